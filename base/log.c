@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *log_program = "tapwall";
+static enum tw_log_level log_max = TW_LOG_INFO;
+static bool log_journal;
+
+void tw_log_init(const char *program, enum tw_log_level max_level)
+{
+	log_program = program;
+	log_max = max_level;
+	log_journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+void tw_log(enum tw_log_level level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	if (level > log_max)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (log_journal)
+		fprintf(stderr, "<%d>%s\n", (int)level, text);
+	else
+		fprintf(stderr, "%s: %s\n", log_program, text);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* log.h: what programs (never libraries) tell their operator, on stderr, one line each.
+ *
+ * Under systemd (JOURNAL_STREAM is set) lines carry the <N> priority prefix of sd-daemon(3).
+ */
+#pragma once
+
+enum tw_log_level { TW_LOG_ERR = 3, TW_LOG_WARNING = 4, TW_LOG_INFO = 6, TW_LOG_DEBUG = 7 };
+
+void tw_log_init(const char *program, enum tw_log_level max_level);
+void tw_log(enum tw_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/abi/names.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+static const char *const reason_names[] = {
+#define TW_REASON(symbol, name, stage, text) [TW_R_##symbol] = name,
+#include "fastpath/abi/reasons.def"
+#undef TW_REASON
+};
+static const char *const reason_texts[] = {
+#define TW_REASON(symbol, name, stage, text) [TW_R_##symbol] = text,
+#include "fastpath/abi/reasons.def"
+#undef TW_REASON
+};
+static const enum tw_stage reason_stages[] = {
+#define TW_REASON(symbol, name, stage, text) [TW_R_##symbol] = TW_STAGE_##stage,
+#include "fastpath/abi/reasons.def"
+#undef TW_REASON
+};
+static const char *const stage_names[] = {
+#define TW_STAGE(symbol, name, text) [TW_STAGE_##symbol] = name,
+#include "fastpath/abi/stages.def"
+#undef TW_STAGE
+};
+static const char *const stage_texts[] = {
+#define TW_STAGE(symbol, name, text) [TW_STAGE_##symbol] = text,
+#include "fastpath/abi/stages.def"
+#undef TW_STAGE
+};
+static const char *const state_names[] = {
+#define TW_STATE(symbol, name, seconds) [TW_S_##symbol] = name,
+#include "fastpath/abi/states.def"
+#undef TW_STATE
+};
+static const unsigned int state_seconds[] = {
+#define TW_STATE(symbol, name, seconds) [TW_S_##symbol] = seconds,
+#include "fastpath/abi/states.def"
+#undef TW_STATE
+};
+static const char *const verdict_names[] = {
+	[TW_V_NONE] = "none",
+	[TW_V_ALLOW] = "allow",
+	[TW_V_DENY] = "deny",
+	[TW_V_REJECT] = "reject",
+	[TW_V_ASK] = "ask",
+};
+static const char *const dir_names[] = {[TW_DIR_OUT] = "out", [TW_DIR_IN] = "in"};
+
+#define N_ITEMS(array) (sizeof(array) / sizeof((array)[0]))
+_Static_assert(N_ITEMS(reason_names) == TW_R__MAX, "every reason has a name");
+_Static_assert(N_ITEMS(stage_names) == TW_STAGE__MAX, "every stage has a name");
+_Static_assert(N_ITEMS(state_names) == TW_S__MAX, "every state has a name");
+_Static_assert(N_ITEMS(verdict_names) == TW_V__MAX, "every verdict has a name");
+_Static_assert(N_ITEMS(dir_names) == TW_DIR__MAX, "every direction has a name");
+
+#define PICK(array, i, otherwise) ((i) < N_ITEMS(array) ? (array)[i] : (otherwise))
+
+const char *tw_reason_name(unsigned int reason)
+{
+	return PICK(reason_names, reason, "?");
+}
+
+const char *tw_reason_text(unsigned int reason)
+{
+	return PICK(reason_texts, reason, "?");
+}
+
+enum tw_stage tw_reason_stage(unsigned int reason)
+{
+	return PICK(reason_stages, reason, TW_STAGE_PARSE);
+}
+
+const char *tw_stage_name(unsigned int stage)
+{
+	return PICK(stage_names, stage, "?");
+}
+
+const char *tw_stage_text(unsigned int stage)
+{
+	return PICK(stage_texts, stage, "?");
+}
+
+const char *tw_state_name(unsigned int state)
+{
+	return PICK(state_names, state, "?");
+}
+
+unsigned int tw_state_seconds(unsigned int state)
+{
+	return PICK(state_seconds, state, 0);
+}
+
+const char *tw_verdict_name(unsigned int verdict)
+{
+	return PICK(verdict_names, verdict, "?");
+}
+
+const char *tw_dir_name(unsigned int dir)
+{
+	return PICK(dir_names, dir, "?");
+}
+
+static int find(const char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return (int)i;
+	return -ENOENT;
+}
+
+int tw_reason_from_name(const char *name)
+{
+	return find(reason_names, N_ITEMS(reason_names), name);
+}
+
+int tw_verdict_from_name(const char *name)
+{
+	return find(verdict_names, N_ITEMS(verdict_names), name);
+}
+
+const char *tw_addr_format(const struct tw_addr *addr, char *text)
+{
+	if (addr->w[0] == 0 && addr->w[1] == 0 && addr->w[2] == htonl(0xffff))
+		inet_ntop(AF_INET, &addr->w[3], text, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, addr, text, INET6_ADDRSTRLEN);
+	return text;
+}
+
+int tw_addr_parse(const char *text, struct tw_addr *ret)
+{
+	struct tw_addr addr = {.w = {[2] = htonl(0xffff)}};
+
+	if (inet_pton(AF_INET, text, &addr.w[3]) != 1 && inet_pton(AF_INET6, text, &addr) != 1)
+		return -EINVAL;
+	*ret = addr;
+	return 0;
+}

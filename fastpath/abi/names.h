@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* names.h: the names of the closed lists, as CLI, API and docs write them (user space only).
+ * All return a static string; a value outside the list gives "?". */
+#pragma once
+
+#include "fastpath/abi/types.h"
+
+const char *tw_reason_name(unsigned int reason);
+const char *tw_reason_text(unsigned int reason); /* the sentence that explains it */
+enum tw_stage tw_reason_stage(unsigned int reason);
+const char *tw_stage_name(unsigned int stage);
+const char *tw_stage_text(unsigned int stage);
+const char *tw_state_name(unsigned int state);
+unsigned int tw_state_seconds(unsigned int state); /* default idle limit */
+const char *tw_verdict_name(unsigned int verdict);
+const char *tw_dir_name(unsigned int dir);
+int tw_reason_from_name(const char *name); /* enum tw_reason, or -ENOENT */
+int tw_verdict_from_name(const char *name);
+
+/* Writes an address as people do: IPv4-mapped as dotted quad, else RFC 5952. `text` holds at least
+ * INET6_ADDRSTRLEN bytes; returns it. */
+const char *tw_addr_format(const struct tw_addr *addr, char *text);
+/* Reads an IPv4 or IPv6 address (no prefix). 0, or -EINVAL with `ret` untouched. */
+int tw_addr_parse(const char *text, struct tw_addr *ret);

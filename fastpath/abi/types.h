@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* types.h: facts shared by the fast path and user space; no functions but index arithmetic.
+ *
+ * Why:        the kernel side, the native side and the agent read the same bytes.
+ * Invariants: 1. Sizes below are fixed by static_assert: maps are pinned and outlive programs.
+ *             2. No padding the compiler could leave uninitialised: keys are compared bytewise.
+ *             3. Multi-byte fields are host order unless named _be16/_be32.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define TW_PORTS_MAX   4096   /* port ids 1 … TW_PORTS_MAX - 1 */
+#define TW_RULES_MAX   131072 /* rule slots */
+#define TW_IMAGES_MAX  8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
+#define TW_EVENTS_BYTES (1 << 20)
+
+#define TW_MAP_F_NO_PREALLOC 1 /* BPF_F_NO_PREALLOC */
+
+/* One tick is 2^20 ns (1.05 ms). A 32-bit tick wraps after 52 days; every idle limit is below half
+ * of that, so differences are always taken modulo 2^32. */
+#define TW_TICK_SHIFT 20
+#define TW_TICKS_PER_SECOND 954 /* 1e9 >> 20, rounded */
+
+enum tw_stage {
+#define TW_STAGE(symbol, ...) TW_STAGE_##symbol,
+#include "fastpath/abi/stages.def"
+#undef TW_STAGE
+	TW_STAGE__MAX
+};
+
+enum tw_reason {
+#define TW_REASON(symbol, ...) TW_R_##symbol,
+#include "fastpath/abi/reasons.def"
+#undef TW_REASON
+	TW_R__MAX
+};
+
+enum tw_state {
+#define TW_STATE(symbol, ...) TW_S_##symbol,
+#include "fastpath/abi/states.def"
+#undef TW_STATE
+	TW_S__MAX
+};
+
+/* Seen from the workload: `out` leaves the VM (a tap's kernel ingress), `in` enters it. Also names
+ * the gates of a connection: the out gate is the source end's, the in gate the destination end's. */
+enum tw_dir { TW_DIR_OUT, TW_DIR_IN, TW_DIR__MAX };
+
+/* Which way along a connection a packet travels. */
+enum tw_way { TW_WAY_ORIGINAL, TW_WAY_REPLY, TW_WAY__MAX };
+
+enum tw_verdict {
+	TW_V_NONE,
+	TW_V_ALLOW,
+	TW_V_DENY,
+	TW_V_REJECT,
+	TW_V_ASK,
+	TW_V__MAX
+};
+
+/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), in wire order. */
+struct tw_addr {
+	union {
+		__u8 b[16];
+		__be32 w[4];
+		__be64 d[2];
+	};
+};
+
+/* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. ICMP echo
+ * uses the identifier as both ports. `owner` is 0 for records shared by both ends, else the id of
+ * the port that judges alone (transit workloads, broadcast and multicast). */
+struct tw_key {
+	struct tw_addr lo;
+	struct tw_addr hi;
+	__be16 lo_port;
+	__be16 hi_port;
+	__u16 network; /* the bridge, as numbered by the agent */
+	__u16 vlan;    /* outer VLAN id, 0 = none */
+	__u16 inner_vlan;
+	__u16 owner;
+	__u8 proto;
+	__u8 pad[3];
+};
+
+/* What a rule says about a connection: verdict, log bit and rule slot in one word; 0 = undecided. */
+#define TW_DECISION_VERDICT_SHIFT 29
+#define TW_DECISION_LOG           (1u << 28)
+#define TW_DECISION_RULE_MASK     ((1u << 28) - 1)
+
+static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
+{
+	return (__u32)verdict << TW_DECISION_VERDICT_SHIFT | (log ? TW_DECISION_LOG : 0) |
+	       (rule & TW_DECISION_RULE_MASK);
+}
+
+static inline enum tw_verdict tw_decision_verdict(__u32 decision)
+{
+	return (enum tw_verdict)(decision >> TW_DECISION_VERDICT_SHIFT);
+}
+
+static inline __u32 tw_decision_rule(__u32 decision)
+{
+	return decision & TW_DECISION_RULE_MASK;
+}
+
+/* One gate: a decision and the policy epoch it was made in, read and written as one word so that
+ * no CPU sees half of it. A gate of another epoch is decided anew at the next packet. */
+static inline __u64 tw_gate(__u32 epoch, __u32 decision)
+{
+	return (__u64)epoch << 32 | decision;
+}
+
+static inline __u32 tw_gate_epoch(__u64 gate)
+{
+	return (__u32)(gate >> 32);
+}
+
+static inline __u32 tw_gate_decision(__u64 gate)
+{
+	return (__u32)gate;
+}
+
+#define TW_CONN_F_ORIGIN_HI 0x01 /* the originator is the key's hi end */
+#define TW_CONN_F_ADOPTED   0x02 /* taken up mid-stream, in the adoption window */
+#define TW_CONN_F_REPLIED   0x04 /* a packet was seen in the reply direction */
+#define TW_CONN_F_FIN_ORIG  0x08 /* FIN seen from the originator */
+#define TW_CONN_F_FIN_REPLY 0x10
+#define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
+
+/* A connection. Counters by enum tw_way, gates and ports by enum tw_dir. */
+struct tw_conn {
+	__u64 gate[TW_DIR__MAX];
+	__u64 packets[TW_WAY__MAX];
+	__u64 bytes[TW_WAY__MAX]; /* of whole frames, as the VM sees them */
+	__u32 created;            /* tick */
+	__u32 seen;               /* tick of the last packet */
+	__u16 port[TW_DIR__MAX];  /* local port ids at the out and in end, 0 = none seen there */
+	__u8 state;               /* enum tw_state */
+	__u8 flags;               /* TW_CONN_F_* */
+	__u16 icmp_type;          /* for ICMP: type << 8 | code of the first packet */
+};
+
+/* Later fragments are found by what RFC 791 and RFC 8200 §4.5 say identifies a datagram. */
+struct tw_frag_key {
+	struct tw_addr src;
+	struct tw_addr dst;
+	__be32 id;
+	__u16 network;
+	__u16 vlan;
+	__u16 inner_vlan;
+	__u8 proto;
+	__u8 pad;
+	__u16 owner;
+	__u16 pad2;
+};
+
+struct tw_frag {
+	__be16 sport;
+	__be16 dport;
+	__u32 seen; /* tick of the first fragment */
+};
+
+#define TW_FRAG_SECONDS 30
+
+#define TW_PORT_F_GUARD_ANY 0x01 /* `addresses: [any]`: no address guard */
+#define TW_PORT_F_TRANSIT   0x02 /* sees other people's connections: records of its own */
+#define TW_PORT_F_MORE      0x04 /* more addresses in `addrs` than fit inline */
+#define TW_PORT_F_UNCLAIMED 0x08 /* no workload: TW_PORT_F_OPEN passes, else denies */
+#define TW_PORT_F_OPEN      0x10
+#define TW_PORT_F_WATCH     0x20 /* unclaimed: look for the MACs of `macs` and tell */
+
+#define TW_PORT_ADDRS 4 /* inline addresses */
+
+/* What is true of a port in one policy epoch. A port without an entry, or with image 0 and not
+ * unclaimed, is shut. Kept twice, by epoch parity, so that the flip of config.epoch changes every
+ * port's identity and image in one instant. */
+struct tw_port {
+	__u16 id;
+	__u16 network;
+	__u16 pvid; /* the VLAN of untagged frames on a VLAN-filtering bridge, else 0 */
+	__u16 flags;
+	__u32 image;       /* slot in `images` */
+	__u32 adopt_until; /* tick: mid-stream TCP is taken up before it; 0 = never */
+	__u8 mac[6];
+	__u8 n_addrs; /* inline */
+	__u8 pad;
+	struct tw_addr addr[TW_PORT_ADDRS];
+};
+
+static inline __u32 tw_port_key(__u32 ifindex, __u32 epoch)
+{
+	return ifindex << 1 | (epoch & 1);
+}
+
+/* Key of `addrs`: prefixlen counts the 32 bits of `zone` too. */
+struct tw_addr_key {
+	__u32 prefixlen;
+	__be32 zone; /* big-endian so that it is matched first and whole */
+	struct tw_addr addr;
+};
+
+static inline __u32 tw_addr_zone(__u32 port_id, __u32 epoch)
+{
+	return port_id << 1 | (epoch & 1);
+}
+
+struct tw_mac_key {
+	__u8 mac[6];
+	__u16 network; /* always 0 so far: a MAC is one workload's on the whole host */
+};
+
+/* Marks: skb->mark of a frame that from_vm let pass tells the far end, on the same network, that
+ * tracking is done. 29 secret bits (config.mark, random per boot, mixed with the network) and: */
+#define TW_MARK_EPOCH 0x1u /* parity of the epoch it was judged in */
+#define TW_MARK_REPLY 0x2u /* a refusal the firewall wrote itself: passes everywhere */
+#define TW_MARK_BITS  0x7u
+
+struct tw_config {
+	__u32 epoch; /* of the policy in force; its parity selects ports and zones */
+	__u32 mark;  /* secret, low TW_MARK_BITS clear */
+	__u32 timeout[16]; /* by enum tw_state, ticks */
+	__u32 event_rate;  /* denial events per second and port */
+	__u32 event_burst;
+	__u32 reply_rate; /* refusals sent (RST, unreachable) per second and port */
+	__u32 reply_burst;
+	__u64 now_ns; /* the clock, in programs loaded for tests; unused otherwise */
+};
+
+struct tw_rule_count {
+	__u64 hits; /* connections decided */
+	__u64 packets;
+	__u64 bytes;
+	__u64 last_ns; /* of the last hit, monotonic */
+};
+
+#define TW_REASON_COUNTERS (64 * TW_DIR__MAX)
+
+static inline __u32 tw_reason_index(__u32 reason, __u32 dir)
+{
+	return reason * TW_DIR__MAX + dir;
+}
+
+struct tw_port_count {
+	__u64 packets[TW_DIR__MAX]; /* all frames seen */
+	__u64 bytes[TW_DIR__MAX];
+	__u64 denied_packets[TW_DIR__MAX]; /* of these, denied or rejected */
+	__u64 denied_bytes[TW_DIR__MAX];
+	__u64 events_limited; /* denials not told, over the port's rate */
+	__u64 events_lost;    /* events not told, ring buffer full */
+};
+
+struct tw_bucket {
+	__u32 event_tokens; /* in 1/1024 */
+	__u32 event_seen;   /* tick of the last refill */
+	__u32 reply_tokens;
+	__u32 reply_seen;
+};
+
+/* How the path ended for one frame, as event, trace and native result all tell it. */
+struct tw_outcome {
+	__u8 verdict; /* enum tw_verdict: allow, deny or reject */
+	__u8 reason;  /* enum tw_reason */
+	__u8 dir;     /* enum tw_dir */
+	__u8 way;     /* enum tw_way, meaningful when a connection was found */
+	__u32 decision; /* of the gate that decided; 0 when none did */
+	__u64 gate[TW_DIR__MAX]; /* the connection's gates after the frame, 0 without one */
+	__u8 state;   /* of the connection after the frame */
+	__u8 tracked; /* there is a connection */
+	__u8 created; /* this frame opened it */
+	__u8 stage;   /* enum tw_stage in which it was decided */
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
+_Static_assert(sizeof(struct tw_conn) == 64, "conns value is pinned");
+_Static_assert(sizeof(struct tw_frag_key) == 48, "frags key is pinned");
+_Static_assert(sizeof(struct tw_port) == 88, "ports value is pinned");
+_Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
+_Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");
+_Static_assert(TW_R__MAX <= TW_REASON_COUNTERS / TW_DIR__MAX, "reasons fit their counters");

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* load.h: the fast path in the kernel: load, pin, adopt, attach, publish.
+ *
+ * What:       a handle on the programs from_vm and to_vm and on their maps.
+ * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/{from_vm,to_vm},
+ *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters hold themselves).
+ * Callers:    the agent; tests and benchmarks. One thread per handle, fds may be used by others.
+ * Invariants: 1. Closing a handle leaves all that is pinned in force.
+ *             2. Attaching never passes a frame that the new state would deny.
+ * Errors:     0 or negative errno with `err` filled: -EPERM (no right to load BPF), -EOPNOTSUPP
+ *             (kernel lacks something, named), -EEXIST (pinned state of another layout), …
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "fastpath/abi/event.h"
+#include "fastpath/abi/image.h"
+#include "fastpath/abi/types.h"
+
+struct tw_kernel;
+
+enum tw_map {
+#define TW_MAP(symbol, ...) TW_MAP_##symbol,
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+	TW_MAP_images,
+	TW_MAP_events,
+	TW_MAP__MAX
+};
+
+struct tw_kernel_options {
+	const char *bpffs;  /* folder in a mounted bpffs, made if absent; NULL: pin nothing */
+	uint32_t max_conns; /* 0: the default */
+	bool test;          /* trace outcomes, take the clock from config.now_ns */
+	bool force_clsact;  /* as on a kernel without tcx */
+};
+
+/* What was found and is used, for `tapwall version` and `status`. */
+struct tw_kernel_facts {
+	bool tcx;
+	bool adopted;      /* maps were there already */
+	uint32_t max_conns;
+	uint32_t conn_bytes; /* memory of one connection: element, key and bucket */
+	uint32_t insns[TW_DIR__MAX];    /* instructions of each program after verification */
+	uint32_t verified[TW_DIR__MAX]; /* instructions the verifier walked; 0 when unknown */
+};
+
+/* Loads the programs; takes maps from pins that fit, else makes and pins them. New maps get
+ * defaults: epoch 1 with every port shut, a random mark, default timeouts and rates. */
+int tw_kernel_open(const struct tw_kernel_options *options, struct tw_kernel **ret,
+	struct tw_err *err);
+void tw_kernel_close(struct tw_kernel *kernel);
+static inline void tw_kernel_cleanup(struct tw_kernel **kernel)
+{
+	tw_kernel_close(*kernel);
+}
+
+int tw_kernel_map_fd(const struct tw_kernel *kernel, enum tw_map map);
+int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_dir dir);
+const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel);
+const char *tw_kernel_map_name(enum tw_map map);
+
+/* Attaches both programs to an interface of the current network namespace; a port without an entry
+ * in `ports` is shut from that moment. Takes over what is attached already (an older program is
+ * replaced in place, without a gap). */
+int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
+int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
+
+/* Publishing: images and port entries of the coming epoch first, then the flip. */
+int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw_image_line *lines,
+	size_t n_lines, struct tw_err *err);
+int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
+int tw_kernel_set_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch,
+	const struct tw_port *port); /* port NULL removes the entry */
+int tw_kernel_get_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch,
+	struct tw_port *ret);
+int tw_kernel_add_addr(struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr,
+	uint8_t len);
+int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
+int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
+int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
+/* Makes `epoch` the one in force for every port at once, then waits until no packet is judged by
+ * the one before. */
+int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);
+
+/* Detaches everything pinned under `bpffs`, in this network namespace, and removes the pins. */
+int tw_kernel_release(const char *bpffs, struct tw_err *err);
+
+/* BPF_PROG_TEST_RUN of one program on one frame, in the current namespace. `frame` is changed in
+ * place; *len in: bytes, out: bytes after; `max` room. `mark` in and out. `ret_code` is the tc
+ * action. `repeat` > 1 measures: mean ns in *ret_ns. */
+int tw_kernel_test_run(struct tw_kernel *kernel, enum tw_dir dir, uint32_t ifindex, void *frame,
+	size_t *len, size_t max, uint16_t gso_size, uint32_t *mark, uint32_t repeat, int *ret_code,
+	uint32_t *ret_ns, struct tw_outcome *ret);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* link.h: framed protobuf messages over a stream socket (see link.proto).
+ *
+ * Callers:    tapwalld (server, non-blocking) and tapwall (client, blocking).
+ * Bounds:     a frame is at most TW_LINK_FRAME_MAX bytes; a longer one is -EMSGSIZE and the
+ *             connection is of no more use.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "link.pb-c.h"
+
+#define TW_LINK_FRAME_MAX (16u << 20)
+#define TW_LINK_DEFAULT_SOCKET "/run/tapwall/agent.sock"
+
+/* Appends the framed message to `out`. 0, -EMSGSIZE or -ENOMEM. */
+int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
+
+/* Looks for one whole frame at the start of data[0 … len). Returns its total length (header and
+ * body) and sets *ret_body and *ret_body_len, or 0 when more bytes are needed, or -EMSGSIZE. */
+long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len);
+
+/* Client side, blocking. */
+struct tw_link_client;
+int tw_link_connect(const char *socket_path, struct tw_link_client **ret, struct tw_err *err);
+void tw_link_client_free(struct tw_link_client *client);
+int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, struct tw_err *err);
+/* The next response; the caller frees it with tapwall__v1__response__free_unpacked(r, NULL).
+ * -EPIPE when the agent closed. A response with `error` set is returned as any other. */
+int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err);
+int tw_link_client_fd(const struct tw_link_client *client);

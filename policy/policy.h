@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* policy.h: the way of a policy, from text to what the fast path reads.
+ *
+ * Order:      tw_policy_read() (read, check, resolve) → tw_policy_lower() → tw_policy_compile()
+ *             per port; tw_policy_print() turns it back into text.
+ * Invariants: 1. Pure: no I/O, no globals, no clock. The caller reads files and prints.
+ *             2. A policy is immutable once read; any number of threads may use it.
+ *             3. read → print → read gives an equal policy (tests/unit/policy_print.c).
+ *             4. An invalid policy yields no policy at all, and every error that could be found.
+ * Format:     docs/policy.md.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "fastpath/abi/image.h"
+#include "fastpath/abi/types.h"
+
+/* ---- diagnostics ---- */
+
+enum tw_severity { TW_SEV_ERROR, TW_SEV_WARNING };
+
+struct tw_diag {
+	enum tw_severity severity;
+	unsigned int line;   /* from 1; 0 when the place is the whole file */
+	unsigned int column; /* from 1 */
+	char *text;          /* what is wrong */
+	char *hint;          /* what to do, or NULL */
+};
+
+/* In order of line and column. Owned by the caller, freed with tw_diags_done(). */
+struct tw_diags {
+	struct tw_diag *at;
+	size_t n;
+	size_t max;
+	size_t n_errors;
+};
+
+void tw_diags_done(struct tw_diags *diags);
+
+/* ---- the policy as an object ---- */
+
+struct tw_policy; /* opaque; see policy/model.h inside the library */
+
+/* A set of prefixes as written: `addr` with host bits zero, `len` 0…128 counted in the mapped
+ * address (an IPv4 /24 is 120). */
+struct tw_prefix {
+	struct tw_addr addr;
+	uint8_t len;
+};
+
+/* One virtual NIC of a workload. Strings are owned by the policy. */
+struct tw_vnic {
+	const char *workload; /* name */
+	const char *port;     /* interface name, or NULL: found by `mac` */
+	uint8_t mac[6];
+	bool has_mac; /* without one, the MAC guard is off for this port */
+	bool any;     /* `addresses: [any]` */
+	bool transit; /* some prefix is wider than a host */
+	const struct tw_prefix *prefixes;
+	size_t n_prefixes;
+	size_t index; /* its place among all vNICs of the policy, from 0 */
+};
+
+struct tw_rule_info {
+	const char *name; /* "default" for the last one */
+	enum tw_verdict action;
+	bool log;
+	bool at_out; /* enforced at the from end */
+	bool at_in;  /* enforced at the to end */
+	unsigned int line;
+};
+
+enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
+
+/* Reads `len` bytes of policy text (not NUL-terminated, any bytes). On success stores the policy,
+ * which the caller frees, and returns 0; `diags` may then hold warnings. Otherwise returns -EINVAL
+ * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. */
+int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags);
+void tw_policy_free(struct tw_policy *policy); /* NULL is fine */
+TW_DEFINE_AUTO(tw_policy)
+
+/* Canonical text of the policy. Check out->failed afterwards. */
+void tw_policy_print(const struct tw_policy *policy, struct tw_buf *out);
+
+size_t tw_policy_n_workloads(const struct tw_policy *policy);
+size_t tw_policy_n_groups(const struct tw_policy *policy);
+size_t tw_policy_n_vnics(const struct tw_policy *policy);
+const struct tw_vnic *tw_policy_vnic(const struct tw_policy *policy, size_t index);
+
+/* Rules in order, then the default as number n_rules. */
+size_t tw_policy_n_rules(const struct tw_policy *policy);
+const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t index);
+enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
+
+/* Finders; NULL when nobody fits. By address: the longest prefix wins, `any` vNICs never own. */
+const struct tw_vnic *tw_policy_find_workload(const struct tw_policy *policy, const char *name);
+const struct tw_vnic *tw_policy_find_port(const struct tw_policy *policy, const char *ifname);
+const struct tw_vnic *tw_policy_find_mac(const struct tw_policy *policy, const uint8_t mac[6]);
+const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *policy, const struct tw_addr *addr);
+
+/* ---- for the fast path ---- */
+
+/* Lowered rules as text, one line each: the form of tests/golden and of `check --lowered`. */
+void tw_policy_print_lowered(const struct tw_policy *policy, struct tw_buf *out);
+
+/* An image: `n_lines` lines, freed with tw_image_free(). */
+struct tw_image {
+	struct tw_image_line *lines;
+	size_t n_lines;
+	size_t n_entries[TW_DIR__MAX];
+};
+
+/* Compiles the image of one vNIC. `slots` maps rule number (0 … n_rules, the last for the default)
+ * to its rule slot; NULL means slot = number. 0; -E2BIG when the port's rules exceed what the
+ * engine takes (`diags` says which port, how many, how many are possible); -ENOMEM. */
+int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,
+	const uint32_t *slots, struct tw_image **ret, struct tw_diags *diags);
+void tw_image_free(struct tw_image *image);
+TW_DEFINE_AUTO(tw_image)
+
+/* Fills the policy's part of a port: mac, guard flags, inline addresses; the caller adds id,
+ * network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go
+ * to `addrs` and set TW_PORT_F_MORE: the caller writes every vnic->prefixes entry there then. */
+void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);
