@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "link/link.h"
+
+#include <errno.h>
+
+#define HEADER_LEN 4
+
+int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message)
+{
+	size_t len = protobuf_c_message_get_packed_size(message);
+	uint8_t *frame;
+
+	if (len > TW_LINK_FRAME_MAX)
+		return -EMSGSIZE;
+	frame = tw_buf_extend(out, HEADER_LEN + len);
+	if (!frame)
+		return -ENOMEM;
+	for (size_t i = 0; i < HEADER_LEN; i++)
+		frame[i] = (uint8_t)(len >> (8 * (HEADER_LEN - 1 - i)));
+	protobuf_c_message_pack(message, frame + HEADER_LEN);
+	return 0;
+}
+
+long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len)
+{
+	size_t body_len = 0;
+
+	if (len < HEADER_LEN)
+		return 0;
+	for (size_t i = 0; i < HEADER_LEN; i++)
+		body_len = body_len << 8 | data[i];
+	if (body_len > TW_LINK_FRAME_MAX)
+		return -EMSGSIZE;
+	if (len - HEADER_LEN < body_len)
+		return 0;
+	*ret_body = data + HEADER_LEN;
+	*ret_body_len = body_len;
+	return (long)(HEADER_LEN + body_len);
+}
