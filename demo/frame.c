@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "demo/frame.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ETHERTYPE_V4  0x0800
+#define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_V6  0x86dd
+#define FRAME_MIN     60 /* IEEE 802.3, without the checksum */
+
+bool tw_lab_addr_is_v4(const struct tw_addr *addr)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(addr->b, mapped, sizeof(mapped)) == 0;
+}
+
+static void put(struct tw_lab_frame *frame, const void *data, size_t len)
+{
+	memcpy(frame->data + frame->len, data, len);
+	frame->len += len;
+}
+
+static void put8(struct tw_lab_frame *frame, uint8_t value)
+{
+	put(frame, &value, 1);
+}
+
+static void put16(struct tw_lab_frame *frame, uint16_t value)
+{
+	value = htons(value);
+	put(frame, &value, sizeof(value));
+}
+
+static void put32(struct tw_lab_frame *frame, uint32_t value)
+{
+	value = htonl(value);
+	put(frame, &value, sizeof(value));
+}
+
+static void put_zeros(struct tw_lab_frame *frame, size_t len)
+{
+	memset(frame->data + frame->len, 0, len);
+	frame->len += len;
+}
+
+static void put_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	char text[TW_LAB_TOKEN_LEN + 1];
+
+	if (spec->plain)
+		return;
+	snprintf(text, sizeof(text), TW_LAB_TOKEN "%04x", (unsigned int)spec->number);
+	put(frame, text, TW_LAB_TOKEN_LEN);
+}
+
+static uint32_t sum_of(const uint8_t *data, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)(data[i] << 8 | data[i + 1]);
+	if (len & 1)
+		sum += (uint32_t)(data[len - 1] << 8);
+	return sum;
+}
+
+static uint16_t sum_fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void write16(uint8_t *at, uint16_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint8_t protocol_of(const struct tw_lab_spec *spec, bool v4)
+{
+	switch (spec->kind) {
+	case TW_LAB_TCP:
+		return IPPROTO_TCP;
+	case TW_LAB_UDP:
+	case TW_LAB_DHCP_OFFER:
+		return IPPROTO_UDP;
+	default:
+		return v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	}
+}
+
+static void put_tcp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	put16(frame, spec->sport);
+	put16(frame, spec->dport);
+	put32(frame, spec->seq);
+	put32(frame, spec->ack);
+	put8(frame, 5 << 4);
+	put8(frame, spec->tcp_flags);
+	put16(frame, 64240);
+	put32(frame, 0);
+	put_token(frame, spec);
+}
+
+/* The checksum and length of UDP are filled in by finish_l4(), once the payload stands. */
+static void put_udp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	put16(frame, spec->sport);
+	put16(frame, spec->dport);
+	put32(frame, 0);
+}
+
+static void put_dhcp_offer(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	static const uint8_t cookie[4] = {0x63, 0x82, 0x53, 0x63};
+
+	put_udp(frame, spec);
+	put8(frame, 2); /* BOOTREPLY */
+	put8(frame, 1); /* Ethernet */
+	put8(frame, 6);
+	put8(frame, 0);
+	put32(frame, spec->number);
+	put_zeros(frame, 8);
+	put(frame, &spec->src.b[12], 4); /* yiaddr: whatever, the offer is the offence */
+	put(frame, &spec->src.b[12], 4); /* siaddr */
+	put_zeros(frame, 4);
+	put(frame, spec->dst_mac, 6);
+	put_zeros(frame, 10 + 64 + 128);
+	put(frame, cookie, sizeof(cookie));
+	put8(frame, 53); /* message type */
+	put8(frame, 1);
+	put8(frame, 2); /* OFFER */
+	put8(frame, 255);
+}
+
+static void put_icmp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec, bool v4)
+{
+	bool reply = spec->kind == TW_LAB_ECHO_REPLY;
+
+	put8(frame, v4 ? (reply ? 0 : 8) : (reply ? 129 : 128));
+	put8(frame, 0);
+	put16(frame, 0);
+	put16(frame, spec->sport);
+	put16(frame, 1);
+}
+
+static void put_neighbour_advert(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	put8(frame, 136);
+	put8(frame, 0);
+	put16(frame, 0);
+	put32(frame, 0x20000000); /* override */
+	put(frame, spec->src.b, 16);
+	put8(frame, 2); /* target link-layer address */
+	put8(frame, 1);
+	put(frame, spec->src_mac, 6);
+}
+
+static void put_router_advert(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	put8(frame, 134);
+	put8(frame, 0);
+	put16(frame, 0);
+	put8(frame, 64);
+	put8(frame, 0);
+	put16(frame, 1800);
+	put32(frame, 0);
+	put32(frame, 0);
+	put8(frame, 1); /* source link-layer address */
+	put8(frame, 1);
+	put(frame, spec->src_mac, 6);
+}
+
+static void put_l4(struct tw_lab_frame *frame, const struct tw_lab_spec *spec, bool v4)
+{
+	switch (spec->kind) {
+	case TW_LAB_TCP:
+		put_tcp(frame, spec);
+		break;
+	case TW_LAB_UDP:
+		put_udp(frame, spec);
+		put_token(frame, spec);
+		break;
+	case TW_LAB_DHCP_OFFER:
+		put_dhcp_offer(frame, spec);
+		break;
+	case TW_LAB_ND:
+		put_neighbour_advert(frame, spec);
+		break;
+	case TW_LAB_ROUTER_ADVERT:
+		put_router_advert(frame, spec);
+		break;
+	default:
+		put_icmp(frame, spec, v4);
+		break;
+	}
+}
+
+/* Lengths and checksums, in the headers that start at `l3` and `l4` and end where the frame ends. */
+static void finish(struct tw_lab_frame *frame, size_t l3, size_t l4, uint8_t protocol, bool v4)
+{
+	uint8_t *ip = frame->data + l3;
+	uint8_t *transport = frame->data + l4;
+	size_t len = frame->len - l4;
+	uint32_t sum = 0;
+	size_t at = 2; /* of the checksum, in ICMP */
+	uint16_t folded;
+
+	if (protocol == IPPROTO_UDP)
+		write16(transport + 4, (uint16_t)len);
+	if (v4) {
+		write16(ip + 2, (uint16_t)(frame->len - l3));
+		write16(ip + 10, sum_fold(sum_of(ip, 20, 0)));
+	} else {
+		write16(ip + 4, (uint16_t)len);
+	}
+	if (protocol != IPPROTO_ICMP) {
+		sum = v4 ? sum_of(ip + 12, 8, 0) : sum_of(ip + 8, 32, 0);
+		sum += protocol + (uint32_t)len;
+	}
+	if (protocol == IPPROTO_TCP)
+		at = 16;
+	else if (protocol == IPPROTO_UDP)
+		at = 6;
+	folded = sum_fold(sum_of(transport, len, sum));
+	/* RFC 768: a UDP checksum of zero is sent as all ones. */
+	write16(transport + at, protocol == IPPROTO_UDP && !folded ? 0xffff : folded);
+}
+
+static void put_ip(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	bool v4 = tw_lab_addr_is_v4(&spec->src);
+	uint8_t protocol = protocol_of(spec, v4);
+	bool nd = spec->kind == TW_LAB_ND || spec->kind == TW_LAB_ROUTER_ADVERT;
+	size_t l3 = frame->len;
+	size_t l4;
+
+	if (v4) {
+		put16(frame, 0x4500);
+		put16(frame, 0);
+		put32(frame, 0x4000); /* identification 0, do not fragment */
+		put8(frame, 64);
+		put8(frame, protocol);
+		put16(frame, 0);
+		put(frame, &spec->src.b[12], 4);
+		put(frame, &spec->dst.b[12], 4);
+	} else {
+		put32(frame, 0x60000000);
+		put16(frame, 0);
+		put8(frame, protocol);
+		put8(frame, nd ? 255 : 64); /* RFC 4861 §7.1 */
+		put(frame, spec->src.b, 16);
+		put(frame, spec->dst.b, 16);
+	}
+	l4 = frame->len;
+	put_l4(frame, spec, v4);
+	finish(frame, l3, l4, protocol, v4);
+}
+
+static void put_arp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	put16(frame, 1);
+	put16(frame, ETHERTYPE_V4);
+	put8(frame, 6);
+	put8(frame, 4);
+	put16(frame, 2);
+	put(frame, spec->src_mac, 6);
+	put(frame, &spec->src.b[12], 4);
+	put(frame, spec->dst_mac, 6);
+	put(frame, &spec->dst.b[12], 4);
+}
+
+void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret)
+{
+	uint16_t ethertype = tw_lab_addr_is_v4(&spec->src) ? ETHERTYPE_V4 : ETHERTYPE_V6;
+	bool carries_token = spec->kind == TW_LAB_TCP || spec->kind == TW_LAB_UDP;
+
+	ret->len = 0;
+	put(ret, spec->dst_mac, 6);
+	put(ret, spec->src_mac, 6);
+	put16(ret, spec->kind == TW_LAB_ARP ? ETHERTYPE_ARP : ethertype);
+	if (spec->kind == TW_LAB_ARP)
+		put_arp(ret, spec);
+	else
+		put_ip(ret, spec);
+	if (!carries_token)
+		put_token(ret, spec);
+	if (ret->len < FRAME_MIN)
+		put_zeros(ret, FRAME_MIN - ret->len);
+}
+
+int tw_lab_frame_token(const uint8_t *data, size_t len)
+{
+	char digits[5] = "";
+	const char *at;
+	unsigned int number;
+
+	while (len && !data[len - 1])
+		len--;
+	if (len < TW_LAB_TOKEN_LEN)
+		return -1;
+	at = (const char *)data + len - TW_LAB_TOKEN_LEN;
+	if (memcmp(at, TW_LAB_TOKEN, sizeof(TW_LAB_TOKEN) - 1) != 0)
+		return -1;
+	memcpy(digits, at + sizeof(TW_LAB_TOKEN) - 1, 4);
+	if (sscanf(digits, "%4x", &number) != 1)
+		return -1;
+	return (int)number;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* guest.c: runs a command in a guest of the lab, over the serial line that QEMU offers as a Unix
+ * socket (see probe/agent.c for the protocol).
+ *
+ *	guest [-t SECONDS] SOCKET COMMAND…   prints what it prints, exits as it exits
+ *	guest [-t SECONDS] -w SOCKET         waits until the guest listens
+ *
+ * Exit codes of its own: 124 the time is over, 125 the guest cannot be reached, 2 wrong usage.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+#define EXIT_TIMEOUT	 124
+#define EXIT_UNREACHABLE 125
+#define DEFAULT_SECONDS	 20
+#define RETRY_MS	 20
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* QEMU makes the socket a moment after it starts, so its absence is waited out. */
+static int connect_until(const char *path, long until)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	tw_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if ((errno != ENOENT && errno != ECONNREFUSED) || now_ms() >= until)
+			return -errno;
+		usleep(RETRY_MS * 1000);
+	}
+	return TW_TAKE_FD(fd);
+}
+
+/* The next line, without its newline, in `line`. 0, -ETIMEDOUT, -EPIPE or -ENOMEM. */
+static int next_line(int fd, struct tw_buf *line, long until)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	tw_buf_reset(line);
+	for (;;) {
+		long left = until - now_ms();
+
+		if (left <= 0 || poll(&readable, 1, (int)left) == 0)
+			return -ETIMEDOUT;
+		if (read(fd, &byte, 1) != 1)
+			return -EPIPE;
+		if (byte == '\n')
+			return line->failed ? -ENOMEM : 0;
+		tw_buf_add(line, &byte, 1);
+	}
+}
+
+static int exit_code(int error)
+{
+	return error == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_UNREACHABLE;
+}
+
+static int wait_ready(int fd, long until)
+{
+	tw_auto_buf struct tw_buf line = {0};
+	int error;
+
+	do {
+		error = next_line(fd, &line, until);
+	} while (!error && (!line.data || strcmp(line.data, "ready") != 0));
+	return error ? exit_code(error) : 0;
+}
+
+static bool send_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		data += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static int run(int fd, long seconds, char **words, int n_words)
+{
+	tw_auto_buf struct tw_buf line = {0};
+	char id[32];
+	size_t id_len;
+	int error;
+
+	snprintf(id, sizeof(id), "%x.%lx", (unsigned int)getpid(), (unsigned long)now_ms());
+	id_len = strlen(id);
+	tw_buf_addf(&line, "%s\t%ld\t", id, seconds);
+	for (int i = 0; i < n_words; i++)
+		tw_buf_addf(&line, "%s%s", i ? " " : "", words[i]);
+	if (!line.failed && strchr(line.data, '\n')) {
+		fprintf(stderr, "guest: a command is one line; join its parts with ;\n");
+		return 2;
+	}
+	tw_buf_adds(&line, "\n");
+	if (line.failed || !send_all(fd, line.data, line.len))
+		return EXIT_UNREACHABLE;
+	/* The guest ends a command that takes too long; a second more lets it say so. */
+	for (;;) {
+		error = next_line(fd, &line, now_ms() + (seconds + 1) * 1000);
+		if (error)
+			return exit_code(error);
+		if (line.len <= id_len || strncmp(line.data, id, id_len) != 0)
+			continue;
+		if (line.data[id_len] == '=')
+			return (int)strtol(line.data + id_len + 1, NULL, 10);
+		puts(line.data + id_len + 1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	long seconds = DEFAULT_SECONDS;
+	tw_autofd int fd = -1;
+	bool wait = false;
+	int option;
+
+	while ((option = getopt(argc, argv, "+t:w")) != -1) {
+		if (option == 't')
+			seconds = strtol(optarg, NULL, 10);
+		else if (option == 'w')
+			wait = true;
+		else
+			return 2;
+	}
+	if (seconds <= 0 || (wait ? argc != optind + 1 : argc < optind + 2)) {
+		fprintf(stderr, "usage: guest [-t SECONDS] {-w SOCKET | SOCKET COMMAND…}\n");
+		return 2;
+	}
+	fd = connect_until(argv[optind], now_ms() + seconds * 1000);
+	if (fd < 0) {
+		fprintf(stderr, "guest: %s: %s; is the guest running?\n", argv[optind],
+			strerror(-fd));
+		return EXIT_UNREACHABLE;
+	}
+	if (wait)
+		return wait_ready(fd, now_ms() + seconds * 1000);
+	return run(fd, seconds, argv + optind + 1, argc - optind - 1);
+}
