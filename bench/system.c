@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "bench/bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "link/link.h"
+
+#define READY_SECONDS 20
+#define POLL_NS	      20000000
+
+static int start_bare(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	return 0;
+}
+
+static int start_nft(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	const char *const nft[] = {"nft", "-f", files->ruleset, NULL};
+	int e;
+
+	if (access("/proc/sys/net/bridge", F_OK))
+		return tw_err_set(err, -EOPNOTSUPP, "nft", NULL, "the kernel has no br_netfilter");
+	e = tw_bench_sysctl("bridge/bridge-nf-call-iptables", "1", err);
+	return e < 0 ? e : tw_bench_command(nft, NULL, err);
+}
+
+/* How many ports the agent protects; negative while it does not answer. */
+static int ports_protected(const char *socket)
+{
+	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_link_client *client = NULL;
+	Tapwall__V1__Response *response = NULL;
+	int e;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
+	request.status = &status;
+	e = tw_link_connect(socket, &client, NULL);
+	if (e < 0)
+		return e;
+	e = tw_link_send(client, &request, NULL);
+	if (!e)
+		e = tw_link_receive(client, &response, NULL);
+	if (!e && response->body_case == TAPWALL__V1__RESPONSE__BODY_STATUS)
+		e = (int)response->status->ports_protected;
+	if (response)
+		tapwall__v1__response__free_unpacked(response, NULL);
+	tw_link_client_free(client);
+	return e;
+}
+
+static int start_tapwall(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	char socket[128], bpffs[128], state[128], log[128];
+	const char *const agent[] = {files->agent, "--ports", "tap-*", "--policy", files->policy,
+		"--socket", socket, "--bpffs", bpffs, "--state-dir", state, NULL};
+	const struct timespec wait = {.tv_nsec = POLL_NS};
+	const char *scratch = tw_bench_scratch();
+	int status;
+
+	snprintf(socket, sizeof(socket), "%s/agent.sock", scratch);
+	snprintf(bpffs, sizeof(bpffs), "%s/bpf/%s", scratch, system->name);
+	snprintf(state, sizeof(state), "%s/state", scratch);
+	snprintf(log, sizeof(log), "%s/agent.log", scratch);
+	system->agent = tw_bench_start(agent, log, err);
+	if (system->agent < 0)
+		return (int)system->agent;
+	for (int i = 0; i < (int)(READY_SECONDS * 1000000000ll / POLL_NS); i++) {
+		if (ports_protected(socket) == TW_BENCH_ENDS)
+			return 0;
+		if (waitpid(system->agent, &status, WNOHANG) == system->agent) {
+			const char *const show[] = {"cat", log, NULL};
+
+			system->agent = 0;
+			tw_bench_command(show, NULL, NULL);
+			return tw_err_set(
+				err, -EIO, files->agent, "see its messages above", "ended at once");
+		}
+		nanosleep(&wait, NULL);
+	}
+	return tw_err_set(err, -ETIMEDOUT, files->agent, NULL, "did not protect both ports in %d s",
+		READY_SECONDS);
+}
+
+struct tw_bench_system tw_bench_systems[] = {
+	{.name = "bare", .start = start_bare},
+	{.name = "tapwall", .start = start_tapwall, .filters = true},
+	{.name = "nft", .start = start_nft, .filters = true},
+};
+const size_t tw_bench_n_systems = sizeof(tw_bench_systems) / sizeof(tw_bench_systems[0]);
+
+int tw_bench_system_start(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	int e = tw_bench_net_new(&system->net, err);
+
+	if (e < 0)
+		return e;
+	e = system->start(system, files, err);
+	if (!e)
+		e = tw_bench_shake_hands(&system->net, err);
+	if (e < 0)
+		tw_bench_system_stop(system);
+	return e;
+}
+
+uint64_t tw_bench_system_agent_ns(const struct tw_bench_system *system)
+{
+	char path[64];
+	tw_autofile FILE *file = NULL;
+	uint64_t ns = 0;
+
+	if (!system->agent)
+		return 0;
+	/* The first number is the time on a CPU in ns (Documentation/scheduler/sched-stats). */
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)system->agent);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%" SCNu64, &ns) != 1)
+		return 0;
+	return ns;
+}
+
+void tw_bench_system_stop(struct tw_bench_system *system)
+{
+	if (system->agent > 0) {
+		kill(system->agent, SIGTERM);
+		waitpid(system->agent, NULL, 0);
+		system->agent = 0;
+	}
+	tw_bench_net_done(&system->net);
+}
