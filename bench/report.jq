@@ -24,6 +24,8 @@ New connections: tapwall \(over("new-connection"; "tapwall") | signed) ns, nft \
 
 ## CPU time of a frame from tap to tap
 
+![costs](costs.svg)
+
 | scenario | system | median ns | over bare | × bare | min | max | runs |
 |---|---|--:|--:|--:|--:|--:|--:|",
 (.rows[] | select(.metric == "cpu_ns_per_frame")
@@ -50,5 +52,5 @@ Both programs of a frame (out of one workload, into the other) by BPF_PROG_TEST_
 ## What is unfair about it
 
 - In favour of nft: its chains are found by an address map, where the products that work this way jump through a chain per port; they also put a firewall bridge and a veth pair in front of each guest and so pass netfilter twice; it checks no MAC, no ARP and no neighbour discovery, which tapwall does for every frame.
-- In favour of tapwall: its agent reads the events of new connections on another CPU: \([.rows[] | select(.metric == "agent_cpu_ns_per_frame" and .scenario == "new-connection") | .value | round | tostring] | first // "unknown") ns for each, which the table leaves out. Nothing logs in nft.
+- In favour of tapwall: it follows TCP states but no sequence windows yet, which conntrack does. Its agent reads the events of new connections on another CPU: \([.rows[] | select(.metric == "agent_cpu_ns_per_frame" and .scenario == "new-connection") | .value | round | tostring] | first // "unknown") ns for each, which the table leaves out. Nothing logs in nft.
 - For both: one flow at a time on one CPU with warm caches and quiet neighbours; no guest, vhost or NIC, whose cost is the same for all and would make every ratio smaller."
