@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* policy.h: the way of a policy, from text to what the fast path reads.
  *
- * Order:      tw_policy_read() (read, check, resolve) → tw_policy_lower() → tw_policy_compile()
- *             per port; tw_policy_print() turns it back into text.
+ * Order:      tw_policy_read() (read, resolve, lower, check) → tw_policy_compile() per port;
+ *             tw_policy_print() turns it back into text.
  * Invariants: 1. Pure: no I/O, no globals, no clock. The caller reads files and prints.
  *             2. A policy is immutable once read; any number of threads may use it.
- *             3. read → print → read gives an equal policy (tests/unit/policy_print.c).
+ *             3. read → print → read gives an equal policy (tests/policy/unit/print.c).
  *             4. An invalid policy yields no policy at all, and every error that could be found.
  * Format:     docs/policy.md.
  */
@@ -28,8 +28,8 @@ struct tw_diag {
 	enum tw_severity severity;
 	unsigned int line;   /* from 1; 0 when the place is the whole file */
 	unsigned int column; /* from 1 */
-	char *text;          /* what is wrong */
-	char *hint;          /* what to do, or NULL */
+	char *text;	     /* what is wrong */
+	char *hint;	     /* what to do, or NULL */
 };
 
 /* In order of line and column. Owned by the caller, freed with tw_diags_done(). */
@@ -79,13 +79,32 @@ enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
 
 /* Reads `len` bytes of policy text (not NUL-terminated, any bytes). On success stores the policy,
  * which the caller frees, and returns 0; `diags` may then hold warnings. Otherwise returns -EINVAL
- * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. */
+ * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. `diags` comes in empty. */
 int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags);
 void tw_policy_free(struct tw_policy *policy); /* NULL is fine */
 TW_DEFINE_AUTO(tw_policy)
 
 /* Canonical text of the policy. Check out->failed afterwards. */
 void tw_policy_print(const struct tw_policy *policy, struct tw_buf *out);
+/* One rule as in the policy's text, `{name: …}`, without a newline; the default as `default: deny`. */
+void tw_policy_print_rule(const struct tw_policy *policy, size_t index, struct tw_buf *out);
+
+/* What a new policy changes. `each` is called for added and changed things in the order of the new
+ * policy, for removed ones in the order of the old. A rule that only moved against the others has
+ * changed, since order decides. Names are owned by the policies. `old` may be NULL: all is added.
+ * 0; -ENOMEM, when `each` may not have been called for all. */
+enum tw_change { TW_CHANGE_ADDED, TW_CHANGE_REMOVED, TW_CHANGE_CHANGED };
+enum tw_changed {
+	TW_CHANGED_NETWORK,
+	TW_CHANGED_SERVICE,
+	TW_CHANGED_WORKLOAD,
+	TW_CHANGED_GROUP,
+	TW_CHANGED_RULE, /* the default too, as `default` */
+	TW_CHANGED_OPTION,
+};
+int tw_policy_diff(const struct tw_policy *old, const struct tw_policy *now,
+	void (*each)(void *arg, enum tw_changed what, enum tw_change change, const char *name),
+	void *arg);
 
 size_t tw_policy_n_workloads(const struct tw_policy *policy);
 size_t tw_policy_n_groups(const struct tw_policy *policy);
@@ -97,11 +116,22 @@ size_t tw_policy_n_rules(const struct tw_policy *policy);
 const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t index);
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
 
+/* What `options` says: idle seconds per connection state, 0 = the built-in default of states.def;
+ * and for how long after a port is first protected mid-stream TCP is taken up, 0 = never. */
+#define TW_ADOPT_SECONDS_DEFAULT 30
+#define TW_ADOPT_SECONDS_MAX	 3600
+uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
+uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
+
+/* The number of the rule of that name, `default` included; -ENOENT. */
+long tw_policy_rule_index(const struct tw_policy *policy, const char *name);
+
 /* Finders; NULL when nobody fits. By address: the longest prefix wins, `any` vNICs never own. */
 const struct tw_vnic *tw_policy_find_workload(const struct tw_policy *policy, const char *name);
 const struct tw_vnic *tw_policy_find_port(const struct tw_policy *policy, const char *ifname);
 const struct tw_vnic *tw_policy_find_mac(const struct tw_policy *policy, const uint8_t mac[6]);
-const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *policy, const struct tw_addr *addr);
+const struct tw_vnic *tw_policy_find_owner(
+	const struct tw_policy *policy, const struct tw_addr *addr);
 
 /* ---- for the fast path ---- */
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* concern.c: which local addresses a port's frames can have.
+ *
+ * Why:        a port's image holds only the rules that can concern it, cut to these addresses.
+ * Holds:      its own, link-local ones, and those of a guest that has none yet; towards the guest
+ *             also multicast and broadcast. Where the subnet ends is not known here, so every
+ *             address that could be the directed broadcast of one is taken in.
+ */
+#include "policy/model.h"
+
+#define V4(a, b, c, d) \
+	(TW_V4_FIRST | (tw_u128)(((uint32_t)(a) << 24) | ((uint32_t)(b) << 16) | ((c) << 8) | (d)))
+#define V6_TOP(bits) ((tw_u128)(bits) << 112)
+
+#define SUBNET_LEN_MIN 8
+#define SUBNET_LEN_MAX 30
+
+static const struct concern {
+	tw_u128 lo;
+	tw_u128 hi;
+	bool in_only;
+} always[] = {
+	{0, 0, false},
+	{V4(0, 0, 0, 0), V4(0, 0, 0, 0), false},
+	{V4(169, 254, 0, 0), V4(169, 254, 255, 255), false},
+	{V6_TOP(0xfe80), V6_TOP(0xfec0) - 1, false},
+	{V4(224, 0, 0, 0), V4(239, 255, 255, 255), true},
+	{V4(255, 255, 255, 255), V4(255, 255, 255, 255), true},
+	{V6_TOP(0xff00), TW_U128_MAX, true},
+};
+
+static int add_broadcasts(const struct tw_prefix *prefix, struct tw_ranges *ret)
+{
+	tw_u128 host = tw_addr_number(&prefix->addr);
+	int err = 0;
+
+	if (prefix->len != 128 || host < TW_V4_FIRST || host > TW_V4_LAST)
+		return 0;
+	for (unsigned int len = SUBNET_LEN_MIN; len <= SUBNET_LEN_MAX && !err; len++) {
+		tw_u128 last = host | (0xffffffffu >> len);
+
+		err = tw_ranges_add(ret, last, last);
+	}
+	return err;
+}
+
+int tw_vnic_concern(const struct tw_vnic *vnic, enum tw_dir dir, struct tw_ranges *ret)
+{
+	int err = vnic->any ? tw_ranges_add(ret, 0, TW_U128_MAX) : 0;
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]) && !err; i++)
+		if (!always[i].in_only || dir == TW_DIR_IN)
+			err = tw_ranges_add(ret, always[i].lo, always[i].hi);
+	for (size_t i = 0; i < vnic->n_prefixes && !err; i++) {
+		err = tw_prefix_add_to(&vnic->prefixes[i], ret);
+		if (!err && dir == TW_DIR_IN)
+			err = add_broadcasts(&vnic->prefixes[i], ret);
+	}
+	if (!err)
+		tw_ranges_sort(ret);
+	return err;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* diff.c: what a new policy changes against an old one, thing by thing.
+ *
+ * How:        things are compared by their printed text, found by name. Rules that stand in another
+ *             order than before are told apart from those they moved around by the longest
+ *             increasing run of old numbers: whoever is not in it has moved.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/model.h"
+#include "policy/print.h"
+
+struct differ {
+	const struct tw_policy *old;
+	const struct tw_policy *now;
+	void (*each)(void *arg, enum tw_changed what, enum tw_change change, const char *name);
+	void *arg;
+	struct tw_buf old_text;
+	struct tw_buf now_text;
+};
+
+typedef void print_fn(const struct tw_policy *p, size_t index, struct tw_buf *out);
+
+static void tell(struct differ *d, enum tw_changed what, enum tw_change change, const char *name)
+{
+	d->each(d->arg, what, change, name);
+}
+
+static bool is_equal(struct differ *d, print_fn *print, size_t old_index, size_t now_index)
+{
+	tw_buf_reset(&d->old_text);
+	tw_buf_reset(&d->now_text);
+	print(d->old, old_index, &d->old_text);
+	print(d->now, now_index, &d->now_text);
+	return d->old_text.len == d->now_text.len &&
+	       !memcmp(d->old_text.data, d->now_text.data, d->now_text.len);
+}
+
+/* Compares the things of one kind in one scope of names. */
+static void compare(struct differ *d, const struct tw_names *old, const struct tw_names *now,
+	uint32_t kind, enum tw_changed what, print_fn *print)
+{
+	for (size_t i = 0; i < now->all.n; i++) {
+		const struct tw_name *name = &now->all.at[i];
+		const struct tw_name *was = old ? tw_names_find(old, name->text) : NULL;
+
+		if (name->kind != kind)
+			continue;
+		if (!was || was->kind != kind)
+			tell(d, what, TW_CHANGE_ADDED, name->text);
+		else if (!is_equal(d, print, was->index, name->index))
+			tell(d, what, TW_CHANGE_CHANGED, name->text);
+	}
+	for (size_t i = 0; old && i < old->all.n; i++) {
+		const struct tw_name *name = &old->all.at[i];
+		const struct tw_name *is = tw_names_find(now, name->text);
+
+		if (name->kind == kind && (!is || is->kind != kind))
+			tell(d, what, TW_CHANGE_REMOVED, name->text);
+	}
+}
+
+/* Marks the rules of the new policy that keep their order: those in the longest increasing
+ * subsequence of old numbers. `tails[k]` is the rule that ends the best run of k + 1. */
+static void mark_in_order(
+	const long *was, size_t n, size_t *tails, size_t *before, bool *ret_in_order)
+{
+	size_t n_tails = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t lo = 0, hi = n_tails;
+
+		if (was[i] < 0)
+			continue;
+		while (lo < hi) {
+			size_t mid = lo + (hi - lo) / 2;
+
+			if (was[tails[mid]] < was[i])
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		before[i] = lo ? tails[lo - 1] : n;
+		tails[lo] = i;
+		if (lo == n_tails)
+			n_tails++;
+	}
+	for (size_t i = n_tails ? tails[n_tails - 1] : n; i < n; i = before[i])
+		ret_in_order[i] = true;
+}
+
+static int compare_rules(struct differ *d)
+{
+	size_t n = tw_policy_n_rules(d->now), n_old = d->old ? tw_policy_n_rules(d->old) : 0;
+	tw_autofree long *was = tw_alloc_array(n, sizeof(*was));
+	tw_autofree size_t *tails = tw_alloc_array(n, sizeof(*tails));
+	tw_autofree size_t *before = tw_alloc_array(n, sizeof(*before));
+	tw_autofree bool *in_order = tw_alloc_array(n, sizeof(*in_order));
+
+	if (!was || !tails || !before || !in_order)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		was[i] = d->old ? tw_policy_rule_index(d->old, d->now->rules.at[i].info.name)
+				: -ENOENT;
+	mark_in_order(was, n, tails, before, in_order);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = d->now->rules.at[i].info.name;
+
+		if (was[i] < 0)
+			tell(d, TW_CHANGED_RULE, TW_CHANGE_ADDED, name);
+		else if (!in_order[i] || !is_equal(d, tw_policy_print_rule, (size_t)was[i], i))
+			tell(d, TW_CHANGED_RULE, TW_CHANGE_CHANGED, name);
+	}
+	if (!d->old)
+		tell(d, TW_CHANGED_RULE, TW_CHANGE_ADDED, "default");
+	else if (!is_equal(d, tw_policy_print_rule, n_old, n))
+		tell(d, TW_CHANGED_RULE, TW_CHANGE_CHANGED, "default");
+	for (size_t i = 0; i < n_old; i++)
+		if (tw_policy_rule_index(d->now, d->old->rules.at[i].info.name) < 0)
+			tell(d, TW_CHANGED_RULE, TW_CHANGE_REMOVED, d->old->rules.at[i].info.name);
+	return 0;
+}
+
+static void compare_options(struct differ *d)
+{
+	tw_buf_reset(&d->old_text);
+	tw_buf_reset(&d->now_text);
+	if (d->old)
+		tw_print_options(d->old, &d->old_text);
+	tw_print_options(d->now, &d->now_text);
+	if (!d->old)
+		tell(d, TW_CHANGED_OPTION, TW_CHANGE_ADDED, "options");
+	else if (d->old_text.len != d->now_text.len ||
+		 memcmp(d->old_text.data, d->now_text.data, d->now_text.len) != 0)
+		tell(d, TW_CHANGED_OPTION, TW_CHANGE_CHANGED, "options");
+}
+
+int tw_policy_diff(const struct tw_policy *old, const struct tw_policy *now,
+	void (*each)(void *arg, enum tw_changed what, enum tw_change change, const char *name),
+	void *arg)
+{
+	struct differ d = {.old = old, .now = now, .each = each, .arg = arg};
+	int err;
+
+	compare(&d, old ? &old->names : NULL, &now->names, TW_OP_NETWORK, TW_CHANGED_NETWORK,
+		tw_print_network);
+	compare(&d, old ? &old->service_names : NULL, &now->service_names, 0, TW_CHANGED_SERVICE,
+		tw_print_service);
+	compare(&d, old ? &old->names : NULL, &now->names, TW_OP_WORKLOAD, TW_CHANGED_WORKLOAD,
+		tw_print_workload);
+	compare(&d, old ? &old->names : NULL, &now->names, TW_OP_GROUP, TW_CHANGED_GROUP,
+		tw_print_group);
+	err = compare_rules(&d);
+	compare_options(&d);
+	if (d.old_text.failed || d.now_text.failed)
+		err = -ENOMEM;
+	tw_buf_done(&d.old_text);
+	tw_buf_done(&d.now_text);
+	return err;
+}

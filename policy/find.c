@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* find.c: who is behind an address, a port, a MAC; and what a policy holds. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/diag.h"
+#include "policy/model.h"
+#include "policy/text.h"
+
+static bool same_port(const void *owner, uint32_t value, const void *key)
+{
+	const struct tw_policy *p = owner;
+
+	return !strcmp(p->nics.at[value].pub.port, key);
+}
+
+static bool same_mac(const void *owner, uint32_t value, const void *key)
+{
+	const struct tw_policy *p = owner;
+
+	return !memcmp(p->nics.at[value].pub.mac, key, 6);
+}
+
+static bool same_owned(const void *owner, uint32_t value, const void *key)
+{
+	const struct tw_prefix *have = &((const struct tw_policy *)owner)->owned.at[value].prefix;
+	const struct tw_prefix *want = key;
+
+	return have->len == want->len && !memcmp(&have->addr, &want->addr, sizeof(have->addr));
+}
+
+static uint64_t hash_prefix(const struct tw_policy *p, const struct tw_prefix *prefix)
+{
+	return tw_hash(&prefix->addr, sizeof(prefix->addr), p->seed + prefix->len);
+}
+
+static uint64_t hash_text(const struct tw_policy *p, const char *text)
+{
+	return tw_hash(text, strlen(text), p->seed);
+}
+
+static int claimed_twice(struct tw_diags *diags, const struct tw_nic *nic, const char *what,
+	const char *text, const struct tw_nic *other)
+{
+	return tw_diags_add(diags, TW_SEV_ERROR, nic->line, 1, "keep it with one of them",
+		"%s %s of workload %s is already that of %s in line %u", what, text,
+		nic->pub.workload ? nic->pub.workload : "?",
+		other->pub.workload ? other->pub.workload : "?", other->line);
+}
+
+static int index_port(struct tw_policy *p, uint32_t number, struct tw_diags *diags)
+{
+	const struct tw_nic *nic = &p->nics.at[number];
+	uint64_t hash = nic->pub.port ? hash_text(p, nic->pub.port) : 0;
+	uint32_t found;
+
+	if (!nic->pub.port)
+		return 0;
+	found = tw_index_find(&p->port_index, hash, same_port, p, nic->pub.port);
+	if (found == TW_INDEX_NONE)
+		return tw_index_add(&p->port_index, hash, number);
+	return claimed_twice(diags, nic, "the port", nic->pub.port, &p->nics.at[found]);
+}
+
+static int index_mac(struct tw_policy *p, uint32_t number, struct tw_diags *diags)
+{
+	const struct tw_nic *nic = &p->nics.at[number];
+	const uint8_t *m = nic->pub.mac;
+	uint64_t hash = tw_hash(m, 6, p->seed);
+	struct tw_buf text = {0};
+	uint32_t found;
+	int err;
+
+	if (!nic->pub.has_mac)
+		return 0;
+	found = tw_index_find(&p->mac_index, hash, same_mac, p, m);
+	if (found == TW_INDEX_NONE)
+		return tw_index_add(&p->mac_index, hash, number);
+	tw_mac_print(m, &text);
+	err = text.failed ? -ENOMEM
+			  : claimed_twice(diags, nic, "the mac", text.data, &p->nics.at[found]);
+	tw_buf_done(&text);
+	return err;
+}
+
+/* Hosts belong to one vNIC. A wider prefix may stand at several, such as a pair of routers; the
+ * first one is taken for its owner. */
+static int index_prefix(struct tw_policy *p, uint32_t number, const struct tw_prefix *prefix,
+	struct tw_diags *diags)
+{
+	struct tw_owned owned = {.prefix = *prefix, .nic = number};
+	uint64_t hash = hash_prefix(p, prefix);
+	uint32_t found = tw_index_find(&p->owned_index, hash, same_owned, p, prefix);
+	char text[TW_PREFIX_TEXT_MAX];
+	int err;
+
+	if (found != TW_INDEX_NONE) {
+		if (prefix->len < 128)
+			return 0;
+		return claimed_twice(diags, &p->nics.at[number], "the address",
+			tw_prefix_format(prefix, text), &p->nics.at[p->owned.at[found].nic]);
+	}
+	err = tw_vec_push(&p->owned, owned);
+	if (!err)
+		err = tw_index_add(&p->owned_index, hash, (uint32_t)p->owned.n - 1);
+	return err;
+}
+
+int tw_policy_index(struct tw_policy *p, struct tw_diags *diags)
+{
+	bool in_use[129] = {false};
+	int err = 0;
+
+	for (uint32_t i = 0; i < p->nics.n && !err; i++) {
+		const struct tw_vnic *vnic = &p->nics.at[i].pub;
+
+		err = index_port(p, i, diags);
+		if (!err)
+			err = index_mac(p, i, diags);
+		for (size_t k = 0; k < vnic->n_prefixes && !err; k++) {
+			err = index_prefix(p, i, &vnic->prefixes[k], diags);
+			in_use[vnic->prefixes[k].len] = true;
+		}
+	}
+	for (int len = 128; len >= 0; len--)
+		if (in_use[len])
+			p->owned_lens[p->n_owned_lens++] = (uint8_t)len;
+	return err;
+}
+
+const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *p, const struct tw_addr *addr)
+{
+	tw_u128 number = tw_addr_number(addr);
+
+	for (size_t i = 0; i < p->n_owned_lens; i++) {
+		uint8_t len = p->owned_lens[i];
+		struct tw_prefix prefix = {.addr = *addr, .len = len};
+		uint32_t found;
+
+		if (len < 128)
+			prefix.addr = tw_number_addr(len ? number & ~(TW_U128_MAX >> len) : 0);
+		found = tw_index_find(
+			&p->owned_index, hash_prefix(p, &prefix), same_owned, p, &prefix);
+		if (found != TW_INDEX_NONE)
+			return &p->nics.at[p->owned.at[found].nic].pub;
+	}
+	return NULL;
+}
+
+const struct tw_vnic *tw_policy_find_workload(const struct tw_policy *p, const char *name)
+{
+	const struct tw_name *found = tw_names_find(&p->names, name);
+
+	if (!found || found->kind != TW_OP_WORKLOAD)
+		return NULL;
+	return &p->nics.at[p->workloads.at[found->index].first_nic].pub;
+}
+
+const struct tw_vnic *tw_policy_find_port(const struct tw_policy *p, const char *ifname)
+{
+	uint32_t found = tw_index_find(&p->port_index, hash_text(p, ifname), same_port, p, ifname);
+
+	return found == TW_INDEX_NONE ? NULL : &p->nics.at[found].pub;
+}
+
+const struct tw_vnic *tw_policy_find_mac(const struct tw_policy *p, const uint8_t mac[6])
+{
+	uint32_t found = tw_index_find(&p->mac_index, tw_hash(mac, 6, p->seed), same_mac, p, mac);
+
+	return found == TW_INDEX_NONE ? NULL : &p->nics.at[found].pub;
+}
+
+long tw_policy_rule_index(const struct tw_policy *p, const char *name)
+{
+	const struct tw_name *found = tw_names_find(&p->rule_names, name);
+
+	if (found)
+		return (long)found->index;
+	return strcmp(name, "default") ? -ENOENT : (long)tw_policy_n_rules(p);
+}
+
+size_t tw_policy_n_workloads(const struct tw_policy *p)
+{
+	return p->workloads.n;
+}
+
+size_t tw_policy_n_groups(const struct tw_policy *p)
+{
+	return p->groups.n;
+}
+
+size_t tw_policy_n_vnics(const struct tw_policy *p)
+{
+	return p->nics.n;
+}
+
+const struct tw_vnic *tw_policy_vnic(const struct tw_policy *p, size_t index)
+{
+	return index < p->nics.n ? &p->nics.at[index].pub : NULL;
+}
+
+size_t tw_policy_n_rules(const struct tw_policy *p)
+{
+	return p->rules.n - 1;
+}
+
+const struct tw_rule_info *tw_policy_rule(const struct tw_policy *p, size_t index)
+{
+	return index < p->rules.n ? &p->rules.at[index].info : NULL;
+}
+
+enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *p)
+{
+	return p->unclaimed;
+}
+
+uint32_t tw_policy_timeout(const struct tw_policy *p, enum tw_state state)
+{
+	return state < TW_S__MAX ? p->timeout[state] : 0;
+}
+
+uint32_t tw_policy_adopt_seconds(const struct tw_policy *p)
+{
+	return p->has_adopt ? p->adopt_seconds : TW_ADOPT_SECONDS_DEFAULT;
+}
+
+void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
+{
+	memcpy(ret->mac, vnic->mac, sizeof(ret->mac));
+	ret->flags = (__u16)((vnic->any ? TW_PORT_F_GUARD_ANY : 0) |
+			     (vnic->transit ? TW_PORT_F_TRANSIT : 0));
+	ret->n_addrs = 0;
+	for (size_t i = 0; i < vnic->n_prefixes; i++) {
+		if (vnic->prefixes[i].len == 128 && ret->n_addrs < TW_PORT_ADDRS)
+			ret->addr[ret->n_addrs++] = vnic->prefixes[i].addr;
+		else
+			ret->flags |= TW_PORT_F_MORE;
+	}
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* model.h: a policy inside the library: as written, and as resolved.
+ *
+ * Why:        printing needs what was written (names, order), compiling what it stands for (sets).
+ * Invariants: 1. Everything hangs on struct tw_policy: small things in its arena, lists in vectors,
+ *                sets in its pool. Nothing is shared between policies.
+ *             2. Names of networks, workloads and groups are one scope: in `from` and `to` a name
+ *                has one meaning. Services and rules have scopes of their own.
+ *             3. `rules` ends with the default, so that rule numbers index it directly.
+ * Callers:    read.c and its helpers write; all others only read.
+ */
+#pragma once
+
+#include "policy/arena.h"
+#include "policy/policy.h"
+#include "policy/set.h"
+#include "policy/table.h"
+
+#define TW_POLICY_RULES_MAX	(TW_RULES_MAX - 1) /* one slot is the default's */
+#define TW_POLICY_NAMES_MAX	65536 /* of each kind: networks, services, workloads, groups */
+#define TW_POLICY_VNICS_MAX	65536
+#define TW_POLICY_ADDRESSES_MAX 1048576 /* in networks, workloads and rules together */
+#define TW_POLICY_PARTS_MAX	262144	/* service parts in the whole policy */
+#define TW_POLICY_RANGES_MAX	4194304 /* in all resolved sets */
+#define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving */
+#define TW_NAME_MAX		127			    /* bytes of a name or tag */
+#define TW_TAGS_MAX		64			    /* of one workload */
+#define TW_TAG_NODES_MAX	256			    /* in one tag expression */
+#define TW_TAG_DEPTH_MAX	32 /* brackets and `!` within one another */
+
+/* Keys of the protocol dimension: proto << 16 | destination port, or type << 8 | code. */
+#define TW_PROTO_SHIFT 16
+#define TW_PORT_MAX    0xffffu
+#define TW_KEY_MAX     (255u << TW_PROTO_SHIFT | TW_PORT_MAX)
+#define TW_PROTO_ICMP  1u
+#define TW_PROTO_TCP   6u
+#define TW_PROTO_UDP   17u
+#define TW_PROTO_ICMP6 58u
+
+/* One protocol with one range of ports: a service is a union of these. */
+struct tw_part {
+	uint32_t family; /* TW_FAMILY_*: `icmp` is of IPv4 only, `icmp6` of IPv6 only */
+	uint32_t key_lo;
+	uint32_t key_hi;
+	uint32_t sport_lo;
+	uint32_t sport_hi;
+};
+
+#define TW_PART_ANY                                                                    \
+	(struct tw_part)                                                               \
+	{                                                                              \
+		.family = TW_FAMILY_ANY, .key_hi = TW_KEY_MAX, .sport_hi = TW_PORT_MAX \
+	}
+
+/* One entry of a rule's `service`: a name, or a part. */
+struct tw_service_ref {
+	uint32_t service; /* TW_INDEX_NONE: the part counts */
+	struct tw_part part;
+};
+
+/* One entry of a rule's `from` or `to`, or of a group. */
+enum tw_operand_kind { TW_OP_ANY, TW_OP_NETWORK, TW_OP_WORKLOAD, TW_OP_GROUP, TW_OP_PREFIX };
+
+struct tw_operand {
+	enum tw_operand_kind kind; /* also the kind in the table of names */
+	bool negate;
+	uint32_t index; /* among its kind */
+	struct tw_prefix prefix;
+};
+
+struct tw_operands {
+	const struct tw_operand *at;
+	size_t n;
+};
+
+struct tw_network {
+	const char *name;
+	const struct tw_prefix *prefixes;
+	size_t n_prefixes;
+	const struct tw_set *set;
+};
+
+struct tw_service {
+	const char *name;
+	const struct tw_part *parts;
+	size_t n_parts;
+};
+
+/* A vNIC as others see it, and how its addresses were written: an IPv6 prefix that spans the
+ * v4-mapped range is split in `pub`, so that it never means IPv4. */
+struct tw_nic {
+	struct tw_vnic pub; /* first: tw_policy_vnic() hands it out */
+	const struct tw_prefix *written;
+	size_t n_written;
+	unsigned int line;
+};
+
+struct tw_workload {
+	const char *name;
+	const uint32_t *tags; /* numbers into tag_names */
+	size_t n_tags;
+	size_t first_nic;
+	size_t n_nics;
+	unsigned int line;
+	const struct tw_set *set;
+};
+
+/* A tag expression as a tree. */
+enum tw_tag_op { TW_TAG_IS, TW_TAG_NOT, TW_TAG_AND, TW_TAG_OR };
+
+struct tw_tag_expr {
+	enum tw_tag_op op;
+	uint32_t tag;
+	const struct tw_tag_expr *left; /* NOT has only this one */
+	const struct tw_tag_expr *right;
+};
+
+struct tw_group {
+	const char *name;
+	const struct tw_tag_expr *tags; /* NULL: no such line */
+	struct tw_operands networks;	/* networks and prefixes */
+	const char *const *workloads;	/* names, and patterns with * and ? */
+	size_t n_workloads;
+	unsigned int line;
+	unsigned int column;
+	const struct tw_set *set;
+};
+
+/* What a rule's services come to: products of a key set and a source port set. */
+struct tw_cell {
+	uint32_t family;
+	const struct tw_set *keys;
+	const struct tw_set *sports;
+};
+
+struct tw_cells {
+	const struct tw_cell *at;
+	size_t n;
+};
+
+struct tw_rule {
+	struct tw_rule_info info;
+	bool named; /* by the author, not by its number */
+	unsigned int column;
+	struct tw_operands from; /* none: any */
+	struct tw_operands to;
+	const struct tw_service_ref *services; /* none: any */
+	size_t n_services;
+	/* resolved */
+	const struct tw_set *from_set;
+	const struct tw_set *to_set;
+	const struct tw_cells *cells;
+};
+
+/* An owned prefix, for finding who has an address. */
+struct tw_owned {
+	struct tw_prefix prefix;
+	uint32_t nic;
+};
+
+struct tw_policy {
+	uint64_t seed;
+	struct tw_arena arena;
+	struct tw_sets sets;
+	struct tw_names names; /* networks, workloads, groups; kind is enum tw_operand_kind */
+	struct tw_names service_names;
+	struct tw_names rule_names;
+	struct tw_names tag_names;
+	TW_VEC(struct tw_network) networks;
+	TW_VEC(struct tw_service) services;
+	TW_VEC(struct tw_workload) workloads;
+	TW_VEC(struct tw_nic) nics;
+	TW_VEC(struct tw_group) groups;
+	TW_VEC(struct tw_rule) rules;
+	TW_VEC(struct tw_owned) owned;
+	TW_VEC(const struct tw_cells *) cells;
+	struct tw_index cells_index;
+	struct tw_index owned_index;
+	struct tw_index port_index;
+	struct tw_index mac_index;
+	uint8_t owned_lens[129]; /* prefix lengths in use, longest first */
+	size_t n_owned_lens;
+	enum tw_unclaimed unclaimed;
+	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */
+	uint32_t adopt_seconds;
+	bool has_adopt;
+};
+
+/* ---- resolve.c: names become sets ---- */
+
+/* 0; -EINVAL when the policy is too large to be worked out (see diags); -ENOMEM. */
+int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags);
+
+/* ---- check.c: what is lawful but surely not meant ---- */
+
+int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags); /* 0 or -ENOMEM */
+
+/* ---- lower.c: a rule's services become cells ---- */
+
+/* The cells of a list of services, one object per content. NULL when there is no memory. */
+const struct tw_cells *tw_policy_cells(
+	struct tw_policy *policy, const struct tw_service_ref *services, size_t n_services);
+
+/* ---- find.c ---- */
+
+/* Finds ports, MACs and host addresses claimed twice, and fills the indexes. 0; -ENOMEM. */
+int tw_policy_index(struct tw_policy *policy, struct tw_diags *diags);
+
+/* ---- concern.c: which addresses a port can be judged for ---- */
+
+/* Adds to `ret` (and makes it normal) what a frame's local address may be at this port. */
+int tw_vnic_concern(const struct tw_vnic *vnic, enum tw_dir dir, struct tw_ranges *ret);
+
+/* ---- text.c: small notations ---- */
+
+tw_u128 tw_prefix_last(const struct tw_prefix *prefix);
+/* Adds the addresses of a prefix; an IPv6 one never means IPv4 addresses. 0 or -ENOMEM. */
+int tw_prefix_add_to(const struct tw_prefix *prefix, struct tw_ranges *ret);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* print.c: a policy back to text, in one canonical form: what is read from it is equal. */
+#include <string.h>
+
+#include "fastpath/abi/names.h"
+#include "policy/print.h"
+#include "policy/service.h"
+#include "policy/text.h"
+
+static void print_prefix(const struct tw_prefix *prefix, struct tw_buf *out)
+{
+	char text[TW_PREFIX_TEXT_MAX];
+
+	tw_yaml_print(tw_prefix_format(prefix, text), out);
+}
+
+static void print_prefixes(const struct tw_prefix *prefixes, size_t n, struct tw_buf *out)
+{
+	tw_buf_adds(out, "[");
+	for (size_t i = 0; i < n; i++) {
+		tw_buf_adds(out, i ? ", " : "");
+		print_prefix(&prefixes[i], out);
+	}
+	tw_buf_adds(out, "]");
+}
+
+void tw_print_network(const struct tw_policy *p, size_t index, struct tw_buf *out)
+{
+	const struct tw_network *network = &p->networks.at[index];
+
+	tw_yaml_print(network->name, out);
+	tw_buf_adds(out, ": ");
+	print_prefixes(network->prefixes, network->n_prefixes, out);
+}
+
+void tw_print_service(const struct tw_policy *p, size_t index, struct tw_buf *out)
+{
+	const struct tw_service *service = &p->services.at[index];
+
+	tw_yaml_print(service->name, out);
+	tw_buf_adds(out, ": [");
+	for (size_t i = 0; i < service->n_parts; i++) {
+		tw_buf_adds(out, i ? ", " : "");
+		tw_part_print(&service->parts[i], out);
+	}
+	tw_buf_adds(out, "]");
+}
+
+static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
+{
+	if (nic->pub.port) {
+		tw_buf_adds(out, "port: ");
+		tw_yaml_print(nic->pub.port, out);
+		tw_buf_adds(out, ", ");
+	}
+	if (nic->pub.has_mac) {
+		tw_buf_adds(out, "mac: \"");
+		tw_mac_print(nic->pub.mac, out);
+		tw_buf_adds(out, "\", ");
+	}
+	tw_buf_adds(out, "addresses: ");
+	if (nic->pub.any)
+		tw_buf_adds(out, "[any]");
+	else
+		print_prefixes(nic->written, nic->n_written, out);
+}
+
+void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *out)
+{
+	const struct tw_workload *workload = &p->workloads.at[index];
+	const struct tw_nic *nics = &p->nics.at[workload->first_nic];
+
+	tw_yaml_print(workload->name, out);
+	tw_buf_adds(out, ": {");
+	if (workload->n_nics == 1) {
+		print_nic(nics, out);
+	} else {
+		tw_buf_adds(out, "ports: [");
+		for (size_t i = 0; i < workload->n_nics; i++) {
+			tw_buf_adds(out, i ? ", {" : "{");
+			print_nic(&nics[i], out);
+			tw_buf_adds(out, "}");
+		}
+		tw_buf_adds(out, "]");
+	}
+	if (workload->n_tags) {
+		tw_buf_adds(out, ", tags: [");
+		for (size_t i = 0; i < workload->n_tags; i++) {
+			tw_buf_adds(out, i ? ", " : "");
+			tw_yaml_print(p->tag_names.all.at[workload->tags[i]].text, out);
+		}
+		tw_buf_adds(out, "]");
+	}
+	tw_buf_adds(out, "}");
+}
+
+/* Brackets stand where the tree would otherwise be read differently. */
+static void print_tags(const struct tw_policy *p, const struct tw_tag_expr *expr,
+	enum tw_tag_op within, struct tw_buf *out)
+{
+	bool bracket;
+
+	switch (expr->op) {
+	case TW_TAG_IS:
+		tw_buf_adds(out, p->tag_names.all.at[expr->tag].text);
+		return;
+	case TW_TAG_NOT:
+		tw_buf_adds(out, "!");
+		print_tags(p, expr->left, TW_TAG_NOT, out);
+		return;
+	case TW_TAG_AND:
+	case TW_TAG_OR:
+		break;
+	}
+	bracket = within == TW_TAG_NOT || (within == TW_TAG_AND && expr->op == TW_TAG_OR);
+	tw_buf_adds(out, bracket ? "(" : "");
+	print_tags(p, expr->left, expr->op, out);
+	tw_buf_adds(out, expr->op == TW_TAG_AND ? " & " : " | ");
+	print_tags(p, expr->right, expr->op, out);
+	tw_buf_adds(out, bracket ? ")" : "");
+}
+
+static void print_operand(
+	const struct tw_policy *p, const struct tw_operand *operand, struct tw_buf *out)
+{
+	char text[TW_PREFIX_TEXT_MAX + TW_NAME_MAX + 2] = "!";
+	char *at = text + operand->negate;
+
+	switch (operand->kind) {
+	case TW_OP_ANY:
+		strcpy(at, "any");
+		break;
+	case TW_OP_NETWORK:
+		strcpy(at, p->networks.at[operand->index].name);
+		break;
+	case TW_OP_WORKLOAD:
+		strcpy(at, p->workloads.at[operand->index].name);
+		break;
+	case TW_OP_GROUP:
+		strcpy(at, p->groups.at[operand->index].name);
+		break;
+	case TW_OP_PREFIX:
+		tw_prefix_format(&operand->prefix, at);
+		break;
+	}
+	tw_yaml_print(text, out);
+}
+
+static void print_operands(
+	const struct tw_policy *p, const struct tw_operands *list, struct tw_buf *out)
+{
+	if (list->n == 1) {
+		print_operand(p, list->at, out);
+		return;
+	}
+	tw_buf_adds(out, "[");
+	for (size_t i = 0; i < list->n; i++) {
+		tw_buf_adds(out, i ? ", " : "");
+		print_operand(p, &list->at[i], out);
+	}
+	tw_buf_adds(out, "]");
+}
+
+void tw_print_group(const struct tw_policy *p, size_t index, struct tw_buf *out)
+{
+	const struct tw_group *group = &p->groups.at[index];
+	const char *separator = "";
+
+	tw_yaml_print(group->name, out);
+	tw_buf_adds(out, ": {");
+	if (group->tags) {
+		tw_buf_adds(out, "tags: \"");
+		print_tags(p, group->tags, TW_TAG_OR, out);
+		tw_buf_adds(out, "\"");
+		separator = ", ";
+	}
+	if (group->networks.n) {
+		tw_buf_addf(out, "%snetworks: ", separator);
+		print_operands(p, &group->networks, out);
+		separator = ", ";
+	}
+	if (group->n_workloads) {
+		tw_buf_addf(out, "%sworkloads: [", separator);
+		for (size_t i = 0; i < group->n_workloads; i++) {
+			tw_buf_adds(out, i ? ", " : "");
+			tw_yaml_print(group->workloads[i], out);
+		}
+		tw_buf_adds(out, "]");
+	}
+	tw_buf_adds(out, "}");
+}
+
+static void print_services(
+	const struct tw_policy *p, const struct tw_rule *rule, struct tw_buf *out)
+{
+	tw_buf_adds(out, rule->n_services == 1 ? "" : "[");
+	for (size_t i = 0; i < rule->n_services; i++) {
+		const struct tw_service_ref *ref = &rule->services[i];
+
+		tw_buf_adds(out, i ? ", " : "");
+		if (ref->service == TW_INDEX_NONE)
+			tw_part_print(&ref->part, out);
+		else
+			tw_yaml_print(p->services.at[ref->service].name, out);
+	}
+	tw_buf_adds(out, rule->n_services == 1 ? "" : "]");
+}
+
+void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf *out)
+{
+	const struct tw_rule *rule = &p->rules.at[index];
+
+	if (index + 1 == p->rules.n) {
+		tw_buf_addf(out, "default: %s", tw_verdict_name(rule->info.action));
+		return;
+	}
+	tw_buf_adds(out, "{");
+	if (rule->named) {
+		tw_buf_adds(out, "name: ");
+		tw_yaml_print(rule->info.name, out);
+		tw_buf_adds(out, ", ");
+	}
+	tw_buf_adds(out, "from: ");
+	if (rule->from.n)
+		print_operands(p, &rule->from, out);
+	else
+		tw_buf_adds(out, "any");
+	tw_buf_adds(out, ", to: ");
+	if (rule->to.n)
+		print_operands(p, &rule->to, out);
+	else
+		tw_buf_adds(out, "any");
+	if (rule->n_services) {
+		tw_buf_adds(out, ", service: ");
+		print_services(p, rule, out);
+	}
+	tw_buf_addf(out, ", action: %s", tw_verdict_name(rule->info.action));
+	if (rule->info.log)
+		tw_buf_adds(out, ", log: true");
+	if (!rule->info.at_in || !rule->info.at_out)
+		tw_buf_addf(out, ", at: %s", rule->info.at_out ? "from" : "to");
+	tw_buf_adds(out, "}");
+}
+
+void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
+{
+	const char *separator = "";
+
+	tw_buf_addf(out, "{unclaimed: %s", p->unclaimed == TW_UNCLAIMED_DENY ? "deny" : "ignore");
+	if (p->has_adopt) {
+		tw_buf_adds(out, ", adopt: ");
+		tw_seconds_print(p->adopt_seconds, out);
+	}
+	for (unsigned int state = 0; state < TW_S__MAX; state++) {
+		if (!p->timeout[state])
+			continue;
+		tw_buf_adds(out, *separator ? separator : ", timeouts: {");
+		tw_buf_addf(out, "%s: ", tw_state_name(state));
+		tw_seconds_print(p->timeout[state], out);
+		separator = ", ";
+	}
+	tw_buf_adds(out, *separator ? "}}" : "}");
+}
+
+static void print_section(const struct tw_policy *p, const char *title, size_t n, const char *begin,
+	void (*print)(const struct tw_policy *p, size_t index, struct tw_buf *out),
+	struct tw_buf *out)
+{
+	if (n)
+		tw_buf_addf(out, "%s:\n", title);
+	for (size_t i = 0; i < n; i++) {
+		tw_buf_adds(out, begin);
+		print(p, i, out);
+		tw_buf_adds(out, "\n");
+	}
+}
+
+void tw_policy_print(const struct tw_policy *p, struct tw_buf *out)
+{
+	size_t n_rules = tw_policy_n_rules(p);
+
+	tw_buf_adds(out, "version: 1\n");
+	print_section(p, "networks", p->networks.n, "  ", tw_print_network, out);
+	print_section(p, "services", p->services.n, "  ", tw_print_service, out);
+	print_section(p, "workloads", p->workloads.n, "  ", tw_print_workload, out);
+	print_section(p, "groups", p->groups.n, "  ", tw_print_group, out);
+	print_section(p, "rules", n_rules, "  - ", tw_policy_print_rule, out);
+	tw_policy_print_rule(p, n_rules, out);
+	tw_buf_adds(out, "\noptions: ");
+	tw_print_options(p, out);
+	tw_buf_adds(out, "\n");
+}

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "policy/read.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fastpath/abi/names.h"
+#include "policy/diag.h"
+#include "policy/text.h"
+
+#define GUESSES_MAX	    2000000 /* comparisons in one reading */
+#define FIELDS_MAX	    32
+#define TIMEOUT_SECONDS_MAX (25 * 86400) /* half of what a tick counter can tell apart */
+
+static const char *const reserved_words[] = {"any", "default"};
+
+bool tw_failed(struct tw_reader *r, int err)
+{
+	if (err == -ENOMEM)
+		r->nomem = true;
+	return err == -ENOMEM;
+}
+
+void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size)
+{
+	void *copy = tw_arena_copy(&r->policy->arena, items, n, size);
+
+	if (!copy)
+		r->nomem = true;
+	return copy;
+}
+
+static void tell(struct tw_reader *r, enum tw_severity severity, const struct tw_node *node,
+	const char *hint, const char *format, va_list args)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), format, args);
+	tw_failed(r, tw_diags_add(r->diags, severity, node->line, node->column, hint, "%s", text));
+}
+
+void tw_complain(
+	struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell(r, TW_SEV_ERROR, node, hint, format, args);
+	va_end(args);
+}
+
+void tw_warn(
+	struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell(r, TW_SEV_WARNING, node, hint, format, args);
+	va_end(args);
+}
+
+void tw_guess(struct tw_reader *r, struct tw_guess *guess, const char *text, const char *candidate)
+{
+	unsigned int limit = strlen(text) < 4 ? 1 : 2;
+	unsigned int distance;
+
+	if (r->n_guesses >= GUESSES_MAX)
+		return;
+	r->n_guesses++;
+	distance = tw_edit_distance(text, candidate, limit);
+	if (distance > limit || (guess->best && distance >= guess->distance))
+		return;
+	guess->best = candidate;
+	guess->distance = distance;
+}
+
+void tw_guess_names(
+	struct tw_reader *r, struct tw_guess *guess, const char *text, const struct tw_names *scope)
+{
+	for (size_t i = 0; i < scope->all.n; i++)
+		tw_guess(r, guess, text, scope->all.at[i].text);
+}
+
+const char *tw_guess_hint(
+	const struct tw_guess *guess, char *hint, size_t hint_len, const char *otherwise)
+{
+	if (!guess->best)
+		return otherwise;
+	snprintf(hint, hint_len, "did you mean %s?", guess->best);
+	return hint;
+}
+
+bool tw_node_is_empty(const struct tw_node *node)
+{
+	return node->kind == TW_NODE_SCALAR && node->plain &&
+	       (!*node->text || !strcmp(node->text, "~") || !strcmp(node->text, "null"));
+}
+
+static const char *kind_of(const struct tw_node *node)
+{
+	if (tw_node_is_empty(node))
+		return "nothing";
+	return node->kind == TW_NODE_MAP   ? "a mapping"
+	       : node->kind == TW_NODE_SEQ ? "a list"
+					   : "a text";
+}
+
+const char *tw_read_text(struct tw_reader *r, const struct tw_node *node, const char *what)
+{
+	if (node->kind == TW_NODE_BAD)
+		return NULL;
+	if (node->kind != TW_NODE_SCALAR || tw_node_is_empty(node)) {
+		tw_complain(r, node, NULL, "%s must be a single text, not %s", what, kind_of(node));
+		return NULL;
+	}
+	return node->text;
+}
+
+void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *what,
+	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object)
+{
+	if (node->kind == TW_NODE_BAD)
+		return;
+	if (node->kind != TW_NODE_SEQ) {
+		if (tw_node_is_empty(node))
+			tw_complain(r, node, "leave the key out, or give it a value", "%s is empty",
+				what);
+		else
+			each(r, node, object);
+		return;
+	}
+	if (!node->n)
+		tw_complain(r, node, "leave the key out, or list something", "%s is an empty list",
+			what);
+	for (const struct tw_node *item = node->first; item && !r->nomem; item = item->next)
+		each(r, item, object);
+}
+
+static void unknown_key(struct tw_reader *r, const struct tw_node *key, const char *what,
+	const struct tw_field *fields, size_t n_fields)
+{
+	char hint[256] = "it knows ";
+	struct tw_guess guess = {0};
+	size_t len = strlen(hint);
+
+	if (!strcmp(key->text, "<<")) {
+		tw_complain(r, key, "write the keys out",
+			"merge keys are not part of the policy format");
+		return;
+	}
+	for (size_t i = 0; i < n_fields; i++) {
+		tw_guess(r, &guess, key->text, fields[i].name);
+		len += (size_t)snprintf(
+			hint + len, sizeof(hint) - len, "%s%s", i ? ", " : "", fields[i].name);
+		if (len >= sizeof(hint))
+			break;
+	}
+	tw_complain(r, key, tw_guess_hint(&guess, hint, sizeof(hint), hint), "%s has no key %s",
+		what, tw_show(key->text).text);
+}
+
+void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *what,
+	const struct tw_field *fields, size_t n_fields, void *object)
+{
+	const struct tw_node *found[FIELDS_MAX] = {NULL};
+
+	if (map->kind == TW_NODE_BAD)
+		return;
+	if (map->kind != TW_NODE_MAP) {
+		tw_complain(r, map, "write it as key: value pairs", "%s must be a mapping, not %s",
+			what, kind_of(map));
+		return;
+	}
+	for (const struct tw_node *node = map->first; node; node = node->next) {
+		size_t i = 0;
+
+		if (node->key->kind != TW_NODE_SCALAR)
+			continue;
+		while (i < n_fields && strcmp(node->key->text, fields[i].name) != 0)
+			i++;
+		if (i == n_fields)
+			unknown_key(r, node->key, what, fields, n_fields);
+		else if (found[i])
+			tw_complain(r, node->key, "keep one of them",
+				"%s has the key %s twice, first in line %u", what, fields[i].name,
+				found[i]->key->line);
+		else
+			found[i] = node;
+	}
+	/* In the order of the table: later fields may lean on earlier ones. */
+	for (size_t i = 0; i < n_fields && !r->nomem; i++) {
+		if (found[i])
+			fields[i].read(r, found[i], object);
+		else if (fields[i].required)
+			tw_complain(r, map, fields[i].hint, "%s has no %s", what, fields[i].name);
+	}
+}
+
+const char *tw_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[TW_OP_ANY] = "any",
+		[TW_OP_NETWORK] = "network",
+		[TW_OP_WORKLOAD] = "workload",
+		[TW_OP_GROUP] = "group",
+		[TW_OP_PREFIX] = "address",
+	};
+
+	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
+}
+
+const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
+	uint32_t kind, size_t index)
+{
+	struct tw_name name = {.line = key->line, .kind = kind, .index = (uint32_t)index};
+	const struct tw_name *other;
+	struct tw_prefix prefix;
+	bool host_bits;
+
+	if (key->kind != TW_NODE_SCALAR)
+		return NULL;
+	if (!tw_text_is_name(key->text)) {
+		tw_complain(r, key,
+			"letters, digits, '_', '.' and '-', at most 127, first no '.' or '-'",
+			"%s cannot be a name",
+			*key->text ? tw_show(key->text).text : "an empty text");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(reserved_words) / sizeof(reserved_words[0]); i++)
+		if (!strcmp(key->text, reserved_words[i])) {
+			tw_complain(
+				r, key, "choose another name", "the word %s is taken", key->text);
+			return NULL;
+		}
+	if (tw_text_prefix(key->text, &prefix, &host_bits) == 0) {
+		tw_complain(r, key, "choose another name", "%s is an address and cannot be a name",
+			key->text);
+		return NULL;
+	}
+	other = tw_names_find(scope, key->text);
+	if (other) {
+		if (scope != &r->policy->names)
+			tw_complain(r, key, "choose another name",
+				"the name %s is used twice, first in line %u", key->text,
+				other->line);
+		else
+			tw_complain(r, key,
+				"networks, workloads and groups share one set of names; rename one",
+				"the name %s is already that of the %s in line %u", key->text,
+				tw_kind_name(other->kind), other->line);
+		return NULL;
+	}
+	if (index >= TW_POLICY_NAMES_MAX && scope != &r->policy->rule_names) {
+		if (index == TW_POLICY_NAMES_MAX)
+			tw_complain(r, key, NULL, "too many names, %u are possible",
+				TW_POLICY_NAMES_MAX);
+		return NULL;
+	}
+	name.text = tw_keep(r, key->text, strlen(key->text) + 1, 1);
+	if (!name.text || tw_failed(r, tw_names_add(scope, name)))
+		return NULL;
+	return name.text;
+}
+
+bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
+	struct tw_prefix *ret)
+{
+	char clean[TW_PREFIX_TEXT_MAX], hint[160];
+	bool host_bits;
+	int err = tw_text_prefix(text, ret, &host_bits);
+
+	if (err == -ERANGE)
+		tw_complain(r, node, "0 to 32 for IPv4, 0 to 128 for IPv6",
+			"the prefix length of %s is too large", tw_show(text).text);
+	else if (err == -EAFNOSUPPORT)
+		tw_complain(r, node, "write the IPv4 address itself",
+			"%s is an IPv4 address in IPv6 dress", tw_show(text).text);
+	else if (err)
+		tw_complain(r, node, "an address is 10.0.0.1 or \"fd00::1\", a CIDR 10.0.0.0/8",
+			"%s is not an address", *text ? tw_show(text).text : "an empty text");
+	if (err)
+		return false;
+	if (++r->n_addresses > TW_POLICY_ADDRESSES_MAX) {
+		if (r->n_addresses == TW_POLICY_ADDRESSES_MAX + 1)
+			tw_complain(r, node, "use wider prefixes",
+				"too many addresses, %u are possible", TW_POLICY_ADDRESSES_MAX);
+		return false;
+	}
+	if (!host_bits)
+		return true;
+	tw_prefix_format(ret, clean);
+	if (exact) {
+		snprintf(hint, sizeof(hint), "%.*s for the one address, %s for the whole network",
+			(int)strcspn(text, "/"), text, clean);
+		tw_complain(r, node, hint, "%s has bits set beyond its prefix", tw_show(text).text);
+		return false;
+	}
+	snprintf(hint, sizeof(hint), "write %s", clean);
+	tw_warn(r, node, hint, "%s has bits set beyond its prefix, and is read as %s",
+		tw_show(text).text, clean);
+	return true;
+}
+
+/* ---- the top mapping ---- */
+
+static void read_version(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "version");
+
+	if (text && strcmp(text, "1") != 0)
+		tw_complain(r, value, "write version: 1",
+			"policy format version %s is not known here", tw_show(text).text);
+}
+
+static void add_network_prefix(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "an address");
+	struct tw_prefix prefix;
+
+	if (text && tw_read_prefix(r, item, text, false, &prefix))
+		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+}
+
+/* A section that maps names to things; false when there is nothing to walk. */
+static bool begin_section(struct tw_reader *r, const struct tw_node *value, const char *what)
+{
+	if (value->kind == TW_NODE_MAP)
+		return true;
+	if (value->kind != TW_NODE_BAD && !tw_node_is_empty(value))
+		tw_complain(r, value, "write name: value pairs", "%s must be a mapping, not %s",
+			what, kind_of(value));
+	return false;
+}
+
+static void read_networks(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct tw_policy *p = r->policy;
+
+	if (!begin_section(r, value, "networks"))
+		return;
+	for (const struct tw_node *node = value->first; node && !r->nomem; node = node->next) {
+		struct tw_network network = {0};
+
+		network.name = tw_read_name(r, node->key, &p->names, TW_OP_NETWORK, p->networks.n);
+		r->prefixes.n = 0;
+		tw_read_list(r, node, "a network", add_network_prefix, NULL);
+		if (!network.name)
+			continue;
+		network.n_prefixes = r->prefixes.n;
+		network.prefixes = tw_keep(
+			r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
+		tw_failed(r, tw_vec_push(&p->networks, network));
+	}
+}
+
+static void read_services(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (begin_section(r, value, "services"))
+		tw_read_services(r, value);
+}
+
+static void read_workloads(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (begin_section(r, value, "workloads"))
+		tw_read_workloads(r, value);
+}
+
+static void read_groups(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (begin_section(r, value, "groups"))
+		tw_read_groups(r, value);
+}
+
+static void read_rules(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (value->kind == TW_NODE_SEQ)
+		tw_read_rules(r, value);
+	else if (value->kind != TW_NODE_BAD && !tw_node_is_empty(value))
+		tw_complain(r, value, "begin each rule with '- '", "rules must be a list, not %s",
+			kind_of(value));
+}
+
+static void read_default(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "default");
+	struct tw_rule_info *info = object;
+
+	if (!text)
+		return;
+	info->line = value->line;
+	if (!strcmp(text, "allow"))
+		info->action = TW_V_ALLOW;
+	else if (strcmp(text, "deny") != 0)
+		tw_complain(r, value,
+			"deny or allow; for anything else make it the last rule of the list",
+			"default cannot be %s", tw_show(text).text);
+}
+
+static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct tw_policy *p = r->policy;
+
+	if (!begin_section(r, value, "timeouts"))
+		return;
+	for (const struct tw_node *node = value->first; node && !r->nomem; node = node->next) {
+		struct tw_guess guess = {0};
+		const char *text;
+		uint32_t seconds = 0;
+		unsigned int state = 0;
+		char hint[96];
+
+		if (node->key->kind != TW_NODE_SCALAR)
+			continue;
+		for (; state < TW_S__MAX && strcmp(tw_state_name(state), node->key->text) != 0;
+			state++)
+			tw_guess(r, &guess, node->key->text, tw_state_name(state));
+		text = tw_read_text(r, node, "a timeout");
+		if (state == TW_S__MAX) {
+			tw_complain(r, node->key,
+				tw_guess_hint(&guess, hint, sizeof(hint),
+					"a connection state such as established, syn-sent, udp-replied or icmp"),
+				"there is no connection state %s", tw_show(node->key->text).text);
+			continue;
+		}
+		if (p->timeout[state])
+			tw_complain(r, node->key, "keep one of them", "the timeout %s is set twice",
+				node->key->text);
+		if (!text)
+			continue;
+		if (tw_text_seconds(text, TIMEOUT_SECONDS_MAX, &seconds) < 0 || !seconds)
+			tw_complain(r, node, "write 30s, 10m, 2h or 5d; from 1s to 25d",
+				"%s is no time that can be a timeout", tw_show(text).text);
+		else
+			p->timeout[state] = seconds;
+	}
+}
+
+static void read_unclaimed(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "unclaimed");
+
+	if (!text)
+		return;
+	if (!strcmp(text, "deny"))
+		r->policy->unclaimed = TW_UNCLAIMED_DENY;
+	else if (strcmp(text, "ignore") != 0)
+		tw_complain(
+			r, value, "ignore or deny", "unclaimed cannot be %s", tw_show(text).text);
+}
+
+static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "adopt");
+	uint32_t seconds;
+
+	if (!text)
+		return;
+	if (tw_text_seconds(text, TW_ADOPT_SECONDS_MAX, &seconds) < 0) {
+		tw_complain(r, value, "write 0s (never), 30s, 5m; at most 1h",
+			"%s is no time that can be an adoption window", tw_show(text).text);
+		return;
+	}
+	r->policy->adopt_seconds = seconds;
+	r->policy->has_adopt = true;
+}
+
+static const struct tw_field option_fields[] = {
+	{.name = "unclaimed", .read = read_unclaimed},
+	{.name = "timeouts", .read = read_timeouts},
+	{.name = "adopt", .read = read_adopt},
+};
+
+static void read_options(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (begin_section(r, value, "options"))
+		tw_read_map(r, value, "options", option_fields,
+			sizeof(option_fields) / sizeof(option_fields[0]), NULL);
+}
+
+static const struct tw_field top_fields[] = {
+	{.name = "version",
+		.read = read_version,
+		.required = true,
+		.hint = "begin with version: 1"},
+	{.name = "networks", .read = read_networks},
+	{.name = "services", .read = read_services},
+	{.name = "workloads", .read = read_workloads},
+	{.name = "groups", .read = read_groups},
+	{.name = "default", .read = read_default},
+	{.name = "options", .read = read_options},
+	{.name = "rules", .read = read_rules},
+};
+
+static int read_tree(struct tw_reader *r, const struct tw_node *root)
+{
+	struct tw_rule fallback = {
+		.info = {.name = "default", .action = TW_V_DENY, .at_out = true, .at_in = true}};
+
+	tw_read_map(r, root, "a policy", top_fields, sizeof(top_fields) / sizeof(top_fields[0]),
+		&fallback.info);
+	fallback.from_set = fallback.to_set = r->policy->sets.everything;
+	tw_failed(r, tw_vec_push(&r->policy->rules, fallback));
+	return r->nomem ? -ENOMEM : 0;
+}
+
+static void reader_done(struct tw_reader *r)
+{
+	tw_vec_done(&r->prefixes);
+	tw_vec_done(&r->parts);
+	tw_vec_done(&r->operands);
+	tw_vec_done(&r->refs);
+	tw_vec_done(&r->texts);
+	tw_vec_done(&r->numbers);
+}
+
+/* Text to policy as written. An error is in `diags` alone; 0 or -ENOMEM. */
+static int read_text(struct tw_policy *policy, const char *text, size_t len, struct tw_diags *diags)
+{
+	struct tw_reader r = {.policy = policy, .diags = diags};
+	struct tw_arena arena = {0};
+	struct tw_node *root = NULL;
+	int err = tw_yaml_load(text, len, &arena, &root, diags);
+
+	if (root && err != -ENOMEM)
+		err = read_tree(&r, root);
+	else if (!err)
+		err = tw_diags_add(
+			diags, TW_SEV_ERROR, 0, 0, "begin with version: 1", "the policy is empty");
+	reader_done(&r);
+	tw_arena_done(&arena);
+	return err == -ENOMEM ? err : 0;
+}
+
+static int new_policy(uint64_t seed, struct tw_policy **ret)
+{
+	tw_auto(tw_policy) struct tw_policy *policy = tw_alloc(sizeof(*policy));
+
+	if (!policy)
+		return -ENOMEM;
+	policy->seed = seed;
+	policy->names.seed = policy->service_names.seed = seed;
+	policy->rule_names.seed = policy->tag_names.seed = seed;
+	if (tw_sets_init(&policy->sets, seed, 0) < 0)
+		return -ENOMEM;
+	*ret = TW_TAKE_PTR(policy);
+	return 0;
+}
+
+static int work_out(struct tw_policy *policy, struct tw_diags *diags)
+{
+	int err = tw_policy_index(policy, diags);
+
+	if (!err && !diags->n_errors)
+		err = tw_policy_resolve(policy, diags);
+	if (!err && !diags->n_errors)
+		err = tw_policy_check(policy, diags);
+	return err;
+}
+
+int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags)
+{
+	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	int err = new_policy(tw_hash(text, len, 0), &policy);
+
+	if (!err)
+		err = read_text(policy, text, len, diags);
+	if (!err)
+		err = work_out(policy, diags);
+	tw_diags_sort(diags);
+	if (err)
+		return err;
+	if (diags->n_errors)
+		return -EINVAL;
+	*ret = TW_TAKE_PTR(policy);
+	return 0;
+}
+
+void tw_policy_free(struct tw_policy *policy)
+{
+	if (!policy)
+		return;
+	tw_vec_done(&policy->networks);
+	tw_vec_done(&policy->services);
+	tw_vec_done(&policy->workloads);
+	tw_vec_done(&policy->nics);
+	tw_vec_done(&policy->groups);
+	tw_vec_done(&policy->rules);
+	tw_vec_done(&policy->owned);
+	tw_vec_done(&policy->cells);
+	tw_index_done(&policy->cells_index);
+	tw_index_done(&policy->owned_index);
+	tw_index_done(&policy->port_index);
+	tw_index_done(&policy->mac_index);
+	tw_names_done(&policy->names);
+	tw_names_done(&policy->service_names);
+	tw_names_done(&policy->rule_names);
+	tw_names_done(&policy->tag_names);
+	tw_sets_done(&policy->sets);
+	tw_arena_done(&policy->arena);
+	free(policy);
+}

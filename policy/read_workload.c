@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* read_workload.c: the sections `workloads` and `groups`, and tag expressions. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/diag.h"
+#include "policy/read.h"
+#include "policy/text.h"
+
+/* One workload while its mapping is walked. */
+struct draft {
+	struct tw_workload workload;
+	struct tw_nic nic;
+	const struct tw_node *nic_node; /* a key of the first vNIC's own, if any was written */
+	const struct tw_node *ports_node;
+	bool has_addresses;
+	bool is_placed; /* port or mac was written, be it rightly or not */
+};
+
+static bool is_ifname(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len || len >= IFNAMSIZ || !strcmp(text, ".") || !strcmp(text, ".."))
+		return false;
+	for (; *text; text++)
+		if (*text == '/' || *text == ':' || (unsigned char)*text <= ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static void read_port(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "port");
+	struct draft *draft = object;
+
+	draft->nic_node = value;
+	draft->is_placed = true;
+	if (!text)
+		return;
+	if (!is_ifname(text)) {
+		tw_complain(r, value,
+			"the tap's or veth's name as ip link shows it, 1 to 15 characters",
+			"%s cannot be an interface name", tw_show(text).text);
+		return;
+	}
+	draft->nic.pub.port = tw_keep(r, text, strlen(text) + 1, 1);
+}
+
+static void read_mac(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	static const uint8_t zero[6];
+	const char *text = tw_read_text(r, value, "mac");
+	struct draft *draft = object;
+	uint8_t mac[6];
+
+	draft->nic_node = value;
+	draft->is_placed = true;
+	if (!text)
+		return;
+	if (tw_text_mac(text, mac) < 0) {
+		tw_complain(r, value, "write it in quotes: \"52:54:00:00:00:01\"",
+			"%s is not a MAC", tw_show(text).text);
+		return;
+	}
+	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(mac))) {
+		tw_complain(r, value, "the vNIC's own MAC, as its guest shows it",
+			"%s is a group or empty address, not one NIC's", tw_show(text).text);
+		return;
+	}
+	memcpy(draft->nic.pub.mac, mac, sizeof(mac));
+	draft->nic.pub.has_mac = true;
+}
+
+static void add_address(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "an address");
+	struct draft *draft = object;
+	struct tw_prefix prefix;
+
+	if (!text)
+		return;
+	if (!strcmp(text, "any")) {
+		draft->nic.pub.any = true;
+		return;
+	}
+	if (!strcmp(text, "dhcp")) {
+		tw_complain(r, item, "list the addresses the guest gets, or a CIDR they come from",
+			"addresses learned from DHCP are not supported yet");
+		return;
+	}
+	if (!tw_read_prefix(r, item, text, true, &prefix))
+		return;
+	for (size_t i = 0; i < r->prefixes.n; i++)
+		if (!memcmp(&r->prefixes.at[i].addr, &prefix.addr, sizeof(prefix.addr)) &&
+			r->prefixes.at[i].len == prefix.len) {
+			tw_complain(r, item, "keep one of them", "the address %s is listed twice",
+				tw_show(text).text);
+			return;
+		}
+	tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+}
+
+/* Splits a prefix that spans the v4-mapped range into ones that do not touch it. */
+static void push_own(struct tw_reader *r, struct tw_prefix prefix)
+{
+	tw_u128 first = tw_addr_number(&prefix.addr), last = tw_prefix_last(&prefix);
+	bool is_v4 = first == TW_V4_FIRST && last == TW_V4_LAST;
+
+	while (!is_v4 && first <= TW_V4_FIRST && last >= TW_V4_LAST) {
+		struct tw_prefix half = {.len = (uint8_t)(prefix.len + 1)};
+		tw_u128 middle = first + (last - first) / 2 + 1;
+		bool is_upper = TW_V4_FIRST >= middle;
+
+		half.addr = tw_number_addr(is_upper ? first : middle);
+		tw_failed(r, tw_vec_push(&r->prefixes, half));
+		prefix.len++;
+		prefix.addr = tw_number_addr(is_upper ? middle : first);
+		first = tw_addr_number(&prefix.addr);
+		last = tw_prefix_last(&prefix);
+		if (first == TW_V4_FIRST && last == TW_V4_LAST)
+			return;
+	}
+	tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+}
+
+static void read_addresses(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+	struct tw_nic *nic = &draft->nic;
+
+	draft->nic_node = value;
+	draft->has_addresses = true;
+	r->prefixes.n = 0;
+	tw_read_list(r, value, "addresses", add_address, draft);
+	if (nic->pub.any && r->prefixes.n)
+		tw_complain(r, value, "keep any alone, or the addresses",
+			"addresses lists any and others beside it");
+	nic->n_written = r->prefixes.n;
+	nic->written = tw_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
+	if (!nic->written)
+		return;
+	r->prefixes.n = 0;
+	for (size_t i = 0; i < nic->n_written; i++) {
+		push_own(r, nic->written[i]);
+		nic->pub.transit |= nic->written[i].len < 128;
+	}
+	nic->pub.n_prefixes = r->prefixes.n;
+	nic->pub.prefixes = tw_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
+}
+
+static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_node *node)
+{
+	struct tw_policy *p = r->policy;
+	struct tw_nic *nic = &draft->nic;
+
+	nic->line = node->line;
+	nic->pub.workload = draft->workload.name;
+	nic->pub.index = p->nics.n;
+	if (!draft->has_addresses)
+		tw_complain(r, node, "list the guest's addresses, or [any] for no address guard",
+			"a vNIC has no addresses");
+	if (!draft->is_placed)
+		tw_complain(r, node, "name its port, such as tap0, or give its mac",
+			"a vNIC has neither port nor mac");
+	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
+		if (p->nics.n == TW_POLICY_VNICS_MAX)
+			tw_complain(r, node, NULL, "too many vNICs, %u are possible",
+				TW_POLICY_VNICS_MAX);
+		return;
+	}
+	tw_failed(r, tw_vec_push(&p->nics, *nic));
+}
+
+static const struct tw_field nic_fields[] = {
+	{.name = "port", .read = read_port},
+	{.name = "mac", .read = read_mac},
+	{.name = "addresses", .read = read_addresses},
+};
+
+static void read_nic(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	struct draft *draft = object;
+
+	if (item->kind == TW_NODE_BAD)
+		return;
+	draft->nic = (struct tw_nic){0};
+	draft->nic_node = NULL;
+	draft->has_addresses = draft->is_placed = false;
+	tw_read_map(
+		r, item, "a vNIC", nic_fields, sizeof(nic_fields) / sizeof(nic_fields[0]), draft);
+	if (item->kind == TW_NODE_MAP)
+		push_nic(r, draft, item);
+}
+
+static void read_ports(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	draft->ports_node = value;
+	if (draft->nic_node)
+		tw_complain(r, value, "move them into the list",
+			"a workload has ports, and a port, mac or addresses beside them");
+	tw_read_list(r, value, "ports", read_nic, draft);
+}
+
+static void add_tag(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "a tag");
+	const struct tw_name *known;
+	struct tw_name name = {.line = item->line};
+	uint32_t tag;
+
+	if (!text)
+		return;
+	if (!tw_text_is_tag(text)) {
+		tw_complain(r, item, "letters, digits and _.-:/=@+, at most 127",
+			"%s cannot be a tag", *text ? tw_show(text).text : "an empty text");
+		return;
+	}
+	if (r->numbers.n == TW_TAGS_MAX) {
+		tw_complain(r, item, NULL, "too many tags, a workload can have %u", TW_TAGS_MAX);
+		return;
+	}
+	known = tw_names_find(&r->policy->tag_names, text);
+	tag = known ? known->index : (uint32_t)r->policy->tag_names.all.n;
+	if (!known) {
+		name.index = tag;
+		name.text = tw_keep(r, text, strlen(text) + 1, 1);
+		if (!name.text || tw_failed(r, tw_names_add(&r->policy->tag_names, name)))
+			return;
+	}
+	for (size_t i = 0; i < r->numbers.n; i++)
+		if (r->numbers.at[i] == tag) {
+			tw_complain(r, item, "keep one of them", "the tag %s is listed twice",
+				tw_show(text).text);
+			return;
+		}
+	tw_failed(r, tw_vec_push(&r->numbers, tag));
+}
+
+static void read_workload_tags(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	r->numbers.n = 0;
+	if (value->kind != TW_NODE_SEQ || value->n)
+		tw_read_list(r, value, "tags", add_tag, NULL);
+	draft->workload.n_tags = r->numbers.n;
+	draft->workload.tags = tw_keep(r, r->numbers.at, r->numbers.n, sizeof(*r->numbers.at));
+}
+
+static const struct tw_field workload_fields[] = {
+	{.name = "port", .read = read_port},
+	{.name = "mac", .read = read_mac},
+	{.name = "addresses", .read = read_addresses},
+	{.name = "tags", .read = read_workload_tags},
+	{.name = "ports", .read = read_ports},
+};
+
+void tw_read_workloads(struct tw_reader *r, const struct tw_node *map)
+{
+	struct tw_policy *p = r->policy;
+
+	for (const struct tw_node *node = map->first; node && !r->nomem; node = node->next) {
+		struct draft draft = {
+			.workload = {.first_nic = p->nics.n, .line = node->key->line}};
+
+		draft.workload.name = tw_read_name(
+			r, node->key, &p->names, TW_OP_WORKLOAD, p->workloads.n);
+		tw_read_map(r, node, "a workload", workload_fields,
+			sizeof(workload_fields) / sizeof(workload_fields[0]), &draft);
+		if (node->kind == TW_NODE_MAP && !draft.ports_node)
+			push_nic(r, &draft, node->key);
+		draft.workload.n_nics = p->nics.n - draft.workload.first_nic;
+		if (draft.workload.name)
+			tw_failed(r, tw_vec_push(&p->workloads, draft.workload));
+	}
+}
+
+/* ---- groups ---- */
+
+struct group_draft {
+	struct tw_group group;
+	const struct tw_node *key;
+};
+
+static void read_group_tags(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct group_draft *draft = object;
+
+	draft->group.tags = tw_read_tags(r, value);
+}
+
+static void add_group_network(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "a network");
+	struct tw_operand operand = {.kind = TW_OP_PREFIX};
+	struct tw_guess guess = {0};
+	const struct tw_name *name;
+	char hint[192];
+
+	if (!text)
+		return;
+	name = tw_names_find(&r->policy->names, text);
+	if (name && name->kind == TW_OP_NETWORK) {
+		operand.kind = TW_OP_NETWORK;
+		operand.index = name->index;
+	} else if (name) {
+		tw_complain(r, item, "networks takes networks, addresses and CIDRs",
+			"%s is a %s, not a network", text, tw_kind_name(name->kind));
+		return;
+	} else if (tw_text_is_name(text) && !strpbrk(text, ":/") &&
+		   strspn(text, "0123456789.") < strlen(text)) {
+		tw_vec_foreach (&r->policy->networks, network)
+			tw_guess(r, &guess, text, network->name);
+		tw_complain(r, item,
+			tw_guess_hint(&guess, hint, sizeof(hint), "define it under networks"),
+			"there is no network %s", tw_show(text).text);
+		return;
+	} else if (!tw_read_prefix(r, item, text, false, &operand.prefix)) {
+		return;
+	}
+	tw_failed(r, tw_vec_push(&r->operands, operand));
+}
+
+static void read_group_networks(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct group_draft *draft = object;
+
+	r->operands.n = 0;
+	tw_read_list(r, value, "networks", add_group_network, NULL);
+	draft->group.networks.n = r->operands.n;
+	draft->group.networks.at = tw_keep(
+		r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
+}
+
+static void add_group_workload(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "a workload");
+	struct tw_guess guess = {0};
+	bool is_pattern, any = false;
+	char hint[192];
+
+	if (!text)
+		return;
+	is_pattern = strpbrk(text, "*?") != NULL;
+	if (strlen(text) > TW_NAME_MAX) {
+		tw_complain(r, item, NULL, "%s is too long for a name", tw_show(text).text);
+		return;
+	}
+	tw_vec_foreach (&r->policy->workloads, workload) {
+		any = is_pattern ? tw_text_glob(text, workload->name)
+				 : !strcmp(text, workload->name);
+		if (any)
+			break;
+		if (!is_pattern)
+			tw_guess(r, &guess, text, workload->name);
+	}
+	if (!any && is_pattern)
+		tw_warn(r, item, "workloads that come later will be taken in",
+			"the pattern %s fits no workload", tw_show(text).text);
+	else if (!any)
+		tw_complain(r, item,
+			tw_guess_hint(&guess, hint, sizeof(hint), "define it under workloads"),
+			"there is no workload %s", tw_show(text).text);
+	text = tw_keep(r, text, strlen(text) + 1, 1);
+	if (text)
+		tw_failed(r, tw_vec_push(&r->texts, text));
+}
+
+static void read_group_workloads(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct group_draft *draft = object;
+
+	r->texts.n = 0;
+	tw_read_list(r, value, "workloads", add_group_workload, NULL);
+	draft->group.n_workloads = r->texts.n;
+	draft->group.workloads = tw_keep(r, r->texts.at, r->texts.n, sizeof(*r->texts.at));
+}
+
+static const struct tw_field group_fields[] = {
+	{.name = "tags", .read = read_group_tags},
+	{.name = "networks", .read = read_group_networks},
+	{.name = "workloads", .read = read_group_workloads},
+};
+
+void tw_read_groups(struct tw_reader *r, const struct tw_node *map)
+{
+	struct tw_policy *p = r->policy;
+
+	for (const struct tw_node *node = map->first; node && !r->nomem; node = node->next) {
+		struct group_draft draft = {
+			.group = {.line = node->key->line, .column = node->key->column}};
+
+		draft.group.name = tw_read_name(r, node->key, &p->names, TW_OP_GROUP, p->groups.n);
+		tw_read_map(r, node, "a group", group_fields,
+			sizeof(group_fields) / sizeof(group_fields[0]), &draft);
+		if (node->kind == TW_NODE_MAP && !node->n)
+			tw_complain(r, node, "give it tags, networks or workloads",
+				"a group selects nothing");
+		if (draft.group.name)
+			tw_failed(r, tw_vec_push(&p->groups, draft.group));
+	}
+}

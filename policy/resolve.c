@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* resolve.c: what networks, workloads, groups and the ends of rules stand for, as address sets.
+ *
+ * Bounds:     equal lists of entries are worked out once, and all steps together are limited by
+ *             TW_POLICY_WORK_MAX, so that no policy text takes long.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/diag.h"
+#include "policy/model.h"
+#include "policy/text.h"
+
+struct resolver {
+	struct tw_policy *policy;
+	struct tw_diags *diags;
+	struct tw_ranges plus;
+	struct tw_ranges minus;
+	struct tw_ranges result;
+	struct tw_index lists; /* of operand lists, by rule number * 2 + which end */
+	size_t work;
+};
+
+static int too_large(struct resolver *s)
+{
+	int err = tw_diags_add(s->diags, TW_SEV_ERROR, 0, 0,
+		"use wider prefixes, or fewer and smaller groups",
+		"the policy is too large: its groups and rules stand for too many addresses");
+
+	return err ? err : -EINVAL;
+}
+
+static int spend(struct resolver *s, size_t steps)
+{
+	s->work += steps;
+	if (s->work > TW_POLICY_WORK_MAX || s->policy->sets.n_ranges > TW_POLICY_RANGES_MAX)
+		return too_large(s);
+	return 0;
+}
+
+static int intern(struct resolver *s, const struct tw_ranges *ranges, const struct tw_set **ret)
+{
+	const struct tw_set *set = tw_sets_intern(&s->policy->sets, ranges);
+
+	if (!set)
+		return -ENOMEM;
+	*ret = set;
+	return spend(s, ranges->n + 1);
+}
+
+static int resolve_networks(struct resolver *s)
+{
+	int err = 0;
+
+	tw_vec_foreach (&s->policy->networks, network) {
+		s->plus.n = 0;
+		for (size_t i = 0; i < network->n_prefixes && !err; i++)
+			err = tw_prefix_add_to(&network->prefixes[i], &s->plus);
+		tw_ranges_sort(&s->plus);
+		if (!err)
+			err = intern(s, &s->plus, &network->set);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int resolve_workloads(struct resolver *s)
+{
+	const struct tw_policy *p = s->policy;
+	int err = 0;
+
+	tw_vec_foreach (&s->policy->workloads, workload) {
+		s->plus.n = 0;
+		for (size_t n = 0; n < workload->n_nics; n++) {
+			const struct tw_vnic *vnic = &p->nics.at[workload->first_nic + n].pub;
+
+			for (size_t i = 0; i < vnic->n_prefixes && !err; i++)
+				err = tw_prefix_add_to(&vnic->prefixes[i], &s->plus);
+		}
+		tw_ranges_sort(&s->plus);
+		if (!err)
+			err = intern(s, &s->plus, &workload->set);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool has_tag(const struct tw_workload *workload, uint32_t tag)
+{
+	for (size_t i = 0; i < workload->n_tags; i++)
+		if (workload->tags[i] == tag)
+			return true;
+	return false;
+}
+
+static bool matches(
+	const struct tw_tag_expr *expr, const struct tw_workload *workload, size_t *steps)
+{
+	*steps += 1 + workload->n_tags;
+	switch (expr->op) {
+	case TW_TAG_IS:
+		return has_tag(workload, expr->tag);
+	case TW_TAG_NOT:
+		return !matches(expr->left, workload, steps);
+	case TW_TAG_AND:
+		return matches(expr->left, workload, steps) &&
+		       matches(expr->right, workload, steps);
+	case TW_TAG_OR:
+		break;
+	}
+	return matches(expr->left, workload, steps) || matches(expr->right, workload, steps);
+}
+
+static bool selects(const struct tw_group *group, const struct tw_workload *workload, size_t *steps)
+{
+	if (group->tags && matches(group->tags, workload, steps))
+		return true;
+	for (size_t i = 0; i < group->n_workloads; i++) {
+		*steps += 1 + strlen(workload->name);
+		if (tw_text_glob(group->workloads[i], workload->name))
+			return true;
+	}
+	return false;
+}
+
+static const struct tw_set *operand_set(const struct tw_policy *p, const struct tw_operand *operand)
+{
+	switch (operand->kind) {
+	case TW_OP_NETWORK:
+		return p->networks.at[operand->index].set;
+	case TW_OP_WORKLOAD:
+		return p->workloads.at[operand->index].set;
+	case TW_OP_GROUP:
+		return p->groups.at[operand->index].set;
+	case TW_OP_ANY:
+	case TW_OP_PREFIX:
+		break;
+	}
+	return p->sets.everything;
+}
+
+static int add_operand(struct resolver *s, const struct tw_operand *operand, struct tw_ranges *ret)
+{
+	const struct tw_set *set;
+	int err;
+
+	if (operand->kind == TW_OP_PREFIX)
+		return tw_prefix_add_to(&operand->prefix, ret);
+	set = operand_set(s->policy, operand);
+	err = spend(s, set->r.n);
+	return err ? err : tw_ranges_add_all(ret, &set->r);
+}
+
+static int resolve_group(struct resolver *s, struct tw_group *group)
+{
+	int err = 0;
+
+	s->plus.n = 0;
+	for (size_t i = 0; i < group->networks.n && !err; i++)
+		err = add_operand(s, &group->networks.at[i], &s->plus);
+	if (!group->tags && !group->n_workloads)
+		goto finish;
+	tw_vec_foreach (&s->policy->workloads, workload) {
+		size_t steps = 0;
+
+		if (!err && selects(group, workload, &steps))
+			err = tw_ranges_add_all(&s->plus, &workload->set->r);
+		if (!err)
+			err = spend(s, steps);
+		if (err)
+			break;
+	}
+finish:
+	tw_ranges_sort(&s->plus);
+	return err ? err : intern(s, &s->plus, &group->set);
+}
+
+static const struct tw_operands *list_at(const struct tw_policy *p, uint32_t number)
+{
+	const struct tw_rule *rule = &p->rules.at[number / 2];
+
+	return number % 2 ? &rule->to : &rule->from;
+}
+
+static bool same_list(const void *owner, uint32_t value, const void *key)
+{
+	const struct tw_operands *have = list_at(owner, value), *want = key;
+
+	if (have->n != want->n)
+		return false;
+	for (size_t i = 0; i < have->n; i++) {
+		const struct tw_operand *a = &have->at[i], *b = &want->at[i];
+
+		if (a->kind != b->kind || a->negate != b->negate || a->index != b->index ||
+			a->prefix.len != b->prefix.len ||
+			memcmp(&a->prefix.addr, &b->prefix.addr, sizeof(a->prefix.addr)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static uint64_t hash_list(const struct tw_policy *p, const struct tw_operands *list)
+{
+	uint64_t hash = p->seed;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct tw_operand *operand = &list->at[i];
+		uint64_t words[4] = {(uint64_t)operand->kind << 32 | operand->index,
+			(uint64_t)operand->negate << 32 | operand->prefix.len,
+			operand->prefix.addr.d[0], operand->prefix.addr.d[1]};
+
+		hash = tw_hash(words, sizeof(words), hash);
+	}
+	return hash;
+}
+
+static int resolve_list(
+	struct resolver *s, const struct tw_operands *list, const struct tw_set **ret)
+{
+	bool has_plus = false;
+	int err = 0;
+
+	if (!list->n) {
+		*ret = s->policy->sets.everything;
+		return 0;
+	}
+	s->plus.n = s->minus.n = 0;
+	for (size_t i = 0; i < list->n && !err; i++) {
+		has_plus |= !list->at[i].negate;
+		err = add_operand(s, &list->at[i], list->at[i].negate ? &s->minus : &s->plus);
+	}
+	if (!has_plus && !err)
+		err = tw_ranges_add(&s->plus, 0, TW_U128_MAX);
+	if (err)
+		return err;
+	tw_ranges_sort(&s->plus);
+	tw_ranges_sort(&s->minus);
+	err = tw_ranges_minus(&s->plus, &s->minus, &s->result);
+	return err ? err : intern(s, &s->result, ret);
+}
+
+static int resolve_end(struct resolver *s, uint32_t number, const struct tw_set **ret)
+{
+	const struct tw_policy *p = s->policy;
+	const struct tw_operands *list = list_at(p, number);
+	uint64_t hash = hash_list(p, list);
+	uint32_t known = tw_index_find(&s->lists, hash, same_list, p, list);
+	int err;
+
+	if (known != TW_INDEX_NONE) {
+		const struct tw_rule *rule = &p->rules.at[known / 2];
+
+		*ret = known % 2 ? rule->to_set : rule->from_set;
+		return 0;
+	}
+	err = resolve_list(s, list, ret);
+	return err ? err : tw_index_add(&s->lists, hash, number);
+}
+
+static int resolve_rules(struct resolver *s)
+{
+	struct tw_policy *p = s->policy;
+	int err = 0;
+
+	for (uint32_t i = 0; i < p->rules.n && !err; i++) {
+		struct tw_rule *rule = &p->rules.at[i];
+
+		err = resolve_end(s, i * 2, &rule->from_set);
+		if (!err)
+			err = resolve_end(s, i * 2 + 1, &rule->to_set);
+		if (err)
+			break;
+		rule->cells = tw_policy_cells(p, rule->services, rule->n_services);
+		err = rule->cells ? spend(s, rule->n_services + 1) : -ENOMEM;
+	}
+	return err;
+}
+
+int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags)
+{
+	struct resolver s = {.policy = policy, .diags = diags};
+	int err = resolve_networks(&s);
+
+	if (!err)
+		err = resolve_workloads(&s);
+	for (size_t i = 0; i < policy->groups.n && !err; i++)
+		err = resolve_group(&s, &policy->groups.at[i]);
+	if (!err)
+		err = resolve_rules(&s);
+	tw_ranges_done(&s.plus);
+	tw_ranges_done(&s.minus);
+	tw_ranges_done(&s.result);
+	tw_index_done(&s.lists);
+	return err;
+}

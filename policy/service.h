@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* service.h: protocols and ports as written: tcp/443, udp/5000-5100, icmp/3.4, proto/47. */
+#pragma once
+
+#include "base/buf.h"
+#include "policy/model.h"
+
+enum tw_proto_details { TW_PROTO_PORTS, TW_PROTO_TYPES };
+
+struct tw_proto {
+	const char *name;
+	uint32_t number;
+	uint32_t family; /* TW_FAMILY_* */
+	enum tw_proto_details details;
+};
+
+/* NULL when no protocol has that name. */
+const struct tw_proto *tw_proto_find(const char *name, size_t len);
+/* Helps with protocols that the format knows only by number; NULL when it cannot. */
+const char *tw_proto_hint(const char *name, char *hint, size_t hint_len);
+struct tw_part tw_part_of(const struct tw_proto *proto, uint32_t lo, uint32_t hi);
+struct tw_part tw_part_of_number(uint32_t number);
+/* `8` or `3.4` to the range of type << 8 | code. 0, -EINVAL or -ERANGE. */
+int tw_types_parse(const char *text, uint32_t *ret_lo, uint32_t *ret_hi);
+/* A literal service. 0; -ENOENT: no literal, so perhaps a name; -EINVAL or -ERANGE, with
+ * *ret_hint telling how to write it. */
+int tw_service_parse(const char *text, struct tw_part *ret, const char **ret_hint);
+void tw_part_print(const struct tw_part *part, struct tw_buf *out);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "policy/yaml.h"
+
+#include <errno.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "policy/diag.h"
+
+struct loader {
+	struct tw_arena *arena;
+	struct tw_diags *diags;
+	struct tw_node *root;
+	struct tw_node *stack[TW_YAML_DEPTH_MAX];
+	struct tw_node *last[TW_YAML_DEPTH_MAX]; /* last member so far */
+	struct tw_node *key[TW_YAML_DEPTH_MAX];	 /* waits for its value */
+	size_t depth;
+	size_t n_nodes;
+	size_t n_documents;
+	bool done;
+	bool broken; /* the tree is only a part, and would mislead */
+	int err;
+};
+
+static void complain(struct loader *l, yaml_mark_t at, const char *hint, const char *text)
+{
+	if (tw_diags_add(l->diags, TW_SEV_ERROR, (unsigned int)at.line + 1,
+		    (unsigned int)at.column + 1, hint, "%s", text) < 0)
+		l->err = -ENOMEM;
+}
+
+/* Nothing after this place can be read in a sensible way. */
+static void give_up(struct loader *l, yaml_mark_t at, const char *hint, const char *text)
+{
+	complain(l, at, hint, text);
+	l->done = l->broken = true;
+}
+
+static struct tw_node *new_node(struct loader *l, enum tw_node_kind kind, yaml_mark_t at)
+{
+	struct tw_node *node;
+
+	if (++l->n_nodes > TW_YAML_NODES_MAX) {
+		give_up(l, at, "split it, or use networks and groups",
+			"the policy has too many values");
+		return NULL;
+	}
+	node = tw_arena_alloc(l->arena, 1, sizeof(*node));
+	if (!node) {
+		l->err = -ENOMEM;
+		return NULL;
+	}
+	node->kind = kind;
+	node->line = (unsigned int)at.line + 1;
+	node->column = (unsigned int)at.column + 1;
+	return node;
+}
+
+/* Puts a finished scalar, or a collection that has just begun, where it belongs. */
+static void place(struct loader *l, struct tw_node *node, yaml_mark_t at)
+{
+	size_t top = l->depth - 1;
+	struct tw_node *parent;
+
+	if (!l->depth) {
+		l->root = node;
+		return;
+	}
+	parent = l->stack[top];
+	if (parent->kind == TW_NODE_MAP && !l->key[top]) {
+		if (node->kind == TW_NODE_SEQ || node->kind == TW_NODE_MAP)
+			complain(l, at, NULL, "a key must be a plain text");
+		l->key[top] = node;
+		return;
+	}
+	node->key = l->key[top];
+	l->key[top] = NULL;
+	if (l->last[top])
+		l->last[top]->next = node;
+	else
+		parent->first = node;
+	l->last[top] = node;
+	parent->n++;
+}
+
+static void check_extras(struct loader *l, const yaml_char_t *anchor, yaml_mark_t at)
+{
+	if (anchor)
+		complain(l, at, "write the value out where it is used",
+			"anchors are not part of the policy format");
+}
+
+static void begin(struct loader *l, const yaml_event_t *event, enum tw_node_kind kind)
+{
+	bool is_map = kind == TW_NODE_MAP;
+	const yaml_char_t *tag = is_map ? event->data.mapping_start.tag
+					: event->data.sequence_start.tag;
+	struct tw_node *node;
+
+	check_extras(l,
+		is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor,
+		event->start_mark);
+	if (tag)
+		complain(l, event->start_mark, "remove it; to subtract, quote the text: \"!name\"",
+			"tags are not part of the policy format");
+	if (l->depth == TW_YAML_DEPTH_MAX) {
+		give_up(l, event->start_mark, "a policy needs five levels", "nested too deeply");
+		return;
+	}
+	node = new_node(l, kind, event->start_mark);
+	if (!node)
+		return;
+	place(l, node, event->start_mark);
+	l->stack[l->depth] = node;
+	l->last[l->depth] = l->key[l->depth] = NULL;
+	l->depth++;
+}
+
+static void scalar(struct loader *l, const yaml_event_t *event)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	size_t len = event->data.scalar.length;
+	struct tw_node *node = new_node(l, TW_NODE_SCALAR, event->start_mark);
+
+	if (!node)
+		return;
+	check_extras(l, event->data.scalar.anchor, event->start_mark);
+	if (event->data.scalar.tag) {
+		complain(l, event->start_mark, "to subtract, quote the text: \"!name\"",
+			"tags are not part of the policy format");
+		node->kind = TW_NODE_BAD;
+	} else if (memchr(text, '\0', len)) {
+		complain(l, event->start_mark, NULL, "the text holds a NUL character");
+		node->kind = TW_NODE_BAD;
+	}
+	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	node->text = tw_arena_strndup(l->arena, text, len);
+	if (!node->text)
+		l->err = -ENOMEM;
+	place(l, node, event->start_mark);
+}
+
+static void alias(struct loader *l, const yaml_event_t *event)
+{
+	struct tw_node *node = new_node(l, TW_NODE_BAD, event->start_mark);
+
+	if (!node)
+		return;
+	node->text = "";
+	complain(l, event->start_mark, "quote the text if it is to begin with *",
+		"aliases are not part of the policy format");
+	place(l, node, event->start_mark);
+}
+
+static void take(struct loader *l, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		if (l->n_documents++)
+			give_up(l, event->start_mark, "put everything into one document",
+				"a policy is one document, here begins another");
+		break;
+	case YAML_MAPPING_START_EVENT:
+		begin(l, event, TW_NODE_MAP);
+		break;
+	case YAML_SEQUENCE_START_EVENT:
+		begin(l, event, TW_NODE_SEQ);
+		break;
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		l->depth--;
+		break;
+	case YAML_SCALAR_EVENT:
+		scalar(l, event);
+		break;
+	case YAML_ALIAS_EVENT:
+		alias(l, event);
+		break;
+	case YAML_STREAM_END_EVENT:
+		l->done = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* libyaml tells where a problem is in up to two places; the second, if any, is the nearer. */
+static void parser_problem(struct loader *l, const yaml_parser_t *parser)
+{
+	const char *problem = parser->problem ? parser->problem : "not YAML";
+
+	if (parser->error == YAML_MEMORY_ERROR) {
+		l->err = -ENOMEM;
+	} else if (parser->error == YAML_READER_ERROR) {
+		give_up(l, parser->mark, "a policy is UTF-8 text", problem);
+	} else {
+		char text[192];
+
+		snprintf(text, sizeof(text), "not YAML: %s%s%s", problem,
+			parser->context ? " " : "", parser->context ? parser->context : "");
+		give_up(l, parser->problem_mark,
+			"check quotes, brackets and indentation here and above", text);
+	}
+	l->done = true;
+}
+
+int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw_node **ret,
+	struct tw_diags *diags)
+{
+	struct loader l = {.arena = arena, .diags = diags};
+	size_t errors_before = diags->n_errors;
+	yaml_parser_t parser;
+	yaml_event_t event;
+
+	if (len > TW_YAML_TEXT_MAX)
+		return tw_diags_add(diags, TW_SEV_ERROR, 0, 0, "15 MiB are possible",
+			       "the policy text is too long") < 0
+			       ? -ENOMEM
+			       : -EINVAL;
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	while (!l.done && !l.err) {
+		if (!yaml_parser_parse(&parser, &event)) {
+			parser_problem(&l, &parser);
+			break;
+		}
+		take(&l, &event);
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	if (l.err)
+		return l.err;
+	*ret = l.broken ? NULL : l.root;
+	return diags->n_errors > errors_before ? -EINVAL : 0;
+}
