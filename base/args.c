@@ -278,7 +278,7 @@ static bool answer_common(const struct tw_args_program *program,
 	else if (!strcmp(word, "--version"))
 		printf("%s %s\n", program->name, TW_VERSION);
 	else if (!strcmp(word, "--print-man"))
-		tw_args_print_man(stdout, program);
+		tw_args_print_man(stdout, program, command);
 	else if (!strcmp(word, "--print-completion"))
 		tw_args_print_completion(stdout, program);
 	else

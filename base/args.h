@@ -16,7 +16,8 @@
  *	int main(int argc, char **argv) { return tw_args_main(&program, argc, argv); }
  *
  * A program without verbs has one command whose name is NULL. --help, --version, --print-man and
- * --print-completion are understood everywhere and need no row.
+ * --print-completion are understood everywhere and need no row; behind a verb --print-man gives the
+ * verb's own page.
  * Callers:    the programs' mains; texts are UTF-8, without a final full stop where one line.
  */
 #pragma once
@@ -51,14 +52,22 @@ struct tw_arg {
 	const char *help;
 };
 
+/* A call worth showing, and what it does. */
+struct tw_args_example {
+	const char *call;
+	const char *does;
+};
+
 struct tw_args_command {
 	const char *name; /* NULL: the program itself */
 	const char *summary;
 	const struct tw_arg *args;
 	size_t n_args;
 	size_t values_size;
-	int (*run)(const void *values); /* returns the exit code */
-	const char *description;	/* paragraphs for the man page, or NULL */
+	int (*run)(const void *values);		/* returns the exit code */
+	const char *description;		/* paragraphs for the man page, scdoc(5), or NULL */
+	const struct tw_args_example *examples; /* or NULL */
+	size_t n_examples;
 };
 
 struct tw_args_section {
@@ -95,5 +104,7 @@ int tw_args_parse(const struct tw_args_command *command, int argc, char **argv, 
 /* `command` NULL: the program with the list of its commands. */
 void tw_args_print_help(
 	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command);
-void tw_args_print_man(FILE *out, const struct tw_args_program *program);	 /* scdoc source */
+/* scdoc source; `command` NULL: the page of the program, else the page of one verb. */
+void tw_args_print_man(
+	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command);
 void tw_args_print_completion(FILE *out, const struct tw_args_program *program); /* for bash */

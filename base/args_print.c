@@ -158,6 +158,9 @@ void tw_args_print_help(
 		print_arg(out, &command->args[i]);
 	for (size_t i = 0; i < TW_ARGS_N(common_args); i++)
 		print_arg(out, &common_args[i]);
+	for (size_t i = 0; i < command->n_examples; i++)
+		fprintf(out, "%s  %s\n      %s\n", i ? "" : "\nexamples:\n",
+			command->examples[i].call, command->examples[i].does);
 }
 
 /* Plain text as scdoc source: what would be markup is escaped. */
@@ -209,12 +212,69 @@ static void print_man_command(
 		print_man_arg(out, &command->args[i]);
 }
 
-void tw_args_print_man(FILE *out, const struct tw_args_program *program)
+static void print_man_head(
+	FILE *out, const struct tw_args_program *program, const char *page, const char *summary)
+{
+	fprintf(out, "%s(%u) \"tapwall %s\"\n\n# NAME\n\n%s - ", page, program->man_section,
+		TW_VERSION, page);
+	print_escaped(out, summary);
+	fputs("\n\n# SYNOPSIS\n\n", out);
+}
+
+static void print_man_common(FILE *out)
+{
+	for (size_t i = 0; i < TW_ARGS_N(common_args); i++)
+		print_man_arg(out, &common_args[i]);
+}
+
+static void print_man_sections(FILE *out, const struct tw_args_program *program)
+{
+	for (size_t i = 0; i < program->n_sections; i++)
+		fprintf(out, "# %s\n\n%s\n", program->sections[i].title, program->sections[i].text);
+}
+
+static void print_man_examples(FILE *out, const struct tw_args_command *command)
+{
+	if (command->n_examples)
+		fputs("# EXAMPLES\n\n", out);
+	for (size_t i = 0; i < command->n_examples; i++) {
+		fputc('*', out);
+		print_escaped(out, command->examples[i].call);
+		fputs("*\n\t", out);
+		print_escaped(out, command->examples[i].does);
+		fputs("\n\n", out);
+	}
+}
+
+/* The page of one verb: program-verb(section). */
+static void print_man_verb(
+	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command)
+{
+	char page[64];
+
+	snprintf(page, sizeof(page), "%s-%s", program->name, command->name);
+	print_man_head(out, program, page, command->summary);
+	print_usage(out, program, command, "*");
+	if (command->description)
+		fprintf(out, "\n# DESCRIPTION\n\n%s\n", command->description);
+	fputs("\n# OPTIONS\n\n", out);
+	for (size_t i = 0; i < command->n_args; i++)
+		print_man_arg(out, &command->args[i]);
+	print_man_common(out);
+	print_man_examples(out, command);
+	print_man_sections(out, program);
+}
+
+void tw_args_print_man(
+	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command)
 {
 	bool verbs = program->commands[0].name != NULL;
 
-	fprintf(out, "%s(%u) \"tapwall %s\"\n\n# NAME\n\n%s - %s\n\n# SYNOPSIS\n\n", program->name,
-		program->man_section, TW_VERSION, program->name, program->summary);
+	if (command && command->name) {
+		print_man_verb(out, program, command);
+		return;
+	}
+	print_man_head(out, program, program->name, program->summary);
 	if (verbs)
 		fprintf(out, "*%s* _COMMAND_ [options]\n\n", program->name);
 	else
@@ -226,10 +286,8 @@ void tw_args_print_man(FILE *out, const struct tw_args_program *program)
 		print_man_command(out, program, &program->commands[i]);
 	if (verbs)
 		fputs("# OPTIONS\n\n", out);
-	for (size_t i = 0; i < TW_ARGS_N(common_args); i++)
-		print_man_arg(out, &common_args[i]);
-	for (size_t i = 0; i < program->n_sections; i++)
-		fprintf(out, "# %s\n\n%s\n", program->sections[i].title, program->sections[i].text);
+	print_man_common(out);
+	print_man_sections(out, program);
 }
 
 static void print_completion_words(FILE *out, const struct tw_args_command *command)

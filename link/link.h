@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "link.pb-c.h"
 
-#define TW_LINK_FRAME_MAX (16u << 20)
+#define TW_LINK_FRAME_MAX      (16u << 20)
 #define TW_LINK_DEFAULT_SOCKET "/run/tapwall/agent.sock"
 
 /* Appends the framed message to `out`. 0, -EMSGSIZE or -ENOMEM. */
@@ -27,7 +28,10 @@ long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, si
 /* Client side, blocking. */
 struct tw_link_client;
 int tw_link_connect(const char *socket_path, struct tw_link_client **ret, struct tw_err *err);
-void tw_link_client_free(struct tw_link_client *client);
+void tw_link_client_free(struct tw_link_client *client); /* NULL is fine */
+TW_DEFINE_AUTO(tw_link_client)
+/* How long a send or a receive may wait, 0 = for ever (the default); over it they give -ETIMEDOUT. */
+int tw_link_client_set_timeout(struct tw_link_client *client, unsigned int seconds);
 int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, struct tw_err *err);
 /* The next response; the caller frees it with tapwall__v1__response__free_unpacked(r, NULL).
  * -EPIPE when the agent closed. A response with `error` set is returned as any other. */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "cli/agent.h"
+
+#include <errno.h>
+
+#include "cli/report.h"
+
+/* An agent that is alive answers in milliseconds; a policy of the largest size in seconds. */
+#define ANSWER_SECONDS 60
+
+static bool tell_diagnostics(const char *file, const Tapwall__V1__Response *response)
+{
+	bool errors = false;
+
+	for (size_t i = 0; i < response->n_diagnostics; i++) {
+		const Tapwall__V1__Diagnostic *d = response->diagnostics[i];
+		bool warning = d->severity == TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
+
+		errors |= !warning;
+		tw_report_diag(file, warning ? TW_SEV_WARNING : TW_SEV_ERROR, d->line, d->column,
+			d->text, d->hint);
+	}
+	return errors;
+}
+
+static int tell_error(const Tapwall__V1__Error *error, bool told_already)
+{
+	struct tw_err err = {0};
+
+	tw_err_set(&err, -error->code, error->place, error->hint, "%s", error->text);
+	if (told_already && error->code == EINVAL)
+		return TW_EXIT_NO;
+	return tw_report_err(&err);
+}
+
+/* Reaching the agent failed: everything but a lack of rights means that it is not there. */
+static int tell_unreachable(const struct tw_err *err)
+{
+	int exit_code = tw_report_err(err);
+
+	return exit_code == TW_EXIT_PERMISSION || err->code == -ENOMEM ? exit_code
+								       : TW_EXIT_NO_AGENT;
+}
+
+int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
+{
+	const char *file = call->file ? call->file : "policy in force";
+	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
+	struct tw_err err = {0};
+	bool last = false;
+	int ret = 0;
+
+	if (tw_link_connect(call->socket, &client, &err) < 0)
+		return call->may_be_absent ? TW_EXIT_NO_AGENT : tell_unreachable(&err);
+	request->id = 1;
+	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
+		return tw_report(TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
+	if (tw_link_send(client, request, &err) < 0)
+		return tell_unreachable(&err);
+	while (!last && !ret) {
+		Tapwall__V1__Response *response = NULL;
+		bool errors;
+
+		if (tw_link_receive(client, &response, &err) < 0)
+			return tell_unreachable(&err);
+		last = response->last;
+		errors = tell_diagnostics(file, response);
+		if (response->error)
+			ret = tell_error(response->error, errors);
+		else
+			ret = call->answer(call->arg, response);
+		tapwall__v1__response__free_unpacked(response, NULL);
+	}
+	return ret;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/style.h"
+
+static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
+{
+	for (size_t i = 0; i < n; i++) {
+		tw_style_clean(names[i], strlen(names[i]));
+		printf("  %s%c %s %s%s\n", tw_style_on(style), sign, noun, names[i],
+			tw_style_off());
+	}
+}
+
+static void print_text(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
+{
+	printf("%s%s%s ", tw_style_on(TW_STYLE_STRONG), tw_file_label(options->file),
+		tw_style_off());
+	if (options->dry_run)
+		printf("%s", a->unchanged ? "would change nothing" : "would be put in force");
+	else if (a->unchanged)
+		printf("is in force already, generation %llu", (unsigned long long)a->generation);
+	else
+		printf("is in force, generation %llu", (unsigned long long)a->generation);
+	printf(" %s %s", tw_glyph(TW_GLYPH_DOT), tw_human_ms(a->compile_ms + a->publish_ms).text);
+	printf(" (compile %s, publish %s)\n", tw_human_ms(a->compile_ms).text,
+		tw_human_ms(a->publish_ms).text);
+	print_names('+', TW_STYLE_GOOD, "rule", a->n_rules_added, a->rules_added);
+	print_names('-', TW_STYLE_BAD, "rule", a->n_rules_removed, a->rules_removed);
+	print_names('~', TW_STYLE_WARN, "rule", a->n_rules_changed, a->rules_changed);
+	print_names('+', TW_STYLE_GOOD, "workload", a->n_workloads_added, a->workloads_added);
+	print_names('-', TW_STYLE_BAD, "workload", a->n_workloads_removed, a->workloads_removed);
+	print_names('~', TW_STYLE_WARN, "workload", a->n_workloads_changed, a->workloads_changed);
+	print_names('~', TW_STYLE_WARN, "port", a->n_ports_changed, a->ports_changed);
+}
+
+static json_t *json_names(size_t n, char **names)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		if (json_array_append_new(list, tw_json_text(names[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static int print_json(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
+{
+	json_t *rules = json_pack("{s:o, s:o, s:o}", "added",
+		json_names(a->n_rules_added, a->rules_added), "removed",
+		json_names(a->n_rules_removed, a->rules_removed), "changed",
+		json_names(a->n_rules_changed, a->rules_changed));
+	json_t *workloads = json_pack("{s:o, s:o, s:o}", "added",
+		json_names(a->n_workloads_added, a->workloads_added), "removed",
+		json_names(a->n_workloads_removed, a->workloads_removed), "changed",
+		json_names(a->n_workloads_changed, a->workloads_changed));
+
+	return tw_json_print(json_pack("{s:o, s:b, s:b, s:f, s:f, s:o, s:o, s:o}", "generation",
+		tw_json_u64(a->generation), "dry_run", options->dry_run, "unchanged", a->unchanged,
+		"compile_ms", a->compile_ms, "publish_ms", a->publish_ms, "rules", rules,
+		"workloads", workloads, "ports_changed",
+		json_names(a->n_ports_changed, a->ports_changed)));
+}
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	const struct tw_apply_options *options = arg;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_APPLIED)
+		return TW_EXIT_OK;
+	if (options->json)
+		return print_json(options, response->applied);
+	print_text(options, response->applied);
+	return TW_EXIT_OK;
+}
+
+int tw_apply_run(const void *values)
+{
+	const struct tw_apply_options *options = values;
+	Tapwall__V1__ApplyRequest body = TAPWALL__V1__APPLY_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {
+		.socket = options->socket,
+		.file = tw_file_label(options->file),
+		.answer = on_answer,
+		.arg = (void *)options,
+	};
+	tw_autofree char *whole = realpath(options->file, NULL);
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_err err = {0};
+
+	if (tw_file_read(options->file, &text, &err) < 0)
+		return tw_report_err(&err);
+	body.text.data = (uint8_t *)text.data;
+	body.text.len = text.len;
+	body.source = whole ? whole : (char *)tw_file_label(options->file);
+	body.dry_run = options->dry_run;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
+	request.apply = &body;
+	return tw_agent_ask(&call, &request);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* cli.h: the verbs of `tapwall` and the options each is called with.
+ *
+ * commands.c has the table; parsing, help, man pages and completion derive from it. Each verb has a
+ * file of its own, with one function that takes its options and returns an exit code.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/args.h"
+
+extern const struct tw_args_program tw_cli_program;
+
+struct tw_check_options {
+	const char *file;
+	bool json;
+	bool lowered;
+	bool print;
+};
+
+struct tw_apply_options {
+	const char *file;
+	const char *socket;
+	bool json;
+	bool dry_run;
+};
+
+struct tw_explain_options {
+	const char *policy;
+	const char *socket;
+	bool live;
+	bool batch;
+	bool json;
+	const char *from;
+	const char *to;
+	const char *proto;
+	const char *sport;
+	const char *dport;
+	const char *type;
+	const char *code;
+};
+
+struct tw_replay_options {
+	const char *policy;
+	const char *pcap;
+	const char *at;
+	bool json;
+};
+
+struct tw_status_options {
+	const char *socket;
+	bool json;
+};
+
+struct tw_ports_options {
+	const char *socket;
+	bool json;
+};
+
+enum tw_flow_sort {
+	TW_FLOW_SORT_AUTO, /* by idle time for people, as they come for programs */
+	TW_FLOW_SORT_IDLE,
+	TW_FLOW_SORT_AGE,
+	TW_FLOW_SORT_PACKETS,
+	TW_FLOW_SORT_BYTES
+};
+
+struct tw_flows_options {
+	const char *socket;
+	const char *workload;
+	unsigned int sort; /* enum tw_flow_sort */
+	uint32_t limit;	   /* 0: all */
+	bool json;
+};
+
+struct tw_rules_options {
+	const char *socket;
+	bool json;
+};
+
+struct tw_log_options {
+	const char *socket;
+	const char *workload;
+	uint32_t limit;
+	bool follow;
+	bool all;
+	bool json;
+};
+
+struct tw_counters_options {
+	const char *socket;
+	bool all;
+	bool json;
+};
+
+struct tw_version_options {
+	const char *socket;
+	bool json;
+};
+
+int tw_check_run(const void *options);
+int tw_apply_run(const void *options);
+int tw_explain_run(const void *options);
+int tw_replay_run(const void *options);
+int tw_status_run(const void *options);
+int tw_ports_run(const void *options);
+int tw_flows_run(const void *options);
+int tw_rules_run(const void *options);
+int tw_log_run(const void *options);
+int tw_counters_run(const void *options);
+int tw_version_run(const void *options);

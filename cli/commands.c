@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stddef.h>
+
+#include "cli/cli.h"
+#include "link/link.h"
+
+#define SOCKET(options)                                                                           \
+	{                                                                                         \
+		.name = "socket", .type = TW_ARG_FILE, .offset = offsetof(options, socket),       \
+		.value = "PATH", .fallback = TW_LINK_DEFAULT_SOCKET, .help = "the agent's socket" \
+	}
+#define JSON(options, shape)                                                            \
+	{                                                                               \
+		.name = "json", .type = TW_ARG_FLAG, .offset = offsetof(options, json), \
+		.help = "for programs: " shape                                          \
+	}
+
+static const struct tw_arg check_args[] = {
+	{.name = "FILE",
+		.type = TW_ARG_FILE,
+		.offset = offsetof(struct tw_check_options, file),
+		.positional = true,
+		.required = true,
+		.help = "the policy; - reads it from stdin"},
+	JSON(struct tw_check_options, "one object"),
+	{.name = "lowered",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_check_options, lowered),
+		.help = "prints the rules with every name resolved"},
+	{.name = "print",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_check_options, print),
+		.help = "prints the policy back in its canonical form"},
+};
+
+static const struct tw_arg apply_args[] = {
+	{.name = "FILE",
+		.type = TW_ARG_FILE,
+		.offset = offsetof(struct tw_apply_options, file),
+		.positional = true,
+		.required = true,
+		.help = "the policy; - reads it from stdin"},
+	{.name = "dry-run",
+		.type = TW_ARG_FLAG,
+		.letter = 'n',
+		.offset = offsetof(struct tw_apply_options, dry_run),
+		.help = "tells what would change, and changes nothing"},
+	JSON(struct tw_apply_options, "one object"),
+	SOCKET(struct tw_apply_options),
+};
+
+static const struct tw_arg explain_args[] = {
+	{.name = "policy",
+		.type = TW_ARG_FILE,
+		.value = "FILE",
+		.offset = offsetof(struct tw_explain_options, policy),
+		.help = "the policy to ask"},
+	{.name = "live",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_explain_options, live),
+		.help = "asks the policy in force instead, and looks for the live connection"},
+	{.name = "from",
+		.type = TW_ARG_TEXT,
+		.value = "X",
+		.offset = offsetof(struct tw_explain_options, from),
+		.help = "where the connection comes from: a workload, an address, or "
+			"WORKLOAD@ADDRESS"},
+	{.name = "to",
+		.type = TW_ARG_TEXT,
+		.value = "Y",
+		.offset = offsetof(struct tw_explain_options, to),
+		.help = "where it goes, written in the same ways"},
+	{.name = "proto",
+		.type = TW_ARG_TEXT,
+		.value = "P",
+		.offset = offsetof(struct tw_explain_options, proto),
+		.help = "tcp, udp, icmp, icmp6, or the number of any other protocol"},
+	{.name = "sport",
+		.type = TW_ARG_TEXT,
+		.value = "N",
+		.offset = offsetof(struct tw_explain_options, sport),
+		.help = "source port of TCP and UDP; one is chosen if not given"},
+	{.name = "dport",
+		.type = TW_ARG_TEXT,
+		.value = "N",
+		.offset = offsetof(struct tw_explain_options, dport),
+		.help = "destination port of TCP and UDP"},
+	{.name = "type",
+		.type = TW_ARG_TEXT,
+		.value = "N",
+		.offset = offsetof(struct tw_explain_options, type),
+		.help = "ICMP type; an echo request if not given"},
+	{.name = "code",
+		.type = TW_ARG_TEXT,
+		.value = "N",
+		.offset = offsetof(struct tw_explain_options, code),
+		.help = "ICMP code; 0 if not given"},
+	{.name = "batch",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_explain_options, batch),
+		.help = "answers one JSON object per line of stdin with one per line of stdout"},
+	JSON(struct tw_explain_options, "one object"),
+	SOCKET(struct tw_explain_options),
+};
+
+static const struct tw_arg replay_args[] = {
+	{.name = "policy",
+		.type = TW_ARG_FILE,
+		.value = "FILE",
+		.required = true,
+		.offset = offsetof(struct tw_replay_options, policy),
+		.help = "the policy that judges"},
+	{.name = "pcap",
+		.type = TW_ARG_FILE,
+		.value = "FILE",
+		.required = true,
+		.offset = offsetof(struct tw_replay_options, pcap),
+		.help = "the capture, pcap or pcapng; - reads it from stdin"},
+	{.name = "at",
+		.type = TW_ARG_TEXT,
+		.value = "W",
+		.offset = offsetof(struct tw_replay_options, at),
+		.help = "takes every frame as seen at the port of this workload"},
+	JSON(struct tw_replay_options, "one object per frame, then the summary"),
+};
+
+static const struct tw_arg status_args[] = {
+	JSON(struct tw_status_options, "one object"),
+	SOCKET(struct tw_status_options),
+};
+
+static const struct tw_arg ports_args[] = {
+	JSON(struct tw_ports_options, "one object per port"),
+	SOCKET(struct tw_ports_options),
+};
+
+static const char *const flow_sorts[] = {
+	[TW_FLOW_SORT_AUTO] = "auto",
+	[TW_FLOW_SORT_IDLE] = "idle",
+	[TW_FLOW_SORT_AGE] = "age",
+	[TW_FLOW_SORT_PACKETS] = "packets",
+	[TW_FLOW_SORT_BYTES] = "bytes",
+	NULL,
+};
+
+static const struct tw_arg flows_args[] = {
+	{.name = "workload",
+		.type = TW_ARG_TEXT,
+		.letter = 'w',
+		.value = "W",
+		.offset = offsetof(struct tw_flows_options, workload),
+		.help = "only connections from or to this workload"},
+	{.name = "sort",
+		.type = TW_ARG_CHOICE,
+		.choices = flow_sorts,
+		.fallback = "auto",
+		.offset = offsetof(struct tw_flows_options, sort),
+		.help = "which come first: the most recently active (auto for people), the "
+			"youngest, or the largest; auto for programs: as they come"},
+	{.name = "limit",
+		.type = TW_ARG_U32,
+		.letter = 'n',
+		.value = "N",
+		.offset = offsetof(struct tw_flows_options, limit),
+		.help = "at most so many, 0 for all"},
+	JSON(struct tw_flows_options, "one object per connection"),
+	SOCKET(struct tw_flows_options),
+};
+
+static const struct tw_arg rules_args[] = {
+	JSON(struct tw_rules_options, "one object per rule"),
+	SOCKET(struct tw_rules_options),
+};
+
+static const struct tw_arg log_args[] = {
+	{.name = "follow",
+		.type = TW_ARG_FLAG,
+		.letter = 'f',
+		.offset = offsetof(struct tw_log_options, follow),
+		.help = "goes on with what happens from now on"},
+	{.name = "all",
+		.type = TW_ARG_FLAG,
+		.letter = 'a',
+		.offset = offsetof(struct tw_log_options, all),
+		.help = "every opening and close, not only denials and rules with log: true"},
+	{.name = "workload",
+		.type = TW_ARG_TEXT,
+		.letter = 'w',
+		.value = "W",
+		.offset = offsetof(struct tw_log_options, workload),
+		.help = "only what was seen at this workload's ports"},
+	{.name = "limit",
+		.type = TW_ARG_U32,
+		.letter = 'n',
+		.value = "N",
+		.offset = offsetof(struct tw_log_options, limit),
+		.help = "only the last so many of what is remembered, 0 for all"},
+	JSON(struct tw_log_options, "one object per entry"),
+	SOCKET(struct tw_log_options),
+};
+
+static const struct tw_arg counters_args[] = {
+	{.name = "all",
+		.type = TW_ARG_FLAG,
+		.letter = 'a',
+		.offset = offsetof(struct tw_counters_options, all),
+		.help = "also the reasons that never occurred"},
+	JSON(struct tw_counters_options, "one object per reason, all of them"),
+	SOCKET(struct tw_counters_options),
+};
+
+static const struct tw_arg version_args[] = {
+	JSON(struct tw_version_options, "one object"),
+	SOCKET(struct tw_version_options),
+};
+
+static const struct tw_args_example check_examples[] = {
+	{"tapwall check policy.yaml", "says whether the policy is valid, and where it is not"},
+	{"tapwall check --lowered policy.yaml", "shows what its names stand for"},
+};
+
+static const struct tw_args_example apply_examples[] = {
+	{"tapwall apply --dry-run policy.yaml", "shows what would change"},
+	{"tapwall apply policy.yaml", "changes it, for live connections too"},
+};
+
+static const struct tw_args_example explain_examples[] = {
+	{"tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 5432",
+		"may web-1 open a connection to the database, and which rule says so?"},
+	{"tapwall explain --live --from 10.9.8.7 --to web-1 --proto icmp",
+		"does the policy in force let this host ping web-1?"},
+	{"tapwall explain --policy policy.yaml --batch < tuples.jsonl > verdicts.jsonl",
+		"answers many questions at once"},
+};
+
+static const struct tw_args_example replay_examples[] = {
+	{"tapwall replay --policy policy.yaml --pcap traffic.pcapng",
+		"what would this policy have done to yesterday's traffic?"},
+	{"tcpdump -w - -c 1000 -i tap0 | tapwall replay --policy policy.yaml --pcap - --at web-1",
+		"the same for what passes one port right now"},
+};
+
+static const struct tw_args_example flows_examples[] = {
+	{"tapwall flows --workload db-1", "who talks to the database"},
+	{"tapwall flows --sort bytes --limit 10", "the ten connections that moved the most"},
+};
+
+static const struct tw_args_example log_examples[] = {
+	{"tapwall log --follow", "watches what is denied"},
+	{"tapwall log --follow --all --workload web-1", "watches everything web-1 does"},
+};
+
+#define COMMAND(verb, ...)                                                                 \
+	{                                                                                  \
+		.name = #verb, .args = verb##_args, .n_args = TW_ARGS_N(verb##_args),      \
+		.values_size = sizeof(struct tw_##verb##_options), .run = tw_##verb##_run, \
+		__VA_ARGS__                                                                \
+	}
+#define EXAMPLES(verb) .examples = verb##_examples, .n_examples = TW_ARGS_N(verb##_examples)
+
+static const struct tw_args_command commands[] = {
+	COMMAND(check, EXAMPLES(check),
+		.summary = "reads a policy and lists everything that is wrong with it",
+		.description =
+			"Every error is told with its line and column, on stderr; a policy with any "
+			"is invalid as a whole. Warnings, such as a rule that can never match, are "
+			"told too and leave it valid."),
+	COMMAND(apply, EXAMPLES(apply),
+		.summary = "makes a policy the one in force, whole or not at all",
+		.description =
+			"The agent checks the policy, compiles it for every port and puts it in force "
+			"for all of them in one instant. Live connections are judged anew at their "
+			"next packet. If anything is wrong, everything that is wrong is told and the "
+			"old policy stays."),
+	COMMAND(explain, EXAMPLES(explain),
+		.summary = "tells what would happen to a connection, stage by stage, at both ends",
+		.description =
+			"The first packet of the connection is built and taken through the code that "
+			"judges packets in the kernel, at every end that the policy protects. The "
+			"end that refuses decides, the sending end before the receiving one; of what "
+			"is allowed, the rule of the receiving end is named if that is protected.\n\n"
+			"A workload with several addresses speaks with one of the family that both "
+			"ends have, IPv4 if there is a choice; *WORKLOAD@ADDRESS* says which. A "
+			"workload that owns prefixes or any address is found by its name.\n\n"
+			"With *--batch* each line of stdin is an object with _from_, _to_, _proto_ "
+			"and _sport_, _dport_ or _type_, _code_, and each line of stdout the answer, "
+			"in order: _verdict_ (allow, deny, reject, or unprotected when neither end "
+			"has a port here), _rule_, _reason_, and for _out_ and _in_ the _port_, "
+			"_verdict_ and _rule_ of that end, null when it has no port here. A line "
+			"that is no such object is answered by _error_ and its number in _line_; the "
+			"exit code is then 2, otherwise 0 whatever the verdicts are."),
+	COMMAND(replay, EXAMPLES(replay),
+		.summary = "takes a capture through the fast path and tells each frame's verdict",
+		.description =
+			"Frames are judged in order, with the capture's own timestamps as clock, so "
+			"that connections open, live and expire as they did. A frame is judged out "
+			"of the workload that owns its source MAC, else its source address, and in "
+			"to the one that owns its destination. With *--at* every frame is taken as "
+			"seen at that workload's port: out of it if it carries the port's MAC or "
+			"address as its source, in to it otherwise.\n\n"
+			"A frame that concerns no workload is _unprotected_. Captures without "
+			"Ethernet headers (raw IP, Linux cooked, BSD loopback) get made-up ones that "
+			"pass every check of MAC addresses; link layers that carry no such thing are "
+			"told as _unsupported_. A frame that was cut when captured is judged by what "
+			"is there and its length on the wire."),
+	COMMAND(status, .summary = "the firewall at a glance"),
+	COMMAND(ports, .summary = "the ports, who sits behind them, and what went through"),
+	COMMAND(flows, EXAMPLES(flows), .summary = "the live connections",
+		.description =
+			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "
+			"and REPLY BYTES of the other. OUT RULE is the rule that decided at the port "
+			"it came out of, IN RULE at the port it went in to."),
+	COMMAND(rules, .summary = "the rules with their hits"),
+	COMMAND(log, EXAMPLES(log),
+		.summary = "what was denied, and the connections of rules that log"),
+	COMMAND(counters, .summary = "frames by the reason of their verdict"),
+	COMMAND(version, .summary = "versions, and the kernel features found and used"),
+};
+
+static const struct tw_args_section sections[] = {
+	{"EXIT STATUS", "*0*\n\tdone, or allowed\n\n"
+			"*1*\n\tthe answer is no: denied, or the policy is invalid\n\n"
+			"*2*\n\twrong usage\n\n"
+			"*3*\n\tnot permitted, or the kernel lacks something\n\n"
+			"*4*\n\tthe agent is not reachable\n\n"
+			"*5*\n\tinternal error\n"},
+	{"ENVIRONMENT",
+		"*NO\\_COLOR*\n\twhen set, nothing is coloured; nothing ever is but on a terminal\n"},
+	{"FILES",
+		"_/run/tapwall/agent.sock_\n\tthe agent's socket, for root and the group tapwall\n\n"
+		"_/etc/tapwall/policy.yaml_\n\tthe policy the agent starts with\n"},
+};
+
+const struct tw_args_program tw_cli_program = {
+	.name = "tapwall",
+	.man_section = 1,
+	.summary = "stateful firewall at the taps of virtual machines",
+	.commands = commands,
+	.n_commands = TW_ARGS_N(commands),
+	.sections = sections,
+	.n_sections = TW_ARGS_N(sections),
+};

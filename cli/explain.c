@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "cli/explain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/agent.h"
+#include "cli/batch.h"
+#include "cli/cli.h"
+#include "cli/report.h"
+#include "fastpath/abi/names.h"
+
+/* A tuple is judged alone; transit workloads at both ends keep a record each. */
+#define CONNS_MAX 16
+
+/* ---- the policy that is asked ---- */
+
+struct policy_text {
+	struct tw_buf text;
+	char source[256];
+};
+
+static int on_policy(void *arg, const Tapwall__V1__Response *response)
+{
+	const Tapwall__V1__PolicyText *policy = response->policy;
+	struct policy_text *text = arg;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_POLICY)
+		return TW_EXIT_OK;
+	tw_buf_add(&text->text, policy->text.data, policy->text.len);
+	if (policy->source[0])
+		snprintf(text->source, sizeof(text->source), "%s", policy->source);
+	return text->text.failed ? tw_report_memory() : TW_EXIT_OK;
+}
+
+static int fetch_policy(const char *socket, struct policy_text *text)
+{
+	Tapwall__V1__PolicyRequest body = TAPWALL__V1__POLICY_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {.socket = socket, .answer = on_policy, .arg = text};
+
+	snprintf(text->source, sizeof(text->source), "policy in force");
+	request.body_case = TAPWALL__V1__REQUEST__BODY_POLICY;
+	request.policy = &body;
+	return tw_agent_ask(&call, &request);
+}
+
+static int read_live(const char *socket, struct policy_text *text, struct tw_policy **ret)
+{
+	struct tw_diags diags = {0};
+	int code = fetch_policy(socket, text);
+
+	if (code)
+		return code;
+	if (!text->text.len)
+		return tw_report(TW_EXIT_NO, socket, "apply one first", "no policy is in force");
+	code = tw_policy_read(text->text.data, text->text.len, ret, &diags);
+	if (code < 0)
+		tw_report_diags(text->source, &diags);
+	tw_diags_done(&diags);
+	if (code == -ENOMEM)
+		return tw_report_memory();
+	return code < 0 ? TW_EXIT_NO : TW_EXIT_OK;
+}
+
+/* ---- live connections like the one that is explained ---- */
+
+static bool same_end(
+	const Tapwall__V1__End *end, const struct tw_addr *addr, bool any_port, uint16_t port)
+{
+	struct tw_addr other;
+
+	if (!end || tw_addr_parse(end->address, &other) < 0)
+		return false;
+	return !memcmp(&other, addr, sizeof(other)) && (any_port || end->port == port);
+}
+
+static bool same_flow(const struct tw_tuple *tuple, const Tapwall__V1__Flow *flow)
+{
+	bool ports = tw_proto_has_ports(tuple->proto);
+	char number[4];
+
+	return !strcmp(flow->proto, tw_proto_name(tuple->proto, number)) &&
+	       same_end(flow->from, &tuple->addr[TW_DIR_OUT], !ports || tuple->sport_chosen,
+		       tuple->sport) &&
+	       same_end(flow->to, &tuple->addr[TW_DIR_IN], !ports, tuple->dport);
+}
+
+/* Keeps a copy, made the way it came: packed and unpacked. */
+static Tapwall__V1__Response *copy_response(const Tapwall__V1__Response *response)
+{
+	size_t len = tapwall__v1__response__get_packed_size(response);
+	tw_autofree uint8_t *bytes = tw_alloc(len);
+
+	if (!bytes)
+		return NULL;
+	tapwall__v1__response__pack(response, bytes);
+	return tapwall__v1__response__unpack(NULL, len, bytes);
+}
+
+static int on_flow(void *arg, const Tapwall__V1__Response *response)
+{
+	struct tw_explained *explained = arg;
+	Tapwall__V1__Response *copy;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_FLOW ||
+		!same_flow(&explained->tuple, response->flow))
+		return TW_EXIT_OK;
+	if (explained->n_flows < TW_EXPLAIN_FLOWS_MAX) {
+		copy = copy_response(response);
+		if (!copy)
+			return tw_report_memory();
+		explained->flows[explained->n_flows] = copy;
+	}
+	explained->n_flows++;
+	return TW_EXIT_OK;
+}
+
+static int find_flows(const char *socket, struct tw_explained *explained)
+{
+	const struct tw_tuple *tuple = &explained->tuple;
+	const struct tw_vnic *vnic = tuple->vnic[TW_DIR_OUT] ? tuple->vnic[TW_DIR_OUT]
+							     : tuple->vnic[TW_DIR_IN];
+	Tapwall__V1__FlowsRequest body = TAPWALL__V1__FLOWS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {.socket = socket, .answer = on_flow, .arg = explained};
+
+	explained->live = true;
+	if (!vnic)
+		return TW_EXIT_OK;
+	body.workload = (char *)vnic->workload;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_FLOWS;
+	request.flows = &body;
+	return tw_agent_ask(&call, &request);
+}
+
+static void free_flows(struct tw_explained *explained)
+{
+	for (size_t i = 0; i < TW_EXPLAIN_FLOWS_MAX; i++)
+		if (explained->flows[i])
+			tapwall__v1__response__free_unpacked(explained->flows[i], NULL);
+}
+
+/* ---- the verb ---- */
+
+static int answer_one(const struct tw_explain_options *options, struct tw_explained *explained)
+{
+	int code;
+
+	if (options->json) {
+		code = tw_explain_json(explained);
+		if (code)
+			return code;
+	} else {
+		tw_explain_text(explained);
+	}
+	return strcmp(tw_judgement_verdict(&explained->judgement), "allow") &&
+			       explained->judgement.decider >= 0
+		       ? TW_EXIT_NO
+		       : TW_EXIT_OK;
+}
+
+static int explain_one(
+	const struct tw_explain_options *options, struct tw_judge *judge, const char *file)
+{
+	struct tw_tuple_words words = {
+		.end = {[TW_DIR_OUT] = options->from, [TW_DIR_IN] = options->to},
+		.proto = options->proto,
+		.sport = options->sport,
+		.dport = options->dport,
+		.type = options->type,
+		.code = options->code,
+	};
+	struct tw_explained explained = {.judge = judge, .file = file};
+	struct tw_err err = {0};
+	int code = TW_EXIT_OK;
+
+	if (tw_tuple_read(judge->policy, &words, &explained.tuple, &err) < 0) {
+		char option[sizeof(err.place) + 2];
+
+		snprintf(option, sizeof(option), "--%s", err.place);
+		return tw_report(TW_EXIT_USAGE, option, err.hint, "%s", err.text);
+	}
+	tw_judge_tuple(judge, &explained.tuple, &explained.judgement);
+	if (options->live)
+		code = find_flows(options->socket, &explained);
+	if (!code)
+		code = answer_one(options, &explained);
+	free_flows(&explained);
+	return code;
+}
+
+static int check_options(const struct tw_explain_options *options)
+{
+	if (!options->policy == !options->live)
+		return tw_report(
+			TW_EXIT_USAGE, "explain", "see --help", "give either --policy or --live");
+	if (options->batch && (options->from || options->to || options->proto || options->sport ||
+				      options->dport || options->type || options->code))
+		return tw_report(TW_EXIT_USAGE, "--batch", "see --help",
+			"takes the connections from stdin, not from options");
+	return TW_EXIT_OK;
+}
+
+int tw_explain_run(const void *values)
+{
+	const struct tw_explain_options *options = values;
+	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	struct policy_text text = {0};
+	struct tw_judge judge = {0};
+	const char *file = options->policy;
+	int code = check_options(options);
+
+	if (!code && options->live) {
+		code = read_live(options->socket, &text, &policy);
+		file = text.source;
+	} else if (!code) {
+		code = tw_file_policy(options->policy, false, &policy);
+	}
+	if (!code)
+		code = tw_judge_init(&judge, policy, CONNS_MAX, tw_file_label(file));
+	if (!code && options->batch)
+		code = tw_batch_run(&judge, STDIN_FILENO);
+	else if (!code)
+		code = explain_one(options, &judge, tw_file_label(file));
+	tw_judge_done(&judge);
+	tw_buf_done(&text.text);
+	return code;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* explain.h: one explained connection, and the two ways to tell of it. */
+#pragma once
+
+#include "cli/judge.h"
+#include "link/link.h"
+
+/* How many live connections are told of; the rest is only counted. */
+#define TW_EXPLAIN_FLOWS_MAX 16
+
+struct tw_explained {
+	const struct tw_judge *judge;
+	const char *file; /* of the policy, for places of rules */
+	struct tw_tuple tuple;
+	struct tw_judgement judgement;
+	bool live; /* the policy in force was asked, and the live connections */
+	size_t n_flows;
+	Tapwall__V1__Response *flows[TW_EXPLAIN_FLOWS_MAX]; /* the first of them */
+};
+
+void tw_explain_text(const struct tw_explained *explained);
+int tw_explain_json(const struct tw_explained *explained); /* an exit code */

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/end.h"
+#include "cli/explain.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/style.h"
+#include "fastpath/abi/names.h"
+
+#define LABEL_WIDTH 9 /* of the longest stage name, and one more */
+#define PLACE_MAX   400
+
+static const char *const end_titles[TW_DIR__MAX] = {
+	[TW_DIR_OUT] = "out of",
+	[TW_DIR_IN] = "in to",
+};
+static const char *const end_nouns[TW_DIR__MAX] = {
+	[TW_DIR_OUT] = "source",
+	[TW_DIR_IN] = "destination",
+};
+
+/* ---- text ---- */
+
+static void put_addr(const struct tw_tuple *tuple, enum tw_dir end)
+{
+	const struct tw_vnic *vnic = tuple->vnic[end];
+	bool ports = tw_proto_has_ports(tuple->proto);
+	bool brackets = ports && !tw_addr_is_v4(&tuple->addr[end]);
+	char addr[INET6_ADDRSTRLEN];
+
+	if (vnic)
+		printf("%s%s%s ", tw_style_on(TW_STYLE_NAME), vnic->workload, tw_style_off());
+	printf("%s%s%s", brackets ? "[" : "", tw_addr_format(&tuple->addr[end], addr),
+		brackets ? "]" : "");
+	if (ports)
+		printf(":%u", end == TW_DIR_OUT ? tuple->sport : tuple->dport);
+}
+
+static void put_tuple(const struct tw_tuple *tuple)
+{
+	char number[4];
+
+	printf("%s%s%s", tw_style_on(TW_STYLE_STRONG), tw_proto_name(tuple->proto, number),
+		tw_style_off());
+	if (tw_proto_is_icmp(tuple->proto))
+		printf(" %u.%u", tuple->type, tuple->code);
+	fputs("  ", stdout);
+	put_addr(tuple, TW_DIR_OUT);
+	printf("  %s  ", tw_glyph(TW_GLYPH_ARROW));
+	put_addr(tuple, TW_DIR_IN);
+	putchar('\n');
+}
+
+/* "rule web-to-db (policy.yaml:14)", or "the default". */
+static const char *rule_place(const struct tw_explained *x, size_t rule, char *text)
+{
+	const struct tw_rule_info *info = tw_policy_rule(x->judge->policy, rule);
+
+	if (rule == tw_policy_n_rules(x->judge->policy) && !info->line)
+		snprintf(text, PLACE_MAX, "the default");
+	else if (rule == tw_policy_n_rules(x->judge->policy))
+		snprintf(text, PLACE_MAX, "the default (%.200s:%u)", x->file, info->line);
+	else
+		snprintf(text, PLACE_MAX, "rule %.120s (%.200s:%u)", info->name, x->file,
+			info->line);
+	tw_style_clean(text, strlen(text));
+	return text;
+}
+
+/* What is worth saying of the stage in which an end was decided. */
+static void put_decision(const struct tw_explained *x, const struct tw_judged_end *end)
+{
+	const char *verdict = tw_verdict_name(end->verdict);
+	char place[PLACE_MAX];
+
+	printf("%s%s%s", tw_style_on(tw_style_of(verdict)), verdict, tw_style_off());
+	if (end->rule != TW_NO_RULE)
+		printf(" by %s%s%s", tw_style_on(TW_STYLE_NAME), rule_place(x, end->rule, place),
+			tw_style_off());
+	if (end->rule == TW_NO_RULE || end->reason != TW_R_POLICY)
+		printf(": %s", tw_reason_text(end->reason));
+}
+
+static void put_stage(const struct tw_explained *x, const struct tw_judged_end *end, int stage)
+{
+	bool ran = end->run.stage_ran[stage];
+	bool decided = stage == (int)end->run.outcome.stage;
+	bool refused = decided && end->verdict != TW_V_ALLOW;
+	enum tw_style style = !ran ? TW_STYLE_DIM : refused ? TW_STYLE_BAD : TW_STYLE_GOOD;
+	enum tw_glyph glyph = !ran ? TW_GLYPH_DOT : refused ? TW_GLYPH_NO : TW_GLYPH_YES;
+
+	printf("    %s%s%s %-*s ", tw_style_on(style), tw_glyph(glyph), tw_style_off(), LABEL_WIDTH,
+		tw_stage_name((unsigned int)stage));
+	if (decided)
+		put_decision(x, end);
+	else
+		printf("%s%s%s", tw_style_on(TW_STYLE_DIM),
+			ran ? tw_stage_text((unsigned int)stage) : "not reached", tw_style_off());
+	putchar('\n');
+}
+
+static void put_end(const struct tw_explained *x, enum tw_dir dir)
+{
+	const struct tw_judged_end *end = &x->judgement.end[dir];
+	const struct tw_vnic *vnic = x->tuple.vnic[dir];
+	char addr[INET6_ADDRSTRLEN];
+
+	putchar('\n');
+	if (!end->protected) {
+		printf("  %s%s%s: %s\n", tw_style_on(TW_STYLE_STRONG), end_titles[dir],
+			tw_style_off(), tw_addr_format(&x->tuple.addr[dir], addr));
+		printf("    %s%s no workload of the policy has this %s: nobody judges here%s\n",
+			tw_style_on(TW_STYLE_DIM), tw_glyph(TW_GLYPH_DOT), end_nouns[dir],
+			tw_style_off());
+		return;
+	}
+	printf("  %s%s %s%s", tw_style_on(TW_STYLE_STRONG), end_titles[dir], vnic->workload,
+		tw_style_off());
+	if (vnic->port)
+		printf(" at port %s", vnic->port);
+	if (!end->asked)
+		printf("%s, had it come so far%s", tw_style_on(TW_STYLE_DIM), tw_style_off());
+	putchar('\n');
+	for (int stage = 0; stage < TW_STAGE__MAX; stage++)
+		put_stage(x, end, stage);
+}
+
+static void put_verdict(const struct tw_explained *x)
+{
+	const struct tw_judgement *j = &x->judgement;
+	const char *verdict = tw_judgement_verdict(j);
+	const struct tw_judged_end *end;
+	char place[PLACE_MAX];
+
+	printf("\n  %s%s%s", tw_style_on(tw_style_of(verdict)), verdict, tw_style_off());
+	if (j->decider < 0) {
+		printf(": neither end is a workload of the policy\n");
+		return;
+	}
+	end = &j->end[j->decider];
+	printf(" %s %s", tw_glyph(TW_GLYPH_DOT), tw_reason_name(end->reason));
+	if (end->rule != TW_NO_RULE)
+		printf(", %s", rule_place(x, end->rule, place));
+	printf(", %s %s\n", end_titles[j->decider], x->tuple.vnic[j->decider]->workload);
+	printf("  %s%s%s\n", tw_style_on(TW_STYLE_DIM), tw_reason_text(end->reason),
+		tw_style_off());
+}
+
+static void put_flows(const struct tw_explained *x)
+{
+	char from[TW_END_TEXT_MAX], to[TW_END_TEXT_MAX];
+
+	if (!x->n_flows) {
+		printf("\n  no such connection is open now\n");
+		return;
+	}
+	printf("\n  %zu such connection%s open now\n", x->n_flows,
+		x->n_flows == 1 ? " is" : "s are");
+	for (size_t i = 0; i < x->n_flows && i < TW_EXPLAIN_FLOWS_MAX; i++) {
+		const Tapwall__V1__Flow *f = x->flows[i]->flow;
+
+		printf("    %s %s %s, %s, for %s, idle %s\n", tw_end_text(f->from, from),
+			tw_glyph(TW_GLYPH_ARROW), tw_end_text(f->to, to), f->state,
+			tw_human_span(f->age_s).text, tw_human_span(f->idle_s).text);
+	}
+	if (x->n_flows > TW_EXPLAIN_FLOWS_MAX)
+		printf("    and %zu more\n", x->n_flows - TW_EXPLAIN_FLOWS_MAX);
+}
+
+void tw_explain_text(const struct tw_explained *explained)
+{
+	put_tuple(&explained->tuple);
+	if (explained->tuple.sport_chosen)
+		printf("%ssource port %u chosen, as none was given%s\n", tw_style_on(TW_STYLE_DIM),
+			explained->tuple.sport, tw_style_off());
+	put_end(explained, TW_DIR_OUT);
+	put_end(explained, TW_DIR_IN);
+	put_verdict(explained);
+	if (explained->live)
+		put_flows(explained);
+}
+
+/* ---- JSON ---- */
+
+static json_t *json_stages(const struct tw_judged_end *end)
+{
+	json_t *stages = json_array();
+
+	for (unsigned int s = 0; s < TW_STAGE__MAX; s++)
+		if (end->run.stage_ran[s] &&
+			json_array_append_new(stages, json_string(tw_stage_name(s))) < 0) {
+			json_decref(stages);
+			return NULL;
+		}
+	return stages;
+}
+
+static json_t *json_judged(const struct tw_explained *x, enum tw_dir dir)
+{
+	const struct tw_judged_end *end = &x->judgement.end[dir];
+	const struct tw_vnic *vnic = x->tuple.vnic[dir];
+
+	if (!end->protected)
+		return json_null();
+	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:b, s:s, s:o}", "port",
+		tw_json_text(tw_vnic_port_name(vnic)), "verdict", tw_verdict_name(end->verdict),
+		"rule", tw_json_text(tw_judge_rule(x->judge, end->rule)), "reason",
+		tw_reason_name(end->reason), "workload", tw_json_text(vnic->workload), "reached",
+		end->asked, "stage", tw_stage_name(end->run.outcome.stage), "stages",
+		json_stages(end));
+}
+
+static json_t *json_addr(const struct tw_explained *x, enum tw_dir dir)
+{
+	const struct tw_vnic *vnic = x->tuple.vnic[dir];
+	char addr[INET6_ADDRSTRLEN];
+	json_t *object = json_pack("{s:s, s:o}", "address",
+		tw_addr_format(&x->tuple.addr[dir], addr), "workload",
+		tw_json_text(vnic ? vnic->workload : NULL));
+
+	if (tw_proto_has_ports(x->tuple.proto))
+		object = tw_json_merge(
+			object, json_pack("{s:i}", "port",
+					dir == TW_DIR_OUT ? x->tuple.sport : x->tuple.dport));
+	return object;
+}
+
+static json_t *json_flows(const struct tw_explained *x)
+{
+	json_t *flows = json_array();
+
+	for (size_t i = 0; i < x->n_flows && i < TW_EXPLAIN_FLOWS_MAX; i++)
+		if (json_array_append_new(flows, tw_flow_json(x->flows[i]->flow)) < 0) {
+			json_decref(flows);
+			return NULL;
+		}
+	return json_pack("{s:o, s:o}", "n_flows", tw_json_u64(x->n_flows), "flows", flows);
+}
+
+int tw_explain_json(const struct tw_explained *explained)
+{
+	const struct tw_judgement *j = &explained->judgement;
+	const struct tw_judged_end *end = j->decider < 0 ? NULL : &j->end[j->decider];
+	const struct tw_tuple *tuple = &explained->tuple;
+	char number[4];
+	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "verdict",
+		tw_judgement_verdict(j), "rule",
+		tw_json_text(end ? tw_judge_rule(explained->judge, end->rule) : NULL), "reason",
+		tw_json_text(end ? tw_reason_name(end->reason) : NULL), "out",
+		json_judged(explained, TW_DIR_OUT), "in", json_judged(explained, TW_DIR_IN), "text",
+		tw_json_text(end ? tw_reason_text(end->reason) : NULL));
+
+	object = tw_json_merge(object,
+		json_pack("{s:s, s:o, s:o}", "proto", tw_proto_name(tuple->proto, number), "from",
+			json_addr(explained, TW_DIR_OUT), "to", json_addr(explained, TW_DIR_IN)));
+	if (tw_proto_is_icmp(tuple->proto))
+		object = tw_json_merge(
+			object, json_pack("{s:i, s:i}", "type", tuple->type, "code", tuple->code));
+	if (explained->live)
+		object = tw_json_merge(object, json_flows(explained));
+	return tw_json_print(object);
+}

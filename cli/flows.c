@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/vec.h"
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/end.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+static const struct tw_column columns[] = {
+	{.title = "PROTO"},
+	{.title = "FROM"},
+	{.title = ""},
+	{.title = "TO"},
+	{.title = "STATE"},
+	{.title = "PACKETS", .right = true},
+	{.title = "REPLIES", .right = true},
+	{.title = "BYTES", .right = true},
+	{.title = "REPLY BYTES", .right = true},
+	{.title = "AGE", .right = true},
+	{.title = "IDLE", .right = true},
+	{.title = "OUT RULE"},
+	{.title = "IN RULE"},
+};
+
+static enum tw_style state_style(const char *state)
+{
+	if (!strcmp(state, "established") || !strcmp(state, "udp-replied") ||
+		!strcmp(state, "replied"))
+		return TW_STYLE_GOOD;
+	if (!strcmp(state, "syn-sent") || strstr(state, "unreplied"))
+		return TW_STYLE_WARN;
+	return TW_STYLE_DIM;
+}
+
+static void cell_gate(struct tw_table *table, const Tapwall__V1__Gate *gate)
+{
+	if (!gate)
+		tw_table_cell(table, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_DOT));
+	else if (!strcmp(gate->verdict, "allow"))
+		tw_table_cell(table, TW_STYLE_NAME, "%s", gate->rule);
+	else
+		tw_table_cell(
+			table, tw_style_of(gate->verdict), "%s: %s", gate->verdict, gate->rule);
+}
+
+static void add_row(struct tw_table *table, const Tapwall__V1__Flow *f)
+{
+	char text[TW_END_TEXT_MAX];
+
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_proto_text(f->proto, f->icmp_type, text));
+	tw_table_cell(table, TW_STYLE_STRONG, "%s", tw_end_text(f->from, text));
+	tw_table_cell(table, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
+	tw_table_cell(table, TW_STYLE_STRONG, "%s", tw_end_text(f->to, text));
+	tw_table_cell(table, state_style(f->state), "%s", f->state);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_out).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_in).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_out).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_in).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_span(f->age_s).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_span(f->idle_s).text);
+	cell_gate(table, f->out);
+	cell_gate(table, f->in);
+}
+
+/* A flow that waits for its turn: a row of the table, or a line of JSON. */
+struct waiting {
+	double key;   /* the smallest comes first */
+	size_t index; /* row number, or where the line starts */
+};
+
+struct view {
+	const struct tw_flows_options *options;
+	struct tw_table table;
+	struct tw_buf lines; /* each ends with a NUL */
+	TW_VEC(struct waiting) waiting;
+};
+
+static double sort_key(unsigned int sort, const Tapwall__V1__Flow *f)
+{
+	switch (sort) {
+	case TW_FLOW_SORT_AGE:
+		return f->age_s;
+	case TW_FLOW_SORT_PACKETS:
+		return -((double)f->packets_out + (double)f->packets_in);
+	case TW_FLOW_SORT_BYTES:
+		return -((double)f->bytes_out + (double)f->bytes_in);
+	default:
+		return f->idle_s;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->index < y->index ? -1 : 1;
+}
+
+static int add_line(struct view *view, const Tapwall__V1__Flow *f)
+{
+	tw_autofree char *line = tw_json_line(tw_flow_json(f));
+
+	if (!line)
+		return tw_report_memory();
+	tw_buf_add(&view->lines, line, strlen(line) + 1);
+	return view->lines.failed ? tw_report_memory() : TW_EXIT_OK;
+}
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	const Tapwall__V1__Flow *f = response->flow;
+	struct view *view = arg;
+	struct waiting waiting;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_FLOW)
+		return TW_EXIT_OK;
+	if (view->options->json && view->options->sort == TW_FLOW_SORT_AUTO)
+		return tw_json_print(tw_flow_json(f));
+	waiting.key = sort_key(view->options->sort, f);
+	waiting.index = view->options->json ? view->lines.len : view->waiting.n;
+	if (!view->options->json)
+		add_row(&view->table, f);
+	else if (add_line(view, f))
+		return TW_EXIT_INTERNAL;
+	return tw_vec_push(&view->waiting, waiting) < 0 ? tw_report_memory() : TW_EXIT_OK;
+}
+
+static void print_total(size_t shown, size_t all)
+{
+	printf("\n%s connection%s", tw_human_count(shown).text, shown == 1 ? "" : "s");
+	if (shown < all)
+		printf(" of %s", tw_human_count(all).text);
+	putchar('\n');
+}
+
+static int show(struct view *view)
+{
+	size_t n = view->waiting.n, limit = view->options->limit;
+	tw_autofree size_t *order = tw_alloc_array(n, sizeof(*order));
+	int code;
+
+	if (!order)
+		return tw_report_memory();
+	if (n)
+		qsort(view->waiting.at, n, sizeof(*view->waiting.at), compare);
+	if (!limit || limit > n)
+		limit = n;
+	for (size_t i = 0; i < limit; i++) {
+		if (view->options->json)
+			puts(view->lines.data + view->waiting.at[i].index);
+		else
+			order[i] = view->waiting.at[i].index;
+	}
+	if (view->options->json)
+		return TW_EXIT_OK;
+	view->table.order = order;
+	view->table.n_order = limit;
+	code = tw_table_show(&view->table, "no connection is open");
+	if (!code && n)
+		print_total(limit, n);
+	return code;
+}
+
+int tw_flows_run(const void *values)
+{
+	const struct tw_flows_options *options = values;
+	bool sorted = !options->json || options->sort != TW_FLOW_SORT_AUTO;
+	Tapwall__V1__FlowsRequest body = TAPWALL__V1__FLOWS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct view view = {
+		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
+	int code;
+
+	if (options->workload)
+		body.workload = (char *)options->workload;
+	if (!sorted)
+		body.limit = options->limit;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_FLOWS;
+	request.flows = &body;
+	code = tw_agent_ask(&call, &request);
+	if (!code && sorted)
+		code = show(&view);
+	tw_table_done(&view.table);
+	tw_buf_done(&view.lines);
+	tw_vec_done(&view.waiting);
+	return code;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/end.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/style.h"
+
+/* A stream cannot know how wide its columns will be: these fit what is usual, and a longer word
+ * pushes the rest of its line on. */
+#define EVENT_WIDTH    6
+#define WORKLOAD_WIDTH 12
+#define PROTO_WIDTH    10
+#define TUPLE_WIDTH    44
+
+/* Protocol and addresses; of a frame that has none, its Ethernet type and MACs. */
+static void put_tuple(const Tapwall__V1__LogEntry *e)
+{
+	char from[TW_END_TEXT_MAX], to[TW_END_TEXT_MAX], text[2 * TW_END_TEXT_MAX + 8];
+
+	if (e->from && e->to) {
+		tw_proto_text(e->proto, e->icmp_type, text);
+		tw_end_text(e->from, from);
+		tw_end_text(e->to, to);
+	} else {
+		snprintf(text, sizeof(text), "0x%04x", e->ethertype);
+		snprintf(from, sizeof(from), "%.64s", e->src_mac);
+		snprintf(to, sizeof(to), "%.64s", e->dst_mac);
+	}
+	tw_style_put(TW_STYLE_PLAIN, text, PROTO_WIDTH);
+	snprintf(text, sizeof(text), "%s %s %s", from, tw_glyph(TW_GLYPH_ARROW), to);
+	tw_style_put(TW_STYLE_STRONG, text, TUPLE_WIDTH);
+}
+
+static void put_why(const Tapwall__V1__LogEntry *e)
+{
+	char text[512];
+	int n = 0;
+
+	if (e->rule[0])
+		n = snprintf(text, sizeof(text), "rule %.200s", e->rule);
+	if (!e->rule[0] || strcmp(e->reason, "policy"))
+		n += snprintf(
+			text + n, sizeof(text) - (size_t)n, "%s%.64s", n ? ", " : "", e->reason);
+	if (!strcmp(e->event, "close"))
+		snprintf(text + n, sizeof(text) - (size_t)n, ", %s after %s, %s + %s", e->state,
+			tw_human_span(e->age_s).text, tw_human_bytes(e->bytes_out).text,
+			tw_human_bytes(e->bytes_in).text);
+	tw_style_clean(text, strlen(text));
+	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), text, tw_style_off());
+}
+
+static void print_text(const Tapwall__V1__LogEntry *e)
+{
+	bool denied = !strcmp(e->event, "deny");
+	const char *event = denied ? e->verdict : e->event;
+	char text[TW_END_TEXT_MAX];
+
+	if (e->lost_before)
+		printf("%s%s entries are missing here%s\n", tw_style_on(TW_STYLE_WARN),
+			tw_human_count(e->lost_before).text, tw_style_off());
+	printf("%s%s%s  ", tw_style_on(TW_STYLE_DIM), tw_human_time(e->time).text, tw_style_off());
+	snprintf(text, sizeof(text), "%.32s", event);
+	tw_style_put(tw_style_of(event), text, EVENT_WIDTH);
+	snprintf(text, sizeof(text), "%.200s %.8s", e->workload[0] ? e->workload : e->port,
+		e->direction);
+	tw_style_put(TW_STYLE_NAME, text, WORKLOAD_WIDTH);
+	put_tuple(e);
+	put_why(e);
+}
+
+static int print_json(const Tapwall__V1__LogEntry *e)
+{
+	json_t *what = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", e->time,
+		"event", tw_json_text(e->event), "verdict", tw_json_text(e->verdict), "reason",
+		tw_json_text(e->reason), "rule", tw_json_text(e->rule), "workload",
+		tw_json_text(e->workload), "port", tw_json_text(e->port), "direction",
+		tw_json_text(e->direction), "proto", tw_json_text(e->proto));
+	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "from", tw_end_json(e->from),
+		"to", tw_end_json(e->to), "src_mac", tw_json_text(e->src_mac), "dst_mac",
+		tw_json_text(e->dst_mac), "ethertype", tw_json_u64(e->ethertype), "vlan",
+		tw_json_u64(e->vlan), "len", tw_json_u64(e->len));
+	json_t *count = json_pack("{s:o, s:o, s:o, s:o, s:o}", "packets",
+		tw_json_out_in(e->packets_out, e->packets_in), "bytes",
+		tw_json_out_in(e->bytes_out, e->bytes_in), "age_s", tw_json_s(e->age_s), "state",
+		tw_json_text(e->state), "lost_before", tw_json_u64(e->lost_before));
+
+	return tw_json_print(tw_proto_json(
+		tw_json_merge(tw_json_merge(what, who), count), e->proto, e->icmp_type));
+}
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	const struct tw_log_options *options = arg;
+	int code = TW_EXIT_OK;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_LOG)
+		return TW_EXIT_OK;
+	if (options->json)
+		code = print_json(response->log);
+	else
+		print_text(response->log);
+	/* Whoever follows through a pipe wants each line when it happens. */
+	if (options->follow && fflush(stdout))
+		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+	return code;
+}
+
+int tw_log_run(const void *values)
+{
+	const struct tw_log_options *options = values;
+	Tapwall__V1__LogRequest body = TAPWALL__V1__LOG_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {.socket = options->socket,
+		.answer = on_answer,
+		.arg = (void *)options,
+		.patient = options->follow};
+
+	body.follow = options->follow;
+	body.all = options->all;
+	body.limit = options->limit;
+	if (options->workload)
+		body.workload = (char *)options->workload;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_LOG;
+	request.log = &body;
+	return tw_agent_ask(&call, &request);
+}

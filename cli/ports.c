@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+static const struct tw_column columns[] = {
+	{.title = "PORT"},
+	{.title = "WORKLOAD"},
+	{.title = "STATE"},
+	{.title = "MAC"},
+	{.title = "BRIDGE"},
+	{.title = "RULES", .right = true},
+	{.title = "OUT", .right = true},
+	{.title = "IN", .right = true},
+	{.title = "BYTES OUT", .right = true},
+	{.title = "BYTES IN", .right = true},
+	{.title = "DENIED OUT", .right = true},
+	{.title = "DENIED IN", .right = true},
+	{.title = "ADDRESSES"},
+};
+
+struct view {
+	const struct tw_ports_options *options;
+	struct tw_table table;
+};
+
+static void join(char *text, size_t max, size_t n, char **items)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < n && len < max; i++)
+		len += (size_t)snprintf(text + len, max - len, "%s%s", i ? " " : "", items[i]);
+}
+
+static void add_row(struct tw_table *table, const Tapwall__V1__Port *p)
+{
+	enum tw_style out = p->denied_out ? TW_STYLE_BAD : TW_STYLE_DIM;
+	enum tw_style in = p->denied_in ? TW_STYLE_BAD : TW_STYLE_DIM;
+	char addresses[512];
+
+	join(addresses, sizeof(addresses), p->n_addresses, p->addresses);
+	tw_table_cell(table, TW_STYLE_STRONG, "%s", p->name);
+	tw_table_cell(table, TW_STYLE_NAME, "%s", p->workload);
+	tw_table_cell(table, tw_style_of(p->state), "%s", p->state);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", p->mac);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", p->bridge);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(p->rules).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(p->packets_out).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(p->packets_in).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_out).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_in).text);
+	tw_table_cell(table, out, "%s", tw_human_count(p->denied_out).text);
+	tw_table_cell(table, in, "%s", tw_human_count(p->denied_in).text);
+	tw_table_cell(table, TW_STYLE_PLAIN, "%s", addresses);
+}
+
+static json_t *json_addresses(const Tapwall__V1__Port *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_addresses; i++)
+		if (json_array_append_new(list, tw_json_text(p->addresses[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static int print_json(const Tapwall__V1__Port *p)
+{
+	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		tw_json_text(p->name), "ifindex", tw_json_u64(p->ifindex), "workload",
+		tw_json_text(p->workload), "state", tw_json_text(p->state), "mac",
+		tw_json_text(p->mac), "addresses", json_addresses(p), "bridge",
+		tw_json_text(p->bridge));
+	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "packets",
+		tw_json_out_in(p->packets_out, p->packets_in), "bytes",
+		tw_json_out_in(p->bytes_out, p->bytes_in), "denied",
+		tw_json_out_in(p->denied_out, p->denied_in), "rules", tw_json_u64(p->rules),
+		"image_bytes", tw_json_u64(p->image_bytes), "events_limited",
+		tw_json_u64(p->events_limited), "events_lost", tw_json_u64(p->events_lost));
+
+	return tw_json_print(tw_json_merge(who, what));
+}
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	struct view *view = arg;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_PORT)
+		return TW_EXIT_OK;
+	if (view->options->json)
+		return print_json(response->port);
+	add_row(&view->table, response->port);
+	return TW_EXIT_OK;
+}
+
+int tw_ports_run(const void *values)
+{
+	const struct tw_ports_options *options = values;
+	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct view view = {
+		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
+	int code;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_PORTS;
+	request.ports = &body;
+	code = tw_agent_ask(&call, &request);
+	if (!code && !options->json)
+		code = tw_table_show(&view.table, "no port matches the agent's patterns");
+	tw_table_done(&view.table);
+	return code;
+}

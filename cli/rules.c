@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdio.h>
+
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+static const struct tw_column columns[] = {
+	{.title = "#", .right = true},
+	{.title = "RULE"},
+	{.title = "ACTION"},
+	{.title = "HITS", .right = true},
+	{.title = "PACKETS", .right = true},
+	{.title = "BYTES", .right = true},
+	{.title = "LAST HIT", .right = true},
+	{.title = "LINE", .right = true},
+	{.title = "SAYS"},
+};
+
+struct view {
+	const struct tw_rules_options *options;
+	struct tw_table table;
+	unsigned int n;
+};
+
+static void add_row(struct view *view, const Tapwall__V1__Rule *r)
+{
+	struct tw_table *table = &view->table;
+	enum tw_style style = r->hits ? TW_STYLE_PLAIN : TW_STYLE_DIM;
+
+	tw_table_cell(table, TW_STYLE_DIM, "%u", ++view->n);
+	tw_table_cell(table, TW_STYLE_NAME, "%s", r->name);
+	tw_table_cell(table, tw_style_of(r->action), "%s", r->action);
+	tw_table_cell(table, style, "%s", tw_human_count(r->hits).text);
+	tw_table_cell(table, style, "%s", tw_human_count(r->packets).text);
+	tw_table_cell(table, style, "%s", tw_human_bytes(r->bytes).text);
+	tw_table_cell(table, style, "%s", tw_human_span(r->last_hit_s).text);
+	if (r->line)
+		tw_table_cell(table, TW_STYLE_DIM, "%u", r->line);
+	else
+		tw_table_cell(table, TW_STYLE_DIM, "%s", "");
+	tw_table_cell(table, TW_STYLE_DIM, "%s", r->text);
+}
+
+static int print_json(const Tapwall__V1__Rule *r)
+{
+	return tw_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		tw_json_text(r->name), "action", tw_json_text(r->action), "hits",
+		tw_json_u64(r->hits), "packets", tw_json_u64(r->packets), "bytes",
+		tw_json_u64(r->bytes), "last_hit_s", tw_json_s(r->last_hit_s), "line",
+		tw_json_u64(r->line), "text", tw_json_text(r->text)));
+}
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	struct view *view = arg;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_RULE)
+		return TW_EXIT_OK;
+	if (view->options->json)
+		return print_json(response->rule);
+	add_row(view, response->rule);
+	return TW_EXIT_OK;
+}
+
+int tw_rules_run(const void *values)
+{
+	const struct tw_rules_options *options = values;
+	Tapwall__V1__RulesRequest body = TAPWALL__V1__RULES_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct view view = {
+		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
+	int code;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_RULES;
+	request.rules = &body;
+	code = tw_agent_ask(&call, &request);
+	if (!code && !options->json)
+		code = tw_table_show(&view.table, "no policy is in force");
+	tw_table_done(&view.table);
+	return code;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/style.h"
+
+static void print_line(const char *label, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_line(const char *label, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tw_style_clean(text, strlen(text));
+	printf("  %s%-12s%s %s\n", tw_style_on(TW_STYLE_DIM), label, tw_style_off(), text);
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void print_policy(const Tapwall__V1__Status *s)
+{
+	if (!s->policy_generation) {
+		print_line("policy", "none in force: every port is shut");
+		return;
+	}
+	print_line("policy", "%s, generation %llu, in force for %s", s->policy_source,
+		(unsigned long long)s->policy_generation, tw_human_span(s->policy_age_s).text);
+	print_line("", "%s rule%s, %s workload%s", tw_human_count(s->rules).text, plural(s->rules),
+		tw_human_count(s->workloads).text, plural(s->workloads));
+}
+
+static void print_text(const Tapwall__V1__Status *s)
+{
+	double used = s->connections_max
+			      ? 100.0 * (double)s->connections / (double)s->connections_max
+			      : 0;
+
+	printf("%stapwall %s%s is up for %s, pid %u\n", tw_style_on(TW_STYLE_STRONG), s->version,
+		tw_style_off(), tw_human_span(s->uptime_s).text, s->pid);
+	print_policy(s);
+	print_line("ports", "%u protected, %u unclaimed, %u shut", s->ports_protected,
+		s->ports_unclaimed, s->ports_shut);
+	print_line("connections", "%s of %s (%.1f%%), %u bytes each",
+		tw_human_count(s->connections).text, tw_human_count(s->connections_max).text, used,
+		s->connection_bytes);
+	print_line("images", "%u, together %s, %.1f bytes per rule", s->images,
+		tw_human_bytes(s->image_bytes).text, s->image_bytes_per_rule);
+	print_line("events", "%s lost, %s over a port's rate", tw_human_count(s->events_lost).text,
+		tw_human_count(s->events_limited).text);
+	print_line("attached", "by %s, pinned at %s", s->attach, s->bpffs);
+	print_line("latch", "%s",
+		s->latch ? "on: new ports are shut before anybody knows of them"
+			 : "off: a new port is open until the agent has seen it");
+}
+
+static int print_json(const Tapwall__V1__Status *s)
+{
+	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		tw_json_text(s->version), "pid", tw_json_u64(s->pid), "uptime_s",
+		tw_json_s(s->uptime_s), "policy_source", tw_json_text(s->policy_source),
+		"policy_generation", tw_json_u64(s->policy_generation), "policy_age_s",
+		tw_json_s(s->policy_age_s), "rules", tw_json_u64(s->rules), "workloads",
+		tw_json_u64(s->workloads));
+	json_t *tables = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}",
+		"ports_protected", tw_json_u64(s->ports_protected), "ports_unclaimed",
+		tw_json_u64(s->ports_unclaimed), "ports_shut", tw_json_u64(s->ports_shut),
+		"connections", tw_json_u64(s->connections), "connections_max",
+		tw_json_u64(s->connections_max), "connection_bytes",
+		tw_json_u64(s->connection_bytes), "image_bytes", tw_json_u64(s->image_bytes),
+		"image_bytes_per_rule", s->image_bytes_per_rule, "images", tw_json_u64(s->images));
+	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:b}", "events_lost",
+		tw_json_u64(s->events_lost), "events_limited", tw_json_u64(s->events_limited),
+		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "latch",
+		s->latch);
+
+	return tw_json_print(tw_json_merge(tw_json_merge(object, tables), rest));
+}
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	const struct tw_status_options *options = arg;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_STATUS)
+		return TW_EXIT_OK;
+	if (options->json)
+		return print_json(response->status);
+	print_text(response->status);
+	return TW_EXIT_OK;
+}
+
+int tw_status_run(const void *values)
+{
+	const struct tw_status_options *options = values;
+	Tapwall__V1__StatusRequest body = TAPWALL__V1__STATUS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {
+		.socket = options->socket, .answer = on_answer, .arg = (void *)options};
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
+	request.status = &body;
+	return tw_agent_ask(&call, &request);
+}
