@@ -115,6 +115,11 @@ static int add_rule(struct compiler *c, enum tw_dir dir, size_t number, bool who
 	for (size_t i = 0; i < rule->cells->n && !err; i++) {
 		const struct tw_set *of_family = local;
 
+		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
+			break;
+
+		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
+			break;
 		err = cut_family(c, &of_family, rule->cells->at[i].family);
 		if (!err && (of_family->family & remote->family))
 			err = push_entry(&c->entries[dir], remote, of_family, &rule->cells->at[i],
@@ -152,6 +157,10 @@ static int project(struct compiler *c, enum tw_dir dir)
 		if (!(dir == TW_DIR_OUT ? info->at_out : info->at_in))
 			continue;
 		err = add_rule(c, dir, i, whole);
+		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
+			break;
+		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
+			break;
 		if (!err && (whole || !guarded_default) && ends_list(c, &c->entries[dir]))
 			break;
 	}
@@ -163,9 +172,8 @@ static int too_many(const struct compiler *c, enum tw_dir dir, struct tw_diags *
 	const struct tw_nic *nic = &c->policy->nics.at[c->vnic->index];
 	int err = tw_diags_add(diags, TW_SEV_ERROR, nic->line, 1,
 		"join rules by naming groups, networks and services in them",
-		"workload %s: %zu rule entries concern its port (%s), %u are possible",
-		c->vnic->workload, c->entries[dir].decisions.n, dir == TW_DIR_OUT ? "out" : "in",
-		TW_IMAGE_ENTRIES_MAX);
+		"workload %s: more than %u rule entries concern its port (%s), and no more are possible",
+		c->vnic->workload, TW_IMAGE_ENTRIES_MAX, dir == TW_DIR_OUT ? "out" : "in");
 
 	return err ? err : -E2BIG;
 }

@@ -35,7 +35,7 @@ static bool is_equal(struct differ *d, print_fn *print, size_t old_index, size_t
 	tw_buf_reset(&d->now_text);
 	print(d->old, old_index, &d->old_text);
 	print(d->now, now_index, &d->now_text);
-	return d->old_text.len == d->now_text.len &&
+	return !d->old_text.failed && !d->now_text.failed && d->old_text.len == d->now_text.len &&
 	       !memcmp(d->old_text.data, d->now_text.data, d->now_text.len);
 }
 

@@ -9,6 +9,8 @@
 #include "base/cleanup.h"
 #include "fastpath/abi/image.h"
 
+#define BOUNDS_MAX ((size_t)2 * 1024 * 1024) /* of all sets of a dimension together */
+
 /* Where a set begins, or where it has just ended. */
 struct bound {
 	tw_u128 key;
@@ -130,6 +132,8 @@ static int prepare(struct sweep *s, const struct tw_set *const *sets, size_t n, 
 		if (local[set->id])
 			continue;
 		local[set->id] = (uint32_t)++s->n_sets;
+		if (s->bounds.n + 2 * set->r.n > BOUNDS_MAX)
+			return -E2BIG;
 		for (size_t k = 0; k < set->r.n && !err; k++) {
 			struct bound bound = {
 				.key = set->r.at[k].lo, .set = (uint32_t)s->n_sets - 1};

@@ -18,7 +18,8 @@ struct resolver {
 	struct tw_ranges plus;
 	struct tw_ranges minus;
 	struct tw_ranges result;
-	struct tw_index lists; /* of operand lists, by rule number * 2 + which end */
+	struct tw_index lists;	  /* of operand lists, by rule number * 2 + which end */
+	struct tw_index services; /* of service lists, by rule number */
 	size_t work;
 };
 
@@ -260,6 +261,49 @@ static int resolve_end(struct resolver *s, uint32_t number, const struct tw_set 
 	return err ? err : tw_index_add(&s->lists, hash, number);
 }
 
+static bool same_services(const void *owner, uint32_t value, const void *key)
+{
+	const struct tw_rule *have = &((const struct tw_policy *)owner)->rules.at[value];
+	const struct tw_rule *want = key;
+
+	if (have->n_services != want->n_services)
+		return false;
+	for (size_t i = 0; i < have->n_services; i++) {
+		const struct tw_service_ref *a = &have->services[i], *b = &want->services[i];
+
+		if (a->service != b->service || memcmp(&a->part, &b->part, sizeof(a->part)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int resolve_services(struct resolver *s, uint32_t number)
+{
+	struct tw_policy *p = s->policy;
+	struct tw_rule *rule = &p->rules.at[number];
+	uint64_t hash = p->seed;
+	size_t n_parts = 1;
+	uint32_t known;
+	int err;
+
+	for (size_t i = 0; i < rule->n_services; i++) {
+		const struct tw_service_ref *ref = &rule->services[i];
+
+		hash = tw_hash(&ref->part, sizeof(ref->part), hash + ref->service);
+		n_parts += ref->service == TW_INDEX_NONE ? 1 : p->services.at[ref->service].n_parts;
+	}
+	known = tw_index_find(&s->services, hash, same_services, p, rule);
+	if (known != TW_INDEX_NONE) {
+		rule->cells = p->rules.at[known].cells;
+		return 0;
+	}
+	err = spend(s, n_parts);
+	if (err)
+		return err;
+	rule->cells = tw_policy_cells(p, rule->services, rule->n_services);
+	return rule->cells ? tw_index_add(&s->services, hash, number) : -ENOMEM;
+}
+
 static int resolve_rules(struct resolver *s)
 {
 	struct tw_policy *p = s->policy;
@@ -271,10 +315,8 @@ static int resolve_rules(struct resolver *s)
 		err = resolve_end(s, i * 2, &rule->from_set);
 		if (!err)
 			err = resolve_end(s, i * 2 + 1, &rule->to_set);
-		if (err)
-			break;
-		rule->cells = tw_policy_cells(p, rule->services, rule->n_services);
-		err = rule->cells ? spend(s, rule->n_services + 1) : -ENOMEM;
+		if (!err)
+			err = resolve_services(s, i);
 	}
 	return err;
 }
@@ -294,5 +336,6 @@ int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags)
 	tw_ranges_done(&s.minus);
 	tw_ranges_done(&s.result);
 	tw_index_done(&s.lists);
+	tw_index_done(&s.services);
 	return err;
 }

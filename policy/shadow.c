@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "policy/shadow.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/diag.h"
+
+#define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at: some 20,000 rules */
+#define STEPS_MAX ((size_t)50 * 1000 * 1000)  /* ranges gone through in set operations */
+#define NAMED_MAX 3			      /* shadowing rules named in a warning */
+
+enum axis { AXIS_FROM, AXIS_TO, AXIS_KEYS, AXIS_SPORTS, AXIS__MAX };
+
+/* A product of four sets, of one address family. */
+struct piece {
+	const struct tw_set *axis[AXIS__MAX];
+	uint32_t family;
+};
+
+struct pieces {
+	struct piece *at;
+	size_t n;
+	size_t max;
+};
+
+/* What a quick look at a rule tells: the ends it is enforced at, and the bounds of its sets. */
+struct hull {
+	tw_u128 from_lo, from_hi;
+	tw_u128 to_lo, to_hi;
+	unsigned int ends; /* bit per enum tw_dir */
+};
+
+struct tw_shadow {
+	const struct tw_policy *policy;
+	struct tw_diags *diags;
+	struct tw_sets sets; /* of pieces */
+	struct hull *hulls;  /* by rule number */
+	struct pieces pieces;
+	struct pieces cut; /* what is left of them after a rule */
+	struct tw_ranges scratch;
+	TW_VEC(uint32_t) takers; /* rules that took something from the one looked at */
+	bool given_up;		 /* on the rule looked at */
+	size_t pairs;
+	size_t steps;
+};
+
+static struct hull hull_of(const struct tw_rule *rule)
+{
+	const struct tw_ranges *from = &rule->from_set->r, *to = &rule->to_set->r;
+	struct hull hull = {.from_lo = 1, .to_lo = 1}; /* of nothing */
+
+	hull.ends = (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
+		    (rule->info.at_in ? 1u << TW_DIR_IN : 0);
+	if (!from->n || !to->n)
+		return hull;
+	hull.from_lo = from->at[0].lo;
+	hull.from_hi = from->at[from->n - 1].hi;
+	hull.to_lo = to->at[0].lo;
+	hull.to_hi = to->at[to->n - 1].hi;
+	return hull;
+}
+
+static bool hulls_meet(const struct hull *a, const struct hull *b)
+{
+	return a->from_lo <= b->from_hi && b->from_lo <= a->from_hi && a->to_lo <= b->to_hi &&
+	       b->to_lo <= a->to_hi;
+}
+
+int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct tw_shadow **ret)
+{
+	struct tw_shadow *s = tw_alloc(sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->policy = policy;
+	s->diags = diags;
+	err = tw_sets_init(&s->sets, policy->seed, (uint32_t)policy->sets.all.n);
+	s->hulls = tw_alloc_array(policy->rules.n, sizeof(*s->hulls));
+	if (err || !s->hulls) {
+		tw_shadow_free(s);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < policy->rules.n; i++)
+		s->hulls[i] = hull_of(&policy->rules.at[i]);
+	*ret = s;
+	return 0;
+}
+
+void tw_shadow_free(struct tw_shadow *s)
+{
+	if (!s)
+		return;
+	tw_sets_done(&s->sets);
+	tw_vec_done(&s->pieces);
+	tw_vec_done(&s->cut);
+	tw_vec_done(&s->takers);
+	tw_ranges_done(&s->scratch);
+	free(s->hulls);
+	free(s);
+}
+
+static bool covers(struct tw_shadow *s, const struct tw_set *a, const struct tw_set *b)
+{
+	if (a == b || a == s->policy->sets.everything)
+		return true;
+	s->steps += b->r.n;
+	return tw_ranges_contain(&a->r, &b->r);
+}
+
+static bool meets(struct tw_shadow *s, const struct tw_set *a, const struct tw_set *b)
+{
+	s->steps += a->r.n < b->r.n ? a->r.n : b->r.n;
+	return tw_ranges_overlap(&a->r, &b->r);
+}
+
+/* The sets of a rule's cell, as a piece is made of them; of no family in particular. */
+static struct piece piece_of(const struct tw_rule *rule, const struct tw_cell *cell)
+{
+	return (struct piece){
+		.axis = {rule->from_set, rule->to_set, cell->keys, cell->sports},
+		.family = cell->family,
+	};
+}
+
+/* Keeps the part of a set that is of one family. NULL when there is no memory. */
+static const struct tw_set *of_family(
+	struct tw_shadow *s, const struct tw_set *set, uint32_t family)
+{
+	struct tw_range v4 = {.lo = TW_V4_FIRST, .hi = TW_V4_LAST};
+	struct tw_ranges only_v4 = {.at = &v4, .n = 1};
+	int err;
+
+	if (set->family == family)
+		return set;
+	if (family == TW_FAMILY_V4)
+		err = tw_ranges_and(&set->r, &only_v4, &s->scratch);
+	else
+		err = tw_ranges_minus(&set->r, &only_v4, &s->scratch);
+	s->steps += set->r.n;
+	return err ? NULL : tw_sets_intern(&s->sets, &s->scratch);
+}
+
+/* Too many pieces to go on: the rule counts as alive. */
+static int give_up(struct tw_shadow *s)
+{
+	s->given_up = true;
+	return 0;
+}
+
+/* All that a rule matches. Both addresses of a packet are of one family, so each piece is. */
+static int begin(struct tw_shadow *s, const struct tw_rule *rule)
+{
+	s->pieces.n = s->takers.n = 0;
+	s->given_up = false;
+	for (size_t i = 0; i < rule->cells->n; i++) {
+		const struct tw_cell *cell = &rule->cells->at[i];
+
+		for (uint32_t family = TW_FAMILY_V4; family <= TW_FAMILY_V6; family <<= 1) {
+			struct piece piece = piece_of(rule, cell);
+
+			if (!(cell->family & rule->from_set->family & rule->to_set->family &
+				    family))
+				continue;
+			piece.family = family;
+			piece.axis[AXIS_FROM] = of_family(s, rule->from_set, family);
+			piece.axis[AXIS_TO] = of_family(s, rule->to_set, family);
+			if (s->pieces.n == TW_SHADOW_PIECES_MAX)
+				return give_up(s);
+			if (!piece.axis[AXIS_FROM] || !piece.axis[AXIS_TO] ||
+				tw_vec_push(&s->pieces, piece) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Does one earlier cell hold the whole piece? Ports tell most rules apart, so they go first. */
+static bool holds(struct tw_shadow *s, const struct piece *cell, const struct piece *piece)
+{
+	s->steps++;
+	if (!(cell->family & piece->family))
+		return false;
+	for (int axis = AXIS__MAX - 1; axis >= 0; axis--)
+		if (!covers(s, cell->axis[axis], piece->axis[axis]))
+			return false;
+	return true;
+}
+
+static bool touches(struct tw_shadow *s, const struct piece *cell, const struct piece *piece)
+{
+	s->steps++;
+	if (!(cell->family & piece->family))
+		return false;
+	for (int axis = AXIS__MAX - 1; axis >= 0; axis--)
+		if (!meets(s, cell->axis[axis], piece->axis[axis]))
+			return false;
+	return true;
+}
+
+/* Splits a piece along one axis after another: what lies outside the cell is kept, and the rest
+ * goes on to the next axis. What is inside on all axes is gone. */
+static int cut_piece(struct tw_shadow *s, const struct piece *cell, struct piece piece)
+{
+	for (int axis = 0; axis < AXIS__MAX; axis++) {
+		const struct tw_ranges *mine = &piece.axis[axis]->r, *its = &cell->axis[axis]->r;
+		struct piece outside = piece;
+
+		s->steps += mine->n + its->n;
+		if (tw_ranges_minus(mine, its, &s->scratch) < 0)
+			return -ENOMEM;
+		outside.axis[axis] = tw_sets_intern(&s->sets, &s->scratch);
+		if (!outside.axis[axis])
+			return -ENOMEM;
+		if (outside.axis[axis]->r.n && tw_vec_push(&s->cut, outside) < 0)
+			return -ENOMEM;
+		if (tw_ranges_and(mine, its, &s->scratch) < 0)
+			return -ENOMEM;
+		piece.axis[axis] = tw_sets_intern(&s->sets, &s->scratch);
+		if (!piece.axis[axis])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Takes away what one earlier rule decides. */
+static int take_away(struct tw_shadow *s, uint32_t number)
+{
+	const struct tw_rule *rule = &s->policy->rules.at[number];
+	bool took = false;
+
+	for (size_t i = 0; i < rule->cells->n; i++) {
+		struct piece cell = piece_of(rule, &rule->cells->at[i]);
+		struct pieces swap;
+		bool changed = false;
+
+		s->cut.n = 0;
+		for (size_t k = 0; k < s->pieces.n; k++) {
+			int err;
+
+			if (touches(s, &cell, &s->pieces.at[k])) {
+				err = cut_piece(s, &cell, s->pieces.at[k]);
+				changed = true;
+			} else {
+				err = tw_vec_push(&s->cut, s->pieces.at[k]);
+			}
+			if (err)
+				return err;
+		}
+		took |= changed;
+		if (!changed)
+			continue;
+		if (s->cut.n > TW_SHADOW_PIECES_MAX)
+			return give_up(s);
+		swap = s->pieces;
+		s->pieces = s->cut;
+		s->cut = swap;
+	}
+	return took ? tw_vec_push(&s->takers, number) : 0;
+}
+
+static bool is_spent(const struct tw_shadow *s)
+{
+	return s->pairs > PAIRS_MAX || s->steps > STEPS_MAX ||
+	       s->sets.n_ranges > TW_POLICY_RANGES_MAX;
+}
+
+/* One earlier rule that decides all by itself is the clearest reason, so it is looked for first. */
+static bool find_single(struct tw_shadow *s, uint32_t number, enum tw_dir end)
+{
+	const struct hull *mine = &s->hulls[number];
+
+	for (uint32_t i = 0; i < number && !is_spent(s); i++) {
+		const struct tw_rule *rule = &s->policy->rules.at[i];
+		size_t held = 0;
+
+		s->pairs++;
+		if (!(s->hulls[i].ends & 1u << end) || !hulls_meet(&s->hulls[i], mine))
+			continue;
+		for (size_t k = 0; k < s->pieces.n && held == k; k++)
+			for (size_t c = 0; c < rule->cells->n && held == k; c++) {
+				struct piece cell = piece_of(rule, &rule->cells->at[c]);
+
+				held += holds(s, &cell, &s->pieces.at[k]);
+			}
+		if (held == s->pieces.n) {
+			s->takers.at[0] = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* 0, with *ret telling whether nothing is left of the rule at this end; -ENOMEM. */
+static int is_dead_at(struct tw_shadow *s, uint32_t number, enum tw_dir end, bool *ret)
+{
+	int err = begin(s, &s->policy->rules.at[number]);
+
+	if (!err)
+		err = tw_vec_push(&s->takers, 0);
+	*ret = false;
+	if (err || s->given_up)
+		return err;
+	*ret = find_single(s, number, end);
+	if (*ret)
+		return 0;
+	s->takers.n = 0;
+	for (uint32_t i = 0; i < number && s->pieces.n && !err; i++) {
+		s->pairs++;
+		if (is_spent(s) || s->given_up)
+			return 0;
+		if ((s->hulls[i].ends & 1u << end) && hulls_meet(&s->hulls[i], &s->hulls[number]))
+			err = take_away(s, i);
+	}
+	*ret = !err && !s->given_up && !s->pieces.n;
+	return err;
+}
+
+static int warn(struct tw_shadow *s, uint32_t number)
+{
+	const struct tw_rule *rule = &s->policy->rules.at[number];
+	size_t n = s->takers.n, len = 0;
+	char names[NAMED_MAX * (TW_NAME_MAX + 40)] = "";
+
+	for (size_t i = 0; i < n && i < NAMED_MAX; i++) {
+		const struct tw_rule_info *by = &s->policy->rules.at[s->takers.at[i]].info;
+
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s (line %u)",
+			!i	     ? ""
+			: i + 1 == n ? " and "
+				     : ", ",
+			by->name, by->line);
+	}
+	if (n > NAMED_MAX)
+		snprintf(names + len, sizeof(names) - len, " and %zu more", n - NAMED_MAX);
+	return tw_diags_add(s->diags, TW_SEV_WARNING, rule->info.line, rule->column,
+		"remove it, or move it up", "rule %s can never match: %s decide%s all of it before",
+		rule->info.name, names, n == 1 ? "s" : "");
+}
+
+int tw_shadow_check(struct tw_shadow *s, size_t rule)
+{
+	unsigned int ends = s->hulls[rule].ends;
+	bool dead = true;
+	int err = 0;
+
+	if (is_spent(s))
+		return 0;
+	for (enum tw_dir end = 0; end < TW_DIR__MAX && dead && !err; end++)
+		if (ends & 1u << end)
+			err = is_dead_at(s, (uint32_t)rule, end, &dead);
+	return err || !dead ? err : warn(s, (uint32_t)rule);
+}
