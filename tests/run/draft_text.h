@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* draft_text.h: reads the frame language of tests/case/README.md.
+ *
+ * What:  "ip / tcp 40000 > 5432 S seq=100 | cut 40" becomes a struct tw_draft; what is not
+ *        written follows from the two ends and from the layers around it.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "tests/run/draft.h"
+
+/* Who is who. `find` stores what is known of a name, or returns -ENOENT. */
+struct tw_draft_names {
+	struct tw_draft_end from;
+	struct tw_draft_end to;
+	int (*find)(void *arg, const char *name, struct tw_draft_end *ret);
+	void *arg;
+};
+
+/* 0; -EINVAL with `err` saying what could not be read, and *ret untouched; -ENOMEM. */
+int tw_draft_read(const char *text, const struct tw_draft_names *names, struct tw_draft *ret,
+	struct tw_err *err);
+
+/* Small readers that the case language shares; 0 or -EINVAL. */
+int tw_text_number(const char *word, uint32_t *ret);
+int tw_text_mac(const char *word, uint8_t ret[6]);
+/* Decimal seconds, with up to nine digits behind the point. */
+int tw_text_seconds(const char *word, uint64_t *ret_ns);
+/* Cuts the next word off *at (blanks around it go too); NULL at the end. */
+char *tw_text_word(char **at);

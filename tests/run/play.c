@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "tests/run/play.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fastpath/abi/names.h"
+#include "fastpath/native/scene.h"
+#include "tests/run/draft_text.h"
+#include "tests/run/player.h"
+#include "tests/run/reply.h"
+
+#define FRAMES_MAX 8 /* ends of one frame */
+
+/* ---- names ---- */
+
+static const struct tw_vnic *find_vnic(const struct tw_player *p, const char *name)
+{
+	const struct tw_vnic *vnic = tw_policy_find_workload(p->policy, name);
+	uint8_t mac[6];
+
+	if (!vnic)
+		vnic = tw_policy_find_port(p->policy, name);
+	if (!vnic && !tw_text_mac(name, mac))
+		vnic = tw_policy_find_mac(p->policy, mac);
+	return vnic;
+}
+
+static bool is_host(const struct tw_prefix *prefix)
+{
+	return prefix->len == 128;
+}
+
+static void fill_end(const struct tw_vnic *vnic, struct tw_draft_end *ret)
+{
+	*ret = (struct tw_draft_end){.has_mac = vnic->has_mac};
+	memcpy(ret->mac, vnic->mac, 6);
+	for (size_t i = vnic->n_prefixes; i-- > 0;) {
+		const struct tw_prefix *prefix = &vnic->prefixes[i];
+
+		if (!is_host(prefix))
+			continue;
+		if (tw_draft_is_v4(&prefix->addr)) {
+			ret->has_v4 = true;
+			ret->v4 = prefix->addr;
+		} else {
+			ret->has_v6 = true;
+			ret->v6 = prefix->addr;
+		}
+	}
+}
+
+/* Whoever is not behind a port of this host. */
+static void fill_outside(struct tw_draft_end *ret)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0xfe};
+
+	*ret = (struct tw_draft_end){.has_mac = true, .has_v4 = true, .has_v6 = true};
+	memcpy(ret->mac, mac, 6);
+	tw_addr_parse("203.0.113.1", &ret->v4);
+	tw_addr_parse("2001:db8:ffff::1", &ret->v6);
+}
+
+static int find_end(void *arg, const char *name, struct tw_draft_end *ret)
+{
+	struct tw_player *p = arg;
+	const struct tw_vnic *vnic;
+
+	if (!strcmp(name, "outside")) {
+		fill_outside(ret);
+		return 0;
+	}
+	vnic = find_vnic(p, name);
+	if (!vnic)
+		return -ENOENT;
+	fill_end(vnic, ret);
+	return 0;
+}
+
+/* A port outside the policy keeps its number, from the top down, for the whole case. */
+static int find_stray(struct tw_player *p, const char *name, bool make, uint32_t *ret)
+{
+	for (size_t i = 0; i < p->n_strays; i++) {
+		if (!strcmp(p->strays[i], name)) {
+			*ret = tw_scene_ifindex(TW_TARGET_PORTS_MAX - 1 - i);
+			return 0;
+		}
+	}
+	if (!make || p->n_strays == TW_PLAYER_STRAYS_MAX)
+		return -ENOENT;
+	snprintf(p->strays[p->n_strays], sizeof(p->strays[0]), "%s", name);
+	*ret = tw_scene_ifindex(TW_TARGET_PORTS_MAX - 1 - p->n_strays++);
+	return 0;
+}
+
+static int find_ifindex(struct tw_player *p, const char *name, bool make, uint32_t *ret)
+{
+	const struct tw_vnic *vnic = p->policy ? find_vnic(p, name) : NULL;
+
+	if (!vnic)
+		return find_stray(p, name, make, ret);
+	if (vnic->index >= TW_TARGET_PORTS_MAX - TW_PLAYER_STRAYS_MAX)
+		return -ENOENT;
+	*ret = tw_scene_ifindex(vnic->index);
+	return 0;
+}
+
+/* ---- frames ---- */
+
+struct judgement {
+	uint32_t ifindex;
+	enum tw_dir dir;
+	const char *port; /* its name in the case */
+};
+
+/* "out X", "in X", "X -> Y, Z": at which ports, in which order, the frame is judged. */
+struct path {
+	struct judgement at[FRAMES_MAX];
+	size_t n;
+	struct tw_draft_names names;
+	char *text;
+};
+
+static int add_judgement(struct tw_player *p, struct path *path, enum tw_dir dir, const char *name)
+{
+	struct judgement *j = &path->at[path->n];
+
+	if (path->n == FRAMES_MAX)
+		return tw_player_wrong(p, "too many ends");
+	*j = (struct judgement){.dir = dir, .port = name};
+	if (find_ifindex(p, name, false, &j->ifindex))
+		return tw_player_wrong(p, "nobody is called '%s'", name);
+	path->n++;
+	return 0;
+}
+
+static void name_end(struct tw_player *p, const char *name, struct tw_draft_end *ret)
+{
+	/* A port outside the policy has no identity: the frame says it all. */
+	if (find_end(p, name, ret))
+		fill_outside(ret);
+}
+
+static int read_path(struct tw_player *p, const char *text, struct path *path)
+{
+	char *at, *word, *arrow;
+	int err = 0;
+
+	path->text = tw_strdup(text);
+	if (!path->text)
+		return -ENOMEM;
+	path->names.find = find_end;
+	path->names.arg = p;
+	fill_outside(&path->names.from);
+	fill_outside(&path->names.to);
+	at = path->text;
+	word = tw_text_word(&at);
+	arrow = tw_text_word(&at);
+	if (!word || !arrow)
+		return tw_player_wrong(p, "a path is 'out X', 'in X' or 'X -> Y'");
+	if (!strcmp(word, "out") && !*at) {
+		name_end(p, arrow, &path->names.from);
+		return add_judgement(p, path, TW_DIR_OUT, arrow);
+	}
+	if (!strcmp(word, "in") && !*at) {
+		name_end(p, arrow, &path->names.to);
+		return add_judgement(p, path, TW_DIR_IN, arrow);
+	}
+	if (strcmp(arrow, "->"))
+		return tw_player_wrong(p, "a path is 'out X', 'in X' or 'X -> Y'");
+	name_end(p, word, &path->names.from);
+	err = add_judgement(p, path, TW_DIR_OUT, word);
+	for (bool first = true; !err && (word = strtok_r(first ? at : NULL, ", ", &arrow));
+		first = false) {
+		if (first)
+			name_end(p, word, &path->names.to);
+		err = add_judgement(p, path, TW_DIR_IN, word);
+	}
+	return !err && path->n < 2 ? tw_player_wrong(p, "'->' leads nowhere") : err;
+}
+
+/* One "VERDICT REASON [RULE] [state=S] [new] [untracked]" against what came out. */
+static int compare_expected(struct tw_player *p, char *text, const struct tw_native_result *result)
+{
+	const struct tw_outcome *o = &result->outcome;
+	char *verdict = tw_text_word(&text);
+	char *reason = tw_text_word(&text);
+	char *word;
+
+	if (!verdict || !reason || tw_verdict_from_name(verdict) < 0)
+		return tw_player_wrong(p, "expected is VERDICT REASON [RULE] …");
+	if (tw_reason_from_name(reason) < 0)
+		return tw_player_wrong(p, "no reason is called '%s'", reason);
+	if (o->verdict != tw_verdict_from_name(verdict) || o->reason != tw_reason_from_name(reason))
+		return 1;
+	while ((word = tw_text_word(&text))) {
+		if (!strncmp(word, "state=", 6)) {
+			if (!o->tracked || strcmp(tw_state_name(o->state), word + 6))
+				return 1;
+		} else if (!strcmp(word, "new")) {
+			if (!o->created)
+				return 1;
+		} else if (!strcmp(word, "untracked")) {
+			if (o->tracked)
+				return 1;
+		} else {
+			size_t rule = tw_decision_rule(o->decision);
+
+			if (!o->decision || rule > tw_policy_n_rules(p->policy) ||
+				strcmp(tw_policy_rule(p->policy, rule)->name, word))
+				return 1;
+		}
+	}
+	return 0;
+}
+
+static void print_outcome(
+	struct tw_player *p, const struct tw_native_result *result, struct tw_buf *out)
+{
+	const struct tw_outcome *o = &result->outcome;
+	size_t rule = tw_decision_rule(o->decision);
+
+	tw_buf_addf(out, "%s %s", tw_verdict_name(o->verdict), tw_reason_name(o->reason));
+	if (o->decision && rule <= tw_policy_n_rules(p->policy))
+		tw_buf_addf(out, " %s", tw_policy_rule(p->policy, rule)->name);
+	if (o->tracked)
+		tw_buf_addf(out, " state=%s%s", tw_state_name(o->state), o->created ? " new" : "");
+	else
+		tw_buf_adds(out, " untracked");
+}
+
+/* What holds for every outcome, whatever the case is about. */
+static const char *impossible(const struct judgement *j, const struct tw_native_result *result)
+{
+	const struct tw_outcome *o = &result->outcome;
+
+	if (o->dir != j->dir)
+		return "the outcome names the other direction";
+	if (o->verdict != TW_V_ALLOW && o->verdict != TW_V_DENY && o->verdict != TW_V_REJECT)
+		return "the outcome's verdict is none";
+	if (o->reason == TW_R_NONE || o->reason >= TW_R__MAX)
+		return "the outcome has no reason";
+	if (result->replied && o->verdict != TW_V_REJECT)
+		return "a refusal was sent for a frame that was not rejected";
+	if (o->created && !o->tracked)
+		return "a connection was opened and is not there";
+	return NULL;
+}
+
+static int check_reply(struct tw_player *p, const struct tw_step *step, const struct tw_buf *sent,
+	const struct tw_native_frame *frame, const struct tw_native_result *result)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_err err = {0};
+
+	if (!result->replied) {
+		if (step->reply && strcmp(step->reply, "nothing"))
+			return tw_player_fail(p, step, "no refusal was sent");
+		return 0;
+	}
+	if (tw_reply_check(
+		    (uint8_t *)sent->data, sent->len, frame->data, result->reply_len, &text, &err))
+		return tw_player_fail(p, step, "%s", err.text);
+	if (step->reply && strcmp(step->reply, text.data))
+		return tw_player_fail(p, step, "refusal\n    expected %s\n    got      %s",
+			step->reply, text.data);
+	tw_buf_reset(&p->reply);
+	tw_buf_add(&p->reply, frame->data, result->reply_len);
+	p->reply_mark = frame->mark;
+	return p->reply.failed ? -ENOMEM : 0;
+}
+
+/* Judges the frame at one port; the frame's mark goes in and out through `frame`. */
+static int judge(struct tw_player *p, const struct tw_step *step, const struct judgement *j,
+	const struct tw_buf *bytes, struct tw_native_frame *frame, const char *expected,
+	struct tw_native_result *ret)
+{
+	tw_autofree char *copy = tw_strdup(expected);
+	tw_auto_buf struct tw_buf got = {0};
+	struct tw_err err = {0};
+	const char *why;
+	int failed;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(p->room, bytes->data, bytes->len);
+	frame->data = p->room;
+	frame->len = bytes->len;
+	frame->max = TW_TARGET_FRAME_MAX;
+	*ret = (struct tw_native_result){0};
+	failed = p->target->ops->run(
+		p->target, j->ifindex, j->dir, p->c->start_ns + step->at_ns, frame, ret, &err);
+	if (failed)
+		return tw_player_fail(
+			p, step, "%s", failed == -E2BIG ? "frame too short or long" : err.text);
+	p->play->n_judgements++;
+	p->play->seen[ret->outcome.reason % TW_R__MAX][j->dir] = true;
+	print_outcome(p, ret, &got);
+	if (p->play->verbose)
+		fprintf(p->play->out, "%s:%u: %s %s: %s\n", p->name, step->line,
+			tw_dir_name(j->dir), j->port, got.data);
+	why = impossible(j, ret);
+	if (why)
+		return tw_player_fail(p, step, "%s: %s", why, got.data);
+	failed = compare_expected(p, copy, ret);
+	if (failed == 1)
+		return tw_player_fail(p, step, "%s %s\n    expected %s\n    got      %s",
+			tw_dir_name(j->dir), j->port, expected, got.data);
+	if (failed)
+		return failed;
+	return check_reply(p, step, bytes, frame, ret);
+}
+
+static int judge_path(struct tw_player *p, const struct tw_step *step, const struct path *path,
+	const struct tw_buf *bytes, struct tw_native_frame *frame)
+{
+	tw_autofree char *copy = tw_strdup(step->expect);
+	struct tw_native_result result;
+	char *expected = copy;
+	uint32_t mark = frame->mark;
+	size_t i;
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	for (i = 0; i < path->n; i++) {
+		char *then = strstr(expected, " then ");
+
+		if (then)
+			*then = '\0';
+		/* Behind the first port, every port sees the mark that the first one left. */
+		frame->mark = mark;
+		err = judge(p, step, &path->at[i], bytes, frame, expected, &result);
+		if (err)
+			return err;
+		if (then)
+			expected = then + 6;
+		if (i == 0) {
+			mark = frame->mark;
+			if (result.outcome.verdict != TW_V_ALLOW)
+				break;
+		}
+	}
+	return i < path->n && strstr(step->expect, " then ")
+		       ? tw_player_fail(p, step, "the frame ended at its first port")
+		       : 0;
+}
+
+static int build_frame(struct tw_player *p, const struct tw_step *step, const struct path *path,
+	struct tw_buf *bytes, struct tw_native_frame *ret)
+{
+	tw_autofree struct tw_draft *draft = NULL;
+	struct tw_err err = {0};
+
+	if (!strcmp(step->text, "reply")) {
+		if (!p->reply.len)
+			return tw_player_wrong(p, "nothing was sent back so far");
+		tw_buf_add(bytes, p->reply.data, p->reply.len);
+		*ret = (struct tw_native_frame){.mark = p->reply_mark};
+		return bytes->failed ? -ENOMEM : 0;
+	}
+	draft = tw_alloc(sizeof(*draft));
+	if (!draft)
+		return -ENOMEM;
+	if (tw_draft_read(step->text, &path->names, draft, &err))
+		return tw_player_wrong(p, "%s", err.text);
+	if (tw_draft_build(draft, bytes))
+		return tw_player_wrong(p, "the frame cannot be built");
+	*ret = (struct tw_native_frame){
+		.wire_len = draft->wire_len,
+		.gso_size = draft->gso_size,
+		.mark = draft->mark,
+		.has_vlan = draft->has_outside_tag,
+		.vlan = draft->outside_tag,
+	};
+	if (ret->has_vlan && !p->target->can_tag_outside)
+		return tw_player_wrong(p, "a tag outside the frame makes a case native-only");
+	return 0;
+}
+
+static int play_frame(struct tw_player *p, const struct tw_step *step)
+{
+	tw_auto_buf struct tw_buf bytes = {0};
+	struct tw_native_frame frame;
+	struct path path = {0};
+	int err;
+
+	if (!p->policy)
+		return tw_player_wrong(p, "a frame before any policy");
+	err = read_path(p, step->path, &path);
+	if (!err)
+		err = build_frame(p, step, &path, &bytes, &frame);
+	if (!err)
+		err = judge_path(p, step, &path, &bytes, &frame);
+	free(path.text);
+	return err;
+}
+
+/* ---- policy ---- */
+
+static int play_policy(struct tw_player *p, const struct tw_step *step)
+{
+	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	struct tw_diags diags = {0};
+	struct tw_err err = {0};
+	int failed;
+
+	failed = tw_policy_read(step->text, strlen(step->text), &policy, &diags);
+	if (failed)
+		failed = tw_player_wrong(p, "the policy is invalid: line %u: %s",
+			diags.n ? step->line + diags.at[0].line : step->line,
+			diags.n ? diags.at[0].text : "no memory");
+	tw_diags_done(&diags);
+	if (failed)
+		return failed;
+	if (tw_policy_n_vnics(policy) > TW_TARGET_PORTS_MAX - TW_PLAYER_STRAYS_MAX)
+		return tw_player_wrong(p, "more ports than a case can have");
+	p->epoch++;
+	if (p->target->ops->load(p->target, policy, p->epoch, &err))
+		return tw_player_wrong(p, "%s", err.text);
+	tw_policy_free(p->policy);
+	p->policy = TW_TAKE_PTR(policy);
+	return tw_player_reapply(p);
+}
+
+int tw_player_find_port(struct tw_player *p, const char *name, uint32_t *ret)
+{
+	return find_ifindex(p, name, true, ret);
+}
+
+enum tw_played tw_case_play(
+	const char *name, const struct tw_case *c, struct tw_target *target, struct tw_play *play)
+{
+	struct tw_player p = {.name = name, .c = c, .target = target, .play = play};
+	struct tw_err err = {0};
+	int failed = 0;
+
+	if (c->native_only && !target->can_tag_outside)
+		return TW_PLAYED_SKIP;
+	p.room = tw_alloc(TW_TARGET_FRAME_MAX);
+	if (!p.room || target->ops->reset(target, c->max_conns, &err)) {
+		fprintf(play->out, "%s: %s\n", name, err.code ? err.text : "no memory");
+		free(p.room);
+		return TW_PLAYED_FAIL;
+	}
+	for (size_t i = 0; i < c->n_steps && !failed; i++) {
+		const struct tw_step *step = &c->steps[i];
+
+		p.step = step;
+		switch (step->kind) {
+		case TW_STEP_POLICY:
+			failed = play_policy(&p, step);
+			break;
+		case TW_STEP_FRAME:
+			failed = play_frame(&p, step);
+			break;
+		case TW_STEP_PORT:
+		case TW_STEP_SET:
+		case TW_STEP_CHECK:
+			failed = tw_player_do(&p, step);
+			break;
+		}
+	}
+	if (failed == -ENOMEM)
+		fprintf(play->out, "%s: no memory\n", name);
+	tw_policy_free(p.policy);
+	tw_buf_done(&p.reply);
+	free(p.room);
+	return failed ? TW_PLAYED_FAIL : TW_PLAYED_PASS;
+}

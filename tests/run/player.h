@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* player.h: what the halves of the player share: play.c (frames, policies), steps.c (the rest). */
+#pragma once
+
+#include "base/buf.h"
+#include "tests/run/play.h"
+
+#define TW_PLAYER_STRAYS_MAX 4 /* ports outside the policy */
+
+/* What a `port` step said of a port; holds across policies. */
+struct tw_port_change {
+	uint32_t ifindex;
+	bool shut;
+	bool has_network;
+	bool has_pvid;
+	bool has_adopt;
+	bool has_flags; /* a port outside the policy */
+	uint16_t network;
+	uint16_t pvid;
+	uint16_t flags;
+	uint32_t adopt_until;
+};
+
+struct tw_player {
+	const char *name;
+	const struct tw_case *c;
+	const struct tw_step *step;
+	struct tw_target *target;
+	struct tw_play *play;
+	struct tw_policy *policy;
+	uint32_t epoch;
+	struct tw_port_change changes[TW_TARGET_PORTS_MAX];
+	size_t n_changes;
+	char strays[TW_PLAYER_STRAYS_MAX][32];
+	size_t n_strays;
+	uint8_t *room;	     /* TW_TARGET_FRAME_MAX bytes */
+	struct tw_buf reply; /* the last refusal */
+	uint32_t reply_mark;
+};
+
+/* The case itself is wrong. Both print, and return -EINVAL. */
+int tw_player_wrong(struct tw_player *p, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The target does not do as the case expects. */
+int tw_player_fail(struct tw_player *p, const struct tw_step *step, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+int tw_player_do(struct tw_player *p, const struct tw_step *step);
+/* Writes the changes of all `port` steps into the epoch in force. */
+int tw_player_reapply(struct tw_player *p);
+/* The interface of a port, which may be one outside the policy. */
+int tw_player_find_port(struct tw_player *p, const char *name, uint32_t *ret);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "tests/run/run.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fastpath/abi/names.h"
+#include "tests/run/play.h"
+
+/* Reasons that only one direction can give: a guest is held to its own identity when it sends, and
+ * only what is delivered can be for somebody else. */
+static const struct {
+	enum tw_reason reason;
+	enum tw_dir dir;
+} never[] = {
+	{TW_R_NONE, TW_DIR_OUT},
+	{TW_R_NONE, TW_DIR_IN},
+	{TW_R_SPOOFED_MAC, TW_DIR_IN},
+	{TW_R_SPOOFED_ADDRESS, TW_DIR_IN},
+	{TW_R_SPOOFED_ARP, TW_DIR_IN},
+	{TW_R_SPOOFED_ND, TW_DIR_IN},
+	{TW_R_DHCP_SERVER, TW_DIR_IN},
+	{TW_R_ROUTER_ADVERT, TW_DIR_IN},
+	{TW_R_REDIRECT, TW_DIR_IN},
+	{TW_R_NOT_FOR_PORT, TW_DIR_OUT},
+	/* Compiled images never contradict themselves; tests/unit feeds broken ones. */
+	{TW_R_BAD_IMAGE, TW_DIR_OUT},
+	{TW_R_BAD_IMAGE, TW_DIR_IN},
+};
+
+static bool applies(unsigned int reason, unsigned int dir)
+{
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (never[i].reason == reason && never[i].dir == dir)
+			return false;
+	return true;
+}
+
+static bool all_reasons_seen(const struct tw_play *play)
+{
+	bool all = true;
+
+	for (unsigned int r = 0; r < TW_R__MAX; r++) {
+		for (unsigned int d = 0; d < TW_DIR__MAX; d++) {
+			if (applies(r, d) && !play->seen[r][d]) {
+				printf("no case shows the reason %s %s\n", tw_reason_name(r),
+					tw_dir_name(d));
+				all = false;
+			}
+		}
+	}
+	return all;
+}
+
+static enum tw_played play_file(const char *path, struct tw_target *target, struct tw_play *play)
+{
+	tw_autofree char *text = NULL;
+	tw_auto(tw_case) struct tw_case *c = NULL;
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	struct tw_err err = {0};
+	enum tw_played played;
+
+	if (tw_file_read(path, &text, &err) || tw_case_read(name, text, &c, &err)) {
+		tw_err_print(stdout, "case", &err);
+		return TW_PLAYED_FAIL;
+	}
+	played = tw_case_play(name, c, target, play);
+	if (played == TW_PLAYED_FAIL)
+		printf("%s: FAILED: %s\n", name, c->about);
+	else if (played == TW_PLAYED_SKIP)
+		printf("%s: skipped: %s\n", name, c->native_only);
+	return played;
+}
+
+static int find_files(const struct tw_run_options *options, glob_t *files)
+{
+	for (size_t i = 0; i < options->n_paths; i++) {
+		char pattern[4096];
+		struct stat st;
+
+		if (stat(options->paths[i], &st)) {
+			fprintf(stderr, "%s: %s\n", options->paths[i], strerror(errno));
+			return -errno;
+		}
+		snprintf(pattern, sizeof(pattern), S_ISDIR(st.st_mode) ? "%s/*.case" : "%s",
+			options->paths[i]);
+		if (glob(pattern, i ? GLOB_APPEND : 0, NULL, files)) {
+			fprintf(stderr, "%s: no cases here\n", options->paths[i]);
+			return -ENOENT;
+		}
+	}
+	return 0;
+}
+
+int tw_run_cases(struct tw_target *target, const struct tw_run_options *options)
+{
+	struct tw_play play = {.out = stdout, .verbose = options->verbose};
+	size_t n[3] = {0};
+	glob_t files = {0};
+	int failed = find_files(options, &files);
+	bool complete = true;
+
+	for (size_t i = 0; i < files.gl_pathc && !failed; i++)
+		n[play_file(files.gl_pathv[i], target, &play)]++;
+	globfree(&files);
+	if (failed)
+		return 5;
+	if (options->all_reasons)
+		complete = all_reasons_seen(&play);
+	printf("%s: %zu cases, %zu judgements: %zu passed, %zu failed, %zu skipped\n",
+		target->ops->name, n[0] + n[1] + n[2], play.n_judgements, n[TW_PLAYED_PASS],
+		n[TW_PLAYED_FAIL], n[TW_PLAYED_SKIP]);
+	return n[TW_PLAYED_FAIL] || !complete || !n[TW_PLAYED_PASS] ? 1 : 0;
+}

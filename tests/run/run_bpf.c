@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* run_bpf: plays cases on the programs in the kernel and on the native fast path side by side;
+ * every bit of every outcome and every byte of every refusal must agree. Needs root.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "tests/run/netns.h"
+#include "tests/run/run.h"
+
+static int usage(void)
+{
+	fputs("usage: run_bpf [--verbose] [--ports-by dummy|tap|veth] FILE.case|FOLDER …\n",
+		stderr);
+	return 2;
+}
+
+static int make_target(enum tw_port_kind kind, struct tw_target **ret, struct tw_err *err)
+{
+	struct tw_target *native, *kernel;
+	int failed = tw_netns_enter(kind, TW_TARGET_PORTS_MAX, err);
+
+	if (!failed)
+		failed = tw_target_kernel(&kernel, err);
+	if (failed)
+		return failed;
+	failed = tw_target_native(&native, err);
+	if (failed) {
+		tw_target_free(kernel);
+		return failed;
+	}
+	return tw_target_pair(native, kernel, ret);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"verbose", no_argument, NULL, 'v'},
+		{"ports-by", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+	struct tw_run_options run = {0};
+	enum tw_port_kind kind = TW_PORTS_DUMMY;
+	tw_auto(tw_target) struct tw_target *target = NULL;
+	struct tw_err err = {0};
+	int c, failed;
+
+	while ((c = getopt_long(argc, argv, "v", options, NULL)) != -1) {
+		if (c == 'v')
+			run.verbose = true;
+		else if (c != 'p' || tw_port_kind_from_name(optarg, &kind))
+			return usage();
+	}
+	run.paths = (const char *const *)argv + optind;
+	run.n_paths = (size_t)(argc - optind);
+	if (!run.n_paths)
+		return usage();
+	failed = make_target(kind, &target, &err);
+	if (failed) {
+		tw_err_print(failed == -EPERM ? stdout : stderr, "run_bpf", &err);
+		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;
+	}
+	return tw_run_cases(target, &run);
+}

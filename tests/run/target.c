@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "tests/run/target.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fastpath/abi/names.h"
+
+void tw_target_settings(struct tw_config *config)
+{
+	config->mark = 0x5eed1e00;
+	config->event_rate = config->event_burst = 0; /* no limits */
+	config->reply_rate = config->reply_burst = 0;
+	for (unsigned int i = 0; i < TW_S__MAX; i++)
+		config->timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
+}
+
+void tw_outcome_print(const struct tw_native_result *result, struct tw_buf *out)
+{
+	const struct tw_outcome *o = &result->outcome;
+
+	tw_buf_addf(out, "%s %s (rule slot %u, stage %s", tw_verdict_name(o->verdict),
+		tw_reason_name(o->reason), tw_decision_rule(o->decision), tw_stage_name(o->stage));
+	if (o->tracked)
+		tw_buf_addf(out, ", %s%s, way %u", o->created ? "new " : "",
+			tw_state_name(o->state), o->way);
+	tw_buf_addf(out, "%s)", result->replied ? ", replied" : "");
+}
+
+bool tw_outcome_differs(
+	const struct tw_native_result *a, const struct tw_native_result *b, struct tw_buf *out)
+{
+	if (!memcmp(&a->outcome, &b->outcome, sizeof(a->outcome)) && a->replied == b->replied &&
+		(!a->replied || a->reply_len == b->reply_len))
+		return false;
+	tw_outcome_print(a, out);
+	tw_buf_adds(out, " against ");
+	tw_outcome_print(b, out);
+	if (a->outcome.gate[0] != b->outcome.gate[0] || a->outcome.gate[1] != b->outcome.gate[1])
+		tw_buf_addf(out, "; gates %llx %llx against %llx %llx",
+			(unsigned long long)a->outcome.gate[0],
+			(unsigned long long)a->outcome.gate[1],
+			(unsigned long long)b->outcome.gate[0],
+			(unsigned long long)b->outcome.gate[1]);
+	if (a->replied && b->replied && a->reply_len != b->reply_len)
+		tw_buf_addf(out, "; refusals of %zu and %zu bytes", a->reply_len, b->reply_len);
+	return true;
+}
+
+/* ---- pair ---- */
+
+struct pair {
+	struct tw_target target;
+	struct tw_target *a;
+	struct tw_target *b;
+	uint8_t *copy; /* the frame for `b` */
+};
+
+static struct pair *pair_of(struct tw_target *target)
+{
+	return (struct pair *)target;
+}
+
+static void pair_free(struct tw_target *target)
+{
+	struct pair *pair = pair_of(target);
+
+	tw_target_free(pair->a);
+	tw_target_free(pair->b);
+	free(pair->copy);
+	free(pair);
+}
+
+static int pair_reset(struct tw_target *target, uint32_t max_conns, struct tw_err *err)
+{
+	struct pair *pair = pair_of(target);
+	int failed = pair->a->ops->reset(pair->a, max_conns, err);
+
+	return failed ? failed : pair->b->ops->reset(pair->b, max_conns, err);
+}
+
+static int pair_load(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
+	struct tw_err *err)
+{
+	struct pair *pair = pair_of(target);
+	int failed = pair->a->ops->load(pair->a, policy, epoch, err);
+
+	return failed ? failed : pair->b->ops->load(pair->b, policy, epoch, err);
+}
+
+static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
+	struct tw_native_frame *frame, struct tw_native_result *ret, struct tw_err *err)
+{
+	struct pair *pair = pair_of(target);
+	struct tw_native_frame other = *frame;
+	struct tw_native_result result = {0};
+	tw_auto_buf struct tw_buf text = {0};
+	int failed;
+
+	if (frame->len > TW_TARGET_FRAME_MAX - TW_TARGET_HEADROOM)
+		return -E2BIG;
+	memcpy(pair->copy, frame->data, frame->len);
+	other.data = pair->copy;
+	other.max = TW_TARGET_FRAME_MAX;
+	/* The kernel goes first: what it cannot take, nobody takes. */
+	failed = pair->b->ops->run(pair->b, ifindex, dir, now_ns, &other, &result, err);
+	if (failed)
+		return failed;
+	failed = pair->a->ops->run(pair->a, ifindex, dir, now_ns, frame, ret, err);
+	if (failed)
+		return failed;
+	if (tw_outcome_differs(ret, &result, &text))
+		return tw_err_set(err, -EXDEV, NULL, NULL, "%s and %s disagree: %s",
+			pair->a->ops->name, pair->b->ops->name, text.data);
+	if (ret->replied && memcmp(frame->data, other.data, ret->reply_len))
+		return tw_err_set(err, -EXDEV, NULL, NULL, "%s and %s wrote different refusals",
+			pair->a->ops->name, pair->b->ops->name);
+	if (frame->mark != other.mark)
+		return tw_err_set(err, -EXDEV, NULL, NULL, "marks differ: %#x and %#x", frame->mark,
+			other.mark);
+	return 0;
+}
+
+static int pair_get_port(
+	struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret)
+{
+	struct pair *pair = pair_of(target);
+
+	return pair->a->ops->get_port(pair->a, ifindex, epoch, ret);
+}
+
+static int pair_set_port(
+	struct tw_target *target, uint32_t ifindex, uint32_t epoch, const struct tw_port *port)
+{
+	struct pair *pair = pair_of(target);
+	int failed = pair->a->ops->set_port(pair->a, ifindex, epoch, port);
+
+	return failed ? failed : pair->b->ops->set_port(pair->b, ifindex, epoch, port);
+}
+
+static int pair_get_config(struct tw_target *target, struct tw_config *ret)
+{
+	struct pair *pair = pair_of(target);
+
+	return pair->a->ops->get_config(pair->a, ret);
+}
+
+static int pair_set_config(struct tw_target *target, const struct tw_config *config)
+{
+	struct pair *pair = pair_of(target);
+	int failed = pair->a->ops->set_config(pair->a, config);
+
+	return failed ? failed : pair->b->ops->set_config(pair->b, config);
+}
+
+static int pair_each_conn(struct tw_target *target, tw_conn_fn *each, void *arg)
+{
+	struct pair *pair = pair_of(target);
+
+	return pair->b->ops->each_conn(pair->b, each, arg);
+}
+
+static uint64_t pair_rule_hits(struct tw_target *target, uint32_t slot)
+{
+	struct pair *pair = pair_of(target);
+
+	return pair->b->ops->rule_hits(pair->b, slot);
+}
+
+static uint64_t pair_reason_count(struct tw_target *target, enum tw_reason reason, enum tw_dir dir)
+{
+	struct pair *pair = pair_of(target);
+
+	return pair->b->ops->reason_count(pair->b, reason, dir);
+}
+
+static const struct tw_target_ops pair_ops = {
+	.name = "pair",
+	.free = pair_free,
+	.reset = pair_reset,
+	.load = pair_load,
+	.run = pair_run,
+	.get_port = pair_get_port,
+	.set_port = pair_set_port,
+	.get_config = pair_get_config,
+	.set_config = pair_set_config,
+	.each_conn = pair_each_conn,
+	.rule_hits = pair_rule_hits,
+	.reason_count = pair_reason_count,
+};
+
+int tw_target_pair(struct tw_target *a, struct tw_target *b, struct tw_target **ret)
+{
+	struct pair *pair = tw_alloc(sizeof(*pair));
+
+	if (pair) {
+		*pair = (struct pair){{&pair_ops, a->can_tag_outside && b->can_tag_outside}, a, b,
+			tw_alloc(TW_TARGET_FRAME_MAX)};
+		if (pair->copy) {
+			*ret = &pair->target;
+			return 0;
+		}
+	}
+	tw_target_free(a);
+	tw_target_free(b);
+	free(pair);
+	return -ENOMEM;
+}

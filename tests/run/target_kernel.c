@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fastpath/kernel/load.h"
+#include "fastpath/native/scene.h"
+#include "tests/run/target.h"
+
+#define MAX_CONNS    65536
+#define TABLES_MAX   4	  /* handles with tables of different sizes */
+#define TEST_RUN_MIN 15	  /* the kernel takes no frame without a byte behind the Ethernet header */
+#define TEST_RUN_BIG 3000 /* beyond about this, what it takes depends on the kernel */
+#define REDIRECTED   7	  /* TC_ACT_REDIRECT */
+
+/* Loading takes long, so a handle is kept for every table size that a case asked for. */
+struct kernel {
+	struct tw_target target;
+	struct tw_kernel *open[TABLES_MAX];
+	uint32_t max_conns[TABLES_MAX];
+	struct tw_kernel *kernel; /* the one in use */
+	struct tw_config config;  /* as last written */
+	uint32_t n_rules;	  /* rule slots that may have been counted in */
+	int n_cpus;
+};
+
+static struct kernel *kernel_of(struct tw_target *target)
+{
+	return (struct kernel *)target;
+}
+
+static void kernel_free(struct tw_target *target)
+{
+	struct kernel *k = kernel_of(target);
+
+	for (int i = 0; i < TABLES_MAX; i++)
+		tw_kernel_close(k->open[i]);
+	free(k);
+}
+
+static int open_table(struct kernel *k, uint32_t max_conns, struct tw_err *err)
+{
+	const struct tw_kernel_options options = {.max_conns = max_conns, .test = true};
+	int failed;
+
+	for (int i = 0; i < TABLES_MAX; i++) {
+		if (k->open[i] && k->max_conns[i] != max_conns)
+			continue;
+		if (!k->open[i]) {
+			failed = tw_kernel_open(&options, &k->open[i], err);
+			if (failed)
+				return failed;
+			k->max_conns[i] = max_conns;
+		}
+		k->kernel = k->open[i];
+		return 0;
+	}
+	return tw_err_set(err, -ENOSPC, NULL, NULL, "too many table sizes");
+}
+
+static void clear_hash(const struct kernel *k, enum tw_map map)
+{
+	int fd = tw_kernel_map_fd(k->kernel, map);
+	uint8_t key[64];
+
+	while (!bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
+		;
+}
+
+static int clear_array(
+	const struct kernel *k, enum tw_map map, uint32_t n, size_t value_size, bool percpu)
+{
+	int fd = tw_kernel_map_fd(k->kernel, map);
+	tw_autofree void *zero = tw_alloc_array(
+		percpu ? (size_t)k->n_cpus : 1, (value_size + 7) & ~7ul);
+
+	if (!zero)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		if (bpf_map_update_elem(fd, &i, zero, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_err *err)
+{
+	struct kernel *k = kernel_of(target);
+	int failed = open_table(k, max_conns ? max_conns : MAX_CONNS, err);
+
+	if (failed)
+		return failed;
+	clear_hash(k, TW_MAP_ports);
+	clear_hash(k, TW_MAP_addrs);
+	clear_hash(k, TW_MAP_macs);
+	clear_hash(k, TW_MAP_conns);
+	clear_hash(k, TW_MAP_frags);
+	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
+		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
+		clear_array(k, TW_MAP_buckets, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_bucket),
+			false) ||
+		clear_array(k, TW_MAP_port_counts, TW_TARGET_PORTS_MAX + 1,
+			sizeof(struct tw_port_count), true) ||
+		tw_kernel_get_config(k->kernel, &k->config))
+		return tw_err_set(err, -EIO, NULL, NULL, "the maps cannot be emptied");
+	tw_target_settings(&k->config);
+	k->config.epoch = 1;
+	if (tw_kernel_set_config(k->kernel, &k->config))
+		return tw_err_set(err, -EIO, NULL, NULL, "the settings cannot be written");
+	return 0;
+}
+
+static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i, uint32_t epoch,
+	struct tw_err *err)
+{
+	const struct tw_vnic *vnic = tw_policy_vnic(policy, i);
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	struct tw_diags diags = {0};
+	struct tw_port port = {0};
+	uint32_t slot = (uint32_t)(1 + i + (epoch & 1) * tw_policy_n_vnics(policy));
+	int failed = tw_policy_compile(policy, vnic, NULL, &image, &diags);
+
+	tw_diags_done(&diags);
+	if (failed)
+		return tw_err_set(err, failed, NULL, NULL, "a port's policy cannot be compiled");
+	failed = tw_kernel_put_image(k->kernel, slot, image->lines, image->n_lines, err);
+	if (failed)
+		return failed;
+	tw_policy_fill_port(vnic, &port);
+	port.id = (__u16)(1 + i);
+	port.network = TW_SCENE_NETWORK;
+	port.image = slot;
+	if (port.flags & TW_PORT_F_MORE) {
+		for (size_t n = 0; !failed && n < vnic->n_prefixes; n++)
+			failed = tw_kernel_add_addr(k->kernel, tw_addr_zone(port.id, epoch),
+				&vnic->prefixes[n].addr, vnic->prefixes[n].len);
+	}
+	if (!failed)
+		failed = tw_kernel_set_port(k->kernel, tw_scene_ifindex(i), epoch, &port);
+	return failed ? tw_err_set(err, failed, NULL, NULL, "a port cannot be written") : 0;
+}
+
+static int kernel_load(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
+	struct tw_err *err)
+{
+	struct kernel *k = kernel_of(target);
+	uint32_t n_rules = (uint32_t)tw_policy_n_rules(policy) + 1;
+	int failed;
+
+	for (uint32_t i = 0; i < TW_TARGET_PORTS_MAX; i++) {
+		tw_kernel_set_port(k->kernel, tw_scene_ifindex(i), epoch, NULL);
+		tw_kernel_clear_addrs(k->kernel, tw_addr_zone(i + 1, epoch));
+	}
+	for (size_t i = 0; i < tw_policy_n_vnics(policy); i++) {
+		failed = load_vnic(k, policy, i, epoch, err);
+		if (failed)
+			return failed;
+	}
+	if (n_rules > k->n_rules)
+		k->n_rules = n_rules;
+	failed = tw_kernel_flip(k->kernel, epoch);
+	if (!failed)
+		failed = tw_kernel_get_config(k->kernel, &k->config);
+	return failed ? tw_err_set(err, failed, NULL, NULL, "the policy cannot be put in force")
+		      : 0;
+}
+
+static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
+	struct tw_native_frame *frame, struct tw_native_result *ret, struct tw_err *err)
+{
+	struct kernel *k = kernel_of(target);
+	size_t len = frame->len;
+	uint32_t ns;
+	int code = 0, failed;
+
+	if (len < TEST_RUN_MIN)
+		return -E2BIG;
+	if (k->config.now_ns != now_ns) {
+		k->config.now_ns = now_ns;
+		failed = tw_kernel_set_config(k->kernel, &k->config);
+		if (failed)
+			return tw_err_set(err, failed, NULL, NULL, "the clock cannot be set");
+	}
+	failed = tw_kernel_test_run(k->kernel, dir, ifindex, frame->data, &len, frame->max,
+		frame->gso_size, &frame->mark, 1, &code, &ns, &ret->outcome);
+	if (failed == -EINVAL && frame->len > TEST_RUN_BIG)
+		return -E2BIG;
+	if (failed)
+		return tw_err_set(
+			err, failed, NULL, NULL, "BPF_PROG_TEST_RUN: %s", strerror(-failed));
+	ret->replied = code == REDIRECTED;
+	ret->reply_len = ret->replied ? len : 0;
+	return 0;
+}
+
+static int kernel_get_port(
+	struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret)
+{
+	return tw_kernel_get_port(kernel_of(target)->kernel, ifindex, epoch, ret);
+}
+
+static int kernel_set_port(
+	struct tw_target *target, uint32_t ifindex, uint32_t epoch, const struct tw_port *port)
+{
+	return tw_kernel_set_port(kernel_of(target)->kernel, ifindex, epoch, port);
+}
+
+static int kernel_get_config(struct tw_target *target, struct tw_config *ret)
+{
+	*ret = kernel_of(target)->config;
+	return 0;
+}
+
+static int kernel_set_config(struct tw_target *target, const struct tw_config *config)
+{
+	struct kernel *k = kernel_of(target);
+
+	k->config = *config;
+	return tw_kernel_set_config(k->kernel, config);
+}
+
+static int kernel_each_conn(struct tw_target *target, tw_conn_fn *each, void *arg)
+{
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_conns);
+	struct tw_key key, next;
+	struct tw_conn conn;
+	bool first = true;
+
+	while (!bpf_map_get_next_key(fd, first ? NULL : &key, &next)) {
+		key = next;
+		first = false;
+		if (!bpf_map_lookup_elem(fd, &key, &conn))
+			each(arg, &key, &conn);
+	}
+	return 0;
+}
+
+static uint64_t kernel_rule_hits(struct tw_target *target, uint32_t slot)
+{
+	const struct kernel *k = kernel_of(target);
+	tw_autofree struct tw_rule_count *counts = tw_alloc_array(
+		(size_t)k->n_cpus, sizeof(*counts));
+	uint64_t hits = 0;
+
+	if (!counts ||
+		bpf_map_lookup_elem(tw_kernel_map_fd(k->kernel, TW_MAP_rules), &slot, counts))
+		return UINT64_MAX;
+	for (int i = 0; i < k->n_cpus; i++)
+		hits += counts[i].hits;
+	return hits;
+}
+
+static uint64_t kernel_reason_count(
+	struct tw_target *target, enum tw_reason reason, enum tw_dir dir)
+{
+	const struct kernel *k = kernel_of(target);
+	tw_autofree uint64_t *counts = tw_alloc_array((size_t)k->n_cpus, sizeof(*counts));
+	uint32_t index = tw_reason_index(reason, dir);
+	uint64_t n = 0;
+
+	if (!counts ||
+		bpf_map_lookup_elem(tw_kernel_map_fd(k->kernel, TW_MAP_reasons), &index, counts))
+		return UINT64_MAX;
+	for (int i = 0; i < k->n_cpus; i++)
+		n += counts[i];
+	return n;
+}
+
+static const struct tw_target_ops kernel_ops = {
+	.name = "kernel",
+	.free = kernel_free,
+	.reset = kernel_reset,
+	.load = kernel_load,
+	.run = kernel_run,
+	.get_port = kernel_get_port,
+	.set_port = kernel_set_port,
+	.get_config = kernel_get_config,
+	.set_config = kernel_set_config,
+	.each_conn = kernel_each_conn,
+	.rule_hits = kernel_rule_hits,
+	.reason_count = kernel_reason_count,
+};
+
+int tw_target_kernel(struct tw_target **ret, struct tw_err *err)
+{
+	struct kernel *k = tw_alloc(sizeof(*k));
+	int failed;
+
+	if (!k)
+		return tw_err_set(err, -ENOMEM, NULL, NULL, "no memory");
+	k->target.ops = &kernel_ops;
+	k->n_cpus = libbpf_num_possible_cpus();
+	failed = k->n_cpus > 0 ? kernel_reset(&k->target, 0, err)
+			       : tw_err_set(err, -EIO, NULL, NULL, "the CPUs cannot be counted");
+	if (failed) {
+		kernel_free(&k->target);
+		return failed;
+	}
+	*ret = &k->target;
+	return 0;
+}

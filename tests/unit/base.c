@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+static void buf_grows_and_stays_terminated(void **state)
+{
+	tw_auto_buf struct tw_buf buf = {0};
+
+	for (int i = 0; i < 1000; i++)
+		tw_buf_addf(&buf, "%03d,", i);
+	assert_false(buf.failed);
+	assert_int_equal(buf.len, 4000);
+	assert_int_equal(strlen(buf.data), 4000);
+	assert_memory_equal(buf.data + 4 * 999, "999,", 5);
+	tw_buf_reset(&buf);
+	assert_int_equal(buf.len, 0);
+	assert_string_equal(buf.data, "");
+}
+
+static void buf_takes_bytes_as_they_are(void **state)
+{
+	tw_auto_buf struct tw_buf buf = {0};
+	char *room;
+
+	tw_buf_add(&buf, "a\0b", 3);
+	room = tw_buf_extend(&buf, 4);
+	assert_non_null(room);
+	assert_memory_equal(room, "\0\0\0\0", 4);
+	tw_buf_adds(&buf, "c");
+	assert_int_equal(buf.len, 8);
+	assert_memory_equal(buf.data, "a\0b\0\0\0\0c", 9);
+}
+
+static void buf_survives_lack_of_memory(void **state)
+{
+	tw_auto_buf struct tw_buf buf = {0};
+	char big[1024];
+
+	memset(big, 'x', sizeof(big));
+	tw_buf_adds(&buf, "kept");
+	tw_alloc_fail_after(1);
+	tw_buf_add(&buf, big, sizeof(big));
+	assert_true(buf.failed);
+	assert_null(tw_buf_extend(&buf, 1));
+	tw_alloc_fail_after(0);
+	tw_buf_adds(&buf, "no more");
+	assert_true(buf.failed);
+	assert_int_equal(buf.len, 4);
+	assert_memory_equal(buf.data, "kept", 4);
+	tw_buf_reset(&buf);
+	tw_buf_adds(&buf, "again");
+	assert_string_equal(buf.data, "again");
+}
+
+static void vec_keeps_order_and_content(void **state)
+{
+	TW_VEC(int) numbers = {0};
+	int expected = 0;
+
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(tw_vec_push(&numbers, i), 0);
+	assert_int_equal(numbers.n, 1000);
+	tw_vec_foreach (&numbers, n)
+		assert_int_equal(*n, expected++);
+	tw_vec_done(&numbers);
+	assert_int_equal(numbers.n, 0);
+	assert_null(numbers.at);
+}
+
+static void vec_is_unchanged_on_failure(void **state)
+{
+	TW_VEC(int) numbers = {0};
+	int *before;
+
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(tw_vec_push(&numbers, i), 0);
+	before = numbers.at;
+	tw_alloc_fail_after(1);
+	assert_int_equal(tw_vec_push(&numbers, 8), -ENOMEM);
+	tw_alloc_fail_after(0);
+	assert_ptr_equal(numbers.at, before);
+	assert_int_equal(numbers.n, 8);
+	assert_int_equal(
+		tw_vec_reserve_((void **)&numbers.at, &numbers.max, SIZE_MAX / 4, 16), -ENOMEM);
+	tw_vec_done(&numbers);
+}
+
+static void alloc_zeroes_and_refuses_overflow(void **state)
+{
+	tw_autofree uint8_t *bytes = tw_alloc_array(100, 10);
+	tw_autofree char *copy = tw_strndup("abcdef", 3);
+	tw_autofree void *nothing = tw_alloc(0);
+
+	assert_non_null(bytes);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(bytes[i], 0);
+	assert_string_equal(copy, "abc");
+	assert_non_null(nothing);
+	assert_null(tw_alloc_array(SIZE_MAX / 2, 3));
+}
+
+static void alloc_fails_when_told(void **state)
+{
+	void *first;
+
+	tw_alloc_fail_after(2);
+	first = tw_alloc(1);
+	assert_non_null(first);
+	assert_null(tw_alloc(1));
+	assert_null(tw_strdup("x"));
+	assert_null(tw_realloc(first, 10)); /* and `first` is kept */
+	tw_alloc_fail_after(0);
+	free(first);
+	first = tw_alloc(1);
+	assert_non_null(first);
+	free(first);
+}
+
+static void err_is_filled_and_printed(void **state)
+{
+	struct tw_err err = {0};
+	char text[256] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	assert_non_null(out);
+	assert_int_equal(
+		tw_err_set(&err, -EINVAL, "a.yaml:3:5", "mend it", "no %s", "good"), -EINVAL);
+	assert_int_equal(err.code, -EINVAL);
+	tw_err_print(out, "tapwall", &err);
+	assert_int_equal(tw_err_set(&err, -EIO, NULL, NULL, "bare"), -EIO);
+	tw_err_print(out, "tapwall", &err);
+	fclose(out);
+	assert_string_equal(text, "tapwall: a.yaml:3:5: no good; mend it\ntapwall: bare\n");
+	assert_int_equal(tw_err_set(NULL, -EPERM, "x", "y", "z"), -EPERM);
+}
+
+static void err_cuts_what_is_too_long(void **state)
+{
+	struct tw_err err = {0};
+	char big[2000];
+
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	tw_err_set(&err, -EINVAL, big, big, "%s", big);
+	assert_int_equal(strlen(err.text), TW_ERR_TEXT_MAX - 1);
+	assert_int_equal(strlen(err.place), sizeof(err.place) - 1);
+	assert_int_equal(strlen(err.hint), sizeof(err.hint) - 1);
+}
+
+static int open_and_forget(int *ret_seen)
+{
+	tw_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	*ret_seen = fd;
+	return 0;
+}
+
+static int open_and_take(void)
+{
+	tw_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	return TW_TAKE_FD(fd);
+}
+
+static void descriptors_close_themselves_unless_taken(void **state)
+{
+	int fd = -1;
+
+	open_and_forget(&fd);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	fd = open_and_take();
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(buf_grows_and_stays_terminated),
+		cmocka_unit_test(buf_takes_bytes_as_they_are),
+		cmocka_unit_test(buf_survives_lack_of_memory),
+		cmocka_unit_test(vec_keeps_order_and_content),
+		cmocka_unit_test(vec_is_unchanged_on_failure),
+		cmocka_unit_test(alloc_zeroes_and_refuses_overflow),
+		cmocka_unit_test(alloc_fails_when_told),
+		cmocka_unit_test(err_is_filled_and_printed),
+		cmocka_unit_test(err_cuts_what_is_too_long),
+		cmocka_unit_test(descriptors_close_themselves_unless_taken),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
