@@ -5,9 +5,9 @@
 #include "fastpath/abi/types.h"
 
 enum tw_event_kind {
-	TW_EVENT_OPEN,  /* every gate seen so far is open, first packet let through */
+	TW_EVENT_OPEN, /* every gate seen so far is open, first packet let through */
 	TW_EVENT_CLOSE, /* a record ended: reset, replaced after expiry (the agent's sweep tells its own) */
-	TW_EVENT_DENY,  /* a frame was denied or rejected; limited per port by config.event_rate */
+	TW_EVENT_DENY,	/* a frame was denied or rejected; limited per port by config.event_rate */
 	TW_EVENT_CLAIM, /* a watched unclaimed port sent from a MAC listed in `macs` */
 	TW_EVENT__MAX
 };
@@ -19,10 +19,10 @@ struct tw_event {
 	__u8 kind; /* enum tw_event_kind */
 	__u8 pad;
 	struct tw_outcome outcome;
-	struct tw_key key; /* all zero when the frame has no tuple */
+	struct tw_key key;	    /* all zero when the frame has no tuple */
 	__u64 packets[TW_WAY__MAX]; /* of the connection; on close */
 	__u64 bytes[TW_WAY__MAX];
-	__u32 age; /* ticks; on close */
+	__u32 age;	 /* ticks; on close */
 	__u8 conn_flags; /* TW_CONN_F_*; TW_CONN_F_ORIGIN_HI tells who sent the frame on deny */
 	__u8 tcp_flags;
 	__u16 icmp_type; /* type << 8 | code */

@@ -27,11 +27,11 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_IMAGE_MAGIC       0x54574931 /* "TWI1" */
-#define TW_IMAGE_LINE        64
-#define TW_IMAGE_ENTRIES_MAX 8192 /* per direction */
-#define TW_IMAGE_VECTOR_LINES_MAX (TW_IMAGE_ENTRIES_MAX / 512)
-#define TW_IMAGE_KEYS_MAX    (1 << 17) /* per dimension */
+#define TW_IMAGE_MAGIC		    0x54574931 /* "TWI1" */
+#define TW_IMAGE_LINE		    64
+#define TW_IMAGE_ENTRIES_MAX	    8192 /* per direction */
+#define TW_IMAGE_VECTOR_LINES_MAX   (TW_IMAGE_ENTRIES_MAX / 512)
+#define TW_IMAGE_KEYS_MAX	    (1 << 17) /* per dimension */
 #define TW_IMAGE_ADDR_KEYS_PER_LINE 4
 #define TW_IMAGE_WORD_KEYS_PER_LINE 16
 
@@ -57,10 +57,10 @@ struct tw_image_dim_ref {
 };
 
 struct tw_image_dir {
-	__u32 fallback;     /* decision word when no entry matches */
+	__u32 fallback;	    /* decision word when no entry matches */
 	__u32 n_entries;    /* 0: always the fallback, and no sections */
 	__u32 vector_lines; /* lines per vector: ceil(n_entries / 512) */
-	__u32 entries;      /* first line */
+	__u32 entries;	    /* first line */
 	struct tw_image_dim_ref dim[TW_DIM__MAX];
 };
 

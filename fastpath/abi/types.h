@@ -10,16 +10,16 @@
 
 #include <linux/types.h>
 
-#define TW_PORTS_MAX   4096   /* port ids 1 … TW_PORTS_MAX - 1 */
-#define TW_RULES_MAX   131072 /* rule slots */
-#define TW_IMAGES_MAX  8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
+#define TW_PORTS_MAX	4096   /* port ids 1 … TW_PORTS_MAX - 1 */
+#define TW_RULES_MAX	131072 /* rule slots */
+#define TW_IMAGES_MAX	8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
 #define TW_EVENTS_BYTES (1 << 20)
 
 #define TW_MAP_F_NO_PREALLOC 1 /* BPF_F_NO_PREALLOC */
 
 /* One tick is 2^20 ns (1.05 ms). A 32-bit tick wraps after 52 days; every idle limit is below half
  * of that, so differences are always taken modulo 2^32. */
-#define TW_TICK_SHIFT 20
+#define TW_TICK_SHIFT	    20
 #define TW_TICKS_PER_SECOND 954 /* 1e9 >> 20, rounded */
 
 enum tw_stage {
@@ -50,14 +50,7 @@ enum tw_dir { TW_DIR_OUT, TW_DIR_IN, TW_DIR__MAX };
 /* Which way along a connection a packet travels. */
 enum tw_way { TW_WAY_ORIGINAL, TW_WAY_REPLY, TW_WAY__MAX };
 
-enum tw_verdict {
-	TW_V_NONE,
-	TW_V_ALLOW,
-	TW_V_DENY,
-	TW_V_REJECT,
-	TW_V_ASK,
-	TW_V__MAX
-};
+enum tw_verdict { TW_V_NONE, TW_V_ALLOW, TW_V_DENY, TW_V_REJECT, TW_V_ASK, TW_V__MAX };
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), in wire order. */
 struct tw_addr {
@@ -68,8 +61,9 @@ struct tw_addr {
 	};
 };
 
-/* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. ICMP echo
- * uses the identifier as both ports. `owner` is 0 for records shared by both ends, else the id of
+/* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. An ICMP query
+ * and its answer use the identifier as the asking end's port and 0 as the answering end's; other
+ * ICMP uses 0 as the sender's and type << 8 | code as the receiver's. `owner` is 0 for records shared by both ends, else the id of
  * the port that judges alone (transit workloads, broadcast and multicast). */
 struct tw_key {
 	struct tw_addr lo;
@@ -86,8 +80,8 @@ struct tw_key {
 
 /* What a rule says about a connection: verdict, log bit and rule slot in one word; 0 = undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
-#define TW_DECISION_LOG           (1u << 28)
-#define TW_DECISION_RULE_MASK     ((1u << 28) - 1)
+#define TW_DECISION_LOG		  (1u << 28)
+#define TW_DECISION_RULE_MASK	  ((1u << 28) - 1)
 
 static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
 {
@@ -134,12 +128,12 @@ struct tw_conn {
 	__u64 gate[TW_DIR__MAX];
 	__u64 packets[TW_WAY__MAX];
 	__u64 bytes[TW_WAY__MAX]; /* of whole frames, as the VM sees them */
-	__u32 created;            /* tick */
-	__u32 seen;               /* tick of the last packet */
+	__u32 created;		  /* tick */
+	__u32 seen;		  /* tick of the last packet */
 	__u16 port[TW_DIR__MAX];  /* local port ids at the out and in end, 0 = none seen there */
-	__u8 state;               /* enum tw_state */
-	__u8 flags;               /* TW_CONN_F_* */
-	__u16 icmp_type;          /* for ICMP: type << 8 | code of the first packet */
+	__u8 state;		  /* enum tw_state */
+	__u8 flags;		  /* TW_CONN_F_* */
+	__u16 icmp_type;	  /* for ICMP: type << 8 | code of the first packet */
 };
 
 /* Later fragments are found by what RFC 791 and RFC 8200 §4.5 say identifies a datagram. */
@@ -150,26 +144,27 @@ struct tw_frag_key {
 	__u16 network;
 	__u16 vlan;
 	__u16 inner_vlan;
-	__u8 proto;
-	__u8 pad;
 	__u16 owner;
-	__u16 pad2;
+	__u8 proto; /* IPv4 only: RFC 8200 leaves it out */
+	__u8 pad[3];
 };
 
 struct tw_frag {
 	__be16 sport;
 	__be16 dport;
 	__u32 seen; /* tick of the first fragment */
+	__u8 proto; /* behind all extension headers */
+	__u8 pad[3];
 };
 
 #define TW_FRAG_SECONDS 30
 
 #define TW_PORT_F_GUARD_ANY 0x01 /* `addresses: [any]`: no address guard */
 #define TW_PORT_F_TRANSIT   0x02 /* sees other people's connections: records of its own */
-#define TW_PORT_F_MORE      0x04 /* more addresses in `addrs` than fit inline */
+#define TW_PORT_F_MORE	    0x04 /* more addresses in `addrs` than fit inline */
 #define TW_PORT_F_UNCLAIMED 0x08 /* no workload: TW_PORT_F_OPEN passes, else denies */
-#define TW_PORT_F_OPEN      0x10
-#define TW_PORT_F_WATCH     0x20 /* unclaimed: look for the MACs of `macs` and tell */
+#define TW_PORT_F_OPEN	    0x10
+#define TW_PORT_F_WATCH	    0x20 /* unclaimed: look for the MACs of `macs` and tell */
 
 #define TW_PORT_ADDRS 4 /* inline addresses */
 
@@ -181,7 +176,7 @@ struct tw_port {
 	__u16 network;
 	__u16 pvid; /* the VLAN of untagged frames on a VLAN-filtering bridge, else 0 */
 	__u16 flags;
-	__u32 image;       /* slot in `images` */
+	__u32 image;	   /* slot in `images` */
 	__u32 adopt_until; /* tick: mid-stream TCP is taken up before it; 0 = never */
 	__u8 mac[6];
 	__u8 n_addrs; /* inline */
@@ -218,8 +213,8 @@ struct tw_mac_key {
 #define TW_MARK_BITS  0x7u
 
 struct tw_config {
-	__u32 epoch; /* of the policy in force; its parity selects ports and zones */
-	__u32 mark;  /* secret, low TW_MARK_BITS clear */
+	__u32 epoch;	   /* of the policy in force; its parity selects ports and zones */
+	__u32 mark;	   /* secret, low TW_MARK_BITS clear */
 	__u32 timeout[16]; /* by enum tw_state, ticks */
 	__u32 event_rate;  /* denial events per second and port */
 	__u32 event_burst;
@@ -260,16 +255,16 @@ struct tw_bucket {
 
 /* How the path ended for one frame, as event, trace and native result all tell it. */
 struct tw_outcome {
-	__u8 verdict; /* enum tw_verdict: allow, deny or reject */
-	__u8 reason;  /* enum tw_reason */
-	__u8 dir;     /* enum tw_dir */
-	__u8 way;     /* enum tw_way, meaningful when a connection was found */
-	__u32 decision; /* of the gate that decided; 0 when none did */
+	__u8 verdict;		 /* enum tw_verdict: allow, deny or reject */
+	__u8 reason;		 /* enum tw_reason */
+	__u8 dir;		 /* enum tw_dir */
+	__u8 way;		 /* enum tw_way, meaningful when a connection was found */
+	__u32 decision;		 /* of the gate that decided; 0 when none did */
 	__u64 gate[TW_DIR__MAX]; /* the connection's gates after the frame, 0 without one */
-	__u8 state;   /* of the connection after the frame */
-	__u8 tracked; /* there is a connection */
-	__u8 created; /* this frame opened it */
-	__u8 stage;   /* enum tw_stage in which it was decided */
+	__u8 state;		 /* of the connection after the frame */
+	__u8 tracked;		 /* there is a connection */
+	__u8 created;		 /* this frame opened it */
+	__u8 stage;		 /* enum tw_stage in which it was decided */
 	__u32 pad;
 };
 

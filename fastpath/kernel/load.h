@@ -35,24 +35,24 @@ enum tw_map {
 struct tw_kernel_options {
 	const char *bpffs;  /* folder in a mounted bpffs, made if absent; NULL: pin nothing */
 	uint32_t max_conns; /* 0: the default */
-	bool test;          /* trace outcomes, take the clock from config.now_ns */
+	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
 };
 
 /* What was found and is used, for `tapwall version` and `status`. */
 struct tw_kernel_facts {
 	bool tcx;
-	bool adopted;      /* maps were there already */
+	bool adopted; /* maps were there already */
 	uint32_t max_conns;
-	uint32_t conn_bytes; /* memory of one connection: element, key and bucket */
-	uint32_t insns[TW_DIR__MAX];    /* instructions of each program after verification */
+	uint32_t conn_bytes;		/* memory of one connection: element, key and bucket */
+	uint32_t insns[TW_DIR__MAX];	/* instructions of each program after verification */
 	uint32_t verified[TW_DIR__MAX]; /* instructions the verifier walked; 0 when unknown */
 };
 
 /* Loads the programs; takes maps from pins that fit, else makes and pins them. New maps get
  * defaults: epoch 1 with every port shut, a random mark, default timeouts and rates. */
-int tw_kernel_open(const struct tw_kernel_options *options, struct tw_kernel **ret,
-	struct tw_err *err);
+int tw_kernel_open(
+	const struct tw_kernel_options *options, struct tw_kernel **ret, struct tw_err *err);
 void tw_kernel_close(struct tw_kernel *kernel);
 static inline void tw_kernel_cleanup(struct tw_kernel **kernel)
 {
@@ -76,10 +76,10 @@ int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
 int tw_kernel_set_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch,
 	const struct tw_port *port); /* port NULL removes the entry */
-int tw_kernel_get_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch,
-	struct tw_port *ret);
-int tw_kernel_add_addr(struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr,
-	uint8_t len);
+int tw_kernel_get_port(
+	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
+int tw_kernel_add_addr(
+	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);

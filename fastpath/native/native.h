@@ -20,22 +20,22 @@ struct tw_native;
 
 /* A frame going in. `data` may be written to (refusals are built in place). */
 struct tw_native_frame {
-	uint8_t *data;    /* from the Ethernet header */
-	size_t len;       /* bytes present */
-	size_t wire_len;  /* bytes on the wire, >= len (captures may be cut); 0 = len */
-	size_t max;       /* room at data, for replies that are longer than the frame; >= len */
-	uint16_t vlan;    /* TCI of a tag outside the frame, host order; meaningful if has_vlan */
+	uint8_t *data;	 /* from the Ethernet header */
+	size_t len;	 /* bytes present */
+	size_t wire_len; /* bytes on the wire, >= len (captures may be cut); 0 = len */
+	size_t max;	 /* room at data, for replies that are longer than the frame; >= len */
+	uint16_t vlan;	 /* TCI of a tag outside the frame, host order; meaningful if has_vlan */
 	bool has_vlan;
 	uint16_t gso_size; /* payload bytes per segment, 0 = no super-frame */
-	uint32_t mark;     /* as skb->mark; updated by the run */
+	uint32_t mark;	   /* as skb->mark; updated by the run */
 };
 
 /* What became of it. */
 struct tw_native_result {
 	struct tw_outcome outcome;
-	struct tw_key key;     /* of the connection; zero without one */
+	struct tw_key key;		  /* of the connection; zero without one */
 	uint8_t stage_ran[TW_STAGE__MAX]; /* 1 for each stage the frame entered */
-	bool replied;     /* data[0 … reply_len) now holds a refusal for the sender */
+	bool replied; /* data[0 … reply_len) now holds a refusal for the sender */
 	size_t reply_len;
 };
 
@@ -52,12 +52,12 @@ struct tw_config *tw_native_config(struct tw_native *native);
 struct tw_port *tw_native_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch);
 int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch);
 /* Adds a prefix to `addrs`. `len` is counted in the mapped address (0…128). */
-int tw_native_add_addr(struct tw_native *native, uint32_t zone, const struct tw_addr *addr,
-	uint8_t len);
+int tw_native_add_addr(
+	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6]);
 /* Copies an image into a slot (1 … TW_IMAGES_MAX - 1). */
-int tw_native_put_image(struct tw_native *native, uint32_t slot, const struct tw_image_line *lines,
-	size_t n_lines);
+int tw_native_put_image(
+	struct tw_native *native, uint32_t slot, const struct tw_image_line *lines, size_t n_lines);
 
 /* Runs one frame through from_vm (TW_DIR_OUT) or to_vm (TW_DIR_IN) of a port, at `now_ns`. */
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
@@ -73,7 +73,7 @@ void tw_native_each_conn(const struct tw_native *native,
 /* Called for every event while set. */
 void tw_native_on_event(struct tw_native *native,
 	void (*on_event)(void *arg, const struct tw_event *event), void *arg);
-uint64_t tw_native_reason_count(const struct tw_native *native, enum tw_reason reason,
-	enum tw_dir dir);
+uint64_t tw_native_reason_count(
+	const struct tw_native *native, enum tw_reason reason, enum tw_dir dir);
 const struct tw_rule_count *tw_native_rule_count(const struct tw_native *native, uint32_t slot);
 const struct tw_port_count *tw_native_port_count(const struct tw_native *native, uint32_t port_id);

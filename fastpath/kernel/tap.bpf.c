@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* tap.bpf.c: the packet path in the kernel, at a port's tcx (or clsact) hooks.
+ *
+ * What:       from_vm stands at the tap's ingress, where the guest's frames enter the host; to_vm
+ *             at its egress, where frames leave for the guest.
+ * Callers:    loaded, pinned and attached by kernel/load.c.
+ * Out:        TC_ACT_UNSPEC: go on (to other programs, then the vSwitch or the guest);
+ *             TC_ACT_SHOT: dropped; TC_ACT_REDIRECT: turned into a refusal for its sender.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "fastpath/path/packet.h"
+
+/* ---- maps ---- */
+
+#define TW_MAP(symbol, map_type, key_type, value_type, max, flags, ...) \
+	struct {                                                        \
+		__uint(type, BPF_MAP_TYPE_##map_type);                  \
+		__uint(max_entries, max);                               \
+		__uint(map_flags, flags);                               \
+		__type(key, key_type);                                  \
+		__type(value, value_type);                              \
+	} symbol SEC(".maps");
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+
+struct image_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, TW_IMAGE_LINE);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TW_IMAGES_MAX);
+	__type(key, __u32);
+	__array(values, struct image_map);
+} images SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TW_EVENTS_BYTES);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tw_sheet);
+} sheet SEC(".maps");
+
+/* Set before load by those who test the programs: outcomes are traced, and time is config.now_ns. */
+const volatile __u8 tw_test_mode = 0;
+
+/* ---- what port.h asks of a target ---- */
+
+#define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
+	tw_inline value_type *tw_##symbol##_lookup(const struct tw_frame *f, const key_type *k) \
+	{                                                                                       \
+		return bpf_map_lookup_elem(&symbol, k);                                         \
+	}                                                                                       \
+	tw_inline long tw_##symbol##_update(                                                    \
+		const struct tw_frame *f, const key_type *k, const value_type *v, __u64 flags)  \
+	{                                                                                       \
+		return bpf_map_update_elem(&symbol, k, v, flags);                               \
+	}
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+
+tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
+{
+	return bpf_map_lookup_elem(&images, &slot);
+}
+
+tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n)
+{
+	return bpf_map_lookup_elem(image, &n);
+}
+
+tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sheet, &zero);
+}
+
+tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
+{
+	return bpf_ringbuf_reserve(&events, sizeof(struct tw_event), 0);
+}
+
+tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
+{
+	bpf_ringbuf_submit(event, 0);
+}
+
+tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
+{
+	struct __sk_buff *skb = f->target;
+
+	skb->mark = mark;
+}
+
+tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
+{
+	return bpf_skb_change_tail(f->target, len, 0);
+}
+
+/* Lengths are bounded here in a form that the verifier follows and the compiler cannot see past. */
+tw_inline int bounded(__u32 *len)
+{
+	TW_OPAQUE(*len);
+	return *len >= 1 && *len <= TW_REPLY_MAX;
+}
+
+tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len)
+{
+	return bounded(&len) ? bpf_skb_load_bytes(f->target, off, to, len) : -1;
+}
+
+tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len)
+{
+	return bounded(&len) ? bpf_skb_store_bytes(f->target, off, from, len, 0) : -1;
+}
+
+/* No field tells whether the sum is still to be completed, but bpf_l4_csum_replace() does: it
+ * leaves such a sum alone when the change is not in the pseudo-header. */
+tw_inline long tw_frame_store_csum(struct tw_frame *f, __u32 off, __be16 whole, __be16 pseudo)
+{
+	__be16 probe = 0;
+
+	if (bpf_skb_store_bytes(f->target, off, &probe, sizeof(probe), 0) ||
+		bpf_l4_csum_replace(f->target, off, 0, tw_be16(1), sizeof(probe)) ||
+		bpf_skb_load_bytes(f->target, off, &probe, sizeof(probe)))
+		return -1;
+	probe = probe ? whole : pseudo;
+	return bpf_skb_store_bytes(f->target, off, &probe, sizeof(probe), 0);
+}
+
+tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
+{
+	f->action = bpf_redirect(f->ifindex, dir == TW_DIR_IN ? BPF_F_INGRESS : 0);
+}
+
+tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
+{
+}
+
+/* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
+
+__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end);
+__noinline int tell(struct __sk_buff *skb, __u32 port_id, __u32 kind);
+__noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+
+tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
+{
+	return (__u32)classify(f->target, slot, end);
+}
+
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 port_id, __u32 kind)
+{
+	tell(f->target, port_id, kind);
+}
+
+tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	f->action = refuse(f->target, dir, epoch);
+}
+
+#include "fastpath/path/path.h"
+
+tw_inline const struct tw_config *settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&config, &zero);
+}
+
+tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct __sk_buff *skb)
+{
+	f->data = (void *)(long)skb->data;
+	f->data_end = (void *)(long)skb->data_end;
+	f->len = skb->len;
+	f->ifindex = skb->ifindex;
+	f->mark = skb->mark;
+	f->gso_size = skb->gso_size;
+	f->vlan_tci = (__u16)skb->vlan_tci;
+	f->has_vlan = skb->vlan_present != 0;
+	f->now_ns = tw_test_mode ? c->now_ns : bpf_ktime_get_coarse_ns();
+	f->target = skb;
+}
+
+/* The decision word on the sheet's connection. */
+__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end)
+{
+	struct tw_frame f = {.target = skb};
+
+	return (int)tw_path_decide(&f, slot, end);
+}
+
+__noinline int tell(struct __sk_buff *skb, __u32 port_id, __u32 kind)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	tw_path_tell(&f, c, port_id, kind);
+	return 0;
+}
+
+/* The tc action that sends the refusal off; 0 when there is none. */
+__noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	tw_path_refuse(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
+	return (int)f.action;
+}
+
+/* ---- programs ---- */
+
+tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
+{
+	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX, zero = 0;
+	const struct tw_config *c = settings();
+	const struct tw_outcome *result;
+	struct tw_frame f = {0};
+	struct tw_outcome *trace;
+
+	if (!c)
+		return TC_ACT_SHOT;
+	/* All headers that the path may read have to be in the linear head. */
+	if (skb->data_end - skb->data < want)
+		bpf_skb_pull_data(skb, want);
+	frame_init(&f, c, skb);
+	result = tw_path(&f, c, dir);
+	if (!result)
+		return TC_ACT_SHOT;
+	if (tw_test_mode) {
+		trace = bpf_map_lookup_elem(&outcome, &zero);
+		if (trace)
+			*trace = *result;
+	}
+	if (f.action)
+		return (int)f.action;
+	return result->verdict == TW_V_ALLOW ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int from_vm(struct __sk_buff *skb)
+{
+	return judge(skb, TW_DIR_OUT);
+}
+
+SEC("tc")
+int to_vm(struct __sk_buff *skb)
+{
+	return judge(skb, TW_DIR_IN);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/native/native.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/vec.h"
+#include "fastpath/abi/names.h"
+#include "fastpath/native/table.h"
+#include "fastpath/path/packet.h"
+
+#define DEFAULT_MARK 0x5a17c9e8u
+
+struct image {
+	struct tw_image_line *lines;
+	size_t n_lines;
+};
+
+/* Maps with a plain array behind them in the kernel are tables here too: sparse and small. */
+struct tw_native {
+#define TW_MAP(symbol, ...) struct tw_table symbol;
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+	TW_VEC(struct tw_addr_key) prefixes; /* of `addrs`, whose lookup is by longest prefix */
+	struct image *images;		     /* TW_IMAGES_MAX */
+	struct tw_config *settings;
+	struct tw_sheet sheet;
+	void (*on_event)(void *arg, const struct tw_event *event);
+	void *event_arg;
+};
+
+/* One frame under way: the head in aligned memory, as the path asks for it. */
+struct run {
+	struct tw_native *native;
+	struct tw_native_frame *frame;
+	struct tw_native_result *result;
+	struct tw_event event;
+	union {
+		uint64_t align;
+		uint8_t bytes[2 + TW_HEAD_MAX];
+	} head;
+};
+
+/* ---- what port.h asks of a target ---- */
+
+static struct tw_native *native_of(const struct tw_frame *f)
+{
+	return ((struct run *)f->target)->native;
+}
+
+/* An array map has all its elements from the start; here they come into being when looked at. */
+static void *array_lookup(struct tw_table *table, const void *key, const void *zero)
+{
+	void *value = tw_table_lookup(table, key);
+
+	if (value || tw_table_update(table, key, zero, 1))
+		return value;
+	return tw_table_lookup(table, key);
+}
+
+static int prefix_matches(const struct tw_addr_key *prefix, const struct tw_addr_key *key)
+{
+	uint32_t bits = prefix->prefixlen - 32, whole = bits / 8, rest = bits % 8;
+
+	if (prefix->zone != key->zone || memcmp(prefix->addr.b, key->addr.b, whole))
+		return 0;
+	return !rest || (prefix->addr.b[whole] ^ key->addr.b[whole]) >> (8 - rest) == 0;
+}
+
+/* Whether any prefix matches is all the path asks, so their order does not matter. */
+static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *key)
+{
+	tw_vec_foreach (&native->prefixes, prefix)
+		if (prefix_matches(prefix, key))
+			return tw_table_lookup(&native->addrs, prefix);
+	return NULL;
+}
+
+#define LOOKUP_HASH(native, symbol, k, type)	     tw_table_lookup(&(native)->symbol, k)
+#define LOOKUP_LRU_HASH(native, symbol, k, type)     tw_table_lookup(&(native)->symbol, k)
+#define LOOKUP_LPM_TRIE(native, symbol, k, type)     prefix_lookup(native, (const void *)(k))
+#define LOOKUP_ARRAY(native, symbol, k, type)	     array_lookup(&(native)->symbol, k, &(type){0})
+#define LOOKUP_PERCPU_ARRAY(native, symbol, k, type) array_lookup(&(native)->symbol, k, &(type){0})
+
+#define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
+	tw_inline value_type *tw_##symbol##_lookup(const struct tw_frame *f, const key_type *k) \
+	{                                                                                       \
+		return LOOKUP_##map_type(native_of(f), symbol, k, value_type);                  \
+	}                                                                                       \
+	tw_inline long tw_##symbol##_update(                                                    \
+		const struct tw_frame *f, const key_type *k, const value_type *v, __u64 flags)  \
+	{                                                                                       \
+		return tw_table_update(&native_of(f)->symbol, k, v, flags == TW_MAP_NOEXIST);   \
+	}
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+
+tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
+{
+	struct image *image = &native_of(f)->images[slot % TW_IMAGES_MAX];
+
+	return image->lines ? image : NULL;
+}
+
+tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n)
+{
+	struct image *lines = image;
+
+	return n < lines->n_lines ? &lines->lines[n] : NULL;
+}
+
+tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
+{
+	return &((struct run *)f->target)->event;
+}
+
+tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
+{
+	struct tw_native *native = native_of(f);
+
+	if (native->on_event)
+		native->on_event(native->event_arg, event);
+}
+
+tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
+{
+	((struct run *)f->target)->frame->mark = mark;
+}
+
+tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
+{
+	struct run *run = f->target;
+
+	if (len > run->frame->max && len > run->frame->len)
+		return -1;
+	if (len > run->frame->len)
+		memset(run->frame->data + run->frame->len, 0, len - run->frame->len);
+	run->result->reply_len = len;
+	return 0;
+}
+
+tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len)
+{
+	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
+
+	if (off > frame->len || len > frame->len - off)
+		return -1;
+	memcpy(to, frame->data + off, len);
+	return 0;
+}
+
+tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len)
+{
+	struct run *run = f->target;
+	size_t room = run->result->reply_len;
+
+	if (off > room || len > room - off)
+		return -1;
+	memcpy(run->frame->data + off, from, len);
+	return 0;
+}
+
+tw_inline long tw_frame_store_csum(struct tw_frame *f, __u32 off, __be16 whole, __be16 pseudo)
+{
+	return tw_frame_store(f, off, &whole, sizeof(whole));
+}
+
+tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
+{
+	((struct run *)f->target)->result->replied = true;
+}
+
+tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+{
+	return &native_of(f)->sheet;
+}
+
+tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
+{
+	((struct run *)f->target)->result->stage_ran[stage] = 1;
+}
+
+#include "fastpath/path/path.h"
+
+tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
+{
+	return tw_path_decide(f, slot, end);
+}
+
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 port_id, __u32 kind)
+{
+	tw_path_tell(f, native_of(f)->settings, port_id, kind);
+}
+
+tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
+}
+
+/* ---- the instance ---- */
+
+static void default_settings(struct tw_config *settings)
+{
+	settings->epoch = 1;
+	settings->mark = DEFAULT_MARK & ~TW_MARK_BITS;
+	for (unsigned int i = 0; i < TW_S__MAX; i++)
+		settings->timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
+}
+
+static int init_tables(struct tw_native *native, size_t max_conns)
+{
+	int err = 0;
+
+#define TW_MAP(symbol, type, key, value, max, ...) \
+	if (!err)                                  \
+		err = tw_table_init(&native->symbol, sizeof(key), sizeof(value), max);
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+	if (!err && max_conns)
+		native->conns.max = max_conns;
+	return err;
+}
+
+int tw_native_new(struct tw_native **ret, size_t max_conns)
+{
+	tw_auto(tw_native) struct tw_native *native = tw_alloc(sizeof(*native));
+	const struct tw_config none = {0};
+	const uint32_t zero = 0;
+
+	if (!native)
+		return -ENOMEM;
+	if (init_tables(native, max_conns))
+		return -ENOMEM;
+	native->images = tw_alloc_array(TW_IMAGES_MAX, sizeof(*native->images));
+	native->settings = array_lookup(&native->config, &zero, &none);
+	if (!native->images || !native->settings)
+		return -ENOMEM;
+	default_settings(native->settings);
+	*ret = TW_TAKE_PTR(native);
+	return 0;
+}
+
+void tw_native_free(struct tw_native *native)
+{
+	if (!native)
+		return;
+#define TW_MAP(symbol, ...) tw_table_done(&native->symbol);
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+	tw_vec_done(&native->prefixes);
+	for (size_t i = 0; native->images && i < TW_IMAGES_MAX; i++)
+		free(native->images[i].lines);
+	free(native->images);
+	free(native);
+}
+
+struct tw_config *tw_native_config(struct tw_native *native)
+{
+	return native->settings;
+}
+
+struct tw_port *tw_native_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch)
+{
+	const uint32_t key = tw_port_key(ifindex, epoch);
+	const struct tw_port none = {0};
+
+	return array_lookup(&native->ports, &key, &none);
+}
+
+int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch)
+{
+	const uint32_t key = tw_port_key(ifindex, epoch);
+
+	return tw_table_delete(&native->ports, &key);
+}
+
+int tw_native_add_addr(
+	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len)
+{
+	const struct tw_addr_key key = {
+		.prefixlen = 32u + len, .zone = tw_be32(zone), .addr = *addr};
+	const uint32_t present = 1;
+	int err = tw_table_update(&native->addrs, &key, &present, 1);
+
+	if (err)
+		return err == -EEXIST ? 0 : err;
+	return tw_vec_push(&native->prefixes, key);
+}
+
+int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6])
+{
+	struct tw_mac_key key = {0};
+	const uint32_t present = 1;
+
+	memcpy(key.mac, mac, sizeof(key.mac));
+	return tw_table_update(&native->macs, &key, &present, 0);
+}
+
+int tw_native_put_image(
+	struct tw_native *native, uint32_t slot, const struct tw_image_line *lines, size_t n_lines)
+{
+	struct tw_image_line *copy;
+
+	if (!slot || slot >= TW_IMAGES_MAX)
+		return -EINVAL;
+	copy = tw_alloc_array(n_lines, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, lines, n_lines * sizeof(*copy));
+	free(native->images[slot].lines);
+	native->images[slot] = (struct image){copy, n_lines};
+	return 0;
+}
+
+void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
+	struct tw_native_frame *frame, struct tw_native_result *ret)
+{
+	size_t head = frame->len < TW_HEAD_MAX ? frame->len : TW_HEAD_MAX;
+	struct run run = {.native = native, .frame = frame, .result = ret};
+	const struct tw_outcome *outcome;
+	struct tw_frame f = {
+		.data = run.head.bytes + 2,
+		.data_end = run.head.bytes + 2 + head,
+		.len = (uint32_t)(frame->wire_len ? frame->wire_len : frame->len),
+		.ifindex = ifindex,
+		.mark = frame->mark,
+		.gso_size = frame->gso_size,
+		.vlan_tci = frame->vlan,
+		.has_vlan = frame->has_vlan,
+		.now_ns = now_ns,
+		.target = &run,
+	};
+
+	memset(ret, 0, sizeof(*ret));
+	memcpy(run.head.bytes + 2, frame->data, head);
+	outcome = tw_path(&f, native->settings, dir);
+	ret->outcome = *outcome;
+	if (outcome->tracked)
+		ret->key = native->sheet.flow.key;
+	if (!ret->replied)
+		ret->reply_len = 0;
+}
+
+void tw_native_forget(struct tw_native *native)
+{
+	tw_table_clear(&native->conns);
+	tw_table_clear(&native->frags);
+}
+
+size_t tw_native_n_conns(const struct tw_native *native)
+{
+	return native->conns.n;
+}
+
+struct each_conn {
+	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn);
+	void *arg;
+};
+
+static void each_conn(void *arg, const void *key, void *value)
+{
+	const struct each_conn *call = arg;
+
+	call->each(call->arg, key, value);
+}
+
+void tw_native_each_conn(const struct tw_native *native,
+	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg)
+{
+	struct each_conn call = {each, arg};
+
+	tw_table_each(&native->conns, each_conn, &call);
+}
+
+void tw_native_on_event(struct tw_native *native,
+	void (*on_event)(void *arg, const struct tw_event *event), void *arg)
+{
+	native->on_event = on_event;
+	native->event_arg = arg;
+}
+
+uint64_t tw_native_reason_count(
+	const struct tw_native *native, enum tw_reason reason, enum tw_dir dir)
+{
+	const uint32_t index = tw_reason_index(reason, dir);
+	const uint64_t *count = tw_table_lookup(&native->reasons, &index);
+
+	return count ? *count : 0;
+}
+
+const struct tw_rule_count *tw_native_rule_count(const struct tw_native *native, uint32_t slot)
+{
+	static const struct tw_rule_count none;
+	const struct tw_rule_count *count = tw_table_lookup(&native->rules, &slot);
+
+	return count ? count : &none;
+}
+
+const struct tw_port_count *tw_native_port_count(const struct tw_native *native, uint32_t port_id)
+{
+	static const struct tw_port_count none;
+	const struct tw_port_count *count = tw_table_lookup(&native->port_counts, &port_id);
+
+	return count ? count : &none;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/native/scene.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int load_port(struct tw_native *native, const struct tw_policy *policy,
+	const struct tw_vnic *vnic, uint32_t epoch, struct tw_diags *diags)
+{
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	size_t n_vnics = tw_policy_n_vnics(policy);
+	struct tw_port *port;
+	uint32_t zone;
+	int err;
+
+	err = tw_policy_compile(policy, vnic, NULL, &image, diags);
+	if (err)
+		return err;
+	port = tw_native_port(native, tw_scene_ifindex(vnic->index), epoch);
+	if (!port)
+		return -ENOMEM;
+	memset(port, 0, sizeof(*port));
+	tw_policy_fill_port(vnic, port);
+	port->id = (uint16_t)(1 + vnic->index);
+	port->network = TW_SCENE_NETWORK;
+	port->image = (uint32_t)(1 + vnic->index + (epoch & 1) * n_vnics);
+	zone = tw_addr_zone(port->id, epoch);
+	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < vnic->n_prefixes; i++) {
+		err = tw_native_add_addr(
+			native, zone, &vnic->prefixes[i].addr, vnic->prefixes[i].len);
+		if (err)
+			return err;
+	}
+	return tw_native_put_image(native, port->image, image->lines, image->n_lines);
+}
+
+int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
+	struct tw_diags *diags)
+{
+	size_t n_vnics = tw_policy_n_vnics(policy);
+	int err;
+
+	if (n_vnics >= TW_PORTS_MAX || 2 * n_vnics >= TW_IMAGES_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n_vnics; i++) {
+		err = load_port(native, policy, tw_policy_vnic(policy, i), epoch, diags);
+		if (err)
+			return err;
+	}
+	tw_native_config(native)->epoch = epoch;
+	return 0;
+}
+
+void tw_scene_run(struct tw_native *native, const struct tw_vnic *from, const struct tw_vnic *to,
+	uint64_t now_ns, struct tw_native_frame *frame, struct tw_scene_result *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (from) {
+		ret->has_end[TW_DIR_OUT] = true;
+		tw_native_run(native, tw_scene_ifindex(from->index), TW_DIR_OUT, now_ns, frame,
+			&ret->end[TW_DIR_OUT]);
+		if (ret->end[TW_DIR_OUT].outcome.verdict != TW_V_ALLOW)
+			return;
+	}
+	if (to) {
+		ret->has_end[TW_DIR_IN] = true;
+		tw_native_run(native, tw_scene_ifindex(to->index), TW_DIR_IN, now_ns, frame,
+			&ret->end[TW_DIR_IN]);
+	}
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* packet.h: what parse learns of a frame, and the header layouts it reads.
+ *
+ * The layouts are those of the standards named at each; linux/ip.h and its kin are not used, as
+ * their bit-fields depend on byte order.
+ */
+#pragma once
+
+#include "fastpath/path/port.h"
+
+#define TW_ETH_ARP    0x0806
+#define TW_ETH_IPV4   0x0800
+#define TW_ETH_IPV6   0x86dd
+#define TW_ETH_8021Q  0x8100
+#define TW_ETH_8021AD 0x88a8
+
+#define TW_IPPROTO_ICMP	  1
+#define TW_IPPROTO_TCP	  6
+#define TW_IPPROTO_UDP	  17
+#define TW_IPPROTO_ICMPV6 58
+
+struct tw_ethernet { /* IEEE 802.3 */
+	__u8 dst[6];
+	__u8 src[6];
+	__be16 type;
+};
+
+struct tw_vlan_tag { /* IEEE 802.1Q */
+	__be16 tci;
+	__be16 type;
+};
+
+struct tw_snap { /* IEEE 802 §9.2.3 */
+	__be16 length;
+	__u8 llc[3];
+	__u8 oui[3];
+	__be16 type;
+};
+
+struct tw_arp { /* RFC 826, Ethernet and IPv4 */
+	__be16 hardware;
+	__be16 protocol;
+	__u8 hardware_len;
+	__u8 protocol_len;
+	__be16 operation;
+	__u8 sender_mac[6];
+	__be16 sender[2]; /* two halves: not aligned to 4 */
+	__u8 target_mac[6];
+	__be16 target[2];
+};
+
+struct tw_ipv4 { /* RFC 791 */
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_len;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 proto;
+	__be16 csum;
+	__be32 src;
+	__be32 dst;
+};
+
+struct tw_ipv6 { /* RFC 8200 */
+	__be32 version_flow;
+	__be16 payload_len;
+	__u8 next;
+	__u8 hop_limit;
+	__be32 src[4];
+	__be32 dst[4];
+};
+
+struct tw_ipv6_fragment { /* RFC 8200 §4.5 */
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
+
+struct tw_tcp { /* RFC 9293 */
+	__be16 sport;
+	__be16 dport;
+	__be32 seq;
+	__be32 ack;
+	__u8 data_offset;
+	__u8 flags;
+	__be16 window;
+	__be16 csum;
+	__be16 urgent;
+};
+
+#define TW_TCP_FIN 0x01
+#define TW_TCP_SYN 0x02
+#define TW_TCP_RST 0x04
+#define TW_TCP_PSH 0x08
+#define TW_TCP_ACK 0x10
+#define TW_TCP_URG 0x20
+
+struct tw_udp { /* RFC 768 */
+	__be16 sport;
+	__be16 dport;
+	__be16 len;
+	__be16 csum;
+};
+
+struct tw_icmp { /* RFC 792, RFC 4443 */
+	__u8 type;
+	__u8 code;
+	__be16 csum;
+	__be16 id; /* echo and its kin; elsewhere other things */
+	__be16 sequence;
+};
+
+/* What a connection is known by, as one packet states it. */
+struct tw_tuple {
+	struct tw_addr src;
+	struct tw_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+};
+
+enum tw_fragment { TW_FRAG_NONE, TW_FRAG_FIRST, TW_FRAG_LATER };
+
+/* What kind of ICMP message, as far as tracking cares. */
+enum tw_icmp_kind { TW_ICMP_OTHER, TW_ICMP_QUERY, TW_ICMP_ANSWER, TW_ICMP_ERROR };
+
+/* An IP header of either version, with its extension headers, while it is read. The packet may
+ * be the frame's own, or one that an ICMP error quotes and that may be cut short. */
+struct tw_ip {
+	__u32 off; /* of the next header to read */
+	__u32 end; /* of the packet, frame offset */
+	__be32 fragment_id;
+	__u8 quoted;
+	__u8 fragment; /* enum tw_fragment */
+	__u8 next;     /* protocol of the header at `off` */
+	__u8 done;     /* `next` is no extension header, or lies in another fragment */
+	__u8 inside;   /* a header was walked: hop-by-hop options may no longer come */
+	__u8 hop_limit;
+};
+
+struct tw_packet {
+	struct tw_tuple tuple;
+	struct tw_tuple inner; /* of the packet that an ICMP error is about */
+	struct tw_ip ip;       /* the walk along the frame's own IP header, then the quoted one's */
+	__be32 fragment_id;
+	__u32 seq; /* TCP, host order */
+	__u32 ack;
+	__u32 l3_len; /* bytes from the IP header to the end of its packet */
+	__u16 l3_off;
+	__u16 l4_off;
+	__u16 ethertype; /* host order: what the frame carries, under tags and SNAP */
+	__u16 vlan;
+	__u16 inner_vlan;
+	__u16 icmp;	/* type << 8 | code */
+	__u8 icmp_kind; /* enum tw_icmp_kind */
+	__u8 fragment;	/* enum tw_fragment */
+	__u8 tcp_flags;
+	__u8 tcp_header_len; /* bytes, with options */
+	__u8 hop_limit;
+	__u8 snap;	/* carried in LLC/SNAP */
+	__u8 multicast; /* L2 or L3 destination is a group or broadcast */
+	__u8 dst_mac[6];
+	__u8 src_mac[6];
+};
+
+/* Room to build one refusal in: the packet that goes back, from its IP header on. */
+#define TW_QUOTE_MAX 96 /* IP header with options or extensions and at least 8 bytes behind it */
+#define TW_REPLY_MAX (40 + 8 + TW_QUOTE_MAX)
+struct tw_reply {
+	union {
+		__u8 b[TW_REPLY_MAX];
+		__be16 h[TW_REPLY_MAX / 2];
+	};
+};
+
+/* What a packet changes in its connection: worked out before the gates are asked, written to the
+ * record only when the packet is let through. */
+struct tw_progress {
+	__u8 state; /* enum tw_state */
+	__u8 flags; /* TW_CONN_F_* */
+};
+
+/* What track finds out about a packet's connection. */
+struct tw_flow {
+	struct tw_key key;
+	struct tw_tuple first;	     /* the connection's tuple as its originator sent it */
+	struct tw_progress progress; /* state and flags the packet leads to */
+	__u16 icmp;		     /* of the connection's first packet, type << 8 | code */
+	__u8 way;		     /* enum tw_way of this packet */
+	__u8 end;		     /* enum tw_dir: which gate is the port's */
+	__u8 related;		     /* an ICMP error about the connection */
+	__u8 seen;		     /* tracked at the near end already */
+	__u8 stale;		     /* a record stands under this key, ended: replace it */
+	__u8 decided;		     /* the gate was decided by this packet */
+	__u8 opened;		     /* … and had never been decided before */
+	__u32 decision;
+};
+
+/* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
+ * One for each CPU, as one frame is judged at a time there. Being memory, it also keeps the
+ * verifier from walking each stage once for every way through the stages before. */
+struct tw_sheet {
+	struct tw_packet packet;
+	struct tw_flow flow;
+	struct tw_outcome outcome;
+	/* Up to here zeroed for every frame. */
+	struct tw_conn conn; /* a record while it is made */
+	struct tw_frag_key frag;
+	struct tw_reply reply;
+};
+
+/* Where and under what a frame is judged; the same for every stage. */
+struct tw_scope {
+	const struct tw_config *config;
+	const struct tw_port *port; /* NULL: the port has no entry */
+	struct tw_conn *conn;	    /* the packet's live record, NULL: none */
+	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
+	__u8 dir;    /* enum tw_dir */
+	__u8 marked; /* the near end, on the same network, has tracked the frame */
+};
+
+/* Ports that see other people's connections, and frames that have many destinations, are judged
+ * under records of their own. */
+tw_inline int tw_scope_alone(const struct tw_scope *s, const struct tw_packet *p)
+{
+	return s->port->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY) || p->multicast;
+}
+
+/* The mark of frames of a network: the secret, mixed with the network's number. */
+tw_inline __u32 tw_mark_base(const struct tw_config *config, __u16 network)
+{
+	return (config->mark + network * 0x9e3779b8u) & ~TW_MARK_BITS;
+}
+
+tw_inline int tw_mark_ours(const struct tw_config *config, const struct tw_port *port, __u32 mark)
+{
+	return (mark & ~TW_MARK_BITS) == tw_mark_base(config, port->network);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* parse.h: reads a frame's headers into a struct tw_packet, or says why it cannot be read.
+ *
+ * Why:        every later stage trusts these fields and looks at no header again, save those whose
+ *             job is one protocol's content (guard: ARP and ND; forward: the refused header).
+ * Invariants: 1. Fail closed: what is not understood is denied (TW_R_* of stage parse).
+ *             2. A later fragment has no ports: they are filled in by track, from the first.
+ *             3. Lengths are held against each other and the frame before anything behind them is
+ *                read; GSO super-frames are one long packet.
+ * Bounds:     3 tags, TW_EXTENSIONS_MAX extension headers, TW_HEAD_MAX bytes.
+ * Source:     IEEE 802.1Q, RFC 791, 826, 768, 792, 4443, 8200, 9293; fragments RFC 1858, 3128,
+ *             6946, 7112; routing header 0 RFC 5095.
+ */
+#pragma once
+
+#include "fastpath/path/packet.h"
+
+#define TW_EXTENSIONS_MAX 6
+
+tw_inline int tw_is_vlan(__be16 type)
+{
+	return type == tw_be16(TW_ETH_8021Q) || type == tw_be16(TW_ETH_8021AD);
+}
+
+/* Takes one tag's VLAN id; id 0 is a priority tag and names no VLAN. */
+tw_inline void tw_take_tag(struct tw_packet *p, __u16 tci)
+{
+	__u16 id = tci & 0xfff;
+
+	if (!p->vlan)
+		p->vlan = id;
+	else
+		p->inner_vlan = id;
+}
+
+/* Reads LLC/SNAP at the length field. Frames of other LLC users (STP, …) are not IP. */
+tw_inline enum tw_reason tw_parse_snap(const struct tw_frame *f, struct tw_packet *p, __u32 *off)
+{
+	const struct tw_snap *snap = tw_at(f, *off - 2, sizeof(*snap));
+	__u32 length;
+
+	if (!snap)
+		return tw_at_reason(f, *off - 2, sizeof(*snap));
+	if (snap->llc[0] != 0xaa || snap->llc[1] != 0xaa || snap->llc[2] != 0x03 || snap->oui[0] ||
+		snap->oui[1])
+		return TW_R_NOT_IP;
+	length = tw_host16(snap->length);
+	if (length < 8 || *off + length > f->len)
+		return TW_R_BAD_LENGTH;
+	p->ethertype = tw_host16(snap->type);
+	p->l3_len = length - 8;
+	p->snap = 1;
+	*off += 8;
+	return TW_R_NONE;
+}
+
+tw_inline enum tw_reason tw_parse_ethernet(const struct tw_frame *f, struct tw_packet *p)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+	const struct tw_vlan_tag *tag;
+	__u32 off = sizeof(*eth), tags = 0, i;
+	__be16 type;
+
+	if (!eth)
+		return TW_R_TRUNCATED;
+	__builtin_memcpy(p->dst_mac, eth->dst, 6);
+	__builtin_memcpy(p->src_mac, eth->src, 6);
+	p->multicast = eth->dst[0] & 1;
+	type = eth->type;
+	if (f->has_vlan) {
+		tw_take_tag(p, f->vlan_tci);
+		tags++;
+	}
+	for (i = 0; i < 3 && tw_is_vlan(type); i++) {
+		if (++tags > 2)
+			return TW_R_TOO_MANY_TAGS;
+		tag = tw_at(f, off, sizeof(*tag));
+		if (!tag)
+			return tw_at_reason(f, off, sizeof(*tag));
+		tw_take_tag(p, tw_host16(tag->tci));
+		type = tag->type;
+		off += sizeof(*tag);
+	}
+	p->ethertype = tw_host16(type);
+	p->l3_len = f->len - off;
+	if (p->ethertype < 0x0600) {
+		enum tw_reason reason = tw_parse_snap(f, p, &off);
+
+		if (reason)
+			return reason;
+	}
+	TW_MEMORY(p->l3_off) = (__u16)off;
+	return TW_R_NONE;
+}
+
+tw_inline enum tw_reason tw_parse_arp(const struct tw_frame *f, struct tw_packet *p)
+{
+	const struct tw_arp *arp = tw_at(f, p->l3_off, sizeof(*arp));
+
+	if (!arp)
+		return tw_at_reason(f, p->l3_off, sizeof(*arp));
+	if (p->l3_len < sizeof(*arp))
+		return TW_R_BAD_LENGTH;
+	if (arp->hardware != tw_be16(1) || arp->protocol != tw_be16(TW_ETH_IPV4) ||
+		arp->hardware_len != 6 || arp->protocol_len != 4 ||
+		(arp->operation != tw_be16(1) && arp->operation != tw_be16(2)))
+		return TW_R_BAD_HEADER;
+	return TW_R_NONE;
+}
+
+/* Addresses that no frame on a wire may carry as source or destination (RFC 6890). */
+tw_inline enum tw_reason tw_check_addresses(struct tw_packet *p)
+{
+	struct tw_tuple *t = &p->tuple;
+
+	if (tw_addr_is_multicast(&t->src) || tw_addr_is_loopback(&t->src) ||
+		tw_addr_is_loopback(&t->dst) || tw_addr_is_unspecified(&t->dst) ||
+		tw_addr_equal(&t->src, &t->dst))
+		return TW_R_BAD_ADDRESS;
+	/* An IPv4-mapped address belongs on no wire, and here it would pass for IPv4. */
+	if (p->ethertype == TW_ETH_IPV6 && (tw_addr_is_v4(&t->src) || tw_addr_is_v4(&t->dst)))
+		return TW_R_BAD_ADDRESS;
+	p->multicast |= tw_addr_is_multicast(&t->dst);
+	return TW_R_NONE;
+}
+
+/* Notes a fragment's place: `offset` in bytes, `more` to come, `payload` bytes of its own. */
+tw_inline enum tw_reason tw_note_fragment(struct tw_ip *ip, __u32 offset, __u32 more, __u32 payload)
+{
+	if (!offset && !more)
+		return TW_R_NONE;
+	ip->fragment = offset ? TW_FRAG_LATER : TW_FRAG_FIRST;
+	if (ip->quoted)
+		return TW_R_NONE;
+	if ((more && (payload & 7 || !payload)) || offset + payload > 65535)
+		return TW_R_BAD_LENGTH;
+	return TW_R_NONE;
+}
+
+/* RFC 791: one header with options inside. */
+tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, struct tw_tuple *t)
+{
+	const struct tw_ipv4 *h = tw_at(f, ip->off, sizeof(*h));
+	__u32 header, total, field, room = ip->end - ip->off;
+
+	if (!h)
+		return tw_at_reason(f, ip->off, sizeof(*h));
+	header = (h->version_ihl & 0xfu) * 4;
+	if (h->version_ihl >> 4 != 4 || header < sizeof(*h))
+		return TW_R_BAD_HEADER;
+	total = tw_host16(h->total_len);
+	if (!total && f->gso_size && room > 65535)
+		total = room; /* a super-frame beyond what the field can say */
+	if (total < header || (total > room && !ip->quoted))
+		return TW_R_BAD_LENGTH;
+	ip->end = ip->off + total;
+	ip->off += header;
+	ip->next = h->proto;
+	ip->hop_limit = h->ttl;
+	ip->fragment_id = h->id;
+	tw_addr_map(&t->src, h->src);
+	tw_addr_map(&t->dst, h->dst);
+	field = tw_host16(h->fragment);
+	if ((field & 0x1fff) == 1 && h->proto == TW_IPPROTO_TCP)
+		return TW_R_TINY_FRAGMENT; /* would overwrite the flags: RFC 3128 */
+	return tw_note_fragment(ip, (field & 0x1fff) << 3, field & 0x2000, total - header);
+}
+
+tw_inline enum tw_reason tw_walk_fragment(const struct tw_frame *f, struct tw_ip *ip)
+{
+	__u32 off = TW_MEMORY(ip->off), field;
+	const struct tw_ipv6_fragment *h = tw_at(f, off, sizeof(*h));
+	enum tw_reason reason;
+
+	if (!h)
+		return tw_at_reason(f, off, sizeof(*h));
+	if (ip->fragment)
+		return TW_R_BAD_HEADER; /* a fragment of a fragment */
+	field = tw_host16(h->offset);
+	ip->fragment_id = h->id;
+	ip->next = h->next;
+	off += sizeof(*h);
+	if (off > ip->end)
+		return TW_R_BAD_LENGTH;
+	TW_MEMORY(ip->off) = off;
+	reason = tw_note_fragment(ip, field & 0xfff8, field & 1, ip->end - off);
+	ip->done = ip->fragment == TW_FRAG_LATER;
+	return reason;
+}
+
+/* One step along the extension headers (RFC 8200 §4, RFC 4302 for AH). */
+tw_inline enum tw_reason tw_walk_extension(const struct tw_frame *f, struct tw_ip *ip)
+{
+	__u32 off = TW_MEMORY(ip->off), len;
+	__u8 next = TW_MEMORY(ip->next);
+	const __u8 *h;
+
+	switch (next) {
+	case 0: /* hop-by-hop options */
+		if (ip->inside)
+			return TW_R_BAD_HEADER;
+		break;
+	case 43: /* routing */
+	case 51: /* authentication */
+	case 60: /* destination options */
+		break;
+	case 44:
+		ip->inside = 1;
+		return tw_walk_fragment(f, ip);
+	default:
+		ip->done = 1;
+		return TW_R_NONE;
+	}
+	h = tw_at(f, off, 8);
+	if (!h)
+		return tw_at_reason(f, off, 8);
+	if (next == 43 && h[2] == 0)
+		return TW_R_BAD_HEADER; /* routing header 0: RFC 5095 */
+	len = next == 51 ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
+	ip->inside = 1;
+	TW_MEMORY(ip->next) = h[0];
+	TW_MEMORY(ip->off) = off + len;
+	return off + len > ip->end ? TW_R_BAD_LENGTH : TW_R_NONE;
+}
+
+/* RFC 8200: a fixed header, then a chain of extension headers. */
+tw_inline enum tw_reason tw_read_ip_chain(
+	const struct tw_frame *f, struct tw_ip *ip, struct tw_tuple *t)
+{
+	const struct tw_ipv6 *h = tw_at(f, ip->off, sizeof(*h));
+	__u32 payload, i, room = ip->end - ip->off;
+	enum tw_reason reason;
+
+	if (!h)
+		return tw_at_reason(f, ip->off, sizeof(*h));
+	if ((h->version_flow & tw_be32(0xf0000000)) != tw_be32(0x60000000))
+		return TW_R_BAD_HEADER;
+	payload = tw_host16(h->payload_len);
+	if (!payload && f->gso_size && room > 65535 + sizeof(*h))
+		payload = room - sizeof(*h);
+	if (payload + sizeof(*h) > room && !ip->quoted)
+		return TW_R_BAD_LENGTH;
+	ip->off += sizeof(*h);
+	ip->end = ip->off + payload;
+	ip->next = h->next;
+	ip->hop_limit = h->hop_limit;
+	tw_addr_copy(&t->src, h->src);
+	tw_addr_copy(&t->dst, h->dst);
+	for (i = 0; i <= TW_EXTENSIONS_MAX; i++) {
+		reason = tw_walk_extension(f, ip);
+		if (reason == TW_R_BAD_LENGTH && ip->fragment == TW_FRAG_FIRST)
+			return TW_R_TINY_FRAGMENT; /* the chain goes on elsewhere: RFC 7112 */
+		if (reason || ip->done)
+			return reason;
+	}
+	return TW_R_HEADER_BUDGET;
+}
+
+tw_inline enum tw_reason tw_read_network(
+	const struct tw_frame *f, __u16 ethertype, struct tw_ip *ip, struct tw_tuple *t)
+{
+	enum tw_reason reason;
+
+	if (ethertype == TW_ETH_IPV4)
+		reason = tw_read_ip(f, ip, t);
+	else
+		reason = tw_read_ip_chain(f, ip, t);
+	t->proto = ip->next;
+	return reason;
+}
+
+tw_inline enum tw_reason tw_parse_network(const struct tw_frame *f, struct tw_packet *p)
+{
+	struct tw_ip *ip = &p->ip;
+	enum tw_reason reason;
+
+	ip->off = p->l3_off;
+	ip->end = p->l3_off + p->l3_len;
+	reason = tw_read_network(f, p->ethertype, ip, &p->tuple);
+	if (reason)
+		return reason;
+	p->l3_len = ip->end - p->l3_off;
+	TW_MEMORY(p->l4_off) = (__u16)ip->off;
+	p->fragment = ip->fragment;
+	p->fragment_id = ip->fragment_id;
+	p->hop_limit = ip->hop_limit;
+	return tw_check_addresses(p);
+}

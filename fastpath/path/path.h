@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* path.h: the way of a packet. The one place where the order of the stages stands.
+ *
+ *	admit → parse → guard → track → classify → inspect → forward → report
+ *
+ * What:       judges one frame at one port: as `out` when the guest sends it, as `in` when it is
+ *             about to reach the guest.
+ * Out:        a struct tw_outcome. The target passes the frame on if its verdict is allow, and
+ *             otherwise drops it, unless tw_frame_bounce() made an answer of it.
+ * Invariants: 1. Fails closed, here alone: a stage ends the frame by any reason but TW_R_NONE, and
+ *                tw_path_admits() lists those reasons that let it pass.
+ *             2. A frame is judged in one policy epoch at both ends: its mark carries it.
+ *             3. A connection is decided by its first packet, and again at its first packet in a
+ *                newer epoch.
+ * Bounds:     no loop but those of the stages; at most 12 map lookups and 2 updates a frame.
+ * Callers:    kernel/tap.bpf.c and native/native.c, after they define what port.h asks for.
+ */
+#pragma once
+
+#include "fastpath/path/classify.h"
+#include "fastpath/path/guard.h"
+#include "fastpath/path/report.h"
+
+/* In which stage each reason ends a frame's way. */
+static const __u8 tw_reason_stages[TW_REASON_COUNTERS / TW_DIR__MAX] = {
+#define TW_REASON(symbol, name, stage, text) [TW_R_##symbol] = TW_STAGE_##stage,
+#include "fastpath/abi/reasons.def"
+#undef TW_REASON
+};
+
+/* Reasons that end a frame's way by letting it pass. */
+tw_inline int tw_path_admits(enum tw_reason reason)
+{
+	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_OWN_REPLY;
+}
+
+/* A port that no workload claims: options.unclaimed decides, and a workload that is looked for by
+ * its MAC is told of. */
+tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struct tw_scope *s,
+	struct tw_packet *p, struct tw_outcome *o)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+	struct tw_mac_key mac = {0};
+
+	if (!eth)
+		return TW_R_TRUNCATED;
+	__builtin_memcpy(p->src_mac, eth->src, 6);
+	__builtin_memcpy(p->dst_mac, eth->dst, 6);
+	p->ethertype = tw_host16(eth->type);
+	if (s->dir == TW_DIR_OUT && s->port->flags & TW_PORT_F_WATCH) {
+		__builtin_memcpy(mac.mac, eth->src, 6);
+		if (tw_macs_lookup(f, &mac)) {
+			tw_apart_tell(f, s->port->id, TW_EVENT_CLAIM);
+			return TW_R_NO_IMAGE;
+		}
+	}
+	o->verdict = s->port->flags & TW_PORT_F_OPEN ? TW_V_ALLOW : TW_V_DENY;
+	return TW_R_UNCLAIMED;
+}
+
+/* Finds the port's entry in the epoch the frame belongs to, and what needs no judgement. */
+tw_inline enum tw_reason tw_path_admit(const struct tw_frame *f, struct tw_scope *s,
+	struct tw_packet *p, struct tw_outcome *o)
+{
+	__u32 key = tw_port_key(f->ifindex, s->epoch);
+
+	s->port = tw_ports_lookup(f, &key);
+	if (!s->port)
+		return TW_R_NO_IMAGE;
+	if (tw_mark_ours(s->config, s->port, f->mark)) {
+		if (f->mark & TW_MARK_REPLY)
+			return TW_R_OWN_REPLY;
+		if (s->dir == TW_DIR_IN) {
+			s->marked = 1;
+			if ((f->mark ^ s->epoch) & TW_MARK_EPOCH) {
+				s->epoch--;
+				key = tw_port_key(f->ifindex, s->epoch);
+				s->port = tw_ports_lookup(f, &key);
+				if (!s->port)
+					return TW_R_NO_IMAGE;
+			}
+		}
+	}
+	if (s->port->flags & TW_PORT_F_UNCLAIMED)
+		return tw_path_unclaimed(f, s, p, o);
+	return s->port->image ? TW_R_NONE : TW_R_NO_IMAGE;
+}
+
+/* The classify stage: the gate at this end of the connection, decided now if it has not been by
+ * this port in this epoch. */
+tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct tw_scope *s,
+	struct tw_flow *flow, struct tw_outcome *o)
+{
+	struct tw_conn *c = s->conn;
+	__u32 end = flow->end & 1;
+	__u64 gate = c ? c->gate[end] : 0;
+
+	flow->decision = tw_gate_decision(gate);
+	if (!flow->decision || tw_gate_epoch(gate) != s->epoch || c->port[end] != s->port->id) {
+		tw_stage_enter(f, TW_STAGE_CLASSIFY);
+		tw_flow_tuple(flow);
+		flow->opened = !flow->decision;
+		flow->decided = 1;
+		flow->decision = tw_apart_classify(f, s->port->image, end);
+		if (!flow->decision)
+			return TW_R_BAD_IMAGE;
+		if (c) {
+			c->port[end] = s->port->id;
+			c->gate[end] = tw_gate(s->epoch, flow->decision);
+		}
+	}
+	o->decision = flow->decision;
+	o->verdict = tw_decision_verdict(flow->decision);
+	if (o->verdict == TW_V_ALLOW)
+		return TW_R_NONE;
+	return o->verdict == TW_V_ASK ? TW_R_ASK_UNAVAILABLE : TW_R_POLICY;
+}
+
+/* Why a frame passes that every stage let through. */
+tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
+{
+	if (flow->related)
+		return TW_R_RELATED;
+	return flow->decided ? TW_R_POLICY : TW_R_ESTABLISHED;
+}
+
+/* The stages that decide, in their order. */
+tw_inline enum tw_reason tw_path_judge(const struct tw_frame *f, struct tw_scope *s,
+	struct tw_sheet *sheet)
+{
+	struct tw_packet *p = &sheet->packet;
+	struct tw_flow *flow = &sheet->flow;
+	enum tw_reason reason = tw_path_admit(f, s, p, &sheet->outcome);
+
+	if (reason)
+		return reason;
+	tw_stage_enter(f, TW_STAGE_PARSE);
+	reason = tw_parse(f, p);
+	if (reason)
+		return reason;
+	tw_stage_enter(f, TW_STAGE_GUARD);
+	reason = tw_guard(f, s, p);
+	if (reason)
+		return reason;
+	tw_stage_enter(f, TW_STAGE_TRACK);
+	reason = tw_track(f, s, p, flow);
+	if (reason)
+		return reason;
+	reason = tw_path_classify(f, s, flow, &sheet->outcome);
+	if (reason)
+		return reason;
+	tw_stage_enter(f, TW_STAGE_INSPECT);
+	reason = tw_inspect(f, p, flow);
+	if (reason)
+		return reason;
+	reason = tw_track_commit(f, s, p, flow);
+	return reason ? reason : tw_path_passed(flow);
+}
+
+/* Verdict of a reason, where the stage did not say it itself. */
+tw_inline __u8 tw_path_verdict(enum tw_reason reason, const struct tw_outcome *o)
+{
+	if (reason == TW_R_UNCLAIMED)
+		return o->verdict;
+	if (reason == TW_R_POLICY && o->verdict == TW_V_REJECT)
+		return TW_V_REJECT;
+	if (reason == TW_R_POLICY || reason == TW_R_ESTABLISHED || reason == TW_R_RELATED)
+		return o->verdict == TW_V_ALLOW ? TW_V_ALLOW : TW_V_DENY;
+	return tw_path_admits(reason) ? TW_V_ALLOW : TW_V_DENY;
+}
+
+tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
+	const struct tw_flow *flow, enum tw_reason reason)
+{
+	__u32 end = flow->end & 1;
+
+	o->verdict = tw_path_verdict(reason, o);
+	o->reason = (__u8)reason;
+	o->stage = tw_reason_stages[reason & (TW_REASON_COUNTERS / TW_DIR__MAX - 1)];
+	o->dir = s->dir;
+	o->way = flow->way;
+	o->state = flow->progress.state;
+	if (s->conn) {
+		o->tracked = 1;
+		o->gate[TW_DIR_OUT] = s->conn->gate[TW_DIR_OUT];
+		o->gate[TW_DIR_IN] = s->conn->gate[TW_DIR_IN];
+	} else if (o->verdict == TW_V_ALLOW && flow->decision) {
+		o->tracked = 1;
+		o->created = 1;
+	}
+	if (flow->decision)
+		o->gate[end] = tw_gate(s->epoch, flow->decision);
+}
+
+/* Judges one frame and acts on it; the sheet's outcome tells what was found. 0 when there is no
+ * sheet and the frame has to be dropped. */
+tw_inline const struct tw_outcome *tw_path(struct tw_frame *f, const struct tw_config *config,
+	enum tw_dir dir)
+{
+	struct tw_scope s = {.config = config, .epoch = config->epoch, .dir = (__u8)dir};
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_outcome *o;
+
+	if (!sheet)
+		return 0;
+	__builtin_memset(sheet, 0, __builtin_offsetof(struct tw_sheet, conn));
+	o = &sheet->outcome;
+	/* Through memory, so that the verifier walks what follows once, not once for each reason. */
+	*(volatile __u8 *)&o->reason = (__u8)tw_path_judge(f, &s, sheet);
+	tw_path_conclude(o, &s, &sheet->flow, *(volatile __u8 *)&o->reason);
+	tw_stage_enter(f, TW_STAGE_FORWARD);
+	if (o->verdict == TW_V_ALLOW && s.port)
+		tw_forward(f, &s, &sheet->packet, &sheet->flow);
+	tw_stage_enter(f, TW_STAGE_REPORT);
+	tw_report(f, &s, &sheet->flow, o);
+	if (o->verdict == TW_V_REJECT)
+		tw_apart_refuse(f, dir, s.epoch);
+	return o;
+}
+
+/* ---- what targets run apart: the bodies of tw_apart_…() of port.h ---- */
+
+tw_inline __u32 tw_path_decide(const struct tw_frame *f, __u32 slot, enum tw_dir end)
+{
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet ? tw_classify(f, slot, end, &sheet->flow.first, sheet->flow.icmp) : 0;
+}
+
+tw_inline void tw_path_tell(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
+	__u32 kind)
+{
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (sheet)
+		tw_tell(f, config, sheet, port_id, kind);
+}
+
+tw_inline void tw_path_refuse(struct tw_frame *f, const struct tw_config *config, enum tw_dir dir,
+	__u32 epoch)
+{
+	__u32 key = tw_port_key(f->ifindex, epoch);
+	const struct tw_port *port = tw_ports_lookup(f, &key);
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (port && sheet)
+		tw_refuse(f, config, port, dir, sheet);
+}

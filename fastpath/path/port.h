@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* port.h: what a target must provide for the packet path to run on it.
+ *
+ * What:       the frame, the maps, the ring buffer, and the few actions on a frame. Everything
+ *             else in fastpath/path/ is the same text in the kernel and in user space.
+ * Callers:    a target (kernel/tap.bpf.c, native/native.c) includes this file, defines every
+ *             function declared here, then includes path.h.
+ */
+#pragma once
+
+#include "fastpath/abi/event.h"
+#include "fastpath/abi/image.h"
+#include "fastpath/path/bytes.h"
+
+#define TW_HEAD_MAX 256 /* headers are read within the first bytes of a frame, so many */
+
+/* A frame on its way. `data` … `data_end` is its linear head, at least min(len, TW_HEAD_MAX) bytes
+ * long, starting with the Ethernet header, aligned so that the IP header is on 4 bytes (as
+ * NET_IP_ALIGN does). Pointers into it are void after tw_frame_store() and tw_frame_resize(). */
+struct tw_frame {
+	const void *data;
+	const void *data_end;
+	__u32 len; /* bytes on the wire, in all buffers */
+	__u32 ifindex;
+	__u32 mark;
+	__u32 gso_size; /* payload bytes per segment of a super-frame, else 0 */
+	__u16 vlan_tci; /* of the tag kept outside the frame */
+	__u16 has_vlan;
+	__u64 now_ns;
+	void *target; /* the target's own */
+	long action;  /* what tw_frame_bounce() asks of the target, 0: nothing */
+};
+
+/* ---- maps: tw_<map>_lookup(), _update() (0, or negative: no room), _delete() ---- */
+
+#define TW_MAP_ANY     0 /* BPF_ANY */
+#define TW_MAP_NOEXIST 1 /* BPF_NOEXIST */
+
+#define TW_MAP(symbol, type, key, value, ...)                                          \
+	tw_inline value *tw_##symbol##_lookup(const struct tw_frame *f, const key *k); \
+	tw_inline long tw_##symbol##_update(                                           \
+		const struct tw_frame *f, const key *k, const value *v, __u64 flags);
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+
+/* The image in a slot, and one of its lines; NULL when there is none. */
+tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot);
+tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n);
+
+/* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
+tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f);
+tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event);
+
+/* ---- actions on a frame; 0 or negative ---- */
+tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark);
+tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len); /* drops super-frame state */
+tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len);
+tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len);
+/* Stores a transport checksum at `off`: `whole`, or, where the sender left the sum to be completed
+ * on the way (CHECKSUM_PARTIAL), `pseudo`, the sum of the pseudo-header alone. */
+tw_inline long tw_frame_store_csum(struct tw_frame *f, __u32 off, __be16 whole, __be16 pseudo);
+/* Hands a refusal to its receiver: back into the guest (TW_DIR_OUT), or into the vSwitch as if the
+ * port's guest had sent it (TW_DIR_IN). The path ends here. */
+tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
+
+/* ---- functions of path.h that a target may verify and run apart (see there) ---- */
+struct tw_sheet;
+tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end);
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 port_id, __u32 kind);
+tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+
+/* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */
+tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f);
+
+/* Tells that a stage is entered (for explain; nothing in the kernel). */
+tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage);
+
+/* Pointer to `len` bytes at `off`, NULL when they are not all in the head. */
+tw_inline const void *tw_at(const struct tw_frame *f, __u32 off, __u32 len)
+{
+	const __u8 *p = f->data;
+
+	TW_OPAQUE(off);
+	if (off > TW_HEAD_MAX - len)
+		return 0;
+	p += off;
+	if ((const void *)(p + len) > f->data_end)
+		return 0;
+	return p;
+}
+
+/* Why tw_at() found nothing. */
+tw_inline enum tw_reason tw_at_reason(const struct tw_frame *f, __u32 off, __u32 len)
+{
+	return off + len > f->len ? TW_R_TRUNCATED : TW_R_HEADER_BUDGET;
+}

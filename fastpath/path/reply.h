@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* reply.h: turns a refused frame into the refusal that goes back to its sender.
+ *
+ * What:       TCP gets a RST, everything else an ICMP or ICMPv6 "administratively prohibited".
+ * Invariants: 1. Nothing answers a RST, an ICMP error, a later fragment, or what was sent to or
+ *                from a group (RFC 1122 §3.2.2, RFC 4443 §2.4).
+ *             2. The reply fits where the frame was: same tags, same place of the IP header.
+ * Bounds:     one lookup in `buckets`; the quoted packet is cut to TW_QUOTE_MAX bytes.
+ * Source:     RFC 9293 §3.5.2 (RST), RFC 792, RFC 1812 §5.2.7.1 (code 13), RFC 4443 §3.1 (code 1).
+ */
+#pragma once
+
+#include "fastpath/path/track.h"
+
+#define TW_REPLY_TTL 64
+
+tw_inline __u16 tw_csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
+/* One's complement sum of 16-bit words from byte `from` up to byte `to` of the reply, both even. */
+tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 from, __u32 to)
+{
+	__u64 sum = 0;
+	__u32 i;
+
+	for (i = 0; i < TW_REPLY_MAX / 2; i++)
+		if (i >= from / 2 && i < to / 2)
+			sum += r->h[i];
+	return sum;
+}
+
+tw_inline __u64 tw_addr_sum(const struct tw_addr *addr)
+{
+	return (__u64)addr->w[0] + addr->w[1] + addr->w[2] + addr->w[3];
+}
+
+/* Sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). The mapped form's ffff adds 0. */
+tw_inline __u64 tw_pseudo_sum(const struct tw_tuple *t, __u8 proto, __u32 len)
+{
+	return tw_addr_sum(&t->src) + tw_addr_sum(&t->dst) + tw_be16(len) + tw_be16(proto);
+}
+
+/* Writes the IP header of a reply to `t`'s sender; returns its length. */
+tw_inline __u32 tw_reply_ip(struct tw_reply *r, const struct tw_tuple *t, __u8 proto, __u32 payload)
+{
+	struct tw_ipv4 *ip = (void *)r->b;
+	struct tw_ipv6 *fixed = (void *)r->b;
+
+	if (tw_addr_is_v4(&t->src)) {
+		ip->version_ihl = 0x45;
+		ip->total_len = tw_be16(sizeof(*ip) + payload);
+		ip->fragment = tw_be16(0x4000);
+		ip->ttl = TW_REPLY_TTL;
+		ip->proto = proto;
+		ip->src = t->dst.w[3];
+		ip->dst = t->src.w[3];
+		ip->csum = (__be16)~tw_csum_fold(tw_reply_sum(r, 0, sizeof(*ip)));
+		return sizeof(*ip);
+	}
+	fixed->version_flow = tw_be32(0x60000000);
+	fixed->payload_len = tw_be16(payload);
+	fixed->next = proto;
+	fixed->hop_limit = TW_REPLY_TTL;
+	__builtin_memcpy(fixed->src, &t->dst, sizeof(fixed->src));
+	__builtin_memcpy(fixed->dst, &t->src, sizeof(fixed->dst));
+	return sizeof(*fixed);
+}
+
+/* RFC 9293 §3.5.2: a RST that the sender will believe. */
+tw_inline void tw_reply_reset(struct tw_tcp *tcp, const struct tw_packet *p)
+{
+	__u32 payload = tw_l4_len(p);
+
+	tcp->sport = p->tuple.dport;
+	tcp->dport = p->tuple.sport;
+	tcp->data_offset = sizeof(*tcp) / 4 << 4;
+	if (p->tcp_flags & TW_TCP_ACK) {
+		tcp->flags = TW_TCP_RST;
+		tcp->seq = tw_be32(p->ack);
+		return;
+	}
+	tcp->flags = TW_TCP_RST | TW_TCP_ACK;
+	payload -= p->tcp_header_len;
+	tcp->ack = tw_be32(
+		p->seq + payload + !!(p->tcp_flags & TW_TCP_SYN) + !!(p->tcp_flags & TW_TCP_FIN));
+}
+
+/* Whether a frame may be answered at all. */
+tw_inline int tw_reply_may(const struct tw_packet *p)
+{
+	if (p->multicast || p->snap || p->fragment == TW_FRAG_LATER ||
+		tw_addr_is_unspecified(&p->tuple.src))
+		return 0;
+	if (p->tuple.proto == TW_IPPROTO_TCP)
+		return !(p->tcp_flags & TW_TCP_RST);
+	return p->icmp_kind != TW_ICMP_ERROR;
+}
+
+tw_inline long tw_reply_macs(struct tw_frame *f, const struct tw_packet *p)
+{
+	__u8 macs[12];
+
+	__builtin_memcpy(macs, p->src_mac, 6);
+	__builtin_memcpy(macs + 6, p->dst_mac, 6);
+	return tw_frame_store(f, 0, macs, sizeof(macs));
+}
+
+tw_inline long tw_reply_tcp(struct tw_frame *f, const struct tw_packet *p, struct tw_reply *r)
+{
+	__u32 header = tw_reply_ip(r, &p->tuple, TW_IPPROTO_TCP, sizeof(struct tw_tcp));
+	__u32 len = header + sizeof(struct tw_tcp), l3 = p->l3_off;
+	__u64 pseudo;
+
+	/* Where the sender left its checksum to be completed, the place of it is fixed. */
+	if (p->l4_off != l3 + header)
+		return -1;
+	tw_reply_reset((void *)(r->b + (header & 63)), p);
+	pseudo = tw_pseudo_sum(&p->tuple, TW_IPPROTO_TCP, sizeof(struct tw_tcp));
+	if (tw_frame_resize(f, l3 + len) || tw_reply_macs(f, p) || tw_frame_store(f, l3, r->b, len))
+		return -1;
+	return tw_frame_store_csum(f, l3 + header + __builtin_offsetof(struct tw_tcp, csum),
+		(__be16)~tw_csum_fold(pseudo + tw_reply_sum(r, header, len)),
+		(__be16)tw_csum_fold(pseudo));
+}
+
+/* ICMP code 13 or ICMPv6 code 1, "communication administratively prohibited", with as much of the
+ * refused packet as fits TW_QUOTE_MAX. The quote is padded to an even length: RFC 792 lets the
+ * receiver find its end by the IP header inside. */
+tw_inline long tw_reply_unreachable(
+	struct tw_frame *f, const struct tw_packet *p, struct tw_reply *r)
+{
+	int mapped = tw_addr_is_v4(&p->tuple.src);
+	__u8 proto = mapped ? TW_IPPROTO_ICMP : TW_IPPROTO_ICMPV6;
+	__u32 quote = p->l3_len < TW_QUOTE_MAX ? p->l3_len : TW_QUOTE_MAX, l3 = p->l3_off;
+	__u32 header = mapped ? sizeof(struct tw_ipv4) : sizeof(struct tw_ipv6), len;
+	struct tw_icmp *icmp = (void *)(r->b + header);
+	__u64 sum;
+
+	quote &= ~1u;
+	if (quote < 28 || tw_frame_load(f, l3, r->b + header + sizeof(*icmp), quote))
+		return -1;
+	tw_reply_ip(r, &p->tuple, proto, sizeof(*icmp) + quote);
+	icmp->type = mapped ? 3 : 1;
+	icmp->code = mapped ? 13 : 1;
+	len = header + sizeof(*icmp) + quote;
+	sum = tw_reply_sum(r, header, len);
+	if (!mapped)
+		sum += tw_pseudo_sum(&p->tuple, proto, sizeof(*icmp) + quote);
+	icmp->csum = (__be16)~tw_csum_fold(sum);
+	if (tw_frame_resize(f, l3 + len) || tw_reply_macs(f, p))
+		return -1;
+	return tw_frame_store(f, l3, r->b, len);
+}
+
+/* Refills and takes one token; `tokens` and `seen` are a port's. Races lose or win a token or two,
+ * which does no harm. */
+tw_inline int tw_bucket_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
+{
+	__u32 elapsed = now - *seen, max = burst * 1024, have = *tokens;
+	__u64 refill;
+
+	if (!rate)
+		return 1;
+	if (elapsed) {
+		refill = (__u64)elapsed * rate * 1024 / TW_TICKS_PER_SECOND;
+		have = refill > max - (have < max ? have : max) ? max : have + (__u32)refill;
+		*seen = now;
+	}
+	*tokens = have >= 1024 ? have - 1024 : have;
+	return have >= 1024;
+}
+
+/* Writes the refusal of the sheet's packet over its frame and hands it to the sender. */
+tw_inline void tw_refuse(struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *port, enum tw_dir dir, struct tw_sheet *sheet)
+{
+	const struct tw_packet *p = &sheet->packet;
+	struct tw_reply *r = &sheet->reply;
+	struct tw_bucket *bucket;
+	__u32 id = port->id;
+	long failed;
+
+	bucket = tw_buckets_lookup(f, &id);
+	if (!bucket || !tw_reply_may(p))
+		return;
+	if (!tw_bucket_take(&bucket->reply_tokens, &bucket->reply_seen, config->reply_rate,
+		    config->reply_burst, tw_tick(f->now_ns)))
+		return;
+	__builtin_memset(r, 0, sizeof(*r));
+	if (p->tuple.proto == TW_IPPROTO_TCP)
+		failed = tw_reply_tcp(f, p, r);
+	else
+		failed = tw_reply_unreachable(f, p, r);
+	if (failed)
+		return;
+	tw_frame_mark(f, tw_mark_base(config, port->network) | TW_MARK_REPLY);
+	tw_frame_bounce(f, dir);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* report.h: counts what became of a frame, and tells user space what is worth telling.
+ *
+ * Invariants: 1. Never blocks, never decides.
+ *             2. Every frame is counted under one reason; what is not told is counted too.
+ *             3. A port that is flooded with denials costs its own events only.
+ * Bounds:     lookups in `reasons`, `port_counts`, `rules`, and `buckets` on denial.
+ */
+#pragma once
+
+#include "fastpath/path/forward.h"
+
+/* Why `rules` counts packets at each end: a rule's bytes are those that passed its gate. */
+tw_inline void tw_count_rule(const struct tw_frame *f, __u32 decision, int hit)
+{
+	__u32 slot = tw_decision_rule(decision);
+	struct tw_rule_count *count = tw_rules_lookup(f, &slot);
+
+	if (!count)
+		return;
+	count->packets++;
+	count->bytes += f->len;
+	if (hit) {
+		count->hits++;
+		count->last_ns = f->now_ns;
+	}
+}
+
+tw_inline void tw_count_frame(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_outcome *o)
+{
+	__u32 dir = s->dir & 1, index = tw_reason_index(o->reason, dir);
+	__u32 id = s->port ? s->port->id : 0;
+	__u64 *reason = tw_reasons_lookup(f, &index);
+	struct tw_port_count *count = tw_port_counts_lookup(f, &id);
+
+	if (reason)
+		(*reason)++;
+	if (!count)
+		return;
+	count->packets[dir]++;
+	count->bytes[dir] += f->len;
+	if (o->verdict != TW_V_ALLOW) {
+		count->denied_packets[dir]++;
+		count->denied_bytes[dir] += f->len;
+	}
+}
+
+/* What a frame does to be told of: opens at this end, or is denied. Unknown unicast that the
+ * vSwitch floods is no news. */
+tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
+{
+	if (o->verdict == TW_V_ALLOW)
+		return flow->opened && !flow->related ? TW_EVENT_OPEN : -1;
+	return o->reason == TW_R_NOT_FOR_PORT ? -1 : TW_EVENT_DENY;
+}
+
+/* Denials are limited for each port, so that one guest cannot drown the others' events. */
+tw_inline int tw_event_admit(
+	const struct tw_frame *f, const struct tw_config *config, __u32 id, __u32 kind)
+{
+	struct tw_bucket *bucket;
+
+	if (kind != TW_EVENT_DENY && kind != TW_EVENT_CLAIM)
+		return 1;
+	bucket = tw_buckets_lookup(f, &id);
+	return bucket && tw_bucket_take(&bucket->event_tokens, &bucket->event_seen,
+				 config->event_rate, config->event_burst, tw_tick(f->now_ns));
+}
+
+tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
+	const struct tw_packet *p, const struct tw_flow *flow, const struct tw_outcome *o)
+{
+	e->outcome = *o;
+	e->key = flow->key;
+	e->conn_flags = flow->progress.flags;
+	e->tcp_flags = p->tcp_flags;
+	e->icmp_type = p->icmp;
+	__builtin_memcpy(e->src_mac, p->src_mac, 6);
+	__builtin_memcpy(e->dst_mac, p->dst_mac, 6);
+	e->ethertype = tw_be16(p->ethertype);
+	e->vlan = p->vlan;
+}
+
+/* Sends an event about the frame on the sheet, or counts that it could not. */
+tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_sheet *sheet, __u32 port_id, __u32 kind)
+{
+	int admitted = tw_event_admit(f, config, port_id, kind);
+	struct tw_port_count *count;
+	struct tw_event *e = 0;
+
+	if (admitted)
+		e = tw_event_reserve(f);
+	if (!e) {
+		count = tw_port_counts_lookup(f, &port_id);
+		if (count && admitted)
+			count->events_lost++;
+		else if (count)
+			count->events_limited++;
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = f->now_ns;
+	e->ifindex = f->ifindex;
+	e->port_id = (__u16)port_id;
+	e->kind = (__u8)kind;
+	e->len = f->len;
+	tw_event_fill(e, f, &sheet->packet, &sheet->flow, &sheet->outcome);
+	tw_event_submit(f, e);
+}
+
+/* The report stage. */
+tw_inline void tw_report(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_flow *flow, const struct tw_outcome *o)
+{
+	int kind = tw_event_kind_of(flow, o);
+
+	tw_count_frame(f, s, o);
+	if (o->decision)
+		tw_count_rule(f, o->decision, flow->decided);
+	if (kind >= 0)
+		tw_apart_tell(f, s->port ? s->port->id : 0, (__u32)kind);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* track.h: finds the connection a packet belongs to, and moves its state on.
+ *
+ * In:         a packet that parse and guard let through.
+ * Out:        a struct tw_flow: the record, or what a new one would be. Nothing is written before
+ *             tw_track_commit(), which runs only for packets that every gate here lets pass.
+ * Invariants: 1. One record per connection, shared by both ends of one host and network; transit
+ *                ports and multicast judge under records of their own (tw_key.owner).
+ *             2. An expired record is no record, whether or not the sweep was there.
+ *             3. A frame that the near end has tracked (its mark says so) moves and counts nothing
+ *                at the far end: only the far end's gate is looked at.
+ * Bounds:     one lookup in `conns`, one in `frags` for fragments; one update each at most.
+ * Source:     RFC 9293; RFC 5508 §4 and 792 for ICMP; timeouts of nf_conntrack (abi/states.def).
+ */
+#pragma once
+
+#include "fastpath/path/tcp.h"
+
+/* Canonical key of a tuple; returns whether its source is the hi end. */
+tw_inline int tw_key_make(struct tw_key *key, const struct tw_scope *s, const struct tw_packet *p,
+	const struct tw_tuple *t)
+{
+	int order = tw_addr_compare(&t->src, &t->dst);
+	int src_is_hi = order ? order > 0 : tw_host16(t->sport) > tw_host16(t->dport);
+
+	key->lo = src_is_hi ? t->dst : t->src;
+	key->hi = src_is_hi ? t->src : t->dst;
+	key->lo_port = src_is_hi ? t->dport : t->sport;
+	key->hi_port = src_is_hi ? t->sport : t->dport;
+	key->network = s->port->network;
+	key->vlan = p->vlan ? p->vlan : s->port->pvid;
+	key->inner_vlan = p->inner_vlan;
+	key->owner = tw_scope_alone(s, p) ? s->port->id : 0;
+	key->proto = t->proto;
+	key->pad[0] = key->pad[1] = key->pad[2] = 0;
+	return src_is_hi;
+}
+
+/* The connection's tuple as its originator sent it. */
+tw_inline void tw_flow_tuple(struct tw_flow *flow)
+{
+	int hi = flow->progress.flags & TW_CONN_F_ORIGIN_HI;
+	struct tw_tuple *t = &flow->first;
+
+	t->src = hi ? flow->key.hi : flow->key.lo;
+	t->dst = hi ? flow->key.lo : flow->key.hi;
+	t->sport = hi ? flow->key.hi_port : flow->key.lo_port;
+	t->dport = hi ? flow->key.lo_port : flow->key.hi_port;
+	t->proto = flow->key.proto;
+}
+
+tw_inline int tw_gate_refuses(__u64 gate)
+{
+	__u32 decision = tw_gate_decision(gate);
+
+	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
+}
+
+/* A connection that a gate refuses has no future and is kept only as long as a closed one. */
+tw_inline int tw_conn_expired(const struct tw_config *config, const struct tw_conn *c, __u32 now)
+{
+	int refused = tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
+	__u32 limit = config->timeout[refused ? TW_S_CLOSED : c->state & 15];
+
+	return tw_tick_after(now, c->seen + limit);
+}
+
+tw_inline void tw_frag_key_make(
+	struct tw_frag_key *key, const struct tw_scope *s, const struct tw_packet *p)
+{
+	key->src = p->tuple.src;
+	key->dst = p->tuple.dst;
+	key->id = p->fragment_id;
+	key->network = s->port->network;
+	key->vlan = p->vlan ? p->vlan : s->port->pvid;
+	key->inner_vlan = p->inner_vlan;
+	key->owner = tw_scope_alone(s, p) ? s->port->id : 0;
+	key->proto = p->ethertype == TW_ETH_IPV4 ? p->tuple.proto : 0;
+	key->pad[0] = key->pad[1] = key->pad[2] = 0;
+}
+
+/* Gives a later fragment the ports of its first one. */
+tw_inline enum tw_reason tw_track_later_fragment(
+	const struct tw_frame *f, const struct tw_scope *s, struct tw_packet *p)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_frag *frag;
+
+	if (!sheet)
+		return TW_R_FRAG_ORPHAN;
+	tw_frag_key_make(&sheet->frag, s, p);
+	frag = tw_frags_lookup(f, &sheet->frag);
+	if (!frag || tw_tick_after(tw_tick(f->now_ns),
+			     frag->seen + TW_FRAG_SECONDS * TW_TICKS_PER_SECOND))
+		return TW_R_FRAG_ORPHAN;
+	p->tuple.sport = frag->sport;
+	p->tuple.dport = frag->dport;
+	p->tuple.proto = frag->proto;
+	return TW_R_NONE;
+}
+
+tw_inline void tw_track_first_fragment(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+{
+	struct tw_frag frag = {
+		p->tuple.sport, p->tuple.dport, tw_tick(f->now_ns), p->tuple.proto, {0}};
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (!sheet)
+		return;
+	tw_frag_key_make(&sheet->frag, s, p);
+	tw_frags_update(f, &sheet->frag, &frag, TW_MAP_ANY);
+}
+
+/* In the adoption window a segment from the middle of a connection is taken for a live one; the
+ * end with the lower port is taken for its server. */
+tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
+{
+	if (tw_host16(t->sport) < tw_host16(t->dport)) {
+		flow->way = TW_WAY_REPLY;
+		flow->progress.flags ^= TW_CONN_F_ORIGIN_HI;
+	}
+	flow->progress.state = TW_S_ESTABLISHED;
+	flow->progress.flags |= TW_CONN_F_ADOPTED;
+}
+
+/* What a packet without a record opens, if it may open anything. */
+tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow, int src_is_hi)
+{
+	flow->way = TW_WAY_ORIGINAL;
+	flow->progress.flags = src_is_hi ? TW_CONN_F_ORIGIN_HI : 0;
+	flow->icmp = p->icmp;
+	switch (p->tuple.proto) {
+	case TW_IPPROTO_TCP:
+		flow->progress.state = TW_S_SYN_SENT;
+		if (p->fragment == TW_FRAG_LATER)
+			return TW_R_FRAG_ORPHAN;
+		if (tw_tcp_is_syn(p->tcp_flags))
+			return TW_R_NONE;
+		if (p->tcp_flags & (TW_TCP_SYN | TW_TCP_RST))
+			return TW_R_NO_CONNECTION;
+		if (!s->port->adopt_until ||
+			!tw_tick_after(s->port->adopt_until, tw_tick(f->now_ns)))
+			return TW_R_TCP_MIDSTREAM;
+		tw_track_adopt(flow, &p->tuple);
+		return TW_R_NONE;
+	case TW_IPPROTO_UDP:
+		flow->progress.state = TW_S_UDP_UNREPLIED;
+		return TW_R_NONE;
+	case TW_IPPROTO_ICMP:
+	case TW_IPPROTO_ICMPV6:
+		flow->progress.state = TW_S_ICMP;
+		return p->icmp_kind == TW_ICMP_ANSWER ? TW_R_NO_CONNECTION : TW_R_NONE;
+	default:
+		flow->progress.state = TW_S_OTHER_UNREPLIED;
+		return TW_R_NONE;
+	}
+}
+
+/* What a packet does to the record it belongs to. */
+tw_inline enum tw_reason tw_track_live(const struct tw_packet *p, struct tw_flow *flow)
+{
+	switch (p->tuple.proto) {
+	case TW_IPPROTO_TCP:
+		if (p->fragment == TW_FRAG_LATER)
+			return TW_R_NONE;
+		return tw_tcp_advance(&flow->progress, flow->way, p->tcp_flags);
+	case TW_IPPROTO_UDP:
+		if (flow->way == TW_WAY_REPLY)
+			flow->progress.state = TW_S_UDP_REPLIED;
+		return TW_R_NONE;
+	case TW_IPPROTO_ICMP:
+	case TW_IPPROTO_ICMPV6:
+		if (p->fragment == TW_FRAG_LATER)
+			return TW_R_NONE;
+		return (p->icmp_kind == TW_ICMP_ANSWER) == (flow->way == TW_WAY_REPLY)
+			       ? TW_R_NONE
+			       : TW_R_NO_CONNECTION;
+	default:
+		if (flow->way == TW_WAY_REPLY)
+			flow->progress.state = TW_S_OTHER_REPLIED;
+		return TW_R_NONE;
+	}
+}
+
+/* Which end of the connection the port is, for a packet that leaves or enters it. */
+tw_inline enum tw_dir tw_flow_end(enum tw_dir dir, enum tw_way way)
+{
+	return (dir == TW_DIR_OUT) == (way == TW_WAY_ORIGINAL) ? TW_DIR_OUT : TW_DIR_IN;
+}
+
+/* Looks up the record for `t`; fills conn, and the flow's key, stale, way and progress. */
+tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p,
+	const struct tw_tuple *t, struct tw_flow *flow)
+{
+	int src_is_hi = tw_key_make(&flow->key, s, p, t);
+	struct tw_conn *c = tw_conns_lookup(f, &flow->key);
+
+	if (!c)
+		return src_is_hi;
+	if (tw_conn_expired(s->config, c, tw_tick(f->now_ns))) {
+		flow->stale = 1;
+		return src_is_hi;
+	}
+	s->conn = c;
+	flow->progress.state = c->state;
+	flow->progress.flags = c->flags;
+	flow->icmp = c->icmp_type;
+	flow->way = src_is_hi == !!(c->flags & TW_CONN_F_ORIGIN_HI) ? TW_WAY_ORIGINAL
+								    : TW_WAY_REPLY;
+	return src_is_hi;
+}
+
+/* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. */
+tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow)
+{
+	if (!p->inner.proto || !tw_addr_equal(&p->inner.src, &p->tuple.dst))
+		return TW_R_ICMP_UNTRACKED;
+	tw_track_find(f, s, p, &p->inner, flow);
+	if (!s->conn)
+		return TW_R_ICMP_UNTRACKED;
+	flow->related = 1;
+	flow->way = flow->way == TW_WAY_ORIGINAL ? TW_WAY_REPLY : TW_WAY_ORIGINAL;
+	return TW_R_NONE;
+}
+
+/* The track stage. The flow is zeroed by the caller. */
+tw_inline enum tw_reason tw_track(
+	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_flow *flow)
+{
+	enum tw_reason reason = TW_R_NONE;
+	int src_is_hi;
+
+	if (p->fragment == TW_FRAG_LATER)
+		reason = tw_track_later_fragment(f, s, p);
+	if (reason)
+		return reason;
+	if (p->icmp_kind == TW_ICMP_ERROR) {
+		reason = tw_track_error(f, s, p, flow);
+		flow->seen = s->marked && !tw_scope_alone(s, p);
+	} else {
+		src_is_hi = tw_track_find(f, s, p, &p->tuple, flow);
+		flow->seen = s->marked && !tw_scope_alone(s, p) && s->conn;
+		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
+			tw_tcp_reopens(s->conn, p->tcp_flags)) {
+			s->conn = 0;
+			flow->stale = 1;
+		}
+		if (!s->conn)
+			reason = tw_track_new(f, s, p, flow, src_is_hi);
+		else if (!flow->seen)
+			reason = tw_track_live(p, flow);
+	}
+	flow->end = tw_flow_end(s->dir, flow->way);
+	return reason;
+}
+
+/* Opens the record of a new connection, with the gate that let its first packet pass. */
+tw_inline enum tw_reason tw_track_open(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_flow *flow)
+{
+	__u32 now = tw_tick(f->now_ns), end = flow->end & 1, way = flow->way & 1;
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_conn *c;
+
+	if (!sheet)
+		return TW_R_TABLE_FULL;
+	c = &sheet->conn;
+	__builtin_memset(c, 0, sizeof(*c));
+	c->gate[end] = tw_gate(s->epoch, flow->decision);
+	c->port[end] = s->port->id;
+	c->packets[way] = 1;
+	c->bytes[way] = f->len;
+	c->created = now;
+	c->seen = now;
+	c->state = flow->progress.state;
+	c->flags = flow->progress.flags;
+	c->icmp_type = flow->icmp;
+	if (!tw_conns_update(f, &flow->key, c, flow->stale ? TW_MAP_ANY : TW_MAP_NOEXIST))
+		return TW_R_NONE;
+	/* Another CPU may have opened it a moment ago: that record will do. */
+	return tw_conns_lookup(f, &flow->key) ? TW_R_NONE : TW_R_TABLE_FULL;
+}
+
+/* Moves a live record on. A closed connection's stragglers do not prolong it. */
+tw_inline void tw_track_move(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_flow *flow)
+{
+	__u8 flags = flow->progress.flags, state = flow->progress.state, way = flow->way & 1;
+	struct tw_conn *c = s->conn;
+
+	__sync_fetch_and_add(&c->packets[way], 1);
+	__sync_fetch_and_add(&c->bytes[way], f->len);
+	if (flow->related)
+		return;
+	if (way == TW_WAY_REPLY)
+		flags |= TW_CONN_F_REPLIED;
+	if (c->state != TW_S_CLOSED)
+		c->seen = tw_tick(f->now_ns);
+	if (c->state != state)
+		c->state = state;
+	if (c->flags != flags)
+		c->flags = flags;
+}
+
+/* Writes what the packet changed, now that it passes. */
+tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, const struct tw_flow *flow)
+{
+	enum tw_reason reason = TW_R_NONE;
+
+	if (flow->seen)
+		return TW_R_NONE;
+	if (s->conn)
+		tw_track_move(f, s, flow);
+	else
+		reason = tw_track_open(f, s, flow);
+	if (!reason && p->fragment == TW_FRAG_FIRST)
+		tw_track_first_fragment(f, s, p);
+	return reason;
+}
