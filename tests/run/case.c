@@ -136,7 +136,7 @@ static int read_about(struct reader *r, const char *first)
 /* "0.5 web-1 -> db-1: tcp 1 > 2 S => allow policy" and, indented below it, "<= …". */
 static int read_frame(struct reader *r, char *line)
 {
-	char *time = tw_text_word(&line);
+	char *time = tw_word_next(&line);
 	bool relative = *time == '+';
 	char *path = line;
 	char *text = strstr(line, ": ");
@@ -144,7 +144,7 @@ static int read_frame(struct reader *r, char *line)
 	struct tw_step *step;
 	uint64_t at_ns;
 
-	if (tw_text_seconds(time + relative, &at_ns))
+	if (tw_word_seconds(time + relative, &at_ns))
 		return wrong(r, "a line starts with a word of the case language or a time");
 	if (!expect)
 		return wrong(r, "a frame reads TIME PATH: FRAME => EXPECTATION");
@@ -189,11 +189,11 @@ static int read_line(struct reader *r, char *line)
 		return r->c->native_only ? 0 : -ENOMEM;
 	}
 	if (!strncmp(line, "connections:", 12))
-		return tw_text_number(trim(line + 12), &r->c->max_conns)
+		return tw_word_number(trim(line + 12), &r->c->max_conns)
 			       ? wrong(r, "connections: should be a number")
 			       : 0;
 	if (!strncmp(line, "clock:", 6))
-		return tw_text_seconds(trim(line + 6), &r->c->start_ns)
+		return tw_word_seconds(trim(line + 6), &r->c->start_ns)
 			       ? wrong(r, "clock: should be seconds")
 			       : 0;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

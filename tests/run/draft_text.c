@@ -149,7 +149,7 @@ static int wrong(const struct reader *r, const char *what, const char *word)
 
 /* ---- small readers ---- */
 
-char *tw_text_word(char **at)
+char *tw_word_next(char **at)
 {
 	char *word;
 
@@ -165,7 +165,7 @@ char *tw_text_word(char **at)
 	return word;
 }
 
-int tw_text_number(const char *word, uint32_t *ret)
+int tw_word_number(const char *word, uint32_t *ret)
 {
 	unsigned long value;
 	char *end;
@@ -180,7 +180,7 @@ int tw_text_number(const char *word, uint32_t *ret)
 	return 0;
 }
 
-int tw_text_mac(const char *word, uint8_t ret[6])
+int tw_word_mac(const char *word, uint8_t ret[6])
 {
 	unsigned int mac[6];
 	int end = 0;
@@ -198,7 +198,7 @@ int tw_text_mac(const char *word, uint8_t ret[6])
 	return 0;
 }
 
-int tw_text_seconds(const char *word, uint64_t *ret_ns)
+int tw_word_seconds(const char *word, uint64_t *ret_ns)
 {
 	uint64_t whole = 0, part = 0, unit = 1000000000;
 
@@ -229,14 +229,14 @@ static int named(const struct named_number *list, const char *word, uint32_t *re
 			return 0;
 		}
 	}
-	return tw_text_number(word, ret);
+	return tw_word_number(word, ret);
 }
 
 static int read_mac(const struct reader *r, const char *word, uint8_t ret[6])
 {
 	struct tw_draft_end end;
 
-	if (!tw_text_mac(word, ret))
+	if (!tw_word_mac(word, ret))
 		return 0;
 	if (!r->names->find || r->names->find(r->names->arg, word, &end) || !end.has_mac)
 		return wrong(r, "no MAC and no name of somebody with a MAC", word);
@@ -307,7 +307,7 @@ static int set_value(
 		err = named(protocols, word, &number);
 		break;
 	default:
-		err = tw_text_number(word, &number);
+		err = tw_word_number(word, &number);
 	}
 	if (err)
 		return wrong(r, "no number", word);
@@ -327,19 +327,19 @@ static int read_pair(
 	if (!arrow)
 		return 0;
 	if (arrow != rest) {
-		word = tw_text_word(at);
+		word = tw_word_next(at);
 		err = set_value(r, layer, a, word);
 		if (err)
 			return err;
 	}
-	word = tw_text_word(at);
+	word = tw_word_next(at);
 	if (!word || strcmp(word, ">"))
 		return wrong(r, "'>' with blanks around it should be here", word);
 	rest = *at + strspn(*at, " \t");
 	/* A setting or a flag word may follow at once: then there is no B. */
 	if (!*rest || strcspn(rest, "=") < strcspn(rest, " \t"))
 		return 0;
-	word = tw_text_word(at);
+	word = tw_word_next(at);
 	return set_value(r, layer, b, word);
 }
 
@@ -351,7 +351,7 @@ static int read_icmp(const struct reader *r, struct tw_layer *layer, char *word)
 	if (dot)
 		*dot++ = '\0';
 	if (!word || named(layer->kind == TW_L_ICMP ? icmp_types : icmp6_types, word, &type) ||
-		(dot && tw_text_number(dot, &code)))
+		(dot && tw_word_number(dot, &code)))
 		return wrong(r, "no ICMP type[.code]", word);
 	tw_layer_set(layer, TW_F_TYPE, type);
 	tw_layer_set(layer, TW_F_CODE, code);
@@ -376,7 +376,7 @@ static int read_args(
 	default:
 		break;
 	}
-	word = tw_text_word(at);
+	word = tw_word_next(at);
 	if (!word)
 		return wrong(r, "something is missing after", w->name);
 	switch (w->args) {
@@ -452,7 +452,7 @@ static int read_layer(struct reader *r, char *text)
 	const struct layer_word *w = NULL;
 	struct tw_layer *layer;
 	uint32_t repeat = 1;
-	char *name = tw_text_word(&text);
+	char *name = tw_word_next(&text);
 	char *star = name ? strchr(name, '*') : NULL;
 	char *word;
 	int err;
@@ -461,7 +461,7 @@ static int read_layer(struct reader *r, char *text)
 		return wrong(r, "an empty layer", "/");
 	if (star) {
 		*star++ = '\0';
-		if (tw_text_number(star, &repeat) || repeat == 0)
+		if (tw_word_number(star, &repeat) || repeat == 0)
 			return wrong(r, "no number of times", star);
 	}
 	if (!strcmp(name, "raw") && r->draft->n_layers == 0) {
@@ -479,7 +479,7 @@ static int read_layer(struct reader *r, char *text)
 	if (w->has_preset)
 		tw_layer_set(layer, w->preset, w->value);
 	err = read_args(r, w, layer, &text);
-	while (!err && (word = tw_text_word(&text)))
+	while (!err && (word = tw_word_next(&text)))
 		err = read_setting(r, layer, word);
 	for (; !err && repeat > 1; repeat--) {
 		struct tw_layer *copy = tw_draft_add(r->draft, w->kind);
@@ -498,9 +498,9 @@ static int read_about(const struct reader *r, char *text)
 	char *word, *value;
 	uint32_t number;
 
-	while ((word = tw_text_word(&text))) {
-		value = tw_text_word(&text);
-		if (!value || tw_text_number(value, &number))
+	while ((word = tw_word_next(&text))) {
+		value = tw_word_next(&text);
+		if (!value || tw_word_number(value, &number))
 			return wrong(r, "a number should follow", word);
 		if (!strcmp(word, "cut")) {
 			draft->cut = number;

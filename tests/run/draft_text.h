@@ -22,9 +22,9 @@ int tw_draft_read(const char *text, const struct tw_draft_names *names, struct t
 	struct tw_err *err);
 
 /* Small readers that the case language shares; 0 or -EINVAL. */
-int tw_text_number(const char *word, uint32_t *ret);
-int tw_text_mac(const char *word, uint8_t ret[6]);
+int tw_word_number(const char *word, uint32_t *ret);
+int tw_word_mac(const char *word, uint8_t ret[6]);
 /* Decimal seconds, with up to nine digits behind the point. */
-int tw_text_seconds(const char *word, uint64_t *ret_ns);
+int tw_word_seconds(const char *word, uint64_t *ret_ns);
 /* Cuts the next word off *at (blanks around it go too); NULL at the end. */
-char *tw_text_word(char **at);
+char *tw_word_next(char **at);

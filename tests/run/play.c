@@ -23,7 +23,7 @@ static const struct tw_vnic *find_vnic(const struct tw_player *p, const char *na
 
 	if (!vnic)
 		vnic = tw_policy_find_port(p->policy, name);
-	if (!vnic && !tw_text_mac(name, mac))
+	if (!vnic && !tw_word_mac(name, mac))
 		vnic = tw_policy_find_mac(p->policy, mac);
 	return vnic;
 }
@@ -156,8 +156,8 @@ static int read_path(struct tw_player *p, const char *text, struct path *path)
 	fill_outside(&path->names.from);
 	fill_outside(&path->names.to);
 	at = path->text;
-	word = tw_text_word(&at);
-	arrow = tw_text_word(&at);
+	word = tw_word_next(&at);
+	arrow = tw_word_next(&at);
 	if (!word || !arrow)
 		return tw_player_wrong(p, "a path is 'out X', 'in X' or 'X -> Y'");
 	if (!strcmp(word, "out") && !*at) {
@@ -181,12 +181,14 @@ static int read_path(struct tw_player *p, const char *text, struct path *path)
 	return !err && path->n < 2 ? tw_player_wrong(p, "'->' leads nowhere") : err;
 }
 
-/* One "VERDICT REASON [RULE] [state=S] [new] [untracked]" against what came out. */
-static int compare_expected(struct tw_player *p, char *text, const struct tw_native_result *result)
+/* One "VERDICT REASON [RULE] [state=S] [new] [untracked]" against what came out. `again`: the
+ * expectation is that of a port before this one too, so "new" was said of that one. */
+static int compare_expected(
+	struct tw_player *p, char *text, bool again, const struct tw_native_result *result)
 {
 	const struct tw_outcome *o = &result->outcome;
-	char *verdict = tw_text_word(&text);
-	char *reason = tw_text_word(&text);
+	char *verdict = tw_word_next(&text);
+	char *reason = tw_word_next(&text);
 	char *word;
 
 	if (!verdict || !reason || tw_verdict_from_name(verdict) < 0)
@@ -195,12 +197,12 @@ static int compare_expected(struct tw_player *p, char *text, const struct tw_nat
 		return tw_player_wrong(p, "no reason is called '%s'", reason);
 	if (o->verdict != tw_verdict_from_name(verdict) || o->reason != tw_reason_from_name(reason))
 		return 1;
-	while ((word = tw_text_word(&text))) {
+	while ((word = tw_word_next(&text))) {
 		if (!strncmp(word, "state=", 6)) {
 			if (!o->tracked || strcmp(tw_state_name(o->state), word + 6))
 				return 1;
 		} else if (!strcmp(word, "new")) {
-			if (!o->created)
+			if (!o->created && !again)
 				return 1;
 		} else if (!strcmp(word, "untracked")) {
 			if (o->tracked)
@@ -256,7 +258,8 @@ static int check_reply(struct tw_player *p, const struct tw_step *step, const st
 	struct tw_err err = {0};
 
 	if (!result->replied) {
-		if (step->reply && strcmp(step->reply, "nothing"))
+		if (result->outcome.verdict == TW_V_REJECT && step->reply &&
+			strcmp(step->reply, "nothing"))
 			return tw_player_fail(p, step, "no refusal was sent");
 		return 0;
 	}
@@ -274,7 +277,7 @@ static int check_reply(struct tw_player *p, const struct tw_step *step, const st
 
 /* Judges the frame at one port; the frame's mark goes in and out through `frame`. */
 static int judge(struct tw_player *p, const struct tw_step *step, const struct judgement *j,
-	const struct tw_buf *bytes, struct tw_native_frame *frame, const char *expected,
+	const struct tw_buf *bytes, struct tw_native_frame *frame, const char *expected, bool again,
 	struct tw_native_result *ret)
 {
 	tw_autofree char *copy = tw_strdup(expected);
@@ -304,7 +307,7 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	why = impossible(j, ret);
 	if (why)
 		return tw_player_fail(p, step, "%s: %s", why, got.data);
-	failed = compare_expected(p, copy, ret);
+	failed = compare_expected(p, copy, again, ret);
 	if (failed == 1)
 		return tw_player_fail(p, step, "%s %s\n    expected %s\n    got      %s",
 			tw_dir_name(j->dir), j->port, expected, got.data);
@@ -319,6 +322,7 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 	tw_autofree char *copy = tw_strdup(step->expect);
 	struct tw_native_result result;
 	char *expected = copy;
+	bool again = false;
 	uint32_t mark = frame->mark;
 	size_t i;
 	int err;
@@ -332,9 +336,10 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 			*then = '\0';
 		/* Behind the first port, every port sees the mark that the first one left. */
 		frame->mark = mark;
-		err = judge(p, step, &path->at[i], bytes, frame, expected, &result);
+		err = judge(p, step, &path->at[i], bytes, frame, expected, again, &result);
 		if (err)
 			return err;
+		again = !then;
 		if (then)
 			expected = then + 6;
 		if (i == 0) {

@@ -96,14 +96,14 @@ static int read_change(
 			change->flags |= TW_PORT_F_OPEN;
 		else if (strcmp(value, "deny"))
 			return tw_player_wrong(p, "unclaimed is ignore or deny");
-	} else if (!strcmp(word, "adopt") && value && !tw_text_seconds(value, &ns)) {
+	} else if (!strcmp(word, "adopt") && value && !tw_word_seconds(value, &ns)) {
 		change->has_adopt = true;
 		change->adopt_until = (uint32_t)((p->c->start_ns + step->at_ns + ns) >>
 						 TW_TICK_SHIFT);
-	} else if (!strcmp(word, "network") && value && !tw_text_number(value, &number)) {
+	} else if (!strcmp(word, "network") && value && !tw_word_number(value, &number)) {
 		change->has_network = true;
 		change->network = (uint16_t)number;
-	} else if (!strcmp(word, "pvid") && value && !tw_text_number(value, &number)) {
+	} else if (!strcmp(word, "pvid") && value && !tw_word_number(value, &number)) {
 		change->has_pvid = true;
 		change->pvid = (uint16_t)number;
 	} else {
@@ -114,7 +114,7 @@ static int read_change(
 
 static int do_port(struct tw_player *p, const struct tw_step *step, char *text)
 {
-	char *name = tw_text_word(&text);
+	char *name = tw_word_next(&text);
 	struct tw_port_change *change = NULL;
 	uint32_t ifindex;
 	char *word;
@@ -131,7 +131,7 @@ static int do_port(struct tw_player *p, const struct tw_step *step, char *text)
 		change = &p->changes[p->n_changes++];
 		*change = (struct tw_port_change){.ifindex = ifindex};
 	}
-	while (!err && (word = tw_text_word(&text)))
+	while (!err && (word = tw_word_next(&text)))
 		err = read_change(p, step, word, change);
 	if (!err && p->policy && apply_change(p, change))
 		err = tw_player_wrong(p, "the port cannot be changed");
@@ -160,10 +160,10 @@ static int do_set(struct tw_player *p, char *text)
 
 	if (p->target->ops->get_config(p->target, &config))
 		return tw_player_wrong(p, "the settings cannot be read");
-	while ((word = tw_text_word(&text))) {
+	while ((word = tw_word_next(&text))) {
 		char *value = strchr(word, '=');
 
-		if (!value || tw_text_number(value + 1, &number))
+		if (!value || tw_word_number(value + 1, &number))
 			return tw_player_wrong(p, "a setting reads NAME=NUMBER");
 		*value = '\0';
 		if (!strncmp(word, "timeout.", 8)) {
@@ -225,7 +225,7 @@ static int read_endpoint(
 	char *colon = word ? strrchr(word, ':') : NULL;
 	uint32_t port;
 
-	if (!colon || tw_text_number(colon + 1, &port))
+	if (!colon || tw_word_number(colon + 1, &port))
 		return tw_player_wrong(p, "an end of a flow reads ADDRESS:PORT");
 	*colon = '\0';
 	if (*word == '[') {
@@ -262,7 +262,7 @@ static int compare_flow(
 			       ? tw_player_fail(p, step, "state is %s, expected %s",
 					 tw_state_name(q->conn.state), value)
 			       : 0;
-	if (tw_text_number(value, &number))
+	if (tw_word_number(value, &number))
 		return tw_player_wrong(p, "no number: '%s'", value);
 	if (!strcmp(word, "original"))
 		got = q->conn.packets[TW_WAY_ORIGINAL];
@@ -285,10 +285,10 @@ static int compare_flow(
 static int check_flow(struct tw_player *p, const struct tw_step *step, char *text)
 {
 	struct flow_query q = {0};
-	char *proto = tw_text_word(&text);
-	char *from = tw_text_word(&text);
-	char *arrow = tw_text_word(&text);
-	char *to = tw_text_word(&text);
+	char *proto = tw_word_next(&text);
+	char *from = tw_word_next(&text);
+	char *arrow = tw_word_next(&text);
+	char *to = tw_word_next(&text);
 	uint32_t number = 0;
 	char *word;
 	int err;
@@ -299,7 +299,7 @@ static int check_flow(struct tw_player *p, const struct tw_step *step, char *tex
 		number = 6;
 	else if (!strcmp(proto, "udp"))
 		number = 17;
-	else if (tw_text_number(proto, &number))
+	else if (tw_word_number(proto, &number))
 		return tw_player_wrong(p, "no protocol: '%s'", proto);
 	q.proto = (uint8_t)number;
 	if (read_endpoint(p, from, &q.from, &q.from_port) ||
@@ -308,12 +308,12 @@ static int check_flow(struct tw_player *p, const struct tw_step *step, char *tex
 	err = query(p, step, &q);
 	if (err)
 		return err;
-	word = tw_text_word(&text);
+	word = tw_word_next(&text);
 	if (word && !strcmp(word, "none"))
 		return q.n_found ? tw_player_fail(p, step, "the connection is there") : 0;
 	if (!q.n_found)
 		return tw_player_fail(p, step, "there is no such connection");
-	for (; word && !err; word = tw_text_word(&text))
+	for (; word && !err; word = tw_word_next(&text))
 		err = compare_flow(p, step, &q, word);
 	return err;
 }
@@ -323,7 +323,7 @@ static int compare_count(struct tw_player *p, const struct tw_step *step, const 
 {
 	uint32_t number;
 
-	if (!expected || tw_text_number(expected, &number))
+	if (!expected || tw_word_number(expected, &number))
 		return tw_player_wrong(p, "a number should end this line");
 	if (got != number)
 		return tw_player_fail(
@@ -333,7 +333,7 @@ static int compare_count(struct tw_player *p, const struct tw_step *step, const 
 
 static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 {
-	char *what = tw_text_word(&text);
+	char *what = tw_word_next(&text);
 	struct flow_query q = {0};
 	char *name, *dir;
 
@@ -344,8 +344,8 @@ static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 	if (!strcmp(what, "flows"))
 		return query(p, step, &q) ? -EINVAL
 					  : compare_count(p, step, "live connections", q.n_live,
-						    tw_text_word(&text));
-	name = tw_text_word(&text);
+						    tw_word_next(&text));
+	name = tw_word_next(&text);
 	if (!name)
 		return tw_player_wrong(p, "check flow, flows, hits or reason");
 	if (!strcmp(what, "hits")) {
@@ -353,16 +353,16 @@ static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 			if (!strcmp(tw_policy_rule(p->policy, i)->name, name))
 				return compare_count(p, step, name,
 					p->target->ops->rule_hits(p->target, (uint32_t)i),
-					tw_text_word(&text));
+					tw_word_next(&text));
 		return tw_player_wrong(p, "no rule is called '%s'", name);
 	}
-	dir = tw_text_word(&text);
+	dir = tw_word_next(&text);
 	if (strcmp(what, "reason") || tw_reason_from_name(name) < 0 || !dir)
 		return tw_player_wrong(p, "check reason NAME out|in N");
 	return compare_count(p, step, name,
 		p->target->ops->reason_count(p->target, (enum tw_reason)tw_reason_from_name(name),
 			strcmp(dir, "out") ? TW_DIR_IN : TW_DIR_OUT),
-		tw_text_word(&text));
+		tw_word_next(&text));
 }
 
 int tw_player_do(struct tw_player *p, const struct tw_step *step)
