@@ -15,7 +15,8 @@
 #define TW_IMAGES_MAX	8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
 #define TW_EVENTS_BYTES (1 << 20)
 
-#define TW_MAP_F_NO_PREALLOC 1 /* BPF_F_NO_PREALLOC */
+#define TW_MAP_F_NO_PREALLOC 1		/* BPF_F_NO_PREALLOC */
+#define TW_MAP_F_MMAPABLE    (1u << 10) /* BPF_F_MMAPABLE */
 
 /* One tick is 2^20 ns (1.05 ms). A 32-bit tick wraps after 52 days; every idle limit is below half
  * of that, so differences are always taken modulo 2^32. */

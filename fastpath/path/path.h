@@ -59,8 +59,8 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 }
 
 /* Finds the port's entry in the epoch the frame belongs to, and what needs no judgement. */
-tw_inline enum tw_reason tw_path_admit(const struct tw_frame *f, struct tw_scope *s,
-	struct tw_packet *p, struct tw_outcome *o)
+tw_inline enum tw_reason tw_path_admit(
+	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_outcome *o)
 {
 	__u32 key = tw_port_key(f->ifindex, s->epoch);
 
@@ -125,8 +125,8 @@ tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 }
 
 /* The stages that decide, in their order. */
-tw_inline enum tw_reason tw_path_judge(const struct tw_frame *f, struct tw_scope *s,
-	struct tw_sheet *sheet)
+tw_inline enum tw_reason tw_path_judge(
+	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
 {
 	struct tw_packet *p = &sheet->packet;
 	struct tw_flow *flow = &sheet->flow;
@@ -194,8 +194,8 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
 
 /* Judges one frame and acts on it; the sheet's outcome tells what was found. 0 when there is no
  * sheet and the frame has to be dropped. */
-tw_inline const struct tw_outcome *tw_path(struct tw_frame *f, const struct tw_config *config,
-	enum tw_dir dir)
+tw_inline const struct tw_outcome *tw_path(
+	struct tw_frame *f, const struct tw_config *config, enum tw_dir dir)
 {
 	struct tw_scope s = {.config = config, .epoch = config->epoch, .dir = (__u8)dir};
 	struct tw_sheet *sheet = tw_sheet_get(f);
@@ -227,8 +227,8 @@ tw_inline __u32 tw_path_decide(const struct tw_frame *f, __u32 slot, enum tw_dir
 	return sheet ? tw_classify(f, slot, end, &sheet->flow.first, sheet->flow.icmp) : 0;
 }
 
-tw_inline void tw_path_tell(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
-	__u32 kind)
+tw_inline void tw_path_tell(
+	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, __u32 kind)
 {
 	const struct tw_sheet *sheet = tw_sheet_get(f);
 
@@ -236,8 +236,8 @@ tw_inline void tw_path_tell(const struct tw_frame *f, const struct tw_config *co
 		tw_tell(f, config, sheet, port_id, kind);
 }
 
-tw_inline void tw_path_refuse(struct tw_frame *f, const struct tw_config *config, enum tw_dir dir,
-	__u32 epoch)
+tw_inline void tw_path_refuse(
+	struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
 {
 	__u32 key = tw_port_key(f->ifindex, epoch);
 	const struct tw_port *port = tw_ports_lookup(f, &key);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/kernel/attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+/* Linux 6.6 (include/uapi/linux/bpf.h); the headers of Debian 12 do not know them yet. */
+#define ATTACH_TCX_INGRESS 46
+#define ATTACH_TCX_EGRESS  47
+
+/* Where clsact filters sit: our handle and priority, alike on every port. */
+#define FILTER_HANDLE	0x7477
+#define FILTER_PRIORITY 1
+
+static int tcx_type(enum tw_dir dir)
+{
+	return dir == TW_DIR_OUT ? ATTACH_TCX_INGRESS : ATTACH_TCX_EGRESS;
+}
+
+static enum bpf_tc_attach_point clsact_point(enum tw_dir dir)
+{
+	return dir == TW_DIR_OUT ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+}
+
+static int link_create(int prog_fd, uint32_t ifindex, int type)
+{
+	union bpf_attr attr = {0};
+	long fd;
+
+	attr.link_create.prog_fd = (__u32)prog_fd;
+	attr.link_create.target_ifindex = ifindex;
+	attr.link_create.attach_type = (__u32)type;
+	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+bool tw_attach_probe_tcx(const struct tw_kernel *kernel)
+{
+	struct bpf_insn pass[] = {
+		{.code = 0xb4, .dst_reg = 0, .imm = -1}, /* w0 = TCX_NEXT */
+		{.code = 0x95},				 /* exit */
+	};
+	tw_autofd int prog = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", pass, 2, NULL);
+	tw_autofd int link = -1;
+	unsigned int loopback = if_nametoindex("lo");
+
+	if (prog < 0 || !loopback)
+		return false;
+	link = link_create(prog, loopback, ATTACH_TCX_EGRESS);
+	return link >= 0;
+}
+
+static void link_path(const char *bpffs, uint32_t ifindex, enum tw_dir dir, char *path, size_t max)
+{
+	snprintf(path, max, "%s/links/%u-%s", bpffs, ifindex, dir == TW_DIR_OUT ? "out" : "in");
+}
+
+/* Takes over the fd. */
+static int keep_link(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir dir, int fd)
+{
+	struct tw_kernel_link link = {ifindex, dir, fd};
+	int code = tw_vec_push(&kernel->links, link);
+
+	if (code)
+		close(fd);
+	return code;
+}
+
+static void drop_link(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir dir)
+{
+	tw_vec_foreach (&kernel->links, link) {
+		if (link->ifindex != ifindex || link->dir != dir || link->fd < 0)
+			continue;
+		close(TW_TAKE_FD(link->fd));
+	}
+}
+
+/* A pinned link may outlive its interface; then it is defunct and updates fail with ENOLINK. */
+static int attach_tcx(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir dir)
+{
+	tw_autofd int link = -1;
+	char path[PATH_MAX];
+
+	if (kernel->bpffs) {
+		link_path(kernel->bpffs, ifindex, dir, path, sizeof(path));
+		link = bpf_obj_get(path);
+		if (link >= 0 && !bpf_link_update(link, kernel->prog_fd[dir], NULL))
+			return 0;
+		if (link >= 0) {
+			close(TW_TAKE_FD(link));
+			unlink(path);
+		}
+	}
+	link = link_create(kernel->prog_fd[dir], ifindex, tcx_type(dir));
+	if (link < 0)
+		return link;
+	if (kernel->bpffs)
+		return bpf_obj_pin(link, path) ? -errno : 0;
+	return keep_link(kernel, ifindex, dir, TW_TAKE_FD(link));
+}
+
+static int attach_clsact(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir dir)
+{
+	DECLARE_LIBBPF_OPTS(
+		bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = clsact_point(dir));
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
+		.prog_fd = kernel->prog_fd[dir], .flags = BPF_TC_F_REPLACE);
+	int code;
+
+	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+	code = bpf_tc_hook_create(&hook);
+	if (code && code != -EEXIST)
+		return code;
+	hook.attach_point = clsact_point(dir);
+	return bpf_tc_attach(&hook, &opts);
+}
+
+int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err)
+{
+	char place[IF_NAMESIZE + 16];
+	int code = 0;
+
+	/* Towards the guest first: until both are there, what it sends meets no open port. */
+	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
+		code = kernel->facts.tcx ? attach_tcx(kernel, ifindex, (enum tw_dir)dir)
+					 : attach_clsact(kernel, ifindex, (enum tw_dir)dir);
+	if (!code)
+		return 0;
+	snprintf(place, sizeof(place), "interface %u", ifindex);
+	return tw_err_set(err, code, place, NULL, "cannot attach: %s", strerror(-code));
+}
+
+static void detach_clsact(uint32_t ifindex, enum tw_dir dir)
+{
+	DECLARE_LIBBPF_OPTS(
+		bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = clsact_point(dir));
+	DECLARE_LIBBPF_OPTS(
+		bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+
+	bpf_tc_detach(&hook, &opts);
+}
+
+/* Unlinking a pin is not enough at once: another holder of the link would keep it. */
+static void detach_link(const char *path)
+{
+	tw_autofd int link = bpf_obj_get(path);
+
+	if (link >= 0)
+		bpf_link_detach(link);
+	unlink(path);
+}
+
+int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err)
+{
+	char path[PATH_MAX];
+
+	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		if (!kernel->facts.tcx) {
+			detach_clsact(ifindex, (enum tw_dir)dir);
+		} else if (kernel->bpffs) {
+			link_path(kernel->bpffs, ifindex, (enum tw_dir)dir, path, sizeof(path));
+			detach_link(path);
+		} else {
+			drop_link(kernel, ifindex, (enum tw_dir)dir);
+		}
+	}
+	return 0;
+}
+
+/* Whether a filter under our handle is one of our programs, by name. */
+static bool filter_is_ours(uint32_t ifindex, enum tw_dir dir)
+{
+	DECLARE_LIBBPF_OPTS(
+		bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = clsact_point(dir));
+	DECLARE_LIBBPF_OPTS(
+		bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+	tw_autofd int fd = -1;
+
+	if (bpf_tc_query(&hook, &opts))
+		return false;
+	fd = bpf_prog_get_fd_by_id(opts.prog_id);
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       !strcmp(info.name, dir == TW_DIR_OUT ? "from_vm" : "to_vm");
+}
+
+static void release_filters(void)
+{
+	struct if_nameindex *all = if_nameindex();
+
+	for (struct if_nameindex *i = all; i && i->if_index; i++)
+		for (int dir = 0; dir < TW_DIR__MAX; dir++)
+			if (filter_is_ours(i->if_index, (enum tw_dir)dir))
+				detach_clsact(i->if_index, (enum tw_dir)dir);
+	if_freenameindex(all);
+}
+
+static void release_folder(const char *folder, bool links)
+{
+	char path[PATH_MAX + NAME_MAX];
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		if (links)
+			detach_link(path);
+		else
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+	rmdir(folder);
+}
+
+int tw_kernel_release(const char *bpffs, struct tw_err *err)
+{
+	static const char *const folders[] = {"links", "progs", "maps"};
+	char path[PATH_MAX];
+
+	release_filters();
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", bpffs, folders[i]);
+		release_folder(path, i == 0);
+	}
+	if (rmdir(bpffs) && errno != ENOENT && errno != EBUSY)
+		return tw_err_set(err, -errno, bpffs, NULL, "cannot remove: %s", strerror(errno));
+	return 0;
+}

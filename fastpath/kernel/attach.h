@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* attach.h: which kind of hook the kernel has for us (attach.c; inside this folder only). */
+#pragma once
+
+#include "fastpath/kernel/kernel.h"
+
+/* Whether links can be made at tcx hooks (Linux 6.6). Makes one for an instant on loopback, of a
+ * program that passes everything. */
+bool tw_attach_probe_tcx(const struct tw_kernel *kernel);

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/kernel/load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/if_link.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "fastpath/abi/names.h"
+#include "fastpath/kernel/attach.h"
+#include "fastpath/kernel/kernel.h"
+
+#define EVENT_RATE  100 /* denial events per second and port, and how many at once */
+#define EVENT_BURST 200
+#define REPLY_RATE  1000
+#define REPLY_BURST 1000
+
+#define LOG_BYTES (1 << 16)
+
+static const char *const map_names[] = {
+#define TW_MAP(symbol, ...) [TW_MAP_##symbol] = #symbol,
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+	[TW_MAP_images] = "images",
+	[TW_MAP_events] = "events",
+};
+_Static_assert(sizeof(map_names) / sizeof(map_names[0]) == TW_MAP__MAX, "every map has a name");
+
+static const char *const prog_names[] = {[TW_DIR_OUT] = "from_vm", [TW_DIR_IN] = "to_vm"};
+
+const char *tw_kernel_map_name(enum tw_map map)
+{
+	return map < TW_MAP__MAX ? map_names[map] : "?";
+}
+
+int tw_kernel_map_fd(const struct tw_kernel *kernel, enum tw_map map)
+{
+	return map < TW_MAP__MAX ? kernel->map_fd[map] : -EINVAL;
+}
+
+int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_dir dir)
+{
+	return kernel->prog_fd[dir];
+}
+
+const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel)
+{
+	return &kernel->facts;
+}
+
+/* ---- opening ---- */
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static int make_folder(const char *path, struct tw_err *err)
+{
+	if (!mkdir(path, 0700) || errno == EEXIST)
+		return 0;
+	return tw_err_set(err, -errno, path,
+		"mount a bpffs there, or name another place with --bpffs",
+		"cannot make this folder: %s", strerror(errno));
+}
+
+static int make_folders(const char *bpffs, struct tw_err *err)
+{
+	static const char *const folders[] = {"", "/maps", "/progs", "/links"};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		int code;
+
+		snprintf(path, sizeof(path), "%s%s", bpffs, folders[i]);
+		code = make_folder(path, err);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+static int map_pin_path(const struct tw_kernel *kernel, enum tw_map map, char *path, size_t max)
+{
+	return snprintf(path, max, "%s/maps/%s", kernel->bpffs, map_names[map]) < (int)max
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+/* Takes a pinned map in place of the object's own, if it has the same shape. The number of
+ * connections is the pinned map's, not the caller's: records outlive a change of option. */
+static int adopt_map(
+	struct tw_kernel *kernel, struct bpf_map *map, const char *path, struct tw_err *err)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	tw_autofd int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0
+				       : tw_err_set(err, -errno, path, NULL, "cannot open: %s",
+						 strerror(errno));
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return tw_err_set(err, -errno, path, NULL, "cannot read: %s", strerror(errno));
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+		info.value_size != bpf_map__value_size(map))
+		return tw_err_set(err, -EEXIST, path,
+			"take the old state down with tapwalld --release, then start again",
+			"pinned by another version with another layout");
+	if (bpf_map__set_max_entries(map, info.max_entries) || bpf_map__reuse_fd(map, fd))
+		return tw_err_set(err, -EEXIST, path, NULL, "cannot be taken over");
+	kernel->facts.adopted = true;
+	return 0;
+}
+
+static int prepare_maps(
+	struct tw_kernel *kernel, const struct tw_kernel_options *options, struct tw_err *err)
+{
+	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "conns");
+	char path[PATH_MAX];
+
+	if (options->max_conns)
+		bpf_map__set_max_entries(conns, options->max_conns);
+	for (int i = 0; kernel->bpffs && i < TW_MAP__MAX; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(kernel->object, map_names[i]);
+		int code = map_pin_path(kernel, (enum tw_map)i, path, sizeof(path));
+
+		if (!code)
+			code = adopt_map(kernel, map, path, err);
+		if (code)
+			return code;
+	}
+	kernel->facts.max_conns = bpf_map__max_entries(conns);
+	return 0;
+}
+
+/* The last lines of the verifier's log: where it stopped, and how much it walked. */
+static __u32 verified_insns(const char *log)
+{
+	const char *at = strstr(log, "processed ");
+
+	return at ? (__u32)strtoul(at + strlen("processed "), NULL, 10) : 0;
+}
+
+static int load_error(int code, const char *log, struct tw_err *err)
+{
+	const char *last = log + strlen(log);
+
+	if (code == -EPERM)
+		return tw_err_set(err, code, "bpf",
+			"run as root, or with CAP_BPF and CAP_NET_ADMIN",
+			"no right to load eBPF programs");
+	while (last > log && (last[-1] == '\n' || last[-1] == ' '))
+		last--;
+	while (last > log && last[-1] != '\n')
+		last--;
+	return tw_err_set(err, code, "bpf", "Linux 6.1 or newer is needed",
+		"the kernel refuses the fast path: %s: %.300s", strerror(-code), last);
+}
+
+static int load_object(struct tw_kernel *kernel, struct tw_err *err)
+{
+	tw_autofree char *logs = tw_alloc(TW_DIR__MAX * LOG_BYTES);
+	struct bpf_program *prog;
+	int code;
+
+	if (!logs)
+		return -ENOMEM;
+	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		prog = bpf_object__find_program_by_name(kernel->object, prog_names[dir]);
+		bpf_program__set_log_buf(prog, logs + dir * LOG_BYTES, LOG_BYTES);
+		bpf_program__set_log_level(prog, 4); /* statistics */
+	}
+	code = bpf_object__load(kernel->object);
+	if (code)
+		return load_error(code, logs[LOG_BYTES] ? logs + LOG_BYTES : logs, err);
+	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+
+		prog = bpf_object__find_program_by_name(kernel->object, prog_names[dir]);
+		kernel->prog_fd[dir] = bpf_program__fd(prog);
+		kernel->facts.verified[dir] = verified_insns(logs + dir * LOG_BYTES);
+		if (!bpf_obj_get_info_by_fd(kernel->prog_fd[dir], &info, &len))
+			kernel->facts.insns[dir] = info.xlated_prog_len / 8;
+	}
+	return 0;
+}
+
+static int pin_maps(struct tw_kernel *kernel, struct tw_err *err)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < TW_MAP__MAX; i++) {
+		map_pin_path(kernel, (enum tw_map)i, path, sizeof(path));
+		if (bpf_obj_pin(kernel->map_fd[i], path) && errno != EEXIST)
+			return tw_err_set(err, -errno, path, "is a bpffs mounted there?",
+				"cannot pin: %s", strerror(errno));
+	}
+	return 0;
+}
+
+/* The programs of this version replace those pinned before; links are moved over on attach. */
+static int pin_programs(struct tw_kernel *kernel, struct tw_err *err)
+{
+	char path[PATH_MAX];
+
+	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		snprintf(path, sizeof(path), "%s/progs/%s", kernel->bpffs, prog_names[dir]);
+		unlink(path);
+		if (bpf_obj_pin(kernel->prog_fd[dir], path))
+			return tw_err_set(
+				err, -errno, path, NULL, "cannot pin: %s", strerror(errno));
+	}
+	return 0;
+}
+
+static int default_config(struct tw_kernel *kernel, struct tw_err *err)
+{
+	struct tw_config config = {0};
+	int code;
+
+	code = tw_kernel_get_config(kernel, &config);
+	if (!code && config.mark)
+		return 0; /* adopted, and set up before */
+	config = (struct tw_config){
+		.epoch = 1,
+		.event_rate = EVENT_RATE,
+		.event_burst = EVENT_BURST,
+		.reply_rate = REPLY_RATE,
+		.reply_burst = REPLY_BURST,
+	};
+	while (!(config.mark & ~TW_MARK_BITS))
+		if (getrandom(&config.mark, sizeof(config.mark), 0) != sizeof(config.mark))
+			return tw_err_set(err, -EIO, "getrandom", NULL, "no random numbers");
+	config.mark &= ~TW_MARK_BITS;
+	for (unsigned int i = 0; i < TW_S__MAX; i++)
+		config.timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
+	code = tw_kernel_set_config(kernel, &config);
+	return code ? tw_err_set(err, code, "bpf", NULL, "cannot write the settings") : 0;
+}
+
+/* What a hash element takes: struct htab_elem (48 bytes of links and per-element state), key and
+ * value rounded up to 8, and its share of the buckets, whose number is the capacity rounded up to
+ * a power of two and which are 16 bytes each (kernel/bpf/hashtab.c). */
+static uint32_t conn_bytes(uint32_t max_conns)
+{
+	uint64_t buckets = 1;
+
+	while (buckets < max_conns)
+		buckets *= 2;
+	return (uint32_t)(48 + sizeof(struct tw_key) + sizeof(struct tw_conn) +
+			  (16 * buckets + max_conns - 1) / max_conns);
+}
+
+static int setup(
+	struct tw_kernel *kernel, const struct tw_kernel_options *options, struct tw_err *err)
+{
+	int code;
+
+	if (options->bpffs) {
+		kernel->bpffs = tw_strdup(options->bpffs);
+		if (!kernel->bpffs)
+			return -ENOMEM;
+		code = make_folders(options->bpffs, err);
+		if (code)
+			return code;
+	}
+	code = tw_kernel_open_object(kernel, options->test);
+	if (code)
+		return tw_err_set(err, code, "bpf", NULL, "cannot open the program object");
+	code = prepare_maps(kernel, options, err);
+	if (!code)
+		code = load_object(kernel, err);
+	if (code)
+		return code;
+	for (int i = 0; i < TW_MAP__MAX; i++)
+		kernel->map_fd[i] = bpf_object__find_map_fd_by_name(kernel->object, map_names[i]);
+	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx(kernel);
+	kernel->facts.conn_bytes = conn_bytes(kernel->facts.max_conns);
+	code = default_config(kernel, err);
+	if (!code && kernel->bpffs)
+		code = pin_maps(kernel, err);
+	if (!code && kernel->bpffs)
+		code = pin_programs(kernel, err);
+	return code;
+}
+
+int tw_kernel_open(
+	const struct tw_kernel_options *options, struct tw_kernel **ret, struct tw_err *err)
+{
+	__attribute__((cleanup(tw_kernel_cleanup))) struct tw_kernel *kernel = NULL;
+	int code;
+
+	kernel = tw_alloc(sizeof(*kernel));
+	if (!kernel)
+		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
+	libbpf_set_print(silent);
+	code = setup(kernel, options, err);
+	if (code)
+		return code;
+	*ret = TW_TAKE_PTR(kernel);
+	return 0;
+}
+
+void tw_kernel_close(struct tw_kernel *kernel)
+{
+	if (!kernel)
+		return;
+	tw_vec_foreach (&kernel->links, link)
+		if (link->fd >= 0)
+			close(link->fd);
+	tw_vec_done(&kernel->links);
+	tw_kernel_close_object(kernel);
+	free(kernel->bpffs);
+	free(kernel);
+}
