@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/sheet.h"
 
 static const struct tw_column columns[] = {
 	{.title = "REASON"},
@@ -16,17 +16,17 @@ static const struct tw_column columns[] = {
 
 struct view {
 	const struct tw_counters_options *options;
-	struct tw_table table;
+	struct tw_sheet sheet;
 };
 
-static void add_row(struct tw_table *table, const Tapwall__V1__Counter *c)
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Counter *c)
 {
-	tw_table_cell(table, TW_STYLE_NAME, "%s", c->reason);
-	tw_table_cell(
-		table, c->out ? TW_STYLE_PLAIN : TW_STYLE_DIM, "%s", tw_human_count(c->out).text);
-	tw_table_cell(
-		table, c->in ? TW_STYLE_PLAIN : TW_STYLE_DIM, "%s", tw_human_count(c->in).text);
-	tw_table_cell(table, TW_STYLE_DIM, "%s", c->text);
+	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", c->reason);
+	tw_sheet_cell(
+		sheet, c->out ? TW_STYLE_PLAIN : TW_STYLE_DIM, "%s", tw_human_count(c->out).text);
+	tw_sheet_cell(
+		sheet, c->in ? TW_STYLE_PLAIN : TW_STYLE_DIM, "%s", tw_human_count(c->in).text);
+	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", c->text);
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
@@ -41,7 +41,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 			tw_json_text(c->reason), "text", tw_json_text(c->text), "out",
 			tw_json_u64(c->out), "in", tw_json_u64(c->in)));
 	if (c->out || c->in || view->options->all)
-		add_row(&view->table, c);
+		add_row(&view->sheet, c);
 	return TW_EXIT_OK;
 }
 
@@ -51,7 +51,7 @@ int tw_counters_run(const void *values)
 	Tapwall__V1__CountersRequest body = TAPWALL__V1__COUNTERS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {
-		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
 	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
 	int code;
 
@@ -59,7 +59,7 @@ int tw_counters_run(const void *values)
 	request.counters = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && !options->json)
-		code = tw_table_show(&view.table, "no frame has come by yet");
-	tw_table_done(&view.table);
+		code = tw_sheet_show(&view.sheet, "no frame has come by yet");
+	tw_sheet_done(&view.sheet);
 	return code;
 }

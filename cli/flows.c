@@ -11,7 +11,7 @@
 #include "cli/end.h"
 #include "cli/json.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/sheet.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PROTO"},
@@ -39,37 +39,37 @@ static enum tw_style state_style(const char *state)
 	return TW_STYLE_DIM;
 }
 
-static void cell_gate(struct tw_table *table, const Tapwall__V1__Gate *gate)
+static void cell_gate(struct tw_sheet *sheet, const Tapwall__V1__Gate *gate)
 {
 	if (!gate)
-		tw_table_cell(table, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_DOT));
+		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_DOT));
 	else if (!strcmp(gate->verdict, "allow"))
-		tw_table_cell(table, TW_STYLE_NAME, "%s", gate->rule);
+		tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", gate->rule);
 	else
-		tw_table_cell(
-			table, tw_style_of(gate->verdict), "%s: %s", gate->verdict, gate->rule);
+		tw_sheet_cell(
+			sheet, tw_style_of(gate->verdict), "%s: %s", gate->verdict, gate->rule);
 }
 
-static void add_row(struct tw_table *table, const Tapwall__V1__Flow *f)
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Flow *f)
 {
 	char text[TW_END_TEXT_MAX];
 
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_proto_text(f->proto, f->icmp_type, text));
-	tw_table_cell(table, TW_STYLE_STRONG, "%s", tw_end_text(f->from, text));
-	tw_table_cell(table, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
-	tw_table_cell(table, TW_STYLE_STRONG, "%s", tw_end_text(f->to, text));
-	tw_table_cell(table, state_style(f->state), "%s", f->state);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_out).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_in).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_out).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_in).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_span(f->age_s).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_span(f->idle_s).text);
-	cell_gate(table, f->out);
-	cell_gate(table, f->in);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_proto_text(f->proto, f->icmp_type, text));
+	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", tw_end_text(f->from, text));
+	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
+	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", tw_end_text(f->to, text));
+	tw_sheet_cell(sheet, state_style(f->state), "%s", f->state);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_out).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_in).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_out).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_in).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(f->age_s).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(f->idle_s).text);
+	cell_gate(sheet, f->out);
+	cell_gate(sheet, f->in);
 }
 
-/* A flow that waits for its turn: a row of the table, or a line of JSON. */
+/* A flow that waits for its turn: a row of the sheet, or a line of JSON. */
 struct waiting {
 	double key;   /* the smallest comes first */
 	size_t index; /* row number, or where the line starts */
@@ -77,7 +77,7 @@ struct waiting {
 
 struct view {
 	const struct tw_flows_options *options;
-	struct tw_table table;
+	struct tw_sheet sheet;
 	struct tw_buf lines; /* each ends with a NUL */
 	TW_VEC(struct waiting) waiting;
 };
@@ -128,7 +128,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	waiting.key = sort_key(view->options->sort, f);
 	waiting.index = view->options->json ? view->lines.len : view->waiting.n;
 	if (!view->options->json)
-		add_row(&view->table, f);
+		add_row(&view->sheet, f);
 	else if (add_line(view, f))
 		return TW_EXIT_INTERNAL;
 	return tw_vec_push(&view->waiting, waiting) < 0 ? tw_report_memory() : TW_EXIT_OK;
@@ -162,9 +162,9 @@ static int show(struct view *view)
 	}
 	if (view->options->json)
 		return TW_EXIT_OK;
-	view->table.order = order;
-	view->table.n_order = limit;
-	code = tw_table_show(&view->table, "no connection is open");
+	view->sheet.order = order;
+	view->sheet.n_order = limit;
+	code = tw_sheet_show(&view->sheet, "no connection is open");
 	if (!code && n)
 		print_total(limit, n);
 	return code;
@@ -177,7 +177,7 @@ int tw_flows_run(const void *values)
 	Tapwall__V1__FlowsRequest body = TAPWALL__V1__FLOWS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {
-		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
 	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
 	int code;
 
@@ -190,7 +190,7 @@ int tw_flows_run(const void *values)
 	code = tw_agent_ask(&call, &request);
 	if (!code && sorted)
 		code = show(&view);
-	tw_table_done(&view.table);
+	tw_sheet_done(&view.sheet);
 	tw_buf_done(&view.lines);
 	tw_vec_done(&view.waiting);
 	return code;

@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/sheet.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PORT"},
@@ -26,7 +26,7 @@ static const struct tw_column columns[] = {
 
 struct view {
 	const struct tw_ports_options *options;
-	struct tw_table table;
+	struct tw_sheet sheet;
 };
 
 static void join(char *text, size_t max, size_t n, char **items)
@@ -38,26 +38,26 @@ static void join(char *text, size_t max, size_t n, char **items)
 		len += (size_t)snprintf(text + len, max - len, "%s%s", i ? " " : "", items[i]);
 }
 
-static void add_row(struct tw_table *table, const Tapwall__V1__Port *p)
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
 {
 	enum tw_style out = p->denied_out ? TW_STYLE_BAD : TW_STYLE_DIM;
 	enum tw_style in = p->denied_in ? TW_STYLE_BAD : TW_STYLE_DIM;
 	char addresses[512];
 
 	join(addresses, sizeof(addresses), p->n_addresses, p->addresses);
-	tw_table_cell(table, TW_STYLE_STRONG, "%s", p->name);
-	tw_table_cell(table, TW_STYLE_NAME, "%s", p->workload);
-	tw_table_cell(table, tw_style_of(p->state), "%s", p->state);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", p->mac);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", p->bridge);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(p->rules).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(p->packets_out).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_count(p->packets_in).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_out).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_in).text);
-	tw_table_cell(table, out, "%s", tw_human_count(p->denied_out).text);
-	tw_table_cell(table, in, "%s", tw_human_count(p->denied_in).text);
-	tw_table_cell(table, TW_STYLE_PLAIN, "%s", addresses);
+	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", p->name);
+	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", p->workload);
+	tw_sheet_cell(sheet, tw_style_of(p->state), "%s", p->state);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", p->mac);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", p->bridge);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(p->rules).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(p->packets_out).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(p->packets_in).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_out).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_in).text);
+	tw_sheet_cell(sheet, out, "%s", tw_human_count(p->denied_out).text);
+	tw_sheet_cell(sheet, in, "%s", tw_human_count(p->denied_in).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", addresses);
 }
 
 static json_t *json_addresses(const Tapwall__V1__Port *p)
@@ -97,7 +97,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return TW_EXIT_OK;
 	if (view->options->json)
 		return print_json(response->port);
-	add_row(&view->table, response->port);
+	add_row(&view->sheet, response->port);
 	return TW_EXIT_OK;
 }
 
@@ -107,7 +107,7 @@ int tw_ports_run(const void *values)
 	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {
-		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
 	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
 	int code;
 
@@ -115,7 +115,7 @@ int tw_ports_run(const void *values)
 	request.ports = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && !options->json)
-		code = tw_table_show(&view.table, "no port matches the agent's patterns");
-	tw_table_done(&view.table);
+		code = tw_sheet_show(&view.sheet, "no port matches the agent's patterns");
+	tw_sheet_done(&view.sheet);
 	return code;
 }

@@ -11,7 +11,7 @@
 #include "cli/json.h"
 #include "cli/judge.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/sheet.h"
 #include "fastpath/abi/names.h"
 
 #define CONNS_MAX 262144 /* as the kernel's table has by default */
@@ -259,7 +259,7 @@ static int summary_reasons(const struct replay *replay)
 {
 	static const struct tw_column columns[] = {{.title = "VERDICT"},
 		{.title = "FRAMES", .right = true}, {.title = "REASON"}, {.title = "MEANS"}};
-	tw_auto_table struct tw_table table = {
+	tw_auto_sheet struct tw_sheet sheet = {
 		.columns = columns, .n_columns = TW_ARGS_N(columns), .indent = "  "};
 
 	for (int v = 0; v < TW_V__MAX; v++)
@@ -269,15 +269,15 @@ static int summary_reasons(const struct replay *replay)
 
 			if (!n)
 				continue;
-			tw_table_cell(&table, tw_style_of(verdict), "%s", verdict);
-			tw_table_cell(&table, TW_STYLE_PLAIN, "%s", tw_human_count(n).text);
-			tw_table_cell(&table, TW_STYLE_NAME, "%s", tw_reason_name((unsigned int)r));
-			tw_table_cell(&table, TW_STYLE_DIM, "%s", tw_reason_text((unsigned int)r));
+			tw_sheet_cell(&sheet, tw_style_of(verdict), "%s", verdict);
+			tw_sheet_cell(&sheet, TW_STYLE_PLAIN, "%s", tw_human_count(n).text);
+			tw_sheet_cell(&sheet, TW_STYLE_NAME, "%s", tw_reason_name((unsigned int)r));
+			tw_sheet_cell(&sheet, TW_STYLE_DIM, "%s", tw_reason_text((unsigned int)r));
 		}
-	if (!table.cells.n)
+	if (!sheet.cells.n)
 		return TW_EXIT_OK;
 	putchar('\n');
-	return tw_table_show(&table, "");
+	return tw_sheet_show(&sheet, "");
 }
 
 static int summary_text(const struct replay *replay, const char *link)

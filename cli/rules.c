@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/sheet.h"
 
 static const struct tw_column columns[] = {
 	{.title = "#", .right = true},
@@ -21,27 +21,27 @@ static const struct tw_column columns[] = {
 
 struct view {
 	const struct tw_rules_options *options;
-	struct tw_table table;
+	struct tw_sheet sheet;
 	unsigned int n;
 };
 
 static void add_row(struct view *view, const Tapwall__V1__Rule *r)
 {
-	struct tw_table *table = &view->table;
+	struct tw_sheet *sheet = &view->sheet;
 	enum tw_style style = r->hits ? TW_STYLE_PLAIN : TW_STYLE_DIM;
 
-	tw_table_cell(table, TW_STYLE_DIM, "%u", ++view->n);
-	tw_table_cell(table, TW_STYLE_NAME, "%s", r->name);
-	tw_table_cell(table, tw_style_of(r->action), "%s", r->action);
-	tw_table_cell(table, style, "%s", tw_human_count(r->hits).text);
-	tw_table_cell(table, style, "%s", tw_human_count(r->packets).text);
-	tw_table_cell(table, style, "%s", tw_human_bytes(r->bytes).text);
-	tw_table_cell(table, style, "%s", tw_human_span(r->last_hit_s).text);
+	tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", ++view->n);
+	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", r->name);
+	tw_sheet_cell(sheet, tw_style_of(r->action), "%s", r->action);
+	tw_sheet_cell(sheet, style, "%s", tw_human_count(r->hits).text);
+	tw_sheet_cell(sheet, style, "%s", tw_human_count(r->packets).text);
+	tw_sheet_cell(sheet, style, "%s", tw_human_bytes(r->bytes).text);
+	tw_sheet_cell(sheet, style, "%s", tw_human_span(r->last_hit_s).text);
 	if (r->line)
-		tw_table_cell(table, TW_STYLE_DIM, "%u", r->line);
+		tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", r->line);
 	else
-		tw_table_cell(table, TW_STYLE_DIM, "%s", "");
-	tw_table_cell(table, TW_STYLE_DIM, "%s", r->text);
+		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", "");
+	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", r->text);
 }
 
 static int print_json(const Tapwall__V1__Rule *r)
@@ -71,7 +71,7 @@ int tw_rules_run(const void *values)
 	Tapwall__V1__RulesRequest body = TAPWALL__V1__RULES_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {
-		.options = options, .table = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
+		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
 	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
 	int code;
 
@@ -79,7 +79,7 @@ int tw_rules_run(const void *values)
 	request.rules = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && !options->json)
-		code = tw_table_show(&view.table, "no policy is in force");
-	tw_table_done(&view.table);
+		code = tw_sheet_show(&view.sheet, "no policy is in force");
+	tw_sheet_done(&view.sheet);
 	return code;
 }

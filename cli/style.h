@@ -41,7 +41,7 @@ void tw_style_clean(char *text, size_t len);
 size_t tw_style_width(const char *text, size_t len);
 
 /* Prints a text, cleaned in place, and blanks up to `width` columns and two more: for lines that come
- * one by one, where no table can be drawn. */
+ * one by one, where no sheet can be laid out. */
 void tw_style_put(enum tw_style style, char *text, size_t width);
 
 /* A short text by value: use it within the expression that made it. */

@@ -6,30 +6,30 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/sheet.h"
 
 static const struct tw_column columns[] = {
 	{.title = "FEATURE"}, {.title = "FOUND"}, {.title = "USED"}, {.title = "NOTE"}};
 
-static void cell_bool(struct tw_table *table, bool yes)
+static void cell_bool(struct tw_sheet *sheet, bool yes)
 {
-	tw_table_cell(table, yes ? TW_STYLE_GOOD : TW_STYLE_DIM, yes ? "yes" : "no");
+	tw_sheet_cell(sheet, yes ? TW_STYLE_GOOD : TW_STYLE_DIM, yes ? "yes" : "no");
 }
 
 static int print_features(const Tapwall__V1__Version *v)
 {
-	tw_auto_table struct tw_table table = {
+	tw_auto_sheet struct tw_sheet sheet = {
 		.columns = columns, .n_columns = TW_ARGS_N(columns), .indent = "  "};
 
 	for (size_t i = 0; i < v->n_features; i++) {
 		const Tapwall__V1__Feature *f = v->features[i];
 
-		tw_table_cell(&table, TW_STYLE_NAME, "%s", f->name);
-		cell_bool(&table, f->found);
-		cell_bool(&table, f->used);
-		tw_table_cell(&table, TW_STYLE_DIM, "%s", f->note);
+		tw_sheet_cell(&sheet, TW_STYLE_NAME, "%s", f->name);
+		cell_bool(&sheet, f->found);
+		cell_bool(&sheet, f->used);
+		tw_sheet_cell(&sheet, TW_STYLE_DIM, "%s", f->note);
 	}
-	return v->n_features ? tw_table_show(&table, "") : TW_EXIT_OK;
+	return v->n_features ? tw_sheet_show(&sheet, "") : TW_EXIT_OK;
 }
 
 static json_t *json_features(const Tapwall__V1__Version *v)
