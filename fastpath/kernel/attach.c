@@ -205,7 +205,7 @@ static void release_filters(void)
 
 static void release_folder(const char *folder, bool links)
 {
-	char path[PATH_MAX + NAME_MAX];
+	char path[PATH_MAX + NAME_MAX + 2];
 	struct dirent *entry;
 	DIR *dir = opendir(folder);
 

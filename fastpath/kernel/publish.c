@@ -126,13 +126,13 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
 }
 
 /* An update of an array of maps returns only when every program that ran before it has ended
- * (synchronize_rcu() in kernel/bpf/syscall.c): deleting the slot that is never used does just that.
- */
-static void wait_for_packets(struct tw_kernel *kernel)
+ * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c); slot 0 is never looked at. */
+static int wait_for_packets(struct tw_kernel *kernel)
 {
-	const __u32 unused = 0;
+	const struct tw_image_line none = {0};
+	int code = tw_kernel_put_image(kernel, 0, &none, 1, NULL);
 
-	bpf_map_delete_elem(kernel->map_fd[TW_MAP_images], &unused);
+	return code ? code : tw_kernel_drop_image(kernel, 0);
 }
 
 /* One store of one aligned word: an update by the system call would copy bytes. */
@@ -147,6 +147,5 @@ int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch)
 		return -errno;
 	__atomic_store_n(&config->epoch, epoch, __ATOMIC_SEQ_CST);
 	munmap(config, page);
-	wait_for_packets(kernel);
-	return 0;
+	return wait_for_packets(kernel);
 }
