@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# lab.sh: small virtual machines for the demo and for tests/vm. Sourced, not run.
+#
+# Why:        a firewall for guests has to be seen working on guests: a kernel that is not the
+#             host's, behind a tap that QEMU opened.
+# What:       Debian's cloud kernel, fetched but never installed, on a busybox initramfs; about two
+#             seconds from start to command line, also without KVM.
+# In:         TW_BUILD     the build folder; what is fetched and made goes to $TW_BUILD/vm
+#             TW_VM_CACHE  another place for it
+#             LAB_RUN      a folder for sockets, pids and console logs of one run
+# Out:        every function returns 0, or 1 with the reason in LAB_WHY.
+# Ends:       lab_vm starts processes of the caller; demo/lab-in runs all in a pid namespace, so
+#             that nothing outlives the caller however it ends.
+
+LAB_SRC=${LAB_SRC:?lab.sh: set LAB_SRC to the folder of lab.sh}
+LAB_CACHE=${TW_VM_CACHE:-${TW_BUILD:?lab.sh: set TW_BUILD to the build folder}/vm}
+LAB_WHY=
+
+# What a guest needs to have a network card.
+LAB_MODULES_BASE='virtio_pci virtio_net'
+
+lab_fail() {
+	LAB_WHY=$*
+	return 1
+}
+
+# The version that the metapackage stands for, as a package name.
+lab_kernel_package() {
+	apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
+}
+
+# Makes $LAB_CACHE/kernel: vmlinuz and modules/, with modules.dep. Fetches the package when it is
+# not there yet. Several callers may come at once.
+lab_kernel() {
+	[ -e "$LAB_CACHE/kernel/vmlinuz" ] && return 0
+	for tool in apt-get apt-cache dpkg-deb busybox flock; do
+		command -v "$tool" >/dev/null || { lab_fail "no $tool to get a kernel for guests with"; return; }
+	done
+	[ "$(dpkg --print-architecture)" = amd64 ] || { lab_fail "guests are amd64 only"; return; }
+	mkdir -p "$LAB_CACHE" || { lab_fail "cannot make $LAB_CACHE"; return; }
+	(
+		flock 9
+		[ -e "$LAB_CACHE/kernel/vmlinuz" ] && exit 0
+		set -e
+		package=$(lab_kernel_package)
+		[ -n "$package" ]
+		rm -rf "$LAB_CACHE/new"
+		mkdir "$LAB_CACHE/new"
+		cd "$LAB_CACHE/new"
+		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1
+		dpkg-deb -x ./*.deb .
+		busybox depmod -b . "$(ls lib/modules)" 2>/dev/null
+		mkdir kernel
+		mv lib/modules/* kernel/modules
+		mv boot/vmlinuz-* kernel/vmlinuz
+		mv kernel ..
+		cd ..
+		rm -rf new
+	) 9>"$LAB_CACHE/lock" || { lab_fail "the kernel package linux-image-cloud-amd64 cannot be had"; return; }
+}
+
+# lab_modules NAME…: the files of these modules and of all they need, in the order of loading.
+lab_modules() {
+	awk -v want="$*" '
+		function name(path) { sub(/.*\//, "", path); sub(/\.ko.*/, "", path); gsub(/-/, "_", path); return path }
+		function load(path,    n, i, needs) {
+			if (path in done) return
+			done[path] = 1
+			n = split(need[path], needs, " ")
+			for (i = n; i > 0; i--) load(needs[i])
+			print path
+		}
+		{ path = $1; sub(/:$/, "", path); $1 = ""; need[path] = $0; file[name(path)] = path }
+		END {
+			n = split(want, names, " ")
+			for (i = 1; i <= n; i++) if (names[i] in file) load(file[names[i]])
+		}' "$LAB_CACHE/kernel/modules/modules.dep"
+}
+
+# lab_image FILE "MODULES" [PROGRAM…]: an initramfs with busybox, the probe, these modules and these
+# programs, each with the shared libraries it needs. A path with `:` is FROM:TO, else programs go to
+# /bin. A folder is taken whole.
+lab_image() (
+	set -e
+	image=$1
+	modules=$2
+	shift 2
+	tree=$image.tree
+	rm -rf "$tree"
+	mkdir -p "$tree/bin" "$tree/dev" "$tree/proc" "$tree/sys" "$tree/tmp" "$tree/run" "$tree/etc" \
+		"$tree/lib/modules" "$tree/usr/bin" "$tree/var"
+	cp "$(command -v busybox)" "$tree/bin/busybox"
+	for applet in $("$tree/bin/busybox" --list); do
+		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
+	done
+	cp "$LAB_SRC/init" "$tree/init"
+	cp "$TW_BUILD/demo/probe" "$tree/bin/probe"
+	lab_modules $modules >"$tree/lib/modules/order"
+	while read -r file; do
+		base=$(basename "$file")
+		case $base in
+		*.xz) busybox xzcat "$LAB_CACHE/kernel/modules/$file" >"$tree/lib/modules/${base%.xz}" ;;
+		*) cp "$LAB_CACHE/kernel/modules/$file" "$tree/lib/modules/$base" ;;
+		esac
+	done <"$tree/lib/modules/order"
+	sed -i 's|.*/||; s|\.xz$||' "$tree/lib/modules/order"
+	for item in "$@"; do
+		from=${item%%:*}
+		to=${item#*:}
+		[ "$to" = "$item" ] && to=/bin/$(basename "$from")
+		rm -rf "$tree${to:?}"
+		mkdir -p "$tree$(dirname "$to")"
+		cp -rL "$from" "$tree$to"
+		[ -d "$from" ] || lab_libraries "$from" "$tree"
+	done
+	(cd "$tree" && find . | busybox cpio -o -H newc 2>/dev/null) >"$image.part"
+	rm -rf "$tree"
+	mv "$image.part" "$image"
+)
+
+# lab_libraries PROGRAM TREE: copies the shared libraries of PROGRAM to their places in TREE.
+lab_libraries() {
+	ldd "$1" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' |
+		while read -r library; do
+			[ -e "$2$library" ] && continue
+			mkdir -p "$2$(dirname "$library")"
+			cp -L "$library" "$2$library"
+		done
+}
+
+# Sets LAB_ACCEL to what runs guests: kvm where a guest was seen to come up and go down again on it
+# (the device may be there and yet not work), else tcg. The answer holds until the next boot.
+lab_accel() {
+	LAB_ACCEL=tcg
+	boot=$(cat /proc/sys/kernel/random/boot_id)
+	if [ "$(sed -n 1p "$LAB_CACHE/accel" 2>/dev/null)" = "$boot" ]; then
+		LAB_ACCEL=$(sed -n 2p "$LAB_CACHE/accel")
+		return 0
+	fi
+	if [ -r /dev/kvm ] && [ -w /dev/kvm ] &&
+		timeout -k 1 3 qemu-system-x86_64 -accel kvm -machine pc -cpu host -m 96 \
+			-nodefaults -no-user-config -display none -no-reboot -serial none \
+			-kernel "$LAB_CACHE/kernel/vmlinuz" -initrd "$1" \
+			-append 'quiet panic=-1 tw.off=1' >/dev/null 2>&1 </dev/null; then
+		LAB_ACCEL=kvm
+	fi
+	printf '%s\n%s\n' "$boot" "$LAB_ACCEL" >"$LAB_CACHE/accel"
+}
+
+# lab_ready [PROGRAM…]: all that is needed before a first guest can be started.
+lab_ready() {
+	command -v qemu-system-x86_64 >/dev/null || { lab_fail "QEMU (qemu-system-x86) is not installed"; return; }
+	[ -x "$TW_BUILD/demo/probe" ] || { lab_fail "$TW_BUILD/demo/probe is not built"; return; }
+	lab_kernel || return
+	LAB_IMAGE=$LAB_CACHE/base.img
+	if [ ! -e "$LAB_IMAGE" ] || [ "$TW_BUILD/demo/probe" -nt "$LAB_IMAGE" ] ||
+		[ "$LAB_SRC/init" -nt "$LAB_IMAGE" ] || [ "$LAB_SRC/lab.sh" -nt "$LAB_IMAGE" ]; then
+		(flock 9 && lab_image "$LAB_IMAGE" "$LAB_MODULES_BASE") 9>"$LAB_CACHE/lock" ||
+			{ lab_fail "the guests' initramfs could not be made in $LAB_CACHE"; return; }
+	fi
+	lab_accel "$LAB_IMAGE"
+}
+
+# lab_vm NAME MEGABYTES IMAGE "KERNEL ARGUMENTS" [QEMU OPTION…]: starts a guest in the background.
+# Its command line is at $LAB_RUN/NAME.sock, its console in $LAB_RUN/NAME.console.
+lab_vm() {
+	vm_name=$1
+	vm_memory=$2
+	vm_image=$3
+	vm_append=$4
+	shift 4
+	vm_cpu=qemu64
+	[ "$LAB_ACCEL" = kvm ] && vm_cpu=host
+	qemu-system-x86_64 -name "$vm_name" -accel "$LAB_ACCEL" -machine pc,usb=off,vmport=off,hpet=off \
+		-cpu "$vm_cpu" -m "$vm_memory" -smp 1 -nodefaults -no-user-config -display none -no-reboot \
+		-kernel "$LAB_CACHE/kernel/vmlinuz" -initrd "$vm_image" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on tw.name=$vm_name $vm_append" \
+		-serial "file:$LAB_RUN/$vm_name.console" \
+		-chardev "socket,id=line,path=$LAB_RUN/$vm_name.sock,server=on,wait=off" \
+		-serial chardev:line "$@" </dev/null >"$LAB_RUN/$vm_name.qemu" 2>&1 9>&- &
+	echo $! >"$LAB_RUN/$vm_name.pid"
+}
+
+# lab_nic TAP MAC: the QEMU options of a network card on an existing tap, one word each line.
+lab_nic() {
+	printf '%s\n' -netdev "tap,id=$1,ifname=$1,script=no,downscript=no,vhost=off" \
+		-device "virtio-net-pci,netdev=$1,mac=$2,romfile="
+}
+
+# lab_await NAME…: until every guest listens on its command line.
+lab_await() {
+	for vm_name in "$@"; do
+		"$TW_BUILD/demo/guest" -t "${LAB_BOOT_SECONDS:-60}" -w "$LAB_RUN/$vm_name.sock" ||
+			{ lab_fail "guest $vm_name did not come up; see $LAB_RUN/$vm_name.console"; return; }
+	done
+}
+
+# lab_guest NAME COMMAND…: runs a command in a guest, for at most LAB_SECONDS.
+lab_guest() {
+	vm_name=$1
+	shift
+	"$TW_BUILD/demo/guest" -t "${LAB_SECONDS:-20}" "$LAB_RUN/$vm_name.sock" "$@"
+}
