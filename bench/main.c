@@ -16,6 +16,9 @@
 
 #define WARM_UP_BATCHES 8
 #define SYSTEMS_MAX	8
+/* Connections that new-connection opens must fit the default tables of 262,144. */
+#define BATCHES_MAX 750
+#define ROUNDS_MAX  150
 
 struct options {
 	struct tw_bench_files files;
