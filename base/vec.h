@@ -12,30 +12,30 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define TW_VEC(type)                                                                               \
-	struct {                                                                                   \
-		type *at;                                                                          \
-		size_t n;                                                                          \
-		size_t max;                                                                        \
+#define TW_VEC(type)        \
+	struct {            \
+		type *at;   \
+		size_t n;   \
+		size_t max; \
 	}
 
-#define tw_vec_push(vec, item)                                                                     \
-	({                                                                                         \
-		int tw_err_ = tw_vec_reserve_((void **)&(vec)->at, &(vec)->max, (vec)->n + 1,       \
-			sizeof(*(vec)->at));                                                       \
-		if (!tw_err_)                                                                      \
-			(vec)->at[(vec)->n++] = (item);                                            \
-		tw_err_;                                                                           \
+#define tw_vec_push(vec, item)                                                               \
+	({                                                                                   \
+		int tw_err_ = tw_vec_reserve_(                                               \
+			(void **)&(vec)->at, &(vec)->max, (vec)->n + 1, sizeof(*(vec)->at)); \
+		if (!tw_err_)                                                                \
+			(vec)->at[(vec)->n++] = (item);                                      \
+		tw_err_;                                                                     \
 	})
 
-#define tw_vec_foreach(vec, item)                                                                  \
-	for (__typeof__((vec)->at) item = (vec)->at; item < (vec)->at + (vec)->n; item++)
+#define tw_vec_foreach(vec, item) \
+	for (__typeof__(*(vec)->at) *item = (vec)->at; item < (vec)->at + (vec)->n; item++)
 
-#define tw_vec_done(vec)                                                                           \
-	do {                                                                                       \
-		free((vec)->at);                                                                   \
-		(vec)->at = NULL;                                                                  \
-		(vec)->n = (vec)->max = 0;                                                         \
+#define tw_vec_done(vec)                   \
+	do {                               \
+		free((vec)->at);           \
+		(vec)->at = NULL;          \
+		(vec)->n = (vec)->max = 0; \
 	} while (0)
 
 /* Makes room for `n` items; 0 or -ENOMEM, unchanged on failure. */
