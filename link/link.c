@@ -2,6 +2,9 @@
 #include "link/link.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
 
 #define HEADER_LEN 4
 
@@ -36,4 +39,28 @@ long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, si
 	*ret_body = data + HEADER_LEN;
 	*ret_body_len = body_len;
 	return (long)(HEADER_LEN + body_len);
+}
+
+/* A byte of a message can cost forty of memory: what one message may take is bounded too. */
+static void *bounded_alloc(void *arg, size_t size)
+{
+	size_t *left = arg;
+
+	if (size > *left)
+		return NULL;
+	*left -= size;
+	return tw_alloc(size);
+}
+
+static void bounded_free(void *arg, void *memory)
+{
+	free(memory);
+}
+
+Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len)
+{
+	size_t left = TW_LINK_UNPACK_MAX;
+	ProtobufCAllocator allocator = {bounded_alloc, bounded_free, &left};
+
+	return tapwall__v1__request__unpack(&allocator, len, body);
 }

@@ -25,6 +25,11 @@ int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
  * body) and sets *ret_body and *ret_body_len, or 0 when more bytes are needed, or -EMSGSIZE. */
 long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len);
 
+/* Reads a request that a frame holds; freed with tapwall__v1__request__free_unpacked(r, NULL). NULL
+ * when it is none, or when its pieces would take more memory than TW_LINK_UNPACK_MAX. */
+#define TW_LINK_UNPACK_MAX ((size_t)4 * TW_LINK_FRAME_MAX)
+Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len);
+
 /* Client side, blocking. */
 struct tw_link_client;
 int tw_link_connect(const char *socket_path, struct tw_link_client **ret, struct tw_err *err);
