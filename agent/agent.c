@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+
+#include "agent/clock.h"
+#include "agent/notify.h"
+#include "agent/watch.h"
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define TICK_NS	       250000000
+#define POLICY_MAX     (16u << 20)
+#define EXIT_NO	       1
+#define EXIT_USAGE     2
+#define EXIT_FORBIDDEN 3
+#define EXIT_INTERNAL  5
+
+static int exit_code(int err)
+{
+	switch (err) {
+	case -EBUSY:
+	case -EEXIST:
+		return EXIT_NO;
+	case -EPERM:
+	case -EACCES:
+	case -EOPNOTSUPP:
+	case -ENOSYS:
+		return EXIT_FORBIDDEN;
+	default:
+		return EXIT_INTERNAL;
+	}
+}
+
+/* ---- the policy file ---- */
+
+static int read_policy_file(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
+{
+	tw_autofile FILE *file = fopen(path, "re");
+	tw_auto_buf struct tw_buf text = {0};
+	char chunk[65536];
+	size_t n;
+
+	if (!file)
+		return tw_err_set(err, -errno, path, NULL, "%m");
+	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
+		tw_buf_add(&text, chunk, n);
+		if (text.failed || text.len > POLICY_MAX)
+			return tw_err_set(
+				err, -EFBIG, path, NULL, "larger than %u MiB", POLICY_MAX >> 20);
+	}
+	if (ferror(file))
+		return tw_err_set(err, -EIO, path, NULL, "cannot be read");
+	*ret_len = text.len;
+	*ret = text.data ? TW_TAKE_PTR(text.data) : tw_strdup("");
+	return *ret ? 0 : tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
+}
+
+static int apply(struct tw_agent *agent, const char *text, size_t len, const char *source)
+{
+	struct tw_applied applied = {0};
+	struct tw_diags diags = {0};
+	struct tw_err err = {0};
+	int ret = tw_publish_apply(agent, text, len, source, false, &diags, &applied, &err);
+
+	tw_vec_foreach (&diags, diag)
+		tw_log(diag->severity == TW_SEV_ERROR ? TW_LOG_ERR : TW_LOG_WARNING,
+			"%s:%u:%u: %s%s%s", source, diag->line, diag->column, diag->text,
+			diag->hint ? "; " : "", diag->hint ? diag->hint : "");
+	if (ret < 0)
+		tw_log(TW_LOG_ERR, "policy %s refused: %s", source, err.text);
+	else
+		tw_log(TW_LOG_INFO,
+			"policy %s is in force as number %llu: %zu rules, %zu workloads", source,
+			(unsigned long long)agent->generation,
+			tw_policy_n_rules(agent->inforce->policy),
+			tw_policy_n_workloads(agent->inforce->policy));
+	tw_diags_done(&diags);
+	tw_applied_done(&applied);
+	return ret;
+}
+
+static int apply_file(struct tw_agent *agent, const char *path)
+{
+	tw_autofree char *text = NULL;
+	struct tw_err err = {0};
+	size_t len = 0;
+	int ret = read_policy_file(path, &text, &len, &err);
+
+	if (ret < 0) {
+		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+		return ret;
+	}
+	return apply(agent, text, len, path);
+}
+
+/* The policy that an earlier agent left in force; it keeps its number and its age. */
+static int apply_saved(struct tw_agent *agent, const struct tw_saved_rules *saved)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+	int ret = tw_store_read(agent->store, TW_STORE_POLICY, &text, &len);
+
+	if (ret < 0)
+		return ret;
+	if (agent->generation)
+		agent->generation--;
+	ret = apply(agent, text, len, saved->source ? saved->source : TW_STORE_POLICY);
+	if (ret < 0)
+		agent->generation++;
+	else if (saved->since_ns)
+		agent->inforce->since_ns = saved->since_ns;
+	return ret;
+}
+
+/* At start: the file that was named, if it is valid, else what was in force before. A host is
+ * never left open for want of a policy: without one, ports are shut. */
+static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *saved)
+{
+	const char *path = agent->options->policy;
+	tw_autofree char *text = NULL, *old = NULL;
+	struct tw_err err = {0};
+	size_t len, old_len;
+
+	if (path && !read_policy_file(path, &text, &len, &err) &&
+		(tw_store_read(agent->store, TW_STORE_POLICY, &old, &old_len) < 0 ||
+			old_len != len || memcmp(old, text, len) != 0)) {
+		if (!apply(agent, text, len, path))
+			return;
+		tw_log(TW_LOG_WARNING, "going on with the policy that was in force before");
+	} else if (path && !text) {
+		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+	}
+	if (apply_saved(agent, saved) < 0)
+		tw_log(TW_LOG_WARNING,
+			"no policy is in force: ports stay as they are, new ones are shut; apply one");
+}
+
+static void tell_status(const struct tw_agent *agent)
+{
+	if (agent->inforce)
+		tw_notify("STATUS=%zu ports, policy number %llu from %s", agent->ports.list.n,
+			(unsigned long long)agent->inforce->generation, agent->inforce->source);
+	else
+		tw_notify("STATUS=%zu ports, all shut: no policy is in force", agent->ports.list.n);
+}
+
+void tw_agent_reload(struct tw_agent *agent)
+{
+	tw_notify_reloading();
+	if (agent->options->policy)
+		apply_file(agent, agent->options->policy);
+	else
+		tw_log(TW_LOG_INFO, "nothing to reload: started without --policy");
+	tell_status(agent);
+	tw_notify("READY=1");
+}
+
+/* ---- loop callbacks ---- */
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+	struct signalfd_siginfo info;
+
+	if (read(agent->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		tw_agent_reload(agent);
+		return;
+	}
+	tw_log(TW_LOG_INFO, "stopping; what is enforced stays enforced");
+	tw_loop_stop(&agent->loop);
+}
+
+static void on_tick(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+	uint64_t now = tw_clock_ns(), count;
+
+	if (read(agent->tick_fd, &count, sizeof(count)) < 0)
+		return;
+	tw_publish_tick(agent);
+	tw_sweep_tick(&agent->sweep);
+	tw_server_tick(agent->server);
+	tw_events_tick(agent->events);
+	tw_server_pump(agent->server);
+	if (agent->retry_ns && now >= agent->retry_ns)
+		tw_agent_ports_changed(agent);
+	if (agent->watchdog_ns && now - agent->watchdog_last_ns >= agent->watchdog_ns) {
+		tw_notify("WATCHDOG=1");
+		agent->watchdog_last_ns = now;
+	}
+}
+
+/* ---- setting up, in order ---- */
+
+static int open_signals(struct tw_agent *agent)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (agent->signal_fd < 0)
+		return -errno;
+	return tw_loop_add(
+		&agent->loop, &agent->signal_watch, agent->signal_fd, EPOLLIN, on_signal, agent);
+}
+
+static int open_tick(struct tw_agent *agent)
+{
+	const struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
+
+	agent->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (agent->tick_fd < 0 || timerfd_settime(agent->tick_fd, 0, &every, NULL) < 0)
+		return -errno;
+	agent->watchdog_ns = tw_notify_watchdog_ns();
+	return tw_loop_add(
+		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
+}
+
+static int open_kernel(struct tw_agent *agent, struct tw_err *err)
+{
+	const struct tw_agent_options *options = agent->options;
+	const struct tw_kernel_options kernel = {
+		.bpffs = options->bpffs,
+		.max_conns = options->max_conns,
+		.force_clsact = options->force_clsact,
+	};
+	int ret = tw_kernel_open(&kernel, &agent->kernel, err);
+
+	if (ret < 0)
+		return ret;
+	tw_log(TW_LOG_INFO, "%s, %s, room for %u connections of %u bytes",
+		tw_kernel_facts(agent->kernel)->adopted ? "adopted what was in force"
+							: "starting afresh",
+		tw_kernel_facts(agent->kernel)->tcx ? "tcx" : "clsact",
+		tw_kernel_facts(agent->kernel)->max_conns,
+		tw_kernel_facts(agent->kernel)->conn_bytes);
+	if (options->forwarding == TW_FORWARDING_CUT_THROUGH)
+		tw_log(TW_LOG_WARNING,
+			"--forwarding cut-through is not in this version: frames go through the vSwitch");
+	return 0;
+}
+
+static int init_tables(struct tw_agent *agent, struct tw_err *err)
+{
+	int ret;
+
+	tw_slots_init(&agent->slots, tw_kernel_map_fd(agent->kernel, TW_MAP_rules));
+	tw_ports_init(&agent->ports);
+	ret = tw_images_init(&agent->images, agent->kernel);
+	if (!ret)
+		ret = tw_journal_init(&agent->journal);
+	if (!ret)
+		ret = tw_sweep_init(&agent->sweep, agent);
+	if (!ret)
+		ret = tw_loop_init(&agent->loop);
+	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
+}
+
+static int init_rest(struct tw_agent *agent, struct tw_err *err)
+{
+	int ret = tw_events_new(agent, &agent->events, err);
+
+	if (!ret)
+		ret = tw_server_new(agent, agent->options->socket, &agent->server, err);
+	if (ret < 0)
+		return ret;
+	ret = open_signals(agent);
+	if (!ret)
+		ret = open_tick(agent);
+	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
+}
+
+static int init(struct tw_agent *agent, struct tw_err *err)
+{
+	struct tw_saved_rules saved = {0};
+	int ret = tw_store_open(agent->options->state_dir, &agent->store, err);
+
+	if (!ret)
+		ret = open_kernel(agent, err);
+	if (!ret)
+		ret = init_tables(agent, err);
+	if (!ret)
+		ret = tw_publish_adopt(agent, err);
+	if (!ret) {
+		tw_store_load_rules(agent->store, &agent->slots, &saved);
+		agent->generation = saved.generation;
+		ret = tw_watch_open(agent, err);
+	}
+	if (!ret) {
+		first_policy(agent, &saved);
+		tw_watch_begin(agent);
+		ret = init_rest(agent, err);
+	}
+	free(saved.source);
+	return ret;
+}
+
+/* Frees what init() made, as far as it came. Nothing that is enforced changes. */
+static void done(struct tw_agent *agent)
+{
+	if (agent->tick_fd >= 0)
+		close(agent->tick_fd);
+	if (agent->signal_fd >= 0)
+		close(agent->signal_fd);
+	tw_server_free(agent->server);
+	tw_events_free(agent->events);
+	tw_netlink_free(agent->netlink);
+	tw_latch_free(agent->latch);
+	tw_inforce_free(agent->inforce);
+	tw_vec_done(&agent->adopted);
+	tw_vec_done(&agent->watched);
+	tw_sweep_done(&agent->sweep);
+	tw_journal_done(&agent->journal);
+	tw_ports_done(&agent->ports);
+	tw_images_done(&agent->images);
+	tw_slots_done(&agent->slots);
+	tw_loop_done(&agent->loop);
+	tw_kernel_close(agent->kernel);
+	tw_store_free(agent->store);
+}
+
+static int fail(const struct tw_err *err, int code)
+{
+	tw_err_print(stderr, "tapwalld", err);
+	return code;
+}
+
+int tw_agent_run(const struct tw_agent_options *options)
+{
+	const struct rlimit files = {65536, 65536}; /* maps, links, clients */
+	struct tw_agent agent = {
+		.options = options, .signal_fd = -1, .tick_fd = -1, .loop = {.epoll_fd = -1}};
+	struct tw_err err = {0};
+	int ret;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	agent.started_ns = tw_clock_ns();
+	if (tw_patterns_parse(options->ports, &agent.patterns, &err) < 0)
+		return fail(&err, EXIT_USAGE);
+	ret = init(&agent, &err);
+	if (ret < 0) {
+		done(&agent);
+		return fail(&err, exit_code(ret));
+	}
+	tell_status(&agent);
+	tw_notify("READY=1");
+	ret = tw_loop_run(&agent.loop);
+	tw_notify("STOPPING=1");
+	done(&agent);
+	return ret < 0 ? EXIT_INTERNAL : 0;
+}
+
+int tw_agent_release(const struct tw_agent_options *options)
+{
+	const struct tw_patterns none = {0};
+	tw_auto(tw_latch) struct tw_latch *latch = NULL;
+	tw_auto(tw_store) struct tw_store *store = NULL;
+	struct tw_err err = {0};
+	int ret = tw_store_open(options->state_dir, &store, &err);
+
+	if (!ret)
+		ret = tw_kernel_release(options->bpffs, &err);
+	/* Without netfilter there is nothing of ours in it. */
+	if (!ret && !tw_latch_new(options->bpffs, &none, &latch, NULL) && tw_latch_exists(latch))
+		ret = tw_latch_remove(latch, &err);
+	if (ret < 0)
+		return fail(&err, exit_code(ret));
+	unlink(options->socket);
+	tw_store_remove(store);
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* agent.h: the agent of one host (or one network namespace): what its modules share.
+ *
+ *	netlink ──► ports ──► publish ──► kernel maps      events ◄── ring buffer
+ *	                        ▲   └───► latch              └─► journal ──► server ──► clients
+ *	       policy, store ───┘                 sweep ◄── connection table ──► answer
+ *
+ * Order:      tw_agent_init() in the order of the fields below, tw_agent_done() in the reverse.
+ * Invariants: 1. One thread; no module blocks.
+ *             2. Ending the agent, in any way, changes nothing that is enforced.
+ */
+#pragma once
+
+#include "agent/events.h"
+#include "agent/images.h"
+#include "agent/inforce.h"
+#include "agent/journal.h"
+#include "agent/latch.h"
+#include "agent/loop.h"
+#include "agent/netlink.h"
+#include "agent/pattern.h"
+#include "agent/ports.h"
+#include "agent/publish.h"
+#include "agent/server.h"
+#include "agent/slots.h"
+#include "agent/store.h"
+#include "agent/sweep.h"
+#include "agent/watch.h"
+#include "fastpath/kernel/load.h"
+
+enum tw_forwarding { TW_FORWARDING_VSWITCH, TW_FORWARDING_CUT_THROUGH };
+
+/* The command line. Strings point into argv or the table of options. */
+struct tw_agent_options {
+	const char *ports;
+	const char *policy; /* NULL: the one saved */
+	uint32_t max_conns;
+	unsigned int forwarding; /* enum tw_forwarding */
+	const char *socket;
+	const char *bpffs;
+	const char *state_dir;
+	bool force_clsact;
+	bool verbose;
+	bool release;
+};
+
+struct tw_agent {
+	const struct tw_agent_options *options;
+	struct tw_patterns patterns;
+	uint64_t started_ns;
+	struct tw_store *store;
+	struct tw_kernel *kernel;
+	struct tw_loop loop;
+	struct tw_slots slots;
+	struct tw_images images;
+	struct tw_ports ports;
+	struct tw_journal journal;
+	struct tw_events *events;
+	struct tw_sweep sweep;
+	struct tw_latch *latch; /* NULL where netfilter has no bridge family */
+	struct tw_netlink *netlink;
+	struct tw_server *server;
+
+	/* publish.c */
+	struct tw_inforce *inforce;	   /* NULL: nothing is in force, all ports are shut */
+	uint64_t generation;		   /* of the last policy that was in force */
+	uint32_t epoch;			   /* that of the kernel's config */
+	uint64_t flipped_ns;		   /* 0: no entries of the epoch before are left */
+	TW_VEC(struct tw_mac_key) watched; /* what the map `macs` holds */
+	TW_VEC(struct tw_adopted) adopted; /* found in the kernel, not yet met as an interface */
+
+	/* watch.c, agent.c */
+	bool before;			   /* the first dump: what it tells was here before us */
+	bool dirty;			   /* ports changed, and tw_agent_ports_changed() is due */
+	struct tw_saved_port *saved_ports; /* of an earlier agent, during the first dump */
+	size_t n_saved_ports;
+	struct tw_watch netlink_watch;
+	struct tw_watch latch_watch;
+	struct tw_watch signal_watch;
+	struct tw_watch tick_watch;
+	int signal_fd;
+	int tick_fd;
+	uint64_t watchdog_ns;
+	uint64_t watchdog_last_ns;
+	uint64_t retry_ns; /* when to try again what failed; 0: nothing did */
+};
+
+/* Sets everything up and runs until told to stop; returns the exit code. Speaks on stderr. */
+int tw_agent_run(const struct tw_agent_options *options);
+/* Takes down all that an agent with these options left in the kernel; returns the exit code. */
+int tw_agent_release(const struct tw_agent_options *options);
+
+/* Reads the policy again from where it came; the result is logged. */
+void tw_agent_reload(struct tw_agent *agent);

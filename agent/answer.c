@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "agent/agent.h"
+#include "agent/answer.h"
+#include "agent/clock.h"
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define PROTOCOL 1
+
+/* Strings of messages are not const in generated code, and are only read. */
+#define TEXT(text) ((char *)(uintptr_t)(text))
+
+int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last)
+{
+	response->id = id;
+	response->last = last;
+	return tw_link_pack(out, &response->base);
+}
+
+int tw_answer_error(
+	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err)
+{
+	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+
+	error.code = -err->code;
+	error.place = TEXT(err->place);
+	error.text = TEXT(err->text);
+	error.hint = TEXT(err->hint);
+	response->error = &error;
+	return tw_answer_send(out, id, response, true);
+}
+
+static int answer_version(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Version version = TAPWALL__V1__VERSION__INIT;
+	Tapwall__V1__Feature tcx = TAPWALL__V1__FEATURE__INIT, ring = tcx, latch = tcx;
+	Tapwall__V1__Feature *features[] = {&tcx, &ring, &latch};
+	struct utsname host;
+
+	uname(&host);
+	tcx.name = TEXT("tcx");
+	tcx.found = tcx.used = facts->tcx;
+	tcx.note = TEXT(facts->tcx ? "programs hang at tcx links"
+				   : "programs hang at clsact filters instead");
+	ring.name = TEXT("ring-buffer");
+	ring.found = ring.used = true;
+	ring.note = TEXT("events reach the agent through it");
+	latch.name = TEXT("netfilter-bridge");
+	latch.found = latch.used = agent->latch != NULL;
+	latch.note = TEXT(agent->latch ? "keeps new ports shut until they are attached"
+				       : "new ports are open until netlink tells of them");
+	version.version = TEXT(TW_VERSION);
+	version.protocol = PROTOCOL;
+	version.kernel = host.release;
+	version.features = features;
+	version.n_features = sizeof(features) / sizeof(features[0]);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_VERSION;
+	response.version = &version;
+	return tw_answer_send(out, request->id, &response, true);
+}
+
+static int answer_policy(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
+	struct tw_err err;
+
+	if (!agent->inforce) {
+		tw_err_set(&err, -ENOENT, "policy", "apply one", "no policy is in force");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+	policy.text.data = (uint8_t *)agent->inforce->text;
+	policy.text.len = agent->inforce->text_len;
+	policy.source = agent->inforce->source;
+	policy.generation = agent->inforce->generation;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_POLICY;
+	response.policy = &policy;
+	return tw_answer_send(out, request->id, &response, true);
+}
+
+/* ---- apply ---- */
+
+#define DIAGNOSTICS_MAX 1000 /* more help nobody */
+
+/* The diagnostics as messages; `list` and `rows` are freed by the caller. */
+static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnostic **ret_rows,
+	Tapwall__V1__Diagnostic ***ret_list, size_t *ret_n)
+{
+	size_t n = diags->n < DIAGNOSTICS_MAX ? diags->n : DIAGNOSTICS_MAX;
+	Tapwall__V1__Diagnostic *rows = tw_alloc_array(n, sizeof(*rows));
+	Tapwall__V1__Diagnostic **list = tw_alloc_array(n, sizeof(*list));
+
+	*ret_rows = rows;
+	*ret_list = list;
+	if (!rows || !list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct tw_diag *diag = &diags->at[i];
+
+		tapwall__v1__diagnostic__init(&rows[i]);
+		rows[i].severity = diag->severity == TW_SEV_ERROR
+					   ? TAPWALL__V1__DIAGNOSTIC__SEVERITY__ERROR
+					   : TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
+		rows[i].line = diag->line;
+		rows[i].column = diag->column;
+		rows[i].text = diag->text;
+		rows[i].hint = TEXT(diag->hint ? diag->hint : "");
+		list[i] = &rows[i];
+	}
+	*ret_n = n;
+	return 0;
+}
+
+static void fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *message)
+{
+	message->generation = applied->generation;
+	message->compile_ms = (double)applied->compile_ns / 1e6;
+	message->publish_ms = (double)applied->publish_ns / 1e6;
+	message->rules_added = applied->rules[TW_CHANGE_ADDED].at;
+	message->n_rules_added = applied->rules[TW_CHANGE_ADDED].n;
+	message->rules_removed = applied->rules[TW_CHANGE_REMOVED].at;
+	message->n_rules_removed = applied->rules[TW_CHANGE_REMOVED].n;
+	message->rules_changed = applied->rules[TW_CHANGE_CHANGED].at;
+	message->n_rules_changed = applied->rules[TW_CHANGE_CHANGED].n;
+	message->workloads_added = applied->workloads[TW_CHANGE_ADDED].at;
+	message->n_workloads_added = applied->workloads[TW_CHANGE_ADDED].n;
+	message->workloads_removed = applied->workloads[TW_CHANGE_REMOVED].at;
+	message->n_workloads_removed = applied->workloads[TW_CHANGE_REMOVED].n;
+	message->workloads_changed = applied->workloads[TW_CHANGE_CHANGED].at;
+	message->n_workloads_changed = applied->workloads[TW_CHANGE_CHANGED].n;
+	message->ports_changed = applied->ports.at;
+	message->n_ports_changed = applied->ports.n;
+	message->unchanged = applied->unchanged;
+}
+
+static void log_applied(const Tapwall__V1__ApplyRequest *apply, int result,
+	const struct tw_applied *applied, const struct tw_err *err)
+{
+	if (apply->dry_run)
+		return;
+	if (result < 0)
+		tw_log(TW_LOG_WARNING, "policy %s refused, the old one stays: %s", apply->source,
+			err->text);
+	else
+		tw_log(TW_LOG_INFO, "policy %s is in force as number %llu (%.1f ms)", apply->source,
+			(unsigned long long)applied->generation,
+			(double)(applied->compile_ns + applied->publish_ns) / 1e6);
+}
+
+static int answer_apply(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	const Tapwall__V1__ApplyRequest *apply = request->apply;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
+	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
+	tw_autofree Tapwall__V1__Diagnostic **list = NULL;
+	struct tw_applied applied = {0};
+	struct tw_diags diags = {0};
+	struct tw_err err = {0};
+	int result, ret;
+
+	result = tw_publish_apply(agent, (const char *)apply->text.data, apply->text.len,
+		apply->source, apply->dry_run, &diags, &applied, &err);
+	log_applied(apply, result, &applied, &err);
+	ret = fill_diagnostics(&diags, &rows, &list, &response.n_diagnostics);
+	if (!ret) {
+		response.diagnostics = list;
+		fill_applied(&applied, &message);
+		response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
+		response.applied = &message;
+		if (result < 0)
+			response.body_case = TAPWALL__V1__RESPONSE__BODY__NOT_SET;
+		ret = result < 0 ? tw_answer_error(out, request->id, &response, &err)
+				 : tw_answer_send(out, request->id, &response, true);
+	}
+	tw_diags_done(&diags);
+	tw_applied_done(&applied);
+	return ret;
+}
+
+int tw_answer_start(struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out,
+	struct tw_stream **ret_stream)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct tw_err err;
+
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_VERSION:
+		return answer_version(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_STATUS:
+		return tw_answer_status(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_APPLY:
+		return answer_apply(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_POLICY:
+		return answer_policy(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_PORTS:
+		return tw_answer_ports(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_FLOWS:
+		return tw_answer_flows(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_RULES:
+		return tw_answer_rules(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
+		return tw_answer_counters(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+		return tw_answer_log(agent, request, ret_stream);
+	default:
+		tw_err_set(&err, -EOPNOTSUPP, "request", "use a client of this agent's version",
+			"this agent does not know what was asked");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* answer.h: what the agent says to each request of link.proto; shared by answer*.c.
+ *
+ * Those that end in a stream set *ret_stream and write nothing themselves. 0 or a negative errno.
+ * A last response without a body ends a list.
+ */
+#pragma once
+
+#include "agent/server.h"
+
+int tw_answer_status(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+int tw_answer_ports(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+int tw_answer_flows(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+int tw_answer_rules(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+int tw_answer_counters(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+int tw_answer_log(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+
+int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last);
+/* Sends `response` (which may hold diagnostics) as the failure of its request. */
+int tw_answer_error(
+	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err);

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Answers that list what the agent knows: ports, rules, counters, the log. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/answer.h"
+#include "agent/clock.h"
+#include "agent/counts.h"
+#include "agent/describe.h"
+#include "base/alloc.h"
+#include "fastpath/abi/names.h"
+
+#define TEXT(text) ((char *)(uintptr_t)(text))
+#define ROWS_TURN  512 /* rows looked at in a turn */
+
+struct list_stream {
+	struct tw_stream base;
+	uint64_t at; /* ifindex, rule number, reason or journal entry that comes next */
+	struct tw_inforce *inforce; /* rules: of the policy that was in force when asked */
+	bool follow;
+	bool all;
+	char *workload; /* NULL: all */
+};
+
+static void list_done(struct tw_stream *base)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+
+	tw_inforce_free(stream->inforce);
+	free(stream->workload);
+	free(stream);
+}
+
+static int list_new(uint64_t id,
+	int (*next)(struct tw_stream *, struct tw_agent *, struct tw_buf *),
+	struct list_stream **ret)
+{
+	struct list_stream *stream = tw_alloc(sizeof(*stream));
+
+	if (!stream)
+		return -ENOMEM;
+	stream->base = (struct tw_stream){next, list_done, id};
+	*ret = stream;
+	return 0;
+}
+
+static int list_end(const struct list_stream *stream, struct tw_buf *out)
+{
+	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
+	int ret = tw_answer_send(out, stream->base.id, &end, true);
+
+	return ret < 0 ? ret : TW_STREAM_END;
+}
+
+/* ---- ports ---- */
+
+#define PREFIX_TEXT (INET6_ADDRSTRLEN + 4)
+
+/* An address of a workload as people write it: a host without a length, IPv4 lengths from 0. */
+static void format_prefix(const struct tw_prefix *prefix, char text[PREFIX_TEXT])
+{
+	bool v4 = !prefix->addr.w[0] && !prefix->addr.w[1] && prefix->addr.w[2] == htonl(0xffff) &&
+		  prefix->len >= 96;
+	size_t len;
+
+	tw_addr_format(&prefix->addr, text);
+	len = strlen(text);
+	if (prefix->len < 128)
+		snprintf(text + len, PREFIX_TEXT - len, "/%d", prefix->len - (v4 ? 96 : 0));
+}
+
+static void fill_port_counts(
+	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+{
+	struct tw_port_count count;
+
+	if (tw_counts_port(agent, port->id, &count) < 0)
+		return;
+	message->packets_out = count.packets[TW_DIR_OUT];
+	message->packets_in = count.packets[TW_DIR_IN];
+	message->bytes_out = count.bytes[TW_DIR_OUT];
+	message->bytes_in = count.bytes[TW_DIR_IN];
+	message->denied_out = count.denied_packets[TW_DIR_OUT];
+	message->denied_in = count.denied_packets[TW_DIR_IN];
+	message->events_limited = count.events_limited;
+	message->events_lost = count.events_lost;
+}
+
+static void fill_port(
+	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+{
+	static const char *const states[] = {"shut", "unclaimed", "protected"};
+	const struct tw_network_row *bridge = tw_ports_network_row(&agent->ports, port->bridge);
+	const struct tw_image_slot *slot;
+
+	tapwall__v1__port__init(message);
+	message->name = TEXT(port->name);
+	message->ifindex = port->ifindex;
+	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
+	message->state = TEXT(states[port->attached ? port->state : TW_PORT_SHUT]);
+	message->bridge = TEXT(bridge ? bridge->name : "");
+	fill_port_counts(agent, port, message);
+	if (!port->has_entry[agent->epoch & 1])
+		return;
+	slot = &agent->images.slots[port->entry[agent->epoch & 1].image];
+	message->rules = slot->n_entries;
+	message->image_bytes = slot->bytes;
+}
+
+static int send_port(const struct list_stream *stream, const struct tw_agent *agent,
+	const struct tw_agent_port *port, struct tw_buf *out)
+{
+	const struct tw_vnic *vnic = port->vnic;
+	size_t n = vnic ? vnic->n_prefixes : 0;
+	tw_autofree char(*texts)[PREFIX_TEXT] = tw_alloc_array(n, sizeof(*texts));
+	tw_autofree char **addresses = tw_alloc_array(n + 1, sizeof(*addresses));
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Port message;
+	char mac[18] = "";
+
+	if (!texts || !addresses)
+		return -ENOMEM;
+	fill_port(agent, port, &message);
+	if (vnic && vnic->has_mac)
+		tw_mac_format(vnic->mac, mac);
+	message.mac = mac;
+	for (size_t i = 0; i < n; i++) {
+		format_prefix(&vnic->prefixes[i], texts[i]);
+		addresses[message.n_addresses++] = texts[i];
+	}
+	if (vnic && vnic->any)
+		addresses[message.n_addresses++] = TEXT("any");
+	message.addresses = addresses;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_PORT;
+	response.port = &message;
+	return tw_answer_send(out, stream->base.id, &response, false);
+}
+
+static int ports_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
+		const struct tw_agent_port *port = tw_ports_next(
+			&agent->ports, (uint32_t)stream->at);
+		int ret;
+
+		if (!port)
+			return list_end(stream, out);
+		stream->at = port->ifindex;
+		ret = send_port(stream, agent, port, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_STREAM_MORE;
+}
+
+int tw_answer_ports(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, ports_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}
+
+/* ---- rules ---- */
+
+static int send_rule(const struct list_stream *stream, const struct tw_agent *agent, size_t index,
+	struct tw_buf *out)
+{
+	const struct tw_policy *policy = stream->inforce->policy;
+	const struct tw_rule_info *info = tw_policy_rule(policy, index);
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Rule message = TAPWALL__V1__RULE__INIT;
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_rule_count count = {0};
+
+	tw_policy_print_rule(policy, index, &text);
+	if (text.failed)
+		return -ENOMEM;
+	tw_counts_rule(agent, stream->inforce->slots[index], &count);
+	message.name = TEXT(info->name);
+	message.action = TEXT(tw_verdict_name(info->action));
+	message.hits = count.hits;
+	message.packets = count.packets;
+	message.bytes = count.bytes;
+	message.last_hit_s = count.last_ns ? (double)(tw_clock_ns() - count.last_ns) / 1e9 : -1;
+	message.line = info->line;
+	message.text = text.data;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_RULE;
+	response.rule = &message;
+	return tw_answer_send(out, stream->base.id, &response, false);
+}
+
+static int rules_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
+		int ret;
+
+		if (!stream->inforce || stream->at > tw_policy_n_rules(stream->inforce->policy))
+			return list_end(stream, out);
+		ret = send_rule(stream, agent, stream->at++, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_STREAM_MORE;
+}
+
+int tw_answer_rules(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, rules_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->inforce = agent->inforce ? tw_inforce_ref(agent->inforce) : NULL;
+	*ret_stream = &stream->base;
+	return 0;
+}
+
+/* ---- counters ---- */
+
+static int counters_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	const struct list_stream *stream = (struct list_stream *)base;
+	int ret = 0;
+
+	for (uint32_t reason = TW_R_NONE + 1; reason < TW_R__MAX && !ret; reason++) {
+		Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+		Tapwall__V1__Counter counter = TAPWALL__V1__COUNTER__INIT;
+
+		counter.reason = TEXT(tw_reason_name(reason));
+		counter.text = TEXT(tw_reason_text(reason));
+		ret = tw_counts_reason(agent, reason, TW_DIR_OUT, &counter.out);
+		if (!ret)
+			ret = tw_counts_reason(agent, reason, TW_DIR_IN, &counter.in);
+		response.body_case = TAPWALL__V1__RESPONSE__BODY_COUNTER;
+		response.counter = &counter;
+		if (!ret)
+			ret = tw_answer_send(out, base->id, &response, false);
+	}
+	return ret < 0 ? ret : list_end(stream, out);
+}
+
+int tw_answer_counters(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, counters_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}
+
+/* ---- log ---- */
+
+static bool is_of(const Tapwall__V1__LogEntry *entry, const char *workload)
+{
+	return !strcmp(entry->workload, workload) ||
+	       (entry->from && !strcmp(entry->from->workload, workload)) ||
+	       (entry->to && !strcmp(entry->to->workload, workload));
+}
+
+static bool is_wanted(
+	const struct list_stream *stream, const Tapwall__V1__LogEntry *entry, bool notable)
+{
+	return (notable || stream->all) && (!stream->workload || is_of(entry, stream->workload));
+}
+
+static int send_entry(struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	uint64_t oldest = tw_journal_oldest(&agent->journal), missed = 0;
+	Tapwall__V1__LogEntry *entry;
+	bool notable;
+	int ret = 0;
+
+	if (stream->at < oldest) {
+		missed = oldest - stream->at;
+		stream->at = oldest;
+	}
+	entry = tw_journal_get(&agent->journal, stream->at++, &notable);
+	if (!entry)
+		return -ENOMEM;
+	entry->lost_before += missed;
+	if (missed || is_wanted(stream, entry, notable)) {
+		response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
+		response.log = entry;
+		ret = tw_answer_send(out, stream->base.id, &response, false);
+	}
+	tapwall__v1__log_entry__free_unpacked(entry, NULL);
+	return ret;
+}
+
+static int log_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
+		int ret;
+
+		if (stream->at >= agent->journal.next)
+			return stream->follow ? TW_STREAM_WAIT : list_end(stream, out);
+		ret = send_entry(stream, agent, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_STREAM_MORE;
+}
+
+/* The number of the entry from which on at most `limit` are wanted. */
+static uint64_t start_of(
+	const struct list_stream *stream, const struct tw_journal *journal, uint32_t limit)
+{
+	uint64_t at = journal->next;
+
+	while (at > tw_journal_oldest(journal) && limit) {
+		bool notable;
+		Tapwall__V1__LogEntry *entry = tw_journal_get(journal, at - 1, &notable);
+
+		if (!entry)
+			break;
+		limit -= is_wanted(stream, entry, notable);
+		tapwall__v1__log_entry__free_unpacked(entry, NULL);
+		at--;
+	}
+	return at;
+}
+
+int tw_answer_log(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	const Tapwall__V1__LogRequest *log = request->log;
+	struct list_stream *stream;
+	int ret = list_new(request->id, log_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->follow = log->follow;
+	stream->all = log->all;
+	if (log->workload[0]) {
+		stream->workload = tw_strdup(log->workload);
+		if (!stream->workload) {
+			list_done(&stream->base);
+			return -ENOMEM;
+		}
+	}
+	stream->at = log->limit ? start_of(stream, &agent->journal, log->limit)
+				: tw_journal_oldest(&agent->journal);
+	*ret_stream = &stream->base;
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Answers that walk the connection table: flows, and status, which counts them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/answer.h"
+#include "agent/clock.h"
+#include "agent/describe.h"
+#include "base/alloc.h"
+
+#define TEXT(text) ((char *)(uintptr_t)(text))
+#define STEPS	   8 /* of the walk, a turn, while nothing comes of them */
+
+struct table_stream {
+	struct tw_stream base;
+	struct tw_walk walk;
+	size_t at; /* next record of the step at hand */
+	size_t n;
+	uint64_t n_live;
+	uint32_t left; /* flows still to send; 0: no limit */
+	bool limited;
+	char *workload; /* NULL: all */
+};
+
+static void table_done(struct tw_stream *base)
+{
+	struct table_stream *stream = (struct table_stream *)base;
+
+	tw_walk_done(&stream->walk);
+	free(stream->workload);
+	free(stream);
+}
+
+static int table_new(struct tw_agent *agent, uint64_t id,
+	int (*next)(struct tw_stream *, struct tw_agent *, struct tw_buf *),
+	struct table_stream **ret)
+{
+	struct table_stream *stream = tw_alloc(sizeof(*stream));
+
+	if (!stream)
+		return -ENOMEM;
+	stream->base = (struct tw_stream){next, table_done, id};
+	if (tw_walk_init(&stream->walk, tw_kernel_map_fd(agent->kernel, TW_MAP_conns)) < 0) {
+		free(stream);
+		return -ENOMEM;
+	}
+	*ret = stream;
+	return 0;
+}
+
+/* ---- flows ---- */
+
+static bool is_wanted(const struct table_stream *stream, const Tapwall__V1__Flow *flow)
+{
+	return !stream->workload || !strcmp(flow->from->workload, stream->workload) ||
+	       !strcmp(flow->to->workload, stream->workload);
+}
+
+static int send_flow(struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out,
+	const struct tw_key *key, const struct tw_conn *conn, uint32_t now)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct tw_described_flow described;
+
+	tw_describe_flow(agent, key, conn, now, &described);
+	if (!is_wanted(stream, &described.flow))
+		return 0;
+	if (stream->limited)
+		stream->left--;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_FLOW;
+	response.flow = &described.flow;
+	return tw_answer_send(out, stream->base.id, &response, false);
+}
+
+static int flows_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	struct table_stream *stream = (struct table_stream *)base;
+	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
+	uint32_t now = tw_clock_tick();
+	struct tw_config config;
+	int steps = 0, ret = tw_kernel_get_config(agent->kernel, &config);
+
+	while (!ret && out->len < TW_SERVER_OUT_SOFT && steps < STEPS) {
+		if (stream->limited && !stream->left)
+			return tw_answer_send(out, base->id, &end, true) < 0 ? -ENOMEM
+									     : TW_STREAM_END;
+		if (stream->at < stream->n) {
+			const struct tw_conn *conn = &stream->walk.conns[stream->at];
+			const struct tw_key *key = &stream->walk.keys[stream->at++];
+
+			if (!tw_conn_has_expired(&config, conn, now, 0))
+				ret = send_flow(stream, agent, out, key, conn, now);
+			continue;
+		}
+		if (stream->walk.ended)
+			return tw_answer_send(out, base->id, &end, true) < 0 ? -ENOMEM
+									     : TW_STREAM_END;
+		stream->at = 0;
+		ret = tw_walk_step(&stream->walk, &stream->n);
+		steps++;
+	}
+	return ret < 0 ? ret : TW_STREAM_MORE;
+}
+
+int tw_answer_flows(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	struct table_stream *stream;
+	int ret = table_new(agent, request->id, flows_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->left = request->flows->limit;
+	stream->limited = stream->left > 0;
+	if (request->flows->workload[0]) {
+		stream->workload = tw_strdup(request->flows->workload);
+		if (!stream->workload) {
+			table_done(&stream->base);
+			return -ENOMEM;
+		}
+	}
+	*ret_stream = &stream->base;
+	return 0;
+}
+
+/* ---- status ---- */
+
+static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *status)
+{
+	tw_vec_foreach (&agent->ports.list, port)
+		switch ((*port)->attached ? (*port)->state : TW_PORT_SHUT) {
+		case TW_PORT_PROTECTED:
+			status->ports_protected++;
+			break;
+		case TW_PORT_UNCLAIMED:
+			status->ports_unclaimed++;
+			break;
+		case TW_PORT_SHUT:
+			status->ports_shut++;
+			break;
+		}
+}
+
+static void fill_images(const struct tw_agent *agent, Tapwall__V1__Status *status)
+{
+	uint64_t n_entries = 0;
+
+	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
+		const struct tw_image_slot *slot = &agent->images.slots[i];
+
+		if (!slot->used)
+			continue;
+		status->images++;
+		status->image_bytes += slot->bytes;
+		n_entries += slot->n_entries;
+	}
+	if (n_entries)
+		status->image_bytes_per_rule = (double)status->image_bytes / (double)n_entries;
+}
+
+static int send_status(
+	const struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+{
+	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
+	const struct tw_inforce *inforce = agent->inforce;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	uint64_t now = tw_clock_ns();
+
+	status.version = TEXT(TW_VERSION);
+	status.pid = (uint32_t)getpid();
+	status.uptime_s = (double)(now - agent->started_ns) / 1e9;
+	if (inforce) {
+		status.policy_source = inforce->source;
+		status.policy_generation = inforce->generation;
+		status.policy_age_s = (double)(now - inforce->since_ns) / 1e9;
+		status.rules = (uint32_t)tw_policy_n_rules(inforce->policy);
+		status.workloads = (uint32_t)tw_policy_n_workloads(inforce->policy);
+	}
+	count_ports(agent, &status);
+	fill_images(agent, &status);
+	status.connections = stream->n_live;
+	status.connections_max = facts->max_conns;
+	status.connection_bytes = facts->conn_bytes;
+	status.events_lost = tw_events_lost(agent->events);
+	status.events_limited = tw_events_limited(agent->events);
+	status.attach = TEXT(facts->tcx ? "tcx" : "clsact");
+	status.bpffs = TEXT(agent->options->bpffs);
+	status.latch = agent->latch != NULL;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
+	response.status = &status;
+	return tw_answer_send(out, stream->base.id, &response, true);
+}
+
+static int status_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	struct table_stream *stream = (struct table_stream *)base;
+	uint32_t now = tw_clock_tick();
+	struct tw_config config;
+	int ret = tw_kernel_get_config(agent->kernel, &config);
+
+	for (int steps = 0; !ret && steps < STEPS && !stream->walk.ended; steps++) {
+		ret = tw_walk_step(&stream->walk, &stream->n);
+		for (size_t i = 0; !ret && i < stream->n; i++)
+			stream->n_live += !tw_conn_has_expired(
+				&config, &stream->walk.conns[i], now, 0);
+	}
+	if (ret < 0)
+		return ret;
+	if (!stream->walk.ended)
+		return TW_STREAM_MORE;
+	tw_events_tick(agent->events);
+	ret = send_status(stream, agent, out);
+	return ret < 0 ? ret : TW_STREAM_END;
+}
+
+int tw_answer_status(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	struct table_stream *stream;
+	int ret = table_new(agent, request->id, status_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* describe.h: connections and events of the fast path in the words people use.
+ *
+ * A description points into itself and into the agent: it is used at once, and not copied.
+ */
+#pragma once
+
+#include <arpa/inet.h>
+
+#include "fastpath/abi/event.h"
+#include "link/link.h"
+
+struct tw_agent;
+
+struct tw_described_ends {
+	Tapwall__V1__End from;
+	Tapwall__V1__End to;
+	char from_text[INET6_ADDRSTRLEN];
+	char to_text[INET6_ADDRSTRLEN];
+	char proto[16];
+};
+
+struct tw_described_flow {
+	Tapwall__V1__Flow flow;
+	struct tw_described_ends ends;
+	Tapwall__V1__Gate gate[TW_DIR__MAX];
+	char network[24];
+};
+
+void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
+	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret);
+
+struct tw_described_entry {
+	Tapwall__V1__LogEntry entry;
+	struct tw_described_ends ends;
+	char src_mac[18];
+	char dst_mac[18];
+};
+
+void tw_describe_event(
+	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret);
+
+/* Whether the event is shown without asking for everything: a denial, or what a rule wants told. */
+bool tw_event_is_notable(const struct tw_event *event);
+
+/* "52:54:00:…"; `text` holds 18 bytes. */
+const char *tw_mac_format(const uint8_t mac[6], char *text);

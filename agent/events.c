@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/events.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/counts.h"
+#include "agent/describe.h"
+#include "base/alloc.h"
+
+struct tw_events {
+	struct tw_agent *agent;
+	struct ring_buffer *ring;
+	struct tw_watch watch;
+	unsigned int turn; /* events taken in this turn */
+	bool told;	   /* something was added to the journal in this turn */
+	bool claimed;
+	uint64_t lost; /* of all ports, as last read */
+	uint64_t limited;
+};
+
+void tw_events_tell(struct tw_agent *agent, const struct tw_event *event)
+{
+	struct tw_described_entry entry;
+
+	tw_describe_event(agent, event, &entry);
+	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(event));
+}
+
+/* A watched port sent from a MAC that a workload is looked for by. */
+static void claim(struct tw_events *events, const struct tw_event *event)
+{
+	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
+
+	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED)
+		return;
+	memcpy(port->learned_mac, event->src_mac, sizeof(port->learned_mac));
+	port->learned = true;
+	events->claimed = true;
+}
+
+static int on_event(void *arg, void *data, size_t len)
+{
+	struct tw_events *events = arg;
+	const struct tw_event *event = data;
+
+	if (len < sizeof(*event))
+		return 0;
+	if (event->kind == TW_EVENT_CLAIM) {
+		claim(events, event);
+	} else if (event->kind < TW_EVENT__MAX) {
+		tw_events_tell(events->agent, event);
+		events->told = true;
+	}
+	/* An error ends the reading for this turn; the record itself is taken. */
+	return ++events->turn < TW_EVENTS_TURN ? 0 : -EAGAIN;
+}
+
+static void on_ready(void *arg, uint32_t ready)
+{
+	struct tw_events *events = arg;
+
+	events->turn = 0;
+	events->told = events->claimed = false;
+	ring_buffer__consume(events->ring);
+	if (events->claimed)
+		tw_agent_ports_changed(events->agent);
+	if (events->told)
+		tw_server_pump(events->agent->server);
+}
+
+int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err)
+{
+	struct tw_events *events = tw_alloc(sizeof(*events));
+	int result = -ENOMEM;
+
+	if (!events)
+		return tw_err_set(err, result, "events", NULL, "out of memory");
+	events->agent = agent;
+	events->watch.fd = -1;
+	events->ring = ring_buffer__new(
+		tw_kernel_map_fd(agent->kernel, TW_MAP_events), on_event, events, NULL);
+	result = events->ring
+			 ? tw_loop_add(&agent->loop, &events->watch,
+				   ring_buffer__epoll_fd(events->ring), EPOLLIN, on_ready, events)
+			 : -errno;
+	if (result < 0) {
+		tw_events_free(events);
+		return tw_err_set(err, result, "events", NULL, "cannot read the ring buffer: %s",
+			strerror(-result));
+	}
+	tw_counts_losses(agent, &events->lost, &events->limited);
+	*ret = events;
+	return 0;
+}
+
+void tw_events_free(struct tw_events *events)
+{
+	if (!events)
+		return;
+	tw_loop_remove(&events->agent->loop, &events->watch);
+	ring_buffer__free(events->ring);
+	free(events);
+}
+
+void tw_events_tick(struct tw_events *events)
+{
+	uint64_t lost = events->lost, limited = events->limited, new_lost, new_limited;
+
+	if (tw_counts_losses(events->agent, &new_lost, &new_limited) < 0)
+		return;
+	events->lost = new_lost;
+	events->limited = new_limited;
+	/* A port that went takes its counts along. */
+	tw_journal_lose(&events->agent->journal,
+		(new_lost > lost ? new_lost - lost : 0) +
+			(new_limited > limited ? new_limited - limited : 0));
+}
+
+uint64_t tw_events_lost(const struct tw_events *events)
+{
+	return events->lost;
+}
+
+uint64_t tw_events_limited(const struct tw_events *events)
+{
+	return events->limited;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* events.h: reads the fast path's ring buffer into the journal.
+ *
+ * Bounds:     TW_EVENTS_TURN events a turn of the loop; what the ring cannot hold meanwhile is
+ *             counted by the fast path and told with the next entry.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "agent/loop.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "fastpath/abi/event.h"
+
+#define TW_EVENTS_TURN 1024
+
+struct tw_agent;
+struct tw_events;
+
+int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err);
+void tw_events_free(struct tw_events *events);
+
+/* Adds an event that the agent itself has to tell (a swept connection). */
+void tw_events_tell(struct tw_agent *agent, const struct tw_event *event);
+
+/* Looks how many events were not told, so that the next entry can say so. */
+void tw_events_tick(struct tw_events *events);
+uint64_t tw_events_lost(const struct tw_events *events);
+uint64_t tw_events_limited(const struct tw_events *events);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* images.h: which image slots are taken, and by what content, so that equal images are one.
+ *
+ * A slot in use by the epoch in force is never written; new content goes to a free slot.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastpath/kernel/load.h"
+#include "policy/policy.h"
+
+struct tw_image_slot {
+	bool used;
+	bool marked; /* still wanted, between tw_images_unmark() and tw_images_collect() */
+	uint32_t n_entries;
+	uint64_t bytes;
+	uint64_t hash[2];
+};
+
+struct tw_images {
+	struct tw_kernel *kernel;
+	struct tw_image_slot *slots; /* TW_IMAGES_MAX; number 0 is never used */
+	uint32_t next;		     /* where the search for a free one goes on */
+};
+
+int tw_images_init(struct tw_images *images, struct tw_kernel *kernel);
+void tw_images_done(struct tw_images *images);
+
+/* The slot that holds this image, written now if none did; 0 or a negative errno. */
+int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32_t *ret_slot,
+	struct tw_err *err);
+
+/* Takes over an image that the kernel holds already; -ENOENT when it holds none there. */
+int tw_images_adopt(struct tw_images *images, uint32_t slot);
+
+void tw_images_unmark(struct tw_images *images);
+void tw_images_mark(struct tw_images *images, uint32_t slot);
+/* Drops every image that is not marked, in the table and in the kernel. */
+void tw_images_collect(struct tw_images *images);
+/* Drops from the kernel whatever the table does not know. */
+void tw_images_purge(struct tw_images *images);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/inforce.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/clock.h"
+#include "base/alloc.h"
+
+/* What libvirt and Proxmox put in place of a MAC's first byte, so that a bridge never takes a
+ * tap's MAC for its own. */
+#define TAP_MAC_FIRST 0xfe
+
+static uint64_t mac_tail(const uint8_t mac[6])
+{
+	uint64_t tail = 0;
+
+	for (size_t i = 1; i < 6; i++)
+		tail = tail << 8 | mac[i];
+	return tail;
+}
+
+static int compare_tails(const void *a, const void *b)
+{
+	const struct tw_mac_row *left = a, *right = b;
+
+	if (left->tail != right->tail)
+		return left->tail < right->tail ? -1 : 1;
+	return left->vnic->index < right->vnic->index ? -1 : 1;
+}
+
+static int index_macs(struct tw_inforce *inforce)
+{
+	size_t n = tw_policy_n_vnics(inforce->policy);
+
+	inforce->macs = tw_alloc_array(n, sizeof(*inforce->macs));
+	if (!inforce->macs)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(inforce->policy, i);
+
+		if (vnic->has_mac && !vnic->port)
+			inforce->macs[inforce->n_macs++] = (struct tw_mac_row){
+				mac_tail(vnic->mac), vnic};
+	}
+	qsort(inforce->macs, inforce->n_macs, sizeof(*inforce->macs), compare_tails);
+	return 0;
+}
+
+int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
+	struct tw_inforce **ret)
+{
+	tw_auto(tw_inforce) struct tw_inforce *inforce = tw_alloc(sizeof(*inforce));
+	int err;
+
+	if (!inforce)
+		return -ENOMEM;
+	inforce->refs = 1;
+	inforce->since_ns = tw_clock_ns();
+	err = tw_policy_read(text, len, &inforce->policy, diags);
+	if (err < 0)
+		return err;
+	inforce->text = tw_strndup(text, len);
+	inforce->text_len = len;
+	inforce->source = tw_strdup(source);
+	inforce->slots = tw_alloc_array(
+		tw_policy_n_rules(inforce->policy) + 1, sizeof(*inforce->slots));
+	inforce->images = tw_alloc_array(
+		tw_policy_n_vnics(inforce->policy), sizeof(*inforce->images));
+	if (!inforce->text || !inforce->source || !inforce->slots || !inforce->images)
+		return -ENOMEM;
+	err = index_macs(inforce);
+	if (err < 0)
+		return err;
+	*ret = TW_TAKE_PTR(inforce);
+	return 0;
+}
+
+struct tw_inforce *tw_inforce_ref(struct tw_inforce *inforce)
+{
+	inforce->refs++;
+	return inforce;
+}
+
+void tw_inforce_free(struct tw_inforce *inforce)
+{
+	if (!inforce || --inforce->refs)
+		return;
+	tw_policy_free(inforce->policy);
+	free(inforce->text);
+	free(inforce->source);
+	free(inforce->slots);
+	free(inforce->images);
+	free(inforce->macs);
+	free(inforce);
+}
+
+/* A vNIC with these last five bytes that no port has yet; `whole` wants the first one equal too. */
+static const struct tw_vnic *find_mac(
+	const struct tw_inforce *inforce, const uint8_t mac[6], bool whole, const bool *taken)
+{
+	uint64_t tail = mac_tail(mac);
+	size_t low = 0, high = inforce->n_macs;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (inforce->macs[middle].tail < tail)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < inforce->n_macs && inforce->macs[low].tail == tail; low++) {
+		const struct tw_vnic *vnic = inforce->macs[low].vnic;
+
+		if (!taken[vnic->index] && (!whole || vnic->mac[0] == mac[0]))
+			return vnic;
+	}
+	return NULL;
+}
+
+enum bind_way { BY_NAME, BY_TAP_MAC, BY_SENDER };
+
+static const struct tw_vnic *bind_one(const struct tw_inforce *inforce,
+	const struct tw_agent_port *port, enum bind_way way, const bool *taken)
+{
+	switch (way) {
+	case BY_NAME:
+		return tw_policy_find_port(inforce->policy, port->name);
+	case BY_TAP_MAC:
+		if (port->has_mac && port->mac[0] == TAP_MAC_FIRST)
+			return find_mac(inforce, port->mac, false, taken);
+		break;
+	case BY_SENDER:
+		if (port->learned)
+			return find_mac(inforce, port->learned_mac, true, taken);
+		break;
+	}
+	return NULL;
+}
+
+int tw_inforce_bind(const struct tw_inforce *inforce, const struct tw_ports *ports,
+	const struct tw_vnic **ret_vnics, bool *ret_taken)
+{
+	tw_autofree bool *own = NULL;
+	bool *taken = ret_taken;
+
+	if (!taken)
+		taken = own = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*own));
+	if (!taken)
+		return -ENOMEM;
+	for (size_t i = 0; i < ports->list.n; i++)
+		ret_vnics[i] = NULL;
+	/* A surer way goes first for all ports, so that the answer does not depend on their order. */
+	for (enum bind_way way = BY_NAME; way <= BY_SENDER; way++)
+		for (size_t i = 0; i < ports->list.n; i++) {
+			const struct tw_vnic *vnic;
+
+			if (ret_vnics[i])
+				continue;
+			vnic = bind_one(inforce, ports->list.at[i], way, taken);
+			if (!vnic || taken[vnic->index])
+				continue;
+			taken[vnic->index] = true;
+			ret_vnics[i] = vnic;
+		}
+	return 0;
+}

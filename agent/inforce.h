@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* inforce.h: a policy with all that goes with being in force, shared by whoever still reads it.
+ *
+ * Invariants: the policy, its text and its slots never change; image slots found for its vNICs are
+ *             filled in as they are compiled.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/ports.h"
+#include "policy/policy.h"
+
+struct tw_inforce {
+	unsigned int refs;
+	struct tw_policy *policy;
+	char *text;
+	size_t text_len;
+	char *source;		 /* file name given by whoever applied it */
+	uint64_t generation;	 /* counts policies on this host, from 1 */
+	uint64_t since_ns;	 /* monotonic */
+	uint32_t *slots;	 /* rule number → rule slot; n_rules + 1 */
+	uint32_t *images;	 /* vNIC → image slot, 0 = not compiled */
+	struct tw_mac_row *macs; /* vNICs that are found by MAC, by the MAC's last five bytes */
+	size_t n_macs;
+};
+
+struct tw_mac_row {
+	uint64_t tail; /* the last five bytes */
+	const struct tw_vnic *vnic;
+};
+
+/* Reads a policy; 0, -EINVAL (see diags) or -ENOMEM. Slots are zero until assigned. */
+int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
+	struct tw_inforce **ret);
+struct tw_inforce *tw_inforce_ref(struct tw_inforce *inforce);
+void tw_inforce_free(struct tw_inforce *inforce); /* gives one reference back */
+TW_DEFINE_AUTO(tw_inforce)
+
+/* Finds each port's vNIC: by the port's name, else by the tap's own MAC, else by a MAC that was
+ * seen sending there. ret_vnics[i] belongs to ports->list.at[i]. `ret_taken`, which may be NULL,
+ * tells for each vNIC whether a port was found. */
+int tw_inforce_bind(const struct tw_inforce *inforce, const struct tw_ports *ports,
+	const struct tw_vnic **ret_vnics, bool *ret_taken);

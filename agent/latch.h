@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* latch.h: keeps a new port shut from the moment it exists until the agent has dealt with it.
+ *
+ * Why:        between the making of a tap and the attaching of programs lies the time netlink
+ *             takes to tell; with the agent stopped or dead that time has no end. A netfilter
+ *             table of our own in the bridge family closes it: whatever has a name that matches
+ *             the patterns, and is not in the set of live interfaces, neither sends nor receives
+ *             through a bridge. docs/decisions/001-latch.md has the cost.
+ * Invariants: 1. An interface enters the set only after its programs are attached and its entry
+ *                is written (tests/e2e/latch).
+ *             2. The table outlives the agent, and is replaced in one transaction.
+ *             3. Nothing else in netfilter is touched.
+ * Callers:    the agent, in the network namespace of its ports.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/pattern.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct tw_latch;
+
+/* `bpffs` names the agent instance, and so the table. Installs nothing. 0 or a negative errno. */
+int tw_latch_new(const char *bpffs, const struct tw_patterns *patterns, struct tw_latch **ret,
+	struct tw_err *err);
+void tw_latch_free(struct tw_latch *latch); /* leaves the table in place */
+TW_DEFINE_AUTO(tw_latch)
+
+const char *tw_latch_table(const struct tw_latch *latch);
+bool tw_latch_exists(struct tw_latch *latch);
+/* Puts the table in place, or in the place of an older one, with these interfaces let through. */
+int tw_latch_install(
+	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err);
+int tw_latch_let(struct tw_latch *latch, uint32_t ifindex, struct tw_err *err);
+int tw_latch_shut(struct tw_latch *latch, uint32_t ifindex);
+int tw_latch_remove(struct tw_latch *latch, struct tw_err *err); /* 0 also when there is none */
+
+/* Readable when some table was deleted by anyone; -1 when that cannot be told. */
+int tw_latch_fd(const struct tw_latch *latch);
+/* Takes what has come; true when a table went away and a look at tw_latch_exists() is due. */
+bool tw_latch_read(struct tw_latch *latch);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* loop.h: one epoll loop, one thread: whoever waits for a file descriptor registers a watch.
+ *
+ * Invariants: 1. One event is taken per turn, so a callback may remove any watch, its own too.
+ *             2. A callback never blocks for longer than it takes to change kernel state.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct tw_loop {
+	int epoll_fd;
+	bool stopping;
+};
+
+/* Owned by whoever registers it; must stay in place until removed. */
+struct tw_watch {
+	int fd; /* -1: not registered */
+	void (*ready)(void *arg, uint32_t events);
+	void *arg;
+};
+
+int tw_loop_init(struct tw_loop *loop);
+void tw_loop_done(struct tw_loop *loop);
+
+/* Calls ready(arg, EPOLL…) whenever `fd` has one of `events`; 0 or a negative errno. */
+int tw_loop_add(struct tw_loop *loop, struct tw_watch *watch, int fd, uint32_t events,
+	void (*ready)(void *arg, uint32_t events), void *arg);
+int tw_loop_change(struct tw_loop *loop, struct tw_watch *watch, uint32_t events);
+void tw_loop_remove(struct tw_loop *loop, struct tw_watch *watch); /* does not close the fd */
+
+/* Runs until tw_loop_stop(); 0 or a negative errno. */
+int tw_loop_run(struct tw_loop *loop);
+void tw_loop_stop(struct tw_loop *loop);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/netlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/alloc.h"
+
+#define RECEIVE_BYTES (4 << 20) /* a burst of a few thousand new interfaces */
+#define DUMP_TRIES    5
+#define DUMP_SECONDS  10
+
+struct tw_netlink {
+	struct mnl_socket *events;
+	struct tw_netlink_handler handler;
+	unsigned int seq;
+	char message[32768]; /* one datagram; the kernel's dumps use at most this much */
+};
+
+/* Copies a name that the kernel sent, whatever its length. */
+static void copy_text(char *to, size_t max, const struct nlattr *attr)
+{
+	size_t len = strnlen(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+
+	if (len >= max)
+		len = max - 1;
+	memcpy(to, mnl_attr_get_payload(attr), len);
+	to[len] = '\0';
+}
+
+static uint32_t read_u32(const struct nlattr *attr)
+{
+	uint32_t value = 0;
+
+	if (mnl_attr_get_payload_len(attr) >= sizeof(value))
+		memcpy(&value, mnl_attr_get_payload(attr), sizeof(value));
+	return value;
+}
+
+static void read_info(const struct nlattr *info, struct tw_link *link)
+{
+	const struct nlattr *attr, *inner;
+
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+			copy_text(link->kind, sizeof(link->kind), attr);
+		if (mnl_attr_get_type(attr) != IFLA_INFO_DATA || strcmp(link->kind, "bridge") != 0)
+			continue;
+		mnl_attr_for_each_nested(inner, attr)
+		{
+			if (mnl_attr_get_type(inner) != IFLA_BR_VLAN_FILTERING ||
+				mnl_attr_get_payload_len(inner) < 1)
+				continue;
+			link->has_filtering = true;
+			link->filtering = mnl_attr_get_u8(inner) != 0;
+		}
+	}
+}
+
+/* The VLANs of a bridge port: only the one that untagged frames belong to matters here. */
+static void read_vlans(const struct nlattr *spec, struct tw_link *link)
+{
+	const struct nlattr *attr;
+
+	link->has_pvid = true;
+	mnl_attr_for_each_nested(attr, spec)
+	{
+		struct bridge_vlan_info vlan;
+
+		if (mnl_attr_get_type(attr) != IFLA_BRIDGE_VLAN_INFO ||
+			mnl_attr_get_payload_len(attr) < sizeof(vlan))
+			continue;
+		memcpy(&vlan, mnl_attr_get_payload(attr), sizeof(vlan));
+		if (vlan.flags & BRIDGE_VLAN_INFO_PVID)
+			link->pvid = vlan.vid;
+	}
+}
+
+static void read_attr(const struct nlattr *attr, bool bridge_view, struct tw_link *link)
+{
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_IFNAME:
+		copy_text(link->name, sizeof(link->name), attr);
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(attr) == sizeof(link->mac)) {
+			memcpy(link->mac, mnl_attr_get_payload(attr), sizeof(link->mac));
+			link->has_mac = true;
+		}
+		break;
+	case IFLA_MASTER:
+		link->master = read_u32(attr);
+		break;
+	case IFLA_LINKINFO:
+		read_info(attr, link);
+		break;
+	case IFLA_AF_SPEC:
+		if (bridge_view)
+			read_vlans(attr, link);
+		break;
+	}
+}
+
+static int on_message(const struct nlmsghdr *header, void *arg)
+{
+	const struct tw_netlink *netlink = arg;
+	const struct tw_netlink_handler *handler = &netlink->handler;
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+	struct tw_link link = {0};
+	const struct nlattr *attr;
+	bool bridge_view;
+
+	if (header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK)
+		return MNL_CB_OK;
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_index <= 0)
+		return MNL_CB_OK;
+	bridge_view = info->ifi_family == AF_BRIDGE;
+	link.ifindex = (uint32_t)info->ifi_index;
+	link.loopback = info->ifi_flags & IFF_LOOPBACK;
+	mnl_attr_for_each (attr, header, sizeof(*info))
+		read_attr(attr, bridge_view, &link);
+	/* A bridge tells of a port that leaves it by RTM_DELLINK too, while the interface lives. */
+	if (header->nlmsg_type == RTM_DELLINK && !bridge_view)
+		handler->gone(handler->arg, link.ifindex);
+	else if (header->nlmsg_type == RTM_NEWLINK && !bridge_view)
+		handler->changed(handler->arg, &link);
+	else if (header->nlmsg_type == RTM_NEWLINK && link.has_pvid)
+		handler->vlans(handler->arg, &link);
+	return MNL_CB_OK;
+}
+
+static struct mnl_socket *open_socket(unsigned int groups, int flags)
+{
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags);
+
+	if (sock && mnl_socket_bind(sock, groups, MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(sock);
+		sock = NULL;
+	}
+	return sock;
+}
+
+int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink **ret)
+{
+	struct tw_netlink *netlink = tw_alloc(sizeof(*netlink));
+	const int bytes = RECEIVE_BYTES;
+
+	if (!netlink)
+		return -ENOMEM;
+	netlink->handler = *handler;
+	netlink->events = open_socket(RTMGRP_LINK, SOCK_NONBLOCK);
+	if (!netlink->events) {
+		int err = -errno;
+
+		tw_netlink_free(netlink);
+		return err;
+	}
+	/* A smaller buffer only means more dumps. */
+	setsockopt(mnl_socket_get_fd(netlink->events), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
+		sizeof(bytes));
+	*ret = netlink;
+	return 0;
+}
+
+void tw_netlink_free(struct tw_netlink *netlink)
+{
+	if (netlink && netlink->events)
+		mnl_socket_close(netlink->events);
+	free(netlink);
+}
+
+int tw_netlink_fd(const struct tw_netlink *netlink)
+{
+	return mnl_socket_get_fd(netlink->events);
+}
+
+static int receive(struct tw_netlink *netlink, struct mnl_socket *sock, unsigned int seq)
+{
+	ssize_t len = mnl_socket_recvfrom(sock, netlink->message, sizeof(netlink->message));
+	int ret;
+
+	if (len < 0)
+		return -errno;
+	ret = mnl_cb_run(netlink->message, (size_t)len, seq, seq ? mnl_socket_get_portid(sock) : 0,
+		on_message, netlink);
+	return ret < 0 ? -errno : ret;
+}
+
+int tw_netlink_read(struct tw_netlink *netlink)
+{
+	/* Bounded, so that a host that makes interfaces without end does not hold the loop. */
+	for (int i = 0; i < 256; i++) {
+		int ret = receive(netlink, netlink->events, 0);
+
+		if (ret == -EAGAIN || ret == -EWOULDBLOCK)
+			return 0;
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	return 0;
+}
+
+/* Asks for all interfaces as `family` sees them; -EINTR when they changed meanwhile. */
+static int dump_family(struct tw_netlink *netlink, struct mnl_socket *sock, uint8_t family)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
+	struct ifinfomsg *info;
+	unsigned int seq = ++netlink->seq;
+	int ret;
+
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = seq;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_family = family;
+	if (family == AF_BRIDGE)
+		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+	if (mnl_socket_sendto(sock, request, request->nlmsg_len) < 0)
+		return -errno;
+	do
+		ret = receive(netlink, sock, seq);
+	while (ret > 0);
+	return ret;
+}
+
+int tw_netlink_dump(struct tw_netlink *netlink)
+{
+	const struct timeval limit = {.tv_sec = DUMP_SECONDS};
+	struct mnl_socket *sock = open_socket(0, 0);
+	int ret = -EINTR;
+
+	if (!sock)
+		return -errno;
+	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++)
+		ret = dump_family(netlink, sock, AF_UNSPEC);
+	if (!ret)
+		ret = dump_family(netlink, sock, AF_BRIDGE);
+	mnl_socket_close(sock);
+	return ret == -EINTR ? 0 : ret;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* netlink.h: what the kernel says about interfaces, as it happens.
+ *
+ * Callers:    tw_netlink_open(), then tw_netlink_dump() for what is there already, then
+ *             tw_netlink_read() whenever the descriptor is readable. Subscribed before the dump,
+ *             so nothing falls between.
+ * Invariants: a change that the socket could not hold is not lost: tw_netlink_read() says
+ *             -ENOBUFS and the caller dumps again.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct tw_netlink;
+
+/* One interface. Facts that a message did not carry keep their `has_` false. */
+struct tw_link {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	char kind[16]; /* "tun", "veth", "bridge", …; empty for hardware */
+	uint8_t mac[6];
+	bool has_mac;
+	bool loopback;
+	uint32_t master; /* bridge or bond it belongs to, 0 = none */
+	bool has_pvid;	 /* a message about VLANs of a bridge port */
+	uint16_t pvid;	 /* VLAN of untagged frames, 0 = none */
+	bool has_filtering;
+	bool filtering; /* of a bridge: it tells VLANs apart */
+};
+
+struct tw_netlink_handler {
+	void (*changed)(void *arg, const struct tw_link *link); /* new, or something changed */
+	void (*vlans)(void *arg, const struct tw_link *link);	/* only ifindex, master and pvid */
+	void (*gone)(void *arg, uint32_t ifindex);
+	void *arg;
+};
+
+int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink **ret);
+void tw_netlink_free(struct tw_netlink *netlink);
+TW_DEFINE_AUTO(tw_netlink)
+int tw_netlink_fd(const struct tw_netlink *netlink);
+
+/* Tells of every interface there is: first all of `changed`, then all of `vlans`. */
+int tw_netlink_dump(struct tw_netlink *netlink);
+/* Takes what has come, without waiting; 0, -ENOBUFS, or another negative errno. */
+int tw_netlink_read(struct tw_netlink *netlink);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/clock.h"
+#include "base/alloc.h"
+
+static uint64_t hash_prefixes(const struct tw_vnic *vnic)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+	for (size_t i = 0; i < vnic->n_prefixes; i++) {
+		const struct tw_prefix *prefix = &vnic->prefixes[i];
+
+		for (size_t j = 0; j < sizeof(prefix->addr.b); j++)
+			hash = (hash ^ prefix->addr.b[j]) * 1099511628211u;
+		hash = (hash ^ prefix->len) * 1099511628211u;
+	}
+	return hash ? hash : 1;
+}
+
+/* The slot of a vNIC's image, compiled at most once per policy. */
+static int image_of(struct tw_agent *agent, struct tw_inforce *inforce, const struct tw_vnic *vnic,
+	uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
+{
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	uint32_t *known = &inforce->images[vnic->index];
+	int ret;
+
+	if (!*known) {
+		ret = tw_policy_compile(inforce->policy, vnic, inforce->slots, &image, diags);
+		if (ret < 0)
+			return tw_err_set(err, ret, vnic->workload, NULL,
+				"its rules cannot be compiled: %s", strerror(-ret));
+		ret = tw_images_put(&agent->images, image, known, err);
+		if (ret < 0)
+			return ret;
+	}
+	tw_images_mark(&agent->images, *known);
+	*ret_slot = *known;
+	return 0;
+}
+
+/* Until when mid-stream TCP is taken up: a port that carried traffic before it was protected gets
+ * a window; one that is protected already keeps what is left of its own. */
+static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_agent_port *port,
+	const struct tw_port *live)
+{
+	uint32_t ticks = tw_policy_adopt_seconds(inforce->policy) * TW_TICKS_PER_SECOND;
+	uint32_t until;
+
+	if (live && live->image)
+		return live->adopt_until;
+	if (!ticks || !port->carried)
+		return 0;
+	until = tw_clock_tick() + ticks;
+	return until ? until : 1;
+}
+
+static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
+	struct tw_plan_row *row, const struct tw_port *live, struct tw_diags *diags,
+	struct tw_err *err)
+{
+	uint32_t slot = 0;
+	int ret;
+
+	row->state = TW_PORT_SHUT;
+	ret = image_of(agent, inforce, row->vnic, &slot, diags, err);
+	if (ret < 0)
+		return ret;
+	tw_policy_fill_port(row->vnic, &row->entry);
+	row->entry.image = slot;
+	row->entry.adopt_until = adopt_until(inforce, row->port, live);
+	row->state = TW_PORT_PROTECTED;
+	if (row->entry.flags & TW_PORT_F_MORE)
+		row->prefixes = hash_prefixes(row->vnic);
+	return 0;
+}
+
+static void fill_unclaimed(const struct tw_inforce *inforce, struct tw_plan_row *row)
+{
+	row->state = TW_PORT_UNCLAIMED;
+	row->entry.flags = TW_PORT_F_UNCLAIMED | TW_PORT_F_WATCH;
+	if (tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_IGNORE)
+		row->entry.flags |= TW_PORT_F_OPEN;
+}
+
+static bool entries_equal(const struct tw_port *a, const struct tw_port *b)
+{
+	struct tw_port left = *a;
+
+	left.adopt_until = b->adopt_until;
+	return !memcmp(&left, b, sizeof(left));
+}
+
+/* An entry that no gate was ever decided by may be replaced at once. */
+static bool judged(const struct tw_port *live)
+{
+	return live && live->image && !(live->flags & TW_PORT_F_UNCLAIMED);
+}
+
+static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+	struct tw_plan *plan, struct tw_plan_row *row, struct tw_diags *diags, struct tw_err *err)
+{
+	struct tw_agent_port *port = row->port;
+	const struct tw_port *live = port->has_entry[agent->epoch & 1]
+					     ? &port->entry[agent->epoch & 1]
+					     : NULL;
+	int ret = 0;
+
+	if (row->vnic)
+		ret = fill_protected(agent, inforce, row, live, diags, err);
+	else
+		fill_unclaimed(inforce, row);
+	if (ret < 0 && (strict || ret != -E2BIG))
+		return ret;
+	row->entry.id = port->id;
+	row->entry.network = port->network;
+	row->entry.pvid = port->vlan;
+	row->changed = !live || !entries_equal(&row->entry, live) ||
+		       row->prefixes != port->prefixes;
+	if (row->changed) {
+		plan->n_changed++;
+		plan->flip |= judged(live);
+	}
+	return 0;
+}
+
+int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err)
+{
+	size_t n = agent->ports.list.n;
+	tw_autofree const struct tw_vnic **vnics = tw_alloc_array(n, sizeof(*vnics));
+	struct tw_plan plan = {0};
+	int result = -ENOMEM;
+
+	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));
+	if (vnics && plan.taken)
+		result = tw_inforce_bind(inforce, &agent->ports, vnics, plan.taken);
+	for (size_t i = 0; i < n && !result; i++) {
+		struct tw_plan_row row = {.port = agent->ports.list.at[i], .vnic = vnics[i]};
+
+		result = fill_row(agent, inforce, strict, &plan, &row, diags, err);
+		if (!result)
+			result = tw_vec_push(&plan.rows, row);
+	}
+	if (result < 0) {
+		tw_plan_done(&plan);
+		return result == -ENOMEM ? tw_err_set(err, result, "publish", NULL, "out of memory")
+					 : result;
+	}
+	*ret = plan;
+	return 0;
+}
+
+void tw_plan_done(struct tw_plan *plan)
+{
+	tw_vec_done(&plan->rows);
+	free(plan->taken);
+	plan->taken = NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* plan.h: what every port's entry in the kernel should be under a policy, and what that changes.
+ *
+ * Making a plan writes images to free slots, and nothing else that a packet could meet.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/ports.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+struct tw_agent;
+struct tw_inforce;
+
+struct tw_plan_row {
+	struct tw_agent_port *port;
+	const struct tw_vnic *vnic; /* NULL: unclaimed */
+	enum tw_port_state state;
+	struct tw_port entry;
+	uint64_t prefixes; /* hash of what belongs in `addrs`, 0 = nothing */
+	bool changed;	   /* against the entry in force */
+};
+
+struct tw_plan {
+	TW_VEC(struct tw_plan_row) rows; /* one for each port, in their order */
+	bool *taken;			 /* by vNIC: a port was found */
+	size_t n_changed;
+	bool flip; /* some change must not be seen alone */
+};
+
+/* Plans for all ports. `strict`: a port whose image cannot be compiled fails the plan; else that
+ * port is planned shut, and told in `diags` as well. 0 or a negative errno with `err` filled. */
+int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err);
+void tw_plan_done(struct tw_plan *plan);

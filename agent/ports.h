@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* ports.h: the ports of this host, their ids, and the networks they are on.
+ *
+ * What:       a table; it changes no kernel state. port.h of the fast path knows a port by
+ *             (ifindex, epoch); people know it by name; connections and counters by id.
+ * Invariants: 1. A port keeps its id and its entry while its interface lives, whatever its name.
+ *             2. Ids and network numbers go round: one is given again as late as possible.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/netlink.h"
+#include "base/vec.h"
+#include "policy/policy.h"
+
+enum tw_port_state {
+	TW_PORT_SHUT,	   /* no policy, or none that could be compiled for it */
+	TW_PORT_UNCLAIMED, /* belongs to no workload; options.unclaimed decides */
+	TW_PORT_PROTECTED,
+};
+
+/* One port. Filled from netlink and by publish.c. */
+struct tw_agent_port {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	uint8_t mac[6]; /* the tap's own, not the guest's */
+	bool has_mac;
+	uint32_t bridge; /* ifindex, 0 = none */
+	uint16_t id;
+	uint16_t network;
+	uint16_t pvid; /* the VLAN that its bridge has for untagged frames */
+	uint16_t vlan; /* the same, if that bridge tells VLANs apart, else 0 */
+	bool seen;     /* in the dump at hand */
+	bool attached;
+	bool let;     /* through the latch */
+	bool carried; /* carried traffic before anyone protected it */
+	bool learned; /* `learned_mac` was seen sending */
+	uint8_t learned_mac[6];
+	enum tw_port_state state;
+	const struct tw_vnic *vnic; /* of the policy in force, or NULL */
+	struct tw_port entry[2];    /* what the kernel has for it, by parity of the epoch */
+	bool has_entry[2];
+	uint64_t
+		prefixes; /* hash of what `addrs` holds for it in the epoch in force, 0 = unknown */
+};
+
+/* What a network number stands for: a bridge, or a port that is on none. */
+struct tw_network_row {
+	uint32_t ifindex;
+	uint16_t number;
+	bool filtering; /* a bridge that tells VLANs apart */
+	bool gone;	/* kept for its name */
+	char name[IFNAMSIZ];
+};
+
+struct tw_ports {
+	TW_VEC(struct tw_agent_port *) list; /* by ifindex, ascending */
+	struct tw_agent_port *by_id[TW_PORTS_MAX];
+	TW_VEC(struct tw_network_row) networks;
+	uint16_t next_id;
+	uint16_t next_network;
+};
+
+void tw_ports_init(struct tw_ports *ports);
+void tw_ports_done(struct tw_ports *ports);
+
+struct tw_agent_port *tw_ports_find(const struct tw_ports *ports, uint32_t ifindex);
+struct tw_agent_port *tw_ports_by_id(const struct tw_ports *ports, uint16_t id);
+struct tw_agent_port *tw_ports_by_name(const struct tw_ports *ports, const char *name);
+/* The first port with an ifindex above `after`, or NULL. */
+struct tw_agent_port *tw_ports_next(const struct tw_ports *ports, uint32_t after);
+
+/* Adds a port; `id` 0 takes the next free one. 0; -ENOSPC when all ids are taken; -EEXIST when
+ * this one is; -ENOMEM. */
+int tw_ports_add(struct tw_ports *ports, uint32_t ifindex, const char *name, uint16_t id,
+	struct tw_agent_port **ret);
+void tw_ports_remove(struct tw_ports *ports, struct tw_agent_port *port);
+
+/* The number of the network that a bridge (or a port that is on none) makes; 0: no memory. */
+uint16_t tw_ports_network(struct tw_ports *ports, uint32_t ifindex, const char *name);
+/* As an earlier agent numbered it. */
+int tw_ports_restore_network(
+	struct tw_ports *ports, uint32_t ifindex, uint16_t number, const char *name);
+struct tw_network_row *tw_ports_network_row(const struct tw_ports *ports, uint32_t ifindex);
+/* Its name, also after it went; NULL when nobody remembers. */
+const char *tw_ports_network_name(const struct tw_ports *ports, uint16_t number);
+void tw_ports_network_gone(struct tw_ports *ports, uint32_t ifindex);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "agent/agent.h"
+#include "agent/clock.h"
+#include "agent/plan.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "fastpath/abi/names.h"
+
+static int map_fd(const struct tw_agent *agent, enum tw_map map)
+{
+	return tw_kernel_map_fd(agent->kernel, map);
+}
+
+/* Waits until no packet is being judged by what it looked up before now. A hash map hands a
+ * replaced element to its next update at once, so two updates of live entries need this between. */
+static void wait_for_readers(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/* ---- entries ---- */
+
+static int write_prefixes(struct tw_agent *agent, const struct tw_plan_row *row, uint32_t epoch)
+{
+	uint32_t zone = tw_addr_zone(row->entry.id, epoch);
+	int ret;
+
+	if (!row->prefixes)
+		return 0;
+	ret = tw_kernel_clear_addrs(agent->kernel, zone);
+	for (size_t i = 0; !ret && i < row->vnic->n_prefixes; i++)
+		ret = tw_kernel_add_addr(agent->kernel, zone, &row->vnic->prefixes[i].addr,
+			row->vnic->prefixes[i].len);
+	return ret;
+}
+
+static int write_row(struct tw_agent *agent, const struct tw_plan_row *row, uint32_t epoch)
+{
+	struct tw_agent_port *port = row->port;
+	int ret = write_prefixes(agent, row, epoch);
+
+	if (!ret)
+		ret = tw_kernel_set_port(agent->kernel, port->ifindex, epoch, &row->entry);
+	if (ret < 0)
+		return ret;
+	port->entry[epoch & 1] = row->entry;
+	port->has_entry[epoch & 1] = true;
+	return 0;
+}
+
+static void remove_entry(struct tw_agent *agent, struct tw_agent_port *port, uint32_t epoch)
+{
+	const struct tw_port *entry = &port->entry[epoch & 1];
+
+	if (!port->has_entry[epoch & 1])
+		return;
+	tw_kernel_set_port(agent->kernel, port->ifindex, epoch, NULL);
+	if (entry->flags & TW_PORT_F_MORE)
+		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(entry->id, epoch));
+	port->has_entry[epoch & 1] = false;
+}
+
+/* Drops the images that no entry of either epoch uses. */
+static void collect_images(struct tw_agent *agent)
+{
+	tw_images_unmark(&agent->images);
+	tw_vec_foreach (&agent->ports.list, port)
+		for (uint32_t i = 0; i < 2; i++)
+			if ((*port)->has_entry[i])
+				tw_images_mark(&agent->images, (*port)->entry[i].image);
+	tw_vec_foreach (&agent->adopted, adopted)
+		tw_images_mark(&agent->images, adopted->entry.image);
+	tw_images_collect(&agent->images);
+	if (!agent->inforce)
+		return;
+	for (size_t i = 0; i < tw_policy_n_vnics(agent->inforce->policy); i++)
+		if (!agent->images.slots[agent->inforce->images[i]].used)
+			agent->inforce->images[i] = 0;
+}
+
+static void clear_other_epoch(struct tw_agent *agent)
+{
+	tw_vec_foreach (&agent->ports.list, port)
+		remove_entry(agent, *port, agent->epoch + 1);
+	agent->flipped_ns = 0;
+	collect_images(agent);
+}
+
+/* ---- what an earlier agent left ---- */
+
+static int adopt_entry(struct tw_agent *agent, uint32_t key)
+{
+	struct tw_adopted adopted = {.ifindex = key >> 1};
+	int fd = map_fd(agent, TW_MAP_ports);
+
+	if (bpf_map_lookup_elem(fd, &key, &adopted.entry) < 0)
+		return 0;
+	if ((key & 1) == (agent->epoch & 1)) {
+		if (adopted.entry.image)
+			tw_images_adopt(&agent->images, adopted.entry.image);
+		return tw_vec_push(&agent->adopted, adopted);
+	}
+	if (adopted.entry.flags & TW_PORT_F_MORE)
+		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(adopted.entry.id, key));
+	bpf_map_delete_elem(fd, &key);
+	return 0;
+}
+
+int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
+{
+	struct tw_config config;
+	TW_VEC(uint32_t) keys = {0};
+	struct tw_mac_key mac;
+	uint32_t key, *previous = NULL;
+	int ret = tw_kernel_get_config(agent->kernel, &config);
+
+	if (ret < 0)
+		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
+	agent->epoch = config.epoch;
+	tw_store_set_mark(agent->store, config.mark);
+	/* Keys first: deleting while iterating would start the iteration over. */
+	while (!ret && !bpf_map_get_next_key(map_fd(agent, TW_MAP_ports), previous, &key)) {
+		ret = tw_vec_push(&keys, key);
+		previous = &key;
+	}
+	tw_vec_foreach (&keys, at)
+		if (!ret)
+			ret = adopt_entry(agent, *at);
+	tw_vec_done(&keys);
+	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&
+		!bpf_map_delete_elem(map_fd(agent, TW_MAP_macs), &mac))
+		continue;
+	tw_images_purge(&agent->images);
+	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
+}
+
+bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_port *ret)
+{
+	tw_vec_foreach (&agent->adopted, adopted)
+		if (adopted->ifindex == ifindex) {
+			*ret = adopted->entry;
+			*adopted = agent->adopted.at[--agent->adopted.n];
+			return true;
+		}
+	return false;
+}
+
+void tw_publish_forget_adopted(struct tw_agent *agent)
+{
+	tw_vec_foreach (&agent->adopted, adopted) {
+		tw_kernel_set_port(agent->kernel, adopted->ifindex, agent->epoch, NULL);
+		if (adopted->entry.flags & TW_PORT_F_MORE)
+			tw_kernel_clear_addrs(
+				agent->kernel, tw_addr_zone(adopted->entry.id, agent->epoch));
+	}
+	tw_vec_done(&agent->adopted);
+	collect_images(agent);
+}
+
+/* ---- MACs that are looked for ---- */
+
+/* Tells the fast path which MACs belong to workloads whose port is not found yet. */
+static void watch_macs(struct tw_agent *agent, const bool *taken)
+{
+	const struct tw_inforce *inforce = agent->inforce;
+	int fd = map_fd(agent, TW_MAP_macs);
+	const uint32_t one = 1;
+
+	tw_vec_foreach (&agent->watched, mac)
+		bpf_map_delete_elem(fd, mac);
+	agent->watched.n = 0;
+	for (size_t i = 0; i < inforce->n_macs; i++) {
+		struct tw_mac_key mac = {0};
+
+		if (taken[inforce->macs[i].vnic->index])
+			continue;
+		memcpy(mac.mac, inforce->macs[i].vnic->mac, sizeof(mac.mac));
+		if (bpf_map_update_elem(fd, &mac, &one, BPF_ANY) < 0 ||
+			tw_vec_push(&agent->watched, mac) < 0) {
+			tw_log(TW_LOG_WARNING,
+				"policy: more workloads wait for a port than can be looked for by MAC (%zu)",
+				agent->watched.n);
+			return;
+		}
+	}
+}
+
+/* ---- carrying a plan out ---- */
+
+static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
+{
+	struct tw_agent_port *port = row->port;
+
+	if (row->state == TW_PORT_PROTECTED)
+		port->carried = false;
+	port->vnic = row->vnic;
+	port->state = row->state;
+	port->prefixes = row->prefixes;
+}
+
+static bool macs_differ(const struct tw_agent *agent, const struct tw_plan *plan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < agent->inforce->n_macs; i++)
+		n += !plan->taken[agent->inforce->macs[i].vnic->index];
+	return n != agent->watched.n;
+}
+
+/* The kernel now does what the plan said. */
+static void settle(struct tw_agent *agent, const struct tw_plan *plan, bool new_policy)
+{
+	tw_vec_foreach (&plan->rows, row)
+		settle_row(agent, row);
+	if (new_policy || macs_differ(agent, plan))
+		watch_macs(agent, plan->taken);
+}
+
+static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
+{
+	struct tw_config config, wanted;
+	int ret = tw_kernel_get_config(agent->kernel, &config);
+
+	if (ret < 0)
+		return ret;
+	wanted = config;
+	for (enum tw_state state = 0; state < TW_S__MAX; state++) {
+		uint32_t seconds = tw_policy_timeout(inforce->policy, state);
+
+		wanted.timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
+					TW_TICKS_PER_SECOND;
+	}
+	if (!memcmp(&wanted, &config, sizeof(config)))
+		return 0;
+	return tw_kernel_set_config(agent->kernel, &wanted);
+}
+
+/* Writes the changed rows where they are; each of them stands alone. */
+static int commit_alone(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
+{
+	tw_vec_foreach (&plan->rows, row) {
+		bool replaces = row->port->has_entry[agent->epoch & 1];
+		int ret;
+
+		if (!row->changed)
+			continue;
+		ret = write_row(agent, row, agent->epoch);
+		if (ret < 0)
+			return tw_err_set(err, ret, row->port->name, NULL,
+				"cannot write its entry: %s", strerror(-ret));
+		if (replaces)
+			wait_for_readers();
+	}
+	return 0;
+}
+
+static int flip(struct tw_agent *agent, uint32_t epoch)
+{
+	struct tw_config config;
+	int ret = tw_kernel_flip(agent->kernel, epoch);
+
+	/* A failure behind the flip itself does not undo it. */
+	if (ret < 0 && !tw_kernel_get_config(agent->kernel, &config) && config.epoch == epoch)
+		ret = 0;
+	return ret;
+}
+
+/* Writes all rows for the coming epoch and makes it the one in force. */
+static int commit_flip(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
+{
+	uint32_t epoch = agent->epoch + 1;
+	int ret = 0;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		remove_entry(agent, *port, epoch);
+	tw_vec_foreach (&plan->rows, row) {
+		ret = write_row(agent, row, epoch);
+		if (ret < 0)
+			break;
+	}
+	if (!ret)
+		ret = flip(agent, epoch);
+	if (ret < 0) {
+		tw_vec_foreach (&agent->ports.list, port)
+			remove_entry(agent, *port, epoch);
+		return tw_err_set(
+			err, ret, "publish", NULL, "the kernel refused it: %s", strerror(-ret));
+	}
+	agent->epoch = epoch;
+	agent->flipped_ns = tw_clock_ns();
+	return 0;
+}
+
+static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
+{
+	if (!plan->n_changed)
+		return 0;
+	return plan->flip ? commit_flip(agent, plan, err) : commit_alone(agent, plan, err);
+}
+
+/* ---- the entrances ---- */
+
+int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err)
+{
+	struct tw_diags diags = {0};
+	struct tw_plan plan = {0};
+	int ret;
+
+	if (!agent->inforce)
+		return 0;
+	ret = tw_plan_make(agent, agent->inforce, false, &plan, &diags, err);
+	tw_vec_foreach (&diags, diag)
+		tw_log(TW_LOG_ERR, "policy: %s", diag->text);
+	tw_diags_done(&diags);
+	if (!ret)
+		ret = commit(agent, &plan, err);
+	if (!ret)
+		settle(agent, &plan, false);
+	tw_plan_done(&plan);
+	collect_images(agent);
+	return ret;
+}
+
+/* Ports that ran open under the policy before, and are protected by this one, have connections
+ * that nobody saw opening. */
+static void note_carried(struct tw_agent *agent)
+{
+	tw_vec_foreach (&agent->ports.list, port) {
+		uint32_t parity = agent->epoch & 1;
+
+		if ((*port)->has_entry[parity] && (*port)->entry[parity].flags & TW_PORT_F_OPEN)
+			(*port)->carried = true;
+	}
+}
+
+static int save(struct tw_agent *agent, const struct tw_inforce *inforce, struct tw_err *err)
+{
+	int ret = tw_store_save_rules(agent->store, &agent->slots, inforce, err);
+
+	return ret ? ret
+		   : tw_store_write(
+			     agent->store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
+}
+
+/* From the plan to the new policy in force. */
+static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan,
+	struct tw_err *err)
+{
+	int ret = save(agent, inforce, err);
+
+	/* One flip, also where each change could stand alone: the policy is in force at once. */
+	plan->flip = plan->flip || agent->inforce != NULL;
+	if (!ret)
+		ret = set_config(agent, inforce);
+	if (!ret)
+		ret = commit(agent, plan, err);
+	if (ret < 0 && agent->inforce) {
+		save(agent, agent->inforce, NULL);
+		set_config(agent, agent->inforce);
+	}
+	if (ret < 0)
+		return ret;
+	tw_slots_retire(&agent->slots, inforce->slots, tw_policy_n_rules(inforce->policy) + 1);
+	tw_inforce_free(agent->inforce);
+	agent->inforce = tw_inforce_ref(inforce);
+	agent->generation = inforce->generation;
+	settle(agent, plan, true);
+	return 0;
+}
+
+int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const char *source,
+	bool dry_run, struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
+{
+	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
+	uint64_t start = tw_clock_ns();
+	struct tw_plan plan = {0};
+	int result;
+
+	*ret = (struct tw_applied){0};
+	result = tw_inforce_new(text, len, source, diags, &inforce);
+	if (!result)
+		result = tw_slots_assign(&agent->slots, inforce->policy, inforce->slots);
+	if (result < 0)
+		return tw_err_set(err, result, source, NULL, "%s",
+			result == -EINVAL ? "the policy is invalid" : strerror(-result));
+	note_carried(agent);
+	result = tw_plan_make(agent, inforce, true, &plan, diags, err);
+	if (!result)
+		result = tw_applied_fill(ret, agent->inforce, inforce, &plan);
+	if (result == -ENOMEM)
+		tw_err_set(err, result, source, NULL, "out of memory");
+	inforce->generation = agent->generation + !ret->unchanged;
+	ret->generation = inforce->generation;
+	ret->compile_ns = tw_clock_ns() - start;
+	start = tw_clock_ns();
+	if (!result && !dry_run)
+		result = take_effect(agent, inforce, &plan, err);
+	ret->publish_ns = tw_clock_ns() - start;
+	tw_plan_done(&plan);
+	collect_images(agent);
+	return result;
+}
+
+void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	remove_entry(agent, port, agent->epoch);
+	remove_entry(agent, port, agent->epoch + 1);
+}
+
+/* A window that is over is written as none, long before its tick comes round again. */
+static void end_adoption(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	struct tw_port *entry = &port->entry[agent->epoch & 1];
+
+	if (!port->has_entry[agent->epoch & 1] || !entry->adopt_until ||
+		(int32_t)(tw_clock_tick() - entry->adopt_until) < 0)
+		return;
+	entry->adopt_until = 0;
+	tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, entry);
+	wait_for_readers();
+}
+
+void tw_publish_tick(struct tw_agent *agent)
+{
+	if (agent->flipped_ns && tw_clock_ns() - agent->flipped_ns > TW_OLD_EPOCH_NS)
+		clear_other_epoch(agent);
+	tw_vec_foreach (&agent->ports.list, port)
+		end_adoption(agent, *port);
+}

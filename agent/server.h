@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* server.h: the agent's Unix socket: who may ask, how much at once, and how answers leave.
+ *
+ * How:        a client has one request in work. Its answer is either written at once or a stream
+ *             that is asked for more whenever the client has room; meanwhile nothing is read from
+ *             that client. A stream never makes more than TW_SERVER_OUT_SOFT bytes ahead.
+ * Bounds:     TW_SERVER_CLIENTS clients; TW_SERVER_IN_MAX bytes of unfinished requests in all; a
+ *             request must be whole within TW_SERVER_FRAME_NS; a client that takes nothing of its
+ *             answer for TW_SERVER_STALL_NS, or asks nothing for TW_SERVER_IDLE_NS, is let go.
+ *             A follower of the log may be as slow as it likes: it misses entries and is told.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/loop.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "link/link.h"
+
+#define TW_SERVER_CLIENTS  64
+#define TW_SERVER_IN_MAX   (64u << 20)
+#define TW_SERVER_OUT_SOFT (256u << 10)
+#define TW_SERVER_FRAME_NS 10000000000u
+#define TW_SERVER_STALL_NS 60000000000u
+#define TW_SERVER_IDLE_NS  600000000000u
+
+struct tw_agent;
+struct tw_server;
+
+enum tw_stream_state {
+	TW_STREAM_MORE, /* ask again when there is room */
+	TW_STREAM_WAIT, /* nothing now: ask again after tw_server_pump() */
+	TW_STREAM_END,
+};
+
+/* An answer in several responses. */
+struct tw_stream {
+	/* Adds some responses to `out`: enum tw_stream_state, or a negative errno, upon which the
+	 * client is let go. */
+	int (*next)(struct tw_stream *stream, struct tw_agent *agent, struct tw_buf *out);
+	void (*done)(struct tw_stream *stream); /* frees the stream too */
+	uint64_t id;				/* of the request */
+};
+
+/* Starts the answer to a request: writes it to `out`, or sets *ret_stream. 0 or a negative errno,
+ * upon which the client is let go. */
+int tw_answer_start(struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out,
+	struct tw_stream **ret_stream);
+
+int tw_server_new(
+	struct tw_agent *agent, const char *path, struct tw_server **ret, struct tw_err *err);
+void tw_server_free(struct tw_server *server); /* removes the socket file */
+
+/* There may be something new for those whose stream waits. `server` may be NULL. */
+void tw_server_pump(struct tw_server *server);
+/* Lets go of those who are over their time. */
+void tw_server_tick(struct tw_server *server);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+
+#define FILE_MAX (64u << 20)
+
+struct tw_store {
+	int dir_fd;
+	int lock_fd;
+	uint32_t mark;
+	char path[4096];
+};
+
+static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS, TW_STORE_LOCK};
+
+/* mkdir -p */
+static int make_folders(const char *path)
+{
+	tw_autofree char *part = tw_strdup(path);
+
+	if (!part)
+		return -ENOMEM;
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int take_lock(struct tw_store *store, struct tw_err *err)
+{
+	char text[32] = "";
+	ssize_t len;
+
+	store->lock_fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (store->lock_fd < 0)
+		return tw_err_set(err, -errno, store->path, NULL, "cannot make the lock: %m");
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		len = pread(store->lock_fd, text, sizeof(text) - 1, 0);
+		text[len > 0 ? strcspn(text, "\n") : 0] = '\0';
+		return tw_err_set(err, -EBUSY, store->path,
+			"stop it first, or give this one a --state-dir of its own",
+			"an agent is running here (process %s)", text[0] ? text : "unknown");
+	}
+	len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, text, (size_t)len, 0) != len)
+		return tw_err_set(err, -errno, store->path, NULL, "cannot write the lock: %m");
+	return 0;
+}
+
+int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err)
+{
+	tw_auto(tw_store) struct tw_store *store = tw_alloc(sizeof(*store));
+	int result;
+
+	if (!store)
+		return tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
+	store->dir_fd = store->lock_fd = -1;
+	if (snprintf(store->path, sizeof(store->path), "%s", path) >= (int)sizeof(store->path))
+		return tw_err_set(err, -ENAMETOOLONG, "--state-dir", NULL, "path too long");
+	result = make_folders(path);
+	if (!result) {
+		store->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		result = store->dir_fd < 0 ? -errno : 0;
+	}
+	if (result < 0)
+		return tw_err_set(
+			err, result, path, "choose another --state-dir", "%s", strerror(-result));
+	result = take_lock(store, err);
+	if (result < 0)
+		return result;
+	*ret = TW_TAKE_PTR(store);
+	return 0;
+}
+
+void tw_store_free(struct tw_store *store)
+{
+	if (!store)
+		return;
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	if (store->dir_fd >= 0)
+		close(store->dir_fd);
+	free(store);
+}
+
+void tw_store_remove(struct tw_store *store)
+{
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlinkat(store->dir_fd, files[i], 0);
+	rmdir(store->path);
+}
+
+void tw_store_set_mark(struct tw_store *store, uint32_t mark)
+{
+	store->mark = mark;
+}
+
+int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len)
+{
+	tw_autofree char *text = NULL;
+	struct stat info;
+	size_t len = 0;
+	tw_autofd int fd = openat(store->dir_fd, name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return -errno;
+	if (!S_ISREG(info.st_mode) || info.st_size > FILE_MAX)
+		return -EFBIG;
+	text = tw_alloc((size_t)info.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (len < (size_t)info.st_size) {
+		ssize_t n = read(fd, text + len, (size_t)info.st_size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		len += (size_t)n;
+	}
+	*ret = TW_TAKE_PTR(text);
+	*ret_len = len;
+	return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int tw_store_write(
+	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
+{
+	tw_autofd int fd = -1;
+	char fresh[64];
+	int ret;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", name);
+	fd = openat(store->dir_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ret = fd < 0 ? -errno : write_all(fd, text, len);
+	if (!ret && (renameat(store->dir_fd, fresh, store->dir_fd, name) < 0 ||
+			    fsync(store->dir_fd) < 0))
+		ret = -errno;
+	if (ret < 0) {
+		unlinkat(store->dir_fd, fresh, 0);
+		return tw_err_set(err, ret, store->path, "make room, or choose another --state-dir",
+			"cannot write %s: %s", name, strerror(-ret));
+	}
+	return 0;
+}
+
+static int write_json(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
+{
+	tw_autofree char *text = NULL;
+
+	if (root && !json_object_set_new(root, "mark", json_integer(store->mark)))
+		text = json_dumps(root, JSON_COMPACT);
+	json_decref(root);
+	if (!text)
+		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+	return tw_store_write(store, name, text, strlen(text), err);
+}
+
+/* NULL when there is none, when it is no JSON, or when it speaks of other maps. */
+static json_t *read_json(struct tw_store *store, const char *name)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+	json_t *root;
+
+	if (tw_store_read(store, name, &text, &len) < 0)
+		return NULL;
+	root = json_loadb(text, len, 0, NULL);
+	if (root && json_integer_value(json_object_get(root, "mark")) == store->mark)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+int tw_store_save_rules(struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, struct tw_err *err)
+{
+	json_t *rules = json_array(), *root;
+
+	for (uint32_t i = 0; i < slots->n; i++) {
+		const char *name = tw_slots_name(slots, i);
+
+		if (name && json_array_append_new(rules, json_pack("[i, s]", (int)i, name)) < 0) {
+			json_decref(rules);
+			return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+		}
+	}
+	root = json_pack("{s:o, s:s, s:I, s:I}", "rules", rules, "source", inforce->source,
+		"generation", (json_int_t)inforce->generation, "since",
+		(json_int_t)inforce->since_ns);
+	return write_json(store, TW_STORE_RULES, root, err);
+}
+
+int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret)
+{
+	struct tw_saved_rules saved;
+	json_t *root = read_json(store, TW_STORE_RULES), *row;
+	const char *source;
+	size_t i;
+
+	if (!root)
+		return -ENOENT;
+	json_array_foreach (json_object_get(root, "rules"), i, row) {
+		const char *name = json_string_value(json_array_get(row, 1));
+		json_int_t number = json_integer_value(json_array_get(row, 0));
+
+		if (name && number >= 0 && number < TW_RULES_MAX)
+			tw_slots_restore(slots, (uint32_t)number, name);
+	}
+	source = json_string_value(json_object_get(root, "source"));
+	saved.source = tw_strdup(source ? source : TW_STORE_POLICY);
+	saved.generation = (uint64_t)json_integer_value(json_object_get(root, "generation"));
+	saved.since_ns = (uint64_t)json_integer_value(json_object_get(root, "since"));
+	json_decref(root);
+	if (!saved.source)
+		return -ENOMEM;
+	*ret = saved;
+	return 0;
+}
+
+static json_t *pack_port(const struct tw_agent_port *port)
+{
+	char mac[13] = "";
+
+	if (port->learned)
+		for (size_t i = 0; i < 6; i++)
+			snprintf(mac + 2 * i, 3, "%02x", port->learned_mac[i]);
+	return json_pack("{s:I, s:i, s:s, s:s}", "ifindex", (json_int_t)port->ifindex, "id",
+		(int)port->id, "name", port->name, "learned", mac);
+}
+
+/* An interface name may be any bytes; one that is no UTF-8 is not worth a row. */
+static int append(json_t *list, json_t *row)
+{
+	return row ? json_array_append_new(list, row) : 0;
+}
+
+int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err)
+{
+	json_t *list = json_array(), *networks = json_array(), *root;
+	int failed = 0;
+
+	tw_vec_foreach (&ports->list, port)
+		failed |= append(list, pack_port(*port));
+	tw_vec_foreach (&ports->networks, row)
+		if (!row->gone)
+			failed |= append(networks,
+				json_pack("{s:I, s:i, s:s}", "ifindex", (json_int_t)row->ifindex,
+					"number", (int)row->number, "name", row->name));
+	root = json_pack("{s:o, s:o, s:i}", "ports", list, "networks", networks, "next_network",
+		(int)ports->next_network);
+	if (failed) {
+		json_decref(root);
+		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+	}
+	return write_json(store, TW_STORE_PORTS, root, err);
+}
+
+static void copy_name(char name[IFNAMSIZ], json_t *from)
+{
+	const char *text = json_string_value(from);
+
+	snprintf(name, IFNAMSIZ, "%s", text ? text : "");
+}
+
+static uint32_t number_of(json_t *row, const char *key, uint32_t max)
+{
+	json_int_t value = json_integer_value(json_object_get(row, key));
+
+	return value > 0 && value <= max ? (uint32_t)value : 0;
+}
+
+static struct tw_saved_port unpack_port(json_t *row)
+{
+	struct tw_saved_port port = {
+		.ifindex = number_of(row, "ifindex", INT32_MAX),
+		.id = (uint16_t)number_of(row, "id", TW_PORTS_MAX - 1),
+	};
+	const char *mac = json_string_value(json_object_get(row, "learned"));
+	uint8_t *m = port.learned_mac;
+
+	copy_name(port.name, json_object_get(row, "name"));
+	port.learned = mac && sscanf(mac, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &m[0], &m[1], &m[2],
+				      &m[3], &m[4], &m[5]) == 6;
+	return port;
+}
+
+int tw_store_load_ports(
+	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n)
+{
+	json_t *root = read_json(store, TW_STORE_PORTS), *list, *row;
+	tw_autofree struct tw_saved_port *saved = NULL;
+	char name[IFNAMSIZ];
+	uint32_t next;
+	size_t i;
+
+	if (!root)
+		return -ENOENT;
+	list = json_object_get(root, "ports");
+	saved = tw_alloc_array(json_array_size(list), sizeof(*saved));
+	if (!saved) {
+		json_decref(root);
+		return -ENOMEM;
+	}
+	json_array_foreach (list, i, row)
+		saved[i] = unpack_port(row);
+	*ret_n = json_array_size(list);
+	json_array_foreach (json_object_get(root, "networks"), i, row) {
+		copy_name(name, json_object_get(row, "name"));
+		tw_ports_restore_network(ports, number_of(row, "ifindex", INT32_MAX),
+			(uint16_t)number_of(row, "number", UINT16_MAX), name);
+	}
+	next = number_of(root, "next_network", UINT16_MAX);
+	if (next)
+		ports->next_network = (uint16_t)next;
+	json_decref(root);
+	*ret = TW_TAKE_PTR(saved);
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* store.h: what the agent keeps in its state folder, and the lock on it.
+ *
+ * What:       policy.yaml   the policy in force, as it was given
+ *             rules.json    rule slots and their names, where the policy came from
+ *             ports.json    ports, networks and what was learned of them
+ *             lock          held while an agent runs, with its process id
+ * Invariants: 1. A file is replaced whole (write, fsync, rename, fsync of the folder), never
+ *                half written.
+ *             2. rules.json and ports.json carry the mark of the maps they speak of: those of
+ *                another boot are ignored.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "agent/inforce.h"
+#include "agent/ports.h"
+#include "agent/slots.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define TW_STORE_POLICY "policy.yaml"
+#define TW_STORE_RULES	"rules.json"
+#define TW_STORE_PORTS	"ports.json"
+#define TW_STORE_LOCK	"lock"
+
+struct tw_store;
+
+/* Opens the folder, made if absent, and takes the lock: -EBUSY when an agent has it. */
+int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
+void tw_store_free(struct tw_store *store);
+TW_DEFINE_AUTO(tw_store)
+/* Deletes all the files, and the folder if nothing else is in it. */
+void tw_store_remove(struct tw_store *store);
+
+/* The random mark of the kernel's maps, by which rules.json and ports.json are known. */
+void tw_store_set_mark(struct tw_store *store, uint32_t mark);
+
+/* A whole file; the caller frees it. -ENOENT when there is none. */
+int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len);
+int tw_store_write(
+	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
+
+int tw_store_save_rules(struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, struct tw_err *err);
+
+/* What was in force when an earlier agent ended. */
+struct tw_saved_rules {
+	char *source; /* freed by the caller */
+	uint64_t generation;
+	uint64_t since_ns;
+};
+
+/* Fills `slots` too. -ENOENT when nothing fits these maps, -ENOMEM; `ret` is then untouched. */
+int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret);
+
+int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err);
+
+/* A port as an earlier agent knew it. */
+struct tw_saved_port {
+	uint32_t ifindex;
+	uint16_t id;
+	char name[IFNAMSIZ];
+	bool learned;
+	uint8_t learned_mac[6];
+};
+
+/* Restores the networks and gives the ports, which the caller frees. */
+int tw_store_load_ports(
+	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/watch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/clock.h"
+#include "agent/counts.h"
+#include "base/log.h"
+
+#define RETRY_NS 1000000000u
+
+static void retry_later(struct tw_agent *agent)
+{
+	agent->retry_ns = tw_clock_ns() + RETRY_NS;
+}
+
+/* ---- the latch ---- */
+
+static void install_latch(struct tw_agent *agent, bool attached_only)
+{
+	TW_VEC(uint32_t) live = {0};
+	struct tw_err err = {0};
+	int ret = 0;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		if (!ret && ((*port)->attached || !attached_only))
+			ret = tw_vec_push(&live, (*port)->ifindex);
+	if (!ret)
+		ret = tw_latch_install(agent->latch, live.at, live.n, &err);
+	tw_vec_done(&live);
+	if (ret < 0) {
+		tw_log(TW_LOG_WARNING, "latch: %s; a new port is open until netlink has told of it",
+			err.text);
+		tw_latch_free(agent->latch);
+		agent->latch = NULL;
+	}
+	tw_vec_foreach (&agent->ports.list, port)
+		(*port)->let = agent->latch && ((*port)->attached || !attached_only);
+}
+
+static void let_through(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	struct tw_err err = {0};
+
+	if (!agent->latch || port->let)
+		return;
+	port->let = tw_latch_let(agent->latch, port->ifindex, &err) == 0;
+	if (!port->let) {
+		tw_log(TW_LOG_ERR, "%s: stays shut: %s", port->name, err.text);
+		retry_later(agent);
+	}
+}
+
+/* Whoever flushes all of netfilter takes the latch along. */
+static void on_latch(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+
+	if (!tw_latch_read(agent->latch) || tw_latch_exists(agent->latch))
+		return;
+	tw_log(TW_LOG_WARNING, "latch: its table was deleted by somebody; putting it back");
+	tw_loop_remove(&agent->loop, &agent->latch_watch);
+	install_latch(agent, true);
+	if (agent->latch)
+		tw_loop_add(&agent->loop, &agent->latch_watch, tw_latch_fd(agent->latch), EPOLLIN,
+			on_latch, agent);
+}
+
+/* ---- ports up and down ---- */
+
+static void attach(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	struct tw_err err = {0};
+	int ret;
+
+	if (!port->attached) {
+		ret = tw_kernel_attach(agent->kernel, port->ifindex, &err);
+		/* Gone already: netlink is about to say so. */
+		if (ret == -ENODEV)
+			return;
+		if (ret < 0) {
+			tw_log(TW_LOG_ERR, "%s: cannot be attached, stays shut: %s", port->name,
+				err.text);
+			if (agent->latch && port->let) {
+				tw_latch_shut(agent->latch, port->ifindex);
+				port->let = false;
+			}
+			retry_later(agent);
+			return;
+		}
+		port->attached = true;
+		tw_log(TW_LOG_INFO, "%s: %s%s%s", port->name,
+			port->state == TW_PORT_PROTECTED   ? "protects "
+			: port->state == TW_PORT_UNCLAIMED ? "belongs to no workload"
+							   : "is shut",
+			port->vnic ? port->vnic->workload : "", "");
+	}
+	let_through(agent, port);
+}
+
+static void forget(struct tw_agent *agent, struct tw_agent_port *port, const char *why)
+{
+	tw_log(TW_LOG_INFO, "%s: %s", port->name, why);
+	tw_kernel_detach(agent->kernel, port->ifindex, NULL);
+	tw_publish_drop(agent, port);
+	if (agent->latch && port->let)
+		tw_latch_shut(agent->latch, port->ifindex);
+	tw_ports_network_gone(&agent->ports, port->ifindex);
+	tw_ports_remove(&agent->ports, port);
+	agent->dirty = true;
+}
+
+void tw_agent_ports_changed(struct tw_agent *agent)
+{
+	struct tw_err err = {0};
+
+	agent->dirty = false;
+	agent->retry_ns = 0;
+	if (tw_publish_refresh(agent, &err) < 0) {
+		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+		retry_later(agent);
+	}
+	tw_vec_foreach (&agent->ports.list, port)
+		attach(agent, *port);
+	if (tw_store_save_ports(agent->store, &agent->ports, &err) < 0)
+		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+}
+
+/* ---- what netlink tells ---- */
+
+/* The network a port is on, and the VLAN of its untagged frames. */
+static void place(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	const struct tw_network_row *row;
+	uint32_t ifindex = port->bridge ? port->bridge : port->ifindex;
+	char name[IFNAMSIZ] = "";
+	uint16_t network, vlan;
+
+	if (!port->bridge || !if_indextoname(port->bridge, name))
+		snprintf(name, sizeof(name), "%s", port->name);
+	network = tw_ports_network(&agent->ports, ifindex, name);
+	row = port->bridge ? tw_ports_network_row(&agent->ports, port->bridge) : NULL;
+	vlan = row && row->filtering ? port->pvid : 0;
+	if (network == port->network && vlan == port->vlan)
+		return;
+	port->network = network;
+	port->vlan = vlan;
+	agent->dirty = true;
+}
+
+static const struct tw_saved_port *find_saved(const struct tw_agent *agent, uint32_t ifindex)
+{
+	for (size_t i = 0; i < agent->n_saved_ports; i++)
+		if (agent->saved_ports[i].ifindex == ifindex)
+			return &agent->saved_ports[i];
+	return NULL;
+}
+
+static void take_entry(
+	struct tw_agent *agent, struct tw_agent_port *port, const struct tw_port *entry)
+{
+	uint32_t parity = agent->epoch & 1;
+
+	port->entry[parity] = *entry;
+	port->has_entry[parity] = true;
+	port->state = entry->flags & TW_PORT_F_UNCLAIMED ? TW_PORT_UNCLAIMED
+		      : entry->image			 ? TW_PORT_PROTECTED
+							 : TW_PORT_SHUT;
+}
+
+/* A new interface, or one that an earlier agent knew. */
+static struct tw_agent_port *meet(struct tw_agent *agent, const struct tw_link *link)
+{
+	const struct tw_saved_port *saved = find_saved(agent, link->ifindex);
+	struct tw_agent_port *port;
+	struct tw_port entry;
+	bool adopted = tw_publish_take_adopted(agent, link->ifindex, &entry);
+	uint32_t master = link->master ? link->master : link->ifindex;
+	int ret = tw_ports_add(
+		&agent->ports, link->ifindex, link->name, adopted ? entry.id : 0, &port);
+
+	if (ret < 0) {
+		tw_log(TW_LOG_ERR, "%s: stays shut: %s", link->name,
+			ret == -ENOSPC ? "too many ports" : strerror(-ret));
+		return NULL;
+	}
+	port->carried = agent->before && !adopted;
+	if (adopted) {
+		take_entry(agent, port, &entry);
+		if (!tw_ports_network_row(&agent->ports, master))
+			tw_ports_restore_network(&agent->ports, master, entry.network, link->name);
+	} else {
+		tw_counts_clear_port(agent, port->id);
+	}
+	if (saved && saved->learned && saved->id == port->id) {
+		port->learned = true;
+		memcpy(port->learned_mac, saved->learned_mac, sizeof(port->learned_mac));
+	}
+	agent->dirty = true;
+	return port;
+}
+
+/* What a bridge says of itself changes the VLANs of the ports on it. */
+static void on_bridge(struct tw_agent *agent, const struct tw_link *link)
+{
+	struct tw_network_row *row;
+
+	if (!link->has_filtering)
+		return;
+	tw_ports_network(&agent->ports, link->ifindex, link->name);
+	row = tw_ports_network_row(&agent->ports, link->ifindex);
+	if (!row || row->filtering == link->filtering)
+		return;
+	row->filtering = link->filtering;
+	tw_vec_foreach (&agent->ports.list, port)
+		if ((*port)->bridge == link->ifindex)
+			place(agent, *port);
+}
+
+static void on_changed(void *arg, const struct tw_link *link)
+{
+	struct tw_agent *agent = arg;
+	struct tw_agent_port *port = tw_ports_find(&agent->ports, link->ifindex);
+	bool match = tw_patterns_match(&agent->patterns, link->name) && !link->loopback &&
+		     strcmp(link->kind, "bridge") != 0;
+
+	on_bridge(agent, link);
+	if (port && !match) {
+		forget(agent, port, "has a new name that is no port's");
+		return;
+	}
+	if (!port && match)
+		port = meet(agent, link);
+	if (!port)
+		return;
+	port->seen = true;
+	if (strcmp(port->name, link->name) != 0) {
+		tw_log(TW_LOG_INFO, "%s: is now called %s", port->name, link->name);
+		snprintf(port->name, sizeof(port->name), "%s", link->name);
+		agent->dirty = true;
+	}
+	if (link->has_mac &&
+		(!port->has_mac || memcmp(port->mac, link->mac, sizeof(port->mac)) != 0)) {
+		memcpy(port->mac, link->mac, sizeof(port->mac));
+		port->has_mac = true;
+		agent->dirty = true;
+	}
+	if (port->bridge != link->master) {
+		port->bridge = link->master;
+		port->pvid = 0;
+	}
+	place(agent, port);
+}
+
+static void on_vlans(void *arg, const struct tw_link *link)
+{
+	struct tw_agent *agent = arg;
+	struct tw_agent_port *port = tw_ports_find(&agent->ports, link->ifindex);
+
+	if (!port || (link->master && link->master != port->bridge))
+		return;
+	port->pvid = link->pvid;
+	place(agent, port);
+}
+
+static void on_gone(void *arg, uint32_t ifindex)
+{
+	struct tw_agent *agent = arg;
+	struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
+
+	if (port)
+		forget(agent, port, "is gone");
+	else
+		tw_ports_network_gone(&agent->ports, ifindex);
+}
+
+/* Compares with all there is: when netlink lost something, and at start. */
+static int dump(struct tw_agent *agent)
+{
+	int ret;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		(*port)->seen = false;
+	ret = tw_netlink_dump(agent->netlink);
+	for (size_t i = agent->ports.list.n; !ret && i-- > 0;)
+		if (!agent->ports.list.at[i]->seen)
+			forget(agent, agent->ports.list.at[i], "is gone");
+	return ret;
+}
+
+static void on_netlink(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+	int ret = tw_netlink_read(agent->netlink);
+
+	if (ret == -ENOBUFS) {
+		tw_log(TW_LOG_INFO, "netlink could not keep up; looking at all interfaces");
+		ret = dump(agent);
+	}
+	if (ret < 0)
+		tw_log(TW_LOG_ERR, "netlink: %s", strerror(-ret));
+	if (agent->dirty)
+		tw_agent_ports_changed(agent);
+}
+
+/* ---- start ---- */
+
+int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
+{
+	const struct tw_netlink_handler handler = {on_changed, on_vlans, on_gone, agent};
+	int ret;
+
+	tw_store_load_ports(
+		agent->store, &agent->ports, &agent->saved_ports, &agent->n_saved_ports);
+	if (tw_latch_new(agent->options->bpffs, &agent->patterns, &agent->latch, err) < 0)
+		tw_log(TW_LOG_WARNING, "latch: %s", err->text);
+	ret = tw_netlink_open(&handler, &agent->netlink);
+	if (!ret) {
+		agent->before = true;
+		ret = dump(agent);
+		agent->before = false;
+	}
+	if (ret < 0)
+		return tw_err_set(err, ret, "netlink", NULL, "%s", strerror(-ret));
+	/* An older latch stays until all is attached; without one, what is here now was open until
+	 * now, and what comes from here on is shut. */
+	if (agent->latch && !tw_latch_exists(agent->latch))
+		install_latch(agent, false);
+	return 0;
+}
+
+int tw_watch_begin(struct tw_agent *agent)
+{
+	int ret;
+
+	tw_agent_ports_changed(agent);
+	tw_publish_forget_adopted(agent);
+	free(agent->saved_ports);
+	agent->saved_ports = NULL;
+	agent->n_saved_ports = 0;
+	if (agent->latch)
+		install_latch(agent, true);
+	if (agent->latch && tw_latch_fd(agent->latch) >= 0) {
+		ret = tw_loop_add(&agent->loop, &agent->latch_watch, tw_latch_fd(agent->latch),
+			EPOLLIN, on_latch, agent);
+		if (ret < 0)
+			return ret;
+	}
+	return tw_loop_add(&agent->loop, &agent->netlink_watch, tw_netlink_fd(agent->netlink),
+		EPOLLIN, on_netlink, agent);
+}

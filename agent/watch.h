@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* watch.h: follows the host's interfaces and brings ports up and down.
+ *
+ * Order:      a port's entry is written, then its programs are attached, then the latch lets it
+ *             through: at each moment it is as shut as it was, or judged.
+ */
+#pragma once
+
+#include "base/err.h"
+
+struct tw_agent;
+
+/* Sets up latch and netlink and meets the ports that are there. Attaches nothing yet, so that a
+ * first policy can be published before. */
+int tw_watch_open(struct tw_agent *agent, struct tw_err *err);
+/* Attaches the ports that are there and begins to follow changes. */
+int tw_watch_begin(struct tw_agent *agent);
+
+/* Something about ports changed: publishes, attaches and lets through what is due. */
+void tw_agent_ports_changed(struct tw_agent *agent);
