@@ -9,7 +9,9 @@
 #define ETHERTYPE_V4  0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_V6  0x86dd
-#define FRAME_MIN     60 /* IEEE 802.3, without the checksum */
+#define FRAME_MIN     60  /* IEEE 802.3, without the checksum */
+#define ND_OPTION     253 /* for experiments, RFC 4727 §5.1.3 */
+#define ND_OPTION_LEN 24  /* a multiple of 8 that the token fits into */
 
 bool tw_lab_addr_is_v4(const struct tw_addr *addr)
 {
@@ -55,6 +57,15 @@ static void put_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec
 		return;
 	snprintf(text, sizeof(text), TW_LAB_TOKEN "%04x", (unsigned int)spec->number);
 	put(frame, text, TW_LAB_TOKEN_LEN);
+}
+
+/* The token as an option that every receiver skips, RFC 4861 §4.6. */
+static void put_nd_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	put8(frame, ND_OPTION);
+	put8(frame, ND_OPTION_LEN / 8);
+	put_token(frame, spec);
+	put_zeros(frame, ND_OPTION_LEN - 2 - TW_LAB_TOKEN_LEN);
 }
 
 static uint32_t sum_of(const uint8_t *data, size_t len, uint32_t sum)
@@ -134,6 +145,7 @@ static void put_dhcp_offer(struct tw_lab_frame *frame, const struct tw_lab_spec 
 	put8(frame, 1);
 	put8(frame, 2); /* OFFER */
 	put8(frame, 255);
+	put_token(frame, spec);
 }
 
 static void put_icmp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec, bool v4)
@@ -145,6 +157,7 @@ static void put_icmp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec,
 	put16(frame, 0);
 	put16(frame, spec->sport);
 	put16(frame, 1);
+	put_token(frame, spec);
 }
 
 static void put_neighbour_advert(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
@@ -157,6 +170,7 @@ static void put_neighbour_advert(struct tw_lab_frame *frame, const struct tw_lab
 	put8(frame, 2); /* target link-layer address */
 	put8(frame, 1);
 	put(frame, spec->src_mac, 6);
+	put_nd_token(frame, spec);
 }
 
 static void put_router_advert(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
@@ -172,6 +186,7 @@ static void put_router_advert(struct tw_lab_frame *frame, const struct tw_lab_sp
 	put8(frame, 1); /* source link-layer address */
 	put8(frame, 1);
 	put(frame, spec->src_mac, 6);
+	put_nd_token(frame, spec);
 }
 
 static void put_l4(struct tw_lab_frame *frame, const struct tw_lab_spec *spec, bool v4)
@@ -276,18 +291,17 @@ static void put_arp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret)
 {
 	uint16_t ethertype = tw_lab_addr_is_v4(&spec->src) ? ETHERTYPE_V4 : ETHERTYPE_V6;
-	bool carries_token = spec->kind == TW_LAB_TCP || spec->kind == TW_LAB_UDP;
 
 	ret->len = 0;
 	put(ret, spec->dst_mac, 6);
 	put(ret, spec->src_mac, 6);
 	put16(ret, spec->kind == TW_LAB_ARP ? ETHERTYPE_ARP : ethertype);
-	if (spec->kind == TW_LAB_ARP)
+	if (spec->kind == TW_LAB_ARP) {
 		put_arp(ret, spec);
-	else
-		put_ip(ret, spec);
-	if (!carries_token)
 		put_token(ret, spec);
+	} else {
+		put_ip(ret, spec);
+	}
 	if (ret->len < FRAME_MIN)
 		put_zeros(ret, FRAME_MIN - ret->len);
 }

@@ -3,7 +3,8 @@
  *
  * Why:        a guest's own stack cannot be made to lie; a frame built byte by byte can.
  * Invariants: 1. Every frame ends with a token (TW_LAB_TOKEN and a number) that the far end looks
- *                for. In TCP and UDP it is payload, elsewhere it is padding behind the packet.
+ *                for. It is inside the IP packet, for bridges cut off what follows one;
+ *                in ARP it is padding.
  *             2. Checksums and lengths are always right: only identities are forged.
  * Source:     RFC 826, 791, 8200, 9293, 768, 4861, 2131.
  */
