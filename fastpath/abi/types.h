@@ -63,7 +63,8 @@ struct tw_addr {
 };
 
 /* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. An ICMP query
- * and its answer use the identifier as the asking end's port and 0 as the answering end's; other
+ * and its answer use the identifier as the asking end's port and the kind of query (0 for ICMP echo)
+ * as the answering end's; other
  * ICMP uses 0 as the sender's and type << 8 | code as the receiver's. `owner` is 0 for records shared by both ends, else the id of
  * the port that judges alone (transit workloads, broadcast and multicast). */
 struct tw_key {

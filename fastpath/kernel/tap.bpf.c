@@ -111,34 +111,33 @@ tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
 }
 
 /* Lengths are bounded here in a form that the verifier follows and the compiler cannot see past. */
-tw_inline int bounded(__u32 *len)
+tw_inline int bounded(__u32 *len, __u32 max)
 {
 	TW_OPAQUE(*len);
-	return *len >= 1 && *len <= TW_REPLY_MAX;
+	return *len >= 1 && *len <= max;
 }
 
 tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len)
 {
-	return bounded(&len) ? bpf_skb_load_bytes(f->target, off, to, len) : -1;
+	return bounded(&len, TW_QUOTE_MAX) ? bpf_skb_load_bytes(f->target, off, to, len) : -1;
 }
 
 tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len)
 {
-	return bounded(&len) ? bpf_skb_store_bytes(f->target, off, from, len, 0) : -1;
+	return bounded(&len, TW_REPLY_MAX) ? bpf_skb_store_bytes(f->target, off, from, len, 0) : -1;
 }
 
-/* No field tells whether the sum is still to be completed, but bpf_l4_csum_replace() does: it
- * leaves such a sum alone when the change is not in the pseudo-header. */
-tw_inline long tw_frame_store_csum(struct tw_frame *f, __u32 off, __be16 whole, __be16 pseudo)
+/* No field tells, but bpf_l4_csum_replace() does: it leaves a sum that is still to be completed
+ * alone when the change is not in the pseudo-header. */
+tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off)
 {
 	__be16 probe = 0;
 
 	if (bpf_skb_store_bytes(f->target, off, &probe, sizeof(probe), 0) ||
 		bpf_l4_csum_replace(f->target, off, 0, tw_be16(1), sizeof(probe)) ||
 		bpf_skb_load_bytes(f->target, off, &probe, sizeof(probe)))
-		return -1;
-	probe = probe ? whole : pseudo;
-	return bpf_skb_store_bytes(f->target, off, &probe, sizeof(probe), 0);
+		return 0;
+	return !probe;
 }
 
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)

@@ -162,9 +162,9 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 	return 0;
 }
 
-tw_inline long tw_frame_store_csum(struct tw_frame *f, __u32 off, __be16 whole, __be16 pseudo)
+tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off)
 {
-	return tw_frame_store(f, off, &whole, sizeof(whole));
+	return 0;
 }
 
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)

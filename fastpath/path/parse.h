@@ -220,7 +220,10 @@ tw_inline enum tw_reason tw_walk_extension(const struct tw_frame *f, struct tw_i
 	ip->inside = 1;
 	TW_MEMORY(ip->next) = h[0];
 	TW_MEMORY(ip->off) = off + len;
-	return off + len > ip->end ? TW_R_BAD_LENGTH : TW_R_NONE;
+	if (off + len <= ip->end)
+		return TW_R_NONE;
+	/* In a first fragment the chain goes on elsewhere: RFC 7112. */
+	return ip->fragment == TW_FRAG_FIRST ? TW_R_TINY_FRAGMENT : TW_R_BAD_LENGTH;
 }
 
 /* RFC 8200: a fixed header, then a chain of extension headers. */
@@ -248,8 +251,6 @@ tw_inline enum tw_reason tw_read_ip_chain(
 	tw_addr_copy(&t->dst, h->dst);
 	for (i = 0; i <= TW_EXTENSIONS_MAX; i++) {
 		reason = tw_walk_extension(f, ip);
-		if (reason == TW_R_BAD_LENGTH && ip->fragment == TW_FRAG_FIRST)
-			return TW_R_TINY_FRAGMENT; /* the chain goes on elsewhere: RFC 7112 */
 		if (reason || ip->done)
 			return reason;
 	}

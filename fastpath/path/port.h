@@ -56,9 +56,10 @@ tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark);
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len); /* drops super-frame state */
 tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len);
 tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len);
-/* Stores a transport checksum at `off`: `whole`, or, where the sender left the sum to be completed
- * on the way (CHECKSUM_PARTIAL), `pseudo`, the sum of the pseudo-header alone. */
-tw_inline long tw_frame_store_csum(struct tw_frame *f, __u32 off, __be16 whole, __be16 pseudo);
+/* Whether the sender left the transport checksum at `off` to be completed on the way
+ * (CHECKSUM_PARTIAL): then a checksum of the pseudo-header alone has to stand there. Spoils the
+ * field. */
+tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off);
 /* Hands a refusal to its receiver: back into the guest (TW_DIR_OUT), or into the vSwitch as if the
  * port's guest had sent it (TW_DIR_IN). The path ends here. */
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);

@@ -23,16 +23,24 @@ tw_inline __u16 tw_csum_fold(__u64 sum)
 	return (__u16)sum;
 }
 
-/* One's complement sum of 16-bit words from byte `from` up to byte `to` of the reply, both even. */
-tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 from, __u32 to)
+/* Sum of the reply's first `len` bytes, an even constant, as 16-bit words. */
+tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 len)
 {
 	__u64 sum = 0;
 	__u32 i;
 
-	for (i = 0; i < TW_REPLY_MAX / 2; i++)
-		if (i >= from / 2 && i < to / 2)
-			sum += r->h[i];
+	for (i = 0; i < len / 2; i++)
+		sum += r->h[i];
 	return sum;
+}
+
+/* Sum of what stands behind the IP header, which is written already. The room behind the reply is
+ * zero, and an IPv4 header with its checksum adds nothing to a one's complement sum. */
+tw_inline __u64 tw_reply_payload_sum(const struct tw_reply *r, int mapped)
+{
+	__u64 sum = tw_reply_sum(r, TW_REPLY_MAX);
+
+	return mapped ? sum : sum - tw_reply_sum(r, sizeof(struct tw_ipv6));
 }
 
 tw_inline __u64 tw_addr_sum(const struct tw_addr *addr)
@@ -46,22 +54,35 @@ tw_inline __u64 tw_pseudo_sum(const struct tw_tuple *t, __u8 proto, __u32 len)
 	return tw_addr_sum(&t->src) + tw_addr_sum(&t->dst) + tw_be16(len) + tw_be16(proto);
 }
 
-/* Writes the IP header of a reply to `t`'s sender; returns its length. */
-tw_inline __u32 tw_reply_ip(struct tw_reply *r, const struct tw_tuple *t, __u8 proto, __u32 payload)
+/* Length of a reply's IP header. IPv4 options are answered with as many bytes of end-of-options, so
+ * that the transport header stays where it was: where the sender left a checksum to be completed,
+ * that place is fixed. */
+tw_inline __u32 tw_reply_header(const struct tw_packet *p)
+{
+	__u32 header = p->l4_off - p->l3_off;
+
+	if (!tw_addr_is_v4(&p->tuple.src))
+		return sizeof(struct tw_ipv6);
+	return header > 60 ? 60 : header;
+}
+
+/* Writes the IP header of a reply to `t`'s sender. */
+tw_inline void tw_reply_ip(
+	struct tw_reply *r, const struct tw_tuple *t, __u32 header, __u8 proto, __u32 payload)
 {
 	struct tw_ipv4 *ip = (void *)r->b;
 	struct tw_ipv6 *fixed = (void *)r->b;
 
 	if (tw_addr_is_v4(&t->src)) {
-		ip->version_ihl = 0x45;
-		ip->total_len = tw_be16(sizeof(*ip) + payload);
+		ip->version_ihl = (__u8)(0x40 | header / 4);
+		ip->total_len = tw_be16(header + payload);
 		ip->fragment = tw_be16(0x4000);
 		ip->ttl = TW_REPLY_TTL;
 		ip->proto = proto;
 		ip->src = t->dst.w[3];
 		ip->dst = t->src.w[3];
-		ip->csum = (__be16)~tw_csum_fold(tw_reply_sum(r, 0, sizeof(*ip)));
-		return sizeof(*ip);
+		ip->csum = (__be16)~tw_csum_fold(tw_reply_sum(r, sizeof(*ip)));
+		return;
 	}
 	fixed->version_flow = tw_be32(0x60000000);
 	fixed->payload_len = tw_be16(payload);
@@ -69,7 +90,6 @@ tw_inline __u32 tw_reply_ip(struct tw_reply *r, const struct tw_tuple *t, __u8 p
 	fixed->hop_limit = TW_REPLY_TTL;
 	__builtin_memcpy(fixed->src, &t->dst, sizeof(fixed->src));
 	__builtin_memcpy(fixed->dst, &t->src, sizeof(fixed->dst));
-	return sizeof(*fixed);
 }
 
 /* RFC 9293 §3.5.2: a RST that the sender will believe. */
@@ -113,43 +133,49 @@ tw_inline long tw_reply_macs(struct tw_frame *f, const struct tw_packet *p)
 
 tw_inline long tw_reply_tcp(struct tw_frame *f, const struct tw_packet *p, struct tw_reply *r)
 {
-	__u32 header = tw_reply_ip(r, &p->tuple, TW_IPPROTO_TCP, sizeof(struct tw_tcp));
-	__u32 len = header + sizeof(struct tw_tcp), l3 = p->l3_off;
-	__u64 pseudo;
+	__u32 header = tw_reply_header(p), len = header + sizeof(struct tw_tcp), l3 = p->l3_off;
+	struct tw_tcp *tcp = (void *)(r->b + header);
+	__u64 pseudo = tw_pseudo_sum(&p->tuple, TW_IPPROTO_TCP, sizeof(*tcp));
+	int mapped = tw_addr_is_v4(&p->tuple.src), pending;
 
-	/* Where the sender left its checksum to be completed, the place of it is fixed. */
-	if (p->l4_off != l3 + header)
+	pending = tw_frame_csum_pending(f, p->l4_off + __builtin_offsetof(struct tw_tcp, csum));
+	if (pending && p->l4_off != l3 + header)
 		return -1;
-	tw_reply_reset((void *)(r->b + (header & 63)), p);
-	pseudo = tw_pseudo_sum(&p->tuple, TW_IPPROTO_TCP, sizeof(struct tw_tcp));
-	if (tw_frame_resize(f, l3 + len) || tw_reply_macs(f, p) || tw_frame_store(f, l3, r->b, len))
+	tw_reply_ip(r, &p->tuple, header, TW_IPPROTO_TCP, sizeof(*tcp));
+	tw_reply_reset(tcp, p);
+	tcp->csum = (__be16)tw_csum_fold(pseudo + (pending ? 0 : tw_reply_payload_sum(r, mapped)));
+	if (!pending)
+		tcp->csum = (__be16)~tcp->csum;
+	if (tw_frame_resize(f, l3 + len) || tw_reply_macs(f, p))
 		return -1;
-	return tw_frame_store_csum(f, l3 + header + __builtin_offsetof(struct tw_tcp, csum),
-		(__be16)~tw_csum_fold(pseudo + tw_reply_sum(r, header, len)),
-		(__be16)tw_csum_fold(pseudo));
+	return tw_frame_store(f, l3, r->b, len);
 }
 
 /* ICMP code 13 or ICMPv6 code 1, "communication administratively prohibited", with as much of the
- * refused packet as fits TW_QUOTE_MAX. The quote is padded to an even length: RFC 792 lets the
- * receiver find its end by the IP header inside. */
+ * refused packet as fits TW_QUOTE_MAX. An UDP checksum that is still to be completed comes out right
+ * all the same when the ICMP header stands in the UDP header's place: the ICMP message sums to 0, so
+ * what is written, in its unused field, is 0xffff, which adds nothing. */
 tw_inline long tw_reply_unreachable(
 	struct tw_frame *f, const struct tw_packet *p, struct tw_reply *r)
 {
 	int mapped = tw_addr_is_v4(&p->tuple.src);
 	__u8 proto = mapped ? TW_IPPROTO_ICMP : TW_IPPROTO_ICMPV6;
 	__u32 quote = p->l3_len < TW_QUOTE_MAX ? p->l3_len : TW_QUOTE_MAX, l3 = p->l3_off;
-	__u32 header = mapped ? sizeof(struct tw_ipv4) : sizeof(struct tw_ipv6), len;
+	__u32 header = tw_reply_header(p), len;
 	struct tw_icmp *icmp = (void *)(r->b + header);
 	__u64 sum;
 
 	quote &= ~1u;
 	if (quote < 28 || tw_frame_load(f, l3, r->b + header + sizeof(*icmp), quote))
 		return -1;
-	tw_reply_ip(r, &p->tuple, proto, sizeof(*icmp) + quote);
+	if (p->l4_off != l3 + header && p->tuple.proto == TW_IPPROTO_UDP &&
+		tw_frame_csum_pending(f, p->l4_off + __builtin_offsetof(struct tw_udp, csum)))
+		return -1;
+	tw_reply_ip(r, &p->tuple, header, proto, sizeof(*icmp) + quote);
 	icmp->type = mapped ? 3 : 1;
 	icmp->code = mapped ? 13 : 1;
 	len = header + sizeof(*icmp) + quote;
-	sum = tw_reply_sum(r, header, len);
+	sum = tw_reply_payload_sum(r, mapped);
 	if (!mapped)
 		sum += tw_pseudo_sum(&p->tuple, proto, sizeof(*icmp) + quote);
 	icmp->csum = (__be16)~tw_csum_fold(sum);

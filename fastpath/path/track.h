@@ -212,11 +212,15 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	return src_is_hi;
 }
 
-/* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. */
+/* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. A
+ * guest that is no router can only complain of what was sent to itself. */
 tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scope *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	if (!p->inner.proto || !tw_addr_equal(&p->inner.src, &p->tuple.dst))
+		return TW_R_ICMP_UNTRACKED;
+	if (s->dir == TW_DIR_OUT && !tw_scope_alone(s, p) &&
+		!tw_addr_equal(&p->inner.dst, &p->tuple.src))
 		return TW_R_ICMP_UNTRACKED;
 	tw_track_find(f, s, p, &p->inner, flow);
 	if (!s->conn)

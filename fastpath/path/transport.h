@@ -118,11 +118,19 @@ tw_inline enum tw_icmp_kind tw_icmp_kind(__u8 proto, __u8 type)
 	}
 }
 
-/* The ports that stand for an ICMP message in its connection's key, see struct tw_key. */
+/* The ports that stand for an ICMP message in its connection's key, see struct tw_key. Kinds of
+ * query are told apart at the answering end, so that leave for one is no leave for another. */
 tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 id, __u16 icmp)
 {
-	t->sport = kind == TW_ICMP_QUERY ? id : 0;
-	t->dport = kind == TW_ICMP_ANSWER ? id : kind == TW_ICMP_OTHER ? tw_be16(icmp) : 0;
+	__u8 type = icmp >> 8;
+	/* 8 and 0 are echo; 13 and 14, 17 and 18, 128 and 129 are query and answer. */
+	__be16 service = tw_be16(type < 13 ? 0 : type - (kind == TW_ICMP_ANSWER ? 14 : 13) + 1);
+
+	t->sport = kind == TW_ICMP_QUERY ? id : kind == TW_ICMP_ANSWER ? service : 0;
+	t->dport = kind == TW_ICMP_QUERY    ? service
+		   : kind == TW_ICMP_ANSWER ? id
+		   : kind == TW_ICMP_OTHER  ? tw_be16(icmp)
+					    : 0;
 }
 
 /* Reads the transport header of the packet that an ICMP error quotes: 8 bytes are sure to be there
