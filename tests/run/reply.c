@@ -103,9 +103,9 @@ static int check_ip(const struct view *frame, const struct view *reply, struct t
 {
 	if (frame->v6 != reply->v6)
 		return wrong(err, "not of the refused frame's IP version");
-	if (reply->v6 ? reply->l3[0] >> 4 != 6 : reply->l3[0] != 0x45)
-		return wrong(err, "version or header length");
-	if (!reply->v6 && tw_draft_fold(tw_draft_sum(reply->l3, 20, 0)))
+	if (reply->l3[0] >> 4 != (reply->v6 ? 6 : 4))
+		return wrong(err, "version");
+	if (!reply->v6 && tw_draft_fold(tw_draft_sum(reply->l3, (reply->l3[0] & 15) * 4, 0)))
 		return wrong(err, "IPv4 header checksum");
 	if (!reply->v6 && get16(reply->l3 + 6) & 0x3fff)
 		return wrong(err, "it is a fragment");
