@@ -35,6 +35,32 @@ static int start_nft(
 	return e < 0 ? e : tw_bench_command(nft, NULL, err);
 }
 
+/* Proxmox's layout (OpenStack's hybrid one is much the same): a firewall bridge of its own in front
+ * of each guest, joined to the common bridge by a veth pair; every bridge calls netfilter. */
+static int start_nft_fwbr(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	static const char *const ip[] = {"ip", "-batch", "-", NULL};
+	static const char links[] =
+		"link add fwbr-a type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
+		"link add fwbr-b type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
+		"link add fwln-a type veth peer name fwpr-a\n"
+		"link add fwln-b type veth peer name fwpr-b\n"
+		"link set tap-a nomaster\n"
+		"link set tap-b nomaster\n"
+		"link set tap-a master fwbr-a\n"
+		"link set tap-b master fwbr-b\n"
+		"link set fwln-a up master fwbr-a\n"
+		"link set fwln-b up master fwbr-b\n"
+		"link set fwpr-a up master br0\n"
+		"link set fwpr-b up master br0\n"
+		"link set fwbr-a up\n"
+		"link set fwbr-b up\n";
+	int e = tw_bench_command(ip, links, err);
+
+	return e < 0 ? e : start_nft(system, files, err);
+}
+
 /* How many ports the agent protects; negative while it does not answer. */
 static int ports_protected(const char *socket)
 {
@@ -98,6 +124,7 @@ struct tw_bench_system tw_bench_systems[] = {
 	{.name = "bare", .start = start_bare},
 	{.name = "tapwall", .start = start_tapwall, .filters = true},
 	{.name = "nft", .start = start_nft, .filters = true},
+	{.name = "nft-fwbr", .start = start_nft_fwbr, .filters = true},
 };
 const size_t tw_bench_n_systems = sizeof(tw_bench_systems) / sizeof(tw_bench_systems[0]);
 
