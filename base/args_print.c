@@ -355,5 +355,5 @@ void tw_args_print_completion(FILE *out, const struct tw_args_program *program)
 		print_completion_words(out, command);
 		fputs("' -- \"$cur\")) ;;\n", out);
 	}
-	fprintf(out, "\tesac\n}\ncomplete -F _%s %s\n", program->name, program->name);
+	fprintf(out, "\tesac\n}\ncomplete -o filenames -F _%s %s\n", program->name, program->name);
 }

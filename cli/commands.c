@@ -259,8 +259,7 @@ static const struct tw_args_example log_examples[] = {
 #define EXAMPLES(verb) .examples = verb##_examples, .n_examples = TW_ARGS_N(verb##_examples)
 
 static const struct tw_args_command commands[] = {
-	COMMAND(check, EXAMPLES(check),
-		.summary = "reads a policy and lists everything that is wrong with it",
+	COMMAND(check, EXAMPLES(check), .summary = "lists everything that is wrong with a policy",
 		.description =
 			"Every error is told with its line and column, on stderr; a policy with any "
 			"is invalid as a whole. Warnings, such as a rule that can never match, are "
@@ -273,7 +272,7 @@ static const struct tw_args_command commands[] = {
 			"next packet. If anything is wrong, everything that is wrong is told and the "
 			"old policy stays."),
 	COMMAND(explain, EXAMPLES(explain),
-		.summary = "tells what would happen to a connection, stage by stage, at both ends",
+		.summary = "tells what would happen to a connection, and why",
 		.description =
 			"The first packet of the connection is built and taken through the code that "
 			"judges packets in the kernel, at every end that the policy protects. The "
@@ -289,8 +288,7 @@ static const struct tw_args_command commands[] = {
 			"_verdict_ and _rule_ of that end, null when it has no port here. A line "
 			"that is no such object is answered by _error_ and its number in _line_; the "
 			"exit code is then 2, otherwise 0 whatever the verdicts are."),
-	COMMAND(replay, EXAMPLES(replay),
-		.summary = "takes a capture through the fast path and tells each frame's verdict",
+	COMMAND(replay, EXAMPLES(replay), .summary = "judges the frames of a capture",
 		.description =
 			"Frames are judged in order, with the capture's own timestamps as clock, so "
 			"that connections open, live and expire as they did. A frame is judged out "
@@ -304,17 +302,16 @@ static const struct tw_args_command commands[] = {
 			"told as _unsupported_. A frame that was cut when captured is judged by what "
 			"is there and its length on the wire."),
 	COMMAND(status, .summary = "the firewall at a glance"),
-	COMMAND(ports, .summary = "the ports, who sits behind them, and what went through"),
+	COMMAND(ports, .summary = "the ports, who sits behind them, what went through"),
 	COMMAND(flows, EXAMPLES(flows), .summary = "the live connections",
 		.description =
 			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "
 			"and REPLY BYTES of the other. OUT RULE is the rule that decided at the port "
 			"it came out of, IN RULE at the port it went in to."),
 	COMMAND(rules, .summary = "the rules with their hits"),
-	COMMAND(log, EXAMPLES(log),
-		.summary = "what was denied, and the connections of rules that log"),
+	COMMAND(log, EXAMPLES(log), .summary = "what was denied, and what rules that log let pass"),
 	COMMAND(counters, .summary = "frames by the reason of their verdict"),
-	COMMAND(version, .summary = "versions, and the kernel features found and used"),
+	COMMAND(version, .summary = "versions, and what of the kernel is used"),
 };
 
 static const struct tw_args_section sections[] = {
@@ -329,6 +326,7 @@ static const struct tw_args_section sections[] = {
 	{"FILES",
 		"_/run/tapwall/agent.sock_\n\tthe agent's socket, for root and the group tapwall\n\n"
 		"_/etc/tapwall/policy.yaml_\n\tthe policy the agent starts with\n"},
+	{"SEE ALSO", "*tapwall*(1), *tapwalld*(8)\n"},
 };
 
 const struct tw_args_program tw_cli_program = {

@@ -6,25 +6,43 @@
 
 #include "cli/json.h"
 
-const char *tw_end_text(const Tapwall__V1__End *end, char *text)
+static bool is_icmp(const char *proto)
 {
-	const char *open = "", *close = "", *gap = "";
+	return !strcmp(proto, "icmp") || !strcmp(proto, "icmp6");
+}
+
+static void put_end(const Tapwall__V1__End *end, bool with_port, char *text)
+{
+	bool brackets;
 	char port[16] = "";
 
 	text[0] = '\0';
 	if (!end)
-		return text;
-	if (end->port)
+		return;
+	if (with_port)
 		snprintf(port, sizeof(port), ":%u", end->port);
-	if (end->port && strchr(end->address, ':')) {
-		open = "[";
-		close = "]";
-	}
-	if (end->workload[0])
-		gap = " ";
-	snprintf(text, TW_END_TEXT_MAX, "%.200s%s%s%.64s%s%s", end->workload, gap, open,
-		end->address, close, port);
-	return text;
+	brackets = with_port && strchr(end->address, ':');
+	snprintf(text, TW_END_TEXT_MAX, "%.200s%s%s%.64s%s%s", end->workload,
+		end->workload[0] ? " " : "", brackets ? "[" : "", end->address, brackets ? "]" : "",
+		port);
+}
+
+void tw_flow_words(const char *proto, uint32_t icmp_type, const Tapwall__V1__End *from,
+	const Tapwall__V1__End *to, struct tw_flow_words *ret)
+{
+	bool ports = !strcmp(proto, "tcp") || !strcmp(proto, "udp");
+	char id[24] = "";
+
+	/* The port of an ICMP query's sender is its identifier. */
+	if (is_icmp(proto) && from && from->port)
+		snprintf(id, sizeof(id), " id %u", from->port);
+	if (is_icmp(proto))
+		snprintf(ret->proto, sizeof(ret->proto), "%s %u.%u%s", proto, icmp_type >> 8 & 0xff,
+			icmp_type & 0xff, id);
+	else
+		snprintf(ret->proto, sizeof(ret->proto), "%.64s", proto);
+	put_end(from, ports, ret->from);
+	put_end(to, ports, ret->to);
 }
 
 json_t *tw_end_json(const Tapwall__V1__End *end)
@@ -41,21 +59,6 @@ json_t *tw_gate_json(const Tapwall__V1__Gate *gate)
 		return json_null();
 	return json_pack("{s:o, s:o}", "verdict", tw_json_text(gate->verdict), "rule",
 		tw_json_text(gate->rule));
-}
-
-static bool is_icmp(const char *proto)
-{
-	return !strcmp(proto, "icmp") || !strcmp(proto, "icmp6");
-}
-
-const char *tw_proto_text(const char *proto, uint32_t icmp_type, char *text)
-{
-	if (is_icmp(proto))
-		snprintf(text, TW_END_TEXT_MAX, "%s %u.%u", proto, icmp_type >> 8 & 0xff,
-			icmp_type & 0xff);
-	else
-		snprintf(text, TW_END_TEXT_MAX, "%.64s", proto);
-	return text;
 }
 
 json_t *tw_proto_json(json_t *object, const char *proto, uint32_t icmp_type)

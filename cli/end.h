@@ -9,14 +9,20 @@
 
 #define TW_END_TEXT_MAX 320
 
-/* "web-1 10.0.0.11:40000", "[fd00::1]:443", "10.0.0.9" (port 0). Writes at most TW_END_TEXT_MAX
- * bytes to `text` and returns it. `end` may be NULL. */
-const char *tw_end_text(const Tapwall__V1__End *end, char *text);
+/* A connection in words: "tcp", "icmp 8.0 id 7"; "web-1 10.0.0.11:40000", "[fd00::1]:443". */
+struct tw_flow_words {
+	char proto[96];
+	char from[TW_END_TEXT_MAX];
+	char to[TW_END_TEXT_MAX];
+};
+
+/* Ends may be NULL: nothing is known of them. `icmp_type` is type << 8 | code. */
+void tw_flow_words(const char *proto, uint32_t icmp_type, const Tapwall__V1__End *from,
+	const Tapwall__V1__End *to, struct tw_flow_words *ret);
+
 json_t *tw_end_json(const Tapwall__V1__End *end);
 json_t *tw_gate_json(const Tapwall__V1__Gate *gate); /* null without one */
 
-/* "tcp", or for ICMP its type and code too: "icmp 8.0". Same size and return. */
-const char *tw_proto_text(const char *proto, uint32_t icmp_type, char *text);
 /* Adds "type" and "code" for ICMP; `object` is taken over, NULL when there is no memory. */
 json_t *tw_proto_json(json_t *object, const char *proto, uint32_t icmp_type);
 

@@ -17,10 +17,6 @@ static const char *const end_titles[TW_DIR__MAX] = {
 	[TW_DIR_OUT] = "out of",
 	[TW_DIR_IN] = "in to",
 };
-static const char *const end_nouns[TW_DIR__MAX] = {
-	[TW_DIR_OUT] = "source",
-	[TW_DIR_IN] = "destination",
-};
 
 /* ---- text ---- */
 
@@ -84,6 +80,21 @@ static void put_decision(const struct tw_explained *x, const struct tw_judged_en
 		printf(": %s", tw_reason_text(end->reason));
 }
 
+/* What a stage does, in the words that fit how the frame ended. */
+static const char *stage_says(const struct tw_judged_end *end, int stage)
+{
+	if (!end->run.stage_ran[stage])
+		return "not reached";
+	if (stage != TW_STAGE_FORWARD)
+		return tw_stage_text((unsigned int)stage);
+	if (end->run.replied)
+		return "drops it and sends the refusal back";
+	if (end->verdict != TW_V_ALLOW)
+		return "drops it in silence";
+	return end->run.outcome.dir == TW_DIR_OUT ? "hands it to the switch"
+						  : "hands it to the guest";
+}
+
 static void put_stage(const struct tw_explained *x, const struct tw_judged_end *end, int stage)
 {
 	bool ran = end->run.stage_ran[stage];
@@ -97,8 +108,7 @@ static void put_stage(const struct tw_explained *x, const struct tw_judged_end *
 	if (decided)
 		put_decision(x, end);
 	else
-		printf("%s%s%s", tw_style_on(TW_STYLE_DIM),
-			ran ? tw_stage_text((unsigned int)stage) : "not reached", tw_style_off());
+		printf("%s%s%s", tw_style_on(TW_STYLE_DIM), stage_says(end, stage), tw_style_off());
 	putchar('\n');
 }
 
@@ -110,11 +120,10 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 
 	putchar('\n');
 	if (!end->protected) {
-		printf("  %s%s%s: %s\n", tw_style_on(TW_STYLE_STRONG), end_titles[dir],
-			tw_style_off(), tw_addr_format(&x->tuple.addr[dir], addr));
-		printf("    %s%s no workload of the policy has this %s: nobody judges here%s\n",
-			tw_style_on(TW_STYLE_DIM), tw_glyph(TW_GLYPH_DOT), end_nouns[dir],
-			tw_style_off());
+		printf("  %s%s %s%s\n", tw_style_on(TW_STYLE_STRONG), end_titles[dir],
+			tw_addr_format(&x->tuple.addr[dir], addr), tw_style_off());
+		printf("    %s%s no workload of the policy has this address: nobody judges here%s\n",
+			tw_style_on(TW_STYLE_DIM), tw_glyph(TW_GLYPH_DOT), tw_style_off());
 		return;
 	}
 	printf("  %s%s %s%s", tw_style_on(TW_STYLE_STRONG), end_titles[dir], vnic->workload,
@@ -151,7 +160,7 @@ static void put_verdict(const struct tw_explained *x)
 
 static void put_flows(const struct tw_explained *x)
 {
-	char from[TW_END_TEXT_MAX], to[TW_END_TEXT_MAX];
+	struct tw_flow_words words;
 
 	if (!x->n_flows) {
 		printf("\n  no such connection is open now\n");
@@ -162,9 +171,10 @@ static void put_flows(const struct tw_explained *x)
 	for (size_t i = 0; i < x->n_flows && i < TW_EXPLAIN_FLOWS_MAX; i++) {
 		const Tapwall__V1__Flow *f = x->flows[i]->flow;
 
-		printf("    %s %s %s, %s, for %s, idle %s\n", tw_end_text(f->from, from),
-			tw_glyph(TW_GLYPH_ARROW), tw_end_text(f->to, to), f->state,
-			tw_human_span(f->age_s).text, tw_human_span(f->idle_s).text);
+		tw_flow_words(f->proto, f->icmp_type, f->from, f->to, &words);
+		printf("    %s %s %s, %s, for %s, idle %s\n", words.from, tw_glyph(TW_GLYPH_ARROW),
+			words.to, f->state, tw_human_span(f->age_s).text,
+			tw_human_span(f->idle_s).text);
 	}
 	if (x->n_flows > TW_EXPLAIN_FLOWS_MAX)
 		printf("    and %zu more\n", x->n_flows - TW_EXPLAIN_FLOWS_MAX);

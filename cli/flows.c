@@ -52,12 +52,13 @@ static void cell_gate(struct tw_sheet *sheet, const Tapwall__V1__Gate *gate)
 
 static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Flow *f)
 {
-	char text[TW_END_TEXT_MAX];
+	struct tw_flow_words words;
 
-	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_proto_text(f->proto, f->icmp_type, text));
-	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", tw_end_text(f->from, text));
+	tw_flow_words(f->proto, f->icmp_type, f->from, f->to, &words);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", words.proto);
+	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.from);
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
-	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", tw_end_text(f->to, text));
+	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.to);
 	tw_sheet_cell(sheet, state_style(f->state), "%s", f->state);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_out).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_in).text);

@@ -19,19 +19,18 @@
 /* Protocol and addresses; of a frame that has none, its Ethernet type and MACs. */
 static void put_tuple(const Tapwall__V1__LogEntry *e)
 {
-	char from[TW_END_TEXT_MAX], to[TW_END_TEXT_MAX], text[2 * TW_END_TEXT_MAX + 8];
+	char text[2 * TW_END_TEXT_MAX + 8];
+	struct tw_flow_words words;
 
 	if (e->from && e->to) {
-		tw_proto_text(e->proto, e->icmp_type, text);
-		tw_end_text(e->from, from);
-		tw_end_text(e->to, to);
+		tw_flow_words(e->proto, e->icmp_type, e->from, e->to, &words);
 	} else {
-		snprintf(text, sizeof(text), "0x%04x", e->ethertype);
-		snprintf(from, sizeof(from), "%.64s", e->src_mac);
-		snprintf(to, sizeof(to), "%.64s", e->dst_mac);
+		snprintf(words.proto, sizeof(words.proto), "0x%04x", e->ethertype);
+		snprintf(words.from, sizeof(words.from), "%.64s", e->src_mac);
+		snprintf(words.to, sizeof(words.to), "%.64s", e->dst_mac);
 	}
-	tw_style_put(TW_STYLE_PLAIN, text, PROTO_WIDTH);
-	snprintf(text, sizeof(text), "%s %s %s", from, tw_glyph(TW_GLYPH_ARROW), to);
+	tw_style_put(TW_STYLE_PLAIN, words.proto, PROTO_WIDTH);
+	snprintf(text, sizeof(text), "%s %s %s", words.from, tw_glyph(TW_GLYPH_ARROW), words.to);
 	tw_style_put(TW_STYLE_STRONG, text, TUPLE_WIDTH);
 }
 
@@ -92,13 +91,20 @@ static int print_json(const Tapwall__V1__LogEntry *e)
 		tw_json_merge(tw_json_merge(what, who), count), e->proto, e->icmp_type));
 }
 
+struct view {
+	const struct tw_log_options *options;
+	bool any;
+};
+
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
-	const struct tw_log_options *options = arg;
+	struct view *view = arg;
+	const struct tw_log_options *options = view->options;
 	int code = TW_EXIT_OK;
 
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_LOG)
 		return TW_EXIT_OK;
+	view->any = true;
 	if (options->json)
 		code = print_json(response->log);
 	else
@@ -114,10 +120,12 @@ int tw_log_run(const void *values)
 	const struct tw_log_options *options = values;
 	Tapwall__V1__LogRequest body = TAPWALL__V1__LOG_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct view view = {.options = options};
 	struct tw_agent_call call = {.socket = options->socket,
 		.answer = on_answer,
-		.arg = (void *)options,
+		.arg = &view,
 		.patient = options->follow};
+	int code;
 
 	body.follow = options->follow;
 	body.all = options->all;
@@ -126,5 +134,9 @@ int tw_log_run(const void *values)
 		body.workload = (char *)options->workload;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_LOG;
 	request.log = &body;
-	return tw_agent_ask(&call, &request);
+	code = tw_agent_ask(&call, &request);
+	if (!code && !options->json && !view.any)
+		printf("%snothing was denied or logged%s\n", tw_style_on(TW_STYLE_DIM),
+			tw_style_off());
+	return code;
 }

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* fake_agent MANNER COMMAND [ARGUMENT…]: runs the command with an agent at ./agent.sock that always
+ * tells the same, so that what the command prints can be compared; exits as the command does.
+ *
+ * Manners: good; empty (a fresh agent); refuse (every request fails); invalid (a policy with
+ * errors); garbage, huge, half, mute (what an agent never does).
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "link/link.h"
+
+#define SOCKET_NAME "agent.sock"
+#define HOUR	    3600.0
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+static Tapwall__V1__End web_1 = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
+	.address = "10.0.0.11", .port = 40000, .workload = "web-1"};
+static Tapwall__V1__End db_1 = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
+	.address = "10.0.0.21", .port = 5432, .workload = "db-1"};
+static Tapwall__V1__End web_6 = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
+	.address = "fd00::11", .port = 443, .workload = "web-1"};
+static Tapwall__V1__End user_6 = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
+	.address = "2001:db8:20::7", .port = 51515, .workload = ""};
+static Tapwall__V1__End web_ping = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
+	.address = "10.0.0.11", .port = 7, .workload = "web-1"};
+static Tapwall__V1__End gateway = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
+	.address = "10.0.0.1", .port = 0, .workload = ""};
+
+/* ---- what it tells ---- */
+
+struct teller {
+	int fd;
+	uint64_t id;
+	bool empty;
+};
+
+static void send_response(struct teller *teller, Tapwall__V1__Response *response, bool last)
+{
+	tw_auto_buf struct tw_buf out = {0};
+
+	response->id = teller->id;
+	response->last = last;
+	if (tw_link_pack(&out, &response->base) < 0 ||
+		send(teller->fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
+		exit(1);
+}
+
+static void send_last(struct teller *teller)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	send_response(teller, &response, true);
+}
+
+static void tell_version(struct teller *teller)
+{
+	Tapwall__V1__Feature tcx = TAPWALL__V1__FEATURE__INIT;
+	Tapwall__V1__Feature latch = TAPWALL__V1__FEATURE__INIT;
+	Tapwall__V1__Feature *features[] = {&tcx, &latch};
+	Tapwall__V1__Version version = TAPWALL__V1__VERSION__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	tcx.name = "tcx";
+	tcx.found = tcx.used = true;
+	latch.name = "nftables bridge";
+	latch.note = "new ports are shut only once the agent has seen them";
+	version.version = "0.1.0";
+	version.protocol = 1;
+	version.kernel = "6.1.0-32-amd64";
+	version.features = features;
+	version.n_features = COUNT(features);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_VERSION;
+	response.version = &version;
+	send_response(teller, &response, true);
+}
+
+static void tell_status(struct teller *teller)
+{
+	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	status.version = "0.1.0";
+	status.pid = 4711;
+	status.uptime_s = 26 * HOUR + 61;
+	status.connections_max = 262144;
+	status.connection_bytes = 176;
+	status.attach = "tcx";
+	status.bpffs = "/sys/fs/bpf/tapwall";
+	status.latch = true;
+	if (teller->empty) {
+		status.ports_shut = 2;
+	} else {
+		status.policy_source = "/etc/tapwall/policy.yaml";
+		status.policy_generation = 3;
+		status.policy_age_s = 0.25 * HOUR;
+		status.rules = 4;
+		status.workloads = 1;
+		status.ports_protected = 2;
+		status.ports_unclaimed = 1;
+		status.connections = 1234;
+		status.images = 2;
+		status.image_bytes = 5504;
+		status.image_bytes_per_rule = 688;
+		status.events_limited = 20000;
+	}
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
+	response.status = &status;
+	send_response(teller, &response, true);
+}
+
+static void tell_applied(struct teller *teller)
+{
+	char *added[] = {"web-to-db", "evil\033[31m"}, *removed[] = {"old"}, *changed[] = {"db-1"};
+	char *ports[] = {"tap-web1", "tap-db1"};
+	Tapwall__V1__Applied applied = TAPWALL__V1__APPLIED__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	applied.generation = 4;
+	applied.compile_ms = 1.25;
+	applied.publish_ms = 0.5;
+	applied.unchanged = teller->empty;
+	if (!teller->empty) {
+		applied.rules_added = added;
+		applied.n_rules_added = COUNT(added);
+		applied.rules_removed = removed;
+		applied.n_rules_removed = COUNT(removed);
+		applied.workloads_changed = changed;
+		applied.n_workloads_changed = COUNT(changed);
+		applied.ports_changed = ports;
+		applied.n_ports_changed = COUNT(ports);
+	}
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
+	response.applied = &applied;
+	send_response(teller, &response, true);
+}
+
+/* The policy in force is the file policy.yaml of the current folder. */
+static void tell_policy(struct teller *teller)
+{
+	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	uint8_t text[16384];
+	tw_autofile FILE *file = fopen("policy.yaml", "re");
+
+	if (!file)
+		exit(1);
+	policy.text.len = teller->empty ? 0 : fread(text, 1, sizeof(text), file);
+	policy.text.data = text;
+	policy.source = "/etc/tapwall/policy.yaml";
+	policy.generation = 3;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_POLICY;
+	response.policy = &policy;
+	send_response(teller, &response, true);
+}
+
+static void tell_port(struct teller *teller, Tapwall__V1__Port *port)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_PORT;
+	response.port = port;
+	send_response(teller, &response, false);
+}
+
+static void tell_ports(struct teller *teller)
+{
+	char *addresses[] = {"10.0.0.11", "fd00::11"};
+	Tapwall__V1__Port web = TAPWALL__V1__PORT__INIT, lone = TAPWALL__V1__PORT__INIT;
+
+	web.name = "tap-web1";
+	web.ifindex = 12;
+	web.workload = "web-1";
+	web.state = "protected";
+	web.mac = "52:54:00:00:00:01";
+	web.addresses = addresses;
+	web.n_addresses = COUNT(addresses);
+	web.bridge = "br0";
+	web.packets_out = 1234567;
+	web.packets_in = 999;
+	web.bytes_out = 1900000000;
+	web.bytes_in = 64000;
+	web.denied_in = 17;
+	web.rules = 5;
+	web.image_bytes = 2752;
+	lone.name = "tap9";
+	lone.ifindex = 13;
+	lone.state = "unclaimed";
+	if (!teller->empty) {
+		tell_port(teller, &web);
+		tell_port(teller, &lone);
+	}
+	send_last(teller);
+}
+
+static void tell_flow(struct teller *teller, Tapwall__V1__Flow *flow)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_FLOW;
+	response.flow = flow;
+	send_response(teller, &response, false);
+}
+
+static void tell_flows(struct teller *teller)
+{
+	Tapwall__V1__Gate to_db = TAPWALL__V1__GATE__INIT, users = TAPWALL__V1__GATE__INIT;
+	Tapwall__V1__Flow db = TAPWALL__V1__FLOW__INIT, user = TAPWALL__V1__FLOW__INIT,
+			  ping = TAPWALL__V1__FLOW__INIT;
+
+	to_db.verdict = users.verdict = "allow";
+	to_db.rule = "web-to-db";
+	users.rule = "users-to-web";
+	db.proto = user.proto = "tcp";
+	db.network = user.network = ping.network = "br0";
+	db.from = &web_1;
+	db.to = &db_1;
+	db.state = "established";
+	db.packets_out = 1200;
+	db.packets_in = 1100;
+	db.bytes_out = 98304;
+	db.bytes_in = 1500000;
+	db.age_s = 2 * HOUR;
+	db.idle_s = 61;
+	db.out = db.in = &to_db;
+	user.from = &user_6;
+	user.to = &web_6;
+	user.state = "syn-sent";
+	user.packets_out = 1;
+	user.bytes_out = 74;
+	user.age_s = user.idle_s = 0.5;
+	user.in = &users;
+	ping.proto = "icmp";
+	ping.from = &web_ping;
+	ping.to = &gateway;
+	ping.icmp_type = 8 << 8;
+	ping.state = "icmp";
+	ping.packets_out = ping.packets_in = 3;
+	ping.bytes_out = ping.bytes_in = 294;
+	ping.age_s = 3;
+	ping.idle_s = 1;
+	ping.out = &to_db;
+	if (!teller->empty) {
+		tell_flow(teller, &db);
+		tell_flow(teller, &user);
+		tell_flow(teller, &ping);
+	}
+	send_last(teller);
+}
+
+static void tell_rule(struct teller *teller, Tapwall__V1__Rule *rule)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_RULE;
+	response.rule = rule;
+	send_response(teller, &response, false);
+}
+
+static void tell_rules(struct teller *teller)
+{
+	Tapwall__V1__Rule first = TAPWALL__V1__RULE__INIT, last = TAPWALL__V1__RULE__INIT;
+
+	first.name = "web-to-db";
+	first.action = "allow";
+	first.hits = 12345;
+	first.packets = 9876543;
+	first.bytes = 7000000000;
+	first.last_hit_s = 0.2;
+	first.line = 17;
+	first.text = "from: web, to: db, service: tcp/5432";
+	last.name = "default";
+	last.action = "deny";
+	last.last_hit_s = -1;
+	if (!teller->empty) {
+		tell_rule(teller, &first);
+		tell_rule(teller, &last);
+	}
+	send_last(teller);
+}
+
+static void tell_counter(struct teller *teller, char *reason, char *text, uint64_t out, uint64_t in)
+{
+	Tapwall__V1__Counter counter = TAPWALL__V1__COUNTER__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	counter.reason = reason;
+	counter.text = text;
+	counter.out = out;
+	counter.in = in;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_COUNTER;
+	response.counter = &counter;
+	send_response(teller, &response, false);
+}
+
+static void tell_counters(struct teller *teller)
+{
+	bool some = !teller->empty;
+
+	tell_counter(teller, "policy", "a rule, or the default, decided the connection",
+		some * 1000, some * 23);
+	tell_counter(teller, "truncated", "the frame ends inside a header", 0, 0);
+	tell_counter(teller, "spoofed-mac", "source MAC is not the workload's", some * 5, 0);
+	send_last(teller);
+}
+
+static void tell_entry(struct teller *teller, Tapwall__V1__LogEntry *entry, bool last)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
+	response.log = entry;
+	send_response(teller, &response, last);
+}
+
+static void tell_log(struct teller *teller)
+{
+	Tapwall__V1__LogEntry deny = TAPWALL__V1__LOG_ENTRY__INIT, close = deny, strange = deny;
+
+	deny.time = 1700000000.25;
+	deny.event = "deny";
+	deny.verdict = "reject";
+	deny.reason = "policy";
+	deny.rule = "no-telnet";
+	deny.workload = "web-1";
+	deny.port = "tap-web1";
+	deny.direction = "out";
+	deny.proto = "tcp";
+	deny.from = &web_1;
+	deny.to = &db_1;
+	deny.len = 74;
+	close = deny;
+	close.event = "close";
+	close.verdict = "allow";
+	close.rule = "web-to-db";
+	close.state = "time-wait";
+	close.packets_out = 10;
+	close.packets_in = 8;
+	close.bytes_out = 2000;
+	close.bytes_in = 64000;
+	close.age_s = 75;
+	close.lost_before = 12;
+	strange.time = 1700000001;
+	strange.event = strange.verdict = "deny";
+	strange.reason = "not-ip";
+	strange.port = "tap9";
+	strange.direction = "out";
+	strange.src_mac = "52:54:00:00:00:09";
+	strange.dst_mac = "ff:ff:ff:ff:ff:ff";
+	strange.ethertype = 0x88cc;
+	if (teller->empty) {
+		send_last(teller);
+		return;
+	}
+	tell_entry(teller, &deny, false);
+	tell_entry(teller, &close, false);
+	tell_entry(teller, &strange, true);
+}
+
+static void tell_refusal(struct teller *teller)
+{
+	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	error.code = EPERM;
+	error.place = "tap-web1";
+	error.text = "cannot attach: Operation not permitted";
+	error.hint = "give the agent CAP_BPF and CAP_NET_ADMIN";
+	response.error = &error;
+	send_response(teller, &response, true);
+}
+
+static void tell_invalid(struct teller *teller)
+{
+	Tapwall__V1__Diagnostic first = TAPWALL__V1__DIAGNOSTIC__INIT, second = first;
+	Tapwall__V1__Diagnostic *diagnostics[] = {&first, &second};
+	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	first.line = 3;
+	first.column = 21;
+	first.text = "there is no group, workload or network nobody";
+	first.hint = "define it";
+	second.severity = TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
+	second.line = 9;
+	second.column = 5;
+	second.text = "this rule can never match";
+	error.code = EINVAL;
+	error.text = "the policy is invalid";
+	response.diagnostics = diagnostics;
+	response.n_diagnostics = COUNT(diagnostics);
+	response.error = &error;
+	send_response(teller, &response, true);
+}
+
+/* ---- how it serves ---- */
+
+static void answer(struct teller *teller, const Tapwall__V1__Request *request)
+{
+	static void (*const tellers[])(struct teller *) = {
+		[TAPWALL__V1__REQUEST__BODY_VERSION] = tell_version,
+		[TAPWALL__V1__REQUEST__BODY_STATUS] = tell_status,
+		[TAPWALL__V1__REQUEST__BODY_APPLY] = tell_applied,
+		[TAPWALL__V1__REQUEST__BODY_POLICY] = tell_policy,
+		[TAPWALL__V1__REQUEST__BODY_PORTS] = tell_ports,
+		[TAPWALL__V1__REQUEST__BODY_FLOWS] = tell_flows,
+		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,
+		[TAPWALL__V1__REQUEST__BODY_COUNTERS] = tell_counters,
+		[TAPWALL__V1__REQUEST__BODY_LOG] = tell_log,
+	};
+
+	teller->id = request->id;
+	tellers[request->body_case](teller);
+}
+
+static Tapwall__V1__Request *receive(int fd)
+{
+	tw_auto_buf struct tw_buf in = {0};
+	const uint8_t *body;
+	size_t body_len;
+
+	for (;;) {
+		char chunk[4096];
+		ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+
+		if (n <= 0)
+			return NULL;
+		tw_buf_add(&in, chunk, (size_t)n);
+		if (tw_link_frame((const uint8_t *)in.data, in.len, &body, &body_len) > 0)
+			return tapwall__v1__request__unpack(NULL, body_len, body);
+	}
+}
+
+static void serve(int fd, const char *manner)
+{
+	static const char garbage[] = "\0\0\0\4HTTP/1.1 400 Bad Request",
+			  huge[] = "\xff\xff\xff\xff";
+	Tapwall__V1__Request *request = receive(fd);
+	struct teller teller = {.fd = fd, .empty = !strcmp(manner, "empty")};
+
+	if (!request)
+		return;
+	teller.id = request->id;
+	if (!strcmp(manner, "garbage"))
+		send(fd, garbage, sizeof(garbage), MSG_NOSIGNAL);
+	else if (!strcmp(manner, "huge"))
+		send(fd, huge, sizeof(huge), MSG_NOSIGNAL);
+	else if (!strcmp(manner, "half"))
+		send(fd, "\0\0\1\0half", 8, MSG_NOSIGNAL);
+	else if (!strcmp(manner, "refuse"))
+		tell_refusal(&teller);
+	else if (!strcmp(manner, "invalid"))
+		tell_invalid(&teller);
+	else if (strcmp(manner, "mute"))
+		answer(&teller, request);
+	tapwall__v1__request__free_unpacked(request, NULL);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, 8) < 0) {
+		perror(path);
+		exit(1);
+	}
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	int listener, status = 0;
+	pid_t server;
+
+	if (argc < 3)
+		return 2;
+	listener = listen_at(SOCKET_NAME);
+	server = fork();
+	if (server < 0)
+		return 1;
+	if (!server) {
+		for (;;) {
+			tw_autofd int fd = accept(listener, NULL, NULL);
+
+			if (fd < 0)
+				return 1;
+			serve(fd, argv[1]);
+		}
+	}
+	if (!fork()) {
+		execvp(argv[2], argv + 2);
+		_exit(127);
+	}
+	while (wait(&status) == server)
+		;
+	kill(server, SIGTERM);
+	waitpid(server, NULL, 0);
+	unlink(SOCKET_NAME);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}

@@ -1,0 +1,191 @@
+# What the agent tells, for people.
+$ fake_agent good tapwall status --socket agent.sock
+tapwall 0.1.0 is up for 1d02h, pid 4711
+  policy       /etc/tapwall/policy.yaml, generation 3, in force for 15m00s
+               4 rules, 1 workload
+  ports        2 protected, 1 unclaimed, 0 shut
+  connections  1,234 of 262,144 (0.5%), 176 bytes each
+  images       2, together 5.4 KiB, 688.0 bytes per rule
+  events       0 lost, 20,000 over a port's rate
+  attached     by tcx, pinned at /sys/fs/bpf/tapwall
+  latch        on: new ports are shut before anybody knows of them
+$ fake_agent good tapwall ports --socket agent.sock
+PORT      WORKLOAD  STATE      MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  ADDRESSES
+tap-web1  web-1     protected  52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17  10.0.0.11 fd00::11
+tap9                unclaimed                                 0          0    0        0 B       0 B           0          0
+$ fake_agent good tapwall flows --socket agent.sock
+PROTO          FROM                       TO                    STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
+tcp            [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent           1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
+icmp 8.0 id 7  web-1 10.0.0.11         →  10.0.0.1              icmp               3        3   294 B        294 B   3.0s   1.0s  web-to-db  ·
+tcp            web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
+
+3 connections
+$ fake_agent good tapwall flows --socket agent.sock --sort bytes --limit 1
+PROTO  FROM                      TO                   STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
+tcp    web-1 10.0.0.11:40000  →  db-1 10.0.0.21:5432  established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
+
+1 connection of 3
+$ fake_agent good tapwall rules --socket agent.sock
+#  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
+1  web-to-db  allow   12,345  9,876,543  6.5 GiB      0.2s    17  from: web, to: db, service: tcp/5432
+2  default    deny         0          0      0 B     never
+#  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
+$ fake_agent good tapwall counters --socket agent.sock
+REASON         OUT  IN  MEANS
+policy       1,000  23  a rule, or the default, decided the connection
+spoofed-mac      5   0  source MAC is not the workload's
+$ fake_agent good tapwall counters --socket agent.sock --all
+REASON         OUT  IN  MEANS
+policy       1,000  23  a rule, or the default, decided the connection
+truncated        0   0  the frame ends inside a header
+spoofed-mac      5   0  source MAC is not the workload's
+$ fake_agent good tapwall log --socket agent.sock
+2023-11-14 22:13:20.250  reject  web-1 out     tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   rule no-telnet
+12 entries are missing here
+2023-11-14 22:13:20.250  close   web-1 out     tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   rule web-to-db, time-wait after 1m15s, 2.0 KiB + 62 KiB
+2023-11-14 22:13:21.000  deny    tap9 out      0x88cc      52:54:00:00:00:09 → ff:ff:ff:ff:ff:ff         not-ip
+$ fake_agent good tapwall version --socket agent.sock
+tapwall 0.1.0
+  agent   0.1.0, protocol 1, at agent.sock
+  kernel  6.1.0-32-amd64
+  FEATURE          FOUND  USED  NOTE
+  tcx              yes    yes
+  nftables bridge  no     no    new ports are shut only once the agent has seen them
+$ fake_agent good tapwall apply --socket agent.sock policy.yaml
+policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+  + rule web-to-db
+  + rule evil?[31m
+  - rule old
+  ~ workload db-1
+  ~ port tap-web1
+  ~ port tap-db1
+$ fake_agent good tapwall apply --socket agent.sock --dry-run policy.yaml
+policy.yaml would be put in force · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+  + rule web-to-db
+  + rule evil?[31m
+  - rule old
+  ~ workload db-1
+  ~ port tap-web1
+  ~ port tap-db1
+$ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 | tail -n 5
+  allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:16), in to db-1
+  a rule, or the default, decided the connection
+
+  1 such connection is open now
+    web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432, established, for 2h00m, idle 1m01s
+$ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 23 | tail -n 4
+  reject · policy, rule no-telnet (/etc/tapwall/policy.yaml:17), out of web-1
+  a rule, or the default, decided the connection
+
+  no such connection is open now
+# For programs.
+$ fake_agent good tapwall status --socket agent.sock --json
+{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":1,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","latch":true}
+$ fake_agent good tapwall ports --socket agent.sock --json
+{"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11"],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0}
+{"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0}
+$ fake_agent good tapwall flows --socket agent.sock --json
+{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}
+{"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0"}
+{"proto":"icmp","from":{"address":"10.0.0.11","port":7,"workload":"web-1"},"to":{"address":"10.0.0.1","port":0,"workload":null},"state":"icmp","packets":{"out":3,"in":3},"bytes":{"out":294,"in":294},"age_s":3.0,"idle_s":1.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":null,"network":"br0","type":8,"code":0}
+$ fake_agent good tapwall flows --socket agent.sock --json --sort idle --limit 1
+{"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0"}
+$ fake_agent good tapwall rules --socket agent.sock --json
+{"name":"web-to-db","action":"allow","hits":12345,"packets":9876543,"bytes":7000000000,"last_hit_s":0.2,"line":17,"text":"from: web, to: db, service: tcp/5432"}
+{"name":"default","action":"deny","hits":0,"packets":0,"bytes":0,"last_hit_s":null,"line":0,"text":null}
+$ fake_agent good tapwall counters --socket agent.sock --json
+{"reason":"policy","text":"a rule, or the default, decided the connection","out":1000,"in":23}
+{"reason":"truncated","text":"the frame ends inside a header","out":0,"in":0}
+{"reason":"spoofed-mac","text":"source MAC is not the workload's","out":5,"in":0}
+$ fake_agent good tapwall log --socket agent.sock --json
+{"time":1700000000.25,"event":"deny","verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","port":"tap-web1","direction":"out","proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"src_mac":null,"dst_mac":null,"ethertype":0,"vlan":0,"len":74,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"age_s":0.0,"state":null,"lost_before":0}
+{"time":1700000000.25,"event":"close","verdict":"allow","reason":"policy","rule":"web-to-db","workload":"web-1","port":"tap-web1","direction":"out","proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"src_mac":null,"dst_mac":null,"ethertype":0,"vlan":0,"len":74,"packets":{"out":10,"in":8},"bytes":{"out":2000,"in":64000},"age_s":75.0,"state":"time-wait","lost_before":12}
+{"time":1700000001.0,"event":"deny","verdict":"deny","reason":"not-ip","rule":null,"workload":null,"port":"tap9","direction":"out","proto":null,"from":null,"to":null,"src_mac":"52:54:00:00:00:09","dst_mac":"ff:ff:ff:ff:ff:ff","ethertype":35020,"vlan":0,"len":0,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"age_s":0.0,"state":null,"lost_before":0}
+$ fake_agent good tapwall version --socket agent.sock --json
+{"version":"0.1.0","agent":{"version":"0.1.0","protocol":1},"kernel":"6.1.0-32-amd64","features":[{"name":"tcx","found":true,"used":true,"note":null},{"name":"nftables bridge","found":false,"used":false,"note":"new ports are shut only once the agent has seen them"}]}
+$ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
+{"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
+$ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
+{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"]},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
+# A host where nothing has happened yet.
+$ fake_agent empty tapwall status --socket agent.sock
+tapwall 0.1.0 is up for 1d02h, pid 4711
+  policy       none in force: every port is shut
+  ports        0 protected, 0 unclaimed, 2 shut
+  connections  0 of 262,144 (0.0%), 176 bytes each
+  images       0, together 0 B, 0.0 bytes per rule
+  events       0 lost, 0 over a port's rate
+  attached     by tcx, pinned at /sys/fs/bpf/tapwall
+  latch        on: new ports are shut before anybody knows of them
+$ fake_agent empty tapwall ports --socket agent.sock
+no port matches the agent's patterns
+$ fake_agent empty tapwall flows --socket agent.sock
+no connection is open
+$ fake_agent empty tapwall rules --socket agent.sock
+no policy is in force
+$ fake_agent empty tapwall counters --socket agent.sock
+no frame has come by yet
+$ fake_agent empty tapwall log --socket agent.sock
+nothing was denied or logged
+$ fake_agent empty tapwall apply --socket agent.sock policy.yaml
+policy.yaml is in force already, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+$ fake_agent empty tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto icmp
+tapwall: agent.sock: no policy is in force; apply one first
+[1]
+# An agent that says no.
+$ fake_agent refuse tapwall flows --socket agent.sock
+tapwall: tap-web1: cannot attach: Operation not permitted; give the agent CAP_BPF and CAP_NET_ADMIN
+[3]
+$ fake_agent invalid tapwall apply --socket agent.sock policy.yaml
+tapwall: policy.yaml:3:21: there is no group, workload or network nobody; define it
+tapwall: policy.yaml:9:5: warning: this rule can never match
+[1]
+$ fake_agent invalid tapwall apply --socket agent.sock - < policy.yaml
+tapwall: stdin:3:21: there is no group, workload or network nobody; define it
+tapwall: stdin:9:5: warning: this rule can never match
+[1]
+# Something that is no agent.
+$ fake_agent garbage tapwall status --socket agent.sock
+tapwall: agent.sock: what answers does not speak the protocol; check that it is tapwalld's socket
+[4]
+$ fake_agent huge tapwall status --socket agent.sock
+tapwall: agent.sock: what answers does not speak the protocol; check that it is tapwalld's socket
+[4]
+$ fake_agent half tapwall status --socket agent.sock
+tapwall: agent.sock: the agent closed the connection; see what tapwalld logs
+[4]
+$ fake_agent mute tapwall status --socket agent.sock
+tapwall: agent.sock: the agent closed the connection; see what tapwalld logs
+[4]
+# No agent at all.
+$ for verb in status ports flows rules log counters "apply policy.yaml" "explain --live --from web-1 --to db-1 --proto icmp"; do tapwall $verb --socket nowhere.sock; echo "exit $?"; done
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
+$ tapwall version --socket nowhere.sock | sed '/kernel/d'
+tapwall 0.1.0
+  agent   not reachable at nowhere.sock
+$ tapwall version --socket nowhere.sock --json | sed 's/"kernel":"[^"]*"/"kernel":…/'
+{"version":"0.1.0","agent":null,"kernel":…,"features":[]}
+$ touch plain; tapwall status --socket plain
+tapwall: plain: cannot reach the agent: Connection refused; start tapwalld, or name its socket with --socket
+[4]
+$ tapwall status --socket "$(head -c 200 /dev/zero | tr '\0' x)"
+tapwall: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: a socket's path has at most 107 bytes; use a shorter path
+[4]
+$ tapwall apply --socket nowhere.sock nowhere.yaml
+tapwall: nowhere.yaml: cannot read it: No such file or directory
+[2]

@@ -1,0 +1,47 @@
+# A valid policy.
+$ tapwall check policy.yaml
+policy.yaml: valid: 5 rules, 3 workloads with 3 ports, 2 groups, default deny
+$ tapwall check --json policy.yaml
+{"file":"policy.yaml","valid":true,"errors":[],"warnings":[],"rules":5,"workloads":3,"groups":2,"ports":3,"default":"deny"}
+$ tapwall check - < policy.yaml
+stdin: valid: 5 rules, 3 workloads with 3 ports, 2 groups, default deny
+$ tapwall check --lowered policy.yaml
+users-to-web: allow at both, from {10.20.0.0/16 2001:db8:20::/48} to {10.0.0.11 fd00::11} service tcp/80, tcp/443, log
+web-to-db: allow at both, from {10.0.0.11 fd00::11} to {10.0.0.21} service tcp/5432
+no-telnet: reject at both, from any to any service tcp/23
+vms-out: allow at from, from {10.0.0.11 10.0.0.21 fd00::11} to {0.0.0.0-9.255.255.255 11.0.0.0-255.255.255.255 ::/0} service any
+analyst: ask at both, from {10.20.0.0/16 2001:db8:20::/48} to {10.0.0.21} service tcp/5432
+default: deny
+$ tapwall check --print policy.yaml | tapwall check -
+stdin: valid: 5 rules, 3 workloads with 3 ports, 2 groups, default deny
+# Printing is stable: printed twice is printed once.
+$ tapwall check --print policy.yaml > once && tapwall check --print once | cmp - once
+# Every error, at its place.
+$ tapwall check bad.yaml
+tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
+tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
+tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
+tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
+[1]
+$ tapwall check --json bad.yaml
+{"file":"bad.yaml","valid":false,"errors":[{"line":3,"column":21,"text":"there is no group, workload or network nobody","hint":"define it under networks, workloads or groups"},{"line":3,"column":46,"text":"there is no action alow","hint":"did you mean allow?"},{"line":4,"column":12,"text":"the name a is used twice, first in line 3","hint":"choose another name"},{"line":5,"column":1,"text":"a policy has no key bogus","hint":"it knows version, networks, services, workloads, groups, default, options, rules"}],"warnings":[]}
+[1]
+$ tapwall check --print bad.yaml > printed; wc -c < printed
+tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
+tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
+tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
+tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
+0
+# What is no policy at all.
+$ tapwall check nowhere.yaml
+tapwall: nowhere.yaml: cannot read it: No such file or directory
+[2]
+$ tapwall check .
+tapwall: .: cannot read it: Is a directory
+[2]
+$ tapwall check /dev/null
+tapwall: /dev/null: the policy is empty; begin with version: 1
+[1]
+$ head -c 17000000 /dev/zero | tapwall check -
+tapwall: stdin: larger than 16 MiB; split it
+[2]

@@ -1,0 +1,238 @@
+# Both ends are asked, and both allow.
+$ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 5432
+tcp  web-1 10.0.0.11:49152  →  db-1 10.0.0.21:5432
+source port 49152 chosen, as none was given
+
+  out of web-1 at port tap-web1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✓ classify  allow by rule web-to-db (policy.yaml:16)
+    ✓ inspect   looks at payload (passes everything so far)
+    ✓ forward   hands it to the switch
+    ✓ report    counts and tells
+
+  in to db-1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✓ classify  allow by rule web-to-db (policy.yaml:16)
+    ✓ inspect   looks at payload (passes everything so far)
+    ✓ forward   hands it to the guest
+    ✓ report    counts and tells
+
+  allow · policy, rule web-to-db (policy.yaml:16), in to db-1
+  a rule, or the default, decided the connection
+# The out end refuses; what the in end would have said is told too.
+$ tapwall explain --policy policy.yaml --from db-1 --to web-1 --proto tcp --dport 23
+tcp  db-1 10.0.0.21:49152  →  web-1 10.0.0.11:23
+source port 49152 chosen, as none was given
+
+  out of db-1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✗ classify  reject by rule no-telnet (policy.yaml:17)
+    · inspect   not reached
+    ✓ forward   drops it and sends the refusal back
+    ✓ report    counts and tells
+
+  in to web-1 at port tap-web1, had it come so far
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✗ classify  reject by rule no-telnet (policy.yaml:17)
+    · inspect   not reached
+    ✓ forward   drops it and sends the refusal back
+    ✓ report    counts and tells
+
+  reject · policy, rule no-telnet (policy.yaml:17), out of db-1
+  a rule, or the default, decided the connection
+[1]
+# One end is nobody's.
+$ tapwall explain --policy policy.yaml --from 10.20.1.1 --to web-1 --proto tcp --dport 443
+tcp  10.20.1.1:49152  →  web-1 10.0.0.11:443
+source port 49152 chosen, as none was given
+
+  out of 10.20.1.1
+    · no workload of the policy has this address: nobody judges here
+
+  in to web-1 at port tap-web1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✓ classify  allow by rule users-to-web (policy.yaml:15)
+    ✓ inspect   looks at payload (passes everything so far)
+    ✓ forward   hands it to the guest
+    ✓ report    counts and tells
+
+  allow · policy, rule users-to-web (policy.yaml:15), in to web-1
+  a rule, or the default, decided the connection
+$ tapwall explain --policy policy.yaml --from 192.0.2.1 --to 192.0.2.2 --proto 47
+47  192.0.2.1  →  192.0.2.2
+
+  out of 192.0.2.1
+    · no workload of the policy has this address: nobody judges here
+
+  in to 192.0.2.2
+    · no workload of the policy has this address: nobody judges here
+
+  unprotected: neither end is a workload of the policy
+# A rule that applies at one end only.
+$ tapwall explain --policy policy.yaml --from web-1 --to 203.0.113.7 --proto udp --dport 53 --sport 5353
+udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
+
+  out of web-1 at port tap-web1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✓ classify  allow by rule vms-out (policy.yaml:18)
+    ✓ inspect   looks at payload (passes everything so far)
+    ✓ forward   hands it to the switch
+    ✓ report    counts and tells
+
+  in to 203.0.113.7
+    · no workload of the policy has this address: nobody judges here
+
+  allow · policy, rule vms-out (policy.yaml:18), out of web-1
+  a rule, or the default, decided the connection
+# The family that both ends have.
+$ tapwall explain --policy policy.yaml --from web-1 --to 2001:db8:20::7 --proto icmp6
+icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
+
+  out of web-1 at port tap-web1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✓ classify  allow by rule vms-out (policy.yaml:18)
+    ✓ inspect   looks at payload (passes everything so far)
+    ✓ forward   hands it to the switch
+    ✓ report    counts and tells
+
+  in to 2001:db8:20::7
+    · no workload of the policy has this address: nobody judges here
+
+  allow · policy, rule vms-out (policy.yaml:18), out of web-1
+  a rule, or the default, decided the connection
+# ask, as long as nobody answers.
+$ tapwall explain --policy policy.yaml --from 10.20.1.1 --to db-1 --proto tcp --dport 5432
+tcp  10.20.1.1:49152  →  db-1 10.0.0.21:5432
+source port 49152 chosen, as none was given
+
+  out of 10.20.1.1
+    · no workload of the policy has this address: nobody judges here
+
+  in to db-1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✗ classify  deny by rule analyst (policy.yaml:19): the rule says ask, and no slow path answers
+    · inspect   not reached
+    ✓ forward   drops it in silence
+    ✓ report    counts and tells
+
+  deny · ask-unavailable, rule analyst (policy.yaml:19), in to db-1
+  the rule says ask, and no slow path answers
+[1]
+# Not a rule but the port's own identity.
+$ tapwall explain --policy policy.yaml --from web-1@10.0.0.99 --to db-1 --proto tcp --dport 5432
+tcp  web-1 10.0.0.99:49152  →  db-1 10.0.0.21:5432
+source port 49152 chosen, as none was given
+
+  out of web-1 at port tap-web1
+    ✓ parse     reads the headers, denies what cannot be read
+    ✗ guard     deny: source address is not the workload's
+    · track     not reached
+    · classify  not reached
+    · inspect   not reached
+    ✓ forward   drops it in silence
+    ✓ report    counts and tells
+
+  in to db-1, had it come so far
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✗ classify  deny by the default (policy.yaml:20)
+    · inspect   not reached
+    ✓ forward   drops it in silence
+    ✓ report    counts and tells
+
+  deny · spoofed-address, out of web-1
+  source address is not the workload's
+[1]
+$ tapwall explain --policy policy.yaml --from nva@198.51.100.1 --to db-1 --proto tcp --dport 5432
+tcp  nva 198.51.100.1:49152  →  db-1 10.0.0.21:5432
+source port 49152 chosen, as none was given
+
+  out of nva at port tap-nva
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✗ classify  deny by the default (policy.yaml:20)
+    · inspect   not reached
+    ✓ forward   drops it in silence
+    ✓ report    counts and tells
+
+  in to db-1, had it come so far
+    ✓ parse     reads the headers, denies what cannot be read
+    ✓ guard     holds the port to its own identity
+    ✓ track     finds the connection and moves its state on
+    ✗ classify  deny by the default (policy.yaml:20)
+    · inspect   not reached
+    ✓ forward   drops it in silence
+    ✓ report    counts and tells
+
+  deny · policy, the default (policy.yaml:20), out of nva
+  a rule, or the default, decided the connection
+[1]
+# For programs.
+$ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 5432 --json
+{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"]},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432}}
+$ tapwall explain --policy policy.yaml --from db-1 --to web-1 --proto icmp --type 13 --code 0 --json
+{"verdict":"deny","rule":"default","reason":"policy","out":{"port":"db-1","verdict":"deny","rule":"default","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"in":{"port":"tap-web1","verdict":"deny","rule":"default","reason":"policy","workload":"web-1","reached":false,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"icmp","from":{"address":"10.0.0.21","workload":"db-1"},"to":{"address":"10.0.0.11","workload":"web-1"},"type":13,"code":0}
+[1]
+$ tapwall explain --policy policy.yaml --from 192.0.2.1 --to 192.0.2.2 --proto 47 --json
+{"verdict":"unprotected","rule":null,"reason":null,"out":null,"in":null,"text":null,"proto":"47","from":{"address":"192.0.2.1","workload":null},"to":{"address":"192.0.2.2","workload":null}}
+# Wrong usage.
+$ tapwall explain --from web-1 --to db-1 --proto tcp --dport 5432
+tapwall: explain: give either --policy or --live; see --help
+[2]
+$ tapwall explain --policy policy.yaml --live --from web-1 --to db-1 --proto tcp --dport 5432
+tapwall: explain: give either --policy or --live; see --help
+[2]
+$ tapwall explain --policy policy.yaml --to db-1 --proto tcp --dport 5432
+tapwall: --from: is missing; give a workload or an IP address
+[2]
+$ tapwall explain --policy policy.yaml --from nobody --to db-1 --proto tcp --dport 5432
+tapwall: --from: the policy has no workload 'nobody'; give a workload or an IP address
+[2]
+$ tapwall explain --policy policy.yaml --from nva --to db-1 --proto tcp --dport 5432
+tapwall: --from: the workload 'nva' has no address of its own; write it as WORKLOAD@ADDRESS
+[2]
+$ tapwall explain --policy policy.yaml --from web-1@10 --to db-1 --proto tcp --dport 5432
+tapwall: --from: '10' is no IP address
+[2]
+$ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp
+tapwall: --dport: is missing; give the destination port
+[2]
+$ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 65536
+tapwall: --dport: '65536' is not a number from 0 to 65535
+[2]
+$ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto telnet --dport 23
+tapwall: --proto: 'telnet' is no protocol; give tcp, udp, icmp, icmp6 or a number
+[2]
+$ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto icmp6
+tapwall: --proto: the ends' addresses are not of this protocol's family; icmp is for IPv4, icmp6 for IPv6
+[2]
+$ tapwall explain --policy policy.yaml --from 2001:db8::1 --to db-1 --proto tcp --dport 1
+tapwall: --to: the two ends have no address family in common; give both as IPv4 or both as IPv6
+[2]
+$ tapwall explain --policy policy.yaml --batch --from web-1
+tapwall: --batch: takes the connections from stdin, not from options; see --help
+[2]
+$ tapwall explain --policy bad.yaml --from web-1 --to db-1 --proto icmp
+tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
+tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
+tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
+tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
+[1]
