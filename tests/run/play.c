@@ -296,8 +296,8 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	failed = p->target->ops->run(
 		p->target, j->ifindex, j->dir, p->c->start_ns + step->at_ns, frame, ret, &err);
 	if (failed)
-		return tw_player_fail(
-			p, step, "%s", failed == -E2BIG ? "frame too short or long" : err.text);
+		return tw_player_fail(p, step, "%s",
+			failed == -E2BIG ? "this target cannot be given such a frame" : err.text);
 	p->play->n_judgements++;
 	p->play->seen[ret->outcome.reason % TW_R__MAX][j->dir] = true;
 	print_outcome(p, ret, &got);

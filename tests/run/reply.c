@@ -105,7 +105,7 @@ static int check_ip(const struct view *frame, const struct view *reply, struct t
 		return wrong(err, "not of the refused frame's IP version");
 	if (reply->l3[0] >> 4 != (reply->v6 ? 6 : 4))
 		return wrong(err, "version");
-	if (!reply->v6 && tw_draft_fold(tw_draft_sum(reply->l3, (reply->l3[0] & 15) * 4, 0)))
+	if (!reply->v6 && tw_draft_fold(tw_draft_sum(reply->l3, reply->head, 0)))
 		return wrong(err, "IPv4 header checksum");
 	if (!reply->v6 && get16(reply->l3 + 6) & 0x3fff)
 		return wrong(err, "it is a fragment");

@@ -11,7 +11,7 @@
 
 static int usage(void)
 {
-	fputs("usage: run_bpf [--verbose] [--ports-by dummy|tap|veth] FILE.case|FOLDER …\n",
+	fputs("usage: run_bpf [--verbose] [--ports-by tap|veth|dummy] FILE.case|FOLDER …\n",
 		stderr);
 	return 2;
 }
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"verbose", no_argument, NULL, 'v'},
 		{"ports-by", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
 	struct tw_run_options run = {0};
-	enum tw_port_kind kind = TW_PORTS_DUMMY;
+	enum tw_port_kind kind = TW_PORTS_TAP;
 	tw_auto(tw_target) struct tw_target *target = NULL;
 	struct tw_err err = {0};
 	int c, failed;

@@ -29,7 +29,7 @@ struct tw_target_ops {
 	/* Sets up every vNIC in `epoch` and makes it the one in force. */
 	int (*load)(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
 		struct tw_err *err);
-	/* 0; -E2BIG when this target cannot take such a frame (too short, too long). */
+	/* 0; -E2BIG when this target cannot be given such a frame. */
 	int (*run)(struct tw_target *target, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 		struct tw_native_frame *frame, struct tw_native_result *ret, struct tw_err *err);
 	int (*get_port)(

@@ -9,11 +9,9 @@
 #include "fastpath/native/scene.h"
 #include "tests/run/target.h"
 
-#define MAX_CONNS    65536
-#define TABLES_MAX   4	  /* handles with tables of different sizes */
-#define TEST_RUN_MIN 15	  /* the kernel takes no frame without a byte behind the Ethernet header */
-#define TEST_RUN_BIG 3000 /* beyond about this, what it takes depends on the kernel */
-#define REDIRECTED   7	  /* TC_ACT_REDIRECT */
+#define MAX_CONNS  65536
+#define TABLES_MAX 4 /* handles with tables of different sizes */
+#define REDIRECTED 7 /* TC_ACT_REDIRECT */
 
 /* Loading takes long, so a handle is kept for every table size that a case asked for. */
 struct kernel {
@@ -174,8 +172,6 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	uint32_t ns;
 	int code = 0, failed;
 
-	if (len < TEST_RUN_MIN)
-		return -E2BIG;
 	if (k->config.now_ns != now_ns) {
 		k->config.now_ns = now_ns;
 		failed = tw_kernel_set_config(k->kernel, &k->config);
@@ -184,7 +180,7 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	}
 	failed = tw_kernel_test_run(k->kernel, dir, ifindex, frame->data, &len, frame->max,
 		frame->gso_size, &frame->mark, 1, &code, &ns, &ret->outcome);
-	if (failed == -EINVAL && frame->len > TEST_RUN_BIG)
+	if (failed == -EINVAL) /* too short, too long, or IP without a whole header */
 		return -E2BIG;
 	if (failed)
 		return tw_err_set(

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* oracle.h: what a policy means and how a connection lives, in the plainest code that can say it.
+ *
+ * Why:        the product's classifier is compiled, projected and clever, its tracker made for one
+ *             probe a packet. Here rules are looked at one by one and connections stand in a list,
+ *             so that a disagreement (tests/diff) points at the clever code.
+ * Invariants: 1. Shares no code with policy/ or fastpath/ but the names of verdicts, reasons and
+ *                the form of an address. Written from docs/policy.md and the RFCs.
+ * Source:     RFC 9293 §3.3.2 and §3.5, RFC 5961 §4, RFC 792.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastpath/abi/types.h"
+
+#define TW_ORACLE_CONNS_MAX 256
+
+/* `len` counts the bits of the mapped form: an IPv4 /24 is 120. */
+struct tw_oracle_prefix {
+	struct tw_addr addr;
+	uint8_t len;
+};
+
+/* The plain entries, less the taken-away ones; `any`: starts from everything. */
+struct tw_oracle_set {
+	bool any;
+	struct tw_oracle_prefix *plus;
+	size_t n_plus;
+	struct tw_oracle_prefix *minus;
+	size_t n_minus;
+};
+
+/* Bounds are inclusive. For ICMP `low` and `high` bound type << 8 | code. */
+struct tw_oracle_service {
+	uint8_t proto;
+	uint16_t low;
+	uint16_t high;
+	uint16_t source_low;
+	uint16_t source_high;
+};
+
+struct tw_oracle_rule {
+	struct tw_oracle_set from;
+	struct tw_oracle_set to;
+	struct tw_oracle_service *services;
+	size_t n_services; /* 0: any protocol */
+	enum tw_verdict action;
+	bool at_out;
+	bool at_in;
+	bool disabled; /* left out, while a disagreement is being shrunk */
+};
+
+struct tw_oracle_nic {
+	struct tw_oracle_prefix *prefixes;
+	size_t n_prefixes;
+};
+
+struct tw_oracle_policy {
+	struct tw_oracle_nic *nics;
+	size_t n_nics;
+	struct tw_oracle_rule *rules;
+	size_t n_rules;
+	enum tw_verdict fallback;
+};
+
+/* A connection's first packet. For ICMP `dport` is type << 8 | code, and `sport` 0. */
+struct tw_oracle_tuple {
+	struct tw_addr from;
+	struct tw_addr to;
+	uint8_t proto;
+	uint16_t sport;
+	uint16_t dport;
+};
+
+struct tw_oracle_end {
+	int nic; /* -1: no protected port at this end */
+	enum tw_verdict verdict;
+	size_t rule; /* n_rules: the default */
+};
+
+struct tw_oracle_answer {
+	struct tw_oracle_end end[TW_DIR__MAX];
+	int decider; /* enum tw_dir; -1: neither end is protected */
+};
+
+/* The nic that owns an address, by the longest prefix, or -1. */
+int tw_oracle_owner(const struct tw_oracle_policy *policy, const struct tw_addr *addr);
+void tw_oracle_judge(const struct tw_oracle_policy *policy, const struct tw_oracle_tuple *tuple,
+	struct tw_oracle_answer *ret);
+
+/* ---- connections ---- */
+
+struct tw_oracle_conn {
+	struct tw_oracle_tuple tuple; /* as its first packet said */
+	enum tw_state state;
+	bool fin[TW_WAY__MAX];
+	bool alive;
+	uint64_t seen_ns;
+};
+
+struct tw_oracle_host {
+	const struct tw_oracle_policy *policy;
+	struct tw_oracle_conn conns[TW_ORACLE_CONNS_MAX];
+	size_t n_conns;
+};
+
+/* One packet between two ends; `flags` are TCP's, `answer` marks an ICMP echo reply, whose `sport`
+ * and `dport` in the tuple are the identifier. */
+struct tw_oracle_packet {
+	struct tw_oracle_tuple tuple;
+	uint8_t flags;
+	bool answer;
+	uint64_t now_ns;
+};
+
+/* Whether the packet gets from one end to the other, and if not, why: TW_R_POLICY (or
+ * TW_R_ASK_UNAVAILABLE) for what the rules refuse, TW_R_TCP_* and TW_R_NO_CONNECTION for what has
+ * no place. */
+bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
+	enum tw_reason *ret_reason);
