@@ -168,6 +168,8 @@ struct tw_frag {
 #define TW_PORT_F_OPEN	    0x10
 #define TW_PORT_F_WATCH	    0x20 /* unclaimed: look for the MACs of `macs` and tell */
 
+#define TW_PORT_F_CUT 0x40 /* cut-through may start and end here: a plain, forwarding bridge port */
+
 #define TW_PORT_ADDRS 4 /* inline addresses */
 
 /* What is true of a port in one policy epoch. A port without an entry, or with image 0 and not
@@ -208,10 +210,24 @@ struct tw_mac_key {
 	__u16 network; /* always 0 so far: a MAC is one workload's on the whole host */
 };
 
+/* A MAC behind a port of this host, on one bridge and VLAN, for cut-through. */
+struct tw_local_key {
+	__u8 mac[6];
+	__u16 network;
+	__u16 vlan; /* the port's pvid */
+	__u16 pad;
+};
+
+struct tw_local {
+	__u32 ifindex;
+	__u32 len_max; /* bytes of the longest frame the port takes, but for super-frames */
+};
+
 /* Marks: skb->mark of a frame that from_vm let pass tells the far end, on the same network, that
  * tracking is done. 29 secret bits (config.mark, random per boot, mixed with the network) and: */
 #define TW_MARK_EPOCH 0x1u /* parity of the epoch it was judged in */
 #define TW_MARK_REPLY 0x2u /* a refusal the firewall wrote itself: passes everywhere */
+#define TW_MARK_CUT   0x4u /* every gate was asked at the near end; carries no network, no epoch */
 #define TW_MARK_BITS  0x7u
 
 struct tw_config {
@@ -222,6 +238,8 @@ struct tw_config {
 	__u32 event_burst;
 	__u32 reply_rate; /* refusals sent (RST, unreachable) per second and port */
 	__u32 reply_burst;
+	__u32 cut_through; /* 1: approved frames go straight into the far port; 0: to the vSwitch */
+	__u32 pad;
 	__u64 now_ns; /* the clock, in programs loaded for tests; unused otherwise */
 };
 
@@ -275,5 +293,6 @@ _Static_assert(sizeof(struct tw_conn) == 64, "conns value is pinned");
 _Static_assert(sizeof(struct tw_frag_key) == 48, "frags key is pinned");
 _Static_assert(sizeof(struct tw_port) == 88, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
+_Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");
 _Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");
 _Static_assert(TW_R__MAX <= TW_REASON_COUNTERS / TW_DIR__MAX, "reasons fit their counters");

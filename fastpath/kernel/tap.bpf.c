@@ -145,6 +145,11 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 	f->action = bpf_redirect(f->ifindex, dir == TW_DIR_IN ? BPF_F_INGRESS : 0);
 }
 
+tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
+{
+	f->action = bpf_redirect(ifindex, 0);
+}
+
 tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 {
 }
@@ -152,7 +157,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end);
-__noinline int tell(struct __sk_buff *skb, __u32 port_id, __u32 kind);
+__noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
@@ -160,9 +165,9 @@ tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_
 	return (__u32)classify(f->target, slot, end);
 }
 
-tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 port_id, __u32 kind)
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
-	tell(f->target, port_id, kind);
+	tell(f->target, ifindex, port_id, kind);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -201,7 +206,7 @@ __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end)
 	return (int)tw_path_decide(&f, slot, end);
 }
 
-__noinline int tell(struct __sk_buff *skb, __u32 port_id, __u32 kind)
+__noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -209,6 +214,7 @@ __noinline int tell(struct __sk_buff *skb, __u32 port_id, __u32 kind)
 	if (!c)
 		return 0;
 	frame_init(&f, c, skb);
+	f.ifindex = ifindex;
 	tw_path_tell(&f, c, port_id, kind);
 	return 0;
 }
@@ -238,6 +244,10 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 
 	if (!c)
 		return TC_ACT_SHOT;
+	if (!tw_test_mode && tw_mark_cut(c, dir, skb->mark)) {
+		skb->mark = 0;
+		return TC_ACT_UNSPEC;
+	}
 	/* All headers that the path may read have to be in the linear head. */
 	if (skb->data_end - skb->data < want)
 		bpf_skb_pull_data(skb, want);

@@ -172,6 +172,11 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 	((struct run *)f->target)->result->replied = true;
 }
 
+tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
+{
+	((struct run *)f->target)->result->cut_ifindex = ifindex;
+}
+
 tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
 {
 	return &native_of(f)->sheet;
@@ -189,9 +194,12 @@ tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_
 	return tw_path_decide(f, slot, end);
 }
 
-tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 port_id, __u32 kind)
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
-	tw_path_tell(f, native_of(f)->settings, port_id, kind);
+	struct tw_frame there = *f;
+
+	there.ifindex = ifindex;
+	tw_path_tell(&there, native_of(f)->settings, port_id, kind);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -296,6 +304,12 @@ int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6])
 
 	memcpy(key.mac, mac, sizeof(key.mac));
 	return tw_table_update(&native->macs, &key, &present, 0);
+}
+
+int tw_native_add_local(
+	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local)
+{
+	return tw_table_update(&native->locals, key, local, 0);
 }
 
 int tw_native_put_image(

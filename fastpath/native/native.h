@@ -37,6 +37,7 @@ struct tw_native_result {
 	uint8_t stage_ran[TW_STAGE__MAX]; /* 1 for each stage the frame entered */
 	bool replied; /* data[0 … reply_len) now holds a refusal for the sender */
 	size_t reply_len;
+	uint32_t cut_ifindex; /* the frame goes straight out of this port; 0: to the vSwitch */
 };
 
 int tw_native_new(struct tw_native **ret, size_t max_conns); /* 0 or -ENOMEM */
@@ -55,6 +56,9 @@ int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t e
 int tw_native_add_addr(
 	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6]);
+/* Vouches for a MAC, for cut-through (config.cut_through, TW_PORT_F_CUT). */
+int tw_native_add_local(
+	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);
 /* Copies an image into a slot (1 … TW_IMAGES_MAX - 1). */
 int tw_native_put_image(
 	struct tw_native *native, uint32_t slot, const struct tw_image_line *lines, size_t n_lines);

@@ -12,17 +12,27 @@
 #include "fastpath/path/inspect.h"
 #include "fastpath/path/reply.h"
 
-/* The forward stage of a frame that passes. Only what was tracked for both ends is marked: not
+/* Whether the near end has asked every gate of this frame and sent it straight here. */
+tw_inline int tw_mark_cut(const struct tw_config *config, enum tw_dir dir, __u32 mark)
+{
+	return dir == TW_DIR_IN && mark == (config->mark | TW_MARK_CUT);
+}
+
+/* The forward stage of a frame that passes: cut through, or to the vSwitch. Only what was tracked for both ends is marked: not
  * housekeeping, and nothing from transit ports, which track for themselves alone. */
 tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p,
 	const struct tw_flow *flow)
 {
 	if (s->dir == TW_DIR_IN) {
-		if (tw_mark_ours(s->config, s->port, f->mark))
+		if (tw_mark_ours(s->config, s->port, f->mark) ||
+			tw_mark_cut(s->config, TW_DIR_IN, f->mark))
 			tw_frame_mark(f, 0);
 		return;
 	}
-	if (flow->decision && !tw_scope_alone(s, p))
+	if (s->far) {
+		tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
+		tw_frame_redirect(f, s->far_ifindex);
+	} else if (flow->decision && !tw_scope_alone(s, p))
 		tw_frame_mark(
 			f, tw_mark_base(s->config, s->port->network) | (s->epoch & TW_MARK_EPOCH));
 }

@@ -195,7 +195,10 @@ struct tw_flow {
 	__u8 stale;		     /* a record stands under this key, ended: replace it */
 	__u8 decided;		     /* the gate was decided by this packet */
 	__u8 opened;		     /* … and had never been decided before */
+	__u8 far_decided; /* as decided and opened, of the far end's gate when cut-through asks it */
+	__u8 far_opened;
 	__u32 decision;
+	__u32 far_decision; /* of the far end's gate, 0: not asked here */
 };
 
 /* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
@@ -215,7 +218,9 @@ struct tw_sheet {
 struct tw_scope {
 	const struct tw_config *config;
 	const struct tw_port *port; /* NULL: the port has no entry */
+	const struct tw_port *far;  /* where the frame is cut through to, NULL: to the vSwitch */
 	struct tw_conn *conn;	    /* the packet's live record, NULL: none */
+	__u32 far_ifindex;
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked the frame */

@@ -12,13 +12,12 @@
  *             2. A frame is judged in one policy epoch at both ends: its mark carries it.
  *             3. A connection is decided by its first packet, and again at its first packet in a
  *                newer epoch.
- * Bounds:     no loop but those of the stages; at most 12 map lookups and 2 updates a frame.
+ * Bounds:     no loop but those of the stages; at most 16 map lookups and 2 updates a frame.
  * Callers:    kernel/tap.bpf.c and native/native.c, after they define what port.h asks for.
  */
 #pragma once
 
-#include "fastpath/path/classify.h"
-#include "fastpath/path/guard.h"
+#include "fastpath/path/cut.h"
 #include "fastpath/path/report.h"
 
 /* In which stage each reason ends a frame's way. */
@@ -31,7 +30,8 @@ static const __u8 tw_reason_stages[TW_REASON_COUNTERS / TW_DIR__MAX] = {
 /* Reasons that end a frame's way by letting it pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)
 {
-	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_OWN_REPLY;
+	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_OWN_REPLY ||
+	       reason == TW_R_CUT_THROUGH;
 }
 
 /* A port that no workload claims: options.unclaimed decides, and a workload that is looked for by
@@ -50,7 +50,7 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 	if (s->dir == TW_DIR_OUT && s->port->flags & TW_PORT_F_WATCH) {
 		__builtin_memcpy(mac.mac, eth->src, 6);
 		if (tw_macs_lookup(f, &mac)) {
-			tw_apart_tell(f, s->port->id, TW_EVENT_CLAIM);
+			tw_apart_tell(f, f->ifindex, s->port->id, TW_EVENT_CLAIM);
 			return TW_R_NO_IMAGE;
 		}
 	}
@@ -67,6 +67,8 @@ tw_inline enum tw_reason tw_path_admit(
 	s->port = tw_ports_lookup(f, &key);
 	if (!s->port)
 		return TW_R_NO_IMAGE;
+	if (tw_mark_cut(s->config, s->dir, f->mark))
+		return TW_R_CUT_THROUGH;
 	if (tw_mark_ours(s->config, s->port, f->mark)) {
 		if (f->mark & TW_MARK_REPLY)
 			return TW_R_OWN_REPLY;
@@ -153,6 +155,7 @@ tw_inline enum tw_reason tw_path_judge(
 	reason = tw_inspect(f, p, flow);
 	if (reason)
 		return reason;
+	tw_cut(f, s, p, flow);
 	reason = tw_track_commit(f, s, p, flow);
 	return reason ? reason : tw_path_passed(flow);
 }
@@ -190,6 +193,8 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
 	}
 	if (flow->decision)
 		o->gate[end] = tw_gate(s->epoch, flow->decision);
+	if (s->far)
+		o->gate[!end] = tw_gate(s->epoch, flow->far_decision);
 }
 
 /* Judges one frame and acts on it; the sheet's outcome tells what was found. 0 when there is no
@@ -213,6 +218,8 @@ tw_inline const struct tw_outcome *tw_path(
 		tw_forward(f, &s, &sheet->packet, &sheet->flow);
 	tw_stage_enter(f, TW_STAGE_REPORT);
 	tw_report(f, &s, &sheet->flow, o);
+	if (s.far)
+		tw_report_far(f, &s, &sheet->flow, o);
 	if (o->verdict == TW_V_REJECT)
 		tw_apart_refuse(f, dir, s.epoch);
 	return o;

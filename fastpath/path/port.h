@@ -64,10 +64,13 @@ tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off);
  * port's guest had sent it (TW_DIR_IN). The path ends here. */
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
 
+/* Sends the frame straight out of another port (cut-through). The path ends here. */
+tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex);
+
 /* ---- functions of path.h that a target may verify and run apart (see there) ---- */
 struct tw_sheet;
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end);
-tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 port_id, __u32 kind);
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */

@@ -120,5 +120,22 @@ tw_inline void tw_report(const struct tw_frame *f, const struct tw_scope *s,
 	if (o->decision)
 		tw_count_rule(f, o->decision, flow->decided);
 	if (kind >= 0)
-		tw_apart_tell(f, s->port ? s->port->id : 0, (__u32)kind);
+		tw_apart_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
+}
+
+/* What the far end would report, had the frame come there through the vSwitch. The outcome becomes
+ * the far end's. */
+tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_flow *flow, struct tw_outcome *o)
+{
+	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+
+	o->dir = TW_DIR_IN;
+	o->decision = flow->far_decision;
+	tw_count_frame(f, &there, o);
+	tw_count_rule(f, flow->far_decision, flow->far_decided);
+	if (flow->far_opened && !flow->related)
+		tw_apart_tell(f, s->far_ifindex, s->far->id, TW_EVENT_OPEN);
+	o->dir = TW_DIR_OUT;
+	o->decision = flow->decision;
 }

@@ -275,6 +275,10 @@ tw_inline enum tw_reason tw_track_open(
 	__builtin_memset(c, 0, sizeof(*c));
 	c->gate[end] = tw_gate(s->epoch, flow->decision);
 	c->port[end] = s->port->id;
+	if (s->far) {
+		c->gate[!end] = tw_gate(s->epoch, flow->far_decision);
+		c->port[!end] = s->far->id;
+	}
 	c->packets[way] = 1;
 	c->bytes[way] = f->len;
 	c->created = now;

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* cut.h: whether an approved frame may go straight into the port it is for, past the vSwitch.
+ *
+ * Why:        a redirect costs less than a bridge, so that a frame that is judged and cut through
+ *             costs less than one that is only bridged.
+ * In:         a packet that the near end lets pass, seen where its guest sent it.
+ * Out:        s->far and s->far_ifindex, and the far gate's decision in the flow. NULL: the frame
+ *             goes to the vSwitch, and the far end judges it, and refuses it if it must.
+ * Invariants: 1. Only between two ports with TW_PORT_F_CUT of one network and VLAN, to a MAC the
+ *                agent vouches for. Tagged frames of VLAN-filtering bridges, groups, transit ports
+ *                and frames that do not fit go to the vSwitch.
+ *             2. Only what the far end's guard and gate would let pass too.
+ *             3. Both gates are asked in one policy epoch.
+ * Bounds:     lookups in `locals` and `ports`, one classification.
+ */
+#pragma once
+
+#include "fastpath/path/classify.h"
+#include "fastpath/path/guard.h"
+#include "fastpath/path/track.h"
+
+/* The port behind the destination MAC, if cut-through may go there. */
+tw_inline const struct tw_port *tw_cut_port(
+	const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p)
+{
+	struct tw_local_key key = {.network = s->port->network, .vlan = s->port->pvid};
+	const struct tw_local *local;
+	const struct tw_port *far;
+	__u32 port_key;
+
+	__builtin_memcpy(key.mac, p->dst_mac, sizeof(key.mac));
+	local = tw_locals_lookup(f, &key);
+	if (!local || local->ifindex == f->ifindex || (f->len > local->len_max && !f->gso_size))
+		return 0;
+	s->far_ifindex = local->ifindex;
+	port_key = tw_port_key(local->ifindex, s->epoch);
+	far = tw_ports_lookup(f, &port_key);
+	if (!far || !far->image || !(far->flags & TW_PORT_F_CUT) ||
+		far->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY | TW_PORT_F_UNCLAIMED) ||
+		far->network != s->port->network || far->pvid != s->port->pvid)
+		return 0;
+	return far;
+}
+
+/* Asks the far end's gate: whether it is open. */
+tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_port *far, struct tw_flow *flow)
+{
+	struct tw_conn *c = s->conn;
+	__u32 end = !(flow->end & 1), decision;
+	__u64 gate = c ? c->gate[end] : 0;
+
+	decision = tw_gate_decision(gate);
+	if (!decision || tw_gate_epoch(gate) != s->epoch || c->port[end] != far->id) {
+		flow->far_opened = !decision;
+		flow->far_decided = 1;
+		tw_flow_tuple(flow);
+		decision = tw_apart_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT);
+		if (tw_decision_verdict(decision) != TW_V_ALLOW)
+			return 0;
+		if (c) {
+			c->port[end] = far->id;
+			c->gate[end] = tw_gate(s->epoch, decision);
+		}
+	}
+	flow->far_decision = decision;
+	return tw_decision_verdict(decision) == TW_V_ALLOW;
+}
+
+tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p,
+	struct tw_flow *flow)
+{
+	struct tw_scope there = {.config = s->config, .epoch = s->epoch, .dir = TW_DIR_IN};
+
+	if (s->dir != TW_DIR_OUT || !s->config->cut_through || !(s->port->flags & TW_PORT_F_CUT) ||
+		tw_scope_alone(s, p) || (s->port->pvid && p->vlan))
+		return;
+	there.port = tw_cut_port(f, s, p);
+	if (!there.port || !tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
+		return;
+	if (tw_cut_gate(f, s, there.port, flow))
+		s->far = there.port;
+}
