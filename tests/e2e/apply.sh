@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# apply.sh: a policy takes effect whole or not at all. An invalid one is told with every error, and
+# the old one stays; a valid one cuts a live connection that it no longer allows at its next
+# packet, and leaves the others alone.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: one, from: w1, to: w2, service: tcp/7001, action: allow}
+		  - {name: two, from: w1, to: w2, service: tcp/7002, action: allow}
+	END
+} >"$lab/both.yaml"
+sed '/name: two/d' "$lab/both.yaml" >"$lab/one.yaml"
+cat >"$lab/invalid.yaml" <<'END'
+version: 1
+rules:
+  - {name: a, from: nobody, to: any, action: allow}
+  - {name: a, from: any, to: any, action: permit}
+  - {nam: b, from: any, to: 10.0.0.0/33, action: deny}
+END
+
+start_agent
+check "without a policy the ports are shut" port_is tap1 shut
+equal "and nothing passes" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+check "a first policy is applied" apply "$lab/both.yaml"
+check "the ports are protected" port_is tap1 protected
+
+begin g2 echo-one echo tcp 7001
+begin g2 echo-two echo tcp 7002
+begin g1 one stream "$lab/one" tcp 10.0.0.12 7001 2
+one=$child
+begin g1 two stream "$lab/two" tcp 10.0.0.12 7002 2
+check "both connections live" within 5 grows two echoed 50
+
+apply "$lab/invalid.yaml"
+equal "an invalid policy ends with exit code 1" 1 $?
+for place in 3:22 4:12 4:43 5:6 5:30; do
+	check "its error at $place is told" grep -q "invalid.yaml:$place: " "$lab/apply.out"
+done
+equal "the old policy is still in force" 1 "$(tapwall status --json | jq .policy_generation)"
+before=$(count_of two echoed)
+check "and enforced" within 5 grows two echoed "$((before + 50))"
+
+check "a policy without one of the connections is applied" apply "$lab/one.yaml"
+sent=$(count_of two sent)
+check "its client goes on sending" within 5 grows two sent "$((sent + 5))"
+cut=$(count_of two echoed)
+before=$(count_of one echoed)
+check "the other connection goes on" within 5 grows one echoed "$((before + 200))"
+equal "the one that is no longer allowed was cut at its next packet" "$cut" "$(count_of two echoed)"
+check "what is left is whole" end "$one"
+equal "without a segment sent twice" 0 "$(count_of one retransmitted)"
+check "the cut is in the log" \
+	sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' | grep -q '\"rule\":\"default\".*7002'"
+
+check "the same policy again changes nothing" sh -c \
+	"'$TW_BUILD/tapwall' apply '$lab/one.yaml' --socket '$socket' | grep -q already"
+equal "and keeps its number" 2 "$(tapwall status --json | jq .policy_generation)"
+finish

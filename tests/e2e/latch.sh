@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# latch.sh: a tap comes into being on a bridge where traffic is flooded at it, and its guest sends
+# at once. Nothing reaches the guest or leaves it before its image is live: with the agent running,
+# stopped, or dead.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+[ -c /dev/net/tun ] || {
+	echo "1..0 # SKIP no /dev/net/tun here"
+	exit 77
+}
+make_host
+make_guest 1
+make_guest 2
+# Guests 1 and 2 flood and listen; taps 7 and 8 are denied everything, 9 is allowed the port.
+{
+	workloads 2
+	for i in 7 8 9; do
+		echo "  w$i: {port: tap$i, addresses: [any]}"
+	done
+	cat <<-'END'
+		groups:
+		  shut: {workloads: [w7, w8]}
+		rules:
+		  - {name: open, from: any, to: any, service: udp/9000, action: allow}
+	END
+} >"$lab/open.yaml"
+sed 's/udp.9000, action: allow/udp\/9000, action: deny/' "$lab/open.yaml" >"$lab/shut.yaml"
+# The two that flood and listen are not judged at all.
+sed -i '/^  w[12]:/d' "$lab/open.yaml" "$lab/shut.yaml"
+
+start_agent --policy "$lab/shut.yaml"
+equal "status tells of the latch" true "$(tapwall status --json | jq .latch)"
+begin g1 flood flood eth0 9000
+begin g2 sniffed sniff "$lab/sniffed" eth0 9000
+check "the flood crosses the bridge" within 5 grows sniffed seen 100
+end "$child"
+
+# What came from a tap is told apart by its port: the flood goes to 9000, the taps send to 9001.
+begin g2 leaked sniff "$lab/leaked" eth0 9001
+new_tap() { # FILE NAME SEND-PORT
+	begin host "$1" tap "$lab/$1" "$2" br0 "$3"
+}
+
+leaks=0
+for round in $(seq 10); do
+	new_tap "round$round" tap7 9000
+	within 5 grows "round$round" sent 50 || bail "the guest on the tap sends"
+	within 5 port_is tap7 protected || bail "the tap is protected"
+	end "$child"
+	leaks=$((leaks + $(count_of "round$round" got)))
+done
+equal "ten new taps, denied by policy: the guests got nothing of the flood" 0 "$leaks"
+
+kill -STOP "$agent"
+new_tap stopped tap8 9001
+check "with the agent stopped, a guest sends on" within 5 grows stopped sent 2000
+equal "and gets nothing" 0 "$(count_of leaked seen)"
+equal "and nothing of it comes out" 0 "$(count_of stopped got)"
+kill -CONT "$agent"
+check "the agent finds the tap when it goes on" within 5 port_is tap8 protected
+equal "still nothing came out" 0 "$(count_of leaked seen)"
+end "$child"
+
+stop_agent KILL
+new_tap dead tap9 9000
+check "with the agent dead, a guest sends on" within 5 grows dead sent 2000
+equal "and gets nothing of the flood" 0 "$(count_of dead got)"
+start_agent --policy "$lab/open.yaml"
+check "the next agent puts its policy in force, and what that allows gets through" \
+	within 5 grows dead got 10
+equal "nothing was ever seen of those that were shut" 0 "$(count_of leaked seen)"
+
+table=$(on_host nft list tables bridge | grep tapwall)
+check "the latch is one table of its own" test "$(echo "$table" | wc -l)" = 1
+on_host nft flush ruleset
+has_table() {
+	on_host nft list tables bridge | grep -q tapwall
+}
+check "flushing netfilter does not take the latch away for long" within 5 has_table
+end "$child"
+finish

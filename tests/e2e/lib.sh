@@ -1,0 +1,265 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# lib.sh: what the end-to-end tests share. Sourced first; $TW_BUILD names the build folder.
+#
+#	  guest 1          host namespace           guest 2
+#	[ eth0 ]──veth──[ tap1 ]─[ br0 ]─[ tap2 ]──veth──[ eth0 ]      real TCP/IP stacks at both ends
+#	                    ▲ tapwalld ▲
+#
+# Guest N has 10.0.0.1N and fd00::1N, MAC 52:54:00:00:00:0N, port tapN. Everything lives in
+# namespaces and in one temporary folder, named by process id, and goes away with the test, also
+# after a failure or a signal. A test prints TAP: `ok`/`not ok` lines by ok() and check().
+set -u
+
+[ "$(id -u)" = 0 ] || {
+	echo "1..0 # SKIP not root: cannot make network namespaces"
+	exit 77
+}
+
+tapwalld=$TW_BUILD/tapwalld
+traffic=$TW_BUILD/tests/e2e/traffic
+lab=$(mktemp -d /tmp/tw-e2e.XXXXXX)
+ns=twe$$
+socket=$lab/agent.sock
+guests=
+children=
+agent=
+n_checks=0
+n_failed=0
+
+# ---- life and death ----
+
+leave() {
+	code=$?
+	trap - EXIT HUP INT TERM
+	for pid in $children $agent; do
+		kill -CONT "$pid" 2>/dev/null
+		kill -9 "$pid" 2>/dev/null
+	done
+	# An agent that a test lost sight of still has its process id in its lock.
+	for lock in "$lab"/state*/lock; do
+		[ -s "$lock" ] && kill -9 "$(cat "$lock")" 2>/dev/null
+	done
+	wait 2>/dev/null
+	for name in $guests host; do
+		ip netns del "$ns-$name" 2>/dev/null
+	done
+	umount "$lab/bpffs" 2>/dev/null
+	rm -rf "$lab"
+	[ "$code" != 0 ] || [ "$n_failed" = 0 ] || code=1
+	exit "$code"
+}
+trap leave EXIT
+trap 'exit 129' HUP INT TERM
+
+# ---- asserting ----
+
+say() {
+	sed 's/^/# /' <<-END
+		$*
+	END
+}
+
+ok() { # WHAT
+	n_checks=$((n_checks + 1))
+	echo "ok $n_checks - $1"
+}
+
+not_ok() { # WHAT [DETAILS]
+	n_checks=$((n_checks + 1))
+	n_failed=$((n_failed + 1))
+	echo "not ok $n_checks - $1"
+	[ -z "${2:-}" ] || say "$2"
+	[ ! -s "$lab/agent.log" ] || tail -n 15 "$lab/agent.log" | sed 's/^/# agent: /'
+}
+
+# Ends the test: nothing that follows would make sense.
+bail() { # WHY
+	not_ok "$@"
+	finish
+}
+
+check() { # WHAT COMMAND…
+	what=$1
+	shift
+	if "$@" >"$lab/check.out" 2>&1; then
+		ok "$what"
+	else
+		not_ok "$what" "failed: $*
+$(tail -n 20 "$lab/check.out")"
+	fi
+}
+
+equal() { # WHAT EXPECTED GOT
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "expected: $2
+got:      $3"
+	fi
+}
+
+finish() {
+	echo "1..$n_checks"
+	[ "$n_failed" = 0 ]
+	exit
+}
+
+# Waits for a condition, up to so many seconds; quietly false when it does not come.
+within() { # SECONDS COMMAND…
+	tries=$(($1 * 20))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# ---- the lab ----
+
+on_host() {
+	ip netns exec "$ns-host" "$@"
+}
+
+in_guest() { # N COMMAND…
+	name=$ns-g$1
+	shift
+	ip netns exec "$name" "$@"
+}
+
+make_host() {
+	mkdir "$lab/bpffs" "$lab/state"
+	if ! mount -t bpf none "$lab/bpffs"; then
+		echo "1..0 # SKIP cannot mount a BPF file system"
+		exit 77
+	fi
+	ip netns add "$ns-host"
+	on_host sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	ip -n "$ns-host" link set lo up
+	make_bridge br0
+}
+
+make_bridge() { # NAME [OPTIONS]
+	bridge=$1
+	shift
+	ip -n "$ns-host" link add "$bridge" type bridge "$@"
+	ip -n "$ns-host" link set "$bridge" up
+}
+
+make_guest() { # N [BRIDGE]
+	guests="$guests g$1"
+	ip netns add "$ns-g$1"
+	ip -n "$ns-g$1" link set lo up
+	plug "$1" "${2:-br0}"
+}
+
+# The wire between a guest and its bridge.
+plug() { # N BRIDGE
+	ip -n "$ns-host" link add "tap$1" type veth peer name eth0 netns "$ns-g$1"
+	in_guest "$1" sysctl -qw net.ipv6.conf.eth0.dad_transmits=0 \
+		net.ipv6.conf.eth0.router_solicitations=0
+	ip -n "$ns-g$1" link set eth0 address "52:54:00:00:00:0$1"
+	ip -n "$ns-g$1" addr add "10.0.0.1$1/24" dev eth0
+	ip -n "$ns-g$1" addr add "fd00::1$1/64" dev eth0 nodad
+	ip -n "$ns-host" link set "tap$1" master "$2" up
+	ip -n "$ns-g$1" link set eth0 up
+}
+
+# The workloads of guests 1 to N, as the beginning of a policy.
+workloads() { # N
+	echo 'version: 1'
+	echo 'workloads:'
+	for i in $(seq "$1"); do
+		echo "  w$i: {port: tap$i, mac: \"52:54:00:00:00:0$i\", addresses: [10.0.0.1$i, \"fd00::1$i\"]}"
+	done
+}
+
+# ---- the agent ----
+
+tapwall() {
+	verb=$1
+	shift
+	"$TW_BUILD/tapwall" "$verb" "$@" --socket "$socket"
+}
+
+answers() {
+	[ -S "$socket" ] && tapwall status --json
+}
+
+start_agent() { # OPTIONS…
+	ip netns exec "$ns-host" "$tapwalld" --ports 'tap*' --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
+		--state-dir "$lab/state" "$@" 2>>"$lab/agent.log" &
+	agent=$!
+	within 15 answers && return
+	if grep -q 'kernel lacks\|not permitted' "$lab/agent.log"; then
+		echo "1..0 # SKIP $(tail -n 1 "$lab/agent.log")"
+		exit 77
+	fi
+	bail "the agent answers" "$(cat "$lab/agent.log")"
+}
+
+# By SIGTERM, or another signal.
+stop_agent() { # [SIGNAL]
+	kill "-${1:-TERM}" "$agent"
+	wait "$agent" 2>/dev/null
+	code=$?
+	agent=
+	return $code
+}
+
+release() {
+	on_host "$tapwalld" --release --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
+		--state-dir "$lab/state" 2>>"$lab/agent.log"
+}
+
+apply() { # FILE
+	tapwall apply "$1" >"$lab/apply.out" 2>&1
+}
+
+state_of() { # PORT
+	tapwall ports --json | jq -r --arg name "$1" 'select(.name == $name).state'
+}
+
+port_is() { # PORT STATE
+	[ "$(state_of "$1")" = "$2" ]
+}
+
+# ---- traffic ----
+
+# Runs a traffic program in the background; its pid is in $child.
+begin() { # NAMESPACE LOG COMMAND…
+	where=$1
+	log=$2
+	shift 2
+	ip netns exec "$ns-$where" "$traffic" "$@" >"$lab/$log.out" 2>"$lab/$log.err" &
+	child=$!
+	children="$children $child"
+	case $1 in
+	tap) within 10 test -s "$lab/$log" ;;
+	*) within 10 grep -q ready "$lab/$log.out" ;;
+	esac || bail "traffic $1 starts" "$(cat "$lab/$log.err")"
+}
+
+end() { # PID…: asks it to end, and gives its exit code
+	for pid in "$@"; do
+		kill -TERM "$pid" 2>/dev/null
+		wait "$pid"
+		code=$?
+		children=$(echo "$children" | tr ' ' '\n' | grep -vx "$pid")
+	done
+	return $code
+}
+
+# A count of a traffic program.
+count_of() { # FILE NAME
+	sed -n "s/^$2=\([0-9]*\) *\$/\1/p" "$lab/$1"
+}
+
+grows() { # FILE NAME FROM
+	[ "$(count_of "$1" "$2")" -gt "$3" ]
+}
+
+attempt() { # N PROTO HOST PORT → connected, refused, reset, prohibited, timeout
+	in_guest "$1" "$traffic" connect "$2" "$3" "$4" | cut -d ' ' -f 1
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# reject.sh: a refusal reaches a real stack as a reset or an unreachable, at once, over IPv4 and
+# IPv6, from the sender's own end and from the far one.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+for i in 1 2 3; do
+	make_guest $i
+done
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: out, from: w1, to: any, service: [tcp/7001, udp/7001], action: reject}
+		  - {name: in, from: any, to: w2, service: [tcp/7002, udp/7002], action: reject, at: to}
+		  - {name: rest, from: any, to: any, action: allow}
+	END
+} >"$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml"
+for port in 7001 7002 7003; do
+	begin g2 tcp$port echo tcp $port
+done
+begin g2 udp7003 echo udp 7003
+
+# Answers within this many milliseconds came from the firewall's refusal and not from waiting.
+at_once=500
+
+refused() { # WHAT N PROTO HOST PORT EXPECTED
+	answer=$(in_guest "$2" "$traffic" connect "$3" "$4" "$5")
+	equal "$1 is $6" "$6" "${answer% *}"
+	check "$1: at once" test "${answer#* }" -lt $at_once
+}
+
+for host in 10.0.0.12 fd00::12; do
+	equal "$host: TCP that is allowed" connected "$(attempt 1 tcp $host 7003)"
+	equal "$host: UDP that is allowed" connected "$(attempt 1 udp $host 7003)"
+	refused "$host: TCP at the sender's end" 1 tcp $host 7001 refused
+	refused "$host: TCP at the far end" 1 tcp $host 7002 refused
+	refused "$host: TCP at the far end, from a port of nobody" 3 tcp $host 7002 refused
+	refused "$host: UDP at the sender's end" 1 udp $host 7001 prohibited
+	refused "$host: UDP at the far end" 1 udp $host 7002 prohibited
+done
+equal "the refusals are in the log" true \
+	"$(tapwall log --json | jq -s '[.[] | select(.verdict == "reject")] | length >= 10')"
+finish

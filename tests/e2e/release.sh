@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# release.sh: a clean exit leaves enforcement in place; --release takes everything down, with tcx
+# and with clsact, and not under a running agent.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	echo 'rules: [{name: echo, from: any, to: any, service: tcp/7000, action: allow}]'
+} >"$lab/policy.yaml"
+begin g2 echo echo tcp 7000
+begin g2 other echo tcp 7001
+
+left_in_kernel() {
+	for i in 1 2; do
+		on_host tc filter show dev tap$i ingress
+		on_host tc filter show dev tap$i egress
+		on_host bpftool net show dev tap$i | grep tap
+	done
+	on_host nft list ruleset
+	find "$lab/bpffs/tapwall" -mindepth 1 2>/dev/null
+}
+
+for way in tcx clsact; do
+	if [ $way = clsact ]; then
+		start_agent --policy "$lab/policy.yaml" --force-clsact
+	else
+		start_agent --policy "$lab/policy.yaml"
+	fi
+	equal "$way: attached" $way "$(tapwall status --json | jq -r .attach)"
+	equal "$way: what is allowed passes" connected "$(attempt 1 tcp 10.0.0.12 7000)"
+	equal "$way: what is not does not" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+	release
+	equal "$way: no release under a running agent" 1 $?
+	check "$way: it names the agent" grep -q "an agent is running here (process $agent)" "$lab/agent.log"
+	stop_agent
+	equal "$way: SIGTERM ends the agent cleanly" 0 $?
+	check "$way: its socket is gone" test ! -e "$socket"
+	equal "$way: enforcement stays" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+	equal "$way: and lets pass" connected "$(attempt 1 tcp 10.0.0.12 7000)"
+	check "$way: release" release
+	equal "$way: nothing is left in the kernel" "" "$(left_in_kernel)"
+	check "$way: nor on disk" test ! -e "$lab/state"
+	equal "$way: everything passes" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+done
+check "release where there is nothing" release
+finish

@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# restart.sh: kill -9 of the agent under traffic: not a packet lost, established connections go on,
+# new ones are judged, and the next agent still shows them with their counters.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: tcp, from: w1, to: w2, service: tcp/7000, action: allow}
+		  - {name: udp, from: w1, to: w2, service: udp/7001, action: allow}
+		  - {name: six, from: w1, to: w2, service: tcp/7002, action: allow}
+	END
+} >"$lab/policy.yaml"
+
+start_agent --policy "$lab/policy.yaml"
+begin g2 echo-tcp echo tcp 7000
+begin g2 echo-udp echo udp 7001
+begin g2 echo-six echo tcp 7002
+begin g1 tcp stream "$lab/tcp" tcp 10.0.0.12 7000 2
+tcp=$child
+begin g1 udp stream "$lab/udp" udp 10.0.0.12 7001 2
+udp=$child
+begin g1 six stream "$lab/six" tcp fd00::12 7002 2
+six=$child
+check "traffic flows" within 5 grows tcp echoed 50
+
+flow_packets() { # PORT
+	tapwall flows --json |
+		jq -r --argjson port "$1" 'select(.to.port == $port) | .packets.out'
+}
+
+before=$(flow_packets 7000)
+hits=$(tapwall rules --json | jq -c '[., inputs] | map({(.name): .hits}) | add | del(.default)')
+stop_agent KILL
+check "connections go on without an agent" within 5 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
+equal "a new connection that the policy allows opens without an agent" connected \
+	"$(attempt 1 tcp 10.0.0.12 7000)"
+equal "one that it does not is denied without an agent" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+
+start_agent --policy "$lab/policy.yaml"
+check "the next agent adopts" grep -q 'adopted what was in force' "$lab/agent.log"
+check "flows still shows the connection, with its packets" \
+	test "$(flow_packets 7000 | sort -n | tail -n 1)" -gt "$before"
+equal "rules keep their hits, and only new connections add to them" \
+	"$(echo "$hits" | jq -c '.tcp += 2')" \
+	"$(tapwall rules --json | jq -c '[., inputs] | map({(.name): .hits}) | add | del(.default)')"
+equal "the policy keeps its number" 1 "$(tapwall status --json | jq .policy_generation)"
+
+stop_agent
+start_agent
+equal "without --policy the saved one stays in force" "$lab/policy.yaml" \
+	"$(tapwall status --json | jq -r .policy_source)"
+check "and traffic still flows" within 5 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
+
+check "every TCP message came back" end "$tcp"
+equal "no TCP segment was sent twice" 0 "$(count_of tcp retransmitted)"
+check "every datagram came back" end "$udp"
+check "every message over IPv6 came back" end "$six"
+equal "no IPv6 segment was sent twice" 0 "$(count_of six retransmitted)"
+finish

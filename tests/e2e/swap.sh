@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# swap.sh: two policies take turns under traffic. Each refuses both of two ports, but at different
+# ends: under A the out end refuses 7001 and the in end 7002, under B the other way round. A packet
+# that met one end of A and the other of B would pass. What both allow loses nothing.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+swaps=200
+
+make_host
+make_guest 1
+make_guest 2
+policy() { # PORT REFUSED AT FROM, PORT REFUSED AT TO
+	workloads 2
+	cat <<-END
+		rules:
+		  - {name: echo, from: w1, to: w2, service: [udp/7003, tcp/7004], action: allow}
+		  - {name: not-out, from: w1, to: w2, service: udp/$1, action: deny, at: from}
+		  - {name: not-in, from: w1, to: w2, service: udp/$2, action: deny, at: to}
+		  - {name: rest, from: w1, to: w2, service: "udp/7001-7002", action: allow}
+	END
+}
+policy 7001 7002 >"$lab/a.yaml"
+policy 7002 7001 >"$lab/b.yaml"
+# The control: the mixture that must never be.
+{
+	workloads 2
+	echo 'default: allow'
+} >"$lab/open.yaml"
+
+start_agent --policy "$lab/open.yaml"
+begin g2 arrived count "$lab/arrived" 7001 7002
+begin g2 echo-udp echo udp 7003
+begin g2 echo-tcp echo tcp 7004
+begin g1 spray spray 10.0.0.12 7001 7002
+check "without a refusal the datagrams arrive" within 5 grows arrived 7002 1000
+check "policy A refuses both ports" apply "$lab/a.yaml"
+sleep 0.3 # what is queued at the receiver is counted still
+one=$(count_of arrived 7001)
+two=$(count_of arrived 7002)
+
+begin g1 udp stream "$lab/udp" udp 10.0.0.12 7003 1
+udp=$child
+begin g1 tcp stream "$lab/tcp" tcp 10.0.0.12 7004 1
+tcp=$child
+refused=0
+for _ in $(seq $((swaps / 2))); do
+	apply "$lab/b.yaml" || refused=$((refused + 1))
+	apply "$lab/a.yaml" || refused=$((refused + 1))
+done
+equal "all of $swaps swaps took effect" 0 "$refused"
+equal "each in its turn" $((swaps + 2)) "$(tapwall status --json | jq .policy_generation)"
+equal "no packet to the one port was judged by a mixture" "$one" "$(count_of arrived 7001)"
+equal "nor to the other" "$two" "$(count_of arrived 7002)"
+check "every datagram that both allow came back" end "$udp"
+check "every TCP message too" end "$tcp"
+equal "no segment was sent twice" 0 "$(count_of tcp retransmitted)"
+check "the spray did spray" test "$(count_of udp sent)" -gt 1000
+equal "one image a port is left, and those of the epoch before" true \
+	"$(tapwall status --json | jq '.images <= 4')"
+finish
