@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # words.sh: what the demo says, and what it asks of tapwall and of demo/report. Sourced.
 PATH=$TW_BUILD:$TW_BUILD/demo:$PATH
-policy=examples/three-tier.yaml
-paths=demo/three-tier.paths
+policy=${DEMO_POLICY:-examples/three-tier.yaml}
+paths=${DEMO_PATHS:-demo/three-tier.paths}
 bold= dim= red= plain=
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
 	bold=$(printf '\033[1m') dim=$(printf '\033[2m') red=$(printf '\033[31m') plain=$(printf '\033[0m')
@@ -77,5 +77,9 @@ closing() {
 	else
 		printf '%sNot all is as expected%s, see above.' "$bold" "$plain"
 	fi
-	[ -n "${STAY:-}" ] && echo || printf ' Nothing of it is left behind. STAY=1 keeps it up to look around.\n'
+	case $DEMO_MODE:${STAY:-} in
+	replay:*) echo ;;
+	*:) printf ' Nothing of it is left behind. STAY=1 keeps it up to look around.\n' ;;
+	*) echo ;;
+	esac
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,11 +75,19 @@ static bool is_about(const struct tw_lab_spec *spec, const json_t *object)
 	       memcmp(&dst, &spec->dst, sizeof(dst)) == 0;
 }
 
-/* Frames without a connection are known by the port they left and why they were stopped. */
-static bool is_about_frame(const struct tw_lab_path *path, const json_t *object)
+/* A frame made by hand is known by the port it left, its kind and why it was stopped: a frame that
+ * lies about its addresses is stopped before anybody takes them for a connection. */
+static bool is_about_frame(
+	const struct tw_lab_path *path, const struct tw_lab_spec *spec, const json_t *object)
 {
-	return !path->to && strcmp(word_of(object, "workload"), path->from->workload) == 0 &&
+	json_int_t ethertype = tw_lab_addr_is_v4(&spec->src) ? ETH_P_IP : ETH_P_IPV6;
+
+	if (spec->kind == TW_LAB_ARP)
+		ethertype = ETH_P_ARP;
+	return path->way != TW_LAB_ASK && path->way != TW_LAB_HONEST &&
+	       strcmp(word_of(object, "workload"), path->from->workload) == 0 &&
 	       strcmp(word_of(object, "direction"), "out") == 0 &&
+	       json_integer_value(json_object_get(object, "ethertype")) == ethertype &&
 	       strcmp(word_of(object, "reason"), path->reason) == 0;
 }
 
@@ -93,7 +102,7 @@ static void each_about(struct reading *reading, const json_t *object,
 		if (!tw_lab_path_in(path, family))
 			continue;
 		tw_lab_path_spec(reading->paths, path, family, &spec);
-		if (is_about(&spec, object) || is_about_frame(path, object))
+		if (is_about(&spec, object) || is_about_frame(path, &spec, object))
 			take(&reading->facts.at[id], object);
 	}
 }

@@ -101,9 +101,12 @@ static bool agree(const struct tw_lab_fact *fact, const struct tw_lab_path *path
 	return heard;
 }
 
-static const char *outcome_text(
-	enum tw_lab_expect outcome, const struct tw_lab_path *path, const struct tw_lab_fact *fact)
+/* Of a replay there is but a verdict: nothing was answered. */
+static const char *outcome_text(enum tw_lab_expect outcome, const struct tw_lab_path *path,
+	const struct tw_lab_fact *fact, bool tried)
 {
+	if (!tried)
+		return fact->replayed.verdict[0] ? fact->replayed.verdict : "not known";
 	if (outcome < TW_LAB_EXPECT__MAX)
 		return outcome_texts[outcome];
 	if (path->way != TW_LAB_ASK)
@@ -128,13 +131,14 @@ static void row_fill(const struct tw_lab_paths *paths, const struct tw_lab_path 
 		if (!row->tries) {
 			row->outcome = outcome;
 			row->decision = *decision;
-			snprintf(row->got, TEXT_MAX, "%s", outcome_text(outcome, path, fact));
+			snprintf(
+				row->got, TEXT_MAX, "%s", outcome_text(outcome, path, fact, tried));
 		} else if (row->outcome != outcome) {
 			size_t len = strlen(row->got);
 
 			row->outcome = TW_LAB_EXPECT__MAX;
 			snprintf(row->got + len, TEXT_MAX - len, ", %s over IPv6",
-				outcome_text(outcome, path, fact));
+				outcome_text(outcome, path, fact, tried));
 		}
 		if (outcome != path->expect)
 			row->as_expected = false;
@@ -164,12 +168,22 @@ static enum tw_style style_of(enum tw_lab_expect outcome)
 	}
 }
 
+static bool same_group(const struct tw_lab_path *a, const struct tw_lab_path *b)
+{
+	return a->from == b->from && (a->way == TW_LAB_ASK) == (b->way == TW_LAB_ASK);
+}
+
+static void row_blank(struct tw_sheet *table)
+{
+	for (size_t i = 0; i < table->n_columns; i++)
+		tw_sheet_cell(table, TW_STYLE_PLAIN, "%s", "");
+}
+
 static void row_print(struct tw_sheet *table, const struct tw_lab_path *path,
 	const struct tw_lab_path *before, const struct row *row)
 {
 	bool good = row->as_expected && row->as_explained;
-	bool same_pair = before && before->from == path->from && before->to == path->to &&
-			 (before->way == TW_LAB_ASK) == (path->way == TW_LAB_ASK);
+	bool same_pair = before && same_group(before, path) && before->to == path->to;
 	bool timed = row->outcome == TW_LAB_ANSWERED || row->outcome == TW_LAB_REFUSED;
 	char what[TEXT_MAX];
 
@@ -221,7 +235,7 @@ static unsigned int complain(const struct tw_lab_paths *paths, const struct tw_l
 			continue;
 		printf("  %s %s %s, %s, IPv%d: %s, and not %s by %s (%s)", path->from->workload,
 			tw_glyph(TW_GLYPH_ARROW), path->to ? path->to->workload : "all", what,
-			family == TW_LAB_V4 ? 4 : 6, outcome_text(outcome, path, fact),
+			family == TW_LAB_V4 ? 4 : 6, outcome_text(outcome, path, fact, tried),
 			tw_lab_expect_name(path->expect), path->rule ? path->rule : "no rule",
 			path->reason);
 		put_voice("log", &fact->live);
@@ -248,6 +262,8 @@ int tw_lab_show(const struct tw_lab_paths *paths, const struct tw_lab_facts *fac
 
 	for (const struct tw_lab_path *path = paths->at; path < end; path++) {
 		row_fill(paths, path, facts, tried, &row);
+		if (path > paths->at && !same_group(path - 1, path))
+			row_blank(&table);
 		row_print(&table, path, path > paths->at ? path - 1 : NULL, &row);
 		tries += row.tries;
 		wrong += !row.as_expected || !row.as_explained;
