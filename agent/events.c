@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/counts.h"
@@ -15,6 +17,8 @@ struct tw_events {
 	struct tw_agent *agent;
 	struct ring_buffer *ring;
 	struct tw_watch watch;
+	struct tw_watch poll_watch;
+	int poll_fd;	   /* fires every TW_EVENTS_POLL_MS: most events wake nobody */
 	unsigned int turn; /* events taken in this turn */
 	bool told;	   /* something was added to the journal in this turn */
 	bool claimed;
@@ -72,6 +76,27 @@ static void on_ready(void *arg, uint32_t ready)
 		tw_server_pump(events->agent->server);
 }
 
+static void on_poll(void *arg, uint32_t ready)
+{
+	struct tw_events *events = arg;
+	uint64_t count;
+
+	if (read(events->poll_fd, &count, sizeof(count)) == sizeof(count))
+		on_ready(events, ready);
+}
+
+static int open_poll(struct tw_events *events)
+{
+	const struct timespec period = {0, TW_EVENTS_POLL_MS * 1000000L};
+	const struct itimerspec every = {period, period};
+
+	events->poll_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (events->poll_fd < 0 || timerfd_settime(events->poll_fd, 0, &every, NULL) < 0)
+		return -errno;
+	return tw_loop_add(&events->agent->loop, &events->poll_watch, events->poll_fd, EPOLLIN,
+		on_poll, events);
+}
+
 int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err)
 {
 	struct tw_events *events = tw_alloc(sizeof(*events));
@@ -81,12 +106,16 @@ int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err 
 		return tw_err_set(err, result, "events", NULL, "out of memory");
 	events->agent = agent;
 	events->watch.fd = -1;
+	events->poll_watch.fd = -1;
+	events->poll_fd = -1;
 	events->ring = ring_buffer__new(
 		tw_kernel_map_fd(agent->kernel, TW_MAP_events), on_event, events, NULL);
 	result = events->ring
 			 ? tw_loop_add(&agent->loop, &events->watch,
 				   ring_buffer__epoll_fd(events->ring), EPOLLIN, on_ready, events)
 			 : -errno;
+	if (result >= 0)
+		result = open_poll(events);
 	if (result < 0) {
 		tw_events_free(events);
 		return tw_err_set(err, result, "events", NULL, "cannot read the ring buffer: %s",
@@ -101,6 +130,9 @@ void tw_events_free(struct tw_events *events)
 {
 	if (!events)
 		return;
+	tw_loop_remove(&events->agent->loop, &events->poll_watch);
+	if (events->poll_fd >= 0)
+		close(events->poll_fd);
 	tw_loop_remove(&events->agent->loop, &events->watch);
 	ring_buffer__free(events->ring);
 	free(events);

@@ -4,6 +4,8 @@
 
 #include "fastpath/abi/types.h"
 
+#define TW_EVENTS_POLL_MS 50 /* how often the reader looks without being woken */
+
 enum tw_event_kind {
 	TW_EVENT_OPEN, /* every gate seen so far is open, first packet let through */
 	TW_EVENT_CLOSE, /* a record ended: reset, replaced after expiry (the agent's sweep tells its own) */

@@ -93,9 +93,16 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 	return bpf_ringbuf_reserve(&events, sizeof(struct tw_event), 0);
 }
 
+/* Waking the reader costs far more than the event. It looks by itself every TW_EVENTS_POLL_MS;
+ * what is rare or urgent wakes it at once, and so does a buffer that fills up. */
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
-	bpf_ringbuf_submit(event, 0);
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (event->kind == TW_EVENT_DENY || event->kind == TW_EVENT_CLAIM ||
+		bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > TW_EVENTS_BYTES / 4)
+		flags = BPF_RB_FORCE_WAKEUP;
+	bpf_ringbuf_submit(event, flags);
 }
 
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
