@@ -124,8 +124,10 @@ static int fill(struct tw_link_client *client, struct tw_err *err)
 		client->start = 0;
 	}
 	room = tw_buf_extend(&client->in, READ_CHUNK);
-	if (!room)
+	if (!room) {
+		client->in.failed = false;
 		return tw_err_set(err, -ENOMEM, client->path, NULL, "out of memory");
+	}
 	do
 		n = recv(client->fd, room, READ_CHUNK, 0);
 	while (n < 0 && errno == EINTR);
@@ -154,14 +156,13 @@ int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, 
 				"check that it is tapwalld's socket",
 				"what answers does not speak the protocol");
 		if (len > 0) {
-			Tapwall__V1__Response *response = tapwall__v1__response__unpack(
-				NULL, body_len, body);
+			Tapwall__V1__Response *response = tw_link_unpack_response(body, body_len);
 
-			client->start += (size_t)len;
 			if (!response)
 				return tw_err_set(err, -EBADMSG, client->path,
 					"check that it is tapwalld's socket",
 					"what answers does not speak the protocol");
+			client->start += (size_t)len;
 			*ret = response;
 			return 0;
 		}

@@ -64,3 +64,11 @@ Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len)
 
 	return tapwall__v1__request__unpack(&allocator, len, body);
 }
+
+Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len)
+{
+	size_t left = TW_LINK_UNPACK_MAX;
+	ProtobufCAllocator allocator = {bounded_alloc, bounded_free, &left};
+
+	return tapwall__v1__response__unpack(&allocator, len, body);
+}

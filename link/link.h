@@ -29,6 +29,8 @@ long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, si
  * when it is none, or when its pieces would take more memory than TW_LINK_UNPACK_MAX. */
 #define TW_LINK_UNPACK_MAX ((size_t)4 * TW_LINK_FRAME_MAX)
 Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len);
+/* The same for a response, freed with tapwall__v1__response__free_unpacked(r, NULL). */
+Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len);
 
 /* Client side, blocking. */
 struct tw_link_client;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* How numbers, times and aligned rows look. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "cli/sheet.h"
+#include "cli/style.h"
+#include "tests/unit/test.h"
+
+static void bytes_are_short(void **state)
+{
+	assert_string_equal(tw_human_bytes(0).text, "0 B");
+	assert_string_equal(tw_human_bytes(999).text, "999 B");
+	assert_string_equal(tw_human_bytes(1000).text, "1.0 KiB");
+	assert_string_equal(tw_human_bytes(1024).text, "1.0 KiB");
+	assert_string_equal(tw_human_bytes(9 * 1024 + 1000).text, "10 KiB");
+	assert_string_equal(tw_human_bytes(1500000).text, "1.4 MiB");
+	assert_string_equal(tw_human_bytes(UINT64_MAX).text, "16 EiB");
+}
+
+static void counts_are_grouped(void **state)
+{
+	assert_string_equal(tw_human_count(0).text, "0");
+	assert_string_equal(tw_human_count(999).text, "999");
+	assert_string_equal(tw_human_count(1000).text, "1,000");
+	assert_string_equal(tw_human_count(1234567).text, "1,234,567");
+	assert_string_equal(tw_human_count(UINT64_MAX).text, "18,446,744,073,709,551,615");
+}
+
+static void spans_fit_their_size(void **state)
+{
+	assert_string_equal(tw_human_span(-1).text, "never");
+	assert_string_equal(tw_human_span(0).text, "0.0s");
+	assert_string_equal(tw_human_span(9.94).text, "9.9s");
+	assert_string_equal(tw_human_span(9.96).text, "10s");
+	assert_string_equal(tw_human_span(59.4).text, "59s");
+	assert_string_equal(tw_human_span(59.6).text, "1m00s");
+	assert_string_equal(tw_human_span(3599).text, "59m59s");
+	assert_string_equal(tw_human_span(3600).text, "1h00m");
+	assert_string_equal(tw_human_span(86400 * 5 + 3 * 3600).text, "5d03h");
+	assert_string_equal(tw_human_span(1e300).text, "ages");
+	assert_string_equal(tw_human_span(0.0 / 0.0).text, "never");
+}
+
+static void times_are_local(void **state)
+{
+	setenv("TZ", "UTC", 1);
+	assert_string_equal(tw_human_time(1700000000.25).text, "2023-11-14 22:13:20.250");
+	assert_string_equal(tw_human_time(-5).text, "?");
+	assert_string_equal(tw_human_time(1e300).text, "?");
+	assert_string_equal(tw_human_time(0.0 / 0.0).text, "?");
+}
+
+static void milliseconds_keep_two_digits(void **state)
+{
+	assert_string_equal(tw_human_ms(0.004).text, "0.00 ms");
+	assert_string_equal(tw_human_ms(0.42).text, "0.42 ms");
+	assert_string_equal(tw_human_ms(3.14).text, "3.1 ms");
+	assert_string_equal(tw_human_ms(120.4).text, "120 ms");
+}
+
+static void terminals_obey_nothing(void **state)
+{
+	char text[] = "a\033[31mb\r\n\x7f\xc2\x9b"
+		      "c\xc2\xa9";
+
+	tw_style_clean(text, strlen(text));
+	assert_string_equal(text, "a?[31mb?????c\xc2\xa9");
+}
+
+static void width_counts_characters(void **state)
+{
+	assert_int_equal(tw_style_width("abc", 3), 3);
+	assert_int_equal(tw_style_width("→é", strlen("→é")), 2);
+	assert_int_equal(tw_style_width("\xff\xff", 2), 2);
+}
+
+static const struct tw_column columns[] = {
+	{.title = "NAME"}, {.title = "N", .right = true}, {.title = "NEVER"}, {.title = "TEXT"}};
+
+static void fill(struct tw_sheet *sheet)
+{
+	const char *rows[][4] = {{"a", "1", "", "x"}, {"long é", "1000", "", ""}};
+
+	for (size_t r = 0; r < 2; r++)
+		for (size_t c = 0; c < 4; c++)
+			tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", rows[r][c]);
+}
+
+static char *printed(const struct tw_sheet *sheet, int *ret_code)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	*ret_code = tw_sheet_print(sheet, out);
+	fclose(out);
+	return text;
+}
+
+static void rows_line_up(void **state)
+{
+	tw_auto_sheet struct tw_sheet sheet = {.columns = columns, .n_columns = 4, .indent = "> "};
+	tw_autofree char *text = NULL;
+	int code;
+
+	fill(&sheet);
+	text = printed(&sheet, &code);
+	assert_int_equal(code, 0);
+	assert_string_equal(text, "> NAME       N  TEXT\n> a          1  x\n> long é  1000\n");
+}
+
+static void order_picks_rows(void **state)
+{
+	static const size_t order[] = {1};
+	tw_auto_sheet struct tw_sheet sheet = {
+		.columns = columns, .n_columns = 4, .order = order, .n_order = 1};
+	tw_autofree char *text = NULL;
+	int code;
+
+	fill(&sheet);
+	text = printed(&sheet, &code);
+	assert_int_equal(code, 0);
+	assert_string_equal(text, "NAME       N\nlong é  1000\n");
+}
+
+static void memory_may_run_out(void **state)
+{
+	for (size_t n = 1;; n++) {
+		tw_auto_sheet struct tw_sheet sheet = {.columns = columns, .n_columns = 4};
+		tw_autofree char *text = NULL;
+		int code;
+
+		tw_alloc_fail_after(n);
+		fill(&sheet);
+		tw_alloc_fail_after(0);
+		text = printed(&sheet, &code);
+		if (!code)
+			return;
+		assert_string_equal(text, "");
+		assert_true(n < 100);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_are_short),
+		cmocka_unit_test(counts_are_grouped),
+		cmocka_unit_test(spans_fit_their_size),
+		cmocka_unit_test(times_are_local),
+		cmocka_unit_test(milliseconds_keep_two_digits),
+		cmocka_unit_test(terminals_obey_nothing),
+		cmocka_unit_test(width_counts_characters),
+		cmocka_unit_test(rows_line_up),
+		cmocka_unit_test(order_picks_rows),
+		cmocka_unit_test(memory_may_run_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
