@@ -2,11 +2,11 @@
 # plot.jq: results.json as an SVG: one bar for each system and scenario, its part over `bare` apart,
 # with a whisker from the fastest to the slowest run.
 
-def left: 80;      # of the bars
+def left: 120;     # of the bars
 def width: 560;    # of the longest bar
 def step: 22;      # from bar to bar
 def gap: 34;       # between scenarios, with the title
-def colour: {bare: "#9aa5b1", tapwall: "#1f77b4", nft: "#d97706"}[.] // "#666666";
+def colour: {bare: "#9aa5b1", tapwall: "#1f77b4", "tapwall-vswitch": "#6baed6", nft: "#d97706", "nft-fwbr": "#b45309"}[.] // "#666666";
 def text($x; $y; $anchor; $what):
 	"<text x=\"\($x)\" y=\"\($y)\" text-anchor=\"\($anchor)\">\($what)</text>";
 def box($x; $y; $w; $fill; $opacity):

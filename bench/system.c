@@ -86,43 +86,64 @@ static int ports_protected(const char *socket)
 	return e;
 }
 
-static int start_tapwall(
-	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+/* Waits until the agent protects both ports; tells what it said when it ends instead. */
+static int wait_for_agent(
+	struct tw_bench_system *system, const char *socket, const char *log, struct tw_err *err)
 {
-	char socket[128], bpffs[128], state[128], log[128];
-	const char *const agent[] = {files->agent, "--ports", "tap-*", "--policy", files->policy,
-		"--socket", socket, "--bpffs", bpffs, "--state-dir", state, NULL};
+	const char *const show[] = {"cat", log, NULL};
 	const struct timespec wait = {.tv_nsec = POLL_NS};
-	const char *scratch = tw_bench_scratch();
-	int status;
 
-	snprintf(socket, sizeof(socket), "%s/agent.sock", scratch);
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf/%s", scratch, system->name);
-	snprintf(state, sizeof(state), "%s/state", scratch);
-	snprintf(log, sizeof(log), "%s/agent.log", scratch);
-	system->agent = tw_bench_start(agent, log, err);
-	if (system->agent < 0)
-		return (int)system->agent;
 	for (int i = 0; i < (int)(READY_SECONDS * 1000000000ll / POLL_NS); i++) {
 		if (ports_protected(socket) == TW_BENCH_ENDS)
 			return 0;
-		if (waitpid(system->agent, &status, WNOHANG) == system->agent) {
-			const char *const show[] = {"cat", log, NULL};
-
+		if (waitpid(system->agent, NULL, WNOHANG) == system->agent) {
 			system->agent = 0;
 			tw_bench_command(show, NULL, NULL);
 			return tw_err_set(
-				err, -EIO, files->agent, "see its messages above", "ended at once");
+				err, -EIO, "agent", "see its messages above", "ended at once");
 		}
 		nanosleep(&wait, NULL);
 	}
-	return tw_err_set(err, -ETIMEDOUT, files->agent, NULL, "did not protect both ports in %d s",
+	return tw_err_set(err, -ETIMEDOUT, "agent", NULL, "did not protect both ports in %d s",
 		READY_SECONDS);
+}
+
+static int start_agent(struct tw_bench_system *system, const struct tw_bench_files *files,
+	const char *forwarding, struct tw_err *err)
+{
+	char socket[128], bpffs[128], state[128], log[128];
+	const char *const agent[] = {files->agent, "--ports", "tap-*", "--policy", files->policy,
+		"--socket", socket, "--bpffs", bpffs, "--state-dir", state,
+		forwarding ? "--forwarding" : NULL, forwarding, NULL};
+	const char *scratch = tw_bench_scratch();
+
+	snprintf(socket, sizeof(socket), "%s/%s.sock", scratch, system->name);
+	snprintf(bpffs, sizeof(bpffs), "%s/bpf/%s", scratch, system->name);
+	snprintf(state, sizeof(state), "%s/%s.state", scratch, system->name);
+	snprintf(log, sizeof(log), "%s/%s.log", scratch, system->name);
+	system->agent = tw_bench_start(agent, log, err);
+	if (system->agent < 0)
+		return (int)system->agent;
+	return wait_for_agent(system, socket, log, err);
+}
+
+/* As installed, with no option but where things are. */
+static int start_tapwall(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	return start_agent(system, files, NULL, err);
+}
+
+static int start_tapwall_vswitch(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	return start_agent(system, files, "vswitch", err);
 }
 
 struct tw_bench_system tw_bench_systems[] = {
 	{.name = "bare", .start = start_bare},
 	{.name = "tapwall", .start = start_tapwall, .filters = true},
+	{.name = "tapwall-vswitch", .start = start_tapwall_vswitch, .filters = true},
 	{.name = "nft", .start = start_nft, .filters = true},
 	{.name = "nft-fwbr", .start = start_nft_fwbr, .filters = true},
 };
