@@ -29,14 +29,20 @@ static void tell(struct differ *d, enum tw_changed what, enum tw_change change, 
 	d->each(d->arg, what, change, name);
 }
 
+/* Buffers that failed are told of at the end; they may hold nothing at all. */
+static bool texts_equal(const struct differ *d)
+{
+	return !d->old_text.failed && !d->now_text.failed && d->old_text.len == d->now_text.len &&
+	       !memcmp(d->old_text.data, d->now_text.data, d->now_text.len);
+}
+
 static bool is_equal(struct differ *d, print_fn *print, size_t old_index, size_t now_index)
 {
 	tw_buf_reset(&d->old_text);
 	tw_buf_reset(&d->now_text);
 	print(d->old, old_index, &d->old_text);
 	print(d->now, now_index, &d->now_text);
-	return !d->old_text.failed && !d->now_text.failed && d->old_text.len == d->now_text.len &&
-	       !memcmp(d->old_text.data, d->now_text.data, d->now_text.len);
+	return texts_equal(d);
 }
 
 /* Compares the things of one kind in one scope of names. */
@@ -133,8 +139,7 @@ static void compare_options(struct differ *d)
 	tw_print_options(d->now, &d->now_text);
 	if (!d->old)
 		tell(d, TW_CHANGED_OPTION, TW_CHANGE_ADDED, "options");
-	else if (d->old_text.len != d->now_text.len ||
-		 memcmp(d->old_text.data, d->now_text.data, d->now_text.len) != 0)
+	else if (!texts_equal(d))
 		tell(d, TW_CHANGED_OPTION, TW_CHANGE_CHANGED, "options");
 }
 

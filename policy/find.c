@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/diag.h"
 #include "policy/model.h"
-#include "policy/text.h"
 
 static bool same_port(const void *owner, uint32_t value, const void *key)
 {
@@ -40,74 +38,32 @@ static uint64_t hash_text(const struct tw_policy *p, const char *text)
 	return tw_hash(text, strlen(text), p->seed);
 }
 
-static int claimed_twice(struct tw_diags *diags, const struct tw_nic *nic, const char *what,
-	const char *text, const struct tw_nic *other)
+static int index_nic(struct tw_policy *p, uint32_t number)
 {
-	return tw_diags_add(diags, TW_SEV_ERROR, nic->line, 1, "keep it with one of them",
-		"%s %s of workload %s is already that of %s in line %u", what, text,
-		nic->pub.workload ? nic->pub.workload : "?",
-		other->pub.workload ? other->pub.workload : "?", other->line);
-}
+	const struct tw_vnic *vnic = &p->nics.at[number].pub;
+	int err = 0;
 
-static int index_port(struct tw_policy *p, uint32_t number, struct tw_diags *diags)
-{
-	const struct tw_nic *nic = &p->nics.at[number];
-	uint64_t hash = nic->pub.port ? hash_text(p, nic->pub.port) : 0;
-	uint32_t found;
-
-	if (!nic->pub.port)
-		return 0;
-	found = tw_index_find(&p->port_index, hash, same_port, p, nic->pub.port);
-	if (found == TW_INDEX_NONE)
-		return tw_index_add(&p->port_index, hash, number);
-	return claimed_twice(diags, nic, "the port", nic->pub.port, &p->nics.at[found]);
-}
-
-static int index_mac(struct tw_policy *p, uint32_t number, struct tw_diags *diags)
-{
-	const struct tw_nic *nic = &p->nics.at[number];
-	const uint8_t *m = nic->pub.mac;
-	uint64_t hash = tw_hash(m, 6, p->seed);
-	struct tw_buf text = {0};
-	uint32_t found;
-	int err;
-
-	if (!nic->pub.has_mac)
-		return 0;
-	found = tw_index_find(&p->mac_index, hash, same_mac, p, m);
-	if (found == TW_INDEX_NONE)
-		return tw_index_add(&p->mac_index, hash, number);
-	tw_mac_print(m, &text);
-	err = text.failed ? -ENOMEM
-			  : claimed_twice(diags, nic, "the mac", text.data, &p->nics.at[found]);
-	tw_buf_done(&text);
+	if (vnic->port)
+		err = tw_index_add(&p->port_index, hash_text(p, vnic->port), number);
+	if (vnic->has_mac && !err)
+		err = tw_index_add(&p->mac_index, tw_hash(vnic->mac, 6, p->seed), number);
 	return err;
 }
 
-/* Hosts belong to one vNIC. A wider prefix may stand at several, such as a pair of routers; the
- * first one is taken for its owner. */
-static int index_prefix(struct tw_policy *p, uint32_t number, const struct tw_prefix *prefix,
-	struct tw_diags *diags)
+/* Of those with one and the same prefix, the first is taken for its owner. */
+static int index_prefix(struct tw_policy *p, uint32_t number, const struct tw_prefix *prefix)
 {
 	struct tw_owned owned = {.prefix = *prefix, .nic = number};
 	uint64_t hash = hash_prefix(p, prefix);
-	uint32_t found = tw_index_find(&p->owned_index, hash, same_owned, p, prefix);
-	char text[TW_PREFIX_TEXT_MAX];
 	int err;
 
-	if (found != TW_INDEX_NONE) {
-		if (prefix->len < 128)
-			return 0;
-		return claimed_twice(diags, &p->nics.at[number], "the address",
-			tw_prefix_format(prefix, text), &p->nics.at[p->owned.at[found].nic]);
-	}
+	if (tw_index_find(&p->owned_index, hash, same_owned, p, prefix) != TW_INDEX_NONE)
+		return 0;
 	err = tw_vec_push(&p->owned, owned);
-	if (!err)
-		err = tw_index_add(&p->owned_index, hash, (uint32_t)p->owned.n - 1);
-	return err;
+	return err ? err : tw_index_add(&p->owned_index, hash, (uint32_t)p->owned.n - 1);
 }
 
-int tw_policy_index(struct tw_policy *p, struct tw_diags *diags)
+int tw_policy_index(struct tw_policy *p)
 {
 	bool in_use[129] = {false};
 	int err = 0;
@@ -115,11 +71,9 @@ int tw_policy_index(struct tw_policy *p, struct tw_diags *diags)
 	for (uint32_t i = 0; i < p->nics.n && !err; i++) {
 		const struct tw_vnic *vnic = &p->nics.at[i].pub;
 
-		err = index_port(p, i, diags);
-		if (!err)
-			err = index_mac(p, i, diags);
+		err = index_nic(p, i);
 		for (size_t k = 0; k < vnic->n_prefixes && !err; k++) {
-			err = index_prefix(p, i, &vnic->prefixes[k], diags);
+			err = index_prefix(p, i, &vnic->prefixes[k]);
 			in_use[vnic->prefixes[k].len] = true;
 		}
 	}

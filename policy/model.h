@@ -119,8 +119,9 @@ struct tw_group {
 	const char *name;
 	const struct tw_tag_expr *tags; /* NULL: no such line */
 	struct tw_operands networks;	/* networks and prefixes */
-	const char *const *workloads;	/* names, and patterns with * and ? */
-	size_t n_workloads;
+	struct tw_operands workloads;	/* by their names */
+	const char *const *patterns;	/* of names, with * and ? */
+	size_t n_patterns;
 	unsigned int line;
 	unsigned int column;
 	const struct tw_set *set;
@@ -203,8 +204,8 @@ const struct tw_cells *tw_policy_cells(
 
 /* ---- find.c ---- */
 
-/* Finds ports, MACs and host addresses claimed twice, and fills the indexes. 0; -ENOMEM. */
-int tw_policy_index(struct tw_policy *policy, struct tw_diags *diags);
+/* Fills the indexes of ports, MACs and addresses. Who comes first is found. 0 or -ENOMEM. */
+int tw_policy_index(struct tw_policy *policy);
 
 /* ---- concern.c: which addresses a port can be judged for ---- */
 

@@ -149,16 +149,23 @@ static void print_operand(
 static void print_operands(
 	const struct tw_policy *p, const struct tw_operands *list, struct tw_buf *out)
 {
-	if (list->n == 1) {
-		print_operand(p, list->at, out);
-		return;
-	}
 	tw_buf_adds(out, "[");
 	for (size_t i = 0; i < list->n; i++) {
 		tw_buf_adds(out, i ? ", " : "");
 		print_operand(p, &list->at[i], out);
 	}
 	tw_buf_adds(out, "]");
+}
+
+/* `from` or `to`: a list only where it must be one. */
+static void print_end(const struct tw_policy *p, const struct tw_operands *list, struct tw_buf *out)
+{
+	if (!list->n)
+		tw_buf_adds(out, "any");
+	else if (list->n == 1)
+		print_operand(p, list->at, out);
+	else
+		print_operands(p, list, out);
 }
 
 void tw_print_group(const struct tw_policy *p, size_t index, struct tw_buf *out)
@@ -179,11 +186,16 @@ void tw_print_group(const struct tw_policy *p, size_t index, struct tw_buf *out)
 		print_operands(p, &group->networks, out);
 		separator = ", ";
 	}
-	if (group->n_workloads) {
+	if (group->workloads.n || group->n_patterns) {
 		tw_buf_addf(out, "%sworkloads: [", separator);
-		for (size_t i = 0; i < group->n_workloads; i++) {
-			tw_buf_adds(out, i ? ", " : "");
-			tw_yaml_print(group->workloads[i], out);
+		separator = "";
+		for (size_t i = 0; i < group->workloads.n; i++, separator = ", ") {
+			tw_buf_adds(out, separator);
+			print_operand(p, &group->workloads.at[i], out);
+		}
+		for (size_t i = 0; i < group->n_patterns; i++, separator = ", ") {
+			tw_buf_adds(out, separator);
+			tw_yaml_print(group->patterns[i], out);
 		}
 		tw_buf_adds(out, "]");
 	}
@@ -221,15 +233,9 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 		tw_buf_adds(out, ", ");
 	}
 	tw_buf_adds(out, "from: ");
-	if (rule->from.n)
-		print_operands(p, &rule->from, out);
-	else
-		tw_buf_adds(out, "any");
+	print_end(p, &rule->from, out);
 	tw_buf_adds(out, ", to: ");
-	if (rule->to.n)
-		print_operands(p, &rule->to, out);
-	else
-		tw_buf_adds(out, "any");
+	print_end(p, &rule->to, out);
 	if (rule->n_services) {
 		tw_buf_adds(out, ", service: ");
 		print_services(p, rule, out);

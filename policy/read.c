@@ -65,10 +65,12 @@ void tw_warn(
 
 void tw_guess(struct tw_reader *r, struct tw_guess *guess, const char *text, const char *candidate)
 {
-	unsigned int limit = strlen(text) < 4 ? 1 : 2;
+	size_t len = strlen(text);
+	unsigned int limit = len < 5 ? 1 : 2;
 	unsigned int distance;
 
-	if (r->n_guesses >= GUESSES_MAX)
+	/* Every name of two letters is near every other. */
+	if (len < 3 || r->n_guesses >= GUESSES_MAX)
 		return;
 	r->n_guesses++;
 	distance = tw_edit_distance(text, candidate, limit);
@@ -515,13 +517,17 @@ static void reader_done(struct tw_reader *r)
 	tw_vec_done(&r->refs);
 	tw_vec_done(&r->texts);
 	tw_vec_done(&r->numbers);
+	tw_names_done(&r->claims);
 }
 
 /* Text to policy as written. An error is in `diags` alone; 0 or -ENOMEM. */
 static int read_text(struct tw_policy *policy, const char *text, size_t len, struct tw_diags *diags)
 {
-	struct tw_reader r = {.policy = policy, .diags = diags};
 	struct tw_arena arena = {0};
+	struct tw_reader r = {.policy = policy,
+		.diags = diags,
+		.scratch = &arena,
+		.claims = {.seed = policy->seed}};
 	struct tw_node *root = NULL;
 	int err = tw_yaml_load(text, len, &arena, &root, diags);
 
@@ -552,7 +558,7 @@ static int new_policy(uint64_t seed, struct tw_policy **ret)
 
 static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 {
-	int err = tw_policy_index(policy, diags);
+	int err = diags->n_errors ? 0 : tw_policy_index(policy);
 
 	if (!err && !diags->n_errors)
 		err = tw_policy_resolve(policy, diags);

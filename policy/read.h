@@ -17,7 +17,10 @@ struct tw_reader {
 	bool nomem;
 	size_t n_addresses;
 	size_t n_parts;
-	size_t n_guesses;		   /* comparisons spent on "did you mean" */
+	size_t n_guesses;	  /* comparisons spent on "did you mean" */
+	size_t n_globs;		  /* letters compared with patterns */
+	struct tw_arena *scratch; /* lives as long as the reading */
+	struct tw_names claims;	  /* what only one vNIC can have: ports, MACs, host addresses */
 	TW_VEC(struct tw_prefix) prefixes; /* scratch lists, emptied by whoever begins one */
 	TW_VEC(struct tw_part) parts;
 	TW_VEC(struct tw_operand) operands;

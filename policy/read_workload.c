@@ -10,6 +10,8 @@
 #include "policy/read.h"
 #include "policy/text.h"
 
+#define GLOBS_MAX ((size_t)20 * 1000 * 1000) /* letters compared with patterns in one reading */
+
 /* One workload while its mapping is walked. */
 struct draft {
 	struct tw_workload workload;
@@ -19,6 +21,29 @@ struct draft {
 	bool has_addresses;
 	bool is_placed; /* port or mac was written, be it rightly or not */
 };
+
+/* Takes note of something that only one may have. False after a complaint. */
+static bool claim(
+	struct tw_reader *r, const struct tw_node *node, const char *what, const char *text)
+{
+	struct tw_name name = {.line = node->line};
+	const struct tw_name *other;
+	char key[2 * TW_PREFIX_TEXT_MAX];
+
+	snprintf(key, sizeof(key), "%s %s", what, text);
+	other = tw_names_find(&r->claims, key);
+	if (other) {
+		tw_complain(r, node, "keep it in one place", "the %s is taken already, in line %u",
+			key, other->line);
+		return false;
+	}
+	name.text = tw_arena_strndup(r->scratch, key, strlen(key));
+	if (!name.text) {
+		r->nomem = true;
+		return false;
+	}
+	return !tw_failed(r, tw_names_add(&r->claims, name));
+}
 
 static bool is_ifname(const char *text)
 {
@@ -47,7 +72,8 @@ static void read_port(struct tw_reader *r, const struct tw_node *value, void *ob
 			"%s cannot be an interface name", tw_show(text).text);
 		return;
 	}
-	draft->nic.pub.port = tw_keep(r, text, strlen(text) + 1, 1);
+	if (claim(r, value, "port", text))
+		draft->nic.pub.port = tw_keep(r, text, strlen(text) + 1, 1);
 }
 
 static void read_mac(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -55,6 +81,7 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 	static const uint8_t zero[6];
 	const char *text = tw_read_text(r, value, "mac");
 	struct draft *draft = object;
+	char clean[18];
 	uint8_t mac[6];
 
 	draft->nic_node = value;
@@ -71,6 +98,10 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 			"%s is a group or empty address, not one NIC's", tw_show(text).text);
 		return;
 	}
+	snprintf(clean, sizeof(clean), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+	if (!claim(r, value, "mac", clean))
+		return;
 	memcpy(draft->nic.pub.mac, mac, sizeof(mac));
 	draft->nic.pub.has_mac = true;
 }
@@ -78,6 +109,7 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 static void add_address(struct tw_reader *r, const struct tw_node *item, void *object)
 {
 	const char *text = tw_read_text(r, item, "an address");
+	char clean[TW_PREFIX_TEXT_MAX], what[48] = "address";
 	struct draft *draft = object;
 	struct tw_prefix prefix;
 
@@ -94,14 +126,12 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	}
 	if (!tw_read_prefix(r, item, text, true, &prefix))
 		return;
-	for (size_t i = 0; i < r->prefixes.n; i++)
-		if (!memcmp(&r->prefixes.at[i].addr, &prefix.addr, sizeof(prefix.addr)) &&
-			r->prefixes.at[i].len == prefix.len) {
-			tw_complain(r, item, "keep one of them", "the address %s is listed twice",
-				tw_show(text).text);
-			return;
-		}
-	tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+	/* Hosts belong to one vNIC. A wider prefix may stand at several, such as a pair of routers. */
+	tw_prefix_format(&prefix, clean);
+	if (prefix.len < 128)
+		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);
+	if (claim(r, item, what, clean))
+		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
 }
 
 /* Splits a prefix that spans the v4-mapped range into ones that do not touch it. */
@@ -315,8 +345,8 @@ static void add_group_network(struct tw_reader *r, const struct tw_node *item, v
 		return;
 	} else if (tw_text_is_name(text) && !strpbrk(text, ":/") &&
 		   strspn(text, "0123456789.") < strlen(text)) {
-		tw_vec_foreach (&r->policy->networks, network)
-			tw_guess(r, &guess, text, network->name);
+		for (size_t i = 0; i < r->policy->networks.n; i++)
+			tw_guess(r, &guess, text, r->policy->networks.at[i].name);
 		tw_complain(r, item,
 			tw_guess_hint(&guess, hint, sizeof(hint), "define it under networks"),
 			"there is no network %s", tw_show(text).text);
@@ -338,48 +368,66 @@ static void read_group_networks(struct tw_reader *r, const struct tw_node *value
 		r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
 }
 
-static void add_group_workload(struct tw_reader *r, const struct tw_node *item, void *object)
+/* A pattern that fits nobody is no error: workloads come and go. */
+static void add_pattern(struct tw_reader *r, const struct tw_node *item, const char *text)
 {
-	const char *text = tw_read_text(r, item, "a workload");
-	struct tw_guess guess = {0};
-	bool is_pattern, any = false;
-	char hint[192];
+	bool fits = false;
 
-	if (!text)
-		return;
-	is_pattern = strpbrk(text, "*?") != NULL;
 	if (strlen(text) > TW_NAME_MAX) {
-		tw_complain(r, item, NULL, "%s is too long for a name", tw_show(text).text);
+		tw_complain(r, item, NULL, "the pattern %s is too long", tw_show(text).text);
 		return;
 	}
-	tw_vec_foreach (&r->policy->workloads, workload) {
-		any = is_pattern ? tw_text_glob(text, workload->name)
-				 : !strcmp(text, workload->name);
-		if (any)
-			break;
-		if (!is_pattern)
-			tw_guess(r, &guess, text, workload->name);
+	for (size_t i = 0; i < r->policy->workloads.n && !fits; i++) {
+		const char *name = r->policy->workloads.at[i].name;
+
+		/* Beyond the bound it is left to the group's own warning. */
+		r->n_globs += strlen(name);
+		fits = r->n_globs > GLOBS_MAX || tw_text_glob(text, name);
 	}
-	if (!any && is_pattern)
+	if (!fits)
 		tw_warn(r, item, "workloads that come later will be taken in",
 			"the pattern %s fits no workload", tw_show(text).text);
-	else if (!any)
-		tw_complain(r, item,
-			tw_guess_hint(&guess, hint, sizeof(hint), "define it under workloads"),
-			"there is no workload %s", tw_show(text).text);
 	text = tw_keep(r, text, strlen(text) + 1, 1);
 	if (text)
 		tw_failed(r, tw_vec_push(&r->texts, text));
 }
 
+static void add_group_workload(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "a workload");
+	struct tw_operand operand = {.kind = TW_OP_WORKLOAD};
+	struct tw_guess guess = {0};
+	const struct tw_name *name;
+	char hint[192];
+
+	if (!text)
+		return;
+	if (strpbrk(text, "*?")) {
+		add_pattern(r, item, text);
+		return;
+	}
+	name = tw_names_find(&r->policy->names, text);
+	if (name && name->kind == TW_OP_WORKLOAD) {
+		operand.index = name->index;
+		tw_failed(r, tw_vec_push(&r->operands, operand));
+		return;
+	}
+	for (size_t i = 0; i < r->policy->workloads.n; i++)
+		tw_guess(r, &guess, text, r->policy->workloads.at[i].name);
+	tw_complain(r, item, tw_guess_hint(&guess, hint, sizeof(hint), "define it under workloads"),
+		"there is no workload %s", *text ? tw_show(text).text : "without a name");
+}
+
 static void read_group_workloads(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	struct group_draft *draft = object;
+	struct tw_group *group = &((struct group_draft *)object)->group;
 
-	r->texts.n = 0;
+	r->texts.n = r->operands.n = 0;
 	tw_read_list(r, value, "workloads", add_group_workload, NULL);
-	draft->group.n_workloads = r->texts.n;
-	draft->group.workloads = tw_keep(r, r->texts.at, r->texts.n, sizeof(*r->texts.at));
+	group->n_patterns = r->texts.n;
+	group->patterns = tw_keep(r, r->texts.at, r->texts.n, sizeof(*r->texts.at));
+	group->workloads.n = r->operands.n;
+	group->workloads.at = tw_keep(r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
 }
 
 static const struct tw_field group_fields[] = {

@@ -54,7 +54,9 @@ static int resolve_networks(struct resolver *s)
 {
 	int err = 0;
 
-	tw_vec_foreach (&s->policy->networks, network) {
+	for (size_t n = 0; n < s->policy->networks.n; n++) {
+		struct tw_network *network = &s->policy->networks.at[n];
+
 		s->plus.n = 0;
 		for (size_t i = 0; i < network->n_prefixes && !err; i++)
 			err = tw_prefix_add_to(&network->prefixes[i], &s->plus);
@@ -72,7 +74,9 @@ static int resolve_workloads(struct resolver *s)
 	const struct tw_policy *p = s->policy;
 	int err = 0;
 
-	tw_vec_foreach (&s->policy->workloads, workload) {
+	for (size_t w = 0; w < p->workloads.n; w++) {
+		struct tw_workload *workload = &p->workloads.at[w];
+
 		s->plus.n = 0;
 		for (size_t n = 0; n < workload->n_nics; n++) {
 			const struct tw_vnic *vnic = &p->nics.at[workload->first_nic + n].pub;
@@ -119,9 +123,9 @@ static bool selects(const struct tw_group *group, const struct tw_workload *work
 {
 	if (group->tags && matches(group->tags, workload, steps))
 		return true;
-	for (size_t i = 0; i < group->n_workloads; i++) {
+	for (size_t i = 0; i < group->n_patterns; i++) {
 		*steps += 1 + strlen(workload->name);
-		if (tw_text_glob(group->workloads[i], workload->name))
+		if (tw_text_glob(group->patterns[i], workload->name))
 			return true;
 	}
 	return false;
@@ -157,24 +161,23 @@ static int add_operand(struct resolver *s, const struct tw_operand *operand, str
 
 static int resolve_group(struct resolver *s, struct tw_group *group)
 {
+	size_t n_looked_at = group->tags || group->n_patterns ? s->policy->workloads.n : 0;
 	int err = 0;
 
 	s->plus.n = 0;
 	for (size_t i = 0; i < group->networks.n && !err; i++)
 		err = add_operand(s, &group->networks.at[i], &s->plus);
-	if (!group->tags && !group->n_workloads)
-		goto finish;
-	tw_vec_foreach (&s->policy->workloads, workload) {
+	for (size_t i = 0; i < group->workloads.n && !err; i++)
+		err = add_operand(s, &group->workloads.at[i], &s->plus);
+	for (size_t i = 0; i < n_looked_at && !err; i++) {
+		const struct tw_workload *workload = &s->policy->workloads.at[i];
 		size_t steps = 0;
 
-		if (!err && selects(group, workload, &steps))
+		if (selects(group, workload, &steps))
 			err = tw_ranges_add_all(&s->plus, &workload->set->r);
 		if (!err)
 			err = spend(s, steps);
-		if (err)
-			break;
 	}
-finish:
 	tw_ranges_sort(&s->plus);
 	return err ? err : intern(s, &s->plus, &group->set);
 }

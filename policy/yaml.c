@@ -184,22 +184,60 @@ static void take(struct loader *l, const yaml_event_t *event)
 	}
 }
 
-/* libyaml tells where a problem is in up to two places; the second, if any, is the nearer. */
-static void parser_problem(struct loader *l, const yaml_parser_t *parser)
+/* The place of a byte, for problems that libyaml meets before it counts lines. */
+static yaml_mark_t mark_at(const char *text, size_t offset)
+{
+	yaml_mark_t mark = {0};
+
+	for (size_t i = 0; i < offset; i++) {
+		if (text[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		} else {
+			/* Bytes that go on with a character are no column of their own. */
+			mark.column += ((unsigned char)text[i] & 0xc0) != 0x80;
+		}
+	}
+	return mark;
+}
+
+/* A tab before the first letter of a line is the commonest way not to be YAML. */
+static bool has_tab_indent(const char *text, size_t len, size_t line)
+{
+	size_t i = 0;
+
+	for (; i < len && line; i++)
+		line -= text[i] == '\n';
+	while (i < len && text[i] == ' ')
+		i++;
+	return i < len && text[i] == '\t';
+}
+
+static void parser_problem(
+	struct loader *l, const yaml_parser_t *parser, const char *text, size_t len)
 {
 	const char *problem = parser->problem ? parser->problem : "not YAML";
+	const char *hint = "check quotes, brackets and indentation here and above";
+	char why[192];
 
 	if (parser->error == YAML_MEMORY_ERROR) {
 		l->err = -ENOMEM;
 	} else if (parser->error == YAML_READER_ERROR) {
-		give_up(l, parser->mark, "a policy is UTF-8 text", problem);
-	} else {
-		char text[192];
+		size_t offset = parser->problem_offset < len ? parser->problem_offset : len;
 
-		snprintf(text, sizeof(text), "not YAML: %s%s%s", problem,
-			parser->context ? " " : "", parser->context ? parser->context : "");
-		give_up(l, parser->problem_mark,
-			"check quotes, brackets and indentation here and above", text);
+		snprintf(why, sizeof(why), "not text: %s", problem);
+		give_up(l, mark_at(text, offset), "a policy is UTF-8 text", why);
+	} else {
+		yaml_mark_t end = mark_at(text, len), at = parser->problem_mark;
+
+		/* libyaml ends a text that breaks off in a line of its own. */
+		if (at.line > end.line)
+			at = end;
+		if (has_tab_indent(text, len, at.line))
+			hint = "indent with spaces, not with tabs";
+		snprintf(why, sizeof(why), "not YAML: %s%s%s", problem, parser->context ? " " : "",
+			parser->context ? parser->context : "");
+		give_up(l, at, hint, why);
 	}
 	l->done = true;
 }
@@ -223,7 +261,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	while (!l.done && !l.err) {
 		if (!yaml_parser_parse(&parser, &event)) {
-			parser_problem(&l, &parser);
+			parser_problem(&l, &parser, text, len);
 			break;
 		}
 		take(&l, &event);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* An image answers as going through the rules one by one does. */
+#include "test.h"
+
+#include <arpa/inet.h>
+
+#include "image_eval.h"
+#include "world.h"
+
+#define WORLDS 150
+#define TUPLES 400
+
+static struct tw_policy *read_world(const struct world *world)
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	world_print(world, &text);
+	assert_false(text.failed);
+	return must_read(text.data);
+}
+
+static struct tw_image *must_compile(
+	const struct tw_policy *policy, size_t vnic, const uint32_t *slots)
+{
+	struct tw_image *image = NULL;
+	struct tw_diags diags = {0};
+
+	assert_int_equal(
+		tw_policy_compile(policy, tw_policy_vnic(policy, vnic), slots, &image, &diags), 0);
+	assert_int_equal(diags.n, 0);
+	return image;
+}
+
+static uint32_t ask(const struct tw_image *image, enum tw_dir dir, const struct world_tuple *t)
+{
+	struct image_question q = {.key = t->proto << 16 | t->dport, .sport = t->sport};
+
+	q.local = dir == TW_DIR_OUT ? t->from : t->to;
+	q.remote = dir == TW_DIR_OUT ? t->to : t->from;
+	return image_eval(image, dir, &q);
+}
+
+static uint32_t expected(const struct world *world, enum tw_dir dir, const struct world_tuple *t)
+{
+	unsigned int number = world_decide(world, dir, t);
+
+	if (number == world->n_rules)
+		return tw_decision(world->default_allow ? TW_V_ALLOW : TW_V_DENY, 0, number);
+	return tw_decision(world->rules[number].action, world->rules[number].log, number);
+}
+
+/* Multicast, broadcast and link-local addresses concern every port, as do its own. */
+static bool make_local(const struct world *world, unsigned int workload, enum tw_dir dir,
+	uint64_t *random, bool v6, struct tw_addr *ret)
+{
+	static const char *const out[] = {"169.254.1.2", "0.0.0.0", "fe80::1", "::"};
+	static const char *const in[] = {"224.0.0.251", "255.255.255.255", "ff02::fb", "ff05::2"};
+	const char *const *list = dir == TW_DIR_IN && world_below(random, 2) ? in : out;
+
+	if (world->workloads[workload].any)
+		return true;
+	if (world_below(random, 4))
+		return world_own(world, workload, v6, random, ret);
+	if (!v6) {
+		*ret = (struct tw_addr){.w = {[2] = htonl(0xffff)}};
+		return inet_pton(AF_INET, list[world_below(random, 2)], &ret->w[3]) == 1;
+	}
+	return inet_pton(AF_INET6, list[2 + world_below(random, 2)], ret) == 1;
+}
+
+static void check_world(const struct world *world, const struct tw_policy *policy, uint64_t *random,
+	size_t *ret_asked)
+{
+	for (unsigned int w = 0; w < WORLD_WORKLOADS; w++) {
+		struct tw_image *image = must_compile(policy, w, NULL);
+
+		assert_null(image_fault(image));
+		for (unsigned int i = 0; i < TUPLES; i++) {
+			enum tw_dir dir = world_below(random, 2) ? TW_DIR_IN : TW_DIR_OUT;
+			struct world_tuple t = world_tuple(world, random);
+
+			if (!make_local(world, w, dir, random, t.v6,
+				    dir == TW_DIR_OUT ? &t.from : &t.to))
+				continue;
+			assert_int_equal(ask(image, dir, &t), expected(world, dir, &t));
+			++*ret_asked;
+		}
+		tw_image_free(image);
+	}
+}
+
+static void images_equal_rules(void **state)
+{
+	static struct world world;
+	uint64_t random = 1;
+	size_t asked = 0;
+
+	for (unsigned int i = 0; i < WORLDS; i++) {
+		struct tw_policy *policy;
+
+		world_make(&world, 1000 + i, i % 3 ? 1 + i % 20 : WORLD_RULES_MAX);
+		policy = read_world(&world);
+		check_world(&world, policy, &random, &asked);
+		tw_policy_free(policy);
+	}
+	assert_true(asked > WORLDS * WORLD_WORKLOADS * TUPLES / 3);
+}
+
+/* A frame to an address that is not the port's own may be refused where the rules allow it, but
+ * never the other way round. */
+static void cutting_never_allows(void **state)
+{
+	static struct world world;
+	uint64_t random = 2;
+
+	for (unsigned int i = 0; i < WORLDS; i++) {
+		struct tw_policy *policy;
+		struct tw_image *image;
+
+		world_make(&world, 5000 + i, 1 + i % 30);
+		policy = read_world(&world);
+		image = must_compile(policy, 0, NULL);
+		for (unsigned int k = 0; k < TUPLES; k++) {
+			struct world_tuple t = world_tuple(&world, &random);
+			enum tw_verdict got = tw_decision_verdict(ask(image, TW_DIR_IN, &t));
+
+			if (got == TW_V_ALLOW)
+				assert_int_equal(
+					tw_decision_verdict(expected(&world, TW_DIR_IN, &t)),
+					TW_V_ALLOW);
+		}
+		tw_image_free(image);
+		tw_policy_free(policy);
+	}
+}
+
+/* Where the subnet ends is not known: any address that could be its broadcast is judged by rules. */
+static void directed_broadcast_is_judged(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads: {a: {port: tap0, addresses: [10.1.2.3]}}\n"
+		"rules: [{name: b, from: any, to: 10.1.0.0/16, action: allow}]\n");
+	struct tw_image *image = must_compile(policy, 0, NULL);
+	struct image_question q = {.key = 17u << 16 | 138};
+
+	q.remote = q.local = (struct tw_addr){.w = {[2] = htonl(0xffff), [3] = htonl(0x0a010001)}};
+	q.local.w[3] = htonl(0x0a0102ff);
+	assert_int_equal(image_eval(image, TW_DIR_IN, &q), tw_decision(TW_V_ALLOW, 0, 0));
+	q.local.w[3] = htonl(0x0a01ffff);
+	assert_int_equal(image_eval(image, TW_DIR_IN, &q), tw_decision(TW_V_ALLOW, 0, 0));
+	q.local.w[3] = htonl(0x0a010204);
+	assert_int_equal(image_eval(image, TW_DIR_IN, &q), tw_decision(TW_V_DENY, 0, 1));
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
+static void slots_are_used(void **state)
+{
+	static const uint32_t slots[] = {77, 5};
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads: {a: {port: tap0, addresses: [any]}}\n"
+		"rules: [{name: r, service: tcp/80, action: reject, log: true}]\n");
+	struct tw_image *image = must_compile(policy, 0, slots);
+	struct image_question q = {.key = 6u << 16 | 80};
+
+	assert_int_equal(image_eval(image, TW_DIR_IN, &q), tw_decision(TW_V_REJECT, 1, 77));
+	assert_int_equal(image_eval(image, TW_DIR_OUT, &q), tw_decision(TW_V_REJECT, 1, 77));
+	q.key++;
+	assert_int_equal(image_eval(image, TW_DIR_OUT, &q), tw_decision(TW_V_DENY, 0, 5));
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
+static void make_random_rules(struct tw_buf *text, unsigned int n)
+{
+	uint64_t random = 7;
+
+	tw_buf_adds(
+		text, "version: 1\nworkloads: {a: {port: tap0, addresses: [10.0.0.1]}}\nrules:\n");
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int len = 8 + world_below(&random, 25);
+		uint32_t host = (uint32_t)world_random(&random) & ~(uint32_t)(0xffffffffull >> len);
+
+		tw_buf_addf(text,
+			"  - {from: %u.%u.%u.%u/%u, to: a, service: tcp/%u, action: allow, at: to}\n",
+			host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255, len,
+			1 + world_below(&random, 65535));
+	}
+	assert_false(text->failed);
+}
+
+static void four_thousand_rules_fit(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_policy *policy;
+	struct tw_image *image;
+
+	make_random_rules(&text, 4096);
+	policy = must_read(text.data);
+	image = must_compile(policy, 0, NULL);
+	assert_null(image_fault(image));
+	assert_int_equal(image->n_entries[TW_DIR_IN], 4096);
+	assert_int_equal(image->n_entries[TW_DIR_OUT], 0);
+	assert_true(image->n_lines * TW_IMAGE_LINE < 16u << 20);
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
+static void too_many_rules_are_refused(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_image *image = (struct tw_image *)&text;
+	struct tw_diags diags = {0};
+	struct tw_policy *policy;
+
+	make_random_rules(&text, TW_IMAGE_ENTRIES_MAX + 1);
+	policy = must_read(text.data);
+	assert_int_equal(
+		tw_policy_compile(policy, tw_policy_vnic(policy, 0), NULL, &image, &diags), -E2BIG);
+	assert_ptr_equal(image, &text);
+	assert_int_equal(diags.n_errors, 1);
+	assert_non_null(strstr(diags.at[0].text, "workload a"));
+	assert_non_null(strstr(diags.at[0].text, "8192"));
+	tw_diags_done(&diags);
+	tw_policy_free(policy);
+}
+
+/* What follows a rule that decides everything at a port takes no room there. */
+static void nothing_after_a_full_match(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads: {a: {port: tap0, addresses: [10.1.2.3]}}\n"
+		"rules: [{name: all, to: a, action: allow},\n"
+		"  {name: more, to: a, service: tcp/1, action: deny}]\n");
+	struct tw_image *image = must_compile(policy, 0, NULL);
+
+	/* `a` is one address: frames to multicast are not decided by it, so both rules stay. */
+	assert_int_equal(image->n_entries[TW_DIR_IN], 2);
+	tw_image_free(image);
+	tw_policy_free(policy);
+	policy = must_read(
+		"version: 1\n"
+		"workloads: {a: {port: tap0, addresses: [10.1.2.3]}}\n"
+		"rules: [{name: all, action: allow}, {name: more, service: tcp/1, action: deny}]\n");
+	image = must_compile(policy, 0, NULL);
+	assert_int_equal(image->n_entries[TW_DIR_IN], 1);
+	assert_int_equal(image->n_entries[TW_DIR_OUT], 1);
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(images_equal_rules),
+		cmocka_unit_test(cutting_never_allows),
+		cmocka_unit_test(directed_broadcast_is_judged),
+		cmocka_unit_test(slots_are_used),
+		cmocka_unit_test(four_thousand_rules_fit),
+		cmocka_unit_test(too_many_rules_are_refused),
+		cmocka_unit_test(nothing_after_a_full_match),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What a policy answers about itself, and the bounds of what it may hold. */
+#include "test.h"
+
+#include <arpa/inet.h>
+
+#include "fastpath/abi/names.h"
+#include "world.h"
+
+static const char sample[] =
+	"version: 1\n"
+	"workloads:\n"
+	"  web: {port: tap-web, mac: '52:54:00:00:00:01', addresses: [10.0.0.1, 'fd00::1']}\n"
+	"  fw: {ports: [{port: tap-fw0, mac: '52:54:00:00:00:02', addresses: [10.0.0.2, 10.5.0.0/16]},\n"
+	"    {mac: '52:54:00:00:00:03', addresses: ['::/0', 0.0.0.0/0]}]}\n"
+	"  free: {port: tap-free, addresses: any}\n"
+	"  many: {port: tap-many, addresses: [10.9.0.1, 10.9.0.2, 10.9.0.3, 10.9.0.4, 10.9.0.5]}\n"
+	"groups: {g: {tags: t}}\n"
+	"rules:\n"
+	"- {name: first, action: allow, log: true, at: to}\n"
+	"- {action: reject, at: from, service: tcp/9}\n"
+	"default: allow\n"
+	"options: {unclaimed: deny, adopt: 2m, timeouts: {established: 1d, udp-replied: 90s}}\n";
+
+static struct tw_addr addr_of(const char *text)
+{
+	struct tw_addr addr;
+
+	assert_int_equal(tw_addr_parse(text, &addr), 0);
+	return addr;
+}
+
+static const char *owner_of(const struct tw_policy *policy, const char *text)
+{
+	struct tw_addr addr = addr_of(text);
+	const struct tw_vnic *vnic = tw_policy_find_owner(policy, &addr);
+
+	return vnic ? vnic->port ? vnic->port : vnic->workload : "-";
+}
+
+static void finders(void **state)
+{
+	static const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 2}, other[6] = {0x52, 0x54, 0, 0, 0, 9};
+	struct tw_policy *policy = must_read(sample);
+
+	assert_string_equal(owner_of(policy, "10.0.0.1"), "tap-web");
+	assert_string_equal(owner_of(policy, "fd00::1"), "tap-web");
+	assert_string_equal(owner_of(policy, "10.5.1.1"), "tap-fw0");
+	assert_string_equal(owner_of(policy, "8.8.8.8"), "fw");
+	assert_string_equal(owner_of(policy, "2001:db8::1"), "fw");
+	assert_string_equal(tw_policy_find_workload(policy, "fw")->port, "tap-fw0");
+	assert_null(tw_policy_find_workload(policy, "g"));
+	assert_null(tw_policy_find_workload(policy, "nobody"));
+	assert_string_equal(tw_policy_find_port(policy, "tap-many")->workload, "many");
+	assert_null(tw_policy_find_port(policy, "tap"));
+	assert_string_equal(tw_policy_find_mac(policy, mac)->port, "tap-fw0");
+	assert_null(tw_policy_find_mac(policy, other));
+	assert_int_equal(tw_policy_rule_index(policy, "first"), 0);
+	assert_int_equal(tw_policy_rule_index(policy, "rule-2"), 1);
+	assert_int_equal(tw_policy_rule_index(policy, "default"), 2);
+	assert_int_equal(tw_policy_rule_index(policy, "rule-1"), -ENOENT);
+	tw_policy_free(policy);
+}
+
+static void counts_and_rules(void **state)
+{
+	struct tw_policy *policy = must_read(sample);
+	const struct tw_rule_info *rule = tw_policy_rule(policy, 0);
+
+	assert_int_equal(tw_policy_n_workloads(policy), 4);
+	assert_int_equal(tw_policy_n_vnics(policy), 5);
+	assert_int_equal(tw_policy_n_groups(policy), 1);
+	assert_int_equal(tw_policy_n_rules(policy), 2);
+	assert_true(rule->log && rule->at_in && !rule->at_out && rule->action == TW_V_ALLOW);
+	assert_int_equal(rule->line, 10);
+	rule = tw_policy_rule(policy, 1);
+	assert_string_equal(rule->name, "rule-2");
+	assert_true(!rule->log && !rule->at_in && rule->at_out && rule->action == TW_V_REJECT);
+	rule = tw_policy_rule(policy, 2);
+	assert_string_equal(rule->name, "default");
+	assert_true(rule->action == TW_V_ALLOW && rule->at_in && rule->at_out);
+	assert_null(tw_policy_rule(policy, 3));
+	assert_null(tw_policy_vnic(policy, 5));
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(tw_policy_vnic(policy, i)->index, i);
+	tw_policy_free(policy);
+}
+
+static void options(void **state)
+{
+	struct tw_policy *policy = must_read(sample);
+
+	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_DENY);
+	assert_int_equal(tw_policy_adopt_seconds(policy), 120);
+	assert_int_equal(tw_policy_timeout(policy, TW_S_ESTABLISHED), 86400);
+	assert_int_equal(tw_policy_timeout(policy, TW_S_UDP_REPLIED), 90);
+	assert_int_equal(tw_policy_timeout(policy, TW_S_ICMP), 0);
+	tw_policy_free(policy);
+	policy = must_read("version: 1\n");
+	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_IGNORE);
+	assert_int_equal(tw_policy_adopt_seconds(policy), TW_ADOPT_SECONDS_DEFAULT);
+	assert_int_equal(tw_policy_rule(policy, 0)->action, TW_V_DENY);
+	tw_policy_free(policy);
+}
+
+static void ports(void **state)
+{
+	struct tw_policy *policy = must_read(sample);
+	struct tw_addr web = addr_of("10.0.0.1");
+	struct tw_port port = {.id = 7, .image = 9};
+
+	tw_policy_fill_port(tw_policy_find_port(policy, "tap-web"), &port);
+	assert_int_equal(port.id, 7);
+	assert_int_equal(port.image, 9);
+	assert_int_equal(port.flags, 0);
+	assert_int_equal(port.n_addrs, 2);
+	assert_memory_equal(&port.addr[0], &web, sizeof(web));
+	assert_int_equal(port.mac[5], 1);
+	tw_policy_fill_port(tw_policy_find_port(policy, "tap-fw0"), &port);
+	assert_int_equal(port.flags, TW_PORT_F_TRANSIT | TW_PORT_F_MORE);
+	assert_int_equal(port.n_addrs, 1);
+	tw_policy_fill_port(tw_policy_find_port(policy, "tap-free"), &port);
+	assert_int_equal(port.flags, TW_PORT_F_GUARD_ANY);
+	assert_int_equal(port.n_addrs, 0);
+	tw_policy_fill_port(tw_policy_find_port(policy, "tap-many"), &port);
+	assert_int_equal(port.flags, TW_PORT_F_MORE);
+	assert_int_equal(port.n_addrs, TW_PORT_ADDRS);
+	tw_policy_free(policy);
+}
+
+/* ::/0 is all of IPv6 and nothing of IPv4: the guard's prefixes must not hold ::ffff:0:0/96. */
+static void v6_prefixes_never_hold_v4(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\nworkloads: {r: {port: p, addresses: ['::/0']}}\n");
+	const struct tw_vnic *vnic = tw_policy_vnic(policy, 0);
+	static const char *const inside[] = {
+		"::", "::1", "::fffe:ffff:ffff", "::1:0:0:0", "ffff::", "2001:db8::1"};
+
+	assert_int_equal(vnic->n_prefixes, 96);
+	assert_true(vnic->transit);
+	assert_string_equal(owner_of(policy, "1.2.3.4"), "-");
+	assert_string_equal(owner_of(policy, "255.255.255.255"), "-");
+	assert_string_equal(owner_of(policy, "0.0.0.0"), "-");
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		assert_string_equal(owner_of(policy, inside[i]), "p");
+	tw_policy_free(policy);
+}
+
+static size_t n_errors_of(const char *text, size_t len)
+{
+	struct tw_policy *policy = (struct tw_policy *)&len;
+	struct tw_diags diags = {0};
+	size_t n = 0;
+
+	assert_int_equal(tw_policy_read(text, len, &policy, &diags), -EINVAL);
+	assert_ptr_equal(policy, &len);
+	assert_true(diags.n_errors > 0);
+	for (size_t i = 0; i < diags.n; i++)
+		n += diags.at[i].severity == TW_SEV_ERROR;
+	tw_diags_done(&diags);
+	return n;
+}
+
+static void errors_are_counted_not_hoarded(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	tw_buf_adds(&text, "version: 1\nrules:\n");
+	for (int i = 0; i < 5000; i++)
+		tw_buf_adds(&text, "- {acton: allow, from: nobody}\n");
+	assert_int_equal(n_errors_of(text.data, text.len), 100);
+}
+
+static void bounds(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	for (int i = 0; i < 100000; i++)
+		tw_buf_adds(&text, "[");
+	assert_int_equal(n_errors_of(text.data, text.len), 1);
+	tw_buf_reset(&text);
+	tw_buf_extend(&text, 16 << 20);
+	assert_int_equal(n_errors_of(text.data, text.len), 1);
+	assert_int_equal(n_errors_of("", 0), 1);
+	assert_int_equal(n_errors_of("\0\0", 2), 1);
+	assert_int_equal(n_errors_of("version: \"1\\0\"", 14), 1);
+	assert_int_equal(n_errors_of("\xff\xfe", 2), 1);
+}
+
+static void too_many_rules(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	tw_buf_adds(&text, "version: 1\nrules:\n");
+	for (int i = 0; i < TW_RULES_MAX; i++)
+		tw_buf_adds(&text, "- {action: allow}\n");
+	assert_int_equal(n_errors_of(text.data, text.len), 1);
+}
+
+/* Groups of groups cannot be, so size is the only way to make a policy explode: many rules, each
+ * with a list of its own that names a large group. */
+static void too_large_to_work_out(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	tw_buf_adds(&text, "version: 1\nnetworks:\n  big: [");
+	for (int i = 0; i < 20000; i++)
+		tw_buf_addf(&text, "%s10.%d.%d.1", i ? ", " : "", i / 256, i % 256);
+	tw_buf_adds(&text, "]\nrules:\n");
+	for (int i = 0; i < 20000; i++)
+		tw_buf_addf(&text, "- {from: [big, 1.1.%d.%d], action: allow}\n", i / 256, i % 256);
+	assert_int_equal(n_errors_of(text.data, text.len), 1);
+}
+
+/* The owner is the vNIC with the longest prefix, found the slow way. */
+static void owners_equal_a_walk(void **state)
+{
+	static struct world world;
+	uint64_t random = 3;
+
+	for (unsigned int i = 0; i < 200; i++) {
+		tw_auto_buf struct tw_buf text = {0};
+		struct tw_policy *policy;
+
+		world_make(&world, i, 0);
+		world_print(&world, &text);
+		policy = must_read(text.data);
+		for (unsigned int k = 0; k < 200; k++) {
+			struct world_tuple t = world_tuple(&world, &random);
+			const struct tw_vnic *vnic = tw_policy_find_owner(policy, &t.from);
+
+			assert_int_equal(
+				vnic ? (int)vnic->index : -1, world_owner(&world, &t.from, t.v6));
+		}
+		tw_policy_free(policy);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finders),
+		cmocka_unit_test(counts_and_rules),
+		cmocka_unit_test(options),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(v6_prefixes_never_hold_v4),
+		cmocka_unit_test(errors_are_counted_not_hoarded),
+		cmocka_unit_test(bounds),
+		cmocka_unit_test(too_many_rules),
+		cmocka_unit_test(too_large_to_work_out),
+		cmocka_unit_test(owners_equal_a_walk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

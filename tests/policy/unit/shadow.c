@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* A rule that is said never to match never does. (That plain cases
+ * are all said is for tests/policy/golden.) */
+#include "test.h"
+
+#include "world.h"
+
+#define WORLDS 300
+#define TUPLES 1000
+
+/* The rules warned of, as bits by number. Names are r<n> or rule-<n + 1>. */
+static uint64_t warned_of(const struct world *world)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_policy *policy = NULL;
+	struct tw_diags diags = {0};
+	uint64_t bits = 0;
+
+	world_print(world, &text);
+	assert_int_equal(tw_policy_read(text.data, text.len, &policy, &diags), 0);
+	for (size_t i = 0; i < diags.n; i++) {
+		char name[16];
+
+		if (sscanf(diags.at[i].text, "rule %15s can never match", name) != 1 ||
+			!strstr(diags.at[i].text, "all of it before"))
+			continue;
+		bits |= 1ull << tw_policy_rule_index(policy, name);
+	}
+	tw_policy_free(policy);
+	tw_diags_done(&diags);
+	return bits;
+}
+
+static void warnings_are_true(void **state)
+{
+	static struct world world;
+	uint64_t random = 4;
+	size_t n_warned = 0;
+
+	for (unsigned int i = 0; i < WORLDS; i++) {
+		uint64_t bits;
+
+		world_make(&world, i, 2 + i % 40);
+		bits = warned_of(&world);
+		n_warned += (size_t)__builtin_popcountll(bits);
+		for (unsigned int k = 0; bits && k < TUPLES; k++) {
+			struct world_tuple t = world_tuple(&world, &random);
+
+			for (enum tw_dir end = 0; end < TW_DIR__MAX; end++) {
+				unsigned int rule = world_decide(&world, end, &t);
+
+				if (rule < world.n_rules)
+					assert_int_equal(bits >> rule & 1, 0);
+			}
+		}
+	}
+	/* The random policies must have shadowed rules, or nothing was shown. */
+	assert_true(n_warned > WORLDS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(warnings_are_true),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
