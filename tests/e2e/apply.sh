@@ -40,7 +40,7 @@ check "both connections live" within 5 grows two echoed 50
 
 apply "$lab/invalid.yaml"
 equal "an invalid policy ends with exit code 1" 1 $?
-for place in 3:22 4:12 4:43 5:6 5:30; do
+for place in 3:21 4:12 4:43 5:6 5:29; do
 	check "its error at $place is told" grep -q "invalid.yaml:$place: " "$lab/apply.out"
 done
 equal "the old policy is still in force" 1 "$(tapwall status --json | jq .policy_generation)"

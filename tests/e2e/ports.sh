@@ -96,8 +96,8 @@ ip -n "$ns-host" link set tap3 up
 check "with another MAC it does not" within 5 port_is tap3 unclaimed
 in_guest 3 ip link set eth0 down address 52:54:00:00:00:06
 in_guest 3 ip link set eth0 up
-in_guest 3 ip addr add 10.0.0.16/24 dev eth0
 in_guest 3 ip addr del 10.0.0.13/24 dev eth0
+in_guest 3 ip addr add 10.0.0.16/24 dev eth0
 attempt 3 tcp 10.0.0.12 7000 >/dev/null
 check "a port belongs to the workload whose MAC it first sends from" within 5 belongs_to tap3 by-sender
 equal "and works" connected "$(attempt 3 tcp 10.0.0.12 7000)"

@@ -28,6 +28,10 @@ policy 7002 7001 >"$lab/b.yaml"
 	echo 'default: allow'
 } >"$lab/open.yaml"
 
+denials() {
+	tapwall ports --json | jq -s '[.[] | .denied.out, .denied.in] | add'
+}
+
 start_agent --policy "$lab/open.yaml"
 begin g2 arrived count "$lab/arrived" 7001 7002
 begin g2 echo-udp echo udp 7003
@@ -55,7 +59,7 @@ equal "nor to the other" "$two" "$(count_of arrived 7002)"
 check "every datagram that both allow came back" end "$udp"
 check "every TCP message too" end "$tcp"
 equal "no segment was sent twice" 0 "$(count_of tcp retransmitted)"
-check "the spray did spray" test "$(count_of udp sent)" -gt 1000
+check "the refused datagrams were there to be judged" test "$(denials)" -gt 10000
 equal "one image a port is left, and those of the epoch before" true \
 	"$(tapwall status --json | jq '.images <= 4')"
 finish

@@ -8,9 +8,10 @@
  *	traffic connect tcp|udp HOST PORT   one attempt: prints what became of it and its ms
  *	traffic bulk HOST PORT MIB          sends so much at once; prints the retransmissions
  *	traffic spray HOST PORT…            UDP to these ports from ever new source ports
- *	traffic flood IFACE PORT            broadcasts frames with a UDP port on an interface
+ *	traffic flood IFACE PORT [VLAN]     broadcasts frames with a UDP port, tagged or not
  *	traffic sniff FILE IFACE PORT       counts frames with that UDP port on an interface
  *	traffic tap FILE NAME BRIDGE PORT   a guest that sends from the moment its tap exists
+ *	traffic notified PATH               prints what a service would be told by sd_notify(3)
  *
  * FILE is rewritten in place with counts that a test reads at any time. What has no end of its own
  * runs until SIGTERM, and ends by itself after LIFE_SECONDS.
@@ -36,6 +37,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -529,15 +531,34 @@ static int open_packet(const char *iface)
 	return fd;
 }
 
+/* Puts an 802.1Q tag behind the addresses. The kernel takes it out again as the frame comes in, and
+ * keeps it beside the frame from there on. */
+static size_t tag(const struct frame *frame, uint16_t vlan, uint8_t *tagged)
+{
+	const uint16_t header[2] = {htons(ETHERTYPE_VLAN), htons(vlan)};
+	const uint8_t *bytes = (const uint8_t *)frame;
+	const size_t addresses = 12;
+
+	memcpy(tagged, bytes, addresses);
+	memcpy(tagged + addresses, header, sizeof(header));
+	memcpy(tagged + addresses + sizeof(header), bytes + addresses, sizeof(*frame) - addresses);
+	return sizeof(*frame) + sizeof(header);
+}
+
 static int run_flood(char **args, int n)
 {
 	const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 0x63};
 	struct frame frame = make_frame(mac, args[1]);
+	uint8_t bytes[sizeof(frame) + 4];
+	size_t len = sizeof(frame);
 	int fd = open_packet(args[0]);
 
+	memcpy(bytes, &frame, len);
+	if (n > 2)
+		len = tag(&frame, (uint16_t)atoi(args[2]), bytes);
 	ready();
 	while (!stopping) {
-		send(fd, &frame, sizeof(frame), MSG_DONTWAIT);
+		send(fd, bytes, len, MSG_DONTWAIT);
 		pause_us(100);
 	}
 	return 0;
@@ -611,6 +632,29 @@ static int run_tap(char **args, int n)
 	return 0;
 }
 
+static int run_notified(char **args, int n)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", args[0]);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die(args[0]);
+	while (!stopping) {
+		char text[1024];
+		ssize_t len;
+
+		if (poll(&wait, 1, 1000) != 1)
+			continue;
+		len = recv(fd, text, sizeof(text), 0);
+		if (len > 0)
+			printf("%.*s\n", (int)len, text);
+		fflush(stdout);
+	}
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int n_args; /* at least */
@@ -626,6 +670,7 @@ static const struct {
 	{"flood", 2, run_flood},
 	{"sniff", 3, run_sniff},
 	{"tap", 4, run_tap},
+	{"notified", 1, run_notified},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* hostile: clients of the agent's socket that mean no good. Each tries one thing and prints what
+ * became of it; the agent must go on serving others meanwhile.
+ *
+ *	hostile SOCKET half      a frame that never becomes whole: "closed" when the agent gives up
+ *	hostile SOCKET huge      a frame longer than allowed: "closed" at once
+ *	hostile SOCKET garbage   frames of random bytes: "closed N" connections
+ *	hostile SOCKET crowd N   so many connections at once: "held N", those that stayed open
+ *	hostile SOCKET unpack    a whole frame that is cheap to send and dear to unpack: "closed"
+ *	hostile SOCKET deaf N    asks for the log N times, reads nothing for 3 s: "answered"
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "link/link.h"
+
+#define WAIT_MS 20000
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		perror(path);
+		exit(2);
+	}
+	return fd;
+}
+
+/* Sends all of it, or as much as the agent takes. */
+static void send_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		at += n;
+		len -= (size_t)n;
+	}
+}
+
+/* Whether the agent closes within WAIT_MS, whatever it says before. */
+static bool is_closed(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	char data[65536];
+
+	while (poll(&wait, 1, WAIT_MS) == 1)
+		if (recv(fd, data, sizeof(data), 0) <= 0)
+			return true;
+	return false;
+}
+
+static int answer(bool closed)
+{
+	puts(closed ? "closed" : "open");
+	return closed ? 0 : 1;
+}
+
+static int half(const char *path, int n)
+{
+	int fd = connect_to(path);
+
+	send_all(fd, "\0\0\1\0half", 8);
+	return answer(is_closed(fd));
+}
+
+static int huge(const char *path, int n)
+{
+	int fd = connect_to(path);
+
+	send_all(fd, "\377\377\377\377", 4);
+	return answer(is_closed(fd));
+}
+
+static int garbage(const char *path, int n)
+{
+	int closed = 0;
+
+	srandom(1);
+	for (int i = 0; i < 200; i++) {
+		int fd = connect_to(path);
+		uint8_t data[4 + 64];
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+		for (size_t j = 0; j < sizeof(data); j++)
+			data[j] = (uint8_t)random();
+		memcpy(data, "\0\0\0\100", 4);
+		send_all(fd, data, sizeof(data));
+		/* What happens to be a message may be answered instead. */
+		closed += poll(&wait, 1, WAIT_MS) == 1;
+		close(fd);
+	}
+	printf("closed %d\n", closed);
+	return closed == 200 ? 0 : 1;
+}
+
+static int crowd(const char *path, int n)
+{
+	int *fds = calloc((size_t)n, sizeof(*fds)), held = 0;
+
+	if (!fds)
+		return 2;
+	for (int i = 0; i < n; i++)
+		fds[i] = connect_to(path);
+	sleep(1);
+	for (int i = 0; i < n; i++) {
+		struct pollfd wait = {.fd = fds[i], .events = POLLIN};
+
+		held += poll(&wait, 1, 0) == 0;
+	}
+	printf("held %d\n", held);
+	free(fds);
+	return 0;
+}
+
+/* Two bytes of an unknown field each become a struct of their own. */
+static int unpack(const char *path, int n)
+{
+	size_t len = TW_LINK_FRAME_MAX;
+	uint8_t *data = malloc(4 + len);
+	int fd = connect_to(path);
+
+	if (!data)
+		return 2;
+	memcpy(data, "\1\0\0\0", 4);
+	for (size_t i = 0; i < len; i += 2) {
+		data[4 + i] = 15 << 3; /* field 15, a varint */
+		data[5 + i] = 1;
+	}
+	send_all(fd, data, 4 + len);
+	free(data);
+	return answer(is_closed(fd));
+}
+
+static int deaf(const char *path, int n)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__LogRequest log = TAPWALL__V1__LOG_REQUEST__INIT;
+	struct tw_buf out = {0};
+	int fd = connect_to(path);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	log.all = true;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_LOG;
+	request.log = &log;
+	for (int i = 0; i < n; i++)
+		if (tw_link_pack(&out, &request.base) < 0)
+			return 2;
+	send_all(fd, out.data, out.len);
+	tw_buf_done(&out);
+	sleep(3);
+	puts(poll(&wait, 1, WAIT_MS) == 1 ? "answered" : "silent");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const char *path, int n);
+} verbs[] = {
+	{"half", half},
+	{"huge", huge},
+	{"garbage", garbage},
+	{"crowd", crowd},
+	{"unpack", unpack},
+	{"deaf", deaf},
+};
+
+int main(int argc, char **argv)
+{
+	alarm(60);
+	for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[2], verbs[i].name))
+			return verbs[i].run(argv[1], argc > 3 ? atoi(argv[3]) : 1);
+	fprintf(stderr, "hostile: wrong usage; see the head of hostile.c\n");
+	return 2;
+}

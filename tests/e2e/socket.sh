@@ -1,0 +1,93 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# socket.sh: the agent's socket under clients that mean no good, what `--json` looks like, and what
+# the service manager is told.
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+hostile() {
+	"$TW_BUILD/tests/e2e/hostile" "$socket" "$@"
+}
+memory() { # of the agent, KiB
+	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$agent/status"
+}
+has_keys() { # VERB KEY…
+	verb=$1
+	shift
+	keys=$(printf '"%s",' "$@")
+	tapwall "$verb" --json | jq -es "length > 0 and all(.[]; [has(${keys%,})] | all)"
+}
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: echo, from: any, to: any, service: tcp/7000, action: allow, log: true}
+		  - {name: no, from: any, to: any, service: tcp/7001, action: reject}
+	END
+} >"$lab/policy.yaml"
+
+export NOTIFY_SOCKET="$lab/notify"
+"$TW_BUILD/tests/e2e/traffic" notified "$lab/notify" >"$lab/notified" 2>&1 &
+children="$children $!"
+within 5 test -S "$lab/notify" || bail "a service manager listens"
+start_agent --policy "$lab/policy.yaml"
+unset NOTIFY_SOCKET
+check "the service manager is told when all is ready" within 5 grep -qx READY=1 "$lab/notified"
+check "and how it is" grep -q "^STATUS=2 ports, policy number 1" "$lab/notified"
+kill -HUP "$agent"
+check "SIGHUP is told as reloading" within 5 grep -qx RELOADING=1 "$lab/notified"
+check "with the time that notify-reload asks for" grep -q '^MONOTONIC_USEC=[0-9]*$' "$lab/notified"
+sed -i 's/tcp\/7000, action: allow/tcp\/7002, action: allow/' "$lab/policy.yaml"
+kill -HUP "$agent"
+check "SIGHUP reads the policy again" within 5 sh -c \
+	"'$TW_BUILD/tapwall' rules --json --socket '$socket' | grep -q tcp/7002"
+echo 'version: 2' >"$lab/policy.yaml"
+kill -HUP "$agent"
+check "an invalid one is logged" within 5 grep -q 'refused' "$lab/agent.log"
+equal "and refused" 2 "$(tapwall status --json | jq .policy_generation)"
+
+begin g2 echo echo tcp 7002
+begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7002 5
+attempt 1 tcp 10.0.0.12 7001 >/dev/null
+check "traffic flows" within 5 grows stream echoed 10
+check "status" has_keys status version pid uptime_s policy_generation connections connection_bytes \
+	image_bytes image_bytes_per_rule latch attach
+check "ports" has_keys ports name ifindex workload state mac addresses bridge packets bytes denied
+check "flows" has_keys flows proto from to state packets bytes age_s idle_s out in network
+check "rules" has_keys rules name action hits packets bytes last_hit_s
+check "counters" has_keys counters reason out in
+check "log" has_keys log time event verdict reason rule workload direction
+check "version" has_keys version version kernel
+equal "a flow's ends and gates" '"w1 7002 w2 allow echo allow echo"' "$(tapwall flows --json |
+	jq -c 'select(.to.port == 7002) | "\(.from.workload) \(.to.port) \(.to.workload) \(.out.verdict) \(.out.rule) \(.in.verdict) \(.in.rule)"')"
+equal "flows of one workload" 0 "$(tapwall flows --json --workload nobody | wc -l)"
+
+"$TW_BUILD/tapwall" log --follow --json --socket "$socket" >"$lab/followed" &
+follower=$!
+children="$children $follower"
+attempt 1 tcp 10.0.0.12 7001 >/dev/null
+check "a follower of the log sees what happens" within 5 grep -q '"rule":"no"' "$lab/followed"
+
+before=$(memory)
+hostile half >"$lab/half" &
+half=$!
+equal "an oversized frame" closed "$(hostile huge)"
+equal "frames of garbage" "closed 200" "$(hostile garbage)"
+equal "a frame that is dear to unpack" closed "$(hostile unpack)"
+hostile crowd 200 >"$lab/crowd" &
+crowd=$!
+wait $crowd
+check "of a crowd no more stay than there is room for" \
+	test "$(sed 's/held //' "$lab/crowd")" -le 64
+check "others are served again" within 5 answers
+equal "a client that asks much and reads nothing" answered "$(hostile deaf 2000)"
+check "others are served meanwhile" within 5 answers
+wait $half
+equal "a frame that never becomes whole" closed "$(cat "$lab/half")"
+check "the agent's memory is what it was, give or take 16 MiB" \
+	test "$(memory)" -lt $((before + 16384))
+kill -0 "$agent" && ok "and it lives" || not_ok "and it lives"
+finish
