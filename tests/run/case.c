@@ -247,7 +247,7 @@ void tw_case_free(struct tw_case *c)
 	free(c);
 }
 
-int tw_file_read(const char *path, char **ret, struct tw_err *err)
+int tw_case_slurp(const char *path, char **ret, struct tw_err *err)
 {
 	tw_autofile FILE *file = fopen(path, "re");
 	tw_autofree char *text = tw_alloc(FILE_MAX + 1);

@@ -40,4 +40,4 @@ void tw_case_free(struct tw_case *c);
 TW_DEFINE_AUTO(tw_case)
 
 /* A whole file as a string; 0 or negative errno. */
-int tw_file_read(const char *path, char **ret, struct tw_err *err);
+int tw_case_slurp(const char *path, char **ret, struct tw_err *err);

@@ -19,7 +19,7 @@
 #include "fastpath/abi/types.h"
 
 #define TW_DRAFT_LAYERS_MAX 32
-#define TW_DRAFT_BLOB_MAX   2048  /* literal bytes in one description */
+#define TW_DRAFT_BLOB_MAX   8192  /* literal bytes in one description */
 #define TW_DRAFT_BYTES_MAX  65549 /* an Ethernet header and the largest IP packet, less one */
 
 enum tw_layer_kind {

@@ -64,7 +64,7 @@ static enum tw_played play_file(const char *path, struct tw_target *target, stru
 	struct tw_err err = {0};
 	enum tw_played played;
 
-	if (tw_file_read(path, &text, &err) || tw_case_read(name, text, &c, &err)) {
+	if (tw_case_slurp(path, &text, &err) || tw_case_read(name, text, &c, &err)) {
 		tw_err_print(stdout, "case", &err);
 		return TW_PLAYED_FAIL;
 	}

@@ -80,6 +80,14 @@ static int pair_reset(struct tw_target *target, uint32_t max_conns, struct tw_er
 	return failed ? failed : pair->b->ops->reset(pair->b, max_conns, err);
 }
 
+static void pair_forget(struct tw_target *target)
+{
+	struct pair *pair = pair_of(target);
+
+	pair->a->ops->forget(pair->a);
+	pair->b->ops->forget(pair->b);
+}
+
 static int pair_load(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_err *err)
 {
@@ -179,6 +187,7 @@ static const struct tw_target_ops pair_ops = {
 	.name = "pair",
 	.free = pair_free,
 	.reset = pair_reset,
+	.forget = pair_forget,
 	.load = pair_load,
 	.run = pair_run,
 	.get_port = pair_get_port,

@@ -26,6 +26,8 @@ struct tw_target_ops {
 	void (*free)(struct tw_target *target);
 	/* Back to an empty host with room for `max_conns` connections (0: the default). */
 	int (*reset)(struct tw_target *target, uint32_t max_conns, struct tw_err *err);
+	/* Forgets connections and fragments, keeps the rest. */
+	void (*forget)(struct tw_target *target);
 	/* Sets up every vNIC in `epoch` and makes it the one in force. */
 	int (*load)(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
 		struct tw_err *err);

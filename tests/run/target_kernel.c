@@ -82,6 +82,14 @@ static int clear_array(
 	return 0;
 }
 
+static void kernel_forget(struct tw_target *target)
+{
+	const struct kernel *k = kernel_of(target);
+
+	clear_hash(k, TW_MAP_conns);
+	clear_hash(k, TW_MAP_frags);
+}
+
 static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_err *err)
 {
 	struct kernel *k = kernel_of(target);
@@ -92,8 +100,7 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	clear_hash(k, TW_MAP_ports);
 	clear_hash(k, TW_MAP_addrs);
 	clear_hash(k, TW_MAP_macs);
-	clear_hash(k, TW_MAP_conns);
-	clear_hash(k, TW_MAP_frags);
+	kernel_forget(target);
 	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
 		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
 		clear_array(k, TW_MAP_buckets, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_bucket),
@@ -267,6 +274,7 @@ static const struct tw_target_ops kernel_ops = {
 	.name = "kernel",
 	.free = kernel_free,
 	.reset = kernel_reset,
+	.forget = kernel_forget,
 	.load = kernel_load,
 	.run = kernel_run,
 	.get_port = kernel_get_port,

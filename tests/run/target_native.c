@@ -37,6 +37,11 @@ static int native_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	return 0;
 }
 
+static void native_forget(struct tw_target *target)
+{
+	tw_native_forget(native_of(target));
+}
+
 static int native_load(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_err *err)
 {
@@ -121,6 +126,7 @@ static const struct tw_target_ops native_ops = {
 	.name = "native",
 	.free = native_free,
 	.reset = native_reset,
+	.forget = native_forget,
 	.load = native_load,
 	.run = native_run,
 	.get_port = native_get_port,
