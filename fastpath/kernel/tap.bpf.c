@@ -94,15 +94,15 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 }
 
 /* Waking the reader costs far more than the event. It looks by itself every TW_EVENTS_POLL_MS;
- * what is rare or urgent wakes it at once, and so does a buffer that fills up. */
+ * what is rare or urgent wakes it at once, and so do the first events beyond a quarter of the
+ * buffer: if they do not, later ones will not either. */
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	__u64 ahead = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) - TW_EVENTS_BYTES / 4;
+	int urgent = event->kind == TW_EVENT_DENY || event->kind == TW_EVENT_CLAIM;
 
-	if (event->kind == TW_EVENT_DENY || event->kind == TW_EVENT_CLAIM ||
-		bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > TW_EVENTS_BYTES / 4)
-		flags = BPF_RB_FORCE_WAKEUP;
-	bpf_ringbuf_submit(event, flags);
+	bpf_ringbuf_submit(event, urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP
+									: BPF_RB_NO_WAKEUP);
 }
 
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
