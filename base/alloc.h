@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-void *tw_alloc(size_t size);                    /* zeroed; NULL when there is no memory */
-void *tw_realloc(void *old, size_t size);       /* as realloc(); `old` is kept on failure */
+void *tw_alloc(size_t size);			 /* zeroed; NULL when there is no memory */
+void *tw_realloc(void *old, size_t size);	 /* as realloc(); `old` is kept on failure */
 void *tw_alloc_array(size_t count, size_t size); /* zeroed; NULL also when count * size overflows */
 char *tw_strdup(const char *text);
 char *tw_strndup(const char *text, size_t len);

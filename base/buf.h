@@ -18,12 +18,11 @@ struct tw_buf {
 
 #define tw_auto_buf __attribute__((cleanup(tw_buf_done)))
 
-void tw_buf_done(struct tw_buf *buf); /* frees, and leaves an empty buffer */
+void tw_buf_done(struct tw_buf *buf);  /* frees, and leaves an empty buffer */
 void tw_buf_reset(struct tw_buf *buf); /* forgets the content, keeps the memory */
 void tw_buf_add(struct tw_buf *buf, const void *data, size_t len);
 void tw_buf_adds(struct tw_buf *buf, const char *text);
-void tw_buf_addf(struct tw_buf *buf, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void tw_buf_addf(struct tw_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds `len` zero bytes and returns where they start, NULL when there is no memory. The pointer
  * holds until the next call that adds. */
 void *tw_buf_extend(struct tw_buf *buf, size_t len);

@@ -13,28 +13,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define tw_autofree __attribute__((cleanup(tw_cleanup_free)))
-#define tw_autofd __attribute__((cleanup(tw_cleanup_fd)))
-#define tw_autofile __attribute__((cleanup(tw_cleanup_file)))
+#define tw_autofree   __attribute__((cleanup(tw_cleanup_free)))
+#define tw_autofd     __attribute__((cleanup(tw_cleanup_fd)))
+#define tw_autofile   __attribute__((cleanup(tw_cleanup_file)))
 #define tw_auto(name) __attribute__((cleanup(name##_cleanup)))
 
-#define TW_TAKE_PTR(pointer)                                                                       \
-	({                                                                                         \
-		__auto_type tw_taken_ = (pointer);                                                 \
-		(pointer) = NULL;                                                                  \
-		tw_taken_;                                                                         \
+#define TW_TAKE_PTR(pointer)                       \
+	({                                         \
+		__auto_type tw_taken_ = (pointer); \
+		(pointer) = NULL;                  \
+		tw_taken_;                         \
 	})
-#define TW_TAKE_FD(fd)                                                                             \
-	({                                                                                         \
-		int tw_taken_ = (fd);                                                              \
-		(fd) = -1;                                                                         \
-		tw_taken_;                                                                         \
+#define TW_TAKE_FD(fd)                \
+	({                            \
+		int tw_taken_ = (fd); \
+		(fd) = -1;            \
+		tw_taken_;            \
 	})
 
-#define TW_DEFINE_AUTO(name)                                                                       \
-	static inline void name##_cleanup(struct name **pointer)                                   \
-	{                                                                                          \
-		name##_free(*pointer);                                                             \
+#define TW_DEFINE_AUTO(name)                                     \
+	static inline void name##_cleanup(struct name **pointer) \
+	{                                                        \
+		name##_free(*pointer);                           \
 	}
 
 static inline void tw_cleanup_free(void *pointer)

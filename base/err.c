@@ -3,8 +3,8 @@
 
 #include <stdarg.h>
 
-int tw_err_set(struct tw_err *err, int code, const char *place, const char *hint, const char *format,
-	...)
+int tw_err_set(
+	struct tw_err *err, int code, const char *place, const char *hint, const char *format, ...)
 {
 	va_list args;
 

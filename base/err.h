@@ -21,8 +21,8 @@ struct tw_err {
 
 /* Fills `err` (which may be NULL) and returns `code`, so that callers can write
  * `return tw_err_set(err, -EINVAL, place, hint, "…", …)`. `place` and `hint` may be NULL. */
-int tw_err_set(struct tw_err *err, int code, const char *place, const char *hint, const char *format,
-	...) __attribute__((format(printf, 5, 6)));
+int tw_err_set(struct tw_err *err, int code, const char *place, const char *hint,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Prints `program: <place>: <text>; <hint>` and a newline to `out`. */
 void tw_err_print(FILE *out, const char *program, const struct tw_err *err);
