@@ -65,15 +65,17 @@ static const char *scan_string(const char *at, const char **ret_start, size_t *r
 	return at + 1;
 }
 
-/* A plain whole number without sign or leading zeros. */
+#define DIGITS_MAX 9
+
+/* A plain whole number without sign or leading zeros, and short: no port has more digits. */
 static const char *scan_number(const char *at, const char **ret_start, size_t *ret_len)
 {
 	const char *start = at;
 
 	while (*at >= '0' && *at <= '9')
 		at++;
-	if (at == start || (*start == '0' && at - start > 1) || *at == '.' || *at == 'e' ||
-		*at == 'E')
+	if (at == start || at - start > DIGITS_MAX || (*start == '0' && at - start > 1) ||
+		*at == '.' || *at == 'e' || *at == 'E')
 		return NULL;
 	*ret_start = start;
 	*ret_len = (size_t)(at - start);

@@ -10,15 +10,20 @@
 
 #include "base/alloc.h"
 #include "cli/judge.h"
+#include "cli/pcapng.h"
 #include "cli/report.h"
 
-#define NS_PER_S 1000000000ull
+#define LINKTYPE_RAW 101
+#define NS_PER_S     1000000000ull
+#define PCAPNG_START 0x0a /* of the first block's type, in either byte order */
 /* Year 2262: beyond it nanoseconds do not fit 63 bits. Clocks of broken files stop there. */
 #define TIME_MAX_S 9223372035ll
 
+/* Either `pcap`, which owns the file, or `pcapng` and `file`. */
 struct tw_capture {
 	pcap_t *pcap;
-	int link;
+	struct tw_pcapng *pcapng;
+	FILE *file;
 	uint64_t time_ns;
 	uint8_t *room;
 	size_t max;
@@ -89,28 +94,42 @@ static const struct {
 	{DLT_LINUX_SLL2, strip_cooked2},
 };
 
-int tw_capture_open(const char *path, struct tw_capture **ret, struct tw_err *err)
+int tw_capture_take(FILE *file, const char *place, struct tw_capture **ret, struct tw_err *err)
 {
 	tw_auto(tw_capture) struct tw_capture *capture = tw_alloc(sizeof(*capture));
 	char why[PCAP_ERRBUF_SIZE] = "";
-	FILE *file;
+	int first = getc(file);
 
-	if (!capture)
-		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
-	file = strcmp(path, "-") ? fopen(path, "rbe") : fdopen(dup(STDIN_FILENO), "rb");
+	if (!capture) {
+		fclose(file);
+		return tw_err_set(err, -ENOMEM, place, NULL, "out of memory");
+	}
+	ungetc(first, file);
+	if (first == PCAPNG_START) {
+		capture->file = file;
+		if (tw_pcapng_new(file, &capture->pcapng) < 0)
+			return tw_err_set(err, -ENOMEM, place, NULL, "out of memory");
+	} else {
+		capture->pcap = pcap_fopen_offline_with_tstamp_precision(
+			file, PCAP_TSTAMP_PRECISION_NANO, why);
+		if (!capture->pcap) {
+			fclose(file);
+			return tw_err_set(err, -EINVAL, place, "give a pcap or pcapng file",
+				"no capture that can be read: %s", why);
+		}
+	}
+	*ret = TW_TAKE_PTR(capture);
+	return 0;
+}
+
+int tw_capture_open(const char *path, struct tw_capture **ret, struct tw_err *err)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "rbe") : fdopen(dup(STDIN_FILENO), "rb");
+
 	if (!file)
 		return tw_err_set(err, -errno, tw_file_label(path), NULL, "cannot read it: %s",
 			strerror(errno));
-	capture->pcap = pcap_fopen_offline_with_tstamp_precision(
-		file, PCAP_TSTAMP_PRECISION_NANO, why);
-	if (!capture->pcap) {
-		fclose(file);
-		return tw_err_set(err, -EINVAL, tw_file_label(path), "give a pcap or pcapng file",
-			"no capture that can be read: %s", why);
-	}
-	capture->link = pcap_datalink(capture->pcap);
-	*ret = TW_TAKE_PTR(capture);
-	return 0;
+	return tw_capture_take(file, tw_file_label(path), ret, err);
 }
 
 void tw_capture_free(struct tw_capture *capture)
@@ -119,27 +138,27 @@ void tw_capture_free(struct tw_capture *capture)
 		return;
 	if (capture->pcap)
 		pcap_close(capture->pcap);
+	tw_pcapng_free(capture->pcapng);
+	if (capture->file)
+		fclose(capture->file);
 	free(capture->room);
 	free(capture);
 }
 
-const char *tw_capture_link(const struct tw_capture *capture)
+static const char *link_name(int link)
 {
-	const char *name = pcap_datalink_val_to_name(capture->link);
+	const char *name = pcap_datalink_val_to_name(link);
 
 	return name ? name : "unknown";
 }
 
-static void move_clock(struct tw_capture *capture, const struct pcap_pkthdr *header)
+static uint64_t time_of(const struct pcap_pkthdr *header)
 {
 	long long s = header->ts.tv_sec, ns = header->ts.tv_usec;
-	uint64_t time_ns;
 
 	s = s < 0 ? 0 : s > TIME_MAX_S ? TIME_MAX_S : s;
 	ns = ns < 0 || ns >= (long long)NS_PER_S ? 0 : ns;
-	time_ns = (uint64_t)s * NS_PER_S + (uint64_t)ns;
-	if (time_ns > capture->time_ns)
-		capture->time_ns = time_ns;
+	return (uint64_t)s * NS_PER_S + (uint64_t)ns;
 }
 
 static int make_room(struct tw_capture *capture, size_t max)
@@ -156,60 +175,81 @@ static int make_room(struct tw_capture *capture, size_t max)
 	return 0;
 }
 
-/* Copies a frame behind an Ethernet header of our own, or as it is when it has one. */
-static int take_frame(struct tw_capture *capture, const struct pcap_pkthdr *header,
-	const uint8_t *data, struct tw_capture_frame *ret)
+/* The entry of `links` that a link type has, or -1. LINKTYPE_RAW in files is 101, DLT_RAW on
+ * this system may be another. */
+static int find_link(int link)
 {
-	size_t len = header->caplen, wire_len = header->len > len ? header->len : len;
-	size_t skip = 0, head = 0;
-	strip_link *strip = NULL;
-	uint16_t type = 0;
-	size_t i;
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (links[i].link == (link == LINKTYPE_RAW ? DLT_RAW : link))
+			return (int)i;
+	return -1;
+}
 
-	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (links[i].link == capture->link)
-			break;
-	if (i == sizeof(links) / sizeof(links[0]))
+/* Copies a packet behind an Ethernet header of our own, or as it is when it has one. */
+static int take_packet(struct tw_capture *capture, const struct tw_pcapng_packet *packet,
+	struct tw_capture_frame *ret)
+{
+	size_t wire_len = packet->wire_len > packet->len ? packet->wire_len : packet->len;
+	int link = find_link(packet->link);
+	size_t skip = 0, head = 0;
+	uint16_t type = 0;
+
+	if (link < 0)
 		return 0;
-	strip = links[i].strip;
-	if (strip) {
-		if (strip(data, len, &skip, &type) < 0)
+	if (links[link].strip) {
+		if (links[link].strip(packet->data, packet->len, &skip, &type) < 0)
 			return 0;
 		head = ETH_HLEN;
 	}
-	if (make_room(capture, head + len - skip + TW_JUDGE_ROOM) < 0)
+	if (make_room(capture, head + packet->len - skip + TW_JUDGE_ROOM) < 0)
 		return -ENOMEM;
-	if (strip) {
+	if (head) {
 		memset(capture->room, 0, ETH_HLEN);
 		capture->room[2 * ETH_ALEN] = (uint8_t)(type >> 8);
 		capture->room[2 * ETH_ALEN + 1] = (uint8_t)type;
 	}
-	memcpy(capture->room + head, data + skip, len - skip);
+	memcpy(capture->room + head, packet->data + skip, packet->len - skip);
 	ret->data = capture->room;
-	ret->len = head + len - skip;
+	ret->len = head + packet->len - skip;
 	ret->wire_len = head + wire_len - skip;
 	ret->max = capture->max;
-	ret->made_up = strip != NULL;
+	ret->made_up = head != 0;
 	ret->unsupported = false;
 	return 0;
 }
 
-int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err)
+static int next_pcap(struct tw_capture *capture, struct tw_pcapng_packet *ret, struct tw_err *err)
 {
-	struct tw_capture_frame frame = {.unsupported = true};
 	struct pcap_pkthdr *header;
-	const uint8_t *data;
-	int code = pcap_next_ex(capture->pcap, &header, &data);
+	int code = pcap_next_ex(capture->pcap, &header, &ret->data);
 
 	if (code == PCAP_ERROR_BREAK)
 		return 0;
 	if (code != 1)
 		return tw_err_set(err, -EINVAL, NULL, NULL, "the capture is broken: %s",
 			pcap_geterr(capture->pcap));
-	move_clock(capture, header);
-	if (take_frame(capture, header, data, &frame) < 0)
+	ret->link = pcap_datalink(capture->pcap);
+	ret->time_ns = time_of(header);
+	ret->len = header->caplen;
+	ret->wire_len = header->len;
+	return 1;
+}
+
+int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err)
+{
+	struct tw_capture_frame frame = {.unsupported = true};
+	struct tw_pcapng_packet packet;
+	int code = capture->pcap ? next_pcap(capture, &packet, err)
+				 : tw_pcapng_next(capture->pcapng, &packet, err);
+
+	if (code <= 0)
+		return code;
+	if (packet.time_ns > capture->time_ns)
+		capture->time_ns = packet.time_ns;
+	if (take_packet(capture, &packet, &frame) < 0)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
 	frame.time_ns = capture->time_ns;
+	frame.link = link_name(packet.link);
 	*ret = frame;
 	return 1;
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* capture.h: the frames of a capture file, one after another, as Ethernet.
  *
- * What:       pcap and pcapng through libpcap. Link layers that carry bare IP (raw, Linux cooked,
+ * What:       pcap through libpcap, pcapng through pcapng.h. Link layers that carry bare IP (raw, Linux cooked,
  *             BSD loopback) get an Ethernet header with zero MACs, for the caller to fill in.
  * Invariants: any bytes may come; len <= max, wire_len >= len, time never goes back.
- * Bounds:     one frame in memory, of what libpcap accepts (256 KiB).
+ * Bounds:     one frame of at most 256 KiB in memory.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -25,17 +26,17 @@ struct tw_capture_frame {
 	size_t max;
 	bool made_up;	  /* the Ethernet header is ours, its MACs are zero */
 	bool unsupported; /* the link layer carries no such frames: data is NULL */
+	const char *link; /* its name */
 };
 
 /* Opens a file ("-": stdin). 0, or a negative errno with `err` filled: -EINVAL when it is no
  * capture. */
 int tw_capture_open(const char *path, struct tw_capture **ret, struct tw_err *err);
+/* The same for a file that is open, which is taken over. `place` is what errors name. */
+int tw_capture_take(FILE *file, const char *place, struct tw_capture **ret, struct tw_err *err);
 void tw_capture_free(struct tw_capture *capture); /* NULL is fine */
 TW_DEFINE_AUTO(tw_capture)
 
 /* The next frame: 1, 0 at the end, or a negative errno with `err` filled when the file is broken
  * from here on. */
 int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err);
-
-/* The name of the file's link layer. */
-const char *tw_capture_link(const struct tw_capture *capture);

@@ -46,6 +46,7 @@ struct replay {
 	uint64_t last_ns;
 	uint64_t n_frames;
 	uint64_t n_conns;
+	const char *unsupported; /* link layer of the last such frame */
 	uint64_t n_kinds[KIND__MAX];
 	uint64_t n_reasons[TW_R__MAX][TW_V__MAX];
 };
@@ -227,7 +228,9 @@ static int tell(struct replay *replay, struct tw_capture_frame *frame)
 
 	if (!replay->n_frames++)
 		replay->first_ns = replay->last_ns = frame->time_ns;
-	if (!frame->unsupported)
+	if (frame->unsupported)
+		replay->unsupported = frame->link;
+	else
 		judge(replay, frame, &judgement, &told);
 	count(replay, &told);
 	if (replay->options->json)
@@ -236,7 +239,7 @@ static int tell(struct replay *replay, struct tw_capture_frame *frame)
 	return TW_EXIT_OK;
 }
 
-static int summary_json(const struct replay *replay, const char *link)
+static int summary_json(const struct replay *replay)
 {
 	json_t *verdicts = json_object();
 	json_t *summary;
@@ -250,8 +253,8 @@ static int summary_json(const struct replay *replay, const char *link)
 	summary = json_pack("{s:o, s:o, s:o}", "frames", tw_json_u64(replay->n_frames), "verdicts",
 		verdicts, "connections", tw_json_u64(replay->n_conns));
 	if (replay->n_kinds[KIND_UNSUPPORTED])
-		summary = tw_json_merge(
-			summary, json_pack("{s:o}", "unsupported", tw_json_text(link)));
+		summary = tw_json_merge(summary,
+			json_pack("{s:o}", "unsupported", tw_json_text(replay->unsupported)));
 	return tw_json_print(json_pack("{s:o}", "summary", summary));
 }
 
@@ -280,7 +283,7 @@ static int summary_reasons(const struct replay *replay)
 	return tw_sheet_show(&sheet, "");
 }
 
-static int summary_text(const struct replay *replay, const char *link)
+static int summary_text(const struct replay *replay)
 {
 	const char *gap = ": ";
 
@@ -298,7 +301,7 @@ static int summary_text(const struct replay *replay, const char *link)
 		tw_human_count(replay->n_conns).text, replay->n_conns == 1 ? "" : "s");
 	if (replay->n_kinds[KIND_UNSUPPORTED])
 		printf("%sunsupported: the link layer is %s, which is not Ethernet, bare IP, Linux cooked or BSD loopback, or the frame ends inside it%s\n",
-			tw_style_on(TW_STYLE_DIM), link, tw_style_off());
+			tw_style_on(TW_STYLE_DIM), replay->unsupported, tw_style_off());
 	return summary_reasons(replay);
 }
 
@@ -323,9 +326,9 @@ static int play(struct replay *replay)
 	if (exit_code)
 		return exit_code;
 	if (replay->options->json)
-		exit_code = summary_json(replay, tw_capture_link(capture));
+		exit_code = summary_json(replay);
 	else
-		exit_code = summary_text(replay, tw_capture_link(capture));
+		exit_code = summary_text(replay);
 	return exit_code ? exit_code : broken;
 }
 

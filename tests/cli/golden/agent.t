@@ -29,7 +29,6 @@ $ fake_agent good tapwall rules --socket agent.sock
 #  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
 1  web-to-db  allow   12,345  9,876,543  6.5 GiB      0.2s    17  from: web, to: db, service: tcp/5432
 2  default    deny         0          0      0 B     never
-#  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
 $ fake_agent good tapwall counters --socket agent.sock
 REASON         OUT  IN  MEANS
 policy       1,000  23  a rule, or the default, decided the connection

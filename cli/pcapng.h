@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* pcapng.h: the packets of a pcapng file, one after another.
+ *
+ * Why:        libpcap reads pcapng, but refuses files whose interfaces differ in snap length, link
+ *             type or clock, as those of captures on several interfaces do.
+ * Invariants: any bytes may come; what is read is never longer than what is there.
+ * Bounds:     one packet of at most TW_PCAPNG_PACKET_MAX bytes and TW_PCAPNG_INTERFACES_MAX
+ *             interfaces in memory; other blocks are passed over, whatever their size.
+ * Source:     draft-ietf-opsawg-pcapng.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define TW_PCAPNG_PACKET_MAX	 262144 /* as libpcap's MAXIMUM_SNAPLEN */
+#define TW_PCAPNG_INTERFACES_MAX 65536
+
+struct tw_pcapng;
+
+struct tw_pcapng_packet {
+	int link;	     /* LINKTYPE_… of its interface */
+	uint64_t time_ns;    /* since 1970; 0 when the block has no time */
+	const uint8_t *data; /* the reader's memory, until the next call */
+	uint32_t len;
+	uint32_t wire_len;
+};
+
+/* Reads from `file`, at whose start a section begins; the caller keeps it open and closes it. 0 or
+ * -ENOMEM. */
+int tw_pcapng_new(FILE *file, struct tw_pcapng **ret);
+void tw_pcapng_free(struct tw_pcapng *reader); /* NULL is fine */
+TW_DEFINE_AUTO(tw_pcapng)
+
+/* The next packet: 1, 0 at the end, or a negative errno with `err` filled when the file is broken
+ * from here on. */
+int tw_pcapng_next(struct tw_pcapng *reader, struct tw_pcapng_packet *ret, struct tw_err *err);
