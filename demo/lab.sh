@@ -188,11 +188,16 @@ lab_nic() {
 		-device "virtio-net-pci,netdev=$1,mac=$2,romfile="
 }
 
+# What QEMU complained of, or else the end of the guest's console.
+lab_last_words() {
+	cat "$LAB_RUN/$1.qemu" "$LAB_RUN/$1.console" 2>/dev/null | tail -n 3 | tr -d '\r'
+}
+
 # lab_await NAME…: until every guest listens on its command line.
 lab_await() {
 	for vm_name in "$@"; do
 		"$TW_BUILD/demo/guest" -t "${LAB_BOOT_SECONDS:-60}" -w "$LAB_RUN/$vm_name.sock" ||
-			{ lab_fail "guest $vm_name did not come up; see $LAB_RUN/$vm_name.console"; return; }
+			{ lab_fail "guest $vm_name did not come up; it said last: $(lab_last_words "$vm_name")"; return; }
 	done
 }
 
