@@ -181,7 +181,7 @@ static int read_path(struct tw_player *p, const char *text, struct path *path)
 	return !err && path->n < 2 ? tw_player_wrong(p, "'->' leads nowhere") : err;
 }
 
-/* One "VERDICT REASON [RULE] [state=S] [new] [untracked]" against what came out. `again`: the
+/* One "VERDICT REASON [RULE] [state=S] [new] [untracked] [cut]" against what came out. `again`: the
  * expectation is that of a port before this one too, so "new" was said of that one. */
 static int compare_expected(
 	struct tw_player *p, char *text, bool again, const struct tw_native_result *result)
@@ -207,6 +207,9 @@ static int compare_expected(
 		} else if (!strcmp(word, "untracked")) {
 			if (o->tracked)
 				return 1;
+		} else if (!strcmp(word, "cut") || !strcmp(word, "bridged")) {
+			if (!result->cut_ifindex != !strcmp(word, "bridged"))
+				return 1;
 		} else {
 			size_t rule = tw_decision_rule(o->decision);
 
@@ -231,6 +234,8 @@ static void print_outcome(
 		tw_buf_addf(out, " state=%s%s", tw_state_name(o->state), o->created ? " new" : "");
 	else
 		tw_buf_adds(out, " untracked");
+	if (result->cut_ifindex)
+		tw_buf_adds(out, " cut");
 }
 
 /* What holds for every outcome, whatever the case is about. */
@@ -246,6 +251,8 @@ static const char *impossible(const struct judgement *j, const struct tw_native_
 		return "the outcome has no reason";
 	if (result->replied && o->verdict != TW_V_REJECT)
 		return "a refusal was sent for a frame that was not rejected";
+	if (result->cut_ifindex && (o->verdict != TW_V_ALLOW || o->dir != TW_DIR_OUT))
+		return "a frame was cut through that was not let out";
 	if (o->created && !o->tracked)
 		return "a connection was opened and is not there";
 	return NULL;

@@ -15,8 +15,10 @@ struct tw_port_change {
 	bool has_pvid;
 	bool has_adopt;
 	bool has_flags; /* a port outside the policy */
+	bool cut;	/* cut-through may start and end here */
 	uint16_t network;
 	uint16_t pvid;
+	uint32_t len_max; /* of frames, for cut-through */
 	uint16_t flags;
 	uint32_t adopt_until;
 };

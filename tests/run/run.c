@@ -26,6 +26,8 @@ static const struct {
 	{TW_R_ROUTER_ADVERT, TW_DIR_IN},
 	{TW_R_REDIRECT, TW_DIR_IN},
 	{TW_R_NOT_FOR_PORT, TW_DIR_OUT},
+	/* A frame that is cut through tells so where it arrives. */
+	{TW_R_CUT_THROUGH, TW_DIR_OUT},
 	/* Compiled images never contradict themselves; tests/unit feeds broken ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},

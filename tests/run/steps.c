@@ -41,7 +41,17 @@ int tw_player_fail(struct tw_player *p, const struct tw_step *step, const char *
 	return -EINVAL;
 }
 
-/* ---- port NAME [network=N] [pvid=N] [adopt=SECONDS] [shut] [unclaimed=ignore|deny] [watch] ---- */
+/* ---- port NAME [network=N] [pvid=N] [adopt=SECONDS] [shut] [cut=LEN] [unclaimed=ignore|deny] [watch] ---- */
+
+static int vouch(
+	struct tw_player *p, const struct tw_port_change *change, const struct tw_port *port)
+{
+	struct tw_local_key key = {.network = port->network, .vlan = port->pvid};
+	const struct tw_local local = {change->ifindex, change->len_max};
+
+	memcpy(key.mac, port->mac, sizeof(key.mac));
+	return p->target->ops->add_local(p->target, &key, &local);
+}
 
 static int apply_change(struct tw_player *p, const struct tw_port_change *change)
 {
@@ -65,6 +75,12 @@ static int apply_change(struct tw_player *p, const struct tw_port_change *change
 		port.pvid = change->pvid;
 	if (change->has_adopt)
 		port.adopt_until = change->adopt_until;
+	if (change->cut) {
+		port.flags |= TW_PORT_F_CUT;
+		err = vouch(p, change, &port);
+		if (err)
+			return err;
+	}
 	return p->target->ops->set_port(p->target, change->ifindex, p->epoch, &port);
 }
 
@@ -100,6 +116,9 @@ static int read_change(
 		change->has_adopt = true;
 		change->adopt_until = (uint32_t)((p->c->start_ns + step->at_ns + ns) >>
 						 TW_TICK_SHIFT);
+	} else if (!strcmp(word, "cut") && value && !tw_word_number(value, &number)) {
+		change->cut = true;
+		change->len_max = number;
 	} else if (!strcmp(word, "network") && value && !tw_word_number(value, &number)) {
 		change->has_network = true;
 		change->network = (uint16_t)number;
@@ -138,7 +157,7 @@ static int do_port(struct tw_player *p, const struct tw_step *step, char *text)
 	return err;
 }
 
-/* ---- set timeout.STATE=SECONDS, reply-rate=N, reply-burst=N, event-rate=N, event-burst=N ---- */
+/* ---- set timeout.STATE=SECONDS, reply-rate=N, reply-burst=N, event-rate=N, event-burst=N, cut-through=0|1 ---- */
 
 static int set_timeout(
 	struct tw_player *p, struct tw_config *config, const char *state, uint32_t seconds)
@@ -175,6 +194,8 @@ static int do_set(struct tw_player *p, char *text)
 			config.reply_burst = number;
 		} else if (!strcmp(word, "event-rate")) {
 			config.event_rate = number;
+		} else if (!strcmp(word, "cut-through")) {
+			config.cut_through = number;
 		} else if (!strcmp(word, "event-burst")) {
 			config.event_burst = number;
 		} else {

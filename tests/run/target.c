@@ -25,14 +25,15 @@ void tw_outcome_print(const struct tw_native_result *result, struct tw_buf *out)
 	if (o->tracked)
 		tw_buf_addf(out, ", %s%s, way %u", o->created ? "new " : "",
 			tw_state_name(o->state), o->way);
-	tw_buf_addf(out, "%s)", result->replied ? ", replied" : "");
+	tw_buf_addf(out, "%s%s)", result->replied ? ", replied" : "",
+		result->cut_ifindex ? ", cut through" : "");
 }
 
 bool tw_outcome_differs(
 	const struct tw_native_result *a, const struct tw_native_result *b, struct tw_buf *out)
 {
 	if (!memcmp(&a->outcome, &b->outcome, sizeof(a->outcome)) && a->replied == b->replied &&
-		(!a->replied || a->reply_len == b->reply_len))
+		!a->cut_ifindex == !b->cut_ifindex && (!a->replied || a->reply_len == b->reply_len))
 		return false;
 	tw_outcome_print(a, out);
 	tw_buf_adds(out, " against ");
@@ -147,6 +148,15 @@ static int pair_set_port(
 	return failed ? failed : pair->b->ops->set_port(pair->b, ifindex, epoch, port);
 }
 
+static int pair_add_local(
+	struct tw_target *target, const struct tw_local_key *key, const struct tw_local *local)
+{
+	struct pair *pair = pair_of(target);
+	int failed = pair->a->ops->add_local(pair->a, key, local);
+
+	return failed ? failed : pair->b->ops->add_local(pair->b, key, local);
+}
+
 static int pair_get_config(struct tw_target *target, struct tw_config *ret)
 {
 	struct pair *pair = pair_of(target);
@@ -192,6 +202,7 @@ static const struct tw_target_ops pair_ops = {
 	.run = pair_run,
 	.get_port = pair_get_port,
 	.set_port = pair_set_port,
+	.add_local = pair_add_local,
 	.get_config = pair_get_config,
 	.set_config = pair_set_config,
 	.each_conn = pair_each_conn,

@@ -39,6 +39,9 @@ struct tw_target_ops {
 	/* `port` NULL removes the entry. */
 	int (*set_port)(struct tw_target *target, uint32_t ifindex, uint32_t epoch,
 		const struct tw_port *port);
+	/* Vouches for a MAC, for cut-through. */
+	int (*add_local)(struct tw_target *target, const struct tw_local_key *key,
+		const struct tw_local *local);
 	int (*get_config)(struct tw_target *target, struct tw_config *ret);
 	int (*set_config)(struct tw_target *target, const struct tw_config *config);
 	int (*each_conn)(struct tw_target *target, tw_conn_fn *each, void *arg);

@@ -100,6 +100,7 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	clear_hash(k, TW_MAP_ports);
 	clear_hash(k, TW_MAP_addrs);
 	clear_hash(k, TW_MAP_macs);
+	clear_hash(k, TW_MAP_locals);
 	kernel_forget(target);
 	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
 		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
@@ -192,7 +193,9 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	if (failed)
 		return tw_err_set(
 			err, failed, NULL, NULL, "BPF_PROG_TEST_RUN: %s", strerror(-failed));
-	ret->replied = code == REDIRECTED;
+	ret->replied = code == REDIRECTED && ret->outcome.verdict == TW_V_REJECT;
+	/* The test run does not tell where to, only that it was. */
+	ret->cut_ifindex = code == REDIRECTED && !ret->replied;
 	ret->reply_len = ret->replied ? len : 0;
 	return 0;
 }
@@ -207,6 +210,14 @@ static int kernel_set_port(
 	struct tw_target *target, uint32_t ifindex, uint32_t epoch, const struct tw_port *port)
 {
 	return tw_kernel_set_port(kernel_of(target)->kernel, ifindex, epoch, port);
+}
+
+static int kernel_add_local(
+	struct tw_target *target, const struct tw_local_key *key, const struct tw_local *local)
+{
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_locals);
+
+	return bpf_map_update_elem(fd, key, local, BPF_ANY) ? -errno : 0;
 }
 
 static int kernel_get_config(struct tw_target *target, struct tw_config *ret)
@@ -279,6 +290,7 @@ static const struct tw_target_ops kernel_ops = {
 	.run = kernel_run,
 	.get_port = kernel_get_port,
 	.set_port = kernel_set_port,
+	.add_local = kernel_add_local,
 	.get_config = kernel_get_config,
 	.set_config = kernel_set_config,
 	.each_conn = kernel_each_conn,

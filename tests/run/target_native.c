@@ -93,6 +93,12 @@ static int native_set_port(
 	return 0;
 }
 
+static int native_add_local(
+	struct tw_target *target, const struct tw_local_key *key, const struct tw_local *local)
+{
+	return tw_native_add_local(native_of(target), key, local);
+}
+
 static int native_get_config(struct tw_target *target, struct tw_config *ret)
 {
 	*ret = *tw_native_config(native_of(target));
@@ -131,6 +137,7 @@ static const struct tw_target_ops native_ops = {
 	.run = native_run,
 	.get_port = native_get_port,
 	.set_port = native_set_port,
+	.add_local = native_add_local,
 	.get_config = native_get_config,
 	.set_config = native_set_config,
 	.each_conn = native_each_conn,
