@@ -249,9 +249,7 @@ static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 		tw_kernel_facts(agent->kernel)->tcx ? "tcx" : "clsact",
 		tw_kernel_facts(agent->kernel)->max_conns,
 		tw_kernel_facts(agent->kernel)->conn_bytes);
-	if (options->forwarding == TW_FORWARDING_CUT_THROUGH)
-		tw_log(TW_LOG_WARNING,
-			"--forwarding cut-through is not in this version: frames go through the vSwitch");
+	tw_locals_init(agent);
 	return 0;
 }
 
@@ -324,6 +322,7 @@ static void done(struct tw_agent *agent)
 	tw_inforce_free(agent->inforce);
 	tw_vec_done(&agent->adopted);
 	tw_vec_done(&agent->watched);
+	tw_locals_done(&agent->locals);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);
 	tw_ports_done(&agent->ports);
@@ -373,8 +372,10 @@ int tw_agent_release(const struct tw_agent_options *options)
 	struct tw_err err = {0};
 	int ret = tw_store_open(options->state_dir, &store, &err);
 
-	if (!ret)
+	if (!ret) {
+		tw_locals_release(options->bpffs);
 		ret = tw_kernel_release(options->bpffs, &err);
+	}
 	/* Without netfilter there is nothing of ours in it. */
 	if (!ret && !tw_latch_new(options->bpffs, &none, &latch, NULL) && tw_latch_exists(latch))
 		ret = tw_latch_remove(latch, &err);

@@ -16,6 +16,7 @@
 #include "agent/inforce.h"
 #include "agent/journal.h"
 #include "agent/latch.h"
+#include "agent/locals.h"
 #include "agent/loop.h"
 #include "agent/netlink.h"
 #include "agent/pattern.h"
@@ -60,6 +61,8 @@ struct tw_agent {
 	struct tw_latch *latch; /* NULL where netfilter has no bridge family */
 	struct tw_netlink *netlink;
 	struct tw_server *server;
+
+	struct tw_locals locals;
 
 	/* publish.c */
 	struct tw_inforce *inforce;	   /* NULL: nothing is in force, all ports are shut */

@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +45,24 @@ static uint32_t read_u32(const struct nlattr *attr)
 	return value;
 }
 
+/* What a bridge says of its port. */
+static void read_bridge_port(const struct nlattr *info, struct tw_link *link)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_payload_len(attr) < 1)
+			continue;
+		if (mnl_attr_get_type(attr) == IFLA_BRPORT_STATE) {
+			link->has_bridge_port = true;
+			link->bridge_state = mnl_attr_get_u8(attr);
+		} else if (mnl_attr_get_type(attr) == IFLA_BRPORT_ISOLATED) {
+			link->isolated = mnl_attr_get_u8(attr) != 0;
+		}
+	}
+}
+
 static void read_info(const struct nlattr *info, struct tw_link *link)
 {
 	const struct nlattr *attr, *inner;
@@ -79,8 +98,10 @@ static void read_vlans(const struct nlattr *spec, struct tw_link *link)
 			mnl_attr_get_payload_len(attr) < sizeof(vlan))
 			continue;
 		memcpy(&vlan, mnl_attr_get_payload(attr), sizeof(vlan));
-		if (vlan.flags & BRIDGE_VLAN_INFO_PVID)
-			link->pvid = vlan.vid;
+		if (!(vlan.flags & BRIDGE_VLAN_INFO_PVID))
+			continue;
+		link->pvid = vlan.vid;
+		link->pvid_untagged = vlan.flags & BRIDGE_VLAN_INFO_UNTAGGED;
 	}
 }
 
@@ -99,6 +120,13 @@ static void read_attr(const struct nlattr *attr, bool bridge_view, struct tw_lin
 	case IFLA_MASTER:
 		link->master = read_u32(attr);
 		break;
+	case IFLA_MTU:
+		link->mtu = read_u32(attr);
+		break;
+	case IFLA_PROTINFO:
+		if (bridge_view && mnl_attr_get_payload_len(attr) >= MNL_ATTR_HDRLEN)
+			read_bridge_port(attr, link);
+		break;
 	case IFLA_LINKINFO:
 		read_info(attr, link);
 		break;
@@ -107,6 +135,30 @@ static void read_attr(const struct nlattr *attr, bool bridge_view, struct tw_lin
 			read_vlans(attr, link);
 		break;
 	}
+}
+
+/* A bridge's forwarding database: only where a MAC is now. */
+static int on_neighbour(const struct nlmsghdr *header, const struct tw_netlink *netlink)
+{
+	const struct ndmsg *info = mnl_nlmsg_get_payload(header);
+	const uint8_t *mac = NULL;
+	const struct nlattr *attr;
+	uint32_t bridge = 0;
+
+	if (header->nlmsg_type != RTM_NEWNEIGH ||
+		mnl_nlmsg_get_payload_len(header) < sizeof(*info) ||
+		info->ndm_family != AF_BRIDGE || info->ndm_ifindex <= 0)
+		return MNL_CB_OK;
+	mnl_attr_for_each (attr, header, sizeof(*info)) {
+		if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
+			mac = mnl_attr_get_payload(attr);
+		else if (mnl_attr_get_type(attr) == NDA_MASTER)
+			bridge = read_u32(attr);
+	}
+	if (mac && bridge)
+		netlink->handler.learned(
+			netlink->handler.arg, mac, bridge, (uint32_t)info->ndm_ifindex);
+	return MNL_CB_OK;
 }
 
 static int on_message(const struct nlmsghdr *header, void *arg)
@@ -119,7 +171,7 @@ static int on_message(const struct nlmsghdr *header, void *arg)
 	bool bridge_view;
 
 	if (header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK)
-		return MNL_CB_OK;
+		return on_neighbour(header, netlink);
 	if (mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_index <= 0)
 		return MNL_CB_OK;
 	bridge_view = info->ifi_family == AF_BRIDGE;
@@ -132,8 +184,8 @@ static int on_message(const struct nlmsghdr *header, void *arg)
 		handler->gone(handler->arg, link.ifindex);
 	else if (header->nlmsg_type == RTM_NEWLINK && !bridge_view)
 		handler->changed(handler->arg, &link);
-	else if (header->nlmsg_type == RTM_NEWLINK && link.has_pvid)
-		handler->vlans(handler->arg, &link);
+	else if (header->nlmsg_type == RTM_NEWLINK && (link.has_pvid || link.has_bridge_port))
+		handler->port(handler->arg, &link);
 	return MNL_CB_OK;
 }
 
@@ -156,7 +208,7 @@ int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink 
 	if (!netlink)
 		return -ENOMEM;
 	netlink->handler = *handler;
-	netlink->events = open_socket(RTMGRP_LINK, SOCK_NONBLOCK);
+	netlink->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH, SOCK_NONBLOCK);
 	if (!netlink->events) {
 		int err = -errno;
 
@@ -246,4 +298,37 @@ int tw_netlink_dump(struct tw_netlink *netlink)
 		ret = dump_family(netlink, sock, AF_BRIDGE);
 	mnl_socket_close(sock);
 	return ret == -EINTR ? 0 : ret;
+}
+
+int tw_netlink_fdb(struct tw_netlink *netlink, bool there, uint32_t ifindex, const uint8_t mac[6],
+	uint16_t vlan)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
+	struct mnl_socket *sock = open_socket(0, 0);
+	const struct timeval limit = {.tv_sec = 1};
+	unsigned int seq = ++netlink->seq;
+	struct ndmsg *info;
+	int ret;
+
+	if (!sock)
+		return -errno;
+	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	request->nlmsg_type = there ? RTM_NEWNEIGH : RTM_DELNEIGH;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	if (there)
+		request->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
+	request->nlmsg_seq = seq;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ndm_family = AF_BRIDGE;
+	info->ndm_ifindex = (int)ifindex;
+	info->ndm_flags = NTF_MASTER | NTF_EXT_LEARNED;
+	info->ndm_state = NUD_REACHABLE;
+	mnl_attr_put(request, NDA_LLADDR, 6, mac);
+	if (vlan)
+		mnl_attr_put_u16(request, NDA_VLAN, vlan);
+	ret = mnl_socket_sendto(sock, request, request->nlmsg_len) < 0
+		      ? -errno
+		      : receive(netlink, sock, seq);
+	mnl_socket_close(sock);
+	return ret < 0 ? ret : 0;
 }

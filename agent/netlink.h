@@ -28,13 +28,21 @@ struct tw_link {
 	uint32_t master; /* bridge or bond it belongs to, 0 = none */
 	bool has_pvid;	 /* a message about VLANs of a bridge port */
 	uint16_t pvid;	 /* VLAN of untagged frames, 0 = none */
+	bool pvid_untagged;
+	uint32_t mtu;
+	bool has_bridge_port; /* the two below are known */
+	uint8_t bridge_state; /* BR_STATE_… */
+	bool isolated;
 	bool has_filtering;
 	bool filtering; /* of a bridge: it tells VLANs apart */
 };
 
 struct tw_netlink_handler {
 	void (*changed)(void *arg, const struct tw_link *link); /* new, or something changed */
-	void (*vlans)(void *arg, const struct tw_link *link);	/* only ifindex, master and pvid */
+	/* A bridge's view of its port: ifindex, master, and what has_pvid and has_bridge_port say. */
+	void (*port)(void *arg, const struct tw_link *link);
+	/* A bridge has learned where a MAC is. */
+	void (*learned)(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);
 	void (*gone)(void *arg, uint32_t ifindex);
 	void *arg;
 };
@@ -44,7 +52,12 @@ void tw_netlink_free(struct tw_netlink *netlink);
 TW_DEFINE_AUTO(tw_netlink)
 int tw_netlink_fd(const struct tw_netlink *netlink);
 
-/* Tells of every interface there is: first all of `changed`, then all of `vlans`. */
+/* Tells of every interface there is: first all of `changed`, then all of `port`. */
 int tw_netlink_dump(struct tw_netlink *netlink);
 /* Takes what has come, without waiting; 0, -ENOBUFS, or another negative errno. */
 int tw_netlink_read(struct tw_netlink *netlink);
+
+/* Tells a port's bridge that a MAC is there (extern_learn: it stays until taken back, or until the
+ * bridge sees it elsewhere), or no longer is. `vlan` 0: the bridge has none. 0 or negative errno. */
+int tw_netlink_fdb(struct tw_netlink *netlink, bool there, uint32_t ifindex, const uint8_t mac[6],
+	uint16_t vlan);

@@ -102,6 +102,15 @@ static bool judged(const struct tw_port *live)
 	return live && live->image && !(live->flags & TW_PORT_F_UNCLAIMED);
 }
 
+/* Whether nothing changed but the way that frames take: no gate needs to be asked again. */
+static bool decides_alike(const struct tw_plan_row *row, const struct tw_port *live)
+{
+	struct tw_port entry = row->entry;
+
+	entry.flags = (uint16_t)((entry.flags & ~TW_PORT_F_CUT) | (live->flags & TW_PORT_F_CUT));
+	return entries_equal(&entry, live) && row->prefixes == row->port->prefixes;
+}
+
 static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *plan, struct tw_plan_row *row, struct tw_diags *diags, struct tw_err *err)
 {
@@ -120,11 +129,13 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 	row->entry.id = port->id;
 	row->entry.network = port->network;
 	row->entry.pvid = port->vlan;
+	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(agent, port, &row->entry))
+		row->entry.flags |= TW_PORT_F_CUT;
 	row->changed = !live || !entries_equal(&row->entry, live) ||
 		       row->prefixes != port->prefixes;
 	if (row->changed) {
 		plan->n_changed++;
-		plan->flip |= judged(live);
+		plan->flip |= judged(live) && !decides_alike(row, live);
 	}
 	return 0;
 }

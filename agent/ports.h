@@ -32,7 +32,12 @@ struct tw_agent_port {
 	uint32_t bridge; /* ifindex, 0 = none */
 	uint16_t id;
 	uint16_t network;
-	uint16_t pvid; /* the VLAN that its bridge has for untagged frames */
+	uint16_t pvid;	      /* the VLAN that its bridge has for untagged frames */
+	bool pvid_untagged;   /* and that leaves by this port without a tag */
+	uint8_t bridge_state; /* BR_STATE_…; 0 also while no bridge has said */
+	bool isolated;	      /* its bridge keeps it apart from other such ports */
+	bool moved;	      /* its bridge has seen its workload's MAC elsewhere */
+	uint32_t mtu;
 	uint16_t vlan; /* the same, if that bridge tells VLANs apart, else 0 */
 	bool seen;     /* in the dump at hand */
 	bool attached;

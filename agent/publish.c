@@ -220,6 +220,7 @@ static void settle(struct tw_agent *agent, const struct tw_plan *plan, bool new_
 {
 	tw_vec_foreach (&plan->rows, row)
 		settle_row(agent, row);
+	tw_locals_sync(agent);
 	if (new_policy || macs_differ(agent, plan))
 		watch_macs(agent, plan->taken);
 }
@@ -238,6 +239,7 @@ static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
 		wanted.timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
 					TW_TICKS_PER_SECOND;
 	}
+	wanted.cut_through = agent->options->forwarding == TW_FORWARDING_CUT_THROUGH;
 	if (!memcmp(&wanted, &config, sizeof(config)))
 		return 0;
 	return tw_kernel_set_config(agent->kernel, &wanted);

@@ -247,22 +247,46 @@ static void on_changed(void *arg, const struct tw_link *link)
 		port->has_mac = true;
 		agent->dirty = true;
 	}
+	if (port->mtu != link->mtu) {
+		port->mtu = link->mtu;
+		agent->dirty = true;
+	}
 	if (port->bridge != link->master) {
 		port->bridge = link->master;
 		port->pvid = 0;
+		port->bridge_state = 0;
+		port->moved = false;
+		agent->dirty = true;
 	}
 	place(agent, port);
 }
 
-static void on_vlans(void *arg, const struct tw_link *link)
+static void on_port(void *arg, const struct tw_link *link)
 {
 	struct tw_agent *agent = arg;
 	struct tw_agent_port *port = tw_ports_find(&agent->ports, link->ifindex);
 
 	if (!port || (link->master && link->master != port->bridge))
 		return;
+	if (link->has_bridge_port &&
+		(port->bridge_state != link->bridge_state || port->isolated != link->isolated)) {
+		port->bridge_state = link->bridge_state;
+		port->isolated = link->isolated;
+		agent->dirty = true;
+	}
+	if (!link->has_pvid)
+		return;
+	agent->dirty |= port->pvid_untagged != link->pvid_untagged;
+	port->pvid_untagged = link->pvid_untagged;
 	port->pvid = link->pvid;
 	place(agent, port);
+}
+
+static void on_learned(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex)
+{
+	struct tw_agent *agent = arg;
+
+	agent->dirty |= tw_locals_moved(agent, mac, bridge, ifindex);
 }
 
 static void on_gone(void *arg, uint32_t ifindex)
@@ -309,7 +333,7 @@ static void on_netlink(void *arg, uint32_t events)
 
 int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 {
-	const struct tw_netlink_handler handler = {on_changed, on_vlans, on_gone, agent};
+	const struct tw_netlink_handler handler = {on_changed, on_port, on_learned, on_gone, agent};
 	int ret;
 
 	tw_store_load_ports(

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* locals.h: which MACs cut-through may go to, and the bridge's memory of them.
+ *
+ * What:       keeps the map `locals` equal to the ports whose entries have TW_PORT_F_CUT, and tells
+ *             their bridges where these MACs are (extern_learn): a bridge that no longer sees a
+ *             guest's frames would forget its MAC and flood what comes for it from elsewhere.
+ * Invariants: 1. A MAC is vouched for only while its port's own entry allows it, so a late removal
+ *                here sends no frame astray: cut.h looks at the entry too.
+ *             2. A port is fit only as a forwarding, not isolated port of a bridge, with one known
+ *                MAC, whose untagged VLAN leaves untagged, and not while its MAC is seen elsewhere.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/ports.h"
+#include "base/vec.h"
+#include "fastpath/abi/types.h"
+
+struct tw_agent;
+
+struct tw_locals_row {
+	struct tw_local_key key;
+	struct tw_local local;
+	bool wanted;
+};
+
+struct tw_locals {
+	TW_VEC(struct tw_locals_row) rows; /* what the map holds */
+};
+
+/* Empties the map of what an earlier agent vouched for; its bridges keep what they were told. */
+void tw_locals_init(struct tw_agent *agent);
+void tw_locals_done(struct tw_locals *locals);
+
+/* Makes the bridges forget what any agent with these pins told them. */
+void tw_locals_release(const char *bpffs);
+
+/* Whether cut-through may start and end at a protected port that has this entry. */
+bool tw_locals_fit(const struct tw_agent *agent, const struct tw_agent_port *port,
+	const struct tw_port *entry);
+/* Brings map and bridges up to the entries in force. Troubles are logged: frames then go through
+ * the vSwitch. */
+void tw_locals_sync(struct tw_agent *agent);
+/* A bridge has seen `mac` behind `ifindex`. True when that changes whether a port is fit. */
+bool tw_locals_moved(
+	struct tw_agent *agent, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);
