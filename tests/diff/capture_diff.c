@@ -15,8 +15,8 @@
 #include "cli/capture.h"
 #include "fastpath/abi/names.h"
 #include "tests/diff/sequence.h"
+#include "tests/run/both.h"
 #include "tests/run/case.h"
-#include "tests/run/netns.h"
 #include "tests/run/run.h"
 
 #define FRAMES_MAX 20000 /* of one file */
@@ -187,23 +187,6 @@ static void print_tally(const struct run *run)
 	printf("\n");
 }
 
-static int make_pair(struct tw_target **ret, struct tw_err *err)
-{
-	struct tw_target *native, *kernel;
-	int failed = tw_netns_enter(TW_PORTS_TAP, 2, err);
-
-	if (!failed)
-		failed = tw_target_kernel(&kernel, err);
-	if (failed)
-		return failed;
-	failed = tw_target_native(&native, err);
-	if (failed) {
-		tw_target_free(kernel);
-		return failed;
-	}
-	return tw_target_pair(native, kernel, ret);
-}
-
 /* All files, under the open policy with connections taken up mid-stream, under the other without. */
 static int run_all(struct run *run, char *const *policies, int n_policies)
 {
@@ -248,7 +231,7 @@ int main(int argc, char **argv)
 		return TW_RUN_SKIPPED;
 	}
 	qsort(files, n_files, sizeof(*files), by_name);
-	failed = make_pair(&target, &err);
+	failed = tw_target_both(TW_PORTS_TAP, &target, &err);
 	if (failed) {
 		printf("skipped: %s\n", err.text);
 		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;

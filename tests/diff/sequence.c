@@ -8,7 +8,8 @@
 #include "fastpath/abi/names.h"
 #include "fastpath/native/scene.h"
 
-#define START_NS 1000000000000ull
+#define START_NS    1000000000000ull
+#define CUT_LEN_MAX 1514
 
 struct player {
 	const struct tw_seq *seq;
@@ -46,12 +47,31 @@ int tw_seq_add(struct tw_seq *seq, const struct tw_seq_item *item)
 	return 0;
 }
 
+static int set_up_port(struct player *p, uint32_t ifindex)
+{
+	const struct tw_local local = {ifindex, CUT_LEN_MAX};
+	struct tw_local_key key = {0};
+	struct tw_port port;
+	int failed = p->target->ops->get_port(p->target, ifindex, p->epoch, &port);
+
+	if (failed)
+		return failed;
+	if (p->seq->adopt)
+		port.adopt_until = (uint32_t)(START_NS >> TW_TICK_SHIFT) + (1u << 30);
+	if (p->seq->cut_through) {
+		port.flags |= TW_PORT_F_CUT;
+		key.network = port.network;
+		memcpy(key.mac, port.mac, sizeof(key.mac));
+		failed = p->target->ops->add_local(p->target, &key, &local);
+	}
+	return failed ? failed : p->target->ops->set_port(p->target, ifindex, p->epoch, &port);
+}
+
 static int put_in_force(struct player *p, int number)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	const char *text = p->seq->policies[number];
 	struct tw_diags diags = {0};
-	struct tw_port port;
 	int failed = tw_policy_read(text, strlen(text), &policy, &diags);
 
 	if (failed)
@@ -60,14 +80,8 @@ static int put_in_force(struct player *p, int number)
 	tw_diags_done(&diags);
 	if (!failed)
 		failed = p->target->ops->load(p->target, policy, ++p->epoch, p->err);
-	for (size_t i = 0; !failed && p->seq->adopt && i < tw_policy_n_vnics(policy); i++) {
-		uint32_t ifindex = tw_scene_ifindex(i);
-
-		failed = p->target->ops->get_port(p->target, ifindex, p->epoch, &port);
-		port.adopt_until = (uint32_t)(START_NS >> TW_TICK_SHIFT) + (1u << 30);
-		if (!failed)
-			failed = p->target->ops->set_port(p->target, ifindex, p->epoch, &port);
-	}
+	for (size_t i = 0; !failed && i < tw_policy_n_vnics(policy); i++)
+		failed = set_up_port(p, tw_scene_ifindex(i));
 	return failed;
 }
 
@@ -123,6 +137,17 @@ static int play_item(struct player *p, const struct tw_seq_item *item)
 	return ended < 0 ? ended : 0;
 }
 
+static int empty(struct player *p)
+{
+	struct tw_config config;
+	int failed = p->target->ops->reset(p->target, 0, p->err);
+
+	if (!failed)
+		failed = p->target->ops->get_config(p->target, &config);
+	config.cut_through = p->seq->cut_through;
+	return failed ? failed : p->target->ops->set_config(p->target, &config);
+}
+
 static int play(struct player *p, size_t *ret_at)
 {
 	int failed = 0;
@@ -133,7 +158,7 @@ static int play(struct player *p, size_t *ret_at)
 	if (p->seq->in_force)
 		p->target->ops->forget(p->target);
 	else
-		failed = p->target->ops->reset(p->target, 0, p->err);
+		failed = empty(p);
 	if (!failed && !p->seq->in_force)
 		failed = put_in_force(p, 0);
 	for (*ret_at = 0; !failed && *ret_at < p->seq->items.n; (*ret_at)++) {
@@ -283,8 +308,11 @@ int tw_seq_write_case(
 	tw_buf_addf(&w.out,
 		"# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only\nabout: %s\n\n", about);
 	print_yaml(seq->policies[0], &w.out);
-	for (size_t i = 0; seq->adopt && i < tw_policy_n_vnics(w.policy); i++)
-		tw_buf_addf(&w.out, "port %s adopt=1000000\n", port_name(&w, (int)i));
+	if (seq->cut_through)
+		tw_buf_adds(&w.out, "set cut-through=1\n");
+	for (size_t i = 0; i < tw_policy_n_vnics(w.policy); i++)
+		tw_buf_addf(&w.out, "port %s%s%s\n", port_name(&w, (int)i),
+			seq->adopt ? " adopt=1000000" : "", seq->cut_through ? " cut=1514" : "");
 	failed = play(&p, &at);
 	tw_buf_adds(&w.out, "\n");
 	tw_policy_free(w.policy);

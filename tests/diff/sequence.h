@@ -26,7 +26,8 @@ struct tw_seq_item {
 struct tw_seq {
 	const char *policies[TW_SEQ_POLICIES_MAX]; /* YAML, the first is in force at the start */
 	size_t n_policies;
-	bool adopt;    /* take up connections mid-stream all the time */
+	bool adopt;	  /* take up connections mid-stream all the time */
+	bool cut_through; /* at every port that can */
 	bool in_force; /* policies[0] is in force already: only forget connections before a run */
 	TW_VEC(struct tw_seq_item) items;
 };

@@ -6,7 +6,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "tests/run/netns.h"
+#include "tests/run/both.h"
 #include "tests/run/run.h"
 
 static int usage(void)
@@ -14,23 +14,6 @@ static int usage(void)
 	fputs("usage: run_bpf [--verbose] [--ports-by tap|veth|dummy] FILE.case|FOLDER …\n",
 		stderr);
 	return 2;
-}
-
-static int make_target(enum tw_port_kind kind, struct tw_target **ret, struct tw_err *err)
-{
-	struct tw_target *native, *kernel;
-	int failed = tw_netns_enter(kind, TW_TARGET_PORTS_MAX, err);
-
-	if (!failed)
-		failed = tw_target_kernel(&kernel, err);
-	if (failed)
-		return failed;
-	failed = tw_target_native(&native, err);
-	if (failed) {
-		tw_target_free(kernel);
-		return failed;
-	}
-	return tw_target_pair(native, kernel, ret);
 }
 
 int main(int argc, char **argv)
@@ -53,7 +36,7 @@ int main(int argc, char **argv)
 	run.n_paths = (size_t)(argc - optind);
 	if (!run.n_paths)
 		return usage();
-	failed = make_target(kind, &target, &err);
+	failed = tw_target_both(kind, &target, &err);
 	if (failed) {
 		tw_err_print(failed == -EPERM ? stdout : stderr, "run_bpf", &err);
 		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* frames.h: random frames in time between a few ports: honest sessions, and what hostile guests
+ * would make of them.
+ *
+ * The same seed gives the same frames.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "tests/diff/random.h"
+#include "tests/diff/sequence.h"
+
+/* Fills an empty sequence with about `n` frames; `text` keeps the policies. 0 or -ENOMEM. */
+int tw_frames_make(
+	uint64_t seed, size_t n, struct tw_buf text[TW_SEQ_POLICIES_MAX], struct tw_seq *ret);

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the native fast path offers around the path itself: set-up, counters, events, failures. */
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fastpath/abi/names.h"
+#include "fastpath/native/scene.h"
+#include "tests/run/draft_text.h"
+
+static const char policy_text[] =
+	"version: 1\n"
+	"workloads:\n"
+	"  web: {port: tap-web, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.11]}\n"
+	"  db: {port: tap-db, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.21]}\n"
+	"rules:\n"
+	"  - {name: web-to-db, from: web, to: db, service: [tcp/80, udp/53-60], action: allow}\n"
+	"  - {name: lab, from: 10.1.0.0/16, to: [db, \"!10.0.0.22\"], action: reject}\n";
+
+struct fixture {
+	struct tw_policy *policy;
+	struct tw_native *native;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = test_calloc(1, sizeof(*f));
+	struct tw_diags diags = {0};
+
+	assert_int_equal(tw_policy_read(policy_text, strlen(policy_text), &f->policy, &diags), 0);
+	assert_int_equal(tw_native_new(&f->native, 1000), 0);
+	assert_int_equal(tw_scene_load(f->native, f->policy, 1, &diags), 0);
+	tw_diags_done(&diags);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	tw_native_free(f->native);
+	tw_policy_free(f->policy);
+	test_free(f);
+	return 0;
+}
+
+static void make_names(struct tw_draft_names *names)
+{
+	*names = (struct tw_draft_names){
+		.from = {true, true, false, {0x52, 0x54, 0, 0, 0, 1}},
+		.to = {true, true, false, {0x52, 0x54, 0, 0, 0, 2}},
+	};
+	tw_addr_parse("10.0.0.11", &names->from.v4);
+	tw_addr_parse("10.0.0.21", &names->to.v4);
+}
+
+/* A frame from web to db, judged at one of the two ports. */
+static void run(struct fixture *f, const char *text, enum tw_dir dir, uint64_t now_ns,
+	struct tw_native_result *ret)
+{
+	static struct tw_draft draft;
+	tw_auto_buf struct tw_buf bytes = {0};
+	struct tw_native_frame frame = {0};
+	struct tw_draft_names names;
+	struct tw_err err = {0};
+	size_t len;
+
+	make_names(&names);
+	if (tw_draft_read(text, &names, &draft, &err))
+		fail_msg("%s: %s", text, err.text);
+	assert_int_equal(tw_draft_build(&draft, &bytes), 0);
+	len = bytes.len;
+	assert_non_null(tw_buf_extend(&bytes, 200));
+	frame = (struct tw_native_frame){
+		.data = (uint8_t *)bytes.data, .len = len, .max = bytes.len};
+	tw_native_run(f->native, tw_scene_ifindex(dir), dir, now_ns, &frame, ret);
+}
+
+static void expect(struct fixture *f, const char *text, enum tw_dir dir, uint64_t now_ns,
+	enum tw_verdict verdict, enum tw_reason reason)
+{
+	struct tw_native_result result;
+
+	run(f, text, dir, now_ns, &result);
+	assert_string_equal(tw_verdict_name(result.outcome.verdict), tw_verdict_name(verdict));
+	assert_string_equal(tw_reason_name(result.outcome.reason), tw_reason_name(reason));
+}
+
+static void counters_count(void **state)
+{
+	struct fixture *f = *state;
+	const struct tw_port_count *port;
+	const struct tw_rule_count *rule;
+
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_OUT, 1000, TW_V_ALLOW, TW_R_POLICY);
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_OUT, 2000, TW_V_ALLOW, TW_R_ESTABLISHED);
+	expect(f, "udp 1 > 99 / data 8", TW_DIR_OUT, 3000, TW_V_DENY, TW_R_POLICY);
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_IN, 4000, TW_V_ALLOW, TW_R_POLICY);
+	port = tw_native_port_count(f->native, 1);
+	assert_int_equal(port->packets[TW_DIR_OUT], 3);
+	assert_int_equal(port->bytes[TW_DIR_OUT], 250);
+	assert_int_equal(port->denied_packets[TW_DIR_OUT], 1);
+	assert_int_equal(port->denied_bytes[TW_DIR_OUT], 50);
+	assert_int_equal(port->packets[TW_DIR_IN], 0);
+	rule = tw_native_rule_count(f->native, 0);
+	assert_int_equal(rule->hits, 2);
+	assert_int_equal(rule->packets, 3);
+	assert_int_equal(rule->bytes, 300);
+	assert_int_equal(rule->last_ns, 4000);
+	assert_int_equal(tw_native_rule_count(f->native, 2)->hits, 1);
+	assert_int_equal(tw_native_reason_count(f->native, TW_R_POLICY, TW_DIR_OUT), 2);
+	assert_int_equal(tw_native_reason_count(f->native, TW_R_POLICY, TW_DIR_IN), 1);
+	assert_int_equal(tw_native_reason_count(f->native, TW_R_ESTABLISHED, TW_DIR_OUT), 1);
+	assert_int_equal(tw_native_n_conns(f->native), 1);
+	tw_native_forget(f->native);
+	assert_int_equal(tw_native_n_conns(f->native), 0);
+	expect(f, "udp 1 > 53", TW_DIR_OUT, 5000, TW_V_ALLOW, TW_R_POLICY);
+}
+
+struct seen {
+	size_t n[TW_EVENT__MAX];
+	struct tw_event last;
+};
+
+static void note_event(void *arg, const struct tw_event *event)
+{
+	struct seen *seen = arg;
+
+	assert_true(event->kind < TW_EVENT__MAX);
+	seen->n[event->kind]++;
+	seen->last = *event;
+}
+
+static void events_tell(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen = {0};
+
+	tw_native_on_event(f->native, note_event, &seen);
+	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 1000, TW_V_ALLOW, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
+	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));
+	assert_int_equal(seen.last.outcome.reason, TW_R_POLICY);
+	assert_int_equal(seen.last.key.proto, 6);
+	assert_int_equal(seen.last.tcp_flags, TW_TCP_SYN);
+	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 2000, TW_V_ALLOW, TW_R_ESTABLISHED);
+	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
+	expect(f, "tcp 7 > 81 S", TW_DIR_OUT, 3000, TW_V_DENY, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 1);
+	assert_int_equal(seen.last.outcome.verdict, TW_V_DENY);
+	expect(f, "eth type=0x88cc / data 50", TW_DIR_OUT, 4000, TW_V_DENY, TW_R_NOT_IP);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 2);
+	assert_int_equal(seen.last.key.proto, 0);
+	expect(f, "eth > 52:54:00:00:00:99 / ip / udp 1 > 2", TW_DIR_IN, 5000, TW_V_DENY,
+		TW_R_NOT_FOR_PORT);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 2);
+	tw_native_on_event(f->native, NULL, NULL);
+	expect(f, "tcp 7 > 81 S", TW_DIR_OUT, 6000, TW_V_DENY, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 2);
+}
+
+static void denial_events_are_limited_and_the_rest_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen = {0};
+	uint64_t now = 10ull * 1000000000;
+
+	tw_native_config(f->native)->event_rate = 2;
+	tw_native_config(f->native)->event_burst = 3;
+	tw_native_on_event(f->native, note_event, &seen);
+	for (int i = 0; i < 10; i++)
+		expect(f, "tcp 7 > 81 S", TW_DIR_OUT, now, TW_V_DENY, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 3);
+	assert_int_equal(tw_native_port_count(f->native, 1)->events_limited, 7);
+	expect(f, "tcp 8 > 80 S", TW_DIR_OUT, now, TW_V_ALLOW, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
+	now += 1100000000;
+	for (int i = 0; i < 10; i++)
+		expect(f, "tcp 7 > 81 S", TW_DIR_OUT, now, TW_V_DENY, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 5);
+	assert_int_equal(tw_native_port_count(f->native, 1)->events_limited, 15);
+}
+
+/* Corrupts one word of a good image after another, in several ways: the path must not crash, nor
+ * read outside of it (the sanitizers see to that), nor let through what it cannot decide. */
+static void broken_images_decide_nothing_they_should_not(void **state)
+{
+	static const uint32_t values[] = {0, 1, 0x7fffffff, 0xffffffff, 1u << 17};
+	struct fixture *f = *state;
+	struct tw_diags diags = {0};
+	struct tw_native_result result;
+	struct tw_image *image = NULL;
+	size_t n_bad = 0;
+
+	assert_int_equal(
+		tw_policy_compile(f->policy, tw_policy_vnic(f->policy, 0), NULL, &image, &diags),
+		0);
+	for (size_t w = 0; w < 3 * 16; w++) {
+		for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+			uint32_t before = image->lines[w / 16].w[w % 16];
+
+			image->lines[w / 16].w[w % 16] = values[v];
+			assert_int_equal(
+				tw_native_put_image(f->native, 1 + 2, image->lines, image->n_lines),
+				0);
+			tw_native_forget(f->native);
+			run(f, "udp 1 > 53", TW_DIR_OUT, 1000, &result);
+			n_bad += result.outcome.reason == TW_R_BAD_IMAGE;
+			if (result.outcome.reason == TW_R_BAD_IMAGE)
+				assert_int_equal(result.outcome.verdict, TW_V_DENY);
+			image->lines[w / 16].w[w % 16] = before;
+		}
+	}
+	assert_true(n_bad > 10);
+	for (size_t n = 0; n < image->n_lines; n++) {
+		assert_int_equal(tw_native_put_image(f->native, 1 + 2, image->lines, n), 0);
+		tw_native_forget(f->native);
+		run(f, "tcp 1 > 80 S", TW_DIR_OUT, 1000, &result);
+		assert_int_equal(result.outcome.tracked, result.outcome.verdict == TW_V_ALLOW);
+	}
+	tw_image_free(image);
+	tw_diags_done(&diags);
+}
+
+static void every_lack_of_memory_is_survived(void **state)
+{
+	struct tw_native *native = NULL;
+	struct tw_diags diags = {0};
+	struct fixture *f = *state;
+	size_t n = 0;
+	int failed;
+
+	do {
+		tw_alloc_fail_after(++n);
+		failed = tw_native_new(&native, 1000);
+		tw_alloc_fail_after(0);
+		assert_true(failed == 0 || failed == -ENOMEM);
+	} while (failed);
+	assert_true(n > 3);
+	n = 0;
+	do {
+		tw_alloc_fail_after(++n);
+		failed = tw_scene_load(native, f->policy, 1, &diags);
+		tw_alloc_fail_after(0);
+		assert_true(failed == 0 || failed == -ENOMEM);
+	} while (failed && n < 10000);
+	assert_int_equal(failed, 0);
+	assert_true(n > 3);
+	tw_native_free(native);
+	tw_diags_done(&diags);
+}
+
+/* No memory for a record: the frame is refused, and the next one finds everything as it was. */
+static void frames_survive_lack_of_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_native_result result;
+
+	for (size_t n = 1; n < 8; n++) {
+		static struct tw_draft draft;
+		tw_auto_buf struct tw_buf bytes = {0};
+		struct tw_native_frame frame;
+		struct tw_draft_names names;
+		struct tw_err err = {0};
+
+		make_names(&names);
+		assert_int_equal(tw_draft_read("udp 9 > 53", &names, &draft, &err), 0);
+		assert_int_equal(tw_draft_build(&draft, &bytes), 0);
+		frame = (struct tw_native_frame){
+			.data = (uint8_t *)bytes.data, .len = bytes.len, .max = bytes.len};
+		tw_native_forget(f->native);
+		tw_alloc_fail_after(n);
+		tw_native_run(f->native, tw_scene_ifindex(0), TW_DIR_OUT, 1000, &frame, &result);
+		tw_alloc_fail_after(0);
+		if (result.outcome.verdict == TW_V_ALLOW)
+			assert_int_equal(tw_native_n_conns(f->native), 1);
+		else
+			assert_int_equal(tw_native_n_conns(f->native), 0);
+	}
+	expect(f, "udp 9 > 53", TW_DIR_OUT, 2000, TW_V_ALLOW, TW_R_ESTABLISHED);
+}
+
+/* A flow of each protocol on both sides of the moment when the 32-bit tick starts anew. */
+static void ticks_wrap(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t wrap = 1ull << (32 + TW_TICK_SHIFT), s = 1000000000;
+
+	for (uint64_t before = 1; before < 40; before += 3) {
+		uint64_t now = wrap - before * s;
+
+		tw_native_forget(f->native);
+		expect(f, "udp 9 > 53", TW_DIR_OUT, now, TW_V_ALLOW, TW_R_POLICY);
+		expect(f, "udp 9 > 53", TW_DIR_OUT, now + 29 * s, TW_V_ALLOW, TW_R_ESTABLISHED);
+		expect(f, "udp 9 > 53", TW_DIR_OUT, now + 60 * s, TW_V_ALLOW, TW_R_POLICY);
+		expect(f, "tcp 9 > 80 S", TW_DIR_OUT, now, TW_V_ALLOW, TW_R_POLICY);
+		expect(f, "tcp 9 > 80 S", TW_DIR_OUT, now + 119 * s, TW_V_ALLOW, TW_R_ESTABLISHED);
+		expect(f, "tcp 9 > 80 S", TW_DIR_OUT, now + 240 * s, TW_V_ALLOW, TW_R_POLICY);
+	}
+}
+
+static void fragments_are_forgotten_too(void **state)
+{
+	struct fixture *f = *state;
+
+	expect(f, "ip id=5 mf / udp 9 > 53 len=900 / data 64", TW_DIR_OUT, 1000, TW_V_ALLOW,
+		TW_R_POLICY);
+	expect(f, "ip id=5 off=72 proto=udp / data 8", TW_DIR_OUT, 2000, TW_V_ALLOW,
+		TW_R_ESTABLISHED);
+	tw_native_forget(f->native);
+	expect(f, "ip id=5 off=72 proto=udp / data 8", TW_DIR_OUT, 3000, TW_V_DENY,
+		TW_R_FRAG_ORPHAN);
+}
+
+/* The kernel's table of fragments forgets its eldest; so must this one, rather than be full. */
+static void many_fragments_do_not_fill_the_host(void **state)
+{
+	struct fixture *f = *state;
+	char text[100];
+
+	for (int i = 0; i < 20000; i++) {
+		snprintf(text, sizeof(text), "ip id=%d mf / udp 9 > 53 len=900 / data 64", i);
+		expect(f, text, TW_DIR_OUT, 1000 + (uint64_t)i, TW_V_ALLOW,
+			i ? TW_R_ESTABLISHED : TW_R_POLICY);
+	}
+	expect(f, "ip id=19999 off=72 proto=udp / data 8", TW_DIR_OUT, 30000, TW_V_ALLOW,
+		TW_R_ESTABLISHED);
+	assert_int_equal(tw_native_n_conns(f->native), 1);
+}
+
+static void stages_are_told(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_native_result result;
+
+	run(f, "udp 9 > 53", TW_DIR_OUT, 1000, &result);
+	for (int i = 0; i < TW_STAGE__MAX; i++)
+		assert_int_equal(result.stage_ran[i], 1);
+	run(f, "udp 9 > 53", TW_DIR_OUT, 2000, &result);
+	assert_int_equal(result.stage_ran[TW_STAGE_CLASSIFY], 0);
+	run(f, "eth type=0x88cc / data 9", TW_DIR_OUT, 3000, &result);
+	assert_int_equal(result.stage_ran[TW_STAGE_PARSE], 1);
+	assert_int_equal(result.stage_ran[TW_STAGE_GUARD], 0);
+	assert_int_equal(result.stage_ran[TW_STAGE_REPORT], 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(counters_count),
+		TEST(events_tell),
+		TEST(denial_events_are_limited_and_the_rest_counted),
+		TEST(broken_images_decide_nothing_they_should_not),
+		TEST(every_lack_of_memory_is_survived),
+		TEST(frames_survive_lack_of_memory),
+		TEST(ticks_wrap),
+		TEST(fragments_are_forgotten_too),
+		TEST(many_fragments_do_not_fill_the_host),
+		TEST(stages_are_told),
+	};
+
+	return cmocka_run_group_tests_name("native", tests, NULL, NULL);
+}
