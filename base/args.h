@@ -48,7 +48,8 @@ struct tw_arg {
 	const char *value;	    /* what stands for the value in the help; NULL: by type */
 	const char *const *choices; /* NULL-terminated */
 	const char *fallback;	    /* the value when not given, as text; NULL: all zero */
-	uint32_t min, max;	    /* of TW_ARG_U32; max 0: no limit */
+	const char *complete; /* words that complete a TW_ARG_TEXT, as compgen -W takes them */
+	uint32_t min, max;    /* of TW_ARG_U32; max 0: no limit */
 	const char *help;
 };
 

@@ -310,12 +310,14 @@ static void print_completion_values(FILE *out, const struct tw_args_command *com
 			continue;
 		fprintf(out, "\t'%s --%s')", verb, arg->name);
 		if (arg->type == TW_ARG_FILE) {
-			fputs(" COMPREPLY=($(compgen -f -- \"$cur\"))", out);
+			fputs(" COMPREPLY=($(compgen -f -- \"$cur\"));", out);
+		} else if (arg->complete) {
+			fprintf(out, " COMPREPLY=($(compgen -W '%s' -- \"$cur\"));", arg->complete);
 		} else if (arg->type == TW_ARG_CHOICE) {
 			fputs(" COMPREPLY=($(compgen -W '", out);
 			for (size_t j = 0; arg->choices[j]; j++)
 				fprintf(out, "%s%s", j ? " " : "", arg->choices[j]);
-			fputs("' -- \"$cur\"))", out);
+			fputs("' -- \"$cur\"));", out);
 		}
 		fputs(" return ;;\n", out);
 	}

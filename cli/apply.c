@@ -31,8 +31,10 @@ static void print_text(const struct tw_apply_options *options, const Tapwall__V1
 	else
 		printf("is in force, generation %llu", (unsigned long long)a->generation);
 	printf(" %s %s", tw_glyph(TW_GLYPH_DOT), tw_human_ms(a->compile_ms + a->publish_ms).text);
-	printf(" (compile %s, publish %s)\n", tw_human_ms(a->compile_ms).text,
-		tw_human_ms(a->publish_ms).text);
+	if (!a->unchanged)
+		printf(" (compile %s, publish %s)", tw_human_ms(a->compile_ms).text,
+			tw_human_ms(a->publish_ms).text);
+	putchar('\n');
 	print_names('+', TW_STYLE_GOOD, "rule", a->n_rules_added, a->rules_added);
 	print_names('-', TW_STYLE_BAD, "rule", a->n_rules_removed, a->rules_removed);
 	print_names('~', TW_STYLE_WARN, "rule", a->n_rules_changed, a->rules_changed);

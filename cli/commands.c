@@ -15,6 +15,10 @@
 		.help = "for programs: " shape                                          \
 	}
 
+/* Completes to the workloads that the agent knows, if there is one. */
+#define WORKLOADS \
+	"$(tapwall ports --json 2>/dev/null | grep -o \"\\\"workload\\\":\\\"[^\\\"]*\" | cut -d\\\" -f4)"
+
 static const struct tw_arg check_args[] = {
 	{.name = "FILE",
 		.type = TW_ARG_FILE,
@@ -62,16 +66,19 @@ static const struct tw_arg explain_args[] = {
 	{.name = "from",
 		.type = TW_ARG_TEXT,
 		.value = "X",
+		.complete = WORKLOADS,
 		.offset = offsetof(struct tw_explain_options, from),
 		.help = "where the connection comes from: a workload, an address, or "
 			"WORKLOAD@ADDRESS"},
 	{.name = "to",
 		.type = TW_ARG_TEXT,
 		.value = "Y",
+		.complete = WORKLOADS,
 		.offset = offsetof(struct tw_explain_options, to),
 		.help = "where it goes, written in the same ways"},
 	{.name = "proto",
 		.type = TW_ARG_TEXT,
+		.complete = "tcp udp icmp icmp6",
 		.value = "P",
 		.offset = offsetof(struct tw_explain_options, proto),
 		.help = "tcp, udp, icmp, icmp6, or the number of any other protocol"},
@@ -118,6 +125,7 @@ static const struct tw_arg replay_args[] = {
 		.help = "the capture, pcap or pcapng; - reads it from stdin"},
 	{.name = "at",
 		.type = TW_ARG_TEXT,
+		.complete = WORKLOADS,
 		.value = "W",
 		.offset = offsetof(struct tw_replay_options, at),
 		.help = "takes every frame as seen at the port of this workload"},
@@ -146,6 +154,7 @@ static const char *const flow_sorts[] = {
 static const struct tw_arg flows_args[] = {
 	{.name = "workload",
 		.type = TW_ARG_TEXT,
+		.complete = WORKLOADS,
 		.letter = 'w',
 		.value = "W",
 		.offset = offsetof(struct tw_flows_options, workload),
@@ -185,6 +194,7 @@ static const struct tw_arg log_args[] = {
 		.help = "every opening and close, not only denials and rules with log: true"},
 	{.name = "workload",
 		.type = TW_ARG_TEXT,
+		.complete = WORKLOADS,
 		.letter = 'w',
 		.value = "W",
 		.offset = offsetof(struct tw_log_options, workload),

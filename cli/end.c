@@ -31,14 +31,14 @@ void tw_flow_words(const char *proto, uint32_t icmp_type, const Tapwall__V1__End
 	const Tapwall__V1__End *to, struct tw_flow_words *ret)
 {
 	bool ports = !strcmp(proto, "tcp") || !strcmp(proto, "udp");
-	char id[24] = "";
 
+	ret->id[0] = '\0';
 	/* The port of an ICMP query's sender is its identifier. */
 	if (is_icmp(proto) && from && from->port)
-		snprintf(id, sizeof(id), " id %u", from->port);
+		snprintf(ret->id, sizeof(ret->id), " id %u", from->port);
 	if (is_icmp(proto))
-		snprintf(ret->proto, sizeof(ret->proto), "%s %u.%u%s", proto, icmp_type >> 8 & 0xff,
-			icmp_type & 0xff, id);
+		snprintf(ret->proto, sizeof(ret->proto), "%s %u.%u", proto, icmp_type >> 8 & 0xff,
+			icmp_type & 0xff);
 	else
 		snprintf(ret->proto, sizeof(ret->proto), "%.64s", proto);
 	put_end(from, ports, ret->from);

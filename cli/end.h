@@ -9,9 +9,11 @@
 
 #define TW_END_TEXT_MAX 320
 
-/* A connection in words: "tcp", "icmp 8.0 id 7"; "web-1 10.0.0.11:40000", "[fd00::1]:443". */
+/* A connection in words: "tcp", "icmp 8.0" and " id 7"; "web-1 10.0.0.11:40000",
+ * "[fd00::1]:443". */
 struct tw_flow_words {
 	char proto[96];
+	char id[24]; /* of ICMP queries, else empty */
 	char from[TW_END_TEXT_MAX];
 	char to[TW_END_TEXT_MAX];
 };

@@ -19,11 +19,11 @@ static const struct tw_column columns[] = {
 	{.title = ""},
 	{.title = "TO"},
 	{.title = "STATE"},
-	{.title = "PACKETS", .right = true},
-	{.title = "REPLIES", .right = true},
-	{.title = "BYTES", .right = true},
-	{.title = "REPLY BYTES", .right = true},
-	{.title = "AGE", .right = true},
+	{.title = "PACKETS", .right = true, .spare = 3},
+	{.title = "REPLIES", .right = true, .spare = 3},
+	{.title = "BYTES", .right = true, .spare = 2},
+	{.title = "REPLY BYTES", .right = true, .spare = 4},
+	{.title = "AGE", .right = true, .spare = 1},
 	{.title = "IDLE", .right = true},
 	{.title = "OUT RULE"},
 	{.title = "IN RULE"},
@@ -55,7 +55,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Flow *f)
 	struct tw_flow_words words;
 
 	tw_flow_words(f->proto, f->icmp_type, f->from, f->to, &words);
-	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", words.proto);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s%s", words.proto, words.id);
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.from);
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.to);

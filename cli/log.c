@@ -20,10 +20,16 @@
 static void put_tuple(const Tapwall__V1__LogEntry *e)
 {
 	char text[2 * TW_END_TEXT_MAX + 8];
-	struct tw_flow_words words;
+	struct tw_flow_words words = {0};
 
 	if (e->from && e->to) {
 		tw_flow_words(e->proto, e->icmp_type, e->from, e->to, &words);
+	} else if (!e->ethertype) {
+		/* Of a frame at a shut port nothing is read but its length. */
+		tw_style_put(TW_STYLE_PLAIN, words.proto, PROTO_WIDTH);
+		snprintf(text, sizeof(text), "%u bytes, not read", e->len);
+		tw_style_put(TW_STYLE_STRONG, text, TUPLE_WIDTH);
+		return;
 	} else {
 		snprintf(words.proto, sizeof(words.proto), "0x%04x", e->ethertype);
 		snprintf(words.from, sizeof(words.from), "%.64s", e->src_mac);

@@ -12,16 +12,16 @@ static const struct tw_column columns[] = {
 	{.title = "PORT"},
 	{.title = "WORKLOAD"},
 	{.title = "STATE"},
-	{.title = "MAC"},
-	{.title = "BRIDGE"},
-	{.title = "RULES", .right = true},
+	{.title = "MAC", .spare = 5},
+	{.title = "BRIDGE", .spare = 3},
+	{.title = "RULES", .right = true, .spare = 6},
 	{.title = "OUT", .right = true},
 	{.title = "IN", .right = true},
-	{.title = "BYTES OUT", .right = true},
-	{.title = "BYTES IN", .right = true},
+	{.title = "BYTES OUT", .right = true, .spare = 2},
+	{.title = "BYTES IN", .right = true, .spare = 2},
 	{.title = "DENIED OUT", .right = true},
 	{.title = "DENIED IN", .right = true},
-	{.title = "ADDRESSES"},
+	{.title = "ADDRESSES", .spare = 4},
 };
 
 struct view {

@@ -12,11 +12,11 @@ static const struct tw_column columns[] = {
 	{.title = "RULE"},
 	{.title = "ACTION"},
 	{.title = "HITS", .right = true},
-	{.title = "PACKETS", .right = true},
+	{.title = "PACKETS", .right = true, .spare = 2},
 	{.title = "BYTES", .right = true},
 	{.title = "LAST HIT", .right = true},
-	{.title = "LINE", .right = true},
-	{.title = "SAYS"},
+	{.title = "LINE", .right = true, .spare = 3},
+	{.title = "SAYS", .spare = 4},
 };
 
 struct view {

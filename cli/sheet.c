@@ -69,6 +69,33 @@ static void measure(const struct tw_sheet *sheet, size_t n_rows, size_t *widths)
 	}
 }
 
+static size_t total_width(const struct tw_sheet *sheet, const size_t *widths)
+{
+	size_t total = sheet->indent ? strlen(sheet->indent) : 0;
+
+	for (size_t c = 0; c < sheet->n_columns; c++)
+		total += widths[c] ? widths[c] + GAP : 0;
+	return total > GAP ? total - GAP : total;
+}
+
+/* Leaves columns out until the rest fits, or no more can be spared. */
+static void spare(const struct tw_sheet *sheet, size_t *widths)
+{
+	while (sheet->width && total_width(sheet, widths) > sheet->width) {
+		size_t victim = sheet->n_columns;
+		unsigned int most = 0;
+
+		for (size_t c = 0; c < sheet->n_columns; c++)
+			if (widths[c] && sheet->columns[c].spare > most) {
+				most = sheet->columns[c].spare;
+				victim = c;
+			}
+		if (!most)
+			return;
+		widths[victim] = 0;
+	}
+}
+
 static void put_spaces(FILE *out, size_t n)
 {
 	fprintf(out, "%*s", (int)n, "");
@@ -98,6 +125,7 @@ int tw_sheet_print(const struct tw_sheet *sheet, FILE *out)
 	if (sheet->failed || sheet->n_columns > COLUMNS_MAX)
 		return -ENOMEM;
 	measure(sheet, n_rows, widths);
+	spare(sheet, widths);
 	for (size_t r = 0; r < n_rows + !sheet->no_titles; r++) {
 		bool title = !sheet->no_titles && r == 0;
 		size_t row = r - !sheet->no_titles;
@@ -124,8 +152,9 @@ int tw_sheet_print(const struct tw_sheet *sheet, FILE *out)
 	return 0;
 }
 
-int tw_sheet_show(const struct tw_sheet *sheet, const char *nothing)
+int tw_sheet_show(struct tw_sheet *sheet, const char *nothing)
 {
+	sheet->width = tw_style_columns();
 	if (!sheet->failed && !sheet->cells.n) {
 		printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), nothing, tw_style_off());
 		return TW_EXIT_OK;

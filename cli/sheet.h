@@ -7,7 +7,8 @@
  *	tw_sheet_cell(&sheet, TW_STYLE_PLAIN, "%d", packets);
  *	tw_sheet_print(&sheet, stdout);
  *
- * A column that is empty in every row is left out, title and all. What a terminal would obey is
+ * A column that is empty in every row is left out, title and all; so are those that can be spared
+ * when the terminal is too narrow. What a terminal would obey is
  * shown as '?'. Memory: the texts plus 8 bytes a cell.
  */
 #pragma once
@@ -21,7 +22,8 @@
 
 struct tw_column {
 	const char *title;
-	bool right; /* numbers line up at their last digit */
+	bool right;	    /* numbers line up at their last digit */
+	unsigned int spare; /* left out on a terminal too narrow for all, highest first; 0: never */
 };
 
 struct tw_sheet_cell;
@@ -30,6 +32,7 @@ struct tw_sheet {
 	const struct tw_column *columns;
 	size_t n_columns;
 	const char *indent; /* before each line; NULL: nothing */
+	size_t width;	    /* to fit into, 0: any */
 	bool no_titles;
 	const size_t *order; /* numbers of the rows to print; NULL: all, as they came */
 	size_t n_order;
@@ -45,5 +48,5 @@ void tw_sheet_cell(struct tw_sheet *sheet, enum tw_style style, const char *form
 	__attribute__((format(printf, 3, 4)));
 /* Prints titles and whole rows. 0, or -ENOMEM when some cell found no memory (nothing printed). */
 int tw_sheet_print(const struct tw_sheet *sheet, FILE *out);
-/* Prints to stdout; `nothing` when there are no rows. Returns an exit code, with everything told. */
-int tw_sheet_show(const struct tw_sheet *sheet, const char *nothing);
+/* Prints to stdout, as wide as the terminal is; `nothing` when there are no rows. Returns an exit code, with everything told. */
+int tw_sheet_show(struct tw_sheet *sheet, const char *nothing);

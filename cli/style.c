@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,13 @@ const char *tw_style_off(void)
 const char *tw_glyph(enum tw_glyph glyph)
 {
 	return use_utf8 ? glyphs[glyph].utf8 : glyphs[glyph].ascii;
+}
+
+size_t tw_style_columns(void)
+{
+	struct winsize size = {0};
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_col;
 }
 
 enum tw_style tw_style_of(const char *word)

@@ -31,6 +31,9 @@ const char *tw_style_on(enum tw_style style);
 const char *tw_style_off(void);
 const char *tw_glyph(enum tw_glyph glyph);
 
+/* Columns of the terminal; 0 when stdout is none. */
+size_t tw_style_columns(void);
+
 /* The style of a verdict, port state or event by its name. */
 enum tw_style tw_style_of(const char *word);
 

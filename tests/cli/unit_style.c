@@ -128,6 +128,33 @@ static void order_picks_rows(void **state)
 	assert_string_equal(text, "NAME       N\nlong é  1000\n");
 }
 
+static void narrow_terminals_get_less(void **state)
+{
+	static const struct tw_column spares[] = {{.title = "NAME"},
+		{.title = "N", .right = true, .spare = 1}, {.title = "NEVER"},
+		{.title = "TEXT", .spare = 2}};
+	static const char *const expected[] = {
+		[21] = "NAME       N  TEXT\na          1  x\nlong é  1000\n",
+		[17] = "NAME       N\na          1\nlong é  1000\n",
+		[11] = "NAME\na\nlong é\n",
+		[1] = "NAME\na\nlong é\n",
+	};
+
+	for (size_t width = 1; width < sizeof(expected) / sizeof(expected[0]); width++) {
+		tw_auto_sheet struct tw_sheet sheet = {
+			.columns = spares, .n_columns = 4, .width = width};
+		tw_autofree char *text = NULL;
+		int code;
+
+		if (!expected[width])
+			continue;
+		fill(&sheet);
+		text = printed(&sheet, &code);
+		assert_int_equal(code, 0);
+		assert_string_equal(text, expected[width]);
+	}
+}
+
 static void memory_may_run_out(void **state)
 {
 	for (size_t n = 1;; n++) {
@@ -158,6 +185,7 @@ int main(void)
 		cmocka_unit_test(width_counts_characters),
 		cmocka_unit_test(rows_line_up),
 		cmocka_unit_test(order_picks_rows),
+		cmocka_unit_test(narrow_terminals_get_less),
 		cmocka_unit_test(memory_may_run_out),
 	};
 

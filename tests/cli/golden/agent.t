@@ -127,7 +127,7 @@ no frame has come by yet
 $ fake_agent empty tapwall log --socket agent.sock
 nothing was denied or logged
 $ fake_agent empty tapwall apply --socket agent.sock policy.yaml
-policy.yaml is in force already, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+policy.yaml is in force already, generation 4 · 1.8 ms
 $ fake_agent empty tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto icmp
 tapwall: agent.sock: no policy is in force; apply one first
 [1]
