@@ -226,6 +226,7 @@ static int init_tables(struct tw_native *native, size_t max_conns)
 		err = tw_table_init(&native->symbol, sizeof(key), sizeof(value), max);
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
+	native->frags.evicts = 1; /* an LRU hash in the kernel */
 	if (!err && max_conns)
 		native->conns.max = max_conns;
 	return err;
