@@ -124,7 +124,7 @@ static int compare_rules(struct differ *d)
 		tell(d, TW_CHANGED_RULE, TW_CHANGE_ADDED, "default");
 	else if (!is_equal(d, tw_policy_print_rule, n_old, n))
 		tell(d, TW_CHANGED_RULE, TW_CHANGE_CHANGED, "default");
-	for (size_t i = 0; i < n_old; i++)
+	for (size_t i = 0; d->old && i < n_old; i++)
 		if (tw_policy_rule_index(d->now, d->old->rules.at[i].info.name) < 0)
 			tell(d, TW_CHANGED_RULE, TW_CHANGE_REMOVED, d->old->rules.at[i].info.name);
 	return 0;

@@ -131,7 +131,7 @@ const struct tw_cells *tw_policy_cells(
 	struct parts parts = {0};
 	int err = collect(policy, services, n_services, &parts);
 
-	if (!err)
+	if (!err && parts.n)
 		qsort(parts.at, parts.n, sizeof(*parts.at), compare_parts);
 	for (size_t first = 0, next; first < parts.n && !err; first = next) {
 		struct tw_cell cell;

@@ -22,11 +22,11 @@
 #define TW_POLICY_ADDRESSES_MAX 1048576 /* in networks, workloads and rules together */
 #define TW_POLICY_PARTS_MAX	262144	/* service parts in the whole policy */
 #define TW_POLICY_RANGES_MAX	4194304 /* in all resolved sets */
-#define TW_POLICY_WORK_MAX	((size_t)64 * 1024 * 1024) /* steps of resolving */
-#define TW_NAME_MAX		127			   /* bytes of a name or tag */
-#define TW_TAGS_MAX		64			   /* of one workload */
-#define TW_TAG_NODES_MAX	256			   /* in one tag expression */
-#define TW_TAG_DEPTH_MAX	32			   /* brackets and `!` within one another */
+#define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving, some 10 ns each */
+#define TW_NAME_MAX		127			    /* bytes of a name or tag */
+#define TW_TAGS_MAX		64			    /* of one workload */
+#define TW_TAG_NODES_MAX	256			    /* in one tag expression */
+#define TW_TAG_DEPTH_MAX	32 /* brackets and `!` within one another */
 
 /* Keys of the protocol dimension: proto << 16 | destination port, or type << 8 | code. */
 #define TW_PROTO_SHIFT 16

@@ -32,7 +32,8 @@ struct tw_diag {
 	char *hint;	     /* what to do, or NULL */
 };
 
-/* In order of line and column. Owned by the caller, freed with tw_diags_done(). */
+/* In order of line and column. Owned by the caller, freed with tw_diags_done(). After 100 errors
+ * nothing more is looked for, and n_errors says 101. */
 struct tw_diags {
 	struct tw_diag *at;
 	size_t n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* print.c: a policy back to text, in one canonical form: what is read from it is equal. */
-#include <string.h>
+#include <stdio.h>
 
 #include "fastpath/abi/names.h"
 #include "policy/print.h"
@@ -123,26 +123,26 @@ static void print_tags(const struct tw_policy *p, const struct tw_tag_expr *expr
 static void print_operand(
 	const struct tw_policy *p, const struct tw_operand *operand, struct tw_buf *out)
 {
-	char text[TW_PREFIX_TEXT_MAX + TW_NAME_MAX + 2] = "!";
-	char *at = text + operand->negate;
+	char text[TW_NAME_MAX + 2], prefix[TW_PREFIX_TEXT_MAX];
+	const char *what = "any";
 
 	switch (operand->kind) {
-	case TW_OP_ANY:
-		strcpy(at, "any");
-		break;
 	case TW_OP_NETWORK:
-		strcpy(at, p->networks.at[operand->index].name);
+		what = p->networks.at[operand->index].name;
 		break;
 	case TW_OP_WORKLOAD:
-		strcpy(at, p->workloads.at[operand->index].name);
+		what = p->workloads.at[operand->index].name;
 		break;
 	case TW_OP_GROUP:
-		strcpy(at, p->groups.at[operand->index].name);
+		what = p->groups.at[operand->index].name;
 		break;
 	case TW_OP_PREFIX:
-		tw_prefix_format(&operand->prefix, at);
+		what = tw_prefix_format(&operand->prefix, prefix);
+		break;
+	case TW_OP_ANY:
 		break;
 	}
+	snprintf(text, sizeof(text), "%s%s", operand->negate ? "!" : "", what);
 	tw_yaml_print(text, out);
 }
 

@@ -25,6 +25,11 @@ bool tw_failed(struct tw_reader *r, int err)
 	return err == -ENOMEM;
 }
 
+bool tw_reader_stops(const struct tw_reader *r)
+{
+	return r->nomem || r->diags->n_errors > TW_DIAGS_ERRORS_MAX;
+}
+
 void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size)
 {
 	void *copy = tw_arena_copy(&r->policy->arena, items, n, size);
@@ -138,7 +143,8 @@ void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *w
 	if (!node->n)
 		tw_complain(r, node, "leave the key out, or list something", "%s is an empty list",
 			what);
-	for (const struct tw_node *item = node->first; item && !r->nomem; item = item->next)
+	for (const struct tw_node *item = node->first; item && !tw_reader_stops(r);
+		item = item->next)
 		each(r, item, object);
 }
 
@@ -177,7 +183,8 @@ void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *wha
 			what, kind_of(map));
 		return;
 	}
-	for (const struct tw_node *node = map->first; node; node = node->next) {
+	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
+		node = node->next) {
 		size_t i = 0;
 
 		if (node->key->kind != TW_NODE_SCALAR)
@@ -194,7 +201,7 @@ void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *wha
 			found[i] = node;
 	}
 	/* In the order of the table: later fields may lean on earlier ones. */
-	for (size_t i = 0; i < n_fields && !r->nomem; i++) {
+	for (size_t i = 0; i < n_fields && !tw_reader_stops(r); i++) {
 		if (found[i])
 			fields[i].read(r, found[i], object);
 		else if (fields[i].required)
@@ -344,7 +351,8 @@ static void read_networks(struct tw_reader *r, const struct tw_node *value, void
 
 	if (!begin_section(r, value, "networks"))
 		return;
-	for (const struct tw_node *node = value->first; node && !r->nomem; node = node->next) {
+	for (const struct tw_node *node = value->first; node && !tw_reader_stops(r);
+		node = node->next) {
 		struct tw_network network = {0};
 
 		network.name = tw_read_name(r, node->key, &p->names, TW_OP_NETWORK, p->networks.n);
@@ -408,7 +416,8 @@ static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void
 
 	if (!begin_section(r, value, "timeouts"))
 		return;
-	for (const struct tw_node *node = value->first; node && !r->nomem; node = node->next) {
+	for (const struct tw_node *node = value->first; node && !tw_reader_stops(r);
+		node = node->next) {
 		struct tw_guess guess = {0};
 		const char *text;
 		uint32_t seconds = 0;

@@ -3,7 +3,8 @@
  *
  * What:       each part of a policy is a table of fields; one routine walks a mapping by its table
  *             and complains of unknown, missing and repeated keys.
- * Invariants: 1. A complaint never ends the reading: what can be read is read on.
+ * Invariants: 1. A complaint does not end the reading: what can be read is read on, up to
+ *                TW_DIAGS_ERRORS_MAX complaints.
  *             2. Out of memory is remembered in the reader and told once, at the end.
  */
 #pragma once
@@ -42,6 +43,8 @@ void tw_warn(struct tw_reader *r, const struct tw_node *node, const char *hint, 
 	...) __attribute__((format(printf, 4, 5)));
 /* Takes note of a result: true when it was -ENOMEM (or a NULL that should not be one). */
 bool tw_failed(struct tw_reader *r, int err);
+/* Out of memory, or so many errors that nobody would read on. */
+bool tw_reader_stops(const struct tw_reader *r);
 void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size);
 
 /* Walks a mapping. `what` names it in complaints: "a rule". */

@@ -230,7 +230,8 @@ void tw_read_services(struct tw_reader *r, const struct tw_node *map)
 {
 	struct tw_policy *p = r->policy;
 
-	for (const struct tw_node *node = map->first; node && !r->nomem; node = node->next) {
+	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
+		node = node->next) {
 		struct tw_service service = {0};
 		struct tw_part part;
 		const char *how = NULL;
@@ -473,7 +474,7 @@ void tw_read_rules(struct tw_reader *r, const struct tw_node *list)
 	struct tw_policy *p = r->policy;
 	size_t number = 0;
 
-	for (const struct tw_node *node = list->first; node && !r->nomem;
+	for (const struct tw_node *node = list->first; node && !tw_reader_stops(r);
 		node = node->next, number++) {
 		struct rule_draft draft = {.rule = {.column = node->column}};
 

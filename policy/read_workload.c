@@ -295,7 +295,8 @@ void tw_read_workloads(struct tw_reader *r, const struct tw_node *map)
 {
 	struct tw_policy *p = r->policy;
 
-	for (const struct tw_node *node = map->first; node && !r->nomem; node = node->next) {
+	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
+		node = node->next) {
 		struct draft draft = {
 			.workload = {.first_nic = p->nics.n, .line = node->key->line}};
 
@@ -440,7 +441,8 @@ void tw_read_groups(struct tw_reader *r, const struct tw_node *map)
 {
 	struct tw_policy *p = r->policy;
 
-	for (const struct tw_node *node = map->first; node && !r->nomem; node = node->next) {
+	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
+		node = node->next) {
 		struct group_draft draft = {
 			.group = {.line = node->key->line, .column = node->key->column}};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* resolve.c: what networks, workloads, groups and the ends of rules stand for, as address sets.
  *
- * Bounds:     equal lists of entries are worked out once, and all steps together are limited by
- *             TW_POLICY_WORK_MAX, so that no policy text takes long.
+ * Bounds:     equal lists of entries are worked out once, and all steps together, of some 10 ns
+ *             each, are limited by TW_POLICY_WORK_MAX, so that no policy text takes long.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +11,11 @@
 #include "policy/diag.h"
 #include "policy/model.h"
 #include "policy/text.h"
+
+/* What things cost, in steps: a range is added, sorted and hashed; a service part is sorted and made
+ * a cell of its own if it comes to the worst. */
+#define RANGE_STEPS 8
+#define PART_STEPS  32
 
 struct resolver {
 	struct tw_policy *policy;
@@ -47,7 +52,7 @@ static int intern(struct resolver *s, const struct tw_ranges *ranges, const stru
 	if (!set)
 		return -ENOMEM;
 	*ret = set;
-	return spend(s, ranges->n + 1);
+	return spend(s, (ranges->n + 1) * RANGE_STEPS);
 }
 
 static int resolve_networks(struct resolver *s)
@@ -104,7 +109,7 @@ static bool has_tag(const struct tw_workload *workload, uint32_t tag)
 static bool matches(
 	const struct tw_tag_expr *expr, const struct tw_workload *workload, size_t *steps)
 {
-	*steps += 1 + workload->n_tags;
+	*steps += 1 + workload->n_tags / 4;
 	switch (expr->op) {
 	case TW_TAG_IS:
 		return has_tag(workload, expr->tag);
@@ -155,7 +160,7 @@ static int add_operand(struct resolver *s, const struct tw_operand *operand, str
 	if (operand->kind == TW_OP_PREFIX)
 		return tw_prefix_add_to(&operand->prefix, ret);
 	set = operand_set(s->policy, operand);
-	err = spend(s, set->r.n);
+	err = spend(s, set->r.n * RANGE_STEPS);
 	return err ? err : tw_ranges_add_all(ret, &set->r);
 }
 
@@ -173,8 +178,10 @@ static int resolve_group(struct resolver *s, struct tw_group *group)
 		const struct tw_workload *workload = &s->policy->workloads.at[i];
 		size_t steps = 0;
 
-		if (selects(group, workload, &steps))
+		if (selects(group, workload, &steps)) {
 			err = tw_ranges_add_all(&s->plus, &workload->set->r);
+			steps += workload->set->r.n * RANGE_STEPS;
+		}
 		if (!err)
 			err = spend(s, steps);
 	}
@@ -300,7 +307,7 @@ static int resolve_services(struct resolver *s, uint32_t number)
 		rule->cells = p->rules.at[known].cells;
 		return 0;
 	}
-	err = spend(s, n_parts);
+	err = spend(s, n_parts * PART_STEPS);
 	if (err)
 		return err;
 	rule->cells = tw_policy_cells(p, rule->services, rule->n_services);

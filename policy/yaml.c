@@ -259,7 +259,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 		return -ENOMEM;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-	while (!l.done && !l.err) {
+	while (!l.done && !l.err && diags->n_errors <= TW_DIAGS_ERRORS_MAX) {
 		if (!yaml_parser_parse(&parser, &event)) {
 			parser_problem(&l, &parser, text, len);
 			break;

@@ -75,6 +75,7 @@ static int check(const char *yaml, bool write)
 	tw_auto_buf struct tw_buf text = {0}, got = {0}, wanted = {0}, path = {0};
 
 	tw_buf_addf(&path, "%.*s.txt", (int)(strlen(yaml) - strlen(".yaml")), yaml);
+	tw_buf_adds(&text, "");
 	if (read_file(yaml, &text) < 0) {
 		printf("%s: cannot be read\n", yaml);
 		return 1;

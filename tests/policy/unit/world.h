@@ -96,7 +96,7 @@ struct world_tuple {
 	unsigned int sport, dport; /* 0 where there are none; ICMP: dport = type << 8 | code */
 };
 
-void world_make(struct world *ret, uint64_t seed, unsigned int n_rules);
+void world_make(struct world *world, uint64_t seed, unsigned int n_rules);
 void world_print(const struct world *world, struct tw_buf *out);
 /* A tuple that the world's rules are likely to tell apart. */
 struct world_tuple world_tuple(const struct world *world, uint64_t *random);
