@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
 #include <nftables/libnftables.h>
 #include <string.h>
 
@@ -13,11 +14,15 @@
 
 /* Before any filter of others (they start at -200), so that a shut port costs least. */
 #define PRIORITY "-310"
+#define LIVE_MAX 8192 /* elements of the set; a known size makes for the faster kind of set */
 
 struct tw_latch {
 	struct nft_ctx *nft;
 	struct mnl_socket *monitor;
+	struct mnl_socket *links; /* NULL: no fast lane */
 	struct tw_patterns patterns;
+	uint32_t group; /* that live ports are put in */
+	unsigned int seq;
 	char table[32];
 };
 
@@ -61,6 +66,21 @@ static struct mnl_socket *open_monitor(void)
 	return sock;
 }
 
+static struct mnl_socket *open_links(void)
+{
+	const struct timeval limit = {.tv_sec = 1};
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+
+	if (!sock)
+		return NULL;
+	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(sock);
+		return NULL;
+	}
+	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return sock;
+}
+
 int tw_latch_new(const char *bpffs, const struct tw_patterns *patterns, struct tw_latch **ret,
 	struct tw_err *err)
 {
@@ -69,11 +89,13 @@ int tw_latch_new(const char *bpffs, const struct tw_patterns *patterns, struct t
 	if (!latch)
 		return tw_err_set(err, -ENOMEM, "latch", NULL, "out of memory");
 	latch->patterns = *patterns;
+	latch->group = hash_path(bpffs) | 1;
 	snprintf(latch->table, sizeof(latch->table), "tapwall-%08x", hash_path(bpffs));
 	latch->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!latch->nft || nft_ctx_buffer_error(latch->nft) || nft_ctx_buffer_output(latch->nft))
 		return tw_err_set(err, -EOPNOTSUPP, "latch", NULL, "no access to netfilter");
 	latch->monitor = open_monitor();
+	latch->links = open_links();
 	*ret = TW_TAKE_PTR(latch);
 	return 0;
 }
@@ -86,6 +108,8 @@ void tw_latch_free(struct tw_latch *latch)
 		nft_ctx_free(latch->nft);
 	if (latch->monitor)
 		mnl_socket_close(latch->monitor);
+	if (latch->links)
+		mnl_socket_close(latch->links);
 	free(latch);
 }
 
@@ -103,11 +127,12 @@ bool tw_latch_exists(struct tw_latch *latch)
 }
 
 /* `way` is "i" or "o": what comes in from, or goes out to, a port that is not live yet. */
-static void add_rules(struct tw_buf *text, const struct tw_patterns *patterns, const char *way)
+static void add_rules(struct tw_buf *text, const struct tw_latch *latch, const char *way)
 {
-	for (size_t i = 0; i < patterns->n; i++) {
-		const struct tw_pattern *pattern = &patterns->at[i];
+	for (size_t i = 0; i < latch->patterns.n; i++) {
+		const struct tw_pattern *pattern = &latch->patterns.at[i];
 
+		tw_buf_addf(text, "%sifgroup != %u ", way, latch->group);
 		if (pattern->text[0])
 			tw_buf_addf(text, "%sifname \"%s%s\" ", way, pattern->text,
 				pattern->prefix ? "*" : "");
@@ -126,47 +151,118 @@ static void add_table(
 {
 	tw_buf_addf(text, "add table bridge %s\ndelete table bridge %s\ntable bridge %s {\n",
 		latch->table, latch->table, latch->table);
-	tw_buf_adds(text, "set live { type iface_index;\n");
+	tw_buf_addf(text, "set live { type iface_index; size %d;\n", LIVE_MAX);
 	for (size_t i = 0; i < n_live; i++)
 		tw_buf_addf(text, "%s%u", i ? ", " : "elements = { ", live[i]);
 	tw_buf_adds(text, n_live ? " }\n}\n" : "}\n");
 	add_chain(text, "forward");
-	tw_buf_adds(text, "iif @live oif @live accept\n"); /* between ports: one rule */
-	add_rules(text, &latch->patterns, "i");
-	add_rules(text, &latch->patterns, "o");
+	add_rules(text, latch, "i");
+	add_rules(text, latch, "o");
 	tw_buf_adds(text, "}\n");
 	add_chain(text, "input");
-	add_rules(text, &latch->patterns, "i");
+	add_rules(text, latch, "i");
 	tw_buf_adds(text, "}\n");
 	add_chain(text, "output");
-	add_rules(text, &latch->patterns, "o");
+	add_rules(text, latch, "o");
 	tw_buf_adds(text, "}\n}\n");
 }
+
+/* ---- the fast lane ---- */
+
+/* What one RTM_GETLINK or RTM_SETLINK says of an interface's group. */
+static int on_link(const struct nlmsghdr *header, void *arg)
+{
+	uint32_t *group = arg;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each (attr, header, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) == IFLA_GROUP &&
+			mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			*group = mnl_attr_get_u32(attr);
+	}
+	return MNL_CB_OK;
+}
+
+/* Asks rtnetlink about an interface, or, with `group`, sets that; the group it has is in
+ * *ret_group. 0 or a negative errno. */
+static int talk(
+	struct tw_latch *latch, uint32_t ifindex, const uint32_t *group, uint32_t *ret_group)
+{
+	char message[16384];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(message);
+	struct ifinfomsg *info;
+	unsigned int portid;
+	ssize_t len;
+
+	if (!latch->links)
+		return -EBADF;
+	portid = mnl_socket_get_portid(latch->links);
+	header->nlmsg_type = group ? RTM_SETLINK : RTM_GETLINK;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	header->nlmsg_seq = ++latch->seq;
+	info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+	info->ifi_index = (int)ifindex;
+	if (group)
+		mnl_attr_put_u32(header, IFLA_GROUP, *group);
+	if (mnl_socket_sendto(latch->links, header, header->nlmsg_len) < 0)
+		return -errno;
+	for (;;) {
+		int ret;
+
+		len = mnl_socket_recvfrom(latch->links, message, sizeof(message));
+		if (len < 0)
+			return -errno;
+		ret = mnl_cb_run(message, (size_t)len, latch->seq, portid, on_link, ret_group);
+		if (ret <= MNL_CB_STOP)
+			return ret < 0 ? -errno : 0;
+	}
+}
+
+/* Puts a live port into our group, or takes it out. Somebody else's group is left alone: that port
+ * is let through by the set, which only takes longer. */
+static void set_group(struct tw_latch *latch, uint32_t ifindex, bool live)
+{
+	uint32_t group = 0, wanted = live ? latch->group : 0;
+
+	if (!talk(latch, ifindex, NULL, &group) && group == (live ? 0 : latch->group))
+		talk(latch, ifindex, &wanted, &group);
+}
+
+/* ---- the entrances ---- */
 
 int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf text = {0};
+	int ret;
 
 	add_table(&text, latch, live, n_live);
 	if (text.failed)
 		return tw_err_set(err, -ENOMEM, latch->table, NULL, "out of memory");
-	return run(latch, text.data, err);
+	ret = run(latch, text.data, err);
+	for (size_t i = 0; !ret && i < n_live; i++)
+		set_group(latch, live[i], true);
+	return ret;
 }
 
 int tw_latch_let(struct tw_latch *latch, uint32_t ifindex, struct tw_err *err)
 {
 	char command[96];
+	int ret;
 
 	snprintf(command, sizeof(command), "add element bridge %s live { %u }", latch->table,
 		ifindex);
-	return run(latch, command, err);
+	ret = run(latch, command, err);
+	if (!ret)
+		set_group(latch, ifindex, true);
+	return ret;
 }
 
 int tw_latch_shut(struct tw_latch *latch, uint32_t ifindex)
 {
 	char command[96];
 
+	set_group(latch, ifindex, false);
 	snprintf(command, sizeof(command), "delete element bridge %s live { %u }", latch->table,
 		ifindex);
 	return run(latch, command, NULL);
@@ -174,8 +270,13 @@ int tw_latch_shut(struct tw_latch *latch, uint32_t ifindex)
 
 int tw_latch_remove(struct tw_latch *latch, struct tw_err *err)
 {
+	struct if_nameindex *links = if_nameindex();
 	char command[128];
 
+	for (size_t i = 0; links && links[i].if_index; i++)
+		set_group(latch, links[i].if_index, false);
+	if (links)
+		if_freenameindex(links);
 	snprintf(command, sizeof(command), "add table bridge %s\ndelete table bridge %s",
 		latch->table, latch->table);
 	return run(latch, command, err);

@@ -6,6 +6,10 @@
  *             table of our own in the bridge family closes it: whatever has a name that matches
  *             the patterns, and is not in the set of live interfaces, neither sends nor receives
  *             through a bridge. docs/decisions/001-latch.md has the cost.
+ * How:        a set of live interfaces says who may pass. Since to look into a set costs, live ports
+ *             are also put into an interface group of our own, which is compared first: whoever is
+ *             in it passes by one comparison. A port that somebody put into another group stays
+ *             there, and passes by the set.
  * Invariants: 1. An interface enters the set only after its programs are attached and its entry
  *                is written (tests/e2e/latch).
  *             2. The table outlives the agent, and is replaced in one transaction.
@@ -36,6 +40,7 @@ bool tw_latch_exists(struct tw_latch *latch);
 int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err);
 int tw_latch_let(struct tw_latch *latch, uint32_t ifindex, struct tw_err *err);
+/* Also for an interface that is gone already. */
 int tw_latch_shut(struct tw_latch *latch, uint32_t ifindex);
 int tw_latch_remove(struct tw_latch *latch, struct tw_err *err); /* 0 also when there is none */
 

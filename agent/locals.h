@@ -40,6 +40,8 @@ void tw_locals_release(const char *bpffs);
 /* Whether cut-through may start and end at a protected port that has this entry. */
 bool tw_locals_fit(const struct tw_agent *agent, const struct tw_agent_port *port,
 	const struct tw_port *entry);
+/* The longest frame, in bytes, that a port's bridge would send there. */
+uint32_t tw_locals_len_max(const struct tw_agent_port *port);
 /* Brings map and bridges up to the entries in force. Troubles are logged: frames then go through
  * the vSwitch. */
 void tw_locals_sync(struct tw_agent *agent);

@@ -129,6 +129,8 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 	row->entry.id = port->id;
 	row->entry.network = port->network;
 	row->entry.pvid = port->vlan;
+	row->entry.ifindex = port->ifindex;
+	row->entry.len_max = tw_locals_len_max(port);
 	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(agent, port, &row->entry))
 		row->entry.flags |= TW_PORT_F_CUT;
 	row->changed = !live || !entries_equal(&row->entry, live) ||

@@ -3,9 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "agent/agent.h"
 #include "agent/clock.h"
@@ -17,13 +15,6 @@
 static int map_fd(const struct tw_agent *agent, enum tw_map map)
 {
 	return tw_kernel_map_fd(agent->kernel, map);
-}
-
-/* Waits until no packet is being judged by what it looked up before now. A hash map hands a
- * replaced element to its next update at once, so two updates of live entries need this between. */
-static void wait_for_readers(void)
-{
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 /* ---- entries ---- */
@@ -96,45 +87,32 @@ static void clear_other_epoch(struct tw_agent *agent)
 
 /* ---- what an earlier agent left ---- */
 
-static int adopt_entry(struct tw_agent *agent, uint32_t key)
+static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct tw_port *entry)
 {
-	struct tw_adopted adopted = {.ifindex = key >> 1};
-	int fd = map_fd(agent, TW_MAP_ports);
+	const struct tw_adopted adopted = {.ifindex = ifindex, .entry = *entry};
+	struct tw_agent *agent = arg;
 
-	if (bpf_map_lookup_elem(fd, &key, &adopted.entry) < 0)
-		return 0;
-	if ((key & 1) == (agent->epoch & 1)) {
-		if (adopted.entry.image)
-			tw_images_adopt(&agent->images, adopted.entry.image);
+	if ((epoch & 1) == (agent->epoch & 1)) {
+		if (entry->image)
+			tw_images_adopt(&agent->images, entry->image);
 		return tw_vec_push(&agent->adopted, adopted);
 	}
-	if (adopted.entry.flags & TW_PORT_F_MORE)
-		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(adopted.entry.id, key));
-	bpf_map_delete_elem(fd, &key);
-	return 0;
+	if (entry->flags & TW_PORT_F_MORE)
+		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(entry->id, epoch));
+	return tw_kernel_set_port(agent->kernel, ifindex, epoch, NULL);
 }
 
 int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 {
 	struct tw_config config;
-	TW_VEC(uint32_t) keys = {0};
 	struct tw_mac_key mac;
-	uint32_t key, *previous = NULL;
 	int ret = tw_kernel_get_config(agent->kernel, &config);
 
 	if (ret < 0)
 		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
 	agent->epoch = config.epoch;
 	tw_store_set_mark(agent->store, config.mark);
-	/* Keys first: deleting while iterating would start the iteration over. */
-	while (!ret && !bpf_map_get_next_key(map_fd(agent, TW_MAP_ports), previous, &key)) {
-		ret = tw_vec_push(&keys, key);
-		previous = &key;
-	}
-	tw_vec_foreach (&keys, at)
-		if (!ret)
-			ret = adopt_entry(agent, *at);
-	tw_vec_done(&keys);
+	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
 	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&
 		!bpf_map_delete_elem(map_fd(agent, TW_MAP_macs), &mac))
 		continue;
@@ -249,7 +227,6 @@ static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
 static int commit_alone(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
 {
 	tw_vec_foreach (&plan->rows, row) {
-		bool replaces = row->port->has_entry[agent->epoch & 1];
 		int ret;
 
 		if (!row->changed)
@@ -258,8 +235,6 @@ static int commit_alone(struct tw_agent *agent, const struct tw_plan *plan, stru
 		if (ret < 0)
 			return tw_err_set(err, ret, row->port->name, NULL,
 				"cannot write its entry: %s", strerror(-ret));
-		if (replaces)
-			wait_for_readers();
 	}
 	return 0;
 }

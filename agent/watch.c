@@ -83,10 +83,9 @@ static void attach(struct tw_agent *agent, struct tw_agent_port *port)
 		if (ret < 0) {
 			tw_log(TW_LOG_ERR, "%s: cannot be attached, stays shut: %s", port->name,
 				err.text);
-			if (agent->latch && port->let) {
+			if (agent->latch)
 				tw_latch_shut(agent->latch, port->ifindex);
-				port->let = false;
-			}
+			port->let = false;
 			retry_later(agent);
 			return;
 		}
@@ -105,7 +104,7 @@ static void forget(struct tw_agent *agent, struct tw_agent_port *port, const cha
 	tw_log(TW_LOG_INFO, "%s: %s", port->name, why);
 	tw_kernel_detach(agent->kernel, port->ifindex, NULL);
 	tw_publish_drop(agent, port);
-	if (agent->latch && port->let)
+	if (agent->latch)
 		tw_latch_shut(agent->latch, port->ifindex);
 	tw_ports_network_gone(&agent->ports, port->ifindex);
 	tw_ports_remove(&agent->ports, port);

@@ -71,6 +71,16 @@ check "the next agent puts its policy in force, and what that allows gets throug
 	within 5 grows dead got 10
 equal "nothing was ever seen of those that were shut" 0 "$(count_of leaked seen)"
 
+# A port that its host put into a group of its own is let through all the same.
+ip netns add "$ns-g5"
+guests="$guests g5"
+ip -n "$ns-host" link add tap5 group 42 type veth peer name eth0 netns "$ns-g5"
+ip -n "$ns-host" link set tap5 master br0 up
+ip -n "$ns-g5" link set eth0 up
+begin g5 grouped sniff "$lab/grouped" eth0 9000
+check "a port in a group of somebody's own is not shut out" within 5 grows grouped seen 10
+check "and keeps its group" sh -c "ip -n $ns-host -o link show tap5 | grep -q 'group 42'"
+
 table=$(on_host nft list tables bridge | grep tapwall)
 check "the latch is one table of its own" test "$(echo "$table" | wc -l)" = 1
 on_host nft flush ruleset

@@ -19,6 +19,7 @@ left_in_kernel() {
 		on_host tc filter show dev tap$i ingress
 		on_host tc filter show dev tap$i egress
 		on_host bpftool net show dev tap$i | grep tap
+		on_host ip -o link show dev tap$i | grep -o ' group [^ ]*' | grep -v default
 	done
 	on_host nft list ruleset
 	find "$lab/bpffs/tapwall" -mindepth 1 2>/dev/null
