@@ -26,13 +26,16 @@ int tw_answer_error(
 	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err)
 {
 	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+	int result;
 
 	error.code = -err->code;
 	error.place = TEXT(err->place);
 	error.text = TEXT(err->text);
 	error.hint = TEXT(err->hint);
 	response->error = &error;
-	return tw_answer_send(out, id, response, true);
+	result = tw_answer_send(out, id, response, true);
+	response->error = NULL;
+	return result;
 }
 
 static int answer_version(

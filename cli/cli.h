@@ -100,14 +100,14 @@ struct tw_version_options {
 	bool json;
 };
 
-int tw_check_run(const void *options);
-int tw_apply_run(const void *options);
-int tw_explain_run(const void *options);
-int tw_replay_run(const void *options);
-int tw_status_run(const void *options);
-int tw_ports_run(const void *options);
-int tw_flows_run(const void *options);
-int tw_rules_run(const void *options);
-int tw_log_run(const void *options);
-int tw_counters_run(const void *options);
-int tw_version_run(const void *options);
+int tw_check_run(const void *values);
+int tw_apply_run(const void *values);
+int tw_explain_run(const void *values);
+int tw_replay_run(const void *values);
+int tw_status_run(const void *values);
+int tw_ports_run(const void *values);
+int tw_flows_run(const void *values);
+int tw_rules_run(const void *values);
+int tw_log_run(const void *values);
+int tw_counters_run(const void *values);
+int tw_version_run(const void *values);

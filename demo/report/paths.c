@@ -248,7 +248,7 @@ int tw_lab_paths_read(const char *policy_file, const char *paths_file, struct tw
 
 void tw_lab_paths_done(struct tw_lab_paths *paths)
 {
-	for (size_t i = 0; i < paths->n; i++) {
+	for (size_t i = 0; paths->at && i < paths->n; i++) {
 		free(paths->at[i].rule);
 		free(paths->at[i].reason);
 	}

@@ -18,8 +18,6 @@
 #include "fastpath/abi/names.h"
 #include "tests/diff/generate.h"
 
-extern char **environ;
-
 struct run {
 	const char *tapwall;
 	const char *folder; /* for files, and for what is kept */
