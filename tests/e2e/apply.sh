@@ -3,6 +3,8 @@
 # apply.sh: a policy takes effect whole or not at all. An invalid one is told with every error, and
 # the old one stays; a valid one cuts a live connection that it no longer allows at its next
 # packet, and leaves the others alone.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 make_host

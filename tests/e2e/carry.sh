@@ -3,6 +3,8 @@
 # carry.sh: frames as real stacks and cards make them: VLAN tags that the kernel keeps outside the
 # frame, super-frames of 64 KiB, checksums left to be completed; and connections that were there
 # before the firewall.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 make_host

@@ -89,6 +89,7 @@ static int huge(const char *path, int n)
 
 static int garbage(const char *path, int n)
 {
+	const uint8_t header[4] = {0, 0, 0, 64};
 	int closed = 0;
 
 	srandom(1);
@@ -99,7 +100,7 @@ static int garbage(const char *path, int n)
 
 		for (size_t j = 0; j < sizeof(data); j++)
 			data[j] = (uint8_t)random();
-		memcpy(data, "\0\0\0\100", 4);
+		memcpy(data, header, sizeof(header));
 		send_all(fd, data, sizeof(data));
 		/* What happens to be a message may be answered instead. */
 		closed += poll(&wait, 1, WAIT_MS) == 1;
@@ -131,13 +132,14 @@ static int crowd(const char *path, int n)
 /* Two bytes of an unknown field each become a struct of their own. */
 static int unpack(const char *path, int n)
 {
+	const uint8_t header[4] = {TW_LINK_FRAME_MAX >> 24, 0, 0, 0};
 	size_t len = TW_LINK_FRAME_MAX;
 	uint8_t *data = malloc(4 + len);
 	int fd = connect_to(path);
 
 	if (!data)
 		return 2;
-	memcpy(data, "\1\0\0\0", 4);
+	memcpy(data, header, sizeof(header));
 	for (size_t i = 0; i < len; i += 2) {
 		data[4 + i] = 15 << 3; /* field 15, a varint */
 		data[5 + i] = 1;

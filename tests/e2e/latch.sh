@@ -3,6 +3,8 @@
 # latch.sh: a tap comes into being on a bridge where traffic is flooded at it, and its guest sends
 # at once. Nothing reaches the guest or leaves it before its image is live: with the agent running,
 # stopped, or dead.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 [ -c /dev/net/tun ] || {

@@ -205,7 +205,7 @@ stop_agent() { # [SIGNAL]
 	wait "$agent" 2>/dev/null
 	code=$?
 	agent=
-	return $code
+	return "$code"
 }
 
 release() {
@@ -248,7 +248,7 @@ end() { # PID…: asks it to end, and gives its exit code
 		code=$?
 		children=$(echo "$children" | tr ' ' '\n' | grep -vx "$pid")
 	done
-	return $code
+	return "$code"
 }
 
 # A count of a traffic program.

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # ports.sh: ports come, change their names, move between bridges, go and come again; workloads
 # without a port's name are found by MAC; ports of nobody are ignored, or denied.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 make_host
@@ -73,7 +75,7 @@ for _ in $(seq 10); do
 done
 check "ten times over" within 5 port_is tap1 protected
 equal "it works still" connected "$(attempt 1 tcp 10.0.0.12 7000)"
-equal "with pins of the three ports alone" 6 "$(ls "$lab/bpffs/tapwall/links" | wc -l)"
+equal "with pins of the three ports alone" 6 "$(find "$lab/bpffs/tapwall/links" -type f | wc -l)"
 
 # Bridges.
 ip -n "$ns-host" link set tap1 nomaster

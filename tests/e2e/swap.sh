@@ -3,6 +3,8 @@
 # swap.sh: two policies take turns under traffic. Each refuses both of two ports, but at different
 # ends: under A the out end refuses 7001 and the in end 7002, under B the other way round. A packet
 # that met one end of A and the other of B would pass. What both allow loses nothing.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 swaps=200
