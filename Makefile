@@ -27,12 +27,12 @@ all: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja: | deps
-	@meson setup $(BUILD) $(meson_flags) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@meson setup $(BUILD) $(meson_flags) >$(BUILD).log 2>&1 || { tail -n 20 $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/setup.log
 
 # The same code under ASan and UBSan, for the tests that run it natively.
 $(BUILD)/san/build.ninja: | $(BUILD)/build.ninja
-	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/san.log 2>&1 || { cat $(BUILD)/san.log; exit 1; }
+	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/san.log 2>&1 || { tail -n 20 $(BUILD)/san.log; exit 1; }
 
 deps:
 	@packaging/deps
