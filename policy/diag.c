@@ -80,6 +80,8 @@ struct tw_shown tw_show(const char *text)
 	struct tw_shown shown = {0};
 	size_t room = sizeof(shown.text) - 4, at = 0;
 
+	if (!*text)
+		text = "an empty text";
 	for (; *text && at < room; text++, at++)
 		shown.text[at] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
 	if (*text) {

@@ -13,7 +13,8 @@ int tw_diags_add(struct tw_diags *diags, enum tw_severity severity, unsigned int
 	__attribute__((format(printf, 6, 7)));
 void tw_diags_sort(struct tw_diags *diags);
 
-/* Foreign text made fit for a message: no control characters, no more than a line's part. */
+/* Foreign text made fit for a message: no control characters, no more than a line's part, and
+ * a word for no text at all. */
 struct tw_shown {
 	char text[72];
 };

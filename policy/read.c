@@ -235,8 +235,7 @@ const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct 
 	if (!tw_text_is_name(key->text)) {
 		tw_complain(r, key,
 			"letters, digits, '_', '.' and '-', at most 127, first no '.' or '-'",
-			"%s cannot be a name",
-			*key->text ? tw_show(key->text).text : "an empty text");
+			"%s cannot be a name", tw_show(key->text).text);
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(reserved_words) / sizeof(reserved_words[0]); i++)
@@ -290,7 +289,7 @@ bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char 
 			"%s is an IPv4 address in IPv6 dress", tw_show(text).text);
 	else if (err)
 		tw_complain(r, node, "an address is 10.0.0.1 or \"fd00::1\", a CIDR 10.0.0.0/8",
-			"%s is not an address", *text ? tw_show(text).text : "an empty text");
+			"%s is not an address", tw_show(text).text);
 	if (err)
 		return false;
 	if (++r->n_addresses > TW_POLICY_ADDRESSES_MAX) {

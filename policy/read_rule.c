@@ -186,6 +186,21 @@ static void read_service_object(struct tw_reader *r, const struct tw_node *node)
 	}
 }
 
+/* Those who write 80, or 80/tcp as /etc/services does, are told how it is written here. */
+static const char *port_hint(const char *text, char *hint, size_t hint_len)
+{
+	size_t len = strspn(text, "0123456789-");
+	int shown = len < 16 ? (int)len : 16;
+
+	if (!len || (text[len] && text[len] != '/'))
+		return NULL;
+	if (text[len] && tw_proto_find(text + len + 1, strlen(text + len + 1)))
+		snprintf(hint, hint_len, "write %s/%.*s", text + len + 1, shown, text);
+	else
+		snprintf(hint, hint_len, "write tcp/%.*s or udp/%.*s", shown, text, shown, text);
+	return hint;
+}
+
 static void bad_service(struct tw_reader *r, const struct tw_node *node, const char *how)
 {
 	struct tw_guess guess = {0};
@@ -194,13 +209,15 @@ static void bad_service(struct tw_reader *r, const struct tw_node *node, const c
 
 	if (!hint)
 		hint = tw_proto_hint(node->text, scratch, sizeof(scratch));
+	if (!hint)
+		hint = port_hint(node->text, scratch, sizeof(scratch));
 	if (!hint) {
 		tw_guess_names(r, &guess, node->text, &r->policy->service_names);
 		hint = tw_guess_hint(&guess, scratch, sizeof(scratch),
 			"name it under services, or write tcp/443, icmp/8, proto/47");
 	}
 	tw_complain(r, node, hint, how ? "%s is not a service" : "there is no service %s",
-		*node->text ? tw_show(node->text).text : "an empty text");
+		tw_show(node->text).text);
 }
 
 void tw_read_service_part(struct tw_reader *r, const struct tw_node *node)
@@ -413,8 +430,8 @@ static void read_log(struct tw_reader *r, const struct tw_node *value, void *obj
 
 	if (!text)
 		return;
-	draft->rule.info.log = !strcmp(text, "true");
-	if (!draft->rule.info.log && strcmp(text, "false") != 0)
+	draft->rule.info.log = !strcasecmp(text, "true");
+	if (!draft->rule.info.log && strcasecmp(text, "false") != 0)
 		tw_complain(r, value, "true or false", "log cannot be %s", tw_show(text).text);
 }
 

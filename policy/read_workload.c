@@ -248,7 +248,7 @@ static void add_tag(struct tw_reader *r, const struct tw_node *item, void *objec
 		return;
 	if (!tw_text_is_tag(text)) {
 		tw_complain(r, item, "letters, digits and _.-:/=@+, at most 127",
-			"%s cannot be a tag", *text ? tw_show(text).text : "an empty text");
+			"%s cannot be a tag", tw_show(text).text);
 		return;
 	}
 	if (r->numbers.n == TW_TAGS_MAX) {
@@ -416,7 +416,7 @@ static void add_group_workload(struct tw_reader *r, const struct tw_node *item, 
 	for (size_t i = 0; i < r->policy->workloads.n; i++)
 		tw_guess(r, &guess, text, r->policy->workloads.at[i].name);
 	tw_complain(r, item, tw_guess_hint(&guess, hint, sizeof(hint), "define it under workloads"),
-		"there is no workload %s", *text ? tw_show(text).text : "without a name");
+		"there is no workload %s", tw_show(text).text);
 }
 
 static void read_group_workloads(struct tw_reader *r, const struct tw_node *value, void *object)

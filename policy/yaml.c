@@ -255,6 +255,11 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 			       "the policy text is too long") < 0
 			       ? -ENOMEM
 			       : -EINVAL;
+	/* Some editors begin UTF-8 with a byte order mark; libyaml skips it only where it guesses. */
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+		text += 3;
+		len -= 3;
+	}
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
