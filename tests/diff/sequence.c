@@ -60,6 +60,7 @@ static int set_up_port(struct player *p, uint32_t ifindex)
 		port.adopt_until = (uint32_t)(START_NS >> TW_TICK_SHIFT) + (1u << 30);
 	if (p->seq->cut_through) {
 		port.flags |= TW_PORT_F_CUT;
+		port.len_max = CUT_LEN_MAX;
 		key.network = port.network;
 		memcpy(key.mac, port.mac, sizeof(key.mac));
 		failed = p->target->ops->add_local(p->target, &key, &local);

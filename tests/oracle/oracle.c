@@ -39,11 +39,8 @@ static bool in_set(const struct tw_oracle_set *set, const struct tw_addr *addr)
 
 static bool is_service(const struct tw_oracle_service *s, const struct tw_oracle_tuple *t)
 {
-	bool has_source = t->proto == TCP || t->proto == UDP;
-
-	if (s->proto != t->proto || t->dport < s->low || t->dport > s->high)
-		return false;
-	return !has_source || (t->sport >= s->source_low && t->sport <= s->source_high);
+	return s->proto == t->proto && t->dport >= s->low && t->dport <= s->high &&
+	       t->sport >= s->source_low && t->sport <= s->source_high;
 }
 
 static bool rule_matches(const struct tw_oracle_rule *rule, const struct tw_oracle_tuple *t)
@@ -140,7 +137,7 @@ static bool same_tuple(
 static struct tw_oracle_conn *find(
 	struct tw_oracle_host *host, const struct tw_oracle_packet *packet, enum tw_way *ret_way)
 {
-	for (size_t i = 0; i < host->n_conns; i++) {
+	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
 		struct tw_oracle_conn *c = &host->conns[i];
 
 		if (!c->alive)
@@ -167,11 +164,10 @@ static enum tw_reason tcp_opens(struct tw_oracle_conn *c, enum tw_way way, uint8
 {
 	bool reply = way == TW_WAY_REPLY;
 
+	if (flags & SYN && !reply && flags & ACK && c->state == TW_S_SYN_SENT)
+		return TW_R_TCP_STATE;
 	if (flags & SYN) {
-		if (!reply && flags & ACK && c->state == TW_S_SYN_SENT)
-			return TW_R_TCP_STATE;
-		if (reply)
-			c->state = TW_S_SYN_RECV;
+		c->state = reply ? TW_S_SYN_RECV : c->state;
 		return TW_R_NONE;
 	}
 	if (c->state == TW_S_SYN_SENT) /* RFC 5961 §4: only a challenge may answer a SYN so */
@@ -266,17 +262,26 @@ static enum tw_reason rules_say(const struct tw_oracle_host *host, struct tw_ora
 	return answer.end[answer.decider].verdict == TW_V_ASK ? TW_R_ASK_UNAVAILABLE : TW_R_POLICY;
 }
 
+bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle_packet *packet)
+{
+	const struct tw_oracle_tuple *t = &packet->tuple;
+	const struct tw_oracle_tuple back = {t->to, t->from, t->proto, t->dport, t->sport};
+
+	return rules_say(host, *t) || rules_say(host, back);
+}
+
 bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
 	enum tw_reason *ret_reason)
 {
-	struct tw_oracle_conn fresh = {.tuple = packet->tuple, .alive = true}, moved, *c;
+	struct tw_oracle_conn fresh = {.tuple = packet->tuple, .alive = true}, moved, *c,
+			      *old = NULL;
 	enum tw_way way = TW_WAY_ORIGINAL;
 
 	c = find(host, packet, &way);
 	/* RFC 6191: a SYN may open a closed connection's ports anew. */
 	if (c && packet->tuple.proto == TCP && is_syn(packet->flags) &&
 		(c->state == TW_S_TIME_WAIT || c->state == TW_S_CLOSED)) {
-		c->alive = false;
+		old = c;
 		c = NULL;
 	}
 	moved = c ? *c : fresh;
@@ -285,11 +290,13 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 		*ret_reason = rules_say(host, moved.tuple);
 	if (*ret_reason)
 		return false;
-	if (!c && host->n_conns < TW_ORACLE_CONNS_MAX)
-		c = &host->conns[host->n_conns++];
+	c = c ? c : old;
+	for (size_t i = 0; !c && i < TW_ORACLE_CONNS_MAX; i++)
+		if (!host->conns[i].alive)
+			c = &host->conns[i];
 	if (!c)
 		return false;
-	if (!c->alive || moved.state != TW_S_CLOSED || c->state != TW_S_CLOSED)
+	if (!c->alive || moved.state != TW_S_CLOSED || c->state != TW_S_CLOSED) /* no straggler */
 		moved.seen_ns = packet->now_ns;
 	*c = moved;
 	return true;

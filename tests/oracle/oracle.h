@@ -16,7 +16,7 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_ORACLE_CONNS_MAX 256
+#define TW_ORACLE_CONNS_MAX 64
 
 /* `len` counts the bits of the mapped form: an IPv4 /24 is 120. */
 struct tw_oracle_prefix {
@@ -104,7 +104,6 @@ struct tw_oracle_conn {
 struct tw_oracle_host {
 	const struct tw_oracle_policy *policy;
 	struct tw_oracle_conn conns[TW_ORACLE_CONNS_MAX];
-	size_t n_conns;
 };
 
 /* One packet between two ends; `flags` are TCP's, `answer` marks an ICMP echo reply, whose `sport`
@@ -121,3 +120,5 @@ struct tw_oracle_packet {
  * no place. */
 bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
 	enum tw_reason *ret_reason);
+/* Whether the rules refuse the connection that the packet would open, in either direction. */
+bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle_packet *packet);
