@@ -3,15 +3,8 @@
 
 #include <string.h>
 
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define ACK 0x10
-
-#define TCP    6
-#define UDP    17
-#define ICMP   1
-#define ICMPV6 58
+enum { FIN = 0x01, SYN = 0x02, RST = 0x04, ACK = 0x10 };
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 
 /* ---- rules ---- */
 

@@ -148,7 +148,10 @@ static int check_icmp(
 	const struct view *frame, const struct view *reply, struct tw_buf *text, struct tw_err *err)
 {
 	size_t max = reply->v6 ? ICMP6_ERROR_MAX : ICMP_ERROR_MAX;
-	size_t least = frame->head + 8 < frame->len ? frame->head + 8 : frame->len;
+	/* Behind IPv6 extension headers the transport header may be out of a short quote's reach. */
+	size_t head = frame->v6 ? 40 : frame->head;
+	/* All of a shorter packet, save an odd byte at its end. */
+	size_t least = head + 8 < frame->len ? head + 8 : frame->len & ~1ul;
 
 	if (reply->proto != (reply->v6 ? 58 : 1) || reply->l4_len < 8)
 		return wrong(err, "neither a reset nor an ICMP message of its IP version");
