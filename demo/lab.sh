@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=sh
 # lab.sh: small virtual machines for the demo and for tests/vm. Sourced, not run.
 #
 # Why:        a firewall for guests has to be seen working on guests: a kernel that is not the
@@ -154,8 +155,8 @@ lab_ready() {
 	[ -x "$TW_BUILD/demo/probe" ] || { lab_fail "$TW_BUILD/demo/probe is not built"; return; }
 	lab_kernel || return
 	LAB_IMAGE=$LAB_CACHE/base.img
-	if [ ! -e "$LAB_IMAGE" ] || [ "$TW_BUILD/demo/probe" -nt "$LAB_IMAGE" ] ||
-		[ "$LAB_SRC/init" -nt "$LAB_IMAGE" ] || [ "$LAB_SRC/lab.sh" -nt "$LAB_IMAGE" ]; then
+	if [ ! -e "$LAB_IMAGE" ] || [ -n "$(find "$TW_BUILD/demo/probe" "$LAB_SRC/init" "$LAB_SRC/lab.sh" \
+		-newer "$LAB_IMAGE")" ]; then
 		(flock 9 && lab_image "$LAB_IMAGE" "$LAB_MODULES_BASE") 9>"$LAB_CACHE/lock" ||
 			{ lab_fail "the guests' initramfs could not be made in $LAB_CACHE"; return; }
 	fi

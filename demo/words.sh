@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=sh
 # words.sh: what the demo says, and what it asks of tapwall and of demo/report. Sourced.
 PATH=$TW_BUILD:$TW_BUILD/demo:$PATH
 policy=${DEMO_POLICY:-examples/three-tier.yaml}
 paths=${DEMO_PATHS:-demo/three-tier.paths}
-bold= dim= red= plain=
+bold="" dim="" red="" plain=""
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
 	bold=$(printf '\033[1m') dim=$(printf '\033[2m') red=$(printf '\033[31m') plain=$(printf '\033[0m')
 fi

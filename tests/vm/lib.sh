@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=sh
 # lib.sh: what the tests with virtual machines share. Sourced. They speak TAP (testanything.org).
 #
 # A test re-runs itself inside demo/cell, so that no namespace, tap, pin, mount or process outlives
