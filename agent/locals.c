@@ -67,6 +67,11 @@ static void tell_bridge(struct tw_agent *agent, const struct tw_locals_row *row,
 			row->local.ifindex, strerror(-ret));
 }
 
+uint32_t tw_locals_len_max(const struct tw_agent_port *port)
+{
+	return port->mtu + ETH_HLEN + VLAN_BYTES;
+}
+
 static void want(struct tw_agent *agent, const struct tw_agent_port *port)
 {
 	const struct tw_port *entry = &port->entry[agent->epoch & 1];
@@ -74,8 +79,7 @@ static void want(struct tw_agent *agent, const struct tw_agent_port *port)
 				     {
 					     .key = {.network = entry->network,
 						     .vlan = entry->pvid},
-					     .local = {port->ifindex,
-						     port->mtu + ETH_HLEN + VLAN_BYTES},
+					     .local = {port->ifindex, tw_locals_len_max(port)},
 					     .wanted = true,
 				     },
 			     *old;

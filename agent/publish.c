@@ -402,7 +402,6 @@ static void end_adoption(struct tw_agent *agent, struct tw_agent_port *port)
 		return;
 	entry->adopt_until = 0;
 	tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, entry);
-	wait_for_readers();
 }
 
 void tw_publish_tick(struct tw_agent *agent)

@@ -10,7 +10,10 @@
 
 #include <linux/types.h>
 
-#define TW_PORTS_MAX	4096   /* port ids 1 … TW_PORTS_MAX - 1 */
+#define TW_PORTS_MAX 4096  /* port ids 1 … TW_PORTS_MAX - 1 */
+#define TW_PORT_IDS  65536 /* ifindexes below it are looked up in an array, others in a hash */
+#define TW_PORT_SLOTS \
+	(4 * TW_PORTS_MAX)     /* entries: two epochs, and as many on their way in or out */
 #define TW_RULES_MAX	131072 /* rule slots */
 #define TW_IMAGES_MAX	8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
 #define TW_EVENTS_BYTES (1 << 20)
@@ -186,11 +189,14 @@ struct tw_port {
 	__u8 n_addrs; /* inline */
 	__u8 pad;
 	struct tw_addr addr[TW_PORT_ADDRS];
+	__u32 ifindex; /* set by the loader */
+	__u32 len_max; /* bytes of the longest frame that cut-through may send here; 0: ask `locals` */
 };
 
-static inline __u32 tw_port_key(__u32 ifindex, __u32 epoch)
+/* `id`: a port id, or in tables by interface an ifindex. */
+static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 {
-	return ifindex << 1 | (epoch & 1);
+	return id << 1 | (epoch & 1);
 }
 
 /* Key of `addrs`: prefixlen counts the 32 bits of `zone` too. */
@@ -291,7 +297,7 @@ struct tw_outcome {
 _Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
 _Static_assert(sizeof(struct tw_conn) == 64, "conns value is pinned");
 _Static_assert(sizeof(struct tw_frag_key) == 48, "frags key is pinned");
-_Static_assert(sizeof(struct tw_port) == 88, "ports value is pinned");
+_Static_assert(sizeof(struct tw_port) == 96, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");
 _Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");

@@ -15,6 +15,21 @@ struct tw_kernel_link {
 	int fd;
 };
 
+/* An element of a mapped array of 32-bit words: elements are 8 bytes apart, whatever their size
+ * (kernel/bpf/arraymap.c). */
+struct tw_kernel_cell {
+	__u32 word;
+	__u32 pad;
+};
+
+/* The tables that say where ports' entries are, mapped (ports.c). */
+struct tw_kernel_ports {
+	struct tw_kernel_cell *ids;   /* by ifindex, TW_PORT_IDS of them */
+	struct tw_kernel_cell *slots; /* by tw_port_key(id, epoch) */
+	TW_VEC(__u32) free;	      /* slots that no packet can be looking at */
+	TW_VEC(__u32) retired;	      /* slots that one may be looking at still */
+};
+
 struct tw_kernel {
 	struct tap_bpf *skeleton; /* owns object and fds */
 	struct bpf_object *object;
@@ -22,9 +37,14 @@ struct tw_kernel {
 	int map_fd[TW_MAP__MAX];
 	int prog_fd[TW_DIR__MAX];
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
+	struct tw_kernel_ports ports;
 	struct tw_kernel_facts facts;
 };
 
 /* Opens the object that is built into the program and sets its read-only data (object.c). */
 int tw_kernel_open_object(struct tw_kernel *kernel, bool test);
 void tw_kernel_close_object(struct tw_kernel *kernel);
+
+/* Maps the tables and finds out which slots are free. 0 or negative errno. */
+int tw_kernel_ports_init(struct tw_kernel *kernel);
+void tw_kernel_ports_done(struct tw_kernel_ports *ports);

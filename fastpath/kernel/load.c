@@ -283,6 +283,10 @@ static int setup(
 		kernel->map_fd[i] = bpf_object__find_map_fd_by_name(kernel->object, map_names[i]);
 	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx(kernel);
 	kernel->facts.conn_bytes = conn_bytes(kernel->facts.max_conns);
+	code = tw_kernel_ports_init(kernel);
+	if (code)
+		return tw_err_set(
+			err, code, "bpf", NULL, "cannot map the port tables: %s", strerror(-code));
 	code = default_config(kernel, err);
 	if (!code && kernel->bpffs)
 		code = pin_maps(kernel, err);
@@ -316,6 +320,7 @@ void tw_kernel_close(struct tw_kernel *kernel)
 		if (link->fd >= 0)
 			close(link->fd);
 	tw_vec_done(&kernel->links);
+	tw_kernel_ports_done(&kernel->ports);
 	tw_kernel_close_object(kernel);
 	free(kernel->bpffs);
 	free(kernel);

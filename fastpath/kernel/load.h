@@ -74,10 +74,18 @@ int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw_image_line *lines,
 	size_t n_lines, struct tw_err *err);
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
-int tw_kernel_set_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch,
-	const struct tw_port *port); /* port NULL removes the entry */
+/* Writes a port's entry beside the one it has, then makes it the one that packets meet, by one
+ * store. `port` NULL removes it. port->id must be the port's own in both epochs; port->ifindex is set
+ * here. */
+int tw_kernel_set_port(
+	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, const struct tw_port *port);
 int tw_kernel_get_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
+/* Calls `each` for every entry there is, until it returns other than 0, and returns that. It may
+ * remove the entry it is called for. */
+int tw_kernel_each_port(struct tw_kernel *kernel,
+	int (*each)(void *arg, uint32_t ifindex, uint32_t epoch, const struct tw_port *port),
+	void *arg);
 int tw_kernel_add_addr(
 	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);

@@ -57,29 +57,6 @@ int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot)
 	return bpf_map_delete_elem(kernel->map_fd[TW_MAP_images], &slot) ? -errno : 0;
 }
 
-int tw_kernel_set_port(
-	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, const struct tw_port *port)
-{
-	const __u32 key = tw_port_key(ifindex, epoch);
-	int fd = kernel->map_fd[TW_MAP_ports];
-
-	if (port)
-		return bpf_map_update_elem(fd, &key, port, BPF_ANY) ? -errno : 0;
-	return bpf_map_delete_elem(fd, &key) && errno != ENOENT ? -errno : 0;
-}
-
-int tw_kernel_get_port(
-	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, struct tw_port *ret)
-{
-	const __u32 key = tw_port_key(ifindex, epoch);
-	struct tw_port port;
-
-	if (bpf_map_lookup_elem(kernel->map_fd[TW_MAP_ports], &key, &port))
-		return -errno;
-	*ret = port;
-	return 0;
-}
-
 int tw_kernel_add_addr(
 	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len)
 {

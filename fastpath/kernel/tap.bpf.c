@@ -56,6 +56,10 @@ struct {
 /* Set before load by those who test the programs: outcomes are traced, and time is config.now_ns. */
 const volatile __u8 tw_test_mode = 0;
 
+/* How to make time of jiffies, which eBPF reads without a call; 0 where the loader could not tell. */
+const volatile __u64 tw_jiffy_ns = 0;
+const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
+
 /* ---- what port.h asks of a target ---- */
 
 #define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
@@ -70,6 +74,24 @@ const volatile __u8 tw_test_mode = 0;
 	}
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
+
+tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
+{
+	__u32 key = tw_port_key(id, epoch), *slot = bpf_map_lookup_elem(&port_slots, &key);
+
+	return slot && *slot ? bpf_map_lookup_elem(&ports, slot) : 0;
+}
+
+tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch)
+{
+	__u32 *id;
+
+	if (ifindex < TW_PORT_IDS)
+		id = bpf_map_lookup_elem(&port_ids, &ifindex);
+	else
+		id = bpf_map_lookup_elem(&port_ids_high, &ifindex);
+	return id && *id ? tw_port_numbered(f, *id, epoch) : 0;
+}
 
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 {
@@ -101,8 +123,8 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 	__u64 ahead = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) - TW_EVENTS_BYTES / 4;
 	int urgent = event->kind == TW_EVENT_DENY || event->kind == TW_EVENT_CLAIM;
 
-	bpf_ringbuf_submit(event, urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP
-									: BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(event,
+		urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
@@ -191,6 +213,15 @@ tw_inline const struct tw_config *settings(void)
 	return bpf_map_lookup_elem(&config, &zero);
 }
 
+tw_inline __u64 now(const struct tw_config *c)
+{
+	if (tw_test_mode)
+		return c->now_ns;
+	if (tw_jiffy_ns)
+		return bpf_jiffies64() * tw_jiffy_ns + tw_jiffies_start_ns;
+	return bpf_ktime_get_coarse_ns();
+}
+
 tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct __sk_buff *skb)
 {
 	f->data = (void *)(long)skb->data;
@@ -201,7 +232,7 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 	f->gso_size = skb->gso_size;
 	f->vlan_tci = (__u16)skb->vlan_tci;
 	f->has_vlan = skb->vlan_present != 0;
-	f->now_ns = tw_test_mode ? c->now_ns : bpf_ktime_get_coarse_ns();
+	f->now_ns = now(c);
 	f->target = skb;
 }
 

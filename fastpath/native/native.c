@@ -23,6 +23,7 @@ struct tw_native {
 #define TW_MAP(symbol, ...) struct tw_table symbol;
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
+	struct tw_table entries; /* struct tw_port by tw_port_key(ifindex, epoch); not in slots */
 	TW_VEC(struct tw_addr_key) prefixes; /* of `addrs`, whose lookup is by longest prefix */
 	struct image *images;		     /* TW_IMAGES_MAX */
 	struct tw_config *settings;
@@ -96,6 +97,38 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 	}
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
+
+tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch)
+{
+	const __u32 key = tw_port_key(ifindex, epoch);
+
+	return tw_table_lookup(&native_of(f)->entries, &key);
+}
+
+struct numbered {
+	__u32 id;
+	__u32 parity;
+	const struct tw_port *found;
+};
+
+static void match_number(void *arg, const void *key, void *value)
+{
+	struct numbered *numbered = arg;
+	const struct tw_port *port = value;
+
+	if (port->id == numbered->id && (*(const __u32 *)key & 1) == numbered->parity)
+		numbered->found = port;
+}
+
+/* Few ports, and only cut-through asks. */
+tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
+{
+	struct numbered numbered = {id, epoch & 1, NULL};
+
+	if (id)
+		tw_table_each(&native_of(f)->entries, match_number, &numbered);
+	return numbered.found;
+}
 
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 {
@@ -226,6 +259,9 @@ static int init_tables(struct tw_native *native, size_t max_conns)
 		err = tw_table_init(&native->symbol, sizeof(key), sizeof(value), max);
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
+	if (!err)
+		err = tw_table_init(
+			&native->entries, sizeof(uint32_t), sizeof(struct tw_port), TW_PORT_SLOTS);
 	native->frags.evicts = 1; /* an LRU hash in the kernel */
 	if (!err && max_conns)
 		native->conns.max = max_conns;
@@ -258,6 +294,7 @@ void tw_native_free(struct tw_native *native)
 #define TW_MAP(symbol, ...) tw_table_done(&native->symbol);
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
+	tw_table_done(&native->entries);
 	tw_vec_done(&native->prefixes);
 	for (size_t i = 0; native->images && i < TW_IMAGES_MAX; i++)
 		free(native->images[i].lines);
@@ -273,16 +310,16 @@ struct tw_config *tw_native_config(struct tw_native *native)
 struct tw_port *tw_native_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch)
 {
 	const uint32_t key = tw_port_key(ifindex, epoch);
-	const struct tw_port none = {0};
+	const struct tw_port none = {.ifindex = ifindex};
 
-	return array_lookup(&native->ports, &key, &none);
+	return array_lookup(&native->entries, &key, &none);
 }
 
 int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch)
 {
 	const uint32_t key = tw_port_key(ifindex, epoch);
 
-	return tw_table_delete(&native->ports, &key);
+	return tw_table_delete(&native->entries, &key);
 }
 
 int tw_native_add_addr(

@@ -19,7 +19,7 @@ static int load_port(struct tw_native *native, const struct tw_policy *policy,
 	port = tw_native_port(native, tw_scene_ifindex(vnic->index), epoch);
 	if (!port)
 		return -ENOMEM;
-	memset(port, 0, sizeof(*port));
+	*port = (struct tw_port){.ifindex = tw_scene_ifindex(vnic->index)};
 	tw_policy_fill_port(vnic, port);
 	port->id = (uint16_t)(1 + vnic->index);
 	port->network = TW_SCENE_NETWORK;

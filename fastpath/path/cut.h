@@ -11,7 +11,7 @@
  *                and frames that do not fit go to the vSwitch.
  *             2. Only what the far end's guard and gate would let pass too.
  *             3. Both gates are asked in one policy epoch.
- * Bounds:     lookups in `locals` and `ports`, one classification.
+ * Bounds:     one lookup in `locals`, for what is new or odd; one classification.
  */
 #pragma once
 
@@ -19,27 +19,46 @@
 #include "fastpath/path/guard.h"
 #include "fastpath/path/track.h"
 
-/* The port behind the destination MAC, if cut-through may go there. */
+/* Whether an entry is one that cut-through may go to from here. */
+tw_inline int tw_cut_fits(const struct tw_scope *s, const struct tw_port *far)
+{
+	return far && far->image && far->flags & TW_PORT_F_CUT &&
+	       !(far->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY | TW_PORT_F_UNCLAIMED)) &&
+	       far->network == s->port->network && far->pvid == s->port->pvid;
+}
+
+/* The port behind the destination MAC, as the connection knows it: an entry that is still fit, and
+ * still this MAC's, vouches for itself. */
+tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, struct tw_scope *s,
+	const struct tw_packet *p, const struct tw_flow *flow)
+{
+	const struct tw_port *far;
+
+	if (!s->conn)
+		return 0;
+	far = tw_port_numbered(f, s->conn->port[!(flow->end & 1)], s->epoch);
+	if (!tw_cut_fits(s, far) || !tw_mac_equal(far->mac, p->dst_mac) || f->len > far->len_max ||
+		far->ifindex == f->ifindex)
+		return 0;
+	s->far_ifindex = far->ifindex;
+	return far;
+}
+
+/* The port behind the destination MAC, as the agent says. */
 tw_inline const struct tw_port *tw_cut_port(
 	const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p)
 {
 	struct tw_local_key key = {.network = s->port->network, .vlan = s->port->pvid};
 	const struct tw_local *local;
 	const struct tw_port *far;
-	__u32 port_key;
 
 	__builtin_memcpy(key.mac, p->dst_mac, sizeof(key.mac));
 	local = tw_locals_lookup(f, &key);
 	if (!local || local->ifindex == f->ifindex || (f->len > local->len_max && !f->gso_size))
 		return 0;
 	s->far_ifindex = local->ifindex;
-	port_key = tw_port_key(local->ifindex, s->epoch);
-	far = tw_ports_lookup(f, &port_key);
-	if (!far || !far->image || !(far->flags & TW_PORT_F_CUT) ||
-		far->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY | TW_PORT_F_UNCLAIMED) ||
-		far->network != s->port->network || far->pvid != s->port->pvid)
-		return 0;
-	return far;
+	far = tw_port_at(f, local->ifindex, s->epoch);
+	return tw_cut_fits(s, far) ? far : 0;
 }
 
 /* Asks the far end's gate: whether it is open. */
@@ -75,7 +94,9 @@ tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct
 	if (s->dir != TW_DIR_OUT || !s->config->cut_through || !(s->port->flags & TW_PORT_F_CUT) ||
 		tw_scope_alone(s, p) || (s->port->pvid && p->vlan))
 		return;
-	there.port = tw_cut_port(f, s, p);
+	there.port = tw_cut_known(f, s, p, flow);
+	if (!there.port)
+		there.port = tw_cut_port(f, s, p);
 	if (!there.port || !tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
 		return;
 	if (tw_cut_gate(f, s, there.port, flow))

@@ -62,9 +62,7 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 tw_inline enum tw_reason tw_path_admit(
 	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_outcome *o)
 {
-	__u32 key = tw_port_key(f->ifindex, s->epoch);
-
-	s->port = tw_ports_lookup(f, &key);
+	s->port = tw_port_at(f, f->ifindex, s->epoch);
 	if (!s->port)
 		return TW_R_NO_IMAGE;
 	if (tw_mark_cut(s->config, s->dir, f->mark))
@@ -76,8 +74,7 @@ tw_inline enum tw_reason tw_path_admit(
 			s->marked = 1;
 			if ((f->mark ^ s->epoch) & TW_MARK_EPOCH) {
 				s->epoch--;
-				key = tw_port_key(f->ifindex, s->epoch);
-				s->port = tw_ports_lookup(f, &key);
+				s->port = tw_port_at(f, f->ifindex, s->epoch);
 				if (!s->port)
 					return TW_R_NO_IMAGE;
 			}
@@ -246,8 +243,7 @@ tw_inline void tw_path_tell(
 tw_inline void tw_path_refuse(
 	struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
 {
-	__u32 key = tw_port_key(f->ifindex, epoch);
-	const struct tw_port *port = tw_ports_lookup(f, &key);
+	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
 	if (port && sheet)

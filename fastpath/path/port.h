@@ -43,6 +43,10 @@ struct tw_frame {
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+/* A port's entry in an epoch, by interface and by id; NULL when it has none. */
+tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch);
+tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch);
+
 /* The image in a slot, and one of its lines; NULL when there is none. */
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot);
 tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n);

@@ -56,13 +56,21 @@ tw_inline int tw_gate_refuses(__u64 gate)
 	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
 }
 
-/* A connection that a gate refuses has no future and is kept only as long as a closed one. */
-tw_inline int tw_conn_expired(const struct tw_config *config, const struct tw_conn *c, __u32 now)
+tw_inline int tw_conn_refused(const struct tw_conn *c)
 {
-	int refused = tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
+	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
+}
+
+/* Whether a record has ended. One that a gate refuses has no future and is kept only as long as a
+ * closed one, for the sake of the refusal; it does not stand in the way of what the other end opens
+ * (`opens`: the packet could, and comes from there). */
+tw_inline int tw_conn_ended(
+	const struct tw_config *config, const struct tw_conn *c, __u32 now, int opens)
+{
+	int refused = tw_conn_refused(c);
 	__u32 limit = config->timeout[refused ? TW_S_CLOSED : c->state & 15];
 
-	return tw_tick_after(now, c->seen + limit);
+	return (refused && opens) || tw_tick_after(now, c->seen + limit);
 }
 
 tw_inline void tw_frag_key_make(
@@ -196,10 +204,15 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, t);
 	struct tw_conn *c = tw_conns_lookup(f, &flow->key);
+	int opens;
 
 	if (!c)
 		return src_is_hi;
-	if (tw_conn_expired(s->config, c, tw_tick(f->now_ns))) {
+	flow->way = src_is_hi == !!(c->flags & TW_CONN_F_ORIGIN_HI) ? TW_WAY_ORIGINAL
+								    : TW_WAY_REPLY;
+	opens = flow->way == TW_WAY_REPLY &&
+		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
+	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens)) {
 		flow->stale = 1;
 		return src_is_hi;
 	}
@@ -207,8 +220,6 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	flow->progress.state = c->state;
 	flow->progress.flags = c->flags;
 	flow->icmp = c->icmp_type;
-	flow->way = src_is_hi == !!(c->flags & TW_CONN_F_ORIGIN_HI) ? TW_WAY_ORIGINAL
-								    : TW_WAY_REPLY;
 	return src_is_hi;
 }
 

@@ -77,6 +77,7 @@ static int apply_change(struct tw_player *p, const struct tw_port_change *change
 		port.adopt_until = change->adopt_until;
 	if (change->cut) {
 		port.flags |= TW_PORT_F_CUT;
+		port.len_max = change->len_max;
 		err = vouch(p, change, &port);
 		if (err)
 			return err;

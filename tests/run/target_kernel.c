@@ -82,6 +82,11 @@ static int clear_array(
 	return 0;
 }
 
+static int remove_port(void *arg, uint32_t ifindex, uint32_t epoch, const struct tw_port *port)
+{
+	return tw_kernel_set_port(arg, ifindex, epoch, NULL);
+}
+
 static void kernel_forget(struct tw_target *target)
 {
 	const struct kernel *k = kernel_of(target);
@@ -97,7 +102,7 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 
 	if (failed)
 		return failed;
-	clear_hash(k, TW_MAP_ports);
+	tw_kernel_each_port(k->kernel, remove_port, k->kernel);
 	clear_hash(k, TW_MAP_addrs);
 	clear_hash(k, TW_MAP_macs);
 	clear_hash(k, TW_MAP_locals);
