@@ -25,10 +25,21 @@ lab_fail() {
 	return 1
 }
 
-# The version that the metapackage stands for, as a package name.
-lab_kernel_package() {
-	apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
+# Downloads the package that the metapackage stands for into the current folder.
+lab_download() {
+	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
+	[ -n "$package" ] &&
+		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1
+}
+
+# Unpacks the package in the current folder to ./kernel.
+lab_unpack() {
+	dpkg-deb -x ./*.deb . &&
+		busybox depmod -b . "$(ls lib/modules)" 2>/dev/null &&
+		mkdir kernel &&
+		mv lib/modules/* kernel/modules &&
+		mv boot/vmlinuz-* kernel/vmlinuz
 }
 
 # Makes $LAB_CACHE/kernel: vmlinuz and modules/, with modules.dep. Fetches the package when it is
@@ -43,21 +54,11 @@ lab_kernel() {
 	(
 		flock 9
 		[ -e "$LAB_CACHE/kernel/vmlinuz" ] && exit 0
-		set -e
-		package=$(lab_kernel_package)
-		[ -n "$package" ]
-		rm -rf "$LAB_CACHE/new"
-		mkdir "$LAB_CACHE/new"
-		cd "$LAB_CACHE/new"
-		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1
-		dpkg-deb -x ./*.deb .
-		busybox depmod -b . "$(ls lib/modules)" 2>/dev/null
-		mkdir kernel
-		mv lib/modules/* kernel/modules
-		mv boot/vmlinuz-* kernel/vmlinuz
-		mv kernel ..
-		cd ..
-		rm -rf new
+		rm -rf "$LAB_CACHE/new" "$LAB_CACHE/kernel"
+		mkdir "$LAB_CACHE/new" && cd "$LAB_CACHE/new" || exit 1
+		# Lists that are missing, or old, are why it fails when the network does not.
+		lab_download || { timeout -k 5 180 apt-get -qq update >/dev/null 2>&1 && lab_download; } || exit 1
+		lab_unpack && mv kernel .. && rm -rf "$LAB_CACHE/new"
 	) 9>"$LAB_CACHE/lock" || { lab_fail "the kernel package linux-image-cloud-amd64 cannot be had"; return; }
 }
 
@@ -83,42 +84,52 @@ lab_modules() {
 # programs, each with the shared libraries it needs. A path with `:` is FROM:TO, else programs go to
 # /bin. A folder is taken whole.
 lab_image() (
-	set -e
 	image=$1
 	modules=$2
-	shift 2
 	tree=$image.tree
+	shift 2
 	rm -rf "$tree"
 	mkdir -p "$tree/bin" "$tree/dev" "$tree/proc" "$tree/sys" "$tree/tmp" "$tree/run" "$tree/etc" \
-		"$tree/lib/modules" "$tree/usr/bin" "$tree/var"
-	cp "$(command -v busybox)" "$tree/bin/busybox"
+		"$tree/lib/modules" "$tree/usr/bin" "$tree/var" || exit 1
+	cp "$(command -v busybox)" "$tree/bin/busybox" || exit 1
 	for applet in $("$tree/bin/busybox" --list); do
-		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
+		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet" || exit 1
 	done
-	cp "$LAB_SRC/init" "$tree/init"
-	cp "$TW_BUILD/demo/probe" "$tree/bin/probe"
-	lab_modules $modules >"$tree/lib/modules/order"
-	while read -r file; do
-		base=$(basename "$file")
-		case $base in
-		*.xz) busybox xzcat "$LAB_CACHE/kernel/modules/$file" >"$tree/lib/modules/${base%.xz}" ;;
-		*) cp "$LAB_CACHE/kernel/modules/$file" "$tree/lib/modules/$base" ;;
-		esac
-	done <"$tree/lib/modules/order"
-	sed -i 's|.*/||; s|\.xz$||' "$tree/lib/modules/order"
+	cp "$LAB_SRC/init" "$tree/init" && cp "$TW_BUILD/demo/probe" "$tree/bin/probe" || exit 1
+	# shellcheck disable=SC2086 # one word for each module
+	lab_add_modules "$tree" $modules || exit 1
 	for item in "$@"; do
-		from=${item%%:*}
-		to=${item#*:}
-		[ "$to" = "$item" ] && to=/bin/$(basename "$from")
-		rm -rf "$tree${to:?}"
-		mkdir -p "$tree$(dirname "$to")"
-		cp -rL "$from" "$tree$to"
-		[ -d "$from" ] || lab_libraries "$from" "$tree"
+		lab_add_program "$tree" "$item" || exit 1
 	done
-	(cd "$tree" && find . | busybox cpio -o -H newc 2>/dev/null) >"$image.part"
+	(cd "$tree" && find . | busybox cpio -o -H newc 2>/dev/null) >"$image.part" || exit 1
 	rm -rf "$tree"
 	mv "$image.part" "$image"
 )
+
+# lab_add_modules TREE NAME…: their files, uncompressed, and the order of loading for init.
+lab_add_modules() {
+	to=$1/lib/modules
+	shift
+	lab_modules "$@" >"$to/files" || return
+	while read -r file; do
+		base=${file##*/}
+		case $base in
+		*.xz) busybox xzcat "$LAB_CACHE/kernel/modules/$file" >"$to/${base%.xz}" || return ;;
+		*) cp "$LAB_CACHE/kernel/modules/$file" "$to/$base" || return ;;
+		esac
+		echo "${base%.xz}" >>"$to/order"
+	done <"$to/files"
+}
+
+# lab_add_program TREE FROM[:TO]
+lab_add_program() {
+	from=${2%%:*}
+	to=${2#*:}
+	[ "$to" = "$2" ] && to=/bin/${from##*/}
+	rm -rf "${1:?}$to"
+	mkdir -p "$1${to%/*}" && cp -rL "$from" "$1$to" || return
+	[ -d "$from" ] || lab_libraries "$from" "$1"
+}
 
 # lab_libraries PROGRAM TREE: copies the shared libraries of PROGRAM to their places in TREE.
 lab_libraries() {
@@ -126,7 +137,7 @@ lab_libraries() {
 		while read -r library; do
 			[ -e "$2$library" ] && continue
 			mkdir -p "$2$(dirname "$library")"
-			cp -L "$library" "$2$library"
+			cp -L "$library" "$2$library" || return
 		done
 }
 
