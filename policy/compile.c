@@ -69,6 +69,12 @@ static const struct tw_set *cut(struct compiler *c, const struct tw_set *set)
 	return c->cut[set->id];
 }
 
+/* One more than an image takes: enough to know that it does not. */
+static bool is_full(const struct entries *e)
+{
+	return e->decisions.n > TW_IMAGE_ENTRIES_MAX;
+}
+
 static int push_entry(struct entries *e, const struct tw_set *remote, const struct tw_set *local,
 	const struct tw_cell *cell, uint32_t decision)
 {
@@ -85,25 +91,6 @@ static int push_entry(struct entries *e, const struct tw_set *remote, const stru
 	return err;
 }
 
-/* A cell of one family holds only where both addresses are of it: the local set is cut to it. */
-static int cut_family(struct compiler *c, const struct tw_set **local, uint32_t family)
-{
-	struct tw_range v4 = {.lo = TW_V4_FIRST, .hi = TW_V4_LAST};
-	struct tw_ranges only_v4 = {.at = &v4, .n = 1};
-	int err;
-
-	if ((*local)->family == ((*local)->family & family))
-		return 0;
-	if (family == TW_FAMILY_V4)
-		err = tw_ranges_and(&(*local)->r, &only_v4, &c->scratch);
-	else
-		err = tw_ranges_minus(&(*local)->r, &only_v4, &c->scratch);
-	if (err)
-		return err;
-	*local = tw_sets_intern(&c->cuts, &c->scratch);
-	return *local ? 0 : -ENOMEM;
-}
-
 static int add_rule(struct compiler *c, enum tw_dir dir, size_t number, bool whole)
 {
 	const struct tw_rule *rule = &c->policy->rules.at[number];
@@ -112,19 +99,11 @@ static int add_rule(struct compiler *c, enum tw_dir dir, size_t number, bool who
 	const struct tw_set *local = whole ? tw_sets_intern(&c->cuts, &mine->r) : cut(c, mine);
 	int err = local ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < rule->cells->n && !err; i++) {
-		const struct tw_set *of_family = local;
-
-		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
-			break;
-
-		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
-			break;
-		err = cut_family(c, &of_family, rule->cells->at[i].family);
-		if (!err && (of_family->family & remote->family))
-			err = push_entry(&c->entries[dir], remote, of_family, &rule->cells->at[i],
-				decision_of(c, number));
-	}
+	if (err || !(local->family & remote->family))
+		return err;
+	for (size_t i = 0; i < rule->cells->n_joined && !err && !is_full(&c->entries[dir]); i++)
+		err = push_entry(&c->entries[dir], remote, local, &rule->cells->joined[i],
+			decision_of(c, number));
 	return err;
 }
 
@@ -157,9 +136,7 @@ static int project(struct compiler *c, enum tw_dir dir)
 		if (!(dir == TW_DIR_OUT ? info->at_out : info->at_in))
 			continue;
 		err = add_rule(c, dir, i, whole);
-		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
-			break;
-		if (c->entries[dir].decisions.n > TW_IMAGE_ENTRIES_MAX)
+		if (is_full(&c->entries[dir]))
 			break;
 		if (!err && (whole || !guarded_default) && ends_list(c, &c->entries[dir]))
 			break;
@@ -205,7 +182,7 @@ static int build_dimensions(struct compiler *c, enum tw_dir dir, struct tw_diags
 	size_t n_ids = c->policy->sets.all.n + c->cuts.all.n;
 	int err = 0;
 
-	if (e->decisions.n > TW_IMAGE_ENTRIES_MAX)
+	if (is_full(e))
 		return too_many(c, dir, diags);
 	for (int dim = 0; dim < TW_DIM__MAX && !err && e->decisions.n; dim++)
 		err = tw_dimension_build(&c->dimension[dir][dim], e->set[dim].at, e->decisions.n,

@@ -78,77 +78,48 @@ static int make_cell(struct tw_policy *p, const struct tw_part *parts, size_t n,
 	return ret->keys && ret->sports ? 0 : -ENOMEM;
 }
 
-static bool same_cells(const void *owner, uint32_t value, const void *key)
+/* Sorts the parts and makes their cells, which the arena keeps. */
+static int make_cells(
+	struct tw_policy *p, struct parts *parts, const struct tw_cell **ret, size_t *ret_n)
 {
-	const struct tw_cells *have = ((const struct tw_policy *)owner)->cells.at[value];
-	const struct tw_cells *want = key;
+	struct tw_ranges scratch = {0};
+	TW_VEC(struct tw_cell) cells = {0};
+	int err = 0;
 
-	if (have->n != want->n)
-		return false;
-	for (size_t i = 0; i < have->n; i++)
-		if (have->at[i].family != want->at[i].family ||
-			have->at[i].keys != want->at[i].keys ||
-			have->at[i].sports != want->at[i].sports)
-			return false;
-	return true;
-}
+	if (parts->n)
+		qsort(parts->at, parts->n, sizeof(*parts->at), compare_parts);
+	for (size_t first = 0, next; first < parts->n && !err; first = next) {
+		struct tw_cell cell;
 
-static const struct tw_cells *intern_cells(struct tw_policy *p, const struct tw_cells *cells)
-{
-	uint64_t hash = p->seed;
-	struct tw_cells *kept;
-	uint32_t found;
-
-	for (size_t i = 0; i < cells->n; i++) {
-		uint32_t words[3] = {
-			cells->at[i].family, cells->at[i].keys->id, cells->at[i].sports->id};
-
-		hash = tw_hash(words, sizeof(words), hash);
+		next = first + 1;
+		while (next < parts->n && share_cell(&parts->at[first], &parts->at[next]))
+			next++;
+		err = make_cell(p, &parts->at[first], next - first, &scratch, &cell);
+		if (!err)
+			err = tw_vec_push(&cells, cell);
 	}
-	found = tw_index_find(&p->cells_index, hash, same_cells, p, cells);
-	if (found != TW_INDEX_NONE)
-		return p->cells.at[found];
-	kept = tw_arena_alloc(&p->arena, 1, sizeof(*kept));
-	if (!kept)
-		return NULL;
-	kept->n = cells->n;
-	kept->at = tw_arena_copy(&p->arena, cells->at, cells->n, sizeof(*cells->at));
-	if (!kept->at || tw_vec_push(&p->cells, kept) < 0)
-		return NULL;
-	if (tw_index_add(&p->cells_index, hash, (uint32_t)p->cells.n - 1) < 0) {
-		p->cells.n--;
-		return NULL;
-	}
-	return kept;
+	*ret = err ? NULL : tw_arena_copy(&p->arena, cells.at, cells.n, sizeof(*cells.at));
+	*ret_n = cells.n;
+	tw_vec_done(&cells);
+	tw_ranges_done(&scratch);
+	return *ret ? 0 : -ENOMEM;
 }
 
 const struct tw_cells *tw_policy_cells(
 	struct tw_policy *policy, const struct tw_service_ref *services, size_t n_services)
 {
-	const struct tw_cells *result = NULL;
-	struct tw_ranges scratch = {0};
-	TW_VEC(struct tw_cell) cells = {0};
+	struct tw_cells *cells = tw_arena_alloc(&policy->arena, 1, sizeof(*cells));
 	struct parts parts = {0};
-	int err = collect(policy, services, n_services, &parts);
+	int err = cells ? collect(policy, services, n_services, &parts) : -ENOMEM;
 
-	if (!err && parts.n)
-		qsort(parts.at, parts.n, sizeof(*parts.at), compare_parts);
-	for (size_t first = 0, next; first < parts.n && !err; first = next) {
-		struct tw_cell cell;
-
-		for (next = first + 1;
-			next < parts.n && share_cell(&parts.at[first], &parts.at[next]);)
-			next++;
-		err = make_cell(policy, &parts.at[first], next - first, &scratch, &cell);
-		if (!err)
-			err = tw_vec_push(&cells, cell);
-	}
 	if (!err)
-		result = intern_cells(policy, &(struct tw_cells){.at = cells.at, .n = cells.n});
-	tw_vec_done(&cells);
+		err = make_cells(policy, &parts, &cells->at, &cells->n);
+	for (size_t i = 0; i < parts.n; i++)
+		parts.at[i].family = TW_FAMILY_ANY;
+	if (!err)
+		err = make_cells(policy, &parts, &cells->joined, &cells->n_joined);
 	tw_vec_done(&parts);
-	tw_ranges_done(&scratch);
-	return result;
+	return err ? NULL : cells;
 }
 
 /* ---- as text ---- */

@@ -134,9 +134,13 @@ struct tw_cell {
 	const struct tw_set *sports;
 };
 
+/* `joined` leaves the families out, as a packet's parser sees to them: ICMP in IPv6 and ICMPv6 in IPv4
+ * are refused before any rule is looked at. */
 struct tw_cells {
 	const struct tw_cell *at;
 	size_t n;
+	const struct tw_cell *joined;
+	size_t n_joined;
 };
 
 struct tw_rule {
@@ -174,8 +178,6 @@ struct tw_policy {
 	TW_VEC(struct tw_group) groups;
 	TW_VEC(struct tw_rule) rules;
 	TW_VEC(struct tw_owned) owned;
-	TW_VEC(const struct tw_cells *) cells;
-	struct tw_index cells_index;
 	struct tw_index owned_index;
 	struct tw_index port_index;
 	struct tw_index mac_index;
@@ -198,7 +200,7 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags); /* 
 
 /* ---- lower.c: a rule's services become cells ---- */
 
-/* The cells of a list of services, one object per content. NULL when there is no memory. */
+/* The cells of a list of services. NULL when there is no memory. */
 const struct tw_cells *tw_policy_cells(
 	struct tw_policy *policy, const struct tw_service_ref *services, size_t n_services);
 

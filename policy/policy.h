@@ -47,7 +47,7 @@ void tw_diags_done(struct tw_diags *diags);
 
 struct tw_policy; /* opaque; see policy/model.h inside the library */
 
-/* A set of prefixes as written: `addr` with host bits zero, `len` 0…128 counted in the mapped
+/* A prefix: `addr` with host bits zero, `len` 0…128 counted in the mapped
  * address (an IPv4 /24 is 120). */
 struct tw_prefix {
 	struct tw_addr addr;
@@ -59,10 +59,10 @@ struct tw_vnic {
 	const char *workload; /* name */
 	const char *port;     /* interface name, or NULL: found by `mac` */
 	uint8_t mac[6];
-	bool has_mac; /* without one, the MAC guard is off for this port */
-	bool any;     /* `addresses: [any]` */
-	bool transit; /* some prefix is wider than a host */
-	const struct tw_prefix *prefixes;
+	bool has_mac;			  /* without one, the MAC guard is off for this port */
+	bool any;			  /* `addresses: [any]` */
+	bool transit;			  /* some prefix is wider than a host */
+	const struct tw_prefix *prefixes; /* none of IPv6 holds the v4-mapped range */
 	size_t n_prefixes;
 	size_t index; /* its place among all vNICs of the policy, from 0 */
 };
@@ -136,7 +136,8 @@ const struct tw_vnic *tw_policy_find_owner(
 
 /* ---- for the fast path ---- */
 
-/* Lowered rules as text, one line each: the form of tests/golden and of `check --lowered`. */
+/* Lowered rules as text, one line each: the form of tests/policy/golden and of
+ * `check --lowered`. */
 void tw_policy_print_lowered(const struct tw_policy *policy, struct tw_buf *out);
 
 /* An image: `n_lines` lines, freed with tw_image_free(). */
@@ -148,7 +149,7 @@ struct tw_image {
 
 /* Compiles the image of one vNIC. `slots` maps rule number (0 … n_rules, the last for the default)
  * to its rule slot; NULL means slot = number. 0; -E2BIG when the port's rules exceed what the
- * engine takes (`diags` says which port, how many, how many are possible); -ENOMEM. */
+ * engine takes (`diags` says whose port, and how many are possible); -ENOMEM. */
 int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,
 	const uint32_t *slots, struct tw_image **ret, struct tw_diags *diags);
 void tw_image_free(struct tw_image *image);

@@ -604,8 +604,6 @@ void tw_policy_free(struct tw_policy *policy)
 	tw_vec_done(&policy->groups);
 	tw_vec_done(&policy->rules);
 	tw_vec_done(&policy->owned);
-	tw_vec_done(&policy->cells);
-	tw_index_done(&policy->cells_index);
 	tw_index_done(&policy->owned_index);
 	tw_index_done(&policy->port_index);
 	tw_index_done(&policy->mac_index);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* read_workload.c: the sections `workloads` and `groups`, and tag expressions. */
+/* read_workload.c: the sections `workloads` and `groups`. */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -11,6 +11,8 @@
 #include "policy/text.h"
 
 #define GLOBS_MAX ((size_t)20 * 1000 * 1000) /* letters compared with patterns in one reading */
+
+#define V4_LEN 96 /* of ::ffff:0:0, where IPv4 is mapped to */
 
 /* One workload while its mapping is walked. */
 struct draft {
@@ -134,27 +136,29 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
 }
 
-/* Splits a prefix that spans the v4-mapped range into ones that do not touch it. */
+static bool spans_v4(const struct tw_prefix *prefix)
+{
+	return prefix->len < V4_LEN && tw_addr_number(&prefix->addr) <= TW_V4_FIRST &&
+	       tw_prefix_last(prefix) >= TW_V4_LAST;
+}
+
+/* Pushes a prefix for the guard. One of IPv6 that spans the v4-mapped range is halved, again and
+ * again, and the halves beside that range are pushed. */
 static void push_own(struct tw_reader *r, struct tw_prefix prefix)
 {
-	tw_u128 first = tw_addr_number(&prefix.addr), last = tw_prefix_last(&prefix);
-	bool is_v4 = first == TW_V4_FIRST && last == TW_V4_LAST;
-
-	while (!is_v4 && first <= TW_V4_FIRST && last >= TW_V4_LAST) {
-		struct tw_prefix half = {.len = (uint8_t)(prefix.len + 1)};
-		tw_u128 middle = first + (last - first) / 2 + 1;
-		bool is_upper = TW_V4_FIRST >= middle;
-
-		half.addr = tw_number_addr(is_upper ? first : middle);
-		tw_failed(r, tw_vec_push(&r->prefixes, half));
-		prefix.len++;
-		prefix.addr = tw_number_addr(is_upper ? middle : first);
-		first = tw_addr_number(&prefix.addr);
-		last = tw_prefix_last(&prefix);
-		if (first == TW_V4_FIRST && last == TW_V4_LAST)
-			return;
+	if (!spans_v4(&prefix)) {
+		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+		return;
 	}
-	tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+	while (prefix.len < V4_LEN) {
+		struct tw_prefix lower = {.addr = prefix.addr, .len = (uint8_t)(prefix.len + 1)};
+		tw_u128 middle = tw_prefix_last(&lower) + 1;
+		struct tw_prefix upper = {.addr = tw_number_addr(middle), .len = lower.len};
+		bool in_upper = TW_V4_FIRST >= middle;
+
+		tw_failed(r, tw_vec_push(&r->prefixes, in_upper ? lower : upper));
+		prefix = in_upper ? upper : lower;
+	}
 }
 
 static void read_addresses(struct tw_reader *r, const struct tw_node *value, void *object)

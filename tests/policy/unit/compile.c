@@ -252,6 +252,22 @@ static void nothing_after_a_full_match(void **state)
 	tw_policy_free(policy);
 }
 
+/* Services of several protocols and families share an entry; source ports make one each. */
+static void services_share_an_entry(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads: {a: {port: tap0, addresses: [10.1.2.3, 'fd00::1']}}\n"
+		"rules: [{to: a, at: to, action: allow, service: [tcp/80, icmp/8, icmp6/128, udp]},\n"
+		"  {to: a, at: to, action: allow, service: [{proto: tcp, source-port: [1, 2]}, tcp/9]}]\n");
+	struct tw_image *image = must_compile(policy, 0, NULL);
+
+	assert_int_equal(image->n_entries[TW_DIR_IN], 1 + 3);
+	assert_int_equal(image->n_entries[TW_DIR_OUT], 0);
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +278,7 @@ int main(void)
 		cmocka_unit_test(four_thousand_rules_fit),
 		cmocka_unit_test(too_many_rules_are_refused),
 		cmocka_unit_test(nothing_after_a_full_match),
+		cmocka_unit_test(services_share_an_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

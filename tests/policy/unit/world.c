@@ -391,6 +391,9 @@ struct world_tuple world_tuple(const struct world *world, uint64_t *random)
 		  : kind == 2 ? 17
 		  : kind == 3 ? (t.v6 ? 58 : 1)
 			      : known_protos[world_below(random, N_ITEMS(known_protos))];
+	/* ICMP in IPv6 and ICMPv6 in IPv4 are no packets that a rule ever sees. */
+	if (t.proto == 1 || t.proto == 58)
+		t.proto = t.v6 ? 58 : 1;
 	if (t.proto == 6 || t.proto == 17) {
 		t.sport = known_ports[world_below(random, N_ITEMS(known_ports))];
 		t.dport = known_ports[world_below(random, N_ITEMS(known_ports))];
