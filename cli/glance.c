@@ -70,7 +70,7 @@ static void read_transport(const uint8_t *at, size_t len, struct tw_glance *glan
 	}
 }
 
-static void read_ip4(const uint8_t *at, size_t len, struct tw_glance *glance)
+static void take_ip4(const uint8_t *at, size_t len, struct tw_glance *glance)
 {
 	size_t header_len = (size_t)(at[0] & 0xf) * 4;
 
@@ -83,7 +83,7 @@ static void read_ip4(const uint8_t *at, size_t len, struct tw_glance *glance)
 		read_transport(at + header_len, len - header_len, glance);
 }
 
-static void read_ip6(const uint8_t *at, size_t len, struct tw_glance *glance)
+static void take_ip6(const uint8_t *at, size_t len, struct tw_glance *glance)
 {
 	memcpy(&glance->addr[TW_DIR_OUT], at + 8, 16);
 	memcpy(&glance->addr[TW_DIR_IN], at + 24, 16);
@@ -102,9 +102,9 @@ void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret)
 	data += at;
 	len -= at;
 	if (ret->type == ETHERTYPE_IP && len >= IP4_LEN) {
-		read_ip4(data, len, ret);
+		take_ip4(data, len, ret);
 	} else if (ret->type == ETHERTYPE_IPV6 && len >= IP6_LEN) {
-		read_ip6(data, len, ret);
+		take_ip6(data, len, ret);
 	} else if (ret->type == ETHERTYPE_ARP && len >= ARP_LEN) {
 		ret->addr[TW_DIR_OUT] = mapped(data + 14);
 		ret->addr[TW_DIR_IN] = mapped(data + 24);
