@@ -100,8 +100,10 @@ static int apply_file(struct tw_agent *agent, const char *path)
 	return apply(agent, text, len, path);
 }
 
-/* The policy that an earlier agent left in force; it keeps its number and its age. */
-static int apply_saved(struct tw_agent *agent, const struct tw_saved_rules *saved)
+/* The policy that an earlier agent left in force; it keeps its number and its age. `source` says
+ * where it is from now, NULL: where it was from. */
+static int apply_saved(
+	struct tw_agent *agent, const struct tw_saved_rules *saved, const char *source)
 {
 	tw_autofree char *text = NULL;
 	size_t len;
@@ -111,7 +113,9 @@ static int apply_saved(struct tw_agent *agent, const struct tw_saved_rules *save
 		return ret;
 	if (agent->generation)
 		agent->generation--;
-	ret = apply(agent, text, len, saved->source ? saved->source : TW_STORE_POLICY);
+	if (!source)
+		source = saved->source ? saved->source : TW_STORE_POLICY;
+	ret = apply(agent, text, len, source);
 	if (ret < 0)
 		agent->generation++;
 	else if (saved->since_ns)
@@ -119,25 +123,33 @@ static int apply_saved(struct tw_agent *agent, const struct tw_saved_rules *save
 	return ret;
 }
 
+static bool is_saved(struct tw_agent *agent, const char *text, size_t len)
+{
+	tw_autofree char *saved = NULL;
+	size_t saved_len;
+
+	return !tw_store_read(agent->store, TW_STORE_POLICY, &saved, &saved_len) &&
+	       saved_len == len && !memcmp(saved, text, len);
+}
+
 /* At start: the file that was named, if it is valid, else what was in force before. A host is
  * never left open for want of a policy: without one, ports are shut. */
 static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *saved)
 {
-	const char *path = agent->options->policy;
-	tw_autofree char *text = NULL, *old = NULL;
+	const char *path = agent->options->policy, *source = NULL;
+	tw_autofree char *text = NULL;
 	struct tw_err err = {0};
-	size_t len, old_len;
+	size_t len;
 
-	if (path && !read_policy_file(path, &text, &len, &err) &&
-		(tw_store_read(agent->store, TW_STORE_POLICY, &old, &old_len) < 0 ||
-			old_len != len || memcmp(old, text, len) != 0)) {
-		if (!apply(agent, text, len, path))
-			return;
-		tw_log(TW_LOG_WARNING, "going on with the policy that was in force before");
-	} else if (path && !text) {
+	if (path && read_policy_file(path, &text, &len, &err) < 0) {
 		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+	} else if (path) {
+		if (is_saved(agent, text, len))
+			source = path;
+		else if (!apply(agent, text, len, path))
+			return;
 	}
-	if (apply_saved(agent, saved) < 0)
+	if (apply_saved(agent, saved, source) < 0)
 		tw_log(TW_LOG_WARNING,
 			"no policy is in force: ports stay as they are, new ones are shut; apply one");
 }
@@ -191,6 +203,7 @@ static void on_tick(void *arg, uint32_t events)
 	tw_server_tick(agent->server);
 	tw_events_tick(agent->events);
 	tw_server_pump(agent->server);
+	tw_watch_save(agent);
 	if (agent->retry_ns && now >= agent->retry_ns)
 		tw_agent_ports_changed(agent);
 	if (agent->watchdog_ns && now - agent->watchdog_last_ns >= agent->watchdog_ns) {
@@ -360,6 +373,7 @@ int tw_agent_run(const struct tw_agent_options *options)
 	tw_notify("READY=1");
 	ret = tw_loop_run(&agent.loop);
 	tw_notify("STOPPING=1");
+	tw_watch_save(&agent);
 	done(&agent);
 	return ret < 0 ? EXIT_INTERNAL : 0;
 }

@@ -75,6 +75,7 @@ struct tw_agent {
 	/* watch.c, agent.c */
 	bool before;			   /* the first dump: what it tells was here before us */
 	bool dirty;			   /* ports changed, and tw_agent_ports_changed() is due */
+	bool unsaved;			   /* … and tw_watch_save() */
 	struct tw_saved_port *saved_ports; /* of an earlier agent, during the first dump */
 	size_t n_saved_ports;
 	struct tw_watch netlink_watch;

@@ -5,10 +5,10 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/rtnetlink.h>
 #include <nftables/libnftables.h>
 #include <string.h>
 
+#include "agent/rtnl.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 
@@ -19,10 +19,9 @@
 struct tw_latch {
 	struct nft_ctx *nft;
 	struct mnl_socket *monitor;
-	struct mnl_socket *links; /* NULL: no fast lane */
+	struct tw_rtnl *rtnl; /* NULL: no fast lane */
 	struct tw_patterns patterns;
 	uint32_t group; /* that live ports are put in */
-	unsigned int seq;
 	char table[32];
 };
 
@@ -66,21 +65,6 @@ static struct mnl_socket *open_monitor(void)
 	return sock;
 }
 
-static struct mnl_socket *open_links(void)
-{
-	const struct timeval limit = {.tv_sec = 1};
-	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-
-	if (!sock)
-		return NULL;
-	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
-		mnl_socket_close(sock);
-		return NULL;
-	}
-	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return sock;
-}
-
 int tw_latch_new(const char *bpffs, const struct tw_patterns *patterns, struct tw_latch **ret,
 	struct tw_err *err)
 {
@@ -95,7 +79,8 @@ int tw_latch_new(const char *bpffs, const struct tw_patterns *patterns, struct t
 	if (!latch->nft || nft_ctx_buffer_error(latch->nft) || nft_ctx_buffer_output(latch->nft))
 		return tw_err_set(err, -EOPNOTSUPP, "latch", NULL, "no access to netfilter");
 	latch->monitor = open_monitor();
-	latch->links = open_links();
+	/* Without it every port passes by the set. */
+	tw_rtnl_open(&latch->rtnl);
 	*ret = TW_TAKE_PTR(latch);
 	return 0;
 }
@@ -108,8 +93,7 @@ void tw_latch_free(struct tw_latch *latch)
 		nft_ctx_free(latch->nft);
 	if (latch->monitor)
 		mnl_socket_close(latch->monitor);
-	if (latch->links)
-		mnl_socket_close(latch->links);
+	tw_rtnl_free(latch->rtnl);
 	free(latch);
 }
 
@@ -169,63 +153,15 @@ static void add_table(
 
 /* ---- the fast lane ---- */
 
-/* What one RTM_GETLINK or RTM_SETLINK says of an interface's group. */
-static int on_link(const struct nlmsghdr *header, void *arg)
-{
-	uint32_t *group = arg;
-	const struct nlattr *attr;
-
-	mnl_attr_for_each (attr, header, sizeof(struct ifinfomsg)) {
-		if (mnl_attr_get_type(attr) == IFLA_GROUP &&
-			mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-			*group = mnl_attr_get_u32(attr);
-	}
-	return MNL_CB_OK;
-}
-
-/* Asks rtnetlink about an interface, or, with `group`, sets that; the group it has is in
- * *ret_group. 0 or a negative errno. */
-static int talk(
-	struct tw_latch *latch, uint32_t ifindex, const uint32_t *group, uint32_t *ret_group)
-{
-	char message[16384];
-	struct nlmsghdr *header = mnl_nlmsg_put_header(message);
-	struct ifinfomsg *info;
-	unsigned int portid;
-	ssize_t len;
-
-	if (!latch->links)
-		return -EBADF;
-	portid = mnl_socket_get_portid(latch->links);
-	header->nlmsg_type = group ? RTM_SETLINK : RTM_GETLINK;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	header->nlmsg_seq = ++latch->seq;
-	info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-	info->ifi_index = (int)ifindex;
-	if (group)
-		mnl_attr_put_u32(header, IFLA_GROUP, *group);
-	if (mnl_socket_sendto(latch->links, header, header->nlmsg_len) < 0)
-		return -errno;
-	for (;;) {
-		int ret;
-
-		len = mnl_socket_recvfrom(latch->links, message, sizeof(message));
-		if (len < 0)
-			return -errno;
-		ret = mnl_cb_run(message, (size_t)len, latch->seq, portid, on_link, ret_group);
-		if (ret <= MNL_CB_STOP)
-			return ret < 0 ? -errno : 0;
-	}
-}
-
 /* Puts a live port into our group, or takes it out. Somebody else's group is left alone: that port
  * is let through by the set, which only takes longer. */
 static void set_group(struct tw_latch *latch, uint32_t ifindex, bool live)
 {
-	uint32_t group = 0, wanted = live ? latch->group : 0;
+	uint32_t group;
 
-	if (!talk(latch, ifindex, NULL, &group) && group == (live ? 0 : latch->group))
-		talk(latch, ifindex, &wanted, &group);
+	if (latch->rtnl && !tw_rtnl_get_group(latch->rtnl, ifindex, &group) &&
+		group == (live ? 0 : latch->group))
+		tw_rtnl_set_group(latch->rtnl, ifindex, live ? latch->group : 0);
 }
 
 /* ---- the entrances ---- */

@@ -278,8 +278,8 @@ int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, st
 			failed |= append(networks,
 				json_pack("{s:I, s:i, s:s}", "ifindex", (json_int_t)row->ifindex,
 					"number", (int)row->number, "name", row->name));
-	root = json_pack("{s:o, s:o, s:i}", "ports", list, "networks", networks, "next_network",
-		(int)ports->next_network);
+	root = json_pack("{s:o, s:o, s:i, s:i}", "ports", list, "networks", networks, "next_id",
+		(int)ports->next_id, "next_network", (int)ports->next_network);
 	if (failed) {
 		json_decref(root);
 		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
@@ -344,6 +344,9 @@ int tw_store_load_ports(
 	next = number_of(root, "next_network", UINT16_MAX);
 	if (next)
 		ports->next_network = (uint16_t)next;
+	next = number_of(root, "next_id", TW_PORTS_MAX - 1);
+	if (next)
+		ports->next_id = (uint16_t)next;
 	json_decref(root);
 	*ret = TW_TAKE_PTR(saved);
 	return 0;

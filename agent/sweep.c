@@ -94,6 +94,7 @@ static void step(struct tw_sweep *sweep, const struct tw_config *config)
 		sweep->walking = false;
 		return;
 	}
+	sweep->met += n;
 	for (size_t i = 0; i < n; i++) {
 		const struct tw_conn *conn = &sweep->walk.conns[i];
 
@@ -101,7 +102,6 @@ static void step(struct tw_sweep *sweep, const struct tw_config *config)
 			take(sweep, config, &sweep->walk.keys[i], now);
 			continue;
 		}
-		sweep->live += !tw_conn_has_expired(config, conn, now, 0);
 		for (size_t dir = 0; dir < TW_DIR__MAX; dir++)
 			if (tw_gate_decision(conn->gate[dir]))
 				tw_slots_refer(&agent->slots,
@@ -110,7 +110,7 @@ static void step(struct tw_sweep *sweep, const struct tw_config *config)
 	if (!sweep->walk.ended)
 		return;
 	sweep->walking = false;
-	sweep->last_live = sweep->live;
+	sweep->last_met = sweep->met;
 	tw_slots_end_walk(&agent->slots);
 }
 
@@ -118,7 +118,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 {
 	struct tw_agent *agent = sweep->agent;
 	uint64_t now = tw_clock_ns(), max = tw_kernel_facts(agent->kernel)->max_conns;
-	bool filled = sweep->last_live > max - max / 4;
+	bool filled = sweep->last_met > max - max / 4;
 	struct tw_config config;
 
 	if (tw_kernel_get_config(agent->kernel, &config) < 0)
@@ -129,7 +129,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 		tw_walk_rewind(&sweep->walk);
 		tw_slots_begin_walk(&agent->slots);
 		sweep->walking = true;
-		sweep->live = 0;
+		sweep->met = 0;
 		sweep->next_ns = now + PAUSE_NS;
 	}
 	for (int i = 0; i < (filled ? STEPS_FILLED : STEPS) && sweep->walking; i++)

@@ -24,9 +24,9 @@ struct tw_sweep {
 	struct tw_walk walk;
 	uint64_t next_ns; /* when the next walk begins */
 	bool walking;
-	uint64_t live;	    /* met in the walk at hand */
-	uint64_t last_live; /* met in the last whole one */
-	uint64_t swept;	    /* since the start */
+	uint64_t met;	   /* records in the walk at hand */
+	uint64_t last_met; /* … in the last whole one */
+	uint64_t swept;	   /* since the start */
 };
 
 int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent);

@@ -123,6 +123,17 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 	}
 	tw_vec_foreach (&agent->ports.list, port)
 		attach(agent, *port);
+	/* Not now: waiting for a disk would keep new ports shut for longer. */
+	agent->unsaved = true;
+}
+
+void tw_watch_save(struct tw_agent *agent)
+{
+	struct tw_err err = {0};
+
+	if (!agent->unsaved)
+		return;
+	agent->unsaved = false;
 	if (tw_store_save_ports(agent->store, &agent->ports, &err) < 0)
 		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
 }
