@@ -6,7 +6,7 @@
  *	traffic count FILE PORT…            counts UDP datagrams to these ports
  *	traffic stream FILE tcp|udp HOST PORT MS   a numbered message every MS ms, wants each back
  *	traffic connect tcp|udp HOST PORT   one attempt: prints what became of it and its ms
- *	traffic bulk HOST PORT MIB          sends so much at once; prints the retransmissions
+ *	traffic bulk HOST PORT MIB          sends so much at once; prints the segments lost
  *	traffic spray HOST PORT…            UDP to these ports from ever new source ports
  *	traffic flood IFACE PORT [VLAN]     broadcasts frames with a UDP port, tagged or not
  *	traffic sniff FILE IFACE PORT       counts frames with that UDP port on an interface
@@ -22,11 +22,11 @@
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/ip.h>
-#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
@@ -176,13 +176,17 @@ static int connect_to(const char *host, const char *port, int type)
 	return fd;
 }
 
-static unsigned int retransmissions(int fd)
+/* Segments that were lost on the way: those sent again, but for those of which the receiver then
+ * said that it had them already (a busy machine makes a sender impatient). */
+static unsigned int losses(int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
 	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	return info.tcpi_total_retrans;
+	if (info.tcpi_total_retrans < info.tcpi_dsack_dups)
+		return 0;
+	return info.tcpi_total_retrans - info.tcpi_dsack_dups;
 }
 
 /* ---- servers ---- */
@@ -305,9 +309,9 @@ struct stream {
 
 static void stream_write(const struct stream *s)
 {
-	static const char *names[] = {"sent", "echoed", "gap_ms", "retransmitted", "broken"};
+	static const char *names[] = {"sent", "echoed", "gap_ms", "lost", "broken"};
 	const uint64_t counts[] = {
-		s->sent, s->echoed, s->gap_ms, s->udp ? 0 : retransmissions(s->fd), s->broken};
+		s->sent, s->echoed, s->gap_ms, s->udp ? 0 : losses(s->fd), s->broken};
 
 	write_counts(s->file, names, counts, 5);
 }
@@ -432,8 +436,7 @@ static int run_bulk(char **args, int n)
 			die("send");
 		left -= (uint64_t)sent;
 	}
-	printf("retransmitted=%u ms=%llu\n", retransmissions(fd),
-		(unsigned long long)(now_ms() - start));
+	printf("lost=%u ms=%llu\n", losses(fd), (unsigned long long)(now_ms() - start));
 	close(fd);
 	return 0;
 }
