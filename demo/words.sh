@@ -19,7 +19,13 @@ headline() {
 	echo
 }
 
+# On a terminal a step shows what it waits for, until what came of it takes its place.
+step_begins() {
+	[ ! -t 1 ] || printf '  %s%-9s%s %s%s ...%s' "$bold" "$1" "$plain" "$dim" "$2" "$plain"
+}
+
 step() {
+	[ ! -t 1 ] || printf '\r\033[K'
 	printf '  %s%-9s%s %s\n' "$bold" "$1" "$plain" "$2"
 }
 
@@ -28,6 +34,7 @@ heading() {
 }
 
 die() {
+	[ ! -t 1 ] || printf '\r\033[K'
 	printf '%sdemo: %s%s\n' "$red" "$*" "$plain" >&2
 	exit 1
 }
