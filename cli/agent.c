@@ -56,7 +56,7 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
 		return tw_report(TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
 	if (tw_link_send(client, request, &err) < 0)
-		return tell_unreachable(&err);
+		return err.code == -EMSGSIZE ? tw_report_err(&err) : tell_unreachable(&err);
 	while (!last && !ret) {
 		Tapwall__V1__Response *response = NULL;
 		bool errors;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "cli/agent.h"
@@ -127,7 +128,6 @@ static int find_flows(const char *socket, struct tw_explained *explained)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_agent_call call = {.socket = socket, .answer = on_flow, .arg = explained};
 
-	explained->live = true;
 	if (!vnic)
 		return TW_EXIT_OK;
 	body.workload = (char *)vnic->workload;
@@ -141,6 +141,49 @@ static void free_flows(struct tw_explained *explained)
 	for (size_t i = 0; i < TW_EXPLAIN_FLOWS_MAX; i++)
 		if (explained->flows[i])
 			tapwall__v1__response__free_unpacked(explained->flows[i], NULL);
+}
+
+/* ---- the ports as they are on this host ---- */
+
+static bool same_port(const struct tw_vnic *vnic, const Tapwall__V1__Port *port)
+{
+	char mac[24];
+
+	if (vnic->port)
+		return !strcmp(vnic->port, port->name);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", vnic->mac[0], vnic->mac[1],
+		vnic->mac[2], vnic->mac[3], vnic->mac[4], vnic->mac[5]);
+	return !strcmp(vnic->workload, port->workload) && !strcasecmp(mac, port->mac);
+}
+
+static int on_port(void *arg, const Tapwall__V1__Response *response)
+{
+	const Tapwall__V1__Port *port = response->port;
+	struct tw_explained *explained = arg;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_PORT)
+		return TW_EXIT_OK;
+	for (int d = 0; d < TW_DIR__MAX; d++) {
+		const struct tw_vnic *vnic = explained->tuple.vnic[d];
+		struct tw_explained_port *found = &explained->ports[d];
+
+		if (!vnic || !same_port(vnic, port))
+			continue;
+		snprintf(found->name, sizeof(found->name), "%s", port->name);
+		snprintf(found->state, sizeof(found->state), "%s", port->state);
+	}
+	return TW_EXIT_OK;
+}
+
+static int find_ports(const char *socket, struct tw_explained *explained)
+{
+	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {.socket = socket, .answer = on_port, .arg = explained};
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_PORTS;
+	request.ports = &body;
+	return tw_agent_ask(&call, &request);
 }
 
 /* ---- the verb ---- */
@@ -184,7 +227,10 @@ static int explain_one(
 		return tw_report(TW_EXIT_USAGE, option, err.hint, "%s", err.text);
 	}
 	tw_judge_tuple(judge, &explained.tuple, &explained.judgement);
+	explained.live = options->live;
 	if (options->live)
+		code = find_ports(options->socket, &explained);
+	if (!code && options->live)
 		code = find_flows(options->socket, &explained);
 	if (!code)
 		code = answer_one(options, &explained);

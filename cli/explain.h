@@ -8,12 +8,19 @@
 /* How many live connections are told of; the rest is only counted. */
 #define TW_EXPLAIN_FLOWS_MAX 16
 
+/* What the agent says of the port at an end. */
+struct tw_explained_port {
+	char name[64]; /* empty: it is not on this host */
+	char state[32];
+};
+
 struct tw_explained {
 	const struct tw_judge *judge;
 	const char *file; /* of the policy, for places of rules */
 	struct tw_tuple tuple;
 	struct tw_judgement judgement;
-	bool live; /* the policy in force was asked, and the live connections */
+	bool live; /* the policy in force was asked, and the rest is known */
+	struct tw_explained_port ports[TW_DIR__MAX]; /* of the ends that are protected */
 	size_t n_flows;
 	Tapwall__V1__Response *flows[TW_EXPLAIN_FLOWS_MAX]; /* the first of them */
 };

@@ -112,6 +112,22 @@ static void put_stage(const struct tw_explained *x, const struct tw_judged_end *
 	putchar('\n');
 }
 
+/* Of the live firewall the port as it is, else as the policy names it. */
+static void put_port(const struct tw_explained *x, enum tw_dir dir)
+{
+	const struct tw_vnic *vnic = x->tuple.vnic[dir];
+	const char *state = x->ports[dir].state;
+
+	if (!x->live && vnic->port)
+		printf(" at port %s", vnic->port);
+	else if (x->live && x->ports[dir].name[0])
+		printf(" at port %s, %s%s%s", x->ports[dir].name, tw_style_on(tw_style_of(state)),
+			state, tw_style_off());
+	else if (x->live)
+		printf(", %swhose port is not on this host%s", tw_style_on(TW_STYLE_WARN),
+			tw_style_off());
+}
+
 static void put_end(const struct tw_explained *x, enum tw_dir dir)
 {
 	const struct tw_judged_end *end = &x->judgement.end[dir];
@@ -128,8 +144,7 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 	}
 	printf("  %s%s %s%s", tw_style_on(TW_STYLE_STRONG), end_titles[dir], vnic->workload,
 		tw_style_off());
-	if (vnic->port)
-		printf(" at port %s", vnic->port);
+	put_port(x, dir);
 	if (!end->asked)
 		printf("%s, had it come so far%s", tw_style_on(TW_STYLE_DIM), tw_style_off());
 	putchar('\n');
@@ -212,15 +227,22 @@ static json_t *json_judged(const struct tw_explained *x, enum tw_dir dir)
 {
 	const struct tw_judged_end *end = &x->judgement.end[dir];
 	const struct tw_vnic *vnic = x->tuple.vnic[dir];
+	const char *port = x->ports[dir].name;
+	json_t *object;
 
 	if (!end->protected)
 		return json_null();
-	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:b, s:s, s:o}", "port",
-		tw_json_text(tw_vnic_port_name(vnic)), "verdict", tw_verdict_name(end->verdict),
-		"rule", tw_json_text(tw_judge_rule(x->judge, end->rule)), "reason",
+	object = json_pack("{s:o, s:s, s:o, s:s, s:o, s:b, s:s, s:o}", "port",
+		tw_json_text(port[0] ? port : tw_vnic_port_name(vnic)), "verdict",
+		tw_verdict_name(end->verdict), "rule",
+		tw_json_text(tw_judge_rule(x->judge, end->rule)), "reason",
 		tw_reason_name(end->reason), "workload", tw_json_text(vnic->workload), "reached",
 		end->asked, "stage", tw_stage_name(end->run.outcome.stage), "stages",
 		json_stages(end));
+	if (x->live)
+		object = tw_json_merge(
+			object, json_pack("{s:o}", "state", tw_json_text(x->ports[dir].state)));
+	return object;
 }
 
 static json_t *json_addr(const struct tw_explained *x, enum tw_dir dir)

@@ -160,6 +160,13 @@ static int read_workload(
 		return tw_err_set(
 			err, -EINVAL, end->word, NULL, "'%.64s' is no IP address", at + 1);
 	end->fixed = at != NULL;
+	if (at) {
+		const struct tw_vnic *owner = tw_policy_find_owner(policy, &end->addr);
+
+		/* Of several ports the one that has the address. */
+		if (owner && !strcmp(owner->workload, end->vnic->workload))
+			end->vnic = owner;
+	}
 	end->families = at ? family_of(&end->addr) : workload_families(policy, end->vnic);
 	if (!end->families)
 		return tw_err_set(err, -EINVAL, end->word, "write it as WORKLOAD@ADDRESS",

@@ -67,16 +67,19 @@ policy.yaml would be put in force · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
   ~ port tap-web1
   ~ port tap-db1
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 | tail -n 5
-  allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:16), in to db-1
+  allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:20), in to db-1
   a rule, or the default, decided the connection
 
   1 such connection is open now
     web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432, established, for 2h00m, idle 1m01s
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 23 | tail -n 4
-  reject · policy, rule no-telnet (/etc/tapwall/policy.yaml:17), out of web-1
+  reject · policy, rule no-telnet (/etc/tapwall/policy.yaml:21), out of web-1
   a rule, or the default, decided the connection
 
   no such connection is open now
+$ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to edge --proto icmp | grep '^  [io]'
+  out of web-1 at port tap-web1, protected
+  in to edge, whose port is not on this host, had it come so far
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
 {"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":1,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","latch":true}
@@ -105,7 +108,11 @@ $ fake_agent good tapwall version --socket agent.sock --json
 $ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
 {"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
-{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"]},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
+{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected"},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
+# A request that no agent would take.
+$ head -c 16777210 /dev/zero > large.yaml; fake_agent good tapwall apply --socket agent.sock large.yaml
+tapwall: agent.sock: the request is larger than 16 MiB; send less at once
+[1]
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
 tapwall 0.1.0 is up for 1d02h, pid 4711

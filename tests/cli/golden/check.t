@@ -1,10 +1,10 @@
 # A valid policy.
 $ tapwall check policy.yaml
-policy.yaml: valid: 5 rules, 3 workloads with 3 ports, 2 groups, default deny
+policy.yaml: valid: 5 rules, 4 workloads with 5 ports, 2 groups, default deny
 $ tapwall check --json policy.yaml
-{"file":"policy.yaml","valid":true,"errors":[],"warnings":[],"rules":5,"workloads":3,"groups":2,"ports":3,"default":"deny"}
+{"file":"policy.yaml","valid":true,"errors":[],"warnings":[],"rules":5,"workloads":4,"groups":2,"ports":5,"default":"deny"}
 $ tapwall check - < policy.yaml
-stdin: valid: 5 rules, 3 workloads with 3 ports, 2 groups, default deny
+stdin: valid: 5 rules, 4 workloads with 5 ports, 2 groups, default deny
 $ tapwall check --lowered policy.yaml
 users-to-web: allow at both, from {10.20.0.0/16 2001:db8:20::/48} to {10.0.0.11 fd00::11} service tcp/80, tcp/443, log
 web-to-db: allow at both, from {10.0.0.11 fd00::11} to {10.0.0.21} service tcp/5432
@@ -13,7 +13,7 @@ vms-out: allow at from, from {10.0.0.11 10.0.0.21 fd00::11} to {0.0.0.0-9.255.25
 analyst: ask at both, from {10.20.0.0/16 2001:db8:20::/48} to {10.0.0.21} service tcp/5432
 default: deny
 $ tapwall check --print policy.yaml | tapwall check -
-stdin: valid: 5 rules, 3 workloads with 3 ports, 2 groups, default deny
+stdin: valid: 5 rules, 4 workloads with 5 ports, 2 groups, default deny
 # Printing is stable: printed twice is printed once.
 $ tapwall check --print policy.yaml > once && tapwall check --print once | cmp - once
 # Every error, at its place.

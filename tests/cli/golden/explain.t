@@ -7,7 +7,7 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✓ classify  allow by rule web-to-db (policy.yaml:16)
+    ✓ classify  allow by rule web-to-db (policy.yaml:20)
     ✓ inspect   looks at payload (passes everything so far)
     ✓ forward   hands it to the switch
     ✓ report    counts and tells
@@ -16,12 +16,12 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✓ classify  allow by rule web-to-db (policy.yaml:16)
+    ✓ classify  allow by rule web-to-db (policy.yaml:20)
     ✓ inspect   looks at payload (passes everything so far)
     ✓ forward   hands it to the guest
     ✓ report    counts and tells
 
-  allow · policy, rule web-to-db (policy.yaml:16), in to db-1
+  allow · policy, rule web-to-db (policy.yaml:20), in to db-1
   a rule, or the default, decided the connection
 # The out end refuses; what the in end would have said is told too.
 $ tapwall explain --policy policy.yaml --from db-1 --to web-1 --proto tcp --dport 23
@@ -32,7 +32,7 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✗ classify  reject by rule no-telnet (policy.yaml:17)
+    ✗ classify  reject by rule no-telnet (policy.yaml:21)
     · inspect   not reached
     ✓ forward   drops it and sends the refusal back
     ✓ report    counts and tells
@@ -41,12 +41,12 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✗ classify  reject by rule no-telnet (policy.yaml:17)
+    ✗ classify  reject by rule no-telnet (policy.yaml:21)
     · inspect   not reached
     ✓ forward   drops it and sends the refusal back
     ✓ report    counts and tells
 
-  reject · policy, rule no-telnet (policy.yaml:17), out of db-1
+  reject · policy, rule no-telnet (policy.yaml:21), out of db-1
   a rule, or the default, decided the connection
 [1]
 # One end is nobody's.
@@ -61,12 +61,12 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✓ classify  allow by rule users-to-web (policy.yaml:15)
+    ✓ classify  allow by rule users-to-web (policy.yaml:19)
     ✓ inspect   looks at payload (passes everything so far)
     ✓ forward   hands it to the guest
     ✓ report    counts and tells
 
-  allow · policy, rule users-to-web (policy.yaml:15), in to web-1
+  allow · policy, rule users-to-web (policy.yaml:19), in to web-1
   a rule, or the default, decided the connection
 $ tapwall explain --policy policy.yaml --from 192.0.2.1 --to 192.0.2.2 --proto 47
 47  192.0.2.1  →  192.0.2.2
@@ -86,7 +86,7 @@ udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✓ classify  allow by rule vms-out (policy.yaml:18)
+    ✓ classify  allow by rule vms-out (policy.yaml:22)
     ✓ inspect   looks at payload (passes everything so far)
     ✓ forward   hands it to the switch
     ✓ report    counts and tells
@@ -94,7 +94,7 @@ udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
   in to 203.0.113.7
     · no workload of the policy has this address: nobody judges here
 
-  allow · policy, rule vms-out (policy.yaml:18), out of web-1
+  allow · policy, rule vms-out (policy.yaml:22), out of web-1
   a rule, or the default, decided the connection
 # The family that both ends have.
 $ tapwall explain --policy policy.yaml --from web-1 --to 2001:db8:20::7 --proto icmp6
@@ -104,7 +104,7 @@ icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✓ classify  allow by rule vms-out (policy.yaml:18)
+    ✓ classify  allow by rule vms-out (policy.yaml:22)
     ✓ inspect   looks at payload (passes everything so far)
     ✓ forward   hands it to the switch
     ✓ report    counts and tells
@@ -112,8 +112,20 @@ icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
   in to 2001:db8:20::7
     · no workload of the policy has this address: nobody judges here
 
-  allow · policy, rule vms-out (policy.yaml:18), out of web-1
+  allow · policy, rule vms-out (policy.yaml:22), out of web-1
   a rule, or the default, decided the connection
+# Of several ports the one whose address fits.
+$ tapwall explain --policy policy.yaml --from edge --to db-1 --proto tcp --dport 5432 --json
+{"verdict":"deny","rule":"default","reason":"policy","out":{"port":"tap-edge1","verdict":"deny","rule":"default","reason":"policy","workload":"edge","reached":true,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"in":{"port":"db-1","verdict":"deny","rule":"default","reason":"policy","workload":"db-1","reached":false,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.1","workload":"edge","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432}}
+[1]
+$ tapwall explain --policy policy.yaml --from 2001:db8:20::7 --to edge --proto tcp --dport 5432 --json
+{"verdict":"deny","rule":"default","reason":"policy","out":null,"in":{"port":"tap-edge2","verdict":"deny","rule":"default","reason":"policy","workload":"edge","reached":true,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"2001:db8:20::7","workload":null,"port":49152},"to":{"address":"2001:db8::1","workload":"edge","port":5432}}
+[1]
+$ tapwall explain --policy policy.yaml --from 198.51.100.77 --to db-1 --proto tcp --dport 5432 --json
+{"verdict":"deny","rule":"default","reason":"policy","out":{"port":"tap-edge2","verdict":"deny","rule":"default","reason":"policy","workload":"edge","reached":true,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"in":{"port":"db-1","verdict":"deny","rule":"default","reason":"policy","workload":"db-1","reached":false,"stage":"classify","stages":["parse","guard","track","classify","forward","report"]},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"198.51.100.77","workload":"edge","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432}}
+[1]
+$ tapwall explain --policy policy.yaml --from edge@198.51.100.77 --to db-1 --proto tcp --dport 5432 | grep '^  out'
+  out of edge at port tap-edge2
 # ask, as long as nobody answers.
 $ tapwall explain --policy policy.yaml --from 10.20.1.1 --to db-1 --proto tcp --dport 5432
 tcp  10.20.1.1:49152  →  db-1 10.0.0.21:5432
@@ -126,12 +138,12 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✗ classify  deny by rule analyst (policy.yaml:19): the rule says ask, and no slow path answers
+    ✗ classify  deny by rule analyst (policy.yaml:23): the rule says ask, and no slow path answers
     · inspect   not reached
     ✓ forward   drops it in silence
     ✓ report    counts and tells
 
-  deny · ask-unavailable, rule analyst (policy.yaml:19), in to db-1
+  deny · ask-unavailable, rule analyst (policy.yaml:23), in to db-1
   the rule says ask, and no slow path answers
 [1]
 # Not a rule but the port's own identity.
@@ -152,7 +164,7 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✗ classify  deny by the default (policy.yaml:20)
+    ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
     ✓ forward   drops it in silence
     ✓ report    counts and tells
@@ -168,7 +180,7 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✗ classify  deny by the default (policy.yaml:20)
+    ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
     ✓ forward   drops it in silence
     ✓ report    counts and tells
@@ -177,12 +189,12 @@ source port 49152 chosen, as none was given
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
-    ✗ classify  deny by the default (policy.yaml:20)
+    ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
     ✓ forward   drops it in silence
     ✓ report    counts and tells
 
-  deny · policy, the default (policy.yaml:20), out of nva
+  deny · policy, the default (policy.yaml:24), out of nva
   a rule, or the default, decided the connection
 [1]
 # For programs.
