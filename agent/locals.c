@@ -22,6 +22,7 @@ void tw_locals_init(struct tw_agent *agent)
 {
 	struct tw_local_key key;
 
+	tw_locals_release(agent->options->bpffs);
 	while (!bpf_map_get_next_key(map_fd(agent), NULL, &key) &&
 		!bpf_map_delete_elem(map_fd(agent), &key))
 		continue;

@@ -30,7 +30,7 @@ struct tw_locals {
 	TW_VEC(struct tw_locals_row) rows; /* what the map holds */
 };
 
-/* Empties the map of what an earlier agent vouched for; its bridges keep what they were told. */
+/* Takes back what an earlier agent vouched for; what still holds is about to be said again. */
 void tw_locals_init(struct tw_agent *agent);
 void tw_locals_done(struct tw_locals *locals);
 

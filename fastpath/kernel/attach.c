@@ -228,6 +228,7 @@ int tw_kernel_release(const char *bpffs, struct tw_err *err)
 	static const char *const folders[] = {"links", "progs", "maps"};
 	char path[PATH_MAX];
 
+	tw_kernel_silence();
 	release_filters();
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", bpffs, folders[i]);

@@ -48,3 +48,6 @@ void tw_kernel_close_object(struct tw_kernel *kernel);
 /* Maps the tables and finds out which slots are free. 0 or negative errno. */
 int tw_kernel_ports_init(struct tw_kernel *kernel);
 void tw_kernel_ports_done(struct tw_kernel_ports *ports);
+
+/* Keeps libbpf from writing to stderr. */
+void tw_kernel_silence(void);

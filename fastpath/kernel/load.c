@@ -55,9 +55,15 @@ const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel)
 
 /* ---- opening ---- */
 
+/* What libbpf has to say is said in the errors of this file, or is no error. */
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return 0;
+}
+
+void tw_kernel_silence(void)
+{
+	libbpf_set_print(silent);
 }
 
 static int make_folder(const char *path, struct tw_err *err)
@@ -304,7 +310,7 @@ int tw_kernel_open(
 	kernel = tw_alloc(sizeof(*kernel));
 	if (!kernel)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
-	libbpf_set_print(silent);
+	tw_kernel_silence();
 	code = setup(kernel, options, err);
 	if (code)
 		return code;

@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# cut.sh: approved frames go straight into the port they are for, and only where the bridge would
+# have sent them: not to isolated ports, not to where a port was, not past a MAC that moved.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: echo, from: w1, to: w2, service: tcp/7000, action: allow}
+	END
+} >"$lab/policy.yaml"
+on_host nft -f - <<-'END'
+	table bridge watch {
+		counter bridged { }
+		chain forward {
+			type filter hook forward priority 0
+			ip protocol tcp counter name bridged
+		}
+	}
+END
+
+bridged() {
+	on_host nft -j list counter bridge watch bridged | jq '.nftables[] | .counter? | .packets // empty'
+}
+learned() { # N: the bridge was told where guest N is
+	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
+}
+# Whether an established stream goes on: it has echoed so many more segments.
+goes_on() {
+	within 5 grows stream echoed "$(($(count_of stream echoed) + 100))"
+}
+# What is under way comes in; then nothing does, for as long as a hundred segments take otherwise.
+stands_still() {
+	before=-1
+	while [ "$before" != "$(count_of stream echoed)" ]; do
+		before=$(count_of stream echoed)
+		! within 1 grows stream echoed "$before" || continue
+	done
+}
+
+start_agent --policy "$lab/policy.yaml"
+check "the bridge is told where guest 1 is" within 5 learned 1
+check "and guest 2" within 5 learned 2
+begin g2 echo echo tcp 7000
+begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 30
+stream=$child
+check "a stream runs" goes_on
+before=$(bridged)
+check "it goes on" goes_on
+equal "without the bridge" "$before" "$(bridged)"
+equal "counted at both ends" true "$(tapwall ports --json |
+	jq -s 'map(select(.packets.out > 100 and .packets.in > 100)) | length == 2')"
+equal "and judged at both" "allow allow" "$(tapwall flows --json |
+	jq -r 'select(.to.port == 7000) | .out.verdict + " " + .in.verdict')"
+
+on_host bridge link set dev tap1 isolated on
+on_host bridge link set dev tap2 isolated on
+check "isolated ports do not reach each other" stands_still
+on_host bridge link set dev tap1 isolated off
+check "one of them may" goes_on
+on_host bridge link set dev tap2 isolated off
+check "and both when they are no longer" goes_on
+
+make_bridge br1
+ip -n "$ns-host" link set tap2 master br1
+check "a port on another bridge is not reached" stands_still
+ip -n "$ns-host" link set tap2 master br0
+check "but again when it is back" goes_on
+
+# The same MAC behind a port that is none of ours: the guest has moved, says the bridge.
+ip -n "$ns-host" link add up0 type veth peer name up1
+ip -n "$ns-host" link set up0 master br0 up
+ip -n "$ns-host" link set up1 address 52:54:00:00:00:02 up
+ip -n "$ns-host" addr add 10.8.0.1/24 dev up1
+on_host "$traffic" connect udp 10.8.0.2 7009 >/dev/null 2>&1 # asks who has the address
+check "a MAC that is seen elsewhere is believed" within 5 grep -q "tap2: its MAC is seen" "$lab/agent.log"
+check "its guest speaks, and is believed again" within 10 grep -q "tap2: its MAC is back" "$lab/agent.log"
+check "the stream goes on" goes_on
+
+stop_agent
+start_agent --policy "$lab/policy.yaml" --forwarding vswitch
+before=$(bridged)
+check "with --forwarding vswitch it goes on" goes_on
+check "through the bridge" test "$(bridged)" -gt "$((before + 100))"
+check "without a segment lost but to ports that were kept apart" end "$stream"
+stop_agent
+release
+equal "nothing is left with the bridge" "" \
+	"$(bridge -n "$ns-host" fdb show br br0 | grep extern_learn)"
+finish
