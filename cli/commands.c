@@ -273,14 +273,20 @@ static const struct tw_args_command commands[] = {
 		.description =
 			"Every error is told with its line and column, on stderr; a policy with any "
 			"is invalid as a whole. Warnings, such as a rule that can never match, are "
-			"told too and leave it valid."),
+			"told too and leave it valid.\n\n"
+			"With *--json*: _file_, _valid_, the lists _errors_ and _warnings_ of "
+			"_line_, _column_, _text_ and _hint_, and of a valid policy the numbers of "
+			"_rules_, _workloads_, _groups_ and _ports_ and its _default_."),
 	COMMAND(apply, EXAMPLES(apply),
 		.summary = "makes a policy the one in force, whole or not at all",
 		.description =
 			"The agent checks the policy, compiles it for every port and puts it in force "
 			"for all of them in one instant. Live connections are judged anew at their "
 			"next packet. If anything is wrong, everything that is wrong is told and the "
-			"old policy stays."),
+			"old policy stays.\n\n"
+			"With *--json*: _generation_, _dry_run_, _unchanged_, _compile_ms_, "
+			"_publish_ms_, under _rules_ and _workloads_ the names that were _added_, "
+			"_removed_ and _changed_, and _ports_changed_."),
 	COMMAND(explain, EXAMPLES(explain),
 		.summary = "tells what would happen to a connection, and why",
 		.description =
@@ -297,7 +303,11 @@ static const struct tw_args_command commands[] = {
 			"has a port here), _rule_, _reason_, and for _out_ and _in_ the _port_, "
 			"_verdict_ and _rule_ of that end, null when it has no port here. A line "
 			"that is no such object is answered by _error_ and its number in _line_; the "
-			"exit code is then 2, otherwise 0 whatever the verdicts are."),
+			"exit code is then 2, otherwise 0 whatever the verdicts are.\n\n"
+			"With *--json* the answer has these members too, and for each end its "
+			"_reason_, _workload_, whether the packet _reached_ it, the _stage_ that "
+			"decided and all _stages_ it went through; with *--live* also the _state_ "
+			"of the port, and _n_flows_ with the first _flows_ of this kind."),
 	COMMAND(replay, EXAMPLES(replay), .summary = "judges the frames of a capture",
 		.description =
 			"Frames are judged in order, with the capture's own timestamps as clock, so "
@@ -310,18 +320,63 @@ static const struct tw_args_command commands[] = {
 			"Ethernet headers (raw IP, Linux cooked, BSD loopback) get made-up ones that "
 			"pass every check of MAC addresses; link layers that carry no such thing are "
 			"told as _unsupported_. A frame that was cut when captured is judged by what "
-			"is there and its length on the wire."),
-	COMMAND(status, .summary = "the firewall at a glance"),
-	COMMAND(ports, .summary = "the ports, who sits behind them, what went through"),
+			"is there and its length on the wire.\n\n"
+			"With *--json* each frame has its number _n_, _verdict_, _reason_, _rule_, "
+			"and the _workload_ and _direction_ of the end that decided; the last line "
+			"is _summary_ with _frames_, _verdicts_ and how many _connections_ were "
+			"opened."),
+	COMMAND(status, .summary = "the firewall at a glance",
+		.description =
+			"Connections are told with the memory that each takes, key and table "
+			"included; images, which are policies compiled for a port, with the memory "
+			"each rule takes in them. _Latch_ tells whether the kernel keeps a new port "
+			"shut until the agent has seen it.\n\n"
+			"With *--json* the members are those of Status in the protocol, tapwall.v1, "
+			"in which the numbers are counted as their names say: _connection_bytes_, "
+			"_image_bytes_per_rule_, _uptime_s_."),
+	COMMAND(ports, .summary = "the ports, who sits behind them, what went through",
+		.description =
+			"OUT and IN count frames as the workload sees them: out leaves it, in "
+			"reaches it. A port is protected, unclaimed when no workload of the policy "
+			"has it, or shut when nothing passes.\n\n"
+			"With *--json*: _name_, _ifindex_, _workload_, _state_, _mac_, _addresses_, "
+			"_bridge_, _packets_, _bytes_ and _denied_ by _out_ and _in_, _rules_ and "
+			"_image_bytes_ of its image, _events_limited_ and _events_lost_."),
 	COMMAND(flows, EXAMPLES(flows), .summary = "the live connections",
 		.description =
 			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "
 			"and REPLY BYTES of the other. OUT RULE is the rule that decided at the port "
-			"it came out of, IN RULE at the port it went in to."),
-	COMMAND(rules, .summary = "the rules with their hits"),
-	COMMAND(log, EXAMPLES(log), .summary = "what was denied, and what rules that log let pass"),
-	COMMAND(counters, .summary = "frames by the reason of their verdict"),
-	COMMAND(version, .summary = "versions, and what of the kernel is used"),
+			"it came out of, IN RULE at the port it went in to.\n\n"
+			"With *--json*: _proto_, _from_ and _to_ with _address_, _port_ and "
+			"_workload_, _state_, _packets_ and _bytes_ by _out_ and _in_, _age_s_, "
+			"_idle_s_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null for "
+			"an end without a port here, _network_; of ICMP also _type_ and _code_."),
+	COMMAND(rules, .summary = "the rules with their hits",
+		.description =
+			"A hit is a connection that the rule decided; packets and bytes are those "
+			"of all its connections.\n\n"
+			"With *--json*: _name_, _action_, _hits_, _packets_, _bytes_, _last_hit_s_, "
+			"the seconds since, null if never, _line_ and _text_ as in the policy."),
+	COMMAND(log, EXAMPLES(log), .summary = "what was denied, and what rules that log let pass",
+		.description =
+			"The agent remembers the last few thousand events. Where some are missing, "
+			"because they came faster than a port may tell or than they could be read, "
+			"the log says how many.\n\n"
+			"With *--json*: _time_, _event_ (open, close or deny), _verdict_, _reason_, "
+			"_rule_, _workload_, _port_, _direction_, _proto_, _from_, _to_, _src_mac_, "
+			"_dst_mac_, _ethertype_, _vlan_, _len_, _packets_, _bytes_, _age_s_, "
+			"_state_ and _lost_before_."),
+	COMMAND(counters, .summary = "frames by the reason of their verdict",
+		.description =
+			"Every frame is counted under one reason, which is also what *log* and "
+			"*explain* give.\n\n"
+			"With *--json*: _reason_, _text_, _out_ and _in_."),
+	COMMAND(version, .summary = "versions, and what of the kernel is used",
+		.description =
+			"Without an agent only this program and the kernel are told, and _agent_ is "
+			"null.\n\n"
+			"With *--json*: _version_, _agent_ with its _version_ and _protocol_, "
+			"_kernel_, and the list _features_ of _name_, _found_, _used_ and _note_."),
 };
 
 static const struct tw_args_section sections[] = {

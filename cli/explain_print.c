@@ -91,8 +91,7 @@ static const char *stage_says(const struct tw_judged_end *end, int stage)
 		return "drops it and sends the refusal back";
 	if (end->verdict != TW_V_ALLOW)
 		return "drops it in silence";
-	return end->run.outcome.dir == TW_DIR_OUT ? "hands it to the switch"
-						  : "hands it to the guest";
+	return end->run.outcome.dir == TW_DIR_OUT ? "hands it on" : "hands it to the guest";
 }
 
 static void put_stage(const struct tw_explained *x, const struct tw_judged_end *end, int stage)

@@ -9,7 +9,7 @@ source port 49152 chosen, as none was given
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule web-to-db (policy.yaml:20)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it to the switch
+    ✓ forward   hands it on
     ✓ report    counts and tells
 
   in to db-1
@@ -88,7 +88,7 @@ udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule vms-out (policy.yaml:22)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it to the switch
+    ✓ forward   hands it on
     ✓ report    counts and tells
 
   in to 203.0.113.7
@@ -106,7 +106,7 @@ icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule vms-out (policy.yaml:22)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it to the switch
+    ✓ forward   hands it on
     ✓ report    counts and tells
 
   in to 2001:db8:20::7
