@@ -34,7 +34,7 @@ New connections: tapwall \(over("new-connection"; "tapwall") | signed) ns, nft \
 "
 ## Time inside the programs
 
-Both programs of a frame (out of one workload, into the other) by BPF_PROG_TEST_RUN, less what as many empty programs take. A denied frame meets only the first.
+Both programs of a frame that goes through the bridge (out of one workload, into the other) by BPF_PROG_TEST_RUN, less what as many empty programs take. A denied frame meets only the first.
 
 | case | median ns | min | max | runs |
 |---|--:|--:|--:|--:|",
@@ -45,7 +45,7 @@ Both programs of a frame (out of one workload, into the other) by BPF_PROG_TEST_
 - Two taps on one Linux bridge, each system in a network namespace of its own, all set up at once and measured in turn, \($runs) rounds, in an order that moves on each round; one round of warm-up. The figures are medians.
 - One thread writes batches of 256 TCP segments to one tap. A write runs the whole way (tap, bridge, filter, queue of the far tap) in the caller's context, so the thread's CPU time is the cost of the way. The far tap is emptied between the batches, outside the measured time, and every frame is accounted for: all must have arrived, or none where the policy denies them (the run fails otherwise). Checksums are left partial, as virtio guests do.
 - `bare`: the bridge and nothing else, br_netfilter switched off.
-- `tapwall`: the agent with `bench/policy.yaml` (six rules), as installed on a host.
+- `tapwall`: the agent with `bench/policy.yaml` (six rules), as installed on a host: an approved frame for a guest on the same bridge goes straight into its port.
 - `tapwall-vswitch`: the same with `--forwarding vswitch`: every frame goes through the bridge.
 - `nft`: br_netfilter, conntrack and `bench/ruleset.nft`, the same policy: established traffic is accepted by the first rule, then a chain out of the source's port and one into the destination's.
 - `nft-fwbr`: the same rules on the layout that Proxmox builds, and OpenStack's hybrid driver much alike: a firewall bridge of its own in front of each guest, joined to the common one by a veth pair. Each bridge calls netfilter.
