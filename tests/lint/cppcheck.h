@@ -2,7 +2,7 @@
 /* cppcheck.h: macros of libraries as cppcheck, which reads no system headers, is to see them. */
 #pragma once
 
-#define LIBBPF_OPTS(type, name, ...)         struct type name = {0}
+#define LIBBPF_OPTS(type, name, ...)	     struct type name = {0}
 #define DECLARE_LIBBPF_OPTS(type, name, ...) struct type name = {0}
 #define mnl_attr_for_each(attr, nlh, offset) for ((attr) = 0; (attr) != (void *)(nlh);)
 #define mnl_attr_for_each_nested(attr, nest) for ((attr) = 0; (attr) != (nest);)
