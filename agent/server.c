@@ -141,7 +141,7 @@ static int take_request(struct client *client)
 	return ret < 0 ? ret : 1;
 }
 
-/* Asks the stream for its next part. */
+/* Asks the stream for its next part: 1 when there is more to do at once, 0, or a negative errno. */
 static int take_stream(struct client *client)
 {
 	int state = client->stream->next(client->stream, client->server->agent, &client->out);
@@ -155,7 +155,7 @@ static int take_stream(struct client *client)
 		client->stream->done(client->stream);
 		client->stream = NULL;
 	}
-	return 0;
+	return !client->waits;
 }
 
 static int watch_events(struct client *client, bool more)
@@ -175,15 +175,16 @@ static int watch_events(struct client *client, bool more)
 /* One bounded step for a client; a negative errno when it is to be let go. */
 static int serve(struct client *client)
 {
-	bool more = false;
+	/* As long as a client has not taken what it was told, there may be more for it. */
+	bool more = true;
 	int ret = 0;
 
 	if (client->out.len < TW_SERVER_OUT_SOFT) {
-		if (client->stream && !client->waits)
-			ret = take_stream(client);
-		else if (!client->stream)
+		if (!client->stream)
 			ret = take_request(client);
-		more = ret > 0 || (client->stream && !client->waits);
+		else if (!client->waits)
+			ret = take_stream(client);
+		more = ret > 0;
 	}
 	if (ret >= 0)
 		ret = flush_out(client);

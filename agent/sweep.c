@@ -80,7 +80,7 @@ static void take(struct tw_sweep *sweep, const struct tw_config *config, const s
 		return;
 	}
 	sweep->swept++;
-	if (conn.flags & TW_CONN_F_OPENED)
+	if (!refuses(conn.gate[TW_DIR_OUT]) && !refuses(conn.gate[TW_DIR_IN]))
 		tell_closed(sweep->agent, key, &conn, now);
 }
 

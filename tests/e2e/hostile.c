@@ -8,6 +8,7 @@
  *	hostile SOCKET crowd N   so many connections at once: "held N", those that stayed open
  *	hostile SOCKET unpack    a whole frame that is cheap to send and dear to unpack: "closed"
  *	hostile SOCKET deaf N    asks for the log N times, reads nothing for 3 s: "answered"
+ *	hostile SOCKET ask N     asks for flows N times in one breath: "answered N"
  */
 #include <errno.h>
 #include <poll.h>
@@ -149,22 +150,69 @@ static int unpack(const char *path, int n)
 	return answer(is_closed(fd));
 }
 
+/* The same request n times, with ids from 1. */
+static void ask(int fd, Tapwall__V1__Request *request, int n)
+{
+	struct tw_buf out = {0};
+
+	for (int i = 0; i < n; i++) {
+		request->id = (uint64_t)i + 1;
+		if (tw_link_pack(&out, &request->base) < 0)
+			exit(2);
+	}
+	send_all(fd, out.data, out.len);
+	tw_buf_done(&out);
+}
+
+static int pipelined(const char *path, int n)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__FlowsRequest flows = TAPWALL__V1__FLOWS_REQUEST__INIT;
+	int fd = connect_to(path), answered = 0;
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	struct tw_buf in = {0};
+	size_t at = 0;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_FLOWS;
+	request.flows = &flows;
+	ask(fd, &request, n);
+	while (answered < n && poll(&wait, 1, WAIT_MS) == 1) {
+		Tapwall__V1__Response *response;
+		char data[65536];
+		const uint8_t *body;
+		size_t body_len;
+		ssize_t got = recv(fd, data, sizeof(data), 0);
+		long len;
+
+		if (got <= 0)
+			break;
+		tw_buf_add(&in, data, (size_t)got);
+		while ((len = tw_link_frame(
+				(uint8_t *)in.data + at, in.len - at, &body, &body_len)) > 0) {
+			response = tapwall__v1__response__unpack(NULL, body_len, body);
+			if (!response)
+				return 2;
+			/* In order, each ended by its own last response. */
+			answered += response->last && response->id == (uint64_t)answered + 1;
+			tapwall__v1__response__free_unpacked(response, NULL);
+			at += (size_t)len;
+		}
+	}
+	printf("answered %d\n", answered);
+	return answered == n ? 0 : 1;
+}
+
 static int deaf(const char *path, int n)
 {
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	Tapwall__V1__LogRequest log = TAPWALL__V1__LOG_REQUEST__INIT;
-	struct tw_buf out = {0};
 	int fd = connect_to(path);
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 
 	log.all = true;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_LOG;
 	request.log = &log;
-	for (int i = 0; i < n; i++)
-		if (tw_link_pack(&out, &request.base) < 0)
-			return 2;
-	send_all(fd, out.data, out.len);
-	tw_buf_done(&out);
+	ask(fd, &request, n);
 	sleep(3);
 	puts(poll(&wait, 1, WAIT_MS) == 1 ? "answered" : "silent");
 	return 0;
@@ -180,6 +228,7 @@ static const struct {
 	{"crowd", crowd},
 	{"unpack", unpack},
 	{"deaf", deaf},
+	{"ask", pipelined},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# sweep.sh: expired connections give their memory back and are told as closed, rules that went give
+# back their slots once no connection speaks of them, and a follower of the log that is too slow
+# misses entries, is told how many, and costs the agent nothing.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+policy() { # RULE
+	workloads 2
+	cat <<-END
+		rules:
+		  - {name: $1, from: w1, to: w2, service: "udp/7001", action: allow, log: true}
+		options: {timeouts: {udp-unreplied: 2s}}
+	END
+}
+policy first >"$lab/first.yaml"
+policy second >"$lab/second.yaml"
+
+records() {
+	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/conns" | jq length
+}
+swept() {
+	[ "$(records)" = 0 ]
+}
+hits() {
+	tapwall rules --json | jq --arg name "$1" 'select(.name == $name).hits'
+}
+many_flows() {
+	[ "$(tapwall status --json | jq .connections)" -gt 2000 ]
+}
+
+start_agent --policy "$lab/first.yaml"
+begin g2 count count "$lab/count" 7001
+begin g1 spray spray 10.0.0.12 7001
+check "thousands of connections open" within 10 many_flows
+end "$child"
+equal "many requests in one breath, thousands of flows each" "answered 20" \
+	"$("$TW_BUILD/tests/e2e/hostile" "$socket" ask 20)"
+opened=$(hits first)
+check "the rule counts them" test "$opened" -gt 2000
+check "expired ones are no flows" within 10 sh -c \
+	"[ \"\$('$TW_BUILD/tapwall' flows --json --socket '$socket' | wc -l)\" = 0 ]"
+check "and no records either, before long" within 20 swept
+check "their end is told, with what they carried" sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
+	jq -es '[.[] | select(.event == \"close\" and .rule == \"first\" and .packets.out > 0 and .from.workload == \"w1\")] | length > 100'"
+
+# A rule that goes and comes back while connections remember it is the same rule.
+attempt 1 udp 10.0.0.12 7001 >/dev/null
+check "another rule takes its place" apply "$lab/second.yaml"
+check "and the first comes back at once" apply "$lab/first.yaml"
+check "with its hits" test "$(hits first)" -gt "$opened"
+# Once nothing remembers it, it is a new one.
+apply "$lab/second.yaml"
+forgotten() {
+	apply "$lab/first.yaml" && [ "$(hits first)" = 0 ] && return
+	apply "$lab/second.yaml"
+	sleep 1
+	return 1
+}
+check "a rule that nothing speaks of any more is forgotten" within 30 forgotten
+
+"$TW_BUILD/tapwall" log --follow --json --socket "$socket" >"$lab/followed" &
+follower=$!
+children="$children $follower"
+begin g1 spray-again spray 10.0.0.12 7001
+spray=$child
+check "a follower sees connections open" within 10 grep -q '"event":"open"' "$lab/followed"
+before=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$agent/status")
+kill -STOP "$follower"
+more_hits() {
+	[ "$(hits first)" -gt 20000 ]
+}
+check "it stops reading while many thousands open" within 30 more_hits
+kill -CONT "$follower"
+end "$spray"
+misses() {
+	jq -es 'any(.[]; .lost_before > 0)' "$lab/followed"
+}
+check "it misses entries, and is told" within 10 misses
+check "the agent's memory is what it was, give or take 8 MiB" test \
+	"$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$agent/status")" -lt $((before + 8192))
+finish
