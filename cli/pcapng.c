@@ -189,7 +189,7 @@ static uint64_t to_ns(const struct interface *interface, uint64_t time)
 	return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
 }
 
-/* Where each kind of packet block keeps its fields. */
+/* A packet block of any of the three kinds, each of which keeps its fields in another place. */
 static int read_packet(struct tw_pcapng *reader, uint32_t type, uint32_t *left,
 	struct tw_pcapng_packet *ret, struct tw_err *err)
 {
