@@ -113,6 +113,7 @@ static size_t read_all(struct file *f, struct tw_pcapng_packet *packets, char (*
 
 	assert_non_null(file);
 	assert_int_equal(tw_pcapng_new(file, &reader), 0);
+	*ret_code = 0;
 	while (n < max && (*ret_code = tw_pcapng_next(reader, &packets[n], &err)) > 0) {
 		snprintf(texts[n], sizeof(texts[n]), "%.*s", (int)packets[n].len,
 			(const char *)packets[n].data);
