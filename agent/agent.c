@@ -331,6 +331,7 @@ static void done(struct tw_agent *agent)
 	tw_server_free(agent->server);
 	tw_events_free(agent->events);
 	tw_netlink_free(agent->netlink);
+	tw_rtnl_free(agent->rtnl);
 	tw_latch_free(agent->latch);
 	tw_inforce_free(agent->inforce);
 	tw_vec_done(&agent->adopted);

@@ -22,6 +22,7 @@
 #include "agent/pattern.h"
 #include "agent/ports.h"
 #include "agent/publish.h"
+#include "agent/rtnl.h"
 #include "agent/server.h"
 #include "agent/slots.h"
 #include "agent/store.h"
@@ -60,6 +61,7 @@ struct tw_agent {
 	struct tw_sweep sweep;
 	struct tw_latch *latch; /* NULL where netfilter has no bridge family */
 	struct tw_netlink *netlink;
+	struct tw_rtnl *rtnl;
 	struct tw_server *server;
 
 	struct tw_locals locals;

@@ -59,13 +59,18 @@ static struct tw_locals_row *find(struct tw_locals *locals, const struct tw_loca
 
 static void tell_bridge(struct tw_agent *agent, const struct tw_locals_row *row, bool there)
 {
-	int ret = tw_netlink_fdb(
-		agent->netlink, there, row->local.ifindex, row->key.mac, row->key.vlan);
+	uint32_t ifindex = row->local.ifindex;
+	int ret;
 
 	/* A port that is gone has taken its bridge's memory along. */
-	if (ret < 0 && there)
+	if (!there) {
+		tw_rtnl_remove_fdb(agent->rtnl, ifindex, row->key.mac, row->key.vlan);
+		return;
+	}
+	ret = tw_rtnl_add_fdb(agent->rtnl, ifindex, row->key.mac, row->key.vlan);
+	if (ret < 0)
 		tw_log(TW_LOG_WARNING, "interface %u: its bridge does not take its MAC: %s",
-			row->local.ifindex, strerror(-ret));
+			ifindex, strerror(-ret));
 }
 
 uint32_t tw_locals_len_max(const struct tw_agent_port *port)
@@ -149,8 +154,7 @@ bool tw_locals_moved(
 
 void tw_locals_release(const char *bpffs)
 {
-	const struct tw_netlink_handler nobody = {0};
-	tw_auto(tw_netlink) struct tw_netlink *netlink = NULL;
+	tw_auto(tw_rtnl) struct tw_rtnl *rtnl = NULL;
 	struct tw_local_key key, *previous = NULL;
 	char path[PATH_MAX];
 	struct tw_local local;
@@ -158,11 +162,11 @@ void tw_locals_release(const char *bpffs)
 
 	snprintf(path, sizeof(path), "%s/maps/%s", bpffs, tw_kernel_map_name(TW_MAP_locals));
 	fd = bpf_obj_get(path);
-	if (fd < 0 || tw_netlink_open(&nobody, &netlink) < 0)
+	if (fd < 0 || tw_rtnl_open(&rtnl) < 0)
 		return;
 	while (!bpf_map_get_next_key(fd, previous, &key)) {
 		previous = &key;
 		if (!bpf_map_lookup_elem(fd, &key, &local))
-			tw_netlink_fdb(netlink, false, local.ifindex, key.mac, key.vlan);
+			tw_rtnl_remove_fdb(rtnl, local.ifindex, key.mac, key.vlan);
 	}
 }

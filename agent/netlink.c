@@ -299,36 +299,3 @@ int tw_netlink_dump(struct tw_netlink *netlink)
 	mnl_socket_close(sock);
 	return ret == -EINTR ? 0 : ret;
 }
-
-int tw_netlink_fdb(struct tw_netlink *netlink, bool there, uint32_t ifindex, const uint8_t mac[6],
-	uint16_t vlan)
-{
-	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
-	struct mnl_socket *sock = open_socket(0, 0);
-	const struct timeval limit = {.tv_sec = 1};
-	unsigned int seq = ++netlink->seq;
-	struct ndmsg *info;
-	int ret;
-
-	if (!sock)
-		return -errno;
-	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	request->nlmsg_type = there ? RTM_NEWNEIGH : RTM_DELNEIGH;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	if (there)
-		request->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
-	request->nlmsg_seq = seq;
-	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
-	info->ndm_family = AF_BRIDGE;
-	info->ndm_ifindex = (int)ifindex;
-	info->ndm_flags = NTF_MASTER | NTF_EXT_LEARNED;
-	info->ndm_state = NUD_REACHABLE;
-	mnl_attr_put(request, NDA_LLADDR, 6, mac);
-	if (vlan)
-		mnl_attr_put_u16(request, NDA_VLAN, vlan);
-	ret = mnl_socket_sendto(sock, request, request->nlmsg_len) < 0
-		      ? -errno
-		      : receive(netlink, sock, seq);
-	mnl_socket_close(sock);
-	return ret < 0 ? ret : 0;
-}

@@ -56,8 +56,3 @@ int tw_netlink_fd(const struct tw_netlink *netlink);
 int tw_netlink_dump(struct tw_netlink *netlink);
 /* Takes what has come, without waiting; 0, -ENOBUFS, or another negative errno. */
 int tw_netlink_read(struct tw_netlink *netlink);
-
-/* Tells a port's bridge that a MAC is there (extern_learn: it stays until taken back, or until the
- * bridge sees it elsewhere), or no longer is. `vlan` 0: the bridge has none. 0 or negative errno. */
-int tw_netlink_fdb(struct tw_netlink *netlink, bool there, uint32_t ifindex, const uint8_t mac[6],
-	uint16_t vlan);

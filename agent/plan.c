@@ -8,18 +8,23 @@
 #include "agent/clock.h"
 #include "base/alloc.h"
 
+/* Independent of their order: what the kernel holds comes back in one of its own. */
 static uint64_t hash_prefixes(const struct tw_vnic *vnic)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < vnic->n_prefixes; i++)
+		hash += tw_plan_hash_prefix(&vnic->prefixes[i].addr, vnic->prefixes[i].len);
+	return hash;
+}
+
+uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 {
 	uint64_t hash = 14695981039346656037u; /* FNV-1a */
 
-	for (size_t i = 0; i < vnic->n_prefixes; i++) {
-		const struct tw_prefix *prefix = &vnic->prefixes[i];
-
-		for (size_t j = 0; j < sizeof(prefix->addr.b); j++)
-			hash = (hash ^ prefix->addr.b[j]) * 1099511628211u;
-		hash = (hash ^ prefix->len) * 1099511628211u;
-	}
-	return hash ? hash : 1;
+	for (size_t i = 0; i < sizeof(addr->b); i++)
+		hash = (hash ^ addr->b[i]) * 1099511628211u;
+	return (hash ^ len) * 1099511628211u;
 }
 
 /* The slot of a vNIC's image, compiled at most once per policy. */

@@ -20,7 +20,7 @@ struct tw_plan_row {
 	const struct tw_vnic *vnic; /* NULL: unclaimed */
 	enum tw_port_state state;
 	struct tw_port entry;
-	uint64_t prefixes; /* hash of what belongs in `addrs`, 0 = nothing */
+	uint64_t prefixes; /* sum of the hashes of what belongs in `addrs`, 0 = nothing */
 	bool changed;	   /* against the entry in force */
 };
 
@@ -36,3 +36,6 @@ struct tw_plan {
 int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err);
 void tw_plan_done(struct tw_plan *plan);
+
+/* What a prefix adds to the sum by which the content of `addrs` is compared. */
+uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len);

@@ -49,8 +49,7 @@ struct tw_agent_port {
 	const struct tw_vnic *vnic; /* of the policy in force, or NULL */
 	struct tw_port entry[2];    /* what the kernel has for it, by parity of the epoch */
 	bool has_entry[2];
-	uint64_t
-		prefixes; /* hash of what `addrs` holds for it in the epoch in force, 0 = unknown */
+	uint64_t prefixes; /* sum of the hashes of what `addrs` holds for it, 0 = nothing */
 };
 
 /* What a network number stands for: a bridge, or a port that is on none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/publish.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
@@ -102,6 +103,22 @@ static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct
 	return tw_kernel_set_port(agent->kernel, ifindex, epoch, NULL);
 }
 
+/* Sums up what `addrs` holds for each adopted port, so that it need not be written anew. */
+static void adopt_prefixes(struct tw_agent *agent)
+{
+	int fd = map_fd(agent, TW_MAP_addrs);
+	struct tw_addr_key key, *previous = NULL;
+
+	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
+		uint32_t zone = ntohl(key.zone);
+
+		tw_vec_foreach (&agent->adopted, adopted)
+			if (zone == tw_addr_zone(adopted->entry.id, agent->epoch))
+				adopted->prefixes += tw_plan_hash_prefix(
+					&key.addr, key.prefixlen - 32);
+	}
+}
+
 int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 {
 	struct tw_config config;
@@ -113,6 +130,7 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	agent->epoch = config.epoch;
 	tw_store_set_mark(agent->store, config.mark);
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
+	adopt_prefixes(agent);
 	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&
 		!bpf_map_delete_elem(map_fd(agent, TW_MAP_macs), &mac))
 		continue;
@@ -120,11 +138,11 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
 }
 
-bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_port *ret)
+bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret)
 {
 	tw_vec_foreach (&agent->adopted, adopted)
 		if (adopted->ifindex == ifindex) {
-			*ret = adopted->entry;
+			*ret = *adopted;
 			*adopted = agent->adopted.at[--agent->adopted.n];
 			return true;
 		}

@@ -34,12 +34,13 @@ struct tw_agent_port;
 struct tw_adopted {
 	uint32_t ifindex;
 	struct tw_port entry;
+	uint64_t prefixes; /* as in struct tw_agent_port */
 };
 
 /* Learns what an earlier agent left in force. Before any port is met. */
 int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err);
 /* Hands over the adopted entry of an interface, once; false when there is none. */
-bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_port *ret);
+bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret);
 /* Removes adopted entries that no interface came for. After the first dump. */
 void tw_publish_forget_adopted(struct tw_agent *agent);
 

@@ -169,12 +169,14 @@ static const struct tw_saved_port *find_saved(const struct tw_agent *agent, uint
 }
 
 static void take_entry(
-	struct tw_agent *agent, struct tw_agent_port *port, const struct tw_port *entry)
+	struct tw_agent *agent, struct tw_agent_port *port, const struct tw_adopted *adopted)
 {
+	const struct tw_port *entry = &adopted->entry;
 	uint32_t parity = agent->epoch & 1;
 
 	port->entry[parity] = *entry;
 	port->has_entry[parity] = true;
+	port->prefixes = adopted->prefixes;
 	port->state = entry->flags & TW_PORT_F_UNCLAIMED ? TW_PORT_UNCLAIMED
 		      : entry->image			 ? TW_PORT_PROTECTED
 							 : TW_PORT_SHUT;
@@ -185,11 +187,11 @@ static struct tw_agent_port *meet(struct tw_agent *agent, const struct tw_link *
 {
 	const struct tw_saved_port *saved = find_saved(agent, link->ifindex);
 	struct tw_agent_port *port;
-	struct tw_port entry;
-	bool adopted = tw_publish_take_adopted(agent, link->ifindex, &entry);
+	struct tw_adopted before;
+	bool adopted = tw_publish_take_adopted(agent, link->ifindex, &before);
 	uint32_t master = link->master ? link->master : link->ifindex;
 	int ret = tw_ports_add(
-		&agent->ports, link->ifindex, link->name, adopted ? entry.id : 0, &port);
+		&agent->ports, link->ifindex, link->name, adopted ? before.entry.id : 0, &port);
 
 	if (ret < 0) {
 		tw_log(TW_LOG_ERR, "%s: stays shut: %s", link->name,
@@ -198,9 +200,10 @@ static struct tw_agent_port *meet(struct tw_agent *agent, const struct tw_link *
 	}
 	port->carried = agent->before && !adopted;
 	if (adopted) {
-		take_entry(agent, port, &entry);
+		take_entry(agent, port, &before);
 		if (!tw_ports_network_row(&agent->ports, master))
-			tw_ports_restore_network(&agent->ports, master, entry.network, link->name);
+			tw_ports_restore_network(
+				&agent->ports, master, before.entry.network, link->name);
 	} else {
 		tw_counts_clear_port(agent, port->id);
 	}
@@ -350,7 +353,9 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 		agent->store, &agent->ports, &agent->saved_ports, &agent->n_saved_ports);
 	if (tw_latch_new(agent->options->bpffs, &agent->patterns, &agent->latch, err) < 0)
 		tw_log(TW_LOG_WARNING, "latch: %s", err->text);
-	ret = tw_netlink_open(&handler, &agent->netlink);
+	ret = tw_rtnl_open(&agent->rtnl);
+	if (!ret)
+		ret = tw_netlink_open(&handler, &agent->netlink);
 	if (!ret) {
 		agent->before = true;
 		ret = dump(agent);

@@ -9,9 +9,12 @@
 make_host
 make_guest 1
 make_guest 2
+# Guest 3 has more addresses than fit a port's entry.
+make_guest 3
 {
 	workloads 2
 	cat <<-'END'
+		  w3: {port: tap3, addresses: [10.0.0.13, 10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.9.0.0/16]}
 		rules:
 		  - {name: tcp, from: w1, to: w2, service: tcp/7000, action: allow}
 		  - {name: udp, from: w1, to: w2, service: udp/7001, action: allow}
@@ -36,6 +39,12 @@ flow_packets() { # PORT
 		jq -r --argjson port "$1" 'select(.to.port == $port) | .packets.out'
 }
 
+epoch() {
+	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/config" | jq -c '.[0].value[:4]'
+}
+
+epoch=$(epoch)
+say "epoch $epoch"
 before=$(flow_packets 7000)
 hits=$(tapwall rules --json | jq -c '[., inputs] | map({(.name): .hits}) | add | del(.default)')
 stop_agent KILL
@@ -51,6 +60,7 @@ check "flows still shows the connection, with its packets" \
 equal "rules keep their hits, and only new connections add to them" \
 	"$(echo "$hits" | jq -c '.tcp += 2')" \
 	"$(tapwall rules --json | jq -c '[., inputs] | map({(.name): .hits}) | add | del(.default)')"
+equal "no gate was decided anew: the epoch is what it was" "$epoch" "$(epoch)"
 equal "the policy keeps its number" 1 "$(tapwall status --json | jq .policy_generation)"
 
 stop_agent
