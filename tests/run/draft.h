@@ -20,7 +20,7 @@
 
 #define TW_DRAFT_LAYERS_MAX 32
 #define TW_DRAFT_BLOB_MAX   8192  /* literal bytes in one description */
-#define TW_DRAFT_BYTES_MAX  65549 /* an Ethernet header and the largest IP packet, less one */
+#define TW_DRAFT_BYTES_MAX  70000 /* more than an IP packet can be, less than a super-frame */
 
 enum tw_layer_kind {
 	TW_L_ETH,
@@ -138,7 +138,7 @@ struct tw_draft {
 	size_t pad;	 /* add zero bytes up to this size */
 	size_t wire_len; /* bytes on the wire, when a capture has fewer; 0 = all there */
 	uint16_t gso_size;
-	bool has_mark;
+	bool last_mark; /* the mark that the frame before was left with */
 	uint32_t mark;
 	bool has_outside_tag; /* a VLAN tag that the NIC took out of the frame */
 	uint16_t outside_tag;

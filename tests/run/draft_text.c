@@ -500,6 +500,10 @@ static int read_about(const struct reader *r, char *text)
 
 	while ((word = tw_word_next(&text))) {
 		value = tw_word_next(&text);
+		if (value && !strcmp(word, "mark") && !strcmp(value, "last")) {
+			draft->last_mark = true;
+			continue;
+		}
 		if (!value || tw_word_number(value, &number))
 			return wrong(r, "a number should follow", word);
 		if (!strcmp(word, "cut")) {
@@ -511,7 +515,6 @@ static int read_about(const struct reader *r, char *text)
 		} else if (!strcmp(word, "gso")) {
 			draft->gso_size = (uint16_t)number;
 		} else if (!strcmp(word, "mark")) {
-			draft->has_mark = true;
 			draft->mark = number;
 		} else if (!strcmp(word, "tag")) {
 			draft->has_outside_tag = true;

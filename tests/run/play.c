@@ -305,6 +305,7 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	if (failed)
 		return tw_player_fail(p, step, "%s",
 			failed == -E2BIG ? "this target cannot be given such a frame" : err.text);
+	p->last_mark = frame->mark;
 	p->play->n_judgements++;
 	p->play->seen[ret->outcome.reason % TW_R__MAX][j->dir] = true;
 	print_outcome(p, ret, &got);
@@ -383,7 +384,7 @@ static int build_frame(struct tw_player *p, const struct tw_step *step, const st
 	*ret = (struct tw_native_frame){
 		.wire_len = draft->wire_len,
 		.gso_size = draft->gso_size,
-		.mark = draft->mark,
+		.mark = draft->last_mark ? p->last_mark : draft->mark,
 		.has_vlan = draft->has_outside_tag,
 		.vlan = draft->outside_tag,
 	};

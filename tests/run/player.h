@@ -38,6 +38,7 @@ struct tw_player {
 	uint8_t *room;	     /* TW_TARGET_FRAME_MAX bytes */
 	struct tw_buf reply; /* the last refusal */
 	uint32_t reply_mark;
+	uint32_t last_mark; /* of the last frame, as its last port left it */
 };
 
 /* The case itself is wrong. Both print, and return -EINVAL. */

@@ -14,7 +14,7 @@
 #include "policy/policy.h"
 
 #define TW_TARGET_PORTS_MAX 32 /* ports in one scene, so many interfaces exist for the kernel */
-#define TW_TARGET_FRAME_MAX (TW_TARGET_HEADROOM + 65600)
+#define TW_TARGET_FRAME_MAX (TW_TARGET_HEADROOM + 70000)
 #define TW_TARGET_HEADROOM  1600 /* room for refusals longer than the frame */
 
 struct tw_target;
