@@ -247,6 +247,9 @@ static unsigned int complain(const struct tw_lab_paths *paths, const struct tw_l
 	return n;
 }
 
+static const char legend[] =
+	"answered: an echo came back; refused: a reset or ICMP error came; silent: nothing came";
+
 int tw_lab_show(const struct tw_lab_paths *paths, const struct tw_lab_facts *facts, bool tried)
 {
 	static const struct tw_column columns[] = {{.title = ""}, {.title = "PATH"}, {.title = ""},
@@ -273,6 +276,8 @@ int tw_lab_show(const struct tw_lab_paths *paths, const struct tw_lab_facts *fac
 	printf("\n%s%zu of %zu paths as expected%s, %u %s over IPv4 and IPv6\n",
 		tw_style_on(wrong ? TW_STYLE_BAD : TW_STYLE_GOOD), paths->n - wrong, paths->n,
 		tw_style_off(), tries, tried ? "tries" : "exchanges");
+	if (tried)
+		printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), legend, tw_style_off());
 	for (const struct tw_lab_path *path = paths->at; path < end && told < COMPLAINTS_MAX;
 		path++)
 		told += complain(paths, path, facts, tried);
