@@ -148,7 +148,10 @@ static void describe_tuple(
 void tw_describe_event(
 	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
 {
-	const struct tw_agent_port *port = tw_ports_by_id(&agent->ports, event->port_id);
+	/* A port that is shut has no entry, and no id that the path could tell. */
+	const struct tw_agent_port *port = event->port_id
+						   ? tw_ports_by_id(&agent->ports, event->port_id)
+						   : tw_ports_find(&agent->ports, event->ifindex);
 	Tapwall__V1__LogEntry *entry = &ret->entry;
 
 	tapwall__v1__log_entry__init(entry);

@@ -74,6 +74,14 @@ int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw_image_line *lines,
 	size_t n_lines, struct tw_err *err);
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
+/* The same for many: the kernel waits for packets under way once, and not once for each. An image
+ * is made first, as a map that nobody looks at yet and the caller closes; slots are filled, or
+ * emptied, all together. */
+int tw_kernel_make_image(
+	const struct tw_image_line *lines, size_t n_lines, int *ret_fd, struct tw_err *err);
+int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const int *fds, size_t n,
+	struct tw_err *err);
+int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n);
 /* Writes a port's entry beside the one it has, then makes it the one that packets meet, by one
  * store. `port` NULL removes it. port->id must be the port's own in both epochs; port->ifindex is set
  * here. */

@@ -9,52 +9,80 @@
 #include "fastpath/kernel/kernel.h"
 #include "fastpath/path/bytes.h"
 
-#define BATCH_LINES 4096
+#define NO_BATCH 524 /* ENOTSUPP, which the kernel lets out and no header has */
 
-/* Fills a new map with the image, in batches of lines. */
-static int write_lines(int fd, const struct tw_image_line *lines, size_t n_lines)
+int tw_kernel_make_image(
+	const struct tw_image_line *lines, size_t n_lines, int *ret_fd, struct tw_err *err)
 {
-	tw_autofree __u32 *keys = calloc(BATCH_LINES, sizeof(*keys));
-	size_t done = 0;
+	DECLARE_LIBBPF_OPTS(
+		bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	tw_autofd int fd = bpf_map_create(
+		BPF_MAP_TYPE_ARRAY, "image", sizeof(__u32), TW_IMAGE_LINE, (__u32)n_lines, &opts);
+	const size_t bytes = n_lines * TW_IMAGE_LINE;
+	void *table;
 
-	if (!keys)
-		return -ENOMEM;
-	while (done < n_lines) {
-		DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = 0);
-		__u32 count = (__u32)(n_lines - done < BATCH_LINES ? n_lines - done : BATCH_LINES);
-
-		for (__u32 i = 0; i < count; i++)
-			keys[i] = (__u32)done + i;
-		if (bpf_map_update_batch(fd, keys, lines + done, &count, &opts))
-			return -errno;
-		done += count;
-	}
+	if (fd < 0)
+		return tw_err_set(err, -errno, "image", NULL, "cannot make a map of %zu lines: %s",
+			n_lines, strerror(errno));
+	table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (table == MAP_FAILED)
+		return tw_err_set(err, -errno, "image", NULL, "cannot map it: %s", strerror(errno));
+	memcpy(table, lines, bytes);
+	munmap(table, bytes);
+	*ret_fd = TW_TAKE_FD(fd);
 	return 0;
+}
+
+int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const int *fds, size_t n,
+	struct tw_err *err)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_ANY);
+	int images = kernel->map_fd[TW_MAP_images], code = 0;
+	__u32 count = (__u32)n;
+
+	if (!n)
+		return 0;
+	if (!bpf_map_update_batch(images, slots, fds, &count, &opts))
+		return 0;
+	code = -errno;
+	/* Before Linux 5.19 an array of maps takes them one by one. */
+	if (code == -EOPNOTSUPP || code == -NO_BATCH)
+		code = 0;
+	for (size_t i = 0; i < n && !code; i++)
+		code = bpf_map_update_elem(images, &slots[i], &fds[i], BPF_ANY) ? -errno : 0;
+	return code ? tw_err_set(err, code, "image", NULL, "cannot publish %zu slots: %s", n,
+			      strerror(-code))
+		    : 0;
 }
 
 int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw_image_line *lines,
 	size_t n_lines, struct tw_err *err)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
 	tw_autofd int fd = -1;
-	int code;
+	int code = tw_kernel_make_image(lines, n_lines, &fd, err);
 
-	fd = bpf_map_create(
-		BPF_MAP_TYPE_ARRAY, "image", sizeof(__u32), TW_IMAGE_LINE, (__u32)n_lines, &opts);
-	if (fd < 0)
-		return tw_err_set(err, -errno, "image", NULL, "cannot make a map of %zu lines: %s",
-			n_lines, strerror(errno));
-	code = write_lines(fd, lines, n_lines);
-	if (!code && bpf_map_update_elem(kernel->map_fd[TW_MAP_images], &slot, &fd, BPF_ANY))
-		code = -errno;
-	return code ? tw_err_set(err, code, "image", NULL, "cannot publish slot %u: %s", slot,
-			      strerror(-code))
-		    : 0;
+	return code ? code : tw_kernel_put_images(kernel, &slot, &fd, 1, err);
 }
 
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot)
 {
 	return bpf_map_delete_elem(kernel->map_fd[TW_MAP_images], &slot) ? -errno : 0;
+}
+
+/* There is no deleting in batches: one line of zeros, which is no image, takes their places. */
+int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n)
+{
+	static const struct tw_image_line none;
+	tw_autofree int *fds = calloc(n, sizeof(*fds));
+	tw_autofd int fd = -1;
+	int code;
+
+	if (!fds)
+		return -ENOMEM;
+	code = tw_kernel_make_image(&none, 1, &fd, NULL);
+	for (size_t i = 0; i < n; i++)
+		fds[i] = fd;
+	return code ? code : tw_kernel_put_images(kernel, slots, fds, n, NULL);
 }
 
 int tw_kernel_add_addr(

@@ -34,21 +34,30 @@ tw_inline int tw_path_admits(enum tw_reason reason)
 	       reason == TW_R_CUT_THROUGH;
 }
 
+/* What there is to tell of a frame that is not parsed. */
+tw_inline int tw_path_glance(const struct tw_frame *f, struct tw_packet *p)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+
+	if (!eth)
+		return 0;
+	__builtin_memcpy(p->src_mac, eth->src, 6);
+	__builtin_memcpy(p->dst_mac, eth->dst, 6);
+	p->ethertype = tw_host16(eth->type);
+	return 1;
+}
+
 /* A port that no workload claims: options.unclaimed decides, and a workload that is looked for by
  * its MAC is told of. */
 tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struct tw_scope *s,
 	struct tw_packet *p, struct tw_outcome *o)
 {
-	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
 	struct tw_mac_key mac = {0};
 
-	if (!eth)
+	if (!tw_path_glance(f, p))
 		return TW_R_TRUNCATED;
-	__builtin_memcpy(p->src_mac, eth->src, 6);
-	__builtin_memcpy(p->dst_mac, eth->dst, 6);
-	p->ethertype = tw_host16(eth->type);
 	if (s->dir == TW_DIR_OUT && s->port->flags & TW_PORT_F_WATCH) {
-		__builtin_memcpy(mac.mac, eth->src, 6);
+		__builtin_memcpy(mac.mac, p->src_mac, 6);
 		if (tw_macs_lookup(f, &mac)) {
 			tw_apart_tell(f, f->ifindex, s->port->id, TW_EVENT_CLAIM);
 			return TW_R_NO_IMAGE;
@@ -63,8 +72,10 @@ tw_inline enum tw_reason tw_path_admit(
 	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_outcome *o)
 {
 	s->port = tw_port_at(f, f->ifindex, s->epoch);
-	if (!s->port)
+	if (!s->port) {
+		tw_path_glance(f, p);
 		return TW_R_NO_IMAGE;
+	}
 	if (tw_mark_cut(s->config, s->dir, f->mark))
 		return TW_R_CUT_THROUGH;
 	if (tw_mark_ours(s->config, s->port, f->mark)) {

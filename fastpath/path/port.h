@@ -97,8 +97,8 @@ tw_inline const void *tw_at(const struct tw_frame *f, __u32 off, __u32 len)
 	return p;
 }
 
-/* Why tw_at() found nothing. */
+/* Why tw_at() found nothing: the frame ends, or a capture cut it short, or it lies too deep. */
 tw_inline enum tw_reason tw_at_reason(const struct tw_frame *f, __u32 off, __u32 len)
 {
-	return off + len > f->len ? TW_R_TRUNCATED : TW_R_HEADER_BUDGET;
+	return off + len > f->len || off + len <= TW_HEAD_MAX ? TW_R_TRUNCATED : TW_R_HEADER_BUDGET;
 }
