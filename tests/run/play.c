@@ -239,7 +239,8 @@ static void print_outcome(
 }
 
 /* What holds for every outcome, whatever the case is about. */
-static const char *impossible(const struct judgement *j, const struct tw_native_result *result)
+static const char *impossible(const struct judgement *j, bool marked, uint32_t mark,
+	const struct tw_native_result *result)
 {
 	const struct tw_outcome *o = &result->outcome;
 
@@ -253,6 +254,8 @@ static const char *impossible(const struct judgement *j, const struct tw_native_
 		return "a refusal was sent for a frame that was not rejected";
 	if (result->cut_ifindex && (o->verdict != TW_V_ALLOW || o->dir != TW_DIR_OUT))
 		return "a frame was cut through that was not let out";
+	if (marked && mark && o->dir == TW_DIR_IN && o->verdict == TW_V_ALLOW)
+		return "a frame takes the fast path's mark into the guest";
 	if (o->created && !o->tracked)
 		return "a connection was opened and is not there";
 	return NULL;
@@ -290,6 +293,9 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	tw_autofree char *copy = tw_strdup(expected);
 	tw_auto_buf struct tw_buf got = {0};
 	struct tw_err err = {0};
+	/* By the fast path itself, for this network. */
+	bool marked = frame->mark && !p->many_networks &&
+		      (frame->mark == p->last_mark || frame->mark == p->reply_mark);
 	const char *why;
 	int failed;
 
@@ -312,7 +318,7 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	if (p->play->verbose)
 		fprintf(p->play->out, "%s:%u: %s %s: %s\n", p->name, step->line,
 			tw_dir_name(j->dir), j->port, got.data);
-	why = impossible(j, ret);
+	why = impossible(j, marked, frame->mark, ret);
 	if (why)
 		return tw_player_fail(p, step, "%s: %s", why, got.data);
 	failed = compare_expected(p, copy, again, ret);

@@ -33,6 +33,7 @@ struct tw_player {
 	uint32_t epoch;
 	struct tw_port_change changes[TW_TARGET_PORTS_MAX];
 	size_t n_changes;
+	bool many_networks;
 	char strays[TW_PLAYER_STRAYS_MAX][32];
 	size_t n_strays;
 	uint8_t *room;	     /* TW_TARGET_FRAME_MAX bytes */

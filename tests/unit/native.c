@@ -184,6 +184,32 @@ static void denial_events_are_limited_and_the_rest_counted(void **state)
 	assert_int_equal(tw_native_port_count(f->native, 1)->events_limited, 15);
 }
 
+/* A workload without a port is found by the MAC that a watched port sends from. */
+static void claims_are_told(void **state)
+{
+	static const uint8_t wanted[6] = {0x52, 0x54, 0, 0, 0, 1};
+	struct fixture *f = *state;
+	struct tw_port *port = tw_native_port(f->native, tw_scene_ifindex(0), 1);
+	struct seen seen = {0};
+
+	assert_non_null(port);
+	port->flags = TW_PORT_F_UNCLAIMED | TW_PORT_F_OPEN | TW_PORT_F_WATCH;
+	tw_native_on_event(f->native, note_event, &seen);
+	expect(f, "udp 1 > 2", TW_DIR_OUT, 1000, TW_V_ALLOW, TW_R_UNCLAIMED);
+	assert_int_equal(seen.n[TW_EVENT_CLAIM], 0);
+	assert_int_equal(tw_native_add_mac(f->native, wanted), 0);
+	expect(f, "udp 1 > 2", TW_DIR_OUT, 2000, TW_V_DENY, TW_R_NO_IMAGE);
+	assert_int_equal(seen.n[TW_EVENT_CLAIM], 1);
+	assert_memory_equal(seen.last.src_mac, wanted, 6);
+	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));
+	expect(f, "eth 52:54:00:00:00:03 > / ip / udp 1 > 2", TW_DIR_OUT, 3000, TW_V_ALLOW,
+		TW_R_UNCLAIMED);
+	expect(f, "eth 52:54:00:00:01:01 > / ip / udp 1 > 2", TW_DIR_OUT, 3000, TW_V_ALLOW,
+		TW_R_UNCLAIMED);
+	port->flags = TW_PORT_F_UNCLAIMED | TW_PORT_F_OPEN;
+	expect(f, "udp 1 > 2", TW_DIR_OUT, 4000, TW_V_ALLOW, TW_R_UNCLAIMED);
+}
+
 /* Corrupts one word of a good image after another, in several ways: the path must not crash, nor
  * read outside of it (the sanitizers see to that), nor let through what it cannot decide. */
 static void broken_images_decide_nothing_they_should_not(void **state)
@@ -355,6 +381,7 @@ int main(void)
 		TEST(counters_count),
 		TEST(events_tell),
 		TEST(denial_events_are_limited_and_the_rest_counted),
+		TEST(claims_are_told),
 		TEST(broken_images_decide_nothing_they_should_not),
 		TEST(every_lack_of_memory_is_survived),
 		TEST(frames_survive_lack_of_memory),
