@@ -7,7 +7,7 @@
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
 #   make install          DESTDIR= PREFIX=
 #   make fuzz             SECONDS=60 for each fuzzer
-#   make deps format lint clean
+#   make deps format lint clean help
 #
 # WERROR=1 turns warnings into errors. BUILD names another build folder.
 
@@ -27,12 +27,14 @@ all: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja: | deps
-	@meson setup $(BUILD) $(meson_flags) >$(BUILD).log 2>&1 || { tail -n 20 $(BUILD).log; exit 1; }
-	@mv $(BUILD).log $(BUILD)/setup.log
+	@mkdir -p $(BUILD)
+	@meson setup $(BUILD) $(meson_flags) >$(BUILD)/setup.log 2>&1 || \
+		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
 
 # The same code under ASan and UBSan, for the tests that run it natively.
 $(BUILD)/san/build.ninja: | $(BUILD)/build.ninja
-	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/san.log 2>&1 || { tail -n 20 $(BUILD)/san.log; exit 1; }
+	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/setup.log 2>&1 || \
+		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
 
 deps:
 	@packaging/deps
@@ -63,5 +65,8 @@ lint: deps $(BUILD)/build.ninja
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps demo test bench install fuzz format lint clean
+help:
+	@sed -n 's/^#   //p' Makefile
+
+.PHONY: all deps demo test bench install fuzz format lint clean help
 .DELETE_ON_ERROR:
