@@ -184,6 +184,22 @@ static void denial_events_are_limited_and_the_rest_counted(void **state)
 	assert_int_equal(tw_native_port_count(f->native, 1)->events_limited, 15);
 }
 
+/* An entry without an image is as shut as a port without an entry. */
+static void a_port_without_image_is_shut(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_port *port = tw_native_port(f->native, tw_scene_ifindex(0), 1);
+
+	assert_non_null(port);
+	port->image = 0;
+	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 1000, TW_V_DENY, TW_R_NO_IMAGE);
+	expect(f, "arp request 10.0.0.11 > 10.0.0.21", TW_DIR_OUT, 2000, TW_V_DENY, TW_R_NO_IMAGE);
+	port->image = TW_IMAGES_MAX - 1;
+	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 3000, TW_V_DENY, TW_R_BAD_IMAGE);
+	assert_int_equal(tw_native_remove_port(f->native, tw_scene_ifindex(0), 1), 0);
+	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 4000, TW_V_DENY, TW_R_NO_IMAGE);
+}
+
 /* A workload without a port is found by the MAC that a watched port sends from. */
 static void claims_are_told(void **state)
 {
@@ -381,6 +397,7 @@ int main(void)
 		TEST(counters_count),
 		TEST(events_tell),
 		TEST(denial_events_are_limited_and_the_rest_counted),
+		TEST(a_port_without_image_is_shut),
 		TEST(claims_are_told),
 		TEST(broken_images_decide_nothing_they_should_not),
 		TEST(every_lack_of_memory_is_survived),
