@@ -206,10 +206,7 @@ static void on_tick(void *arg, uint32_t events)
 	tw_watch_save(agent);
 	if (agent->retry_ns && now >= agent->retry_ns)
 		tw_agent_ports_changed(agent);
-	if (agent->watchdog_ns && now - agent->watchdog_last_ns >= agent->watchdog_ns) {
-		tw_notify("WATCHDOG=1");
-		agent->watchdog_last_ns = now;
-	}
+	tw_notify_alive();
 }
 
 /* ---- setting up, in order ---- */
@@ -239,7 +236,6 @@ static int open_tick(struct tw_agent *agent)
 	agent->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (agent->tick_fd < 0 || timerfd_settime(agent->tick_fd, 0, &every, NULL) < 0)
 		return -errno;
-	agent->watchdog_ns = tw_notify_watchdog_ns();
 	return tw_loop_add(
 		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
 }

@@ -86,8 +86,6 @@ struct tw_agent {
 	struct tw_watch tick_watch;
 	int signal_fd;
 	int tick_fd;
-	uint64_t watchdog_ns;
-	uint64_t watchdog_last_ns;
 	uint64_t retry_ns; /* when to try again what failed; 0: nothing did */
 };
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -56,8 +58,18 @@ int tw_images_init(struct tw_images *images, struct tw_kernel *kernel)
 	return images->slots ? 0 : -ENOMEM;
 }
 
+/* Forgets what was put and not flushed; the slots stay taken until they are collected. */
+static void forget_put(struct tw_images *images)
+{
+	tw_vec_foreach (&images->put_fds, fd)
+		close(*fd);
+	tw_vec_done(&images->put_fds);
+	tw_vec_done(&images->put_slots);
+}
+
 void tw_images_done(struct tw_images *images)
 {
+	forget_put(images);
 	free(images->slots);
 	images->slots = NULL;
 }
@@ -86,6 +98,24 @@ static uint32_t find_free(struct tw_images *images)
 	return 0;
 }
 
+static int put_new(
+	struct tw_images *images, uint32_t slot, const struct tw_image *image, struct tw_err *err)
+{
+	tw_autofd int fd = -1;
+	int ret = tw_kernel_make_image(image->lines, image->n_lines, &fd, err);
+
+	if (!ret)
+		ret = tw_vec_push(&images->put_slots, slot);
+	if (!ret)
+		ret = tw_vec_push(&images->put_fds, fd);
+	if (ret < 0) {
+		images->put_slots.n = images->put_fds.n;
+		return ret == -ENOMEM ? tw_err_set(err, ret, "images", NULL, "out of memory") : ret;
+	}
+	fd = -1;
+	return 0;
+}
+
 int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32_t *ret_slot,
 	struct tw_err *err)
 {
@@ -100,7 +130,7 @@ int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32
 		if (!slot)
 			return tw_err_set(err, -ENOSPC, "images", "split the host",
 				"more than %d different images", TW_IMAGES_MAX - 1);
-		ret = tw_kernel_put_image(images->kernel, slot, image->lines, image->n_lines, err);
+		ret = put_new(images, slot, image, err);
 		if (ret < 0)
 			return ret;
 		images->slots[slot] = wanted;
@@ -110,13 +140,21 @@ int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32
 	return 0;
 }
 
-/* Reads the lines that the kernel holds in a slot; the caller frees them. */
-static int read_lines(int images_fd, uint32_t slot, struct tw_image_line **ret, size_t *ret_n)
+int tw_images_flush(struct tw_images *images, struct tw_err *err)
+{
+	int ret = tw_kernel_put_images(
+		images->kernel, images->put_slots.at, images->put_fds.at, images->put_slots.n, err);
+
+	if (!ret)
+		forget_put(images);
+	return ret;
+}
+
+/* The map that the kernel holds in a slot, and how many lines it has; the caller closes it. */
+static int open_slot(int images_fd, uint32_t slot, size_t *ret_lines)
 {
 	struct bpf_map_info info = {0};
-	uint32_t id, len = sizeof(info), next, n;
-	tw_autofree struct tw_image_line *lines = NULL;
-	tw_autofree uint32_t *keys = NULL;
+	uint32_t id, len = sizeof(info);
 	tw_autofd int fd = -1;
 
 	if (bpf_map_lookup_elem(images_fd, &slot, &id) < 0)
@@ -124,39 +162,37 @@ static int read_lines(int images_fd, uint32_t slot, struct tw_image_line **ret, 
 	fd = bpf_map_get_fd_by_id(id);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return -errno;
-	if (info.value_size != sizeof(*lines) || !info.max_entries)
+	if (info.value_size != TW_IMAGE_LINE)
 		return -EINVAL;
-	n = info.max_entries;
-	lines = tw_alloc_array(n, sizeof(*lines));
-	keys = tw_alloc_array(n, sizeof(*keys));
-	if (!lines || !keys)
-		return -ENOMEM;
-	if (bpf_map_lookup_batch(fd, NULL, &next, keys, lines, &n, NULL) < 0 && errno != ENOENT)
-		return -errno;
-	*ret = TW_TAKE_PTR(lines);
-	*ret_n = n;
-	return 0;
+	*ret_lines = info.max_entries;
+	return TW_TAKE_FD(fd);
 }
 
 int tw_images_adopt(struct tw_images *images, uint32_t slot)
 {
-	tw_autofree struct tw_image_line *lines = NULL;
+	const struct tw_image_line *lines;
 	struct tw_image_head head;
 	size_t n = 0;
-	int ret;
+	tw_autofd int fd = -1;
+	int ret = 0;
 
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return -ENOENT;
 	if (images->slots[slot].used)
 		return 0;
-	ret = read_lines(tw_kernel_map_fd(images->kernel, TW_MAP_images), slot, &lines, &n);
-	if (ret < 0)
-		return ret;
+	fd = open_slot(tw_kernel_map_fd(images->kernel, TW_MAP_images), slot, &n);
+	if (fd < 0)
+		return fd;
+	lines = mmap(NULL, n * TW_IMAGE_LINE, PROT_READ, MAP_SHARED, fd, 0);
+	if (lines == MAP_FAILED)
+		return -errno;
 	memcpy(&head, &lines[0], sizeof(head));
-	if (head.magic != TW_IMAGE_MAGIC || head.n_lines > n || head.n_lines < 1)
-		return -EINVAL;
-	fill_slot(&images->slots[slot], lines, head.n_lines);
-	return 0;
+	if (head.magic == TW_IMAGE_MAGIC && head.n_lines >= 1 && head.n_lines <= n)
+		fill_slot(&images->slots[slot], lines, head.n_lines);
+	else
+		ret = -EINVAL;
+	munmap((void *)(uintptr_t)lines, n * TW_IMAGE_LINE);
+	return ret;
 }
 
 void tw_images_unmark(struct tw_images *images)
@@ -173,16 +209,29 @@ void tw_images_mark(struct tw_images *images, uint32_t slot)
 
 void tw_images_collect(struct tw_images *images)
 {
+	TW_VEC(uint32_t) gone = {0};
+
+	/* Whatever was put for a plan that came to nothing is among those that nobody wants. */
+	forget_put(images);
 	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++)
-		if (images->slots[i].used && !images->slots[i].marked) {
-			tw_kernel_drop_image(images->kernel, i);
+		if (images->slots[i].used && !images->slots[i].marked && !tw_vec_push(&gone, i))
 			images->slots[i] = (struct tw_image_slot){0};
-		}
+	if (gone.n)
+		tw_kernel_drop_images(images->kernel, gone.at, gone.n);
+	tw_vec_done(&gone);
 }
 
 void tw_images_purge(struct tw_images *images)
 {
+	int fd = tw_kernel_map_fd(images->kernel, TW_MAP_images);
+	TW_VEC(uint32_t) gone = {0};
+	uint32_t id;
+
 	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++)
-		if (!images->slots[i].used)
-			tw_kernel_drop_image(images->kernel, i);
+		if (!images->slots[i].used && !bpf_map_lookup_elem(fd, &i, &id) &&
+			tw_vec_push(&gone, i) < 0)
+			break;
+	if (gone.n)
+		tw_kernel_drop_images(images->kernel, gone.at, gone.n);
+	tw_vec_done(&gone);
 }

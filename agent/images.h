@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* images.h: which image slots are taken, and by what content, so that equal images are one.
  *
- * A slot in use by the epoch in force is never written; new content goes to a free slot.
+ * A slot in use by the epoch in force is never written; new content goes to a free slot. What was
+ * put is in the kernel after tw_images_flush(): an update of the kernel's table waits for packets
+ * under way, and many together wait once.
  */
 #pragma once
 
@@ -9,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/vec.h"
 #include "fastpath/kernel/load.h"
 #include "policy/policy.h"
 
@@ -24,14 +27,18 @@ struct tw_images {
 	struct tw_kernel *kernel;
 	struct tw_image_slot *slots; /* TW_IMAGES_MAX; number 0 is never used */
 	uint32_t next;		     /* where the search for a free one goes on */
+	TW_VEC(uint32_t) put_slots;  /* not flushed yet, and the maps that go there */
+	TW_VEC(int) put_fds;
 };
 
 int tw_images_init(struct tw_images *images, struct tw_kernel *kernel);
 void tw_images_done(struct tw_images *images);
 
-/* The slot that holds this image, written now if none did; 0 or a negative errno. */
+/* The slot that holds this image, or will after the flush; 0 or a negative errno. */
 int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32_t *ret_slot,
 	struct tw_err *err);
+
+int tw_images_flush(struct tw_images *images, struct tw_err *err);
 
 /* Takes over an image that the kernel holds already; -ENOENT when it holds none there. */
 int tw_images_adopt(struct tw_images *images, uint32_t slot);

@@ -181,16 +181,22 @@ int tw_latch_install(
 	return ret;
 }
 
-int tw_latch_let(struct tw_latch *latch, uint32_t ifindex, struct tw_err *err)
+int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, struct tw_err *err)
 {
-	char command[96];
+	tw_auto_buf struct tw_buf text = {0};
 	int ret;
 
-	snprintf(command, sizeof(command), "add element bridge %s live { %u }", latch->table,
-		ifindex);
-	ret = run(latch, command, err);
-	if (!ret)
-		set_group(latch, ifindex, true);
+	if (!n)
+		return 0;
+	tw_buf_addf(&text, "add element bridge %s live {", latch->table);
+	for (size_t i = 0; i < n; i++)
+		tw_buf_addf(&text, "%s %u", i ? "," : "", ifindexes[i]);
+	tw_buf_adds(&text, " }");
+	if (text.failed)
+		return tw_err_set(err, -ENOMEM, latch->table, NULL, "out of memory");
+	ret = run(latch, text.data, err);
+	for (size_t i = 0; !ret && i < n; i++)
+		set_group(latch, ifindexes[i], true);
 	return ret;
 }
 

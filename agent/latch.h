@@ -39,7 +39,8 @@ bool tw_latch_exists(struct tw_latch *latch);
 /* Puts the table in place, or in the place of an older one, with these interfaces let through. */
 int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err);
-int tw_latch_let(struct tw_latch *latch, uint32_t ifindex, struct tw_err *err);
+/* Lets interfaces through, all in one transaction. */
+int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, struct tw_err *err);
 /* Also for an interface that is gone already. */
 int tw_latch_shut(struct tw_latch *latch, uint32_t ifindex);
 int tw_latch_remove(struct tw_latch *latch, struct tw_err *err); /* 0 also when there is none */

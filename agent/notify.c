@@ -50,11 +50,23 @@ void tw_notify_reloading(void)
 	tw_notify("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(tw_clock_ns() / 1000));
 }
 
-uint64_t tw_notify_watchdog_ns(void)
+/* Half of what the manager allows; 0: it does not watch. */
+static uint64_t watchdog_ns(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 
 	if (!usec || (pid && strtol(pid, NULL, 10) != (long)getpid()))
 		return 0;
 	return strtoull(usec, NULL, 10) * 1000 / 2;
+}
+
+void tw_notify_alive(void)
+{
+	static uint64_t told_ns;
+	uint64_t every = watchdog_ns(), now = tw_clock_ns();
+
+	if (!every || now - told_ns < every)
+		return;
+	told_ns = now;
+	tw_notify("WATCHDOG=1");
 }

@@ -10,5 +10,6 @@
 void tw_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tw_notify_reloading(void);
 
-/* How often to send WATCHDOG=1, half of what the manager allows; 0: never. */
-uint64_t tw_notify_watchdog_ns(void);
+/* Feeds the manager's watchdog, if it has one, twice in its time; cheap to call often. To be called
+ * from whatever may take long. */
+void tw_notify_alive(void);

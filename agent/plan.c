@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/clock.h"
+#include "agent/notify.h"
 #include "base/alloc.h"
 
 /* Independent of their order: what the kernel holds comes back in one of its own. */
@@ -161,6 +162,7 @@ int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict
 	for (size_t i = 0; i < n && !result; i++) {
 		struct tw_plan_row row = {.port = agent->ports.list.at[i], .vnic = vnics[i]};
 
+		tw_notify_alive();
 		result = fill_row(agent, inforce, strict, &plan, &row, diags, err);
 		if (!result)
 			result = tw_vec_push(&plan.rows, row);

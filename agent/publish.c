@@ -296,8 +296,13 @@ static int commit_flip(struct tw_agent *agent, const struct tw_plan *plan, struc
 
 static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
 {
+	int ret;
+
 	if (!plan->n_changed)
 		return 0;
+	ret = tw_images_flush(&agent->images, err);
+	if (ret < 0)
+		return ret;
 	return plan->flip ? commit_flip(agent, plan, err) : commit_alone(agent, plan, err);
 }
 

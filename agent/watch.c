@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/clock.h"
 #include "agent/counts.h"
+#include "agent/notify.h"
 #include "base/log.h"
 
 #define RETRY_NS 1000000000u
@@ -40,17 +41,28 @@ static void install_latch(struct tw_agent *agent, bool attached_only)
 		(*port)->let = agent->latch && ((*port)->attached || !attached_only);
 }
 
-static void let_through(struct tw_agent *agent, struct tw_agent_port *port)
+/* Lets through whatever is attached and was not let through yet. */
+static void let_through(struct tw_agent *agent)
 {
+	TW_VEC(uint32_t) live = {0};
 	struct tw_err err = {0};
+	int ret = 0;
 
-	if (!agent->latch || port->let)
+	if (!agent->latch)
 		return;
-	port->let = tw_latch_let(agent->latch, port->ifindex, &err) == 0;
-	if (!port->let) {
-		tw_log(TW_LOG_ERR, "%s: stays shut: %s", port->name, err.text);
+	tw_vec_foreach (&agent->ports.list, port)
+		if (!ret && (*port)->attached && !(*port)->let)
+			ret = tw_vec_push(&live, (*port)->ifindex);
+	if (!ret)
+		ret = tw_latch_let(agent->latch, live.at, live.n, &err);
+	tw_vec_done(&live);
+	if (ret < 0) {
+		tw_log(TW_LOG_ERR, "latch: new ports stay shut: %s", err.text);
 		retry_later(agent);
+		return;
 	}
+	tw_vec_foreach (&agent->ports.list, port)
+		(*port)->let = (*port)->attached;
 }
 
 /* Whoever flushes all of netfilter takes the latch along. */
@@ -70,33 +82,39 @@ static void on_latch(void *arg, uint32_t events)
 
 /* ---- ports up and down ---- */
 
+static void tell_attached(const struct tw_agent_port *port)
+{
+	if (port->state == TW_PORT_PROTECTED && port->vnic)
+		tw_log(TW_LOG_INFO, "%s: protects %s", port->name, port->vnic->workload);
+	else
+		tw_log(TW_LOG_INFO, "%s: %s", port->name,
+			port->state == TW_PORT_PROTECTED   ? "protected as it was before"
+			: port->state == TW_PORT_UNCLAIMED ? "belongs to no workload"
+							   : "is shut");
+}
+
 static void attach(struct tw_agent *agent, struct tw_agent_port *port)
 {
 	struct tw_err err = {0};
 	int ret;
 
-	if (!port->attached) {
-		ret = tw_kernel_attach(agent->kernel, port->ifindex, &err);
-		/* Gone already: netlink is about to say so. */
-		if (ret == -ENODEV)
-			return;
-		if (ret < 0) {
-			tw_log(TW_LOG_ERR, "%s: cannot be attached, stays shut: %s", port->name,
-				err.text);
-			if (agent->latch)
-				tw_latch_shut(agent->latch, port->ifindex);
-			port->let = false;
-			retry_later(agent);
-			return;
-		}
-		port->attached = true;
-		tw_log(TW_LOG_INFO, "%s: %s%s%s", port->name,
-			port->state == TW_PORT_PROTECTED   ? "protects "
-			: port->state == TW_PORT_UNCLAIMED ? "belongs to no workload"
-							   : "is shut",
-			port->vnic ? port->vnic->workload : "", "");
+	if (port->attached)
+		return;
+	tw_notify_alive();
+	ret = tw_kernel_attach(agent->kernel, port->ifindex, &err);
+	/* Gone already: netlink is about to say so. */
+	if (ret == -ENODEV)
+		return;
+	if (ret < 0) {
+		tw_log(TW_LOG_ERR, "%s: cannot be attached, stays shut: %s", port->name, err.text);
+		if (agent->latch)
+			tw_latch_shut(agent->latch, port->ifindex);
+		port->let = false;
+		retry_later(agent);
+		return;
 	}
-	let_through(agent, port);
+	port->attached = true;
+	tell_attached(port);
 }
 
 static void forget(struct tw_agent *agent, struct tw_agent_port *port, const char *why)
@@ -123,6 +141,7 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 	}
 	tw_vec_foreach (&agent->ports.list, port)
 		attach(agent, *port);
+	let_through(agent);
 	/* Not now: waiting for a disk would keep new ports shut for longer. */
 	agent->unsaved = true;
 }

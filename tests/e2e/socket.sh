@@ -31,15 +31,16 @@ make_guest 2
 	END
 } >"$lab/policy.yaml"
 
-export NOTIFY_SOCKET="$lab/notify"
+export NOTIFY_SOCKET="$lab/notify" WATCHDOG_USEC=1000000
 "$TW_BUILD/tests/e2e/traffic" notified "$lab/notify" >"$lab/notified" 2>&1 &
 children="$children $!"
 within 5 test -S "$lab/notify" || bail "a service manager listens"
 start_agent --policy "$lab/policy.yaml"
-unset NOTIFY_SOCKET
+unset NOTIFY_SOCKET WATCHDOG_USEC
 check "the service manager is told when all is ready" within 5 grep -qx READY=1 "$lab/notified"
 check "and how it is" grep -q "^STATUS=2 ports, policy number 1" "$lab/notified"
 kill -HUP "$agent"
+check "the watchdog is fed" within 5 grep -qx WATCHDOG=1 "$lab/notified"
 check "SIGHUP is told as reloading" within 5 grep -qx RELOADING=1 "$lab/notified"
 check "with the time that notify-reload asks for" grep -q '^MONOTONIC_USEC=[0-9]*$' "$lab/notified"
 sed -i 's/tcp\/7000, action: allow/tcp\/7002, action: allow/' "$lab/policy.yaml"
