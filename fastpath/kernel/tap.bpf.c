@@ -139,11 +139,17 @@ tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
 	return bpf_skb_change_tail(f->target, len, 0);
 }
 
-/* Lengths are bounded here in a form that the verifier follows and the compiler cannot see past. */
+#define TW_ACCESS_MIN 8 /* nothing shorter is loaded or stored */
+
+/* Lengths are bounded here in a form that the verifier follows, that of 6.1 too, and the compiler
+ * cannot see through: two plain comparisons. */
 tw_inline int bounded(__u32 *len, __u32 max)
 {
 	TW_OPAQUE(*len);
-	return *len >= 1 && *len <= max;
+	if (*len > max)
+		return 0;
+	TW_OPAQUE(*len);
+	return *len >= TW_ACCESS_MIN;
 }
 
 tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len)

@@ -167,7 +167,7 @@ struct tw_packet {
 
 /* Room to build one refusal in: the packet that goes back, from its IP header on. */
 #define TW_QUOTE_MAX 96 /* IP header with options or extensions and at least 8 bytes behind it */
-#define TW_REPLY_MAX (60 + 8 + TW_QUOTE_MAX) /* IPv4 with options, ICMP, quote */
+#define TW_REPLY_MAX (64 + 8 + TW_QUOTE_MAX) /* IPv4 with options, ICMP, quote */
 struct tw_reply {
 	union {
 		__u8 b[TW_REPLY_MAX];
