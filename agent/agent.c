@@ -332,6 +332,7 @@ static void done(struct tw_agent *agent)
 	tw_inforce_free(agent->inforce);
 	tw_vec_done(&agent->adopted);
 	tw_vec_done(&agent->watched);
+	tw_vec_done(&agent->forgotten);
 	tw_locals_done(&agent->locals);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);

@@ -72,12 +72,14 @@ struct tw_agent {
 	uint32_t epoch;			   /* that of the kernel's config */
 	uint64_t flipped_ns;		   /* 0: no entries of the epoch before are left */
 	TW_VEC(struct tw_mac_key) watched; /* what the map `macs` holds */
+	uint64_t watched_sum;		   /* a number for these */
 	TW_VEC(struct tw_adopted) adopted; /* found in the kernel, not yet met as an interface */
 
 	/* watch.c, agent.c */
 	bool before;			   /* the first dump: what it tells was here before us */
 	bool dirty;			   /* ports changed, and tw_agent_ports_changed() is due */
 	bool unsaved;			   /* … and tw_watch_save() */
+	TW_VEC(uint32_t) forgotten;	   /* interfaces that the latch still lets through */
 	struct tw_saved_port *saved_ports; /* of an earlier agent, during the first dump */
 	size_t n_saved_ports;
 	struct tw_watch netlink_watch;

@@ -211,7 +211,7 @@ static int status_next(struct tw_stream *base, struct tw_agent *agent, struct tw
 		return ret;
 	if (!stream->walk.ended)
 		return TW_STREAM_MORE;
-	tw_events_tick(agent->events);
+	tw_events_look(agent->events);
 	ret = send_status(stream, agent, out);
 	return ret < 0 ? ret : TW_STREAM_END;
 }

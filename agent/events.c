@@ -9,11 +9,15 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/clock.h"
 #include "agent/counts.h"
 #include "agent/describe.h"
 #include "base/alloc.h"
 
+#define LOOK_NS 1000000000u
+
 struct tw_events {
+	uint64_t looked_ns;
 	struct tw_agent *agent;
 	struct ring_buffer *ring;
 	struct tw_watch watch;
@@ -138,18 +142,25 @@ void tw_events_free(struct tw_events *events)
 	free(events);
 }
 
-void tw_events_tick(struct tw_events *events)
+void tw_events_look(struct tw_events *events)
 {
 	uint64_t lost = events->lost, limited = events->limited, new_lost, new_limited;
 
 	if (tw_counts_losses(events->agent, &new_lost, &new_limited) < 0)
 		return;
+	events->looked_ns = tw_clock_ns();
 	events->lost = new_lost;
 	events->limited = new_limited;
 	/* A port that went takes its counts along. */
 	tw_journal_lose(&events->agent->journal,
 		(new_lost > lost ? new_lost - lost : 0) +
 			(new_limited > limited ? new_limited - limited : 0));
+}
+
+void tw_events_tick(struct tw_events *events)
+{
+	if (tw_clock_ns() - events->looked_ns >= LOOK_NS)
+		tw_events_look(events);
 }
 
 uint64_t tw_events_lost(const struct tw_events *events)

@@ -25,6 +25,7 @@ void tw_events_free(struct tw_events *events);
 void tw_events_tell(struct tw_agent *agent, const struct tw_event *event);
 
 /* Looks how many events were not told, so that the next entry can say so. */
-void tw_events_tick(struct tw_events *events);
+void tw_events_look(struct tw_events *events);
+void tw_events_tick(struct tw_events *events); /* the same, once a second */
 uint64_t tw_events_lost(const struct tw_events *events);
 uint64_t tw_events_limited(const struct tw_events *events);

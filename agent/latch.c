@@ -181,33 +181,44 @@ int tw_latch_install(
 	return ret;
 }
 
-int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, struct tw_err *err)
+/* Adds interfaces to the set, or deletes them from it. */
+static int change_set(struct tw_latch *latch, const char *verb, const uint32_t *ifindexes, size_t n,
+	struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf text = {0};
-	int ret;
 
-	if (!n)
-		return 0;
-	tw_buf_addf(&text, "add element bridge %s live {", latch->table);
+	tw_buf_addf(&text, "%s element bridge %s live {", verb, latch->table);
 	for (size_t i = 0; i < n; i++)
 		tw_buf_addf(&text, "%s %u", i ? "," : "", ifindexes[i]);
 	tw_buf_adds(&text, " }");
 	if (text.failed)
 		return tw_err_set(err, -ENOMEM, latch->table, NULL, "out of memory");
-	ret = run(latch, text.data, err);
+	return run(latch, text.data, err);
+}
+
+int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, struct tw_err *err)
+{
+	int ret = n ? change_set(latch, "add", ifindexes, n, err) : 0;
+
 	for (size_t i = 0; !ret && i < n; i++)
 		set_group(latch, ifindexes[i], true);
 	return ret;
 }
 
-int tw_latch_shut(struct tw_latch *latch, uint32_t ifindex)
+int tw_latch_shut(struct tw_latch *latch, const uint32_t *ifindexes, size_t n)
 {
-	char command[96];
+	int ret = 0, one;
 
-	set_group(latch, ifindex, false);
-	snprintf(command, sizeof(command), "delete element bridge %s live { %u }", latch->table,
-		ifindex);
-	return run(latch, command, NULL);
+	for (size_t i = 0; i < n; i++)
+		set_group(latch, ifindexes[i], false);
+	if (!n || !change_set(latch, "delete", ifindexes, n, NULL))
+		return 0;
+	/* One that is not there fails all of them. */
+	for (size_t i = 0; i < n; i++) {
+		one = change_set(latch, "delete", &ifindexes[i], 1, NULL);
+		ret = ret ? ret : one;
+	}
+	return ret;
 }
 
 int tw_latch_remove(struct tw_latch *latch, struct tw_err *err)

@@ -152,6 +152,8 @@ bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw
 void tw_publish_forget_adopted(struct tw_agent *agent)
 {
 	tw_vec_foreach (&agent->adopted, adopted) {
+		/* Gone, or no port any more: then its programs go as well. */
+		tw_kernel_detach(agent->kernel, adopted->ifindex, NULL);
 		tw_kernel_set_port(agent->kernel, adopted->ifindex, agent->epoch, NULL);
 		if (adopted->entry.flags & TW_PORT_F_MORE)
 			tw_kernel_clear_addrs(
@@ -163,13 +165,28 @@ void tw_publish_forget_adopted(struct tw_agent *agent)
 
 /* ---- MACs that are looked for ---- */
 
+/* A number for the set of vNICs that no port was found for; 0: there is none. */
+static uint64_t sum_up_missing(const struct tw_inforce *inforce, const bool *taken)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < inforce->n_macs; i++)
+		if (!taken[inforce->macs[i].vnic->index])
+			sum += (inforce->macs[i].tail + 1) * 0x9e3779b97f4a7c15u;
+	return sum;
+}
+
 /* Tells the fast path which MACs belong to workloads whose port is not found yet. */
 static void watch_macs(struct tw_agent *agent, const bool *taken)
 {
 	const struct tw_inforce *inforce = agent->inforce;
 	int fd = map_fd(agent, TW_MAP_macs);
+	uint64_t sum = sum_up_missing(inforce, taken);
 	const uint32_t one = 1;
 
+	if (sum == agent->watched_sum)
+		return;
+	agent->watched_sum = sum;
 	tw_vec_foreach (&agent->watched, mac)
 		bpf_map_delete_elem(fd, mac);
 	agent->watched.n = 0;
@@ -202,23 +219,13 @@ static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
 	port->prefixes = row->prefixes;
 }
 
-static bool macs_differ(const struct tw_agent *agent, const struct tw_plan *plan)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < agent->inforce->n_macs; i++)
-		n += !plan->taken[agent->inforce->macs[i].vnic->index];
-	return n != agent->watched.n;
-}
-
 /* The kernel now does what the plan said. */
-static void settle(struct tw_agent *agent, const struct tw_plan *plan, bool new_policy)
+static void settle(struct tw_agent *agent, const struct tw_plan *plan)
 {
 	tw_vec_foreach (&plan->rows, row)
 		settle_row(agent, row);
 	tw_locals_sync(agent);
-	if (new_policy || macs_differ(agent, plan))
-		watch_macs(agent, plan->taken);
+	watch_macs(agent, plan->taken);
 }
 
 static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
@@ -323,7 +330,7 @@ int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err)
 	if (!ret)
 		ret = commit(agent, &plan, err);
 	if (!ret)
-		settle(agent, &plan, false);
+		settle(agent, &plan);
 	tw_plan_done(&plan);
 	collect_images(agent);
 	return ret;
@@ -372,7 +379,7 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 	tw_inforce_free(agent->inforce);
 	agent->inforce = tw_inforce_ref(inforce);
 	agent->generation = inforce->generation;
-	settle(agent, plan, true);
+	settle(agent, plan);
 	return 0;
 }
 
@@ -391,13 +398,16 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	if (result < 0)
 		return tw_err_set(err, result, source, NULL, "%s",
 			result == -EINVAL ? "the policy is invalid" : strerror(-result));
-	note_carried(agent);
+	if (!dry_run)
+		note_carried(agent);
 	result = tw_plan_make(agent, inforce, true, &plan, diags, err);
 	if (!result)
 		result = tw_applied_fill(ret, agent->inforce, inforce, &plan);
 	if (result == -ENOMEM)
 		tw_err_set(err, result, source, NULL, "out of memory");
 	inforce->generation = agent->generation + !ret->unchanged;
+	if (ret->unchanged && agent->inforce)
+		inforce->since_ns = agent->inforce->since_ns;
 	ret->generation = inforce->generation;
 	ret->compile_ns = tw_clock_ns() - start;
 	start = tw_clock_ns();

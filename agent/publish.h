@@ -41,7 +41,7 @@ struct tw_adopted {
 int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err);
 /* Hands over the adopted entry of an interface, once; false when there is none. */
 bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret);
-/* Removes adopted entries that no interface came for. After the first dump. */
+/* Takes down what was adopted and no port came for. After the first dump. */
 void tw_publish_forget_adopted(struct tw_agent *agent);
 
 /* Makes this text the policy in force. 0; -EINVAL (see diags); another negative errno with `err`

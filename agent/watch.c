@@ -108,7 +108,7 @@ static void attach(struct tw_agent *agent, struct tw_agent_port *port)
 	if (ret < 0) {
 		tw_log(TW_LOG_ERR, "%s: cannot be attached, stays shut: %s", port->name, err.text);
 		if (agent->latch)
-			tw_latch_shut(agent->latch, port->ifindex);
+			tw_latch_shut(agent->latch, &port->ifindex, 1);
 		port->let = false;
 		retry_later(agent);
 		return;
@@ -122,8 +122,9 @@ static void forget(struct tw_agent *agent, struct tw_agent_port *port, const cha
 	tw_log(TW_LOG_INFO, "%s: %s", port->name, why);
 	tw_kernel_detach(agent->kernel, port->ifindex, NULL);
 	tw_publish_drop(agent, port);
-	if (agent->latch)
-		tw_latch_shut(agent->latch, port->ifindex);
+	/* Its number is not given again soon, so the latch may hear of many at once. */
+	if (agent->latch && tw_vec_push(&agent->forgotten, port->ifindex) < 0)
+		tw_latch_shut(agent->latch, &port->ifindex, 1);
 	tw_ports_network_gone(&agent->ports, port->ifindex);
 	tw_ports_remove(&agent->ports, port);
 	agent->dirty = true;
@@ -141,6 +142,10 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 	}
 	tw_vec_foreach (&agent->ports.list, port)
 		attach(agent, *port);
+	/* Before anything is let through: an interface may be forgotten and met again at once. */
+	if (agent->latch)
+		tw_latch_shut(agent->latch, agent->forgotten.at, agent->forgotten.n);
+	agent->forgotten.n = 0;
 	let_through(agent);
 	/* Not now: waiting for a disk would keep new ports shut for longer. */
 	agent->unsaved = true;
@@ -391,10 +396,13 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 
 int tw_watch_begin(struct tw_agent *agent)
 {
+	char name[IFNAMSIZ];
 	int ret;
 
 	tw_agent_ports_changed(agent);
 	tw_publish_forget_adopted(agent);
+	tw_vec_foreach (&agent->ports.networks, row)
+		row->gone = !if_indextoname(row->ifindex, name);
 	free(agent->saved_ports);
 	agent->saved_ports = NULL;
 	agent->n_saved_ports = 0;

@@ -107,6 +107,15 @@ stop_agent
 start_agent --policy "$lab/policy.yaml"
 equal "the next agent remembers" by-sender "$(workload_of tap3)"
 
+# Gone while nobody looked.
+make_guest 5
+check "another port comes" within 5 port_is tap5 unclaimed
+stop_agent
+ip -n "$ns-host" link del tap5
+start_agent --policy "$lab/policy.yaml"
+check "a port that went while there was no agent is not there" no_port tap5
+equal "and has left no pins" 6 "$(find "$lab/bpffs/tapwall/links" -type f | wc -l)"
+
 # Nobody's, denied.
 check "unclaimed: deny is applied" apply "$lab/deny.yaml"
 make_guest 4
