@@ -220,18 +220,3 @@ void tw_images_collect(struct tw_images *images)
 		tw_kernel_drop_images(images->kernel, gone.at, gone.n);
 	tw_vec_done(&gone);
 }
-
-void tw_images_purge(struct tw_images *images)
-{
-	int fd = tw_kernel_map_fd(images->kernel, TW_MAP_images);
-	TW_VEC(uint32_t) gone = {0};
-	uint32_t id;
-
-	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++)
-		if (!images->slots[i].used && !bpf_map_lookup_elem(fd, &i, &id) &&
-			tw_vec_push(&gone, i) < 0)
-			break;
-	if (gone.n)
-		tw_kernel_drop_images(images->kernel, gone.at, gone.n);
-	tw_vec_done(&gone);
-}

@@ -3,7 +3,9 @@
  *
  * A slot in use by the epoch in force is never written; new content goes to a free slot. What was
  * put is in the kernel after tw_images_flush(): an update of the kernel's table waits for packets
- * under way, and many together wait once.
+ * under way, and many together wait once. An image that an agent wrote and died before using stays
+ * in its slot until that is taken again: to look through all slots would make Linux 6.1 wait for
+ * packets once for each.
  */
 #pragma once
 
@@ -47,5 +49,3 @@ void tw_images_unmark(struct tw_images *images);
 void tw_images_mark(struct tw_images *images, uint32_t slot);
 /* Drops every image that is not marked, in the table and in the kernel. */
 void tw_images_collect(struct tw_images *images);
-/* Drops from the kernel whatever the table does not know. */
-void tw_images_purge(struct tw_images *images);

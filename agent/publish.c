@@ -134,7 +134,6 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&
 		!bpf_map_delete_elem(map_fd(agent, TW_MAP_macs), &mac))
 		continue;
-	tw_images_purge(&agent->images);
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
 }
 
