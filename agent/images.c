@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -92,7 +91,7 @@ static uint32_t find_free(struct tw_images *images)
 		uint32_t slot = images->next;
 
 		images->next = slot + 1 < TW_IMAGES_MAX ? slot + 1 : 1;
-		if (!images->slots[slot].used)
+		if (!images->slots[slot].used && !images->slots[slot].saved)
 			return slot;
 	}
 	return 0;
@@ -133,6 +132,7 @@ int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32
 		ret = put_new(images, slot, image, err);
 		if (ret < 0)
 			return ret;
+		images->changed = true;
 		images->slots[slot] = wanted;
 	}
 	images->slots[slot].marked = true;
@@ -150,49 +150,12 @@ int tw_images_flush(struct tw_images *images, struct tw_err *err)
 	return ret;
 }
 
-/* The map that the kernel holds in a slot, and how many lines it has; the caller closes it. */
-static int open_slot(int images_fd, uint32_t slot, size_t *ret_lines)
-{
-	struct bpf_map_info info = {0};
-	uint32_t id, len = sizeof(info);
-	tw_autofd int fd = -1;
-
-	if (bpf_map_lookup_elem(images_fd, &slot, &id) < 0)
-		return -ENOENT;
-	fd = bpf_map_get_fd_by_id(id);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return -errno;
-	if (info.value_size != TW_IMAGE_LINE)
-		return -EINVAL;
-	*ret_lines = info.max_entries;
-	return TW_TAKE_FD(fd);
-}
-
 int tw_images_adopt(struct tw_images *images, uint32_t slot)
 {
-	const struct tw_image_line *lines;
-	struct tw_image_head head;
-	size_t n = 0;
-	tw_autofd int fd = -1;
-	int ret = 0;
-
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return -ENOENT;
-	if (images->slots[slot].used)
-		return 0;
-	fd = open_slot(tw_kernel_map_fd(images->kernel, TW_MAP_images), slot, &n);
-	if (fd < 0)
-		return fd;
-	lines = mmap(NULL, n * TW_IMAGE_LINE, PROT_READ, MAP_SHARED, fd, 0);
-	if (lines == MAP_FAILED)
-		return -errno;
-	memcpy(&head, &lines[0], sizeof(head));
-	if (head.magic == TW_IMAGE_MAGIC && head.n_lines >= 1 && head.n_lines <= n)
-		fill_slot(&images->slots[slot], lines, head.n_lines);
-	else
-		ret = -EINVAL;
-	munmap((void *)(uintptr_t)lines, n * TW_IMAGE_LINE);
-	return ret;
+	images->slots[slot].used = images->slots[slot].marked = true;
+	return 0;
 }
 
 void tw_images_unmark(struct tw_images *images)

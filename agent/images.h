@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* images.h: which image slots are taken, and by what content, so that equal images are one.
  *
- * A slot in use by the epoch in force is never written; new content goes to a free slot. What was
+ * A slot in use by the epoch in force is never written; new content goes to a free slot, and not to
+ * one of which images.json still tells what it was. What was
  * put is in the kernel after tw_images_flush(): an update of the kernel's table waits for packets
  * under way, and many together wait once. An image that an agent wrote and died before using stays
  * in its slot until that is taken again: to look through all slots would make Linux 6.1 wait for
@@ -20,6 +21,7 @@
 struct tw_image_slot {
 	bool used;
 	bool marked; /* still wanted, between tw_images_unmark() and tw_images_collect() */
+	bool saved;  /* images.json has a row for it, which must not come to lie */
 	uint32_t n_entries;
 	uint64_t bytes;
 	uint64_t hash[2];
@@ -29,6 +31,7 @@ struct tw_images {
 	struct tw_kernel *kernel;
 	struct tw_image_slot *slots; /* TW_IMAGES_MAX; number 0 is never used */
 	uint32_t next;		     /* where the search for a free one goes on */
+	bool changed;		     /* against images.json */
 	TW_VEC(uint32_t) put_slots;  /* not flushed yet, and the maps that go there */
 	TW_VEC(int) put_fds;
 };
@@ -42,7 +45,8 @@ int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32
 
 int tw_images_flush(struct tw_images *images, struct tw_err *err);
 
-/* Takes over an image that the kernel holds already; -ENOENT when it holds none there. */
+/* Takes over an image that the kernel holds already. An agent without CAP_SYS_ADMIN cannot read it:
+ * what it is says the row of images.json, and without one it is used and equals no other. */
 int tw_images_adopt(struct tw_images *images, uint32_t slot);
 
 void tw_images_unmark(struct tw_images *images);

@@ -129,6 +129,7 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
 	agent->epoch = config.epoch;
 	tw_store_set_mark(agent->store, config.mark);
+	tw_store_load_images(agent->store, &agent->images);
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
 	adopt_prefixes(agent);
 	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&

@@ -22,7 +22,8 @@ struct tw_store {
 	char path[4096];
 };
 
-static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS, TW_STORE_LOCK};
+static const char *const files[] = {
+	TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS, TW_STORE_IMAGES, TW_STORE_LOCK};
 
 /* mkdir -p */
 static int make_folders(const char *path)
@@ -350,4 +351,49 @@ int tw_store_load_ports(
 	json_decref(root);
 	*ret = TW_TAKE_PTR(saved);
 	return 0;
+}
+
+int tw_store_save_images(struct tw_store *store, struct tw_images *images, struct tw_err *err)
+{
+	json_t *list = json_array();
+	int failed = 0, ret;
+
+	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
+		const struct tw_image_slot *slot = &images->slots[i];
+
+		if (slot->used)
+			failed |= json_array_append_new(list,
+				json_pack("[i, I, I, I, I]", (int)i, (json_int_t)slot->bytes,
+					(json_int_t)slot->n_entries, (json_int_t)slot->hash[0],
+					(json_int_t)slot->hash[1]));
+	}
+	if (failed) {
+		json_decref(list);
+		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+	}
+	ret = write_json(store, TW_STORE_IMAGES, json_pack("{s:o}", "images", list), err);
+	for (uint32_t i = 1; i < TW_IMAGES_MAX && !ret; i++)
+		images->slots[i].saved = images->slots[i].used;
+	return ret;
+}
+
+void tw_store_load_images(struct tw_store *store, struct tw_images *images)
+{
+	json_t *root = read_json(store, TW_STORE_IMAGES), *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(root, "images"), i, row) {
+		json_int_t number = json_integer_value(json_array_get(row, 0));
+		struct tw_image_slot *slot;
+
+		if (number < 1 || number >= TW_IMAGES_MAX)
+			continue;
+		slot = &images->slots[number];
+		slot->saved = true;
+		slot->bytes = (uint64_t)json_integer_value(json_array_get(row, 1));
+		slot->n_entries = (uint32_t)json_integer_value(json_array_get(row, 2));
+		slot->hash[0] = (uint64_t)json_integer_value(json_array_get(row, 3));
+		slot->hash[1] = (uint64_t)json_integer_value(json_array_get(row, 4));
+	}
+	json_decref(root);
 }

@@ -4,16 +4,18 @@
  * What:       policy.yaml   the policy in force, as it was given
  *             rules.json    rule slots and their names, where the policy came from
  *             ports.json    ports, networks and what was learned of them
+ *             images.json   what the images in the kernel are, for they are not read back
  *             lock          held while an agent runs, with its process id
  * Invariants: 1. A file is replaced whole (write, fsync, rename, fsync of the folder), never
  *                half written.
- *             2. rules.json and ports.json carry the mark of the maps they speak of: those of
+ *             2. the .json files carry the mark of the maps they speak of: those of
  *                another boot are ignored.
  */
 #pragma once
 
 #include <stdint.h>
 
+#include "agent/images.h"
 #include "agent/inforce.h"
 #include "agent/ports.h"
 #include "agent/slots.h"
@@ -23,6 +25,7 @@
 #define TW_STORE_POLICY "policy.yaml"
 #define TW_STORE_RULES	"rules.json"
 #define TW_STORE_PORTS	"ports.json"
+#define TW_STORE_IMAGES "images.json"
 #define TW_STORE_LOCK	"lock"
 
 struct tw_store;
@@ -34,7 +37,7 @@ TW_DEFINE_AUTO(tw_store)
 /* Deletes all the files, and the folder if nothing else is in it. */
 void tw_store_remove(struct tw_store *store);
 
-/* The random mark of the kernel's maps, by which rules.json and ports.json are known. */
+/* The random mark of the kernel's maps, by which the .json files are known. */
 void tw_store_set_mark(struct tw_store *store, uint32_t mark);
 
 /* A whole file; the caller frees it. -ENOENT when there is none. */
@@ -69,3 +72,8 @@ struct tw_saved_port {
 /* Restores the networks and gives the ports, which the caller frees. */
 int tw_store_load_ports(
 	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n);
+
+/* Saves what every used slot holds, and notes in the slots that it did. */
+int tw_store_save_images(struct tw_store *store, struct tw_images *images, struct tw_err *err);
+/* Fills in slots, as saved but not used. */
+void tw_store_load_images(struct tw_store *store, struct tw_images *images);

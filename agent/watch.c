@@ -154,11 +154,14 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 void tw_watch_save(struct tw_agent *agent)
 {
 	struct tw_err err = {0};
+	int ret = 0;
 
-	if (!agent->unsaved)
-		return;
-	agent->unsaved = false;
-	if (tw_store_save_ports(agent->store, &agent->ports, &err) < 0)
+	if (agent->unsaved)
+		ret = tw_store_save_ports(agent->store, &agent->ports, &err);
+	if (!ret && agent->images.changed)
+		ret = tw_store_save_images(agent->store, &agent->images, &err);
+	agent->unsaved = agent->images.changed = false;
+	if (ret < 0)
 		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
 }
 

@@ -21,6 +21,8 @@ traffic=$TW_BUILD/tests/e2e/traffic
 lab=$(mktemp -d /tmp/tw-e2e.XXXXXX)
 ns=twe$$
 socket=$lab/agent.sock
+# What packaging/tapwalld.service leaves the agent.
+rights=-all,+bpf,+perfmon,+net_admin,+chown
 guests=
 children=
 agent=
@@ -188,8 +190,9 @@ answers() {
 }
 
 start_agent() { # OPTIONS…
-	ip netns exec "$ns-host" "$tapwalld" --ports 'tap*' --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
-		--state-dir "$lab/state" "$@" 2>>"$lab/agent.log" &
+	ip netns exec "$ns-host" setpriv --bounding-set "$rights" "$tapwalld" --ports 'tap*' \
+		--socket "$socket" --bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state" "$@" \
+		2>>"$lab/agent.log" &
 	agent=$!
 	within 15 answers && return
 	if grep -q 'kernel lacks\|not permitted' "$lab/agent.log"; then
