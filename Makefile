@@ -23,8 +23,15 @@ san_flags := -Db_sanitize=address,undefined $(if $(WERROR),-Dwerror=true)
 
 export BUILD QUICK STAY WERROR
 
+# On a terminal ninja shows its progress in one line; elsewhere only what is worth reading.
+define build
+@if [ -t 1 ]; then ninja -C $(1); else \
+	ninja -C $(1) --quiet >$(1)/build.log 2>&1; status=$$?; \
+	grep -v '^ninja: no work to do' $(1)/build.log; exit $$status; fi
+endef
+
 all: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	$(call build,$(BUILD))
 
 $(BUILD)/build.ninja: | deps
 	@mkdir -p $(BUILD)
@@ -43,7 +50,7 @@ demo: all
 	@demo/run
 
 test: all $(BUILD)/san/build.ninja
-	@ninja -C $(BUILD)/san --quiet
+	$(call build,$(BUILD)/san)
 	@tests/run-all $(BUILD)
 
 bench: all
