@@ -236,7 +236,8 @@ int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct t
 		const char *name = json_string_value(json_array_get(row, 1));
 		json_int_t number = json_integer_value(json_array_get(row, 0));
 
-		if (name && number >= 0 && number < TW_RULES_MAX)
+		if (name && json_is_integer(json_array_get(row, 0)) && number >= 0 &&
+			number < TW_RULES_MAX)
 			tw_slots_restore(slots, (uint32_t)number, name);
 	}
 	source = json_string_value(json_object_get(root, "source"));
