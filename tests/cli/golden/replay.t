@@ -76,19 +76,19 @@ $ tapwall replay --policy policy.yaml --pcap usb.pcap --json | tail -n 2
 # Frames that were cut when captured.
 $ make_capture cut cut.pcap
 $ tapwall replay --policy policy.yaml --pcap cut.pcap
-      1      0.000000  deny         web-1 out       header-budget                       tcp 10.0.0.11:40000 → 10.0.0.21:5432
-      2      0.250000  deny         db-1 out        header-budget                       tcp 10.0.0.21:5432 → 10.0.0.11:40000
-      3      0.500000  deny         web-1 out       header-budget                       tcp 10.0.0.11:40000 → 10.0.0.21:5432
-      4      0.750000  deny         web-1 out       header-budget                       tcp 10.0.0.11:40001 → 10.0.0.21:23
-      5      1.000000  deny         web-1 out       header-budget                       udp 10.0.0.99:5000 → 10.0.0.21:53
-      6      1.250000  deny         web-1 in        header-budget                       tcp 10.20.1.1:33333 → 10.0.0.11:443
-      7      1.500000  deny         db-1 in         header-budget                       icmp 8.0 10.20.1.1 → 10.0.0.21
+      1      0.000000  deny         web-1 out       truncated                           tcp 10.0.0.11:40000 → 10.0.0.21:5432
+      2      0.250000  deny         db-1 out        truncated                           tcp 10.0.0.21:5432 → 10.0.0.11:40000
+      3      0.500000  deny         web-1 out       truncated                           tcp 10.0.0.11:40000 → 10.0.0.21:5432
+      4      0.750000  deny         web-1 out       truncated                           tcp 10.0.0.11:40001 → 10.0.0.21:23
+      5      1.000000  deny         web-1 out       truncated                           udp 10.0.0.99:5000 → 10.0.0.21:53
+      6      1.250000  deny         web-1 in        truncated                           tcp 10.20.1.1:33333 → 10.0.0.11:443
+      7      1.500000  deny         db-1 in         truncated                           icmp 8.0 10.20.1.1 → 10.0.0.21
       8      1.750000  unprotected                                                      udp 192.0.2.1:1 → 192.0.2.2:2
 
 8 frames: 7 deny, 1 unprotected; 0 connections opened
 
-  VERDICT  FRAMES  REASON         MEANS
-  deny          7  header-budget  extension headers beyond the budget
+  VERDICT  FRAMES  REASON     MEANS
+  deny          7  truncated  the frame ends inside a header
 # A clock that goes back, then a month ahead: nothing is left of the connection.
 $ make_capture clock clock.pcap
 $ tapwall replay --policy policy.yaml --pcap clock.pcap | head -n 4
