@@ -189,6 +189,9 @@ static int send_status(
 	status.attach = TEXT(facts->tcx ? "tcx" : "clsact");
 	status.bpffs = TEXT(agent->options->bpffs);
 	status.latch = agent->latch != NULL;
+	status.forwarding = TEXT(agent->options->forwarding == TW_FORWARDING_CUT_THROUGH
+					 ? "cut-through"
+					 : "vswitch");
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
 	return tw_answer_send(out, stream->base.id, &response, true);
