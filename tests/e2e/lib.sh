@@ -194,7 +194,7 @@ start_agent() { # OPTIONS…
 		--socket "$socket" --bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state" "$@" \
 		2>>"$lab/agent.log" &
 	agent=$!
-	within 15 answers && return
+	within 30 answers && return
 	if grep -q 'kernel lacks\|not permitted' "$lab/agent.log"; then
 		echo "1..0 # SKIP $(tail -n 1 "$lab/agent.log")"
 		exit 77
@@ -239,8 +239,8 @@ begin() { # NAMESPACE LOG COMMAND…
 	child=$!
 	children="$children $child"
 	case $1 in
-	tap) within 10 test -s "$lab/$log" ;;
-	*) within 10 grep -q ready "$lab/$log.out" ;;
+	tap) within 20 test -s "$lab/$log" ;;
+	*) within 20 grep -q ready "$lab/$log.out" ;;
 	esac || bail "traffic $1 starts" "$(cat "$lab/$log.err")"
 }
 

@@ -45,35 +45,35 @@ equal "and ignored: its guest sends what it likes" connected "$(attempt 3 tcp 10
 ip -n "$ns-host" link set tap1 down
 ip -n "$ns-host" link set tap1 name tap1b
 ip -n "$ns-host" link set tap1b up
-check "a renamed port loses the workload of its old name" within 5 port_is tap1b unclaimed
+check "a renamed port loses the workload of its old name" within 20 port_is tap1b unclaimed
 ip -n "$ns-host" link set tap1b down
 ip -n "$ns-host" link set tap1b name tap1
 ip -n "$ns-host" link set tap1 up
-check "and finds it again with its old one" within 5 belongs_to tap1 w1
+check "and finds it again with its old one" within 20 belongs_to tap1 w1
 equal "it works" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 ip -n "$ns-host" link set tap1 down
 ip -n "$ns-host" link set tap1 name other1
 ip -n "$ns-host" link set other1 up
-check "a name that is no port's makes it none" within 5 no_port other1
+check "a name that is no port's makes it none" within 20 no_port other1
 ip -n "$ns-host" link set other1 down
 ip -n "$ns-host" link set other1 name tap1
 ip -n "$ns-host" link set tap1 up
-check "until it is one again" within 5 belongs_to tap1 w1
+check "until it is one again" within 20 belongs_to tap1 w1
 
 # Gone and come again.
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 5
-check "a connection lives" within 5 grows stream echoed 20
+check "a connection lives" within 20 grows stream echoed 20
 end "$child"
 ip -n "$ns-host" link del tap1
-check "a deleted port is gone" within 5 no_port tap1
+check "a deleted port is gone" within 20 no_port tap1
 plug 1 br0
-check "made again, it is protected again" within 5 port_is tap1 protected
+check "made again, it is protected again" within 20 port_is tap1 protected
 equal "and works" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 for _ in $(seq 10); do
 	ip -n "$ns-host" link del tap1
 	plug 1 br0
 done
-check "ten times over" within 5 port_is tap1 protected
+check "ten times over" within 20 port_is tap1 protected
 equal "it works still" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 equal "with pins of the three ports alone" 6 "$(find "$lab/bpffs/tapwall/links" -type f | wc -l)"
 
@@ -81,27 +81,27 @@ equal "with pins of the three ports alone" 6 "$(find "$lab/bpffs/tapwall/links" 
 ip -n "$ns-host" link set tap1 nomaster
 ip -n "$ns-host" link set tap1 master br1
 ip -n "$ns-host" link set tap2 master br1
-check "a port that moves to another bridge is found there" within 5 bridge_is tap2 br1
+check "a port that moves to another bridge is found there" within 20 bridge_is tap2 br1
 equal "and works there" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 equal "its connections are those of that network" br1 \
 	"$(tapwall flows --json | jq -rs '[.[] | select(.to.port == 7000)] | sort_by(.age_s)[0].network')"
 ip -n "$ns-host" link set tap1 master br0
 ip -n "$ns-host" link set tap2 master br0
-check "and back" within 5 bridge_is tap2 br0
+check "and back" within 20 bridge_is tap2 br0
 
 # By MAC.
 ip -n "$ns-host" link set tap3 down address fe:54:00:00:00:05
 ip -n "$ns-host" link set tap3 up
-check "a tap whose MAC is the workload's behind fe belongs to it" within 5 belongs_to tap3 by-tap
+check "a tap whose MAC is the workload's behind fe belongs to it" within 20 belongs_to tap3 by-tap
 ip -n "$ns-host" link set tap3 down address 02:00:00:00:00:01
 ip -n "$ns-host" link set tap3 up
-check "with another MAC it does not" within 5 port_is tap3 unclaimed
+check "with another MAC it does not" within 20 port_is tap3 unclaimed
 in_guest 3 ip link set eth0 down address 52:54:00:00:00:06
 in_guest 3 ip link set eth0 up
 in_guest 3 ip addr del 10.0.0.13/24 dev eth0
 in_guest 3 ip addr add 10.0.0.16/24 dev eth0
 attempt 3 tcp 10.0.0.12 7000 >/dev/null
-check "a port belongs to the workload whose MAC it first sends from" within 5 belongs_to tap3 by-sender
+check "a port belongs to the workload whose MAC it first sends from" within 20 belongs_to tap3 by-sender
 equal "and works" connected "$(attempt 3 tcp 10.0.0.12 7000)"
 stop_agent
 start_agent --policy "$lab/policy.yaml"
@@ -109,7 +109,7 @@ equal "the next agent remembers" by-sender "$(workload_of tap3)"
 
 # Gone while nobody looked.
 make_guest 5
-check "another port comes" within 5 port_is tap5 unclaimed
+check "another port comes" within 20 port_is tap5 unclaimed
 stop_agent
 ip -n "$ns-host" link del tap5
 start_agent --policy "$lab/policy.yaml"
@@ -119,7 +119,7 @@ equal "and has left no pins" 6 "$(find "$lab/bpffs/tapwall/links" -type f | wc -
 # Nobody's, denied.
 check "unclaimed: deny is applied" apply "$lab/deny.yaml"
 make_guest 4
-check "a port of nobody is there" within 5 port_is tap4 unclaimed
+check "a port of nobody is there" within 20 port_is tap4 unclaimed
 equal "and shut" timeout "$(attempt 4 tcp 10.0.0.12 7000)"
 equal "which is counted" true \
 	"$(tapwall counters --json | jq 'select(.reason == "unclaimed") | .out > 0')"

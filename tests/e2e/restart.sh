@@ -32,7 +32,7 @@ begin g1 udp stream "$lab/udp" udp 10.0.0.12 7001 2
 udp=$child
 begin g1 six stream "$lab/six" tcp fd00::12 7002 2
 six=$child
-check "traffic flows" within 5 grows tcp echoed 50
+check "traffic flows" within 20 grows tcp echoed 50
 
 flow_packets() { # PORT
 	tapwall flows --json |
@@ -48,7 +48,7 @@ say "epoch $epoch"
 before=$(flow_packets 7000)
 hits=$(tapwall rules --json | jq -c '[., inputs] | map({(.name): .hits}) | add | del(.default)')
 stop_agent KILL
-check "connections go on without an agent" within 5 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
+check "connections go on without an agent" within 20 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
 equal "a new connection that the policy allows opens without an agent" connected \
 	"$(attempt 1 tcp 10.0.0.12 7000)"
 equal "one that it does not is denied without an agent" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
@@ -67,7 +67,7 @@ stop_agent
 start_agent
 equal "without --policy the saved one stays in force" "$lab/policy.yaml" \
 	"$(tapwall status --json | jq -r .policy_source)"
-check "and traffic still flows" within 5 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
+check "and traffic still flows" within 20 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
 
 check "every TCP message came back" end "$tcp"
 equal "no TCP segment was lost" 0 "$(count_of tcp lost)"
