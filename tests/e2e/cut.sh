@@ -81,6 +81,7 @@ ip -n "$ns-host" link set up1 address 52:54:00:00:00:02 up
 ip -n "$ns-host" addr add 10.8.0.1/24 dev up1
 on_host "$traffic" connect udp 10.8.0.2 7009 >/dev/null 2>&1 # asks who has the address
 check "a MAC that is seen elsewhere is believed" within 20 grep -q "tap2: its MAC is seen" "$lab/agent.log"
+ip -n "$ns-host" link del up0
 check "its guest speaks, and is believed again" within 20 grep -q "tap2: its MAC is back" "$lab/agent.log"
 check "the stream goes on" goes_on
 
