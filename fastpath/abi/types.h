@@ -128,7 +128,14 @@ static inline __u32 tw_gate_decision(__u64 gate)
 #define TW_CONN_F_FIN_REPLY 0x10
 #define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
 
-/* A connection. Counters by enum tw_way, gates and ports by enum tw_dir. */
+/* One end of a TCP connection, as far as it bounds the other: what it has sent and what it was offered
+ * (G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001). Zero: not seen yet. */
+struct tw_window {
+	__u32 end;     /* highest sequence number it sent, plus length */
+	__u32 max_end; /* highest that its peer's acknowledgements and windows allow it to send */
+};
+
+/* A connection. Counters and windows by enum tw_way of the sender, gates and ports by enum tw_dir. */
 struct tw_conn {
 	__u64 gate[TW_DIR__MAX];
 	__u64 packets[TW_WAY__MAX];
@@ -138,8 +145,17 @@ struct tw_conn {
 	__u16 port[TW_DIR__MAX];  /* local port ids at the out and in end, 0 = none seen there */
 	__u8 state;		  /* enum tw_state */
 	__u8 flags;		  /* TW_CONN_F_* */
-	__u16 icmp_type;	  /* for ICMP: type << 8 | code of the first packet */
+	union {
+		__u16 icmp_type;	 /* for ICMP: type << 8 | code of the first packet */
+		__u8 scale[TW_WAY__MAX]; /* for TCP: window scale and TW_SCALE_* bits, by sender */
+	};
+	struct tw_window window[TW_WAY__MAX];
+	__u16 max_win[TW_WAY__MAX]; /* largest window it offered, in units of 1 << its scale */
 };
+
+#define TW_SCALE_SHIFT 0x0f /* RFC 7323 §2.3: 0 … 14 */
+#define TW_SCALE_SEEN  0x10 /* its SYN was seen, so that the scale is known */
+#define TW_SCALE_SACK  0x20 /* its SYN permitted SACK (RFC 2018) */
 
 /* Later fragments are found by what RFC 791 and RFC 8200 §4.5 say identifies a datagram. */
 struct tw_frag_key {
@@ -191,6 +207,11 @@ struct tw_port {
 	struct tw_addr addr[TW_PORT_ADDRS];
 	__u32 ifindex; /* set by the loader */
 	__u32 len_max; /* bytes of the longest frame that cut-through may send here; 0: ask `locals` */
+	/* What its guest may take of what all share; 0: no limit. */
+	__u32 packet_rate;     /* frames sent, a second */
+	__u32 open_rate;       /* connections opened, a second */
+	__u32 half_open_max;   /* connections opened and not answered yet */
+	__u32 established_max; /* connections answered */
 };
 
 /* `id`: a port id, or in tables by interface an ifindex. */
@@ -295,9 +316,9 @@ struct tw_outcome {
 };
 
 _Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
-_Static_assert(sizeof(struct tw_conn) == 64, "conns value is pinned");
+_Static_assert(sizeof(struct tw_conn) == 88, "conns value is pinned");
 _Static_assert(sizeof(struct tw_frag_key) == 48, "frags key is pinned");
-_Static_assert(sizeof(struct tw_port) == 96, "ports value is pinned");
+_Static_assert(sizeof(struct tw_port) == 112, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");
 _Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");
