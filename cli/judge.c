@@ -12,6 +12,8 @@
 /* Any moment will do for a connection that nobody has seen; far from zero, so that nothing looks
  * older than time itself. */
 #define TUPLE_NOW_NS (3600ull * 1000000000ull)
+/* Between two tuples, so that no port's rate is met. */
+#define TUPLE_STEP_NS 2000000000ull
 
 int tw_judge_init(
 	struct tw_judge *judge, const struct tw_policy *policy, size_t max_conns, const char *file)
@@ -31,6 +33,7 @@ int tw_judge_init(
 	if (code < 0)
 		return TW_EXIT_NO;
 	judge->policy = policy;
+	judge->tuple_ns = TUPLE_NOW_NS;
 	judge->native = TW_TAKE_PTR(native);
 	return TW_EXIT_OK;
 }
@@ -90,15 +93,16 @@ void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct
 	const struct tw_vnic *from = tuple->vnic[TW_DIR_OUT], *to = tuple->vnic[TW_DIR_IN];
 	struct tw_judgement alone;
 
+	judge->tuple_ns += TUPLE_STEP_NS;
 	frame.len = tw_frame_build(tuple, data);
-	tw_judge_frame(judge, from, to, TUPLE_NOW_NS, &frame, ret);
+	tw_judge_frame(judge, from, to, judge->tuple_ns, &frame, ret);
 	if (from || to)
 		tw_native_forget(judge->native);
 	if (!to || ret->end[TW_DIR_IN].asked)
 		return;
 	frame = (struct tw_native_frame){.data = data, .max = sizeof(data)};
 	frame.len = tw_frame_build(tuple, data);
-	tw_judge_frame(judge, NULL, to, TUPLE_NOW_NS, &frame, &alone);
+	tw_judge_frame(judge, NULL, to, judge->tuple_ns, &frame, &alone);
 	tw_native_forget(judge->native);
 	ret->end[TW_DIR_IN] = alone.end[TW_DIR_IN];
 	ret->end[TW_DIR_IN].asked = false;

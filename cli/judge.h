@@ -26,6 +26,7 @@
 struct tw_judge {
 	const struct tw_policy *policy;
 	struct tw_native *native;
+	uint64_t tuple_ns; /* the clock of tw_judge_tuple() */
 };
 
 /* One end's answer. */

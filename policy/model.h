@@ -92,6 +92,7 @@ struct tw_nic {
 	struct tw_vnic pub; /* first: tw_policy_vnic() hands it out */
 	const struct tw_prefix *written;
 	size_t n_written;
+	struct tw_limits limits; /* as written at the vNIC itself, in a list `ports` */
 	unsigned int line;
 };
 
@@ -101,6 +102,7 @@ struct tw_workload {
 	size_t n_tags;
 	size_t first_nic;
 	size_t n_nics;
+	struct tw_limits limits; /* as written */
 	unsigned int line;
 	const struct tw_set *set;
 };
@@ -187,6 +189,7 @@ struct tw_policy {
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */
 	uint32_t adopt_seconds;
 	bool has_adopt;
+	struct tw_limits limits;
 };
 
 /* ---- resolve.c: names become sets ---- */

@@ -54,6 +54,22 @@ struct tw_prefix {
 	uint8_t len;
 };
 
+/* What a port's guest may take of what all share: a second, or at once. The fields of struct tw_port
+ * that they become say more. */
+enum tw_limit {
+	TW_LIMIT_PACKETS,	  /* frames sent, a second */
+	TW_LIMIT_NEW_CONNECTIONS, /* opened, a second */
+	TW_LIMIT_HALF_OPEN,
+	TW_LIMIT_ESTABLISHED,
+	TW_LIMIT_BROADCAST, /* frames sent to groups and to all, a second */
+	TW_LIMIT__MAX
+};
+
+struct tw_limits {
+	uint32_t at[TW_LIMIT__MAX]; /* 0: none */
+	uint32_t said;		    /* bit per enum tw_limit: the policy speaks of it */
+};
+
 /* One virtual NIC of a workload. Strings are owned by the policy. */
 struct tw_vnic {
 	const char *workload; /* name */
@@ -64,7 +80,8 @@ struct tw_vnic {
 	bool transit;			  /* some prefix is wider than a host */
 	const struct tw_prefix *prefixes; /* none of IPv6 holds the v4-mapped range */
 	size_t n_prefixes;
-	size_t index; /* its place among all vNICs of the policy, from 0 */
+	struct tw_limits limits; /* its own, else its workload's, else the options' */
+	size_t index;		 /* its place among all vNICs of the policy, from 0 */
 };
 
 struct tw_rule_info {
@@ -155,7 +172,7 @@ int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic
 void tw_image_free(struct tw_image *image);
 TW_DEFINE_AUTO(tw_image)
 
-/* Fills the policy's part of a port: mac, guard flags, inline addresses; the caller adds id,
- * network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go
+/* Fills the policy's part of a port: mac, guard flags, inline addresses, the limits it speaks of (the
+ * others come out as none); the caller adds id, network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go
  * to `addrs` and set TW_PORT_F_MORE: the caller writes every vnic->prefixes entry there then. */
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "fastpath/abi/names.h"
+#include "policy/limits.h"
 #include "policy/print.h"
 #include "policy/service.h"
 #include "policy/text.h"
@@ -46,6 +47,14 @@ void tw_print_service(const struct tw_policy *p, size_t index, struct tw_buf *ou
 	tw_buf_adds(out, "]");
 }
 
+static void print_limits(const struct tw_limits *limits, struct tw_buf *out)
+{
+	if (!limits->said)
+		return;
+	tw_buf_adds(out, ", limits: ");
+	tw_limits_print(limits, out);
+}
+
 static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
 {
 	if (nic->pub.port) {
@@ -63,6 +72,7 @@ static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
 		tw_buf_adds(out, "[any]");
 	else
 		print_prefixes(nic->written, nic->n_written, out);
+	print_limits(&nic->limits, out);
 }
 
 void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *out)
@@ -83,6 +93,7 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 		}
 		tw_buf_adds(out, "]");
 	}
+	print_limits(&workload->limits, out);
 	if (workload->n_tags) {
 		tw_buf_adds(out, ", tags: [");
 		for (size_t i = 0; i < workload->n_tags; i++) {
@@ -257,6 +268,7 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 		tw_buf_adds(out, ", adopt: ");
 		tw_seconds_print(p->adopt_seconds, out);
 	}
+	print_limits(&p->limits, out);
 	for (unsigned int state = 0; state < TW_S__MAX; state++) {
 		if (!p->timeout[state])
 			continue;

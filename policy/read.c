@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 #include "policy/diag.h"
+#include "policy/limits.h"
 #include "policy/text.h"
 
 #define GUESSES_MAX	    2000000 /* comparisons in one reading */
@@ -478,10 +479,16 @@ static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *o
 	r->policy->has_adopt = true;
 }
 
+static void read_option_limits(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	tw_read_limits(r, value, &r->policy->limits);
+}
+
 static const struct tw_field option_fields[] = {
 	{.name = "unclaimed", .read = read_unclaimed},
 	{.name = "timeouts", .read = read_timeouts},
 	{.name = "adopt", .read = read_adopt},
+	{.name = "limits", .read = read_option_limits},
 };
 
 static void read_options(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -505,6 +512,19 @@ static const struct tw_field top_fields[] = {
 	{.name = "rules", .read = read_rules},
 };
 
+/* What each vNIC's limits come to, now that all is read. */
+static void spread_limits(struct tw_policy *p)
+{
+	for (size_t i = 0; i < p->nics.n; i++)
+		p->nics.at[i].pub.limits = p->nics.at[i].limits;
+	tw_vec_foreach (&p->workloads, workload)
+		for (size_t i = 0; i < workload->n_nics; i++)
+			tw_limits_inherit(
+				&p->nics.at[workload->first_nic + i].pub.limits, &workload->limits);
+	for (size_t i = 0; i < p->nics.n; i++)
+		tw_limits_inherit(&p->nics.at[i].pub.limits, &p->limits);
+}
+
 static int read_tree(struct tw_reader *r, const struct tw_node *root)
 {
 	struct tw_rule fallback = {
@@ -512,6 +532,7 @@ static int read_tree(struct tw_reader *r, const struct tw_node *root)
 
 	tw_read_map(r, root, "a policy", top_fields, sizeof(top_fields) / sizeof(top_fields[0]),
 		&fallback.info);
+	spread_limits(r->policy);
 	fallback.from_set = fallback.to_set = r->policy->sets.everything;
 	tw_failed(r, tw_vec_push(&r->policy->rules, fallback));
 	return r->nomem ? -ENOMEM : 0;

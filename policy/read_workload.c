@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "policy/diag.h"
+#include "policy/limits.h"
 #include "policy/read.h"
 #include "policy/text.h"
 
@@ -186,6 +187,20 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 	nic->pub.prefixes = tw_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
 }
 
+static void read_nic_limits(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	tw_read_limits(r, value, &draft->nic.limits);
+}
+
+static void read_workload_limits(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	tw_read_limits(r, value, &draft->workload.limits);
+}
+
 static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_node *node)
 {
 	struct tw_policy *p = r->policy;
@@ -213,6 +228,7 @@ static const struct tw_field nic_fields[] = {
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
+	{.name = "limits", .read = read_nic_limits},
 };
 
 static void read_nic(struct tw_reader *r, const struct tw_node *item, void *object)
@@ -292,6 +308,7 @@ static const struct tw_field workload_fields[] = {
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
 	{.name = "tags", .read = read_workload_tags},
+	{.name = "limits", .read = read_workload_limits},
 	{.name = "ports", .read = read_ports},
 };
 

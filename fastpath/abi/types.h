@@ -212,6 +212,8 @@ struct tw_port {
 	__u32 open_rate;       /* connections opened, a second */
 	__u32 half_open_max;   /* connections opened and not answered yet */
 	__u32 established_max; /* connections answered */
+	__u32 broadcast_rate;  /* frames sent to a broadcast or multicast MAC, a second */
+	__u32 pad2;
 };
 
 /* `id`: a port id, or in tables by interface an ifindex. */
@@ -293,11 +295,17 @@ struct tw_port_count {
 	__u64 events_lost;    /* events not told, ring buffer full */
 };
 
+/* What is metered of a port (path/limit.h): the rates of struct tw_port. */
+enum tw_meter { TW_METER_PACKETS, TW_METER_OPENS, TW_METER_BROADCAST, TW_METER__MAX };
+
 struct tw_bucket {
 	__u32 event_tokens; /* in 1/1024 */
 	__u32 event_seen;   /* tick of the last refill */
 	__u32 reply_tokens;
 	__u32 reply_seen;
+	__u64 due_ns[TW_METER__MAX]; /* when the next one would be due, were they sent evenly */
+	__u32 told_seen;	     /* tick of the last event about a frame over its rate */
+	__u32 pad;
 };
 
 /* How the path ended for one frame, as event, trace and native result all tell it. */
@@ -318,7 +326,7 @@ struct tw_outcome {
 _Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
 _Static_assert(sizeof(struct tw_conn) == 88, "conns value is pinned");
 _Static_assert(sizeof(struct tw_frag_key) == 48, "frags key is pinned");
-_Static_assert(sizeof(struct tw_port) == 112, "ports value is pinned");
+_Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");
 _Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");

@@ -224,6 +224,7 @@ struct tw_scope {
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked the frame */
+	__u8 quiet;  /* over a rate, and its like were told of a moment ago */
 };
 
 /* Ports that see other people's connections, and frames that have many destinations, are judged

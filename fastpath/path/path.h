@@ -18,6 +18,7 @@
 #pragma once
 
 #include "fastpath/path/cut.h"
+#include "fastpath/path/limit.h"
 #include "fastpath/path/report.h"
 
 /* In which stage each reason ends a frame's way. */
@@ -144,6 +145,11 @@ tw_inline enum tw_reason tw_path_judge(
 
 	if (reason)
 		return reason;
+	reason = tw_limit_frames(f, s);
+	if (reason) {
+		tw_path_glance(f, p);
+		return reason;
+	}
 	tw_stage_enter(f, TW_STAGE_PARSE);
 	reason = tw_parse(f, p);
 	if (reason)
@@ -161,6 +167,9 @@ tw_inline enum tw_reason tw_path_judge(
 		return reason;
 	tw_stage_enter(f, TW_STAGE_INSPECT);
 	reason = tw_inspect(f, p, flow);
+	if (reason)
+		return reason;
+	reason = tw_limit_opens(f, s, flow);
 	if (reason)
 		return reason;
 	tw_cut(f, s, p, flow);

@@ -43,6 +43,7 @@ tw_inline void tw_count_frame(
 	if (o->verdict != TW_V_ALLOW) {
 		count->denied_packets[dir]++;
 		count->denied_bytes[dir] += f->len;
+		count->events_limited += s->quiet;
 	}
 }
 
@@ -119,7 +120,7 @@ tw_inline void tw_report(const struct tw_frame *f, const struct tw_scope *s,
 	tw_count_frame(f, s, o);
 	if (o->decision)
 		tw_count_rule(f, o->decision, flow->decided);
-	if (kind >= 0)
+	if (kind >= 0 && !s->quiet)
 		tw_apart_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
 }
 

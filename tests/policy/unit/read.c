@@ -128,6 +128,38 @@ static void ports(void **state)
 	tw_policy_free(policy);
 }
 
+/* A vNIC's own limits go before its workload's, these before the options'; `none` is an answer. */
+static void limits_from_near_to_far(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads:\n"
+		"  a: {port: a, addresses: any}\n"
+		"  b: {port: b, addresses: any, limits: {packets: none, half-open: 10}}\n"
+		"  c: {ports: [{port: c, addresses: any, limits: {half-open: 20}}, {port: d, "
+		"addresses: any}], limits: {half-open: 30, established: 40}}\n"
+		"options: {limits: {packets: 100/s, new-connections: 50}}\n");
+	struct tw_port port = {0};
+
+	tw_policy_fill_port(tw_policy_find_port(policy, "a"), &port);
+	assert_int_equal(port.packet_rate, 100);
+	assert_int_equal(port.open_rate, 50);
+	assert_int_equal(port.half_open_max, 0);
+	assert_int_equal(tw_policy_find_port(policy, "a")->limits.said,
+		1 << TW_LIMIT_PACKETS | 1 << TW_LIMIT_NEW_CONNECTIONS);
+	tw_policy_fill_port(tw_policy_find_port(policy, "b"), &port);
+	assert_int_equal(port.packet_rate, 0);
+	assert_int_equal(port.half_open_max, 10);
+	tw_policy_fill_port(tw_policy_find_port(policy, "c"), &port);
+	assert_int_equal(port.half_open_max, 20);
+	assert_int_equal(port.established_max, 40);
+	assert_int_equal(port.packet_rate, 100);
+	tw_policy_fill_port(tw_policy_find_port(policy, "d"), &port);
+	assert_int_equal(port.half_open_max, 30);
+	assert_int_equal(port.established_max, 40);
+	tw_policy_free(policy);
+}
+
 /* ::/0 is all of IPv6 and nothing of IPv4: the guard's prefixes must not hold ::ffff:0:0/96. */
 static void v6_prefixes_never_hold_v4(void **state)
 {
@@ -244,6 +276,7 @@ int main(void)
 		cmocka_unit_test(counts_and_rules),
 		cmocka_unit_test(options),
 		cmocka_unit_test(ports),
+		cmocka_unit_test(limits_from_near_to_far),
 		cmocka_unit_test(v6_prefixes_never_hold_v4),
 		cmocka_unit_test(errors_are_counted_not_hoarded),
 		cmocka_unit_test(bounds),

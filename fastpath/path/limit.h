@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* limit.h: holds a guest to the rates of its port, so that none takes more than its share.
+ *
+ * How:        a meter is one word: when the next frame would be due, were they sent evenly. A frame
+ *             moves it on by 1/rate s; one that would come to lie further ahead than the burst is
+ *             over the rate. This is the generic cell rate algorithm, a token bucket without tokens
+ *             to refill.
+ * In:         frames that leave a guest: first of all, before a header is read, against the rates of
+ *             frames; those that would open a connection, once policy allows it, against the rate of
+ *             connections.
+ * Invariants: 1. CPUs that look at a meter at once can each pass one frame more than its rate, never
+ *                more: what passed is added atomically.
+ *             2. A flood over the rate is told of once a second for each port; the rest is counted.
+ * Bounds:     one lookup in `buckets`, for ports with a rate only.
+ * Source:     ITU-T I.371 annex A (GCRA).
+ */
+#pragma once
+
+#include "fastpath/path/packet.h"
+
+#define TW_SECOND_NS	1000000000ull
+#define TW_BURST_FRAMES 32
+
+/* A tenth of a second's worth; TW_BURST_FRAMES where that is more, but never over a second's. */
+tw_inline __u64 tw_meter_burst(__u64 step)
+{
+	__u64 burst = TW_BURST_FRAMES * step;
+
+	if (burst < TW_SECOND_NS / 10)
+		return TW_SECOND_NS / 10;
+	return burst < TW_SECOND_NS ? burst : TW_SECOND_NS;
+}
+
+/* Whether one more fits `rate`, which is not 0; if so, it is taken. */
+tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now)
+{
+	__u64 step = TW_SECOND_NS / rate, at = TW_MEMORY(*due);
+
+	if (at < now) {
+		__sync_val_compare_and_swap(due, at, now);
+		at = now;
+	}
+	if (at + step > now + tw_meter_burst(step))
+		return 0;
+	__sync_fetch_and_add(due, step);
+	return 1;
+}
+
+/* Over a rate: whether it is told of is settled here. */
+tw_inline enum tw_reason tw_limit_over(
+	const struct tw_frame *f, struct tw_scope *s, struct tw_bucket *bucket)
+{
+	__u32 now = tw_tick(f->now_ns);
+
+	s->quiet = now - bucket->told_seen < TW_TICKS_PER_SECOND;
+	if (!s->quiet)
+		bucket->told_seen = now;
+	return TW_R_RATE_LIMIT;
+}
+
+/* A frame that the guest sends, not parsed yet, against the rates of frames. */
+tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_scope *s)
+{
+	const struct tw_port *port = s->port;
+	__u32 id = port->id, group_rate;
+	struct tw_bucket *bucket;
+	const __u8 *dst;
+
+	if (s->dir != TW_DIR_OUT)
+		return TW_R_NONE;
+	dst = tw_at(f, 0, 1);
+	group_rate = dst && *dst & 1 ? port->broadcast_rate : 0;
+	if (!port->packet_rate && !group_rate)
+		return TW_R_NONE;
+	bucket = tw_buckets_lookup(f, &id);
+	if (!bucket)
+		return TW_R_RATE_LIMIT;
+	if (port->packet_rate &&
+		!tw_meter_take(&bucket->due_ns[TW_METER_PACKETS], port->packet_rate, f->now_ns))
+		return tw_limit_over(f, s, bucket);
+	if (group_rate &&
+		!tw_meter_take(&bucket->due_ns[TW_METER_BROADCAST], group_rate, f->now_ns))
+		return tw_limit_over(f, s, bucket);
+	return TW_R_NONE;
+}
+
+/* A packet that policy lets pass: if it opens a connection, the rate of these. Connections that are
+ * taken up in their midst were opened before. */
+tw_inline enum tw_reason tw_limit_opens(
+	const struct tw_frame *f, struct tw_scope *s, const struct tw_flow *flow)
+{
+	__u32 id = s->port->id, rate = s->port->open_rate;
+	struct tw_bucket *bucket;
+
+	if (!rate || s->dir != TW_DIR_OUT || s->conn || flow->progress.flags & TW_CONN_F_ADOPTED)
+		return TW_R_NONE;
+	bucket = tw_buckets_lookup(f, &id);
+	if (!bucket)
+		return TW_R_RATE_LIMIT;
+	if (!tw_meter_take(&bucket->due_ns[TW_METER_OPENS], rate, f->now_ns))
+		return tw_limit_over(f, s, bucket);
+	return TW_R_NONE;
+}

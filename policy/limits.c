@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "policy/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/diag.h"
+#include "policy/text.h"
+
+#define LIMIT_MAX    100000000u
+#define NONE	     "none"
+#define PER_SECOND   "/s"
+#define NUMBER_BYTES 32
+
+static const struct limit_key {
+	const char *name;
+	bool rate;
+} keys[] = {
+	[TW_LIMIT_PACKETS] = {"packets", true},
+	[TW_LIMIT_NEW_CONNECTIONS] = {"new-connections", true},
+	[TW_LIMIT_HALF_OPEN] = {"half-open", false},
+	[TW_LIMIT_ESTABLISHED] = {"established", false},
+	[TW_LIMIT_BROADCAST] = {"broadcast", true},
+};
+_Static_assert(sizeof(keys) / sizeof(keys[0]) == TW_LIMIT__MAX, "every limit has a key");
+
+/* `none`, `N`, and of a rate `N/s`. 0 would stop the port, and is refused. */
+static bool parse(const char *text, bool rate, uint32_t *ret)
+{
+	size_t len = strlen(text), per = strlen(PER_SECOND);
+	char number[NUMBER_BYTES];
+
+	if (!strcmp(text, NONE)) {
+		*ret = 0;
+		return true;
+	}
+	if (rate && len > per && !strcmp(text + len - per, PER_SECOND))
+		len -= per;
+	if (len >= sizeof(number))
+		return false;
+	snprintf(number, sizeof(number), "%.*s", (int)len, text);
+	return !tw_text_number(number, LIMIT_MAX, ret) && *ret;
+}
+
+static void read_limit(struct tw_reader *r, const struct tw_node *value, enum tw_limit limit,
+	struct tw_limits *ret)
+{
+	const char *text = tw_read_text(r, value, "a limit");
+
+	if (!text)
+		return;
+	if (parse(text, keys[limit].rate, &ret->at[limit]))
+		ret->said |= 1u << limit;
+	else
+		tw_complain(r, value,
+			keys[limit].rate ? "write 1000/s, 1 to 100000000, or none"
+					 : "write 1000, 1 to 100000000, or none",
+			"%s cannot be the limit %s", tw_show(text).text, keys[limit].name);
+}
+
+void tw_read_limits(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret)
+{
+	if (map->kind == TW_NODE_BAD)
+		return;
+	if (map->kind != TW_NODE_MAP) {
+		tw_complain(r, map, "write it as {packets: 50000/s}", "limits must be a mapping");
+		return;
+	}
+	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
+		node = node->next) {
+		struct tw_guess guess = {0};
+		unsigned int limit = 0;
+		char hint[96];
+
+		if (node->key->kind != TW_NODE_SCALAR)
+			continue;
+		for (; limit < TW_LIMIT__MAX && strcmp(keys[limit].name, node->key->text) != 0;
+			limit++)
+			tw_guess(r, &guess, node->key->text, keys[limit].name);
+		if (limit == TW_LIMIT__MAX)
+			tw_complain(r, node->key,
+				tw_guess_hint(&guess, hint, sizeof(hint),
+					"packets, new-connections, half-open, established or broadcast"),
+				"there is no limit %s", tw_show(node->key->text).text);
+		else if (ret->said & 1u << limit)
+			tw_complain(r, node->key, "keep one of them", "the limit %s is set twice",
+				keys[limit].name);
+		else
+			read_limit(r, node, (enum tw_limit)limit, ret);
+	}
+}
+
+void tw_limits_print(const struct tw_limits *limits, struct tw_buf *out)
+{
+	const char *separator = "{";
+
+	for (unsigned int limit = 0; limit < TW_LIMIT__MAX; limit++) {
+		if (!(limits->said & 1u << limit))
+			continue;
+		tw_buf_addf(out, "%s%s: ", separator, keys[limit].name);
+		if (limits->at[limit])
+			tw_buf_addf(
+				out, "%u%s", limits->at[limit], keys[limit].rate ? PER_SECOND : "");
+		else
+			tw_buf_adds(out, NONE);
+		separator = ", ";
+	}
+	tw_buf_adds(out, limits->said ? "}" : "{}");
+}
+
+void tw_limits_inherit(struct tw_limits *limits, const struct tw_limits *wide)
+{
+	for (unsigned int limit = 0; limit < TW_LIMIT__MAX; limit++)
+		if (wide->said & ~limits->said & 1u << limit)
+			limits->at[limit] = wide->at[limit];
+	limits->said |= wide->said;
+}
