@@ -157,29 +157,6 @@ struct tw_conn {
 #define TW_SCALE_SEEN  0x10 /* its SYN was seen, so that the scale is known */
 #define TW_SCALE_SACK  0x20 /* its SYN permitted SACK (RFC 2018) */
 
-/* Later fragments are found by what RFC 791 and RFC 8200 §4.5 say identifies a datagram. */
-struct tw_frag_key {
-	struct tw_addr src;
-	struct tw_addr dst;
-	__be32 id;
-	__u16 network;
-	__u16 vlan;
-	__u16 inner_vlan;
-	__u16 owner;
-	__u8 proto; /* IPv4 only: RFC 8200 leaves it out */
-	__u8 pad[3];
-};
-
-struct tw_frag {
-	__be16 sport;
-	__be16 dport;
-	__u32 seen; /* tick of the first fragment */
-	__u8 proto; /* behind all extension headers */
-	__u8 pad[3];
-};
-
-#define TW_FRAG_SECONDS 30
-
 #define TW_PORT_F_GUARD_ANY 0x01 /* `addresses: [any]`: no address guard */
 #define TW_PORT_F_TRANSIT   0x02 /* sees other people's connections: records of its own */
 #define TW_PORT_F_MORE	    0x04 /* more addresses in `addrs` than fit inline */
@@ -325,7 +302,6 @@ struct tw_outcome {
 
 _Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
 _Static_assert(sizeof(struct tw_conn) == 88, "conns value is pinned");
-_Static_assert(sizeof(struct tw_frag_key) == 48, "frags key is pinned");
 _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");

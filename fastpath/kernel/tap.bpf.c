@@ -127,6 +127,16 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 		urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
+tw_inline void tw_frag_lock(struct tw_frag_set *set)
+{
+	bpf_spin_lock(&set->lock);
+}
+
+tw_inline void tw_frag_unlock(struct tw_frag_set *set)
+{
+	bpf_spin_unlock(&set->lock);
+}
+
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 {
 	struct __sk_buff *skb = f->target;
@@ -193,6 +203,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end);
 __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
+__noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
@@ -203,6 +214,11 @@ tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
 	tell(f->target, ifindex, port_id, kind);
+}
+
+tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id)
+{
+	return (enum tw_reason)fragment(f->target, f->ifindex, port_id);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -261,6 +277,18 @@ __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 k
 	f.ifindex = ifindex;
 	tw_path_tell(&f, c, port_id, kind);
 	return 0;
+}
+
+/* The reason for which a fragment does not pass, or none. */
+__noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb, .ifindex = ifindex};
+
+	if (!c)
+		return TW_R_FRAG_ORPHAN;
+	f.now_ns = now(c);
+	return tw_path_fragment(&f, c, port_id);
 }
 
 /* The tc action that sends the refusal off; 0 when there is none. */

@@ -80,7 +80,6 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 }
 
 #define LOOKUP_HASH(native, symbol, k, type)	     tw_table_lookup(&(native)->symbol, k)
-#define LOOKUP_LRU_HASH(native, symbol, k, type)     tw_table_lookup(&(native)->symbol, k)
 #define LOOKUP_LPM_TRIE(native, symbol, k, type)     prefix_lookup(native, (const void *)(k))
 #define LOOKUP_ARRAY(native, symbol, k, type)	     array_lookup(&(native)->symbol, k, &(type){0})
 #define LOOKUP_PERCPU_ARRAY(native, symbol, k, type) array_lookup(&(native)->symbol, k, &(type){0})
@@ -155,6 +154,15 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 
 	if (native->on_event)
 		native->on_event(native->event_arg, event);
+}
+
+/* One thread, one instance. */
+tw_inline void tw_frag_lock(struct tw_frag_set *set)
+{
+}
+
+tw_inline void tw_frag_unlock(struct tw_frag_set *set)
+{
 }
 
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
@@ -235,6 +243,11 @@ tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port
 	tw_path_tell(&there, native_of(f)->settings, port_id, kind);
 }
 
+tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id)
+{
+	return tw_path_fragment(f, native_of(f)->settings, port_id);
+}
+
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
@@ -262,7 +275,6 @@ static int init_tables(struct tw_native *native, size_t max_conns)
 	if (!err)
 		err = tw_table_init(
 			&native->entries, sizeof(uint32_t), sizeof(struct tw_port), TW_PORT_SLOTS);
-	native->frags.evicts = 1; /* an LRU hash in the kernel */
 	if (!err && max_conns)
 		native->conns.max = max_conns;
 	return err;

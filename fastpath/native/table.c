@@ -137,8 +137,6 @@ static struct tw_table_entry *new_entry(struct tw_table *table)
 	if (table->used)
 		table->used->newer = entry;
 	table->used = entry;
-	if (!table->eldest)
-		table->eldest = entry;
 	return entry;
 }
 
@@ -154,8 +152,6 @@ int tw_table_update(struct tw_table *table, const void *key, const void *value, 
 		memcpy(entry_value(table, *at), value, table->value_size);
 		return 0;
 	}
-	if (table->n >= table->max && table->evicts)
-		tw_table_delete(table, table->eldest->data);
 	if (table->n >= table->max)
 		return -E2BIG;
 	grow(table);
@@ -185,8 +181,6 @@ int tw_table_delete(struct tw_table *table, const void *key)
 		table->used = entry->older;
 	if (entry->older)
 		entry->older->newer = entry->newer;
-	else
-		table->eldest = entry->newer;
 	entry->older = table->spare;
 	table->spare = entry;
 	table->n--;
@@ -204,7 +198,6 @@ void tw_table_clear(struct tw_table *table)
 		table->spare = entry;
 	}
 	table->used = NULL;
-	table->eldest = NULL;
 	table->n = 0;
 }
 

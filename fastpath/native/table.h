@@ -19,9 +19,7 @@ struct tw_table {
 	size_t n;
 	size_t n_buckets; /* power of 2 */
 	struct tw_table_entry **buckets;
-	struct tw_table_entry *used; /* all entries, newest first */
-	struct tw_table_entry *eldest;
-	int evicts;		      /* when full, the eldest makes room */
+	struct tw_table_entry *used;  /* all entries, newest first */
 	struct tw_table_entry *spare; /* memory of deleted entries */
 };
 

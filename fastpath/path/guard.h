@@ -80,10 +80,11 @@ tw_inline enum tw_reason tw_guard_arp(
 	return tw_guard_own(f, s, &sender) ? TW_R_NEIGHBOUR : TW_R_SPOOFED_ARP;
 }
 
-/* ND messages are whole, from a direct neighbour (RFC 4861 §6.1, §7.1; RFC 6980). */
+/* ND messages are whole, from a direct neighbour (RFC 4861 §6.1, §7.1), and have no fragment header,
+ * not even an idle one (RFC 6980 §5). */
 tw_inline int tw_nd_valid(const struct tw_packet *p)
 {
-	return p->hop_limit == 255 && !p->fragment && !(p->icmp & 0xff);
+	return p->hop_limit == 255 && !p->fragment && !p->atomic && !(p->icmp & 0xff);
 }
 
 /* Walks the options behind `off`: link-layer addresses must be the port's. */

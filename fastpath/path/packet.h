@@ -126,26 +126,36 @@ enum tw_fragment { TW_FRAG_NONE, TW_FRAG_FIRST, TW_FRAG_LATER };
 /* What kind of ICMP message, as far as tracking cares. */
 enum tw_icmp_kind { TW_ICMP_OTHER, TW_ICMP_QUERY, TW_ICMP_ANSWER, TW_ICMP_ERROR };
 
+/* A fragment's place in its datagram. */
+struct tw_piece {
+	__be32 id;
+	__u16 from; /* bytes, `to` exclusive */
+	__u16 to;
+	__u16 vlan; /* that it travels on, said by a tag or not */
+	__u8 more;  /* more are to come */
+};
+
 /* An IP header of either version, with its extension headers, while it is read. The packet may
  * be the frame's own, or one that an ICMP error quotes and that may be cut short. */
 struct tw_ip {
 	__u32 off; /* of the next header to read */
 	__u32 end; /* of the packet, frame offset */
-	__be32 fragment_id;
+	struct tw_piece piece;
 	__u8 quoted;
 	__u8 fragment; /* enum tw_fragment */
 	__u8 next;     /* protocol of the header at `off` */
 	__u8 done;     /* `next` is no extension header, or lies in another fragment */
 	__u8 inside;   /* a header was walked: hop-by-hop options may no longer come */
 	__u8 hop_limit;
+	__u8 atomic; /* a fragment header stands before a whole packet: RFC 6946 */
 };
 
 struct tw_packet {
 	struct tw_tuple tuple;
 	struct tw_tuple inner; /* of the packet that an ICMP error is about */
 	struct tw_ip ip;       /* the walk along the frame's own IP header, then the quoted one's */
-	__be32 fragment_id;
-	__u32 seq; /* TCP, host order */
+	struct tw_piece piece; /* of a fragment */
+	__u32 seq;	       /* TCP, host order */
 	__u32 ack;
 	__u32 l3_len; /* bytes from the IP header to the end of its packet */
 	__u16 l3_off;
@@ -159,6 +169,7 @@ struct tw_packet {
 	__u8 tcp_flags;
 	__u8 tcp_header_len; /* bytes, with options */
 	__u8 hop_limit;
+	__u8 atomic;	/* IPv6, behind a fragment header all the same */
 	__u8 snap;	/* carried in LLC/SNAP */
 	__u8 multicast; /* L2 or L3 destination is a group or broadcast */
 	__u8 dst_mac[6];
@@ -210,8 +221,8 @@ struct tw_sheet {
 	struct tw_outcome outcome;
 	/* Up to here zeroed for every frame. */
 	struct tw_conn conn; /* a record while it is made */
-	struct tw_frag_key frag;
 	struct tw_reply reply;
+	__u64 none[sizeof(struct tw_frag_set) / sizeof(__u64)]; /* always zero: a new set */
 };
 
 /* Where and under what a frame is judged; the same for every stage. */

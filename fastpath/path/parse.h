@@ -124,16 +124,21 @@ tw_inline enum tw_reason tw_check_addresses(struct tw_packet *p)
 	return TW_R_NONE;
 }
 
-/* Notes a fragment's place: `offset` in bytes, `more` to come, `payload` bytes of its own. */
-tw_inline enum tw_reason tw_note_fragment(struct tw_ip *ip, __u32 offset, __u32 more, __u32 payload)
+/* Notes a fragment's place: `offset` in bytes, `more` to come, `payload` bytes of its own. `header`
+ * bytes count into the length of the whole, which has 16 bits. */
+tw_inline enum tw_reason tw_note_fragment(
+	struct tw_ip *ip, __u32 offset, __u32 more, __u32 payload, __u32 header)
 {
 	if (!offset && !more)
 		return TW_R_NONE;
 	ip->fragment = offset ? TW_FRAG_LATER : TW_FRAG_FIRST;
 	if (ip->quoted)
 		return TW_R_NONE;
-	if ((more && (payload & 7 || !payload)) || offset + payload > 65535)
+	if (!payload || (more && payload & 7) || offset + payload + header > 65535)
 		return TW_R_BAD_LENGTH;
+	ip->piece.from = (__u16)offset;
+	ip->piece.to = (__u16)(offset + payload);
+	ip->piece.more = more != 0;
 	return TW_R_NONE;
 }
 
@@ -157,13 +162,13 @@ tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, 
 	ip->off += header;
 	ip->next = h->proto;
 	ip->hop_limit = h->ttl;
-	ip->fragment_id = h->id;
+	ip->piece.id = h->id;
 	tw_addr_map(&t->src, h->src);
 	tw_addr_map(&t->dst, h->dst);
 	field = tw_host16(h->fragment);
 	if ((field & 0x1fff) == 1 && h->proto == TW_IPPROTO_TCP)
 		return TW_R_TINY_FRAGMENT; /* would overwrite the flags: RFC 3128 */
-	return tw_note_fragment(ip, (field & 0x1fff) << 3, field & 0x2000, total - header);
+	return tw_note_fragment(ip, (field & 0x1fff) << 3, field & 0x2000, total - header, header);
 }
 
 tw_inline enum tw_reason tw_walk_fragment(const struct tw_frame *f, struct tw_ip *ip)
@@ -174,16 +179,17 @@ tw_inline enum tw_reason tw_walk_fragment(const struct tw_frame *f, struct tw_ip
 
 	if (!h)
 		return tw_at_reason(f, off, sizeof(*h));
-	if (ip->fragment)
+	if (ip->fragment | ip->atomic)
 		return TW_R_BAD_HEADER; /* a fragment of a fragment */
 	field = tw_host16(h->offset);
-	ip->fragment_id = h->id;
+	ip->piece.id = h->id;
 	ip->next = h->next;
 	off += sizeof(*h);
 	if (off > ip->end)
 		return TW_R_BAD_LENGTH;
 	TW_MEMORY(ip->off) = off;
-	reason = tw_note_fragment(ip, field & 0xfff8, field & 1, ip->end - off);
+	reason = tw_note_fragment(ip, field & 0xfff8, field & 1, ip->end - off, 0);
+	ip->atomic = !ip->fragment;
 	ip->done = ip->fragment == TW_FRAG_LATER;
 	return reason;
 }
@@ -283,7 +289,9 @@ tw_inline enum tw_reason tw_parse_network(const struct tw_frame *f, struct tw_pa
 	p->l3_len = ip->end - p->l3_off;
 	TW_MEMORY(p->l4_off) = (__u16)ip->off;
 	p->fragment = ip->fragment;
-	p->fragment_id = ip->fragment_id;
+	p->atomic = ip->atomic;
+	if (ip->fragment)
+		p->piece = ip->piece;
 	p->hop_limit = ip->hop_limit;
 	return tw_check_addresses(p);
 }

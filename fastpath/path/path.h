@@ -251,6 +251,14 @@ tw_inline __u32 tw_path_decide(const struct tw_frame *f, __u32 slot, enum tw_dir
 	return sheet ? tw_classify(f, slot, end, &sheet->flow.first, sheet->flow.icmp) : 0;
 }
 
+tw_inline enum tw_reason tw_path_fragment(
+	const struct tw_frame *f, const struct tw_config *config, __u32 port_id)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet ? tw_fragment_judge(f, config, port_id, sheet) : TW_R_FRAG_ORPHAN;
+}
+
 tw_inline void tw_path_tell(
 	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, __u32 kind)
 {

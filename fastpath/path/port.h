@@ -9,6 +9,7 @@
 #pragma once
 
 #include "fastpath/abi/event.h"
+#include "fastpath/abi/fragment.h"
 #include "fastpath/abi/image.h"
 #include "fastpath/path/bytes.h"
 
@@ -51,6 +52,10 @@ tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot);
 tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n);
 
+/* Nobody else reads or writes the set meanwhile. No map is touched and nothing called in between. */
+tw_inline void tw_frag_lock(struct tw_frag_set *set);
+tw_inline void tw_frag_unlock(struct tw_frag_set *set);
+
 /* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f);
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event);
@@ -75,6 +80,7 @@ tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex);
 struct tw_sheet;
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end);
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
+tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */

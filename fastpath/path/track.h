@@ -9,11 +9,12 @@
  *             2. An expired record is no record, whether or not the sweep was there.
  *             3. A frame that the near end has tracked (its mark says so) moves and counts nothing
  *                at the far end: only the far end's gate is looked at.
- * Bounds:     one lookup in `conns`, one in `frags` for fragments; one update each at most.
+ * Bounds:     one lookup in `conns`, and what fragment.h does for fragments; one update each.
  * Source:     RFC 9293; RFC 5508 §4 and 792 for ICMP; timeouts of nf_conntrack (abi/states.def).
  */
 #pragma once
 
+#include "fastpath/path/fragment.h"
 #include "fastpath/path/tcp.h"
 
 /* Canonical key of a tuple; returns whether its source is the hi end. */
@@ -71,53 +72,6 @@ tw_inline int tw_conn_ended(
 	__u32 limit = config->timeout[refused ? TW_S_CLOSED : c->state & 15];
 
 	return (refused && opens) || tw_tick_after(now, c->seen + limit);
-}
-
-tw_inline void tw_frag_key_make(
-	struct tw_frag_key *key, const struct tw_scope *s, const struct tw_packet *p)
-{
-	key->src = p->tuple.src;
-	key->dst = p->tuple.dst;
-	key->id = p->fragment_id;
-	key->network = s->port->network;
-	key->vlan = p->vlan ? p->vlan : s->port->pvid;
-	key->inner_vlan = p->inner_vlan;
-	key->owner = tw_scope_alone(s, p) ? s->port->id : 0;
-	key->proto = p->ethertype == TW_ETH_IPV4 ? p->tuple.proto : 0;
-	key->pad[0] = key->pad[1] = key->pad[2] = 0;
-}
-
-/* Gives a later fragment the ports of its first one. */
-tw_inline enum tw_reason tw_track_later_fragment(
-	const struct tw_frame *f, const struct tw_scope *s, struct tw_packet *p)
-{
-	struct tw_sheet *sheet = tw_sheet_get(f);
-	struct tw_frag *frag;
-
-	if (!sheet)
-		return TW_R_FRAG_ORPHAN;
-	tw_frag_key_make(&sheet->frag, s, p);
-	frag = tw_frags_lookup(f, &sheet->frag);
-	if (!frag || tw_tick_after(tw_tick(f->now_ns),
-			     frag->seen + TW_FRAG_SECONDS * TW_TICKS_PER_SECOND))
-		return TW_R_FRAG_ORPHAN;
-	p->tuple.sport = frag->sport;
-	p->tuple.dport = frag->dport;
-	p->tuple.proto = frag->proto;
-	return TW_R_NONE;
-}
-
-tw_inline void tw_track_first_fragment(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
-{
-	struct tw_frag frag = {
-		p->tuple.sport, p->tuple.dport, tw_tick(f->now_ns), p->tuple.proto, {0}};
-	struct tw_sheet *sheet = tw_sheet_get(f);
-
-	if (!sheet)
-		return;
-	tw_frag_key_make(&sheet->frag, s, p);
-	tw_frags_update(f, &sheet->frag, &frag, TW_MAP_ANY);
 }
 
 /* In the adoption window a segment from the middle of a connection is taken for a live one; the
@@ -249,7 +203,7 @@ tw_inline enum tw_reason tw_track(
 	int src_is_hi;
 
 	if (p->fragment == TW_FRAG_LATER)
-		reason = tw_track_later_fragment(f, s, p);
+		reason = tw_fragment(f, s, p);
 	if (reason)
 		return reason;
 	if (p->icmp_kind == TW_ICMP_ERROR) {
@@ -326,17 +280,17 @@ tw_inline void tw_track_move(
 
 /* Writes what the packet changed, now that it passes. */
 tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_packet *p, const struct tw_flow *flow)
+	struct tw_packet *p, const struct tw_flow *flow)
 {
 	enum tw_reason reason = TW_R_NONE;
 
-	if (flow->seen)
-		return TW_R_NONE;
+	if (p->fragment == TW_FRAG_FIRST)
+		reason = tw_fragment(f, s, p);
+	if (reason || flow->seen)
+		return reason;
 	if (s->conn)
 		tw_track_move(f, s, flow);
 	else
 		reason = tw_track_open(f, s, flow);
-	if (!reason && p->fragment == TW_FRAG_FIRST)
-		tw_track_first_fragment(f, s, p);
 	return reason;
 }

@@ -357,18 +357,24 @@ static void fragments_are_forgotten_too(void **state)
 		TW_R_FRAG_ORPHAN);
 }
 
-/* The kernel's table of fragments forgets its eldest; so must this one, rather than be full. */
+/* Who begins datagrams without end displaces none at other ports. */
 static void many_fragments_do_not_fill_the_host(void **state)
 {
 	struct fixture *f = *state;
 	char text[100];
 
+	expect(f, "ip id=7 mf / udp 9 > 53 len=900 / data 64", TW_DIR_IN, 1000, TW_V_ALLOW,
+		TW_R_POLICY);
 	for (int i = 0; i < 20000; i++) {
 		snprintf(text, sizeof(text), "ip id=%d mf / udp 9 > 53 len=900 / data 64", i);
-		expect(f, text, TW_DIR_OUT, 1000 + (uint64_t)i, TW_V_ALLOW,
+		expect(f, text, TW_DIR_OUT, 2000 + (uint64_t)i, TW_V_ALLOW,
 			i ? TW_R_ESTABLISHED : TW_R_POLICY);
 	}
 	expect(f, "ip id=19999 off=72 proto=udp / data 8", TW_DIR_OUT, 30000, TW_V_ALLOW,
+		TW_R_ESTABLISHED);
+	expect(f, "ip id=1 off=72 proto=udp / data 8", TW_DIR_OUT, 30000, TW_V_DENY,
+		TW_R_FRAG_ORPHAN);
+	expect(f, "ip id=7 off=72 proto=udp / data 8", TW_DIR_IN, 30000, TW_V_ALLOW,
 		TW_R_ESTABLISHED);
 	assert_int_equal(tw_native_n_conns(f->native), 1);
 }

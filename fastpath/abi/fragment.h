@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* fragment.h: what a port has seen of each fragmented datagram, as fastpath/path/fragment.h keeps it.
+ *
+ * Why:        apart from types.h, as <linux/bpf.h> and <pcap.h> cannot be had together.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+
+#include "fastpath/abi/types.h"
+
+#define TW_FRAG_SETS   16 /* of a port; datagrams between two addresses share a quarter of them */
+#define TW_FRAG_WAYS   8  /* datagrams in a set */
+#define TW_FRAG_RANGES 8  /* pieces of a datagram that do not touch each other */
+
+/* How long a datagram may take: what receivers give it (Linux: 30 s, RFC 8200 §4.5: 60 s). */
+#define TW_FRAG_SECONDS_V4 30
+#define TW_FRAG_SECONDS_V6 60
+
+enum tw_frag_state {
+	TW_FRAG_FREE,
+	TW_FRAG_OPEN, /* its first fragment was allowed */
+	TW_FRAG_DEAD, /* fragments contradicted each other: no further one passes */
+};
+
+struct tw_frag_range { /* bytes of the datagram, `to` exclusive; 0, 0: none */
+	__u16 from;
+	__u16 to;
+};
+
+/* A datagram, by what RFC 791 and RFC 8200 §4.5 say identifies one. */
+struct tw_frag {
+	struct tw_addr src;
+	struct tw_addr dst;
+	__be32 id;
+	__u32 seen; /* tick of the first fragment */
+	__u16 vlan;
+	__u16 inner_vlan;
+	__be16 sport;
+	__be16 dport;
+	__u16 total;	/* bytes; 0: the last fragment was not seen yet */
+	__u8 proto;	/* IPv4 only: RFC 8200 leaves it out */
+	__u8 transport; /* protocol behind all extension headers */
+	__u8 state;	/* enum tw_frag_state */
+	__u8 found;	/* TW_FRAG_* of the ranges, while a piece is judged */
+	__u8 pad[2];
+	struct tw_frag_range range[TW_FRAG_RANGES];
+};
+
+/* Comes into being with a port's first fragment, so that memory is used by those who send any. */
+struct tw_frag_set {
+	struct bpf_spin_lock lock;
+	__u32 ifindex;	/* of the port; another one's datagrams are none */
+	__u32 way;	/* under the lock: the place that was found, */
+	__u32 rank;	/* how well it suits, */
+	__u32 rank_now; /* and one that is looked at */
+	__u32 pad;
+	struct tw_frag way_of[TW_FRAG_WAYS];
+};
+
+/* Key of `frags`. */
+static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
+{
+	return port_id * TW_FRAG_SETS + set;
+}
+
+_Static_assert(sizeof(struct tw_frag_set) == 24 + TW_FRAG_WAYS * 88, "frags value is pinned");
