@@ -1,238 +1,261 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tapwall-bench: measures all systems in all scenarios in turn and writes results.json. */
-#include "bench/bench.h"
-
 #include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "bench/process.h"
+#include "bench/program.h"
+#include "bench/stage.h"
 
-#define WARM_UP_BATCHES 8
-#define SYSTEMS_MAX	8
-/* Connections that new-connection opens must fit the default tables of 262,144. */
-#define BATCHES_MAX 750
-#define ROUNDS_MAX  150
+#define ROUNDS_MAX 200
+#define RULES_MAX  1000000
+#define N_OPEN	   1000000
 
 struct options {
 	struct tw_bench_files files;
 	const char *output;
+	const char *systems;
+	const char *rules; /* counts, with commas between */
+	const char *print; /* policy, nft or flows: only write the list of `rules` */
+	uint64_t seed;
 	size_t rounds;
-	size_t batches; /* in each round */
+	double slice_ms;
+	bool quick;
 };
 
 static const char usage[] =
-	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --output FILE\n"
-	"                     [--rounds N] [--batches N]\n"
-	"Writes what a frame costs on its way between two taps, for each system and scenario.\n"
-	"N rounds (at most 150) of N batches of 256 frames; at most 750 batches in all.\n";
+	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --flows FILE --output FILE\n"
+	"                     [--vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg]\n"
+	"                     [--systems NAME,…] [--rules N,…] [--seed N] [--rounds N] [--slice MS]\n"
+	"       tapwall-bench --print policy|nft|flows --rules N [--seed N]\n"
+	"Writes what frames and connections cost on their way between two guests, for each system and\n"
+	"scenario: N rounds (at most 200) of figures that take MS milliseconds each. With --rules, new\n"
+	"connections are measured with lists of N rules, too. --print writes such a list.\n";
 
-static int add_row(json_t *rows, json_t *row)
+/* 100, 1k, 10k: as the scenarios are called. */
+static void name_count(char *ret, size_t max, size_t n)
 {
-	return row && !json_array_append_new(rows, row) ? 0 : -ENOMEM;
+	if (n >= 1000 && n % 1000 == 0)
+		snprintf(ret, max, "%zuk", n / 1000);
+	else
+		snprintf(ret, max, "%zu", n);
 }
 
-/* A row of results.json; `bare` is the median of the system `bare`, 0 when there is none. */
-static json_t *make_row(const char *scenario, const char *system, const char *metric,
-	struct tw_bench_series *series, double bare)
+static int write_list(const struct tw_bench_rules *rules, const char *path,
+	void (*form)(const struct tw_bench_rules *rules, FILE *out), struct tw_err *err)
 {
-	double value = tw_bench_series_median(series);
+	FILE *out = fopen(path, "we");
+	bool failed;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:o}", "scenario", scenario,
-		"system", system, "metric", metric, "unit", "ns", "value", value, "min",
-		series->at[0], "max", series->at[series->n - 1], "runs", (json_int_t)series->n,
-		"vs_bare", bare > 0 ? json_real(value / bare) : json_null());
-}
-
-/* Runs one scenario on all systems in turn; the order moves on each round, so that no system
- * always follows the same one. */
-static int run_rounds(const struct options *options, const struct tw_bench_scenario *scenario,
-	struct tw_bench_series *series, struct tw_err *err)
-{
-	size_t n = tw_bench_n_systems;
-
-	for (size_t round = 0; round <= options->rounds; round++) {
-		for (size_t i = 0; i < n; i++) {
-			size_t at = (round + i) % n;
-			size_t batches = round ? options->batches : WARM_UP_BATCHES;
-			double ns;
-			int e;
-
-			e = tw_bench_measure(&tw_bench_systems[at], scenario, batches, &ns, err);
-			if (!e && round)
-				e = tw_bench_series_add(&series[at], ns);
-			if (e < 0)
-				return e;
-		}
-	}
+	if (!out)
+		return tw_err_set(err, -errno, path, NULL, "%s", strerror(errno));
+	form(rules, out);
+	failed = ferror(out);
+	if (fclose(out) || failed)
+		return tw_err_set(err, -EIO, path, NULL, "cannot write");
 	return 0;
 }
 
-static int report_scenario(
-	const struct tw_bench_scenario *scenario, struct tw_bench_series *series, json_t *rows)
+/* All systems with a list of rules in place of the policy file. */
+static int run_list(const struct options *options, const struct tw_bench_rules *rules,
+	struct tw_bench_results *results, struct tw_err *err)
 {
-	double bare = 0;
-
-	printf("%-18s", scenario->name);
-	for (size_t i = 0; i < tw_bench_n_systems; i++) {
-		const char *system = tw_bench_systems[i].name;
-
-		if (!strcmp(system, "bare"))
-			bare = tw_bench_series_median(&series[i]);
-		if (add_row(rows, make_row(scenario->name, system, "cpu_ns_per_frame", &series[i],
-					  bare)) < 0)
-			return -ENOMEM;
-		printf("  %s %.0f", system, tw_bench_series_median(&series[i]));
-	}
-	printf("  ns a frame\n");
-	fflush(stdout);
-	return 0;
-}
-
-/* What the agent used while its system ran the scenario: events are read on another CPU. */
-static int report_agent(const struct options *options, const struct tw_bench_scenario *scenario,
-	const struct tw_bench_system *system, uint64_t used_ns, json_t *rows)
-{
-	size_t frames = (options->rounds * options->batches + WARM_UP_BATCHES) * TW_BENCH_BATCH;
-	struct tw_bench_series series = {0};
-	int e;
-
-	if (!system->agent)
-		return 0;
-	e = tw_bench_series_add(&series, (double)used_ns / (double)frames);
-	if (!e)
-		e = add_row(rows, make_row(scenario->name, system->name, "agent_cpu_ns_per_frame",
-					  &series, 0));
-	tw_bench_series_done(&series);
-	return e;
-}
-
-static int run_scenario(const struct options *options, const struct tw_bench_scenario *scenario,
-	json_t *rows, struct tw_err *err)
-{
-	struct tw_bench_series series[SYSTEMS_MAX] = {0};
-	uint64_t agent_ns[SYSTEMS_MAX];
-	int e;
-
-	for (size_t i = 0; i < tw_bench_n_systems; i++)
-		agent_ns[i] = tw_bench_system_agent_ns(&tw_bench_systems[i]);
-	e = run_rounds(options, scenario, series, err);
-	if (!e)
-		e = report_scenario(scenario, series, rows);
-	for (size_t i = 0; !e && i < tw_bench_n_systems; i++) {
-		const struct tw_bench_system *system = &tw_bench_systems[i];
-
-		e = report_agent(options, scenario, system,
-			tw_bench_system_agent_ns(system) - agent_ns[i], rows);
-	}
-	for (size_t i = 0; i < tw_bench_n_systems; i++)
-		tw_bench_series_done(&series[i]);
-	return e;
-}
-
-static int run_program(const struct options *options, json_t *rows, struct tw_err *err)
-{
-	static const char *const names[] = {
-		[TW_BENCH_ESTABLISHED] = "established",
-		[TW_BENCH_NEW] = "new",
-		[TW_BENCH_DENIED] = "denied",
+	char policy[TW_BENCH_PATH_MAX], ruleset[TW_BENCH_PATH_MAX], flows[TW_BENCH_PATH_MAX];
+	char count[32], suffix[48];
+	struct tw_bench_files files = options->files;
+	const struct tw_bench_stage stage = {
+		.files = &files,
+		.rules = rules,
+		.scenarios = &tw_bench_scenario_rules,
+		.n_scenarios = 1,
+		.suffix = suffix,
+		.only = options->systems,
+		.rounds = options->rounds,
+		.slice_ms = options->slice_ms,
 	};
-	struct tw_bench_series series[TW_BENCH_CASES] = {0};
-	int e = tw_bench_program(options->files.policy, options->rounds, series, err);
+	int e;
 
-	printf("%-18s", "program");
-	for (int i = 0; !e && i < TW_BENCH_CASES; i++) {
-		json_t *row = make_row("program", "tapwall", "ns", &series[i], 0);
+	tw_bench_scratch(policy, "rules", ".yaml");
+	tw_bench_scratch(ruleset, "rules", ".nft");
+	tw_bench_scratch(flows, "rules", ".flows");
+	files.policy = policy;
+	files.ruleset = ruleset;
+	files.flows = flows;
+	name_count(count, sizeof(count), rules->list.n);
+	snprintf(suffix, sizeof(suffix), "-%s-rules", count);
+	e = write_list(rules, policy, tw_bench_rules_policy, err);
+	if (!e)
+		e = write_list(rules, ruleset, tw_bench_rules_nft, err);
+	if (!e)
+		e = write_list(rules, flows, tw_bench_rules_flows, err);
+	return e ? e : tw_bench_stage_run(&stage, results, err);
+}
 
-		if (row)
-			json_object_set_new(row, "case", json_string(names[i]));
-		e = add_row(rows, row);
-		printf("  %s %.0f", names[i], tw_bench_series_median(&series[i]));
+/* Calls run_list() for each of the counts. */
+static int run_lists(
+	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
+{
+	int e = 0;
+
+	for (const char *at = options->rules; !e && at;
+		at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+		struct tw_bench_rules rules = {0};
+
+		e = tw_bench_rules_generate(&rules, strtoul(at, NULL, 10), options->seed);
+		if (!e)
+			e = run_list(options, &rules, results, err);
+		tw_bench_rules_done(&rules);
 	}
-	printf("  ns inside\n");
-	for (int i = 0; i < TW_BENCH_CASES; i++)
-		tw_bench_series_done(&series[i]);
 	return e;
 }
 
-static json_t *machine(void)
+/* The programs alone; with the longest of the lists, too. */
+static int run_programs(
+	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
-	tw_autofile FILE *file = fopen("/proc/cpuinfo", "re");
-	char line[512], cpu[256] = "unknown";
-	struct utsname kernel;
+	struct tw_bench_rules rules = {0};
+	char count[32], name[48];
+	struct tw_bench_program program = {
+		.policy = options->files.policy,
+		.rules_case = name,
+		.n_open = options->quick ? 0 : N_OPEN,
+		.rounds = options->rounds,
+	};
+	int e = 0;
 
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "model name : %255[^\n]", cpu) == 1)
-			break;
-	uname(&kernel);
-	return json_pack("{s:s, s:s, s:I}", "kernel", kernel.release, "cpu", cpu, "cores",
-		(json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
+	if (options->rules) {
+		const char *last = strrchr(options->rules, ',');
+		size_t n = strtoul(last ? last + 1 : options->rules, NULL, 10);
+
+		name_count(count, sizeof(count), n);
+		snprintf(name, sizeof(name), "new-%s", count);
+		e = tw_bench_rules_generate(&rules, n, options->seed);
+		program.rules = &rules;
+	}
+	if (!e)
+		e = tw_bench_program_run(&program, results, err);
+	tw_bench_rules_done(&rules);
+	return e;
 }
 
-static int run_all(const struct options *options, json_t *rows, struct tw_err *err)
+static int run_all(
+	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
+	const struct tw_bench_stage stage = {
+		.files = &options->files,
+		.scenarios = tw_bench_scenarios,
+		.n_scenarios = tw_bench_n_scenarios,
+		.suffix = "",
+		.only = options->systems,
+		.rounds = options->rounds,
+		.slice_ms = options->slice_ms,
+	};
 	int e = tw_bench_isolate(err);
 
-	for (size_t i = 0; !e && i < tw_bench_n_systems; i++)
-		e = tw_bench_system_start(&tw_bench_systems[i], &options->files, err);
-	for (size_t i = 0; !e && i < tw_bench_n_scenarios; i++)
-		e = run_scenario(options, &tw_bench_scenarios[i], rows, err);
-	for (size_t i = 0; i < tw_bench_n_systems; i++)
-		tw_bench_system_stop(&tw_bench_systems[i]);
 	if (!e)
-		e = run_program(options, rows, err);
-	return e;
+		e = tw_bench_stage_run(&stage, results, err);
+	if (!e)
+		e = run_lists(options, results, err);
+	return e ? e : run_programs(options, results, err);
+}
+
+static int print_list(const struct options *options)
+{
+	static const struct {
+		const char *name;
+		void (*form)(const struct tw_bench_rules *rules, FILE *out);
+	} forms[] = {
+		{"policy", tw_bench_rules_policy},
+		{"nft", tw_bench_rules_nft},
+		{"flows", tw_bench_rules_flows},
+	};
+	struct tw_bench_rules rules = {0};
+	int e = tw_bench_rules_generate(&rules, strtoul(options->rules, NULL, 10), options->seed);
+
+	if (e < 0)
+		return 5;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (!strcmp(options->print, forms[i].name))
+			forms[i].form(&rules, stdout);
+	tw_bench_rules_done(&rules);
+	return fflush(stdout) ? 5 : 0;
+}
+
+static bool counts_are_good(const char *rules)
+{
+	for (const char *at = rules; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+		unsigned long n = strtoul(at, NULL, 10);
+
+		if (n < 10 * TW_BENCH_N_OPEN || n > RULES_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool is_complete(const struct options *options)
+{
+	const struct tw_bench_files *files = &options->files;
+
+	if (!counts_are_good(options->rules) || !options->rounds || options->rounds > ROUNDS_MAX ||
+		options->slice_ms <= 0)
+		return false;
+	if (options->print)
+		return options->rules;
+	return files->agent && files->policy && files->ruleset && files->flows && options->output;
 }
 
 static int parse(int argc, char **argv, struct options *ret)
 {
-	static const struct option longs[] = {
-		{"agent", required_argument, NULL, 'a'},
-		{"policy", required_argument, NULL, 'p'},
-		{"ruleset", required_argument, NULL, 'n'},
-		{"output", required_argument, NULL, 'o'},
-		{"rounds", required_argument, NULL, 'r'},
-		{"batches", required_argument, NULL, 'b'},
-		{0},
+	struct options options = {.rounds = 15, .slice_ms = 10, .seed = 1};
+	struct tw_bench_files *files = &options.files;
+	struct {
+		const char *name;
+		const char **to;
+	} texts[] = {
+		{"agent", &files->agent},
+		{"policy", &files->policy},
+		{"ruleset", &files->ruleset},
+		{"flows", &files->flows},
+		{"vm-kernel", &files->vm_kernel},
+		{"vm-image", &files->vm_image},
+		{"vm-accel", &files->vm_accel},
+		{"output", &options.output},
+		{"systems", &options.systems},
+		{"rules", &options.rules},
+		{"print", &options.print},
 	};
-	struct options options = {.rounds = 15, .batches = 32};
+	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, QUICK };
+	struct option longs[N_TEXTS + 5] = {
+		[N_TEXTS] = {"rounds", required_argument, NULL, ROUNDS},
+		{"slice", required_argument, NULL, SLICE},
+		{"seed", required_argument, NULL, SEED},
+		{"quick", no_argument, NULL, QUICK},
+	};
 	int c;
 
+	for (int i = 0; i < N_TEXTS; i++)
+		longs[i] = (struct option){texts[i].name, required_argument, NULL, i};
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
-		switch (c) {
-		case 'a':
-			options.files.agent = optarg;
-			break;
-		case 'p':
-			options.files.policy = optarg;
-			break;
-		case 'n':
-			options.files.ruleset = optarg;
-			break;
-		case 'o':
-			options.output = optarg;
-			break;
-		case 'r':
+		if (c < N_TEXTS)
+			*texts[c].to = optarg;
+		else if (c == ROUNDS)
 			options.rounds = strtoul(optarg, NULL, 10);
-			break;
-		case 'b':
-			options.batches = strtoul(optarg, NULL, 10);
-			break;
-		default:
+		else if (c == SLICE)
+			options.slice_ms = strtod(optarg, NULL);
+		else if (c == SEED)
+			options.seed = strtoull(optarg, NULL, 0);
+		else if (c == QUICK)
+			options.quick = true;
+		else
 			return -EINVAL;
-		}
 	}
-	if (!options.files.agent || !options.files.policy || !options.files.ruleset ||
-		!options.output || optind < argc)
-		return -EINVAL;
-	if (!options.rounds || options.rounds > ROUNDS_MAX || !options.batches ||
-		options.batches > BATCHES_MAX / options.rounds)
+	if (optind < argc || !is_complete(&options))
 		return -EINVAL;
 	*ret = options;
 	return 0;
@@ -252,21 +275,22 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	struct tw_err err = {0};
-	json_t *rows, *results;
+	struct tw_bench_results results;
 	int e;
 
 	if (parse(argc, argv, &options) < 0) {
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (options.print)
+		return print_list(&options);
 	stay_on_one_cpu();
-	rows = json_array();
-	results = json_pack("{s:o, s:O}", "machine", machine(), "rows", rows);
-	e = results ? run_all(&options, rows, &err) : -ENOMEM;
-	if (!e && json_dump_file(results, options.output, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
-		e = tw_err_set(&err, -EIO, options.output, NULL, "cannot write");
-	json_decref(results);
-	json_decref(rows);
+	e = tw_bench_results_init(&results, options.files.vm_accel);
+	if (!e)
+		e = run_all(&options, &results, &err);
+	if (!e)
+		e = tw_bench_results_write(&results, options.output, &err);
+	tw_bench_results_done(&results);
 	if (!e)
 		return 0;
 	if (!err.code)

@@ -1,53 +1,79 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* program.c: how long the programs themselves run, without tap, bridge or system call.
- *
- * The kernel times BPF_PROG_TEST_RUN. A case that leaves the state as it was is repeated in one
- * call; a new connection can be opened only once, so each call opens another one and the median
- * counts, less the median of single calls of an empty program.
- */
-#include "bench/bench.h"
+#include "bench/program.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/pkt_cls.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "bench/wire.h"
 #include "fastpath/kernel/load.h"
 #include "policy/policy.h"
 
-#define REPEAT	    20000
-#define N_NEW	    400 /* connections opened for one figure */
-#define CLIENT_PORT 40000
-#define NETWORK	    1
+#define REPEAT	   20000
+#define N_NEW	   400	/* connections opened for one figure */
+#define N_RANDOM   2000 /* connections hit for one figure */
+#define OPEN_PORTS 32	/* that the policy allows */
+#define N_SPORTS   (65536 - TW_BENCH_SPORT_MIN)
+#define NETWORK	   1
 
 struct lab {
 	struct tw_kernel *kernel;
 	struct tw_bench_net net;
 	uint32_t ifindex[TW_BENCH_ENDS];
 	int empty;
-	bool open;	    /* the connection that stays */
-	uint16_t next_port; /* client port of the next new connection */
+	uint32_t n_open; /* connections that are open; the first of them stays in caches */
+	uint32_t n_new;	 /* half-open ones */
+	uint64_t chance; /* for random ones */
 };
 
-static int read_policy(const char *path, struct tw_policy **ret, struct tw_err *err)
+static int read_text(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
 {
 	tw_autofile FILE *file = fopen(path, "re");
-	static char text[65536];
-	struct tw_diags diags = {0};
-	size_t len;
-	int e;
+	tw_autofile FILE *out = open_memstream(ret, ret_len);
+	char part[4096];
+	size_t n;
 
-	if (!file)
+	if (!file || !out)
 		return tw_err_set(err, -errno, path, NULL, "%s", strerror(errno));
-	len = fread(text, 1, sizeof(text), file);
+	while ((n = fread(part, 1, sizeof(part), file)) > 0)
+		fwrite(part, 1, n, out);
+	return 0;
+}
+
+static int write_text(
+	const struct tw_bench_rules *rules, char **ret, size_t *ret_len, struct tw_err *err)
+{
+	tw_autofile FILE *out = open_memstream(ret, ret_len);
+
+	if (!out)
+		return tw_err_set(err, -errno, "rules", NULL, "%s", strerror(errno));
+	tw_bench_rules_policy(rules, out);
+	return 0;
+}
+
+/* The policy of a file, or that of `rules`. */
+static int read_policy(const char *path, const struct tw_bench_rules *rules, struct tw_policy **ret,
+	struct tw_err *err)
+{
+	tw_autofree char *text = NULL;
+	struct tw_diags diags = {0};
+	size_t len = 0;
+	int e = rules ? write_text(rules, &text, &len, err) : read_text(path, &text, &len, err);
+
+	if (e < 0)
+		return e;
 	e = tw_policy_read(text, len, ret, &diags);
 	if (e < 0)
-		tw_err_set(err, e, path, NULL, "%s", diags.n ? diags.at[0].text : strerror(-e));
+		tw_err_set(err, e, rules ? "rules" : path, NULL, "%s",
+			diags.n ? diags.at[0].text : strerror(-e));
 	tw_diags_done(&diags);
 	return e;
 }
@@ -66,9 +92,12 @@ static int set_port(struct lab *lab, const struct tw_policy *policy, enum tw_ben
 	if (!vnic)
 		return tw_err_set(err, -ENOENT, names[end], NULL, "the policy has no such port");
 	e = tw_policy_compile(policy, vnic, NULL, &image, &diags);
+	if (e < 0)
+		tw_err_set(err, e, names[end], NULL, "cannot compile its image: %s",
+			diags.n ? diags.at[0].text : strerror(-e));
 	tw_diags_done(&diags);
 	if (e < 0)
-		return tw_err_set(err, e, names[end], NULL, "cannot compile its image");
+		return e;
 	e = tw_kernel_put_image(lab->kernel, slot, image->lines, image->n_lines, err);
 	if (e < 0)
 		return e;
@@ -97,14 +126,16 @@ static int load_empty(int *ret, struct tw_err *err)
 	return 0;
 }
 
-static int lab_init(struct lab *lab, const char *policy_file, struct tw_err *err)
+static int lab_init(struct lab *lab, const char *policy_file, const struct tw_bench_rules *rules,
+	uint32_t max_conns, struct tw_err *err)
 {
-	const struct tw_kernel_options options = {0};
+	const struct tw_kernel_options options = {.max_conns = max_conns};
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	struct tw_config config;
 	int e;
 
-	e = read_policy(policy_file, &policy, err);
+	*lab = (struct lab){.net = TW_BENCH_NET_NONE, .empty = -1, .chance = 1};
+	e = read_policy(policy_file, rules, &policy, err);
 	if (!e)
 		e = tw_bench_net_new(&lab->net, err);
 	if (!e)
@@ -131,7 +162,7 @@ static int run_empty(const struct lab *lab, const struct tw_bench_frame *frame, 
 	uint32_t *ret_ns)
 {
 	struct __sk_buff context = {.ifindex = lab->ifindex[TW_BENCH_A]};
-	uint8_t out[TW_BENCH_FRAME_MAX];
+	uint8_t out[2048];
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->data + TW_BENCH_VNET_LEN,
 		.data_size_in = (uint32_t)(frame->len - TW_BENCH_VNET_LEN), .data_out = out,
 		.data_size_out = sizeof(out), .ctx_in = &context, .ctx_size_in = sizeof(context),
@@ -145,12 +176,11 @@ static int run_empty(const struct lab *lab, const struct tw_bench_frame *frame, 
 
 /* One segment through the sender's program and, if it passes, the receiver's: ns in both, less
  * what as many empty programs take. -EIO when it does not fare as `passes` says. */
-static int run_tcp(struct lab *lab, const struct tw_bench_tcp *tcp, uint32_t repeat, bool passes,
-	double *ret_ns, struct tw_err *err)
+static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32_t repeat,
+	bool passes, double *ret_ns, struct tw_err *err)
 {
-	const enum tw_bench_end ends[] = {
-		tcp->from, tcp->from == TW_BENCH_A ? TW_BENCH_B : TW_BENCH_A};
-	struct tw_bench_frame frame;
+	const enum tw_bench_end ends[] = {packet->from, !packet->from};
+	static struct tw_bench_frame frame;
 	struct tw_outcome outcome;
 	uint32_t mark = 0, ns = 0, empty_ns = 0;
 	double sum = 0;
@@ -160,7 +190,7 @@ static int run_tcp(struct lab *lab, const struct tw_bench_tcp *tcp, uint32_t rep
 		size_t len;
 		int e;
 
-		tw_bench_frame_tcp(&frame, tcp);
+		tw_bench_frame_make(&frame, packet);
 		len = frame.len - TW_BENCH_VNET_LEN;
 		e = run_empty(lab, &frame, repeat, &empty_ns);
 		if (!e)
@@ -173,83 +203,205 @@ static int run_tcp(struct lab *lab, const struct tw_bench_tcp *tcp, uint32_t rep
 	}
 	if (passes != (code != TC_ACT_SHOT))
 		return tw_err_set(err, -EIO, "program", NULL, "a segment to port %u %s",
-			(unsigned int)tcp->dport, passes ? "was denied" : "passed");
+			(unsigned int)packet->dport, passes ? "was denied" : "passed");
 	*ret_ns = sum;
 	return 0;
 }
 
-static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
+/* ---- cases ---- */
+
+static struct tw_bench_packet segment(enum tw_bench_end from, uint32_t n, uint8_t flags)
 {
-	const struct tw_bench_tcp data = {
-		TW_BENCH_A, CLIENT_PORT, TW_BENCH_PORT_OPEN, TH_ACK | TH_PUSH, 1, 1, 64};
-	const struct tw_bench_tcp open[] = {
-		{TW_BENCH_A, CLIENT_PORT, TW_BENCH_PORT_OPEN, TH_SYN, 0, 0, 64},
-		{TW_BENCH_B, TW_BENCH_PORT_OPEN, CLIENT_PORT, TH_SYN | TH_ACK, 0, 1, 64},
-		{TW_BENCH_A, CLIENT_PORT, TW_BENCH_PORT_OPEN, TH_ACK, 1, 1, 64},
+	uint16_t client = (uint16_t)(TW_BENCH_SPORT_MIN + n / OPEN_PORTS % N_SPORTS);
+	uint16_t server = (uint16_t)(TW_BENCH_PORT_OPEN + n % OPEN_PORTS);
+	bool forth = from == TW_BENCH_A;
+
+	return (struct tw_bench_packet){
+		.from = from,
+		.protocol = IPPROTO_TCP,
+		.sport = forth ? client : server,
+		.dport = forth ? server : client,
+		.flags = flags,
+		.seq = forth && !(flags & TH_SYN),
+		.ack = !!(flags & TH_ACK),
+		.len = 64,
 	};
-
-	for (size_t i = 0; !lab->open && i < sizeof(open) / sizeof(open[0]); i++) {
-		int e = run_tcp(lab, &open[i], 1, true, ret_ns, err);
-
-		if (e < 0)
-			return e;
-	}
-	lab->open = true;
-	return run_tcp(lab, &data, REPEAT, true, ret_ns, err);
 }
 
-static int new_connections(struct lab *lab, double *ret_ns, struct tw_err *err)
+/* Opens connections until `n` are open. */
+static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 {
-	struct tw_bench_tcp syn = {
-		.from = TW_BENCH_A,
-		.dport = TW_BENCH_PORT_OPEN + 1,
-		.flags = TH_SYN,
-		.frame_len = 64,
-	};
+	double ns;
+	int e = 0;
+
+	while (!e && lab->n_open < n) {
+		const struct tw_bench_packet steps[] = {
+			segment(TW_BENCH_A, lab->n_open, TH_SYN),
+			segment(TW_BENCH_B, lab->n_open, TH_SYN | TH_ACK),
+			segment(TW_BENCH_A, lab->n_open, TH_ACK),
+		};
+
+		for (size_t i = 0; !e && i < sizeof(steps) / sizeof(steps[0]); i++)
+			e = run_tcp(lab, &steps[i], 1, true, &ns, err);
+		lab->n_open += !e;
+	}
+	return e;
+}
+
+static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
+{
+	const struct tw_bench_packet data = segment(TW_BENCH_A, 0, TH_ACK | TH_PUSH);
+	int e = open_connections(lab, 1, err);
+
+	return e ? e : run_tcp(lab, &data, REPEAT, true, ret_ns, err);
+}
+
+/* The median of `n` single runs, each with the next segment of a series. */
+static int single_runs(struct lab *lab, int n, struct tw_bench_packet (*next)(struct lab *lab),
+	double *ret_ns, struct tw_err *err)
+{
 	struct tw_bench_series series = {0};
 	int e = 0;
 
-	for (int i = 0; !e && i < N_NEW; i++) {
+	for (int i = 0; !e && i < n; i++) {
+		const struct tw_bench_packet packet = next(lab);
 		double ns;
 
-		syn.sport = lab->next_port++;
-		e = run_tcp(lab, &syn, 1, true, &ns, err);
+		e = run_tcp(lab, &packet, 1, true, &ns, err);
 		if (!e)
 			e = tw_bench_series_add(&series, ns);
 	}
-	*ret_ns = tw_bench_series_median(&series);
+	*ret_ns = tw_bench_series_quantile(&series, 0.5);
 	tw_bench_series_done(&series);
 	return e;
 }
 
+static struct tw_bench_packet random_open(struct lab *lab)
+{
+	/* Knuth's MMIX generator; its upper bits are good. */
+	lab->chance = lab->chance * 6364136223846793005u + 1442695040888963407u;
+	return segment(TW_BENCH_A, (uint32_t)(lab->chance >> 33) % lab->n_open, TH_ACK | TH_PUSH);
+}
+
+static int established_random(struct lab *lab, double *ret_ns, struct tw_err *err)
+{
+	return single_runs(lab, N_RANDOM, random_open, ret_ns, err);
+}
+
+/* To ports that every list of rules allows. */
+static struct tw_bench_packet next_new(struct lab *lab)
+{
+	uint32_t n = lab->n_new++;
+	struct tw_bench_packet packet = segment(TW_BENCH_A, 0, TH_SYN);
+
+	packet.dport = (uint16_t)(TW_BENCH_PORT_OPEN + 1 + n % (TW_BENCH_N_OPEN - 1));
+	packet.sport = (uint16_t)(TW_BENCH_SPORT_MIN + n / (TW_BENCH_N_OPEN - 1) % N_SPORTS);
+	return packet;
+}
+
+static int new_connections(struct lab *lab, double *ret_ns, struct tw_err *err)
+{
+	return single_runs(lab, N_NEW, next_new, ret_ns, err);
+}
+
 static int denied(struct lab *lab, double *ret_ns, struct tw_err *err)
 {
-	const struct tw_bench_tcp syn = {
-		TW_BENCH_A, CLIENT_PORT, TW_BENCH_PORT_SHUT, TH_SYN, 0, 0, 64};
+	struct tw_bench_packet syn = segment(TW_BENCH_A, 0, TH_SYN);
 
+	syn.dport = TW_BENCH_PORT_SHUT;
 	return run_tcp(lab, &syn, REPEAT, false, ret_ns, err);
 }
 
-int tw_bench_program(const char *policy_file, size_t rounds,
-	struct tw_bench_series ret[static TW_BENCH_CASES], struct tw_err *err)
+struct program_case {
+	const char *name;
+	int (*measure)(struct lab *lab, double *ret_ns, struct tw_err *err);
+};
+
+#define CASES_MAX 3
+
+static int run_cases(struct lab *lab, const struct program_case *cases, size_t n, size_t rounds,
+	struct tw_bench_results *results, struct tw_err *err)
 {
-	static int (*const cases[])(struct lab * lab, double *ret_ns, struct tw_err *err) = {
-		[TW_BENCH_ESTABLISHED] = established,
-		[TW_BENCH_NEW] = new_connections,
-		[TW_BENCH_DENIED] = denied,
-	};
-	struct lab lab = {.net = {.ns = -1, .tap = {-1, -1}}, .empty = -1, .next_port = 1024};
-	int e = lab_init(&lab, policy_file, err);
+	static const struct tw_bench_metric metric = {"ns", "ns"};
+	struct tw_bench_series series[CASES_MAX] = {0};
+	int e = 0;
 
 	for (size_t round = 0; !e && round < rounds; round++) {
-		for (int i = 0; !e && i < TW_BENCH_CASES; i++) {
+		for (size_t i = 0; !e && i < n; i++) {
 			double ns;
 
-			e = cases[i](&lab, &ns, err);
+			e = cases[i].measure(lab, &ns, err);
 			if (!e)
-				e = tw_bench_series_add(&ret[i], ns);
+				e = tw_bench_series_add(&series[i], ns);
 		}
 	}
+	for (size_t i = 0; i < n; i++) {
+		if (!e) {
+			printf("program  %s %.0f  ns inside\n", cases[i].name,
+				tw_bench_series_quantile(&series[i], 0.5));
+			e = tw_bench_results_add(results, "program", "tapwall", &metric, &series[i],
+				0, cases[i].name);
+		}
+		tw_bench_series_done(&series[i]);
+	}
+	fflush(stdout);
+	return e;
+}
+
+static int run_base(const struct tw_bench_program *program, struct tw_bench_results *results,
+	struct tw_err *err)
+{
+	static const struct program_case cases[] = {
+		{"established", established}, {"new", new_connections}, {"denied", denied}};
+	struct lab lab;
+	int e = lab_init(&lab, program->policy, NULL, 0, err);
+
+	if (!e)
+		e = run_cases(&lab, cases, 3, program->rounds, results, err);
 	lab_done(&lab);
+	return e;
+}
+
+static int run_many_open(const struct tw_bench_program *program, struct tw_bench_results *results,
+	struct tw_err *err)
+{
+	const struct program_case one = {"established-1M", established_random};
+	struct lab lab;
+	int e = lab_init(&lab, program->policy, NULL, program->n_open + program->n_open / 4, err);
+
+	if (!e)
+		e = open_connections(&lab, program->n_open, err);
+	if (!e)
+		e = run_cases(&lab, &one, 1, program->rounds, results, err);
+	lab_done(&lab);
+	return e;
+}
+
+static int run_many_rules(const struct tw_bench_program *program, struct tw_bench_results *results,
+	struct tw_err *err)
+{
+	const struct program_case one = {program->rules_case, new_connections};
+	struct lab lab;
+	int e = lab_init(&lab, NULL, program->rules, 0, err);
+
+	if (!e) {
+		e = run_cases(&lab, &one, 1, program->rounds, results, err);
+	} else if (e == -E2BIG) {
+		e = tw_bench_results_skip(results, "program", "tapwall", err);
+		*err = (struct tw_err){0};
+	}
+	lab_done(&lab);
+	return e;
+}
+
+int tw_bench_program_run(const struct tw_bench_program *program, struct tw_bench_results *results,
+	struct tw_err *err)
+{
+	int e = run_base(program, results, err);
+
+	if (!e && program->n_open)
+		e = run_many_open(program, results, err);
+	if (!e && program->rules)
+		e = run_many_rules(program, results, err);
 	return e;
 }

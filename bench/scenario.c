@@ -1,146 +1,137 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "bench/bench.h"
+#include "bench/scenario.h"
 
-#include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define CLIENT_PORT 40000 /* of the connection that stays */
-#define FIRST_PORT  1024  /* new connections count through [FIRST_PORT, 65535] */
-#define N_PORTS	    (65536 - FIRST_PORT)
+#include "bench/rules.h"
+#include "bench/series.h"
+#include "bench/wire.h"
 
-const struct tw_bench_scenario tw_bench_scenarios[] = {
-	{.name = "established-64B", .frame_len = 64, .dport = TW_BENCH_PORT_OPEN},
-	{.name = "established-1400B", .frame_len = 1400, .dport = TW_BENCH_PORT_OPEN},
-	{.name = "new-connection", .frame_len = 64, .dport = TW_BENCH_PORT_OPEN, .opens = true},
-	{.name = "denied",
-		.frame_len = 64,
-		.dport = TW_BENCH_PORT_SHUT,
-		.opens = true,
-		.denied = true},
-};
-const size_t tw_bench_n_scenarios = sizeof(tw_bench_scenarios) / sizeof(tw_bench_scenarios[0]);
+#define N_SPORTS (65536 - TW_BENCH_SPORT_MIN)
+/* Super-frames on their way at once: as many as stay in a CPU's cache, so that what is compared is
+ * not main memory; through workers, as a packet socket's buffer holds. */
+#define SUPER_BATCH	8
+#define SUPER_IN_FLIGHT 2
+#define PINGS_MAX	1024
 
-static uint64_t cpu_ns(void)
+/* Frames of the connection that stays are all the same: one is made. */
+static void make_frames(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
+	struct tw_bench_frame *frames, size_t n)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Empties a tap's queue; the number of our frames in it. */
-static size_t drain(int tap)
-{
-	static uint8_t data[TW_BENCH_FRAME_MAX];
-	size_t n = 0;
-	ssize_t len;
-
-	while ((len = read(tap, data, sizeof(data))) > 0)
-		n += tw_bench_frame_is_ours(data, (size_t)len);
-	return n;
-}
-
-/* One segment, which must arrive at the other end. */
-static int pass(struct tw_bench_net *net, const struct tw_bench_tcp *tcp, struct tw_err *err)
-{
-	enum tw_bench_end to = tcp->from == TW_BENCH_A ? TW_BENCH_B : TW_BENCH_A;
-	struct tw_bench_frame frame;
-
-	tw_bench_frame_tcp(&frame, tcp);
-	if (write(net->tap[tcp->from], frame.data, frame.len) < 0)
-		return tw_err_set(err, -errno, "tap", NULL, "cannot write: %s", strerror(errno));
-	if (drain(net->tap[to]) != 1)
-		return tw_err_set(err, -EIO, "handshake", "is the policy in force?",
-			"a segment with flags 0x%02x did not arrive", tcp->flags);
-	return 0;
-}
-
-int tw_bench_shake_hands(struct tw_bench_net *net, struct tw_err *err)
-{
-	const struct tw_bench_tcp steps[] = {
-		{TW_BENCH_A, CLIENT_PORT, TW_BENCH_PORT_OPEN, TH_SYN, 0, 0, 64},
-		{TW_BENCH_B, TW_BENCH_PORT_OPEN, CLIENT_PORT, TH_SYN | TH_ACK, 0, 1, 64},
-		{TW_BENCH_A, CLIENT_PORT, TW_BENCH_PORT_OPEN, TH_ACK, 1, 1, 64},
-	};
-
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		int e = pass(net, &steps[i], err);
-
-		if (e < 0)
-			return e;
-	}
-	return 0;
-}
-
-static void prepare(
-	struct tw_bench_frame *frames, const struct tw_bench_scenario *scenario, uint32_t *n_conns)
-{
-	struct tw_bench_tcp tcp = {
+	struct tw_bench_packet packet = {
 		.from = TW_BENCH_A,
-		.sport = CLIENT_PORT,
-		.dport = scenario->dport,
+		.protocol = IPPROTO_TCP,
+		.sport = TW_BENCH_CLIENT_PORT,
+		.dport = scenario->denied ? TW_BENCH_PORT_SHUT : TW_BENCH_PORT_OPEN,
 		.flags = scenario->opens ? TH_SYN : TH_ACK | TH_PUSH,
 		.seq = 1,
 		.ack = scenario->opens ? 0 : 1,
-		.frame_len = scenario->frame_len,
+		.len = scenario->frame_len,
+		.gso_size = scenario->gso_size,
 	};
 
-	for (size_t i = 0; i < TW_BENCH_BATCH; i++) {
-		if (scenario->opens && !scenario->denied) {
-			uint32_t n = (*n_conns)++;
+	for (size_t i = 0; i < n; i++) {
+		if (scenario->denied) {
+			packet.sport = (uint16_t)(TW_BENCH_SPORT_MIN + i);
+		} else if (scenario->opens) {
+			uint32_t k = system->n_conns++;
 
-			tcp.sport = (uint16_t)(FIRST_PORT + n % N_PORTS);
-			tcp.dport = (uint16_t)(scenario->dport + 1 + n / N_PORTS);
-		} else if (scenario->denied) {
-			tcp.sport = (uint16_t)(FIRST_PORT + i);
+			packet.dport = (uint16_t)(TW_BENCH_PORT_OPEN + 1 +
+						  k % (TW_BENCH_N_OPEN - 1));
+			packet.sport = (uint16_t)(TW_BENCH_SPORT_MIN +
+						  k / (TW_BENCH_N_OPEN - 1) % N_SPORTS);
 		}
-		tw_bench_frame_tcp(&frames[i], &tcp);
+		tw_bench_frame_make(&frames[i], &packet);
 	}
 }
 
-static int send_batch(const struct tw_bench_net *net, const struct tw_bench_frame *frames,
-	uint64_t *ret_ns, struct tw_err *err)
-{
-	uint64_t start = cpu_ns();
-
-	for (size_t i = 0; i < TW_BENCH_BATCH; i++)
-		if (write(net->tap[TW_BENCH_A], frames[i].data, frames[i].len) < 0)
-			return tw_err_set(
-				err, -errno, "tap", NULL, "cannot write: %s", strerror(errno));
-	*ret_ns = cpu_ns() - start;
-	return 0;
-}
-
-int tw_bench_measure(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
-	size_t n_batches, double *ret_ns, struct tw_err *err)
+static int measure_frames(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
+	size_t n, double ret[static TW_BENCH_METRICS], struct tw_err *err)
 {
 	static struct tw_bench_frame frames[TW_BENCH_BATCH];
-	bool arrives = !scenario->denied || !system->filters;
-	size_t expected = arrives ? n_batches * TW_BENCH_BATCH : 0;
-	size_t arrived = 0;
-	uint64_t total = 0;
+	bool workers = system->in_flight, arrive = !scenario->denied || !system->filters;
+	size_t most = !scenario->gso_size ? TW_BENCH_BATCH
+		      : workers		  ? SUPER_IN_FLIGHT
+					  : SUPER_BATCH;
+	uint64_t workers_ns = tw_bench_system_workers_ns(system);
+	struct tw_bench_cost cost = {0};
+	int e = 0;
 
-	drain(system->net.tap[TW_BENCH_A]);
-	drain(system->net.tap[TW_BENCH_B]);
-	for (size_t i = 0; i < n_batches; i++) {
-		uint64_t ns = 0;
-		int e;
-
-		if (i == 0 || scenario->opens)
-			prepare(frames, scenario, &system->n_conns);
-		e = send_batch(&system->net, frames, &ns, err);
-		if (e < 0)
-			return e;
-		total += ns;
-		arrived += drain(system->net.tap[TW_BENCH_B]);
+	tw_bench_wire_clear(system);
+	if (!scenario->opens)
+		make_frames(system, scenario, frames, 1);
+	for (size_t sent = 0, k; !e && sent < n; sent += k) {
+		k = n - sent < most ? n - sent : most;
+		if (scenario->opens)
+			make_frames(system, scenario, frames, k);
+		e = tw_bench_wire_send(
+			system, TW_BENCH_A, frames, !scenario->opens, k, arrive, &cost, err);
 	}
-	if (arrived != expected)
-		return tw_err_set(err, -EIO, system->name, NULL,
-			"%s: %zu of %zu frames arrived, %zu should have", scenario->name, arrived,
-			n_batches * TW_BENCH_BATCH, expected);
-	*ret_ns = (double)total / (double)(n_batches * TW_BENCH_BATCH);
-	return 0;
+	cost.cpu_ns += tw_bench_system_workers_ns(system) - workers_ns;
+	ret[0] = (double)cost.cpu_ns / (double)n;
+	ret[1] = (double)n * 1e9 / (double)cost.wall_ns;
+	return e;
 }
+
+static int measure_latency(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
+	size_t n, double ret[static TW_BENCH_METRICS], struct tw_err *err)
+{
+	struct tw_bench_series series = {0};
+	int e = 0;
+
+	tw_bench_wire_clear(system);
+	for (size_t i = 0; !e && i < n; i++) {
+		uint64_t ns;
+
+		e = tw_bench_wire_ping(system, &ns, err);
+		if (!e)
+			e = tw_bench_series_add(&series, (double)ns / 1000);
+	}
+	ret[0] = tw_bench_series_quantile(&series, 0.5);
+	ret[1] = tw_bench_series_quantile(&series, 0.99);
+	tw_bench_series_done(&series);
+	return e;
+}
+
+static int measure_connections(struct tw_bench_system *system,
+	const struct tw_bench_scenario *scenario, size_t n, double ret[static TW_BENCH_METRICS],
+	struct tw_err *err)
+{
+	struct tw_bench_cost cost = {0};
+	int e = tw_bench_connections(system, n, &cost, err);
+
+	ret[0] = (double)cost.cpu_ns / 1000 / (double)n;
+	ret[1] = (double)n * 1e9 / (double)cost.wall_ns;
+	return e;
+}
+
+#define FRAMES                                                                         \
+	.metrics = {{"cpu_ns_per_frame", "ns"}, {"frames_per_s", "1/s"}}, .n_min = 16, \
+	.n_max = 16384, .measure = measure_frames
+
+const struct tw_bench_scenario tw_bench_scenarios[] = {
+	{.name = "established-64B", FRAMES, .frame_len = 64},
+	{.name = "established-1400B", FRAMES, .frame_len = 1400},
+	{.name = "bulk-gso",
+		FRAMES,
+		.frame_len = TW_BENCH_SUPER_LEN,
+		.gso_size = TW_BENCH_GSO_SIZE},
+	{.name = "new-connection", FRAMES, .frame_len = 64, .opens = true, .total_max = 120000},
+	{.name = "denied", FRAMES, .frame_len = 64, .opens = true, .denied = true},
+	{.name = "crr",
+		.metrics = {{"cpu_us_per_connection", "us"}, {"connections_per_s", "1/s"}},
+		.measure = measure_connections,
+		.n_min = 4,
+		.n_max = 4096,
+		.total_max = 60000},
+	{.name = "latency",
+		.metrics = {{"latency_us_p50", "us"}, {"latency_us_p99", "us"}},
+		.measure = measure_latency,
+		.n_min = 100,
+		.n_max = PINGS_MAX},
+};
+const size_t tw_bench_n_scenarios = sizeof(tw_bench_scenarios) / sizeof(tw_bench_scenarios[0]);
+
+const struct tw_bench_scenario tw_bench_scenario_rules = {
+	.name = "new-connection", FRAMES, .frame_len = 64, .opens = true, .total_max = 120000};

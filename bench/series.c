@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "bench/bench.h"
+#include "bench/series.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,14 +28,18 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-double tw_bench_series_median(struct tw_bench_series *series)
+double tw_bench_series_quantile(struct tw_bench_series *series, double q)
 {
-	size_t half = series->n / 2;
+	double place = q * (double)(series->n - (series->n > 0));
+	size_t below = (size_t)place;
+	double part = place - (double)below;
 
 	if (!series->n)
 		return 0;
 	qsort(series->at, series->n, sizeof(*series->at), by_value);
-	return series->n % 2 ? series->at[half] : (series->at[half - 1] + series->at[half]) / 2;
+	if (part <= 0)
+		return series->at[below];
+	return series->at[below] + part * (series->at[below + 1] - series->at[below]);
 }
 
 void tw_bench_series_done(struct tw_bench_series *series)

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "bench/bench.h"
+#include "bench/system.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "link/link.h"
-
-#define READY_SECONDS 20
-#define POLL_NS	      20000000
+#include "bench/process.h"
+#include "bench/rules.h"
+#include "bench/wire.h"
 
 static int start_bare(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
@@ -23,6 +18,7 @@ static int start_bare(
 	return 0;
 }
 
+/* In the current namespace: every bridge calls netfilter, which has the rules. */
 static int start_nft(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
@@ -40,152 +36,138 @@ static int start_nft(
 static int start_nft_fwbr(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
-	static const char *const ip[] = {"ip", "-batch", "-", NULL};
-	static const char links[] =
-		"link add fwbr-a type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
-		"link add fwbr-b type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
-		"link add fwln-a type veth peer name fwpr-a\n"
-		"link add fwln-b type veth peer name fwpr-b\n"
-		"link set tap-a nomaster\n"
-		"link set tap-b nomaster\n"
-		"link set tap-a master fwbr-a\n"
-		"link set tap-b master fwbr-b\n"
-		"link set fwln-a up master fwbr-a\n"
-		"link set fwln-b up master fwbr-b\n"
-		"link set fwpr-a up master br0\n"
-		"link set fwpr-b up master br0\n"
-		"link set fwbr-a up\n"
-		"link set fwbr-b up\n";
-	int e = tw_bench_command(ip, links, err);
+	static const char *const guests[] = {"tap-a", "tap-b", "veth-a", "veth-b"};
+	char lines[512];
+	int e = 0;
 
+	for (size_t i = 0; !e && i < sizeof(guests) / sizeof(guests[0]); i++) {
+		snprintf(lines, sizeof(lines),
+			"link add fwbr%1$zu type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
+			"link add fwln%1$zu type veth peer name fwpr%1$zu\n"
+			"link set %2$s nomaster\n"
+			"link set %2$s master fwbr%1$zu\n"
+			"link set fwln%1$zu up master fwbr%1$zu\n"
+			"link set fwpr%1$zu up master br0\n"
+			"link set fwbr%1$zu up\n",
+			i, guests[i]);
+		e = tw_bench_ip(lines, err);
+	}
 	return e < 0 ? e : start_nft(system, files, err);
 }
 
-/* How many ports the agent protects; negative while it does not answer. */
-static int ports_protected(const char *socket)
+int tw_bench_split(struct tw_bench_net *net, struct tw_err *err)
 {
-	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct tw_link_client *client = NULL;
-	Tapwall__V1__Response *response = NULL;
-	int e;
-
-	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
-	request.status = &status;
-	e = tw_link_connect(socket, &client, NULL);
-	if (e < 0)
-		return e;
-	e = tw_link_send(client, &request, NULL);
-	if (!e)
-		e = tw_link_receive(client, &response, NULL);
-	if (!e && response->body_case == TAPWALL__V1__RESPONSE__BODY_STATUS)
-		e = (int)response->status->ports_protected;
-	if (response)
-		tapwall__v1__response__free_unpacked(response, NULL);
-	tw_link_client_free(client);
-	return e;
+	return tw_bench_ip(
+		"link add br1 type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
+		"link set tap-b nomaster\n"
+		"link set veth-b nomaster\n"
+		"link set tap-b master br1\n"
+		"link set veth-b master br1\n"
+		"link set br1 up\n",
+		err);
 }
 
-/* Waits until the agent protects both ports; tells what it said when it ends instead. */
-static int wait_for_agent(
-	struct tw_bench_system *system, const char *socket, const char *log, struct tw_err *err)
+/* The firewall machine's way without the machine: two hops more, into a namespace that bridges with
+ * nft and out of it again. */
+static int start_vm_bridge_netns(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
-	const char *const show[] = {"cat", log, NULL};
-	const struct timespec wait = {.tv_nsec = POLL_NS};
+	char lines[256];
+	int e = tw_bench_split(&system->net, err);
 
-	for (int i = 0; i < (int)(READY_SECONDS * 1000000000ll / POLL_NS); i++) {
-		if (ports_protected(socket) == TW_BENCH_ENDS)
-			return 0;
-		if (waitpid(system->agent, NULL, WNOHANG) == system->agent) {
-			system->agent = 0;
-			tw_bench_command(show, NULL, NULL);
-			return tw_err_set(
-				err, -EIO, "agent", "see its messages above", "ended at once");
-		}
-		nanosleep(&wait, NULL);
+	if (!e) {
+		system->inner = tw_bench_ns_new(err);
+		e = system->inner < 0 ? system->inner : tw_bench_ns_enter(system->net.ns, err);
 	}
-	return tw_err_set(err, -ETIMEDOUT, "agent", NULL, "did not protect both ports in %d s",
-		READY_SECONDS);
-}
-
-static int start_agent(struct tw_bench_system *system, const struct tw_bench_files *files,
-	const char *forwarding, struct tw_err *err)
-{
-	char socket[128], bpffs[128], state[128], log[128];
-	const char *const agent[] = {files->agent, "--ports", "tap-*", "--policy", files->policy,
-		"--socket", socket, "--bpffs", bpffs, "--state-dir", state,
-		forwarding ? "--forwarding" : NULL, forwarding, NULL};
-	const char *scratch = tw_bench_scratch();
-
-	snprintf(socket, sizeof(socket), "%s/%s.sock", scratch, system->name);
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf/%s", scratch, system->name);
-	snprintf(state, sizeof(state), "%s/%s.state", scratch, system->name);
-	snprintf(log, sizeof(log), "%s/%s.log", scratch, system->name);
-	system->agent = tw_bench_start(agent, log, err);
-	if (system->agent < 0)
-		return (int)system->agent;
-	return wait_for_agent(system, socket, log, err);
-}
-
-/* As installed, with no option but where things are. */
-static int start_tapwall(
-	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
-{
-	return start_agent(system, files, NULL, err);
-}
-
-static int start_tapwall_vswitch(
-	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
-{
-	return start_agent(system, files, "vswitch", err);
+	for (int end = 0; !e && end < TW_BENCH_ENDS; end++) {
+		snprintf(lines, sizeof(lines),
+			"link add hop%1$d type veth peer name eth%1$d netns /proc/%2$d/fd/%3$d\n"
+			"link set hop%1$d up master br%1$d\n",
+			end, (int)getpid(), system->inner);
+		e = tw_bench_ip(lines, err);
+	}
+	if (!e)
+		e = tw_bench_ns_enter(system->inner, err);
+	if (!e)
+		e = tw_bench_ip(
+			"link add br0 type bridge forward_delay 0 mcast_snooping 0 ageing_time 1000000\n"
+			"link set eth0 up master br0\n"
+			"link set eth1 up master br0\n"
+			"link set br0 up\n",
+			err);
+	return e < 0 ? e : start_nft(system, files, err);
 }
 
 struct tw_bench_system tw_bench_systems[] = {
-	{.name = "bare", .start = start_bare},
-	{.name = "tapwall", .start = start_tapwall, .filters = true},
-	{.name = "tapwall-vswitch", .start = start_tapwall_vswitch, .filters = true},
+	{.name = "bare", .start = start_bare, .essential = true},
+	{.name = "tapwall", .start = tw_bench_start_tapwall, .filters = true, .essential = true},
+	{.name = "tapwall-vswitch", .start = tw_bench_start_tapwall_vswitch, .filters = true},
 	{.name = "nft", .start = start_nft, .filters = true},
 	{.name = "nft-fwbr", .start = start_nft_fwbr, .filters = true},
+	{.name = "ovs", .start = tw_bench_start_ovs, .filters = true, .in_flight = 32},
+	{.name = "vm-bridge-netns", .start = start_vm_bridge_netns, .filters = true},
 };
 const size_t tw_bench_n_systems = sizeof(tw_bench_systems) / sizeof(tw_bench_systems[0]);
+
+/* Data of the connection that stays, each way. */
+static void make_heartbeats(struct tw_bench_system *system)
+{
+	for (int end = 0; end < TW_BENCH_ENDS; end++) {
+		const struct tw_bench_packet beat = {
+			.from = (enum tw_bench_end)end,
+			.protocol = IPPROTO_TCP,
+			.sport = end == TW_BENCH_A ? TW_BENCH_CLIENT_PORT : TW_BENCH_PORT_OPEN,
+			.dport = end == TW_BENCH_A ? TW_BENCH_PORT_OPEN : TW_BENCH_CLIENT_PORT,
+			.flags = TH_ACK | TH_PUSH,
+			.seq = 1,
+			.ack = 1,
+			.len = 64,
+		};
+
+		tw_bench_frame_make(&system->heartbeat[end], &beat);
+	}
+}
 
 int tw_bench_system_start(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
 	int e = tw_bench_net_new(&system->net, err);
 
+	system->inner = -1;
+	system->n_conns = 0;
 	if (e < 0)
 		return e;
+	make_heartbeats(system);
 	e = system->start(system, files, err);
 	if (!e)
-		e = tw_bench_shake_hands(&system->net, err);
+		e = tw_bench_wire_open(system, err);
+	system->runs = !e;
 	if (e < 0)
 		tw_bench_system_stop(system);
 	return e;
 }
 
-uint64_t tw_bench_system_agent_ns(const struct tw_bench_system *system)
+uint64_t tw_bench_system_workers_ns(const struct tw_bench_system *system)
 {
-	char path[64];
-	tw_autofile FILE *file = NULL;
 	uint64_t ns = 0;
 
-	if (!system->agent)
-		return 0;
-	/* The first number is the time on a CPU in ns (Documentation/scheduler/sched-stats). */
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)system->agent);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%" SCNu64, &ns) != 1)
-		return 0;
+	for (size_t i = 0; i < TW_BENCH_WORKERS; i++)
+		if (system->workers[i])
+			ns += tw_bench_cpu_ns(system->workers[i]);
 	return ns;
 }
 
 void tw_bench_system_stop(struct tw_bench_system *system)
 {
-	if (system->agent > 0) {
-		kill(system->agent, SIGTERM);
-		waitpid(system->agent, NULL, 0);
-		system->agent = 0;
+	system->runs = false;
+	for (size_t i = 0; i < TW_BENCH_WORKERS; i++) {
+		tw_bench_stop(system->workers[i]);
+		system->workers[i] = 0;
 	}
+	tw_bench_stop(system->agent);
+	system->agent = 0;
+	if (system->inner >= 0)
+		close(system->inner);
+	system->inner = -1;
 	tw_bench_net_done(&system->net);
 }

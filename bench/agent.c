@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* agent.c: tapwall as a system: its agent with a policy, as installed on a host. */
+#include "bench/system.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/process.h"
+#include "link/link.h"
+
+/* A policy of 100,000 rules takes its time to be read and compiled. */
+#define READY_SECONDS 120
+/* Room for all connections that frames open in one stage, and as many for TCP stacks. */
+#define MAX_CONNECTIONS "524288"
+
+/* How many ports the agent protects; negative while it does not answer. */
+static int ports_protected(const char *socket)
+{
+	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_link_client *client = NULL;
+	Tapwall__V1__Response *response = NULL;
+	int e;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
+	request.status = &status;
+	e = tw_link_connect(socket, &client, NULL);
+	if (e < 0)
+		return e;
+	e = tw_link_send(client, &request, NULL);
+	if (!e)
+		e = tw_link_receive(client, &response, NULL);
+	if (!e && response->body_case == TAPWALL__V1__RESPONSE__BODY_STATUS)
+		e = (int)response->status->ports_protected;
+	if (response)
+		tapwall__v1__response__free_unpacked(response, NULL);
+	tw_link_client_free(client);
+	return e;
+}
+
+/* Waits until the agent protects all ports. When it ends, or has refused the policy, the error is
+ * in its own words. */
+static int wait_for_agent(
+	struct tw_bench_system *system, const char *socket, const char *log, struct tw_err *err)
+{
+	char line[400];
+
+	for (int i = 0; i < READY_SECONDS * TW_BENCH_PAUSES_PER_S; i++) {
+		if (ports_protected(socket) == TW_BENCH_N_PORTS)
+			return 0;
+		if (tw_bench_log_line(log, " refused: ", line, sizeof(line)))
+			return tw_err_set(err, -E2BIG, "agent", NULL, "%s", line);
+		if (!tw_bench_runs(system->agent)) {
+			system->agent = 0;
+			return tw_err_set(err, -EIO, "agent", NULL, "ended at once: %s", line);
+		}
+		tw_bench_pause();
+	}
+	return tw_err_set(
+		err, -ETIMEDOUT, "agent", NULL, "did not protect all ports in %d s", READY_SECONDS);
+}
+
+static int start_agent(struct tw_bench_system *system, const struct tw_bench_files *files,
+	const char *forwarding, struct tw_err *err)
+{
+	char socket[TW_BENCH_PATH_MAX], bpffs[TW_BENCH_PATH_MAX], state[TW_BENCH_PATH_MAX],
+		log[TW_BENCH_PATH_MAX];
+	const char *const agent[] = {files->agent, "--ports", "tap-*,veth-*", "--policy",
+		files->policy, "--max-connections", MAX_CONNECTIONS, "--socket", socket, "--bpffs",
+		bpffs, "--state-dir", state, forwarding ? "--forwarding" : NULL, forwarding, NULL};
+	const char *const forget[] = {"rm", "-rf", bpffs, state, NULL};
+	int e;
+
+	tw_bench_scratch(socket, system->name, ".sock");
+	tw_bench_scratch(state, system->name, ".state");
+	tw_bench_scratch(log, system->name, ".log");
+	snprintf(bpffs, sizeof(bpffs), "%.*s/bpf/%s", (int)(strrchr(log, '/') - log), log,
+		system->name);
+	/* What an agent of an earlier stage left pinned in namespaces that are gone. */
+	e = tw_bench_command(forget, NULL, err);
+	if (e < 0)
+		return e;
+	system->agent = tw_bench_start(agent, log, err);
+	if (system->agent < 0) {
+		e = (int)system->agent;
+		system->agent = 0;
+		return e;
+	}
+	return wait_for_agent(system, socket, log, err);
+}
+
+int tw_bench_start_tapwall(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	return start_agent(system, files, NULL, err);
+}
+
+int tw_bench_start_tapwall_vswitch(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
+{
+	return start_agent(system, files, "vswitch", err);
+}

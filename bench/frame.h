@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* frame.h: frames of the two guests behind the taps.
+ *
+ * A frame is as a virtio guest hands it over: a virtio header, then Ethernet, IPv4 and TCP or UDP
+ * with only the pseudo-header's sum in the checksum field, left to whoever needs the whole one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/net.h"
+
+#define TW_BENCH_ADDRESS_A 0x0a00000bu /* 10.0.0.11 */
+#define TW_BENCH_ADDRESS_B 0x0a000015u /* 10.0.0.21 */
+#define TW_BENCH_VNET_LEN  10	       /* struct virtio_net_hdr */
+#define TW_BENCH_FRAME_MAX 65664
+#define TW_BENCH_GSO_SIZE  1460
+/* As much as fits an IPv4 packet in whole segments: 44 of them. */
+#define TW_BENCH_SUPER_LEN (54 + 44 * TW_BENCH_GSO_SIZE)
+
+struct tw_bench_frame {
+	size_t len; /* with the virtio header */
+	uint8_t data[TW_BENCH_FRAME_MAX];
+};
+
+/* What a frame says; `len` counts from the Ethernet header. */
+struct tw_bench_packet {
+	enum tw_bench_end from;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t sport;
+	uint16_t dport;
+	uint8_t flags; /* TH_*; of TCP, as are seq, ack and gso_size */
+	uint32_t seq;
+	uint32_t ack;
+	size_t len;
+	uint16_t gso_size; /* 0: not a super-frame */
+};
+
+void tw_bench_frame_make(struct tw_bench_frame *frame, const struct tw_bench_packet *packet);
+/* Whether a frame read from a tap (with virtio header) is one of ours, not the bridge's own. */
+bool tw_bench_frame_is_ours(const uint8_t *data, size_t len);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* rules.h: lists of rules as operators have them, in the languages of all systems.
+ *
+ * Why:        what a new connection costs must be asked of rule lists that look like real ones, and
+ *             each system must be asked with the very same list.
+ * What:       a generator with the structure that ClassBench (Taylor and Turner, INFOCOM 2005)
+ *             found in filter sets: few popular networks, with subnets and hosts within them, whose
+ *             prefixes nest; pairs of prefix lengths; the five port classes (any, 0-1023,
+ *             1024-65535, a range, one port); mostly TCP. The seed draws the distributions, too, so
+ *             that no two lists have the same shape. Lists in ClassBench's own format can be read.
+ * Invariants: 1. The first rule that matches decides, and where none does, deny.
+ *             2. The connections that the benchmark opens are decided by the last tenth of the
+ *                list: ten rules, one for each port, spread over it. No earlier rule matches them.
+ *             3. No rule stands twice.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#define TW_BENCH_PORT_OPEN 5432 /* every list allows 5432 … 5441 from a to b */
+#define TW_BENCH_N_OPEN	   10
+#define TW_BENCH_PORT_SHUT 23
+#define TW_BENCH_SPORT_MIN 1024 /* clients' ports */
+
+struct tw_bench_prefix {
+	uint32_t address; /* host order, no bits beyond `len` */
+	uint8_t len;
+};
+
+struct tw_bench_range {
+	uint16_t from;
+	uint16_t to;
+};
+
+struct tw_bench_rule {
+	struct tw_bench_prefix from;
+	struct tw_bench_prefix to;
+	uint8_t protocol;	     /* 0: any; ports are then any, too */
+	struct tw_bench_range sport; /* 0 … 65535 unless TCP or UDP */
+	struct tw_bench_range dport;
+	bool allow;
+};
+
+struct tw_bench_tuple {
+	uint32_t from;
+	uint32_t to;
+	uint8_t protocol;
+	uint16_t sport;
+	uint16_t dport;
+};
+
+struct tw_bench_rules {
+	TW_VEC(struct tw_bench_rule) list;
+	uint64_t seed;
+};
+
+/* Fills an empty `ret` with `n` rules, at least 10 * TW_BENCH_N_OPEN; 0 or -ENOMEM. */
+int tw_bench_rules_generate(struct tw_bench_rules *ret, size_t n, uint64_t seed);
+void tw_bench_rules_done(struct tw_bench_rules *rules);
+
+/* Linear first match, for all other ways to be held against. */
+bool tw_bench_rules_allow(const struct tw_bench_rules *rules, const struct tw_bench_tuple *tuple);
+/* The n-th of a series of tuples between the guests that lie at the edges of rules. */
+struct tw_bench_tuple tw_bench_rules_probe(const struct tw_bench_rules *rules, size_t n);
+
+/* The list as a policy for tapwall, as a ruleset for nft, as flows for `ovs-ofctl add-flows`.
+ * What fails shows in ferror(). */
+void tw_bench_rules_policy(const struct tw_bench_rules *rules, FILE *out);
+void tw_bench_rules_nft(const struct tw_bench_rules *rules, FILE *out);
+void tw_bench_rules_flows(const struct tw_bench_rules *rules, FILE *out);

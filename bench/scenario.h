@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* scenario.h: what is asked of every system. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/system.h"
+
+#define TW_BENCH_METRICS 2
+
+struct tw_bench_metric {
+	const char *name; /* as in results.json */
+	const char *unit;
+};
+
+struct tw_bench_scenario {
+	const char *name; /* as in results.json */
+	struct tw_bench_metric metrics[TW_BENCH_METRICS];
+	/* Sends `n` frames or opens `n` connections: one figure for each metric. */
+	int (*measure)(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
+		size_t n, double ret[static TW_BENCH_METRICS], struct tw_err *err);
+	size_t n_min, n_max; /* of one figure */
+	size_t total_max;    /* of a whole run on one system, for what fills tables; 0: no bound */
+
+	/* Of those that send frames. */
+	size_t frame_len;
+	uint16_t gso_size;
+	bool opens;  /* each frame opens a connection */
+	bool denied; /* by every system that filters */
+};
+
+/* Those that are asked with the policy of bench/policy.yaml. */
+extern const struct tw_bench_scenario tw_bench_scenarios[];
+extern const size_t tw_bench_n_scenarios;
+/* The one that is asked with lists of rules; named `new-connection`. */
+extern const struct tw_bench_scenario tw_bench_scenario_rules;
