@@ -202,6 +202,7 @@ static void on_tick(void *arg, uint32_t events)
 	tw_sweep_tick(&agent->sweep);
 	tw_server_tick(agent->server);
 	tw_events_tick(agent->events);
+	tw_captures_sync(agent->captures);
 	tw_server_pump(agent->server);
 	tw_watch_save(agent);
 	if (agent->retry_ns && now >= agent->retry_ns)
@@ -283,6 +284,8 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 	int ret = tw_events_new(agent, &agent->events, err);
 
 	if (!ret)
+		ret = tw_captures_new(agent, &agent->captures, err);
+	if (!ret)
 		ret = tw_server_new(agent, agent->options->socket, &agent->server, err);
 	if (ret < 0)
 		return ret;
@@ -325,6 +328,7 @@ static void done(struct tw_agent *agent)
 	if (agent->signal_fd >= 0)
 		close(agent->signal_fd);
 	tw_server_free(agent->server);
+	tw_captures_free(agent->captures);
 	tw_events_free(agent->events);
 	tw_netlink_free(agent->netlink);
 	tw_rtnl_free(agent->rtnl);

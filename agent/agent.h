@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "agent/captures.h"
 #include "agent/events.h"
 #include "agent/images.h"
 #include "agent/inforce.h"
@@ -58,6 +59,7 @@ struct tw_agent {
 	struct tw_ports ports;
 	struct tw_journal journal;
 	struct tw_events *events;
+	struct tw_captures *captures;
 	struct tw_sweep sweep;
 	struct tw_latch *latch; /* NULL where netfilter has no bridge family */
 	struct tw_netlink *netlink;

@@ -41,7 +41,7 @@ static int list_new(uint64_t id,
 
 	if (!stream)
 		return -ENOMEM;
-	stream->base = (struct tw_stream){next, list_done, id};
+	stream->base = (struct tw_stream){.next = next, .done = list_done, .id = id};
 	*ret = stream;
 	return 0;
 }

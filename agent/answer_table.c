@@ -41,7 +41,7 @@ static int table_new(struct tw_agent *agent, uint64_t id,
 
 	if (!stream)
 		return -ENOMEM;
-	stream->base = (struct tw_stream){next, table_done, id};
+	stream->base = (struct tw_stream){.next = next, .done = table_done, .id = id};
 	if (tw_walk_init(&stream->walk, tw_kernel_map_fd(agent->kernel, TW_MAP_conns)) < 0) {
 		free(stream);
 		return -ENOMEM;

@@ -25,6 +25,14 @@ static inline double tw_clock_tick_seconds(uint32_t ticks)
 	return (double)((uint64_t)ticks << TW_TICK_SHIFT) / 1e9;
 }
 
+static inline uint64_t tw_clock_unix_ns(uint64_t ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - (tw_clock_ns() - ns);
+}
+
 /* Unix time of a moment of the monotonic clock. */
 static inline double tw_clock_unix(uint64_t ns)
 {

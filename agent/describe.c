@@ -63,7 +63,7 @@ static void describe_ends(const struct tw_agent *agent, const struct tw_key *key
 	ret->to.port = icmp ? 0 : ntohs(from_hi ? key->lo_port : key->hi_port);
 }
 
-static const char *rule_name(const struct tw_agent *agent, uint32_t decision)
+const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision)
 {
 	const char *name = tw_slots_name(&agent->slots, tw_decision_rule(decision));
 
@@ -79,7 +79,7 @@ static Tapwall__V1__Gate *describe_gate(
 		return NULL;
 	tapwall__v1__gate__init(ret);
 	ret->verdict = TEXT(tw_verdict_name(tw_decision_verdict(decision)));
-	ret->rule = TEXT(rule_name(agent, decision));
+	ret->rule = TEXT(tw_describe_rule(agent, decision));
 	return ret;
 }
 
@@ -160,7 +160,7 @@ void tw_describe_event(
 	entry->verdict = TEXT(tw_verdict_name(event->outcome.verdict));
 	entry->reason = TEXT(tw_reason_name(event->outcome.reason));
 	if (event->outcome.decision)
-		entry->rule = TEXT(rule_name(agent, event->outcome.decision));
+		entry->rule = TEXT(tw_describe_rule(agent, event->outcome.decision));
 	if (port) {
 		entry->port = TEXT(port->name);
 		entry->workload = port->vnic ? TEXT(port->vnic->workload) : TEXT("");

@@ -43,5 +43,8 @@ void tw_describe_event(
 /* Whether the event is shown without asking for everything: a denial, or what a rule wants told. */
 bool tw_event_is_notable(const struct tw_event *event);
 
+/* The name of the rule that made a decision. */
+const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision);
+
 /* "52:54:00:…"; `text` holds 18 bytes. */
 const char *tw_mac_format(const uint8_t mac[6], char *text);

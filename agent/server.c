@@ -30,6 +30,7 @@ struct client {
 	size_t sent; /* of out */
 	struct tw_stream *stream;
 	bool waits;	   /* the stream has nothing now */
+	bool stopped;	   /* the stream was asked to end */
 	uint64_t frame_ns; /* when the unfinished request began; 0: there is none */
 	uint64_t moved_ns; /* when bytes last went either way */
 };
@@ -166,6 +167,8 @@ static int watch_events(struct client *client, bool more)
 		events |= EPOLLIN;
 	if (client->out.len || more)
 		events |= EPOLLOUT;
+	if (client->stream && client->stream->stop && !client->stopped)
+		events |= EPOLLRDHUP;
 	if (events == client->events)
 		return 0;
 	client->events = events;
@@ -193,6 +196,13 @@ static int serve(struct client *client)
 	return ret;
 }
 
+static void stop_stream(struct client *client)
+{
+	client->stopped = true;
+	client->waits = false;
+	client->stream->stop(client->stream);
+}
+
 static void on_client(void *arg, uint32_t events)
 {
 	struct client *client = arg;
@@ -203,6 +213,8 @@ static void on_client(void *arg, uint32_t events)
 		ret = -EPIPE;
 	else if (events & EPOLLIN)
 		ret = fill_in(client);
+	else if (events & EPOLLRDHUP && client->stream && client->stream->stop)
+		stop_stream(client);
 	if (ret >= 0)
 		ret = serve(client);
 	if (ret < 0)

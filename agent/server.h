@@ -7,7 +7,8 @@
  * Bounds:     TW_SERVER_CLIENTS clients; TW_SERVER_IN_MAX bytes of unfinished requests in all; a
  *             request must be whole within TW_SERVER_FRAME_NS; a client that takes nothing of its
  *             answer for TW_SERVER_STALL_NS, or asks nothing for TW_SERVER_IDLE_NS, is let go.
- *             A follower of the log may be as slow as it likes: it misses entries and is told.
+ *             A follower of the log may be as slow as it likes: it misses entries and is told; so
+ *             does one who captures.
  */
 #pragma once
 
@@ -41,7 +42,10 @@ struct tw_stream {
 	 * client is let go. */
 	int (*next)(struct tw_stream *stream, struct tw_agent *agent, struct tw_buf *out);
 	void (*done)(struct tw_stream *stream); /* frees the stream too */
-	uint64_t id;				/* of the request */
+	/* The client shut down its sending side: the stream ends soon, but in order. NULL: only
+	 * closing ends it. */
+	void (*stop)(struct tw_stream *stream);
+	uint64_t id; /* of the request */
 };
 
 /* Starts the answer to a request: writes it to `out`, or sets *ret_stream. 0 or a negative errno,

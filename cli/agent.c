@@ -57,6 +57,8 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		return tw_report(TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
 	if (tw_link_send(client, request, &err) < 0)
 		return err.code == -EMSGSIZE ? tw_report_err(&err) : tell_unreachable(&err);
+	if (call->begun)
+		call->begun(call->arg, client);
 	while (!last && !ret) {
 		Tapwall__V1__Response *response = NULL;
 		bool errors;

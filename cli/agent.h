@@ -16,6 +16,8 @@ struct tw_agent_call {
 	bool patient;	    /* a stream: wait for ever between answers */
 	bool may_be_absent; /* says nothing when the agent is not there */
 	tw_agent_answer *answer;
+	/* Called when the request is sent, if set; the client lives until tw_agent_ask() returns. */
+	void (*begun)(void *arg, struct tw_link_client *client);
 	void *arg;
 };
 

@@ -1,255 +1,222 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "cli/capture.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/ethernet.h>
-#include <pcap/pcap.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include "base/alloc.h"
-#include "cli/judge.h"
-#include "cli/pcapng.h"
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/pcapng_write.h"
 #include "cli/report.h"
+#include "cli/style.h"
 
-#define LINKTYPE_RAW 101
-#define NS_PER_S     1000000000ull
-#define PCAPNG_START 0x0a /* of the first block's type, in either byte order */
-/* Year 2262: beyond it nanoseconds do not fit 63 bits. Clocks of broken files stop there. */
-#define TIME_MAX_S 9223372035ll
+#define FILE_MODE 0600 /* what guests say is nobody else's business */
 
-/* Either `pcap`, which owns the file, or `pcapng` and `file`. */
-struct tw_capture {
-	pcap_t *pcap;
-	struct tw_pcapng *pcapng;
-	FILE *file;
-	uint64_t time_ns;
-	uint8_t *room;
-	size_t max;
+struct session {
+	const struct tw_capture_options *options;
+	struct tw_link_client *client;
+	struct tw_pcapng_writer *writer; /* NULL: lines of text, or nothing to write yet */
+	int fd;
+	bool told_ports;
+	uint64_t n_frames;
+	uint64_t lost;
 };
 
-/* How much of a frame stands before the network layer, and which protocol that is. 0, or -1 when
- * it cannot be told. */
-typedef int strip_link(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type);
+/* ---- ending ---- */
 
-static int type_of_ip(const uint8_t *data, size_t len, size_t skip, uint16_t *ret_type)
+static volatile sig_atomic_t agent_fd = -1;
+
+/* The agent sends what is under way and its last response, and that ends the capture. */
+static void on_signal(int sig)
 {
-	if (len <= skip)
-		return -1;
-	if (data[skip] >> 4 != 4 && data[skip] >> 4 != 6)
-		return -1;
-	*ret_type = data[skip] >> 4 == 4 ? ETHERTYPE_IP : ETHERTYPE_IPV6;
-	return 0;
+	shutdown(agent_fd, SHUT_WR);
 }
 
-static int strip_raw(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type)
+static void begun(void *arg, struct tw_link_client *client)
 {
-	*ret_skip = 0;
-	return type_of_ip(data, len, 0, ret_type);
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
+	struct session *session = arg;
+	/* Whoever asks twice does not want to wait. */
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART};
+
+	session->client = client;
+	agent_fd = tw_link_client_fd(client);
+	for (size_t i = 0; i < TW_ARGS_N(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	if (session->options->seconds)
+		alarm(session->options->seconds);
 }
 
-/* LINKTYPE_NULL and LINKTYPE_LOOP: four bytes of address family, whose value for IPv6 differs from
- * system to system, so the IP header tells. */
-static int strip_loopback(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type)
+/* ---- frames ---- */
+
+static int write_frame(struct session *session, const Tapwall__V1__CapturedFrame *frame)
 {
-	*ret_skip = 4;
-	return type_of_ip(data, len, 4, ret_type);
+	char comment[TW_CAPTURE_COMMENT_MAX], description[300];
+	struct tw_err err = {0};
+	const struct tw_pcapng_note note = {
+		.time_ns = frame->time_ns,
+		.interface = frame->port,
+		.description = description,
+		.dir = strcmp(frame->direction, "in") ? TW_DIR_OUT : TW_DIR_IN,
+		.comment = tw_capture_comment(frame, comment),
+		.data = frame->data.data,
+		.len = (uint32_t)frame->data.len,
+		.wire_len = frame->len,
+		.lost = frame->lost_before,
+	};
+
+	snprintf(description, sizeof(description), "%.200s, directions as the workload sees them",
+		frame->workload[0] ? frame->workload : "no workload");
+	return tw_pcapng_write(session->writer, &note, &err) < 0 ? tw_report_err(&err) : TW_EXIT_OK;
 }
 
-static int strip_cooked_at(const uint8_t *data, size_t len, size_t header_len, size_t type_at,
-	size_t *ret_skip, uint16_t *ret_type)
+static int on_frame(struct session *session, const Tapwall__V1__CapturedFrame *frame)
 {
-	uint16_t type_be16;
+	const struct tw_capture_options *options = session->options;
 
-	if (len < header_len)
-		return -1;
-	memcpy(&type_be16, data + type_at, sizeof(type_be16));
-	*ret_skip = header_len;
-	*ret_type = ntohs(type_be16);
-	return *ret_type >= ETHERTYPE_PUP ? 0 : -1;
+	if (options->count && session->n_frames >= options->count)
+		return TW_EXIT_OK;
+	session->n_frames++;
+	if (options->count && session->n_frames == options->count)
+		shutdown(agent_fd, SHUT_WR);
+	if (session->writer)
+		return write_frame(session, frame);
+	if (options->json)
+		return tw_capture_print_json(frame);
+	tw_capture_print(frame);
+	return TW_EXIT_OK;
 }
 
-static int strip_cooked(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type)
+/* Everything that came is shown or in the file before anything more is waited for. */
+static int flush(struct session *session)
 {
-	return strip_cooked_at(data, len, 16, 14, ret_skip, ret_type);
+	struct tw_err err = {0};
+
+	if (tw_link_client_has_more(session->client))
+		return TW_EXIT_OK;
+	if (session->writer)
+		return tw_pcapng_flush(session->writer, &err) < 0 ? tw_report_err(&err)
+								  : TW_EXIT_OK;
+	if (fflush(stdout))
+		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+	return TW_EXIT_OK;
 }
 
-static int strip_cooked2(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type)
+/* Said on stderr, so that it stands in the way of nobody. */
+static void tell_ports(struct session *session, const Tapwall__V1__CaptureState *state)
 {
-	return strip_cooked_at(data, len, 20, 0, ret_skip, ret_type);
-}
+	const char *target = session->options->workload;
 
-static const struct {
-	int link;
-	strip_link *strip; /* NULL: Ethernet */
-} links[] = {
-	{DLT_EN10MB, NULL},
-	{DLT_RAW, strip_raw},
-	{DLT_IPV4, strip_raw},
-	{DLT_IPV6, strip_raw},
-	{DLT_NULL, strip_loopback},
-	{DLT_LOOP, strip_loopback},
-	{DLT_LINUX_SLL, strip_cooked},
-	{DLT_LINUX_SLL2, strip_cooked2},
-};
-
-int tw_capture_take(FILE *file, const char *place, struct tw_capture **ret, struct tw_err *err)
-{
-	tw_auto(tw_capture) struct tw_capture *capture = tw_alloc(sizeof(*capture));
-	char why[PCAP_ERRBUF_SIZE] = "";
-	int first = getc(file);
-
-	if (!capture) {
-		fclose(file);
-		return tw_err_set(err, -ENOMEM, place, NULL, "out of memory");
+	if (!state->n_ports)
+		fprintf(stderr, "tapwall: %s: has no port here now; waiting for one\n", target);
+	else if (session->told_ports || isatty(STDERR_FILENO)) {
+		fprintf(stderr, "tapwall: %s: capturing at", target);
+		for (size_t i = 0; i < state->n_ports; i++)
+			fprintf(stderr, "%s %s", i ? "," : "", state->ports[i]);
+		fputc('\n', stderr);
 	}
-	ungetc(first, file);
-	if (first == PCAPNG_START) {
-		capture->file = file;
-		if (tw_pcapng_new(file, &capture->pcapng) < 0)
-			return tw_err_set(err, -ENOMEM, place, NULL, "out of memory");
-	} else {
-		capture->pcap = pcap_fopen_offline_with_tstamp_precision(
-			file, PCAP_TSTAMP_PRECISION_NANO, why);
-		if (!capture->pcap) {
-			fclose(file);
-			return tw_err_set(err, -EINVAL, place, "give a pcap or pcapng file",
-				"no capture that can be read: %s", why);
-		}
-	}
-	*ret = TW_TAKE_PTR(capture);
-	return 0;
+	session->told_ports = true;
 }
 
-int tw_capture_open(const char *path, struct tw_capture **ret, struct tw_err *err)
+/* Once the agent has agreed: a slip of the pen leaves an older capture of that name alone. */
+static int open_output(struct session *session)
 {
-	FILE *file = strcmp(path, "-") ? fopen(path, "rbe") : fdopen(dup(STDIN_FILENO), "rb");
+	const struct tw_capture_options *options = session->options;
+	uint32_t snap_len = options->snap_len ? options->snap_len : TW_CAPTURE_SNAP_MAX;
+	struct tw_err err = {0};
 
-	if (!file)
-		return tw_err_set(err, -errno, tw_file_label(path), NULL, "cannot read it: %s",
+	if (!options->write || session->writer)
+		return TW_EXIT_OK;
+	if (!strcmp(options->write, "-"))
+		session->fd = dup(STDOUT_FILENO);
+	else
+		session->fd = open(
+			options->write, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+	if (session->fd < 0)
+		return tw_report(TW_EXIT_INTERNAL, options->write, NULL, "cannot write to it: %s",
 			strerror(errno));
-	return tw_capture_take(file, tw_file_label(path), ret, err);
+	if (tw_pcapng_writer_new(session->fd, options->write, snap_len, &session->writer, &err) < 0)
+		return tw_report_err(&err);
+	return TW_EXIT_OK;
 }
 
-void tw_capture_free(struct tw_capture *capture)
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
-	if (!capture)
-		return;
-	if (capture->pcap)
-		pcap_close(capture->pcap);
-	tw_pcapng_free(capture->pcapng);
-	if (capture->file)
-		fclose(capture->file);
-	free(capture->room);
-	free(capture);
-}
+	struct session *session = arg;
+	int code = open_output(session);
 
-static const char *link_name(int link)
-{
-	const char *name = pcap_datalink_val_to_name(link);
-
-	return name ? name : "unknown";
-}
-
-static uint64_t time_of(const struct pcap_pkthdr *header)
-{
-	long long s = header->ts.tv_sec, ns = header->ts.tv_usec;
-
-	s = s < 0 ? 0 : s > TIME_MAX_S ? TIME_MAX_S : s;
-	ns = ns < 0 || ns >= (long long)NS_PER_S ? 0 : ns;
-	return (uint64_t)s * NS_PER_S + (uint64_t)ns;
-}
-
-static int make_room(struct tw_capture *capture, size_t max)
-{
-	uint8_t *room;
-
-	if (max <= capture->max)
-		return 0;
-	room = tw_realloc(capture->room, max);
-	if (!room)
-		return -ENOMEM;
-	capture->room = room;
-	capture->max = max;
-	return 0;
-}
-
-/* The entry of `links` that a link type has, or -1. LINKTYPE_RAW in files is 101, DLT_RAW on
- * this system may be another. */
-static int find_link(int link)
-{
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (links[i].link == (link == LINKTYPE_RAW ? DLT_RAW : link))
-			return (int)i;
-	return -1;
-}
-
-/* Copies a packet behind an Ethernet header of our own, or as it is when it has one. */
-static int take_packet(struct tw_capture *capture, const struct tw_pcapng_packet *packet,
-	struct tw_capture_frame *ret)
-{
-	size_t wire_len = packet->wire_len > packet->len ? packet->wire_len : packet->len;
-	int link = find_link(packet->link);
-	size_t skip = 0, head = 0;
-	uint16_t type = 0;
-
-	if (link < 0)
-		return 0;
-	if (links[link].strip) {
-		if (links[link].strip(packet->data, packet->len, &skip, &type) < 0)
-			return 0;
-		head = ETH_HLEN;
-	}
-	if (make_room(capture, head + packet->len - skip + TW_JUDGE_ROOM) < 0)
-		return -ENOMEM;
-	if (head) {
-		memset(capture->room, 0, ETH_HLEN);
-		capture->room[2 * ETH_ALEN] = (uint8_t)(type >> 8);
-		capture->room[2 * ETH_ALEN + 1] = (uint8_t)type;
-	}
-	memcpy(capture->room + head, packet->data + skip, packet->len - skip);
-	ret->data = capture->room;
-	ret->len = head + packet->len - skip;
-	ret->wire_len = head + wire_len - skip;
-	ret->max = capture->max;
-	ret->made_up = head != 0;
-	ret->unsupported = false;
-	return 0;
-}
-
-static int next_pcap(struct tw_capture *capture, struct tw_pcapng_packet *ret, struct tw_err *err)
-{
-	struct pcap_pkthdr *header;
-	int code = pcap_next_ex(capture->pcap, &header, &ret->data);
-
-	if (code == PCAP_ERROR_BREAK)
-		return 0;
-	if (code != 1)
-		return tw_err_set(err, -EINVAL, NULL, NULL, "the capture is broken: %s",
-			pcap_geterr(capture->pcap));
-	ret->link = pcap_datalink(capture->pcap);
-	ret->time_ns = time_of(header);
-	ret->len = header->caplen;
-	ret->wire_len = header->len;
-	return 1;
-}
-
-int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err)
-{
-	struct tw_capture_frame frame = {.unsupported = true};
-	struct tw_pcapng_packet packet;
-	int code = capture->pcap ? next_pcap(capture, &packet, err)
-				 : tw_pcapng_next(capture->pcapng, &packet, err);
-
-	if (code <= 0)
+	if (code)
 		return code;
-	if (packet.time_ns > capture->time_ns)
-		capture->time_ns = packet.time_ns;
-	if (take_packet(capture, &packet, &frame) < 0)
-		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
-	frame.time_ns = capture->time_ns;
-	frame.link = link_name(packet.link);
-	*ret = frame;
-	return 1;
+	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_FRAME)
+		code = on_frame(session, response->frame);
+	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_CAPTURE) {
+		if (response->capture->lost == session->lost && !response->last)
+			tell_ports(session, response->capture);
+		session->lost = response->capture->lost;
+	}
+	return code ? code : flush(session);
+}
+
+static void tell_end(const struct session *session)
+{
+	const struct tw_capture_options *options = session->options;
+
+	fprintf(stderr, "tapwall: %s: %s frame%s captured", options->workload,
+		tw_human_count(session->n_frames).text, session->n_frames == 1 ? "" : "s");
+	if (options->write)
+		fprintf(stderr, " in %s", strcmp(options->write, "-") ? options->write : "stdout");
+	if (session->lost)
+		fprintf(stderr, "; %s %s not captured: the buffer was full",
+			tw_human_count(session->lost).text, session->lost == 1 ? "was" : "were");
+	fputc('\n', stderr);
+}
+
+/* ---- the verb ---- */
+
+static int run(struct session *session)
+{
+	const struct tw_capture_options *options = session->options;
+	Tapwall__V1__CaptureRequest body = TAPWALL__V1__CAPTURE_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	const struct tw_agent_call call = {.socket = options->socket,
+		.answer = on_answer,
+		.begun = begun,
+		.arg = session,
+		.patient = true};
+	int code;
+
+	body.workload = (char *)options->workload;
+	body.dropped = options->dropped;
+	body.snap_len = options->snap_len;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_CAPTURE;
+	request.capture = &body;
+	code = tw_agent_ask(&call, &request);
+	if (session->client && (!code || session->n_frames))
+		tell_end(session);
+	return code;
+}
+
+int tw_capture_run(const void *values)
+{
+	const struct tw_capture_options *options = values;
+	struct session session = {.options = options, .fd = -1};
+	int code;
+
+	if (options->write && options->json)
+		return tw_report(TW_EXIT_USAGE, "--json", "leave one of them out",
+			"--write already says what to make of the frames");
+	if (options->write && !strcmp(options->write, "-") && isatty(STDOUT_FILENO))
+		return tw_report(TW_EXIT_USAGE, "--write",
+			"name a file, send it to a pipe, or leave --write out",
+			"a capture is no text for a terminal");
+	code = run(&session);
+	tw_pcapng_writer_free(session.writer);
+	if (session.fd >= 0)
+		close(session.fd);
+	return code;
 }

@@ -89,6 +89,17 @@ struct tw_log_options {
 	bool json;
 };
 
+struct tw_capture_options {
+	const char *socket;
+	const char *workload;
+	const char *write; /* NULL: text */
+	bool dropped;
+	uint32_t count;	   /* 0: no limit */
+	uint32_t seconds;  /* 0: no limit */
+	uint32_t snap_len; /* 0: whole frames */
+	bool json;
+};
+
 struct tw_counters_options {
 	const char *socket;
 	bool all;
@@ -109,5 +120,6 @@ int tw_ports_run(const void *values);
 int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);
+int tw_capture_run(const void *values);
 int tw_counters_run(const void *values);
 int tw_version_run(const void *values);

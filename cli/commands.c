@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "cli/cli.h"
+#include "fastpath/abi/types.h"
 #include "link/link.h"
 
 #define SOCKET(options)                                                                           \
@@ -209,6 +210,48 @@ static const struct tw_arg log_args[] = {
 	SOCKET(struct tw_log_options),
 };
 
+static const struct tw_arg capture_args[] = {
+	{.name = "WORKLOAD",
+		.type = TW_ARG_TEXT,
+		.complete = WORKLOADS,
+		.offset = offsetof(struct tw_capture_options, workload),
+		.positional = true,
+		.required = true,
+		.help = "at whose ports; a port's own name will do too"},
+	{.name = "write",
+		.type = TW_ARG_FILE,
+		.letter = 'w',
+		.value = "FILE",
+		.offset = offsetof(struct tw_capture_options, write),
+		.help = "writes whole frames there as pcapng, - to stdout; else a line of text for "
+			"each"},
+	{.name = "dropped",
+		.type = TW_ARG_FLAG,
+		.letter = 'd',
+		.offset = offsetof(struct tw_capture_options, dropped),
+		.help = "only frames that are denied or rejected"},
+	{.name = "count",
+		.type = TW_ARG_U32,
+		.letter = 'n',
+		.value = "N",
+		.offset = offsetof(struct tw_capture_options, count),
+		.help = "ends after so many frames, 0 for never"},
+	{.name = "seconds",
+		.type = TW_ARG_U32,
+		.value = "N",
+		.offset = offsetof(struct tw_capture_options, seconds),
+		.help = "ends after so many seconds, 0 for never"},
+	{.name = "snaplen",
+		.type = TW_ARG_U32,
+		.letter = 's',
+		.value = "N",
+		.max = TW_CAPTURE_SNAP_MAX,
+		.offset = offsetof(struct tw_capture_options, snap_len),
+		.help = "takes so many bytes of a frame, 0 for all"},
+	JSON(struct tw_capture_options, "one object per frame, without its payload"),
+	SOCKET(struct tw_capture_options),
+};
+
 static const struct tw_arg counters_args[] = {
 	{.name = "all",
 		.type = TW_ARG_FLAG,
@@ -258,6 +301,13 @@ static const struct tw_args_example flows_examples[] = {
 static const struct tw_args_example log_examples[] = {
 	{"tapwall log --follow", "watches what is denied"},
 	{"tapwall log --follow --all --workload web-1", "watches everything web-1 does"},
+};
+
+static const struct tw_args_example capture_examples[] = {
+	{"tapwall capture web-1 --dropped", "what of web-1's traffic is not let through, and why"},
+	{"tapwall capture web-1 -w web-1.pcapng",
+		"for later; comments hold verdict, reason and rule"},
+	{"tapwall capture db-1 -w - | tcpdump -nr -", "for a program that reads captures"},
 };
 
 #define COMMAND(verb, ...)                                                                 \
@@ -366,6 +416,23 @@ static const struct tw_args_command commands[] = {
 			"_rule_, _workload_, _port_, _direction_, _proto_, _from_, _to_, _src_mac_, "
 			"_dst_mac_, _ethertype_, _vlan_, _len_, _packets_, _bytes_, _age_s_, "
 			"_state_ and _lost_before_."),
+	COMMAND(capture, EXAMPLES(capture),
+		.summary = "frames at a workload's ports, with verdict and reason",
+		.description =
+			"Frames are shown as they were judged, before anything was changed in them; "
+			"out left the workload, in was on its way to it. One that goes straight "
+			"from one port to another is shown at both. Nothing waits for a capture: "
+			"frames that find no room on their way to it are counted, and told.\n\n"
+			"A capture ends with Ctrl-C, after *--count* frames or *--seconds*, or when "
+			"whoever asked for it goes away, and costs nothing when there is none. It "
+			"follows its workload when ports come and go.\n\n"
+			"In a file each packet has a comment such as _verdict=deny reason=policy "
+			"rule=no-telnet direction=out stage=classify workload=web-1_, interfaces "
+			"are called after the ports, and packets are inbound or outbound as the "
+			"workload sees them. The file is whole at every moment.\n\n"
+			"With *--json*: _time_, _port_, _workload_, _direction_, _verdict_, _reason_, "
+			"_rule_, _stage_, _len_, _proto_, _from_, _to_, _tcp_flags_, _src_mac_, "
+			"_dst_mac_, _ethertype_ and _lost_before_; of ICMP also _type_ and _code_."),
 	COMMAND(counters, .summary = "frames by the reason of their verdict",
 		.description =
 			"Every frame is counted under one reason, which is also what *log* and "

@@ -17,6 +17,7 @@
 #define ARP_LEN	     28
 #define IP4_LEN	     20
 #define IP6_LEN	     40
+#define TCP_FLAGS_AT 13
 #define IP4_FRAGMENT 0x1fff /* fragment offset, RFC 791 §3.1 */
 
 static uint16_t read_be16(const uint8_t *at)
@@ -64,6 +65,8 @@ static void read_transport(const uint8_t *at, size_t len, struct tw_glance *glan
 		glance->port[TW_DIR_OUT] = read_be16(at);
 		glance->port[TW_DIR_IN] = read_be16(at + 2);
 		glance->has_ports = true;
+		if (glance->proto == IPPROTO_TCP && len > TCP_FLAGS_AT)
+			glance->tcp_flags = at[TCP_FLAGS_AT];
 	} else if (tw_proto_is_icmp(glance->proto) && len >= 2) {
 		glance->icmp_type = read_be16(at);
 		glance->has_ports = true;
@@ -120,6 +123,18 @@ void tw_glance_ends(const struct tw_glance *glance, const struct tw_policy *poli
 		if (!ret[d] && glance->has_addrs)
 			ret[d] = tw_policy_find_owner(policy, &glance->addr[d]);
 	}
+}
+
+struct tw_glance_flags tw_glance_tcp_flags(const struct tw_glance *glance)
+{
+	static const char letters[] = "FSRPAUEC";
+	struct tw_glance_flags ret = {{0}};
+	size_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		if (glance->tcp_flags >> i & 1)
+			ret.text[n++] = letters[i];
+	return ret;
 }
 
 static void put_addr(const struct tw_glance *glance, enum tw_dir end, char *text, size_t max)

@@ -26,7 +26,14 @@ struct tw_glance {
 	bool has_ports; /* or, for ICMP, type and code */
 	uint16_t port[TW_DIR__MAX];
 	uint16_t icmp_type;
+	uint8_t tcp_flags; /* 0: none, or not TCP */
 };
+
+struct tw_glance_flags {
+	char text[9];
+};
+/* "SA": the TCP flags by their first letters, FSRPAUEC. */
+struct tw_glance_flags tw_glance_tcp_flags(const struct tw_glance *glance);
 
 void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret);
 

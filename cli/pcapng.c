@@ -17,11 +17,16 @@
 #define NS_PER_S      1000000000ull
 
 #define OPTION_END	0
+#define OPTION_COMMENT	1
+#define OPTION_IF_NAME	2
 #define OPTION_TSRESOL	9
 #define OPTION_TSOFFSET 14
+#define OPTION_FLAGS	2 /* of a packet */
+#define OPTION_LOST	4
 #define TSRESOL_DEFAULT 6 /* 10^-6 s */
 #define TSRESOL_BINARY	0x80
-#define OPTIONS_MAX	4096 /* read of one interface; comments beyond are passed over */
+#define OPTIONS_MAX	4096 /* read of one block; comments beyond are passed over */
+#define NAME_MAX_LEN	63   /* of an interface */
 
 enum block_type {
 	BLOCK_INTERFACE = 1,
@@ -36,12 +41,14 @@ struct interface {
 	uint32_t snap_len;  /* 0: no limit */
 	uint8_t resolution; /* if_tsresol */
 	int64_t offset_s;
+	char name[NAME_MAX_LEN + 1];
 };
 
 struct tw_pcapng {
 	FILE *file;
 	bool swapped;			     /* the section's byte order is not ours */
 	TW_VEC(struct interface) interfaces; /* of the section */
+	char comment[TW_PCAPNG_COMMENT_MAX + 1];
 	uint8_t data[TW_PCAPNG_PACKET_MAX];
 };
 
@@ -125,52 +132,122 @@ static int read_section(
 	return 0;
 }
 
-static void read_options(
-	const struct tw_pcapng *reader, const uint8_t *at, size_t len, struct interface *interface)
+struct option {
+	uint16_t code;
+	uint16_t len;
+	const uint8_t *value;
+};
+
+/* Takes the next option off a list; false at its end. */
+static bool next_option(
+	const struct tw_pcapng *reader, const uint8_t **at, size_t *left, struct option *ret)
 {
-	while (len >= 4) {
-		uint16_t code = get16(reader, at), size = get16(reader, at + 2);
-		size_t padded = ((size_t)size + 3) & ~(size_t)3;
+	size_t padded;
 
-		at += 4;
-		len -= 4;
-		if (code == OPTION_END || padded > len)
-			return;
-		if (code == OPTION_TSRESOL && size >= 1)
-			interface->resolution = at[0];
-		if (code == OPTION_TSOFFSET && size >= 8) {
-			uint64_t low = get32(reader, at + (reader->swapped ? 4 : 0));
-			uint64_t high = get32(reader, at + (reader->swapped ? 0 : 4));
+	if (*left < 4)
+		return false;
+	*ret = (struct option){get16(reader, *at), get16(reader, *at + 2), *at + 4};
+	padded = ((size_t)ret->len + 3) & ~(size_t)3;
+	if (ret->code == OPTION_END || padded > *left - 4)
+		return false;
+	*at += 4 + padded;
+	*left -= 4 + padded;
+	return true;
+}
 
-			interface->offset_s = (int64_t)(high << 32 | low);
-		}
-		at += padded;
-		len -= padded;
-	}
+static uint64_t get64(const struct tw_pcapng *reader, const uint8_t *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return reader->swapped ? bswap_64(value) : value;
+}
+
+static void take_text(const struct option *option, char *to, size_t max)
+{
+	size_t len = option->len < max ? option->len : max;
+
+	memcpy(to, option->value, len);
+	to[len] = '\0';
+}
+
+/* Reads the options of the block at hand, as far as OPTIONS_MAX; returns how many bytes of them. */
+static long read_options(
+	struct tw_pcapng *reader, uint8_t *options, uint32_t *left, struct tw_err *err)
+{
+	size_t len = *left - BLOCK_TAIL;
+
+	if (len > OPTIONS_MAX)
+		len = OPTIONS_MAX;
+	if (read_exact(reader, options, len, err) < 0)
+		return -EINVAL;
+	*left -= (uint32_t)len;
+	return (long)len;
 }
 
 static int read_interface(struct tw_pcapng *reader, uint32_t *left, struct tw_err *err)
 {
 	struct interface interface = {.resolution = TSRESOL_DEFAULT};
 	uint8_t fixed[8], options[OPTIONS_MAX];
+	const uint8_t *at = options;
+	struct option option;
 	size_t options_len;
+	long len;
 
 	if (*left < sizeof(fixed) + BLOCK_TAIL)
 		return broken(err, "a block with an impossible length");
 	if (reader->interfaces.n >= TW_PCAPNG_INTERFACES_MAX)
 		return broken(err, "too many interfaces");
-	options_len = *left - sizeof(fixed) - BLOCK_TAIL;
-	if (options_len > sizeof(options))
-		options_len = sizeof(options);
-	if (read_exact(reader, fixed, sizeof(fixed), err) < 0 ||
-		read_exact(reader, options, options_len, err) < 0)
+	if (read_exact(reader, fixed, sizeof(fixed), err) < 0)
 		return -EINVAL;
-	*left -= (uint32_t)(sizeof(fixed) + options_len);
+	*left -= (uint32_t)sizeof(fixed);
+	len = read_options(reader, options, left, err);
+	if (len < 0)
+		return -EINVAL;
+	options_len = (size_t)len;
 	interface.link = get16(reader, fixed);
 	interface.snap_len = get32(reader, fixed + 4);
-	read_options(reader, options, options_len, &interface);
+	while (next_option(reader, &at, &options_len, &option)) {
+		if (option.code == OPTION_IF_NAME)
+			take_text(&option, interface.name, NAME_MAX_LEN);
+		if (option.code == OPTION_TSRESOL && option.len >= 1)
+			interface.resolution = option.value[0];
+		if (option.code == OPTION_TSOFFSET && option.len >= 8)
+			interface.offset_s = (int64_t)get64(reader, option.value);
+	}
 	if (tw_vec_push(&reader->interfaces, interface) < 0)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
+	return 0;
+}
+
+/* What stands behind the data of an enhanced packet block. */
+static int read_notes(
+	struct tw_pcapng *reader, uint32_t *left, struct tw_pcapng_packet *ret, struct tw_err *err)
+{
+	uint32_t padding = -ret->len & 3;
+	uint8_t options[OPTIONS_MAX];
+	const uint8_t *at = options;
+	struct option option;
+	size_t options_len;
+	long len;
+
+	if (*left < padding + BLOCK_TAIL)
+		return 0;
+	if (skip(reader, padding, err) < 0)
+		return -EINVAL;
+	*left -= padding;
+	len = read_options(reader, options, left, err);
+	if (len < 0)
+		return -EINVAL;
+	options_len = (size_t)len;
+	while (next_option(reader, &at, &options_len, &option)) {
+		if (option.code == OPTION_COMMENT && !reader->comment[0])
+			take_text(&option, reader->comment, TW_PCAPNG_COMMENT_MAX);
+		if (option.code == OPTION_FLAGS && option.len >= 4)
+			ret->flags = get32(reader, option.value);
+		if (option.code == OPTION_LOST && option.len >= 8)
+			ret->lost = get64(reader, option.value);
+	}
 	return 0;
 }
 
@@ -194,8 +271,8 @@ static int read_packet(struct tw_pcapng *reader, uint32_t type, uint32_t *left,
 	struct tw_pcapng_packet *ret, struct tw_err *err)
 {
 	uint32_t fixed_len = type == BLOCK_SIMPLE ? 4 : FIXED_MAX, interface = 0;
-	const struct interface *from;
 	uint8_t fixed[FIXED_MAX];
+	struct interface *from;
 
 	if (*left < fixed_len + BLOCK_TAIL)
 		return broken(err, "a block with an impossible length");
@@ -209,8 +286,9 @@ static int read_packet(struct tw_pcapng *reader, uint32_t type, uint32_t *left,
 	if (interface >= reader->interfaces.n)
 		return broken(err, "a packet of an interface that was not described");
 	from = &reader->interfaces.at[interface];
-	ret->link = from->link;
-	ret->time_ns = 0;
+	reader->comment[0] = '\0';
+	*ret = (struct tw_pcapng_packet){
+		.link = from->link, .interface = from->name, .comment = reader->comment};
 	if (type == BLOCK_SIMPLE) {
 		ret->wire_len = ret->len = get32(reader, fixed);
 		if (from->snap_len && ret->len > from->snap_len)
@@ -229,7 +307,7 @@ static int read_packet(struct tw_pcapng *reader, uint32_t type, uint32_t *left,
 		return -EINVAL;
 	*left -= ret->len;
 	ret->data = reader->data;
-	return 0;
+	return type == BLOCK_ENHANCED ? read_notes(reader, left, ret, err) : 0;
 }
 
 /* One block: 1 when it held a packet, 0 when it did not. */

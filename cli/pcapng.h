@@ -18,6 +18,7 @@
 
 #define TW_PCAPNG_PACKET_MAX	 262144 /* as libpcap's MAXIMUM_SNAPLEN */
 #define TW_PCAPNG_INTERFACES_MAX 65536
+#define TW_PCAPNG_COMMENT_MAX	 1024
 
 struct tw_pcapng;
 
@@ -27,6 +28,10 @@ struct tw_pcapng_packet {
 	const uint8_t *data; /* the reader's memory, until the next call */
 	uint32_t len;
 	uint32_t wire_len;
+	const char *interface; /* its name; "" when the file does not say */
+	const char *comment;   /* the first one, "" without; cut at TW_PCAPNG_COMMENT_MAX */
+	uint32_t flags;	       /* epb_flags: the low two bits are 1 inbound, 2 outbound */
+	uint64_t lost;	       /* epb_dropcount */
 };
 
 /* Reads from `file`, at whose start a section begins; the caller keeps it open and closes it. 0 or

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cli/capture.h"
+#include "cli/capture_read.h"
 #include "cli/cli.h"
 #include "cli/frame.h"
 #include "cli/glance.h"

@@ -62,6 +62,16 @@ void tw_link_client_free(struct tw_link_client *client)
 	free(client);
 }
 
+bool tw_link_client_has_more(const struct tw_link_client *client)
+{
+	const uint8_t *body;
+	size_t body_len;
+
+	return client->in.len > client->start &&
+	       tw_link_frame((const uint8_t *)client->in.data + client->start,
+		       client->in.len - client->start, &body, &body_len) > 0;
+}
+
 int tw_link_client_fd(const struct tw_link_client *client)
 {
 	return client->fd;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,4 +44,6 @@ int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, s
 /* The next response; the caller frees it with tapwall__v1__response__free_unpacked(r, NULL).
  * -EPIPE when the agent closed. A response with `error` set is returned as any other. */
 int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err);
+/* Whether a response is here already, so that receiving it will not wait. */
+bool tw_link_client_has_more(const struct tw_link_client *client);
 int tw_link_client_fd(const struct tw_link_client *client);

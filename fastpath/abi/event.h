@@ -35,4 +35,19 @@ struct tw_event {
 	__u32 len; /* bytes of the frame */
 };
 
+/* One captured frame, in the ring buffer of its port: this head, then `cap_len` bytes of the frame
+ * as it was judged, before anything was changed in it; the rest of the record is undefined. */
+struct tw_captured {
+	__u64 time_ns; /* monotonic */
+	__u32 ifindex; /* port where it was seen */
+	__u32 len;     /* bytes of the frame */
+	__u32 cap_len;
+	__u16 port_id;
+	__u16 vlan_tci;	  /* host order; of a tag kept outside the frame */
+	__be16 vlan_type; /* its TPID; 0: there is none */
+	__u16 pad[3];
+	struct tw_outcome outcome;
+};
+
+_Static_assert(sizeof(struct tw_captured) % 8 == 0, "ring buffer records are 8-aligned");
 _Static_assert(sizeof(struct tw_event) % 8 == 0, "ring buffer records are 8-aligned");

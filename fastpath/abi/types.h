@@ -245,8 +245,8 @@ struct tw_config {
 	__u32 reply_rate; /* refusals sent (RST, unreachable) per second and port */
 	__u32 reply_burst;
 	__u32 cut_through; /* 1: approved frames go straight into the far port; 0: to the vSwitch */
-	__u32 pad;
-	__u64 now_ns; /* the clock, in programs loaded for tests; unused otherwise */
+	__u32 capturing;   /* 1: `captures` says at which ports; 0: nobody looks there */
+	__u64 now_ns;	   /* the clock, in programs loaded for tests; unused otherwise */
 };
 
 struct tw_rule_count {
@@ -285,6 +285,18 @@ struct tw_bucket {
 	__u32 pad;
 };
 
+/* What is wanted of the frames at a port whose interface is in `captures`. */
+struct tw_capture_want {
+	__u32 snap_len; /* bytes of a frame that are copied, at most TW_CAPTURE_SNAP_MAX */
+	__u32 flags;	/* TW_CAPTURE_F_* */
+	__u64 lost;	/* frames that found no room in the port's ring buffer */
+};
+
+#define TW_CAPTURE_F_REFUSED 0x01 /* only frames that are denied or rejected */
+
+#define TW_CAPTURE_PORTS    64	  /* captured at once */
+#define TW_CAPTURE_SNAP_MAX 65600 /* a super-frame of 64 KiB with Ethernet header and tags */
+
 /* How the path ended for one frame, as event, trace and native result all tell it. */
 struct tw_outcome {
 	__u8 verdict;		 /* enum tw_verdict: allow, deny or reject */
@@ -304,6 +316,7 @@ _Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
 _Static_assert(sizeof(struct tw_conn) == 88, "conns value is pinned");
 _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
+_Static_assert(sizeof(struct tw_capture_want) == 16, "captures value is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");
 _Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");
 _Static_assert(TW_R__MAX <= TW_REASON_COUNTERS / TW_DIR__MAX, "reasons fit their counters");

@@ -49,5 +49,8 @@ void tw_kernel_close_object(struct tw_kernel *kernel);
 int tw_kernel_ports_init(struct tw_kernel *kernel);
 void tw_kernel_ports_done(struct tw_kernel_ports *ports);
 
+/* Sets one word of struct tw_config, `offset` bytes from its start, at once for every CPU. */
+int tw_kernel_store_setting(struct tw_kernel *kernel, size_t offset, uint32_t value);
+
 /* Keeps libbpf from writing to stderr. */
 void tw_kernel_silence(void);

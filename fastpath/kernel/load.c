@@ -28,6 +28,7 @@ static const char *const map_names[] = {
 #undef TW_MAP
 	[TW_MAP_images] = "images",
 	[TW_MAP_events] = "events",
+	[TW_MAP_captured] = "captured",
 };
 _Static_assert(sizeof(map_names) / sizeof(map_names[0]) == TW_MAP__MAX, "every map has a name");
 

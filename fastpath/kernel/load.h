@@ -29,6 +29,7 @@ enum tw_map {
 #undef TW_MAP
 	TW_MAP_images,
 	TW_MAP_events,
+	TW_MAP_captured,
 	TW_MAP__MAX
 };
 
@@ -102,6 +103,17 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
 /* Makes `epoch` the one in force for every port at once, then waits until no packet is judged by
  * the one before. */
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);
+
+/* Captures: from now on frames at the interface go into a ring buffer of their own, of struct
+ * tw_captured. `ring_bytes` is a power of two and a multiple of the page size; the memory is held
+ * while the capture lasts. *ret_ring_fd is the caller's. */
+int tw_kernel_capture_start(struct tw_kernel *kernel, uint32_t ifindex,
+	const struct tw_capture_want *want, uint32_t ring_bytes, int *ret_ring_fd);
+int tw_kernel_capture_set(
+	struct tw_kernel *kernel, uint32_t ifindex, const struct tw_capture_want *want);
+int tw_kernel_capture_get(struct tw_kernel *kernel, uint32_t ifindex, struct tw_capture_want *ret);
+void tw_kernel_capture_stop(struct tw_kernel *kernel, uint32_t ifindex);
+void tw_kernel_capture_clear(struct tw_kernel *kernel); /* stops all */
 
 /* Detaches everything pinned under `bpffs`, in this network namespace, and removes the pins. */
 int tw_kernel_release(const char *bpffs, struct tw_err *err);

@@ -3,6 +3,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -141,16 +142,23 @@ static int wait_for_packets(struct tw_kernel *kernel)
 }
 
 /* One store of one aligned word: an update by the system call would copy bytes. */
-int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch)
+int tw_kernel_store_setting(struct tw_kernel *kernel, size_t offset, uint32_t value)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	struct tw_config *config;
+	char *config;
 
 	config = mmap(
 		NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->map_fd[TW_MAP_config], 0);
 	if (config == MAP_FAILED)
 		return -errno;
-	__atomic_store_n(&config->epoch, epoch, __ATOMIC_SEQ_CST);
+	__atomic_store_n((uint32_t *)(config + offset), value, __ATOMIC_SEQ_CST);
 	munmap(config, page);
-	return wait_for_packets(kernel);
+	return 0;
+}
+
+int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch)
+{
+	int code = tw_kernel_store_setting(kernel, offsetof(struct tw_config, epoch), epoch);
+
+	return code ? code : wait_for_packets(kernel);
 }

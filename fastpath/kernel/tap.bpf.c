@@ -46,6 +46,19 @@ struct {
 	__uint(max_entries, TW_EVENTS_BYTES);
 } events SEC(".maps");
 
+/* The size of what is put in is the agent's to choose. */
+struct captured_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, TW_CAPTURE_PORTS);
+	__type(key, __u32);
+	__array(values, struct captured_ring);
+} captured SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -137,6 +150,52 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 	bpf_spin_unlock(&set->lock);
 }
 
+/* Records have a size that the verifier knows: the smallest of a few that the frame fits in. As with
+ * events, the reader looks by itself; it is woken when a quarter of the buffer is taken. */
+tw_inline long capture_into(
+	void *ring, struct __sk_buff *skb, const struct tw_captured *head, const __u32 room)
+{
+	__u64 ahead = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) -
+		      bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4;
+	struct tw_captured *record = bpf_ringbuf_reserve(ring, sizeof(*head) + room, 0);
+	__u32 len = head->cap_len;
+
+	if (!record)
+		return -1;
+	*record = *head;
+	TW_OPAQUE(len);
+	if (len > room)
+		len = room;
+	TW_OPAQUE(len);
+	if (len > 0 && bpf_skb_load_bytes(skb, 0, record + 1, len)) {
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		return -1;
+	}
+	bpf_ringbuf_submit(
+		record, ahead < 2 * TW_CAPTURE_SNAP_MAX ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *head)
+{
+	void *ring = bpf_map_lookup_elem(&captured, &head->ifindex);
+	struct __sk_buff *skb = f->target;
+
+	if (!ring)
+		return -1;
+	if (skb->vlan_present) {
+		head->vlan_tci = (__u16)skb->vlan_tci;
+		head->vlan_type = (__be16)skb->vlan_proto;
+	}
+	if (head->cap_len <= 160)
+		return capture_into(ring, skb, head, 160);
+	if (head->cap_len <= 1536)
+		return capture_into(ring, skb, head, 1536);
+	if (head->cap_len <= 9216)
+		return capture_into(ring, skb, head, 9216);
+	return capture_into(ring, skb, head, TW_CAPTURE_SNAP_MAX);
+}
+
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 {
 	struct __sk_buff *skb = f->target;
@@ -204,6 +263,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end);
 __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
 __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
+__noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
@@ -219,6 +279,11 @@ tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id)
 {
 	return (enum tw_reason)fragment(f->target, f->ifindex, port_id);
+}
+
+tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id)
+{
+	capture(f->target, ifindex, port_id);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -289,6 +354,22 @@ __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 		return TW_R_FRAG_ORPHAN;
 	f.now_ns = now(c);
 	return tw_path_fragment(&f, c, port_id);
+}
+
+/* The clock of the path is coarse; here people look at the time between two frames. */
+__noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	f.ifindex = ifindex;
+	if (!tw_test_mode)
+		f.now_ns = bpf_ktime_get_ns();
+	tw_path_capture(&f, port_id);
+	return 0;
 }
 
 /* The tc action that sends the refusal off; 0 when there is none. */

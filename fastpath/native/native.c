@@ -30,6 +30,8 @@ struct tw_native {
 	struct tw_sheet sheet;
 	void (*on_event)(void *arg, const struct tw_event *event);
 	void *event_arg;
+	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data);
+	void *capture_arg;
 };
 
 /* One frame under way: the head in aligned memory, as the path asks for it. */
@@ -165,6 +167,23 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 {
 }
 
+tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *head)
+{
+	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
+	struct tw_native *native = native_of(f);
+
+	if (!native->on_capture)
+		return -1;
+	if (head->cap_len > frame->len)
+		head->cap_len = (uint32_t)frame->len;
+	if (f->has_vlan) {
+		head->vlan_tci = f->vlan_tci;
+		head->vlan_type = tw_be16(TW_ETH_8021Q);
+	}
+	native->on_capture(native->capture_arg, head, frame->data);
+	return 0;
+}
+
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 {
 	((struct run *)f->target)->frame->mark = mark;
@@ -246,6 +265,14 @@ tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id)
 {
 	return tw_path_fragment(f, native_of(f)->settings, port_id);
+}
+
+tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id)
+{
+	struct tw_frame there = *f;
+
+	there.ifindex = ifindex;
+	tw_path_capture(&there, port_id);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -443,6 +470,23 @@ void tw_native_on_event(struct tw_native *native,
 {
 	native->on_event = on_event;
 	native->event_arg = arg;
+}
+
+void tw_native_on_capture(struct tw_native *native,
+	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data),
+	void *arg)
+{
+	native->on_capture = on_capture;
+	native->capture_arg = arg;
+}
+
+int tw_native_capture(
+	struct tw_native *native, uint32_t ifindex, const struct tw_capture_want *capture)
+{
+	if (!capture)
+		return tw_table_delete(&native->captures, &ifindex);
+	native->settings->capturing = 1;
+	return tw_table_update(&native->captures, &ifindex, capture, 0);
 }
 
 uint64_t tw_native_reason_count(

@@ -77,6 +77,14 @@ void tw_native_each_conn(const struct tw_native *native,
 /* Called for every event while set. */
 void tw_native_on_event(struct tw_native *native,
 	void (*on_event)(void *arg, const struct tw_event *event), void *arg);
+/* Called for every captured frame while set, with its head and head->cap_len bytes of it; while not
+ * set, there is no room for any. */
+void tw_native_on_capture(struct tw_native *native,
+	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data),
+	void *arg);
+/* Captures at a port; `capture` NULL ends that. 0, -ENOENT, -E2BIG or -ENOMEM. */
+int tw_native_capture(
+	struct tw_native *native, uint32_t ifindex, const struct tw_capture_want *capture);
 uint64_t tw_native_reason_count(
 	const struct tw_native *native, enum tw_reason reason, enum tw_dir dir);
 const struct tw_rule_count *tw_native_rule_count(const struct tw_native *native, uint32_t slot);

@@ -12,7 +12,8 @@
  *             2. A frame is judged in one policy epoch at both ends: its mark carries it.
  *             3. A connection is decided by its first packet, and again at its first packet in a
  *                newer epoch.
- * Bounds:     no loop but those of the stages; at most 16 map lookups and 2 updates a frame.
+ * Bounds:     no loop but those of the stages; at most 16 map lookups and 2 updates a frame, and
+ *             4 lookups more while somebody captures.
  * Callers:    kernel/tap.bpf.c and native/native.c, after they define what port.h asks for.
  */
 #pragma once
@@ -266,6 +267,14 @@ tw_inline void tw_path_tell(
 
 	if (sheet)
 		tw_tell(f, config, sheet, port_id, kind);
+}
+
+tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
+{
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (sheet)
+		tw_capture(f, &sheet->outcome, port_id);
 }
 
 tw_inline void tw_path_refuse(

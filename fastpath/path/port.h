@@ -60,6 +60,10 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set);
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f);
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event);
 
+/* ---- captures: copies a frame, head->cap_len bytes of it, behind its head to whoever captures at
+ * head->ifindex; fills in the tag kept outside the frame. 0, or negative: no room ---- */
+tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *head);
+
 /* ---- actions on a frame; 0 or negative ---- */
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark);
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len); /* drops super-frame state */
@@ -81,6 +85,7 @@ struct tw_sheet;
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end);
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
+tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* report.h: counts what became of a frame, and tells user space what is worth telling.
  *
- * Invariants: 1. Never blocks, never decides.
+ * Invariants: 1. Never blocks, never decides; the frame is still as it was judged.
  *             2. Every frame is counted under one reason; what is not told is counted too.
  *             3. A port that is flooded with denials costs its own events only.
  * Bounds:     lookups in `reasons`, `port_counts`, `rules`, and `buckets` on denial.
  */
 #pragma once
 
+#include "fastpath/path/capture.h"
 #include "fastpath/path/forward.h"
 
 /* Why `rules` counts packets at each end: a rule's bytes are those that passed its gate. */
@@ -122,6 +123,8 @@ tw_inline void tw_report(const struct tw_frame *f, const struct tw_scope *s,
 		tw_count_rule(f, o->decision, flow->decided);
 	if (kind >= 0 && !s->quiet)
 		tw_apart_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
+	if (s->config->capturing)
+		tw_apart_capture(f, f->ifindex, s->port ? s->port->id : 0);
 }
 
 /* What the far end would report, had the frame come there through the vSwitch. The outcome becomes
@@ -137,6 +140,8 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	tw_count_rule(f, flow->far_decision, flow->far_decided);
 	if (flow->far_opened && !flow->related)
 		tw_apart_tell(f, s->far_ifindex, s->far->id, TW_EVENT_OPEN);
+	if (s->config->capturing)
+		tw_apart_capture(f, s->far_ifindex, s->far->id);
 	o->dir = TW_DIR_OUT;
 	o->decision = flow->decision;
 }

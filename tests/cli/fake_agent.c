@@ -366,6 +366,68 @@ static void tell_log(struct teller *teller)
 	tell_entry(teller, &strange, true);
 }
 
+static void tell_frame(struct teller *teller, Tapwall__V1__CapturedFrame *frame)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_FRAME;
+	response.frame = frame;
+	send_response(teller, &response, false);
+}
+
+static void tell_capture_state(struct teller *teller, size_t n_ports, uint64_t lost, bool last)
+{
+	Tapwall__V1__CaptureState state = TAPWALL__V1__CAPTURE_STATE__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	char *ports[] = {"tap-web1"};
+
+	state.ports = ports;
+	state.n_ports = n_ports;
+	state.lost = lost;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_CAPTURE;
+	response.capture = &state;
+	send_response(teller, &response, last);
+}
+
+/* A SYN of web-1 to db-1's telnet, and an ARP request that reaches web-1. */
+static void tell_capture(struct teller *teller)
+{
+	static uint8_t syn[] = "\x52\x54\0\0\0\x02\x52\x54\0\0\0\x01\x08\0"
+			       "\x45\0\0\x28\0\0\0\0\x40\x06\0\0\x0a\0\0\x0b\x0a\0\0\x15"
+			       "\x9c\x40\0\x17\0\0\0\0\0\0\0\0\x50\x02\xff\xff\0\0\0";
+	static uint8_t arp[] = "\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\x02\x08\x06"
+			       "\0\x01\x08\0\x06\x04\0\x01\x52\x54\0\0\0\x02\x0a\0\0\x15"
+			       "\0\0\0\0\0\0\x0a\0\0\x0b";
+	Tapwall__V1__CapturedFrame refused = TAPWALL__V1__CAPTURED_FRAME__INIT, query = refused;
+
+	refused.time_ns = 1700000000250001000;
+	refused.port = query.port = "tap-web1";
+	refused.workload = query.workload = "web-1";
+	refused.direction = "out";
+	refused.verdict = "reject";
+	refused.reason = "policy";
+	refused.rule = "no-telnet";
+	refused.stage = "classify";
+	refused.data.data = syn;
+	refused.data.len = sizeof(syn);
+	refused.len = 54;
+	query.time_ns = 1700000001000000000;
+	query.direction = "in";
+	query.verdict = "allow";
+	query.reason = "neighbour";
+	query.stage = "guard";
+	query.data.data = arp;
+	query.data.len = sizeof(arp) - 1;
+	query.len = 60;
+	query.lost_before = 3;
+	tell_capture_state(teller, !teller->empty, 0, false);
+	if (!teller->empty) {
+		tell_frame(teller, &refused);
+		tell_frame(teller, &query);
+	}
+	tell_capture_state(teller, !teller->empty, teller->empty ? 0 : 3, true);
+}
+
 static void tell_refusal(struct teller *teller)
 {
 	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
@@ -416,6 +478,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,
 		[TAPWALL__V1__REQUEST__BODY_COUNTERS] = tell_counters,
 		[TAPWALL__V1__REQUEST__BODY_LOG] = tell_log,
+		[TAPWALL__V1__REQUEST__BODY_CAPTURE] = tell_capture,
 	};
 
 	teller->id = request->id;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/capture.h"
+#include "cli/capture_read.h"
 #include "cli/glance.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

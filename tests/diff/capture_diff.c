@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "cli/capture.h"
+#include "cli/capture_read.h"
 #include "fastpath/abi/names.h"
 #include "tests/diff/sequence.h"
 #include "tests/run/both.h"

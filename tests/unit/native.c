@@ -395,6 +395,108 @@ static void stages_are_told(void **state)
 	assert_int_equal(result.stage_ran[TW_STAGE_REPORT], 1);
 }
 
+struct shown {
+	size_t n;
+	struct tw_captured last;
+	uint8_t data[64];
+};
+
+static void note_frame(void *arg, const struct tw_captured *head, const uint8_t *data)
+{
+	struct shown *shown = arg;
+
+	shown->n++;
+	shown->last = *head;
+	memcpy(shown->data, data,
+		head->cap_len < sizeof(shown->data) ? head->cap_len : sizeof(shown->data));
+}
+
+static void captures_show_frames_as_judged(void **state)
+{
+	const struct tw_capture_want whole = {.snap_len = 1000};
+	const struct tw_capture_want refused = {.snap_len = 20, .flags = TW_CAPTURE_F_REFUSED};
+	const uint32_t web = tw_scene_ifindex(0), db = tw_scene_ifindex(1);
+	struct fixture *f = *state;
+	struct shown shown = {0};
+
+	tw_native_on_capture(f->native, note_frame, &shown);
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_OUT, 1000, TW_V_ALLOW, TW_R_POLICY);
+	assert_int_equal(shown.n, 0);
+	assert_int_equal(tw_native_capture(f->native, web, &whole), 0);
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_OUT, 2000, TW_V_ALLOW, TW_R_ESTABLISHED);
+	assert_int_equal(shown.n, 1);
+	assert_int_equal(shown.last.time_ns, 2000);
+	assert_int_equal(shown.last.ifindex, web);
+	assert_int_equal(shown.last.port_id, 1);
+	assert_int_equal(shown.last.len, 100);
+	assert_int_equal(shown.last.cap_len, 100);
+	assert_int_equal(shown.last.outcome.reason, TW_R_ESTABLISHED);
+	assert_int_equal(shown.last.outcome.dir, TW_DIR_OUT);
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_IN, 3000, TW_V_ALLOW, TW_R_POLICY);
+	assert_int_equal(shown.n, 1);
+
+	assert_int_equal(tw_native_capture(f->native, db, &refused), 0);
+	expect(f, "udp 1 > 53 / data 58", TW_DIR_IN, 4000, TW_V_ALLOW, TW_R_ESTABLISHED);
+	assert_int_equal(shown.n, 1);
+	expect(f, "eth > 52:54:00:00:00:99 / ip / udp 1 > 2", TW_DIR_IN, 5000, TW_V_DENY,
+		TW_R_NOT_FOR_PORT);
+	assert_int_equal(shown.n, 2);
+	assert_int_equal(shown.last.ifindex, db);
+	assert_int_equal(shown.last.cap_len, 20);
+	assert_true(shown.last.len > 20);
+
+	/* A rejected frame is shown before the answer is written in its place. */
+	expect(f, "ip 10.1.0.7 > / tcp 7 > 99 S", TW_DIR_IN, 6000, TW_V_REJECT, TW_R_POLICY);
+	assert_int_equal(shown.n, 3);
+	assert_memory_equal(shown.data, "\x52\x54\0\0\0\x02", 6);
+
+	tw_native_on_capture(f->native, NULL, NULL);
+	expect(f, "udp 1 > 99", TW_DIR_IN, 7000, TW_V_DENY, TW_R_POLICY);
+	assert_int_equal(shown.n, 3);
+	assert_int_equal(tw_native_capture(f->native, web, NULL), 0);
+	assert_int_equal(tw_native_capture(f->native, web, NULL), -ENOENT);
+}
+
+/* What is cut through is shown at both ends when it is judged, and not again when it arrives; a
+ * port that is shut and frames that cannot be read are shown too. */
+static void captures_miss_nothing_and_nothing_twice(void **state)
+{
+	const struct tw_capture_want whole = {.snap_len = 1000};
+	const struct tw_local_key key = {
+		.mac = {0x52, 0x54, 0, 0, 0, 2}, .network = TW_SCENE_NETWORK};
+	const struct tw_local local = {.ifindex = tw_scene_ifindex(1), .len_max = 1514};
+	struct fixture *f = *state;
+	struct tw_native_result result;
+	struct shown shown = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct tw_port *port = tw_native_port(f->native, tw_scene_ifindex(i), 1);
+
+		port->flags |= TW_PORT_F_CUT;
+		port->len_max = 1514;
+		assert_int_equal(tw_native_capture(f->native, tw_scene_ifindex(i), &whole), 0);
+	}
+	assert_int_equal(tw_native_add_local(f->native, &key, &local), 0);
+	tw_native_config(f->native)->cut_through = 1;
+	tw_native_on_capture(f->native, note_frame, &shown);
+	run(f, "udp 1 > 53", TW_DIR_OUT, 1000, &result);
+	assert_int_equal(result.cut_ifindex, tw_scene_ifindex(1));
+	assert_int_equal(shown.n, 2);
+	assert_int_equal(shown.last.ifindex, tw_scene_ifindex(1));
+	assert_int_equal(shown.last.port_id, 2);
+	assert_int_equal(shown.last.outcome.dir, TW_DIR_IN);
+	assert_int_equal(tw_decision_verdict(shown.last.outcome.decision), TW_V_ALLOW);
+	assert_int_equal(result.outcome.dir, TW_DIR_OUT);
+	expect(f, "eth type=0x88cc / data 50", TW_DIR_OUT, 2000, TW_V_DENY, TW_R_NOT_IP);
+	assert_int_equal(shown.n, 3);
+	expect(f, "ip 10.0.0.77 > / udp 1 > 53", TW_DIR_OUT, 3000, TW_V_DENY, TW_R_SPOOFED_ADDRESS);
+	assert_int_equal(shown.n, 4);
+	assert_int_equal(tw_native_remove_port(f->native, tw_scene_ifindex(0), 1), 0);
+	expect(f, "udp 1 > 53", TW_DIR_OUT, 4000, TW_V_DENY, TW_R_NO_IMAGE);
+	assert_int_equal(shown.n, 5);
+	assert_int_equal(shown.last.port_id, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -412,6 +514,8 @@ int main(void)
 		TEST(fragments_are_forgotten_too),
 		TEST(many_fragments_do_not_fill_the_host),
 		TEST(stages_are_told),
+		TEST(captures_show_frames_as_judged),
+		TEST(captures_miss_nothing_and_nothing_twice),
 	};
 
 	return cmocka_run_group_tests_name("native", tests, NULL, NULL);

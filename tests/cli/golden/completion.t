@@ -9,6 +9,7 @@ ports
 flows
 rules
 log
+capture
 counters
 version
 --help

@@ -13,6 +13,8 @@ commands:
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass
+  capture                   frames at a workload's ports, with verdict and
+                            reason
   counters                  frames by the reason of their verdict
   version                   versions, and what of the kernel is used
 
@@ -207,6 +209,8 @@ commands:
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass
+  capture                   frames at a workload's ports, with verdict and
+                            reason
   counters                  frames by the reason of their verdict
   version                   versions, and what of the kernel is used
 

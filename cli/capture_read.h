@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* capture_read.h: the frames of a capture file, one after another, as Ethernet.
+ *
+ * What:       pcap through libpcap, pcapng through pcapng.h. Link layers that carry bare IP (raw, Linux cooked,
+ *             BSD loopback) get an Ethernet header with zero MACs, for the caller to fill in.
+ * Invariants: any bytes may come; len <= max, wire_len >= len, time never goes back.
+ * Bounds:     one frame of at most 256 KiB in memory.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct tw_capture;
+
+struct tw_capture_frame {
+	uint64_t time_ns; /* since 1970; that of the frame before when a clock went back */
+	uint8_t *data;	  /* the capture's memory, until the next call; may be written to */
+	size_t len;
+	size_t wire_len;
+	size_t max;
+	bool made_up;	  /* the Ethernet header is ours, its MACs are zero */
+	bool unsupported; /* the link layer carries no such frames: data is NULL */
+	const char *link; /* its name */
+};
+
+/* Opens a file ("-": stdin). 0, or a negative errno with `err` filled: -EINVAL when it is no
+ * capture. */
+int tw_capture_open(const char *path, struct tw_capture **ret, struct tw_err *err);
+/* The same for a file that is open, which is taken over. `place` is what errors name. */
+int tw_capture_take(FILE *file, const char *place, struct tw_capture **ret, struct tw_err *err);
+void tw_capture_free(struct tw_capture *capture); /* NULL is fine */
+TW_DEFINE_AUTO(tw_capture)
+
+/* The next frame: 1, 0 at the end, or a negative errno with `err` filled when the file is broken
+ * from here on. */
+int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err);
