@@ -127,12 +127,14 @@ static inline __u32 tw_gate_decision(__u64 gate)
 #define TW_CONN_F_FIN_ORIG  0x08 /* FIN seen from the originator */
 #define TW_CONN_F_FIN_REPLY 0x10
 #define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
+#define TW_CONN_F_SYN_AGAIN \
+	0x80 /* the originator sent another SYN: perhaps it forgot the connection */
 
-/* One end of a TCP connection, as far as it bounds the other: what it has sent and what it was offered
- * (G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001). Zero: not seen yet. */
+/* What one end of a TCP connection sends: RFC 9293 §3.3.1's SND.NXT and SND.UNA, the latter its
+ * peer's RCV.NXT too, as far as a middlebox has seen. */
 struct tw_window {
-	__u32 end;     /* highest sequence number it sent, plus length */
-	__u32 max_end; /* highest that its peer's acknowledgements and windows allow it to send */
+	__u32 end;   /* highest sequence number it sent, plus length */
+	__u32 acked; /* highest acknowledgement of it; before the first one, its SYN */
 };
 
 /* A connection. Counters and windows by enum tw_way of the sender, gates and ports by enum tw_dir. */
@@ -150,12 +152,14 @@ struct tw_conn {
 		__u8 scale[TW_WAY__MAX]; /* for TCP: window scale and TW_SCALE_* bits, by sender */
 	};
 	struct tw_window window[TW_WAY__MAX];
-	__u16 max_win[TW_WAY__MAX]; /* largest window it offered, in units of 1 << its scale */
+	__u16 room
+		[TW_WAY__MAX]; /* its peer takes so much beyond `acked`: units of 1 << the peer's scale */
 };
 
-#define TW_SCALE_SHIFT 0x0f /* RFC 7323 §2.3: 0 … 14 */
-#define TW_SCALE_SEEN  0x10 /* its SYN was seen, so that the scale is known */
-#define TW_SCALE_SACK  0x20 /* its SYN permitted SACK (RFC 2018) */
+#define TW_SCALE_SHIFT	0x0f /* RFC 7323 §2.3: 0 … 14 */
+#define TW_SCALE_SEEN	0x10 /* its SYN was seen, so that the scale is known */
+#define TW_SCALE_OPTION 0x20 /* its SYN had the option, or may have had */
+#define TW_SCALE_MAX	14 /* and what stands for an unknown scale: nothing that fits is refused */
 
 #define TW_PORT_F_GUARD_ANY 0x01 /* `addresses: [any]`: no address guard */
 #define TW_PORT_F_TRANSIT   0x02 /* sees other people's connections: records of its own */

@@ -265,6 +265,7 @@ __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 k
 __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int options(struct __sk_buff *skb);
 
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
 {
@@ -289,6 +290,11 @@ tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 p
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	f->action = refuse(f->target, dir, epoch);
+}
+
+tw_inline void tw_apart_options(const struct tw_frame *f)
+{
+	options(f->target);
 }
 
 #include "fastpath/path/path.h"
@@ -383,6 +389,18 @@ __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	frame_init(&f, c, skb);
 	tw_path_refuse(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
 	return (int)f.action;
+}
+
+__noinline int options(struct __sk_buff *skb)
+{
+	struct tw_frame f = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.target = skb,
+	};
+
+	tw_path_options(&f);
+	return 0;
 }
 
 /* ---- programs ---- */

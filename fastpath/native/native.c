@@ -280,6 +280,11 @@ tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
 }
 
+tw_inline void tw_apart_options(const struct tw_frame *f)
+{
+	tw_path_options(f);
+}
+
 /* ---- the instance ---- */
 
 static void default_settings(struct tw_config *settings)

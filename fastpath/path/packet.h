@@ -156,6 +156,7 @@ struct tw_packet {
 	struct tw_ip ip;       /* the walk along the frame's own IP header, then the quoted one's */
 	struct tw_piece piece; /* of a fragment */
 	__u32 seq;	       /* TCP, host order */
+	__u32 seq_end;	       /* `seq` and all that the segment takes of the sequence space */
 	__u32 ack;
 	__u32 l3_len; /* bytes from the IP header to the end of its packet */
 	__u16 l3_off;
@@ -164,6 +165,8 @@ struct tw_packet {
 	__u16 vlan;
 	__u16 inner_vlan;
 	__u16 icmp;	/* type << 8 | code */
+	__u16 window;	/* TCP, as it stands in the header */
+	__u8 scale;	/* of a SYN, if it is tracked: TW_SCALE_* */
 	__u8 icmp_kind; /* enum tw_icmp_kind */
 	__u8 fragment;	/* enum tw_fragment */
 	__u8 tcp_flags;
@@ -191,6 +194,18 @@ struct tw_reply {
 struct tw_progress {
 	__u8 state; /* enum tw_state */
 	__u8 flags; /* TW_CONN_F_* */
+	union {
+		__u16 icmp_type;	 /* for ICMP: type << 8 | code of the first packet */
+		__u8 scale[TW_WAY__MAX]; /* for TCP: TW_SCALE_*, by sender */
+	};
+};
+
+/* What a TCP segment tells of its connection's windows, once it passes. */
+enum tw_note {
+	TW_NOTE_NOTHING, /* its receiver will not take it */
+	TW_NOTE_MOVE,	 /* where its sender is now, and what that one takes */
+	TW_NOTE_BEGIN,	 /* a SYN: where its sender begins */
+	TW_NOTE_BOTH,	 /* no SYN from the other end was seen: where both ends are */
 };
 
 /* What track finds out about a packet's connection. */
@@ -203,6 +218,7 @@ struct tw_flow {
 	__u8 end;		     /* enum tw_dir: which gate is the port's */
 	__u8 related;		     /* an ICMP error about the connection */
 	__u8 seen;		     /* tracked at the near end already */
+	__u8 note;		     /* enum tw_note */
 	__u8 stale;		     /* a record stands under this key, ended: replace it */
 	__u8 decided;		     /* the gate was decided by this packet */
 	__u8 opened;		     /* … and had never been decided before */

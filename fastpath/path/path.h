@@ -286,3 +286,11 @@ tw_inline void tw_path_refuse(
 	if (port && sheet)
 		tw_refuse(f, config, port, dir, sheet);
 }
+
+tw_inline void tw_path_options(const struct tw_frame *f)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (sheet)
+		sheet->packet.scale = tw_tcp_scale(f, &sheet->packet);
+}

@@ -87,6 +87,7 @@ tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline void tw_apart_options(const struct tw_frame *f);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */
 tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f);

@@ -1,14 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tcp.h: how a TCP segment moves its connection's state on.
+/* tcp.h: how a TCP segment moves its connection on: states and windows.
  *
- * What:       the states of RFC 9293 §3.3.2 as a middlebox between the ends can know them.
+ * What:       the states of RFC 9293 §3.3.2 and, of each end, what a middlebox between them can know
+ *             of its sequence numbers: how far it has sent, how far the other end has acknowledged
+ *             that, and how much more the other end has offered to take (struct tw_window).
  * Invariants: 1. Nothing but a SYN opens; nothing but both FINs, or a RST, closes.
- *             2. A segment that no honest end could send in this state is TW_R_TCP_STATE and moves
- *                nothing.
+ *             2. What no conforming receiver would take is TW_R_TCP_WINDOW, or TW_R_TCP_STATE when it
+ *                has no place in the state whatever its numbers, and changes nothing.
+ *             3. What a receiver answers without taking it (a retransmission, a keep-alive, a
+ *                forged RST or SYN that it challenges: RFC 5961) passes and changes nothing either.
+ *             4. What is not known, as of a connection taken up mid-stream, refuses nothing.
+ *             5. An end's numbers are written by its own segments, those of `acked` and `room` by the
+ *                other end's: `acked` first, while readers take `room` first, so that a reader in
+ *                between sees too much room rather than too little.
+ * Bounds:     no loop but over the options of a SYN, and no lookup.
+ * Source:     RFC 9293 §3.5 and §3.10.7, RFC 7323 §2, RFC 5961 §3 to §5, RFC 7413 §4 (data in a SYN);
+ *             G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
+
+/* An acknowledgement that is older than a window, and than this, is not current (RFC 5961 §5.2 has the
+ * largest window ever offered, of which a record has no room to keep more than the present one). */
+#define TW_ACK_WINDOW_MIN 66000
+
+#define TW_ROOM_MAX 65535 /* a window field's largest value */
 
 tw_inline int tw_tcp_is_syn(__u8 flags)
 {
@@ -20,84 +37,375 @@ tw_inline int tw_tcp_is_syn_ack(__u8 flags)
 	return (flags & (TW_TCP_SYN | TW_TCP_ACK)) == (TW_TCP_SYN | TW_TCP_ACK);
 }
 
-/* A closed connection may open anew, from either end, under the same tuple. */
+/* A closed connection may open anew, from either end, under the same tuple. Whether the new sequence
+ * number is high enough (RFC 9293 §3.6.1, RFC 6191) is for the end to say that still knows the old
+ * connection: its challenge passes as the answer to any SYN. */
 tw_inline int tw_tcp_reopens(const struct tw_conn *c, __u8 flags)
 {
 	return tw_tcp_is_syn(flags) && (c->state == TW_S_TIME_WAIT || c->state == TW_S_CLOSED);
 }
 
-/* While opening: SYN_SENT until the other end answers, SYN_RECV until the first one confirms. */
-tw_inline enum tw_reason tw_tcp_opening(struct tw_progress *c, enum tw_way way, __u8 flags)
+/* Whether sequence number `a` is beyond `b`. */
+tw_inline int tw_seq_after(__u32 a, __u32 b)
 {
-	if (tw_tcp_is_syn(flags)) {
-		if (way == TW_WAY_REPLY)
-			c->state = TW_S_SYN_RECV; /* simultaneous open: RFC 9293 §3.5 */
+	return (__s32)(a - b) > 0;
+}
+
+/* ---- window scale ---- */
+
+/* Reads the scale that a SYN offers: TW_SCALE_*. An option behind what can be read is unknown. */
+tw_inline __u8 tw_tcp_scale(const struct tw_frame *f, const struct tw_packet *p)
+{
+	__u32 off = p->l4_off + sizeof(struct tw_tcp), end = p->l4_off + p->tcp_header_len, i;
+	const __u8 *option;
+
+	for (i = 0; i < 40; i++) {
+		__u32 at = TW_MEMORY(off);
+
+		if (at + 3 > end)
+			return 0;
+		option = tw_at(f, at, 3);
+		if (!option)
+			return TW_SCALE_OPTION | TW_SCALE_MAX;
+		if (option[0] == 0) /* end of options */
+			return 0;
+		if (option[0] == 3 && option[1] == 3)
+			return TW_SCALE_OPTION |
+			       (option[2] < TW_SCALE_MAX ? option[2] : TW_SCALE_MAX);
+		if (option[0] != 1 && option[1] < 2)
+			return 0;
+		TW_MEMORY(off) = at + (option[0] == 1 ? 1 : option[1]);
+	}
+	return 0;
+}
+
+/* A SYN's scale counts when the other end's SYN has the option too (RFC 7323 §2.2). */
+tw_inline void tw_tcp_begin(const struct tw_packet *p, struct tw_flow *flow)
+{
+	__u8 *mine = &flow->progress.scale[flow->way & 1];
+	__u8 *theirs = &flow->progress.scale[!(flow->way & 1)];
+
+	flow->note = TW_NOTE_BEGIN;
+	*mine = p->scale | TW_SCALE_SEEN;
+	if (!(*theirs & TW_SCALE_SEEN) || (*mine & *theirs & TW_SCALE_OPTION))
+		return;
+	*mine &= ~TW_SCALE_SHIFT;
+	*theirs &= ~TW_SCALE_SHIFT;
+}
+
+/* Nobody's SYN was seen. */
+tw_inline void tw_tcp_adopt(struct tw_flow *flow)
+{
+	flow->note = TW_NOTE_BOTH;
+	flow->progress.scale[TW_WAY_ORIGINAL] = TW_SCALE_OPTION | TW_SCALE_MAX;
+	flow->progress.scale[TW_WAY_REPLY] = TW_SCALE_OPTION | TW_SCALE_MAX;
+}
+
+/* A SYN-ACK whose SYN is not known: had that one offered no scale, neither would this one. */
+tw_inline void tw_tcp_begin_both(const struct tw_packet *p, struct tw_flow *flow)
+{
+	flow->note = TW_NOTE_BOTH;
+	flow->progress.scale[flow->way & 1] = p->scale | TW_SCALE_SEEN;
+	flow->progress.scale[!(flow->way & 1)] = p->scale & TW_SCALE_OPTION
+							 ? TW_SCALE_OPTION | TW_SCALE_MAX
+							 : 0;
+}
+
+/* ---- windows ---- */
+
+/* Bytes beyond `acked` that the other end takes from `way`. */
+tw_inline __u32 tw_tcp_room(const struct tw_conn *c, const struct tw_progress *progress, __u32 way)
+{
+	return (__u32)TW_MEMORY(c->room[way & 1]) << (progress->scale[!(way & 1)] & TW_SCALE_SHIFT);
+}
+
+/* The window field in units of `shift`; that of a SYN is not scaled (RFC 7323 §2.2). */
+tw_inline __u32 tw_tcp_units(const struct tw_packet *p, __u32 shift)
+{
+	if (p->tcp_flags & TW_TCP_SYN)
+		return (p->window + (1u << shift) - 1) >> shift;
+	return p->window;
+}
+
+/* Notes what a segment acknowledges and offers. The right edge never goes back (RFC 9293 §3.8.6). */
+tw_inline void tw_tcp_note_ack(
+	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	__u32 way = flow->way & 1, shift = flow->progress.scale[way] & TW_SCALE_SHIFT;
+	struct tw_window *theirs = &c->window[!way];
+	__u32 gained = p->ack - theirs->acked, units = tw_tcp_units(p, shift);
+	__s32 left;
+
+	if ((__s32)gained < 0)
+		return;
+	left = (__s32)c->room[!way] - (__s32)(gained >> shift);
+	if (left < (__s32)units)
+		left = (__s32)units;
+	if (gained)
+		TW_MEMORY(theirs->acked) = p->ack;
+	if (c->room[!way] != left)
+		TW_MEMORY(c->room[!way]) = (__u16)left;
+}
+
+/* A SYN: its sender begins here, and the window that it was offered by the other end's SYN, if there
+ * was one, counts from here. */
+tw_inline void tw_tcp_note_begin(
+	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	__u32 way = flow->way & 1, shift = flow->progress.scale[way] & TW_SCALE_SHIFT;
+	struct tw_window *mine = &c->window[way];
+	__u32 bytes;
+
+	if (c->scale[!way] != flow->progress.scale[!way]) {
+		/* No scale counts after all. */
+		bytes = (__u32)c->room[way] << (c->scale[!way] & TW_SCALE_SHIFT);
+		c->room[way] = (__u16)(bytes < TW_ROOM_MAX ? bytes : TW_ROOM_MAX);
+	}
+	mine->end = p->seq_end;
+	mine->acked = p->seq;
+	if (p->tcp_flags & TW_TCP_ACK)
+		c->window[!way].acked = p->ack;
+	c->room[!way] = (__u16)tw_tcp_units(p, shift);
+}
+
+/* Only this segment is known, and what it says of the other end. */
+tw_inline void tw_tcp_note_both(
+	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	__u32 way = flow->way & 1, shift = flow->progress.scale[way] & TW_SCALE_SHIFT;
+	struct tw_window *mine = &c->window[way], *theirs = &c->window[!way];
+
+	mine->end = p->seq_end;
+	mine->acked = p->seq;
+	c->room[way] = TW_ROOM_MAX;
+	theirs->end = p->ack;
+	theirs->acked = p->ack;
+	c->room[!way] = (__u16)tw_tcp_units(p, shift);
+}
+
+/* Writes what a segment that passes tells of the windows. Before its progress is written. */
+tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	struct tw_window *mine = &c->window[flow->way & 1];
+
+	if (flow->note == TW_NOTE_MOVE) {
+		if (tw_seq_after(p->seq_end, mine->end))
+			mine->end = p->seq_end;
+		tw_tcp_note_ack(c, p, flow);
+	} else if (flow->note == TW_NOTE_BEGIN) {
+		tw_tcp_note_begin(c, p, flow);
+	} else if (flow->note == TW_NOTE_BOTH) {
+		tw_tcp_note_both(c, p, flow);
+	}
+}
+
+/* How a segment lies to what its receiver expects. */
+enum tw_fit {
+	TW_FIT_TAKEN,
+	TW_FIT_ACK_OLD, /* its data is taken or challenged, its acknowledgement is not current */
+	TW_FIT_OLD,	/* wholly acknowledged before: answered, not taken */
+	TW_FIT_OUTSIDE, /* beyond what was offered, or acknowledges what was not sent */
+};
+
+/* RFC 9293 §3.10.7.4, the first and fifth check, and RFC 5961 §5, of a segment with ACK. */
+tw_inline enum tw_fit tw_tcp_fit(
+	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	__u32 way = flow->way & 1, current;
+	__u32 room = tw_tcp_room(c, &flow->progress, way);
+	const struct tw_window *mine = &c->window[way], *theirs = &c->window[!way];
+	__u32 acked = TW_MEMORY(mine->acked);
+
+	if (tw_seq_after(p->seq, acked + room) && tw_seq_after(p->seq, mine->end))
+		return TW_FIT_OUTSIDE;
+	if (tw_seq_after(p->ack, theirs->end))
+		return TW_FIT_OUTSIDE;
+	if (!tw_seq_after(p->seq_end + (p->seq == p->seq_end), acked))
+		return TW_FIT_OLD;
+	if (tw_seq_after(theirs->acked, p->ack + TW_ACK_WINDOW_MIN)) {
+		current = tw_tcp_room(c, &flow->progress, !way);
+		if (tw_seq_after(theirs->acked, p->ack + current))
+			return TW_FIT_ACK_OLD;
+	}
+	return TW_FIT_TAKEN;
+}
+
+/* Whether a segment of `flow` acknowledges the other end's SYN, and nothing that was not sent. */
+tw_inline int tw_tcp_answers(
+	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	const struct tw_window *theirs = &c->window[!(flow->way & 1)];
+
+	return p->tcp_flags & TW_TCP_ACK && tw_seq_after(p->ack, theirs->acked) &&
+	       !tw_seq_after(p->ack, theirs->end);
+}
+
+/* ---- states ---- */
+
+/* SYN_SENT: only the originator has spoken (RFC 9293 §3.10.7.3). */
+tw_inline enum tw_reason tw_tcp_unanswered(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	struct tw_progress *to = &flow->progress;
+	const struct tw_window *mine = &c->window[TW_WAY_ORIGINAL];
+	int reply = flow->way == TW_WAY_REPLY, answers = reply && tw_tcp_answers(c, p, flow);
+
+	if (p->tcp_flags & TW_TCP_RST) {
+		if (reply && !answers)
+			return TW_R_TCP_WINDOW;
+		/* The originator resets what challenged its SYN, or answered another one. */
+		if (reply || p->seq == mine->end)
+			to->state = TW_S_CLOSED;
 		return TW_R_NONE;
 	}
-	if (tw_tcp_is_syn_ack(flags)) {
-		if (c->state == TW_S_SYN_SENT) {
-			if (way == TW_WAY_ORIGINAL)
-				return TW_R_TCP_STATE;
-			c->state = TW_S_SYN_RECV;
-		}
+	if (tw_tcp_is_syn(p->tcp_flags)) {
+		/* The same SYN again may come without its options; only a new one
+		 * begins anew. From the other end: simultaneous open (RFC 9293 §3.5). */
+		if (reply)
+			to->state = TW_S_SYN_RECV;
+		if (reply || p->seq != mine->acked || tw_seq_after(p->seq_end, mine->end))
+			tw_tcp_begin(p, flow);
 		return TW_R_NONE;
 	}
-	if (c->state == TW_S_SYN_SENT)
-		/* The far end may challenge a SYN with a bare ACK (RFC 5961 §4); nobody else may
-		 * speak before the SYN is answered. */
-		return way == TW_WAY_REPLY && !(flags & TW_TCP_FIN) ? TW_R_NONE : TW_R_TCP_STATE;
-	if (way == TW_WAY_ORIGINAL)
-		c->state = TW_S_ESTABLISHED;
+	if (!reply || p->tcp_flags & TW_TCP_FIN)
+		return TW_R_TCP_STATE;
+	if (answers && p->tcp_flags & TW_TCP_SYN) {
+		to->state = TW_S_SYN_RECV;
+		tw_tcp_begin(p, flow);
+	}
+	/* Else it answers an older SYN, or challenges (RFC 5961 §4): the originator will reset it. */
 	return TW_R_NONE;
 }
 
-/* A FIN from one end, then from the other, then the last ACK. */
-tw_inline void tw_tcp_closing(struct tw_progress *c, enum tw_way way, __u8 flags)
+/* A SYN-ACK in a connection that knows both ends. */
+tw_inline enum tw_reason tw_tcp_syn_ack(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
+	struct tw_progress *to = &flow->progress;
+
+	if (to->state == TW_S_SYN_RECV && tw_tcp_answers(c, p, flow)) {
+		/* Again, the other half of a simultaneous open, or a server that began anew. */
+		if (p->seq == c->window[flow->way & 1].acked)
+			flow->note = TW_NOTE_MOVE;
+		else if (flow->way == TW_WAY_REPLY)
+			tw_tcp_begin_both(p, flow);
+		return TW_R_NONE;
+	}
+	if (flow->way == TW_WAY_ORIGINAL)
+		return to->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
+	if (to->flags & TW_CONN_F_SYN_AGAIN && tw_tcp_fit(c, p, flow) == TW_FIT_OUTSIDE) {
+		/* Both ends have forgotten the connection, and open it anew. */
+		to->state = TW_S_SYN_RECV;
+		to->flags &= ~(TW_CONN_F_SYN_AGAIN | TW_CONN_F_ADOPTED | TW_CONN_F_FIN_ORIG |
+			       TW_CONN_F_FIN_REPLY);
+		tw_tcp_begin_both(p, flow);
+	}
+	return TW_R_NONE;
+}
+
+/* A SYN where both ends are known is for its receiver to challenge, whatever its numbers (RFC 5961
+ * §4). */
+tw_inline enum tw_reason tw_tcp_syn(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	if (p->tcp_flags & TW_TCP_ACK)
+		return tw_tcp_syn_ack(c, p, flow);
+	if (flow->way == TW_WAY_ORIGINAL && p->seq != c->window[TW_WAY_ORIGINAL].acked - 1)
+		flow->progress.flags |= TW_CONN_F_SYN_AGAIN;
+	return TW_R_NONE;
+}
+
+/* RFC 5961 §3: a RST closes when it stands exactly where its receiver is; that one is between what it
+ * has acknowledged and what was sent. Elsewhere in the window it is challenged. */
+tw_inline enum tw_reason tw_tcp_reset(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	struct tw_progress *to = &flow->progress;
+	__u32 way = flow->way & 1, room = tw_tcp_room(c, to, way);
+	const struct tw_window *mine = &c->window[way];
+	__u32 acked = TW_MEMORY(mine->acked);
+
+	if (p->seq == acked || p->seq == mine->end) {
+		to->state = TW_S_CLOSED;
+		return TW_R_NONE;
+	}
+	if (!tw_seq_after(acked, p->seq) && !tw_seq_after(p->seq, acked + room))
+		return TW_R_NONE;
+	if (to->flags & TW_CONN_F_SYN_AGAIN && way == TW_WAY_REPLY && !p->seq &&
+		p->tcp_flags & TW_TCP_ACK) {
+		to->state = TW_S_CLOSED; /* answers that SYN: RFC 9293 §3.5.2 */
+		return TW_R_NONE;
+	}
+	return to->flags & TW_CONN_F_ADOPTED ? TW_R_NONE : TW_R_TCP_WINDOW;
+}
+
+/* A FIN from one end, then from the other, each acknowledged. */
+tw_inline void tw_tcp_closing(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	struct tw_progress *to = &flow->progress;
+	__u32 way = flow->way & 1;
 	__u8 mine = way == TW_WAY_ORIGINAL ? TW_CONN_F_FIN_ORIG : TW_CONN_F_FIN_REPLY;
 	__u8 both = TW_CONN_F_FIN_ORIG | TW_CONN_F_FIN_REPLY;
 
-	if (flags & TW_TCP_FIN) {
-		c->flags |= mine;
-		if ((c->flags & both) != both)
-			c->state = TW_S_FIN_WAIT;
-		else if (c->state != TW_S_TIME_WAIT)
-			c->state = TW_S_LAST_ACK;
+	if (p->tcp_flags & TW_TCP_FIN) {
+		to->flags |= mine;
+		if ((to->flags & both) != both)
+			to->state = TW_S_FIN_WAIT;
+		else if (to->state != TW_S_TIME_WAIT)
+			to->state = TW_S_LAST_ACK;
 		return;
 	}
-	if (c->state == TW_S_FIN_WAIT && !(c->flags & mine))
-		c->state = TW_S_CLOSE_WAIT;
-	else if (c->state == TW_S_LAST_ACK)
-		c->state = TW_S_TIME_WAIT;
+	if (p->ack != c->window[!way].end)
+		return;
+	if (to->state == TW_S_FIN_WAIT && !(to->flags & mine))
+		to->state = TW_S_CLOSE_WAIT;
+	else if (to->state == TW_S_LAST_ACK && c->window[way].acked == c->window[way].end)
+		to->state = TW_S_TIME_WAIT;
+}
+
+/* A segment that its receiver takes. In SYN_RECV both ends have sent a SYN, and the connection is
+ * established when both are acknowledged. */
+tw_inline void tw_tcp_taken(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	struct tw_progress *to = &flow->progress;
+	const struct tw_window *replies = &c->window[TW_WAY_REPLY];
+
+	if (flow->way == TW_WAY_REPLY)
+		to->flags &= ~TW_CONN_F_SYN_AGAIN; /* it knows the connection */
+	if (to->state == TW_S_CLOSED)
+		return; /* stragglers */
+	if (to->state == TW_S_SYN_RECV) {
+		if (flow->way == TW_WAY_ORIGINAL ? tw_tcp_answers(c, p, flow)
+						 : replies->acked == replies->end)
+			to->state = TW_S_ESTABLISHED;
+		else if (flow->way == TW_WAY_ORIGINAL)
+			flow->note = TW_NOTE_NOTHING; /* acknowledges no SYN: it will be reset */
+	}
+	if (to->state != TW_S_ESTABLISHED || p->tcp_flags & TW_TCP_FIN)
+		tw_tcp_closing(c, p, flow);
 }
 
 /* Moves a live connection on, or says that the segment has no place in it. */
-tw_inline enum tw_reason tw_tcp_advance(struct tw_progress *c, enum tw_way way, __u8 flags)
+tw_inline enum tw_reason tw_tcp_advance(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
-	enum tw_reason reason;
+	enum tw_fit fit;
 
-	if (flags & TW_TCP_RST) {
-		c->state = TW_S_CLOSED;
+	if (flow->progress.state == TW_S_SYN_SENT)
+		return tw_tcp_unanswered(c, p, flow);
+	if (p->tcp_flags & TW_TCP_SYN)
+		return tw_tcp_syn(c, p, flow);
+	if (p->tcp_flags & TW_TCP_RST)
+		return tw_tcp_reset(c, p, flow);
+	fit = tw_tcp_fit(c, p, flow);
+	if (fit == TW_FIT_OLD)
 		return TW_R_NONE;
-	}
-	switch (c->state) {
-	case TW_S_SYN_SENT:
-	case TW_S_SYN_RECV:
-		reason = tw_tcp_opening(c, way, flags);
-		if (reason || !(flags & TW_TCP_FIN) || c->state == TW_S_SYN_SENT)
-			return reason;
-		break;
-	case TW_S_CLOSED:
-		return TW_R_NONE; /* stragglers; they move nothing and do not prolong it */
-	default:
-		/* A stray SYN is for the receiver to challenge (RFC 5961 §4). The originator never
-		 * answers a SYN, save in a simultaneous open, which is over by now. */
-		if (tw_tcp_is_syn(flags))
-			return TW_R_NONE;
-		if (tw_tcp_is_syn_ack(flags))
-			return way == TW_WAY_REPLY ? TW_R_NONE : TW_R_TCP_STATE;
-		break;
-	}
-	tw_tcp_closing(c, way, flags);
+	if (fit == TW_FIT_OUTSIDE && !(flow->progress.flags & TW_CONN_F_ADOPTED))
+		return TW_R_TCP_WINDOW;
+	flow->note = TW_NOTE_MOVE;
+	if (fit != TW_FIT_ACK_OLD)
+		tw_tcp_taken(c, p, flow);
 	return TW_R_NONE;
 }

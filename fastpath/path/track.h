@@ -84,6 +84,7 @@ tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 	}
 	flow->progress.state = TW_S_ESTABLISHED;
 	flow->progress.flags |= TW_CONN_F_ADOPTED;
+	tw_tcp_adopt(flow);
 }
 
 /* What a packet without a record opens, if it may open anything. */
@@ -98,8 +99,10 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 		flow->progress.state = TW_S_SYN_SENT;
 		if (p->fragment == TW_FRAG_LATER)
 			return TW_R_FRAG_ORPHAN;
-		if (tw_tcp_is_syn(p->tcp_flags))
+		if (tw_tcp_is_syn(p->tcp_flags)) {
+			tw_tcp_begin(p, flow);
 			return TW_R_NONE;
+		}
 		if (p->tcp_flags & (TW_TCP_SYN | TW_TCP_RST))
 			return TW_R_NO_CONNECTION;
 		if (!s->port->adopt_until ||
@@ -113,6 +116,7 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 	case TW_IPPROTO_ICMP:
 	case TW_IPPROTO_ICMPV6:
 		flow->progress.state = TW_S_ICMP;
+		flow->progress.icmp_type = p->icmp;
 		return p->icmp_kind == TW_ICMP_ANSWER ? TW_R_NO_CONNECTION : TW_R_NONE;
 	default:
 		flow->progress.state = TW_S_OTHER_UNREPLIED;
@@ -121,13 +125,14 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 }
 
 /* What a packet does to the record it belongs to. */
-tw_inline enum tw_reason tw_track_live(const struct tw_packet *p, struct tw_flow *flow)
+tw_inline enum tw_reason tw_track_live(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
 	switch (p->tuple.proto) {
 	case TW_IPPROTO_TCP:
 		if (p->fragment == TW_FRAG_LATER)
 			return TW_R_NONE;
-		return tw_tcp_advance(&flow->progress, flow->way, p->tcp_flags);
+		return tw_tcp_advance(c, p, flow);
 	case TW_IPPROTO_UDP:
 		if (flow->way == TW_WAY_REPLY)
 			flow->progress.state = TW_S_UDP_REPLIED;
@@ -173,7 +178,8 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	s->conn = c;
 	flow->progress.state = c->state;
 	flow->progress.flags = c->flags;
-	flow->icmp = c->icmp_type;
+	flow->progress.icmp_type = c->icmp_type;
+	flow->icmp = t->proto == TW_IPPROTO_TCP ? 0 : c->icmp_type;
 	return src_is_hi;
 }
 
@@ -217,18 +223,20 @@ tw_inline enum tw_reason tw_track(
 			s->conn = 0;
 			flow->stale = 1;
 		}
+		if (p->tcp_flags & TW_TCP_SYN && !flow->seen)
+			tw_apart_options(f);
 		if (!s->conn)
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
 		else if (!flow->seen)
-			reason = tw_track_live(p, flow);
+			reason = tw_track_live(s->conn, p, flow);
 	}
 	flow->end = tw_flow_end(s->dir, flow->way);
 	return reason;
 }
 
 /* Opens the record of a new connection, with the gate that let its first packet pass. */
-tw_inline enum tw_reason tw_track_open(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_flow *flow)
+tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, const struct tw_flow *flow)
 {
 	__u32 now = tw_tick(f->now_ns), end = flow->end & 1, way = flow->way & 1;
 	struct tw_sheet *sheet = tw_sheet_get(f);
@@ -250,7 +258,8 @@ tw_inline enum tw_reason tw_track_open(
 	c->seen = now;
 	c->state = flow->progress.state;
 	c->flags = flow->progress.flags;
-	c->icmp_type = flow->icmp;
+	c->icmp_type = flow->progress.icmp_type;
+	tw_tcp_note(c, p, flow);
 	if (!tw_conns_update(f, &flow->key, c, flow->stale ? TW_MAP_ANY : TW_MAP_NOEXIST))
 		return TW_R_NONE;
 	/* Another CPU may have opened it a moment ago: that record will do. */
@@ -258,8 +267,8 @@ tw_inline enum tw_reason tw_track_open(
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */
-tw_inline void tw_track_move(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_flow *flow)
+tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, const struct tw_flow *flow)
 {
 	__u8 flags = flow->progress.flags, state = flow->progress.state, way = flow->way & 1;
 	struct tw_conn *c = s->conn;
@@ -276,6 +285,9 @@ tw_inline void tw_track_move(
 		c->state = state;
 	if (c->flags != flags)
 		c->flags = flags;
+	tw_tcp_note(c, p, flow);
+	if (c->icmp_type != flow->progress.icmp_type)
+		c->icmp_type = flow->progress.icmp_type;
 }
 
 /* Writes what the packet changed, now that it passes. */
@@ -289,8 +301,8 @@ tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct 
 	if (reason || flow->seen)
 		return reason;
 	if (s->conn)
-		tw_track_move(f, s, flow);
+		tw_track_move(f, s, p, flow);
 	else
-		reason = tw_track_open(f, s, flow);
+		reason = tw_track_open(f, s, p, flow);
 	return reason;
 }

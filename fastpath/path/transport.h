@@ -4,11 +4,15 @@
  * Invariants: 1. Runs for unfragmented packets and first fragments only.
  *             2. A first fragment without its whole transport header is denied (RFC 1858, 7112).
  *             3. Ports of anything but TCP, UDP and ICMP are 0.
+ *             4. A super-frame is one segment of its whole payload. Of a fragmented segment only the
+ *                first fragment's length is known: it may be as long as a datagram can be.
  * Source:     RFC 768, 792, 4443, 9293; nf_conntrack's list of TCP flags that stacks send.
  */
 #pragma once
 
 #include "fastpath/path/parse.h"
+
+#define TW_DATAGRAM_MAX 65535
 
 /* Bytes of the transport header and payload. */
 tw_inline __u32 tw_l4_len(const struct tw_packet *p)
@@ -40,6 +44,14 @@ tw_inline int tw_tcp_flags_valid(__u8 flags)
 	}
 }
 
+/* What a segment takes of the sequence space. */
+tw_inline __u32 tw_tcp_len(const struct tw_packet *p, __u32 header)
+{
+	__u32 len = p->fragment ? TW_DATAGRAM_MAX : tw_l4_len(p) - header;
+
+	return len + !!(p->tcp_flags & TW_TCP_SYN) + (p->tcp_flags & TW_TCP_FIN);
+}
+
 tw_inline enum tw_reason tw_parse_tcp(const struct tw_frame *f, struct tw_packet *p)
 {
 	const struct tw_tcp *tcp = tw_at(f, p->l4_off, sizeof(*tcp));
@@ -61,7 +73,9 @@ tw_inline enum tw_reason tw_parse_tcp(const struct tw_frame *f, struct tw_packet
 	p->tuple.sport = tcp->sport;
 	p->tuple.dport = tcp->dport;
 	p->seq = tw_host32(tcp->seq);
+	p->seq_end = p->seq + tw_tcp_len(p, header);
 	p->ack = tw_host32(tcp->ack);
+	p->window = tw_host16(tcp->window);
 	return TW_R_NONE;
 }
 

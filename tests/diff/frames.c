@@ -67,6 +67,7 @@ struct session {
 	bool foreign_a; /* speaks with an address that is not its own */
 	unsigned int step;
 	uint32_t id;
+	uint32_t next[2]; /* sequence numbers of `a` and `b` */
 };
 
 struct maker {
@@ -216,6 +217,25 @@ static uint32_t tcp_flags(struct maker *m, struct session *s, bool reply)
 	return honest[reply][(s->step++ / 2) % 6];
 }
 
+/* Mostly where the ends are; else somewhere near, or anywhere. */
+static void add_numbers(struct maker *m, struct session *s, bool reply, struct tw_layer *layer)
+{
+	uint32_t flags = tw_layer_get(layer, TW_F_FLAGS, 0), *next = &s->next[reply];
+	uint32_t seq = *next, ack = s->next[!reply];
+
+	if (one_in(m, 8))
+		seq += below(m, 200000) - 100000;
+	if (one_in(m, 8))
+		ack += below(m, 200000) - 100000;
+	if (one_in(m, 20))
+		ack = seq = (uint32_t)tw_random_bits(&m->random);
+	set_chance(m, layer, TW_F_SEQ, seq, 1);
+	set_chance(m, layer, TW_F_ACK, ack, flags & TW_TCP_ACK ? 1 : 10);
+	set_chance(m, layer, TW_F_WIN, below(m, 65536), 2);
+	if (flags & TW_TCP_SYN || !one_in(m, 3))
+		*next = seq + !!(flags & TW_TCP_SYN) + !!(flags & TW_TCP_FIN) + below(m, 3) * 200;
+}
+
 static void add_transport(struct maker *m, struct session *s, bool reply)
 {
 	uint16_t sport = reply ? s->dport : s->sport, dport = reply ? s->sport : s->dport;
@@ -225,8 +245,7 @@ static void add_transport(struct maker *m, struct session *s, bool reply)
 	case 6:
 		layer = tw_draft_add(&m->draft, TW_L_TCP);
 		set_chance(m, layer, TW_F_FLAGS, tcp_flags(m, s, reply), 1);
-		set_chance(m, layer, TW_F_SEQ, (uint32_t)tw_random_bits(&m->random), 1);
-		set_chance(m, layer, TW_F_ACK, (uint32_t)tw_random_bits(&m->random), 2);
+		add_numbers(m, s, reply, layer);
 		set_chance(m, layer, TW_F_DOFF, below(m, 16), 60);
 		break;
 	case 17:

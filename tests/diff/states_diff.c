@@ -28,6 +28,8 @@ struct run {
 	struct tw_oracle_host host;
 	struct tw_oracle_tuple tuples[N_TUPLES];
 	unsigned int step[N_TUPLES];
+	int8_t scale[N_TUPLES][2]; /* by who offers: originator, other end; -1: none */
+	uint32_t first[N_TUPLES][2];
 	uint64_t now_ns;
 	uint8_t room[4096];
 	struct tw_draft draft;
@@ -73,6 +75,12 @@ static void choose_tuples(struct run *run)
 		if (t->proto == 1 || t->proto == 58)
 			t->sport = t->dport = (uint16_t)(100 + i);
 		run->step[i] = 0;
+		for (int end = 0; end < 2; end++) {
+			run->scale[i][end] = (int8_t)(tw_random_below(&run->gen->random, 9) - 1);
+			run->first[i][end] = (uint32_t)tw_random_bits(&run->gen->random);
+			if (tw_random_one_in(&run->gen->random, 3)) /* about to wrap */
+				run->first[i][end] = 0u - tw_random_below(&run->gen->random, 3000);
+		}
 	}
 }
 
@@ -99,6 +107,61 @@ static uint8_t choose_flags(struct run *run, size_t tuple, bool *ret_reply)
 	return script[run->step[tuple]++ % 9].flags;
 }
 
+static bool is_of(const struct tw_oracle_conn *c, const struct tw_oracle_tuple *t)
+{
+	bool same = !memcmp(&c->tuple.from, &t->from, 16) && !memcmp(&c->tuple.to, &t->to, 16);
+	bool turned = !memcmp(&c->tuple.from, &t->to, 16) && !memcmp(&c->tuple.to, &t->from, 16);
+
+	return c->tuple.proto == t->proto &&
+	       ((same && c->tuple.sport == t->sport && c->tuple.dport == t->dport) ||
+		       (turned && c->tuple.sport == t->dport && c->tuple.dport == t->sport));
+}
+
+/* Where the packet stands: where its sender is, near a bound of what fits there, or anywhere. */
+static uint32_t choose_number(struct tw_random *r, uint32_t honest, const uint32_t bounds[3])
+{
+	static const int off[] = {-66001, -66000, -2, -1, 0, 1, 2, 1000};
+
+	if (!tw_random_one_in(r, 4))
+		return honest;
+	if (tw_random_one_in(r, 10))
+		return (uint32_t)tw_random_bits(r);
+	return bounds[tw_random_below(r, 3)] + (uint32_t)off[tw_random_below(r, 8)];
+}
+
+/* TCP's numbers, by what the oracle knows of the connection. Windows stay what they are, in units of
+ * the largest scale: the product keeps right edges that go back only to that precision. */
+static void choose_numbers(
+	struct run *run, size_t tuple, bool reply, struct tw_oracle_packet *packet)
+{
+	static const struct tw_oracle_end_state nothing = {0};
+	const struct tw_oracle_end_state *me = &nothing, *peer = &nothing;
+	struct tw_random *r = &run->gen->random;
+	bool syn = packet->flags & TW_TCP_SYN;
+
+	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
+		const struct tw_oracle_conn *c = &run->host.conns[i];
+
+		if (c->alive && is_of(c, &run->tuples[tuple])) {
+			bool turned = memcmp(&c->tuple.from, &run->tuples[tuple].from, 16) ||
+				      c->tuple.sport != run->tuples[tuple].sport;
+
+			me = &c->tcp[reply != turned];
+			peer = &c->tcp[reply == turned];
+		}
+	}
+	packet->len = tw_random_one_in(r, 3) ? tw_random_below(r, 1400) : 0;
+	packet->scale = syn && run->scale[tuple][reply] >= 0 ? run->scale[tuple][reply] : -1;
+	packet->window = syn ? 32768 : 32768 >> (run->scale[tuple][reply] & 7);
+	packet->seq = choose_number(r,
+		syn && !tw_random_one_in(r, 3) ? run->first[tuple][reply] : me->next,
+		(const uint32_t[]){me->next, me->una, me->edge});
+	packet->ack = packet->flags & TW_TCP_ACK
+			      ? choose_number(r, peer->next,
+					(const uint32_t[]){peer->next, peer->una, peer->edge})
+			      : 0;
+}
+
 static void choose_packet(struct run *run, struct tw_oracle_packet *ret)
 {
 	struct tw_random *r = &run->gen->random;
@@ -118,6 +181,8 @@ static void choose_packet(struct run *run, struct tw_oracle_packet *ret)
 	*ret = (struct tw_oracle_packet){.now_ns = run->now_ns};
 	if (t->proto == 6)
 		ret->flags = choose_flags(run, i, &reply);
+	if (t->proto == 6)
+		choose_numbers(run, i, reply, ret);
 	ret->answer = reply && (t->proto == 1 || t->proto == 58);
 	ret->tuple = *t;
 	if (reply) {
@@ -140,6 +205,22 @@ static void fill_end(const struct run *run, const struct tw_addr *addr, struct t
 	memcpy(ret->mac, nic < 0 ? outside : own, 6);
 }
 
+static void describe_tcp(
+	struct run *run, const struct tw_oracle_packet *packet, struct tw_layer *layer)
+{
+	/* RFC 7323 §2.2, behind a maximum segment size and a no-operation. */
+	const uint8_t scale[] = {2, 4, 5, 0xb4, 1, 3, 3, (uint8_t)packet->scale};
+
+	tw_layer_set(layer, TW_F_FLAGS, packet->flags);
+	tw_layer_set(layer, TW_F_SEQ, packet->seq);
+	tw_layer_set(layer, TW_F_ACK, packet->ack);
+	tw_layer_set(layer, TW_F_WIN, packet->window);
+	if (packet->scale >= 0)
+		tw_layer_set_blob(&run->draft, layer, scale, sizeof(scale));
+	if (packet->len)
+		tw_layer_set(tw_draft_add(&run->draft, TW_L_DATA), TW_F_SIZE, packet->len);
+}
+
 static void describe(struct run *run, const struct tw_oracle_packet *packet)
 {
 	const struct tw_oracle_tuple *t = &packet->tuple;
@@ -147,6 +228,7 @@ static void describe(struct run *run, const struct tw_oracle_packet *packet)
 	struct tw_layer *layer;
 
 	run->draft.n_layers = 0;
+	run->draft.blob_len = 0;
 	fill_end(run, &t->from, &run->draft.from);
 	fill_end(run, &t->to, &run->draft.to);
 	tw_draft_add(&run->draft, TW_L_ETH);
@@ -159,7 +241,8 @@ static void describe(struct run *run, const struct tw_oracle_packet *packet)
 		layer = tw_draft_add(&run->draft, t->proto == 6 ? TW_L_TCP : TW_L_UDP);
 		tw_layer_set(layer, TW_F_SPORT, t->sport);
 		tw_layer_set(layer, TW_F_DPORT, t->dport);
-		tw_layer_set(layer, TW_F_FLAGS, packet->flags);
+		if (t->proto == 6)
+			describe_tcp(run, packet, layer);
 		break;
 	default:
 		layer = tw_draft_add(&run->draft, v4 ? TW_L_ICMP : TW_L_ICMP6);
@@ -211,34 +294,28 @@ static void report(const struct run *run, const struct tw_oracle_packet *packet,
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 
 	printf("the oracle disagrees (seed %llu, packet %zu at %.3f s)\n"
-	       "  packet   %s %u > %s %u proto %u flags %#x%s\n"
+	       "  packet   %s %u > %s %u proto %u flags %#x seq %u ack %u len %u%s\n"
 	       "  oracle   %s %s\n  native   %s %s\n",
 		(unsigned long long)seed, run->n_packets, (double)packet->now_ns / 1e9,
 		tw_addr_format(&packet->tuple.from, from), packet->tuple.sport,
 		tw_addr_format(&packet->tuple.to, to), packet->tuple.dport, packet->tuple.proto,
-		packet->flags, packet->answer ? " answer" : "", expected ? "passes" : "stops",
+		packet->flags, packet->seq, packet->ack, packet->len,
+		packet->answer ? " answer" : "", expected ? "passes" : "stops",
 		tw_reason_name(expected_reason), got ? "passes" : "stops",
 		tw_reason_name(got_reason));
 }
 
-static bool is_of(const struct tw_oracle_conn *c, const struct tw_oracle_tuple *t)
-{
-	bool same = !memcmp(&c->tuple.from, &t->from, 16) && !memcmp(&c->tuple.to, &t->to, 16);
-	bool turned = !memcmp(&c->tuple.from, &t->to, 16) && !memcmp(&c->tuple.to, &t->from, 16);
-
-	return c->tuple.proto == t->proto &&
-	       ((same && c->tuple.sport == t->sport && c->tuple.dport == t->dport) ||
-		       (turned && c->tuple.sport == t->dport && c->tuple.dport == t->sport));
-}
-
 /* Whether it is left open what becomes of the packet: a straggler of a closed connection, of which
- * one direction may not be opened. When the end whose tries are refused has tried to open it anew,
+ * one direction may not be opened, or how far an end may go beyond an offer that was not seen. When the end whose tries are refused has tried to open it anew,
  * the record is that of the refused try, or still the closed one, as the try came far or not. */
 static bool is_left_open(const struct run *run, const struct tw_oracle_packet *packet)
 {
 	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
 		const struct tw_oracle_conn *c = &run->host.conns[i];
 
+		if (c->alive && is_of(c, &packet->tuple) &&
+			(c->tcp[TW_WAY_ORIGINAL].unbound || c->tcp[TW_WAY_REPLY].unbound))
+			return true;
 		if (c->alive && is_of(c, &packet->tuple))
 			return (c->state == TW_S_CLOSED || c->state == TW_S_TIME_WAIT) &&
 			       tw_oracle_refuses(&run->host, packet);

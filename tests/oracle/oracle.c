@@ -152,68 +152,12 @@ static bool is_syn(uint8_t flags)
 	return (flags & (SYN | ACK | RST | FIN)) == SYN;
 }
 
-/* RFC 9293 §3.5: from SYN to the state in which both ends know each other. */
-static enum tw_reason tcp_opens(struct tw_oracle_conn *c, enum tw_way way, uint8_t flags)
-{
-	bool reply = way == TW_WAY_REPLY;
-
-	if (flags & SYN && !reply && flags & ACK && c->state == TW_S_SYN_SENT)
-		return TW_R_TCP_STATE;
-	if (flags & SYN) {
-		c->state = reply ? TW_S_SYN_RECV : c->state;
-		return TW_R_NONE;
-	}
-	if (c->state == TW_S_SYN_SENT) /* RFC 5961 §4: only a challenge may answer a SYN so */
-		return reply && !(flags & FIN) ? TW_R_NONE : TW_R_TCP_STATE;
-	if (!reply)
-		c->state = TW_S_ESTABLISHED;
-	return TW_R_NONE;
-}
-
-/* RFC 9293 §3.6: each end's FIN, and the last ACK. */
-static void tcp_closes(struct tw_oracle_conn *c, enum tw_way way, uint8_t flags)
-{
-	if (flags & FIN) {
-		c->fin[way] = true;
-		if (!c->fin[!way])
-			c->state = TW_S_FIN_WAIT;
-		else if (c->state != TW_S_TIME_WAIT)
-			c->state = TW_S_LAST_ACK;
-	} else if (c->state == TW_S_FIN_WAIT && !c->fin[way]) {
-		c->state = TW_S_CLOSE_WAIT;
-	} else if (c->state == TW_S_LAST_ACK) {
-		c->state = TW_S_TIME_WAIT;
-	}
-}
-
-static enum tw_reason tcp_moves(struct tw_oracle_conn *c, enum tw_way way, uint8_t flags)
-{
-	enum tw_reason reason;
-
-	if (flags & RST) {
-		c->state = TW_S_CLOSED;
-		return TW_R_NONE;
-	}
-	if (c->state == TW_S_SYN_SENT || c->state == TW_S_SYN_RECV) {
-		reason = tcp_opens(c, way, flags);
-		if (!reason && flags & FIN)
-			tcp_closes(c, way, flags);
-		return reason;
-	}
-	if (c->state == TW_S_CLOSED)
-		return TW_R_NONE;
-	if (flags & SYN)
-		return flags & ACK && way == TW_WAY_ORIGINAL ? TW_R_TCP_STATE : TW_R_NONE;
-	tcp_closes(c, way, flags);
-	return TW_R_NONE;
-}
-
 static enum tw_reason moves(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	switch (packet->tuple.proto) {
 	case TCP:
-		return tcp_moves(c, way, packet->flags);
+		return tw_oracle_tcp(c, way, packet);
 	case UDP:
 		if (way == TW_WAY_REPLY)
 			c->state = TW_S_UDP_REPLIED;
@@ -279,6 +223,8 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 	}
 	moved = c ? *c : fresh;
 	*ret_reason = c ? moves(&moved, way, packet) : opens(packet, &moved.state);
+	if (!c && packet->tuple.proto == TCP)
+		tw_oracle_tcp_open(&moved, packet);
 	if (!*ret_reason)
 		*ret_reason = rules_say(host, moved.tuple);
 	if (*ret_reason)

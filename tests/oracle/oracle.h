@@ -6,7 +6,7 @@
  *             so that a disagreement (tests/diff) points at the clever code.
  * Invariants: 1. Shares no code with policy/ or fastpath/ but the names of verdicts, reasons and
  *                the form of an address. Written from docs/policy.md and the RFCs.
- * Source:     RFC 9293 §3.3.2 and §3.5, RFC 5961 §4, RFC 792.
+ * Source:     RFC 9293 §3.3.2, §3.5 and §3.10.7, RFC 5961, RFC 7323 §2, RFC 792.
  */
 #pragma once
 
@@ -93,10 +93,23 @@ void tw_oracle_judge(const struct tw_oracle_policy *policy, const struct tw_orac
 
 /* ---- connections ---- */
 
+/* What is known of one end of a TCP connection, by its sequence numbers. */
+struct tw_oracle_end_state {
+	uint32_t next; /* behind all that it sent */
+	uint32_t una;  /* behind all that the other end acknowledged */
+	uint32_t edge; /* the other end takes what is below */
+	int scale;     /* of its own windows; -1: none */
+	bool spoke;    /* its SYN was seen */
+	bool heard;    /* so was the other end's */
+	bool unbound;  /* the other end's offer was not seen: `edge` is only as good as a guess */
+};
+
 struct tw_oracle_conn {
 	struct tw_oracle_tuple tuple; /* as its first packet said */
 	enum tw_state state;
+	struct tw_oracle_end_state tcp[TW_WAY__MAX];
 	bool fin[TW_WAY__MAX];
+	bool syn_again; /* the originator's SYN was seen, long after the first */
 	bool alive;
 	uint64_t seen_ns;
 };
@@ -111,6 +124,11 @@ struct tw_oracle_host {
 struct tw_oracle_packet {
 	struct tw_oracle_tuple tuple;
 	uint8_t flags;
+	uint32_t seq;
+	uint32_t ack;
+	uint32_t len; /* of data */
+	uint16_t window;
+	int8_t scale; /* of a SYN; -1: it has no such option */
 	bool answer;
 	uint64_t now_ns;
 };
@@ -120,5 +138,9 @@ struct tw_oracle_packet {
  * no place. */
 bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
 	enum tw_reason *ret_reason);
+/* TCP, in tcp.c: what a packet does to its connection; 0 or why it has no place there. */
+enum tw_reason tw_oracle_tcp(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet);
+void tw_oracle_tcp_open(struct tw_oracle_conn *c, const struct tw_oracle_packet *packet);
 /* Whether the rules refuse the connection that the packet would open, in either direction. */
 bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle_packet *packet);

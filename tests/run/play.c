@@ -353,6 +353,8 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 		err = judge(p, step, &path->at[i], bytes, frame, expected, again, &result);
 		if (err)
 			return err;
+		if (result.outcome.verdict != TW_V_ALLOW)
+			tw_talk_refused(&p->talks);
 		again = !then;
 		if (then)
 			expected = then + 6;
@@ -385,6 +387,7 @@ static int build_frame(struct tw_player *p, const struct tw_step *step, const st
 		return -ENOMEM;
 	if (tw_draft_read(step->text, &path->names, draft, &err))
 		return tw_player_wrong(p, "%s", err.text);
+	tw_talk_fill(&p->talks, draft);
 	if (tw_draft_build(draft, bytes))
 		return tw_player_wrong(p, "the frame cannot be built");
 	*ret = (struct tw_native_frame){

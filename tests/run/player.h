@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "tests/run/play.h"
+#include "tests/run/talk.h"
 
 #define TW_PLAYER_STRAYS_MAX 4 /* ports outside the policy */
 
@@ -36,6 +37,7 @@ struct tw_player {
 	bool many_networks;
 	char strays[TW_PLAYER_STRAYS_MAX][32];
 	size_t n_strays;
+	struct tw_talks talks;
 	uint8_t *room;	     /* TW_TARGET_FRAME_MAX bytes */
 	struct tw_buf reply; /* the last refusal */
 	uint32_t reply_mark;

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "tests/oracle/oracle.h"
+
+enum { FIN = 0x01, SYN = 0x02, RST = 0x04, ACK = 0x10 };
+
+static bool beyond(uint32_t a, uint32_t b)
+{
+	return a != b && a - b < 0x80000000u;
+}
+
+/* The first sequence number behind the segment. */
+static uint32_t behind(const struct tw_oracle_packet *packet)
+{
+	return packet->seq + packet->len + !!(packet->flags & SYN) + !!(packet->flags & FIN);
+}
+
+/* The receiver now takes all below this from the other end. */
+static void offer(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *peer = &c->tcp[!way];
+	uint32_t window = packet->window;
+
+	if (!(packet->flags & SYN) && c->tcp[way].scale > 0)
+		window <<= c->tcp[way].scale;
+	if (!(packet->flags & ACK)) { /* a SYN: it cannot say from where */
+		peer->edge = peer->una + window;
+		return;
+	}
+	if (beyond(peer->una, packet->ack))
+		return; /* older than another */
+	peer->una = packet->ack;
+	if (beyond(packet->ack + window, peer->edge))
+		peer->edge = packet->ack + window;
+}
+
+/* RFC 9293 §3.5, RFC 7323 §2.2: an end's SYN. */
+static void begin(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
+	uint32_t offered = me->edge - me->una;
+
+	me->una = packet->seq;
+	me->next = behind(packet);
+	me->edge = me->una + (me->heard ? offered : 0);
+	me->scale = packet->scale;
+	me->spoke = true;
+	if (peer->spoke && (me->scale < 0 || peer->scale < 0))
+		me->scale = peer->scale = -1;
+	peer->heard = true;
+	if (packet->flags & ACK) {
+		peer->una = packet->ack;
+		peer->edge = packet->ack;
+	}
+	offer(c, way, packet);
+}
+
+/* Whether the other end's SYN is acknowledged by this segment. */
+static bool answers(
+	const struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	return packet->flags & ACK && beyond(packet->ack, c->tcp[!way].una) &&
+	       !beyond(packet->ack, c->tcp[!way].next);
+}
+
+/* RFC 9293 §3.10.7.3 and §3.5, RFC 5961 §4: one end has sent a SYN. */
+static enum tw_reason unanswered(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	bool good = way == TW_WAY_REPLY && answers(c, way, packet);
+
+	switch (packet->flags & (SYN | ACK | RST | FIN)) {
+	case RST:
+	case RST | ACK:
+		if (way == TW_WAY_REPLY && !good)
+			return TW_R_TCP_WINDOW;
+		if (good || packet->seq == c->tcp[TW_WAY_ORIGINAL].next)
+			c->state = TW_S_CLOSED;
+		return TW_R_NONE;
+	case SYN:
+		if (way == TW_WAY_REPLY)
+			c->state = TW_S_SYN_RECV;
+		if (way == TW_WAY_REPLY || packet->seq != c->tcp[way].una ||
+			beyond(behind(packet), c->tcp[way].next))
+			begin(c, way, packet);
+		return TW_R_NONE;
+	case SYN | ACK:
+		if (way == TW_WAY_ORIGINAL)
+			return TW_R_TCP_STATE;
+		if (good) {
+			c->state = TW_S_SYN_RECV;
+			begin(c, way, packet);
+		}
+		return TW_R_NONE;
+	case ACK:
+		return way == TW_WAY_REPLY ? TW_R_NONE : TW_R_TCP_STATE;
+	default:
+		return TW_R_TCP_STATE;
+	}
+}
+
+/* Both ends are known only by what this segment says of them: its own numbers, and no bound. */
+static void begin_both(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
+
+	me->scale = packet->scale;
+	peer->scale = packet->scale < 0 ? -1 : 14;
+	me->una = packet->seq;
+	me->next = behind(packet);
+	me->edge = me->una + (65535u << (peer->scale < 0 ? 0 : peer->scale));
+	me->unbound = true;
+	peer->una = peer->next = peer->edge = packet->ack;
+	offer(c, way, packet);
+}
+
+/* RFC 9293 §3.10.7.4, first check: is any of it, or where it stands, inside or before the window. */
+static bool within(const struct tw_oracle_conn *c, enum tw_way way, uint32_t seq)
+{
+	return !beyond(seq, c->tcp[way].edge) || !beyond(seq, c->tcp[way].next);
+}
+
+static enum tw_reason syn_known(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
+	bool outside = !within(c, way, packet->seq) || beyond(packet->ack, peer->next);
+
+	if (!(packet->flags & ACK)) {
+		if (way == TW_WAY_ORIGINAL && packet->seq != me->una - 1)
+			c->syn_again = true;
+		return TW_R_NONE;
+	}
+	if (c->state == TW_S_SYN_RECV && answers(c, way, packet)) {
+		if (packet->seq == me->una) {
+			if (beyond(behind(packet), me->next))
+				me->next = behind(packet);
+			offer(c, way, packet);
+		} else if (way == TW_WAY_REPLY) {
+			begin_both(c, way, packet);
+		}
+		return TW_R_NONE;
+	}
+	if (way == TW_WAY_ORIGINAL)
+		return c->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
+	if (c->syn_again && outside) {
+		c->syn_again = c->fin[TW_WAY_ORIGINAL] = c->fin[TW_WAY_REPLY] = false;
+		c->state = TW_S_SYN_RECV;
+		begin_both(c, way, packet);
+	}
+	return TW_R_NONE;
+}
+
+/* RFC 5961 §3.2. */
+static enum tw_reason reset(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	const struct tw_oracle_end_state *me = &c->tcp[way];
+	bool refused = c->syn_again && way == TW_WAY_REPLY && packet->flags & ACK && !packet->seq;
+
+	if (packet->seq == me->una || packet->seq == me->next) {
+		c->state = TW_S_CLOSED;
+		return TW_R_NONE;
+	}
+	if (!beyond(me->una, packet->seq) && !beyond(packet->seq, me->edge))
+		return TW_R_NONE;
+	if (refused)
+		c->state = TW_S_CLOSED;
+	return refused ? TW_R_NONE : TW_R_TCP_WINDOW;
+}
+
+/* RFC 9293 §3.6: each end's FIN, and its acknowledgement. */
+static void closes(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	const struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
+
+	if (packet->flags & FIN) {
+		c->fin[way] = true;
+		if (!c->fin[!way])
+			c->state = TW_S_FIN_WAIT;
+		else if (c->state != TW_S_TIME_WAIT)
+			c->state = TW_S_LAST_ACK;
+	} else if (packet->ack == peer->next) {
+		if (c->state == TW_S_FIN_WAIT && !c->fin[way])
+			c->state = TW_S_CLOSE_WAIT;
+		else if (c->state == TW_S_LAST_ACK && me->una == me->next)
+			c->state = TW_S_TIME_WAIT;
+	}
+}
+
+/* Whether the segment's acknowledgement is one that a receiver still looks at (RFC 5961 §5.2). */
+static bool current(const struct tw_oracle_end_state *peer, uint32_t ack)
+{
+	uint32_t window = peer->edge - peer->una;
+
+	return !beyond(peer->una, ack + (window > 66000 ? window : 66000));
+}
+
+enum tw_reason tw_oracle_tcp(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
+	bool syn_answered = answers(c, way, packet);
+	bool empty = behind(packet) == packet->seq;
+
+	if (c->state == TW_S_SYN_SENT)
+		return unanswered(c, way, packet);
+	if (packet->flags & SYN)
+		return syn_known(c, way, packet);
+	if (packet->flags & RST)
+		return reset(c, way, packet);
+	if (!within(c, way, packet->seq) || beyond(packet->ack, peer->next))
+		return TW_R_TCP_WINDOW;
+	if (empty ? beyond(me->una, packet->seq) : !beyond(behind(packet), me->una))
+		return TW_R_NONE; /* a keep-alive, or a retransmission of what has arrived */
+	if (current(peer, packet->ack)) {
+		if (way == TW_WAY_REPLY)
+			c->syn_again = false;
+		if (c->state == TW_S_SYN_RECV) {
+			if (way == TW_WAY_ORIGINAL && !syn_answered) {
+				if (packet->flags & FIN)
+					closes(c, way, packet);
+				return TW_R_NONE;
+			}
+			if (way == TW_WAY_ORIGINAL || me->una == me->next)
+				c->state = TW_S_ESTABLISHED;
+		}
+		if (c->state != TW_S_CLOSED &&
+			(c->state != TW_S_ESTABLISHED || packet->flags & FIN))
+			closes(c, way, packet);
+	}
+	if (beyond(behind(packet), me->next))
+		me->next = behind(packet);
+	offer(c, way, packet);
+	return TW_R_NONE;
+}
+
+void tw_oracle_tcp_open(struct tw_oracle_conn *c, const struct tw_oracle_packet *packet)
+{
+	begin(c, TW_WAY_ORIGINAL, packet);
+}
