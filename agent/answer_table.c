@@ -19,6 +19,7 @@ struct table_stream {
 	size_t at; /* next record of the step at hand */
 	size_t n;
 	uint64_t n_live;
+	uint64_t n_records;
 	uint32_t left; /* flows still to send; 0: no limit */
 	bool limited;
 	char *workload; /* NULL: all */
@@ -42,7 +43,7 @@ static int table_new(struct tw_agent *agent, uint64_t id,
 	if (!stream)
 		return -ENOMEM;
 	stream->base = (struct tw_stream){.next = next, .done = table_done, .id = id};
-	if (tw_walk_init(&stream->walk, tw_kernel_map_fd(agent->kernel, TW_MAP_conns)) < 0) {
+	if (tw_walk_init(&stream->walk, agent->kernel) < 0) {
 		free(stream);
 		return -ENOMEM;
 	}
@@ -98,7 +99,7 @@ static int flows_next(struct tw_stream *base, struct tw_agent *agent, struct tw_
 			return tw_answer_send(out, base->id, &end, true) < 0 ? -ENOMEM
 									     : TW_STREAM_END;
 		stream->at = 0;
-		ret = tw_walk_step(&stream->walk, &stream->n);
+		stream->n = tw_walk_step(&stream->walk);
 		steps++;
 	}
 	return ret < 0 ? ret : TW_STREAM_MORE;
@@ -182,6 +183,7 @@ static int send_status(
 	count_ports(agent, &status);
 	fill_images(agent, &status);
 	status.connections = stream->n_live;
+	status.connection_records = stream->n_records;
 	status.connections_max = facts->max_conns;
 	status.connection_bytes = facts->conn_bytes;
 	status.events_lost = tw_events_lost(agent->events);
@@ -205,8 +207,9 @@ static int status_next(struct tw_stream *base, struct tw_agent *agent, struct tw
 	int ret = tw_kernel_get_config(agent->kernel, &config);
 
 	for (int steps = 0; !ret && steps < STEPS && !stream->walk.ended; steps++) {
-		ret = tw_walk_step(&stream->walk, &stream->n);
-		for (size_t i = 0; !ret && i < stream->n; i++)
+		stream->n = tw_walk_step(&stream->walk);
+		stream->n_records += stream->n;
+		for (size_t i = 0; i < stream->n; i++)
 			stream->n_live += !tw_conn_has_expired(
 				&config, &stream->walk.conns[i], now, 0);
 	}

@@ -90,11 +90,11 @@ void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
 	Tapwall__V1__Flow *flow = &ret->flow;
 
 	tapwall__v1__flow__init(flow);
-	describe_ends(agent, key, conn->flags & TW_CONN_F_ORIGIN_HI, &ret->ends);
+	describe_ends(agent, key, conn->progress.flags & TW_CONN_F_ORIGIN_HI, &ret->ends);
 	flow->from = &ret->ends.from;
 	flow->to = &ret->ends.to;
 	flow->proto = TEXT(proto_name(key->proto, ret->ends.proto, sizeof(ret->ends.proto)));
-	flow->state = TEXT(tw_state_name(conn->state));
+	flow->state = TEXT(tw_state_name(conn->progress.state));
 	flow->packets_out = conn->packets[TW_WAY_ORIGINAL];
 	flow->packets_in = conn->packets[TW_WAY_REPLY];
 	flow->bytes_out = conn->bytes[TW_WAY_ORIGINAL];
@@ -108,7 +108,8 @@ void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
 	else
 		snprintf(ret->network, sizeof(ret->network), "network %u", key->network);
 	flow->network = ret->network;
-	flow->icmp_type = conn->icmp_type;
+	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6)
+		flow->icmp_type = conn->progress.icmp_type;
 }
 
 static const char *event_name(uint8_t kind)

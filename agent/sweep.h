@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* sweep.h: gives back the memory of connections that have expired.
  *
- * Why:        the fast path takes an expired record for none, so this is about memory alone, and
- *             about telling that a connection ended.
- * How:        a walk of the whole table in steps, one a tick, faster when the table is filling.
- * Invariants: 1. No live record is lost: only those past their limit by TW_SWEEP_GRACE are taken,
- *                each is looked at again as it is taken, and one that came to life is put back.
- *             2. By then no program on any CPU still holds a record that it found alive.
+ * Why:        the fast path takes an expired record for none and makes room when it needs some, so
+ *             this is about memory, quotas and telling, in time, that a connection ended.
+ * How:        a walk of the whole table in steps, some a tick, more when the table is filling. The
+ *             programs themselves end what has expired (tw_kernel_sweep()); the walk sees to it which
+ *             rules the living still speak of.
  */
 #pragma once
 
@@ -14,8 +13,6 @@
 #include <stdint.h>
 
 #include "agent/walk.h"
-
-#define TW_SWEEP_GRACE (2 * TW_TICKS_PER_SECOND)
 
 struct tw_agent;
 

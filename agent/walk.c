@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/walk.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 
-int tw_walk_init(struct tw_walk *walk, int conns_fd)
+int tw_walk_init(struct tw_walk *walk, const struct tw_kernel *kernel)
 {
-	*walk = (struct tw_walk){.map_fd = conns_fd};
+	int ret;
+
+	*walk = (struct tw_walk){0};
+	ret = tw_conns_open(&walk->table, kernel);
 	walk->keys = tw_alloc_array(TW_WALK_STEP, sizeof(*walk->keys));
 	walk->conns = tw_alloc_array(TW_WALK_STEP, sizeof(*walk->conns));
-	if (walk->keys && walk->conns)
-		return 0;
-	tw_walk_done(walk);
-	return -ENOMEM;
+	if (!ret && (!walk->keys || !walk->conns))
+		ret = -ENOMEM;
+	if (ret)
+		tw_walk_done(walk);
+	return ret;
 }
 
 void tw_walk_done(struct tw_walk *walk)
 {
+	tw_conns_close(&walk->table);
 	free(walk->keys);
 	free(walk->conns);
 	walk->keys = NULL;
@@ -28,25 +32,20 @@ void tw_walk_done(struct tw_walk *walk)
 
 void tw_walk_rewind(struct tw_walk *walk)
 {
-	walk->started = walk->ended = false;
+	walk->row = 0;
+	walk->ended = false;
 }
 
-int tw_walk_step(struct tw_walk *walk, size_t *ret_n)
+size_t tw_walk_step(struct tw_walk *walk)
 {
-	uint32_t next = 0, n = TW_WALK_STEP;
-	int ret;
+	size_t n = 0;
 
-	if (walk->ended) {
-		*ret_n = 0;
-		return 0;
+	for (int i = 0; i < TW_WALK_STEP_ROWS && n + TW_ROW_SLOTS <= TW_WALK_STEP; i++) {
+		if (walk->row == walk->table.n_rows) {
+			walk->ended = true;
+			break;
+		}
+		n += tw_conns_read(&walk->table, walk->row++, walk->keys + n, walk->conns + n);
 	}
-	ret = bpf_map_lookup_batch(walk->map_fd, walk->started ? &walk->bucket : NULL, &next,
-		walk->keys, walk->conns, &n, NULL);
-	if (ret < 0 && errno != ENOENT)
-		return -errno;
-	walk->ended = ret < 0;
-	walk->started = true;
-	walk->bucket = next;
-	*ret_n = n;
-	return 0;
+	return n;
 }

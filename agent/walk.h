@@ -10,22 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fastpath/abi/types.h"
+#include "fastpath/kernel/conns.h"
 
-#define TW_WALK_STEP 2048 /* records a step */
+#define TW_WALK_STEP	  2048 /* records a step, at most */
+#define TW_WALK_STEP_ROWS 4096 /* rows a step, at most: most may be empty */
 
 struct tw_walk {
-	int map_fd;
-	bool started;
+	struct tw_conns table;
 	bool ended;
-	uint32_t bucket; /* where the kernel goes on */
+	uint32_t row; /* the next one */
 	struct tw_key *keys;
 	struct tw_conn *conns;
 };
 
-int tw_walk_init(struct tw_walk *walk, int conns_fd); /* 0 or -ENOMEM */
+int tw_walk_init(struct tw_walk *walk, const struct tw_kernel *kernel); /* 0 or negative errno */
 void tw_walk_done(struct tw_walk *walk);
 void tw_walk_rewind(struct tw_walk *walk);
-/* The next records, walk->keys[0 … *ret_n) and walk->conns. 0 or a negative errno; the end is
- * walk->ended, which may come with the last records. */
-int tw_walk_step(struct tw_walk *walk, size_t *ret_n);
+/* Reads the next records into walk->keys and walk->conns; how many. The end is walk->ended, which may
+ * come with the last records. */
+size_t tw_walk_step(struct tw_walk *walk);

@@ -73,11 +73,12 @@ static int print_json(const Tapwall__V1__Status *s)
 		"policy_generation", tw_json_u64(s->policy_generation), "policy_age_s",
 		tw_json_s(s->policy_age_s), "rules", tw_json_u64(s->rules), "workloads",
 		tw_json_u64(s->workloads));
-	json_t *tables = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}",
+	json_t *tables = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}",
 		"ports_protected", tw_json_u64(s->ports_protected), "ports_unclaimed",
 		tw_json_u64(s->ports_unclaimed), "ports_shut", tw_json_u64(s->ports_shut),
 		"connections", tw_json_u64(s->connections), "connections_max",
-		tw_json_u64(s->connections_max), "connection_bytes",
+		tw_json_u64(s->connections_max), "connection_records",
+		tw_json_u64(s->connection_records), "connection_bytes",
 		tw_json_u64(s->connection_bytes), "image_bytes", tw_json_u64(s->image_bytes),
 		"image_bytes_per_rule", s->image_bytes_per_rule, "images", tw_json_u64(s->images));
 	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:b}", "events_lost",

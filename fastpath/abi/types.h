@@ -18,6 +18,9 @@
 #define TW_IMAGES_MAX	8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
 #define TW_EVENTS_BYTES (1 << 20)
 
+#define TW_CONNS_DEFAULT 262144 /* connections that the table holds, unless told otherwise */
+#define TW_CONNS_MAX	 16777216
+
 #define TW_MAP_F_NO_PREALLOC 1		/* BPF_F_NO_PREALLOC */
 #define TW_MAP_F_MMAPABLE    (1u << 10) /* BPF_F_MMAPABLE */
 
@@ -71,17 +74,25 @@ struct tw_addr {
  * ICMP uses 0 as the sender's and type << 8 | code as the receiver's. `owner` is 0 for records shared by both ends, else the id of
  * the port that judges alone (transit workloads, broadcast and multicast). */
 struct tw_key {
-	struct tw_addr lo;
-	struct tw_addr hi;
-	__be16 lo_port;
-	__be16 hi_port;
-	__u16 network; /* the bridge, as numbered by the agent */
-	__u16 vlan;    /* outer VLAN id, 0 = none */
-	__u16 inner_vlan;
-	__u16 owner;
-	__u8 proto;
-	__u8 pad[3];
+	union {
+		struct {
+			struct tw_addr lo;
+			struct tw_addr hi;
+			__be16 lo_port;
+			__be16 hi_port;
+			__u16 network; /* the bridge, as numbered by the agent */
+			__u16 owner;
+			__u32 vlan : 12; /* outer VLAN id, 0 = none */
+			__u32 inner_vlan : 12;
+			__u32 proto : 8;
+			__u32 pad; /* always 0; not kept in records */
+		};
+		__u64 d[6];
+		__u32 w[12];
+	};
 };
+
+#define TW_KEY_WORDS 11 /* of `w`, without the pad */
 
 /* What a rule says about a connection: verdict, log bit and rule slot in one word; 0 = undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
@@ -127,6 +138,7 @@ static inline __u32 tw_gate_decision(__u64 gate)
 #define TW_CONN_F_FIN_ORIG  0x08 /* FIN seen from the originator */
 #define TW_CONN_F_FIN_REPLY 0x10
 #define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
+#define TW_CONN_F_CHARGE_IN 0x40 /* the port at the in end pays for it, not that at the out end */
 #define TW_CONN_F_SYN_AGAIN \
 	0x80 /* the originator sent another SYN: perhaps it forgot the connection */
 
@@ -137,23 +149,89 @@ struct tw_window {
 	__u32 acked; /* highest acknowledgement of it; before the first one, its SYN */
 };
 
-/* A connection. Counters and windows by enum tw_way of the sender, gates and ports by enum tw_dir. */
+/* What moves on with a connection's packets, as one word, so that a change is made as a whole or, when
+ * another CPU was faster, not at all. */
+struct tw_progress {
+	union {
+		struct {
+			__u8 state; /* enum tw_state */
+			__u8 flags; /* TW_CONN_F_* */
+			union {
+				__u16 icmp_type; /* for ICMP: type << 8 | code of the first packet */
+				__u8 scale[TW_WAY__MAX]; /* for TCP: TW_SCALE_*, by sender */
+			};
+		};
+		__u32 word;
+	};
+};
+
+/* A connection, with its key. Counters and windows by enum tw_way of the sender, gates and ports by
+ * enum tw_dir. The first half is what every packet reads, the second what it writes. */
 struct tw_conn {
+	__u64 key[5];  /* struct tw_key … */
+	__u32 key_end; /* … without its pad */
+	struct tw_progress progress;
 	__u64 gate[TW_DIR__MAX];
 	__u64 packets[TW_WAY__MAX];
 	__u64 bytes[TW_WAY__MAX]; /* of whole frames, as the VM sees them */
 	__u32 created;		  /* tick */
 	__u32 seen;		  /* tick of the last packet */
 	__u16 port[TW_DIR__MAX];  /* local port ids at the out and in end, 0 = none seen there */
-	__u8 state;		  /* enum tw_state */
-	__u8 flags;		  /* TW_CONN_F_* */
-	union {
-		__u16 icmp_type;	 /* for ICMP: type << 8 | code of the first packet */
-		__u8 scale[TW_WAY__MAX]; /* for TCP: window scale and TW_SCALE_* bits, by sender */
-	};
 	struct tw_window window[TW_WAY__MAX];
 	__u16 room
 		[TW_WAY__MAX]; /* its peer takes so much beyond `acked`: units of 1 << the peer's scale */
+};
+
+/* The connection table is an array of rows. A connection stands in the first row of its walk that had
+ * room (path/conns.h); a row's tags, hashes of 16 bits, say where in it. */
+#define TW_ROW_SLOTS 16
+
+struct tw_row {
+	__u64 tags[TW_ROW_SLOTS / 4]; /* four a word; 0: free */
+	__u32 lock;		      /* 1 while somebody changes tags */
+	__u32 spilled; /* connections that walked past this row, for want of room in it */
+	__u32 pad[6];
+	struct tw_conn conn[TW_ROW_SLOTS];
+};
+
+static inline __u16 tw_row_tag(const struct tw_row *row, __u32 slot)
+{
+	return (__u16)(row->tags[slot / 4 % 4] >> slot % 4 * 16);
+}
+
+/* Rows for so many connections, and slots used of each: at 85 % a walk of TW_WALK_ROWS finds room. */
+static inline __u32 tw_conn_rows(__u32 max)
+{
+	return max <= TW_ROW_SLOTS
+		       ? 1
+		       : (__u32)(((__u64)max * 20 / 17 + TW_ROW_SLOTS - 1) / TW_ROW_SLOTS);
+}
+
+static inline __u32 tw_conn_slots(__u32 max)
+{
+	return max < TW_ROW_SLOTS ? max : TW_ROW_SLOTS;
+}
+
+/* What a port's guest has opened of the connection table. */
+struct tw_load {
+	__u32 half_open;   /* not answered yet */
+	__u32 established; /* answered, until they end */
+	__u64 overflowed;  /* passed without a record: half_open_max was reached */
+	__u64 refused;	   /* established_max was reached, or the table was full */
+	__u64 pad[5];	   /* to a cache line: ports do not share one */
+};
+
+/* Connections without a record, over a port's half_open_max: a bit each, by hash, in words that bear
+ * the time they are of. Two sets of words take turns. */
+#define TW_PENDING_WORDS 65536
+#define TW_PENDING_BITS	 48 /* of a word; above them its turn */
+#define TW_PENDING_SHIFT 12 /* ticks of a turn: 4.3 s */
+
+/* What keeps the table in order when nobody else does. */
+struct tw_upkeep {
+	__u32 row;	     /* next to be swept */
+	__u32 pending_until; /* tick until which bits may be set in `pending` */
+	__u64 closes_lost;   /* connections that ended and could not be told of */
 };
 
 #define TW_SCALE_SHIFT	0x0f /* RFC 7323 §2.3: 0 … 14 */
@@ -234,11 +312,12 @@ struct tw_local {
 };
 
 /* Marks: skb->mark of a frame that from_vm let pass tells the far end, on the same network, that
- * tracking is done. 29 secret bits (config.mark, random per boot, mixed with the network) and: */
+ * tracking is done. 28 secret bits (config.mark, random per boot, mixed with the network) and: */
 #define TW_MARK_EPOCH 0x1u /* parity of the epoch it was judged in */
 #define TW_MARK_REPLY 0x2u /* a refusal the firewall wrote itself: passes everywhere */
 #define TW_MARK_CUT   0x4u /* every gate was asked at the near end; carries no network, no epoch */
-#define TW_MARK_BITS  0x7u
+#define TW_MARK_LOOSE 0x8u /* it passed without a record: its port is over its quota */
+#define TW_MARK_BITS  0xfu
 
 struct tw_config {
 	__u32 epoch;	   /* of the policy in force; its parity selects ports and zones */
@@ -250,7 +329,14 @@ struct tw_config {
 	__u32 reply_burst;
 	__u32 cut_through; /* 1: approved frames go straight into the far port; 0: to the vSwitch */
 	__u32 capturing;   /* 1: `captures` says at which ports; 0: nobody looks there */
-	__u64 now_ns;	   /* the clock, in programs loaded for tests; unused otherwise */
+	__u64 now_ns;	 /* the clock, in programs loaded for tests; unused otherwise */
+	__u32 conn_rows; /* of the connection table, and slots used of each */
+	__u32 conn_slots;
+	__u32 half_open_max; /* for ports whose entry says 0; 0: no limit */
+	__u32 established_max;
+	__u32 agent_seen; /* tick when the agent last swept: without it, those who open sweep */
+	__u32 conn_max;	  /* connections that the rows are for */
+	__u64 hash_key[TW_KEY_WORDS + 1]; /* secret */
 };
 
 struct tw_rule_count {
@@ -316,8 +402,10 @@ struct tw_outcome {
 	__u32 pad;
 };
 
-_Static_assert(sizeof(struct tw_key) == 48, "conns key is pinned");
-_Static_assert(sizeof(struct tw_conn) == 88, "conns value is pinned");
+_Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
+_Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
+_Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
+_Static_assert(sizeof(struct tw_row) == 64 + TW_ROW_SLOTS * 128, "conns value is pinned");
 _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_capture_want) == 16, "captures value is pinned");

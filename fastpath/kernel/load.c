@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/if_link.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -131,8 +132,12 @@ static int prepare_maps(
 	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "conns");
 	char path[PATH_MAX];
 
-	if (options->max_conns)
-		bpf_map__set_max_entries(conns, options->max_conns);
+	kernel->facts.max_conns = options->max_conns ? options->max_conns : TW_CONNS_DEFAULT;
+	if (kernel->facts.max_conns > TW_CONNS_MAX)
+		return tw_err_set(err, -ERANGE, "connections", "ask for fewer",
+			"%u are more than the %u that a table can hold", options->max_conns,
+			TW_CONNS_MAX);
+	bpf_map__set_max_entries(conns, tw_conn_rows(kernel->facts.max_conns));
 	for (int i = 0; kernel->bpffs && i < TW_MAP__MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(kernel->object, map_names[i]);
 		int code = map_pin_path(kernel, (enum tw_map)i, path, sizeof(path));
@@ -142,7 +147,6 @@ static int prepare_maps(
 		if (code)
 			return code;
 	}
-	kernel->facts.max_conns = bpf_map__max_entries(conns);
 	return 0;
 }
 
@@ -196,6 +200,8 @@ static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 		if (!bpf_obj_get_info_by_fd(kernel->prog_fd[dir], &info, &len))
 			kernel->facts.insns[dir] = info.xlated_prog_len / 8;
 	}
+	kernel->sweep_fd = bpf_program__fd(
+		bpf_object__find_program_by_name(kernel->object, "sweep"));
 	return 0;
 }
 
@@ -227,24 +233,38 @@ static int pin_programs(struct tw_kernel *kernel, struct tw_err *err)
 	return 0;
 }
 
+static int random_bytes(void *to, size_t len, struct tw_err *err)
+{
+	return getrandom(to, len, 0) == (ssize_t)len
+		       ? 0
+		       : tw_err_set(err, -EIO, "getrandom", NULL, "no random numbers");
+}
+
 static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 {
 	struct tw_config config = {0};
 	int code;
 
 	code = tw_kernel_get_config(kernel, &config);
-	if (!code && config.mark)
-		return 0; /* adopted, and set up before */
+	if (!code && config.mark) { /* adopted, and set up before */
+		kernel->facts.max_conns = config.conn_max;
+		return 0;
+	}
 	config = (struct tw_config){
 		.epoch = 1,
 		.event_rate = EVENT_RATE,
 		.event_burst = EVENT_BURST,
 		.reply_rate = REPLY_RATE,
 		.reply_burst = REPLY_BURST,
+		.conn_max = kernel->facts.max_conns,
+		.conn_rows = tw_conn_rows(kernel->facts.max_conns),
+		.conn_slots = tw_conn_slots(kernel->facts.max_conns),
 	};
-	while (!(config.mark & ~TW_MARK_BITS))
-		if (getrandom(&config.mark, sizeof(config.mark), 0) != sizeof(config.mark))
-			return tw_err_set(err, -EIO, "getrandom", NULL, "no random numbers");
+	code = random_bytes(config.hash_key, sizeof(config.hash_key), err);
+	while (!code && !(config.mark & ~TW_MARK_BITS))
+		code = random_bytes(&config.mark, sizeof(config.mark), err);
+	if (code)
+		return code;
 	config.mark &= ~TW_MARK_BITS;
 	for (unsigned int i = 0; i < TW_S__MAX; i++)
 		config.timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
@@ -252,17 +272,25 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 	return code ? tw_err_set(err, code, "bpf", NULL, "cannot write the settings") : 0;
 }
 
-/* What a hash element takes: struct htab_elem (48 bytes of links and per-element state), key and
- * value rounded up to 8, and its share of the buckets, whose number is the capacity rounded up to
- * a power of two and which are 16 bytes each (kernel/bpf/hashtab.c). */
+/* Maps the settings, for words that are changed one by one. */
+static int map_config(struct tw_kernel *kernel, struct tw_err *err)
+{
+	void *config = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		kernel->map_fd[TW_MAP_config], 0);
+
+	if (config == MAP_FAILED)
+		return tw_err_set(
+			err, -errno, "bpf", NULL, "cannot map the settings: %s", strerror(errno));
+	kernel->config = config;
+	return 0;
+}
+
+/* A connection's share of the table: its record, of its row's tags, and of what stays empty. */
 static uint32_t conn_bytes(uint32_t max_conns)
 {
-	uint64_t buckets = 1;
+	uint64_t bytes = (uint64_t)tw_conn_rows(max_conns) * sizeof(struct tw_row);
 
-	while (buckets < max_conns)
-		buckets *= 2;
-	return (uint32_t)(48 + sizeof(struct tw_key) + sizeof(struct tw_conn) +
-			  (16 * buckets + max_conns - 1) / max_conns);
+	return (uint32_t)((bytes + max_conns - 1) / max_conns);
 }
 
 static int setup(
@@ -289,12 +317,14 @@ static int setup(
 	for (int i = 0; i < TW_MAP__MAX; i++)
 		kernel->map_fd[i] = bpf_object__find_map_fd_by_name(kernel->object, map_names[i]);
 	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx(kernel);
-	kernel->facts.conn_bytes = conn_bytes(kernel->facts.max_conns);
 	code = tw_kernel_ports_init(kernel);
 	if (code)
 		return tw_err_set(
 			err, code, "bpf", NULL, "cannot map the port tables: %s", strerror(-code));
 	code = default_config(kernel, err);
+	if (!code)
+		code = map_config(kernel, err);
+	kernel->facts.conn_bytes = conn_bytes(kernel->facts.max_conns);
 	if (!code && kernel->bpffs)
 		code = pin_maps(kernel, err);
 	if (!code && kernel->bpffs)
@@ -328,6 +358,8 @@ void tw_kernel_close(struct tw_kernel *kernel)
 			close(link->fd);
 	tw_vec_done(&kernel->links);
 	tw_kernel_ports_done(&kernel->ports);
+	if (kernel->config)
+		munmap(kernel->config, (size_t)sysconf(_SC_PAGESIZE));
 	tw_kernel_close_object(kernel);
 	free(kernel->bpffs);
 	free(kernel);

@@ -144,15 +144,7 @@ static int wait_for_packets(struct tw_kernel *kernel)
 /* One store of one aligned word: an update by the system call would copy bytes. */
 int tw_kernel_store_setting(struct tw_kernel *kernel, size_t offset, uint32_t value)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *config;
-
-	config = mmap(
-		NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, kernel->map_fd[TW_MAP_config], 0);
-	if (config == MAP_FAILED)
-		return -errno;
-	__atomic_store_n((uint32_t *)(config + offset), value, __ATOMIC_SEQ_CST);
-	munmap(config, page);
+	__atomic_store_n((uint32_t *)((char *)kernel->config + offset), value, __ATOMIC_SEQ_CST);
 	return 0;
 }
 

@@ -261,6 +261,12 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end);
+__noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch);
+__noinline int find(struct __sk_buff *skb);
+__noinline int row_lock(struct __sk_buff *skb, __u32 n);
+__noinline int row_put(struct __sk_buff *skb, __u32 n);
+__noinline int row_replace(struct __sk_buff *skb, __u32 n);
+__noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted);
 __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
 __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
@@ -270,6 +276,36 @@ __noinline int options(struct __sk_buff *skb);
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
 {
 	return (__u32)classify(f->target, slot, end);
+}
+
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
+{
+	return (enum tw_reason)open_conn(f->target, payer_ifindex, epoch);
+}
+
+tw_inline int tw_apart_find(const struct tw_frame *f)
+{
+	return find(f->target);
+}
+
+tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+{
+	return row_lock(f->target, n);
+}
+
+tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
+{
+	return row_put(f->target, n);
+}
+
+tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
+{
+	return row_replace(f->target, n);
+}
+
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+{
+	row_clear(f->target, n, (__u32)wanted);
 }
 
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
@@ -335,6 +371,64 @@ __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end)
 	struct tw_frame f = {.target = skb};
 
 	return (int)tw_path_decide(&f, slot, end);
+}
+
+__noinline int find(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+	struct tw_sheet *work = tw_sheet_get(&f);
+
+	return c && work ? tw_conn_find(&f, c, &work->flow) : -1;
+}
+
+__noinline int row_lock(struct __sk_buff *skb, __u32 n)
+{
+	struct tw_frame f = {.target = skb};
+
+	return tw_row_lock(&f, n);
+}
+
+__noinline int row_put(struct __sk_buff *skb, __u32 n)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+	const struct tw_sheet *work = tw_sheet_get(&f);
+
+	return c && work ? tw_row_put(&f, c, work, n) : 0;
+}
+
+__noinline int row_replace(struct __sk_buff *skb, __u32 n)
+{
+	struct tw_frame f = {.target = skb};
+	const struct tw_sheet *work = tw_sheet_get(&f);
+
+	return work ? tw_row_replace(&f, work, n) : 0;
+}
+
+__noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	tw_row_clear(&f, c, n, (int)wanted);
+	return 0;
+}
+
+/* Opens the connection on the sheet; an enum tw_reason. */
+__noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return TW_R_TABLE_FULL;
+	f.now_ns = now(c);
+	f.ifindex = skb->ifindex;
+	return (int)tw_path_open(&f, c, payer_ifindex, epoch);
 }
 
 __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind)
@@ -446,6 +540,20 @@ SEC("tc")
 int to_vm(struct __sk_buff *skb)
 {
 	return judge(skb, TW_DIR_IN);
+}
+
+/* Sweeps one row of the connection table, the next one; run by the agent, many at a time. */
+SEC("tc")
+int sweep(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	tw_conns_sweep(&f, c);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

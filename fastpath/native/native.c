@@ -54,11 +54,12 @@ static struct tw_native *native_of(const struct tw_frame *f)
 }
 
 /* An array map has all its elements from the start; here they come into being when looked at. */
-static void *array_lookup(struct tw_table *table, const void *key, const void *zero)
+static void *array_lookup(struct tw_table *table, const void *key, const void *first)
 {
+	static const struct tw_row zero; /* the longest value of all */
 	void *value = tw_table_lookup(table, key);
 
-	if (value || tw_table_update(table, key, zero, 1))
+	if (value || tw_table_update(table, key, first ? first : &zero, 1))
 		return value;
 	return tw_table_lookup(table, key);
 }
@@ -83,8 +84,8 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 
 #define LOOKUP_HASH(native, symbol, k, type)	     tw_table_lookup(&(native)->symbol, k)
 #define LOOKUP_LPM_TRIE(native, symbol, k, type)     prefix_lookup(native, (const void *)(k))
-#define LOOKUP_ARRAY(native, symbol, k, type)	     array_lookup(&(native)->symbol, k, &(type){0})
-#define LOOKUP_PERCPU_ARRAY(native, symbol, k, type) array_lookup(&(native)->symbol, k, &(type){0})
+#define LOOKUP_ARRAY(native, symbol, k, type)	     array_lookup(&(native)->symbol, k, NULL)
+#define LOOKUP_PERCPU_ARRAY(native, symbol, k, type) array_lookup(&(native)->symbol, k, NULL)
 
 #define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
 	tw_inline value_type *tw_##symbol##_lookup(const struct tw_frame *f, const key_type *k) \
@@ -254,6 +255,36 @@ tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_
 	return tw_path_decide(f, slot, end);
 }
 
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
+{
+	return tw_path_open(f, native_of(f)->settings, payer_ifindex, epoch);
+}
+
+tw_inline int tw_apart_find(const struct tw_frame *f)
+{
+	return tw_conn_find(f, native_of(f)->settings, &native_of(f)->sheet.flow);
+}
+
+tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_lock(f, n);
+}
+
+tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_put(f, native_of(f)->settings, &native_of(f)->sheet, n);
+}
+
+tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_replace(f, &native_of(f)->sheet, n);
+}
+
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+{
+	tw_row_clear(f, native_of(f)->settings, n, wanted);
+}
+
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
 	struct tw_frame there = *f;
@@ -287,15 +318,21 @@ tw_inline void tw_apart_options(const struct tw_frame *f)
 
 /* ---- the instance ---- */
 
-static void default_settings(struct tw_config *settings)
+static void default_settings(struct tw_config *settings, uint32_t max_conns)
 {
+	settings->conn_max = max_conns;
+	settings->conn_rows = tw_conn_rows(max_conns);
+	settings->conn_slots = tw_conn_slots(max_conns);
+	/* Fixed, so that one input always gives one result; odd multiples of the golden ratio. */
+	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
+		settings->hash_key[i] = 0x9e3779b97f4a7c15 * (2 * i + 1);
 	settings->epoch = 1;
 	settings->mark = DEFAULT_MARK & ~TW_MARK_BITS;
 	for (unsigned int i = 0; i < TW_S__MAX; i++)
 		settings->timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
 }
 
-static int init_tables(struct tw_native *native, size_t max_conns)
+static int init_tables(struct tw_native *native, uint32_t max_conns)
 {
 	int err = 0;
 
@@ -307,26 +344,28 @@ static int init_tables(struct tw_native *native, size_t max_conns)
 	if (!err)
 		err = tw_table_init(
 			&native->entries, sizeof(uint32_t), sizeof(struct tw_port), TW_PORT_SLOTS);
-	if (!err && max_conns)
-		native->conns.max = max_conns;
+	native->conns.max = tw_conn_rows(max_conns);
 	return err;
 }
 
 int tw_native_new(struct tw_native **ret, size_t max_conns)
 {
 	tw_auto(tw_native) struct tw_native *native = tw_alloc(sizeof(*native));
-	const struct tw_config none = {0};
 	const uint32_t zero = 0;
 
 	if (!native)
 		return -ENOMEM;
-	if (init_tables(native, max_conns))
+	if (!max_conns)
+		max_conns = TW_CONNS_DEFAULT;
+	if (max_conns > TW_CONNS_MAX)
+		return -EINVAL;
+	if (init_tables(native, (uint32_t)max_conns))
 		return -ENOMEM;
 	native->images = tw_alloc_array(TW_IMAGES_MAX, sizeof(*native->images));
-	native->settings = array_lookup(&native->config, &zero, &none);
+	native->settings = array_lookup(&native->config, &zero, NULL);
 	if (!native->images || !native->settings)
 		return -ENOMEM;
-	default_settings(native->settings);
+	default_settings(native->settings, (uint32_t)max_conns);
 	*ret = TW_TAKE_PTR(native);
 	return 0;
 }
@@ -442,32 +481,56 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 void tw_native_forget(struct tw_native *native)
 {
 	tw_table_clear(&native->conns);
+	tw_table_clear(&native->loads);
+	tw_table_clear(&native->pending);
+	tw_table_clear(&native->upkeep);
 	tw_table_clear(&native->frags);
-}
-
-size_t tw_native_n_conns(const struct tw_native *native)
-{
-	return native->conns.n;
 }
 
 struct each_conn {
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn);
 	void *arg;
+	size_t n;
 };
 
-static void each_conn(void *arg, const void *key, void *value)
+static void each_row(void *arg, const void *key, void *value)
 {
-	const struct each_conn *call = arg;
+	struct each_conn *call = arg;
+	const struct tw_row *row = value;
+	struct tw_key conn_key;
 
-	call->each(call->arg, key, value);
+	for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++) {
+		if (!tw_row_tag(row, slot))
+			continue;
+		call->n++;
+		tw_conn_key(&row->conn[slot], &conn_key);
+		if (call->each)
+			call->each(call->arg, &conn_key, &row->conn[slot]);
+	}
+}
+
+size_t tw_native_n_conns(const struct tw_native *native)
+{
+	struct each_conn call = {0};
+
+	tw_table_each(&native->conns, each_row, &call);
+	return call.n;
 }
 
 void tw_native_each_conn(const struct tw_native *native,
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg)
 {
-	struct each_conn call = {each, arg};
+	struct each_conn call = {each, arg, 0};
 
-	tw_table_each(&native->conns, each_conn, &call);
+	tw_table_each(&native->conns, each_row, &call);
+}
+
+const struct tw_load *tw_native_load(const struct tw_native *native, uint32_t port_id)
+{
+	static const struct tw_load none;
+	const struct tw_load *load = tw_table_lookup(&native->loads, &port_id);
+
+	return load ? load : &none;
 }
 
 void tw_native_on_event(struct tw_native *native,

@@ -40,7 +40,8 @@ struct tw_native_result {
 	uint32_t cut_ifindex; /* the frame goes straight out of this port; 0: to the vSwitch */
 };
 
-int tw_native_new(struct tw_native **ret, size_t max_conns); /* 0 or -ENOMEM */
+/* `max_conns` 0: TW_CONNS_DEFAULT. 0, -ENOMEM, or -EINVAL for more than TW_CONNS_MAX. */
+int tw_native_new(struct tw_native **ret, size_t max_conns);
 void tw_native_free(struct tw_native *native);
 TW_DEFINE_AUTO(tw_native)
 
@@ -73,6 +74,9 @@ size_t tw_native_n_conns(const struct tw_native *native);
 /* Calls `each` for every record, expired or not. */
 void tw_native_each_conn(const struct tw_native *native,
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg);
+
+/* What a port is charged for. */
+const struct tw_load *tw_native_load(const struct tw_native *native, uint32_t port_id);
 
 /* Called for every event while set. */
 void tw_native_on_event(struct tw_native *native,

@@ -78,7 +78,7 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 		if (tw_decision_verdict(decision) != TW_V_ALLOW)
 			return 0;
 		if (c) {
-			c->port[end] = far->id;
+			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, far->id);
 			c->gate[end] = tw_gate(s->epoch, decision);
 		}
 	}

@@ -33,6 +33,7 @@ tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, const st
 		tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
 		tw_frame_redirect(f, s->far_ifindex);
 	} else if (flow->decision && !tw_scope_alone(s, p))
-		tw_frame_mark(
-			f, tw_mark_base(s->config, s->port->network) | (s->epoch & TW_MARK_EPOCH));
+		tw_frame_mark(f, tw_mark_base(s->config, s->port->network) |
+					 (flow->untracked ? TW_MARK_LOOSE : 0) |
+					 (s->epoch & TW_MARK_EPOCH));
 }

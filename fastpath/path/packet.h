@@ -189,15 +189,13 @@ struct tw_reply {
 	};
 };
 
-/* What a packet changes in its connection: worked out before the gates are asked, written to the
- * record only when the packet is let through. */
-struct tw_progress {
-	__u8 state; /* enum tw_state */
-	__u8 flags; /* TW_CONN_F_* */
-	union {
-		__u16 icmp_type;	 /* for ICMP: type << 8 | code of the first packet */
-		__u8 scale[TW_WAY__MAX]; /* for TCP: TW_SCALE_*, by sender */
-	};
+/* Where a key's walk through the connection table begins and how it goes on. */
+struct tw_place {
+	__u64 tags; /* its tag, four times */
+	__u32 hash;
+	__u32 row;
+	__u32 step; /* rows from one to the next, modulo their number */
+	__u32 pad;
 };
 
 /* What a TCP segment tells of its connection's windows, once it passes. */
@@ -211,17 +209,22 @@ enum tw_note {
 /* What track finds out about a packet's connection. */
 struct tw_flow {
 	struct tw_key key;
-	struct tw_tuple first;	     /* the connection's tuple as its originator sent it */
-	struct tw_progress progress; /* state and flags the packet leads to */
-	__u16 icmp;		     /* of the connection's first packet, type << 8 | code */
-	__u8 way;		     /* enum tw_way of this packet */
-	__u8 end;		     /* enum tw_dir: which gate is the port's */
-	__u8 related;		     /* an ICMP error about the connection */
-	__u8 seen;		     /* tracked at the near end already */
-	__u8 note;		     /* enum tw_note */
-	__u8 stale;		     /* a record stands under this key, ended: replace it */
-	__u8 decided;		     /* the gate was decided by this packet */
-	__u8 opened;		     /* … and had never been decided before */
+	struct tw_tuple first; /* the connection's tuple as its originator sent it */
+	struct tw_place place;
+	/* What the packet leads to: worked out before the gates are asked, written to the record only
+	 * when the packet is let through. */
+	struct tw_progress progress;
+	struct tw_progress found; /* the record's, before it */
+	__u16 icmp;		  /* of the connection's first packet, type << 8 | code */
+	__u8 way;		  /* enum tw_way of this packet */
+	__u8 end;		  /* enum tw_dir: which gate is the port's */
+	__u8 related;		  /* an ICMP error about the connection */
+	__u8 seen;		  /* tracked at the near end already */
+	__u8 note;		  /* enum tw_note */
+	__u8 untracked;		  /* passes without a record: the port is over its quota */
+	__u8 stale;		  /* a record stands under this key, ended: replace it */
+	__u8 decided;		  /* the gate was decided by this packet */
+	__u8 opened;		  /* … and had never been decided before */
 	__u8 far_decided; /* as decided and opened, of the far end's gate when cut-through asks it */
 	__u8 far_opened;
 	__u32 decision;
@@ -237,6 +240,8 @@ struct tw_sheet {
 	struct tw_outcome outcome;
 	/* Up to here zeroed for every frame. */
 	struct tw_conn conn; /* a record while it is made */
+	struct tw_key key;   /* of a record that is taken out, and where it stood */
+	struct tw_place place;
 	struct tw_reply reply;
 	__u64 none[sizeof(struct tw_frag_set) / sizeof(__u64)]; /* always zero: a new set */
 };
@@ -251,6 +256,7 @@ struct tw_scope {
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked the frame */
+	__u8 loose;  /* … and let it pass without a record */
 	__u8 quiet;  /* over a rate, and its like were told of a moment ago */
 };
 

@@ -85,6 +85,7 @@ tw_inline enum tw_reason tw_path_admit(
 			return TW_R_OWN_REPLY;
 		if (s->dir == TW_DIR_IN) {
 			s->marked = 1;
+			s->loose = !!(f->mark & TW_MARK_LOOSE);
 			if ((f->mark ^ s->epoch) & TW_MARK_EPOCH) {
 				s->epoch--;
 				s->port = tw_port_at(f, f->ifindex, s->epoch);
@@ -117,7 +118,7 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 		if (!flow->decision)
 			return TW_R_BAD_IMAGE;
 		if (c) {
-			c->port[end] = s->port->id;
+			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, s->port->id);
 			c->gate[end] = tw_gate(s->epoch, flow->decision);
 		}
 	}
@@ -205,7 +206,7 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
 		o->tracked = 1;
 		o->gate[TW_DIR_OUT] = s->conn->gate[TW_DIR_OUT];
 		o->gate[TW_DIR_IN] = s->conn->gate[TW_DIR_IN];
-	} else if (o->verdict == TW_V_ALLOW && flow->decision) {
+	} else if (o->verdict == TW_V_ALLOW && flow->decision && !flow->untracked) {
 		o->tracked = 1;
 		o->created = 1;
 	}
@@ -258,6 +259,15 @@ tw_inline enum tw_reason tw_path_fragment(
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
 	return sheet ? tw_fragment_judge(f, config, port_id, sheet) : TW_R_FRAG_ORPHAN;
+}
+
+tw_inline enum tw_reason tw_path_open(
+	const struct tw_frame *f, const struct tw_config *config, __u32 payer_ifindex, __u32 epoch)
+{
+	const struct tw_port *payer = tw_port_at(f, payer_ifindex, epoch);
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return payer && sheet ? tw_conn_open(f, config, payer, sheet) : TW_R_TABLE_FULL;
 }
 
 tw_inline void tw_path_tell(

@@ -83,6 +83,12 @@ tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex);
 /* ---- functions of path.h that a target may verify and run apart (see there) ---- */
 struct tw_sheet;
 tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end);
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch);
+tw_inline int tw_apart_find(const struct tw_frame *f);
+tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);
+tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n);
+tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n);
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted);
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);

@@ -53,7 +53,7 @@ tw_inline void tw_count_frame(
 tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	if (o->verdict == TW_V_ALLOW)
-		return flow->opened && !flow->related ? TW_EVENT_OPEN : -1;
+		return flow->opened && !flow->related && !flow->untracked ? TW_EVENT_OPEN : -1;
 	return o->reason == TW_R_NOT_FOR_PORT ? -1 : TW_EVENT_DENY;
 }
 
@@ -138,7 +138,7 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	o->decision = flow->far_decision;
 	tw_count_frame(f, &there, o);
 	tw_count_rule(f, flow->far_decision, flow->far_decided);
-	if (flow->far_opened && !flow->related)
+	if (flow->far_opened && !flow->related && !flow->untracked)
 		tw_apart_tell(f, s->far_ifindex, s->far->id, TW_EVENT_OPEN);
 	if (s->config->capturing)
 		tw_apart_capture(f, s->far_ifindex, s->far->id);

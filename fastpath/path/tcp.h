@@ -42,7 +42,8 @@ tw_inline int tw_tcp_is_syn_ack(__u8 flags)
  * connection: its challenge passes as the answer to any SYN. */
 tw_inline int tw_tcp_reopens(const struct tw_conn *c, __u8 flags)
 {
-	return tw_tcp_is_syn(flags) && (c->state == TW_S_TIME_WAIT || c->state == TW_S_CLOSED);
+	return tw_tcp_is_syn(flags) &&
+	       (c->progress.state == TW_S_TIME_WAIT || c->progress.state == TW_S_CLOSED);
 }
 
 /* Whether sequence number `a` is beyond `b`. */
@@ -156,9 +157,9 @@ tw_inline void tw_tcp_note_begin(
 	struct tw_window *mine = &c->window[way];
 	__u32 bytes;
 
-	if (c->scale[!way] != flow->progress.scale[!way]) {
+	if (c->progress.scale[!way] != flow->progress.scale[!way]) {
 		/* No scale counts after all. */
-		bytes = (__u32)c->room[way] << (c->scale[!way] & TW_SCALE_SHIFT);
+		bytes = (__u32)c->room[way] << (c->progress.scale[!way] & TW_SCALE_SHIFT);
 		c->room[way] = (__u16)(bytes < TW_ROOM_MAX ? bytes : TW_ROOM_MAX);
 	}
 	mine->end = p->seq_end;

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "fastpath/path/conns.h"
 #include "fastpath/path/fragment.h"
 #include "fastpath/path/tcp.h"
 
@@ -33,7 +34,7 @@ tw_inline int tw_key_make(struct tw_key *key, const struct tw_scope *s, const st
 	key->inner_vlan = p->inner_vlan;
 	key->owner = tw_scope_alone(s, p) ? s->port->id : 0;
 	key->proto = t->proto;
-	key->pad[0] = key->pad[1] = key->pad[2] = 0;
+	key->pad = 0;
 	return src_is_hi;
 }
 
@@ -50,28 +51,12 @@ tw_inline void tw_flow_tuple(struct tw_flow *flow)
 	t->proto = flow->key.proto;
 }
 
-tw_inline int tw_gate_refuses(__u64 gate)
-{
-	__u32 decision = tw_gate_decision(gate);
-
-	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
-}
-
-tw_inline int tw_conn_refused(const struct tw_conn *c)
-{
-	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
-}
-
-/* Whether a record has ended. One that a gate refuses has no future and is kept only as long as a
- * closed one, for the sake of the refusal; it does not stand in the way of what the other end opens
- * (`opens`: the packet could, and comes from there). */
+/* Whether a record has ended. One that a gate refuses does not stand in the way of what the other end
+ * opens (`opens`: the packet could, and comes from there). */
 tw_inline int tw_conn_ended(
 	const struct tw_config *config, const struct tw_conn *c, __u32 now, int opens)
 {
-	int refused = tw_conn_refused(c);
-	__u32 limit = config->timeout[refused ? TW_S_CLOSED : c->state & 15];
-
-	return (refused && opens) || tw_tick_after(now, c->seen + limit);
+	return (opens && tw_conn_refused(c)) || tw_conn_expired(config, c, now, 0);
 }
 
 /* In the adoption window a segment from the middle of a connection is taken for a live one; the
@@ -87,6 +72,40 @@ tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 	tw_tcp_adopt(flow);
 }
 
+/* Whether a packet without a record answers a connection that passed without one. */
+tw_inline int tw_track_answers(const struct tw_frame *f, const struct tw_packet *p,
+	const struct tw_flow *flow, int src_is_hi)
+{
+	if (p->tuple.proto == TW_IPPROTO_TCP && !tw_tcp_is_syn_ack(p->tcp_flags))
+		return 0;
+	if (p->icmp_kind == TW_ICMP_QUERY || p->icmp_kind == TW_ICMP_OTHER)
+		return p->tuple.proto != TW_IPPROTO_ICMP && p->tuple.proto != TW_IPPROTO_ICMPV6 &&
+		       tw_pending_is(f, &flow->place, !src_is_hi);
+	return tw_pending_is(f, &flow->place, !src_is_hi);
+}
+
+/* Takes up a connection at its first answer. */
+tw_inline void tw_track_answered(const struct tw_packet *p, struct tw_flow *flow, int src_is_hi)
+{
+	flow->way = TW_WAY_REPLY;
+	flow->progress.flags = TW_CONN_F_REPLIED | (src_is_hi ? 0 : TW_CONN_F_ORIGIN_HI);
+	switch (p->tuple.proto) {
+	case TW_IPPROTO_TCP:
+		flow->progress.state = TW_S_SYN_RECV;
+		tw_tcp_begin_both(p, flow);
+		break;
+	case TW_IPPROTO_UDP:
+		flow->progress.state = TW_S_UDP_REPLIED;
+		break;
+	case TW_IPPROTO_ICMP:
+	case TW_IPPROTO_ICMPV6:
+		flow->progress.state = TW_S_ICMP;
+		break;
+	default:
+		flow->progress.state = TW_S_OTHER_REPLIED;
+	}
+}
+
 /* What a packet without a record opens, if it may open anything. */
 tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_scope *s,
 	const struct tw_packet *p, struct tw_flow *flow, int src_is_hi)
@@ -94,6 +113,10 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 	flow->way = TW_WAY_ORIGINAL;
 	flow->progress.flags = src_is_hi ? TW_CONN_F_ORIGIN_HI : 0;
 	flow->icmp = p->icmp;
+	if (p->fragment != TW_FRAG_LATER && tw_track_answers(f, p, flow, src_is_hi)) {
+		tw_track_answered(p, flow, src_is_hi);
+		return TW_R_NONE;
+	}
 	switch (p->tuple.proto) {
 	case TW_IPPROTO_TCP:
 		flow->progress.state = TW_S_SYN_SENT;
@@ -162,13 +185,13 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	const struct tw_tuple *t, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, t);
-	struct tw_conn *c = tw_conns_lookup(f, &flow->key);
+	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
 	int opens;
 
 	if (!c)
 		return src_is_hi;
-	flow->way = src_is_hi == !!(c->flags & TW_CONN_F_ORIGIN_HI) ? TW_WAY_ORIGINAL
-								    : TW_WAY_REPLY;
+	flow->way = src_is_hi == !!(c->progress.flags & TW_CONN_F_ORIGIN_HI) ? TW_WAY_ORIGINAL
+									     : TW_WAY_REPLY;
 	opens = flow->way == TW_WAY_REPLY &&
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
 	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens)) {
@@ -176,10 +199,9 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 		return src_is_hi;
 	}
 	s->conn = c;
-	flow->progress.state = c->state;
-	flow->progress.flags = c->flags;
-	flow->progress.icmp_type = c->icmp_type;
-	flow->icmp = t->proto == TW_IPPROTO_TCP ? 0 : c->icmp_type;
+	flow->found = c->progress;
+	flow->progress = c->progress;
+	flow->icmp = t->proto == TW_IPPROTO_TCP ? 0 : c->progress.icmp_type;
 	return src_is_hi;
 }
 
@@ -225,20 +247,24 @@ tw_inline enum tw_reason tw_track(
 		}
 		if (p->tcp_flags & TW_TCP_SYN && !flow->seen)
 			tw_apart_options(f);
-		if (!s->conn)
+		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
-		else if (!flow->seen)
+			flow->untracked = s->loose && !tw_scope_alone(s, p);
+		} else if (!flow->seen) {
 			reason = tw_track_live(s->conn, p, flow);
+		}
 	}
 	flow->end = tw_flow_end(s->dir, flow->way);
 	return reason;
 }
 
-/* Opens the record of a new connection, with the gate that let its first packet pass. */
+/* Opens the record of a new connection, with the gate that let its first packet pass. The port of its
+ * originator pays for it, if it is one of this host's. */
 tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_packet *p, const struct tw_flow *flow)
+	const struct tw_packet *p, struct tw_flow *flow)
 {
 	__u32 now = tw_tick(f->now_ns), end = flow->end & 1, way = flow->way & 1;
+	int far_pays = s->far && way == TW_WAY_REPLY;
 	struct tw_sheet *sheet = tw_sheet_get(f);
 	struct tw_conn *c;
 
@@ -246,6 +272,8 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 		return TW_R_TABLE_FULL;
 	c = &sheet->conn;
 	__builtin_memset(c, 0, sizeof(*c));
+	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
+	c->key_end = flow->key.w[TW_KEY_WORDS - 1];
 	c->gate[end] = tw_gate(s->epoch, flow->decision);
 	c->port[end] = s->port->id;
 	if (s->far) {
@@ -256,49 +284,41 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	c->bytes[way] = f->len;
 	c->created = now;
 	c->seen = now;
-	c->state = flow->progress.state;
-	c->flags = flow->progress.flags;
-	c->icmp_type = flow->progress.icmp_type;
+	c->progress = flow->progress;
+	if ((far_pays ? !end : end) == TW_DIR_IN)
+		c->progress.flags |= TW_CONN_F_CHARGE_IN;
 	tw_tcp_note(c, p, flow);
-	if (!tw_conns_update(f, &flow->key, c, flow->stale ? TW_MAP_ANY : TW_MAP_NOEXIST))
-		return TW_R_NONE;
-	/* Another CPU may have opened it a moment ago: that record will do. */
-	return tw_conns_lookup(f, &flow->key) ? TW_R_NONE : TW_R_TABLE_FULL;
+	return tw_apart_open(f, far_pays ? s->far_ifindex : f->ifindex, s->epoch);
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */
 tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_packet *p, const struct tw_flow *flow)
+	const struct tw_packet *p, struct tw_flow *flow)
 {
-	__u8 flags = flow->progress.flags, state = flow->progress.state, way = flow->way & 1;
 	struct tw_conn *c = s->conn;
+	__u32 way = flow->way & 1;
 
 	__sync_fetch_and_add(&c->packets[way], 1);
 	__sync_fetch_and_add(&c->bytes[way], f->len);
 	if (flow->related)
 		return;
 	if (way == TW_WAY_REPLY)
-		flags |= TW_CONN_F_REPLIED;
-	if (c->state != TW_S_CLOSED)
+		flow->progress.flags |= TW_CONN_F_REPLIED;
+	if (flow->found.state != TW_S_CLOSED)
 		c->seen = tw_tick(f->now_ns);
-	if (c->state != state)
-		c->state = state;
-	if (c->flags != flags)
-		c->flags = flags;
 	tw_tcp_note(c, p, flow);
-	if (c->icmp_type != flow->progress.icmp_type)
-		c->icmp_type = flow->progress.icmp_type;
+	tw_conn_advance(f, c, flow->found, flow->progress);
 }
 
 /* Writes what the packet changed, now that it passes. */
 tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct tw_scope *s,
-	struct tw_packet *p, const struct tw_flow *flow)
+	struct tw_packet *p, struct tw_flow *flow)
 {
 	enum tw_reason reason = TW_R_NONE;
 
 	if (p->fragment == TW_FRAG_FIRST)
 		reason = tw_fragment(f, s, p);
-	if (reason || flow->seen)
+	if (reason || flow->seen || flow->untracked)
 		return reason;
 	if (s->conn)
 		tw_track_move(f, s, p, flow);

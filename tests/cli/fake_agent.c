@@ -108,6 +108,7 @@ static void tell_status(struct teller *teller)
 		status.ports_protected = 2;
 		status.ports_unclaimed = 1;
 		status.connections = 1234;
+		status.connection_records = 1300;
 		status.images = 2;
 		status.image_bytes = 5504;
 		status.image_bytes_per_rule = 688;

@@ -22,7 +22,7 @@ policy first >"$lab/first.yaml"
 policy second >"$lab/second.yaml"
 
 records() {
-	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/conns" | jq length
+	tapwall status --json | jq .connection_records
 }
 swept() {
 	[ "$(records)" = 0 ]

@@ -227,9 +227,9 @@ struct flow_query {
 static void look_at_conn(void *arg, const struct tw_key *key, const struct tw_conn *conn)
 {
 	struct flow_query *q = arg;
-	bool hi = conn->flags & TW_CONN_F_ORIGIN_HI;
+	bool hi = conn->progress.flags & TW_CONN_F_ORIGIN_HI;
 
-	if (q->now - conn->seen > q->config.timeout[conn->state % 16])
+	if (q->now - conn->seen > q->config.timeout[conn->progress.state % 16])
 		return;
 	q->n_live++;
 	if (key->proto != q->proto || memcmp(hi ? &key->hi : &key->lo, &q->from, 16) ||
@@ -281,9 +281,9 @@ static int compare_flow(
 		return tw_player_wrong(p, "a flow has no '%s'", word);
 	*value++ = '\0';
 	if (!strcmp(word, "state"))
-		return strcmp(tw_state_name(q->conn.state), value)
+		return strcmp(tw_state_name(q->conn.progress.state), value)
 			       ? tw_player_fail(p, step, "state is %s, expected %s",
-					 tw_state_name(q->conn.state), value)
+					 tw_state_name(q->conn.progress.state), value)
 			       : 0;
 	if (tw_word_number(value, &number))
 		return tw_player_wrong(p, "no number: '%s'", value);

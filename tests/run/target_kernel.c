@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "fastpath/kernel/conns.h"
 #include "fastpath/kernel/load.h"
 #include "fastpath/native/scene.h"
 #include "tests/run/target.h"
@@ -91,7 +92,12 @@ static void kernel_forget(struct tw_target *target)
 {
 	const struct kernel *k = kernel_of(target);
 
-	clear_hash(k, TW_MAP_conns);
+	struct tw_conns conns;
+
+	if (!tw_conns_open(&conns, k->kernel)) {
+		tw_conns_clear(&conns);
+		tw_conns_close(&conns);
+	}
 	clear_hash(k, TW_MAP_frags);
 }
 
@@ -111,6 +117,9 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
 		clear_array(k, TW_MAP_buckets, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_bucket),
 			false) ||
+		clear_array(
+			k, TW_MAP_loads, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_load), false) ||
+		clear_array(k, TW_MAP_upkeep, 1, sizeof(struct tw_upkeep), false) ||
 		clear_array(k, TW_MAP_port_counts, TW_TARGET_PORTS_MAX + 1,
 			sizeof(struct tw_port_count), true) ||
 		tw_kernel_get_config(k->kernel, &k->config))
@@ -241,17 +250,20 @@ static int kernel_set_config(struct tw_target *target, const struct tw_config *c
 
 static int kernel_each_conn(struct tw_target *target, tw_conn_fn *each, void *arg)
 {
-	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_conns);
-	struct tw_key key, next;
-	struct tw_conn conn;
-	bool first = true;
+	struct tw_conns conns;
+	int failed = tw_conns_open(&conns, kernel_of(target)->kernel);
 
-	while (!bpf_map_get_next_key(fd, first ? NULL : &key, &next)) {
-		key = next;
-		first = false;
-		if (!bpf_map_lookup_elem(fd, &key, &conn))
-			each(arg, &key, &conn);
+	if (failed)
+		return failed;
+	for (uint32_t row = 0; row < conns.n_rows; row++) {
+		struct tw_key keys[TW_ROW_SLOTS];
+		struct tw_conn records[TW_ROW_SLOTS];
+		size_t n = tw_conns_read(&conns, row, keys, records);
+
+		for (size_t i = 0; i < n; i++)
+			each(arg, &keys[i], &records[i]);
 	}
+	tw_conns_close(&conns);
 	return 0;
 }
 

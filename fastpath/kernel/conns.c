@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/kernel/conns.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fastpath/kernel/kernel.h"
+
+static size_t table_len(uint32_t n_rows)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (n_rows * sizeof(struct tw_row) + page - 1) / page * page;
+}
+
+int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel)
+{
+	uint32_t n_rows = tw_conn_rows(kernel->facts.max_conns);
+	void *rows = mmap(NULL, table_len(n_rows), PROT_READ | PROT_WRITE, MAP_SHARED,
+		kernel->map_fd[TW_MAP_conns], 0);
+
+	if (rows == MAP_FAILED)
+		return -errno;
+	*ret = (struct tw_conns){rows, n_rows};
+	return 0;
+}
+
+void tw_conns_close(struct tw_conns *conns)
+{
+	if (conns->rows)
+		munmap(conns->rows, table_len(conns->n_rows));
+	*conns = (struct tw_conns){0};
+}
+
+size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],
+	struct tw_conn records[TW_ROW_SLOTS])
+{
+	const struct tw_row *at = &conns->rows[row];
+	size_t n = 0;
+
+	for (size_t slot = 0; slot < TW_ROW_SLOTS; slot++) {
+		__u16 tag = tw_row_tag(at, (uint32_t)slot);
+
+		if (!tag)
+			continue;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		records[n] = at->conn[slot];
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (tw_row_tag(at, (uint32_t)slot) != tag)
+			continue;
+		memcpy(keys[n].d, records[n].key, sizeof(records[n].key));
+		keys[n].w[TW_KEY_WORDS - 1] = records[n].key_end;
+		keys[n].pad = 0;
+		n++;
+	}
+	return n;
+}
+
+void tw_conns_clear(struct tw_conns *conns)
+{
+	for (uint32_t row = 0; row < conns->n_rows; row++) {
+		memset(conns->rows[row].tags, 0, sizeof(conns->rows[row].tags));
+		conns->rows[row].spilled = 0;
+	}
+}
+
+int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_rows, uint32_t now)
+{
+	unsigned char frame[ETH_HLEN] = {0}; /* the least that a test run takes */
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		.data_size_in = sizeof(frame), .repeat = (int)n_rows);
+
+	__atomic_store_n(&kernel->config->agent_seen, now, __ATOMIC_RELAXED);
+	return n_rows && bpf_prog_test_run_opts(kernel->sweep_fd, &opts) ? -errno : 0;
+}

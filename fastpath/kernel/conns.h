@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* conns.h: the kernel's connection table as user space sees it: mapped, read without a system call.
+ *
+ * Invariants: 1. Reading takes no lock and holds up no packet: a record is copied, and taken only if
+ *                its tag was the same before and after.
+ *             2. Nothing is written but by tw_conns_clear(), which is for tests: records are opened
+ *                and ended by the programs alone (fastpath/path/conns.h).
+ * Callers:    the agent, tests. A view is one thread's; any number of views may be open.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastpath/abi/types.h"
+
+struct tw_kernel;
+
+struct tw_conns {
+	struct tw_row *rows;
+	uint32_t n_rows;
+};
+
+/* 0 or negative errno. The table of the handle is mapped until tw_conns_close(). */
+int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel);
+void tw_conns_close(struct tw_conns *conns);
+/* Copies the records of a row, live or ended, and their keys; how many. */
+size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],
+	struct tw_conn records[TW_ROW_SLOTS]);
+/* Empties the table. No program may be running. */
+void tw_conns_clear(struct tw_conns *conns);
+
+/* Has the programs end what has expired in the next `n_rows` rows, which they tell as TW_EVENT_CLOSE,
+ * and notes that at tick `now` somebody saw to it. 0 or negative errno. */
+int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_rows, uint32_t now);

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* conns.h: the connection table: finding, opening, ending.
+ *
+ * Why:        a table of our own, in a plain array, costs 155 bytes a connection where a BPF hash
+ *             takes 250, finds one without a call, makes room without a daemon, and never displaces a
+ *             live connection.
+ * How:        the key's hash says in which row its walk begins and, if that is full, where it goes on.
+ *             A row's tags tell in one cache line which of its records may be the one. A row that
+ *             some walk had to pass says so (`spilled`); where none did, a walk ends.
+ * Invariants: 1. A key stands in the table once: whoever opens holds the lock of its first row.
+ *             2. Tags change under their row's lock. Readers take no lock: a tag is set after its
+ *                record is written, and taken away before the record is used for another.
+ *             3. A record is given away only TW_GRACE after it ended, so that no CPU still holds it.
+ *             4. What a port is charged for a record is taken back when the record goes.
+ * Bounds:     TW_WALK_ROWS rows; a lookup reads two or three cache lines when the table is not full.
+ * Callers:    track.h finds; path.h opens, apart; the sweep's program ends.
+ * Source:     hash: O. Kaser, D. Lemire, "Strongly universal string hashing is fast" (2014), multilinear;
+ *             rows with overflow counts: N. Bronson, X. Shi, F14 (2019); words of tags: Warren, Hacker's
+ *             Delight §6-1.
+ */
+#pragma once
+
+#include "fastpath/path/packet.h"
+
+#define TW_WALK_ROWS  8
+#define TW_LOCK_SPINS 512 /* a lock is held for some 100 ns by somebody who is not interrupted */
+#define TW_GRACE      (2 * TW_TICKS_PER_SECOND)
+#define TW_TAG_ONES   0x0001000100010001
+#define TW_TAG_HIGHS  0x8000800080008000
+#define TW_NO_SLOT    TW_ROW_SLOTS
+
+/* How long the agent may be silent before those who open connections sweep in its place. */
+#define TW_AGENT_SILENT (10 * TW_TICKS_PER_SECOND)
+
+/* ---- where a key stands ---- */
+
+/* Hash of a key: the upper 32 bits of the sum are strongly universal, so that nobody who does not
+ * know the secret can find keys that fall together more often than others. */
+tw_inline __u32 tw_key_hash(const struct tw_config *config, const struct tw_key *key)
+{
+	__u64 sum = config->hash_key[TW_KEY_WORDS];
+	__u32 i;
+
+	for (i = 0; i < TW_KEY_WORDS; i++)
+		sum += config->hash_key[i] * key->w[i];
+	return (__u32)(sum >> 32);
+}
+
+tw_inline void tw_place_make(
+	struct tw_place *at, const struct tw_config *config, const struct tw_key *key)
+{
+	__u32 hash = tw_key_hash(config, key), tag = hash & 0xffff;
+
+	tag += !tag;
+	at->hash = hash;
+	at->tags = tag * TW_TAG_ONES;
+	at->row = (__u32)((__u64)hash * config->conn_rows >> 32);
+	at->step = 1 + (__u32)((__u64)tag * (config->conn_rows - 1) >> 16);
+}
+
+tw_inline __u32 tw_place_next(const struct tw_config *config, const struct tw_place *at, __u32 row)
+{
+	row += at->step;
+	return row >= config->conn_rows ? row - config->conn_rows : row;
+}
+
+/* Number of the lowest of four 16-bit lanes whose highest bit is set in `lanes`, which is not 0. */
+tw_inline __u32 tw_lane(__u64 lanes)
+{
+	if (lanes & 0x80008000)
+		return lanes & 0x8000 ? 0 : 1;
+	return lanes & 0x800000000000 ? 2 : 3;
+}
+
+/* The lanes that are zero; above the lowest one there may be more that only seem so. */
+tw_inline __u64 tw_lanes_zero(__u64 word)
+{
+	return (word - TW_TAG_ONES) & ~word & TW_TAG_HIGHS;
+}
+
+tw_inline int tw_conn_is(const struct tw_conn *c, const struct tw_key *key)
+{
+	return !((c->key[0] ^ key->d[0]) | (c->key[1] ^ key->d[1]) | (c->key[2] ^ key->d[2]) |
+		 (c->key[3] ^ key->d[3]) | (c->key[4] ^ key->d[4]) |
+		 (c->key_end ^ key->w[TW_KEY_WORDS - 1]));
+}
+
+tw_inline void tw_conn_key(const struct tw_conn *c, struct tw_key *ret)
+{
+	__builtin_memcpy(ret->d, c->key, sizeof(c->key));
+	ret->w[TW_KEY_WORDS - 1] = c->key_end;
+	ret->pad = 0;
+}
+
+tw_inline struct tw_conn *tw_row_conn(struct tw_row *row, __u32 slot)
+{
+	TW_OPAQUE(slot);
+	return &row->conn[slot & (TW_ROW_SLOTS - 1)];
+}
+
+/* The slot of a key in a row, or TW_NO_SLOT. */
+tw_inline __u32 tw_row_find(struct tw_row *row, const struct tw_key *key, __u64 tags)
+{
+	__u32 i, n, slot;
+	__u64 lanes;
+
+	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
+		lanes = tw_lanes_zero(TW_MEMORY(row->tags[i]) ^ tags);
+		for (n = 0; n < 4 && lanes; n++) {
+			slot = i * 4 + tw_lane(lanes);
+			if (tw_conn_is(tw_row_conn(row, slot), key))
+				return slot;
+			lanes &= lanes - 1;
+		}
+	}
+	return TW_NO_SLOT;
+}
+
+/* Body of tw_apart_find(): where the record of flow.key stands, in whatever state, as row number *
+ * TW_ROW_SLOTS + slot; -1 when there is none. flow.place is made here. */
+tw_inline int tw_conn_find(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_flow *flow)
+{
+	struct tw_place *at = &flow->place;
+	struct tw_row *row;
+	__u32 n, i, slot;
+
+	tw_place_make(at, config, &flow->key);
+	n = at->row;
+	for (i = 0; i < TW_WALK_ROWS; i++) {
+		row = tw_conns_lookup(f, &n);
+		if (!row)
+			return -1;
+		slot = tw_row_find(row, &flow->key, at->tags);
+		if (slot != TW_NO_SLOT)
+			return (int)(n * TW_ROW_SLOTS + slot);
+		if (!TW_MEMORY(row->spilled))
+			return -1;
+		n = tw_place_next(config, at, n);
+	}
+	return -1;
+}
+
+/* The record at a place that tw_apart_find() told. */
+tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int place)
+{
+	__u32 n = (__u32)place / TW_ROW_SLOTS;
+	struct tw_row *row;
+
+	if (place < 0)
+		return 0;
+	row = tw_conns_lookup(f, &n);
+	return row ? tw_row_conn(row, (__u32)place) : 0;
+}
+
+/* ---- whether a record has ended ---- */
+
+tw_inline int tw_gate_refuses(__u64 gate)
+{
+	__u32 decision = tw_gate_decision(gate);
+
+	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
+}
+
+tw_inline int tw_conn_refused(const struct tw_conn *c)
+{
+	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
+}
+
+/* Whether a record ended `grace` ticks ago. One that a gate refuses has no future and is kept only as
+ * long as a closed one, for the sake of the refusal. */
+tw_inline int tw_conn_expired(
+	const struct tw_config *config, const struct tw_conn *c, __u32 now, __u32 grace)
+{
+	__u32 state = tw_conn_refused(c) ? TW_S_CLOSED : c->progress.state & 15;
+
+	return tw_tick_after(now, c->seen + config->timeout[state] + grace);
+}
+
+/* ---- what ports are charged ---- */
+
+tw_inline int tw_state_half_open(__u8 state)
+{
+	return state == TW_S_SYN_SENT || state == TW_S_SYN_RECV || state == TW_S_UDP_UNREPLIED ||
+	       state == TW_S_ICMP || state == TW_S_OTHER_UNREPLIED;
+}
+
+/* Which end's port pays for a record. */
+tw_inline __u32 tw_conn_payer(__u8 flags)
+{
+	return flags & TW_CONN_F_CHARGE_IN ? TW_DIR_IN : TW_DIR_OUT;
+}
+
+tw_inline void tw_load_add(const struct tw_frame *f, __u32 port_id, __u8 state, __s32 n)
+{
+	struct tw_load *load = tw_loads_lookup(f, &port_id);
+
+	if (!load)
+		return;
+	if (tw_state_half_open(state))
+		__sync_fetch_and_add(&load->half_open, n);
+	else
+		__sync_fetch_and_add(&load->established, n);
+}
+
+/* A record's port at one end is another one now: its workload moved on this host. */
+tw_inline void tw_conn_set_port(
+	const struct tw_frame *f, struct tw_conn *c, enum tw_dir end, __u16 port_id)
+{
+	__u16 old = c->port[end];
+
+	if (old == port_id)
+		return;
+	c->port[end] = port_id;
+	if (tw_conn_payer(c->progress.flags) != end)
+		return;
+	tw_load_add(f, old, c->progress.state, -1);
+	tw_load_add(f, port_id, c->progress.state, 1);
+}
+
+/* Moves a record on from `old`, as it was found, to `now`; nothing happens when another CPU has moved
+ * it meanwhile. */
+tw_inline void tw_conn_advance(
+	const struct tw_frame *f, struct tw_conn *c, struct tw_progress old, struct tw_progress now)
+{
+	__u32 payer;
+
+	if (old.word == now.word ||
+		__sync_val_compare_and_swap(&c->progress.word, old.word, now.word) != old.word ||
+		tw_state_half_open(old.state) == tw_state_half_open(now.state))
+		return;
+	payer = c->port[tw_conn_payer(now.flags)];
+	tw_load_add(f, payer, old.state, -1);
+	tw_load_add(f, payer, now.state, 1);
+}
+
+/* ---- ending ---- */
+
+/* Body of tw_apart_row_lock(): whether row number `n` is the caller's now. */
+tw_inline int tw_row_lock(const struct tw_frame *f, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	__u32 i;
+
+	for (i = 0; row && i < TW_LOCK_SPINS; i++)
+		if (!__sync_val_compare_and_swap(&row->lock, 0, 1))
+			return 1;
+	return 0;
+}
+
+tw_inline void tw_row_unlock(struct tw_row *row)
+{
+	__sync_lock_test_and_set(&row->lock, 0);
+}
+
+/* Counts `n` in the rows that the walk of a record which stands in row `stop` had to pass. */
+tw_inline void tw_walk_spill(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_place *at, __u32 stop, __s32 n)
+{
+	struct tw_row *row;
+	__u32 at_row = at->row, i;
+
+	for (i = 0; i < TW_WALK_ROWS && at_row != stop; i++) {
+		row = tw_conns_lookup(f, &at_row);
+		if (!row)
+			return;
+		__sync_fetch_and_add(&row->spilled, n);
+		at_row = tw_place_next(config, at, at_row);
+	}
+}
+
+/* Tells that a connection ended, as far as there is room to: whether it was told, or need not be. */
+tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c, __u32 now)
+{
+	enum tw_dir end = c->port[TW_DIR_IN] ? TW_DIR_IN : TW_DIR_OUT;
+	struct tw_event *e;
+
+	if (tw_conn_refused(c))
+		return 1;
+	e = tw_event_reserve(f);
+	if (!e)
+		return 0;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = f->now_ns;
+	e->port_id = c->port[end];
+	e->kind = TW_EVENT_CLOSE;
+	tw_conn_key(c, &e->key);
+	__builtin_memcpy(e->packets, c->packets, sizeof(e->packets));
+	__builtin_memcpy(e->bytes, c->bytes, sizeof(e->bytes));
+	e->age = now - c->created;
+	e->conn_flags = c->progress.flags;
+	e->vlan = (__u16)e->key.vlan;
+	if (e->key.proto == TW_IPPROTO_ICMP || e->key.proto == TW_IPPROTO_ICMPV6)
+		e->icmp_type = c->progress.icmp_type;
+	e->outcome.gate[TW_DIR_OUT] = c->gate[TW_DIR_OUT];
+	e->outcome.gate[TW_DIR_IN] = c->gate[TW_DIR_IN];
+	e->outcome.dir = (__u8)end;
+	e->outcome.decision = tw_gate_decision(c->gate[end]);
+	e->outcome.verdict = TW_V_ALLOW;
+	e->outcome.reason = TW_R_ESTABLISHED;
+	e->outcome.state = c->progress.state;
+	e->outcome.tracked = 1;
+	tw_event_submit(f, e);
+	return 1;
+}
+
+/* Takes a record out of row number `n`, whose lock is held. */
+tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *config,
+	struct tw_row *row, __u32 n, __u32 slot)
+{
+	struct tw_conn *c = tw_row_conn(row, slot);
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_place *at;
+
+	if (!sheet)
+		return;
+	TW_OPAQUE(slot);
+	__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
+	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
+	tw_conn_key(c, &sheet->key);
+	at = &sheet->place;
+	tw_place_make(at, config, &sheet->key);
+	tw_walk_spill(f, config, at, n, -1);
+}
+
+/* Body of tw_apart_row_clear(): ends what has expired in row number `n`, whose lock is held. What
+ * cannot be told stays for another time, unless its room is `wanted`. */
+tw_inline void tw_row_clear(
+	const struct tw_frame *f, const struct tw_config *config, __u32 n, int wanted)
+{
+	__u32 now = tw_tick(f->now_ns), slot, zero = 0;
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_upkeep *upkeep;
+	struct tw_conn *c;
+
+	if (!row)
+		return;
+	for (slot = 0; slot < TW_ROW_SLOTS; slot++) {
+		c = tw_row_conn(row, slot);
+		if (!tw_row_tag(row, slot) || !tw_conn_expired(config, c, now, TW_GRACE))
+			continue;
+		if (!tw_conn_tell_end(f, c, now)) {
+			if (!wanted)
+				return;
+			upkeep = tw_upkeep_lookup(f, &zero);
+			if (upkeep)
+				__sync_fetch_and_add(&upkeep->closes_lost, 1);
+		}
+		tw_row_remove(f, config, row, n, slot);
+	}
+}
+
+/* Sweeps the next row. */
+tw_inline void tw_conns_sweep(const struct tw_frame *f, const struct tw_config *config)
+{
+	__u32 zero = 0, n;
+	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
+	struct tw_row *row;
+
+	if (!upkeep)
+		return;
+	n = __sync_fetch_and_add(&upkeep->row, 1);
+	if (n >= config->conn_rows) {
+		upkeep->row = 1;
+		n = 0;
+	}
+	row = tw_conns_lookup(f, &n);
+	if (!row || !(row->tags[0] | row->tags[1] | row->tags[2] | row->tags[3]) ||
+		!tw_apart_row_lock(f, n))
+		return;
+	tw_apart_row_clear(f, n, 0);
+	tw_row_unlock(row);
+}
+
+/* ---- opening ---- */
+
+tw_inline __u32 tw_row_free(const struct tw_row *row)
+{
+	__u32 i;
+	__u64 lanes;
+
+	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
+		lanes = tw_lanes_zero(row->tags[i]);
+		if (lanes)
+			return i * 4 + tw_lane(lanes);
+	}
+	return TW_NO_SLOT;
+}
+
+/* Body of tw_apart_row_put(): puts the sheet's record into row number `n`, whose lock is held; whether
+ * there was room. */
+tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	__u32 slot = row ? tw_row_free(row) : TW_NO_SLOT;
+
+	if (!row || slot >= config->conn_slots)
+		return 0;
+	*tw_row_conn(row, slot) = sheet->conn;
+	/* An atomic operation on the free lane: no CPU sees the tag before the record. */
+	TW_OPAQUE(slot);
+	__sync_fetch_and_or(
+		&row->tags[slot >> 2 & 3], (sheet->flow.place.tags & 0xffff) << (slot & 3) * 16);
+	return 1;
+}
+
+/* Puts the sheet's record into the first row of its walk that has room; the first row of all is
+ * locked. With `clear`, room is made where something expired. */
+tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_sheet *sheet, int clear)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 n = at->row, i, done = 0;
+	struct tw_row *row;
+
+	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
+		if (n == at->row || tw_apart_row_lock(f, n)) {
+			if (clear)
+				tw_apart_row_clear(f, n, 1);
+			done = (__u32)tw_apart_row_put(f, n);
+			row = tw_conns_lookup(f, &n);
+			if (row && n != at->row)
+				tw_row_unlock(row);
+		}
+		if (!done)
+			n = tw_place_next(config, at, n);
+	}
+	if (done)
+		tw_walk_spill(f, config, at, n, 1);
+	return (int)done;
+}
+
+/* ---- beyond the half-open quota: a bit instead of a record ---- */
+
+/* Where the bit of a connection is, in the turn that holds tick `now`; `hi`: its originator is the
+ * key's hi end. */
+tw_inline __u64 *tw_pending_word(
+	const struct tw_frame *f, const struct tw_place *at, int hi, __u32 turn, __u64 *ret_bit)
+{
+	__u32 word = (at->hash ^ (hi ? 0x5555 : 0)) & (TW_PENDING_WORDS - 1);
+	__u32 index = (turn & 1) * TW_PENDING_WORDS + word;
+
+	*ret_bit = 1ull << ((__u64)(at->hash >> 16) * TW_PENDING_BITS >> 16);
+	return tw_pending_lookup(f, &index);
+}
+
+tw_inline void tw_pending_set(
+	const struct tw_frame *f, const struct tw_place *at, int hi, __u32 now)
+{
+	__u32 turn = now >> TW_PENDING_SHIFT, zero = 0;
+	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
+	__u64 bit, *word = tw_pending_word(f, at, hi, turn, &bit);
+
+	if (!word || !upkeep)
+		return;
+	if (*word >> TW_PENDING_BITS != (turn & 0xffff))
+		*word = (__u64)(turn & 0xffff) << TW_PENDING_BITS;
+	__sync_fetch_and_or(word, bit);
+	upkeep->pending_until = (turn + 2) << TW_PENDING_SHIFT;
+}
+
+/* Whether a connection that this packet would answer was let through without a record. */
+tw_inline int tw_pending_is(const struct tw_frame *f, const struct tw_place *at, int hi)
+{
+	__u32 now = tw_tick(f->now_ns), turn = now >> TW_PENDING_SHIFT, zero = 0;
+	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
+	__u64 bit, *word;
+
+	if (!upkeep || !upkeep->pending_until || tw_tick_after(now, upkeep->pending_until))
+		return 0;
+	word = tw_pending_word(f, at, hi, turn, &bit);
+	if (word && *word >> TW_PENDING_BITS == (turn & 0xffff) && *word & bit)
+		return 1;
+	turn--;
+	word = tw_pending_word(f, at, hi, turn, &bit);
+	return word && *word >> TW_PENDING_BITS == (turn & 0xffff) && *word & bit;
+}
+
+/* ---- opening, whole ---- */
+
+/* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
+ * gets no record. */
+tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
+	__u32 max = payer->established_max ? payer->established_max : config->established_max;
+	struct tw_flow *flow = &sheet->flow;
+	__u8 state = sheet->conn.progress.state;
+	__u32 id = payer->id;
+	struct tw_load *load = tw_loads_lookup(f, &id);
+
+	if (!load)
+		return TW_R_TABLE_FULL;
+	if (max && load->established >= max) {
+		__sync_fetch_and_add(&load->refused, 1);
+		return TW_R_QUOTA;
+	}
+	/* What was answered already has a far end that wants it: twice as many are borne with. */
+	if (half_max && tw_state_half_open(state) &&
+		load->half_open >= (flow->way == TW_WAY_REPLY ? 2 * half_max : half_max)) {
+		__sync_fetch_and_add(&load->overflowed, 1);
+		flow->untracked = 1;
+		tw_pending_set(f, &flow->place, flow->progress.flags & TW_CONN_F_ORIGIN_HI,
+			tw_tick(f->now_ns));
+		return TW_R_NONE;
+	}
+	tw_load_add(f, id, state, 1);
+	return TW_R_NONE;
+}
+
+/* Body of tw_apart_row_replace(): puts the sheet's record in the place of one that ended under the same
+ * key, in row number `n`, whose lock is held; whether there was one. */
+tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_conn *c;
+	__u32 slot;
+
+	if (!row)
+		return 0;
+	slot = tw_row_find(row, &sheet->flow.key, sheet->flow.place.tags);
+	if (slot == TW_NO_SLOT)
+		return 0;
+	c = tw_row_conn(row, slot);
+	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
+	*c = sheet->conn;
+	return 1;
+}
+
+/* Replaces the record in row number `n` of the walk whose first row is locked. */
+tw_inline int tw_walk_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	int done;
+
+	if (n == sheet->flow.place.row)
+		return tw_apart_row_replace(f, n);
+	if (!row || !tw_apart_row_lock(f, n))
+		return 0;
+	done = tw_apart_row_replace(f, n);
+	tw_row_unlock(row);
+	return done;
+}
+
+/* What tw_conn_open() does under the lock of the key's first row. */
+tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
+	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	int place = tw_apart_find(f);
+	enum tw_reason reason;
+
+	/* Another CPU opened it a moment ago: that record will do. */
+	if (place >= 0 && !sheet->flow.stale)
+		return TW_R_NONE;
+	reason = tw_conn_charge(f, config, payer, sheet);
+	if (reason || sheet->flow.untracked)
+		return reason;
+	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
+		tw_walk_put(f, config, sheet, 0) || tw_walk_put(f, config, sheet, 1))
+		return TW_R_NONE;
+	tw_load_add(f, payer->id, sheet->conn.progress.state, -1);
+	return TW_R_TABLE_FULL;
+}
+
+/* Opens the connection whose record stands on the sheet, at the cost of `payer`. */
+tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	__u32 n = sheet->flow.place.row;
+	struct tw_row *home = tw_conns_lookup(f, &n);
+	enum tw_reason reason;
+
+	if (tw_tick_after(tw_tick(f->now_ns), config->agent_seen + TW_AGENT_SILENT))
+		tw_conns_sweep(f, config);
+	if (!home || !tw_apart_row_lock(f, n))
+		return TW_R_TABLE_FULL;
+	reason = tw_conn_open_locked(f, config, payer, sheet);
+	tw_row_unlock(home);
+	return reason;
+}
