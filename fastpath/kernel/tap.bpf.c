@@ -150,6 +150,19 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 	bpf_spin_unlock(&set->lock);
 }
 
+#define TW_ACCESS_MIN 8 /* nothing shorter is loaded or stored */
+
+/* Lengths are bounded here in a form that the verifier follows, that of 6.1 too, and the compiler
+ * cannot see through: two plain comparisons. */
+tw_inline int bounded(__u32 *len, __u32 max)
+{
+	TW_OPAQUE(*len);
+	if (*len > max)
+		return 0;
+	TW_OPAQUE(*len);
+	return *len >= TW_ACCESS_MIN;
+}
+
 /* Records have a size that the verifier knows: the smallest of a few that the frame fits in. As with
  * events, the reader looks by itself; it is woken when a quarter of the buffer is taken. */
 tw_inline long capture_into(
@@ -166,8 +179,7 @@ tw_inline long capture_into(
 	TW_OPAQUE(len);
 	if (len > room)
 		len = room;
-	TW_OPAQUE(len);
-	if (len > 0 && bpf_skb_load_bytes(skb, 0, record + 1, len)) {
+	if (!bounded(&len, room) || bpf_skb_load_bytes(skb, 0, record + 1, len)) {
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		return -1;
 	}
@@ -206,19 +218,6 @@ tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
 {
 	return bpf_skb_change_tail(f->target, len, 0);
-}
-
-#define TW_ACCESS_MIN 8 /* nothing shorter is loaded or stored */
-
-/* Lengths are bounded here in a form that the verifier follows, that of 6.1 too, and the compiler
- * cannot see through: two plain comparisons. */
-tw_inline int bounded(__u32 *len, __u32 max)
-{
-	TW_OPAQUE(*len);
-	if (*len > max)
-		return 0;
-	TW_OPAQUE(*len);
-	return *len >= TW_ACCESS_MIN;
 }
 
 tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len)
