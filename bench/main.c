@@ -26,22 +26,25 @@ struct options {
 	uint64_t seed;
 	size_t rounds;
 	double slice_ms;
-	bool quick;
+	size_t n_open; /* connections that a random one of is hit */
 };
 
 static const char usage[] =
 	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --flows FILE --output FILE\n"
 	"                     [--vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg]\n"
-	"                     [--systems NAME,…] [--rules N,…] [--seed N] [--rounds N] [--slice MS]\n"
+	"                     [--systems NAME,…] [--rules N,…] [--seed N] [--open N] [--rounds N] [--slice MS]\n"
 	"       tapwall-bench --print policy|nft|flows --rules N [--seed N]\n"
 	"Writes what frames and connections cost on their way between two guests, for each system and\n"
 	"scenario: N rounds (at most 200) of figures that take MS milliseconds each. With --rules, new\n"
-	"connections are measured with lists of N rules, too. --print writes such a list.\n";
+	"connections are measured with lists of N rules, too. --open: among how many open connections a\n"
+	"random one is hit, in the programs alone. --print writes a list of rules.\n";
 
-/* 100, 1k, 10k: as the scenarios are called. */
+/* 100, 10k, 1M: as the scenarios are called. */
 static void name_count(char *ret, size_t max, size_t n)
 {
-	if (n >= 1000 && n % 1000 == 0)
+	if (n >= 1000000 && n % 1000000 == 0)
+		snprintf(ret, max, "%zuM", n / 1000000);
+	else if (n >= 1000 && n % 1000 == 0)
 		snprintf(ret, max, "%zuk", n / 1000);
 	else
 		snprintf(ret, max, "%zu", n);
@@ -120,21 +123,24 @@ static int run_programs(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
 	struct tw_bench_rules rules = {0};
-	char count[32], name[48];
+	char count[32], open_case[48], rules_case[48];
 	struct tw_bench_program program = {
 		.policy = options->files.policy,
-		.rules_case = name,
-		.n_open = options->quick ? 0 : N_OPEN,
+		.n_open = (uint32_t)options->n_open,
+		.open_case = open_case,
+		.rules_case = rules_case,
 		.rounds = options->rounds,
 	};
 	int e = 0;
 
+	name_count(count, sizeof(count), options->n_open);
+	snprintf(open_case, sizeof(open_case), "established-%s", count);
 	if (options->rules) {
 		const char *last = strrchr(options->rules, ',');
 		size_t n = strtoul(last ? last + 1 : options->rules, NULL, 10);
 
 		name_count(count, sizeof(count), n);
-		snprintf(name, sizeof(name), "new-%s", count);
+		snprintf(rules_case, sizeof(rules_case), "new-%s", count);
 		e = tw_bench_rules_generate(&rules, n, options->seed);
 		program.rules = &rules;
 	}
@@ -212,7 +218,7 @@ static bool is_complete(const struct options *options)
 
 static int parse(int argc, char **argv, struct options *ret)
 {
-	struct options options = {.rounds = 15, .slice_ms = 10, .seed = 1};
+	struct options options = {.rounds = 15, .slice_ms = 10, .seed = 1, .n_open = 1000000};
 	struct tw_bench_files *files = &options.files;
 	struct {
 		const char *name;
@@ -230,12 +236,12 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"rules", &options.rules},
 		{"print", &options.print},
 	};
-	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, QUICK };
+	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, OPEN };
 	struct option longs[N_TEXTS + 5] = {
 		[N_TEXTS] = {"rounds", required_argument, NULL, ROUNDS},
 		{"slice", required_argument, NULL, SLICE},
 		{"seed", required_argument, NULL, SEED},
-		{"quick", no_argument, NULL, QUICK},
+		{"open", required_argument, NULL, OPEN},
 	};
 	int c;
 
@@ -250,8 +256,8 @@ static int parse(int argc, char **argv, struct options *ret)
 			options.slice_ms = strtod(optarg, NULL);
 		else if (c == SEED)
 			options.seed = strtoull(optarg, NULL, 0);
-		else if (c == QUICK)
-			options.quick = true;
+		else if (c == OPEN)
+			options.n_open = strtoul(optarg, NULL, 10);
 		else
 			return -EINVAL;
 	}

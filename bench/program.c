@@ -14,24 +14,25 @@
 
 #include "base/cleanup.h"
 #include "bench/wire.h"
+#include "bench/vary.skel.h"
 #include "fastpath/kernel/load.h"
 #include "policy/policy.h"
 
 #define REPEAT	   20000
-#define N_NEW	   400	/* connections opened for one figure */
-#define N_RANDOM   2000 /* connections hit for one figure */
+#define N_NEW	   1000 /* connections opened for one figure */
 #define OPEN_PORTS 32	/* that the policy allows */
 #define N_SPORTS   (65536 - TW_BENCH_SPORT_MIN)
 #define NETWORK	   1
+#define LEN_MAX	   1518
 
 struct lab {
 	struct tw_kernel *kernel;
+	struct vary_bpf *vary;
 	struct tw_bench_net net;
 	uint32_t ifindex[TW_BENCH_ENDS];
 	int empty;
 	uint32_t n_open; /* connections that are open; the first of them stays in caches */
 	uint32_t n_new;	 /* half-open ones */
-	uint64_t chance; /* for random ones */
 };
 
 static int read_text(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
@@ -78,6 +79,17 @@ static int read_policy(const char *path, const struct tw_bench_rules *rules, str
 	return e;
 }
 
+/* Lets cut-through go to a port. */
+static int vouch(struct lab *lab, uint32_t ifindex, const uint8_t *mac)
+{
+	const struct tw_local local = {.ifindex = ifindex, .len_max = LEN_MAX};
+	struct tw_local_key key = {.network = NETWORK};
+	int fd = tw_kernel_map_fd(lab->kernel, TW_MAP_locals);
+
+	memcpy(key.mac, mac, sizeof(key.mac));
+	return bpf_map_update_elem(fd, &key, &local, BPF_ANY) < 0 ? -errno : 0;
+}
+
 static int set_port(struct lab *lab, const struct tw_policy *policy, enum tw_bench_end end,
 	uint32_t epoch, struct tw_err *err)
 {
@@ -105,8 +117,12 @@ static int set_port(struct lab *lab, const struct tw_policy *policy, enum tw_ben
 	port.id = (uint16_t)slot;
 	port.network = NETWORK;
 	port.image = slot;
+	port.flags |= TW_PORT_F_CUT;
+	port.len_max = LEN_MAX;
 	lab->ifindex[end] = if_nametoindex(names[end]);
 	e = tw_kernel_set_port(lab->kernel, lab->ifindex[end], epoch, &port);
+	if (!e)
+		e = vouch(lab, lab->ifindex[end], port.mac);
 	return e < 0 ? tw_err_set(err, e, names[end], NULL, "cannot set the port") : 0;
 }
 
@@ -134,16 +150,23 @@ static int lab_init(struct lab *lab, const char *policy_file, const struct tw_be
 	struct tw_config config;
 	int e;
 
-	*lab = (struct lab){.net = TW_BENCH_NET_NONE, .empty = -1, .chance = 1};
+	*lab = (struct lab){.net = TW_BENCH_NET_NONE, .empty = -1};
 	e = read_policy(policy_file, rules, &policy, err);
 	if (!e)
 		e = tw_bench_net_new(&lab->net, err);
 	if (!e)
 		e = load_empty(&lab->empty, err);
+	lab->vary = e ? NULL : vary_bpf__open_and_load();
+	if (!e && !lab->vary)
+		e = tw_err_set(err, -errno, "vary", NULL, "%s", strerror(errno));
 	if (!e)
 		e = tw_kernel_open(&options, &lab->kernel, err);
 	if (!e)
 		e = tw_kernel_get_config(lab->kernel, &config);
+	if (!e) {
+		config.cut_through = 1;
+		e = tw_kernel_set_config(lab->kernel, &config);
+	}
 	for (int end = 0; !e && end < TW_BENCH_ENDS; end++)
 		e = set_port(lab, policy, end, config.epoch + 1, err);
 	return e ? e : tw_kernel_flip(lab->kernel, config.epoch + 1);
@@ -153,6 +176,7 @@ static void lab_done(struct lab *lab)
 {
 	if (lab->kernel)
 		tw_kernel_close(lab->kernel);
+	vary_bpf__destroy(lab->vary);
 	if (lab->empty >= 0)
 		close(lab->empty);
 	tw_bench_net_done(&lab->net);
@@ -174,31 +198,41 @@ static int run_empty(const struct lab *lab, const struct tw_bench_frame *frame, 
 	return e;
 }
 
+/* One program's run of `repeat` times one packet, as it leaves or enters a guest. */
+static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_packet *packet,
+	uint32_t repeat, uint32_t *mark, int *ret_code, uint32_t *ret_ns, struct tw_err *err)
+{
+	enum tw_bench_end end = dir == TW_DIR_OUT ? packet->from : !packet->from;
+	static struct tw_bench_frame frame;
+	size_t len;
+	int e;
+
+	tw_bench_frame_make(&frame, packet);
+	len = frame.len - TW_BENCH_VNET_LEN;
+	e = tw_kernel_test_run(lab->kernel, dir, lab->ifindex[end], frame.data + TW_BENCH_VNET_LEN,
+		&len, sizeof(frame.data), 0, mark, repeat, ret_code, ret_ns, NULL);
+	return e < 0 ? tw_err_set(err, e, "BPF_PROG_TEST_RUN", NULL, "%s", strerror(-e)) : 0;
+}
+
 /* One segment through the sender's program and, if it passes, the receiver's: ns in both, less
  * what as many empty programs take. -EIO when it does not fare as `passes` says. */
 static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32_t repeat,
 	bool passes, double *ret_ns, struct tw_err *err)
 {
-	const enum tw_bench_end ends[] = {packet->from, !packet->from};
 	static struct tw_bench_frame frame;
-	struct tw_outcome outcome;
 	uint32_t mark = 0, ns = 0, empty_ns = 0;
 	double sum = 0;
 	int code = TC_ACT_OK;
 
+	tw_bench_frame_make(&frame, packet);
 	for (int dir = TW_DIR_OUT; dir <= TW_DIR_IN && code != TC_ACT_SHOT; dir++) {
-		size_t len;
-		int e;
+		int e = run_empty(lab, &frame, repeat, &empty_ns);
 
-		tw_bench_frame_make(&frame, packet);
-		len = frame.len - TW_BENCH_VNET_LEN;
-		e = run_empty(lab, &frame, repeat, &empty_ns);
 		if (!e)
-			e = tw_kernel_test_run(lab->kernel, dir, lab->ifindex[ends[dir]],
-				frame.data + TW_BENCH_VNET_LEN, &len, sizeof(frame.data), 0, &mark,
-				repeat, &code, &ns, &outcome);
+			e = run_program(
+				lab, (enum tw_dir)dir, packet, repeat, &mark, &code, &ns, err);
 		if (e < 0)
-			return tw_err_set(err, e, "BPF_PROG_TEST_RUN", NULL, "%s", strerror(-e));
+			return e;
 		sum += (double)ns - (double)empty_ns;
 	}
 	if (passes != (code != TC_ACT_SHOT))
@@ -206,6 +240,39 @@ static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32
 			(unsigned int)packet->dport, passes ? "was denied" : "passed");
 	*ret_ns = sum;
 	return 0;
+}
+
+/* Runs a frame with changing ports through `program`. */
+static int run_vary(struct lab *lab, const struct tw_bench_frame *frame, int program,
+	uint32_t repeat, uint32_t *mark, int *ret_code, uint32_t *ret_ns, struct tw_err *err)
+{
+	struct __sk_buff context = {.ifindex = lab->ifindex[TW_BENCH_A]};
+	uint32_t zero = 0;
+	uint8_t out[2048];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->data + TW_BENCH_VNET_LEN,
+		.data_size_in = (uint32_t)(frame->len - TW_BENCH_VNET_LEN), .data_out = out,
+		.data_size_out = sizeof(out), .ctx_in = &context, .ctx_size_in = sizeof(context),
+		.ctx_out = &context, .ctx_size_out = sizeof(context), .repeat = (int)repeat);
+	int e = bpf_map_update_elem(bpf_map__fd(lab->vary->maps.next), &zero, &program, BPF_ANY);
+
+	if (!e)
+		e = bpf_prog_test_run_opts(bpf_program__fd(lab->vary->progs.vary), &run);
+	if (e < 0)
+		return tw_err_set(err, -errno, "BPF_PROG_TEST_RUN", NULL, "%s", strerror(errno));
+	*mark = context.mark;
+	*ret_code = (int)run.retval;
+	*ret_ns = run.duration;
+	return 0;
+}
+
+/* Which connections the frames belong to: see vary.bpf.c. */
+static void set_varied(struct lab *lab, uint32_t first_dport, uint32_t n_dports, uint32_t n_random)
+{
+	lab->vary->bss->first_sport = TW_BENCH_SPORT_MIN;
+	lab->vary->data->n_sports = N_SPORTS;
+	lab->vary->bss->first_dport = first_dport;
+	lab->vary->data->n_dports = n_dports;
+	lab->vary->bss->n_random = n_random;
 }
 
 /* ---- cases ---- */
@@ -228,10 +295,10 @@ static struct tw_bench_packet segment(enum tw_bench_end from, uint32_t n, uint8_
 	};
 }
 
-/* Opens connections until `n` are open. */
+/* Opens connections until `n` are open. Where frames are cut through, the sender's program alone
+ * asks both gates. */
 static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 {
-	double ns;
 	int e = 0;
 
 	while (!e && lab->n_open < n) {
@@ -241,8 +308,15 @@ static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 			segment(TW_BENCH_A, lab->n_open, TH_ACK),
 		};
 
-		for (size_t i = 0; !e && i < sizeof(steps) / sizeof(steps[0]); i++)
-			e = run_tcp(lab, &steps[i], 1, true, &ns, err);
+		for (size_t i = 0; !e && i < sizeof(steps) / sizeof(steps[0]); i++) {
+			uint32_t mark = 0, ns;
+			int code;
+
+			e = run_program(lab, TW_DIR_OUT, &steps[i], 1, &mark, &code, &ns, err);
+			if (!e && code != TC_ACT_REDIRECT)
+				e = tw_err_set(err, -EIO, "program", NULL,
+					"connection %u does not open", lab->n_open);
+		}
 		lab->n_open += !e;
 	}
 	return e;
@@ -256,52 +330,52 @@ static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
 	return e ? e : run_tcp(lab, &data, REPEAT, true, ret_ns, err);
 }
 
-/* The median of `n` single runs, each with the next segment of a series. */
-static int single_runs(struct lab *lab, int n, struct tw_bench_packet (*next)(struct lab *lab),
+/* Runs a frame that varies through the sender's program, then the last of its kind through the
+ * receiver's, which only looks at the mark; less what empty programs take instead. */
+static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uint32_t repeat,
 	double *ret_ns, struct tw_err *err)
 {
-	struct tw_bench_series series = {0};
-	int e = 0;
+	uint32_t mark = 0, ns, far_ns, empty_ns;
+	static struct tw_bench_frame frame;
+	int code, e;
 
-	for (int i = 0; !e && i < n; i++) {
-		const struct tw_bench_packet packet = next(lab);
-		double ns;
-
-		e = run_tcp(lab, &packet, 1, true, &ns, err);
-		if (!e)
-			e = tw_bench_series_add(&series, ns);
+	tw_bench_frame_make(&frame, packet);
+	lab->vary->bss->count = lab->n_new;
+	e = run_vary(lab, &frame, tw_kernel_prog_fd(lab->kernel, TW_DIR_OUT), repeat, &mark, &code,
+		&ns, err);
+	lab->n_new = lab->vary->bss->count;
+	if (!e && code != TC_ACT_REDIRECT)
+		e = tw_err_set(err, -EIO, "program", NULL, "a frame does not pass");
+	if (!e)
+		e = run_program(lab, TW_DIR_IN, packet, repeat, &mark, &code, &far_ns, err);
+	if (!e && code == TC_ACT_SHOT)
+		e = tw_err_set(err, -EIO, "program", NULL, "a marked frame does not pass");
+	*ret_ns = e ? 0 : (double)ns + far_ns;
+	if (!e)
+		e = run_vary(lab, &frame, lab->empty, repeat, &mark, &code, &empty_ns, err);
+	if (!e) {
+		*ret_ns -= empty_ns;
+		e = run_empty(lab, &frame, repeat, &empty_ns);
+		*ret_ns -= empty_ns;
 	}
-	*ret_ns = tw_bench_series_quantile(&series, 0.5);
-	tw_bench_series_done(&series);
 	return e;
-}
-
-static struct tw_bench_packet random_open(struct lab *lab)
-{
-	/* Knuth's MMIX generator; its upper bits are good. */
-	lab->chance = lab->chance * 6364136223846793005u + 1442695040888963407u;
-	return segment(TW_BENCH_A, (uint32_t)(lab->chance >> 33) % lab->n_open, TH_ACK | TH_PUSH);
 }
 
 static int established_random(struct lab *lab, double *ret_ns, struct tw_err *err)
 {
-	return single_runs(lab, N_RANDOM, random_open, ret_ns, err);
+	const struct tw_bench_packet data = segment(TW_BENCH_A, 0, TH_ACK | TH_PUSH);
+
+	set_varied(lab, TW_BENCH_PORT_OPEN, OPEN_PORTS, lab->n_open);
+	return run_varied(lab, &data, REPEAT, ret_ns, err);
 }
 
 /* To ports that every list of rules allows. */
-static struct tw_bench_packet next_new(struct lab *lab)
-{
-	uint32_t n = lab->n_new++;
-	struct tw_bench_packet packet = segment(TW_BENCH_A, 0, TH_SYN);
-
-	packet.dport = (uint16_t)(TW_BENCH_PORT_OPEN + 1 + n % (TW_BENCH_N_OPEN - 1));
-	packet.sport = (uint16_t)(TW_BENCH_SPORT_MIN + n / (TW_BENCH_N_OPEN - 1) % N_SPORTS);
-	return packet;
-}
-
 static int new_connections(struct lab *lab, double *ret_ns, struct tw_err *err)
 {
-	return single_runs(lab, N_NEW, next_new, ret_ns, err);
+	const struct tw_bench_packet syn = segment(TW_BENCH_A, 0, TH_SYN);
+
+	set_varied(lab, TW_BENCH_PORT_OPEN + 1, TW_BENCH_N_OPEN - 1, 0);
+	return run_varied(lab, &syn, N_NEW, ret_ns, err);
 }
 
 static int denied(struct lab *lab, double *ret_ns, struct tw_err *err)
@@ -365,7 +439,7 @@ static int run_base(const struct tw_bench_program *program, struct tw_bench_resu
 static int run_many_open(const struct tw_bench_program *program, struct tw_bench_results *results,
 	struct tw_err *err)
 {
-	const struct program_case one = {"established-1M", established_random};
+	const struct program_case one = {program->open_case, established_random};
 	struct lab lab;
 	int e = lab_init(&lab, program->policy, NULL, program->n_open + program->n_open / 4, err);
 
