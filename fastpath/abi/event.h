@@ -21,7 +21,7 @@ struct tw_event {
 	__u8 kind; /* enum tw_event_kind */
 	__u8 pad;
 	struct tw_outcome outcome;
-	struct tw_key key;	    /* all zero when the frame has no tuple */
+	struct tw_key key;	    /* all zero when the frame has no tuple; see tw_event_tuple() */
 	__u64 packets[TW_WAY__MAX]; /* of the connection; on close */
 	__u64 bytes[TW_WAY__MAX];
 	__u32 age;	 /* ticks; on close */

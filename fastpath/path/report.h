@@ -70,11 +70,27 @@ tw_inline int tw_event_admit(
 				 config->event_rate, config->event_burst, tw_tick(f->now_ns));
 }
 
+/* Who sent what to whom. A frame that was refused before a connection was looked for has no key:
+ * then its sender stands as the lo end, whatever the order. */
+tw_inline void tw_event_tuple(
+	struct tw_event *e, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	if (flow->key.hi.d[0] | flow->key.hi.d[1]) {
+		e->key = flow->key;
+		return;
+	}
+	e->key.lo = p->tuple.src;
+	e->key.hi = p->tuple.dst;
+	e->key.lo_port = p->tuple.sport;
+	e->key.hi_port = p->tuple.dport;
+	e->key.proto = p->tuple.proto;
+}
+
 tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
 	const struct tw_packet *p, const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	e->outcome = *o;
-	e->key = flow->key;
+	tw_event_tuple(e, p, flow);
 	e->conn_flags = flow->progress.flags;
 	e->tcp_flags = p->tcp_flags;
 	e->icmp_type = p->icmp;

@@ -80,6 +80,8 @@ in_guest 1 ip addr add 10.0.0.77/24 dev eth0
 in_guest 1 ip route change 10.0.0.0/24 dev eth0 src 10.0.0.77
 equal "nor is what is forged" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 in_guest 1 ip route change 10.0.0.0/24 dev eth0 src 10.0.0.11
+equal "and the log names what was forged" "10.0.0.77 w2 7000" "$(tapwall log --json |
+	jq -r 'select(.reason == "spoofed-address") | .from.address + " " + .to.workload + " \(.to.port)"' | uniq)"
 
 by='verdict=allow reason=policy rule=echo'
 check "the first frame is noted where it leaves" within 20 noted w1 "^tap1 out .*>7000 $by direction=out"

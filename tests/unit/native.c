@@ -2,6 +2,7 @@
 /* What the native fast path offers around the path itself: set-up, counters, events, failures. */
 #include "tests/unit/test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -136,6 +137,7 @@ static void note_event(void *arg, const struct tw_event *event)
 
 static void events_tell(void **state)
 {
+	struct tw_addr forged;
 	struct fixture *f = *state;
 	struct seen seen = {0};
 
@@ -157,9 +159,19 @@ static void events_tell(void **state)
 	expect(f, "eth > 52:54:00:00:00:99 / ip / udp 1 > 2", TW_DIR_IN, 5000, TW_V_DENY,
 		TW_R_NOT_FOR_PORT);
 	assert_int_equal(seen.n[TW_EVENT_DENY], 2);
+	/* What a guest forged is told, though no connection was looked for. */
+	expect(f, "ip 10.0.0.77 > / tcp 7 > 80 S", TW_DIR_OUT, 5500, TW_V_DENY,
+		TW_R_SPOOFED_ADDRESS);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 3);
+	tw_addr_parse("10.0.0.77", &forged);
+	assert_memory_equal(&seen.last.key.lo, &forged, sizeof(forged));
+	assert_int_equal(seen.last.key.lo_port, htons(7));
+	assert_int_equal(seen.last.key.hi_port, htons(80));
+	assert_int_equal(seen.last.key.proto, 6);
+	assert_int_equal(seen.last.conn_flags & TW_CONN_F_ORIGIN_HI, 0);
 	tw_native_on_event(f->native, NULL, NULL);
 	expect(f, "tcp 7 > 81 S", TW_DIR_OUT, 6000, TW_V_DENY, TW_R_POLICY);
-	assert_int_equal(seen.n[TW_EVENT_DENY], 2);
+	assert_int_equal(seen.n[TW_EVENT_DENY], 3);
 }
 
 static void denial_events_are_limited_and_the_rest_counted(void **state)
