@@ -29,21 +29,26 @@ struct tw_frag_range { /* bytes of the datagram, `to` exclusive; 0, 0: none */
 };
 
 /* A datagram, by what RFC 791 and RFC 8200 §4.5 say identifies one. */
-struct tw_frag {
+struct tw_frag_name {
 	struct tw_addr src;
 	struct tw_addr dst;
 	__be32 id;
-	__u32 seen; /* tick of the first fragment */
 	__u16 vlan;
 	__u16 inner_vlan;
+	__u8 proto; /* IPv4 only: RFC 8200 leaves it out */
+	__u8 pad[7];
+};
+
+struct tw_frag {
+	struct tw_frag_name name;
+	__u32 seen; /* tick of the first fragment */
 	__be16 sport;
 	__be16 dport;
 	__u16 total;	/* bytes; 0: the last fragment was not seen yet */
-	__u8 proto;	/* IPv4 only: RFC 8200 leaves it out */
 	__u8 transport; /* protocol behind all extension headers */
 	__u8 state;	/* enum tw_frag_state */
 	__u8 found;	/* TW_FRAG_* of the ranges, while a piece is judged */
-	__u8 pad[2];
+	__u8 pad[3];
 	struct tw_frag_range range[TW_FRAG_RANGES];
 };
 
@@ -54,7 +59,8 @@ struct tw_frag_set {
 	__u32 way;	/* under the lock: the place that was found, */
 	__u32 rank;	/* how well it suits, */
 	__u32 rank_now; /* and one that is looked at */
-	__u32 pad;
+	__u32 held;	/* tick of the last fragment that was held for one of these; 0: none */
+	__u32 n_held;	/* how many were, ever */
 	struct tw_frag way_of[TW_FRAG_WAYS];
 };
 
@@ -64,4 +70,36 @@ static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
 	return port_id * TW_FRAG_SETS + set;
 }
 
-_Static_assert(sizeof(struct tw_frag_set) == 24 + TW_FRAG_WAYS * 88, "frags value is pinned");
+/* ---- fragments that came before their first ---- */
+
+#define TW_HOLDS      16   /* a port's */
+#define TW_HOLD_BYTES 1536 /* of a frame, at most: 1500 of IP, and two tags */
+
+enum tw_hold_state {
+	TW_HOLD_FREE,
+	TW_HOLD_KEPT,
+	TW_HOLD_SENT, /* sent on: free, and for tests to see */
+};
+
+struct tw_hold {
+	struct tw_frag_name name;
+	__u32 seen; /* tick */
+	__u32 ifindex;
+	__u32 mark;
+	__u16 vlan_tci; /* of the tag kept outside the frame */
+	__u8 has_vlan;
+	__u8 state; /* enum tw_hold_state */
+	__u32 len;
+	__u32 pad;
+	__u8 bytes[TW_HOLD_BYTES];
+};
+
+/* Key of `holds`. */
+static inline __u32 tw_hold_key(__u32 port_id, __u32 n)
+{
+	return port_id * TW_HOLDS + n;
+}
+
+_Static_assert(sizeof(struct tw_frag_name) == 48, "names are compared and pinned");
+_Static_assert(sizeof(struct tw_frag_set) == 32 + TW_FRAG_WAYS * 96, "frags value is pinned");
+_Static_assert(sizeof(struct tw_hold) == 72 + TW_HOLD_BYTES, "holds value is pinned");

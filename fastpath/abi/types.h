@@ -399,7 +399,9 @@ struct tw_outcome {
 	__u8 tracked;		 /* there is a connection */
 	__u8 created;		 /* this frame opened it */
 	__u8 stage;		 /* enum tw_stage in which it was decided */
-	__u32 pad;
+	__u16 release;		 /* id of the port that has to send held fragments on, 0: none */
+	__u8 held;		 /* denied for now: a copy is kept */
+	__u8 pad;
 };
 
 _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");

@@ -230,6 +230,35 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 	return bounded(&len, TW_REPLY_MAX) ? bpf_skb_store_bytes(f->target, off, from, len, 0) : -1;
 }
 
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
+{
+	__u32 len = f->len;
+
+	if (!bounded(&len, TW_HOLD_BYTES))
+		return -1;
+	hold->len = len;
+	hold->mark = f->mark;
+	hold->vlan_tci = f->vlan_tci;
+	hold->has_vlan = (__u8)f->has_vlan;
+	return bpf_skb_load_bytes(f->target, 0, hold->bytes, len);
+}
+
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
+{
+	__u32 len = hold->len;
+
+	if (!bounded(&len, TW_HOLD_BYTES) || bpf_skb_change_tail(f->target, len, 0))
+		return -1;
+	tw_frame_mark(f, hold->mark);
+	return bpf_skb_store_bytes(f->target, 0, hold->bytes, len, BPF_F_RECOMPUTE_CSUM);
+}
+
+tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
+{
+	if (!tw_test_mode)
+		bpf_clone_redirect(f->target, f->ifindex, dir == TW_DIR_OUT ? BPF_F_INGRESS : 0);
+}
+
 /* No field tells, but bpf_l4_csum_replace() does: it leaves a sum that is still to be completed
  * alone when the change is not in the pseudo-header. */
 tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off)
@@ -447,11 +476,12 @@ __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 k
 __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 {
 	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb, .ifindex = ifindex};
+	struct tw_frame f = {0};
 
 	if (!c)
 		return TW_R_FRAG_ORPHAN;
-	f.now_ns = now(c);
+	frame_init(&f, c, skb);
+	f.ifindex = ifindex;
 	return tw_path_fragment(&f, c, port_id);
 }
 
@@ -496,6 +526,18 @@ __noinline int options(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Negative when the frame is spoilt. */
+__noinline int release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	return (int)tw_path_release(&f, dir ? TW_DIR_IN : TW_DIR_OUT, port_id);
+}
+
 /* ---- programs ---- */
 
 tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
@@ -505,6 +547,7 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	const struct tw_outcome *result;
 	struct tw_frame f = {0};
 	struct tw_outcome *trace;
+	int passes;
 
 	if (!c)
 		return TC_ACT_SHOT;
@@ -524,9 +567,12 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 		if (trace)
 			*trace = *result;
 	}
+	passes = result->verdict == TW_V_ALLOW;
+	if (passes && result->release && release(skb, dir, result->release))
+		return TC_ACT_SHOT;
 	if (f.action)
 		return (int)f.action;
-	return result->verdict == TW_V_ALLOW ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	return passes ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
 SEC("tc")

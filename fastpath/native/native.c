@@ -185,6 +185,31 @@ tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *he
 	return 0;
 }
 
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
+{
+	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
+
+	if (f->len > TW_HOLD_BYTES || frame->len != f->len)
+		return -1;
+	memcpy(hold->bytes, frame->data, frame->len);
+	hold->len = f->len;
+	hold->mark = f->mark;
+	hold->vlan_tci = f->vlan_tci;
+	hold->has_vlan = (uint8_t)f->has_vlan;
+	return 0;
+}
+
+/* Frames that are sent on are left where they were held, for the caller to take: see
+ * tw_native_hold(). */
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
+{
+	return 0;
+}
+
+tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
+{
+}
+
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 {
 	((struct run *)f->target)->frame->mark = mark;
@@ -474,6 +499,8 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 	ret->outcome = *outcome;
 	if (outcome->tracked)
 		ret->key = native->sheet.flow.key;
+	if (outcome->verdict == TW_V_ALLOW && outcome->release)
+		tw_path_release(&f, dir, outcome->release);
 	if (!ret->replied)
 		ret->reply_len = 0;
 }
@@ -485,6 +512,14 @@ void tw_native_forget(struct tw_native *native)
 	tw_table_clear(&native->pending);
 	tw_table_clear(&native->upkeep);
 	tw_table_clear(&native->frags);
+	tw_table_clear(&native->holds);
+}
+
+struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint32_t n)
+{
+	const uint32_t key = tw_hold_key(port_id, n);
+
+	return tw_table_lookup(&native->holds, &key);
 }
 
 struct each_conn {

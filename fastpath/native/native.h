@@ -17,6 +17,7 @@
 #include "fastpath/abi/types.h"
 
 struct tw_native;
+struct tw_hold; /* fastpath/abi/fragment.h */
 
 /* A frame going in. `data` may be written to (refusals are built in place). */
 struct tw_native_frame {
@@ -67,6 +68,11 @@ int tw_native_put_image(
 /* Runs one frame through from_vm (TW_DIR_OUT) or to_vm (TW_DIR_IN) of a port, at `now_ns`. */
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 	struct tw_native_frame *frame, struct tw_native_result *ret);
+
+/* The `n`th (below TW_HOLDS) of the places where a port holds fragments, NULL: never used. Those in
+ * state TW_HOLD_SENT are for the caller to run, after the frame whose outcome said `release`, and to
+ * set free. */
+struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint32_t n);
 
 /* Forgets all connections and fragments; keeps the rest. Costs what was used, not what could be. */
 void tw_native_forget(struct tw_native *native);

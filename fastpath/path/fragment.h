@@ -10,10 +10,13 @@
  *                RFC 1858 and 3128 give the same reasons). One whose bytes were all there before is
  *                dropped and does no harm, as in Linux (RFC 8200 §4.5).
  *             3. A piece of which a gate then refuses the connection counts as seen.
- *             4. Each port has its own share of memory. Within it, datagrams between the same two
+ *             4. A later fragment that comes before its first is held: a copy waits for as long as a
+ *                receiver would, and is sent on, to be judged, when the first has passed.
+ *             5. Each port has its own share of memory. Within it, datagrams between the same two
  *                addresses displace each other, the eldest first, and reach a quarter of the share.
- * Bounds:     one lookup in `frags`, for a new set two and one update; TW_FRAG_WAYS and
- *             TW_FRAG_RANGES turns under the set's lock.
+ * Bounds:     one lookup in `frags`, one in `holds` for a fragment that is held, TW_HOLDS for a
+ *             first one in whose set one was held of late; TW_FRAG_WAYS and TW_FRAG_RANGES turns
+ *             under the set's lock.
  * Source:     RFC 791 §3.2, 8200 §4.5, 1858, 3128, 5722, 6946; docs/decisions/004-fragments.md.
  */
 #pragma once
@@ -38,48 +41,54 @@ tw_inline __u32 tw_frag_set_of(const struct tw_config *config, const struct tw_p
 	return (__u32)((hash & ~3u) | (tw_frag_mix(0, p->piece.id) & 3)) & (TW_FRAG_SETS - 1);
 }
 
-tw_inline __u8 tw_frag_proto(const struct tw_packet *p)
+tw_inline void tw_frag_name_make(struct tw_frag_name *name, const struct tw_packet *p)
 {
-	return p->ethertype == TW_ETH_IPV4 ? p->tuple.proto : 0;
+	__builtin_memset(name, 0, sizeof(*name));
+	name->src = p->tuple.src;
+	name->dst = p->tuple.dst;
+	name->id = p->piece.id;
+	name->vlan = p->piece.vlan;
+	name->inner_vlan = p->inner_vlan;
+	name->proto = p->ethertype == TW_ETH_IPV4 ? p->tuple.proto : 0;
 }
 
-tw_inline int tw_frag_over(const struct tw_frag *d, __u32 now)
+tw_inline int tw_frag_name_equal(const struct tw_frag_name *a, const struct tw_frag_name *b)
 {
-	__u32 seconds = tw_addr_is_v4(&d->src) ? TW_FRAG_SECONDS_V4 : TW_FRAG_SECONDS_V6;
-
-	return !d->state || tw_tick_after(now, d->seen + seconds * TW_TICKS_PER_SECOND);
+	return !((a->src.d[0] ^ b->src.d[0]) | (a->src.d[1] ^ b->src.d[1]) |
+		 (a->dst.d[0] ^ b->dst.d[0]) | (a->dst.d[1] ^ b->dst.d[1]) | (a->id ^ b->id) |
+		 (__u32)(a->vlan ^ b->vlan) | (__u32)(a->inner_vlan ^ b->inner_vlan) |
+		 (__u32)(a->proto ^ b->proto));
 }
 
-tw_inline int tw_frag_same(const struct tw_frag *d, const struct tw_packet *p)
+/* Whether a receiver has given up on a datagram that it has waited for since `seen`. */
+tw_inline int tw_frag_late(const struct tw_frag_name *name, __u32 seen, __u32 now)
 {
-	const struct tw_tuple *t = &p->tuple;
+	__u32 seconds = tw_addr_is_v4(&name->src) ? TW_FRAG_SECONDS_V4 : TW_FRAG_SECONDS_V6;
 
-	return !((d->src.d[0] ^ t->src.d[0]) | (d->src.d[1] ^ t->src.d[1]) |
-		 (d->dst.d[0] ^ t->dst.d[0]) | (d->dst.d[1] ^ t->dst.d[1]) | (d->id ^ p->piece.id) |
-		 (__u32)(d->vlan ^ p->piece.vlan) | (__u32)(d->inner_vlan ^ p->inner_vlan) |
-		 (__u32)(d->proto ^ tw_frag_proto(p)));
+	return tw_tick_after(now, seen + seconds * TW_TICKS_PER_SECOND);
 }
 
 #define TW_FRAG_RANK_SAME 0xffffffffu
 #define TW_FRAG_RANK_OVER 0xfffffffeu
 
-/* How well a place suits the packet: its own datagram's best, then a free one, then the eldest. */
-tw_inline __u32 tw_frag_rank(const struct tw_frag *d, const struct tw_packet *p, __u32 now)
+/* How well a place suits a datagram: its own one best, then a free one, then the eldest. */
+tw_inline __u32 tw_frag_rank(const struct tw_frag *d, const struct tw_frag_name *name, __u32 now)
 {
-	if (tw_frag_over(d, now))
+	if (!d->state || tw_frag_late(&d->name, d->seen, now))
 		return TW_FRAG_RANK_OVER;
-	return tw_frag_same(d, p) ? TW_FRAG_RANK_SAME : (now - d->seen) & 0x7fffffff;
+	return tw_frag_name_equal(&d->name, name) ? TW_FRAG_RANK_SAME
+						  : (now - d->seen) & 0x7fffffff;
 }
 
 /* Leaves the best place and its rank in the set. */
-tw_inline void tw_frag_find(struct tw_frag_set *set, const struct tw_packet *p, __u32 now)
+tw_inline void tw_frag_find(struct tw_frag_set *set, const struct tw_frag_name *name, __u32 now)
 {
 	__u32 i;
 
 	set->way = 0;
 	set->rank = 0;
 	for (i = 0; i < TW_FRAG_WAYS; i++) {
-		TW_MEMORY(set->rank_now) = tw_frag_rank(&set->way_of[i], p, now);
+		TW_MEMORY(set->rank_now) = tw_frag_rank(&set->way_of[i], name, now);
 		if (TW_MEMORY(set->rank_now) > TW_MEMORY(set->rank)) {
 			TW_MEMORY(set->rank) = TW_MEMORY(set->rank_now);
 			TW_MEMORY(set->way) = i;
@@ -87,18 +96,15 @@ tw_inline void tw_frag_find(struct tw_frag_set *set, const struct tw_packet *p, 
 	}
 }
 
-tw_inline void tw_frag_begin(struct tw_frag *d, const struct tw_packet *p, __u32 now)
+tw_inline void tw_frag_begin(struct tw_frag *d, const struct tw_sheet *sheet, __u32 now)
 {
+	const struct tw_packet *p = &sheet->packet;
+
 	__builtin_memset(d, 0, sizeof(*d));
-	d->src = p->tuple.src;
-	d->dst = p->tuple.dst;
-	d->id = p->piece.id;
+	d->name = sheet->name;
 	d->seen = now;
-	d->vlan = p->piece.vlan;
-	d->inner_vlan = p->inner_vlan;
 	d->sport = p->tuple.sport;
 	d->dport = p->tuple.dport;
-	d->proto = tw_frag_proto(p);
 	d->transport = p->tuple.proto;
 	d->state = TW_FRAG_OPEN;
 }
@@ -166,18 +172,19 @@ tw_inline enum tw_reason tw_frag_add(struct tw_frag *d, const struct tw_piece *p
 	return TW_R_FRAG_OVERLAP;
 }
 
-/* Judges the packet under its set's lock. */
-tw_inline enum tw_reason tw_frag_take(struct tw_frag_set *set, struct tw_packet *p, __u32 now)
+/* Judges the sheet's packet, under its set's lock. */
+tw_inline enum tw_reason tw_frag_take(struct tw_frag_set *set, struct tw_sheet *sheet, __u32 now)
 {
+	struct tw_packet *p = &sheet->packet;
 	enum tw_reason reason;
 	struct tw_frag *d;
 
-	tw_frag_find(set, p, now);
+	tw_frag_find(set, &sheet->name, now);
 	d = &set->way_of[TW_MEMORY(set->way) & (TW_FRAG_WAYS - 1)];
 	if (TW_MEMORY(set->rank) != TW_FRAG_RANK_SAME) {
 		if (p->fragment == TW_FRAG_LATER)
 			return TW_R_FRAG_ORPHAN;
-		tw_frag_begin(d, p, now);
+		tw_frag_begin(d, sheet, now);
 	}
 	if (d->state == TW_FRAG_DEAD)
 		return TW_R_FRAG_OVERLAP;
@@ -206,27 +213,69 @@ tw_inline void tw_frag_claim(struct tw_frag_set *set, __u32 ifindex)
 		set->way_of[i].state = TW_FRAG_FREE;
 }
 
+tw_inline struct tw_frag_set *tw_frag_set_get(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 key)
+{
+	struct tw_frag_set *set = tw_frags_lookup(f, &key);
+
+	if (set)
+		return set;
+	tw_frags_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
+	return tw_frags_lookup(f, &key);
+}
+
+/* Keeps a copy of a frame, in the `n`th place of its port; what is there goes. */
+tw_inline int tw_hold(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id, __u32 n)
+{
+	__u32 key = tw_hold_key(port_id, n & (TW_HOLDS - 1));
+	struct tw_hold *hold = tw_holds_lookup(f, &key);
+
+	if (!hold) {
+		tw_holds_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
+		hold = tw_holds_lookup(f, &key);
+		if (!hold)
+			return 0;
+	}
+	hold->state = TW_HOLD_FREE;
+	if (f->gso_size || tw_frame_keep(f, hold))
+		return 0;
+	hold->name = sheet->name;
+	hold->seen = tw_tick(f->now_ns);
+	hold->ifindex = f->ifindex;
+	hold->state = TW_HOLD_KEPT;
+	return 1;
+}
+
 /* What targets run apart, on the sheet's packet. */
 tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, struct tw_sheet *sheet)
 {
 	struct tw_packet *p = &sheet->packet;
-	__u32 key = tw_frag_key(port_id, tw_frag_set_of(config, p)), now = tw_tick(f->now_ns);
-	struct tw_frag_set *set = tw_frags_lookup(f, &key);
+	__u32 now = tw_tick(f->now_ns), number = tw_frag_set_of(config, p), n;
+	struct tw_frag_set *set = tw_frag_set_get(f, sheet, tw_frag_key(port_id, number));
 	enum tw_reason reason;
 
-	if (!set) {
-		if (p->fragment == TW_FRAG_LATER)
-			return TW_R_FRAG_ORPHAN;
-		tw_frags_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
-		set = tw_frags_lookup(f, &key);
-		if (!set)
-			return TW_R_TABLE_FULL;
-	}
+	if (!set)
+		return TW_R_TABLE_FULL;
+	tw_frag_name_make(&sheet->name, p);
 	tw_frag_lock(set);
 	tw_frag_claim(set, f->ifindex);
-	reason = tw_frag_take(set, p, now);
+	reason = tw_frag_take(set, sheet, now);
+	n = 2 * number + set->n_held;
+	if (reason == TW_R_FRAG_ORPHAN) {
+		set->n_held++;
+		set->held = now | 1;
+	} else if (!reason && p->fragment == TW_FRAG_FIRST && set->held) {
+		if (tw_frag_late(&sheet->name, set->held, now))
+			set->held = 0;
+		else
+			sheet->outcome.release = (__u16)port_id;
+		sheet->hold_next = n;
+	}
 	tw_frag_unlock(set);
+	if (reason == TW_R_FRAG_ORPHAN)
+		sheet->outcome.held = (__u8)tw_hold(f, sheet, port_id, n);
 	return reason;
 }
 
@@ -236,4 +285,42 @@ tw_inline enum tw_reason tw_fragment(
 {
 	p->piece.vlan = p->vlan ? p->vlan : s->port->pvid;
 	return tw_apart_fragment(f, s->port->id);
+}
+
+/* Whether a held frame has waited for the sheet's first fragment, at this port. */
+tw_inline int tw_hold_waits(
+	const struct tw_frame *f, const struct tw_hold *hold, const struct tw_frag_name *name)
+{
+	return hold->state == TW_HOLD_KEPT && hold->ifindex == f->ifindex &&
+	       hold->has_vlan == f->has_vlan && (hold->vlan_tci & 0xfff) == (f->vlan_tci & 0xfff) &&
+	       tw_frag_name_equal(&hold->name, name) &&
+	       !tw_frag_late(name, hold->seen, tw_tick(f->now_ns));
+}
+
+/* Sends the fragments that have waited for this frame, each to be judged as if it came now. The frame
+ * becomes each of them and then itself again; 0, or negative: it is spoilt and must go. While they are
+ * judged, the sheet may be theirs. */
+tw_inline long tw_release(
+	struct tw_frame *f, enum tw_dir dir, __u32 port_id, struct tw_sheet *sheet)
+{
+	struct tw_frag_name name = sheet->name;
+	struct tw_hold *hold;
+	__u32 next = sheet->hold_next, i, key;
+	long failed;
+
+	if (sheet->releasing || tw_frame_keep(f, &sheet->first))
+		return 0;
+	sheet->releasing = 1;
+	for (i = 0; i < TW_HOLDS; i++) {
+		key = tw_hold_key(port_id, (next + i) & (TW_HOLDS - 1));
+		hold = tw_holds_lookup(f, &key);
+		if (!hold || !tw_hold_waits(f, hold, &name))
+			continue;
+		hold->state = TW_HOLD_SENT;
+		if (!tw_frame_become(f, hold))
+			tw_frame_again(f, dir);
+	}
+	failed = tw_frame_become(f, &sheet->first);
+	sheet->releasing = 0;
+	return failed;
 }

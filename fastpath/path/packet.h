@@ -243,7 +243,11 @@ struct tw_sheet {
 	struct tw_key key;   /* of a record that is taken out, and where it stood */
 	struct tw_place place;
 	struct tw_reply reply;
-	__u64 none[sizeof(struct tw_frag_set) / sizeof(__u64)]; /* always zero: a new set */
+	__u64 none[sizeof(struct tw_hold) / sizeof(__u64)]; /* always zero: new sets and holds */
+	struct tw_frag_name name;			    /* of a fragment's datagram */
+	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
+	__u32 hold_next;      /* where the port would hold the next one: the eldest stands there */
+	__u8 releasing;
 };
 
 /* Where and under what a frame is judged; the same for every stage. */

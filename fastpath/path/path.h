@@ -6,7 +6,8 @@
  * What:       judges one frame at one port: as `out` when the guest sends it, as `in` when it is
  *             about to reach the guest.
  * Out:        a struct tw_outcome. The target passes the frame on if its verdict is allow, and
- *             otherwise drops it, unless tw_frame_bounce() made an answer of it.
+ *             otherwise drops it, unless tw_frame_bounce() made an answer of it. If its `release`
+ *             is set too, the target runs tw_path_release() last of all.
  * Invariants: 1. Fails closed, here alone: a stage ends the frame by any reason but TW_R_NONE, and
  *                tw_path_admits() lists those reasons that let it pass.
  *             2. A frame is judged in one policy epoch at both ends: its mark carries it.
@@ -268,6 +269,14 @@ tw_inline enum tw_reason tw_path_open(
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
 	return payer && sheet ? tw_conn_open(f, config, payer, sheet) : TW_R_TABLE_FULL;
+}
+
+/* When all else is done with an outcome that says `release`: the sheet is used anew. */
+tw_inline long tw_path_release(struct tw_frame *f, enum tw_dir dir, __u32 port_id)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet ? tw_release(f, dir, port_id, sheet) : 0;
 }
 
 tw_inline void tw_path_tell(

@@ -56,6 +56,12 @@ tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, vo
 tw_inline void tw_frag_lock(struct tw_frag_set *set);
 tw_inline void tw_frag_unlock(struct tw_frag_set *set);
 
+/* Copies a whole frame of at most TW_HOLD_BYTES; makes a frame of what was copied; and sends it as
+ * it is now once more, by the way it came. The first two void pointers into the frame. */
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold);
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold);
+tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir);
+
 /* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f);
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event);

@@ -49,12 +49,12 @@ tw_inline void tw_count_frame(
 }
 
 /* What a frame does to be told of: opens at this end, or is denied. Unknown unicast that the
- * vSwitch floods is no news. */
+ * vSwitch floods is no news, and a fragment that is held has not met its end. */
 tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	if (o->verdict == TW_V_ALLOW)
 		return flow->opened && !flow->related && !flow->untracked ? TW_EVENT_OPEN : -1;
-	return o->reason == TW_R_NOT_FOR_PORT ? -1 : TW_EVENT_DENY;
+	return o->reason == TW_R_NOT_FOR_PORT || o->held ? -1 : TW_EVENT_DENY;
 }
 
 /* Denials are limited for each port, so that one guest cannot drown the others' events. */

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -207,6 +208,11 @@ static int compare_expected(
 		} else if (!strcmp(word, "untracked")) {
 			if (o->tracked)
 				return 1;
+		} else if (!strcmp(word, "held")) {
+			if (!o->held)
+				return 1;
+		} else if (!strncmp(word, "sent=", 5)) {
+			continue; /* check_sent() */
 		} else if (!strcmp(word, "cut") || !strcmp(word, "bridged")) {
 			if (!result->cut_ifindex != !strcmp(word, "bridged"))
 				return 1;
@@ -236,6 +242,8 @@ static void print_outcome(
 		tw_buf_adds(out, " untracked");
 	if (result->cut_ifindex)
 		tw_buf_adds(out, " cut");
+	if (o->held)
+		tw_buf_adds(out, " held");
 }
 
 /* What holds for every outcome, whatever the case is about. */
@@ -330,15 +338,62 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	return check_reply(p, step, bytes, frame, ret);
 }
 
+/* What was held for the frame and follows it now: each passes every port from `first` on. */
+static int judge_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
+	size_t first, uint32_t port_id, uint32_t *ret_n)
+{
+	struct tw_hold *hold = p->hold;
+	struct tw_native_result result = {0};
+	struct tw_native_frame frame;
+	int err = 0;
+
+	for (uint32_t n = 0; !err && n < TW_HOLDS; n++) {
+		tw_auto_buf struct tw_buf bytes = {0};
+
+		if (!p->target->ops->take_sent(p->target, port_id, n, hold))
+			continue;
+		if (!hold->len)
+			return tw_player_fail(p, step, "the targets send different fragments on");
+		++*ret_n;
+		tw_buf_add(&bytes, hold->bytes, hold->len);
+		if (bytes.failed)
+			return -ENOMEM;
+		frame = (struct tw_native_frame){
+			.mark = hold->mark, .has_vlan = hold->has_vlan, .vlan = hold->vlan_tci};
+		result.cut_ifindex = 0;
+		for (size_t i = first; !err && i < path->n; i++)
+			err = judge(p, step, &path->at[i], &bytes, &frame,
+				result.cut_ifindex ? "allow cut-through" : "allow established",
+				true, &result);
+	}
+	return err;
+}
+
+/* "sent=N" in what is expected of one port; absent, none. */
+static int check_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
+	size_t at, const char *expected, const struct tw_outcome *o)
+{
+	const char *word = strstr(expected, "sent=");
+	uint32_t wanted = word ? (uint32_t)strtoul(word + 5, NULL, 10) : 0, n = 0;
+	int err = 0;
+
+	if (o->verdict == TW_V_ALLOW && o->release)
+		err = judge_sent(p, step, path, at, o->release, &n);
+	if (!err && n != wanted)
+		err = tw_player_fail(p, step, "%u fragments were sent on, expected %u", n, wanted);
+	return err;
+}
+
 static int judge_path(struct tw_player *p, const struct tw_step *step, const struct path *path,
 	const struct tw_buf *bytes, struct tw_native_frame *frame)
 {
 	tw_autofree char *copy = tw_strdup(step->expect);
-	struct tw_native_result result;
+	struct tw_native_result result[FRAMES_MAX];
+	const char *said[FRAMES_MAX];
 	char *expected = copy;
 	bool again = false;
 	uint32_t mark = frame->mark;
-	size_t i;
+	size_t i, n;
 	int err;
 
 	if (!copy)
@@ -350,23 +405,27 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 			*then = '\0';
 		/* Behind the first port, every port sees the mark that the first one left. */
 		frame->mark = mark;
-		err = judge(p, step, &path->at[i], bytes, frame, expected, again, &result);
+		said[i] = expected;
+		err = judge(p, step, &path->at[i], bytes, frame, expected, again, &result[i]);
 		if (err)
 			return err;
-		if (result.outcome.verdict != TW_V_ALLOW)
+		if (result[i].outcome.verdict != TW_V_ALLOW)
 			tw_talk_refused(&p->talks);
 		again = !then;
 		if (then)
 			expected = then + 6;
 		if (i == 0) {
 			mark = frame->mark;
-			if (result.outcome.verdict != TW_V_ALLOW)
+			if (result[i].outcome.verdict != TW_V_ALLOW)
 				break;
 		}
 	}
-	return i < path->n && strstr(step->expect, " then ")
-		       ? tw_player_fail(p, step, "the frame ended at its first port")
-		       : 0;
+	if (i < path->n && strstr(step->expect, " then "))
+		return tw_player_fail(p, step, "the frame ended at its first port");
+	n = i < path->n ? i + 1 : i;
+	for (i = 0, err = 0; i < n && !err; i++)
+		err = check_sent(p, step, path, i, said[i], &result[i].outcome);
+	return err;
 }
 
 static int build_frame(struct tw_player *p, const struct tw_step *step, const struct path *path,
@@ -462,9 +521,11 @@ enum tw_played tw_case_play(
 	if (c->native_only && !target->can_tag_outside)
 		return TW_PLAYED_SKIP;
 	p.room = tw_alloc(TW_TARGET_FRAME_MAX);
-	if (!p.room || target->ops->reset(target, c->max_conns, &err)) {
+	p.hold = tw_alloc(sizeof(struct tw_hold));
+	if (!p.room || !p.hold || target->ops->reset(target, c->max_conns, &err)) {
 		fprintf(play->out, "%s: %s\n", name, err.code ? err.text : "no memory");
 		free(p.room);
+		free(p.hold);
 		return TW_PLAYED_FAIL;
 	}
 	for (size_t i = 0; i < c->n_steps && !failed; i++) {
@@ -490,5 +551,6 @@ enum tw_played tw_case_play(
 	tw_policy_free(p.policy);
 	tw_buf_done(&p.reply);
 	free(p.room);
+	free(p.hold);
 	return failed ? TW_PLAYED_FAIL : TW_PLAYED_PASS;
 }

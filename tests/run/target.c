@@ -131,6 +131,21 @@ static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir,
 	return 0;
 }
 
+/* What only one of them sent, or sent otherwise, has no length. */
+static bool pair_take_sent(
+	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret)
+{
+	struct pair *pair = pair_of(target);
+	struct tw_hold other = {0};
+	bool a = pair->a->ops->take_sent(pair->a, port_id, n, ret);
+	bool b = pair->b->ops->take_sent(pair->b, port_id, n, &other);
+
+	if (a != b || (a && (ret->len != other.len || ret->mark != other.mark ||
+				    memcmp(ret->bytes, other.bytes, ret->len))))
+		ret->len = 0;
+	return a || b;
+}
+
 static int pair_get_port(
 	struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret)
 {
@@ -200,6 +215,7 @@ static const struct tw_target_ops pair_ops = {
 	.forget = pair_forget,
 	.load = pair_load,
 	.run = pair_run,
+	.take_sent = pair_take_sent,
 	.get_port = pair_get_port,
 	.set_port = pair_set_port,
 	.add_local = pair_add_local,

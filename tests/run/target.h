@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "fastpath/abi/fragment.h"
 #include "fastpath/native/native.h"
 #include "policy/policy.h"
 
@@ -34,6 +35,10 @@ struct tw_target_ops {
 	/* 0; -E2BIG when this target cannot be given such a frame. */
 	int (*run)(struct tw_target *target, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 		struct tw_native_frame *frame, struct tw_native_result *ret, struct tw_err *err);
+	/* Takes what the last run sent on out of the `n`th place where a port holds fragments; false
+	 * when that is nothing. */
+	bool (*take_sent)(
+		struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret);
 	int (*get_port)(
 		struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
 	/* `port` NULL removes the entry. */

@@ -99,6 +99,7 @@ static void kernel_forget(struct tw_target *target)
 		tw_conns_close(&conns);
 	}
 	clear_hash(k, TW_MAP_frags);
+	clear_hash(k, TW_MAP_holds);
 }
 
 static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_err *err)
@@ -214,6 +215,17 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	return 0;
 }
 
+static bool kernel_take_sent(
+	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret)
+{
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_holds);
+	uint32_t key = tw_hold_key(port_id, n);
+
+	if (bpf_map_lookup_elem(fd, &key, ret) || ret->state != TW_HOLD_SENT)
+		return false;
+	return !bpf_map_delete_elem(fd, &key);
+}
+
 static int kernel_get_port(
 	struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret)
 {
@@ -305,6 +317,7 @@ static const struct tw_target_ops kernel_ops = {
 	.forget = kernel_forget,
 	.load = kernel_load,
 	.run = kernel_run,
+	.take_sent = kernel_take_sent,
 	.get_port = kernel_get_port,
 	.set_port = kernel_set_port,
 	.add_local = kernel_add_local,

@@ -66,6 +66,18 @@ static int native_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	return 0;
 }
 
+static bool native_take_sent(
+	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret)
+{
+	struct tw_hold *hold = tw_native_hold(native_of(target), port_id, n);
+
+	if (!hold || hold->state != TW_HOLD_SENT)
+		return false;
+	*ret = *hold;
+	hold->state = TW_HOLD_FREE;
+	return true;
+}
+
 static int native_get_port(
 	struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret)
 {
@@ -135,6 +147,7 @@ static const struct tw_target_ops native_ops = {
 	.forget = native_forget,
 	.load = native_load,
 	.run = native_run,
+	.take_sent = native_take_sent,
 	.get_port = native_get_port,
 	.set_port = native_set_port,
 	.add_local = native_add_local,
