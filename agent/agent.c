@@ -194,7 +194,7 @@ static void on_signal(void *arg, uint32_t events)
 static void on_tick(void *arg, uint32_t events)
 {
 	struct tw_agent *agent = arg;
-	uint64_t now = tw_clock_ns(), count;
+	uint64_t count;
 
 	if (read(agent->tick_fd, &count, sizeof(count)) < 0)
 		return;
@@ -205,8 +205,7 @@ static void on_tick(void *arg, uint32_t events)
 	tw_captures_sync(agent->captures);
 	tw_server_pump(agent->server);
 	tw_watch_save(agent);
-	if (agent->retry_ns && now >= agent->retry_ns)
-		tw_agent_ports_changed(agent);
+	tw_watch_tick(agent);
 	tw_notify_alive();
 }
 

@@ -44,8 +44,9 @@ static int answer_version(
 	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Version version = TAPWALL__V1__VERSION__INIT;
-	Tapwall__V1__Feature tcx = TAPWALL__V1__FEATURE__INIT, ring = tcx, latch = tcx;
-	Tapwall__V1__Feature *features[] = {&tcx, &ring, &latch};
+	Tapwall__V1__Feature tcx = TAPWALL__V1__FEATURE__INIT, ring = tcx, latch = tcx,
+			     bridges = tcx;
+	Tapwall__V1__Feature *features[] = {&tcx, &ring, &latch, &bridges};
 	struct utsname host;
 
 	uname(&host);
@@ -60,6 +61,12 @@ static int answer_version(
 	latch.found = latch.used = agent->latch != NULL;
 	latch.note = TEXT(agent->latch ? "keeps new ports shut until they are attached"
 				       : "new ports are open until netlink tells of them");
+	bridges.name = TEXT("bridge-memory");
+	bridges.found = bridges.used = facts->asks_bridges;
+	bridges.note = TEXT(
+		facts->asks_bridges
+			? "cut-through asks each frame's bridge whether it would send it there"
+			: "cut-through goes by what netlink has told");
 	version.version = TEXT(TW_VERSION);
 	version.protocol = PROTOCOL;
 	version.kernel = host.release;

@@ -194,6 +194,7 @@ static int send_status(
 	status.forwarding = TEXT(agent->options->forwarding == TW_FORWARDING_CUT_THROUGH
 					 ? "cut-through"
 					 : "vswitch");
+	status.asks_bridges = facts->asks_bridges;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
 	return tw_answer_send(out, stream->base.id, &response, true);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/clock.h"
 #include "base/log.h"
 
 #define VLAN_BYTES 4 /* a bridge lets a tag pass on top of the MTU, and so does cut-through */
@@ -94,6 +95,9 @@ static void want(struct tw_agent *agent, const struct tw_agent_port *port)
 	old = find(&agent->locals, &row.key);
 	if (old && !memcmp(&old->local, &row.local, sizeof(row.local))) {
 		old->wanted = true;
+		if (old->forgotten)
+			tell_bridge(agent, old, true);
+		old->forgotten = false;
 		return;
 	}
 	if (bpf_map_update_elem(map_fd(agent), &row.key, &row.local, BPF_ANY) < 0 ||
@@ -131,6 +135,24 @@ void tw_locals_sync(struct tw_agent *agent)
 	locals->rows.n = kept;
 }
 
+bool tw_locals_forgotten(struct tw_agent *agent, const uint8_t mac[6], uint32_t ifindex)
+{
+	bool changed = false;
+
+	tw_vec_foreach (&agent->locals.rows, row)
+		if (row->local.ifindex == ifindex &&
+			!memcmp(row->key.mac, mac, sizeof(row->key.mac)))
+			changed = row->forgotten = true;
+	return changed;
+}
+
+void tw_locals_renew(struct tw_agent *agent)
+{
+	bool cut = agent->options->forwarding == TW_FORWARDING_CUT_THROUGH;
+
+	tw_kernel_set_cut(agent->kernel, cut ? tw_clock_ns() + TW_LOCALS_LEASE_NS : 0);
+}
+
 bool tw_locals_moved(
 	struct tw_agent *agent, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex)
 {
@@ -147,6 +169,7 @@ bool tw_locals_moved(
 		tw_log(TW_LOG_INFO, "%s: its MAC %s", port->name,
 			moved ? "is seen behind another port; cut-through waits" : "is back");
 		port->moved = moved;
+		tw_publish_uncut(agent, port);
 		changed = true;
 	}
 	return changed;

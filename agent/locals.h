@@ -6,7 +6,9 @@
  *             guest's frames would forget its MAC and flood what comes for it from elsewhere.
  * Invariants: 1. A MAC is vouched for only while its port's own entry allows it, so a late removal
  *                here sends no frame astray: cut.h looks at the entry too.
- *             2. A port is fit only as a forwarding, not isolated port of a bridge, with one known
+ *             2. Nothing is cut through when no agent has listened to netlink for a while: a port may
+ *                have been moved or deleted then, and a MAC may be behind another.
+ *             3. A port is fit only as a forwarding, not isolated port of a bridge, with one known
  *                MAC, whose untagged VLAN leaves untagged, and not while its MAC is seen elsewhere.
  */
 #pragma once
@@ -18,12 +20,16 @@
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
 
+/* How long approved frames are cut through without a word from the agent. */
+#define TW_LOCALS_LEASE_NS 2000000000u
+
 struct tw_agent;
 
 struct tw_locals_row {
 	struct tw_local_key key;
 	struct tw_local local;
 	bool wanted;
+	bool forgotten; /* by its bridge, which has to be told again */
 };
 
 struct tw_locals {
@@ -45,6 +51,11 @@ uint32_t tw_locals_len_max(const struct tw_agent_port *port);
 /* Brings map and bridges up to the entries in force. Troubles are logged: frames then go through
  * the vSwitch. */
 void tw_locals_sync(struct tw_agent *agent);
+/* A bridge was made to forget where `mac` is. True when it has to be told again. */
+bool tw_locals_forgotten(struct tw_agent *agent, const uint8_t mac[6], uint32_t ifindex);
+/* All that happened to ports is known: cut-through may go on for a while, and ends by itself
+ * (TW_LOCALS_LEASE_NS) when this is not called again. */
+void tw_locals_renew(struct tw_agent *agent);
 /* A bridge has seen `mac` behind `ifindex`. True when that changes whether a port is fit. */
 bool tw_locals_moved(
 	struct tw_agent *agent, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);

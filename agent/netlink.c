@@ -137,7 +137,7 @@ static void read_attr(const struct nlattr *attr, bool bridge_view, struct tw_lin
 	}
 }
 
-/* A bridge's forwarding database: only where a MAC is now. */
+/* A bridge's forwarding database: where a MAC is now, or is no longer. */
 static int on_neighbour(const struct nlmsghdr *header, const struct tw_netlink *netlink)
 {
 	const struct ndmsg *info = mnl_nlmsg_get_payload(header);
@@ -145,9 +145,8 @@ static int on_neighbour(const struct nlmsghdr *header, const struct tw_netlink *
 	const struct nlattr *attr;
 	uint32_t bridge = 0;
 
-	if (header->nlmsg_type != RTM_NEWNEIGH ||
-		mnl_nlmsg_get_payload_len(header) < sizeof(*info) ||
-		info->ndm_family != AF_BRIDGE || info->ndm_ifindex <= 0)
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ndm_family != AF_BRIDGE ||
+		info->ndm_ifindex <= 0)
 		return MNL_CB_OK;
 	mnl_attr_for_each (attr, header, sizeof(*info)) {
 		if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
@@ -155,7 +154,9 @@ static int on_neighbour(const struct nlmsghdr *header, const struct tw_netlink *
 		else if (mnl_attr_get_type(attr) == NDA_MASTER)
 			bridge = read_u32(attr);
 	}
-	if (mac && bridge)
+	if (mac && bridge && header->nlmsg_type == RTM_DELNEIGH)
+		netlink->handler.forgotten(netlink->handler.arg, mac, (uint32_t)info->ndm_ifindex);
+	else if (mac && bridge && header->nlmsg_type == RTM_NEWNEIGH)
 		netlink->handler.learned(
 			netlink->handler.arg, mac, bridge, (uint32_t)info->ndm_ifindex);
 	return MNL_CB_OK;

@@ -43,6 +43,8 @@ struct tw_netlink_handler {
 	void (*port)(void *arg, const struct tw_link *link);
 	/* A bridge has learned where a MAC is. */
 	void (*learned)(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);
+	/* A bridge no longer knows where a MAC is; it was behind this port. */
+	void (*forgotten)(void *arg, const uint8_t mac[6], uint32_t ifindex);
 	void (*gone)(void *arg, uint32_t ifindex);
 	void *arg;
 };

@@ -243,7 +243,6 @@ static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
 		wanted.timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
 					TW_TICKS_PER_SECOND;
 	}
-	wanted.cut_through = agent->options->forwarding == TW_FORWARDING_CUT_THROUGH;
 	if (!memcmp(&wanted, &config, sizeof(config)))
 		return 0;
 	return tw_kernel_set_config(agent->kernel, &wanted);
@@ -424,6 +423,16 @@ void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port)
 {
 	remove_entry(agent, port, agent->epoch);
 	remove_entry(agent, port, agent->epoch + 1);
+}
+
+void tw_publish_uncut(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	struct tw_port *entry = &port->entry[agent->epoch & 1];
+
+	if (!port->has_entry[agent->epoch & 1] || !(entry->flags & TW_PORT_F_CUT))
+		return;
+	entry->flags &= (uint16_t)~TW_PORT_F_CUT;
+	tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, entry);
 }
 
 /* A window that is over is written as none, long before its tick comes round again. */

@@ -54,5 +54,7 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err);
 /* Before a port is forgotten: removes its entries. */
 void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port);
+/* Cut-through no longer starts or ends at a port, from now on and until a plan says otherwise. */
+void tw_publish_uncut(struct tw_agent *agent, struct tw_agent_port *port);
 /* Clears what the epoch before left, ends adoption windows that are over. */
 void tw_publish_tick(struct tw_agent *agent);

@@ -167,6 +167,15 @@ void tw_watch_save(struct tw_agent *agent)
 
 /* ---- what netlink tells ---- */
 
+/* Something about a port is not as its entry says: nothing is cut through there until a plan has
+ * been made, which may take a while. What an earlier agent left is looked at all together. */
+static void doubt(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	agent->dirty = true;
+	if (!agent->before)
+		tw_publish_uncut(agent, port);
+}
+
 /* The network a port is on, and the VLAN of its untagged frames. */
 static void place(struct tw_agent *agent, struct tw_agent_port *port)
 {
@@ -184,7 +193,7 @@ static void place(struct tw_agent *agent, struct tw_agent_port *port)
 		return;
 	port->network = network;
 	port->vlan = vlan;
-	agent->dirty = true;
+	doubt(agent, port);
 }
 
 static const struct tw_saved_port *find_saved(const struct tw_agent *agent, uint32_t ifindex)
@@ -289,14 +298,14 @@ static void on_changed(void *arg, const struct tw_link *link)
 	}
 	if (port->mtu != link->mtu) {
 		port->mtu = link->mtu;
-		agent->dirty = true;
+		doubt(agent, port);
 	}
 	if (port->bridge != link->master) {
 		port->bridge = link->master;
 		port->pvid = 0;
 		port->bridge_state = 0;
 		port->moved = false;
-		agent->dirty = true;
+		doubt(agent, port);
 	}
 	place(agent, port);
 }
@@ -312,11 +321,12 @@ static void on_port(void *arg, const struct tw_link *link)
 		(port->bridge_state != link->bridge_state || port->isolated != link->isolated)) {
 		port->bridge_state = link->bridge_state;
 		port->isolated = link->isolated;
-		agent->dirty = true;
+		doubt(agent, port);
 	}
 	if (!link->has_pvid)
 		return;
-	agent->dirty |= port->pvid_untagged != link->pvid_untagged;
+	if (port->pvid_untagged != link->pvid_untagged)
+		doubt(agent, port);
 	port->pvid_untagged = link->pvid_untagged;
 	port->pvid = link->pvid;
 	place(agent, port);
@@ -354,9 +364,16 @@ static int dump(struct tw_agent *agent)
 	return ret;
 }
 
-static void on_netlink(void *arg, uint32_t events)
+static void on_forgotten(void *arg, const uint8_t mac[6], uint32_t ifindex)
 {
 	struct tw_agent *agent = arg;
+
+	agent->dirty |= tw_locals_forgotten(agent, mac, ifindex);
+}
+
+/* Takes what has come; cut-through may go on when that is all there is to know. */
+static void hear(struct tw_agent *agent)
+{
 	int ret = tw_netlink_read(agent->netlink);
 
 	if (ret == -ENOBUFS) {
@@ -367,13 +384,28 @@ static void on_netlink(void *arg, uint32_t events)
 		tw_log(TW_LOG_ERR, "netlink: %s", strerror(-ret));
 	if (agent->dirty)
 		tw_agent_ports_changed(agent);
+	if (!ret)
+		tw_locals_renew(agent);
+}
+
+static void on_netlink(void *arg, uint32_t events)
+{
+	hear(arg);
+}
+
+void tw_watch_tick(struct tw_agent *agent)
+{
+	hear(agent);
+	if (agent->retry_ns && tw_clock_ns() >= agent->retry_ns)
+		tw_agent_ports_changed(agent);
 }
 
 /* ---- start ---- */
 
 int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 {
-	const struct tw_netlink_handler handler = {on_changed, on_port, on_learned, on_gone, agent};
+	const struct tw_netlink_handler handler = {
+		on_changed, on_port, on_learned, on_forgotten, on_gone, agent};
 	int ret;
 
 	tw_store_load_ports(
@@ -403,6 +435,7 @@ int tw_watch_begin(struct tw_agent *agent)
 	int ret;
 
 	tw_agent_ports_changed(agent);
+	tw_locals_renew(agent);
 	tw_publish_forget_adopted(agent);
 	tw_vec_foreach (&agent->ports.networks, row)
 		row->gone = !if_indextoname(row->ifindex, name);

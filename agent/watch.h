@@ -18,5 +18,7 @@ int tw_watch_begin(struct tw_agent *agent);
 
 /* Something about ports changed: publishes, attaches and lets through what is due. */
 void tw_agent_ports_changed(struct tw_agent *agent);
+/* Hears what netlink has to tell, now and again: on it hangs how long frames are cut through. */
+void tw_watch_tick(struct tw_agent *agent);
 /* Saves what is known of ports and images, if it changed since the last time. */
 void tw_watch_save(struct tw_agent *agent);

@@ -164,7 +164,7 @@ static int lab_init(struct lab *lab, const char *policy_file, const struct tw_be
 	if (!e)
 		e = tw_kernel_get_config(lab->kernel, &config);
 	if (!e) {
-		config.cut_through = 1;
+		config.cut_until_ns = UINT64_MAX;
 		e = tw_kernel_set_config(lab->kernel, &config);
 	}
 	for (int end = 0; !e && end < TW_BENCH_ENDS; end++)

@@ -60,6 +60,11 @@ static void print_text(const Tapwall__V1__Status *s)
 	print_line("events", "%s lost, %s over a port's rate", tw_human_count(s->events_lost).text,
 		tw_human_count(s->events_limited).text);
 	print_line("attached", "by %s, pinned at %s", s->attach, s->bpffs);
+	print_line("forwarding", "%s%s", s->forwarding,
+		strcmp(s->forwarding, "cut-through") != 0 ? ", through the bridge"
+		: s->asks_bridges
+			? ", where the bridge itself would send the frame"
+			: ", where the bridge would send the frame as far as netlink told");
 	print_line("latch", "%s",
 		s->latch ? "on: new ports are shut before anybody knows of them"
 			 : "off: a new port is open until the agent has seen it");
@@ -81,10 +86,10 @@ static int print_json(const Tapwall__V1__Status *s)
 		tw_json_u64(s->connection_records), "connection_bytes",
 		tw_json_u64(s->connection_bytes), "image_bytes", tw_json_u64(s->image_bytes),
 		"image_bytes_per_rule", s->image_bytes_per_rule, "images", tw_json_u64(s->images));
-	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:b}", "events_lost",
+	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "events_lost",
 		tw_json_u64(s->events_lost), "events_limited", tw_json_u64(s->events_limited),
-		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "latch",
-		s->latch);
+		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "forwarding",
+		tw_json_text(s->forwarding), "asks_bridges", s->asks_bridges, "latch", s->latch);
 
 	return tw_json_print(tw_json_merge(tw_json_merge(object, tables), rest));
 }

@@ -327,8 +327,11 @@ struct tw_config {
 	__u32 event_burst;
 	__u32 reply_rate; /* refusals sent (RST, unreachable) per second and port */
 	__u32 reply_burst;
-	__u32 cut_through; /* 1: approved frames go straight into the far port; 0: to the vSwitch */
 	__u32 capturing;   /* 1: `captures` says at which ports; 0: nobody looks there */
+	__u32 pad;
+	/* Until when approved frames may go straight into the far port; 0: never. The agent renews it
+	 * while it hears of what happens to ports, so that what nobody hears of ends cut-through. */
+	__u64 cut_until_ns;
 	__u64 now_ns;	 /* the clock, in programs loaded for tests; unused otherwise */
 	__u32 conn_rows; /* of the connection table, and slots used of each */
 	__u32 conn_slots;
@@ -412,5 +415,6 @@ _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_capture_want) == 16, "captures value is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");
+_Static_assert(__builtin_offsetof(struct tw_config, cut_until_ns) % 8 == 0, "stored as one word");
 _Static_assert(TW_S__MAX <= 16, "timeouts fit tw_config");
 _Static_assert(TW_R__MAX <= TW_REASON_COUNTERS / TW_DIR__MAX, "reasons fit their counters");

@@ -43,7 +43,8 @@ struct tw_kernel_options {
 /* What was found and is used, for `tapwall version` and `status`. */
 struct tw_kernel_facts {
 	bool tcx;
-	bool adopted; /* maps were there already */
+	bool asks_bridges; /* programs see in a bridge's own memory which ports are on it */
+	bool adopted;	   /* maps were there already */
 	uint32_t max_conns;
 	uint32_t conn_bytes;		/* memory of one connection: element, key and bucket */
 	uint32_t insns[TW_DIR__MAX];	/* instructions of each program after verification */
@@ -100,6 +101,8 @@ int tw_kernel_add_addr(
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
+/* Lets approved frames be cut through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */
+void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns);
 /* Makes `epoch` the one in force for every port at once, then waits until no packet is judged by
  * the one before. */
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);

@@ -277,6 +277,8 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 	f->action = bpf_redirect(f->ifindex, dir == TW_DIR_IN ? BPF_F_INGRESS : 0);
 }
 
+#include "fastpath/kernel/seat.bpf.h"
+
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
 {
 	f->action = bpf_redirect(ifindex, 0);
@@ -540,6 +542,17 @@ __noinline int release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
 
 /* ---- programs ---- */
 
+/* Whether the far end of cut-through has nothing left to do. */
+tw_inline int arrived(const struct tw_frame *f)
+{
+	struct tw_sheet *own = tw_sheet_get(f);
+
+	if (!own || tw_arrival(f, own) != TW_R_CUT_THROUGH)
+		return 0;
+	own->ticket = 0;
+	return 1;
+}
+
 tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 {
 	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX, zero = 0;
@@ -551,7 +564,10 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 
 	if (!c)
 		return TC_ACT_SHOT;
-	if (!tw_test_mode && tw_mark_cut(c, dir, skb->mark)) {
+	f.target = skb;
+	f.len = skb->len;
+	f.gso_size = skb->gso_size;
+	if (!tw_test_mode && tw_mark_cut(c, dir, skb->mark) && arrived(&f)) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}

@@ -258,6 +258,17 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 	((struct run *)f->target)->result->replied = true;
 }
 
+/* There is no bridge here to ask. */
+tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
+{
+	return TW_SEAT_UNKNOWN;
+}
+
+tw_inline int tw_frame_fits(const struct tw_frame *f)
+{
+	return 1;
+}
+
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
 {
 	((struct run *)f->target)->result->cut_ifindex = ifindex;

@@ -58,7 +58,7 @@ int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t e
 int tw_native_add_addr(
 	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6]);
-/* Vouches for a MAC, for cut-through (config.cut_through, TW_PORT_F_CUT). */
+/* Vouches for a MAC, for cut-through (config.cut_until_ns, TW_PORT_F_CUT). */
 int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);
 /* Copies an image into a slot (1 … TW_IMAGES_MAX - 1). */

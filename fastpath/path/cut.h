@@ -11,6 +11,9 @@
  *                and frames that do not fit go to the vSwitch.
  *             2. Only what the far end's guard and gate would let pass too.
  *             3. Both gates are asked in one policy epoch.
+ *             4. Only while somebody listens to what happens to ports (config.cut_until_ns), and only
+ *                between ports that share a bridge as the kernel sees it, where it can be asked: the
+ *                far program compares (tw_arrival() in forward.h).
  * Bounds:     one lookup in `locals`, for what is new or odd; one classification.
  */
 #pragma once
@@ -27,6 +30,14 @@ tw_inline int tw_cut_fits(const struct tw_scope *s, const struct tw_port *far)
 	       far->network == s->port->network && far->pvid == s->port->pvid;
 }
 
+/* Bytes of the longest frame that the far port gets: super-frames are taken apart before. */
+tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
+{
+	__u32 header = p->tuple.proto == TW_IPPROTO_TCP ? p->tcp_header_len : sizeof(struct tw_udp);
+
+	return f->gso_size ? p->l4_off + header + f->gso_size : f->len;
+}
+
 /* The port behind the destination MAC, as the connection knows it: an entry that is still fit, and
  * still this MAC's, vouches for itself. */
 tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, struct tw_scope *s,
@@ -37,8 +48,8 @@ tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, struct tw
 	if (!s->conn)
 		return 0;
 	far = tw_port_numbered(f, s->conn->port[!(flow->end & 1)], s->epoch);
-	if (!tw_cut_fits(s, far) || !tw_mac_equal(far->mac, p->dst_mac) || f->len > far->len_max ||
-		far->ifindex == f->ifindex)
+	if (!tw_cut_fits(s, far) || !tw_mac_equal(far->mac, p->dst_mac) ||
+		tw_cut_len(f, p) > far->len_max || far->ifindex == f->ifindex)
 		return 0;
 	s->far_ifindex = far->ifindex;
 	return far;
@@ -54,7 +65,7 @@ tw_inline const struct tw_port *tw_cut_port(
 
 	__builtin_memcpy(key.mac, p->dst_mac, sizeof(key.mac));
 	local = tw_locals_lookup(f, &key);
-	if (!local || local->ifindex == f->ifindex || (f->len > local->len_max && !f->gso_size))
+	if (!local || local->ifindex == f->ifindex || tw_cut_len(f, p) > local->len_max)
 		return 0;
 	s->far_ifindex = local->ifindex;
 	far = tw_port_at(f, local->ifindex, s->epoch);
@@ -91,13 +102,17 @@ tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct
 {
 	struct tw_scope there = {.config = s->config, .epoch = s->epoch, .dir = TW_DIR_IN};
 
-	if (s->dir != TW_DIR_OUT || !s->config->cut_through || !(s->port->flags & TW_PORT_F_CUT) ||
-		tw_scope_alone(s, p) || (s->port->pvid && p->vlan))
+	if (s->dir != TW_DIR_OUT || f->now_ns >= s->config->cut_until_ns ||
+		!(s->port->flags & TW_PORT_F_CUT) || tw_scope_alone(s, p) ||
+		(s->port->pvid && p->vlan))
 		return;
 	there.port = tw_cut_known(f, s, p, flow);
 	if (!there.port)
 		there.port = tw_cut_port(f, s, p);
 	if (!there.port || !tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
+		return;
+	s->seat = tw_frame_seat(f);
+	if (!s->seat)
 		return;
 	if (tw_cut_gate(f, s, there.port, flow))
 		s->far = there.port;

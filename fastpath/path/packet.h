@@ -248,6 +248,7 @@ struct tw_sheet {
 	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
 	__u32 hold_next;      /* where the port would hold the next one: the eldest stands there */
 	__u8 releasing;
+	__u64 ticket; /* the seat of the port that a frame was cut through from, until it arrives */
 };
 
 /* Where and under what a frame is judged; the same for every stage. */
@@ -256,6 +257,7 @@ struct tw_scope {
 	const struct tw_port *port; /* NULL: the port has no entry */
 	const struct tw_port *far;  /* where the frame is cut through to, NULL: to the vSwitch */
 	struct tw_conn *conn;	    /* the packet's live record, NULL: none */
+	__u64 seat;		    /* of the port, when there is a far one */
 	__u32 far_ifindex;
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */

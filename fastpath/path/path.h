@@ -72,15 +72,22 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 
 /* Finds the port's entry in the epoch the frame belongs to, and what needs no judgement. */
 tw_inline enum tw_reason tw_path_admit(
-	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_outcome *o)
+	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
 {
+	struct tw_packet *p = &sheet->packet;
+	enum tw_reason reason;
+
 	s->port = tw_port_at(f, f->ifindex, s->epoch);
 	if (!s->port) {
 		tw_path_glance(f, p);
 		return TW_R_NO_IMAGE;
 	}
-	if (tw_mark_cut(s->config, s->dir, f->mark))
-		return TW_R_CUT_THROUGH;
+	if (tw_mark_cut(s->config, s->dir, f->mark)) {
+		reason = tw_arrival(f, sheet);
+		sheet->ticket = 0;
+		if (reason)
+			return reason;
+	}
 	if (tw_mark_ours(s->config, s->port, f->mark)) {
 		if (f->mark & TW_MARK_REPLY)
 			return TW_R_OWN_REPLY;
@@ -96,7 +103,7 @@ tw_inline enum tw_reason tw_path_admit(
 		}
 	}
 	if (s->port->flags & TW_PORT_F_UNCLAIMED)
-		return tw_path_unclaimed(f, s, p, o);
+		return tw_path_unclaimed(f, s, p, &sheet->outcome);
 	return s->port->image ? TW_R_NONE : TW_R_NO_IMAGE;
 }
 
@@ -144,7 +151,7 @@ tw_inline enum tw_reason tw_path_judge(
 {
 	struct tw_packet *p = &sheet->packet;
 	struct tw_flow *flow = &sheet->flow;
-	enum tw_reason reason = tw_path_admit(f, s, p, &sheet->outcome);
+	enum tw_reason reason = tw_path_admit(f, s, sheet);
 
 	if (reason)
 		return reason;
@@ -235,7 +242,7 @@ tw_inline const struct tw_outcome *tw_path(
 	tw_path_conclude(o, &s, &sheet->flow, *(volatile __u8 *)&o->reason);
 	tw_stage_enter(f, TW_STAGE_FORWARD);
 	if (o->verdict == TW_V_ALLOW && s.port)
-		tw_forward(f, &s, &sheet->packet, &sheet->flow);
+		tw_forward(f, &s, sheet);
 	tw_stage_enter(f, TW_STAGE_REPORT);
 	tw_report(f, &s, &sheet->flow, o);
 	if (s.far)

@@ -83,6 +83,16 @@ tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off);
  * port's guest had sent it (TW_DIR_IN). The path ends here. */
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
 
+/* Where its bridge itself says that the port which the frame is at sits: its bridge, the VLAN of its
+ * untagged frames, and whether it is kept apart from others that are, in one word. 0: on no bridge,
+ * or on none that forwards for it. TW_SEAT_UNKNOWN: cannot be asked here, so that what the agent has
+ * heard must do. */
+#define TW_SEAT_UNKNOWN	 1
+#define TW_SEAT_ISOLATED 0x8000
+tw_inline __u64 tw_frame_seat(const struct tw_frame *f);
+/* Whether the bridge would send so long a frame out of the port which it is at. */
+tw_inline int tw_frame_fits(const struct tw_frame *f);
+
 /* Sends the frame straight out of another port (cut-through). The path ends here. */
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex);
 

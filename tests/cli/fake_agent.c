@@ -97,6 +97,8 @@ static void tell_status(struct teller *teller)
 	status.attach = "tcx";
 	status.bpffs = "/sys/fs/bpf/tapwall";
 	status.latch = true;
+	status.forwarding = "cut-through";
+	status.asks_bridges = true;
 	if (teller->empty) {
 		status.ports_shut = 2;
 	} else {

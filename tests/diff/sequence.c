@@ -145,7 +145,7 @@ static int empty(struct player *p)
 
 	if (!failed)
 		failed = p->target->ops->get_config(p->target, &config);
-	config.cut_through = p->seq->cut_through;
+	config.cut_until_ns = p->seq->cut_through ? UINT64_MAX : 0;
 	return failed ? failed : p->target->ops->set_config(p->target, &config);
 }
 

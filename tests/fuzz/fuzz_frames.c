@@ -79,7 +79,7 @@ static void load(uint32_t epoch)
 static void set_up(void)
 {
 	must(!tw_native_new(&native, MAX_CONNS), "there is memory");
-	tw_native_config(native)->cut_through = 1;
+	tw_native_config(native)->cut_until_ns = UINT64_MAX;
 	load(FIRST_EPOCH);
 	load(FIRST_EPOCH + 1);
 	for (uint32_t i = 0; i < 2; i++) {

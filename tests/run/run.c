@@ -28,6 +28,9 @@ static const struct {
 	{TW_R_NOT_FOR_PORT, TW_DIR_OUT},
 	/* A frame that is cut through tells so where it arrives. */
 	{TW_R_CUT_THROUGH, TW_DIR_OUT},
+	/* Only a real bridge says so: tests/e2e/cut-moves. */
+	{TW_R_ASTRAY, TW_DIR_OUT},
+	{TW_R_ASTRAY, TW_DIR_IN},
 	/* Compiled images never contradict themselves; tests/unit feeds broken ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},

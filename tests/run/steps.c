@@ -159,7 +159,7 @@ static int do_port(struct tw_player *p, const struct tw_step *step, char *text)
 	return err;
 }
 
-/* ---- set timeout.STATE=SECONDS, reply-rate=N, reply-burst=N, event-rate=N, event-burst=N, cut-through=0|1 ---- */
+/* ---- set timeout.STATE=SECONDS, reply-rate=N, reply-burst=N, event-rate=N, event-burst=N, cut-through=0|1, cut-lease=SECONDS ---- */
 
 static int set_timeout(
 	struct tw_player *p, struct tw_config *config, const char *state, uint32_t seconds)
@@ -173,7 +173,7 @@ static int set_timeout(
 	return tw_player_wrong(p, "no connection state is called '%s'", state);
 }
 
-static int do_set(struct tw_player *p, char *text)
+static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 {
 	struct tw_config config;
 	uint32_t number;
@@ -197,7 +197,9 @@ static int do_set(struct tw_player *p, char *text)
 		} else if (!strcmp(word, "event-rate")) {
 			config.event_rate = number;
 		} else if (!strcmp(word, "cut-through")) {
-			config.cut_through = number;
+			config.cut_until_ns = number ? UINT64_MAX : 0;
+		} else if (!strcmp(word, "cut-lease")) {
+			config.cut_until_ns = p->c->start_ns + step->at_ns + number * 1000000000ull;
 		} else if (!strcmp(word, "event-burst")) {
 			config.event_burst = number;
 		} else {
@@ -398,5 +400,5 @@ int tw_player_do(struct tw_player *p, const struct tw_step *step)
 		return do_port(p, step, text);
 	if (!p->policy)
 		return tw_player_wrong(p, "this needs a policy first");
-	return step->kind == TW_STEP_SET ? do_set(p, text) : do_check(p, step, text);
+	return step->kind == TW_STEP_SET ? do_set(p, step, text) : do_check(p, step, text);
 }

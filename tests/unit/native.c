@@ -489,7 +489,7 @@ static void captures_miss_nothing_and_nothing_twice(void **state)
 		assert_int_equal(tw_native_capture(f->native, tw_scene_ifindex(i), &whole), 0);
 	}
 	assert_int_equal(tw_native_add_local(f->native, &key, &local), 0);
-	tw_native_config(f->native)->cut_through = 1;
+	tw_native_config(f->native)->cut_until_ns = UINT64_MAX;
 	tw_native_on_capture(f->native, note_frame, &shown);
 	run(f, "udp 1 > 53", TW_DIR_OUT, 1000, &result);
 	assert_int_equal(result.cut_ifindex, tw_scene_ifindex(1));

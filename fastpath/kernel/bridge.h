@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* bridge.h: where in the kernel's memory a bridge says what it knows of its ports.
+ *
+ * Why:        what the agent hears of a port's bridge and VLAN it hears late, and not at all when it
+ *             is dead. Cut-through goes past the bridge, and must not go where the bridge would not:
+ *             so the programs ask the bridge's own records, for each frame (tap.bpf.c).
+ * How:        bridge.c finds offsets in the kernel's type information (BTF, also that of a bridge
+ *             module) and the loader puts them into read-only data. Memory is read through the kernel
+ *             functions bpf_cast_to_kern_ctx() and bpf_rdonly_cast(), which Linux has from 6.2 on and
+ *             which cost nothing; a read that faults gives 0.
+ * Callers:    the loader, before load; tap.bpf.c.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+/* What stands in the programs where a kernel function is called, until its number is known: no
+ * helper has these. */
+#define TW_CALL_CONTEXT 0x7a770001
+#define TW_CALL_WORD	0x7a770002
+
+/* Offsets in bytes. */
+struct tw_bridge_view {
+	__u32 known;	 /* everything below is; else the programs do not look at it */
+	__u32 word_type; /* BTF id of a structure that begins with a 64-bit integer */
+	__u32 skb_dev;
+	__u32 dev_flags; /* net_device.priv_flags */
+	__u32 dev_port;	 /* net_device.rx_handler_data */
+	__u32 dev_mtu;
+	__u32 port_bridge;
+	__u32 port_flags;
+	__u32 port_state;
+	__u32 vlans;	  /* the two below are known: this kernel has bridges that filter VLANs */
+	__u32 port_vlans; /* net_bridge_port.vlgrp */
+	__u32 vlans_pvid; /* net_bridge_vlan_group.pvid */
+	__u32 bridge_options;
+};
+
+/* The two functions, by BTF id. */
+struct tw_bridge_calls {
+	__u32 context;
+	__u32 word;
+};
+
+/* Finds out; leaves ret->known 0 where this kernel does not tell. */
+void tw_bridge_view_init(struct tw_bridge_view *ret, struct tw_bridge_calls *ret_calls);
