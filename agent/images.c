@@ -9,47 +9,6 @@
 
 #include "base/alloc.h"
 
-/* The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of a word reaches every other. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
-/* 128 bits in two independent lanes: images come from the operator, so chance is the only enemy. */
-static void hash_lines(const struct tw_image_line *lines, size_t n, uint64_t hash[2])
-{
-	hash[0] = mix(n + 1);
-	hash[1] = mix(n + 0x9e3779b97f4a7c15u);
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < TW_IMAGE_LINE / sizeof(lines->d[0]); j++) {
-			hash[0] = mix(hash[0] ^ lines[i].d[j]);
-			hash[1] = mix(hash[1] + 0x9e3779b97f4a7c15u + lines[i].d[j]);
-		}
-}
-
-static uint32_t count_entries(const struct tw_image_line *lines, size_t n)
-{
-	uint32_t count = 0;
-
-	for (size_t dir = 0; dir < TW_DIR__MAX && dir + 1 < n; dir++) {
-		struct tw_image_dir head;
-
-		memcpy(&head, &lines[1 + dir], sizeof(head));
-		count += head.n_entries;
-	}
-	return count;
-}
-
-static void fill_slot(struct tw_image_slot *slot, const struct tw_image_line *lines, size_t n)
-{
-	*slot = (struct tw_image_slot){.used = true, .marked = true};
-	slot->bytes = n * TW_IMAGE_LINE;
-	slot->n_entries = count_entries(lines, n);
-	hash_lines(lines, n, slot->hash);
-}
-
 int tw_images_init(struct tw_images *images, struct tw_kernel *kernel)
 {
 	*images = (struct tw_images){.kernel = kernel, .next = 1};
@@ -73,13 +32,13 @@ void tw_images_done(struct tw_images *images)
 	images->slots = NULL;
 }
 
-static uint32_t find_equal(const struct tw_images *images, const struct tw_image_slot *wanted)
+uint32_t tw_images_find(const struct tw_images *images, const struct tw_image_key *key)
 {
 	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
 		const struct tw_image_slot *slot = &images->slots[i];
 
-		if (slot->used && slot->bytes == wanted->bytes &&
-			slot->hash[0] == wanted->hash[0] && slot->hash[1] == wanted->hash[1])
+		if (slot->used && slot->key.word[0] == key->word[0] &&
+			slot->key.word[1] == key->word[1])
 			return i;
 	}
 	return 0;
@@ -101,7 +60,7 @@ static int put_new(
 	struct tw_images *images, uint32_t slot, const struct tw_image *image, struct tw_err *err)
 {
 	tw_autofd int fd = -1;
-	int ret = tw_kernel_make_image(image->lines, image->n_lines, &fd, err);
+	int ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
 
 	if (!ret)
 		ret = tw_vec_push(&images->put_slots, slot);
@@ -115,27 +74,23 @@ static int put_new(
 	return 0;
 }
 
-int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32_t *ret_slot,
-	struct tw_err *err)
+int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
+	const struct tw_image *image, uint32_t *ret_slot, struct tw_err *err)
 {
-	struct tw_image_slot wanted;
-	uint32_t slot;
+	uint32_t slot = find_free(images);
 	int ret;
 
-	fill_slot(&wanted, image->lines, image->n_lines);
-	slot = find_equal(images, &wanted);
-	if (!slot) {
-		slot = find_free(images);
-		if (!slot)
-			return tw_err_set(err, -ENOSPC, "images", "split the host",
-				"more than %d different images", TW_IMAGES_MAX - 1);
-		ret = put_new(images, slot, image, err);
-		if (ret < 0)
-			return ret;
-		images->changed = true;
-		images->slots[slot] = wanted;
-	}
-	images->slots[slot].marked = true;
+	if (!slot)
+		return tw_err_set(err, -ENOSPC, "images", "split the host",
+			"more than %d different images", TW_IMAGES_MAX - 1);
+	ret = put_new(images, slot, image, err);
+	if (ret < 0)
+		return ret;
+	images->changed = true;
+	images->slots[slot] = (struct tw_image_slot){.used = true, .marked = true, .key = *key};
+	images->slots[slot].bytes = image->n_words * sizeof(*image->words);
+	images->slots[slot].n_entries = (uint32_t)(image->n_entries[TW_DIR_OUT] +
+						   image->n_entries[TW_DIR_IN]);
 	*ret_slot = slot;
 	return 0;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* images.h: which image slots are taken, and by what content, so that equal images are one.
  *
+ * An image is known by its key, which is that of the rules it is made of: one that is there already,
+ * for another port or from the policy before, is not even compiled.
+ *
  * A slot in use by the epoch in force is never written; new content goes to a free slot, and not to
  * one of which images.json still tells what it was. What was
  * put is in the kernel after tw_images_flush(): an update of the kernel's table waits for packets
@@ -24,7 +27,7 @@ struct tw_image_slot {
 	bool saved;  /* images.json has a row for it, which must not come to lie */
 	uint32_t n_entries;
 	uint64_t bytes;
-	uint64_t hash[2];
+	struct tw_image_key key;
 };
 
 struct tw_images {
@@ -39,9 +42,11 @@ struct tw_images {
 int tw_images_init(struct tw_images *images, struct tw_kernel *kernel);
 void tw_images_done(struct tw_images *images);
 
-/* The slot that holds this image, or will after the flush; 0 or a negative errno. */
-int tw_images_put(struct tw_images *images, const struct tw_image *image, uint32_t *ret_slot,
-	struct tw_err *err);
+/* The slot that holds the image of this key, or will after the flush; 0: none does. */
+uint32_t tw_images_find(const struct tw_images *images, const struct tw_image_key *key);
+/* Takes a free slot for an image whose key was not found; 0 or a negative errno. */
+int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
+	const struct tw_image *image, uint32_t *ret_slot, struct tw_err *err);
 
 int tw_images_flush(struct tw_images *images, struct tw_err *err);
 

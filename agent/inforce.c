@@ -87,6 +87,7 @@ void tw_inforce_free(struct tw_inforce *inforce)
 {
 	if (!inforce || --inforce->refs)
 		return;
+	tw_compiler_free(inforce->compiler);
 	tw_policy_free(inforce->policy);
 	free(inforce->text);
 	free(inforce->source);

@@ -21,7 +21,8 @@ struct tw_inforce {
 	uint64_t generation;	 /* counts policies on this host, from 1 */
 	uint64_t since_ns;	 /* monotonic */
 	uint32_t *slots;	 /* rule number → rule slot; n_rules + 1 */
-	uint32_t *images;	 /* vNIC → image slot, 0 = not compiled */
+	uint32_t *images;	 /* vNIC → image slot, 0 = not looked for */
+	struct tw_compiler *compiler; /* NULL until the first image is looked for */
 	struct tw_mac_row *macs; /* vNICs that are found by MAC, by the MAC's last five bytes */
 	size_t n_macs;
 };

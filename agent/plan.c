@@ -28,23 +28,41 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 	return (hash ^ len) * 1099511628211u;
 }
 
-/* The slot of a vNIC's image, compiled at most once per policy. */
+/* Takes the slot of an image that is there already, else compiles it. */
+static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
+	const struct tw_vnic *vnic, uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
+{
+	tw_auto(tw_layout) struct tw_layout *layout = NULL;
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	const struct tw_image_key *key;
+	int ret = 0;
+
+	if (!inforce->compiler)
+		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
+	if (!ret)
+		ret = tw_layout_new(inforce->compiler, vnic, &layout);
+	if (ret < 0)
+		return tw_err_set(err, ret, vnic->workload, NULL, "out of memory");
+	key = tw_layout_key(layout);
+	*ret_slot = tw_images_find(&agent->images, key);
+	if (*ret_slot)
+		return 0;
+	ret = tw_layout_compile(inforce->compiler, layout, &image, diags);
+	if (ret < 0)
+		return tw_err_set(err, ret, vnic->workload, NULL,
+			"its rules cannot be compiled: %s", strerror(-ret));
+	return tw_images_put(&agent->images, key, image, ret_slot, err);
+}
+
+/* The slot of a vNIC's image, looked for at most once per policy. */
 static int image_of(struct tw_agent *agent, struct tw_inforce *inforce, const struct tw_vnic *vnic,
 	uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
 {
-	tw_auto(tw_image) struct tw_image *image = NULL;
 	uint32_t *known = &inforce->images[vnic->index];
-	int ret;
+	int ret = *known ? 0 : find_image(agent, inforce, vnic, known, diags, err);
 
-	if (!*known) {
-		ret = tw_policy_compile(inforce->policy, vnic, inforce->slots, &image, diags);
-		if (ret < 0)
-			return tw_err_set(err, ret, vnic->workload, NULL,
-				"its rules cannot be compiled: %s", strerror(-ret));
-		ret = tw_images_put(&agent->images, image, known, err);
-		if (ret < 0)
-			return ret;
-	}
+	if (ret < 0)
+		return ret;
 	tw_images_mark(&agent->images, *known);
 	*ret_slot = *known;
 	return 0;

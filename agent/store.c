@@ -365,8 +365,8 @@ int tw_store_save_images(struct tw_store *store, struct tw_images *images, struc
 		if (slot->used)
 			failed |= json_array_append_new(list,
 				json_pack("[i, I, I, I, I]", (int)i, (json_int_t)slot->bytes,
-					(json_int_t)slot->n_entries, (json_int_t)slot->hash[0],
-					(json_int_t)slot->hash[1]));
+					(json_int_t)slot->n_entries, (json_int_t)slot->key.word[0],
+					(json_int_t)slot->key.word[1]));
 	}
 	if (failed) {
 		json_decref(list);
@@ -393,8 +393,8 @@ void tw_store_load_images(struct tw_store *store, struct tw_images *images)
 		slot->saved = true;
 		slot->bytes = (uint64_t)json_integer_value(json_array_get(row, 1));
 		slot->n_entries = (uint32_t)json_integer_value(json_array_get(row, 2));
-		slot->hash[0] = (uint64_t)json_integer_value(json_array_get(row, 3));
-		slot->hash[1] = (uint64_t)json_integer_value(json_array_get(row, 4));
+		slot->key.word[0] = (uint64_t)json_integer_value(json_array_get(row, 3));
+		slot->key.word[1] = (uint64_t)json_integer_value(json_array_get(row, 4));
 	}
 	json_decref(root);
 }

@@ -110,7 +110,7 @@ static int set_port(struct lab *lab, const struct tw_policy *policy, enum tw_ben
 	tw_diags_done(&diags);
 	if (e < 0)
 		return e;
-	e = tw_kernel_put_image(lab->kernel, slot, image->lines, image->n_lines, err);
+	e = tw_kernel_put_image(lab->kernel, slot, image->words, image->n_words, err);
 	if (e < 0)
 		return e;
 	tw_policy_fill_port(vnic, &port);

@@ -1,280 +1,240 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* compile.c: from lowered rules to the image of one port (fastpath/abi/image.h).
- *
- * Projection: of each rule only what can concern the port is kept: its local addresses are cut to
- *             those that concern.c lists. A rule that is left without any gives no entry. Addresses
- *             beyond get the default. Where the default allows, refusing rules towards the guest
- *             are kept uncut, so that a frame for somebody else is not let in by the cutting.
- */
+/* compile.c: from a layout to the words of an image (fastpath/abi/image.h). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "policy/diag.h"
-#include "policy/image.h"
-#include "policy/model.h"
+#include "policy/layout.h"
 
-#define IMAGE_LINES_MAX ((size_t)1 << 20) /* 64 MiB */
-#define WORDS_PER_LINE	(TW_IMAGE_LINE / sizeof(uint64_t))
+/* What a view may take as cells; beyond, it is made of vectors. */
+#define CELL_WORDS_MAX ((size_t)16 * 1024 * 1024) /* 64 MiB */
 
-/* The entries of one direction; one array a dimension, so that each can be swept by itself. */
-struct entries {
-	TW_VEC(const struct tw_set *) set[TW_DIM__MAX];
-	TW_VEC(uint32_t) decisions;
-};
+#define HEAD_WORDS (sizeof(struct tw_image_head) / 4)
+#define DIR_WORDS  (sizeof(struct tw_image_dir) / 4)
+#define VIEW_WORDS (sizeof(struct tw_image_view) / 4)
 
-struct compiler {
-	const struct tw_policy *policy;
-	const struct tw_vnic *vnic;
-	const uint32_t *slots;
-	struct tw_sets cuts;	   /* local sets, cut; their ids follow those of the policy's */
-	const struct tw_set **cut; /* by id of the policy's set; NULL: not cut yet */
-	struct tw_ranges concern;
-	struct tw_ranges scratch;
-	struct entries entries[TW_DIR__MAX];
-	struct tw_dimension dimension[TW_DIR__MAX][TW_DIM__MAX];
-};
+/* ---- the compiler ---- */
 
-static void compiler_done(struct compiler *c)
-{
-	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		for (int dim = 0; dim < TW_DIM__MAX; dim++) {
-			tw_vec_done(&c->entries[dir].set[dim]);
-			tw_dimension_done(&c->dimension[dir][dim]);
-		}
-		tw_vec_done(&c->entries[dir].decisions);
-	}
-	tw_sets_done(&c->cuts);
-	tw_ranges_done(&c->concern);
-	tw_ranges_done(&c->scratch);
-	free(c->cut);
-}
-
-static uint32_t decision_of(const struct compiler *c, size_t number)
-{
-	const struct tw_rule_info *info = &c->policy->rules.at[number].info;
-
-	return tw_decision(info->action, info->log, c->slots ? c->slots[number] : (uint32_t)number);
-}
-
-/* The part of a policy's set that concerns the port, as a set of `cuts`. */
-static const struct tw_set *cut(struct compiler *c, const struct tw_set *set)
-{
-	if (c->cut[set->id])
-		return c->cut[set->id];
-	if (tw_ranges_and(&set->r, &c->concern, &c->scratch) < 0)
-		return NULL;
-	c->cut[set->id] = tw_sets_intern(&c->cuts, &c->scratch);
-	return c->cut[set->id];
-}
-
-/* One more than an image takes: enough to know that it does not. */
-static bool is_full(const struct entries *e)
-{
-	return e->decisions.n > TW_IMAGE_ENTRIES_MAX;
-}
-
-static int push_entry(struct entries *e, const struct tw_set *remote, const struct tw_set *local,
-	const struct tw_cell *cell, uint32_t decision)
-{
-	const struct tw_set *sets[TW_DIM__MAX] = {
-		[TW_DIM_REMOTE] = remote,
-		[TW_DIM_LOCAL] = local,
-		[TW_DIM_PROTO] = cell->keys,
-		[TW_DIM_SPORT] = cell->sports,
-	};
-	int err = tw_vec_push(&e->decisions, decision);
-
-	for (int dim = 0; dim < TW_DIM__MAX && !err; dim++)
-		err = tw_vec_push(&e->set[dim], sets[dim]);
-	return err;
-}
-
-static int add_rule(struct compiler *c, enum tw_dir dir, size_t number, bool whole)
-{
-	const struct tw_rule *rule = &c->policy->rules.at[number];
-	const struct tw_set *mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
-	const struct tw_set *remote = dir == TW_DIR_OUT ? rule->to_set : rule->from_set;
-	const struct tw_set *local = whole ? tw_sets_intern(&c->cuts, &mine->r) : cut(c, mine);
-	int err = local ? 0 : -ENOMEM;
-
-	if (err || !(local->family & remote->family))
-		return err;
-	for (size_t i = 0; i < rule->cells->n_joined && !err && !is_full(&c->entries[dir]); i++)
-		err = push_entry(&c->entries[dir], remote, local, &rule->cells->joined[i],
-			decision_of(c, number));
-	return err;
-}
-
-/* Nothing after an entry that matches everything here can ever match. */
-static bool ends_list(const struct compiler *c, const struct entries *e)
-{
-	size_t last = e->decisions.n - 1;
-	const struct tw_set *everything = c->policy->sets.everything;
-
-	return e->decisions.n && e->set[TW_DIM_REMOTE].at[last] == everything &&
-	       e->set[TW_DIM_PROTO].at[last] == everything &&
-	       e->set[TW_DIM_SPORT].at[last] == everything &&
-	       tw_ranges_contain(&e->set[TW_DIM_LOCAL].at[last]->r, &c->concern);
-}
-
-static int project(struct compiler *c, enum tw_dir dir)
+static int find_ends(struct tw_compiler *c)
 {
 	const struct tw_policy *p = c->policy;
-	size_t n_rules = tw_policy_n_rules(p);
-	bool guarded_default = dir == TW_DIR_IN && p->rules.at[n_rules].info.action == TW_V_ALLOW;
-	int err;
+	int err = 0;
 
-	c->concern.n = 0;
-	err = tw_vnic_concern(c->vnic, dir, &c->concern);
-	memset(c->cut, 0, p->sets.all.n * sizeof(*c->cut));
-	for (size_t i = 0; i < n_rules && !err; i++) {
-		const struct tw_rule_info *info = &p->rules.at[i].info;
-		bool whole = guarded_default && info->action != TW_V_ALLOW;
+	for (size_t i = 0; i < tw_policy_n_rules(p) && !err; i++) {
+		const struct tw_set *ends[] = {p->rules.at[i].from_set, p->rules.at[i].to_set};
 
-		if (!(dir == TW_DIR_OUT ? info->at_out : info->at_in))
-			continue;
-		err = add_rule(c, dir, i, whole);
-		if (is_full(&c->entries[dir]))
-			break;
-		if (!err && (whole || !guarded_default) && ends_list(c, &c->entries[dir]))
-			break;
+		for (int e = 0; e < 2 && !err; e++) {
+			if (c->has[ends[e]->id])
+				continue;
+			c->has[ends[e]->id] = 1;
+			err = tw_vec_push(&c->ends, ends[e]);
+		}
 	}
 	return err;
 }
 
-static int too_many(const struct compiler *c, enum tw_dir dir, struct tw_diags *diags)
+static int cut_ends(struct tw_compiler *c, int f)
 {
-	const struct tw_nic *nic = &c->policy->nics.at[c->vnic->index];
-	int err = tw_diags_add(diags, TW_SEV_ERROR, nic->line, 1,
-		"join rules by naming groups, networks and services in them",
-		"workload %s: more than %u rule entries concern its port (%s), and no more are possible",
-		c->vnic->workload, TW_IMAGE_ENTRIES_MAX, dir == TW_DIR_OUT ? "out" : "in");
+	const struct tw_partition_limits limits = {.bounds = 4 * TW_POLICY_RANGES_MAX};
+	int err = tw_partition_make(&c->local[f], c->ends.at, c->ends.n, f ? 0 : TW_V4_FIRST,
+		f ? TW_U128_MAX : TW_V4_LAST, &limits);
 
+	if (err)
+		return err;
+	c->memo[f] = tw_alloc_array(c->local[f].n_classes, sizeof(*c->memo[f]));
+	return c->memo[f] ? 0 : -ENOMEM;
+}
+
+int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struct tw_compiler **ret)
+{
+	tw_auto(tw_compiler) struct tw_compiler *c = tw_alloc(sizeof(*c));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->policy = policy;
+	c->slots = slots;
+	err = tw_sets_init(&c->cuts, policy->seed, (uint32_t)policy->sets.all.n);
+	c->has = tw_alloc_array(policy->sets.all.n, sizeof(*c->has));
+	c->cut = tw_alloc_array(policy->sets.all.n, sizeof(*c->cut));
+	if (!c->has || !c->cut)
+		err = -ENOMEM;
+	if (!err)
+		err = find_ends(c);
+	for (int f = 0; f < 2 && !err; f++)
+		err = cut_ends(c, f);
+	if (!err)
+		*ret = TW_TAKE_PTR(c);
+	return err;
+}
+
+void tw_compiler_free(struct tw_compiler *compiler)
+{
+	if (!compiler)
+		return;
+	tw_sets_done(&compiler->cuts);
+	tw_vec_done(&compiler->ends);
+	for (int f = 0; f < 2; f++) {
+		tw_partition_done(&compiler->local[f]);
+		free(compiler->memo[f]);
+	}
+	free(compiler->has);
+	free(compiler->cut);
+	tw_ranges_done(&compiler->scratch);
+	free(compiler);
+}
+
+/* ---- one image ---- */
+
+struct maker {
+	struct tw_compiler *c;
+	const struct tw_layout *layout;
+	struct tw_words words;
+	struct tw_image *image;
+	struct tw_diags *diags;
+};
+
+static int too_large(const struct maker *m, enum tw_dir dir, size_t n_entries)
+{
+	const struct tw_vnic *vnic = m->layout->vnic;
+	const struct tw_nic *nic = &m->c->policy->nics.at[vnic->index];
+	const char *hint = "join rules by naming groups, networks and services in them";
+	const char *direction = dir == TW_DIR_OUT ? "out" : "in";
+	int err;
+
+	if (n_entries > TW_IMAGE_ENTRIES_MAX)
+		err = tw_diags_add(m->diags, TW_SEV_ERROR, nic->line, 1, hint,
+			"workload %s: %zu rule entries concern its port (%s), in more ways than cells take, and vectors take no more than %u",
+			vnic->workload, n_entries, direction, TW_IMAGE_ENTRIES_MAX);
+	else
+		err = tw_diags_add(m->diags, TW_SEV_ERROR, nic->line, 1, hint,
+			"workload %s: the rules of its port (%s) tell too many addresses or ports apart",
+			vnic->workload, direction);
 	return err ? err : -E2BIG;
 }
 
-static int too_large(const struct compiler *c, struct tw_diags *diags)
+/* Makes one view: cells where they fit, else vectors. */
+static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
+	const struct tw_entries *entries, struct tw_image_view *ret)
 {
-	const struct tw_nic *nic = &c->policy->nics.at[c->vnic->index];
-	int err = tw_diags_add(diags, TW_SEV_ERROR, nic->line, 1,
-		"join rules by naming groups, networks and services in them",
-		"workload %s: the rules of its port tell too many addresses or ports apart",
-		c->vnic->workload);
+	struct tw_engine_input in = {.entries = entries,
+		.family = from->family,
+		.fallback = m->words.v.at[HEAD_WORDS + (size_t)dir * DIR_WORDS],
+		.n_ids = m->c->policy->sets.all.n + m->c->cuts.all.n,
+		.words_max = CELL_WORDS_MAX};
+	struct tw_image_facts *facts = &m->image->views[m->image->n_views];
+	struct tw_view_facts counts = {0};
+	size_t before = m->words.v.n;
+	int err = -E2BIG;
 
-	return err ? err : -E2BIG;
+	*facts = (struct tw_image_facts){.dir = dir, .family = from->family};
+	facts->wide = from->kind != TW_VIEW_CLASS;
+	if (!facts->wide)
+		err = tw_cells_build(&m->words, &in, ret, &counts);
+	if (err == -E2BIG) {
+		facts->why = facts->wide ? "its local addresses are of many classes"
+					 : "cells would take more than 64 MiB";
+		m->words.v.n = before;
+		in.words_max = TW_WORDS_MAX;
+		err = tw_vectors_build(&m->words, &in, ret, &counts);
+	}
+	if (err)
+		return err == -E2BIG ? too_large(m, dir, entries->n) : err;
+	facts->engine = ret->engine;
+	facts->n_entries = ret->n_entries;
+	memcpy(facts->classes, counts.classes, sizeof(facts->classes));
+	facts->services = counts.services;
+	facts->rows = counts.rows;
+	facts->bytes = (m->words.v.n - before) * 4;
+	m->image->n_views++;
+	return 0;
 }
 
-static size_t lines_for(size_t n, size_t per_line)
+static int make_locals(struct maker *m, const struct tw_layout_side *side, struct tw_image_dir *dir)
 {
-	return (n + per_line - 1) / per_line;
-}
-
-static size_t vector_lines(const struct entries *e)
-{
-	return lines_for(e->decisions.n, TW_IMAGE_LINE * 8);
-}
-
-static int build_dimensions(struct compiler *c, enum tw_dir dir, struct tw_diags *diags)
-{
-	struct entries *e = &c->entries[dir];
-	size_t n_ids = c->policy->sets.all.n + c->cuts.all.n;
 	int err = 0;
 
-	if (is_full(e))
-		return too_many(c, dir, diags);
-	for (int dim = 0; dim < TW_DIM__MAX && !err && e->decisions.n; dim++)
-		err = tw_dimension_build(&c->dimension[dir][dim], e->set[dim].at, e->decisions.n,
-			n_ids, vector_lines(e) * WORDS_PER_LINE, IMAGE_LINES_MAX * WORDS_PER_LINE);
-	return err == -E2BIG ? too_large(c, diags) : err;
+	for (int f = 0; f < 2 && !err; f++)
+		err = tw_tree_add_addrs(&m->words, side->keys[f].at, side->values[f].at,
+			side->keys[f].n, f ? TW_FAMILY_V6 : TW_FAMILY_V4, &dir->local[f]);
+	return err;
 }
 
-static bool is_address(int dim)
+static int make_side(struct maker *m, enum tw_dir dir, uint32_t views)
 {
-	return dim == TW_DIM_REMOTE || dim == TW_DIM_LOCAL;
-}
+	const struct tw_layout_side *side = &m->layout->side[dir];
+	size_t head = HEAD_WORDS + (size_t)dir * DIR_WORDS, n_rules = m->c->policy->rules.n - 1;
+	const struct tw_rule_info *info = &m->c->policy->rules.at[n_rules].info;
+	struct tw_image_dir d = {.views = views,
+		.n_views = (uint32_t)side->views.n + 1,
+		.n_entries = (uint32_t)side->n_entries};
+	struct tw_entries entries = {0};
+	int err;
 
-/* Gives every section of a direction its lines, from *next on. */
-static void lay_out(struct compiler *c, enum tw_dir dir, size_t *next, struct tw_image_dir *ret)
-{
-	const struct entries *e = &c->entries[dir];
+	d.fallback = tw_decision(
+		info->action, info->log, m->c->slots ? m->c->slots[n_rules] : (uint32_t)n_rules);
+	m->words.v.at[head] = d.fallback;
+	memcpy(d.own, side->own, sizeof(d.own));
+	memcpy(d.broadcast, side->broadcast, sizeof(d.broadcast));
+	m->image->n_entries[dir] = side->n_entries;
+	err = make_locals(m, side, &d);
+	for (size_t i = 0; i < side->views.n && !err; i++) {
+		struct tw_image_view view = {0};
 
-	ret->fallback = decision_of(c, tw_policy_n_rules(c->policy));
-	ret->n_entries = (uint32_t)e->decisions.n;
-	if (!ret->n_entries)
-		return;
-	ret->vector_lines = (uint32_t)vector_lines(e);
-	for (int dim = 0; dim < TW_DIM__MAX; dim++) {
-		const struct tw_dimension *d = &c->dimension[dir][dim];
-		struct tw_image_dim_ref *ref = &ret->dim[dim];
-
-		ref->keys = (uint32_t)*next;
-		ref->n_keys = (uint32_t)d->keys.n;
-		*next += lines_for(d->keys.n, is_address(dim) ? TW_IMAGE_ADDR_KEYS_PER_LINE
-							      : TW_IMAGE_WORD_KEYS_PER_LINE);
-		*next += lines_for(d->keys.n, TW_IMAGE_WORD_KEYS_PER_LINE);
-		ref->vectors = (uint32_t)*next;
-		*next += d->n_classes * ret->vector_lines;
+		err = tw_layout_entries(m->c, dir, &side->views.at[i], &entries);
+		if (!err)
+			err = make_view(m, dir, &side->views.at[i], &entries, &view);
+		if (!err)
+			memcpy(m->words.v.at + views + (i + 1) * VIEW_WORDS, &view, sizeof(view));
 	}
-	ret->entries = (uint32_t)*next;
-	*next += lines_for(e->decisions.n, TW_IMAGE_WORD_KEYS_PER_LINE);
+	if (!err)
+		memcpy(m->words.v.at + head, &d, sizeof(d));
+	tw_vec_done(&entries);
+	return err;
 }
 
-static void write_dimension(const struct tw_dimension *d, bool address,
-	const struct tw_image_dim_ref *ref, struct tw_image_line *lines)
+static int make(struct maker *m)
 {
-	struct tw_image_line *keys = lines + ref->keys;
-	size_t per_line = address ? TW_IMAGE_ADDR_KEYS_PER_LINE : TW_IMAGE_WORD_KEYS_PER_LINE;
-	struct tw_image_line *classes = keys + lines_for(d->keys.n, per_line);
-
-	for (size_t i = 0; i < d->keys.n; i++) {
-		struct tw_image_line *line = &keys[i / per_line];
-
-		if (address) {
-			line->d[i % per_line * 2] = (uint64_t)(d->keys.at[i] >> 64);
-			line->d[i % per_line * 2 + 1] = (uint64_t)d->keys.at[i];
-		} else {
-			line->w[i % per_line] = (uint32_t)d->keys.at[i];
-		}
-		classes[i / TW_IMAGE_WORD_KEYS_PER_LINE].w[i % TW_IMAGE_WORD_KEYS_PER_LINE] =
-			d->classes.at[i];
-	}
-	memcpy(lines + ref->vectors, d->vectors.at, d->vectors.n * sizeof(*d->vectors.at));
-}
-
-static int write_image(struct compiler *c, struct tw_image **ret, struct tw_diags *diags)
-{
-	struct tw_image_dir dirs[TW_DIR__MAX] = {0};
-	tw_auto(tw_image) struct tw_image *image = tw_alloc(sizeof(*image));
-	size_t n_lines = 1 + TW_DIR__MAX;
+	const struct tw_layout_side *side = m->layout->side;
+	size_t n_views = side[TW_DIR_OUT].views.n + side[TW_DIR_IN].views.n;
 	struct tw_image_head head = {.magic = TW_IMAGE_MAGIC};
+	uint32_t at, views[TW_DIR__MAX];
+	int err = tw_words_add(&m->words, HEAD_WORDS + TW_DIR__MAX * DIR_WORDS, 16, &at);
 
-	if (!image)
+	m->image->views = tw_alloc_array(n_views, sizeof(*m->image->views));
+	if (!m->image->views)
 		return -ENOMEM;
-	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++)
-		lay_out(c, dir, &n_lines, &dirs[dir]);
-	if (n_lines > IMAGE_LINES_MAX)
-		return too_large(c, diags);
-	image->n_lines = n_lines;
-	image->lines = tw_alloc_array(n_lines, sizeof(*image->lines));
-	if (!image->lines)
-		return -ENOMEM;
-	head.n_lines = (uint32_t)n_lines;
-	memcpy(&image->lines[0], &head, sizeof(head));
-	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		const struct entries *e = &c->entries[dir];
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++)
+		err = tw_words_add(
+			&m->words, (side[dir].views.n + 1) * VIEW_WORDS, 16, &views[dir]);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++)
+		err = make_side(m, dir, views[dir]);
+	if (err)
+		return err;
+	head.n_words = (uint32_t)m->words.v.n;
+	memcpy(m->words.v.at, &head, sizeof(head));
+	return 0;
+}
 
-		memcpy(&image->lines[1 + dir], &dirs[dir], sizeof(dirs[dir]));
-		image->n_entries[dir] = e->decisions.n;
-		if (!e->decisions.n)
-			continue;
-		for (int dim = 0; dim < TW_DIM__MAX; dim++)
-			write_dimension(&c->dimension[dir][dim], is_address(dim),
-				&dirs[dir].dim[dim], image->lines);
-		memcpy(&image->lines[dirs[dir].entries], e->decisions.at,
-			e->decisions.n * sizeof(*e->decisions.at));
+int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layout,
+	struct tw_image **ret, struct tw_diags *diags)
+{
+	tw_auto(tw_image) struct tw_image *image = tw_alloc(sizeof(*image));
+	struct maker m = {.c = compiler,
+		.layout = layout,
+		.words = {.max = TW_WORDS_MAX},
+		.image = image,
+		.diags = diags};
+	int err = image ? make(&m) : -ENOMEM;
+
+	if (err) {
+		tw_vec_done(&m.words.v);
+		return err == -E2BIG && !diags->n_errors ? too_large(&m, TW_DIR_IN, 0) : err;
 	}
+	image->words = m.words.v.at;
+	image->n_words = m.words.v.n;
 	*ret = TW_TAKE_PTR(image);
 	return 0;
 }
@@ -282,27 +242,20 @@ static int write_image(struct compiler *c, struct tw_image **ret, struct tw_diag
 int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,
 	const uint32_t *slots, struct tw_image **ret, struct tw_diags *diags)
 {
-	struct compiler c = {.policy = policy, .vnic = vnic, .slots = slots};
-	int err = tw_sets_init(&c.cuts, policy->seed, (uint32_t)policy->sets.all.n);
+	tw_auto(tw_compiler) struct tw_compiler *compiler = NULL;
+	tw_auto(tw_layout) struct tw_layout *layout = NULL;
+	int err = tw_compiler_new(policy, slots, &compiler);
 
-	c.cut = tw_alloc_array(policy->sets.all.n, sizeof(*c.cut));
-	if (!c.cut)
-		err = -ENOMEM;
-	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
-		err = project(&c, dir);
-		if (!err)
-			err = build_dimensions(&c, dir, diags);
-	}
 	if (!err)
-		err = write_image(&c, ret, diags);
-	compiler_done(&c);
-	return err;
+		err = tw_layout_new(compiler, vnic, &layout);
+	return err ? err : tw_layout_compile(compiler, layout, ret, diags);
 }
 
 void tw_image_free(struct tw_image *image)
 {
 	if (!image)
 		return;
-	free(image->lines);
+	free(image->words);
+	free(image->views);
 	free(image);
 }

@@ -157,20 +157,61 @@ const struct tw_vnic *tw_policy_find_owner(
  * `check --lowered`. */
 void tw_policy_print_lowered(const struct tw_policy *policy, struct tw_buf *out);
 
-/* An image: `n_lines` lines, freed with tw_image_free(). */
-struct tw_image {
-	struct tw_image_line *lines;
-	size_t n_lines;
-	size_t n_entries[TW_DIR__MAX];
+/* One view of an image, for those who ask what it came to. */
+struct tw_image_facts {
+	enum tw_dir dir;
+	uint32_t family; /* TW_FAMILY_* */
+	bool wide;	 /* it looks local addresses up, as those of its port are of many classes */
+	enum tw_image_engine engine;
+	uint32_t n_entries;
+	uint32_t classes[TW_DIM__MAX];
+	uint32_t services; /* service classes, with cells */
+	uint32_t rows;	   /* distinct ones */
+	size_t bytes;
+	const char *why; /* the engine is not the first choice, NULL: it is */
 };
 
-/* Compiles the image of one vNIC. `slots` maps rule number (0 … n_rules, the last for the default)
- * to its rule slot; NULL means slot = number. 0; -E2BIG when the port's rules exceed what the
- * engine takes (`diags` says whose port, and how many are possible); -ENOMEM. */
-int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,
-	const uint32_t *slots, struct tw_image **ret, struct tw_diags *diags);
+/* An image: words as abi/image.h has them, freed with tw_image_free(). */
+struct tw_image {
+	uint32_t *words;
+	size_t n_words;
+	size_t n_entries[TW_DIR__MAX]; /* rules times services that can concern the port */
+	struct tw_image_facts *views;
+	size_t n_views;
+};
+
+/* Tells images apart: equal keys, equal content, in this policy or any other. */
+struct tw_image_key {
+	uint64_t word[2];
+};
+
+/* Compiles images of one policy, for ports one after the other: what they have in common is worked
+ * out once. `slots` maps rule number (0 … n_rules, the last for the default) to its rule slot; NULL
+ * means slot = number. Policy and slots must outlive it. One thread. 0 or -ENOMEM. */
+struct tw_compiler;
+int tw_compiler_new(
+	const struct tw_policy *policy, const uint32_t *slots, struct tw_compiler **ret);
+void tw_compiler_free(struct tw_compiler *compiler);
+TW_DEFINE_AUTO(tw_compiler)
+
+/* What the image of a vNIC will be, without making it: cheap, and enough to know whether one like it
+ * exists. Lives no longer than its compiler. 0 or -ENOMEM. */
+struct tw_layout;
+int tw_layout_new(struct tw_compiler *compiler, const struct tw_vnic *vnic, struct tw_layout **ret);
+void tw_layout_free(struct tw_layout *layout);
+TW_DEFINE_AUTO(tw_layout)
+const struct tw_image_key *tw_layout_key(const struct tw_layout *layout);
+
+/* Makes the image. 0; -E2BIG when the port's rules exceed what every engine takes (`diags` says
+ * whose port, and what is possible); -ENOMEM. */
+int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layout,
+	struct tw_image **ret, struct tw_diags *diags);
 void tw_image_free(struct tw_image *image);
 TW_DEFINE_AUTO(tw_image)
+
+/* All of this for one vNIC. */
+int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,
+	const uint32_t *slots, struct tw_image **ret, struct tw_diags *diags);
 
 /* Fills the policy's part of a port: mac, guard flags, inline addresses, the limits it speaks of (the
  * others come out as none); the caller adds id, network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go

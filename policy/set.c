@@ -219,6 +219,8 @@ const struct tw_set *tw_sets_intern(struct tw_sets *sets, const struct tw_ranges
 	set->r.n = set->r.max = ranges->n;
 	set->id = sets->first_id + place;
 	set->family = family_of(ranges);
+	set->digest[0] = tw_hash(ranges->at, len, 1);
+	set->digest[1] = tw_hash(ranges->at, len, 2);
 	if (!set->r.at || tw_vec_push(&sets->all, set) < 0)
 		return NULL;
 	if (tw_index_add(&sets->index, hash, place) < 0) {

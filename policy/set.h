@@ -59,6 +59,7 @@ struct tw_set {
 	struct tw_ranges r; /* `max` is of no meaning */
 	uint32_t id;	    /* its place in the pool, plus the pool's first_id */
 	uint32_t family;    /* bits TW_FAMILY_*: where it has members */
+	uint64_t digest[2]; /* of its content, the same in every pool */
 };
 
 #define TW_FAMILY_V4  1u

@@ -1,69 +1,140 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* image.h: a port's policy as the fast path reads it, in lines of 64 bytes.
+/* image.h: a port's policy as the fast path reads it: tables in chunks of 16 KiB.
  *
- * An image answers, for each direction, one question: which is the first entry that matches
- * (remote address, local address, protocol and destination port, source port)? Each dimension is a
- * sorted list of keys that cut its space into intervals; each interval belongs to a class; each
- * class is a bit vector over the entries. The first bit set in all four vectors is the answer, and
- * its decision word is in `entries`; no bit: the default. This is the bit-vector scheme of
- * Lakshman & Stiliadis (SIGCOMM 1998), exact and bounded: no rule is looked at one by one.
+ * An image answers one question for each direction: which decision has the first rule that matches
+ * (local address, remote address, protocol and destination port, source port)? It does so without
+ * looking at rules one by one, in a number of loads that depends little on how many there are.
  *
- * Layout:     line 0  struct tw_image_head
- *             line 1  struct tw_image_dir for TW_DIR_OUT     line 2  for TW_DIR_IN
- *             rest    sections, each starting on a line of its own
- * A dimension's keys: addresses as two host-order __u64 (high, low), 4 a line; others as __u32, 16 a
- * line, sorted ascending, strictly; key[0] is 0, and interval i is [key[i], key[i+1]).
- * Its classes: one __u32 an interval, 16 a line, in the lines right after the keys.
- * Its vectors: class c has dir.vector_lines lines starting at vectors + c * vector_lines; entry e is
- * bit e % 64 of __u64 number e / 64.
- * Entries:     one decision word each (tw_decision()), 16 a line, in order of match.
+ * Views:      the local address, which the guard knows, picks a view: the rules that can concern
+ *             this address, or these addresses. Most ports have one for their own address of a
+ *             family, and one for all others that they can be met at. View 0 is the fallback.
+ * Maps:       a view maps the remote address, the key (protocol << 16 | destination port, or
+ *             type << 8 | code for ICMP and ICMPv6) and the source port to classes: values that no
+ *             rule of the view tells apart have one class.
+ * Cells:      the classes of key and source port together have a service class; a row for each
+ *             remote class holds the decisions by service class (recursive flow classification;
+ *             P. Gupta, N. McKeown, SIGCOMM 1999), in blocks, of which equal ones are kept once.
+ * Vectors:    the engine for what would make too many cells, as where one view has many local
+ *             addresses: each class is a bit vector over the view's entries in order of match, with
+ *             a summary of which groups of 512 are not all zero (D. Lakshman, V. Stiliadis, SIGCOMM
+ *             1998; F. Baboescu, G. Varghese, SIGCOMM 2001). The first bit set in all is the answer.
  *
- * The protocol dimension's key is proto << 16 | destination port; ICMP and ICMPv6 put
- * type << 8 | code in the port's place, protocols without ports put 0. The source port dimension's
- * key is the source port in host order; 0 where there is none. Ports are those of the
- * connection's first packet. In TW_DIR_OUT local is the source, in TW_DIR_IN the destination.
+ * Layout:     everything is 32-bit words in host order; an offset counts words from the start.
+ *             Structs below never cross a chunk; tables may. Word 0 is no valid offset.
+ *             head, dir[TW_DIR_OUT], dir[TW_DIR_IN], views, then nodes and tables.
+ *
+ * Branches:   a map from a number of 64 bits to a class is a tree. A branch is one word: with
+ *             TW_IMAGE_LEAF the rest is the class, else it is the offset of a node. IPv6 addresses
+ *             go by their high half; from a node with TW_NODE_LOW on, by their low half.
+ *             IPv4 addresses, keys and ports are the number itself.
  */
 #pragma once
 
 #include "fastpath/abi/types.h"
 
-#define TW_IMAGE_MAGIC		    0x54574931 /* "TWI1" */
-#define TW_IMAGE_LINE		    64
-#define TW_IMAGE_ENTRIES_MAX	    8192 /* per direction */
-#define TW_IMAGE_VECTOR_LINES_MAX   (TW_IMAGE_ENTRIES_MAX / 512)
-#define TW_IMAGE_KEYS_MAX	    (1 << 17) /* per dimension */
-#define TW_IMAGE_ADDR_KEYS_PER_LINE 4
-#define TW_IMAGE_WORD_KEYS_PER_LINE 16
+#define TW_IMAGE_MAGIC	     0x54574932 /* "TWI2" */
+#define TW_IMAGE_CHUNK_SHIFT 12		/* words */
+#define TW_IMAGE_CHUNK_WORDS (1u << TW_IMAGE_CHUNK_SHIFT)
+#define TW_IMAGE_CHUNK_BYTES (TW_IMAGE_CHUNK_WORDS * 4)
+#define TW_IMAGE_CHUNKS_MAX  (1u << 14) /* 256 MiB */
 
-struct tw_image_line {
-	union {
-		__u64 d[8];
-		__u32 w[16];
-	};
+#define TW_IMAGE_ENTRIES_MAX 131072 /* of one view */
+#define TW_IMAGE_GROUP	     512    /* entries in a group of the vector engine */
+#define TW_IMAGE_GROUPS_MAX  (TW_IMAGE_ENTRIES_MAX / TW_IMAGE_GROUP)
+#define TW_IMAGE_VIEWS_MAX   64 /* in one direction, view 0 counted */
+
+struct tw_image_chunk {
+	__u32 w[TW_IMAGE_CHUNK_WORDS];
 };
 
 struct tw_image_head {
 	__u32 magic;
-	__u32 n_lines;
+	__u32 n_words;
 	__u32 pad[14];
 };
 
-enum tw_image_dim { TW_DIM_REMOTE, TW_DIM_LOCAL, TW_DIM_PROTO, TW_DIM_SPORT, TW_DIM__MAX };
+/* How the port's end of a connection, the local address, is known to the caller. */
+#define TW_LOCAL_OTHER 0 /* look it up */
+#define TW_LOCAL_OWN   1 /* an address of the port, from struct tw_port */
+#define TW_LOCAL_BROADCAST \
+	2 /* … of a subnet around the port's first IPv4 address, plus host bits */
+#define TW_LOCAL_BITS_MAX 24 /* the widest subnet looked at is a /8 */
 
-struct tw_image_dim_ref {
-	__u32 keys;    /* first line */
-	__u32 n_keys;  /* >= 1 */
-	__u32 vectors; /* first line */
-};
+#define TW_LOCAL__MAX (TW_LOCAL_BROADCAST + TW_LOCAL_BITS_MAX + 1)
 
 struct tw_image_dir {
-	__u32 fallback;	    /* decision word when no entry matches */
-	__u32 n_entries;    /* 0: always the fallback, and no sections */
-	__u32 vector_lines; /* lines per vector: ceil(n_entries / 512) */
-	__u32 entries;	    /* first line */
-	struct tw_image_dim_ref dim[TW_DIM__MAX];
+	__u32 fallback;	 /* decision where no view, or nothing in it, matches */
+	__u32 views;	 /* offset of the views, struct tw_image_view */
+	__u32 n_views;	 /* numbers from 0 on */
+	__u32 n_entries; /* of all views */
+	__u32 own[2];	 /* view of the port's own IPv4, IPv6 addresses; 0: look it up */
+	__u32 local[2];	 /* branches from other local addresses of that family to views */
+	__u8 broadcast[TW_LOCAL_BITS_MAX + 8]; /* view by host bits, 0: look it up */
+	__u32 pad[16];
 };
 
-_Static_assert(sizeof(struct tw_image_line) == TW_IMAGE_LINE, "one line");
-_Static_assert(sizeof(struct tw_image_head) == TW_IMAGE_LINE, "one line");
-_Static_assert(sizeof(struct tw_image_dir) == TW_IMAGE_LINE, "one line");
+enum tw_image_engine { TW_ENGINE_NONE, TW_ENGINE_CELLS, TW_ENGINE_VECTORS, TW_ENGINE__MAX };
+
+enum tw_image_dim { TW_DIM_REMOTE, TW_DIM_LOCAL, TW_DIM_PROTO, TW_DIM_SPORT, TW_DIM__MAX };
+
+struct tw_image_view {
+	__u32 engine;		   /* enum tw_image_engine; NONE: the fallback */
+	__u32 n_entries;	   /* rules times their services */
+	__u32 branch[TW_DIM__MAX]; /* LOCAL: the vector engine's alone */
+	union {
+		struct {
+			__u32 n_sports; /* source port classes */
+			__u32 services; /* [key class * n_sports + source port class]; 0: key class */
+			__u32 rows;	/* [remote class * row_blocks + (service class >> 4)] */
+			__u32 row_blocks;
+		} cells; /* a row holds offsets of blocks of 16 decisions */
+		struct {
+			__u32 n_groups;
+			__u32 stride;  /* words of a class: its summary, then n_groups offsets */
+			__u32 entries; /* decisions, in order of match */
+			__u32 vectors[TW_DIM__MAX]; /* [class * stride] */
+		} vectors;
+	};
+	__u32 pad[3];
+};
+
+#define TW_IMAGE_LEAF (1u << 31)
+
+#define TW_BLOCK_SHIFT 4
+#define TW_BLOCK_WORDS (1u << TW_BLOCK_SHIFT)
+
+#define TW_NODE_LOW    0x100u /* from here on the low half counts */
+#define TW_NODE_SEARCH 0x200u /* keys instead of a table */
+#define TW_NODE_SHIFT  0x3fu
+#define TW_NODE_KEYS   8
+
+/* Steps down a tree: the builder sees to it that a table takes 8 bits at least. */
+#define TW_NODE_STEPS	 5	 /* of numbers below 2^32: four tables, and keys */
+#define TW_NODE_STEPS_V6 (9 * 2) /* eight tables, and keys, for each half */
+
+/* A number below `base` goes `below`; with a table, number n goes table[(n - base) >> shift], and
+ * beyond the table `beyond`. With keys, it goes to the last key that is not above it. */
+struct tw_image_node {
+	__u32 kind; /* TW_NODE_* */
+	__u32 n;    /* of the table */
+	__u32 below;
+	__u32 beyond;
+	__u64 base;  /* of the table; = key[0] */
+	__u32 table; /* offset */
+	__u32 pad;
+};
+
+/* The same with keys: spare ones repeat the last. */
+struct tw_image_search {
+	struct tw_image_node node;
+	__u64 key[TW_NODE_KEYS];
+	__u32 to[TW_NODE_KEYS];
+};
+
+_Static_assert(sizeof(struct tw_image_head) == 64, "16 words");
+_Static_assert(sizeof(struct tw_image_dir) == 128, "32 words");
+_Static_assert(sizeof(struct tw_image_view) == 64, "16 words");
+_Static_assert(sizeof(struct tw_image_node) == 32, "8 words");
+_Static_assert(sizeof(struct tw_image_search) == 128, "32 words");
+_Static_assert(16 + 2 * 32 + 2 * TW_IMAGE_VIEWS_MAX * 16 <= TW_IMAGE_CHUNK_WORDS,
+	"head, directions and views are all in the first chunk");

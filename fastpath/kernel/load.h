@@ -73,14 +73,13 @@ int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 
 /* Publishing: images and port entries of the coming epoch first, then the flip. */
-int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw_image_line *lines,
-	size_t n_lines, struct tw_err *err);
+int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const uint32_t *words,
+	size_t n_words, struct tw_err *err);
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
 /* The same for many: the kernel waits for packets under way once, and not once for each. An image
  * is made first, as a map that nobody looks at yet and the caller closes; slots are filled, or
  * emptied, all together. */
-int tw_kernel_make_image(
-	const struct tw_image_line *lines, size_t n_lines, int *ret_fd, struct tw_err *err);
+int tw_kernel_make_image(const uint32_t *words, size_t n_words, int *ret_fd, struct tw_err *err);
 int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const int *fds, size_t n,
 	struct tw_err *err);
 int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n);

@@ -12,23 +12,23 @@
 
 #define NO_BATCH 524 /* ENOTSUPP, which the kernel lets out and no header has */
 
-int tw_kernel_make_image(
-	const struct tw_image_line *lines, size_t n_lines, int *ret_fd, struct tw_err *err)
+int tw_kernel_make_image(const uint32_t *words, size_t n_words, int *ret_fd, struct tw_err *err)
 {
 	DECLARE_LIBBPF_OPTS(
 		bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	tw_autofd int fd = bpf_map_create(
-		BPF_MAP_TYPE_ARRAY, "image", sizeof(__u32), TW_IMAGE_LINE, (__u32)n_lines, &opts);
-	const size_t bytes = n_lines * TW_IMAGE_LINE;
+	const size_t n_chunks = (n_words + TW_IMAGE_CHUNK_WORDS - 1) / TW_IMAGE_CHUNK_WORDS;
+	const size_t bytes = n_chunks * TW_IMAGE_CHUNK_BYTES;
+	tw_autofd int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "image", sizeof(__u32),
+		TW_IMAGE_CHUNK_BYTES, (__u32)n_chunks, &opts);
 	void *table;
 
 	if (fd < 0)
-		return tw_err_set(err, -errno, "image", NULL, "cannot make a map of %zu lines: %s",
-			n_lines, strerror(errno));
+		return tw_err_set(err, -errno, "image", NULL, "cannot make a map of %zu bytes: %s",
+			bytes, strerror(errno));
 	table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (table == MAP_FAILED)
 		return tw_err_set(err, -errno, "image", NULL, "cannot map it: %s", strerror(errno));
-	memcpy(table, lines, bytes);
+	memcpy(table, words, n_words * sizeof(*words));
 	munmap(table, bytes);
 	*ret_fd = TW_TAKE_FD(fd);
 	return 0;
@@ -56,11 +56,11 @@ int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const 
 		    : 0;
 }
 
-int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const struct tw_image_line *lines,
-	size_t n_lines, struct tw_err *err)
+int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const uint32_t *words,
+	size_t n_words, struct tw_err *err)
 {
 	tw_autofd int fd = -1;
-	int code = tw_kernel_make_image(lines, n_lines, &fd, err);
+	int code = tw_kernel_make_image(words, n_words, &fd, err);
 
 	return code ? code : tw_kernel_put_images(kernel, &slot, &fd, 1, err);
 }
@@ -70,10 +70,10 @@ int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot)
 	return bpf_map_delete_elem(kernel->map_fd[TW_MAP_images], &slot) ? -errno : 0;
 }
 
-/* There is no deleting in batches: one line of zeros, which is no image, takes their places. */
+/* There is no deleting in batches: one word of zeros, which is no image, takes their places. */
 int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n)
 {
-	static const struct tw_image_line none;
+	static const uint32_t none;
 	tw_autofree int *fds = calloc(n, sizeof(*fds));
 	tw_autofd int fd = -1;
 	int code;
@@ -135,7 +135,7 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
  * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c); slot 0 is never looked at. */
 static int wait_for_packets(struct tw_kernel *kernel)
 {
-	const struct tw_image_line none = {0};
+	const uint32_t none = 0;
 	int code = tw_kernel_put_image(kernel, 0, &none, 1, NULL);
 
 	return code ? code : tw_kernel_drop_image(kernel, 0);

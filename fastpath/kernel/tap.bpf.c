@@ -31,7 +31,7 @@ struct image_map {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, TW_IMAGE_LINE);
+	__uint(value_size, TW_IMAGE_CHUNK_BYTES);
 };
 
 struct {
@@ -111,9 +111,15 @@ tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 	return bpf_map_lookup_elem(&images, &slot);
 }
 
-tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n)
+tw_inline const struct tw_image_chunk *tw_image_chunk(
+	const struct tw_frame *f, void *image, __u32 n)
 {
 	return bpf_map_lookup_elem(image, &n);
+}
+
+tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
+{
+	bpf_loop(n, step, context, 0);
 }
 
 tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
@@ -290,7 +296,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
-__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end);
+__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4);
 __noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch);
 __noinline int find(struct __sk_buff *skb);
 __noinline int row_lock(struct __sk_buff *skb, __u32 n);
@@ -303,9 +309,10 @@ __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int options(struct __sk_buff *skb);
 
-tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
+tw_inline __u32 tw_apart_classify(
+	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
-	return (__u32)classify(f->target, slot, end);
+	return (__u32)classify(f->target, slot, end, home.own, home.v4);
 }
 
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
@@ -396,11 +403,11 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 }
 
 /* The decision word on the sheet's connection. */
-__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end)
+__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4)
 {
 	struct tw_frame f = {.target = skb};
 
-	return (int)tw_path_decide(&f, slot, end);
+	return (int)tw_path_decide(&f, slot, end, (struct tw_home){own, v4});
 }
 
 __noinline int find(struct __sk_buff *skb)

@@ -14,8 +14,8 @@
 #define DEFAULT_MARK 0x5a17c9e8u
 
 struct image {
-	struct tw_image_line *lines;
-	size_t n_lines;
+	struct tw_image_chunk *chunks;
+	size_t n;
 };
 
 /* Maps with a plain array behind them in the kernel are tables here too: sparse and small. */
@@ -136,14 +136,21 @@ tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 {
 	struct image *image = &native_of(f)->images[slot % TW_IMAGES_MAX];
 
-	return image->lines ? image : NULL;
+	return image->chunks ? image : NULL;
 }
 
-tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n)
+tw_inline const struct tw_image_chunk *tw_image_chunk(
+	const struct tw_frame *f, void *image, __u32 n)
 {
-	struct image *lines = image;
+	const struct image *chunks = image;
 
-	return n < lines->n_lines ? &lines->lines[n] : NULL;
+	return n < chunks->n ? &chunks->chunks[n] : NULL;
+}
+
+tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
+{
+	for (__u32 i = 0; i < n && !step(i, context); i++)
+		continue;
 }
 
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
@@ -286,9 +293,10 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 
 #include "fastpath/path/path.h"
 
-tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end)
+tw_inline __u32 tw_apart_classify(
+	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
-	return tw_path_decide(f, slot, end);
+	return tw_path_decide(f, slot, end, home);
 }
 
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
@@ -416,7 +424,7 @@ void tw_native_free(struct tw_native *native)
 	tw_table_done(&native->entries);
 	tw_vec_done(&native->prefixes);
 	for (size_t i = 0; native->images && i < TW_IMAGES_MAX; i++)
-		free(native->images[i].lines);
+		free(native->images[i].chunks);
 	free(native->images);
 	free(native);
 }
@@ -470,18 +478,19 @@ int tw_native_add_local(
 }
 
 int tw_native_put_image(
-	struct tw_native *native, uint32_t slot, const struct tw_image_line *lines, size_t n_lines)
+	struct tw_native *native, uint32_t slot, const uint32_t *words, size_t n_words)
 {
-	struct tw_image_line *copy;
+	size_t n = (n_words + TW_IMAGE_CHUNK_WORDS - 1) / TW_IMAGE_CHUNK_WORDS;
+	struct tw_image_chunk *copy;
 
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return -EINVAL;
-	copy = tw_alloc_array(n_lines, sizeof(*copy));
+	copy = tw_alloc_array(n, sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
-	memcpy(copy, lines, n_lines * sizeof(*copy));
-	free(native->images[slot].lines);
-	native->images[slot] = (struct image){copy, n_lines};
+	memcpy(copy, words, n_words * sizeof(*words));
+	free(native->images[slot].chunks);
+	native->images[slot] = (struct image){copy, n};
 	return 0;
 }
 

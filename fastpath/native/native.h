@@ -63,7 +63,7 @@ int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);
 /* Copies an image into a slot (1 … TW_IMAGES_MAX - 1). */
 int tw_native_put_image(
-	struct tw_native *native, uint32_t slot, const struct tw_image_line *lines, size_t n_lines);
+	struct tw_native *native, uint32_t slot, const uint32_t *words, size_t n_words);
 
 /* Runs one frame through from_vm (TW_DIR_OUT) or to_vm (TW_DIR_IN) of a port, at `now_ns`. */
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,

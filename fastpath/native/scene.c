@@ -31,7 +31,7 @@ static int load_port(struct tw_native *native, const struct tw_policy *policy,
 		if (err)
 			return err;
 	}
-	return tw_native_put_image(native, port->image, image->lines, image->n_lines);
+	return tw_native_put_image(native, port->image, image->words, image->n_words);
 }
 
 int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,

@@ -1,77 +1,121 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* classify.h: asks a port's image for the first rule that matches a connection.
  *
- * Why:        rule counts must not matter much, and exactness always. The image (abi/image.h) holds
- *             a bit vector over the rules for each interval of each dimension; the first bit that
- *             is set in all four is the rule.
+ * Why:        rule counts must not matter, and exactness always. The image (abi/image.h) maps each
+ *             field to a class, and the classes together to the decision.
  * In:         the connection's tuple in its original direction, and which end is asked.
  * Out:        a decision word; 0 when the image contradicts itself.
- * Bounds:     4 searches of TW_SEARCH_STEPS lines, then TW_IMAGE_VECTOR_LINES_MAX × 4 lines.
- * Source:     T. V. Lakshman, D. Stiliadis, SIGCOMM 1998.
+ * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 3 loads (cells), or a loop
+ *             over TW_IMAGE_GROUPS_MAX groups of which those in every summary are looked at
+ *             (vectors). A load beyond the first chunk is one map lookup.
+ * Source:     P. Gupta, N. McKeown, SIGCOMM 1999; F. Baboescu, G. Varghese, SIGCOMM 2001.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
-#define TW_SEARCH_STEPS 17 /* 2^17 = TW_IMAGE_KEYS_MAX */
-
-/* One value of a dimension: addresses use both words, the others `lo` alone. */
-struct tw_point {
-	__u64 hi;
-	__u64 lo;
+/* An image, and its first chunk, which holds all that is small. */
+struct tw_image_ref {
+	void *image;
+	const struct tw_image_chunk *first;
 };
 
-tw_inline struct tw_point tw_point_addr(const struct tw_addr *addr)
+tw_inline const struct tw_image_chunk *tw_chunk(
+	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
 {
-	struct tw_point point = {tw_host64(addr->d[0]), tw_host64(addr->d[1])};
-
-	return point;
+	return at < TW_IMAGE_CHUNK_WORDS
+		       ? ref->first
+		       : tw_image_chunk(f, ref->image, at >> TW_IMAGE_CHUNK_SHIFT);
 }
 
-/* Whether key number `i` lies at or before the point. A missing line counts as beyond it. */
-tw_inline int tw_key_reached(const struct tw_frame *f, void *image, __u32 keys, __u32 i, int wide,
-	const struct tw_point *point)
+/* The word at an offset; 0 beyond the end, and for offset 0, where no table is. */
+tw_inline __u32 tw_word(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
 {
-	const struct tw_image_line *line;
-	__u64 hi, lo;
-	__u32 at;
+	const struct tw_image_chunk *chunk = at ? tw_chunk(f, ref, at) : 0;
 
-	if (!wide) {
-		line = tw_image_line(f, image, keys + i / TW_IMAGE_WORD_KEYS_PER_LINE);
-		return line && line->w[i % TW_IMAGE_WORD_KEYS_PER_LINE] <= point->lo;
-	}
-	line = tw_image_line(f, image, keys + i / TW_IMAGE_ADDR_KEYS_PER_LINE);
-	if (!line)
-		return 0;
-	at = i % TW_IMAGE_ADDR_KEYS_PER_LINE * 2;
-	hi = line->d[at & 7];
-	lo = line->d[(at + 1) & 7];
-	return hi < point->hi || (hi == point->hi && lo <= point->lo);
+	return chunk ? chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 1)] : 0;
 }
 
-/* First line of the bit vector of the interval that holds `point`. Line 0 is the image's head and
- * no vector: it stands for a contradiction. */
-tw_inline __u32 tw_vector_of(const struct tw_frame *f, void *image,
-	const struct tw_image_dim_ref *dim, __u32 vector_lines, int wide,
-	const struct tw_point *point)
+/* 1 when a < b, without a branch: the borrow of a - b (Warren, Hacker's Delight, §2-12). */
+tw_inline __u64 tw_below(__u64 a, __u64 b)
 {
-	__u32 low = 0, high = dim->n_keys, per_line, middle, i;
-	const struct tw_image_line *line;
+	return ((~a & b) | ((~a | b) & (a - b))) >> 63;
+}
 
-	for (i = 0; i < TW_SEARCH_STEPS && high - low > 1; i++) {
-		middle = low + (high - low) / 2;
-		if (tw_key_reached(f, image, dim->keys, middle, wide, point))
-			low = middle;
-		else
-			high = middle;
-	}
-	per_line = wide ? TW_IMAGE_ADDR_KEYS_PER_LINE : TW_IMAGE_WORD_KEYS_PER_LINE;
-	line = tw_image_line(f, image,
-		dim->keys + (dim->n_keys + per_line - 1) / per_line +
-			low / TW_IMAGE_WORD_KEYS_PER_LINE);
-	if (!line)
+tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value)
+{
+	__u64 n = 0;
+	__u32 i;
+
+	for (i = 0; i < TW_NODE_KEYS; i++)
+		n += 1 - tw_below(value, search->key[i]);
+	return n ? search->to[(n - 1) & (TW_NODE_KEYS - 1)] : search->node.below;
+}
+
+/* Where a branch to a node leads on from there. `low` takes the place of `*value` below
+ * TW_NODE_LOW. 0 when the image contradicts itself. */
+tw_inline __u32 tw_step(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch,
+	__u64 *value, __u64 low)
+{
+	const struct tw_image_chunk *chunk = tw_chunk(f, ref, branch);
+	const struct tw_image_node *node;
+	__u64 at;
+
+	if (!chunk)
 		return 0;
-	return dim->vectors + line->w[low % TW_IMAGE_WORD_KEYS_PER_LINE] * vector_lines;
+	node = (const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 8)];
+	if (node->kind & TW_NODE_LOW)
+		*value = low;
+	if (node->kind & TW_NODE_SEARCH)
+		return tw_search(
+			(const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 32)], *value);
+	if (*value < node->base)
+		return node->below;
+	at = (*value - node->base) >> (node->kind & TW_NODE_SHIFT);
+	return at < node->n ? tw_word(f, ref, node->table + (__u32)at) : node->beyond;
+}
+
+/* Goes down a tree of numbers below 2^32. What comes back is no leaf when the image contradicts
+ * itself. */
+tw_inline __u32 tw_descend(
+	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch, __u64 value)
+{
+	__u32 i;
+
+	for (i = 0; i < TW_NODE_STEPS && !(branch & TW_IMAGE_LEAF); i++)
+		branch = tw_step(f, ref, branch, &value, 0);
+	return branch;
+}
+
+/* The way down a tree of IPv6 addresses. */
+struct tw_descent {
+	const struct tw_frame *f;
+	const struct tw_image_ref *ref;
+	__u64 value;
+	__u64 low;
+	__u32 branch;
+};
+
+static long tw_descent_step(__u32 i, void *context)
+{
+	struct tw_descent *d = context;
+
+	if (d->branch & TW_IMAGE_LEAF)
+		return 1;
+	d->branch = tw_step(d->f, d->ref, d->branch, &d->value, d->low);
+	return 0;
+}
+
+/* Goes down a tree of addresses. */
+tw_inline __u32 tw_descend_addr(const struct tw_frame *f, const struct tw_image_ref *ref,
+	__u32 branch, const struct tw_addr *addr)
+{
+	struct tw_descent d = {f, ref, tw_host64(addr->d[0]), tw_host64(addr->d[1]), branch};
+
+	if (tw_addr_is_v4(addr))
+		return tw_descend(f, ref, branch, tw_host32(addr->w[3]));
+	tw_repeat(TW_NODE_STEPS_V6, tw_descent_step, &d);
+	return d.branch;
 }
 
 /* Number of the lowest bit set; `word` is not 0. Counts the bits below it, without a branch, as
@@ -86,69 +130,210 @@ tw_inline __u32 tw_lowest_bit(__u64 word)
 	return (__u32)(below * 0x0101010101010101 >> 56);
 }
 
-tw_inline __u32 tw_entry(
-	const struct tw_frame *f, void *image, const struct tw_image_dir *dir, __u32 n)
+/* Whether an address is the broadcast address of a subnet around an IPv4 address, /8 to /30: then
+ * TW_LOCAL_BROADCAST plus the bits in which the two may differ, else TW_LOCAL_OTHER. */
+tw_inline __u32 tw_local_broadcast(__u32 own, const struct tw_addr *addr)
 {
-	const struct tw_image_line *line = tw_image_line(f, image, dir->entries + n / 16);
+	__u32 number = tw_host32(addr->w[3]), bits = own ^ number;
 
-	return line && n < dir->n_entries ? line->w[n % 16] : 0;
+	bits |= bits >> 1;
+	bits |= bits >> 2;
+	bits |= bits >> 4;
+	bits |= bits >> 8;
+	bits |= bits >> 16;
+	if (!own || !tw_addr_is_v4(addr) || bits >> TW_LOCAL_BITS_MAX ||
+		(number & (bits | 3)) != (bits | 3))
+		return TW_LOCAL_OTHER;
+	return TW_LOCAL_BROADCAST + tw_lowest_bit((__u64)bits + 1);
 }
 
-/* Decision of the first entry whose bit is set in all four vectors, else the fallback. */
-tw_inline __u32 tw_first_match(const struct tw_frame *f, void *image,
-	const struct tw_image_dir *dir, const __u32 vector[TW_DIM__MAX])
+/* What classification is told of a port: whether an address is the port's own, and the first of its
+ * own that is IPv4. */
+tw_inline struct tw_home tw_home_of(const struct tw_port *port, const struct tw_addr *addr)
 {
-	const struct tw_image_line *remote, *local, *proto, *sport;
-	__u32 i, j;
-	__u64 word;
+	struct tw_home home = {0};
+	__u32 i;
 
-	for (i = 0; i < TW_IMAGE_VECTOR_LINES_MAX && i < dir->vector_lines; i++) {
-		remote = tw_image_line(f, image, vector[TW_DIM_REMOTE] + i);
-		local = tw_image_line(f, image, vector[TW_DIM_LOCAL] + i);
-		proto = tw_image_line(f, image, vector[TW_DIM_PROTO] + i);
-		sport = tw_image_line(f, image, vector[TW_DIM_SPORT] + i);
-		if (!remote || !local || !proto || !sport)
-			return 0;
-		for (j = 0; j < 8; j++) {
-			word = remote->d[j] & local->d[j] & proto->d[j] & sport->d[j];
-			if (word)
-				return tw_entry(
-					f, image, dir, i * 512 + j * 64 + tw_lowest_bit(word));
-		}
+	for (i = 0; i < TW_PORT_ADDRS; i++) {
+		if (i >= port->n_addrs)
+			continue;
+		home.own |= tw_addr_equal(&port->addr[i], addr);
+		if (!home.v4 && tw_addr_is_v4(&port->addr[i]))
+			home.v4 = tw_host32(port->addr[i].w[3]);
 	}
-	return dir->fallback;
+	return home;
+}
+
+/* The number of the view that a local address picks; a number of no view when the image
+ * contradicts itself. */
+tw_inline __u32 tw_view_of(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_dir *dir, __u32 code, const struct tw_addr *local)
+{
+	__u32 v6 = !tw_addr_is_v4(local), view = 0;
+
+	if (code == TW_LOCAL_OWN)
+		view = v6 ? dir->own[1] : dir->own[0];
+	else if (code >= TW_LOCAL_BROADCAST)
+		view = dir->broadcast[(code - TW_LOCAL_BROADCAST) & 31];
+	if (view)
+		return view;
+	return tw_descend_addr(f, ref, v6 ? dir->local[1] : dir->local[0], local) ^ TW_IMAGE_LEAF;
+}
+
+/* The decision at the crossing of a remote class's row and a service class's column. */
+tw_inline __u32 tw_cell(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX])
+{
+	__u32 service = class[TW_DIM_PROTO], block;
+
+	if (view->cells.services)
+		service = tw_word(f, ref,
+			view->cells.services + service * view->cells.n_sports +
+				class[TW_DIM_SPORT]);
+	block = tw_word(f, ref,
+		view->cells.rows + class[TW_DIM_REMOTE] *
+					   view -> cells.row_blocks + (service >> TW_BLOCK_SHIFT));
+	return block ? tw_word(f, ref, block + (service & (TW_BLOCK_WORDS - 1))) : 0;
+}
+
+/* The bits of one group of entries, all 512 of one class. */
+tw_inline const __u64 *tw_group(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
+{
+	__u32 bits = tw_word(f, ref, at);
+	const struct tw_image_chunk *chunk = bits ? tw_chunk(f, ref, bits) : 0;
+
+	return chunk ? (const void *)&chunk->w[bits & (TW_IMAGE_CHUNK_WORDS - 16)] : 0;
+}
+
+/* The walk over groups of entries. */
+struct tw_match {
+	const struct tw_frame *f;
+	struct tw_image_ref ref;
+	const struct tw_image_view *view;
+	__u32 vector[TW_DIM__MAX];
+	__u32 summary; /* of the 32 groups at hand: those that no class has empty */
+	__u32 decision;
+};
+
+/* Number of the first entry in a group that all four classes have; TW_IMAGE_GROUP: none. */
+tw_inline __u32 tw_group_match(const struct tw_match *m, __u32 at)
+{
+	const __u64 *remote = tw_group(m->f, &m->ref, m->vector[TW_DIM_REMOTE] + at);
+	const __u64 *local = tw_group(m->f, &m->ref, m->vector[TW_DIM_LOCAL] + at);
+	const __u64 *proto = tw_group(m->f, &m->ref, m->vector[TW_DIM_PROTO] + at);
+	const __u64 *sport = tw_group(m->f, &m->ref, m->vector[TW_DIM_SPORT] + at);
+	__u64 word;
+	__u32 i;
+
+	if (!remote || !local || !proto || !sport)
+		return TW_IMAGE_GROUP;
+	for (i = 0; i < TW_IMAGE_GROUP / 64; i++) {
+		word = remote[i] & local[i] & proto[i] & sport[i];
+		if (word)
+			return i * 64 + tw_lowest_bit(word);
+	}
+	return TW_IMAGE_GROUP;
+}
+
+/* Looks at one group; 1 ends the walk. */
+static long tw_match_step(__u32 group, void *context)
+{
+	struct tw_match *m = context;
+	__u32 summaries = m->view->vectors.stride - m->view->vectors.n_groups, match, dim;
+
+	if (!(group & 31)) {
+		m->summary = ~0u;
+		for (dim = 0; dim < TW_DIM__MAX; dim++)
+			m->summary &= tw_word(m->f, &m->ref, m->vector[dim] + group / 32);
+	}
+	if (!(m->summary >> (group & 31) & 1))
+		return 0;
+	match = tw_group_match(m, summaries + group);
+	if (match >= TW_IMAGE_GROUP)
+		return 0;
+	m->decision = tw_word(
+		m->f, &m->ref, m->view->vectors.entries + group * TW_IMAGE_GROUP + match);
+	return 1;
+}
+
+/* Decision of the first entry that all four classes have, else the fallback. */
+tw_inline __u32 tw_first_match(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX], __u32 fallback)
+{
+	struct tw_match m = {.f = f, .ref = *ref, .view = view, .decision = fallback};
+	__u32 dim, n = view->vectors.n_groups;
+
+	for (dim = 0; dim < TW_DIM__MAX; dim++)
+		m.vector[dim] = view->vectors.vectors[dim] + class[dim] * view->vectors.stride;
+	tw_repeat(n < TW_IMAGE_GROUPS_MAX ? n : TW_IMAGE_GROUPS_MAX, tw_match_step, &m);
+	return m.decision;
+}
+
+/* What an image is asked: a connection's tuple, from the end that asks. */
+struct tw_question {
+	const struct tw_addr *local;
+	const struct tw_addr *remote;
+	__u32 code; /* TW_LOCAL_*, of `local` */
+	__u32 key;  /* as abi/image.h has it */
+	__u32 sport;
+};
+
+/* Maps the fields to their classes. 0 when the image contradicts itself. */
+tw_inline int tw_classes(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_view *view, const struct tw_question *q, __u32 class[TW_DIM__MAX])
+{
+	__u32 leaves = TW_IMAGE_LEAF, dim;
+
+	class[TW_DIM_REMOTE] = tw_descend_addr(f, ref, view->branch[TW_DIM_REMOTE], q->remote);
+	class[TW_DIM_LOCAL] = view->branch[TW_DIM_LOCAL];
+	if (view->engine == TW_ENGINE_VECTORS)
+		class[TW_DIM_LOCAL] = tw_descend_addr(f, ref, class[TW_DIM_LOCAL], q -> local);
+	class[TW_DIM_PROTO] = tw_descend(f, ref, view->branch[TW_DIM_PROTO], q->key);
+	class[TW_DIM_SPORT] = tw_descend(f, ref, view->branch[TW_DIM_SPORT], q->sport);
+	for (dim = 0; dim < TW_DIM__MAX; dim++) {
+		leaves &= class[dim];
+		class[dim] &= ~TW_IMAGE_LEAF;
+	}
+	return leaves != 0;
+}
+
+tw_inline __u32 tw_image_decide(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_dir *dir, const struct tw_question *q)
+{
+	__u32 number = tw_view_of(f, ref, dir, q->code, q->local), at, class[TW_DIM__MAX];
+	const struct tw_image_view *view;
+
+	if (number >= dir->n_views)
+		return 0;
+	at = dir->views + number * 16;
+	view = (const void *)&ref->first->w[at & (TW_IMAGE_CHUNK_WORDS - 16)];
+	if (view->engine == TW_ENGINE_NONE)
+		return dir->fallback;
+	if (!tw_classes(f, ref, view, q, class))
+		return 0;
+	if (view->engine == TW_ENGINE_CELLS)
+		return tw_cell(f, ref, view, class);
+	return tw_first_match(f, ref, view, class, dir->fallback);
 }
 
 /* The decision of image `slot` as the `end` (TW_DIR_OUT: the source's) of a connection whose first
  * packet is `t`, with `icmp` (type << 8 | code) where that has a meaning. */
-tw_inline __u32 tw_classify(
-	const struct tw_frame *f, __u32 slot, enum tw_dir end, const struct tw_tuple *t, __u16 icmp)
+tw_inline __u32 tw_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end,
+	struct tw_home home, const struct tw_tuple *t, __u16 icmp)
 {
 	int is_icmp = t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6;
-	struct tw_point src = tw_point_addr(&t->src), dst = tw_point_addr(&t->dst);
-	struct tw_point proto = {0, (__u64)t->proto << 16 | (is_icmp ? icmp : tw_host16(t->dport))};
-	struct tw_point sport = {0, is_icmp ? 0 : tw_host16(t->sport)};
-	const struct tw_image_dir *dir;
-	__u32 vector[TW_DIM__MAX], lines;
-	void *image;
+	struct tw_image_ref ref = {.image = tw_image_at(f, slot)};
+	struct tw_question q = {.code = TW_LOCAL_OWN};
 
-	image = tw_image_at(f, slot);
-	if (!image)
+	ref.first = ref.image ? tw_image_chunk(f, ref.image, 0) : 0;
+	if (!ref.first)
 		return 0;
-	dir = (const void *)tw_image_line(f, image, end == TW_DIR_OUT ? 1 : 2);
-	if (!dir)
-		return 0;
-	if (!dir->n_entries)
-		return dir->fallback;
-	lines = dir->vector_lines;
-	vector[TW_DIM_REMOTE] = tw_vector_of(
-		f, image, &dir->dim[TW_DIM_REMOTE], lines, 1, end == TW_DIR_OUT ? &dst : &src);
-	vector[TW_DIM_LOCAL] = tw_vector_of(
-		f, image, &dir->dim[TW_DIM_LOCAL], lines, 1, end == TW_DIR_OUT ? &src : &dst);
-	vector[TW_DIM_PROTO] = tw_vector_of(f, image, &dir->dim[TW_DIM_PROTO], lines, 0, &proto);
-	vector[TW_DIM_SPORT] = tw_vector_of(f, image, &dir->dim[TW_DIM_SPORT], lines, 0, &sport);
-	if (!vector[TW_DIM_REMOTE] || !vector[TW_DIM_LOCAL] || !vector[TW_DIM_PROTO] ||
-		!vector[TW_DIM_SPORT])
-		return 0;
-	return tw_first_match(f, image, dir, vector);
+	q.local = end == TW_DIR_OUT ? &t->src : &t->dst;
+	q.remote = end == TW_DIR_OUT ? &t->dst : &t->src;
+	if (!home.own)
+		q.code = tw_local_broadcast(home.v4, q.local);
+	q.key = (__u32)t->proto << 16 | (is_icmp ? icmp : tw_host16(t->dport));
+	q.sport = is_icmp ? 0 : tw_host16(t->sport);
+	return tw_image_decide(
+		f, &ref, (const void *)&ref.first->w[end == TW_DIR_OUT ? 16 : 48], &q);
 }

@@ -122,7 +122,8 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 		tw_flow_tuple(flow);
 		flow->opened = !flow->decision;
 		flow->decided = 1;
-		flow->decision = tw_apart_classify(f, s->port->image, end);
+		flow->decision = tw_apart_classify(f, s->port->image, end,
+			tw_home_of(s->port, end ? &flow->first.dst : &flow->first.src));
 		if (!flow->decision)
 			return TW_R_BAD_IMAGE;
 		if (c) {
@@ -254,11 +255,12 @@ tw_inline const struct tw_outcome *tw_path(
 
 /* ---- what targets run apart: the bodies of tw_apart_…() of port.h ---- */
 
-tw_inline __u32 tw_path_decide(const struct tw_frame *f, __u32 slot, enum tw_dir end)
+tw_inline __u32 tw_path_decide(
+	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
 	const struct tw_sheet *sheet = tw_sheet_get(f);
 
-	return sheet ? tw_classify(f, slot, end, &sheet->flow.first, sheet->flow.icmp) : 0;
+	return sheet ? tw_classify(f, slot, end, home, &sheet->flow.first, sheet->flow.icmp) : 0;
 }
 
 tw_inline enum tw_reason tw_path_fragment(

@@ -48,9 +48,14 @@ struct tw_frame {
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch);
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch);
 
-/* The image in a slot, and one of its lines; NULL when there is none. */
+/* The image in a slot, and one of its chunks; NULL when there is none. */
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot);
-tw_inline const struct tw_image_line *tw_image_line(const struct tw_frame *f, void *image, __u32 n);
+tw_inline const struct tw_image_chunk *tw_image_chunk(
+	const struct tw_frame *f, void *image, __u32 n);
+
+/* Calls step(0, context), step(1, context), … n times, or until it returns other than 0. For what
+ * is too long for the verifier to walk as a loop. */
+tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context);
 
 /* Nobody else reads or writes the set meanwhile. No map is touched and nothing called in between. */
 tw_inline void tw_frag_lock(struct tw_frag_set *set);
@@ -98,7 +103,15 @@ tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex);
 
 /* ---- functions of path.h that a target may verify and run apart (see there) ---- */
 struct tw_sheet;
-tw_inline __u32 tw_apart_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end);
+
+/* What classify is told of the port it asks for. */
+struct tw_home {
+	__u32 own; /* the address at this end is one of the port's */
+	__u32 v4;  /* the first of these that is IPv4, 0: none is */
+};
+
+tw_inline __u32 tw_apart_classify(
+	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch);
 tw_inline int tw_apart_find(const struct tw_frame *f);
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);

@@ -438,7 +438,7 @@ static void test_store_images(void **state)
 	struct tw_images images = {.slots = slots};
 
 	slots[3] = (struct tw_image_slot){
-		.used = true, .bytes = 640, .n_entries = 5, .hash = {UINT64_MAX, 1}};
+		.used = true, .bytes = 640, .n_entries = 5, .key = {{UINT64_MAX, 1}}};
 	slots[4] = (struct tw_image_slot){.saved = true};
 	assert_int_equal(tw_store_save_images(place->store, &images, NULL), 0);
 	assert_true(slots[3].saved);
@@ -449,7 +449,7 @@ static void test_store_images(void **state)
 	assert_false(slots[3].used);
 	assert_int_equal(slots[3].bytes, 640);
 	assert_int_equal(slots[3].n_entries, 5);
-	assert_true(slots[3].hash[0] == UINT64_MAX && slots[3].hash[1] == 1);
+	assert_true(slots[3].key.word[0] == UINT64_MAX && slots[3].key.word[1] == 1);
 }
 
 /* A state folder is root's own, but a disk may lie: nothing in it is believed. */

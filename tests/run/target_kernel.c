@@ -145,7 +145,7 @@ static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i,
 	tw_diags_done(&diags);
 	if (failed)
 		return tw_err_set(err, failed, NULL, NULL, "a port's policy cannot be compiled");
-	failed = tw_kernel_put_image(k->kernel, slot, image->lines, image->n_lines, err);
+	failed = tw_kernel_put_image(k->kernel, slot, image->words, image->n_words, err);
 	if (failed)
 		return failed;
 	tw_policy_fill_port(vnic, &port);

@@ -252,25 +252,25 @@ static void broken_images_decide_nothing_they_should_not(void **state)
 	assert_int_equal(
 		tw_policy_compile(f->policy, tw_policy_vnic(f->policy, 0), NULL, &image, &diags),
 		0);
-	for (size_t w = 0; w < 3 * 16; w++) {
+	for (size_t w = 0; w < image->n_words; w++) {
 		for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
-			uint32_t before = image->lines[w / 16].w[w % 16];
+			uint32_t before = image->words[w];
 
-			image->lines[w / 16].w[w % 16] = values[v];
+			image->words[w] = values[v];
 			assert_int_equal(
-				tw_native_put_image(f->native, 1 + 2, image->lines, image->n_lines),
+				tw_native_put_image(f->native, 1 + 2, image->words, image->n_words),
 				0);
 			tw_native_forget(f->native);
 			run(f, "udp 1 > 53", TW_DIR_OUT, 1000, &result);
 			n_bad += result.outcome.reason == TW_R_BAD_IMAGE;
 			if (result.outcome.reason == TW_R_BAD_IMAGE)
 				assert_int_equal(result.outcome.verdict, TW_V_DENY);
-			image->lines[w / 16].w[w % 16] = before;
+			image->words[w] = before;
 		}
 	}
 	assert_true(n_bad > 10);
-	for (size_t n = 0; n < image->n_lines; n++) {
-		assert_int_equal(tw_native_put_image(f->native, 1 + 2, image->lines, n), 0);
+	for (size_t n = 0; n < image->n_words; n++) {
+		assert_int_equal(tw_native_put_image(f->native, 1 + 2, image->words, n), 0);
 		tw_native_forget(f->native);
 		run(f, "tcp 1 > 80 S", TW_DIR_OUT, 1000, &result);
 		assert_int_equal(result.outcome.tracked, result.outcome.verdict == TW_V_ALLOW);

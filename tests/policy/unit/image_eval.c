@@ -1,131 +1,176 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "image_eval.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <string.h>
 
-typedef unsigned __int128 u128;
+static const void *at(const struct tw_image *image, uint32_t offset, size_t n_words)
+{
+	assert(offset && offset + n_words <= image->n_words);
+	assert(offset / TW_IMAGE_CHUNK_WORDS == (offset + n_words - 1) / TW_IMAGE_CHUNK_WORDS);
+	return image->words + offset;
+}
+
+static uint32_t word(const struct tw_image *image, uint32_t offset)
+{
+	return *(const uint32_t *)at(image, offset, 1);
+}
+
+/* The class that a tree leads to; `steps_max` is as deep as it may be. */
+static uint32_t descend(const struct tw_image *image, uint32_t branch, uint64_t value, uint64_t low,
+	unsigned int steps_max)
+{
+	for (unsigned int steps = 0; !(branch & TW_IMAGE_LEAF); steps++) {
+		const struct tw_image_node *node = at(image, branch, sizeof(*node) / 4);
+		const struct tw_image_search *search = (const void *)node;
+
+		assert(steps < steps_max);
+		if (node->kind & TW_NODE_LOW)
+			value = low;
+		if (node->kind & TW_NODE_SEARCH) {
+			at(image, branch, sizeof(*search) / 4);
+			branch = node->below;
+			for (unsigned int i = 0; i < TW_NODE_KEYS; i++) {
+				assert(!i || search->key[i] >= search->key[i - 1]);
+				if (search->key[i] <= value)
+					branch = search->to[i];
+			}
+		} else if (value < node->base) {
+			branch = node->below;
+		} else if ((value - node->base) >> (node->kind & TW_NODE_SHIFT) >= node->n) {
+			branch = node->beyond;
+		} else {
+			branch = word(
+				image, node->table + (uint32_t)((value - node->base) >>
+								(node->kind & TW_NODE_SHIFT)));
+		}
+	}
+	return branch & ~TW_IMAGE_LEAF;
+}
+
+static bool is_v4(const struct tw_addr *addr)
+{
+	return !addr->d[0] && addr->w[2] == htobe32(0xffff);
+}
+
+static uint32_t v4(const struct tw_addr *addr)
+{
+	return be32toh(addr->w[3]);
+}
+
+static uint32_t descend_addr(
+	const struct tw_image *image, uint32_t branch, const struct tw_addr *addr)
+{
+	if (is_v4(addr))
+		return descend(image, branch, v4(addr), 0, TW_NODE_STEPS);
+	return descend(image, branch, be64toh(addr->d[0]), be64toh(addr->d[1]), TW_NODE_STEPS_V6);
+}
+
+/* How the fast path would say that a port knows the address. */
+static unsigned int code_of(const struct tw_vnic *vnic, const struct tw_addr *addr)
+{
+	struct tw_port port = {0};
+
+	tw_policy_fill_port(vnic, &port);
+	for (unsigned int i = 0; i < port.n_addrs; i++)
+		if (!memcmp(&port.addr[i], addr, sizeof(*addr)))
+			return TW_LOCAL_OWN;
+	for (unsigned int i = 0; i < port.n_addrs && is_v4(addr); i++) {
+		uint32_t own = v4(&port.addr[i]), differ = 0;
+
+		if (!is_v4(&port.addr[i]))
+			continue;
+		/* The first one alone is looked at. */
+		i = port.n_addrs;
+		while (differ < 32 && own >> differ != v4(addr) >> differ)
+			differ++;
+		for (unsigned int bits = 2; bits <= TW_LOCAL_BITS_MAX; bits++)
+			if (v4(addr) == (own | ((1u << bits) - 1)))
+				return TW_LOCAL_BROADCAST + differ;
+	}
+	return TW_LOCAL_OTHER;
+}
 
 static const struct tw_image_dir *dir_of(const struct tw_image *image, enum tw_dir dir)
 {
-	return (const struct tw_image_dir *)&image->lines[1 + dir];
+	return at(image, dir == TW_DIR_OUT ? 16 : 48, sizeof(struct tw_image_dir) / 4);
 }
 
-static bool is_address(int dim)
+static const struct tw_image_view *view_of(
+	const struct tw_image *image, enum tw_dir dir, const struct image_question *q)
 {
-	return dim == TW_DIM_REMOTE || dim == TW_DIM_LOCAL;
+	const struct tw_image_dir *d = dir_of(image, dir);
+	unsigned int code = code_of(q->vnic, &q->local);
+	uint32_t view = 0;
+
+	if (code == TW_LOCAL_OWN)
+		view = d->own[!is_v4(&q->local)];
+	else if (code >= TW_LOCAL_BROADCAST)
+		view = d->broadcast[code - TW_LOCAL_BROADCAST];
+	if (!view)
+		view = descend_addr(image, d->local[!is_v4(&q->local)], &q->local);
+	assert(view < d->n_views && d->n_views <= TW_IMAGE_VIEWS_MAX);
+	return at(image, d->views + view * 16, sizeof(struct tw_image_view) / 4);
 }
 
-static u128 key_at(
-	const struct tw_image *image, const struct tw_image_dim_ref *ref, int dim, uint32_t i)
+enum tw_image_engine image_engine(
+	const struct tw_image *image, enum tw_dir dir, const struct image_question *q)
 {
-	const struct tw_image_line *lines = image->lines + ref->keys;
-
-	if (is_address(dim))
-		return (u128)lines[i / 4].d[i % 4 * 2] << 64 | lines[i / 4].d[i % 4 * 2 + 1];
-	return lines[i / 16].w[i % 16];
+	return view_of(image, dir, q)->engine;
 }
 
-static uint32_t class_at(
-	const struct tw_image *image, const struct tw_image_dim_ref *ref, int dim, uint32_t i)
+static uint32_t cell(const struct tw_image *image, const struct tw_image_view *view,
+	const uint32_t class[TW_DIM__MAX])
 {
-	uint32_t per_line = is_address(dim) ? 4 : 16;
-	const struct tw_image_line *lines = image->lines + ref->keys +
-					    (ref->n_keys + per_line - 1) / per_line;
+	uint32_t service = class[TW_DIM_PROTO];
 
-	return lines[i / 16].w[i % 16];
+	if (view->cells.services)
+		service = word(image, view->cells.services + service * view->cells.n_sports +
+					      class[TW_DIM_SPORT]);
+	return word(image, word(image,
+				   view->cells.rows + class[TW_DIM_REMOTE] * view
+				   -> cells.row_blocks + service / TW_BLOCK_WORDS) +
+				   service % TW_BLOCK_WORDS);
 }
 
-static const uint64_t *vector_of(
-	const struct tw_image *image, const struct tw_image_dir *dir, int dim, u128 value)
+static bool has_entry(const struct tw_image *image, const struct tw_image_view *view, int dim,
+	uint32_t class, uint32_t entry)
 {
-	const struct tw_image_dim_ref *ref = &dir->dim[dim];
-	uint32_t i = 0;
+	uint32_t vector = view->vectors.vectors[dim] + class * view->vectors.stride;
+	uint32_t group = entry / TW_IMAGE_GROUP, summaries, offset;
+	const uint64_t *bits;
 
-	while (i + 1 < ref->n_keys && key_at(image, ref, dim, i + 1) <= value)
-		i++;
-	return (const uint64_t *)image
-		->lines[ref->vectors + class_at(image, ref, dim, i) * dir->vector_lines]
-		.d;
-}
-
-static u128 number(const struct tw_addr *addr)
-{
-	return (u128)be64toh(addr->d[0]) << 64 | be64toh(addr->d[1]);
+	summaries = view->vectors.stride - view->vectors.n_groups;
+	offset = word(image, vector + summaries + group);
+	assert((word(image, vector + group / 32) >> group % 32 & 1) == (offset != 0));
+	if (!offset)
+		return false;
+	bits = at(image, offset, TW_IMAGE_GROUP / 32);
+	return bits[entry % TW_IMAGE_GROUP / 64] >> entry % 64 & 1;
 }
 
 uint32_t image_eval(const struct tw_image *image, enum tw_dir dir, const struct image_question *q)
 {
-	const u128 values[TW_DIM__MAX] = {
-		[TW_DIM_REMOTE] = number(&q->remote),
-		[TW_DIM_LOCAL] = number(&q->local),
-		[TW_DIM_PROTO] = q->key,
-		[TW_DIM_SPORT] = q->sport,
-	};
-	const struct tw_image_dir *d = dir_of(image, dir);
-	const uint64_t *vectors[TW_DIM__MAX];
+	const struct tw_image_view *view = view_of(image, dir, q);
+	uint32_t class[TW_DIM__MAX];
 
-	if (!d->n_entries)
-		return d->fallback;
-	for (int dim = 0; dim < TW_DIM__MAX; dim++)
-		vectors[dim] = vector_of(image, d, dim, values[dim]);
-	for (uint32_t word = 0; word < d->vector_lines * 8; word++) {
-		uint64_t bits = ~0ull;
+	if (view->engine == TW_ENGINE_NONE)
+		return dir_of(image, dir)->fallback;
+	class[TW_DIM_REMOTE] = descend_addr(image, view->branch[TW_DIM_REMOTE], &q->remote);
+	class[TW_DIM_LOCAL] = descend_addr(image, view->branch[TW_DIM_LOCAL], &q->local);
+	class[TW_DIM_PROTO] = descend(image, view->branch[TW_DIM_PROTO], q->key, 0, TW_NODE_STEPS);
+	class[TW_DIM_SPORT] = descend(
+		image, view->branch[TW_DIM_SPORT], q->sport, 0, TW_NODE_STEPS);
+	if (view->engine == TW_ENGINE_CELLS)
+		return cell(image, view, class);
+	for (uint32_t entry = 0; entry < view->n_entries; entry++) {
+		bool all = true;
 
-		for (int dim = 0; dim < TW_DIM__MAX; dim++)
-			bits &= vectors[dim][word];
-		if (bits) {
-			uint32_t entry = word * 64 + (uint32_t)__builtin_ctzll(bits);
-
-			return image->lines[d->entries + entry / 16].w[entry % 16];
-		}
+		for (int dim = 0; dim < TW_DIM__MAX && all; dim++)
+			all = has_entry(image, view, dim, class[dim], entry);
+		if (all)
+			return word(image, view->vectors.entries + entry);
 	}
-	return d->fallback;
-}
-
-static const char *dimension_fault(
-	const struct tw_image *image, const struct tw_image_dir *d, int dim)
-{
-	const struct tw_image_dim_ref *ref = &d->dim[dim];
-	uint32_t n_classes = 0;
-
-	if (!ref->n_keys || ref->n_keys > TW_IMAGE_KEYS_MAX)
-		return "number of keys";
-	if (key_at(image, ref, dim, 0) != 0)
-		return "the first key is not 0";
-	for (uint32_t i = 0; i < ref->n_keys; i++) {
-		if (i && key_at(image, ref, dim, i) <= key_at(image, ref, dim, i - 1))
-			return "keys do not ascend";
-		if (i && class_at(image, ref, dim, i) == class_at(image, ref, dim, i - 1))
-			return "an interval goes on with the class before";
-		if (class_at(image, ref, dim, i) >= n_classes)
-			n_classes = class_at(image, ref, dim, i) + 1;
-	}
-	if ((size_t)ref->vectors + (size_t)n_classes * d->vector_lines > image->n_lines)
-		return "a vector lies beyond the end";
-	return NULL;
-}
-
-const char *image_fault(const struct tw_image *image)
-{
-	const struct tw_image_head *head = (const struct tw_image_head *)&image->lines[0];
-	const char *fault = NULL;
-
-	if (head->magic != TW_IMAGE_MAGIC || head->n_lines != image->n_lines)
-		return "head";
-	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !fault; dir++) {
-		const struct tw_image_dir *d = dir_of(image, dir);
-
-		if (d->n_entries != image->n_entries[dir] || d->n_entries > TW_IMAGE_ENTRIES_MAX)
-			return "number of entries";
-		if (!d->n_entries)
-			continue;
-		if (d->vector_lines != (d->n_entries + 511) / 512)
-			return "lines per vector";
-		if ((size_t)d->entries + (d->n_entries + 15) / 16 > image->n_lines)
-			return "entries lie beyond the end";
-		for (int dim = 0; dim < TW_DIM__MAX && !fault; dim++)
-			fault = dimension_fault(image, d, dim);
-	}
-	return fault;
+	return dir_of(image, dir)->fallback;
 }

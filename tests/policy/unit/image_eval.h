@@ -6,6 +6,7 @@
 
 /* What one direction of an image is asked. */
 struct image_question {
+	const struct tw_vnic *vnic; /* whose image it is */
 	struct tw_addr remote, local;
 	uint32_t key; /* proto << 16 | destination port, or type << 8 | code */
 	uint32_t sport;
@@ -13,5 +14,6 @@ struct image_question {
 
 /* The decision word. */
 uint32_t image_eval(const struct tw_image *image, enum tw_dir dir, const struct image_question *q);
-/* NULL, or what contradicts the description. */
-const char *image_fault(const struct tw_image *image);
+/* The engine that gives it. */
+enum tw_image_engine image_engine(
+	const struct tw_image *image, enum tw_dir dir, const struct image_question *q);

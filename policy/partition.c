@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "policy/partition.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Where a set begins, or where it has just ended. */
+struct bound {
+	tw_u128 key;
+	uint32_t set;
+};
+
+struct cutter {
+	struct tw_partition *partition;
+	const struct tw_partition_limits *limits;
+	TW_VEC(struct bound) bounds;
+	TW_VEC(uint32_t) active; /* sets that hold the number at hand */
+	uint32_t *place;	 /* of a set among these, plus 1; 0: it is not */
+	uint64_t hash[2];	 /* of `active` */
+	TW_VEC(uint64_t) known;	 /* second half of each class's hash */
+	struct tw_index index;	 /* of classes, by the first half */
+};
+
+static int compare_bounds(const void *a, const void *b)
+{
+	const struct bound *x = a, *y = b;
+
+	return (x->key > y->key) - (x->key < y->key);
+}
+
+static int add_bounds(
+	struct cutter *s, const struct tw_set *set, uint32_t number, tw_u128 lo, tw_u128 hi)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < set->r.n && !err; i++) {
+		const struct tw_range *range = &set->r.at[i];
+		struct bound bound = {.key = range->lo < lo ? lo : range->lo, .set = number};
+
+		if (range->hi < lo || range->lo > hi)
+			continue;
+		err = tw_vec_push(&s->bounds, bound);
+		bound.key = range->hi + 1;
+		if (!err && range->hi < hi)
+			err = tw_vec_push(&s->bounds, bound);
+		if (s->bounds.n > s->limits->bounds)
+			return -E2BIG;
+	}
+	return err;
+}
+
+static int toggle(struct cutter *s, uint32_t set)
+{
+	uint32_t last;
+
+	s->hash[0] ^= tw_hash(&set, sizeof(set), 1);
+	s->hash[1] ^= tw_hash(&set, sizeof(set), 2);
+	if (!s->place[set]) {
+		s->place[set] = (uint32_t)s->active.n + 1;
+		return tw_vec_push(&s->active, set);
+	}
+	last = s->active.at[--s->active.n];
+	s->active.at[s->place[set] - 1] = last;
+	s->place[last] = s->place[set];
+	s->place[set] = 0;
+	return 0;
+}
+
+static bool same_class(const void *owner, uint32_t value, const void *key)
+{
+	return ((const struct cutter *)owner)->known.at[value] == *(const uint64_t *)key;
+}
+
+static int new_class(struct cutter *s, tw_u128 key, uint32_t *ret)
+{
+	struct tw_partition *w = s->partition;
+	int err = tw_vec_push(&s->known, s->hash[1]);
+
+	if (!err)
+		err = tw_vec_push(&w->sample, key);
+	if (s->limits->members) {
+		if (w->members.n + s->active.n > s->limits->members)
+			return -E2BIG;
+		for (size_t i = 0; i < s->active.n && !err; i++)
+			err = tw_vec_push(&w->members, s->active.at[i]);
+		if (!err)
+			err = tw_vec_push(&w->first, (uint32_t)w->members.n);
+	}
+	*ret = (uint32_t)w->n_classes++;
+	return err ? err : tw_index_add(&s->index, s->hash[0], *ret);
+}
+
+static int interval(struct cutter *s, tw_u128 key)
+{
+	struct tw_partition *w = s->partition;
+	uint32_t class = tw_index_find(&s->index, s->hash[0], same_class, s, &s->hash[1]);
+	int err = 0;
+
+	if (class == TW_INDEX_NONE)
+		err = new_class(s, key, &class);
+	if (err || (w->keys.n && w->classes.at[w->classes.n - 1] == class))
+		return err;
+	err = tw_vec_push(&w->keys, key);
+	return err ? err : tw_vec_push(&w->classes, class);
+}
+
+int tw_partition_make(struct tw_partition *partition, const struct tw_set *const *sets, size_t n,
+	tw_u128 lo, tw_u128 hi, const struct tw_partition_limits *limits)
+{
+	struct cutter s = {.partition = partition, .limits = limits};
+	int err = tw_vec_push(&partition->first, 0);
+	size_t at = 0;
+
+	s.place = tw_alloc_array(n, sizeof(*s.place));
+	if (!s.place)
+		err = -ENOMEM;
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_bounds(&s, sets[i], (uint32_t)i, lo, hi);
+	if (s.bounds.n && !err)
+		qsort(s.bounds.at, s.bounds.n, sizeof(*s.bounds.at), compare_bounds);
+	/* The first interval begins with the line whether a set does or not. */
+	for (tw_u128 key = lo; !err; key = s.bounds.at[at].key) {
+		for (; at < s.bounds.n && s.bounds.at[at].key == key && !err; at++)
+			err = toggle(&s, s.bounds.at[at].set);
+		if (!err)
+			err = interval(&s, key);
+		if (at == s.bounds.n)
+			break;
+	}
+	free(s.place);
+	tw_vec_done(&s.bounds);
+	tw_vec_done(&s.active);
+	tw_vec_done(&s.known);
+	tw_index_done(&s.index);
+	return err;
+}
+
+void tw_partition_done(struct tw_partition *partition)
+{
+	tw_vec_done(&partition->keys);
+	tw_vec_done(&partition->classes);
+	tw_vec_done(&partition->sample);
+	tw_vec_done(&partition->first);
+	tw_vec_done(&partition->members);
+}
+
+size_t tw_partition_find(const struct tw_partition *partition, tw_u128 number)
+{
+	size_t low = 0, high = partition->keys.n;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (partition->keys.at[middle] <= number)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
