@@ -225,6 +225,8 @@ int tw_answer_start(struct tw_agent *agent, const Tapwall__V1__Request *request,
 		return tw_answer_log(agent, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return tw_answer_capture(agent, request, out, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_TOP:
+		return tw_answer_top(agent, request, ret_stream);
 	default:
 		tw_err_set(&err, -EOPNOTSUPP, "request", "use a client of this agent's version",
 			"this agent does not know what was asked");

@@ -24,6 +24,9 @@ int tw_answer_log(
 int tw_answer_capture(struct tw_agent *agent, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_stream **ret_stream);
 
+int tw_answer_top(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+
 int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last);
 /* Sends `response` (which may hold diagnostics) as the failure of its request. */
 int tw_answer_error(

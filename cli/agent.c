@@ -42,6 +42,12 @@ static int tell_unreachable(const struct tw_err *err)
 								       : TW_EXIT_NO_AGENT;
 }
 
+static void tell_failed(const struct tw_agent_call *call)
+{
+	if (call->failed)
+		call->failed(call->arg);
+}
+
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
 {
 	const char *file = call->file ? call->file : "policy in force";
@@ -63,9 +69,13 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		Tapwall__V1__Response *response = NULL;
 		bool errors;
 
-		if (tw_link_receive(client, &response, &err) < 0)
+		if (tw_link_receive(client, &response, &err) < 0) {
+			tell_failed(call);
 			return tell_unreachable(&err);
+		}
 		last = response->last;
+		if (response->error)
+			tell_failed(call);
 		errors = tell_diagnostics(file, response);
 		if (response->error)
 			ret = tell_error(response->error, errors);
@@ -73,5 +83,5 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 			ret = call->answer(call->arg, response);
 		tapwall__v1__response__free_unpacked(response, NULL);
 	}
-	return ret;
+	return ret == TW_AGENT_ENOUGH ? TW_EXIT_OK : ret;
 }

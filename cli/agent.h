@@ -7,7 +7,8 @@
 #include "link/link.h"
 
 /* Called for each response, the last one too (which may have no body). Returns 0 to go on, or the
- * exit code to end with. */
+ * exit code to end with; TW_AGENT_ENOUGH ends with 0. */
+#define TW_AGENT_ENOUGH (-1)
 typedef int tw_agent_answer(void *arg, const Tapwall__V1__Response *response);
 
 struct tw_agent_call {
@@ -18,6 +19,8 @@ struct tw_agent_call {
 	tw_agent_answer *answer;
 	/* Called when the request is sent, if set; the client lives until tw_agent_ask() returns. */
 	void (*begun)(void *arg, struct tw_link_client *client);
+	/* Called before a failure is told, if set. */
+	void (*failed)(void *arg);
 	void *arg;
 };
 

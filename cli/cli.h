@@ -100,6 +100,17 @@ struct tw_capture_options {
 	bool json;
 };
 
+struct tw_top_options {
+	const char *socket;
+	bool once;
+	uint32_t interval; /* seconds */
+	uint32_t count;	   /* 0: until the user has enough; elsewhere than on a terminal 1 */
+	unsigned int view; /* 0: all, or the first; else 1 + enum tw_top_view */
+	unsigned int sort; /* enum tw_top_sort */
+	uint32_t limit;
+	bool json;
+};
+
 struct tw_counters_options {
 	const char *socket;
 	bool all;
@@ -121,5 +132,6 @@ int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);
 int tw_capture_run(const void *values);
+int tw_top_run(const void *values);
 int tw_counters_run(const void *values);
 int tw_version_run(const void *values);

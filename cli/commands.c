@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "cli/cli.h"
+#include "cli/top.h"
 #include "fastpath/abi/types.h"
 #include "link/link.h"
 
@@ -210,6 +211,56 @@ static const struct tw_arg log_args[] = {
 	SOCKET(struct tw_log_options),
 };
 
+/* `all` before what top.h calls views. */
+static const char *const top_views[] = {"all", "ports", "connections", "rules", "reasons", NULL};
+
+static const struct tw_arg top_args[] = {
+	{.name = "once",
+		.type = TW_ARG_FLAG,
+		.letter = '1',
+		.offset = offsetof(struct tw_top_options, once),
+		.help = "prints one interval as text and ends, as it does when stdout is no terminal"},
+	{.name = "interval",
+		.type = TW_ARG_U32,
+		.letter = 'i',
+		.value = "S",
+		.fallback = "1",
+		.min = 1,
+		.max = 3600,
+		.offset = offsetof(struct tw_top_options, interval),
+		.help = "seconds between looks"},
+	{.name = "count",
+		.type = TW_ARG_U32,
+		.letter = 'c',
+		.value = "N",
+		.offset = offsetof(struct tw_top_options, count),
+		.help = "prints so many intervals as text"},
+	{.name = "view",
+		.type = TW_ARG_CHOICE,
+		.letter = 'v',
+		.choices = top_views,
+		.fallback = "all",
+		.offset = offsetof(struct tw_top_options, view),
+		.help = "what is shown, on a screen first"},
+	{.name = "sort",
+		.type = TW_ARG_CHOICE,
+		.choices = tw_top_sorts,
+		.fallback = "bytes",
+		.offset = offsetof(struct tw_top_options, sort),
+		.help = "by which rate"},
+	{.name = "limit",
+		.type = TW_ARG_U32,
+		.letter = 'n',
+		.value = "N",
+		.fallback = "20",
+		.min = 1,
+		.max = 1000,
+		.offset = offsetof(struct tw_top_options, limit),
+		.help = "at most so many rows of each as text, and so many connections"},
+	JSON(struct tw_top_options, "one object per interval"),
+	SOCKET(struct tw_top_options),
+};
+
 static const struct tw_arg capture_args[] = {
 	{.name = "WORKLOAD",
 		.type = TW_ARG_TEXT,
@@ -301,6 +352,13 @@ static const struct tw_args_example flows_examples[] = {
 static const struct tw_args_example log_examples[] = {
 	{"tapwall log --follow", "watches what is denied"},
 	{"tapwall log --follow --all --workload web-1", "watches everything web-1 does"},
+};
+
+static const struct tw_args_example top_examples[] = {
+	{"tapwall top", "the busiest ports, and by key the busiest connections and rules"},
+	{"tapwall top --once --view connections --sort packets", "for a report"},
+	{"tapwall top --json --interval 10 --count 6 | jq .opened_s",
+		"new connections per second, for a minute"},
 };
 
 static const struct tw_args_example capture_examples[] = {
@@ -416,6 +474,22 @@ static const struct tw_args_command commands[] = {
 			"_rule_, _workload_, _port_, _direction_, _proto_, _from_, _to_, _src_mac_, "
 			"_dst_mac_, _ethertype_, _vlan_, _len_, _packets_, _bytes_, _age_s_, "
 			"_state_ and _lost_before_."),
+	COMMAND(top, EXAMPLES(top), .summary = "live: ports, connections and rules by rate",
+		.description =
+			"On a terminal a screen is kept up to date: *p* shows ports, *c* connections, "
+			"*r* rules and *d* the reasons of verdicts, *Tab* the next of them; *s* sorts "
+			"by the next rate, the space bar pauses, arrows scroll, *q* ends.\n\n"
+			"All figures are per second, of the last interval. OUT left the workload, IN "
+			"reached it; of a connection they are those of the side that opened it, and "
+			"of the other. Of connections only those that moved the most bytes or "
+			"packets are told, so that a large table costs no more than a small one to "
+			"look at.\n\n"
+			"With *--json*: _time_, _seconds_, _n_connections_, _connections_max_, "
+			"_moved_, how many of them anything went through, _opened_s_, and the lists "
+			"_ports_ with _name_, _workload_, _state_, _packets_s_, _bytes_s_, _denied_s_ "
+			"and _opened_s_ by _out_ and _in_; _connections_ as in *flows*, with "
+			"_packets_s_ and _bytes_s_; _rules_ with _name_, _action_, _line_, _hits_s_, "
+			"_packets_s_ and _bytes_s_; _reasons_ with _reason_ and _packets_s_."),
 	COMMAND(capture, EXAMPLES(capture),
 		.summary = "frames at a workload's ports, with verdict and reason",
 		.description =

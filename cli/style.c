@@ -142,6 +142,22 @@ struct tw_short tw_human_bytes(uint64_t bytes)
 	return ret;
 }
 
+struct tw_short tw_human_rate(double rate)
+{
+	static const char *const units[] = {"", "k", "M", "G", "T"};
+	struct tw_short ret = {"0"};
+	size_t unit = 0;
+
+	if (!(rate > 0))
+		return ret;
+	while (rate >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		rate /= 1000;
+		unit++;
+	}
+	snprintf(ret.text, sizeof(ret.text), "%.*f%s", rate < 9.95 ? 1 : 0, rate, units[unit]);
+	return ret;
+}
+
 struct tw_short tw_human_count(uint64_t count)
 {
 	struct tw_short ret = {{0}};

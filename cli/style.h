@@ -53,6 +53,7 @@ struct tw_short {
 };
 
 struct tw_short tw_human_bytes(uint64_t bytes);	  /* 812 B, 3.1 KiB, 45 MiB */
+struct tw_short tw_human_rate(double rate);	  /* 0, 0.3, 42, 1.2k, 45k, 1.3M */
 struct tw_short tw_human_count(uint64_t count);	  /* 1,234,567 */
 struct tw_short tw_human_span(double seconds);	  /* 0.4s, 12s, 3m05s, 2h14m, 5d03h; < 0: never */
 struct tw_short tw_human_time(double unix_time);  /* local time, to the millisecond */

@@ -2,7 +2,8 @@
 /* fake_agent MANNER COMMAND [ARGUMENT…]: runs the command with an agent at ./agent.sock that always
  * tells the same, so that what the command prints can be compared; exits as the command does.
  *
- * Manners: good; empty (a fresh agent); refuse (every request fails); invalid (a policy with
+ * Manners: good; calm (as good, and stays with a client that has been told everything); empty (a
+ * fresh agent); refuse (every request fails); invalid (a policy with
  * errors); garbage, huge, half, mute (what an agent never does).
  */
 #include <errno.h>
@@ -431,6 +432,110 @@ static void tell_capture(struct teller *teller)
 	tell_capture_state(teller, !teller->empty, teller->empty ? 0 : 3, true);
 }
 
+static void tell_top_row(struct teller *teller, Tapwall__V1__TopRow *row)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_TOP;
+	response.top = row;
+	send_response(teller, &response, false);
+}
+
+static void tell_top_ports(struct teller *teller)
+{
+	Tapwall__V1__Port web = TAPWALL__V1__PORT__INIT, db = web;
+	Tapwall__V1__TopRow row = TAPWALL__V1__TOP_ROW__INIT;
+
+	web.name = "tap-web1";
+	web.workload = "web-1";
+	db.name = "tap-db1";
+	db.workload = "db-1";
+	web.state = db.state = "protected";
+	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_PORT;
+	row.port = &web;
+	row.packets_out = 1250;
+	row.packets_in = 980.4;
+	row.bytes_out = 81250;
+	row.bytes_in = 1400000;
+	row.opened_out = 12.5;
+	row.denied_out = 3;
+	tell_top_row(teller, &row);
+	row.port = &db;
+	row.packets_out = 30000;
+	row.packets_in = 0.5;
+	row.bytes_out = 2000;
+	row.bytes_in = 33;
+	row.opened_out = row.denied_out = 0;
+	row.opened_in = 0.5;
+	tell_top_row(teller, &row);
+}
+
+static void tell_top_rest(struct teller *teller)
+{
+	Tapwall__V1__Gate to_db = TAPWALL__V1__GATE__INIT;
+	Tapwall__V1__Flow flow = TAPWALL__V1__FLOW__INIT;
+	Tapwall__V1__Rule rule = TAPWALL__V1__RULE__INIT;
+	Tapwall__V1__Counter reason = TAPWALL__V1__COUNTER__INIT;
+	Tapwall__V1__TopRow row = TAPWALL__V1__TOP_ROW__INIT;
+
+	to_db.verdict = "allow";
+	to_db.rule = "web-to-db";
+	rule.name = "no-telnet";
+	rule.action = "reject";
+	rule.hits = 12345;
+	rule.line = 21;
+	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_RULE;
+	row.rule = &rule;
+	row.packets_out = row.opened_out = row.denied_out = 3;
+	row.bytes_out = 222;
+	tell_top_row(teller, &row);
+	reason.reason = "policy";
+	reason.text = "a rule, or the default, decided the connection";
+	row = (Tapwall__V1__TopRow)TAPWALL__V1__TOP_ROW__INIT;
+	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_REASON;
+	row.reason = &reason;
+	row.packets_out = 15.5;
+	tell_top_row(teller, &row);
+	flow.proto = "tcp";
+	flow.network = "br0";
+	flow.from = &web_1;
+	flow.to = &db_1;
+	flow.state = "established";
+	flow.age_s = 2 * HOUR;
+	flow.out = flow.in = &to_db;
+	row = (Tapwall__V1__TopRow)TAPWALL__V1__TOP_ROW__INIT;
+	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_FLOW;
+	row.flow = &flow;
+	row.packets_out = 1000;
+	row.packets_in = 950;
+	row.bytes_out = 66000;
+	row.bytes_in = 1380000;
+	tell_top_row(teller, &row);
+}
+
+/* Two intervals, and then this agent goes. */
+static void tell_top(struct teller *teller)
+{
+	Tapwall__V1__TopSample sample = TAPWALL__V1__TOP_SAMPLE__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	sample.connections_max = 262144;
+	for (int i = 0; i < 2; i++) {
+		sample.time = 1700000000 + i;
+		sample.seconds = 1.004;
+		if (!teller->empty) {
+			tell_top_ports(teller);
+			tell_top_rest(teller);
+			sample.connections = 1234;
+			sample.moved = 56;
+			sample.opened = 12.5;
+		}
+		response.body_case = TAPWALL__V1__RESPONSE__BODY_SAMPLE;
+		response.sample = &sample;
+		send_response(teller, &response, false);
+	}
+}
+
 static void tell_refusal(struct teller *teller)
 {
 	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
@@ -482,6 +587,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_COUNTERS] = tell_counters,
 		[TAPWALL__V1__REQUEST__BODY_LOG] = tell_log,
 		[TAPWALL__V1__REQUEST__BODY_CAPTURE] = tell_capture,
+		[TAPWALL__V1__REQUEST__BODY_TOP] = tell_top,
 	};
 
 	teller->id = request->id;
@@ -528,6 +634,9 @@ static void serve(int fd, const char *manner)
 		tell_invalid(&teller);
 	else if (strcmp(manner, "mute"))
 		answer(&teller, request);
+	if (!strcmp(manner, "calm"))
+		while (recv(fd, request, sizeof(*request), 0) > 0)
+			continue;
 	tapwall__v1__request__free_unpacked(request, NULL);
 }
 

@@ -9,6 +9,7 @@ ports
 flows
 rules
 log
+top
 capture
 counters
 version

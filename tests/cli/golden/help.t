@@ -13,6 +13,7 @@ commands:
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass
+  top                       live: ports, connections and rules by rate
   capture                   frames at a workload's ports, with verdict and
                             reason
   counters                  frames by the reason of their verdict
@@ -209,6 +210,7 @@ commands:
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass
+  top                       live: ports, connections and rules by rate
   capture                   frames at a workload's ports, with verdict and
                             reason
   counters                  frames by the reason of their verdict

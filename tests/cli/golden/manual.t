@@ -11,6 +11,7 @@ ports 1
 flows 1
 rules 1
 log 1
+top 1
 capture 1
 counters 1
 version 1

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* on_screen ROWSxCOLUMNS KEYS COMMAND [ARGUMENT…]: runs the command on a terminal of that size, gives
+ * it the keys one after another, each when the screen stands still after the one before, and prints
+ * what then stands there. Exits as the command does after a last `q`.
+ *
+ * Among the keys, @ROWSxCOLUMNS; changes the size of the window, and v is the arrow down. The
+ * terminal is a VT52: no attributes, few sequences, and in every terminfo.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROWS_MAX    100
+#define COLUMNS_MAX 300
+#define FIRST_MS    20000 /* something has to come by then */
+#define KEY_MS	    3000  /* a key may change nothing */
+#define QUIET_MS    150
+
+struct cell {
+	char bytes[5]; /* one character */
+};
+
+static struct cell grid[ROWS_MAX][COLUMNS_MAX];
+static struct winsize size;
+static int row, column;
+static char pending[4]; /* of a sequence, or of a character */
+static size_t n_pending;
+
+/* ---- the terminal ---- */
+
+static void blank(int y, int x)
+{
+	strcpy(grid[y][x].bytes, " ");
+}
+
+static void erase_line(int y, int from)
+{
+	for (int x = from; x < COLUMNS_MAX; x++)
+		blank(y, x);
+}
+
+static void erase_below(void)
+{
+	erase_line(row, column);
+	for (int y = row + 1; y < ROWS_MAX; y++)
+		erase_line(y, 0);
+}
+
+static void clamp(void)
+{
+	row = row < 0 ? 0 : row >= size.ws_row ? size.ws_row - 1 : row;
+	column = column < 0 ? 0 : column >= size.ws_col ? size.ws_col - 1 : column;
+}
+
+/* A whole sequence, without its escape. */
+static void obey(const char *sequence)
+{
+	switch (sequence[0]) {
+	case 'A':
+		row--;
+		break;
+	case 'B':
+		row++;
+		break;
+	case 'C':
+		column++;
+		break;
+	case 'D':
+		column--;
+		break;
+	case 'H':
+		row = column = 0;
+		break;
+	case 'J':
+		erase_below();
+		break;
+	case 'K':
+		erase_line(row, column);
+		break;
+	case 'Y':
+		row = (unsigned char)sequence[1] - ' ';
+		column = (unsigned char)sequence[2] - ' ';
+		break;
+	default: /* keypad and graphics modes */
+		break;
+	}
+	clamp();
+}
+
+static void put_character(void)
+{
+	memcpy(grid[row][column].bytes, pending, n_pending);
+	grid[row][column].bytes[n_pending] = '\0';
+	n_pending = 0;
+	if (column + 1 < size.ws_col)
+		column++;
+}
+
+/* Bytes that the character takes which begins so. */
+static size_t character_len(unsigned char first)
+{
+	return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+static void take_byte(char byte)
+{
+	bool escape = n_pending && pending[0] == '\033';
+
+	if (!n_pending && byte == '\r') {
+		column = 0;
+	} else if (!n_pending && byte == '\n') {
+		row++;
+		clamp();
+	} else if (!n_pending && byte == '\b') {
+		column--;
+		clamp();
+	} else if (!n_pending && byte == '\t') {
+		column = (column / 8 + 1) * 8;
+		clamp();
+	} else if (!n_pending && byte == '\a') {
+		return;
+	} else {
+		pending[n_pending++] = byte;
+		if (escape && (n_pending == 4 || (n_pending == 2 && byte != 'Y'))) {
+			obey(pending + 1);
+			n_pending = 0;
+		} else if (!escape && byte != '\033' &&
+			   n_pending == character_len((unsigned char)pending[0])) {
+			put_character();
+		}
+	}
+}
+
+static void print_screen(void)
+{
+	for (int y = 0; y < size.ws_row; y++) {
+		int end = size.ws_col;
+
+		while (end && !strcmp(grid[y][end - 1].bytes, " "))
+			end--;
+		putchar('|');
+		for (int x = 0; x < end; x++)
+			fputs(grid[y][x].bytes, stdout);
+		putchar('\n');
+	}
+}
+
+/* ---- the one who sits there ---- */
+
+/* Reads until nothing comes any more, and waits so long for the first; false when the program is
+ * gone. */
+static bool watch(int fd, int timeout)
+{
+	struct pollfd wait = {fd, POLLIN, 0};
+
+	while (poll(&wait, 1, timeout) > 0) {
+		char bytes[4096];
+		ssize_t n = read(fd, bytes, sizeof(bytes));
+
+		if (n <= 0)
+			return false;
+		for (ssize_t i = 0; i < n; i++)
+			take_byte(bytes[i]);
+		timeout = QUIET_MS;
+	}
+	return true;
+}
+
+static bool read_size(const char *text)
+{
+	return sscanf(text, "%hux%hu", &size.ws_row, &size.ws_col) == 2 && size.ws_row &&
+	       size.ws_row <= ROWS_MAX && size.ws_col && size.ws_col <= COLUMNS_MAX;
+}
+
+/* Presses one key and returns where the next one is; NULL: there is no such key. */
+static const char *press(int fd, const char *key)
+{
+	if (*key == '@') {
+		const char *end = strchr(key, ';');
+
+		if (!end || !read_size(key + 1) || ioctl(fd, TIOCSWINSZ, &size) < 0)
+			return NULL;
+		return end + 1;
+	}
+	if (*key == 'v')
+		return write(fd, "\033B", 2) == 2 ? key + 1 : NULL;
+	return write(fd, key, 1) == 1 ? key + 1 : NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *key;
+	bool alive;
+	int fd, status;
+	pid_t child;
+
+	if (argc < 4 || !read_size(argv[1])) {
+		fprintf(stderr, "usage: on_screen ROWSxCOLUMNS KEYS COMMAND…\n");
+		return 2;
+	}
+	for (int y = 0; y < ROWS_MAX; y++)
+		erase_line(y, 0);
+	child = forkpty(&fd, NULL, NULL, &size);
+	if (child < 0)
+		return 2;
+	if (!child) {
+		setenv("TERM", "vt52", 1);
+		execvp(argv[3], argv + 3);
+		_exit(127);
+	}
+	alive = watch(fd, FIRST_MS);
+	for (key = argv[2]; key && *key && alive; alive = watch(fd, KEY_MS))
+		key = press(fd, key);
+	print_screen();
+	if (alive && write(fd, "q", 1) == 1)
+		while (watch(fd, FIRST_MS))
+			continue;
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
