@@ -31,13 +31,14 @@ struct options {
 
 static const char usage[] =
 	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --flows FILE --output FILE\n"
-	"                     [--vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg]\n"
+	"                     [--vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg | --vm-why TEXT] [--vm-rules N]\n"
 	"                     [--systems NAME,…] [--rules N,…] [--seed N] [--open N] [--rounds N] [--slice MS]\n"
 	"       tapwall-bench --print policy|nft|flows --rules N [--seed N]\n"
 	"Writes what frames and connections cost on their way between two guests, for each system and\n"
 	"scenario: N rounds (at most 200) of figures that take MS milliseconds each. With --rules, new\n"
 	"connections are measured with lists of N rules, too. --open: among how many open connections a\n"
-	"random one is hit, in the programs alone. --print writes a list of rules.\n";
+	"random one is hit, in the programs alone. --vm-rules: the longest list that the virtual machine\n"
+	"is given. --print writes a list of rules.\n";
 
 /* 100, 10k, 1M: as the scenarios are called. */
 static void name_count(char *ret, size_t max, size_t n)
@@ -90,6 +91,7 @@ static int run_list(const struct options *options, const struct tw_bench_rules *
 	files.policy = policy;
 	files.ruleset = ruleset;
 	files.flows = flows;
+	files.n_rules = rules->list.n;
 	name_count(count, sizeof(count), rules->list.n);
 	snprintf(suffix, sizeof(suffix), "-%s-rules", count);
 	e = write_list(rules, policy, tw_bench_rules_policy, err);
@@ -231,17 +233,19 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"vm-kernel", &files->vm_kernel},
 		{"vm-image", &files->vm_image},
 		{"vm-accel", &files->vm_accel},
+		{"vm-why", &files->vm_why},
 		{"output", &options.output},
 		{"systems", &options.systems},
 		{"rules", &options.rules},
 		{"print", &options.print},
 	};
-	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, OPEN };
-	struct option longs[N_TEXTS + 5] = {
+	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, OPEN, VM_RULES };
+	struct option longs[N_TEXTS + 6] = {
 		[N_TEXTS] = {"rounds", required_argument, NULL, ROUNDS},
 		{"slice", required_argument, NULL, SLICE},
 		{"seed", required_argument, NULL, SEED},
 		{"open", required_argument, NULL, OPEN},
+		{"vm-rules", required_argument, NULL, VM_RULES},
 	};
 	int c;
 
@@ -258,6 +262,8 @@ static int parse(int argc, char **argv, struct options *ret)
 			options.seed = strtoull(optarg, NULL, 0);
 		else if (c == OPEN)
 			options.n_open = strtoul(optarg, NULL, 10);
+		else if (c == VM_RULES)
+			files->vm_rules_max = strtoul(optarg, NULL, 10);
 		else
 			return -EINVAL;
 	}

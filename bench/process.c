@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "bench/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -18,6 +19,9 @@
 
 /* Hidden below a tmpfs of our own mount namespace, so that nothing is left behind. */
 #define SCRATCH "/mnt"
+
+/* How often to look whether a process has come to rest, before its time is taken anyway. */
+#define SLEEP_TRIES 100
 
 void tw_bench_scratch(char ret[static TW_BENCH_PATH_MAX], const char *stem, const char *suffix)
 {
@@ -112,11 +116,45 @@ void tw_bench_stop(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* Whether a thread, by its number in /proc/PID/task, sleeps. */
+static bool sleeps(pid_t pid, const char *thread)
+{
+	char path[64], line[256] = "", *state;
+	tw_autofile FILE *file = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", (int)pid, thread);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		return true;
+	state = strrchr(line, ')');
+	return !state || state[1] != ' ' || state[2] != 'R';
+}
+
+static bool all_sleep(pid_t pid)
+{
+	char path[64];
+	struct dirent *entry;
+	bool result = true;
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	threads = opendir(path);
+	if (!threads)
+		return true;
+	while (result && (entry = readdir(threads)))
+		result = entry->d_name[0] == '.' || sleeps(pid, entry->d_name);
+	closedir(threads);
+	return result;
+}
+
 uint64_t tw_bench_cpu_ns(pid_t pid)
 {
+	const struct timespec wait = {.tv_nsec = 200000};
 	struct timespec t;
 	clockid_t clock;
 
+	for (int i = 0; i < SLEEP_TRIES && !all_sleep(pid); i++)
+		nanosleep(&wait, NULL);
 	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t) < 0)
 		return 0;
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;

@@ -31,7 +31,9 @@ pid_t tw_bench_start(const char *const *argv, const char *log, struct tw_err *er
 bool tw_bench_runs(pid_t pid);
 /* Ends a started process and waits until it is gone; nothing for pid 0. */
 void tw_bench_stop(pid_t pid);
-/* CPU time that all threads of a process have used so far, in user and kernel; 0 when it is gone. */
+/* CPU time that all threads of a process have used so far, in user and kernel; 0 when it is gone.
+ * Waits a moment until they sleep: of a thread that runs, the kernel tells only what it had used by
+ * the last tick, and what is still to be done belongs to what was asked before. */
 uint64_t tw_bench_cpu_ns(pid_t pid);
 /* The first line of `log` that contains `what`, or else its last line, without the newline; empty
  * when there is none. Returns whether `what` was found. */

@@ -106,6 +106,7 @@ struct tw_bench_system tw_bench_systems[] = {
 	{.name = "nft-fwbr", .start = start_nft_fwbr, .filters = true},
 	{.name = "ovs", .start = tw_bench_start_ovs, .filters = true, .in_flight = 32},
 	{.name = "vm-bridge-netns", .start = start_vm_bridge_netns, .filters = true},
+	{.name = "vm-bridge", .start = tw_bench_start_vm, .filters = true, .in_flight = 32},
 };
 const size_t tw_bench_n_systems = sizeof(tw_bench_systems) / sizeof(tw_bench_systems[0]);
 

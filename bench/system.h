@@ -26,6 +26,9 @@ struct tw_bench_files {
 	const char *vm_kernel; /* what the virtual machine boots */
 	const char *vm_image;
 	const char *vm_accel; /* kvm or tcg */
+	const char *vm_why;   /* why there is none */
+	size_t vm_rules_max;  /* it is given no longer lists; 0: any */
+	size_t n_rules;	      /* of the list; 0: it is bench/policy.yaml */
 };
 
 #define TW_BENCH_WORKERS 2

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=sh
+# vm.sh: makes the machine of the system `vm-bridge`. Sourced, with $TW_BUILD set and in the checkout.
+#
+# Out: vm_options, words for tapwall-bench: the machine's parts, or why there is none.
+LAB_SRC=$PWD/demo
+. demo/lab.sh
+
+# What bridges, tracks connections and filters, and a disk for the rules.
+vm_modules='virtio_blk bridge br_netfilter nf_conntrack nf_tables nft_ct'
+
+vm_image() {
+	lab_ready || return
+	image=$LAB_CACHE/vm-bridge.img
+	if [ -e "$image" ] && [ -z "$(find bench/vm-bridge.init bench/vm.sh demo/lab.sh /usr/sbin/nft \
+		-newer "$image")" ]; then
+		return
+	fi
+	(flock 9 && lab_image "$image" "$LAB_MODULES_BASE $vm_modules" /usr/sbin/nft \
+		"$PWD/bench/vm-bridge.init:/init" /etc/protocols:/etc/protocols) 9>"$LAB_CACHE/lock" ||
+		lab_fail "the machine's initramfs could not be made in $LAB_CACHE"
+}
+
+# Prints the options, one a line.
+vm_options() {
+	if vm_image; then
+		printf '%s\n' --vm-kernel "$LAB_CACHE/kernel/vmlinuz" --vm-image "$image" \
+			--vm-accel "$LAB_ACCEL"
+	else
+		printf '%s\n' --vm-why "$LAB_WHY"
+	fi
+}
