@@ -34,11 +34,13 @@ static void put_time(uint64_t time_ns)
 /* Protocol, ends and TCP flags. */
 static void put_what(const Tapwall__V1__CapturedFrame *frame)
 {
-	char text[TW_GLANCE_TEXT_MAX], line[TW_GLANCE_TEXT_MAX + 16];
+	char text[TW_GLANCE_TEXT_MAX], line[TW_GLANCE_TEXT_MAX + 32], vlan[16] = "";
 	struct tw_glance glance;
 
 	tw_glance_read(frame->data.data, frame->data.len, &glance);
-	snprintf(line, sizeof(line), "%s%s%s", tw_glance_text(&glance, text),
+	if (glance.vlan)
+		snprintf(vlan, sizeof(vlan), "vlan %u ", glance.vlan);
+	snprintf(line, sizeof(line), "%s%s%s%s", vlan, tw_glance_text(&glance, text),
 		glance.tcp_flags ? " " : "", tw_glance_tcp_flags(&glance).text);
 	tw_style_put(TW_STYLE_STRONG, line, WHAT_WIDTH);
 }
@@ -109,7 +111,8 @@ int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
 		"verdict", tw_json_text(frame->verdict), "reason", tw_json_text(frame->reason),
 		"rule", tw_json_text(frame->rule), "stage", tw_json_text(frame->stage), "len",
 		tw_json_u64(frame->len));
-	what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "proto",
+	what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "vlan",
+		tw_json_u64(glance.vlan), "proto",
 		glance.has_proto ? tw_json_text(tw_proto_name(glance.proto, number)) : json_null(),
 		"from", json_end(&glance, TW_DIR_OUT), "to", json_end(&glance, TW_DIR_IN),
 		"tcp_flags", tw_json_text(tw_glance_tcp_flags(&glance).text), "src_mac",

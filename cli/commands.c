@@ -505,7 +505,7 @@ static const struct tw_args_command commands[] = {
 			"are called after the ports, and packets are inbound or outbound as the "
 			"workload sees them. The file is whole at every moment.\n\n"
 			"With *--json*: _time_, _port_, _workload_, _direction_, _verdict_, _reason_, "
-			"_rule_, _stage_, _len_, _proto_, _from_, _to_, _tcp_flags_, _src_mac_, "
+			"_rule_, _stage_, _len_, _vlan_, _proto_, _from_, _to_, _tcp_flags_, _src_mac_, "
 			"_dst_mac_, _ethertype_ and _lost_before_; of ICMP also _type_ and _code_."),
 	COMMAND(counters, .summary = "frames by the reason of their verdict",
 		.description =

@@ -13,6 +13,7 @@
 
 #define TAGS_MAX     2
 #define TYPE_QINQ    0x88a8
+#define VLAN_ID	     0xfff
 #define LLC_SNAP_LEN 8
 #define ARP_LEN	     28
 #define IP4_LEN	     20
@@ -48,6 +49,8 @@ static size_t read_ether(const uint8_t *data, size_t len, struct tw_glance *glan
 	for (int i = 0; i < TAGS_MAX && len - at >= 4; i++) {
 		if (glance->type != ETHERTYPE_VLAN && glance->type != TYPE_QINQ)
 			break;
+		if (!glance->vlan)
+			glance->vlan = read_be16(data + at) & VLAN_ID;
 		glance->type = read_be16(data + at + 2);
 		at += 4;
 	}

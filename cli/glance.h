@@ -19,6 +19,7 @@
 struct tw_glance {
 	uint8_t mac[TW_DIR__MAX][6];
 	uint16_t type;	/* behind VLAN tags and SNAP; 0 when the frame ends before */
+	uint16_t vlan;	/* id of the outermost tag; 0: none, or a priority tag */
 	bool has_addrs; /* of IP, or of ARP's sender and target */
 	struct tw_addr addr[TW_DIR__MAX];
 	bool has_proto;

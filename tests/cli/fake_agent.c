@@ -402,8 +402,12 @@ static void tell_capture(struct teller *teller)
 	static uint8_t arp[] = "\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\x02\x08\x06"
 			       "\0\x01\x08\0\x06\x04\0\x01\x52\x54\0\0\0\x02\x0a\0\0\x15"
 			       "\0\0\0\0\0\0\x0a\0\0\x0b";
+	uint8_t tagged[sizeof(syn) + 4];
 	Tapwall__V1__CapturedFrame refused = TAPWALL__V1__CAPTURED_FRAME__INIT, query = refused;
 
+	memcpy(tagged, syn, 12);
+	memcpy(tagged + 12, "\x81\0\x60\x14", 4);
+	memcpy(tagged + 16, syn + 12, sizeof(syn) - 12);
 	refused.time_ns = 1700000000250001000;
 	refused.port = query.port = "tap-web1";
 	refused.workload = query.workload = "web-1";
@@ -428,6 +432,10 @@ static void tell_capture(struct teller *teller)
 	if (!teller->empty) {
 		tell_frame(teller, &refused);
 		tell_frame(teller, &query);
+		refused.data.data = tagged;
+		refused.data.len = sizeof(tagged);
+		refused.len = 58;
+		tell_frame(teller, &refused);
 	}
 	tell_capture_state(teller, !teller->empty, teller->empty ? 0 : 3, true);
 }
