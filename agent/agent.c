@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#define NO_UPLINKS     "none"
 #define TICK_NS	       250000000
 #define POLICY_MAX     (16u << 20)
 #define EXIT_NO	       1
@@ -336,6 +337,7 @@ static void done(struct tw_agent *agent)
 	tw_vec_done(&agent->adopted);
 	tw_vec_done(&agent->watched);
 	tw_vec_done(&agent->forgotten);
+	tw_uplinks_done(&agent->uplinks);
 	tw_locals_done(&agent->locals);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);
@@ -363,7 +365,10 @@ int tw_agent_run(const struct tw_agent_options *options)
 
 	setrlimit(RLIMIT_NOFILE, &files);
 	agent.started_ns = tw_clock_ns();
-	if (tw_patterns_parse(options->ports, &agent.patterns, &err) < 0)
+	if (tw_patterns_parse("--ports", options->ports, &agent.patterns, &err) < 0 ||
+		(strcmp(options->uplinks, NO_UPLINKS) != 0 &&
+			tw_patterns_parse(
+				"--uplinks", options->uplinks, &agent.uplink_patterns, &err) < 0))
 		return fail(&err, EXIT_USAGE);
 	ret = init(&agent, &err);
 	if (ret < 0) {

@@ -28,6 +28,7 @@
 #include "agent/slots.h"
 #include "agent/store.h"
 #include "agent/sweep.h"
+#include "agent/uplinks.h"
 #include "agent/watch.h"
 #include "fastpath/kernel/load.h"
 
@@ -39,6 +40,7 @@ struct tw_agent_options {
 	const char *policy; /* NULL: the one saved */
 	uint32_t max_conns;
 	unsigned int forwarding; /* enum tw_forwarding */
+	const char *uplinks;	 /* patterns */
 	const char *socket;
 	const char *bpffs;
 	const char *state_dir;
@@ -50,6 +52,7 @@ struct tw_agent_options {
 struct tw_agent {
 	const struct tw_agent_options *options;
 	struct tw_patterns patterns;
+	struct tw_patterns uplink_patterns; /* none: no uplinks */
 	uint64_t started_ns;
 	struct tw_store *store;
 	struct tw_kernel *kernel;
@@ -67,6 +70,7 @@ struct tw_agent {
 	struct tw_server *server;
 
 	struct tw_locals locals;
+	struct tw_uplinks uplinks;
 
 	/* publish.c */
 	struct tw_inforce *inforce;	   /* NULL: nothing is in force, all ports are shut */

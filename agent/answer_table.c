@@ -161,6 +161,22 @@ static void fill_images(const struct tw_agent *agent, Tapwall__V1__Status *statu
 		status->image_bytes_per_rule = (double)status->image_bytes / (double)n_entries;
 }
 
+/* Names of the uplinks in use; lives as long as the rows do. */
+static int fill_uplinks(
+	const struct tw_agent *agent, Tapwall__V1__Status *status, char ***ret_names)
+{
+	char **names = tw_alloc_array(agent->uplinks.rows.n, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (row->network)
+			names[status->n_uplinks++] = row->name;
+	status->uplinks = names;
+	*ret_names = names;
+	return 0;
+}
+
 static int send_status(
 	const struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out)
 {
@@ -168,6 +184,7 @@ static int send_status(
 	const struct tw_inforce *inforce = agent->inforce;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	tw_autofree char **uplinks = NULL;
 	uint64_t now = tw_clock_ns();
 
 	status.version = TEXT(TW_VERSION);
@@ -195,6 +212,8 @@ static int send_status(
 					 ? "cut-through"
 					 : "vswitch");
 	status.asks_bridges = facts->asks_bridges;
+	if (fill_uplinks(agent, &status, &uplinks) < 0)
+		return -ENOMEM;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
 	return tw_answer_send(out, stream->base.id, &response, true);

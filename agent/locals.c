@@ -46,7 +46,7 @@ bool tw_locals_fit(
 {
 	return agent->options->forwarding == TW_FORWARDING_CUT_THROUGH && port->bridge &&
 	       port->bridge_state == BR_STATE_FORWARDING && !port->isolated && !port->moved &&
-	       (!port->vlan || port->pvid_untagged) && has_mac(entry) &&
+	       (!port->filtering || (port->vlan && port->pvid_untagged)) && has_mac(entry) &&
 	       !(entry->flags & (TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT));
 }
 

@@ -13,7 +13,8 @@ static bool is_name(const char *text, size_t len)
 	return true;
 }
 
-int tw_patterns_parse(const char *text, struct tw_patterns *ret, struct tw_err *err)
+int tw_patterns_parse(
+	const char *option, const char *text, struct tw_patterns *ret, struct tw_err *err)
 {
 	struct tw_patterns patterns = {0};
 
@@ -24,11 +25,11 @@ int tw_patterns_parse(const char *text, struct tw_patterns *ret, struct tw_err *
 		size_t name_len = len - prefix;
 
 		if (!len || name_len >= IFNAMSIZ || !is_name(word, name_len))
-			return tw_err_set(err, -EINVAL, "--ports",
+			return tw_err_set(err, -EINVAL, option,
 				"give interface names, or beginnings of names followed by one *",
 				"'%.*s' is no pattern", (int)len, word);
 		if (patterns.n == TW_PATTERNS_MAX)
-			return tw_err_set(err, -EINVAL, "--ports", "use beginnings of names",
+			return tw_err_set(err, -EINVAL, option, "use beginnings of names",
 				"more than %d patterns", TW_PATTERNS_MAX);
 		memcpy(pattern->text, word, name_len);
 		pattern->prefix = prefix;

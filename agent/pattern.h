@@ -23,6 +23,7 @@ struct tw_patterns {
 	size_t n;
 };
 
-/* Reads a comma-separated list; 0 or -EINVAL with `ret` untouched. */
-int tw_patterns_parse(const char *text, struct tw_patterns *ret, struct tw_err *err);
+/* Reads a comma-separated list; 0 or -EINVAL with `ret` untouched. `option` is where it stood. */
+int tw_patterns_parse(
+	const char *option, const char *text, struct tw_patterns *ret, struct tw_err *err);
 bool tw_patterns_match(const struct tw_patterns *patterns, const char *name);

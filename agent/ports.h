@@ -33,6 +33,7 @@ struct tw_agent_port {
 	uint16_t id;
 	uint16_t network;
 	uint16_t pvid;	      /* the VLAN that its bridge has for untagged frames */
+	bool filtering;	      /* its bridge tells VLANs apart */
 	bool pvid_untagged;   /* and that leaves by this port without a tag */
 	uint8_t bridge_state; /* BR_STATE_…; 0 also while no bridge has said */
 	bool isolated;	      /* its bridge keeps it apart from other such ports */

@@ -225,6 +225,7 @@ static void settle(struct tw_agent *agent, const struct tw_plan *plan)
 	tw_vec_foreach (&plan->rows, row)
 		settle_row(agent, row);
 	tw_locals_sync(agent);
+	tw_uplinks_sync(agent);
 	tw_captures_sync(agent->captures);
 	watch_macs(agent, plan->taken);
 }

@@ -183,14 +183,17 @@ static void place(struct tw_agent *agent, struct tw_agent_port *port)
 	uint32_t ifindex = port->bridge ? port->bridge : port->ifindex;
 	char name[IFNAMSIZ] = "";
 	uint16_t network, vlan;
+	bool filtering;
 
 	if (!port->bridge || !if_indextoname(port->bridge, name))
 		snprintf(name, sizeof(name), "%s", port->name);
 	network = tw_ports_network(&agent->ports, ifindex, name);
 	row = port->bridge ? tw_ports_network_row(&agent->ports, port->bridge) : NULL;
-	vlan = row && row->filtering ? port->pvid : 0;
-	if (network == port->network && vlan == port->vlan)
+	filtering = row && row->filtering;
+	vlan = filtering ? port->pvid : 0;
+	if (network == port->network && vlan == port->vlan && filtering == port->filtering)
 		return;
+	port->filtering = filtering;
 	port->network = network;
 	port->vlan = vlan;
 	doubt(agent, port);
@@ -278,8 +281,12 @@ static void on_changed(void *arg, const struct tw_link *link)
 	on_bridge(agent, link);
 	if (port && !match) {
 		forget(agent, port, "has a new name that is no port's");
-		return;
+		port = NULL;
 	}
+	if (match)
+		tw_uplinks_gone(agent, link->ifindex);
+	else
+		tw_uplinks_changed(agent, link);
 	if (!port && match)
 		port = meet(agent, link);
 	if (!port)
@@ -344,6 +351,7 @@ static void on_gone(void *arg, uint32_t ifindex)
 	struct tw_agent *agent = arg;
 	struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
 
+	tw_uplinks_gone(agent, ifindex);
 	if (port)
 		forget(agent, port, "is gone");
 	else
@@ -434,7 +442,9 @@ int tw_watch_begin(struct tw_agent *agent)
 	char name[IFNAMSIZ];
 	int ret;
 
+	tw_uplinks_adopt(agent);
 	tw_agent_ports_changed(agent);
+	tw_uplinks_sync(agent);
 	tw_locals_renew(agent);
 	tw_publish_forget_adopted(agent);
 	tw_vec_foreach (&agent->ports.networks, row)

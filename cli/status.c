@@ -65,9 +65,22 @@ static void print_text(const Tapwall__V1__Status *s)
 		: s->asks_bridges
 			? ", where the bridge itself would send the frame"
 			: ", where the bridge would send the frame as far as netlink told");
+	for (size_t i = 0; i < s->n_uplinks; i++) {
+		tw_style_clean(s->uplinks[i], strlen(s->uplinks[i]));
+		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);
+	}
 	print_line("latch", "%s",
 		s->latch ? "on: new ports are shut before anybody knows of them"
 			 : "off: a new port is open until the agent has seen it");
+}
+
+static json_t *json_uplinks(const Tapwall__V1__Status *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->n_uplinks; i++)
+		json_array_append_new(array, tw_json_text(s->uplinks[i]));
+	return array;
 }
 
 static int print_json(const Tapwall__V1__Status *s)
@@ -86,10 +99,11 @@ static int print_json(const Tapwall__V1__Status *s)
 		tw_json_u64(s->connection_records), "connection_bytes",
 		tw_json_u64(s->connection_bytes), "image_bytes", tw_json_u64(s->image_bytes),
 		"image_bytes_per_rule", s->image_bytes_per_rule, "images", tw_json_u64(s->images));
-	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "events_lost",
+	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}", "events_lost",
 		tw_json_u64(s->events_lost), "events_limited", tw_json_u64(s->events_limited),
 		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "forwarding",
-		tw_json_text(s->forwarding), "asks_bridges", s->asks_bridges, "latch", s->latch);
+		tw_json_text(s->forwarding), "asks_bridges", s->asks_bridges, "uplinks",
+		json_uplinks(s), "latch", s->latch);
 
 	return tw_json_print(tw_json_merge(tw_json_merge(object, tables), rest));
 }

@@ -316,6 +316,8 @@ struct tw_local {
 #define TW_MARK_EPOCH 0x1u /* parity of the epoch it was judged in */
 #define TW_MARK_REPLY 0x2u /* a refusal the firewall wrote itself: passes everywhere */
 #define TW_MARK_CUT   0x4u /* every gate was asked at the near end; carries no network, no epoch */
+/* With TW_MARK_CUT: straight from an uplink, and nobody has judged it yet. */
+#define TW_MARK_INBOUND (TW_MARK_CUT | TW_MARK_EPOCH)
 #define TW_MARK_LOOSE 0x8u /* it passed without a record: its port is over its quota */
 #define TW_MARK_BITS  0xfu
 

@@ -147,6 +147,8 @@ static void detach_clsact(uint32_t ifindex, enum tw_dir dir)
 	bpf_tc_detach(&hook, &opts);
 }
 
+/* ---- uplinks ---- */
+
 /* Unlinking a pin is not enough at once: another holder of the link would keep it. */
 static void detach_link(const char *path)
 {
@@ -155,6 +157,64 @@ static void detach_link(const char *path)
 	if (link >= 0)
 		bpf_link_detach(link);
 	unlink(path);
+}
+
+static void uplink_path(const char *bpffs, uint32_t ifindex, char *path, size_t max)
+{
+	snprintf(path, max, "%s/links/%u-uplink", bpffs, ifindex);
+}
+
+/* Behind the programs that are there. Only with pins, as an agent has them. */
+static int attach_from_uplink(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	tw_autofd int link = -1;
+	char path[PATH_MAX];
+
+	if (!kernel->facts.tcx || !kernel->bpffs)
+		return 0;
+	uplink_path(kernel->bpffs, ifindex, path, sizeof(path));
+	link = bpf_obj_get(path);
+	if (link >= 0 && !bpf_link_update(link, kernel->uplink_fd, NULL))
+		return 0;
+	if (link >= 0) {
+		close(TW_TAKE_FD(link));
+		unlink(path);
+	}
+	link = link_create(kernel->uplink_fd, ifindex, ATTACH_TCX_INGRESS);
+	if (link < 0)
+		return link;
+	return bpf_obj_pin(link, path) ? -errno : 0;
+}
+
+int tw_kernel_attach_uplink(
+	struct tw_kernel *kernel, uint32_t ifindex, uint16_t network, struct tw_err *err)
+{
+	const __u32 value = network;
+	char place[IF_NAMESIZE + 16];
+	int code = 0;
+
+	if (kernel->uplink_fd < 0)
+		return tw_err_set(err, -EOPNOTSUPP, "uplink", NULL, "this kernel cannot be asked");
+	if (bpf_map_update_elem(kernel->map_fd[TW_MAP_uplinks], &ifindex, &value, BPF_ANY))
+		code = -errno;
+	if (!code)
+		code = attach_from_uplink(kernel, ifindex);
+	if (!code)
+		return 0;
+	tw_kernel_detach_uplink(kernel, ifindex);
+	snprintf(place, sizeof(place), "interface %u", ifindex);
+	return tw_err_set(err, code, place, NULL, "cannot attach: %s", strerror(-code));
+}
+
+void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	char path[PATH_MAX];
+
+	bpf_map_delete_elem(kernel->map_fd[TW_MAP_uplinks], &ifindex);
+	if (!kernel->facts.tcx || !kernel->bpffs)
+		return;
+	uplink_path(kernel->bpffs, ifindex, path, sizeof(path));
+	detach_link(path);
 }
 
 int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err)

@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define BRIDGE_BTF "/sys/kernel/btf/bridge" /* where the bridge is a module */
@@ -74,14 +75,53 @@ static int find_word(const struct btf *btf, __u32 *ret)
 	return 0;
 }
 
+struct wanted {
+	const struct btf *btf;
+	const char *structure, *member;
+	__u32 *offset;
+};
+
+static int find_all(const struct wanted *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (find_offset(
+			    wanted[i].btf, wanted[i].structure, wanted[i].member, wanted[i].offset))
+			return -ENOENT;
+	return 0;
+}
+
+/* The forwarding database. Words of it are compared and followed whole, so they have to be aligned. */
+static bool look_at_database(
+	const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view)
+{
+	__u32 table = 0;
+	const struct wanted wanted[] = {
+		{kernel, "net_device", "ifindex", &view->dev_ifindex},
+		{kernel, "rhashtable", "tbl", &table},
+		{kernel, "bucket_table", "size", &view->table_size},
+		{kernel, "bucket_table", "nest", &view->table_nest},
+		{kernel, "bucket_table", "hash_rnd", &view->table_secret},
+		{kernel, "bucket_table", "buckets", &view->table_buckets},
+		{bridge, "net_bridge_port", "dev", &view->port_dev},
+		{bridge, "net_bridge", "fdb_hash_tbl", &view->bridge_table},
+		{bridge, "net_bridge", "ageing_time", &view->bridge_ageing},
+		{bridge, "net_bridge_fdb_entry", "rhnode", &view->entry_node},
+		{bridge, "net_bridge_fdb_entry", "key", &view->entry_key},
+		{bridge, "net_bridge_fdb_entry", "dst", &view->entry_port},
+		{bridge, "net_bridge_fdb_entry", "flags", &view->entry_flags},
+		{bridge, "net_bridge_fdb_entry", "updated", &view->entry_updated},
+	};
+
+	if (find_all(wanted, sizeof(wanted) / sizeof(wanted[0])))
+		return false;
+	view->bridge_table += table;
+	return !((view->table_buckets | view->entry_key | view->entry_node) % sizeof(__u64));
+}
+
 static int look(const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view,
 	struct tw_bridge_calls *calls)
 {
-	const struct {
-		const struct btf *btf;
-		const char *structure, *member;
-		__u32 *offset;
-	} wanted[] = {
+	const struct wanted wanted[] = {
 		{kernel, "sk_buff", "dev", &view->skb_dev},
 		{kernel, "net_device", "priv_flags", &view->dev_flags},
 		{kernel, "net_device", "rx_handler_data", &view->dev_port},
@@ -92,10 +132,9 @@ static int look(const struct btf *kernel, const struct btf *bridge, struct tw_br
 		{bridge, "net_bridge", "options", &view->bridge_options},
 	};
 
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (find_offset(
-			    wanted[i].btf, wanted[i].structure, wanted[i].member, wanted[i].offset))
-			return -ENOENT;
+	if (find_all(wanted, sizeof(wanted) / sizeof(wanted[0])))
+		return -ENOENT;
+	view->database = look_at_database(kernel, bridge, view);
 	view->vlans = !find_offset(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
 		      !find_offset(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
 	if (find_word(kernel, &view->word_type) ||

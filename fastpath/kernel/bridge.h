@@ -34,6 +34,21 @@ struct tw_bridge_view {
 	__u32 port_vlans; /* net_bridge_port.vlgrp */
 	__u32 vlans_pvid; /* net_bridge_vlan_group.pvid */
 	__u32 bridge_options;
+	/* Of the forwarding database, an rhashtable (include/linux/rhashtable.h). */
+	__u32 database; /* everything below is known */
+	__u32 dev_ifindex;
+	__u32 port_dev;
+	__u32 bridge_table;
+	__u32 bridge_ageing; /* net_bridge.ageing_time, in jiffies */
+	__u32 table_size;
+	__u32 table_nest;
+	__u32 table_secret;
+	__u32 table_buckets;
+	__u32 entry_node;
+	__u32 entry_key;
+	__u32 entry_port;
+	__u32 entry_flags;
+	__u32 entry_updated;
 };
 
 /* The two functions, by BTF id. */

@@ -36,6 +36,7 @@ struct tw_kernel {
 	char *bpffs; /* NULL: nothing is pinned */
 	int map_fd[TW_MAP__MAX];
 	int prog_fd[TW_DIR__MAX];
+	int uplink_fd;			     /* from_uplink; negative where it is of no use */
 	int sweep_fd;			     /* the program that sweeps a row */
 	struct tw_config *config;	     /* mapped */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */

@@ -200,6 +200,8 @@ static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 		if (!bpf_obj_get_info_by_fd(kernel->prog_fd[dir], &info, &len))
 			kernel->facts.insns[dir] = info.xlated_prog_len / 8;
 	}
+	kernel->uplink_fd = bpf_program__fd(
+		bpf_object__find_program_by_name(kernel->object, "from_uplink"));
 	kernel->sweep_fd = bpf_program__fd(
 		bpf_object__find_program_by_name(kernel->object, "sweep"));
 	return 0;
@@ -317,6 +319,7 @@ static int setup(
 	for (int i = 0; i < TW_MAP__MAX; i++)
 		kernel->map_fd[i] = bpf_object__find_map_fd_by_name(kernel->object, map_names[i]);
 	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx(kernel);
+	kernel->facts.uplinks = kernel->uplink_fd >= 0;
 	code = tw_kernel_ports_init(kernel);
 	if (code)
 		return tw_err_set(

@@ -44,7 +44,8 @@ struct tw_kernel_options {
 struct tw_kernel_facts {
 	bool tcx;
 	bool asks_bridges; /* programs see in a bridge's own memory which ports are on it */
-	bool adopted;	   /* maps were there already */
+	bool uplinks; /* … and where MACs are: frames may be cut through to and from uplinks */
+	bool adopted; /* maps were there already */
 	uint32_t max_conns;
 	uint32_t conn_bytes;		/* memory of one connection: element, key and bucket */
 	uint32_t insns[TW_DIR__MAX];	/* instructions of each program after verification */
@@ -71,6 +72,13 @@ const char *tw_kernel_map_name(enum tw_map map);
  * replaced in place, without a gap). */
 int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
+
+/* Lets frames be cut through to an interface that is no port of ours, and from there where the kernel
+ * has tcx: other programs there, before and behind, go on. `network`: that of its bridge. Pins
+ * <bpffs>/links/<ifindex>-uplink. */
+int tw_kernel_attach_uplink(
+	struct tw_kernel *kernel, uint32_t ifindex, uint16_t network, struct tw_err *err);
+void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
 
 /* Publishing: images and port entries of the coming epoch first, then the flip. */
 int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const uint32_t *words,

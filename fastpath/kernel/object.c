@@ -51,7 +51,7 @@ int tw_kernel_open_object(struct tw_kernel *kernel, bool test)
 {
 	struct tap_bpf *skeleton = tap_bpf__open();
 	struct tw_clock clock = {0};
-	int code;
+	int code = 0;
 
 	if (!skeleton)
 		return -errno;
@@ -61,10 +61,11 @@ int tw_kernel_open_object(struct tw_kernel *kernel, bool test)
 	skeleton->rodata->tw_jiffies_start_ns = clock.start_ns;
 	kernel->skeleton = skeleton;
 	kernel->object = skeleton->obj;
-	if (test)
-		return 0;
-	code = set_view(skeleton);
+	if (!test)
+		code = set_view(skeleton);
 	kernel->facts.asks_bridges = skeleton->rodata->tw_view.known;
+	bpf_program__set_autoload(
+		skeleton->progs.from_uplink, skeleton->rodata->tw_view.database != 0);
 	return code;
 }
 

@@ -51,18 +51,16 @@ tw_inline __u64 bridge_port_of(__u64 dev)
 	return word_at(dev, tw_view.dev_port);
 }
 
-/* The VLAN of untagged frames, 0 on a bridge that does not tell VLANs apart. */
-tw_inline __u16 pvid_of(__u64 port, __u64 bridge)
+tw_inline int filters_vlans(__u64 bridge)
 {
-	if (!tw_view.vlans || !(word_at(bridge, tw_view.bridge_options) & BROPT_VLAN_ENABLED))
-		return 0;
-	return (__u16)word_at(word_at(port, tw_view.port_vlans), tw_view.vlans_pvid);
+	return tw_view.vlans && word_at(bridge, tw_view.bridge_options) & BROPT_VLAN_ENABLED;
 }
 
-/* Kernel addresses differ in their lower 48 bits. */
+/* A bridge that tells VLANs apart drops untagged frames where they belong to none. */
 tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
 {
 	__u64 port, bridge, flags;
+	__u16 pvid = 0;
 
 	if (tw_test_mode || !tw_view.known)
 		return TW_SEAT_UNKNOWN;
@@ -70,8 +68,115 @@ tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
 	if (!port || (__u8)word_at(port, tw_view.port_state) != BR_STATE_FORWARDING)
 		return 0;
 	bridge = word_at(port, tw_view.port_bridge);
+	if (filters_vlans(bridge)) {
+		pvid = (__u16)word_at(word_at(port, tw_view.port_vlans), tw_view.vlans_pvid);
+		if (!pvid)
+			return 0;
+	}
 	flags = word_at(port, tw_view.port_flags);
-	return bridge << 16 | (flags & BR_ISOLATED ? TW_SEAT_ISOLATED : 0) | pvid_of(port, bridge);
+	/* Kernel addresses differ in their lower 48 bits. */
+	return bridge << 16 | (flags & BR_ISOLATED ? TW_SEAT_ISOLATED : 0) | pvid;
+}
+
+/* ---- the forwarding database ---- */
+
+#define BR_FDB_LOCAL  (1u << 0) /* the host's own (net/bridge/br_private.h) */
+#define CHAIN_MAX     8		/* longer chains are rare, and left to the bridge */
+#define JHASH_INITVAL 0xdeadbeef
+
+/* Kernel addresses begin with ones. */
+tw_inline __u64 bridge_at(__u64 seat)
+{
+	return seat >> 16 | 0xffffull << 48;
+}
+
+tw_inline __u32 rotate(__u32 word, int by)
+{
+	return word << by | word >> (32 - by);
+}
+
+/* jhash2() of two words (include/linux/jhash.h, after Bob Jenkins's lookup3). */
+tw_inline __u32 hash_of(__u64 key, __u32 secret)
+{
+	__u32 a = JHASH_INITVAL + (2 << 2) + secret, b = a, c = a;
+
+	a += (__u32)key;
+	b += (__u32)(key >> 32);
+	c = (c ^ b) - rotate(b, 14);
+	a = (a ^ c) - rotate(c, 11);
+	b = (b ^ a) - rotate(a, 25);
+	c = (c ^ b) - rotate(b, 16);
+	a = (a ^ c) - rotate(c, 4);
+	b = (b ^ a) - rotate(a, 14);
+	return (c ^ b) - rotate(b, 24);
+}
+
+tw_inline __u64 read_word(__u64 at)
+{
+	const struct word *word = kernel_word((void *)at, tw_view.word_type);
+
+	return word->value;
+}
+
+/* A bridge's entry for a MAC outside of VLANs, as an address; 0: none. A table that grows meanwhile,
+ * and whose entries are under way, may hide it: then the bridge decides. */
+tw_inline __u64 entry_of(__u64 bridge, const __u8 mac[6])
+{
+	__u64 table = word_at(bridge, tw_view.bridge_table), key = 0, at;
+	__u32 bucket, i;
+
+	__builtin_memcpy(&key, mac, 6);
+	if ((__u32)word_at(table, tw_view.table_nest))
+		return 0;
+	bucket = hash_of(key, (__u32)word_at(table, tw_view.table_secret)) &
+		 ((__u32)word_at(table, tw_view.table_size) - 1);
+	/* The lowest bit of a bucket is its lock. */
+	at = read_word(table + tw_view.table_buckets + 8ull * bucket) & ~1ull;
+	for (i = 0; i < CHAIN_MAX; i++) {
+		/* The end of a chain is odd. */
+		if (!at || at & 1)
+			return 0;
+		at -= tw_view.entry_node;
+		if (read_word(at + tw_view.entry_key) == key)
+			return at;
+		at = read_word(at + tw_view.entry_node);
+	}
+	return 0;
+}
+
+tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len)
+{
+	__u64 entry, port, dev, flags;
+
+	if (tw_test_mode || !tw_view.known || !tw_view.database)
+		return 0;
+	entry = entry_of(bridge_at(seat), mac);
+	if (!entry || word_at(entry, tw_view.entry_flags) & BR_FDB_LOCAL)
+		return 0;
+	port = word_at(entry, tw_view.entry_port);
+	if (!port || (__u8)word_at(port, tw_view.port_state) != BR_STATE_FORWARDING)
+		return 0;
+	flags = word_at(port, tw_view.port_flags);
+	dev = word_at(port, tw_view.port_dev);
+	if ((seat & TW_SEAT_ISOLATED && flags & BR_ISOLATED) ||
+		len > (__u32)word_at(dev, tw_view.dev_mtu) + FRAME_OVER_MTU)
+		return 0;
+	return (__u32)word_at(dev, tw_view.dev_ifindex);
+}
+
+/* Half of what the bridge remembers a MAC for: so it will see a frame of it before it forgets. */
+tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6])
+{
+	__u64 bridge = bridge_at(seat), entry, age;
+
+	if (tw_test_mode || !tw_view.known || !tw_view.database)
+		return 0;
+	entry = entry_of(bridge, mac);
+	if (!entry || word_at(entry, tw_view.entry_flags) & BR_FDB_LOCAL ||
+		word_at(entry, tw_view.entry_port) != bridge_port_of(device_of(f)))
+		return 0;
+	age = bpf_jiffies64() - word_at(entry, tw_view.entry_updated);
+	return age < word_at(bridge, tw_view.bridge_ageing) / 2;
 }
 
 /* As is_skb_forwardable() has it: a tag on top of the MTU is allowed, and super-frames are taken

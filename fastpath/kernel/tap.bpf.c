@@ -2,7 +2,8 @@
 /* tap.bpf.c: the packet path in the kernel, at a port's tcx (or clsact) hooks.
  *
  * What:       from_vm stands at the tap's ingress, where the guest's frames enter the host; to_vm
- *             at its egress, where frames leave for the guest.
+ *             at its egress, where frames leave for the guest; from_uplink at the ingress of other
+ *             ports of the same bridges.
  * Callers:    loaded, pinned and attached by kernel/load.c.
  * Out:        TC_ACT_UNSPEC: go on (to other programs, then the vSwitch or the guest);
  *             TC_ACT_SHOT: dropped; TC_ACT_REDIRECT: turned into a refusal for its sender.
@@ -602,6 +603,29 @@ SEC("tc")
 int from_vm(struct __sk_buff *skb)
 {
 	return judge(skb, TW_DIR_OUT);
+}
+
+/* At the uplinks of bridges. It judges nothing: a frame for one of our ports goes straight there, to
+ * to_vm, and all else goes on. */
+SEC("tc")
+int from_uplink(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+	struct tw_sheet *own;
+	__u64 seat = 0;
+	__u32 ifindex;
+
+	if (!c)
+		return TC_ACT_UNSPEC;
+	frame_init(&f, c, skb);
+	own = tw_sheet_get(&f);
+	ifindex = tw_cut_inbound(&f, c, &seat);
+	if (!ifindex || !own)
+		return TC_ACT_UNSPEC;
+	own->ticket = seat;
+	skb->mark = c->mark | TW_MARK_INBOUND;
+	return (int)bpf_redirect(ifindex, 0);
 }
 
 SEC("tc")

@@ -271,6 +271,16 @@ tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
 	return TW_SEAT_UNKNOWN;
 }
 
+tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len)
+{
+	return 0;
+}
+
+tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6])
+{
+	return 0;
+}
+
 tw_inline int tw_frame_fits(const struct tw_frame *f)
 {
 	return 1;

@@ -98,6 +98,52 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 	return tw_decision_verdict(decision) == TW_V_ALLOW;
 }
 
+/* The uplink that the port's bridge would send the frame to: the bridge is asked where the MAC is, and
+ * the agent says whether cut-through may go there. */
+tw_inline __u32 tw_cut_uplink(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+{
+	__u32 ifindex, *network;
+
+	if (!tw_seat_plain(s->seat))
+		return 0;
+	ifindex = tw_bridge_way(f, s->seat, p->dst_mac, tw_cut_len(f, p));
+	network = ifindex ? tw_uplinks_lookup(f, &ifindex) : 0;
+	return network && *network == s->port->network ? ifindex : 0;
+}
+
+/* The port that a frame at an uplink may go to straight, past the bridge, to be judged there; 0: it
+ * goes to the bridge, which may have more to do with it. *ret_seat: the uplink's. */
+tw_inline __u32 tw_cut_inbound(
+	const struct tw_frame *f, const struct tw_config *config, __u64 *ret_seat)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+	__u32 ifindex = f->ifindex, *network;
+	struct tw_local_key key = {0};
+	const struct tw_local *local;
+	const struct tw_port *port;
+
+	if (!eth || f->now_ns >= config->cut_until_ns || eth->dst[0] & 1 || f->has_vlan ||
+		(eth->type != tw_be16(TW_ETH_IPV4) && eth->type != tw_be16(TW_ETH_IPV6)))
+		return 0;
+	network = tw_uplinks_lookup(f, &ifindex);
+	if (!network)
+		return 0;
+	key.network = (__u16)*network;
+	__builtin_memcpy(key.mac, eth->dst, sizeof(key.mac));
+	local = tw_locals_lookup(f, &key);
+	if (!local)
+		return 0;
+	port = tw_port_at(f, local->ifindex, config->epoch);
+	if (!port || !(port->flags & TW_PORT_F_CUT) || port->network != key.network)
+		return 0;
+	*ret_seat = tw_frame_seat(f);
+	if (!tw_seat_plain(*ret_seat) || !tw_bridge_knows(f, *ret_seat, eth->src))
+		return 0;
+	ifindex = tw_bridge_way(f, *ret_seat, eth->dst, f->gso_size ? 0 : f->len);
+	return ifindex == local->ifindex ? ifindex : 0;
+}
+
 tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p,
 	struct tw_flow *flow)
 {
@@ -110,10 +156,14 @@ tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct
 	there.port = tw_cut_known(f, s, p, flow);
 	if (!there.port)
 		there.port = tw_cut_port(f, s, p);
-	if (!there.port || !tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
-		return;
 	s->seat = tw_frame_seat(f);
 	if (!s->seat)
+		return;
+	if (!there.port) {
+		s->uplink_ifindex = tw_cut_uplink(f, s, p);
+		return;
+	}
+	if (!tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
 		return;
 	if (tw_cut_gate(f, s, there.port, flow))
 		s->far = there.port;

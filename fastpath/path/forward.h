@@ -20,6 +20,12 @@ tw_inline int tw_mark_cut(const struct tw_config *config, enum tw_dir dir, __u32
 	return dir == TW_DIR_IN && mark == (config->mark | TW_MARK_CUT);
 }
 
+/* Whether an uplink has sent this frame straight here, to be judged here in full. */
+tw_inline int tw_mark_inbound(const struct tw_config *config, enum tw_dir dir, __u32 mark)
+{
+	return dir == TW_DIR_IN && mark == (config->mark | TW_MARK_INBOUND);
+}
+
 /* Whether a bridge lets untagged frames go from one seat to another: on the same bridge, in the same
  * VLAN, not both isolated. */
 tw_inline int tw_seats_meet(__u64 a, __u64 b)
@@ -48,7 +54,8 @@ tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, struct t
 {
 	if (s->dir == TW_DIR_IN) {
 		if (tw_mark_ours(s->config, s->port, f->mark) ||
-			tw_mark_cut(s->config, TW_DIR_IN, f->mark))
+			tw_mark_cut(s->config, TW_DIR_IN, f->mark) ||
+			tw_mark_inbound(s->config, TW_DIR_IN, f->mark))
 			tw_frame_mark(f, 0);
 		return;
 	}
@@ -56,6 +63,8 @@ tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, struct t
 		sheet->ticket = s->seat;
 		tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
 		tw_frame_redirect(f, s->far_ifindex);
+	} else if (s->uplink_ifindex) {
+		tw_frame_redirect(f, s->uplink_ifindex);
 	} else if (sheet->flow.decision && !tw_scope_alone(s, &sheet->packet))
 		tw_frame_mark(f, tw_mark_base(s->config, s->port->network) |
 					 (sheet->flow.untracked ? TW_MARK_LOOSE : 0) |

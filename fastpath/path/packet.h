@@ -259,6 +259,7 @@ struct tw_scope {
 	struct tw_conn *conn;	    /* the packet's live record, NULL: none */
 	__u64 seat;		    /* of the port, when there is a far one */
 	__u32 far_ifindex;
+	__u32 uplink_ifindex; /* where the frame is cut through to beyond our ports, 0: nowhere */
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked the frame */

@@ -88,6 +88,12 @@ tw_inline enum tw_reason tw_path_admit(
 		if (reason)
 			return reason;
 	}
+	if (tw_mark_inbound(s->config, s->dir, f->mark)) {
+		reason = tw_arrival(f, sheet);
+		sheet->ticket = 0;
+		if (reason == TW_R_ASTRAY)
+			return reason;
+	}
 	if (tw_mark_ours(s->config, s->port, f->mark)) {
 		if (f->mark & TW_MARK_REPLY)
 			return TW_R_OWN_REPLY;

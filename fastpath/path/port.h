@@ -95,6 +95,18 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
 #define TW_SEAT_UNKNOWN	 1
 #define TW_SEAT_ISOLATED 0x8000
 tw_inline __u64 tw_frame_seat(const struct tw_frame *f);
+/* Whether a seat is one whose bridge knows, and can be asked, where single MACs are: on a bridge that
+ * does not tell VLANs apart. */
+tw_inline int tw_seat_plain(__u64 seat)
+{
+	return seat > TW_SEAT_UNKNOWN && !(seat & (TW_SEAT_ISOLATED - 1));
+}
+/* The interface that the bridge of such a seat would send a frame of `len` bytes for `mac` to, and to
+ * no other; 0: none, or several, or the host itself. */
+tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len);
+/* Whether the bridge has nothing to learn from a frame with this source MAC at this port: it has
+ * seen it here, not so long ago. */
+tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6]);
 /* Whether the bridge would send so long a frame out of the port which it is at. */
 tw_inline int tw_frame_fits(const struct tw_frame *f);
 

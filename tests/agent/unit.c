@@ -36,7 +36,7 @@ static void test_patterns(void **state)
 	struct tw_patterns patterns;
 	struct tw_err err;
 
-	assert_int_equal(tw_patterns_parse("tap*,vnet*,eth7", &patterns, &err), 0);
+	assert_int_equal(tw_patterns_parse("--ports", "tap*,vnet*,eth7", &patterns, &err), 0);
 	assert_int_equal(patterns.n, 3);
 	assert_true(tw_patterns_match(&patterns, "tap"));
 	assert_true(tw_patterns_match(&patterns, "tap12"));
@@ -44,10 +44,10 @@ static void test_patterns(void **state)
 	assert_false(tw_patterns_match(&patterns, "eth70"));
 	assert_false(tw_patterns_match(&patterns, "ta"));
 	assert_false(tw_patterns_match(&patterns, "mytap1"));
-	assert_int_equal(tw_patterns_parse("*", &patterns, &err), 0);
+	assert_int_equal(tw_patterns_parse("--ports", "*", &patterns, &err), 0);
 	assert_true(tw_patterns_match(&patterns, "anything"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(tw_patterns_parse(bad[i], &patterns, &err), -EINVAL);
+		assert_int_equal(tw_patterns_parse("--ports", bad[i], &patterns, &err), -EINVAL);
 		assert_string_equal(err.place, "--ports");
 	}
 	assert_int_equal(patterns.n, 1); /* untouched by failures */

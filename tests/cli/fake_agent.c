@@ -87,6 +87,7 @@ static void tell_version(struct teller *teller)
 
 static void tell_status(struct teller *teller)
 {
+	char *uplinks[] = {"eth0", "evil\033[31m"};
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
@@ -100,6 +101,8 @@ static void tell_status(struct teller *teller)
 	status.latch = true;
 	status.forwarding = "cut-through";
 	status.asks_bridges = true;
+	status.uplinks = uplinks;
+	status.n_uplinks = sizeof(uplinks) / sizeof(uplinks[0]);
 	if (teller->empty) {
 		status.ports_shut = 2;
 	} else {

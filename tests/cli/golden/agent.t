@@ -9,6 +9,8 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   events       0 lost, 20,000 over a port's rate
   attached     by tcx, pinned at /sys/fs/bpf/tapwall
   forwarding   cut-through, where the bridge itself would send the frame
+  uplinks      eth0
+               evil?[31m
   latch        on: new ports are shut before anybody knows of them
 $ fake_agent good tapwall ports --socket agent.sock
 PORT      WORKLOAD  STATE      MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  ADDRESSES
@@ -83,7 +85,7 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to e
   in to edge, whose port is not on this host, had it come so far
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
-{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":1,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","asks_bridges":true,"latch":true}
+{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":1,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true}
 $ fake_agent good tapwall ports --socket agent.sock --json
 {"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11"],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0}
 {"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0}
@@ -124,6 +126,8 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   events       0 lost, 0 over a port's rate
   attached     by tcx, pinned at /sys/fs/bpf/tapwall
   forwarding   cut-through, where the bridge itself would send the frame
+  uplinks      eth0
+               evil?[31m
   latch        on: new ports are shut before anybody knows of them
 $ fake_agent empty tapwall ports --socket agent.sock
 no port matches the agent's patterns
