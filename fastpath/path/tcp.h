@@ -278,6 +278,13 @@ tw_inline enum tw_reason tw_tcp_unanswered(
 	return TW_R_NONE;
 }
 
+/* Whether the originator's SYN was seen, and none of the other end. */
+tw_inline int tw_tcp_one_sided(const struct tw_progress *progress)
+{
+	return (progress->scale[TW_WAY_ORIGINAL] & ~progress->scale[TW_WAY_REPLY] &
+		       TW_SCALE_SEEN) != 0;
+}
+
 /* A SYN-ACK in a connection that knows both ends. */
 tw_inline enum tw_reason tw_tcp_syn_ack(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
@@ -294,7 +301,8 @@ tw_inline enum tw_reason tw_tcp_syn_ack(
 	}
 	if (flow->way == TW_WAY_ORIGINAL)
 		return to->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
-	if (to->flags & TW_CONN_F_SYN_AGAIN && tw_tcp_fit(c, p, flow) == TW_FIT_OUTSIDE) {
+	if (to->flags & TW_CONN_F_SYN_AGAIN && to->state < TW_S_TIME_WAIT &&
+		tw_tcp_fit(c, p, flow) == TW_FIT_OUTSIDE) {
 		/* Both ends have forgotten the connection, and open it anew. */
 		to->state = TW_S_SYN_RECV;
 		to->flags &= ~(TW_CONN_F_SYN_AGAIN | TW_CONN_F_ADOPTED | TW_CONN_F_FIN_ORIG |
@@ -396,6 +404,10 @@ tw_inline enum tw_reason tw_tcp_advance(
 
 	if (flow->progress.state == TW_S_SYN_SENT)
 		return tw_tcp_unanswered(c, p, flow);
+	if (flow->progress.state == TW_S_CLOSED && tw_tcp_one_sided(&flow->progress))
+		/* Refused. What the other end still says the originator resets. */
+		return flow->way == TW_WAY_REPLY || p->tcp_flags & TW_TCP_RST ? TW_R_NONE
+									      : TW_R_TCP_STATE;
 	if (p->tcp_flags & TW_TCP_SYN)
 		return tw_tcp_syn(c, p, flow);
 	if (p->tcp_flags & TW_TCP_RST)

@@ -109,7 +109,7 @@ static void begin_both(
 	me->una = packet->seq;
 	me->next = behind(packet);
 	me->edge = me->una + (65535u << (peer->scale < 0 ? 0 : peer->scale));
-	me->unbound = true;
+	me->unbound = me->spoke = true;
 	peer->una = peer->next = peer->edge = packet->ack;
 	offer(c, way, packet);
 }
@@ -143,7 +143,7 @@ static enum tw_reason syn_known(
 	}
 	if (way == TW_WAY_ORIGINAL)
 		return c->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
-	if (c->syn_again && outside) {
+	if (c->syn_again && outside && c->state != TW_S_TIME_WAIT && c->state != TW_S_CLOSED) {
 		c->syn_again = c->fin[TW_WAY_ORIGINAL] = c->fin[TW_WAY_REPLY] = false;
 		c->state = TW_S_SYN_RECV;
 		begin_both(c, way, packet);
@@ -205,6 +205,8 @@ enum tw_reason tw_oracle_tcp(
 
 	if (c->state == TW_S_SYN_SENT)
 		return unanswered(c, way, packet);
+	if (c->state == TW_S_CLOSED && !c->tcp[TW_WAY_REPLY].spoke)
+		return way == TW_WAY_REPLY || packet->flags & RST ? TW_R_NONE : TW_R_TCP_STATE;
 	if (packet->flags & SYN)
 		return syn_known(c, way, packet);
 	if (packet->flags & RST)
