@@ -200,6 +200,7 @@ static void on_tick(void *arg, uint32_t events)
 	if (read(agent->tick_fd, &count, sizeof(count)) < 0)
 		return;
 	tw_publish_tick(agent);
+	tw_leases_sync(agent);
 	tw_sweep_tick(&agent->sweep);
 	tw_server_tick(agent->server);
 	tw_events_tick(agent->events);
@@ -260,7 +261,9 @@ static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 		tw_kernel_facts(agent->kernel)->max_conns,
 		tw_kernel_facts(agent->kernel)->conn_bytes);
 	tw_locals_init(agent);
-	return 0;
+	ret = tw_leases_init(agent);
+	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "cannot map them: %s", strerror(-ret))
+		       : 0;
 }
 
 static int init_tables(struct tw_agent *agent, struct tw_err *err)
@@ -339,6 +342,7 @@ static void done(struct tw_agent *agent)
 	tw_vec_done(&agent->forgotten);
 	tw_uplinks_done(&agent->uplinks);
 	tw_locals_done(&agent->locals);
+	tw_leases_done(agent);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);
 	tw_ports_done(&agent->ports);

@@ -17,6 +17,7 @@
 #include "agent/inforce.h"
 #include "agent/journal.h"
 #include "agent/latch.h"
+#include "agent/leases.h"
 #include "agent/locals.h"
 #include "agent/loop.h"
 #include "agent/netlink.h"
@@ -71,6 +72,7 @@ struct tw_agent {
 
 	struct tw_locals locals;
 	struct tw_uplinks uplinks;
+	struct tw_agent_leases leases;
 
 	/* publish.c */
 	struct tw_inforce *inforce;	   /* NULL: nothing is in force, all ports are shut */

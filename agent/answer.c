@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "agent/clock.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "fastpath/abi/names.h"
 
 #define PROTOCOL 1
 
@@ -77,12 +79,47 @@ static int answer_version(
 	return tw_answer_send(out, request->id, &response, true);
 }
 
+/* What a message points to while it is sent. */
+struct learned_room {
+	struct learned_row {
+		Tapwall__V1__Learned message;
+		char address[INET6_ADDRSTRLEN];
+	} * rows;
+	Tapwall__V1__Learned **list;
+};
+
+static int add_learned(const struct tw_inforce *inforce, struct learned_room *room,
+	Tapwall__V1__PolicyText *policy)
+{
+	room->rows = tw_alloc_array(inforce->n_learned, sizeof(*room->rows));
+	room->list = tw_alloc_array(inforce->n_learned, sizeof(Tapwall__V1__Learned *));
+	if (!room->rows || !room->list) {
+		free(room->rows);
+		free(room->list);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < inforce->n_learned; i++) {
+		struct learned_row *row = &room->rows[i];
+
+		tapwall__v1__learned__init(&row->message);
+		row->message.vnic = (uint32_t)inforce->learned[i].vnic;
+		row->message.address = (char *)tw_addr_format(
+			&inforce->learned[i].addr, row->address);
+		room->list[i] = &row->message;
+	}
+	policy->learned = room->list;
+	policy->n_learned = inforce->n_learned;
+	return 0;
+}
+
 static int answer_policy(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
+	struct learned_room learned = {0};
 	struct tw_err err;
+	int ret;
 
 	if (!agent->inforce) {
 		tw_err_set(&err, -ENOENT, "policy", "apply one", "no policy is in force");
@@ -92,9 +129,15 @@ static int answer_policy(
 	policy.text.len = agent->inforce->text_len;
 	policy.source = agent->inforce->source;
 	policy.generation = agent->inforce->generation;
+	ret = add_learned(agent->inforce, &learned, &policy);
+	if (ret < 0)
+		return ret;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_POLICY;
 	response.policy = &policy;
-	return tw_answer_send(out, request->id, &response, true);
+	ret = tw_answer_send(out, request->id, &response, true);
+	free(learned.rows);
+	free(learned.list);
+	return ret;
 }
 
 /* ---- apply ---- */

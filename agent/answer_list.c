@@ -109,14 +109,46 @@ static void fill_port(
 	message->image_bytes = slot->bytes;
 }
 
+/* What a message points to while it is sent. */
+struct lease_room {
+	Tapwall__V1__Lease message[2 * TW_LEASES_MAX];
+	Tapwall__V1__Lease *list[2 * TW_LEASES_MAX];
+	char address[2 * TW_LEASES_MAX][INET6_ADDRSTRLEN];
+};
+
+static void add_leases(const struct tw_agent *agent, const struct tw_agent_port *port,
+	struct lease_room *room, Tapwall__V1__Port *message)
+{
+	const struct tw_leases *leases = tw_leases_of_port(agent, port);
+	uint64_t now = tw_clock_ns();
+
+	message->leases = room->list;
+	for (size_t i = 0; leases && i < 2 * (size_t)TW_LEASES_MAX; i++) {
+		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+		size_t n = message->n_leases;
+
+		if (lease.until_ns <= now)
+			continue;
+		tapwall__v1__lease__init(&room->message[n]);
+		room->message[n].address = (char *)tw_addr_format(&lease.addr, room->address[n]);
+		room->message[n].left_s = lease.until_ns == UINT64_MAX
+						  ? -1
+						  : (double)(lease.until_ns - now) / 1e9;
+		room->message[n].known = lease.known == lease.serial;
+		room->list[n] = &room->message[n];
+		message->n_leases++;
+	}
+}
+
 static int send_port(const struct list_stream *stream, const struct tw_agent *agent,
 	const struct tw_agent_port *port, struct tw_buf *out)
 {
 	const struct tw_vnic *vnic = port->vnic;
-	size_t n = vnic ? vnic->n_prefixes : 0;
+	size_t n = vnic ? tw_vnic_n_given(vnic) : 0;
 	tw_autofree char(*texts)[PREFIX_TEXT] = tw_alloc_array(n, sizeof(*texts));
-	tw_autofree char **addresses = tw_alloc_array(n + 1, sizeof(*addresses));
+	tw_autofree char **addresses = tw_alloc_array(n + 2, sizeof(*addresses));
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct lease_room leases;
 	Tapwall__V1__Port message;
 	char mac[18] = "";
 
@@ -132,6 +164,9 @@ static int send_port(const struct list_stream *stream, const struct tw_agent *ag
 	}
 	if (vnic && vnic->any)
 		addresses[message.n_addresses++] = TEXT("any");
+	if (vnic && vnic->dhcp)
+		addresses[message.n_addresses++] = TEXT("dhcp");
+	add_leases(agent, port, &leases, &message);
 	message.addresses = addresses;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_PORT;
 	response.port = &message;

@@ -26,6 +26,7 @@ struct tw_events {
 	unsigned int turn; /* events taken in this turn */
 	bool told;	   /* something was added to the journal in this turn */
 	bool claimed;
+	bool leased;
 	uint64_t lost; /* of all ports, as last read */
 	uint64_t limited;
 };
@@ -59,6 +60,8 @@ static int on_event(void *arg, void *data, size_t len)
 		return 0;
 	if (event->kind == TW_EVENT_CLAIM) {
 		claim(events, event);
+	} else if (event->kind == TW_EVENT_LEASE) {
+		events->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
 		tw_events_tell(events->agent, event);
 		events->told = true;
@@ -72,10 +75,12 @@ static void on_ready(void *arg, uint32_t ready)
 	struct tw_events *events = arg;
 
 	events->turn = 0;
-	events->told = events->claimed = false;
+	events->told = events->claimed = events->leased = false;
 	ring_buffer__consume(events->ring);
 	if (events->claimed)
 		tw_agent_ports_changed(events->agent);
+	if (events->leased)
+		tw_leases_sync(events->agent);
 	if (events->told)
 		tw_server_pump(events->agent->server);
 }

@@ -51,6 +51,12 @@ static int index_macs(struct tw_inforce *inforce)
 int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
 	struct tw_inforce **ret)
 {
+	return tw_inforce_new_learned(text, len, source, NULL, 0, diags, ret);
+}
+
+int tw_inforce_new_learned(const char *text, size_t len, const char *source,
+	const struct tw_learned *learned, size_t n, struct tw_diags *diags, struct tw_inforce **ret)
+{
 	tw_auto(tw_inforce) struct tw_inforce *inforce = tw_alloc(sizeof(*inforce));
 	int err;
 
@@ -58,7 +64,7 @@ int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_d
 		return -ENOMEM;
 	inforce->refs = 1;
 	inforce->since_ns = tw_clock_ns();
-	err = tw_policy_read(text, len, &inforce->policy, diags);
+	err = tw_policy_read_learned(text, len, learned, n, &inforce->policy, diags);
 	if (err < 0)
 		return err;
 	inforce->text = tw_strndup(text, len);
@@ -68,6 +74,12 @@ int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_d
 		tw_policy_n_rules(inforce->policy) + 1, sizeof(*inforce->slots));
 	inforce->images = tw_alloc_array(
 		tw_policy_n_vnics(inforce->policy), sizeof(*inforce->images));
+	inforce->learned = tw_alloc_array(n, sizeof(*learned));
+	if (!inforce->learned)
+		return -ENOMEM;
+	if (n)
+		memcpy(inforce->learned, learned, n * sizeof(*learned));
+	inforce->n_learned = n;
 	if (!inforce->text || !inforce->source || !inforce->slots || !inforce->images)
 		return -ENOMEM;
 	err = index_macs(inforce);
@@ -94,7 +106,15 @@ void tw_inforce_free(struct tw_inforce *inforce)
 	free(inforce->slots);
 	free(inforce->images);
 	free(inforce->macs);
+	free(inforce->learned);
 	free(inforce);
+}
+
+bool tw_inforce_has_learned(
+	const struct tw_inforce *inforce, const struct tw_learned *learned, size_t n)
+{
+	return n == inforce->n_learned &&
+	       (!n || !memcmp(learned, inforce->learned, n * sizeof(*learned)));
 }
 
 /* A vNIC with these last five bytes that no port has yet; `whole` wants the first one equal too. */

@@ -23,6 +23,9 @@ struct tw_inforce {
 	uint32_t *slots;	 /* rule number → rule slot; n_rules + 1 */
 	uint32_t *images;	 /* vNIC → image slot, 0 = not looked for */
 	struct tw_compiler *compiler; /* NULL until the first image is looked for */
+	/* What the policy was read with: from DHCP, ascending by vNIC and address. */
+	struct tw_learned *learned;
+	size_t n_learned;
 	struct tw_mac_row *macs; /* vNICs that are found by MAC, by the MAC's last five bytes */
 	size_t n_macs;
 };
@@ -35,9 +38,16 @@ struct tw_mac_row {
 /* Reads a policy; 0, -EINVAL (see diags) or -ENOMEM. Slots are zero until assigned. */
 int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
 	struct tw_inforce **ret);
+/* The same with addresses that its vNICs learned, which are copied. */
+int tw_inforce_new_learned(const char *text, size_t len, const char *source,
+	const struct tw_learned *learned, size_t n, struct tw_diags *diags,
+	struct tw_inforce **ret);
 struct tw_inforce *tw_inforce_ref(struct tw_inforce *inforce);
 void tw_inforce_free(struct tw_inforce *inforce); /* gives one reference back */
 TW_DEFINE_AUTO(tw_inforce)
+
+bool tw_inforce_has_learned(
+	const struct tw_inforce *inforce, const struct tw_learned *learned, size_t n);
 
 /* Finds each port's vNIC: by the port's name, else by the tap's own MAC, else by a MAC that was
  * seen sending there. ret_vnics[i] belongs to ports->list.at[i]. `ret_taken`, which may be NULL,

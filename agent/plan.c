@@ -14,7 +14,7 @@ static uint64_t hash_prefixes(const struct tw_vnic *vnic)
 {
 	uint64_t hash = 0;
 
-	for (size_t i = 0; i < vnic->n_prefixes; i++)
+	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++)
 		hash += tw_plan_hash_prefix(&vnic->prefixes[i].addr, vnic->prefixes[i].len);
 	return hash;
 }

@@ -28,7 +28,7 @@ static int write_prefixes(struct tw_agent *agent, const struct tw_plan_row *row,
 	if (!row->prefixes)
 		return 0;
 	ret = tw_kernel_clear_addrs(agent->kernel, zone);
-	for (size_t i = 0; !ret && i < row->vnic->n_prefixes; i++)
+	for (size_t i = 0; !ret && i < tw_vnic_n_given(row->vnic); i++)
 		ret = tw_kernel_add_addr(agent->kernel, zone, &row->vnic->prefixes[i].addr,
 			row->vnic->prefixes[i].len);
 	return ret;
@@ -227,6 +227,7 @@ static void settle(struct tw_agent *agent, const struct tw_plan *plan)
 	tw_locals_sync(agent);
 	tw_uplinks_sync(agent);
 	tw_captures_sync(agent->captures);
+	tw_leases_know(agent);
 	watch_macs(agent, plan->taken);
 }
 
@@ -316,22 +317,61 @@ static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_
 
 /* ---- the entrances ---- */
 
+/* The same policy with what its guests have learned by now: *inforce as it is, or another one, which
+ * takes its place there. */
+static int relearn(struct tw_agent *agent, struct tw_inforce **inforce, struct tw_diags *diags,
+	struct tw_err *err)
+{
+	tw_auto(tw_inforce) struct tw_inforce *old = NULL;
+	struct tw_inforce *fresh = NULL;
+	struct tw_learned_list now = {0};
+	int ret = tw_leases_gather(agent, *inforce, &now);
+
+	if (ret || tw_inforce_has_learned(*inforce, now.at, now.n)) {
+		tw_vec_done(&now);
+		return ret ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
+	}
+	ret = tw_inforce_new_learned((*inforce)->text, (*inforce)->text_len, (*inforce)->source,
+		now.at, now.n, diags, &fresh);
+	tw_vec_done(&now);
+	if (!ret)
+		ret = tw_slots_assign(&agent->slots, fresh->policy, fresh->slots);
+	if (ret < 0) {
+		tw_inforce_free(fresh);
+		return tw_err_set(err, ret, (*inforce)->source, NULL,
+			"not with the addresses that guests learned: %s", strerror(-ret));
+	}
+	fresh->generation = (*inforce)->generation;
+	fresh->since_ns = (*inforce)->since_ns;
+	old = *inforce;
+	*inforce = fresh;
+	return 0;
+}
+
 int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err)
 {
-	struct tw_diags diags = {0};
+	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
+	struct tw_diags diags = {0}, warnings = {0};
 	struct tw_plan plan = {0};
 	int ret;
 
 	if (!agent->inforce)
 		return 0;
-	ret = tw_plan_make(agent, agent->inforce, false, &plan, &diags, err);
+	inforce = tw_inforce_ref(agent->inforce);
+	ret = relearn(agent, &inforce, &warnings, err);
+	tw_diags_done(&warnings);
+	if (!ret)
+		ret = tw_plan_make(agent, inforce, false, &plan, &diags, err);
 	tw_vec_foreach (&diags, diag)
 		tw_log(TW_LOG_ERR, "policy: %s", diag->text);
 	tw_diags_done(&diags);
 	if (!ret)
 		ret = commit(agent, &plan, err);
-	if (!ret)
+	if (!ret) {
+		tw_inforce_free(agent->inforce);
+		agent->inforce = tw_inforce_ref(inforce);
 		settle(agent, &plan);
+	}
 	tw_plan_done(&plan);
 	collect_images(agent);
 	return ret;
@@ -389,6 +429,7 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
 	uint64_t start = tw_clock_ns();
+	struct tw_diags again = {0};
 	struct tw_plan plan = {0};
 	int result;
 
@@ -401,7 +442,10 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 			result == -EINVAL ? "the policy is invalid" : strerror(-result));
 	if (!dry_run)
 		note_carried(agent);
-	result = tw_plan_make(agent, inforce, true, &plan, diags, err);
+	result = relearn(agent, &inforce, &again, err);
+	tw_diags_done(&again);
+	if (!result)
+		result = tw_plan_make(agent, inforce, true, &plan, diags, err);
 	if (!result)
 		result = tw_applied_fill(ret, agent->inforce, inforce, &plan);
 	if (result == -ENOMEM)

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/vec.h"
 #include "cli/agent.h"
 #include "cli/batch.h"
 #include "cli/cli.h"
@@ -21,6 +22,7 @@
 struct policy_text {
 	struct tw_buf text;
 	char source[256];
+	TW_VEC(struct tw_learned) learned;
 };
 
 static int on_policy(void *arg, const Tapwall__V1__Response *response)
@@ -31,6 +33,13 @@ static int on_policy(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_POLICY)
 		return TW_EXIT_OK;
 	tw_buf_add(&text->text, policy->text.data, policy->text.len);
+	for (size_t i = 0; i < policy->n_learned; i++) {
+		struct tw_learned learned = {.vnic = policy->learned[i]->vnic};
+
+		if (!tw_addr_parse(policy->learned[i]->address, &learned.addr) &&
+			tw_vec_push(&text->learned, learned) < 0)
+			return tw_report_memory();
+	}
 	if (policy->source[0])
 		snprintf(text->source, sizeof(text->source), "%s", policy->source);
 	return text->text.failed ? tw_report_memory() : TW_EXIT_OK;
@@ -57,7 +66,8 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 		return code;
 	if (!text->text.len)
 		return tw_report(TW_EXIT_NO, socket, "apply one first", "no policy is in force");
-	code = tw_policy_read(text->text.data, text->text.len, ret, &diags);
+	code = tw_policy_read_learned(
+		text->text.data, text->text.len, text->learned.at, text->learned.n, ret, &diags);
 	if (code < 0)
 		tw_report_diags(text->source, &diags);
 	tw_diags_done(&diags);
@@ -273,5 +283,6 @@ int tw_explain_run(const void *values)
 		code = explain_one(options, &judge, tw_file_label(file));
 	tw_judge_done(&judge);
 	tw_buf_done(&text.text);
+	tw_vec_done(&text.learned);
 	return code;
 }

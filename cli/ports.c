@@ -38,6 +38,20 @@ static void join(char *text, size_t max, size_t n, char **items)
 		len += (size_t)snprintf(text + len, max - len, "%s%s", i ? " " : "", items[i]);
 }
 
+/* What DHCP gave: `10.0.0.50 (59m)`, with a question mark as long as the policy does not know it. */
+static void join_leases(char *text, size_t max, const Tapwall__V1__Port *p)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < p->n_leases && len < max; i++) {
+		const Tapwall__V1__Lease *lease = p->leases[i];
+
+		len += (size_t)snprintf(text + len, max - len, " %s (%s%s)", lease->address,
+			lease->left_s < 0 ? "for ever" : tw_human_span(lease->left_s).text,
+			lease->known ? "" : ", not in the policy");
+	}
+}
+
 static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
 {
 	enum tw_style out = p->denied_out ? TW_STYLE_BAD : TW_STYLE_DIM;
@@ -45,6 +59,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
 	char addresses[512];
 
 	join(addresses, sizeof(addresses), p->n_addresses, p->addresses);
+	join_leases(addresses, sizeof(addresses), p);
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", p->name);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", p->workload);
 	tw_sheet_cell(sheet, tw_style_of(p->state), "%s", p->state);
@@ -72,13 +87,30 @@ static json_t *json_addresses(const Tapwall__V1__Port *p)
 	return list;
 }
 
+static json_t *json_leases(const Tapwall__V1__Port *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_leases; i++) {
+		const Tapwall__V1__Lease *lease = p->leases[i];
+		json_t *item = json_pack("{s:o, s:o, s:b}", "address", tw_json_text(lease->address),
+			"left_s", tw_json_s(lease->left_s), "known", lease->known);
+
+		if (json_array_append_new(list, item) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static int print_json(const Tapwall__V1__Port *p)
 {
-	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		tw_json_text(p->name), "ifindex", tw_json_u64(p->ifindex), "workload",
 		tw_json_text(p->workload), "state", tw_json_text(p->state), "mac",
-		tw_json_text(p->mac), "addresses", json_addresses(p), "bridge",
-		tw_json_text(p->bridge));
+		tw_json_text(p->mac), "addresses", json_addresses(p), "leases", json_leases(p),
+		"bridge", tw_json_text(p->bridge));
 	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "packets",
 		tw_json_out_in(p->packets_out, p->packets_in), "bytes",
 		tw_json_out_in(p->bytes_out, p->bytes_in), "denied",

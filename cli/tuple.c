@@ -168,6 +168,9 @@ static int read_workload(
 			end->vnic = owner;
 	}
 	end->families = at ? family_of(&end->addr) : workload_families(policy, end->vnic);
+	if (!end->families && end->vnic->dhcp)
+		return tw_err_set(err, -EINVAL, end->word, "ask the host with --live",
+			"the workload '%.200s' has only addresses that DHCP gives it", name);
 	if (!end->families)
 		return tw_err_set(err, -EINVAL, end->word, "write it as WORKLOAD@ADDRESS",
 			"the workload '%.200s' has no address of its own", name);

@@ -12,6 +12,7 @@ struct checker {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
 	struct tw_ranges concern[TW_DIR__MAX]; /* of all ports together */
+	bool learns; /* some port's addresses are not known before DHCP gives them */
 };
 
 static int warn(struct checker *c, const struct tw_rule *rule, const char *hint, const char *why)
@@ -28,7 +29,7 @@ static int check_groups(struct checker *c)
 	for (size_t i = 0; i < p->groups.n && !err; i++) {
 		const struct tw_group *group = &p->groups.at[i];
 
-		if (!group->set->r.n)
+		if (!group->set->r.n && !group->learns)
 			err = tw_diags_add(c->diags, TW_SEV_WARNING, group->line, group->column,
 				"fine if its workloads come later",
 				"group %s stands for no address", group->name);
@@ -76,10 +77,24 @@ static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_d
 	if (!has_family(rule))
 		return warn(c, rule, "IPv4 and IPv6 never meet; icmp is IPv4, icmp6 is IPv6",
 			"its from, to and service have no address family in common");
-	if (c->policy->nics.n && !is_enforced(c, rule))
+	if (c->policy->nics.n && !c->learns && !is_enforced(c, rule))
 		return warn(c, rule, "check its from, to and at", ends_without_port(rule));
 	*ret_dead = false;
 	return 0;
+}
+
+/* Whether an end of a rule stands for more when guests learn addresses: what can be said of it now
+ * may not hold then. */
+static bool learns(const struct tw_policy *p, const struct tw_operands *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct tw_operand *operand = &list->at[i];
+
+		if ((operand->kind == TW_OP_WORKLOAD && p->workloads.at[operand->index].learns) ||
+			(operand->kind == TW_OP_GROUP && p->groups.at[operand->index].learns))
+			return true;
+	}
+	return false;
 }
 
 static int check_rules(struct checker *c)
@@ -89,9 +104,12 @@ static int check_rules(struct checker *c)
 	int err = tw_shadow_new(c->policy, c->diags, &shadow);
 
 	for (size_t i = 0; i < n && !err; i++) {
+		const struct tw_rule *rule = &c->policy->rules.at[i];
 		bool dead;
 
-		err = check_rule(c, &c->policy->rules.at[i], &dead);
+		if (learns(c->policy, &rule->from) || learns(c->policy, &rule->to))
+			continue;
+		err = check_rule(c, rule, &dead);
 		if (!err && !dead)
 			err = tw_shadow_check(shadow, i);
 	}
@@ -108,6 +126,7 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
 		err = tw_diags_add(diags, TW_SEV_WARNING, 0, 0, "list the guests under workloads",
 			"the policy has no workloads, so it protects no port");
 	for (size_t i = 0; i < policy->nics.n && !err; i++) {
+		c.learns |= policy->nics.at[i].pub.dhcp;
 		err = tw_vnic_concern(&policy->nics.at[i].pub, TW_DIR_OUT, &c.concern[TW_DIR_OUT]);
 		if (!err)
 			err = tw_vnic_concern(

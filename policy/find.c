@@ -183,14 +183,15 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 {
 	memcpy(ret->mac, vnic->mac, sizeof(ret->mac));
 	ret->flags = (__u16)((vnic->any ? TW_PORT_F_GUARD_ANY : 0) |
-			     (vnic->transit ? TW_PORT_F_TRANSIT : 0));
+			     (vnic->transit ? TW_PORT_F_TRANSIT : 0) |
+			     (vnic->dhcp ? TW_PORT_F_DHCP : 0));
 	ret->n_addrs = 0;
 	ret->packet_rate = vnic->limits.at[TW_LIMIT_PACKETS];
 	ret->open_rate = vnic->limits.at[TW_LIMIT_NEW_CONNECTIONS];
 	ret->half_open_max = vnic->limits.at[TW_LIMIT_HALF_OPEN];
 	ret->established_max = vnic->limits.at[TW_LIMIT_ESTABLISHED];
 	ret->broadcast_rate = vnic->limits.at[TW_LIMIT_BROADCAST];
-	for (size_t i = 0; i < vnic->n_prefixes; i++) {
+	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++) {
 		if (vnic->prefixes[i].len == 128 && ret->n_addrs < TW_PORT_ADDRS)
 			ret->addr[ret->n_addrs++] = vnic->prefixes[i].addr;
 		else

@@ -104,6 +104,7 @@ struct tw_workload {
 	size_t n_nics;
 	struct tw_limits limits; /* as written */
 	unsigned int line;
+	bool learns; /* some vNIC has `dhcp`: the set is what it is now */
 	const struct tw_set *set;
 };
 
@@ -126,6 +127,7 @@ struct tw_group {
 	size_t n_patterns;
 	unsigned int line;
 	unsigned int column;
+	bool learns; /* some workload in it does */
 	const struct tw_set *set;
 };
 

@@ -77,9 +77,11 @@ struct tw_vnic {
 	uint8_t mac[6];
 	bool has_mac;			  /* without one, the MAC guard is off for this port */
 	bool any;			  /* `addresses: [any]` */
+	bool dhcp;			  /* `dhcp`: and what DHCP gives it; it has a MAC then */
 	bool transit;			  /* some prefix is wider than a host */
 	const struct tw_prefix *prefixes; /* none of IPv6 holds the v4-mapped range */
 	size_t n_prefixes;
+	size_t n_learned; /* of these, the last ones: from DHCP, not from the policy's text */
 	struct tw_limits limits; /* its own, else its workload's, else the options' */
 	size_t index;		 /* its place among all vNICs of the policy, from 0 */
 };
@@ -99,6 +101,17 @@ enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
  * which the caller frees, and returns 0; `diags` may then hold warnings. Otherwise returns -EINVAL
  * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. `diags` comes in empty. */
 int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags);
+
+/* An address that DHCP gave to a vNIC with `dhcp`. */
+struct tw_learned {
+	size_t vnic;
+	struct tw_addr addr;
+};
+
+/* The same policy while its guests have these addresses: all that names a vNIC means them too. Those
+ * of a vNIC without `dhcp` are left out; who has an address is the caller's to see to. */
+int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned *learned, size_t n,
+	struct tw_policy **ret, struct tw_diags *diags);
 void tw_policy_free(struct tw_policy *policy); /* NULL is fine */
 TW_DEFINE_AUTO(tw_policy)
 
@@ -126,6 +139,12 @@ int tw_policy_diff(const struct tw_policy *old, const struct tw_policy *now,
 
 size_t tw_policy_n_workloads(const struct tw_policy *policy);
 size_t tw_policy_n_groups(const struct tw_policy *policy);
+/* How many of a vNIC's prefixes stand in the policy's text: the first ones. */
+static inline size_t tw_vnic_n_given(const struct tw_vnic *vnic)
+{
+	return vnic->n_prefixes - vnic->n_learned;
+}
+
 size_t tw_policy_n_vnics(const struct tw_policy *policy);
 const struct tw_vnic *tw_policy_vnic(const struct tw_policy *policy, size_t index);
 

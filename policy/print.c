@@ -55,6 +55,16 @@ static void print_limits(const struct tw_limits *limits, struct tw_buf *out)
 	tw_limits_print(limits, out);
 }
 
+static void print_learning(const struct tw_nic *nic, struct tw_buf *out)
+{
+	tw_buf_adds(out, "[dhcp");
+	for (size_t i = 0; i < nic->n_written; i++) {
+		tw_buf_adds(out, ", ");
+		print_prefix(&nic->written[i], out);
+	}
+	tw_buf_adds(out, "]");
+}
+
 static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
 {
 	if (nic->pub.port) {
@@ -70,6 +80,8 @@ static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
 	tw_buf_adds(out, "addresses: ");
 	if (nic->pub.any)
 		tw_buf_adds(out, "[any]");
+	else if (nic->pub.dhcp)
+		print_learning(nic, out);
 	else
 		print_prefixes(nic->written, nic->n_written, out);
 	print_limits(&nic->limits, out);

@@ -585,6 +585,29 @@ static int new_policy(uint64_t seed, struct tw_policy **ret)
 	return 0;
 }
 
+/* Gives each vNIC what it learned, behind what the text says. */
+static int add_learned(struct tw_policy *p, const struct tw_learned *learned, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct tw_vnic *vnic = learned[i].vnic < p->nics.n
+					       ? &p->nics.at[learned[i].vnic].pub
+					       : NULL;
+		struct tw_prefix *prefixes;
+
+		if (!vnic || !vnic->dhcp)
+			continue;
+		prefixes = tw_arena_alloc(&p->arena, vnic->n_prefixes + 1, sizeof(*prefixes));
+		if (!prefixes)
+			return -ENOMEM;
+		memcpy(prefixes, vnic->prefixes, vnic->n_prefixes * sizeof(*prefixes));
+		prefixes[vnic->n_prefixes++] = (struct tw_prefix){
+			.addr = learned[i].addr, .len = 128};
+		vnic->prefixes = prefixes;
+		vnic->n_learned++;
+	}
+	return 0;
+}
+
 static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 {
 	int err = diags->n_errors ? 0 : tw_policy_index(policy);
@@ -598,11 +621,19 @@ static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 
 int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags)
 {
+	return tw_policy_read_learned(text, len, NULL, 0, ret, diags);
+}
+
+int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned *learned, size_t n,
+	struct tw_policy **ret, struct tw_diags *diags)
+{
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	int err = new_policy(tw_hash(text, len, 0), &policy);
 
 	if (!err)
 		err = read_text(policy, text, len, diags);
+	if (!err)
+		err = add_learned(policy, learned, n);
 	if (!err)
 		err = work_out(policy, diags);
 	tw_diags_sort(diags);

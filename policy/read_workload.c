@@ -123,8 +123,9 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 		return;
 	}
 	if (!strcmp(text, "dhcp")) {
-		tw_complain(r, item, "list the addresses the guest gets, or a CIDR they come from",
-			"addresses learned from DHCP are not supported yet");
+		if (draft->nic.pub.dhcp)
+			tw_complain(r, item, "keep one of them", "addresses lists dhcp twice");
+		draft->nic.pub.dhcp = true;
 		return;
 	}
 	if (!tw_read_prefix(r, item, text, true, &prefix))
@@ -171,7 +172,7 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 	draft->has_addresses = true;
 	r->prefixes.n = 0;
 	tw_read_list(r, value, "addresses", add_address, draft);
-	if (nic->pub.any && r->prefixes.n)
+	if (nic->pub.any && (r->prefixes.n || nic->pub.dhcp))
 		tw_complain(r, value, "keep any alone, or the addresses",
 			"addresses lists any and others beside it");
 	nic->n_written = r->prefixes.n;
@@ -215,6 +216,9 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 	if (!draft->is_placed)
 		tw_complain(r, node, "name its port, such as tap0, or give its mac",
 			"a vNIC has neither port nor mac");
+	if (nic->pub.dhcp && !nic->pub.has_mac)
+		tw_complain(r, node, "give the vNIC's mac: DHCP answers are told apart by it",
+			"a vNIC learns addresses from DHCP and has no mac");
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)
 			tw_complain(r, node, NULL, "too many vNICs, %u are possible",

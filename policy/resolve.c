@@ -86,6 +86,7 @@ static int resolve_workloads(struct resolver *s)
 		for (size_t n = 0; n < workload->n_nics; n++) {
 			const struct tw_vnic *vnic = &p->nics.at[workload->first_nic + n].pub;
 
+			workload->learns |= vnic->dhcp;
 			for (size_t i = 0; i < vnic->n_prefixes && !err; i++)
 				err = tw_prefix_add_to(&vnic->prefixes[i], &s->plus);
 		}
@@ -172,13 +173,16 @@ static int resolve_group(struct resolver *s, struct tw_group *group)
 	s->plus.n = 0;
 	for (size_t i = 0; i < group->networks.n && !err; i++)
 		err = add_operand(s, &group->networks.at[i], &s->plus);
-	for (size_t i = 0; i < group->workloads.n && !err; i++)
+	for (size_t i = 0; i < group->workloads.n && !err; i++) {
+		group->learns |= s->policy->workloads.at[group->workloads.at[i].index].learns;
 		err = add_operand(s, &group->workloads.at[i], &s->plus);
+	}
 	for (size_t i = 0; i < n_looked_at && !err; i++) {
 		const struct tw_workload *workload = &s->policy->workloads.at[i];
 		size_t steps = 0;
 
 		if (selects(group, workload, &steps)) {
+			group->learns |= workload->learns;
 			err = tw_ranges_add_all(&s->plus, &workload->set->r);
 			steps += workload->set->r.n * RANGE_STEPS;
 		}

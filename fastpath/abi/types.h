@@ -248,6 +248,8 @@ struct tw_upkeep {
 
 #define TW_PORT_F_CUT 0x40 /* cut-through may start and end here: a plain, forwarding bridge port */
 
+#define TW_PORT_F_DHCP 0x80 /* what DHCP gave its guest is its own too: `leases` */
+
 #define TW_PORT_ADDRS 4 /* inline addresses */
 
 /* What is true of a port in one policy epoch. A port without an entry, or with image 0 and not
@@ -292,6 +294,35 @@ static inline __u32 tw_addr_zone(__u32 port_id, __u32 epoch)
 {
 	return port_id << 1 | (epoch & 1);
 }
+
+#define TW_LEASES_MAX	 4 /* of each family, for one port */
+#define TW_LEASE_QUERIES 4 /* a power of 2 */
+
+/* An address that a DHCP server gave to a port's guest. */
+struct tw_lease {
+	struct tw_addr addr;
+	__u64 until_ns; /* monotonic; 0: none; all ones: for ever */
+	__u32 serial;	/* another one whenever another address comes to stand here */
+	__u32 known;	/* the serial that the policy in force takes into account; of the agent */
+};
+
+/* What a guest asked a DHCP server. */
+struct tw_lease_query {
+	__be32 xid;
+	__be32 about; /* the IPv4 address it asked for, or 0; DHCPv6: a hash of its DUID */
+	__u32 seen;   /* tick */
+	__u32 family; /* 0: no query; 1: DHCP; 2: DHCPv6 */
+};
+
+/* Of one port. Survives agents, and ends with the MAC. */
+struct tw_leases {
+	struct tw_lease at[2][TW_LEASES_MAX]; /* IPv4, IPv6 */
+	struct tw_lease_query query[TW_LEASE_QUERIES];
+	__u32 serial; /* the last one that was given */
+	__u32 n_queries;
+	__u8 mac[6];
+	__u8 pad[2];
+};
 
 struct tw_mac_key {
 	__u8 mac[6];
@@ -414,6 +445,7 @@ _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
 _Static_assert(sizeof(struct tw_row) == 64 + TW_ROW_SLOTS * 128, "conns value is pinned");
 _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
+_Static_assert(sizeof(struct tw_leases) == 336, "leases value is pinned, and mapped by the agent");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_capture_want) == 16, "captures value is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");

@@ -141,7 +141,7 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
 	__u64 ahead = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) - TW_EVENTS_BYTES / 4;
-	int urgent = event->kind == TW_EVENT_DENY || event->kind == TW_EVENT_CLAIM;
+	int urgent = event->kind != TW_EVENT_OPEN && event->kind != TW_EVENT_CLOSE;
 
 	bpf_ringbuf_submit(event,
 		urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
@@ -309,6 +309,8 @@ __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int options(struct __sk_buff *skb);
+__noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
 
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
@@ -359,6 +361,16 @@ tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_
 tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id)
 {
 	capture(f->target, ifindex, port_id);
+}
+
+tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+{
+	return (__u32)leased(f->target, port_id, epoch);
+}
+
+tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	lease(f->target, dir, epoch);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -508,6 +520,29 @@ __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 	if (!tw_test_mode)
 		f.now_ns = bpf_ktime_get_ns();
 	tw_path_capture(&f, port_id);
+	return 0;
+}
+
+__noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return TW_LEASE_NONE;
+	f.now_ns = now(c);
+	return (int)tw_path_leased(&f, port_id, epoch);
+}
+
+__noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	tw_path_lease(&f, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
 	return 0;
 }
 

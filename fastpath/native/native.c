@@ -360,6 +360,16 @@ tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 p
 	tw_path_capture(&there, port_id);
 }
 
+tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+{
+	return tw_path_leased(f, port_id, epoch);
+}
+
+tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	tw_path_lease(f, dir, epoch);
+}
+
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
@@ -479,6 +489,11 @@ int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6])
 
 	memcpy(key.mac, mac, sizeof(key.mac));
 	return tw_table_update(&native->macs, &key, &present, 0);
+}
+
+struct tw_leases *tw_native_leases(struct tw_native *native, uint32_t port_id)
+{
+	return array_lookup(&native->leases, &port_id, &(struct tw_leases){0});
 }
 
 int tw_native_add_local(

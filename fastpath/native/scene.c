@@ -1,8 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "fastpath/native/scene.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+
+static struct tw_lease *find_lease(struct tw_leases *leases, const struct tw_addr *addr)
+{
+	bool v4 = !addr->d[0] && addr->w[2] == htonl(0xffff);
+	struct tw_lease *row = leases->at[v4 ? 0 : 1], *free = NULL;
+
+	for (size_t i = 0; i < TW_LEASES_MAX; i++) {
+		if (row[i].until_ns && !memcmp(&row[i].addr, addr, sizeof(*addr)))
+			return &row[i];
+		if (!row[i].until_ns && !free)
+			free = &row[i];
+	}
+	if (free)
+		*free = (struct tw_lease){
+			.addr = *addr, .until_ns = UINT64_MAX, .serial = ++leases->serial};
+	return free;
+}
+
+void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases)
+{
+	memcpy(leases->mac, vnic->mac, sizeof(leases->mac));
+	for (size_t i = tw_vnic_n_given(vnic); i < vnic->n_prefixes; i++) {
+		struct tw_lease *lease = find_lease(leases, &vnic->prefixes[i].addr);
+
+		if (lease)
+			lease->known = lease->serial;
+	}
+}
+
+static int load_leases(struct tw_native *native, const struct tw_vnic *vnic, uint32_t id)
+{
+	struct tw_leases *leases = vnic->n_learned ? tw_native_leases(native, id) : NULL;
+
+	if (leases)
+		tw_scene_know(vnic, leases);
+	return vnic->n_learned && !leases ? -ENOMEM : 0;
+}
 
 static int load_port(struct tw_native *native, const struct tw_policy *policy,
 	const struct tw_vnic *vnic, uint32_t epoch, struct tw_diags *diags)
@@ -25,12 +63,15 @@ static int load_port(struct tw_native *native, const struct tw_policy *policy,
 	port->network = TW_SCENE_NETWORK;
 	port->image = (uint32_t)(1 + vnic->index + (epoch & 1) * n_vnics);
 	zone = tw_addr_zone(port->id, epoch);
-	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < vnic->n_prefixes; i++) {
+	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < tw_vnic_n_given(vnic); i++) {
 		err = tw_native_add_addr(
 			native, zone, &vnic->prefixes[i].addr, vnic->prefixes[i].len);
 		if (err)
 			return err;
 	}
+	err = load_leases(native, vnic, port->id);
+	if (err)
+		return err;
 	return tw_native_put_image(native, port->image, image->words, image->n_words);
 }
 

@@ -23,6 +23,10 @@ static inline uint32_t tw_scene_ifindex(size_t vnic)
 int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_diags *diags);
 
+/* Makes `leases`, those of a vNIC's port, what the policy says its guest has learned: known, and with
+ * no end of their own if DHCP did not give them here. */
+void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases);
+
 /* The judgement of one frame at all the ends that are here: out at `from` (NULL: unprotected),
  * then, if it passed and there is a `to`, in at `to`, with the mark as the vSwitch carries it. */
 struct tw_scene_result {

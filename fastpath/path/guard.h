@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "fastpath/path/lease.h"
 #include "fastpath/path/transport.h"
 
 #define TW_ND_OPTIONS_MAX 6
@@ -28,8 +29,8 @@
 #define TW_ND_REDIRECT 137
 #define TW_MLD2_REPORT 143
 
-/* Whether a workload's port may send from, and be reached at, this address. */
-tw_inline int tw_guard_own(
+/* Whether the policy gives this address to the port. */
+tw_inline int tw_guard_given(
 	const struct tw_frame *f, const struct tw_scope *s, const struct tw_addr *addr)
 {
 	const struct tw_port *port = s->port;
@@ -49,10 +50,30 @@ tw_inline int tw_guard_own(
 	return tw_addrs_lookup(f, &key) != 0;
 }
 
+/* Whether a workload's port may send from, and be reached at, this address. */
+tw_inline int tw_guard_own(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_addr *addr)
+{
+	return tw_guard_given(f, s, addr) || tw_lease_of(f, s, addr) == TW_LEASE_KNOWN;
+}
+
 tw_inline int tw_guard_own_or_link_local(
 	const struct tw_frame *f, const struct tw_scope *s, const struct tw_addr *addr)
 {
 	return tw_addr_is_link_local(addr) || tw_guard_own(f, s, addr);
+}
+
+/* What a guest may tell DHCP servers that it has: what they gave it too, from that moment on. */
+tw_inline int tw_guard_holds(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_addr *addr)
+{
+	return tw_guard_own_or_link_local(f, s, addr) || tw_lease_of(f, s, addr);
+}
+
+/* The address that was asked for last is not the port's: whether it will be, once the policy knows. */
+tw_inline enum tw_reason tw_guard_foreign(const struct tw_packet *p, enum tw_reason reason)
+{
+	return p->lease ? TW_R_LEASE_UNKNOWN : reason;
 }
 
 /* A port whose workload names no MAC has mac 0, and takes any. */
@@ -77,7 +98,7 @@ tw_inline enum tw_reason tw_guard_arp(
 	if (!wire && arp->operation == tw_be16(1))
 		return TW_R_NEIGHBOUR; /* a probe: RFC 5227 */
 	tw_addr_map(&sender, wire);
-	return tw_guard_own(f, s, &sender) ? TW_R_NEIGHBOUR : TW_R_SPOOFED_ARP;
+	return tw_guard_own(f, s, &sender) ? TW_R_NEIGHBOUR : tw_guard_foreign(p, TW_R_SPOOFED_ARP);
 }
 
 /* ND messages are whole, from a direct neighbour (RFC 4861 §6.1, §7.1), and have no fragment header,
@@ -122,7 +143,7 @@ tw_inline enum tw_reason tw_guard_nd(
 	if (!tw_nd_valid(p))
 		return TW_R_BAD_HEADER;
 	if (unspecified ? type == TW_ND_NA : !tw_guard_own_or_link_local(f, s, &p->tuple.src))
-		return TW_R_SPOOFED_ND;
+		return tw_guard_foreign(p, TW_R_SPOOFED_ND);
 	if (type == TW_ND_RS)
 		return tw_guard_nd_options(f, s, p, off);
 	wire = tw_at(f, off, sizeof(target));
@@ -130,7 +151,7 @@ tw_inline enum tw_reason tw_guard_nd(
 		return TW_R_BAD_LENGTH;
 	tw_addr_copy(&target, wire);
 	if ((type == TW_ND_NA || unspecified) && !tw_guard_own_or_link_local(f, s, &target))
-		return TW_R_SPOOFED_ND;
+		return tw_guard_foreign(p, TW_R_SPOOFED_ND);
 	return tw_guard_nd_options(f, s, p, off + sizeof(target));
 }
 
@@ -203,8 +224,7 @@ tw_inline enum tw_reason tw_guard_out(
 	if (p->fragment != TW_FRAG_LATER) {
 		if (tw_is_dhcp(p, 1))
 			return TW_R_DHCP_SERVER;
-		if (tw_is_dhcp(p, 0) &&
-			(tw_addr_is_unspecified(src) || tw_guard_own_or_link_local(f, s, src)))
+		if (tw_is_dhcp(p, 0) && (tw_addr_is_unspecified(src) || tw_guard_holds(f, s, src)))
 			return TW_R_DHCP_CLIENT;
 		if (p->tuple.proto == TW_IPPROTO_ICMP || p->tuple.proto == TW_IPPROTO_ICMPV6) {
 			reason = tw_guard_icmp_out(f, s, p);
@@ -213,7 +233,7 @@ tw_inline enum tw_reason tw_guard_out(
 		}
 	}
 	if (tw_addr_is_unspecified(src) || !tw_guard_own_or_link_local(f, s, src))
-		return TW_R_SPOOFED_ADDRESS;
+		return tw_guard_foreign(p, TW_R_SPOOFED_ADDRESS);
 	return TW_R_NONE;
 }
 
@@ -253,7 +273,7 @@ tw_inline enum tw_reason tw_guard_in(
 		}
 	}
 	if (unicast && !p->multicast && !tw_guard_own_or_link_local(f, s, &p->tuple.dst))
-		return TW_R_NOT_FOR_PORT;
+		return tw_guard_foreign(p, TW_R_NOT_FOR_PORT);
 	return TW_R_NONE;
 }
 

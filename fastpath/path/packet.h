@@ -174,6 +174,7 @@ struct tw_packet {
 	__u8 hop_limit;
 	__u8 atomic;	/* IPv6, behind a fragment header all the same */
 	__u8 snap;	/* carried in LLC/SNAP */
+	__u8 lease;	/* enum tw_lease_state of the address that guard asked about last */
 	__u8 multicast; /* L2 or L3 destination is a group or broadcast */
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
@@ -231,6 +232,17 @@ struct tw_flow {
 	__u32 far_decision; /* of the far end's gate, 0: not asked here */
 };
 
+/* A DHCP message while it is read. */
+struct tw_dhcp {
+	__u8 bytes[TW_QUOTE_MAX]; /* first: what was loaded last */
+	__u32 off;		  /* of the next option */
+	__u32 end;		  /* of the message */
+	__u32 seconds;		  /* of the lease */
+	__be32 requested;
+	__u8 type;
+	__u8 overloaded;
+};
+
 /* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
  * One for each CPU, as one frame is judged at a time there. Being memory, it also keeps the
  * verifier from walking each stage once for every way through the stages before. */
@@ -249,6 +261,8 @@ struct tw_sheet {
 	__u32 hold_next;      /* where the port would hold the next one: the eldest stands there */
 	__u8 releasing;
 	__u64 ticket; /* the seat of the port that a frame was cut through from, until it arrives */
+	struct tw_dhcp dhcp;
+	struct tw_addr about; /* whether it is on lease is asked */
 };
 
 /* Where and under what a frame is judged; the same for every stage. */

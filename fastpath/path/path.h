@@ -20,6 +20,7 @@
 #pragma once
 
 #include "fastpath/path/cut.h"
+#include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
 #include "fastpath/path/report.h"
 
@@ -173,6 +174,8 @@ tw_inline enum tw_reason tw_path_judge(
 		return reason;
 	tw_stage_enter(f, TW_STAGE_GUARD);
 	reason = tw_guard(f, s, p);
+	if (reason == TW_R_DHCP_CLIENT && s->port->flags & TW_PORT_F_DHCP)
+		tw_apart_lease(f, s->dir, s->epoch);
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_TRACK);
@@ -309,6 +312,28 @@ tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
 
 	if (sheet)
 		tw_capture(f, &sheet->outcome, port_id);
+}
+
+/* How the address that the sheet is about is on lease at a port: enum tw_lease_state. */
+tw_inline __u32 tw_path_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+{
+	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (!port || !sheet)
+		return TW_LEASE_NONE;
+	sheet->packet.lease = (__u8)tw_lease_find(f, port, sheet);
+	return sheet->packet.lease;
+}
+
+/* What the DHCP message on the sheet means for the port's leases. */
+tw_inline void tw_path_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (port && sheet && tw_lease_hear(f, port, dir, sheet))
+		tw_apart_tell(f, f->ifindex, port->id, TW_EVENT_LEASE);
 }
 
 tw_inline void tw_path_refuse(

@@ -133,6 +133,8 @@ tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);
+tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch);
+tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_apart_options(const struct tw_frame *f);
 

@@ -63,7 +63,7 @@ tw_inline int tw_event_admit(
 {
 	struct tw_bucket *bucket;
 
-	if (kind != TW_EVENT_DENY && kind != TW_EVENT_CLAIM)
+	if (kind == TW_EVENT_OPEN || kind == TW_EVENT_CLOSE)
 		return 1;
 	bucket = tw_buckets_lookup(f, &id);
 	return bucket && tw_bucket_take(&bucket->event_tokens, &bucket->event_seen,

@@ -9,6 +9,7 @@
 
 #include "tests/unit/test.h"
 
+#include "agent/agent.h"
 #include "agent/inforce.h"
 #include "agent/journal.h"
 #include "agent/pattern.h"
@@ -16,6 +17,7 @@
 #include "agent/slots.h"
 #include "agent/store.h"
 #include "base/alloc.h"
+#include "fastpath/abi/names.h"
 
 static struct tw_inforce *inforce_of(const char *text)
 {
@@ -51,6 +53,76 @@ static void test_patterns(void **state)
 		assert_string_equal(err.place, "--ports");
 	}
 	assert_int_equal(patterns.n, 1); /* untouched by failures */
+}
+
+/* ---- leases ---- */
+
+static void give(struct tw_agent *agent, uint16_t id, uint8_t mac, const char *addr, bool known)
+{
+	struct tw_leases *leases = &agent->leases.map[id];
+	struct tw_lease *lease = &leases->at[0][leases->serial];
+
+	memcpy(leases->mac, (uint8_t[6]){0x52, 0x54, 0, 0, 0, mac}, 6);
+	assert_int_equal(tw_addr_parse(addr, &lease->addr), 0);
+	lease->until_ns = UINT64_MAX;
+	lease->serial = ++leases->serial;
+	lease->known = known ? lease->serial : 0;
+}
+
+static void assert_learned(
+	const struct tw_learned_list *list, size_t i, size_t vnic, const char *addr)
+{
+	struct tw_addr wanted;
+
+	assert_int_equal(tw_addr_parse(addr, &wanted), 0);
+	assert_true(i < list->n);
+	assert_int_equal(list->at[i].vnic, vnic);
+	assert_memory_equal(&list->at[i].addr, &wanted, sizeof(wanted));
+}
+
+/* Who has an address by the policy keeps it, then who has it already; a prefix is no claim; what was
+ * given to another MAC does not count. */
+static void test_leases(void **state)
+{
+	struct tw_inforce *inforce = inforce_of(
+		"version: 1\n"
+		"workloads:\n"
+		"  a: {port: a, mac: 52:54:00:00:00:01, addresses: dhcp}\n"
+		"  b: {port: b, mac: 52:54:00:00:00:02, addresses: dhcp}\n"
+		"  c: {port: c, mac: 52:54:00:00:00:03, addresses: [10.0.0.3, 10.1.0.0/16]}\n");
+	struct tw_agent agent = {.inforce = inforce};
+	struct tw_agent_port *port[3];
+	struct tw_learned_list list = {0};
+
+	agent.leases.map = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_leases));
+	tw_ports_init(&agent.ports);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(tw_ports_add(&agent.ports, 10 + i,
+					 (const char *[]){"a", "b", "c"}[i], 0, &port[i]),
+			0);
+	give(&agent, port[0]->id, 1, "10.0.0.50", false);
+	give(&agent, port[1]->id, 2, "10.0.0.50", true);
+	give(&agent, port[0]->id, 1, "10.0.0.3", false);
+	give(&agent, port[0]->id, 1, "10.1.0.7", false);
+	give(&agent, port[2]->id, 3, "10.0.0.60", false);
+	assert_int_equal(tw_leases_gather(&agent, inforce, &list), 0);
+	assert_int_equal(list.n, 2);
+	assert_learned(&list, 0, 0, "10.1.0.7");
+	assert_learned(&list, 1, 1, "10.0.0.50");
+	list.n = 0;
+	agent.leases.map[port[1]->id].at[0][0].until_ns = 1;
+	agent.leases.map[port[0]->id].at[0][2].until_ns = 0;
+	assert_int_equal(tw_leases_gather(&agent, inforce, &list), 0);
+	assert_int_equal(list.n, 1);
+	assert_learned(&list, 0, 0, "10.0.0.50");
+	list.n = 0;
+	agent.leases.map[port[0]->id].mac[5] = 9;
+	assert_int_equal(tw_leases_gather(&agent, inforce, &list), 0);
+	assert_int_equal(list.n, 0);
+	tw_vec_done(&list);
+	tw_ports_done(&agent.ports);
+	tw_inforce_free(inforce);
+	free(agent.leases.map);
 }
 
 /* ---- rule slots ---- */
@@ -519,6 +591,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_leases),
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_slots_come_back),
 		cmocka_unit_test(test_slots_without_memory),

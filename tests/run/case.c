@@ -177,7 +177,8 @@ static int read_line(struct reader *r, char *line)
 	static const struct {
 		const char *word;
 		enum tw_step_kind kind;
-	} steps[] = {{"port ", TW_STEP_PORT}, {"set ", TW_STEP_SET}, {"check ", TW_STEP_CHECK}};
+	} steps[] = {{"port ", TW_STEP_PORT}, {"set ", TW_STEP_SET}, {"check ", TW_STEP_CHECK},
+		{"learn", TW_STEP_LEARN}};
 
 	if (!strncmp(line, "about:", 6))
 		return read_about(r, trim(line + 6));

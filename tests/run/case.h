@@ -12,7 +12,14 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-enum tw_step_kind { TW_STEP_POLICY, TW_STEP_FRAME, TW_STEP_PORT, TW_STEP_SET, TW_STEP_CHECK };
+enum tw_step_kind {
+	TW_STEP_POLICY,
+	TW_STEP_FRAME,
+	TW_STEP_PORT,
+	TW_STEP_SET,
+	TW_STEP_CHECK,
+	TW_STEP_LEARN
+};
 
 struct tw_step {
 	enum tw_step_kind kind;

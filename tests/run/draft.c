@@ -156,9 +156,10 @@ static size_t head_len(const struct tw_layer *layer)
 		       (tw_layer_has(layer, TW_F_MAC_A) ? 8 : 0) +
 		       (tw_layer_has(layer, TW_F_MAC_B) ? 8 : 0);
 	case TW_L_DHCP:
-		return 244; /* BOOTP, the cookie, one option and the end */
+		/* BOOTP, the cookie, one option and the end */
+		return 244 + (tw_layer_has(layer, TW_F_LEASE) ? 6 : 0) + layer->blob_len;
 	case TW_L_DHCP6:
-		return 4;
+		return 4 + layer->blob_len;
 	case TW_L_DATA:
 	case TW_L__MAX:
 		break;
@@ -507,6 +508,7 @@ static void write_dhcp(const struct tw_draft *draft, const struct tw_layer *laye
 
 	if (layer->kind == TW_L_DHCP6) {
 		put32(at, type << 24 | tw_layer_get(layer, TW_F_XID, 0x123456));
+		memcpy(at + 4, draft->blob + layer->blob, layer->blob_len);
 		return;
 	}
 	/* RFC 2131: offer, ack and nak come from servers, the rest from clients. */
@@ -514,12 +516,22 @@ static void write_dhcp(const struct tw_draft *draft, const struct tw_layer *laye
 	at[1] = 1;
 	at[2] = 6;
 	put32(at + 4, tw_layer_get(layer, TW_F_XID, 0x12345678));
+	if (tw_layer_has(layer, TW_F_A))
+		memcpy(at + 12, &layer->a.w[3], 4);
 	if (tw_layer_has(layer, TW_F_B))
 		memcpy(at + 16, &layer->b.w[3], 4);
 	memcpy(at + 28, tw_layer_has(layer, TW_F_MAC_A) ? layer->mac_a : draft->from.mac, 6);
 	memcpy(at + 236, tail, sizeof(tail));
 	at[242] = (uint8_t)type;
-	at[243] = 255;
+	at += 243;
+	if (tw_layer_has(layer, TW_F_LEASE)) {
+		at[0] = 51;
+		at[1] = 4;
+		put32(at + 2, tw_layer_get(layer, TW_F_LEASE, 0));
+		at += 6;
+	}
+	memcpy(at, draft->blob + layer->blob, layer->blob_len);
+	at[layer->blob_len] = 255;
 }
 
 static void write_data(

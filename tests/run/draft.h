@@ -86,8 +86,9 @@ enum tw_field {
 	TW_F_PLEN,
 	TW_F_OPTLEN, /* length field of a neighbour discovery option */
 	TW_F_XID,
+	TW_F_LEASE, /* DHCP: option 51 */
 	/* Fields that are no number; here so that "was it set" has one place. */
-	TW_F_A,	    /* source address, ARP sender, ND target */
+	TW_F_A,	    /* source address, ARP sender, ND target, ciaddr */
 	TW_F_B,	    /* destination address, ARP target, redirect destination */
 	TW_F_MAC_A, /* source MAC, ARP sender, ND source option, DHCP chaddr */
 	TW_F_MAC_B, /* destination MAC, ARP target, ND target option */

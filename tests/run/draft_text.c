@@ -107,6 +107,8 @@ static const struct {
 	{"op", TW_F_OP},
 	{"to", TW_F_B},
 	{"yiaddr", TW_F_B},
+	{"ciaddr", TW_F_A},
+	{"lease", TW_F_LEASE},
 	{"sha", TW_F_MAC_A},
 	{"sll", TW_F_MAC_A},
 	{"chaddr", TW_F_MAC_A},

@@ -481,14 +481,16 @@ static int play_frame(struct tw_player *p, const struct tw_step *step)
 
 /* ---- policy ---- */
 
-static int play_policy(struct tw_player *p, const struct tw_step *step)
+static int put_policy(struct tw_player *p, const struct tw_step *step,
+	const struct tw_learned *learned, size_t n_learned)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	struct tw_diags diags = {0};
 	struct tw_err err = {0};
 	int failed;
 
-	failed = tw_policy_read(step->text, strlen(step->text), &policy, &diags);
+	failed = tw_policy_read_learned(
+		p->policy_text, strlen(p->policy_text), learned, n_learned, &policy, &diags);
 	if (failed)
 		failed = tw_player_wrong(p, "the policy is invalid: line %u: %s",
 			diags.n ? step->line + diags.at[0].line : step->line,
@@ -504,6 +506,51 @@ static int play_policy(struct tw_player *p, const struct tw_step *step)
 	tw_policy_free(p->policy);
 	p->policy = TW_TAKE_PTR(policy);
 	return tw_player_reapply(p);
+}
+
+static int play_policy(struct tw_player *p, const struct tw_step *step)
+{
+	p->policy_text = step->text;
+	return put_policy(p, step, NULL, 0);
+}
+
+/* ---- learn: what the agent does when leases come and go ---- */
+
+static size_t list_leases(
+	const struct tw_leases *leases, size_t vnic, uint64_t now_ns, struct tw_learned *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX; i++) {
+		const struct tw_lease *lease = &leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+
+		if (lease->until_ns > now_ns)
+			ret[n++] = (struct tw_learned){vnic, lease->addr};
+	}
+	return n;
+}
+
+static int play_learn(struct tw_player *p, const struct tw_step *step)
+{
+	struct tw_learned learned[TW_TARGET_PORTS_MAX * 2 * TW_LEASES_MAX];
+	size_t n = 0;
+
+	if (!p->policy)
+		return tw_player_wrong(p, "nothing is learned before any policy");
+	for (uint32_t i = 0; i < tw_policy_n_vnics(p->policy); i++) {
+		struct tw_leases leases;
+		int failed;
+
+		if (!tw_policy_vnic(p->policy, i)->dhcp)
+			continue;
+		failed = p->target->ops->get_leases(p->target, 1 + i, &leases);
+		if (failed)
+			return tw_player_fail(p, step, "%s",
+				failed == -EIO ? "other leases natively than in the kernel"
+					       : "the leases cannot be read");
+		n += list_leases(&leases, i, p->c->start_ns + step->at_ns, learned + n);
+	}
+	return put_policy(p, step, learned, n);
 }
 
 int tw_player_find_port(struct tw_player *p, const char *name, uint32_t *ret)
@@ -535,6 +582,9 @@ enum tw_played tw_case_play(
 		switch (step->kind) {
 		case TW_STEP_POLICY:
 			failed = play_policy(&p, step);
+			break;
+		case TW_STEP_LEARN:
+			failed = play_learn(&p, step);
 			break;
 		case TW_STEP_FRAME:
 			failed = play_frame(&p, step);

@@ -31,6 +31,7 @@ struct tw_player {
 	struct tw_target *target;
 	struct tw_play *play;
 	struct tw_policy *policy;
+	const char *policy_text;
 	uint32_t epoch;
 	struct tw_port_change changes[TW_TARGET_PORTS_MAX];
 	size_t n_changes;

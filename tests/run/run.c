@@ -26,6 +26,7 @@ static const struct {
 	{TW_R_ROUTER_ADVERT, TW_DIR_IN},
 	{TW_R_REDIRECT, TW_DIR_IN},
 	{TW_R_NOT_FOR_PORT, TW_DIR_OUT},
+	{TW_R_RATE_LIMIT, TW_DIR_IN}, /* rates are of what guests send */
 	/* A frame that is cut through tells so where it arrives. */
 	{TW_R_CUT_THROUGH, TW_DIR_OUT},
 	/* Only a real bridge says so: tests/e2e/cut-moves. */

@@ -172,6 +172,18 @@ static int pair_add_local(
 	return failed ? failed : pair->b->ops->add_local(pair->b, key, local);
 }
 
+/* What was learned has to be the same to the last bit. */
+static int pair_get_leases(struct tw_target *target, uint32_t id, struct tw_leases *ret)
+{
+	struct pair *pair = pair_of(target);
+	struct tw_leases other;
+	int failed = pair->a->ops->get_leases(pair->a, id, ret);
+
+	if (!failed)
+		failed = pair->b->ops->get_leases(pair->b, id, &other);
+	return failed || !memcmp(ret, &other, sizeof(other)) ? failed : -EIO;
+}
+
 static int pair_get_config(struct tw_target *target, struct tw_config *ret)
 {
 	struct pair *pair = pair_of(target);
@@ -219,6 +231,7 @@ static const struct tw_target_ops pair_ops = {
 	.get_port = pair_get_port,
 	.set_port = pair_set_port,
 	.add_local = pair_add_local,
+	.get_leases = pair_get_leases,
 	.get_config = pair_get_config,
 	.set_config = pair_set_config,
 	.each_conn = pair_each_conn,

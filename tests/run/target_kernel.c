@@ -121,6 +121,8 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 		clear_array(
 			k, TW_MAP_loads, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_load), false) ||
 		clear_array(k, TW_MAP_upkeep, 1, sizeof(struct tw_upkeep), false) ||
+		clear_array(k, TW_MAP_leases, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_leases),
+			false) ||
 		clear_array(k, TW_MAP_port_counts, TW_TARGET_PORTS_MAX + 1,
 			sizeof(struct tw_port_count), true) ||
 		tw_kernel_get_config(k->kernel, &k->config))
@@ -130,6 +132,19 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	if (tw_kernel_set_config(k->kernel, &k->config))
 		return tw_err_set(err, -EIO, NULL, NULL, "the settings cannot be written");
 	return 0;
+}
+
+static int load_leases(const struct kernel *k, const struct tw_vnic *vnic, uint32_t id)
+{
+	int fd = tw_kernel_map_fd(k->kernel, TW_MAP_leases);
+	struct tw_leases leases;
+
+	if (!vnic->n_learned)
+		return 0;
+	if (bpf_map_lookup_elem(fd, &id, &leases))
+		return -errno;
+	tw_scene_know(vnic, &leases);
+	return bpf_map_update_elem(fd, &id, &leases, BPF_ANY) ? -errno : 0;
 }
 
 static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i, uint32_t epoch,
@@ -153,10 +168,12 @@ static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i,
 	port.network = TW_SCENE_NETWORK;
 	port.image = slot;
 	if (port.flags & TW_PORT_F_MORE) {
-		for (size_t n = 0; !failed && n < vnic->n_prefixes; n++)
+		for (size_t n = 0; !failed && n < tw_vnic_n_given(vnic); n++)
 			failed = tw_kernel_add_addr(k->kernel, tw_addr_zone(port.id, epoch),
 				&vnic->prefixes[n].addr, vnic->prefixes[n].len);
 	}
+	if (!failed)
+		failed = load_leases(k, vnic, port.id);
 	if (!failed)
 		failed = tw_kernel_set_port(k->kernel, tw_scene_ifindex(i), epoch, &port);
 	return failed ? tw_err_set(err, failed, NULL, NULL, "a port cannot be written") : 0;
@@ -236,6 +253,13 @@ static int kernel_set_port(
 	struct tw_target *target, uint32_t ifindex, uint32_t epoch, const struct tw_port *port)
 {
 	return tw_kernel_set_port(kernel_of(target)->kernel, ifindex, epoch, port);
+}
+
+static int kernel_get_leases(struct tw_target *target, uint32_t id, struct tw_leases *ret)
+{
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_leases);
+
+	return bpf_map_lookup_elem(fd, &id, ret) ? -errno : 0;
 }
 
 static int kernel_add_local(
@@ -321,6 +345,7 @@ static const struct tw_target_ops kernel_ops = {
 	.get_port = kernel_get_port,
 	.set_port = kernel_set_port,
 	.add_local = kernel_add_local,
+	.get_leases = kernel_get_leases,
 	.get_config = kernel_get_config,
 	.set_config = kernel_set_config,
 	.each_conn = kernel_each_conn,

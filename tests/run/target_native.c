@@ -105,6 +105,16 @@ static int native_set_port(
 	return 0;
 }
 
+static int native_get_leases(struct tw_target *target, uint32_t id, struct tw_leases *ret)
+{
+	const struct tw_leases *leases = tw_native_leases(native_of(target), id);
+
+	if (!leases)
+		return -ENOMEM;
+	*ret = *leases;
+	return 0;
+}
+
 static int native_add_local(
 	struct tw_target *target, const struct tw_local_key *key, const struct tw_local *local)
 {
@@ -151,6 +161,7 @@ static const struct tw_target_ops native_ops = {
 	.get_port = native_get_port,
 	.set_port = native_set_port,
 	.add_local = native_add_local,
+	.get_leases = native_get_leases,
 	.get_config = native_get_config,
 	.set_config = native_set_config,
 	.each_conn = native_each_conn,

@@ -160,6 +160,43 @@ static void limits_from_near_to_far(void **state)
 	tw_policy_free(policy);
 }
 
+/* What DHCP gave counts as what the text gives, but for the port's own entry, which the fast path
+ * looks after. */
+static void learned_addresses(void **state)
+{
+	static const char text[] =
+		"version: 1\n"
+		"workloads:\n"
+		"  a: {port: a, mac: 52:54:00:00:00:01, addresses: [10.0.0.1, dhcp], tags: t}\n"
+		"  b: {port: b, addresses: [10.0.0.2]}\n"
+		"groups: {g: {tags: t}}\n"
+		"rules:\n"
+		"- {name: r, from: g, to: b, action: allow}\n";
+	const struct tw_learned learned[] = {
+		{0, addr_of("10.0.0.50")}, {1, addr_of("10.0.0.51")}, {7, addr_of("10.0.0.52")}};
+	struct tw_policy *policy = NULL;
+	tw_auto_buf struct tw_buf lowered = {0};
+	struct tw_diags diags = {0};
+	struct tw_port port = {0};
+	const struct tw_vnic *vnic;
+
+	assert_int_equal(
+		tw_policy_read_learned(text, strlen(text), learned, 3, &policy, &diags), 0);
+	assert_int_equal(diags.n, 0);
+	vnic = tw_policy_find_port(policy, "a");
+	assert_true(vnic->dhcp);
+	assert_int_equal(vnic->n_prefixes, 2);
+	assert_int_equal(tw_vnic_n_given(vnic), 1);
+	assert_ptr_equal(tw_policy_find_owner(policy, &learned[0].addr), vnic);
+	assert_null(tw_policy_find_owner(policy, &learned[1].addr));
+	tw_policy_fill_port(vnic, &port);
+	assert_int_equal(port.n_addrs, 1);
+	assert_int_equal(port.flags, TW_PORT_F_DHCP);
+	tw_policy_print_lowered(policy, &lowered);
+	assert_non_null(strstr(lowered.data, "from {10.0.0.1 10.0.0.50} to {10.0.0.2}"));
+	tw_policy_free(policy);
+}
+
 /* ::/0 is all of IPv6 and nothing of IPv4: the guard's prefixes must not hold ::ffff:0:0/96. */
 static void v6_prefixes_never_hold_v4(void **state)
 {
@@ -277,6 +314,7 @@ int main(void)
 		cmocka_unit_test(options),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(limits_from_near_to_far),
+		cmocka_unit_test(learned_addresses),
 		cmocka_unit_test(v6_prefixes_never_hold_v4),
 		cmocka_unit_test(errors_are_counted_not_hoarded),
 		cmocka_unit_test(bounds),
