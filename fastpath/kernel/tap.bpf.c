@@ -308,6 +308,7 @@ __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 k
 __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int options(struct __sk_buff *skb);
 __noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
@@ -376,6 +377,11 @@ tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 e
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	f->action = refuse(f->target, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	return (enum tw_reason)ip_options(f->target, off, end);
 }
 
 tw_inline void tw_apart_options(const struct tw_frame *f)
@@ -557,6 +563,19 @@ __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	frame_init(&f, c, skb);
 	tw_path_refuse(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
 	return (int)f.action;
+}
+
+/* The reason for which IPv4 options do not pass, or none. */
+__noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
+{
+	struct tw_frame f = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.len = skb->len,
+		.target = skb,
+	};
+
+	return tw_walk_options(&f, off, end);
 }
 
 __noinline int options(struct __sk_buff *skb)

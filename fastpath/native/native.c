@@ -375,6 +375,11 @@ tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
 }
 
+tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	return tw_walk_options(f, off, end);
+}
+
 tw_inline void tw_apart_options(const struct tw_frame *f)
 {
 	tw_path_options(f);

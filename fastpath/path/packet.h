@@ -153,6 +153,7 @@ struct tw_ip {
 struct tw_packet {
 	struct tw_tuple tuple;
 	struct tw_tuple inner; /* of the packet that an ICMP error is about */
+	__u32 inner_seq;       /* its sequence number, if it is TCP */
 	struct tw_ip ip;       /* the walk along the frame's own IP header, then the quoted one's */
 	struct tw_piece piece; /* of a fragment */
 	__u32 seq;	       /* TCP, host order */

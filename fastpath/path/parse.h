@@ -7,9 +7,10 @@
  *             2. A later fragment has no ports: they are filled in by track, from the first.
  *             3. Lengths are held against each other and the frame before anything behind them is
  *                read; GSO super-frames are one long packet.
- * Bounds:     3 tags, TW_EXTENSIONS_MAX extension headers, TW_HEAD_MAX bytes.
+ * Bounds:     3 tags, TW_EXTENSIONS_MAX extension headers, TW_IPV4_OPTIONS_MAX options,
+ *             TW_HEAD_MAX bytes.
  * Source:     IEEE 802.1Q, RFC 791, 826, 768, 792, 4443, 8200, 9293; fragments RFC 1858, 3128,
- *             6946, 7112; routing header 0 RFC 5095.
+ *             6946, 7112; routing header 0 RFC 5095, IPv4 source routes RFC 7126.
  */
 #pragma once
 
@@ -33,7 +34,8 @@ tw_inline void tw_take_tag(struct tw_packet *p, __u16 tci)
 		p->inner_vlan = id;
 }
 
-/* Reads LLC/SNAP at the length field. Frames of other LLC users (STP, …) are not IP. */
+/* Reads LLC/SNAP at the length field: an EtherType follows the organisations 00-00-00 (RFC 1042) and
+ * 00-00-f8 (802.1H). Frames of other LLC users (STP, …) are not IP. */
 tw_inline enum tw_reason tw_parse_snap(const struct tw_frame *f, struct tw_packet *p, __u32 *off)
 {
 	const struct tw_snap *snap = tw_at(f, *off - 2, sizeof(*snap));
@@ -42,7 +44,7 @@ tw_inline enum tw_reason tw_parse_snap(const struct tw_frame *f, struct tw_packe
 	if (!snap)
 		return tw_at_reason(f, *off - 2, sizeof(*snap));
 	if (snap->llc[0] != 0xaa || snap->llc[1] != 0xaa || snap->llc[2] != 0x03 || snap->oui[0] ||
-		snap->oui[1])
+		snap->oui[1] || (snap->oui[2] && snap->oui[2] != 0xf8))
 		return TW_R_NOT_IP;
 	length = tw_host16(snap->length);
 	if (length < 8 || *off + length > f->len)
@@ -139,6 +141,38 @@ tw_inline enum tw_reason tw_note_fragment(
 	ip->piece.from = (__u16)offset;
 	ip->piece.to = (__u16)(offset + payload);
 	ip->piece.more = more != 0;
+	return TW_R_NONE;
+}
+
+#define TW_IPV4_OPTIONS_MAX 40 /* bytes */
+
+/* Walks IPv4 options from `off` to `end`: a sender that chooses the way is refused (RFC 7126 §4.3 and
+ * §4.4: loose and strict source routes), and so is what cannot be walked. */
+tw_inline enum tw_reason tw_walk_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	const __u8 *option;
+	__u32 i;
+
+	for (i = 0; i < TW_IPV4_OPTIONS_MAX; i++) {
+		__u32 at = TW_MEMORY(off);
+
+		if (at >= end)
+			return TW_R_NONE;
+		option = tw_at(f, at, 1);
+		if (!option)
+			return tw_at_reason(f, at, 1);
+		if (option[0] == 0) /* end of options */
+			return TW_R_NONE;
+		if (option[0] == 131 || option[0] == 137)
+			return TW_R_BAD_HEADER;
+		TW_MEMORY(off) = at + 1;
+		if (option[0] == 1) /* no operation */
+			continue;
+		option = tw_at(f, at, 2);
+		if (!option || option[1] < 2 || at + option[1] > end)
+			return TW_R_BAD_HEADER;
+		TW_MEMORY(off) = at + option[1];
+	}
 	return TW_R_NONE;
 }
 
@@ -286,6 +320,11 @@ tw_inline enum tw_reason tw_parse_network(const struct tw_frame *f, struct tw_pa
 	reason = tw_read_network(f, p->ethertype, ip, &p->tuple);
 	if (reason)
 		return reason;
+	if (p->ethertype == TW_ETH_IPV4 && ip->off - p->l3_off > sizeof(struct tw_ipv4)) {
+		reason = tw_apart_ip_options(f, p->l3_off + sizeof(struct tw_ipv4), ip->off);
+		if (reason)
+			return reason;
+	}
 	p->l3_len = ip->end - p->l3_off;
 	TW_MEMORY(p->l4_off) = (__u16)ip->off;
 	p->fragment = ip->fragment;

@@ -136,6 +136,7 @@ tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 p
 tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch);
 tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end);
 tw_inline void tw_apart_options(const struct tw_frame *f);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */

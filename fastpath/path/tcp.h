@@ -241,6 +241,17 @@ tw_inline int tw_tcp_answers(
 	       !tw_seq_after(p->ack, theirs->end);
 }
 
+/* Whether a segment of `way` with this number may be in flight, as an ICMP error says that quotes it:
+ * SND.UNA =< SEG.SEQ =< SND.NXT (RFC 5927 §4.1), the latter for one without data. */
+tw_inline int tw_tcp_in_flight(const struct tw_conn *c, __u32 way, __u32 seq)
+{
+	const struct tw_window *mine = &c->window[way & 1];
+
+	if (c->progress.flags & TW_CONN_F_ADOPTED || !(mine->end | mine->acked))
+		return 1; /* its numbers are not known for sure */
+	return !tw_seq_after(mine->acked, seq) && !tw_seq_after(seq, mine->end);
+}
+
 /* ---- states ---- */
 
 /* SYN_SENT: only the originator has spoken (RFC 9293 §3.10.7.3). */

@@ -218,6 +218,8 @@ tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scop
 	tw_track_find(f, s, p, &p->inner, flow);
 	if (!s->conn)
 		return TW_R_ICMP_UNTRACKED;
+	if (p->inner.proto == TW_IPPROTO_TCP && !tw_tcp_in_flight(s->conn, flow->way, p->inner_seq))
+		return TW_R_ICMP_SEQUENCE;
 	flow->related = 1;
 	flow->way = flow->way == TW_WAY_ORIGINAL ? TW_WAY_REPLY : TW_WAY_ORIGINAL;
 	return TW_R_NONE;

@@ -153,6 +153,7 @@ tw_inline void tw_parse_quoted(const struct tw_frame *f, struct tw_packet *p, __
 {
 	const struct tw_icmp *h = tw_at(f, off, sizeof(*h));
 	const struct tw_udp *ports = (const void *)h;
+	const __be32 *words = (const void *)h;
 	struct tw_tuple *t = &p->inner;
 
 	if (!h) {
@@ -162,6 +163,7 @@ tw_inline void tw_parse_quoted(const struct tw_frame *f, struct tw_packet *p, __
 	if (t->proto == TW_IPPROTO_TCP || t->proto == TW_IPPROTO_UDP) {
 		t->sport = ports->sport;
 		t->dport = ports->dport;
+		p->inner_seq = tw_host32(words[1]);
 	} else if (t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6) {
 		tw_icmp_ports(
 			t, tw_icmp_kind(t->proto, h->type), h->id, (__u16)(h->type << 8 | h->code));
