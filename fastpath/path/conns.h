@@ -25,7 +25,7 @@
 #define TW_WALK_ROWS  8
 #define TW_LOCK_SPINS 512 /* a lock is held for some 100 ns by somebody who is not interrupted */
 #define TW_GRACE      (2 * TW_TICKS_PER_SECOND)
-#define TW_TAG_ONES   0x0001000100010001
+#define TW_TAG_ONES   0x0001000100010001ull
 #define TW_TAG_HIGHS  0x8000800080008000
 #define TW_NO_SLOT    TW_ROW_SLOTS
 
