@@ -60,7 +60,7 @@ struct tw_frag_set {
 	__u32 rank;	/* how well it suits, */
 	__u32 rank_now; /* and one that is looked at */
 	__u32 held;	/* tick of the last fragment that was held for one of these; 0: none */
-	__u32 n_held;	/* how many were, ever */
+	__u32 pad;
 	struct tw_frag way_of[TW_FRAG_WAYS];
 };
 
@@ -90,7 +90,7 @@ struct tw_hold {
 	__u8 has_vlan;
 	__u8 state; /* enum tw_hold_state */
 	__u32 len;
-	__u32 pad;
+	__u32 n_held; /* in a port's first place: fragments held so far, in all of its places in turn */
 	__u8 bytes[TW_HOLD_BYTES];
 };
 

@@ -224,19 +224,28 @@ tw_inline struct tw_frag_set *tw_frag_set_get(
 	return tw_frags_lookup(f, &key);
 }
 
-/* Keeps a copy of a frame, in the `n`th place of its port; what is there goes. */
-tw_inline int tw_hold(
+tw_inline struct tw_hold *tw_hold_get(
 	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id, __u32 n)
 {
 	__u32 key = tw_hold_key(port_id, n & (TW_HOLDS - 1));
 	struct tw_hold *hold = tw_holds_lookup(f, &key);
 
-	if (!hold) {
-		tw_holds_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
-		hold = tw_holds_lookup(f, &key);
-		if (!hold)
-			return 0;
-	}
+	if (hold)
+		return hold;
+	tw_holds_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
+	return tw_holds_lookup(f, &key);
+}
+
+/* Keeps a copy of a frame, in the place of the eldest that its port holds; returns whether it did. */
+tw_inline int tw_hold(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id)
+{
+	struct tw_hold *hold = tw_hold_get(f, sheet, port_id, 0);
+
+	if (!hold)
+		return 0;
+	hold = tw_hold_get(f, sheet, port_id, __sync_fetch_and_add(&hold->n_held, 1));
+	if (!hold)
+		return 0;
 	hold->state = TW_HOLD_FREE;
 	if (f->gso_size || tw_frame_keep(f, hold))
 		return 0;
@@ -252,8 +261,8 @@ tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struc
 	__u32 port_id, struct tw_sheet *sheet)
 {
 	struct tw_packet *p = &sheet->packet;
-	__u32 now = tw_tick(f->now_ns), number = tw_frag_set_of(config, p), n;
-	struct tw_frag_set *set = tw_frag_set_get(f, sheet, tw_frag_key(port_id, number));
+	__u32 now = tw_tick(f->now_ns), key = tw_frag_key(port_id, tw_frag_set_of(config, p));
+	struct tw_frag_set *set = tw_frag_set_get(f, sheet, key);
 	enum tw_reason reason;
 
 	if (!set)
@@ -262,20 +271,17 @@ tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struc
 	tw_frag_lock(set);
 	tw_frag_claim(set, f->ifindex);
 	reason = tw_frag_take(set, sheet, now);
-	n = 2 * number + set->n_held;
 	if (reason == TW_R_FRAG_ORPHAN) {
-		set->n_held++;
 		set->held = now | 1;
 	} else if (!reason && p->fragment == TW_FRAG_FIRST && set->held) {
 		if (tw_frag_late(&sheet->name, set->held, now))
 			set->held = 0;
 		else
 			sheet->outcome.release = (__u16)port_id;
-		sheet->hold_next = n;
 	}
 	tw_frag_unlock(set);
 	if (reason == TW_R_FRAG_ORPHAN)
-		sheet->outcome.held = (__u8)tw_hold(f, sheet, port_id, n);
+		sheet->outcome.held = (__u8)tw_hold(f, sheet, port_id);
 	return reason;
 }
 
@@ -304,12 +310,13 @@ tw_inline long tw_release(
 	struct tw_frame *f, enum tw_dir dir, __u32 port_id, struct tw_sheet *sheet)
 {
 	struct tw_frag_name name = sheet->name;
-	struct tw_hold *hold;
-	__u32 next = sheet->hold_next, i, key;
+	__u32 key = tw_hold_key(port_id, 0), next, i;
+	struct tw_hold *hold = tw_holds_lookup(f, &key);
 	long failed;
 
-	if (sheet->releasing || tw_frame_keep(f, &sheet->first))
+	if (!hold || sheet->releasing || tw_frame_keep(f, &sheet->first))
 		return 0;
+	next = hold->n_held; /* the eldest stands there */
 	sheet->releasing = 1;
 	for (i = 0; i < TW_HOLDS; i++) {
 		key = tw_hold_key(port_id, (next + i) & (TW_HOLDS - 1));

@@ -259,7 +259,6 @@ struct tw_sheet {
 	__u64 none[sizeof(struct tw_hold) / sizeof(__u64)]; /* always zero: new sets and holds */
 	struct tw_frag_name name;			    /* of a fragment's datagram */
 	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
-	__u32 hold_next;      /* where the port would hold the next one: the eldest stands there */
 	__u8 releasing;
 	__u64 ticket; /* the seat of the port that a frame was cut through from, until it arrives */
 	struct tw_dhcp dhcp;

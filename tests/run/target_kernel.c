@@ -240,7 +240,8 @@ static bool kernel_take_sent(
 
 	if (bpf_map_lookup_elem(fd, &key, ret) || ret->state != TW_HOLD_SENT)
 		return false;
-	return !bpf_map_delete_elem(fd, &key);
+	ret->state = TW_HOLD_FREE;
+	return !bpf_map_update_elem(fd, &key, ret, BPF_ANY);
 }
 
 static int kernel_get_port(
