@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* flood: a guest that sends as fast as it can, and one that goes on working beside it.
+ *
+ *	flood send IFACE KIND SECONDS    floods guest 2 from guest 1's address; prints "sent=N"
+ *	flood crr FILE HOST PORT         connect, request, response, close, again and again
+ *
+ * KIND: syn and udp (each frame another pair of ports), icmp (each another identifier), fragment (first
+ * fragments, each of another datagram), arp (requests for ever other addresses).
+ * FILE is rewritten in place: "done=N" exchanges, "failed=N" that did not come about within a second.
+ * Both end by SIGTERM, or after LIFE_SECONDS.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIFE_SECONDS 170
+#define FRAME_LEN    60
+#define L3	     14
+#define L4	     34
+#define BURST	     64
+#define PATIENCE_MS  1000
+
+static volatile sig_atomic_t stopping;
+
+static void on_term(int sig)
+{
+	stopping = 1;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "flood: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- frames ---- */
+
+static const uint8_t src_mac[6] = {0x52, 0x54, 0, 0, 0, 1}, dst_mac[6] = {0x52, 0x54, 0, 0, 0, 2};
+static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t src[4] = {10, 0, 0, 11}, dst[4] = {10, 0, 0, 12};
+
+static void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void put_ethernet(uint8_t *frame, const uint8_t to[6], uint16_t type)
+{
+	memset(frame, 0, FRAME_LEN);
+	memcpy(frame, to, 6);
+	memcpy(frame + 6, src_mac, 6);
+	put16(frame + 12, type);
+}
+
+/* An IPv4 header over the rest of the frame. */
+static void put_ip(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment)
+{
+	uint8_t *ip = frame + L3;
+	uint32_t sum = 0;
+
+	ip[0] = 0x45;
+	put16(ip + 2, fragment ? 44 : FRAME_LEN - L3);
+	put16(ip + 4, id);
+	put16(ip + 6, fragment);
+	ip[8] = 64;
+	ip[9] = proto;
+	memcpy(ip + 12, src, 4);
+	memcpy(ip + 16, dst, 4);
+	for (int i = 0; i < 20; i += 2)
+		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	put16(ip + 10, ~((sum & 0xffff) + (sum >> 16)));
+}
+
+static void make_syn(uint8_t *frame, uint32_t n)
+{
+	put_ethernet(frame, dst_mac, ETHERTYPE_IP);
+	put_ip(frame, IPPROTO_TCP, n, 0);
+	put16(frame + L4, 1024 + n % 60000);
+	put16(frame + L4 + 2, 1 + n / 60000 % 6000);
+	put16(frame + L4 + 6, n);
+	frame[L4 + 12] = 0x50;
+	frame[L4 + 13] = 2;
+	put16(frame + L4 + 14, 65535);
+}
+
+static void make_udp(uint8_t *frame, uint32_t n)
+{
+	put_ethernet(frame, dst_mac, ETHERTYPE_IP);
+	put_ip(frame, IPPROTO_UDP, n, 0);
+	put16(frame + L4, 1024 + n % 60000);
+	put16(frame + L4 + 2, 9 + n / 60000 % 6000);
+	put16(frame + L4 + 4, FRAME_LEN - L4);
+}
+
+static void make_icmp(uint8_t *frame, uint32_t n)
+{
+	put_ethernet(frame, dst_mac, ETHERTYPE_IP);
+	put_ip(frame, IPPROTO_ICMP, n, 0);
+	frame[L4] = 8;
+	put16(frame + L4 + 4, n);
+}
+
+static void make_fragment(uint8_t *frame, uint32_t n)
+{
+	put_ethernet(frame, dst_mac, ETHERTYPE_IP);
+	put_ip(frame, IPPROTO_UDP, n, 0x2000);
+	put16(frame + L4, 1024 + n % 60000);
+	put16(frame + L4 + 2, 9);
+	put16(frame + L4 + 4, 1000);
+}
+
+static void make_arp(uint8_t *frame, uint32_t n)
+{
+	static const uint8_t head[8] = {0, 1, 8, 0, 6, 4, 0, 1};
+	uint8_t *arp = frame + L3;
+
+	put_ethernet(frame, all, ETHERTYPE_ARP);
+	memcpy(arp, head, sizeof(head));
+	memcpy(arp + 8, src_mac, 6);
+	memcpy(arp + 14, src, 4);
+	arp[24] = 10;
+	arp[25] = 9;
+	put16(arp + 26, n);
+}
+
+static const struct {
+	const char *name;
+	void (*make)(uint8_t *frame, uint32_t n);
+} kinds[] = {{"syn", make_syn}, {"udp", make_udp}, {"icmp", make_icmp}, {"fragment", make_fragment},
+	{"arp", make_arp}};
+
+/* ---- send ---- */
+
+static int open_packet(const char *iface)
+{
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET,
+		.sll_protocol = 0,
+		.sll_ifindex = (int)if_nametoindex(iface)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0 || !addr.sll_ifindex || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+		setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)) < 0)
+		die(iface);
+	return fd;
+}
+
+static int run_send(char **args)
+{
+	static uint8_t frames[BURST][FRAME_LEN];
+	struct iovec parts[BURST];
+	struct mmsghdr messages[BURST] = {0};
+	uint64_t end = now_ms() + 1000 * strtoull(args[2], NULL, 10), sent = 0;
+	size_t kind = 0, n_kinds = sizeof(kinds) / sizeof(kinds[0]);
+	int fd = open_packet(args[0]);
+
+	while (kind < n_kinds && strcmp(kinds[kind].name, args[1]) != 0)
+		kind++;
+	if (kind == n_kinds) {
+		errno = EINVAL;
+		die(args[1]);
+	}
+	for (int i = 0; i < BURST; i++) {
+		parts[i] = (struct iovec){frames[i], FRAME_LEN};
+		messages[i].msg_hdr.msg_iov = &parts[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	while (!stopping && now_ms() < end) {
+		int n;
+
+		for (uint32_t i = 0; i < BURST; i++)
+			kinds[kind].make(frames[i], (uint32_t)sent + i);
+		n = sendmmsg(fd, messages, BURST, 0);
+		if (n < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
+			die("sendmmsg");
+		sent += n > 0 ? (uint64_t)n : 0;
+	}
+	printf("sent=%llu\n", (unsigned long long)sent);
+	return 0;
+}
+
+/* ---- crr ---- */
+
+static int await(int fd, short events)
+{
+	struct pollfd wait = {.fd = fd, .events = events};
+
+	return poll(&wait, 1, PATIENCE_MS) == 1 ? 0 : -1;
+}
+
+/* One exchange. 0, or -1 when it did not come about. */
+static int exchange(const struct sockaddr_in *to)
+{
+	struct linger reset = {1, 0};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
+	socklen_t len = sizeof(err);
+	char byte = 'x';
+	int ok = 0;
+
+	if (fd < 0)
+		die("socket");
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0 || errno == EINPROGRESS)
+		ok = !await(fd, POLLOUT) && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) &&
+		     !err && send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && !await(fd, POLLIN) &&
+		     recv(fd, &byte, 1, 0) == 1;
+	/* Without TIME_WAIT: ports are not to run out. */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	return ok ? 0 : -1;
+}
+
+static int run_crr(char **args)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(args[2]))};
+	int file = open(args[0], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	uint64_t done = 0, failed = 0;
+	char text[96];
+
+	if (file < 0)
+		die(args[0]);
+	if (inet_pton(AF_INET, args[1], &to.sin_addr) != 1)
+		die(args[1]);
+	puts("ready");
+	fflush(stdout);
+	while (!stopping) {
+		int len;
+
+		if (exchange(&to))
+			failed++;
+		else
+			done++;
+		len = snprintf(text, sizeof(text), "done=%-20llu\nfailed=%-20llu\n",
+			(unsigned long long)done, (unsigned long long)failed);
+		if (pwrite(file, text, (size_t)len, 0) != len)
+			die(args[0]);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = on_term};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	alarm(LIFE_SECONDS);
+	if (argc == 5 && !strcmp(argv[1], "send"))
+		return run_send(argv + 2);
+	if (argc == 5 && !strcmp(argv[1], "crr"))
+		return run_crr(argv + 2);
+	fprintf(stderr, "flood: wrong usage; see the head of flood.c\n");
+	return 2;
+}
