@@ -19,7 +19,7 @@
 #include "base/cleanup.h"
 #include "bench/rules.h"
 
-#define PATIENCE_MS  5000
+#define PATIENCE_MS  20000
 #define REQUEST_LEN  64
 #define RESPONSE_LEN 256
 #define SERVER	     0x0a000016u /* 10.0.0.22 */

@@ -22,6 +22,7 @@ struct options {
 	const char *output;
 	const char *systems;
 	const char *rules; /* counts, with commas between */
+	const char *lists; /* NAME=FILE, with commas between */
 	const char *print; /* policy, nft or flows: only write the list of `rules` */
 	uint64_t seed;
 	size_t rounds;
@@ -31,14 +32,21 @@ struct options {
 
 static const char usage[] =
 	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --flows FILE --output FILE\n"
-	"                     [--vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg | --vm-why TEXT] [--vm-rules N]\n"
-	"                     [--systems NAME,…] [--rules N,…] [--seed N] [--open N] [--rounds N] [--slice MS]\n"
+	"                     [OPTION…]\n"
 	"       tapwall-bench --print policy|nft|flows --rules N [--seed N]\n"
 	"Writes what frames and connections cost on their way between two guests, for each system and\n"
-	"scenario: N rounds (at most 200) of figures that take MS milliseconds each. With --rules, new\n"
-	"connections are measured with lists of N rules, too. --open: among how many open connections a\n"
-	"random one is hit, in the programs alone. --vm-rules: the longest list that the virtual machine\n"
-	"is given. --print writes a list of rules.\n";
+	"scenario. --print writes a list of rules instead.\n"
+	"  --rounds N            figures for each (15; at most 200)\n"
+	"  --slice MS            what one figure may take (10)\n"
+	"  --systems NAME,…      only these\n"
+	"  --rules N,…           new connections under lists of N rules, too\n"
+	"  --lists NAME=FILE,…   and under these lists of ClassBench\n"
+	"  --seed N              of the lists (1)\n"
+	"  --open N              in the programs alone: a random one of so many connections (1000000)\n"
+	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
+	"                        the virtual machine\n"
+	"  --vm-why TEXT         why there is none\n"
+	"  --vm-rules N          the longest list that it is given\n";
 
 /* 100, 10k, 1M: as the scenarios are called. */
 static void name_count(char *ret, size_t max, size_t n)
@@ -66,12 +74,11 @@ static int write_list(const struct tw_bench_rules *rules, const char *path,
 	return 0;
 }
 
-/* All systems with a list of rules in place of the policy file. */
+/* All systems with a list of rules in place of the policy file; `suffix` goes to the scenario. */
 static int run_list(const struct options *options, const struct tw_bench_rules *rules,
-	struct tw_bench_results *results, struct tw_err *err)
+	const char *suffix, struct tw_bench_results *results, struct tw_err *err)
 {
 	char policy[TW_BENCH_PATH_MAX], ruleset[TW_BENCH_PATH_MAX], flows[TW_BENCH_PATH_MAX];
-	char count[32], suffix[48];
 	struct tw_bench_files files = options->files;
 	const struct tw_bench_stage stage = {
 		.files = &files,
@@ -92,8 +99,6 @@ static int run_list(const struct options *options, const struct tw_bench_rules *
 	files.ruleset = ruleset;
 	files.flows = flows;
 	files.n_rules = rules->list.n;
-	name_count(count, sizeof(count), rules->list.n);
-	snprintf(suffix, sizeof(suffix), "-%s-rules", count);
 	e = write_list(rules, policy, tw_bench_rules_policy, err);
 	if (!e)
 		e = write_list(rules, ruleset, tw_bench_rules_nft, err);
@@ -102,19 +107,51 @@ static int run_list(const struct options *options, const struct tw_bench_rules *
 	return e ? e : tw_bench_stage_run(&stage, results, err);
 }
 
-/* Calls run_list() for each of the counts. */
+/* What follows the next comma, NULL after the last. */
+static const char *next_word(const char *at)
+{
+	const char *comma = strchr(at, ',');
+
+	return comma ? comma + 1 : NULL;
+}
+
+/* Lists of our own, by their counts. */
+static int run_counts(
+	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
+{
+	int e = 0;
+
+	for (const char *at = options->rules; !e && at; at = next_word(at)) {
+		size_t n = strtoul(at, NULL, 10);
+		struct tw_bench_rules rules = {0};
+		char count[32], suffix[48];
+
+		name_count(count, sizeof(count), n);
+		snprintf(suffix, sizeof(suffix), "-%s-rules", count);
+		e = tw_bench_rules_generate(&rules, n, options->seed);
+		if (!e)
+			e = run_list(options, &rules, suffix, results, err);
+		tw_bench_rules_done(&rules);
+	}
+	return e;
+}
+
+/* Lists of ClassBench, from files. */
 static int run_lists(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
 	int e = 0;
 
-	for (const char *at = options->rules; !e && at;
-		at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+	for (const char *at = options->lists; !e && at; at = next_word(at)) {
 		struct tw_bench_rules rules = {0};
+		char name[32], path[200], suffix[48];
 
-		e = tw_bench_rules_generate(&rules, strtoul(at, NULL, 10), options->seed);
+		if (sscanf(at, "%31[^=,]=%199[^,]", name, path) != 2)
+			return tw_err_set(err, -EINVAL, "--lists", "give NAME=FILE", "%s", at);
+		snprintf(suffix, sizeof(suffix), "-%s-rules", name);
+		e = tw_bench_rules_read(&rules, path, options->seed, err);
 		if (!e)
-			e = run_list(options, &rules, results, err);
+			e = run_list(options, &rules, suffix, results, err);
 		tw_bench_rules_done(&rules);
 	}
 	return e;
@@ -169,6 +206,8 @@ static int run_all(
 	if (!e)
 		e = tw_bench_stage_run(&stage, results, err);
 	if (!e)
+		e = run_counts(options, results, err);
+	if (!e)
 		e = run_lists(options, results, err);
 	return e ? e : run_programs(options, results, err);
 }
@@ -197,7 +236,7 @@ static int print_list(const struct options *options)
 
 static bool counts_are_good(const char *rules)
 {
-	for (const char *at = rules; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+	for (const char *at = rules; at; at = next_word(at)) {
 		unsigned long n = strtoul(at, NULL, 10);
 
 		if (n < 10 * TW_BENCH_N_OPEN || n > RULES_MAX)
@@ -237,6 +276,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"output", &options.output},
 		{"systems", &options.systems},
 		{"rules", &options.rules},
+		{"lists", &options.lists},
 		{"print", &options.print},
 	};
 	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, OPEN, VM_RULES };

@@ -11,7 +11,11 @@
 #include "bench/frame.h"
 
 #define N_NETWORKS 40
-#define N_SERVICES 64
+/* ClassBench's sets of 100,000 rules name 40 to 73 single ports, 3 to 35 ranges of destination ports
+ * and 0 to 33 source ports, over and over: 215 to 460 services in all. */
+#define SERVICES_MAX 72
+#define RANGES_MAX   36
+#define SOURCES_MAX  6 /* ranges, and as many single ones */
 
 /* Classes of prefix lengths, with how often each is met in ClassBench's seeds, roughly. */
 static const struct {
@@ -30,8 +34,10 @@ static const struct {
 
 /* ClassBench's five port classes: any, 0-1023, 1024-65535, an arbitrary range, one port. */
 enum ports { PORTS_ANY, PORTS_LOW, PORTS_HIGH, PORTS_RANGE, PORTS_ONE, PORTS__MAX };
-static const double source_ports[PORTS__MAX] = {86, 0.5, 6, 3, 4.5};
+static const double source_ports[PORTS__MAX] = {88, 0.5, 5.5, 2, 4};
 static const double destination_ports[PORTS__MAX] = {14, 3, 9, 16, 58};
+/* Destination ports of the few rules that name source ports, too. */
+static const double destination_ports_of_pairs[PORTS__MAX] = {60, 2, 24, 2, 12};
 
 enum { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_ANY, PROTOCOL__MAX };
 static const double protocols[PROTOCOL__MAX] = {64, 24, 4, 8};
@@ -40,7 +46,9 @@ static const double protocols[PROTOCOL__MAX] = {64, 24, 4, 8};
 struct model {
 	uint64_t state;
 	uint16_t network[N_NETWORKS]; /* upper half of the addresses */
-	uint16_t service[N_SERVICES];
+	uint16_t service[SERVICES_MAX];
+	struct tw_bench_range range[RANGES_MAX];
+	uint32_t n_services, n_ranges;
 	double network_skew, host_skew, service_skew; /* 1: all alike; more: few are popular */
 	double about_guests; /* part of the sides of rules that cover one of the guests */
 	double allow;
@@ -97,6 +105,16 @@ static void vary(struct model *model, double *ret, const double *weights, size_t
 		ret[i] = weights[i] * (0.5 + draw_unit(model));
 }
 
+/* Two to 4095 ports. */
+static struct tw_bench_range draw_range(struct model *model)
+{
+	uint32_t width = 1u << (1 + draw_below(model, 11));
+	uint32_t from = draw_below(model, 65536 - 2 * width);
+
+	return (struct tw_bench_range){
+		(uint16_t)from, (uint16_t)(from + width + draw_below(model, width) - 1)};
+}
+
 static void model_init(struct model *model, uint64_t seed)
 {
 	static const uint16_t common[] = {80, 443, 22, 53, 25, 123, 161, 389, 445, 1433, 3306, 8080,
@@ -107,7 +125,11 @@ static void model_init(struct model *model, uint64_t seed)
 	for (size_t i = 0; i < N_NETWORKS; i++)
 		model->network[i] = (uint16_t)draw(model);
 	model->network[draw_below(model, 4)] = TW_BENCH_ADDRESS_A >> 16;
-	for (size_t i = 0; i < N_SERVICES; i++)
+	model->n_services = SERVICES_MAX / 2 + draw_below(model, SERVICES_MAX / 2 + 1);
+	model->n_ranges = 4 + draw_below(model, RANGES_MAX - 3);
+	for (size_t i = 0; i < RANGES_MAX; i++)
+		model->range[i] = draw_range(model);
+	for (size_t i = 0; i < SERVICES_MAX; i++)
 		model->service[i] = i < sizeof(common) / sizeof(common[0])
 					    ? common[i]
 					    : (uint16_t)(1 + draw_below(model, 65535));
@@ -155,10 +177,13 @@ static struct tw_bench_prefix draw_prefix(struct model *model)
 	return prefix;
 }
 
-static struct tw_bench_range draw_ports(struct model *model, const double *weights)
+/* `popular` of the pools are in question. */
+static struct tw_bench_range draw_ports(
+	struct model *model, const double *weights, uint32_t popular)
 {
+	uint32_t n_ranges = popular < model->n_ranges ? popular : model->n_ranges;
+	uint32_t n_services = popular < model->n_services ? popular : model->n_services;
 	struct tw_bench_range range = {0, 65535};
-	uint32_t width;
 
 	switch (draw_weighted(model, weights, PORTS__MAX)) {
 	case PORTS_LOW:
@@ -168,18 +193,25 @@ static struct tw_bench_range draw_ports(struct model *model, const double *weigh
 		range.from = 1024;
 		break;
 	case PORTS_RANGE:
-		width = 1u << (1 + draw_below(model, 11));
-		range.from = (uint16_t)draw_below(model, 65536 - 2 * width);
-		range.to = (uint16_t)(range.from + width + draw_below(model, width) - 1);
-		break;
+		return model->range[draw_skewed(model, n_ranges, model->service_skew)];
 	case PORTS_ONE:
-		range.from = model->service[draw_skewed(model, N_SERVICES, model->service_skew)];
+		range.from = model->service[draw_skewed(model, n_services, model->service_skew)];
 		range.to = range.from;
 		break;
 	default:
 		break;
 	}
 	return range;
+}
+
+static void draw_port_pair(struct model *model, struct tw_bench_rule *rule)
+{
+	bool pair;
+
+	rule->sport = draw_ports(model, model->source_ports, SOURCES_MAX);
+	pair = rule->sport.from > 0 || rule->sport.to < 65535;
+	rule->dport = draw_ports(
+		model, pair ? destination_ports_of_pairs : model->destination_ports, SERVICES_MAX);
 }
 
 static struct tw_bench_rule draw_rule(struct model *model)
@@ -199,10 +231,8 @@ static struct tw_bench_rule draw_rule(struct model *model)
 		.allow = draw_unit(model) < model->allow,
 	};
 
-	if (rule.protocol == IPPROTO_TCP || rule.protocol == IPPROTO_UDP) {
-		rule.sport = draw_ports(model, model->source_ports);
-		rule.dport = draw_ports(model, model->destination_ports);
-	}
+	if (rule.protocol == IPPROTO_TCP || rule.protocol == IPPROTO_UDP)
+		draw_port_pair(model, &rule);
 	return rule;
 }
 
@@ -211,8 +241,7 @@ static bool covers(const struct tw_bench_prefix *prefix, uint32_t address)
 	return ((prefix->address ^ address) & mask(prefix->len)) == 0;
 }
 
-/* Whether a connection that the benchmark opens could meet the rule. */
-static bool concerns_opened(const struct tw_bench_rule *rule)
+bool tw_bench_rule_concerns_opened(const struct tw_bench_rule *rule)
 {
 	return covers(&rule->from, TW_BENCH_ADDRESS_A) && covers(&rule->to, TW_BENCH_ADDRESS_B) &&
 	       (rule->protocol == 0 || rule->protocol == IPPROTO_TCP) &&
@@ -265,9 +294,8 @@ static bool learn(
 	return true;
 }
 
-/* The rule at `place` from the end if it is one that decides: they stand a hundredth of the list
- * apart, the last of them at the very end. */
-static bool deciding(size_t n, size_t place, struct tw_bench_rule *ret)
+/* They stand a hundredth of the list apart, the last of them at the very end. */
+bool tw_bench_rule_deciding(size_t n, size_t place, struct tw_bench_rule *ret)
 {
 	size_t step = n / 10 / TW_BENCH_N_OPEN;
 	size_t k = place / step;
@@ -301,10 +329,11 @@ int tw_bench_rules_generate(struct tw_bench_rules *ret, size_t n, uint64_t seed)
 	while (!e && ret->list.n < n) {
 		struct tw_bench_rule rule;
 
-		if (!deciding(n, n - 1 - ret->list.n, &rule)) {
+		if (!tw_bench_rule_deciding(n, n - 1 - ret->list.n, &rule)) {
 			do {
 				rule = draw_rule(&model);
-			} while (concerns_opened(&rule) || !learn(&known, ret, &rule));
+			} while (
+				tw_bench_rule_concerns_opened(&rule) || !learn(&known, ret, &rule));
 		}
 		e = tw_vec_push(&ret->list, rule);
 	}

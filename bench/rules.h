@@ -64,6 +64,18 @@ struct tw_bench_rules {
 int tw_bench_rules_generate(struct tw_bench_rules *ret, size_t n, uint64_t seed);
 void tw_bench_rules_done(struct tw_bench_rules *rules);
 
+/* Reads a list in ClassBench's format, of lines `@SRC/LEN DST/LEN A : B C : D PROTO/MASK …`, into an
+ * empty `ret`. It has no verdicts, nor our guests: the seed draws verdicts, and whose addresses of
+ * the list the guests take. Rules that would decide the connections that are opened too early are
+ * left out, and those that shall decide them put in. */
+int tw_bench_rules_read(
+	struct tw_bench_rules *ret, const char *path, uint64_t seed, struct tw_err *err);
+
+/* For both of these: whether a connection that the benchmark opens could meet the rule, and whether
+ * the rule at `place` from the end of a list of `n` is one that decides them. */
+bool tw_bench_rule_concerns_opened(const struct tw_bench_rule *rule);
+bool tw_bench_rule_deciding(size_t n, size_t place, struct tw_bench_rule *ret);
+
 /* Linear first match, for all other ways to be held against. */
 bool tw_bench_rules_allow(const struct tw_bench_rules *rules, const struct tw_bench_tuple *tuple);
 /* The n-th of a series of tuples between the guests that lie at the edges of rules. */

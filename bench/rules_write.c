@@ -27,9 +27,13 @@ static void put_range(FILE *out, const struct tw_bench_range *range)
 		fprintf(out, "%u-%u", range->from, range->to);
 }
 
+/* NULL: it has only a number. */
 static const char *protocol_name(uint8_t protocol)
 {
-	return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "icmp";
+	return protocol == IPPROTO_TCP	  ? "tcp"
+	       : protocol == IPPROTO_UDP  ? "udp"
+	       : protocol == IPPROTO_ICMP ? "icmp"
+					  : NULL;
 }
 
 /* ---- tapwall ---- */
@@ -50,7 +54,10 @@ static void put_service(FILE *out, const struct tw_bench_rule *rule)
 		fputc('}', out);
 		return;
 	}
-	fprintf(out, ", service: %s", protocol);
+	if (protocol)
+		fprintf(out, ", service: %s", protocol);
+	else
+		fprintf(out, ", service: proto/%u", rule->protocol);
 	if (!is_any(&rule->dport)) {
 		fputc('/', out);
 		put_range(out, &rule->dport);
@@ -121,7 +128,7 @@ void tw_bench_rules_nft(const struct tw_bench_rules *rules, FILE *out)
 		put_match(out, "saddr", &rule->from);
 		put_match(out, "daddr", &rule->to);
 		if (rule->protocol && is_any(&rule->sport) && is_any(&rule->dport))
-			fprintf(out, "meta l4proto %s ", protocol);
+			fprintf(out, "meta l4proto %u ", rule->protocol);
 		put_ports(out, protocol, "sport", &rule->sport);
 		put_ports(out, protocol, "dport", &rule->dport);
 		fputs(rule->allow ? "accept\n" : "drop\n", out);
@@ -162,8 +169,7 @@ static void put_flow_port(FILE *out, const char *what, uint32_t from, uint32_t s
 /* One flow for each pair of blocks of ports. */
 static void put_flows(FILE *out, const struct tw_bench_rule *rule, size_t table, size_t priority)
 {
-	static const char *const names[] = {
-		[IPPROTO_ICMP] = "icmp", [IPPROTO_TCP] = "tcp", [IPPROTO_UDP] = "udp"};
+	const char *protocol = protocol_name(rule->protocol);
 	uint32_t ssize, dsize;
 
 	for (uint32_t s = rule->sport.from; s <= rule->sport.to; s += ssize) {
@@ -171,7 +177,9 @@ static void put_flows(FILE *out, const struct tw_bench_rule *rule, size_t table,
 		for (uint32_t d = rule->dport.from; d <= rule->dport.to; d += dsize) {
 			dsize = block(d, rule->dport.to);
 			fprintf(out, "table=%zu,priority=%zu,%s", table, priority,
-				rule->protocol ? names[rule->protocol] : "ip");
+				protocol ? protocol : "ip");
+			if (rule->protocol && !protocol)
+				fprintf(out, ",nw_proto=%u", rule->protocol);
 			put_flow_prefix(out, "nw_src", &rule->from);
 			put_flow_prefix(out, "nw_dst", &rule->to);
 			put_flow_port(out, "tp_src", s, ssize);

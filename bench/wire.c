@@ -12,7 +12,7 @@
 #include "bench/rules.h"
 
 /* A frame that is not there by then is lost: an emulated machine may be slow, and loading rules. */
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 20000
 
 static uint64_t clock_ns(clockid_t clock)
 {
