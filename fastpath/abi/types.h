@@ -231,7 +231,9 @@ struct tw_load {
 struct tw_upkeep {
 	__u32 row;	     /* next to be swept */
 	__u32 pending_until; /* tick until which bits may be set in `pending` */
-	__u64 closes_lost;   /* connections that ended and could not be told of */
+	__u32 swept;	     /* tick of the last sweep in the agent's place */
+	__u32 pad;
+	__u64 closes_lost; /* connections that ended and could not be told of */
 };
 
 #define TW_SCALE_SHIFT	0x0f /* RFC 7323 §2.3: 0 … 14 */

@@ -300,6 +300,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4);
 __noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch);
 __noinline int find(struct __sk_buff *skb);
+__noinline int sweep_row(struct __sk_buff *skb);
 __noinline int row_lock(struct __sk_buff *skb, __u32 n);
 __noinline int row_put(struct __sk_buff *skb, __u32 n);
 __noinline int row_replace(struct __sk_buff *skb, __u32 n);
@@ -322,6 +323,11 @@ tw_inline __u32 tw_apart_classify(
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
 {
 	return (enum tw_reason)open_conn(f->target, payer_ifindex, epoch);
+}
+
+tw_inline void tw_apart_sweep(const struct tw_frame *f)
+{
+	sweep_row(f->target);
 }
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
@@ -472,6 +478,18 @@ __noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted)
 		return 0;
 	f.now_ns = now(c);
 	tw_row_clear(&f, c, n, (int)wanted);
+	return 0;
+}
+
+__noinline int sweep_row(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	tw_conns_sweep(&f, c);
 	return 0;
 }
 
@@ -691,14 +709,7 @@ int to_vm(struct __sk_buff *skb)
 SEC("tc")
 int sweep(struct __sk_buff *skb)
 {
-	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb};
-
-	if (!c)
-		return 0;
-	f.now_ns = now(c);
-	tw_conns_sweep(&f, c);
-	return 0;
+	return sweep_row(skb);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -314,6 +314,11 @@ tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifi
 	return tw_path_open(f, native_of(f)->settings, payer_ifindex, epoch);
 }
 
+tw_inline void tw_apart_sweep(const struct tw_frame *f)
+{
+	tw_conns_sweep(f, native_of(f)->settings);
+}
+
 tw_inline int tw_apart_find(const struct tw_frame *f)
 {
 	return tw_conn_find(f, native_of(f)->settings, &native_of(f)->sheet.flow);

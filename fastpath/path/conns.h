@@ -30,7 +30,8 @@
 #define TW_NO_SLOT    TW_ROW_SLOTS
 
 /* How long the agent may be silent before those who open connections sweep in its place. */
-#define TW_AGENT_SILENT (10 * TW_TICKS_PER_SECOND)
+#define TW_AGENT_SILENT	 (10 * TW_TICKS_PER_SECOND)
+#define TW_CATCH_UP_ROWS 64 /* at once */
 
 /* ---- where a key stands ---- */
 
@@ -350,7 +351,7 @@ tw_inline void tw_row_clear(
 	}
 }
 
-/* Sweeps the next row. */
+/* Body of tw_apart_sweep(): sweeps the next row. */
 tw_inline void tw_conns_sweep(const struct tw_frame *f, const struct tw_config *config)
 {
 	__u32 zero = 0, n;
@@ -370,6 +371,23 @@ tw_inline void tw_conns_sweep(const struct tw_frame *f, const struct tw_config *
 		return;
 	tw_apart_row_clear(f, n, 0);
 	tw_row_unlock(row);
+}
+
+/* Sweeps in the agent's place, when it has been silent: a row for each tick since the last time. */
+tw_inline void tw_conns_catch_up(const struct tw_frame *f, const struct tw_config *config)
+{
+	__u32 now = tw_tick(f->now_ns), zero = 0, due, i;
+	struct tw_upkeep *upkeep;
+
+	if (!tw_tick_after(now, config->agent_seen + TW_AGENT_SILENT))
+		return;
+	upkeep = tw_upkeep_lookup(f, &zero);
+	if (!upkeep)
+		return;
+	due = now - upkeep->swept;
+	upkeep->swept = now;
+	for (i = 0; i < TW_CATCH_UP_ROWS && i < due; i++)
+		tw_apart_sweep(f);
 }
 
 /* ---- opening ---- */
@@ -572,8 +590,7 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 	struct tw_row *home = tw_conns_lookup(f, &n);
 	enum tw_reason reason;
 
-	if (tw_tick_after(tw_tick(f->now_ns), config->agent_seen + TW_AGENT_SILENT))
-		tw_conns_sweep(f, config);
+	tw_conns_catch_up(f, config);
 	if (!home || !tw_apart_row_lock(f, n))
 		return TW_R_TABLE_FULL;
 	reason = tw_conn_open_locked(f, config, payer, sheet);
