@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Answers that list what the agent knows: ports, rules, counters, the log. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,20 @@ static void fill_port_counts(
 	message->events_lost = count.events_lost;
 }
 
+static void fill_port_load(
+	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+{
+	const __u32 id = port->id;
+	struct tw_load load;
+
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_loads), &id, &load))
+		return;
+	message->half_open = load.half_open;
+	message->established = load.established;
+	message->quota_passed = load.overflowed;
+	message->quota_refused = load.refused;
+}
+
 static void fill_port(
 	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
 {
@@ -102,6 +117,7 @@ static void fill_port(
 	message->state = TEXT(states[port->attached ? port->state : TW_PORT_SHUT]);
 	message->bridge = TEXT(bridge ? bridge->name : "");
 	fill_port_counts(agent, port, message);
+	fill_port_load(agent, port, message);
 	if (!port->has_entry[agent->epoch & 1])
 		return;
 	slot = &agent->images.slots[port->entry[agent->epoch & 1].image];

@@ -81,6 +81,7 @@ void tw_bench_rules_policy(const struct tw_bench_rules *rules, FILE *out)
 	      "  db: {port: tap-b, mac: \"52:54:00:00:00:0b\", addresses: [10.0.0.21]}\n"
 	      "  client: {port: veth-a, mac: \"52:54:00:00:00:0c\", addresses: [10.0.0.12]}\n"
 	      "  server: {port: veth-b, mac: \"52:54:00:00:00:0d\", addresses: [10.0.0.22]}\n"
+	      "options: {limits: {half-open: none, established: none}}\n"
 	      "rules:\n",
 		out);
 	tw_vec_foreach (&rules->list, rule) {

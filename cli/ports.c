@@ -21,6 +21,8 @@ static const struct tw_column columns[] = {
 	{.title = "BYTES IN", .right = true, .spare = 2},
 	{.title = "DENIED OUT", .right = true},
 	{.title = "DENIED IN", .right = true},
+	{.title = "HALF OPEN", .right = true, .spare = 1},
+	{.title = "ESTABLISHED", .right = true, .spare = 1},
 	{.title = "ADDRESSES", .spare = 4},
 };
 
@@ -72,6 +74,10 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_bytes(p->bytes_in).text);
 	tw_sheet_cell(sheet, out, "%s", tw_human_count(p->denied_out).text);
 	tw_sheet_cell(sheet, in, "%s", tw_human_count(p->denied_in).text);
+	tw_sheet_cell(sheet, p->quota_passed ? TW_STYLE_BAD : TW_STYLE_PLAIN, "%s",
+		tw_human_count(p->half_open).text);
+	tw_sheet_cell(sheet, p->quota_refused ? TW_STYLE_BAD : TW_STYLE_PLAIN, "%s",
+		tw_human_count(p->established).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", addresses);
 }
 
@@ -118,7 +124,12 @@ static int print_json(const Tapwall__V1__Port *p)
 		"image_bytes", tw_json_u64(p->image_bytes), "events_limited",
 		tw_json_u64(p->events_limited), "events_lost", tw_json_u64(p->events_lost));
 
-	return tw_json_print(tw_json_merge(who, what));
+	json_t *holds = json_pack("{s:{s:o, s:o, s:o, s:o}}", "connections", "half_open",
+		tw_json_u64(p->half_open), "established", tw_json_u64(p->established),
+		"passed_over_quota", tw_json_u64(p->quota_passed), "refused_over_quota",
+		tw_json_u64(p->quota_refused));
+
+	return tw_json_print(tw_json_merge(tw_json_merge(who, what), holds));
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

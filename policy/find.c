@@ -179,6 +179,12 @@ uint32_t tw_policy_adopt_seconds(const struct tw_policy *p)
 	return p->has_adopt ? p->adopt_seconds : TW_ADOPT_SECONDS_DEFAULT;
 }
 
+/* A quota for the fast path, where 0 means that of the table: `none` is more than it holds. */
+static uint32_t quota_of(const struct tw_limits *limits, enum tw_limit limit)
+{
+	return limits->said & 1u << limit && !limits->at[limit] ? UINT32_MAX : limits->at[limit];
+}
+
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 {
 	memcpy(ret->mac, vnic->mac, sizeof(ret->mac));
@@ -188,8 +194,8 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 	ret->n_addrs = 0;
 	ret->packet_rate = vnic->limits.at[TW_LIMIT_PACKETS];
 	ret->open_rate = vnic->limits.at[TW_LIMIT_NEW_CONNECTIONS];
-	ret->half_open_max = vnic->limits.at[TW_LIMIT_HALF_OPEN];
-	ret->established_max = vnic->limits.at[TW_LIMIT_ESTABLISHED];
+	ret->half_open_max = quota_of(&vnic->limits, TW_LIMIT_HALF_OPEN);
+	ret->established_max = quota_of(&vnic->limits, TW_LIMIT_ESTABLISHED);
 	ret->broadcast_rate = vnic->limits.at[TW_LIMIT_BROADCAST];
 	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++) {
 		if (vnic->prefixes[i].len == 128 && ret->n_addrs < TW_PORT_ADDRS)

@@ -21,6 +21,11 @@
 #define REPLY_RATE  1000
 #define REPLY_BURST 1000
 
+/* What a port may take of the connection table when its policy does not say: a flood from one port
+ * takes a sixteenth of it, and whatever one guest holds open leaves half of it to the others. */
+#define HALF_OPEN_SHARE	  16
+#define ESTABLISHED_SHARE 2
+
 #define LOG_BYTES (1 << 16)
 
 static const char *const map_names[] = {
@@ -261,6 +266,8 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.conn_max = kernel->facts.max_conns,
 		.conn_rows = tw_conn_rows(kernel->facts.max_conns),
 		.conn_slots = tw_conn_slots(kernel->facts.max_conns),
+		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,
+		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,
 	};
 	code = random_bytes(config.hash_key, sizeof(config.hash_key), err);
 	while (!code && !(config.mark & ~TW_MARK_BITS))

@@ -206,6 +206,9 @@ static void tell_ports(struct teller *teller)
 	web.bytes_out = 1900000000;
 	web.bytes_in = 64000;
 	web.denied_in = 17;
+	web.half_open = 12;
+	web.established = 3400;
+	web.quota_passed = 7;
 	web.rules = 5;
 	web.image_bytes = 2752;
 	lone.name = "tap9";

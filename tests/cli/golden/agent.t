@@ -13,9 +13,9 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
                evil?[31m
   latch        on: new ports are shut before anybody knows of them
 $ fake_agent good tapwall ports --socket agent.sock
-PORT      WORKLOAD  STATE      MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  ADDRESSES
-tap-web1  web-1     protected  52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17  10.0.0.11 fd00::11 dhcp 10.0.0.57 (59m01s) fd00::57 (for ever, not in the policy)
-tap9                unclaimed                                 0          0    0        0 B       0 B           0          0
+PORT      WORKLOAD  STATE      MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  HALF OPEN  ESTABLISHED  ADDRESSES
+tap-web1  web-1     protected  52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17         12        3,400  10.0.0.11 fd00::11 dhcp 10.0.0.57 (59m01s) fd00::57 (for ever, not in the policy)
+tap9                unclaimed                                 0          0    0        0 B       0 B           0          0          0            0
 $ fake_agent good tapwall flows --socket agent.sock
 PROTO          FROM                       TO                    STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
 tcp            [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent           1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
@@ -87,8 +87,8 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to e
 $ fake_agent good tapwall status --socket agent.sock --json
 {"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":1,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true}
 $ fake_agent good tapwall ports --socket agent.sock --json
-{"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":true},{"address":"fd00::57","left_s":null,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0}
-{"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0}
+{"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":true},{"address":"fd00::57","left_s":null,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0,"connections":{"half_open":12,"established":3400,"passed_over_quota":7,"refused_over_quota":0}}
+{"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0,"connections":{"half_open":0,"established":0,"passed_over_quota":0,"refused_over_quota":0}}
 $ fake_agent good tapwall flows --socket agent.sock --json
 {"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}
 {"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0"}
