@@ -4,6 +4,7 @@
  *	pieces echo PORT                       answers UDP of any size; prints "ready"
  *	pieces ask HOST PORT SIZE              sends so much at once, wants it back; exit 0 or 1
  *	pieces ping HOST SIZE                  the same by ICMP or ICMPv6 echo
+ *	pieces hop udp|tcp HOST PORT TTL       goes that far, and prints who complained of it
  *	pieces count FILE PORT                 counts datagrams as "good" (made by send) and "bad"
  *	pieces send IFACE MAC FROM TO PORT SIZE ORDER N
  *	                                       N datagrams of SIZE, in frames to MAC, each in pieces as
@@ -15,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -179,6 +181,68 @@ static int run_ping(char **args)
 			!memcmp(in + skip + 4, out + 4, size - 4))
 			return 0;
 	}
+	return 1;
+}
+
+/* The address that an ICMP error on a socket came from. */
+static bool print_offender(int fd)
+{
+	uint8_t data[100], control[500];
+	struct iovec iov = {data, sizeof(data)};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	char text[INET6_ADDRSTRLEN];
+
+	if (recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
+		return false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		const struct sock_extended_err *err = (const void *)CMSG_DATA(c);
+		const struct sockaddr *from = SO_EE_OFFENDER(err);
+		const void *addr =
+			from->sa_family == AF_INET6
+				? (const void *)&((const struct sockaddr_in6 *)(const void *)from)
+					  ->sin6_addr
+				: &((const struct sockaddr_in *)(const void *)from)->sin_addr;
+
+		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+			(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
+			puts(inet_ntop(from->sa_family, addr, text, sizeof(text)) ? text
+										  : "nobody");
+			return true;
+		}
+	}
+	return false;
+}
+
+static int run_hop(char **args)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *to;
+	bool tcp = !strcmp(args[0], "tcp");
+	int fd, ttl = atoi(args[3]), on = 1;
+	struct pollfd wait = {0};
+
+	hints.ai_socktype = tcp ? SOCK_STREAM : SOCK_DGRAM;
+	if (getaddrinfo(args[1], args[2], &hints, &to))
+		die(args[1]);
+	fd = socket(to->ai_family, hints.ai_socktype | SOCK_NONBLOCK, 0);
+	if (to->ai_family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	} else {
+		setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	}
+	if (connect(fd, to->ai_addr, to->ai_addrlen) && errno != EINPROGRESS)
+		die("connect");
+	if (!tcp && send(fd, "hop", 3, 0) != 3)
+		die("send");
+	wait = (struct pollfd){.fd = fd, .events = tcp ? POLLOUT : POLLIN};
+	freeaddrinfo(to);
+	if (poll(&wait, 1, WAIT_MS) > 0 && wait.revents & POLLERR && print_offender(fd))
+		return 0;
+	puts(wait.revents & POLLOUT ? "connected" : "nobody");
 	return 1;
 }
 
@@ -382,6 +446,7 @@ static const struct {
 	{"echo", 1, run_echo},
 	{"ask", 3, run_ask},
 	{"ping", 2, run_ping},
+	{"hop", 4, run_hop},
 	{"count", 2, run_count},
 	{"send", 8, run_send},
 };
