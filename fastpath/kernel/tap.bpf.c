@@ -147,16 +147,6 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 		urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-tw_inline void tw_frag_lock(struct tw_frag_set *set)
-{
-	bpf_spin_lock(&set->lock);
-}
-
-tw_inline void tw_frag_unlock(struct tw_frag_set *set)
-{
-	bpf_spin_unlock(&set->lock);
-}
-
 #define TW_ACCESS_MIN 8 /* nothing shorter is loaded or stored */
 
 /* Lengths are bounded here in a form that the verifier follows, that of 6.1 too, and the compiler
@@ -237,34 +227,7 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 	return bounded(&len, TW_REPLY_MAX) ? bpf_skb_store_bytes(f->target, off, from, len, 0) : -1;
 }
 
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
-{
-	__u32 len = f->len;
-
-	if (!bounded(&len, TW_HOLD_BYTES))
-		return -1;
-	hold->len = len;
-	hold->mark = f->mark;
-	hold->vlan_tci = f->vlan_tci;
-	hold->has_vlan = (__u8)f->has_vlan;
-	return bpf_skb_load_bytes(f->target, 0, hold->bytes, len);
-}
-
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
-{
-	__u32 len = hold->len;
-
-	if (!bounded(&len, TW_HOLD_BYTES) || bpf_skb_change_tail(f->target, len, 0))
-		return -1;
-	tw_frame_mark(f, hold->mark);
-	return bpf_skb_store_bytes(f->target, 0, hold->bytes, len, BPF_F_RECOMPUTE_CSUM);
-}
-
-tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
-{
-	if (!tw_test_mode)
-		bpf_clone_redirect(f->target, f->ifindex, dir == TW_DIR_OUT ? BPF_F_INGRESS : 0);
-}
+#include "fastpath/kernel/hold.h"
 
 /* No field tells, but bpf_l4_csum_replace() does: it leaves a sum that is still to be completed
  * alone when the change is not in the pseudo-header. */

@@ -177,9 +177,9 @@ static int judge(struct run *run, size_t port, enum tw_dir dir, const struct tw_
 	*mark = frame.mark;
 	*ret = result.outcome;
 	run->reasons[ret->reason]++;
-	tw_buf_addf(&run->log, "#   %s: %s %s%s%s\n", tw_dir_name(dir), tw_verdict_name(ret->verdict),
-		tw_reason_name(ret->reason), ret->held ? " held" : "",
-		ret->release ? " release" : "");
+	tw_buf_addf(&run->log, "#   %s: %s %s%s%s\n", tw_dir_name(dir),
+		tw_verdict_name(ret->verdict), tw_reason_name(ret->reason),
+		ret->held ? " held" : "", ret->release ? " release" : "");
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # fragments.sh: datagrams that real stacks fragment and put together again, and pieces by hand in
 # every order, straight into the far port and through the bridge.
-# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck disable=SC2016,SC2119,SC2317 # awk has dollars; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 traffic=$TW_BUILD/tests/e2e/pieces # what begin() runs

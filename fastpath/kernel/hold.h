@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* hold.h: what fragment.h asks of the kernel: a set's lock, and frames that are kept and sent again.
+ *
+ * Callers:    part of tap.bpf.c, behind its maps and bounded().
+ */
+#pragma once
+
+tw_inline void tw_frag_lock(struct tw_frag_set *set)
+{
+	bpf_spin_lock(&set->lock);
+}
+
+tw_inline void tw_frag_unlock(struct tw_frag_set *set)
+{
+	bpf_spin_unlock(&set->lock);
+}
+
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
+{
+	__u32 len = f->len;
+
+	if (!bounded(&len, TW_HOLD_BYTES))
+		return -1;
+	hold->len = len;
+	hold->mark = f->mark;
+	hold->vlan_tci = f->vlan_tci;
+	hold->has_vlan = (__u8)f->has_vlan;
+	return bpf_skb_load_bytes(f->target, 0, hold->bytes, len);
+}
+
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
+{
+	__u32 len = hold->len;
+
+	if (!bounded(&len, TW_HOLD_BYTES) || bpf_skb_change_tail(f->target, len, 0))
+		return -1;
+	tw_frame_mark(f, hold->mark);
+	return bpf_skb_store_bytes(f->target, 0, hold->bytes, len, BPF_F_RECOMPUTE_CSUM);
+}
+
+tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
+{
+	if (!tw_test_mode)
+		bpf_clone_redirect(f->target, f->ifindex, dir == TW_DIR_OUT ? BPF_F_INGRESS : 0);
+}
