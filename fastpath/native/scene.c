@@ -5,32 +5,33 @@
 #include <errno.h>
 #include <string.h>
 
-static struct tw_lease *find_lease(struct tw_leases *leases, const struct tw_addr *addr)
+static void know_lease(struct tw_leases *leases, const struct tw_addr *addr)
 {
-	bool v4 = !addr->d[0] && addr->w[2] == htonl(0xffff);
+	bool v4 = !addr->d[0] && addr->w[2] == htonl(0xffff), found = false;
 	struct tw_lease *row = leases->at[v4 ? 0 : 1], *free = NULL;
 
 	for (size_t i = 0; i < TW_LEASES_MAX; i++) {
-		if (row[i].until_ns && !memcmp(&row[i].addr, addr, sizeof(*addr)))
-			return &row[i];
-		if (!row[i].until_ns && !free)
-			free = &row[i];
+		if (!row[i].until_ns) {
+			free = free ? free : &row[i];
+		} else if (!memcmp(&row[i].addr, addr, sizeof(*addr))) {
+			row[i].known = row[i].serial;
+			found = true;
+		}
 	}
-	if (free)
-		*free = (struct tw_lease){
-			.addr = *addr, .until_ns = UINT64_MAX, .serial = ++leases->serial};
-	return free;
+	if (!found && free) {
+		leases->serial++;
+		*free = (struct tw_lease){.addr = *addr,
+			.until_ns = UINT64_MAX,
+			.serial = leases->serial,
+			.known = leases->serial};
+	}
 }
 
 void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases)
 {
 	memcpy(leases->mac, vnic->mac, sizeof(leases->mac));
-	for (size_t i = tw_vnic_n_given(vnic); i < vnic->n_prefixes; i++) {
-		struct tw_lease *lease = find_lease(leases, &vnic->prefixes[i].addr);
-
-		if (lease)
-			lease->known = lease->serial;
-	}
+	for (size_t i = tw_vnic_n_given(vnic); i < vnic->n_prefixes; i++)
+		know_lease(leases, &vnic->prefixes[i].addr);
 }
 
 static int load_leases(struct tw_native *native, const struct tw_vnic *vnic, uint32_t id)

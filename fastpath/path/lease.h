@@ -4,7 +4,7 @@
  * Why:        a workload with `addresses: [dhcp]` may send from what it was given, for as long as it
  *             was given it; the guard must know that without asking anyone.
  * What:       a guest's question leaves a mark in `leases`: its transaction. An answer on its way in
- *             that carries this mark and the port's MAC teaches an address. Guests cannot send
+ *             that carries this mark and the port's MAC (DHCPv6: the DUID of the question) teaches an address. Guests cannot send
  *             answers (guard), and an answer nobody asked for teaches nothing: so none can teach a
  *             lie about itself or about others.
  * Invariants: 1. An address counts for the guard only once the policy in force takes it into account
@@ -13,8 +13,8 @@
  *             2. It ends with its lease to the millisecond, agent or not; and with the MAC.
  *             3. What is malformed, fragmented, overloaded (option 52) or lacks a lease time teaches
  *                nothing.
- * Bounds:     TW_DHCP_OPTIONS_MAX options, one load each; runs apart, for DHCP of such ports only.
- * Source:     RFC 2131 §4.3.1, §4.4.1; RFC 2132 §9.
+ * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; runs apart, for DHCP of such ports only.
+ * Source:     RFC 2131 §4.3.1, §4.4.1; RFC 2132 §9; RFC 8415 §18.2, §18.3, §21.
  */
 #pragma once
 
@@ -323,6 +323,172 @@ tw_inline int tw_dhcp_hear(const struct tw_frame *f, const struct tw_port *port,
 				 : tw_dhcp_from_server(f, leases, d, bootp);
 }
 
+/* ---- DHCPv6 (RFC 8415 §7.3, §8, §21) ---- */
+
+enum tw_dhcp6_message {
+	TW_DHCP6_SOLICIT = 1,
+	TW_DHCP6_REQUEST = 3,
+	TW_DHCP6_CONFIRM = 4,
+	TW_DHCP6_RENEW = 5,
+	TW_DHCP6_REBIND = 6,
+	TW_DHCP6_REPLY = 7,
+	TW_DHCP6_RELEASE = 8,
+	TW_DHCP6_DECLINE = 9,
+};
+
+enum tw_dhcp6_option {
+	TW_DHCP6_O_CLIENT = 1,
+	TW_DHCP6_O_IA_NA = 3,
+	TW_DHCP6_O_IA_TA = 4,
+	TW_DHCP6_O_IA_ADDR = 5,
+	TW_DHCP6_O_STATUS = 13,
+};
+
+#define TW_DHCP6_OPTIONS_MAX 32
+
+#define TW_DHCP6_HEAD	  4  /* of a message, and of an option */
+#define TW_DHCP6_IA_NA	  12 /* identifier and two times, before the options within */
+#define TW_DHCP6_IA_TA	  4
+#define TW_DHCP6_ADDR_LEN 24 /* address, preferred and valid lifetime */
+
+/* The first `len` bytes of a word. */
+tw_inline __u64 tw_dhcp6_cut(__u64 word, __u32 len)
+{
+	if (len >= sizeof(word))
+		return word;
+	return len ? word & ~0ull << (64 - 8 * len) : 0;
+}
+
+/* What tells one client from another: its DUID's length and first 16 bytes. */
+tw_inline int tw_dhcp6_client(const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 len)
+{
+	__u64 first = 0, second = 0;
+
+	if (tw_dhcp_word(f, d, off, &first) || (len > 8 && tw_dhcp_word(f, d, off + 8, &second)))
+		return -1;
+	first = tw_dhcp6_cut(first, len) * 0x9e3779b97f4a7c15ull;
+	second = tw_dhcp6_cut(second, len > 8 ? len - 8 : 0) + len;
+	first = (first ^ (first >> 29) ^ second) * 0xbf58476d1ce4e5b9ull;
+	d->client = (__u32)(first >> 32);
+	return 0;
+}
+
+/* Takes an address with its lifetime; those beyond TW_LEASES_MAX are left out. */
+tw_inline int tw_dhcp6_addr(const struct tw_frame *f, struct tw_dhcp *d, __u32 off)
+{
+	__u32 n = TW_MEMORY(d->n_addrs);
+	__u64 high, low, valid;
+
+	if (tw_dhcp_word(f, d, off, &high) || tw_dhcp_word(f, d, off + 8, &low) ||
+		tw_dhcp_word(f, d, off + 20, &valid))
+		return -1;
+	if (n >= TW_LEASES_MAX)
+		return 0;
+	d->addr[n & (TW_LEASES_MAX - 1)].d[0] = tw_host64(high);
+	d->addr[n & (TW_LEASES_MAX - 1)].d[1] = tw_host64(low);
+	d->valid[n & (TW_LEASES_MAX - 1)] = (__u32)(valid >> 32);
+	d->n_addrs = (__u8)(n + 1);
+	return 0;
+}
+
+/* One option, at d->off; an identity association is entered, not passed by. 0, or -1: malformed. */
+tw_inline int tw_dhcp6_step(const struct tw_frame *f, struct tw_dhcp *d)
+{
+	__u32 off = TW_MEMORY(d->off), at = off + TW_DHCP6_HEAD, ia_end = TW_MEMORY(d->ia_end);
+	__u32 code, len, within;
+	__u64 word;
+
+	if (tw_dhcp_word(f, d, off, &word))
+		return -1;
+	code = (__u32)(word >> 48);
+	len = (__u32)(word >> 32) & 0xffff;
+	within = off < ia_end;
+	if (at + len > (within ? ia_end : d->end))
+		return -1;
+	TW_MEMORY(d->off) = at + len;
+	if (code == TW_DHCP6_O_CLIENT && !within)
+		return tw_dhcp6_client(f, d, at, len);
+	if (code == TW_DHCP6_O_STATUS && !within)
+		d->failed |= (word & 0xffff0000) != 0;
+	if (code == TW_DHCP6_O_IA_ADDR && within)
+		return len < TW_DHCP6_ADDR_LEN ? -1 : tw_dhcp6_addr(f, d, at);
+	if ((code == TW_DHCP6_O_IA_NA || code == TW_DHCP6_O_IA_TA) && !within) {
+		__u32 head = code == TW_DHCP6_O_IA_NA ? TW_DHCP6_IA_NA : TW_DHCP6_IA_TA;
+
+		if (len < head)
+			return -1;
+		TW_MEMORY(d->ia_end) = at + len;
+		TW_MEMORY(d->off) = at + head;
+	}
+	return 0;
+}
+
+/* Reads all options. 0, or -1: malformed. */
+tw_inline int tw_dhcp6_options(const struct tw_frame *f, struct tw_dhcp *d)
+{
+	__u32 i;
+
+	for (i = 0; i < TW_DHCP6_OPTIONS_MAX; i++) {
+		if (TW_MEMORY(d->off) == d->end)
+			return 0;
+		if (tw_dhcp6_step(f, d))
+			return -1;
+	}
+	return -1;
+}
+
+/* Ends or begins the leases that a message lists. Whether any did. */
+tw_inline int tw_dhcp6_apply(
+	const struct tw_frame *f, struct tw_leases *leases, const struct tw_dhcp *d, int given)
+{
+	int changed = 0;
+	__u32 i;
+
+	for (i = 0; i < TW_LEASES_MAX; i++) {
+		const struct tw_addr *addr = &d->addr[i];
+
+		if (i >= d->n_addrs || tw_addr_is_v4(addr) || !tw_lease_is_sane(addr))
+			continue;
+		if (given && d->valid[i])
+			changed |= tw_lease_learn(
+				leases, 1, addr, tw_lease_until(d->valid[i], f->now_ns), f->now_ns);
+		else
+			changed |= tw_lease_end(leases, 1, addr, f->now_ns);
+	}
+	return changed;
+}
+
+/* Reads a DHCPv6 message and acts on it; whether leases changed. */
+tw_inline int tw_dhcp6_hear(const struct tw_frame *f, enum tw_dir dir, const struct tw_packet *p,
+	struct tw_dhcp *d, struct tw_leases *leases)
+{
+	__u32 off = p->l4_off + (__u32)sizeof(struct tw_udp);
+	const struct tw_lease_query *query;
+	__be32 xid;
+	__u64 word;
+
+	if (tw_dhcp_word(f, d, off, &word))
+		return 0;
+	d->type = (__u8)(word >> 56);
+	xid = tw_be32((__u32)(word >> 32) & 0xffffff);
+	d->off = off + TW_DHCP6_HEAD;
+	if (tw_dhcp6_options(f, d))
+		return 0;
+	if (dir == TW_DIR_OUT) {
+		if (d->type == TW_DHCP6_RELEASE || d->type == TW_DHCP6_DECLINE)
+			return tw_dhcp6_apply(f, leases, d, 0);
+		if (d->type == TW_DHCP6_SOLICIT ||
+			(d->type >= TW_DHCP6_REQUEST && d->type <= TW_DHCP6_REBIND))
+			tw_lease_ask(leases, 1, xid, d->client, f);
+		return 0;
+	}
+	query = tw_lease_asked(leases, 1, xid, f);
+	if (!query || query->about != d->client || d->type != TW_DHCP6_REPLY || d->failed ||
+		p->multicast)
+		return 0;
+	return tw_dhcp6_apply(f, leases, d, 1);
+}
+
 /* A DHCP message of a port with TW_PORT_F_DHCP, which guard lets pass: as the sheet has it. Whether
  * leases changed. */
 tw_inline int tw_lease_hear(const struct tw_frame *f, const struct tw_port *port, enum tw_dir dir,
@@ -343,5 +509,6 @@ tw_inline int tw_lease_hear(const struct tw_frame *f, const struct tw_port *port
 	}
 	__builtin_memset(d, 0, sizeof(*d));
 	d->end = p->l3_off + p->l3_len;
-	return tw_addr_is_v4(&p->tuple.dst) ? tw_dhcp_hear(f, port, dir, p, d, leases) : 0;
+	return tw_addr_is_v4(&p->tuple.dst) ? tw_dhcp_hear(f, port, dir, p, d, leases)
+					    : tw_dhcp6_hear(f, dir, p, d, leases);
 }

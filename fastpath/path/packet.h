@@ -242,6 +242,13 @@ struct tw_dhcp {
 	__be32 requested;
 	__u8 type;
 	__u8 overloaded;
+	/* Of DHCPv6. */
+	__u8 failed; /* the answer as a whole is a refusal */
+	__u8 n_addrs;
+	__u32 client;		    /* a hash of its DUID */
+	__u32 ia_end;		    /* of the identity association that `off` is in */
+	__u32 valid[TW_LEASES_MAX]; /* seconds, of each address */
+	struct tw_addr addr[TW_LEASES_MAX];
 };
 
 /* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.

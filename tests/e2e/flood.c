@@ -6,7 +6,7 @@
  *
  * KIND: syn and udp (each frame another pair of ports), icmp (each another identifier), fragment (first
  * fragments, each of another datagram), arp (requests for ever other addresses).
- * FILE is rewritten in place: "done=N" exchanges, "failed=N" that did not come about within a second.
+ * FILE is rewritten in place: "exchanges=N" that were done, "failed=N" that did not come about within a second.
  * Both end by SIGTERM, or after LIFE_SECONDS.
  */
 #include <arpa/inet.h>
@@ -251,7 +251,7 @@ static int run_crr(char **args)
 			failed++;
 		else
 			done++;
-		len = snprintf(text, sizeof(text), "done=%-20llu\nfailed=%-20llu\n",
+		len = snprintf(text, sizeof(text), "exchanges=%-20llu\nfailed=%-20llu\n",
 			(unsigned long long)done, (unsigned long long)failed);
 		if (pwrite(file, text, (size_t)len, 0) != len)
 			die(args[0]);

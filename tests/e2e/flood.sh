@@ -28,7 +28,7 @@ work() {
 	ip netns exec "$ns-g3" "$flood" crr "$lab/crr" 10.0.0.12 7000 >"$lab/crr.out" 2>&1 &
 	crr=$!
 	children="$children $crr"
-	within 20 grows crr done 50 || bail "exchanges begin" "$(cat "$lab/crr.out")"
+	within 20 grows crr exchanges 50 || bail "exchanges begin" "$(cat "$lab/crr.out")"
 }
 rss_kb() {
 	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$agent/status"
@@ -38,9 +38,9 @@ out_of() { # PORT FIELD
 }
 # Floods and prints the exchanges that were done meanwhile.
 during() { # KIND
-	before=$(count_of crr done)
+	before=$(count_of crr exchanges)
 	in_guest 1 "$flood" send eth0 "$1" "$seconds" >"$lab/sent"
-	echo $(($(count_of crr done) - before))
+	echo $(($(count_of crr exchanges) - before))
 }
 ratio() { # A B → A/B with two decimals
 	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b ? a / b : 0 }'
