@@ -11,10 +11,9 @@
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 
-#define TEXT(text)  ((char *)(uintptr_t)(text))
-#define QUEUE_BYTES (4u << 20) /* what waits for a slow client; as much as the ring of a port */
-#define TAG_LEN	    4
-#define TAG_AT	    12 /* behind the MACs */
+#define TEXT(text) ((char *)(uintptr_t)(text))
+#define TAG_LEN	   4
+#define TAG_AT	   12 /* behind the MACs */
 
 /* Responses wait in `queue` as bytes; those before `sent` have gone to the client. */
 struct capture_stream {
@@ -38,6 +37,12 @@ static struct capture_stream *stream_of(struct tw_capturer *capturer)
 					 offsetof(struct capture_stream, capturer));
 }
 
+/* What may wait for a slow client: as much as in the ring of a port. */
+static size_t queue_max(const struct capture_stream *stream)
+{
+	return (size_t)stream->capturer.ring_mib << 20;
+}
+
 /* ---- frames ---- */
 
 static void lose(struct tw_capturer *capturer, uint32_t ifindex, uint64_t n)
@@ -53,20 +58,23 @@ static void note_change(struct tw_capturer *capturer)
 	stream_of(capturer)->changed = true;
 }
 
-/* The frame as it was on the wire: a tag that the kernel kept outside stands where it belongs. */
-static size_t put_data(const struct tw_captured *head, const uint8_t *data, size_t len, uint8_t *to)
+/* The frame as it was on the wire: a tag that the kernel kept outside stands where it belongs. The
+ * bytes hold until the next call, or as long as `data`. */
+static ProtobufCBinaryData wire_data(
+	const struct tw_captured *head, const uint8_t *data, size_t len)
 {
+	static uint8_t tagged[TW_CAPTURE_SNAP_MAX + TAG_LEN];
 	const uint16_t tci = htons(head->vlan_tci);
 
-	if (!head->vlan_type || len < TAG_AT) {
-		memcpy(to, data, len);
-		return len;
-	}
-	memcpy(to, data, TAG_AT);
-	memcpy(to + TAG_AT, &head->vlan_type, sizeof(head->vlan_type));
-	memcpy(to + TAG_AT + 2, &tci, sizeof(tci));
-	memcpy(to + TAG_AT + TAG_LEN, data + TAG_AT, len - TAG_AT);
-	return len + TAG_LEN;
+	if (len > TW_CAPTURE_SNAP_MAX)
+		len = TW_CAPTURE_SNAP_MAX;
+	if (!head->vlan_type || len < TAG_AT)
+		return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)data};
+	memcpy(tagged, data, TAG_AT);
+	memcpy(tagged + TAG_AT, &head->vlan_type, sizeof(head->vlan_type));
+	memcpy(tagged + TAG_AT + 2, &tci, sizeof(tci));
+	memcpy(tagged + TAG_AT + TAG_LEN, data + TAG_AT, len - TAG_AT);
+	return (ProtobufCBinaryData){len + TAG_LEN, tagged};
 }
 
 static void fill_frame(const struct tw_agent *agent, const struct tw_agent_port *port,
@@ -89,23 +97,18 @@ static void fill_frame(const struct tw_agent *agent, const struct tw_agent_port 
 static void take(struct tw_capturer *capturer, const struct tw_agent_port *port,
 	const struct tw_captured *head, const uint8_t *data)
 {
-	static uint8_t bytes[TW_CAPTURE_SNAP_MAX + TAG_LEN];
 	struct capture_stream *stream = stream_of(capturer);
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__CapturedFrame frame;
-	size_t len = head->cap_len;
 
-	if (stream->queue.len - stream->sent > QUEUE_BYTES || stream->queue.failed) {
+	if (stream->queue.len - stream->sent > queue_max(stream) || stream->queue.failed) {
 		lose(capturer, head->ifindex, 1);
 		return;
 	}
-	if (len > TW_CAPTURE_SNAP_MAX)
-		len = TW_CAPTURE_SNAP_MAX;
 	fill_frame(stream->agent, port, head, &frame);
-	frame.data.len = put_data(head, data, len, bytes);
+	frame.data = wire_data(head, data, head->cap_len);
 	if (frame.data.len > capturer->snap_len)
 		frame.data.len = capturer->snap_len;
-	frame.data.data = bytes;
 	frame.lost_before = stream->lost_now;
 	stream->lost_now = 0;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_FRAME;
@@ -147,7 +150,7 @@ static int drain(struct capture_stream *stream, struct tw_buf *out)
 	if (stream->sent == stream->queue.len) {
 		tw_buf_reset(&stream->queue);
 		stream->sent = 0;
-	} else if (stream->sent > QUEUE_BYTES) {
+	} else if (stream->sent > queue_max(stream)) {
 		memmove(stream->queue.data, stream->queue.data + stream->sent, left - n);
 		stream->queue.len = left - n;
 		stream->sent = 0;
@@ -206,6 +209,18 @@ static bool is_known(const struct tw_agent *agent, const char *target)
 	return false;
 }
 
+/* A power of two that is no less than what is asked for. */
+static uint32_t ring_mib(uint32_t asked)
+{
+	uint32_t mib = 1;
+
+	if (!asked)
+		return TW_CAPTURES_RING_MIB;
+	while (mib < asked && mib < TW_CAPTURES_RING_MIB_MAX)
+		mib *= 2;
+	return mib;
+}
+
 static int capture_new(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct capture_stream **ret)
 {
@@ -227,13 +242,13 @@ static int capture_new(
 	stream->changed = true;
 	stream->capturer = (struct tw_capturer){.target = stream->target,
 		.snap_len = snap_len,
+		.ring_mib = ring_mib(asked->buffer_mib),
 		.refused = asked->dropped,
 		.take = take,
 		.lose = lose,
 		.changed = note_change};
 	result = stream->target ? tw_captures_join(agent->captures, &stream->capturer) : -ENOMEM;
 	if (result < 0) {
-		stream->ends = true;
 		capture_done(&stream->base);
 		return result;
 	}

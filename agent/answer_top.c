@@ -327,9 +327,8 @@ static int top_next(struct tw_stream *base, struct tw_agent *agent, struct tw_bu
 	int ret;
 
 	if (stream->phase == PHASE_WAIT) {
-		/* The next tick would be too late for what is due before it. */
-		if (tw_clock_ns() - stream->began_ns + INTERVAL_MS_MIN * 500000u <
-			stream->interval_ns)
+		/* What is due in a moment is not left until the next tick. */
+		if (tw_clock_ns() - stream->began_ns < stream->interval_ns / 16 * 15)
 			return TW_STREAM_WAIT;
 		begin(stream);
 	}

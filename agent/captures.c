@@ -146,8 +146,8 @@ static void row_free(struct row *row)
 	free(row);
 }
 
-static int row_new(
-	struct tw_captures *captures, uint32_t ifindex, const struct tw_capture_want *want)
+static int row_new(struct tw_captures *captures, uint32_t ifindex,
+	const struct tw_capture_want *want, uint32_t ring_mib)
 {
 	struct tw_agent *agent = captures->agent;
 	struct row *row = tw_alloc(sizeof(*row));
@@ -164,8 +164,7 @@ static int row_new(
 		.wanted = true};
 	captures->rows = row;
 	captures->n_rows++;
-	ret = tw_kernel_capture_start(
-		agent->kernel, ifindex, want, TW_CAPTURES_RING_BYTES, &row->ring_fd);
+	ret = tw_kernel_capture_start(agent->kernel, ifindex, want, ring_mib << 20, &row->ring_fd);
 	if (!ret) {
 		row->ring = ring_buffer__new(row->ring_fd, on_frame, row, NULL);
 		ret = row->ring ? tw_loop_add(&agent->loop, &row->watch,
@@ -188,9 +187,11 @@ static struct row *row_of(const struct tw_captures *captures, uint32_t ifindex)
 
 /* What those who capture at a port want of it together; false: nobody does. */
 static bool sum_up(const struct tw_captures *captures, const struct tw_agent_port *port,
-	struct tw_capture_want *ret)
+	struct tw_capture_want *ret, uint32_t *ret_ring_mib)
 {
 	bool any = false;
+
+	*ret_ring_mib = 0;
 
 	*ret = (struct tw_capture_want){.flags = TW_CAPTURE_F_REFUSED};
 	for (const struct tw_capturer *capturer = captures->capturers; capturer;
@@ -202,16 +203,19 @@ static bool sum_up(const struct tw_captures *captures, const struct tw_agent_por
 			ret->flags = 0;
 		if (capturer->snap_len > ret->snap_len)
 			ret->snap_len = capturer->snap_len;
+		if (capturer->ring_mib > *ret_ring_mib)
+			*ret_ring_mib = capturer->ring_mib;
 	}
 	return any;
 }
 
-static int want(struct tw_captures *captures, uint32_t ifindex, struct tw_capture_want *want)
+static int want(struct tw_captures *captures, uint32_t ifindex, struct tw_capture_want *want,
+	uint32_t ring_mib)
 {
 	struct row *row = row_of(captures, ifindex);
 
 	if (!row)
-		return row_new(captures, ifindex, want);
+		return row_new(captures, ifindex, want, ring_mib);
 	row->wanted = true;
 	if (row->want.snap_len == want->snap_len && row->want.flags == want->flags)
 		return 0;
@@ -250,10 +254,11 @@ static int sync_rows(struct tw_captures *captures)
 		row->wanted = false;
 	tw_vec_foreach (&agent->ports.list, port) {
 		struct tw_capture_want all;
+		uint32_t ring_mib;
 		int failed = 0;
 
-		if (sum_up(captures, *port, &all))
-			failed = want(captures, (*port)->ifindex, &all);
+		if (sum_up(captures, *port, &all, &ring_mib))
+			failed = want(captures, (*port)->ifindex, &all, ring_mib);
 		ret = ret ? ret : failed;
 	}
 	changed = captures->n_rows != before;

@@ -4,7 +4,7 @@
  * How:        a port that somebody captures has a ring buffer of its own while that lasts, so that
  *             captures cost no memory while there are none and one port's flood takes no room from
  *             another's. Every frame read from it is handed to each who captures there.
- * Bounds:     TW_CAPTURE_PORTS ports of TW_CAPTURES_RING_BYTES each; TW_CAPTURES_TURN frames a turn
+ * Bounds:     TW_CAPTURE_PORTS ports of TW_CAPTURES_RING_MIB each, or as many as a client asks for; TW_CAPTURES_TURN frames a turn
  *             of the loop. What finds no room is counted by the fast path and told.
  * Invariants: 1. A capture ends with its client, and none outlives the agent: what an agent that
  *                was killed left is cleared when the next one starts.
@@ -18,12 +18,13 @@
 #include "base/err.h"
 #include "fastpath/abi/event.h"
 
-/* Half a second of 1,500-byte frames at 40 Mbit/s more than the agent reads, or 10,000 small frames
- * at once: the agent reads at least every TW_CAPTURES_POLL_MS, and is woken at a quarter. */
-#define TW_CAPTURES_RING_BYTES (4u << 20)
-#define TW_CAPTURES_POLL_MS    20
-#define TW_CAPTURES_TURN       2048
-#define TW_CAPTURES_LAST_TURNS 8 /* then a ring that was full when a capture ended has been read */
+/* 2,700 frames of 1,500 bytes, or 16,000 small ones, or 60 super-frames of 64 KiB, that may come between
+ * two looks: the agent looks every TW_CAPTURES_POLL_MS, and is woken at a quarter. */
+#define TW_CAPTURES_RING_MIB	 4
+#define TW_CAPTURES_RING_MIB_MAX 64
+#define TW_CAPTURES_POLL_MS	 20
+#define TW_CAPTURES_TURN	 2048
+#define TW_CAPTURES_LAST_TURNS	 8 /* then a ring that was full when a capture ended has been read */
 
 struct tw_agent;
 struct tw_agent_port;
@@ -34,6 +35,7 @@ struct tw_capturer {
 	struct tw_capturer *next;
 	const char *target;   /* a workload, or a port by its name */
 	uint32_t snap_len;    /* 1 … TW_CAPTURE_SNAP_MAX */
+	uint32_t ring_mib;    /* a power of two; of ports that nobody captures yet */
 	bool refused;	      /* only frames that are denied or rejected */
 	unsigned int n_ports; /* captured at now; kept by captures.c */
 	/* A frame at one of his ports, with head->cap_len bytes, which may be more than he wants. */

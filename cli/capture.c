@@ -193,6 +193,7 @@ static int run(struct session *session)
 	body.workload = (char *)options->workload;
 	body.dropped = options->dropped;
 	body.snap_len = options->snap_len;
+	body.buffer_mib = options->buffer;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_CAPTURE;
 	request.capture = &body;
 	code = tw_agent_ask(&call, &request);

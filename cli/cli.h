@@ -97,6 +97,7 @@ struct tw_capture_options {
 	uint32_t count;	   /* 0: no limit */
 	uint32_t seconds;  /* 0: no limit */
 	uint32_t snap_len; /* 0: whole frames */
+	uint32_t buffer;   /* MiB */
 	bool json;
 };
 

@@ -299,6 +299,15 @@ static const struct tw_arg capture_args[] = {
 		.max = TW_CAPTURE_SNAP_MAX,
 		.offset = offsetof(struct tw_capture_options, snap_len),
 		.help = "takes so many bytes of a frame, 0 for all"},
+	{.name = "buffer",
+		.type = TW_ARG_U32,
+		.letter = 'B',
+		.value = "MIB",
+		.fallback = "4",
+		.min = 1,
+		.max = 64,
+		.offset = offsetof(struct tw_capture_options, buffer),
+		.help = "memory for frames on their way, for each port"},
 	JSON(struct tw_capture_options, "one object per frame, without its payload"),
 	SOCKET(struct tw_capture_options),
 };
@@ -498,7 +507,8 @@ static const struct tw_args_command commands[] = {
 			"Frames are shown as they were judged, before anything was changed in them; "
 			"out left the workload, in was on its way to it. One that goes straight "
 			"from one port to another is shown at both. Nothing waits for a capture: "
-			"frames that find no room on their way to it are counted, and told.\n\n"
+			"frames that find no room on their way to it are counted, and told; a larger "
+			"*--buffer*, or a smaller *--snaplen*, makes them fewer.\n\n"
 			"A capture ends with Ctrl-C, after *--count* frames or *--seconds*, or when "
 			"whoever asked for it goes away, and costs nothing when there is none. It "
 			"follows its workload when ports come and go.\n\n"

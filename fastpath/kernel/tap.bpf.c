@@ -202,6 +202,8 @@ tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *he
 		return capture_into(ring, skb, head, 1536);
 	if (head->cap_len <= 9216)
 		return capture_into(ring, skb, head, 9216);
+	if (head->cap_len <= 32768)
+		return capture_into(ring, skb, head, 32768);
 	return capture_into(ring, skb, head, TW_CAPTURE_SNAP_MAX);
 }
 
