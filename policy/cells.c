@@ -346,27 +346,16 @@ static int make_rows(struct cells *c)
 static int add_tables(struct cells *c, struct tw_words *words, struct tw_image_view *view)
 {
 	size_t n_sports = c->sport.partition.n_classes;
-	uint32_t blocks;
 	int err = 0;
 
 	view->cells.n_sports = (uint32_t)n_sports;
-	view->cells.row_blocks = (uint32_t)c->rows.n_blocks;
 	if (n_sports > 1) {
 		err = tw_words_add(words, c->n_pairs, 1, &view->cells.services);
 		if (!err)
 			memcpy(words->v.at + view->cells.services, c->pair_class,
 				c->n_pairs * sizeof(*c->pair_class));
 	}
-	if (!err)
-		err = tw_words_add(words, c->rows.blocks.n, TW_BLOCK_WORDS, &blocks);
-	if (!err)
-		memcpy(words->v.at + blocks, c->rows.blocks.at,
-			c->rows.blocks.n * sizeof(*c->rows.blocks.at));
-	if (!err)
-		err = tw_words_add(words, c->rows.rows.n, 1, &view->cells.rows);
-	for (size_t i = 0; i < c->rows.rows.n && !err; i++)
-		words->v.at[view->cells.rows + i] = blocks + c->rows.rows.at[i] * TW_BLOCK_WORDS;
-	return err;
+	return err ? err : tw_rows_add(&c->rows, words, &view->cells.rows);
 }
 
 /* Trees lead to what the tables are asked by: keys, without source ports, straight to the service

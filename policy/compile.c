@@ -208,7 +208,7 @@ static int make(struct maker *m)
 		return -ENOMEM;
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++)
 		err = tw_words_add(
-			&m->words, (side[dir].views.n + 1) * VIEW_WORDS, 16, &views[dir]);
+			&m->words, (side[dir].views.n + 1) * VIEW_WORDS, VIEW_WORDS, &views[dir]);
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++)
 		err = make_side(m, dir, views[dir]);
 	if (err)

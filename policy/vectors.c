@@ -59,46 +59,10 @@ static void write_member(struct tw_rows *rows, uint32_t member, bool touch)
 		*tw_rows_word(rows, v->entries[i] / 32, touch) |= 1u << v->entries[i] % 32;
 }
 
-static bool is_zero(const uint32_t *block)
-{
-	for (size_t i = 0; i < TW_ROW_BLOCK; i++)
-		if (block[i])
-			return false;
-	return true;
-}
-
-/* Adds the vectors: for each row a summary, then where its groups' bits are. */
-static int add_rows(struct vectors *v, struct tw_words *words, uint32_t stride, uint32_t *ret_at)
-{
-	const struct tw_rows *rows = &v->rows;
-	size_t n_groups = rows->n_blocks, summaries = stride - n_groups;
-	uint32_t blocks;
-	int err = tw_words_add(words, rows->blocks.n, TW_ROW_BLOCK, &blocks);
-
-	if (!err)
-		memcpy(words->v.at + blocks, rows->blocks.at,
-			rows->blocks.n * sizeof(*rows->blocks.at));
-	if (!err)
-		err = tw_words_add(words, rows->n_rows * stride, 1, ret_at);
-	for (size_t r = 0; r < rows->n_rows && !err; r++) {
-		uint32_t *row = words->v.at + *ret_at + r * stride;
-
-		for (size_t g = 0; g < n_groups; g++) {
-			uint32_t block = rows->rows.at[r * n_groups + g];
-
-			if (is_zero(rows->blocks.at + (size_t)block * TW_ROW_BLOCK))
-				continue;
-			row[g / 32] |= 1u << g % 32;
-			row[summaries + g] = blocks + block * TW_ROW_BLOCK;
-		}
-	}
-	return err;
-}
-
 static int add_dimension(struct tw_words *words, const struct tw_engine_input *in,
 	enum tw_image_dim dim, struct tw_image_view *view, struct tw_view_facts *facts)
 {
-	size_t n_groups = view->vectors.n_groups;
+	size_t n_groups = (in->entries->n + TW_IMAGE_GROUP - 1) / TW_IMAGE_GROUP;
 	struct vectors v = {.in = in};
 	int err = tw_dimension_make(&v.dim, in->entries, dim, in->family, in->n_ids);
 
@@ -117,7 +81,7 @@ static int add_dimension(struct tw_words *words, const struct tw_engine_input *i
 		err = tw_dimension_add_tree(
 			words, &v.dim, dim, in->family, v.row_of, &view->branch[dim]);
 	if (!err)
-		err = add_rows(&v, words, view->vectors.stride, &view->vectors.vectors[dim]);
+		err = tw_rows_add(&v.rows, words, &view->vectors.rows[dim]);
 	facts->classes[dim] = (uint32_t)v.dim.partition.n_classes;
 	facts->rows += (uint32_t)v.rows.n_rows;
 	vectors_done(&v);
@@ -129,12 +93,9 @@ int tw_vectors_build(struct tw_words *words, const struct tw_engine_input *in,
 {
 	struct tw_image_view view = {
 		.engine = TW_ENGINE_VECTORS, .n_entries = (uint32_t)in->entries->n};
-	size_t n_groups = (in->entries->n + TW_IMAGE_GROUP - 1) / TW_IMAGE_GROUP;
 	int err = in->entries->n > TW_IMAGE_ENTRIES_MAX ? -E2BIG : 0;
 
 	*facts = (struct tw_view_facts){0};
-	view.vectors.n_groups = (uint32_t)n_groups;
-	view.vectors.stride = (uint32_t)(n_groups + (n_groups + 31) / 32);
 	for (enum tw_image_dim dim = 0; dim < TW_DIM__MAX && !err; dim++)
 		err = add_dimension(words, in, dim, &view, facts);
 	if (!err)

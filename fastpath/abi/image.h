@@ -15,9 +15,10 @@
  *             remote class holds the decisions by service class (recursive flow classification;
  *             P. Gupta, N. McKeown, SIGCOMM 1999), in blocks, of which equal ones are kept once.
  * Vectors:    the engine for what would make too many cells, as where one view has many local
- *             addresses: each class is a bit vector over the view's entries in order of match, with
- *             a summary of which groups of 512 are not all zero (D. Lakshman, V. Stiliadis, SIGCOMM
- *             1998; F. Baboescu, G. Varghese, SIGCOMM 2001). The first bit set in all is the answer.
+ *             addresses: each class is a bit vector over the view's entries in order of match, and
+ *             stretches of it that are all zero are seen to be so at once (T. Lakshman, D. Stiliadis,
+ *             SIGCOMM 1998; F. Baboescu, G. Varghese, SIGCOMM 2001). The first bit set in all is the
+ *             answer.
  *
  * Layout:     everything is 32-bit words in host order; an offset counts words from the start.
  *             Structs below never cross a chunk; tables may. Word 0 is no valid offset.
@@ -39,9 +40,9 @@
 #define TW_IMAGE_CHUNKS_MAX  (1u << 14) /* 256 MiB */
 
 #define TW_IMAGE_ENTRIES_MAX 131072 /* of one view */
-#define TW_IMAGE_GROUP	     512    /* entries in a group of the vector engine */
-#define TW_IMAGE_GROUPS_MAX  (TW_IMAGE_ENTRIES_MAX / TW_IMAGE_GROUP)
-#define TW_IMAGE_VIEWS_MAX   64 /* in one direction, view 0 counted */
+#define TW_IMAGE_GROUP	     512    /* entries in a block of the vector engine */
+#define TW_IMAGE_BLOCKS_MAX  (TW_IMAGE_ENTRIES_MAX / TW_IMAGE_GROUP)
+#define TW_IMAGE_VIEWS_MAX   56 /* in one direction, view 0 counted */
 
 struct tw_image_chunk {
 	__u32 w[TW_IMAGE_CHUNK_WORDS];
@@ -77,6 +78,16 @@ enum tw_image_engine { TW_ENGINE_NONE, TW_ENGINE_CELLS, TW_ENGINE_VECTORS, TW_EN
 
 enum tw_image_dim { TW_DIM_REMOTE, TW_DIM_LOCAL, TW_DIM_PROTO, TW_DIM_SPORT, TW_DIM__MAX };
 
+/* Rows of words, much alike: a row is cut into blocks of 16, and each content is kept once, as
+ * number n at blocks + 16 n. The numbers of a row's blocks are cut and kept likewise: these blocks
+ * are its spans. The row is a list of n_spans numbers of spans; where that is one, rows are named by
+ * that number itself. Block 0 is all zero. */
+struct tw_image_rows {
+	__u32 blocks;
+	__u32 rows; /* [row * n_spans + span] */
+	__u32 n_spans;
+};
+
 struct tw_image_view {
 	__u32 engine;		   /* enum tw_image_engine; NONE: the fallback */
 	__u32 n_entries;	   /* rules times their services */
@@ -85,17 +96,14 @@ struct tw_image_view {
 		struct {
 			__u32 n_sports; /* source port classes */
 			__u32 services; /* [key class * n_sports + source port class]; 0: key class */
-			__u32 rows;	/* [remote class * row_blocks + (service class >> 4)] */
-			__u32 row_blocks;
-		} cells; /* a row holds offsets of blocks of 16 decisions */
+			struct tw_image_rows rows; /* by remote class: decisions by service class */
+		} cells;
 		struct {
-			__u32 n_groups;
-			__u32 stride;  /* words of a class: its summary, then n_groups offsets */
-			__u32 entries; /* decisions, in order of match */
-			__u32 vectors[TW_DIM__MAX]; /* [class * stride] */
+			__u32 entries;				/* decisions, in order of match */
+			struct tw_image_rows rows[TW_DIM__MAX]; /* by class: bits of entries */
 		} vectors;
 	};
-	__u32 pad[3];
+	__u32 pad[13];
 };
 
 #define TW_IMAGE_LEAF (1u << 31)
@@ -133,8 +141,8 @@ struct tw_image_search {
 
 _Static_assert(sizeof(struct tw_image_head) == 64, "16 words");
 _Static_assert(sizeof(struct tw_image_dir) == 128, "32 words");
-_Static_assert(sizeof(struct tw_image_view) == 64, "16 words");
+_Static_assert(sizeof(struct tw_image_view) == 128, "32 words");
 _Static_assert(sizeof(struct tw_image_node) == 32, "8 words");
 _Static_assert(sizeof(struct tw_image_search) == 128, "32 words");
-_Static_assert(16 + 2 * 32 + 2 * TW_IMAGE_VIEWS_MAX * 16 <= TW_IMAGE_CHUNK_WORDS,
+_Static_assert(96 + 2 * TW_IMAGE_VIEWS_MAX * 32 <= TW_IMAGE_CHUNK_WORDS,
 	"head, directions and views are all in the first chunk");

@@ -5,9 +5,9 @@
  *             field to a class, and the classes together to the decision.
  * In:         the connection's tuple in its original direction, and which end is asked.
  * Out:        a decision word; 0 when the image contradicts itself.
- * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 3 loads (cells), or a loop
- *             over TW_IMAGE_GROUPS_MAX groups of which those in every summary are looked at
- *             (vectors). A load beyond the first chunk is one map lookup.
+ * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 4 loads (cells), or a walk
+ *             over TW_IMAGE_BLOCKS_MAX blocks of 512 entries, past those that are all zero in some
+ *             dimension (vectors). A load beyond the first chunk is one map lookup.
  * Source:     P. Gupta, N. McKeown, SIGCOMM 1999; F. Baboescu, G. Varghese, SIGCOMM 2001.
  */
 #pragma once
@@ -180,92 +180,86 @@ tw_inline __u32 tw_view_of(const struct tw_frame *f, const struct tw_image_ref *
 	return tw_descend_addr(f, ref, v6 ? dir->local[1] : dir->local[0], local) ^ TW_IMAGE_LEAF;
 }
 
+/* The number of a row's span. */
+tw_inline __u32 tw_span(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_rows *rows, __u32 row, __u32 n)
+{
+	return rows->rows ? tw_word(f, ref, rows->rows + row * rows->n_spans + n) : row;
+}
+
 /* The decision at the crossing of a remote class's row and a service class's column. */
 tw_inline __u32 tw_cell(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX])
 {
-	__u32 service = class[TW_DIM_PROTO], block;
+	const struct tw_image_rows *rows = &view->cells.rows;
+	__u32 service = class[TW_DIM_PROTO], at;
 
 	if (view->cells.services)
 		service = tw_word(f, ref,
 			view->cells.services + service * view->cells.n_sports +
 				class[TW_DIM_SPORT]);
-	block = tw_word(f, ref,
-		view->cells.rows + class[TW_DIM_REMOTE] *
-					   view -> cells.row_blocks + (service >> TW_BLOCK_SHIFT));
-	return block ? tw_word(f, ref, block + (service & (TW_BLOCK_WORDS - 1))) : 0;
+	at = tw_span(f, ref, rows, class[TW_DIM_REMOTE], service >> 8);
+	at = tw_word(f, ref, rows->blocks + at * 16 + (service >> 4 & 15));
+	return tw_word(f, ref, rows->blocks + at * 16 + (service & 15));
 }
 
-/* The bits of one group of entries, all 512 of one class. */
-tw_inline const __u64 *tw_group(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
-{
-	__u32 bits = tw_word(f, ref, at);
-	const struct tw_image_chunk *chunk = bits ? tw_chunk(f, ref, bits) : 0;
-
-	return chunk ? (const void *)&chunk->w[bits & (TW_IMAGE_CHUNK_WORDS - 16)] : 0;
-}
-
-/* The walk over groups of entries. */
+/* The walk over the blocks of vectors. */
 struct tw_match {
 	const struct tw_frame *f;
 	struct tw_image_ref ref;
 	const struct tw_image_view *view;
-	__u32 vector[TW_DIM__MAX];
-	__u32 summary; /* of the 32 groups at hand: those that no class has empty */
+	const __u32 *row;	 /* by dimension */
+	__u32 span[TW_DIM__MAX]; /* of 16 blocks: the one at hand */
 	__u32 decision;
 };
 
-/* Number of the first entry in a group that all four classes have; TW_IMAGE_GROUP: none. */
-tw_inline __u32 tw_group_match(const struct tw_match *m, __u32 at)
+/* Words of block n of a dimension; NULL: it is the one all zero. */
+tw_inline const void *tw_block(const struct tw_match *m, __u32 dim, __u32 n)
 {
-	const __u64 *remote = tw_group(m->f, &m->ref, m->vector[TW_DIM_REMOTE] + at);
-	const __u64 *local = tw_group(m->f, &m->ref, m->vector[TW_DIM_LOCAL] + at);
-	const __u64 *proto = tw_group(m->f, &m->ref, m->vector[TW_DIM_PROTO] + at);
-	const __u64 *sport = tw_group(m->f, &m->ref, m->vector[TW_DIM_SPORT] + at);
-	__u64 word;
-	__u32 i;
+	__u32 at = m->view->vectors.rows[dim].blocks + n * 16;
+	const struct tw_image_chunk *chunk = n ? tw_chunk(m->f, &m->ref, at) : 0;
 
-	if (!remote || !local || !proto || !sport)
-		return TW_IMAGE_GROUP;
-	for (i = 0; i < TW_IMAGE_GROUP / 64; i++) {
-		word = remote[i] & local[i] & proto[i] & sport[i];
-		if (word)
-			return i * 64 + tw_lowest_bit(word);
-	}
-	return TW_IMAGE_GROUP;
+	return chunk ? &chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 16)] : 0;
 }
 
-/* Looks at one group; 1 ends the walk. */
-static long tw_match_step(__u32 group, void *context)
+/* Looks at one block: 512 entries. 1 ends the walk. */
+static long tw_match_step(__u32 i, void *context)
 {
 	struct tw_match *m = context;
-	__u32 summaries = m->view->vectors.stride - m->view->vectors.n_groups, match, dim;
+	const __u64 *bits[TW_DIM__MAX];
+	const __u32 *numbers;
+	__u32 dim, n, entry;
+	__u64 word;
 
-	if (!(group & 31)) {
-		m->summary = ~0u;
+	if (!(i & 15))
 		for (dim = 0; dim < TW_DIM__MAX; dim++)
-			m->summary &= tw_word(m->f, &m->ref, m->vector[dim] + group / 32);
+			m->span[dim] = tw_span(
+				m->f, &m->ref, &m->view->vectors.rows[dim], m->row[dim], i / 16);
+	for (dim = 0; dim < TW_DIM__MAX; dim++) {
+		numbers = tw_block(m, dim, m->span[dim]);
+		bits[dim] = numbers ? tw_block(m, dim, numbers[i & 15]) : 0;
+		if (!bits[dim])
+			return 0;
 	}
-	if (!(m->summary >> (group & 31) & 1))
-		return 0;
-	match = tw_group_match(m, summaries + group);
-	if (match >= TW_IMAGE_GROUP)
-		return 0;
-	m->decision = tw_word(
-		m->f, &m->ref, m->view->vectors.entries + group * TW_IMAGE_GROUP + match);
-	return 1;
+	for (n = 0; n < TW_IMAGE_GROUP / 64; n++) {
+		word = bits[0][n] & bits[1][n] & bits[2][n] & bits[3][n];
+		if (!word)
+			continue;
+		entry = i * TW_IMAGE_GROUP + n * 64 + tw_lowest_bit(word);
+		m->decision = tw_word(m->f, &m->ref, m->view->vectors.entries + entry);
+		return 1;
+	}
+	return 0;
 }
 
 /* Decision of the first entry that all four classes have, else the fallback. */
 tw_inline __u32 tw_first_match(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX], __u32 fallback)
 {
-	struct tw_match m = {.f = f, .ref = *ref, .view = view, .decision = fallback};
-	__u32 dim, n = view->vectors.n_groups;
+	struct tw_match m = {.f = f, .ref = *ref, .view = view, .row = class, .decision = fallback};
+	__u32 n = view->vectors.rows[TW_DIM_REMOTE].n_spans * 16;
 
-	for (dim = 0; dim < TW_DIM__MAX; dim++)
-		m.vector[dim] = view->vectors.vectors[dim] + class[dim] * view->vectors.stride;
-	tw_repeat(n < TW_IMAGE_GROUPS_MAX ? n : TW_IMAGE_GROUPS_MAX, tw_match_step, &m);
+	tw_repeat(n < TW_IMAGE_BLOCKS_MAX ? n : TW_IMAGE_BLOCKS_MAX, tw_match_step, &m);
 	return m.decision;
 }
 
@@ -305,8 +299,8 @@ tw_inline __u32 tw_image_decide(const struct tw_frame *f, const struct tw_image_
 
 	if (number >= dir->n_views)
 		return 0;
-	at = dir->views + number * 16;
-	view = (const void *)&ref->first->w[at & (TW_IMAGE_CHUNK_WORDS - 16)];
+	at = dir->views + number * 32;
+	view = (const void *)&ref->first->w[at & (TW_IMAGE_CHUNK_WORDS - 32)];
 	if (view->engine == TW_ENGINE_NONE)
 		return dir->fallback;
 	if (!tw_classes(f, ref, view, q, class))

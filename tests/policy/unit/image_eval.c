@@ -111,13 +111,24 @@ static const struct tw_image_view *view_of(
 	if (!view)
 		view = descend_addr(image, d->local[!is_v4(&q->local)], &q->local);
 	assert(view < d->n_views && d->n_views <= TW_IMAGE_VIEWS_MAX);
-	return at(image, d->views + view * 16, sizeof(struct tw_image_view) / 4);
+	return at(image, d->views + view * 32, sizeof(struct tw_image_view) / 4);
 }
 
 enum tw_image_engine image_engine(
 	const struct tw_image *image, enum tw_dir dir, const struct image_question *q)
 {
 	return view_of(image, dir, q)->engine;
+}
+
+/* Word n of a row. */
+static uint32_t row_word(
+	const struct tw_image *image, const struct tw_image_rows *rows, uint32_t row, uint32_t n)
+{
+	uint32_t span = rows->rows ? word(image, rows->rows + row * rows->n_spans + n / 256) : row;
+	uint32_t block = word(image, rows->blocks + span * 16 + n / 16 % 16);
+
+	assert(n / 256 < rows->n_spans && rows->blocks % 16 == 0);
+	return word(image, rows->blocks + block * 16 + n % 16);
 }
 
 static uint32_t cell(const struct tw_image *image, const struct tw_image_view *view,
@@ -128,26 +139,13 @@ static uint32_t cell(const struct tw_image *image, const struct tw_image_view *v
 	if (view->cells.services)
 		service = word(image, view->cells.services + service * view->cells.n_sports +
 					      class[TW_DIM_SPORT]);
-	return word(image, word(image,
-				   view->cells.rows + class[TW_DIM_REMOTE] * view
-				   -> cells.row_blocks + service / TW_BLOCK_WORDS) +
-				   service % TW_BLOCK_WORDS);
+	return row_word(image, &view->cells.rows, class[TW_DIM_REMOTE], service);
 }
 
 static bool has_entry(const struct tw_image *image, const struct tw_image_view *view, int dim,
 	uint32_t class, uint32_t entry)
 {
-	uint32_t vector = view->vectors.vectors[dim] + class * view->vectors.stride;
-	uint32_t group = entry / TW_IMAGE_GROUP, summaries, offset;
-	const uint64_t *bits;
-
-	summaries = view->vectors.stride - view->vectors.n_groups;
-	offset = word(image, vector + summaries + group);
-	assert((word(image, vector + group / 32) >> group % 32 & 1) == (offset != 0));
-	if (!offset)
-		return false;
-	bits = at(image, offset, TW_IMAGE_GROUP / 32);
-	return bits[entry % TW_IMAGE_GROUP / 64] >> entry % 64 & 1;
+	return row_word(image, &view->vectors.rows[dim], class, entry / 32) >> entry % 32 & 1;
 }
 
 uint32_t image_eval(const struct tw_image *image, enum tw_dir dir, const struct image_question *q)

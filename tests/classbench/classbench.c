@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* classbench: every header of a ClassBench trace gets the rule that going through them one by one
+ * gives, from images as ports have them, by the packet path's classifier, natively and in eBPF.
+ *
+ *	classbench RULES TRACE [HOSTS]
+ *
+ * How:        the rules become a policy. One workload, a router for all addresses, judges every
+ *             header as source and as destination: vectors. Then hosts of the trace are workloads of
+ *             one address, and judge the headers that are theirs: cells. HOSTS limits how many, 0
+ *             takes all; without it, 200.
+ * Without the right to load BPF everything is done natively, and it says so.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "fastpath/kernel/load.h"
+#include "policy/policy.h"
+#include "tests/classbench/ask.h"
+#include "tests/classbench/set.h"
+
+#define HOSTS_DEFAULT 200
+#define SLOT	      1
+#define FAULTS_TOLD   5
+
+/* ---- the native side ---- */
+
+static const struct tw_image *native_image;
+
+tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
+{
+	return (void *)(uintptr_t)native_image;
+}
+
+tw_inline const struct tw_image_chunk *tw_image_chunk(
+	const struct tw_frame *f, void *image, __u32 n)
+{
+	const struct tw_image *words = image;
+
+	/* The words were padded to whole chunks. */
+	return (size_t)n * TW_IMAGE_CHUNK_WORDS < words->n_words
+		       ? (const void *)(words->words + (size_t)n * TW_IMAGE_CHUNK_WORDS)
+		       : NULL;
+}
+
+tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
+{
+	for (__u32 i = 0; i < n && !step(i, context); i++)
+		continue;
+}
+
+#include "fastpath/path/classify.h"
+
+struct bench {
+	struct set set;
+	struct tw_policy *policy;
+	struct tw_compiler *compiler;
+	struct bpf_object *object; /* NULL: no right to load it */
+	int images_fd;
+	int prog_fd;
+	struct ask *asks; /* of the kernel */
+	size_t n_asked;
+	size_t n_faults;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void must(bool is, const char *what)
+{
+	if (is)
+		return;
+	fprintf(stderr, "classbench: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* ---- asking ---- */
+
+static void map_v4(struct tw_addr *addr, uint32_t number)
+{
+	tw_addr_map(addr, tw_be32(number));
+}
+
+static struct ask question(const struct set_header *h, enum tw_dir dir, bool own)
+{
+	struct ask ask = {.slot = SLOT, .dir = dir, .own = own};
+
+	map_v4(&ask.tuple.src, h->addr[0]);
+	map_v4(&ask.tuple.dst, h->addr[1]);
+	ask.tuple.sport = tw_be16(h->port[0]);
+	ask.tuple.dport = tw_be16(h->port[1]);
+	ask.tuple.proto = h->proto;
+	ask.icmp = h->port[1];
+	if (own)
+		ask.v4 = h->addr[dir];
+	return ask;
+}
+
+static void check(struct bench *b, const struct set_header *h, enum tw_dir dir, uint32_t decision,
+	const char *where)
+{
+	uint32_t n = (uint32_t)b->set.rules.n;
+	enum tw_verdict verdict = h->first == n ? TW_V_DENY : TW_V_ALLOW;
+
+	b->n_asked++;
+	if (tw_decision_rule(decision) == h->first && tw_decision_verdict(decision) == verdict)
+		return;
+	if (b->n_faults++ < FAULTS_TOLD)
+		fprintf(stderr,
+			"%s, %s: %08x %08x %u %u proto %u is decided by rule %u, and should be by %u\n",
+			where, dir == TW_DIR_OUT ? "out" : "in", h->addr[0], h->addr[1], h->port[0],
+			h->port[1], h->proto, tw_decision_rule(decision), h->first);
+}
+
+static void ask_natively(
+	struct bench *b, const uint32_t *headers, size_t n, enum tw_dir dir, bool own)
+{
+	struct tw_frame f = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct set_header *h = &b->set.headers.at[headers[i]];
+		struct ask a = question(h, dir, own);
+
+		check(b, h, dir,
+			tw_classify(&f, SLOT, dir, (struct tw_home){a.own, a.v4}, &a.tuple,
+				(__u16)a.icmp),
+			"native");
+	}
+}
+
+/* Mean ns of a question. */
+static double ask_kernel(
+	struct bench *b, const uint32_t *headers, size_t n, enum tw_dir dir, bool own, int repeat)
+{
+	unsigned char frame[64] = {0};
+	struct __sk_buff ctx = {.mark = (__u32)n};
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		.data_size_in = sizeof(frame), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		.repeat = repeat);
+
+	must(n <= ASKS_MAX, "more headers than questions at once");
+	for (size_t i = 0; i < n; i++) {
+		b->asks[i] = question(&b->set.headers.at[headers[i]], dir, own);
+		b->asks[i].decision = 0;
+	}
+	must(!bpf_prog_test_run_opts(b->prog_fd, &opts), "BPF_PROG_TEST_RUN");
+	for (size_t i = 0; i < n; i++)
+		check(b, &b->set.headers.at[headers[i]], dir, b->asks[i].decision, "eBPF");
+	return n ? (double)opts.duration / (double)n : 0;
+}
+
+static void load_image(struct bench *b, struct tw_image *image)
+{
+	size_t n = (image->n_words + TW_IMAGE_CHUNK_WORDS - 1) / TW_IMAGE_CHUNK_WORDS *
+		   TW_IMAGE_CHUNK_WORDS;
+	uint32_t *padded = tw_realloc(image->words, n * sizeof(*padded));
+	const uint32_t slot = SLOT;
+	tw_autofd int fd = -1;
+
+	must(padded, "image");
+	memset(padded + image->n_words, 0, (n - image->n_words) * sizeof(*padded));
+	image->words = padded;
+	native_image = image;
+	if (!b->object)
+		return;
+	must(!tw_kernel_make_image(image->words, image->n_words, &fd, NULL), "image in the kernel");
+	must(!bpf_map_update_elem(b->images_fd, &slot, &fd, BPF_ANY), "image slot");
+}
+
+static void open_kernel(struct bench *b, const char *object)
+{
+	struct bpf_map *asks;
+
+	libbpf_set_print(NULL);
+	b->object = bpf_object__open_file(object, NULL);
+	must(b->object, object);
+	if (bpf_object__load(b->object)) {
+		must(errno == EPERM, "eBPF program");
+		bpf_object__close(b->object);
+		b->object = NULL;
+		printf("no right to load eBPF: natively alone\n");
+		return;
+	}
+	asks = bpf_object__find_map_by_name(b->object, "asks");
+	b->images_fd = bpf_object__find_map_fd_by_name(b->object, "images");
+	b->prog_fd = bpf_program__fd(bpf_object__find_program_by_name(b->object, "ask_all"));
+	b->asks = mmap(NULL, (size_t)ASKS_MAX * sizeof(*b->asks), PROT_READ | PROT_WRITE,
+		MAP_SHARED, bpf_map__fd(asks), 0);
+	must(b->asks != MAP_FAILED, "table of questions");
+}
+
+/* ---- policies ---- */
+
+static void read_policy(struct bench *b, const struct tw_buf *text, const char *what)
+{
+	struct tw_diags diags = {0};
+	double start = now();
+
+	tw_compiler_free(b->compiler);
+	tw_policy_free(b->policy);
+	b->policy = NULL;
+	b->compiler = NULL;
+	if (tw_policy_read(text->data, text->len, &b->policy, &diags)) {
+		fprintf(stderr, "classbench: line %u: %s\n", diags.at[0].line, diags.at[0].text);
+		exit(1);
+	}
+	printf("  %s: %.1f MB of policy read in %.0f ms", what, (double)text->len / 1e6,
+		(now() - start) * 1e3);
+	tw_diags_done(&diags);
+	start = now();
+	must(!tw_compiler_new(b->policy, NULL, &b->compiler), "compiler");
+	printf(", made ready in %.0f ms\n", (now() - start) * 1e3);
+}
+
+static struct tw_image *compile(struct bench *b, const struct tw_layout *layout)
+{
+	struct tw_diags diags = {0};
+	struct tw_image *image = NULL;
+
+	if (tw_layout_compile(b->compiler, layout, &image, &diags)) {
+		fprintf(stderr, "classbench: %s\n", diags.n ? diags.at[0].text : "out of memory");
+		exit(1);
+	}
+	tw_diags_done(&diags);
+	return image;
+}
+
+/* One router sees everything. */
+static void check_router(struct bench *b)
+{
+	size_t n = b->set.headers.n;
+	tw_autofree uint32_t *all = tw_alloc_array(n, sizeof(*all));
+	tw_auto(tw_layout) struct tw_layout *layout = NULL;
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	tw_auto_buf struct tw_buf text = {0};
+	double start, ns = 0;
+
+	must(all, "headers");
+	for (size_t i = 0; i < n; i++)
+		all[i] = (uint32_t)i;
+	tw_buf_adds(&text,
+		"version: 1\nworkloads: {r: {port: tap0, addresses: [0.0.0.0/1, 128.0.0.0/1]}}\n");
+	set_print_rules(&b->set, &text);
+	read_policy(b, &text, "router");
+	start = now();
+	must(!tw_layout_new(b->compiler, tw_policy_vnic(b->policy, 0), &layout), "layout");
+	image = compile(b, layout);
+	printf("  router: image of %.1f MB compiled in %.0f ms\n", (double)image->n_words * 4e-6,
+		(now() - start) * 1e3);
+	load_image(b, image);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
+		ask_natively(b, all, n, dir, false);
+		if (b->object)
+			ns += ask_kernel(b, all, n, dir, false, 1) / 2;
+	}
+	if (b->object)
+		printf("  router: %.0f ns a question in eBPF\n", ns);
+}
+
+/* Headers by an address at one end. */
+struct host {
+	uint32_t addr;
+	uint32_t header;
+};
+
+static int compare_hosts(const void *a, const void *b)
+{
+	const struct host *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return (x->header > y->header) - (x->header < y->header);
+}
+
+struct figures {
+	size_t n_hosts, n_images, n_cells, n_headers;
+	double compile_s, worst_s, ns;
+	size_t bytes, worst_bytes;
+};
+
+/* The headers of one host, at the end `dir`. */
+static void check_host(struct bench *b, size_t vnic, const struct host *hosts, size_t n,
+	enum tw_dir dir, struct figures *f)
+{
+	tw_autofree uint32_t *headers = tw_alloc_array(n, sizeof(*headers));
+	tw_auto(tw_layout) struct tw_layout *layout = NULL;
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	double start = now(), took;
+
+	must(headers, "headers");
+	for (size_t i = 0; i < n; i++)
+		headers[i] = hosts[i].header;
+	must(!tw_layout_new(b->compiler, tw_policy_vnic(b->policy, vnic), &layout), "layout");
+	image = compile(b, layout);
+	took = now() - start;
+	f->n_images++;
+	f->n_headers += n;
+	f->compile_s += took;
+	f->worst_s = took > f->worst_s ? took : f->worst_s;
+	f->bytes += image->n_words * 4;
+	if (image->n_words * 4 > f->worst_bytes)
+		f->worst_bytes = image->n_words * 4;
+	for (size_t i = 0; i < image->n_views; i++)
+		f->n_cells += image->views[i].engine == TW_ENGINE_CELLS;
+	load_image(b, image);
+	ask_natively(b, headers, n, dir, true);
+	if (b->object) {
+		ask_kernel(b, headers, n, dir, true, 1);
+		f->ns += ask_kernel(b, headers, n, dir, true, 20) * (double)n;
+	}
+}
+
+/* Hosts of the trace, as sources or as destinations. */
+static void check_hosts(struct bench *b, enum tw_dir dir, size_t max)
+{
+	size_t n = b->set.headers.n, n_hosts = 0, every, seen = 0;
+	tw_autofree struct host *hosts = tw_alloc_array(n, sizeof(*hosts));
+	tw_auto_buf struct tw_buf text = {0};
+	struct figures f = {0};
+
+	must(hosts, "hosts");
+	for (size_t i = 0; i < n; i++)
+		hosts[i] = (struct host){b->set.headers.at[i].addr[dir], (uint32_t)i};
+	qsort(hosts, n, sizeof(*hosts), compare_hosts);
+	for (size_t i = 0; i < n; i++)
+		n_hosts += !i || hosts[i].addr != hosts[i - 1].addr;
+	every = max && n_hosts > max ? n_hosts / max : 1;
+	tw_buf_adds(&text, "version: 1\nworkloads:\n");
+	for (size_t i = 0; i < n; i++)
+		if ((!i || hosts[i].addr != hosts[i - 1].addr) && seen++ % every == 0)
+			tw_buf_addf(&text, "  h%zu: {port: p%zu, addresses: [%u.%u.%u.%u]}\n",
+				f.n_hosts, f.n_hosts, hosts[i].addr >> 24,
+				hosts[i].addr >> 16 & 255, hosts[i].addr >> 8 & 255,
+				hosts[i].addr & 255),
+				f.n_hosts++;
+	set_print_rules(&b->set, &text);
+	read_policy(b, &text, dir == TW_DIR_OUT ? "sources" : "destinations");
+	seen = f.n_hosts = 0;
+	for (size_t i = 0, next; i < n; i = next) {
+		next = i + 1;
+		while (next < n && hosts[next].addr == hosts[i].addr)
+			next++;
+		if (seen++ % every == 0)
+			check_host(b, f.n_hosts++, hosts + i, next - i, dir, &f);
+	}
+	printf("  %s: %zu of %zu hosts, %zu headers; images of %.2f MB, at most %.2f; compiled in %.1f ms, at most %.1f; %.0f ns a question in eBPF\n",
+		dir == TW_DIR_OUT ? "sources" : "destinations", f.n_hosts, n_hosts, f.n_headers,
+		(double)f.bytes * 1e-6 / (double)f.n_images, (double)f.worst_bytes * 1e-6,
+		f.compile_s * 1e3 / (double)f.n_images, f.worst_s * 1e3,
+		f.ns / (double)f.n_headers);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {0};
+	double start;
+
+	if (argc < 4 || argc > 5) {
+		fprintf(stderr, "usage: classbench OBJECT RULES TRACE [HOSTS]\n");
+		return 2;
+	}
+	open_kernel(&b, argv[1]);
+	set_read(&b.set, argv[2], argv[3]);
+	start = now();
+	set_match(&b.set);
+	printf("%s: %zu rules, %zu headers, matched one by one in %.1f s\n", argv[2], b.set.rules.n,
+		b.set.headers.n, now() - start);
+	check_router(&b);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++)
+		check_hosts(&b, dir, argc > 4 ? strtoul(argv[4], NULL, 10) : (size_t)HOSTS_DEFAULT);
+	printf("  %zu answers, %zu wrong\n", b.n_asked, b.n_faults);
+	tw_compiler_free(b.compiler);
+	tw_policy_free(b.policy);
+	bpf_object__close(b.object);
+	set_done(&b.set);
+	return b.n_faults || !b.n_asked;
+}
