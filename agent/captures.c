@@ -30,7 +30,7 @@ struct tw_captures {
 	struct row *rows;
 	unsigned int n_rows;
 	unsigned int turn; /* frames taken in this turn */
-	bool syncing;
+	int trouble;	   /* that was logged last; 0: none */
 	struct tw_watch poll_watch;
 	int poll_fd; /* fires every TW_CAPTURES_POLL_MS while there are rows */
 };
@@ -282,8 +282,9 @@ void tw_captures_sync(struct tw_captures *captures)
 	if (!captures || (!captures->capturers && !captures->rows))
 		return;
 	ret = sync_rows(captures);
-	if (ret < 0)
+	if (ret < 0 && ret != captures->trouble)
 		tw_log(TW_LOG_WARNING, "capture: not at every port: %s", strerror(-ret));
+	captures->trouble = ret;
 }
 
 int tw_captures_join(struct tw_captures *captures, struct tw_capturer *capturer)

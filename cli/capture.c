@@ -23,6 +23,7 @@ struct session {
 	struct tw_pcapng_writer *writer; /* NULL: lines of text, or nothing to write yet */
 	int fd;
 	bool told_ports;
+	size_t n_ports; /* as told */
 	uint64_t n_frames;
 	uint64_t lost;
 };
@@ -111,8 +112,13 @@ static int flush(struct session *session)
 static void tell_ports(struct session *session, const Tapwall__V1__CaptureState *state)
 {
 	const char *target = session->options->workload;
+	size_t n = state->n_ports;
 
-	if (!state->n_ports)
+	/* It comes again when frames were lost, which is told at the end. */
+	if (session->told_ports && n == session->n_ports)
+		return;
+	session->n_ports = n;
+	if (!n)
 		fprintf(stderr, "tapwall: %s: has no port here now; waiting for one\n", target);
 	else if (session->told_ports || isatty(STDERR_FILENO)) {
 		fprintf(stderr, "tapwall: %s: capturing at", target);
@@ -155,7 +161,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_FRAME)
 		code = on_frame(session, response->frame);
 	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_CAPTURE) {
-		if (response->capture->lost == session->lost && !response->last)
+		if (!response->last)
 			tell_ports(session, response->capture);
 		session->lost = response->capture->lost;
 	}
