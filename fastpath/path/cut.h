@@ -4,7 +4,7 @@
  * Why:        a redirect costs less than a bridge, so that a frame that is judged and cut through
  *             costs less than one that is only bridged.
  * In:         a packet that the near end lets pass, seen where its guest sent it.
- * Out:        s->far and s->far_ifindex, and the far gate's decision in the flow. NULL: the frame
+ * Out:        s->far; in the flow its interface and its gate's decision, or an uplink. NULL: the frame
  *             goes to the vSwitch, and the far end judges it, and refuses it if it must.
  * Invariants: 1. Only between two ports with TW_PORT_F_CUT of one network and VLAN, to a MAC the
  *                agent vouches for. Tagged frames of VLAN-filtering bridges, groups, transit ports
@@ -41,7 +41,7 @@ tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 /* The port behind the destination MAC, as the connection knows it: an entry that is still fit, and
  * still this MAC's, vouches for itself. */
 tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, struct tw_scope *s,
-	const struct tw_packet *p, const struct tw_flow *flow)
+	const struct tw_packet *p, struct tw_flow *flow)
 {
 	const struct tw_port *far;
 
@@ -51,13 +51,13 @@ tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, struct tw
 	if (!tw_cut_fits(s, far) || !tw_mac_equal(far->mac, p->dst_mac) ||
 		tw_cut_len(f, p) > far->len_max || far->ifindex == f->ifindex)
 		return 0;
-	s->far_ifindex = far->ifindex;
+	flow->far_ifindex = far->ifindex;
 	return far;
 }
 
 /* The port behind the destination MAC, as the agent says. */
-tw_inline const struct tw_port *tw_cut_port(
-	const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p)
+tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow)
 {
 	struct tw_local_key key = {.network = s->port->network, .vlan = s->port->pvid};
 	const struct tw_local *local;
@@ -67,7 +67,7 @@ tw_inline const struct tw_port *tw_cut_port(
 	local = tw_locals_lookup(f, &key);
 	if (!local || local->ifindex == f->ifindex || tw_cut_len(f, p) > local->len_max)
 		return 0;
-	s->far_ifindex = local->ifindex;
+	flow->far_ifindex = local->ifindex;
 	far = tw_port_at(f, local->ifindex, s->epoch);
 	return tw_cut_fits(s, far) ? far : 0;
 }
@@ -101,13 +101,13 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 /* The uplink that the port's bridge would send the frame to: the bridge is asked where the MAC is, and
  * the agent says whether cut-through may go there. */
 tw_inline __u32 tw_cut_uplink(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p, __u64 seat)
 {
 	__u32 ifindex, *network;
 
-	if (!tw_seat_plain(s->seat))
+	if (!tw_seat_plain(seat))
 		return 0;
-	ifindex = tw_bridge_way(f, s->seat, p->dst_mac, tw_cut_len(f, p));
+	ifindex = tw_bridge_way(f, seat, p->dst_mac, tw_cut_len(f, p));
 	network = ifindex ? tw_uplinks_lookup(f, &ifindex) : 0;
 	return network && *network == s->port->network ? ifindex : 0;
 }
@@ -155,12 +155,12 @@ tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct
 		return;
 	there.port = tw_cut_known(f, s, p, flow);
 	if (!there.port)
-		there.port = tw_cut_port(f, s, p);
-	s->seat = tw_frame_seat(f);
-	if (!s->seat)
+		there.port = tw_cut_port(f, s, p, flow);
+	flow->seat = tw_frame_seat(f);
+	if (!flow->seat)
 		return;
 	if (!there.port) {
-		s->uplink_ifindex = tw_cut_uplink(f, s, p);
+		flow->uplink_ifindex = tw_cut_uplink(f, s, p, flow->seat);
 		return;
 	}
 	if (!tw_guard_own_or_link_local(f, &there, &p->tuple.dst))

@@ -60,11 +60,11 @@ tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, struct t
 		return;
 	}
 	if (s->far) {
-		sheet->ticket = s->seat;
+		sheet->ticket = sheet->flow.seat;
 		tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
-		tw_frame_redirect(f, s->far_ifindex);
-	} else if (s->uplink_ifindex) {
-		tw_frame_redirect(f, s->uplink_ifindex);
+		tw_frame_redirect(f, sheet->flow.far_ifindex);
+	} else if (sheet->flow.uplink_ifindex) {
+		tw_frame_redirect(f, sheet->flow.uplink_ifindex);
 	} else if (sheet->flow.decision && !tw_scope_alone(s, &sheet->packet))
 		tw_frame_mark(f, tw_mark_base(s->config, s->port->network) |
 					 (sheet->flow.untracked ? TW_MARK_LOOSE : 0) |

@@ -231,6 +231,9 @@ struct tw_flow {
 	__u8 far_opened;
 	__u32 decision;
 	__u32 far_decision; /* of the far end's gate, 0: not asked here */
+	__u32 far_ifindex;
+	__u32 uplink_ifindex; /* where the frame is cut through to beyond our ports, 0: nowhere */
+	__u64 seat;	      /* of the near end, where cut-through is thought of */
 };
 
 /* A DHCP message while it is read. */
@@ -278,9 +281,6 @@ struct tw_scope {
 	const struct tw_port *port; /* NULL: the port has no entry */
 	const struct tw_port *far;  /* where the frame is cut through to, NULL: to the vSwitch */
 	struct tw_conn *conn;	    /* the packet's live record, NULL: none */
-	__u64 seat;		    /* of the port, when there is a far one */
-	__u32 far_ifindex;
-	__u32 uplink_ifindex; /* where the frame is cut through to beyond our ports, 0: nowhere */
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked the frame */

@@ -155,9 +155,9 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	tw_count_frame(f, &there, o);
 	tw_count_rule(f, flow->far_decision, flow->far_decided);
 	if (flow->far_opened && !flow->related && !flow->untracked)
-		tw_apart_tell(f, s->far_ifindex, s->far->id, TW_EVENT_OPEN);
+		tw_apart_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
 	if (s->config->capturing)
-		tw_apart_capture(f, s->far_ifindex, s->far->id);
+		tw_apart_capture(f, flow->far_ifindex, s->far->id);
 	o->dir = TW_DIR_OUT;
 	o->decision = flow->decision;
 }

@@ -290,7 +290,7 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	if ((far_pays ? !end : end) == TW_DIR_IN)
 		c->progress.flags |= TW_CONN_F_CHARGE_IN;
 	tw_tcp_note(c, p, flow);
-	return tw_apart_open(f, far_pays ? s->far_ifindex : f->ifindex, s->epoch);
+	return tw_apart_open(f, far_pays ? flow->far_ifindex : f->ifindex, s->epoch);
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */
