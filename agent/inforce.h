@@ -17,15 +17,16 @@ struct tw_inforce {
 	struct tw_policy *policy;
 	char *text;
 	size_t text_len;
-	char *source;		 /* file name given by whoever applied it */
-	uint64_t generation;	 /* counts policies on this host, from 1 */
-	uint64_t since_ns;	 /* monotonic */
-	uint32_t *slots;	 /* rule number → rule slot; n_rules + 1 */
-	uint32_t *images;	 /* vNIC → image slot, 0 = not looked for */
+	char *source;		      /* file name given by whoever applied it */
+	uint64_t generation;	      /* counts policies on this host, from 1 */
+	uint64_t since_ns;	      /* monotonic */
+	uint32_t *slots;	      /* rule number → rule slot; n_rules + 1 */
+	uint32_t *images;	      /* vNIC → image slot, 0 = not looked for */
 	struct tw_compiler *compiler; /* NULL until the first image is looked for */
 	/* What the policy was read with: from DHCP, ascending by vNIC and address. */
 	struct tw_learned *learned;
 	size_t n_learned;
+	bool learns;		 /* some vNIC has `dhcp` */
 	struct tw_mac_row *macs; /* vNICs that are found by MAC, by the MAC's last five bytes */
 	size_t n_macs;
 };

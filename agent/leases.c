@@ -126,7 +126,11 @@ int tw_leases_gather(
 	tw_autofree const struct tw_vnic **vnics = tw_alloc_array(n, sizeof(*vnics));
 	struct candidates candidates = {0};
 	uint64_t now = tw_clock_ns();
-	int err = vnics ? tw_inforce_bind(inforce, &agent->ports, vnics, NULL) : -ENOMEM;
+	int err;
+
+	if (!inforce->learns)
+		return 0;
+	err = vnics ? tw_inforce_bind(inforce, &agent->ports, vnics, NULL) : -ENOMEM;
 
 	for (size_t i = 0; i < n && !err; i++) {
 		const struct tw_leases *leases = &agent->leases.map[agent->ports.list.at[i]->id];
@@ -193,7 +197,7 @@ void tw_leases_sync(struct tw_agent *agent)
 	struct tw_err err = {0};
 	int ret;
 
-	if (!agent->inforce || start < agent->leases.rest_ns)
+	if (!agent->inforce || !agent->inforce->learns || start < agent->leases.rest_ns)
 		return;
 	ret = tw_leases_gather(agent, agent->inforce, &now);
 	if (!ret && tw_inforce_has_learned(agent->inforce, now.at, now.n)) {

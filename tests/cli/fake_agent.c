@@ -182,8 +182,7 @@ static void tell_port(struct teller *teller, Tapwall__V1__Port *port)
 static void tell_ports(struct teller *teller)
 {
 	char *addresses[] = {"10.0.0.11", "fd00::11", "dhcp"};
-	Tapwall__V1__Lease known = TAPWALL__V1__LEASE__INIT, fresh = TAPWALL__V1__LEASE__INIT;
-	Tapwall__V1__Lease *leases[] = {&known, &fresh};
+	Tapwall__V1__Lease known = TAPWALL__V1__LEASE__INIT, *leases[] = {&known};
 	Tapwall__V1__Port web = TAPWALL__V1__PORT__INIT, lone = TAPWALL__V1__PORT__INIT;
 
 	web.name = "tap-web1";
@@ -195,11 +194,8 @@ static void tell_ports(struct teller *teller)
 	web.n_addresses = COUNT(addresses);
 	known.address = "10.0.0.57";
 	known.left_s = 3541.25;
-	known.known = true;
-	fresh.address = "fd00::57";
-	fresh.left_s = -1;
 	web.leases = leases;
-	web.n_leases = COUNT(leases);
+	web.n_leases = 1;
 	web.bridge = "br0";
 	web.packets_out = 1234567;
 	web.packets_in = 999;

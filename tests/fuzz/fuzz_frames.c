@@ -20,11 +20,12 @@
 static const char *const policies[] = {
 	"version: 1\n"
 	"workloads:\n"
-	"  web: {port: tap-web, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.11, \"fd00::11\"]}\n"
+	"  web: {port: tap-web, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.11, \"fd00::11\", "
+	"dhcp]}\n"
 	"  db: {port: tap-db, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.21, \"fd00::21\"]}\n"
 	"  gw: {port: tap-gw, mac: \"52:54:00:00:00:03\", addresses: [10.0.0.0/8, \"fd00::/8\"]}\n"
 	"  many: {port: tap-many, mac: \"52:54:00:00:00:0a\", addresses: [10.0.0.1, 10.0.0.2, "
-	"10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6]}\n"
+	"10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6], limits: {packets: 1000/s, broadcast: 9}}\n"
 	"  box: {port: tap-box, addresses: [any]}\n"
 	"rules:\n"
 	"  - {name: web-to-db, from: web, to: db, service: [tcp/5432, udp/53], action: allow}\n"
@@ -35,10 +36,12 @@ static const char *const policies[] = {
 	"default: deny\n",
 	"version: 1\n"
 	"workloads:\n"
-	"  web: {port: tap-web, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.11, \"fd00::11\"]}\n"
+	"  web: {port: tap-web, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.11, \"fd00::11\", "
+	"dhcp]}\n"
 	"  db: {port: tap-db, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.21, \"fd00::21\"]}\n"
 	"  gw: {port: tap-gw, mac: \"52:54:00:00:00:03\", addresses: [192.168.0.0/16]}\n"
-	"  many: {port: tap-many, mac: \"52:54:00:00:00:0a\", addresses: [10.0.0.1]}\n"
+	"  many: {port: tap-many, mac: \"52:54:00:00:00:0a\", addresses: [10.0.0.1], "
+	"limits: {new-connections: 5/s}}\n"
 	"  box: {port: tap-box, addresses: [any]}\n"
 	"rules:\n"
 	"  - {name: udp, from: web, to: any, service: udp, action: allow}\n"
@@ -91,6 +94,22 @@ static void set_up(void)
 	}
 }
 
+/* As the agent does. What teaches an address teaches one that a host can have. */
+static void know_leases(void)
+{
+	struct tw_leases *leases = tw_native_leases(native, 1);
+
+	must(leases != NULL, "there is memory for leases");
+	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX; i++) {
+		struct tw_lease *lease = &leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+		bool v4 = !memcmp(lease->addr.b, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+
+		lease->known = lease->serial;
+		must(!lease->serial || v4 == (i < TW_LEASES_MAX), "leases are kept by family");
+		must(!lease->serial || lease->addr.b[0] != 0xff, "a group is on lease to nobody");
+	}
+}
+
 static void check(const struct tw_native_frame *frame, const struct tw_native_result *result,
 	const uint8_t *sent, size_t sent_len, enum tw_dir dir)
 {
@@ -105,6 +124,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	must(!result->cut_ifindex || o->verdict == TW_V_ALLOW,
 		"only an approved one is cut through");
 	must(tw_native_n_conns(native) <= MAX_CONNS, "the table keeps its size");
+	know_leases();
 	if (!result->replied)
 		return;
 	must(result->reply_len <= frame->max, "a refusal stays within its room");
