@@ -301,10 +301,14 @@ tw_inline enum tw_reason tw_tcp_syn_ack(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
 	struct tw_progress *to = &flow->progress;
+	const struct tw_window *mine = &c->window[flow->way & 1];
+	const struct tw_window *theirs = &c->window[!(flow->way & 1)];
 
-	if (to->state == TW_S_SYN_RECV && tw_tcp_answers(c, p, flow)) {
+	if (to->state == TW_S_SYN_RECV && !tw_seq_after(theirs->acked, p->ack) &&
+		!tw_seq_after(p->ack, theirs->end)) {
 		/* Again, the other half of a simultaneous open, or a server that began anew. */
-		if (p->seq == c->window[flow->way & 1].acked)
+		if (flow->way == TW_WAY_ORIGINAL ? !tw_seq_after(p->seq_end, mine->end)
+						 : p->seq == mine->acked)
 			flow->note = TW_NOTE_MOVE;
 		else if (flow->way == TW_WAY_REPLY)
 			tw_tcp_begin_both(p, flow);

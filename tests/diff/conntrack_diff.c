@@ -190,6 +190,8 @@ static void note_difference(struct run *run, const struct tw_ct_case *k)
 	if (k->segment) {
 		print_segment(run, k->segment);
 		print_record(run, &k->record);
+	} else {
+		printf("  %c kind %d\n", k->reply ? '<' : '>', k->kind);
 	}
 }
 
@@ -275,6 +277,72 @@ static int run_talks(struct run *run, size_t n)
 			failed = 0;
 	}
 	return failed;
+}
+
+/* What a datagram conversation is made of. */
+enum datagram { DATA, ECHO, ERROR_ABOUT_DATA, ERROR_ABOUT_ECHO, ERROR_ABOUT_NOTHING, N_DATAGRAMS };
+
+static void add_data(struct run *run, bool reply, uint16_t port)
+{
+	struct tw_layer *layer = tw_draft_add(&run->draft, TW_L_UDP);
+
+	tw_layer_set(layer, TW_F_SPORT, reply ? 53 : port);
+	tw_layer_set(layer, TW_F_DPORT, reply ? port : 53);
+	tw_layer_set(tw_draft_add(&run->draft, TW_L_DATA), TW_F_SIZE, 20);
+}
+
+static void add_echo(struct run *run, bool reply)
+{
+	struct tw_layer *layer = tw_draft_add(&run->draft, run->v6 ? TW_L_ICMP6 : TW_L_ICMP);
+
+	tw_layer_set(layer, TW_F_TYPE, run->v6 ? (reply ? 129 : 128) : reply ? 0 : 8);
+	tw_layer_set(layer, TW_F_ID, run->port);
+}
+
+/* An error complains of a packet that travelled the other way. */
+static void add_error(struct run *run, bool reply, enum datagram about)
+{
+	static const uint8_t types[2][3] = {{3, 11, 12}, {1, 2, 3}};
+	struct tw_layer *layer = tw_draft_add(&run->draft, run->v6 ? TW_L_ICMP6 : TW_L_ICMP);
+
+	tw_layer_set(layer, TW_F_TYPE, types[run->v6][tw_random_below(&run->random, 3)]);
+	tw_draft_add(&run->draft, run->v6 ? TW_L_IP6 : TW_L_IP);
+	if (about == ERROR_ABOUT_ECHO)
+		add_echo(run, !reply);
+	else
+		add_data(run, !reply, about == ERROR_ABOUT_DATA ? run->port : 7);
+}
+
+/* UDP, echoes, and errors about both, in any order. */
+static int run_datagrams(struct run *run, size_t n)
+{
+	int passes = 0;
+
+	for (size_t i = 0; i < n && passes >= 0; i++) {
+		passes = new_talk(run);
+		for (int step = 0; step < 12 && passes >= 0; step++) {
+			enum datagram what = (enum datagram)tw_random_below(
+				&run->random, N_DATAGRAMS);
+			bool reply = tw_random_one_in(&run->random, 2);
+			struct tw_ct_case k = {.history = &run->history,
+				.kind = what == DATA   ? TW_CT_UDP
+					: what == ECHO ? TW_CT_ECHO
+						       : TW_CT_ERROR,
+				.reply = reply};
+
+			fill_ends(run, reply != run->from_here);
+			if (what == DATA)
+				add_data(run, reply, run->port);
+			else if (what == ECHO)
+				add_echo(run, reply);
+			else
+				add_error(run, reply, what);
+			passes = ask_both(run, reply != run->from_here, &k);
+		}
+		if (passes == -ECANCELED)
+			passes = 0;
+	}
+	return passes < 0 ? passes : 0;
 }
 
 /* Each twice: the second time near the end of the sequence numbers. */
@@ -365,6 +433,8 @@ int main(int argc, char **argv)
 	failed = load(run, &err);
 	if (!failed)
 		failed = run_scenes(run);
+	if (!failed)
+		failed = run_datagrams(run, n / 4);
 	if (!failed)
 		failed = run_talks(run, n);
 	if (failed) {

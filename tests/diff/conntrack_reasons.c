@@ -245,9 +245,20 @@ static const struct {
 	[TW_CT_WHY_UNANSWERED] = {"unanswered", unanswered, false},
 };
 
+/* As `unanswered`, of what has no segment. The end that spoke first is the originator. */
+static bool datagram_unanswered(const struct tw_ct_case *k)
+{
+	const bool *spoke = k->history->spoke[k->kind];
+
+	return is(k, TW_CT_NEW, TW_CT_ESTABLISHED) && k->kind != TW_CT_ERROR && spoke[k->reply] &&
+	       !spoke[!k->reply];
+}
+
 enum tw_ct_why tw_ct_explain(const struct tw_ct_case *k)
 {
-	for (unsigned int w = TW_CT_WHY_NOT + 1; k->segment && w < TW_CT_WHY__MAX; w++)
+	if (!k->segment)
+		return datagram_unanswered(k) ? TW_CT_WHY_UNANSWERED : TW_CT_WHY_NOT;
+	for (unsigned int w = TW_CT_WHY_NOT + 1; w < TW_CT_WHY__MAX; w++)
 		if (whys[w].is(k))
 			return w;
 	return TW_CT_WHY_NOT;
@@ -263,8 +274,12 @@ void tw_ct_remember(struct tw_ct_history *history, const struct tw_ct_case *k)
 	const struct tw_ct_segment *s = k->segment;
 	uint32_t their_end;
 
-	if (!s || k->ours == TW_CT_INVALID)
+	if (k->ours == TW_CT_INVALID)
 		return;
+	if (!s) {
+		history->spoke[k->kind][k->reply] = true;
+		return;
+	}
 	if (k->ours == TW_CT_NEW)
 		*history = (struct tw_ct_history){.begun = true,
 			.turned = s->reply,

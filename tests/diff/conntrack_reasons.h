@@ -38,8 +38,11 @@ enum tw_ct_why {
 	TW_CT_WHY__MAX
 };
 
+enum tw_ct_kind { TW_CT_TCP, TW_CT_UDP, TW_CT_ECHO, TW_CT_ERROR, TW_CT__KINDS };
+
 /* What went before in the conversation. */
 struct tw_ct_history {
+	bool spoke[TW_CT__KINDS][2]; /* passed packets of each kind but TCP, by end */
 	bool begun;
 	bool turned;	     /* it was opened anew by the end that answered before */
 	bool answered;	     /* the other end has spoken */
@@ -57,7 +60,9 @@ struct tw_ct_history {
 
 /* One packet, judged by both. */
 struct tw_ct_case {
-	const struct tw_ct_segment *segment; /* NULL: not TCP */
+	const struct tw_ct_segment *segment; /* NULL: not TCP, but … */
+	enum tw_ct_kind kind;
+	bool reply; /* … from the other end */
 	const struct tw_ct_history *history;
 	struct tw_conn record; /* ours, before the packet; all zero: none */
 	int their_state; /* of TCP, before the packet, as linux/netfilter/nf_conntrack_tcp.h; -1: none */

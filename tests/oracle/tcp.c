@@ -131,8 +131,12 @@ static enum tw_reason syn_known(
 			c->syn_again = true;
 		return TW_R_NONE;
 	}
-	if (c->state == TW_S_SYN_RECV && answers(c, way, packet)) {
-		if (packet->seq == me->una) {
+	if (c->state == TW_S_SYN_RECV && !beyond(peer->una, packet->ack) &&
+		!beyond(packet->ack, peer->next)) {
+		bool again = way == TW_WAY_REPLY ? packet->seq == me->una
+						 : !beyond(behind(packet), me->next);
+
+		if (again) {
 			if (beyond(behind(packet), me->next))
 				me->next = behind(packet);
 			offer(c, way, packet);
