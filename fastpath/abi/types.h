@@ -199,14 +199,24 @@ static inline __u16 tw_row_tag(const struct tw_row *row, __u32 slot)
 	return (__u16)(row->tags[slot / 4 % 4] >> slot % 4 * 16);
 }
 
-/* Rows for so many connections, and slots used of each: at 85 % a walk of TW_WALK_ROWS finds room. */
+/* Rows for so many connections: at 84 % a walk of TW_WALK_ROWS finds room. A prime number, so that a
+ * walk of any step meets as many different rows as it can. */
 static inline __u32 tw_conn_rows(__u32 max)
 {
-	return max <= TW_ROW_SLOTS
-		       ? 1
-		       : (__u32)(((__u64)max * 20 / 17 + TW_ROW_SLOTS - 1) / TW_ROW_SLOTS);
+	__u32 rows = (__u32)(((__u64)max * 25 / 21 + TW_ROW_SLOTS - 1) / TW_ROW_SLOTS), divisor = 2;
+
+	if (max <= TW_ROW_SLOTS)
+		return 1;
+	while (divisor * divisor <= rows) {
+		if (rows % divisor++)
+			continue;
+		rows++;
+		divisor = 2;
+	}
+	return rows;
 }
 
+/* Slots used of each. */
 static inline __u32 tw_conn_slots(__u32 max)
 {
 	return max < TW_ROW_SLOTS ? max : TW_ROW_SLOTS;
@@ -351,8 +361,8 @@ struct tw_local {
 #define TW_MARK_CUT   0x4u /* every gate was asked at the near end; carries no network, no epoch */
 /* With TW_MARK_CUT: straight from an uplink, and nobody has judged it yet. */
 #define TW_MARK_INBOUND (TW_MARK_CUT | TW_MARK_EPOCH)
-#define TW_MARK_LOOSE 0x8u /* it passed without a record: its port is over its quota */
-#define TW_MARK_BITS  0xfu
+#define TW_MARK_LOOSE	0x8u /* it passed without a record: its port is over its quota */
+#define TW_MARK_BITS	0xfu
 
 struct tw_config {
 	__u32 epoch;	   /* of the policy in force; its parity selects ports and zones */
@@ -362,7 +372,7 @@ struct tw_config {
 	__u32 event_burst;
 	__u32 reply_rate; /* refusals sent (RST, unreachable) per second and port */
 	__u32 reply_burst;
-	__u32 capturing;   /* 1: `captures` says at which ports; 0: nobody looks there */
+	__u32 capturing; /* 1: `captures` says at which ports; 0: nobody looks there */
 	__u32 pad;
 	/* Until when approved frames may go straight into the far port; 0: never. The agent renews it
 	 * while it hears of what happens to ports, so that what nobody hears of ends cut-through. */

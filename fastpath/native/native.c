@@ -397,9 +397,14 @@ static void default_settings(struct tw_config *settings, uint32_t max_conns)
 	settings->conn_max = max_conns;
 	settings->conn_rows = tw_conn_rows(max_conns);
 	settings->conn_slots = tw_conn_slots(max_conns);
-	/* Fixed, so that one input always gives one result; odd multiples of the golden ratio. */
-	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
-		settings->hash_key[i] = 0x9e3779b97f4a7c15 * (2 * i + 1);
+	/* Fixed, so that one input always gives one result (splitmix64, G. Steele and others, 2014). */
+	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++) {
+		uint64_t z = 0x9e3779b97f4a7c15 * (i + 1);
+
+		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+		z = (z ^ z >> 27) * 0x94d049bb133111eb;
+		settings->hash_key[i] = z ^ z >> 31;
+	}
 	settings->epoch = 1;
 	settings->mark = DEFAULT_MARK & ~TW_MARK_BITS;
 	for (unsigned int i = 0; i < TW_S__MAX; i++)

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The connection table on a target of its own: plain arrays, any number of CPUs at once. */
+#include "tests/unit/test.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A target provides all that port.h asks for; the table asks for little of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+#include "fastpath/path/packet.h"
+
+#define PORTS	  8
+#define N_THREADS 4
+#define SECOND	  1000000000ull
+
+/* ---- the target ---- */
+
+struct table {
+	struct tw_config config;
+	struct tw_row *rows;
+	struct tw_load loads[PORTS];
+	struct tw_upkeep upkeep;
+	uint64_t *pending;
+	uint64_t n_told; /* ends that were told */
+	bool ring_full;
+};
+
+struct cpu {
+	struct table *table;
+	struct tw_sheet sheet;
+	struct tw_event event;
+};
+
+static struct cpu *cpu_of(const struct tw_frame *f)
+{
+	return f->target;
+}
+
+tw_inline struct tw_row *tw_conns_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	struct table *t = cpu_of(f)->table;
+
+	return *k < t->config.conn_rows ? &t->rows[*k] : NULL;
+}
+
+tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return *k < PORTS ? &cpu_of(f)->table->loads[*k] : NULL;
+}
+
+tw_inline __u64 *tw_pending_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return (__u64 *)&cpu_of(f)->table->pending[*k];
+}
+
+tw_inline struct tw_upkeep *tw_upkeep_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return &cpu_of(f)->table->upkeep;
+}
+
+tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+{
+	return &cpu_of(f)->sheet;
+}
+
+tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
+{
+	return cpu_of(f)->table->ring_full ? NULL : &cpu_of(f)->event;
+}
+
+tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
+{
+	__atomic_fetch_add(&cpu_of(f)->table->n_told, 1, __ATOMIC_RELAXED);
+}
+
+#include "fastpath/path/conns.h"
+
+tw_inline int tw_apart_find(const struct tw_frame *f)
+{
+	return tw_conn_find(f, &cpu_of(f)->table->config, &cpu_of(f)->sheet.flow);
+}
+
+tw_inline void tw_apart_sweep(const struct tw_frame *f)
+{
+	tw_conns_sweep(f, &cpu_of(f)->table->config);
+}
+
+tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_lock(f, n);
+}
+
+tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_put(f, &cpu_of(f)->table->config, &cpu_of(f)->sheet, n);
+}
+
+tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_replace(f, &cpu_of(f)->sheet, n);
+}
+
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+{
+	tw_row_clear(f, &cpu_of(f)->table->config, n, wanted);
+}
+
+/* ---- driving it ---- */
+
+/* splitmix64 (G. Steele and others, 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static struct table *table_new(uint32_t max)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	uint64_t chance = 1;
+
+	assert_non_null(t);
+	t->config.conn_max = max;
+	t->config.conn_rows = tw_conn_rows(max);
+	t->config.conn_slots = tw_conn_slots(max);
+	t->config.agent_seen = UINT32_MAX / 4; /* nobody sweeps unless told to */
+	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
+		t->config.hash_key[i] = next_random(&chance);
+	for (unsigned int i = 0; i < TW_S__MAX; i++)
+		t->config.timeout[i] = 100 * TW_TICKS_PER_SECOND;
+	t->rows = calloc(t->config.conn_rows, sizeof(*t->rows));
+	t->pending = calloc(2 * TW_PENDING_WORDS, sizeof(*t->pending));
+	assert_non_null(t->rows);
+	assert_non_null(t->pending);
+	return t;
+}
+
+static void table_free(struct table *t)
+{
+	free(t->rows);
+	free(t->pending);
+	free(t);
+}
+
+static void make_key(struct tw_key *key, uint32_t n)
+{
+	memset(key, 0, sizeof(*key));
+	tw_addr_map(&key->lo, tw_be32(0x0a000000 | (n >> 14 & 0xffff)));
+	tw_addr_map(&key->hi, tw_be32(0x0a010000 | n % 7));
+	key->lo_port = tw_be16(n & 0x3fff);
+	key->hi_port = tw_be16(443);
+	key->network = 1;
+	key->proto = TW_IPPROTO_TCP;
+}
+
+static int find(struct cpu *cpu, uint32_t n)
+{
+	struct tw_frame f = {.target = cpu};
+
+	make_key(&cpu->sheet.flow.key, n);
+	return tw_apart_find(&f);
+}
+
+static enum tw_reason open_one(
+	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns)
+{
+	const struct tw_port payer = {.id = port};
+	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
+	struct tw_conn *c = &cpu->sheet.conn;
+
+	find(cpu, n);
+	cpu->sheet.flow.stale = 0;
+	cpu->sheet.flow.untracked = 0;
+	memset(c, 0, sizeof(*c));
+	memcpy(c->key, cpu->sheet.flow.key.d, sizeof(c->key));
+	c->key_end = cpu->sheet.flow.key.w[TW_KEY_WORDS - 1];
+	c->progress.state = state;
+	c->port[TW_DIR_OUT] = port;
+	c->created = c->seen = tw_tick(now_ns);
+	return tw_conn_open(&f, &cpu->table->config, &payer, &cpu->sheet);
+}
+
+static void sweep_all(struct cpu *cpu, uint64_t now_ns)
+{
+	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
+
+	for (uint32_t i = 0; i < cpu->table->config.conn_rows; i++)
+		tw_apart_sweep(&f);
+}
+
+static size_t count(const struct table *t)
+{
+	size_t n = 0;
+
+	for (uint32_t row = 0; row < t->config.conn_rows; row++)
+		for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++)
+			n += tw_row_tag(&t->rows[row], slot) != 0;
+	return n;
+}
+
+static void assert_empty(const struct table *t)
+{
+	assert_int_equal(count(t), 0);
+	for (uint32_t row = 0; row < t->config.conn_rows; row++) {
+		assert_int_equal(t->rows[row].spilled, 0);
+		assert_int_equal(t->rows[row].lock, 0);
+	}
+	for (unsigned int port = 0; port < PORTS; port++) {
+		assert_int_equal(t->loads[port].half_open, 0);
+		assert_int_equal(t->loads[port].established, 0);
+	}
+}
+
+static void fill(uint32_t max)
+{
+	struct table *t = table_new(max);
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+
+	assert_non_null(cpu);
+	cpu->table = t;
+	for (uint32_t n = 0; n < max; n++)
+		assert_int_equal(open_one(cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	assert_int_equal(count(t), max);
+	assert_int_equal(t->loads[1].established, max);
+	for (uint32_t n = 0; n < max; n++)
+		assert_true(find(cpu, n) >= 0);
+	for (uint32_t n = max; n < max + 100000; n++)
+		assert_int_equal(find(cpu, n), -1);
+	sweep_all(cpu, 50 * SECOND);
+	assert_int_equal(count(t), max);
+	sweep_all(cpu, 200 * SECOND);
+	assert_empty(t);
+	assert_int_equal(t->n_told, max);
+	free(cpu);
+	table_free(t);
+}
+
+/* As many as the table is for find room in it, and are found; all of it is given back. */
+static void holds_what_it_is_for(void **state)
+{
+	static const uint32_t sizes[] = {1, 4, 16, 17, 100, 1000, 4096, 65536, 262144};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		fill(sizes[i]);
+}
+
+static void holds_four_million(void **state)
+{
+	fill(4000000);
+	/* All in: 157 bytes a connection. */
+	assert_in_range(
+		(uint64_t)tw_conn_rows(4000000) * sizeof(struct tw_row) / 4000000, 100, 160);
+}
+
+/* A full table refuses, loses nothing, and makes room where something expired. */
+static void full_refuses(void **state)
+{
+	struct table *t = table_new(1000);
+	struct cpu cpu = {.table = t};
+	uint32_t n = 0;
+
+	while (open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND) == TW_R_NONE)
+		n++;
+	assert_true(n >= 1000);
+	assert_int_equal(count(t), n);
+	assert_int_equal(t->loads[1].established, n);
+	for (uint32_t i = 0; i < n; i++)
+		assert_true(find(&cpu, i) >= 0);
+	/* Nobody sweeps, and the ring is full: those in the way go all the same. */
+	t->ring_full = true;
+	sweep_all(&cpu, 200 * SECOND);
+	assert_int_equal(count(t), n);
+	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, 200 * SECOND), TW_R_NONE);
+	assert_true(t->upkeep.closes_lost > 0);
+	assert_int_equal(t->loads[2].established, 1);
+	t->ring_full = false;
+	sweep_all(&cpu, 400 * SECOND);
+	assert_empty(t);
+	table_free(t);
+}
+
+static void keys_do_not_cluster(void **state)
+{
+	struct table *t = table_new(262144);
+	struct cpu cpu = {.table = t};
+	uint32_t spilled = 0;
+
+	/* A quarter full, with keys that differ in a few bits only: no row overflows. */
+	for (uint32_t n = 0; n < 65536; n++)
+		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	for (uint32_t row = 0; row < t->config.conn_rows; row++)
+		spilled += t->rows[row].spilled;
+	assert_in_range(spilled, 0, 20);
+	table_free(t);
+}
+
+/* ---- several CPUs at once ---- */
+
+struct worker {
+	struct table *table;
+	uint32_t seed;
+	pthread_t thread;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+	uint32_t chance = w->seed;
+
+	if (!cpu)
+		return NULL;
+	cpu->table = w->table;
+	for (int i = 0; i < 300000; i++) {
+		struct tw_frame f = {.target = cpu, .now_ns = (uint64_t)i * SECOND / 100};
+
+		chance = chance * 1664525 + 1013904223;
+		/* Few keys, so that all want the same ones; time runs, so that they end. */
+		open_one(cpu, chance >> 16 & 2047, 1 + (chance >> 28 & 3), TW_S_ESTABLISHED,
+			f.now_ns);
+		if (i % 4 == 0)
+			tw_apart_sweep(&f);
+	}
+	free(cpu);
+	return w;
+}
+
+static void many_at_once(void **state)
+{
+	struct table *t = table_new(2048);
+	struct worker workers[N_THREADS];
+	struct cpu cpu = {.table = t};
+	size_t n = 0, charged = 0;
+
+	for (uint32_t i = 0; i < N_THREADS; i++) {
+		workers[i] = (struct worker){.table = t, .seed = i + 1};
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+	}
+	for (uint32_t i = 0; i < N_THREADS; i++) {
+		void *done = NULL;
+
+		pthread_join(workers[i].thread, &done);
+		assert_non_null(done);
+	}
+	/* Every key stands there once or not at all, and is charged once. */
+	for (uint32_t key = 0; key < 2048; key++)
+		n += find(&cpu, key) >= 0;
+	for (unsigned int port = 0; port < PORTS; port++)
+		charged += t->loads[port].established;
+	assert_int_equal(count(t), n);
+	assert_int_equal(charged, n);
+	sweep_all(&cpu, 1000000 * SECOND);
+	sweep_all(&cpu, 1000000 * SECOND);
+	assert_empty(t);
+	table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(holds_what_it_is_for),
+		cmocka_unit_test(holds_four_million),
+		cmocka_unit_test(full_refuses),
+		cmocka_unit_test(keys_do_not_cluster),
+		cmocka_unit_test(many_at_once),
+	};
+
+	return cmocka_run_group_tests_name("conns", tests, NULL, NULL);
+}
