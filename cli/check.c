@@ -5,23 +5,10 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/report.h"
+#include "cli/stats.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
 #include "policy/policy.h"
-
-/* A policy is only valid if every port's image can be made. */
-static int compile_all(const struct tw_policy *policy, struct tw_diags *diags)
-{
-	for (size_t i = 0; i < tw_policy_n_vnics(policy); i++) {
-		tw_auto(tw_image) struct tw_image *image = NULL;
-		int code = tw_policy_compile(
-			policy, tw_policy_vnic(policy, i), NULL, &image, diags);
-
-		if (code < 0)
-			return code;
-	}
-	return 0;
-}
 
 static json_t *json_diags(const struct tw_diags *diags, enum tw_severity severity)
 {
@@ -48,8 +35,8 @@ static const char *default_action(const struct tw_policy *policy)
 	return tw_verdict_name(tw_policy_rule(policy, tw_policy_n_rules(policy))->action);
 }
 
-static int print_json(
-	const char *file, const struct tw_policy *policy, const struct tw_diags *diags)
+static int print_json(const char *file, const struct tw_policy *policy,
+	const struct tw_stats *stats, const struct tw_diags *diags)
 {
 	json_t *object = json_pack("{s:o, s:b, s:o, s:o}", "file", tw_json_text(file), "valid",
 		policy != NULL, "errors", json_diags(diags, TW_SEV_ERROR), "warnings",
@@ -63,6 +50,8 @@ static int print_json(
 					tw_json_u64(tw_policy_n_groups(policy)), "ports",
 					tw_json_u64(tw_policy_n_vnics(policy)), "default",
 					default_action(policy)));
+	if (policy && stats)
+		object = tw_json_merge(object, json_pack("{s:o}", "images", tw_stats_json(stats)));
 	return tw_json_print(object);
 }
 
@@ -96,12 +85,12 @@ static int print_text(const struct tw_policy *policy, bool lowered)
 }
 
 static int answer(const struct tw_check_options *options, const struct tw_policy *policy,
-	const struct tw_diags *diags)
+	const struct tw_stats *stats, const struct tw_diags *diags)
 {
 	const char *file = tw_file_label(options->file);
 
 	if (options->json) {
-		int code = print_json(file, policy, diags);
+		int code = print_json(file, policy, options->stats ? stats : NULL, diags);
 
 		return code || policy ? code : TW_EXIT_NO;
 	}
@@ -111,7 +100,7 @@ static int answer(const struct tw_check_options *options, const struct tw_policy
 	if (options->lowered || options->print)
 		return print_text(policy, options->lowered);
 	print_summary(file, policy);
-	return TW_EXIT_OK;
+	return options->stats ? tw_stats_print(stats) : TW_EXIT_OK;
 }
 
 int tw_check_run(const void *values)
@@ -120,6 +109,7 @@ int tw_check_run(const void *values)
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	tw_auto_buf struct tw_buf text = {0};
 	struct tw_diags diags = {0};
+	struct tw_stats stats = {0};
 	struct tw_err err = {0};
 	bool compiled;
 	int code;
@@ -127,13 +117,15 @@ int tw_check_run(const void *values)
 	if (tw_file_read(options->file, &text, &err) < 0)
 		return tw_report_err(&err);
 	code = tw_policy_read(text.data, text.len, &policy, &diags);
+	/* A policy is only valid if every port's image can be made. */
 	if (!code)
-		code = compile_all(policy, &diags);
+		code = tw_stats_make(&stats, policy, &diags);
 	compiled = code == 0;
 	if (code == -ENOMEM)
 		code = tw_report_memory();
 	else
-		code = answer(options, compiled ? policy : NULL, &diags);
+		code = answer(options, compiled ? policy : NULL, &stats, &diags);
+	tw_stats_done(&stats);
 	tw_diags_done(&diags);
 	return code;
 }

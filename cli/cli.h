@@ -18,6 +18,7 @@ struct tw_check_options {
 	bool json;
 	bool lowered;
 	bool print;
+	bool stats;
 };
 
 struct tw_apply_options {

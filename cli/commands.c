@@ -37,6 +37,11 @@ static const struct tw_arg check_args[] = {
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_check_options, print),
 		.help = "prints the policy back in its canonical form"},
+	{.name = "stats",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_check_options, stats),
+		.help = "also tells, for each image, whose ports share it, and of each of its views "
+			"the engine, the entries, the classes and the bytes"},
 };
 
 static const struct tw_arg apply_args[] = {
@@ -330,6 +335,7 @@ static const struct tw_arg version_args[] = {
 static const struct tw_args_example check_examples[] = {
 	{"tapwall check policy.yaml", "says whether the policy is valid, and where it is not"},
 	{"tapwall check --lowered policy.yaml", "shows what its names stand for"},
+	{"tapwall check --stats policy.yaml", "shows what its ports' images come to"},
 };
 
 static const struct tw_args_example apply_examples[] = {
@@ -393,7 +399,13 @@ static const struct tw_args_command commands[] = {
 			"told too and leave it valid.\n\n"
 			"With *--json*: _file_, _valid_, the lists _errors_ and _warnings_ of "
 			"_line_, _column_, _text_ and _hint_, and of a valid policy the numbers of "
-			"_rules_, _workloads_, _groups_ and _ports_ and its _default_."),
+			"_rules_, _workloads_, _groups_ and _ports_ and its _default_.\n\n"
+			"With *--stats* the images are told of as well. An image is a policy compiled "
+			"for a port, and ports to whose guests the rules come to the same share one. "
+			"Its views judge different local addresses; a view's _cells_ decide by one "
+			"table of remote class by service class, and _vectors_ by bits of all its "
+			"entries, where _because_ says why cells would not do. With *--json*, each of "
+			"_images_ has _workloads_, _bytes_, _compile_ms_, _entries_ and _views_."),
 	COMMAND(apply, EXAMPLES(apply),
 		.summary = "makes a policy the one in force, whole or not at all",
 		.description =

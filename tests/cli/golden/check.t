@@ -45,3 +45,12 @@ tapwall: /dev/null: the policy is empty; begin with version: 1
 $ head -c 17000000 /dev/zero | tapwall check -
 tapwall: stdin: larger than 16 MiB; split it
 [2]
+# Images: two ports of equal rules share one, a router's many local addresses ask for vectors
+$ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1]}\n  b: {port: p1, addresses: [10.7.3.9]}\nrules: [{to: [a, b], from: 10.0.0.0/8, service: tcp/80, action: allow}]\n' | tapwall check --stats --json - | jq -c '.images[] | .workloads, (.views[] | [.direction, .engine, .entries, .classes.remote, .classes.service])'
+["a","b"]
+["out","cells",1,2,2]
+["in","cells",1,2,2]
+$ { printf 'version: 1\nworkloads: {r: {port: p0, addresses: [10.0.0.0/8]}}\nrules:\n'; seq -f '  - {from: 10.%g.0.0/16, action: allow}' 20; } | tapwall check --stats --json - | jq -c '.images[] | .workloads, (.views[] | [.direction, .engine, .entries, .because])'
+["r"]
+["out","vectors",20,"its local addresses are of many classes"]
+["in","vectors",20,"its local addresses are of many classes"]

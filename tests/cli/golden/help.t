@@ -29,6 +29,9 @@ lists everything that is wrong with a policy
   --json                    for programs: one object
   --lowered                 prints the rules with every name resolved
   --print                   prints the policy back in its canonical form
+  --stats                   also tells, for each image, whose ports share it,
+                            and of each of its views the engine, the entries,
+                            the classes and the bytes
   -h, --help                prints this help
   --version                 prints the version
 
@@ -37,6 +40,8 @@ examples:
       says whether the policy is valid, and where it is not
   tapwall check --lowered policy.yaml
       shows what its names stand for
+  tapwall check --stats policy.yaml
+      shows what its ports' images come to
 $ tapwall apply --help
 usage: tapwall apply [options] FILE
 

@@ -251,6 +251,108 @@ static void services_share_an_entry(void **state)
 	tw_policy_free(policy);
 }
 
+static struct tw_image_key key_of(struct tw_compiler *compiler, const struct tw_policy *p, size_t n)
+{
+	struct tw_layout *layout = NULL;
+	struct tw_image_key key;
+
+	assert_int_equal(tw_layout_new(compiler, tw_policy_vnic(p, n), &layout), 0);
+	key = *tw_layout_key(layout);
+	tw_layout_free(layout);
+	return key;
+}
+
+static bool same_image(const struct tw_policy *p, size_t a, const struct tw_policy *q, size_t b)
+{
+	struct tw_compiler *of_p = NULL, *of_q = NULL;
+	struct tw_image_key left, right;
+
+	assert_int_equal(tw_compiler_new(p, NULL, &of_p), 0);
+	assert_int_equal(tw_compiler_new(q, NULL, &of_q), 0);
+	left = key_of(of_p, p, a);
+	right = key_of(of_q, q, b);
+	tw_compiler_free(of_p);
+	tw_compiler_free(of_q);
+	return !memcmp(&left, &right, sizeof(left));
+}
+
+#define THREE(rule)                                                              \
+	"version: 1\n"                                                           \
+	"workloads: {a: {port: tap0, addresses: [10.1.2.3], tags: [t]},\n"       \
+	"  b: {port: tap1, addresses: [10.9.8.4], tags: [t]},\n"                 \
+	"  c: {port: tap2, addresses: [10.5.5.5]}}\n"                            \
+	"groups: {g: {tags: t}}\n"                                               \
+	"rules: [{name: r, to: g, from: any, service: tcp/80, action: allow},\n" \
+	"  {name: s, from: c, to: 192.0.2.0/24, action: " rule "}]\n"
+
+/* Whatever their own addresses are; and what an edit does not touch keeps its image. */
+static void equal_rules_are_one_image(void **state)
+{
+	struct tw_policy *before = must_read(THREE("allow")), *after = must_read(THREE("reject"));
+
+	assert_true(same_image(before, 0, before, 1));
+	assert_false(same_image(before, 0, before, 2));
+	assert_true(same_image(before, 0, after, 0));
+	assert_false(same_image(before, 2, after, 2));
+	tw_policy_free(before);
+	tw_policy_free(after);
+}
+
+/* A router's local addresses are of many classes: vectors, and every rule still has its turn. */
+static void routers_take_vectors(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct image_question q = {.key = 6u << 16 | 80};
+	struct tw_policy *policy;
+	struct tw_image *image;
+
+	tw_buf_adds(&text,
+		"version: 1\nworkloads: {r: {port: tap0, addresses: [10.0.0.0/8]}}\nrules:\n");
+	for (unsigned int i = 0; i < 20000; i++)
+		tw_buf_addf(&text, "  - {from: 10.%u.%u.0/25, service: tcp/80, action: allow}\n",
+			i >> 8, i & 255);
+	policy = must_read(text.data);
+	image = must_compile(policy, 0, NULL);
+	q.vnic = tw_policy_vnic(policy, 0);
+	for (unsigned int i = 0; i < 20000; i += 37) {
+		q.local = (struct tw_addr){
+			.w = {[2] = htonl(0xffff), [3] = htonl(10u << 24 | i << 8 | 5)}};
+		q.remote = q.local;
+		assert_int_equal(image_engine(image, TW_DIR_OUT, &q), TW_ENGINE_VECTORS);
+		assert_int_equal(image_eval(image, TW_DIR_OUT, &q), tw_decision(TW_V_ALLOW, 0, i));
+		q.local.w[3] = htonl(10u << 24 | i << 8 | 133);
+		assert_int_equal(
+			image_eval(image, TW_DIR_OUT, &q), tw_decision(TW_V_DENY, 0, 20000));
+	}
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
+/* More entries than vectors take, at a port that cells cannot serve: refused, by name. */
+static void too_many_rules_are_refused(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_image *image = (struct tw_image *)&text;
+	struct tw_diags diags = {0};
+	struct tw_policy *policy;
+
+	tw_buf_adds(&text,
+		"version: 1\nworkloads: {r: {port: tap0, addresses: [10.0.0.0/8]}}\nrules:\n");
+	for (unsigned int i = 0; i < 45000; i++)
+		tw_buf_addf(&text,
+			"  - {from: 10.%u.%u.0/25, service: [{proto: tcp, source-port: 1}, {proto: tcp, source-port: 2}, {proto: udp, source-port: 3}], action: allow}\n",
+			i >> 8, i & 255);
+	policy = must_read(text.data);
+	assert_int_equal(
+		tw_policy_compile(policy, tw_policy_vnic(policy, 0), NULL, &image, &diags), -E2BIG);
+	assert_ptr_equal(image, &text);
+	assert_int_equal(diags.n_errors, 1);
+	assert_non_null(strstr(diags.at[0].text, "workload r"));
+	assert_non_null(strstr(diags.at[0].text, "131072"));
+	tw_diags_done(&diags);
+	tw_policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +363,9 @@ int main(void)
 		cmocka_unit_test(four_thousand_rules_fit),
 		cmocka_unit_test(nothing_after_a_full_match),
 		cmocka_unit_test(services_share_an_entry),
+		cmocka_unit_test(equal_rules_are_one_image),
+		cmocka_unit_test(routers_take_vectors),
+		cmocka_unit_test(too_many_rules_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
