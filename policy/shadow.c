@@ -27,11 +27,13 @@ struct pieces {
 	size_t max;
 };
 
-/* What a quick look at a rule tells: the ends it is enforced at, and the bounds of its sets. */
+/* What a quick look at a rule tells: the ends it is enforced at, and the bounds of its sets. Ports
+ * tell most rules apart, and are the cheapest to compare. */
 struct hull {
+	uint32_t key_lo, key_hi;
+	unsigned int ends; /* bit per enum tw_dir */
 	tw_u128 from_lo, from_hi;
 	tw_u128 to_lo, to_hi;
-	unsigned int ends; /* bit per enum tw_dir */
 };
 
 struct tw_shadow {
@@ -51,12 +53,21 @@ struct tw_shadow {
 static struct hull hull_of(const struct tw_rule *rule)
 {
 	const struct tw_ranges *from = &rule->from_set->r, *to = &rule->to_set->r;
-	struct hull hull = {.from_lo = 1, .to_lo = 1}; /* of nothing */
+	struct hull hull = {.key_lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* of nothing */
 
 	hull.ends = (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
 		    (rule->info.at_in ? 1u << TW_DIR_IN : 0);
 	if (!from->n || !to->n)
 		return hull;
+	for (size_t i = 0; i < rule->cells->n; i++) {
+		const struct tw_ranges *keys = &rule->cells->at[i].keys->r;
+		tw_u128 hi = keys->at[keys->n - 1].hi;
+
+		if ((uint32_t)keys->at[0].lo < hull.key_lo)
+			hull.key_lo = (uint32_t)keys->at[0].lo;
+		if (hi > hull.key_hi)
+			hull.key_hi = hi > UINT32_MAX ? UINT32_MAX : (uint32_t)hi;
+	}
 	hull.from_lo = from->at[0].lo;
 	hull.from_hi = from->at[from->n - 1].hi;
 	hull.to_lo = to->at[0].lo;
@@ -66,8 +77,8 @@ static struct hull hull_of(const struct tw_rule *rule)
 
 static bool hulls_meet(const struct hull *a, const struct hull *b)
 {
-	return a->from_lo <= b->from_hi && b->from_lo <= a->from_hi && a->to_lo <= b->to_hi &&
-	       b->to_lo <= a->to_hi;
+	return a->key_lo <= b->key_hi && b->key_lo <= a->key_hi && a->from_lo <= b->from_hi &&
+	       b->from_lo <= a->from_hi && a->to_lo <= b->to_hi && b->to_lo <= a->to_hi;
 }
 
 int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct tw_shadow **ret)
