@@ -29,16 +29,20 @@ tw_inline __u64 tw_frag_mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 32;
 }
 
-/* The set of a datagram: four for each pair of addresses, which a guest cannot choose at will. */
+/* The set of a datagram: one of four for each pair of addresses, which a guest cannot choose at will.
+ * Numbers that follow each other take these in turn. */
 tw_inline __u32 tw_frag_set_of(const struct tw_config *config, const struct tw_packet *p)
 {
 	const struct tw_tuple *t = &p->tuple;
 	__u64 hash = tw_frag_mix(config->mark, t->src.d[0]);
+	__u32 id = p->piece.id;
 
 	hash = tw_frag_mix(hash, t->src.d[1]);
 	hash = tw_frag_mix(hash, t->dst.d[0]);
 	hash = tw_frag_mix(hash, t->dst.d[1]);
-	return (__u32)((hash & ~3u) | (tw_frag_mix(0, p->piece.id) & 3)) & (TW_FRAG_SETS - 1);
+	id ^= id >> 16;
+	id ^= id >> 8;
+	return (__u32)((hash & ~3u) | (id & 3)) & (TW_FRAG_SETS - 1);
 }
 
 tw_inline void tw_frag_name_make(struct tw_frag_name *name, const struct tw_packet *p)

@@ -10,6 +10,7 @@ traffic=$TW_BUILD/tests/e2e/pieces # what begin() runs
 make_host
 make_guest 1
 make_guest 2
+make_guest 3
 {
 	workloads 2
 	cat <<-'END'
@@ -22,10 +23,23 @@ make_guest 2
 } >"$lab/policy.yaml"
 
 pieces() { # FROM TO PORT SIZE ORDER N
-	in_guest 1 "$traffic" send eth0 52:54:00:00:00:02 "$@"
+	case $1 in *3) from=3 ;; *) from=1 ;; esac
+	in_guest $from "$traffic" send eth0 52:54:00:00:00:02 "$@"
+}
+# Each with a log of its own: an older one would tell that it is ready too soon.
+n_listeners=0
+listen() { # FILE PORT
+	n_listeners=$((n_listeners + 1))
+	begin g2 "count$n_listeners" count "$lab/$1" "$2"
+	counter=$child
+}
+arrive() { # FILE N
+	within 10 arrived "$1" "$2" || {
+		cat "$lab/$1"
+		false
+	}
 }
 arrived() { # FILE N: so many good ones, and no bad one
-	cat "$lab/$1"
 	[ "$(count_of "$1" good)" = "$2" ] && [ "$(count_of "$1" bad)" = 0 ]
 }
 failures() { # of reassembly, in guest 2
@@ -41,24 +55,31 @@ all_ways() { # WHERE
 	check "$1: a long echo request" in_guest 1 "$traffic" ping 10.0.0.12 8000
 	check "$1: over IPv6" in_guest 1 "$traffic" ping fd00::12 8000
 	for way in forward reverse middle first-last shuffle twice; do
-		begin g2 "good-$way" count "$lab/good" 7001
-		counter=$child
+		listen good 7001
 		pieces 10.0.0.11 10.0.0.12 7001 8000 $way 20
-		check "$1: by hand, $way" within 10 arrived good 20
+		check "$1: by hand, $way" arrive good 20
 		pieces fd00::11 fd00::12 7001 8000 $way 20
-		check "$1: over IPv6" within 10 arrived good 40
+		check "$1: over IPv6" arrive good 40
 		end "$counter"
 	done
-	begin g2 over count "$lab/over" 7001
-	counter=$child
+	# Guest 3 is behind a port of nobody: only guest 2's own end judges.
+	for way in forward reverse shuffle; do
+		listen in 7001
+		pieces 10.0.0.13 10.0.0.12 7001 8000 $way 20
+		check "$1: from outside, $way" arrive in 20
+		pieces fd00::13 fd00::12 7001 8000 $way 20
+		check "$1: over IPv6" arrive in 40
+		end "$counter"
+	done
+	listen over 7001
 	pieces 10.0.0.11 10.0.0.12 7001 3000 overlap 10
 	pieces fd00::11 fd00::12 7001 3000 overlap 10
 	pieces 10.0.0.11 10.0.0.12 7001 3000 forward 1
-	check "$1: of those that overlap none" within 10 arrived over 1
+	check "$1: of those that overlap none" arrive over 1
 	end "$counter"
-	begin g2 none count "$lab/none" 7002
-	counter=$child
+	listen none 7002
 	for way in forward reverse; do
+		pieces 10.0.0.13 10.0.0.12 7002 8000 $way 5
 		pieces 10.0.0.11 10.0.0.12 7002 8000 $way 5
 		pieces fd00::11 fd00::12 7002 8000 $way 5
 	done
