@@ -14,7 +14,7 @@
 #include "bench/process.h"
 
 /* Emulated, it takes a minute for 100,000 rules. */
-#define READY_SECONDS 180
+#define READY_SECONDS 400
 #define MEMORY	      "1536" /* MB: nft wants so many for that; only what is used is taken */
 
 /* Waits until the machine says that it bridges. */
