@@ -156,6 +156,8 @@ static bool begun_anew(const struct tw_ct_case *k)
 	if (k->segment->flags & RST)
 		return is(k, TW_CT_INVALID, TW_CT_ESTABLISHED) && !k->segment->seq &&
 		       k->record.progress.flags & TW_CONN_F_SYN_AGAIN;
+	if (k->their_state == NF_SYN_RECV && k->record.progress.state == TW_S_ESTABLISHED)
+		return true; /* the SYN-ACK is one that the old connection might have sent */
 	return k->record.progress.state == TW_S_SYN_RECV &&
 	       !(k->record.progress.scale[TW_WAY_ORIGINAL] & TW_SCALE_SEEN);
 }
@@ -290,7 +292,10 @@ void tw_ct_remember(struct tw_ct_history *history, const struct tw_ct_case *k)
 	their_end = sent(k);
 	if (history->challenged[!s->reply] && after(history->rst[!s->reply], their_end))
 		their_end = history->rst[!s->reply];
-	if (s->flags & ACK && after(their_end - ACK_WINDOW_MIN, s->ack)) {
+	/* Data that nf_conntrack ignores: with an old ACK, or by leave of the SYN's window. */
+	if (s->flags & ACK &&
+		(after(their_end - ACK_WINDOW_MIN, s->ack) ||
+			(way_of(k) && !after(acked(k), history->first[s->reply] + 1)))) {
 		if (!history->aged[s->reply] ||
 			after(s->seq + s->len + 1, history->aged_end[s->reply]))
 			history->aged_end[s->reply] = s->seq + s->len + 1;
@@ -303,7 +308,8 @@ void tw_ct_remember(struct tw_ct_history *history, const struct tw_ct_case *k)
 	}
 	if ((s->flags & (SYN | ACK)) == (SYN | ACK) && k->state == TW_S_SYN_SENT)
 		history->syn_acked = true;
-	if (s->flags & RST && k->state != TW_S_CLOSED) {
+	if (s->flags & RST &&
+		(k->state != TW_S_CLOSED || k->record.progress.state == TW_S_CLOSED)) {
 		if (!history->challenged[s->reply] || after(s->seq, history->rst[s->reply]))
 			history->rst[s->reply] = s->seq;
 		history->challenged[s->reply] = true;
