@@ -28,8 +28,9 @@
 		tw_err_;                                                                     \
 	})
 
-#define tw_vec_foreach(vec, item) \
-	for (__typeof__(*(vec)->at) *item = (vec)->at; item < (vec)->at + (vec)->n; item++)
+#define tw_vec_foreach(vec, item)                                                               \
+	for (__typeof__(*(vec)->at) *item = (vec)->at; (vec)->n && item < (vec)->at + (vec)->n; \
+		item++)
 
 #define tw_vec_done(vec)                   \
 	do {                               \
