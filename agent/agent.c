@@ -27,6 +27,7 @@ static int exit_code(int err)
 {
 	switch (err) {
 	case -EBUSY:
+	case -ENOSPC:
 	case -EEXIST:
 		return EXIT_NO;
 	case -EPERM:

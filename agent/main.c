@@ -31,7 +31,7 @@ static const struct tw_arg args[] = {
 		.fallback = "262144",
 		.min = 1024,
 		.max = 16777216,
-		.help = "room for so many connection records"},
+		.help = "room for so many connection records; another number than before is taken up at the next start, and no connection is lost"},
 	{.name = "forwarding",
 		.type = TW_ARG_CHOICE,
 		AT(forwarding),
@@ -106,7 +106,7 @@ static const struct tw_args_section sections[] = {
 	{"SIGNALS", "*SIGTERM*, *SIGINT*\n\tend the agent; what is enforced stays enforced.\n\n"
 		    "*SIGHUP*\n\treads the file of *--policy* again.\n"},
 	{"EXIT STATUS",
-		"0 ended as told; 1 another agent is running here; 2 wrong usage; 3 not permitted, or the kernel lacks something, which is named; 5 internal error.\n"},
+		"0 ended as told; 1 another agent is running here, or more connections are live than *--max-connections* has room for; 2 wrong usage; 3 not permitted, or the kernel lacks something, which is named; 5 internal error.\n"},
 	{"FILES",
 		"_/etc/tapwall/policy.yaml_\n\tthe policy, by custom.\n\n"
 		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; root and the group tapwall may use it.\n\n"

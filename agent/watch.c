@@ -437,6 +437,24 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 	return 0;
 }
 
+/* Every port has the programs of this start: what another --max-connections began can be ended. */
+static void settle(struct tw_agent *agent)
+{
+	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
+	struct tw_err err = {0};
+
+	if (tw_kernel_settle(agent->kernel, &err) < 0) {
+		tw_log(TW_LOG_ERR, "%s: %s; the next start tries again", err.place, err.text);
+		return;
+	}
+	if (facts->resized_from)
+		tw_log(TW_LOG_INFO, "room for %u connections instead of %u: took over %u",
+			facts->max_conns, facts->resized_from, facts->taken_over);
+	if (facts->not_taken_over)
+		tw_log(TW_LOG_WARNING, "no room was left for %u connections that opened meanwhile",
+			facts->not_taken_over);
+}
+
 int tw_watch_begin(struct tw_agent *agent)
 {
 	char name[IFNAMSIZ];
@@ -445,6 +463,7 @@ int tw_watch_begin(struct tw_agent *agent)
 	tw_uplinks_adopt(agent);
 	tw_agent_ports_changed(agent);
 	tw_uplinks_sync(agent);
+	settle(agent);
 	tw_locals_renew(agent);
 	tw_publish_forget_adopted(agent);
 	tw_vec_foreach (&agent->ports.networks, row)

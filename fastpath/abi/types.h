@@ -222,6 +222,17 @@ static inline __u32 tw_conn_slots(__u32 max)
 	return max < TW_ROW_SLOTS ? max : TW_ROW_SLOTS;
 }
 
+/* What became of a record that was to be taken over from a table of another size. */
+enum tw_taken {
+	TW_TAKEN_BUSY, /* its row was locked: try again */
+	TW_TAKEN_ENDED,
+	TW_TAKEN_NEW,
+	TW_TAKEN_MET, /* it was there already, and has caught up */
+	TW_TAKEN_FULL,
+};
+
+#define TW_TAKE_AT 16 /* where it stands in the frame that brings it */
+
 /* What a port's guest has opened of the connection table. */
 struct tw_load {
 	__u32 half_open;   /* not answered yet */
@@ -378,12 +389,12 @@ struct tw_config {
 	 * while it hears of what happens to ports, so that what nobody hears of ends cut-through. */
 	__u64 cut_until_ns;
 	__u64 now_ns;	 /* the clock, in programs loaded for tests; unused otherwise */
-	__u32 conn_rows; /* of the connection table, and slots used of each */
-	__u32 conn_slots;
+	__u32 conn_next; /* connections that the table which is to replace `conns` is for */
+	__u32 pad2;
 	__u32 half_open_max; /* for ports whose entry says 0; 0: no limit */
 	__u32 established_max;
 	__u32 agent_seen; /* tick when the agent last swept: without it, those who open sweep */
-	__u32 conn_max;	  /* connections that the rows are for */
+	__u32 conn_max;	  /* connections that `conns` is for */
 	__u64 hash_key[TW_KEY_WORDS + 1]; /* secret */
 };
 

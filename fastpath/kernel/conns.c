@@ -17,16 +17,20 @@ static size_t table_len(uint32_t n_rows)
 	return (n_rows * sizeof(struct tw_row) + page - 1) / page * page;
 }
 
-int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel)
+int tw_conns_map(struct tw_conns *ret, int fd, uint32_t n_rows)
 {
-	uint32_t n_rows = tw_conn_rows(kernel->facts.max_conns);
-	void *rows = mmap(NULL, table_len(n_rows), PROT_READ | PROT_WRITE, MAP_SHARED,
-		kernel->map_fd[TW_MAP_conns], 0);
+	void *rows = mmap(NULL, table_len(n_rows), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (rows == MAP_FAILED)
 		return -errno;
 	*ret = (struct tw_conns){rows, n_rows};
 	return 0;
+}
+
+int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel)
+{
+	return tw_conns_map(
+		ret, kernel->map_fd[TW_MAP_conns], tw_conn_rows(kernel->facts.max_conns));
 }
 
 void tw_conns_close(struct tw_conns *conns)

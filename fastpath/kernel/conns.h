@@ -23,6 +23,8 @@ struct tw_conns {
 
 /* 0 or negative errno. The table of the handle is mapped until tw_conns_close(). */
 int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel);
+/* The same of a table of which nothing but a descriptor is known. */
+int tw_conns_map(struct tw_conns *ret, int fd, uint32_t n_rows);
 void tw_conns_close(struct tw_conns *conns);
 /* Copies the records of a row, live or ended, and their keys; how many. */
 size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],

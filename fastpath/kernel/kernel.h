@@ -4,6 +4,7 @@
 
 #include "base/vec.h"
 #include "fastpath/kernel/load.h"
+#include "fastpath/kernel/resize.h"
 
 struct bpf_object;
 struct tap_bpf;
@@ -36,16 +37,20 @@ struct tw_kernel {
 	char *bpffs; /* NULL: nothing is pinned */
 	int map_fd[TW_MAP__MAX];
 	int prog_fd[TW_DIR__MAX];
-	int uplink_fd;			     /* from_uplink; negative where it is of no use */
-	int sweep_fd;			     /* the program that sweeps a row */
-	struct tw_config *config;	     /* mapped */
+	int uplink_fd;		  /* from_uplink; negative where it is of no use */
+	int sweep_fd;		  /* the program that sweeps a row */
+	int take_fd;		  /* … and the one that takes a record over from another table */
+	struct tw_config *config; /* mapped */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
 	struct tw_kernel_ports ports;
 	struct tw_kernel_facts facts;
+	struct tw_kernel_resize resize;
 };
 
 /* Opens the object that is built into the program and sets its read-only data (object.c). */
 int tw_kernel_open_object(struct tw_kernel *kernel, bool test);
+/* Before load: the programs' table is for facts.max_conns. */
+void tw_kernel_size_object(struct tw_kernel *kernel);
 void tw_kernel_close_object(struct tw_kernel *kernel);
 
 /* Maps the tables and finds out which slots are free. 0 or negative errno. */
@@ -54,6 +59,17 @@ void tw_kernel_ports_done(struct tw_kernel_ports *ports);
 
 /* Sets one word of struct tw_config, `offset` bytes from its start, at once for every CPU. */
 int tw_kernel_store_setting(struct tw_kernel *kernel, size_t offset, uint32_t value);
+
+/* Where a map is pinned, with what comes behind its name. 0 or -ENAMETOOLONG. */
+int tw_kernel_pin_path(const struct tw_kernel *kernel, enum tw_map map, const char *suffix,
+	char *path, size_t max);
+
+/* Waits until no packet is judged by what was in force before the call. 0 or negative errno. */
+int tw_kernel_wait(struct tw_kernel *kernel);
+
+/* Writes what number the table is for, and ports' default shares of it, where that is not what stands
+ * there. */
+void tw_kernel_store_size(struct tw_kernel *kernel);
 
 /* Keeps libbpf from writing to stderr. */
 void tw_kernel_silence(void);

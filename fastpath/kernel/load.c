@@ -98,15 +98,15 @@ static int make_folders(const char *bpffs, struct tw_err *err)
 	return 0;
 }
 
-static int map_pin_path(const struct tw_kernel *kernel, enum tw_map map, char *path, size_t max)
+int tw_kernel_pin_path(
+	const struct tw_kernel *kernel, enum tw_map map, const char *suffix, char *path, size_t max)
 {
-	return snprintf(path, max, "%s/maps/%s", kernel->bpffs, map_names[map]) < (int)max
+	return snprintf(path, max, "%s/maps/%s%s", kernel->bpffs, map_names[map], suffix) < (int)max
 		       ? 0
 		       : -ENAMETOOLONG;
 }
 
-/* Takes a pinned map in place of the object's own, if it has the same shape. The number of
- * connections is the pinned map's, not the caller's: records outlive a change of option. */
+/* Takes a pinned map in place of the object's own, if it has the same shape. */
 static int adopt_map(
 	struct tw_kernel *kernel, struct bpf_map *map, const char *path, struct tw_err *err)
 {
@@ -137,16 +137,20 @@ static int prepare_maps(
 	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "conns");
 	char path[PATH_MAX];
 
-	kernel->facts.max_conns = options->max_conns ? options->max_conns : TW_CONNS_DEFAULT;
-	if (kernel->facts.max_conns > TW_CONNS_MAX)
-		return tw_err_set(err, -ERANGE, "connections", "ask for fewer",
-			"%u are more than the %u that a table can hold", options->max_conns,
-			TW_CONNS_MAX);
+	int planned = tw_resize_plan(kernel, options->max_conns, err);
+
+	if (planned)
+		return planned;
 	bpf_map__set_max_entries(conns, tw_conn_rows(kernel->facts.max_conns));
+	tw_kernel_size_object(kernel);
 	for (int i = 0; kernel->bpffs && i < TW_MAP__MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(kernel->object, map_names[i]);
-		int code = map_pin_path(kernel, (enum tw_map)i, path, sizeof(path));
+		const char *suffix;
+		int code;
 
+		if (!tw_resize_adopts(kernel, (enum tw_map)i, &suffix))
+			continue;
+		code = tw_kernel_pin_path(kernel, (enum tw_map)i, suffix, path, sizeof(path));
 		if (!code)
 			code = adopt_map(kernel, map, path, err);
 		if (code)
@@ -209,6 +213,7 @@ static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 		bpf_object__find_program_by_name(kernel->object, "from_uplink"));
 	kernel->sweep_fd = bpf_program__fd(
 		bpf_object__find_program_by_name(kernel->object, "sweep"));
+	kernel->take_fd = bpf_program__fd(bpf_object__find_program_by_name(kernel->object, "take"));
 	return 0;
 }
 
@@ -217,7 +222,7 @@ static int pin_maps(struct tw_kernel *kernel, struct tw_err *err)
 	char path[PATH_MAX];
 
 	for (int i = 0; i < TW_MAP__MAX; i++) {
-		map_pin_path(kernel, (enum tw_map)i, path, sizeof(path));
+		tw_kernel_pin_path(kernel, (enum tw_map)i, "", path, sizeof(path));
 		if (bpf_obj_pin(kernel->map_fd[i], path) && errno != EEXIST)
 			return tw_err_set(err, -errno, path, "is a bpffs mounted there?",
 				"cannot pin: %s", strerror(errno));
@@ -253,10 +258,8 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 	int code;
 
 	code = tw_kernel_get_config(kernel, &config);
-	if (!code && config.mark) { /* adopted, and set up before */
-		kernel->facts.max_conns = config.conn_max;
+	if (!code && config.mark) /* adopted, and set up before */
 		return 0;
-	}
 	config = (struct tw_config){
 		.epoch = 1,
 		.event_rate = EVENT_RATE,
@@ -264,8 +267,6 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.reply_rate = REPLY_RATE,
 		.reply_burst = REPLY_BURST,
 		.conn_max = kernel->facts.max_conns,
-		.conn_rows = tw_conn_rows(kernel->facts.max_conns),
-		.conn_slots = tw_conn_slots(kernel->facts.max_conns),
 		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,
 		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,
 	};
@@ -292,6 +293,19 @@ static int map_config(struct tw_kernel *kernel, struct tw_err *err)
 			err, -errno, "bpf", NULL, "cannot map the settings: %s", strerror(errno));
 	kernel->config = config;
 	return 0;
+}
+
+void tw_kernel_store_size(struct tw_kernel *kernel)
+{
+	uint32_t max = kernel->facts.max_conns;
+
+	if (kernel->config->conn_max == max)
+		return;
+	tw_kernel_store_setting(
+		kernel, offsetof(struct tw_config, half_open_max), max / HALF_OPEN_SHARE);
+	tw_kernel_store_setting(
+		kernel, offsetof(struct tw_config, established_max), max / ESTABLISHED_SHARE);
+	tw_kernel_store_setting(kernel, offsetof(struct tw_config, conn_max), max);
 }
 
 /* A connection's share of the table: its record, of its row's tags, and of what stays empty. */
@@ -335,6 +349,10 @@ static int setup(
 	if (!code)
 		code = map_config(kernel, err);
 	kernel->facts.conn_bytes = conn_bytes(kernel->facts.max_conns);
+	if (!code && !kernel->resize.under_way)
+		tw_kernel_store_size(kernel);
+	if (!code)
+		code = tw_resize_begin(kernel, err);
 	if (!code && kernel->bpffs)
 		code = pin_maps(kernel, err);
 	if (!code && kernel->bpffs)
@@ -368,6 +386,7 @@ void tw_kernel_close(struct tw_kernel *kernel)
 			close(link->fd);
 	tw_vec_done(&kernel->links);
 	tw_kernel_ports_done(&kernel->ports);
+	tw_resize_done(kernel);
 	if (kernel->config)
 		munmap(kernel->config, (size_t)sysconf(_SC_PAGESIZE));
 	tw_kernel_close_object(kernel);

@@ -35,7 +35,7 @@ enum tw_map {
 
 struct tw_kernel_options {
 	const char *bpffs;  /* folder in a mounted bpffs, made if absent; NULL: pin nothing */
-	uint32_t max_conns; /* 0: the default */
+	uint32_t max_conns; /* 0: as it was before, else the default */
 	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
 };
@@ -47,6 +47,9 @@ struct tw_kernel_facts {
 	bool uplinks; /* … and where MACs are: frames may be cut through to and from uplinks */
 	bool adopted; /* maps were there already */
 	uint32_t max_conns;
+	uint32_t resized_from;		/* the table replaces one for so many; 0: none */
+	uint32_t taken_over;		/* … records of which were put into it */
+	uint32_t not_taken_over;	/* opened while programs changed, with no room left */
 	uint32_t conn_bytes;		/* memory of one connection: element, key and bucket */
 	uint32_t insns[TW_DIR__MAX];	/* instructions of each program after verification */
 	uint32_t verified[TW_DIR__MAX]; /* instructions the verifier walked; 0 when unknown */
@@ -56,6 +59,9 @@ struct tw_kernel_facts {
  * defaults: epoch 1 with every port shut, a random mark, default timeouts and rates. */
 int tw_kernel_open(
 	const struct tw_kernel_options *options, struct tw_kernel **ret, struct tw_err *err);
+/* Once all ports are attached: ends what a new number of connections began (resize.h). Nothing happens
+ * where none did. */
+int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err);
 void tw_kernel_close(struct tw_kernel *kernel);
 static inline void tw_kernel_cleanup(struct tw_kernel **kernel)
 {

@@ -69,6 +69,12 @@ int tw_kernel_open_object(struct tw_kernel *kernel, bool test)
 	return code;
 }
 
+void tw_kernel_size_object(struct tw_kernel *kernel)
+{
+	kernel->skeleton->rodata->tw_rows = tw_conn_rows(kernel->facts.max_conns);
+	kernel->skeleton->rodata->tw_slots = tw_conn_slots(kernel->facts.max_conns);
+}
+
 void tw_kernel_close_object(struct tw_kernel *kernel)
 {
 	tap_bpf__destroy(kernel->skeleton);

@@ -133,7 +133,7 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
 
 /* An update of an array of maps returns only when every program that ran before it has ended
  * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c); slot 0 is never looked at. */
-static int wait_for_packets(struct tw_kernel *kernel)
+int tw_kernel_wait(struct tw_kernel *kernel)
 {
 	const uint32_t none = 0;
 	int code = tw_kernel_put_image(kernel, 0, &none, 1, NULL);
@@ -157,5 +157,5 @@ int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch)
 {
 	int code = tw_kernel_store_setting(kernel, offsetof(struct tw_config, epoch), epoch);
 
-	return code ? code : wait_for_packets(kernel);
+	return code ? code : tw_kernel_wait(kernel);
 }

@@ -89,6 +89,8 @@ const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+#include "fastpath/kernel/table.bpf.h"
+
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
 {
 	__u32 key = tw_port_key(id, epoch), *slot = bpf_map_lookup_elem(&port_slots, &key);
@@ -419,11 +421,10 @@ __noinline int row_lock(struct __sk_buff *skb, __u32 n)
 
 __noinline int row_put(struct __sk_buff *skb, __u32 n)
 {
-	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
 	const struct tw_sheet *work = tw_sheet_get(&f);
 
-	return c && work ? tw_row_put(&f, c, work, n) : 0;
+	return work ? tw_row_put(&f, work, n) : 0;
 }
 
 __noinline int row_replace(struct __sk_buff *skb, __u32 n)
@@ -454,7 +455,7 @@ __noinline int sweep_row(struct __sk_buff *skb)
 	if (!c)
 		return 0;
 	f.now_ns = now(c);
-	tw_conns_sweep(&f, c);
+	tw_conns_sweep(&f);
 	return 0;
 }
 
@@ -675,6 +676,21 @@ SEC("tc")
 int sweep(struct __sk_buff *skb)
 {
 	return sweep_row(skb);
+}
+
+/* Takes a record over from a table of another size; run by the loader, for one record at a time, which
+ * stands in the frame. An enum tw_taken. */
+SEC("tc")
+int take(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+	struct tw_sheet *work = tw_sheet_get(&f);
+
+	if (!c || !work || bpf_skb_load_bytes(skb, TW_TAKE_AT, &work->conn, sizeof(work->conn)))
+		return TW_TAKEN_BUSY;
+	f.now_ns = now(c);
+	return (int)tw_conn_take(&f, c, work);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

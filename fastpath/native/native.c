@@ -100,6 +100,16 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+{
+	return tw_conn_rows(native_of(f)->settings->conn_max);
+}
+
+tw_inline __u32 tw_table_slots(const struct tw_frame *f)
+{
+	return tw_conn_slots(native_of(f)->settings->conn_max);
+}
+
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch)
 {
 	const __u32 key = tw_port_key(ifindex, epoch);
@@ -316,7 +326,7 @@ tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifi
 
 tw_inline void tw_apart_sweep(const struct tw_frame *f)
 {
-	tw_conns_sweep(f, native_of(f)->settings);
+	tw_conns_sweep(f);
 }
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
@@ -331,7 +341,7 @@ tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
 
 tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
 {
-	return tw_row_put(f, native_of(f)->settings, &native_of(f)->sheet, n);
+	return tw_row_put(f, &native_of(f)->sheet, n);
 }
 
 tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
@@ -395,8 +405,6 @@ tw_inline void tw_apart_options(const struct tw_frame *f)
 static void default_settings(struct tw_config *settings, uint32_t max_conns)
 {
 	settings->conn_max = max_conns;
-	settings->conn_rows = tw_conn_rows(max_conns);
-	settings->conn_slots = tw_conn_slots(max_conns);
 	/* Fixed, so that one input always gives one result (splitmix64, G. Steele and others, 2014). */
 	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++) {
 		uint64_t z = 0x9e3779b97f4a7c15 * (i + 1);

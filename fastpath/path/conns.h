@@ -13,7 +13,8 @@
  *             3. A record is given away only TW_GRACE after it ended, so that no CPU still holds it.
  *             4. What a port is charged for a record is taken back when the record goes.
  * Bounds:     TW_WALK_ROWS rows; a lookup reads two or three cache lines when the table is not full.
- * Callers:    track.h finds; path.h opens, apart; the sweep's program ends.
+ * Callers:    track.h finds; path.h opens, apart; the sweep's program ends; the loader's takes over
+ *             what stands in a table of another size.
  * Source:     hash: O. Kaser, D. Lemire, "Strongly universal string hashing is fast" (2014), multilinear,
  *             and the last mix of A. Appleby's MurmurHash3 (2008), a bijection;
  *             rows with overflow counts: N. Bronson, X. Shi, F14 (2019); words of tags: Warren, Hacker's
@@ -52,22 +53,22 @@ tw_inline __u32 tw_key_hash(const struct tw_config *config, const struct tw_key 
 	return hash ^ hash >> 16;
 }
 
-tw_inline void tw_place_make(
-	struct tw_place *at, const struct tw_config *config, const struct tw_key *key)
+tw_inline void tw_place_make(const struct tw_frame *f, struct tw_place *at,
+	const struct tw_config *config, const struct tw_key *key)
 {
-	__u32 hash = tw_key_hash(config, key), tag = hash & 0xffff;
+	__u32 hash = tw_key_hash(config, key), tag = hash & 0xffff, rows = tw_table_rows(f);
 
 	tag += !tag;
 	at->hash = hash;
 	at->tags = tag * TW_TAG_ONES;
-	at->row = (__u32)((__u64)hash * config->conn_rows >> 32);
-	at->step = 1 + (__u32)((__u64)tag * (config->conn_rows - 1) >> 16);
+	at->row = (__u32)((__u64)hash * rows >> 32);
+	at->step = 1 + (__u32)((__u64)tag * (rows - 1) >> 16);
 }
 
-tw_inline __u32 tw_place_next(const struct tw_config *config, const struct tw_place *at, __u32 row)
+tw_inline __u32 tw_place_next(const struct tw_frame *f, const struct tw_place *at, __u32 row)
 {
 	row += at->step;
-	return row >= config->conn_rows ? row - config->conn_rows : row;
+	return row >= tw_table_rows(f) ? row - tw_table_rows(f) : row;
 }
 
 /* Number of the lowest of four 16-bit lanes whose highest bit is set in `lanes`, which is not 0. */
@@ -131,7 +132,7 @@ tw_inline int tw_conn_find(
 	struct tw_row *row;
 	__u32 n, i, slot;
 
-	tw_place_make(at, config, &flow->key);
+	tw_place_make(f, at, config, &flow->key);
 	n = at->row;
 	for (i = 0; i < TW_WALK_ROWS; i++) {
 		row = tw_conns_lookup(f, &n);
@@ -142,7 +143,7 @@ tw_inline int tw_conn_find(
 			return (int)(n * TW_ROW_SLOTS + slot);
 		if (!TW_MEMORY(row->spilled))
 			return -1;
-		n = tw_place_next(config, at, n);
+		n = tw_place_next(f, at, n);
 	}
 	return -1;
 }
@@ -260,8 +261,8 @@ tw_inline void tw_row_unlock(struct tw_row *row)
 }
 
 /* Counts `n` in the rows that the walk of a record which stands in row `stop` had to pass. */
-tw_inline void tw_walk_spill(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_place *at, __u32 stop, __s32 n)
+tw_inline void tw_walk_spill(
+	const struct tw_frame *f, const struct tw_place *at, __u32 stop, __s32 n)
 {
 	struct tw_row *row;
 	__u32 at_row = at->row, i;
@@ -271,7 +272,7 @@ tw_inline void tw_walk_spill(const struct tw_frame *f, const struct tw_config *c
 		if (!row)
 			return;
 		__sync_fetch_and_add(&row->spilled, n);
-		at_row = tw_place_next(config, at, at_row);
+		at_row = tw_place_next(f, at, at_row);
 	}
 }
 
@@ -325,8 +326,8 @@ tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *c
 	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
 	tw_conn_key(c, &sheet->key);
 	at = &sheet->place;
-	tw_place_make(at, config, &sheet->key);
-	tw_walk_spill(f, config, at, n, -1);
+	tw_place_make(f, at, config, &sheet->key);
+	tw_walk_spill(f, at, n, -1);
 }
 
 /* Body of tw_apart_row_clear(): ends what has expired in row number `n`, whose lock is held. What
@@ -357,7 +358,7 @@ tw_inline void tw_row_clear(
 }
 
 /* Body of tw_apart_sweep(): sweeps the next row. */
-tw_inline void tw_conns_sweep(const struct tw_frame *f, const struct tw_config *config)
+tw_inline void tw_conns_sweep(const struct tw_frame *f)
 {
 	__u32 zero = 0, n;
 	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
@@ -366,7 +367,7 @@ tw_inline void tw_conns_sweep(const struct tw_frame *f, const struct tw_config *
 	if (!upkeep)
 		return;
 	n = __sync_fetch_and_add(&upkeep->row, 1);
-	if (n >= config->conn_rows) {
+	if (n >= tw_table_rows(f)) {
 		upkeep->row = 1;
 		n = 0;
 	}
@@ -412,13 +413,12 @@ tw_inline __u32 tw_row_free(const struct tw_row *row)
 
 /* Body of tw_apart_row_put(): puts the sheet's record into row number `n`, whose lock is held; whether
  * there was room. */
-tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_sheet *sheet, __u32 n)
+tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
 {
 	struct tw_row *row = tw_conns_lookup(f, &n);
 	__u32 slot = row ? tw_row_free(row) : TW_NO_SLOT;
 
-	if (!row || slot >= config->conn_slots)
+	if (!row || slot >= tw_table_slots(f))
 		return 0;
 	*tw_row_conn(row, slot) = sheet->conn;
 	/* An atomic operation on the free lane: no CPU sees the tag before the record. */
@@ -430,8 +430,7 @@ tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_config *confi
 
 /* Puts the sheet's record into the first row of its walk that has room; the first row of all is
  * locked. With `clear`, room is made where something expired. */
-tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_sheet *sheet, int clear)
+tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet, int clear)
 {
 	const struct tw_place *at = &sheet->flow.place;
 	__u32 n = at->row, i, done = 0;
@@ -447,10 +446,10 @@ tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_config *conf
 				tw_row_unlock(row);
 		}
 		if (!done)
-			n = tw_place_next(config, at, n);
+			n = tw_place_next(f, at, n);
 	}
 	if (done)
-		tw_walk_spill(f, config, at, n, 1);
+		tw_walk_spill(f, at, n, 1);
 	return (int)done;
 }
 
@@ -581,7 +580,7 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	if (reason || sheet->flow.untracked)
 		return reason;
 	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
-		tw_walk_put(f, config, sheet, 0) || tw_walk_put(f, config, sheet, 1))
+		tw_walk_put(f, sheet, 0) || tw_walk_put(f, sheet, 1))
 		return TW_R_NONE;
 	tw_load_add(f, payer->id, sheet->conn.progress.state, -1);
 	return TW_R_TABLE_FULL;
@@ -601,4 +600,91 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 	reason = tw_conn_open_locked(f, config, payer, sheet);
 	tw_row_unlock(home);
 	return reason;
+}
+
+/* ---- taking over from a table of another size ---- */
+
+/* What one end sent. Each table may know more of one end than of the other, and windows never go back:
+ * an acknowledgement of what a record does not know to be sent is refused, again and again. */
+tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old, __u32 way)
+{
+	if (c->packets[way] < old->packets[way]) {
+		c->packets[way] = old->packets[way];
+		c->bytes[way] = old->bytes[way];
+	}
+	if ((__s32)(old->window[way].end - c->window[way].end) > 0)
+		c->window[way].end = old->window[way].end;
+	if ((__s32)(old->window[way].acked - c->window[way].acked) > 0) {
+		c->window[way].acked = old->window[way].acked;
+		c->room[way] = old->room[way];
+	}
+}
+
+/* A record that both tables have: `old` is what the programs that still had the other table made of
+ * it. Whichever saw the last packet knows the connection's state; in the same tick, whichever got
+ * further than its opening. Charges follow the state. */
+tw_inline void tw_conn_catch_up(
+	const struct tw_frame *f, struct tw_conn *c, const struct tw_conn *old)
+{
+	struct tw_progress found = c->progress, now = old->progress;
+	__u32 way, dir;
+
+	/* Another one under the same key. */
+	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI || tw_tick_after(c->created, old->seen))
+		return;
+	for (way = 0; way < TW_WAY__MAX; way++)
+		tw_conn_catch_up_way(c, old, way);
+	for (dir = 0; dir < TW_DIR__MAX; dir++) {
+		if (!c->gate[dir])
+			c->gate[dir] = old->gate[dir];
+		if (!c->port[dir])
+			tw_conn_set_port(f, c, dir ? TW_DIR_IN : TW_DIR_OUT, old->port[dir]);
+	}
+	if (tw_tick_after(c->seen, old->seen) ||
+		(c->seen == old->seen && !tw_state_half_open(found.state)))
+		return;
+	c->seen = old->seen;
+	now.flags = (now.flags & ~TW_CONN_F_CHARGE_IN) | (found.flags & TW_CONN_F_CHARGE_IN);
+	tw_conn_advance(f, c, found, now);
+}
+
+/* What tw_conn_take() does under the lock of the key's first row. */
+tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, const struct tw_sheet *sheet)
+{
+	const struct tw_conn *old = &sheet->conn;
+	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	__u32 payer = old->port[tw_conn_payer(old->progress.flags)];
+
+	if (c) {
+		tw_conn_catch_up(f, c, old);
+		return TW_TAKEN_MET;
+	}
+	tw_load_add(f, payer, old->progress.state, 1);
+	if (tw_walk_put(f, sheet, 0))
+		return TW_TAKEN_NEW;
+	tw_load_add(f, payer, old->progress.state, -1);
+	return TW_TAKEN_FULL;
+}
+
+/* Takes the record on the sheet, which stands in a table of another size, over into this one, and
+ * charges the port that pays for it in this one's `loads`. Again is no different from once. */
+tw_inline enum tw_taken tw_conn_take(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_sheet *sheet)
+{
+	struct tw_place *at = &sheet->flow.place;
+	enum tw_taken taken;
+	struct tw_row *home;
+	__u32 n;
+
+	if (tw_conn_expired(config, &sheet->conn, tw_tick(f->now_ns), 0))
+		return TW_TAKEN_ENDED;
+	tw_conn_key(&sheet->conn, &sheet->flow.key);
+	tw_place_make(f, at, config, &sheet->flow.key);
+	n = at->row;
+	home = tw_conns_lookup(f, &n);
+	if (!home || !tw_apart_row_lock(f, n))
+		return TW_TAKEN_BUSY;
+	taken = tw_conn_take_locked(f, sheet);
+	tw_row_unlock(home);
+	return taken;
 }

@@ -44,6 +44,11 @@ struct tw_frame {
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+/* The size of the connection table: its rows, and slots used of each. A program's own, for as long as
+ * it lives: one that goes on while its successor is attached has another table (kernel/resize.h). */
+tw_inline __u32 tw_table_rows(const struct tw_frame *f);
+tw_inline __u32 tw_table_slots(const struct tw_frame *f);
+
 /* A port's entry in an epoch, by interface and by id; NULL when it has none. */
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch);
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch);

@@ -39,11 +39,21 @@ static struct cpu *cpu_of(const struct tw_frame *f)
 	return f->target;
 }
 
+tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+{
+	return tw_conn_rows(cpu_of(f)->table->config.conn_max);
+}
+
+tw_inline __u32 tw_table_slots(const struct tw_frame *f)
+{
+	return tw_conn_slots(cpu_of(f)->table->config.conn_max);
+}
+
 tw_inline struct tw_row *tw_conns_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	struct table *t = cpu_of(f)->table;
 
-	return *k < t->config.conn_rows ? &t->rows[*k] : NULL;
+	return *k < tw_table_rows(f) ? &t->rows[*k] : NULL;
 }
 
 tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
@@ -85,7 +95,7 @@ tw_inline int tw_apart_find(const struct tw_frame *f)
 
 tw_inline void tw_apart_sweep(const struct tw_frame *f)
 {
-	tw_conns_sweep(f, &cpu_of(f)->table->config);
+	tw_conns_sweep(f);
 }
 
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
@@ -95,7 +105,7 @@ tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
 
 tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
 {
-	return tw_row_put(f, &cpu_of(f)->table->config, &cpu_of(f)->sheet, n);
+	return tw_row_put(f, &cpu_of(f)->sheet, n);
 }
 
 tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
@@ -127,14 +137,12 @@ static struct table *table_new(uint32_t max)
 
 	assert_non_null(t);
 	t->config.conn_max = max;
-	t->config.conn_rows = tw_conn_rows(max);
-	t->config.conn_slots = tw_conn_slots(max);
 	t->config.agent_seen = UINT32_MAX / 4; /* nobody sweeps unless told to */
 	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
 		t->config.hash_key[i] = next_random(&chance);
 	for (unsigned int i = 0; i < TW_S__MAX; i++)
 		t->config.timeout[i] = 100 * TW_TICKS_PER_SECOND;
-	t->rows = calloc(t->config.conn_rows, sizeof(*t->rows));
+	t->rows = calloc(tw_conn_rows(t->config.conn_max), sizeof(*t->rows));
 	t->pending = calloc(2 * TW_PENDING_WORDS, sizeof(*t->pending));
 	assert_non_null(t->rows);
 	assert_non_null(t->pending);
@@ -190,7 +198,7 @@ static void sweep_all(struct cpu *cpu, uint64_t now_ns)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
 
-	for (uint32_t i = 0; i < cpu->table->config.conn_rows; i++)
+	for (uint32_t i = 0; i < tw_conn_rows(cpu->table->config.conn_max); i++)
 		tw_apart_sweep(&f);
 }
 
@@ -198,7 +206,7 @@ static size_t count(const struct table *t)
 {
 	size_t n = 0;
 
-	for (uint32_t row = 0; row < t->config.conn_rows; row++)
+	for (uint32_t row = 0; row < tw_conn_rows(t->config.conn_max); row++)
 		for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++)
 			n += tw_row_tag(&t->rows[row], slot) != 0;
 	return n;
@@ -207,7 +215,7 @@ static size_t count(const struct table *t)
 static void assert_empty(const struct table *t)
 {
 	assert_int_equal(count(t), 0);
-	for (uint32_t row = 0; row < t->config.conn_rows; row++) {
+	for (uint32_t row = 0; row < tw_conn_rows(t->config.conn_max); row++) {
 		assert_int_equal(t->rows[row].spilled, 0);
 		assert_int_equal(t->rows[row].lock, 0);
 	}
@@ -294,7 +302,7 @@ static void keys_do_not_cluster(void **state)
 	/* A quarter full, with keys that differ in a few bits only: no row overflows. */
 	for (uint32_t n = 0; n < 65536; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
-	for (uint32_t row = 0; row < t->config.conn_rows; row++)
+	for (uint32_t row = 0; row < tw_conn_rows(t->config.conn_max); row++)
 		spilled += t->rows[row].spilled;
 	assert_in_range(spilled, 0, 20);
 	table_free(t);
@@ -361,9 +369,51 @@ static void many_at_once(void **state)
 	table_free(t);
 }
 
+/* Each of two tables saw one end of a connection while programs changed: what is taken over puts both
+ * together, whichever was seen later, and charges nothing twice. */
+static void takes_over(void **state)
+{
+	struct table *t = table_new(1024);
+	struct cpu cpu = {.table = t};
+	const struct tw_frame f = {.target = &cpu, .now_ns = 1000ull << TW_TICK_SHIFT};
+	struct tw_conn old = {.key = {1, 2, 3, 4, 5}, .created = 900, .seen = 950, .port = {1, 2}};
+	struct tw_conn *c;
+
+	old.progress.state = TW_S_SYN_SENT;
+	old.window[TW_WAY_ORIGINAL] = (struct tw_window){.end = 100, .acked = 100};
+	old.window[TW_WAY_REPLY] = (struct tw_window){.end = 500, .acked = 500};
+	cpu.sheet.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_NEW);
+	assert_int_equal(t->loads[1].half_open, 1);
+	c = tw_conn_at(&f, tw_apart_find(&f));
+	assert_non_null(c);
+
+	for (int later = 0; later < 2; later++) {
+		c->window[TW_WAY_ORIGINAL].end = 300; /* the new programs saw this end go on, */
+		old.window[TW_WAY_REPLY].end = 900;   /* and the old ones the other */
+		old.progress.state = TW_S_ESTABLISHED;
+		c->seen = 960;
+		old.seen = later ? 970 : 955;
+		cpu.sheet.conn = old;
+		assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_MET);
+		assert_int_equal(c->window[TW_WAY_ORIGINAL].end, 300);
+		assert_int_equal(c->window[TW_WAY_REPLY].end, 900);
+		assert_int_equal(c->progress.state, later ? TW_S_ESTABLISHED : TW_S_SYN_SENT);
+		assert_int_equal(t->loads[1].half_open, !later);
+		assert_int_equal(t->loads[1].established, later);
+	}
+	old.seen = 100;
+	old.key[0] = 9;
+	t->config.timeout[TW_S_ESTABLISHED] = 10;
+	cpu.sheet.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_ENDED);
+	table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_over),
 		cmocka_unit_test(holds_what_it_is_for),
 		cmocka_unit_test(holds_four_million),
 		cmocka_unit_test(full_refuses),

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/kernel/resize.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fastpath/kernel/kernel.h"
+
+#define NEW	 "-new" /* a dot is no part of a name there */
+#define BUSY_MAX 1000	/* tries at a row that is locked: each outlasts many lockings */
+/* The clock of the programs is coarse, and a packet may be under way for a while. */
+#define MARGIN TW_TICKS_PER_SECOND
+
+/* What a walk through the old table came to. */
+struct tally {
+	uint32_t live; /* records that have not ended */
+	uint32_t lost; /* … of which there was no room for so many */
+};
+
+static bool is_pinned(const struct tw_kernel *kernel, enum tw_map map, const char *suffix)
+{
+	char path[PATH_MAX];
+
+	return !tw_kernel_pin_path(kernel, map, suffix, path, sizeof(path)) && !access(path, F_OK);
+}
+
+static int open_pinned(const struct tw_kernel *kernel, enum tw_map map, uint32_t *ret_entries)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	tw_autofd int fd = -1;
+	char path[PATH_MAX];
+	int code = tw_kernel_pin_path(kernel, map, "", path, sizeof(path));
+
+	if (code)
+		return code;
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	*ret_entries = info.max_entries;
+	return TW_TAKE_FD(fd);
+}
+
+/* Negative when there are none, or none of this layout: then adopting them will say so. */
+static int read_pinned_config(const struct tw_kernel *kernel, struct tw_config *ret)
+{
+	const __u32 zero = 0;
+	struct bpf_map_info info = {0};
+	__u32 entries, len = sizeof(info);
+	tw_autofd int fd = open_pinned(kernel, TW_MAP_config, &entries);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	if (info.value_size != sizeof(*ret))
+		return -EEXIST;
+	return bpf_map_lookup_elem(fd, &zero, ret) ? -errno : 0;
+}
+
+int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *err)
+{
+	struct tw_kernel_resize *resize = &kernel->resize;
+	struct tw_config config = {0};
+	uint32_t n_rows;
+	tw_autofd int fd = -1;
+
+	kernel->facts.max_conns = max_conns ? max_conns : TW_CONNS_DEFAULT;
+	if (kernel->facts.max_conns > TW_CONNS_MAX)
+		return tw_err_set(err, -ERANGE, "connections", "ask for fewer",
+			"%u are more than the %u that a table can hold", max_conns, TW_CONNS_MAX);
+	if (!kernel->bpffs || read_pinned_config(kernel, &config) || !config.mark)
+		return 0;
+	fd = open_pinned(kernel, TW_MAP_conns, &n_rows);
+	if (fd < 0)
+		return 0;
+	/* Renamed already, and the number was not written any more. */
+	if (config.conn_next && n_rows == tw_conn_rows(config.conn_next))
+		config.conn_max = config.conn_next;
+	resize->resumed = is_pinned(kernel, TW_MAP_conns, NEW);
+	if (resize->resumed)
+		kernel->facts.max_conns = config.conn_next;
+	else if (!max_conns)
+		kernel->facts.max_conns = config.conn_max;
+	resize->under_way = resize->resumed || kernel->facts.max_conns != config.conn_max;
+	if (resize->under_way)
+		kernel->facts.resized_from = config.conn_max;
+	return 0;
+}
+
+bool tw_resize_adopts(const struct tw_kernel *kernel, enum tw_map map, const char **ret_suffix)
+{
+	const struct tw_kernel_resize *resize = &kernel->resize;
+
+	*ret_suffix = "";
+	if (!resize->under_way || (map != TW_MAP_conns && map != TW_MAP_loads))
+		return true;
+	if (resize->resumed && is_pinned(kernel, map, NEW))
+		*ret_suffix = NEW;
+	return resize->resumed;
+}
+
+/* ---- records ---- */
+
+static uint32_t tick_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >>
+			  TW_TICK_SHIFT);
+}
+
+/* An enum tw_taken, or negative errno. */
+static int take(const struct tw_kernel *kernel, const struct tw_conn *conn)
+{
+	unsigned char frame[TW_TAKE_AT + sizeof(*conn)] = {0};
+	DECLARE_LIBBPF_OPTS(
+		bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
+
+	memcpy(frame + TW_TAKE_AT, conn, sizeof(*conn));
+	for (int i = 0; i < BUSY_MAX; i++) {
+		if (bpf_prog_test_run_opts(kernel->take_fd, &opts))
+			return -errno;
+		if (opts.retval != TW_TAKEN_BUSY)
+			return (int)opts.retval;
+	}
+	return -EBUSY;
+}
+
+/* Takes over what the old table has; after the first time, what has changed since the last. */
+static int take_over(struct tw_kernel *kernel, struct tally *tally)
+{
+	struct tw_kernel_resize *resize = &kernel->resize;
+	struct tw_conn records[TW_ROW_SLOTS];
+	struct tw_key keys[TW_ROW_SLOTS];
+	uint32_t began = tick_now() - MARGIN;
+
+	for (uint32_t row = 0; row < resize->from.n_rows; row++) {
+		size_t n = tw_conns_read(&resize->from, row, keys, records);
+
+		for (size_t i = 0; i < n; i++) {
+			int taken;
+
+			if (resize->copied && (int32_t)(resize->since - records[i].seen) > 0)
+				continue;
+			taken = take(kernel, &records[i]);
+			if (taken < 0)
+				return taken;
+			tally->live += taken != TW_TAKEN_ENDED;
+			tally->lost += taken == TW_TAKEN_FULL;
+			kernel->facts.taken_over += taken == TW_TAKEN_NEW;
+		}
+	}
+	resize->copied = true;
+	resize->since = began;
+	return 0;
+}
+
+/* What ports were refused so far goes on being counted; what they are charged comes with the records. */
+static int take_counts(struct tw_kernel *kernel)
+{
+	uint32_t entries;
+	tw_autofd int fd = open_pinned(kernel, TW_MAP_loads, &entries);
+
+	if (fd < 0)
+		return fd;
+	for (__u32 id = 0; id < entries; id++) {
+		struct tw_load load;
+
+		if (bpf_map_lookup_elem(fd, &id, &load))
+			return -errno;
+		if (!load.overflowed && !load.refused)
+			continue;
+		load.half_open = load.established = 0;
+		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_loads], &id, &load, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* ---- from begin to end ---- */
+
+/* That of `conns` last: it says that all else is there. */
+static int pin(struct tw_kernel *kernel, struct tw_err *err)
+{
+	static const enum tw_map maps[] = {TW_MAP_loads, TW_MAP_conns};
+	char path[PATH_MAX];
+
+	tw_kernel_store_setting(
+		kernel, offsetof(struct tw_config, conn_next), kernel->facts.max_conns);
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		int code = tw_kernel_pin_path(kernel, maps[i], NEW, path, sizeof(path));
+
+		if (code)
+			return code;
+		unlink(path); /* of a start that came to its end in between */
+		if (bpf_obj_pin(kernel->map_fd[maps[i]], path))
+			return tw_err_set(
+				err, -errno, path, NULL, "cannot pin: %s", strerror(errno));
+	}
+	return 0;
+}
+
+int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
+{
+	struct tw_kernel_resize *resize = &kernel->resize;
+	struct tally tally = {0};
+	uint32_t n_rows;
+	tw_autofd int fd = -1;
+	int code;
+
+	if (!resize->under_way)
+		return 0;
+	fd = open_pinned(kernel, TW_MAP_conns, &n_rows);
+	code = fd < 0 ? fd : tw_conns_map(&resize->from, fd, n_rows);
+	if (!code && !resize->resumed)
+		code = take_counts(kernel);
+	if (!code)
+		code = take_over(kernel, &tally);
+	if (code)
+		return tw_err_set(err, code, "connections", NULL,
+			"cannot be taken over from the table for %u: %s",
+			kernel->facts.resized_from, strerror(-code));
+	/* Nothing runs with the new table yet, unless it was begun before: then there is no way back. */
+	if (!resize->resumed && (tally.lost || tally.live > kernel->facts.max_conns))
+		return tw_err_set(err, -ENOSPC, "connections",
+			"start with --max-connections for more, or as before",
+			"%u are live, in a table for %u, and do not fit one for %u", tally.live,
+			kernel->facts.resized_from, kernel->facts.max_conns);
+	kernel->facts.not_taken_over = tally.lost;
+	return resize->resumed ? 0 : pin(kernel, err);
+}
+
+void tw_resize_attach(struct tw_kernel *kernel)
+{
+	struct tally tally = {0};
+
+	if (!kernel->resize.under_way || kernel->resize.attaching)
+		return;
+	kernel->resize.attaching = true;
+	take_over(kernel, &tally); /* what fails here is done again when settling */
+}
+
+static int rename_new(struct tw_kernel *kernel, enum tw_map map, struct tw_err *err)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int code = tw_kernel_pin_path(kernel, map, NEW, from, sizeof(from));
+
+	if (!code)
+		code = tw_kernel_pin_path(kernel, map, "", to, sizeof(to));
+	if (!code && rename(from, to) && errno != ENOENT)
+		code = tw_err_set(
+			err, -errno, from, NULL, "cannot be renamed: %s", strerror(errno));
+	return code;
+}
+
+int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err)
+{
+	struct tally tally = {0};
+	int code;
+
+	if (!kernel->resize.under_way)
+		return 0;
+	code = tw_kernel_wait(kernel); /* for packets that an old program is still at */
+	if (!code)
+		code = take_over(kernel, &tally);
+	if (code)
+		return tw_err_set(err, code, "connections", NULL,
+			"cannot be taken over from the table for %u: %s",
+			kernel->facts.resized_from, strerror(-code));
+	kernel->facts.not_taken_over += tally.lost;
+	code = rename_new(kernel, TW_MAP_loads, err);
+	if (!code)
+		code = rename_new(kernel, TW_MAP_conns, err);
+	if (code)
+		return code;
+	tw_kernel_store_size(kernel);
+	tw_resize_done(kernel);
+	return 0;
+}
+
+void tw_resize_done(struct tw_kernel *kernel)
+{
+	tw_conns_close(&kernel->resize.from);
+	kernel->resize.under_way = false;
+}

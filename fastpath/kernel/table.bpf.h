@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* table.bpf.h: the size of the connection table, for eBPF: a constant of each program, so that one that
+ * goes on while its successor is attached keeps to its own table.
+ *
+ * Callers:    tap.bpf.c, as a part of it.
+ */
+#pragma once
+
+/* Set before load; as it stands here, the default number's. */
+const volatile __u32 tw_rows = TW_CONNS_DEFAULT / TW_ROW_SLOTS * 20 / 17;
+const volatile __u32 tw_slots = TW_ROW_SLOTS;
+
+tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+{
+	return tw_rows;
+}
+
+tw_inline __u32 tw_table_slots(const struct tw_frame *f)
+{
+	return tw_slots;
+}
