@@ -600,6 +600,28 @@ tw_inline int arrived(const struct tw_frame *f)
 	return 1;
 }
 
+/* Whether a super-frame's TCP headers are all in its linear head, which often ends behind them: then
+ * nothing more is read of it, and nothing has to be copied there. */
+tw_inline int headers_at_hand(const struct tw_frame *f)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+	__u32 off = sizeof(*eth);
+	const struct tw_tcp *tcp;
+	const __u8 *ip;
+
+	ip = tw_at(f, off, sizeof(struct tw_ipv4));
+	if (!f->gso_size || !eth || !ip)
+		return 0;
+	if (eth->type == tw_be16(TW_ETH_IPV4) && ip[9] == TW_IPPROTO_TCP)
+		off += (ip[0] & 0xfu) * 4;
+	else if (eth->type == tw_be16(TW_ETH_IPV6) && ip[6] == TW_IPPROTO_TCP)
+		off += sizeof(struct tw_ipv6);
+	else
+		return 0;
+	tcp = tw_at(f, off, sizeof(*tcp));
+	return tcp && tw_at(f, off + (tcp->data_offset >> 4) * 4 - 1, 1) != 0;
+}
+
 tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 {
 	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX, zero = 0;
@@ -617,10 +639,12 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}
-	/* All headers that the path may read have to be in the linear head. */
-	if (skb->data_end - skb->data < want)
-		bpf_skb_pull_data(skb, want);
 	frame_init(&f, c, skb);
+	/* All headers that the path may read have to be in the linear head. */
+	if (skb->data_end - skb->data < want && !headers_at_hand(&f)) {
+		bpf_skb_pull_data(skb, want);
+		frame_init(&f, c, skb);
+	}
 	result = tw_path(&f, c, dir);
 	if (!result)
 		return TC_ACT_SHOT;

@@ -176,7 +176,7 @@ static int pair_add_local(
 static int pair_get_leases(struct tw_target *target, uint32_t id, struct tw_leases *ret)
 {
 	struct pair *pair = pair_of(target);
-	struct tw_leases other;
+	struct tw_leases other = {0};
 	int failed = pair->a->ops->get_leases(pair->a, id, ret);
 
 	if (!failed)
