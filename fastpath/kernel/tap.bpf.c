@@ -403,74 +403,7 @@ __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own,
 	return (int)tw_path_decide(0, slot, end, (struct tw_home){own, v4});
 }
 
-__noinline int find(struct __sk_buff *skb)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb};
-	struct tw_sheet *work = tw_sheet_get(&f);
-
-	return c && work ? tw_conn_find(&f, c, &work->flow) : -1;
-}
-
-__noinline int row_lock(struct __sk_buff *skb, __u32 n)
-{
-	struct tw_frame f = {.target = skb};
-
-	return tw_row_lock(&f, n);
-}
-
-__noinline int row_put(struct __sk_buff *skb, __u32 n)
-{
-	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_get(&f);
-
-	return work ? tw_row_put(&f, work, n) : 0;
-}
-
-__noinline int row_replace(struct __sk_buff *skb, __u32 n)
-{
-	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_get(&f);
-
-	return work ? tw_row_replace(&f, work, n) : 0;
-}
-
-__noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb};
-
-	if (!c)
-		return 0;
-	f.now_ns = now(c);
-	tw_row_clear(&f, c, n, (int)wanted);
-	return 0;
-}
-
-__noinline int sweep_row(struct __sk_buff *skb)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb};
-
-	if (!c)
-		return 0;
-	f.now_ns = now(c);
-	tw_conns_sweep(&f);
-	return 0;
-}
-
-/* Opens the connection on the sheet; an enum tw_reason. */
-__noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb};
-
-	if (!c)
-		return TW_R_TABLE_FULL;
-	f.now_ns = now(c);
-	f.ifindex = skb->ifindex;
-	return (int)tw_path_open(&f, c, payer_ifindex, epoch);
-}
+#include "fastpath/kernel/conns.bpf.h"
 
 __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind)
 {
