@@ -195,7 +195,9 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	opens = flow->way == TW_WAY_REPLY &&
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
 	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens)) {
+		/* Whether it was swept already shall make no difference. */
 		flow->stale = 1;
+		flow->way = TW_WAY_ORIGINAL;
 		return src_is_hi;
 	}
 	s->conn = c;

@@ -416,8 +416,8 @@ static void tell_capture(struct teller *teller)
 	uint8_t tagged[sizeof(syn) + 4];
 	Tapwall__V1__CapturedFrame refused = TAPWALL__V1__CAPTURED_FRAME__INIT, query = refused;
 
-	memcpy(tagged, syn, 12);
-	memcpy(tagged + 12, "\x81\0\x60\x14", 4);
+	memcpy(tagged, syn, 12); /* NOLINT(bugprone-not-null-terminated-result): bytes, no text */
+	memcpy(tagged + 12, (const uint8_t[]){0x81, 0, 0x60, 0x14}, 4);
 	memcpy(tagged + 16, syn + 12, sizeof(syn) - 12);
 	refused.time_ns = 1700000000250001000;
 	refused.port = query.port = "tap-web1";

@@ -7,7 +7,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
-swaps=200
+swaps=1000
 
 make_host
 make_guest 1

@@ -42,7 +42,7 @@ static void begin(struct tw_oracle_conn *c, enum tw_way way, const struct tw_ora
 	me->una = packet->seq;
 	me->next = behind(packet);
 	me->edge = me->una + (me->heard ? offered : 0);
-	me->scale = packet->scale;
+	me->scale = (int)packet->scale; /* NOLINT(bugprone-signed-char-misuse): -1 is a value */
 	me->spoke = true;
 	if (peer->spoke && (me->scale < 0 || peer->scale < 0))
 		me->scale = peer->scale = -1;
@@ -104,7 +104,7 @@ static void begin_both(
 {
 	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
 
-	me->scale = packet->scale;
+	me->scale = (int)packet->scale; /* NOLINT(bugprone-signed-char-misuse): -1 is a value */
 	peer->scale = packet->scale < 0 ? -1 : 14;
 	me->una = packet->seq;
 	me->next = behind(packet);
