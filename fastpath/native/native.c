@@ -102,7 +102,7 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 
 tw_inline __u32 tw_table_rows(const struct tw_frame *f)
 {
-	return tw_conn_rows(native_of(f)->settings->conn_max);
+	return (__u32)native_of(f)->conns.max;
 }
 
 tw_inline __u32 tw_table_slots(const struct tw_frame *f)

@@ -21,6 +21,7 @@
 struct table {
 	struct tw_config config;
 	struct tw_row *rows;
+	uint32_t n_rows;
 	struct tw_load loads[PORTS];
 	struct tw_upkeep upkeep;
 	uint64_t *pending;
@@ -41,7 +42,7 @@ static struct cpu *cpu_of(const struct tw_frame *f)
 
 tw_inline __u32 tw_table_rows(const struct tw_frame *f)
 {
-	return tw_conn_rows(cpu_of(f)->table->config.conn_max);
+	return cpu_of(f)->table->n_rows;
 }
 
 tw_inline __u32 tw_table_slots(const struct tw_frame *f)
@@ -142,7 +143,8 @@ static struct table *table_new(uint32_t max)
 		t->config.hash_key[i] = next_random(&chance);
 	for (unsigned int i = 0; i < TW_S__MAX; i++)
 		t->config.timeout[i] = 100 * TW_TICKS_PER_SECOND;
-	t->rows = calloc(tw_conn_rows(t->config.conn_max), sizeof(*t->rows));
+	t->n_rows = tw_conn_rows(max);
+	t->rows = calloc(t->n_rows, sizeof(*t->rows));
 	t->pending = calloc(2 * TW_PENDING_WORDS, sizeof(*t->pending));
 	assert_non_null(t->rows);
 	assert_non_null(t->pending);
@@ -198,7 +200,7 @@ static void sweep_all(struct cpu *cpu, uint64_t now_ns)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
 
-	for (uint32_t i = 0; i < tw_conn_rows(cpu->table->config.conn_max); i++)
+	for (uint32_t i = 0; i < cpu->table->n_rows; i++)
 		tw_apart_sweep(&f);
 }
 
@@ -206,7 +208,7 @@ static size_t count(const struct table *t)
 {
 	size_t n = 0;
 
-	for (uint32_t row = 0; row < tw_conn_rows(t->config.conn_max); row++)
+	for (uint32_t row = 0; row < t->n_rows; row++)
 		for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++)
 			n += tw_row_tag(&t->rows[row], slot) != 0;
 	return n;
@@ -215,7 +217,7 @@ static size_t count(const struct table *t)
 static void assert_empty(const struct table *t)
 {
 	assert_int_equal(count(t), 0);
-	for (uint32_t row = 0; row < tw_conn_rows(t->config.conn_max); row++) {
+	for (uint32_t row = 0; row < t->n_rows; row++) {
 		assert_int_equal(t->rows[row].spilled, 0);
 		assert_int_equal(t->rows[row].lock, 0);
 	}
@@ -302,7 +304,7 @@ static void keys_do_not_cluster(void **state)
 	/* A quarter full, with keys that differ in a few bits only: no row overflows. */
 	for (uint32_t n = 0; n < 65536; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
-	for (uint32_t row = 0; row < tw_conn_rows(t->config.conn_max); row++)
+	for (uint32_t row = 0; row < t->n_rows; row++)
 		spilled += t->rows[row].spilled;
 	assert_in_range(spilled, 0, 20);
 	table_free(t);
