@@ -6,8 +6,8 @@
  */
 #pragma once
 
-/* Set before load; as it stands here, the default number's. */
-const volatile __u32 tw_rows = TW_CONNS_DEFAULT / TW_ROW_SLOTS * 20 / 17;
+/* Set before load (object.c). */
+const volatile __u32 tw_rows = 1;
 const volatile __u32 tw_slots = TW_ROW_SLOTS;
 
 tw_inline __u32 tw_table_rows(const struct tw_frame *f)

@@ -2,7 +2,7 @@
 /* conns.h: the connection table: finding, opening, ending.
  *
  * Why:        a table of our own, in a plain array, costs 157 bytes a connection where a BPF hash
- *             takes 250, finds one without a call, makes room without a daemon, and never displaces a
+ *             takes 200, finds one without a call, makes room without a daemon, and never displaces a
  *             live connection.
  * How:        the key's hash says in which row its walk begins and, if that is full, where it goes on.
  *             A row's tags tell in one cache line which of its records may be the one. A row that
