@@ -17,19 +17,8 @@ make_guest 2
 		  - {name: echo, from: w1, to: w2, service: [tcp/7000, udp/7001], action: allow}
 	END
 } >"$lab/policy.yaml"
-on_host nft -f - <<-'END'
-	table bridge watch {
-		counter bridged { }
-		chain forward {
-			type filter hook forward priority 0
-			ip protocol tcp counter name bridged
-		}
-	}
-END
+watch_bridge
 
-bridged() {
-	on_host nft -j list counter bridge watch bridged | jq '.nftables[] | .counter? | .packets // empty'
-}
 astray() {
 	tapwall counters --json | jq -s 'map(select(.reason == "astray").in) | add // 0'
 }

@@ -32,19 +32,8 @@ ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
 		  - {name: no, from: 10.0.0.99, to: w1, service: tcp/7002, action: reject}
 	END
 } >"$lab/policy.yaml"
-on_host nft -f - <<-'END'
-	table bridge watch {
-		counter bridged { }
-		chain forward {
-			type filter hook forward priority 0
-			ip protocol tcp counter name bridged
-		}
-	}
-END
+watch_bridge
 
-bridged() {
-	on_host nft -j list counter bridge watch bridged | jq '.nftables[] | .counter? | .packets // empty'
-}
 goes_on() { # LOG
 	within 20 grows "$1" echoed "$(($(count_of "$1" echoed) + 100))"
 }

@@ -16,19 +16,8 @@ make_guest 2
 		  - {name: echo, from: w1, to: w2, service: tcp/7000, action: allow}
 	END
 } >"$lab/policy.yaml"
-on_host nft -f - <<-'END'
-	table bridge watch {
-		counter bridged { }
-		chain forward {
-			type filter hook forward priority 0
-			ip protocol tcp counter name bridged
-		}
-	}
-END
+watch_bridge
 
-bridged() {
-	on_host nft -j list counter bridge watch bridged | jq '.nftables[] | .counter? | .packets // empty'
-}
 learned() { # N: the bridge was told where guest N is
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }

@@ -168,6 +168,23 @@ plug() { # N BRIDGE
 	ip -n "$ns-g$1" link set eth0 up
 }
 
+# Counts the TCP packets that bridges of the host forward between ports; bridged says how many.
+watch_bridge() {
+	on_host nft -f - <<-'END'
+		table bridge watch {
+			counter bridged { }
+			chain forward {
+				type filter hook forward priority 0
+				ip protocol tcp counter name bridged
+			}
+		}
+	END
+}
+
+bridged() {
+	on_host nft -j list counter bridge watch bridged | jq '.nftables[] | .counter? | .packets // empty'
+}
+
 # The workloads of guests 1 to N, as the beginning of a policy.
 workloads() { # N
 	echo 'version: 1'
