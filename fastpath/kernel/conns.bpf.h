@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conns.bpf.h: what the connection table does apart, in eBPF: the bodies are path/conns.h's.
+/* conns.bpf.h: what the connection table does apart, in eBPF: the bodies are those of path/conns.h and
+ * path/open.h.
  *
  * Callers:    tap.bpf.c, as a part of it, once settings() and now() are there.
  */

@@ -3,7 +3,7 @@
  *
  * How:        tables do not grow: programs of another size come with a table of their own, and with
  *             `loads` of their own, so that what ports are charged is always the sum of one table.
- *             Records are taken over by a program (path/conns.h) that inserts under the same locks as
+ *             Records are taken over by a program (path/open.h) that inserts under the same locks as
  *             packets do: all of them before the new programs are attached, and what the old ones
  *             changed meanwhile right before the first is attached and after the last one is.
  * Pins:       maps/conns-new and maps/loads-new until all is settled, then renamed over maps/conns and

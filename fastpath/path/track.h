@@ -14,8 +14,8 @@
  */
 #pragma once
 
-#include "fastpath/path/conns.h"
 #include "fastpath/path/fragment.h"
+#include "fastpath/path/open.h"
 #include "fastpath/path/tcp.h"
 
 /* Canonical key of a tuple; returns whether its source is the hi end. */

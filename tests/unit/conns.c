@@ -87,7 +87,7 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 	__atomic_fetch_add(&cpu_of(f)->table->n_told, 1, __ATOMIC_RELAXED);
 }
 
-#include "fastpath/path/conns.h"
+#include "fastpath/path/open.h"
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
 {

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* open.h: how connections come into the table: opened by a packet, or taken over from another table;
+ * and what passes without coming into it, beyond its port's quota.
+ *
+ * In:         the sheet: the record to be (conn), and of the flow its key and place.
+ * Invariants: those of conns.h; 1 and 4 are held here.
+ * Bounds:     TW_WALK_ROWS rows, twice where room has to be made.
+ * Callers:    path.h, apart, for packets that policy lets pass; the loader's program, for a table of
+ *             another size.
+ */
+#pragma once
+
+#include "fastpath/path/conns.h"
+
+/* ---- room for a record ---- */
+
+tw_inline __u32 tw_row_free(const struct tw_row *row)
+{
+	__u32 i;
+	__u64 lanes;
+
+	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
+		lanes = tw_lanes_zero(row->tags[i]);
+		if (lanes)
+			return i * 4 + tw_lane(lanes);
+	}
+	return TW_NO_SLOT;
+}
+
+/* Body of tw_apart_row_put(): puts the sheet's record into row number `n`, whose lock is held; whether
+ * there was room. */
+tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	__u32 slot = row ? tw_row_free(row) : TW_NO_SLOT;
+
+	if (!row || slot >= tw_table_slots(f))
+		return 0;
+	*tw_row_conn(row, slot) = sheet->conn;
+	/* An atomic operation on the free lane: no CPU sees the tag before the record. */
+	TW_OPAQUE(slot);
+	__sync_fetch_and_or(
+		&row->tags[slot >> 2 & 3], (sheet->flow.place.tags & 0xffff) << (slot & 3) * 16);
+	return 1;
+}
+
+/* Puts the sheet's record into the first row of its walk that has room; the first row of all is
+ * locked. With `clear`, room is made where something expired. */
+tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet, int clear)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 n = at->row, i, done = 0;
+	struct tw_row *row;
+
+	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
+		if (n == at->row || tw_apart_row_lock(f, n)) {
+			if (clear)
+				tw_apart_row_clear(f, n, 1);
+			done = (__u32)tw_apart_row_put(f, n);
+			row = tw_conns_lookup(f, &n);
+			if (row && n != at->row)
+				tw_row_unlock(row);
+		}
+		if (!done)
+			n = tw_place_next(f, at, n);
+	}
+	if (done)
+		tw_walk_spill(f, at, n, 1);
+	return (int)done;
+}
+
+/* ---- beyond the half-open quota: a bit instead of a record ---- */
+
+/* Where the bit of a connection is, in the turn that holds tick `now`; `hi`: its originator is the
+ * key's hi end. */
+tw_inline __u64 *tw_pending_word(
+	const struct tw_frame *f, const struct tw_place *at, int hi, __u32 turn, __u64 *ret_bit)
+{
+	__u32 word = (at->hash ^ (hi ? 0x5555 : 0)) & (TW_PENDING_WORDS - 1);
+	__u32 index = (turn & 1) * TW_PENDING_WORDS + word;
+
+	*ret_bit = 1ull << ((__u64)(at->hash >> 16) * TW_PENDING_BITS >> 16);
+	return tw_pending_lookup(f, &index);
+}
+
+tw_inline void tw_pending_set(
+	const struct tw_frame *f, const struct tw_place *at, int hi, __u32 now)
+{
+	__u32 turn = now >> TW_PENDING_SHIFT, zero = 0;
+	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
+	__u64 bit, *word = tw_pending_word(f, at, hi, turn, &bit);
+
+	if (!word || !upkeep)
+		return;
+	if (*word >> TW_PENDING_BITS != (turn & 0xffff))
+		*word = (__u64)(turn & 0xffff) << TW_PENDING_BITS;
+	__sync_fetch_and_or(word, bit);
+	upkeep->pending_until = (turn + 2) << TW_PENDING_SHIFT;
+}
+
+/* Whether a connection that this packet would answer was let through without a record. */
+tw_inline int tw_pending_is(const struct tw_frame *f, const struct tw_place *at, int hi)
+{
+	__u32 now = tw_tick(f->now_ns), turn = now >> TW_PENDING_SHIFT, zero = 0;
+	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
+	__u64 bit, *word;
+
+	if (!upkeep || !upkeep->pending_until || tw_tick_after(now, upkeep->pending_until))
+		return 0;
+	word = tw_pending_word(f, at, hi, turn, &bit);
+	if (word && *word >> TW_PENDING_BITS == (turn & 0xffff) && *word & bit)
+		return 1;
+	turn--;
+	word = tw_pending_word(f, at, hi, turn, &bit);
+	return word && *word >> TW_PENDING_BITS == (turn & 0xffff) && *word & bit;
+}
+
+/* ---- opening ---- */
+
+/* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
+ * gets no record. */
+tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
+	__u32 max = payer->established_max ? payer->established_max : config->established_max;
+	struct tw_flow *flow = &sheet->flow;
+	__u8 state = sheet->conn.progress.state;
+	__u32 id = payer->id;
+	struct tw_load *load = tw_loads_lookup(f, &id);
+
+	if (!load)
+		return TW_R_TABLE_FULL;
+	if (max && load->established >= max) {
+		__sync_fetch_and_add(&load->refused, 1);
+		return TW_R_QUOTA;
+	}
+	/* What was answered already has a far end that wants it: twice as many are borne with. */
+	if (half_max && tw_state_half_open(state) &&
+		load->half_open >= (flow->way == TW_WAY_REPLY ? 2 * half_max : half_max)) {
+		__sync_fetch_and_add(&load->overflowed, 1);
+		flow->untracked = 1;
+		tw_pending_set(f, &flow->place, flow->progress.flags & TW_CONN_F_ORIGIN_HI,
+			tw_tick(f->now_ns));
+		return TW_R_NONE;
+	}
+	tw_load_add(f, id, state, 1);
+	return TW_R_NONE;
+}
+
+/* Body of tw_apart_row_replace(): puts the sheet's record in the place of one that ended under the same
+ * key, in row number `n`, whose lock is held; whether there was one. */
+tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_conn *c;
+	__u32 slot;
+
+	if (!row)
+		return 0;
+	slot = tw_row_find(row, &sheet->flow.key, sheet->flow.place.tags);
+	if (slot == TW_NO_SLOT)
+		return 0;
+	c = tw_row_conn(row, slot);
+	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
+	*c = sheet->conn;
+	return 1;
+}
+
+/* Replaces the record in row number `n` of the walk whose first row is locked. */
+tw_inline int tw_walk_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	int done;
+
+	if (n == sheet->flow.place.row)
+		return tw_apart_row_replace(f, n);
+	if (!row || !tw_apart_row_lock(f, n))
+		return 0;
+	done = tw_apart_row_replace(f, n);
+	tw_row_unlock(row);
+	return done;
+}
+
+/* What tw_conn_open() does under the lock of the key's first row. */
+tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
+	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	int place = tw_apart_find(f);
+	enum tw_reason reason;
+
+	/* Another CPU opened it a moment ago: that record will do. */
+	if (place >= 0 && !sheet->flow.stale)
+		return TW_R_NONE;
+	reason = tw_conn_charge(f, config, payer, sheet);
+	if (reason || sheet->flow.untracked)
+		return reason;
+	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
+		tw_walk_put(f, sheet, 0) || tw_walk_put(f, sheet, 1))
+		return TW_R_NONE;
+	tw_load_add(f, payer->id, sheet->conn.progress.state, -1);
+	return TW_R_TABLE_FULL;
+}
+
+/* Opens the connection whose record stands on the sheet, at the cost of `payer`. */
+tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	__u32 n = sheet->flow.place.row;
+	struct tw_row *home = tw_conns_lookup(f, &n);
+	enum tw_reason reason;
+
+	tw_conns_catch_up(f, config);
+	if (!home || !tw_apart_row_lock(f, n))
+		return TW_R_TABLE_FULL;
+	reason = tw_conn_open_locked(f, config, payer, sheet);
+	tw_row_unlock(home);
+	return reason;
+}
+
+/* ---- taking over from a table of another size ---- */
+
+/* What one end sent. Each table may know more of one end than of the other, and windows never go back:
+ * an acknowledgement of what a record does not know to be sent is refused, again and again. */
+tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old, __u32 way)
+{
+	if (c->packets[way] < old->packets[way]) {
+		c->packets[way] = old->packets[way];
+		c->bytes[way] = old->bytes[way];
+	}
+	if ((__s32)(old->window[way].end - c->window[way].end) > 0)
+		c->window[way].end = old->window[way].end;
+	if ((__s32)(old->window[way].acked - c->window[way].acked) > 0) {
+		c->window[way].acked = old->window[way].acked;
+		c->room[way] = old->room[way];
+	}
+}
+
+/* A record that both tables have: `old` is what the programs that still had the other table made of
+ * it. Whichever saw the last packet knows the connection's state; in the same tick, whichever got
+ * further than its opening. Charges follow the state. */
+tw_inline void tw_conn_catch_up(
+	const struct tw_frame *f, struct tw_conn *c, const struct tw_conn *old)
+{
+	struct tw_progress found = c->progress, now = old->progress;
+	__u32 way, dir;
+
+	/* Another one under the same key. */
+	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI || tw_tick_after(c->created, old->seen))
+		return;
+	for (way = 0; way < TW_WAY__MAX; way++)
+		tw_conn_catch_up_way(c, old, way);
+	for (dir = 0; dir < TW_DIR__MAX; dir++) {
+		if (!c->gate[dir])
+			c->gate[dir] = old->gate[dir];
+		if (!c->port[dir])
+			tw_conn_set_port(f, c, dir ? TW_DIR_IN : TW_DIR_OUT, old->port[dir]);
+	}
+	if (tw_tick_after(c->seen, old->seen) ||
+		(c->seen == old->seen && !tw_state_half_open(found.state)))
+		return;
+	c->seen = old->seen;
+	now.flags = (now.flags & ~TW_CONN_F_CHARGE_IN) | (found.flags & TW_CONN_F_CHARGE_IN);
+	tw_conn_advance(f, c, found, now);
+}
+
+/* What tw_conn_take() does under the lock of the key's first row. */
+tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, const struct tw_sheet *sheet)
+{
+	const struct tw_conn *old = &sheet->conn;
+	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	__u32 payer = old->port[tw_conn_payer(old->progress.flags)];
+
+	if (c) {
+		tw_conn_catch_up(f, c, old);
+		return TW_TAKEN_MET;
+	}
+	tw_load_add(f, payer, old->progress.state, 1);
+	if (tw_walk_put(f, sheet, 0))
+		return TW_TAKEN_NEW;
+	tw_load_add(f, payer, old->progress.state, -1);
+	return TW_TAKEN_FULL;
+}
+
+/* Takes the record on the sheet, which stands in a table of another size, over into this one, and
+ * charges the port that pays for it in this one's `loads`. Again is no different from once. */
+tw_inline enum tw_taken tw_conn_take(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_sheet *sheet)
+{
+	struct tw_place *at = &sheet->flow.place;
+	enum tw_taken taken;
+	struct tw_row *home;
+	__u32 n;
+
+	if (tw_conn_expired(config, &sheet->conn, tw_tick(f->now_ns), 0))
+		return TW_TAKEN_ENDED;
+	tw_conn_key(&sheet->conn, &sheet->flow.key);
+	tw_place_make(f, at, config, &sheet->flow.key);
+	n = at->row;
+	home = tw_conns_lookup(f, &n);
+	if (!home || !tw_apart_row_lock(f, n))
+		return TW_TAKEN_BUSY;
+	taken = tw_conn_take_locked(f, sheet);
+	tw_row_unlock(home);
+	return taken;
+}
