@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* agent.c: tapwall as a system: its agent with a policy, as installed on a host. */
-#include "bench/system.h"
+#include "bench/agent.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/process.h"
+#include "bench/system.h"
 #include "link/link.h"
 
 /* A policy of 100,000 rules takes its time to be read and compiled. */
@@ -41,18 +41,17 @@ static int ports_protected(const char *socket)
 
 /* Waits until the agent protects all ports. When it ends, or has refused the policy, the error is
  * in its own words. */
-static int wait_for_agent(
-	struct tw_bench_system *system, const char *socket, const char *log, struct tw_err *err)
+static int wait_for_agent(struct tw_bench_agent *agent, const char *log, struct tw_err *err)
 {
 	char line[400];
 
 	for (int i = 0; i < READY_SECONDS * TW_BENCH_PAUSES_PER_S; i++) {
-		if (ports_protected(socket) == TW_BENCH_N_PORTS)
+		if (ports_protected(agent->socket) == agent->n_ports)
 			return 0;
 		if (tw_bench_log_line(log, " refused: ", line, sizeof(line)))
 			return tw_err_set(err, -E2BIG, "agent", NULL, "%s", line);
-		if (!tw_bench_runs(system->agent)) {
-			system->agent = 0;
+		if (!tw_bench_runs(agent->pid)) {
+			agent->pid = 0;
 			return tw_err_set(err, -EIO, "agent", NULL, "ended at once: %s", line);
 		}
 		tw_bench_pause();
@@ -61,43 +60,67 @@ static int wait_for_agent(
 		err, -ETIMEDOUT, "agent", NULL, "did not protect all ports in %d s", READY_SECONDS);
 }
 
-static int start_agent(struct tw_bench_system *system, const struct tw_bench_files *files,
-	const char *forwarding, struct tw_err *err)
+int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err)
 {
-	char socket[TW_BENCH_PATH_MAX], bpffs[TW_BENCH_PATH_MAX], state[TW_BENCH_PATH_MAX],
-		log[TW_BENCH_PATH_MAX];
-	const char *const agent[] = {files->agent, "--ports", "tap-*,veth-*", "--policy",
-		files->policy, "--max-connections", MAX_CONNECTIONS, "--socket", socket, "--bpffs",
-		bpffs, "--state-dir", state, forwarding ? "--forwarding" : NULL, forwarding, NULL};
-	const char *const forget[] = {"rm", "-rf", bpffs, state, NULL};
+	char scratch[TW_BENCH_PATH_MAX], log[TW_BENCH_PATH_MAX];
+	const char *state = agent->state ? agent->state : scratch;
+	const char *const argv[] = {agent->program, "--ports", agent->ports, "--policy",
+		agent->policy, "--max-connections", MAX_CONNECTIONS, "--socket", agent->socket,
+		"--bpffs", agent->bpffs, "--state-dir", state,
+		agent->forwarding ? "--forwarding" : NULL, agent->forwarding, NULL};
+	const char *const forget[] = {"rm", "-rf", agent->bpffs, state, NULL};
+	pid_t pid;
 	int e;
 
-	tw_bench_scratch(socket, system->name, ".sock");
-	tw_bench_scratch(state, system->name, ".state");
-	tw_bench_scratch(log, system->name, ".log");
-	snprintf(bpffs, sizeof(bpffs), "%.*s/bpf/%s", (int)(strrchr(log, '/') - log), log,
-		system->name);
+	tw_bench_scratch(agent->socket, agent->name, ".sock");
+	tw_bench_scratch(scratch, agent->name, ".state");
+	tw_bench_scratch(log, agent->name, ".log");
+	snprintf(agent->bpffs, sizeof(agent->bpffs), "%.*s/bpf/%s", (int)(strrchr(log, '/') - log),
+		log, agent->name);
 	/* What an agent of an earlier stage left pinned in namespaces that are gone. */
 	e = tw_bench_command(forget, NULL, err);
 	if (e < 0)
 		return e;
-	system->agent = tw_bench_start(agent, log, err);
-	if (system->agent < 0) {
-		e = (int)system->agent;
-		system->agent = 0;
-		return e;
-	}
-	return wait_for_agent(system, socket, log, err);
+	pid = tw_bench_start(argv, log, err);
+	if (pid < 0)
+		return (int)pid;
+	agent->pid = pid;
+	return wait_for_agent(agent, log, err);
+}
+
+void tw_bench_agent_stop(struct tw_bench_agent *agent)
+{
+	const char *const forget[] = {"rm", "-rf", agent->bpffs, agent->state, NULL};
+
+	tw_bench_stop(agent->pid);
+	if (agent->pid)
+		tw_bench_command(forget, NULL, NULL);
+	agent->pid = 0;
+}
+
+static int start_system(struct tw_bench_system *system, const struct tw_bench_files *files,
+	const char *forwarding, struct tw_err *err)
+{
+	struct tw_bench_agent agent = {.program = files->agent,
+		.name = system->name,
+		.ports = "tap-*,veth-*",
+		.policy = files->policy,
+		.forwarding = forwarding,
+		.n_ports = TW_BENCH_N_PORTS};
+	int e = tw_bench_agent_start(&agent, err);
+
+	system->agent = agent.pid;
+	return e;
 }
 
 int tw_bench_start_tapwall(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
-	return start_agent(system, files, NULL, err);
+	return start_system(system, files, NULL, err);
 }
 
 int tw_bench_start_tapwall_vswitch(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
-	return start_agent(system, files, "vswitch", err);
+	return start_system(system, files, "vswitch", err);
 }

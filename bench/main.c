@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "bench/edit.h"
 #include "bench/process.h"
 #include "bench/program.h"
 #include "bench/stage.h"
@@ -28,6 +29,8 @@ struct options {
 	size_t rounds;
 	double slice_ms;
 	size_t n_open; /* connections that a random one of is hit */
+	size_t edits;
+	bool just_edits;
 };
 
 static const char usage[] =
@@ -43,6 +46,8 @@ static const char usage[] =
 	"  --lists NAME=FILE,…   and under these lists of ClassBench\n"
 	"  --seed N              of the lists (1)\n"
 	"  --open N              in the programs alone: a random one of so many connections (1000000)\n"
+	"  --edits N             small changes of a policy in force, of each kind (10)\n"
+	"  --just-edits          nothing but these\n"
 	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
 	"                        the virtual machine\n"
 	"  --vm-why TEXT         why there is none\n"
@@ -189,6 +194,19 @@ static int run_programs(
 	return e;
 }
 
+/* Small changes of a policy in force. What the agent saves goes beside the results, to a real disk. */
+static int run_edits(
+	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
+{
+	char state[TW_BENCH_PATH_MAX];
+	const struct tw_bench_edit edit = {
+		.agent = options->files.agent, .state = state, .rounds = options->edits};
+
+	if (snprintf(state, sizeof(state), "%s.state", options->output) >= (int)sizeof(state))
+		return tw_err_set(err, -ENAMETOOLONG, "--output", NULL, "path too long");
+	return options->edits ? tw_bench_edit_run(&edit, results, err) : 0;
+}
+
 static int run_all(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
@@ -204,7 +222,10 @@ static int run_all(
 	int e = tw_bench_isolate(err);
 
 	if (!e)
-		e = tw_bench_stage_run(&stage, results, err);
+		e = run_edits(options, results, err);
+	if (e || options->just_edits)
+		return e;
+	e = tw_bench_stage_run(&stage, results, err);
 	if (!e)
 		e = run_counts(options, results, err);
 	if (!e)
@@ -250,7 +271,7 @@ static bool is_complete(const struct options *options)
 	const struct tw_bench_files *files = &options->files;
 
 	if (!counts_are_good(options->rules) || !options->rounds || options->rounds > ROUNDS_MAX ||
-		options->slice_ms <= 0)
+		options->edits > ROUNDS_MAX || options->slice_ms <= 0)
 		return false;
 	if (options->print)
 		return options->rules;
@@ -259,7 +280,8 @@ static bool is_complete(const struct options *options)
 
 static int parse(int argc, char **argv, struct options *ret)
 {
-	struct options options = {.rounds = 15, .slice_ms = 10, .seed = 1, .n_open = 1000000};
+	struct options options = {
+		.rounds = 15, .slice_ms = 10, .seed = 1, .n_open = 1000000, .edits = 10};
 	struct tw_bench_files *files = &options.files;
 	struct {
 		const char *name;
@@ -279,13 +301,24 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"lists", &options.lists},
 		{"print", &options.print},
 	};
-	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ROUNDS, SLICE, SEED, OPEN, VM_RULES };
-	struct option longs[N_TEXTS + 6] = {
+	enum {
+		N_TEXTS = sizeof(texts) / sizeof(texts[0]),
+		ROUNDS,
+		SLICE,
+		SEED,
+		OPEN,
+		VM_RULES,
+		EDITS,
+		JUST
+	};
+	struct option longs[N_TEXTS + 8] = {
 		[N_TEXTS] = {"rounds", required_argument, NULL, ROUNDS},
 		{"slice", required_argument, NULL, SLICE},
 		{"seed", required_argument, NULL, SEED},
 		{"open", required_argument, NULL, OPEN},
 		{"vm-rules", required_argument, NULL, VM_RULES},
+		{"edits", required_argument, NULL, EDITS},
+		{"just-edits", no_argument, NULL, JUST},
 	};
 	int c;
 
@@ -302,6 +335,10 @@ static int parse(int argc, char **argv, struct options *ret)
 			options.seed = strtoull(optarg, NULL, 0);
 		else if (c == OPEN)
 			options.n_open = strtoul(optarg, NULL, 10);
+		else if (c == EDITS)
+			options.edits = strtoul(optarg, NULL, 10);
+		else if (c == JUST)
+			options.just_edits = true;
 		else if (c == VM_RULES)
 			files->vm_rules_max = strtoul(optarg, NULL, 10);
 		else

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* edit.h: how long a small change takes from `apply` until every port is judged by it.
+ *
+ * What:       a host of 200 ports under 4,000 rules between 40 groups. `edit` changes the service of
+ *             one rule, `join` gives a workload one tag more or takes it away again; the whole text is
+ *             sent each time, as `tapwall apply` does. The clock stops when the epoch flips.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "bench/results.h"
+
+struct tw_bench_edit {
+	const char *agent; /* tapwalld */
+	const char *state; /* a folder for what it saves, on a disk; made, and removed after */
+	size_t rounds;
+};
+
+int tw_bench_edit_run(
+	const struct tw_bench_edit *edit, struct tw_bench_results *results, struct tw_err *err);
