@@ -372,13 +372,14 @@ static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
 	return e;
 }
 
-/* Runs a frame that varies through the sender's program, then the last of its kind through the
- * receiver's, which only looks at the mark; less what empty programs take instead. */
+/* Runs a frame that varies through the sender's program, then takes what the receiver's does with one
+ * that is cut through to it; less what empty programs take instead. */
 static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uint32_t repeat,
 	double *ret_ns, struct tw_err *err)
 {
-	uint32_t mark = 0, ns, far_ns, empty_ns;
 	static struct tw_bench_frame frame;
+	uint32_t mark = 0, ns, empty_ns;
+	double arrival_ns = 0;
 	int code, e;
 
 	tw_bench_frame_make(&frame, packet);
@@ -389,17 +390,10 @@ static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uin
 	if (!e && code != TC_ACT_REDIRECT)
 		e = tw_err_set(err, -EIO, "program", NULL, "a frame does not pass");
 	if (!e)
-		e = run_program(lab, TW_DIR_IN, packet, repeat, &mark, &code, &far_ns, err);
-	if (!e && code == TC_ACT_SHOT)
-		e = tw_err_set(err, -EIO, "program", NULL, "a marked frame does not pass");
-	*ret_ns = e ? 0 : (double)ns + far_ns;
-	if (!e)
 		e = run_vary(lab, &frame, lab->empty, repeat, &mark, &code, &empty_ns, err);
-	if (!e) {
-		*ret_ns -= empty_ns;
-		e = run_empty(lab, &frame, repeat, &empty_ns);
-		*ret_ns -= empty_ns;
-	}
+	if (!e)
+		e = run_arrivals(lab, packet, &arrival_ns, err);
+	*ret_ns = e ? 0 : (double)ns - (double)empty_ns + arrival_ns;
 	return e;
 }
 
