@@ -14,11 +14,14 @@
 
 /* ---- room for a record ---- */
 
-tw_inline __u32 tw_row_free(const struct tw_row *row)
+/* A slot that is free: the key's own, if it is. TW_NO_SLOT: none. */
+tw_inline __u32 tw_row_free(const struct tw_row *row, __u32 own)
 {
 	__u32 i;
 	__u64 lanes;
 
+	if (!tw_row_tag(row, own))
+		return own;
 	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
 		lanes = tw_lanes_zero(row->tags[i]);
 		if (lanes)
@@ -32,8 +35,10 @@ tw_inline __u32 tw_row_free(const struct tw_row *row)
 tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
 {
 	struct tw_row *row = tw_conns_lookup(f, &n);
-	__u32 slot = row ? tw_row_free(row) : TW_NO_SLOT;
+	__u32 own = tw_place_slot(&sheet->flow.place), slot = TW_NO_SLOT;
 
+	if (row)
+		slot = tw_row_free(row, own < tw_table_slots(f) ? own : 0);
 	if (!row || slot >= tw_table_slots(f))
 		return 0;
 	*tw_row_conn(row, slot) = sheet->conn;
