@@ -75,10 +75,11 @@ struct tw_agent {
 	struct tw_agent_leases leases;
 
 	/* publish.c */
-	struct tw_inforce *inforce;	   /* NULL: nothing is in force, all ports are shut */
-	uint64_t generation;		   /* of the last policy that was in force */
-	uint32_t epoch;			   /* that of the kernel's config */
-	uint64_t flipped_ns;		   /* 0: no entries of the epoch before are left */
+	struct tw_inforce *inforce; /* NULL: nothing is in force, all ports are shut */
+	uint64_t generation;	    /* of the last policy that was in force */
+	uint32_t epoch;		    /* that of the kernel's config */
+	uint64_t flipped_ns;	    /* 0: no entries of the epoch before are left */
+	bool unkept; /* the policy in force is staged, and could not be brought to the disk */
 	TW_VEC(struct tw_mac_key) watched; /* what the map `macs` holds */
 	uint64_t watched_sum;		   /* a number for these */
 	TW_VEC(struct tw_adopted) adopted; /* found in the kernel, not yet met as an interface */

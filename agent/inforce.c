@@ -65,7 +65,7 @@ int tw_inforce_new_learned(const char *text, size_t len, const char *source,
 		return -ENOMEM;
 	inforce->refs = 1;
 	inforce->since_ns = tw_clock_ns();
-	err = tw_policy_read_learned(text, len, learned, n, &inforce->policy, diags);
+	err = tw_policy_read_unchecked(text, len, learned, n, &inforce->policy, diags);
 	if (err < 0)
 		return err;
 	inforce->text = tw_strndup(text, len);

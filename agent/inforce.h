@@ -36,7 +36,8 @@ struct tw_mac_row {
 	const struct tw_vnic *vnic;
 };
 
-/* Reads a policy; 0, -EINVAL (see diags) or -ENOMEM. Slots are zero until assigned. */
+/* Reads a policy, without the warnings of tw_policy_check(); 0, -EINVAL (see diags) or -ENOMEM. Slots
+ * are zero until assigned. */
 int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
 	struct tw_inforce **ret);
 /* The same with addresses that its vNICs learned, which are copied. */

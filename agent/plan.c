@@ -28,15 +28,29 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 	return (hash ^ len) * 1099511628211u;
 }
 
+/* The slot that holds the image already under the policy in force, as nothing about the vNIC has
+ * changed since; 0: look for yourself. */
+static uint32_t inherited(
+	const struct tw_agent *agent, const struct tw_plan *plan, const struct tw_vnic *vnic)
+{
+	long was = plan->delta ? tw_delta_find(plan->delta, vnic) : -ENOENT;
+
+	return was < 0 ? 0 : agent->inforce->images[was];
+}
+
 /* Takes the slot of an image that is there already, else compiles it. */
 static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
-	const struct tw_vnic *vnic, uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
+	const struct tw_plan *plan, const struct tw_vnic *vnic, uint32_t *ret_slot,
+	struct tw_diags *diags, struct tw_err *err)
 {
 	tw_auto(tw_layout) struct tw_layout *layout = NULL;
 	tw_auto(tw_image) struct tw_image *image = NULL;
 	const struct tw_image_key *key;
 	int ret = 0;
 
+	*ret_slot = inherited(agent, plan, vnic);
+	if (*ret_slot)
+		return 0;
 	if (!inforce->compiler)
 		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
 	if (!ret)
@@ -55,11 +69,11 @@ static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
 }
 
 /* The slot of a vNIC's image, looked for at most once per policy. */
-static int image_of(struct tw_agent *agent, struct tw_inforce *inforce, const struct tw_vnic *vnic,
-	uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
+static int image_of(struct tw_agent *agent, struct tw_inforce *inforce, const struct tw_plan *plan,
+	const struct tw_vnic *vnic, uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
 {
 	uint32_t *known = &inforce->images[vnic->index];
-	int ret = *known ? 0 : find_image(agent, inforce, vnic, known, diags, err);
+	int ret = *known ? 0 : find_image(agent, inforce, plan, vnic, known, diags, err);
 
 	if (ret < 0)
 		return ret;
@@ -93,14 +107,14 @@ static void fill_default_limits(const struct tw_limits *limits, struct tw_port *
 }
 
 static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
-	struct tw_plan_row *row, const struct tw_port *live, struct tw_diags *diags,
-	struct tw_err *err)
+	const struct tw_plan *plan, struct tw_plan_row *row, const struct tw_port *live,
+	struct tw_diags *diags, struct tw_err *err)
 {
 	uint32_t slot = 0;
 	int ret;
 
 	row->state = TW_PORT_SHUT;
-	ret = image_of(agent, inforce, row->vnic, &slot, diags, err);
+	ret = image_of(agent, inforce, plan, row->vnic, &slot, diags, err);
 	if (ret < 0)
 		return ret;
 	tw_policy_fill_port(row->vnic, &row->entry);
@@ -154,7 +168,7 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 	int ret = 0;
 
 	if (row->vnic)
-		ret = fill_protected(agent, inforce, row, live, diags, err);
+		ret = fill_protected(agent, inforce, plan, row, live, diags, err);
 	else
 		fill_unclaimed(inforce, row);
 	if (ret < 0 && (strict || ret != -E2BIG))
@@ -186,6 +200,9 @@ int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict
 	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));
 	if (vnics && plan.taken)
 		result = tw_inforce_bind(inforce, &agent->ports, vnics, plan.taken);
+	if (!result && agent->inforce && agent->inforce != inforce)
+		result = tw_delta_new(agent->inforce->policy, agent->inforce->slots,
+			inforce->policy, inforce->slots, &plan.delta);
 	for (size_t i = 0; i < n && !result; i++) {
 		struct tw_plan_row row = {.port = agent->ports.list.at[i], .vnic = vnics[i]};
 
@@ -206,6 +223,8 @@ int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict
 void tw_plan_done(struct tw_plan *plan)
 {
 	tw_vec_done(&plan->rows);
+	tw_delta_free(plan->delta);
+	plan->delta = NULL;
 	free(plan->taken);
 	plan->taken = NULL;
 }

@@ -31,6 +31,8 @@ struct tw_plan {
 	bool *taken;			 /* by vNIC: a port was found */
 	size_t n_changed;
 	bool flip; /* some change must not be seen alone */
+	struct tw_delta
+		*delta; /* against the policy in force, NULL: it is the same, or there is none */
 };
 
 /* Plans for all ports. `strict`: a port whose image cannot be compiled fails the plan; else that

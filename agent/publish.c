@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
+#include "policy/diag.h"
 
 static int map_fd(const struct tw_agent *agent, enum tw_map map)
 {
@@ -129,6 +130,7 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
 	agent->epoch = config.epoch;
 	tw_store_set_mark(agent->store, config.mark);
+	tw_store_recover(agent->store, config.epoch);
 	tw_store_load_images(agent->store, &agent->images);
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
 	adopt_prefixes(agent);
@@ -389,33 +391,49 @@ static void note_carried(struct tw_agent *agent)
 	}
 }
 
-static int save(struct tw_agent *agent, const struct tw_inforce *inforce, struct tw_err *err)
+/* Waits until what goes with the policy in force is on the disk. If it cannot be, it is tried again. */
+static void keep(struct tw_agent *agent, struct tw_diags *diags)
 {
-	int ret = tw_store_save_rules(agent->store, &agent->slots, inforce, err);
+	struct tw_err err = {0};
+	bool failed = tw_store_keep(agent->store, &err) < 0;
 
-	return ret ? ret
-		   : tw_store_write(
-			     agent->store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
+	if (failed && !agent->unkept)
+		tw_log(TW_LOG_ERR,
+			"the policy in force is not saved, and an agent that starts now would not know it: %s; %s",
+			err.text, err.hint);
+	if (failed && diags)
+		tw_diags_add(diags, TW_SEV_WARNING, 0, 0, err.hint,
+			"the policy is in force, but not saved: %s", err.text);
+	if (!failed && agent->unkept)
+		tw_log(TW_LOG_INFO, "the policy in force is saved now");
+	agent->unkept = failed;
 }
 
 /* From the plan to the new policy in force. */
 static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan,
 	struct tw_err *err)
 {
-	int ret = save(agent, inforce, err);
+	uint32_t epoch;
+	int ret;
 
 	/* One flip, also where each change could stand alone: the policy is in force at once. */
 	plan->flip = plan->flip || agent->inforce != NULL;
+	epoch = agent->epoch + (plan->flip && plan->n_changed);
+	/* What an earlier policy still waits for is not to be mixed up with this one's. */
+	if (agent->unkept)
+		keep(agent, NULL);
+	ret = tw_store_stage(agent->store, &agent->slots, inforce, epoch, err);
 	if (!ret)
 		ret = set_config(agent, inforce);
 	if (!ret)
 		ret = commit(agent, plan, err);
-	if (ret < 0 && agent->inforce) {
-		save(agent, agent->inforce, NULL);
-		set_config(agent, agent->inforce);
-	}
-	if (ret < 0)
+	if (ret < 0) {
+		tw_store_unstage(agent->store);
+		if (agent->inforce)
+			set_config(agent, agent->inforce);
 		return ret;
+	}
+	agent->unkept = false;
 	tw_slots_retire(&agent->slots, inforce->slots, tw_policy_n_rules(inforce->policy) + 1);
 	tw_inforce_free(agent->inforce);
 	agent->inforce = tw_inforce_ref(inforce);
@@ -428,6 +446,7 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	bool dry_run, struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
+	tw_auto(tw_inforce) struct tw_inforce *written = NULL;
 	uint64_t start = tw_clock_ns();
 	struct tw_diags again = {0};
 	struct tw_plan plan = {0};
@@ -440,6 +459,7 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	if (result < 0)
 		return tw_err_set(err, result, source, NULL, "%s",
 			result == -EINVAL ? "the policy is invalid" : strerror(-result));
+	written = tw_inforce_ref(inforce);
 	if (!dry_run)
 		note_carried(agent);
 	result = relearn(agent, &inforce, &again, err);
@@ -461,6 +481,11 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	collect_images(agent);
+	/* What nobody's packets wait for. */
+	if (!result && !dry_run)
+		keep(agent, diags);
+	if (!result && tw_policy_check(written->policy, diags) < 0)
+		tw_log(TW_LOG_WARNING, "policy: no memory to look for rules that never match");
 	return result;
 }
 
@@ -496,6 +521,8 @@ void tw_publish_tick(struct tw_agent *agent)
 {
 	if (agent->flipped_ns && tw_clock_ns() - agent->flipped_ns > TW_OLD_EPOCH_NS)
 		clear_other_epoch(agent);
+	if (agent->unkept)
+		keep(agent, NULL);
 	tw_vec_foreach (&agent->ports.list, port)
 		end_adoption(agent, *port);
 }

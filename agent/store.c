@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "policy/table.h"
 
 #define FILE_MAX (64u << 20)
 
@@ -21,6 +22,10 @@ struct tw_store {
 	uint32_t mark;
 	char path[4096];
 };
+
+/* What tw_store_stage() writes, in this order. */
+static const char *const staged[] = {TW_STORE_POLICY, TW_STORE_RULES};
+#define N_STAGED (sizeof(staged) / sizeof(staged[0]))
 
 static const char *const files[] = {
 	TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS, TW_STORE_IMAGES, TW_STORE_LOCK};
@@ -100,6 +105,7 @@ void tw_store_free(struct tw_store *store)
 
 void tw_store_remove(struct tw_store *store)
 {
+	tw_store_unstage(store);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlinkat(store->dir_fd, files[i], 0);
 	rmdir(store->path);
@@ -152,40 +158,100 @@ static int write_all(int fd, const char *text, size_t len)
 		text += n;
 		len -= (size_t)n;
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
+}
+
+struct new_name {
+	char text[64];
+};
+
+static struct new_name new_name(const char *name)
+{
+	struct new_name fresh;
+
+	snprintf(fresh.text, sizeof(fresh.text), "%s.new", name);
+	return fresh;
+}
+
+static int cannot_write(
+	const struct tw_store *store, const char *name, int code, struct tw_err *err)
+{
+	return tw_err_set(err, code, store->path, "make room, or choose another --state-dir",
+		"cannot write %s: %s", name, strerror(-code));
+}
+
+/* Writes a file beside the one of that name; the disk need not have it yet. */
+static int write_new(
+	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
+{
+	struct new_name fresh = new_name(name);
+	tw_autofd int fd = openat(
+		store->dir_fd, fresh.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int ret = fd < 0 ? -errno : write_all(fd, text, len);
+
+	if (!ret)
+		return 0;
+	unlinkat(store->dir_fd, fresh.text, 0);
+	return cannot_write(store, name, ret, err);
+}
+
+static int sync_new(struct tw_store *store, const char *name)
+{
+	tw_autofd int fd = openat(store->dir_fd, new_name(name).text, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Brings files that were written beside others to the disk, and in their places. One that is not there
+ * has its place already. */
+static int keep_new(struct tw_store *store, const char *const *names, size_t n, struct tw_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int ret = sync_new(store, names[i]);
+
+		if (ret < 0 && ret != -ENOENT)
+			return cannot_write(store, names[i], ret, err);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (renameat(store->dir_fd, new_name(names[i]).text, store->dir_fd, names[i]) < 0 &&
+			errno != ENOENT)
+			return cannot_write(store, names[i], -errno, err);
+	return fsync(store->dir_fd) < 0 ? cannot_write(store, names[n - 1], -errno, err) : 0;
 }
 
 int tw_store_write(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
 {
-	tw_autofd int fd = -1;
-	char fresh[64];
-	int ret;
+	int ret = write_new(store, name, text, len, err);
 
-	snprintf(fresh, sizeof(fresh), "%s.new", name);
-	fd = openat(store->dir_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ret = fd < 0 ? -errno : write_all(fd, text, len);
-	if (!ret && (renameat(store->dir_fd, fresh, store->dir_fd, name) < 0 ||
-			    fsync(store->dir_fd) < 0))
-		ret = -errno;
-	if (ret < 0) {
-		unlinkat(store->dir_fd, fresh, 0);
-		return tw_err_set(err, ret, store->path, "make room, or choose another --state-dir",
-			"cannot write %s: %s", name, strerror(-ret));
-	}
-	return 0;
+	if (!ret)
+		ret = keep_new(store, &name, 1, err);
+	if (ret < 0)
+		unlinkat(store->dir_fd, new_name(name).text, 0);
+	return ret;
 }
 
-static int write_json(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
+/* The text of `root`, which is taken over, with the mark; NULL when there is no memory. */
+static char *json_text(const struct tw_store *store, json_t *root)
 {
-	tw_autofree char *text = NULL;
+	char *text = NULL;
 
 	if (root && !json_object_set_new(root, "mark", json_integer(store->mark)))
 		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
-	if (!text)
-		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
-	return tw_store_write(store, name, text, strlen(text), err);
+	return text;
+}
+
+static int no_memory(const struct tw_store *store, struct tw_err *err)
+{
+	return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+}
+
+static int write_json(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
+{
+	tw_autofree char *text = json_text(store, root);
+
+	return text ? tw_store_write(store, name, text, strlen(text), err) : no_memory(store, err);
 }
 
 /* NULL when there is none, when it is no JSON, or when it speaks of other maps. */
@@ -204,23 +270,78 @@ static json_t *read_json(struct tw_store *store, const char *name)
 	return NULL;
 }
 
-int tw_store_save_rules(struct tw_store *store, const struct tw_slots *slots,
-	const struct tw_inforce *inforce, struct tw_err *err)
+/* Tells one policy text from another. */
+static json_int_t text_mark(const char *text, size_t len)
 {
-	json_t *rules = json_array(), *root;
+	return (json_int_t)tw_hash(text, len, 0);
+}
+
+static json_t *pack_rules(
+	const struct tw_slots *slots, const struct tw_inforce *inforce, uint32_t epoch)
+{
+	json_t *rules = json_array();
 
 	for (uint32_t i = 0; i < slots->n; i++) {
 		const char *name = tw_slots_name(slots, i);
 
 		if (name && json_array_append_new(rules, json_pack("[i, s]", (int)i, name)) < 0) {
 			json_decref(rules);
-			return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+			return NULL;
 		}
 	}
-	root = json_pack("{s:o, s:s, s:I, s:I}", "rules", rules, "source", inforce->source,
-		"generation", (json_int_t)inforce->generation, "since",
-		(json_int_t)inforce->since_ns);
-	return write_json(store, TW_STORE_RULES, root, err);
+	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "rules", rules, "source",
+		inforce->source, "generation", (json_int_t)inforce->generation, "since",
+		(json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
+		text_mark(inforce->text, inforce->text_len));
+}
+
+int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err)
+{
+	tw_autofree char *rules = json_text(store, pack_rules(slots, inforce, epoch));
+	int ret = rules ? 0 : no_memory(store, err);
+
+	if (!ret)
+		ret = write_new(store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
+	if (!ret)
+		ret = write_new(store, TW_STORE_RULES, rules, strlen(rules), err);
+	if (ret < 0)
+		tw_store_unstage(store);
+	return ret;
+}
+
+int tw_store_keep(struct tw_store *store, struct tw_err *err)
+{
+	return keep_new(store, staged, N_STAGED, err);
+}
+
+void tw_store_unstage(struct tw_store *store)
+{
+	for (size_t i = N_STAGED; i-- > 0;)
+		unlinkat(store->dir_fd, new_name(staged[i]).text, 0);
+}
+
+static bool is_text(struct tw_store *store, const char *name, json_int_t mark)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+
+	return !tw_store_read(store, name, &text, &len) && text_mark(text, len) == mark;
+}
+
+void tw_store_recover(struct tw_store *store, uint32_t epoch)
+{
+	json_t *root = read_json(store, new_name(TW_STORE_RULES).text);
+	json_int_t mark = json_integer_value(json_object_get(root, "text"));
+
+	/* The policy may have its place already, as it gets there first. */
+	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
+		(is_text(store, new_name(TW_STORE_POLICY).text, mark) ||
+			is_text(store, TW_STORE_POLICY, mark)))
+		tw_store_keep(store, NULL);
+	else
+		tw_store_unstage(store);
+	json_decref(root);
 }
 
 int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret)

@@ -6,8 +6,11 @@
  *             ports.json    ports, networks and what was learned of them
  *             images.json   what the images in the kernel are, for they are not read back
  *             lock          held while an agent runs, with its process id
+ *             *.new         what is about to take the place of one of these
  * Invariants: 1. A file is replaced whole (write, fsync, rename, fsync of the folder), never
- *                half written.
+ *                half written. What goes with a policy that takes effect is written before it does,
+ *                and waited for on its way to the disk only after: rules.json.new says in which epoch
+ *                it counts, and an agent that starts asks the kernel whether that has come.
  *             2. the .json files carry the mark of the maps they speak of: those of
  *                another boot are ignored.
  */
@@ -45,8 +48,16 @@ int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *
 int tw_store_write(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
 
-int tw_store_save_rules(struct tw_store *store, const struct tw_slots *slots,
-	const struct tw_inforce *inforce, struct tw_err *err);
+/* Writes a policy and its rules beside those that count. They count once they are kept, or when an
+ * agent starts and finds the kernel in that epoch. */
+int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err);
+/* When it fails it may be tried again. */
+int tw_store_keep(struct tw_store *store, struct tw_err *err);
+void tw_store_unstage(struct tw_store *store);
+/* At start, with the mark set: keeps what an agent that died had staged for this epoch, drops what it
+ * had staged for another. */
+void tw_store_recover(struct tw_store *store, uint32_t epoch);
 
 /* What was in force when an earlier agent ended. */
 struct tw_saved_rules {

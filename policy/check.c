@@ -140,5 +140,6 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
 		err = check_rules(&c);
 	tw_ranges_done(&c.concern[TW_DIR_OUT]);
 	tw_ranges_done(&c.concern[TW_DIR_IN]);
+	tw_diags_sort(diags);
 	return err;
 }

@@ -45,6 +45,83 @@ static bool is_equal(struct differ *d, print_fn *print, size_t old_index, size_t
 	return texts_equal(d);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || !strcmp(a, b);
+}
+
+/* The name of what an entry of a rule's end stands for; NULL: it is not called by a name. */
+static const char *operand_name(const struct tw_policy *p, const struct tw_operand *operand)
+{
+	switch (operand->kind) {
+	case TW_OP_NETWORK:
+		return p->networks.at[operand->index].name;
+	case TW_OP_WORKLOAD:
+		return p->workloads.at[operand->index].name;
+	case TW_OP_GROUP:
+		return p->groups.at[operand->index].name;
+	case TW_OP_ANY:
+	case TW_OP_PREFIX:
+		break;
+	}
+	return NULL;
+}
+
+static bool same_operands(
+	const struct differ *d, const struct tw_operands *old, const struct tw_operands *now)
+{
+	if (old->n != now->n)
+		return false;
+	for (size_t i = 0; i < old->n; i++) {
+		const struct tw_operand *a = &old->at[i], *b = &now->at[i];
+		const char *name = operand_name(d->old, a);
+
+		if (a->kind != b->kind || a->negate != b->negate)
+			return false;
+		if (name && !same_text(name, operand_name(d->now, b)))
+			return false;
+		if (a->kind == TW_OP_PREFIX &&
+			(a->prefix.len != b->prefix.len || memcmp(&a->prefix.addr, &b->prefix.addr,
+								   sizeof(a->prefix.addr)) != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool same_services(
+	const struct differ *d, const struct tw_rule *old, const struct tw_rule *now)
+{
+	if (old->n_services != now->n_services)
+		return false;
+	for (size_t i = 0; i < old->n_services; i++) {
+		const struct tw_service_ref *a = &old->services[i], *b = &now->services[i];
+
+		if ((a->service == TW_INDEX_NONE) != (b->service == TW_INDEX_NONE))
+			return false;
+		if (a->service == TW_INDEX_NONE ? memcmp(&a->part, &b->part, sizeof(a->part)) != 0
+						: !same_text(d->old->services.at[a->service].name,
+							  d->now->services.at[b->service].name))
+			return false;
+	}
+	return true;
+}
+
+/* Rules that are alike in all their parts are printed alike, and most are: to print them all would
+ * take longer than all else that an edit of one rule asks for. */
+static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
+{
+	const struct tw_rule *old = &d->old->rules.at[old_index];
+	const struct tw_rule *now = &d->now->rules.at[now_index];
+
+	if (old->named == now->named && same_text(old->info.name, now->info.name) &&
+		old->info.action == now->info.action && old->info.log == now->info.log &&
+		old->info.at_out == now->info.at_out && old->info.at_in == now->info.at_in &&
+		same_operands(d, &old->from, &now->from) && same_operands(d, &old->to, &now->to) &&
+		same_services(d, old, now))
+		return true;
+	return is_equal(d, tw_policy_print_rule, old_index, now_index);
+}
+
 /* Compares the things of one kind in one scope of names. */
 static void compare(struct differ *d, const struct tw_names *old, const struct tw_names *now,
 	uint32_t kind, enum tw_changed what, print_fn *print)
@@ -117,12 +194,12 @@ static int compare_rules(struct differ *d)
 
 		if (was[i] < 0)
 			tell(d, TW_CHANGED_RULE, TW_CHANGE_ADDED, name);
-		else if (!in_order[i] || !is_equal(d, tw_policy_print_rule, (size_t)was[i], i))
+		else if (!in_order[i] || !same_rule(d, (size_t)was[i], i))
 			tell(d, TW_CHANGED_RULE, TW_CHANGE_CHANGED, name);
 	}
 	if (!d->old)
 		tell(d, TW_CHANGED_RULE, TW_CHANGE_ADDED, "default");
-	else if (!is_equal(d, tw_policy_print_rule, n_old, n))
+	else if (!same_rule(d, n_old, n))
 		tell(d, TW_CHANGED_RULE, TW_CHANGE_CHANGED, "default");
 	for (size_t i = 0; d->old && i < n_old; i++)
 		if (tw_policy_rule_index(d->now, d->old->rules.at[i].info.name) < 0)

@@ -199,10 +199,6 @@ struct tw_policy {
 /* 0; -EINVAL when the policy is too large to be worked out (see diags); -ENOMEM. */
 int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags);
 
-/* ---- check.c: what is lawful but surely not meant ---- */
-
-int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags); /* 0 or -ENOMEM */
-
 /* ---- lower.c: a rule's services become cells ---- */
 
 /* The cells of a list of services. NULL when there is no memory. */

@@ -112,6 +112,13 @@ struct tw_learned {
  * of a vNIC without `dhcp` are left out; who has an address is the caller's to see to. */
 int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned *learned, size_t n,
 	struct tw_policy **ret, struct tw_diags *diags);
+/* The same without the warnings of tw_policy_check(), which take most of the time when there are
+ * thousands of rules. */
+int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learned *learned,
+	size_t n, struct tw_policy **ret, struct tw_diags *diags);
+/* Warns of what is lawful but surely not meant: rules that can never match, groups that stand for
+ * nothing. 0 or -ENOMEM. */
+int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags);
 void tw_policy_free(struct tw_policy *policy); /* NULL is fine */
 TW_DEFINE_AUTO(tw_policy)
 
@@ -227,6 +234,17 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 	struct tw_image **ret, struct tw_diags *diags);
 void tw_image_free(struct tw_image *image);
 TW_DEFINE_AUTO(tw_image)
+
+/* What images a new policy shares with an old one, found out without making any. Both policies and
+ * their slots must outlive it. 0 or -ENOMEM. */
+struct tw_delta;
+int tw_delta_new(const struct tw_policy *old, const uint32_t *old_slots,
+	const struct tw_policy *now, const uint32_t *slots, struct tw_delta **ret);
+void tw_delta_free(struct tw_delta *delta);
+TW_DEFINE_AUTO(tw_delta)
+/* The index of a vNIC of the old policy whose layout is that of this one of the new policy, too;
+ * negative when that is not so, or not known. */
+long tw_delta_find(struct tw_delta *delta, const struct tw_vnic *vnic);
 
 /* All of this for one vNIC. */
 int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,

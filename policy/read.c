@@ -614,8 +614,6 @@ static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 
 	if (!err && !diags->n_errors)
 		err = tw_policy_resolve(policy, diags);
-	if (!err && !diags->n_errors)
-		err = tw_policy_check(policy, diags);
 	return err;
 }
 
@@ -626,6 +624,19 @@ int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct 
 
 int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned *learned, size_t n,
 	struct tw_policy **ret, struct tw_diags *diags)
+{
+	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	int err = tw_policy_read_unchecked(text, len, learned, n, &policy, diags);
+
+	if (!err)
+		err = tw_policy_check(policy, diags);
+	if (!err)
+		*ret = TW_TAKE_PTR(policy);
+	return err;
+}
+
+int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learned *learned,
+	size_t n, struct tw_policy **ret, struct tw_diags *diags)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	int err = new_policy(tw_hash(text, len, 0), &policy);

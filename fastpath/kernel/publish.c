@@ -3,9 +3,12 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/membarrier.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "fastpath/kernel/kernel.h"
 #include "fastpath/path/bytes.h"
@@ -131,12 +134,17 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
 											  : 0;
 }
 
-/* An update of an array of maps returns only when every program that ran before it has ended
+/* membarrier's global command is synchronize_rcu(). A kernel that keeps CPUs free of ticks refuses
+ * it: there, an update of an array of maps returns only when every program that ran before it has ended
  * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c); slot 0 is never looked at. */
 int tw_kernel_wait(struct tw_kernel *kernel)
 {
 	const uint32_t none = 0;
-	int code = tw_kernel_put_image(kernel, 0, &none, 1, NULL);
+	int code;
+
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return 0;
+	code = tw_kernel_put_image(kernel, 0, &none, 1, NULL);
 
 	return code ? code : tw_kernel_drop_image(kernel, 0);
 }

@@ -452,7 +452,8 @@ static void test_store_rules(void **state)
 	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
 	assert_int_equal(tw_slots_assign(&slots, inforce->policy, inforce->slots), 0);
 	inforce->generation = 12;
-	assert_int_equal(tw_store_save_rules(place->store, &slots, inforce, NULL), 0);
+	assert_int_equal(tw_store_stage(place->store, &slots, inforce, 1, NULL), 0);
+	assert_int_equal(tw_store_keep(place->store, NULL), 0);
 	tw_slots_done(&slots);
 
 	tw_slots_init(&slots, -1);
@@ -468,6 +469,79 @@ static void test_store_rules(void **state)
 	free(saved.source);
 	tw_slots_done(&slots);
 	tw_inforce_free(inforce);
+}
+
+/* Whether this text is what an agent would start with. */
+static bool has_policy(struct tw_store *store, const struct tw_inforce *inforce)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+
+	return !tw_store_read(store, TW_STORE_POLICY, &text, &len) && len == inforce->text_len &&
+	       !memcmp(text, inforce->text, len);
+}
+
+static bool has_rule(struct tw_store *store, const char *name)
+{
+	struct tw_saved_rules saved = {0};
+	struct tw_slots slots;
+	bool found = false;
+
+	tw_slots_init(&slots, -1);
+	if (!tw_store_load_rules(store, &slots, &saved))
+		for (uint32_t i = 0; i < slots.n; i++)
+			found |= tw_slots_name(&slots, i) &&
+				 !strcmp(tw_slots_name(&slots, i), name);
+	free(saved.source);
+	tw_slots_done(&slots);
+	return found;
+}
+
+/* An agent that dies between the writing of a policy and the end of it leaves the policy that the
+ * kernel enforces. */
+static void test_store_staged(void **state)
+{
+	const struct store_place *place = *state;
+	struct tw_store *store = place->store;
+	struct tw_inforce *old = inforce_of("version: 1\nrules: [" RULE("old") "]\n");
+	struct tw_inforce *now = inforce_of("version: 1\nrules: [" RULE("now") "]\n");
+	char from[160], to[160];
+	struct tw_slots slots;
+
+	tw_slots_init(&slots, -1);
+	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
+	assert_int_equal(tw_store_stage(store, &slots, old, 6, NULL), 0);
+	assert_int_equal(tw_store_keep(store, NULL), 0);
+	assert_int_equal(tw_slots_assign(&slots, now->policy, now->slots), 0);
+
+	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
+	assert_true(has_policy(store, old));
+	tw_store_recover(store, 6); /* it never came to the flip */
+	assert_true(has_policy(store, old) && !has_rule(store, "now"));
+	tw_store_recover(store, 7); /* nothing is left of it */
+	assert_true(has_policy(store, old) && !has_rule(store, "now"));
+
+	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
+	tw_store_recover(store, 7);
+	assert_true(has_policy(store, now) && has_rule(store, "now"));
+
+	/* It came as far as to the first of the two files. */
+	assert_int_equal(tw_store_stage(store, &slots, old, 8, NULL), 0);
+	snprintf(from, sizeof(from), "%s/%s.new", place->path, TW_STORE_POLICY);
+	snprintf(to, sizeof(to), "%s/%s", place->path, TW_STORE_POLICY);
+	assert_int_equal(rename(from, to), 0);
+	tw_store_recover(store, 8);
+	assert_true(has_policy(store, old) && has_rule(store, "old"));
+
+	/* The text that goes with the rules did not make it. */
+	assert_int_equal(tw_store_stage(store, &slots, now, 9, NULL), 0);
+	assert_int_equal(truncate(from, 5), 0);
+	tw_store_recover(store, 9);
+	assert_true(has_policy(store, old));
+	assert_int_not_equal(access(from, F_OK), 0);
+	tw_slots_done(&slots);
+	tw_inforce_free(old);
+	tw_inforce_free(now);
 }
 
 static void test_store_ports(void **state)
@@ -601,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_journal),
 		WITH_STORE(test_store_lock),
 		WITH_STORE(test_store_rules),
+		WITH_STORE(test_store_staged),
 		WITH_STORE(test_store_ports),
 		WITH_STORE(test_store_images),
 		WITH_STORE(test_store_damaged),

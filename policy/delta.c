@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* delta.c: which images a new policy shares with an old one, told from the rules that differ.
+ *
+ * How:        what both lists of rules begin and end with is the same in both; of the stretch between,
+ *             rules are held against one another in their order where there are as many of them, and
+ *             all of them count as changed where not. A port is out of it when no changed rule, old or
+ *             new, is enforced at an address it can be met at, and when none tells such addresses
+ *             apart in another way than before: then what layout.c projects on it is the same.
+ * Exact:      two policies that keep a port out of it have equal layouts for it
+ *             (tests/policy/unit/delta.c).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/model.h"
+
+/* A policy as ports see it: decisions speak of slots, not of numbers. */
+struct side {
+	const struct tw_policy *policy;
+	const uint32_t *slots;
+};
+
+struct tw_delta {
+	struct side old;
+	struct side now;
+	bool all;     /* the default is another: every port is in it */
+	bool guarded; /* refusing rules towards guests are in every image (layout.h) */
+	struct tw_ranges mine[TW_DIR__MAX]; /* where changed rules are enforced */
+	struct tw_ranges tells; /* addresses that sets have or have not, other than before */
+	struct tw_ranges scratch;
+};
+
+static bool same_set(const struct tw_set *a, const struct tw_set *b)
+{
+	return a == b || !memcmp(a->digest, b->digest, sizeof(a->digest));
+}
+
+static bool same_cells(const struct tw_cells *a, const struct tw_cells *b)
+{
+	if (a->n_joined != b->n_joined)
+		return false;
+	for (size_t i = 0; i < a->n_joined; i++)
+		if (!same_set(a->joined[i].keys, b->joined[i].keys) ||
+			!same_set(a->joined[i].sports, b->joined[i].sports))
+			return false;
+	return true;
+}
+
+static const struct tw_rule *rule_at(const struct side *side, size_t number)
+{
+	return &side->policy->rules.at[number];
+}
+
+/* All but whom it is about. */
+static bool same_body(
+	const struct side *old, size_t old_number, const struct side *now, size_t number)
+{
+	const struct tw_rule *o = rule_at(old, old_number), *n = rule_at(now, number);
+
+	return o->info.action == n->info.action && o->info.log == n->info.log &&
+	       o->info.at_out == n->info.at_out && o->info.at_in == n->info.at_in &&
+	       old->slots[old_number] == now->slots[number] &&
+	       (!o->cells || same_cells(o->cells, n->cells));
+}
+
+static bool same_rule(const struct tw_delta *d, size_t old_number, size_t number)
+{
+	const struct tw_rule *o = rule_at(&d->old, old_number), *n = rule_at(&d->now, number);
+
+	return same_set(o->from_set, n->from_set) && same_set(o->to_set, n->to_set) &&
+	       same_body(&d->old, old_number, &d->now, number);
+}
+
+static int add_set(struct tw_ranges *ret, const struct tw_set *set)
+{
+	return tw_ranges_add_all(ret, &set->r);
+}
+
+/* What only one of them has. */
+static int add_difference(
+	struct tw_delta *d, struct tw_ranges *ret, const struct tw_set *a, const struct tw_set *b)
+{
+	int err = 0;
+
+	if (same_set(a, b))
+		return 0;
+	for (int turn = 0; turn < 2 && !err; turn++) {
+		err = turn ? tw_ranges_minus(&b->r, &a->r, &d->scratch)
+			   : tw_ranges_minus(&a->r, &b->r, &d->scratch);
+		if (!err)
+			err = tw_ranges_add_all(ret, &d->scratch);
+	}
+	return err;
+}
+
+static bool is_at(const struct tw_rule *rule, enum tw_dir dir)
+{
+	return dir == TW_DIR_OUT ? rule->info.at_out : rule->info.at_in;
+}
+
+static int add_everywhere(struct tw_ranges *ret)
+{
+	return tw_ranges_add(ret, 0, TW_U128_MAX);
+}
+
+/* Whether every port's image has the rule. */
+static bool is_everywhere(const struct tw_delta *d, enum tw_dir dir, const struct tw_rule *rule)
+{
+	return d->guarded && dir == TW_DIR_IN && is_at(rule, dir) &&
+	       rule->info.action != TW_V_ALLOW;
+}
+
+/* A rule that the other policy has nothing like. */
+static int add_alone(struct tw_delta *d, const struct side *side, size_t number)
+{
+	const struct tw_rule *rule = rule_at(side, number);
+	const struct tw_set *ends[] = {[TW_DIR_OUT] = rule->from_set, [TW_DIR_IN] = rule->to_set};
+	int err = 0;
+
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
+		if (is_everywhere(d, dir, rule))
+			err = add_everywhere(&d->mine[dir]);
+		else if (is_at(rule, dir))
+			err = add_set(&d->mine[dir], ends[dir]);
+		if (!err && ends[dir] != side->policy->sets.everything)
+			err = add_set(&d->tells, ends[dir]);
+	}
+	return err;
+}
+
+/* The ports at one end: all of those there when the rule says something else, or of somebody else;
+ * otherwise those that come to it or leave it. */
+static int add_end(struct tw_delta *d, enum tw_dir dir, bool says_else, const struct tw_rule *o,
+	const struct tw_rule *n)
+{
+	const struct tw_set *old_mine = dir == TW_DIR_OUT ? o->from_set : o->to_set;
+	const struct tw_set *now_mine = dir == TW_DIR_OUT ? n->from_set : n->to_set;
+	int err = 0;
+
+	if (is_everywhere(d, dir, o) || is_everywhere(d, dir, n))
+		return says_else || !same_set(old_mine, now_mine) ? add_everywhere(&d->mine[dir])
+								  : 0;
+	if (!says_else)
+		return is_at(n, dir) ? add_difference(d, &d->mine[dir], old_mine, now_mine) : 0;
+	if (is_at(o, dir))
+		err = add_set(&d->mine[dir], old_mine);
+	if (!err && is_at(n, dir))
+		err = add_set(&d->mine[dir], now_mine);
+	return err;
+}
+
+static int add_pair(struct tw_delta *d, size_t old_number, size_t number)
+{
+	const struct tw_rule *o = rule_at(&d->old, old_number), *n = rule_at(&d->now, number);
+	bool says_else = !same_body(&d->old, old_number, &d->now, number);
+	int err = add_end(d, TW_DIR_OUT, says_else || !same_set(o->to_set, n->to_set), o, n);
+
+	if (!err)
+		err = add_end(d, TW_DIR_IN, says_else || !same_set(o->from_set, n->from_set), o, n);
+	if (!err)
+		err = add_difference(d, &d->tells, o->from_set, n->from_set);
+	return err ? err : add_difference(d, &d->tells, o->to_set, n->to_set);
+}
+
+static int compare(struct tw_delta *d)
+{
+	size_t n_old = tw_policy_n_rules(d->old.policy), n_now = tw_policy_n_rules(d->now.policy);
+	size_t same = 0, old_end = n_old, now_end = n_now;
+	int err = 0;
+
+	d->all = !same_body(&d->old, n_old, &d->now, n_now);
+	d->guarded = rule_at(&d->now, n_now)->info.action == TW_V_ALLOW;
+	if (d->all)
+		return 0;
+	while (same < n_old && same < n_now && same_rule(d, same, same))
+		same++;
+	while (old_end > same && now_end > same && same_rule(d, old_end - 1, now_end - 1)) {
+		old_end--;
+		now_end--;
+	}
+	if (old_end == now_end) {
+		for (size_t i = same; i < now_end && !err; i++)
+			if (!same_rule(d, i, i))
+				err = add_pair(d, i, i);
+		return err;
+	}
+	for (size_t i = same; i < old_end && !err; i++)
+		err = add_alone(d, &d->old, i);
+	for (size_t i = same; i < now_end && !err; i++)
+		err = add_alone(d, &d->now, i);
+	return err;
+}
+
+int tw_delta_new(const struct tw_policy *old, const uint32_t *old_slots,
+	const struct tw_policy *now, const uint32_t *slots, struct tw_delta **ret)
+{
+	tw_auto(tw_delta) struct tw_delta *d = tw_alloc(sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->old = (struct side){old, old_slots};
+	d->now = (struct side){now, slots};
+	err = compare(d);
+	tw_ranges_sort(&d->mine[TW_DIR_OUT]);
+	tw_ranges_sort(&d->mine[TW_DIR_IN]);
+	tw_ranges_sort(&d->tells);
+	if (!err)
+		*ret = TW_TAKE_PTR(d);
+	return err;
+}
+
+void tw_delta_free(struct tw_delta *d)
+{
+	if (!d)
+		return;
+	tw_ranges_done(&d->mine[TW_DIR_OUT]);
+	tw_ranges_done(&d->mine[TW_DIR_IN]);
+	tw_ranges_done(&d->tells);
+	tw_ranges_done(&d->scratch);
+	free(d);
+}
+
+/* The vNIC of the old policy that stands where this one does. */
+static const struct tw_vnic *find_old(const struct tw_delta *d, const struct tw_vnic *vnic)
+{
+	const struct tw_vnic *first = tw_policy_find_workload(d->now.policy, vnic->workload);
+	const struct tw_vnic *old = tw_policy_find_workload(d->old.policy, vnic->workload);
+
+	if (!first || !old)
+		return NULL;
+	old = tw_policy_vnic(d->old.policy, old->index + (vnic->index - first->index));
+	return old && !strcmp(old->workload, vnic->workload) ? old : NULL;
+}
+
+static bool same_addresses(const struct tw_vnic *a, const struct tw_vnic *b)
+{
+	if (a->any != b->any || a->n_prefixes != b->n_prefixes || a->n_learned != b->n_learned)
+		return false;
+	for (size_t i = 0; i < a->n_prefixes; i++)
+		if (a->prefixes[i].len != b->prefixes[i].len ||
+			memcmp(&a->prefixes[i].addr, &b->prefixes[i].addr,
+				sizeof(a->prefixes[i].addr)) != 0)
+			return false;
+	return true;
+}
+
+long tw_delta_find(struct tw_delta *d, const struct tw_vnic *vnic)
+{
+	const struct tw_vnic *old = d->all ? NULL : find_old(d, vnic);
+	bool touched = false;
+	int err = 0;
+
+	if (!old || !same_addresses(old, vnic))
+		return -ENOENT;
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !touched && !err; dir++) {
+		d->scratch.n = 0;
+		err = tw_vnic_concern(vnic, dir, &d->scratch);
+		touched = tw_ranges_overlap(&d->mine[dir], &d->scratch) ||
+			  tw_ranges_overlap(&d->tells, &d->scratch);
+	}
+	return err || touched ? -ENOENT : (long)old->index;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What is said to be shared by two policies is what working both out gives. */
+#include "test.h"
+
+#include "policy/model.h"
+#include "world.h"
+
+#define WORLDS	  3000
+#define RULES_MAX 24
+
+static struct tw_policy *read_world(const struct world *world)
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	world_print(world, &text);
+	assert_false(text.failed);
+	return must_read(text.data);
+}
+
+/* One thing of the world is as in another one, or has moved, come or gone. */
+static void change(struct world *world, uint64_t *random)
+{
+	static struct world other;
+	unsigned int i = world_below(random, world->n_rules);
+	unsigned int w = world_below(random, WORLD_WORKLOADS);
+	struct world_rule swap = world->rules[i];
+
+	world_make(&other, world_random(random), world->n_rules);
+	switch (world_below(random, 9)) {
+	case 0:
+		world->rules[i] = other.rules[i];
+		break;
+	case 1:
+		world->rules[i].service = other.rules[i].service;
+		break;
+	case 2:
+		world->rules[i].to = other.rules[i].to;
+		break;
+	case 3:
+		world->n_rules--;
+		for (; i < world->n_rules; i++)
+			world->rules[i] = world->rules[i + 1];
+		break;
+	case 4:
+		for (unsigned int k = world->n_rules++; k > i; k--)
+			world->rules[k] = world->rules[k - 1];
+		world->rules[i] = other.rules[i];
+		break;
+	case 5:
+		world->workloads[w].tags ^= 1u << world_below(random, WORLD_TAGS);
+		break;
+	case 6:
+		world->rules[i] = world->rules[0];
+		world->rules[0] = swap;
+		break;
+	case 7:
+		world->groups[world_below(random, WORLD_GROUPS)] = other.groups[0];
+		break;
+	default:
+		world->rules[i].at_in = other.rules[i].at_in;
+		world->rules[i].at_out = !world->rules[i].at_in || other.rules[i].at_out;
+	}
+}
+
+/* A rule keeps the slot that it had under its name. */
+static void give_slots(const struct tw_policy *old, const struct tw_policy *now,
+	uint32_t *old_slots, uint32_t *slots)
+{
+	for (uint32_t i = 0; i <= tw_policy_n_rules(old); i++)
+		old_slots[i] = i;
+	for (uint32_t i = 0; i <= tw_policy_n_rules(now); i++) {
+		long was = tw_policy_rule_index(old, tw_policy_rule(now, i)->name);
+
+		slots[i] = was < 0 ? 1000 + i : (uint32_t)was;
+	}
+}
+
+static struct tw_image_key key_of(
+	const struct tw_policy *policy, const uint32_t *slots, size_t number)
+{
+	struct tw_compiler *compiler = NULL;
+	struct tw_layout *layout = NULL;
+	struct tw_image_key key;
+
+	assert_int_equal(tw_compiler_new(policy, slots, &compiler), 0);
+	assert_int_equal(tw_layout_new(compiler, tw_policy_vnic(policy, number), &layout), 0);
+	key = *tw_layout_key(layout);
+	tw_layout_free(layout);
+	tw_compiler_free(compiler);
+	return key;
+}
+
+static size_t compare(const struct tw_policy *old, const struct tw_policy *now)
+{
+	uint32_t old_slots[RULES_MAX + 2], slots[RULES_MAX + 2];
+	struct tw_delta *delta = NULL;
+	size_t shared = 0;
+
+	give_slots(old, now, old_slots, slots);
+	assert_int_equal(tw_delta_new(old, old_slots, now, slots, &delta), 0);
+	for (size_t i = 0; i < tw_policy_n_vnics(now); i++) {
+		long was = tw_delta_find(delta, tw_policy_vnic(now, i));
+		struct tw_image_key a, b;
+
+		if (was < 0)
+			continue;
+		a = key_of(old, old_slots, (size_t)was);
+		b = key_of(now, slots, i);
+		assert_memory_equal(&a, &b, sizeof(a));
+		shared++;
+	}
+	tw_delta_free(delta);
+	return shared;
+}
+
+static void shared_images_are_equal(void **state)
+{
+	static struct world world;
+	uint64_t random = 11;
+	size_t shared = 0;
+
+	for (unsigned int i = 0; i < WORLDS; i++) {
+		struct tw_policy *old, *now;
+
+		world_make(&world, 77000 + i, 2 + i % (RULES_MAX - 2));
+		old = read_world(&world);
+		change(&world, &random);
+		now = read_world(&world);
+		shared += compare(old, now);
+		tw_policy_free(old);
+		tw_policy_free(now);
+	}
+	print_message("%zu of %d images are shared\n", shared, WORLDS * WORLD_WORKLOADS);
+	assert_true(shared > WORLDS / 2);
+}
+
+static size_t shared_by(const char *old_text, const char *text)
+{
+	struct tw_policy *old = must_read(old_text), *now = must_read(text);
+	size_t shared = compare(old, now);
+
+	tw_policy_free(old);
+	tw_policy_free(now);
+	return shared;
+}
+
+#define HEAD                                                                \
+	"version: 1\n"                                                      \
+	"workloads:\n"                                                      \
+	"  a: {port: ta, addresses: [10.1.0.1], tags: [x]}\n"               \
+	"  b: {port: tb, addresses: [10.2.0.1], tags: [y]}\n"               \
+	"  c: {port: tc, addresses: [10.3.0.1]}\n"                          \
+	"groups: {x: {tags: x}, y: {tags: y}}\n"                            \
+	"rules:\n"                                                          \
+	"  - {name: one, from: x, to: y, service: tcp/80, action: allow}\n" \
+	"  - {name: two, from: 10.9.0.0/16, to: b, service: tcp/81, action: allow}\n"
+
+static void only_what_is_touched(void **state)
+{
+	/* `two` is enforced at b alone. */
+	assert_int_equal(shared_by(HEAD "  - {name: three, to: c, at: to, action: allow}\n",
+				 HEAD "  - {name: three, to: c, at: to, action: deny}\n"),
+		2);
+	assert_int_equal(
+		shared_by(HEAD, HEAD "  - {name: three, from: a, to: b, action: allow}\n"), 1);
+	assert_int_equal(shared_by(HEAD, HEAD "default: allow\n"), 0);
+	assert_int_equal(shared_by(HEAD, HEAD "default: deny\n"), 3);
+	assert_int_equal(shared_by(HEAD, HEAD "  - {name: all, action: allow}\n"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shared_images_are_equal),
+		cmocka_unit_test(only_what_is_touched),
+	};
+
+	return cmocka_run_group_tests_name("delta", tests, NULL, NULL);
+}
