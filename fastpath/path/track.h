@@ -249,7 +249,9 @@ tw_inline enum tw_reason tw_track(
 			s->conn = 0;
 			flow->stale = 1;
 		}
-		if (p->tcp_flags & TW_TCP_SYN && !flow->seen)
+		/* What a plain SYN opens reads them when it is let through. */
+		if (p->tcp_flags & TW_TCP_SYN && !flow->seen &&
+			(s->conn || !tw_tcp_is_syn(p->tcp_flags)))
 			tw_apart_options(f);
 		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
@@ -274,6 +276,10 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 
 	if (!sheet)
 		return TW_R_TABLE_FULL;
+	if (flow->note == TW_NOTE_BEGIN) {
+		tw_apart_options(f);
+		flow->progress.scale[way] |= p->scale;
+	}
 	c = &sheet->conn;
 	__builtin_memset(c, 0, sizeof(*c));
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
