@@ -185,7 +185,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	const struct tw_tuple *t, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, t);
-	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	struct tw_conn *c = tw_conn_seek(f, s->config, flow);
 	int opens;
 
 	if (!c)
@@ -298,7 +298,7 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	if ((far_pays ? !end : end) == TW_DIR_IN)
 		c->progress.flags |= TW_CONN_F_CHARGE_IN;
 	tw_tcp_note(c, p, flow);
-	return tw_apart_open(f, far_pays ? flow->far_ifindex : f->ifindex, s->epoch);
+	return tw_apart_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */
