@@ -194,7 +194,7 @@ int tw_kernel_attach_uplink(
 	char place[IF_NAMESIZE + 16];
 	int code = 0;
 
-	if (kernel->uplink_fd < 0)
+	if (!kernel->facts.uplinks)
 		return tw_err_set(err, -EOPNOTSUPP, "uplink", NULL, "this kernel cannot be asked");
 	if (bpf_map_update_elem(kernel->map_fd[TW_MAP_uplinks], &ifindex, &value, BPF_ANY))
 		code = -errno;

@@ -265,7 +265,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4);
-__noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
+__noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch);
 __noinline int find(struct __sk_buff *skb);
 __noinline int sweep_row(struct __sk_buff *skb);
 __noinline int row_lock(struct __sk_buff *skb, __u32 n);
@@ -280,6 +280,7 @@ __noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int options(struct __sk_buff *skb);
 __noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
+__noinline int express(struct __sk_buff *skb);
 
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
@@ -287,9 +288,9 @@ tw_inline __u32 tw_apart_classify(
 	return (__u32)classify(f->target, slot, end, home.own, home.v4);
 }
 
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
 {
-	return (enum tw_reason)open_conn(f->target, payer_id, epoch);
+	return (enum tw_reason)open_conn(f->target, payer_ifindex, epoch);
 }
 
 tw_inline void tw_apart_sweep(const struct tw_frame *f)
@@ -360,6 +361,11 @@ tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off
 tw_inline void tw_apart_options(const struct tw_frame *f)
 {
 	options(f->target);
+}
+
+tw_inline int tw_frame_traced(const struct tw_frame *f)
+{
+	return tw_test_mode;
 }
 
 #include "fastpath/path/path.h"
@@ -508,6 +514,35 @@ __noinline int options(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Leaves what became of a frame to those who test the programs. */
+tw_inline void trace(const struct tw_outcome *o)
+{
+	struct tw_outcome *to;
+	__u32 zero = 0;
+
+	to = tw_test_mode ? bpf_map_lookup_elem(&outcome, &zero) : 0;
+	if (to)
+		*to = *o;
+}
+
+/* The tc action for a frame that went the short way; 0: the whole way is for it. */
+__noinline int express(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	const struct tw_sheet *sheet;
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	if (!tw_express(&f, c))
+		return 0;
+	sheet = tw_sheet_get(&f);
+	if (sheet)
+		trace(&sheet->outcome);
+	return (int)f.action;
+}
+
 /* Negative when the frame is spoilt. */
 __noinline int release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
 {
@@ -557,11 +592,11 @@ tw_inline int headers_at_hand(const struct tw_frame *f)
 
 tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 {
-	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX, zero = 0;
+	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX;
 	const struct tw_config *c = settings();
 	const struct tw_outcome *result;
 	struct tw_frame f = {0};
-	struct tw_outcome *trace;
+	int action;
 
 	if (!c)
 		return TC_ACT_SHOT;
@@ -572,6 +607,9 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}
+	action = dir == TW_DIR_OUT ? express(skb) : 0;
+	if (action)
+		return action;
 	frame_init(&f, c, skb);
 	/* All headers that the path may read have to be in the linear head. */
 	if (skb->data_end - skb->data < want && !headers_at_hand(&f)) {
@@ -581,11 +619,7 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	result = tw_path(&f, c, dir);
 	if (!result)
 		return TC_ACT_SHOT;
-	if (tw_test_mode) {
-		trace = bpf_map_lookup_elem(&outcome, &zero);
-		if (trace)
-			*trace = *result;
-	}
+	trace(result);
 	if (result->verdict != TW_V_ALLOW)
 		return f.action ? (int)f.action : TC_ACT_SHOT;
 	if (result->release && release(skb, dir, result->release))
@@ -626,6 +660,13 @@ SEC("tc")
 int to_vm(struct __sk_buff *skb)
 {
 	return judge(skb, TW_DIR_IN);
+}
+
+/* What can be asked here of bridges (seat.bpf.h): TW_ASKS_*. Run by the loader, once. */
+SEC("tc")
+int asks(struct __sk_buff *skb)
+{
+	return (seats_known() ? TW_ASKS_SEATS : 0) | (database_known() ? TW_ASKS_DATABASE : 0);
 }
 
 /* Sweeps one row of the connection table, the next one; run by the agent, many at a time. */

@@ -28,6 +28,7 @@ struct tw_native {
 	struct image *images;		     /* TW_IMAGES_MAX */
 	struct tw_config *settings;
 	struct tw_sheet sheet;
+	bool whole; /* every frame goes the whole way */
 	void (*on_event)(void *arg, const struct tw_event *event);
 	void *event_arg;
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data);
@@ -311,6 +312,11 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 	((struct run *)f->target)->result->stage_ran[stage] = 1;
 }
 
+tw_inline int tw_frame_traced(const struct tw_frame *f)
+{
+	return 1;
+}
+
 #include "fastpath/path/path.h"
 
 tw_inline __u32 tw_apart_classify(
@@ -319,9 +325,9 @@ tw_inline __u32 tw_apart_classify(
 	return tw_path_decide(f, slot, end, home);
 }
 
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
 {
-	return tw_path_open(f, native_of(f)->settings, payer_id, epoch);
+	return tw_path_open(f, native_of(f)->settings, payer_ifindex, epoch);
 }
 
 tw_inline void tw_apart_sweep(const struct tw_frame *f)
@@ -331,7 +337,7 @@ tw_inline void tw_apart_sweep(const struct tw_frame *f)
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
 {
-	return tw_conn_find(f, &native_of(f)->sheet.flow);
+	return tw_conn_find(f, native_of(f)->settings, &native_of(f)->sheet.flow);
 }
 
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
@@ -563,7 +569,8 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 
 	memset(ret, 0, sizeof(*ret));
 	memcpy(run.head.bytes + 2, frame->data, head);
-	outcome = tw_path(&f, native->settings, dir);
+	ret->express = dir == TW_DIR_OUT && !native->whole && tw_express(&f, native->settings);
+	outcome = ret->express ? &native->sheet.outcome : tw_path(&f, native->settings, dir);
 	ret->outcome = *outcome;
 	if (outcome->tracked)
 		ret->key = native->sheet.flow.key;
@@ -571,6 +578,11 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 		tw_path_release(&f, dir, outcome->release);
 	if (!ret->replied)
 		ret->reply_len = 0;
+}
+
+void tw_native_go_whole(struct tw_native *native)
+{
+	native->whole = true;
 }
 
 void tw_native_forget(struct tw_native *native)

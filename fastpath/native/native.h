@@ -38,6 +38,7 @@ struct tw_native_result {
 	uint8_t stage_ran[TW_STAGE__MAX]; /* 1 for each stage the frame entered */
 	bool replied; /* data[0 … reply_len) now holds a refusal for the sender */
 	size_t reply_len;
+	bool express;	      /* it went the short way (path/express.h) */
 	uint32_t cut_ifindex; /* the frame goes straight out of this port; 0: to the vSwitch */
 };
 
@@ -70,6 +71,10 @@ int tw_native_put_image(
 /* Runs one frame through from_vm (TW_DIR_OUT) or to_vm (TW_DIR_IN) of a port, at `now_ns`. */
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 	struct tw_native_frame *frame, struct tw_native_result *ret);
+
+/* From now on every frame goes the whole way, and none the short one (path/express.h). No outcome is
+ * another one for that. */
+void tw_native_go_whole(struct tw_native *native);
 
 /* The `n`th (below TW_HOLDS) of the places where a port holds fragments, NULL: never used. Those in
  * state TW_HOLD_SENT are for the caller to run, after the frame whose outcome said `release`, and to

@@ -20,16 +20,10 @@
 #pragma once
 
 #include "fastpath/path/cut.h"
+#include "fastpath/path/express.h"
 #include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
 #include "fastpath/path/report.h"
-
-/* In which stage each reason ends a frame's way. */
-static const __u8 tw_reason_stages[TW_REASON_COUNTERS / TW_DIR__MAX] = {
-#define TW_REASON(symbol, name, stage, text) [TW_R_##symbol] = TW_STAGE_##stage,
-#include "fastpath/abi/reasons.def"
-#undef TW_REASON
-};
 
 /* Reasons that end a frame's way by letting it pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)
@@ -281,9 +275,9 @@ tw_inline enum tw_reason tw_path_fragment(
 }
 
 tw_inline enum tw_reason tw_path_open(
-	const struct tw_frame *f, const struct tw_config *config, __u32 payer_id, __u32 epoch)
+	const struct tw_frame *f, const struct tw_config *config, __u32 payer_ifindex, __u32 epoch)
 {
-	const struct tw_port *payer = tw_port_numbered(f, payer_id, epoch);
+	const struct tw_port *payer = tw_port_at(f, payer_ifindex, epoch);
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
 	return payer && sheet ? tw_conn_open(f, config, payer, sheet) : TW_R_TABLE_FULL;

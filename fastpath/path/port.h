@@ -129,7 +129,7 @@ struct tw_home {
 
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch);
 tw_inline void tw_apart_sweep(const struct tw_frame *f);
 tw_inline int tw_apart_find(const struct tw_frame *f);
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);
@@ -147,6 +147,9 @@ tw_inline void tw_apart_options(const struct tw_frame *f);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */
 tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f);
+
+/* Whether somebody looks at the outcome on the sheet of a frame that went the short way (express.h). */
+tw_inline int tw_frame_traced(const struct tw_frame *f);
 
 /* Tells that a stage is entered (for explain; nothing in the kernel). */
 tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage);

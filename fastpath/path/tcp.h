@@ -114,10 +114,19 @@ tw_inline void tw_tcp_begin_both(const struct tw_packet *p, struct tw_flow *flow
 
 /* ---- windows ---- */
 
+/* The scale of windows that the sender of `way` offers. */
+tw_inline __u32 tw_tcp_shift(const struct tw_progress *progress, __u32 way)
+{
+	const __u32 original = progress->scale[TW_WAY_ORIGINAL];
+	const __u32 reply = progress->scale[TW_WAY_REPLY];
+
+	return (way ? reply : original) & TW_SCALE_SHIFT;
+}
+
 /* Bytes beyond `acked` that the other end takes from `way`. */
 tw_inline __u32 tw_tcp_room(const struct tw_conn *c, const struct tw_progress *progress, __u32 way)
 {
-	return (__u32)TW_MEMORY(c->room[way & 1]) << (progress->scale[!(way & 1)] & TW_SCALE_SHIFT);
+	return (__u32)TW_MEMORY(c->room[way & 1]) << tw_tcp_shift(progress, !(way & 1));
 }
 
 /* The window field in units of `shift`; that of a SYN is not scaled (RFC 7323 §2.2). */
@@ -132,7 +141,7 @@ tw_inline __u32 tw_tcp_units(const struct tw_packet *p, __u32 shift)
 tw_inline void tw_tcp_note_ack(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
-	__u32 way = flow->way & 1, shift = flow->progress.scale[way] & TW_SCALE_SHIFT;
+	__u32 way = flow->way & 1, shift = tw_tcp_shift(&flow->progress, way);
 	struct tw_window *theirs = &c->window[!way];
 	__u32 gained = p->ack - theirs->acked, units = tw_tcp_units(p, shift);
 	__s32 left;
@@ -153,7 +162,7 @@ tw_inline void tw_tcp_note_ack(
 tw_inline void tw_tcp_note_begin(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
-	__u32 way = flow->way & 1, shift = flow->progress.scale[way] & TW_SCALE_SHIFT;
+	__u32 way = flow->way & 1, shift = tw_tcp_shift(&flow->progress, way);
 	struct tw_window *mine = &c->window[way];
 	__u32 bytes;
 
@@ -173,7 +182,7 @@ tw_inline void tw_tcp_note_begin(
 tw_inline void tw_tcp_note_both(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
-	__u32 way = flow->way & 1, shift = flow->progress.scale[way] & TW_SCALE_SHIFT;
+	__u32 way = flow->way & 1, shift = tw_tcp_shift(&flow->progress, way);
 	struct tw_window *mine = &c->window[way], *theirs = &c->window[!way];
 
 	mine->end = p->seq_end;
@@ -184,15 +193,22 @@ tw_inline void tw_tcp_note_both(
 	c->room[!way] = (__u16)tw_tcp_units(p, shift);
 }
 
-/* Writes what a segment that passes tells of the windows. Before its progress is written. */
-tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+/* A segment of a connection under way. */
+tw_inline void tw_tcp_note_move(
+	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
 	struct tw_window *mine = &c->window[flow->way & 1];
 
+	if (tw_seq_after(p->seq_end, mine->end))
+		mine->end = p->seq_end;
+	tw_tcp_note_ack(c, p, flow);
+}
+
+/* Writes what a segment that passes tells of the windows. Before its progress is written. */
+tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
 	if (flow->note == TW_NOTE_MOVE) {
-		if (tw_seq_after(p->seq_end, mine->end))
-			mine->end = p->seq_end;
-		tw_tcp_note_ack(c, p, flow);
+		tw_tcp_note_move(c, p, flow);
 	} else if (flow->note == TW_NOTE_BEGIN) {
 		tw_tcp_note_begin(c, p, flow);
 	} else if (flow->note == TW_NOTE_BOTH) {

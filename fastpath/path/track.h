@@ -25,8 +25,10 @@ tw_inline int tw_key_make(struct tw_key *key, const struct tw_scope *s, const st
 	int order = tw_addr_compare(&t->src, &t->dst);
 	int src_is_hi = order ? order > 0 : tw_host16(t->sport) > tw_host16(t->dport);
 
-	key->lo = src_is_hi ? t->dst : t->src;
-	key->hi = src_is_hi ? t->src : t->dst;
+	key->lo.d[0] = src_is_hi ? t->dst.d[0] : t->src.d[0];
+	key->lo.d[1] = src_is_hi ? t->dst.d[1] : t->src.d[1];
+	key->hi.d[0] = src_is_hi ? t->src.d[0] : t->dst.d[0];
+	key->hi.d[1] = src_is_hi ? t->src.d[1] : t->dst.d[1];
 	key->lo_port = src_is_hi ? t->dport : t->sport;
 	key->hi_port = src_is_hi ? t->sport : t->dport;
 	key->network = s->port->network;
@@ -185,7 +187,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	const struct tw_tuple *t, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, t);
-	struct tw_conn *c = tw_conn_seek(f, s->config, flow);
+	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
 	int opens;
 
 	if (!c)
@@ -249,9 +251,7 @@ tw_inline enum tw_reason tw_track(
 			s->conn = 0;
 			flow->stale = 1;
 		}
-		/* What a plain SYN opens reads them when it is let through. */
-		if (p->tcp_flags & TW_TCP_SYN && !flow->seen &&
-			(s->conn || !tw_tcp_is_syn(p->tcp_flags)))
+		if (p->tcp_flags & TW_TCP_SYN && !flow->seen)
 			tw_apart_options(f);
 		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
@@ -276,10 +276,6 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 
 	if (!sheet)
 		return TW_R_TABLE_FULL;
-	if (flow->note == TW_NOTE_BEGIN) {
-		tw_apart_options(f);
-		flow->progress.scale[way] |= p->scale;
-	}
 	c = &sheet->conn;
 	__builtin_memset(c, 0, sizeof(*c));
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
@@ -298,7 +294,7 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	if ((far_pays ? !end : end) == TW_DIR_IN)
 		c->progress.flags |= TW_CONN_F_CHARGE_IN;
 	tw_tcp_note(c, p, flow);
-	return tw_apart_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
+	return tw_apart_open(f, far_pays ? flow->far_ifindex : f->ifindex, s->epoch);
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */

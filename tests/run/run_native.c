@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* run_native: plays cases on the native fast path. Needs no rights. */
+/* run_native: plays cases on the native fast path, and beside it on one where every frame goes the
+ * whole way (path/express.h): they must agree as run_bpf's do. Needs no rights. */
 #include <getopt.h>
 #include <stdio.h>
 
@@ -9,6 +10,20 @@ static int usage(void)
 {
 	fputs("usage: run_native [--verbose] [--all-reasons] FILE.case|FOLDER …\n", stderr);
 	return 2;
+}
+
+static int make_target(struct tw_target **ret, struct tw_err *err)
+{
+	struct tw_target *native = NULL, *whole = NULL;
+	int failed = tw_target_native(&native, err);
+
+	if (!failed)
+		failed = tw_target_whole(&whole, err);
+	if (failed) {
+		tw_target_free(native);
+		return failed;
+	}
+	return tw_target_pair(native, whole, ret);
 }
 
 int main(int argc, char **argv)
@@ -32,7 +47,7 @@ int main(int argc, char **argv)
 	run.n_paths = (size_t)(argc - optind);
 	if (!run.n_paths)
 		return usage();
-	if (tw_target_native(&target, &err)) {
+	if (make_target(&target, &err)) {
 		tw_err_print(stderr, "run_native", &err);
 		return 5;
 	}

@@ -10,6 +10,7 @@
 struct native {
 	struct tw_target target;
 	struct tw_native *native;
+	bool whole;
 };
 
 static struct tw_native *native_of(struct tw_target *target)
@@ -33,6 +34,8 @@ static int native_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 		return tw_err_set(err, failed, NULL, NULL, "no memory for a native fast path");
 	tw_native_free(native->native);
 	native->native = fresh;
+	if (native->whole)
+		tw_native_go_whole(fresh);
 	tw_target_settings(tw_native_config(fresh));
 	return 0;
 }
@@ -169,7 +172,7 @@ static const struct tw_target_ops native_ops = {
 	.reason_count = native_reason_count,
 };
 
-int tw_target_native(struct tw_target **ret, struct tw_err *err)
+static int target_new(bool whole, struct tw_target **ret, struct tw_err *err)
 {
 	struct native *native = tw_alloc(sizeof(*native));
 	int failed;
@@ -177,6 +180,7 @@ int tw_target_native(struct tw_target **ret, struct tw_err *err)
 	if (!native)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "no memory");
 	native->target.ops = &native_ops;
+	native->whole = whole;
 	native->target.can_tag_outside = true;
 	failed = native_reset(&native->target, 0, err);
 	if (failed) {
@@ -185,4 +189,14 @@ int tw_target_native(struct tw_target **ret, struct tw_err *err)
 	}
 	*ret = &native->target;
 	return 0;
+}
+
+int tw_target_native(struct tw_target **ret, struct tw_err *err)
+{
+	return target_new(false, ret, err);
+}
+
+int tw_target_whole(struct tw_target **ret, struct tw_err *err)
+{
+	return target_new(true, ret, err);
 }

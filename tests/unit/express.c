@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The short way (path/express.h) against the whole one: whatever guests send, both must say the same
+ * of it, and keep and count the same. Random conversations between three guests, in and out of their
+ * windows, with frames spoilt at random, under policies that change. */
+#include "tests/unit/test.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fastpath/abi/names.h"
+#include "fastpath/native/scene.h"
+#include "tests/diff/random.h"
+#include "tests/run/draft_text.h"
+
+#define N_FRAMES   120000
+#define N_PORTS	   3
+#define N_TALKS	   48
+#define N_CONNS	   4096
+#define FRAME_ROOM 4096
+
+static const char *const policies[] = {
+	"version: 1\n"
+	"workloads:\n"
+	"  a: {port: tap-a, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"]}\n"
+	"  b: {port: tap-b, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.9, 10.0.0.2, \"fd00::2\"]}\n"
+	"  c: {port: tap-c, mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3, \"fd00::3\"]}\n"
+	"rules:\n"
+	"  - {name: web, from: any, to: any, service: [tcp/80-84, udp/50-70], action: allow}\n",
+	"version: 1\n"
+	"workloads:\n"
+	"  a: {port: tap-a, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"]}\n"
+	"  b: {port: tap-b, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.9, 10.0.0.2, \"fd00::2\"]}\n"
+	"  c: {port: tap-c, mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3, \"fd00::3\"]}\n"
+	"rules:\n"
+	"  - {name: less, from: any, to: [a, b], service: [tcp/80-82, udp/50-70], action: allow}\n",
+};
+
+/* One conversation, as its ends would know it. */
+struct talk {
+	uint32_t from, to; /* ports */
+	bool v6, udp;
+	uint16_t sport, dport;
+	uint32_t seq[2]; /* of each end */
+};
+
+struct fixture {
+	struct tw_native *way[2]; /* the short one, the whole one */
+	struct tw_random random;
+	struct talk talks[N_TALKS];
+	uint64_t now_ns;
+	uint32_t epoch;
+	size_t n_express, n_told;
+};
+
+static void new_talk(struct fixture *f, struct talk *talk)
+{
+	talk->from = tw_random_below(&f->random, N_PORTS);
+	talk->to = (talk->from + 1 + tw_random_below(&f->random, N_PORTS - 1)) % N_PORTS;
+	talk->v6 = tw_random_one_in(&f->random, 3);
+	talk->udp = tw_random_one_in(&f->random, 3);
+	talk->sport = (uint16_t)(talk->udp ? 60 + tw_random_below(&f->random, 12)
+					   : 1000 + tw_random_below(&f->random, 40));
+	talk->dport = (uint16_t)((talk->udp ? 60 : 80) +
+				 tw_random_below(&f->random, talk->udp ? 10 : 6));
+	talk->seq[0] = (uint32_t)tw_random_bits(&f->random);
+	talk->seq[1] = (uint32_t)tw_random_bits(&f->random);
+}
+
+/* Both ways take a policy over, with cut-through between all ports but now and then one. */
+static void load(struct fixture *f, const char *text)
+{
+	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	uint32_t odd = tw_random_below(&f->random, 8), rate = tw_random_below(&f->random, 16);
+	struct tw_diags diags = {0};
+
+	assert_int_equal(tw_policy_read(text, strlen(text), &policy, &diags), 0);
+	f->epoch++;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tw_scene_load(f->way[i], policy, f->epoch, &diags), 0);
+		tw_native_config(f->way[i])->cut_until_ns = UINT64_MAX;
+		for (uint32_t n = 0; n < N_PORTS; n++) {
+			struct tw_port *port = tw_native_port(
+				f->way[i], tw_scene_ifindex(n), f->epoch);
+			struct tw_local_key key = {.network = TW_SCENE_NETWORK};
+			const struct tw_local local = {tw_scene_ifindex(n), 1514};
+
+			assert_non_null(port);
+			port->ifindex = tw_scene_ifindex(n);
+			port->len_max = 1514;
+			if (n != odd)
+				port->flags |= TW_PORT_F_CUT;
+			if (n == rate)
+				port->packet_rate = 1000;
+			memcpy(key.mac, port->mac, sizeof(key.mac));
+			assert_int_equal(tw_native_add_local(f->way[i], &key, &local), 0);
+		}
+	}
+	tw_diags_done(&diags);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = test_calloc(1, sizeof(*f));
+
+	f->random = tw_random_from(7);
+	f->now_ns = 1000000000;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(tw_native_new(&f->way[i], N_CONNS), 0);
+	tw_native_go_whole(f->way[1]);
+	for (size_t i = 0; i < N_TALKS; i++)
+		new_talk(f, &f->talks[i]);
+	load(f, policies[0]);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++)
+		tw_native_free(f->way[i]);
+	test_free(f);
+	return 0;
+}
+
+static void name_end(struct tw_draft_end *end, uint32_t port, bool mapped)
+{
+	char text[16];
+
+	*end = (struct tw_draft_end){.has_mac = true,
+		.has_v4 = true,
+		.has_v6 = true,
+		.mac = {0x52, 0x54, 0, 0, 0, (uint8_t)(port + 1)}};
+	snprintf(text, sizeof(text), "10.0.0.%u", port + 1);
+	tw_addr_parse(text, &end->v4);
+	/* An address that IPv4 is mapped to belongs into no frame. */
+	snprintf(text, sizeof(text), mapped ? "::ffff:10.0.0.%u" : "fd00::%u", port + 1);
+	tw_addr_parse(text, &end->v6);
+}
+
+/* What an end says next, mostly as it should. */
+static void say(struct fixture *f, struct talk *talk, bool back, char *text, size_t max)
+{
+	static const char *const odd[] = {"S", "SA", "R", "RA", "FA", "F", "SF", "AU", ""};
+	uint32_t most = tw_random_one_in(&f->random, 20) ? 1600 : 200;
+	uint32_t len = tw_random_below(&f->random, 4) ? tw_random_below(&f->random, most) : 0;
+	const char *flags = tw_random_one_in(&f->random, 2) ? "A" : "PA";
+	uint32_t seq = talk->seq[back], ack = talk->seq[!back];
+	unsigned int sport = back ? talk->dport : talk->sport;
+	unsigned int dport = back ? talk->sport : talk->dport;
+
+	if (talk->udp) {
+		snprintf(text, max, "udp %u > %u / data %u", sport, dport, len);
+		return;
+	}
+	if (tw_random_one_in(&f->random, 6))
+		flags = odd[tw_random_below(&f->random, sizeof(odd) / sizeof(odd[0]))];
+	if (tw_random_one_in(&f->random, 12))
+		seq += (uint32_t)tw_random_bits(&f->random) >> tw_random_below(&f->random, 32);
+	if (tw_random_one_in(&f->random, 12))
+		ack -= (uint32_t)tw_random_bits(&f->random) >> tw_random_below(&f->random, 32);
+	snprintf(text, max, "tcp %u > %u %s seq=%u ack=%u win=%u / data %u", sport, dport, flags,
+		seq, ack, tw_random_below(&f->random, 65536), len);
+	if (seq == talk->seq[back])
+		talk->seq[back] += len + (strchr(flags, 'S') || strchr(flags, 'F') ? 1 : 0);
+}
+
+/* Builds what an end says; what frames are spoilt by is left to chance. Bytes. */
+static size_t build(
+	struct fixture *f, struct talk *talk, bool back, const char *text, uint8_t *bytes)
+{
+	static struct tw_draft draft;
+	tw_auto_buf struct tw_buf out = {0};
+	struct tw_draft_names names = {0};
+	bool mapped = tw_random_one_in(&f->random, 16);
+	struct tw_err err = {0};
+	char full[256];
+	size_t len;
+
+	name_end(&names.from, back ? talk->to : talk->from, mapped);
+	name_end(&names.to, back ? talk->from : talk->to, mapped);
+	snprintf(full, sizeof(full), "%s%s", talk->v6 ? "ip6 / " : "", text);
+	if (tw_draft_read(full, &names, &draft, &err))
+		fail_msg("%s: %s", full, err.text);
+	assert_int_equal(tw_draft_build(&draft, &out), 0);
+	len = out.len;
+	assert_true(len <= FRAME_ROOM);
+	memcpy(bytes, out.data, len);
+	if (tw_random_one_in(&f->random, 10))
+		bytes[tw_random_below(&f->random, len < 80 ? (uint32_t)len : 80)] ^=
+			(uint8_t)(1 << tw_random_below(&f->random, 8));
+	if (tw_random_one_in(&f->random, 50))
+		len -= tw_random_below(&f->random, (uint32_t)len - 14);
+	return len;
+}
+
+/* Has both ways judge a frame at both ends. */
+static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t from, uint32_t to)
+{
+	uint16_t gso_size = tw_random_one_in(&f->random, 20) ? 100 : 0;
+	uint32_t marks[2] = {0};
+
+	for (int dir = TW_DIR_OUT; dir <= TW_DIR_IN; dir++) {
+		struct tw_native_result result[2] = {0};
+
+		for (int i = 0; i < 2; i++) {
+			uint8_t copy[FRAME_ROOM + 256] = {0};
+			struct tw_native_frame frame = {.data = copy,
+				.len = len,
+				.max = sizeof(copy),
+				.mark = marks[i],
+				.gso_size = gso_size};
+
+			memcpy(copy, bytes, len);
+			tw_native_run(f->way[i], tw_scene_ifindex(dir ? to : from),
+				(enum tw_dir)dir, f->now_ns, &frame, &result[i]);
+			marks[i] = frame.mark;
+		}
+		f->n_express += result[0].express;
+		assert_false(result[1].express);
+		assert_memory_equal(
+			&result[0].outcome, &result[1].outcome, sizeof(result[0].outcome));
+		assert_memory_equal(&result[0].key, &result[1].key, sizeof(result[0].key));
+		assert_memory_equal(result[0].stage_ran, result[1].stage_ran, TW_STAGE__MAX);
+		assert_int_equal(result[0].cut_ifindex, result[1].cut_ifindex);
+		assert_int_equal(marks[0], marks[1]);
+		if (result[0].outcome.verdict != TW_V_ALLOW)
+			return;
+	}
+}
+
+struct copy {
+	struct tw_conn conns[2][N_CONNS];
+	size_t n[2];
+	int way;
+};
+
+static void copy_conn(void *arg, const struct tw_key *key, const struct tw_conn *conn)
+{
+	struct copy *copy = arg;
+
+	(void)key;
+	assert_true(copy->n[copy->way] < N_CONNS);
+	copy->conns[copy->way][copy->n[copy->way]++] = *conn;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, offsetof(struct tw_conn, progress));
+}
+
+/* What both ways kept and counted. */
+static void compare(const struct fixture *f)
+{
+	struct copy *copy = test_calloc(1, sizeof(*copy));
+
+	for (copy->way = 0; copy->way < 2; copy->way++) {
+		tw_native_each_conn(f->way[copy->way], copy_conn, copy);
+		qsort(copy->conns[copy->way], copy->n[copy->way], sizeof(struct tw_conn), by_key);
+	}
+	assert_int_equal(copy->n[0], copy->n[1]);
+	assert_memory_equal(copy->conns[0], copy->conns[1], copy->n[0] * sizeof(struct tw_conn));
+	test_free(copy);
+	for (uint32_t id = 1; id <= N_PORTS; id++)
+		assert_memory_equal(tw_native_port_count(f->way[0], id),
+			tw_native_port_count(f->way[1], id), sizeof(struct tw_port_count));
+	for (uint32_t slot = 0; slot < 2; slot++)
+		assert_memory_equal(tw_native_rule_count(f->way[0], slot),
+			tw_native_rule_count(f->way[1], slot), sizeof(struct tw_rule_count));
+	for (uint32_t r = 0; r < TW_R__MAX; r++)
+		for (int dir = 0; dir < TW_DIR__MAX; dir++)
+			assert_int_equal(tw_native_reason_count(
+						 f->way[0], (enum tw_reason)r, (enum tw_dir)dir),
+				tw_native_reason_count(
+					f->way[1], (enum tw_reason)r, (enum tw_dir)dir));
+}
+
+/* Opens a TCP conversation as its ends do. */
+static void shake_hands(struct fixture *f, struct talk *talk)
+{
+	static const char *const flags[] = {"S", "SA", "A"};
+	uint8_t bytes[FRAME_ROOM];
+	char text[128];
+
+	for (int i = 0; i < 3; i++) {
+		bool back = i == 1;
+
+		snprintf(text, sizeof(text), "tcp %u > %u %s seq=%u ack=%u win=60000",
+			back ? talk->dport : talk->sport, back ? talk->sport : talk->dport,
+			flags[i], talk->seq[back], i ? talk->seq[!back] : 0);
+		talk->seq[back] += i < 2;
+		judge(f, bytes, build(f, talk, back, text, bytes), back ? talk->to : talk->from,
+			back ? talk->from : talk->to);
+	}
+}
+
+static void both_ways_agree(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t bytes[FRAME_ROOM];
+	char text[192];
+
+	for (size_t i = 0; i < N_FRAMES; i++) {
+		struct talk *talk = &f->talks[tw_random_below(&f->random, N_TALKS)];
+		bool back = tw_random_one_in(&f->random, 2);
+
+		if (tw_random_one_in(&f->random, 300)) {
+			new_talk(f, talk);
+			if (!talk->udp)
+				shake_hands(f, talk);
+		}
+		if (tw_random_one_in(&f->random, 4000))
+			load(f, policies[tw_random_below(&f->random, 2)]);
+		f->now_ns += tw_random_one_in(&f->random, 5000) ? 400000000000 : 200000;
+		say(f, talk, back, text, sizeof(text));
+		judge(f, bytes, build(f, talk, back, text, bytes), back ? talk->to : talk->from,
+			back ? talk->from : talk->to);
+		if (i % 1000 == 0)
+			compare(f);
+	}
+	compare(f);
+	/* It would be no test of the short way if few frames went there. */
+	assert_true(f->n_express > N_FRAMES / 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(both_ways_agree, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
