@@ -12,6 +12,11 @@
  * tap's MAC for its own. */
 #define TAP_MAC_FIRST 0xfe
 
+struct text {
+	const char *at;
+	size_t len;
+};
+
 static uint64_t mac_tail(const uint8_t mac[6])
 {
 	uint64_t tail = 0;
@@ -49,43 +54,71 @@ static int index_macs(struct tw_inforce *inforce)
 	return 0;
 }
 
-int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
-	struct tw_inforce **ret)
-{
-	return tw_inforce_new_learned(text, len, source, NULL, 0, diags, ret);
-}
-
-int tw_inforce_new_learned(const char *text, size_t len, const char *source,
-	const struct tw_learned *learned, size_t n, struct tw_diags *diags, struct tw_inforce **ret)
+/* All that goes with a policy; takes over one reference to each of the two. */
+static int new_inforce(struct tw_policy *written, struct tw_policy *policy, struct text text,
+	const char *source, struct tw_inforce **ret)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = tw_alloc(sizeof(*inforce));
 	int err;
 
-	if (!inforce)
+	if (!inforce) {
+		tw_policy_free(written);
+		tw_policy_free(policy);
 		return -ENOMEM;
+	}
 	inforce->refs = 1;
 	inforce->since_ns = tw_clock_ns();
-	err = tw_policy_read_unchecked(text, len, learned, n, &inforce->policy, diags);
-	if (err < 0)
-		return err;
-	inforce->text = tw_strndup(text, len);
-	inforce->text_len = len;
+	inforce->written = written;
+	inforce->policy = policy;
+	inforce->text = tw_strndup(text.at, text.len);
+	inforce->text_len = text.len;
 	inforce->source = tw_strdup(source);
 	inforce->slots = tw_alloc_array(
 		tw_policy_n_rules(inforce->policy) + 1, sizeof(*inforce->slots));
 	inforce->images = tw_alloc_array(
 		tw_policy_n_vnics(inforce->policy), sizeof(*inforce->images));
+	if (!inforce->text || !inforce->source || !inforce->slots || !inforce->images)
+		return -ENOMEM;
+	err = index_macs(inforce);
+	if (err < 0)
+		return err;
+	*ret = TW_TAKE_PTR(inforce);
+	return 0;
+}
+
+int tw_inforce_new(const char *text, size_t len, const char *source, const struct tw_inforce *old,
+	struct tw_diags *diags, struct tw_inforce **ret)
+{
+	struct tw_policy *policy = NULL;
+	int err = old ? tw_policy_reread(
+				old->written, old->text, old->text_len, text, len, &policy, diags)
+		      : tw_policy_read_unchecked(text, len, NULL, 0, &policy, diags);
+
+	return err ? err
+		   : new_inforce(
+			     tw_policy_ref(policy), policy, (struct text){text, len}, source, ret);
+}
+
+int tw_inforce_learn(const struct tw_inforce *from, const struct tw_learned *learned, size_t n,
+	struct tw_diags *diags, struct tw_inforce **ret)
+{
+	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
+	struct tw_policy *policy = NULL;
+	int err = n ? tw_policy_learn(from->written, learned, n, &policy, diags) : 0;
+
+	if (err)
+		return err;
+	err = new_inforce(tw_policy_ref(from->written),
+		policy ? policy : tw_policy_ref(from->written),
+		(struct text){from->text, from->text_len}, from->source, &inforce);
+	if (err)
+		return err;
 	inforce->learned = tw_alloc_array(n, sizeof(*learned));
 	if (!inforce->learned)
 		return -ENOMEM;
 	if (n)
 		memcpy(inforce->learned, learned, n * sizeof(*learned));
 	inforce->n_learned = n;
-	if (!inforce->text || !inforce->source || !inforce->slots || !inforce->images)
-		return -ENOMEM;
-	err = index_macs(inforce);
-	if (err < 0)
-		return err;
 	*ret = TW_TAKE_PTR(inforce);
 	return 0;
 }
@@ -101,6 +134,7 @@ void tw_inforce_free(struct tw_inforce *inforce)
 	if (!inforce || --inforce->refs)
 		return;
 	tw_compiler_free(inforce->compiler);
+	tw_policy_free(inforce->written);
 	tw_policy_free(inforce->policy);
 	free(inforce->text);
 	free(inforce->source);

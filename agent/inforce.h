@@ -14,7 +14,8 @@
 
 struct tw_inforce {
 	unsigned int refs;
-	struct tw_policy *policy;
+	struct tw_policy *written; /* as its text has it, whatever guests have learned */
+	struct tw_policy *policy;  /* what ports are judged by; often the same */
 	char *text;
 	size_t text_len;
 	char *source;		      /* file name given by whoever applied it */
@@ -23,7 +24,7 @@ struct tw_inforce {
 	uint32_t *slots;	      /* rule number → rule slot; n_rules + 1 */
 	uint32_t *images;	      /* vNIC → image slot, 0 = not looked for */
 	struct tw_compiler *compiler; /* NULL until the first image is looked for */
-	/* What the policy was read with: from DHCP, ascending by vNIC and address. */
+	/* What `policy` has beside what is written: from DHCP, ascending by vNIC and address. */
 	struct tw_learned *learned;
 	size_t n_learned;
 	bool learns;		 /* some vNIC has `dhcp` */
@@ -37,13 +38,13 @@ struct tw_mac_row {
 };
 
 /* Reads a policy, without the warnings of tw_policy_check(); 0, -EINVAL (see diags) or -ENOMEM. Slots
- * are zero until assigned. */
-int tw_inforce_new(const char *text, size_t len, const char *source, struct tw_diags *diags,
-	struct tw_inforce **ret);
-/* The same with addresses that its vNICs learned, which are copied. */
-int tw_inforce_new_learned(const char *text, size_t len, const char *source,
-	const struct tw_learned *learned, size_t n, struct tw_diags *diags,
-	struct tw_inforce **ret);
+ * are zero until assigned. Where the text is nearly that of `old`, which may be NULL, only what differs
+ * is read. */
+int tw_inforce_new(const char *text, size_t len, const char *source, const struct tw_inforce *old,
+	struct tw_diags *diags, struct tw_inforce **ret);
+/* The same policy while its vNICs have these addresses, which are copied. */
+int tw_inforce_learn(const struct tw_inforce *from, const struct tw_learned *learned, size_t n,
+	struct tw_diags *diags, struct tw_inforce **ret);
 struct tw_inforce *tw_inforce_ref(struct tw_inforce *inforce);
 void tw_inforce_free(struct tw_inforce *inforce); /* gives one reference back */
 TW_DEFINE_AUTO(tw_inforce)

@@ -333,8 +333,7 @@ static int relearn(struct tw_agent *agent, struct tw_inforce **inforce, struct t
 		tw_vec_done(&now);
 		return ret ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
 	}
-	ret = tw_inforce_new_learned((*inforce)->text, (*inforce)->text_len, (*inforce)->source,
-		now.at, now.n, diags, &fresh);
+	ret = tw_inforce_learn(*inforce, now.at, now.n, diags, &fresh);
 	tw_vec_done(&now);
 	if (!ret)
 		ret = tw_slots_assign(&agent->slots, fresh->policy, fresh->slots);
@@ -446,20 +445,18 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	bool dry_run, struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
-	tw_auto(tw_inforce) struct tw_inforce *written = NULL;
 	uint64_t start = tw_clock_ns();
 	struct tw_diags again = {0};
 	struct tw_plan plan = {0};
 	int result;
 
 	*ret = (struct tw_applied){0};
-	result = tw_inforce_new(text, len, source, diags, &inforce);
+	result = tw_inforce_new(text, len, source, agent->inforce, diags, &inforce);
 	if (!result)
 		result = tw_slots_assign(&agent->slots, inforce->policy, inforce->slots);
 	if (result < 0)
 		return tw_err_set(err, result, source, NULL, "%s",
 			result == -EINVAL ? "the policy is invalid" : strerror(-result));
-	written = tw_inforce_ref(inforce);
 	if (!dry_run)
 		note_carried(agent);
 	result = relearn(agent, &inforce, &again, err);
@@ -484,7 +481,7 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	/* What nobody's packets wait for. */
 	if (!result && !dry_run)
 		keep(agent, diags);
-	if (!result && tw_policy_check(written->policy, diags) < 0)
+	if (!result && tw_policy_check(inforce->written, diags) < 0)
 		tw_log(TW_LOG_WARNING, "policy: no memory to look for rules that never match");
 	return result;
 }

@@ -47,13 +47,18 @@ static uint32_t draw(uint64_t *state, uint32_t n)
 	return (uint32_t)((z ^ (z >> 31)) % n);
 }
 
+static size_t second_tag(size_t workload)
+{
+	return (workload * 7 + 3) % N_GROUPS;
+}
+
 static void put_workload(FILE *out, size_t i, const struct world *world)
 {
 	fprintf(out,
 		"  w%zu: {port: t%zu, mac: \"52:54:00:00:%02zx:%02zx\", addresses: [10.1.%zu.%zu, "
 		"\"fd00::%zx\"], tags: [g%zu, g%zu",
 		i, i, i >> 8, i & 255, i / 200, i % 200 + 1, i + 1, i % N_GROUPS,
-		(i * 7 + 3) % N_GROUPS);
+		second_tag(i));
 	if (world->tag < N_GROUPS && world->workload == i)
 		fprintf(out, ", g%zu", world->tag);
 	fputs("]}\n", out);
@@ -262,8 +267,11 @@ static void next_edit(struct world *world, size_t round)
 /* A workload joins, and leaves again in the round after. */
 static void next_join(struct world *world, size_t round)
 {
-	world->workload = round / 2 * 13 % N_PORTS;
-	world->tag = round % 2 ? N_GROUPS : (world->workload + 1 + round / 2) % N_GROUPS;
+	size_t w = world->workload = round / 2 * 13 % N_PORTS;
+
+	world->tag = round % 2 ? N_GROUPS : (w + 1) % N_GROUPS;
+	if (world->tag == second_tag(w))
+		world->tag = (w + 2) % N_GROUPS;
 }
 
 static int measure(struct host *host, struct world *world, const char *scenario,

@@ -17,25 +17,59 @@ struct tw_arena_chunk {
 	_Alignas(16) unsigned char data[];
 };
 
+struct tw_arena_pool {
+	unsigned int refs;
+	size_t bytes;
+	struct tw_arena_chunk *chunks; /* the one in use first */
+};
+
 void tw_arena_done(struct tw_arena *arena)
 {
+	struct tw_arena_pool *pool = arena->pool;
 	struct tw_arena_chunk *next;
 
-	for (struct tw_arena_chunk *chunk = arena->chunks; chunk; chunk = next) {
+	arena->pool = NULL;
+	if (!pool || --pool->refs)
+		return;
+	for (struct tw_arena_chunk *chunk = pool->chunks; chunk; chunk = next) {
 		next = chunk->next;
 		free(chunk);
 	}
-	arena->chunks = NULL;
+	free(pool);
+}
+
+void tw_arena_share(struct tw_arena *arena, const struct tw_arena *with)
+{
+	arena->pool = with->pool;
+	if (arena->pool)
+		arena->pool->refs++;
+}
+
+size_t tw_arena_bytes(const struct tw_arena *arena)
+{
+	return arena->pool ? arena->pool->bytes : 0;
+}
+
+static struct tw_arena_pool *pool_of(struct tw_arena *arena)
+{
+	if (!arena->pool) {
+		arena->pool = tw_alloc(sizeof(*arena->pool));
+		if (arena->pool)
+			arena->pool->refs = 1;
+	}
+	return arena->pool;
 }
 
 void *tw_arena_alloc(struct tw_arena *arena, size_t count, size_t size)
 {
-	struct tw_arena_chunk *chunk = arena->chunks;
+	struct tw_arena_pool *pool = pool_of(arena);
+	struct tw_arena_chunk *chunk;
 	size_t bytes;
 	void *block;
 
-	if (size && count > (SIZE_MAX / 4) / size)
+	if (!pool || (size && count > (SIZE_MAX / 4) / size))
 		return NULL;
+	chunk = pool->chunks;
 	bytes = (count * size + ALIGN - 1) & ~(ALIGN - 1);
 	if (!chunk || chunk->max - chunk->used < bytes) {
 		size_t max = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
@@ -44,11 +78,12 @@ void *tw_arena_alloc(struct tw_arena *arena, size_t count, size_t size)
 		if (!chunk)
 			return NULL;
 		chunk->max = max;
-		chunk->next = arena->chunks;
-		arena->chunks = chunk;
+		chunk->next = pool->chunks;
+		pool->chunks = chunk;
 	}
 	block = chunk->data + chunk->used;
 	chunk->used += bytes;
+	pool->bytes += bytes;
 	return block;
 }
 

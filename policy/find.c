@@ -68,6 +68,12 @@ int tw_policy_index(struct tw_policy *p)
 	bool in_use[129] = {false};
 	int err = 0;
 
+	/* A copy comes with those of its model. */
+	tw_index_done(&p->owned_index);
+	tw_index_done(&p->port_index);
+	tw_index_done(&p->mac_index);
+	p->owned.n = p->n_owned_lens = 0;
+
 	for (uint32_t i = 0; i < p->nics.n && !err; i++) {
 		const struct tw_vnic *vnic = &p->nics.at[i].pub;
 

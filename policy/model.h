@@ -3,7 +3,8 @@
  *
  * Why:        printing needs what was written (names, order), compiling what it stands for (sets).
  * Invariants: 1. Everything hangs on struct tw_policy: small things in its arena, lists in vectors,
- *                sets in its pool. Nothing is shared between policies.
+ *                sets in its pool. Policies share the memory of small things and of sets where one was
+ *                made from the other, and nothing else; none of it changes once it is read.
  *             2. Names of networks, workloads and groups are one scope: in `from` and `to` a name
  *                has one meaning. Services and rules have scopes of their own.
  *             3. `rules` ends with the default, so that rule numbers index it directly.
@@ -167,9 +168,36 @@ struct tw_owned {
 	uint32_t nic;
 };
 
+/* A warning from reading the text, so that who reads nearly the same text need not find it again. */
+struct tw_said {
+	unsigned int line;
+	unsigned int column;
+	const char *text;
+	const char *hint; /* or NULL */
+};
+
+#define TW_SECTIONS_MAX 8
+
+/* What reread.c needs to know of the text that a policy was read from, and of what reading it took. */
+struct tw_policy_text {
+	unsigned int sections[TW_SECTIONS_MAX]; /* lines in which they begin, ascending */
+	size_t n_sections;
+	bool plain;	  /* sections begin at the left, and lines are what they seem */
+	bool block_rules; /* these do not stand in brackets */
+	bool block_workloads;
+	TW_VEC(struct tw_said) said;
+	size_t n_strange_tags; /* of groups, which no workload has */
+	size_t n_addresses;
+	size_t n_parts;
+	size_t work;  /* of resolving */
+	size_t bytes; /* of memory that the whole reading took */
+};
+
 struct tw_policy {
+	unsigned int refs;
 	uint64_t seed;
 	struct tw_arena arena;
+	struct tw_arena kept[2]; /* of the policy that this one was made from, if it has others */
 	struct tw_sets sets;
 	struct tw_names names; /* networks, workloads, groups; kind is enum tw_operand_kind */
 	struct tw_names service_names;
@@ -192,12 +220,36 @@ struct tw_policy {
 	uint32_t adopt_seconds;
 	bool has_adopt;
 	struct tw_limits limits;
+	struct tw_policy_text text;
 };
+
+/* ---- policy.c: making and freeing one ---- */
+
+int tw_policy_new(uint64_t seed, struct tw_policy **ret); /* an empty one; 0 or -ENOMEM */
+/* One with each thing at the same place, for somebody to change a few of them. The rules are left out:
+ * there are none. What is added goes to the memory of `old`, where it stays as long as either lives, or
+ * if it is to live `apart`, to memory of its own. 0 or -ENOMEM. */
+int tw_policy_copy(const struct tw_policy *old, bool apart, struct tw_policy **ret);
+/* Gives such a copy all the rules, too. */
+int tw_policy_copy_rules(struct tw_policy *policy, const struct tw_policy *old);
+
+/* Notes a warning from reading the text. 0 or -ENOMEM. */
+int tw_policy_said(struct tw_policy *policy, const struct tw_diag *diag);
+
+/* ---- read.c ---- */
+
+/* Gives each vNIC what it learned, behind what the text says. 0 or -ENOMEM. */
+int tw_policy_add_learned(struct tw_policy *policy, const struct tw_learned *learned, size_t n);
 
 /* ---- resolve.c: names become sets ---- */
 
 /* 0; -EINVAL when the policy is too large to be worked out (see diags); -ENOMEM. */
 int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags);
+/* The same for a copy of `old` in which some workloads, by number, have other addresses or tags, and
+ * which has rules of its own: all that these have nothing to do with is as it was. A rule whose cells
+ * are not NULL is one of the old ones. `changed` may be NULL: none. */
+int tw_policy_resolve_again(struct tw_policy *policy, const struct tw_policy *old,
+	const bool *changed, struct tw_diags *diags);
 
 /* ---- lower.c: a rule's services become cells ---- */
 

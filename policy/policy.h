@@ -119,7 +119,17 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 /* Warns of what is lawful but surely not meant: rules that can never match, groups that stand for
  * nothing. 0 or -ENOMEM. */
 int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags);
-void tw_policy_free(struct tw_policy *policy); /* NULL is fine */
+/* The same as reading a text without learned addresses and unchecked, when `old` was read in this way
+ * from a text that is nearly the same: the same policy and the same diagnostics. What stands in both
+ * texts is taken over where it is sure to mean the same, else all is read. */
+int tw_policy_reread(const struct tw_policy *old, const char *old_text, size_t old_len,
+	const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags);
+/* A policy that was read without learned addresses, while its guests have these. 0; -EINVAL when that
+ * is too much to be worked out (see diags); -ENOMEM. */
+int tw_policy_learn(const struct tw_policy *policy, const struct tw_learned *learned, size_t n,
+	struct tw_policy **ret, struct tw_diags *diags);
+struct tw_policy *tw_policy_ref(struct tw_policy *policy); /* given back by tw_policy_free() */
+void tw_policy_free(struct tw_policy *policy);		   /* NULL is fine */
 TW_DEFINE_AUTO(tw_policy)
 
 /* Canonical text of the policy. Check out->failed afterwards. */

@@ -375,6 +375,7 @@ static void read_services(struct tw_reader *r, const struct tw_node *value, void
 
 static void read_workloads(struct tw_reader *r, const struct tw_node *value, void *object)
 {
+	r->policy->text.block_workloads = !value->flow;
 	if (begin_section(r, value, "workloads"))
 		tw_read_workloads(r, value);
 }
@@ -387,8 +388,9 @@ static void read_groups(struct tw_reader *r, const struct tw_node *value, void *
 
 static void read_rules(struct tw_reader *r, const struct tw_node *value, void *object)
 {
+	r->policy->text.block_rules = !value->flow;
 	if (value->kind == TW_NODE_SEQ)
-		tw_read_rules(r, value);
+		tw_read_rules(r, value, 0);
 	else if (value->kind != TW_NODE_BAD && !tw_node_is_empty(value))
 		tw_complain(r, value, "begin each rule with '- '", "rules must be a list, not %s",
 			kind_of(value));
@@ -525,10 +527,23 @@ static void spread_limits(struct tw_policy *p)
 		tw_limits_inherit(&p->nics.at[i].pub.limits, &p->limits);
 }
 
+/* Takes note of where sections begin. What stands in brackets, or does not begin at the left, is no
+ * good for being read in parts. */
+static void note_sections(struct tw_policy_text *text, const struct tw_node *root)
+{
+	text->plain = root->kind == TW_NODE_MAP && !root->flow && root->n <= TW_SECTIONS_MAX;
+	for (const struct tw_node *node = root->first; node && text->plain; node = node->next) {
+		text->plain = node->key->column == 1;
+		text->sections[text->n_sections++] = node->key->line;
+	}
+}
+
 static int read_tree(struct tw_reader *r, const struct tw_node *root)
 {
 	struct tw_rule fallback = {
 		.info = {.name = "default", .action = TW_V_DENY, .at_out = true, .at_in = true}};
+
+	note_sections(&r->policy->text, root);
 
 	tw_read_map(r, root, "a policy", top_fields, sizeof(top_fields) / sizeof(top_fields[0]),
 		&fallback.info);
@@ -538,7 +553,7 @@ static int read_tree(struct tw_reader *r, const struct tw_node *root)
 	return r->nomem ? -ENOMEM : 0;
 }
 
-static void reader_done(struct tw_reader *r)
+void tw_reader_done(struct tw_reader *r)
 {
 	tw_vec_done(&r->prefixes);
 	tw_vec_done(&r->parts);
@@ -565,28 +580,15 @@ static int read_text(struct tw_policy *policy, const char *text, size_t len, str
 	else if (!err)
 		err = tw_diags_add(
 			diags, TW_SEV_ERROR, 0, 0, "begin with version: 1", "the policy is empty");
-	reader_done(&r);
+	policy->text.n_addresses = r.n_addresses;
+	policy->text.n_parts = r.n_parts;
+	policy->text.plain = policy->text.plain && tw_text_has_plain_lines(text, len);
+	tw_reader_done(&r);
 	tw_arena_done(&arena);
 	return err == -ENOMEM ? err : 0;
 }
 
-static int new_policy(uint64_t seed, struct tw_policy **ret)
-{
-	tw_auto(tw_policy) struct tw_policy *policy = tw_alloc(sizeof(*policy));
-
-	if (!policy)
-		return -ENOMEM;
-	policy->seed = seed;
-	policy->names.seed = policy->service_names.seed = seed;
-	policy->rule_names.seed = policy->tag_names.seed = seed;
-	if (tw_sets_init(&policy->sets, seed, 0) < 0)
-		return -ENOMEM;
-	*ret = TW_TAKE_PTR(policy);
-	return 0;
-}
-
-/* Gives each vNIC what it learned, behind what the text says. */
-static int add_learned(struct tw_policy *p, const struct tw_learned *learned, size_t n)
+int tw_policy_add_learned(struct tw_policy *p, const struct tw_learned *learned, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct tw_vnic *vnic = learned[i].vnic < p->nics.n
@@ -617,6 +619,19 @@ static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 	return err;
 }
 
+/* Keeps the warnings of reading the text. */
+static int keep_said(struct tw_policy *p, const struct tw_diags *diags)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < diags->n && !err; i++)
+		err = tw_policy_said(p, &diags->at[i]);
+	/* So many that some were left out. */
+	if (diags->n >= TW_DIAGS_WARNINGS_MAX)
+		p->text.plain = false;
+	return err;
+}
+
 int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags)
 {
 	return tw_policy_read_learned(text, len, NULL, 0, ret, diags);
@@ -639,12 +654,12 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 	size_t n, struct tw_policy **ret, struct tw_diags *diags)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
-	int err = new_policy(tw_hash(text, len, 0), &policy);
+	int err = tw_policy_new(tw_hash(text, len, 0), &policy);
 
 	if (!err)
 		err = read_text(policy, text, len, diags);
 	if (!err)
-		err = add_learned(policy, learned, n);
+		err = tw_policy_add_learned(policy, learned, n);
 	if (!err)
 		err = work_out(policy, diags);
 	tw_diags_sort(diags);
@@ -652,29 +667,9 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 		return err;
 	if (diags->n_errors)
 		return -EINVAL;
-	*ret = TW_TAKE_PTR(policy);
-	return 0;
-}
-
-void tw_policy_free(struct tw_policy *policy)
-{
-	if (!policy)
-		return;
-	tw_vec_done(&policy->networks);
-	tw_vec_done(&policy->services);
-	tw_vec_done(&policy->workloads);
-	tw_vec_done(&policy->nics);
-	tw_vec_done(&policy->groups);
-	tw_vec_done(&policy->rules);
-	tw_vec_done(&policy->owned);
-	tw_index_done(&policy->owned_index);
-	tw_index_done(&policy->port_index);
-	tw_index_done(&policy->mac_index);
-	tw_names_done(&policy->names);
-	tw_names_done(&policy->service_names);
-	tw_names_done(&policy->rule_names);
-	tw_names_done(&policy->tag_names);
-	tw_sets_done(&policy->sets);
-	tw_arena_done(&policy->arena);
-	free(policy);
+	err = keep_said(policy, diags);
+	policy->text.bytes = tw_arena_bytes(&policy->arena) + tw_arena_bytes(&policy->sets.arena);
+	if (!err)
+		*ret = TW_TAKE_PTR(policy);
+	return err;
 }

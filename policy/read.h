@@ -37,6 +37,8 @@ struct tw_field {
 	const char *hint; /* when a required one is missing */
 };
 
+/* Frees the scratch lists. */
+void tw_reader_done(struct tw_reader *r);
 void tw_complain(struct tw_reader *r, const struct tw_node *node, const char *hint,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 void tw_warn(struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format,
@@ -82,7 +84,8 @@ const char *tw_kind_name(uint32_t kind);
 void tw_read_services(struct tw_reader *r, const struct tw_node *map);
 void tw_read_workloads(struct tw_reader *r, const struct tw_node *map);
 void tw_read_groups(struct tw_reader *r, const struct tw_node *map);
-void tw_read_rules(struct tw_reader *r, const struct tw_node *list);
+/* The first of them has this number. */
+void tw_read_rules(struct tw_reader *r, const struct tw_node *list, size_t number);
 void tw_read_options(struct tw_reader *r, const struct tw_node *map);
 /* One service, literal or object, onto r->parts. */
 void tw_read_service_part(struct tw_reader *r, const struct tw_node *node);

@@ -486,10 +486,9 @@ static bool name_rule(
 	return draft->rule.info.name;
 }
 
-void tw_read_rules(struct tw_reader *r, const struct tw_node *list)
+void tw_read_rules(struct tw_reader *r, const struct tw_node *list, size_t number)
 {
 	struct tw_policy *p = r->policy;
-	size_t number = 0;
 
 	for (const struct tw_node *node = list->first; node && !tw_reader_stops(r);
 		node = node->next, number++) {

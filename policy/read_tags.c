@@ -86,6 +86,7 @@ static uint32_t tag_number(struct tag_parser *t, const char *text)
 		tw_guess_hint(
 			&guess, hint, sizeof(hint), "workloads that come later will be taken in"),
 		"no workload has the tag %s", tw_show(text).text);
+	r->policy->text.n_strange_tags++;
 	name.index = (uint32_t)r->policy->tag_names.all.n;
 	name.text = tw_keep(r, text, strlen(text) + 1, 1);
 	if (!name.text || tw_failed(r, tw_names_add(&r->policy->tag_names, name)))

@@ -5,6 +5,7 @@
  *             each, are limited by TW_POLICY_WORK_MAX, so that no policy text takes long.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -74,29 +75,20 @@ static int resolve_networks(struct resolver *s)
 	return 0;
 }
 
-static int resolve_workloads(struct resolver *s)
+static int resolve_workload(struct resolver *s, struct tw_workload *workload)
 {
-	const struct tw_policy *p = s->policy;
 	int err = 0;
 
-	for (size_t w = 0; w < p->workloads.n; w++) {
-		struct tw_workload *workload = &p->workloads.at[w];
+	s->plus.n = 0;
+	for (size_t n = 0; n < workload->n_nics; n++) {
+		const struct tw_vnic *vnic = &s->policy->nics.at[workload->first_nic + n].pub;
 
-		s->plus.n = 0;
-		for (size_t n = 0; n < workload->n_nics; n++) {
-			const struct tw_vnic *vnic = &p->nics.at[workload->first_nic + n].pub;
-
-			workload->learns |= vnic->dhcp;
-			for (size_t i = 0; i < vnic->n_prefixes && !err; i++)
-				err = tw_prefix_add_to(&vnic->prefixes[i], &s->plus);
-		}
-		tw_ranges_sort(&s->plus);
-		if (!err)
-			err = intern(s, &s->plus, &workload->set);
-		if (err)
-			return err;
+		workload->learns |= vnic->dhcp;
+		for (size_t i = 0; i < vnic->n_prefixes && !err; i++)
+			err = tw_prefix_add_to(&vnic->prefixes[i], &s->plus);
 	}
-	return 0;
+	tw_ranges_sort(&s->plus);
+	return err ? err : intern(s, &s->plus, &workload->set);
 }
 
 static bool has_tag(const struct tw_workload *workload, uint32_t tag)
@@ -335,21 +327,161 @@ static int resolve_rules(struct resolver *s)
 	return err;
 }
 
+static void resolver_done(struct resolver *s)
+{
+	s->policy->text.work = s->work;
+	tw_ranges_done(&s->plus);
+	tw_ranges_done(&s->minus);
+	tw_ranges_done(&s->result);
+	tw_index_done(&s->lists);
+	tw_index_done(&s->services);
+}
+
 int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags)
 {
 	struct resolver s = {.policy = policy, .diags = diags};
 	int err = resolve_networks(&s);
 
-	if (!err)
-		err = resolve_workloads(&s);
+	for (size_t i = 0; i < policy->workloads.n && !err; i++)
+		err = resolve_workload(&s, &policy->workloads.at[i]);
 	for (size_t i = 0; i < policy->groups.n && !err; i++)
 		err = resolve_group(&s, &policy->groups.at[i]);
 	if (!err)
 		err = resolve_rules(&s);
-	tw_ranges_done(&s.plus);
-	tw_ranges_done(&s.minus);
-	tw_ranges_done(&s.result);
-	tw_index_done(&s.lists);
-	tw_index_done(&s.services);
+	resolver_done(&s);
+	return err;
+}
+
+/* ---- again, after a few things changed ---- */
+
+struct again {
+	struct resolver s;
+	const struct tw_policy *old;
+	TW_VEC(uint32_t) workloads; /* those that changed */
+	bool *workload_changed;	    /* whether its set did */
+	bool *group_changed;
+};
+
+static int resolve_changed_workloads(struct again *a, const bool *changed)
+{
+	struct tw_policy *p = a->s.policy;
+	int err = 0;
+
+	for (uint32_t i = 0; i < p->workloads.n && !err; i++) {
+		struct tw_workload *workload = &p->workloads.at[i];
+		const struct tw_set *was = workload->set;
+
+		if (!changed[i])
+			continue;
+		err = tw_vec_push(&a->workloads, i);
+		if (!err)
+			err = resolve_workload(&a->s, workload);
+		a->workload_changed[i] = workload->set != was;
+	}
+	return err;
+}
+
+/* Whether a workload that changed was in the group, or is now. */
+static bool group_concerned(const struct again *a, const struct tw_group *group, size_t *steps)
+{
+	for (size_t i = 0; i < a->workloads.n; i++) {
+		uint32_t w = a->workloads.at[i];
+
+		for (size_t k = 0; k < group->workloads.n; k++)
+			if (group->workloads.at[k].index == w)
+				return true;
+		if (selects(group, &a->old->workloads.at[w], steps) ||
+			selects(group, &a->s.policy->workloads.at[w], steps))
+			return true;
+	}
+	return false;
+}
+
+static int resolve_changed_groups(struct again *a)
+{
+	struct tw_policy *p = a->s.policy;
+	int err = 0;
+
+	for (size_t i = 0; i < p->groups.n && !err; i++) {
+		struct tw_group *group = &p->groups.at[i];
+		const struct tw_set *was = group->set;
+		size_t steps = 0;
+
+		if (group_concerned(a, group, &steps)) {
+			group->learns = false;
+			err = resolve_group(&a->s, group);
+			a->group_changed[i] = group->set != was;
+		}
+		if (!err)
+			err = spend(&a->s, steps);
+	}
+	return err;
+}
+
+static bool list_concerned(const struct again *a, const struct tw_operands *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct tw_operand *operand = &list->at[i];
+
+		if ((operand->kind == TW_OP_WORKLOAD && a->workload_changed[operand->index]) ||
+			(operand->kind == TW_OP_GROUP && a->group_changed[operand->index]))
+			return true;
+	}
+	return false;
+}
+
+/* Takes the cells of an old rule with the same services, else works them out. */
+static int find_services(struct again *a, uint32_t number)
+{
+	struct tw_policy *p = a->s.policy;
+	struct tw_rule *rule = &p->rules.at[number];
+
+	for (uint32_t i = 0; i + 1 < p->rules.n && !rule->cells; i++)
+		if (p->rules.at[i].cells && same_services(p, i, rule))
+			rule->cells = p->rules.at[i].cells;
+	return rule->cells ? 0 : resolve_services(&a->s, number);
+}
+
+static int resolve_changed_rules(struct again *a)
+{
+	struct tw_policy *p = a->s.policy;
+	int err = 0;
+
+	/* The last one is the default. */
+	for (uint32_t i = 0; i + 1 < p->rules.n && !err; i++) {
+		struct tw_rule *rule = &p->rules.at[i];
+		bool is_new = !rule->cells;
+
+		if (is_new || list_concerned(a, &rule->from))
+			err = resolve_end(&a->s, i * 2, &rule->from_set);
+		if (!err && (is_new || list_concerned(a, &rule->to)))
+			err = resolve_end(&a->s, i * 2 + 1, &rule->to_set);
+		if (!err && is_new)
+			err = find_services(a, i);
+	}
+	return err;
+}
+
+int tw_policy_resolve_again(struct tw_policy *policy, const struct tw_policy *old,
+	const bool *changed, struct tw_diags *diags)
+{
+	struct again a = {
+		.old = old, .s = {.policy = policy, .diags = diags, .work = old->text.work}};
+	int err = 0;
+
+	a.workload_changed = tw_alloc_array(policy->workloads.n, sizeof(*a.workload_changed));
+	a.group_changed = tw_alloc_array(policy->groups.n, sizeof(*a.group_changed));
+	if (!a.workload_changed || !a.group_changed)
+		err = -ENOMEM;
+	if (!err && changed)
+		err = resolve_changed_workloads(&a, changed);
+	if (!err && a.workloads.n)
+		err = resolve_changed_groups(&a);
+	if (!err)
+		err = resolve_changed_rules(&a);
+	resolver_done(&a.s);
+	tw_vec_done(&a.workloads);
+	free(a.workload_changed);
+	free(a.group_changed);
 	return err;
 }

@@ -241,6 +241,19 @@ void tw_seconds_print(uint32_t seconds, struct tw_buf *out)
 	tw_buf_adds(out, "0s");
 }
 
+bool tw_text_has_plain_lines(const char *text, size_t len)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	/* CR, NEL, LS, PS; and the byte order mark, which is no letter of its line. */
+	for (size_t i = 0; i < len; i++)
+		if (at[i] == '\r' || (at[i] == 0xc2 && i + 1 < len && at[i + 1] == 0x85) ||
+			(at[i] == 0xe2 && i + 1 < len && at[i + 1] == 0x80) ||
+			(at[i] == 0xef && i + 1 < len && at[i + 1] == 0xbb))
+			return false;
+	return true;
+}
+
 bool tw_text_glob(const char *pattern, const char *text)
 {
 	const char *star = NULL, *resume = NULL;

@@ -33,6 +33,9 @@ int tw_text_range(const char *text, uint32_t max, uint32_t *ret_lo, uint32_t *re
 int tw_text_seconds(const char *text, uint32_t max, uint32_t *ret);
 void tw_seconds_print(uint32_t seconds, struct tw_buf *out);
 
+/* Whether lines of this text end in newlines and in nothing else that YAML takes for the end of one. */
+bool tw_text_has_plain_lines(const char *text, size_t len);
+
 /* Does the pattern, with * and ?, fit the whole text? Takes at most |pattern| * |text| steps. */
 bool tw_text_glob(const char *pattern, const char *text);
 

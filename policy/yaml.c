@@ -110,6 +110,8 @@ static void begin(struct loader *l, const yaml_event_t *event, enum tw_node_kind
 	node = new_node(l, kind, event->start_mark);
 	if (!node)
 		return;
+	node->flow = is_map ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+			    : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
 	place(l, node, event->start_mark);
 	l->stack[l->depth] = node;
 	l->last[l->depth] = l->key[l->depth] = NULL;

@@ -30,6 +30,7 @@ struct tw_node {
 	unsigned int line;
 	unsigned int column;
 	bool plain;	       /* scalar without quotes */
+	bool flow;	       /* sequence or mapping in brackets */
 	const char *text;      /* scalar: NUL-terminated, no NUL within */
 	struct tw_node *key;   /* of a member of a mapping: a scalar, or BAD */
 	struct tw_node *first; /* members, in order */

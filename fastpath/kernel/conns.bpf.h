@@ -8,11 +8,10 @@
 
 __noinline int find(struct __sk_buff *skb)
 {
-	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
-	struct tw_sheet *work = tw_sheet_get(&f);
+	const struct tw_sheet *work = tw_sheet_get(&f);
 
-	return c && work ? tw_conn_find(&f, c, &work->flow) : -1;
+	return work ? tw_conn_find(&f, &work->flow) : -1;
 }
 
 __noinline int row_lock(struct __sk_buff *skb, __u32 n)
@@ -63,7 +62,7 @@ __noinline int sweep_row(struct __sk_buff *skb)
 }
 
 /* Opens the connection on the sheet; an enum tw_reason. */
-__noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch)
+__noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -72,5 +71,5 @@ __noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch
 		return TW_R_TABLE_FULL;
 	f.now_ns = now(c);
 	f.ifindex = skb->ifindex;
-	return (int)tw_path_open(&f, c, payer_ifindex, epoch);
+	return (int)tw_path_open(&f, c, payer_id, epoch);
 }

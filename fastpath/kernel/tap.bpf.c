@@ -265,7 +265,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4);
-__noinline int open_conn(struct __sk_buff *skb, __u32 payer_ifindex, __u32 epoch);
+__noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
 __noinline int find(struct __sk_buff *skb);
 __noinline int sweep_row(struct __sk_buff *skb);
 __noinline int row_lock(struct __sk_buff *skb, __u32 n);
@@ -288,9 +288,9 @@ tw_inline __u32 tw_apart_classify(
 	return (__u32)classify(f->target, slot, end, home.own, home.v4);
 }
 
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
 {
-	return (enum tw_reason)open_conn(f->target, payer_ifindex, epoch);
+	return (enum tw_reason)open_conn(f->target, payer_id, epoch);
 }
 
 tw_inline void tw_apart_sweep(const struct tw_frame *f)

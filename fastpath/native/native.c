@@ -325,9 +325,9 @@ tw_inline __u32 tw_apart_classify(
 	return tw_path_decide(f, slot, end, home);
 }
 
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch)
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
 {
-	return tw_path_open(f, native_of(f)->settings, payer_ifindex, epoch);
+	return tw_path_open(f, native_of(f)->settings, payer_id, epoch);
 }
 
 tw_inline void tw_apart_sweep(const struct tw_frame *f)
@@ -337,7 +337,7 @@ tw_inline void tw_apart_sweep(const struct tw_frame *f)
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
 {
-	return tw_conn_find(f, native_of(f)->settings, &native_of(f)->sheet.flow);
+	return tw_conn_find(f, &native_of(f)->sheet.flow);
 }
 
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)

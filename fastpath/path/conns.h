@@ -140,22 +140,50 @@ tw_inline __u32 tw_row_find(struct tw_row *row, const struct tw_key *key, __u64 
 	return TW_NO_SLOT;
 }
 
-/* Body of tw_apart_find(): where the record of flow.key stands, in whatever state, as row number *
- * TW_ROW_SLOTS + slot; -1 when there is none. flow.place is made here. */
-tw_inline int tw_conn_find(
-	const struct tw_frame *f, const struct tw_config *config, struct tw_flow *flow)
+/* Whether the first row of a walk alone tells that the key stands nowhere: the usual case. */
+tw_inline int tw_row_settles(struct tw_row *row, __u64 tags)
 {
-	struct tw_place *at = &flow->place;
-	struct tw_row *row;
-	__u32 n, i, slot;
+	__u64 lanes = 0;
+	__u32 i;
 
-	tw_place_make(f, at, config, &flow->key);
-	n = at->row;
+	for (i = 0; i < TW_ROW_SLOTS / 4; i++)
+		lanes |= tw_lanes_zero(TW_MEMORY(row->tags[i]) ^ tags);
+	return !lanes && !TW_MEMORY(row->spilled);
+}
+
+/* The record of a key if it stands where most do, in its own slot of its first row. NULL: it does not,
+ * and *ret_sought says whether that was all there is to see. */
+tw_inline struct tw_conn *tw_conn_near(
+	const struct tw_frame *f, const struct tw_flow *flow, int *ret_sought)
+{
+	const struct tw_place *at = &flow->place;
+	__u32 n = at->row, slot = tw_place_slot(at);
+	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_conn *c;
+
+	*ret_sought = 0;
+	if (!row)
+		return 0;
+	tw_row_ahead(row, at);
+	c = tw_row_conn(row, slot);
+	if (tw_row_tag(row, slot) == (__u16)at->tags && tw_conn_is(c, &flow->key))
+		return c;
+	*ret_sought = tw_row_settles(row, at->tags);
+	return 0;
+}
+
+/* Body of tw_apart_find(): where the record of flow.key stands, in whatever state, as row number *
+ * TW_ROW_SLOTS + slot; -1 when there is none. flow.place is made by then. */
+tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
+{
+	const struct tw_place *at = &flow->place;
+	__u32 n = at->row, i, slot;
+	struct tw_row *row;
+
 	for (i = 0; i < TW_WALK_ROWS; i++) {
 		row = tw_conns_lookup(f, &n);
 		if (!row)
 			return -1;
-		tw_row_ahead(row, at);
 		slot = tw_row_find(row, &flow->key, at->tags);
 		if (slot != TW_NO_SLOT)
 			return (int)(n * TW_ROW_SLOTS + slot);
@@ -176,6 +204,18 @@ tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int place)
 		return 0;
 	row = tw_conns_lookup(f, &n);
 	return row ? tw_row_conn(row, (__u32)place) : 0;
+}
+
+/* The record of flow.key, in whatever state, NULL when there is none. flow.place is made here. */
+tw_inline struct tw_conn *tw_conn_seek(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_flow *flow)
+{
+	struct tw_conn *c;
+	int sought;
+
+	tw_place_make(f, &flow->place, config, &flow->key);
+	c = tw_conn_near(f, flow, &sought);
+	return c || sought ? c : tw_conn_at(f, tw_apart_find(f));
 }
 
 /* ---- whether a record has ended ---- */
@@ -216,16 +256,20 @@ tw_inline __u32 tw_conn_payer(__u8 flags)
 	return flags & TW_CONN_F_CHARGE_IN ? TW_DIR_IN : TW_DIR_OUT;
 }
 
-tw_inline void tw_load_add(const struct tw_frame *f, __u32 port_id, __u8 state, __s32 n)
+tw_inline void tw_load_count(struct tw_load *load, __u8 state, __s32 n)
 {
-	struct tw_load *load = tw_loads_lookup(f, &port_id);
-
-	if (!load)
-		return;
 	if (tw_state_half_open(state))
 		__sync_fetch_and_add(&load->half_open, n);
 	else
 		__sync_fetch_and_add(&load->established, n);
+}
+
+tw_inline void tw_load_add(const struct tw_frame *f, __u32 port_id, __u8 state, __s32 n)
+{
+	struct tw_load *load = tw_loads_lookup(f, &port_id);
+
+	if (load)
+		tw_load_count(load, state, n);
 }
 
 /* A record's port at one end is another one now: its workload moved on this host. */
@@ -261,14 +305,20 @@ tw_inline void tw_conn_advance(
 
 /* ---- ending ---- */
 
-/* Body of tw_apart_row_lock(): whether row number `n` is the caller's now. */
+/* Whether a row is the caller's now. */
+tw_inline int tw_row_try(struct tw_row *row)
+{
+	return !__sync_val_compare_and_swap(&row->lock, 0, 1);
+}
+
+/* Body of tw_apart_row_lock(): the same of row number `n`, after a while if need be. */
 tw_inline int tw_row_lock(const struct tw_frame *f, __u32 n)
 {
 	struct tw_row *row = tw_conns_lookup(f, &n);
 	__u32 i;
 
 	for (i = 0; row && i < TW_LOCK_SPINS; i++)
-		if (!__sync_val_compare_and_swap(&row->lock, 0, 1))
+		if (tw_row_try(row))
 			return 1;
 	return 0;
 }

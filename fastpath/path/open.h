@@ -30,16 +30,14 @@ tw_inline __u32 tw_row_free(const struct tw_row *row, __u32 own)
 	return TW_NO_SLOT;
 }
 
-/* Body of tw_apart_row_put(): puts the sheet's record into row number `n`, whose lock is held; whether
- * there was room. */
-tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+/* Puts the sheet's record into a row whose lock is held; whether there was room. */
+tw_inline int tw_row_take(
+	const struct tw_frame *f, const struct tw_sheet *sheet, struct tw_row *row)
 {
-	struct tw_row *row = tw_conns_lookup(f, &n);
-	__u32 own = tw_place_slot(&sheet->flow.place), slot = TW_NO_SLOT;
+	__u32 own = tw_place_slot(&sheet->flow.place), slot;
 
-	if (row)
-		slot = tw_row_free(row, own < tw_table_slots(f) ? own : 0);
-	if (!row || slot >= tw_table_slots(f))
+	slot = tw_row_free(row, own < tw_table_slots(f) ? own : 0);
+	if (slot >= tw_table_slots(f))
 		return 0;
 	*tw_row_conn(row, slot) = sheet->conn;
 	/* An atomic operation on the free lane: no CPU sees the tag before the record. */
@@ -47,6 +45,14 @@ tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet,
 	__sync_fetch_and_or(
 		&row->tags[slot >> 2 & 3], (sheet->flow.place.tags & 0xffff) << (slot & 3) * 16);
 	return 1;
+}
+
+/* Body of tw_apart_row_put(): the same, with row number `n`. */
+tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_conns_lookup(f, &n);
+
+	return row && tw_row_take(f, sheet, row);
 }
 
 /* Puts the sheet's record into the first row of its walk that has room; the first row of all is
@@ -149,7 +155,7 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 			tw_tick(f->now_ns));
 		return TW_R_NONE;
 	}
-	tw_load_add(f, id, state, 1);
+	tw_load_count(load, state, 1);
 	return TW_R_NONE;
 }
 
@@ -189,17 +195,22 @@ tw_inline int tw_walk_replace(const struct tw_frame *f, const struct tw_sheet *s
 
 /* What tw_conn_open() does under the lock of the key's first row. */
 tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
-	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet)
+	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet,
+	struct tw_row *home)
 {
-	int place = tw_apart_find(f);
 	enum tw_reason reason;
+	int place = -1;
 
+	if (!tw_row_settles(home, sheet->flow.place.tags))
+		place = tw_apart_find(f);
 	/* Another CPU opened it a moment ago: that record will do. */
 	if (place >= 0 && !sheet->flow.stale)
 		return TW_R_NONE;
 	reason = tw_conn_charge(f, config, payer, sheet);
 	if (reason || sheet->flow.untracked)
 		return reason;
+	if (place < 0 && tw_row_take(f, sheet, home))
+		return TW_R_NONE;
 	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
 		tw_walk_put(f, sheet, 0) || tw_walk_put(f, sheet, 1))
 		return TW_R_NONE;
@@ -216,9 +227,9 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 	enum tw_reason reason;
 
 	tw_conns_catch_up(f, config);
-	if (!home || !tw_apart_row_lock(f, n))
+	if (!home || !(tw_row_try(home) || tw_apart_row_lock(f, n)))
 		return TW_R_TABLE_FULL;
-	reason = tw_conn_open_locked(f, config, payer, sheet);
+	reason = tw_conn_open_locked(f, config, payer, sheet, home);
 	tw_row_unlock(home);
 	return reason;
 }

@@ -285,7 +285,7 @@ struct tw_scope {
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked the frame */
 	__u8 loose;  /* … and let it pass without a record */
-	__u8 quiet;  /* over a rate, and its like were told of a moment ago */
+	__u8 quiet;  /* not told of: its like were a moment ago, or too many are */
 };
 
 /* Ports that see other people's connections, and frames that have many destinations, are judged

@@ -275,9 +275,9 @@ tw_inline enum tw_reason tw_path_fragment(
 }
 
 tw_inline enum tw_reason tw_path_open(
-	const struct tw_frame *f, const struct tw_config *config, __u32 payer_ifindex, __u32 epoch)
+	const struct tw_frame *f, const struct tw_config *config, __u32 payer_id, __u32 epoch)
 {
-	const struct tw_port *payer = tw_port_at(f, payer_ifindex, epoch);
+	const struct tw_port *payer = tw_port_numbered(f, payer_id, epoch);
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
 	return payer && sheet ? tw_conn_open(f, config, payer, sheet) : TW_R_TABLE_FULL;

@@ -129,7 +129,7 @@ struct tw_home {
 
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_ifindex, __u32 epoch);
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
 tw_inline void tw_apart_sweep(const struct tw_frame *f);
 tw_inline int tw_apart_find(const struct tw_frame *f);
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);

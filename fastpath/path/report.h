@@ -64,15 +64,12 @@ tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outco
 	return o->reason == TW_R_NOT_FOR_PORT || o->held ? -1 : TW_EVENT_DENY;
 }
 
-/* Denials are limited for each port, so that one guest cannot drown the others' events. */
-tw_inline int tw_event_admit(
-	const struct tw_frame *f, const struct tw_config *config, __u32 id, __u32 kind)
+/* What any frame can bring about is limited for each port, so that one guest cannot drown the others'
+ * events. */
+tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *config, __u32 id)
 {
-	struct tw_bucket *bucket;
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &id);
 
-	if (kind == TW_EVENT_OPEN || kind == TW_EVENT_CLOSE)
-		return 1;
-	bucket = tw_buckets_lookup(f, &id);
 	return bucket && tw_bucket_take(&bucket->event_tokens, &bucket->event_seen,
 				 config->event_rate, config->event_burst, tw_tick(f->now_ns));
 }
@@ -107,11 +104,13 @@ tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
 	e->vlan = p->vlan;
 }
 
-/* Sends an event about the frame on the sheet, or counts that it could not. */
+/* Sends an event about the frame on the sheet, or counts that it could not. Denials are admitted by
+ * then: there are too many to come here for each. */
 tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_sheet *sheet, __u32 port_id, __u32 kind)
 {
-	int admitted = tw_event_admit(f, config, port_id, kind);
+	int admitted = kind == TW_EVENT_OPEN || kind == TW_EVENT_DENY ||
+		       tw_event_admit(f, config, port_id);
 	struct tw_port_count *count;
 	struct tw_event *e = 0;
 
@@ -136,11 +135,13 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 }
 
 /* The report stage. */
-tw_inline void tw_report(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_flow *flow, const struct tw_outcome *o)
+tw_inline void tw_report(const struct tw_frame *f, struct tw_scope *s, const struct tw_flow *flow,
+	const struct tw_outcome *o)
 {
 	int kind = tw_event_kind_of(flow, o);
 
+	if (kind == TW_EVENT_DENY && !s->quiet)
+		s->quiet = !tw_event_admit(f, s->config, s->port ? s->port->id : 0);
 	tw_count_frame(f, s, o);
 	if (o->decision)
 		tw_count_rule(f, o->decision, flow->decided);

@@ -187,7 +187,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	const struct tw_tuple *t, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, t);
-	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	struct tw_conn *c = tw_conn_seek(f, s->config, flow);
 	int opens;
 
 	if (!c)
@@ -251,7 +251,9 @@ tw_inline enum tw_reason tw_track(
 			s->conn = 0;
 			flow->stale = 1;
 		}
-		if (p->tcp_flags & TW_TCP_SYN && !flow->seen)
+		/* What a plain SYN opens reads them when it is let through. */
+		if (p->tcp_flags & TW_TCP_SYN && !flow->seen &&
+			(s->conn || !tw_tcp_is_syn(p->tcp_flags)))
 			tw_apart_options(f);
 		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
@@ -276,6 +278,10 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 
 	if (!sheet)
 		return TW_R_TABLE_FULL;
+	if (flow->note == TW_NOTE_BEGIN) {
+		tw_apart_options(f);
+		flow->progress.scale[way] |= p->scale;
+	}
 	c = &sheet->conn;
 	__builtin_memset(c, 0, sizeof(*c));
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
@@ -294,7 +300,7 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	if ((far_pays ? !end : end) == TW_DIR_IN)
 		c->progress.flags |= TW_CONN_F_CHARGE_IN;
 	tw_tcp_note(c, p, flow);
-	return tw_apart_open(f, far_pays ? flow->far_ifindex : f->ifindex, s->epoch);
+	return tw_apart_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */

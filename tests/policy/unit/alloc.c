@@ -116,6 +116,86 @@ static void comparing(void **state)
 	tw_policy_free(now);
 }
 
+#define SMALL(tags, port)                                                                \
+	"version: 1\n"                                                                   \
+	"workloads:\n"                                                                   \
+	"  a: {port: pa, addresses: [10.0.0.1], tags: [" tags "]}\n"                     \
+	"  b: {port: pb, mac: \"52:54:00:00:00:02\", addresses: [dhcp], tags: [x, y]}\n" \
+	"groups: {x: {tags: x}, y: {tags: y}}\n"                                         \
+	"rules:\n"                                                                       \
+	"  - {name: one, from: x, to: y, service: tcp/" port ", action: allow}\n"        \
+	"  - {name: two, from: 10.1.1.1/8, to: y, action: deny}\n"
+
+static void walk_reread(const char *was, const char *now)
+{
+	struct tw_policy *old = must_read(was);
+	int err = -ENOMEM;
+
+	for (size_t n = 1; err == -ENOMEM; n++) {
+		struct tw_policy *policy = NULL;
+		struct tw_diags diags = {0};
+
+		tw_alloc_fail_after(n);
+		err = tw_policy_reread(old, was, strlen(was), now, strlen(now), &policy, &diags);
+		tw_alloc_fail_after(0);
+		assert_int_equal(policy != NULL, err == 0);
+		tw_policy_free(policy);
+		tw_diags_done(&diags);
+	}
+	assert_int_equal(err, 0);
+	tw_policy_free(old);
+}
+
+static void rereading(void **state)
+{
+	walk_reread(SMALL("x", "80"), SMALL("x", "81"));
+	walk_reread(SMALL("x", "80"), SMALL("x, y", "80"));
+	walk_reread(SMALL("x", "80"), SMALL("x, y", "81"));
+}
+
+static void learning(void **state)
+{
+	const struct tw_learned learned = {1, {.b = {[10] = 0xff, 0xff, 10, 0, 0, 9}}};
+	struct tw_policy *old = must_read(SMALL("x", "80"));
+	int err = -ENOMEM;
+
+	for (size_t n = 1; err == -ENOMEM; n++) {
+		struct tw_policy *policy = NULL;
+		struct tw_diags diags = {0};
+
+		tw_alloc_fail_after(n);
+		err = tw_policy_learn(old, &learned, 1, &policy, &diags);
+		tw_alloc_fail_after(0);
+		assert_int_equal(policy != NULL, err == 0);
+		tw_policy_free(policy);
+		tw_diags_done(&diags);
+	}
+	assert_int_equal(err, 0);
+	tw_policy_free(old);
+}
+
+static void holding_against(void **state)
+{
+	static const uint32_t slots[] = {0, 1, 2};
+	struct tw_policy *old = must_read(SMALL("x", "80")), *now = must_read(SMALL("x, y", "81"));
+	int err = -ENOMEM;
+
+	for (size_t n = 1; err == -ENOMEM; n++) {
+		struct tw_delta *delta = NULL;
+
+		tw_alloc_fail_after(n);
+		err = tw_delta_new(old, slots, now, slots, &delta);
+		if (!err)
+			tw_delta_find(delta, tw_policy_vnic(now, 1));
+		tw_alloc_fail_after(0);
+		assert_int_equal(delta != NULL, err == 0);
+		tw_delta_free(delta);
+	}
+	assert_int_equal(err, 0);
+	tw_policy_free(old);
+	tw_policy_free(now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +204,9 @@ int main(void)
 		cmocka_unit_test(compiling),
 		cmocka_unit_test(printing),
 		cmocka_unit_test(comparing),
+		cmocka_unit_test(rereading),
+		cmocka_unit_test(learning),
+		cmocka_unit_test(holding_against),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
