@@ -236,11 +236,6 @@ int tw_policy_copy_rules(struct tw_policy *policy, const struct tw_policy *old);
 /* Notes a warning from reading the text. 0 or -ENOMEM. */
 int tw_policy_said(struct tw_policy *policy, const struct tw_diag *diag);
 
-/* ---- read.c ---- */
-
-/* Gives each vNIC what it learned, behind what the text says. 0 or -ENOMEM. */
-int tw_policy_add_learned(struct tw_policy *policy, const struct tw_learned *learned, size_t n);
-
 /* ---- resolve.c: names become sets ---- */
 
 /* 0; -EINVAL when the policy is too large to be worked out (see diags); -ENOMEM. */

@@ -19,7 +19,8 @@ struct cutter {
 	TW_VEC(struct bound) bounds;
 	TW_VEC(uint32_t) active; /* sets that hold the number at hand */
 	uint32_t *place;	 /* of a set among these, plus 1; 0: it is not */
-	uint64_t hash[2];	 /* of `active` */
+	uint64_t (*mark)[2];	 /* of a set: a random number */
+	uint64_t hash[2];	 /* of `active`: the sum of its marks */
 	TW_VEC(uint64_t) known;	 /* second half of each class's hash */
 	struct tw_index index;	 /* of classes, by the first half */
 };
@@ -29,6 +30,62 @@ static int compare_bounds(const void *a, const void *b)
 	const struct bound *x = a, *y = b;
 
 	return (x->key > y->key) - (x->key < y->key);
+}
+
+#define RADIX_MIN 64 /* bounds from which on counting them is quicker than comparing them */
+
+static size_t digit(const struct bound *bound, unsigned int place)
+{
+	uint64_t half = (uint64_t)(place < 8 ? bound->key : bound->key >> 64);
+
+	return half >> 8 * (place % 8) & 255;
+}
+
+/* One turn of a radix sort: by the byte at `place`, the order before kept where it is equal. */
+static void sort_by_digit(const struct bound *from, size_t n, unsigned int place, struct bound *ret)
+{
+	size_t next[256] = {0}, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		next[digit(&from[i], place)]++;
+	for (size_t d = 0; d < 256; d++) {
+		size_t count = next[d];
+
+		next[d] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		ret[next[digit(&from[i], place)]++] = from[i];
+}
+
+/* Sorts bounds by their keys, of which most have most bytes in common. */
+static int sort_bounds(struct cutter *s)
+{
+	size_t n = s->bounds.n;
+	struct bound differ = {0}, *spare;
+
+	if (n < RADIX_MIN) {
+		if (n)
+			qsort(s->bounds.at, n, sizeof(*s->bounds.at), compare_bounds);
+		return 0;
+	}
+	spare = tw_alloc_array(n, sizeof(*spare));
+	if (!spare)
+		return -ENOMEM;
+	for (size_t i = 1; i < n; i++)
+		differ.key |= s->bounds.at[i].key ^ s->bounds.at[0].key;
+	for (unsigned int place = 0; place < sizeof(tw_u128); place++) {
+		struct bound *sorted = spare;
+
+		if (!digit(&differ, place))
+			continue;
+		sort_by_digit(s->bounds.at, n, place, sorted);
+		spare = s->bounds.at;
+		s->bounds.at = sorted;
+		s->bounds.max = n;
+	}
+	free(spare);
+	return 0;
 }
 
 static int add_bounds(
@@ -56,8 +113,8 @@ static int toggle(struct cutter *s, uint32_t set)
 {
 	uint32_t last;
 
-	s->hash[0] ^= tw_hash(&set, sizeof(set), 1);
-	s->hash[1] ^= tw_hash(&set, sizeof(set), 2);
+	s->hash[0] ^= s->mark[set][0];
+	s->hash[1] ^= s->mark[set][1];
 	if (!s->place[set]) {
 		s->place[set] = (uint32_t)s->active.n + 1;
 		return tw_vec_push(&s->active, set);
@@ -115,12 +172,16 @@ int tw_partition_make(struct tw_partition *partition, const struct tw_set *const
 	size_t at = 0;
 
 	s.place = tw_alloc_array(n, sizeof(*s.place));
-	if (!s.place)
+	s.mark = tw_alloc_array(n, sizeof(*s.mark));
+	if (!s.place || !s.mark)
 		err = -ENOMEM;
+	for (uint32_t i = 0; i < n && !err; i++)
+		for (uint64_t half = 0; half < 2; half++)
+			s.mark[i][half] = tw_hash(&i, sizeof(i), half + 1);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_bounds(&s, sets[i], (uint32_t)i, lo, hi);
-	if (s.bounds.n && !err)
-		qsort(s.bounds.at, s.bounds.n, sizeof(*s.bounds.at), compare_bounds);
+	if (!err)
+		err = sort_bounds(&s);
 	/* The first interval begins with the line whether a set does or not. */
 	for (tw_u128 key = lo; !err; key = s.bounds.at[at].key) {
 		for (; at < s.bounds.n && s.bounds.at[at].key == key && !err; at++)
@@ -131,6 +192,7 @@ int tw_partition_make(struct tw_partition *partition, const struct tw_set *const
 			break;
 	}
 	free(s.place);
+	free(s.mark);
 	tw_vec_done(&s.bounds);
 	tw_vec_done(&s.active);
 	tw_vec_done(&s.known);

@@ -588,7 +588,8 @@ static int read_text(struct tw_policy *policy, const char *text, size_t len, str
 	return err == -ENOMEM ? err : 0;
 }
 
-int tw_policy_add_learned(struct tw_policy *p, const struct tw_learned *learned, size_t n)
+/* Gives each vNIC what it learned, behind what the text says. */
+static int add_learned(struct tw_policy *p, const struct tw_learned *learned, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct tw_vnic *vnic = learned[i].vnic < p->nics.n
@@ -659,7 +660,7 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 	if (!err)
 		err = read_text(policy, text, len, diags);
 	if (!err)
-		err = tw_policy_add_learned(policy, learned, n);
+		err = add_learned(policy, learned, n);
 	if (!err)
 		err = work_out(policy, diags);
 	tw_diags_sort(diags);
@@ -671,5 +672,29 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 	policy->text.bytes = tw_arena_bytes(&policy->arena) + tw_arena_bytes(&policy->sets.arena);
 	if (!err)
 		*ret = TW_TAKE_PTR(policy);
+	return err;
+}
+
+int tw_policy_learn(const struct tw_policy *from, const struct tw_learned *learned, size_t n,
+	struct tw_policy **ret, struct tw_diags *diags)
+{
+	tw_auto(tw_policy) struct tw_policy *p = NULL;
+	tw_autofree bool *changed = tw_alloc_array(from->workloads.n, sizeof(*changed));
+	int err = changed ? tw_policy_copy(from, true, &p) : -ENOMEM;
+
+	if (!err)
+		err = tw_policy_copy_rules(p, from);
+	if (!err)
+		err = add_learned(p, learned, n);
+	if (!err)
+		err = tw_policy_index(p);
+	for (size_t w = 0; w < from->workloads.n && !err; w++)
+		for (size_t i = 0; i < from->workloads.at[w].n_nics; i++)
+			changed[w] |=
+				p->nics.at[from->workloads.at[w].first_nic + i].pub.n_learned > 0;
+	if (!err)
+		err = tw_policy_resolve_again(p, from, changed, diags);
+	if (!err)
+		*ret = TW_TAKE_PTR(p);
 	return err;
 }

@@ -682,27 +682,3 @@ int tw_policy_reread(const struct tw_policy *old, const char *old_text, size_t o
 		*ret = TW_TAKE_PTR(policy);
 	return err;
 }
-
-int tw_policy_learn(const struct tw_policy *from, const struct tw_learned *learned, size_t n,
-	struct tw_policy **ret, struct tw_diags *diags)
-{
-	tw_auto(tw_policy) struct tw_policy *p = NULL;
-	tw_autofree bool *changed = tw_alloc_array(from->workloads.n, sizeof(*changed));
-	int err = changed ? tw_policy_copy(from, true, &p) : -ENOMEM;
-
-	if (!err)
-		err = tw_policy_copy_rules(p, from);
-	if (!err)
-		err = tw_policy_add_learned(p, learned, n);
-	if (!err)
-		err = tw_policy_index(p);
-	for (size_t w = 0; w < from->workloads.n && !err; w++)
-		for (size_t i = 0; i < from->workloads.at[w].n_nics; i++)
-			changed[w] |=
-				p->nics.at[from->workloads.at[w].first_nic + i].pub.n_learned > 0;
-	if (!err)
-		err = tw_policy_resolve_again(p, from, changed, diags);
-	if (!err)
-		*ret = TW_TAKE_PTR(p);
-	return err;
-}

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "policy/diag.h"
 
-#define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at: some 20,000 rules */
+#define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at: some 24,000 rules */
 #define STEPS_MAX ((size_t)50 * 1000 * 1000)  /* ranges gone through in set operations */
 #define NAMED_MAX 3			      /* shadowing rules named in a warning */
 
@@ -27,10 +27,14 @@ struct pieces {
 	size_t max;
 };
 
-/* What a quick look at a rule tells: the ends it is enforced at, and the bounds of its sets. Ports
- * tell most rules apart, and are the cheapest to compare. */
+/* Ports tell most rules apart, and are the cheapest to compare: they stand apart, close together. */
+struct keys {
+	uint32_t lo, hi;
+};
+
+/* What a quick look at a rule tells: the ends it is enforced at, and the bounds of its sets. */
 struct hull {
-	uint32_t key_lo, key_hi;
+	struct keys keys;
 	unsigned int ends; /* bit per enum tw_dir */
 	tw_u128 from_lo, from_hi;
 	tw_u128 to_lo, to_hi;
@@ -39,8 +43,10 @@ struct hull {
 struct tw_shadow {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
-	struct tw_sets sets; /* of pieces */
-	struct hull *hulls;  /* by rule number */
+	struct tw_sets sets;   /* of pieces */
+	struct hull *hulls;    /* by rule number */
+	struct keys *keys;     /* the same of them, again */
+	TW_VEC(uint32_t) near; /* earlier rules whose hulls meet that of the one looked at */
 	struct pieces pieces;
 	struct pieces cut; /* what is left of them after a rule */
 	struct tw_ranges scratch;
@@ -53,7 +59,7 @@ struct tw_shadow {
 static struct hull hull_of(const struct tw_rule *rule)
 {
 	const struct tw_ranges *from = &rule->from_set->r, *to = &rule->to_set->r;
-	struct hull hull = {.key_lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* of nothing */
+	struct hull hull = {.keys.lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* of nothing */
 
 	hull.ends = (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
 		    (rule->info.at_in ? 1u << TW_DIR_IN : 0);
@@ -63,10 +69,10 @@ static struct hull hull_of(const struct tw_rule *rule)
 		const struct tw_ranges *keys = &rule->cells->at[i].keys->r;
 		tw_u128 hi = keys->at[keys->n - 1].hi;
 
-		if ((uint32_t)keys->at[0].lo < hull.key_lo)
-			hull.key_lo = (uint32_t)keys->at[0].lo;
-		if (hi > hull.key_hi)
-			hull.key_hi = hi > UINT32_MAX ? UINT32_MAX : (uint32_t)hi;
+		if ((uint32_t)keys->at[0].lo < hull.keys.lo)
+			hull.keys.lo = (uint32_t)keys->at[0].lo;
+		if (hi > hull.keys.hi)
+			hull.keys.hi = hi > UINT32_MAX ? UINT32_MAX : (uint32_t)hi;
 	}
 	hull.from_lo = from->at[0].lo;
 	hull.from_hi = from->at[from->n - 1].hi;
@@ -75,10 +81,11 @@ static struct hull hull_of(const struct tw_rule *rule)
 	return hull;
 }
 
+/* Keys apart. */
 static bool hulls_meet(const struct hull *a, const struct hull *b)
 {
-	return a->key_lo <= b->key_hi && b->key_lo <= a->key_hi && a->from_lo <= b->from_hi &&
-	       b->from_lo <= a->from_hi && a->to_lo <= b->to_hi && b->to_lo <= a->to_hi;
+	return a->from_lo <= b->from_hi && b->from_lo <= a->from_hi && a->to_lo <= b->to_hi &&
+	       b->to_lo <= a->to_hi;
 }
 
 int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct tw_shadow **ret)
@@ -92,12 +99,15 @@ int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct
 	s->diags = diags;
 	err = tw_sets_init(&s->sets, policy->seed, (uint32_t)policy->sets.all.n);
 	s->hulls = tw_alloc_array(policy->rules.n, sizeof(*s->hulls));
-	if (err || !s->hulls) {
+	s->keys = tw_alloc_array(policy->rules.n, sizeof(*s->keys));
+	if (err || !s->hulls || !s->keys) {
 		tw_shadow_free(s);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < policy->rules.n; i++)
+	for (size_t i = 0; i < policy->rules.n; i++) {
 		s->hulls[i] = hull_of(&policy->rules.at[i]);
+		s->keys[i] = s->hulls[i].keys;
+	}
 	*ret = s;
 	return 0;
 }
@@ -110,8 +120,10 @@ void tw_shadow_free(struct tw_shadow *s)
 	tw_vec_done(&s->pieces);
 	tw_vec_done(&s->cut);
 	tw_vec_done(&s->takers);
+	tw_vec_done(&s->near);
 	tw_ranges_done(&s->scratch);
 	free(s->hulls);
+	free(s->keys);
 	free(s);
 }
 
@@ -281,16 +293,14 @@ static bool is_spent(const struct tw_shadow *s)
 }
 
 /* One earlier rule that decides all by itself is the clearest reason, so it is looked for first. */
-static bool find_single(struct tw_shadow *s, uint32_t number, enum tw_dir end)
+static bool find_single(struct tw_shadow *s, enum tw_dir end)
 {
-	const struct hull *mine = &s->hulls[number];
-
-	for (uint32_t i = 0; i < number && !is_spent(s); i++) {
+	for (size_t n = 0; n < s->near.n && !is_spent(s); n++) {
+		uint32_t i = s->near.at[n];
 		const struct tw_rule *rule = &s->policy->rules.at[i];
 		size_t held = 0;
 
-		s->pairs++;
-		if (!(s->hulls[i].ends & 1u << end) || !hulls_meet(&s->hulls[i], mine))
+		if (!(s->hulls[i].ends & 1u << end))
 			continue;
 		for (size_t k = 0; k < s->pieces.n && held == k; k++)
 			for (size_t c = 0; c < rule->cells->n && held == k; c++) {
@@ -316,16 +326,15 @@ static int is_dead_at(struct tw_shadow *s, uint32_t number, enum tw_dir end, boo
 	*ret = false;
 	if (err || s->given_up)
 		return err;
-	*ret = find_single(s, number, end);
+	*ret = find_single(s, end);
 	if (*ret)
 		return 0;
 	s->takers.n = 0;
-	for (uint32_t i = 0; i < number && s->pieces.n && !err; i++) {
-		s->pairs++;
+	for (size_t n = 0; n < s->near.n && s->pieces.n && !err; n++) {
 		if (is_spent(s) || s->given_up)
 			return 0;
-		if ((s->hulls[i].ends & 1u << end) && hulls_meet(&s->hulls[i], &s->hulls[number]))
-			err = take_away(s, i);
+		if (s->hulls[s->near.at[n]].ends & 1u << end)
+			err = take_away(s, s->near.at[n]);
 	}
 	*ret = !err && !s->given_up && !s->pieces.n;
 	return err;
@@ -353,14 +362,29 @@ static int warn(struct tw_shadow *s, uint32_t number)
 		rule->info.name, names, n == 1 ? "s" : "");
 }
 
+static int find_near(struct tw_shadow *s, uint32_t number)
+{
+	const struct keys mine = s->keys[number];
+	int err = 0;
+
+	s->near.n = 0;
+	s->pairs += number;
+	for (uint32_t i = 0; i < number && !err; i++)
+		if (s->keys[i].lo <= mine.hi && mine.lo <= s->keys[i].hi &&
+			hulls_meet(&s->hulls[i], &s->hulls[number]))
+			err = tw_vec_push(&s->near, i);
+	return err;
+}
+
 int tw_shadow_check(struct tw_shadow *s, size_t rule)
 {
 	unsigned int ends = s->hulls[rule].ends;
 	bool dead = true;
-	int err = 0;
+	int err;
 
 	if (is_spent(s))
 		return 0;
+	err = find_near(s, (uint32_t)rule);
 	for (enum tw_dir end = 0; end < TW_DIR__MAX && dead && !err; end++)
 		if (ends & 1u << end)
 			err = is_dead_at(s, (uint32_t)rule, end, &dead);
