@@ -596,20 +596,9 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	const struct tw_config *c = settings();
 	const struct tw_outcome *result;
 	struct tw_frame f = {0};
-	int action;
 
 	if (!c)
 		return TC_ACT_SHOT;
-	f.target = skb;
-	f.len = skb->len;
-	f.gso_size = skb->gso_size;
-	if (!tw_test_mode && tw_mark_cut(c, dir, skb->mark) && arrived(&f)) {
-		skb->mark = 0;
-		return TC_ACT_UNSPEC;
-	}
-	action = dir == TW_DIR_OUT ? express(skb) : 0;
-	if (action)
-		return action;
 	frame_init(&f, c, skb);
 	/* All headers that the path may read have to be in the linear head. */
 	if (skb->data_end - skb->data < want && !headers_at_hand(&f)) {
@@ -630,6 +619,14 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 SEC("tc")
 int from_vm(struct __sk_buff *skb)
 {
+	const struct tw_frame f = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+	};
+	int action = tw_express_worth(&f) ? express(skb) : 0;
+
+	if (action)
+		return action;
 	return judge(skb, TW_DIR_OUT);
 }
 
@@ -659,6 +656,13 @@ int from_uplink(struct __sk_buff *skb)
 SEC("tc")
 int to_vm(struct __sk_buff *skb)
 {
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb, .len = skb->len, .gso_size = skb->gso_size};
+
+	if (!tw_test_mode && c && tw_mark_cut(c, TW_DIR_IN, skb->mark) && arrived(&f)) {
+		skb->mark = 0;
+		return TC_ACT_UNSPEC;
+	}
 	return judge(skb, TW_DIR_IN);
 }
 

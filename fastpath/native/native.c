@@ -569,7 +569,8 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 
 	memset(ret, 0, sizeof(*ret));
 	memcpy(run.head.bytes + 2, frame->data, head);
-	ret->express = dir == TW_DIR_OUT && !native->whole && tw_express(&f, native->settings);
+	ret->express = dir == TW_DIR_OUT && !native->whole && tw_express_worth(&f) &&
+		       tw_express(&f, native->settings);
 	outcome = ret->express ? &native->sheet.outcome : tw_path(&f, native->settings, dir);
 	ret->outcome = *outcome;
 	if (outcome->tracked)

@@ -27,6 +27,26 @@ tw_inline const void *tw_head(const struct tw_frame *f, __u32 len)
 	return (const void *)(p + len) > f->data_end ? 0 : p;
 }
 
+#define TW_EXPRESS_SPEAKS \
+	(sizeof(struct tw_ethernet) + sizeof(struct tw_ipv6) + sizeof(struct tw_tcp))
+
+/* Whether the short way is worth trying: not for what opens a TCP connection, if that can be told at a
+ * glance. */
+tw_inline int tw_express_worth(const struct tw_frame *f)
+{
+	const struct tw_ethernet *eth = tw_head(f, TW_EXPRESS_SPEAKS);
+	const struct tw_ipv4 *v4 = (const void *)(eth + 1);
+	const struct tw_ipv6 *v6 = (const void *)(eth + 1);
+	const struct tw_tcp *v4_tcp = (const void *)(v4 + 1), *v6_tcp = (const void *)(v6 + 1);
+
+	if (!eth)
+		return 1;
+	if (eth->type == tw_be16(TW_ETH_IPV4))
+		return v4->proto != TW_IPPROTO_TCP || !(v4_tcp->flags & TW_TCP_SYN);
+	return eth->type == tw_be16(TW_ETH_IPV6) &&
+	       (v6->next != TW_IPPROTO_TCP || !(v6_tcp->flags & TW_TCP_SYN));
+}
+
 /* Two words of a header as one of an address. */
 tw_inline __be64 tw_pair(__be32 first, __be32 second)
 {
