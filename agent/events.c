@@ -39,6 +39,18 @@ void tw_events_tell(struct tw_agent *agent, const struct tw_event *event)
 	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(event));
 }
 
+/* One event tells of both ends where a connection opens at both: the other one's half of it. */
+static void tell_far(struct tw_agent *agent, const struct tw_event *event)
+{
+	struct tw_event far = *event;
+
+	far.port_id = event->far_port_id;
+	far.ifindex = event->far_ifindex;
+	far.outcome.dir = TW_DIR_IN;
+	far.outcome.decision = event->far_decision;
+	tw_events_tell(agent, &far);
+}
+
 /* A watched port sent from a MAC that a workload is looked for by. */
 static void claim(struct tw_events *events, const struct tw_event *event)
 {
@@ -64,6 +76,10 @@ static int on_event(void *arg, void *data, size_t len)
 		events->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
 		tw_events_tell(events->agent, event);
+		if (event->far_port_id) {
+			tell_far(events->agent, event);
+			events->turn++;
+		}
 		events->told = true;
 	}
 	/* An error ends the reading for this turn; the record itself is taken. */

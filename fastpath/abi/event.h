@@ -34,6 +34,12 @@ struct tw_event {
 	__be16 ethertype;
 	__u16 vlan;
 	__u32 len; /* bytes of the frame */
+	/* On open, of a frame that is cut through to a port where the connection opens too: that end,
+	 * of which all else here is true as well, its direction being in. Else 0. */
+	__u16 far_port_id;
+	__u16 pad2;
+	__u32 far_ifindex;
+	__u32 far_decision;
 };
 
 /* One captured frame, in the ring buffer of its port: this head, then `cap_len` bytes of the frame

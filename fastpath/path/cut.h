@@ -165,6 +165,8 @@ tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct
 	}
 	if (!tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
 		return;
-	if (tw_cut_gate(f, s, there.port, flow))
-		s->far = there.port;
+	if (!tw_cut_gate(f, s, there.port, flow))
+		return;
+	s->far = there.port;
+	flow->far_id = there.port->id;
 }

@@ -229,6 +229,7 @@ struct tw_flow {
 	__u8 opened;		  /* … and had never been decided before */
 	__u8 far_decided; /* as decided and opened, of the far end's gate when cut-through asks it */
 	__u8 far_opened;
+	__u16 far_id; /* of the far port, where it is cut through to one */
 	__u32 decision;
 	__u32 far_decision; /* of the far end's gate, 0: not asked here */
 	__u32 far_ifindex;

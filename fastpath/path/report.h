@@ -104,24 +104,40 @@ tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
 	e->vlan = p->vlan;
 }
 
-/* Sends an event about the frame on the sheet, or counts that it could not. Denials are admitted by
+/* Whether a connection that is cut through opens at its far end. */
+tw_inline int tw_opens_far(const struct tw_flow *flow)
+{
+	return flow->far_id && flow->far_opened && !flow->related && !flow->untracked;
+}
+
+/* Counts that a port's event is not told. */
+tw_inline void tw_count_untold(const struct tw_frame *f, __u32 port_id, int admitted)
+{
+	struct tw_port_count *count = tw_port_counts_lookup(f, &port_id);
+
+	if (count && admitted)
+		count->events_lost++;
+	else if (count)
+		count->events_limited++;
+}
+
+/* Sends an event about the frame on the sheet, or counts that it could not. One tells of both ends where
+ * a connection that is cut through opens at both. Denials are admitted by
  * then: there are too many to come here for each. */
 tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_sheet *sheet, __u32 port_id, __u32 kind)
 {
 	int admitted = kind == TW_EVENT_OPEN || kind == TW_EVENT_DENY ||
 		       tw_event_admit(f, config, port_id);
-	struct tw_port_count *count;
+	int both = kind == TW_EVENT_OPEN && sheet->flow.opened && tw_opens_far(&sheet->flow);
 	struct tw_event *e = 0;
 
 	if (admitted)
 		e = tw_event_reserve(f);
 	if (!e) {
-		count = tw_port_counts_lookup(f, &port_id);
-		if (count && admitted)
-			count->events_lost++;
-		else if (count)
-			count->events_limited++;
+		tw_count_untold(f, port_id, admitted);
+		if (both)
+			tw_count_untold(f, sheet->flow.far_id, admitted);
 		return;
 	}
 	__builtin_memset(e, 0, sizeof(*e));
@@ -131,6 +147,11 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	e->kind = (__u8)kind;
 	e->len = f->len;
 	tw_event_fill(e, f, &sheet->packet, &sheet->flow, &sheet->outcome);
+	if (both) {
+		e->far_port_id = sheet->flow.far_id;
+		e->far_ifindex = sheet->flow.far_ifindex;
+		e->far_decision = sheet->flow.far_decision;
+	}
 	tw_event_submit(f, e);
 }
 
@@ -162,7 +183,7 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	o->decision = flow->far_decision;
 	tw_count_frame(f, &there, o);
 	tw_count_rule(f, flow->far_decision, flow->far_decided);
-	if (flow->far_opened && !flow->related && !flow->untracked)
+	if (tw_opens_far(flow) && !flow->opened)
 		tw_apart_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
 	if (s->config->capturing)
 		tw_apart_capture(f, flow->far_ifindex, s->far->id);

@@ -48,6 +48,11 @@ equal "counted at both ends" true "$(tapwall ports --json |
 	jq -s 'map(select(.packets.out > 100 and .packets.in > 100)) | length == 2')"
 equal "and judged at both" "allow allow" "$(tapwall flows --json |
 	jq -r 'select(.to.port == 7000) | .out.verdict + " " + .in.verdict')"
+opened_at_both() {
+	[ "$(tapwall log --json --all | jq -sr '[.[] | select(.event == "open" and .to.port == 7000)
+		| "\(.workload) \(.direction) by \(.rule)"] | unique | join(", ")')" = "w1 out by echo, w2 in by echo" ]
+}
+check "both ends are told to open" within 20 opened_at_both
 
 on_host bridge link set dev tap1 isolated on
 on_host bridge link set dev tap2 isolated on

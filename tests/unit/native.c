@@ -480,6 +480,7 @@ static void captures_miss_nothing_and_nothing_twice(void **state)
 	struct fixture *f = *state;
 	struct tw_native_result result;
 	struct shown shown = {0};
+	struct seen seen = {0};
 
 	for (size_t i = 0; i < 2; i++) {
 		struct tw_port *port = tw_native_port(f->native, tw_scene_ifindex(i), 1);
@@ -491,8 +492,17 @@ static void captures_miss_nothing_and_nothing_twice(void **state)
 	assert_int_equal(tw_native_add_local(f->native, &key, &local), 0);
 	tw_native_config(f->native)->cut_until_ns = UINT64_MAX;
 	tw_native_on_capture(f->native, note_frame, &shown);
+	tw_native_on_event(f->native, note_event, &seen);
 	run(f, "udp 1 > 53", TW_DIR_OUT, 1000, &result);
 	assert_int_equal(result.cut_ifindex, tw_scene_ifindex(1));
+	/* It opens at both ends, and one event says so. */
+	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
+	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));
+	assert_int_equal(seen.last.port_id, 1);
+	assert_int_equal(seen.last.far_ifindex, tw_scene_ifindex(1));
+	assert_int_equal(seen.last.far_port_id, 2);
+	assert_int_equal(seen.last.far_decision, result.outcome.gate[TW_DIR_IN] & 0xffffffff);
+	tw_native_on_event(f->native, NULL, NULL);
 	assert_int_equal(shown.n, 2);
 	assert_int_equal(shown.last.ifindex, tw_scene_ifindex(1));
 	assert_int_equal(shown.last.port_id, 2);
