@@ -122,9 +122,56 @@ static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 	return is_equal(d, tw_policy_print_rule, old_index, now_index);
 }
 
+/* The rest of what was taken over from the old policy as it was: it lies at the same place. What is
+ * not may be the same nevertheless. */
+typedef bool kept_fn(const struct differ *d, size_t old_index, size_t now_index);
+
+static bool kept_network(const struct differ *d, size_t old_index, size_t now_index)
+{
+	const struct tw_network *a = &d->old->networks.at[old_index];
+	const struct tw_network *b = &d->now->networks.at[now_index];
+
+	return a->n_prefixes == b->n_prefixes && a->prefixes == b->prefixes;
+}
+
+static bool kept_service(const struct differ *d, size_t old_index, size_t now_index)
+{
+	const struct tw_service *a = &d->old->services.at[old_index];
+	const struct tw_service *b = &d->now->services.at[now_index];
+
+	return a->n_parts == b->n_parts && a->parts == b->parts;
+}
+
+static bool kept_workload(const struct differ *d, size_t old_index, size_t now_index)
+{
+	const struct tw_workload *a = &d->old->workloads.at[old_index];
+	const struct tw_workload *b = &d->now->workloads.at[now_index];
+
+	if (a->n_tags != b->n_tags || a->tags != b->tags || a->n_nics != b->n_nics)
+		return false;
+	for (size_t i = 0; i < a->n_nics; i++) {
+		const struct tw_nic *x = &d->old->nics.at[a->first_nic + i];
+		const struct tw_nic *y = &d->now->nics.at[b->first_nic + i];
+
+		if (x->n_written != y->n_written || x->written != y->written ||
+			x->pub.port != y->pub.port)
+			return false;
+	}
+	return a->name == b->name;
+}
+
+static bool kept_group(const struct differ *d, size_t old_index, size_t now_index)
+{
+	const struct tw_group *a = &d->old->groups.at[old_index];
+	const struct tw_group *b = &d->now->groups.at[now_index];
+
+	return a->name == b->name && a->tags == b->tags && a->networks.at == b->networks.at &&
+	       a->workloads.at == b->workloads.at && a->patterns == b->patterns;
+}
+
 /* Compares the things of one kind in one scope of names. */
 static void compare(struct differ *d, const struct tw_names *old, const struct tw_names *now,
-	uint32_t kind, enum tw_changed what, print_fn *print)
+	uint32_t kind, enum tw_changed what, print_fn *print, kept_fn *kept)
 {
 	for (size_t i = 0; i < now->all.n; i++) {
 		const struct tw_name *name = &now->all.at[i];
@@ -134,7 +181,8 @@ static void compare(struct differ *d, const struct tw_names *old, const struct t
 			continue;
 		if (!was || was->kind != kind)
 			tell(d, what, TW_CHANGE_ADDED, name->text);
-		else if (!is_equal(d, print, was->index, name->index))
+		else if (!(was->text == name->text && kept(d, was->index, name->index)) &&
+			 !is_equal(d, print, was->index, name->index))
 			tell(d, what, TW_CHANGE_CHANGED, name->text);
 	}
 	for (size_t i = 0; old && i < old->all.n; i++) {
@@ -175,6 +223,14 @@ static void mark_in_order(
 		ret_in_order[i] = true;
 }
 
+/* The number of a rule of that name, which is often the same in both. */
+static long find_rule(const struct tw_policy *p, size_t index, const char *name)
+{
+	if (index < tw_policy_n_rules(p) && p->rules.at[index].info.name == name)
+		return (long)index;
+	return tw_policy_rule_index(p, name);
+}
+
 static int compare_rules(struct differ *d)
 {
 	size_t n = tw_policy_n_rules(d->now), n_old = d->old ? tw_policy_n_rules(d->old) : 0;
@@ -186,8 +242,7 @@ static int compare_rules(struct differ *d)
 	if (!was || !tails || !before || !in_order)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		was[i] = d->old ? tw_policy_rule_index(d->old, d->now->rules.at[i].info.name)
-				: -ENOENT;
+		was[i] = d->old ? find_rule(d->old, i, d->now->rules.at[i].info.name) : -ENOENT;
 	mark_in_order(was, n, tails, before, in_order);
 	for (size_t i = 0; i < n; i++) {
 		const char *name = d->now->rules.at[i].info.name;
@@ -202,7 +257,7 @@ static int compare_rules(struct differ *d)
 	else if (!same_rule(d, n_old, n))
 		tell(d, TW_CHANGED_RULE, TW_CHANGE_CHANGED, "default");
 	for (size_t i = 0; d->old && i < n_old; i++)
-		if (tw_policy_rule_index(d->now, d->old->rules.at[i].info.name) < 0)
+		if (find_rule(d->now, i, d->old->rules.at[i].info.name) < 0)
 			tell(d, TW_CHANGED_RULE, TW_CHANGE_REMOVED, d->old->rules.at[i].info.name);
 	return 0;
 }
@@ -228,13 +283,13 @@ int tw_policy_diff(const struct tw_policy *old, const struct tw_policy *now,
 	int err;
 
 	compare(&d, old ? &old->names : NULL, &now->names, TW_OP_NETWORK, TW_CHANGED_NETWORK,
-		tw_print_network);
+		tw_print_network, kept_network);
 	compare(&d, old ? &old->service_names : NULL, &now->service_names, 0, TW_CHANGED_SERVICE,
-		tw_print_service);
+		tw_print_service, kept_service);
 	compare(&d, old ? &old->names : NULL, &now->names, TW_OP_WORKLOAD, TW_CHANGED_WORKLOAD,
-		tw_print_workload);
+		tw_print_workload, kept_workload);
 	compare(&d, old ? &old->names : NULL, &now->names, TW_OP_GROUP, TW_CHANGED_GROUP,
-		tw_print_group);
+		tw_print_group, kept_group);
 	err = compare_rules(&d);
 	compare_options(&d);
 	if (d.old_text.failed || d.now_text.failed)

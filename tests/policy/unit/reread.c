@@ -108,6 +108,25 @@ static void compare_policies(const struct tw_policy *got, const struct tw_policy
 	assert_true(got->text.n_parts >= want->text.n_parts);
 }
 
+static void add_change(void *arg, enum tw_changed what, enum tw_change change, const char *name)
+{
+	tw_buf_addf(arg, "%d %d %s\n", what, change, name);
+}
+
+/* What is said to have changed does not depend on what was taken over. */
+static void compare_changes(
+	const struct tw_policy *old, const struct tw_policy *got, const struct tw_policy *want)
+{
+	tw_auto_buf struct tw_buf a = {0};
+	tw_auto_buf struct tw_buf b = {0};
+
+	tw_buf_adds(&a, "changes\n");
+	tw_buf_adds(&b, "changes\n");
+	assert_int_equal(tw_policy_diff(old, got, add_change, &a), 0);
+	assert_int_equal(tw_policy_diff(old, want, add_change, &b), 0);
+	assert_string_equal(a.data, b.data);
+}
+
 /* Reads `now` both ways. Gives the policy that was read on top of `old`, NULL when it is invalid. */
 static struct tw_policy *reread(
 	const struct tw_policy *old, const struct text *was, const struct text *now)
@@ -123,6 +142,7 @@ static struct tw_policy *reread(
 	counts.valid += !err;
 	if (!err) {
 		compare_policies(got, want);
+		compare_changes(old, got, want);
 		counts.quick += got->arena.pool == old->arena.pool;
 	}
 	tw_diags_done(&got_diags);
