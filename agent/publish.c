@@ -336,7 +336,8 @@ static int relearn(struct tw_agent *agent, struct tw_inforce **inforce, struct t
 	ret = tw_inforce_learn(*inforce, now.at, now.n, diags, &fresh);
 	tw_vec_done(&now);
 	if (!ret)
-		ret = tw_slots_assign(&agent->slots, fresh->policy, fresh->slots);
+		memcpy(fresh->slots, (*inforce)->slots,
+			(tw_policy_n_rules(fresh->policy) + 1) * sizeof(*fresh->slots));
 	if (ret < 0) {
 		tw_inforce_free(fresh);
 		return tw_err_set(err, ret, (*inforce)->source, NULL,
@@ -453,7 +454,11 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	*ret = (struct tw_applied){0};
 	result = tw_inforce_new(text, len, source, agent->inforce, diags, &inforce);
 	if (!result)
-		result = tw_slots_assign(&agent->slots, inforce->policy, inforce->slots);
+		result = agent->inforce
+				 ? tw_slots_assign_like(&agent->slots, inforce->policy,
+					   agent->inforce->policy, agent->inforce->slots,
+					   inforce->slots)
+				 : tw_slots_assign(&agent->slots, inforce->policy, inforce->slots);
 	if (result < 0)
 		return tw_err_set(err, result, source, NULL, "%s",
 			result == -EINVAL ? "the policy is invalid" : strerror(-result));

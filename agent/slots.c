@@ -111,30 +111,53 @@ static int find_free(struct tw_slots *slots, uint32_t *ret)
 	return 0;
 }
 
+/* The slot of a name; a new one if it has none. */
+static int assign(struct tw_slots *slots, const char *name, uint32_t *ret_number)
+{
+	const struct tw_slot *slot = find(slots, name);
+	uint32_t number;
+	int ret;
+
+	if (slot) {
+		*ret_number = slot->number;
+		return 0;
+	}
+	ret = find_free(slots, &number);
+	if (!ret)
+		ret = clear_counters(slots->counters_fd, number);
+	if (!ret)
+		ret = take(slots, number, name);
+	if (!ret)
+		*ret_number = number;
+	return ret;
+}
+
 int tw_slots_assign(struct tw_slots *slots, const struct tw_policy *policy, uint32_t *ret_numbers)
 {
-	size_t n_rules = tw_policy_n_rules(policy);
+	return tw_slots_assign_like(slots, policy, NULL, NULL, ret_numbers);
+}
 
-	for (size_t i = 0; i <= n_rules; i++) {
+int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
+	const struct tw_policy *other, const uint32_t *numbers, uint32_t *ret_numbers)
+{
+	size_t n_rules = tw_policy_n_rules(policy), k = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i <= n_rules && !ret; i++) {
 		const char *name = tw_policy_rule(policy, i)->name;
-		const struct tw_slot *slot = find(slots, name);
-		uint32_t number;
-		int ret;
+		const struct tw_rule_info *rule = other ? tw_policy_rule(other, k) : NULL;
 
-		if (slot) {
-			ret_numbers[i] = slot->number;
-			continue;
+		/* One that is gone from here is passed over. */
+		if (rule && rule->name != name)
+			rule = tw_policy_rule(other, k + 1);
+		if (rule && rule->name == name) {
+			k += tw_policy_rule(other, k)->name != name;
+			ret_numbers[i] = numbers[k++];
+		} else {
+			ret = assign(slots, name, &ret_numbers[i]);
 		}
-		ret = find_free(slots, &number);
-		if (!ret)
-			ret = clear_counters(slots->counters_fd, number);
-		if (!ret)
-			ret = take(slots, number, name);
-		if (ret < 0)
-			return ret;
-		ret_numbers[i] = number;
 	}
-	return 0;
+	return ret;
 }
 
 int tw_slots_restore(struct tw_slots *slots, uint32_t number, const char *name)

@@ -41,6 +41,10 @@ const char *tw_slots_name(const struct tw_slots *slots, uint32_t number);
 /* Gives every rule of the policy the slot that its name has, or else a free one. `ret_numbers` has
  * room for n_rules + 1. 0, -ENOSPC or -ENOMEM. What existed does not change. */
 int tw_slots_assign(struct tw_slots *slots, const struct tw_policy *policy, uint32_t *ret_numbers);
+/* The same when the slots of another policy are known, which this one may share names with: one that
+ * lies at the same place in memory is not looked for. */
+int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
+	const struct tw_policy *other, const uint32_t *numbers, uint32_t *ret_numbers);
 /* Takes a slot as an earlier agent saved it; 0, -EINVAL, -EEXIST or -ENOMEM. */
 int tw_slots_restore(struct tw_slots *slots, uint32_t number, const char *name);
 

@@ -276,35 +276,70 @@ static json_int_t text_mark(const char *text, size_t len)
 	return (json_int_t)tw_hash(text, len, 0);
 }
 
-static json_t *pack_rules(
-	const struct tw_slots *slots, const struct tw_inforce *inforce, uint32_t epoch)
+static void add_number(struct tw_buf *out, uint32_t number)
 {
-	json_t *rules = json_array();
+	char digits[10];
+	size_t n = sizeof(digits);
 
+	do
+		digits[--n] = (char)('0' + number % 10);
+	while (number /= 10);
+	tw_buf_add(out, digits + n, sizeof(digits) - n);
+}
+
+/* Whether JSON writes a name as it is. Those of rules are all so; what a damaged file gave us may not be,
+ * and is no name of a rule. */
+static bool is_plain(const char *name)
+{
+	for (; *name; name++)
+		if (*name <= ' ' || (unsigned char)*name >= 0x80 || *name == '"' || *name == '\\' ||
+			*name == 0x7f)
+			return false;
+	return true;
+}
+
+/* The object of rules.json. Its list of rules is written by hand, since it stands between a policy and
+ * its taking effect. */
+static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
+{
+	tw_autofree char *rest = json_text(
+		store, json_pack("{s:s, s:I, s:I, s:I, s:I}", "source", inforce->source,
+			       "generation", (json_int_t)inforce->generation, "since",
+			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
+			       text_mark(inforce->text, inforce->text_len)));
+	const char *separator = "[";
+
+	tw_buf_adds(out, "{\"rules\":[");
 	for (uint32_t i = 0; i < slots->n; i++) {
 		const char *name = tw_slots_name(slots, i);
 
-		if (name && json_array_append_new(rules, json_pack("[i, s]", (int)i, name)) < 0) {
-			json_decref(rules);
-			return NULL;
-		}
+		if (!name || !is_plain(name))
+			continue;
+		tw_buf_adds(out, separator);
+		add_number(out, i);
+		tw_buf_adds(out, ",\"");
+		tw_buf_adds(out, name);
+		tw_buf_adds(out, "\"]");
+		separator = ",[";
 	}
-	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "rules", rules, "source",
-		inforce->source, "generation", (json_int_t)inforce->generation, "since",
-		(json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
-		text_mark(inforce->text, inforce->text_len));
+	tw_buf_adds(out, "],");
+	tw_buf_adds(out, rest ? rest + 1 : "");
+	out->failed |= !rest;
 }
 
 int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err)
 {
-	tw_autofree char *rules = json_text(store, pack_rules(slots, inforce, epoch));
-	int ret = rules ? 0 : no_memory(store, err);
+	tw_auto_buf struct tw_buf rules = {0};
+	int ret;
 
+	print_rules(store, slots, inforce, epoch, &rules);
+	ret = rules.failed ? no_memory(store, err) : 0;
 	if (!ret)
 		ret = write_new(store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
 	if (!ret)
-		ret = write_new(store, TW_STORE_RULES, rules, strlen(rules), err);
+		ret = write_new(store, TW_STORE_RULES, rules.data, rules.len, err);
 	if (ret < 0)
 		tw_store_unstage(store);
 	return ret;

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the agent keeps on disk, and what it makes of what it finds there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/agent/test.h"
+
+#include "agent/slots.h"
+#include "agent/store.h"
+#include "base/alloc.h"
+
+struct store_place {
+	char path[64];
+	struct tw_store *store;
+};
+
+static int open_store(void **state)
+{
+	static struct store_place place;
+	struct tw_err err;
+
+	snprintf(place.path, sizeof(place.path), "/tmp/tw-agent-unit.XXXXXX");
+	if (!mkdtemp(place.path))
+		return -1;
+	strcat(place.path, "/state/deep");
+	if (tw_store_open(place.path, &place.store, &err) < 0)
+		return -1;
+	tw_store_set_mark(place.store, 42);
+	*state = &place;
+	return 0;
+}
+
+static int close_store(void **state)
+{
+	struct store_place *place = *state;
+	struct stat info;
+
+	tw_store_remove(place->store);
+	tw_store_free(place->store);
+	if (!stat(place->path, &info))
+		return -1; /* nothing of ours may be left */
+	for (int i = 0; i < 2; i++) {
+		*strrchr(place->path, '/') = '\0';
+		rmdir(place->path);
+	}
+	return 0;
+}
+
+static void test_store_lock(void **state)
+{
+	const struct store_place *place = *state;
+	struct tw_store *second = NULL;
+	struct tw_err err;
+
+	assert_int_equal(tw_store_open(place->path, &second, &err), -EBUSY);
+	assert_null(second);
+	assert_non_null(strstr(err.text, "an agent is running here (process "));
+	assert_int_equal(tw_store_open("/proc/nowhere", &second, &err), -ENOENT);
+}
+
+static void test_store_rules(void **state)
+{
+	const struct store_place *place = *state;
+	struct tw_inforce *inforce = inforce_of("version: 1\nrules: [" RULE("a") "]\n");
+	struct tw_saved_rules saved = {0};
+	struct tw_slots slots;
+
+	tw_slots_init(&slots, -1);
+	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
+	assert_int_equal(tw_slots_assign(&slots, inforce->policy, inforce->slots), 0);
+	inforce->generation = 12;
+	assert_int_equal(tw_store_stage(place->store, &slots, inforce, 1, NULL), 0);
+	assert_int_equal(tw_store_keep(place->store, NULL), 0);
+	tw_slots_done(&slots);
+
+	tw_slots_init(&slots, -1);
+	tw_store_set_mark(place->store, 43); /* another boot's maps */
+	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
+	tw_store_set_mark(place->store, 42);
+	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), 0);
+	assert_int_equal(saved.generation, 12);
+	assert_int_equal(saved.since_ns, inforce->since_ns);
+	assert_string_equal(saved.source, "test");
+	assert_string_equal(tw_slots_name(&slots, inforce->slots[0]), "a");
+	assert_string_equal(tw_slots_name(&slots, inforce->slots[1]), "default");
+	free(saved.source);
+	tw_slots_done(&slots);
+	tw_inforce_free(inforce);
+}
+
+/* Whether this text is what an agent would start with. */
+static bool has_policy(struct tw_store *store, const struct tw_inforce *inforce)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+
+	return !tw_store_read(store, TW_STORE_POLICY, &text, &len) && len == inforce->text_len &&
+	       !memcmp(text, inforce->text, len);
+}
+
+static bool has_rule(struct tw_store *store, const char *name)
+{
+	struct tw_saved_rules saved = {0};
+	struct tw_slots slots;
+	bool found = false;
+
+	tw_slots_init(&slots, -1);
+	if (!tw_store_load_rules(store, &slots, &saved))
+		for (uint32_t i = 0; i < slots.n; i++)
+			found |= tw_slots_name(&slots, i) &&
+				 !strcmp(tw_slots_name(&slots, i), name);
+	free(saved.source);
+	tw_slots_done(&slots);
+	return found;
+}
+
+/* An agent that dies between the writing of a policy and the end of it leaves the policy that the
+ * kernel enforces. */
+static void test_store_staged(void **state)
+{
+	const struct store_place *place = *state;
+	struct tw_store *store = place->store;
+	struct tw_inforce *old = inforce_of("version: 1\nrules: [" RULE("old") "]\n");
+	struct tw_inforce *now = inforce_of("version: 1\nrules: [" RULE("now") "]\n");
+	char from[160], to[160];
+	struct tw_slots slots;
+
+	tw_slots_init(&slots, -1);
+	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
+	assert_int_equal(tw_store_stage(store, &slots, old, 6, NULL), 0);
+	assert_int_equal(tw_store_keep(store, NULL), 0);
+	assert_int_equal(tw_slots_assign(&slots, now->policy, now->slots), 0);
+
+	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
+	assert_true(has_policy(store, old));
+	tw_store_recover(store, 6); /* it never came to the flip */
+	assert_true(has_policy(store, old) && !has_rule(store, "now"));
+	tw_store_recover(store, 7); /* nothing is left of it */
+	assert_true(has_policy(store, old) && !has_rule(store, "now"));
+
+	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
+	tw_store_recover(store, 7);
+	assert_true(has_policy(store, now) && has_rule(store, "now"));
+
+	/* It came as far as to the first of the two files. */
+	assert_int_equal(tw_store_stage(store, &slots, old, 8, NULL), 0);
+	snprintf(from, sizeof(from), "%s/%s.new", place->path, TW_STORE_POLICY);
+	snprintf(to, sizeof(to), "%s/%s", place->path, TW_STORE_POLICY);
+	assert_int_equal(rename(from, to), 0);
+	tw_store_recover(store, 8);
+	assert_true(has_policy(store, old) && has_rule(store, "old"));
+
+	/* The text that goes with the rules did not make it. */
+	assert_int_equal(tw_store_stage(store, &slots, now, 9, NULL), 0);
+	assert_int_equal(truncate(from, 5), 0);
+	tw_store_recover(store, 9);
+	assert_true(has_policy(store, old));
+	assert_int_not_equal(access(from, F_OK), 0);
+	tw_slots_done(&slots);
+	tw_inforce_free(old);
+	tw_inforce_free(now);
+}
+
+static void test_store_ports(void **state)
+{
+	const struct store_place *place = *state;
+	static struct tw_ports ports;
+	struct tw_saved_port *saved = NULL;
+	struct tw_agent_port *port;
+	uint16_t network, next_id, next_network;
+	size_t n = 0;
+
+	tw_ports_init(&ports);
+	port = add_port(&ports, 17, "tap17");
+	learn(port, 9);
+	add_port(&ports, 18, "odd\xff\xfename"); /* no UTF-8: not kept, and no reason to fail */
+	network = tw_ports_network(&ports, 5, "br0");
+	next_id = ports.next_id;
+	next_network = ports.next_network;
+	assert_int_equal(tw_store_save_ports(place->store, &ports, NULL), 0);
+	tw_ports_done(&ports);
+
+	tw_ports_init(&ports);
+	assert_int_equal(tw_store_load_ports(place->store, &ports, &saved, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(saved[0].ifindex, 17);
+	assert_string_equal(saved[0].name, "tap17");
+	assert_true(saved[0].learned);
+	assert_int_equal(saved[0].learned_mac[5], 9);
+	assert_int_equal(tw_ports_network(&ports, 5, "br0"), network);
+	assert_int_equal(ports.next_id, next_id);
+	assert_int_equal(ports.next_network, next_network);
+	free(saved);
+	tw_ports_done(&ports);
+}
+
+static void test_store_images(void **state)
+{
+	const struct store_place *place = *state;
+	static struct tw_image_slot slots[TW_IMAGES_MAX];
+	struct tw_images images = {.slots = slots};
+
+	slots[3] = (struct tw_image_slot){
+		.used = true, .bytes = 640, .n_entries = 5, .key = {{UINT64_MAX, 1}}};
+	slots[4] = (struct tw_image_slot){.saved = true};
+	assert_int_equal(tw_store_save_images(place->store, &images, NULL), 0);
+	assert_true(slots[3].saved);
+	assert_false(slots[4].saved); /* what the file no longer tells of may be taken */
+	memset(slots, 0, sizeof(slots));
+	tw_store_load_images(place->store, &images);
+	assert_true(slots[3].saved);
+	assert_false(slots[3].used);
+	assert_int_equal(slots[3].bytes, 640);
+	assert_int_equal(slots[3].n_entries, 5);
+	assert_true(slots[3].key.word[0] == UINT64_MAX && slots[3].key.word[1] == 1);
+}
+
+/* A state folder is root's own, but a disk may lie: nothing in it is believed. */
+static void test_store_damaged(void **state)
+{
+	static const char *const texts[] = {"", "{", "[]", "null", "{\"mark\": 42}",
+		"{\"mark\": 42, \"rules\": [1, [], [0], [\"a\", \"b\"], [-1, \"x\"], [9e9, \"y\"]]}",
+		"{\"mark\": 42, \"rules\": {\"a\": 1}, \"source\": 7}",
+		"{\"mark\": 42, \"ports\": [7, {}, {\"ifindex\": -3, \"id\": 99999, \"name\": 5}]}",
+		"{\"mark\": 42, \"networks\": [{\"ifindex\": 1, \"number\": 70000}, 3]}",
+		"{\"mark\": 42, \"images\": [[0], [8192, 1, 1, 1, 1], [-5], {}, \"x\"]}"};
+	const struct store_place *place = *state;
+	static struct tw_image_slot image_slots[TW_IMAGES_MAX];
+	struct tw_images images = {.slots = image_slots};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		static struct tw_ports ports;
+		struct tw_saved_rules rules = {0};
+		struct tw_saved_port *saved = NULL;
+		struct tw_slots slots;
+		size_t n = 0, len = strlen(texts[i]);
+
+		assert_int_equal(
+			tw_store_write(place->store, TW_STORE_RULES, texts[i], len, NULL), 0);
+		assert_int_equal(
+			tw_store_write(place->store, TW_STORE_PORTS, texts[i], len, NULL), 0);
+		assert_int_equal(
+			tw_store_write(place->store, TW_STORE_IMAGES, texts[i], len, NULL), 0);
+		tw_slots_init(&slots, -1);
+		tw_ports_init(&ports);
+		tw_store_load_rules(place->store, &slots, &rules);
+		tw_store_load_ports(place->store, &ports, &saved, &n);
+		tw_store_load_images(place->store, &images);
+		assert_int_equal(slots.n_used, 0);
+		assert_int_equal(ports.networks.n, 0);
+		for (size_t j = 0; j < n; j++)
+			assert_true(saved[j].id < TW_PORTS_MAX);
+		free(saved);
+		free(rules.source);
+		tw_slots_done(&slots);
+		tw_ports_done(&ports);
+	}
+}
+
+static void test_store_files(void **state)
+{
+	const struct store_place *place = *state;
+	tw_autofree char *text = NULL;
+	char path[128];
+	struct stat info;
+	size_t len = 0;
+
+	assert_int_equal(tw_store_read(place->store, TW_STORE_POLICY, &text, &len), -ENOENT);
+	assert_int_equal(tw_store_write(place->store, TW_STORE_POLICY, "one", 3, NULL), 0);
+	assert_int_equal(tw_store_write(place->store, TW_STORE_POLICY, "seven", 5, NULL), 0);
+	assert_int_equal(tw_store_read(place->store, TW_STORE_POLICY, &text, &len), 0);
+	assert_int_equal(len, 5);
+	assert_string_equal(text, "seven");
+	snprintf(path, sizeof(path), "%s/%s", place->path, TW_STORE_POLICY);
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_mode & 077, 0); /* a policy tells an attacker where to knock */
+}
+
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(test_store_lock),
+		WITH_STORE(test_store_rules),
+		WITH_STORE(test_store_staged),
+		WITH_STORE(test_store_ports),
+		WITH_STORE(test_store_images),
+		WITH_STORE(test_store_damaged),
+		WITH_STORE(test_store_files),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
