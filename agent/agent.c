@@ -274,6 +274,7 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 	tw_slots_init(&agent->slots, tw_kernel_map_fd(agent->kernel, TW_MAP_rules));
 	tw_ports_init(&agent->ports);
 	ret = tw_images_init(&agent->images, agent->kernel);
+	tw_memberships_init(&agent->memberships, agent->kernel);
 	if (!ret)
 		ret = tw_journal_init(&agent->journal);
 	if (!ret)
@@ -348,6 +349,7 @@ static void done(struct tw_agent *agent)
 	tw_journal_done(&agent->journal);
 	tw_ports_done(&agent->ports);
 	tw_images_done(&agent->images);
+	tw_memberships_done(&agent->memberships);
 	tw_slots_done(&agent->slots);
 	tw_loop_done(&agent->loop);
 	tw_kernel_close(agent->kernel);

@@ -20,6 +20,7 @@
 #include "agent/leases.h"
 #include "agent/locals.h"
 #include "agent/loop.h"
+#include "agent/memberships.h"
 #include "agent/netlink.h"
 #include "agent/pattern.h"
 #include "agent/ports.h"
@@ -60,6 +61,7 @@ struct tw_agent {
 	struct tw_loop loop;
 	struct tw_slots slots;
 	struct tw_images images;
+	struct tw_memberships memberships;
 	struct tw_ports ports;
 	struct tw_journal journal;
 	struct tw_events *events;

@@ -16,9 +16,10 @@ int tw_images_init(struct tw_images *images, struct tw_kernel *kernel)
 	return images->slots ? 0 : -ENOMEM;
 }
 
-/* Forgets what was put and not flushed; the slots stay taken until they are collected. */
+/* Forgets what was put; slots of what was not flushed stay taken until they are collected. */
 static void forget_put(struct tw_images *images)
 {
+	tw_kernel_put_finish(&images->put);
 	tw_vec_foreach (&images->put_fds, fd)
 		close(*fd);
 	tw_vec_done(&images->put_fds);
@@ -60,7 +61,12 @@ static int put_new(
 	struct tw_images *images, uint32_t slot, const struct tw_image *image, struct tw_err *err)
 {
 	tw_autofd int fd = -1;
-	int ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
+	int ret;
+
+	/* Lists that a flush still reads are not to be touched. */
+	if (images->put.running)
+		forget_put(images);
+	ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
 
 	if (!ret)
 		ret = tw_vec_push(&images->put_slots, slot);
@@ -95,14 +101,23 @@ int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
 	return 0;
 }
 
+void tw_images_set_resolved(struct tw_images *images, uint32_t slot)
+{
+	if (slot < TW_IMAGES_MAX)
+		images->slots[slot].resolved = true;
+}
+
 int tw_images_flush(struct tw_images *images, struct tw_err *err)
 {
-	int ret = tw_kernel_put_images(
-		images->kernel, images->put_slots.at, images->put_fds.at, images->put_slots.n, err);
+	if (images->put.running)
+		return 0;
+	return tw_kernel_put_start(&images->put, images->kernel, images->put_slots.at,
+		images->put_fds.at, images->put_slots.n, err);
+}
 
-	if (!ret)
-		forget_put(images);
-	return ret;
+void tw_images_settle(struct tw_images *images)
+{
+	forget_put(images);
 }
 
 int tw_images_adopt(struct tw_images *images, uint32_t slot)

@@ -7,7 +7,7 @@
  * A slot in use by the epoch in force is never written; new content goes to a free slot, and not to
  * one of which images.json still tells what it was. What was
  * put is in the kernel after tw_images_flush(): an update of the kernel's table waits for packets
- * under way, and many together wait once. An image that an agent wrote and died before using stays
+ * under way, many together wait once, and nobody waits for that before tw_images_settle(). An image that an agent wrote and died before using stays
  * in its slot until that is taken again: to look through all slots would make Linux 6.1 wait for
  * packets once for each.
  */
@@ -19,12 +19,14 @@
 
 #include "base/vec.h"
 #include "fastpath/kernel/load.h"
+#include "fastpath/kernel/put.h"
 #include "policy/policy.h"
 
 struct tw_image_slot {
 	bool used;
-	bool marked; /* still wanted, between tw_images_unmark() and tw_images_collect() */
-	bool saved;  /* images.json has a row for it, which must not come to lie */
+	bool marked;   /* still wanted, between tw_images_unmark() and tw_images_collect() */
+	bool resolved; /* it depends on who is in which group */
+	bool saved;    /* images.json has a row for it, which must not come to lie */
 	uint32_t n_entries;
 	uint64_t bytes;
 	struct tw_image_key key;
@@ -37,6 +39,7 @@ struct tw_images {
 	bool changed;		     /* against images.json */
 	TW_VEC(uint32_t) put_slots;  /* not flushed yet, and the maps that go there */
 	TW_VEC(int) put_fds;
+	struct tw_kernel_put put; /* the flush of these, under way */
 };
 
 int tw_images_init(struct tw_images *images, struct tw_kernel *kernel);
@@ -48,7 +51,12 @@ uint32_t tw_images_find(const struct tw_images *images, const struct tw_image_ke
 int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
 	const struct tw_image *image, uint32_t *ret_slot, struct tw_err *err);
 
+void tw_images_set_resolved(struct tw_images *images, uint32_t slot);
+
+/* Puts in the kernel what was put here; from then on a packet can be sent to it. */
 int tw_images_flush(struct tw_images *images, struct tw_err *err);
+/* After a flush that went well, and what was to follow it at once: waits for its end. */
+void tw_images_settle(struct tw_images *images);
 
 /* Takes over an image that the kernel holds already. An agent without CAP_SYS_ADMIN cannot read it:
  * what it is says the row of images.json, and without one it is used and equals no other. */

@@ -33,9 +33,13 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 static uint32_t inherited(
 	const struct tw_agent *agent, const struct tw_plan *plan, const struct tw_vnic *vnic)
 {
-	long was = plan->delta ? tw_delta_find(plan->delta, vnic) : -ENOENT;
+	long was = plan->delta ? tw_delta_find(plan->delta, vnic, false) : -ENOENT;
+	uint32_t slot = was < 0 ? 0 : agent->inforce->images[was];
 
-	return was < 0 ? 0 : agent->inforce->images[was];
+	if (slot && agent->images.slots[slot].resolved &&
+		tw_delta_find(plan->delta, vnic, true) < 0)
+		return 0;
+	return slot;
 }
 
 /* Takes the slot of an image that is there already, else compiles it. */
@@ -45,27 +49,32 @@ static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
 {
 	tw_auto(tw_layout) struct tw_layout *layout = NULL;
 	tw_auto(tw_image) struct tw_image *image = NULL;
-	const struct tw_image_key *key;
-	int ret = 0;
+	struct tw_image_key key;
+	int ret;
 
 	*ret_slot = inherited(agent, plan, vnic);
 	if (*ret_slot)
 		return 0;
-	if (!inforce->compiler)
-		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
-	if (!ret)
-		ret = tw_layout_new(inforce->compiler, vnic, &layout);
+	ret = tw_layout_new(inforce->compiler, vnic, &layout);
 	if (ret < 0)
 		return tw_err_set(err, ret, vnic->workload, NULL, "out of memory");
-	key = tw_layout_key(layout);
-	*ret_slot = tw_images_find(&agent->images, key);
-	if (*ret_slot)
-		return 0;
-	ret = tw_layout_compile(inforce->compiler, layout, &image, diags);
-	if (ret < 0)
-		return tw_err_set(err, ret, vnic->workload, NULL,
-			"its rules cannot be compiled: %s", strerror(-ret));
-	return tw_images_put(&agent->images, key, image, ret_slot, err);
+	key = *tw_layout_key(layout);
+	*ret_slot = tw_images_find(&agent->images, &key);
+	if (!*ret_slot) {
+		ret = tw_layout_compile(inforce->compiler, layout, &image, diags);
+		if (ret < 0)
+			return tw_err_set(err, ret, vnic->workload, NULL,
+				"its rules cannot be compiled: %s", strerror(-ret));
+		if (image->resolved) {
+			key = tw_layout_resolved_key(inforce->compiler, layout);
+			*ret_slot = tw_images_find(&agent->images, &key);
+		}
+	}
+	if (!*ret_slot)
+		ret = tw_images_put(&agent->images, &key, image, ret_slot, err);
+	if (!ret && (tw_layout_is_resolved(layout) || (image && image->resolved)))
+		tw_images_set_resolved(&agent->images, *ret_slot);
+	return ret;
 }
 
 /* The slot of a vNIC's image, looked for at most once per policy. */
@@ -180,12 +189,31 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 	row->entry.len_max = tw_locals_len_max(port);
 	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(agent, port, &row->entry))
 		row->entry.flags |= TW_PORT_F_CUT;
+	/* Whoever was judged by groups of before is to be judged again. */
+	plan->flip |= plan->regroup && judged(live);
 	row->changed = !live || !entries_equal(&row->entry, live) ||
 		       row->prefixes != port->prefixes;
 	if (row->changed) {
 		plan->n_changed++;
 		plan->flip |= judged(live) && !decides_alike(row, live);
 	}
+	return 0;
+}
+
+/* What is worked out once for a policy, and not by port. */
+static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan)
+{
+	const struct tw_inforce *old = agent->inforce;
+	int ret = 0;
+
+	if (!inforce->compiler)
+		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
+	if (!ret && old && old != inforce && old->compiler)
+		ret = tw_delta_new(old->compiler, inforce->compiler, &plan->delta);
+	if (ret < 0)
+		return ret;
+	plan->members = tw_compiler_members(inforce->compiler);
+	plan->regroup = !tw_memberships_equal(&agent->memberships, plan->members, agent->epoch);
 	return 0;
 }
 
@@ -199,10 +227,9 @@ int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict
 
 	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));
 	if (vnics && plan.taken)
+		result = prepare(agent, inforce, &plan);
+	if (!result)
 		result = tw_inforce_bind(inforce, &agent->ports, vnics, plan.taken);
-	if (!result && agent->inforce && agent->inforce != inforce)
-		result = tw_delta_new(agent->inforce->policy, agent->inforce->slots,
-			inforce->policy, inforce->slots, &plan.delta);
 	for (size_t i = 0; i < n && !result; i++) {
 		struct tw_plan_row row = {.port = agent->ports.list.at[i], .vnic = vnics[i]};
 

@@ -33,6 +33,8 @@ struct tw_plan {
 	bool flip; /* some change must not be seen alone */
 	struct tw_delta
 		*delta; /* against the policy in force, NULL: it is the same, or there is none */
+	const struct tw_members *members; /* the policy's; of its compiler */
+	bool regroup;			  /* they are not those of the epoch in force */
 };
 
 /* Plans for all ports. `strict`: a port whose image cannot be compiled fails the plan; else that

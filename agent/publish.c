@@ -133,6 +133,8 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	tw_store_recover(agent->store, config.epoch);
 	tw_store_load_images(agent->store, &agent->images);
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
+	if (!ret)
+		ret = tw_memberships_adopt(&agent->memberships);
 	adopt_prefixes(agent);
 	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&
 		!bpf_map_delete_elem(map_fd(agent, TW_MAP_macs), &mac))
@@ -287,6 +289,9 @@ static int commit_flip(struct tw_agent *agent, const struct tw_plan *plan, struc
 
 	tw_vec_foreach (&agent->ports.list, port)
 		remove_entry(agent, *port, epoch);
+	ret = tw_memberships_write(&agent->memberships, plan->members, epoch, err);
+	if (ret < 0)
+		return ret;
 	tw_vec_foreach (&plan->rows, row) {
 		ret = write_row(agent, row, epoch);
 		if (ret < 0)
@@ -309,12 +314,17 @@ static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_
 {
 	int ret;
 
-	if (!plan->n_changed)
+	if (!plan->n_changed && !plan->regroup)
 		return 0;
 	ret = tw_images_flush(&agent->images, err);
+	/* Without a flip nobody was judged by groups yet. */
+	if (!ret && !plan->flip)
+		ret = tw_memberships_write(&agent->memberships, plan->members, agent->epoch, err);
 	if (ret < 0)
 		return ret;
-	return plan->flip ? commit_flip(agent, plan, err) : commit_alone(agent, plan, err);
+	ret = plan->flip ? commit_flip(agent, plan, err) : commit_alone(agent, plan, err);
+	tw_images_settle(&agent->images);
+	return ret;
 }
 
 /* ---- the entrances ---- */
@@ -418,7 +428,7 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 
 	/* One flip, also where each change could stand alone: the policy is in force at once. */
 	plan->flip = plan->flip || agent->inforce != NULL;
-	epoch = agent->epoch + (plan->flip && plan->n_changed);
+	epoch = agent->epoch + (plan->flip && (plan->n_changed || plan->regroup));
 	/* What an earlier policy still waits for is not to be mixed up with this one's. */
 	if (agent->unkept)
 		keep(agent, NULL);

@@ -127,6 +127,24 @@ static int set_port(struct lab *lab, const struct tw_policy *policy, enum tw_ben
 	return e < 0 ? tw_err_set(err, e, names[end], NULL, "cannot set the port") : 0;
 }
 
+/* Tells who is in the policy's groups. */
+static int set_groups(
+	struct lab *lab, const struct tw_policy *policy, uint32_t epoch, struct tw_err *err)
+{
+	struct tw_members members = {0};
+	int e = tw_policy_members(policy, &members);
+
+	tw_vec_foreach (&members.all, member) {
+		struct tw_membership membership = {0};
+
+		membership.in[epoch & 1] = member->in;
+		if (!e)
+			e = tw_kernel_put_member(lab->kernel, &member->addr, &membership);
+	}
+	tw_members_done(&members);
+	return e < 0 ? tw_err_set(err, e, "groups", NULL, "cannot tell who is in them") : 0;
+}
+
 /* A program that does nothing: what BPF_PROG_TEST_RUN itself takes. */
 static int load_empty(int *ret, struct tw_err *err)
 {
@@ -170,6 +188,8 @@ static int lab_init(struct lab *lab, const char *policy_file, const struct tw_be
 	}
 	for (int end = 0; !e && end < TW_BENCH_ENDS; end++)
 		e = set_port(lab, policy, end, config.epoch + 1, err);
+	if (!e)
+		e = set_groups(lab, policy, config.epoch + 1, err);
 	return e ? e : tw_kernel_flip(lab->kernel, config.epoch + 1);
 }
 

@@ -51,7 +51,9 @@ static int print_json(const char *file, const struct tw_policy *policy,
 					tw_json_u64(tw_policy_n_vnics(policy)), "default",
 					default_action(policy)));
 	if (policy && stats)
-		object = tw_json_merge(object, json_pack("{s:o}", "images", tw_stats_json(stats)));
+		object = tw_json_merge(
+			object, json_pack("{s:o, s:o}", "images", tw_stats_json(stats), "members",
+					tw_json_u64(stats->n_members)));
 	return tw_json_print(object);
 }
 

@@ -404,8 +404,11 @@ static const struct tw_args_command commands[] = {
 			"for a port, and ports to whose guests the rules come to the same share one. "
 			"Its views judge different local addresses; a view's _cells_ decide by one "
 			"table of remote class by service class, and _vectors_ by bits of all its "
-			"entries, where _because_ says why cells would not do. With *--json*, each of "
-			"_images_ has _workloads_, _bytes_, _compile_ms_, _entries_ and _views_."),
+			"entries, where _because_ says why cells would not do. Who is in the _groups_ that a "
+			"view has rules about is told by a table apart, so that joining one changes no "
+			"image but the joining workload's own. With *--json*, each of "
+			"_images_ has _workloads_, _bytes_, _compile_ms_, _entries_ and _views_, and "
+			"_members_ is the number of addresses in that table."),
 	COMMAND(apply, EXAMPLES(apply),
 		.summary = "makes a policy the one in force, whole or not at all",
 		.description =

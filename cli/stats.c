@@ -75,6 +75,8 @@ int tw_stats_make(struct tw_stats *stats, const struct tw_policy *policy, struct
 	struct tw_index index = {0};
 	int err = tw_compiler_new(policy, NULL, &compiler);
 
+	if (!err)
+		stats->n_members = tw_compiler_members(compiler)->all.n;
 	for (size_t i = 0; i < tw_policy_n_vnics(policy) && !err; i++)
 		err = add(stats, &index, compiler, tw_policy_vnic(policy, i), diags);
 	tw_index_done(&index);
@@ -101,8 +103,12 @@ static void add_view(struct tw_sheet *sheet, const struct tw_image_facts *view)
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", family_of(view));
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", engines[view->engine]);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(view->n_entries).text);
-	for (int dim = 0; dim < TW_DIM__MAX; dim++)
+	for (int dim = 0; dim < TW_DIM__MAX; dim++) {
 		tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(view->classes[dim]).text);
+		if (dim == TW_DIM_REMOTE)
+			tw_sheet_cell(
+				sheet, TW_STYLE_PLAIN, "%s", tw_human_count(view->groups).text);
+	}
 	if (view->services)
 		tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(view->services).text);
 	else
@@ -119,6 +125,7 @@ static int print_image(const struct tw_stats_image *image)
 		{.title = "ENGINE"},
 		{.title = "ENTRIES", .right = true},
 		{.title = "REMOTE", .right = true},
+		{.title = "GROUPS", .right = true},
 		{.title = "LOCAL", .right = true},
 		{.title = "KEY", .right = true},
 		{.title = "SPORT", .right = true},
@@ -144,6 +151,9 @@ int tw_stats_print(const struct tw_stats *stats)
 {
 	int code = 0;
 
+	if (stats->n_members)
+		printf("%s addresses are told the groups of apart from the images\n",
+			tw_human_count(stats->n_members).text);
 	for (size_t i = 0; i < stats->images.n && !code; i++)
 		code = print_image(&stats->images.at[i]);
 	return code;
@@ -151,7 +161,7 @@ int tw_stats_print(const struct tw_stats *stats)
 
 static json_t *json_view(const struct tw_image_facts *view)
 {
-	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}",
 		"direction", view->dir == TW_DIR_OUT ? "out" : "in", "family", family_of(view),
 		"engine", engines[view->engine], "because", view->why, "entries",
 		tw_json_u64(view->n_entries), "classes", "remote",
@@ -159,7 +169,8 @@ static json_t *json_view(const struct tw_image_facts *view)
 		tw_json_u64(view->classes[TW_DIM_LOCAL]), "key",
 		tw_json_u64(view->classes[TW_DIM_PROTO]), "source_port",
 		tw_json_u64(view->classes[TW_DIM_SPORT]), "service", tw_json_u64(view->services),
-		"rows", tw_json_u64(view->rows), "bytes", tw_json_u64(view->bytes));
+		"groups", tw_json_u64(view->groups), "rows", tw_json_u64(view->rows), "bytes",
+		tw_json_u64(view->bytes));
 }
 
 json_t *tw_stats_json(const struct tw_stats *stats)

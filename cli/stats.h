@@ -20,6 +20,7 @@ struct tw_stats_image {
 
 struct tw_stats {
 	TW_VEC(struct tw_stats_image) images;
+	size_t n_members; /* addresses that a table apart tells the groups of */
 };
 
 /* Compiles the images of all ports, equal ones once. 0; -E2BIG (see diags); -ENOMEM. */

@@ -49,8 +49,12 @@ struct cells {
 	struct lists classes_of; /* service classes of a service */
 	struct lists entries_of; /* entries of a remote set, ascending */
 	struct tw_rows rows;
-	uint32_t *row_of; /* by remote class */
+	uint32_t *row_of; /* by remote class, and then by group */
 	bool *is_base;
+	size_t n_remotes;	 /* remote classes; those of the partition beyond are groups */
+	TW_VEC(uint16_t) groups; /* numbers, ascending */
+	uint32_t *rank_of;	 /* by entry; NULL: cells hold decisions */
+	size_t n_ranks;		 /* the last one is the fallback's */
 };
 
 static void cells_done(struct cells *c)
@@ -66,6 +70,8 @@ static void cells_done(struct cells *c)
 	free(c->pair_class);
 	free(c->row_of);
 	free(c->is_base);
+	free(c->rank_of);
+	tw_vec_done(&c->groups);
 }
 
 static bool same_service(const void *owner, uint32_t value, const void *key)
@@ -301,14 +307,136 @@ static void write_member(struct tw_rows *rows, uint32_t member, bool touch)
 	}
 }
 
-/* From numbers of entries to their decisions. */
+static uint32_t rank_at(const struct cells *c, uint32_t entry)
+{
+	return entry == UINT32_MAX ? (uint32_t)c->n_ranks - 1 : c->rank_of[entry];
+}
+
+/* From numbers of entries to their decisions, or ranks. */
 static void finish_block(const struct tw_rows *rows, uint32_t *block)
 {
 	const struct cells *c = rows->arg;
 
 	for (size_t i = 0; i < TW_ROW_BLOCK; i++)
-		block[i] = block[i] == UINT32_MAX ? c->in->fallback
-						  : c->in->entries->at[block[i]].decision;
+		if (c->rank_of)
+			block[i] = rank_at(c, block[i]);
+		else
+			block[i] = block[i] == UINT32_MAX ? c->in->fallback
+							  : c->in->entries->at[block[i]].decision;
+}
+
+/* ---- groups: classes of their own, behind those of remote addresses ---- */
+
+/* The groups that entries are about, by number: those of `place` are not 0. */
+static int list_groups(struct cells *c, uint32_t *place)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->in->entries->n; i++) {
+		const struct tw_end *end = c->in->entries->at[i].remote;
+
+		for (size_t g = 0; end && g < end->n_groups; g++)
+			place[end->groups[g]] = 1;
+	}
+	for (uint32_t number = 1; number <= UINT16_MAX && !err; number++) {
+		if (!place[number])
+			continue;
+		err = tw_vec_push(&c->groups, (uint16_t)number);
+		place[number] = (uint32_t)c->groups.n;
+	}
+	return err;
+}
+
+/* The remote sets that are about a group are the members of its class. One class more has those of
+ * all groups: it tells where no group can be of any say. */
+static int add_group_classes(
+	struct cells *c, const struct tw_end *const *ends, const uint32_t *place)
+{
+	struct tw_partition *w = &c->remote.partition;
+	size_t some = c->groups.n;
+	tw_autofree uint32_t *next = tw_alloc_array(some + 1, sizeof(*next));
+	uint32_t sum = (uint32_t)w->members.n;
+	int err = next ? 0 : -ENOMEM;
+
+	for (size_t s = 0; s < c->remote.sets.n && !err; s++) {
+		next[some] += ends[s]->n_groups != 0;
+		for (size_t g = 0; g < ends[s]->n_groups; g++)
+			next[place[ends[s]->groups[g]] - 1]++;
+	}
+	for (size_t g = 0; g <= some && !err; g++) {
+		uint32_t n = next[g];
+
+		next[g] = sum;
+		sum += n;
+		err = tw_vec_push(&w->first, sum);
+	}
+	if (!err)
+		err = tw_vec_reserve_(
+			(void **)&w->members.at, &w->members.max, sum, sizeof(*w->members.at));
+	for (uint32_t s = 0; s < c->remote.sets.n && !err; s++) {
+		if (ends[s]->n_groups)
+			w->members.at[next[some]++] = s;
+		for (size_t g = 0; g < ends[s]->n_groups; g++)
+			w->members.at[next[place[ends[s]->groups[g]] - 1]++] = s;
+	}
+	w->members.n = sum;
+	w->n_classes += some + 1;
+	return err;
+}
+
+/* Entries of one decision that follow one another are of one rank. */
+static int rank_entries(struct cells *c)
+{
+	const struct tw_entries *entries = c->in->entries;
+
+	c->rank_of = tw_alloc_array(entries->n, sizeof(*c->rank_of));
+	if (!c->rank_of)
+		return -ENOMEM;
+	for (size_t i = 0; i < entries->n; i++) {
+		if (!i || entries->at[i].decision != entries->at[i - 1].decision)
+			c->n_ranks++;
+		c->rank_of[i] = (uint32_t)c->n_ranks - 1;
+	}
+	c->n_ranks++;
+	return 0;
+}
+
+static int make_groups(struct cells *c)
+{
+	tw_autofree uint32_t *place = tw_alloc_array(UINT16_MAX + 1, sizeof(*place));
+	tw_autofree const struct tw_end **ends = NULL;
+	int err = place ? list_groups(c, place) : -ENOMEM;
+
+	c->n_remotes = c->remote.partition.n_classes;
+	if (err || !c->groups.n)
+		return err;
+	ends = tw_alloc_array(c->remote.sets.n, sizeof(*ends));
+	if (!ends)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->in->entries->n; i++)
+		ends[c->remote.of_entry.at[i]] = c->in->entries->at[i].remote;
+	err = add_group_classes(c, ends, place);
+	return err ? err : rank_entries(c);
+}
+
+static int add_groups(struct cells *c, struct tw_words *words, struct tw_image_view *view)
+{
+	int err;
+
+	if (!c->groups.n)
+		return 0;
+	view->cells.n_groups = c->groups.at[c->groups.n - 1];
+	view->cells.some = c->row_of[c->n_remotes + c->groups.n];
+	err = tw_words_add(words, view->cells.n_groups + 1, 1, &view->cells.groups);
+	for (size_t g = 0; g < c->groups.n && !err; g++)
+		words->v.at[view->cells.groups + c->groups.at[g]] = 1 + c->row_of[c->n_remotes + g];
+	if (!err)
+		err = tw_words_add(words, c->n_ranks, 1, &view->cells.ranks);
+	for (size_t i = 0; i < c->in->entries->n && !err; i++)
+		words->v.at[view->cells.ranks + c->rank_of[i]] = c->in->entries->at[i].decision;
+	if (!err)
+		words->v.at[view->cells.ranks + c->n_ranks - 1] = c->in->fallback;
+	return err;
 }
 
 static int make_rows(struct cells *c)
@@ -355,6 +483,8 @@ static int add_tables(struct cells *c, struct tw_words *words, struct tw_image_v
 			memcpy(words->v.at + view->cells.services, c->pair_class,
 				c->n_pairs * sizeof(*c->pair_class));
 	}
+	if (!err)
+		err = add_groups(c, words, view);
 	return err ? err : tw_rows_add(&c->rows, words, &view->cells.rows);
 }
 
@@ -399,6 +529,8 @@ int tw_cells_build(struct tw_words *words, const struct tw_engine_input *in,
 	if (!err)
 		err = make_services(&c);
 	if (!err)
+		err = make_groups(&c);
+	if (!err)
 		err = list_entries(&c);
 	if (!err)
 		err = make_rows(&c);
@@ -409,7 +541,8 @@ int tw_cells_build(struct tw_words *words, const struct tw_engine_input *in,
 	if (!err) {
 		*facts = (struct tw_view_facts){
 			.services = (uint32_t)c.n_classes, .rows = (uint32_t)c.rows.n_rows};
-		facts->classes[TW_DIM_REMOTE] = (uint32_t)c.remote.partition.n_classes;
+		facts->classes[TW_DIM_REMOTE] = (uint32_t)c.n_remotes;
+		facts->groups = (uint32_t)c.groups.n;
 		facts->classes[TW_DIM_LOCAL] = 1;
 		facts->classes[TW_DIM_PROTO] = (uint32_t)c.proto.partition.n_classes;
 		facts->classes[TW_DIM_SPORT] = (uint32_t)c.sport.partition.n_classes;

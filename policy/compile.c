@@ -17,7 +17,7 @@
 
 /* ---- the compiler ---- */
 
-static int find_ends(struct tw_compiler *c)
+static int find_locals(struct tw_compiler *c)
 {
 	const struct tw_policy *p = c->policy;
 	int err = 0;
@@ -29,16 +29,16 @@ static int find_ends(struct tw_compiler *c)
 			if (c->has[ends[e]->id])
 				continue;
 			c->has[ends[e]->id] = 1;
-			err = tw_vec_push(&c->ends, ends[e]);
+			err = tw_vec_push(&c->locals, ends[e]);
 		}
 	}
 	return err;
 }
 
-static int cut_ends(struct tw_compiler *c, int f)
+static int cut_locals(struct tw_compiler *c, int f)
 {
 	const struct tw_partition_limits limits = {.bounds = 4 * TW_POLICY_RANGES_MAX};
-	int err = tw_partition_make(&c->local[f], c->ends.at, c->ends.n, f ? 0 : TW_V4_FIRST,
+	int err = tw_partition_make(&c->local[f], c->locals.at, c->locals.n, f ? 0 : TW_V4_FIRST,
 		f ? TW_U128_MAX : TW_V4_LAST, &limits);
 
 	if (err)
@@ -56,18 +56,26 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 		return -ENOMEM;
 	c->policy = policy;
 	c->slots = slots;
-	err = tw_sets_init(&c->cuts, policy->seed, (uint32_t)policy->sets.all.n);
+	err = tw_ends_make(&c->ends, policy);
+	if (!err)
+		err = tw_sets_init(&c->cuts, policy->seed,
+			(uint32_t)(policy->sets.all.n + c->ends.plain.all.n));
 	c->has = tw_alloc_array(policy->sets.all.n, sizeof(*c->has));
 	c->cut = tw_alloc_array(policy->sets.all.n, sizeof(*c->cut));
 	if (!c->has || !c->cut)
 		err = -ENOMEM;
 	if (!err)
-		err = find_ends(c);
+		err = find_locals(c);
 	for (int f = 0; f < 2 && !err; f++)
-		err = cut_ends(c, f);
+		err = cut_locals(c, f);
 	if (!err)
 		*ret = TW_TAKE_PTR(c);
 	return err;
+}
+
+const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
+{
+	return &compiler->ends.members;
 }
 
 void tw_compiler_free(struct tw_compiler *compiler)
@@ -75,7 +83,8 @@ void tw_compiler_free(struct tw_compiler *compiler)
 	if (!compiler)
 		return;
 	tw_sets_done(&compiler->cuts);
-	tw_vec_done(&compiler->ends);
+	tw_ends_done(&compiler->ends);
+	tw_vec_done(&compiler->locals);
 	for (int f = 0; f < 2; f++) {
 		tw_partition_done(&compiler->local[f]);
 		free(compiler->memo[f]);
@@ -115,14 +124,29 @@ static int too_large(const struct maker *m, enum tw_dir dir, size_t n_entries)
 	return err ? err : -E2BIG;
 }
 
+/* Vectors know no groups: whoever is in one now is in the image. */
+static void resolve_groups(struct maker *m, struct tw_entries *entries)
+{
+	for (size_t i = 0; i < entries->n; i++) {
+		struct tw_entry *entry = &entries->at[i];
+
+		if (!entry->remote)
+			continue;
+		m->image->resolved |= entry->remote->n_groups != 0;
+		entry->set[TW_DIM_REMOTE] = entry->remote->all;
+		entry->remote = NULL;
+	}
+}
+
 /* Makes one view: cells where they fit, else vectors. */
 static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
-	const struct tw_entries *entries, struct tw_image_view *ret)
+	struct tw_entries *entries, struct tw_image_view *ret)
 {
 	struct tw_engine_input in = {.entries = entries,
 		.family = from->family,
 		.fallback = m->words.v.at[HEAD_WORDS + (size_t)dir * DIR_WORDS],
-		.n_ids = m->c->policy->sets.all.n + m->c->cuts.all.n,
+		.n_ids = m->c->policy->sets.all.n + m->c->ends.plain.all.n + m->c->ends.all.n +
+			 m->c->cuts.all.n,
 		.words_max = CELL_WORDS_MAX};
 	struct tw_image_facts *facts = &m->image->views[m->image->n_views];
 	struct tw_view_facts counts = {0};
@@ -138,6 +162,7 @@ static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_vi
 					 : "cells would take more than 64 MiB";
 		m->words.v.n = before;
 		in.words_max = TW_WORDS_MAX;
+		resolve_groups(m, entries);
 		err = tw_vectors_build(&m->words, &in, ret, &counts);
 	}
 	if (err)
@@ -147,6 +172,7 @@ static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_vi
 	memcpy(facts->classes, counts.classes, sizeof(facts->classes));
 	facts->services = counts.services;
 	facts->rows = counts.rows;
+	facts->groups = counts.groups;
 	facts->bytes = (m->words.v.n - before) * 4;
 	m->image->n_views++;
 	return 0;

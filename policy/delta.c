@@ -6,6 +6,8 @@
  *             all of them count as changed where not. A port is out of it when no changed rule, old or
  *             new, is enforced at an address it can be met at, and when none tells such addresses
  *             apart in another way than before: then what layout.c projects on it is the same.
+ * Groups:     who is in the groups at the other end of a rule is of no concern to images that leave
+ *             that to the table of members (ends.h).
  * Exact:      two policies that keep a port out of it have equal layouts for it
  *             (tests/policy/unit/delta.c).
  */
@@ -14,12 +16,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "policy/model.h"
+#include "policy/layout.h"
 
-/* A policy as ports see it: decisions speak of slots, not of numbers. */
+/* A policy as ports see it: decisions speak of slots, not of numbers, and ends of groups. */
 struct side {
 	const struct tw_policy *policy;
 	const uint32_t *slots;
+	const struct tw_ends *ends;
 };
 
 struct tw_delta {
@@ -28,6 +31,7 @@ struct tw_delta {
 	bool all;     /* the default is another: every port is in it */
 	bool guarded; /* refusing rules towards guests are in every image (layout.h) */
 	struct tw_ranges mine[TW_DIR__MAX]; /* where changed rules are enforced */
+	struct tw_ranges far[TW_DIR__MAX]; /* … rules whose groups at the other end have changed */
 	struct tw_ranges tells; /* addresses that sets have or have not, other than before */
 	struct tw_ranges scratch;
 };
@@ -53,6 +57,17 @@ static const struct tw_rule *rule_at(const struct side *side, size_t number)
 	return &side->policy->rules.at[number];
 }
 
+static bool same_end(const struct tw_delta *d, size_t old_end, size_t end)
+{
+	return !memcmp(d->old.ends->of[old_end]->digest, d->now.ends->of[end]->digest,
+		sizeof(d->now.ends->of[end]->digest));
+}
+
+static uint32_t slot_of(const struct side *side, size_t number)
+{
+	return side->slots ? side->slots[number] : (uint32_t)number;
+}
+
 /* All but whom it is about. */
 static bool same_body(
 	const struct side *old, size_t old_number, const struct side *now, size_t number)
@@ -61,7 +76,7 @@ static bool same_body(
 
 	return o->info.action == n->info.action && o->info.log == n->info.log &&
 	       o->info.at_out == n->info.at_out && o->info.at_in == n->info.at_in &&
-	       old->slots[old_number] == now->slots[number] &&
+	       slot_of(old, old_number) == slot_of(now, number) &&
 	       (!o->cells || same_cells(o->cells, n->cells));
 }
 
@@ -70,6 +85,8 @@ static bool same_rule(const struct tw_delta *d, size_t old_number, size_t number
 	const struct tw_rule *o = rule_at(&d->old, old_number), *n = rule_at(&d->now, number);
 
 	return same_set(o->from_set, n->from_set) && same_set(o->to_set, n->to_set) &&
+	       same_end(d, old_number * 2, number * 2) &&
+	       same_end(d, old_number * 2 + 1, number * 2 + 1) &&
 	       same_body(&d->old, old_number, &d->now, number);
 }
 
@@ -151,14 +168,34 @@ static int add_end(struct tw_delta *d, enum tw_dir dir, bool says_else, const st
 	return err;
 }
 
+/* A port at one end, whose images hold what is in the other end's groups, or what tells it. */
+static int add_far(
+	struct tw_delta *d, enum tw_dir dir, const struct tw_rule *o, const struct tw_rule *n)
+{
+	const struct tw_set *old_far = dir == TW_DIR_OUT ? o->to_set : o->from_set;
+	const struct tw_set *now_far = dir == TW_DIR_OUT ? n->to_set : n->from_set;
+
+	if (same_set(old_far, now_far) || !is_at(n, dir))
+		return 0;
+	if (is_everywhere(d, dir, n))
+		return add_everywhere(&d->far[dir]);
+	return add_set(&d->far[dir], dir == TW_DIR_OUT ? n->from_set : n->to_set);
+}
+
 static int add_pair(struct tw_delta *d, size_t old_number, size_t number)
 {
 	const struct tw_rule *o = rule_at(&d->old, old_number), *n = rule_at(&d->now, number);
 	bool says_else = !same_body(&d->old, old_number, &d->now, number);
-	int err = add_end(d, TW_DIR_OUT, says_else || !same_set(o->to_set, n->to_set), o, n);
+	int err = 0;
 
-	if (!err)
-		err = add_end(d, TW_DIR_IN, says_else || !same_set(o->from_set, n->from_set), o, n);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
+		size_t far = dir == TW_DIR_OUT;
+
+		err = add_end(d, dir,
+			says_else || !same_end(d, old_number * 2 + far, number * 2 + far), o, n);
+		if (!err)
+			err = add_far(d, dir, o, n);
+	}
 	if (!err)
 		err = add_difference(d, &d->tells, o->from_set, n->from_set);
 	return err ? err : add_difference(d, &d->tells, o->to_set, n->to_set);
@@ -193,19 +230,21 @@ static int compare(struct tw_delta *d)
 	return err;
 }
 
-int tw_delta_new(const struct tw_policy *old, const uint32_t *old_slots,
-	const struct tw_policy *now, const uint32_t *slots, struct tw_delta **ret)
+int tw_delta_new(
+	const struct tw_compiler *old, const struct tw_compiler *now, struct tw_delta **ret)
 {
 	tw_auto(tw_delta) struct tw_delta *d = tw_alloc(sizeof(*d));
 	int err;
 
 	if (!d)
 		return -ENOMEM;
-	d->old = (struct side){old, old_slots};
-	d->now = (struct side){now, slots};
+	d->old = (struct side){old->policy, old->slots, &old->ends};
+	d->now = (struct side){now->policy, now->slots, &now->ends};
 	err = compare(d);
-	tw_ranges_sort(&d->mine[TW_DIR_OUT]);
-	tw_ranges_sort(&d->mine[TW_DIR_IN]);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
+		tw_ranges_sort(&d->mine[dir]);
+		tw_ranges_sort(&d->far[dir]);
+	}
 	tw_ranges_sort(&d->tells);
 	if (!err)
 		*ret = TW_TAKE_PTR(d);
@@ -216,8 +255,10 @@ void tw_delta_free(struct tw_delta *d)
 {
 	if (!d)
 		return;
-	tw_ranges_done(&d->mine[TW_DIR_OUT]);
-	tw_ranges_done(&d->mine[TW_DIR_IN]);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
+		tw_ranges_done(&d->mine[dir]);
+		tw_ranges_done(&d->far[dir]);
+	}
 	tw_ranges_done(&d->tells);
 	tw_ranges_done(&d->scratch);
 	free(d);
@@ -247,7 +288,7 @@ static bool same_addresses(const struct tw_vnic *a, const struct tw_vnic *b)
 	return true;
 }
 
-long tw_delta_find(struct tw_delta *d, const struct tw_vnic *vnic)
+long tw_delta_find(struct tw_delta *d, const struct tw_vnic *vnic, bool resolved)
 {
 	const struct tw_vnic *old = d->all ? NULL : find_old(d, vnic);
 	bool touched = false;
@@ -259,7 +300,8 @@ long tw_delta_find(struct tw_delta *d, const struct tw_vnic *vnic)
 		d->scratch.n = 0;
 		err = tw_vnic_concern(vnic, dir, &d->scratch);
 		touched = tw_ranges_overlap(&d->mine[dir], &d->scratch) ||
-			  tw_ranges_overlap(&d->tells, &d->scratch);
+			  tw_ranges_overlap(&d->tells, &d->scratch) ||
+			  (resolved && tw_ranges_overlap(&d->far[dir], &d->scratch));
 	}
 	return err || touched ? -ENOENT : (long)old->index;
 }

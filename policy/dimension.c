@@ -12,14 +12,16 @@ static int number_sets(struct tw_dimension *d, const struct tw_entries *entries,
 	int err = number ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < entries->n && !err; i++) {
-		const struct tw_set *set = entries->at[i].set[dim];
+		const struct tw_entry *entry = &entries->at[i];
+		const struct tw_set *set = entry->set[dim];
+		uint32_t id = dim == TW_DIM_REMOTE && entry->remote ? entry->remote->id : set->id;
 
-		if (!number[set->id]) {
+		if (!number[id]) {
 			err = tw_vec_push(&d->sets, set);
-			number[set->id] = (uint32_t)d->sets.n;
+			number[id] = (uint32_t)d->sets.n;
 		}
 		if (!err)
-			err = tw_vec_push(&d->of_entry, number[set->id] - 1);
+			err = tw_vec_push(&d->of_entry, number[id] - 1);
 	}
 	return err;
 }

@@ -7,12 +7,14 @@
  */
 #pragma once
 
+#include "policy/ends.h"
 #include "policy/model.h"
 #include "policy/partition.h"
 #include "policy/tree.h"
 
 struct tw_entry {
 	const struct tw_set *set[TW_DIM__MAX]; /* LOCAL: NULL where the view has one local class */
+	const struct tw_end *remote; /* set[REMOTE] is its plain part; NULL: that is all there is */
 	uint32_t decision;
 };
 
@@ -27,6 +29,7 @@ struct tw_view_facts {
 	uint32_t classes[TW_DIM__MAX];
 	uint32_t services; /* service classes; 0 with vectors */
 	uint32_t rows;	   /* distinct ones */
+	uint32_t groups;   /* that members are told of apart */
 };
 
 /* One dimension: which distinct set each entry has, and the classes they make. */
@@ -52,7 +55,7 @@ struct tw_engine_input {
 	const struct tw_entries *entries;
 	uint32_t family;
 	uint32_t fallback; /* decision where none matches */
-	size_t n_ids;	   /* above all ids of sets */
+	size_t n_ids;	   /* above all ids of sets and of ends */
 	size_t words_max;  /* for rows and blocks */
 };
 

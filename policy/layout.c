@@ -84,13 +84,15 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 {
 	const struct tw_rule *rule = &c->policy->rules.at[number];
 	const struct tw_set *mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
-	const struct tw_set *remote = dir == TW_DIR_OUT ? rule->to_set : rule->from_set;
+	const struct tw_end *remote = c->ends.of[number * 2 + (dir == TW_DIR_OUT)];
 	struct tw_entry entry = {.decision = decision_of(c, number)};
 	int err = 0;
 
 	if (!(mine->family & remote->family & view->family))
 		return 0;
-	entry.set[TW_DIM_REMOTE] = remote;
+	/* Vectors know no groups. */
+	entry.remote = view->kind == TW_VIEW_CLASS ? remote : NULL;
+	entry.set[TW_DIM_REMOTE] = entry.remote ? remote->plain : remote->all;
 	entry.set[TW_DIM_LOCAL] = c->policy->sets.everything;
 	if (view->kind == TW_VIEW_CLASS &&
 		!holds(c, mine, c->local[tw_family_index(view->family)].sample.at[view->class]))
@@ -147,6 +149,8 @@ static void hash_entries(const struct tw_entries *entries, uint64_t key[2])
 
 			for (int dim = 0; dim < TW_DIM__MAX; dim++)
 				words[dim] = e->set[dim]->digest[lane];
+			if (e->remote)
+				words[TW_DIM_REMOTE] = e->remote->digest[lane];
 			key[lane] = tw_hash(words, sizeof(words), key[lane]);
 		}
 	}
@@ -508,7 +512,7 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 	for (size_t i = 0; i < n_rules && !err && !ended; i++) {
 		const struct tw_rule *rule = &c->policy->rules.at[i];
 		const struct tw_set *mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
-		const struct tw_set *remote = dir == TW_DIR_OUT ? rule->to_set : rule->from_set;
+		const struct tw_end *remote = c->ends.of[i * 2 + (dir == TW_DIR_OUT)];
 
 		if (!(dir == TW_DIR_OUT ? rule->info.at_out : rule->info.at_in))
 			continue;
@@ -518,7 +522,7 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 			layout->side[dir].n_entries += rule->cells->n_joined;
 		ended = rule->cells->joined[0].keys == c->policy->sets.everything &&
 			rule->cells->joined[0].sports == c->policy->sets.everything &&
-			remote == c->policy->sets.everything &&
+			remote->plain == c->policy->sets.everything &&
 			tw_ranges_contain(&mine->r, &concern);
 	}
 	tw_ranges_done(&concern);
@@ -574,6 +578,27 @@ int tw_layout_new(struct tw_compiler *c, const struct tw_vnic *vnic, struct tw_l
 	if (!err)
 		*ret = TW_TAKE_PTR(layout);
 	return err;
+}
+
+struct tw_image_key tw_layout_resolved_key(
+	const struct tw_compiler *compiler, const struct tw_layout *layout)
+{
+	struct tw_image_key key = layout->key;
+
+	tw_vec_foreach (&compiler->ends.all, end)
+		for (int lane = 0; lane < 2; lane++)
+			key.word[lane] = tw_hash(&(*end)->all->digest[lane],
+				sizeof((*end)->all->digest[lane]), key.word[lane]);
+	return key;
+}
+
+bool tw_layout_is_resolved(const struct tw_layout *layout)
+{
+	for (int dir = 0; dir < TW_DIR__MAX; dir++)
+		tw_vec_foreach (&layout->side[dir].views, view)
+			if (view->kind != TW_VIEW_CLASS)
+				return true;
+	return false;
 }
 
 const struct tw_image_key *tw_layout_key(const struct tw_layout *layout)

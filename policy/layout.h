@@ -59,10 +59,11 @@ struct tw_class_memo {
 struct tw_compiler {
 	const struct tw_policy *policy;
 	const uint32_t *slots;
-	TW_VEC(const struct tw_set *) ends; /* distinct sets in rules' from and to */
-	struct tw_partition local[2];	    /* by family */
+	struct tw_ends ends;
+	TW_VEC(const struct tw_set *) locals; /* distinct sets in rules' from and to */
+	struct tw_partition local[2];	      /* by family */
 	struct tw_class_memo *memo[2];
-	struct tw_sets cuts; /* local sets, cut; their ids follow those of the policy's */
+	struct tw_sets cuts; /* local sets, cut; their ids follow those of `ends` */
 	uint8_t *has;	     /* by id of a policy's set: holds the class at hand; 0: not known */
 	const struct tw_set **cut; /* by id of a policy's set; NULL: not cut yet */
 	struct tw_ranges scratch;

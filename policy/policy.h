@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/vec.h"
 #include "fastpath/abi/image.h"
 #include "fastpath/abi/types.h"
 
@@ -203,6 +204,7 @@ struct tw_image_facts {
 	uint32_t classes[TW_DIM__MAX];
 	uint32_t services; /* service classes, with cells */
 	uint32_t rows;	   /* distinct ones */
+	uint32_t groups;   /* whose members are told of apart */
 	size_t bytes;
 	const char *why; /* the engine is not the first choice, NULL: it is */
 };
@@ -214,6 +216,7 @@ struct tw_image {
 	size_t n_entries[TW_DIR__MAX]; /* rules times services that can concern the port */
 	struct tw_image_facts *views;
 	size_t n_views;
+	bool resolved; /* it holds members of groups that its layout's key says nothing of */
 };
 
 /* Tells images apart: equal keys, equal content, in this policy or any other. */
@@ -237,6 +240,11 @@ int tw_layout_new(struct tw_compiler *compiler, const struct tw_vnic *vnic, stru
 void tw_layout_free(struct tw_layout *layout);
 TW_DEFINE_AUTO(tw_layout)
 const struct tw_image_key *tw_layout_key(const struct tw_layout *layout);
+/* The same over what all groups hold now: for an image that says `resolved`. */
+struct tw_image_key tw_layout_resolved_key(
+	const struct tw_compiler *compiler, const struct tw_layout *layout);
+/* Whether the image depends on who is in which group, though the vNIC itself changes none. */
+bool tw_layout_is_resolved(const struct tw_layout *layout);
 
 /* Makes the image. 0; -E2BIG when the port's rules exceed what every engine takes (`diags` says
  * whose port, and what is possible); -ENOMEM. */
@@ -245,20 +253,38 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 void tw_image_free(struct tw_image *image);
 TW_DEFINE_AUTO(tw_image)
 
-/* What images a new policy shares with an old one, found out without making any. Both policies and
- * their slots must outlive it. 0 or -ENOMEM. */
+/* What images a new policy shares with an old one, found out without making any. Both compilers must
+ * outlive it. 0 or -ENOMEM. */
 struct tw_delta;
-int tw_delta_new(const struct tw_policy *old, const uint32_t *old_slots,
-	const struct tw_policy *now, const uint32_t *slots, struct tw_delta **ret);
+int tw_delta_new(
+	const struct tw_compiler *old, const struct tw_compiler *now, struct tw_delta **ret);
 void tw_delta_free(struct tw_delta *delta);
 TW_DEFINE_AUTO(tw_delta)
 /* The index of a vNIC of the old policy whose layout is that of this one of the new policy, too;
- * negative when that is not so, or not known. */
-long tw_delta_find(struct tw_delta *delta, const struct tw_vnic *vnic);
+ * negative when that is not so, or not known. `resolved`: the image was one that depends on who is in
+ * which group. */
+long tw_delta_find(struct tw_delta *delta, const struct tw_vnic *vnic, bool resolved);
 
 /* All of this for one vNIC. */
 int tw_policy_compile(const struct tw_policy *policy, const struct tw_vnic *vnic,
 	const uint32_t *slots, struct tw_image **ret, struct tw_diags *diags);
+
+/* Which addresses are in which groups, as far as images leave that to a table apart (`members`):
+ * images and this list are of one policy or of none. */
+struct tw_member {
+	struct tw_addr addr;
+	struct tw_group_set in;
+};
+
+struct tw_members {
+	TW_VEC(struct tw_member) all; /* ascending by address */
+};
+
+/* 0, or -ENOMEM with *ret untouched. */
+int tw_policy_members(const struct tw_policy *policy, struct tw_members *ret);
+void tw_members_done(struct tw_members *members);
+/* The same as a compiler has it. */
+const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler);
 
 /* Fills the policy's part of a port: mac, guard flags, inline addresses, the limits it speaks of (the
  * others come out as none); the caller adds id, network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go

@@ -14,6 +14,10 @@
  * Cells:      the classes of key and source port together have a service class; a row for each
  *             remote class holds the decisions by service class (recursive flow classification;
  *             P. Gupta, N. McKeown, SIGCOMM 1999), in blocks, of which equal ones are kept once.
+ * Groups:     who is in a group is told by a table apart, `members`, so that who joins one changes no
+ *             image. Each group that the view has rules about has a row. Rows hold
+ *             ranks then, in order of match, and the lowest of those of the remote class and of the
+ *             remote address's groups is that of the rule.
  * Vectors:    the engine for what would make too many cells, as where one view has many local
  *             addresses: each class is a bit vector over the view's entries in order of match, and
  *             stretches of it that are all zero are seen to be so at once (T. Lakshman, D. Stiliadis,
@@ -33,7 +37,7 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_IMAGE_MAGIC	     0x54574932 /* "TWI2" */
+#define TW_IMAGE_MAGIC	     0x54574933 /* "TWI3" */
 #define TW_IMAGE_CHUNK_SHIFT 12		/* words */
 #define TW_IMAGE_CHUNK_WORDS (1u << TW_IMAGE_CHUNK_SHIFT)
 #define TW_IMAGE_CHUNK_BYTES (TW_IMAGE_CHUNK_WORDS * 4)
@@ -97,6 +101,10 @@ struct tw_image_view {
 			__u32 n_sports; /* source port classes */
 			__u32 services; /* [key class * n_sports + source port class]; 0: key class */
 			struct tw_image_rows rows; /* by remote class: decisions by service class */
+			__u32 ranks; /* decisions by rank, which is what rows hold then; 0: see above */
+			__u32 groups; /* [number of a group]: 1 + its row; 0: no rule is about it */
+			__u32 n_groups; /* numbers go so far */
+			__u32 some;	/* row of the lowest rank of all groups */
 		} cells;
 		struct {
 			__u32 entries;				/* decisions, in order of match */

@@ -310,6 +310,19 @@ static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 	return id << 1 | (epoch & 1);
 }
 
+/* Groups by number, from 1 on: those that an address is in, ascending, then zeros. */
+#define TW_GROUP_SET_MAX 16
+#define TW_MEMBERS_MAX	 65536 /* addresses */
+
+struct tw_group_set {
+	__u16 number[TW_GROUP_SET_MAX];
+};
+
+/* Which groups an address is in, by epoch parity. */
+struct tw_membership {
+	struct tw_group_set in[2];
+};
+
 /* Key of `addrs`: prefixlen counts the 32 bits of `zone` too. */
 struct tw_addr_key {
 	__u32 prefixlen;

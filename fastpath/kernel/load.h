@@ -112,6 +112,9 @@ int tw_kernel_each_port(struct tw_kernel *kernel,
 int tw_kernel_add_addr(
 	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
+/* Which groups an address is in; in none in both epochs, and it is taken out. */
+int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,
+	const struct tw_membership *membership);
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
 /* Lets approved frames be cut through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */

@@ -115,6 +115,16 @@ int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone)
 	return 0;
 }
 
+int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,
+	const struct tw_membership *membership)
+{
+	int fd = kernel->map_fd[TW_MAP_members];
+
+	if (membership->in[0].number[0] || membership->in[1].number[0])
+		return bpf_map_update_elem(fd, addr, membership, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(fd, addr) && errno != ENOENT ? -errno : 0;
+}
+
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret)
 {
 	const __u32 zero = 0;
@@ -136,17 +146,15 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
 
 /* membarrier's global command is synchronize_rcu(). A kernel that keeps CPUs free of ticks refuses
  * it: there, an update of an array of maps returns only when every program that ran before it has ended
- * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c); slot 0 is never looked at. */
+ * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c). Slot 0 is never looked at, and keeps what it
+ * got: to empty it would be to wait again. */
 int tw_kernel_wait(struct tw_kernel *kernel)
 {
 	const uint32_t none = 0;
-	int code;
 
 	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		return 0;
-	code = tw_kernel_put_image(kernel, 0, &none, 1, NULL);
-
-	return code ? code : tw_kernel_drop_image(kernel, 0);
+	return tw_kernel_put_image(kernel, 0, &none, 1, NULL);
 }
 
 /* One store of one aligned word: an update by the system call would copy bytes. */

@@ -264,7 +264,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
-__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4);
+__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4);
 __noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
 __noinline int find(struct __sk_buff *skb);
 __noinline int sweep_row(struct __sk_buff *skb);
@@ -285,7 +285,7 @@ __noinline int express(struct __sk_buff *skb);
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
-	return (__u32)classify(f->target, slot, end, home.own, home.v4);
+	return (__u32)classify(f->target, slot, end, home.own | home.parity << 1, home.v4);
 }
 
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
@@ -401,12 +401,12 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 }
 
 /* The decision word on the sheet's connection. */
-__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 own, __u32 v4)
+__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4)
 {
 	/* Maps need no frame here, and its 72 bytes of stack are more than 6.1 has left under from_vm.
 	 * What is not used at all would not be passed either, and the verifier wants it. */
 	TW_OPAQUE(skb);
-	return (int)tw_path_decide(0, slot, end, (struct tw_home){own, v4});
+	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
 }
 
 #include "fastpath/kernel/conns.bpf.h"

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/vec.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/native/prefix.h"
 #include "fastpath/native/table.h"
 #include "fastpath/path/packet.h"
 
@@ -65,20 +66,11 @@ static void *array_lookup(struct tw_table *table, const void *key, const void *f
 	return tw_table_lookup(table, key);
 }
 
-static int prefix_matches(const struct tw_addr_key *prefix, const struct tw_addr_key *key)
-{
-	uint32_t bits = prefix->prefixlen - 32, whole = bits / 8, rest = bits % 8;
-
-	if (prefix->zone != key->zone || memcmp(prefix->addr.b, key->addr.b, whole))
-		return 0;
-	return !rest || (prefix->addr.b[whole] ^ key->addr.b[whole]) >> (8 - rest) == 0;
-}
-
 /* Whether any prefix matches is all the path asks, so their order does not matter. */
 static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *key)
 {
 	tw_vec_foreach (&native->prefixes, prefix)
-		if (prefix_matches(prefix, key))
+		if (tw_prefix_matches(prefix, key))
 			return tw_table_lookup(&native->addrs, prefix);
 	return NULL;
 }
@@ -529,6 +521,11 @@ int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local)
 {
 	return tw_table_update(&native->locals, key, local, 0);
+}
+
+struct tw_table *tw_native_members(struct tw_native *native)
+{
+	return &native->members;
 }
 
 int tw_native_put_image(

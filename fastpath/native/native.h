@@ -64,6 +64,8 @@ int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);
 /* What DHCP gave to a port, by its id; created empty when absent, NULL when there is no memory. */
 struct tw_leases *tw_native_leases(struct tw_native *native, uint32_t port_id);
+/* The live table of who is in which groups: struct tw_membership by struct tw_addr. */
+struct tw_table *tw_native_members(struct tw_native *native);
 /* Copies an image into a slot (1 … TW_IMAGES_MAX - 1). */
 int tw_native_put_image(
 	struct tw_native *native, uint32_t slot, const uint32_t *words, size_t n_words);

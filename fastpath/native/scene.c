@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fastpath/native/table.h"
+
 static void know_lease(struct tw_leases *leases, const struct tw_addr *addr)
 {
 	bool v4 = !addr->d[0] && addr->w[2] == htonl(0xffff), found = false;
@@ -76,6 +78,40 @@ static int load_port(struct tw_native *native, const struct tw_policy *policy,
 	return tw_native_put_image(native, port->image, image->words, image->n_words);
 }
 
+static void leave_groups(void *arg, const void *key, void *value)
+{
+	const uint32_t *epoch = arg;
+
+	((struct tw_membership *)value)->in[*epoch & 1] = (struct tw_group_set){{0}};
+}
+
+static int load_members(struct tw_table *to, const struct tw_members *members, uint32_t epoch)
+{
+	int err = 0;
+
+	tw_table_each(to, leave_groups, &epoch);
+	tw_vec_foreach (&members->all, member) {
+		const struct tw_membership *known = tw_table_lookup(to, &member->addr);
+		struct tw_membership now = known ? *known : (struct tw_membership){0};
+
+		now.in[epoch & 1] = member->in;
+		if (!err)
+			err = tw_table_update(to, &member->addr, &now, 0);
+	}
+	return err;
+}
+
+static int load_groups(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch)
+{
+	struct tw_members members = {0};
+	int err = tw_policy_members(policy, &members);
+
+	if (!err)
+		err = load_members(tw_native_members(native), &members, epoch);
+	tw_members_done(&members);
+	return err;
+}
+
 int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_diags *diags)
 {
@@ -89,8 +125,10 @@ int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint
 		if (err)
 			return err;
 	}
-	tw_native_config(native)->epoch = epoch;
-	return 0;
+	err = load_groups(native, policy, epoch);
+	if (!err)
+		tw_native_config(native)->epoch = epoch;
+	return err;
 }
 
 void tw_scene_run(struct tw_native *native, const struct tw_vnic *from, const struct tw_vnic *to,

@@ -5,14 +5,25 @@
  *             field to a class, and the classes together to the decision.
  * In:         the connection's tuple in its original direction, and which end is asked.
  * Out:        a decision word; 0 when the image contradicts itself.
- * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 4 loads (cells), or a walk
- *             over TW_IMAGE_BLOCKS_MAX blocks of 512 entries, past those that are all zero in some
+ * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 4 loads (cells) and, where rules
+ *             name groups, 3 more to see whether any group has a say, a lookup of the remote address
+ *             then, 4 loads for each group it is in, and one for the decision; or a walk over TW_IMAGE_BLOCKS_MAX blocks of 512 entries, past those that are all zero in some
  *             dimension (vectors). A load beyond the first chunk is one map lookup.
  * Source:     P. Gupta, N. McKeown, SIGCOMM 1999; F. Baboescu, G. Varghese, SIGCOMM 2001.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
+
+/* What an image is asked: a connection's tuple, from the end that asks. */
+struct tw_question {
+	const struct tw_addr *local;
+	const struct tw_addr *remote;
+	__u32 code; /* TW_LOCAL_*, of `local` */
+	__u32 key;  /* as abi/image.h has it */
+	__u32 sport;
+	__u32 parity; /* of the epoch that the image is of */
+};
 
 /* An image, and its first chunk, which holds all that is small. */
 struct tw_image_ref {
@@ -147,11 +158,12 @@ tw_inline __u32 tw_local_broadcast(__u32 own, const struct tw_addr *addr)
 	return TW_LOCAL_BROADCAST + tw_lowest_bit((__u64)bits + 1);
 }
 
-/* What classification is told of a port: whether an address is the port's own, and the first of its
- * own that is IPv4. */
-tw_inline struct tw_home tw_home_of(const struct tw_port *port, const struct tw_addr *addr)
+/* What classification is told of a port: whether an address is the port's own, the first of its own
+ * that is IPv4, and which epoch's entry this is. */
+tw_inline struct tw_home tw_home_of(
+	const struct tw_port *port, const struct tw_addr *addr, __u32 epoch)
 {
-	struct tw_home home = {0};
+	struct tw_home home = {.parity = epoch & 1};
 	__u32 i;
 
 	for (i = 0; i < TW_PORT_ADDRS; i++) {
@@ -187,20 +199,79 @@ tw_inline __u32 tw_span(const struct tw_frame *f, const struct tw_image_ref *ref
 	return rows->rows ? tw_word(f, ref, rows->rows + row * rows->n_spans + n) : row;
 }
 
-/* The decision at the crossing of a remote class's row and a service class's column. */
+/* What stands at the crossing of a row and a service class's column. */
 tw_inline __u32 tw_cell(const struct tw_frame *f, const struct tw_image_ref *ref,
-	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX])
+	const struct tw_image_view *view, __u32 row, __u32 service)
 {
 	const struct tw_image_rows *rows = &view->cells.rows;
-	__u32 service = class[TW_DIM_PROTO], at;
+	__u32 at = tw_span(f, ref, rows, row, service >> 8);
+
+	at = tw_word(f, ref, rows->blocks + at * 16 + (service >> 4 & 15));
+	return tw_word(f, ref, rows->blocks + at * 16 + (service & 15));
+}
+
+/* The walk over the groups of an address. */
+struct tw_groups {
+	const struct tw_frame *f;
+	struct tw_image_ref ref;
+	const struct tw_image_view *view;
+	const struct tw_group_set *set;
+	__u32 service;
+	__u32 rank; /* the lowest so far */
+};
+
+/* What is left of `rank` when the rules about a group have had their say. */
+tw_inline __u32 tw_group_rank(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_view *view, __u32 number, __u32 service, __u32 rank)
+{
+	__u32 row = number > view->cells.n_groups ? 0
+						  : tw_word(f, ref, view->cells.groups + number);
+	__u32 more = row ? tw_cell(f, ref, view, row - 1, service) : rank;
+
+	return more < rank ? more : rank;
+}
+
+static long tw_group_step(__u32 i, void *context)
+{
+	struct tw_groups *g = context;
+	__u32 number = g->set->number[(i + 1) & (TW_GROUP_SET_MAX - 1)];
+
+	if (number)
+		g->rank = tw_group_rank(g->f, &g->ref, g->view, number, g->service, g->rank);
+	return !number;
+}
+
+/* The decision of the lowest rank of those that the address has by itself and by its groups. Most are
+ * in one. */
+tw_inline __u32 tw_lowest_rank(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_view *view, const struct tw_question *q, __u32 service, __u32 rank)
+{
+	struct tw_groups g = {f, *ref, view, 0, service, rank};
+	const struct tw_membership *member = 0;
+
+	if (tw_cell(f, ref, view, view->cells.some, service) < rank)
+		member = tw_members_lookup(f, q->remote);
+	if (member) {
+		g.set = &member->in[q->parity & 1];
+		g.rank = tw_group_rank(f, ref, view, g.set->number[0], service, rank);
+		if (g.set->number[1])
+			tw_repeat(TW_GROUP_SET_MAX - 1, tw_group_step, &g);
+	}
+	return tw_word(f, ref, view->cells.ranks + g.rank);
+}
+
+tw_inline __u32 tw_cells(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_view *view, const struct tw_question *q,
+	const __u32 class[TW_DIM__MAX])
+{
+	__u32 service = class[TW_DIM_PROTO], cell;
 
 	if (view->cells.services)
 		service = tw_word(f, ref,
 			view->cells.services + service * view->cells.n_sports +
 				class[TW_DIM_SPORT]);
-	at = tw_span(f, ref, rows, class[TW_DIM_REMOTE], service >> 8);
-	at = tw_word(f, ref, rows->blocks + at * 16 + (service >> 4 & 15));
-	return tw_word(f, ref, rows->blocks + at * 16 + (service & 15));
+	cell = tw_cell(f, ref, view, class[TW_DIM_REMOTE], service);
+	return view->cells.ranks ? tw_lowest_rank(f, ref, view, q, service, cell) : cell;
 }
 
 /* The walk over the blocks of vectors. */
@@ -263,15 +334,6 @@ tw_inline __u32 tw_first_match(const struct tw_frame *f, const struct tw_image_r
 	return m.decision;
 }
 
-/* What an image is asked: a connection's tuple, from the end that asks. */
-struct tw_question {
-	const struct tw_addr *local;
-	const struct tw_addr *remote;
-	__u32 code; /* TW_LOCAL_*, of `local` */
-	__u32 key;  /* as abi/image.h has it */
-	__u32 sport;
-};
-
 /* Maps the fields to their classes. 0 when the image contradicts itself. */
 tw_inline int tw_classes(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const struct tw_question *q, __u32 class[TW_DIM__MAX])
@@ -306,7 +368,7 @@ tw_inline __u32 tw_image_decide(const struct tw_frame *f, const struct tw_image_
 	if (!tw_classes(f, ref, view, q, class))
 		return 0;
 	if (view->engine == TW_ENGINE_CELLS)
-		return tw_cell(f, ref, view, class);
+		return tw_cells(f, ref, view, q, class);
 	return tw_first_match(f, ref, view, class, dir->fallback);
 }
 
@@ -317,17 +379,22 @@ tw_inline __u32 tw_classify(const struct tw_frame *f, __u32 slot, enum tw_dir en
 {
 	int is_icmp = t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6;
 	struct tw_image_ref ref = {.image = tw_image_at(f, slot)};
-	struct tw_question q = {.code = TW_LOCAL_OWN};
+	struct tw_question q = {.code = TW_LOCAL_OWN, .parity = home.parity};
+	__u32 at = end == TW_DIR_IN;
 
 	ref.first = ref.image ? tw_image_chunk(f, ref.image, 0) : 0;
 	if (!ref.first)
 		return 0;
-	q.local = end == TW_DIR_OUT ? &t->src : &t->dst;
-	q.remote = end == TW_DIR_OUT ? &t->dst : &t->src;
+	_Static_assert(__builtin_offsetof(struct tw_tuple, dst) == sizeof(t->src), "side by side");
+
+	/* One way for both ends, so that the verifier walks it once. */
+	TW_OPAQUE(at);
+	at &= 1;
+	q.local = &t->src + at;
+	q.remote = &t->src + (at ^ 1);
 	if (!home.own)
 		q.code = tw_local_broadcast(home.v4, q.local);
 	q.key = (__u32)t->proto << 16 | (is_icmp ? icmp : tw_host16(t->dport));
 	q.sport = is_icmp ? 0 : tw_host16(t->sport);
-	return tw_image_decide(
-		f, &ref, (const void *)&ref.first->w[end == TW_DIR_OUT ? 16 : 48], &q);
+	return tw_image_decide(f, &ref, (const void *)&ref.first->w[16 + 32 * at], &q);
 }

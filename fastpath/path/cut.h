@@ -86,7 +86,7 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 		flow->far_decided = 1;
 		tw_flow_tuple(flow);
 		decision = tw_apart_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT,
-			tw_home_of(far, end ? &flow->first.dst : &flow->first.src));
+			tw_home_of(far, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (tw_decision_verdict(decision) != TW_V_ALLOW)
 			return 0;
 		if (c) {

@@ -124,7 +124,7 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 		flow->opened = !flow->decision;
 		flow->decided = 1;
 		flow->decision = tw_apart_classify(f, s->port->image, end,
-			tw_home_of(s->port, end ? &flow->first.dst : &flow->first.src));
+			tw_home_of(s->port, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (!flow->decision)
 			return TW_R_BAD_IMAGE;
 		if (c) {

@@ -123,8 +123,9 @@ struct tw_sheet;
 
 /* What classify is told of the port it asks for. */
 struct tw_home {
-	__u32 own; /* the address at this end is one of the port's */
-	__u32 v4;  /* the first of these that is IPv4, 0: none is */
+	__u32 own;    /* the address at this end is one of the port's */
+	__u32 v4;     /* the first of these that is IPv4, 0: none is */
+	__u32 parity; /* of the epoch that its entry is of: 0 or 1 */
 };
 
 tw_inline __u32 tw_apart_classify(

@@ -179,6 +179,54 @@ static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i,
 	return failed ? tw_err_set(err, failed, NULL, NULL, "a port cannot be written") : 0;
 }
 
+/* No address is in a group in this epoch. */
+static int leave_groups(struct kernel *k, uint32_t epoch)
+{
+	int fd = tw_kernel_map_fd(k->kernel, TW_MAP_members), failed = 0;
+	bool more;
+	struct tw_addr addr, next;
+
+	more = !bpf_map_get_next_key(fd, NULL, &next);
+	while (more && !failed) {
+		struct tw_membership membership;
+
+		addr = next;
+		more = !bpf_map_get_next_key(fd, &addr, &next);
+		failed = bpf_map_lookup_elem(fd, &addr, &membership) ? -errno : 0;
+		membership.in[epoch & 1] = (struct tw_group_set){{0}};
+		if (!failed)
+			failed = tw_kernel_put_member(k->kernel, &addr, &membership);
+	}
+	return failed;
+}
+
+static int load_members(struct kernel *k, const struct tw_members *members, uint32_t epoch)
+{
+	int fd = tw_kernel_map_fd(k->kernel, TW_MAP_members), failed = leave_groups(k, epoch);
+
+	tw_vec_foreach (&members->all, member) {
+		struct tw_membership now = {0};
+
+		bpf_map_lookup_elem(fd, &member->addr, &now);
+		now.in[epoch & 1] = member->in;
+		if (!failed)
+			failed = tw_kernel_put_member(k->kernel, &member->addr, &now);
+	}
+	return failed;
+}
+
+static int load_groups(
+	struct kernel *k, const struct tw_policy *policy, uint32_t epoch, struct tw_err *err)
+{
+	struct tw_members members = {0};
+	int failed = tw_policy_members(policy, &members);
+
+	if (!failed)
+		failed = load_members(k, &members, epoch);
+	tw_members_done(&members);
+	return failed ? tw_err_set(err, failed, NULL, NULL, "its groups cannot be written") : 0;
+}
+
 static int kernel_load(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_err *err)
 {
@@ -197,6 +245,9 @@ static int kernel_load(struct tw_target *target, const struct tw_policy *policy,
 	}
 	if (n_rules > k->n_rules)
 		k->n_rules = n_rules;
+	failed = load_groups(k, policy, epoch, err);
+	if (failed)
+		return failed;
 	failed = tw_kernel_flip(k->kernel, epoch);
 	if (!failed)
 		failed = tw_kernel_get_config(k->kernel, &k->config);

@@ -50,6 +50,14 @@ $ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1]}\n  b: {
 ["a","b"]
 ["out","cells",1,2,2]
 ["in","cells",1,2,2]
+# Who is in which group stands in a table apart, so a workload that has joined one changes no other's image
+$ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1], tags: [x]}\n  b: {port: p1, addresses: [10.7.3.9], tags: [y]}\ngroups: {x: {tags: x}, y: {tags: y}}\nrules: [{to: x, from: [y, 10.8.0.0/16], service: tcp/80, at: to, action: allow}]\n' > groups.yaml; tapwall check --stats groups.yaml | grep apart
+2 addresses are told the groups of apart from the images
+$ tapwall check --stats --json groups.yaml | jq -c '.members, (.images[] | .workloads, (.views[] | [.direction, .groups, .classes.remote]))'
+2
+["a"]
+["in",1,2]
+["b"]
 $ { printf 'version: 1\nworkloads: {r: {port: p0, addresses: [10.0.0.0/8]}}\nrules:\n'; seq -f '  - {from: 10.%g.0.0/16, action: allow}' 20; } | tapwall check --stats --json - | jq -c '.images[] | .workloads, (.views[] | [.direction, .engine, .entries, .because])'
 ["r"]
 ["out","vectors",20,"its local addresses are of many classes"]

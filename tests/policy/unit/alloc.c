@@ -176,22 +176,26 @@ static void learning(void **state)
 
 static void holding_against(void **state)
 {
-	static const uint32_t slots[] = {0, 1, 2};
 	struct tw_policy *old = must_read(SMALL("x", "80")), *now = must_read(SMALL("x, y", "81"));
+	struct tw_compiler *was = NULL, *is = NULL;
 	int err = -ENOMEM;
 
+	assert_int_equal(tw_compiler_new(old, NULL, &was), 0);
+	assert_int_equal(tw_compiler_new(now, NULL, &is), 0);
 	for (size_t n = 1; err == -ENOMEM; n++) {
 		struct tw_delta *delta = NULL;
 
 		tw_alloc_fail_after(n);
-		err = tw_delta_new(old, slots, now, slots, &delta);
+		err = tw_delta_new(was, is, &delta);
 		if (!err)
-			tw_delta_find(delta, tw_policy_vnic(now, 1));
+			tw_delta_find(delta, tw_policy_vnic(now, 1), true);
 		tw_alloc_fail_after(0);
 		assert_int_equal(delta != NULL, err == 0);
 		tw_delta_free(delta);
 	}
 	assert_int_equal(err, 0);
+	tw_compiler_free(was);
+	tw_compiler_free(is);
 	tw_policy_free(old);
 	tw_policy_free(now);
 }

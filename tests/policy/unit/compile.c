@@ -37,10 +37,16 @@ static uint32_t ask(const struct tw_policy *policy, size_t vnic, const struct tw
 	struct image_question q = {.vnic = tw_policy_vnic(policy, vnic),
 		.key = t->proto << 16 | t->dport,
 		.sport = t->sport};
+	struct tw_members members = {0};
+	uint32_t decision;
 
+	assert_int_equal(tw_policy_members(policy, &members), 0);
+	q.members = &members;
 	q.local = dir == TW_DIR_OUT ? t->from : t->to;
 	q.remote = dir == TW_DIR_OUT ? t->to : t->from;
-	return image_eval(image, dir, &q);
+	decision = image_eval(image, dir, &q);
+	tw_members_done(&members);
+	return decision;
 }
 
 static uint32_t expected(const struct world *world, enum tw_dir dir, const struct world_tuple *t)

@@ -131,15 +131,45 @@ static uint32_t row_word(
 	return word(image, rows->blocks + block * 16 + n % 16);
 }
 
-static uint32_t cell(const struct tw_image *image, const struct tw_image_view *view,
-	const uint32_t class[TW_DIM__MAX])
+/* The groups that an address is in, as the table of members has it. */
+static const struct tw_group_set *groups_of(
+	const struct tw_members *members, const struct tw_addr *addr)
 {
-	uint32_t service = class[TW_DIM_PROTO];
+	for (size_t i = 0; members && i < members->all.n; i++)
+		if (!memcmp(&members->all.at[i].addr, addr, sizeof(*addr)))
+			return &members->all.at[i].in;
+	return NULL;
+}
+
+/* The lowest rank of the remote class and of the remote address's groups. */
+static uint32_t lowest(const struct tw_image *image, const struct tw_image_view *view,
+	const struct image_question *q, uint32_t service, uint32_t rank)
+{
+	const struct tw_group_set *set = groups_of(q->members, &q->remote);
+
+	for (unsigned int i = 0; set && i < TW_GROUP_SET_MAX && set->number[i]; i++) {
+		uint32_t number = set->number[i], row, more;
+
+		assert(!i || number > set->number[i - 1]);
+		row = number > view->cells.n_groups ? 0 : word(image, view->cells.groups + number);
+		more = row ? row_word(image, &view->cells.rows, row - 1, service) : rank;
+		assert(!row ||
+			row_word(image, &view->cells.rows, view->cells.some, service) <= more);
+		rank = more < rank ? more : rank;
+	}
+	return word(image, view->cells.ranks + rank);
+}
+
+static uint32_t cell(const struct tw_image *image, const struct tw_image_view *view,
+	const struct image_question *q, const uint32_t class[TW_DIM__MAX])
+{
+	uint32_t service = class[TW_DIM_PROTO], found;
 
 	if (view->cells.services)
 		service = word(image, view->cells.services + service * view->cells.n_sports +
 					      class[TW_DIM_SPORT]);
-	return row_word(image, &view->cells.rows, class[TW_DIM_REMOTE], service);
+	found = row_word(image, &view->cells.rows, class[TW_DIM_REMOTE], service);
+	return view->cells.ranks ? lowest(image, view, q, service, found) : found;
 }
 
 static bool has_entry(const struct tw_image *image, const struct tw_image_view *view, int dim,
@@ -161,7 +191,7 @@ uint32_t image_eval(const struct tw_image *image, enum tw_dir dir, const struct 
 	class[TW_DIM_SPORT] = descend(
 		image, view->branch[TW_DIM_SPORT], q->sport, 0, TW_NODE_STEPS);
 	if (view->engine == TW_ENGINE_CELLS)
-		return cell(image, view, class);
+		return cell(image, view, q, class);
 	for (uint32_t entry = 0; entry < view->n_entries; entry++) {
 		bool all = true;
 

@@ -6,7 +6,8 @@
 
 /* What one direction of an image is asked. */
 struct image_question {
-	const struct tw_vnic *vnic; /* whose image it is */
+	const struct tw_vnic *vnic;	  /* whose image it is */
+	const struct tw_members *members; /* who is in which group; NULL: nobody is in any */
 	struct tw_addr remote, local;
 	uint32_t key; /* proto << 16 | destination port, or type << 8 | code */
 	uint32_t sport;

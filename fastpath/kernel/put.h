@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* put.h: fills image slots without waiting for packets that are looking at what was there.
+ *
+ * Why:        an update of an array of maps is seen at once, but returns only when every program that
+ *             ran before it has ended, which takes some 10 ms. Nobody looks at a free slot, so nothing
+ *             depends on that.
+ * How:        a thread makes the update and waits in it, while the caller sees in the table that it
+ *             is made, and goes on. Nothing else is shared with the thread.
+ * Callers:    agent/images.c: start, then finish, before what was put is freed.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "fastpath/kernel/load.h"
+
+struct tw_kernel_put {
+	struct tw_kernel *kernel;
+	const uint32_t *slots; /* the caller's until tw_kernel_put_finish() */
+	const int *fds;
+	size_t n;
+	pthread_t thread;
+	bool running;
+	int done; /* 1: the thread has ended; accessed atomically */
+	int code;
+	struct tw_err err;
+};
+
+/* Returns when all slots are filled: 0, or a negative errno with `err` filled and nothing running. */
+int tw_kernel_put_start(struct tw_kernel_put *put, struct tw_kernel *kernel, const uint32_t *slots,
+	const int *fds, size_t n, struct tw_err *err);
+/* Waits for what is still running, if something is. */
+void tw_kernel_put_finish(struct tw_kernel_put *put);
