@@ -327,8 +327,22 @@ static void finish_block(const struct tw_rows *rows, uint32_t *block)
 
 /* ---- groups: classes of their own, behind those of remote addresses ---- */
 
-/* The groups that entries are about, by number: those of `place` are not 0. */
-static int list_groups(struct cells *c, uint32_t *place)
+/* The highest number of a group that entries are about; 0: they are about none. */
+static uint32_t highest_group(const struct tw_entries *entries)
+{
+	uint32_t highest = 0;
+
+	for (size_t i = 0; i < entries->n; i++) {
+		const struct tw_end *end = entries->at[i].remote;
+
+		if (end && end->n_groups && end->groups[end->n_groups - 1] > highest)
+			highest = end->groups[end->n_groups - 1];
+	}
+	return highest;
+}
+
+/* The groups that entries are about, by number, up to `highest`: those of `place` are not 0. */
+static int list_groups(struct cells *c, uint32_t *place, uint32_t highest)
 {
 	int err = 0;
 
@@ -338,7 +352,7 @@ static int list_groups(struct cells *c, uint32_t *place)
 		for (size_t g = 0; end && g < end->n_groups; g++)
 			place[end->groups[g]] = 1;
 	}
-	for (uint32_t number = 1; number <= UINT16_MAX && !err; number++) {
+	for (uint32_t number = 1; number <= highest && !err; number++) {
 		if (!place[number])
 			continue;
 		err = tw_vec_push(&c->groups, (uint16_t)number);
@@ -403,9 +417,10 @@ static int rank_entries(struct cells *c)
 
 static int make_groups(struct cells *c)
 {
-	tw_autofree uint32_t *place = tw_alloc_array(UINT16_MAX + 1, sizeof(*place));
+	uint32_t highest = highest_group(c->in->entries);
+	tw_autofree uint32_t *place = tw_alloc_array(highest + 1, sizeof(*place));
 	tw_autofree const struct tw_end **ends = NULL;
-	int err = place ? list_groups(c, place) : -ENOMEM;
+	int err = place ? list_groups(c, place, highest) : -ENOMEM;
 
 	c->n_remotes = c->remote.partition.n_classes;
 	if (err || !c->groups.n)

@@ -35,6 +35,28 @@ static int find_locals(struct tw_compiler *c)
 	return err;
 }
 
+static int list_rules(struct tw_compiler *c)
+{
+	const struct tw_policy *p = c->policy;
+	int err = 0;
+
+	for (uint32_t i = 0; i < tw_policy_n_rules(p) && !err; i++) {
+		const struct tw_rule *rule = &p->rules.at[i];
+		const struct tw_end *const *ends = &c->ends.of[(size_t)i * 2];
+		struct tw_rule_at at = {.number = i, .allows = rule->info.action == TW_V_ALLOW};
+
+		at.mine = rule->from_set->id;
+		at.family = rule->from_set->family & ends[1]->family;
+		if (rule->info.at_out)
+			err = tw_vec_push(&c->rules[TW_DIR_OUT], at);
+		at.mine = rule->to_set->id;
+		at.family = rule->to_set->family & ends[0]->family;
+		if (rule->info.at_in && !err)
+			err = tw_vec_push(&c->rules[TW_DIR_IN], at);
+	}
+	return err;
+}
+
 static int cut_locals(struct tw_compiler *c, int f)
 {
 	const struct tw_partition_limits limits = {.bounds = 4 * TW_POLICY_RANGES_MAX};
@@ -66,6 +88,8 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 		err = -ENOMEM;
 	if (!err)
 		err = find_locals(c);
+	if (!err)
+		err = list_rules(c);
 	for (int f = 0; f < 2 && !err; f++)
 		err = cut_locals(c, f);
 	if (!err)
@@ -85,6 +109,8 @@ void tw_compiler_free(struct tw_compiler *compiler)
 	tw_sets_done(&compiler->cuts);
 	tw_ends_done(&compiler->ends);
 	tw_vec_done(&compiler->locals);
+	for (int dir = 0; dir < TW_DIR__MAX; dir++)
+		tw_vec_done(&compiler->rules[dir]);
 	for (int f = 0; f < 2; f++) {
 		tw_partition_done(&compiler->local[f]);
 		free(compiler->memo[f]);

@@ -33,13 +33,16 @@ static uint32_t decision_of(const struct tw_compiler *c, size_t number)
 	return tw_decision(info->action, info->log, c->slots ? c->slots[number] : (uint32_t)number);
 }
 
+/* Values of tw_compiler.has. */
+enum { HAS_NOT = 1, HAS };
+
 static bool holds(struct tw_compiler *c, const struct tw_set *set, tw_u128 sample)
 {
 	uint8_t *known = &c->has[set->id];
 
 	if (!*known)
-		*known = tw_ranges_has(&set->r, sample) ? 2 : 1;
-	return *known == 2;
+		*known = tw_ranges_has(&set->r, sample) ? HAS : HAS_NOT;
+	return *known == HAS;
 }
 
 static const struct tw_set *cut(
@@ -117,21 +120,21 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_layout_view *view,
 	struct tw_entries *ret)
 {
-	size_t n_rules = tw_policy_n_rules(c->policy);
 	int err = 0;
 
 	ret->n = 0;
 	memset(c->has, 0, c->policy->sets.all.n);
 	if (view->kind == TW_VIEW_WIDE)
 		memset(c->cut, 0, c->policy->sets.all.n * sizeof(*c->cut));
-	for (size_t i = 0; i < n_rules && !err; i++) {
-		const struct tw_rule_info *info = &c->policy->rules.at[i].info;
+	tw_vec_foreach (&c->rules[dir], at) {
+		size_t n = ret->n;
 
-		if (!(dir == TW_DIR_OUT ? info->at_out : info->at_in) ||
-			(view->kind == TW_VIEW_BEYOND && info->action == TW_V_ALLOW))
+		if (!(at->family & view->family) ||
+			(view->kind == TW_VIEW_CLASS && c->has[at->mine] == HAS_NOT) ||
+			(view->kind == TW_VIEW_BEYOND && at->allows))
 			continue;
-		err = add_rule(c, dir, view, i, ret);
-		if (!err && ret->n && ends_list(c, view, ret))
+		err = add_rule(c, dir, view, at->number, ret);
+		if (err || (ret->n > n && ends_list(c, view, ret)))
 			break;
 	}
 	return err;
@@ -500,30 +503,42 @@ static int make_family(
 	return err;
 }
 
+/* Whether nothing behind a rule that concerns a port can ever match there. */
+static bool ends_all(const struct tw_compiler *c, enum tw_dir dir, size_t number,
+	const struct tw_ranges *concern)
+{
+	const struct tw_rule *rule = &c->policy->rules.at[number];
+	const struct tw_set *everything = c->policy->sets.everything;
+
+	return rule->cells->joined[0].keys == everything &&
+	       rule->cells->joined[0].sports == everything &&
+	       c->ends.of[number * 2 + (dir == TW_DIR_OUT)]->plain == everything &&
+	       tw_ranges_contain(
+		       dir == TW_DIR_OUT ? &rule->from_set->r : &rule->to_set->r, concern);
+}
+
 /* Rules times services that can concern the port in this direction. */
 static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir)
 {
-	size_t n_rules = tw_policy_n_rules(c->policy);
 	struct tw_ranges concern = {0};
 	int err = tw_vnic_concern(layout->vnic, dir, &concern);
-	bool ended = false;
 
 	memset(c->has, 0, c->policy->sets.all.n);
-	for (size_t i = 0; i < n_rules && !err && !ended; i++) {
-		const struct tw_rule *rule = &c->policy->rules.at[i];
-		const struct tw_set *mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
-		const struct tw_end *remote = c->ends.of[i * 2 + (dir == TW_DIR_OUT)];
+	tw_vec_foreach (&c->rules[dir], at) {
+		const struct tw_rule *rule = &c->policy->rules.at[at->number];
+		const struct tw_set *mine;
 
-		if (!(dir == TW_DIR_OUT ? rule->info.at_out : rule->info.at_in))
+		if (err || c->has[at->mine] == HAS_NOT)
 			continue;
-		if (!c->has[mine->id])
-			c->has[mine->id] = tw_ranges_overlap(&mine->r, &concern) ? 2 : 1;
-		if (c->has[mine->id] == 2 && mine->family & remote->family)
+		mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
+		if (!c->has[at->mine])
+			c->has[at->mine] = tw_ranges_overlap(&mine->r, &concern) ? HAS : HAS_NOT;
+		if (c->has[at->mine] == HAS_NOT)
+			continue;
+		if (at->family)
 			layout->side[dir].n_entries += rule->cells->n_joined;
-		ended = rule->cells->joined[0].keys == c->policy->sets.everything &&
-			rule->cells->joined[0].sports == c->policy->sets.everything &&
-			remote->plain == c->policy->sets.everything &&
-			tw_ranges_contain(&mine->r, &concern);
+		if (ends_all(c, dir, at->number, &concern))
+			break;
 	}
 	tw_ranges_done(&concern);
 	return err;

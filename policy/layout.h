@@ -56,12 +56,21 @@ struct tw_class_memo {
 	uint64_t key[TW_DIR__MAX][2];
 };
 
+/* What tells that a rule is not in a view, close together for all rules of a direction. */
+struct tw_rule_at {
+	uint32_t number;
+	uint32_t mine;	 /* id of the set of local addresses */
+	uint32_t family; /* that both ends have members of */
+	bool allows;
+};
+
 struct tw_compiler {
 	const struct tw_policy *policy;
 	const uint32_t *slots;
 	struct tw_ends ends;
-	TW_VEC(const struct tw_set *) locals; /* distinct sets in rules' from and to */
-	struct tw_partition local[2];	      /* by family */
+	TW_VEC(const struct tw_set *) locals;	      /* distinct sets in rules' from and to */
+	TW_VEC(struct tw_rule_at) rules[TW_DIR__MAX]; /* enforced there, in order */
+	struct tw_partition local[2];		      /* by family */
 	struct tw_class_memo *memo[2];
 	struct tw_sets cuts; /* local sets, cut; their ids follow those of `ends` */
 	uint8_t *has;	     /* by id of a policy's set: holds the class at hand; 0: not known */
