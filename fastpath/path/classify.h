@@ -53,20 +53,21 @@ tw_inline __u64 tw_below(__u64 a, __u64 b)
 	return ((~a & b) | ((~a | b) & (a - b))) >> 63;
 }
 
-tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value)
+/* `wide`: value and keys may take all 64 bits; else their difference has a sign, and that tells. */
+tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, const int wide)
 {
-	__u64 n = 0;
+	__u64 n = TW_NODE_KEYS;
 	__u32 i;
 
 	for (i = 0; i < TW_NODE_KEYS; i++)
-		n += 1 - tw_below(value, search->key[i]);
+		n -= wide ? tw_below(value, search->key[i]) : (value - search->key[i]) >> 63;
 	return n ? search->to[(n - 1) & (TW_NODE_KEYS - 1)] : search->node.below;
 }
 
 /* Where a branch to a node leads on from there. `low` takes the place of `*value` below
- * TW_NODE_LOW. 0 when the image contradicts itself. */
+ * TW_NODE_LOW, in a tree of `wide` numbers. 0 when the image contradicts itself. */
 tw_inline __u32 tw_step(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch,
-	__u64 *value, __u64 low)
+	__u64 *value, __u64 low, const int wide)
 {
 	const struct tw_image_chunk *chunk = tw_chunk(f, ref, branch);
 	const struct tw_image_node *node;
@@ -75,11 +76,11 @@ tw_inline __u32 tw_step(const struct tw_frame *f, const struct tw_image_ref *ref
 	if (!chunk)
 		return 0;
 	node = (const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 8)];
-	if (node->kind & TW_NODE_LOW)
+	if (wide && node->kind & TW_NODE_LOW)
 		*value = low;
 	if (node->kind & TW_NODE_SEARCH)
-		return tw_search(
-			(const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 32)], *value);
+		return tw_search((const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 32)],
+			*value, wide);
 	if (*value < node->base)
 		return node->below;
 	at = (*value - node->base) >> (node->kind & TW_NODE_SHIFT);
@@ -94,7 +95,7 @@ tw_inline __u32 tw_descend(
 	__u32 i;
 
 	for (i = 0; i < TW_NODE_STEPS && !(branch & TW_IMAGE_LEAF); i++)
-		branch = tw_step(f, ref, branch, &value, 0);
+		branch = tw_step(f, ref, branch, &value, 0, 0);
 	return branch;
 }
 
@@ -113,7 +114,7 @@ static long tw_descent_step(__u32 i, void *context)
 
 	if (d->branch & TW_IMAGE_LEAF)
 		return 1;
-	d->branch = tw_step(d->f, d->ref, d->branch, &d->value, d->low);
+	d->branch = tw_step(d->f, d->ref, d->branch, &d->value, d->low, 1);
 	return 0;
 }
 
