@@ -57,8 +57,7 @@ static void put_workload(FILE *out, size_t i, const struct world *world)
 	fprintf(out,
 		"  w%zu: {port: t%zu, mac: \"52:54:00:00:%02zx:%02zx\", addresses: [10.1.%zu.%zu, "
 		"\"fd00::%zx\"], tags: [g%zu, g%zu",
-		i, i, i >> 8, i & 255, i / 200, i % 200 + 1, i + 1, i % N_GROUPS,
-		second_tag(i));
+		i, i, i >> 8, i & 255, i / 200, i % 200 + 1, i + 1, i % N_GROUPS, second_tag(i));
 	if (world->tag < N_GROUPS && world->workload == i)
 		fprintf(out, ", g%zu", world->tag);
 	fputs("]}\n", out);
