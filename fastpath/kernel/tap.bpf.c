@@ -525,11 +525,18 @@ tw_inline void trace(const struct tw_outcome *o)
 		*to = *o;
 }
 
+tw_inline void trace_sheet(const struct tw_frame *f)
+{
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	if (sheet)
+		trace(&sheet->outcome);
+}
+
 /* The tc action for a frame that went the short way; 0: the whole way is for it. */
 __noinline int express(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
-	const struct tw_sheet *sheet;
 	struct tw_frame f = {0};
 
 	if (!c)
@@ -537,9 +544,7 @@ __noinline int express(struct __sk_buff *skb)
 	frame_init(&f, c, skb);
 	if (!tw_express(&f, c))
 		return 0;
-	sheet = tw_sheet_get(&f);
-	if (sheet)
-		trace(&sheet->outcome);
+	trace_sheet(&f);
 	return (int)f.action;
 }
 
@@ -619,14 +624,21 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 SEC("tc")
 int from_vm(struct __sk_buff *skb)
 {
-	const struct tw_frame f = {
-		.data = (void *)(long)skb->data,
-		.data_end = (void *)(long)skb->data_end,
-	};
-	int action = tw_express_worth(&f) ? express(skb) : 0;
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+	int action;
 
-	if (action)
-		return action;
+	if (!c)
+		return TC_ACT_SHOT;
+	frame_init(&f, c, skb);
+	if (tw_express_worth(&f)) {
+		action = express(skb);
+		if (action)
+			return action;
+	} else if (tw_rebuff(&f, c)) {
+		trace_sheet(&f);
+		return TC_ACT_SHOT;
+	}
 	return judge(skb, TW_DIR_OUT);
 }
 

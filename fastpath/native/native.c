@@ -545,6 +545,11 @@ int tw_native_put_image(
 	return 0;
 }
 
+static bool go_short(struct tw_frame *f, const struct tw_config *config)
+{
+	return tw_express_worth(f) ? tw_express(f, config) : tw_rebuff(f, config);
+}
+
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 	struct tw_native_frame *frame, struct tw_native_result *ret)
 {
@@ -566,8 +571,7 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 
 	memset(ret, 0, sizeof(*ret));
 	memcpy(run.head.bytes + 2, frame->data, head);
-	ret->express = dir == TW_DIR_OUT && !native->whole && tw_express_worth(&f) &&
-		       tw_express(&f, native->settings);
+	ret->express = dir == TW_DIR_OUT && !native->whole && go_short(&f, native->settings);
 	outcome = ret->express ? &native->sheet.outcome : tw_path(&f, native->settings, dir);
 	ret->outcome = *outcome;
 	if (outcome->tracked)

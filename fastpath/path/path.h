@@ -20,10 +20,9 @@
 #pragma once
 
 #include "fastpath/path/cut.h"
-#include "fastpath/path/express.h"
 #include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
-#include "fastpath/path/report.h"
+#include "fastpath/path/rebuff.h"
 
 /* Reasons that end a frame's way by letting it pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)

@@ -190,22 +190,34 @@ tw_inline long tw_reply_unreachable(
 	return tw_frame_store(f, l3, r->b, len);
 }
 
-/* Refills and takes one token; `tokens` and `seen` are a port's. Races lose or win a token or two,
- * which does no harm. */
+#define TW_TOKEN 1024 /* one, as buckets count */
+
+/* Refills a port's bucket. Races lose or win a token or two, which does no harm. */
+tw_inline void tw_bucket_fill(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
+{
+	__u32 elapsed = now - *seen, max = burst * TW_TOKEN, have = *tokens;
+	__u64 refill;
+
+	if (!elapsed)
+		return;
+	refill = (__u64)elapsed * rate * TW_TOKEN / TW_TICKS_PER_SECOND;
+	*tokens = refill > max - (have < max ? have : max) ? max : have + (__u32)refill;
+	*seen = now;
+}
+
+/* Takes a token out of a port's bucket; whether there was one. A rate of 0 has no limit. */
 tw_inline int tw_bucket_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
 {
-	__u32 elapsed = now - *seen, max = burst * 1024, have = *tokens;
-	__u64 refill;
+	__u32 have;
 
 	if (!rate)
 		return 1;
-	if (elapsed) {
-		refill = (__u64)elapsed * rate * 1024 / TW_TICKS_PER_SECOND;
-		have = refill > max - (have < max ? have : max) ? max : have + (__u32)refill;
-		*seen = now;
-	}
-	*tokens = have >= 1024 ? have - 1024 : have;
-	return have >= 1024;
+	tw_bucket_fill(tokens, seen, rate, burst, now);
+	have = *tokens;
+	if (have < TW_TOKEN)
+		return 0;
+	*tokens = have - TW_TOKEN;
+	return 1;
 }
 
 /* Writes the refusal of the sheet's packet over its frame and hands it to the sender. */

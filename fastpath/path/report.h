@@ -70,8 +70,11 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &id);
 
-	return bucket && tw_bucket_take(&bucket->event_tokens, &bucket->event_seen,
-				 config->event_rate, config->event_burst, tw_tick(f->now_ns));
+	if (!bucket)
+		return 0;
+	bucket->silent = !tw_bucket_take(&bucket->event_tokens, &bucket->event_seen,
+		config->event_rate, config->event_burst, tw_tick(f->now_ns));
+	return !bucket->silent;
 }
 
 /* Who sent what to whom. A frame that was refused before a connection was looked for has no key:
