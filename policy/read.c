@@ -675,25 +675,25 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 	return err;
 }
 
-int tw_policy_learn(const struct tw_policy *from, const struct tw_learned *learned, size_t n,
+int tw_policy_learn(const struct tw_policy *policy, const struct tw_learned *learned, size_t n,
 	struct tw_policy **ret, struct tw_diags *diags)
 {
 	tw_auto(tw_policy) struct tw_policy *p = NULL;
-	tw_autofree bool *changed = tw_alloc_array(from->workloads.n, sizeof(*changed));
-	int err = changed ? tw_policy_copy(from, true, &p) : -ENOMEM;
+	tw_autofree bool *changed = tw_alloc_array(policy->workloads.n, sizeof(*changed));
+	int err = changed ? tw_policy_copy(policy, true, &p) : -ENOMEM;
 
 	if (!err)
-		err = tw_policy_copy_rules(p, from);
+		err = tw_policy_copy_rules(p, policy);
 	if (!err)
 		err = add_learned(p, learned, n);
 	if (!err)
 		err = tw_policy_index(p);
-	for (size_t w = 0; w < from->workloads.n && !err; w++)
-		for (size_t i = 0; i < from->workloads.at[w].n_nics; i++)
+	for (size_t w = 0; w < policy->workloads.n && !err; w++)
+		for (size_t i = 0; i < policy->workloads.at[w].n_nics; i++)
 			changed[w] |=
-				p->nics.at[from->workloads.at[w].first_nic + i].pub.n_learned > 0;
+				p->nics.at[policy->workloads.at[w].first_nic + i].pub.n_learned > 0;
 	if (!err)
-		err = tw_policy_resolve_again(p, from, changed, diags);
+		err = tw_policy_resolve_again(p, policy, changed, diags);
 	if (!err)
 		*ret = TW_TAKE_PTR(p);
 	return err;

@@ -272,7 +272,8 @@ static int load(struct change *c, const struct section *s, enum tw_node_kind kin
 	if (!text)
 		return -ENOMEM;
 	memcpy(text, s->key, key_len);
-	memcpy(text + key_len, ":\n", 2);
+	text[key_len] = ':';
+	text[key_len + 1] = '\n';
 	memcpy(text + key_len + 2, lines.at, lines.len);
 	err = tw_yaml_load(text, key_len + 2 + lines.len, &c->scratch, &root, &c->fresh);
 	if (err)

@@ -27,23 +27,30 @@ tw_inline const void *tw_head(const struct tw_frame *f, __u32 len)
 	return (const void *)(p + len) > f->data_end ? 0 : p;
 }
 
+/* Bytes of a frame with TCP and nothing unusual. */
+#define TW_EXPRESS_V4 (sizeof(struct tw_ethernet) + sizeof(struct tw_ipv4) + sizeof(struct tw_tcp))
+#define TW_EXPRESS_V6 (sizeof(struct tw_ethernet) + sizeof(struct tw_ipv6) + sizeof(struct tw_tcp))
+
 /* Whether the short way is worth trying: not for what opens a TCP connection, if that can be told at a
  * glance. */
 tw_inline int tw_express_worth(const struct tw_frame *f)
 {
-	const struct tw_ethernet *eth = tw_head(
-		f, sizeof(*eth) + sizeof(struct tw_ipv4) + sizeof(struct tw_tcp));
-	const struct tw_ipv4 *v4 = (const void *)(eth + 1);
-	const struct tw_ipv6 *v6 = (const void *)(eth + 1);
-	const struct tw_tcp *v4_tcp = (const void *)(v4 + 1), *v6_tcp = (const void *)(v6 + 1);
+	const struct tw_ethernet *eth = tw_head(f, TW_EXPRESS_V4);
+	const struct tw_ipv4 *v4;
+	const struct tw_ipv6 *v6;
+	const struct tw_tcp *tcp;
 
 	if (!eth)
 		return 1;
-	if (eth->type == tw_be16(TW_ETH_IPV4))
-		return v4->proto != TW_IPPROTO_TCP || !(v4_tcp->flags & TW_TCP_SYN);
-	return v6->next != TW_IPPROTO_TCP ||
-	       !tw_head(f, sizeof(*eth) + sizeof(*v6) + sizeof(*v6_tcp)) ||
-	       !(v6_tcp->flags & TW_TCP_SYN);
+	v4 = (const void *)(eth + 1);
+	v6 = (const void *)(eth + 1);
+	if (eth->type == tw_be16(TW_ETH_IPV4)) {
+		tcp = (const void *)(v4 + 1);
+		return v4->proto != TW_IPPROTO_TCP || !(tcp->flags & TW_TCP_SYN);
+	}
+	tcp = (const void *)(v6 + 1);
+	return v6->next != TW_IPPROTO_TCP || !tw_head(f, TW_EXPRESS_V6) ||
+	       !(tcp->flags & TW_TCP_SYN);
 }
 
 /* Two words of a header as one of an address. */
@@ -58,11 +65,13 @@ tw_inline __be64 tw_pair(__be32 first, __be32 second)
 tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_packet *p)
 {
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth) + sizeof(struct tw_ipv4));
-	const struct tw_ipv4 *v4 = (const void *)(eth + 1);
-	const struct tw_ipv6 *v6 = (const void *)(eth + 1);
+	const struct tw_ipv4 *v4;
+	const struct tw_ipv6 *v6;
 
 	if (!eth)
 		return 0;
+	v4 = (const void *)(eth + 1);
+	v6 = (const void *)(eth + 1);
 	p->l3_off = sizeof(*eth);
 	p->ethertype = tw_host16(eth->type);
 	if (eth->type == tw_be16(TW_ETH_IPV4)) {
