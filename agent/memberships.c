@@ -92,11 +92,11 @@ static int merge(
 		int order = !row ? 1 : !member ? -1 : compare_addrs(&row->addr, &member->addr);
 		struct change change = {0};
 
-		if (order <= 0) {
+		if (row && order <= 0) {
 			change.row = *row;
 			i++;
 		}
-		if (order >= 0) {
+		if (member && order >= 0) {
 			change.row.addr = member->addr;
 			change.in = member->in;
 			k++;
