@@ -28,13 +28,27 @@
 
 /* What is not as in the policy that was applied first. */
 struct world {
-	size_t rule;	   /* which has another service, */
-	unsigned int port; /* this one */
-	size_t workload;   /* which has another tag, */
-	size_t tag;	   /* this one; N_GROUPS: none */
+	size_t n_edits;	 /* rules that have another service than at first: edited_rule(0) … */
+	size_t workload; /* which has another tag, */
+	size_t tag;	 /* this one; N_GROUPS: none */
 };
 
-static const struct world first = {.rule = N_RULES, .tag = N_GROUPS};
+static const struct world first = {.tag = N_GROUPS};
+
+/* Another rule each time. */
+static size_t edited_rule(size_t edit)
+{
+	return (N_RULES / 3 + edit * 131) % N_RULES;
+}
+
+/* The port that an edit gave to a rule, one that no rule ever had; 0: it is as it was. */
+static unsigned int edited_port(const struct world *world, size_t rule)
+{
+	for (size_t edit = world->n_edits; edit-- > 0;)
+		if (edited_rule(edit) == rule)
+			return (unsigned int)(1000 + N_SERVICES + edit);
+	return 0;
+}
 
 /* ---- the policy ---- */
 
@@ -81,12 +95,15 @@ static bool put_end(FILE *out, const char *key, uint64_t *random, bool local)
 
 static void put_rule(FILE *out, size_t i, const struct world *world)
 {
+	unsigned int edited = edited_port(world, i), service;
 	uint64_t random = i * 977 + 1;
+	const char *proto;
 
 	fprintf(out, "  - {name: r%zu", i);
 	put_end(out, "to", &random, !put_end(out, "from", &random, false));
-	fprintf(out, ", service: %s/%u, action: %s}\n", draw(&random, 4) ? "tcp" : "udp",
-		world->rule == i ? world->port : 1000 + draw(&random, N_SERVICES),
+	proto = draw(&random, 4) ? "tcp" : "udp";
+	service = 1000 + draw(&random, N_SERVICES);
+	fprintf(out, ", service: %s/%u, action: %s}\n", proto, edited ? edited : service,
 		draw(&random, 5) ? "allow" : "deny");
 }
 
@@ -256,11 +273,9 @@ static int apply(struct host *host, const struct world *world, double ret[static
 
 /* ---- rounds ---- */
 
-/* Another rule each time, and a service that no rule ever had. */
 static void next_edit(struct world *world, size_t round)
 {
-	world->rule = (N_RULES / 3 + round * 131) % N_RULES;
-	world->port = (unsigned int)(1000 + N_SERVICES + round);
+	world->n_edits = round + 1;
 }
 
 /* A workload joins, and leaves again in the round after. */
