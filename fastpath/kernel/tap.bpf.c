@@ -576,22 +576,35 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	return f.action ? (int)f.action : TC_ACT_UNSPEC;
 }
 
-SEC("tc")
-int from_vm(struct __sk_buff *skb)
+/* Whether a SYN is one of a flood's, and has been counted as such. */
+tw_inline int rebuffed(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
-	int action;
 
 	if (!c)
-		return TC_ACT_SHOT;
+		return 0;
 	frame_init(&f, c, skb);
-	if (tw_express_worth(&f)) {
+	if (!tw_rebuff(&f, c))
+		return 0;
+	trace_sheet(&f);
+	return 1;
+}
+
+SEC("tc")
+int from_vm(struct __sk_buff *skb)
+{
+	const struct tw_frame head = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+	};
+	int action;
+
+	if (tw_express_worth(&head)) {
 		action = express(skb);
 		if (action)
 			return action;
-	} else if (tw_rebuff(&f, c)) {
-		trace_sheet(&f);
+	} else if (rebuffed(skb)) {
 		return TC_ACT_SHOT;
 	}
 	return judge(skb, TW_DIR_OUT);
