@@ -233,10 +233,6 @@ enum tw_taken {
 
 #define TW_TAKE_AT 16 /* where it stands in the frame that brings it */
 
-/* What programs can ask of bridges. */
-#define TW_ASKS_SEATS	 1 /* which ports are on them */
-#define TW_ASKS_DATABASE 2 /* … and where MACs are */
-
 /* What a port's guest has opened of the connection table. */
 struct tw_load {
 	__u32 half_open;   /* not answered yet */

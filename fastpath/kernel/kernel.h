@@ -40,7 +40,6 @@ struct tw_kernel {
 	int uplink_fd;		  /* from_uplink */
 	int sweep_fd;		  /* the program that sweeps a row */
 	int take_fd;		  /* … and the one that takes a record over from another table */
-	int asks_fd;		  /* the one that says what bridges can be asked */
 	struct tw_config *config; /* mapped */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
 	struct tw_kernel_ports ports;

@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -215,21 +214,6 @@ static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 	kernel->sweep_fd = bpf_program__fd(
 		bpf_object__find_program_by_name(kernel->object, "sweep"));
 	kernel->take_fd = bpf_program__fd(bpf_object__find_program_by_name(kernel->object, "take"));
-	kernel->asks_fd = bpf_program__fd(bpf_object__find_program_by_name(kernel->object, "asks"));
-	return 0;
-}
-
-/* Asks the programs what they can ask bridges. */
-static int ask(struct tw_kernel *kernel)
-{
-	__u8 frame[ETH_ZLEN] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
-		.repeat = 1);
-
-	if (bpf_prog_test_run_opts(kernel->asks_fd, &run))
-		return -errno;
-	kernel->facts.asks_bridges = run.retval & TW_ASKS_SEATS;
-	kernel->facts.uplinks = run.retval & TW_ASKS_DATABASE;
 	return 0;
 }
 
@@ -356,10 +340,6 @@ static int setup(
 	for (int i = 0; i < TW_MAP__MAX; i++)
 		kernel->map_fd[i] = bpf_object__find_map_fd_by_name(kernel->object, map_names[i]);
 	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx(kernel);
-	code = ask(kernel);
-	if (code)
-		return tw_err_set(
-			err, code, "bpf", NULL, "cannot run a program: %s", strerror(-code));
 	code = tw_kernel_ports_init(kernel);
 	if (code)
 		return tw_err_set(

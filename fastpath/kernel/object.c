@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <string.h>
 
+#include "fastpath/kernel/bridge.h"
 #include "fastpath/kernel/clock.h"
 #include "fastpath/kernel/kernel.h"
 #include "tap.skel.h"
 
-/* Whether programs may read the kernel's memory as seat.bpf.h does it. */
-static bool may_ask(void)
-{
-	static const char *const functions[] = {"bpf_cast_to_kern_ctx", "bpf_rdonly_cast"};
-	struct btf *kernel = btf__load_vmlinux_btf();
-	bool may = kernel != NULL;
-
-	for (size_t i = 0; may && i < sizeof(functions) / sizeof(functions[0]); i++)
-		may = btf__find_by_name_kind(kernel, functions[i], BTF_KIND_FUNC) > 0;
-	btf__free(kernel);
-	return may;
-}
-
 int tw_kernel_open_object(struct tw_kernel *kernel, bool test)
 {
 	struct tap_bpf *skeleton = tap_bpf__open();
+	struct tw_bridge_view view = {0};
 	struct tw_clock clock = {0};
 
 	if (!skeleton)
@@ -33,7 +22,11 @@ int tw_kernel_open_object(struct tw_kernel *kernel, bool test)
 	skeleton->rodata->tw_jiffies_start_ns = clock.start_ns;
 	kernel->skeleton = skeleton;
 	kernel->object = skeleton->obj;
-	skeleton->rodata->tw_may_ask = !test && may_ask();
+	if (!test)
+		tw_bridge_view_init(&view);
+	memcpy((void *)&skeleton->rodata->tw_view, &view, sizeof(view));
+	kernel->facts.asks_bridges = view.known;
+	kernel->facts.uplinks = view.database;
 	return 0;
 }
 

@@ -646,13 +646,6 @@ int to_vm(struct __sk_buff *skb)
 	return judge(skb, TW_DIR_IN);
 }
 
-/* What can be asked here of bridges (seat.bpf.h): TW_ASKS_*. Run by the loader, once. */
-SEC("tc")
-int asks(struct __sk_buff *skb)
-{
-	return (seats_known() ? TW_ASKS_SEATS : 0) | (database_known() ? TW_ASKS_DATABASE : 0);
-}
-
 /* Sweeps one row of the connection table, the next one; run by the agent, many at a time. */
 SEC("tc")
 int sweep(struct __sk_buff *skb)

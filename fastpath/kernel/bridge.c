@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "fastpath/kernel/bridge.h"
+
+#include <bpf/btf.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define BRIDGE_BTF "/sys/kernel/btf/bridge" /* where the bridge is a module */
+#define WORD_TYPE  "timespec64"		    /* in every kernel, and plain */
+
+/* Where a member of a structure is, in bits, looking into members without a name too. */
+static int find_member(const struct btf *btf, const struct btf_type *type, const char *name,
+	int depth, __u32 *ret_bits)
+{
+	const struct btf_member *member = btf_members(type);
+
+	for (__u32 i = 0; i < btf_vlen(type); i++) {
+		const char *its = btf__name_by_offset(btf, member[i].name_off);
+		const struct btf_type *inner = btf__type_by_id(btf, member[i].type);
+		__u32 bits = btf_member_bit_offset(type, i), more = 0;
+
+		if (!strcmp(its, name)) {
+			*ret_bits = bits;
+			return 0;
+		}
+		if (!*its && depth && btf_is_composite(inner) &&
+			!find_member(btf, inner, name, depth - 1, &more)) {
+			*ret_bits = bits + more;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int find_offset(
+	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bytes)
+{
+	__s32 id = btf__find_by_name_kind(btf, structure, BTF_KIND_STRUCT);
+	__u32 bits;
+
+	if (id < 0 || find_member(btf, btf__type_by_id(btf, (__u32)id), member, 3, &bits) ||
+		bits % 8)
+		return -ENOENT;
+	*ret_bytes = bits / 8;
+	return 0;
+}
+
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+/* A type that is read as one word: its first member has to be an integer of 64 bits. */
+static int find_word(const struct btf *btf, __u32 *ret)
+{
+	__s32 id = btf__find_by_name_kind(btf, WORD_TYPE, BTF_KIND_STRUCT), member;
+	const struct btf_type *type;
+
+	if (id < 0)
+		return -ENOENT;
+	type = btf__type_by_id(btf, (__u32)id);
+	if (!btf_vlen(type) || btf_member_bit_offset(type, 0))
+		return -ENOENT;
+	member = btf__resolve_type(btf, btf_members(type)[0].type);
+	if (member < 0 || btf__resolve_size(btf, (__u32)member) != sizeof(__u64))
+		return -ENOENT;
+	*ret = (__u32)id;
+	return 0;
+}
+
+struct wanted {
+	const struct btf *btf;
+	const char *structure, *member;
+	__u32 *offset;
+};
+
+static int find_all(const struct wanted *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (find_offset(
+			    wanted[i].btf, wanted[i].structure, wanted[i].member, wanted[i].offset))
+			return -ENOENT;
+	return 0;
+}
+
+/* The forwarding database. Words of it are compared and followed whole, so they have to be aligned. */
+static bool look_at_database(
+	const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view)
+{
+	__u32 table = 0;
+	const struct wanted wanted[] = {
+		{kernel, "net_device", "ifindex", &view->dev_ifindex},
+		{kernel, "rhashtable", "tbl", &table},
+		{kernel, "bucket_table", "size", &view->table_size},
+		{kernel, "bucket_table", "nest", &view->table_nest},
+		{kernel, "bucket_table", "hash_rnd", &view->table_secret},
+		{kernel, "bucket_table", "buckets", &view->table_buckets},
+		{bridge, "net_bridge_port", "dev", &view->port_dev},
+		{bridge, "net_bridge", "fdb_hash_tbl", &view->bridge_table},
+		{bridge, "net_bridge", "ageing_time", &view->bridge_ageing},
+		{bridge, "net_bridge_fdb_entry", "rhnode", &view->entry_node},
+		{bridge, "net_bridge_fdb_entry", "key", &view->entry_key},
+		{bridge, "net_bridge_fdb_entry", "dst", &view->entry_port},
+		{bridge, "net_bridge_fdb_entry", "flags", &view->entry_flags},
+		{bridge, "net_bridge_fdb_entry", "updated", &view->entry_updated},
+	};
+
+	if (find_all(wanted, sizeof(wanted) / sizeof(wanted[0])))
+		return false;
+	view->bridge_table += table;
+	return !((view->table_buckets | view->entry_key | view->entry_node | view->entry_port |
+			 view->entry_flags | view->entry_updated | view->port_dev |
+			 view->bridge_table | view->bridge_ageing) %
+		 sizeof(__u64));
+}
+
+static int look(const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view)
+{
+	const struct wanted wanted[] = {
+		{kernel, "sk_buff", "dev", &view->skb_dev},
+		{kernel, "net_device", "priv_flags", &view->dev_flags},
+		{kernel, "net_device", "rx_handler_data", &view->dev_port},
+		{kernel, "net_device", "mtu", &view->dev_mtu},
+		{bridge, "net_bridge_port", "br", &view->port_bridge},
+		{bridge, "net_bridge_port", "flags", &view->port_flags},
+		{bridge, "net_bridge_port", "state", &view->port_state},
+		{bridge, "net_bridge", "options", &view->bridge_options},
+	};
+
+	if (find_all(wanted, sizeof(wanted) / sizeof(wanted[0])))
+		return -ENOENT;
+	view->database = look_at_database(kernel, bridge, view);
+	view->vlans = !find_offset(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
+		      !find_offset(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
+	/* Words that are a pointer or a long are read whole. */
+	if ((view->skb_dev | view->dev_port | view->port_bridge | view->port_flags |
+		    view->bridge_options) %
+			sizeof(__u64) ||
+		find_word(kernel, &view->word_type) || !has_function(kernel, "bpf_rdonly_cast") ||
+		!has_function(kernel, "bpf_cast_to_kern_ctx"))
+		return -ENOENT;
+	return 0;
+}
+
+void tw_bridge_view_init(struct tw_bridge_view *ret)
+{
+	struct btf *kernel, *module = NULL;
+	struct tw_bridge_view view = {0};
+
+	/* The programs take words apart as a little-endian machine lays them out. */
+	if (__BYTE_ORDER != __LITTLE_ENDIAN || sizeof(void *) != sizeof(__u64))
+		return;
+	kernel = btf__load_vmlinux_btf();
+	if (!kernel)
+		return;
+	if (btf__find_by_name_kind(kernel, "net_bridge_port", BTF_KIND_STRUCT) < 0)
+		module = btf__parse_split(BRIDGE_BTF, kernel);
+	if (!look(kernel, module ? module : kernel, &view)) {
+		view.known = 1;
+		*ret = view;
+	}
+	btf__free(module);
+	btf__free(kernel);
+}
