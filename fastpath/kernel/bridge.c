@@ -47,9 +47,14 @@ static int find_offset(
 	return 0;
 }
 
-static bool has_function(const struct btf *btf, const char *name)
+static int find_function(const struct btf *btf, const char *name, __u32 *ret)
 {
-	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+
+	if (id < 0)
+		return -ENOENT;
+	*ret = (__u32)id;
+	return 0;
 }
 
 /* A type that is read as one word: its first member has to be an integer of 64 bits. */
@@ -116,7 +121,8 @@ static bool look_at_database(
 		 sizeof(__u64));
 }
 
-static int look(const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view)
+static int look(const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view,
+	struct tw_bridge_calls *calls)
 {
 	const struct wanted wanted[] = {
 		{kernel, "sk_buff", "dev", &view->skb_dev},
@@ -138,13 +144,14 @@ static int look(const struct btf *kernel, const struct btf *bridge, struct tw_br
 	if ((view->skb_dev | view->dev_port | view->port_bridge | view->port_flags |
 		    view->bridge_options) %
 			sizeof(__u64) ||
-		find_word(kernel, &view->word_type) || !has_function(kernel, "bpf_rdonly_cast") ||
-		!has_function(kernel, "bpf_cast_to_kern_ctx"))
+		find_word(kernel, &view->word_type) ||
+		find_function(kernel, "bpf_rdonly_cast", &calls->word) ||
+		find_function(kernel, "bpf_cast_to_kern_ctx", &calls->context))
 		return -ENOENT;
 	return 0;
 }
 
-void tw_bridge_view_init(struct tw_bridge_view *ret)
+void tw_bridge_view_init(struct tw_bridge_view *ret, struct tw_bridge_calls *ret_calls)
 {
 	struct btf *kernel, *module = NULL;
 	struct tw_bridge_view view = {0};
@@ -157,7 +164,7 @@ void tw_bridge_view_init(struct tw_bridge_view *ret)
 		return;
 	if (btf__find_by_name_kind(kernel, "net_bridge_port", BTF_KIND_STRUCT) < 0)
 		module = btf__parse_split(BRIDGE_BTF, kernel);
-	if (!look(kernel, module ? module : kernel, &view)) {
+	if (!look(kernel, module ? module : kernel, &view, ret_calls)) {
 		view.known = 1;
 		*ret = view;
 	}

@@ -15,6 +15,11 @@
 
 #include <linux/types.h>
 
+/* What stands in the programs where a kernel function is called, until its number is known: no
+ * helper has these. (libbpf, too, would look for a function that this kernel has not in modules.) */
+#define TW_CALL_CONTEXT 0x7a770001
+#define TW_CALL_WORD	0x7a770002
+
 /* Offsets in bytes. */
 struct tw_bridge_view {
 	__u32 known;	 /* everything below is; else the programs do not look at it */
@@ -47,5 +52,11 @@ struct tw_bridge_view {
 	__u32 entry_updated;
 };
 
+/* The two functions, by BTF id. */
+struct tw_bridge_calls {
+	__u32 context;
+	__u32 word;
+};
+
 /* Finds out; leaves ret->known 0 where this kernel does not tell. */
-void tw_bridge_view_init(struct tw_bridge_view *ret);
+void tw_bridge_view_init(struct tw_bridge_view *ret, struct tw_bridge_calls *ret_calls);

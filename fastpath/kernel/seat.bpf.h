@@ -21,13 +21,13 @@
 /* Set before load: see bridge.h. */
 const volatile struct tw_bridge_view tw_view = {0};
 
-extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
-extern void *bpf_rdonly_cast(const void *at, __u32 type) __ksym __weak;
+static void *(*const kernel_context)(void *context) = (void *)TW_CALL_CONTEXT;
+static const __u64 *(*const kernel_word)(const void *at, __u32 type) = (void *)TW_CALL_WORD;
 
 /* The aligned word at an address; 0 where nothing can be read. */
 tw_inline __u64 read_word(__u64 at)
 {
-	const __u64 *word = bpf_rdonly_cast((void *)at, tw_view.word_type);
+	const __u64 *word = kernel_word((void *)at, tw_view.word_type);
 
 	return *word;
 }
@@ -41,7 +41,7 @@ tw_inline __u64 word_at(__u64 base, __u32 offset)
 /* The interface that a frame is at, as an address. */
 tw_inline __u64 device_of(const struct tw_frame *f)
 {
-	return read_word((__u64)bpf_cast_to_kern_ctx(f->target) + tw_view.skb_dev);
+	return read_word((__u64)kernel_context(f->target) + tw_view.skb_dev);
 }
 
 /* The port of a bridge that an interface is, as an address; 0: it is none. */
