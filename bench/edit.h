@@ -3,7 +3,8 @@
  *
  * What:       a host of 200 ports under 4,000 rules between 40 groups. `edit` changes the service of
  *             one rule, `join` gives a workload one tag more or takes it away again; the whole text is
- *             sent each time, as `tapwall apply` does. The clock stops when the epoch flips.
+ *             sent each time, as `tapwall apply` does. The clock stops when the epoch is seen to have
+ *             flipped, which is up to 0.2 ms after it did.
  */
 #pragma once
 
