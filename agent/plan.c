@@ -208,8 +208,10 @@ static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw
 
 	if (!inforce->compiler)
 		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
-	if (!ret && old && old != inforce && old->compiler)
+	if (!ret && old && old != inforce && old->compiler) {
+		tw_compiler_follow(inforce->compiler, old->compiler);
 		ret = tw_delta_new(old->compiler, inforce->compiler, &plan->delta);
+	}
 	if (ret < 0)
 		return ret;
 	plan->members = tw_compiler_members(inforce->compiler);

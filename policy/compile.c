@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "policy/diag.h"
 #include "policy/layout.h"
+#include "policy/views.h"
 
 /* What a view may take as cells; beyond, it is made of vectors. */
 #define CELL_WORDS_MAX ((size_t)16 * 1024 * 1024) /* 64 MiB */
@@ -97,6 +98,12 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 	return err;
 }
 
+void tw_compiler_follow(struct tw_compiler *compiler, const struct tw_compiler *old)
+{
+	if (!compiler->views && old->views)
+		compiler->views = tw_views_ref(old->views);
+}
+
 const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
 {
 	return &compiler->ends.members;
@@ -106,6 +113,7 @@ void tw_compiler_free(struct tw_compiler *compiler)
 {
 	if (!compiler)
 		return;
+	tw_views_free(compiler->views);
 	tw_sets_done(&compiler->cuts);
 	tw_ends_done(&compiler->ends);
 	tw_vec_done(&compiler->locals);
@@ -127,6 +135,7 @@ struct maker {
 	struct tw_compiler *c;
 	const struct tw_layout *layout;
 	struct tw_words words;
+	struct tw_entries entries; /* of the view at hand */
 	struct tw_image *image;
 	struct tw_diags *diags;
 };
@@ -164,43 +173,75 @@ static void resolve_groups(struct maker *m, struct tw_entries *entries)
 	}
 }
 
-/* Makes one view: cells where they fit, else vectors. */
-static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
-	struct tw_entries *entries, struct tw_image_view *ret)
+/* Builds one view: cells where they fit, else vectors. */
+static int build_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
+	const struct tw_view_key *key, struct tw_view_built *ret)
 {
-	struct tw_engine_input in = {.entries = entries,
+	struct tw_engine_input in = {.entries = &m->entries,
 		.family = from->family,
-		.fallback = m->words.v.at[HEAD_WORDS + (size_t)dir * DIR_WORDS],
+		.fallback = key->fallback,
 		.n_ids = m->c->policy->sets.all.n + m->c->ends.plain.all.n + m->c->ends.all.n +
 			 m->c->cuts.all.n,
 		.words_max = CELL_WORDS_MAX};
-	struct tw_image_facts *facts = &m->image->views[m->image->n_views];
-	struct tw_view_facts counts = {0};
 	size_t before = m->words.v.n;
-	int err = -E2BIG;
+	int err = tw_layout_entries(m->c, dir, from, &m->entries);
 
-	*facts = (struct tw_image_facts){.dir = dir, .family = from->family};
-	facts->wide = from->kind != TW_VIEW_CLASS;
-	if (!facts->wide)
-		err = tw_cells_build(&m->words, &in, ret, &counts);
-	if (err == -E2BIG) {
-		facts->why = facts->wide ? "its local addresses are of many classes"
-					 : "cells would take more than 64 MiB";
-		m->words.v.n = before;
-		in.words_max = TW_WORDS_MAX;
-		resolve_groups(m, entries);
-		err = tw_vectors_build(&m->words, &in, ret, &counts);
-	}
 	if (err)
-		return err == -E2BIG ? too_large(m, dir, entries->n) : err;
-	facts->engine = ret->engine;
-	facts->n_entries = ret->n_entries;
-	memcpy(facts->classes, counts.classes, sizeof(facts->classes));
-	facts->services = counts.services;
-	facts->rows = counts.rows;
-	facts->groups = counts.groups;
-	facts->bytes = (m->words.v.n - before) * 4;
+		return err;
+	m->words.links.n = 0;
+	err = from->kind == TW_VIEW_CLASS ? tw_cells_build(&m->words, &in, &ret->view, &ret->facts)
+					  : -E2BIG;
+	if (!err)
+		tw_views_keep(m->c->views, key, &m->words, before, ret);
+	if (err != -E2BIG)
+		return err;
+	m->words.v.n = before;
+	in.words_max = TW_WORDS_MAX;
+	resolve_groups(m, &m->entries);
+	err = tw_vectors_build(&m->words, &in, &ret->view, &ret->facts);
+	return err == -E2BIG ? too_large(m, dir, m->entries.n) : err;
+}
+
+static const char *why_vectors(const struct tw_image_facts *facts)
+{
+	if (facts->engine == TW_ENGINE_CELLS)
+		return NULL;
+	return facts->wide ? "its local addresses are of many classes"
+			   : "cells would take more than 64 MiB";
+}
+
+/* Adds one view: a copy of one like it, or it is built. */
+static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
+	struct tw_image_view *ret)
+{
+	struct tw_view_key key = {.entries = {from->key[0], from->key[1]},
+		.family = from->family,
+		.fallback = m->words.v.at[HEAD_WORDS + (size_t)dir * DIR_WORDS]};
+	struct tw_image_facts *facts = &m->image->views[m->image->n_views];
+	struct tw_view_built built = {0};
+	uint32_t at;
+	int err = tw_words_add(&m->words, 0, TW_VIEW_ALIGN, &at);
+
+	if (!err)
+		err = from->kind == TW_VIEW_CLASS
+			      ? tw_views_copy(m->c->views, &key, &m->words, &built)
+			      : -ENOENT;
+	if (err == -ENOENT)
+		err = build_view(m, dir, from, &key, &built);
+	if (err)
+		return err;
+	*facts = (struct tw_image_facts){
+		.dir = dir, .family = from->family, .wide = from->kind != TW_VIEW_CLASS};
+	facts->engine = built.view.engine;
+	facts->why = why_vectors(facts);
+	facts->n_entries = built.view.n_entries;
+	memcpy(facts->classes, built.facts.classes, sizeof(facts->classes));
+	facts->services = built.facts.services;
+	facts->rows = built.facts.rows;
+	facts->groups = built.facts.groups;
+	facts->bytes = (m->words.v.n - at) * 4;
 	m->image->n_views++;
+	*ret = built.view;
 	return 0;
 }
 
@@ -222,7 +263,6 @@ static int make_side(struct maker *m, enum tw_dir dir, uint32_t views)
 	struct tw_image_dir d = {.views = views,
 		.n_views = (uint32_t)side->views.n + 1,
 		.n_entries = (uint32_t)side->n_entries};
-	struct tw_entries entries = {0};
 	int err;
 
 	d.fallback = tw_decision(
@@ -235,15 +275,12 @@ static int make_side(struct maker *m, enum tw_dir dir, uint32_t views)
 	for (size_t i = 0; i < side->views.n && !err; i++) {
 		struct tw_image_view view = {0};
 
-		err = tw_layout_entries(m->c, dir, &side->views.at[i], &entries);
-		if (!err)
-			err = make_view(m, dir, &side->views.at[i], &entries, &view);
+		err = make_view(m, dir, &side->views.at[i], &view);
 		if (!err)
 			memcpy(m->words.v.at + views + (i + 1) * VIEW_WORDS, &view, sizeof(view));
 	}
 	if (!err)
 		memcpy(m->words.v.at + head, &d, sizeof(d));
-	tw_vec_done(&entries);
 	return err;
 }
 
@@ -279,8 +316,14 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 		.words = {.max = TW_WORDS_MAX},
 		.image = image,
 		.diags = diags};
-	int err = image ? make(&m) : -ENOMEM;
+	int err = image ? 0 : -ENOMEM;
 
+	if (!err && !compiler->views)
+		err = tw_views_new(&compiler->views);
+	if (!err)
+		err = make(&m);
+	tw_vec_done(&m.words.links);
+	tw_vec_done(&m.entries);
 	if (err) {
 		tw_vec_done(&m.words.v);
 		return err == -E2BIG && !diags->n_errors ? too_large(&m, TW_DIR_IN, 0) : err;

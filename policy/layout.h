@@ -72,8 +72,9 @@ struct tw_compiler {
 	TW_VEC(struct tw_rule_at) rules[TW_DIR__MAX]; /* enforced there, in order */
 	struct tw_partition local[2];		      /* by family */
 	struct tw_class_memo *memo[2];
-	struct tw_sets cuts; /* local sets, cut; their ids follow those of `ends` */
-	uint8_t *has;	     /* by id of a policy's set: holds the class at hand; 0: not known */
+	struct tw_views *views; /* that were built, for this policy or one before; NULL: none yet */
+	struct tw_sets cuts;	/* local sets, cut; their ids follow those of `ends` */
+	uint8_t *has;		/* by id of a policy's set: holds the class at hand; 0: not known */
 	const struct tw_set **cut; /* by id of a policy's set; NULL: not cut yet */
 	struct tw_ranges scratch;
 };

@@ -230,6 +230,9 @@ struct tw_image_key {
 struct tw_compiler;
 int tw_compiler_new(
 	const struct tw_policy *policy, const uint32_t *slots, struct tw_compiler **ret);
+/* From here on what was built for another policy serves this one, too, where it would come out the
+ * same. To be called before any image is made. */
+void tw_compiler_follow(struct tw_compiler *compiler, const struct tw_compiler *old);
 void tw_compiler_free(struct tw_compiler *compiler);
 TW_DEFINE_AUTO(tw_compiler)
 

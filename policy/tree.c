@@ -2,6 +2,7 @@
 #include "policy/tree.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #define TABLE_BITS_MIN 8
@@ -27,6 +28,19 @@ int tw_words_add(struct tw_words *words, size_t n, size_t align, uint32_t *ret_a
 	return 0;
 }
 
+/* Notes a word, if it is the offset of something. */
+static int note(struct tw_words *words, size_t at)
+{
+	return words->v.at[at] & TW_IMAGE_LEAF ? 0 : tw_vec_push(&words->links, (uint32_t)at);
+}
+
+static int note_node(struct tw_words *words, size_t at)
+{
+	int err = note(words, at + offsetof(struct tw_image_node, below) / 4);
+
+	return err ? err : note(words, at + offsetof(struct tw_image_node, beyond) / 4);
+}
+
 static int add_search(struct tw_words *words, const struct tw_piece *pieces, size_t n,
 	uint32_t kind, uint32_t *ret_branch)
 {
@@ -43,8 +57,12 @@ static int add_search(struct tw_words *words, const struct tw_piece *pieces, siz
 		search.key[i] = piece->key;
 		search.to[i] = piece->to;
 	}
-	if (!err)
-		memcpy(words->v.at + *ret_branch, &search, sizeof(search));
+	if (err)
+		return err;
+	memcpy(words->v.at + *ret_branch, &search, sizeof(search));
+	err = note_node(words, *ret_branch);
+	for (size_t i = 0; i < TW_NODE_KEYS && !err; i++)
+		err = note(words, *ret_branch + offsetof(struct tw_image_search, to) / 4 + i);
 	return err;
 }
 
@@ -81,6 +99,9 @@ static int add_table(struct tw_words *words, const struct tw_piece *pieces, size
 		return err;
 	node.table = table;
 	memcpy(words->v.at + *ret_branch, &node, sizeof(node));
+	err = note_node(words, *ret_branch);
+	if (!err)
+		err = note(words, *ret_branch + offsetof(struct tw_image_node, table) / 4);
 	for (size_t slot = 0; slot < slots && !err; slot++) {
 		size_t first = at;
 
@@ -95,6 +116,8 @@ static int add_table(struct tw_words *words, const struct tw_piece *pieces, size
 		err = tw_tree_add(words, pieces + first, at - first + 1, kind, &branch);
 		if (!err)
 			words->v.at[table + slot] = branch;
+		if (!err)
+			err = note(words, table + slot);
 	}
 	return err;
 }
