@@ -18,6 +18,7 @@
 
 /* ---- the compiler ---- */
 
+/* Numbers the sets in rules' from and to. */
 static int find_locals(struct tw_compiler *c)
 {
 	const struct tw_policy *p = c->policy;
@@ -27,13 +28,52 @@ static int find_locals(struct tw_compiler *c)
 		const struct tw_set *ends[] = {p->rules.at[i].from_set, p->rules.at[i].to_set};
 
 		for (int e = 0; e < 2 && !err; e++) {
-			if (c->has[ends[e]->id])
+			if (c->local_of[ends[e]->id])
 				continue;
-			c->has[ends[e]->id] = 1;
 			err = tw_vec_push(&c->locals, ends[e]);
+			c->local_of[ends[e]->id] = (uint32_t)c->locals.n;
 		}
 	}
 	return err;
+}
+
+static int add_rule(
+	struct tw_compiler *c, enum tw_dir dir, uint32_t number, const struct tw_rule *rule)
+{
+	const struct tw_set *mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
+	const struct tw_end *remote = c->ends.of[(size_t)number * 2 + (dir == TW_DIR_OUT)];
+	const struct tw_set *everything = c->policy->sets.everything;
+	const struct tw_rule_at at = {.number = number,
+		.local = c->local_of[mine->id] - 1,
+		.family = mine->family & remote->family,
+		.allows = rule->info.action == TW_V_ALLOW,
+		.wide = remote->plain == everything && rule->cells->n_joined &&
+			rule->cells->joined[0].keys == everything &&
+			rule->cells->joined[0].sports == everything};
+
+	return tw_vec_push(&c->rules[dir].all, at);
+}
+
+/* Lists, for each set of local addresses, the rules that have it. */
+static int sort_by_local(struct tw_rules_at *rules, size_t n_locals)
+{
+	uint32_t sum = 0;
+
+	rules->first = tw_alloc_array(n_locals + 2, sizeof(*rules->first));
+	rules->of = tw_alloc_array(rules->all.n, sizeof(*rules->of));
+	rules->picked = tw_alloc_array(rules->all.n / 64 + 1, sizeof(*rules->picked));
+	if (!rules->first || !rules->of || !rules->picked)
+		return -ENOMEM;
+	/* One place further on than they are to be: filling moves them there. */
+	tw_vec_foreach (&rules->all, at)
+		rules->first[at->local + 2]++;
+	for (size_t i = 2; i < n_locals + 2; i++) {
+		sum += rules->first[i];
+		rules->first[i] = sum;
+	}
+	for (uint32_t i = 0; i < rules->all.n; i++)
+		rules->of[rules->first[rules->all.at[i].local + 1]++] = i;
+	return 0;
 }
 
 static int list_rules(struct tw_compiler *c)
@@ -43,18 +83,14 @@ static int list_rules(struct tw_compiler *c)
 
 	for (uint32_t i = 0; i < tw_policy_n_rules(p) && !err; i++) {
 		const struct tw_rule *rule = &p->rules.at[i];
-		const struct tw_end *const *ends = &c->ends.of[(size_t)i * 2];
-		struct tw_rule_at at = {.number = i, .allows = rule->info.action == TW_V_ALLOW};
 
-		at.mine = rule->from_set->id;
-		at.family = rule->from_set->family & ends[1]->family;
 		if (rule->info.at_out)
-			err = tw_vec_push(&c->rules[TW_DIR_OUT], at);
-		at.mine = rule->to_set->id;
-		at.family = rule->to_set->family & ends[0]->family;
+			err = add_rule(c, TW_DIR_OUT, i, rule);
 		if (rule->info.at_in && !err)
-			err = tw_vec_push(&c->rules[TW_DIR_IN], at);
+			err = add_rule(c, TW_DIR_IN, i, rule);
 	}
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++)
+		err = sort_by_local(&c->rules[dir], c->locals.n);
 	return err;
 }
 
@@ -83,9 +119,9 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 	if (!err)
 		err = tw_sets_init(&c->cuts, policy->seed,
 			(uint32_t)(policy->sets.all.n + c->ends.plain.all.n));
-	c->has = tw_alloc_array(policy->sets.all.n, sizeof(*c->has));
+	c->local_of = tw_alloc_array(policy->sets.all.n, sizeof(*c->local_of));
 	c->cut = tw_alloc_array(policy->sets.all.n, sizeof(*c->cut));
-	if (!c->has || !c->cut)
+	if (!c->local_of || !c->cut)
 		err = -ENOMEM;
 	if (!err)
 		err = find_locals(c);
@@ -117,13 +153,17 @@ void tw_compiler_free(struct tw_compiler *compiler)
 	tw_sets_done(&compiler->cuts);
 	tw_ends_done(&compiler->ends);
 	tw_vec_done(&compiler->locals);
-	for (int dir = 0; dir < TW_DIR__MAX; dir++)
-		tw_vec_done(&compiler->rules[dir]);
+	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		tw_vec_done(&compiler->rules[dir].all);
+		free(compiler->rules[dir].first);
+		free(compiler->rules[dir].of);
+		free(compiler->rules[dir].picked);
+	}
 	for (int f = 0; f < 2; f++) {
 		tw_partition_done(&compiler->local[f]);
 		free(compiler->memo[f]);
 	}
-	free(compiler->has);
+	free(compiler->local_of);
 	free(compiler->cut);
 	tw_ranges_done(&compiler->scratch);
 	free(compiler);

@@ -33,18 +33,6 @@ static uint32_t decision_of(const struct tw_compiler *c, size_t number)
 	return tw_decision(info->action, info->log, c->slots ? c->slots[number] : (uint32_t)number);
 }
 
-/* Values of tw_compiler.has. */
-enum { HAS_NOT = 1, HAS };
-
-static bool holds(struct tw_compiler *c, const struct tw_set *set, tw_u128 sample)
-{
-	uint8_t *known = &c->has[set->id];
-
-	if (!*known)
-		*known = tw_ranges_has(&set->r, sample) ? HAS : HAS_NOT;
-	return *known == HAS;
-}
-
 static const struct tw_set *cut(
 	struct tw_compiler *c, const struct tw_set *set, const struct tw_ranges *to)
 {
@@ -91,15 +79,10 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	struct tw_entry entry = {.decision = decision_of(c, number)};
 	int err = 0;
 
-	if (!(mine->family & remote->family & view->family))
-		return 0;
 	/* Vectors know no groups. */
 	entry.remote = view->kind == TW_VIEW_CLASS ? remote : NULL;
 	entry.set[TW_DIM_REMOTE] = entry.remote ? remote->plain : remote->all;
 	entry.set[TW_DIM_LOCAL] = c->policy->sets.everything;
-	if (view->kind == TW_VIEW_CLASS &&
-		!holds(c, mine, c->local[tw_family_index(view->family)].sample.at[view->class]))
-		return 0;
 	if (view->kind == TW_VIEW_WIDE) {
 		entry.set[TW_DIM_LOCAL] = cut(c, mine, &view->ranges);
 		if (!entry.set[TW_DIM_LOCAL])
@@ -117,26 +100,72 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	return err;
 }
 
+/* Picks the rules that have a set of local addresses. */
+static void pick(struct tw_rules_at *rules, size_t local)
+{
+	for (uint32_t i = rules->first[local]; i < rules->first[local + 1]; i++)
+		rules->picked[rules->of[i] / 64] |= (uint64_t)1 << rules->of[i] % 64;
+}
+
+static void unpick(struct tw_rules_at *rules)
+{
+	memset(rules->picked, 0, (rules->all.n / 64 + 1) * sizeof(*rules->picked));
+}
+
+/* The first rule from place *i on that is picked, with *i behind it; NULL: there is none. */
+static const struct tw_rule_at *next_picked(const struct tw_rules_at *rules, size_t *i)
+{
+	size_t word = *i / 64, n_words = rules->all.n / 64 + 1;
+	uint64_t bits = rules->picked[word] & ~(uint64_t)0 << *i % 64;
+
+	while (!bits && ++word < n_words)
+		bits = rules->picked[word];
+	if (!bits)
+		return NULL;
+	*i = word * 64 + (size_t)__builtin_ctzll(bits) + 1;
+	return &rules->all.at[*i - 1];
+}
+
+/* Picks the rules that can be in a view, or more. */
+static void pick_for_view(
+	struct tw_compiler *c, struct tw_rules_at *rules, const struct tw_layout_view *view)
+{
+	tw_u128 sample;
+
+	if (view->kind != TW_VIEW_CLASS) {
+		memset(rules->picked, 0xff, rules->all.n / 64 * sizeof(*rules->picked));
+		rules->picked[rules->all.n / 64] = ((uint64_t)1 << rules->all.n % 64) - 1;
+		return;
+	}
+	sample = c->local[tw_family_index(view->family)].sample.at[view->class];
+	for (size_t i = 0; i < c->locals.n; i++)
+		if (c->locals.at[i]->family & view->family &&
+			tw_ranges_has(&c->locals.at[i]->r, sample))
+			pick(rules, i);
+}
+
 int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_layout_view *view,
 	struct tw_entries *ret)
 {
+	struct tw_rules_at *rules = &c->rules[dir];
+	const struct tw_rule_at *at;
+	size_t next = 0;
 	int err = 0;
 
 	ret->n = 0;
-	memset(c->has, 0, c->policy->sets.all.n);
 	if (view->kind == TW_VIEW_WIDE)
 		memset(c->cut, 0, c->policy->sets.all.n * sizeof(*c->cut));
-	tw_vec_foreach (&c->rules[dir], at) {
+	pick_for_view(c, rules, view);
+	while (!err && (at = next_picked(rules, &next))) {
 		size_t n = ret->n;
 
-		if (!(at->family & view->family) ||
-			(view->kind == TW_VIEW_CLASS && c->has[at->mine] == HAS_NOT) ||
-			(view->kind == TW_VIEW_BEYOND && at->allows))
+		if (!(at->family & view->family) || (view->kind == TW_VIEW_BEYOND && at->allows))
 			continue;
 		err = add_rule(c, dir, view, at->number, ret);
-		if (err || (ret->n > n && ends_list(c, view, ret)))
+		if (ret->n > n && ends_list(c, view, ret))
 			break;
 	}
+	unpick(rules);
 	return err;
 }
 
@@ -503,43 +532,28 @@ static int make_family(
 	return err;
 }
 
-/* Whether nothing behind a rule that concerns a port can ever match there. */
-static bool ends_all(const struct tw_compiler *c, enum tw_dir dir, size_t number,
-	const struct tw_ranges *concern)
-{
-	const struct tw_rule *rule = &c->policy->rules.at[number];
-	const struct tw_set *everything = c->policy->sets.everything;
-
-	return rule->cells->joined[0].keys == everything &&
-	       rule->cells->joined[0].sports == everything &&
-	       c->ends.of[number * 2 + (dir == TW_DIR_OUT)]->plain == everything &&
-	       tw_ranges_contain(
-		       dir == TW_DIR_OUT ? &rule->from_set->r : &rule->to_set->r, concern);
-}
-
-/* Rules times services that can concern the port in this direction. */
+/* Rules times services that can concern the port in this direction, until one comes behind which
+ * nothing there can ever match. */
 static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir)
 {
+	struct tw_rules_at *rules = &c->rules[dir];
 	struct tw_ranges concern = {0};
+	const struct tw_rule_at *at;
+	size_t next = 0;
 	int err = tw_vnic_concern(layout->vnic, dir, &concern);
 
-	memset(c->has, 0, c->policy->sets.all.n);
-	tw_vec_foreach (&c->rules[dir], at) {
-		const struct tw_rule *rule = &c->policy->rules.at[at->number];
-		const struct tw_set *mine;
-
-		if (err || c->has[at->mine] == HAS_NOT)
-			continue;
-		mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
-		if (!c->has[at->mine])
-			c->has[at->mine] = tw_ranges_overlap(&mine->r, &concern) ? HAS : HAS_NOT;
-		if (c->has[at->mine] == HAS_NOT)
-			continue;
+	for (size_t i = 0; i < c->locals.n && !err; i++)
+		if (rules->first[i] < rules->first[i + 1] &&
+			tw_ranges_overlap(&c->locals.at[i]->r, &concern))
+			pick(rules, i);
+	while (!err && (at = next_picked(rules, &next))) {
 		if (at->family)
-			layout->side[dir].n_entries += rule->cells->n_joined;
-		if (ends_all(c, dir, at->number, &concern))
+			layout->side[dir].n_entries +=
+				c->policy->rules.at[at->number].cells->n_joined;
+		if (at->wide && tw_ranges_contain(&c->locals.at[at->local]->r, &concern))
 			break;
 	}
+	unpick(rules);
 	tw_ranges_done(&concern);
 	return err;
 }

@@ -59,22 +59,31 @@ struct tw_class_memo {
 /* What tells that a rule is not in a view, close together for all rules of a direction. */
 struct tw_rule_at {
 	uint32_t number;
-	uint32_t mine;	 /* id of the set of local addresses */
+	uint32_t local;	 /* number of the set of local addresses, in tw_compiler.locals */
 	uint32_t family; /* that both ends have members of */
 	bool allows;
+	bool wide; /* it speaks of any remote address, protocol and port */
+};
+
+/* The rules of a direction, in order, and for each set of local addresses which of them have it. */
+struct tw_rules_at {
+	TW_VEC(struct tw_rule_at) all;
+	uint32_t *first; /* by number of the set: of[first[i] … first[i + 1]) are places in `all` */
+	uint32_t *of;
+	uint64_t *picked; /* scratch: a bit for each in `all`, all 0 between uses */
 };
 
 struct tw_compiler {
 	const struct tw_policy *policy;
 	const uint32_t *slots;
 	struct tw_ends ends;
-	TW_VEC(const struct tw_set *) locals;	      /* distinct sets in rules' from and to */
-	TW_VEC(struct tw_rule_at) rules[TW_DIR__MAX]; /* enforced there, in order */
-	struct tw_partition local[2];		      /* by family */
+	TW_VEC(const struct tw_set *) locals;  /* distinct sets in rules' from and to */
+	struct tw_rules_at rules[TW_DIR__MAX]; /* enforced there */
+	struct tw_partition local[2];	       /* by family */
 	struct tw_class_memo *memo[2];
 	struct tw_views *views; /* that were built, for this policy or one before; NULL: none yet */
 	struct tw_sets cuts;	/* local sets, cut; their ids follow those of `ends` */
-	uint8_t *has;		/* by id of a policy's set: holds the class at hand; 0: not known */
+	uint32_t *local_of;	/* by id of a policy's set: 1 + its number in `locals` */
 	const struct tw_set **cut; /* by id of a policy's set; NULL: not cut yet */
 	struct tw_ranges scratch;
 };
