@@ -182,8 +182,9 @@ struct tw_conn {
 		[TW_WAY__MAX]; /* its peer takes so much beyond `acked`: units of 1 << the peer's scale */
 };
 
-/* The connection table is an array of rows. A connection stands in the first row of its walk that had
- * room (path/conns.h); a row's tags, hashes of 16 bits, say where in it. */
+/* The connection table is an array of rows, and one of their records, so many for each row. A connection
+ * stands in the first row of its walk that had room (path/conns.h); a row's tags, hashes of 16 bits, say
+ * where in it. */
 #define TW_ROW_SLOTS 16
 
 struct tw_row {
@@ -191,8 +192,13 @@ struct tw_row {
 	__u32 lock;		      /* 1 while somebody changes tags */
 	__u32 spilled; /* connections that walked past this row, for want of room in it */
 	__u32 pad[6];
-	struct tw_conn conn[TW_ROW_SLOTS];
 };
+
+/* Where a slot's record stands among all of them. */
+static inline __u32 tw_record_number(__u32 row, __u32 slot)
+{
+	return row * TW_ROW_SLOTS + slot;
+}
 
 static inline __u16 tw_row_tag(const struct tw_row *row, __u32 slot)
 {
@@ -479,7 +485,7 @@ struct tw_outcome {
 _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
 _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
-_Static_assert(sizeof(struct tw_row) == 64 + TW_ROW_SLOTS * 128, "conns value is pinned");
+_Static_assert(sizeof(struct tw_row) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_leases) == 336, "leases value is pinned, and mapped by the agent");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");

@@ -10,33 +10,53 @@
 
 #include "fastpath/kernel/kernel.h"
 
-static size_t table_len(uint32_t n_rows)
+static size_t pages(size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	return (n_rows * sizeof(struct tw_row) + page - 1) / page * page;
+	return (bytes + page - 1) / page * page;
 }
 
-int tw_conns_map(struct tw_conns *ret, int fd, uint32_t n_rows)
+static size_t rows_len(uint32_t n_rows)
 {
-	void *rows = mmap(NULL, table_len(n_rows), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return pages(n_rows * sizeof(struct tw_row));
+}
+
+static size_t records_len(uint32_t n_rows)
+{
+	return pages((size_t)n_rows * TW_ROW_SLOTS * sizeof(struct tw_conn));
+}
+
+int tw_conns_map(struct tw_conns *ret, int rows_fd, int conns_fd, uint32_t n_rows)
+{
+	const int access = PROT_READ | PROT_WRITE;
+	void *rows = mmap(NULL, rows_len(n_rows), access, MAP_SHARED, rows_fd, 0), *records;
+	int code;
 
 	if (rows == MAP_FAILED)
 		return -errno;
-	*ret = (struct tw_conns){rows, n_rows};
+	records = mmap(NULL, records_len(n_rows), access, MAP_SHARED, conns_fd, 0);
+	if (records == MAP_FAILED) {
+		code = -errno;
+		munmap(rows, rows_len(n_rows));
+		return code;
+	}
+	*ret = (struct tw_conns){rows, records, n_rows};
 	return 0;
 }
 
 int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel)
 {
-	return tw_conns_map(
-		ret, kernel->map_fd[TW_MAP_conns], tw_conn_rows(kernel->facts.max_conns));
+	return tw_conns_map(ret, kernel->map_fd[TW_MAP_rows], kernel->map_fd[TW_MAP_conns],
+		tw_conn_rows(kernel->facts.max_conns));
 }
 
 void tw_conns_close(struct tw_conns *conns)
 {
-	if (conns->rows)
-		munmap(conns->rows, table_len(conns->n_rows));
+	if (conns->rows) {
+		munmap(conns->rows, rows_len(conns->n_rows));
+		munmap(conns->records, records_len(conns->n_rows));
+	}
 	*conns = (struct tw_conns){0};
 }
 
@@ -52,7 +72,7 @@ size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key k
 		if (!tag)
 			continue;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		records[n] = at->conn[slot];
+		records[n] = conns->records[tw_record_number(row, (uint32_t)slot)];
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (tw_row_tag(at, (uint32_t)slot) != tag)
 			continue;

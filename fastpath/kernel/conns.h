@@ -18,13 +18,14 @@ struct tw_kernel;
 
 struct tw_conns {
 	struct tw_row *rows;
+	struct tw_conn *records; /* by tw_record_number() */
 	uint32_t n_rows;
 };
 
 /* 0 or negative errno. The table of the handle is mapped until tw_conns_close(). */
 int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel);
-/* The same of a table of which nothing but a descriptor is known. */
-int tw_conns_map(struct tw_conns *ret, int fd, uint32_t n_rows);
+/* The same of a table of which nothing but the descriptors of its maps, `rows` and `conns`, is known. */
+int tw_conns_map(struct tw_conns *ret, int rows_fd, int conns_fd, uint32_t n_rows);
 void tw_conns_close(struct tw_conns *conns);
 /* Copies the records of a row, live or ended, and their keys; how many. */
 size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],

@@ -134,6 +134,7 @@ static int adopt_map(
 static int prepare_maps(
 	struct tw_kernel *kernel, const struct tw_kernel_options *options, struct tw_err *err)
 {
+	struct bpf_map *rows = bpf_object__find_map_by_name(kernel->object, "rows");
 	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "conns");
 	char path[PATH_MAX];
 
@@ -141,7 +142,8 @@ static int prepare_maps(
 
 	if (planned)
 		return planned;
-	bpf_map__set_max_entries(conns, tw_conn_rows(kernel->facts.max_conns));
+	bpf_map__set_max_entries(rows, tw_conn_rows(kernel->facts.max_conns));
+	bpf_map__set_max_entries(conns, tw_record_number(tw_conn_rows(kernel->facts.max_conns), 0));
 	tw_kernel_size_object(kernel);
 	for (int i = 0; kernel->bpffs && i < TW_MAP__MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(kernel->object, map_names[i]);
@@ -311,7 +313,8 @@ void tw_kernel_store_size(struct tw_kernel *kernel)
 /* A connection's share of the table: its record, of its row's tags, and of what stays empty. */
 static uint32_t conn_bytes(uint32_t max_conns)
 {
-	uint64_t bytes = (uint64_t)tw_conn_rows(max_conns) * sizeof(struct tw_row);
+	const uint64_t row = sizeof(struct tw_row) + TW_ROW_SLOTS * sizeof(struct tw_conn);
+	uint64_t bytes = tw_conn_rows(max_conns) * row;
 
 	return (uint32_t)((bytes + max_conns - 1) / max_conns);
 }

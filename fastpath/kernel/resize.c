@@ -67,7 +67,7 @@ int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *
 {
 	struct tw_kernel_resize *resize = &kernel->resize;
 	struct tw_config config = {0};
-	uint32_t n_rows;
+	uint32_t n_records;
 	tw_autofd int fd = -1;
 
 	kernel->facts.max_conns = max_conns ? max_conns : TW_CONNS_DEFAULT;
@@ -76,13 +76,14 @@ int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *
 			"%u are more than the %u that a table can hold", max_conns, TW_CONNS_MAX);
 	if (!kernel->bpffs || read_pinned_config(kernel, &config) || !config.mark)
 		return 0;
-	fd = open_pinned(kernel, TW_MAP_conns, &n_rows);
+	fd = open_pinned(kernel, TW_MAP_conns, &n_records);
 	if (fd < 0)
 		return 0;
 	/* Renamed already, and the number was not written any more. */
-	if (config.conn_next && n_rows == tw_conn_rows(config.conn_next))
+	if (config.conn_next && n_records == tw_record_number(tw_conn_rows(config.conn_next), 0))
 		config.conn_max = config.conn_next;
 	resize->resumed = is_pinned(kernel, TW_MAP_conns, NEW);
+	resize->all_taken = resize->resumed && !is_pinned(kernel, TW_MAP_rows, NEW);
 	if (resize->resumed)
 		kernel->facts.max_conns = config.conn_next;
 	else if (!max_conns)
@@ -98,7 +99,8 @@ bool tw_resize_adopts(const struct tw_kernel *kernel, enum tw_map map, const cha
 	const struct tw_kernel_resize *resize = &kernel->resize;
 
 	*ret_suffix = "";
-	if (!resize->under_way || (map != TW_MAP_conns && map != TW_MAP_loads))
+	if (!resize->under_way ||
+		(map != TW_MAP_conns && map != TW_MAP_rows && map != TW_MAP_loads))
 		return true;
 	if (resize->resumed && is_pinned(kernel, map, NEW))
 		*ret_suffix = NEW;
@@ -189,7 +191,7 @@ static int take_counts(struct tw_kernel *kernel)
 /* That of `conns` last: it says that all else is there. */
 static int pin(struct tw_kernel *kernel, struct tw_err *err)
 {
-	static const enum tw_map maps[] = {TW_MAP_loads, TW_MAP_conns};
+	static const enum tw_map maps[] = {TW_MAP_loads, TW_MAP_rows, TW_MAP_conns};
 	char path[PATH_MAX];
 
 	tw_kernel_store_setting(
@@ -207,18 +209,26 @@ static int pin(struct tw_kernel *kernel, struct tw_err *err)
 	return 0;
 }
 
+static int map_old(struct tw_kernel *kernel)
+{
+	uint32_t n_rows, n_records;
+	tw_autofd int rows = open_pinned(kernel, TW_MAP_rows, &n_rows);
+	tw_autofd int records = open_pinned(kernel, TW_MAP_conns, &n_records);
+
+	if (rows < 0 || records < 0)
+		return rows < 0 ? rows : records;
+	return tw_conns_map(&kernel->resize.from, rows, records, n_rows);
+}
+
 int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
 {
 	struct tw_kernel_resize *resize = &kernel->resize;
 	struct tally tally = {0};
-	uint32_t n_rows;
-	tw_autofd int fd = -1;
 	int code;
 
 	if (!resize->under_way)
 		return 0;
-	fd = open_pinned(kernel, TW_MAP_conns, &n_rows);
-	code = fd < 0 ? fd : tw_conns_map(&resize->from, fd, n_rows);
+	code = resize->all_taken ? 0 : map_old(kernel);
 	if (!code && !resize->resumed)
 		code = take_counts(kernel);
 	if (!code)
@@ -276,6 +286,9 @@ int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err)
 			kernel->facts.resized_from, strerror(-code));
 	kernel->facts.not_taken_over += tally.lost;
 	code = rename_new(kernel, TW_MAP_loads, err);
+	/* From here on nothing is left of the old table to take over. */
+	if (!code)
+		code = rename_new(kernel, TW_MAP_rows, err);
 	if (!code)
 		code = rename_new(kernel, TW_MAP_conns, err);
 	if (code)

@@ -6,9 +6,9 @@
  *             Records are taken over by a program (path/open.h) that inserts under the same locks as
  *             packets do: all of them before the new programs are attached, and what the old ones
  *             changed meanwhile right before the first is attached and after the last one is.
- * Pins:       maps/conns-new and maps/loads-new until all is settled, then renamed over maps/conns and
- *             maps/loads, that of `conns` last: while maps/conns-new is there, a start goes on with it,
- *             whatever number it was told.
+ * Pins:       maps/conns-new, maps/rows-new and maps/loads-new until all is settled, then renamed over
+ *             those of the old table, that of `conns` last: while maps/conns-new is there, a start goes on
+ *             with it, whatever number it was told.
  * Invariants: a number that the live records do not fit changes nothing that is pinned.
  * Callers:    load.c, attach.c.
  */
@@ -20,6 +20,7 @@
 struct tw_kernel_resize {
 	bool under_way;
 	bool resumed;	      /* an earlier start began it */
+	bool all_taken;	      /* … and came as far as to give the old table up */
 	bool attaching;	      /* the first port has been attached */
 	bool copied;	      /* all of the old table was gone through, at least once */
 	uint32_t since;	      /* … and nothing was missed that was seen before this tick */

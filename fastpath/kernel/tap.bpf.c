@@ -138,15 +138,15 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 }
 
 /* Waking the reader costs far more than the event. It looks by itself every TW_EVENTS_POLL_MS;
- * what is rare or urgent wakes it at once, and so do the first events beyond a quarter of the
- * buffer: if they do not, later ones will not either. */
+ * what is rare or urgent wakes it at once, and so do the first events of each quarter of the buffer.
+ * How much it has left to read is no measure: where it keeps up, that comes to any mark again and again. */
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
-	__u64 ahead = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) - TW_EVENTS_BYTES / 4;
+	__u64 at = bpf_ringbuf_query(&events, BPF_RB_PROD_POS) & (TW_EVENTS_BYTES / 4 - 1);
 	int urgent = event->kind != TW_EVENT_OPEN && event->kind != TW_EVENT_CLOSE;
 
-	bpf_ringbuf_submit(event,
-		urgent || ahead < 16 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(
+		event, urgent || at < 2 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 #define TW_ACCESS_MIN 8 /* nothing shorter is loaded or stored */

@@ -58,7 +58,7 @@ static struct tw_native *native_of(const struct tw_frame *f)
 /* An array map has all its elements from the start; here they come into being when looked at. */
 static void *array_lookup(struct tw_table *table, const void *key, const void *first)
 {
-	static const struct tw_row zero; /* the longest value of all */
+	static const struct tw_leases zero; /* the longest value of all */
 	void *value = tw_table_lookup(table, key);
 
 	if (value || tw_table_update(table, key, first ? first : &zero, 1))
@@ -95,7 +95,7 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 
 tw_inline __u32 tw_table_rows(const struct tw_frame *f)
 {
-	return (__u32)native_of(f)->conns.max;
+	return (__u32)native_of(f)->rows.max;
 }
 
 tw_inline __u32 tw_table_slots(const struct tw_frame *f)
@@ -429,7 +429,8 @@ static int init_tables(struct tw_native *native, uint32_t max_conns)
 	if (!err)
 		err = tw_table_init(
 			&native->entries, sizeof(uint32_t), sizeof(struct tw_port), TW_PORT_SLOTS);
-	native->conns.max = tw_conn_rows(max_conns);
+	native->rows.max = tw_conn_rows(max_conns);
+	native->conns.max = native->rows.max * TW_ROW_SLOTS;
 	return err;
 }
 
@@ -589,6 +590,7 @@ void tw_native_go_whole(struct tw_native *native)
 
 void tw_native_forget(struct tw_native *native)
 {
+	tw_table_clear(&native->rows);
 	tw_table_clear(&native->conns);
 	tw_table_clear(&native->loads);
 	tw_table_clear(&native->pending);
@@ -605,41 +607,39 @@ struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint3
 }
 
 struct each_conn {
+	const struct tw_native *native;
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn);
 	void *arg;
 	size_t n;
 };
 
-static void each_row(void *arg, const void *key, void *value)
+static void each_record(void *arg, const void *key, void *value)
 {
 	struct each_conn *call = arg;
-	const struct tw_row *row = value;
+	const uint32_t *number = key, n = *number / TW_ROW_SLOTS;
+	const struct tw_row *row = tw_table_lookup(&call->native->rows, &n);
 	struct tw_key conn_key;
 
-	for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++) {
-		if (!tw_row_tag(row, slot))
-			continue;
-		call->n++;
-		tw_conn_key(&row->conn[slot], &conn_key);
-		if (call->each)
-			call->each(call->arg, &conn_key, &row->conn[slot]);
-	}
+	if (!row || !tw_row_tag(row, *number % TW_ROW_SLOTS))
+		return;
+	call->n++;
+	tw_conn_key(value, &conn_key);
+	if (call->each)
+		call->each(call->arg, &conn_key, value);
 }
 
 size_t tw_native_n_conns(const struct tw_native *native)
 {
-	struct each_conn call = {0};
-
-	tw_table_each(&native->conns, each_row, &call);
-	return call.n;
+	return tw_native_each_conn(native, NULL, NULL);
 }
 
-void tw_native_each_conn(const struct tw_native *native,
+size_t tw_native_each_conn(const struct tw_native *native,
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg)
 {
-	struct each_conn call = {each, arg, 0};
+	struct each_conn call = {native, each, arg, 0};
 
-	tw_table_each(&native->conns, each_row, &call);
+	tw_table_each(&native->conns, each_record, &call);
+	return call.n;
 }
 
 const struct tw_load *tw_native_load(const struct tw_native *native, uint32_t port_id)

@@ -86,8 +86,8 @@ struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint3
 /* Forgets all connections and fragments; keeps the rest. Costs what was used, not what could be. */
 void tw_native_forget(struct tw_native *native);
 size_t tw_native_n_conns(const struct tw_native *native);
-/* Calls `each` for every record, expired or not. */
-void tw_native_each_conn(const struct tw_native *native,
+/* Calls `each`, if there is one, for every record, expired or not; how many there are. */
+size_t tw_native_each_conn(const struct tw_native *native,
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg);
 
 /* What a port is charged for. */

@@ -6,8 +6,10 @@
  *             live connection.
  * How:        the key's hash says in which row its walk begins and, if that is full, where it goes on.
  *             A row's tags tell in one cache line which of its records may be the one, and most stand in
- *             the slot that their hash names, so that all three lines of a connection can be asked for
- *             at once. A row that some walk had to pass says so (`spilled`); where none did, a walk ends.
+ *             the slot that their hash names, so that a CPU which guesses so asks for tags and record
+ *             at once. Rows and records are arrays apart: the rows of a table of the usual size stay in
+ *             the caches, and say of a new connection that it is new. A row that some walk had to pass
+ *             says so (`spilled`); where none did, a walk ends.
  * Invariants: 1. A key stands in the table once: whoever opens holds the lock of its first row.
  *             2. Tags change under their row's lock. Readers take no lock: a tag is set after its
  *                record is written, and taken away before the record is used for another.
@@ -100,10 +102,12 @@ tw_inline void tw_conn_key(const struct tw_conn *c, struct tw_key *ret)
 	ret->pad = 0;
 }
 
-tw_inline struct tw_conn *tw_row_conn(struct tw_row *row, __u32 slot)
+/* The record in a slot of row number `n`. */
+tw_inline struct tw_conn *tw_record(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	TW_OPAQUE(slot);
-	return &row->conn[slot & (TW_ROW_SLOTS - 1)];
+	__u32 at = tw_record_number(n, slot);
+
+	return tw_conns_lookup(f, &at);
 }
 
 /* The slot that a key takes in a row where it is free. */
@@ -112,27 +116,32 @@ tw_inline __u32 tw_place_slot(const struct tw_place *at)
 	return (__u32)at->tags & (TW_ROW_SLOTS - 1);
 }
 
-/* Asks memory for the record that the key most likely has in a row, both lines of it, while the row's
- * tags are still on their way: three that come at once take as long as one. */
-tw_inline void tw_row_ahead(struct tw_row *row, const struct tw_place *at)
+/* Asks memory for both lines of the record that is likely to be opened soon: they come while the gates
+ * are asked. */
+tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	struct tw_conn *c = tw_row_conn(row, tw_place_slot(at));
+	struct tw_conn *c = tw_record(f, n, slot);
 
+	if (!c)
+		return;
 	(void)TW_MEMORY(c->key[0]);
 	(void)TW_MEMORY(c->packets[0]);
 }
 
-/* The slot of a key in a row, or TW_NO_SLOT. */
-tw_inline __u32 tw_row_find(struct tw_row *row, const struct tw_key *key, __u64 tags)
+/* The slot of a key in row number `n`, or TW_NO_SLOT. */
+tw_inline __u32 tw_row_find(const struct tw_frame *f, const struct tw_row *row, __u32 n,
+	const struct tw_key *key, __u64 tags)
 {
-	__u32 i, n, slot;
+	const struct tw_conn *c;
+	__u32 i, j, slot;
 	__u64 lanes;
 
 	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
 		lanes = tw_lanes_zero(TW_MEMORY(row->tags[i]) ^ tags);
-		for (n = 0; n < 4 && lanes; n++) {
+		for (j = 0; j < 4 && lanes; j++) {
 			slot = i * 4 + tw_lane(lanes);
-			if (tw_conn_is(tw_row_conn(row, slot), key))
+			c = tw_record(f, n, slot);
+			if (c && tw_conn_is(c, key))
 				return slot;
 			lanes &= lanes - 1;
 		}
@@ -141,7 +150,7 @@ tw_inline __u32 tw_row_find(struct tw_row *row, const struct tw_key *key, __u64 
 }
 
 /* Whether the first row of a walk alone tells that the key stands nowhere: the usual case. */
-tw_inline int tw_row_settles(struct tw_row *row, __u64 tags)
+tw_inline int tw_row_settles(const struct tw_row *row, __u64 tags)
 {
 	__u64 lanes = 0;
 	__u32 i;
@@ -158,35 +167,38 @@ tw_inline struct tw_conn *tw_conn_near(
 {
 	const struct tw_place *at = &flow->place;
 	__u32 n = at->row, slot = tw_place_slot(at);
-	struct tw_row *row = tw_conns_lookup(f, &n);
+	const struct tw_row *row = tw_rows_lookup(f, &n);
 	struct tw_conn *c;
 
 	*ret_sought = 0;
 	if (!row)
 		return 0;
-	tw_row_ahead(row, at);
-	c = tw_row_conn(row, slot);
-	if (tw_row_tag(row, slot) == (__u16)at->tags && tw_conn_is(c, &flow->key))
-		return c;
+	if (tw_row_tag(row, slot) == (__u16)at->tags) {
+		c = tw_record(f, n, slot);
+		if (c && tw_conn_is(c, &flow->key))
+			return c;
+	}
 	*ret_sought = tw_row_settles(row, at->tags);
+	if (*ret_sought)
+		tw_record_ahead(f, n, slot);
 	return 0;
 }
 
-/* Body of tw_apart_find(): where the record of flow.key stands, in whatever state, as row number *
- * TW_ROW_SLOTS + slot; -1 when there is none. flow.place is made by then. */
+/* Body of tw_apart_find(): the number of the record of flow.key, in whatever state; -1 when there is none.
+ * flow.place is made by then. */
 tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
 {
 	const struct tw_place *at = &flow->place;
 	__u32 n = at->row, i, slot;
-	struct tw_row *row;
+	const struct tw_row *row;
 
 	for (i = 0; i < TW_WALK_ROWS; i++) {
-		row = tw_conns_lookup(f, &n);
+		row = tw_rows_lookup(f, &n);
 		if (!row)
 			return -1;
-		slot = tw_row_find(row, &flow->key, at->tags);
+		slot = tw_row_find(f, row, n, &flow->key, at->tags);
 		if (slot != TW_NO_SLOT)
-			return (int)(n * TW_ROW_SLOTS + slot);
+			return (int)tw_record_number(n, slot);
 		if (!TW_MEMORY(row->spilled))
 			return -1;
 		n = tw_place_next(f, at, n);
@@ -194,16 +206,12 @@ tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
 	return -1;
 }
 
-/* The record at a place that tw_apart_find() told. */
-tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int place)
+/* The record whose number tw_apart_find() told. */
+tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int number)
 {
-	__u32 n = (__u32)place / TW_ROW_SLOTS;
-	struct tw_row *row;
+	__u32 at = (__u32)number;
 
-	if (place < 0)
-		return 0;
-	row = tw_conns_lookup(f, &n);
-	return row ? tw_row_conn(row, (__u32)place) : 0;
+	return number < 0 ? 0 : tw_conns_lookup(f, &at);
 }
 
 /* The record of flow.key, in whatever state, NULL when there is none. flow.place is made here. */
@@ -314,7 +322,7 @@ tw_inline int tw_row_try(struct tw_row *row)
 /* Body of tw_apart_row_lock(): the same of row number `n`, after a while if need be. */
 tw_inline int tw_row_lock(const struct tw_frame *f, __u32 n)
 {
-	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_row *row = tw_rows_lookup(f, &n);
 	__u32 i;
 
 	for (i = 0; row && i < TW_LOCK_SPINS; i++)
@@ -336,7 +344,7 @@ tw_inline void tw_walk_spill(
 	__u32 at_row = at->row, i;
 
 	for (i = 0; i < TW_WALK_ROWS && at_row != stop; i++) {
-		row = tw_conns_lookup(f, &at_row);
+		row = tw_rows_lookup(f, &at_row);
 		if (!row)
 			return;
 		__sync_fetch_and_add(&row->spilled, n);
@@ -383,11 +391,11 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_row *row, __u32 n, __u32 slot)
 {
-	struct tw_conn *c = tw_row_conn(row, slot);
+	struct tw_conn *c = tw_record(f, n, slot);
 	struct tw_sheet *sheet = tw_sheet_get(f);
 	struct tw_place *at;
 
-	if (!sheet)
+	if (!c || !sheet)
 		return;
 	TW_OPAQUE(slot);
 	__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
@@ -404,15 +412,15 @@ tw_inline void tw_row_clear(
 	const struct tw_frame *f, const struct tw_config *config, __u32 n, int wanted)
 {
 	__u32 now = tw_tick(f->now_ns), slot, zero = 0;
-	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_row *row = tw_rows_lookup(f, &n);
 	struct tw_upkeep *upkeep;
 	struct tw_conn *c;
 
 	if (!row)
 		return;
 	for (slot = 0; slot < TW_ROW_SLOTS; slot++) {
-		c = tw_row_conn(row, slot);
-		if (!tw_row_tag(row, slot) || !tw_conn_expired(config, c, now, TW_GRACE))
+		c = tw_row_tag(row, slot) ? tw_record(f, n, slot) : 0;
+		if (!c || !tw_conn_expired(config, c, now, TW_GRACE))
 			continue;
 		if (!tw_conn_tell_end(f, c, now)) {
 			if (!wanted)
@@ -439,7 +447,7 @@ tw_inline void tw_conns_sweep(const struct tw_frame *f)
 		upkeep->row = 1;
 		n = 0;
 	}
-	row = tw_conns_lookup(f, &n);
+	row = tw_rows_lookup(f, &n);
 	if (!row || !(row->tags[0] | row->tags[1] | row->tags[2] | row->tags[3]) ||
 		!tw_apart_row_lock(f, n))
 		return;

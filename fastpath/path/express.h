@@ -209,22 +209,21 @@ tw_inline struct tw_conn *tw_express_find(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_key *key)
 {
 	__u32 i, n, slots = 0;
+	const struct tw_row *row;
 	struct tw_place at;
 	struct tw_conn *c;
-	struct tw_row *row;
 
 	tw_place_make(f, &at, config, key);
 	n = at.row;
-	row = tw_conns_lookup(f, &n);
+	row = tw_rows_lookup(f, &n);
 	if (!row)
 		return 0;
-	tw_row_ahead(row, &at);
 	for (i = 0; i < TW_ROW_SLOTS / 4; i++)
 		slots |= tw_express_lanes(TW_MEMORY(row->tags[i]) ^ at.tags) << 4 * i;
 	if (!slots)
 		return 0;
-	c = tw_row_conn(row, tw_express_lowest(slots));
-	return tw_conn_is(c, key) ? c : 0;
+	c = tw_record(f, n, tw_express_lowest(slots));
+	return c && tw_conn_is(c, key) ? c : 0;
 }
 
 /* Whether a gate is open, and needs no decision. */

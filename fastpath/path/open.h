@@ -30,16 +30,18 @@ tw_inline __u32 tw_row_free(const struct tw_row *row, __u32 own)
 	return TW_NO_SLOT;
 }
 
-/* Puts the sheet's record into a row whose lock is held; whether there was room. */
+/* Puts the sheet's record into row number `n`, whose lock is held; whether there was room. */
 tw_inline int tw_row_take(
-	const struct tw_frame *f, const struct tw_sheet *sheet, struct tw_row *row)
+	const struct tw_frame *f, const struct tw_sheet *sheet, struct tw_row *row, __u32 n)
 {
 	__u32 own = tw_place_slot(&sheet->flow.place), slot;
+	struct tw_conn *c;
 
 	slot = tw_row_free(row, own < tw_table_slots(f) ? own : 0);
-	if (slot >= tw_table_slots(f))
+	c = slot < tw_table_slots(f) ? tw_record(f, n, slot) : 0;
+	if (!c)
 		return 0;
-	*tw_row_conn(row, slot) = sheet->conn;
+	*c = sheet->conn;
 	/* An atomic operation on the free lane: no CPU sees the tag before the record. */
 	TW_OPAQUE(slot);
 	__sync_fetch_and_or(
@@ -47,12 +49,12 @@ tw_inline int tw_row_take(
 	return 1;
 }
 
-/* Body of tw_apart_row_put(): the same, with row number `n`. */
+/* Body of tw_apart_row_put(): the same, with nothing but the number. */
 tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
 {
-	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_row *row = tw_rows_lookup(f, &n);
 
-	return row && tw_row_take(f, sheet, row);
+	return row && tw_row_take(f, sheet, row, n);
 }
 
 /* Puts the sheet's record into the first row of its walk that has room; the first row of all is
@@ -68,7 +70,7 @@ tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet
 			if (clear)
 				tw_apart_row_clear(f, n, 1);
 			done = (__u32)tw_apart_row_put(f, n);
-			row = tw_conns_lookup(f, &n);
+			row = tw_rows_lookup(f, &n);
 			if (row && n != at->row)
 				tw_row_unlock(row);
 		}
@@ -163,16 +165,16 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
  * key, in row number `n`, whose lock is held; whether there was one. */
 tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
 {
-	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_row *row = tw_rows_lookup(f, &n);
 	struct tw_conn *c;
 	__u32 slot;
 
 	if (!row)
 		return 0;
-	slot = tw_row_find(row, &sheet->flow.key, sheet->flow.place.tags);
-	if (slot == TW_NO_SLOT)
+	slot = tw_row_find(f, row, n, &sheet->flow.key, sheet->flow.place.tags);
+	c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
+	if (!c)
 		return 0;
-	c = tw_row_conn(row, slot);
 	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
 	*c = sheet->conn;
 	return 1;
@@ -181,7 +183,7 @@ tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sh
 /* Replaces the record in row number `n` of the walk whose first row is locked. */
 tw_inline int tw_walk_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
 {
-	struct tw_row *row = tw_conns_lookup(f, &n);
+	struct tw_row *row = tw_rows_lookup(f, &n);
 	int done;
 
 	if (n == sheet->flow.place.row)
@@ -209,7 +211,7 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	reason = tw_conn_charge(f, config, payer, sheet);
 	if (reason || sheet->flow.untracked)
 		return reason;
-	if (place < 0 && tw_row_take(f, sheet, home))
+	if (place < 0 && tw_row_take(f, sheet, home, sheet->flow.place.row))
 		return TW_R_NONE;
 	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
 		tw_walk_put(f, sheet, 0) || tw_walk_put(f, sheet, 1))
@@ -223,7 +225,7 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 	const struct tw_port *payer, struct tw_sheet *sheet)
 {
 	__u32 n = sheet->flow.place.row;
-	struct tw_row *home = tw_conns_lookup(f, &n);
+	struct tw_row *home = tw_rows_lookup(f, &n);
 	enum tw_reason reason;
 
 	tw_conns_catch_up(f, config);
@@ -313,7 +315,7 @@ tw_inline enum tw_taken tw_conn_take(
 	tw_conn_key(&sheet->conn, &sheet->flow.key);
 	tw_place_make(f, at, config, &sheet->flow.key);
 	n = at->row;
-	home = tw_conns_lookup(f, &n);
+	home = tw_rows_lookup(f, &n);
 	if (!home || !tw_apart_row_lock(f, n))
 		return TW_TAKEN_BUSY;
 	taken = tw_conn_take_locked(f, sheet);

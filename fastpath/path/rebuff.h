@@ -43,7 +43,7 @@ tw_inline int tw_rebuff_unknown(
 
 	tw_place_make(f, &at, config, key);
 	n = at.row;
-	row = tw_conns_lookup(f, &n);
+	row = tw_rows_lookup(f, &n);
 	if (!row || TW_MEMORY(row->spilled))
 		return 0;
 	for (i = 0; i < TW_ROW_SLOTS / 4; i++)

@@ -102,14 +102,25 @@ check "with all its records" test "$(status connection_records)" -ge "$records"
 resize 32768
 records=$(status connection_records)
 stop_agent
-row=$(bpftool -j map show pinned "$maps/conns" | jq .bytes_value)
+mv "$maps/rows" "$maps/rows-new"
 mv "$maps/conns" "$maps/conns-new"
-bpftool map create "$maps/conns" type array key 4 value "$row" entries 302 name conns flags 0x400
+bpftool map create "$maps/rows" type array key 4 value 64 entries 302 name rows flags 0x400
+bpftool map create "$maps/conns" type array key 4 value 128 entries 4832 name conns flags 0x400
 start_agent --policy "$lab/policy.yaml" --max-connections 4096
 equal "a start goes on with what another began" 32768 "$(status connections_max)"
 equal "no record is lost by that" "$records" "$(status connection_records)"
 equal "and ends it" 0 "$(pins)"
 go_on "resumed"
+
+# And one that came to its end between the renames: of the old table there are records without their rows.
+stop_agent
+mv "$maps/conns" "$maps/conns-new"
+bpftool map create "$maps/conns" type array key 4 value 128 entries 4832 name conns flags 0x400
+start_agent --policy "$lab/policy.yaml" --max-connections 4096
+equal "a start ends what was all but ended" 32768 "$(status connections_max)"
+equal "with every record" "$records" "$(status connection_records)"
+equal "and no pin is left" 0 "$(pins)"
+go_on "renamed"
 
 check "every TCP message came back" end "$tcp"
 # While ports change over, each table sees one end of a connection: a segment or two may come again.
