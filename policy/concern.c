@@ -6,6 +6,7 @@
  *             also multicast and broadcast. Where the subnet ends is not known here, so every
  *             address that could be the directed broadcast of one is taken in.
  */
+#include "fastpath/path/bytes.h"
 #include "policy/model.h"
 
 #define V4(a, b, c, d) \
@@ -29,12 +30,17 @@ static const struct concern {
 	{V6_TOP(0xff00), TW_U128_MAX, true},
 };
 
+static bool is_host_v4(const struct tw_prefix *prefix)
+{
+	return prefix->len == 128 && tw_addr_is_v4(&prefix->addr);
+}
+
 static int add_broadcasts(const struct tw_prefix *prefix, struct tw_ranges *ret)
 {
 	tw_u128 host = tw_addr_number(&prefix->addr);
 	int err = 0;
 
-	if (prefix->len != 128 || host < TW_V4_FIRST || host > TW_V4_LAST)
+	if (!is_host_v4(prefix))
 		return 0;
 	for (unsigned int len = SUBNET_LEN_MIN; len <= SUBNET_LEN_MAX && !err; len++) {
 		tw_u128 last = host | (0xffffffffu >> len);
@@ -59,4 +65,48 @@ int tw_vnic_concern(const struct tw_vnic *vnic, enum tw_dir dir, struct tw_range
 	if (!err)
 		tw_ranges_sort(ret);
 	return err;
+}
+
+static bool meets(const struct tw_ranges *ranges, tw_u128 lo, tw_u128 hi)
+{
+	struct tw_range range = {lo, hi};
+	struct tw_ranges one = {.at = &range, .n = 1};
+
+	return tw_ranges_overlap(ranges, &one);
+}
+
+static bool meets_broadcasts(const struct tw_prefix *prefix, const struct tw_ranges *ranges)
+{
+	tw_u128 host = tw_addr_number(&prefix->addr);
+
+	if (!is_host_v4(prefix) || !meets(ranges, host | (0xffffffffu >> SUBNET_LEN_MAX),
+					   host | (0xffffffffu >> SUBNET_LEN_MIN)))
+		return false;
+	for (unsigned int len = SUBNET_LEN_MIN; len <= SUBNET_LEN_MAX; len++)
+		if (tw_ranges_has(ranges, host | (0xffffffffu >> len)))
+			return true;
+	return false;
+}
+
+bool tw_concern_meets(enum tw_dir dir, const struct tw_ranges *ranges)
+{
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		if ((!always[i].in_only || dir == TW_DIR_IN) &&
+			meets(ranges, always[i].lo, always[i].hi))
+			return true;
+	return false;
+}
+
+bool tw_vnic_meets(const struct tw_vnic *vnic, enum tw_dir dir, const struct tw_ranges *ranges)
+{
+	if (vnic->any && ranges->n)
+		return true;
+	for (size_t i = 0; i < vnic->n_prefixes; i++) {
+		const struct tw_prefix *prefix = &vnic->prefixes[i];
+
+		if (meets(ranges, tw_addr_number(&prefix->addr), tw_prefix_last(prefix)) ||
+			(dir == TW_DIR_IN && meets_broadcasts(prefix, ranges)))
+			return true;
+	}
+	return false;
 }

@@ -30,9 +30,14 @@ struct tw_delta {
 	struct side now;
 	bool all;     /* the default is another: every port is in it */
 	bool guarded; /* refusing rules towards guests are in every image (layout.h) */
-	struct tw_ranges mine[TW_DIR__MAX]; /* where changed rules are enforced */
+	struct tw_ranges
+		mine[TW_DIR__MAX]; /* where changed rules are enforced, and what `tells` has */
 	struct tw_ranges far[TW_DIR__MAX]; /* … rules whose groups at the other end have changed */
 	struct tw_ranges tells; /* addresses that sets have or have not, other than before */
+	uint8_t *
+		has_far; /* by id of a set of the new policy: bit per direction in which `far` has it */
+	bool everyone; /* a port can be met at some of `mine` whatever its addresses */
+	bool everyone_far;
 	struct tw_ranges scratch;
 };
 
@@ -174,12 +179,17 @@ static int add_far(
 {
 	const struct tw_set *old_far = dir == TW_DIR_OUT ? o->to_set : o->from_set;
 	const struct tw_set *now_far = dir == TW_DIR_OUT ? n->to_set : n->from_set;
+	const struct tw_set *mine = dir == TW_DIR_OUT ? n->from_set : n->to_set;
 
 	if (same_set(old_far, now_far) || !is_at(n, dir))
 		return 0;
 	if (is_everywhere(d, dir, n))
 		return add_everywhere(&d->far[dir]);
-	return add_set(&d->far[dir], dir == TW_DIR_OUT ? n->from_set : n->to_set);
+	/* Many rules are about a group, and in few ways. */
+	if (d->has_far[mine->id] & 1u << dir)
+		return 0;
+	d->has_far[mine->id] |= (uint8_t)(1u << dir);
+	return add_set(&d->far[dir], mine);
 }
 
 static int add_pair(struct tw_delta *d, size_t old_number, size_t number)
@@ -240,12 +250,17 @@ int tw_delta_new(
 		return -ENOMEM;
 	d->old = (struct side){old->policy, old->slots, &old->ends};
 	d->now = (struct side){now->policy, now->slots, &now->ends};
+	d->has_far = tw_alloc_array(now->policy->sets.all.n, sizeof(*d->has_far));
+	if (!d->has_far)
+		return -ENOMEM;
 	err = compare(d);
-	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
+		err = tw_ranges_add_all(&d->mine[dir], &d->tells);
 		tw_ranges_sort(&d->mine[dir]);
 		tw_ranges_sort(&d->far[dir]);
+		d->everyone |= tw_concern_meets(dir, &d->mine[dir]);
+		d->everyone_far |= tw_concern_meets(dir, &d->far[dir]);
 	}
-	tw_ranges_sort(&d->tells);
 	if (!err)
 		*ret = TW_TAKE_PTR(d);
 	return err;
@@ -261,15 +276,20 @@ void tw_delta_free(struct tw_delta *d)
 	}
 	tw_ranges_done(&d->tells);
 	tw_ranges_done(&d->scratch);
+	free(d->has_far);
 	free(d);
 }
 
 /* The vNIC of the old policy that stands where this one does. */
 static const struct tw_vnic *find_old(const struct tw_delta *d, const struct tw_vnic *vnic)
 {
-	const struct tw_vnic *first = tw_policy_find_workload(d->now.policy, vnic->workload);
-	const struct tw_vnic *old = tw_policy_find_workload(d->old.policy, vnic->workload);
+	const struct tw_vnic *first, *old = tw_policy_vnic(d->old.policy, vnic->index);
 
+	/* One that was taken over is where it was. */
+	if (old && old->workload == vnic->workload)
+		return old;
+	first = tw_policy_find_workload(d->now.policy, vnic->workload);
+	old = tw_policy_find_workload(d->old.policy, vnic->workload);
 	if (!first || !old)
 		return NULL;
 	old = tw_policy_vnic(d->old.policy, old->index + (vnic->index - first->index));
@@ -290,18 +310,13 @@ static bool same_addresses(const struct tw_vnic *a, const struct tw_vnic *b)
 
 long tw_delta_find(struct tw_delta *d, const struct tw_vnic *vnic, bool resolved)
 {
-	const struct tw_vnic *old = d->all ? NULL : find_old(d, vnic);
-	bool touched = false;
-	int err = 0;
+	const struct tw_vnic *old = d->all || d->everyone ? NULL : find_old(d, vnic);
 
-	if (!old || !same_addresses(old, vnic))
+	if (!old || !same_addresses(old, vnic) || (resolved && d->everyone_far))
 		return -ENOENT;
-	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !touched && !err; dir++) {
-		d->scratch.n = 0;
-		err = tw_vnic_concern(vnic, dir, &d->scratch);
-		touched = tw_ranges_overlap(&d->mine[dir], &d->scratch) ||
-			  tw_ranges_overlap(&d->tells, &d->scratch) ||
-			  (resolved && tw_ranges_overlap(&d->far[dir], &d->scratch));
-	}
-	return err || touched ? -ENOENT : (long)old->index;
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++)
+		if (tw_vnic_meets(vnic, dir, &d->mine[dir]) ||
+			(resolved && tw_vnic_meets(vnic, dir, &d->far[dir])))
+			return -ENOENT;
+	return (long)old->index;
 }

@@ -72,6 +72,9 @@ static bool same_operands(
 {
 	if (old->n != now->n)
 		return false;
+	/* Taken over, and with it all that it names. */
+	if (old->at == now->at)
+		return true;
 	for (size_t i = 0; i < old->n; i++) {
 		const struct tw_operand *a = &old->at[i], *b = &now->at[i];
 		const char *name = operand_name(d->old, a);
@@ -93,6 +96,8 @@ static bool same_services(
 {
 	if (old->n_services != now->n_services)
 		return false;
+	if (old->services == now->services)
+		return true;
 	for (size_t i = 0; i < old->n_services; i++) {
 		const struct tw_service_ref *a = &old->services[i], *b = &now->services[i];
 
@@ -169,16 +174,26 @@ static bool kept_group(const struct differ *d, size_t old_index, size_t now_inde
 	       a->workloads.at == b->workloads.at && a->patterns == b->patterns;
 }
 
+/* The entry of a name in another table, where it mostly is at the same place. */
+static const struct tw_name *find_name(
+	const struct tw_names *names, const struct tw_name *name, size_t place)
+{
+	if (place < names->all.n && names->all.at[place].text == name->text)
+		return &names->all.at[place];
+	return tw_names_find(names, name->text);
+}
+
 /* Compares the things of one kind in one scope of names. */
 static void compare(struct differ *d, const struct tw_names *old, const struct tw_names *now,
 	uint32_t kind, enum tw_changed what, print_fn *print, kept_fn *kept)
 {
 	for (size_t i = 0; i < now->all.n; i++) {
 		const struct tw_name *name = &now->all.at[i];
-		const struct tw_name *was = old ? tw_names_find(old, name->text) : NULL;
+		const struct tw_name *was;
 
 		if (name->kind != kind)
 			continue;
+		was = old ? find_name(old, name, i) : NULL;
 		if (!was || was->kind != kind)
 			tell(d, what, TW_CHANGE_ADDED, name->text);
 		else if (!(was->text == name->text && kept(d, was->index, name->index)) &&
@@ -187,7 +202,7 @@ static void compare(struct differ *d, const struct tw_names *old, const struct t
 	}
 	for (size_t i = 0; old && i < old->all.n; i++) {
 		const struct tw_name *name = &old->all.at[i];
-		const struct tw_name *is = tw_names_find(now, name->text);
+		const struct tw_name *is = find_name(now, name, i);
 
 		if (name->kind == kind && (!is || is->kind != kind))
 			tell(d, what, TW_CHANGE_REMOVED, name->text);
@@ -206,6 +221,9 @@ static void mark_in_order(
 
 		if (was[i] < 0)
 			continue;
+		/* Most have not moved. */
+		if (n_tails && was[tails[n_tails - 1]] < was[i])
+			lo = n_tails;
 		while (lo < hi) {
 			size_t mid = lo + (hi - lo) / 2;
 

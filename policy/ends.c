@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "fastpath/path/bytes.h"
 
 #define ADDRS_MAX (TW_MEMBERS_MAX / 2) /* both epochs' have to find room */
 
@@ -39,9 +40,16 @@ static int compare_hosts(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-static int find_hosts(struct finder *s)
+static bool in_order(const struct finder *s)
 {
-	size_t n = 0;
+	for (size_t i = 1; i < s->hosts.n; i++)
+		if (s->hosts.at[i - 1].number > s->hosts.at[i].number)
+			return false;
+	return true;
+}
+
+static int list_hosts(struct finder *s, bool v4)
+{
 	int err = 0;
 
 	for (size_t i = 0; i < s->policy->nics.n; i++) {
@@ -51,11 +59,23 @@ static int find_hosts(struct finder *s)
 			struct host host = {.number = tw_addr_number(&vnic->prefixes[k].addr)};
 			struct tw_range wide = {host.number, tw_prefix_last(&vnic->prefixes[k])};
 
-			err = vnic->prefixes[k].len == 128 ? tw_vec_push(&s->hosts, host)
-							   : tw_vec_push(&s->wide, wide);
+			if (tw_addr_is_v4(&vnic->prefixes[k].addr) == v4)
+				err = vnic->prefixes[k].len == 128 ? tw_vec_push(&s->hosts, host)
+								   : tw_vec_push(&s->wide, wide);
 		}
 	}
-	if (s->hosts.n)
+	return err;
+}
+
+/* Addresses of either family mostly stand in their order in a policy, and then need not be sorted. */
+static int find_hosts(struct finder *s)
+{
+	size_t n = 0;
+	int err = list_hosts(s, true);
+
+	if (!err)
+		err = list_hosts(s, false);
+	if (!in_order(s))
 		qsort(s->hosts.at, s->hosts.n, sizeof(*s->hosts.at), compare_hosts);
 	for (size_t i = 0; i < s->hosts.n; i++)
 		if (!i || s->hosts.at[i].number != s->hosts.at[n - 1].number)
@@ -203,6 +223,7 @@ struct maker {
 	const struct tw_set **plain_of; /* by group that is told */
 	uint32_t host_family;		/* of all hosts */
 	const struct tw_end **of_set; /* by id of a set of the policy: the end that is just that */
+	const struct tw_end **of_group; /* by group that is told: the end that is just that */
 	struct tw_ranges scratch;
 	TW_VEC(uint16_t) groups;
 };
@@ -314,17 +335,26 @@ static int make_end(struct maker *m, const struct tw_operands *list, const struc
 	const struct tw_end **ret)
 {
 	struct tw_end end = {.all = all, .plain = all};
-	int err = list_groups(m, list);
+	bool lone = list->n == 1 && list->at[0].kind == TW_OP_GROUP && !list->at[0].negate;
+	int err;
 
+	if (lone && m->of_group[list->at[0].index]) {
+		*ret = m->of_group[list->at[0].index];
+		return 0;
+	}
+	err = list_groups(m, list);
 	if (!err && !m->groups.n) {
 		if (!m->of_set[all->id])
 			err = intern(m, end, &m->of_set[all->id]);
 		*ret = m->of_set[all->id];
 		return err;
 	}
-	if (list->n == 1) {
+	if (lone) {
 		end.plain = m->plain_of[list->at[0].index];
-		return err ? err : intern(m, end, ret);
+		if (!err)
+			err = intern(m, end, ret);
+		m->of_group[list->at[0].index] = err ? NULL : *ret;
+		return err;
 	}
 	m->scratch.n = 0;
 	for (size_t i = 0; i < list->n && !err; i++)
@@ -342,8 +372,9 @@ static int make_all(struct maker *m)
 
 	m->plain_of = tw_alloc_array(p->groups.n, sizeof(*m->plain_of));
 	m->of_set = tw_alloc_array(p->sets.all.n, sizeof(*m->of_set));
+	m->of_group = tw_alloc_array(p->groups.n, sizeof(*m->of_group));
 	ends->of = tw_alloc_array(p->rules.n * 2, sizeof(*ends->of));
-	if (!m->plain_of || !m->of_set || !ends->of)
+	if (!m->plain_of || !m->of_set || !m->of_group || !ends->of)
 		return -ENOMEM;
 	tw_vec_foreach (&m->s.hosts, host)
 		m->host_family |= host->number >= TW_V4_FIRST && host->number <= TW_V4_LAST
@@ -372,6 +403,7 @@ int tw_ends_make(struct tw_ends *ends, const struct tw_policy *policy)
 	finder_done(&m.s);
 	free(m.plain_of);
 	free(m.of_set);
+	free(m.of_group);
 	tw_ranges_done(&m.scratch);
 	tw_vec_done(&m.groups);
 	return err;

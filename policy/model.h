@@ -261,6 +261,9 @@ int tw_policy_index(struct tw_policy *policy);
 
 /* Adds to `ret` (and makes it normal) what a frame's local address may be at this port. */
 int tw_vnic_concern(const struct tw_vnic *vnic, enum tw_dir dir, struct tw_ranges *ret);
+/* Whether some of these addresses, normal, may be local ones of every port; of this one. */
+bool tw_concern_meets(enum tw_dir dir, const struct tw_ranges *ranges);
+bool tw_vnic_meets(const struct tw_vnic *vnic, enum tw_dir dir, const struct tw_ranges *ranges);
 
 /* ---- text.c: small notations ---- */
 
