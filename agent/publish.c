@@ -35,13 +35,26 @@ static int write_prefixes(struct tw_agent *agent, const struct tw_plan_row *row,
 	return ret;
 }
 
+/* Whether the other epoch has this very entry. */
+static bool has_twin(const struct tw_plan_row *row, uint32_t epoch)
+{
+	const struct tw_agent_port *port = row->port;
+	uint32_t other = (epoch + 1) & 1;
+
+	return port->has_entry[other] &&
+	       !memcmp(&port->entry[other], &row->entry, sizeof(row->entry));
+}
+
 static int write_row(struct tw_agent *agent, const struct tw_plan_row *row, uint32_t epoch)
 {
 	struct tw_agent_port *port = row->port;
 	int ret = write_prefixes(agent, row, epoch);
 
 	if (!ret)
-		ret = tw_kernel_set_port(agent->kernel, port->ifindex, epoch, &row->entry);
+		ret = has_twin(row, epoch)
+			      ? tw_kernel_share_port(agent->kernel, port->ifindex, epoch)
+			      : tw_kernel_set_port(
+					agent->kernel, port->ifindex, epoch, &row->entry);
 	if (ret < 0)
 		return ret;
 	port->entry[epoch & 1] = row->entry;

@@ -102,6 +102,8 @@ int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_
  * here. */
 int tw_kernel_set_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, const struct tw_port *port);
+/* Makes the entry of the other epoch that of this one, too. Each may be replaced later. */
+int tw_kernel_share_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch);
 int tw_kernel_get_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
 /* Calls `each` for every entry there is, until it returns other than 0, and returns that. It may

@@ -3,11 +3,12 @@
  *
  * How:        an entry is written to a slot that nobody looks at, then one store into `port_slots`
  *             makes packets find it. The slot it had is used again only after every packet that
- *             may have found it has been judged.
+ *             may have found it has been judged. Both epochs may have one slot.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -69,11 +70,12 @@ static int take_slot(struct tw_kernel_ports *ports, __u32 *ret)
 	return 0;
 }
 
-/* Makes `slot` the place of an entry; the one before is retired. */
+/* Makes `slot` the place of an entry; the one before is retired, unless the other epoch has it too. */
 static int put_slot(struct tw_kernel_ports *ports, uint32_t id, uint32_t epoch, __u32 slot)
 {
 	__u32 *at = &ports->slots[tw_port_key(id, epoch)].word, old = *at;
-	int code = old ? tw_vec_push(&ports->retired, old) : 0;
+	bool shared = old == ports->slots[tw_port_key(id, epoch + 1)].word;
+	int code = old && !shared ? tw_vec_push(&ports->retired, old) : 0;
 
 	if (!code)
 		__atomic_store_n(at, slot, __ATOMIC_SEQ_CST);
@@ -133,6 +135,15 @@ int tw_kernel_set_port(
 	if (!code)
 		code = put_slot(&kernel->ports, port->id, epoch, slot);
 	return code ? code : put_id(kernel, ifindex, port->id);
+}
+
+int tw_kernel_share_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch)
+{
+	uint32_t id = get_id(kernel, ifindex);
+	__u32 slot = id && id < TW_PORTS_MAX ? kernel->ports.slots[tw_port_key(id, epoch + 1)].word
+					     : 0;
+
+	return slot ? put_slot(&kernel->ports, id, epoch, slot) : -ENOENT;
 }
 
 int tw_kernel_get_port(
