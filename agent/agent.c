@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@
 #define NO_UPLINKS     "none"
 #define TICK_NS	       250000000
 #define POLICY_MAX     (16u << 20)
+#define KEPT_BYTES     (32 << 20)
 #define EXIT_NO	       1
 #define EXIT_USAGE     2
 #define EXIT_FORBIDDEN 3
@@ -362,6 +364,14 @@ static int fail(const struct tw_err *err, int code)
 	return code;
 }
 
+/* An agent that is told of a change has the memory for it: what is free stays with it up to some bound,
+ * and need not come from the kernel in zeroed pages again while somebody waits. */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 16);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
 int tw_agent_run(const struct tw_agent_options *options)
 {
 	const struct rlimit files = {65536, 65536}; /* maps, links, clients */
@@ -370,6 +380,7 @@ int tw_agent_run(const struct tw_agent_options *options)
 	struct tw_err err = {0};
 	int ret;
 
+	keep_memory();
 	setrlimit(RLIMIT_NOFILE, &files);
 	agent.started_ns = tw_clock_ns();
 	if (tw_patterns_parse("--ports", options->ports, &agent.patterns, &err) < 0 ||
