@@ -276,7 +276,10 @@ static json_int_t text_mark(const char *text, size_t len)
 	return (json_int_t)tw_hash(text, len, 0);
 }
 
-static void add_number(struct tw_buf *out, uint32_t number)
+#define ROW_MAX 192 /* names of rules are of 127 letters at most */
+
+/* Writes a number in digits; returns what follows them. */
+static char *put_number(char *at, uint32_t number)
 {
 	char digits[10];
 	size_t n = sizeof(digits);
@@ -284,18 +287,35 @@ static void add_number(struct tw_buf *out, uint32_t number)
 	do
 		digits[--n] = (char)('0' + number % 10);
 	while (number /= 10);
-	tw_buf_add(out, digits + n, sizeof(digits) - n);
+	memcpy(at, digits + n, sizeof(digits) - n);
+	return at + (sizeof(digits) - n);
 }
 
-/* Whether JSON writes a name as it is. Those of rules are all so; what a damaged file gave us may not be,
- * and is no name of a rule. */
-static bool is_plain(const char *name)
+/* Whether JSON writes a letter as it is. Those of rules' names are all so; what a damaged file gave us may
+ * not be, and is no name of a rule. */
+static bool is_plain(char letter)
 {
-	for (; *name; name++)
-		if (*name <= ' ' || (unsigned char)*name >= 0x80 || *name == '"' || *name == '\\' ||
-			*name == 0x7f)
-			return false;
-	return true;
+	return letter > ' ' && (unsigned char)letter < 0x7f && letter != '"' && letter != '\\';
+}
+
+/* One rule of rules.json: [number,"name"], behind a comma. */
+static void add_row(struct tw_buf *out, uint32_t number, const char *name)
+{
+	char row[ROW_MAX], *at = row;
+
+	*at++ = ',';
+	*at++ = '[';
+	at = put_number(at, number);
+	*at++ = ',';
+	*at++ = '"';
+	for (; *name; name++) {
+		if (!is_plain(*name) || at + 2 == row + sizeof(row))
+			return;
+		*at++ = *name;
+	}
+	*at++ = '"';
+	*at++ = ']';
+	tw_buf_add(out, row, (size_t)(at - row));
 }
 
 /* The object of rules.json. Its list of rules is written by hand, since it stands between a policy and
@@ -308,21 +328,19 @@ static void print_rules(const struct tw_store *store, const struct tw_slots *slo
 			       "generation", (json_int_t)inforce->generation, "since",
 			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
 			       text_mark(inforce->text, inforce->text_len)));
-	const char *separator = "[";
+	static const char head[] = "{\"rules\":[";
+	size_t first = strlen(head);
 
-	tw_buf_adds(out, "{\"rules\":[");
+	tw_buf_adds(out, head);
 	for (uint32_t i = 0; i < slots->n; i++) {
 		const char *name = tw_slots_name(slots, i);
 
-		if (!name || !is_plain(name))
-			continue;
-		tw_buf_adds(out, separator);
-		add_number(out, i);
-		tw_buf_adds(out, ",\"");
-		tw_buf_adds(out, name);
-		tw_buf_adds(out, "\"]");
-		separator = ",[";
+		if (name)
+			add_row(out, i, name);
 	}
+	/* No comma before the first one. */
+	if (out->len > first && out->data[first] == ',')
+		out->data[first] = ' ';
 	tw_buf_adds(out, "],");
 	tw_buf_adds(out, rest ? rest + 1 : "");
 	out->failed |= !rest;

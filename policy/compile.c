@@ -12,6 +12,8 @@
 /* What a view may take as cells; beyond, it is made of vectors. */
 #define CELL_WORDS_MAX ((size_t)16 * 1024 * 1024) /* 64 MiB */
 
+#define LOCAL_MEMBERS_MAX ((size_t)1024 * 1024)
+
 #define HEAD_WORDS (sizeof(struct tw_image_head) / 4)
 #define DIR_WORDS  (sizeof(struct tw_image_dir) / 4)
 #define VIEW_WORDS (sizeof(struct tw_image_view) / 4)
@@ -62,7 +64,8 @@ static int sort_by_local(struct tw_rules_at *rules, size_t n_locals)
 	rules->first = tw_alloc_array(n_locals + 2, sizeof(*rules->first));
 	rules->of = tw_alloc_array(rules->all.n, sizeof(*rules->of));
 	rules->picked = tw_alloc_array(rules->all.n / 64 + 1, sizeof(*rules->picked));
-	if (!rules->first || !rules->of || !rules->picked)
+	rules->near = tw_alloc_array(rules->all.n / 64 + 1, sizeof(*rules->near));
+	if (!rules->first || !rules->of || !rules->picked || !rules->near)
 		return -ENOMEM;
 	/* One place further on than they are to be: filling moves them there. */
 	tw_vec_foreach (&rules->all, at)
@@ -94,12 +97,22 @@ static int list_rules(struct tw_compiler *c)
 	return err;
 }
 
+/* Cuts the line of addresses at the bounds of local sets. Where sets lie upon one another so much that
+ * lists of those of each class would be long, there are none. */
 static int cut_locals(struct tw_compiler *c, int f)
 {
-	const struct tw_partition_limits limits = {.bounds = 4 * TW_POLICY_RANGES_MAX};
-	int err = tw_partition_make(&c->local[f], c->locals.at, c->locals.n, f ? 0 : TW_V4_FIRST,
-		f ? TW_U128_MAX : TW_V4_LAST, &limits);
+	struct tw_partition_limits limits = {
+		.bounds = 4 * TW_POLICY_RANGES_MAX, .members = LOCAL_MEMBERS_MAX};
+	tw_u128 lo = f ? 0 : TW_V4_FIRST, hi = f ? TW_U128_MAX : TW_V4_LAST;
+	int err = tw_partition_make(&c->local[f], c->locals.at, c->locals.n, lo, hi, &limits);
 
+	c->listed[f] = err != -E2BIG;
+	if (err == -E2BIG) {
+		tw_partition_done(&c->local[f]);
+		c->local[f] = (struct tw_partition){0};
+		limits.members = 0;
+		err = tw_partition_make(&c->local[f], c->locals.at, c->locals.n, lo, hi, &limits);
+	}
 	if (err)
 		return err;
 	c->memo[f] = tw_alloc_array(c->local[f].n_classes, sizeof(*c->memo[f]));
@@ -158,6 +171,7 @@ void tw_compiler_free(struct tw_compiler *compiler)
 		free(compiler->rules[dir].first);
 		free(compiler->rules[dir].of);
 		free(compiler->rules[dir].picked);
+		free(compiler->rules[dir].near);
 	}
 	for (int f = 0; f < 2; f++) {
 		tw_partition_done(&compiler->local[f]);

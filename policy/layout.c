@@ -100,48 +100,60 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	return err;
 }
 
-/* Picks the rules that have a set of local addresses. */
-static void pick(struct tw_rules_at *rules, size_t local)
+/* Picks the rules that have a set of local addresses: a bit for each. */
+static void pick(const struct tw_rules_at *rules, size_t local, uint64_t *picked)
 {
 	for (uint32_t i = rules->first[local]; i < rules->first[local + 1]; i++)
-		rules->picked[rules->of[i] / 64] |= (uint64_t)1 << rules->of[i] % 64;
+		picked[rules->of[i] / 64] |= (uint64_t)1 << rules->of[i] % 64;
 }
 
-static void unpick(struct tw_rules_at *rules)
+static void unpick(const struct tw_rules_at *rules, uint64_t *picked)
 {
-	memset(rules->picked, 0, (rules->all.n / 64 + 1) * sizeof(*rules->picked));
+	memset(picked, 0, (rules->all.n / 64 + 1) * sizeof(*picked));
 }
 
 /* The first rule from place *i on that is picked, with *i behind it; NULL: there is none. */
-static const struct tw_rule_at *next_picked(const struct tw_rules_at *rules, size_t *i)
+static const struct tw_rule_at *next_picked(
+	const struct tw_rules_at *rules, const uint64_t *picked, size_t *i)
 {
 	size_t word = *i / 64, n_words = rules->all.n / 64 + 1;
-	uint64_t bits = rules->picked[word] & ~(uint64_t)0 << *i % 64;
+	uint64_t bits = picked[word] & ~(uint64_t)0 << *i % 64;
 
 	while (!bits && ++word < n_words)
-		bits = rules->picked[word];
+		bits = picked[word];
 	if (!bits)
 		return NULL;
 	*i = word * 64 + (size_t)__builtin_ctzll(bits) + 1;
 	return &rules->all.at[*i - 1];
 }
 
+/* Picks the rules whose local addresses have a class in them. */
+static void pick_class(const struct tw_compiler *c, const struct tw_rules_at *rules, int f,
+	uint32_t class, uint64_t *picked)
+{
+	const struct tw_partition *partition = &c->local[f];
+
+	if (c->listed[f]) {
+		for (uint32_t m = partition->first.at[class]; m < partition->first.at[class + 1];
+			m++)
+			pick(rules, partition->members.at[m], picked);
+		return;
+	}
+	for (size_t i = 0; i < c->locals.n; i++)
+		if (tw_ranges_has(&c->locals.at[i]->r, partition->sample.at[class]))
+			pick(rules, i, picked);
+}
+
 /* Picks the rules that can be in a view, or more. */
 static void pick_for_view(
 	struct tw_compiler *c, struct tw_rules_at *rules, const struct tw_layout_view *view)
 {
-	tw_u128 sample;
-
-	if (view->kind != TW_VIEW_CLASS) {
-		memset(rules->picked, 0xff, rules->all.n / 64 * sizeof(*rules->picked));
-		rules->picked[rules->all.n / 64] = ((uint64_t)1 << rules->all.n % 64) - 1;
+	if (view->kind == TW_VIEW_CLASS) {
+		pick_class(c, rules, tw_family_index(view->family), view->class, rules->picked);
 		return;
 	}
-	sample = c->local[tw_family_index(view->family)].sample.at[view->class];
-	for (size_t i = 0; i < c->locals.n; i++)
-		if (c->locals.at[i]->family & view->family &&
-			tw_ranges_has(&c->locals.at[i]->r, sample))
-			pick(rules, i);
+	memset(rules->picked, 0xff, rules->all.n / 64 * sizeof(*rules->picked));
+	rules->picked[rules->all.n / 64] = ((uint64_t)1 << rules->all.n % 64) - 1;
 }
 
 int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_layout_view *view,
@@ -156,7 +168,7 @@ int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_la
 	if (view->kind == TW_VIEW_WIDE)
 		memset(c->cut, 0, c->policy->sets.all.n * sizeof(*c->cut));
 	pick_for_view(c, rules, view);
-	while (!err && (at = next_picked(rules, &next))) {
+	while (!err && (at = next_picked(rules, rules->picked, &next))) {
 		size_t n = ret->n;
 
 		if (!(at->family & view->family) || (view->kind == TW_VIEW_BEYOND && at->allows))
@@ -165,7 +177,7 @@ int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_la
 		if (ret->n > n && ends_list(c, view, ret))
 			break;
 	}
-	unpick(rules);
+	unpick(rules, rules->picked);
 	return err;
 }
 
@@ -512,6 +524,9 @@ static int make_family(
 	bool all;
 	int err = find_stretches(c, layout->vnic, dir, family, &s);
 
+	for (size_t i = 0; i < s.n; i++)
+		pick_class(c, &c->rules[dir], tw_family_index(family), s.at[i].class,
+			c->rules[dir].near);
 	tw_policy_fill_port(layout->vnic, &port);
 	all = count_classes(&s, true) > TW_LAYOUT_CLASSES_MAX;
 	if (!err)
@@ -542,18 +557,13 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 	size_t next = 0;
 	int err = tw_vnic_concern(layout->vnic, dir, &concern);
 
-	for (size_t i = 0; i < c->locals.n && !err; i++)
-		if (rules->first[i] < rules->first[i + 1] &&
-			tw_ranges_overlap(&c->locals.at[i]->r, &concern))
-			pick(rules, i);
-	while (!err && (at = next_picked(rules, &next))) {
+	while (!err && (at = next_picked(rules, rules->near, &next))) {
 		if (at->family)
 			layout->side[dir].n_entries +=
 				c->policy->rules.at[at->number].cells->n_joined;
 		if (at->wide && tw_ranges_contain(&c->locals.at[at->local]->r, &concern))
 			break;
 	}
-	unpick(rules);
 	tw_ranges_done(&concern);
 	return err;
 }
@@ -590,6 +600,7 @@ int tw_layout_new(struct tw_compiler *c, const struct tw_vnic *vnic, struct tw_l
 	if (!err)
 		layout->vnic = vnic;
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
+		unpick(&c->rules[dir], c->rules[dir].near);
 		err = make_family(c, layout, dir, TW_FAMILY_V4);
 		if (!err)
 			err = make_family(c, layout, dir, TW_FAMILY_V6);

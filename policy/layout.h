@@ -71,6 +71,7 @@ struct tw_rules_at {
 	uint32_t *first; /* by number of the set: of[first[i] … first[i + 1]) are places in `all` */
 	uint32_t *of;
 	uint64_t *picked; /* scratch: a bit for each in `all`, all 0 between uses */
+	uint64_t *near;	  /* likewise: those that concern the port whose layout is in the making */
 };
 
 struct tw_compiler {
@@ -80,6 +81,7 @@ struct tw_compiler {
 	TW_VEC(const struct tw_set *) locals;  /* distinct sets in rules' from and to */
 	struct tw_rules_at rules[TW_DIR__MAX]; /* enforced there */
 	struct tw_partition local[2];	       /* by family */
+	bool listed[2];			       /* whether these list the members of their classes */
 	struct tw_class_memo *memo[2];
 	struct tw_views *views; /* that were built, for this policy or one before; NULL: none yet */
 	struct tw_sets cuts;	/* local sets, cut; their ids follow those of `ends` */

@@ -109,6 +109,19 @@ static int add_bounds(
 	return err;
 }
 
+/* Makes room for the bounds of all sets, as far as there may be so many. */
+static int reserve_bounds(struct cutter *s, const struct tw_set *const *sets, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n && sum < s->limits->bounds; i++)
+		sum += 2 * sets[i]->r.n;
+	if (sum > s->limits->bounds)
+		sum = s->limits->bounds;
+	return tw_vec_reserve_(
+		(void **)&s->bounds.at, &s->bounds.max, sum + 2, sizeof(*s->bounds.at));
+}
+
 static int toggle(struct cutter *s, uint32_t set)
 {
 	uint32_t last;
@@ -178,6 +191,8 @@ int tw_partition_make(struct tw_partition *partition, const struct tw_set *const
 	for (uint32_t i = 0; i < n && !err; i++)
 		for (uint64_t half = 0; half < 2; half++)
 			s.mark[i][half] = tw_hash(&i, sizeof(i), half + 1);
+	if (!err)
+		err = reserve_bounds(&s, sets, n);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_bounds(&s, sets[i], (uint32_t)i, lo, hi);
 	if (!err)

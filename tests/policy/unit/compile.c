@@ -304,6 +304,35 @@ static void equal_rules_are_one_image(void **state)
 	tw_policy_free(after);
 }
 
+/* Each class of addresses is in nearly all sets: too many to list for each. */
+static void sets_that_lie_upon_one_another(void **state)
+{
+	enum { RULES = 1500 };
+	tw_auto_buf struct tw_buf text = {0};
+	struct image_question q = {.local = {.w = {[2] = htonl(0xffff), [3] = htonl(0x0a090005)}},
+		.remote = {.w = {[2] = htonl(0xffff), [3] = htonl(0x0a010101)}}};
+	struct tw_policy *policy;
+	struct tw_image *image;
+
+	tw_buf_adds(
+		&text, "version: 1\nworkloads: {a: {port: tap0, addresses: [10.9.0.5]}}\nrules:\n");
+	for (unsigned int i = 0; i < RULES; i++)
+		tw_buf_addf(&text,
+			"  - {from: \"!10.9.%u.%u\", to: any, service: tcp/%u, action: allow, at: from}\n",
+			i >> 8, i & 255, 1000 + i);
+	policy = must_read(text.data);
+	image = must_compile(policy, 0, NULL);
+	assert_int_equal(image->n_entries[TW_DIR_OUT], RULES);
+	q.vnic = tw_policy_vnic(policy, 0);
+	for (unsigned int i = 0; i < RULES; i++) {
+		q.key = 6u << 16 | (1000 + i);
+		assert_int_equal(image_eval(image, TW_DIR_OUT, &q),
+			i == 5 ? tw_decision(TW_V_DENY, 0, RULES) : tw_decision(TW_V_ALLOW, 0, i));
+	}
+	tw_image_free(image);
+	tw_policy_free(policy);
+}
+
 /* A router's local addresses are of many classes: vectors, and every rule still has its turn. */
 static void routers_take_vectors(void **state)
 {
@@ -370,6 +399,7 @@ int main(void)
 		cmocka_unit_test(nothing_after_a_full_match),
 		cmocka_unit_test(services_share_an_entry),
 		cmocka_unit_test(equal_rules_are_one_image),
+		cmocka_unit_test(sets_that_lie_upon_one_another),
 		cmocka_unit_test(routers_take_vectors),
 		cmocka_unit_test(too_many_rules_are_refused),
 	};
