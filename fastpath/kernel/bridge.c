@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define BRIDGE_BTF "/sys/kernel/btf/bridge" /* where the bridge is a module */
-#define WORD_TYPE  "timespec64"		    /* in every kernel, and plain */
 
 /* Where a member of a structure is, in bits, looking into members without a name too. */
 static int find_member(const struct btf *btf, const struct btf_type *type, const char *name,
@@ -44,34 +43,6 @@ static int find_offset(
 		bits % 8)
 		return -ENOENT;
 	*ret_bytes = bits / 8;
-	return 0;
-}
-
-static int find_function(const struct btf *btf, const char *name, __u32 *ret)
-{
-	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
-
-	if (id < 0)
-		return -ENOENT;
-	*ret = (__u32)id;
-	return 0;
-}
-
-/* A type that is read as one word: its first member has to be an integer of 64 bits. */
-static int find_word(const struct btf *btf, __u32 *ret)
-{
-	__s32 id = btf__find_by_name_kind(btf, WORD_TYPE, BTF_KIND_STRUCT), member;
-	const struct btf_type *type;
-
-	if (id < 0)
-		return -ENOENT;
-	type = btf__type_by_id(btf, (__u32)id);
-	if (!btf_vlen(type) || btf_member_bit_offset(type, 0))
-		return -ENOENT;
-	member = btf__resolve_type(btf, btf_members(type)[0].type);
-	if (member < 0 || btf__resolve_size(btf, (__u32)member) != sizeof(__u64))
-		return -ENOENT;
-	*ret = (__u32)id;
 	return 0;
 }
 
@@ -121,8 +92,7 @@ static bool look_at_database(
 		 sizeof(__u64));
 }
 
-static int look(const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view,
-	struct tw_bridge_calls *calls)
+static int look(const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view)
 {
 	const struct wanted wanted[] = {
 		{kernel, "sk_buff", "dev", &view->skb_dev},
@@ -143,31 +113,24 @@ static int look(const struct btf *kernel, const struct btf *bridge, struct tw_br
 	/* Words that are a pointer or a long are read whole. */
 	if ((view->skb_dev | view->dev_port | view->port_bridge | view->port_flags |
 		    view->bridge_options) %
-			sizeof(__u64) ||
-		find_word(kernel, &view->word_type) ||
-		find_function(kernel, "bpf_rdonly_cast", &calls->word) ||
-		find_function(kernel, "bpf_cast_to_kern_ctx", &calls->context))
+		sizeof(__u64))
 		return -ENOENT;
 	return 0;
 }
 
-void tw_bridge_view_init(struct tw_bridge_view *ret, struct tw_bridge_calls *ret_calls)
+void tw_bridge_view_init(struct btf *kernel, struct tw_bridge_view *ret)
 {
-	struct btf *kernel, *module = NULL;
+	struct btf *module = NULL;
 	struct tw_bridge_view view = {0};
 
 	/* The programs take words apart as a little-endian machine lays them out. */
 	if (__BYTE_ORDER != __LITTLE_ENDIAN || sizeof(void *) != sizeof(__u64))
 		return;
-	kernel = btf__load_vmlinux_btf();
-	if (!kernel)
-		return;
 	if (btf__find_by_name_kind(kernel, "net_bridge_port", BTF_KIND_STRUCT) < 0)
 		module = btf__parse_split(BRIDGE_BTF, kernel);
-	if (!look(kernel, module ? module : kernel, &view, ret_calls)) {
+	if (!look(kernel, module ? module : kernel, &view)) {
 		view.known = 1;
 		*ret = view;
 	}
 	btf__free(module);
-	btf__free(kernel);
 }

@@ -6,24 +6,18 @@
  *             so the programs ask the bridge's own records, for each frame (seat.bpf.h).
  * How:        bridge.c finds offsets in the kernel's type information (BTF, also that of a bridge
  *             module, which libbpf's CO-RE would only find with CAP_SYS_ADMIN, and the agent has
- *             none) and the loader puts them into read-only data. Memory is read through the kernel
- *             functions bpf_cast_to_kern_ctx() and bpf_rdonly_cast(), which Linux has from 6.2 on and
- *             which cost nothing; a read that faults gives 0.
+ *             none) and the loader puts them into read-only data. How memory is read: memory.h.
  * Callers:    the loader, before load; tap.bpf.c.
  */
 #pragma once
 
 #include <linux/types.h>
 
-/* What stands in the programs where a kernel function is called, until its number is known: no
- * helper has these. (libbpf, too, would look for a function that this kernel has not in modules.) */
-#define TW_CALL_CONTEXT 0x7a770001
-#define TW_CALL_WORD	0x7a770002
+struct btf;
 
 /* Offsets in bytes. */
 struct tw_bridge_view {
-	__u32 known;	 /* everything below is; else the programs do not look at it */
-	__u32 word_type; /* BTF id of a structure that begins with a 64-bit integer */
+	__u32 known; /* everything below is; else the programs do not look at it */
 	__u32 skb_dev;
 	__u32 dev_flags; /* net_device.priv_flags */
 	__u32 dev_port;	 /* net_device.rx_handler_data */
@@ -52,11 +46,5 @@ struct tw_bridge_view {
 	__u32 entry_updated;
 };
 
-/* The two functions, by BTF id. */
-struct tw_bridge_calls {
-	__u32 context;
-	__u32 word;
-};
-
-/* Finds out; leaves ret->known 0 where this kernel does not tell. */
-void tw_bridge_view_init(struct tw_bridge_view *ret, struct tw_bridge_calls *ret_calls);
+/* Finds out; leaves ret->known 0 where this kernel's type information does not tell. */
+void tw_bridge_view_init(struct btf *kernel, struct tw_bridge_view *ret);

@@ -48,7 +48,7 @@ struct tw_kernel {
 };
 
 /* Opens the object that is built into the program and sets its read-only data (object.c). */
-int tw_kernel_open_object(struct tw_kernel *kernel, bool test);
+int tw_kernel_open_object(struct tw_kernel *kernel, const struct tw_kernel_options *options);
 /* Before load: the programs' table is for facts.max_conns. */
 void tw_kernel_size_object(struct tw_kernel *kernel);
 void tw_kernel_close_object(struct tw_kernel *kernel);

@@ -332,7 +332,7 @@ static int setup(
 		if (code)
 			return code;
 	}
-	code = tw_kernel_open_object(kernel, options->test);
+	code = tw_kernel_open_object(kernel, options);
 	if (code)
 		return tw_err_set(err, code, "bpf", NULL, "cannot open the program object");
 	code = prepare_maps(kernel, options, err);

@@ -38,6 +38,7 @@ struct tw_kernel_options {
 	uint32_t max_conns; /* 0: as it was before, else the default */
 	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
+	bool by_lookup;	    /* images are read as before Linux 6.2, and bridges are not asked */
 };
 
 /* What was found and is used, for `tapwall version` and `status`. */

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "fastpath/kernel/bridge.h"
+#include "fastpath/kernel/memory.bpf.h"
 
 /* From the kernel's headers that are not for programs: linux/netdevice.h, linux/if_bridge.h and
  * net/bridge/br_private.h. */
@@ -21,15 +22,10 @@
 /* Set before load: see bridge.h. */
 const volatile struct tw_bridge_view tw_view = {0};
 
-static void *(*const kernel_context)(void *context) = (void *)TW_CALL_CONTEXT;
-static const __u64 *(*const kernel_word)(const void *at, __u32 type) = (void *)TW_CALL_WORD;
-
 /* The aligned word at an address; 0 where nothing can be read. */
 tw_inline __u64 read_word(__u64 at)
 {
-	const __u64 *word = kernel_word((void *)at, tw_view.word_type);
-
-	return *word;
+	return *words_at(at);
 }
 
 /* The aligned word that holds the byte at `offset`, moved down so that the byte comes first. */

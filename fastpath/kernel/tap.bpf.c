@@ -27,21 +27,6 @@
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
-struct image_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, TW_IMAGE_CHUNK_BYTES);
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TW_IMAGES_MAX);
-	__type(key, __u32);
-	__array(values, struct image_map);
-} images SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, TW_EVENTS_BYTES);
@@ -89,6 +74,7 @@ const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+#include "fastpath/kernel/image.bpf.h"
 #include "fastpath/kernel/table.bpf.h"
 
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
@@ -107,17 +93,6 @@ tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifind
 	else
 		id = bpf_map_lookup_elem(&port_ids_high, &ifindex);
 	return id && *id ? tw_port_numbered(f, *id, epoch) : 0;
-}
-
-tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
-{
-	return bpf_map_lookup_elem(&images, &slot);
-}
-
-tw_inline const struct tw_image_chunk *tw_image_chunk(
-	const struct tw_frame *f, void *image, __u32 n)
-{
-	return bpf_map_lookup_elem(image, &n);
 }
 
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)

@@ -8,16 +8,12 @@
 #include "base/alloc.h"
 #include "base/vec.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/native/image.h"
 #include "fastpath/native/prefix.h"
 #include "fastpath/native/table.h"
 #include "fastpath/path/packet.h"
 
 #define DEFAULT_MARK 0x5a17c9e8u
-
-struct image {
-	struct tw_image_chunk *chunks;
-	size_t n;
-};
 
 /* Maps with a plain array behind them in the kernel are tables here too: sparse and small. */
 struct tw_native {
@@ -139,15 +135,12 @@ tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 {
 	struct image *image = &native_of(f)->images[slot % TW_IMAGES_MAX];
 
-	return image->chunks ? image : NULL;
+	return image->words ? image : NULL;
 }
 
-tw_inline const struct tw_image_chunk *tw_image_chunk(
-	const struct tw_frame *f, void *image, __u32 n)
+tw_inline int tw_image_flat(const struct tw_frame *f)
 {
-	const struct image *chunks = image;
-
-	return n < chunks->n ? &chunks->chunks[n] : NULL;
+	return 1;
 }
 
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
@@ -466,7 +459,7 @@ void tw_native_free(struct tw_native *native)
 	tw_table_done(&native->entries);
 	tw_vec_done(&native->prefixes);
 	for (size_t i = 0; native->images && i < TW_IMAGES_MAX; i++)
-		free(native->images[i].chunks);
+		free(native->images[i].words);
 	free(native->images);
 	free(native);
 }
@@ -532,18 +525,9 @@ struct tw_table *tw_native_members(struct tw_native *native)
 int tw_native_put_image(
 	struct tw_native *native, uint32_t slot, const uint32_t *words, size_t n_words)
 {
-	size_t n = (n_words + TW_IMAGE_CHUNK_WORDS - 1) / TW_IMAGE_CHUNK_WORDS;
-	struct tw_image_chunk *copy;
-
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return -EINVAL;
-	copy = tw_alloc_array(n, sizeof(*copy));
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, words, n_words * sizeof(*words));
-	free(native->images[slot].chunks);
-	native->images[slot] = (struct image){copy, n};
-	return 0;
+	return image_set(&native->images[slot], words, n_words);
 }
 
 static bool go_short(struct tw_frame *f, const struct tw_config *config)

@@ -7,8 +7,10 @@
  * Out:        a decision word; 0 when the image contradicts itself.
  * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 4 loads (cells) and, where rules
  *             name groups, 3 more to see whether any group has a say, a lookup of the remote address
- *             then, 4 loads for each group it is in, and one for the decision; or a walk over TW_IMAGE_BLOCKS_MAX blocks of 512 entries, past those that are all zero in some
- *             dimension (vectors). A load beyond the first chunk is one map lookup.
+ *             then, 4 loads for each group it is in, and one for the decision; or a walk over
+ *             TW_IMAGE_BLOCKS_MAX blocks of 512 entries, past those that are all zero in some
+ *             dimension (vectors). Where images are not flat (port.h), a load beyond the first chunk is
+ *             one map lookup.
  * Source:     P. Gupta, N. McKeown, SIGCOMM 1999; F. Baboescu, G. Varghese, SIGCOMM 2001.
  */
 #pragma once
@@ -17,19 +19,24 @@
 
 /* What an image is asked: a connection's tuple, from the end that asks. */
 struct tw_question {
+	const struct tw_tuple *tuple;
 	const struct tw_addr *local;
 	const struct tw_addr *remote;
-	__u32 code; /* TW_LOCAL_*, of `local` */
-	__u32 key;  /* as abi/image.h has it */
-	__u32 sport;
+	__u32 code;   /* TW_LOCAL_*, of `local` */
+	__u32 key;    /* as abi/image.h has it */
 	__u32 parity; /* of the epoch that the image is of */
 };
 
-/* An image, and its first chunk, which holds all that is small. */
-struct tw_image_ref {
-	void *image;
-	const struct tw_image_chunk *first;
-};
+tw_inline int tw_is_icmp(const struct tw_tuple *t)
+{
+	return t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6;
+}
+
+/* Whether a word is to be read by its address: what is in the first chunk is at hand anyway. */
+tw_inline int tw_is_far(const struct tw_frame *f, __u32 at)
+{
+	return tw_image_flat(f) && at >= TW_IMAGE_CHUNK_WORDS;
+}
 
 tw_inline const struct tw_image_chunk *tw_chunk(
 	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
@@ -39,12 +46,33 @@ tw_inline const struct tw_image_chunk *tw_chunk(
 		       : tw_image_chunk(f, ref->image, at >> TW_IMAGE_CHUNK_SHIFT);
 }
 
+/* The word at an offset of a flat image; 0 beyond the end. */
+tw_inline __u32 tw_far_word(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
+{
+	__u32 word = at < ref->n_words ? *tw_image_words(f, ref, at) : 0;
+
+	/* So that the load is an instruction of its own: the verifier takes no other pointers for it. */
+	TW_OPAQUE(word);
+	return word;
+}
+
 /* The word at an offset; 0 beyond the end, and for offset 0, where no table is. */
 tw_inline __u32 tw_word(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
 {
-	const struct tw_image_chunk *chunk = at ? tw_chunk(f, ref, at) : 0;
+	const struct tw_image_chunk *chunk;
 
+	if (tw_is_far(f, at))
+		return tw_far_word(f, ref, at);
+	chunk = at ? tw_chunk(f, ref, at) : 0;
 	return chunk ? chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 1)] : 0;
+}
+
+/* Two words at once, the first of them in the lower half. */
+tw_inline __u64 tw_two_words(const __u32 *words)
+{
+	__u64 pair = *(const __u64 *)words;
+
+	return TW_LITTLE ? pair : pair << 32 | pair >> 32;
 }
 
 /* 1 when a < b, without a branch: the borrow of a - b (Warren, Hacker's Delight, §2-12). */
@@ -53,7 +81,8 @@ tw_inline __u64 tw_below(__u64 a, __u64 b)
 	return ((~a & b) | ((~a | b) & (a - b))) >> 63;
 }
 
-/* `wide`: value and keys may take all 64 bits; else their difference has a sign, and that tells. */
+/* How many keys are not above a value. `wide`: they may take all 64 bits; else their difference has a
+ * sign, and that tells. */
 tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, const int wide)
 {
 	__u64 n = TW_NODE_KEYS;
@@ -61,7 +90,45 @@ tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, con
 
 	for (i = 0; i < TW_NODE_KEYS; i++)
 		n -= wide ? tw_below(value, search->key[i]) : (value - search->key[i]) >> 63;
-	return n ? search->to[(n - 1) & (TW_NODE_KEYS - 1)] : search->node.below;
+	return (__u32)n;
+}
+
+/* Where a value goes on from a node with a table, whose first two words are `head`. */
+tw_inline __u32 tw_table_slot(const struct tw_frame *f, const struct tw_image_ref *ref,
+	const struct tw_image_node *node, __u64 head, __u64 value, const int far)
+{
+	__u64 at = value - node->base;
+
+	if (value < node->base)
+		return node->below;
+	at >>= head & TW_NODE_SHIFT;
+	if (at >= head >> 32)
+		return node->beyond;
+	at += node->table;
+	return far ? tw_far_word(f, ref, (__u32)at) : tw_word(f, ref, (__u32)at);
+}
+
+/* tw_step() from a node that is far, as is what stands behind it. */
+tw_inline __u32 tw_far_step(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch,
+	__u64 *value, __u64 low, const int wide)
+{
+	const struct tw_image_search *search = (const void *)tw_image_words(f, ref, branch & ~7u);
+	__u64 head = tw_two_words(&search->node.kind);
+	const __u32 to_at = branch + (__u32) __builtin_offsetof(struct tw_image_search, to) / 4;
+	__u32 n, to;
+
+	if (branch >= ref->n_words)
+		return 0;
+	if (wide && head & TW_NODE_LOW)
+		*value = low;
+	if (head & TW_NODE_SEARCH) {
+		n = tw_search(search, *value, wide);
+		to = n ? *tw_image_words(f, ref, to_at + n - 1) : search->node.below;
+	} else {
+		to = tw_table_slot(f, ref, &search->node, head, *value, 1);
+	}
+	TW_OPAQUE(to);
+	return to;
 }
 
 /* Where a branch to a node leads on from there. `low` takes the place of `*value` below
@@ -69,22 +136,24 @@ tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, con
 tw_inline __u32 tw_step(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch,
 	__u64 *value, __u64 low, const int wide)
 {
-	const struct tw_image_chunk *chunk = tw_chunk(f, ref, branch);
+	const struct tw_image_search *search;
+	const struct tw_image_chunk *chunk;
 	const struct tw_image_node *node;
-	__u64 at;
+	__u32 n;
 
+	if (tw_is_far(f, branch))
+		return tw_far_step(f, ref, branch, value, low, wide);
+	chunk = tw_chunk(f, ref, branch);
 	if (!chunk)
 		return 0;
 	node = (const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 8)];
 	if (wide && node->kind & TW_NODE_LOW)
 		*value = low;
-	if (node->kind & TW_NODE_SEARCH)
-		return tw_search((const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 32)],
-			*value, wide);
-	if (*value < node->base)
-		return node->below;
-	at = (*value - node->base) >> (node->kind & TW_NODE_SHIFT);
-	return at < node->n ? tw_word(f, ref, node->table + (__u32)at) : node->beyond;
+	if (!(node->kind & TW_NODE_SEARCH))
+		return tw_table_slot(f, ref, node, tw_two_words(&node->kind), *value, 0);
+	search = (const void *)&chunk->w[branch & (TW_IMAGE_CHUNK_WORDS - 32)];
+	n = tw_search(search, *value, wide);
+	return n ? search->to[(n - 1) & (TW_NODE_KEYS - 1)] : node->below;
 }
 
 /* Goes down a tree of numbers below 2^32. What comes back is no leaf when the image contradicts
@@ -214,7 +283,7 @@ tw_inline __u32 tw_cell(const struct tw_frame *f, const struct tw_image_ref *ref
 /* The walk over the groups of an address. */
 struct tw_groups {
 	const struct tw_frame *f;
-	struct tw_image_ref ref;
+	const struct tw_image_ref *ref;
 	const struct tw_image_view *view;
 	const struct tw_group_set *set;
 	__u32 service;
@@ -238,7 +307,7 @@ static long tw_group_step(__u32 i, void *context)
 	__u32 number = g->set->number[(i + 1) & (TW_GROUP_SET_MAX - 1)];
 
 	if (number)
-		g->rank = tw_group_rank(g->f, &g->ref, g->view, number, g->service, g->rank);
+		g->rank = tw_group_rank(g->f, g->ref, g->view, number, g->service, g->rank);
 	return !number;
 }
 
@@ -247,7 +316,7 @@ static long tw_group_step(__u32 i, void *context)
 tw_inline __u32 tw_lowest_rank(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const struct tw_question *q, __u32 service, __u32 rank)
 {
-	struct tw_groups g = {f, *ref, view, 0, service, rank};
+	struct tw_groups g = {f, ref, view, 0, service, rank};
 	const struct tw_membership *member = 0;
 
 	if (tw_cell(f, ref, view, view->cells.some, service) < rank)
@@ -278,20 +347,30 @@ tw_inline __u32 tw_cells(const struct tw_frame *f, const struct tw_image_ref *re
 /* The walk over the blocks of vectors. */
 struct tw_match {
 	const struct tw_frame *f;
-	struct tw_image_ref ref;
+	const struct tw_image_ref *ref;
 	const struct tw_image_view *view;
-	const __u32 *row;	 /* by dimension */
+	__u32 row[TW_DIM__MAX];
 	__u32 span[TW_DIM__MAX]; /* of 16 blocks: the one at hand */
 	__u32 decision;
+	__u32 block; /* the one at hand */
 };
 
 /* Words of block n of a dimension; NULL: it is the one all zero. */
 tw_inline const void *tw_block(const struct tw_match *m, __u32 dim, __u32 n)
 {
 	__u32 at = m->view->vectors.rows[dim].blocks + n * 16;
-	const struct tw_image_chunk *chunk = n ? tw_chunk(m->f, &m->ref, at) : 0;
+	const struct tw_image_chunk *chunk;
 
-	return chunk ? &chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 16)] : 0;
+	if (!n)
+		return 0;
+	if (tw_image_flat(m->f))
+		return at < m->ref->n_words ? tw_image_words(m->f, m->ref, at & ~15u) : 0;
+	chunk = tw_chunk(m->f, m->ref, at);
+	if (!chunk)
+		return 0;
+	/* Here, not before: the compiler would add to what may be NULL. */
+	TW_OPAQUE(at);
+	return &chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 16)];
 }
 
 /* Looks at one block: 512 entries. 1 ends the walk. */
@@ -299,17 +378,19 @@ static long tw_match_step(__u32 i, void *context)
 {
 	struct tw_match *m = context;
 	const __u64 *bits[TW_DIM__MAX];
-	const __u32 *numbers;
 	__u32 dim, n, entry;
 	__u64 word;
 
+	/* In memory: a callback has little stack for what it wants to keep. */
+	m->block = i;
 	if (!(i & 15))
 		for (dim = 0; dim < TW_DIM__MAX; dim++)
 			m->span[dim] = tw_span(
-				m->f, &m->ref, &m->view->vectors.rows[dim], m->row[dim], i / 16);
+				m->f, m->ref, &m->view->vectors.rows[dim], m->row[dim], i / 16);
 	for (dim = 0; dim < TW_DIM__MAX; dim++) {
-		numbers = tw_block(m, dim, m->span[dim]);
-		bits[dim] = numbers ? tw_block(m, dim, numbers[i & 15]) : 0;
+		n = m->span[dim] * 16 + (TW_MEMORY(m->block) & 15);
+		n = n > 15 ? tw_word(m->f, m->ref, m->view->vectors.rows[dim].blocks + n) : 0;
+		bits[dim] = tw_block(m, dim, n);
 		if (!bits[dim])
 			return 0;
 	}
@@ -317,8 +398,8 @@ static long tw_match_step(__u32 i, void *context)
 		word = bits[0][n] & bits[1][n] & bits[2][n] & bits[3][n];
 		if (!word)
 			continue;
-		entry = i * TW_IMAGE_GROUP + n * 64 + tw_lowest_bit(word);
-		m->decision = tw_word(m->f, &m->ref, m->view->vectors.entries + entry);
+		entry = TW_MEMORY(m->block) * TW_IMAGE_GROUP + n * 64 + tw_lowest_bit(word);
+		m->decision = tw_word(m->f, m->ref, m->view->vectors.entries + entry);
 		return 1;
 	}
 	return 0;
@@ -328,8 +409,11 @@ static long tw_match_step(__u32 i, void *context)
 tw_inline __u32 tw_first_match(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX], __u32 fallback)
 {
-	struct tw_match m = {.f = f, .ref = *ref, .view = view, .row = class, .decision = fallback};
-	__u32 n = view->vectors.rows[TW_DIM_REMOTE].n_spans * 16;
+	struct tw_match m = {.f = f, .ref = ref, .view = view, .decision = fallback};
+	__u32 n = view->vectors.rows[TW_DIM_REMOTE].n_spans * 16, dim;
+
+	for (dim = 0; dim < TW_DIM__MAX; dim++)
+		m.row[dim] = class[dim];
 
 	tw_repeat(n < TW_IMAGE_BLOCKS_MAX ? n : TW_IMAGE_BLOCKS_MAX, tw_match_step, &m);
 	return m.decision;
@@ -346,7 +430,8 @@ tw_inline int tw_classes(const struct tw_frame *f, const struct tw_image_ref *re
 	if (view->engine == TW_ENGINE_VECTORS)
 		class[TW_DIM_LOCAL] = tw_descend_addr(f, ref, class[TW_DIM_LOCAL], q -> local);
 	class[TW_DIM_PROTO] = tw_descend(f, ref, view->branch[TW_DIM_PROTO], q->key);
-	class[TW_DIM_SPORT] = tw_descend(f, ref, view->branch[TW_DIM_SPORT], q->sport);
+	class[TW_DIM_SPORT] = tw_descend(f, ref, view->branch[TW_DIM_SPORT],
+		tw_is_icmp(q->tuple) ? 0 : tw_host16(q->tuple->sport));
 	for (dim = 0; dim < TW_DIM__MAX; dim++) {
 		leaves &= class[dim];
 		class[dim] &= ~TW_IMAGE_LEAF;
@@ -378,14 +463,17 @@ tw_inline __u32 tw_image_decide(const struct tw_frame *f, const struct tw_image_
 tw_inline __u32 tw_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end,
 	struct tw_home home, const struct tw_tuple *t, __u16 icmp)
 {
-	int is_icmp = t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6;
 	struct tw_image_ref ref = {.image = tw_image_at(f, slot)};
-	struct tw_question q = {.code = TW_LOCAL_OWN, .parity = home.parity};
+	struct tw_question q = {.tuple = t, .code = TW_LOCAL_OWN, .parity = home.parity};
 	__u32 at = end == TW_DIR_IN;
 
 	ref.first = ref.image ? tw_image_chunk(f, ref.image, 0) : 0;
 	if (!ref.first)
 		return 0;
+	if (tw_image_flat(f)) {
+		ref.address = tw_image_address(f, ref.image, ref.first);
+		ref.n_words = ref.first->w[1];
+	}
 	_Static_assert(__builtin_offsetof(struct tw_tuple, dst) == sizeof(t->src), "side by side");
 
 	/* One way for both ends, so that the verifier walks it once. */
@@ -395,7 +483,6 @@ tw_inline __u32 tw_classify(const struct tw_frame *f, __u32 slot, enum tw_dir en
 	q.remote = &t->src + (at ^ 1);
 	if (!home.own)
 		q.code = tw_local_broadcast(home.v4, q.local);
-	q.key = (__u32)t->proto << 16 | (is_icmp ? icmp : tw_host16(t->dport));
-	q.sport = is_icmp ? 0 : tw_host16(t->sport);
+	q.key = (__u32)t->proto << 16 | (tw_is_icmp(t) ? icmp : tw_host16(t->dport));
 	return tw_image_decide(f, &ref, (const void *)&ref.first->w[16 + 32 * at], &q);
 }

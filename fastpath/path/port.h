@@ -53,10 +53,31 @@ tw_inline __u32 tw_table_slots(const struct tw_frame *f);
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch);
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch);
 
+/* An image that is being asked. */
+struct tw_image_ref {
+	union {
+		void *image;   /* whose chunks are looked up */
+		__u64 address; /* … or where the target finds a flat one */
+	};
+	const struct tw_image_chunk *first; /* holds all that is small */
+	__u32 n_words;			    /* of a flat one */
+};
+
 /* The image in a slot, and one of its chunks; NULL when there is none. */
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot);
 tw_inline const struct tw_image_chunk *tw_image_chunk(
 	const struct tw_frame *f, void *image, __u32 n);
+
+/* Whether images are flat: words can be read by address, since one chunk stands behind the other. Else
+ * each chunk is looked up. The same for as long as a target lives. */
+tw_inline int tw_image_flat(const struct tw_frame *f);
+tw_inline __u64 tw_image_address(
+	const struct tw_frame *f, void *image, const struct tw_image_chunk *first);
+/* TW_IMAGE_RUN words of a flat image from an offset below n_words on, to be named by constants. Each
+ * is read where it is used; what cannot be read is 0. */
+#define TW_IMAGE_RUN 32
+tw_inline const __u32 *tw_image_words(
+	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at);
 
 /* Calls step(0, context), step(1, context), … n times, or until it returns other than 0. For what
  * is too long for the verifier to walk as a loop. */

@@ -15,31 +15,7 @@ struct {
 	__type(value, struct ask);
 } asks SEC(".maps");
 
-struct image_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, TW_IMAGE_CHUNK_BYTES);
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TW_IMAGES_MAX);
-	__type(key, __u32);
-	__array(values, struct image_map);
-} images SEC(".maps");
-
-tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
-{
-	return bpf_map_lookup_elem(&images, &slot);
-}
-
-tw_inline const struct tw_image_chunk *tw_image_chunk(
-	const struct tw_frame *f, void *image, __u32 n)
-{
-	return bpf_map_lookup_elem(image, &n);
-}
+#include "fastpath/kernel/image.bpf.h"
 
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
 {

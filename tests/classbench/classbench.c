@@ -4,6 +4,7 @@
  *
  *	classbench RULES TRACE [HOSTS]
  *
+ * Ways:       images are read by address, and by looking up their chunks, as on a kernel without the one.
  * How:        the rules become a policy. One workload, a router for all addresses, judges every
  *             header as source and as destination: vectors. Then hosts of the trace are workloads of
  *             one address, and judge the headers that are theirs: cells. HOSTS limits how many, 0
@@ -11,6 +12,7 @@
  * Without the right to load BPF everything is done natively, and it says so.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +23,8 @@
 
 #include "base/alloc.h"
 #include "fastpath/kernel/load.h"
+#include "fastpath/kernel/memory.h"
+#include "fastpath/native/image.h"
 #include "policy/policy.h"
 #include "tests/classbench/ask.h"
 #include "tests/classbench/set.h"
@@ -31,22 +35,18 @@
 
 /* ---- the native side ---- */
 
-static const struct tw_image *native_image;
+static struct image native_image;
+static enum way { WAY_ADDRESS, WAY_LOOKUP, WAY__MAX } native_way;
+static const char *const way_names[] = {[WAY_ADDRESS] = "by address", [WAY_LOOKUP] = "by lookup"};
 
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 {
-	return (void *)(uintptr_t)native_image;
+	return &native_image;
 }
 
-tw_inline const struct tw_image_chunk *tw_image_chunk(
-	const struct tw_frame *f, void *image, __u32 n)
+tw_inline int tw_image_flat(const struct tw_frame *f)
 {
-	const struct tw_image *words = image;
-
-	/* The words were padded to whole chunks. */
-	return (size_t)n * TW_IMAGE_CHUNK_WORDS < words->n_words
-		       ? (const void *)(words->words + (size_t)n * TW_IMAGE_CHUNK_WORDS)
-		       : NULL;
+	return native_way == WAY_ADDRESS;
 }
 
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
@@ -64,14 +64,20 @@ tw_inline struct tw_membership *tw_members_lookup(
 
 #include "fastpath/path/classify.h"
 
+/* The classifier in the kernel, that reads images in one way. */
+struct kernel {
+	struct bpf_object
+		*object; /* NULL: this kernel has no such way, or there is no right to load it */
+	int images_fd;
+	int prog_fd;
+	struct ask *asks;
+};
+
 struct bench {
 	struct set set;
 	struct tw_policy *policy;
 	struct tw_compiler *compiler;
-	struct bpf_object *object; /* NULL: no right to load it */
-	int images_fd;
-	int prog_fd;
-	struct ask *asks; /* of the kernel */
+	struct kernel kernel[WAY__MAX];
 	size_t n_asked;
 	size_t n_faults;
 };
@@ -115,7 +121,7 @@ static struct ask question(const struct set_header *h, enum tw_dir dir, bool own
 }
 
 static void check(struct bench *b, const struct set_header *h, enum tw_dir dir, uint32_t decision,
-	const char *where)
+	const char *where, enum way way)
 {
 	uint32_t n = (uint32_t)b->set.rules.n;
 	enum tw_verdict verdict = h->first == n ? TW_V_DENY : TW_V_ALLOW;
@@ -125,9 +131,10 @@ static void check(struct bench *b, const struct set_header *h, enum tw_dir dir, 
 		return;
 	if (b->n_faults++ < FAULTS_TOLD)
 		fprintf(stderr,
-			"%s, %s: %08x %08x %u %u proto %u is decided by rule %u, and should be by %u\n",
-			where, dir == TW_DIR_OUT ? "out" : "in", h->addr[0], h->addr[1], h->port[0],
-			h->port[1], h->proto, tw_decision_rule(decision), h->first);
+			"%s %s, %s: %08x %08x %u %u proto %u is decided by rule %u, and should be by %u\n",
+			where, way_names[way], dir == TW_DIR_OUT ? "out" : "in", h->addr[0],
+			h->addr[1], h->port[0], h->port[1], h->proto, tw_decision_rule(decision),
+			h->first);
 }
 
 static void ask_natively(
@@ -135,76 +142,103 @@ static void ask_natively(
 {
 	struct tw_frame f = {0};
 
-	for (size_t i = 0; i < n; i++) {
-		const struct set_header *h = &b->set.headers.at[headers[i]];
-		struct ask a = question(h, dir, own);
+	for (native_way = 0; native_way < WAY__MAX; native_way++) {
+		for (size_t i = 0; i < n; i++) {
+			const struct set_header *h = &b->set.headers.at[headers[i]];
+			struct ask a = question(h, dir, own);
 
-		check(b, h, dir,
-			tw_classify(&f, SLOT, dir, (struct tw_home){a.own, a.v4, 0}, &a.tuple,
-				(__u16)a.icmp),
-			"native");
+			check(b, h, dir,
+				tw_classify(&f, SLOT, dir, (struct tw_home){a.own, a.v4, 0},
+					&a.tuple, (__u16)a.icmp),
+				"native", native_way);
+		}
 	}
 }
 
-/* Mean ns of a question. */
-static double ask_kernel(
-	struct bench *b, const uint32_t *headers, size_t n, enum tw_dir dir, bool own, int repeat)
+/* Mean ns of a question; 0 where the kernel has no such way. */
+static double ask_kernel(struct bench *b, enum way way, const uint32_t *headers, size_t n,
+	enum tw_dir dir, bool own, int repeat)
 {
+	const struct kernel *kernel = &b->kernel[way];
 	unsigned char frame[64] = {0};
 	struct __sk_buff ctx = {.mark = (__u32)n};
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
 		.data_size_in = sizeof(frame), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		.repeat = repeat);
 
+	if (!kernel->object)
+		return 0;
 	must(n <= ASKS_MAX, "more headers than questions at once");
 	for (size_t i = 0; i < n; i++) {
-		b->asks[i] = question(&b->set.headers.at[headers[i]], dir, own);
-		b->asks[i].decision = 0;
+		kernel->asks[i] = question(&b->set.headers.at[headers[i]], dir, own);
+		kernel->asks[i].decision = 0;
 	}
-	must(!bpf_prog_test_run_opts(b->prog_fd, &opts), "BPF_PROG_TEST_RUN");
+	must(!bpf_prog_test_run_opts(kernel->prog_fd, &opts), "BPF_PROG_TEST_RUN");
 	for (size_t i = 0; i < n; i++)
-		check(b, &b->set.headers.at[headers[i]], dir, b->asks[i].decision, "eBPF");
+		check(b, &b->set.headers.at[headers[i]], dir, kernel->asks[i].decision, "eBPF",
+			way);
 	return n ? (double)opts.duration / (double)n : 0;
 }
 
-static void load_image(struct bench *b, struct tw_image *image)
+static void load_image(struct bench *b, const struct tw_image *image)
 {
-	size_t n = (image->n_words + TW_IMAGE_CHUNK_WORDS - 1) / TW_IMAGE_CHUNK_WORDS *
-		   TW_IMAGE_CHUNK_WORDS;
-	uint32_t *padded = tw_realloc(image->words, n * sizeof(*padded));
 	const uint32_t slot = SLOT;
 	tw_autofd int fd = -1;
 
-	must(padded, "image");
-	memset(padded + image->n_words, 0, (n - image->n_words) * sizeof(*padded));
-	image->words = padded;
-	native_image = image;
-	if (!b->object)
-		return;
-	must(!tw_kernel_make_image(image->words, image->n_words, &fd, NULL), "image in the kernel");
-	must(!bpf_map_update_elem(b->images_fd, &slot, &fd, BPF_ANY), "image slot");
+	must(!image_set(&native_image, image->words, image->n_words), "image");
+	for (enum way way = 0; way < WAY__MAX; way++) {
+		if (!b->kernel[way].object)
+			continue;
+		must(fd >= 0 || !tw_kernel_make_image(image->words, image->n_words, &fd, NULL),
+			"image in the kernel");
+		must(!bpf_map_update_elem(b->kernel[way].images_fd, &slot, &fd, BPF_ANY),
+			"image slot");
+	}
 }
 
-static void open_kernel(struct bench *b, const char *object)
+/* The read-only data of the object is struct tw_memory alone. */
+static void set_memory(struct bpf_object *object, const struct tw_memory *memory)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) if (strstr(bpf_map__name(map), ".rodata"))
+		must(!bpf_map__set_initial_value(map, memory, sizeof(*memory)), "read-only data");
+}
+
+static void open_kernel(struct kernel *kernel, const char *file, const struct tw_memory *memory)
 {
 	struct bpf_map *asks;
 
-	libbpf_set_print(NULL);
-	b->object = bpf_object__open_file(object, NULL);
-	must(b->object, object);
-	if (bpf_object__load(b->object)) {
+	kernel->object = bpf_object__open_file(file, NULL);
+	must(kernel->object, file);
+	set_memory(kernel->object, memory);
+	if (bpf_object__load(kernel->object)) {
 		must(errno == EPERM, "eBPF program");
-		bpf_object__close(b->object);
-		b->object = NULL;
+		bpf_object__close(kernel->object);
+		kernel->object = NULL;
 		printf("no right to load eBPF: natively alone\n");
 		return;
 	}
-	asks = bpf_object__find_map_by_name(b->object, "asks");
-	b->images_fd = bpf_object__find_map_fd_by_name(b->object, "images");
-	b->prog_fd = bpf_program__fd(bpf_object__find_program_by_name(b->object, "ask_all"));
-	b->asks = mmap(NULL, (size_t)ASKS_MAX * sizeof(*b->asks), PROT_READ | PROT_WRITE,
+	asks = bpf_object__find_map_by_name(kernel->object, "asks");
+	kernel->images_fd = bpf_object__find_map_fd_by_name(kernel->object, "images");
+	kernel->prog_fd = bpf_program__fd(
+		bpf_object__find_program_by_name(kernel->object, "ask_all"));
+	kernel->asks = mmap(NULL, (size_t)ASKS_MAX * sizeof(*kernel->asks), PROT_READ | PROT_WRITE,
 		MAP_SHARED, bpf_map__fd(asks), 0);
-	must(b->asks != MAP_FAILED, "table of questions");
+	must(kernel->asks != MAP_FAILED, "table of questions");
+}
+
+static void open_kernels(struct bench *b, const char *file)
+{
+	struct btf *types = btf__load_vmlinux_btf();
+	struct tw_memory memory;
+
+	libbpf_set_print(NULL);
+	must(!tw_memory_init(types, &memory), "handler of programs");
+	btf__free(types);
+	if (memory.type)
+		open_kernel(&b->kernel[WAY_ADDRESS], file, &memory);
+	open_kernel(&b->kernel[WAY_LOOKUP], file, &(struct tw_memory){0});
 }
 
 /* ---- policies ---- */
@@ -251,7 +285,7 @@ static void check_router(struct bench *b)
 	tw_auto(tw_layout) struct tw_layout *layout = NULL;
 	tw_auto(tw_image) struct tw_image *image = NULL;
 	tw_auto_buf struct tw_buf text = {0};
-	double start, ns = 0;
+	double start, ns[WAY__MAX] = {0};
 
 	must(all, "headers");
 	for (size_t i = 0; i < n; i++)
@@ -268,11 +302,11 @@ static void check_router(struct bench *b)
 	load_image(b, image);
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
 		ask_natively(b, all, n, dir, false);
-		if (b->object)
-			ns += ask_kernel(b, all, n, dir, false, 1) / 2;
+		for (enum way way = 0; way < WAY__MAX; way++)
+			ns[way] += ask_kernel(b, way, all, n, dir, false, 1) / 2;
 	}
-	if (b->object)
-		printf("  router: %.0f ns a question in eBPF\n", ns);
+	printf("  router: %.0f ns a question in eBPF, %.0f by lookup\n", ns[WAY_ADDRESS],
+		ns[WAY_LOOKUP]);
 }
 
 /* Headers by an address at one end. */
@@ -292,7 +326,7 @@ static int compare_hosts(const void *a, const void *b)
 
 struct figures {
 	size_t n_hosts, n_images, n_cells, n_headers;
-	double compile_s, worst_s, ns;
+	double compile_s, worst_s, ns[WAY__MAX];
 	size_t bytes, worst_bytes;
 };
 
@@ -322,9 +356,9 @@ static void check_host(struct bench *b, size_t vnic, const struct host *hosts, s
 		f->n_cells += image->views[i].engine == TW_ENGINE_CELLS;
 	load_image(b, image);
 	ask_natively(b, headers, n, dir, true);
-	if (b->object) {
-		ask_kernel(b, headers, n, dir, true, 1);
-		f->ns += ask_kernel(b, headers, n, dir, true, 20) * (double)n;
+	for (enum way way = 0; way < WAY__MAX; way++) {
+		ask_kernel(b, way, headers, n, dir, true, 1);
+		f->ns[way] += ask_kernel(b, way, headers, n, dir, true, 20) * (double)n;
 	}
 }
 
@@ -361,11 +395,11 @@ static void check_hosts(struct bench *b, enum tw_dir dir, size_t max)
 		if (seen++ % every == 0)
 			check_host(b, f.n_hosts++, hosts + i, next - i, dir, &f);
 	}
-	printf("  %s: %zu of %zu hosts, %zu headers; images of %.2f MB, at most %.2f; compiled in %.1f ms, at most %.1f; %.0f ns a question in eBPF\n",
+	printf("  %s: %zu of %zu hosts, %zu headers; images of %.2f MB, at most %.2f; compiled in %.1f ms, at most %.1f; %.0f ns a question in eBPF, %.0f by lookup\n",
 		dir == TW_DIR_OUT ? "sources" : "destinations", f.n_hosts, n_hosts, f.n_headers,
 		(double)f.bytes * 1e-6 / (double)f.n_images, (double)f.worst_bytes * 1e-6,
 		f.compile_s * 1e3 / (double)f.n_images, f.worst_s * 1e3,
-		f.ns / (double)f.n_headers);
+		f.ns[WAY_ADDRESS] / (double)f.n_headers, f.ns[WAY_LOOKUP] / (double)f.n_headers);
 }
 
 int main(int argc, char **argv)
@@ -377,7 +411,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: classbench OBJECT RULES TRACE [HOSTS]\n");
 		return 2;
 	}
-	open_kernel(&b, argv[1]);
+	open_kernels(&b, argv[1]);
 	set_read(&b.set, argv[2], argv[3]);
 	start = now();
 	set_match(&b.set);
@@ -389,7 +423,9 @@ int main(int argc, char **argv)
 	printf("  %zu answers, %zu wrong\n", b.n_asked, b.n_faults);
 	tw_compiler_free(b.compiler);
 	tw_policy_free(b.policy);
-	bpf_object__close(b.object);
+	for (enum way way = 0; way < WAY__MAX; way++)
+		bpf_object__close(b.kernel[way].object);
+	free(native_image.words);
 	set_done(&b.set);
 	return b.n_faults || !b.n_asked;
 }

@@ -231,7 +231,7 @@ int main(int argc, char **argv)
 		return TW_RUN_SKIPPED;
 	}
 	qsort(files, n_files, sizeof(*files), by_name);
-	failed = tw_target_both(TW_PORTS_TAP, &target, &err);
+	failed = tw_target_both(TW_PORTS_TAP, false, &target, &err);
 	if (failed) {
 		printf("skipped: %s\n", err.text);
 		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;

@@ -357,7 +357,7 @@ static int play_round(struct run *run, uint64_t seed)
 
 static int open_target(struct tw_target **ret, struct tw_err *err)
 {
-	int failed = tw_target_both(TW_PORTS_TAP, ret, err);
+	int failed = tw_target_both(TW_PORTS_TAP, false, ret, err);
 
 	if (failed != -EPERM && failed != -EOPNOTSUPP)
 		return failed;

@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 	}
 	if (!run.keep || optind != argc)
 		return usage();
-	failed = tw_target_both(TW_PORTS_TAP, &target, &err);
+	failed = tw_target_both(TW_PORTS_TAP, false, &target, &err);
 	if (failed) {
 		printf("skipped: %s\n", err.text);
 		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* run_bpf: plays cases on the programs in the kernel and on the native fast path side by side;
- * every bit of every outcome and every byte of every refusal must agree. Needs root.
+ * every bit of every outcome and every byte of every refusal must agree. With --by-lookup the kernel's
+ * read images as before Linux 6.2. Needs root.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,7 +12,7 @@
 
 static int usage(void)
 {
-	fputs("usage: run_bpf [--verbose] [--ports-by tap|veth|dummy] FILE.case|FOLDER …\n",
+	fputs("usage: run_bpf [--verbose] [--by-lookup] [--ports-by tap|veth|dummy] FILE.case|FOLDER …\n",
 		stderr);
 	return 2;
 }
@@ -19,9 +20,11 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"verbose", no_argument, NULL, 'v'},
-		{"ports-by", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+		{"by-lookup", no_argument, NULL, 'l'}, {"ports-by", required_argument, NULL, 'p'},
+		{NULL, 0, NULL, 0}};
 	struct tw_run_options run = {0};
 	enum tw_port_kind kind = TW_PORTS_TAP;
+	bool by_lookup = false;
 	tw_auto(tw_target) struct tw_target *target = NULL;
 	struct tw_err err = {0};
 	int c, failed;
@@ -29,6 +32,8 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "v", options, NULL)) != -1) {
 		if (c == 'v')
 			run.verbose = true;
+		else if (c == 'l')
+			by_lookup = true;
 		else if (c != 'p' || tw_port_kind_from_name(optarg, &kind))
 			return usage();
 	}
@@ -36,7 +41,7 @@ int main(int argc, char **argv)
 	run.n_paths = (size_t)(argc - optind);
 	if (!run.n_paths)
 		return usage();
-	failed = tw_target_both(kind, &target, &err);
+	failed = tw_target_both(kind, by_lookup, &target, &err);
 	if (failed) {
 		tw_err_print(failed == -EPERM ? stdout : stderr, "run_bpf", &err);
 		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;

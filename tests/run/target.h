@@ -77,6 +77,8 @@ int tw_target_whole(struct tw_target **ret, struct tw_err *err);
 /* The kernel's, in the current network namespace, where interfaces with the numbers of
  * scene.h exist already (netns.h). -EPERM or -EOPNOTSUPP: cannot be had here. */
 int tw_target_kernel(struct tw_target **ret, struct tw_err *err);
+/* … and the same where images are read by lookup, as before Linux 6.2. */
+int tw_target_by_lookup(struct tw_target **ret, struct tw_err *err);
 /* Drives `a`, then `b`; takes both over, also on failure. Results are those of `a`. */
 int tw_target_pair(struct tw_target *a, struct tw_target *b, struct tw_target **ret);
 

@@ -19,6 +19,7 @@ struct kernel {
 	struct tw_target target;
 	struct tw_kernel *open[TABLES_MAX];
 	uint32_t max_conns[TABLES_MAX];
+	bool by_lookup;
 	struct tw_kernel *kernel; /* the one in use */
 	struct tw_config config;  /* as last written */
 	uint32_t n_rules;	  /* rule slots that may have been counted in */
@@ -41,7 +42,8 @@ static void kernel_free(struct tw_target *target)
 
 static int open_table(struct kernel *k, uint32_t max_conns, struct tw_err *err)
 {
-	const struct tw_kernel_options options = {.max_conns = max_conns, .test = true};
+	const struct tw_kernel_options options = {
+		.max_conns = max_conns, .test = true, .by_lookup = k->by_lookup};
 	int failed;
 
 	for (int i = 0; i < TABLES_MAX; i++) {
@@ -405,7 +407,7 @@ static const struct tw_target_ops kernel_ops = {
 	.reason_count = kernel_reason_count,
 };
 
-int tw_target_kernel(struct tw_target **ret, struct tw_err *err)
+static int target_new(bool by_lookup, struct tw_target **ret, struct tw_err *err)
 {
 	struct kernel *k = tw_alloc(sizeof(*k));
 	int failed;
@@ -413,6 +415,7 @@ int tw_target_kernel(struct tw_target **ret, struct tw_err *err)
 	if (!k)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "no memory");
 	k->target.ops = &kernel_ops;
+	k->by_lookup = by_lookup;
 	k->n_cpus = libbpf_num_possible_cpus();
 	failed = k->n_cpus > 0 ? kernel_reset(&k->target, 0, err)
 			       : tw_err_set(err, -EIO, NULL, NULL, "the CPUs cannot be counted");
@@ -422,4 +425,14 @@ int tw_target_kernel(struct tw_target **ret, struct tw_err *err)
 	}
 	*ret = &k->target;
 	return 0;
+}
+
+int tw_target_kernel(struct tw_target **ret, struct tw_err *err)
+{
+	return target_new(false, ret, err);
+}
+
+int tw_target_by_lookup(struct tw_target **ret, struct tw_err *err)
+{
+	return target_new(true, ret, err);
 }

@@ -238,21 +238,26 @@ static void claims_are_told(void **state)
 	expect(f, "udp 1 > 2", TW_DIR_OUT, 4000, TW_V_ALLOW, TW_R_UNCLAIMED);
 }
 
-/* Corrupts one word of a good image after another, in several ways: the path must not crash, nor
- * read outside of it (the sanitizers see to that), nor let through what it cannot decide. */
-static void broken_images_decide_nothing_they_should_not(void **state)
+static struct tw_image *compile(const struct tw_policy *policy)
 {
-	static const uint32_t values[] = {0, 1, 0x7fffffff, 0xffffffff, 1u << 17};
-	struct fixture *f = *state;
 	struct tw_diags diags = {0};
-	struct tw_native_result result;
 	struct tw_image *image = NULL;
-	size_t n_bad = 0;
 
 	assert_int_equal(
-		tw_policy_compile(f->policy, tw_policy_vnic(f->policy, 0), NULL, &image, &diags),
-		0);
-	for (size_t w = 0; w < image->n_words; w++) {
+		tw_policy_compile(policy, tw_policy_vnic(policy, 0), NULL, &image, &diags), 0);
+	tw_diags_done(&diags);
+	return image;
+}
+
+/* Corrupts one word in `every` of a good image after another, in several ways: the path must not crash, nor
+ * read outside of it (the sanitizers see to that), nor let through what it cannot decide. */
+static void break_words(struct fixture *f, struct tw_image *image, size_t every)
+{
+	static const uint32_t values[] = {0, 1, 0x7fffffff, 0xffffffff, 1u << 17};
+	struct tw_native_result result;
+	size_t n_bad = 0;
+
+	for (size_t w = 0; w < image->n_words; w += every) {
 		for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
 			uint32_t before = image->words[w];
 
@@ -269,6 +274,15 @@ static void broken_images_decide_nothing_they_should_not(void **state)
 		}
 	}
 	assert_true(n_bad > 10);
+}
+
+static void broken_images_decide_nothing_they_should_not(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_image *image = compile(f->policy);
+	struct tw_native_result result;
+
+	break_words(f, image, 1);
 	for (size_t n = 0; n < image->n_words; n++) {
 		assert_int_equal(tw_native_put_image(f->native, 1 + 2, image->words, n), 0);
 		tw_native_forget(f->native);
@@ -276,7 +290,27 @@ static void broken_images_decide_nothing_they_should_not(void **state)
 		assert_int_equal(result.outcome.tracked, result.outcome.verdict == TW_V_ALLOW);
 	}
 	tw_image_free(image);
+}
+
+/* What is behind the first chunk is read in another way. */
+static void broken_large_images_do_neither(void **state)
+{
+	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_diags diags = {0};
+	struct tw_image *image;
+
+	tw_buf_adds(&text, policy_text);
+	for (unsigned int i = 0; i < 120; i++)
+		tw_buf_addf(&text,
+			"  - {from: web, to: [10.0.%u.0/25, 2001:db8:%x::/48], service: [udp/%u, {proto: udp, source-port: %u, port: %u}], action: allow}\n",
+			i, i * 7, 40 + i * 3, 2000 + i * 9, 1000 + i * 5);
+	assert_int_equal(tw_policy_read(text.data, text.len, &policy, &diags), 0);
 	tw_diags_done(&diags);
+	image = compile(policy);
+	assert_true(image->n_words > 2 * TW_IMAGE_CHUNK_WORDS);
+	break_words(*state, image, 5);
+	tw_image_free(image);
 }
 
 static void every_lack_of_memory_is_survived(void **state)
@@ -530,6 +564,7 @@ int main(void)
 		TEST(a_port_without_image_is_shut),
 		TEST(claims_are_told),
 		TEST(broken_images_decide_nothing_they_should_not),
+		TEST(broken_large_images_do_neither),
 		TEST(every_lack_of_memory_is_survived),
 		TEST(frames_survive_lack_of_memory),
 		TEST(ticks_wrap),
