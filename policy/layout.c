@@ -8,6 +8,10 @@
 #include "base/alloc.h"
 #include "fastpath/path/bytes.h"
 
+/* Stretches of local addresses by whose classes the rules that concern a port are found. A port that
+ * can be met at more asks each set. */
+#define NEAR_STRETCHES_MAX 64
+
 static tw_u128 family_lo(uint32_t family)
 {
 	return family == TW_FAMILY_V4 ? TW_V4_FIRST : 0;
@@ -524,7 +528,8 @@ static int make_family(
 	bool all;
 	int err = find_stretches(c, layout->vnic, dir, family, &s);
 
-	for (size_t i = 0; i < s.n; i++)
+	side->near_known &= c->listed[tw_family_index(family)] && s.n <= NEAR_STRETCHES_MAX;
+	for (size_t i = 0; i < s.n && side->near_known; i++)
 		pick_class(c, &c->rules[dir], tw_family_index(family), s.at[i].class,
 			c->rules[dir].near);
 	tw_policy_fill_port(layout->vnic, &port);
@@ -547,6 +552,16 @@ static int make_family(
 	return err;
 }
 
+/* Picks the rules that concern a port by asking each set. */
+static void pick_near(const struct tw_compiler *c, const struct tw_rules_at *rules,
+	const struct tw_ranges *concern)
+{
+	for (size_t i = 0; i < c->locals.n; i++)
+		if (rules->first[i] < rules->first[i + 1] &&
+			tw_ranges_overlap(&c->locals.at[i]->r, concern))
+			pick(rules, i, rules->near);
+}
+
 /* Rules times services that can concern the port in this direction, until one comes behind which
  * nothing there can ever match. */
 static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir)
@@ -557,6 +572,8 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 	size_t next = 0;
 	int err = tw_vnic_concern(layout->vnic, dir, &concern);
 
+	if (!err && !layout->side[dir].near_known)
+		pick_near(c, rules, &concern);
 	while (!err && (at = next_picked(rules, rules->near, &next))) {
 		if (at->family)
 			layout->side[dir].n_entries +=
@@ -601,6 +618,7 @@ int tw_layout_new(struct tw_compiler *c, const struct tw_vnic *vnic, struct tw_l
 		layout->vnic = vnic;
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
 		unpick(&c->rules[dir], c->rules[dir].near);
+		layout->side[dir].near_known = true;
 		err = make_family(c, layout, dir, TW_FAMILY_V4);
 		if (!err)
 			err = make_family(c, layout, dir, TW_FAMILY_V6);

@@ -40,6 +40,7 @@ struct tw_layout_side {
 	TW_VEC(tw_u128)
 	keys[2]; /* local tree of each family: from keys[i] on it is view values[i] */
 	TW_VEC(uint32_t) values[2];
+	bool near_known;  /* in the making: the rules that concern the port have been picked */
 	size_t n_entries; /* that concern the port at all */
 };
 
@@ -71,7 +72,7 @@ struct tw_rules_at {
 	uint32_t *first; /* by number of the set: of[first[i] … first[i + 1]) are places in `all` */
 	uint32_t *of;
 	uint64_t *picked; /* scratch: a bit for each in `all`, all 0 between uses */
-	uint64_t *near;	  /* likewise: those that concern the port whose layout is in the making */
+	uint64_t *near;	  /* likewise, of those that concern the port whose layout is in the making */
 };
 
 struct tw_compiler {
