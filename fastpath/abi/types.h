@@ -450,7 +450,7 @@ struct tw_bucket {
 	__u32 reply_seen;
 	__u64 due_ns[TW_METER__MAX]; /* when the next one would be due, were they sent evenly */
 	__u32 told_seen;	     /* tick of the last event about a frame over its rate */
-	__u32 silent; /* 1: its last denial found no token to be told with (path/rebuff.h) */
+	__u32 silent; /* 1: its last denial found no token to be told with (path/syn.h) */
 };
 
 /* What is wanted of the frames at a port whose interface is in `captures`. */

@@ -551,19 +551,27 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	return f.action ? (int)f.action : TC_ACT_UNSPEC;
 }
 
-/* Whether a SYN is one of a flood's, and has been counted as such. */
-tw_inline int rebuffed(struct __sk_buff *skb)
+/* What a guest sends, on the whole way: apart, so that the short ones have its room on the stack. */
+__noinline int judge_out(struct __sk_buff *skb)
+{
+	return judge(skb, TW_DIR_OUT);
+}
+
+/* The tc action for a SYN that went a short way; 0: the whole way is for it. */
+__noinline int greet(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
+	enum tw_syn end;
 
 	if (!c)
 		return 0;
 	frame_init(&f, c, skb);
-	if (!tw_rebuff(&f, c))
+	end = tw_syn(&f, c);
+	if (end == TW_SYN_WHOLE)
 		return 0;
 	trace_sheet(&f);
-	return 1;
+	return end == TW_SYN_SENT ? (int)f.action : TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -573,16 +581,9 @@ int from_vm(struct __sk_buff *skb)
 		.data = (void *)(long)skb->data,
 		.data_end = (void *)(long)skb->data_end,
 	};
-	int action;
+	int action = tw_express_worth(&head) ? express(skb) : greet(skb);
 
-	if (tw_express_worth(&head)) {
-		action = express(skb);
-		if (action)
-			return action;
-	} else if (rebuffed(skb)) {
-		return TC_ACT_SHOT;
-	}
-	return judge(skb, TW_DIR_OUT);
+	return action ? action : judge_out(skb);
 }
 
 /* At the uplinks of bridges. It judges nothing: a frame for one of our ports goes straight there, to

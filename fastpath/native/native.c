@@ -532,7 +532,7 @@ int tw_native_put_image(
 
 static bool go_short(struct tw_frame *f, const struct tw_config *config)
 {
-	return tw_express_worth(f) ? tw_express(f, config) : tw_rebuff(f, config);
+	return tw_express_worth(f) ? tw_express(f, config) : tw_syn(f, config) != TW_SYN_WHOLE;
 }
 
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,

@@ -116,6 +116,14 @@ tw_inline __u32 tw_place_slot(const struct tw_place *at)
 	return (__u32)at->tags & (TW_ROW_SLOTS - 1);
 }
 
+/* Says that a free slot's record is one of these tags. An atomic operation on the free lane: no CPU sees
+ * the tag before the record. */
+tw_inline void tw_row_tag_set(struct tw_row *row, __u32 slot, __u64 tags)
+{
+	TW_OPAQUE(slot);
+	__sync_fetch_and_or(&row->tags[slot >> 2 & 3], (tags & 0xffff) << (slot & 3) * 16);
+}
+
 /* Asks memory for both lines of the record that is likely to be opened soon: they come while the gates
  * are asked. */
 tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)

@@ -42,10 +42,7 @@ tw_inline int tw_row_take(
 	if (!c)
 		return 0;
 	*c = sheet->conn;
-	/* An atomic operation on the free lane: no CPU sees the tag before the record. */
-	TW_OPAQUE(slot);
-	__sync_fetch_and_or(
-		&row->tags[slot >> 2 & 3], (sheet->flow.place.tags & 0xffff) << (slot & 3) * 16);
+	tw_row_tag_set(row, slot, sheet->flow.place.tags);
 	return 1;
 }
 

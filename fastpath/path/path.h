@@ -22,7 +22,7 @@
 #include "fastpath/path/cut.h"
 #include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
-#include "fastpath/path/rebuff.h"
+#include "fastpath/path/syn.h"
 
 /* Reasons that end a frame's way by letting it pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* syn.h: the short ways of a SYN: one that opens a connection between two ports of this host, and one
+ * that a flood is made of, which the policy denies, from a port of whose denials nobody is to hear more
+ * for the moment.
+ *
+ * Why:        who opens connections is to wait for little more than the gates, and whoever floods is to
+ *             cost as little as can be. A port's SYNs are tried for the second way from a denial on that
+ *             was not told, for want of a token, to the next SYN that is not of that kind; until then
+ *             for the first.
+ * In:         a frame that a guest sends, before anything else is done with it.
+ * Out:        an enum tw_syn.
+ * Invariants: those of express.h, but that here one way opens what both gates let pass, at the first
+ *             attempt, in its own slot, within every quota, and tells of it; and that on the other nothing
+ *             passes, and only what the gate denies without an answer, and without an event, ends.
+ * Bounds:     two classifications; no loop but those over tags and inline addresses.
+ */
+#pragma once
+
+#include "fastpath/path/express.h"
+
+enum tw_syn {
+	TW_SYN_WHOLE, /* nothing was done: the whole way is for it */
+	TW_SYN_SENT,  /* it opened a connection, was counted, told of and sent to the far port */
+	TW_SYN_DENIED /* it was counted, and goes no further */
+};
+
+/* Reads a frame onto the sheet, where registers are too few; whether it is a SYN that nothing is wrong with,
+ * and whose header is all at hand. */
+tw_inline int tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
+{
+	const __u8 marks = TW_TCP_FIN | TW_TCP_SYN | TW_TCP_RST | TW_TCP_ACK | TW_TCP_URG;
+	__u64 head = (__u64)((const __u8 *)f->data_end - (const __u8 *)f->data);
+	const struct tw_tcp *tcp;
+	__u32 header;
+
+	p->tuple.src.d[0] = p->tuple.dst.d[0] = 0;
+	p->vlan = p->inner_vlan = 0;
+	p->multicast = 0;
+	tcp = f->has_vlan ? 0 : tw_express_network(f, p);
+	if (!tcp || (const void *)(tcp + 1) > f->data_end || p->tuple.proto != TW_IPPROTO_TCP ||
+		p->l3_len > f->len - p->l3_off || p->l3_off + p->l3_len < p->l4_off)
+		return 0;
+	header = (tcp->data_offset >> 4) * 4u;
+	if (header < sizeof(*tcp) || header > tw_l4_len(p) || head < p->l4_off + header ||
+		(tcp->flags & marks) != TW_TCP_SYN || f->gso_size)
+		return 0;
+	p->tcp_flags = tcp->flags;
+	p->tcp_header_len = (__u8)header;
+	p->tuple.sport = tcp->sport;
+	p->tuple.dport = tcp->dport;
+	p->seq = tw_host32(tcp->seq);
+	p->seq_end = p->seq + tw_l4_len(p) - header + 1;
+	p->window = tw_host16(tcp->window);
+	return !tw_check_addresses(p) && !p->multicast && !tw_addr_is_unspecified(&p->tuple.src);
+}
+
+/* Whether no record can stand under the key of the packet on the sheet: no walk went past its row, and none
+ * there has its tag. Notes what it would open. */
+tw_inline int tw_syn_unknown(
+	const struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+{
+	const struct tw_packet *p = &sheet->packet;
+	struct tw_flow *flow = &sheet->flow;
+	const struct tw_row *row;
+	__u32 n;
+
+	flow->progress = (struct tw_progress){.state = TW_S_SYN_SENT};
+	if (tw_key_make(&flow->key, s, p, &p->tuple))
+		flow->progress.flags = TW_CONN_F_ORIGIN_HI;
+	flow->first = p->tuple;
+	flow->icmp = 0;
+	flow->way = TW_WAY_ORIGINAL;
+	tw_place_make(f, &flow->place, s->config, &flow->key);
+	n = flow->place.row;
+	row = tw_rows_lookup(f, &n);
+	return row && tw_row_settles(row, flow->place.tags);
+}
+
+/* What a gate says of what the packet on the sheet would open; 0 where the packet's end is none of the
+ * port's own addresses. */
+tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_port *port, enum tw_dir end, const struct tw_addr *own)
+{
+	struct tw_home home = tw_home_of(port, own, s->epoch);
+
+	return home.own ? tw_apart_classify(f, port->image, end, home) : 0;
+}
+
+/* ---- a flood's ---- */
+
+/* Whether there is still no token to tell of a denial with. */
+tw_inline int tw_syn_silent(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_bucket *bucket)
+{
+	if (!config->event_rate)
+		return 0;
+	tw_bucket_fill(&bucket->event_tokens, &bucket->event_seen, config->event_rate,
+		config->event_burst, tw_tick(f->now_ns));
+	return bucket->event_tokens < TW_TOKEN;
+}
+
+/* What became of the frame, for events and those who trace. */
+tw_inline void tw_syn_outcome(
+	const struct tw_scope *s, __u32 decision, __u32 far_decision, struct tw_outcome *o)
+{
+	__builtin_memset(o, 0, sizeof(*o));
+	o->verdict = far_decision ? TW_V_ALLOW : TW_V_DENY;
+	o->reason = TW_R_POLICY;
+	o->stage = tw_reason_stages[TW_R_POLICY];
+	o->decision = decision;
+	o->gate[TW_DIR_OUT] = tw_gate(s->epoch, decision);
+	o->gate[TW_DIR_IN] = far_decision ? tw_gate(s->epoch, far_decision) : 0;
+	o->state = TW_S_SYN_SENT;
+	o->tracked = o->created = !!far_decision;
+}
+
+tw_inline void tw_syn_trace(const struct tw_frame *f, const struct tw_scope *s, __u32 decision,
+	__u32 far_decision, struct tw_outcome *o)
+{
+	__u32 stage;
+
+	for (stage = TW_STAGE_PARSE; stage < TW_STAGE__MAX; stage++)
+		if (stage != TW_STAGE_INSPECT || far_decision)
+			tw_stage_enter(f, (enum tw_stage)stage);
+	tw_syn_outcome(s, decision, far_decision, o);
+}
+
+tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_scope *s,
+	struct tw_bucket *bucket, struct tw_sheet *sheet)
+{
+	struct tw_outcome o = {.verdict = TW_V_DENY, .reason = TW_R_POLICY};
+	__u32 decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &sheet->flow.first.src);
+
+	if (!decision)
+		return TW_SYN_WHOLE;
+	if (tw_decision_verdict(decision) != TW_V_DENY || !tw_syn_silent(f, s->config, bucket)) {
+		bucket->silent = 0;
+		return TW_SYN_WHOLE;
+	}
+	tw_count_frame(f, s, &o);
+	tw_count_rule(f, decision, 1);
+	if (tw_frame_traced(f))
+		tw_syn_trace(f, s, decision, 0, &sheet->outcome);
+	return TW_SYN_DENIED;
+}
+
+/* ---- one that opens ---- */
+
+/* Whether the port may open connections here at all, and cut through. */
+tw_inline int tw_syn_opener(
+	const struct tw_frame *f, const struct tw_config *config, const struct tw_port *port)
+{
+	return tw_express_port(port) && !port->open_rate && f->now_ns < config->cut_until_ns &&
+	       !tw_tick_after(tw_tick(f->now_ns), config->agent_seen + TW_AGENT_SILENT);
+}
+
+/* Fills a record, every byte of it. */
+tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_sheet *sheet)
+{
+	const struct tw_flow *flow = &sheet->flow;
+	__u32 now = tw_tick(f->now_ns);
+
+	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
+	c->key_end = flow->key.w[TW_KEY_WORDS - 1];
+	c->progress = flow->progress;
+	c->gate[TW_DIR_OUT] = tw_gate(s->epoch, flow->decision);
+	c->gate[TW_DIR_IN] = tw_gate(s->epoch, flow->far_decision);
+	c->packets[TW_WAY_ORIGINAL] = 1;
+	c->packets[TW_WAY_REPLY] = 0;
+	c->bytes[TW_WAY_ORIGINAL] = f->len;
+	c->bytes[TW_WAY_REPLY] = 0;
+	c->created = now;
+	c->seen = now;
+	c->port[TW_DIR_OUT] = s->port->id;
+	c->port[TW_DIR_IN] = s->far->id;
+	c->window[TW_WAY_REPLY] = (struct tw_window){0};
+	c->room[TW_WAY_ORIGINAL] = 0;
+	tw_tcp_note_begin(c, &sheet->packet, flow);
+}
+
+/* Whether one more half-open connection is within a port's quotas. */
+tw_inline int tw_syn_affords(
+	const struct tw_config *config, const struct tw_port *port, const struct tw_load *load)
+{
+	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
+	__u32 max = port->established_max ? port->established_max : config->established_max;
+
+	return (!max || load->established < max) && (!half_max || load->half_open < half_max);
+}
+
+/* Opens the connection on the sheet, charged to the near port, if that is as simple as can be; whether it
+ * is open. */
+tw_inline int tw_syn_open(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_sheet *sheet)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 n = at->row, slot = tw_place_slot(at), id = s->port->id;
+	struct tw_load *load = tw_loads_lookup(f, &id);
+	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_conn *c = tw_record(f, n, slot);
+
+	if (!row || !load || !c || slot >= tw_table_slots(f) ||
+		!tw_syn_affords(s->config, s->port, load) || !tw_row_try(row))
+		return 0;
+	/* Another CPU may have been here since. */
+	if (tw_row_tag(row, slot) || !tw_row_settles(row, at->tags)) {
+		tw_row_unlock(row);
+		return 0;
+	}
+	tw_load_count(load, TW_S_SYN_SENT, 1);
+	tw_syn_fill(c, f, s, sheet);
+	tw_row_tag_set(row, slot, at->tags);
+	tw_row_unlock(row);
+	return 1;
+}
+
+tw_inline void tw_syn_tell(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_sheet *sheet)
+{
+	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
+	const struct tw_flow *flow = &sheet->flow;
+	struct tw_event *e = eth ? tw_event_reserve(f) : 0;
+
+	if (!e) {
+		tw_count_untold(f, s->port->id, 1);
+		tw_count_untold(f, s->far->id, 1);
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = f->now_ns;
+	e->ifindex = f->ifindex;
+	e->port_id = s->port->id;
+	e->kind = TW_EVENT_OPEN;
+	tw_syn_outcome(s, flow->decision, flow->far_decision, &e->outcome);
+	e->key = flow->key;
+	e->conn_flags = flow->progress.flags;
+	e->tcp_flags = sheet->packet.tcp_flags;
+	__builtin_memcpy(e->src_mac, eth->src, 6);
+	__builtin_memcpy(e->dst_mac, eth->dst, 6);
+	e->ethertype = tw_be16(sheet->packet.ethertype);
+	e->len = f->len;
+	e->far_port_id = s->far->id;
+	e->far_ifindex = s->far->ifindex;
+	e->far_decision = flow->far_decision;
+	tw_event_submit(f, e);
+}
+
+/* Counts and tells what both gates let pass, and sends it. */
+tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+{
+	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+	struct tw_outcome o = {.verdict = TW_V_ALLOW, .reason = TW_R_POLICY};
+	const struct tw_flow *flow = &sheet->flow;
+
+	tw_count_frame(f, s, &o);
+	tw_count_rule(f, flow->decision, 1);
+	tw_count_frame(f, &there, &o);
+	tw_count_rule(f, flow->far_decision, 1);
+	tw_syn_tell(f, s, sheet);
+	sheet->ticket = flow->seat;
+	tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
+	tw_frame_redirect(f, s->far->ifindex);
+	if (tw_frame_traced(f))
+		tw_syn_trace(f, s, flow->decision, flow->far_decision, &sheet->outcome);
+}
+
+/* The port that a SYN is for, if the agent vouches for its MAC, and it may be cut through to. */
+tw_inline const struct tw_port *tw_syn_far(const struct tw_frame *f, const struct tw_scope *s)
+{
+	struct tw_local_key key = {.network = s->port->network, .vlan = s->port->pvid};
+	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
+	const struct tw_local *local;
+	const struct tw_port *far;
+
+	if (!eth)
+		return 0;
+	__builtin_memcpy(key.mac, eth->dst, sizeof(key.mac));
+	local = tw_locals_lookup(f, &key);
+	if (!local || local->ifindex == f->ifindex || f->len > local->len_max)
+		return 0;
+	far = tw_port_at(f, local->ifindex, s->epoch);
+	return tw_express_port(far) && far->network == key.network && far->pvid == key.vlan ? far
+											    : 0;
+}
+
+tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
+{
+	struct tw_flow *flow = &sheet->flow;
+
+	s->far = tw_syn_opener(f, s->config, s->port) ? tw_syn_far(f, s) : 0;
+	flow->seat = s->far ? tw_frame_seat(f) : 0;
+	if (!flow->seat)
+		return TW_SYN_WHOLE;
+	tw_record_ahead(f, flow->place.row, tw_place_slot(&flow->place));
+	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
+	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
+		return TW_SYN_WHOLE;
+	flow->far_decision = tw_syn_gate(f, s, s->far, TW_DIR_IN, &flow->first.dst);
+	if (tw_decision_verdict(flow->far_decision) != TW_V_ALLOW)
+		return TW_SYN_WHOLE;
+	sheet->packet.scale = 0;
+	if (sheet->packet.tcp_header_len > sizeof(struct tw_tcp))
+		tw_apart_options(f);
+	flow->progress.scale[TW_WAY_ORIGINAL] = sheet->packet.scale | TW_SCALE_SEEN;
+	if (!tw_syn_open(f, s, sheet))
+		return TW_SYN_WHOLE;
+	tw_syn_send(f, s, sheet);
+	return TW_SYN_SENT;
+}
+
+tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
+{
+	const __u16 special = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT | TW_PORT_F_UNCLAIMED;
+	struct tw_scope s = {.config = config, .epoch = config->epoch, .quiet = 1};
+	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_bucket *bucket;
+	__u32 id;
+
+	s.port = tw_port_at(f, f->ifindex, s.epoch);
+	if (!s.port || !sheet || !eth || !s.port->image || s.port->flags & special ||
+		s.port->packet_rate || config->capturing || f->mark & TW_MARK_REPLY)
+		return TW_SYN_WHOLE;
+	id = s.port->id;
+	bucket = tw_buckets_lookup(f, &id);
+	if (!bucket || !tw_syn_parse(f, &sheet->packet) || !tw_mac_equal(eth->src, s.port->mac) ||
+		eth->dst[0] & 1 || eth->src[0] & 1 || !tw_syn_unknown(f, &s, sheet))
+		return TW_SYN_WHOLE;
+	return bucket->silent ? tw_syn_deny(f, &s, bucket, sheet) : tw_syn_pass(f, &s, sheet);
+}
