@@ -27,6 +27,8 @@ bool tw_conn_has_expired(
 int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent)
 {
 	*sweep = (struct tw_sweep){.agent = agent};
+	/* From now on somebody is there: those who open connections have not to sweep. */
+	tw_kernel_sweep(agent->kernel, 0, tw_clock_tick());
 	return tw_walk_init(&sweep->walk, agent->kernel);
 }
 
