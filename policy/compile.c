@@ -151,6 +151,7 @@ void tw_compiler_follow(struct tw_compiler *compiler, const struct tw_compiler *
 {
 	if (!compiler->views && old->views)
 		compiler->views = tw_views_ref(old->views);
+	compiler->n_words = old->n_words;
 }
 
 const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
@@ -374,6 +375,10 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 
 	if (!err && !compiler->views)
 		err = tw_views_new(&compiler->views);
+	/* So that it need not be moved time and again while it grows. */
+	if (!err)
+		err = tw_vec_reserve_((void **)&m.words.v.at, &m.words.v.max, compiler->n_words,
+			sizeof(*m.words.v.at));
 	if (!err)
 		err = make(&m);
 	tw_vec_done(&m.words.links);
@@ -383,7 +388,7 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 		return err == -E2BIG && !diags->n_errors ? too_large(&m, TW_DIR_IN, 0) : err;
 	}
 	image->words = m.words.v.at;
-	image->n_words = m.words.v.n;
+	image->n_words = compiler->n_words = m.words.v.n;
 	*ret = TW_TAKE_PTR(image);
 	return 0;
 }

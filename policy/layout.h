@@ -72,7 +72,7 @@ struct tw_rules_at {
 	uint32_t *first; /* by number of the set: of[first[i] … first[i + 1]) are places in `all` */
 	uint32_t *of;
 	uint64_t *picked; /* scratch: a bit for each in `all`, all 0 between uses */
-	uint64_t *near;	  /* likewise, of those that concern the port whose layout is in the making */
+	uint64_t *near; /* likewise, of those that concern the port whose layout is in the making */
 };
 
 struct tw_compiler {
@@ -85,6 +85,7 @@ struct tw_compiler {
 	bool listed[2];			       /* whether these list the members of their classes */
 	struct tw_class_memo *memo[2];
 	struct tw_views *views; /* that were built, for this policy or one before; NULL: none yet */
+	size_t n_words;		/* of the last image: the next one is likely to be as long */
 	struct tw_sets cuts;	/* local sets, cut; their ids follow those of `ends` */
 	uint32_t *local_of;	/* by id of a policy's set: 1 + its number in `locals` */
 	const struct tw_set **cut; /* by id of a policy's set; NULL: not cut yet */
