@@ -108,12 +108,12 @@ start_agent --policy "$lab/policy.yaml"
 equal "the next agent remembers" by-sender "$(workload_of tap3)"
 
 # Gone while nobody looked.
-make_guest 5
-check "another port comes" within 20 port_is tap5 unclaimed
+make_guest 7
+check "another port comes" within 20 port_is tap7 unclaimed
 stop_agent
-ip -n "$ns-host" link del tap5
+ip -n "$ns-host" link del tap7
 start_agent --policy "$lab/policy.yaml"
-check "a port that went while there was no agent is not there" no_port tap5
+check "a port that went while there was no agent is not there" no_port tap7
 equal "and has left no pins" 6 "$(find "$lab/bpffs/tapwall/links" -type f | wc -l)"
 
 # Nobody's, denied.
