@@ -84,8 +84,11 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	int err = 0;
 
 	/* Vectors know no groups. */
-	entry.remote = view->kind == TW_VIEW_CLASS ? remote : NULL;
-	entry.set[TW_DIM_REMOTE] = entry.remote ? remote->plain : remote->all;
+	entry.set[TW_DIM_REMOTE] = remote->all;
+	if (view->kind == TW_VIEW_CLASS) {
+		entry.remote = remote;
+		entry.set[TW_DIM_REMOTE] = remote->plain;
+	}
 	entry.set[TW_DIM_LOCAL] = c->policy->sets.everything;
 	if (view->kind == TW_VIEW_WIDE) {
 		entry.set[TW_DIM_LOCAL] = cut(c, mine, &view->ranges);

@@ -17,7 +17,8 @@
 struct tw_words {
 	TW_VEC(uint32_t) v;
 	size_t max; /* how many there may be; at most TW_WORDS_MAX */
-	TW_VEC(uint32_t) links; /* words of trees that are offsets, for those who move what they built */
+	TW_VEC(uint32_t)
+	links; /* words of trees that are offsets, for those who move what they built */
 };
 
 /* Adds n zeroed words at a multiple of `align`, which divides a chunk. 0; -E2BIG; -ENOMEM. */

@@ -197,6 +197,6 @@ void tw_views_keep(struct tw_views *views, const struct tw_view_key *key,
 	*bucket = kept;
 	put_first(views, kept);
 	views->bytes += bytes_of(kept);
-	while (views->bytes > TW_VIEWS_BYTES_MAX)
+	while (views->oldest && views->bytes > TW_VIEWS_BYTES_MAX)
 		drop(views, views->oldest);
 }
