@@ -94,6 +94,15 @@ struct tw_key {
 
 #define TW_KEY_WORDS 11 /* of `w`, without the pad */
 
+/* The word of a key that holds vlan, inner_vlan and proto. */
+static inline __u32 tw_key_tags(__u32 vlan, __u32 inner_vlan, __u32 proto)
+{
+	const struct tw_key key = {
+		.vlan = vlan & 0xfff, .inner_vlan = inner_vlan & 0xfff, .proto = proto & 0xff};
+
+	return key.w[10];
+}
+
 /* What a rule says about a connection: verdict, log bit and rule slot in one word; 0 = undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
 #define TW_DECISION_LOG		  (1u << 28)

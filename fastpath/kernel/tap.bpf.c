@@ -551,14 +551,8 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	return f.action ? (int)f.action : TC_ACT_UNSPEC;
 }
 
-/* What a guest sends, on the whole way: apart, so that the short ones have its room on the stack. */
-__noinline int judge_out(struct __sk_buff *skb)
-{
-	return judge(skb, TW_DIR_OUT);
-}
-
 /* The tc action for a SYN that went a short way; 0: the whole way is for it. */
-__noinline int greet(struct __sk_buff *skb)
+tw_inline int greet(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -583,7 +577,7 @@ int from_vm(struct __sk_buff *skb)
 	};
 	int action = tw_express_worth(&head) ? express(skb) : greet(skb);
 
-	return action ? action : judge_out(skb);
+	return action ? action : judge(skb, TW_DIR_OUT);
 }
 
 /* At the uplinks of bridges. It judges nothing: a frame for one of our ports goes straight there, to

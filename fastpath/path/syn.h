@@ -10,7 +10,7 @@
  * In:         a frame that a guest sends, before anything else is done with it.
  * Out:        an enum tw_syn.
  * Invariants: those of express.h, but that here one way opens what both gates let pass, at the first
- *             attempt, in its own slot, within every quota, and tells of it; and that on the other nothing
+ *             attempt, in its first row, within every quota, and tells of it; and that on the other nothing
  *             passes, and only what the gate denies without an answer, and without an event, ends.
  * Bounds:     two classifications; no loop but those over tags and inline addresses.
  */
@@ -73,7 +73,8 @@ tw_inline int tw_syn_unknown(
 	tw_place_make(f, &flow->place, s->config, &flow->key);
 	n = flow->place.row;
 	row = tw_rows_lookup(f, &n);
-	return row && tw_row_settles(row, flow->place.tags);
+	return row && tw_row_settles(row, flow->place.tags) &&
+	       tw_row_free(row, tw_place_slot(&flow->place)) < tw_table_slots(f);
 }
 
 /* What a gate says of what the packet on the sheet would open; 0 where the packet's end is none of the
@@ -195,16 +196,17 @@ tw_inline int tw_syn_open(
 	const struct tw_frame *f, const struct tw_scope *s, const struct tw_sheet *sheet)
 {
 	const struct tw_place *at = &sheet->flow.place;
-	__u32 n = at->row, slot = tw_place_slot(at), id = s->port->id;
+	__u32 n = at->row, id = s->port->id, slot;
 	struct tw_load *load = tw_loads_lookup(f, &id);
 	struct tw_row *row = tw_rows_lookup(f, &n);
-	struct tw_conn *c = tw_record(f, n, slot);
+	struct tw_conn *c;
 
-	if (!row || !load || !c || slot >= tw_table_slots(f) ||
-		!tw_syn_affords(s->config, s->port, load) || !tw_row_try(row))
+	if (!row || !load || !tw_syn_affords(s->config, s->port, load) || !tw_row_try(row))
 		return 0;
 	/* Another CPU may have been here since. */
-	if (tw_row_tag(row, slot) || !tw_row_settles(row, at->tags)) {
+	slot = tw_row_free(row, tw_place_slot(at));
+	c = slot < tw_table_slots(f) ? tw_record(f, n, slot) : 0;
+	if (!c || !tw_row_settles(row, at->tags)) {
 		tw_row_unlock(row);
 		return 0;
 	}
