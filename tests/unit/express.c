@@ -37,6 +37,12 @@ static const char *const policies[] = {
 	"  - {name: less, from: any, to: [a, b], service: [tcp/80-82, udp/50-70], action: allow}\n",
 };
 
+/* What a frame was told of. */
+struct told {
+	struct tw_event events[4];
+	size_t n;
+};
+
 /* One conversation, as its ends would know it. */
 struct talk {
 	uint32_t from, to; /* ports */
@@ -52,6 +58,7 @@ struct fixture {
 	uint64_t now_ns;
 	uint32_t epoch;
 	size_t n_passed, n_opened, n_denied; /* on the short ways */
+	struct told told[2];		     /* of the frame at hand, by way */
 };
 
 static void new_talk(struct fixture *f, struct talk *talk)
@@ -104,6 +111,17 @@ static void load(struct fixture *f, const char *text)
 	tw_diags_done(&diags);
 }
 
+static void note_event(void *arg, const struct tw_event *event)
+{
+	struct told *told = arg;
+
+	/* Connections that end are told of when somebody sweeps, whatever the frame. */
+	if (event->kind == TW_EVENT_CLOSE)
+		return;
+	assert_true(told->n < sizeof(told->events) / sizeof(told->events[0]));
+	told->events[told->n++] = *event;
+}
+
 static int set_up(void **state)
 {
 	struct fixture *f = test_calloc(1, sizeof(*f));
@@ -112,6 +130,8 @@ static int set_up(void **state)
 	f->now_ns = 1000000000;
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(tw_native_new(&f->way[i], N_CONNS), 0);
+	for (int i = 0; i < 2; i++)
+		tw_native_on_event(f->way[i], note_event, &f->told[i]);
 	tw_native_go_whole(f->way[1]);
 	for (size_t i = 0; i < N_TALKS; i++)
 		new_talk(f, &f->talks[i]);
@@ -219,6 +239,7 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 				.gso_size = gso_size};
 
 			memcpy(copy, bytes, len);
+			f->told[i].n = 0;
 			tw_native_run(f->way[i], tw_scene_ifindex(dir ? to : from),
 				(enum tw_dir)dir, f->now_ns, &frame, &result[i]);
 			marks[i] = frame.mark;
@@ -236,6 +257,9 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 		assert_memory_equal(result[0].stage_ran, result[1].stage_ran, TW_STAGE__MAX);
 		assert_int_equal(result[0].cut_ifindex, result[1].cut_ifindex);
 		assert_int_equal(marks[0], marks[1]);
+		assert_int_equal(f->told[0].n, f->told[1].n);
+		assert_memory_equal(f->told[0].events, f->told[1].events,
+			f->told[0].n * sizeof(f->told[0].events[0]));
 		if (result[0].outcome.verdict != TW_V_ALLOW)
 			return;
 	}
