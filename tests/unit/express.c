@@ -80,6 +80,7 @@ static void load(struct fixture *f, const char *text)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	uint32_t odd = tw_random_below(&f->random, 8), rate = tw_random_below(&f->random, 16);
+	uint32_t few = tw_random_below(&f->random, 2 * N_PORTS);
 	/* With and without a limit on events: without one, nobody is silent. */
 	uint32_t events = tw_random_below(&f->random, 2) * 20;
 	struct tw_diags diags = {0};
@@ -104,6 +105,8 @@ static void load(struct fixture *f, const char *text)
 				port->flags |= TW_PORT_F_CUT;
 			if (n == rate)
 				port->packet_rate = 1000;
+			if (n == few)
+				port->half_open_max = 20;
 			memcpy(key.mac, port->mac, sizeof(key.mac));
 			assert_int_equal(tw_native_add_local(f->way[i], &key, &local), 0);
 		}
@@ -297,9 +300,12 @@ static void compare(const struct fixture *f)
 	assert_int_equal(copy->n[0], copy->n[1]);
 	assert_memory_equal(copy->conns[0], copy->conns[1], copy->n[0] * sizeof(struct tw_conn));
 	test_free(copy);
-	for (uint32_t id = 1; id <= N_PORTS; id++)
+	for (uint32_t id = 1; id <= N_PORTS; id++) {
 		assert_memory_equal(tw_native_port_count(f->way[0], id),
 			tw_native_port_count(f->way[1], id), sizeof(struct tw_port_count));
+		assert_memory_equal(tw_native_load(f->way[0], id), tw_native_load(f->way[1], id),
+			sizeof(struct tw_load));
+	}
 	for (uint32_t slot = 0; slot < 2; slot++)
 		assert_memory_equal(tw_native_rule_count(f->way[0], slot),
 			tw_native_rule_count(f->way[1], slot), sizeof(struct tw_rule_count));
@@ -315,15 +321,17 @@ static void compare(const struct fixture *f)
 static void shake_hands(struct fixture *f, struct talk *talk)
 {
 	static const char *const flags[] = {"S", "SA", "A"};
+	/* None, or a window scale behind a segment size. */
+	const char *options = tw_random_one_in(&f->random, 2) ? "" : " options=020405b401030307";
 	uint8_t bytes[FRAME_ROOM];
 	char text[128];
 
 	for (int i = 0; i < 3; i++) {
 		bool back = i == 1;
 
-		snprintf(text, sizeof(text), "tcp %u > %u %s seq=%u ack=%u win=60000",
+		snprintf(text, sizeof(text), "tcp %u > %u %s seq=%u ack=%u win=60000%s",
 			back ? talk->dport : talk->sport, back ? talk->sport : talk->dport,
-			flags[i], talk->seq[back], i ? talk->seq[!back] : 0);
+			flags[i], talk->seq[back], i ? talk->seq[!back] : 0, i < 2 ? options : "");
 		talk->seq[back] += i < 2;
 		judge(f, bytes, build(f, talk, back, text, bytes), back ? talk->to : talk->from,
 			back ? talk->from : talk->to);
@@ -340,7 +348,7 @@ static void both_ways_agree(void **state)
 		struct talk *talk = &f->talks[tw_random_below(&f->random, N_TALKS)];
 		bool back = tw_random_one_in(&f->random, 2);
 
-		if (tw_random_one_in(&f->random, 30)) {
+		if (tw_random_one_in(&f->random, 12)) {
 			new_talk(f, talk);
 			if (!talk->udp)
 				shake_hands(f, talk);
