@@ -124,8 +124,8 @@ tw_inline void tw_row_tag_set(struct tw_row *row, __u32 slot, __u64 tags)
 	__sync_fetch_and_or(&row->tags[slot >> 2 & 3], (tags & 0xffff) << (slot & 3) * 16);
 }
 
-/* Asks memory for both lines of the record that is likely to be opened soon: they come while the gates
- * are asked. */
+/* Asks memory for both lines of a record: of one that is likely to be opened, they come while the gates are
+ * asked; of one that is likely to be the packet's, while its row does. */
 tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	struct tw_conn *c = tw_record(f, n, slot);

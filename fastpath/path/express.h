@@ -218,6 +218,7 @@ tw_inline struct tw_conn *tw_express_find(
 	row = tw_rows_lookup(f, &n);
 	if (!row)
 		return 0;
+	tw_record_ahead(f, n, tw_place_slot(&at));
 	for (i = 0; i < TW_ROW_SLOTS / 4; i++)
 		slots |= tw_express_lanes(TW_MEMORY(row->tags[i]) ^ at.tags) << 4 * i;
 	if (!slots)
