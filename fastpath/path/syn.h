@@ -35,6 +35,7 @@ tw_inline int tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 
 	p->tuple.src.d[0] = p->tuple.dst.d[0] = 0;
 	p->vlan = p->inner_vlan = 0;
+	p->icmp = 0;
 	p->multicast = 0;
 	tcp = f->has_vlan ? 0 : tw_express_network(f, p);
 	if (!tcp || (const void *)(tcp + 1) > f->data_end || p->tuple.proto != TW_IPPROTO_TCP ||
@@ -115,15 +116,14 @@ tw_inline void tw_syn_outcome(
 	o->tracked = o->created = !!far_decision;
 }
 
-tw_inline void tw_syn_trace(const struct tw_frame *f, const struct tw_scope *s, __u32 decision,
-	__u32 far_decision, struct tw_outcome *o)
+/* Tells those who trace which stages the frame would have gone through. */
+tw_inline void tw_syn_stages(const struct tw_frame *f, int passes)
 {
 	__u32 stage;
 
 	for (stage = TW_STAGE_PARSE; stage < TW_STAGE__MAX; stage++)
-		if (stage != TW_STAGE_INSPECT || far_decision)
+		if (stage != TW_STAGE_INSPECT || passes)
 			tw_stage_enter(f, (enum tw_stage)stage);
-	tw_syn_outcome(s, decision, far_decision, o);
 }
 
 tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_scope *s,
@@ -140,8 +140,10 @@ tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_scop
 	}
 	tw_count_frame(f, s, &o);
 	tw_count_rule(f, decision, 1);
-	if (tw_frame_traced(f))
-		tw_syn_trace(f, s, decision, 0, &sheet->outcome);
+	if (tw_frame_traced(f)) {
+		tw_syn_stages(f, 0);
+		tw_syn_outcome(s, decision, 0, &sheet->outcome);
+	}
 	return TW_SYN_DENIED;
 }
 
@@ -217,80 +219,35 @@ tw_inline int tw_syn_open(
 	return 1;
 }
 
-tw_inline void tw_syn_tell(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_sheet *sheet)
-{
-	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
-	const struct tw_flow *flow = &sheet->flow;
-	struct tw_event *e = eth ? tw_event_reserve(f) : 0;
-
-	if (!e) {
-		tw_count_untold(f, s->port->id, 1);
-		tw_count_untold(f, s->far->id, 1);
-		return;
-	}
-	__builtin_memset(e, 0, sizeof(*e));
-	e->time_ns = f->now_ns;
-	e->ifindex = f->ifindex;
-	e->port_id = s->port->id;
-	e->kind = TW_EVENT_OPEN;
-	tw_syn_outcome(s, flow->decision, flow->far_decision, &e->outcome);
-	e->key = flow->key;
-	e->conn_flags = flow->progress.flags;
-	e->tcp_flags = sheet->packet.tcp_flags;
-	__builtin_memcpy(e->src_mac, eth->src, 6);
-	__builtin_memcpy(e->dst_mac, eth->dst, 6);
-	e->ethertype = tw_be16(sheet->packet.ethertype);
-	e->len = f->len;
-	e->far_port_id = s->far->id;
-	e->far_ifindex = s->far->ifindex;
-	e->far_decision = flow->far_decision;
-	tw_event_submit(f, e);
-}
-
 /* Counts and tells what both gates let pass, and sends it. */
 tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
 {
 	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
 	struct tw_outcome o = {.verdict = TW_V_ALLOW, .reason = TW_R_POLICY};
-	const struct tw_flow *flow = &sheet->flow;
+	struct tw_flow *flow = &sheet->flow;
 
+	flow->opened = flow->far_opened = 1;
+	flow->related = flow->untracked = 0;
+	flow->far_id = s->far->id;
 	tw_count_frame(f, s, &o);
 	tw_count_rule(f, flow->decision, 1);
 	tw_count_frame(f, &there, &o);
 	tw_count_rule(f, flow->far_decision, 1);
-	tw_syn_tell(f, s, sheet);
+	tw_syn_outcome(s, flow->decision, flow->far_decision, &sheet->outcome);
+	tw_tell(f, s->config, sheet, s->port->id, TW_EVENT_OPEN);
 	sheet->ticket = flow->seat;
 	tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
 	tw_frame_redirect(f, s->far->ifindex);
 	if (tw_frame_traced(f))
-		tw_syn_trace(f, s, flow->decision, flow->far_decision, &sheet->outcome);
-}
-
-/* The port that a SYN is for, if the agent vouches for its MAC, and it may be cut through to. */
-tw_inline const struct tw_port *tw_syn_far(const struct tw_frame *f, const struct tw_scope *s)
-{
-	struct tw_local_key key = {.network = s->port->network, .vlan = s->port->pvid};
-	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
-	const struct tw_local *local;
-	const struct tw_port *far;
-
-	if (!eth)
-		return 0;
-	__builtin_memcpy(key.mac, eth->dst, sizeof(key.mac));
-	local = tw_locals_lookup(f, &key);
-	if (!local || local->ifindex == f->ifindex || f->len > local->len_max)
-		return 0;
-	far = tw_port_at(f, local->ifindex, s->epoch);
-	return tw_express_port(far) && far->network == key.network && far->pvid == key.vlan ? far
-											    : 0;
+		tw_syn_stages(f, 1);
 }
 
 tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
 {
+	const struct tw_packet *p = &sheet->packet;
 	struct tw_flow *flow = &sheet->flow;
 
-	s->far = tw_syn_opener(f, s->config, s->port) ? tw_syn_far(f, s) : 0;
+	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_port(f, s, p, flow) : 0;
 	flow->seat = s->far ? tw_frame_seat(f) : 0;
 	if (!flow->seat)
 		return TW_SYN_WHOLE;
@@ -302,9 +259,9 @@ tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_scope *s, struct
 	if (tw_decision_verdict(flow->far_decision) != TW_V_ALLOW)
 		return TW_SYN_WHOLE;
 	sheet->packet.scale = 0;
-	if (sheet->packet.tcp_header_len > sizeof(struct tw_tcp))
+	if (p->tcp_header_len > sizeof(struct tw_tcp))
 		tw_apart_options(f);
-	flow->progress.scale[TW_WAY_ORIGINAL] = sheet->packet.scale | TW_SCALE_SEEN;
+	flow->progress.scale[TW_WAY_ORIGINAL] = p->scale | TW_SCALE_SEEN;
 	if (!tw_syn_open(f, s, sheet))
 		return TW_SYN_WHOLE;
 	tw_syn_send(f, s, sheet);
@@ -326,6 +283,8 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 		return TW_SYN_WHOLE;
 	id = s.port->id;
 	bucket = tw_buckets_lookup(f, &id);
+	__builtin_memcpy(sheet->packet.src_mac, eth->src, 6);
+	__builtin_memcpy(sheet->packet.dst_mac, eth->dst, 6);
 	if (!bucket || !tw_syn_parse(f, &sheet->packet) || !tw_mac_equal(eth->src, s.port->mac) ||
 		eth->dst[0] & 1 || eth->src[0] & 1 || !tw_syn_unknown(f, &s, sheet))
 		return TW_SYN_WHOLE;
