@@ -8,6 +8,7 @@
 #include <linux/if_tun.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #define PACKET_MAX 65536
 #define STRAYS_MAX 16 /* packets that are not the one awaited, before it */
+#define WAIT_MS	   1000
 
 static struct {
 	int in;
@@ -146,17 +148,30 @@ static unsigned int dscp_of(const uint8_t *packet)
 	return packet[1] >> 2;
 }
 
+/* The next packet that comes out: its length; -EAGAIN when none comes in time. It is there when write()
+ * returns, but for once in a while: with the device's queue taken by a packet of the kernel's own, from
+ * another CPU, that one sends it on. */
+static ssize_t read_packet(void)
+{
+	struct pollfd ready = {.fd = net.out, .events = POLLIN};
+	ssize_t got = read(net.out, net.room, sizeof(net.room));
+
+	if (got < 0 && errno == EAGAIN && poll(&ready, 1, WAIT_MS) > 0)
+		got = read(net.out, net.room, sizeof(net.room));
+	return got < 0 ? -errno : got;
+}
+
 int tw_ct_ask(const uint8_t *packet, size_t len, enum tw_ct_class *ret)
 {
 	*ret = TW_CT_LOST;
 	if (len < 20 || write(net.in, packet, len) < 0)
 		return errno == EINVAL || len < 20 ? 0 : -errno;
 	for (int i = 0; i < STRAYS_MAX; i++) {
-		ssize_t got = read(net.out, net.room, sizeof(net.room));
+		ssize_t got = read_packet();
 		unsigned int dscp;
 
 		if (got < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return got == -EAGAIN ? 0 : (int)got;
 		dscp = dscp_of(net.room);
 		if ((size_t)got != len || !is_same(packet, net.room, len) || !dscp ||
 			dscp > TW_CT_UNTRACKED + 1)
