@@ -449,6 +449,8 @@ struct tw_port_count {
 	__u64 events_lost;    /* events not told, ring buffer full */
 };
 
+#define TW_OPENED_TO 8
+
 /* What is metered of a port (path/limit.h): the rates of struct tw_port. */
 enum tw_meter { TW_METER_PACKETS, TW_METER_OPENS, TW_METER_BROADCAST, TW_METER__MAX };
 
@@ -460,6 +462,7 @@ struct tw_bucket {
 	__u64 due_ns[TW_METER__MAX]; /* when the next one would be due, were they sent evenly */
 	__u32 told_seen;	     /* tick of the last event about a frame over its rate */
 	__u32 silent; /* 1: its last denial found no token to be told with (path/syn.h) */
+	__u16 opened_to[TW_OPENED_TO]; /* ids of ports it cut through to of late (path/cut.h) */
 };
 
 /* What is wanted of the frames at a port whose interface is in `captures`. */

@@ -28,7 +28,7 @@
 #include "fastpath/path/packet.h"
 
 #define TW_WALK_ROWS  16
-#define TW_LOCK_SPINS 512 /* a lock is held for some 100 ns by somebody who is not interrupted */
+#define TW_LOCK_SPINS 512 /* a lock is held for less than 1 us by somebody who is not interrupted */
 #define TW_GRACE      (2 * TW_TICKS_PER_SECOND)
 #define TW_TAG_ONES   0x0001000100010001ull
 #define TW_TAG_HIGHS  0x8000800080008000
@@ -122,6 +122,16 @@ tw_inline void tw_row_tag_set(struct tw_row *row, __u32 slot, __u64 tags)
 {
 	TW_OPAQUE(slot);
 	__sync_fetch_and_or(&row->tags[slot >> 2 & 3], (tags & 0xffff) << (slot & 3) * 16);
+}
+
+/* Asks memory for a row that is going to be locked, without waiting for it: what is stored is of no use to
+ * anybody. */
+tw_inline void tw_row_ahead(const struct tw_frame *f, __u32 n)
+{
+	struct tw_row *row = tw_rows_lookup(f, &n);
+
+	if (row)
+		TW_MEMORY(row->pad[0]) = 0;
 }
 
 /* Asks memory for both lines of a record: of one that is likely to be opened, they come while the gates are

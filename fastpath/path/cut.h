@@ -14,7 +14,7 @@
  *             4. Only while somebody listens to what happens to ports (config.cut_until_ns), and only
  *                between ports that share a bridge as the kernel sees it, where it can be asked: the
  *                far program compares (tw_arrival() in forward.h).
- * Bounds:     one lookup in `locals`, for what is new or odd; one classification.
+ * Bounds:     one lookup in `locals`, for what is new or odd and not remembered; one classification.
  */
 #pragma once
 
@@ -38,21 +38,25 @@ tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 	return f->gso_size ? p->l4_off + header + f->gso_size : f->len;
 }
 
-/* The port behind the destination MAC, as the connection knows it: an entry that is still fit, and
- * still this MAC's, vouches for itself. */
-tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, struct tw_scope *s,
-	const struct tw_packet *p, struct tw_flow *flow)
+/* A port that the destination MAC may be behind, by its id, if it is: an entry that is fit, and this MAC's,
+ * vouches for itself. */
+tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow, __u32 id)
 {
-	const struct tw_port *far;
+	const struct tw_port *far = tw_port_numbered(f, id, s->epoch);
 
-	if (!s->conn)
-		return 0;
-	far = tw_port_numbered(f, s->conn->port[!(flow->end & 1)], s->epoch);
 	if (!tw_cut_fits(s, far) || !tw_mac_equal(far->mac, p->dst_mac) ||
 		tw_cut_len(f, p) > far->len_max || far->ifindex == f->ifindex)
 		return 0;
 	flow->far_ifindex = far->ifindex;
 	return far;
+}
+
+/* The port behind the destination MAC, as the connection knows it. */
+tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow)
+{
+	return s->conn ? tw_cut_vouched(f, s, p, flow, s->conn->port[!(flow->end & 1)]) : 0;
 }
 
 /* The port behind the destination MAC, as the agent says. */
@@ -70,6 +74,22 @@ tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const stru
 	flow->far_ifindex = local->ifindex;
 	far = tw_port_at(f, local->ifindex, s->epoch);
 	return tw_cut_fits(s, far) ? far : 0;
+}
+
+/* The same, of a port that opens one connection after the other, mostly to the same few: those are
+ * remembered, and asked first. A lookup in `locals` takes as long as a gate. */
+tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow, struct tw_bucket *bucket)
+{
+	__u16 *last = &bucket->opened_to[(p->dst_mac[4] ^ p->dst_mac[5]) & (TW_OPENED_TO - 1)];
+	const struct tw_port *far = tw_cut_vouched(f, s, p, flow, *last);
+
+	if (far)
+		return far;
+	far = tw_cut_port(f, s, p, flow);
+	if (far)
+		*last = far->id;
+	return far;
 }
 
 /* Asks the far end's gate: whether it is open. */

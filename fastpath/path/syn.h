@@ -55,15 +55,12 @@ tw_inline int tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 	return !tw_check_addresses(p) && !p->multicast && !tw_addr_is_unspecified(&p->tuple.src);
 }
 
-/* Whether no record can stand under the key of the packet on the sheet: no walk went past its row, and none
- * there has its tag. Notes what it would open. */
-tw_inline int tw_syn_unknown(
+/* Notes what the packet on the sheet would open, and where. */
+tw_inline void tw_syn_place(
 	const struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
 {
 	const struct tw_packet *p = &sheet->packet;
 	struct tw_flow *flow = &sheet->flow;
-	const struct tw_row *row;
-	__u32 n;
 
 	flow->progress = (struct tw_progress){.state = TW_S_SYN_SENT};
 	if (tw_key_make(&flow->key, s, p, &p->tuple))
@@ -72,10 +69,16 @@ tw_inline int tw_syn_unknown(
 	flow->icmp = 0;
 	flow->way = TW_WAY_ORIGINAL;
 	tw_place_make(f, &flow->place, s->config, &flow->key);
-	n = flow->place.row;
-	row = tw_rows_lookup(f, &n);
-	return row && tw_row_settles(row, flow->place.tags) &&
-	       tw_row_free(row, tw_place_slot(&flow->place)) < tw_table_slots(f);
+	tw_row_ahead(f, flow->place.row);
+}
+
+/* Whether no record can stand under a key: no walk went past its row, and none there has its tag; and
+ * there is room. */
+tw_inline int tw_syn_unknown(
+	const struct tw_frame *f, const struct tw_row *row, const struct tw_place *at)
+{
+	return tw_row_settles(row, at->tags) &&
+	       tw_row_free(row, tw_place_slot(at)) < tw_table_slots(f);
 }
 
 /* What a gate says of what the packet on the sheet would open; 0 where the packet's end is none of the
@@ -130,8 +133,12 @@ tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_scop
 	struct tw_bucket *bucket, struct tw_sheet *sheet)
 {
 	struct tw_outcome o = {.verdict = TW_V_DENY, .reason = TW_R_POLICY};
-	__u32 decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &sheet->flow.first.src);
+	__u32 n = sheet->flow.place.row, decision;
+	const struct tw_row *row = tw_rows_lookup(f, &n);
 
+	if (!row || !tw_syn_unknown(f, row, &sheet->flow.place))
+		return TW_SYN_WHOLE;
+	decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &sheet->flow.first.src);
 	if (!decision)
 		return TW_SYN_WHOLE;
 	if (tw_decision_verdict(decision) != TW_V_DENY || !tw_syn_silent(f, s->config, bucket)) {
@@ -192,30 +199,52 @@ tw_inline int tw_syn_affords(
 	return (!max || load->established < max) && (!half_max || load->half_open < half_max);
 }
 
-/* Opens the connection on the sheet, charged to the near port, if that is as simple as can be; whether it
- * is open. */
-tw_inline int tw_syn_open(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_sheet *sheet)
+/* Locks the row of the connection on the sheet, and asks memory for the record that is to be, if there is
+ * nothing to see to. Stores ask without waiting: the record comes while the gates are asked. */
+tw_inline struct tw_row *tw_syn_lock(const struct tw_frame *f, const struct tw_place *at)
 {
-	const struct tw_place *at = &sheet->flow.place;
-	__u32 n = at->row, id = s->port->id, slot;
-	struct tw_load *load = tw_loads_lookup(f, &id);
+	__u32 n = at->row;
 	struct tw_row *row = tw_rows_lookup(f, &n);
 	struct tw_conn *c;
 
-	if (!row || !load || !tw_syn_affords(s->config, s->port, load) || !tw_row_try(row))
+	if (!row || !tw_row_try(row))
 		return 0;
-	/* Another CPU may have been here since. */
-	slot = tw_row_free(row, tw_place_slot(at));
-	c = slot < tw_table_slots(f) ? tw_record(f, n, slot) : 0;
-	if (!c || !tw_row_settles(row, at->tags)) {
+	c = tw_syn_unknown(f, row, at) ? tw_record(f, n, tw_row_free(row, tw_place_slot(at))) : 0;
+	if (!c) {
 		tw_row_unlock(row);
 		return 0;
 	}
+	TW_MEMORY(c->key[0]) = 0;
+	TW_MEMORY(c->packets[0]) = 0;
+	return row;
+}
+
+/* Whether both gates let pass what is on the sheet. */
+tw_inline int tw_syn_allowed(
+	const struct tw_frame *f, const struct tw_scope *s, struct tw_flow *flow)
+{
+	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
+	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
+		return 0;
+	flow->far_decision = tw_syn_gate(f, s, s->far, TW_DIR_IN, &flow->first.dst);
+	return tw_decision_verdict(flow->far_decision) == TW_V_ALLOW;
+}
+
+/* Opens the connection on the sheet, in its row, which is locked, charged to the near port, if that is as
+ * simple as can be; whether it is open. */
+tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_sheet *sheet, struct tw_row *row)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 id = s->port->id, slot = tw_row_free(row, tw_place_slot(at));
+	struct tw_load *load = tw_loads_lookup(f, &id);
+	struct tw_conn *c = tw_record(f, at->row, slot);
+
+	if (!load || !c || !tw_syn_affords(s->config, s->port, load))
+		return 0;
 	tw_load_count(load, TW_S_SYN_SENT, 1);
 	tw_syn_fill(c, f, s, sheet);
 	tw_row_tag_set(row, slot, at->tags);
-	tw_row_unlock(row);
 	return 1;
 }
 
@@ -242,27 +271,31 @@ tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct 
 		tw_syn_stages(f, 1);
 }
 
-tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
+tw_inline enum tw_syn tw_syn_pass(
+	struct tw_frame *f, struct tw_scope *s, struct tw_bucket *bucket, struct tw_sheet *sheet)
 {
 	const struct tw_packet *p = &sheet->packet;
 	struct tw_flow *flow = &sheet->flow;
+	struct tw_row *row;
+	int opens;
 
-	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_port(f, s, p, flow) : 0;
+	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_again(f, s, p, flow, bucket) : 0;
 	flow->seat = s->far ? tw_frame_seat(f) : 0;
 	if (!flow->seat)
 		return TW_SYN_WHOLE;
-	tw_record_ahead(f, flow->place.row, tw_place_slot(&flow->place));
-	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
-	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
+	row = tw_syn_lock(f, &flow->place);
+	if (!row)
 		return TW_SYN_WHOLE;
-	flow->far_decision = tw_syn_gate(f, s, s->far, TW_DIR_IN, &flow->first.dst);
-	if (tw_decision_verdict(flow->far_decision) != TW_V_ALLOW)
-		return TW_SYN_WHOLE;
-	sheet->packet.scale = 0;
-	if (p->tcp_header_len > sizeof(struct tw_tcp))
-		tw_apart_options(f);
-	flow->progress.scale[TW_WAY_ORIGINAL] = p->scale | TW_SCALE_SEEN;
-	if (!tw_syn_open(f, s, sheet))
+	opens = tw_syn_allowed(f, s, flow);
+	if (opens) {
+		sheet->packet.scale = 0;
+		if (p->tcp_header_len > sizeof(struct tw_tcp))
+			tw_apart_options(f);
+		flow->progress.scale[TW_WAY_ORIGINAL] = p->scale | TW_SCALE_SEEN;
+		opens = tw_syn_open(f, s, sheet, row);
+	}
+	tw_row_unlock(row);
+	if (!opens)
 		return TW_SYN_WHOLE;
 	tw_syn_send(f, s, sheet);
 	return TW_SYN_SENT;
@@ -286,7 +319,9 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 	__builtin_memcpy(sheet->packet.src_mac, eth->src, 6);
 	__builtin_memcpy(sheet->packet.dst_mac, eth->dst, 6);
 	if (!bucket || !tw_syn_parse(f, &sheet->packet) || !tw_mac_equal(eth->src, s.port->mac) ||
-		eth->dst[0] & 1 || eth->src[0] & 1 || !tw_syn_unknown(f, &s, sheet))
+		eth->dst[0] & 1 || eth->src[0] & 1)
 		return TW_SYN_WHOLE;
-	return bucket->silent ? tw_syn_deny(f, &s, bucket, sheet) : tw_syn_pass(f, &s, sheet);
+	tw_syn_place(f, &s, sheet);
+	return bucket->silent ? tw_syn_deny(f, &s, bucket, sheet)
+			      : tw_syn_pass(f, &s, bucket, sheet);
 }
