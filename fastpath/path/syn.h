@@ -69,7 +69,6 @@ tw_inline void tw_syn_place(
 	flow->icmp = 0;
 	flow->way = TW_WAY_ORIGINAL;
 	tw_place_make(f, &flow->place, s->config, &flow->key);
-	tw_row_ahead(f, flow->place.row);
 }
 
 /* Whether no record can stand under a key: no walk went past its row, and none there has its tag; and
@@ -279,6 +278,7 @@ tw_inline enum tw_syn tw_syn_pass(
 	struct tw_row *row;
 	int opens;
 
+	tw_row_ahead(f, flow->place.row);
 	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_again(f, s, p, flow, bucket) : 0;
 	flow->seat = s->far ? tw_frame_seat(f) : 0;
 	if (!flow->seat)
