@@ -146,6 +146,22 @@ static void describe_tuple(
 					      : TEXT("");
 }
 
+static void describe_frame(const struct tw_event_frame *frame, struct tw_described_entry *ret)
+{
+	ret->entry.src_mac = TEXT(tw_mac_format(frame->src_mac, ret->src_mac));
+	ret->entry.dst_mac = TEXT(tw_mac_format(frame->dst_mac, ret->dst_mac));
+	ret->entry.len = frame->len;
+}
+
+static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntry *entry)
+{
+	entry->packets_out = sums->packets[TW_WAY_ORIGINAL];
+	entry->packets_in = sums->packets[TW_WAY_REPLY];
+	entry->bytes_out = sums->bytes[TW_WAY_ORIGINAL];
+	entry->bytes_in = sums->bytes[TW_WAY_REPLY];
+	entry->age_s = tw_clock_tick_seconds(sums->age);
+}
+
 void tw_describe_event(
 	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
 {
@@ -153,6 +169,7 @@ void tw_describe_event(
 	const struct tw_agent_port *port = event->port_id
 						   ? tw_ports_by_id(&agent->ports, event->port_id)
 						   : tw_ports_find(&agent->ports, event->ifindex);
+	static const struct tw_event_frame none;
 	Tapwall__V1__LogEntry *entry = &ret->entry;
 
 	tapwall__v1__log_entry__init(entry);
@@ -168,17 +185,12 @@ void tw_describe_event(
 	}
 	entry->direction = TEXT(tw_dir_name(event->outcome.dir));
 	describe_tuple(agent, event, ret);
-	entry->src_mac = TEXT(tw_mac_format(event->src_mac, ret->src_mac));
-	entry->dst_mac = TEXT(tw_mac_format(event->dst_mac, ret->dst_mac));
 	entry->ethertype = ntohs(event->ethertype);
 	entry->vlan = event->vlan;
-	entry->len = event->len;
-	entry->packets_out = event->packets[TW_WAY_ORIGINAL];
-	entry->packets_in = event->packets[TW_WAY_REPLY];
-	entry->bytes_out = event->bytes[TW_WAY_ORIGINAL];
-	entry->bytes_in = event->bytes[TW_WAY_REPLY];
-	entry->age_s = tw_clock_tick_seconds(event->age);
 	entry->icmp_type = event->icmp_type;
+	describe_frame(event->kind == TW_EVENT_CLOSE ? &none : &event->frame, ret);
+	if (event->kind == TW_EVENT_CLOSE)
+		describe_sums(&event->sums, entry);
 }
 
 bool tw_event_is_notable(const struct tw_event *event)

@@ -44,10 +44,10 @@ static void tell_far(struct tw_agent *agent, const struct tw_event *event)
 {
 	struct tw_event far = *event;
 
-	far.port_id = event->far_port_id;
-	far.ifindex = event->far_ifindex;
+	far.port_id = event->frame.far_port_id;
+	far.ifindex = event->frame.far_ifindex;
 	far.outcome.dir = TW_DIR_IN;
-	far.outcome.decision = event->far_decision;
+	far.outcome.decision = event->frame.far_decision;
 	tw_events_tell(agent, &far);
 }
 
@@ -58,7 +58,7 @@ static void claim(struct tw_events *events, const struct tw_event *event)
 
 	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED)
 		return;
-	memcpy(port->learned_mac, event->src_mac, sizeof(port->learned_mac));
+	memcpy(port->learned_mac, event->frame.src_mac, sizeof(port->learned_mac));
 	port->learned = true;
 	events->claimed = true;
 }
@@ -76,7 +76,7 @@ static int on_event(void *arg, void *data, size_t len)
 		events->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
 		tw_events_tell(events->agent, event);
-		if (event->far_port_id) {
+		if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id) {
 			tell_far(events->agent, event);
 			events->turn++;
 		}

@@ -15,31 +15,45 @@ enum tw_event_kind {
 	TW_EVENT__MAX
 };
 
+/* The frame that an event is about. */
+struct tw_event_frame {
+	__u8 src_mac[6];
+	__u8 dst_mac[6];
+	__u32 len; /* bytes */
+	/* On open, of a frame that is cut through to a port where the connection opens too: that end,
+	 * of which all else here is true as well, its direction being in. Else 0. */
+	__u32 far_ifindex;
+	__u32 far_decision;
+	__u16 far_port_id;
+	__u16 pad[3];
+};
+
+/* What a connection that ended had come to. */
+struct tw_event_sums {
+	__u64 packets[TW_WAY__MAX];
+	__u64 bytes[TW_WAY__MAX];
+	__u32 age; /* ticks */
+	__u32 pad;
+};
+
+/* An event is short: whoever opens a connection writes one. */
 struct tw_event {
 	__u64 time_ns; /* monotonic */
 	__u32 ifindex; /* port where it was seen */
 	__u16 port_id;
-	__u8 kind; /* enum tw_event_kind */
-	__u8 pad;
-	struct tw_outcome outcome;
-	struct tw_key key;	    /* all zero when the frame has no tuple; see tw_event_tuple() */
-	__u64 packets[TW_WAY__MAX]; /* of the connection; on close */
-	__u64 bytes[TW_WAY__MAX];
-	__u32 age;	 /* ticks; on close */
+	__u8 kind;	 /* enum tw_event_kind */
 	__u8 conn_flags; /* TW_CONN_F_*; TW_CONN_F_ORIGIN_HI tells who sent the frame on deny */
-	__u8 tcp_flags;
-	__u16 icmp_type; /* type << 8 | code */
-	__u8 src_mac[6];
-	__u8 dst_mac[6];
-	__be16 ethertype;
+	struct tw_outcome outcome;
+	struct tw_key key; /* all zero when the frame has no tuple; see tw_event_tuple() */
+	__u16 icmp_type;   /* type << 8 | code */
 	__u16 vlan;
-	__u32 len; /* bytes of the frame */
-	/* On open, of a frame that is cut through to a port where the connection opens too: that end,
-	 * of which all else here is true as well, its direction being in. Else 0. */
-	__u16 far_port_id;
-	__u16 pad2;
-	__u32 far_ifindex;
-	__u32 far_decision;
+	__be16 ethertype;
+	__u8 tcp_flags;
+	__u8 pad;
+	union {
+		struct tw_event_frame frame; /* but for TW_EVENT_CLOSE */
+		struct tw_event_sums sums;   /* of TW_EVENT_CLOSE */
+	};
 };
 
 /* One captured frame, in the ring buffer of its port: this head, then `cap_len` bytes of the frame

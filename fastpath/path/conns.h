@@ -386,9 +386,9 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 	e->port_id = c->port[end];
 	e->kind = TW_EVENT_CLOSE;
 	tw_conn_key(c, &e->key);
-	__builtin_memcpy(e->packets, c->packets, sizeof(e->packets));
-	__builtin_memcpy(e->bytes, c->bytes, sizeof(e->bytes));
-	e->age = now - c->created;
+	__builtin_memcpy(e->sums.packets, c->packets, sizeof(c->packets));
+	__builtin_memcpy(e->sums.bytes, c->bytes, sizeof(c->bytes));
+	e->sums.age = now - c->created;
 	e->conn_flags = c->progress.flags;
 	e->vlan = (__u16)e->key.vlan;
 	if (e->key.proto == TW_IPPROTO_ICMP || e->key.proto == TW_IPPROTO_ICMPV6)

@@ -101,8 +101,8 @@ tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
 	e->conn_flags = flow->progress.flags;
 	e->tcp_flags = p->tcp_flags;
 	e->icmp_type = p->icmp;
-	__builtin_memcpy(e->src_mac, p->src_mac, 6);
-	__builtin_memcpy(e->dst_mac, p->dst_mac, 6);
+	__builtin_memcpy(e->frame.src_mac, p->src_mac, 6);
+	__builtin_memcpy(e->frame.dst_mac, p->dst_mac, 6);
 	e->ethertype = tw_be16(p->ethertype);
 	e->vlan = p->vlan;
 }
@@ -148,12 +148,12 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	e->ifindex = f->ifindex;
 	e->port_id = (__u16)port_id;
 	e->kind = (__u8)kind;
-	e->len = f->len;
+	e->frame.len = f->len;
 	tw_event_fill(e, f, &sheet->packet, &sheet->flow, &sheet->outcome);
 	if (both) {
-		e->far_port_id = sheet->flow.far_id;
-		e->far_ifindex = sheet->flow.far_ifindex;
-		e->far_decision = sheet->flow.far_decision;
+		e->frame.far_port_id = sheet->flow.far_id;
+		e->frame.far_ifindex = sheet->flow.far_ifindex;
+		e->frame.far_decision = sheet->flow.far_decision;
 	}
 	tw_event_submit(f, e);
 }

@@ -228,7 +228,7 @@ static void claims_are_told(void **state)
 	assert_int_equal(tw_native_add_mac(f->native, wanted), 0);
 	expect(f, "udp 1 > 2", TW_DIR_OUT, 2000, TW_V_DENY, TW_R_NO_IMAGE);
 	assert_int_equal(seen.n[TW_EVENT_CLAIM], 1);
-	assert_memory_equal(seen.last.src_mac, wanted, 6);
+	assert_memory_equal(seen.last.frame.src_mac, wanted, 6);
 	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));
 	expect(f, "eth 52:54:00:00:00:03 > / ip / udp 1 > 2", TW_DIR_OUT, 3000, TW_V_ALLOW,
 		TW_R_UNCLAIMED);
@@ -533,9 +533,9 @@ static void captures_miss_nothing_and_nothing_twice(void **state)
 	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
 	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));
 	assert_int_equal(seen.last.port_id, 1);
-	assert_int_equal(seen.last.far_ifindex, tw_scene_ifindex(1));
-	assert_int_equal(seen.last.far_port_id, 2);
-	assert_int_equal(seen.last.far_decision, result.outcome.gate[TW_DIR_IN] & 0xffffffff);
+	assert_int_equal(seen.last.frame.far_ifindex, tw_scene_ifindex(1));
+	assert_int_equal(seen.last.frame.far_port_id, 2);
+	assert_int_equal(seen.last.frame.far_decision, result.outcome.gate[TW_DIR_IN] & 0xffffffff);
 	tw_native_on_event(f->native, NULL, NULL);
 	assert_int_equal(shown.n, 2);
 	assert_int_equal(shown.last.ifindex, tw_scene_ifindex(1));
