@@ -21,8 +21,9 @@
 #define REPEAT	      20000
 #define N_ARRIVALS    401 /* single runs of the receiver's program */
 #define AGENT_SECONDS 3600
-#define N_NEW	      1000 /* connections opened for one figure */
-#define OPEN_PORTS    32   /* that the policy allows */
+#define N_NEW	      8000 /* connections opened for one figure: enough that its start is no part of it */
+#define N_KEPT	      100000 /* of these, before the table is emptied: it is never near full */
+#define OPEN_PORTS    32     /* that the policy allows */
 #define N_SPORTS      (65536 - TW_BENCH_SPORT_MIN)
 #define NETWORK	      1
 #define LEN_MAX	      1518
@@ -34,7 +35,8 @@ struct lab {
 	uint32_t ifindex[TW_BENCH_ENDS];
 	int empty;
 	uint32_t n_open; /* connections that are open; the first of them stays in caches */
-	uint32_t n_new;	 /* half-open ones */
+	uint32_t n_new;	 /* half-open ones, ever */
+	uint32_t n_kept; /* of these, in the table */
 };
 
 static int read_text(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
@@ -429,13 +431,32 @@ static int established_random(struct lab *lab, double *ret_ns, struct tw_err *er
 	return run_varied(lab, &data, REPEAT, ret_ns, err);
 }
 
+/* Empties the connection table. */
+static int forget_connections(struct lab *lab, struct tw_err *err)
+{
+	int fd = tw_kernel_map_fd(lab->kernel, TW_MAP_rows);
+	const struct tw_row none = {0};
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+	int e = bpf_obj_get_info_by_fd(fd, &info, &size);
+
+	for (uint32_t row = 0; !e && row < info.max_entries; row++)
+		e = bpf_map_update_elem(fd, &row, &none, BPF_ANY);
+	lab->n_open = lab->n_kept = 0;
+	return e ? tw_err_set(err, -errno, "rows", NULL, "%s", strerror(errno)) : 0;
+}
+
 /* To ports that every list of rules allows. */
 static int new_connections(struct lab *lab, double *ret_ns, struct tw_err *err)
 {
 	const struct tw_bench_packet syn = segment(TW_BENCH_A, 0, TH_SYN);
+	int e = lab->n_kept < N_KEPT ? 0 : forget_connections(lab, err);
 
 	set_varied(lab, TW_BENCH_PORT_OPEN + 1, TW_BENCH_N_OPEN - 1, 0);
-	return run_varied(lab, &syn, N_NEW, ret_ns, err);
+	if (!e)
+		e = run_varied(lab, &syn, N_NEW, ret_ns, err);
+	lab->n_kept += N_NEW;
+	return e;
 }
 
 static int denied(struct lab *lab, double *ret_ns, struct tw_err *err)
