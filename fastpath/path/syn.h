@@ -24,9 +24,9 @@ enum tw_syn {
 	TW_SYN_DENIED /* it was counted, and goes no further */
 };
 
-/* Reads a frame onto the sheet, where registers are too few; whether it is a SYN that nothing is wrong with,
- * and whose header is all at hand. */
-tw_inline int tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
+/* Reads a frame onto the sheet, where registers are too few, as far as gates ask about it: its TCP header, if
+ * it is a SYN that nothing is wrong with, and whose header is all at hand; else NULL. */
+tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 {
 	const __u8 marks = TW_TCP_FIN | TW_TCP_SYN | TW_TCP_RST | TW_TCP_ACK | TW_TCP_URG;
 	__u64 head = (__u64)((const __u8 *)f->data_end - (const __u8 *)f->data);
@@ -45,14 +45,23 @@ tw_inline int tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 	if (header < sizeof(*tcp) || header > tw_l4_len(p) || head < p->l4_off + header ||
 		(tcp->flags & marks) != TW_TCP_SYN || f->gso_size)
 		return 0;
-	p->tcp_flags = tcp->flags;
 	p->tcp_header_len = (__u8)header;
 	p->tuple.sport = tcp->sport;
 	p->tuple.dport = tcp->dport;
+	return tw_check_addresses(p) || p->multicast || tw_addr_is_unspecified(&p->tuple.src) ? 0
+											      : tcp;
+}
+
+/* Reads the rest, which what opens is remembered by. */
+tw_inline void tw_syn_note(
+	struct tw_packet *p, const struct tw_ethernet *eth, const struct tw_tcp *tcp)
+{
+	__builtin_memcpy(p->src_mac, eth->src, 6);
+	__builtin_memcpy(p->dst_mac, eth->dst, 6);
+	p->tcp_flags = tcp->flags;
 	p->seq = tw_host32(tcp->seq);
-	p->seq_end = p->seq + tw_l4_len(p) - header + 1;
+	p->seq_end = p->seq + tw_l4_len(p) - p->tcp_header_len + 1;
 	p->window = tw_host16(tcp->window);
-	return !tw_check_addresses(p) && !p->multicast && !tw_addr_is_unspecified(&p->tuple.src);
 }
 
 /* Notes what the packet on the sheet would open, and where. */
@@ -307,6 +316,7 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 	struct tw_scope s = {.config = config, .epoch = config->epoch, .quiet = 1};
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
 	struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_tcp *tcp;
 	struct tw_bucket *bucket;
 	__u32 id;
 
@@ -316,12 +326,12 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 		return TW_SYN_WHOLE;
 	id = s.port->id;
 	bucket = tw_buckets_lookup(f, &id);
-	__builtin_memcpy(sheet->packet.src_mac, eth->src, 6);
-	__builtin_memcpy(sheet->packet.dst_mac, eth->dst, 6);
-	if (!bucket || !tw_syn_parse(f, &sheet->packet) || !tw_mac_equal(eth->src, s.port->mac) ||
-		eth->dst[0] & 1 || eth->src[0] & 1)
+	tcp = bucket ? tw_syn_parse(f, &sheet->packet) : 0;
+	if (!tcp || !tw_mac_equal(eth->src, s.port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
 		return TW_SYN_WHOLE;
 	tw_syn_place(f, &s, sheet);
-	return bucket->silent ? tw_syn_deny(f, &s, bucket, sheet)
-			      : tw_syn_pass(f, &s, bucket, sheet);
+	if (bucket->silent)
+		return tw_syn_deny(f, &s, bucket, sheet);
+	tw_syn_note(&sheet->packet, eth, tcp);
+	return tw_syn_pass(f, &s, bucket, sheet);
 }
