@@ -12,6 +12,8 @@
  * Invariants: those of express.h, but that here one way opens what both gates let pass, at the first
  *             attempt, in its first row, within every quota, and tells of it; and that on the other nothing
  *             passes, and only what the gate denies without an answer, and without an event, ends.
+ *             The row of what opens is locked from before the gates are asked until it stands there, so that
+ *             its record can be on its way meanwhile; nobody waits for it longer than a gate takes.
  * Bounds:     two classifications; no loop but those over tags and inline addresses.
  */
 #pragma once
