@@ -449,10 +449,10 @@ struct tw_port_count {
 	__u64 events_lost;    /* events not told, ring buffer full */
 };
 
-#define TW_OPENED_TO 8
-
 /* What is metered of a port (path/limit.h): the rates of struct tw_port. */
 enum tw_meter { TW_METER_PACKETS, TW_METER_OPENS, TW_METER_BROADCAST, TW_METER__MAX };
+
+#define TW_OPENED_TO 8 /* a power of two: two bytes of a MAC say which is its own */
 
 struct tw_bucket {
 	__u32 event_tokens; /* in 1/1024 */

@@ -77,7 +77,7 @@ tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const stru
 }
 
 /* The same, of a port that opens one connection after the other, mostly to the same few: those are
- * remembered, and asked first. A lookup in `locals` takes as long as a gate. */
+ * remembered, and asked first: a lookup in `locals` is a tenth of what opening takes. */
 tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_scope *s,
 	const struct tw_packet *p, struct tw_flow *flow, struct tw_bucket *bucket)
 {
