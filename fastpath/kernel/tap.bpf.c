@@ -84,14 +84,17 @@ tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32
 	return slot && *slot ? bpf_map_lookup_elem(&ports, slot) : 0;
 }
 
+/* The two lookups are kept apart: as one call, with either map, it would be a real one. */
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch)
 {
 	__u32 *id;
 
-	if (ifindex < TW_PORT_IDS)
+	if (ifindex < TW_PORT_IDS) {
 		id = bpf_map_lookup_elem(&port_ids, &ifindex);
-	else
+		TW_OPAQUE(id);
+	} else {
 		id = bpf_map_lookup_elem(&port_ids_high, &ifindex);
+	}
 	return id && *id ? tw_port_numbered(f, *id, epoch) : 0;
 }
 
