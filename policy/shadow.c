@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "policy/diag.h"
 
-#define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at: some 24,000 rules */
+#define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at */
 #define STEPS_MAX ((size_t)50 * 1000 * 1000)  /* ranges gone through in set operations */
 #define NAMED_MAX 3			      /* shadowing rules named in a warning */
 
@@ -43,9 +43,13 @@ struct hull {
 struct tw_shadow {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
-	struct tw_sets sets;   /* of pieces */
-	struct hull *hulls;    /* by rule number */
-	struct keys *keys;     /* the same of them, again */
+	struct tw_sets sets; /* of pieces */
+	struct hull *hulls;  /* by rule number */
+	struct keys *keys;   /* the same of them, again */
+	uint64_t *points;    /* rules with one key alone: key << 32 | number, ascending */
+	size_t n_points;
+	uint32_t *wide; /* numbers of those with more, ascending */
+	size_t n_wide;
 	TW_VEC(uint32_t) near; /* earlier rules whose hulls meet that of the one looked at */
 	struct pieces pieces;
 	struct pieces cut; /* what is left of them after a rule */
@@ -81,11 +85,37 @@ static struct hull hull_of(const struct tw_rule *rule)
 	return hull;
 }
 
+static bool keys_meet(struct keys a, struct keys b)
+{
+	return a.lo <= b.hi && b.lo <= a.hi;
+}
+
 /* Keys apart. */
 static bool hulls_meet(const struct hull *a, const struct hull *b)
 {
 	return a->from_lo <= b->from_hi && b->from_lo <= a->from_hi && a->to_lo <= b->to_hi &&
 	       b->to_lo <= a->to_hi;
+}
+
+static int compare_points(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Those that match nothing are in neither list: they take nothing from others. */
+static void list_keys(struct tw_shadow *s)
+{
+	for (size_t i = 0; i < s->policy->rules.n; i++) {
+		struct keys keys = s->keys[i] = s->hulls[i].keys;
+
+		if (keys.lo == keys.hi)
+			s->points[s->n_points++] = (uint64_t)keys.lo << 32 | i;
+		else if (keys.lo < keys.hi)
+			s->wide[s->n_wide++] = (uint32_t)i;
+	}
+	qsort(s->points, s->n_points, sizeof(*s->points), compare_points);
 }
 
 int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct tw_shadow **ret)
@@ -100,14 +130,15 @@ int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct
 	err = tw_sets_init(&s->sets, policy->seed, (uint32_t)policy->sets.all.n);
 	s->hulls = tw_alloc_array(policy->rules.n, sizeof(*s->hulls));
 	s->keys = tw_alloc_array(policy->rules.n, sizeof(*s->keys));
-	if (err || !s->hulls || !s->keys) {
+	s->points = tw_alloc_array(policy->rules.n, sizeof(*s->points));
+	s->wide = tw_alloc_array(policy->rules.n, sizeof(*s->wide));
+	if (err || !s->hulls || !s->keys || !s->points || !s->wide) {
 		tw_shadow_free(s);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < policy->rules.n; i++) {
+	for (size_t i = 0; i < policy->rules.n; i++)
 		s->hulls[i] = hull_of(&policy->rules.at[i]);
-		s->keys[i] = s->hulls[i].keys;
-	}
+	list_keys(s);
 	*ret = s;
 	return 0;
 }
@@ -124,6 +155,8 @@ void tw_shadow_free(struct tw_shadow *s)
 	tw_ranges_done(&s->scratch);
 	free(s->hulls);
 	free(s->keys);
+	free(s->points);
+	free(s->wide);
 	free(s);
 }
 
@@ -362,17 +395,59 @@ static int warn(struct tw_shadow *s, uint32_t number)
 		rule->info.name, names, n == 1 ? "s" : "");
 }
 
+/* The first point from a bound on. */
+static size_t find_point(const struct tw_shadow *s, uint64_t bound)
+{
+	size_t lo = 0, hi = s->n_points;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->points[mid] < bound)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
+{
+	s->pairs++;
+	if (!keys_meet(s->keys[earlier], s->keys[number]) ||
+		!hulls_meet(&s->hulls[earlier], &s->hulls[number]))
+		return 0;
+	return tw_vec_push(&s->near, earlier);
+}
+
+/* In order, those with the same key alone and those with more: most rules are neither. */
+static int find_near_point(struct tw_shadow *s, uint32_t number)
+{
+	const uint64_t mine = (uint64_t)s->keys[number].lo << 32 | number;
+	size_t i = find_point(s, (uint64_t)s->keys[number].lo << 32), k = 0;
+	int err = 0;
+
+	while (!err) {
+		uint32_t point = s->points[i] < mine ? (uint32_t)s->points[i] : number;
+		uint32_t wide = k < s->n_wide ? s->wide[k] : number;
+
+		if (point >= number && wide >= number)
+			break;
+		err = note_near(
+			s, point < wide ? s->points[i++] & UINT32_MAX : s->wide[k++], number);
+	}
+	return err;
+}
+
 static int find_near(struct tw_shadow *s, uint32_t number)
 {
-	const struct keys mine = s->keys[number];
 	int err = 0;
 
 	s->near.n = 0;
-	s->pairs += number;
+	if (s->keys[number].lo == s->keys[number].hi)
+		return find_near_point(s, number);
 	for (uint32_t i = 0; i < number && !err; i++)
-		if (s->keys[i].lo <= mine.hi && mine.lo <= s->keys[i].hi &&
-			hulls_meet(&s->hulls[i], &s->hulls[number]))
-			err = tw_vec_push(&s->near, i);
+		err = note_near(s, i, number);
 	return err;
 }
 
@@ -385,6 +460,8 @@ int tw_shadow_check(struct tw_shadow *s, size_t rule)
 	if (is_spent(s))
 		return 0;
 	err = find_near(s, (uint32_t)rule);
+	if (err || !s->near.n)
+		return err;
 	for (enum tw_dir end = 0; end < TW_DIR__MAX && dead && !err; end++)
 		if (ends & 1u << end)
 			err = is_dead_at(s, (uint32_t)rule, end, &dead);
