@@ -420,7 +420,8 @@ static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
 	return tw_vec_push(&s->near, earlier);
 }
 
-/* In order, those with the same key alone and those with more: most rules are neither. */
+/* In order, those with the same key alone and those with more: most rules are neither. The rule's own point
+ * ends the former. */
 static int find_near_point(struct tw_shadow *s, uint32_t number)
 {
 	const uint64_t mine = (uint64_t)s->keys[number].lo << 32 | number;
