@@ -56,17 +56,18 @@ start_server() {
 		--dhcp-host='52:54:00:00:00:03,[fd00::12]' >"$lab/dnsmasq.out" 2>&1 &
 	children="$children $!"
 }
-client() { # N OPTION…: the client of guest N, in the foreground
-	guest=$1
-	shift
-	in_guest "$guest" "$lab/dhclient" -6 "$@" -cf "$lab/dhclient.conf" -sf "$lab/script" \
-		-lf "$lab/client$guest" -pf "$lab/client$guest.pid" eth0 >>"$lab/client$guest.out" 2>&1
+be_client() { # N OPTION: becomes the client of guest N
+	exec ip netns exec "$ns-g$1" "$lab/dhclient" -6 "$2" -cf "$lab/dhclient.conf" \
+		-sf "$lab/script" -lf "$lab/client$1" -pf "$lab/client$1.pid" eth0 \
+		>>"$lab/client$1.out" 2>&1
 }
 start_client() { # N
 	: >>"$lab/client$1"
-	client "$1" -d &
-	child=$!
-	children="$children $child"
+	be_client "$1" -d &
+	children="$children $!"
+}
+give_back() { # N: which also ends the client that runs
+	(be_client "$1" -r)
 }
 has_address() { # N ADDRESS
 	in_guest "$1" ip -o addr show dev eth0 | grep -q "inet6 $2/"
@@ -125,8 +126,8 @@ check "and the connection" within 20 grows stream echoed "$((echoed + 20))"
 equal "nothing was lost" 0 "$(count_of stream lost)"
 end "$stream"
 
-# Given back, and had again. With -r the client ends the one that runs.
-check "the client gives its lease back" client 1 -r
+# Given back, and had again.
+check "the client gives its lease back" give_back 1
 check "then it is over" within 5 lease_is tap1 ""
 in_guest 1 ip addr replace fd00::51/64 dev eth0 nodad
 equal "and its address no longer passes" timeout "$(attempt 1 tcp fd00::12 7000)"
