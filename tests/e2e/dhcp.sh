@@ -73,21 +73,8 @@ start_client() { # N
 	client=$!
 	children="$children $client"
 }
-has_address() { # N ADDRESS
-	in_guest "$1" ip -o addr show dev eth0 | grep -q "inet $2/"
-}
-lease_of() { # PORT
-	tapwall ports --json | jq -r --arg name "$1" \
-		'select(.name == $name) | .leases[] | select(.known) | .address'
-}
-lease_is() { # PORT ADDRESS
-	[ "$(lease_of "$1")" = "$2" ]
-}
 renewed() { # TIMES
 	[ "$(grep -c obtained "$lab/udhcpc1.out")" -gt "$1" ]
-}
-becomes() { # WHAT N PROTO HOST PORT
-	[ "$(attempt "$2" "$3" "$4" "$5")" = "$1" ]
 }
 
 start_agent --policy "$lab/policy.yaml"

@@ -69,19 +69,6 @@ start_client() { # N
 give_back() { # N: which also ends the client that runs
 	(be_client "$1" -r)
 }
-has_address() { # N ADDRESS
-	in_guest "$1" ip -o addr show dev eth0 | grep -q "inet6 $2/"
-}
-lease_of() { # PORT
-	tapwall ports --json | jq -r --arg name "$1" \
-		'select(.name == $name) | .leases[] | select(.known) | .address'
-}
-lease_is() { # PORT ADDRESS
-	[ "$(lease_of "$1")" = "$2" ]
-}
-becomes() { # WHAT N PROTO HOST PORT
-	[ "$(attempt "$2" "$3" "$4" "$5")" = "$1" ]
-}
 
 start_agent --policy "$lab/policy.yaml"
 begin g2 echo2 echo tcp 7000

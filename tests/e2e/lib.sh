@@ -283,3 +283,21 @@ grows() { # FILE NAME FROM
 attempt() { # N PROTO HOST PORT → connected, refused, reset, prohibited, timeout
 	in_guest "$1" "$traffic" connect "$2" "$3" "$4" | cut -d ' ' -f 1
 }
+
+becomes() { # WHAT N PROTO HOST PORT
+	[ "$(attempt "$2" "$3" "$4" "$5")" = "$1" ]
+}
+
+has_address() { # N ADDRESS
+	in_guest "$1" ip -o addr show dev eth0 | grep -Eq " inet6? $2/"
+}
+
+# What DHCP gave the guest at a port, and the policy takes into account.
+lease_of() { # PORT
+	tapwall ports --json | jq -r --arg name "$1" \
+		'select(.name == $name) | .leases[] | select(.known) | .address'
+}
+
+lease_is() { # PORT ADDRESS
+	[ "$(lease_of "$1")" = "$2" ]
+}
