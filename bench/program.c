@@ -410,7 +410,7 @@ static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uin
 
 	tw_bench_frame_make(&frame, packet);
 	lab->vary->bss->count = lab->n_new;
-	e = run_vary(lab, &frame, tw_kernel_prog_fd(lab->kernel, TW_DIR_OUT), repeat, &mark, &code,
+	e = run_vary(lab, &frame, tw_kernel_prog_fd(lab->kernel, TW_PROG_FROM_VM), repeat, &mark, &code,
 		&ns, err);
 	lab->n_new = lab->vary->bss->count;
 	if (!e && code != TC_ACT_REDIRECT)

@@ -125,9 +125,10 @@ static int attach_clsact(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir
 int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err)
 {
 	char place[IF_NAMESIZE + 16];
-	int code = 0;
+	int code;
 
 	tw_resize_attach(kernel);
+	code = tw_kernel_set_full(kernel);
 	/* Towards the guest first: until both are there, what it sends meets no open port. */
 	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
 		code = kernel->facts.tcx ? attach_tcx(kernel, ifindex, (enum tw_dir)dir)

@@ -36,7 +36,8 @@ struct tw_kernel {
 	struct bpf_object *object;
 	char *bpffs; /* NULL: nothing is pinned */
 	int map_fd[TW_MAP__MAX];
-	int prog_fd[TW_DIR__MAX];
+	int prog_fd[TW_PROG__MAX];
+	bool full_set;		  /* the map `full` leads to these programs */
 	int uplink_fd;		  /* from_uplink */
 	int sweep_fd;		  /* the program that sweeps a row */
 	int take_fd;		  /* … and the one that takes a record over from another table */
@@ -66,6 +67,10 @@ int tw_kernel_pin_path(const struct tw_kernel *kernel, enum tw_map map, const ch
 
 /* Waits until no packet is judged by what was in force before the call. 0 or negative errno. */
 int tw_kernel_wait(struct tw_kernel *kernel);
+
+/* Makes the attached programs of every port, those of an earlier agent too, go on to this object's full
+ * path, from the next frame on. Nothing happens the second time. 0 or negative errno. */
+int tw_kernel_set_full(struct tw_kernel *kernel);
 
 /* Writes what number the table is for, and ports' default shares of it, where that is not what stands
  * there. */

@@ -35,10 +35,19 @@ static const char *const map_names[] = {
 	[TW_MAP_images] = "images",
 	[TW_MAP_events] = "events",
 	[TW_MAP_captured] = "captured",
+	[TW_MAP_full] = "full",
 };
 _Static_assert(sizeof(map_names) / sizeof(map_names[0]) == TW_MAP__MAX, "every map has a name");
 
-static const char *const prog_names[] = {[TW_DIR_OUT] = "from_vm", [TW_DIR_IN] = "to_vm"};
+static const char *const prog_names[] = {
+	[TW_PROG_FROM_VM] = "from_vm",
+	[TW_PROG_TO_VM] = "to_vm",
+	[TW_PROG_FULL_OUT] = "full_out",
+	[TW_PROG_FULL_IN] = "full_in",
+};
+_Static_assert(sizeof(prog_names) / sizeof(prog_names[0]) == TW_PROG__MAX, "all have names");
+_Static_assert((int)TW_PROG_FROM_VM == (int)TW_DIR_OUT && (int)TW_PROG_TO_VM == (int)TW_DIR_IN,
+	"attached by direction");
 
 const char *tw_kernel_map_name(enum tw_map map)
 {
@@ -50,9 +59,14 @@ int tw_kernel_map_fd(const struct tw_kernel *kernel, enum tw_map map)
 	return map < TW_MAP__MAX ? kernel->map_fd[map] : -EINVAL;
 }
 
-int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_dir dir)
+int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_prog prog)
 {
-	return kernel->prog_fd[dir];
+	return kernel->prog_fd[prog];
+}
+
+const char *tw_kernel_prog_name(enum tw_prog prog)
+{
+	return prog < TW_PROG__MAX ? prog_names[prog] : "?";
 }
 
 const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel)
@@ -169,14 +183,19 @@ static __u32 verified_insns(const char *log)
 	return at ? (__u32)strtoul(at + strlen("processed "), NULL, 10) : 0;
 }
 
-static int load_error(int code, const char *log, struct tw_err *err)
+/* `logs`: LOG_BYTES for each program. The kernel stops at the first that it refuses. */
+static int load_error(int code, const char *logs, struct tw_err *err)
 {
-	const char *last = log + strlen(log);
+	const char *log = logs, *last;
 
 	if (code == -EPERM)
 		return tw_err_set(err, code, "bpf",
 			"run as root, or with CAP_BPF and CAP_NET_ADMIN",
 			"no right to load eBPF programs");
+	for (int i = 0; i < TW_PROG__MAX; i++)
+		if (logs[i * LOG_BYTES])
+			log = logs + i * LOG_BYTES;
+	last = log + strlen(log);
 	while (last > log && (last[-1] == '\n' || last[-1] == ' '))
 		last--;
 	while (last > log && last[-1] != '\n')
@@ -187,29 +206,29 @@ static int load_error(int code, const char *log, struct tw_err *err)
 
 static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 {
-	tw_autofree char *logs = tw_alloc(TW_DIR__MAX * LOG_BYTES);
+	tw_autofree char *logs = tw_alloc(TW_PROG__MAX * LOG_BYTES);
 	struct bpf_program *prog;
 	int code;
 
 	if (!logs)
 		return -ENOMEM;
-	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		prog = bpf_object__find_program_by_name(kernel->object, prog_names[dir]);
-		bpf_program__set_log_buf(prog, logs + dir * LOG_BYTES, LOG_BYTES);
+	for (int i = 0; i < TW_PROG__MAX; i++) {
+		prog = bpf_object__find_program_by_name(kernel->object, prog_names[i]);
+		bpf_program__set_log_buf(prog, logs + i * LOG_BYTES, LOG_BYTES);
 		bpf_program__set_log_level(prog, 4); /* statistics */
 	}
 	code = bpf_object__load(kernel->object);
 	if (code)
-		return load_error(code, logs[LOG_BYTES] ? logs + LOG_BYTES : logs, err);
-	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		return load_error(code, logs, err);
+	for (int i = 0; i < TW_PROG__MAX; i++) {
 		struct bpf_prog_info info = {0};
 		__u32 len = sizeof(info);
 
-		prog = bpf_object__find_program_by_name(kernel->object, prog_names[dir]);
-		kernel->prog_fd[dir] = bpf_program__fd(prog);
-		kernel->facts.verified[dir] = verified_insns(logs + dir * LOG_BYTES);
-		if (!bpf_obj_get_info_by_fd(kernel->prog_fd[dir], &info, &len))
-			kernel->facts.insns[dir] = info.xlated_prog_len / 8;
+		prog = bpf_object__find_program_by_name(kernel->object, prog_names[i]);
+		kernel->prog_fd[i] = bpf_program__fd(prog);
+		kernel->facts.verified[i] = verified_insns(logs + i * LOG_BYTES);
+		if (!bpf_obj_get_info_by_fd(kernel->prog_fd[i], &info, &len))
+			kernel->facts.insns[i] = info.xlated_prog_len / 8;
 	}
 	kernel->uplink_fd = bpf_program__fd(
 		bpf_object__find_program_by_name(kernel->object, "from_uplink"));
@@ -237,13 +256,23 @@ static int pin_programs(struct tw_kernel *kernel, struct tw_err *err)
 {
 	char path[PATH_MAX];
 
-	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		snprintf(path, sizeof(path), "%s/progs/%s", kernel->bpffs, prog_names[dir]);
+	for (int i = 0; i < TW_PROG__MAX; i++) {
+		snprintf(path, sizeof(path), "%s/progs/%s", kernel->bpffs, prog_names[i]);
 		unlink(path);
-		if (bpf_obj_pin(kernel->prog_fd[dir], path))
+		if (bpf_obj_pin(kernel->prog_fd[i], path))
 			return tw_err_set(
 				err, -errno, path, NULL, "cannot pin: %s", strerror(errno));
 	}
+	return 0;
+}
+
+int tw_kernel_set_full(struct tw_kernel *kernel)
+{
+	for (__u32 dir = 0; dir < TW_DIR__MAX && !kernel->full_set; dir++)
+		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_full], &dir,
+			    &kernel->prog_fd[TW_PROG_FULL_OUT + dir], BPF_ANY))
+			return -errno;
+	kernel->full_set = true;
 	return 0;
 }
 
@@ -359,6 +388,9 @@ static int setup(
 		code = pin_maps(kernel, err);
 	if (!code && kernel->bpffs)
 		code = pin_programs(kernel, err);
+	/* With pins, ports may be attached that an earlier agent left: those wait for the first attachment. */
+	if (!code && !kernel->bpffs)
+		code = tw_kernel_set_full(kernel);
 	return code;
 }
 

@@ -2,7 +2,7 @@
 /* load.h: the fast path in the kernel: load, pin, adopt, attach, publish.
  *
  * What:       a handle on the programs from_vm and to_vm and on their maps.
- * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/{from_vm,to_vm},
+ * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/{from_vm,to_vm,full_out,full_in},
  *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters hold themselves).
  * Callers:    the agent; tests and benchmarks. One thread per handle, fds may be used by others.
  * Invariants: 1. Closing a handle leaves all that is pinned in force.
@@ -30,8 +30,13 @@ enum tw_map {
 	TW_MAP_images,
 	TW_MAP_events,
 	TW_MAP_captured,
+	TW_MAP_full,
 	TW_MAP__MAX
 };
+
+/* The programs that frames meet: first by enum tw_dir, as attached; then, by a tail call through the
+ * map `full`, the full path of each direction. */
+enum tw_prog { TW_PROG_FROM_VM, TW_PROG_TO_VM, TW_PROG_FULL_OUT, TW_PROG_FULL_IN, TW_PROG__MAX };
 
 struct tw_kernel_options {
 	const char *bpffs;  /* folder in a mounted bpffs, made if absent; NULL: pin nothing */
@@ -48,12 +53,12 @@ struct tw_kernel_facts {
 	bool uplinks; /* … and where MACs are: frames may be cut through to and from uplinks */
 	bool adopted; /* maps were there already */
 	uint32_t max_conns;
-	uint32_t resized_from;		/* the table replaces one for so many; 0: none */
-	uint32_t taken_over;		/* … records of which were put into it */
-	uint32_t not_taken_over;	/* opened while programs changed, with no room left */
-	uint32_t conn_bytes;		/* memory of one connection: element, key and bucket */
-	uint32_t insns[TW_DIR__MAX];	/* instructions of each program after verification */
-	uint32_t verified[TW_DIR__MAX]; /* instructions the verifier walked; 0 when unknown */
+	uint32_t resized_from;		 /* the table replaces one for so many; 0: none */
+	uint32_t taken_over;		 /* … records of which were put into it */
+	uint32_t not_taken_over;	 /* opened while programs changed, with no room left */
+	uint32_t conn_bytes;		 /* memory of one connection: element, key and bucket */
+	uint32_t insns[TW_PROG__MAX];	 /* instructions of each program after verification */
+	uint32_t verified[TW_PROG__MAX]; /* instructions the verifier walked; 0 when unknown */
 };
 
 /* Loads the programs; takes maps from pins that fit, else makes and pins them. New maps get
@@ -70,7 +75,8 @@ static inline void tw_kernel_cleanup(struct tw_kernel **kernel)
 }
 
 int tw_kernel_map_fd(const struct tw_kernel *kernel, enum tw_map map);
-int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_dir dir);
+int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_prog prog);
+const char *tw_kernel_prog_name(enum tw_prog prog);
 const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel);
 const char *tw_kernel_map_name(enum tw_map map);
 

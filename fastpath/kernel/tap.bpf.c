@@ -3,7 +3,9 @@
  *
  * What:       from_vm stands at the tap's ingress, where the guest's frames enter the host; to_vm
  *             at its egress, where frames leave for the guest; from_uplink at the ingress of other
- *             ports of the same bridges.
+ *             ports of the same bridges. from_vm and to_vm finish a frame that needs little; all
+ *             others go by a tail call to full_out and full_in, the full path. The verifier walks
+ *             each program alone, and a frame that needs little meets a small one.
  * Callers:    loaded, pinned and attached by kernel/load.c.
  * Out:        TC_ACT_UNSPEC: go on (to other programs, then the vSwitch or the guest);
  *             TC_ACT_SHOT: dropped; TC_ACT_REDIRECT: turned into a refusal for its sender.
@@ -44,6 +46,14 @@ struct {
 	__type(key, __u32);
 	__array(values, struct captured_ring);
 } captured SEC(".maps");
+
+/* The full path, by enum tw_dir. Filled by the loader; while it is empty, frames are dropped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, TW_DIR__MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} full SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -572,6 +582,18 @@ tw_inline int greet(struct __sk_buff *skb)
 }
 
 SEC("tc")
+int full_out(struct __sk_buff *skb)
+{
+	return judge(skb, TW_DIR_OUT);
+}
+
+SEC("tc")
+int full_in(struct __sk_buff *skb)
+{
+	return judge(skb, TW_DIR_IN);
+}
+
+SEC("tc")
 int from_vm(struct __sk_buff *skb)
 {
 	const struct tw_frame head = {
@@ -580,7 +602,10 @@ int from_vm(struct __sk_buff *skb)
 	};
 	int action = tw_express_worth(&head) ? express(skb) : greet(skb);
 
-	return action ? action : judge(skb, TW_DIR_OUT);
+	if (action)
+		return action;
+	bpf_tail_call(skb, &full, TW_DIR_OUT);
+	return TC_ACT_SHOT;
 }
 
 /* At the uplinks of bridges. It judges nothing: a frame for one of our ports goes straight there, to
@@ -616,7 +641,8 @@ int to_vm(struct __sk_buff *skb)
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}
-	return judge(skb, TW_DIR_IN);
+	bpf_tail_call(skb, &full, TW_DIR_IN);
+	return TC_ACT_SHOT;
 }
 
 /* Sweeps one row of the connection table, the next one; run by the agent, many at a time. */

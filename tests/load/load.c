@@ -19,11 +19,9 @@
 
 #define SKIPPED 77
 
-static const char *const programs[TW_DIR__MAX] = {"from_vm", "to_vm"};
-
 struct budget {
-	unsigned int walked[TW_DIR__MAX];
-	unsigned int insns[TW_DIR__MAX];
+	unsigned int walked[TW_PROG__MAX];
+	unsigned int insns[TW_PROG__MAX];
 };
 
 static int read_budget(const char *path, struct budget *ret)
@@ -31,6 +29,7 @@ static int read_budget(const char *path, struct budget *ret)
 	tw_autofile FILE *file = fopen(path, "re");
 	char line[200], name[32];
 	unsigned int walked, insns;
+	bool whole = true;
 
 	if (!file)
 		return -errno;
@@ -39,14 +38,16 @@ static int read_budget(const char *path, struct budget *ret)
 			continue;
 		if (sscanf(line, "%31s %u %u", name, &walked, &insns) != 3)
 			return -EINVAL;
-		for (int d = 0; d < TW_DIR__MAX; d++) {
-			if (!strcmp(name, programs[d])) {
-				ret->walked[d] = walked;
-				ret->insns[d] = insns;
+		for (int i = 0; i < TW_PROG__MAX; i++) {
+			if (!strcmp(name, tw_kernel_prog_name((enum tw_prog)i))) {
+				ret->walked[i] = walked;
+				ret->insns[i] = insns;
 			}
 		}
 	}
-	return ret->walked[TW_DIR_OUT] && ret->walked[TW_DIR_IN] ? 0 : -EINVAL;
+	for (int i = 0; i < TW_PROG__MAX; i++)
+		whole &= ret->walked[i] && ret->insns[i];
+	return whole ? 0 : -EINVAL;
 }
 
 static bool within(const char *program, const char *what, unsigned int got, unsigned int budget)
@@ -129,7 +130,7 @@ int main(int argc, char **argv)
 	int failed;
 
 	if (argc < 2 || read_budget(argv[1], &budget)) {
-		fputs("usage: load BUDGET: a file with both programs' numbers\n", stderr);
+		fputs("usage: load BUDGET: a file with every program's numbers\n", stderr);
 		return 2;
 	}
 	failed = tw_kernel_open(&options, &kernel, &err);
@@ -144,11 +145,13 @@ int main(int argc, char **argv)
 	facts = tw_kernel_facts(kernel);
 	uname(&name);
 	printf("kernel %s, %s\n", name.release, facts->tcx ? "tcx" : "clsact");
-	for (int d = 0; d < TW_DIR__MAX; d++) {
+	for (int i = 0; i < TW_PROG__MAX; i++) {
+		const char *program = tw_kernel_prog_name((enum tw_prog)i);
+
 		good &= within(
-			programs[d], "instructions walked", facts->verified[d], budget.walked[d]);
-		good &= within(programs[d], "instructions", facts->insns[d], budget.insns[d]);
-		good &= inlined(programs[d], tw_kernel_prog_fd(kernel, (enum tw_dir)d));
+			program, "instructions walked", facts->verified[i], budget.walked[i]);
+		good &= within(program, "instructions", facts->insns[i], budget.insns[i]);
+		good &= inlined(program, tw_kernel_prog_fd(kernel, (enum tw_prog)i));
 	}
 	return !good;
 }
