@@ -175,6 +175,11 @@ enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *p)
 	return p->unclaimed;
 }
 
+enum tw_bind tw_policy_bind(const struct tw_policy *p)
+{
+	return p->bind;
+}
+
 uint32_t tw_policy_timeout(const struct tw_policy *p, enum tw_state state)
 {
 	return state < TW_S__MAX ? p->timeout[state] : 0;

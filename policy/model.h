@@ -216,6 +216,8 @@ struct tw_policy {
 	uint8_t owned_lens[129]; /* prefix lengths in use, longest first */
 	size_t n_owned_lens;
 	enum tw_unclaimed unclaimed;
+	enum tw_bind bind;
+	bool has_bind;
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */
 	uint32_t adopt_seconds;
 	bool has_adopt;

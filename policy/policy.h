@@ -98,6 +98,12 @@ struct tw_rule_info {
 
 enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
 
+/* How a vNIC that no port is named for, or that is not at that port, finds its port. */
+enum tw_bind {
+	TW_BIND_TAP_MAC,      /* by the tap's own MAC */
+	TW_BIND_FIRST_SENDER, /* also by the first frame with the vNIC's MAC */
+};
+
 /* Reads `len` bytes of policy text (not NUL-terminated, any bytes). On success stores the policy,
  * which the caller frees, and returns 0; `diags` may then hold warnings. Otherwise returns -EINVAL
  * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. `diags` comes in empty. */
@@ -170,6 +176,7 @@ const struct tw_vnic *tw_policy_vnic(const struct tw_policy *policy, size_t inde
 size_t tw_policy_n_rules(const struct tw_policy *policy);
 const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t index);
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
+enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 
 /* What `options` says: idle seconds per connection state, 0 = the built-in default of states.def;
  * and for how long after a port is first protected mid-stream TCP is taken up, 0 = never. */

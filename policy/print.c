@@ -276,6 +276,9 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 	const char *separator = "";
 
 	tw_buf_addf(out, "{unclaimed: %s", p->unclaimed == TW_UNCLAIMED_DENY ? "deny" : "ignore");
+	if (p->has_bind)
+		tw_buf_addf(out, ", bind: %s",
+			p->bind == TW_BIND_FIRST_SENDER ? "first-sender" : "tap-mac");
 	if (p->has_adopt) {
 		tw_buf_adds(out, ", adopt: ");
 		tw_seconds_print(p->adopt_seconds, out);

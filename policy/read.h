@@ -80,6 +80,10 @@ bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char 
 	struct tw_prefix *ret);
 const char *tw_kind_name(uint32_t kind);
 
+/* True if a section's value maps names to things. False if there is nothing to walk; complains unless
+ * the section is empty. */
+bool tw_read_section(struct tw_reader *r, const struct tw_node *value, const char *what);
+
 /* Sections; each takes the value of its key in the top mapping. */
 void tw_read_services(struct tw_reader *r, const struct tw_node *map);
 void tw_read_workloads(struct tw_reader *r, const struct tw_node *map);

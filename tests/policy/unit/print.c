@@ -61,7 +61,7 @@ static void options(void **state)
 {
 	check_round_trip(
 		"version: 1\n"
-		"options: {unclaimed: deny, adopt: 0s, timeouts: {established: 86400, icmp: 7m},\n"
+		"options: {unclaimed: deny, bind: first-sender, adopt: 0s, timeouts: {established: 86400, icmp: 7m},\n"
 		"  limits: {packets: 5, broadcast: none}}\n"
 		"default: allow\n");
 	check_round_trip(

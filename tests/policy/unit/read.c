@@ -20,7 +20,7 @@ static const char sample[] =
 	"- {name: first, action: allow, log: true, at: to}\n"
 	"- {action: reject, at: from, service: tcp/9}\n"
 	"default: allow\n"
-	"options: {unclaimed: deny, adopt: 2m, timeouts: {established: 1d, udp-replied: 90s}}\n";
+	"options: {unclaimed: deny, bind: first-sender, adopt: 2m, timeouts: {established: 1d, udp-replied: 90s}}\n";
 
 static struct tw_addr addr_of(const char *text)
 {
@@ -91,6 +91,7 @@ static void options(void **state)
 	struct tw_policy *policy = must_read(sample);
 
 	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_DENY);
+	assert_int_equal(tw_policy_bind(policy), TW_BIND_FIRST_SENDER);
 	assert_int_equal(tw_policy_adopt_seconds(policy), 120);
 	assert_int_equal(tw_policy_timeout(policy, TW_S_ESTABLISHED), 86400);
 	assert_int_equal(tw_policy_timeout(policy, TW_S_UDP_REPLIED), 90);
@@ -98,6 +99,7 @@ static void options(void **state)
 	tw_policy_free(policy);
 	policy = must_read("version: 1\n");
 	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_IGNORE);
+	assert_int_equal(tw_policy_bind(policy), TW_BIND_TAP_MAC);
 	assert_int_equal(tw_policy_adopt_seconds(policy), TW_ADOPT_SECONDS_DEFAULT);
 	assert_int_equal(tw_policy_rule(policy, 0)->action, TW_V_DENY);
 	tw_policy_free(policy);

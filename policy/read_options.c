@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* read_options.c: the section `options`. */
+#include <string.h>
+
+#include "fastpath/abi/names.h"
+#include "policy/diag.h"
+#include "policy/limits.h"
+#include "policy/read.h"
+#include "policy/text.h"
+
+#define TIMEOUT_SECONDS_MAX (25 * 86400) /* half of what a tick counter can tell apart */
+
+static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct tw_policy *p = r->policy;
+
+	if (!tw_read_section(r, value, "timeouts"))
+		return;
+	for (const struct tw_node *node = value->first; node && !tw_reader_stops(r);
+		node = node->next) {
+		struct tw_guess guess = {0};
+		const char *text;
+		uint32_t seconds = 0;
+		unsigned int state = 0;
+		char hint[96];
+
+		if (node->key->kind != TW_NODE_SCALAR)
+			continue;
+		for (; state < TW_S__MAX && strcmp(tw_state_name(state), node->key->text) != 0;
+			state++)
+			tw_guess(r, &guess, node->key->text, tw_state_name(state));
+		text = tw_read_text(r, node, "a timeout");
+		if (state == TW_S__MAX) {
+			tw_complain(r, node->key,
+				tw_guess_hint(&guess, hint, sizeof(hint),
+					"a connection state such as established, syn-sent, udp-replied or icmp"),
+				"there is no connection state %s", tw_show(node->key->text).text);
+			continue;
+		}
+		if (p->timeout[state])
+			tw_complain(r, node->key, "keep one of them", "the timeout %s is set twice",
+				node->key->text);
+		if (!text)
+			continue;
+		if (tw_text_seconds(text, TIMEOUT_SECONDS_MAX, &seconds) < 0 || !seconds)
+			tw_complain(r, node, "write 30s, 10m, 2h or 5d; from 1s to 25d",
+				"%s is no time that can be a timeout", tw_show(text).text);
+		else
+			p->timeout[state] = seconds;
+	}
+}
+
+static void read_unclaimed(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "unclaimed");
+
+	if (!text)
+		return;
+	if (!strcmp(text, "deny"))
+		r->policy->unclaimed = TW_UNCLAIMED_DENY;
+	else if (strcmp(text, "ignore") != 0)
+		tw_complain(
+			r, value, "ignore or deny", "unclaimed cannot be %s", tw_show(text).text);
+}
+
+static void read_bind(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "bind");
+
+	if (!text)
+		return;
+	if (!strcmp(text, "first-sender"))
+		r->policy->bind = TW_BIND_FIRST_SENDER;
+	else if (strcmp(text, "tap-mac") != 0)
+		tw_complain(r, value, "tap-mac or first-sender", "bind cannot be %s",
+			tw_show(text).text);
+	r->policy->has_bind = true;
+}
+
+static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_read_text(r, value, "adopt");
+	uint32_t seconds;
+
+	if (!text)
+		return;
+	if (tw_text_seconds(text, TW_ADOPT_SECONDS_MAX, &seconds) < 0) {
+		tw_complain(r, value, "write 0s (never), 30s, 5m; at most 1h",
+			"%s is no time that can be an adoption window", tw_show(text).text);
+		return;
+	}
+	r->policy->adopt_seconds = seconds;
+	r->policy->has_adopt = true;
+}
+
+static void read_option_limits(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	tw_read_limits(r, value, &r->policy->limits);
+}
+
+static const struct tw_field option_fields[] = {
+	{.name = "unclaimed", .read = read_unclaimed},
+	{.name = "bind", .read = read_bind},
+	{.name = "timeouts", .read = read_timeouts},
+	{.name = "adopt", .read = read_adopt},
+	{.name = "limits", .read = read_option_limits},
+};
+
+void tw_read_options(struct tw_reader *r, const struct tw_node *map)
+{
+	tw_read_map(r, map, "options", option_fields,
+		sizeof(option_fields) / sizeof(option_fields[0]), NULL);
+}
