@@ -342,7 +342,7 @@ static void done(struct tw_agent *agent)
 	tw_latch_free(agent->latch);
 	tw_inforce_free(agent->inforce);
 	tw_vec_done(&agent->adopted);
-	tw_vec_done(&agent->watched);
+	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->forgotten);
 	tw_uplinks_done(&agent->uplinks);
 	tw_locals_done(&agent->locals);

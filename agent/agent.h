@@ -20,6 +20,7 @@
 #include "agent/leases.h"
 #include "agent/locals.h"
 #include "agent/loop.h"
+#include "agent/macs.h"
 #include "agent/memberships.h"
 #include "agent/netlink.h"
 #include "agent/pattern.h"
@@ -82,8 +83,7 @@ struct tw_agent {
 	uint32_t epoch;		    /* that of the kernel's config */
 	uint64_t flipped_ns;	    /* 0: no entries of the epoch before are left */
 	bool unkept; /* the policy in force is staged, and could not be brought to the disk */
-	TW_VEC(struct tw_mac_key) watched; /* what the map `macs` holds */
-	uint64_t watched_sum;		   /* a number for these */
+	struct tw_macs macs;
 	TW_VEC(struct tw_adopted) adopted; /* found in the kernel, not yet met as an interface */
 
 	/* watch.c, agent.c */

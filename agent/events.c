@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/counts.h"
 #include "agent/describe.h"
@@ -56,11 +57,21 @@ static void claim(struct tw_events *events, const struct tw_event *event)
 {
 	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
 
-	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED)
+	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED ||
+		!tw_bind_by_sender(events->agent->inforce, port))
 		return;
 	memcpy(port->learned_mac, event->frame.src_mac, sizeof(port->learned_mac));
 	port->learned = true;
 	events->claimed = true;
+}
+
+/* What an unprotected port that is shut sends never reaches its bridge, which would learn of it. */
+static void hear(struct tw_events *events, const struct tw_event *event)
+{
+	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
+
+	if (port && port->ifindex == event->ifindex && event->outcome.dir == TW_DIR_OUT)
+		tw_bind_hear(events->agent->inforce, port, event->frame.src_mac);
 }
 
 static int on_event(void *arg, void *data, size_t len)
@@ -76,6 +87,8 @@ static int on_event(void *arg, void *data, size_t len)
 		events->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
 		tw_events_tell(events->agent, event);
+		if (event->kind == TW_EVENT_DENY)
+			hear(events, event);
 		if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id) {
 			tell_far(events->agent, event);
 			events->turn++;

@@ -8,23 +8,10 @@
 #include "agent/clock.h"
 #include "base/alloc.h"
 
-/* What libvirt and Proxmox put in place of a MAC's first byte, so that a bridge never takes a
- * tap's MAC for its own. */
-#define TAP_MAC_FIRST 0xfe
-
 struct text {
 	const char *at;
 	size_t len;
 };
-
-static uint64_t mac_tail(const uint8_t mac[6])
-{
-	uint64_t tail = 0;
-
-	for (size_t i = 1; i < 6; i++)
-		tail = tail << 8 | mac[i];
-	return tail;
-}
 
 static int compare_tails(const void *a, const void *b)
 {
@@ -46,9 +33,9 @@ static int index_macs(struct tw_inforce *inforce)
 		const struct tw_vnic *vnic = tw_policy_vnic(inforce->policy, i);
 
 		inforce->learns |= vnic->dhcp;
-		if (vnic->has_mac && !vnic->port)
+		if (vnic->has_mac)
 			inforce->macs[inforce->n_macs++] = (struct tw_mac_row){
-				mac_tail(vnic->mac), vnic};
+				tw_mac_tail(vnic->mac), vnic};
 	}
 	qsort(inforce->macs, inforce->n_macs, sizeof(*inforce->macs), compare_tails);
 	return 0;
@@ -150,76 +137,4 @@ bool tw_inforce_has_learned(
 {
 	return n == inforce->n_learned &&
 	       (!n || !memcmp(learned, inforce->learned, n * sizeof(*learned)));
-}
-
-/* A vNIC with these last five bytes that no port has yet; `whole` wants the first one equal too. */
-static const struct tw_vnic *find_mac(
-	const struct tw_inforce *inforce, const uint8_t mac[6], bool whole, const bool *taken)
-{
-	uint64_t tail = mac_tail(mac);
-	size_t low = 0, high = inforce->n_macs;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (inforce->macs[middle].tail < tail)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < inforce->n_macs && inforce->macs[low].tail == tail; low++) {
-		const struct tw_vnic *vnic = inforce->macs[low].vnic;
-
-		if (!taken[vnic->index] && (!whole || vnic->mac[0] == mac[0]))
-			return vnic;
-	}
-	return NULL;
-}
-
-enum bind_way { BY_NAME, BY_TAP_MAC, BY_SENDER };
-
-static const struct tw_vnic *bind_one(const struct tw_inforce *inforce,
-	const struct tw_agent_port *port, enum bind_way way, const bool *taken)
-{
-	switch (way) {
-	case BY_NAME:
-		return tw_policy_find_port(inforce->policy, port->name);
-	case BY_TAP_MAC:
-		if (port->has_mac && port->mac[0] == TAP_MAC_FIRST)
-			return find_mac(inforce, port->mac, false, taken);
-		break;
-	case BY_SENDER:
-		if (port->learned)
-			return find_mac(inforce, port->learned_mac, true, taken);
-		break;
-	}
-	return NULL;
-}
-
-int tw_inforce_bind(const struct tw_inforce *inforce, const struct tw_ports *ports,
-	const struct tw_vnic **ret_vnics, bool *ret_taken)
-{
-	tw_autofree bool *own = NULL;
-	bool *taken = ret_taken;
-
-	if (!taken)
-		taken = own = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*own));
-	if (!taken)
-		return -ENOMEM;
-	for (size_t i = 0; i < ports->list.n; i++)
-		ret_vnics[i] = NULL;
-	/* A surer way goes first for all ports, so that the answer does not depend on their order. */
-	for (enum bind_way way = BY_NAME; way <= BY_SENDER; way++)
-		for (size_t i = 0; i < ports->list.n; i++) {
-			const struct tw_vnic *vnic;
-
-			if (ret_vnics[i])
-				continue;
-			vnic = bind_one(inforce, ports->list.at[i], way, taken);
-			if (!vnic || taken[vnic->index])
-				continue;
-			taken[vnic->index] = true;
-			ret_vnics[i] = vnic;
-		}
-	return 0;
 }

@@ -28,7 +28,7 @@ struct tw_inforce {
 	struct tw_learned *learned;
 	size_t n_learned;
 	bool learns;		 /* some vNIC has `dhcp` */
-	struct tw_mac_row *macs; /* vNICs that are found by MAC, by the MAC's last five bytes */
+	struct tw_mac_row *macs; /* vNICs with a MAC, ascending by its last five bytes */
 	size_t n_macs;
 };
 
@@ -36,6 +36,16 @@ struct tw_mac_row {
 	uint64_t tail; /* the last five bytes */
 	const struct tw_vnic *vnic;
 };
+
+/* The last five bytes of a MAC as a number. */
+static inline uint64_t tw_mac_tail(const uint8_t mac[6])
+{
+	uint64_t tail = 0;
+
+	for (size_t i = 1; i < 6; i++)
+		tail = tail << 8 | mac[i];
+	return tail;
+}
 
 /* Reads a policy, without the warnings of tw_policy_check(); 0, -EINVAL (see diags) or -ENOMEM. Slots
  * are zero until assigned. Where the text is nearly that of `old`, which may be NULL, only what differs
@@ -51,9 +61,3 @@ TW_DEFINE_AUTO(tw_inforce)
 
 bool tw_inforce_has_learned(
 	const struct tw_inforce *inforce, const struct tw_learned *learned, size_t n);
-
-/* Finds each port's vNIC: by the port's name, else by the tap's own MAC, else by a MAC that was
- * seen sending there. ret_vnics[i] belongs to ports->list.at[i]. `ret_taken`, which may be NULL,
- * tells for each vNIC whether a port was found. */
-int tw_inforce_bind(const struct tw_inforce *inforce, const struct tw_ports *ports,
-	const struct tw_vnic **ret_vnics, bool *ret_taken);

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "agent/agent.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -123,20 +124,20 @@ int tw_leases_gather(
 	struct tw_agent *agent, const struct tw_inforce *inforce, struct tw_learned_list *ret)
 {
 	size_t n = agent->ports.list.n;
-	tw_autofree const struct tw_vnic **vnics = tw_alloc_array(n, sizeof(*vnics));
+	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
 	struct candidates candidates = {0};
 	uint64_t now = tw_clock_ns();
 	int err;
 
 	if (!inforce->learns)
 		return 0;
-	err = vnics ? tw_inforce_bind(inforce, &agent->ports, vnics, NULL) : -ENOMEM;
+	err = bindings ? tw_bind_ports(inforce, &agent->ports, bindings, NULL) : -ENOMEM;
 
 	for (size_t i = 0; i < n && !err; i++) {
 		const struct tw_leases *leases = &agent->leases.map[agent->ports.list.at[i]->id];
 
-		if (vnics[i] && is_mac_of(leases, vnics[i]))
-			err = list_port(inforce, leases, vnics[i], now, &candidates);
+		if (bindings[i].vnic && is_mac_of(leases, bindings[i].vnic))
+			err = list_port(inforce, leases, bindings[i].vnic, now, &candidates);
 	}
 	if (!err)
 		err = settle_claims(&candidates, ret);

@@ -261,20 +261,22 @@ int tw_netlink_read(struct tw_netlink *netlink)
 	return 0;
 }
 
-/* Asks for all interfaces as `family` sees them; -EINTR when they changed meanwhile. */
-static int dump_family(struct tw_netlink *netlink, struct mnl_socket *sock, uint8_t family)
+/* Asks for all interfaces, or what bridges have learned, as `family` sees them; -EINTR when they
+ * changed meanwhile. Both kinds of request begin with the family. */
+static int dump_family(
+	struct tw_netlink *netlink, struct mnl_socket *sock, uint16_t type, uint8_t family)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
 	struct ifinfomsg *info;
 	unsigned int seq = ++netlink->seq;
 	int ret;
 
-	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	request->nlmsg_seq = seq;
 	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 	info->ifi_family = family;
-	if (family == AF_BRIDGE)
+	if (type == RTM_GETLINK && family == AF_BRIDGE)
 		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
 	if (mnl_socket_sendto(sock, request, request->nlmsg_len) < 0)
 		return -errno;
@@ -294,9 +296,11 @@ int tw_netlink_dump(struct tw_netlink *netlink)
 		return -errno;
 	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++)
-		ret = dump_family(netlink, sock, AF_UNSPEC);
+		ret = dump_family(netlink, sock, RTM_GETLINK, AF_UNSPEC);
 	if (!ret)
-		ret = dump_family(netlink, sock, AF_BRIDGE);
+		ret = dump_family(netlink, sock, RTM_GETLINK, AF_BRIDGE);
+	if (!ret)
+		ret = dump_family(netlink, sock, RTM_GETNEIGH, AF_BRIDGE);
 	mnl_socket_close(sock);
 	return ret == -EINTR ? 0 : ret;
 }

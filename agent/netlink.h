@@ -54,7 +54,8 @@ void tw_netlink_free(struct tw_netlink *netlink);
 TW_DEFINE_AUTO(tw_netlink)
 int tw_netlink_fd(const struct tw_netlink *netlink);
 
-/* Tells of every interface there is: first all of `changed`, then all of `port`. */
+/* Tells of every interface there is: first all of `changed`, then all of `port`, then
+ * all of `learned`. */
 int tw_netlink_dump(struct tw_netlink *netlink);
 /* Takes what has come, without waiting; 0, -ENOBUFS, or another negative errno. */
 int tw_netlink_read(struct tw_netlink *netlink);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/notify.h"
 #include "base/alloc.h"
@@ -178,6 +179,8 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 
 	if (row->vnic)
 		ret = fill_protected(agent, inforce, plan, row, live, diags, err);
+	else if (row->binding.conflict)
+		row->state = TW_PORT_SHUT;
 	else
 		fill_unclaimed(inforce, row);
 	if (ret < 0 && (strict || ret != -E2BIG))
@@ -223,17 +226,19 @@ int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict
 	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err)
 {
 	size_t n = agent->ports.list.n;
-	tw_autofree const struct tw_vnic **vnics = tw_alloc_array(n, sizeof(*vnics));
+	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
 	struct tw_plan plan = {0};
 	int result = -ENOMEM;
 
 	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));
-	if (vnics && plan.taken)
+	if (bindings && plan.taken)
 		result = prepare(agent, inforce, &plan);
 	if (!result)
-		result = tw_inforce_bind(inforce, &agent->ports, vnics, plan.taken);
+		result = tw_bind_ports(inforce, &agent->ports, bindings, plan.taken);
 	for (size_t i = 0; i < n && !result; i++) {
-		struct tw_plan_row row = {.port = agent->ports.list.at[i], .vnic = vnics[i]};
+		struct tw_plan_row row = {.port = agent->ports.list.at[i],
+			.vnic = bindings[i].vnic,
+			.binding = bindings[i]};
 
 		tw_notify_alive();
 		result = fill_row(agent, inforce, strict, &plan, &row, diags, err);

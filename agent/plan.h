@@ -19,7 +19,8 @@ struct tw_inforce;
 
 struct tw_plan_row {
 	struct tw_agent_port *port;
-	const struct tw_vnic *vnic; /* NULL: unclaimed */
+	const struct tw_vnic *vnic; /* NULL: unclaimed, or a conflict */
+	struct tw_binding binding;
 	enum tw_port_state state;
 	struct tw_port entry;
 	uint64_t prefixes; /* sum of the hashes of what belongs in `addrs`, 0 = nothing */

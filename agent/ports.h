@@ -23,12 +23,34 @@ enum tw_port_state {
 	TW_PORT_PROTECTED,
 };
 
+/* By what a port belongs to its vNIC. */
+enum tw_bound { TW_BOUND_NOT, TW_BOUND_BY_NAME, TW_BOUND_BY_TAP_MAC, TW_BOUND_BY_SENDER };
+
+/* Why a port that something says is a workload's is shut. */
+enum tw_conflict {
+	TW_CONFLICT_NONE,
+	TW_CONFLICT_MAC,       /* its name is the workload's, its MAC another VM's */
+	TW_CONFLICT_ELSEWHERE, /* its name is the workload's, which was found at another port by MAC */
+	TW_CONFLICT_TWICE,     /* its MAC is the workload's, which another port is bound to */
+	TW_CONFLICT_UNSURE,    /* its MAC may be that of several workloads */
+};
+
+/* What bind.h found for a port. */
+struct tw_binding {
+	const struct tw_vnic *vnic; /* NULL: none */
+	enum tw_bound by;
+	enum tw_conflict conflict;
+	const struct tw_vnic *about; /* of a conflict: the vNIC that it does not get */
+};
+
 /* One port. Filled from netlink and by publish.c. */
 struct tw_agent_port {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
 	uint8_t mac[6]; /* the tap's own, not the guest's */
 	bool has_mac;
+	bool mac_random; /* the kernel made the MAC up */
+	bool tap;	 /* a tun or tap device */
 	uint32_t bridge; /* ifindex, 0 = none */
 	uint16_t id;
 	uint16_t network;
@@ -46,8 +68,12 @@ struct tw_agent_port {
 	bool carried; /* carried traffic before anyone protected it */
 	bool learned; /* `learned_mac` was seen sending */
 	uint8_t learned_mac[6];
+	bool heard; /* its bridge has learned `heard_mac` behind it, most recently */
+	uint8_t heard_mac[6];
+	uint64_t told_ns; /* when the log last said that it resembles a workload; 0: never */
 	enum tw_port_state state;
 	const struct tw_vnic *vnic; /* of the policy in force, or NULL */
+	struct tw_binding binding;  /* the same in full; of the policy in force */
 	struct tw_port entry[2];    /* what the kernel has for it, by parity of the epoch */
 	bool has_entry[2];
 	uint64_t prefixes; /* sum of the hashes of what `addrs` holds for it, 0 = nothing */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/plan.h"
 #include "base/alloc.h"
@@ -136,7 +137,6 @@ static void adopt_prefixes(struct tw_agent *agent)
 int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 {
 	struct tw_config config;
-	struct tw_mac_key mac;
 	int ret = tw_kernel_get_config(agent->kernel, &config);
 
 	if (ret < 0)
@@ -148,10 +148,9 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
 	if (!ret)
 		ret = tw_memberships_adopt(&agent->memberships);
+	if (!ret)
+		ret = tw_macs_adopt(agent);
 	adopt_prefixes(agent);
-	while (!bpf_map_get_next_key(map_fd(agent, TW_MAP_macs), NULL, &mac) &&
-		!bpf_map_delete_elem(map_fd(agent, TW_MAP_macs), &mac))
-		continue;
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
 }
 
@@ -180,49 +179,6 @@ void tw_publish_forget_adopted(struct tw_agent *agent)
 	collect_images(agent);
 }
 
-/* ---- MACs that are looked for ---- */
-
-/* A number for the set of vNICs that no port was found for; 0: there is none. */
-static uint64_t sum_up_missing(const struct tw_inforce *inforce, const bool *taken)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < inforce->n_macs; i++)
-		if (!taken[inforce->macs[i].vnic->index])
-			sum += (inforce->macs[i].tail + 1) * 0x9e3779b97f4a7c15u;
-	return sum;
-}
-
-/* Tells the fast path which MACs belong to workloads whose port is not found yet. */
-static void watch_macs(struct tw_agent *agent, const bool *taken)
-{
-	const struct tw_inforce *inforce = agent->inforce;
-	int fd = map_fd(agent, TW_MAP_macs);
-	uint64_t sum = sum_up_missing(inforce, taken);
-	const uint32_t one = 1;
-
-	if (sum == agent->watched_sum)
-		return;
-	agent->watched_sum = sum;
-	tw_vec_foreach (&agent->watched, mac)
-		bpf_map_delete_elem(fd, mac);
-	agent->watched.n = 0;
-	for (size_t i = 0; i < inforce->n_macs; i++) {
-		struct tw_mac_key mac = {0};
-
-		if (taken[inforce->macs[i].vnic->index])
-			continue;
-		memcpy(mac.mac, inforce->macs[i].vnic->mac, sizeof(mac.mac));
-		if (bpf_map_update_elem(fd, &mac, &one, BPF_ANY) < 0 ||
-			tw_vec_push(&agent->watched, mac) < 0) {
-			tw_log(TW_LOG_WARNING,
-				"policy: more workloads wait for a port than can be looked for by MAC (%zu)",
-				agent->watched.n);
-			return;
-		}
-	}
-}
-
 /* ---- carrying a plan out ---- */
 
 static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
@@ -231,9 +187,12 @@ static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
 
 	if (row->state == TW_PORT_PROTECTED)
 		port->carried = false;
+	tw_bind_tell(port, &row->binding, row->state);
 	port->vnic = row->vnic;
+	port->binding = row->binding;
 	port->state = row->state;
 	port->prefixes = row->prefixes;
+	tw_bind_tell_resembling(agent->inforce, port);
 }
 
 /* The kernel now does what the plan said. */
@@ -245,7 +204,7 @@ static void settle(struct tw_agent *agent, const struct tw_plan *plan)
 	tw_uplinks_sync(agent);
 	tw_captures_sync(agent->captures);
 	tw_leases_know(agent);
-	watch_macs(agent, plan->taken);
+	tw_macs_sync(agent, plan->taken);
 }
 
 static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)

@@ -2,15 +2,21 @@
 #include "agent/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/counts.h"
 #include "agent/notify.h"
 #include "base/log.h"
 
 #define RETRY_NS 1000000000u
+#define MAC_RANDOM \
+	1 /* NET_ADDR_RANDOM of <linux/netdevice.h>, which <net/if.h> does not get on with */
 
 static void retry_later(struct tw_agent *agent)
 {
@@ -271,6 +277,48 @@ static void on_bridge(struct tw_agent *agent, const struct tw_link *link)
 			place(agent, *port);
 }
 
+/* The first number in a file of an interface in sysfs; negative when there is none. */
+static long read_sysfs(const char *name, const char *file)
+{
+	char path[64 + IFNAMSIZ], text[32];
+	tw_autofd int fd = -1;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", name, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (len <= 0)
+		return -1;
+	text[len] = '\0';
+	return strtol(text, NULL, 10);
+}
+
+/* True if the kernel made the MAC up. In doubt it was given, and is taken at its word: what is
+ * mounted at /sys may be another network namespace's. */
+static bool is_mac_random(const struct tw_link *link)
+{
+	return read_sysfs(link->name, "ifindex") == (long)link->ifindex &&
+	       read_sysfs(link->name, "addr_assign_type") == MAC_RANDOM;
+}
+
+/* The port's own MAC, and what there is to know of where it comes from. */
+static void take_mac(struct tw_agent *agent, struct tw_agent_port *port, const struct tw_link *link)
+{
+	bool random;
+
+	port->tap = !strcmp(link->kind, "tun");
+	if (!link->has_mac)
+		return;
+	random = link->mac[0] == TW_TAP_MAC_FIRST && is_mac_random(link);
+	if (port->has_mac && port->mac_random == random &&
+		!memcmp(port->mac, link->mac, sizeof(port->mac)))
+		return;
+	memcpy(port->mac, link->mac, sizeof(port->mac));
+	port->has_mac = true;
+	port->mac_random = random;
+	agent->dirty = true;
+}
+
 static void on_changed(void *arg, const struct tw_link *link)
 {
 	struct tw_agent *agent = arg;
@@ -297,12 +345,7 @@ static void on_changed(void *arg, const struct tw_link *link)
 		snprintf(port->name, sizeof(port->name), "%s", link->name);
 		agent->dirty = true;
 	}
-	if (link->has_mac &&
-		(!port->has_mac || memcmp(port->mac, link->mac, sizeof(port->mac)) != 0)) {
-		memcpy(port->mac, link->mac, sizeof(port->mac));
-		port->has_mac = true;
-		agent->dirty = true;
-	}
+	take_mac(agent, port, link);
 	if (port->mtu != link->mtu) {
 		port->mtu = link->mtu;
 		doubt(agent, port);
@@ -339,11 +382,28 @@ static void on_port(void *arg, const struct tw_link *link)
 	place(agent, port);
 }
 
+/* Takes note of what a port sends from, so that one which resembles a workload can be told of. */
+static void hear_mac(struct tw_agent *agent, const uint8_t mac[6], uint32_t ifindex)
+{
+	tw_vec_foreach (&agent->ports.list, at) {
+		struct tw_agent_port *port = *at;
+
+		if (port->ifindex != ifindex) {
+			port->heard &= memcmp(port->heard_mac, mac, sizeof(port->heard_mac)) != 0;
+			continue;
+		}
+		/* A bridge also lists the MAC of the port itself. */
+		if (memcmp(port->mac, mac, sizeof(port->mac)) != 0)
+			tw_bind_hear(agent->inforce, port, mac);
+	}
+}
+
 static void on_learned(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex)
 {
 	struct tw_agent *agent = arg;
 
 	agent->dirty |= tw_locals_moved(agent, mac, bridge, ifindex);
+	hear_mac(agent, mac, ifindex);
 }
 
 static void on_gone(void *arg, uint32_t ifindex)

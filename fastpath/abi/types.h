@@ -282,11 +282,16 @@ struct tw_upkeep {
 #define TW_PORT_F_MORE	    0x04 /* more addresses in `addrs` than fit inline */
 #define TW_PORT_F_UNCLAIMED 0x08 /* no workload: TW_PORT_F_OPEN passes, else denies */
 #define TW_PORT_F_OPEN	    0x10
-#define TW_PORT_F_WATCH	    0x20 /* unclaimed: look for the MACs of `macs` and tell */
+#define TW_PORT_F_WATCH	    0x20 /* unclaimed: may not send from the MACs of `macs` */
 
 #define TW_PORT_F_CUT 0x40 /* cut-through may start and end here: a plain, forwarding bridge port */
 
 #define TW_PORT_F_DHCP 0x80 /* what DHCP gave its guest is its own too: `leases` */
+
+/* Values of `macs`. */
+#define TW_MAC_FOUND  0 /* the workload has its port */
+#define TW_MAC_SOUGHT 1 /* it has none: a port that sends from the MAC is told of */
+#define TW_MACS_MAX   65536
 
 #define TW_PORT_ADDRS 4 /* inline addresses */
 

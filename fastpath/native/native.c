@@ -497,13 +497,12 @@ int tw_native_add_addr(
 	return tw_vec_push(&native->prefixes, key);
 }
 
-int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6])
+int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value)
 {
 	struct tw_mac_key key = {0};
-	const uint32_t present = 1;
 
 	memcpy(key.mac, mac, sizeof(key.mac));
-	return tw_table_update(&native->macs, &key, &present, 0);
+	return tw_table_update(&native->macs, &key, &value, 0);
 }
 
 struct tw_leases *tw_native_leases(struct tw_native *native, uint32_t port_id)

@@ -58,7 +58,8 @@ int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t e
 /* Adds a prefix to `addrs`. `len` is counted in the mapped address (0…128). */
 int tw_native_add_addr(
 	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
-int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6]);
+/* Lists a workload's MAC in `macs`; `value` is TW_MAC_…. */
+int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value);
 /* Vouches for a MAC, for cut-through (config.cut_until_ns, TW_PORT_F_CUT). */
 int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);

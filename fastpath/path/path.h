@@ -44,21 +44,23 @@ tw_inline int tw_path_glance(const struct tw_frame *f, struct tw_packet *p)
 	return 1;
 }
 
-/* A port that no workload claims: options.unclaimed decides, and a workload that is looked for by
- * its MAC is told of. */
+/* A port that no workload claims: options.unclaimed decides, unless its guest sends from a
+ * workload's MAC. That is denied, and told of if the workload has no port yet. */
 tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struct tw_scope *s,
 	struct tw_packet *p, struct tw_outcome *o)
 {
 	struct tw_mac_key mac = {0};
+	const __u32 *listed;
 
 	if (!tw_path_glance(f, p))
 		return TW_R_TRUNCATED;
 	if (s->dir == TW_DIR_OUT && s->port->flags & TW_PORT_F_WATCH) {
 		__builtin_memcpy(mac.mac, p->src_mac, 6);
-		if (tw_macs_lookup(f, &mac)) {
+		listed = tw_macs_lookup(f, &mac);
+		if (listed && *listed == TW_MAC_SOUGHT)
 			tw_apart_tell(f, f->ifindex, s->port->id, TW_EVENT_CLAIM);
-			return TW_R_NO_IMAGE;
-		}
+		if (listed)
+			return TW_R_WORKLOAD_MAC;
 	}
 	o->verdict = s->port->flags & TW_PORT_F_OPEN ? TW_V_ALLOW : TW_V_DENY;
 	return TW_R_UNCLAIMED;

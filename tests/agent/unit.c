@@ -10,6 +10,7 @@
 #include "tests/agent/test.h"
 
 #include "agent/agent.h"
+#include "agent/bind.h"
 #include "agent/journal.h"
 #include "agent/pattern.h"
 #include "agent/ports.h"
@@ -301,12 +302,35 @@ static void test_networks(void **state)
 
 /* ---- whose port is it ---- */
 
-static const char *bound(const struct tw_inforce *inforce, struct tw_ports *ports, size_t i)
-{
-	const struct tw_vnic *vnics[8];
+struct bindings {
+	struct tw_ports ports;
+	struct tw_binding at[8];
+	bool taken[8];
+};
 
-	assert_int_equal(tw_inforce_bind(inforce, ports, vnics, NULL), 0);
-	return vnics[i] ? vnics[i]->workload : "";
+static void bind_all(const char *text, struct bindings *b, struct tw_inforce **ret)
+{
+	tw_inforce_free(*ret);
+	*ret = inforce_of(text);
+	memset(b->taken, 0, sizeof(b->taken));
+	assert_int_equal(tw_bind_ports(*ret, &b->ports, b->at, b->taken), 0);
+}
+
+static void assert_bound(const struct bindings *b, size_t i, const char *workload, enum tw_bound by)
+{
+	assert_non_null(b->at[i].vnic);
+	assert_string_equal(b->at[i].vnic->workload, workload);
+	assert_int_equal(b->at[i].by, by);
+	assert_int_equal(b->at[i].conflict, TW_CONFLICT_NONE);
+	assert_true(b->taken[b->at[i].vnic->index]);
+}
+
+static void assert_unbound(const struct bindings *b, size_t i, enum tw_conflict conflict)
+{
+	assert_null(b->at[i].vnic);
+	assert_int_equal(b->at[i].by, TW_BOUND_NOT);
+	assert_int_equal(b->at[i].conflict, conflict);
+	assert_int_equal(b->at[i].about != NULL, conflict != TW_CONFLICT_NONE);
 }
 
 static void set_mac(struct tw_agent_port *port, uint8_t first, uint8_t last)
@@ -315,49 +339,177 @@ static void set_mac(struct tw_agent_port *port, uint8_t first, uint8_t last)
 
 	memcpy(port->mac, mac, sizeof(mac));
 	port->has_mac = true;
+	port->mac_random = false;
 }
 
+#define WORKLOADS                                                                 \
+	"version: 1\n"                                                            \
+	"workloads:\n"                                                            \
+	"  a: {port: vnet0, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1]}\n" \
+	"  b: {port: vnet1, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.2]}\n" \
+	"  by-mac: {mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3]}\n"         \
+	"  by-name: {port: vnet4, addresses: [10.0.0.4]}\n"
+
+#define FIRST_SENDER "options: {bind: first-sender}\n"
+
+static void begin(struct bindings *b, struct tw_agent_port *port[], size_t n)
+{
+	memset(b, 0, sizeof(*b));
+	tw_ports_init(&b->ports);
+	for (size_t i = 0; i < n; i++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof(name), "vnet%zu", i);
+		port[i] = add_port(&b->ports, (uint32_t)(i + 1), name);
+		port[i]->tap = true;
+	}
+}
+
+/* A name alone, a MAC alone, and taps that got other numbers than the policy has for them. */
 static void test_binding(void **state)
 {
-	static struct tw_ports ports;
-	struct tw_inforce *inforce = inforce_of(
-		"version: 1\n"
-		"workloads:\n"
-		"  named: {port: tap1, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1]}\n"
-		"  by-mac: {mac: \"52:54:00:00:00:02\", addresses: [10.0.0.2]}\n"
-		"  other: {mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3]}\n");
-	struct tw_agent_port *one, *two, *three;
+	static struct bindings b;
+	struct tw_inforce *inforce = NULL;
+	struct tw_agent_port *port[5];
 
-	tw_ports_init(&ports);
-	one = add_port(&ports, 1, "tap1");
-	two = add_port(&ports, 2, "tap2");
-	three = add_port(&ports, 3, "tap3");
-	assert_string_equal(bound(inforce, &ports, 0), "named");
-	assert_string_equal(bound(inforce, &ports, 1), "");
+	begin(&b, port, 5);
+	set_mac(port[0], 0x06, 9);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
+	assert_bound(&b, 1, "b", TW_BOUND_BY_NAME);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
+	assert_bound(&b, 4, "by-name", TW_BOUND_BY_NAME);
 
-	/* A name is the surest; a tap's own MAC counts only behind fe. */
-	set_mac(one, 0xfe, 2);
-	set_mac(two, 0xfe, 2);
-	assert_string_equal(bound(inforce, &ports, 0), "named");
-	assert_string_equal(bound(inforce, &ports, 1), "by-mac");
-	set_mac(two, 0x52, 2);
-	assert_string_equal(bound(inforce, &ports, 1), "");
+	/* A tap's own MAC counts behind fe alone. */
+	set_mac(port[2], 0x52, 3);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
+	set_mac(port[2], 0xfe, 3);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 2, "by-mac", TW_BOUND_BY_TAP_MAC);
+	port[2]->mac_random = true;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 
-	/* A workload with a port's name is not to be had by MAC. */
-	set_mac(two, 0xfe, 1);
-	assert_string_equal(bound(inforce, &ports, 1), "");
-	learn(two, 1);
-	assert_string_equal(bound(inforce, &ports, 1), "");
+	/* a and b have changed places: who has which rights is what their MACs say. */
+	set_mac(port[0], 0xfe, 2);
+	set_mac(port[1], 0xfe, 1);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 0, "b", TW_BOUND_BY_TAP_MAC);
+	assert_bound(&b, 1, "a", TW_BOUND_BY_TAP_MAC);
 
-	/* Who was heard gets it, unless a surer way says otherwise; nobody gets it twice. */
-	learn(two, 2);
-	assert_string_equal(bound(inforce, &ports, 1), "by-mac");
-	learn(three, 2);
-	assert_string_equal(bound(inforce, &ports, 2), "");
-	set_mac(three, 0xfe, 2);
-	assert_string_equal(bound(inforce, &ports, 1), "");
-	assert_string_equal(bound(inforce, &ports, 2), "by-mac");
-	tw_ports_done(&ports);
+	/* a has moved, and its old name is that of a VM that the policy does not know. */
+	set_mac(port[0], 0xfe, 9);
+	set_mac(port[1], 0xfe, 2);
+	set_mac(port[3], 0xfe, 1);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 0, TW_CONFLICT_NONE);
+	assert_bound(&b, 1, "b", TW_BOUND_BY_TAP_MAC);
+	assert_bound(&b, 3, "a", TW_BOUND_BY_TAP_MAC);
+
+	/* A name without a MAC to hold against it is not contradicted by one that is nobody's. */
+	set_mac(port[4], 0xfe, 9);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 4, "by-name", TW_BOUND_BY_NAME);
+	set_mac(port[4], 0xfe, 3);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 4, "by-mac", TW_BOUND_BY_TAP_MAC);
+	tw_ports_done(&b.ports);
+	tw_inforce_free(inforce);
+}
+
+/* Who is said to be two is neither. */
+static void test_binding_conflicts(void **state)
+{
+	static struct bindings b;
+	struct tw_inforce *inforce = NULL;
+	struct tw_agent_port *port[4];
+
+	/* The name is a's, the MAC another VM's; but bytes that LXC made up say nothing. */
+	begin(&b, port, 4);
+	set_mac(port[0], 0xfe, 9);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 0, TW_CONFLICT_MAC);
+	port[0]->tap = false;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 0, TW_CONFLICT_MAC);
+	port[0]->mac[1] = 0x77;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
+	port[0]->tap = true;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 0, TW_CONFLICT_MAC);
+	port[0]->mac_random = true;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
+
+	/* a is elsewhere, and whose this port is, nothing tells. */
+	set_mac(port[3], 0xfe, 1);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 3, "a", TW_BOUND_BY_TAP_MAC);
+	assert_unbound(&b, 0, TW_CONFLICT_ELSEWHERE);
+
+	/* Two ports have a's MAC: where the name says so too, a is. */
+	set_mac(port[0], 0xfe, 1);
+	set_mac(port[1], 0xfe, 1);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 0, "a", TW_BOUND_BY_TAP_MAC);
+	assert_unbound(&b, 1, TW_CONFLICT_TWICE);
+	assert_unbound(&b, 3, TW_CONFLICT_TWICE);
+
+	/* A MAC of two workloads whose first byte alone differs. */
+	bind_all("version: 1\n"
+		 "workloads:\n"
+		 "  x: {mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1]}\n"
+		 "  y: {port: vnet1, mac: \"56:54:00:00:00:01\", addresses: [10.0.0.2]}\n",
+		&b, &inforce);
+	assert_unbound(&b, 0, TW_CONFLICT_UNSURE);
+	assert_bound(&b, 1, "y", TW_BOUND_BY_TAP_MAC);
+	tw_ports_done(&b.ports);
+	tw_inforce_free(inforce);
+}
+
+/* What a guest sends counts only where the policy says so, and never against the host's word. */
+static void test_binding_first_sender(void **state)
+{
+	static struct bindings b;
+	struct tw_inforce *inforce = NULL;
+	struct tw_agent_port *port[4];
+
+	begin(&b, port, 4);
+	learn(port[2], 3);
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
+	bind_all(WORKLOADS "options: {bind: tap-mac}\n", &b, &inforce);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
+	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
+	assert_bound(&b, 2, "by-mac", TW_BOUND_BY_SENDER);
+
+	/* Nobody gets it twice, and its tap's MAC is a surer sign. */
+	learn(port[3], 3);
+	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
+	assert_unbound(&b, 3, TW_CONFLICT_NONE);
+	set_mac(port[3], 0xfe, 3);
+	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
+	assert_bound(&b, 3, "by-mac", TW_BOUND_BY_TAP_MAC);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
+
+	/* The host says that these are others. */
+	set_mac(port[2], 0xfe, 9);
+	set_mac(port[3], 0xfe, 8);
+	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
+	assert_unbound(&b, 2, TW_CONFLICT_NONE);
+	assert_unbound(&b, 3, TW_CONFLICT_NONE);
+	port[3]->mac_random = true;
+	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
+	assert_bound(&b, 3, "by-mac", TW_BOUND_BY_SENDER);
+
+	/* A named port is its name's, whatever its guest sends. */
+	learn(port[0], 2);
+	b.ports.list.at[1]->name[0] = 'x';
+	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
+	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
+	tw_ports_done(&b.ports);
 	tw_inforce_free(inforce);
 }
 
@@ -409,6 +561,8 @@ int main(void)
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_binding),
+		cmocka_unit_test(test_binding_conflicts),
+		cmocka_unit_test(test_binding_first_sender),
 		cmocka_unit_test(test_journal),
 	};
 

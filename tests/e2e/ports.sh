@@ -21,6 +21,7 @@ done
 	END
 } >"$lab/policy.yaml"
 sed '$a options: {unclaimed: deny}' "$lab/policy.yaml" >"$lab/deny.yaml"
+sed '$a options: {bind: first-sender}' "$lab/policy.yaml" >"$lab/first-sender.yaml"
 
 workload_of() { # PORT
 	tapwall ports --json | jq -r --arg name "$1" 'select(.name == $name).workload'
@@ -100,11 +101,15 @@ in_guest 3 ip link set eth0 down address 52:54:00:00:00:06
 in_guest 3 ip link set eth0 up
 in_guest 3 ip addr del 10.0.0.13/24 dev eth0
 in_guest 3 ip addr add 10.0.0.16/24 dev eth0
+check "what a guest sends makes it no workload, and is not let pass" \
+	test "$(attempt 3 tcp 10.0.0.12 7000)" != connected
+equal "it stays unclaimed" unclaimed "$(state_of tap3)"
+check "unless the policy says so" apply "$lab/first-sender.yaml"
 attempt 3 tcp 10.0.0.12 7000 >/dev/null
 check "a port belongs to the workload whose MAC it first sends from" within 20 belongs_to tap3 by-sender
 equal "and works" connected "$(attempt 3 tcp 10.0.0.12 7000)"
 stop_agent
-start_agent --policy "$lab/policy.yaml"
+start_agent --policy "$lab/first-sender.yaml"
 equal "the next agent remembers" by-sender "$(workload_of tap3)"
 
 # Gone while nobody looked.

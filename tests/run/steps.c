@@ -53,6 +53,19 @@ static int vouch(
 	return p->target->ops->add_local(p->target, &key, &local);
 }
 
+static int list_macs(struct tw_player *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < tw_policy_n_vnics(p->policy); i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(p->policy, i);
+
+		if (vnic->has_mac)
+			err = p->target->ops->add_mac(p->target, vnic->mac);
+	}
+	return err;
+}
+
 static int apply_change(struct tw_player *p, const struct tw_port_change *change)
 {
 	struct tw_port port = {0};
@@ -79,6 +92,11 @@ static int apply_change(struct tw_player *p, const struct tw_port_change *change
 		port.flags |= TW_PORT_F_CUT;
 		port.len_max = change->len_max;
 		err = vouch(p, change, &port);
+		if (err)
+			return err;
+	}
+	if (change->flags & TW_PORT_F_WATCH) {
+		err = list_macs(p);
 		if (err)
 			return err;
 	}

@@ -172,6 +172,14 @@ static int pair_add_local(
 	return failed ? failed : pair->b->ops->add_local(pair->b, key, local);
 }
 
+static int pair_add_mac(struct tw_target *target, const uint8_t mac[6])
+{
+	struct pair *pair = pair_of(target);
+	int failed = pair->a->ops->add_mac(pair->a, mac);
+
+	return failed ? failed : pair->b->ops->add_mac(pair->b, mac);
+}
+
 /* What was learned has to be the same to the last bit. */
 static int pair_get_leases(struct tw_target *target, uint32_t id, struct tw_leases *ret)
 {
@@ -231,6 +239,7 @@ static const struct tw_target_ops pair_ops = {
 	.get_port = pair_get_port,
 	.set_port = pair_set_port,
 	.add_local = pair_add_local,
+	.add_mac = pair_add_mac,
 	.get_leases = pair_get_leases,
 	.get_config = pair_get_config,
 	.set_config = pair_set_config,

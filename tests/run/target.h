@@ -47,6 +47,8 @@ struct tw_target_ops {
 	/* Vouches for a MAC, for cut-through. */
 	int (*add_local)(struct tw_target *target, const struct tw_local_key *key,
 		const struct tw_local *local);
+	/* Lists a workload's MAC in `macs`. */
+	int (*add_mac)(struct tw_target *target, const uint8_t mac[6]);
 	/* What DHCP gave to the port with this id. */
 	int (*get_leases)(struct tw_target *target, uint32_t id, struct tw_leases *ret);
 	int (*get_config)(struct tw_target *target, struct tw_config *ret);

@@ -324,6 +324,16 @@ static int kernel_add_local(
 	return bpf_map_update_elem(fd, key, local, BPF_ANY) ? -errno : 0;
 }
 
+static int kernel_add_mac(struct tw_target *target, const uint8_t mac[6])
+{
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_macs);
+	const uint32_t value = TW_MAC_FOUND;
+	struct tw_mac_key key = {0};
+
+	memcpy(key.mac, mac, sizeof(key.mac));
+	return bpf_map_update_elem(fd, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
 static int kernel_get_config(struct tw_target *target, struct tw_config *ret)
 {
 	*ret = kernel_of(target)->config;
@@ -399,6 +409,7 @@ static const struct tw_target_ops kernel_ops = {
 	.get_port = kernel_get_port,
 	.set_port = kernel_set_port,
 	.add_local = kernel_add_local,
+	.add_mac = kernel_add_mac,
 	.get_leases = kernel_get_leases,
 	.get_config = kernel_get_config,
 	.set_config = kernel_set_config,

@@ -124,6 +124,11 @@ static int native_add_local(
 	return tw_native_add_local(native_of(target), key, local);
 }
 
+static int native_add_mac(struct tw_target *target, const uint8_t mac[6])
+{
+	return tw_native_add_mac(native_of(target), mac, TW_MAC_FOUND);
+}
+
 static int native_get_config(struct tw_target *target, struct tw_config *ret)
 {
 	*ret = *tw_native_config(native_of(target));
@@ -164,6 +169,7 @@ static const struct tw_target_ops native_ops = {
 	.get_port = native_get_port,
 	.set_port = native_set_port,
 	.add_local = native_add_local,
+	.add_mac = native_add_mac,
 	.get_leases = native_get_leases,
 	.get_config = native_get_config,
 	.set_config = native_set_config,

@@ -212,7 +212,7 @@ static void a_port_without_image_is_shut(void **state)
 	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 4000, TW_V_DENY, TW_R_NO_IMAGE);
 }
 
-/* A workload without a port is found by the MAC that a watched port sends from. */
+/* What an unclaimed port sends from a workload's MAC is denied, and told of if that has no port. */
 static void claims_are_told(void **state)
 {
 	static const uint8_t wanted[6] = {0x52, 0x54, 0, 0, 0, 1};
@@ -225,8 +225,11 @@ static void claims_are_told(void **state)
 	tw_native_on_event(f->native, note_event, &seen);
 	expect(f, "udp 1 > 2", TW_DIR_OUT, 1000, TW_V_ALLOW, TW_R_UNCLAIMED);
 	assert_int_equal(seen.n[TW_EVENT_CLAIM], 0);
-	assert_int_equal(tw_native_add_mac(f->native, wanted), 0);
-	expect(f, "udp 1 > 2", TW_DIR_OUT, 2000, TW_V_DENY, TW_R_NO_IMAGE);
+	assert_int_equal(tw_native_add_mac(f->native, wanted, TW_MAC_SOUGHT), 0);
+	expect(f, "udp 1 > 2", TW_DIR_OUT, 2000, TW_V_DENY, TW_R_WORKLOAD_MAC);
+	assert_int_equal(seen.n[TW_EVENT_CLAIM], 1);
+	assert_int_equal(tw_native_add_mac(f->native, wanted, TW_MAC_FOUND), 0);
+	expect(f, "udp 1 > 2", TW_DIR_OUT, 2500, TW_V_DENY, TW_R_WORKLOAD_MAC);
 	assert_int_equal(seen.n[TW_EVENT_CLAIM], 1);
 	assert_memory_equal(seen.last.frame.src_mac, wanted, 6);
 	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));

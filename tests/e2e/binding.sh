@@ -1,0 +1,108 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# binding.sh: who gets a workload's rights. Taps that libvirt has numbered anew are found by their own
+# MACs; a port that is said to be two is neither; and no guest takes a workload's place by what it sends.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+for i in 1 2 3 4; do
+	make_guest $i
+done
+set_mac() { # PORT MAC
+	ip -n "$ns-host" link set "$1" down address "$2"
+	ip -n "$ns-host" link set "$1" up
+}
+rename() { # PORT NAME
+	ip -n "$ns-host" link set "$1" down
+	ip -n "$ns-host" link set "$1" name "$2"
+	ip -n "$ns-host" link set "$2" up
+}
+workload_of() { # PORT
+	tapwall ports --json | jq -r --arg name "$1" 'select(.name == $name).workload'
+}
+belongs_to() { # PORT WORKLOAD
+	[ "$(workload_of "$1")" = "$2" ]
+}
+# Without an answer to its ARP requests, a guest may end before its time.
+cannot_connect() { # N
+	[ "$(attempt "$1" tcp 10.0.0.12 7000)" != connected ]
+}
+logged() { # PATTERN
+	grep -q "$1" "$lab/agent.log"
+}
+policy() { # OPTIONS…
+	workloads 2
+	cat <<-END
+		  away: {mac: "52:54:00:00:00:09", addresses: [10.0.0.19]}
+		rules:
+		  - {name: away, from: away, to: w2, service: tcp/7000, action: allow}
+		options: {$*}
+	END
+}
+for i in 1 2 3; do
+	set_mac tap$i fe:54:00:00:00:0$i
+done
+for unclaimed in ignore deny; do
+	policy unclaimed: $unclaimed >"$lab/$unclaimed.yaml"
+	policy unclaimed: $unclaimed, bind: first-sender >"$lab/$unclaimed-first-sender.yaml"
+done
+
+start_agent --policy "$lab/ignore.yaml"
+begin g2 echo2 echo tcp 7000
+check "a port whose name and MAC agree is its workload's" belongs_to tap1 w1
+
+# Guest 3 takes the identity of a workload that is not on this host.
+in_guest 3 ip link set eth0 down address 52:54:00:00:00:09
+in_guest 3 ip link set eth0 up
+in_guest 3 ip addr flush dev eth0
+in_guest 3 ip addr add 10.0.0.19/24 dev eth0
+for policy in ignore deny ignore-first-sender deny-first-sender; do
+	check "$policy is applied" apply "$lab/$policy.yaml"
+	check "a guest whose tap is another's takes no workload's place" cannot_connect 3
+	equal "its port stays unclaimed" unclaimed "$(state_of tap3)"
+done
+check "the log tells of it" logged 'tap3: sends from 52:54:00:00:00:09, the MAC of away'
+equal "and so do the counters" true \
+	"$(tapwall counters --json | jq 'select(.reason == "workload-mac") | .out > 0')"
+
+# Guest 4 does, whose tap's MAC says nothing, until the true one comes.
+check "the first sender is bound where the policy says so" apply "$lab/deny-first-sender.yaml"
+in_guest 4 ip link set eth0 down address 52:54:00:00:00:09
+in_guest 4 ip link set eth0 up
+in_guest 4 ip addr flush dev eth0
+in_guest 4 ip addr add 10.0.0.19/24 dev eth0
+becomes connected 4 tcp 10.0.0.12 7000
+check "and has the rights" within 20 belongs_to tap4 away
+set_mac tap3 fe:54:00:00:00:09
+check "a tap with the workload's MAC takes its place" within 20 belongs_to tap3 away
+check "the impostor has lost it" within 20 port_is tap4 unclaimed
+check "a policy without the option takes it, too" apply "$lab/ignore.yaml"
+set_mac tap3 fe:54:00:00:00:03
+check "and the MAC of another one" within 20 port_is tap3 unclaimed
+equal "neither is bound" unclaimed "$(state_of tap4)"
+
+# Renumbered: 1 and 2 change places, then 1 gets a new number, and an unknown VM its old one.
+rename tap1 tap9
+rename tap2 tap1
+rename tap9 tap2
+check "taps that changed their names keep their workloads" within 20 belongs_to tap2 w1
+check "both of them" within 20 belongs_to tap1 w2
+rename tap2 tap9
+check "a new number is no new identity" within 20 belongs_to tap9 w1
+rename tap1 tap8
+rename tap3 tap1
+check "the one does not get the other's by its name" within 20 port_is tap1 unclaimed
+equal "who left it is still known" w1 "$(workload_of tap9)"
+
+# Said to be two: shut, also where others are ignored.
+ip -n "$ns-host" link del tap9
+check "a name that is a workload's, and a MAC that is another VM's, is shut" within 20 port_is tap1 shut
+check "and the log says why" logged 'tap1: is shut: the policy names it for w1, but its own MAC'
+set_mac tap1 fe:54:00:00:00:01
+check "until they agree" within 20 belongs_to tap1 w1
+set_mac tap4 fe:54:00:00:00:01
+check "a second port with that MAC is shut" within 20 port_is tap4 shut
+equal "the first one is what it was" w1 "$(workload_of tap1)"
+finish
