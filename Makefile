@@ -5,7 +5,7 @@
 #   make demo             three virtual machines, one policy, every path tried   (STAY=1 leaves it up)
 #   make test             all tests
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
-#   make install          DESTDIR= PREFIX=
+#   make install          DESTDIR= PREFIX=; installs no package
 #   make fuzz             SECONDS=60 for each fuzzer
 #   make deps format lint clean help
 #
@@ -25,48 +25,65 @@ export BUILD QUICK STAY WERROR
 
 # On a terminal ninja shows its progress in one line; elsewhere only what is worth reading.
 define build
-@if [ -t 1 ]; then ninja -C $(1); else \
-	ninja -C $(1) --quiet >$(1)/build.log 2>&1; status=$$?; \
+@if [ -t 1 ]; then ninja -C $(1) $(2); else \
+	ninja -C $(1) --quiet $(2) >$(1)/build.log 2>&1; status=$$?; \
 	grep -v '^ninja: no work to do' $(1)/build.log; exit $$status; fi
 endef
 
-all: deps $(BUILD)/build.ninja
+all: $(BUILD)/build.ninja
 	$(call build,$(BUILD))
 
-$(BUILD)/build.ninja: | deps
-	@mkdir -p $(BUILD)
-	@meson setup $(BUILD) $(meson_flags) >$(BUILD)/setup.log 2>&1 || \
-		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
-
-# The same code under ASan and UBSan, for the tests that run it natively.
-$(BUILD)/san/build.ninja: | $(BUILD)/build.ninja
-	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/setup.log 2>&1 || \
-		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
-
+# Debian packages are installed by the targets for developers alone; `make install` takes what is there.
 deps:
 	@packaging/deps
 
-demo: all
+deps-build deps-demo deps-test deps-bench deps-lint:
+	@packaging/deps $(@:deps-%=%)
+
+ifneq ($(MAKECMDGOALS),install)
+$(BUILD)/build.ninja: | deps-build
+endif
+
+$(BUILD)/build.ninja:
+	@mkdir -p $(BUILD)
+	@meson setup $(BUILD) $(meson_flags) -Dtests=false >$(BUILD)/setup.log 2>&1 || \
+		{ tail -n 20 $(BUILD)/setup.log; echo 'make deps-build installs what is missing'; exit 1; }
+
+# The build folder knows the tests, too.
+$(BUILD)/with-tests: | $(BUILD)/build.ninja deps-demo deps-test
+	@meson configure $(BUILD) -Dtests=true
+	@touch $@
+
+# The same code under ASan and UBSan, for the tests that run it natively.
+$(BUILD)/san/build.ninja: | $(BUILD)/with-tests
+	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/setup.log 2>&1 || \
+		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
+
+demo: deps-demo all
+	$(call build,$(BUILD),demo)
 	@demo/run
 
-test: all $(BUILD)/san/build.ninja
+test: $(BUILD)/with-tests deps-demo deps-test $(BUILD)/san/build.ninja
+	$(call build,$(BUILD))
 	$(call build,$(BUILD)/san)
 	@tests/run-all $(BUILD)
 
-bench: all
+bench: deps-demo deps-bench all
+	$(call build,$(BUILD),bench demo)
 	@bench/run
 
 install: all
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
 
-fuzz: all
+fuzz: $(BUILD)/with-tests
+	$(call build,$(BUILD))
 	@tests/fuzz/run $(SECONDS)
 
-format: deps
+format: deps-lint
 	@tests/lint/files c | xargs clang-format -i
 
-lint: deps $(BUILD)/build.ninja
+lint: deps-lint $(BUILD)/with-tests
 	@tests/lint/run $(BUILD)
 
 clean:
@@ -75,5 +92,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all deps demo test bench install fuzz format lint clean help
+.PHONY: all deps deps-build deps-demo deps-test deps-bench deps-lint demo test bench install fuzz format lint clean help
 .DELETE_ON_ERROR:
