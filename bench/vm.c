@@ -56,7 +56,7 @@ static int boot(struct tw_bench_system *system, const struct tw_bench_files *fil
 
 	snprintf(drive, sizeof(drive), "file=%s,format=raw,if=virtio,readonly=on", files->ruleset);
 	snprintf(append, sizeof(append),
-		"console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on tw.rules=%lld",
+		"console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on no_timer_check tw.rules=%lld",
 		rules_len);
 	tw_bench_scratch(log, system->name, ".log");
 	pid = tw_bench_start(qemu, log, err);

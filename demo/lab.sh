@@ -175,8 +175,21 @@ lab_ready() {
 }
 
 # lab_vm NAME MEGABYTES IMAGE "KERNEL ARGUMENTS" [QEMU OPTION…]: starts a guest in the background.
-# Its command line is at $LAB_RUN/NAME.sock, its console in $LAB_RUN/NAME.console.
+# Its command line is at $LAB_RUN/NAME.sock, its console in $LAB_RUN/NAME.console. A guest whose kernel
+# panics while it boots is started once more; the panic's line is printed. (no_timer_check: on a busy
+# machine the kernel takes an emulated timer for a broken one.)
 lab_vm() {
+	lab_boot "$@" || {
+		grep -q 'Kernel panic' "$LAB_RUN/$1.console" 2>/dev/null &&
+			! [ -e "$LAB_RUN/$1.up" ] || exit
+		touch "$LAB_RUN/$1.again"
+		echo "guest $1 is started again: $(grep 'Kernel panic' "$LAB_RUN/$1.console" | tr -d '\r')" >&2
+		lab_boot "$@"
+	} 9>&- &
+}
+
+# One start of a guest, until it ends; as lab_vm.
+lab_boot() (
 	vm_name=$1
 	vm_memory=$2
 	vm_image=$3
@@ -187,12 +200,12 @@ lab_vm() {
 	qemu-system-x86_64 -name "$vm_name" -accel "$LAB_ACCEL" -machine pc,usb=off,vmport=off,hpet=off \
 		-cpu "$vm_cpu" -m "$vm_memory" -smp 1 -nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$LAB_CACHE/kernel/vmlinuz" -initrd "$vm_image" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on tw.name=$vm_name $vm_append" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on no_timer_check tw.name=$vm_name $vm_append" \
 		-serial "file:$LAB_RUN/$vm_name.console" \
 		-chardev "socket,id=line,path=$LAB_RUN/$vm_name.sock,server=on,wait=off" \
-		-serial chardev:line "$@" </dev/null >"$LAB_RUN/$vm_name.qemu" 2>&1 9>&- &
-	echo $! >"$LAB_RUN/$vm_name.pid"
-}
+		-serial chardev:line "$@" </dev/null >"$LAB_RUN/$vm_name.qemu" 2>&1
+	! grep -q 'Kernel panic' "$LAB_RUN/$vm_name.console" 2>/dev/null
+)
 
 # lab_nic TAP MAC: the QEMU options of a network card on an existing tap, one word each line.
 lab_nic() {
@@ -208,9 +221,14 @@ lab_last_words() {
 # lab_await NAME…: until every guest listens on its command line.
 lab_await() {
 	for vm_name in "$@"; do
-		"$TW_BUILD/demo/guest" -t "${LAB_BOOT_SECONDS:-60}" -w "$LAB_RUN/$vm_name.sock" ||
+		lab_listens "$vm_name" || { sleep 1 && [ -e "$LAB_RUN/$vm_name.again" ] && lab_listens "$vm_name"; } ||
 			{ lab_fail "guest $vm_name did not come up; it said last: $(lab_last_words "$vm_name")"; return; }
 	done
+}
+
+# lab_listens NAME: until this guest listens, or ends.
+lab_listens() {
+	"$TW_BUILD/demo/guest" -t "${LAB_BOOT_SECONDS:-60}" -w "$LAB_RUN/$1.sock" && touch "$LAB_RUN/$1.up"
 }
 
 # lab_guest NAME COMMAND…: runs a command in a guest, for at most LAB_SECONDS.
