@@ -9,6 +9,7 @@
 #include "agent/answer.h"
 #include "agent/clock.h"
 #include "base/alloc.h"
+#include "base/clean.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
 
@@ -201,18 +202,18 @@ static void log_applied(const Tapwall__V1__ApplyRequest *apply, int result,
 	if (apply->dry_run)
 		return;
 	if (result < 0)
-		tw_log(TW_LOG_WARNING, "policy %s refused, the old one stays: %s", apply->source,
-			err->text);
+		tw_log(TW_LOG_WARNING, "policy %s refused, the old one stays: %s",
+			tw_cleaned(apply->source).text, err->text);
 	else
-		tw_log(TW_LOG_INFO, "policy %s is in force as number %llu (%.1f ms)", apply->source,
-			(unsigned long long)applied->generation,
+		tw_log(TW_LOG_INFO, "policy %s is in force as number %llu (%.1f ms)",
+			tw_cleaned(apply->source).text, (unsigned long long)applied->generation,
 			(double)(applied->compile_ns + applied->publish_ns) / 1e6);
 }
 
 static int answer_apply(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
-	const Tapwall__V1__ApplyRequest *apply = request->apply;
+	Tapwall__V1__ApplyRequest *apply = request->apply;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
 	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
@@ -222,6 +223,8 @@ static int answer_apply(
 	struct tw_err err = {0};
 	int result, ret;
 
+	/* It is told in the log and wherever the policy is. */
+	tw_clean(apply->source, strlen(apply->source));
 	result = tw_publish_apply(agent, (const char *)apply->text.data, apply->text.len,
 		apply->source, apply->dry_run, &diags, &applied, &err);
 	log_applied(apply, result, &applied, &err);
@@ -241,12 +244,17 @@ static int answer_apply(
 	return ret;
 }
 
-int tw_answer_start(struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out,
+int tw_answer_start(struct tw_agent *agent, Tapwall__V1__Request *request, struct tw_buf *out,
 	struct tw_stream **ret_stream)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_err err;
 
+	if (!tw_link_texts_fit(&request->base)) {
+		tw_err_set(&err, -EINVAL, "request", "send a shorter one",
+			"a text is longer than %u bytes", TW_LINK_TEXT_MAX);
+		return tw_answer_error(out, request->id, &response, &err);
+	}
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_VERSION:
 		return answer_version(agent, request, out);

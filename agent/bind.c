@@ -19,16 +19,11 @@ struct binder {
 	bool *taken; /* by vNIC */
 };
 
-/* True if the port's own MAC tells whose it is, be it a workload of the policy or not. */
+/* True if the port's own MAC may be one that libvirt gave. */
 static bool mac_tells(const struct tw_agent_port *port)
 {
-	return port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST && !port->mac_random;
-}
-
-bool tw_bind_by_sender(const struct tw_inforce *inforce, const struct tw_agent_port *port)
-{
-	return inforce && tw_policy_bind(inforce->policy) == TW_BIND_FIRST_SENDER &&
-	       !mac_tells(port);
+	return port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
+	       port->mac_origin != TW_MAC_RANDOM;
 }
 
 /* Where the vNICs whose MAC ends like this one begin. */
@@ -101,13 +96,14 @@ static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
 }
 
 /* True if the port's own MAC says that it is another VM's. Containers of LXC have made-up bytes
- * behind the fe of their veth's host end, so a veth counts only if its MAC has the maker's bytes of
- * the workload's. */
+ * behind the fe of their veth's host end, and so may a port have of which the kernel cannot be asked:
+ * these count only if their MAC has the maker's bytes of the workload's. */
 static bool says_other(const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {
 	return mac_tells(port) && vnic->has_mac &&
 	       tw_mac_tail(port->mac) != tw_mac_tail(vnic->mac) &&
-	       (port->tap || !memcmp(port->mac + 1, vnic->mac + 1, 2));
+	       ((port->tap && port->mac_origin == TW_MAC_GIVEN) ||
+		       !memcmp(port->mac + 1, vnic->mac + 1, 2));
 }
 
 static void bind_by_name(struct binder *b, size_t i)
@@ -132,10 +128,10 @@ static void bind_by_sender(struct binder *b, size_t i)
 	const struct tw_agent_port *port = b->ports->list.at[i];
 	const struct tw_vnic *vnic;
 
-	if (!port->learned || !tw_bind_by_sender(b->inforce, port))
+	if (!port->learned || tw_policy_bind(b->inforce->policy) != TW_BIND_FIRST_SENDER)
 		return;
 	vnic = tw_policy_find_mac(b->inforce->policy, port->learned_mac);
-	if (vnic && !b->taken[vnic->index])
+	if (vnic && !b->taken[vnic->index] && !says_other(port, vnic))
 		take(b, i, vnic, TW_BOUND_BY_SENDER);
 }
 

@@ -27,9 +27,6 @@
 int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
 	struct tw_binding *ret, bool *ret_taken);
 
-/* True if the policy lets this port be bound by what it sends first. */
-bool tw_bind_by_sender(const struct tw_inforce *inforce, const struct tw_agent_port *port);
-
 /* The workload that a port's guest seems to be, judged by what it sends, while the port is not
  * bound to it; NULL: none. */
 const struct tw_vnic *tw_bind_resembles(

@@ -58,7 +58,8 @@ static void claim(struct tw_events *events, const struct tw_event *event)
 	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
 
 	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED ||
-		!tw_bind_by_sender(events->agent->inforce, port))
+		!events->agent->inforce ||
+		tw_policy_bind(events->agent->inforce->policy) != TW_BIND_FIRST_SENDER)
 		return;
 	memcpy(port->learned_mac, event->frame.src_mac, sizeof(port->learned_mac));
 	port->learned = true;

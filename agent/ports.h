@@ -23,6 +23,13 @@ enum tw_port_state {
 	TW_PORT_PROTECTED,
 };
 
+/* Where a port's own MAC comes from. */
+enum tw_mac_origin {
+	TW_MAC_UNKNOWN, /* the kernel was not to be asked */
+	TW_MAC_RANDOM,	/* the kernel made it up */
+	TW_MAC_GIVEN,	/* by whoever made the interface */
+};
+
 /* By what a port belongs to its vNIC. */
 enum tw_bound { TW_BOUND_NOT, TW_BOUND_BY_NAME, TW_BOUND_BY_TAP_MAC, TW_BOUND_BY_SENDER };
 
@@ -49,7 +56,7 @@ struct tw_agent_port {
 	char name[IFNAMSIZ];
 	uint8_t mac[6]; /* the tap's own, not the guest's */
 	bool has_mac;
-	bool mac_random; /* the kernel made the MAC up */
+	enum tw_mac_origin mac_origin;
 	bool tap;	 /* a tun or tap device */
 	uint32_t bridge; /* ifindex, 0 = none */
 	uint16_t id;

@@ -50,7 +50,7 @@ struct tw_stream {
 
 /* Starts the answer to a request: writes it to `out`, or sets *ret_stream. 0 or a negative errno,
  * upon which the client is let go. */
-int tw_answer_start(struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out,
+int tw_answer_start(struct tw_agent *agent, Tapwall__V1__Request *request, struct tw_buf *out,
 	struct tw_stream **ret_stream);
 
 int tw_server_new(

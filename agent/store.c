@@ -51,7 +51,7 @@ static int take_lock(struct tw_store *store, struct tw_err *err)
 	char text[32] = "";
 	ssize_t len;
 
-	store->lock_fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	store->lock_fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (store->lock_fd < 0)
 		return tw_err_set(err, -errno, store->path, NULL, "cannot make the lock: %m");
 	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,12 +10,14 @@
 #include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/counts.h"
+#include "agent/describe.h"
 #include "agent/notify.h"
 #include "base/log.h"
 
 #define RETRY_NS 1000000000u
-#define MAC_RANDOM \
-	1 /* NET_ADDR_RANDOM of <linux/netdevice.h>, which <net/if.h> does not get on with */
+
+/* NET_ADDR_RANDOM of <linux/netdevice.h>, which <net/if.h> does not get on with. */
+#define MAC_RANDOM "1"
 
 static void retry_later(struct tw_agent *agent)
 {
@@ -277,45 +278,51 @@ static void on_bridge(struct tw_agent *agent, const struct tw_link *link)
 			place(agent, *port);
 }
 
-/* The first number in a file of an interface in sysfs; negative when there is none. */
-static long read_sysfs(const char *name, const char *file)
+/* The first line of a file of an interface in sysfs; false: there is none. */
+static bool read_sysfs(const char *name, const char *file, char text[32])
 {
-	char path[64 + IFNAMSIZ], text[32];
+	char path[64 + IFNAMSIZ];
 	tw_autofd int fd = -1;
 	ssize_t len;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", name, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	len = fd < 0 ? -1 : read(fd, text, 31);
 	if (len <= 0)
-		return -1;
+		return false;
 	text[len] = '\0';
-	return strtol(text, NULL, 10);
+	text[strcspn(text, "\n")] = '\0';
+	return true;
 }
 
-/* True if the kernel made the MAC up. In doubt it was given, and is taken at its word: what is
- * mounted at /sys may be another network namespace's. */
-static bool is_mac_random(const struct tw_link *link)
+/* Netlink does not say it. What is mounted at /sys may be another network namespace's: then the
+ * interface of this name has another MAC there, or there is none. */
+static enum tw_mac_origin origin_of(const struct tw_link *link)
 {
-	return read_sysfs(link->name, "ifindex") == (long)link->ifindex &&
-	       read_sysfs(link->name, "addr_assign_type") == MAC_RANDOM;
+	char mac[18], text[32];
+
+	tw_mac_format(link->mac, mac);
+	if (!read_sysfs(link->name, "address", text) || strcmp(text, mac) != 0 ||
+		!read_sysfs(link->name, "addr_assign_type", text))
+		return TW_MAC_UNKNOWN;
+	return !strcmp(text, MAC_RANDOM) ? TW_MAC_RANDOM : TW_MAC_GIVEN;
 }
 
 /* The port's own MAC, and what there is to know of where it comes from. */
 static void take_mac(struct tw_agent *agent, struct tw_agent_port *port, const struct tw_link *link)
 {
-	bool random;
+	enum tw_mac_origin origin;
 
 	port->tap = !strcmp(link->kind, "tun");
 	if (!link->has_mac)
 		return;
-	random = link->mac[0] == TW_TAP_MAC_FIRST && is_mac_random(link);
-	if (port->has_mac && port->mac_random == random &&
+	origin = link->mac[0] == TW_TAP_MAC_FIRST ? origin_of(link) : TW_MAC_UNKNOWN;
+	if (port->has_mac && port->mac_origin == origin &&
 		!memcmp(port->mac, link->mac, sizeof(port->mac)))
 		return;
 	memcpy(port->mac, link->mac, sizeof(port->mac));
 	port->has_mac = true;
-	port->mac_random = random;
+	port->mac_origin = origin;
 	agent->dirty = true;
 }
 

@@ -2,6 +2,9 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <string.h>
+
+#include "base/clean.h"
 
 int tw_err_set(
 	struct tw_err *err, int code, const char *place, const char *hint, const char *format, ...)
@@ -21,6 +24,11 @@ int tw_err_set(
 
 void tw_err_print(FILE *out, const char *program, const struct tw_err *err)
 {
-	fprintf(out, "%s: %s%s%s%s%s\n", program, err->place, err->place[0] ? ": " : "", err->text,
-		err->hint[0] ? "; " : "", err->hint);
+	struct tw_err clean = *err;
+
+	tw_clean(clean.place, strlen(clean.place));
+	tw_clean(clean.text, strlen(clean.text));
+	tw_clean(clean.hint, strlen(clean.hint));
+	fprintf(out, "%s: %s%s%s%s%s\n", program, clean.place, clean.place[0] ? ": " : "",
+		clean.text, clean.hint[0] ? "; " : "", clean.hint);
 }

@@ -24,5 +24,5 @@ struct tw_err {
 int tw_err_set(struct tw_err *err, int code, const char *place, const char *hint,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Prints `program: <place>: <text>; <hint>` and a newline to `out`. */
+/* Prints `program: <place>: <text>; <hint>`, cleaned, and a newline to `out`. */
 void tw_err_print(FILE *out, const char *program, const struct tw_err *err);

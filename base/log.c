@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/clean.h"
 
 static const char *log_program = "tapwall";
 static enum tw_log_level log_max = TW_LOG_INFO;
@@ -27,6 +30,7 @@ void tw_log(enum tw_log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	tw_clean(text, strlen(text));
 	if (log_journal)
 		fprintf(stderr, "<%d>%s\n", (int)level, text);
 	else

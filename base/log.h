@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* log.h: what programs (never libraries) tell their operator, on stderr, one line each.
+/* log.h: what programs (never libraries) tell their operator, on stderr, one line each:
+ * what came from elsewhere can neither begin another line nor tell a terminal what to do.
  *
  * Under systemd (JOURNAL_STREAM is set) lines carry the <N> priority prefix of sd-daemon(3).
  */

@@ -73,6 +73,8 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 			tell_failed(call);
 			return tell_unreachable(&err);
 		}
+		if (!call->raw)
+			tw_link_clean(&response->base);
 		last = response->last;
 		if (response->error)
 			tell_failed(call);

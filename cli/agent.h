@@ -15,6 +15,7 @@ struct tw_agent_call {
 	const char *socket;
 	const char *file;   /* what diagnostics are about; NULL: the policy in force */
 	bool patient;	    /* a stream: wait for ever between answers */
+	bool raw;	    /* hand on texts as they came, for JSON; else they are cleaned */
 	bool may_be_absent; /* says nothing when the agent is not there */
 	tw_agent_answer *answer;
 	/* Called when the request is sent, if set; the client lives until tw_agent_ask() returns. */

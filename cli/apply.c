@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "base/cleanup.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
@@ -13,17 +14,15 @@
 
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
 {
-	for (size_t i = 0; i < n; i++) {
-		tw_style_clean(names[i], strlen(names[i]));
+	for (size_t i = 0; i < n; i++)
 		printf("  %s%c %s %s%s\n", tw_style_on(style), sign, noun, names[i],
 			tw_style_off());
-	}
 }
 
 static void print_text(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
 {
-	printf("%s%s%s ", tw_style_on(TW_STYLE_STRONG), tw_file_label(options->file),
-		tw_style_off());
+	printf("%s%s%s ", tw_style_on(TW_STYLE_STRONG),
+		tw_cleaned(tw_file_label(options->file)).text, tw_style_off());
 	if (options->dry_run)
 		printf("%s", a->unchanged ? "would change nothing" : "would be put in force");
 	else if (a->unchanged)
@@ -94,6 +93,7 @@ int tw_apply_run(const void *values)
 	struct tw_agent_call call = {
 		.socket = options->socket,
 		.file = tw_file_label(options->file),
+		.raw = options->json,
 		.answer = on_answer,
 		.arg = (void *)options,
 	};

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clean.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/pcapng_write.h"
@@ -111,7 +112,7 @@ static int flush(struct session *session)
 /* Said on stderr, so that it stands in the way of nobody. */
 static void tell_ports(struct session *session, const Tapwall__V1__CaptureState *state)
 {
-	const char *target = session->options->workload;
+	const struct tw_cleaned target = tw_cleaned(session->options->workload);
 	size_t n = state->n_ports;
 
 	/* It comes again when frames were lost, which is told at the end. */
@@ -119,9 +120,10 @@ static void tell_ports(struct session *session, const Tapwall__V1__CaptureState 
 		return;
 	session->n_ports = n;
 	if (!n)
-		fprintf(stderr, "tapwall: %s: has no port here now; waiting for one\n", target);
+		fprintf(stderr, "tapwall: %s: has no port here now; waiting for one\n",
+			target.text);
 	else if (session->told_ports || isatty(STDERR_FILENO)) {
-		fprintf(stderr, "tapwall: %s: capturing at", target);
+		fprintf(stderr, "tapwall: %s: capturing at", target.text);
 		for (size_t i = 0; i < state->n_ports; i++)
 			fprintf(stderr, "%s %s", i ? "," : "", state->ports[i]);
 		fputc('\n', stderr);
@@ -172,10 +174,11 @@ static void tell_end(const struct session *session)
 {
 	const struct tw_capture_options *options = session->options;
 
-	fprintf(stderr, "tapwall: %s: %s frame%s captured", options->workload,
+	fprintf(stderr, "tapwall: %s: %s frame%s captured", tw_cleaned(options->workload).text,
 		tw_human_count(session->n_frames).text, session->n_frames == 1 ? "" : "s");
 	if (options->write)
-		fprintf(stderr, " in %s", strcmp(options->write, "-") ? options->write : "stdout");
+		fprintf(stderr, " in %s",
+			strcmp(options->write, "-") ? tw_cleaned(options->write).text : "stdout");
 	if (session->lost)
 		fprintf(stderr, "; %s %s not captured: the buffer was full",
 			tw_human_count(session->lost).text, session->lost == 1 ? "was" : "were");

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clean.h"
 #include "cli/capture.h"
 #include "cli/end.h"
 #include "cli/glance.h"
@@ -55,7 +56,7 @@ static void put_why(const Tapwall__V1__CapturedFrame *frame)
 	if (!frame->rule[0] || strcmp(frame->reason, "policy"))
 		snprintf(text + n, sizeof(text) - (size_t)n, "%s%.64s", n ? ", " : "",
 			frame->reason);
-	tw_style_clean(text, strlen(text));
+	tw_clean(text, strlen(text));
 	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), text, tw_style_off());
 }
 

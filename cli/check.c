@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clean.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/report.h"
@@ -64,7 +65,8 @@ static void put_count(size_t n, const char *noun, const char *after)
 
 static void print_summary(const char *file, const struct tw_policy *policy)
 {
-	printf("%s: %svalid%s: ", file, tw_style_on(TW_STYLE_GOOD), tw_style_off());
+	printf("%s: %svalid%s: ", tw_cleaned(file).text, tw_style_on(TW_STYLE_GOOD),
+		tw_style_off());
 	put_count(tw_policy_n_rules(policy), "rule", ", ");
 	put_count(tw_policy_n_workloads(policy), "workload", " with ");
 	put_count(tw_policy_n_vnics(policy), "port", ", ");

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "cli/end.h"
 #include "cli/explain.h"
 #include "cli/json.h"
@@ -62,7 +63,7 @@ static const char *rule_place(const struct tw_explained *x, size_t rule, char *t
 	else
 		snprintf(text, PLACE_MAX, "rule %.120s (%.200s:%u)", info->name, x->file,
 			info->line);
-	tw_style_clean(text, strlen(text));
+	tw_clean(text, strlen(text));
 	return text;
 }
 

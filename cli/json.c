@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clean.h"
 #include "base/cleanup.h"
 #include "cli/report.h"
 
@@ -55,8 +57,14 @@ json_t *tw_json_merge(json_t *object, json_t *more)
 
 char *tw_json_line(json_t *object)
 {
-	char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+	const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+	char *line = object ? json_dumps(object, flags) : NULL;
 
+	/* JSON escapes the controls of ASCII; a terminal obeys others, too. */
+	if (line && !tw_is_clean(line, strlen(line))) {
+		free(line);
+		line = json_dumps(object, flags | JSON_ENSURE_ASCII);
+	}
 	json_decref(object);
 	return line;
 }

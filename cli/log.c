@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/end.h"
@@ -54,7 +55,7 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 		snprintf(text + n, sizeof(text) - (size_t)n, ", %s after %s, %s + %s", e->state,
 			tw_human_span(e->age_s).text, tw_human_bytes(e->bytes_out).text,
 			tw_human_bytes(e->bytes_in).text);
-	tw_style_clean(text, strlen(text));
+	tw_clean(text, strlen(text));
 	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), text, tw_style_off());
 }
 
@@ -128,6 +129,7 @@ int tw_log_run(const void *values)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {.options = options};
 	struct tw_agent_call call = {.socket = options->socket,
+		.raw = options->json,
 		.answer = on_answer,
 		.arg = &view,
 		.patient = options->follow};

@@ -151,7 +151,8 @@ int tw_ports_run(const void *values)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {
 		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
-	struct tw_agent_call call = {.socket = options->socket, .answer = on_answer, .arg = &view};
+	struct tw_agent_call call = {
+		.socket = options->socket, .raw = options->json, .answer = on_answer, .arg = &view};
 	int code;
 
 	request.body_case = TAPWALL__V1__REQUEST__BODY_PORTS;

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/style.h"
 
 #define PROGRAM	   "tapwall"
 #define READ_CHUNK (64u << 10)
@@ -43,13 +42,8 @@ static int exit_of(int code)
 
 int tw_report_err(const struct tw_err *err)
 {
-	struct tw_err shown = *err;
-
-	tw_style_clean(shown.place, strlen(shown.place));
-	tw_style_clean(shown.text, strlen(shown.text));
-	tw_style_clean(shown.hint, strlen(shown.hint));
 	fflush(stdout);
-	tw_err_print(stderr, PROGRAM, &shown);
+	tw_err_print(stderr, PROGRAM, err);
 	return exit_of(err->code);
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "cli/report.h"
 
 #define COLUMNS_MAX 16
@@ -39,7 +40,7 @@ void tw_sheet_cell(struct tw_sheet *sheet, enum tw_style style, const char *form
 	}
 	cell.len = (uint16_t)(len < CELL_MAX ? len : CELL_MAX - 1);
 	cell.start = (uint32_t)sheet->texts.len;
-	tw_style_clean(text, cell.len);
+	tw_clean(text, cell.len);
 	tw_buf_add(&sheet->texts, text, cell.len);
 	if (sheet->texts.failed || tw_vec_push(&sheet->cells, cell) < 0)
 		sheet->failed = true;

@@ -20,7 +20,6 @@ static void print_line(const char *label, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	tw_style_clean(text, strlen(text));
 	printf("  %s%-12s%s %s\n", tw_style_on(TW_STYLE_DIM), label, tw_style_off(), text);
 }
 
@@ -65,10 +64,8 @@ static void print_text(const Tapwall__V1__Status *s)
 		: s->asks_bridges
 			? ", where the bridge itself would send the frame"
 			: ", where the bridge would send the frame as far as netlink told");
-	for (size_t i = 0; i < s->n_uplinks; i++) {
-		tw_style_clean(s->uplinks[i], strlen(s->uplinks[i]));
+	for (size_t i = 0; i < s->n_uplinks; i++)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);
-	}
 	print_line("latch", "%s",
 		s->latch ? "on: new ports are shut before anybody knows of them"
 			 : "off: a new port is open until the agent has seen it");
@@ -125,8 +122,10 @@ int tw_status_run(const void *values)
 	const struct tw_status_options *options = values;
 	Tapwall__V1__StatusRequest body = TAPWALL__V1__STATUS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct tw_agent_call call = {
-		.socket = options->socket, .answer = on_answer, .arg = (void *)options};
+	struct tw_agent_call call = {.socket = options->socket,
+		.raw = options->json,
+		.answer = on_answer,
+		.arg = (void *)options};
 
 	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
 	request.status = &body;

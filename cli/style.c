@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clean.h"
+
 static bool use_color;
 static bool use_utf8;
 
@@ -95,19 +97,6 @@ enum tw_style tw_style_of(const char *word)
 	return TW_STYLE_PLAIN;
 }
 
-void tw_style_clean(char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c < 0x20 || c == 0x7f)
-			text[i] = '?';
-		/* U+0080 … U+009F: the same controls in their two-byte form. */
-		else if (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0)
-			text[i] = text[i + 1] = '?';
-	}
-}
-
 size_t tw_style_width(const char *text, size_t len)
 {
 	size_t width = 0;
@@ -121,7 +110,7 @@ void tw_style_put(enum tw_style style, char *text, size_t width)
 {
 	size_t taken = tw_style_width(text, strlen(text));
 
-	tw_style_clean(text, strlen(text));
+	tw_clean(text, strlen(text));
 	printf("%s%s%s%*s  ", tw_style_on(style), text, tw_style_off(),
 		(int)(taken < width ? width - taken : 0), "");
 }

@@ -37,9 +37,6 @@ size_t tw_style_columns(void);
 /* The style of a verdict, port state or event by its name. */
 enum tw_style tw_style_of(const char *word);
 
-/* Replaces, in place, what a terminal would obey rather than show. */
-void tw_style_clean(char *text, size_t len);
-
 /* Columns that `len` bytes take on a terminal. */
 size_t tw_style_width(const char *text, size_t len);
 

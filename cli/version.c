@@ -89,6 +89,7 @@ int tw_version_run(const void *values)
 	Tapwall__V1__VersionRequest body = TAPWALL__V1__VERSION_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_agent_call call = {.socket = options->socket,
+		.raw = options->json,
 		.answer = on_answer,
 		.arg = (void *)options,
 		.may_be_absent = true};

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/clean.h"
 
 #define HEADER_LEN 4
 
@@ -71,4 +73,74 @@ Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len)
 	ProtobufCAllocator allocator = {bounded_alloc, bounded_free, &left};
 
 	return tapwall__v1__response__unpack(&allocator, len, body);
+}
+
+/* ---- the texts of a message ---- */
+
+/* Looks at one text; false ends the walk. */
+typedef bool text_fn(char *text);
+
+static bool walk_texts(ProtobufCMessage *message, text_fn *each);
+
+static bool walk_value(const ProtobufCFieldDescriptor *field, void *value, text_fn *each)
+{
+	void *at = *(void **)value;
+
+	if (!at)
+		return true;
+	return field->type == PROTOBUF_C_TYPE_STRING ? each(at) : walk_texts(at, each);
+}
+
+static bool walk_field(
+	ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, text_fn *each)
+{
+	char *at = (char *)message + field->offset;
+	uint32_t number = 1;
+	bool go_on = true;
+
+	if (field->type != PROTOBUF_C_TYPE_STRING && field->type != PROTOBUF_C_TYPE_MESSAGE)
+		return true;
+	/* The kinds of one message share their place; the case says which is there. */
+	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+		memcpy(&number, (char *)message + field->quantifier_offset, sizeof(number));
+		return number != field->id || walk_value(field, at, each);
+	}
+	if (field->label != PROTOBUF_C_LABEL_REPEATED)
+		return walk_value(field, at, each);
+	for (size_t i = 0; i < *(size_t *)((char *)message + field->quantifier_offset) && go_on;
+		i++)
+		go_on = walk_value(field, *(void ***)at + i, each);
+	return go_on;
+}
+
+/* As deep as link.proto nests messages, which has no cycles. */
+static bool walk_texts(ProtobufCMessage *message, text_fn *each)
+{
+	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+	bool go_on = true;
+
+	for (unsigned int i = 0; i < descriptor->n_fields && go_on; i++)
+		go_on = walk_field(message, &descriptor->fields[i], each);
+	return go_on;
+}
+
+static bool text_fits(char *text)
+{
+	return strnlen(text, TW_LINK_TEXT_MAX + 1) <= TW_LINK_TEXT_MAX;
+}
+
+static bool clean_text(char *text)
+{
+	tw_clean(text, strlen(text));
+	return true;
+}
+
+bool tw_link_texts_fit(ProtobufCMessage *message)
+{
+	return walk_texts(message, text_fits);
+}
+
+void tw_link_clean(ProtobufCMessage *message)
+{
+	walk_texts(message, clean_text);
 }

@@ -33,6 +33,13 @@ Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len);
 /* The same for a response, freed with tapwall__v1__response__free_unpacked(r, NULL). */
 Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len);
 
+/* No text of a message is longer than TW_LINK_TEXT_MAX; false: some text is. Bytes, such as a policy, are
+ * not meant. */
+#define TW_LINK_TEXT_MAX 4096
+bool tw_link_texts_fit(ProtobufCMessage *message);
+/* Cleans all texts of a message, in place, for print (base/clean.h). */
+void tw_link_clean(ProtobufCMessage *message);
+
 /* Client side, blocking. */
 struct tw_link_client;
 int tw_link_connect(const char *socket_path, struct tw_link_client **ret, struct tw_err *err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clean.h"
 #include "base/vec.h"
 
 #define EDIT_TEXT_MAX 64 /* longer names are not worth a guess */
@@ -83,7 +84,7 @@ struct tw_shown tw_show(const char *text)
 	if (!*text)
 		text = "an empty text";
 	for (; *text && at < room; text++, at++)
-		shown.text[at] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+		shown.text[at] = *text;
 	if (*text) {
 		/* Cut before a character of several bytes, never inside it. */
 		while (at && ((unsigned char)shown.text[at - 1] & 0xc0) == 0x80)
@@ -92,6 +93,7 @@ struct tw_shown tw_show(const char *text)
 			at--;
 		memcpy(shown.text + at, "...", 4);
 	}
+	tw_clean(shown.text, strlen(shown.text));
 	return shown;
 }
 

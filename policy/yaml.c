@@ -257,6 +257,9 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 			       "the policy text is too long") < 0
 			       ? -ENOMEM
 			       : -EINVAL;
+	/* An empty text may be NULL, which libyaml does not take. */
+	if (!len)
+		text = "";
 	/* Some editors begin UTF-8 with a byte order mark; libyaml skips it only where it guesses. */
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
 		text += 3;

@@ -339,7 +339,7 @@ static void set_mac(struct tw_agent_port *port, uint8_t first, uint8_t last)
 
 	memcpy(port->mac, mac, sizeof(mac));
 	port->has_mac = true;
-	port->mac_random = false;
+	port->mac_origin = TW_MAC_GIVEN;
 }
 
 #define WORKLOADS                                                                 \
@@ -387,7 +387,7 @@ static void test_binding(void **state)
 	set_mac(port[2], 0xfe, 3);
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 2, "by-mac", TW_BOUND_BY_TAP_MAC);
-	port[2]->mac_random = true;
+	port[2]->mac_origin = TW_MAC_RANDOM;
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 
@@ -439,7 +439,13 @@ static void test_binding_conflicts(void **state)
 	port[0]->tap = true;
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_unbound(&b, 0, TW_CONFLICT_MAC);
-	port[0]->mac_random = true;
+	port[0]->mac_origin = TW_MAC_UNKNOWN;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
+	port[0]->mac[1] = 0x54;
+	bind_all(WORKLOADS, &b, &inforce);
+	assert_unbound(&b, 0, TW_CONFLICT_MAC);
+	port[0]->mac_origin = TW_MAC_RANDOM;
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
 
@@ -500,7 +506,7 @@ static void test_binding_first_sender(void **state)
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 	assert_unbound(&b, 3, TW_CONFLICT_NONE);
-	port[3]->mac_random = true;
+	port[3]->mac_origin = TW_MAC_RANDOM;
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_bound(&b, 3, "by-mac", TW_BOUND_BY_SENDER);
 

@@ -209,6 +209,53 @@ static void memory_may_run_out(void **state)
 	tw_buf_done(&out);
 }
 
+/* In lists, within messages of messages, and where several kinds share one place. */
+static void all_texts_of_a_message_are_cleaned(void **state)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	Tapwall__V1__Flow flow = TAPWALL__V1__FLOW__INIT;
+	Tapwall__V1__End end = TAPWALL__V1__END__INIT;
+	char source[] = "a\nb", uplink[] = "c\033d", workload[] = "e\rf", proto[] = "tcp";
+	char *uplinks[] = {proto, uplink};
+
+	status.policy_source = source;
+	status.uplinks = uplinks;
+	status.n_uplinks = 2;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
+	response.status = &status;
+	tw_link_clean(&response.base);
+	assert_string_equal(source, "a?b");
+	assert_string_equal(uplink, "c?d");
+	assert_string_equal(proto, "tcp");
+	end.workload = workload;
+	flow.from = &end;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_FLOW;
+	response.flow = &flow;
+	tw_link_clean(&response.base);
+	assert_string_equal(workload, "e?f");
+}
+
+static void texts_of_a_message_are_bounded(void **state)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__ApplyRequest apply = TAPWALL__V1__APPLY_REQUEST__INIT;
+	char *text = malloc(TW_LINK_TEXT_MAX + 2);
+
+	assert_non_null(text);
+	memset(text, 'a', TW_LINK_TEXT_MAX + 1);
+	text[TW_LINK_TEXT_MAX + 1] = '\0';
+	assert_true(tw_link_texts_fit(&request.base));
+	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
+	request.apply = &apply;
+	assert_true(tw_link_texts_fit(&request.base));
+	apply.source = text;
+	assert_false(tw_link_texts_fit(&request.base));
+	text[TW_LINK_TEXT_MAX] = '\0';
+	assert_true(tw_link_texts_fit(&request.base));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +267,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_answer_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_too_long_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_may_run_out, setup, teardown),
+		cmocka_unit_test(all_texts_of_a_message_are_cleaned),
+		cmocka_unit_test(texts_of_a_message_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clean.h"
 #include "base/cleanup.h"
 #include "cli/sheet.h"
 #include "cli/style.h"
@@ -67,7 +68,7 @@ static void terminals_obey_nothing(void **state)
 	char text[] = "a\033[31mb\r\n\x7f\xc2\x9b"
 		      "c\xc2\xa9";
 
-	tw_style_clean(text, strlen(text));
+	tw_clean(text, strlen(text));
 	assert_string_equal(text, "a?[31mb?????c\xc2\xa9");
 }
 

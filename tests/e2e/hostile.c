@@ -8,6 +8,8 @@
  *	hostile SOCKET crowd N   so many connections at once: "held N", those that stayed open
  *	hostile SOCKET unpack    a whole frame that is cheap to send and dear to unpack: "closed"
  *	hostile SOCKET deaf N    asks for the log N times, reads nothing for 3 s: "answered"
+ *	hostile SOCKET empty     an apply without a policy: "answered"
+ *	hostile SOCKET name N    a policy whose name has N letters: "refused", or "taken"
  *	hostile SOCKET ask N     asks for flows N times in one breath: "answered N"
  */
 #include <errno.h>
@@ -164,6 +166,65 @@ static void ask(int fd, Tapwall__V1__Request *request, int n)
 	tw_buf_done(&out);
 }
 
+/* The next response, which the caller frees; NULL: the agent closed, or said nothing. */
+static Tapwall__V1__Response *receive(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	Tapwall__V1__Response *response = NULL;
+	struct tw_buf in = {0};
+	const uint8_t *body;
+	size_t body_len;
+	long len = 0;
+
+	while (!len && poll(&wait, 1, WAIT_MS) == 1) {
+		char data[65536];
+		ssize_t got = recv(fd, data, sizeof(data), 0);
+
+		if (got <= 0)
+			break;
+		tw_buf_add(&in, data, (size_t)got);
+		len = tw_link_frame((uint8_t *)in.data, in.len, &body, &body_len);
+	}
+	if (len > 0)
+		response = tw_link_unpack_response(body, body_len);
+	tw_buf_done(&in);
+	return response;
+}
+
+static int empty(const char *path, int n)
+{
+	int fd = connect_to(path);
+	Tapwall__V1__Response *response;
+
+	send_all(fd, "\0\0\0\2b", 6); /* field 12, of no bytes */
+	response = receive(fd);
+	puts(response && response->error ? "answered" : "closed");
+	return 0;
+}
+
+static int name(const char *path, int n)
+{
+	static const char policy[] = "version: 1\n";
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__ApplyRequest apply = TAPWALL__V1__APPLY_REQUEST__INIT;
+	Tapwall__V1__Response *response;
+	int fd = connect_to(path);
+
+	apply.source = calloc(1, (size_t)n + 1);
+	if (!apply.source)
+		return 2;
+	memset(apply.source, 'a', (size_t)n);
+	apply.text.data = (uint8_t *)policy;
+	apply.text.len = sizeof(policy) - 1;
+	apply.dry_run = true;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
+	request.apply = &apply;
+	ask(fd, &request, 1);
+	response = receive(fd);
+	puts(!response ? "closed" : response->error ? "refused" : "taken");
+	return 0;
+}
+
 static int pipelined(const char *path, int n)
 {
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -228,6 +289,8 @@ static const struct {
 	{"crowd", crowd},
 	{"unpack", unpack},
 	{"deaf", deaf},
+	{"empty", empty},
+	{"name", name},
 	{"ask", pipelined},
 };
 

@@ -19,6 +19,17 @@ has_keys() { # VERB KEY…
 	tapwall "$verb" --json | jq -es "length > 0 and all(.[]; [has(${keys%,})] | all)"
 }
 
+is_refused() { # FILE
+	tapwall apply "$1"
+	[ $? = 1 ]
+}
+not() { # COMMAND…
+	! "$@"
+}
+escape=$(printf '\033')
+evil="$lab/evil$escape[31m
+forged: line"
+
 make_host
 make_guest 1
 make_guest 2
@@ -31,6 +42,7 @@ make_guest 2
 	END
 } >"$lab/policy.yaml"
 
+cp "$lab/policy.yaml" "$lab/good.yaml"
 export NOTIFY_SOCKET="$lab/notify" WATCHDOG_USEC=1000000
 "$TW_BUILD/tests/e2e/traffic" notified "$lab/notify" >"$lab/notified" 2>&1 &
 children="$children $!"
@@ -73,6 +85,23 @@ follower=$!
 children="$children $follower"
 attempt 1 tcp 10.0.0.12 7001 >/dev/null
 check "a follower of the log sees what happens" within 20 grep -q '"rule":"no"' "$lab/followed"
+
+equal "a policy of no bytes at all" answered "$(hostile empty)"
+: >"$lab/empty.yaml"
+check "or an empty file" is_refused "$lab/empty.yaml"
+equal "a policy's name of 4096 letters" taken "$(hostile name 4096)"
+equal "one that is longer" refused "$(hostile name 4097)"
+equal "much longer" refused "$(hostile name 15000000)"
+printf 'version: 2\n' >"$evil"
+check "a policy with a name that forges lines" is_refused "$evil"
+equal "has one line in the log" 1 "$(grep -c 'policy .*evil.*forged.* refused' "$lab/agent.log")"
+check "and begins none" not grep -q '^forged' "$lab/agent.log"
+cp "$lab/good.yaml" "$evil"
+check "another one" apply "$evil"
+check "is told of without escapes" not grep -q "$escape" "$lab/apply.out" "$lab/agent.log"
+tapwall status >"$lab/status.out"
+check "also by status" not grep -q "$escape\|^forged" "$lab/status.out"
+check "and in JSON" not sh -c "'$TW_BUILD/tapwall' status --json --socket '$socket' | grep -q '$escape'"
 
 before=$(memory)
 hostile half >"$lab/half" &

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clean.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/vec.h"
@@ -183,6 +184,79 @@ static void descriptors_close_themselves_unless_taken(void **state)
 	close(fd);
 }
 
+static void assert_cleaned(const char *wanted, const char *text)
+{
+	char copy[300];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	assert_int_equal(tw_is_clean(copy, strlen(copy)), !strcmp(wanted, text));
+	tw_clean(copy, strlen(copy));
+	assert_string_equal(copy, wanted);
+	assert_true(tw_is_clean(copy, strlen(copy)));
+	assert_string_equal(tw_cleaned(text).text, wanted);
+}
+
+static void what_a_terminal_obeys_is_cleaned(void **state)
+{
+	assert_cleaned("", "");
+	assert_cleaned("plain \xc3\xa9 \xe2\x86\x92 \xf0\x9f\x98\x80",
+		"plain \xc3\xa9 \xe2\x86\x92 \xf0\x9f\x98\x80");
+	assert_cleaned("a?[31mb?c??d?", "a\033[31mb\nc\r\td\x7f");
+	/* CSI as U+009B, and as the byte that it is in Latin-1. */
+	assert_cleaned("a??31m", "a\xc2\x9b"
+				 "31m");
+	assert_cleaned("a?31m", "a\x9b"
+				"31m");
+	/* Overlong, surrogates, beyond the last, cut off. */
+	assert_cleaned("??", "\xc0\xaf");
+	assert_cleaned("???", "\xe0\x80\x9b");
+	assert_cleaned("???", "\xed\xa0\x80");
+	assert_cleaned("????", "\xf4\x90\x80\x80");
+	assert_cleaned("?????", "\xf8\x88\x80\x80\x80");
+	assert_cleaned("a?", "a\xc3");
+	assert_cleaned("??", "\xe2\x86");
+	/* What is written from right to left from here on; a line separator. */
+	assert_cleaned("a???b???c", "a\xe2\x80\xae"
+				    "b\xe2\x80\xa8"
+				    "c");
+}
+
+static void a_cleaned_copy_is_cut_between_characters(void **state)
+{
+	char text[400];
+	struct tw_cleaned cleaned;
+
+	memset(text, 'a', sizeof(text));
+	for (size_t len = 250; len < 260; len++) {
+		text[len] = '\0';
+		cleaned = tw_cleaned(text);
+		assert_int_equal(strlen(cleaned.text), len < 256 ? len : 255);
+		assert_int_equal(
+			!strcmp(cleaned.text + strlen(cleaned.text) - 3, "..."), len >= 256);
+		text[len] = 'a';
+	}
+	for (size_t i = 0; i + 3 < sizeof(text); i += 3)
+		memcpy(text + i, "\xe2\x86\x92", 3);
+	text[399] = '\0';
+	cleaned = tw_cleaned(text);
+	assert_int_equal(strlen(cleaned.text) % 3, 0);
+	assert_null(strchr(cleaned.text, '?'));
+}
+
+/* A name cannot begin a line of its own. */
+static void an_error_is_one_line(void **state)
+{
+	char printed[256] = "";
+	FILE *out = fmemopen(printed, sizeof(printed), "w");
+	struct tw_err err;
+
+	assert_non_null(out);
+	tw_err_set(&err, -EINVAL, "a\nb", "\033[2J", "%s", "c\nd");
+	tw_err_print(out, "prog", &err);
+	fclose(out);
+	assert_string_equal(printed, "prog: a?b: c?d; ?[2J\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +269,9 @@ int main(void)
 		cmocka_unit_test(alloc_fails_when_told),
 		cmocka_unit_test(err_is_filled_and_printed),
 		cmocka_unit_test(err_cuts_what_is_too_long),
+		cmocka_unit_test(what_a_terminal_obeys_is_cleaned),
+		cmocka_unit_test(a_cleaned_copy_is_cut_between_characters),
+		cmocka_unit_test(an_error_is_one_line),
 		cmocka_unit_test(descriptors_close_themselves_unless_taken),
 	};
 

@@ -105,6 +105,26 @@ static void options(void **state)
 	tw_policy_free(policy);
 }
 
+/* Whoever has no bytes may have no memory for them either. */
+static void nothing_at_all(void **state)
+{
+	struct tw_policy *policy = must_read("version: 1\n"), *again = NULL;
+	struct tw_diags diags = {0};
+
+	assert_int_equal(tw_policy_read(NULL, 0, &again, &diags), -EINVAL);
+	assert_int_equal(diags.n_errors, 1);
+	tw_diags_done(&diags);
+	assert_int_equal(tw_policy_read("", 0, &again, &diags), -EINVAL);
+	tw_diags_done(&diags);
+	assert_int_equal(tw_policy_read("\xef\xbb\xbf", 3, &again, &diags), -EINVAL);
+	tw_diags_done(&diags);
+	assert_int_equal(
+		tw_policy_reread(policy, "version: 1\n", 11, NULL, 0, &again, &diags), -EINVAL);
+	tw_diags_done(&diags);
+	assert_null(again);
+	tw_policy_free(policy);
+}
+
 static void ports(void **state)
 {
 	struct tw_policy *policy = must_read(sample);
@@ -314,6 +334,7 @@ int main(void)
 		cmocka_unit_test(finders),
 		cmocka_unit_test(counts_and_rules),
 		cmocka_unit_test(options),
+		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(limits_from_near_to_far),
 		cmocka_unit_test(learned_addresses),
