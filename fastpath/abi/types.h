@@ -408,6 +408,39 @@ struct tw_local {
 #define TW_MARK_LOOSE	0x8u /* it passed without a record: its port is over its quota */
 #define TW_MARK_BITS	0xfu
 
+/* enum of include/linux/skbuff.h: SKB_GSO_*. */
+#define TW_GSO_TCPV4	      (1u << 0)
+#define TW_GSO_DODGY	      (1u << 1) /* a guest says so */
+#define TW_GSO_TCPV6	      (1u << 4)
+#define TW_GSO_GRE	      (1u << 6)
+#define TW_GSO_GRE_CSUM	      (1u << 7)
+#define TW_GSO_IPXIP4	      (1u << 8)
+#define TW_GSO_IPXIP6	      (1u << 9)
+#define TW_GSO_UDP_TUNNEL     (1u << 10)
+#define TW_GSO_UDP_TUNNEL_SUM (1u << 11)
+#define TW_GSO_REMCSUM	      (1u << 13)
+#define TW_GSO_SCTP	      (1u << 14)
+#define TW_GSO_ESP	      (1u << 15)
+#define TW_GSO_UDP_L4	      (1u << 17)
+
+/* What is known of a frame's checksum: CHECKSUM_* of include/linux/skbuff.h. */
+enum tw_summed {
+	TW_SUMMED_NOT,	    /* nothing */
+	TW_SUMMED_CHECKED,  /* a NIC vouches for it */
+	TW_SUMMED_COMPLETE, /* a NIC has summed the frame up */
+	TW_SUMMED_PARTIAL   /* it is left to be completed on the way */
+};
+
+/* What a frame's sender has left the kernel to do to it behind the programs' backs. */
+struct tw_offload {
+	__u8 summed; /* enum tw_summed */
+	__u8 pad;
+	__u16 csum_start;  /* frame offset from which on bytes are summed up */
+	__u16 csum_offset; /* from there on, of the checksum */
+	__u16 inner;	   /* frame offset of what a UDP tunnel carries */
+	__u32 gso_type;	   /* TW_GSO_*; 0: not known, or not segmented */
+};
+
 struct tw_config {
 	__u32 epoch;	   /* of the policy in force; its parity selects ports and zones */
 	__u32 mark;	   /* secret, low TW_MARK_BITS clear */
@@ -429,6 +462,9 @@ struct tw_config {
 	__u32 agent_seen; /* tick when the agent last swept: without it, those who open sweep */
 	__u32 conn_max;	  /* connections that `conns` is for */
 	__u64 hash_key[TW_KEY_WORDS + 1]; /* secret */
+	struct tw_offload
+		offload; /* of each frame, in programs loaded for tests; unused otherwise */
+	__u32 pad3;
 };
 
 struct tw_rule_count {

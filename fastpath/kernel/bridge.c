@@ -7,44 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "fastpath/kernel/members.h"
+
 #define BRIDGE_BTF "/sys/kernel/btf/bridge" /* where the bridge is a module */
-
-/* Where a member of a structure is, in bits, looking into members without a name too. */
-static int find_member(const struct btf *btf, const struct btf_type *type, const char *name,
-	int depth, __u32 *ret_bits)
-{
-	const struct btf_member *member = btf_members(type);
-
-	for (__u32 i = 0; i < btf_vlen(type); i++) {
-		const char *its = btf__name_by_offset(btf, member[i].name_off);
-		const struct btf_type *inner = btf__type_by_id(btf, member[i].type);
-		__u32 bits = btf_member_bit_offset(type, i), more = 0;
-
-		if (!strcmp(its, name)) {
-			*ret_bits = bits;
-			return 0;
-		}
-		if (!*its && depth && btf_is_composite(inner) &&
-			!find_member(btf, inner, name, depth - 1, &more)) {
-			*ret_bits = bits + more;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-static int find_offset(
-	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bytes)
-{
-	__s32 id = btf__find_by_name_kind(btf, structure, BTF_KIND_STRUCT);
-	__u32 bits;
-
-	if (id < 0 || find_member(btf, btf__type_by_id(btf, (__u32)id), member, 3, &bits) ||
-		bits % 8)
-		return -ENOENT;
-	*ret_bytes = bits / 8;
-	return 0;
-}
 
 struct wanted {
 	const struct btf *btf;
@@ -55,7 +20,7 @@ struct wanted {
 static int find_all(const struct wanted *wanted, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (find_offset(
+		if (tw_member_find(
 			    wanted[i].btf, wanted[i].structure, wanted[i].member, wanted[i].offset))
 			return -ENOENT;
 	return 0;
@@ -108,8 +73,8 @@ static int look(const struct btf *kernel, const struct btf *bridge, struct tw_br
 	if (find_all(wanted, sizeof(wanted) / sizeof(wanted[0])))
 		return -ENOENT;
 	view->database = look_at_database(kernel, bridge, view);
-	view->vlans = !find_offset(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
-		      !find_offset(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
+	view->vlans = !tw_member_find(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
+		      !tw_member_find(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
 	/* Words that are a pointer or a long are read whole. */
 	if ((view->skb_dev | view->dev_port | view->port_bridge | view->port_flags |
 		    view->bridge_options) %

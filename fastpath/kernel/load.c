@@ -362,6 +362,9 @@ static int setup(
 			return code;
 	}
 	code = tw_kernel_open_object(kernel, options);
+	if (code == -ENOTSUP)
+		return tw_err_set(err, code, "bpf", NULL,
+			"this kernel has no type information (CONFIG_DEBUG_INFO_BTF): checksum and segmentation offload of frames cannot be read");
 	if (code)
 		return tw_err_set(err, code, "bpf", NULL, "cannot open the program object");
 	code = prepare_maps(kernel, options, err);

@@ -22,6 +22,24 @@ tw_inline const __u64 *words_at(__u64 at)
 	return kernel_words((const void *)at, tw_memory.type);
 }
 
+/* The aligned word at an address; 0 where nothing can be read. A kernel without these functions copies
+ * it. */
+tw_inline __u64 read_word(__u64 at)
+{
+	__u64 word = 0;
+
+	if (tw_memory.type)
+		return *words_at(at);
+	bpf_probe_read_kernel(&word, sizeof(word), (const void *)at);
+	return word;
+}
+
+/* The aligned word that holds the byte at `offset`, moved down so that the byte comes first. */
+tw_inline __u64 word_at(__u64 base, __u32 offset)
+{
+	return read_word(base + (offset & ~7u)) >> 8 * (offset & 7);
+}
+
 /* A pointer as a number: to the kernel, the difference of two pointers is one. */
 tw_inline __u64 address_of(const void *pointer)
 {

@@ -8,30 +8,38 @@
 #include "fastpath/kernel/clock.h"
 #include "fastpath/kernel/kernel.h"
 #include "fastpath/kernel/memory.h"
+#include "fastpath/kernel/offload.h"
 #include "tap.skel.h"
 
-/* What the running kernel's type information says of its memory; `view` stays zero for tests. */
-static int look_at_kernel(
-	bool by_lookup, bool test, struct tw_memory *memory, struct tw_bridge_view *view)
+struct views {
+	struct tw_memory memory;
+	struct tw_bridge_view bridge;
+	struct tw_offload_view offload;
+};
+
+/* What the running kernel's type information says of its memory; for tests, how it is read alone. -ENOTSUP
+ * where frames' metadata cannot be read: then what leaves need not be what was judged. */
+static int look_at_kernel(bool by_lookup, bool test, struct views *views)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
-	int code = tw_memory_init(kernel, memory);
+	int code = tw_memory_init(kernel, &views->memory);
 
 	if (by_lookup)
-		memory->type = 0;
-	if (!code && memory->type && !test)
-		tw_bridge_view_init(kernel, view);
+		views->memory.type = 0;
+	if (!code && views->memory.type && !test)
+		tw_bridge_view_init(kernel, &views->bridge);
+	if (!code && !test && tw_offload_view_init(kernel, &views->offload))
+		code = -ENOTSUP;
 	btf__free(kernel);
 	return code;
 }
 
 int tw_kernel_open_object(struct tw_kernel *kernel, const struct tw_kernel_options *options)
 {
-	struct tw_memory memory = {0};
-	struct tw_bridge_view view = {0};
+	struct views views = {0};
 	struct tw_clock clock = {0};
 	struct tap_bpf *skeleton;
-	int code = look_at_kernel(options->by_lookup, options->test, &memory, &view);
+	int code = look_at_kernel(options->by_lookup, options->test, &views);
 
 	if (code)
 		return code;
@@ -44,10 +52,11 @@ int tw_kernel_open_object(struct tw_kernel *kernel, const struct tw_kernel_optio
 	skeleton->rodata->tw_jiffies_start_ns = clock.start_ns;
 	kernel->skeleton = skeleton;
 	kernel->object = skeleton->obj;
-	memcpy((void *)&skeleton->rodata->tw_memory, &memory, sizeof(memory));
-	memcpy((void *)&skeleton->rodata->tw_view, &view, sizeof(view));
-	kernel->facts.asks_bridges = view.known;
-	kernel->facts.uplinks = view.database;
+	memcpy((void *)&skeleton->rodata->tw_memory, &views.memory, sizeof(views.memory));
+	memcpy((void *)&skeleton->rodata->tw_view, &views.bridge, sizeof(views.bridge));
+	memcpy((void *)&skeleton->rodata->tw_offload_view, &views.offload, sizeof(views.offload));
+	kernel->facts.asks_bridges = views.bridge.known;
+	kernel->facts.uplinks = views.bridge.database;
 	return 0;
 }
 

@@ -22,18 +22,6 @@
 /* Set before load: see bridge.h. */
 const volatile struct tw_bridge_view tw_view = {0};
 
-/* The aligned word at an address; 0 where nothing can be read. */
-tw_inline __u64 read_word(__u64 at)
-{
-	return *words_at(at);
-}
-
-/* The aligned word that holds the byte at `offset`, moved down so that the byte comes first. */
-tw_inline __u64 word_at(__u64 base, __u32 offset)
-{
-	return read_word(base + (offset & ~7u)) >> 8 * (offset & 7);
-}
-
 /* The interface that a frame is at, as an address. */
 tw_inline __u64 device_of(const struct tw_frame *f)
 {

@@ -176,25 +176,13 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 
 #include "fastpath/kernel/hold.h"
 
-/* No field tells, but bpf_l4_csum_replace() does: it leaves a sum that is still to be completed
- * alone when the change is not in the pseudo-header. */
-tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off)
-{
-	__be16 probe = 0;
-
-	if (bpf_skb_store_bytes(f->target, off, &probe, sizeof(probe), 0) ||
-		bpf_l4_csum_replace(f->target, off, 0, tw_be16(1), sizeof(probe)) ||
-		bpf_skb_load_bytes(f->target, off, &probe, sizeof(probe)))
-		return 0;
-	return !probe;
-}
-
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 {
 	f->action = bpf_redirect(f->ifindex, dir == TW_DIR_IN ? BPF_F_INGRESS : 0);
 }
 
 #include "fastpath/kernel/seat.bpf.h"
+#include "fastpath/kernel/offload.bpf.h"
 
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
 {

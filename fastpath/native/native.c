@@ -251,10 +251,7 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 	return 0;
 }
 
-tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off)
-{
-	return 0;
-}
+#include "fastpath/native/offload.h"
 
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 {

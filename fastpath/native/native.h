@@ -27,8 +27,9 @@ struct tw_native_frame {
 	size_t max;	 /* room at data, for replies that are longer than the frame; >= len */
 	uint16_t vlan;	 /* TCI of a tag outside the frame, host order; meaningful if has_vlan */
 	bool has_vlan;
-	uint16_t gso_size; /* payload bytes per segment, 0 = no super-frame */
-	uint32_t mark;	   /* as skb->mark; updated by the run */
+	uint16_t gso_size;	   /* payload bytes per segment, 0 = no super-frame */
+	struct tw_offload offload; /* zero: nothing is left to be done to it */
+	uint32_t mark;		   /* as skb->mark; updated by the run */
 };
 
 /* What became of it. */

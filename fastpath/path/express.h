@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "fastpath/path/offload.h"
 #include "fastpath/path/report.h"
 
 /* `len` bytes from the frame's start, NULL when they are not all in the head. `len` is a constant. */
@@ -134,11 +135,29 @@ tw_inline int tw_express_datagram(
 		return 0;
 	len = tw_host16(udp->len);
 	if (len < sizeof(*udp) || len > tw_l4_len(p) || udp->dport == tw_be16(68) ||
-		udp->dport == tw_be16(546))
+		udp->dport == tw_be16(546) || (f->gso_size && len != tw_l4_len(p)))
 		return 0;
 	p->tuple.sport = udp->sport;
 	p->tuple.dport = udp->dport;
 	return 1;
+}
+
+/* Whether what the sender left to be done to the frame is what stacks leave, for TCP and UDP alone: their
+ * own checksum, and segments of the very packet. */
+tw_inline int tw_express_offload(const struct tw_frame *f, const struct tw_packet *p)
+{
+	const int tcp = p->ip.next == TW_IPPROTO_TCP, v4 = p->ethertype == TW_ETH_IPV4;
+	__u32 offset = tcp ? __builtin_offsetof(struct tw_tcp, csum)
+			   : __builtin_offsetof(struct tw_udp, csum);
+	__u32 type = !tcp ? TW_GSO_UDP_L4 : v4 ? TW_GSO_TCPV4 : TW_GSO_TCPV6;
+
+	if (tw_frame_summed(f) == TW_SUMMED_PARTIAL &&
+		(tw_frame_csum_start(f) != p->l4_off || tw_frame_csum_offset(f) != offset))
+		return 0;
+	if (!f->gso_size)
+		return 1;
+	return !(tw_frame_gso_type(f) & ~(TW_GSO_MANNERS | type)) && tw_offload_few(f) &&
+	       p->l3_off + p->l3_len == f->len;
 }
 
 /* Reads a frame; whether it is plain. */
@@ -352,7 +371,7 @@ tw_inline int tw_express(struct tw_frame *f, const struct tw_config *config)
 	if (!s.far)
 		return 0;
 	seat = tw_frame_seat(f);
-	if (!seat)
+	if (!seat || !tw_express_offload(f, &p))
 		return 0;
 	tw_express_commit(f, &s, &p, &flow);
 	sheet->ticket = seat;

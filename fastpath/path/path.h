@@ -22,6 +22,7 @@
 #include "fastpath/path/cut.h"
 #include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
+#include "fastpath/path/offload.h"
 #include "fastpath/path/syn.h"
 
 /* Reasons that end a frame's way by letting it pass. */
@@ -165,6 +166,9 @@ tw_inline enum tw_reason tw_path_judge(
 	}
 	tw_stage_enter(f, TW_STAGE_PARSE);
 	reason = tw_parse(f, p);
+	if (reason)
+		return reason;
+	reason = tw_offload(f, p);
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_GUARD);

@@ -106,10 +106,6 @@ tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark);
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len); /* drops super-frame state */
 tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len);
 tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len);
-/* Whether the sender left the transport checksum at `off` to be completed on the way
- * (CHECKSUM_PARTIAL): then a checksum of the pseudo-header alone has to stand there. Spoils the
- * field. */
-tw_inline int tw_frame_csum_pending(struct tw_frame *f, __u32 off);
 /* Hands a refusal to its receiver: back into the guest (TW_DIR_OUT), or into the vSwitch as if the
  * port's guest had sent it (TW_DIR_IN). The path ends here. */
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
@@ -138,6 +134,20 @@ tw_inline int tw_frame_fits(const struct tw_frame *f);
 
 /* Sends the frame straight out of another port (cut-through). The path ends here. */
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex);
+
+/* ---- offload: what struct tw_offload tells of a frame, each with its cost ---- */
+
+/* enum tw_summed. */
+tw_inline __u32 tw_frame_summed(const struct tw_frame *f);
+/* Of a checksum that is to be completed: the frame offset from which on bytes are summed up, huge where
+ * that is before the frame, and how far behind it the checksum goes. */
+tw_inline __u32 tw_frame_csum_start(const struct tw_frame *f);
+tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f);
+/* Of a super-frame: TW_GSO_*. */
+tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f);
+/* Of a super-frame in a UDP tunnel: the frame offset of what the tunnel carries, from where on headers
+ * are written anew for each segment; 0: there is none within the frame. */
+tw_inline __u32 tw_frame_inner(const struct tw_frame *f);
 
 /* ---- functions of path.h that a target may verify and run apart (see there) ---- */
 struct tw_sheet;

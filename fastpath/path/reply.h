@@ -128,6 +128,13 @@ tw_inline int tw_reply_may(const struct tw_packet *p)
 	return p->icmp_kind != TW_ICMP_ERROR;
 }
 
+/* Whether the frame's checksum is still to be completed: then one of the pseudo-header alone has to stand
+ * at the place that the reply's checksum takes. */
+tw_inline int tw_reply_pending(const struct tw_frame *f)
+{
+	return tw_frame_summed(f) == TW_SUMMED_PARTIAL;
+}
+
 tw_inline long tw_reply_macs(struct tw_frame *f, const struct tw_packet *p)
 {
 	__u8 macs[12];
@@ -144,7 +151,7 @@ tw_inline long tw_reply_tcp(struct tw_frame *f, const struct tw_packet *p, struc
 	__u64 pseudo = tw_pseudo_sum(&p->tuple, TW_IPPROTO_TCP, sizeof(*tcp));
 	int mapped = tw_addr_is_v4(&p->tuple.src), pending;
 
-	pending = tw_frame_csum_pending(f, p->l4_off + __builtin_offsetof(struct tw_tcp, csum));
+	pending = tw_reply_pending(f);
 	if (pending && p->l4_off != l3 + header)
 		return -1;
 	tw_reply_ip(r, &p->tuple, header, TW_IPPROTO_TCP, sizeof(*tcp));
@@ -174,8 +181,8 @@ tw_inline long tw_reply_unreachable(
 	quote &= ~1u;
 	if (quote < 28 || tw_frame_load(f, l3, icmp + 1, quote))
 		return -1;
-	if (p->l4_off != l3 + header && p->tuple.proto == TW_IPPROTO_UDP &&
-		tw_frame_csum_pending(f, p->l4_off + __builtin_offsetof(struct tw_udp, csum)))
+	if (tw_reply_pending(f) && (p->l4_off != l3 + header || p->tuple.proto != TW_IPPROTO_UDP ||
+					   tw_frame_csum_start(f) != p->l4_off))
 		return -1;
 	tw_reply_ip(r, &p->tuple, header, proto, sizeof(*icmp) + quote);
 	icmp->type = mapped ? 3 : 1;

@@ -26,6 +26,16 @@ enum tw_syn {
 	TW_SYN_DENIED /* it was counted, and goes no further */
 };
 
+/* Whether nothing is left to be done to a SYN but its checksum. */
+tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p)
+{
+	if (f->gso_size)
+		return 0;
+	return tw_frame_summed(f) != TW_SUMMED_PARTIAL ||
+	       (tw_frame_csum_start(f) == p->l4_off &&
+		       tw_frame_csum_offset(f) == __builtin_offsetof(struct tw_tcp, csum));
+}
+
 /* Reads a frame onto the sheet, where registers are too few, as far as gates ask about it: its TCP header, if
  * it is a SYN that nothing is wrong with, and whose header is all at hand; else NULL. */
 tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
@@ -45,7 +55,7 @@ tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_
 		return 0;
 	header = (tcp->data_offset >> 4) * 4u;
 	if (header < sizeof(*tcp) || header > tw_l4_len(p) || head < p->l4_off + header ||
-		(tcp->flags & marks) != TW_TCP_SYN || f->gso_size)
+		(tcp->flags & marks) != TW_TCP_SYN || !tw_syn_offload(f, p))
 		return 0;
 	p->tcp_header_len = (__u8)header;
 	p->tuple.sport = tcp->sport;

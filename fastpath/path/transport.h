@@ -91,6 +91,9 @@ tw_inline enum tw_reason tw_parse_udp(const struct tw_frame *f, struct tw_packet
 	len = tw_host16(udp->len);
 	if (len < sizeof(*udp) || (len > tw_l4_len(p) && p->fragment != TW_FRAG_FIRST))
 		return TW_R_BAD_LENGTH;
+	/* Segments are made of all that is there. */
+	if (f->gso_size && len != tw_l4_len(p))
+		return TW_R_BAD_LENGTH;
 	p->tuple.sport = udp->sport;
 	p->tuple.dport = udp->dport;
 	return TW_R_NONE;

@@ -139,6 +139,7 @@ struct tw_draft {
 	size_t pad;	 /* add zero bytes up to this size */
 	size_t wire_len; /* bytes on the wire, when a capture has fewer; 0 = all there */
 	uint16_t gso_size;
+	struct tw_offload offload;
 	bool last_mark; /* the mark that the frame before was left with */
 	uint32_t mark;
 	bool has_outside_tag; /* a VLAN tag that the NIC took out of the frame */

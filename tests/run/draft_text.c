@@ -493,6 +493,26 @@ static int read_layer(struct reader *r, char *text)
 	return err;
 }
 
+/* "sum-from 34 sum-at 6": what is left to be done to the frame. False: no such word. */
+static bool read_offload(struct tw_offload *offload, const char *word, uint32_t number)
+{
+	if (!strcmp(word, "sum-from") || !strcmp(word, "sum-at"))
+		offload->summed = TW_SUMMED_PARTIAL;
+	if (!strcmp(word, "sum-from"))
+		offload->csum_start = (uint16_t)number;
+	else if (!strcmp(word, "sum-at"))
+		offload->csum_offset = (uint16_t)number;
+	else if (!strcmp(word, "summed"))
+		offload->summed = (uint8_t)number;
+	else if (!strcmp(word, "gso-type"))
+		offload->gso_type = number;
+	else if (!strcmp(word, "inner"))
+		offload->inner = (uint16_t)number;
+	else
+		return false;
+	return true;
+}
+
 /* "cut 40 gso 1448": what is about the frame rather than in it. */
 static int read_about(const struct reader *r, char *text)
 {
@@ -521,7 +541,7 @@ static int read_about(const struct reader *r, char *text)
 		} else if (!strcmp(word, "tag")) {
 			draft->has_outside_tag = true;
 			draft->outside_tag = (uint16_t)number;
-		} else {
+		} else if (!read_offload(&draft->offload, word, number)) {
 			return wrong(r, "no such word after '|'", word);
 		}
 	}

@@ -452,6 +452,7 @@ static int build_frame(struct tw_player *p, const struct tw_step *step, const st
 	*ret = (struct tw_native_frame){
 		.wire_len = draft->wire_len,
 		.gso_size = draft->gso_size,
+		.offload = draft->offload,
 		.mark = draft->last_mark ? p->last_mark : draft->mark,
 		.has_vlan = draft->has_outside_tag,
 		.vlan = draft->outside_tag,

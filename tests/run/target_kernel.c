@@ -265,8 +265,10 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	uint32_t ns;
 	int code = 0, failed;
 
-	if (k->config.now_ns != now_ns) {
+	if (k->config.now_ns != now_ns ||
+		memcmp(&k->config.offload, &frame->offload, sizeof(frame->offload))) {
 		k->config.now_ns = now_ns;
+		k->config.offload = frame->offload;
 		failed = tw_kernel_set_config(k->kernel, &k->config);
 		if (failed)
 			return tw_err_set(err, failed, NULL, NULL, "the clock cannot be set");

@@ -4,6 +4,7 @@
  * windows, with frames spoilt at random, under policies that change. */
 #include "tests/unit/test.h"
 
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,12 +225,39 @@ static size_t build(
 	return len;
 }
 
+/* What a guest may leave to be done to a frame: mostly what fits TCP or UDP behind an IP header without
+ * options. */
+static struct tw_offload draw_offload(struct fixture *f, const uint8_t *bytes)
+{
+	static const uint32_t types[] = {TW_GSO_TCPV4, TW_GSO_TCPV6, TW_GSO_UDP_L4, 1u << 16, 0};
+	const bool v6 = bytes[12] == 0x86, udp = bytes[v6 ? 20 : 23] == IPPROTO_UDP;
+	struct tw_offload offload = {
+		.summed = (uint8_t)tw_random_below(&f->random, 4),
+		.csum_start = v6 ? 54 : 34,
+		.csum_offset = udp ? 6 : 16,
+		.gso_type = TW_GSO_DODGY | (udp		? TW_GSO_UDP_L4
+						   : v6 ? TW_GSO_TCPV6
+							: TW_GSO_TCPV4),
+	};
+
+	if (tw_random_one_in(&f->random, 8))
+		offload.csum_start = (uint16_t)tw_random_below(&f->random, 80);
+	if (tw_random_one_in(&f->random, 8))
+		offload.csum_offset = (uint16_t)tw_random_below(&f->random, 20);
+	if (tw_random_one_in(&f->random, 4))
+		offload.gso_type = types[tw_random_below(&f->random, 5)];
+	return offload;
+}
+
 /* Has both ways judge a frame at both ends. */
 static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t from, uint32_t to)
 {
 	uint16_t gso_size = tw_random_one_in(&f->random, 20) ? 100 : 0;
+	struct tw_offload offload = {0};
 	uint32_t marks[2] = {0};
 
+	if (tw_random_one_in(&f->random, 3))
+		offload = draw_offload(f, bytes);
 	for (int dir = TW_DIR_OUT; dir <= TW_DIR_IN; dir++) {
 		struct tw_native_result result[2] = {0};
 
@@ -239,7 +267,8 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 				.len = len,
 				.max = sizeof(copy),
 				.mark = marks[i],
-				.gso_size = gso_size};
+				.gso_size = gso_size,
+				.offload = offload};
 
 			memcpy(copy, bytes, len);
 			f->told[i].n = 0;

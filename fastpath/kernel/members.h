@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* members.h: where members of the kernel's structures stand, by its type information (BTF).
+ *
+ * Callers:    the loader, before load: bridge.c, offload.c.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+struct btf;
+
+/* Offset of a member in bits, looked for in members without a name too. 0 or -ENOENT. */
+int tw_member_find_bits(
+	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bits);
+/* Offset of a member in bytes. 0, or -ENOENT: there is none, or it is a bit-field. */
+int tw_member_find(
+	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bytes);

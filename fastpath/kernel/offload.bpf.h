@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* offload.bpf.h: reads of a frame's metadata what the kernel is to do to it after the programs.
+ *
+ * Out:        tw_frame_summed() and its kin of port.h.
+ * Bounds:     one word read for a frame without offload, four more for one with a checksum to be
+ *             completed, three more for a super-frame; no loop, no lookup but of the configuration in
+ *             programs loaded for tests.
+ * Callers:    tap.bpf.c, as a part of it.
+ */
+#pragma once
+
+#include "fastpath/kernel/memory.bpf.h"
+#include "fastpath/kernel/offload.h"
+
+/* Set before load: see offload.h. */
+const volatile struct tw_offload_view tw_offload_view = {0};
+
+/* The metadata of a frame, as an address: in truth where the kernel has functions for that, and else as
+ * the helper that copies memory takes it. */
+tw_inline __u64 metadata_of(const struct tw_frame *f)
+{
+	return tw_memory.type ? (__u64)kernel_context(f->target) : (__u64)f->target;
+}
+
+/* What programs loaded for tests take for a frame's metadata. */
+tw_inline struct tw_offload test_offload(void)
+{
+	const struct tw_offload none = {0};
+	const struct tw_config *c;
+	__u32 zero = 0;
+
+	c = bpf_map_lookup_elem(&config, &zero);
+	return c ? c->offload : none;
+}
+
+tw_inline __u32 tw_frame_summed(const struct tw_frame *f)
+{
+	const __u32 bit = tw_offload_view.summed;
+
+	if (tw_test_mode)
+		return test_offload().summed;
+	return word_at(metadata_of(f), bit / 8) >> bit % 8 & 3;
+}
+
+/* Bytes from the frame's start to a place that the metadata name, from the buffer's start on. Places
+ * before the frame come out as huge. */
+tw_inline __u32 frame_place(const struct tw_frame *f, __u32 place)
+{
+	__u64 skb = metadata_of(f);
+	__u64 headroom = read_word(skb + tw_offload_view.data);
+
+	headroom -= read_word(skb + tw_offload_view.head);
+	return (__u16)word_at(skb, place) - (__u32)headroom;
+}
+
+tw_inline __u32 tw_frame_csum_start(const struct tw_frame *f)
+{
+	return tw_test_mode ? test_offload().csum_start
+			    : frame_place(f, tw_offload_view.csum_start);
+}
+
+tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f)
+{
+	if (tw_test_mode)
+		return test_offload().csum_offset;
+	return (__u16)word_at(metadata_of(f), tw_offload_view.csum_offset);
+}
+
+tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f)
+{
+	__u64 skb, shared;
+
+	if (tw_test_mode)
+		return test_offload().gso_type;
+	skb = metadata_of(f);
+	shared = read_word(skb + tw_offload_view.head) + (__u32)word_at(skb, tw_offload_view.end);
+	return (__u32)word_at(shared, tw_offload_view.gso_type);
+}
+
+tw_inline __u32 tw_frame_inner(const struct tw_frame *f)
+{
+	__u32 mac, network;
+
+	if (tw_test_mode)
+		return test_offload().inner;
+	mac = frame_place(f, tw_offload_view.inner_mac);
+	network = frame_place(f, tw_offload_view.inner_network);
+	return mac > network || network >= f->len ? 0 : mac;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* offload.h: what port.h asks of offload, of a frame that says it all itself.
+ *
+ * Callers:    native.c, as a part of it.
+ */
+#pragma once
+
+tw_inline const struct tw_offload *offload_of(const struct tw_frame *f)
+{
+	return &((struct run *)f->target)->frame->offload;
+}
+
+tw_inline __u32 tw_frame_summed(const struct tw_frame *f)
+{
+	return offload_of(f)->summed;
+}
+
+tw_inline __u32 tw_frame_csum_start(const struct tw_frame *f)
+{
+	return offload_of(f)->csum_start;
+}
+
+tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f)
+{
+	return offload_of(f)->csum_offset;
+}
+
+tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f)
+{
+	return offload_of(f)->gso_type;
+}
+
+tw_inline __u32 tw_frame_inner(const struct tw_frame *f)
+{
+	return offload_of(f)->inner;
+}
