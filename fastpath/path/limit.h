@@ -11,12 +11,13 @@
  * Invariants: 1. CPUs that look at a meter at once can each pass one frame more than its rate, never
  *                more: what passed is added atomically.
  *             2. A flood over the rate is told of once a second for each port; the rest is counted.
+ *             3. A super-frame passes where one frame would, and counts as its segments.
  * Bounds:     one lookup in `buckets`, for ports with a rate only.
  * Source:     ITU-T I.371 annex A (GCRA).
  */
 #pragma once
 
-#include "fastpath/path/packet.h"
+#include "fastpath/path/offload.h"
 
 #define TW_SECOND_NS	1000000000ull
 #define TW_BURST_FRAMES 32
@@ -31,8 +32,9 @@ tw_inline __u64 tw_meter_burst(__u64 step)
 	return burst < TW_SECOND_NS ? burst : TW_SECOND_NS;
 }
 
-/* Whether one more fits `rate`, which is not 0; if so, it is taken. */
-tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now)
+/* Whether one more fits `rate`, which is not 0; if so, `n` are taken: what comes together passes
+ * together, and is paid for afterwards. */
+tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now, __u32 n)
 {
 	__u64 step = TW_SECOND_NS / rate, at = TW_MEMORY(*due);
 
@@ -42,7 +44,7 @@ tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now)
 	}
 	if (at + step > now + tw_meter_burst(step))
 		return 0;
-	__sync_fetch_and_add(due, step);
+	__sync_fetch_and_add(due, step * n);
 	return 1;
 }
 
@@ -56,6 +58,15 @@ tw_inline enum tw_reason tw_limit_over(
 	if (!s->quiet)
 		bucket->told_seen = now;
 	return TW_R_RATE_LIMIT;
+}
+
+/* The packets that a frame is to its receivers: the segments of a super-frame. Its headers, not parsed
+ * yet, may make one too many. One of too many segments pays for as many as pass, and is denied later. */
+tw_inline __u32 tw_limit_segments(const struct tw_frame *f)
+{
+	__u32 n = f->gso_size ? (f->len + f->gso_size - 1) / f->gso_size : 1;
+
+	return n < TW_SEGMENTS_MAX ? n : TW_SEGMENTS_MAX;
 }
 
 /* A frame that the guest sends, not parsed yet, against the rates of frames. */
@@ -75,11 +86,11 @@ tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_sco
 	bucket = tw_buckets_lookup(f, &id);
 	if (!bucket)
 		return TW_R_RATE_LIMIT;
-	if (port->packet_rate &&
-		!tw_meter_take(&bucket->due_ns[TW_METER_PACKETS], port->packet_rate, f->now_ns))
+	if (port->packet_rate && !tw_meter_take(&bucket->due_ns[TW_METER_PACKETS],
+					 port->packet_rate, f->now_ns, tw_limit_segments(f)))
 		return tw_limit_over(f, s, bucket);
-	if (group_rate &&
-		!tw_meter_take(&bucket->due_ns[TW_METER_BROADCAST], group_rate, f->now_ns))
+	if (group_rate && !tw_meter_take(&bucket->due_ns[TW_METER_BROADCAST], group_rate, f->now_ns,
+				  tw_limit_segments(f)))
 		return tw_limit_over(f, s, bucket);
 	return TW_R_NONE;
 }
@@ -97,7 +108,7 @@ tw_inline enum tw_reason tw_limit_opens(
 	bucket = tw_buckets_lookup(f, &id);
 	if (!bucket)
 		return TW_R_RATE_LIMIT;
-	if (!tw_meter_take(&bucket->due_ns[TW_METER_OPENS], rate, f->now_ns))
+	if (!tw_meter_take(&bucket->due_ns[TW_METER_OPENS], rate, f->now_ns, 1))
 		return tw_limit_over(f, s, bucket);
 	return TW_R_NONE;
 }
