@@ -36,7 +36,8 @@ struct tw_frag_name {
 	__u16 vlan;
 	__u16 inner_vlan;
 	__u8 proto; /* IPv4 only: RFC 8200 leaves it out */
-	__u8 pad[7];
+	__u8 pad;
+	__u8 sender[6]; /* source MAC: no part of the identity, but of who has how many */
 };
 
 struct tw_frag {
@@ -48,7 +49,8 @@ struct tw_frag {
 	__u8 transport; /* protocol behind all extension headers */
 	__u8 state;	/* enum tw_frag_state */
 	__u8 found;	/* TW_FRAG_* of the ranges, while a piece is judged */
-	__u8 pad[3];
+	__u8 n_same;	/* datagrams of its sender in the set, while a place is looked for */
+	__u8 pad[2];
 	struct tw_frag_range range[TW_FRAG_RANGES];
 };
 

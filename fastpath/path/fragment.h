@@ -12,8 +12,9 @@
  *             3. A piece of which a gate then refuses the connection counts as seen.
  *             4. A later fragment that comes before its first is held: a copy waits for as long as a
  *                receiver would, and is sent on, to be judged, when the first has passed.
- *             5. Each port has its own share of memory. Within it, datagrams between the same two
- *                addresses displace each other, the eldest first, and reach a quarter of the share.
+ *             5. Each port has its own share of memory. Within it, a sender's datagrams displace its own,
+ *                the eldest first, where it has more than any other in their set, and those between the
+ *                same two addresses reach a quarter of the share (tests/unit/fragments.c).
  * Bounds:     one lookup in `frags`, one in `holds` for a fragment that is held, TW_HOLDS for a
  *             first one in whose set one was held of late; TW_FRAG_WAYS and TW_FRAG_RANGES turns
  *             under the set's lock.
@@ -54,6 +55,7 @@ tw_inline void tw_frag_name_make(struct tw_frag_name *name, const struct tw_pack
 	name->vlan = p->piece.vlan;
 	name->inner_vlan = p->inner_vlan;
 	name->proto = p->ethertype == TW_ETH_IPV4 ? p->tuple.proto : 0;
+	__builtin_memcpy(name->sender, p->src_mac, sizeof(name->sender));
 }
 
 tw_inline int tw_frag_name_equal(const struct tw_frag_name *a, const struct tw_frag_name *b)
@@ -75,13 +77,45 @@ tw_inline int tw_frag_late(const struct tw_frag_name *name, __u32 seen, __u32 no
 #define TW_FRAG_RANK_SAME 0xffffffffu
 #define TW_FRAG_RANK_OVER 0xfffffffeu
 
-/* How well a place suits a datagram: its own one best, then a free one, then the eldest. */
+#define TW_FRAG_AGE_BITS 24
+
+/* 1 if two datagrams come from the same MAC, without a branch. */
+tw_inline __u32 tw_frag_same_sender(const struct tw_frag_name *a, const struct tw_frag_name *b)
+{
+	__u32 differs = (__u32)(a->sender[0] ^ b->sender[0]) |
+			(__u32)(a->sender[1] ^ b->sender[1]) |
+			(__u32)(a->sender[2] ^ b->sender[2]) |
+			(__u32)(a->sender[3] ^ b->sender[3]) |
+			(__u32)(a->sender[4] ^ b->sender[4]) | (__u32)(a->sender[5] ^ b->sender[5]);
+
+	TW_OPAQUE(differs);
+	return (differs - 1) >> 31;
+}
+
+/* Leaves in each datagram of a set how many come from its sender. Before ranks are compared, so that the
+ * verifier walks this once. */
+tw_inline void tw_frag_count(struct tw_frag_set *set)
+{
+	__u32 i, j, n;
+
+	for (i = 0; i < TW_FRAG_WAYS; i++) {
+		n = 0;
+		for (j = 0; j < TW_FRAG_WAYS; j++)
+			n += tw_frag_same_sender(&set->way_of[i].name, &set->way_of[j].name);
+		TW_MEMORY(set->way_of[i].n_same) = (__u8)n;
+	}
+}
+
+/* How well a place suits a datagram: its own one best, then a free one, then the eldest of the sender that has
+ * most: a guest may send to another in its own name only, so that its flood displaces its own. */
 tw_inline __u32 tw_frag_rank(const struct tw_frag *d, const struct tw_frag_name *name, __u32 now)
 {
 	if (!d->state || tw_frag_late(&d->name, d->seen, now))
 		return TW_FRAG_RANK_OVER;
-	return tw_frag_name_equal(&d->name, name) ? TW_FRAG_RANK_SAME
-						  : (now - d->seen) & 0x7fffffff;
+	if (tw_frag_name_equal(&d->name, name))
+		return TW_FRAG_RANK_SAME;
+	return (TW_MEMORY(d->n_same) & 15u) << TW_FRAG_AGE_BITS |
+	       ((now - d->seen) & ((1u << TW_FRAG_AGE_BITS) - 1));
 }
 
 /* Leaves the best place and its rank in the set. */
@@ -89,6 +123,7 @@ tw_inline void tw_frag_find(struct tw_frag_set *set, const struct tw_frag_name *
 {
 	__u32 i;
 
+	tw_frag_count(set);
 	set->way = 0;
 	set->rank = 0;
 	for (i = 0; i < TW_FRAG_WAYS; i++) {
