@@ -101,6 +101,7 @@ static void fill_port_load(
 	message->established = load.established;
 	message->quota_passed = load.overflowed;
 	message->quota_refused = load.refused;
+	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];
 }
 
 static void fill_port(

@@ -142,8 +142,10 @@ static void describe_tuple(
 	entry->from = &ret->ends.from;
 	entry->to = &ret->ends.to;
 	entry->proto = TEXT(proto_name(event->key.proto, ret->ends.proto, sizeof(ret->ends.proto)));
-	entry->state = event->outcome.tracked ? TEXT(tw_state_name(event->outcome.state))
-					      : TEXT("");
+	if (event->outcome.tracked)
+		entry->state = TEXT(tw_state_name(event->outcome.state));
+	else
+		entry->state = TEXT(event->kind == TW_EVENT_OPEN ? "untracked" : "");
 }
 
 static void describe_frame(const struct tw_event_frame *frame, struct tw_described_entry *ret)

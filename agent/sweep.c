@@ -6,6 +6,7 @@
 
 #define PAUSE_NS     5000000000u /* between two walks */
 #define STEPS	     8		 /* a tick */
+#define OVERFLOWS    2048	 /* sets a tick */
 #define STEPS_FILLED 64		 /* … when the table was over three quarters full */
 
 static bool refuses(uint64_t gate)
@@ -69,6 +70,8 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 	bool filled = sweep->last_met > max - max / 4;
 	struct tw_config config;
 
+	/* What fails is tried again at the next tick. */
+	tw_kernel_sweep_overflows(agent->kernel, &sweep->overflows, OVERFLOWS, tw_clock_tick());
 	if (tw_kernel_get_config(agent->kernel, &config) < 0)
 		return;
 	if (!sweep->walking) {

@@ -19,6 +19,7 @@ struct tw_agent;
 struct tw_sweep {
 	struct tw_agent *agent;
 	struct tw_walk walk;
+	struct tw_overflow_walk overflows;
 	uint64_t next_ns; /* when the next walk begins */
 	bool walking;
 	uint64_t met;	   /* records in the walk at hand */

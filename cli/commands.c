@@ -475,7 +475,9 @@ static const struct tw_args_command commands[] = {
 			"_bridge_, _packets_, _bytes_ and _denied_ by _out_ and _in_, _rules_ and "
 			"_image_bytes_ of its image, _events_limited_ and _events_lost_, and "
 			"_connections_, what its guest has opened of the table: _half_open_, "
-			"_established_, _passed_over_quota_ (without a record), _refused_over_quota_."),
+			"_established_, _untracked_ (half open without a record now, beyond the "
+			"port's half-open quota), _passed_over_quota_ (so far), "
+			"_refused_over_quota_."),
 	COMMAND(flows, EXAMPLES(flows), .summary = "the live connections",
 		.description =
 			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "

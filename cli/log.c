@@ -55,6 +55,8 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 		snprintf(text + n, sizeof(text) - (size_t)n, ", %s after %s, %s + %s", e->state,
 			tw_human_span(e->age_s).text, tw_human_bytes(e->bytes_out).text,
 			tw_human_bytes(e->bytes_in).text);
+	else if (!strcmp(e->state, "untracked"))
+		snprintf(text + n, sizeof(text) - (size_t)n, ", untracked");
 	tw_clean(text, strlen(text));
 	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), text, tw_style_off());
 }

@@ -124,9 +124,10 @@ static int print_json(const Tapwall__V1__Port *p)
 		"image_bytes", tw_json_u64(p->image_bytes), "events_limited",
 		tw_json_u64(p->events_limited), "events_lost", tw_json_u64(p->events_lost));
 
-	json_t *holds = json_pack("{s:{s:o, s:o, s:o, s:o}}", "connections", "half_open",
+	json_t *holds = json_pack("{s:{s:o, s:o, s:o, s:o, s:o}}", "connections", "half_open",
 		tw_json_u64(p->half_open), "established", tw_json_u64(p->established),
-		"passed_over_quota", tw_json_u64(p->quota_passed), "refused_over_quota",
+		"untracked", tw_json_u64(p->untracked), "passed_over_quota",
+		tw_json_u64(p->quota_passed), "refused_over_quota",
 		tw_json_u64(p->quota_refused));
 
 	return tw_json_print(tw_json_merge(tw_json_merge(who, what), holds));

@@ -252,23 +252,81 @@ enum tw_taken {
 struct tw_load {
 	__u32 half_open;   /* not answered yet */
 	__u32 established; /* answered, until they end */
-	__u64 overflowed;  /* passed without a record: half_open_max was reached */
+	__u64 overflowed;  /* connections that passed without a record: half_open_max was reached */
 	__u64 refused;	   /* established_max was reached, or the table was full */
-	__u64 pad[5];	   /* to a cache line: ports do not share one */
+	__u32 overflow_until;	/* tick until which `overflows` may know of answers; 0: nothing */
+	__u32 overflow_grown;	/* tick when a class last got more sets */
+	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
+	__u32 pad[7];		/* to a cache line: ports do not share one */
 };
 
-/* Connections without a record, over a port's half_open_max: a bit each, by hash, in words that bear
- * the time they are of. Two sets of words take turns. */
-#define TW_PENDING_WORDS 65536
-#define TW_PENDING_BITS	 48 /* of a word; above them its turn */
-#define TW_PENDING_SHIFT 12 /* ticks of a turn: 4.3 s */
+/* ---- connections beyond a port's half-open quota ---- */
+
+/* They pass without a record. So that their answers and the third packet of a handshake find their way, each
+ * port they pass at remembers them in sets of its own, for as long as an answer takes (path/overflow.h). */
+#define TW_OVERFLOW_WAYS       8      /* entries in a set */
+#define TW_OVERFLOW_SETS_FIRST 256    /* of a port and class; twice as many at each level */
+#define TW_OVERFLOW_LEVELS     6      /* beyond the first */
+#define TW_OVERFLOW_SETS       16384  /* at the last level: 131,072 entries */
+#define TW_OVERFLOW_SETS_FEW   4      /* of a port and class, when no others can be had */
+#define TW_OVERFLOW_MAX	       262144 /* sets of all ports, at 256 bytes */
+
+/* How long an entry is good for, at most. One that is displaced before it is young no more asks for the next
+ * level. */
+#define TW_OVERFLOW_TICKS (8 * TW_TICKS_PER_SECOND)
+#define TW_OVERFLOW_YOUNG (TW_TICKS_PER_SECOND / 2)
+
+/* Whose connections a set of a port remembers. Each class displaces entries of its own only. */
+enum tw_overflow_class {
+	TW_OVERFLOW_OWN,     /* opened by its guest, at its cost */
+	TW_OVERFLOW_OUTSIDE, /* opened from beyond this host, at the port's cost */
+	TW_OVERFLOW_LOCAL,   /* opened by a guest of this host, whose port pays */
+	TW_OVERFLOW_GROUP,   /* to groups and broadcast: only whether it was told */
+	TW_OVERFLOW__MAX
+};
+
+enum tw_overflow_stage {
+	TW_OVERFLOW_NONE,
+	TW_OVERFLOW_ASKED,    /* the originator has spoken; TCP: a SYN */
+	TW_OVERFLOW_ANSWERED, /* TCP: and a SYN-ACK has answered it */
+};
+
+/* A connection, by a keyed fingerprint of 64 bits. Three words that are written one by one: the first is
+ * the fingerprint XOR the others, so that a reader who meets two halves meets nothing. All zero: free. */
+struct tw_overflow {
+	__u64 check;
+	union {
+		struct {
+			__u32 first; /* TCP asked: an answer acknowledges from here … */
+			__u32 last; /* … to here. Answered: the originator's next number, and the other end's */
+		};
+		__u64 numbers;
+	};
+	union {
+		struct {
+			__u32 seen;		 /* tick */
+			__u8 stage;		 /* enum tw_overflow_stage */
+			__u8 scale[TW_WAY__MAX]; /* TCP: TW_SCALE_* */
+			__u8 level;		 /* of its port and class when it was put */
+		};
+		__u64 rest;
+	};
+};
+
+struct tw_overflow_set {
+	struct tw_overflow way_of[TW_OVERFLOW_WAYS];
+};
+
+/* Key of `overflows` and `overflows_few`. */
+static inline __u32 tw_overflow_key(__u32 port_id, __u32 class, __u32 set)
+{
+	return (port_id * TW_OVERFLOW__MAX + class) * TW_OVERFLOW_SETS + set;
+}
 
 /* What keeps the table in order when nobody else does. */
 struct tw_upkeep {
-	__u32 row;	     /* next to be swept */
-	__u32 pending_until; /* tick until which bits may be set in `pending` */
-	__u32 swept;	     /* tick of the last sweep in the agent's place */
-	__u32 pad;
+	__u32 row;	   /* next to be swept */
+	__u32 swept;	   /* tick of the last sweep in the agent's place */
 	__u64 closes_lost; /* connections that ended and could not be told of */
 };
 
@@ -461,7 +519,8 @@ struct tw_config {
 	__u32 established_max;
 	__u32 agent_seen; /* tick when the agent last swept: without it, those who open sweep */
 	__u32 conn_max;	  /* connections that `conns` is for */
-	__u64 hash_key[TW_KEY_WORDS + 1]; /* secret */
+	__u64 hash_key[TW_KEY_WORDS + 1];  /* secret */
+	__u64 print_key[TW_KEY_WORDS + 1]; /* secret: of the other half of fingerprints */
 	struct tw_offload
 		offload; /* of each frame, in programs loaded for tests; unused otherwise */
 	__u32 pad3;
@@ -539,6 +598,10 @@ _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
 _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
 _Static_assert(sizeof(struct tw_row) == 64, "a cache line");
+_Static_assert(sizeof(struct tw_load) == 64, "a cache line");
+_Static_assert(sizeof(struct tw_overflow_set) == 192, "256 bytes with what a hash adds");
+_Static_assert(
+	TW_PORTS_MAX *TW_OVERFLOW__MAX <= (1ull << 32) / TW_OVERFLOW_SETS, "keys fit a word");
 _Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
 _Static_assert(sizeof(struct tw_leases) == 336, "leases value is pinned, and mapped by the agent");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");

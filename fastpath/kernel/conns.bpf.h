@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* conns.bpf.h: what the connection table does apart, in eBPF: the bodies are those of path/conns.h and
- * path/open.h.
+ * path/open.h and path/overflow.h.
  *
  * Callers:    tap.bpf.c, as a part of it, once settings() and now() are there.
  */
@@ -72,4 +72,33 @@ __noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
 	f.now_ns = now(c);
 	f.ifindex = skb->ifindex;
 	return (int)tw_path_open(&f, c, payer_id, epoch);
+}
+
+__noinline int overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	return tw_path_overflow_find(&f, c, port_id, class, hi);
+}
+
+__noinline int overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir)
+{
+	struct tw_frame f = {.target = skb};
+
+	return tw_path_overflow_meet(&f, port_id, dir ? TW_DIR_IN : TW_DIR_OUT);
+}
+
+__noinline int overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	return tw_path_overflow_put(&f, c, port_id, class);
 }

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,3 +37,17 @@ void tw_conns_clear(struct tw_conns *conns);
 /* Has the programs end what has expired in the next `n_rows` rows, which they tell as TW_EVENT_CLOSE,
  * and notes that at tick `now` somebody saw to it. 0 or negative errno. */
 int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_rows, uint32_t now);
+
+/* Gives back sets of connections beyond their ports' half-open quotas that nothing is left in. Goes through them
+ * in steps; zeroed to begin with. */
+struct tw_overflow_walk {
+	uint32_t key; /* of the next set */
+	bool begun;
+	uint8_t map;			  /* 0: `overflows`, 1: `overflows_few` */
+	uint32_t counting[TW_PORTS_MAX];  /* connections met in the walk at hand, by port */
+	uint32_t untracked[TW_PORTS_MAX]; /* … and in the last whole one */
+};
+
+/* Looks at the next `n` sets at tick `now`. 0 or negative errno. */
+int tw_kernel_sweep_overflows(
+	struct tw_kernel *kernel, struct tw_overflow_walk *walk, uint32_t n, uint32_t now);

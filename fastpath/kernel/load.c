@@ -302,6 +302,8 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,
 	};
 	code = random_bytes(config.hash_key, sizeof(config.hash_key), err);
+	if (!code)
+		code = random_bytes(config.print_key, sizeof(config.print_key), err);
 	while (!code && !(config.mark & ~TW_MARK_BITS))
 		code = random_bytes(&config.mark, sizeof(config.mark), err);
 	if (code)

@@ -342,6 +342,21 @@ tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
 	tw_row_clear(f, native_of(f)->settings, n, wanted);
 }
 
+tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
+{
+	return tw_path_overflow_find(f, native_of(f)->settings, port_id, class, hi);
+}
+
+tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
+{
+	return tw_path_overflow_meet(f, port_id, dir);
+}
+
+tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
+{
+	return tw_path_overflow_put(f, native_of(f)->settings, port_id, class);
+}
+
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
 	struct tw_frame there = *f;
@@ -392,15 +407,16 @@ tw_inline void tw_apart_options(const struct tw_frame *f)
 
 static void default_settings(struct tw_config *settings, uint32_t max_conns)
 {
-	settings->conn_max = max_conns;
-	/* Fixed, so that one input always gives one result (splitmix64, G. Steele and others, 2014). */
-	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++) {
-		uint64_t z = 0x9e3779b97f4a7c15 * (i + 1);
+	__u64 *const keys[] = {settings->hash_key, settings->print_key};
 
-		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	/* Fixed, so that one input always gives one result (splitmix64, G. Steele and others, 2014). */
+	for (unsigned int i = 0; i < 2 * (TW_KEY_WORDS + 1); i++) {
+		uint64_t y = 0x9e3779b97f4a7c15 * (i + 1), z = (y ^ y >> 30) * 0xbf58476d1ce4e5b9;
+
 		z = (z ^ z >> 27) * 0x94d049bb133111eb;
-		settings->hash_key[i] = z ^ z >> 31;
+		keys[i > TW_KEY_WORDS][i % (TW_KEY_WORDS + 1)] = z ^ z >> 31;
 	}
+	settings->conn_max = max_conns;
 	settings->epoch = 1;
 	settings->mark = DEFAULT_MARK & ~TW_MARK_BITS;
 	for (unsigned int i = 0; i < TW_S__MAX; i++)
@@ -573,7 +589,8 @@ void tw_native_forget(struct tw_native *native)
 	tw_table_clear(&native->rows);
 	tw_table_clear(&native->conns);
 	tw_table_clear(&native->loads);
-	tw_table_clear(&native->pending);
+	tw_table_clear(&native->overflows);
+	tw_table_clear(&native->overflows_few);
 	tw_table_clear(&native->upkeep);
 	tw_table_clear(&native->frags);
 	tw_table_clear(&native->holds);

@@ -103,7 +103,8 @@ tw_inline enum tw_reason tw_limit_opens(
 	__u32 id = s->port->id, rate = s->port->open_rate;
 	struct tw_bucket *bucket;
 
-	if (!rate || s->dir != TW_DIR_OUT || s->conn || flow->progress.flags & TW_CONN_F_ADOPTED)
+	if (!rate || s->dir != TW_DIR_OUT || s->conn || flow->resumed ||
+		flow->progress.flags & TW_CONN_F_ADOPTED)
 		return TW_R_NONE;
 	bucket = tw_buckets_lookup(f, &id);
 	if (!bucket)

@@ -79,58 +79,12 @@ tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet
 	return (int)done;
 }
 
-/* ---- beyond the half-open quota: a bit instead of a record ---- */
-
-/* Where the bit of a connection is, in the turn that holds tick `now`; `hi`: its originator is the
- * key's hi end. */
-tw_inline __u64 *tw_pending_word(
-	const struct tw_frame *f, const struct tw_place *at, int hi, __u32 turn, __u64 *ret_bit)
-{
-	__u32 word = (at->hash ^ (hi ? 0x5555 : 0)) & (TW_PENDING_WORDS - 1);
-	__u32 index = (turn & 1) * TW_PENDING_WORDS + word;
-
-	*ret_bit = 1ull << ((__u64)(at->hash >> 16) * TW_PENDING_BITS >> 16);
-	return tw_pending_lookup(f, &index);
-}
-
-tw_inline void tw_pending_set(
-	const struct tw_frame *f, const struct tw_place *at, int hi, __u32 now)
-{
-	__u32 turn = now >> TW_PENDING_SHIFT, zero = 0;
-	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
-	__u64 bit, *word = tw_pending_word(f, at, hi, turn, &bit);
-
-	if (!word || !upkeep)
-		return;
-	if (*word >> TW_PENDING_BITS != (turn & 0xffff))
-		*word = (__u64)(turn & 0xffff) << TW_PENDING_BITS;
-	__sync_fetch_and_or(word, bit);
-	upkeep->pending_until = (turn + 2) << TW_PENDING_SHIFT;
-}
-
-/* Whether a connection that this packet would answer was let through without a record. */
-tw_inline int tw_pending_is(const struct tw_frame *f, const struct tw_place *at, int hi)
-{
-	__u32 now = tw_tick(f->now_ns), turn = now >> TW_PENDING_SHIFT, zero = 0;
-	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
-	__u64 bit, *word;
-
-	if (!upkeep || !upkeep->pending_until || tw_tick_after(now, upkeep->pending_until))
-		return 0;
-	word = tw_pending_word(f, at, hi, turn, &bit);
-	if (word && *word >> TW_PENDING_BITS == (turn & 0xffff) && *word & bit)
-		return 1;
-	turn--;
-	word = tw_pending_word(f, at, hi, turn, &bit);
-	return word && *word >> TW_PENDING_BITS == (turn & 0xffff) && *word & bit;
-}
-
 /* ---- opening ---- */
 
 /* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
  * gets no record. */
 tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_port *payer, struct tw_sheet *sheet)
+	const struct tw_port *payer, struct tw_sheet *sheet, int replaces)
 {
 	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
 	__u32 max = payer->established_max ? payer->established_max : config->established_max;
@@ -145,13 +99,9 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 		__sync_fetch_and_add(&load->refused, 1);
 		return TW_R_QUOTA;
 	}
-	/* What was answered already has a far end that wants it: twice as many are borne with. */
-	if (half_max && tw_state_half_open(state) &&
-		load->half_open >= (flow->way == TW_WAY_REPLY ? 2 * half_max : half_max)) {
-		__sync_fetch_and_add(&load->overflowed, 1);
+	/* What takes the place of a record that ended takes no memory, and must not meet it later. */
+	if (half_max && tw_state_half_open(state) && load->half_open >= half_max && !replaces) {
 		flow->untracked = 1;
-		tw_pending_set(f, &flow->place, flow->progress.flags & TW_CONN_F_ORIGIN_HI,
-			tw_tick(f->now_ns));
 		return TW_R_NONE;
 	}
 	tw_load_count(load, state, 1);
@@ -205,7 +155,7 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	/* Another CPU opened it a moment ago: that record will do. */
 	if (place >= 0 && !sheet->flow.stale)
 		return TW_R_NONE;
-	reason = tw_conn_charge(f, config, payer, sheet);
+	reason = tw_conn_charge(f, config, payer, sheet, place >= 0);
 	if (reason || sheet->flow.untracked)
 		return reason;
 	if (place < 0 && tw_row_take(f, sheet, home, sheet->flow.place.row))

@@ -224,9 +224,11 @@ struct tw_flow {
 	__u8 seen;		  /* tracked at the near end already */
 	__u8 note;		  /* enum tw_note */
 	__u8 untracked;		  /* passes without a record: the port is over its quota */
-	__u8 stale;		  /* a record stands under this key, ended: replace it */
-	__u8 decided;		  /* the gate was decided by this packet */
-	__u8 opened;		  /* … and had never been decided before */
+	__u8 overflowed;  /* … and is the first of its connection, as far as the port knows */
+	__u8 resumed;	  /* goes on with one that passed so: enum tw_overflow_class + 1 */
+	__u8 stale;	  /* a record stands under this key, ended: replace it */
+	__u8 decided;	  /* the gate was decided by this packet */
+	__u8 opened;	  /* … and had never been decided before */
 	__u8 far_decided; /* as decided and opened, of the far end's gate when cut-through asks it */
 	__u8 far_opened;
 	__u16 far_id; /* of the far port, where it is cut through to one */
@@ -266,6 +268,7 @@ struct tw_sheet {
 	struct tw_conn conn; /* a record while it is made */
 	struct tw_key key;   /* of a record that is taken out, and where it stood */
 	struct tw_place place;
+	struct tw_overflow overflow; /* an entry that was found, or is made */
 	struct tw_reply reply;
 	__u64 none[sizeof(struct tw_hold) / sizeof(__u64)]; /* always zero: new sets and holds */
 	struct tw_frag_name name;			    /* of a fragment's datagram */
@@ -294,6 +297,13 @@ struct tw_scope {
 tw_inline int tw_scope_alone(const struct tw_scope *s, const struct tw_packet *p)
 {
 	return s->port->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY) || p->multicast;
+}
+
+/* A frame with many destinations at one of them: judged there each time, and no record is kept. Its sender pays
+ * for the one that its own port keeps, and nothing answers to a group's address. */
+tw_inline int tw_scope_group_in(const struct tw_scope *s, const struct tw_packet *p)
+{
+	return s->dir == TW_DIR_IN && p->multicast;
 }
 
 /* The mark of frames of a network: the secret, mixed with the network's number. */

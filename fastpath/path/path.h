@@ -279,6 +279,29 @@ tw_inline enum tw_reason tw_path_fragment(
 	return sheet ? tw_fragment_judge(f, config, port_id, sheet) : TW_R_FRAG_ORPHAN;
 }
 
+tw_inline int tw_path_overflow_find(const struct tw_frame *f, const struct tw_config *config,
+	__u32 port_id, __u32 class, __u32 hi)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet && tw_overflow_find(f, config, port_id, class, hi, sheet);
+}
+
+tw_inline int tw_path_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet && tw_overflow_meet(f, port_id, dir, sheet);
+}
+
+tw_inline int tw_path_overflow_put(
+	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, __u32 class)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet && tw_overflow_put(f, config, port_id, class, sheet);
+}
+
 tw_inline enum tw_reason tw_path_open(
 	const struct tw_frame *f, const struct tw_config *config, __u32 payer_id, __u32 epoch)
 {

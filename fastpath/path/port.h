@@ -168,6 +168,10 @@ tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);
 tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n);
 tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n);
 tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted);
+tw_inline int tw_apart_overflow_find(
+	const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
+tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
+tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);

@@ -55,12 +55,22 @@ tw_inline void tw_count_frame(
 	}
 }
 
+/* Whether a connection opens at an end where the gate was asked for the first time (`opened`) and decided so.
+ * One without a record is told of once, and only where its rule says so: nobody else would miss it, and it may be
+ * one of many. */
+tw_inline int tw_flow_opens(const struct tw_flow *flow, int opened, __u32 decision)
+{
+	if (!opened || flow->related)
+		return 0;
+	return !flow->untracked || (flow->overflowed && decision & TW_DECISION_LOG);
+}
+
 /* What a frame does to be told of: opens at this end, or is denied. Unknown unicast that the
  * vSwitch floods is no news, and a fragment that is held has not met its end. */
 tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	if (o->verdict == TW_V_ALLOW)
-		return flow->opened && !flow->related && !flow->untracked ? TW_EVENT_OPEN : -1;
+		return tw_flow_opens(flow, flow->opened, flow->decision) ? TW_EVENT_OPEN : -1;
 	return o->reason == TW_R_NOT_FOR_PORT || o->held ? -1 : TW_EVENT_DENY;
 }
 
@@ -72,9 +82,20 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 
 	if (!bucket)
 		return 0;
-	bucket->silent = !tw_bucket_take(&bucket->event_tokens, &bucket->event_seen,
-		config->event_rate, config->event_burst, tw_tick(f->now_ns));
-	return !bucket->silent;
+	return tw_bucket_take(&bucket->event_tokens, &bucket->event_seen, config->event_rate,
+		config->event_burst, tw_tick(f->now_ns));
+}
+
+/* The same of a denial: a port's next SYNs are tried for the short way that tells of nothing. */
+tw_inline int tw_event_admit_denial(
+	const struct tw_frame *f, const struct tw_config *config, __u32 id)
+{
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &id);
+	int admitted = tw_event_admit(f, config, id);
+
+	if (bucket)
+		bucket->silent = !admitted;
+	return admitted;
 }
 
 /* Who sent what to whom. A frame that was refused before a connection was looked for has no key:
@@ -110,7 +131,7 @@ tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
 /* Whether a connection that is cut through opens at its far end. */
 tw_inline int tw_opens_far(const struct tw_flow *flow)
 {
-	return flow->far_id && flow->far_opened && !flow->related && !flow->untracked;
+	return flow->far_id && tw_flow_opens(flow, flow->far_opened, flow->far_decision);
 }
 
 /* Counts that a port's event is not told. */
@@ -130,9 +151,10 @@ tw_inline void tw_count_untold(const struct tw_frame *f, __u32 port_id, int admi
 tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_sheet *sheet, __u32 port_id, __u32 kind)
 {
-	int admitted = kind == TW_EVENT_OPEN || kind == TW_EVENT_DENY ||
+	int admitted = (kind == TW_EVENT_OPEN && !sheet->flow.untracked) || kind == TW_EVENT_DENY ||
 		       tw_event_admit(f, config, port_id);
-	int both = kind == TW_EVENT_OPEN && sheet->flow.opened && tw_opens_far(&sheet->flow);
+	int both = kind == TW_EVENT_OPEN && tw_opens_far(&sheet->flow) &&
+		   tw_flow_opens(&sheet->flow, sheet->flow.opened, sheet->flow.decision);
 	struct tw_event *e = 0;
 
 	if (admitted)
@@ -165,10 +187,10 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_scope *s, const str
 	int kind = tw_event_kind_of(flow, o);
 
 	if (kind == TW_EVENT_DENY && !s->quiet)
-		s->quiet = !tw_event_admit(f, s->config, s->port ? s->port->id : 0);
+		s->quiet = !tw_event_admit_denial(f, s->config, s->port ? s->port->id : 0);
 	tw_count_frame(f, s, o);
 	if (o->decision)
-		tw_count_rule(f, o->decision, flow->decided);
+		tw_count_rule(f, o->decision, flow->decided && !flow->resumed);
 	if (kind >= 0 && !s->quiet)
 		tw_apart_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
 	if (s->config->capturing)
@@ -185,8 +207,8 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	o->dir = TW_DIR_IN;
 	o->decision = flow->far_decision;
 	tw_count_frame(f, &there, o);
-	tw_count_rule(f, flow->far_decision, flow->far_decided);
-	if (tw_opens_far(flow) && !flow->opened)
+	tw_count_rule(f, flow->far_decision, flow->far_decided && !flow->resumed);
+	if (tw_opens_far(flow) && !tw_flow_opens(flow, flow->opened, flow->decision))
 		tw_apart_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
 	if (s->config->capturing)
 		tw_apart_capture(f, flow->far_ifindex, s->far->id);

@@ -16,6 +16,7 @@
 
 #include "fastpath/path/fragment.h"
 #include "fastpath/path/open.h"
+#include "fastpath/path/overflow.h"
 #include "fastpath/path/tcp.h"
 
 /* Two fields of 16 bits that stand side by side, as one word. Fields that are written one by one and read
@@ -78,38 +79,19 @@ tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 	tw_tcp_adopt(flow);
 }
 
-/* Whether a packet without a record answers a connection that passed without one. */
-tw_inline int tw_track_answers(const struct tw_frame *f, const struct tw_packet *p,
-	const struct tw_flow *flow, int src_is_hi)
+/* Whether a packet without a record goes on with a connection that passed here without one; then the flow is
+ * that connection's. */
+tw_inline int tw_track_resumes(
+	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
 {
-	if (p->tuple.proto == TW_IPPROTO_TCP && !tw_tcp_is_syn_ack(p->tcp_flags))
+	if (p->fragment == TW_FRAG_LATER || p->multicast || !tw_overflow_may_know(f, s->port->id))
 		return 0;
-	if (p->icmp_kind == TW_ICMP_QUERY || p->icmp_kind == TW_ICMP_OTHER)
-		return p->tuple.proto != TW_IPPROTO_ICMP && p->tuple.proto != TW_IPPROTO_ICMPV6 &&
-		       tw_pending_is(f, &flow->place, !src_is_hi);
-	return tw_pending_is(f, &flow->place, !src_is_hi);
-}
-
-/* Takes up a connection at its first answer. */
-tw_inline void tw_track_answered(const struct tw_packet *p, struct tw_flow *flow, int src_is_hi)
-{
-	flow->way = TW_WAY_REPLY;
-	flow->progress.flags = TW_CONN_F_REPLIED | (src_is_hi ? 0 : TW_CONN_F_ORIGIN_HI);
-	switch (p->tuple.proto) {
-	case TW_IPPROTO_TCP:
-		flow->progress.state = TW_S_SYN_RECV;
-		tw_tcp_begin_both(p, flow);
-		break;
-	case TW_IPPROTO_UDP:
-		flow->progress.state = TW_S_UDP_REPLIED;
-		break;
-	case TW_IPPROTO_ICMP:
-	case TW_IPPROTO_ICMPV6:
-		flow->progress.state = TW_S_ICMP;
-		break;
-	default:
-		flow->progress.state = TW_S_OTHER_REPLIED;
-	}
+	if (p->tuple.proto == TW_IPPROTO_TCP && tw_tcp_is_syn(p->tcp_flags))
+		return 0;
+	if ((p->tuple.proto == TW_IPPROTO_ICMP || p->tuple.proto == TW_IPPROTO_ICMPV6) &&
+		p->icmp_kind != TW_ICMP_ANSWER)
+		return 0;
+	return tw_apart_overflow_meet(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
 }
 
 /* What a packet without a record opens, if it may open anything. */
@@ -119,10 +101,8 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 	flow->way = TW_WAY_ORIGINAL;
 	flow->progress.flags = src_is_hi ? TW_CONN_F_ORIGIN_HI : 0;
 	flow->icmp = p->icmp;
-	if (p->fragment != TW_FRAG_LATER && tw_track_answers(f, p, flow, src_is_hi)) {
-		tw_track_answered(p, flow, src_is_hi);
+	if (tw_track_resumes(f, s, p))
 		return TW_R_NONE;
-	}
 	switch (p->tuple.proto) {
 	case TW_IPPROTO_TCP:
 		flow->progress.state = TW_S_SYN_SENT;
@@ -213,6 +193,17 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	return src_is_hi;
 }
 
+/* The key of a packet to a group, on its way to one of its receivers, which keeps no record. */
+tw_inline int tw_track_group(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow)
+{
+	int src_is_hi = tw_key_make(&flow->key, s, p, &p->tuple);
+
+	tw_place_make(f, &flow->place, s->config, &flow->key);
+	flow->untracked = 1;
+	return src_is_hi;
+}
+
 /* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. A
  * guest that is no router can only complain of what was sent to itself. */
 tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scope *s,
@@ -248,7 +239,10 @@ tw_inline enum tw_reason tw_track(
 		reason = tw_track_error(f, s, p, flow);
 		flow->seen = s->marked && !tw_scope_alone(s, p);
 	} else {
-		src_is_hi = tw_track_find(f, s, p, &p->tuple, flow);
+		if (tw_scope_group_in(s, p))
+			src_is_hi = tw_track_group(f, s, p, flow);
+		else
+			src_is_hi = tw_track_find(f, s, p, &p->tuple, flow);
 		flow->seen = s->marked && !tw_scope_alone(s, p) && s->conn;
 		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
 			tw_tcp_reopens(s->conn, p->tcp_flags)) {
@@ -261,7 +255,9 @@ tw_inline enum tw_reason tw_track(
 			tw_apart_options(f);
 		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
-			flow->untracked = s->loose && !tw_scope_alone(s, p);
+			if (s->loose && !tw_scope_alone(s, p) &&
+				flow->resumed != TW_OVERFLOW_OWN + 1)
+				flow->untracked = 1;
 		} else if (!flow->seen) {
 			reason = tw_track_live(s->conn, p, flow);
 		}
@@ -282,10 +278,6 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 
 	if (!sheet)
 		return TW_R_TABLE_FULL;
-	if (flow->note == TW_NOTE_BEGIN) {
-		tw_apart_options(f);
-		flow->progress.scale[way] |= p->scale;
-	}
 	c = &sheet->conn;
 	__builtin_memset(c, 0, sizeof(*c));
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
@@ -326,6 +318,37 @@ tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
 	tw_conn_advance(f, c, flow->found, flow->progress);
 }
 
+/* What a port remembers a connection without a record as. */
+tw_inline __u32 tw_track_class(
+	const struct tw_scope *s, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	if (flow->resumed)
+		return flow->resumed - 1u;
+	if (tw_scope_group_in(s, p))
+		return TW_OVERFLOW_GROUP;
+	if (s->dir == TW_DIR_OUT)
+		return TW_OVERFLOW_OWN;
+	return s->loose && !tw_scope_alone(s, p) ? TW_OVERFLOW_LOCAL : TW_OVERFLOW_OUTSIDE;
+}
+
+/* Remembers a connection that passes without a record, at each port that it passes at now. An answer says
+ * nothing new but of TCP, and a RST that there is no more to come. */
+tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, struct tw_flow *flow)
+{
+	int reply = flow->way == TW_WAY_REPLY;
+
+	if (flow->progress.state == TW_S_CLOSED || (reply && p->tuple.proto != TW_IPPROTO_TCP))
+		return;
+	/* Of what has no answers it only matters whether it was told. */
+	if (tw_scope_group_in(s, p) && !(flow->decision & TW_DECISION_LOG))
+		return;
+	flow->overflowed = tw_apart_overflow_put(f, s->port->id, tw_track_class(s, p, flow)) &&
+			   !reply;
+	if (s->far)
+		tw_apart_overflow_put(f, s->far->id, reply ? TW_OVERFLOW_OWN : TW_OVERFLOW_LOCAL);
+}
+
 /* Writes what the packet changed, now that it passes. */
 tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct tw_scope *s,
 	struct tw_packet *p, struct tw_flow *flow)
@@ -334,11 +357,22 @@ tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct 
 
 	if (p->fragment == TW_FRAG_FIRST)
 		reason = tw_fragment(f, s, p);
-	if (reason || flow->seen || flow->untracked)
+	if (reason || flow->seen)
 		return reason;
-	if (s->conn)
+	if (s->conn) {
 		tw_track_move(f, s, p, flow);
-	else
+		return TW_R_NONE;
+	}
+	if (flow->note == TW_NOTE_BEGIN) {
+		tw_apart_options(f);
+		flow->progress.scale[flow->way & 1] |= p->scale;
+	}
+	/* Its originator's port would pay, which only that port's own program knows. */
+	if (flow->resumed == TW_OVERFLOW_LOCAL + 1 && !s->far)
+		flow->untracked = 1;
+	if (!flow->untracked)
 		reason = tw_track_open(f, s, p, flow);
+	if (!reason && flow->untracked)
+		tw_track_overflow(f, s, p, flow);
 	return reason;
 }

@@ -205,6 +205,7 @@ static void tell_ports(struct teller *teller)
 	web.half_open = 12;
 	web.established = 3400;
 	web.quota_passed = 7;
+	web.untracked = 5;
 	web.rules = 5;
 	web.image_bytes = 2752;
 	lone.name = "tap9";

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* flood: a guest that sends as fast as it can, and one that goes on working beside it.
  *
- *	flood send IFACE KIND SECONDS    floods guest 2 from guest 1's address; prints "sent=N"
+ *	flood send IFACE KIND SECONDS [RATE]
+ *	                                 floods, RATE frames a second or as fast as it can; prints "sent=N"
  *	flood crr FILE HOST PORT         connect, request, response, close, again and again
+ *	flood try N HOST PORT            so many exchanges; prints how many of them came about: "N of N"
  *
- * KIND: syn and udp (each frame another pair of ports), icmp (each another identifier), fragment (first
- * fragments, each of another datagram), arp (requests for ever other addresses).
+ * KIND, from guest 1 to guest 2: syn and udp (each frame another pair of ports), icmp (each another identifier),
+ * fragment (first fragments, each of another datagram), arp (requests for ever other addresses). From beyond
+ * to guest 2, each frame from another address: inwards and unheard (SYNs to ports 7000 and 7009), stray (datagrams
+ * to port 161). From guest 2 to other addresses beyond: outwards (SYNs to port 443).
  * FILE is rewritten in place: "exchanges=N" that were done, "failed=N" that did not come about within a second.
  * Both end by SIGTERM, or after LIFE_SECONDS.
  */
@@ -18,6 +22,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +62,7 @@ static uint64_t now_ms(void)
 /* ---- frames ---- */
 
 static const uint8_t src_mac[6] = {0x52, 0x54, 0, 0, 0, 1}, dst_mac[6] = {0x52, 0x54, 0, 0, 0, 2};
+static const uint8_t beyond_mac[6] = {0x52, 0x54, 0, 0, 9, 9};
 static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t src[4] = {10, 0, 0, 11}, dst[4] = {10, 0, 0, 12};
 
@@ -74,8 +80,14 @@ static void put_ethernet(uint8_t *frame, const uint8_t to[6], uint16_t type)
 	put16(frame + 12, type);
 }
 
-/* An IPv4 header over the rest of the frame. */
-static void put_ip(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment)
+static uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* An IPv4 header over the rest of the frame, between the addresses that stand there. */
+static void put_ip_over(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment)
 {
 	uint8_t *ip = frame + L3;
 	uint32_t sum = 0;
@@ -86,12 +98,27 @@ static void put_ip(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment
 	put16(ip + 6, fragment);
 	ip[8] = 64;
 	ip[9] = proto;
-	memcpy(ip + 12, src, 4);
-	memcpy(ip + 16, dst, 4);
+	put16(ip + 10, 0);
 	for (int i = 0; i < 20; i += 2)
 		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~((sum & 0xffff) + (sum >> 16)));
+	put16(ip + 10, fold(sum));
+}
+
+static void put_ip(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment)
+{
+	memcpy(frame + L3 + 12, src, 4);
+	memcpy(frame + L3 + 16, dst, 4);
+	put_ip_over(frame, proto, id, fragment);
+}
+
+/* A TCP checksum over header and pseudo-header; the rest of the frame is zero. */
+static void put_tcp_sum(uint8_t *frame)
+{
+	uint32_t sum = IPPROTO_TCP + FRAME_LEN - L4;
+
+	for (int i = L3 + 12; i < FRAME_LEN; i += 2)
+		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+	put16(frame + L4 + 16, fold(sum));
 }
 
 static void make_syn(uint8_t *frame, uint32_t n)
@@ -104,6 +131,52 @@ static void make_syn(uint8_t *frame, uint32_t n)
 	frame[L4 + 12] = 0x50;
 	frame[L4 + 13] = 2;
 	put16(frame + L4 + 14, 65535);
+}
+
+/* A SYN between guest 2 and an address beyond that has no other. */
+static void make_far_syn(uint8_t *frame, uint32_t n, uint16_t port, bool outwards)
+{
+	uint8_t *ip = frame + L3,
+		far[4] = {198, 18 + (n >> 28), (uint8_t)(n >> 20), (uint8_t)(n >> 12)};
+
+	put_ethernet(frame, outwards ? beyond_mac : dst_mac, ETHERTYPE_IP);
+	memcpy(frame + 6, outwards ? dst_mac : beyond_mac, 6);
+	memcpy(ip + 12, outwards ? dst : far, 4);
+	memcpy(ip + 16, outwards ? far : dst, 4);
+	put_ip_over(frame, IPPROTO_TCP, n, 0);
+	put16(frame + L4, 1024 + n % 4096);
+	put16(frame + L4 + 2, port);
+	put16(frame + L4 + 6, n);
+	frame[L4 + 12] = 0x50;
+	frame[L4 + 13] = 2;
+	put16(frame + L4 + 14, 65535);
+	put_tcp_sum(frame);
+}
+
+static void make_inwards(uint8_t *frame, uint32_t n)
+{
+	make_far_syn(frame, n, 7000, false);
+}
+
+static void make_unheard(uint8_t *frame, uint32_t n)
+{
+	make_far_syn(frame, n, 7009, false);
+}
+
+/* A datagram between the same addresses that nothing has asked for. */
+static void make_stray(uint8_t *frame, uint32_t n)
+{
+	make_far_syn(frame, n, 7000, false);
+	put_ip_over(frame, IPPROTO_UDP, n, 0);
+	memset(frame + L4, 0, FRAME_LEN - L4);
+	put16(frame + L4, 1024 + n % 4096);
+	put16(frame + L4 + 2, 161);
+	put16(frame + L4 + 4, FRAME_LEN - L4);
+}
+
+static void make_outwards(uint8_t *frame, uint32_t n)
+{
+	make_far_syn(frame, n, 443, true);
 }
 
 static void make_udp(uint8_t *frame, uint32_t n)
@@ -150,7 +223,8 @@ static const struct {
 	const char *name;
 	void (*make)(uint8_t *frame, uint32_t n);
 } kinds[] = {{"syn", make_syn}, {"udp", make_udp}, {"icmp", make_icmp}, {"fragment", make_fragment},
-	{"arp", make_arp}};
+	{"arp", make_arp}, {"inwards", make_inwards}, {"unheard", make_unheard},
+	{"outwards", make_outwards}, {"stray", make_stray}};
 
 /* ---- send ---- */
 
@@ -172,7 +246,8 @@ static int run_send(char **args)
 	static uint8_t frames[BURST][FRAME_LEN];
 	struct iovec parts[BURST];
 	struct mmsghdr messages[BURST] = {0};
-	uint64_t end = now_ms() + 1000 * strtoull(args[2], NULL, 10), sent = 0;
+	uint64_t begin = now_ms(), end = begin + 1000 * strtoull(args[2], NULL, 10), sent = 0;
+	uint64_t rate = args[3] ? strtoull(args[3], NULL, 10) : 0;
 	size_t kind = 0, n_kinds = sizeof(kinds) / sizeof(kinds[0]);
 	int fd = open_packet(args[0]);
 
@@ -190,6 +265,10 @@ static int run_send(char **args)
 	while (!stopping && now_ms() < end) {
 		int n;
 
+		if (rate && sent >= (now_ms() - begin) * rate / 1000) {
+			poll(NULL, 0, 1);
+			continue;
+		}
 		for (uint32_t i = 0; i < BURST; i++)
 			kinds[kind].make(frames[i], (uint32_t)sent + i);
 		n = sendmmsg(fd, messages, BURST, 0);
@@ -203,11 +282,13 @@ static int run_send(char **args)
 
 /* ---- crr ---- */
 
+static int patience_ms = PATIENCE_MS;
+
 static int await(int fd, short events)
 {
 	struct pollfd wait = {.fd = fd, .events = events};
 
-	return poll(&wait, 1, PATIENCE_MS) == 1 ? 0 : -1;
+	return poll(&wait, 1, patience_ms) == 1 ? 0 : -1;
 }
 
 /* One exchange. 0, or -1 when it did not come about. */
@@ -259,6 +340,22 @@ static int run_crr(char **args)
 	return 0;
 }
 
+static int run_try(char **args)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(args[2]))};
+	int n = atoi(args[0]), done = 0;
+
+	/* A flood makes queues overflow, also without a firewall: packets may have to be sent again. */
+	patience_ms = 4 * PATIENCE_MS;
+
+	if (inet_pton(AF_INET, args[1], &to.sin_addr) != 1)
+		die(args[1]);
+	for (int i = 0; i < n && !stopping; i++)
+		done += !exchange(&to);
+	printf("%d of %d\n", done, n);
+	return done == n ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = on_term};
@@ -266,10 +363,12 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	alarm(LIFE_SECONDS);
-	if (argc == 5 && !strcmp(argv[1], "send"))
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "send"))
 		return run_send(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "crr"))
 		return run_crr(argv + 2);
+	if (argc == 5 && !strcmp(argv[1], "try"))
+		return run_try(argv + 2);
 	fprintf(stderr, "flood: wrong usage; see the head of flood.c\n");
 	return 2;
 }

@@ -25,7 +25,6 @@ struct table {
 	uint32_t n_rows;
 	struct tw_load loads[PORTS];
 	struct tw_upkeep upkeep;
-	uint64_t *pending;
 	uint64_t n_told; /* ends that were told */
 	bool ring_full;
 };
@@ -68,11 +67,6 @@ tw_inline struct tw_conn *tw_conns_lookup(const struct tw_frame *f, const __u32 
 tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return *k < PORTS ? &cpu_of(f)->table->loads[*k] : NULL;
-}
-
-tw_inline __u64 *tw_pending_lookup(const struct tw_frame *f, const __u32 *k)
-{
-	return (__u64 *)&cpu_of(f)->table->pending[*k];
 }
 
 tw_inline struct tw_upkeep *tw_upkeep_lookup(const struct tw_frame *f, const __u32 *k)
@@ -154,10 +148,8 @@ static struct table *table_new(uint32_t max)
 	t->n_rows = tw_conn_rows(max);
 	t->rows = calloc(t->n_rows, sizeof(*t->rows));
 	t->records = calloc(tw_record_number(t->n_rows, 0), sizeof(*t->records));
-	t->pending = calloc(2 * TW_PENDING_WORDS, sizeof(*t->pending));
 	assert_non_null(t->rows);
 	assert_non_null(t->records);
-	assert_non_null(t->pending);
 	return t;
 }
 
@@ -165,7 +157,6 @@ static void table_free(struct table *t)
 {
 	free(t->rows);
 	free(t->records);
-	free(t->pending);
 	free(t);
 }
 

@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# half-open.sh: over its half-open quota a port lets in what was asked for, and nothing else. Beside floods of
+# SYNs that are answered, that are not, and that guests send, every honest connection comes up: from beyond
+# the host, from another guest, the guest's own, cut through or by the vSwitch. Prints the floods' rates.
+#
+#	[ guest 1 ]──[ tap1 ]─[ br0 ]─[ up0 ]──[ eth0 ] beyond: 10.0.0.99, and a route to all other addresses
+#	[ guest 2 ]──[ tap2 ]───┘
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+flood=$TW_BUILD/tests/e2e/flood
+seconds=${HALF_OPEN_SECONDS:-3}
+
+make_host
+make_guest 1
+make_guest 2
+guests="$guests beyond"
+ip netns add "$ns-beyond"
+ip -n "$ns-beyond" link set lo up
+ip -n "$ns-host" link add up0 type veth peer name eth0 address 52:54:00:00:09:09 netns "$ns-beyond"
+ip -n "$ns-beyond" addr add 10.0.0.99/24 dev eth0
+ip -n "$ns-beyond" link set eth0 up
+ip -n "$ns-host" link set up0 master br0 up
+ip -n "$ns-g2" route add default via 10.0.0.99
+ip -n "$ns-g2" neigh add 10.0.0.99 lladdr 52:54:00:00:09:09 dev eth0
+in_guest 2 sysctl -qw net.ipv4.tcp_syncookies=1
+in_guest 2 nft -f - <<-'END'
+	table inet unheard {
+		counter strays { }
+		chain input {
+			type filter hook input priority 0
+			tcp dport 7009 drop
+			udp dport 161 counter name strays
+		}
+	}
+END
+{
+	workloads 2 | sed '/ w[12]:/s|}$|, limits: {half-open: 64}}|'
+	cat <<-'END'
+		rules:
+		  - {name: web, from: any, to: w2, service: [tcp/7000, tcp/7009], action: allow}
+		  - {name: w1-out, from: w1, to: w2, service: tcp, action: allow}
+		  - {name: w2-out, from: w2, to: any, action: allow, at: from}
+	END
+} >"$lab/policy.yaml"
+begin g2 echo2 echo tcp 7000
+begin beyond echo9 echo tcp 7001
+
+try() { # WHO HOST PORT → "20 of 20"
+	ip netns exec "$ns-$1" "$flood" try 20 "$2" "$3"
+}
+overflowed() { # PORT
+	tapwall ports --json | jq --arg name "$1" 'select(.name == $name).connections.passed_over_quota'
+}
+# Floods from a place, and has honest connections come up meanwhile.
+beside() { # HOW WHERE KIND RATE PORT
+	before=$(overflowed "$5")
+	ip netns exec "$ns-$2" "$flood" send eth0 "$3" "$seconds" "$4" >"$lab/sent" &
+	sender=$!
+	children="$children $sender"
+	within 5 over_by "$5" "$before" 5000 || not_ok "$1: the flood is over the quota"
+	equal "$1: from beyond" "20 of 20" "$(try beyond 10.0.0.12 7000)"
+	equal "$1: from another guest" "20 of 20" "$(try g1 10.0.0.12 7000)"
+	equal "$1: the guest's own" "20 of 20" "$(try g2 10.0.0.99 7001)"
+	check "$1: it went on meanwhile" kill -0 "$sender"
+	wait "$sender"
+	sent=$(sed -n 's/^sent=//p' "$lab/sent")
+	echo "# $1: $((sent / seconds)) SYNs a second, $(($(overflowed "$5") - before)) beyond the quota"
+}
+over_by() { # PORT FROM N
+	[ "$(($(overflowed "$1") - $2))" -ge "$3" ]
+}
+strays() {
+	in_guest 2 nft -j list counter inet unheard strays | jq '.nftables[] | .counter? | .packets // empty'
+}
+
+out_of_policy() {
+	tapwall ports --json | jq 'select(.name == "tap2").denied.in'
+}
+
+for forwarding in cut-through vswitch; do
+	start_agent --policy "$lab/policy.yaml" --forwarding "$forwarding"
+	within 10 port_is tap2 protected || bail "port protected"
+	equal "$forwarding: without a flood" "20 of 20" "$(try beyond 10.0.0.12 7000)"
+	beside "$forwarding, 10,000 that the guest answers" beyond inwards 10000 tap2
+	beside "$forwarding, 100,000 that nothing answers" beyond unheard 100000 tap2
+	denied=$(out_of_policy)
+	ip netns exec "$ns-beyond" "$flood" send eth0 stray 2 40000 >"$lab/sent"
+	equal "$forwarding: no datagram that nothing asked for comes in" 0 "$(strays)"
+	check "$forwarding: they came as far as the port" [ "$(($(out_of_policy) - denied))" -gt 10000 ]
+	beside "$forwarding, 10,000 of the guest's own" g2 outwards 10000 tap2
+	beside "$forwarding, 10,000 of another guest" g1 syn 10000 tap1
+	stop_agent
+	release
+done
+finish

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What ports remember beyond their half-open quota (path/overflow.h), on a target of its own: nothing unasked meets
+ * an entry, a port's flood displaces its own entries only, an honest handshake among 100,000 SYNs a second is
+ * known for as long as it takes, and two CPUs never make an entry that neither wrote. */
+#include "tests/unit/test.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A target provides all that port.h asks for; this part asks for little of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+#include "fastpath/path/packet.h"
+
+#define PORTS	   4
+#define SECOND	   1000000000ull
+#define N_ATTEMPTS 2000000u /* 100,000,000 with SCALE=full */
+#define N_THREADS  4
+#define N_TURNS	   400000
+
+/* ---- the target ---- */
+
+#define N_KEYS (PORTS * TW_OVERFLOW__MAX * TW_OVERFLOW_SETS)
+
+struct memory {
+	struct tw_config config;
+	struct tw_load loads[PORTS];
+	struct tw_overflow_set *sets[2][N_KEYS]; /* `overflows`, `overflows_few` */
+	uint32_t n_sets[2], max[2];
+};
+
+struct cpu {
+	struct memory *memory;
+	struct tw_sheet sheet;
+};
+
+static struct cpu *cpu_of(const struct tw_frame *f)
+{
+	return f->target;
+}
+
+tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+{
+	return 1;
+}
+
+tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+{
+	return &cpu_of(f)->sheet;
+}
+
+tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return *k < PORTS ? &cpu_of(f)->memory->loads[*k] : NULL;
+}
+
+static long make_set(struct memory *memory, int map, uint32_t key)
+{
+	assert_true(key < N_KEYS);
+	if (memory->sets[map][key] || memory->n_sets[map] >= memory->max[map])
+		return -1;
+	memory->sets[map][key] = calloc(1, sizeof(struct tw_overflow_set));
+	assert_non_null(memory->sets[map][key]);
+	memory->n_sets[map]++;
+	return 0;
+}
+
+tw_inline struct tw_overflow_set *tw_overflows_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return cpu_of(f)->memory->sets[0][*k];
+}
+
+tw_inline long tw_overflows_update(
+	const struct tw_frame *f, const __u32 *k, const struct tw_overflow_set *v, __u64 flags)
+{
+	return make_set(cpu_of(f)->memory, 0, *k);
+}
+
+tw_inline struct tw_overflow_set *tw_overflows_few_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return cpu_of(f)->memory->sets[1][*k];
+}
+
+tw_inline long tw_overflows_few_update(
+	const struct tw_frame *f, const __u32 *k, const struct tw_overflow_set *v, __u64 flags)
+{
+	return make_set(cpu_of(f)->memory, 1, *k);
+}
+
+/* The connection table, of which nothing but hashes is wanted. */
+tw_inline struct tw_row *tw_rows_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return NULL;
+}
+
+tw_inline struct tw_conn *tw_conns_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return NULL;
+}
+
+tw_inline struct tw_upkeep *tw_upkeep_lookup(const struct tw_frame *f, const __u32 *k)
+{
+	return NULL;
+}
+
+tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
+{
+	return NULL;
+}
+
+tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
+{
+}
+
+tw_inline void tw_apart_sweep(const struct tw_frame *f)
+{
+}
+
+tw_inline int tw_apart_find(const struct tw_frame *f)
+{
+	return -1;
+}
+
+tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+{
+	return 0;
+}
+
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+{
+}
+
+#include "fastpath/path/overflow.h"
+
+tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
+{
+	return tw_overflow_find(
+		f, &cpu_of(f)->memory->config, port_id, class, hi, &cpu_of(f)->sheet);
+}
+
+/* ---- driving it ---- */
+
+/* splitmix64 (G. Steele and others, 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static struct cpu *cpu_new(struct memory *memory)
+{
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+
+	assert_non_null(cpu);
+	cpu->memory = memory;
+	return cpu;
+}
+
+static struct memory *memory_new(void)
+{
+	struct memory *memory = calloc(1, sizeof(*memory));
+	uint64_t chance = 1;
+
+	assert_non_null(memory);
+	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++) {
+		memory->config.hash_key[i] = next_random(&chance);
+		memory->config.print_key[i] = next_random(&chance);
+	}
+	memory->max[0] = TW_OVERFLOW_MAX;
+	memory->max[1] = N_KEYS;
+	return memory;
+}
+
+static void memory_free(struct memory *memory)
+{
+	for (int map = 0; map < 2; map++)
+		for (uint32_t key = 0; key < N_KEYS; key++)
+			free(memory->sets[map][key]);
+	free(memory);
+}
+
+/* Connection `n`, from 198.51.x.y to 10.0.0.12: its key and the packet at hand. */
+static struct tw_frame aim(struct cpu *cpu, uint32_t n, uint8_t proto, uint64_t now_ns)
+{
+	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
+	struct tw_flow *flow = &cpu->sheet.flow;
+
+	memset(&cpu->sheet.packet, 0, sizeof(cpu->sheet.packet));
+	memset(flow, 0, sizeof(*flow));
+	tw_addr_map(&flow->key.lo, tw_be32(0x0a00000c));
+	tw_addr_map(&flow->key.hi, tw_be32(0xc6330000 | (n >> 14 & 0xffff)));
+	flow->key.lo_port = tw_be16(80);
+	flow->key.hi_port = tw_be16((uint16_t)(1024 + (n & 0x3fff)));
+	flow->key.network = 1;
+	flow->key.proto = proto;
+	cpu->sheet.packet.tuple.proto = proto;
+	tw_place_make(&f, &flow->place, &cpu->memory->config, &flow->key);
+	return f;
+}
+
+/* Its first packet passes at a port, from beyond the host (its hi end opens) or to there. */
+static bool ask(
+	struct cpu *cpu, uint32_t port, uint32_t class, uint32_t n, uint8_t proto, uint64_t now_ns)
+{
+	struct tw_frame f = aim(cpu, n, proto, now_ns);
+
+	cpu->sheet.flow.progress.flags = TW_CONN_F_ORIGIN_HI;
+	cpu->sheet.packet.seq = n * 7919;
+	cpu->sheet.packet.seq_end = n * 7919 + 1;
+	return tw_overflow_put(&f, &cpu->memory->config, port, class, &cpu->sheet);
+}
+
+/* Whether a SYN-ACK, or a datagram, from the lo end goes on with it at a port. */
+static bool answer(struct cpu *cpu, uint32_t port, uint32_t n, uint8_t proto, uint64_t now_ns)
+{
+	struct tw_frame f = aim(cpu, n, proto, now_ns);
+
+	cpu->sheet.packet.tcp_flags = TW_TCP_SYN | TW_TCP_ACK;
+	cpu->sheet.packet.ack = n * 7919 + 1;
+	cpu->sheet.packet.seq = 500;
+	if (!tw_overflow_may_know(&f, port) || !tw_overflow_meet(&f, port, TW_DIR_OUT, &cpu->sheet))
+		return false;
+	assert_int_equal(cpu->sheet.flow.way, TW_WAY_REPLY);
+	return true;
+}
+
+/* ---- tests ---- */
+
+static void test_nothing_unasked(void **state)
+{
+	static const uint8_t protos[] = {TW_IPPROTO_TCP, TW_IPPROTO_UDP, TW_IPPROTO_ICMP, 47};
+	const char *scale = getenv("SCALE");
+	uint32_t n_attempts = N_ATTEMPTS, n_met = 0;
+	struct memory *memory = memory_new();
+	struct cpu *cpu = cpu_new(memory);
+	uint64_t now = 10 * SECOND, chance = 2;
+
+	if (scale && !strcmp(scale, "full"))
+		n_attempts = 100000000;
+	/* As many entries as a port can have. */
+	for (uint32_t n = 0; n < 8 * TW_OVERFLOW_SETS * TW_OVERFLOW_WAYS; n++)
+		ask(cpu, 1, n % 3, n, TW_IPPROTO_TCP, now + n * 1000ull);
+	now += 8 * TW_OVERFLOW_SETS * TW_OVERFLOW_WAYS * 1000ull;
+	assert_true(answer(cpu, 1, 1048573, TW_IPPROTO_TCP, now));
+	for (uint32_t i = 0; i < n_attempts; i++) {
+		uint64_t r = next_random(&chance);
+		uint8_t proto = protos[r & 3];
+		/* Of TCP what nobody asked for; of the rest also the very tuples of those that did. */
+		uint32_t n = (uint32_t)(r >> 32) & 0x3fffffff;
+		struct tw_frame f = aim(
+			cpu, proto == TW_IPPROTO_TCP ? n | 0x20000000 : n & 0xfffff, proto, now);
+
+		if (proto == TW_IPPROTO_TCP && (n | 0x20000000) >> 30)
+			continue;
+		if (proto == TW_IPPROTO_TCP)
+			cpu->sheet.flow.key.lo_port = tw_be16(81);
+		tw_place_make(&f, &cpu->sheet.flow.place, &memory->config, &cpu->sheet.flow.key);
+		cpu->sheet.packet.tcp_flags = (uint8_t)(r >> 8);
+		cpu->sheet.flow.progress.flags = r >> 16 & TW_CONN_F_ORIGIN_HI;
+		n_met += tw_overflow_meet(
+				 &f, 1, r >> 17 & 1 ? TW_DIR_IN : TW_DIR_OUT, &cpu->sheet) != 0;
+	}
+	assert_int_equal(n_met, 0);
+	print_message("%u attempts, %u met an entry\n", n_attempts, n_met);
+	free(cpu);
+	memory_free(memory);
+}
+
+/* What an entry knows, and what is one off. */
+static void test_exact(void **state)
+{
+	struct memory *memory = memory_new();
+	struct cpu *cpu = cpu_new(memory);
+	struct tw_packet *p = &cpu->sheet.packet;
+	uint64_t now = 10 * SECOND;
+	struct tw_frame f;
+
+	ask(cpu, 1, TW_OVERFLOW_OUTSIDE, 5, TW_IPPROTO_TCP, now);
+	assert_true(answer(cpu, 1, 5, TW_IPPROTO_TCP, now));
+	assert_false(answer(cpu, 1, 6, TW_IPPROTO_TCP, now));
+	assert_false(answer(cpu, 1, 5, TW_IPPROTO_UDP, now));
+	assert_false(answer(cpu, 2, 5, TW_IPPROTO_TCP, now));
+	for (int off = -1; off <= 1; off++)
+		for (int flags = 0; flags < 64; flags++) {
+			f = aim(cpu, 5, TW_IPPROTO_TCP, now);
+			p->tcp_flags = (uint8_t)flags;
+			p->ack = 5 * 7919 + 1 + (uint32_t)off;
+			bool good = !off && flags & TW_TCP_ACK && !(flags & TW_TCP_FIN) &&
+				    flags & (TW_TCP_SYN | TW_TCP_RST);
+
+			assert_int_equal(
+				tw_overflow_meet(&f, 1, TW_DIR_OUT, &cpu->sheet) != 0, good);
+			/* The other way round nothing was asked. */
+			f = aim(cpu, 5, TW_IPPROTO_TCP, now);
+			p->tcp_flags = (uint8_t)flags;
+			p->ack = 5 * 7919 + 1 + (uint32_t)off;
+			p->seq = 1;
+			assert_false(tw_overflow_meet(&f, 1, TW_DIR_IN, &cpu->sheet));
+		}
+	/* Known for as long as said, no longer. */
+	now += (TW_OVERFLOW_TICKS - 2ull) << TW_TICK_SHIFT;
+	assert_true(answer(cpu, 1, 5, TW_IPPROTO_TCP, now));
+	now += 4ull << TW_TICK_SHIFT;
+	assert_false(answer(cpu, 1, 5, TW_IPPROTO_TCP, now));
+	free(cpu);
+	memory_free(memory);
+}
+
+/* So many SYNs a second for two seconds, and every 5 ms an honest one that is answered `late_ms` later. Returns how
+ * many of these were forgotten, of those that came once the sets have grown to what the flood needs, and before. */
+static uint32_t honest_lost(struct memory *memory, uint32_t rate, uint32_t late_ms, uint32_t *ret_n,
+	uint32_t *ret_lost_first)
+{
+	uint64_t step = SECOND / rate, every = 5000000, now = 10 * SECOND, end = now + 2 * SECOND;
+	uint32_t n = 0, asked = 0, answered = 0, lost[2] = {0}, n_first = 0;
+	struct cpu *cpu = cpu_new(memory);
+
+	for (; now < end; now += step) {
+		ask(cpu, 1, TW_OVERFLOW_OUTSIDE, n++, TW_IPPROTO_TCP, now);
+		if (now >= 10 * SECOND + asked * every)
+			ask(cpu, 1, TW_OVERFLOW_OUTSIDE, 0x20000000 + asked++, TW_IPPROTO_TCP, now);
+		if (now >= 10 * SECOND + answered * every + late_ms * 1000000ull) {
+			bool grown = answered * every >= SECOND / 4;
+
+			n_first += !grown;
+			lost[grown] += !answer(
+				cpu, 1, 0x20000000 + answered++, TW_IPPROTO_TCP, now);
+		}
+	}
+	free(cpu);
+	*ret_n = answered - n_first;
+	*ret_lost_first = lost[0];
+	return lost[1];
+}
+
+static void test_honest_in_flood(void **state)
+{
+	static const struct {
+		uint32_t rate, late_ms, sets_max;
+	} floods[] = {
+		{1000, 100, 1024}, {10000, 300, 8192}, {100000, 100, 16384}, {100000, 200, 16384}};
+
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		struct memory *memory = memory_new();
+		uint32_t n, lost_first;
+		uint32_t lost = honest_lost(
+			memory, floods[i].rate, floods[i].late_ms, &n, &lost_first);
+
+		print_message(
+			"%u SYNs/s, answers after %u ms: %u of %u lost, and %u of the first 50; %u sets\n",
+			floods[i].rate, floods[i].late_ms, lost, n, lost_first, memory->n_sets[0]);
+		assert_true(n >= 280);
+		assert_true(lost * 200 <= n);
+		assert_true(memory->n_sets[0] <= floods[i].sets_max);
+		memory_free(memory);
+	}
+}
+
+/* Another port, another class, and a port that found no memory at all. */
+static void test_floods_are_their_own(void **state)
+{
+	struct memory *memory = memory_new();
+	struct cpu *cpu = cpu_new(memory);
+	uint64_t now = 10 * SECOND;
+	uint32_t n;
+
+	memory->max[0] = 4096;
+	ask(cpu, 2, TW_OVERFLOW_OUTSIDE, 1, TW_IPPROTO_TCP, now);
+	ask(cpu, 1, TW_OVERFLOW_LOCAL, 1, TW_IPPROTO_TCP, now);
+	for (n = 0; n < 1000000; n++)
+		ask(cpu, 1, TW_OVERFLOW_OUTSIDE, 100 + n, TW_IPPROTO_TCP, now + n * 1000ull);
+	now += SECOND;
+	assert_int_equal(memory->n_sets[0], 4096);
+	assert_true(answer(cpu, 2, 1, TW_IPPROTO_TCP, now));
+	assert_true(answer(cpu, 1, 1, TW_IPPROTO_TCP, now));
+	for (n = 0; n < 8; n++)
+		ask(cpu, 3, TW_OVERFLOW_OWN, n, TW_IPPROTO_UDP, now);
+	for (n = 0; n < 8; n++) {
+		struct tw_frame f = aim(cpu, n, TW_IPPROTO_UDP, now);
+
+		assert_true(tw_overflow_meet(&f, 3, TW_DIR_IN, &cpu->sheet));
+	}
+	free(cpu);
+	memory_free(memory);
+}
+
+struct writer {
+	struct cpu *cpu;
+	struct tw_overflow_set *set;
+	uint32_t first;
+	uint32_t n_read;
+	bool wrong;
+};
+
+/* Entries whose numbers follow from their fingerprint, in one set, from several CPUs: what is read is whole. */
+static void *write_and_read(void *arg)
+{
+	struct writer *w = arg;
+	struct tw_overflow e, found;
+
+	for (uint32_t i = 0; i < N_TURNS; i++) {
+		uint64_t print = 0x9e3779b97f4a7c15ull * (1 + (w->first + i) % 24);
+
+		e.numbers = print * 3;
+		e.rest = 0;
+		e.seen = 1000 + (uint32_t)(print >> 60);
+		e.stage = TW_OVERFLOW_ASKED;
+		tw_overflow_write(w->set, print, &e, 1100);
+		print = 0x9e3779b97f4a7c15ull * (1 + (w->first + 7 * i) % 24);
+		if (!tw_overflow_read(w->set, print, 1100, &found))
+			continue;
+		w->n_read++;
+		w->wrong |= found.numbers != print * 3 ||
+			    found.seen != 1000 + (uint32_t)(print >> 60);
+	}
+	return NULL;
+}
+
+static void test_cpus(void **state)
+{
+	struct tw_overflow_set set = {0};
+	struct writer writers[N_THREADS];
+	pthread_t threads[N_THREADS];
+	uint32_t n_read = 0;
+
+	for (uint32_t i = 0; i < N_THREADS; i++) {
+		writers[i] = (struct writer){.set = &set, .first = i * 6};
+		assert_int_equal(pthread_create(&threads[i], NULL, write_and_read, &writers[i]), 0);
+	}
+	for (uint32_t i = 0; i < N_THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(writers[i].wrong);
+		n_read += writers[i].n_read;
+	}
+	assert_true(n_read > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_unasked),
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_honest_in_flood),
+		cmocka_unit_test(test_floods_are_their_own),
+		cmocka_unit_test(test_cpus),
+	};
+
+	return cmocka_run_group_tests_name("overflow", tests, NULL, NULL);
+}
