@@ -2,10 +2,8 @@
 /* bytes.h: byte order, addresses and ticks for the packet path. */
 #pragma once
 
+#include "fastpath/abi/inline.h"
 #include "fastpath/abi/types.h"
-
-#define tw_inline   static inline __attribute__((always_inline))
-#define tw_noinline static __attribute__((noinline))
 
 /* Keeps the compiler from computing with what it knows of a variable, so that a bound is checked on
  * the very register that is used, as the BPF verifier wants it. */
