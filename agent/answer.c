@@ -276,6 +276,8 @@ int tw_answer_start(struct tw_agent *agent, Tapwall__V1__Request *request, struc
 		return tw_answer_log(agent, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return tw_answer_capture(agent, request, out, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
+		return tw_answer_workloads(agent, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_TOP:
 		return tw_answer_top(agent, request, ret_stream);
 	default:

@@ -12,6 +12,8 @@ int tw_answer_status(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
 int tw_answer_ports(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
+int tw_answer_workloads(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
 int tw_answer_flows(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
 int tw_answer_rules(

@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/answer.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/counts.h"
 #include "agent/describe.h"
@@ -104,19 +105,31 @@ static void fill_port_load(
 	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];
 }
 
+static const char *state_of(const struct tw_agent_port *port)
+{
+	static const char *const states[] = {"shut", "unclaimed", "protected"};
+
+	return states[port->attached ? port->state : TW_PORT_SHUT];
+}
+
 static void fill_port(
 	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
 {
-	static const char *const states[] = {"shut", "unclaimed", "protected"};
 	const struct tw_network_row *bridge = tw_ports_network_row(&agent->ports, port->bridge);
 	const struct tw_image_slot *slot;
+	const struct tw_vnic *resembled;
 
 	tapwall__v1__port__init(message);
 	message->name = TEXT(port->name);
 	message->ifindex = port->ifindex;
 	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
-	message->state = TEXT(states[port->attached ? port->state : TW_PORT_SHUT]);
+	message->state = TEXT(state_of(port));
 	message->bridge = TEXT(bridge ? bridge->name : "");
+	message->open = tw_bind_is_open(agent->inforce, port);
+	message->found_by = TEXT(tw_bound_name(port->binding.by));
+	message->conflict = TEXT(tw_conflict_name(port->binding.conflict));
+	resembled = tw_bind_resembles(agent->inforce, port);
+	message->resembles = TEXT(resembled ? resembled->workload : "");
 	fill_port_counts(agent, port, message);
 	fill_port_load(agent, port, message);
 	if (!port->has_entry[agent->epoch & 1])
@@ -157,37 +170,69 @@ static void add_leases(const struct tw_agent *agent, const struct tw_agent_port 
 	}
 }
 
+/* The addresses of a vNIC as the policy has them, and what it has of DHCP. */
+struct address_room {
+	char (*texts)[PREFIX_TEXT];
+	char **list;
+	size_t n;
+};
+
+static void address_room_done(struct address_room *room)
+{
+	free(room->texts);
+	free(room->list);
+}
+
+static int address_room_init(struct address_room *room, const struct tw_vnic *vnic)
+{
+	size_t n = vnic ? tw_vnic_n_given(vnic) : 0;
+
+	*room = (struct address_room){
+		.texts = tw_alloc_array(n, sizeof(*room->texts)),
+		.list = tw_alloc_array(n + 2, sizeof(*room->list)),
+	};
+	if (!room->texts || !room->list) {
+		address_room_done(room);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		format_prefix(&vnic->prefixes[i], room->texts[i]);
+		room->list[room->n++] = room->texts[i];
+	}
+	if (vnic && vnic->any)
+		room->list[room->n++] = TEXT("any");
+	if (vnic && vnic->dhcp)
+		room->list[room->n++] = TEXT("dhcp");
+	return 0;
+}
+
 static int send_port(const struct list_stream *stream, const struct tw_agent *agent,
 	const struct tw_agent_port *port, struct tw_buf *out)
 {
 	const struct tw_vnic *vnic = port->vnic;
-	size_t n = vnic ? tw_vnic_n_given(vnic) : 0;
-	tw_autofree char(*texts)[PREFIX_TEXT] = tw_alloc_array(n, sizeof(*texts));
-	tw_autofree char **addresses = tw_alloc_array(n + 2, sizeof(*addresses));
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct address_room addresses;
 	struct lease_room leases;
 	Tapwall__V1__Port message;
-	char mac[18] = "";
+	char mac[18] = "", why[TW_CONFLICT_TEXT_MAX] = "";
+	int ret = address_room_init(&addresses, vnic);
 
-	if (!texts || !addresses)
-		return -ENOMEM;
+	if (ret < 0)
+		return ret;
 	fill_port(agent, port, &message);
 	if (vnic && vnic->has_mac)
 		tw_mac_format(vnic->mac, mac);
 	message.mac = mac;
-	for (size_t i = 0; i < n; i++) {
-		format_prefix(&vnic->prefixes[i], texts[i]);
-		addresses[message.n_addresses++] = texts[i];
-	}
-	if (vnic && vnic->any)
-		addresses[message.n_addresses++] = TEXT("any");
-	if (vnic && vnic->dhcp)
-		addresses[message.n_addresses++] = TEXT("dhcp");
+	tw_conflict_text(&port->binding, port, why, sizeof(why));
+	message.why = why;
 	add_leases(agent, port, &leases, &message);
-	message.addresses = addresses;
+	message.addresses = addresses.list;
+	message.n_addresses = addresses.n;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_PORT;
 	response.port = &message;
-	return tw_answer_send(out, stream->base.id, &response, false);
+	ret = tw_answer_send(out, stream->base.id, &response, false);
+	address_room_done(&addresses);
+	return ret;
 }
 
 static int ports_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
@@ -214,6 +259,74 @@ int tw_answer_ports(
 {
 	struct list_stream *stream;
 	int ret = list_new(request->id, ports_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}
+
+/* ---- workloads ---- */
+
+static int send_workload(const struct list_stream *stream, const struct tw_vnic *vnic,
+	const struct tw_agent_port *port, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Workload message = TAPWALL__V1__WORKLOAD__INIT;
+	struct address_room addresses;
+	char mac[18] = "";
+	int ret = address_room_init(&addresses, vnic);
+
+	if (ret < 0)
+		return ret;
+	message.name = TEXT(vnic->workload);
+	message.named = TEXT(vnic->port ? vnic->port : "");
+	if (vnic->has_mac)
+		tw_mac_format(vnic->mac, mac);
+	message.mac = mac;
+	if (port) {
+		message.port = TEXT(port->name);
+		message.state = TEXT(state_of(port));
+		message.found_by = TEXT(tw_bound_name(port->binding.by));
+	}
+	message.addresses = addresses.list;
+	message.n_addresses = addresses.n;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_WORKLOAD;
+	response.workload = &message;
+	ret = tw_answer_send(out, stream->base.id, &response, false);
+	address_room_done(&addresses);
+	return ret;
+}
+
+static int workloads_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
+	tw_autofree const struct tw_agent_port **ports = tw_alloc_array(n, sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	tw_vec_foreach (&agent->ports.list, port)
+		if ((*port)->vnic)
+			ports[(*port)->vnic->index] = *port;
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++, stream->at++) {
+		int ret;
+
+		if (stream->at >= n)
+			return list_end(stream, out);
+		ret = send_workload(
+			stream, tw_policy_vnic(policy, stream->at), ports[stream->at], out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_STREAM_MORE;
+}
+
+int tw_answer_workloads(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, workloads_next, &stream);
 
 	if (!ret)
 		*ret_stream = &stream->base;

@@ -6,12 +6,14 @@
 
 #include "agent/agent.h"
 #include "agent/answer.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/describe.h"
 #include "base/alloc.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define STEPS	   8 /* of the walk, a turn, while nothing comes of them */
+#define GAPS_MAX   16 /* names of each kind in a status */
+#define STEPS	   8  /* of the walk, a turn, while nothing comes of them */
 
 struct table_stream {
 	struct tw_stream base;
@@ -144,6 +146,60 @@ static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *statu
 		}
 }
 
+/* What a message points to while it is sent: the first of each kind of gap. */
+struct gap_room {
+	char *open[GAPS_MAX];
+	char *sought[GAPS_MAX];
+	Tapwall__V1__Conflict conflict[GAPS_MAX];
+	Tapwall__V1__Conflict *conflicts[GAPS_MAX];
+	char why[GAPS_MAX][TW_CONFLICT_TEXT_MAX];
+};
+
+static void add_conflict(
+	const struct tw_agent_port *port, struct gap_room *room, Tapwall__V1__Status *status)
+{
+	size_t n = status->n_conflicts;
+	Tapwall__V1__Conflict *conflict = &room->conflict[n];
+
+	tw_conflict_text(&port->binding, port, room->why[n], sizeof(room->why[n]));
+	tapwall__v1__conflict__init(conflict);
+	conflict->port = TEXT(port->name);
+	conflict->name = TEXT(tw_conflict_name(port->binding.conflict));
+	conflict->text = room->why[n];
+	room->conflicts[n] = conflict;
+	status->n_conflicts++;
+}
+
+/* Ports that are not filtered, or shut for what they seem to be, and workloads that have none. */
+static int fill_gaps(
+	const struct tw_agent *agent, struct gap_room *room, Tapwall__V1__Status *status)
+{
+	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
+	tw_autofree bool *found = tw_alloc_array(n, sizeof(*found));
+
+	if (!found)
+		return -ENOMEM;
+	status->open = room->open;
+	status->sought = room->sought;
+	status->conflicts = room->conflicts;
+	tw_vec_foreach (&agent->ports.list, at) {
+		const struct tw_agent_port *port = *at;
+
+		if (port->vnic)
+			found[port->vnic->index] = true;
+		if (tw_bind_is_open(agent->inforce, port) && status->ports_open++ < GAPS_MAX)
+			room->open[status->n_open++] = TEXT(port->name);
+		if (port->binding.conflict && status->ports_conflicting++ < GAPS_MAX)
+			add_conflict(port, room, status);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!found[i] && status->workloads_sought++ < GAPS_MAX)
+			room->sought[status->n_sought++] = TEXT(
+				tw_policy_vnic(policy, i)->workload);
+	return 0;
+}
+
 static void fill_images(const struct tw_agent *agent, Tapwall__V1__Status *status)
 {
 	uint64_t n_entries = 0;
@@ -184,6 +240,7 @@ static int send_status(
 	const struct tw_inforce *inforce = agent->inforce;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
 	uint64_t now = tw_clock_ns();
 
@@ -212,7 +269,8 @@ static int send_status(
 					 ? "cut-through"
 					 : "vswitch");
 	status.asks_bridges = facts->asks_bridges;
-	if (fill_uplinks(agent, &status, &uplinks) < 0)
+	if (!gaps || fill_gaps(agent, gaps, &status) < 0 ||
+		fill_uplinks(agent, &status, &uplinks) < 0)
 		return -ENOMEM;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;

@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/answer.h"
+#include "agent/bind.h"
 #include "agent/clock.h"
 #include "agent/counts.h"
 #include "agent/describe.h"
@@ -157,8 +158,8 @@ static int send_flows(struct top_stream *stream, struct tw_agent *agent, struct 
 
 /* ---- ports ---- */
 
-static int send_port(struct top_stream *stream, const struct tw_agent_port *port,
-	const struct tw_port_count *now, struct tw_buf *out)
+static int send_port(const struct tw_agent *agent, struct top_stream *stream,
+	const struct tw_agent_port *port, const struct tw_port_count *now, struct tw_buf *out)
 {
 	static const char *const states[] = {"shut", "unclaimed", "protected"};
 	const struct tw_port_count *before = &stream->before->ports[port->id];
@@ -169,6 +170,7 @@ static int send_port(struct top_stream *stream, const struct tw_agent_port *port
 	message.ifindex = port->ifindex;
 	message.workload = TEXT(port->vnic ? port->vnic->workload : "");
 	message.state = TEXT(states[port->attached ? port->state : TW_PORT_SHUT]);
+	message.open = tw_bind_is_open(agent->inforce, port);
 	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_PORT;
 	row.port = &message;
 	row.packets_out = rate(stream, now->packets[TW_DIR_OUT], before->packets[TW_DIR_OUT]);
@@ -206,7 +208,7 @@ static int send_ports(struct top_stream *stream, struct tw_agent *agent, struct 
 			before->ports[port->id] = now;
 		before->ifindex[port->id] = port->ifindex;
 		if (stream->seconds > 0)
-			ret = send_port(stream, port, &now, out);
+			ret = send_port(agent, stream, port, &now, out);
 		before->ports[port->id] = now;
 	}
 	return ret;

@@ -178,6 +178,12 @@ const struct tw_vnic *tw_bind_resembles(
 	return vnic != port->vnic ? vnic : NULL;
 }
 
+bool tw_bind_is_open(const struct tw_inforce *inforce, const struct tw_agent_port *port)
+{
+	return inforce && port->attached && port->state == TW_PORT_UNCLAIMED &&
+	       tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_IGNORE;
+}
+
 const char *tw_bound_name(enum tw_bound by)
 {
 	static const char *const names[] = {"", "name", "tap-mac", "first-sender"};
@@ -230,7 +236,7 @@ void tw_conflict_text(
 void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *binding,
 	enum tw_port_state state)
 {
-	char text[512];
+	char text[TW_CONFLICT_TEXT_MAX];
 
 	if (binding->conflict && binding->conflict != port->binding.conflict) {
 		tw_conflict_text(binding, port, text, sizeof(text));

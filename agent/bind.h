@@ -32,9 +32,14 @@ int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports
 const struct tw_vnic *tw_bind_resembles(
 	const struct tw_inforce *inforce, const struct tw_agent_port *port);
 
+/* True if the port belongs to no workload, and the policy says that frames pass it unfiltered. */
+bool tw_bind_is_open(const struct tw_inforce *inforce, const struct tw_agent_port *port);
+
 /* Words for programs. */
 const char *tw_bound_name(enum tw_bound by);
 const char *tw_conflict_name(enum tw_conflict conflict);
+
+#define TW_CONFLICT_TEXT_MAX 512
 /* Says in a sentence what is wrong, and what to do; empty without a conflict. */
 void tw_conflict_text(
 	const struct tw_binding *binding, const struct tw_agent_port *port, char *text, size_t max);

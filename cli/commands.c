@@ -149,6 +149,11 @@ static const struct tw_arg ports_args[] = {
 	SOCKET(struct tw_ports_options),
 };
 
+static const struct tw_arg workloads_args[] = {
+	JSON(struct tw_workloads_options, "one object per workload, or vNIC of one"),
+	SOCKET(struct tw_workloads_options),
+};
+
 static const char *const flow_sorts[] = {
 	[TW_FLOW_SORT_AUTO] = "auto",
 	[TW_FLOW_SORT_IDLE] = "idle",
@@ -459,6 +464,8 @@ static const struct tw_args_command commands[] = {
 			"opened."),
 	COMMAND(status, .summary = "the firewall at a glance",
 		.description =
+			"Ports that are not filtered, and ports that are shut because of what they seem "
+			"to be, are told first.\n\n"
 			"Connections are told with the memory that each takes, key and table "
 			"included; images, which are policies compiled for a port, with the memory "
 			"each rule takes in them. _Latch_ tells whether the kernel keeps a new port "
@@ -469,15 +476,30 @@ static const struct tw_args_command commands[] = {
 	COMMAND(ports, .summary = "the ports, who sits behind them, what went through",
 		.description =
 			"OUT and IN count frames as the workload sees them: out leaves it, in "
-			"reaches it. A port is protected, unclaimed when no workload of the policy "
-			"has it, or shut when nothing passes.\n\n"
+			"reaches it. A port is protected, shut when nothing passes, or NOT FILTERED: "
+			"no workload of the policy has it, and *unclaimed* in the policy is ignore. "
+			"FOUND BY says why it is its workload's: by its _name_, by its own MAC "
+			"(_tap-mac_), or because its guest was the _first-sender_ of the "
+			"workload's. What is not filtered, is shut because the signs contradict "
+			"each other, or sends as a workload that it does not belong to, is said "
+			"before the table.\n\n"
 			"With *--json*: _name_, _ifindex_, _workload_, _state_, _mac_, _addresses_, "
 			"_bridge_, _packets_, _bytes_ and _denied_ by _out_ and _in_, _rules_ and "
 			"_image_bytes_ of its image, _events_limited_ and _events_lost_, and "
 			"_connections_, what its guest has opened of the table: _half_open_, "
 			"_established_, _untracked_ (half open without a record now, beyond the "
 			"port's half-open quota), _passed_over_quota_ (so far), "
-			"_refused_over_quota_."),
+			"_refused_over_quota_; "
+			"_open_, when nothing is filtered; _found_by_; _conflict_ and _why_ of a port "
+			"that is shut for what it seems to be; _resembles_, the workload that it "
+			"sends as."),
+	COMMAND(workloads, .summary = "the workloads of the policy, and where they are",
+		.description =
+			"Each virtual NIC of the policy in force: its port on this host, if it has "
+			"one, by what that was found, and the port that the policy names. Ports of "
+			"no workload are in *ports*.\n\n"
+			"With *--json*: _name_, _port_ and _state_, null when it is not on this host, "
+			"_found_by_, _mac_, _named_port_ and _addresses_."),
 	COMMAND(flows, EXAMPLES(flows), .summary = "the live connections",
 		.description =
 			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "

@@ -7,11 +7,13 @@
 #include "cli/json.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
+#include "cli/style.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PORT"},
 	{.title = "WORKLOAD"},
 	{.title = "STATE"},
+	{.title = "FOUND BY", .spare = 7},
 	{.title = "MAC", .spare = 5},
 	{.title = "BRIDGE", .spare = 3},
 	{.title = "RULES", .right = true, .spare = 6},
@@ -58,13 +60,15 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
 {
 	enum tw_style out = p->denied_out ? TW_STYLE_BAD : TW_STYLE_DIM;
 	enum tw_style in = p->denied_in ? TW_STYLE_BAD : TW_STYLE_DIM;
+	const char *state = tw_style_state(p->state, p->open);
 	char addresses[512];
 
 	join(addresses, sizeof(addresses), p->n_addresses, p->addresses);
 	join_leases(addresses, sizeof(addresses), p);
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", p->name);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", p->workload);
-	tw_sheet_cell(sheet, tw_style_of(p->state), "%s", p->state);
+	tw_sheet_cell(sheet, tw_style_of(state), "%s", state);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", p->found_by);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", p->mac);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", p->bridge);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(p->rules).text);
@@ -130,7 +134,27 @@ static int print_json(const Tapwall__V1__Port *p)
 		tw_json_u64(p->quota_passed), "refused_over_quota",
 		tw_json_u64(p->quota_refused));
 
-	return tw_json_print(tw_json_merge(tw_json_merge(who, what), holds));
+	json_t *bound = json_pack("{s:b, s:o, s:o, s:o, s:o}", "open", p->open, "found_by",
+		tw_json_text(p->found_by), "conflict", tw_json_text(p->conflict), "why",
+		tw_json_text(p->why), "resembles", tw_json_text(p->resembles));
+
+	who = tw_json_merge(tw_json_merge(who, what), holds);
+	return tw_json_print(tw_json_merge(who, bound));
+}
+
+/* What is not as it should be is said before the table. */
+static void tell_gap(const Tapwall__V1__Port *p)
+{
+	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();
+
+	if (p->open)
+		printf("%sNOT FILTERED:%s %s: no workload of the policy has it\n", on, off,
+			p->name);
+	if (p->why[0])
+		printf("%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
+	if (p->resembles[0])
+		printf("%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n", on, off,
+			p->resembles, p->name, p->name);
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
@@ -141,6 +165,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return TW_EXIT_OK;
 	if (view->options->json)
 		return print_json(response->port);
+	tell_gap(response->port);
 	add_row(&view->sheet, response->port);
 	return TW_EXIT_OK;
 }

@@ -40,17 +40,47 @@ static void print_policy(const Tapwall__V1__Status *s)
 		tw_human_count(s->workloads).text, plural(s->workloads));
 }
 
+/* `n` names of `all`, on one line. */
+static void print_gap(const char *what, size_t n, char **names, uint32_t all)
+{
+	printf("%s%s:%s", tw_style_on(TW_STYLE_BAD), what, tw_style_off());
+	for (size_t i = 0; i < n; i++)
+		printf("%s %s", i ? "," : "", names[i]);
+	if (all > n)
+		printf(", and %zu more", all - n);
+	putchar('\n');
+}
+
+/* What is not protected comes before anything else. */
+static void print_gaps(const Tapwall__V1__Status *s)
+{
+	if (s->ports_open)
+		print_gap("NOT FILTERED, as no workload of the policy has them", s->n_open, s->open,
+			s->ports_open);
+	for (size_t i = 0; i < s->n_conflicts; i++)
+		printf("%sSHUT:%s %s: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
+			s->conflicts[i]->port, s->conflicts[i]->text);
+	if (s->ports_conflicting > s->n_conflicts)
+		printf("%sSHUT:%s %zu more such ports\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
+			s->ports_conflicting - s->n_conflicts);
+}
+
 static void print_text(const Tapwall__V1__Status *s)
 {
 	double used = s->connections_max
 			      ? 100.0 * (double)s->connections / (double)s->connections_max
 			      : 0;
 
+	print_gaps(s);
 	printf("%stapwall %s%s is up for %s, pid %u\n", tw_style_on(TW_STYLE_STRONG), s->version,
 		tw_style_off(), tw_human_span(s->uptime_s).text, s->pid);
 	print_policy(s);
-	print_line("ports", "%u protected, %u unclaimed, %u shut", s->ports_protected,
-		s->ports_unclaimed, s->ports_shut);
+	print_line("ports", "%u protected, %u NOT FILTERED, %u unclaimed and shut, %u shut",
+		s->ports_protected, s->ports_open, s->ports_unclaimed - s->ports_open,
+		s->ports_shut);
+	if (s->workloads_sought)
+		print_gap("  without a port on this host", s->n_sought, s->sought,
+			s->workloads_sought);
 	print_line("connections", "%s of %s (%.1f%%), %u bytes each",
 		tw_human_count(s->connections).text, tw_human_count(s->connections_max).text, used,
 		s->connection_bytes);
@@ -71,12 +101,24 @@ static void print_text(const Tapwall__V1__Status *s)
 			 : "off: a new port is open until the agent has seen it");
 }
 
-static json_t *json_uplinks(const Tapwall__V1__Status *s)
+static json_t *json_names(size_t n, char **names)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < s->n_uplinks; i++)
-		json_array_append_new(array, tw_json_text(s->uplinks[i]));
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, tw_json_text(names[i]));
+	return array;
+}
+
+static json_t *json_conflicts(const Tapwall__V1__Status *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->n_conflicts; i++)
+		json_array_append_new(array,
+			json_pack("{s:o, s:o, s:o}", "port", tw_json_text(s->conflicts[i]->port),
+				"conflict", tw_json_text(s->conflicts[i]->name), "why",
+				tw_json_text(s->conflicts[i]->text)));
 	return array;
 }
 
@@ -100,9 +142,16 @@ static int print_json(const Tapwall__V1__Status *s)
 		tw_json_u64(s->events_lost), "events_limited", tw_json_u64(s->events_limited),
 		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "forwarding",
 		tw_json_text(s->forwarding), "asks_bridges", s->asks_bridges, "uplinks",
-		json_uplinks(s), "latch", s->latch);
+		json_names(s->n_uplinks, s->uplinks), "latch", s->latch);
 
-	return tw_json_print(tw_json_merge(tw_json_merge(object, tables), rest));
+	json_t *gaps = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "ports_open",
+		tw_json_u64(s->ports_open), "open", json_names(s->n_open, s->open),
+		"ports_conflicting", tw_json_u64(s->ports_conflicting), "conflicts",
+		json_conflicts(s), "workloads_sought", tw_json_u64(s->workloads_sought), "sought",
+		json_names(s->n_sought, s->sought));
+
+	object = tw_json_merge(tw_json_merge(object, tables), rest);
+	return tw_json_print(tw_json_merge(object, gaps));
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

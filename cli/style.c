@@ -85,7 +85,8 @@ enum tw_style tw_style_of(const char *word)
 		{"ask", TW_STYLE_WARN},
 		{"unprotected", TW_STYLE_DIM},
 		{"protected", TW_STYLE_GOOD},
-		{"unclaimed", TW_STYLE_WARN},
+		{"NOT FILTERED", TW_STYLE_BAD},
+		{"unclaimed, shut", TW_STYLE_WARN},
 		{"shut", TW_STYLE_BAD},
 		{"open", TW_STYLE_GOOD},
 		{"close", TW_STYLE_DIM},
@@ -95,6 +96,11 @@ enum tw_style tw_style_of(const char *word)
 		if (!strcmp(words[i].word, word))
 			return words[i].style;
 	return TW_STYLE_PLAIN;
+}
+
+const char *tw_style_state(const char *state, bool open)
+{
+	return open ? "NOT FILTERED" : strcmp(state, "unclaimed") ? state : "unclaimed, shut";
 }
 
 size_t tw_style_width(const char *text, size_t len)

@@ -37,6 +37,9 @@ size_t tw_style_columns(void);
 /* The style of a verdict, port state or event by its name. */
 enum tw_style tw_style_of(const char *word);
 
+/* The state of a port in words: `state` as the agent names it; `open`: unclaimed, and not filtered. */
+const char *tw_style_state(const char *state, bool open);
+
 /* Columns that `len` bytes take on a terminal. */
 size_t tw_style_width(const char *text, size_t len);
 

@@ -219,9 +219,11 @@ static void cell_bytes(struct tw_sheet *sheet, double rate)
 
 static void add_port(struct tw_sheet *sheet, const row_t *row)
 {
+	const char *state = tw_style_state(row->port->state, row->port->open);
+
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", row->port->name);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", row->port->workload);
-	tw_sheet_cell(sheet, tw_style_of(row->port->state), "%s", row->port->state);
+	tw_sheet_cell(sheet, tw_style_of(state), "%s", state);
 	cell_rate(sheet, TW_STYLE_PLAIN, row->packets_out);
 	cell_rate(sheet, TW_STYLE_PLAIN, row->packets_in);
 	cell_bytes(sheet, row->bytes_out);

@@ -87,11 +87,16 @@ static void tell_version(struct teller *teller)
 
 static void tell_status(struct teller *teller)
 {
+	char *open[] = {"tap9"}, *sought[] = {"db-2", "evil\033[31m"};
+	Tapwall__V1__Conflict conflict = TAPWALL__V1__CONFLICT__INIT, *conflicts[] = {&conflict};
 	char *uplinks[] = {"eth0", "evil\033[31m"};
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
 	status.version = "0.1.0";
+	conflict.port = "tap8";
+	conflict.name = "mac-twice";
+	conflict.text = "its own MAC is another's";
 	status.pid = 4711;
 	status.uptime_s = 26 * HOUR + 61;
 	status.connections_max = 262144;
@@ -112,7 +117,16 @@ static void tell_status(struct teller *teller)
 		status.rules = 4;
 		status.workloads = 1;
 		status.ports_protected = 2;
-		status.ports_unclaimed = 1;
+		status.ports_unclaimed = 2;
+		status.ports_open = 1;
+		status.open = open;
+		status.n_open = 1;
+		status.ports_conflicting = 3;
+		status.conflicts = conflicts;
+		status.n_conflicts = 1;
+		status.workloads_sought = 20;
+		status.sought = sought;
+		status.n_sought = 2;
 		status.connections = 1234;
 		status.connection_records = 1300;
 		status.images = 2;
@@ -189,6 +203,7 @@ static void tell_ports(struct teller *teller)
 	web.ifindex = 12;
 	web.workload = "web-1";
 	web.state = "protected";
+	web.found_by = "tap-mac";
 	web.mac = "52:54:00:00:00:01";
 	web.addresses = addresses;
 	web.n_addresses = COUNT(addresses);
@@ -211,9 +226,41 @@ static void tell_ports(struct teller *teller)
 	lone.name = "tap9";
 	lone.ifindex = 13;
 	lone.state = "unclaimed";
+	lone.open = true;
+	lone.resembles = "db-1";
 	if (!teller->empty) {
 		tell_port(teller, &web);
 		tell_port(teller, &lone);
+	}
+	send_last(teller);
+}
+
+static void tell_workload(struct teller *teller, Tapwall__V1__Workload *workload)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_WORKLOAD;
+	response.workload = workload;
+	send_response(teller, &response, false);
+}
+
+static void tell_workloads(struct teller *teller)
+{
+	char *addresses[] = {"10.0.0.11", "dhcp"};
+	Tapwall__V1__Workload web = TAPWALL__V1__WORKLOAD__INIT, db = web;
+
+	web.name = "web-1";
+	web.port = "tap-web1";
+	web.state = "protected";
+	web.found_by = "tap-mac";
+	web.mac = "52:54:00:00:00:01";
+	web.addresses = addresses;
+	web.n_addresses = COUNT(addresses);
+	db.name = "db-2";
+	db.named = "tap-db2";
+	if (!teller->empty) {
+		tell_workload(teller, &web);
+		tell_workload(teller, &db);
 	}
 	send_last(teller);
 }
@@ -602,6 +649,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_APPLY] = tell_applied,
 		[TAPWALL__V1__REQUEST__BODY_POLICY] = tell_policy,
 		[TAPWALL__V1__REQUEST__BODY_PORTS] = tell_ports,
+		[TAPWALL__V1__REQUEST__BODY_WORKLOADS] = tell_workloads,
 		[TAPWALL__V1__REQUEST__BODY_FLOWS] = tell_flows,
 		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,
 		[TAPWALL__V1__REQUEST__BODY_COUNTERS] = tell_counters,

@@ -105,4 +105,19 @@ check "until they agree" within 20 belongs_to tap1 w1
 set_mac tap4 fe:54:00:00:00:01
 check "a second port with that MAC is shut" within 20 port_is tap4 shut
 equal "the first one is what it was" w1 "$(workload_of tap1)"
+tapwall status >"$lab/status.out"
+check "status says first what is shut, and why" \
+	grep -q '^SHUT: tap4: its own MAC fe:54:00:00:00:01 says that it is w1' "$lab/status.out"
+equal "in JSON, too" '"tap4 mac-twice"' "$(tapwall status --json | jq -c '.conflicts[0] | "\(.port) \(.conflict)"')"
+equal "and so does ports" mac-twice "$(tapwall ports --json | jq -r 'select(.name == "tap4").conflict')"
+equal "the workload without a port is listed" '["away"]' "$(tapwall status --json | jq -c .sought)"
+equal "and which have one" '"away null null" "w1 tap1 tap-mac" "w2 tap8 tap-mac"' \
+	"$(tapwall workloads --json | jq -s 'sort_by(.name)[] | "\(.name) \(.port) \(.found_by)"' | xargs -d '\n')"
+make_guest 5
+check "a port of no workload comes" within 20 port_is tap5 unclaimed
+tapwall status >"$lab/status.out"
+check "status says before all else that it is not filtered" \
+	sh -c "head -n 1 '$lab/status.out' | grep -q '^NOT FILTERED.*: tap5$'"
+check "deny is applied" apply "$lab/deny.yaml"
+equal "then nothing is open" 0 "$(tapwall status --json | jq .ports_open)"
 finish

@@ -6,6 +6,7 @@ explain
 replay
 status
 ports
+workloads
 flows
 rules
 log

@@ -10,6 +10,7 @@ commands:
   replay                    judges the frames of a capture
   status                    the firewall at a glance
   ports                     the ports, who sits behind them, what went through
+  workloads                 the workloads of the policy, and where they are
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass
@@ -127,6 +128,16 @@ the ports, who sits behind them, what went through
   --socket PATH             the agent's socket (default /run/tapwall/agent.sock)
   -h, --help                prints this help
   --version                 prints the version
+$ tapwall workloads --help
+usage: tapwall workloads [options]
+
+the workloads of the policy, and where they are
+
+  --json                    for programs: one object per workload, or vNIC of
+                            one
+  --socket PATH             the agent's socket (default /run/tapwall/agent.sock)
+  -h, --help                prints this help
+  --version                 prints the version
 $ tapwall flows --help
 usage: tapwall flows [options]
 
@@ -212,6 +223,7 @@ commands:
   replay                    judges the frames of a capture
   status                    the firewall at a glance
   ports                     the ports, who sits behind them, what went through
+  workloads                 the workloads of the policy, and where they are
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass

@@ -8,6 +8,7 @@ explain 1
 replay 1
 status 1
 ports 1
+workloads 1
 flows 1
 rules 1
 log 1

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* messages SOCKET SEED SECONDS POLICY: talks to a real agent in requests made at random: whole and
+ * broken ones, with texts and policies that are nearly right, many in one breath, and leaves at any
+ * point of the answer. Each answer must be a message that says what link.proto lets it say; now and
+ * then an honest client must be served. Prints "N conversations" or what was wrong, with the number
+ * of the conversation: the same seed makes the same.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "link/link.h"
+
+#define WAIT_MS	     20000 /* for an honest answer */
+#define LINGER_MS    20	   /* for one to a request that may be broken */
+#define READ_MAX     (1 << 20)
+#define REQUESTS_MAX 6
+#define HONEST_EVERY 50
+#define TEXT_MAX     6000 /* some are longer than a request may have */
+
+struct talk {
+	const char *path;
+	uint64_t number;
+	char *policy;
+	size_t policy_len;
+	char text[3][TEXT_MAX];
+	struct tw_buf changed; /* a policy that is nearly the good one */
+};
+
+static uint32_t draw(uint32_t below)
+{
+	return (uint32_t)((uint64_t)random() * below >> 31);
+}
+
+static bool one_in(uint32_t n)
+{
+	return draw(n) == 0;
+}
+
+static void fail(const struct talk *talk, const char *what)
+{
+	printf("conversation %llu: %s\n", (unsigned long long)talk->number, what);
+	exit(1);
+}
+
+/* ---- what is said ---- */
+
+static char *draw_text(struct talk *talk, size_t slot)
+{
+	static const char *const known[] = {"", "w1", "w2", "tap1", "tap2", "any", "default", "a",
+		"\033[31m", "a\nb", "\xff\xfe", "\xc2\x9b", "%s%n", "../../etc/passwd"};
+	char *text = talk->text[slot];
+	size_t len;
+
+	if (!one_in(3)) {
+		strcpy(text, known[draw(sizeof(known) / sizeof(known[0]))]);
+		return text;
+	}
+	len = draw(one_in(4) ? TEXT_MAX : 200);
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)(1 + draw(255));
+	text[len] = '\0';
+	return text;
+}
+
+static uint32_t draw_number(void)
+{
+	static const uint32_t edges[] = {0, 1, 2, 63, 64, 65, 249, 250, 65535, 65536, INT32_MAX,
+		(uint32_t)INT32_MAX + 1, UINT32_MAX};
+
+	return one_in(4) ? (uint32_t)random() : edges[draw(sizeof(edges) / sizeof(edges[0]))];
+}
+
+/* The good policy, cut, with bytes changed, pieces left out or twice. */
+static void draw_policy(struct talk *talk, ProtobufCBinaryData *ret)
+{
+	struct tw_buf *out = &talk->changed;
+	uint32_t n_changes = draw(4);
+
+	tw_buf_reset(out);
+	tw_buf_add(out, talk->policy,
+		one_in(8) ? draw((uint32_t)talk->policy_len + 1) : talk->policy_len);
+	for (uint32_t i = 0; i < n_changes && out->len; i++) {
+		size_t at = draw((uint32_t)out->len), len = draw((uint32_t)(out->len - at) + 1);
+
+		if (one_in(3))
+			out->data[at] = (char)random();
+		else if (one_in(2))
+			out->len -= len,
+				memmove(out->data + at, out->data + at + len, out->len - at);
+		else if (len < 200)
+			tw_buf_add(out, talk->policy + draw((uint32_t)talk->policy_len), 1);
+	}
+	*ret = (ProtobufCBinaryData){out->len, (uint8_t *)out->data};
+	if (one_in(16))
+		*ret = (ProtobufCBinaryData){0};
+}
+
+/* One request, which lives until the next. */
+static void draw_request(struct talk *talk, struct tw_buf *out)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__VersionRequest version = TAPWALL__V1__VERSION_REQUEST__INIT;
+	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
+	Tapwall__V1__ApplyRequest apply = TAPWALL__V1__APPLY_REQUEST__INIT;
+	Tapwall__V1__PolicyRequest policy = TAPWALL__V1__POLICY_REQUEST__INIT;
+	Tapwall__V1__PortsRequest ports = TAPWALL__V1__PORTS_REQUEST__INIT;
+	Tapwall__V1__WorkloadsRequest workloads = TAPWALL__V1__WORKLOADS_REQUEST__INIT;
+	Tapwall__V1__FlowsRequest flows = TAPWALL__V1__FLOWS_REQUEST__INIT;
+	Tapwall__V1__RulesRequest rules = TAPWALL__V1__RULES_REQUEST__INIT;
+	Tapwall__V1__CountersRequest counters = TAPWALL__V1__COUNTERS_REQUEST__INIT;
+	Tapwall__V1__LogRequest log = TAPWALL__V1__LOG_REQUEST__INIT;
+	Tapwall__V1__CaptureRequest capture = TAPWALL__V1__CAPTURE_REQUEST__INIT;
+	Tapwall__V1__TopRequest top = TAPWALL__V1__TOP_REQUEST__INIT;
+	const struct {
+		unsigned int number;
+		void *body;
+	} kinds[] = {
+		{TAPWALL__V1__REQUEST__BODY__NOT_SET, NULL},
+		{TAPWALL__V1__REQUEST__BODY_VERSION, &version},
+		{TAPWALL__V1__REQUEST__BODY_STATUS, &status},
+		{TAPWALL__V1__REQUEST__BODY_APPLY, &apply},
+		{TAPWALL__V1__REQUEST__BODY_POLICY, &policy},
+		{TAPWALL__V1__REQUEST__BODY_PORTS, &ports},
+		{TAPWALL__V1__REQUEST__BODY_WORKLOADS, &workloads},
+		{TAPWALL__V1__REQUEST__BODY_FLOWS, &flows},
+		{TAPWALL__V1__REQUEST__BODY_RULES, &rules},
+		{TAPWALL__V1__REQUEST__BODY_COUNTERS, &counters},
+		{TAPWALL__V1__REQUEST__BODY_LOG, &log},
+		{TAPWALL__V1__REQUEST__BODY_CAPTURE, &capture},
+		{TAPWALL__V1__REQUEST__BODY_TOP, &top},
+	};
+	uint32_t kind = draw(sizeof(kinds) / sizeof(kinds[0]));
+
+	draw_policy(talk, &apply.text);
+	apply.source = draw_text(talk, 0);
+	/* Seldom in earnest: each changes what the kernel does. */
+	apply.dry_run = !one_in(8);
+	flows.workload = draw_text(talk, 1);
+	flows.limit = draw_number();
+	log.follow = one_in(2);
+	log.all = one_in(2);
+	log.workload = flows.workload;
+	log.limit = flows.limit;
+	capture.workload = draw_text(talk, 2);
+	capture.dropped = one_in(2);
+	capture.snap_len = draw_number();
+	capture.buffer_mib = one_in(4) ? draw_number() : 1;
+	top.interval_ms = draw_number();
+	top.limit = draw_number();
+	request.id = (uint64_t)random() << draw(32);
+	request.body_case = kinds[kind].number;
+	request.version = kinds[kind].body;
+	if (tw_link_pack(out, &request.base) < 0)
+		fail(talk, "a request cannot be packed");
+}
+
+/* Changes some bytes behind the length, which mostly stays right. */
+static void spoil(struct tw_buf *out, size_t from)
+{
+	uint32_t n = 1 + draw(4);
+
+	if (out->len - from <= 4)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		out->data[from + 4 + draw((uint32_t)(out->len - from - 4))] = (char)random();
+	if (one_in(16))
+		out->data[from + draw(4)] = (char)random();
+}
+
+/* ---- the conversation ---- */
+
+static int connect_to(const struct talk *talk)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", talk->path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		fail(talk, "the agent cannot be reached");
+	return fd;
+}
+
+/* Takes whole responses off the front; false: what is there is none. */
+static bool take_responses(struct tw_buf *in, bool *ret_last)
+{
+	size_t at = 0;
+	const uint8_t *body;
+	size_t body_len;
+	long len;
+
+	while (at < in->len && (len = tw_link_frame((uint8_t *)in->data + at, in->len - at, &body,
+					&body_len)) != 0) {
+		Tapwall__V1__Response *response = len > 0 ? tw_link_unpack_response(body, body_len)
+							  : NULL;
+
+		if (!response)
+			return false;
+		*ret_last |= response->last;
+		tapwall__v1__response__free_unpacked(response, NULL);
+		at += (size_t)len;
+	}
+	in->len -= at;
+	if (at)
+		memmove(in->data, in->data + at, in->len);
+	return true;
+}
+
+/* Reads until something ends, or enough was read. */
+static bool listen_for(const struct talk *talk, int fd, int wait_ms, size_t max)
+{
+	tw_auto_buf struct tw_buf in = {0};
+	bool last = false;
+	size_t total = 0;
+
+	while (!last && total < max) {
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+		char data[65536];
+		ssize_t n = poll(&wait, 1, wait_ms) == 1 ? recv(fd, data, sizeof(data), 0) : -1;
+
+		if (n <= 0)
+			break;
+		total += (size_t)n;
+		tw_buf_add(&in, data, (size_t)n);
+		if (!take_responses(&in, &last))
+			fail(talk, "the agent answered with what is no response");
+	}
+	return last;
+}
+
+static void converse(struct talk *talk)
+{
+	tw_auto_buf struct tw_buf out = {0};
+	int fd = connect_to(talk);
+	uint32_t n = 1 + draw(REQUESTS_MAX);
+	size_t len;
+
+	for (uint32_t i = 0; i < n; i++) {
+		size_t from = out.len;
+
+		draw_request(talk, &out);
+		if (one_in(3))
+			spoil(&out, from);
+	}
+	len = one_in(4) ? draw((uint32_t)out.len + 1) : out.len;
+	/* The agent may have closed meanwhile. */
+	(void)!send(fd, out.data, len, MSG_NOSIGNAL);
+	if (one_in(4))
+		shutdown(fd, SHUT_WR);
+	if (!one_in(4))
+		listen_for(talk, fd, LINGER_MS, one_in(2) ? READ_MAX : 1);
+	close(fd);
+}
+
+static void ask_honestly(const struct talk *talk)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
+	tw_auto_buf struct tw_buf out = {0};
+	int fd = connect_to(talk);
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
+	request.status = &status;
+	if (tw_link_pack(&out, &request.base) < 0 ||
+		send(fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len ||
+		!listen_for(talk, fd, WAIT_MS, READ_MAX))
+		fail(talk, "an honest client is not served");
+	close(fd);
+}
+
+static void read_policy(struct talk *talk, const char *path)
+{
+	tw_autofile FILE *file = fopen(path, "r");
+	size_t max = 65536;
+
+	talk->policy = tw_alloc(max);
+	if (!file || !talk->policy)
+		fail(talk, "the policy cannot be read");
+	talk->policy_len = fread(talk->policy, 1, max, file);
+	if (!talk->policy_len)
+		fail(talk, "the policy is empty");
+}
+
+int main(int argc, char **argv)
+{
+	struct talk talk = {0};
+	time_t end;
+
+	if (argc != 5) {
+		fprintf(stderr, "messages: wrong usage; see the head of messages.c\n");
+		return 2;
+	}
+	talk.path = argv[1];
+	srandom((unsigned int)atoi(argv[2]));
+	end = time(NULL) + atoi(argv[3]);
+	read_policy(&talk, argv[4]);
+	while (time(NULL) < end) {
+		converse(&talk);
+		if (++talk.number % HONEST_EVERY == 0)
+			ask_honestly(&talk);
+	}
+	ask_honestly(&talk);
+	printf("%llu conversations\n", (unsigned long long)talk.number);
+	tw_buf_done(&talk.changed);
+	free(talk.policy);
+	return 0;
+}
