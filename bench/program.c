@@ -227,7 +227,8 @@ static int run_empty(const struct lab *lab, const struct tw_bench_frame *frame, 
 
 /* One program's run of `repeat` times one packet, as it leaves or enters a guest. */
 static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_packet *packet,
-	uint32_t repeat, uint32_t *mark, int *ret_code, uint32_t *ret_ns, struct tw_err *err)
+	uint32_t repeat, struct tw_beside *beside, int *ret_code, uint32_t *ret_ns,
+	struct tw_err *err)
 {
 	enum tw_bench_end end = dir == TW_DIR_OUT ? packet->from : !packet->from;
 	static struct tw_bench_frame frame;
@@ -237,7 +238,7 @@ static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_p
 	tw_bench_frame_make(&frame, packet);
 	len = frame.len - TW_BENCH_VNET_LEN;
 	e = tw_kernel_test_run(lab->kernel, dir, lab->ifindex[end], frame.data + TW_BENCH_VNET_LEN,
-		&len, sizeof(frame.data), 0, mark, repeat, ret_code, ret_ns, NULL);
+		&len, sizeof(frame.data), 0, beside, repeat, ret_code, ret_ns, NULL);
 	return e < 0 ? tw_err_set(err, e, "BPF_PROG_TEST_RUN", NULL, "%s", strerror(-e)) : 0;
 }
 
@@ -247,7 +248,8 @@ static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32
 	bool passes, double *ret_ns, struct tw_err *err)
 {
 	static struct tw_bench_frame frame;
-	uint32_t mark = 0, ns = 0, empty_ns = 0;
+	struct tw_beside beside = {0};
+	uint32_t ns = 0, empty_ns = 0;
 	double sum = 0;
 	int code = TC_ACT_OK;
 
@@ -257,7 +259,7 @@ static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32
 
 		if (!e)
 			e = run_program(
-				lab, (enum tw_dir)dir, packet, repeat, &mark, &code, &ns, err);
+				lab, (enum tw_dir)dir, packet, repeat, &beside, &code, &ns, err);
 		if (e < 0)
 			return e;
 		sum += (double)ns - (double)empty_ns;
@@ -271,7 +273,8 @@ static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32
 
 /* Runs a frame with changing ports through `program`. */
 static int run_vary(struct lab *lab, const struct tw_bench_frame *frame, int program,
-	uint32_t repeat, uint32_t *mark, int *ret_code, uint32_t *ret_ns, struct tw_err *err)
+	uint32_t repeat, struct tw_beside *beside, int *ret_code, uint32_t *ret_ns,
+	struct tw_err *err)
 {
 	struct __sk_buff context = {.ifindex = lab->ifindex[TW_BENCH_A]};
 	uint32_t zero = 0;
@@ -286,7 +289,7 @@ static int run_vary(struct lab *lab, const struct tw_bench_frame *frame, int pro
 		e = bpf_prog_test_run_opts(bpf_program__fd(lab->vary->progs.vary), &run);
 	if (e < 0)
 		return tw_err_set(err, -errno, "BPF_PROG_TEST_RUN", NULL, "%s", strerror(errno));
-	*mark = context.mark;
+	beside->mark = context.mark;
 	*ret_code = (int)run.retval;
 	*ret_ns = run.duration;
 	return 0;
@@ -336,10 +339,11 @@ static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 		};
 
 		for (size_t i = 0; !e && i < sizeof(steps) / sizeof(steps[0]); i++) {
-			uint32_t mark = 0, ns;
+			struct tw_beside beside = {0};
+			uint32_t ns;
 			int code;
 
-			e = run_program(lab, TW_DIR_OUT, &steps[i], 1, &mark, &code, &ns, err);
+			e = run_program(lab, TW_DIR_OUT, &steps[i], 1, &beside, &code, &ns, err);
 			if (!e && code != TC_ACT_REDIRECT)
 				e = tw_err_set(err, -EIO, "program", NULL,
 					"connection %u does not open", lab->n_open);
@@ -350,7 +354,7 @@ static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 }
 
 /* What the receiver's program takes for a frame that is cut through to it. The sender's has just left
- * a ticket for it, which counts once: so each run follows one of the sender's, and the median counts. */
+ * a token for it, which counts once: so each run follows one of the sender's, and the median counts. */
 static int run_arrivals(
 	struct lab *lab, const struct tw_bench_packet *packet, double *ret_ns, struct tw_err *err)
 {
@@ -360,14 +364,15 @@ static int run_arrivals(
 
 	tw_bench_frame_make(&frame, packet);
 	for (int i = 0; !e && i < N_ARRIVALS; i++) {
-		uint32_t mark = 0, ns = 0, empty_ns = 0;
+		struct tw_beside beside = {0};
+		uint32_t ns = 0, empty_ns = 0;
 		int code;
 
 		e = run_empty(lab, &frame, 1, &empty_ns);
 		if (!e)
-			e = run_program(lab, TW_DIR_OUT, packet, 1, &mark, &code, &ns, err);
+			e = run_program(lab, TW_DIR_OUT, packet, 1, &beside, &code, &ns, err);
 		if (!e)
-			e = run_program(lab, TW_DIR_IN, packet, 1, &mark, &code, &ns, err);
+			e = run_program(lab, TW_DIR_IN, packet, 1, &beside, &code, &ns, err);
 		if (!e)
 			e = tw_bench_series_add(&series, (double)ns - (double)empty_ns);
 	}
@@ -380,7 +385,8 @@ static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
 {
 	const struct tw_bench_packet data = segment(TW_BENCH_A, 0, TH_ACK | TH_PUSH);
 	static struct tw_bench_frame frame;
-	uint32_t mark = 0, ns = 0, empty_ns = 0;
+	struct tw_beside beside = {0};
+	uint32_t ns = 0, empty_ns = 0;
 	double arrival_ns = 0;
 	int e = open_connections(lab, 1, err), code = 0;
 
@@ -388,7 +394,7 @@ static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
 	if (!e)
 		e = run_empty(lab, &frame, REPEAT, &empty_ns);
 	if (!e)
-		e = run_program(lab, TW_DIR_OUT, &data, REPEAT, &mark, &code, &ns, err);
+		e = run_program(lab, TW_DIR_OUT, &data, REPEAT, &beside, &code, &ns, err);
 	if (!e && code != TC_ACT_REDIRECT)
 		e = tw_err_set(
 			err, -EIO, "program", NULL, "an established segment is not cut through");
@@ -404,19 +410,20 @@ static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uin
 	double *ret_ns, struct tw_err *err)
 {
 	static struct tw_bench_frame frame;
-	uint32_t mark = 0, ns, empty_ns;
+	struct tw_beside beside = {0};
+	uint32_t ns, empty_ns;
 	double arrival_ns = 0;
 	int code, e;
 
 	tw_bench_frame_make(&frame, packet);
 	lab->vary->bss->count = lab->n_new;
-	e = run_vary(lab, &frame, tw_kernel_prog_fd(lab->kernel, TW_PROG_FROM_VM), repeat, &mark, &code,
-		&ns, err);
+	e = run_vary(lab, &frame, tw_kernel_prog_fd(lab->kernel, TW_PROG_FROM_VM), repeat, &beside,
+		&code, &ns, err);
 	lab->n_new = lab->vary->bss->count;
 	if (!e && code != TC_ACT_REDIRECT)
 		e = tw_err_set(err, -EIO, "program", NULL, "a frame does not pass");
 	if (!e)
-		e = run_vary(lab, &frame, lab->empty, repeat, &mark, &code, &empty_ns, err);
+		e = run_vary(lab, &frame, lab->empty, repeat, &beside, &code, &empty_ns, err);
 	if (!e)
 		e = run_arrivals(lab, packet, &arrival_ns, err);
 	*ret_ns = e ? 0 : (double)ns - (double)empty_ns + arrival_ns;

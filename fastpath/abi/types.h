@@ -456,15 +456,18 @@ struct tw_local {
 	__u32 len_max; /* bytes of the longest frame the port takes, but for super-frames */
 };
 
-/* Marks: skb->mark of a frame that from_vm let pass tells the far end, on the same network, that
- * tracking is done. 28 secret bits (config.mark, random per boot, mixed with the network) and: */
-#define TW_MARK_EPOCH 0x1u /* parity of the epoch it was judged in */
-#define TW_MARK_REPLY 0x2u /* a refusal the firewall wrote itself: passes everywhere */
-#define TW_MARK_CUT   0x4u /* every gate was asked at the near end; carries no network, no epoch */
-/* With TW_MARK_CUT: straight from an uplink, and nobody has judged it yet. */
-#define TW_MARK_INBOUND (TW_MARK_CUT | TW_MARK_EPOCH)
-#define TW_MARK_LOOSE	0x8u /* it passed without a record: its port is over its quota */
-#define TW_MARK_BITS	0xfu
+/* skb->mark belongs to the host, and no frame that leaves a port for the bridge, the host or a guest
+ * has had it changed. The one mark of ours, 28 secret bits (config.mark, random per boot) and
+ * TW_MARK_REPLY, is on a refusal the firewall wrote, from one hook of the port to the other. */
+#define TW_MARK_REPLY 0x2u
+#define TW_MARK_BITS  0xfu
+
+/* What travels beside a frame, not in it, as the programs see it: for who runs them on frames. */
+struct tw_beside {
+	__u32 mark;   /* skb->mark */
+	__u32 number; /* skb->cb[0] */
+	__u32 origin; /* interface where it entered the host; 0: the host made it */
+};
 
 /* enum of include/linux/skbuff.h: SKB_GSO_*. */
 #define TW_GSO_TCPV4	      (1u << 0)

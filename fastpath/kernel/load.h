@@ -147,8 +147,8 @@ void tw_kernel_capture_clear(struct tw_kernel *kernel); /* stops all */
 int tw_kernel_release(const char *bpffs, struct tw_err *err);
 
 /* BPF_PROG_TEST_RUN of one program on one frame, in the current namespace. `frame` is changed in
- * place; *len in: bytes, out: bytes after; `max` room. `mark` in and out. `ret_code` is the tc
+ * place; *len in: bytes, out: bytes after; `max` room. `beside` in and out. `ret_code` is the tc
  * action. `repeat` > 1 measures: mean ns in *ret_ns. */
 int tw_kernel_test_run(struct tw_kernel *kernel, enum tw_dir dir, uint32_t ifindex, void *frame,
-	size_t *len, size_t max, uint16_t gso_size, uint32_t *mark, uint32_t repeat, int *ret_code,
-	uint32_t *ret_ns, struct tw_outcome *ret);
+	size_t *len, size_t max, uint16_t gso_size, struct tw_beside *beside, uint32_t repeat,
+	int *ret_code, uint32_t *ret_ns, struct tw_outcome *ret);

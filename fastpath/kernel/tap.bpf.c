@@ -159,6 +159,13 @@ tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 	skb->mark = mark;
 }
 
+tw_inline void tw_frame_number(struct tw_frame *f, __u32 number)
+{
+	struct __sk_buff *skb = f->target;
+
+	skb->cb[0] = number;
+}
+
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
 {
 	return bpf_skb_change_tail(f->target, len, 0);
@@ -342,6 +349,8 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 	f->len = skb->len;
 	f->ifindex = skb->ifindex;
 	f->mark = skb->mark;
+	f->origin = skb->ingress_ifindex;
+	f->number = skb->cb[0];
 	f->gso_size = skb->gso_size;
 	f->vlan_tci = (__u16)skb->vlan_tci;
 	f->has_vlan = skb->vlan_present != 0;
@@ -516,9 +525,10 @@ tw_inline int arrived(const struct tw_frame *f)
 {
 	struct tw_sheet *own = tw_sheet_get(f);
 
-	if (!own || tw_arrival(f, own) != TW_R_CUT_THROUGH)
+	if (!own || own->token.kind != TW_TOKEN_CUT || !tw_token_redirected(f, &own->token) ||
+		tw_arrival(f, &own->token) != TW_R_CUT_THROUGH)
 		return 0;
-	own->ticket = 0;
+	own->token.kind = TW_TOKEN_NONE;
 	return 1;
 }
 
@@ -629,24 +639,30 @@ int from_uplink(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	frame_init(&f, c, skb);
 	own = tw_sheet_get(&f);
-	ifindex = tw_cut_inbound(&f, c, &seat);
-	if (!ifindex || !own)
+	if (!own)
 		return TC_ACT_UNSPEC;
-	own->ticket = seat;
-	skb->mark = c->mark | TW_MARK_INBOUND;
-	return (int)bpf_redirect(ifindex, 0);
+	own->token.kind = TW_TOKEN_NONE;
+	ifindex = tw_cut_inbound(&f, c, &seat);
+	if (!ifindex)
+		return TC_ACT_UNSPEC;
+	tw_token_redirect(&f, &own->token, TW_TOKEN_INBOUND, seat, ifindex);
+	return (int)f.action;
 }
 
 SEC("tc")
 int to_vm(struct __sk_buff *skb)
 {
-	const struct tw_config *c = settings();
-	struct tw_frame f = {.target = skb, .len = skb->len, .gso_size = skb->gso_size};
+	struct tw_frame f = {
+		.target = skb,
+		.len = skb->len,
+		.gso_size = skb->gso_size,
+		.ifindex = skb->ifindex,
+		.origin = skb->ingress_ifindex,
+		.number = skb->cb[0],
+	};
 
-	if (!tw_test_mode && c && tw_mark_cut(c, TW_DIR_IN, skb->mark) && arrived(&f)) {
-		skb->mark = 0;
+	if (!tw_test_mode && arrived(&f))
 		return TC_ACT_UNSPEC;
-	}
 	bpf_tail_call(skb, &full, TW_DIR_IN);
 	return TC_ACT_SHOT;
 }

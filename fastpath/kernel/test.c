@@ -29,11 +29,13 @@ static int read_outcome(struct tw_kernel *kernel, struct tw_outcome *ret)
 }
 
 int tw_kernel_test_run(struct tw_kernel *kernel, enum tw_dir dir, uint32_t ifindex, void *frame,
-	size_t *len, size_t max, uint16_t gso_size, uint32_t *mark, uint32_t repeat, int *ret_code,
-	uint32_t *ret_ns, struct tw_outcome *ret)
+	size_t *len, size_t max, uint16_t gso_size, struct tw_beside *beside, uint32_t repeat,
+	int *ret_code, uint32_t *ret_ns, struct tw_outcome *ret)
 {
-	struct __sk_buff ctx = {.mark = *mark,
+	struct __sk_buff ctx = {.mark = beside->mark,
 		.ifindex = ifindex,
+		.ingress_ifindex = dir == TW_DIR_OUT ? ifindex : beside->origin,
+		.cb = {beside->number},
 		.gso_size = gso_size,
 		.gso_segs = gso_size ? (__u32)(*len / gso_size + 1) : 0};
 	tw_autofree unsigned char *out = malloc(max ? max : 1);
@@ -48,7 +50,7 @@ int tw_kernel_test_run(struct tw_kernel *kernel, enum tw_dir dir, uint32_t ifind
 		return -errno;
 	memcpy(frame, out, opts.data_size_out);
 	*len = opts.data_size_out;
-	*mark = ctx.mark;
+	*beside = (struct tw_beside){ctx.mark, ctx.cb[0], ctx.ingress_ifindex};
 	*ret_code = (int)opts.retval;
 	*ret_ns = opts.duration;
 	return ret ? read_outcome(kernel, ret) : 0;

@@ -215,7 +215,12 @@ tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
 
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 {
-	((struct run *)f->target)->frame->mark = mark;
+	((struct run *)f->target)->frame->beside.mark = mark;
+}
+
+tw_inline void tw_frame_number(struct tw_frame *f, __u32 number)
+{
+	((struct run *)f->target)->frame->beside.number = number;
 }
 
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len)
@@ -258,26 +263,7 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 	((struct run *)f->target)->result->replied = true;
 }
 
-/* There is no bridge here to ask. */
-tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
-{
-	return TW_SEAT_UNKNOWN;
-}
-
-tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len)
-{
-	return 0;
-}
-
-tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6])
-{
-	return 0;
-}
-
-tw_inline int tw_frame_fits(const struct tw_frame *f)
-{
-	return 1;
-}
+#include "fastpath/native/seat.h"
 
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
 {
@@ -558,7 +544,9 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 		.data_end = run.head.bytes + 2 + head,
 		.len = (uint32_t)(frame->wire_len ? frame->wire_len : frame->len),
 		.ifindex = ifindex,
-		.mark = frame->mark,
+		.mark = frame->beside.mark,
+		.origin = dir == TW_DIR_OUT ? ifindex : frame->beside.origin,
+		.number = frame->beside.number,
 		.gso_size = frame->gso_size,
 		.vlan_tci = frame->vlan,
 		.has_vlan = frame->has_vlan,
@@ -567,6 +555,7 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 	};
 
 	memset(ret, 0, sizeof(*ret));
+	frame->beside.origin = f.origin;
 	memcpy(run.head.bytes + 2, frame->data, head);
 	ret->express = dir == TW_DIR_OUT && !native->whole && go_short(&f, native->settings);
 	outcome = ret->express ? &native->sheet.outcome : tw_path(&f, native->settings, dir);
@@ -594,6 +583,7 @@ void tw_native_forget(struct tw_native *native)
 	tw_table_clear(&native->upkeep);
 	tw_table_clear(&native->frags);
 	tw_table_clear(&native->holds);
+	native->sheet.token = (struct tw_token){0};
 }
 
 struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint32_t n)

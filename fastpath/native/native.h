@@ -29,7 +29,7 @@ struct tw_native_frame {
 	bool has_vlan;
 	uint16_t gso_size;	   /* payload bytes per segment, 0 = no super-frame */
 	struct tw_offload offload; /* zero: nothing is left to be done to it */
-	uint32_t mark;		   /* as skb->mark; updated by the run */
+	struct tw_beside beside;   /* updated by the run */
 };
 
 /* What became of it. */

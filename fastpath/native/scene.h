@@ -28,7 +28,7 @@ int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint
 void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases);
 
 /* The judgement of one frame at all the ends that are here: out at `from` (NULL: unprotected),
- * then, if it passed and there is a `to`, in at `to`, with the mark as the vSwitch carries it. */
+ * then, if it passed and there is a `to`, in at `to`, with what the first end left for the second. */
 struct tw_scene_result {
 	bool has_end[TW_DIR__MAX];
 	struct tw_native_result end[TW_DIR__MAX];

@@ -363,7 +363,7 @@ tw_inline int tw_express(struct tw_frame *f, const struct tw_config *config)
 	if (!eth || !sheet || !tw_express_parse(f, &p))
 		return 0;
 	s.port = tw_port_at(f, f->ifindex, s.epoch);
-	if (!tw_express_port(s.port) || f->mark & TW_MARK_REPLY || config->capturing ||
+	if (!tw_express_port(s.port) || f->mark == tw_mark_reply(config) || config->capturing ||
 		s.port->packet_rate || f->now_ns >= config->cut_until_ns ||
 		!tw_express_guard(f, s.port, eth, &p) || !tw_express_track(f, &s, &p, &key, &flow))
 		return 0;
@@ -374,9 +374,7 @@ tw_inline int tw_express(struct tw_frame *f, const struct tw_config *config)
 	if (!seat || !tw_express_offload(f, &p))
 		return 0;
 	tw_express_commit(f, &s, &p, &flow);
-	sheet->ticket = seat;
-	tw_frame_mark(f, config->mark | TW_MARK_CUT);
-	tw_frame_redirect(f, s.far->ifindex);
+	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, seat, s.far->ifindex);
 	if (tw_frame_traced(f))
 		tw_express_tell(f, &s, &key, &flow, sheet);
 	return 1;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* forward.h: hands an approved frame to the vSwitch, and a refused one's answer to its sender.
  *
- * Why:        the mark tells the far end of the same network that the near end has tracked the
- *             frame. A guest cannot set it: skb->mark is no part of a frame.
- * Invariants: 1. A mark counts only on the network it was made for; a frame that is routed to
- *                another one is judged there in full.
- *             2. Frames reach the guest without the mark.
+ * Why:        a token tells the far end of the same network that the near end has tracked the frame.
+ *             It lies in the CPU's own memory (struct tw_token): skb->mark is the host's, and would
+ *             go wherever the frame goes.
+ * Invariants: 1. A token counts only for the frame that it was left for: one that still has the
+ *                interface it entered by, its MACs, network and connection. A frame that the host
+ *                has routed, translated or made is judged in full (tests/e2e/nat.sh).
+ *             2. No frame leaves with a mark that it did not have (tests/run/play.c).
  *             3. A frame is let pass as cut through only where its sender's bridge would have sent
  *                it, whatever the agent has heard so far (tests/e2e/cut.sh, with the agent dead).
  */
@@ -14,18 +16,6 @@
 #include "fastpath/path/inspect.h"
 #include "fastpath/path/reply.h"
 
-/* Whether the near end has asked every gate of this frame and sent it straight here. */
-tw_inline int tw_mark_cut(const struct tw_config *config, enum tw_dir dir, __u32 mark)
-{
-	return dir == TW_DIR_IN && mark == (config->mark | TW_MARK_CUT);
-}
-
-/* Whether an uplink has sent this frame straight here, to be judged here in full. */
-tw_inline int tw_mark_inbound(const struct tw_config *config, enum tw_dir dir, __u32 mark)
-{
-	return dir == TW_DIR_IN && mark == (config->mark | TW_MARK_INBOUND);
-}
-
 /* Whether a bridge lets untagged frames go from one seat to another: on the same bridge, in the same
  * VLAN, not both isolated. */
 tw_inline int tw_seats_meet(__u64 a, __u64 b)
@@ -33,40 +23,97 @@ tw_inline int tw_seats_meet(__u64 a, __u64 b)
 	return !((a ^ b) & ~(__u64)TW_SEAT_ISOLATED) && !(a & b & TW_SEAT_ISOLATED);
 }
 
-/* What a frame with that mark is: one that arrives where its sender's bridge would have sent it, one
- * that went astray, or (TW_R_NONE) one whose mark is by chance as ours are. The near end has just
- * left the ticket, on this CPU: a redirect ends in the far program. */
-tw_inline enum tw_reason tw_arrival(const struct tw_frame *f, const struct tw_sheet *sheet)
+/* True if a redirected frame arrives where its sender's bridge would have sent it (TW_R_CUT_THROUGH);
+ * otherwise it went astray. */
+tw_inline enum tw_reason tw_arrival(const struct tw_frame *f, const struct tw_token *token)
 {
 	__u64 seat = tw_frame_seat(f);
 
 	if (seat == TW_SEAT_UNKNOWN)
 		return TW_R_CUT_THROUGH;
-	if (!sheet->ticket)
-		return TW_R_NONE;
-	return seat && tw_seats_meet(seat, sheet->ticket) && tw_frame_fits(f) ? TW_R_CUT_THROUGH
-									      : TW_R_ASTRAY;
+	return seat && tw_seats_meet(seat, token->seat) && tw_frame_fits(f) ? TW_R_CUT_THROUGH
+									    : TW_R_ASTRAY;
 }
 
-/* The forward stage of a frame that passes: cut through, or to the vSwitch. Only what was tracked for both ends is marked: not
- * housekeeping, and nothing from transit ports, which track for themselves alone. */
+/* True if the token is about this frame, which was redirected to this port. */
+tw_inline int tw_token_redirected(const struct tw_frame *f, const struct tw_token *token)
+{
+	return token->far == f->ifindex && token->near == f->origin && token->number == f->number;
+}
+
+/* True if the token is about this frame, which came by the bridge: one that the host has routed or
+ * made has another origin or other addresses. */
+tw_inline int tw_token_bridged(
+	const struct tw_frame *f, const struct tw_port *port, const struct tw_token *token)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+
+	return eth && token->near == f->origin && token->network == port->network &&
+	       f->now_ns - token->left_ns < TW_TOKEN_NS && tw_mac_equal(eth->dst, token->macs) &&
+	       tw_mac_equal(eth->src, token->macs + 6);
+}
+
+/* Reads the token of a frame that is about to reach a guest. A redirect is over then. */
+tw_inline enum tw_token_kind tw_token_take(
+	const struct tw_frame *f, const struct tw_port *port, struct tw_token *token)
+{
+	__u32 kind = token->kind;
+
+	if (kind == TW_TOKEN_CUT || kind == TW_TOKEN_INBOUND) {
+		if (!tw_token_redirected(f, token))
+			return TW_TOKEN_NONE;
+		token->kind = TW_TOKEN_NONE;
+		return (enum tw_token_kind)kind;
+	}
+	return kind && tw_token_bridged(f, port, token) ? (enum tw_token_kind)kind : TW_TOKEN_NONE;
+}
+
+/* Leaves the token of a frame that goes to another port by a redirect. */
+tw_inline void tw_token_redirect(struct tw_frame *f, struct tw_token *token,
+	enum tw_token_kind kind, __u64 seat, __u32 ifindex)
+{
+	token->seat = seat;
+	token->near = f->ifindex;
+	token->far = ifindex;
+	token->number++;
+	token->kind = kind;
+	tw_frame_number(f, token->number);
+	tw_frame_redirect(f, ifindex);
+}
+
+/* Leaves the token of a frame that the bridge takes on. */
+tw_inline void tw_token_bridge(const struct tw_frame *f, const struct tw_scope *s,
+	struct tw_sheet *sheet, enum tw_token_kind kind)
+{
+	struct tw_token *token = &sheet->token;
+
+	token->near = f->ifindex;
+	token->left_ns = f->now_ns;
+	token->key = sheet->flow.key;
+	__builtin_memcpy(token->macs, sheet->packet.dst_mac, 6);
+	__builtin_memcpy(token->macs + 6, sheet->packet.src_mac, 6);
+	token->epoch = s->epoch;
+	token->network = s->port->network;
+	token->untracked = sheet->flow.untracked;
+	token->kind = kind;
+}
+
+/* The forward stage of a frame that passes: cut through, or to the vSwitch. A frame that was tracked
+ * for both ends leaves a token: not housekeeping, and nothing from transit ports, which track for
+ * themselves alone. */
 tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
 {
-	if (s->dir == TW_DIR_IN) {
-		if (tw_mark_ours(s->config, s->port, f->mark) ||
-			tw_mark_cut(s->config, TW_DIR_IN, f->mark) ||
-			tw_mark_inbound(s->config, TW_DIR_IN, f->mark))
-			tw_frame_mark(f, 0);
+	struct tw_flow *flow = &sheet->flow;
+	int reply = f->mark == tw_mark_reply(s->config);
+
+	if (reply)
+		tw_frame_mark(f, 0);
+	if (s->dir == TW_DIR_IN)
 		return;
-	}
-	if (s->far) {
-		sheet->ticket = sheet->flow.seat;
-		tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
-		tw_frame_redirect(f, sheet->flow.far_ifindex);
-	} else if (sheet->flow.uplink_ifindex) {
-		tw_frame_redirect(f, sheet->flow.uplink_ifindex);
-	} else if (sheet->flow.decision && !tw_scope_alone(s, &sheet->packet))
-		tw_frame_mark(f, tw_mark_base(s->config, s->port->network) |
-					 (sheet->flow.untracked ? TW_MARK_LOOSE : 0) |
-					 (s->epoch & TW_MARK_EPOCH));
+	if (s->far)
+		tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, flow->seat, flow->far_ifindex);
+	else if (flow->uplink_ifindex)
+		tw_frame_redirect(f, flow->uplink_ifindex);
+	else if (reply || (flow->decision && !tw_scope_alone(s, &sheet->packet)))
+		tw_token_bridge(f, s, sheet, reply ? TW_TOKEN_REPLY : TW_TOKEN_TRACKED);
 }

@@ -257,6 +257,35 @@ struct tw_dhcp {
 	struct tw_addr addr[TW_LEASES_MAX];
 };
 
+/* What the program at the port where a frame enters the host has done with it. */
+enum tw_token_kind {
+	TW_TOKEN_NONE,
+	TW_TOKEN_CUT,	  /* asked every gate, and redirected it */
+	TW_TOKEN_INBOUND, /* redirected it from an uplink, unjudged */
+	TW_TOKEN_TRACKED, /* tracked it, and left it to the bridge */
+	TW_TOKEN_REPLY,	  /* left a refusal of the firewall's own to the bridge */
+};
+
+#define TW_TOKEN_NS 100000000ull /* a bridge takes microseconds */
+
+/* Tells the program at a frame's far port what the near one did. One for each CPU: a redirect and a
+ * bridge call the far program on the CPU of the near one, before the next frame enters there. It is
+ * kept beside the frame, not on it, so that neither the host nor an uplink sees anything of it. */
+struct tw_token {
+	__u64 seat;   /* of the near port; redirected frames only */
+	__u32 near;   /* interface where the frame entered */
+	__u32 far;    /* interface that it was redirected to */
+	__u32 number; /* of the redirect; goes along with the frame */
+	__u32 kind;   /* enum tw_token_kind */
+	/* Only of frames that are left to the bridge, which changes none of it. */
+	__u64 left_ns;
+	struct tw_key key; /* of what was tracked */
+	__u8 macs[12];
+	__u32 epoch; /* of policy, that the near gate was asked in */
+	__u16 network;
+	__u8 untracked; /* it passed without a record */
+};
+
 /* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
  * One for each CPU, as one frame is judged at a time there. Being memory, it also keeps the
  * verifier from walking each stage once for every way through the stages before. */
@@ -274,7 +303,7 @@ struct tw_sheet {
 	struct tw_frag_name name;			    /* of a fragment's datagram */
 	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
 	__u8 releasing;
-	__u64 ticket; /* the seat of the port that a frame was cut through from, until it arrives */
+	struct tw_token token;
 	struct tw_dhcp dhcp;
 	struct tw_addr about; /* whether it is on lease is asked */
 };
@@ -287,8 +316,8 @@ struct tw_scope {
 	struct tw_conn *conn;	    /* the packet's live record, NULL: none */
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
-	__u8 marked; /* the near end, on the same network, has tracked the frame */
-	__u8 loose;  /* … and let it pass without a record */
+	__u8 marked; /* the near end, on the same network, has tracked a frame like this */
+	__u8 loose;  /* the near end let this very packet pass without a record */
 	__u8 quiet;  /* not told of: its like were a moment ago, or too many are */
 };
 
@@ -306,13 +335,8 @@ tw_inline int tw_scope_group_in(const struct tw_scope *s, const struct tw_packet
 	return s->dir == TW_DIR_IN && p->multicast;
 }
 
-/* The mark of frames of a network: the secret, mixed with the network's number. */
-tw_inline __u32 tw_mark_base(const struct tw_config *config, __u16 network)
+/* The mark of refusals on their way from one hook of a port to the other. */
+tw_inline __u32 tw_mark_reply(const struct tw_config *config)
 {
-	return (config->mark + network * 0x9e3779b8u) & ~TW_MARK_BITS;
-}
-
-tw_inline int tw_mark_ours(const struct tw_config *config, const struct tw_port *port, __u32 mark)
-{
-	return (mark & ~TW_MARK_BITS) == tw_mark_base(config, port->network);
+	return config->mark | TW_MARK_REPLY;
 }

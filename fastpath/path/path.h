@@ -10,7 +10,7 @@
  *             is set too, the target runs tw_path_release() last of all.
  * Invariants: 1. Fails closed, here alone: a stage ends the frame by any reason but TW_R_NONE, and
  *                tw_path_admits() lists those reasons that let it pass.
- *             2. A frame is judged in one policy epoch at both ends: its mark carries it.
+ *             2. A frame is judged in one policy epoch at both ends: its token says which.
  *             3. A connection is decided by its first packet, and again at its first packet in a
  *                newer epoch.
  * Bounds:     no loop but those of the stages; at most 16 map lookups and 2 updates a frame, and
@@ -67,6 +67,33 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 	return TW_R_UNCLAIMED;
 }
 
+/* A frame that is about to reach a guest: the near end may have left word of it. */
+tw_inline enum tw_reason tw_path_arrive(
+	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
+{
+	const struct tw_token *token = &sheet->token;
+	enum tw_reason reason;
+
+	switch (tw_token_take(f, s->port, &sheet->token)) {
+	case TW_TOKEN_CUT:
+		return tw_arrival(f, token);
+	case TW_TOKEN_INBOUND:
+		reason = tw_arrival(f, token);
+		return reason == TW_R_ASTRAY ? reason : TW_R_NONE;
+	case TW_TOKEN_REPLY:
+		return TW_R_OWN_REPLY;
+	case TW_TOKEN_TRACKED:
+		s->marked = 1;
+		if ((token->epoch ^ s->epoch) & 1) {
+			s->epoch--;
+			s->port = tw_port_at(f, f->ifindex, s->epoch);
+		}
+		return s->port ? TW_R_NONE : TW_R_NO_IMAGE;
+	default:
+		return TW_R_NONE;
+	}
+}
+
 /* Finds the port's entry in the epoch the frame belongs to, and what needs no judgement. */
 tw_inline enum tw_reason tw_path_admit(
 	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
@@ -74,37 +101,21 @@ tw_inline enum tw_reason tw_path_admit(
 	struct tw_packet *p = &sheet->packet;
 	enum tw_reason reason;
 
+	/* What was left for the frame that entered before ends here. */
+	if (s->dir == TW_DIR_OUT)
+		sheet->token.kind = TW_TOKEN_NONE;
 	s->port = tw_port_at(f, f->ifindex, s->epoch);
 	if (!s->port) {
 		tw_path_glance(f, p);
 		return TW_R_NO_IMAGE;
 	}
-	if (tw_mark_cut(s->config, s->dir, f->mark)) {
-		reason = tw_arrival(f, sheet);
-		sheet->ticket = 0;
-		if (reason)
-			return reason;
+	if (f->mark == tw_mark_reply(s->config)) {
+		tw_path_glance(f, p);
+		return TW_R_OWN_REPLY;
 	}
-	if (tw_mark_inbound(s->config, s->dir, f->mark)) {
-		reason = tw_arrival(f, sheet);
-		sheet->ticket = 0;
-		if (reason == TW_R_ASTRAY)
-			return reason;
-	}
-	if (tw_mark_ours(s->config, s->port, f->mark)) {
-		if (f->mark & TW_MARK_REPLY)
-			return TW_R_OWN_REPLY;
-		if (s->dir == TW_DIR_IN) {
-			s->marked = 1;
-			s->loose = !!(f->mark & TW_MARK_LOOSE);
-			if ((f->mark ^ s->epoch) & TW_MARK_EPOCH) {
-				s->epoch--;
-				s->port = tw_port_at(f, f->ifindex, s->epoch);
-				if (!s->port)
-					return TW_R_NO_IMAGE;
-			}
-		}
-	}
+	reason = s->dir == TW_DIR_IN ? tw_path_arrive(f, s, sheet) : TW_R_NONE;
+	if (reason)
+		return reason;
 	if (s->port->flags & TW_PORT_F_UNCLAIMED)
 		return tw_path_unclaimed(f, s, p, &sheet->outcome);
 	return s->port->image ? TW_R_NONE : TW_R_NO_IMAGE;

@@ -24,6 +24,8 @@ struct tw_frame {
 	__u32 len; /* bytes on the wire, in all buffers */
 	__u32 ifindex;
 	__u32 mark;
+	__u32 origin; /* interface where the frame entered the host or was routed; 0: made by the host */
+	__u32 number;	/* travels with a redirected frame, and with no other: see tw_token */
 	__u32 gso_size; /* payload bytes per segment of a super-frame, else 0 */
 	__u16 vlan_tci; /* of the tag kept outside the frame */
 	__u16 has_vlan;
@@ -103,6 +105,7 @@ tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *he
 
 /* ---- actions on a frame; 0 or negative ---- */
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark);
+tw_inline void tw_frame_number(struct tw_frame *f, __u32 number);
 tw_inline long tw_frame_resize(struct tw_frame *f, __u32 len); /* drops super-frame state */
 tw_inline long tw_frame_load(const struct tw_frame *f, __u32 off, void *to, __u32 len);
 tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, __u32 len);

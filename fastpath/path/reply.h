@@ -250,6 +250,6 @@ tw_inline void tw_refuse(struct tw_frame *f, const struct tw_config *config,
 		failed = tw_reply_unreachable(f, p, r);
 	if (failed)
 		return;
-	tw_frame_mark(f, tw_mark_base(config, port->network) | TW_MARK_REPLY);
+	tw_frame_mark(f, tw_mark_reply(config));
 	tw_frame_bounce(f, dir);
 }

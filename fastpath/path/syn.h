@@ -284,9 +284,7 @@ tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct 
 	tw_count_rule(f, flow->far_decision, 1);
 	tw_syn_outcome(s, flow->decision, flow->far_decision, &sheet->outcome);
 	tw_tell(f, s->config, sheet, s->port->id, TW_EVENT_OPEN);
-	sheet->ticket = flow->seat;
-	tw_frame_mark(f, s->config->mark | TW_MARK_CUT);
-	tw_frame_redirect(f, s->far->ifindex);
+	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, flow->seat, s->far->ifindex);
 	if (tw_frame_traced(f))
 		tw_syn_stages(f, 1);
 }
@@ -334,7 +332,7 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 
 	s.port = tw_port_at(f, f->ifindex, s.epoch);
 	if (!s.port || !sheet || !eth || !s.port->image || s.port->flags & special ||
-		s.port->packet_rate || config->capturing || f->mark & TW_MARK_REPLY)
+		s.port->packet_rate || config->capturing || f->mark == tw_mark_reply(config))
 		return TW_SYN_WHOLE;
 	id = s.port->id;
 	bucket = tw_buckets_lookup(f, &id);

@@ -7,7 +7,7 @@
  * Invariants: 1. One record per connection, shared by both ends of one host and network; transit
  *                ports and multicast judge under records of their own (tw_key.owner).
  *             2. An expired record is no record, whether or not the sweep was there.
- *             3. A frame that the near end has tracked (its mark says so) moves and counts nothing
+ *             3. A frame that the near end has tracked (its token says so) moves and counts nothing
  *                at the far end: only the far end's gate is looked at.
  * Bounds:     one lookup in `conns`, and what fragment.h does for fragments; one update each.
  * Source:     RFC 9293; RFC 5508 §4 and 792 for ICMP; timeouts of nf_conntrack (abi/states.def).
@@ -204,6 +204,30 @@ tw_inline int tw_track_group(const struct tw_frame *f, const struct tw_scope *s,
 	return src_is_hi;
 }
 
+/* True if the near end has tracked this packet, as a part of this connection: what the host has
+ * translated on the way belongs to another one. */
+tw_inline int tw_track_told(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, const struct tw_flow *flow)
+{
+	const struct tw_sheet *sheet = s->marked ? tw_sheet_get(f) : 0;
+	__u64 differs = 0;
+	__u32 i;
+
+	if (!sheet || tw_scope_alone(s, p))
+		return 0;
+	for (i = 0; i < sizeof(flow->key.d) / sizeof(flow->key.d[0]); i++)
+		differs |= sheet->token.key.d[i] ^ flow->key.d[i];
+	return !differs;
+}
+
+/* True if the near end let the packet that it has tracked pass without a record. */
+tw_inline int tw_track_untracked(const struct tw_frame *f)
+{
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet && sheet->token.untracked;
+}
+
 /* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. A
  * guest that is no router can only complain of what was sent to itself. */
 tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scope *s,
@@ -229,7 +253,7 @@ tw_inline enum tw_reason tw_track(
 	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_flow *flow)
 {
 	enum tw_reason reason = TW_R_NONE;
-	int src_is_hi;
+	int src_is_hi, told;
 
 	if (p->fragment == TW_FRAG_LATER)
 		reason = tw_fragment(f, s, p);
@@ -237,13 +261,15 @@ tw_inline enum tw_reason tw_track(
 		return reason;
 	if (p->icmp_kind == TW_ICMP_ERROR) {
 		reason = tw_track_error(f, s, p, flow);
-		flow->seen = s->marked && !tw_scope_alone(s, p);
+		flow->seen = tw_track_told(f, s, p, flow);
 	} else {
 		if (tw_scope_group_in(s, p))
 			src_is_hi = tw_track_group(f, s, p, flow);
 		else
 			src_is_hi = tw_track_find(f, s, p, &p->tuple, flow);
-		flow->seen = s->marked && !tw_scope_alone(s, p) && s->conn;
+		told = tw_track_told(f, s, p, flow);
+		flow->seen = told && s->conn;
+		s->loose = told && tw_track_untracked(f);
 		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
 			tw_tcp_reopens(s->conn, p->tcp_flags)) {
 			s->conn = 0;
@@ -255,8 +281,7 @@ tw_inline enum tw_reason tw_track(
 			tw_apart_options(f);
 		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
-			if (s->loose && !tw_scope_alone(s, p) &&
-				flow->resumed != TW_OVERFLOW_OWN + 1)
+			if (s->loose && flow->resumed != TW_OVERFLOW_OWN + 1)
 				flow->untracked = 1;
 		} else if (!flow->seen) {
 			reason = tw_track_live(s->conn, p, flow);
@@ -328,7 +353,7 @@ tw_inline __u32 tw_track_class(
 		return TW_OVERFLOW_GROUP;
 	if (s->dir == TW_DIR_OUT)
 		return TW_OVERFLOW_OWN;
-	return s->loose && !tw_scope_alone(s, p) ? TW_OVERFLOW_LOCAL : TW_OVERFLOW_OUTSIDE;
+	return s->loose ? TW_OVERFLOW_LOCAL : TW_OVERFLOW_OUTSIDE;
 }
 
 /* Remembers a connection that passes without a record, at each port that it passes at now. An answer says

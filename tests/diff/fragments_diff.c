@@ -163,10 +163,10 @@ static void describe(const struct piece *p, struct tw_buf *out)
 }
 
 static int judge(struct run *run, size_t port, enum tw_dir dir, const struct tw_buf *bytes,
-	uint32_t *mark, struct tw_outcome *ret)
+	struct tw_beside *beside, struct tw_outcome *ret)
 {
 	struct tw_native_frame frame = {
-		.data = run->room, .len = bytes->len, .max = sizeof(run->room), .mark = *mark};
+		.data = run->room, .len = bytes->len, .max = sizeof(run->room), .beside = *beside};
 	struct tw_native_result result = {0};
 	struct tw_err err = {0};
 
@@ -174,7 +174,7 @@ static int judge(struct run *run, size_t port, enum tw_dir dir, const struct tw_
 	if (run->target->ops->run(
 		    run->target, tw_scene_ifindex(port), dir, run->now_ns, &frame, &result, &err))
 		return wrong(run, err.text);
-	*mark = frame.mark;
+	*beside = frame.beside;
 	*ret = result.outcome;
 	run->reasons[ret->reason]++;
 	tw_buf_addf(&run->log, "#   %s: %s %s%s%s\n", tw_dir_name(dir),
@@ -224,15 +224,16 @@ static int release(struct run *run, const struct tw_outcome *o)
 static int travel(struct run *run, const struct tw_buf *bytes, uint32_t mark, bool released)
 {
 	struct tw_outcome out = {0}, in = {0};
+	struct tw_beside beside = {.mark = mark};
 	struct piece p;
 	int err = 0;
 
 	if (run->bridged) {
-		err = judge(run, 0, TW_DIR_OUT, bytes, &mark, &out);
+		err = judge(run, 0, TW_DIR_OUT, bytes, &beside, &out);
 		if (err || out.verdict != TW_V_ALLOW)
 			return err;
 	}
-	err = judge(run, 1, TW_DIR_IN, bytes, &mark, &in);
+	err = judge(run, 1, TW_DIR_IN, bytes, &beside, &in);
 	if (err)
 		return err;
 	if (in.verdict == TW_V_ALLOW) {

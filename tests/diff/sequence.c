@@ -87,13 +87,14 @@ static int put_in_force(struct player *p, int number)
 }
 
 /* 0 passed on, 1 ended here, negative errno. */
-static int judge(struct player *p, const struct tw_seq_item *item, enum tw_dir dir, uint32_t *mark)
+static int judge(
+	struct player *p, const struct tw_seq_item *item, enum tw_dir dir, struct tw_beside *beside)
 {
 	struct tw_native_frame frame = {.data = p->room,
 		.len = item->len,
 		.max = TW_TARGET_FRAME_MAX,
 		.gso_size = item->gso_size,
-		.mark = *mark};
+		.beside = *beside};
 	uint32_t ifindex = tw_scene_ifindex((size_t)(dir == TW_DIR_OUT ? item->from : item->to));
 	struct tw_native_result result = {0};
 	int failed;
@@ -114,7 +115,7 @@ static int judge(struct player *p, const struct tw_seq_item *item, enum tw_dir d
 	if (failed)
 		return failed;
 	p->tally->reasons[result.outcome.reason % TW_R__MAX][dir]++;
-	*mark = frame.mark;
+	*beside = frame.beside;
 	if (p->tell)
 		p->tell(p->arg, item, dir, &result);
 	return result.outcome.verdict != TW_V_ALLOW;
@@ -122,7 +123,7 @@ static int judge(struct player *p, const struct tw_seq_item *item, enum tw_dir d
 
 static int play_item(struct player *p, const struct tw_seq_item *item)
 {
-	uint32_t mark = 0;
+	struct tw_beside beside = {0};
 	int ended = 0;
 
 	if (item->policy >= 0) {
@@ -132,9 +133,9 @@ static int play_item(struct player *p, const struct tw_seq_item *item)
 	}
 	p->tally->n_frames++;
 	if (item->from != TW_SEQ_NOWHERE)
-		ended = judge(p, item, TW_DIR_OUT, &mark);
+		ended = judge(p, item, TW_DIR_OUT, &beside);
 	if (!ended && item->to != TW_SEQ_NOWHERE)
-		ended = judge(p, item, TW_DIR_IN, &mark);
+		ended = judge(p, item, TW_DIR_IN, &beside);
 	return ended < 0 ? ended : 0;
 }
 

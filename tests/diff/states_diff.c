@@ -261,7 +261,7 @@ static int send_frame(
 	struct tw_native_result result = {0};
 	struct tw_native_frame frame = {0};
 	struct tw_err err = {0};
-	uint32_t mark = 0;
+	struct tw_beside beside = {0};
 
 	describe(run, packet);
 	if (tw_draft_build(&run->draft, &bytes))
@@ -275,10 +275,10 @@ static int send_frame(
 		frame = (struct tw_native_frame){.data = run->room,
 			.len = bytes.len,
 			.max = sizeof(run->room),
-			.mark = mark};
+			.beside = beside};
 		run->target->ops->run(run->target, tw_scene_ifindex((size_t)nic), (enum tw_dir)d,
 			START_NS + run->now_ns, &frame, &result, &err);
-		mark = frame.mark;
+		beside = frame.beside;
 		*ret_reason = (enum tw_reason)result.outcome.reason;
 		if (result.outcome.verdict != TW_V_ALLOW)
 			return 0;

@@ -53,7 +53,7 @@ for victim in 1 2; do
 done
 ip -n "$ns-g3" link set eth0 address 52:54:00:00:00:03
 
-# The marks of this boot, which nobody but root can read, on frames that the host itself sends.
+# The secret of this boot, which nobody but root can read, as a mark on frames that the host itself sends.
 begin g2 count count "$lab/count" 7001
 secret=$(bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/config" | jq '.[0].formatted.value.mark')
 for mark in $((secret | 4)) $((secret | 7)) "$secret"; do

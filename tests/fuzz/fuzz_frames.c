@@ -136,7 +136,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 
 /* Judges one frame at one port; returns whether it passes on. */
 static bool judge(uint32_t port, enum tw_dir dir, uint8_t head, const uint8_t *data, size_t len,
-	uint64_t now_ns, uint32_t *mark)
+	uint64_t now_ns, struct tw_beside *beside)
 {
 	struct tw_native_frame frame = {.data = room,
 		.len = len,
@@ -144,13 +144,13 @@ static bool judge(uint32_t port, enum tw_dir dir, uint8_t head, const uint8_t *d
 		.has_vlan = head & TW_RECORD_TAG,
 		.vlan = 5,
 		.gso_size = head & TW_RECORD_SUPER ? 1000 : 0,
-		.mark = *mark};
+		.beside = *beside};
 	struct tw_native_result result;
 
 	memcpy(room, data, len);
 	tw_native_run(native, tw_scene_ifindex(port), dir, now_ns, &frame, &result);
 	check(&frame, &result, data, len, dir);
-	*mark = frame.mark;
+	*beside = frame.beside;
 	return result.outcome.verdict == TW_V_ALLOW;
 }
 
@@ -159,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t now_ns = START_NS;
-	uint32_t mark;
+	struct tw_beside beside;
 
 	if (!native)
 		set_up();
@@ -178,9 +178,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			len = size;
 		if (head & TW_RECORD_POLICY)
 			tw_native_config(native)->epoch++; /* the two take turns */
-		mark = 0;
-		if (judge(port, dir, head, data, len, now_ns, &mark) && head & TW_RECORD_ON)
-			judge((port + 1) % N_PORTS, TW_DIR_IN, head, data, len, now_ns, &mark);
+		beside = (struct tw_beside){0};
+		if (judge(port, dir, head, data, len, now_ns, &beside) && head & TW_RECORD_ON)
+			judge((port + 1) % N_PORTS, TW_DIR_IN, head, data, len, now_ns, &beside);
 		data += len;
 		size -= len;
 	}

@@ -140,7 +140,8 @@ struct tw_draft {
 	size_t wire_len; /* bytes on the wire, when a capture has fewer; 0 = all there */
 	uint16_t gso_size;
 	struct tw_offload offload;
-	bool last_mark; /* the mark that the frame before was left with */
+	bool goes_on; /* beside it is what was beside the frame before, when that one had been judged */
+	char via[32]; /* port that it entered the host by; "": the host made it */
 	uint32_t mark;
 	bool has_outside_tag; /* a VLAN tag that the NIC took out of the frame */
 	uint16_t outside_tag;

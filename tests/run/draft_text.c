@@ -522,8 +522,9 @@ static int read_about(const struct reader *r, char *text)
 
 	while ((word = tw_word_next(&text))) {
 		value = tw_word_next(&text);
-		if (value && !strcmp(word, "mark") && !strcmp(value, "last")) {
-			draft->last_mark = true;
+		if (value && !strcmp(word, "via")) {
+			snprintf(draft->via, sizeof(draft->via), "%s", value);
+			draft->goes_on = !strcmp(value, "last");
 			continue;
 		}
 		if (!value || tw_word_number(value, &number))

@@ -247,7 +247,7 @@ static void print_outcome(
 }
 
 /* What holds for every outcome, whatever the case is about. */
-static const char *impossible(const struct judgement *j, bool marked, uint32_t mark,
+static const char *impossible(const struct judgement *j, uint32_t mark_before, uint32_t mark,
 	const struct tw_native_result *result)
 {
 	const struct tw_outcome *o = &result->outcome;
@@ -262,8 +262,8 @@ static const char *impossible(const struct judgement *j, bool marked, uint32_t m
 		return "a refusal was sent for a frame that was not rejected";
 	if (result->cut_ifindex && (o->verdict != TW_V_ALLOW || o->dir != TW_DIR_OUT))
 		return "a frame was cut through that was not let out";
-	if (marked && mark && o->dir == TW_DIR_IN && o->verdict == TW_V_ALLOW)
-		return "a frame takes the fast path's mark into the guest";
+	if (mark != (o->reason == TW_R_OWN_REPLY ? 0 : mark_before) && !result->replied)
+		return "a frame has another mark than before";
 	if (o->created && !o->tracked)
 		return "a connection was opened and is not there";
 	return NULL;
@@ -289,11 +289,11 @@ static int check_reply(struct tw_player *p, const struct tw_step *step, const st
 			step->reply, text.data);
 	tw_buf_reset(&p->reply);
 	tw_buf_add(&p->reply, frame->data, result->reply_len);
-	p->reply_mark = frame->mark;
+	p->reply_mark = frame->beside.mark;
 	return p->reply.failed ? -ENOMEM : 0;
 }
 
-/* Judges the frame at one port; the frame's mark goes in and out through `frame`. */
+/* Judges the frame at one port; what is beside it goes in and out through `frame`. */
 static int judge(struct tw_player *p, const struct tw_step *step, const struct judgement *j,
 	const struct tw_buf *bytes, struct tw_native_frame *frame, const char *expected, bool again,
 	struct tw_native_result *ret)
@@ -301,9 +301,7 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	tw_autofree char *copy = tw_strdup(expected);
 	tw_auto_buf struct tw_buf got = {0};
 	struct tw_err err = {0};
-	/* By the fast path itself, for this network. */
-	bool marked = frame->mark && !p->many_networks &&
-		      (frame->mark == p->last_mark || frame->mark == p->reply_mark);
+	const uint32_t mark = frame->beside.mark;
 	const char *why;
 	int failed;
 
@@ -319,14 +317,14 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	if (failed)
 		return tw_player_fail(p, step, "%s",
 			failed == -E2BIG ? "this target cannot be given such a frame" : err.text);
-	p->last_mark = frame->mark;
+	p->last = frame->beside;
 	p->play->n_judgements++;
 	p->play->seen[ret->outcome.reason % TW_R__MAX][j->dir] = true;
 	print_outcome(p, ret, &got);
 	if (p->play->verbose)
 		fprintf(p->play->out, "%s:%u: %s %s: %s\n", p->name, step->line,
 			tw_dir_name(j->dir), j->port, got.data);
-	why = impossible(j, marked, frame->mark, ret);
+	why = impossible(j, mark, frame->beside.mark, ret);
 	if (why)
 		return tw_player_fail(p, step, "%s: %s", why, got.data);
 	failed = compare_expected(p, copy, again, ret);
@@ -340,7 +338,7 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 
 /* What was held for the frame and follows it now: each passes every port from `first` on. */
 static int judge_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
-	size_t first, uint32_t port_id, uint32_t *ret_n)
+	size_t first, uint32_t port_id, uint32_t origin, uint32_t *ret_n)
 {
 	struct tw_hold *hold = p->hold;
 	struct tw_native_result result = {0};
@@ -358,8 +356,9 @@ static int judge_sent(struct tw_player *p, const struct tw_step *step, const str
 		tw_buf_add(&bytes, hold->bytes, hold->len);
 		if (bytes.failed)
 			return -ENOMEM;
-		frame = (struct tw_native_frame){
-			.mark = hold->mark, .has_vlan = hold->has_vlan, .vlan = hold->vlan_tci};
+		frame = (struct tw_native_frame){.beside = {.mark = hold->mark, .origin = origin},
+			.has_vlan = hold->has_vlan,
+			.vlan = hold->vlan_tci};
 		result.cut_ifindex = 0;
 		for (size_t i = first; !err && i < path->n; i++)
 			err = judge(p, step, &path->at[i], &bytes, &frame,
@@ -371,14 +370,14 @@ static int judge_sent(struct tw_player *p, const struct tw_step *step, const str
 
 /* "sent=N" in what is expected of one port; absent, none. */
 static int check_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
-	size_t at, const char *expected, const struct tw_outcome *o)
+	size_t at, const char *expected, uint32_t origin, const struct tw_outcome *o)
 {
 	const char *word = strstr(expected, "sent=");
 	uint32_t wanted = word ? (uint32_t)strtoul(word + 5, NULL, 10) : 0, n = 0;
 	int err = 0;
 
 	if (o->verdict == TW_V_ALLOW && o->release)
-		err = judge_sent(p, step, path, at, o->release, &n);
+		err = judge_sent(p, step, path, at, o->release, origin, &n);
 	if (!err && n != wanted)
 		err = tw_player_fail(p, step, "%u fragments were sent on, expected %u", n, wanted);
 	return err;
@@ -392,7 +391,7 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 	const char *said[FRAMES_MAX];
 	char *expected = copy;
 	bool again = false;
-	uint32_t mark = frame->mark;
+	struct tw_beside beside = frame->beside;
 	size_t i, n;
 	int err;
 
@@ -403,8 +402,8 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 
 		if (then)
 			*then = '\0';
-		/* Behind the first port, every port sees the mark that the first one left. */
-		frame->mark = mark;
+		/* Behind the first port, every port sees what the first one left. */
+		frame->beside = beside;
 		said[i] = expected;
 		err = judge(p, step, &path->at[i], bytes, frame, expected, again, &result[i]);
 		if (err)
@@ -415,7 +414,7 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 		if (then)
 			expected = then + 6;
 		if (i == 0) {
-			mark = frame->mark;
+			beside = frame->beside;
 			if (result[i].outcome.verdict != TW_V_ALLOW)
 				break;
 		}
@@ -424,7 +423,7 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 		return tw_player_fail(p, step, "the frame ended at its first port");
 	n = i < path->n ? i + 1 : i;
 	for (i = 0, err = 0; i < n && !err; i++)
-		err = check_sent(p, step, path, i, said[i], &result[i].outcome);
+		err = check_sent(p, step, path, i, said[i], beside.origin, &result[i].outcome);
 	return err;
 }
 
@@ -438,7 +437,7 @@ static int build_frame(struct tw_player *p, const struct tw_step *step, const st
 		if (!p->reply.len)
 			return tw_player_wrong(p, "nothing was sent back so far");
 		tw_buf_add(bytes, p->reply.data, p->reply.len);
-		*ret = (struct tw_native_frame){.mark = p->reply_mark};
+		*ret = (struct tw_native_frame){.beside = {.mark = p->reply_mark}};
 		return bytes->failed ? -ENOMEM : 0;
 	}
 	draft = tw_alloc(sizeof(*draft));
@@ -453,10 +452,13 @@ static int build_frame(struct tw_player *p, const struct tw_step *step, const st
 		.wire_len = draft->wire_len,
 		.gso_size = draft->gso_size,
 		.offload = draft->offload,
-		.mark = draft->last_mark ? p->last_mark : draft->mark,
+		.beside = draft->goes_on ? p->last : (struct tw_beside){.mark = draft->mark},
 		.has_vlan = draft->has_outside_tag,
 		.vlan = draft->outside_tag,
 	};
+	if (*draft->via && !draft->goes_on &&
+		find_ifindex(p, draft->via, true, &ret->beside.origin))
+		return tw_player_wrong(p, "there are too many ports");
 	if (ret->has_vlan && !p->target->can_tag_outside)
 		return tw_player_wrong(p, "a tag outside the frame makes a case native-only");
 	return 0;

@@ -35,7 +35,6 @@ struct tw_player {
 	uint32_t epoch;
 	struct tw_port_change changes[TW_TARGET_PORTS_MAX];
 	size_t n_changes;
-	bool many_networks;
 	char strays[TW_PLAYER_STRAYS_MAX][32];
 	size_t n_strays;
 	struct tw_talks talks;
@@ -43,7 +42,7 @@ struct tw_player {
 	struct tw_hold *hold; /* room for one */
 	struct tw_buf reply;  /* the last refusal */
 	uint32_t reply_mark;
-	uint32_t last_mark; /* of the last frame, as its last port left it */
+	struct tw_beside last; /* beside the last frame, as its last port left it */
 };
 
 /* The case itself is wrong. Both print, and return -EINVAL. */

@@ -140,7 +140,6 @@ static int read_change(
 		change->len_max = number;
 	} else if (!strcmp(word, "network") && value && !tw_word_number(value, &number)) {
 		change->has_network = true;
-		p->many_networks = true;
 		change->network = (uint16_t)number;
 	} else if (!strcmp(word, "pvid") && value && !tw_word_number(value, &number)) {
 		change->has_pvid = true;

@@ -56,6 +56,9 @@ struct pair {
 	struct tw_target *a;
 	struct tw_target *b;
 	uint8_t *copy; /* the frame for `b` */
+	uint32_t
+		number; /* of the redirect that a program of `a` made last, and of the one that `b` made */
+	uint32_t other_number;
 };
 
 static struct pair *pair_of(struct tw_target *target)
@@ -112,6 +115,8 @@ static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir,
 	memcpy(pair->copy, frame->data, frame->len);
 	other.data = pair->copy;
 	other.max = TW_TARGET_FRAME_MAX;
+	if (other.beside.number == pair->number)
+		other.beside.number = pair->other_number;
 	/* The kernel goes first: what it cannot take, nobody takes. */
 	failed = pair->b->ops->run(pair->b, ifindex, dir, now_ns, &other, &result, err);
 	if (failed)
@@ -125,9 +130,13 @@ static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir,
 	if (ret->replied && memcmp(frame->data, other.data, ret->reply_len))
 		return tw_err_set(err, -EXDEV, NULL, NULL, "%s and %s wrote different refusals",
 			pair->a->ops->name, pair->b->ops->name);
-	if (frame->mark != other.mark)
-		return tw_err_set(err, -EXDEV, NULL, NULL, "marks differ: %#x and %#x", frame->mark,
-			other.mark);
+	if (frame->beside.mark != other.beside.mark)
+		return tw_err_set(err, -EXDEV, NULL, NULL, "marks differ: %#x and %#x",
+			frame->beside.mark, other.beside.mark);
+	if (ret->cut_ifindex) {
+		pair->number = frame->beside.number;
+		pair->other_number = other.beside.number;
+	}
 	return 0;
 }
 
@@ -253,8 +262,11 @@ int tw_target_pair(struct tw_target *a, struct tw_target *b, struct tw_target **
 	struct pair *pair = tw_alloc(sizeof(*pair));
 
 	if (pair) {
-		*pair = (struct pair){{&pair_ops, a->can_tag_outside && b->can_tag_outside}, a, b,
-			tw_alloc(TW_TARGET_FRAME_MAX)};
+		*pair = (struct pair){
+			.target = {&pair_ops, a->can_tag_outside && b->can_tag_outside},
+			.a = a,
+			.b = b,
+			.copy = tw_alloc(TW_TARGET_FRAME_MAX)};
 		if (pair->copy) {
 			*ret = &pair->target;
 			return 0;

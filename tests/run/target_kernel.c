@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -104,6 +105,20 @@ static void kernel_forget(struct tw_target *target)
 	clear_hash(k, TW_MAP_holds);
 }
 
+/* Any frame that enters ends what was left for the one before it. */
+static void forget_token(const struct kernel *k)
+{
+	struct tw_beside beside = {0};
+	struct tw_outcome outcome;
+	uint8_t frame[64] = {0};
+	size_t len = sizeof(frame);
+	uint32_t ns;
+	int code;
+
+	tw_kernel_test_run(k->kernel, TW_DIR_OUT, tw_scene_ifindex(0), frame, &len, sizeof(frame),
+		0, &beside, 1, &code, &ns, &outcome);
+}
+
 static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_err *err)
 {
 	struct kernel *k = kernel_of(target);
@@ -115,6 +130,7 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	clear_hash(k, TW_MAP_addrs);
 	clear_hash(k, TW_MAP_macs);
 	clear_hash(k, TW_MAP_locals);
+	forget_token(k);
 	kernel_forget(target);
 	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
 		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
@@ -274,7 +290,7 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 			return tw_err_set(err, failed, NULL, NULL, "the clock cannot be set");
 	}
 	failed = tw_kernel_test_run(k->kernel, dir, ifindex, frame->data, &len, frame->max,
-		frame->gso_size, &frame->mark, 1, &code, &ns, &ret->outcome);
+		frame->gso_size, &frame->beside, 1, &code, &ns, &ret->outcome);
 	if (failed == -EINVAL) /* too short, too long, or IP without a whole header */
 		return -E2BIG;
 	if (failed)
@@ -420,6 +436,17 @@ static const struct tw_target_ops kernel_ops = {
 	.reason_count = kernel_reason_count,
 };
 
+/* What one program leaves for the next lies on the CPU. */
+static void stay_on_this_cpu(void)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu < 0 ? 0 : cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 static int target_new(bool by_lookup, struct tw_target **ret, struct tw_err *err)
 {
 	struct kernel *k = tw_alloc(sizeof(*k));
@@ -427,6 +454,7 @@ static int target_new(bool by_lookup, struct tw_target **ret, struct tw_err *err
 
 	if (!k)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "no memory");
+	stay_on_this_cpu();
 	k->target.ops = &kernel_ops;
 	k->by_lookup = by_lookup;
 	k->n_cpus = libbpf_num_possible_cpus();

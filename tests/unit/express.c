@@ -254,7 +254,7 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 {
 	uint16_t gso_size = tw_random_one_in(&f->random, 20) ? 100 : 0;
 	struct tw_offload offload = {0};
-	uint32_t marks[2] = {0};
+	struct tw_beside beside[2] = {0};
 
 	if (tw_random_one_in(&f->random, 3))
 		offload = draw_offload(f, bytes);
@@ -266,7 +266,7 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 			struct tw_native_frame frame = {.data = copy,
 				.len = len,
 				.max = sizeof(copy),
-				.mark = marks[i],
+				.beside = beside[i],
 				.gso_size = gso_size,
 				.offload = offload};
 
@@ -274,7 +274,7 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 			f->told[i].n = 0;
 			tw_native_run(f->way[i], tw_scene_ifindex(dir ? to : from),
 				(enum tw_dir)dir, f->now_ns, &frame, &result[i]);
-			marks[i] = frame.mark;
+			beside[i] = frame.beside;
 		}
 		if (result[0].express && result[0].outcome.created)
 			f->n_opened++;
@@ -288,7 +288,7 @@ static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t 
 		assert_memory_equal(&result[0].key, &result[1].key, sizeof(result[0].key));
 		assert_memory_equal(result[0].stage_ran, result[1].stage_ran, TW_STAGE__MAX);
 		assert_int_equal(result[0].cut_ifindex, result[1].cut_ifindex);
-		assert_int_equal(marks[0], marks[1]);
+		assert_memory_equal(&beside[0], &beside[1], sizeof(beside[0]));
 		assert_int_equal(f->told[0].n, f->told[1].n);
 		assert_memory_equal(f->told[0].events, f->told[1].events,
 			f->told[0].n * sizeof(f->told[0].events[0]));

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* seat.h: what port.h asks about bridges, where there is none to ask.
+ *
+ * Callers:    native.c, as a part of it.
+ */
+#pragma once
+
+tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
+{
+	return TW_SEAT_UNKNOWN;
+}
+
+tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len)
+{
+	return 0;
+}
+
+tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6])
+{
+	return 0;
+}
+
+tw_inline int tw_frame_fits(const struct tw_frame *f)
+{
+	return 1;
+}
