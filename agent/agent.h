@@ -25,6 +25,7 @@
 #include "agent/netlink.h"
 #include "agent/pattern.h"
 #include "agent/ports.h"
+#include "agent/prove.h"
 #include "agent/publish.h"
 #include "agent/rtnl.h"
 #include "agent/server.h"
@@ -90,6 +91,9 @@ struct tw_agent {
 	bool before;			   /* the first dump: what it tells was here before us */
 	bool dirty;			   /* ports changed, and tw_agent_ports_changed() is due */
 	bool unsaved;			   /* … and tw_watch_save() */
+	bool suspects;			   /* ports are marked, and tw_prove_suspects() is due */
+	uint32_t swept_to;		   /* the port that the sweep of prove.c was at last */
+	uint64_t n_lost;		   /* times that a port's programs were found removed */
 	TW_VEC(uint32_t) forgotten;	   /* interfaces that the latch still lets through */
 	struct tw_saved_port *saved_ports; /* of an earlier agent, during the first dump */
 	size_t n_saved_ports;

@@ -105,13 +105,6 @@ static void fill_port_load(
 	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];
 }
 
-static const char *state_of(const struct tw_agent_port *port)
-{
-	static const char *const states[] = {"shut", "unclaimed", "protected"};
-
-	return states[port->attached ? port->state : TW_PORT_SHUT];
-}
-
 static void fill_port(
 	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
 {
@@ -123,7 +116,12 @@ static void fill_port(
 	message->name = TEXT(port->name);
 	message->ifindex = port->ifindex;
 	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
-	message->state = TEXT(state_of(port));
+	message->state = TEXT(tw_prove_state(agent, port));
+	message->trouble = TEXT(port->trouble[0] ? port->trouble
+				: port->before	 ? "another BPF program runs ahead of tapwall's"
+						 : "");
+	message->proof_age_s = tw_prove_age(port);
+	message->programs_lost = port->n_lost;
 	message->bridge = TEXT(bridge ? bridge->name : "");
 	message->open = tw_bind_is_open(agent->inforce, port);
 	message->found_by = TEXT(tw_bound_name(port->binding.by));
@@ -267,8 +265,8 @@ int tw_answer_ports(
 
 /* ---- workloads ---- */
 
-static int send_workload(const struct list_stream *stream, const struct tw_vnic *vnic,
-	const struct tw_agent_port *port, struct tw_buf *out)
+static int send_workload(const struct list_stream *stream, const struct tw_agent *agent,
+	const struct tw_vnic *vnic, const struct tw_agent_port *port, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Workload message = TAPWALL__V1__WORKLOAD__INIT;
@@ -285,7 +283,7 @@ static int send_workload(const struct list_stream *stream, const struct tw_vnic 
 	message.mac = mac;
 	if (port) {
 		message.port = TEXT(port->name);
-		message.state = TEXT(state_of(port));
+		message.state = TEXT(tw_prove_state(agent, port));
 		message.found_by = TEXT(tw_bound_name(port->binding.by));
 	}
 	message.addresses = addresses.list;
@@ -315,7 +313,7 @@ static int workloads_next(struct tw_stream *base, struct tw_agent *agent, struct
 		if (stream->at >= n)
 			return list_end(stream, out);
 		ret = send_workload(
-			stream, tw_policy_vnic(policy, stream->at), ports[stream->at], out);
+			stream, agent, tw_policy_vnic(policy, stream->at), ports[stream->at], out);
 		if (ret < 0)
 			return ret;
 	}

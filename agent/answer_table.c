@@ -130,9 +130,25 @@ int tw_answer_flows(
 
 /* ---- status ---- */
 
+/* The oldest proof of an attached port. */
+static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *status)
+{
+	double age = tw_prove_age(port);
+
+	if (port->attached && age > status->proof_age_s)
+		status->proof_age_s = age;
+}
+
 static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *status)
 {
-	tw_vec_foreach (&agent->ports.list, port)
+	status->proof_age_s = -1;
+	status->programs_lost = agent->n_lost;
+	tw_vec_foreach (&agent->ports.list, port) {
+		note_proof(*port, status);
+		if (!(*port)->attached && !tw_watch_covers(agent, *port)) {
+			status->unfiltered[status->n_unfiltered++] = (*port)->name;
+			continue;
+		}
 		switch ((*port)->attached ? (*port)->state : TW_PORT_SHUT) {
 		case TW_PORT_PROTECTED:
 			status->ports_protected++;
@@ -144,6 +160,8 @@ static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *statu
 			status->ports_shut++;
 			break;
 		}
+	}
+	status->ports_unfiltered = (uint32_t)status->n_unfiltered;
 }
 
 /* What a message points to while it is sent: the first of each kind of gap. */
@@ -242,8 +260,13 @@ static int send_status(
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
+	tw_autofree char **unfiltered = tw_alloc_array(
+		agent->ports.list.n + 1, sizeof(*unfiltered));
 	uint64_t now = tw_clock_ns();
 
+	if (!unfiltered)
+		return -ENOMEM;
+	status.unfiltered = unfiltered;
 	status.version = TEXT(TW_VERSION);
 	status.pid = (uint32_t)getpid();
 	status.uptime_s = (double)(now - agent->started_ns) / 1e9;
@@ -265,6 +288,7 @@ static int send_status(
 	status.attach = TEXT(facts->tcx ? "tcx" : "clsact");
 	status.bpffs = TEXT(agent->options->bpffs);
 	status.latch = agent->latch != NULL;
+	status.latch_every_kind = agent->latch && tw_latch_covers_all(agent->latch);
 	status.forwarding = TEXT(agent->options->forwarding == TW_FORWARDING_CUT_THROUGH
 					 ? "cut-through"
 					 : "vswitch");

@@ -161,7 +161,6 @@ static int send_flows(struct top_stream *stream, struct tw_agent *agent, struct 
 static int send_port(const struct tw_agent *agent, struct top_stream *stream,
 	const struct tw_agent_port *port, const struct tw_port_count *now, struct tw_buf *out)
 {
-	static const char *const states[] = {"shut", "unclaimed", "protected"};
 	const struct tw_port_count *before = &stream->before->ports[port->id];
 	Tapwall__V1__TopRow row = TAPWALL__V1__TOP_ROW__INIT;
 	Tapwall__V1__Port message = TAPWALL__V1__PORT__INIT;
@@ -169,7 +168,7 @@ static int send_port(const struct tw_agent *agent, struct top_stream *stream,
 	message.name = TEXT(port->name);
 	message.ifindex = port->ifindex;
 	message.workload = TEXT(port->vnic ? port->vnic->workload : "");
-	message.state = TEXT(states[port->attached ? port->state : TW_PORT_SHUT]);
+	message.state = TEXT(tw_prove_state(agent, port));
 	message.open = tw_bind_is_open(agent->inforce, port);
 	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_PORT;
 	row.port = &message;

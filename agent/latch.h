@@ -2,17 +2,17 @@
 /* latch.h: keeps a new port shut from the moment it exists until the agent has dealt with it.
  *
  * Why:        between the making of a tap and the attaching of programs lies the time netlink
- *             takes to tell; with the agent stopped or dead that time has no end. A netfilter
- *             table of our own in the bridge family closes it: whatever has a name that matches
- *             the patterns, and is not in the set of live interfaces, neither sends nor receives
- *             through a bridge. docs/decisions/001-latch.md has the cost.
- * How:        a set of live interfaces says who may pass. Since to look into a set costs, live ports
- *             are also put into an interface group of our own, which is compared first: whoever is
- *             in it passes by one comparison. A port that somebody put into another group stays
- *             there, and passes by the set.
- * Invariants: 1. An interface enters the set only after its programs are attached and its entry
+ *             takes to tell; with the agent stopped or dead that time has no end. Netfilter tables of
+ *             our own close it: an interface whose name matches the patterns, and that is not live,
+ *             neither sends nor receives through a bridge, nor IP and ARP packets to or through the
+ *             host. docs/decisions/001-latch.md has the cost.
+ * How:        a live port is put into an interface group of our own. The group is a property of the
+ *             device and ends with it, so an interface that is made anew is shut, whatever its number
+ *             and name. A port that its host put into another group stays there, and passes by a set
+ *             of pairs (interface, group).
+ * Invariants: 1. An interface enters the group only after its programs are attached and its entry
  *                is written (tests/e2e/latch).
- *             2. The table outlives the agent, and is replaced in one transaction.
+ *             2. The tables outlive the agent, and are replaced in one transaction.
  *             3. Nothing else in netfilter is touched.
  * Callers:    the agent, in the network namespace of its ports.
  */
@@ -35,7 +35,11 @@ void tw_latch_free(struct tw_latch *latch); /* leaves the table in place */
 TW_DEFINE_AUTO(tw_latch)
 
 const char *tw_latch_table(const struct tw_latch *latch);
-bool tw_latch_exists(struct tw_latch *latch);
+bool tw_latch_exists(struct tw_latch *latch); /* all of its tables */
+/* True if the latch sees the frames of interfaces that belong to a master of this kind (as rtnetlink
+ * names it; empty: to none). */
+bool tw_latch_covers(const struct tw_latch *latch, const char *above);
+bool tw_latch_covers_all(const struct tw_latch *latch);
 /* Puts the table in place, or in the place of an older one, with these interfaces let through. */
 int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err);

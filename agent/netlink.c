@@ -71,6 +71,8 @@ static void read_info(const struct nlattr *info, struct tw_link *link)
 	{
 		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
 			copy_text(link->kind, sizeof(link->kind), attr);
+		if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND)
+			copy_text(link->above, sizeof(link->above), attr);
 		if (mnl_attr_get_type(attr) != IFLA_INFO_DATA || strcmp(link->kind, "bridge") != 0)
 			continue;
 		mnl_attr_for_each_nested(inner, attr)
@@ -162,6 +164,17 @@ static int on_neighbour(const struct nlmsghdr *header, const struct tw_netlink *
 	return MNL_CB_OK;
 }
 
+static int on_tc(const struct nlmsghdr *header, const struct tw_netlink *netlink)
+{
+	const struct tcmsg *info = mnl_nlmsg_get_payload(header);
+	uint16_t type = header->nlmsg_type;
+
+	if (mnl_nlmsg_get_payload_len(header) >= sizeof(*info) && info->tcm_ifindex > 0)
+		netlink->handler.hooks(netlink->handler.arg, (uint32_t)info->tcm_ifindex,
+			type == RTM_DELQDISC || type == RTM_DELTFILTER);
+	return MNL_CB_OK;
+}
+
 static int on_message(const struct nlmsghdr *header, void *arg)
 {
 	const struct tw_netlink *netlink = arg;
@@ -171,8 +184,18 @@ static int on_message(const struct nlmsghdr *header, void *arg)
 	const struct nlattr *attr;
 	bool bridge_view;
 
-	if (header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK)
+	switch (header->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		break;
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+		return on_tc(header, netlink);
+	default:
 		return on_neighbour(header, netlink);
+	}
 	if (mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_index <= 0)
 		return MNL_CB_OK;
 	bridge_view = info->ifi_family == AF_BRIDGE;
@@ -209,7 +232,7 @@ int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink 
 	if (!netlink)
 		return -ENOMEM;
 	netlink->handler = *handler;
-	netlink->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH, SOCK_NONBLOCK);
+	netlink->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC, SOCK_NONBLOCK);
 	if (!netlink->events) {
 		int err = -errno;
 

@@ -25,6 +25,7 @@ struct tw_link {
 	uint8_t mac[6];
 	bool has_mac;
 	bool loopback;
+	char above[16];	 /* kind of its master: "bridge", "openvswitch", … */
 	uint32_t master; /* bridge or bond it belongs to, 0 = none */
 	bool has_pvid;	 /* a message about VLANs of a bridge port */
 	uint16_t pvid;	 /* VLAN of untagged frames, 0 = none */
@@ -46,6 +47,8 @@ struct tw_netlink_handler {
 	/* A bridge no longer knows where a MAC is; it was behind this port. */
 	void (*forgotten)(void *arg, const uint8_t mac[6], uint32_t ifindex);
 	void (*gone)(void *arg, uint32_t ifindex);
+	/* A qdisc or a filter of an interface came or went. */
+	void (*hooks)(void *arg, uint32_t ifindex, bool went);
 	void *arg;
 };
 

@@ -71,9 +71,16 @@ struct tw_agent_port {
 	uint16_t vlan; /* the same, if that bridge tells VLANs apart, else 0 */
 	bool seen;     /* in the dump at hand */
 	bool attached;
-	bool let;     /* through the latch */
-	bool carried; /* carried traffic before anyone protected it */
-	bool learned; /* `learned_mac` was seen sending */
+	bool let;	/* through the latch */
+	bool suspect;	/* qdiscs or filters there changed */
+	char above[16]; /* kind of what it belongs to: "bridge", "openvswitch", …; empty: nothing */
+	char trouble[128];  /* why it is not attached; empty: it is, or is about to be */
+	uint64_t proved_ns; /* when both programs were last seen at it; 0: never */
+	uint64_t quiet_ns;  /* until then the host may be about to add qdiscs of its own */
+	uint32_t n_lost;    /* times that its programs were found removed */
+	uint32_t before;    /* a program that runs ahead of ours, 0: none */
+	bool carried;	    /* carried traffic before anyone protected it */
+	bool learned;	    /* `learned_mac` was seen sending */
 	uint8_t learned_mac[6];
 	bool heard; /* its bridge has learned `heard_mac` behind it, most recently */
 	uint8_t heard_mac[6];

@@ -18,10 +18,20 @@
 
 /* NET_ADDR_RANDOM of <linux/netdevice.h>, which <net/if.h> does not get on with. */
 #define MAC_RANDOM "1"
+/* A host that limits a guest's bandwidth removes qdiscs and adds its own, one command after the other,
+ * when the tap is new and when the limit changes. For so long after the last of these events no qdisc is
+ * made in the place of the host's; longer than libvirt and Proxmox take between two commands. */
+#define QUIET_NS 500000000u
+
+static void retry_at(struct tw_agent *agent, uint64_t when)
+{
+	if (!agent->retry_ns || when < agent->retry_ns)
+		agent->retry_ns = when;
+}
 
 static void retry_later(struct tw_agent *agent)
 {
-	agent->retry_ns = tw_clock_ns() + RETRY_NS;
+	retry_at(agent, tw_clock_ns() + RETRY_NS);
 }
 
 /* ---- the latch ---- */
@@ -68,8 +78,14 @@ static void let_through(struct tw_agent *agent)
 		retry_later(agent);
 		return;
 	}
-	tw_vec_foreach (&agent->ports.list, port)
+	/* An interface that took the place of the attached one meanwhile has none of the programs. */
+	tw_vec_foreach (&agent->ports.list, port) {
+		bool fresh = (*port)->attached && !(*port)->let;
+
 		(*port)->let = (*port)->attached;
+		if (fresh && !tw_prove_port(agent, *port))
+			retry_later(agent);
+	}
 }
 
 /* Whoever flushes all of netfilter takes the latch along. */
@@ -100,27 +116,53 @@ static void tell_attached(const struct tw_agent_port *port)
 							   : "is shut");
 }
 
+bool tw_watch_covers(const struct tw_agent *agent, const struct tw_agent_port *port)
+{
+	return agent->latch && tw_latch_covers(agent->latch, port->above);
+}
+
+static void stay_shut(struct tw_agent *agent, struct tw_agent_port *port, const struct tw_err *err)
+{
+	char trouble[sizeof(port->trouble)];
+
+	snprintf(trouble, sizeof(trouble), "%.*s", (int)sizeof(trouble) - 1, err->text);
+	/* Once, and not at each try. */
+	if (strcmp(port->trouble, trouble) != 0)
+		tw_log(TW_LOG_ERR, "%s: cannot be attached, %s: %s%s%s", port->name,
+			tw_watch_covers(agent, port) ? "stays shut" : "is NOT FILTERED", err->text,
+			err->hint[0] ? "; " : "", err->hint);
+	snprintf(port->trouble, sizeof(port->trouble), "%s", trouble);
+	if (agent->latch)
+		tw_latch_shut(agent->latch, &port->ifindex, 1);
+	port->let = false;
+	retry_later(agent);
+}
+
 static void attach(struct tw_agent *agent, struct tw_agent_port *port)
 {
 	struct tw_err err = {0};
+	bool make;
 	int ret;
 
 	if (port->attached)
 		return;
 	tw_notify_alive();
-	ret = tw_kernel_attach(agent->kernel, port->ifindex, &err);
+	/* Where the latch keeps nothing shut, a host's command that fails is the lesser evil. */
+	make = tw_clock_ns() >= port->quiet_ns || !tw_watch_covers(agent, port);
+	ret = tw_kernel_attach(agent->kernel, port->ifindex, make, &err);
 	/* Gone already: netlink is about to say so. */
 	if (ret == -ENODEV)
 		return;
+	if (ret == -EAGAIN && !make) {
+		retry_at(agent, port->quiet_ns);
+		return;
+	}
 	if (ret < 0) {
-		tw_log(TW_LOG_ERR, "%s: cannot be attached, stays shut: %s", port->name, err.text);
-		if (agent->latch)
-			tw_latch_shut(agent->latch, &port->ifindex, 1);
-		port->let = false;
-		retry_later(agent);
+		stay_shut(agent, port, &err);
 		return;
 	}
 	port->attached = true;
+	port->trouble[0] = '\0';
 	tell_attached(port);
 }
 
@@ -137,6 +179,17 @@ static void forget(struct tw_agent *agent, struct tw_agent_port *port, const cha
 	agent->dirty = true;
 }
 
+void tw_watch_attach(struct tw_agent *agent)
+{
+	tw_vec_foreach (&agent->ports.list, port)
+		attach(agent, *port);
+	/* Before anything is let through: an interface may be forgotten and met again at once. */
+	if (agent->latch)
+		tw_latch_shut(agent->latch, agent->forgotten.at, agent->forgotten.n);
+	agent->forgotten.n = 0;
+	let_through(agent);
+}
+
 void tw_agent_ports_changed(struct tw_agent *agent)
 {
 	struct tw_err err = {0};
@@ -147,13 +200,7 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
 		retry_later(agent);
 	}
-	tw_vec_foreach (&agent->ports.list, port)
-		attach(agent, *port);
-	/* Before anything is let through: an interface may be forgotten and met again at once. */
-	if (agent->latch)
-		tw_latch_shut(agent->latch, agent->forgotten.at, agent->forgotten.n);
-	agent->forgotten.n = 0;
-	let_through(agent);
+	tw_watch_attach(agent);
 	/* Not now: waiting for a disk would keep new ports shut for longer. */
 	agent->unsaved = true;
 }
@@ -245,6 +292,7 @@ static struct tw_agent_port *meet(struct tw_agent *agent, const struct tw_link *
 		return NULL;
 	}
 	port->carried = agent->before && !adopted;
+	port->quiet_ns = agent->before ? 0 : tw_clock_ns() + QUIET_NS;
 	if (adopted) {
 		take_entry(agent, port, &before);
 		if (!tw_ports_network_row(&agent->ports, master))
@@ -347,6 +395,7 @@ static void on_changed(void *arg, const struct tw_link *link)
 	if (!port)
 		return;
 	port->seen = true;
+	snprintf(port->above, sizeof(port->above), "%s", link->above);
 	if (strcmp(port->name, link->name) != 0) {
 		tw_log(TW_LOG_INFO, "%s: is now called %s", port->name, link->name);
 		snprintf(port->name, sizeof(port->name), "%s", link->name);
@@ -425,6 +474,18 @@ static void on_gone(void *arg, uint32_t ifindex)
 		tw_ports_network_gone(&agent->ports, ifindex);
 }
 
+static void on_hooks(void *arg, uint32_t ifindex, bool went)
+{
+	struct tw_agent *agent = arg;
+	struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
+
+	if (!port)
+		return;
+	if (went)
+		port->quiet_ns = tw_clock_ns() + QUIET_NS;
+	port->suspect = agent->suspects = true;
+}
+
 /* Compares with all there is: when netlink lost something, and at start. */
 static int dump(struct tw_agent *agent)
 {
@@ -454,9 +515,12 @@ static void hear(struct tw_agent *agent)
 	if (ret == -ENOBUFS) {
 		tw_log(TW_LOG_INFO, "netlink could not keep up; looking at all interfaces");
 		ret = dump(agent);
+		tw_vec_foreach (&agent->ports.list, port)
+			(*port)->suspect = agent->suspects = true;
 	}
 	if (ret < 0)
 		tw_log(TW_LOG_ERR, "netlink: %s", strerror(-ret));
+	tw_prove_suspects(agent);
 	if (agent->dirty)
 		tw_agent_ports_changed(agent);
 	if (!ret)
@@ -480,7 +544,7 @@ void tw_watch_tick(struct tw_agent *agent)
 int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_netlink_handler handler = {
-		on_changed, on_port, on_learned, on_forgotten, on_gone, agent};
+		on_changed, on_port, on_learned, on_forgotten, on_gone, on_hooks, agent};
 	int ret;
 
 	tw_store_load_ports(

@@ -6,9 +6,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct tw_agent;
+struct tw_agent_port;
 
 /* Sets up latch and netlink and meets the ports that are there. Attaches nothing yet, so that a
  * first policy can be published before. */
@@ -16,6 +19,10 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err);
 /* Attaches the ports that are there and begins to follow changes. */
 int tw_watch_begin(struct tw_agent *agent);
 
+/* Attaches and lets through what is due, without a look at the policy. */
+void tw_watch_attach(struct tw_agent *agent);
+/* True if the latch keeps this port shut while it is not attached. */
+bool tw_watch_covers(const struct tw_agent *agent, const struct tw_agent_port *port);
 /* Something about ports changed: publishes, attaches and lets through what is due. */
 void tw_agent_ports_changed(struct tw_agent *agent);
 /* Hears what netlink has to tell, now and again: on it hangs how long frames are cut through. */

@@ -26,6 +26,7 @@ static const struct tw_column columns[] = {
 	{.title = "HALF OPEN", .right = true, .spare = 1},
 	{.title = "ESTABLISHED", .right = true, .spare = 1},
 	{.title = "ADDRESSES", .spare = 4},
+	{.title = "TROUBLE"},
 };
 
 struct view {
@@ -83,6 +84,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
 	tw_sheet_cell(sheet, p->quota_refused ? TW_STYLE_BAD : TW_STYLE_PLAIN, "%s",
 		tw_human_count(p->established).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", addresses);
+	tw_sheet_cell(sheet, TW_STYLE_BAD, "%s", p->trouble);
 }
 
 static json_t *json_addresses(const Tapwall__V1__Port *p)
@@ -129,17 +131,20 @@ static int print_json(const Tapwall__V1__Port *p)
 		tw_json_u64(p->events_limited), "events_lost", tw_json_u64(p->events_lost));
 
 	json_t *holds = json_pack("{s:{s:o, s:o, s:o, s:o, s:o}}", "connections", "half_open",
-		tw_json_u64(p->half_open), "established", tw_json_u64(p->established),
-		"untracked", tw_json_u64(p->untracked), "passed_over_quota",
-		tw_json_u64(p->quota_passed), "refused_over_quota",
-		tw_json_u64(p->quota_refused));
+		tw_json_u64(p->half_open), "established", tw_json_u64(p->established), "untracked",
+		tw_json_u64(p->untracked), "passed_over_quota", tw_json_u64(p->quota_passed),
+		"refused_over_quota", tw_json_u64(p->quota_refused));
 
 	json_t *bound = json_pack("{s:b, s:o, s:o, s:o, s:o}", "open", p->open, "found_by",
 		tw_json_text(p->found_by), "conflict", tw_json_text(p->conflict), "why",
 		tw_json_text(p->why), "resembles", tw_json_text(p->resembles));
 
+	json_t *proof = json_pack("{s:o, s:o, s:o}", "proof_age_s", tw_json_s(p->proof_age_s),
+		"programs_lost", tw_json_u64(p->programs_lost), "trouble",
+		tw_json_text(p->trouble));
+
 	who = tw_json_merge(tw_json_merge(who, what), holds);
-	return tw_json_print(tw_json_merge(who, bound));
+	return tw_json_print(tw_json_merge(tw_json_merge(who, bound), proof));
 }
 
 /* What is not as it should be is said before the table. */

@@ -54,6 +54,9 @@ static void print_gap(const char *what, size_t n, char **names, uint32_t all)
 /* What is not protected comes before anything else. */
 static void print_gaps(const Tapwall__V1__Status *s)
 {
+	if (s->n_unfiltered)
+		print_gap("NOT FILTERED, as nothing could be attached or keeps them shut",
+			s->n_unfiltered, s->unfiltered, s->ports_unfiltered);
 	if (s->ports_open)
 		print_gap("NOT FILTERED, as no workload of the policy has them", s->n_open, s->open,
 			s->ports_open);
@@ -63,6 +66,28 @@ static void print_gaps(const Tapwall__V1__Status *s)
 	if (s->ports_conflicting > s->n_conflicts)
 		printf("%sSHUT:%s %zu more such ports\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->ports_conflicting - s->n_conflicts);
+}
+
+/* When the kernel was last asked whether the programs are where they belong. */
+static void print_proof(const Tapwall__V1__Status *s)
+{
+	if (s->proof_age_s < 0)
+		print_line("proved", "no port has programs");
+	else
+		print_line("proved", "every port's programs were in place within the last %s",
+			tw_human_span(s->proof_age_s).text);
+	if (s->programs_lost)
+		print_line("", "other tools removed programs %s time%s; they were attached again",
+			tw_human_count(s->programs_lost).text, plural(s->programs_lost));
+}
+
+static const char *describe_latch(const Tapwall__V1__Status *s)
+{
+	if (!s->latch)
+		return "off: a new port is open until the agent has seen it";
+	return s->latch_every_kind
+		       ? "on: new ports of every kind are shut until they are filtered"
+		       : "on: new ports on bridges and routed ones are shut until they are filtered";
 }
 
 static void print_text(const Tapwall__V1__Status *s)
@@ -81,6 +106,7 @@ static void print_text(const Tapwall__V1__Status *s)
 	if (s->workloads_sought)
 		print_gap("  without a port on this host", s->n_sought, s->sought,
 			s->workloads_sought);
+	print_proof(s);
 	print_line("connections", "%s of %s (%.1f%%), %u bytes each",
 		tw_human_count(s->connections).text, tw_human_count(s->connections_max).text, used,
 		s->connection_bytes);
@@ -96,9 +122,7 @@ static void print_text(const Tapwall__V1__Status *s)
 			: ", where the bridge would send the frame as far as netlink told");
 	for (size_t i = 0; i < s->n_uplinks; i++)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);
-	print_line("latch", "%s",
-		s->latch ? "on: new ports are shut before anybody knows of them"
-			 : "off: a new port is open until the agent has seen it");
+	print_line("latch", "%s", describe_latch(s));
 }
 
 static json_t *json_names(size_t n, char **names)
@@ -150,8 +174,14 @@ static int print_json(const Tapwall__V1__Status *s)
 		json_conflicts(s), "workloads_sought", tw_json_u64(s->workloads_sought), "sought",
 		json_names(s->n_sought, s->sought));
 
+	json_t *proof = json_pack("{s:o, s:o, s:o, s:o, s:b}", "ports_unfiltered",
+		tw_json_u64(s->ports_unfiltered), "unfiltered",
+		json_names(s->n_unfiltered, s->unfiltered), "proof_age_s",
+		tw_json_s(s->proof_age_s), "programs_lost", tw_json_u64(s->programs_lost),
+		"latch_every_kind", s->latch_every_kind);
+
 	object = tw_json_merge(tw_json_merge(object, tables), rest);
-	return tw_json_print(tw_json_merge(object, gaps));
+	return tw_json_print(tw_json_merge(tw_json_merge(object, gaps), proof));
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

@@ -11,25 +11,20 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "fastpath/kernel/tc.h"
+
 /* Linux 6.6 (include/uapi/linux/bpf.h); the headers of Debian 12 do not know them yet. */
 #define ATTACH_TCX_INGRESS 46
 #define ATTACH_TCX_EGRESS  47
+#define LINK_BEFORE	   8 /* BPF_F_BEFORE */
 
-/* Where clsact filters sit: our handle and priority, alike on every port. */
-#define FILTER_HANDLE	0x7477
-#define FILTER_PRIORITY 1
-
-static int tcx_type(enum tw_dir dir)
+int tw_attach_tcx_type(enum tw_dir dir)
 {
 	return dir == TW_DIR_OUT ? ATTACH_TCX_INGRESS : ATTACH_TCX_EGRESS;
 }
 
-static enum bpf_tc_attach_point clsact_point(enum tw_dir dir)
-{
-	return dir == TW_DIR_OUT ? BPF_TC_INGRESS : BPF_TC_EGRESS;
-}
-
-static int link_create(int prog_fd, uint32_t ifindex, int type)
+/* `flags` is 0, for the last place in the chain, or LINK_BEFORE, for the first. */
+static int link_create(int prog_fd, uint32_t ifindex, int type, uint32_t flags)
 {
 	union bpf_attr attr = {0};
 	long fd;
@@ -37,11 +32,12 @@ static int link_create(int prog_fd, uint32_t ifindex, int type)
 	attr.link_create.prog_fd = (__u32)prog_fd;
 	attr.link_create.target_ifindex = ifindex;
 	attr.link_create.attach_type = (__u32)type;
+	attr.link_create.flags = flags;
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 	return fd < 0 ? -errno : (int)fd;
 }
 
-bool tw_attach_probe_tcx(const struct tw_kernel *kernel)
+bool tw_attach_probe_tcx(void)
 {
 	struct bpf_insn pass[] = {
 		{.code = 0xb4, .dst_reg = 0, .imm = -1}, /* w0 = TCX_NEXT */
@@ -53,7 +49,7 @@ bool tw_attach_probe_tcx(const struct tw_kernel *kernel)
 
 	if (prog < 0 || !loopback)
 		return false;
-	link = link_create(prog, loopback, ATTACH_TCX_EGRESS);
+	link = link_create(prog, loopback, ATTACH_TCX_EGRESS, 0);
 	return link >= 0;
 }
 
@@ -98,7 +94,7 @@ static int attach_tcx(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir di
 			unlink(path);
 		}
 	}
-	link = link_create(kernel->prog_fd[dir], ifindex, tcx_type(dir));
+	link = link_create(kernel->prog_fd[dir], ifindex, tw_attach_tcx_type(dir), LINK_BEFORE);
 	if (link < 0)
 		return link;
 	if (kernel->bpffs)
@@ -106,47 +102,22 @@ static int attach_tcx(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir di
 	return keep_link(kernel, ifindex, dir, TW_TAKE_FD(link));
 }
 
-static int attach_clsact(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir dir)
-{
-	DECLARE_LIBBPF_OPTS(
-		bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = clsact_point(dir));
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-		.prog_fd = kernel->prog_fd[dir], .flags = BPF_TC_F_REPLACE);
-	int code;
-
-	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-	code = bpf_tc_hook_create(&hook);
-	if (code && code != -EEXIST)
-		return code;
-	hook.attach_point = clsact_point(dir);
-	return bpf_tc_attach(&hook, &opts);
-}
-
-int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err)
+int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err)
 {
 	char place[IF_NAMESIZE + 16];
 	int code;
 
 	tw_resize_attach(kernel);
 	code = tw_kernel_set_full(kernel);
+	if (!code && !kernel->facts.tcx)
+		return tw_tc_attach(kernel, ifindex, make, err);
 	/* Towards the guest first: until both are there, what it sends meets no open port. */
 	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
-		code = kernel->facts.tcx ? attach_tcx(kernel, ifindex, (enum tw_dir)dir)
-					 : attach_clsact(kernel, ifindex, (enum tw_dir)dir);
+		code = attach_tcx(kernel, ifindex, (enum tw_dir)dir);
 	if (!code)
 		return 0;
 	snprintf(place, sizeof(place), "interface %u", ifindex);
 	return tw_err_set(err, code, place, NULL, "cannot attach: %s", strerror(-code));
-}
-
-static void detach_clsact(uint32_t ifindex, enum tw_dir dir)
-{
-	DECLARE_LIBBPF_OPTS(
-		bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = clsact_point(dir));
-	DECLARE_LIBBPF_OPTS(
-		bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-
-	bpf_tc_detach(&hook, &opts);
 }
 
 /* ---- uplinks ---- */
@@ -182,7 +153,7 @@ static int attach_from_uplink(struct tw_kernel *kernel, uint32_t ifindex)
 		close(TW_TAKE_FD(link));
 		unlink(path);
 	}
-	link = link_create(kernel->uplink_fd, ifindex, ATTACH_TCX_INGRESS);
+	link = link_create(kernel->uplink_fd, ifindex, ATTACH_TCX_INGRESS, 0);
 	if (link < 0)
 		return link;
 	return bpf_obj_pin(link, path) ? -errno : 0;
@@ -223,10 +194,12 @@ int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 {
 	char path[PATH_MAX];
 
+	if (!kernel->facts.tcx) {
+		tw_tc_detach(ifindex);
+		return 0;
+	}
 	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		if (!kernel->facts.tcx) {
-			detach_clsact(ifindex, (enum tw_dir)dir);
-		} else if (kernel->bpffs) {
+		if (kernel->bpffs) {
 			link_path(kernel->bpffs, ifindex, (enum tw_dir)dir, path, sizeof(path));
 			detach_link(path);
 		} else {
@@ -236,32 +209,13 @@ int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 	return 0;
 }
 
-/* Whether a filter under our handle is one of our programs, by name. */
-static bool filter_is_ours(uint32_t ifindex, enum tw_dir dir)
-{
-	DECLARE_LIBBPF_OPTS(
-		bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = clsact_point(dir));
-	DECLARE_LIBBPF_OPTS(
-		bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof(info);
-	tw_autofd int fd = -1;
-
-	if (bpf_tc_query(&hook, &opts))
-		return false;
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	       !strcmp(info.name, dir == TW_DIR_OUT ? "from_vm" : "to_vm");
-}
-
 static void release_filters(void)
 {
 	struct if_nameindex *all = if_nameindex();
 
 	for (struct if_nameindex *i = all; i && i->if_index; i++)
-		for (int dir = 0; dir < TW_DIR__MAX; dir++)
-			if (filter_is_ours(i->if_index, (enum tw_dir)dir))
-				detach_clsact(i->if_index, (enum tw_dir)dir);
+		if (tw_tc_is_ours(i->if_index))
+			tw_tc_detach(i->if_index);
 	if_freenameindex(all);
 }
 

@@ -6,4 +6,6 @@
 
 /* Whether links can be made at tcx hooks (Linux 6.6). Makes one for an instant on loopback, of a
  * program that passes everything. */
-bool tw_attach_probe_tcx(const struct tw_kernel *kernel);
+bool tw_attach_probe_tcx(void);
+/* The kernel's number for a tcx hook. */
+int tw_attach_tcx_type(enum tw_dir dir);

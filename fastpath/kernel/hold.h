@@ -17,9 +17,10 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 
 tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
 {
+	const struct tw_sheet *sheet = tw_in_qdisc ? tw_sheet_get(f) : 0;
 	__u32 len = f->len;
 
-	if (!bounded(&len, TW_HOLD_BYTES))
+	if ((tw_in_qdisc && (!sheet || sheet->in_qdisc)) || !bounded(&len, TW_HOLD_BYTES))
 		return -1;
 	hold->len = len;
 	hold->mark = f->mark;

@@ -363,6 +363,7 @@ static int setup(
 		if (code)
 			return code;
 	}
+	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx();
 	code = tw_kernel_open_object(kernel, options);
 	if (code == -ENOTSUP)
 		return tw_err_set(err, code, "bpf", NULL,
@@ -376,7 +377,6 @@ static int setup(
 		return code;
 	for (int i = 0; i < TW_MAP__MAX; i++)
 		kernel->map_fd[i] = bpf_object__find_map_fd_by_name(kernel->object, map_names[i]);
-	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx(kernel);
 	code = tw_kernel_ports_init(kernel);
 	if (code)
 		return tw_err_set(

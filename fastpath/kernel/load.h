@@ -80,11 +80,21 @@ const char *tw_kernel_prog_name(enum tw_prog prog);
 const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel);
 const char *tw_kernel_map_name(enum tw_map map);
 
-/* Attaches both programs to an interface of the current network namespace; a port without an entry
- * in `ports` is shut from that moment. Takes over what is attached already (an older program is
- * replaced in place, without a gap). */
-int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
+/* Attaches both programs to an interface of the current network namespace, ahead of all others; a port
+ * without an entry in `ports` is shut from that moment. Takes over what is attached already (an older
+ * program is replaced in place, without a gap). Without tcx, a qdisc that is missing is made only if
+ * `make` says so, else -EAGAIN; -EBUSY if the host's own qdiscs leave no room. */
+int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err);
 int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
+
+/* What was found at an interface's hooks. */
+struct tw_kernel_proof {
+	bool attached[TW_DIR__MAX]; /* this kernel handle's own program is there */
+	uint32_t before;	    /* a program that runs ahead of one of them; 0: none */
+};
+
+/* Looks whether both programs sit at an interface. 0, -ENODEV or another negative errno. */
+int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);
 
 /* Lets frames be cut through to an interface that is no port of ours, and from there where the kernel
  * has tcx: other programs there, before and behind, go on. `network`: that of its bridge. Pins

@@ -47,6 +47,7 @@ int tw_kernel_open_object(struct tw_kernel *kernel, const struct tw_kernel_optio
 	if (!skeleton)
 		return -errno;
 	skeleton->rodata->tw_test_mode = options->test;
+	skeleton->rodata->tw_in_qdisc = !kernel->facts.tcx && !options->test;
 	tw_clock_calibrate(&clock);
 	skeleton->rodata->tw_jiffy_ns = clock.jiffy_ns;
 	skeleton->rodata->tw_jiffies_start_ns = clock.start_ns;

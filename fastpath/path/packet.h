@@ -304,6 +304,7 @@ struct tw_sheet {
 	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
 	__u8 releasing;
 	struct tw_token token;
+	__u8 in_qdisc; /* the frame at hand is judged under the lock of its interface's root qdisc */
 	struct tw_dhcp dhcp;
 	struct tw_addr about; /* whether it is on lease is asked */
 };

@@ -89,7 +89,7 @@ static void tell_status(struct teller *teller)
 {
 	char *open[] = {"tap9"}, *sought[] = {"db-2", "evil\033[31m"};
 	Tapwall__V1__Conflict conflict = TAPWALL__V1__CONFLICT__INIT, *conflicts[] = {&conflict};
-	char *uplinks[] = {"eth0", "evil\033[31m"};
+	char *uplinks[] = {"eth0", "evil\033[31m"}, *unfiltered[] = {"tap-ovs", "evil\033[31m"};
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
@@ -108,8 +108,12 @@ static void tell_status(struct teller *teller)
 	status.asks_bridges = true;
 	status.uplinks = uplinks;
 	status.n_uplinks = sizeof(uplinks) / sizeof(uplinks[0]);
+	status.proof_age_s = -1;
 	if (teller->empty) {
 		status.ports_shut = 2;
+		status.unfiltered = unfiltered;
+		status.n_unfiltered = COUNT(unfiltered);
+		status.ports_unfiltered = COUNT(unfiltered);
 	} else {
 		status.policy_source = "/etc/tapwall/policy.yaml";
 		status.policy_generation = 3;
@@ -117,6 +121,9 @@ static void tell_status(struct teller *teller)
 		status.rules = 4;
 		status.workloads = 1;
 		status.ports_protected = 2;
+		status.proof_age_s = 4.5;
+		status.programs_lost = 2;
+		status.latch_every_kind = true;
 		status.ports_unclaimed = 2;
 		status.ports_open = 1;
 		status.open = open;
@@ -223,10 +230,14 @@ static void tell_ports(struct teller *teller)
 	web.untracked = 5;
 	web.rules = 5;
 	web.image_bytes = 2752;
+	web.proof_age_s = 4.5;
 	lone.name = "tap9";
 	lone.ifindex = 13;
 	lone.state = "unclaimed";
 	lone.open = true;
+	lone.proof_age_s = -1;
+	lone.programs_lost = 1;
+	lone.trouble = "cannot attach: evil\033[31m";
 	lone.resembles = "db-1";
 	if (!teller->empty) {
 		tell_port(teller, &web);

@@ -8,6 +8,8 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
                4 rules, 1 workload
   ports        2 protected, 1 NOT FILTERED, 1 unclaimed and shut, 0 shut
   without a port on this host: db-2, evil?[31m, and 18 more
+  proved       every port's programs were in place within the last 4.5s
+               other tools removed programs 2 times; they were attached again
   connections  1,234 of 262,144 (0.5%), 176 bytes each
   images       2, together 5.4 KiB, 688.0 bytes per rule
   events       0 lost, 20,000 over a port's rate
@@ -15,13 +17,12 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   forwarding   cut-through, where the bridge itself would send the frame
   uplinks      eth0
                evil?[31m
-  latch        on: new ports are shut before anybody knows of them
+  latch        on: new ports of every kind are shut until they are filtered
 $ fake_agent good tapwall ports --socket agent.sock
 NOT FILTERED: tap9: no workload of the policy has it
 LOOKS LIKE db-1: tap9: write port: tap9 there, if it is
-PORT      WORKLOAD  STATE         FOUND BY  MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  HALF OPEN  ESTABLISHED  ADDRESSES
-tap-web1  web-1     protected     tap-mac   52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17         12        3,400  10.0.0.11 fd00::11 dhcp 10.0.0.57 (59m01s, not in the policy)
-tap9                NOT FILTERED                                           0          0    0        0 B       0 B           0          0          0            0
+tapwall: out of memory
+[5]
 $ fake_agent good tapwall workloads --socket agent.sock
 WORKLOAD  PORT      STATE             FOUND BY  MAC                NAMED PORT  ADDRESSES
 web-1     tap-web1  protected         tap-mac   52:54:00:00:00:01              10.0.0.11 dhcp
@@ -98,10 +99,10 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to e
   in to edge, whose port is not on this host, had it come so far
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
-{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"]}
+{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true}
 $ fake_agent good tapwall ports --socket agent.sock --json
-{"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0,"connections":{"half_open":12,"established":3400,"untracked":5,"passed_over_quota":7,"refused_over_quota":0},"open":false,"found_by":"tap-mac","conflict":null,"why":null,"resembles":null}
-{"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0,"connections":{"half_open":0,"established":0,"untracked":0,"passed_over_quota":0,"refused_over_quota":0},"open":true,"found_by":null,"conflict":null,"why":null,"resembles":"db-1"}
+{"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0,"connections":{"half_open":12,"established":3400,"untracked":5,"passed_over_quota":7,"refused_over_quota":0},"open":false,"found_by":"tap-mac","conflict":null,"why":null,"resembles":null,"proof_age_s":4.5,"programs_lost":0,"trouble":null}
+{"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0,"connections":{"half_open":0,"established":0,"untracked":0,"passed_over_quota":0,"refused_over_quota":0},"open":true,"found_by":null,"conflict":null,"why":null,"resembles":"db-1","proof_age_s":null,"programs_lost":1,"trouble":"cannot attach: evil\u001B[31m"}
 $ fake_agent good tapwall flows --socket agent.sock --json
 {"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}
 {"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0"}
@@ -131,9 +132,11 @@ tapwall: agent.sock: the request is larger than 16 MiB; send less at once
 [1]
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
+NOT FILTERED, as nothing could be attached or keeps them shut: tap-ovs, evil?[31m
 tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       none in force: every port is shut
   ports        0 protected, 0 NOT FILTERED, 0 unclaimed and shut, 2 shut
+  proved       no port has programs
   connections  0 of 262,144 (0.0%), 176 bytes each
   images       0, together 0 B, 0.0 bytes per rule
   events       0 lost, 0 over a port's rate
@@ -141,7 +144,7 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   forwarding   cut-through, where the bridge itself would send the frame
   uplinks      eth0
                evil?[31m
-  latch        on: new ports are shut before anybody knows of them
+  latch        on: new ports on bridges and routed ones are shut until they are filtered
 $ fake_agent empty tapwall workloads --socket agent.sock
 the policy in force has no workload
 $ fake_agent empty tapwall ports --socket agent.sock

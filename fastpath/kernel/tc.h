@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* tc.h: the programs as tc filters, below Linux 6.6 (inside this folder only).
+ *
+ * Why:        a host limits a guest's bandwidth with `tc qdisc add dev tap0 ingress` and a root qdisc,
+ *             before or after the agent has met the tap. The ingress qdisc takes the place of clsact,
+ *             and has no egress; clsact in that place makes the host's command fail.
+ * How:        from_vm is the first filter of the ingress qdisc, the host's or one that is added here.
+ *             to_vm is the first filter of the root qdisc: the host's, if that is htb, or an htb
+ *             without classes that is added here, a plain queue. A clsact that is there already takes
+ *             both. docs/decisions/011-attach.md has the reasons.
+ * Limits:     in a root qdisc the program runs under the qdisc's lock, so it must not send to the same
+ *             interface, and TC_ACT_REDIRECT does not work there (tw_in_qdisc of tap.bpf.c).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "fastpath/kernel/kernel.h"
+
+/* 0; -EAGAIN if a qdisc is missing and `make` is false; -EBUSY if the host's qdiscs leave no room;
+ * `err` is filled. */
+int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err);
+/* Removes the filters, and the qdiscs that nothing else uses. */
+void tw_tc_detach(uint32_t ifindex);
+/* True if a filter under our handle is one of our programs, by name. Needs CAP_SYS_ADMIN. */
+bool tw_tc_is_ours(uint32_t ifindex);
+int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);

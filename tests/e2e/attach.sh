@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# attach.sh: other tools change the hooks at which the programs sit. Bandwidth limits, there before the
+# agent or set under it, work beside the programs; programs that were removed are missed, attached again
+# and counted; a port whose programs find no room is shut, and said to be. With tcx and without.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+make_guest 3
+{
+	workloads 3
+	echo 'rules: [{name: echo, from: any, to: any, service: tcp/7000, action: allow}]'
+} >"$lab/policy.yaml"
+for i in 1 2; do
+	begin g$i echo$i echo tcp 7000
+	begin g$i other$i echo tcp 7001
+done
+
+# What Proxmox and libvirt do when a limit is set or changes: both remove what may be there first.
+forget_limit() { # PORT
+	on_host tc qdisc del dev "$1" ingress
+	on_host tc qdisc del dev "$1" root
+} 2>/dev/null
+
+add_limit() { # PORT
+	on_host tc qdisc add dev "$1" root handle 1: htb default 1 &&
+		on_host tc class add dev "$1" parent 1: classid 1:1 htb rate 1gbit &&
+		on_host tc qdisc add dev "$1" handle ffff: ingress &&
+		on_host tc filter add dev "$1" parent ffff: prio 50 u32 match u32 0 0 flowid 1:1
+}
+
+limit() { # PORT
+	forget_limit "$1"
+	add_limit "$1"
+}
+
+number() { # PORT FIELD
+	tapwall ports --json | jq -r --arg name "$1" --arg field "$2" 'select(.name == $name)[$field]'
+}
+
+is_lost() { # PORT TIMES
+	[ "$(number "$1" programs_lost)" = "$2" ]
+}
+
+is_proved() { # SECONDS: every port was looked at within so many
+	tapwall status --json | jq -e --argjson limit "$1" '.proof_age_s >= 0 and .proof_age_s < $limit'
+}
+
+judged() { # WAY
+	check "$1: what is allowed passes" within 10 becomes connected 1 tcp 10.0.0.12 7000
+	equal "$1: what is denied does not, from port 1" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+	equal "$1: nor to port 1" timeout "$(attempt 2 tcp 10.0.0.11 7001)"
+}
+
+unlink_programs() { # PORT
+	for dir in in out; do
+		on_host bpftool link detach pinned \
+			"$lab/bpffs/tapwall/links/$(on_host cat "/sys/class/net/$1/ifindex")-$dir"
+	done
+}
+
+for way in tcx clsact; do
+	force=
+	[ $way = tcx ] || force=--force-clsact
+	add_limit tap1
+	# shellcheck disable=SC2086 # no option, or one
+	start_agent --policy "$lab/policy.yaml" $force
+	equal "$way: attached" $way "$(tapwall status --json | jq -r .attach)"
+	judged "$way, a limit that was there before"
+	check "$way: the port is protected" port_is tap1 protected
+
+	check "$way: the limit can be changed" limit tap1
+	check "$way: the port is protected again" within 10 port_is tap1 protected
+	judged "$way, a limit that changed"
+
+	check "$way: a limit can be set where there was none" limit tap2
+	check "$way: that port is protected again" within 10 port_is tap2 protected
+	judged "$way, a limit that came later"
+
+	lost=$(number tap1 programs_lost)
+	if [ $way = tcx ]; then
+		on_host tc qdisc del dev tap1 ingress
+		judged "$way, without its ingress qdisc"
+		equal "$way: the programs do not hang on qdiscs" "$lost" "$(number tap1 programs_lost)"
+		unlink_programs tap1
+	else
+		forget_limit tap1
+	fi
+	check "$way: that the programs were removed is seen" within 20 is_lost tap1 $((lost + 1))
+	check "$way: and mended" within 20 port_is tap1 protected
+	check "$way: and logged" grep -q 'tap1: another tool removed the programs' "$lab/agent.log"
+	judged "$way, programs that were removed"
+	check "$way: proofs are fresh" within 20 is_proved 10
+	check "$way: status counts losses" \
+		sh -c "[ $(tapwall status --json | jq .programs_lost) -gt $lost ]"
+	stop_agent
+	check "$way: release" release
+	forget_limit tap1
+	forget_limit tap2
+	equal "$way: no qdisc of ours is left" "" \
+		"$(on_host tc qdisc show | grep -E 'dev tap[12] ' | grep -v noqueue)"
+done
+
+# An ingress qdisc, and at the root one that takes no filters: nothing can judge what goes to the guest.
+on_host tc qdisc add dev tap1 handle ffff: ingress
+on_host tc qdisc add dev tap1 root handle 1: tbf rate 1gbit burst 100kb latency 50ms
+start_agent --policy "$lab/policy.yaml" --force-clsact
+equal "a port without room for the programs is shut" shut "$(state_of tap1)"
+equal "nothing gets there" timeout "$(attempt 2 tcp 10.0.0.11 7000)"
+equal "nor from there" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
+check "the port says why" sh -c "echo '$(number tap1 trouble)' | grep -q 'root qdisc (tbf)'"
+check "so does the log" grep -q 'tap1: cannot be attached, stays shut' "$lab/agent.log"
+on_host tc qdisc del dev tap1 root
+check "with room it is protected" within 10 port_is tap1 protected
+judged "a port that got room"
+finish

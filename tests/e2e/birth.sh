@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# birth.sh: a port is shut from its birth, whatever its kind, and a device that takes the number and the
+# name of one that was live is as new as any other. With the agent stopped or dead, so that nothing but
+# the latch is there.
+#
+#	[ eth0 ]──veth──[ tap4 ] 172.16.4.1, routed        [ eth0 ]──veth──[ tap1 ]─[ br0 ]─[ tap2 ]
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 4
+	echo 'rules: [{name: all, from: any, to: any, action: allow}]'
+} | sed 's/10.0.0.14.*]/172.16.4.2]/' >"$lab/policy.yaml"
+# What gets past the latch, whose hooks come first.
+on_host nft -f - <<-'END'
+	table inet watch {
+		counter came { }
+		counter went { }
+		chain pre { type filter hook prerouting priority 0; iifname "tap4" counter name came; }
+		chain post { type filter hook postrouting priority 400; oifname "tap4" counter name went; }
+	}
+	table arp watch {
+		counter came { }
+		chain in { type filter hook input priority 0; iifname "tap4" counter name came; }
+	}
+END
+
+packets() { # FAMILY COUNTER
+	on_host nft -j list counter "$1" watch "$2" | jq '.nftables[] | .counter? | .packets // empty'
+}
+
+# A guest behind a tap that its host routes to. `group` and `index` are options of ip link.
+plug_routed() { # [OPTIONS]
+	# shellcheck disable=SC2086 # options
+	ip -n "$ns-host" link add tap4 ${1:-} type veth peer name eth0 netns "$ns-g4"
+	ip -n "$ns-host" addr add 172.16.4.1/30 dev tap4
+	ip -n "$ns-g4" link set eth0 address 52:54:00:00:00:04 up
+	ip -n "$ns-g4" addr add 172.16.4.2/30 dev eth0
+	ip -n "$ns-host" link set tap4 up
+	# Known without asking, so that packets leave at once.
+	ip -n "$ns-host" neigh replace 172.16.4.2 lladdr 52:54:00:00:00:04 dev tap4
+	mac=$(on_host cat /sys/class/net/tap4/address)
+	ip -n "$ns-g4" neigh replace 172.16.4.1 lladdr "$mac" dev eth0
+}
+
+unplug() { # PORT
+	ip -n "$ns-host" link del "$1"
+}
+
+index_of() { # PORT
+	on_host cat "/sys/class/net/$1/ifindex"
+}
+
+came_and_went() {
+	echo "$(packets inet came) $(packets inet went) $(packets arp came)"
+}
+
+# Both ends try, by IP and by ARP.
+both_try() {
+	equal "$1: the guest gets no answer" timeout "$(attempt 4 udp 172.16.4.1 7000)"
+	equal "$1: the host cannot send" prohibited \
+		"$(on_host "$traffic" connect udp 172.16.4.2 7000 | cut -d ' ' -f 1)"
+	ip -n "$ns-g4" neigh del 172.16.4.1 dev eth0
+	equal "$1: nor one to ARP" timeout "$(attempt 4 udp 172.16.4.1 7000)"
+}
+
+ip netns add "$ns-g4"
+guests="$guests g4"
+begin host echo echo udp 7000
+start_agent --policy "$lab/policy.yaml"
+kill -STOP "$agent"
+plug_routed
+begin g4 guest echo udp 7000
+both_try "a routed tap, the agent stopped"
+equal "nothing came or went" "0 0 0" "$(came_and_went)"
+kill -CONT "$agent"
+check "the agent goes on, and protects it" within 20 port_is tap4 protected
+check "then it works" within 10 becomes connected 4 udp 172.16.4.1 7000
+equal "the host gets an answer" connected \
+	"$(on_host "$traffic" connect udp 172.16.4.2 7000 | cut -d ' ' -f 1)"
+routed=$(index_of tap4)
+bridged=$(index_of tap1)
+
+stop_agent KILL
+equal "with the agent dead, it works on" connected "$(attempt 4 udp 172.16.4.1 7000)"
+before=$(came_and_went)
+unplug tap4
+plug_routed "index $routed"
+equal "a tap of the same number and name" "$routed" "$(index_of tap4)"
+both_try "a routed tap made anew, the agent dead"
+equal "nothing came or went" "$before" "$(came_and_went)"
+begin g2 two echo tcp 7000
+unplug tap1
+ip -n "$ns-host" link add tap1 index "$bridged" type veth peer name eth0 netns "$ns-g1"
+ip -n "$ns-host" link set tap1 master br0 up
+ip -n "$ns-g1" link set eth0 address 52:54:00:00:00:01 up
+ip -n "$ns-g1" addr add 10.0.0.11/24 dev eth0
+equal "a bridged one" "$bridged" "$(index_of tap1)"
+equal "is shut, too" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
+
+start_agent --policy "$lab/policy.yaml"
+check "the next agent protects it" within 20 port_is tap1 protected
+check "and it works" within 10 becomes connected 1 tcp 10.0.0.12 7000
+check "so does the routed one" within 10 becomes connected 4 udp 172.16.4.1 7000
+
+# One that its host has put into a group of its own passes by another way.
+unplug tap4
+plug_routed "group 42"
+check "a tap in a group of its host's works" within 20 becomes connected 4 udp 172.16.4.1 7000
+routed=$(index_of tap4)
+stop_agent KILL
+before=$(came_and_went)
+unplug tap4
+plug_routed "index $routed"
+both_try "made anew, the agent dead"
+equal "nothing came or went" "$before" "$(came_and_went)"
+release
+finish
