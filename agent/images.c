@@ -120,11 +120,19 @@ void tw_images_settle(struct tw_images *images)
 	forget_put(images);
 }
 
-int tw_images_adopt(struct tw_images *images, uint32_t slot)
+int tw_images_adopt(struct tw_images *images, uint32_t slot, const struct tw_image_key *key)
 {
+	struct tw_image_slot *row;
+
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return -ENOENT;
-	images->slots[slot].used = images->slots[slot].marked = true;
+	row = &images->slots[slot];
+	if (memcmp(&row->key, key, sizeof(*key)) != 0) {
+		row->bytes = row->n_entries = 0;
+		row->key = *key;
+		images->changed = true;
+	}
+	row->used = row->marked = true;
 	return 0;
 }
 

@@ -58,9 +58,10 @@ int tw_images_flush(struct tw_images *images, struct tw_err *err);
 /* After a flush that went well, and what was to follow it at once: waits for its end. */
 void tw_images_settle(struct tw_images *images);
 
-/* Takes over an image that the kernel holds already. An agent without CAP_SYS_ADMIN cannot read it:
- * what it is says the row of images.json, and without one it is used and equals no other. */
-int tw_images_adopt(struct tw_images *images, uint32_t slot);
+/* Takes over an image that the kernel holds already, by the key in the entry of a port that uses it. A
+ * row of images.json with another key speaks of an image that was in the slot before: its sizes are
+ * dropped. 0 or -ENOENT. */
+int tw_images_adopt(struct tw_images *images, uint32_t slot, const struct tw_image_key *key);
 
 void tw_images_unmark(struct tw_images *images);
 void tw_images_mark(struct tw_images *images, uint32_t slot);

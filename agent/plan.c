@@ -130,6 +130,8 @@ static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
 	tw_policy_fill_port(row->vnic, &row->entry);
 	fill_default_limits(&row->vnic->limits, &row->entry);
 	row->entry.image = slot;
+	memcpy(row->entry.image_key, agent->images.slots[slot].key.word,
+		sizeof(row->entry.image_key));
 	row->entry.adopt_until = adopt_until(inforce, row->port, live);
 	row->state = TW_PORT_PROTECTED;
 	if (row->entry.flags & TW_PORT_F_MORE)

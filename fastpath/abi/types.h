@@ -376,6 +376,9 @@ struct tw_port {
 	__u32 established_max; /* connections answered */
 	__u32 broadcast_rate;  /* frames sent to a broadcast or multicast MAC, a second */
 	__u32 pad2;
+	/* Identifies the content of `image`: an agent that adopts the entry cannot read the image, and
+	 * what is on its disk may speak of an older one. */
+	__u64 image_key[2];
 };
 
 /* `id`: a port id, or in tables by interface an ifindex. */
@@ -605,7 +608,7 @@ _Static_assert(sizeof(struct tw_load) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_overflow_set) == 192, "256 bytes with what a hash adds");
 _Static_assert(
 	TW_PORTS_MAX *TW_OVERFLOW__MAX <= (1ull << 32) / TW_OVERFLOW_SETS, "keys fit a word");
-_Static_assert(sizeof(struct tw_port) == 120, "ports value is pinned");
+_Static_assert(sizeof(struct tw_port) == 136, "ports value is pinned");
 _Static_assert(sizeof(struct tw_leases) == 336, "leases value is pinned, and mapped by the agent");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_capture_want) == 16, "captures value is pinned");

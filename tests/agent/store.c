@@ -219,6 +219,27 @@ static void test_store_images(void **state)
 	assert_true(slots[3].key.word[0] == UINT64_MAX && slots[3].key.word[1] == 1);
 }
 
+/* The entry in the kernel says what an image is; a row that speaks of an older one does not count. */
+static void test_adopt_images(void **state)
+{
+	static struct tw_image_slot slots[TW_IMAGES_MAX];
+	static const struct tw_image_key older = {{7, 1}}, newer = {{7, 2}};
+	struct tw_images images = {.slots = slots};
+
+	memset(slots, 0, sizeof(slots));
+	slots[3] = (struct tw_image_slot){
+		.saved = true, .bytes = 640, .n_entries = 5, .key = older};
+	slots[4] = slots[3];
+	assert_int_equal(tw_images_adopt(&images, 3, &newer), 0);
+	assert_int_equal(tw_images_find(&images, &older), 0);
+	assert_int_equal(tw_images_find(&images, &newer), 3);
+	assert_int_equal(slots[3].bytes + slots[3].n_entries, 0);
+	assert_int_equal(tw_images_adopt(&images, 4, &older), 0);
+	assert_int_equal(tw_images_find(&images, &older), 4);
+	assert_int_equal(slots[4].bytes, 640);
+	assert_int_equal(tw_images_adopt(&images, TW_IMAGES_MAX, &older), -ENOENT);
+}
+
 /* A state folder is root's own, but a disk may lie: nothing in it is believed. */
 static void test_store_damaged(void **state)
 {
@@ -290,6 +311,7 @@ int main(void)
 		WITH_STORE(test_store_staged),
 		WITH_STORE(test_store_ports),
 		WITH_STORE(test_store_images),
+		cmocka_unit_test(test_adopt_images),
 		WITH_STORE(test_store_damaged),
 		WITH_STORE(test_store_files),
 	};

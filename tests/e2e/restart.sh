@@ -69,6 +69,15 @@ equal "without --policy the saved one stays in force" "$lab/policy.yaml" \
 	"$(tapwall status --json | jq -r .policy_source)"
 check "and traffic still flows" within 20 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
 
+# The rows of images.json change places, as if they spoke of images that were in these slots before.
+stop_agent
+jq -c '([.images[] | .[3:]] | reverse) as $keys | .images |= [to_entries[] | .value[:3] + $keys[.key]]' \
+	"$lab/state/images.json" >"$lab/images" && cp "$lab/images" "$lab/state/images.json"
+check "more than one image is told of" test "$(jq '.images | length' "$lab/images")" -gt 1
+start_agent
+check "rows that speak of other images are not believed" within 20 becomes connected 1 tcp 10.0.0.12 7000
+equal "nor is what the policy denies let through" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+
 check "every TCP message came back" end "$tcp"
 equal "no TCP segment was lost" 0 "$(count_of tcp lost)"
 check "every datagram came back" end "$udp"
