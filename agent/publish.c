@@ -110,7 +110,8 @@ static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct
 
 	if ((epoch & 1) == (agent->epoch & 1)) {
 		if (entry->image)
-			tw_images_adopt(&agent->images, entry->image);
+			tw_images_adopt(&agent->images, entry->image,
+				&(struct tw_image_key){{entry->image_key[0], entry->image_key[1]}});
 		return tw_vec_push(&agent->adopted, adopted);
 	}
 	if (entry->flags & TW_PORT_F_MORE)
@@ -154,26 +155,34 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
 }
 
+/* What is written for an interface that is gone, or is no port any more. */
+static void drop_adopted(struct tw_agent *agent, const struct tw_adopted *adopted)
+{
+	tw_kernel_set_port(agent->kernel, adopted->ifindex, agent->epoch, NULL);
+	if (adopted->entry.flags & TW_PORT_F_MORE)
+		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(adopted->entry.id, agent->epoch));
+}
+
 bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret)
 {
-	tw_vec_foreach (&agent->adopted, adopted)
-		if (adopted->ifindex == ifindex) {
-			*ret = *adopted;
-			*adopted = agent->adopted.at[--agent->adopted.n];
+	tw_vec_foreach (&agent->adopted, adopted) {
+		if (adopted->ifindex != ifindex)
+			continue;
+		*ret = *adopted;
+		*adopted = agent->adopted.at[--agent->adopted.n];
+		if (tw_kernel_is_attached(agent->kernel, ifindex))
 			return true;
-		}
+		drop_adopted(agent, ret);
+		return false;
+	}
 	return false;
 }
 
 void tw_publish_forget_adopted(struct tw_agent *agent)
 {
 	tw_vec_foreach (&agent->adopted, adopted) {
-		/* Gone, or no port any more: then its programs go as well. */
 		tw_kernel_detach(agent->kernel, adopted->ifindex, NULL);
-		tw_kernel_set_port(agent->kernel, adopted->ifindex, agent->epoch, NULL);
-		if (adopted->entry.flags & TW_PORT_F_MORE)
-			tw_kernel_clear_addrs(
-				agent->kernel, tw_addr_zone(adopted->entry.id, agent->epoch));
+		drop_adopted(agent, adopted);
 	}
 	tw_vec_done(&agent->adopted);
 	collect_images(agent);

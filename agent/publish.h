@@ -39,7 +39,8 @@ struct tw_adopted {
 
 /* Learns what an earlier agent left in force. Before any port is met. */
 int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err);
-/* Hands over the adopted entry of an interface, once; false when there is none. */
+/* Hands over the adopted entry of an interface, once; false if there is none, or if it was written for
+ * another device of that number. */
 bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret);
 /* Takes down what was adopted and no port came for. After the first dump. */
 void tw_publish_forget_adopted(struct tw_agent *agent);

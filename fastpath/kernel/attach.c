@@ -120,6 +120,30 @@ int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, stru
 	return tw_err_set(err, code, place, NULL, "cannot attach: %s", strerror(-code));
 }
 
+/* A pinned link outlives its device, and then has the number 0. */
+static bool link_is_live(const char *path, uint32_t ifindex)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+	tw_autofd int link = bpf_obj_get(path);
+
+	/* The numbers of tcx stand where those of XDP do; Debian 12's headers know only the latter. */
+	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &len) &&
+	       info.xdp.ifindex == ifindex;
+}
+
+bool tw_kernel_is_attached(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	char path[PATH_MAX];
+
+	if (!kernel->facts.tcx)
+		return tw_tc_is_attached(ifindex);
+	if (!kernel->bpffs)
+		return false;
+	link_path(kernel->bpffs, ifindex, TW_DIR_OUT, path, sizeof(path));
+	return link_is_live(path, ifindex);
+}
+
 /* ---- uplinks ---- */
 
 /* Unlinking a pin is not enough at once: another holder of the link would keep it. */

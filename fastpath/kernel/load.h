@@ -87,6 +87,10 @@ const char *tw_kernel_map_name(enum tw_map map);
 int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err);
 int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 
+/* True if an earlier process attached to this very device: a device that was made anew with the same
+ * number has no programs, whatever is pinned for the number. */
+bool tw_kernel_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
+
 /* What was found at an interface's hooks. */
 struct tw_kernel_proof {
 	bool attached[TW_DIR__MAX]; /* this kernel handle's own program is there */

@@ -192,6 +192,15 @@ bool tw_tc_is_ours(uint32_t ifindex)
 	return false;
 }
 
+bool tw_tc_is_attached(uint32_t ifindex)
+{
+	struct tw_qdisc_filter filter = {0};
+
+	return !tw_qdisc_first_filter(ifindex, TW_QDISC_CLSACT_INGRESS, &filter) &&
+	       filter.handle == FILTER_HANDLE && filter.priority == FILTER_PRIORITY &&
+	       filter.prog_id;
+}
+
 /* Without a look at the qdiscs, which costs more: an ingress qdisc shows its filters at both hooks of
  * clsact, so to_vm is only seen at the second one if the qdisc is clsact. */
 int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret)

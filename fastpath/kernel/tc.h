@@ -22,6 +22,8 @@
 int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err);
 /* Removes the filters, and the qdiscs that nothing else uses. */
 void tw_tc_detach(uint32_t ifindex);
+/* True if the first filter for what comes from the guest has our handle. */
+bool tw_tc_is_attached(uint32_t ifindex);
 /* True if a filter under our handle is one of our programs, by name. Needs CAP_SYS_ADMIN. */
 bool tw_tc_is_ours(uint32_t ifindex);
 int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);

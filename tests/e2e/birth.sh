@@ -86,6 +86,7 @@ equal "the host gets an answer" connected \
 routed=$(index_of tap4)
 bridged=$(index_of tap1)
 
+sent=$(tapwall ports --json | jq 'select(.name == "tap4").packets.out')
 stop_agent KILL
 equal "with the agent dead, it works on" connected "$(attempt 4 udp 172.16.4.1 7000)"
 before=$(came_and_went)
@@ -105,6 +106,8 @@ equal "is shut, too" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 
 start_agent --policy "$lab/policy.yaml"
 check "the next agent protects it" within 20 port_is tap1 protected
+check "and takes neither for the one that was there before" \
+	test "$(tapwall ports --json | jq 'select(.name == "tap4").packets.out')" -lt "$sent"
 check "and it works" within 10 becomes connected 1 tcp 10.0.0.12 7000
 check "so does the routed one" within 10 becomes connected 4 udp 172.16.4.1 7000
 
