@@ -508,7 +508,8 @@ static const struct tw_args_command commands[] = {
 		.description =
 			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "
 			"and REPLY BYTES of the other. OUT RULE is the rule that decided at the port "
-			"it came out of, IN RULE at the port it went in to.\n\n"
+			"it came out of, IN RULE at the port it went in to. Connections that are "
+			"half open beyond their port's quota have no record: they are only counted.\n\n"
 			"With *--json*: _proto_, _from_ and _to_ with _address_, _port_ and "
 			"_workload_, _state_, _packets_ and _bytes_ by _out_ and _in_, _age_s_, "
 			"_idle_s_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null for "

@@ -81,6 +81,7 @@ struct view {
 	struct tw_sheet sheet;
 	struct tw_buf lines; /* each ends with a NUL */
 	TW_VEC(struct waiting) waiting;
+	uint64_t untracked; /* connections without a record */
 };
 
 static double sort_key(unsigned int sort, const Tapwall__V1__Flow *f)
@@ -135,6 +136,35 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return tw_vec_push(&view->waiting, waiting) < 0 ? tw_report_memory() : TW_EXIT_OK;
 }
 
+/* Connections that no record tells of: of the workload in question, or of all. */
+static int on_port(void *arg, const Tapwall__V1__Response *response)
+{
+	struct view *view = arg;
+	const char *workload = view->options->workload;
+
+	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_PORT &&
+		(!workload || !strcmp(workload, response->port->workload)))
+		view->untracked += response->port->untracked;
+	return TW_EXIT_OK;
+}
+
+static int print_untracked(struct view *view)
+{
+	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_agent_call call = {
+		.socket = view->options->socket, .answer = on_port, .arg = view};
+	int code;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_PORTS;
+	request.ports = &body;
+	code = tw_agent_ask(&call, &request);
+	if (!code && view->untracked)
+		printf("%s half open beyond a port's quota, without a record: tapwall ports --json\n",
+			tw_human_count(view->untracked).text);
+	return code;
+}
+
 static void print_total(size_t shown, size_t all)
 {
 	printf("\n%s connection%s", tw_human_count(shown).text, shown == 1 ? "" : "s");
@@ -168,7 +198,7 @@ static int show(struct view *view)
 	code = tw_sheet_show(&view->sheet, "no connection is open");
 	if (!code && n)
 		print_total(limit, n);
-	return code;
+	return code ? code : print_untracked(view);
 }
 
 int tw_flows_run(const void *values)

@@ -42,7 +42,8 @@ END
 		rules:
 		  - {name: web, from: any, to: w2, service: [tcp/7000, tcp/7009], action: allow}
 		  - {name: w1-out, from: w1, to: w2, service: tcp, action: allow}
-		  - {name: w2-out, from: w2, to: any, action: allow, at: from}
+		  - {name: w2-out, from: w2, to: any, action: allow, at: from, log: true}
+		options: {adopt: 0s}
 	END
 } >"$lab/policy.yaml"
 begin g2 echo2 echo tcp 7000
@@ -80,6 +81,14 @@ out_of_policy() {
 	tapwall ports --json | jq 'select(.name == "tap2").denied.in'
 }
 
+logged() { # entries of connections without a record
+	[ "$(tapwall log --json | jq 'select(.state == "untracked" and .rule == "w2-out") | .to.port' | wc -l)" -gt 10 ]
+}
+counted() {
+	[ "$(tapwall ports --json | jq 'select(.name == "tap2").connections.untracked')" -gt 1000 ] &&
+		tapwall flows --limit 1 | grep -q 'half open beyond'
+}
+
 for forwarding in cut-through vswitch; do
 	start_agent --policy "$lab/policy.yaml" --forwarding "$forwarding"
 	within 10 port_is tap2 protected || bail "port protected"
@@ -91,6 +100,8 @@ for forwarding in cut-through vswitch; do
 	equal "$forwarding: no datagram that nothing asked for comes in" 0 "$(strays)"
 	check "$forwarding: they came as far as the port" [ "$(($(out_of_policy) - denied))" -gt 10000 ]
 	beside "$forwarding, 10,000 of the guest's own" g2 outwards 10000 tap2
+	check "$forwarding: what has no record is logged" within 5 logged
+	check "$forwarding: and counted" within 20 counted
 	beside "$forwarding, 10,000 of another guest" g1 syn 10000 tap1
 	stop_agent
 	release

@@ -37,11 +37,13 @@ icmp 8.0 id 7  web-1 10.0.0.11         →  10.0.0.1              icmp          
 tcp            web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 3 connections
+5 half open beyond a port's quota, without a record: tapwall ports --json
 $ fake_agent good tapwall flows --socket agent.sock --sort bytes --limit 1
 PROTO  FROM                      TO                   STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
 tcp    web-1 10.0.0.11:40000  →  db-1 10.0.0.21:5432  established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 1 connection of 3
+5 half open beyond a port's quota, without a record: tapwall ports --json
 $ fake_agent good tapwall rules --socket agent.sock
 #  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
 1  web-to-db  allow   12,345  9,876,543  6.5 GiB      0.2s    17  from: web, to: db, service: tcp/5432
