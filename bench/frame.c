@@ -121,6 +121,20 @@ void tw_bench_frame_make(struct tw_bench_frame *frame, const struct tw_bench_pac
 	memcpy(frame->data, &h, sizeof(h));
 }
 
+void tw_bench_frame_finish(struct tw_bench_frame *frame)
+{
+	struct virtio_net_hdr vnet;
+	uint8_t *l4;
+	size_t len;
+	uint16_t sum;
+
+	memcpy(&vnet, frame->data, sizeof(vnet));
+	l4 = frame->data + sizeof(vnet) + vnet.csum_start;
+	len = frame->len - sizeof(vnet) - vnet.csum_start;
+	sum = htons((uint16_t)~fold(sum_words(l4, len)));
+	memcpy(l4 + vnet.csum_offset, &sum, sizeof(sum));
+}
+
 bool tw_bench_frame_is_ours(const uint8_t *data, size_t len)
 {
 	struct headers h = {0};

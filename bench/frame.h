@@ -39,5 +39,7 @@ struct tw_bench_packet {
 };
 
 void tw_bench_frame_make(struct tw_bench_frame *frame, const struct tw_bench_packet *packet);
+/* Completes the checksum, where nothing does so behind the frame. */
+void tw_bench_frame_finish(struct tw_bench_frame *frame);
 /* Whether a frame read from a tap (with virtio header) is one of ours, not the bridge's own. */
 bool tw_bench_frame_is_ours(const uint8_t *data, size_t len);

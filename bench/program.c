@@ -236,6 +236,7 @@ static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_p
 	int e;
 
 	tw_bench_frame_make(&frame, packet);
+	tw_bench_frame_finish(&frame);
 	len = frame.len - TW_BENCH_VNET_LEN;
 	e = tw_kernel_test_run(lab->kernel, dir, lab->ifindex[end], frame.data + TW_BENCH_VNET_LEN,
 		&len, sizeof(frame.data), 0, beside, repeat, ret_code, ret_ns, NULL);
@@ -254,6 +255,7 @@ static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32
 	int code = TC_ACT_OK;
 
 	tw_bench_frame_make(&frame, packet);
+	tw_bench_frame_finish(&frame);
 	for (int dir = TW_DIR_OUT; dir <= TW_DIR_IN && code != TC_ACT_SHOT; dir++) {
 		int e = run_empty(lab, &frame, repeat, &empty_ns);
 
@@ -363,6 +365,7 @@ static int run_arrivals(
 	int e = 0;
 
 	tw_bench_frame_make(&frame, packet);
+	tw_bench_frame_finish(&frame);
 	for (int i = 0; !e && i < N_ARRIVALS; i++) {
 		struct tw_beside beside = {0};
 		uint32_t ns = 0, empty_ns = 0;
@@ -391,6 +394,7 @@ static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
 	int e = open_connections(lab, 1, err), code = 0;
 
 	tw_bench_frame_make(&frame, &data);
+	tw_bench_frame_finish(&frame);
 	if (!e)
 		e = run_empty(lab, &frame, REPEAT, &empty_ns);
 	if (!e)
@@ -416,6 +420,7 @@ static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uin
 	int code, e;
 
 	tw_bench_frame_make(&frame, packet);
+	tw_bench_frame_finish(&frame);
 	lab->vary->bss->count = lab->n_new;
 	e = run_vary(lab, &frame, tw_kernel_prog_fd(lab->kernel, TW_PROG_FROM_VM), repeat, &beside,
 		&code, &ns, err);

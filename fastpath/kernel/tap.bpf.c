@@ -222,6 +222,7 @@ __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int options(struct __sk_buff *skb);
+__noinline int checksum(struct __sk_buff *skb);
 __noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
 __noinline int express(struct __sk_buff *skb);
@@ -310,6 +311,11 @@ tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 e
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	f->action = refuse(f->target, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_checksum(const struct tw_frame *f)
+{
+	return (enum tw_reason)checksum(f->target);
 }
 
 tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end)
@@ -457,10 +463,24 @@ __noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 		.data = (void *)(long)skb->data,
 		.data_end = (void *)(long)skb->data_end,
 		.len = skb->len,
+		.gso_size = skb->gso_size,
 		.target = skb,
 	};
 
-	return tw_walk_options(&f, off, end);
+	return tw_check_options(&f, off, end);
+}
+
+/* The reason for which the receiver of the packet on the sheet will not read it, or none. */
+__noinline int checksum(struct __sk_buff *skb)
+{
+	struct tw_frame f = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.gso_size = skb->gso_size,
+		.target = skb,
+	};
+
+	return tw_path_checksum(&f);
 }
 
 __noinline int options(struct __sk_buff *skb)

@@ -287,6 +287,11 @@ tw_inline int tw_frame_traced(const struct tw_frame *f)
 
 #include "fastpath/path/path.h"
 
+tw_inline enum tw_reason tw_apart_checksum(const struct tw_frame *f)
+{
+	return tw_path_checksum(f);
+}
+
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
@@ -381,7 +386,7 @@ tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 
 tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end)
 {
-	return tw_walk_options(f, off, end);
+	return tw_check_options(f, off, end);
 }
 
 tw_inline void tw_apart_options(const struct tw_frame *f)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload.h: what port.h asks of offload, of a frame that says it all itself.
+/* offload.h: what port.h asks of offload and checksums, of a frame that says it all itself.
  *
  * Callers:    native.c, as a part of it.
  */
@@ -33,4 +33,20 @@ tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f)
 tw_inline __u32 tw_frame_inner(const struct tw_frame *f)
 {
 	return offload_of(f)->inner;
+}
+
+tw_inline int tw_frame_sum(const struct tw_frame *f, __u32 off, __u32 len)
+{
+	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
+	uint64_t sum = 0;
+	uint16_t word;
+
+	if (off > frame->len || len > frame->len - off)
+		return -1;
+	for (__u32 i = 0; i < len; i += 2) {
+		word = 0;
+		memcpy(&word, frame->data + off + i, len - i < 2 ? 1 : 2);
+		sum += word;
+	}
+	return tw_csum_fold(sum);
 }

@@ -110,6 +110,16 @@ tw_inline int tw_mac_equal(const __u8 *a, const __u8 *b)
 	       a[5] == b[5];
 }
 
+/* Folds a sum of words of 16 or 32 bits (RFC 1071). */
+tw_inline __u16 tw_csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
 tw_inline __u32 tw_tick(__u64 now_ns)
 {
 	return (__u32)(now_ns >> TW_TICK_SHIFT);

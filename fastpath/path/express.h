@@ -76,7 +76,8 @@ tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_pac
 	p->l3_off = sizeof(*eth);
 	p->ethertype = tw_host16(eth->type);
 	if (eth->type == tw_be16(TW_ETH_IPV4)) {
-		if (v4->version_ihl != 0x45 || v4->fragment & tw_be16(0x3fff))
+		if (v4->version_ihl != 0x45 || v4->fragment & tw_be16(0x3fff) ||
+			(!f->gso_size && !tw_ipv4_sum_good(v4, 0)))
 			return 0;
 		p->l3_len = tw_host16(v4->total_len);
 		p->tuple.proto = v4->proto;

@@ -306,7 +306,8 @@ struct tw_sheet {
 	struct tw_token token;
 	__u8 in_qdisc; /* the frame at hand is judged under the lock of its interface's root qdisc */
 	struct tw_dhcp dhcp;
-	struct tw_addr about; /* whether it is on lease is asked */
+	__u8 summed[TW_SUM_BYTES + 4]; /* a part of a frame, and zeros up to a whole word */
+	struct tw_addr about;	       /* whether it is on lease is asked */
 };
 
 /* Where and under what a frame is judged; the same for every stage. */

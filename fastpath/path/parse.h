@@ -176,11 +176,54 @@ tw_inline enum tw_reason tw_walk_options(const struct tw_frame *f, __u32 off, __
 	return TW_R_NONE;
 }
 
+/* Whether a receiver would read a header (RFC 791). `h` is one without options, or the sum of the options
+ * stands in `sum`. */
+tw_inline int tw_ipv4_sum_good(const struct tw_ipv4 *h, __u64 sum)
+{
+	const __u32 *words = (const void *)h;
+
+	/* Below 2^36: what two folds leave is 0xffff if and only if the sum is one's complement zero. */
+	sum += (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return (sum & 0xffff) + (sum >> 16) == 0xffff;
+}
+
+/* Sums up what stands between a header's fixed part and its end. */
+tw_inline __u64 tw_ipv4_sum_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	const __u32 *word;
+	__u64 sum = 0;
+	__u32 i;
+
+	for (i = 0; i < TW_IPV4_OPTIONS_MAX / 4 && off < end; i++, off += 4) {
+		word = tw_at(f, off, 4);
+		if (word)
+			sum += *word;
+	}
+	return sum;
+}
+
+/* Looks at the options between `off` and `end`, and at the whole header's checksum. A super-frame's is
+ * written anew for each segment. */
+tw_inline enum tw_reason tw_check_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	const struct tw_ipv4 *h = tw_at(f, off - sizeof(*h), sizeof(*h));
+	enum tw_reason reason = tw_walk_options(f, off, end);
+
+	if (reason)
+		return reason;
+	if (!h)
+		return TW_R_TRUNCATED;
+	return f->gso_size || tw_ipv4_sum_good(h, tw_ipv4_sum_options(f, off, end))
+		       ? TW_R_NONE
+		       : TW_R_BAD_CHECKSUM;
+}
+
 /* RFC 791: one header with options inside. */
 tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, struct tw_tuple *t)
 {
 	const struct tw_ipv4 *h = tw_at(f, ip->off, sizeof(*h));
-	__u32 header, total, field, room = ip->end - ip->off;
+	__u32 header, total, field, bad, room = ip->end - ip->off;
 
 	if (!h)
 		return tw_at_reason(f, ip->off, sizeof(*h));
@@ -192,6 +235,11 @@ tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, 
 		total = room; /* a super-frame beyond what the field can say */
 	if (total < header || (total > room && !ip->quoted))
 		return TW_R_BAD_LENGTH;
+	/* Without branches, so that the verifier walks what follows once. */
+	bad = !tw_ipv4_sum_good(h, 0) & (header == sizeof(*h)) & !f->gso_size & !ip->quoted;
+	TW_OPAQUE(bad);
+	if (bad)
+		return TW_R_BAD_CHECKSUM;
 	ip->end = ip->off + total;
 	ip->off += header;
 	ip->next = h->proto;

@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include "fastpath/path/checksum.h"
 #include "fastpath/path/cut.h"
 #include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
@@ -184,12 +185,18 @@ tw_inline enum tw_reason tw_path_judge(
 		return reason;
 	tw_stage_enter(f, TW_STAGE_GUARD);
 	reason = tw_guard(f, s, p);
-	if (reason == TW_R_DHCP_CLIENT && s->port->flags & TW_PORT_F_DHCP)
+	if (reason == TW_R_DHCP_CLIENT && s->port->flags & TW_PORT_F_DHCP) {
+		if (tw_apart_checksum(f))
+			return TW_R_BAD_CHECKSUM;
 		tw_apart_lease(f, s->dir, s->epoch);
+	}
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_TRACK);
 	reason = tw_track(f, s, p, flow);
+	if (reason)
+		return reason;
+	reason = tw_checksum(f, s, p, flow);
 	if (reason)
 		return reason;
 	reason = tw_path_classify(f, s, flow, &sheet->outcome);
@@ -377,6 +384,13 @@ tw_inline void tw_path_refuse(
 
 	if (port && sheet)
 		tw_refuse(f, config, port, dir, sheet);
+}
+
+tw_inline enum tw_reason tw_path_checksum(const struct tw_frame *f)
+{
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return !sheet || tw_checksum_good(f, &sheet->packet) ? TW_R_NONE : TW_R_BAD_CHECKSUM;
 }
 
 tw_inline void tw_path_options(const struct tw_frame *f)

@@ -181,6 +181,7 @@ tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 p
 tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch);
 tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_apart_checksum(const struct tw_frame *f);
 tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end);
 tw_inline void tw_apart_options(const struct tw_frame *f);
 
@@ -192,6 +193,12 @@ tw_inline int tw_frame_traced(const struct tw_frame *f);
 
 /* Tells that a stage is entered (for explain; nothing in the kernel). */
 tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage);
+
+#define TW_SUM_BYTES 512 /* of a frame are summed up at once */
+
+/* One's complement sum of `len` bytes at `off` as 16-bit words in the frame's order, folded; negative:
+ * they are not all there. */
+tw_inline int tw_frame_sum(const struct tw_frame *f, __u32 off, __u32 len);
 
 /* Pointer to `len` bytes at `off`, NULL when they are not all in the head. */
 tw_inline const void *tw_at(const struct tw_frame *f, __u32 off, __u32 len)

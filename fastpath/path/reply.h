@@ -14,15 +14,6 @@
 
 #define TW_REPLY_TTL 64
 
-tw_inline __u16 tw_csum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)sum;
-}
-
 /* Sum of the reply's first `len` bytes, an even constant, as 16-bit words. */
 tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 len)
 {

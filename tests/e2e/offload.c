@@ -169,6 +169,9 @@ static void check_v4(const struct frame *f, int tap, const uint8_t *ip)
 		wrong(f, tap, "source", ntohl(src));
 	if (dst != inet_addr(tap == GUEST ? "10.0.0.12" : "203.0.113.9"))
 		wrong(f, tap, "destination", ntohl(dst));
+	if (f->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE && header >= 20 &&
+		(size_t)(ip - f->bytes) + header <= f->len && sum(ip, header, 0) != 0xffff)
+		wrong(f, tap, "header checksum", get16(ip + 10));
 	if (!(get16(ip + 6) & 0x1fff))
 		check_ports(f, tap, ip[9], (size_t)(ip - f->bytes) + header);
 }

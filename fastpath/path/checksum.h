@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* checksum.h: what a receiver will not read does not move a connection on.
+ *
+ * Why:        a RST, FIN or answer with a wrong checksum is dropped by its receiver. A record that believes
+ *             it closes, or opens, what the receiver leaves as it is.
+ * Out:        TW_R_BAD_CHECKSUM, or TW_R_NONE.
+ * Invariants: 1. Sums are looked at that nobody else answers for: not where a NIC has checked them, or
+ *                they are still to be completed.
+ *             2. Of packets that leave a record's state as it is, only IPv4 headers are summed up.
+ * Bounds:     one call that reads the packet once, for packets that change a state.
+ * Source:     RFC 1071, 791, 768, 9293 §3.1, 8200 §8.1; docs/decisions/009-offloads.md.
+ */
+#pragma once
+
+#include "fastpath/path/offload.h"
+#include "fastpath/path/reply.h"
+
+/* Whether a packet's transport checksum is right, or says that there is none (RFC 768). */
+tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet *p)
+{
+	__u32 len = tw_l4_len(p), summed = tw_frame_summed(f);
+	const struct tw_udp *udp;
+	int sum;
+
+	if (summed == TW_SUMMED_CHECKED || summed == TW_SUMMED_PARTIAL || f->gso_size)
+		return 1;
+	if (p->tuple.proto == TW_IPPROTO_UDP) {
+		udp = tw_at(f, p->l4_off, sizeof(*udp));
+		if (!udp || !udp->csum)
+			return 1;
+		len = tw_host16(udp->len);
+	}
+	sum = tw_frame_sum(f, p->l4_off, len);
+	return sum < 0 ||
+	       tw_csum_fold(tw_pseudo_sum(&p->tuple, p->tuple.proto, len) + (__u32)sum) == 0xffff;
+}
+
+/* Whether a packet changes what a record says of its connection, or makes one as an answer; a fragment's
+ * sum cannot be told before all are there. Without branches, so that the verifier walks what follows
+ * once. */
+tw_inline __u32 tw_checksum_matters(
+	const struct tw_scope *s, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	const __u32 proto = TW_MEMORY(p->tuple.proto), answer = TW_MEMORY(flow->way);
+	__u32 moves = TW_MEMORY(flow->progress.word) ^ TW_MEMORY(flow->found.word);
+	__u32 first = answer & !(TW_MEMORY(flow->found.flags) & TW_CONN_F_REPLIED);
+	__u32 summed = (proto == TW_IPPROTO_TCP) | (proto == TW_IPPROTO_UDP);
+	__u32 known = s->conn != 0;
+
+	return summed & !TW_MEMORY(p->fragment) & !TW_MEMORY(flow->seen) &
+	       !TW_MEMORY(flow->related) & ((known & (moves != 0)) | first);
+}
+
+/* A packet that track has found a place for. */
+tw_inline enum tw_reason tw_checksum(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_packet *p, const struct tw_flow *flow)
+{
+	__u32 matters = tw_checksum_matters(s, p, flow);
+
+	TW_OPAQUE(matters);
+	return matters ? tw_apart_checksum(f) : TW_R_NONE;
+}
