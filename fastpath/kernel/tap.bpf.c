@@ -14,53 +14,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "fastpath/path/packet.h"
-
-/* ---- maps ---- */
-
-#define TW_MAP(symbol, map_type, key_type, value_type, max, flags, ...) \
-	struct {                                                        \
-		__uint(type, BPF_MAP_TYPE_##map_type);                  \
-		__uint(max_entries, max);                               \
-		__uint(map_flags, flags);                               \
-		__type(key, key_type);                                  \
-		__type(value, value_type);                              \
-	} symbol SEC(".maps");
-#include "fastpath/abi/maps.def"
-#undef TW_MAP
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, TW_EVENTS_BYTES);
-} events SEC(".maps");
-
-/* The size of what is put in is the agent's to choose. */
-struct captured_ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
-	__uint(max_entries, TW_CAPTURE_PORTS);
-	__type(key, __u32);
-	__array(values, struct captured_ring);
-} captured SEC(".maps");
-
-/* The full path, by enum tw_dir. Filled by the loader; while it is empty, frames are dropped. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, TW_DIR__MAX);
-	__type(key, __u32);
-	__type(value, __u32);
-} full SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tw_sheet);
-} sheet SEC(".maps");
+#include "fastpath/kernel/maps.bpf.h"
 
 /* Set before load by those who test the programs: outcomes are traced, and time is config.now_ns. */
 const volatile __u8 tw_test_mode = 0;
