@@ -167,9 +167,6 @@ __noinline int row_lock(struct __sk_buff *skb, __u32 n);
 __noinline int row_put(struct __sk_buff *skb, __u32 n);
 __noinline int row_replace(struct __sk_buff *skb, __u32 n);
 __noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted);
-__noinline int overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi);
-__noinline int overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir);
-__noinline int overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class);
 __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
 __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
@@ -222,20 +219,7 @@ tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
 	row_clear(f->target, n, (__u32)wanted);
 }
 
-tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
-{
-	return overflow_find(f->target, port_id, class, hi);
-}
-
-tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
-{
-	return overflow_meet(f->target, port_id, dir);
-}
-
-tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
-{
-	return overflow_put(f->target, port_id, class);
-}
+#include "fastpath/kernel/overflow.bpf.h"
 
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
