@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* bind.h: finds the vNIC of the policy that each port belongs to.
  *
- * Why:        whoever is taken for a workload gets its rights, so only facts of the host count: the
- *             port's name and the tap's own MAC. A guest chooses neither. What a guest sends counts
+ * Why:        a port that is bound to a workload gets its rights, so only facts of the host count:
+ *             its name and the tap's own MAC. A guest chooses neither. What a guest sends counts
  *             only where `options: {bind: first-sender}` says so.
  * Order:      1. the tap's own MAC, where it is a workload's with first byte fe (libvirt's habit);
  *             2. the port's name; 3. the MAC that was first seen sending. A port whose name and MAC
  *             agree goes first, then the one with the lower interface index.
  * Invariants: 1. A vNIC has at most one port.
- *             2. A port that something says belongs to one workload, and something else to another,
- *                gets neither one's rights: it is shut, and `conflict` says why. The one exception is
- *                a tap's MAC that is a workload's: it outweighs the name.
+ *             2. A port whose name and MAC contradict each other gets no workload's rights: it is
+ *                shut, and `conflict` says why. Only a MAC that is another workload's outweighs
+ *                the name.
  *             3. A MAC that the kernel made up says nothing (one in 64 begins with fe).
  */
 #pragma once

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* clean.h: makes text from elsewhere safe to print.
  *
- * Why:        a client chooses a policy's name, and whoever makes an interface chooses its name, in
- *             any bytes but a few. A terminal obeys control characters, and a line break forges an
+ * Why:        a client chooses a policy's name, and the host's tools name interfaces, in almost any
+ *             bytes. A terminal obeys control characters, and a line break forges an
  *             entry of a log.
  * Callers:    all that prints or logs such text; nothing else in the tree does the same.
  */

@@ -391,7 +391,7 @@ static void test_binding(void **state)
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 
-	/* a and b have changed places: who has which rights is what their MACs say. */
+	/* a and b have changed places: their MACs say which port has which rights. */
 	set_mac(port[0], 0xfe, 2);
 	set_mac(port[1], 0xfe, 1);
 	bind_all(WORKLOADS, &b, &inforce);
@@ -407,7 +407,7 @@ static void test_binding(void **state)
 	assert_bound(&b, 1, "b", TW_BOUND_BY_TAP_MAC);
 	assert_bound(&b, 3, "a", TW_BOUND_BY_TAP_MAC);
 
-	/* A name without a MAC to hold against it is not contradicted by one that is nobody's. */
+	/* A workload without a MAC is not contradicted by a MAC of no workload. */
 	set_mac(port[4], 0xfe, 9);
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 4, "by-name", TW_BOUND_BY_NAME);
@@ -418,7 +418,7 @@ static void test_binding(void **state)
 	tw_inforce_free(inforce);
 }
 
-/* Who is said to be two is neither. */
+/* A port whose name and MAC contradict each other is no workload's. */
 static void test_binding_conflicts(void **state)
 {
 	static struct bindings b;
@@ -491,7 +491,7 @@ static void test_binding_first_sender(void **state)
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_bound(&b, 2, "by-mac", TW_BOUND_BY_SENDER);
 
-	/* Nobody gets it twice, and its tap's MAC is a surer sign. */
+	/* A workload has one port, and its tap's MAC is a surer sign. */
 	learn(port[3], 3);
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_unbound(&b, 3, TW_CONFLICT_NONE);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# binding.sh: who gets a workload's rights. Taps that libvirt has numbered anew are found by their own
-# MACs; a port that is said to be two is neither; and no guest takes a workload's place by what it sends.
+# binding.sh: which port gets a workload's rights. Taps that libvirt has numbered anew are found by their
+# own MACs, a port whose name and MAC contradict each other is shut, and no guest takes a workload's place
+# by what it sends.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -94,9 +95,9 @@ check "a new number is no new identity" within 20 belongs_to tap9 w1
 rename tap1 tap8
 rename tap3 tap1
 check "the one does not get the other's by its name" within 20 port_is tap1 unclaimed
-equal "who left it is still known" w1 "$(workload_of tap9)"
+equal "the one that left it is still known" w1 "$(workload_of tap9)"
 
-# Said to be two: shut, also where others are ignored.
+# Contradictions: shut, also where unclaimed ports are ignored.
 ip -n "$ns-host" link del tap9
 check "a name that is a workload's, and a MAC that is another VM's, is shut" within 20 port_is tap1 shut
 check "and the log says why" logged 'tap1: is shut: the policy names it for w1, but its own MAC'

@@ -27,7 +27,7 @@ not() { # COMMAND…
 	! "$@"
 }
 escape=$(printf '\033')
-evil="$lab/evil$escape[31m
+evil="$lab/evil${escape}[31m
 forged: line"
 
 make_host

@@ -105,7 +105,7 @@ static void options(void **state)
 	tw_policy_free(policy);
 }
 
-/* Whoever has no bytes may have no memory for them either. */
+/* A text of no bytes may be NULL. */
 static void nothing_at_all(void **state)
 {
 	struct tw_policy *policy = must_read("version: 1\n"), *again = NULL;
