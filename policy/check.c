@@ -97,6 +97,59 @@ static bool learns(const struct tw_policy *p, const struct tw_operands *list)
 	return false;
 }
 
+/* True if the list means all addresses but some. */
+static bool only_subtracts(const struct tw_operands *list)
+{
+	bool subtracts = false;
+
+	for (size_t i = 0; i < list->n; i++) {
+		subtracts |= list->at[i].negate;
+		if (!list->at[i].negate && list->at[i].kind != TW_OP_ANY)
+			return false;
+	}
+	return subtracts;
+}
+
+/* TW_FAMILY_* of which the set has every address. */
+static uint32_t whole_families(const struct tw_set *set)
+{
+	struct tw_range v4 = {TW_V4_FIRST, TW_V4_LAST};
+	struct tw_range v6[] = {{0, TW_V4_FIRST - 1}, {TW_V4_LAST + 1, TW_U128_MAX}};
+	const struct tw_ranges all_v4 = {.at = &v4, .n = 1}, all_v6 = {.at = v6, .n = 2};
+
+	return (tw_ranges_contain(&set->r, &all_v4) ? TW_FAMILY_V4 : 0) |
+	       (tw_ranges_contain(&set->r, &all_v6) ? TW_FAMILY_V6 : 0);
+}
+
+/* `to: "!10.0.0.0/8"` leaves all of IPv6 in, which its author surely did not think of, if the rule
+ * lets something pass to or from there. */
+static int check_subtraction(struct checker *c, const struct tw_rule *rule, const char *end,
+	const struct tw_operands *list, const struct tw_set *set, const struct tw_set *far)
+{
+	uint32_t whole = only_subtracts(list) ? whole_families(set) : 0, met = 0;
+	bool lets_pass = rule->info.action == TW_V_ALLOW || rule->info.action == TW_V_ASK;
+
+	for (size_t i = 0; i < rule->cells->n; i++)
+		met |= rule->cells->at[i].family & far->family;
+	if (!lets_pass || whole == TW_FAMILY_ANY || !(whole & met))
+		return 0;
+	return tw_diags_add(c->diags, TW_SEV_WARNING, rule->info.line, rule->column,
+		whole == TW_FAMILY_V6
+			? "take IPv6 addresses away as well, or put 0.0.0.0/0 before it for IPv4 alone"
+			: "take IPv4 addresses away as well, or put ::/0 before it for IPv6 alone",
+		"rule %s: its %s takes away %s addresses alone, so it means every %s address",
+		rule->info.name, end, whole == TW_FAMILY_V6 ? "IPv4" : "IPv6",
+		whole == TW_FAMILY_V6 ? "IPv6" : "IPv4");
+}
+
+static int check_subtractions(struct checker *c, const struct tw_rule *rule)
+{
+	int err = check_subtraction(c, rule, "from", &rule->from, rule->from_set, rule->to_set);
+
+	return err ? err
+		   : check_subtraction(c, rule, "to", &rule->to, rule->to_set, rule->from_set);
+}
+
 static int check_rules(struct checker *c)
 {
 	size_t n = tw_policy_n_rules(c->policy);
@@ -110,6 +163,8 @@ static int check_rules(struct checker *c)
 		if (learns(c->policy, &rule->from) || learns(c->policy, &rule->to))
 			continue;
 		err = check_rule(c, rule, &dead);
+		if (!err && !dead)
+			err = check_subtractions(c, rule);
 		if (!err && !dead)
 			err = tw_shadow_check(shadow, i);
 	}

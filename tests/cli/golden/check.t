@@ -9,7 +9,7 @@ $ tapwall check --lowered policy.yaml
 users-to-web: allow at both, from {10.20.0.0/16 2001:db8:20::/48} to {10.0.0.11 fd00::11} service tcp/80, tcp/443, log
 web-to-db: allow at both, from {10.0.0.11 fd00::11} to {10.0.0.21} service tcp/5432
 no-telnet: reject at both, from any to any service tcp/23
-vms-out: allow at from, from {10.0.0.11 10.0.0.21 fd00::11} to {0.0.0.0-9.255.255.255 11.0.0.0-255.255.255.255 ::/0} service any
+vms-out: allow at from, from {10.0.0.11 10.0.0.21 fd00::11} to {::-::fffe:ffff:ffff 0.0.0.0-9.255.255.255 11.0.0.0-255.255.255.255 ::1:0:0:0-fcff:ffff:ffff:ffff:ffff:ffff:ffff:ffff fe00::/7} service any
 analyst: ask at both, from {10.20.0.0/16 2001:db8:20::/48} to {10.0.0.21} service tcp/5432
 default: deny
 $ tapwall check --print policy.yaml | tapwall check -
@@ -62,3 +62,7 @@ $ { printf 'version: 1\nworkloads: {r: {port: p0, addresses: [10.0.0.0/8]}}\nrul
 ["r"]
 ["out","vectors",20,"its local addresses are of many classes"]
 ["in","vectors",20,"its local addresses are of many classes"]
+# All but some addresses of one family are all of the other.
+$ sed 's/, "!fd00::\/8"//' policy.yaml | tapwall check -
+tapwall: stdin:22:5: warning: rule vms-out: its to takes away IPv4 addresses alone, so it means every IPv6 address; take IPv6 addresses away as well, or put 0.0.0.0/0 before it for IPv4 alone
+stdin: valid: 5 rules, 4 workloads with 5 ports, 2 groups, default deny
