@@ -23,9 +23,6 @@ const volatile __u8 tw_test_mode = 0;
 const volatile __u64 tw_jiffy_ns = 0;
 const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 
-/* Set without tcx: to_vm runs in a root qdisc, under its lock (tc.h). */
-const volatile __u8 tw_in_qdisc = 0;
-
 /* ---- what port.h asks of a target ---- */
 
 #define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
@@ -138,6 +135,7 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 	return bounded(&len, TW_REPLY_MAX) ? bpf_skb_store_bytes(f->target, off, from, len, 0) : -1;
 }
 
+#include "fastpath/kernel/qdisc.bpf.h"
 #include "fastpath/kernel/hold.h"
 
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
@@ -564,26 +562,10 @@ int full_out(struct __sk_buff *skb)
 	return judge(skb, TW_DIR_OUT);
 }
 
-/* In a root qdisc TC_ACT_REDIRECT means nothing, so a refusal is sent as a clone. A frame sent to the
- * same interface would wait there for the lock under which the program runs, so no fragment is held. */
 SEC("tc")
 int full_in(struct __sk_buff *skb)
 {
-	const struct tw_frame f = {.target = skb};
-	struct tw_sheet *own = tw_in_qdisc ? tw_sheet_get(&f) : 0;
-	int action;
-
-	if (tw_in_qdisc && !own)
-		return TC_ACT_SHOT;
-	if (own)
-		own->in_qdisc = 1;
-	action = judge(skb, TW_DIR_IN);
-	if (own)
-		own->in_qdisc = 0;
-	if (!tw_in_qdisc || action != TC_ACT_REDIRECT)
-		return action;
-	bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
-	return TC_ACT_SHOT;
+	return qdisc_leave(skb, qdisc_enter(skb) ? TC_ACT_SHOT : judge(skb, TW_DIR_IN));
 }
 
 SEC("tc")

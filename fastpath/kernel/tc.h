@@ -9,7 +9,7 @@
  *             without classes that is added here, a plain queue. A clsact that is there already takes
  *             both. docs/decisions/011-attach.md has the reasons.
  * Limits:     in a root qdisc the program runs under the qdisc's lock, so it must not send to the same
- *             interface, and TC_ACT_REDIRECT does not work there (tw_in_qdisc of tap.bpf.c).
+ *             interface, and TC_ACT_REDIRECT does not work there (qdisc.bpf.h).
  */
 #pragma once
 
