@@ -8,7 +8,7 @@
 #include "base/clean.h"
 #include "cli/report.h"
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 24
 #define CELL_MAX    1024
 #define GAP	    2 /* spaces between columns */
 

@@ -21,8 +21,9 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
 $ fake_agent good tapwall ports --socket agent.sock
 NOT FILTERED: tap9: no workload of the policy has it
 LOOKS LIKE db-1: tap9: write port: tap9 there, if it is
-tapwall: out of memory
-[5]
+PORT      WORKLOAD  STATE         FOUND BY  MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  HALF OPEN  ESTABLISHED  ADDRESSES                                                      TROUBLE
+tap-web1  web-1     protected     tap-mac   52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17         12        3,400  10.0.0.11 fd00::11 dhcp 10.0.0.57 (59m01s, not in the policy)
+tap9                NOT FILTERED                                           0          0    0        0 B       0 B           0          0          0            0                                                                 cannot attach: evil?[31m
 $ fake_agent good tapwall workloads --socket agent.sock
 WORKLOAD  PORT      STATE             FOUND BY  MAC                NAMED PORT  ADDRESSES
 web-1     tap-web1  protected         tap-mac   52:54:00:00:00:01              10.0.0.11 dhcp
