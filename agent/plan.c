@@ -195,13 +195,19 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(agent, port, &row->entry))
 		row->entry.flags |= TW_PORT_F_CUT;
 	/* Whoever was judged by groups of before is to be judged again. */
-	plan->flip |= plan->regroup && judged(live);
+	plan->flip |= (plan->regroup || plan->rereserve) && judged(live);
 	row->changed = !live || !entries_equal(&row->entry, live) ||
 		       row->prefixes != port->prefixes;
 	if (row->changed) {
 		plan->n_changed++;
 		plan->flip |= judged(live) && !decides_alike(row, live);
 	}
+	return 0;
+}
+
+static int hash_reserved(void *arg, const struct tw_addr *addr)
+{
+	*(uint64_t *)arg += tw_plan_hash_prefix(addr, 128);
 	return 0;
 }
 
@@ -221,6 +227,9 @@ static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw
 		return ret;
 	plan->members = tw_compiler_members(inforce->compiler);
 	plan->regroup = !tw_memberships_equal(&agent->memberships, plan->members, agent->epoch);
+	plan->policy = inforce->policy;
+	tw_policy_each_reserved(inforce->policy, hash_reserved, &plan->reserved);
+	plan->rereserve = plan->reserved != agent->reserved;
 	return 0;
 }
 

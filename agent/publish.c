@@ -36,6 +36,32 @@ static int write_prefixes(struct tw_agent *agent, const struct tw_plan_row *row,
 	return ret;
 }
 
+struct reserving {
+	struct tw_kernel *kernel;
+	uint32_t zone;
+};
+
+static int reserve_addr(void *arg, const struct tw_addr *addr)
+{
+	const struct reserving *reserving = arg;
+
+	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128);
+}
+
+/* Writes the link-local addresses that no guest may claim. */
+static int write_reserved(
+	struct tw_agent *agent, const struct tw_policy *policy, uint32_t epoch, struct tw_err *err)
+{
+	struct reserving reserving = {agent->kernel, tw_addr_zone(0, epoch)};
+	int ret = tw_kernel_clear_addrs(agent->kernel, reserving.zone);
+
+	if (!ret)
+		ret = tw_policy_each_reserved(policy, reserve_addr, &reserving);
+	return ret < 0 ? tw_err_set(err, ret, "addrs", NULL, "cannot write reserved addresses: %s",
+				 strerror(-ret))
+		       : 0;
+}
+
 /* Whether the other epoch has this very entry. */
 static bool has_twin(const struct tw_plan_row *row, uint32_t epoch)
 {
@@ -132,6 +158,8 @@ static void adopt_prefixes(struct tw_agent *agent)
 			if (zone == tw_addr_zone(adopted->entry.id, agent->epoch))
 				adopted->prefixes += tw_plan_hash_prefix(
 					&key.addr, key.prefixlen - 32);
+		if (zone == tw_addr_zone(0, agent->epoch))
+			agent->reserved += tw_plan_hash_prefix(&key.addr, key.prefixlen - 32);
 	}
 }
 
@@ -271,6 +299,8 @@ static int commit_flip(struct tw_agent *agent, const struct tw_plan *plan, struc
 	tw_vec_foreach (&agent->ports.list, port)
 		remove_entry(agent, *port, epoch);
 	ret = tw_memberships_write(&agent->memberships, plan->members, epoch, err);
+	if (!ret)
+		ret = write_reserved(agent, plan->policy, epoch, err);
 	if (ret < 0)
 		return ret;
 	tw_vec_foreach (&plan->rows, row) {
@@ -295,15 +325,19 @@ static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_
 {
 	int ret;
 
-	if (!plan->n_changed && !plan->regroup)
+	if (!plan->n_changed && !plan->regroup && !plan->rereserve)
 		return 0;
 	ret = tw_images_flush(&agent->images, err);
 	/* Without a flip nobody was judged by groups yet. */
 	if (!ret && !plan->flip)
 		ret = tw_memberships_write(&agent->memberships, plan->members, agent->epoch, err);
+	if (!ret && !plan->flip && plan->rereserve)
+		ret = write_reserved(agent, plan->policy, agent->epoch, err);
 	if (ret < 0)
 		return ret;
 	ret = plan->flip ? commit_flip(agent, plan, err) : commit_alone(agent, plan, err);
+	if (!ret)
+		agent->reserved = plan->reserved;
 	tw_images_settle(&agent->images);
 	return ret;
 }
@@ -409,7 +443,8 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 
 	/* One flip, also where each change could stand alone: the policy is in force at once. */
 	plan->flip = plan->flip || agent->inforce != NULL;
-	epoch = agent->epoch + (plan->flip && (plan->n_changed || plan->regroup));
+	epoch = agent->epoch +
+		(plan->flip && (plan->n_changed || plan->regroup || plan->rereserve));
 	/* What an earlier policy still waits for is not to be mixed up with this one's. */
 	if (agent->unkept)
 		keep(agent, NULL);

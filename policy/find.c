@@ -190,6 +190,29 @@ uint32_t tw_policy_adopt_seconds(const struct tw_policy *p)
 	return p->has_adopt ? p->adopt_seconds : TW_ADOPT_SECONDS_DEFAULT;
 }
 
+static bool is_link_local(const struct tw_prefix *prefix)
+{
+	return prefix->len == 128 && prefix->addr.b[0] == 0xfe &&
+	       (prefix->addr.b[1] & 0xc0) == 0x80;
+}
+
+int tw_policy_each_reserved(
+	const struct tw_policy *p, int (*each)(void *arg, const struct tw_addr *addr), void *arg)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < p->n_reserved && !ret; i++)
+		ret = each(arg, &p->reserved[i]);
+	for (size_t i = 0; i < tw_policy_n_vnics(p) && !ret; i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(p, i);
+
+		for (size_t k = 0; k < tw_vnic_n_given(vnic) && !ret; k++)
+			if (is_link_local(&vnic->prefixes[k]))
+				ret = each(arg, &vnic->prefixes[k].addr);
+	}
+	return ret;
+}
+
 /* A quota for the fast path, where 0 means that of the table: `none` is more than it holds. */
 static uint32_t quota_of(const struct tw_limits *limits, enum tw_limit limit)
 {

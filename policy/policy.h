@@ -184,6 +184,11 @@ enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 #define TW_ADOPT_SECONDS_MAX	 3600
 uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
 uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
+/* Calls `each` for every link-local address that no guest may claim but one that it is given to: those of
+ * options.reserved and of workloads. Ends early with what `each` returns, if that is not 0. */
+#define TW_POLICY_RESERVED_MAX 64 /* in options.reserved */
+int tw_policy_each_reserved(const struct tw_policy *policy,
+	int (*each)(void *arg, const struct tw_addr *addr), void *arg);
 
 /* The number of the rule of that name, `default` included; -ENOENT. */
 long tw_policy_rule_index(const struct tw_policy *policy, const char *name);

@@ -274,6 +274,7 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 {
 	const char *separator = "";
+	char text[64];
 
 	tw_buf_addf(out, "{unclaimed: %s", p->unclaimed == TW_UNCLAIMED_DENY ? "deny" : "ignore");
 	if (p->has_bind)
@@ -283,6 +284,10 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 		tw_buf_adds(out, ", adopt: ");
 		tw_seconds_print(p->adopt_seconds, out);
 	}
+	for (size_t i = 0; i < p->n_reserved; i++)
+		tw_buf_addf(out, "%s\"%s\"", i ? ", " : ", reserved: [",
+			tw_addr_format(&p->reserved[i], text));
+	tw_buf_adds(out, p->n_reserved ? "]" : "");
 	print_limits(&p->limits, out);
 	for (unsigned int state = 0; state < TW_S__MAX; state++) {
 		if (!p->timeout[state])

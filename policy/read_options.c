@@ -93,6 +93,29 @@ static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *o
 	r->policy->has_adopt = true;
 }
 
+static void add_reserved(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_read_text(r, item, "an address in reserved");
+	struct tw_policy *p = r->policy;
+	struct tw_prefix prefix;
+
+	if (!text || !tw_read_prefix(r, item, text, false, &prefix))
+		return;
+	if (prefix.len != 128 || prefix.addr.b[0] != 0xfe || (prefix.addr.b[1] & 0xc0) != 0x80)
+		tw_complain(r, item, "write an address such as \"fe80::1\"",
+			"%s is no link-local address", tw_show(text).text);
+	else if (p->n_reserved == TW_POLICY_RESERVED_MAX)
+		tw_complain(r, item, NULL, "too many reserved addresses, %u are possible",
+			TW_POLICY_RESERVED_MAX);
+	else
+		p->reserved[p->n_reserved++] = prefix.addr;
+}
+
+static void read_reserved(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	tw_read_list(r, value, "reserved", add_reserved, NULL);
+}
+
 static void read_option_limits(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	tw_read_limits(r, value, &r->policy->limits);
@@ -104,6 +127,7 @@ static const struct tw_field option_fields[] = {
 	{.name = "timeouts", .read = read_timeouts},
 	{.name = "adopt", .read = read_adopt},
 	{.name = "limits", .read = read_option_limits},
+	{.name = "reserved", .read = read_reserved},
 };
 
 void tw_read_options(struct tw_reader *r, const struct tw_node *map)

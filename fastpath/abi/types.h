@@ -421,6 +421,8 @@ struct tw_lease {
 	__u64 until_ns; /* monotonic; 0: none; all ones: for ever */
 	__u32 serial;	/* another one whenever another address comes to stand here */
 	__u32 known;	/* the serial that the policy in force takes into account; of the agent */
+	__be32 server;	/* IPv4: the server's address, which renewals go to; 0: unknown */
+	__u32 pad;
 };
 
 /* What a guest asked a DHCP server. */
@@ -439,6 +441,49 @@ struct tw_leases {
 	__u32 n_queries;
 	__u8 mac[6];
 	__u8 pad[2];
+};
+
+/* Names that belong to one port of a network, first come, first served: link-local addresses, and names
+ * that DHCP clients give themselves (DHCP client identifiers; DUIDs with an IAID). */
+enum tw_claim_kind { TW_CLAIM_ADDRESS, TW_CLAIM_CLIENT, TW_CLAIM__MAX };
+
+#define TW_CLAIMS_MAX \
+	4 /* names of each kind, for one port; the least recently used one gives way */
+
+struct tw_claim {
+	struct tw_addr name; /* a client's name: what kind it is, and a keyed hash of it */
+	__u64 where;	     /* network and VLANs */
+	__u64 tag;   /* keyed hash of all three, low 16 bits clear; 0: no claim stands here */
+	__u32 seen;  /* tick of the last use, to a second */
+	__u32 epoch; /* policy epoch that the claim was last checked in */
+};
+
+/* Claims of one port. They end with its MAC. */
+struct tw_claims {
+	struct tw_claim at[TW_CLAIM__MAX][TW_CLAIMS_MAX];
+	__u64 mac; /* as a number; 0: its workload names none */
+};
+
+/* Which port claims a name: a way holds the claim's tag and, in its low 16 bits, the port's id. A way
+ * whose port does not list the claim any more is free. */
+#define TW_OWNER_SETS \
+	16384 /* a power of two; twice as many ways as there can be claims, and more */
+#define TW_OWNER_WAYS 8
+
+struct tw_owners {
+	__u64 way[TW_OWNER_WAYS];
+};
+
+/* Link-local addresses that were seen from beyond the ports: a claim's tag and, in its low 16 bits, the
+ * time of the last sight in units of TW_STRANGER_SHIFT ticks. */
+#define TW_STRANGER_SETS  1024 /* a power of two */
+#define TW_STRANGER_WAYS  4
+#define TW_STRANGER_SHIFT 16  /* 69 s */
+#define TW_STRANGER_UNITS 131 /* 9000 s: no router lives longer without a word (RFC 4861 §6.2.1) */
+
+struct tw_strangers {
+	__u64 tag[TW_STRANGER_WAYS];
+	__u64 mac[TW_STRANGER_WAYS]; /* that it was seen with */
 };
 
 struct tw_mac_key {
@@ -514,7 +559,7 @@ struct tw_config {
 	__u32 reply_rate; /* refusals sent (RST, unreachable) per second and port */
 	__u32 reply_burst;
 	__u32 capturing; /* 1: `captures` says at which ports; 0: nobody looks there */
-	__u32 pad;
+	__u32 dhcp_rate; /* DHCP messages a second that each guest may send; 0: no limit */
 	/* Until when approved frames may go straight into the far port; 0: never. The agent renews it
 	 * while it hears of what happens to ports, so that what nobody hears of ends cut-through. */
 	__u64 cut_until_ns;
@@ -556,7 +601,13 @@ struct tw_port_count {
 };
 
 /* What is metered of a port (path/limit.h): the rates of struct tw_port. */
-enum tw_meter { TW_METER_PACKETS, TW_METER_OPENS, TW_METER_BROADCAST, TW_METER__MAX };
+enum tw_meter {
+	TW_METER_PACKETS,
+	TW_METER_OPENS,
+	TW_METER_BROADCAST,
+	TW_METER_DHCP, /* config.dhcp_rate */
+	TW_METER__MAX
+};
 
 #define TW_OPENED_TO 8 /* a power of two: two bytes of a MAC say which is its own */
 
@@ -609,7 +660,12 @@ _Static_assert(sizeof(struct tw_overflow_set) == 192, "256 bytes with what a has
 _Static_assert(
 	TW_PORTS_MAX *TW_OVERFLOW__MAX <= (1ull << 32) / TW_OVERFLOW_SETS, "keys fit a word");
 _Static_assert(sizeof(struct tw_port) == 136, "ports value is pinned");
-_Static_assert(sizeof(struct tw_leases) == 336, "leases value is pinned, and mapped by the agent");
+_Static_assert(sizeof(struct tw_leases) == 400, "leases value is pinned, and mapped by the agent");
+_Static_assert(sizeof(struct tw_claims) == 328, "claims value is pinned");
+_Static_assert(sizeof(struct tw_owners) == 64, "a cache line");
+_Static_assert(sizeof(struct tw_strangers) == 64, "a cache line");
+_Static_assert(TW_OWNER_SETS *TW_OWNER_WAYS >= 2 * TW_PORTS_MAX * TW_CLAIM__MAX * TW_CLAIMS_MAX,
+	"claims of all ports find a way");
 _Static_assert(sizeof(struct tw_addr_key) == 24, "addrs key is pinned");
 _Static_assert(sizeof(struct tw_capture_want) == 16, "captures value is pinned");
 _Static_assert(sizeof(struct tw_local_key) == 12, "locals key is pinned");

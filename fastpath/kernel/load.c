@@ -20,6 +20,7 @@
 #define EVENT_BURST 200
 #define REPLY_RATE  1000
 #define REPLY_BURST 1000
+#define DHCP_RATE   10 /* of which a client sends a few when it starts */
 
 /* What a port may take of the connection table when its policy does not say: a flood from one port
  * takes a sixteenth of it, and whatever one guest holds open leaves half of it to the others. */
@@ -297,6 +298,7 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.event_burst = EVENT_BURST,
 		.reply_rate = REPLY_RATE,
 		.reply_burst = REPLY_BURST,
+		.dhcp_rate = DHCP_RATE,
 		.conn_max = kernel->facts.max_conns,
 		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,
 		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,

@@ -172,8 +172,11 @@ __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int options(struct __sk_buff *skb);
 __noinline int checksum(struct __sk_buff *skb);
-__noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch);
-__noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
+__noinline int neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
+__noinline int claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
 __noinline int express(struct __sk_buff *skb);
 
 tw_inline __u32 tw_apart_classify(
@@ -234,14 +237,31 @@ tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 p
 	capture(f->target, ifindex, port_id);
 }
 
-tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+tw_inline __u32 tw_apart_owned(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
 {
-	return (__u32)leased(f->target, port_id, epoch);
+	return (__u32)owned(f->target, port_id, epoch, kind);
 }
 
-tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+tw_inline int tw_apart_claim(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
 {
-	lease(f->target, dir, epoch);
+	return claim(f->target, port_id, epoch, kind);
+}
+
+tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return (enum tw_reason)neighbour(f->target, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return (enum tw_reason)dhcp(f->target, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return (enum tw_reason)dhcp6(f->target, dir, epoch);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -356,7 +376,8 @@ __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 	return 0;
 }
 
-__noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch)
+/* How what the sheet is about is the port's own. */
+__noinline int owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -364,19 +385,54 @@ __noinline int leased(struct __sk_buff *skb, __u32 port_id, __u32 epoch)
 	if (!c)
 		return TW_LEASE_NONE;
 	f.now_ns = now(c);
-	return (int)tw_path_leased(&f, port_id, epoch);
+	return (int)tw_path_owned(&f, port_id, epoch, kind);
 }
 
-__noinline int lease(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+/* Whether the port can have the name that the sheet is about. */
+__noinline int claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	return tw_path_claim(&f, c, port_id, epoch, kind);
+}
+
+/* The reason for which ARP, ND or MLD passes or not, or none: it is no housekeeping. */
+__noinline int neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
 
 	if (!c)
-		return 0;
+		return TW_R_NO_IMAGE;
 	frame_init(&f, c, skb);
-	tw_path_lease(&f, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
-	return 0;
+	return tw_path_neighbour(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
+}
+
+/* The same of DHCP. */
+__noinline int dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return TW_R_NO_IMAGE;
+	frame_init(&f, c, skb);
+	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 1);
+}
+
+__noinline int dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return TW_R_NO_IMAGE;
+	frame_init(&f, c, skb);
+	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 0);
 }
 
 /* The tc action that sends the refusal off; 0 when there is none. */

@@ -54,7 +54,10 @@ static struct tw_native *native_of(const struct tw_frame *f)
 /* An array map has all its elements from the start; here they come into being when looked at. */
 static void *array_lookup(struct tw_table *table, const void *key, const void *first)
 {
-	static const struct tw_leases zero; /* the longest value of all */
+	static const union {
+		struct tw_leases leases;
+		struct tw_claims claims;
+	} zero; /* as long as the longest value */
 	void *value = tw_table_lookup(table, key);
 
 	if (value || tw_table_update(table, key, first ? first : &zero, 1))
@@ -369,14 +372,31 @@ tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 p
 	tw_path_capture(&there, port_id);
 }
 
-tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+tw_inline __u32 tw_apart_owned(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
 {
-	return tw_path_leased(f, port_id, epoch);
+	return tw_path_owned(f, port_id, epoch, kind);
 }
 
-tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+tw_inline int tw_apart_claim(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
 {
-	tw_path_lease(f, dir, epoch);
+	return tw_path_claim(f, native_of(f)->settings, port_id, epoch, kind);
+}
+
+tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_neighbour(f, native_of(f)->settings, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 1);
+}
+
+tw_inline enum tw_reason tw_apart_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 0);
 }
 
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
@@ -499,6 +519,21 @@ int tw_native_add_addr(
 	if (err)
 		return err == -EEXIST ? 0 : err;
 	return tw_vec_push(&native->prefixes, key);
+}
+
+void tw_native_clear_addrs(struct tw_native *native, uint32_t zone)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < native->prefixes.n; i++) {
+		struct tw_addr_key *key = &native->prefixes.at[i];
+
+		if (key->zone == tw_be32(zone))
+			tw_table_delete(&native->addrs, key);
+		else
+			native->prefixes.at[kept++] = *key;
+	}
+	native->prefixes.n = kept;
 }
 
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value)

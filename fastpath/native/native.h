@@ -60,6 +60,8 @@ int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t e
 int tw_native_add_addr(
 	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 /* Lists a workload's MAC in `macs`; `value` is TW_MAC_…. */
+/* Takes a zone's prefixes out again. */
+void tw_native_clear_addrs(struct tw_native *native, uint32_t zone);
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value);
 /* Vouches for a MAC, for cut-through (config.cut_until_ns, TW_PORT_F_CUT). */
 int tw_native_add_local(

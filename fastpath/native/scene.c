@@ -112,6 +112,26 @@ static int load_groups(struct tw_native *native, const struct tw_policy *policy,
 	return err;
 }
 
+struct reserving {
+	struct tw_native *native;
+	uint32_t zone;
+};
+
+static int reserve_addr(void *arg, const struct tw_addr *addr)
+{
+	const struct reserving *reserving = arg;
+
+	return tw_native_add_addr(reserving->native, reserving->zone, addr, 128);
+}
+
+static int load_reserved(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch)
+{
+	struct reserving reserving = {native, tw_addr_zone(0, epoch)};
+
+	tw_native_clear_addrs(native, reserving.zone);
+	return tw_policy_each_reserved(policy, reserve_addr, &reserving);
+}
+
 int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_diags *diags)
 {
@@ -126,6 +146,8 @@ int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint
 			return err;
 	}
 	err = load_groups(native, policy, epoch);
+	if (!err)
+		err = load_reserved(native, policy, epoch);
 	if (!err)
 		tw_native_config(native)->epoch = epoch;
 	return err;

@@ -120,6 +120,11 @@ tw_inline __u16 tw_csum_fold(__u64 sum)
 	return (__u16)sum;
 }
 
+tw_inline int tw_mac_is_broadcast(const __u8 *mac)
+{
+	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
+}
+
 tw_inline __u32 tw_tick(__u64 now_ns)
 {
 	return (__u32)(now_ns >> TW_TICK_SHIFT);

@@ -183,7 +183,7 @@ tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct
 		flow->uplink_ifindex = tw_cut_uplink(f, s, p, flow->seat);
 		return;
 	}
-	if (!tw_guard_own_or_link_local(f, &there, &p->tuple.dst))
+	if (!tw_own_destination(f, there.port, there.epoch, &p->tuple.dst))
 		return;
 	if (!tw_cut_gate(f, s, there.port, flow))
 		return;

@@ -126,7 +126,7 @@ tw_inline int tw_express_segment(
 	return 1;
 }
 
-/* A datagram. What goes to a DHCP client is for guard to say. */
+/* A datagram. What goes to a DHCP client or server is for guard to say. */
 tw_inline int tw_express_datagram(
 	const struct tw_frame *f, struct tw_packet *p, const struct tw_udp *udp)
 {
@@ -135,8 +135,8 @@ tw_inline int tw_express_datagram(
 	if ((const void *)(udp + 1) > f->data_end)
 		return 0;
 	len = tw_host16(udp->len);
-	if (len < sizeof(*udp) || len > tw_l4_len(p) || udp->dport == tw_be16(68) ||
-		udp->dport == tw_be16(546) || (f->gso_size && len != tw_l4_len(p)))
+	if (len < sizeof(*udp) || len > tw_l4_len(p) || tw_host16(udp->dport) - 67u < 2 ||
+		tw_host16(udp->dport) - 546u < 2 || (f->gso_size && len != tw_l4_len(p)))
 		return 0;
 	p->tuple.sport = udp->sport;
 	p->tuple.dport = udp->dport;

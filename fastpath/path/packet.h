@@ -239,20 +239,38 @@ struct tw_flow {
 	__u64 seat;	      /* of the near end, where cut-through is thought of */
 };
 
-/* A DHCP message while it is read. */
+#define TW_DHCP6_IAS_MAX 4 /* identity associations of one message */
+
+/* A DHCP message, or another one with options, while it is read. */
 struct tw_dhcp {
 	__u8 bytes[TW_QUOTE_MAX]; /* first: what was loaded last */
 	__u32 off;		  /* of the next option */
 	__u32 end;		  /* of the message */
+	__u32 n_left;		  /* records of an MLDv2 report */
 	__u32 seconds;		  /* of the lease */
+	__be32 xid;
+	__be32 ciaddr;
+	__be32 yiaddr;
 	__be32 requested;
+	__be32 server;
+	__u32 id_off; /* of the client's name; 0: it gives none */
+	__u8 mac[6];  /* of the client */
+	__u8 id_len;
 	__u8 type;
+	__u8 n_types;
 	__u8 overloaded;
+	__u8 relayed;
+	__u8 walked;  /* a walk along it came to its end */
+	__u8 broken;  /* it is malformed */
+	__u8 changed; /* a lease began or ended */
 	/* Of DHCPv6. */
 	__u8 failed; /* the answer as a whole is a refusal */
 	__u8 n_addrs;
-	__u32 client;		    /* a hash of its DUID */
+	__u8 n_beyond; /* 1: it lists more addresses than `addr` holds */
+	__u8 n_ias;
+	__u64 digest;		    /* hash of the client's DUID; 0: it has none */
 	__u32 ia_end;		    /* of the identity association that `off` is in */
+	__u64 ia[TW_DHCP6_IAS_MAX]; /* option code << 32 | IAID */
 	__u32 valid[TW_LEASES_MAX]; /* seconds, of each address */
 	struct tw_addr addr[TW_LEASES_MAX];
 };
@@ -286,6 +304,11 @@ struct tw_token {
 	__u8 untracked; /* it passed without a record */
 };
 
+/* State of SipHash. */
+struct tw_sip {
+	__u64 v[4];
+};
+
 /* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
  * One for each CPU, as one frame is judged at a time there. Being memory, it also keeps the
  * verifier from walking each stage once for every way through the stages before. */
@@ -307,7 +330,16 @@ struct tw_sheet {
 	__u8 in_qdisc; /* the frame at hand is judged under the lock of its interface's root qdisc */
 	struct tw_dhcp dhcp;
 	__u8 summed[TW_SUM_BYTES + 4]; /* a part of a frame, and zeros up to a whole word */
-	struct tw_addr about;	       /* whether it is on lease is asked */
+	struct tw_sip sip;	       /* a hash while it is made */
+	struct tw_addr about;	       /* the address or name that is asked about */
+	struct tw_addr_key asked;      /* in `addrs` */
+	__u64 mac;		       /* of the port that claims it */
+	__u64 where;		       /* of a claim */
+	__u64 tag;
+	__u64 way; /* of a claim's owner: what stands there, and where */
+	__u32 way_at;
+	__u32 slot; /* where the claim stands, and the one that would give way */
+	__u32 oldest;
 };
 
 /* Where and under what a frame is judged; the same for every stage. */

@@ -21,7 +21,6 @@
 
 #include "fastpath/path/checksum.h"
 #include "fastpath/path/cut.h"
-#include "fastpath/path/lease.h"
 #include "fastpath/path/limit.h"
 #include "fastpath/path/offload.h"
 #include "fastpath/path/syn.h"
@@ -185,11 +184,6 @@ tw_inline enum tw_reason tw_path_judge(
 		return reason;
 	tw_stage_enter(f, TW_STAGE_GUARD);
 	reason = tw_guard(f, s, p);
-	if (reason == TW_R_DHCP_CLIENT && s->port->flags & TW_PORT_F_DHCP) {
-		if (tw_apart_checksum(f))
-			return TW_R_BAD_CHECKSUM;
-		tw_apart_lease(f, s->dir, s->epoch);
-	}
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_TRACK);
@@ -354,26 +348,62 @@ tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
 		tw_capture(f, &sheet->outcome, port_id);
 }
 
-/* How the address that the sheet is about is on lease at a port: enum tw_lease_state. */
-tw_inline __u32 tw_path_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+/* How what the sheet is about is a port's own: enum tw_lease_state. */
+tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
 	struct tw_sheet *sheet = tw_sheet_get(f);
+	int known;
 
 	if (!port || !sheet)
 		return TW_LEASE_NONE;
+	sheet->packet.lease = TW_LEASE_NONE;
+	if (kind == TW_OWNED_NAME || tw_addr_is_link_local(&sheet->about)) {
+		known = tw_claim_known(f, port, epoch,
+			kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, sheet);
+		return known < 0 ? TW_LEASE_UNCLAIMED : known ? TW_LEASE_KNOWN : TW_LEASE_NONE;
+	}
 	sheet->packet.lease = (__u8)tw_lease_find(f, port, sheet);
 	return sheet->packet.lease;
 }
 
-/* What the DHCP message on the sheet means for the port's leases. */
-tw_inline void tw_path_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+/* Whether the port can have the name that the sheet is about. */
+tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
+	__u32 epoch, __u32 kind)
 {
-	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
-	if (port && sheet && tw_lease_hear(f, port, dir, sheet))
-		tw_apart_tell(f, f->ifindex, port->id, TW_EVENT_LEASE);
+	return sheet && tw_claim_take(f, config, port_id, epoch,
+				kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, sheet);
+}
+
+/* What becomes of ARP, ND and MLD on the sheet. */
+tw_inline enum tw_reason tw_path_neighbour(
+	const struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
+{
+	struct tw_house s = {.config = config, .epoch = epoch, .dir = (__u8)dir};
+
+	s.port = tw_port_at(f, f->ifindex, epoch);
+	s.sheet = tw_sheet_get(f);
+	return s.port && s.sheet ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
+}
+
+/* What becomes of DHCP on the sheet. The agent hears of leases that begin or end. */
+tw_inline enum tw_reason tw_path_dhcp(const struct tw_frame *f, const struct tw_config *config,
+	enum tw_dir dir, __u32 epoch, int v4)
+{
+	struct tw_house s = {.config = config, .epoch = epoch, .dir = (__u8)dir};
+	enum tw_reason reason;
+
+	s.port = tw_port_at(f, f->ifindex, epoch);
+	s.sheet = tw_sheet_get(f);
+	if (!s.port || !s.sheet)
+		return TW_R_NO_IMAGE;
+	reason = tw_dhcp(f, &s, v4);
+	if (reason == TW_R_DHCP_CLIENT && TW_MEMORY(s.sheet->dhcp.changed) &&
+		s.port->flags & TW_PORT_F_DHCP)
+		tw_apart_tell(f, f->ifindex, s.port->id, TW_EVENT_LEASE);
+	return reason;
 }
 
 tw_inline void tw_path_refuse(

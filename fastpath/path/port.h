@@ -162,6 +162,9 @@ struct tw_home {
 	__u32 parity; /* of the epoch that its entry is of: 0 or 1 */
 };
 
+/* What is asked about by its port's own: an address, or a DHCP client's name. */
+enum tw_owned { TW_OWNED_ADDRESS, TW_OWNED_NAME };
+
 tw_inline __u32 tw_apart_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
@@ -178,8 +181,13 @@ tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u
 tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);
-tw_inline __u32 tw_apart_leased(const struct tw_frame *f, __u32 port_id, __u32 epoch);
-tw_inline void tw_apart_lease(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline __u32 tw_apart_owned(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
+tw_inline int tw_apart_claim(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
+tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_apart_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_apart_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_apart_checksum(const struct tw_frame *f);
 tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end);

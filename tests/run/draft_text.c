@@ -129,8 +129,9 @@ static const struct named_number icmp6_types[] = {{"echo", 128}, {"reply", 129},
 static const struct named_number dhcp_types[] = {{"discover", 1}, {"offer", 2}, {"request", 3},
 	{"decline", 4}, {"ack", 5}, {"nak", 6}, {"release", 7}, {"inform", 8}, {NULL, 0}};
 static const struct named_number dhcp6_types[] = {{"solicit", 1}, {"advertise", 2}, {"request", 3},
-	{"confirm", 4}, {"renew", 5}, {"reply", 7}, {"release", 8}, {"reconfigure", 10},
-	{"relay-forward", 12}, {"relay-reply", 13}, {NULL, 0}};
+	{"confirm", 4}, {"renew", 5}, {"rebind", 6}, {"reply", 7}, {"release", 8}, {"decline", 9},
+	{"reconfigure", 10}, {"information", 11}, {"relay-forward", 12}, {"relay-reply", 13},
+	{NULL, 0}};
 static const struct named_number arp_ops[] = {{"request", 1}, {"reply", 2}, {NULL, 0}};
 static const struct named_number protocols[] = {{"tcp", 6}, {"udp", 17}, {"icmp", 1}, {"icmp6", 58},
 	{"frag", 44}, {"hop", 0}, {"dst", 60}, {"routing", 43}, {"none", 59}, {"esp", 50},

@@ -211,6 +211,8 @@ static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 			config.reply_rate = number;
 		} else if (!strcmp(word, "reply-burst")) {
 			config.reply_burst = number;
+		} else if (!strcmp(word, "dhcp-rate")) {
+			config.dhcp_rate = number;
 		} else if (!strcmp(word, "event-rate")) {
 			config.event_rate = number;
 		} else if (!strcmp(word, "cut-through")) {

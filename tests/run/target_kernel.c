@@ -141,6 +141,10 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 		clear_array(k, TW_MAP_upkeep, 1, sizeof(struct tw_upkeep), false) ||
 		clear_array(k, TW_MAP_leases, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_leases),
 			false) ||
+		clear_array(k, TW_MAP_claims, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_claims),
+			false) ||
+		clear_array(k, TW_MAP_strangers, TW_STRANGER_SETS, sizeof(struct tw_strangers),
+			false) ||
 		clear_array(k, TW_MAP_port_counts, TW_TARGET_PORTS_MAX + 1,
 			sizeof(struct tw_port_count), true) ||
 		tw_kernel_get_config(k->kernel, &k->config))
@@ -245,6 +249,26 @@ static int load_groups(
 	return failed ? tw_err_set(err, failed, NULL, NULL, "its groups cannot be written") : 0;
 }
 
+struct reserving {
+	struct tw_kernel *kernel;
+	uint32_t zone;
+};
+
+static int reserve_addr(void *arg, const struct tw_addr *addr)
+{
+	const struct reserving *reserving = arg;
+
+	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128);
+}
+
+static int load_reserved(struct kernel *k, const struct tw_policy *policy, uint32_t epoch)
+{
+	struct reserving reserving = {k->kernel, tw_addr_zone(0, epoch)};
+	int failed = tw_kernel_clear_addrs(k->kernel, reserving.zone);
+
+	return failed ? failed : tw_policy_each_reserved(policy, reserve_addr, &reserving);
+}
+
 static int kernel_load(struct tw_target *target, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_err *err)
 {
@@ -266,7 +290,9 @@ static int kernel_load(struct tw_target *target, const struct tw_policy *policy,
 	failed = load_groups(k, policy, epoch, err);
 	if (failed)
 		return failed;
-	failed = tw_kernel_flip(k->kernel, epoch);
+	failed = load_reserved(k, policy, epoch);
+	if (!failed)
+		failed = tw_kernel_flip(k->kernel, epoch);
 	if (!failed)
 		failed = tw_kernel_get_config(k->kernel, &k->config);
 	return failed ? tw_err_set(err, failed, NULL, NULL, "the policy cannot be put in force")

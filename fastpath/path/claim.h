@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* claim.h: names that belong to one port of a network: link-local addresses and DHCP clients' names.
+ *
+ * Why:        no policy lists them, yet a guest that uses another's takes its traffic (RFC 4861 §11) or
+ *             its lease. The first port that uses a name keeps it.
+ * How:        `claims` lists the names of each port, which is all that a frame with a known name asks.
+ *             `owners`, by a keyed hash, tells which port claims a name; it is asked for new names only.
+ *             A way in it counts as long as its port lists the claim, so that a port that goes, or gets
+ *             another MAC, frees its names without an agent.
+ * Invariants: 1. A name whose tag falls together with another's is refused, never granted: what grants
+ *                is the name itself (of DHCP clients 64 bits of a keyed hash of it).
+ *             2. A link-local address made of a MAC (RFC 4291 App. A) is its MAC's alone, claimed or not.
+ *             3. An address that the policy reserves, or gives to another, is nobody's to claim, from
+ *                the policy's first packet on: a claim is checked again in every epoch.
+ *             4. What is in use beyond the ports is not to be claimed, except with the MAC that used it:
+ *                a guest that moves here from another host keeps its address. The source of a router
+ *                advertisement takes its address back from a guest that claimed it before.
+ * Bounds:     TW_CLAIMS_MAX slots, TW_OWNER_WAYS ways, four lookups for each way; runs apart.
+ * Source:     RFC 4862 §5.4 (DAD), RFC 4291 App. A (EUI-64); hash: J.-P. Aumasson, D. Bernstein, SipHash
+ *             (2012), with one round for each word and three at the end.
+ */
+#pragma once
+
+#include "fastpath/path/packet.h"
+
+/* A port whose workload names no MAC has mac 0, and takes any. */
+tw_inline int tw_port_has_mac(const struct tw_port *port)
+{
+	return port->mac[0] | port->mac[1] | port->mac[2] | port->mac[3] | port->mac[4] |
+	       port->mac[5];
+}
+
+tw_inline __u64 tw_mac_word(const __u8 *mac)
+{
+	return (__u64)mac[0] << 40 | (__u64)mac[1] << 32 | (__u64)mac[2] << 24 |
+	       (__u64)mac[3] << 16 | (__u64)mac[4] << 8 | mac[5];
+}
+
+/* ---- SipHash ---- */
+
+tw_inline __u64 tw_turn(__u64 word, __u32 bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+tw_inline void tw_sip_round(struct tw_sip *s)
+{
+	s->v[0] += s->v[1];
+	s->v[1] = tw_turn(s->v[1], 13) ^ s->v[0];
+	s->v[0] = tw_turn(s->v[0], 32);
+	s->v[2] += s->v[3];
+	s->v[3] = tw_turn(s->v[3], 16) ^ s->v[2];
+	s->v[0] += s->v[3];
+	s->v[3] = tw_turn(s->v[3], 21) ^ s->v[0];
+	s->v[2] += s->v[1];
+	s->v[1] = tw_turn(s->v[1], 17) ^ s->v[2];
+	s->v[2] = tw_turn(s->v[2], 32);
+}
+
+tw_inline void tw_sip_begin(struct tw_sip *s, const struct tw_config *config)
+{
+	s->v[0] = config->hash_key[0] ^ 0x736f6d6570736575ull;
+	s->v[1] = config->hash_key[1] ^ 0x646f72616e646f6dull;
+	s->v[2] = config->hash_key[0] ^ 0x6c7967656e657261ull;
+	s->v[3] = config->hash_key[1] ^ 0x7465646279746573ull;
+}
+
+tw_inline void tw_sip_add(struct tw_sip *s, __u64 word)
+{
+	s->v[3] ^= word;
+	tw_sip_round(s);
+	s->v[0] ^= word;
+}
+
+tw_inline __u64 tw_sip_end(struct tw_sip *s)
+{
+	s->v[2] ^= 0xff;
+	tw_sip_round(s);
+	tw_sip_round(s);
+	tw_sip_round(s);
+	return s->v[0] ^ s->v[1] ^ s->v[2] ^ s->v[3];
+}
+
+/* ---- names ---- */
+
+/* The network and VLANs that a packet travels on. */
+tw_inline __u64 tw_claim_where(const struct tw_port *port, const struct tw_packet *p)
+{
+	__u32 vlan = p->vlan ? p->vlan : port->pvid;
+
+	return (__u64)port->network << 32 | (__u64)vlan << 16 | p->inner_vlan;
+}
+
+/* The tag of the name that the sheet is about. */
+tw_inline __u64 tw_claim_tag(
+	const struct tw_config *config, enum tw_claim_kind kind, struct tw_sheet *sheet)
+{
+	struct tw_sip *sip = &sheet->sip;
+	__u64 tag;
+
+	tw_sip_begin(sip, config);
+	tw_sip_add(sip, sheet->about.d[0]);
+	tw_sip_add(sip, sheet->about.d[1]);
+	tw_sip_add(sip, sheet->where | (__u64)kind << 48);
+	tag = tw_sip_end(sip) & ~0xffffull;
+	return tag ? tag : 0x10000;
+}
+
+/* An address that tells the MAC it was made of. */
+tw_inline int tw_addr_is_eui64(const struct tw_addr *addr)
+{
+	return addr->w[0] == tw_be32(0xfe800000) && !addr->w[1] && addr->b[11] == 0xff &&
+	       addr->b[12] == 0xfe;
+}
+
+tw_inline int tw_addr_is_of_mac(const struct tw_addr *addr, const __u8 *mac)
+{
+	return addr->b[8] == (mac[0] ^ 2) && addr->b[9] == mac[1] && addr->b[10] == mac[2] &&
+	       addr->b[13] == mac[3] && addr->b[14] == mac[4] && addr->b[15] == mac[5];
+}
+
+/* ---- what is in use beyond the ports ---- */
+
+tw_inline __u32 tw_stranger_now(const struct tw_frame *f)
+{
+	return tw_tick(f->now_ns) >> TW_STRANGER_SHIFT & 0xffff;
+}
+
+/* True if the address was seen there of late, with another MAC. */
+tw_inline int tw_stranger_holds(const struct tw_frame *f, __u64 tag, const __u8 *mac)
+{
+	__u32 n = tag >> 16 & (TW_STRANGER_SETS - 1), i;
+	struct tw_strangers *set = tw_strangers_lookup(f, &n);
+	int holds = 0;
+
+	if (!set)
+		return 0;
+	for (i = 0; i < TW_STRANGER_WAYS; i++) {
+		__u64 word = TW_MEMORY(set->tag[i]);
+
+		if ((word & ~0xffffull) == tag && set->mac[i] != tw_mac_word(mac) &&
+			((tw_stranger_now(f) - (__u32)word) & 0xffff) <= TW_STRANGER_UNITS)
+			holds = 1;
+	}
+	return holds;
+}
+
+/* Notes an address seen there; the one that was not seen for longest gives way. */
+tw_inline void tw_stranger_note(const struct tw_frame *f, __u64 tag, const __u8 *mac)
+{
+	__u32 n = tag >> 16 & (TW_STRANGER_SETS - 1), i, at = 0, oldest = 0;
+	struct tw_strangers *set = tw_strangers_lookup(f, &n);
+
+	if (!set)
+		return;
+	for (i = 0; i < TW_STRANGER_WAYS; i++) {
+		__u64 word = TW_MEMORY(set->tag[i]);
+		__u32 age = (tw_stranger_now(f) - (__u32)word) & 0xffff;
+
+		if (!word)
+			age = 0x10000;
+		if ((word & ~0xffffull) == tag)
+			age = 0x10001;
+		if (age >= oldest) {
+			oldest = age;
+			at = i;
+		}
+	}
+	TW_MEMORY(set->mac[at & (TW_STRANGER_WAYS - 1)]) = tw_mac_word(mac);
+	TW_MEMORY(set->tag[at & (TW_STRANGER_WAYS - 1)]) = tag | tw_stranger_now(f);
+}
+
+/* ---- owners ---- */
+
+/* True if a port lists a claim with this tag; the search takes no branch, as it runs for each way. */
+tw_inline int tw_claim_listed(const struct tw_claims *claims, __u64 tag)
+{
+	__u64 found = 0, other;
+	__u32 i;
+
+	for (i = 0; i < TW_CLAIM__MAX * TW_CLAIMS_MAX; i++) {
+		other = TW_MEMORY(claims->at[i / TW_CLAIMS_MAX][i % TW_CLAIMS_MAX].tag) ^ tag;
+		found |= 1 ^ (other | -other) >> 63;
+	}
+	return (int)found;
+}
+
+/* True if the port with the id in a way still claims the way's name, and is not that of the guest with
+ * `mac`, which may have moved to another port of this host. */
+tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, __u64 mac)
+{
+	__u32 id = way & 0xffff;
+	const struct tw_port *owner = tw_port_numbered(f, id, epoch);
+	const struct tw_claims *claims;
+
+	if (!owner)
+		return 0;
+	claims = tw_claims_lookup(f, &id);
+	if (!claims || claims->mac != tw_mac_word(owner->mac) ||
+		(claims->mac && claims->mac == mac))
+		return 0;
+	return tw_claim_listed(claims, way & ~0xffffull);
+}
+
+/* Makes the port the owner of the tag on the sheet; false if another port is, or no way is free. What is
+ * found of the ways is kept in memory, so that the verifier walks each of them once. */
+tw_inline int tw_owner_take(const struct tw_frame *f, __u32 id, __u32 epoch, struct tw_sheet *sheet)
+{
+	__u32 n = TW_MEMORY(sheet->tag) >> 16 & (TW_OWNER_SETS - 1), i;
+	struct tw_owners *set = tw_owners_lookup(f, &n);
+	__u64 own;
+
+	if (!set)
+		return 0;
+	TW_MEMORY(sheet->way_at) = TW_OWNER_WAYS;
+	for (i = 0; i < TW_OWNER_WAYS; i++) {
+		__u64 way = TW_MEMORY(set->way[i]);
+		int mine = way == (TW_MEMORY(sheet->tag) | id);
+
+		if (way && !mine && tw_owner_lives(f, epoch, way, TW_MEMORY(sheet->mac))) {
+			if (!((way ^ TW_MEMORY(sheet->tag)) >> 16))
+				return 0;
+			continue;
+		}
+		if (mine || TW_MEMORY(sheet->way_at) == TW_OWNER_WAYS) {
+			TW_MEMORY(sheet->way_at) = i;
+			TW_MEMORY(sheet->way) = way;
+		}
+	}
+	i = TW_MEMORY(sheet->way_at);
+	if (i >= TW_OWNER_WAYS)
+		return 0;
+	own = TW_MEMORY(sheet->tag) | id;
+	return __sync_val_compare_and_swap(&set->way[i & (TW_OWNER_WAYS - 1)],
+		       TW_MEMORY(sheet->way), own) == TW_MEMORY(sheet->way);
+}
+
+/* ---- claims ---- */
+
+/* The port's claims; those of a MAC that it no longer has are dropped. */
+tw_inline struct tw_claims *tw_claims_of(const struct tw_frame *f, const struct tw_port *port)
+{
+	__u32 id = port->id;
+	struct tw_claims *claims = tw_claims_lookup(f, &id);
+
+	if (claims && claims->mac != tw_mac_word(port->mac)) {
+		__builtin_memset(claims->at, 0, sizeof(claims->at));
+		claims->mac = tw_mac_word(port->mac);
+	}
+	return claims;
+}
+
+/* Finds the claim on the name that the sheet is about: its slot, or TW_CLAIMS_MAX, and the slot that
+ * would give way. */
+tw_inline void tw_claim_find(
+	const struct tw_claims *claims, enum tw_claim_kind kind, __u32 now, struct tw_sheet *sheet)
+{
+	__u32 age = 0, i;
+
+	TW_MEMORY(sheet->slot) = TW_CLAIMS_MAX;
+	TW_MEMORY(sheet->oldest) = 0;
+	for (i = 0; i < TW_CLAIMS_MAX; i++) {
+		const struct tw_claim *claim = &claims->at[kind & 1][i];
+		__u32 its = TW_MEMORY(claim->tag) ? now - TW_MEMORY(claim->seen) : ~0u;
+
+		if (claim->tag && claim->where == sheet->where &&
+			tw_addr_equal(&claim->name, &sheet->about))
+			TW_MEMORY(sheet->slot) = i;
+		if (its >= age) {
+			age = its;
+			TW_MEMORY(sheet->oldest) = i;
+		}
+	}
+}
+
+/* True if the policy keeps the link-local address from all that it does not give it to. */
+tw_inline int tw_claim_reserved(const struct tw_frame *f, __u32 epoch, struct tw_sheet *sheet)
+{
+	sheet->asked.prefixlen = 160;
+	sheet->asked.zone = tw_be32(tw_addr_zone(0, epoch));
+	sheet->asked.addr = sheet->about;
+	return tw_addrs_lookup(f, &sheet->asked) != 0;
+}
+
+/* Enters the claim that the sheet is about into a slot, if no other port has one. */
+tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
+	struct tw_claim *claim, struct tw_sheet *sheet)
+{
+	TW_MEMORY(claim->epoch) = ~epoch;
+	claim->name = sheet->about;
+	claim->where = sheet->where;
+	claim->seen = tw_tick(f->now_ns);
+	/* Listed before it is owned: no other port takes it in between. */
+	TW_MEMORY(claim->tag) = sheet->tag;
+	if (!tw_owner_take(f, id, epoch, sheet)) {
+		TW_MEMORY(claim->tag) = 0;
+		return 0;
+	}
+	TW_MEMORY(claim->epoch) = epoch;
+	return 1;
+}
+
+/* What is known at once of the name that the sheet is about: 1, it is the port's; 0, it is not; -1, the
+ * port does not claim it, or has not since the policy changed. A link-local address made of the guest's
+ * MAC needs no claim. */
+tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
+	enum tw_claim_kind kind, struct tw_sheet *sheet)
+{
+	__u32 now = tw_tick(f->now_ns), slot;
+	struct tw_claims *claims;
+	struct tw_claim *claim;
+
+	if (kind == TW_CLAIM_ADDRESS && tw_addr_is_eui64(&sheet->about))
+		return tw_addr_is_of_mac(&sheet->about, sheet->packet.src_mac);
+	claims = tw_claims_of(f, port);
+	if (!claims)
+		return 0;
+	sheet->where = tw_claim_where(port, &sheet->packet);
+	tw_claim_find(claims, kind, now, sheet);
+	slot = TW_MEMORY(sheet->slot);
+	if (slot >= TW_CLAIMS_MAX)
+		return -1;
+	claim = &claims->at[kind & 1][slot & (TW_CLAIMS_MAX - 1)];
+	if (TW_MEMORY(claim->epoch) != epoch)
+		return -1;
+	if (now - claim->seen > TW_TICKS_PER_SECOND)
+		claim->seen = now;
+	return 1;
+}
+
+/* Claims the name that the sheet is about, as tw_claim_known() left it; true if it is the port's now. */
+tw_inline int tw_claim_take(const struct tw_frame *f, const struct tw_config *config, __u32 id,
+	__u32 epoch, enum tw_claim_kind kind, struct tw_sheet *sheet)
+{
+	__u32 slot = TW_MEMORY(sheet->slot);
+	struct tw_claims *claims = tw_claims_lookup(f, &id);
+
+	if (!claims)
+		return 0;
+	TW_MEMORY(sheet->tag) = tw_claim_tag(config, kind, sheet);
+	TW_MEMORY(sheet->mac) = claims->mac;
+	if (kind == TW_CLAIM_ADDRESS && tw_claim_reserved(f, epoch, sheet))
+		return 0;
+	if (slot >= TW_CLAIMS_MAX) {
+		if (kind == TW_CLAIM_ADDRESS &&
+			tw_stranger_holds(f, TW_MEMORY(sheet->tag), sheet->packet.src_mac))
+			return 0;
+		slot = TW_MEMORY(sheet->oldest);
+	}
+	return tw_claim_enter(
+		f, id, epoch, &claims->at[kind & 1][slot & (TW_CLAIMS_MAX - 1)], sheet);
+}
+
+/* Takes a claim away from the port with the id in a way. */
+tw_inline void tw_claim_revoke(const struct tw_frame *f, __u64 way)
+{
+	__u32 id = way & 0xffff, i;
+	struct tw_claims *claims = tw_claims_lookup(f, &id);
+
+	for (i = 0; claims && i < TW_CLAIMS_MAX; i++)
+		if (claims->at[TW_CLAIM_ADDRESS][i].tag == (way & ~0xffffull))
+			TW_MEMORY(claims->at[TW_CLAIM_ADDRESS][i].tag) = 0;
+}
+
+/* A neighbour's message reaches a port: notes its link-local source, unless a port of this host claims
+ * it. The claim ends where the message is a router's: guests cannot send those. */
+tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *port, __u32 epoch, struct tw_sheet *sheet, int router)
+{
+	const struct tw_packet *p = &sheet->packet;
+	const struct tw_addr *addr = &p->tuple.src;
+	struct tw_owners *set;
+	__u64 tag, way = 0;
+	__u32 n, i;
+
+	if (!tw_addr_is_link_local(addr) || tw_addr_is_eui64(addr))
+		return;
+	sheet->about = *addr;
+	sheet->where = tw_claim_where(port, p);
+	tag = tw_claim_tag(config, TW_CLAIM_ADDRESS, sheet);
+	n = tag >> 16 & (TW_OWNER_SETS - 1);
+	set = tw_owners_lookup(f, &n);
+	for (i = 0; set && i < TW_OWNER_WAYS; i++)
+		if ((TW_MEMORY(set->way[i]) & ~0xffffull) == tag)
+			way = TW_MEMORY(set->way[i]);
+	if (way && tw_owner_lives(f, epoch, way, 0)) {
+		if (!router)
+			return;
+		tw_claim_revoke(f, way);
+	}
+	tw_stranger_note(f, tag, p->src_mac);
+}

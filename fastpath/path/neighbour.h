@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* neighbour.h: ARP, neighbour discovery and MLD: housekeeping that meets no rule.
+ *
+ * Why:        what passes without a rule must carry nothing but what it is for, and must not speak for
+ *             another: it is well formed to the last byte, and goes where its standard sends it.
+ * Out:        TW_R_NEIGHBOUR: passes. TW_R_NONE: no such message. Any other: denied.
+ * Invariants: 1. From a guest: sender, source and target are its own, link-layer options its MAC; the
+ *                destination is the group that the RFC names, at the group's MAC, or a neighbour.
+ *             2. Both ways: hop limit 255 (MLD: 1), no fragments, no extension headers but MLD's router
+ *                alert, known options of the known length, each once (but for router advertisements and
+ *                redirects, whose options are many and only measured), nothing behind the message.
+ *             3. A guest's padding is of zeros (RFC 894). Arriving ARP may be padded with anything, as
+ *                old devices pad with what their memory held.
+ * Bounds:     TW_ND_OPTIONS_MAX options, TW_MLD_RECORDS_MAX records, a load each; runs apart.
+ * Source:     RFC 826, 5227 (ARP); 4861, 4862, 6980, 7527 (ND); 2710, 3590, 3810 (MLD).
+ */
+#pragma once
+
+#include "fastpath/path/dhcp6.h"
+#include "fastpath/path/transport.h"
+
+#define TW_ND_OPTIONS_MAX  32
+#define TW_MLD_RECORDS_MAX 128
+#define TW_ARP_PADDING_MAX 18 /* up to the 46 bytes of the shortest Ethernet payload */
+
+/* ICMPv6 types of RFC 4861, 2710 and 3810. */
+#define TW_MLD_QUERY   130
+#define TW_MLD_REPORT  131
+#define TW_MLD_DONE    132
+#define TW_ND_RS       133
+#define TW_ND_RA       134
+#define TW_ND_NS       135
+#define TW_ND_NA       136
+#define TW_ND_REDIRECT 137
+#define TW_MLD2_REPORT 143
+
+#define TW_ND_O_SOURCE 1
+#define TW_ND_O_TARGET 2
+#define TW_ND_O_NONCE  14 /* RFC 3971, 7527 */
+
+/* ---- ARP ---- */
+
+tw_inline enum tw_reason tw_arp_padding(const struct tw_frame *f, __u32 end, int from_guest)
+{
+	__u32 i, len = f->len - end;
+	const __u8 *byte;
+
+	if (len > TW_ARP_PADDING_MAX)
+		return TW_R_BAD_LENGTH;
+	for (i = 0; from_guest && i < TW_ARP_PADDING_MAX; i++) {
+		if (i >= len)
+			break;
+		byte = tw_at(f, end + i, 1);
+		if (!byte)
+			return TW_R_TRUNCATED;
+		if (*byte)
+			return TW_R_BAD_HEADER;
+	}
+	return TW_R_NONE;
+}
+
+/* Sent by a guest: the sender is the guest, or 0 in a probe for an address of its own (RFC 5227). */
+tw_inline enum tw_reason tw_arp_sent(
+	const struct tw_frame *f, const struct tw_house *s, const struct tw_arp *arp)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	struct tw_addr addr;
+	__be32 sender, target;
+
+	if (tw_port_has_mac(s->port) && !tw_mac_equal(arp->sender_mac, s->port->mac))
+		return TW_R_SPOOFED_ARP;
+	if (p->dst_mac[0] & 1 && !tw_mac_is_broadcast(p->dst_mac))
+		return TW_R_BAD_HEADER;
+	__builtin_memcpy(&sender, arp->sender, sizeof(sender));
+	__builtin_memcpy(&target, arp->target, sizeof(target));
+	if (!sender && arp->operation == tw_be16(1)) {
+		tw_addr_map(&addr, target);
+		return tw_own_held(f, s->port, s->epoch, &addr) ? TW_R_NEIGHBOUR : TW_R_SPOOFED_ARP;
+	}
+	tw_addr_map(&addr, sender);
+	return tw_own_source(f, s->port, s->epoch, &addr) ? TW_R_NEIGHBOUR
+							  : tw_own_foreign(p, TW_R_SPOOFED_ARP);
+}
+
+tw_inline enum tw_reason tw_arp(const struct tw_frame *f, const struct tw_house *s)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_arp *arp = tw_at(f, p->l3_off, sizeof(*arp));
+	enum tw_reason reason;
+
+	if (!arp)
+		return TW_R_TRUNCATED;
+	reason = tw_arp_padding(f, p->l3_off + (__u32)sizeof(*arp), s->dir == TW_DIR_OUT);
+	if (reason)
+		return reason;
+	return s->dir == TW_DIR_OUT ? tw_arp_sent(f, s, arp) : TW_R_NEIGHBOUR;
+}
+
+/* ---- ND ---- */
+
+/* ff02:: and a last word. */
+tw_inline int tw_addr_is_group(const struct tw_addr *addr, __u32 word)
+{
+	return addr->w[0] == tw_be32(0xff020000) && !addr->w[1] && !addr->w[2] &&
+	       addr->w[3] == tw_be32(word);
+}
+
+/* The solicited-node group of an address (RFC 4291 §2.7.1). */
+tw_inline int tw_addr_is_solicited(const struct tw_addr *group, const struct tw_addr *addr)
+{
+	return group->w[0] == tw_be32(0xff020000) && !group->w[1] && group->w[2] == tw_be32(1) &&
+	       group->w[3] == (addr->w[3] | tw_be32(0xff000000));
+}
+
+/* True if the MAC is that of the address' group (RFC 2464 §7), or no group's for one host's address. */
+tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
+{
+	if (addr->b[0] != 0xff)
+		return !(mac[0] & 1);
+	return mac[0] == 0x33 && mac[1] == 0x33 && mac[2] == addr->b[12] && mac[3] == addr->b[13] &&
+	       mac[4] == addr->b[14] && mac[5] == addr->b[15];
+}
+
+/* True if an address shares the first 64 bits with one of the guest's on lease. */
+tw_inline int tw_neighbour_leased(
+	const struct tw_frame *f, const struct tw_port *port, const struct tw_addr *addr)
+{
+	struct tw_leases *leases = port->flags & TW_PORT_F_DHCP ? tw_leases_of(f, port)
+								: (struct tw_leases *)0;
+	__u32 i;
+
+	for (i = 0; leases && i < TW_LEASES_MAX; i++)
+		if (TW_MEMORY(leases->at[1][i].until_ns) > f->now_ns &&
+			leases->at[1][i].addr.d[0] == addr->d[0])
+			return 1;
+	return 0;
+}
+
+/* True if a single address is taken for one on the link: a link-local one, or one that shares the first
+ * 64 bits with an address of the guest's. Others are reached through a router, which would send what
+ * comes to it for them on. */
+tw_inline int tw_neighbour_near(
+	const struct tw_frame *f, const struct tw_house *s, const struct tw_addr *addr)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	__u32 i;
+
+	if (tw_addr_is_link_local(addr) || s->port->flags & TW_PORT_F_TRANSIT ||
+		p->tuple.src.d[0] == addr->d[0])
+		return 1;
+	for (i = 0; i < TW_PORT_ADDRS; i++)
+		if (i < s->port->n_addrs && s->port->addr[i].d[0] == addr->d[0] &&
+			!tw_addr_is_v4(&s->port->addr[i]))
+			return 1;
+	return tw_own_given(f, s->port, s->epoch, addr) || tw_neighbour_leased(f, s->port, addr);
+}
+
+/* True if the message is whole, from a direct neighbour (RFC 4861 §6.1, §7.1), not in fragments nor
+ * behind a fragment header (RFC 6980 §5) or any other, and nothing follows it. */
+tw_inline int tw_nd_valid(const struct tw_frame *f, const struct tw_packet *p)
+{
+	return p->hop_limit == 255 && !p->fragment && !p->atomic && !(p->icmp & 0xff) &&
+	       !f->gso_size && p->l4_off == p->l3_off + sizeof(struct tw_ipv6) &&
+	       f->len == p->l3_off + p->l3_len;
+}
+
+/* The options that a message may have, as bits; ~0: any. */
+tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
+{
+	switch (type) {
+	case TW_ND_RS:
+		return unspecified ? 0 : 1u << TW_ND_O_SOURCE;
+	case TW_ND_NS:
+		return (unspecified ? 0 : 1u << TW_ND_O_SOURCE) | 1u << TW_ND_O_NONCE;
+	case TW_ND_NA:
+		return 1u << TW_ND_O_TARGET;
+	default:
+		return ~0u;
+	}
+}
+
+struct tw_nd_walk {
+	struct tw_dhcp_walk walk;
+	__u64 mac;     /* that link-layer addresses must be; ~0: any */
+	__u32 allowed; /* options, as bits; ~0: any, of any length */
+	__u32 reason;
+};
+
+/* One option, at d->off. */
+static long tw_nd_option(__u32 i, void *context)
+{
+	struct tw_nd_walk *walk = context;
+	const struct tw_frame f = {.target = walk->walk.target};
+	struct tw_dhcp *d = walk->walk.d;
+	__u32 off = TW_MEMORY(d->off), code, len;
+	__u64 word;
+
+	walk->reason = TW_R_NEIGHBOUR;
+	if (off == d->end)
+		return 1;
+	walk->reason = TW_R_BAD_HEADER;
+	if (tw_dhcp_word(&f, d, off, &word))
+		return 1;
+	code = (__u32)(word >> 56);
+	len = ((__u32)(word >> 48) & 0xff) * 8;
+	if (!len || off + len > d->end)
+		return 1;
+	TW_MEMORY(d->off) = off + len;
+	if (walk->allowed != ~0u) {
+		if (code > 31 || !(walk->allowed >> code & 1) || len != 8)
+			return 1;
+		walk->allowed &= ~(1u << code);
+		walk->reason = TW_R_SPOOFED_ND;
+		if (walk->mac != ~0ull && code != TW_ND_O_NONCE &&
+			(word & 0xffffffffffffull) != walk->mac)
+			return 1;
+	}
+	walk->reason = TW_R_HEADER_BUDGET;
+	return 0;
+}
+
+/* Walks the options from d->off on. */
+tw_inline enum tw_reason tw_nd_options(
+	const struct tw_frame *f, const struct tw_house *s, __u32 allowed)
+{
+	int checks = s->dir == TW_DIR_OUT && tw_port_has_mac(s->port);
+	struct tw_nd_walk walk = {.walk = {f->target, &s->sheet->dhcp},
+		.mac = checks ? tw_mac_word(s->port->mac) : ~0ull,
+		.allowed = allowed,
+		.reason = TW_R_HEADER_BUDGET};
+
+	tw_repeat(TW_ND_OPTIONS_MAX, tw_nd_option, &walk);
+	return (enum tw_reason)walk.reason;
+}
+
+/* Where a message of a guest may go, by its type; `target` is that of NS and NA. */
+tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __u32 type,
+	__be32 rest, const struct tw_addr *target)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_addr *dst = &p->tuple.dst;
+
+	if (!tw_mac_fits(p->dst_mac, dst))
+		return 0;
+	switch (type) {
+	case TW_ND_RS:
+		return !rest && (tw_addr_is_group(dst, 2) || tw_addr_is_link_local(dst));
+	case TW_ND_NS:
+		if (rest)
+			return 0;
+		if (tw_addr_is_solicited(dst, target))
+			return 1;
+		return !tw_addr_is_unspecified(&p->tuple.src) && tw_addr_equal(dst, target) &&
+		       tw_neighbour_near(f, s, dst);
+	default:
+		if (rest & tw_be32(0x1fffffff))
+			return 0;
+		/* All routers: RFC 9131. */
+		if (tw_addr_is_group(dst, 1) || tw_addr_is_group(dst, 2))
+			return !(rest & tw_be32(0x40000000));
+		return !tw_addr_is_multicast(dst) && tw_neighbour_near(f, s, dst);
+	}
+}
+
+/* NS, NA and RS from a guest: its own source, and as target of NA and DAD its own too. */
+tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_house *s, __u32 type,
+	__be32 rest, const struct tw_addr *target)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	int unspecified = tw_addr_is_unspecified(&p->tuple.src);
+
+	if (unspecified ? type == TW_ND_NA : !tw_own_source(f, s->port, s->epoch, &p->tuple.src))
+		return tw_own_foreign(p, TW_R_SPOOFED_ND);
+	if ((type == TW_ND_NA || (type == TW_ND_NS && unspecified)) &&
+		!tw_own_source(f, s->port, s->epoch, target))
+		return tw_own_foreign(p, TW_R_SPOOFED_ND);
+	return tw_nd_aimed(f, s, type, rest, target) ? TW_R_NONE : TW_R_BAD_HEADER;
+}
+
+/* A message on its way to a guest. */
+tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_house *s, __u32 type,
+	const struct tw_addr *target)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_addr *dst = &p->tuple.dst;
+	int router = type == TW_ND_RA || type == TW_ND_REDIRECT;
+
+	if (router && !tw_addr_is_link_local(&p->tuple.src))
+		return TW_R_BAD_HEADER;
+	if (type == TW_ND_NS && !tw_addr_is_solicited(dst, target) && !tw_addr_equal(dst, target))
+		return TW_R_BAD_HEADER;
+	if (!tw_addr_is_multicast(dst) && !tw_own_destination(f, s->port, s->epoch, dst))
+		return tw_own_foreign(p, TW_R_NOT_FOR_PORT);
+	tw_claim_met(f, s->config, s->port, s->epoch, s->sheet, router);
+	return TW_R_NONE;
+}
+
+/* Bytes before the options. */
+tw_inline __u32 tw_nd_fixed(__u32 type)
+{
+	switch (type) {
+	case TW_ND_RS:
+		return 8;
+	case TW_ND_RA:
+		return 16;
+	case TW_ND_REDIRECT:
+		return 40;
+	default:
+		return 24;
+	}
+}
+
+tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *s, __u32 type)
+{
+	struct tw_packet *p = &s->sheet->packet;
+	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_addr target = {0};
+	enum tw_reason reason;
+	const void *wire;
+	__be32 rest;
+
+	if (!tw_nd_valid(f, p))
+		return TW_R_BAD_HEADER;
+	if (tw_l4_len(p) < tw_nd_fixed(type))
+		return TW_R_BAD_LENGTH;
+	wire = tw_at(f, p->l4_off, 8);
+	if (!wire)
+		return TW_R_TRUNCATED;
+	rest = ((const __be32 *)wire)[1];
+	if (type == TW_ND_NS || type == TW_ND_NA) {
+		wire = tw_at(f, p->l4_off + 8, sizeof(target));
+		if (!wire)
+			return TW_R_TRUNCATED;
+		tw_addr_copy(&target, wire);
+		if (tw_addr_is_multicast(&target))
+			return TW_R_BAD_HEADER;
+	}
+	reason = s->dir == TW_DIR_OUT ? tw_nd_sent(f, s, type, rest, &target)
+				      : tw_nd_met(f, s, type, &target);
+	if (reason)
+		return reason;
+	d->end = p->l3_off + p->l3_len;
+	TW_MEMORY(d->off) = p->l4_off + tw_nd_fixed(type);
+	return tw_nd_options(f, s, tw_nd_allowed(type, tw_addr_is_unspecified(&p->tuple.src)));
+}
+
+/* ---- MLD ---- */
+
+/* One hop, and before it nothing but a router alert (RFC 2711) with its padding. */
+tw_inline int tw_mld_valid(const struct tw_frame *f, const struct tw_packet *p)
+{
+	const __u32 len = sizeof(struct tw_ipv6) + 8;
+	const __u8 *h = tw_at(f, p->l3_off + (__u32)sizeof(struct tw_ipv6), 8);
+
+	if (!h || p->hop_limit != 1 || p->fragment || p->atomic || p->icmp & 0xff || f->gso_size ||
+		p->l4_off != p->l3_off + len || f->len != p->l3_off + p->l3_len)
+		return 0;
+	if (h[0] != TW_IPPROTO_ICMPV6 || h[1])
+		return 0;
+	if (h[2] == 1 && !h[3]) /* PadN of two bytes */
+		return h[4] == 5 && h[5] == 2 && !h[6] && !h[7];
+	return h[2] == 5 && h[3] == 2 && !h[4] && !h[5] && h[6] <= 1 && !h[7];
+}
+
+/* An MLDv1 message, or an MLDv2 query, which is as long as its sources say. */
+tw_inline enum tw_reason tw_mld_group(
+	const struct tw_frame *f, const struct tw_house *s, __u32 type, const __u8 *h)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	__u32 len = tw_l4_len(p);
+	struct tw_addr group;
+
+	tw_addr_copy(&group, h + 8);
+	if (type == TW_MLD_QUERY) {
+		const __be16 *sources = tw_at(f, p->l4_off + 24, 4);
+
+		if (len == 24)
+			return TW_R_NEIGHBOUR;
+		if (len < 28)
+			return TW_R_BAD_LENGTH;
+		if (!sources)
+			return TW_R_TRUNCATED;
+		return len == 28u + 16u * tw_host16(sources[1]) ? TW_R_NEIGHBOUR : TW_R_BAD_LENGTH;
+	}
+	if (len != 24)
+		return TW_R_BAD_LENGTH;
+	if (h[4] | h[5] | h[6] | h[7] || !tw_addr_is_multicast(&group))
+		return TW_R_BAD_HEADER;
+	if (type == TW_MLD_DONE ? !tw_addr_is_group(&p->tuple.dst, 2)
+				: !tw_addr_equal(&p->tuple.dst, &group))
+		return TW_R_BAD_HEADER;
+	return TW_R_NEIGHBOUR;
+}
+
+/* Steps over a record of an MLDv2 report: its kind, no auxiliary data, a group, sources. Ends the walk
+ * behind the last one, where d->walked is set, and where one is malformed. */
+static long tw_mld_record(__u32 i, void *context)
+{
+	const struct tw_dhcp_walk *walk = context;
+	const struct tw_frame f = {.target = walk->target};
+	struct tw_dhcp *d = walk->d;
+	__u32 off = TW_MEMORY(d->off), len;
+	__u64 word;
+
+	if (i == d->n_left) {
+		d->walked = 1;
+		return 1;
+	}
+	if (tw_dhcp_word(&f, d, off, &word))
+		return 1;
+	len = 20 + 16 * ((__u32)(word >> 32) & 0xffff);
+	TW_MEMORY(d->off) = off + len;
+	return !(word >> 56) || word >> 56 > 6 || word >> 48 & 0xff ||
+	       (word >> 24 & 0xff) != 0xff || off + len > d->end;
+}
+
+tw_inline enum tw_reason tw_mld_report(
+	const struct tw_frame *f, const struct tw_house *s, const __u8 *h)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp_walk walk = {f->target, d};
+
+	if (h[4] | h[5] || !tw_addr_is_group(&p->tuple.dst, 0x16))
+		return TW_R_BAD_HEADER;
+	TW_MEMORY(d->n_left) = (__u32)h[6] << 8 | h[7];
+	d->end = p->l3_off + p->l3_len;
+	TW_MEMORY(d->off) = p->l4_off + 8;
+	TW_MEMORY(d->walked) = 0;
+	tw_repeat(TW_MLD_RECORDS_MAX + 1, tw_mld_record, &walk);
+	if (!TW_MEMORY(d->walked))
+		return TW_R_BAD_HEADER;
+	return TW_MEMORY(d->off) == d->end ? TW_R_NEIGHBOUR : TW_R_BAD_LENGTH;
+}
+
+/* Without its reports a bridge that snoops would cut the guest off from ND. Queries are routers', and
+ * from a guest they are for the policy to judge. */
+tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house *s, __u32 type)
+{
+	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_addr *src = &p->tuple.src;
+	__u32 len = type == TW_MLD2_REPORT ? 8 : 24;
+	const __u8 *h;
+
+	if (!tw_mld_valid(f, p) || !(tw_addr_is_link_local(src) ||
+					   (type != TW_MLD_QUERY && tw_addr_is_unspecified(src))))
+		return TW_R_BAD_HEADER;
+	if (tw_l4_len(p) < len)
+		return TW_R_BAD_LENGTH;
+	if (s->dir == TW_DIR_OUT) {
+		if (!tw_addr_is_unspecified(src) && !tw_own_source(f, s->port, s->epoch, src))
+			return TW_R_SPOOFED_ADDRESS;
+		if (!tw_mac_fits(p->dst_mac, &p->tuple.dst))
+			return TW_R_BAD_HEADER;
+	}
+	h = type == TW_MLD2_REPORT ? tw_at(f, p->l4_off, 8) : tw_at(f, p->l4_off, 24);
+	if (!h)
+		return TW_R_TRUNCATED;
+	return type == TW_MLD2_REPORT ? tw_mld_report(f, s, h) : tw_mld_group(f, s, type, h);
+}

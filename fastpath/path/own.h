@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* own.h: which addresses are a port's own: given by the policy, on lease from DHCP, or claimed.
+ *
+ * Callers:    guard, cut-through and housekeeping.
+ */
+#pragma once
+
+#include "fastpath/path/lease.h"
+
+/* What is housekept: the port and epoch that housekeeping runs for, and the frame's work sheet. */
+struct tw_house {
+	const struct tw_config *config;
+	const struct tw_port *port;
+	struct tw_sheet *sheet;
+	__u32 epoch;
+	__u8 dir; /* enum tw_dir */
+};
+
+/* True if the policy gives this address to the port. */
+tw_inline int tw_own_given(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
+	const struct tw_addr *addr)
+{
+	struct tw_addr_key key;
+	__u32 i;
+
+	if (port->flags & TW_PORT_F_GUARD_ANY)
+		return 1;
+	for (i = 0; i < TW_PORT_ADDRS; i++)
+		if (i < port->n_addrs && tw_addr_equal(&port->addr[i], addr))
+			return 1;
+	if (!(port->flags & TW_PORT_F_MORE))
+		return 0;
+	key.prefixlen = 160;
+	key.zone = tw_be32(tw_addr_zone(port->id, epoch));
+	key.addr = *addr;
+	return tw_addrs_lookup(f, &key) != 0;
+}
+
+/* How what the sheet is about is the port's, by claim or lease; the search runs apart. */
+tw_inline enum tw_lease_state tw_own_asked(
+	const struct tw_frame *f, const struct tw_port *port, __u32 epoch, enum tw_owned kind)
+{
+	enum tw_lease_state state = (enum tw_lease_state)tw_apart_owned(f, port->id, epoch, kind);
+
+	if (state != TW_LEASE_UNCLAIMED)
+		return state;
+	return tw_apart_claim(f, port->id, epoch, kind) ? TW_LEASE_KNOWN : TW_LEASE_NONE;
+}
+
+/* How an address that is not given is the port's: link-local ones by claim, for guests' frames only;
+ * others by lease, at ports that learn addresses. */
+tw_inline enum tw_lease_state tw_own_learned(const struct tw_frame *f, const struct tw_port *port,
+	__u32 epoch, const struct tw_addr *addr)
+{
+	struct tw_sheet *sheet;
+
+	if (!(port->flags & TW_PORT_F_DHCP) && !tw_addr_is_link_local(addr))
+		return TW_LEASE_NONE;
+	sheet = tw_sheet_get(f);
+	if (!sheet)
+		return TW_LEASE_NONE;
+	sheet->about = *addr;
+	return tw_own_asked(f, port, epoch, TW_OWNED_ADDRESS);
+}
+
+/* True if a workload's port may send from this address; a link-local one is claimed by that. */
+tw_inline int tw_own_source(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
+	const struct tw_addr *addr)
+{
+	return tw_own_given(f, port, epoch, addr) ||
+	       tw_own_learned(f, port, epoch, addr) == TW_LEASE_KNOWN;
+}
+
+/* True if a workload's port may be reached at this address: link-local ones go by the MAC alone. */
+tw_inline int tw_own_destination(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
+	const struct tw_addr *addr)
+{
+	return tw_addr_is_link_local(addr) || tw_own_source(f, port, epoch, addr);
+}
+
+/* True if a guest may say that it has the address: what a server gave it too, from that moment on. */
+tw_inline int tw_own_held(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
+	const struct tw_addr *addr)
+{
+	return tw_own_given(f, port, epoch, addr) || tw_own_learned(f, port, epoch, addr);
+}
+
+/* The address that was asked for last is not the port's: LEASE_UNKNOWN if it will be, once the policy
+ * takes it into account. */
+tw_inline enum tw_reason tw_own_foreign(const struct tw_packet *p, enum tw_reason reason)
+{
+	return p->lease ? TW_R_LEASE_UNKNOWN : reason;
+}
