@@ -203,6 +203,9 @@ static void on_tick(void *arg, uint32_t events)
 	if (read(agent->tick_fd, &count, sizeof(count)) < 0)
 		return;
 	tw_publish_tick(agent);
+	tw_hostwork_look(agent);
+	if (agent->dirty)
+		tw_agent_ports_changed(agent);
 	tw_leases_sync(agent);
 	tw_sweep_tick(&agent->sweep);
 	tw_server_tick(agent->server);
@@ -276,6 +279,7 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 
 	tw_slots_init(&agent->slots, tw_kernel_map_fd(agent->kernel, TW_MAP_rules));
 	tw_ports_init(&agent->ports);
+	tw_hostwork_init(&agent->hostwork);
 	ret = tw_images_init(&agent->images, agent->kernel);
 	tw_memberships_init(&agent->memberships, agent->kernel);
 	if (!ret)
@@ -346,6 +350,7 @@ static void done(struct tw_agent *agent)
 	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->forgotten);
 	tw_uplinks_done(&agent->uplinks);
+	tw_hostwork_done(&agent->hostwork);
 	tw_locals_done(&agent->locals);
 	tw_leases_done(agent);
 	tw_sweep_done(&agent->sweep);

@@ -13,6 +13,7 @@
 
 #include "agent/captures.h"
 #include "agent/events.h"
+#include "agent/hostwork.h"
 #include "agent/images.h"
 #include "agent/inforce.h"
 #include "agent/journal.h"
@@ -36,7 +37,12 @@
 #include "agent/watch.h"
 #include "fastpath/kernel/load.h"
 
-enum tw_forwarding { TW_FORWARDING_VSWITCH, TW_FORWARDING_CUT_THROUGH };
+/* Past what the host itself does at its bridges: never, in both cases, or in the last one alone. */
+enum tw_forwarding {
+	TW_FORWARDING_VSWITCH,
+	TW_FORWARDING_CUT_THROUGH,
+	TW_FORWARDING_INSISTS,
+};
 
 /* The command line. Strings point into argv or the table of options. */
 struct tw_agent_options {
@@ -76,6 +82,7 @@ struct tw_agent {
 
 	struct tw_locals locals;
 	struct tw_uplinks uplinks;
+	struct tw_hostwork hostwork;
 	struct tw_agent_leases leases;
 
 	/* publish.c */

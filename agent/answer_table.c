@@ -289,9 +289,11 @@ static int send_status(
 	status.bpffs = TEXT(agent->options->bpffs);
 	status.latch = agent->latch != NULL;
 	status.latch_every_kind = agent->latch && tw_latch_covers_all(agent->latch);
-	status.forwarding = TEXT(agent->options->forwarding == TW_FORWARDING_CUT_THROUGH
-					 ? "cut-through"
-					 : "vswitch");
+	status.forwarding = TEXT(
+		agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why
+			? "cut-through"
+			: "vswitch");
+	status.bridged = TEXT(agent->hostwork.why);
 	status.asks_bridges = facts->asks_bridges;
 	if (!gaps || fill_gaps(agent, gaps, &status) < 0 ||
 		fill_uplinks(agent, &status, &uplinks) < 0)

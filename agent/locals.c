@@ -44,8 +44,9 @@ static bool has_mac(const struct tw_port *entry)
 bool tw_locals_fit(
 	const struct tw_agent *agent, const struct tw_agent_port *port, const struct tw_port *entry)
 {
-	return agent->options->forwarding == TW_FORWARDING_CUT_THROUGH && port->bridge &&
-	       port->bridge_state == BR_STATE_FORWARDING && !port->isolated && !port->moved &&
+	return agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why &&
+	       !*port->hostwork && port->bridge && port->bridge_state == BR_STATE_FORWARDING &&
+	       !port->isolated && !port->moved &&
 	       (!port->filtering || (port->vlan && port->pvid_untagged)) && has_mac(entry) &&
 	       !(entry->flags & (TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT));
 }
@@ -148,7 +149,7 @@ bool tw_locals_forgotten(struct tw_agent *agent, const uint8_t mac[6], uint32_t 
 
 void tw_locals_renew(struct tw_agent *agent)
 {
-	bool cut = agent->options->forwarding == TW_FORWARDING_CUT_THROUGH;
+	bool cut = agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why;
 
 	tw_kernel_set_cut(agent->kernel, cut ? tw_clock_ns() + TW_LOCALS_LEASE_NS : 0);
 }

@@ -10,6 +10,7 @@
 static const char *const forwardings[] = {
 	[TW_FORWARDING_VSWITCH] = "vswitch",
 	[TW_FORWARDING_CUT_THROUGH] = "cut-through",
+	[TW_FORWARDING_INSISTS] = "cut-through!",
 	NULL,
 };
 
@@ -37,7 +38,7 @@ static const struct tw_arg args[] = {
 		AT(forwarding),
 		.choices = forwardings,
 		.fallback = "cut-through",
-		.help = "where approved frames go: straight into the port they are for, or all to the vSwitch, for hosts that filter or mirror there"},
+		.help = "where approved frames go: straight into the port they are for, unless the host itself filters, limits or mirrors on the way (cut-through! does so even then), or all to the vSwitch"},
 	{.name = "uplinks",
 		.type = TW_ARG_TEXT,
 		AT(uplinks),

@@ -66,6 +66,8 @@ struct tw_agent_port {
 	bool pvid_untagged;   /* and that leaves by this port without a tag */
 	uint8_t bridge_state; /* BR_STATE_…; 0 also while no bridge has said */
 	bool isolated;	      /* its bridge keeps it apart from other such ports */
+	bool looked_at;	      /* by hostwork.c */
+	char hostwork[48];    /* what the host does at its ingress; empty: nothing */
 	bool moved;	      /* its bridge has seen its workload's MAC elsewhere */
 	uint32_t mtu;
 	uint16_t vlan; /* the same, if that bridge tells VLANs apart, else 0 */

@@ -86,7 +86,7 @@ static uint16_t serves(const struct tw_agent *agent, const struct tw_uplink *row
 	uint32_t parity = agent->epoch & 1;
 
 	if (!network || network->filtering || !tw_kernel_facts(agent->kernel)->uplinks ||
-		agent->options->forwarding != TW_FORWARDING_CUT_THROUGH ||
+		agent->options->forwarding == TW_FORWARDING_VSWITCH || row->filtered ||
 		!tw_patterns_match(&agent->uplink_patterns, row->name))
 		return 0;
 	tw_vec_foreach (&agent->ports.list, port)
@@ -94,6 +94,20 @@ static uint16_t serves(const struct tw_agent *agent, const struct tw_uplink *row
 			(*port)->entry[parity].flags & TW_PORT_F_CUT)
 			return network->number;
 	return 0;
+}
+
+bool tw_uplinks_look(struct tw_agent *agent)
+{
+	bool changed = false;
+
+	tw_vec_foreach (&agent->uplinks.rows, row) {
+		bool filtered = tw_ports_network_row(&agent->ports, row->bridge) &&
+				tw_hostwork_at(&agent->hostwork, row->ifindex);
+
+		changed |= filtered != row->filtered;
+		row->filtered = filtered;
+	}
+	return changed;
 }
 
 static void attach(struct tw_agent *agent, struct tw_uplink *row, uint16_t network)

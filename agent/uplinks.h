@@ -26,6 +26,7 @@ struct tw_uplink {
 	char name[IFNAMSIZ];
 	uint16_t network; /* as attached; 0: it is not */
 	bool refused;	  /* could not be attached, which was told */
+	bool filtered;	  /* a tc filter stands at its ingress */
 };
 
 struct tw_uplinks {
@@ -40,6 +41,8 @@ void tw_uplinks_done(struct tw_uplinks *uplinks);
 void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link);
 /* An interface is gone, or is a port of ours now. */
 void tw_uplinks_gone(struct tw_agent *agent, uint32_t ifindex);
+/* Looks for filters of the host's; true if anything is to be attached or detached. */
+bool tw_uplinks_look(struct tw_agent *agent);
 /* Attaches and detaches what the ports in force ask for. Troubles are logged: frames then go through
  * the bridge. */
 void tw_uplinks_sync(struct tw_agent *agent);

@@ -93,7 +93,10 @@ static void on_latch(void *arg, uint32_t events)
 {
 	struct tw_agent *agent = arg;
 
-	if (!tw_latch_read(agent->latch) || tw_latch_exists(agent->latch))
+	bool deleted = tw_latch_read(agent->latch);
+
+	agent->hostwork.next_ns = 0;
+	if (!deleted || tw_latch_exists(agent->latch))
 		return;
 	tw_log(TW_LOG_WARNING, "latch: its table was deleted by somebody; putting it back");
 	tw_loop_remove(&agent->loop, &agent->latch_watch);
@@ -194,6 +197,7 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 {
 	struct tw_err err = {0};
 
+	tw_hostwork_meet(agent);
 	agent->dirty = false;
 	agent->retry_ns = 0;
 	if (tw_publish_refresh(agent, &err) < 0) {
@@ -592,6 +596,7 @@ int tw_watch_begin(struct tw_agent *agent)
 	int ret;
 
 	tw_uplinks_adopt(agent);
+	tw_hostwork_look(agent);
 	tw_agent_ports_changed(agent);
 	tw_uplinks_sync(agent);
 	settle(agent);

@@ -135,9 +135,10 @@ static int print_json(const Tapwall__V1__Port *p)
 		tw_json_u64(p->untracked), "passed_over_quota", tw_json_u64(p->quota_passed),
 		"refused_over_quota", tw_json_u64(p->quota_refused));
 
-	json_t *bound = json_pack("{s:b, s:o, s:o, s:o, s:o}", "open", p->open, "found_by",
-		tw_json_text(p->found_by), "conflict", tw_json_text(p->conflict), "why",
-		tw_json_text(p->why), "resembles", tw_json_text(p->resembles));
+	json_t *bound = json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "bridged",
+		tw_json_text(p->bridged), "open", p->open, "found_by", tw_json_text(p->found_by),
+		"conflict", tw_json_text(p->conflict), "why", tw_json_text(p->why), "resembles",
+		tw_json_text(p->resembles));
 
 	json_t *proof = json_pack("{s:o, s:o, s:o}", "proof_age_s", tw_json_s(p->proof_age_s),
 		"programs_lost", tw_json_u64(p->programs_lost), "trouble",
@@ -157,6 +158,8 @@ static void tell_gap(const Tapwall__V1__Port *p)
 			p->name);
 	if (p->why[0])
 		printf("%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
+	if (p->bridged[0])
+		printf("%s: frames go through the bridge: %s\n", p->name, p->bridged);
 	if (p->resembles[0])
 		printf("%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n", on, off,
 			p->resembles, p->name, p->name);

@@ -115,11 +115,13 @@ static void print_text(const Tapwall__V1__Status *s)
 	print_line("events", "%s lost, %s over a port's rate", tw_human_count(s->events_lost).text,
 		tw_human_count(s->events_limited).text);
 	print_line("attached", "by %s, pinned at %s", s->attach, s->bpffs);
-	print_line("forwarding", "%s%s", s->forwarding,
-		strcmp(s->forwarding, "cut-through") != 0 ? ", through the bridge"
+	print_line("forwarding", "%s%s%s", s->forwarding,
+		*s->bridged				    ? ", since the host filters there: "
+		: strcmp(s->forwarding, "cut-through") != 0 ? ", through the bridge"
 		: s->asks_bridges
 			? ", where the bridge itself would send the frame"
-			: ", where the bridge would send the frame as far as netlink told");
+			: ", where the bridge would send the frame as far as netlink told",
+		s->bridged);
 	for (size_t i = 0; i < s->n_uplinks; i++)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);
 	print_line("latch", "%s", describe_latch(s));
@@ -162,11 +164,12 @@ static int print_json(const Tapwall__V1__Status *s)
 		tw_json_u64(s->connection_records), "connection_bytes",
 		tw_json_u64(s->connection_bytes), "image_bytes", tw_json_u64(s->image_bytes),
 		"image_bytes_per_rule", s->image_bytes_per_rule, "images", tw_json_u64(s->images));
-	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}", "events_lost",
+	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}", "events_lost",
 		tw_json_u64(s->events_lost), "events_limited", tw_json_u64(s->events_limited),
 		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "forwarding",
-		tw_json_text(s->forwarding), "asks_bridges", s->asks_bridges, "uplinks",
-		json_names(s->n_uplinks, s->uplinks), "latch", s->latch);
+		tw_json_text(s->forwarding), "bridged", tw_json_text(s->bridged), "asks_bridges",
+		s->asks_bridges, "uplinks", json_names(s->n_uplinks, s->uplinks), "latch",
+		s->latch);
 
 	json_t *gaps = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "ports_open",
 		tw_json_u64(s->ports_open), "open", json_names(s->n_open, s->open),

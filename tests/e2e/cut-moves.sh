@@ -18,6 +18,7 @@ make_guest 2
 	END
 } >"$lab/policy.yaml"
 watch_bridge
+insist="cut-through!" # that table does nothing but count
 
 astray() {
 	tapwall counters --json | jq -s 'map(select(.reason == "astray").in) | add // 0'
@@ -55,7 +56,7 @@ heard() {
 	within 20 answers
 }
 
-start_agent --policy "$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist"
 check "the bridge is told where guest 1 is" within 20 learned 1
 check "and guest 2" within 20 learned 2
 begin g2 echo echo tcp 7000
@@ -121,7 +122,7 @@ ip -n "$ns-host" link set tap2 master br1
 check "another bridge is not reached when the agent is dead" stands_still
 ip -n "$ns-host" link set tap2 master br0
 check "but again when it is back, over the bridge" within 20 goes_over
-start_agent --policy "$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist"
 check "the next agent cuts through again" within 20 goes_past
 check "without a segment lost but to where it could not go" end "$stream"
 stop_agent

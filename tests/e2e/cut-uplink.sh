@@ -33,6 +33,7 @@ ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
 	END
 } >"$lab/policy.yaml"
 watch_bridge
+insist="cut-through!" # that table does nothing but count
 
 goes_on() { # LOG
 	within 20 grows "$1" echoed "$(($(count_of "$1" echoed) + 100))"
@@ -59,7 +60,7 @@ uplinks_are() {
 	[ "$(uplinks)" = "$1" ]
 }
 
-start_agent --policy "$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist"
 if [ "$(tapwall status --json | jq '.asks_bridges and .attach == "tcx"')" != true ]; then
 	echo "1..0 # SKIP this kernel's bridges cannot be asked"
 	stop_agent
@@ -124,15 +125,15 @@ check "from there too" within 20 goes_past in
 stop_agent KILL
 check "with the agent dead all of it is bridged" within 20 goes_over out
 check "both ways" within 20 goes_over in
-start_agent --policy "$lab/policy.yaml" --uplinks 'eth*,none*'
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist" --uplinks 'eth*,none*'
 check "--uplinks says which they are" within 20 uplinks_are ""
 check "others are bridged to" within 20 goes_over out
 check "and from" within 20 goes_over in
 stop_agent
-start_agent --policy "$lab/policy.yaml" --uplinks none
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist" --uplinks none
 check "--uplinks none: no uplinks" within 20 uplinks_are ""
 stop_agent
-start_agent --policy "$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist"
 check "by default all are" within 20 goes_past out
 check "the stream out lost nothing but to where it could not go" end "$out"
 check "and the stream in" end "$in"

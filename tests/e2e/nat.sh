@@ -27,7 +27,8 @@ make_outside() { # NAMESPACE PORT HOST GUEST
 make_host
 on_host sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 # What is bridged is not to be translated: where br_netfilter is there, a new namespace has it on.
-on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0 2>/dev/null
+on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 \
+	net.bridge.bridge-nf-call-arptables=0 2>/dev/null
 ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
 for i in 1 2; do
 	make_guest $i

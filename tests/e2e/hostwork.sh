@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# hostwork.sh: cut-through does not pass by what the host itself does with frames at a bridge or a port:
+# where it filters, limits or mirrors there, frames go through the bridge, and the agent says why.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+for i in 1 2; do make_guest $i; done
+on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 \
+	net.bridge.bridge-nf-call-arptables=0 2>/dev/null
+{
+	workloads 2
+	cat <<-'END'
+		default: allow
+	END
+} >"$lab/policy.yaml"
+begin g2 open echo tcp 7000
+begin g2 closed echo tcp 7025 # where the host lets nobody go
+
+forwards() { # HOW [WHY]
+	tapwall status --json | jq -e --arg how "$1" --arg why "${2:-}" \
+		'.forwarding == $how and ((.bridged // "") | startswith($why))'
+}
+port_bridged() { # PORT WHY
+	tapwall ports --json | jq -es --arg name "$1" --arg why "$2" \
+		'.[] | select(.name == $name) | (.bridged // "") == $why'
+}
+held() { # WHAT
+	check "$1: what the host lets pass passes" becomes connected 1 tcp 10.0.0.12 7000
+	check "$1: and what it drops is dropped" becomes timeout 1 tcp 10.0.0.12 7025
+}
+drop_in_bridge() {
+	on_host nft 'table bridge pve { chain forward { type filter hook forward priority 0; tcp dport 7025 drop; }; }'
+}
+
+start_agent --policy "$lab/policy.yaml"
+within 20 port_is tap2 protected
+check "where the host does nothing, frames are cut through" within 20 forwards cut-through
+check "and all pass" becomes connected 1 tcp 10.0.0.12 7025
+
+drop_in_bridge
+check "a table of family bridge is seen" within 10 forwards vswitch 'table bridge pve'
+held "nft bridge"
+on_host nft delete table bridge pve
+check "when it is gone, frames are cut through again" within 10 forwards cut-through
+check "and all pass again" becomes connected 1 tcp 10.0.0.12 7025
+
+if on_host sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null; then
+	check "br_netfilter alone does nothing" forwards cut-through
+	on_host nft 'table ip docker { chain forward { type filter hook forward priority 0; tcp dport 7025 drop; }; }'
+	check "with a table it does" within 10 forwards vswitch 'br_netfilter and table ip docker'
+	held br_netfilter
+	on_host nft delete table ip docker
+	on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0
+	within 10 forwards cut-through
+fi
+
+tc -n "$ns-host" qdisc add dev tap1 handle ffff: ingress
+# Without an action: not every kernel has one, and it is a filter all the same.
+tc -n "$ns-host" filter add dev tap1 parent ffff: protocol ip prio 50 u32 match ip dport 7025 0xffff flowid 1:1
+check "a filter of tc at a port is seen" within 10 port_bridged tap1 'a tc filter at its ingress'
+check "the other port has none" port_bridged tap2 ''
+check "others go on being cut through" forwards cut-through
+tc -n "$ns-host" filter del dev tap1 parent ffff:
+check "when it is gone, the port is as others" within 10 port_bridged tap1 ''
+
+on_host nft 'table netdev limits { chain in { type filter hook ingress device tap1 priority 0; tcp dport 7025 drop; }; }'
+check "a chain of family netdev at a port is seen" within 10 port_bridged tap1 'an nftables chain at its ingress'
+held "nft netdev"
+on_host nft delete table netdev limits
+check "and that it is gone" within 10 port_bridged tap1 ''
+stop_agent
+
+drop_in_bridge
+start_agent --policy "$lab/policy.yaml"
+check "what is there before the agent is seen at once" forwards vswitch 'table bridge pve'
+within 20 port_is tap2 protected
+held "from the start"
+stop_agent
+start_agent --policy "$lab/policy.yaml" --forwarding 'cut-through!'
+within 20 port_is tap2 protected
+check "cut-through! insists" within 20 forwards cut-through
+check "and passes by the host" within 10 becomes connected 1 tcp 10.0.0.12 7025
+stop_agent
+release
+finish
