@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* apart.h: tw_apart_…() of path/port.h, which are plain calls in user space.
+ *
+ * Callers:    native.c, which includes it behind path.h.
+ */
+#pragma once
+
+tw_inline __u32 tw_apart_classify(
+	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
+{
+	return tw_path_decide(f, slot, end, home);
+}
+
+tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
+{
+	return tw_path_open(f, native_of(f)->settings, payer_id, epoch);
+}
+
+tw_inline void tw_apart_sweep(const struct tw_frame *f)
+{
+	tw_conns_sweep(f);
+}
+
+tw_inline int tw_apart_find(const struct tw_frame *f)
+{
+	return tw_conn_find(f, &native_of(f)->sheet.flow);
+}
+
+tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_lock(f, n);
+}
+
+tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_put(f, &native_of(f)->sheet, n);
+}
+
+tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
+{
+	return tw_row_replace(f, &native_of(f)->sheet, n);
+}
+
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+{
+	tw_row_clear(f, native_of(f)->settings, n, wanted);
+}
+
+tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
+{
+	return tw_path_overflow_find(f, native_of(f)->settings, port_id, class, hi);
+}
+
+tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
+{
+	return tw_path_overflow_meet(f, port_id, dir);
+}
+
+tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
+{
+	return tw_path_overflow_put(f, native_of(f)->settings, port_id, class);
+}
+
+tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
+{
+	struct tw_frame there = *f;
+
+	there.ifindex = ifindex;
+	tw_path_tell(&there, native_of(f)->settings, port_id, kind);
+}
+
+tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id)
+{
+	return tw_path_fragment(f, native_of(f)->settings, port_id);
+}
+
+tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id)
+{
+	struct tw_frame there = *f;
+
+	there.ifindex = ifindex;
+	tw_path_capture(&there, port_id);
+}
+
+tw_inline __u32 tw_apart_owned(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
+{
+	return tw_path_owned(f, port_id, epoch, kind);
+}
+
+tw_inline int tw_apart_claim(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
+{
+	return tw_path_claim(f, native_of(f)->settings, port_id, epoch, kind);
+}
+
+tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_neighbour(f, native_of(f)->settings, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 1);
+}
+
+tw_inline enum tw_reason tw_apart_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 0);
+}
+
+tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	return tw_check_options(f, off, end);
+}
+
+tw_inline void tw_apart_options(const struct tw_frame *f)
+{
+	tw_path_options(f);
+}
