@@ -15,10 +15,11 @@ make_guest 3
 	workloads 3
 	echo 'rules: [{name: echo, from: any, to: any, service: tcp/7000, action: allow}]'
 } >"$lab/policy.yaml"
-for i in 1 2; do
-	begin g$i echo$i echo tcp 7000
-	begin g$i other$i echo tcp 7001
-done
+begin g2 echo echo tcp 7000
+begin g1 other echo tcp 7001
+begin host host echo tcp 7001
+begin g1 counted count "$lab/counted" 7002
+ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
 
 # What Proxmox and libvirt do when a limit is set or changes: both remove what may be there first.
 forget_limit() { # PORT
@@ -50,10 +51,14 @@ is_proved() { # SECONDS: every port was looked at within so many
 	tapwall status --json | jq -e --argjson limit "$1" '.proof_age_s >= 0 and .proof_age_s < $limit'
 }
 
+# With the host itself at the other end, so that no other port judges for port 1.
 judged() { # WAY
 	check "$1: what is allowed passes" within 10 becomes connected 1 tcp 10.0.0.12 7000
-	equal "$1: what is denied does not, from port 1" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
-	equal "$1: nor to port 1" timeout "$(attempt 2 tcp 10.0.0.11 7001)"
+	equal "$1: what is denied does not, from port 1" timeout "$(attempt 1 tcp 10.0.0.1 7001)"
+	equal "$1: nor to port 1" timeout \
+		"$(on_host "$traffic" connect tcp 10.0.0.11 7001 | cut -d ' ' -f 1)"
+	on_host "$traffic" connect udp 10.0.0.11 7002 >"$lab/udp.out"
+	equal "$1: nor a datagram" 0 "$(count_of counted 7002)"
 }
 
 unlink_programs() { # PORT
