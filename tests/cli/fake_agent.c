@@ -467,7 +467,7 @@ static void tell_capture_state(struct teller *teller, size_t n_ports, uint64_t l
 static void tell_capture(struct teller *teller)
 {
 	static uint8_t syn[] = "\x52\x54\0\0\0\x02\x52\x54\0\0\0\x01\x08\0"
-			       "\x45\0\0\x28\0\0\0\0\x40\x06\0\0\x0a\0\0\x0b\x0a\0\0\x15"
+			       "\x45\0\0\x28\0\0\0\0\x40\x06\x66\xb1\x0a\0\0\x0b\x0a\0\0\x15"
 			       "\x9c\x40\0\x17\0\0\0\0\0\0\0\0\x50\x02\xff\xff\0\0\0";
 	static uint8_t arp[] = "\xff\xff\xff\xff\xff\xff\x52\x54\0\0\0\x02\x08\x06"
 			       "\0\x01\x08\0\x06\x04\0\x01\x52\x54\0\0\0\x02\x0a\0\0\x15"

@@ -22,7 +22,7 @@ $ fake_agent good tapwall capture web-1 --socket agent.sock -w - 2>/dev/null >we
 $ fake_agent good tapwall capture web-1 --socket agent.sock -w - | tapwall replay --policy policy.yaml --pcap - | head -n 2
 tapwall: web-1: 3 frames captured in stdout; 3 were not captured: the buffer was full
       1      0.000000  reject       web-1 out       policy            no-telnet         tcp 10.0.0.11:40000 → 10.0.0.21:23
-      2      0.749999  allow        web-1 in        neighbour                           arp 10.0.0.21 → 10.0.0.11
+      2      0.749999  deny         db-1 out        truncated                           arp 10.0.0.21 → 10.0.0.11
 $ fake_agent empty tapwall capture web-1 --socket agent.sock --dropped
 tapwall: web-1: has no port here now; waiting for one
 tapwall: web-1: 0 frames captured
