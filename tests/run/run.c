@@ -27,6 +27,9 @@ static const struct {
 	{TW_R_REDIRECT, TW_DIR_IN},
 	{TW_R_NOT_FOR_PORT, TW_DIR_OUT},
 	{TW_R_RATE_LIMIT, TW_DIR_IN}, /* rates are of what guests send */
+	{TW_R_WORKLOAD_MAC, TW_DIR_IN},
+	{TW_R_SPOOFED_DHCP, TW_DIR_IN},
+	{TW_R_DHCP_UNASKED, TW_DIR_OUT},
 	/* A frame that is cut through tells so where it arrives. */
 	{TW_R_CUT_THROUGH, TW_DIR_OUT},
 	/* Only a real bridge says so: tests/e2e/cut-moves. */
