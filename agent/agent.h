@@ -92,7 +92,7 @@ struct tw_agent {
 	uint64_t flipped_ns;	    /* 0: no entries of the epoch before are left */
 	bool unkept; /* the policy in force is staged, and could not be brought to the disk */
 	struct tw_macs macs;
-	uint64_t reserved; /* in force: tw_plan.reserved */
+	uint64_t reserved;		   /* in force: tw_plan.reserved */
 	TW_VEC(struct tw_adopted) adopted; /* found in the kernel, not yet met as an interface */
 
 	/* watch.c, agent.c */
