@@ -22,7 +22,7 @@ struct binder {
 /* True if the port's own MAC may be one that libvirt gave. */
 static bool mac_tells(const struct tw_agent_port *port)
 {
-	return port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
+	return !port->macvtap && port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
 	       port->mac_origin != TW_MAC_RANDOM;
 }
 
@@ -135,9 +135,24 @@ static void bind_by_sender(struct binder *b, size_t i)
 		take(b, i, vnic, TW_BOUND_BY_SENDER);
 }
 
+/* A guest's frames leave a macvtap by its egress hook, and reach the guest by the ingress hook: judged
+ * there, each would be taken for one of the other direction. Its own MAC is its guest's. */
+static void refuse_kind(struct binder *b, size_t i)
+{
+	const struct tw_agent_port *port = b->ports->list.at[i];
+	const struct tw_vnic *vnic = tw_policy_find_port(b->inforce->policy, port->name);
+
+	if (!port->macvtap)
+		return;
+	if (!vnic && port->has_mac)
+		vnic = tw_policy_find_mac(b->inforce->policy, port->mac);
+	if (vnic)
+		refuse(b, i, vnic, TW_CONFLICT_KIND);
+}
+
 static bool is_settled(const struct binder *b, size_t i)
 {
-	return b->bindings[i].vnic || b->bindings[i].conflict;
+	return b->bindings[i].vnic || b->bindings[i].conflict || b->ports->list.at[i]->macvtap;
 }
 
 int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
@@ -152,6 +167,8 @@ int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports
 	if (!b.taken)
 		return -ENOMEM;
 	memset(ret, 0, n * sizeof(*ret));
+	for (size_t i = 0; i < n; i++)
+		refuse_kind(&b, i);
 	/* Each way for all ports before the next, so that the answer does not depend on their order. */
 	for (size_t i = 0; i < n; i++)
 		bind_by_tap_mac(&b, i, true);
@@ -193,8 +210,8 @@ const char *tw_bound_name(enum tw_bound by)
 
 const char *tw_conflict_name(enum tw_conflict conflict)
 {
-	static const char *const names[] = {
-		"", "mac-of-another", "workload-elsewhere", "mac-twice", "mac-ambiguous"};
+	static const char *const names[] = {"", "mac-of-another", "workload-elsewhere", "mac-twice",
+		"mac-ambiguous", "macvtap"};
 
 	return names[conflict];
 }
@@ -229,6 +246,11 @@ void tw_conflict_text(
 		snprintf(text, max,
 			"its own MAC %s is that of several workloads, such as %s; name the port of each",
 			mac, name);
+		break;
+	case TW_CONFLICT_KIND:
+		snprintf(text, max,
+			"it is a macvtap, which cannot be protected; put the guest of %s on a tap of a bridge",
+			name);
 		break;
 	}
 }

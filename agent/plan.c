@@ -142,7 +142,7 @@ static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
 static void fill_unclaimed(const struct tw_inforce *inforce, struct tw_plan_row *row)
 {
 	row->state = TW_PORT_UNCLAIMED;
-	row->entry.flags = TW_PORT_F_UNCLAIMED | TW_PORT_F_WATCH;
+	row->entry.flags = TW_PORT_F_UNCLAIMED | (row->port->macvtap ? 0 : TW_PORT_F_WATCH);
 	if (tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_IGNORE)
 		row->entry.flags |= TW_PORT_F_OPEN;
 }

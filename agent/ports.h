@@ -40,6 +40,7 @@ enum tw_conflict {
 	TW_CONFLICT_ELSEWHERE, /* its name is the workload's, which was found at another port by MAC */
 	TW_CONFLICT_TWICE,     /* its MAC is the workload's, which another port is bound to */
 	TW_CONFLICT_UNSURE,    /* its MAC may be that of several workloads */
+	TW_CONFLICT_KIND, /* a workload's, but an interface whose hooks see frames the wrong way round */
 };
 
 /* What bind.h found for a port. */
@@ -58,6 +59,7 @@ struct tw_agent_port {
 	bool has_mac;
 	enum tw_mac_origin mac_origin;
 	bool tap;	 /* a tun or tap device */
+	bool macvtap;	 /* or ipvtap: its hooks see frames the wrong way round */
 	uint32_t bridge; /* ifindex, 0 = none */
 	uint16_t id;
 	uint16_t network;

@@ -366,6 +366,7 @@ static void take_mac(struct tw_agent *agent, struct tw_agent_port *port, const s
 	enum tw_mac_origin origin;
 
 	port->tap = !strcmp(link->kind, "tun");
+	port->macvtap = !strcmp(link->kind, "macvtap") || !strcmp(link->kind, "ipvtap");
 	if (!link->has_mac)
 		return;
 	origin = link->mac[0] == TW_TAP_MAC_FIRST ? origin_of(link) : TW_MAC_UNKNOWN;

@@ -118,6 +118,13 @@ equal "and so does ports" mac-twice "$(tapwall ports --json | jq -r 'select(.nam
 equal "the workload without a port is listed" '["away"]' "$(tapwall status --json | jq -c .sought)"
 equal "and which have one" '"away null null" "w1 tap1 tap-mac" "w2 tap8 tap-mac"' \
 	"$(tapwall workloads --json | jq -s 'sort_by(.name)[] | "\(.name) \(.port) \(.found_by)"' | xargs -d '\n')"
+# A macvtap's hooks see a guest's frames the wrong way round.
+ip -n "$ns-host" link add mv-lower type veth peer name mv-peer
+ip -n "$ns-host" link set mv-lower up
+ip -n "$ns-host" link add link mv-lower name tap-mv address 52:54:00:00:00:09 type macvtap mode bridge
+check "a macvtap with the MAC of a workload is shut" within 20 port_is tap-mv shut
+equal "and says why" macvtap "$(tapwall ports --json | jq -r 'select(.name == "tap-mv").conflict')"
+ip -n "$ns-host" link del mv-lower
 make_guest 5
 check "a port of no workload comes" within 20 port_is tap5 unclaimed
 tapwall status >"$lab/status.out"
