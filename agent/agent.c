@@ -351,6 +351,7 @@ static void done(struct tw_agent *agent)
 	tw_vec_done(&agent->forgotten);
 	tw_uplinks_done(&agent->uplinks);
 	tw_hostwork_done(&agent->hostwork);
+	tw_residents_done(&agent->residents);
 	tw_locals_done(&agent->locals);
 	tw_leases_done(agent);
 	tw_sweep_done(&agent->sweep);

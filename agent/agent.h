@@ -26,6 +26,7 @@
 #include "agent/netlink.h"
 #include "agent/pattern.h"
 #include "agent/ports.h"
+#include "agent/residents.h"
 #include "agent/prove.h"
 #include "agent/publish.h"
 #include "agent/rtnl.h"
@@ -51,6 +52,7 @@ struct tw_agent_options {
 	uint32_t max_conns;
 	unsigned int forwarding; /* enum tw_forwarding */
 	const char *uplinks;	 /* patterns */
+	bool hairpin;		 /* guests' addresses may come from beyond the ports */
 	const char *socket;
 	const char *bpffs;
 	const char *state_dir;
@@ -81,6 +83,7 @@ struct tw_agent {
 	struct tw_server *server;
 
 	struct tw_locals locals;
+	struct tw_residents residents;
 	struct tw_uplinks uplinks;
 	struct tw_hostwork hostwork;
 	struct tw_agent_leases leases;

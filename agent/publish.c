@@ -239,6 +239,7 @@ static void settle(struct tw_agent *agent, const struct tw_plan *plan)
 		settle_row(agent, row);
 	tw_locals_sync(agent);
 	tw_uplinks_sync(agent);
+	tw_residents_sync(agent);
 	tw_captures_sync(agent->captures);
 	tw_leases_know(agent);
 	tw_macs_sync(agent, plan->taken);

@@ -54,6 +54,7 @@ void tw_uplinks_gone(struct tw_agent *agent, uint32_t ifindex)
 		return;
 	detach(agent, row);
 	*row = agent->uplinks.rows.at[--agent->uplinks.rows.n];
+	agent->dirty = true;
 }
 
 void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link)

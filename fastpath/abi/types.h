@@ -504,6 +504,13 @@ struct tw_local {
 	__u32 len_max; /* bytes of the longest frame the port takes, but for super-frames */
 };
 
+/* An address or a MAC of the guest at one port, on its bridge and VLAN. */
+struct tw_resident_key {
+	struct tw_addr addr; /* a MAC is in its last six bytes, behind zeros */
+	__u16 network;
+	__u16 vlan; /* the port's pvid */
+};
+
 /* skb->mark belongs to the host, and no frame that leaves a port for the bridge, the host or a guest
  * has had it changed. The one mark of ours, 28 secret bits (config.mark, random per boot) and
  * TW_MARK_REPLY, is on a refusal the firewall wrote, from one hook of the port to the other. */

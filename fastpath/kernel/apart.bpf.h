@@ -75,6 +75,11 @@ tw_inline int tw_apart_claim(
 	return claim(f->target, port_id, epoch, kind);
 }
 
+tw_inline enum tw_reason tw_apart_beyond(const struct tw_frame *f, __u32 epoch)
+{
+	return (enum tw_reason)beyond(f->target, epoch);
+}
+
 tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	return (enum tw_reason)neighbour(f->target, dir, epoch);

@@ -172,6 +172,7 @@ __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int options(struct __sk_buff *skb);
 __noinline int checksum(struct __sk_buff *skb);
+__noinline int beyond(struct __sk_buff *skb, __u32 epoch);
 __noinline int neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
@@ -295,6 +296,19 @@ __noinline int claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 ki
 		return 0;
 	f.now_ns = now(c);
 	return tw_path_claim(&f, c, port_id, epoch, kind);
+}
+
+__noinline int beyond(struct __sk_buff *skb, __u32 epoch)
+{
+	struct tw_frame f = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.ifindex = skb->ifindex,
+		.origin = skb->ingress_ifindex,
+		.target = skb,
+	};
+
+	return (int)tw_path_beyond(&f, epoch);
 }
 
 /* The reason for which ARP, ND or MLD passes or not, or none: it is no housekeeping. */
@@ -536,8 +550,8 @@ int from_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* At the uplinks of bridges. It judges nothing: a frame for one of our ports goes straight there, to
- * to_vm, and all else goes on. */
+/* At the uplinks of bridges. A frame for one of our ports goes straight there, to to_vm, and all else
+ * goes on: nothing is judged here, but that no guest of this host is beyond. */
 SEC("tc")
 int from_uplink(struct __sk_buff *skb)
 {
@@ -554,6 +568,10 @@ int from_uplink(struct __sk_buff *skb)
 	if (!own)
 		return TC_ACT_UNSPEC;
 	own->token.kind = TW_TOKEN_NONE;
+	if (tw_beyond_uplink(&f)) {
+		tw_count_reason(&f, TW_R_FOREIGN_SOURCE, TW_DIR_IN);
+		return TC_ACT_SHOT;
+	}
 	ifindex = tw_cut_inbound(&f, c, &seat);
 	if (!ifindex)
 		return TC_ACT_UNSPEC;

@@ -94,6 +94,11 @@ tw_inline int tw_apart_claim(
 	return tw_path_claim(f, native_of(f)->settings, port_id, epoch, kind);
 }
 
+tw_inline enum tw_reason tw_apart_beyond(const struct tw_frame *f, __u32 epoch)
+{
+	return tw_path_beyond(f, epoch);
+}
+
 tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	return tw_path_neighbour(f, native_of(f)->settings, dir, epoch);

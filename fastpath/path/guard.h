@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "fastpath/path/beyond.h"
 #include "fastpath/path/neighbour.h"
 
 /* Datagrams to a DHCP port of either family. */
@@ -120,6 +121,9 @@ tw_inline enum tw_reason tw_guard_in(
 	/* Flooded by the vSwitch for want of a better place: not this guest's business. */
 	if (unicast && tw_port_has_mac(s->port) && !tw_mac_equal(p->dst_mac, s->port->mac))
 		return TW_R_NOT_FOR_PORT;
+	reason = s->marked ? TW_R_NONE : tw_apart_beyond(f, s->epoch);
+	if (reason)
+		return reason;
 	reason = tw_guard_house(f, s, p);
 	if (reason)
 		return reason;

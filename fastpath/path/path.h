@@ -377,6 +377,15 @@ tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *co
 				kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, sheet);
 }
 
+/* Why a frame from beyond the ports does not reach the port that it is at, or TW_R_NONE. */
+tw_inline enum tw_reason tw_path_beyond(const struct tw_frame *f, __u32 epoch)
+{
+	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
+	const struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return port && sheet ? tw_beyond(f, port, epoch, &sheet->packet) : TW_R_NO_IMAGE;
+}
+
 /* What becomes of ARP, ND and MLD on the sheet. */
 tw_inline enum tw_reason tw_path_neighbour(
 	const struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)

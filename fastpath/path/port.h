@@ -185,6 +185,7 @@ tw_inline __u32 tw_apart_owned(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
 tw_inline int tw_apart_claim(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
+tw_inline enum tw_reason tw_apart_beyond(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_apart_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_apart_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);

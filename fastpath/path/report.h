@@ -34,16 +34,22 @@ tw_inline void tw_count_rule(const struct tw_frame *f, __u32 decision, int hit)
 	}
 }
 
+tw_inline void tw_count_reason(const struct tw_frame *f, __u32 reason, __u32 dir)
+{
+	__u32 index = tw_reason_index(reason, dir);
+	__u64 *count = tw_reasons_lookup(f, &index);
+
+	if (count)
+		(*count)++;
+}
+
 tw_inline void tw_count_frame(
 	const struct tw_frame *f, const struct tw_scope *s, const struct tw_outcome *o)
 {
-	__u32 dir = s->dir & 1, index = tw_reason_index(o->reason, dir);
-	__u32 id = s->port ? s->port->id : 0;
-	__u64 *reason = tw_reasons_lookup(f, &index);
+	__u32 dir = s->dir & 1, id = s->port ? s->port->id : 0;
 	struct tw_port_count *count = tw_port_counts_lookup(f, &id);
 
-	if (reason)
-		(*reason)++;
+	tw_count_reason(f, o->reason, dir);
 	if (!count)
 		return;
 	count->packets[dir]++;

@@ -35,6 +35,9 @@ static const struct {
 	/* Only a real bridge says so: tests/e2e/cut-moves. */
 	{TW_R_ASTRAY, TW_DIR_OUT},
 	{TW_R_ASTRAY, TW_DIR_IN},
+	/* And only an agent knows what is beyond the ports: tests/e2e/beyond.sh. */
+	{TW_R_FOREIGN_SOURCE, TW_DIR_OUT},
+	{TW_R_FOREIGN_SOURCE, TW_DIR_IN},
 	/* Compiled images never contradict themselves; tests/unit feeds broken ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/residents.h"
+
+#include <bpf/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/log.h"
+
+#define HOST_BITS 128
+
+/* A map and what stands in it: elements of `size` bytes, each a key of `key_len` and then a 32-bit value. */
+struct table {
+	int fd;
+	size_t key_len;
+	size_t size;
+};
+
+static int by_resident(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct tw_resident_key));
+}
+
+static int by_foreign(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(__u32));
+}
+
+static bool put_row(const struct table *t, const unsigned char *row)
+{
+	return !bpf_map_update_elem(t->fd, row, row + t->key_len, BPF_ANY);
+}
+
+/* Makes the map that holds `old` hold `now`, both in order. False if there was no room for all. */
+static bool replace_rows(const struct table *t, const unsigned char *old, size_t n_old,
+	const unsigned char *now, size_t n_now)
+{
+	size_t i = 0, j = 0;
+	bool fits = true;
+
+	while (i < n_old || j < n_now) {
+		const unsigned char *a = old + i * t->size, *b = now + j * t->size;
+		int order = i == n_old ? 1 : j == n_now ? -1 : memcmp(a, b, t->key_len);
+
+		if (order < 0)
+			bpf_map_delete_elem(t->fd, a);
+		else if (order > 0 || memcmp(a, b, t->size) != 0)
+			fits &= put_row(t, b);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return fits;
+}
+
+/* Reads what an earlier agent left. */
+static void adopt_maps(
+	const struct table *residents, const struct table *foreign, struct tw_residents *ret)
+{
+	struct tw_resident row = {0}, *last = NULL;
+	struct tw_foreign other = {0}, *last_other = NULL;
+
+	while (!bpf_map_get_next_key(residents->fd, last, &row.key)) {
+		if (bpf_map_lookup_elem(residents->fd, &row.key, &row.ifindex) ||
+			tw_vec_push(&ret->rows, row) < 0)
+			break;
+		last = &row;
+	}
+	while (!bpf_map_get_next_key(foreign->fd, last_other, &other.ifindex)) {
+		if (bpf_map_lookup_elem(foreign->fd, &other.ifindex, &other.network) ||
+			tw_vec_push(&ret->foreign, other) < 0)
+			break;
+		last_other = &other;
+	}
+	qsort(ret->rows.at, ret->rows.n, sizeof(row), by_resident);
+	qsort(ret->foreign.at, ret->foreign.n, sizeof(other), by_foreign);
+	ret->adopted = true;
+}
+
+static int add_mac(const struct tw_port *entry, struct tw_resident row, struct tw_residents *ret)
+{
+	static const __u8 none[6];
+
+	if (!memcmp(entry->mac, none, sizeof(none)))
+		return 0;
+	memset(&row.key.addr, 0, sizeof(row.key.addr));
+	memcpy(row.key.addr.b + 10, entry->mac, sizeof(entry->mac));
+	return tw_vec_push(&ret->rows, row);
+}
+
+static int add_port(
+	const struct tw_agent *agent, const struct tw_agent_port *port, struct tw_residents *ret)
+{
+	const __u16 others = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT;
+	const struct tw_port *entry = &port->entry[agent->epoch & 1];
+	struct tw_resident row = {
+		.key = {.network = entry->network, .vlan = entry->pvid}, .ifindex = port->ifindex};
+	int code = add_mac(entry, row, ret);
+
+	if (entry->flags & others || port->isolated || agent->options->hairpin || !port->vnic)
+		return code;
+	for (size_t i = 0; i < port->vnic->n_prefixes && !code; i++) {
+		if (port->vnic->prefixes[i].len != HOST_BITS)
+			continue;
+		row.key.addr = port->vnic->prefixes[i].addr;
+		code = tw_vec_push(&ret->rows, row);
+	}
+	return code;
+}
+
+static int collect(struct tw_agent *agent, struct tw_residents *ret)
+{
+	uint32_t parity = agent->epoch & 1;
+	int code = 0;
+
+	tw_vec_foreach (&agent->ports.list, at) {
+		const struct tw_agent_port *port = *at;
+
+		if (!code && port->bridge && port->has_entry[parity] &&
+			port->state == TW_PORT_PROTECTED)
+			code = add_port(agent, port, ret);
+	}
+	tw_vec_foreach (&agent->uplinks.rows, row) {
+		const struct tw_network_row *network = tw_ports_network_row(
+			&agent->ports, row->bridge);
+		const struct tw_foreign other = {row->ifindex, network ? network->number : 0};
+
+		if (!code && network)
+			code = tw_vec_push(&ret->foreign, other);
+	}
+	qsort(ret->rows.at, ret->rows.n, sizeof(*ret->rows.at), by_resident);
+	qsort(ret->foreign.at, ret->foreign.n, sizeof(*ret->foreign.at), by_foreign);
+	return code;
+}
+
+void tw_residents_sync(struct tw_agent *agent)
+{
+	const struct table residents = {tw_kernel_map_fd(agent->kernel, TW_MAP_residents),
+		sizeof(struct tw_resident_key), sizeof(struct tw_resident)};
+	const struct table foreign = {tw_kernel_map_fd(agent->kernel, TW_MAP_foreign),
+		sizeof(__u32), sizeof(struct tw_foreign)};
+	struct tw_residents now = {.adopted = true}, *old = &agent->residents;
+	bool fits;
+
+	if (!old->adopted)
+		adopt_maps(&residents, &foreign, old);
+	fits = !collect(agent, &now);
+	fits &= replace_rows(&residents, (const unsigned char *)old->rows.at, old->rows.n,
+		(const unsigned char *)now.rows.at, now.rows.n);
+	fits &= replace_rows(&foreign, (const unsigned char *)old->foreign.at, old->foreign.n,
+		(const unsigned char *)now.foreign.at, now.foreign.n);
+	if (!fits)
+		tw_log(TW_LOG_WARNING,
+			"no room for all guests' addresses: frames from an uplink may use those that are left out");
+	tw_residents_done(old);
+	*old = now;
+}
+
+void tw_residents_done(struct tw_residents *residents)
+{
+	tw_vec_done(&residents->rows);
+	tw_vec_done(&residents->foreign);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* residents.h: what frames from beyond the ports may not be from (path/beyond.h).
+ *
+ * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected ports,
+ *             and `foreign` to the other ports of their bridges. Both stay as they are while no agent runs.
+ * Invariants: no address of a port that sees other hosts' packets, or that its bridge keeps apart from
+ *             other such ports, whose frames are routed beyond the uplink; none at all with --hairpin.
+ *             MACs always: no router sends from a guest's.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/vec.h"
+#include "fastpath/abi/types.h"
+
+struct tw_agent;
+
+struct tw_resident {
+	struct tw_resident_key key;
+	__u32 ifindex;
+};
+
+struct tw_foreign {
+	__u32 ifindex;
+	__u32 network;
+};
+
+/* What stands in the maps, each in order of its keys. */
+struct tw_residents {
+	TW_VEC(struct tw_resident) rows;
+	TW_VEC(struct tw_foreign) foreign;
+	bool adopted; /* what an earlier agent left has been read */
+};
+
+/* Brings both maps up to date. Troubles are logged. */
+void tw_residents_sync(struct tw_agent *agent);
+void tw_residents_done(struct tw_residents *residents);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* beyond.h: holds frames from beyond the ports to what they cannot be: those of a guest of this host.
+ *
+ * Why:        a guest's own port holds it to its identity. An uplink, and a port of no workload, hold
+ *             their senders to none: whoever speaks there with a guest's address would be given its rights,
+ *             and what the guest is answered.
+ * In:         a frame on its way to a guest, whose near end was no port of ours.
+ * Invariants: 1. A frame that the host itself has made or routed passes: it entered the bridge by none of
+ *                the bridge's ports.
+ *             2. Only what is at another port of the same bridge and VLAN counts. The agent lists no address
+ *                of a port that its bridge keeps apart (`isolated`), as its frames are routed beyond the
+ *                uplink, and none at all with --hairpin; MACs always.
+ * Bounds:     two lookups for a frame that no port of ours has tracked, and two more for one from beyond.
+ * Callers:    guard.h, apart; from_uplink, before the bridge learns.
+ */
+#pragma once
+
+#include "fastpath/path/packet.h"
+
+/* True if the frame entered the port's bridge where no guest is held to its identity. */
+tw_inline int tw_beyond_entered(const struct tw_frame *f, const struct tw_port *port, __u32 epoch)
+{
+	__u32 origin = f->origin, *network;
+	const struct tw_port *from;
+
+	if (!origin || origin == f->ifindex)
+		return 0;
+	network = tw_foreign_lookup(f, &origin);
+	if (network)
+		return *network == port->network;
+	from = tw_port_at(f, origin, epoch);
+	return from && from->flags & TW_PORT_F_UNCLAIMED && from->network == port->network;
+}
+
+/* True if the key is that of a guest at an interface other than `ifindex`. */
+tw_inline int tw_beyond_resides(
+	const struct tw_frame *f, const struct tw_resident_key *key, __u32 ifindex)
+{
+	const __u32 *at = tw_residents_lookup(f, key);
+
+	return at && *at != ifindex;
+}
+
+tw_inline void tw_beyond_mac(struct tw_resident_key *key, const __u8 *mac)
+{
+	key->addr.d[0] = 0;
+	key->addr.d[1] = 0;
+	__builtin_memcpy(key->addr.b + 10, mac, 6);
+}
+
+/* The address that a frame says it is from: of ARP, the sender. */
+tw_inline void tw_beyond_source(
+	const struct tw_frame *f, const struct tw_packet *p, struct tw_addr *ret)
+{
+	const struct tw_arp *arp;
+	__be32 wire;
+
+	*ret = p->tuple.src;
+	if (p->ethertype != TW_ETH_ARP)
+		return;
+	arp = tw_at(f, TW_MEMORY(p->l3_off), sizeof(*arp));
+	if (!arp)
+		return;
+	__builtin_memcpy(&wire, arp->sender, sizeof(wire));
+	tw_addr_map(ret, wire);
+}
+
+/* Body of tw_apart_beyond(): why a frame that is about to reach a port does not pass, or TW_R_NONE. */
+tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_port *port,
+	__u32 epoch, const struct tw_packet *p)
+{
+	struct tw_resident_key key = {
+		.network = port->network, .vlan = p->vlan ? p->vlan : port->pvid};
+
+	if (!tw_beyond_entered(f, port, epoch))
+		return TW_R_NONE;
+	tw_beyond_mac(&key, p->src_mac);
+	if (tw_beyond_resides(f, &key, f->origin))
+		return TW_R_FOREIGN_SOURCE;
+	tw_beyond_source(f, p, &key.addr);
+	return tw_beyond_resides(f, &key, f->origin) ? TW_R_FOREIGN_SOURCE : TW_R_NONE;
+}
+
+/* True if a frame at an uplink is from the MAC of a guest of this host: the bridge would learn that the
+ * guest is behind the uplink. */
+tw_inline int tw_beyond_uplink(const struct tw_frame *f)
+{
+	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
+	__u32 ifindex = f->ifindex, *network = tw_foreign_lookup(f, &ifindex);
+	struct tw_resident_key key = {.network = network ? (__u16)*network : 0};
+
+	if (!eth || !network || f->has_vlan)
+		return 0;
+	tw_beyond_mac(&key, eth->src);
+	return tw_beyond_resides(f, &key, ifindex);
+}
