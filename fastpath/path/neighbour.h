@@ -179,26 +179,19 @@ tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
 	}
 }
 
-struct tw_nd_walk {
-	struct tw_dhcp_walk walk;
-	__u64 mac;     /* that link-layer addresses must be; ~0: any */
-	__u32 allowed; /* options, as bits; ~0: any, of any length */
-	__u32 reason;
-};
-
 /* One option, at d->off. */
 static long tw_nd_option(__u32 i, void *context)
 {
-	struct tw_nd_walk *walk = context;
-	const struct tw_frame f = {.target = walk->walk.target};
-	struct tw_dhcp *d = walk->walk.d;
-	__u32 off = TW_MEMORY(d->off), code, len;
+	const struct tw_dhcp_walk *walk = context;
+	const struct tw_frame f = {.target = walk->target};
+	struct tw_dhcp *d = walk->d;
+	__u32 off = TW_MEMORY(d->off), allowed = TW_MEMORY(d->allowed), code, len;
 	__u64 word;
 
-	walk->reason = TW_R_NEIGHBOUR;
+	TW_MEMORY(d->reason) = TW_R_NEIGHBOUR;
 	if (off == d->end)
 		return 1;
-	walk->reason = TW_R_BAD_HEADER;
+	TW_MEMORY(d->reason) = TW_R_BAD_HEADER;
 	if (tw_dhcp_word(&f, d, off, &word))
 		return 1;
 	code = (__u32)(word >> 56);
@@ -206,16 +199,16 @@ static long tw_nd_option(__u32 i, void *context)
 	if (!len || off + len > d->end)
 		return 1;
 	TW_MEMORY(d->off) = off + len;
-	if (walk->allowed != ~0u) {
-		if (code > 31 || !(walk->allowed >> code & 1) || len != 8)
+	if (allowed != ~0u) {
+		if (code > 31 || !(allowed >> code & 1) || len != 8)
 			return 1;
-		walk->allowed &= ~(1u << code);
-		walk->reason = TW_R_SPOOFED_ND;
-		if (walk->mac != ~0ull && code != TW_ND_O_NONCE &&
-			(word & 0xffffffffffffull) != walk->mac)
+		TW_MEMORY(d->allowed) = allowed & ~(1u << code);
+		TW_MEMORY(d->reason) = TW_R_SPOOFED_ND;
+		if (TW_MEMORY(d->link_mac) != ~0ull && code != TW_ND_O_NONCE &&
+			(word & 0xffffffffffffull) != TW_MEMORY(d->link_mac))
 			return 1;
 	}
-	walk->reason = TW_R_HEADER_BUDGET;
+	TW_MEMORY(d->reason) = TW_R_HEADER_BUDGET;
 	return 0;
 }
 
@@ -224,13 +217,14 @@ tw_inline enum tw_reason tw_nd_options(
 	const struct tw_frame *f, const struct tw_house *s, __u32 allowed)
 {
 	int checks = s->dir == TW_DIR_OUT && tw_port_has_mac(s->port);
-	struct tw_nd_walk walk = {.walk = {f->target, &s->sheet->dhcp},
-		.mac = checks ? tw_mac_word(s->port->mac) : ~0ull,
-		.allowed = allowed,
-		.reason = TW_R_HEADER_BUDGET};
+	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp_walk walk = {f->target, d};
 
+	TW_MEMORY(d->link_mac) = checks ? tw_mac_word(s->port->mac) : ~0ull;
+	TW_MEMORY(d->allowed) = allowed;
+	TW_MEMORY(d->reason) = TW_R_HEADER_BUDGET;
 	tw_repeat(TW_ND_OPTIONS_MAX, tw_nd_option, &walk);
-	return (enum tw_reason)walk.reason;
+	return (enum tw_reason)TW_MEMORY(d->reason);
 }
 
 /* Where a message of a guest may go, by its type; `target` is that of NS and NA. */

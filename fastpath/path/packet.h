@@ -247,7 +247,11 @@ struct tw_dhcp {
 	__u32 off;		  /* of the next option */
 	__u32 end;		  /* of the message */
 	__u32 n_left;		  /* records of an MLDv2 report */
-	__u32 seconds;		  /* of the lease */
+	/* Of a walk along ND options. */
+	__u64 link_mac; /* that link-layer addresses must be; ~0: any */
+	__u32 allowed;	/* options, as bits; ~0: any, of any length */
+	__u32 reason;	/* enum tw_reason: what it has come to */
+	__u32 seconds;	/* of the lease */
 	__be32 xid;
 	__be32 ciaddr;
 	__be32 yiaddr;

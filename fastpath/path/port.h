@@ -82,7 +82,9 @@ tw_inline const __u32 *tw_image_words(
 	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at);
 
 /* Calls step(0, context), step(1, context), … n times, or until it returns other than 0. For what
- * is too long for the verifier to walk as a loop. */
+ * is too long for the verifier to walk as a loop. What decides anything lies in the memory of a map, not
+ * on the stack: a verifier before Linux 6.8 walks one step, takes a constant that it finds on the stack
+ * afterwards for the only one, and removes what other ones would lead to. */
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context);
 
 /* Nobody else reads or writes the set meanwhile. No map is touched and nothing called in between. */

@@ -252,6 +252,8 @@ begin() { # NAMESPACE LOG COMMAND…
 	where=$1
 	log=$2
 	shift 2
+	# What an earlier one of this name said is no sign of this one.
+	rm -f "$lab/$log.out"
 	ip netns exec "$ns-$where" "$traffic" "$@" >"$lab/$log.out" 2>"$lab/$log.err" &
 	child=$!
 	children="$children $child"
