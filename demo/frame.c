@@ -9,6 +9,7 @@
 #define ETHERTYPE_V4  0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_V6  0x86dd
+#define ARP_TARGET    32  /* the target's hardware address in a frame */
 #define FRAME_MIN     60  /* IEEE 802.3, without the checksum */
 #define ND_OPTION     253 /* for experiments, RFC 4727 §5.1.3 */
 #define ND_OPTION_LEN 24  /* a multiple of 8 that the token fits into */
@@ -57,6 +58,30 @@ static void put_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec
 		return;
 	snprintf(text, sizeof(text), TW_LAB_TOKEN "%04x", (unsigned int)spec->number);
 	put(frame, text, TW_LAB_TOKEN_LEN);
+}
+
+/* The token of ARP, as the target's hardware address, which says nothing in a gratuitous reply (RFC 5227
+ * §3): what follows an ARP packet has to be zeros. */
+static const uint8_t arp_token[4] = {0x02, 't', 'w', 0};
+
+static void put_arp_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
+{
+	if (spec->plain) {
+		put(frame, spec->dst_mac, 6);
+		return;
+	}
+	put(frame, arp_token, sizeof(arp_token));
+	put16(frame, spec->number);
+}
+
+/* The number of the token in an ARP frame, or -1. */
+static int read_arp_token(const uint8_t *data, size_t len)
+{
+	if (len < ARP_TARGET + 6 || data[12] << 8 != (ETHERTYPE_ARP & 0xff00) ||
+		data[13] != (ETHERTYPE_ARP & 0xff) ||
+		memcmp(data + ARP_TARGET, arp_token, sizeof(arp_token)) != 0)
+		return -1;
+	return data[ARP_TARGET + 4] << 8 | data[ARP_TARGET + 5];
 }
 
 /* The token as an option that every receiver skips, RFC 4861 §4.6. */
@@ -284,7 +309,7 @@ static void put_arp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 	put16(frame, 2);
 	put(frame, spec->src_mac, 6);
 	put(frame, &spec->src.b[12], 4);
-	put(frame, spec->dst_mac, 6);
+	put_arp_token(frame, spec);
 	put(frame, &spec->dst.b[12], 4);
 }
 
@@ -298,7 +323,6 @@ void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret
 	put16(ret, spec->kind == TW_LAB_ARP ? ETHERTYPE_ARP : ethertype);
 	if (spec->kind == TW_LAB_ARP) {
 		put_arp(ret, spec);
-		put_token(ret, spec);
 	} else {
 		put_ip(ret, spec);
 	}
@@ -311,7 +335,10 @@ int tw_lab_frame_token(const uint8_t *data, size_t len)
 	char digits[5] = "";
 	const char *at;
 	unsigned int number;
+	int arp = read_arp_token(data, len);
 
+	if (arp >= 0)
+		return arp;
 	while (len && !data[len - 1])
 		len--;
 	if (len < TW_LAB_TOKEN_LEN)

@@ -2,9 +2,9 @@
 /* frame.h: frames made by hand, honest and forged, for the demo and the VM tests.
  *
  * Why:        a guest's own stack cannot be made to lie; a frame built byte by byte can.
- * Invariants: 1. Every frame ends with a token (TW_LAB_TOKEN and a number) that the far end looks
+ * Invariants: 1. Every frame has a token (TW_LAB_TOKEN and a number, at its end) that the far end looks
  *                for. It is inside the IP packet, for bridges cut off what follows one;
- *                in ARP it is padding.
+ *                in ARP it is the target's hardware address.
  *             2. Checksums and lengths are always right: only identities are forged.
  * Source:     RFC 826, 791, 8200, 9293, 768, 4861, 2131.
  */
