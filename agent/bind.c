@@ -160,8 +160,9 @@ int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports
 {
 	size_t n = ports->list.n;
 	tw_autofree bool *own = NULL;
-	struct binder b = {inforce, ports, ret, ret_taken};
+	struct binder b = {inforce, ports, ret, NULL};
 
+	b.taken = ret_taken;
 	if (!b.taken)
 		b.taken = own = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*own));
 	if (!b.taken)

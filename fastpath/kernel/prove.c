@@ -22,6 +22,7 @@ uint32_t tw_prove_id(int prog_fd)
 }
 
 /* The programs at a tcx hook, in the order in which they run. Their number, or a negative errno. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there */
 static int list_programs(uint32_t ifindex, enum tw_dir dir, uint32_t ids[PROGRAMS_MAX])
 {
 	union bpf_attr attr = {0};

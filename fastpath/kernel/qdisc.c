@@ -57,6 +57,7 @@ static int finish(struct exchange *exchange, mnl_cb_t on_answer, void *arg)
 	unsigned int portid = mnl_socket_get_portid(exchange->sock);
 	int ret = MNL_CB_OK, code = 0;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): begin() has set it */
 	if (mnl_socket_sendto(exchange->sock, exchange->request, exchange->request->nlmsg_len) < 0)
 		code = -errno;
 	while (!code && ret > MNL_CB_STOP) {
