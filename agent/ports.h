@@ -27,7 +27,7 @@ enum tw_port_state {
 enum tw_mac_origin {
 	TW_MAC_UNKNOWN, /* the kernel was not to be asked */
 	TW_MAC_RANDOM,	/* the kernel made it up */
-	TW_MAC_GIVEN,	/* by whoever made the interface */
+	TW_MAC_GIVEN,	/* by the program that made the interface */
 };
 
 /* By what a port belongs to its vNIC. */

@@ -2,8 +2,8 @@
 /* beyond.h: holds frames from beyond the ports to what they cannot be: those of a guest of this host.
  *
  * Why:        a guest's own port holds it to its identity. An uplink, and a port of no workload, hold
- *             their senders to none: whoever speaks there with a guest's address would be given its rights,
- *             and what the guest is answered.
+ *             their senders to none. A sender there that used a guest's address would get the guest's
+ *             rights, and could answer in its name.
  * In:         a frame on its way to a guest, whose near end was no port of ours.
  * Invariants: 1. A frame that the host itself has made or routed passes: it entered the bridge by none of
  *                the bridge's ports.

@@ -4,8 +4,7 @@
  * Why:        a RST, FIN or answer with a wrong checksum is dropped by its receiver. A record that believes
  *             it closes, or opens, what the receiver leaves as it is.
  * Out:        TW_R_BAD_CHECKSUM, or TW_R_NONE.
- * Invariants: 1. Sums are looked at that nobody else answers for: not where a NIC has checked them, or
- *                they are still to be completed.
+ * Invariants: 1. A sum is verified unless a NIC has checked it, or it is still to be completed.
  *             2. Of packets that leave a record's state as it is, only IPv4 headers are summed up.
  * Bounds:     one call that reads the packet once, for packets that change a state.
  * Source:     RFC 1071, 791, 768, 9293 §3.1, 8200 §8.1; docs/decisions/009-offloads.md.

@@ -10,7 +10,7 @@
  * Invariants: 1. A name whose tag falls together with another's is refused, never granted: what grants
  *                is the name itself (of DHCP clients 64 bits of a keyed hash of it).
  *             2. A link-local address made of a MAC (RFC 4291 App. A) is its MAC's alone, claimed or not.
- *             3. An address that the policy reserves, or gives to another, is nobody's to claim, from
+ *             3. An address that the policy reserves, or gives to another, cannot be claimed, from
  *                the policy's first packet on: a claim is checked again in every epoch.
  *             4. What is in use beyond the ports is not to be claimed, except with the MAC that used it:
  *                a guest that moves here from another host keeps its address. The source of a router

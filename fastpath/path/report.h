@@ -62,8 +62,7 @@ tw_inline void tw_count_frame(
 }
 
 /* Whether a connection opens at an end where the gate was asked for the first time (`opened`) and decided so.
- * One without a record is told of once, and only where its rule says so: nobody else would miss it, and it may be
- * one of many. */
+ * One without a record may be one of many: it is told of once, and only if its rule says `log: true`. */
 tw_inline int tw_flow_opens(const struct tw_flow *flow, int opened, __u32 decision)
 {
 	if (!opened || flow->related)

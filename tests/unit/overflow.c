@@ -250,7 +250,7 @@ static void test_nothing_unasked(void **state)
 	for (uint32_t i = 0; i < n_attempts; i++) {
 		uint64_t r = next_random(&chance);
 		uint8_t proto = protos[r & 3];
-		/* Of TCP what nobody asked for; of the rest also the very tuples of those that did. */
+		/* Of TCP, packets that answer no question; of the rest also the very tuples of those that did. */
 		uint32_t n = (uint32_t)(r >> 32) & 0x3fffffff;
 		struct tw_frame f = aim(
 			cpu, proto == TW_IPPROTO_TCP ? n | 0x20000000 : n & 0xfffff, proto, now);
