@@ -35,7 +35,7 @@ stands_still() {
 	done
 }
 
-start_agent --policy "$lab/policy.yaml" --forwarding "$insist"
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist" --uplinks no-uplink # at an uplink, from_uplink would drop a guest's MAC
 check "the bridge is told where guest 1 is" within 20 learned 1
 check "and guest 2" within 20 learned 2
 begin g2 echo echo tcp 7000
@@ -69,7 +69,7 @@ check "a port on another bridge is not reached" stands_still
 ip -n "$ns-host" link set tap2 master br0
 check "but again when it is back" goes_on
 
-# The same MAC behind a port that is none of ours: the guest has moved, says the bridge.
+# The same MAC behind a port that is none of ours, nor an uplink: the guest has moved, says the bridge.
 ip -n "$ns-host" link add up0 type veth peer name up1
 ip -n "$ns-host" link set up0 master br0 up
 ip -n "$ns-host" link set up1 address 52:54:00:00:00:02 up
