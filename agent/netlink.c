@@ -22,7 +22,9 @@ struct tw_netlink {
 	struct mnl_socket *events;
 	struct tw_netlink_handler handler;
 	unsigned int seq;
-	char message[32768]; /* one datagram; the kernel's dumps use at most this much */
+	/* One datagram. Dumps fill 32 KiB, but for an entry that is larger by itself: a port that is in
+	 * all VLANs, every other one of them untagged, comes to 33 KB. */
+	char message[131072];
 };
 
 /* Copies a name that the kernel sent, whatever its length. */
@@ -278,6 +280,9 @@ int tw_netlink_read(struct tw_netlink *netlink)
 
 		if (ret == -EAGAIN || ret == -EWOULDBLOCK)
 			return 0;
+		/* A message that does not fit is lost, like one that found no room in the socket. */
+		if (ret == -ENOSPC)
+			return -ENOBUFS;
 		if (ret < 0 && ret != -EINTR)
 			return ret;
 	}
@@ -300,7 +305,7 @@ static int dump_family(
 	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 	info->ifi_family = family;
 	if (type == RTM_GETLINK && family == AF_BRIDGE)
-		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
 	if (mnl_socket_sendto(sock, request, request->nlmsg_len) < 0)
 		return -errno;
 	do
