@@ -68,17 +68,19 @@ static int read_policy_file(const char *path, char **ret, size_t *ret_len, struc
 
 static int apply(struct tw_agent *agent, const char *text, size_t len, const char *source)
 {
+	const struct tw_apply_order order = {.text = text, .len = len, .source = source};
 	struct tw_applied applied = {0};
 	struct tw_diags diags = {0};
 	struct tw_err err = {0};
-	int ret = tw_publish_apply(agent, text, len, source, false, &diags, &applied, &err);
+	int ret = tw_publish_apply(agent, &order, &diags, &applied, &err);
 
 	tw_vec_foreach (&diags, diag)
 		tw_log(diag->severity == TW_SEV_ERROR ? TW_LOG_ERR : TW_LOG_WARNING,
 			"%s:%u:%u: %s%s%s", source, diag->line, diag->column, diag->text,
 			diag->hint ? "; " : "", diag->hint ? diag->hint : "");
 	if (ret < 0)
-		tw_log(TW_LOG_ERR, "policy %s refused: %s", source, err.text);
+		tw_log(TW_LOG_ERR, "policy %s refused: %s%s%s", source, err.text,
+			err.hint[0] ? "; " : "", err.hint);
 	else
 		tw_log(TW_LOG_INFO,
 			"policy %s is in force as number %llu: %zu rules, %zu workloads", source,

@@ -174,7 +174,46 @@ static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnosti
 	return 0;
 }
 
-static void fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *message)
+/* What a message points to while it is sent. */
+struct unprotected_room {
+	Tapwall__V1__Unprotected **list;
+	Tapwall__V1__Unprotected rows[];
+};
+
+static void unprotected_room_free(struct unprotected_room *room)
+{
+	if (room)
+		free(room->list);
+	free(room);
+}
+TW_DEFINE_AUTO(unprotected_room)
+
+static int fill_unprotected(const struct tw_applied *applied, Tapwall__V1__Applied *message,
+	struct unprotected_room **ret)
+{
+	size_t n = applied->unprotected.n;
+	struct unprotected_room *room = tw_alloc(sizeof(*room) + n * sizeof(room->rows[0]));
+
+	if (!room)
+		return -ENOMEM;
+	*ret = room;
+	room->list = tw_alloc_array(n, sizeof(*room->list));
+	if (!room->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		tapwall__v1__unprotected__init(&room->rows[i]);
+		room->rows[i].port = applied->unprotected.at[i].port;
+		room->rows[i].workload = applied->unprotected.at[i].workload;
+		room->list[i] = &room->rows[i];
+	}
+	message->unprotected = room->list;
+	message->n_unprotected = n;
+	return 0;
+}
+
+/* `ret` is freed by the caller once the message is sent. */
+static int fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *message,
+	struct unprotected_room **ret)
 {
 	message->generation = applied->generation;
 	message->compile_ms = (double)applied->compile_ns / 1e6;
@@ -194,6 +233,22 @@ static void fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied 
 	message->ports_changed = applied->ports.at;
 	message->n_ports_changed = applied->ports.n;
 	message->unchanged = applied->unchanged;
+	message->open = applied->open.at;
+	message->n_open = applied->open.n;
+	message->dangers = applied->dangers.at;
+	message->n_dangers = applied->dangers.n;
+	return fill_unprotected(applied, message, ret);
+}
+
+/* What the log says of a change that weakens protection, before it says that it is in force. */
+static void tell_dangers(const Tapwall__V1__ApplyRequest *apply, const struct tw_applied *applied)
+{
+	tw_vec_foreach (&applied->unprotected, row)
+		tw_log(TW_LOG_WARNING, "policy %s: NOT FILTERED: %s, which was %s%s",
+			tw_cleaned(apply->source).text, row->port,
+			row->workload[0] ? "the port of " : "protected", row->workload);
+	tw_vec_foreach (&applied->dangers, danger)
+		tw_log(TW_LOG_WARNING, "policy %s: %s", tw_cleaned(apply->source).text, *danger);
 }
 
 static void log_applied(const Tapwall__V1__ApplyRequest *apply, int result,
@@ -204,7 +259,9 @@ static void log_applied(const Tapwall__V1__ApplyRequest *apply, int result,
 	if (result < 0)
 		tw_log(TW_LOG_WARNING, "policy %s refused, the old one stays: %s",
 			tw_cleaned(apply->source).text, err->text);
-	else
+	else if (applied->dangers.n || applied->unprotected.n)
+		tell_dangers(apply, applied);
+	if (!result)
 		tw_log(TW_LOG_INFO, "policy %s is in force as number %llu (%.1f ms)",
 			tw_cleaned(apply->source).text, (unsigned long long)applied->generation,
 			(double)(applied->compile_ns + applied->publish_ns) / 1e6);
@@ -218,6 +275,8 @@ static int answer_apply(
 	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
 	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
 	tw_autofree Tapwall__V1__Diagnostic **list = NULL;
+	tw_auto(unprotected_room) struct unprotected_room *room = NULL;
+	struct tw_apply_order order;
 	struct tw_applied applied = {0};
 	struct tw_diags diags = {0};
 	struct tw_err err = {0};
@@ -225,13 +284,21 @@ static int answer_apply(
 
 	/* It is told in the log and wherever the policy is. */
 	tw_clean(apply->source, strlen(apply->source));
-	result = tw_publish_apply(agent, (const char *)apply->text.data, apply->text.len,
-		apply->source, apply->dry_run, &diags, &applied, &err);
+	order = (struct tw_apply_order){
+		.text = (const char *)apply->text.data,
+		.len = apply->text.len,
+		.source = apply->source,
+		.dry_run = apply->dry_run,
+		.allow_unprotect = apply->allow_unprotect,
+	};
+	result = tw_publish_apply(agent, &order, &diags, &applied, &err);
 	log_applied(apply, result, &applied, &err);
 	ret = fill_diagnostics(&diags, &rows, &list, &response.n_diagnostics);
 	if (!ret) {
 		response.diagnostics = list;
-		fill_applied(&applied, &message);
+		ret = fill_applied(&applied, &message, &room);
+	}
+	if (!ret) {
 		response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
 		response.applied = &message;
 		if (result < 0)

@@ -124,7 +124,7 @@ static void fill_port(
 	message->programs_lost = port->n_lost;
 	message->bridge = TEXT(bridge ? bridge->name : "");
 	message->bridged = TEXT(port->hostwork);
-	message->open = tw_bind_is_open(agent->inforce, port);
+	message->open = tw_bind_is_open(port);
 	message->found_by = TEXT(tw_bound_name(port->binding.by));
 	message->conflict = TEXT(tw_conflict_name(port->binding.conflict));
 	resembled = tw_bind_resembles(agent->inforce, port);

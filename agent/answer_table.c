@@ -206,7 +206,7 @@ static int fill_gaps(
 
 		if (port->vnic)
 			found[port->vnic->index] = true;
-		if (tw_bind_is_open(agent->inforce, port) && status->ports_open++ < GAPS_MAX)
+		if (tw_bind_is_open(port) && status->ports_open++ < GAPS_MAX)
 			room->open[status->n_open++] = TEXT(port->name);
 		if (port->binding.conflict && status->ports_conflicting++ < GAPS_MAX)
 			add_conflict(port, room, status);

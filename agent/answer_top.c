@@ -169,7 +169,7 @@ static int send_port(const struct tw_agent *agent, struct top_stream *stream,
 	message.ifindex = port->ifindex;
 	message.workload = TEXT(port->vnic ? port->vnic->workload : "");
 	message.state = TEXT(tw_prove_state(agent, port));
-	message.open = tw_bind_is_open(agent->inforce, port);
+	message.open = tw_bind_is_open(port);
 	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_PORT;
 	row.port = &message;
 	row.packets_out = rate(stream, now->packets[TW_DIR_OUT], before->packets[TW_DIR_OUT]);

@@ -5,9 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/vec.h"
 #include "policy/policy.h"
 
+struct tw_agent;
 struct tw_inforce;
 struct tw_plan;
 
@@ -17,7 +19,16 @@ struct tw_name_list {
 	size_t max;
 };
 
+/* A port that was filtered and is not by the new policy. */
+struct tw_unprotected {
+	char *port;	/* owned */
+	char *workload; /* owned: whose it was; empty: not known */
+};
+
 struct tw_applied {
+	TW_VEC(struct tw_unprotected) unprotected;
+	struct tw_name_list open;    /* ports that no workload has, and that are not filtered */
+	struct tw_name_list dangers; /* sentences: what of the change weakens protection */
 	struct tw_name_list rules[TW_CHANGE_CHANGED + 1];     /* by enum tw_change */
 	struct tw_name_list workloads[TW_CHANGE_CHANGED + 1]; /* by enum tw_change */
 	struct tw_name_list ports;			      /* whose image or identity changes */
@@ -28,7 +39,9 @@ struct tw_applied {
 	uint64_t publish_ns;
 };
 
-/* `old` may be NULL. 0 or -ENOMEM. */
-int tw_applied_fill(struct tw_applied *applied, const struct tw_inforce *old,
+/* What `now` changes against the policy in force, of which there may be none. 0 or -ENOMEM. */
+int tw_applied_fill(struct tw_applied *applied, const struct tw_agent *agent,
 	const struct tw_inforce *now, const struct tw_plan *plan);
+/* Fills `err` with the ports that would no longer be filtered; returns -ECANCELED. */
+int tw_applied_refuse(const struct tw_applied *applied, const char *source, struct tw_err *err);
 void tw_applied_done(struct tw_applied *applied);

@@ -196,10 +196,9 @@ const struct tw_vnic *tw_bind_resembles(
 	return vnic != port->vnic ? vnic : NULL;
 }
 
-bool tw_bind_is_open(const struct tw_inforce *inforce, const struct tw_agent_port *port)
+bool tw_bind_is_open(const struct tw_agent_port *port)
 {
-	return inforce && port->attached && port->state == TW_PORT_UNCLAIMED &&
-	       tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_IGNORE;
+	return port->attached && port->open;
 }
 
 const char *tw_bound_name(enum tw_bound by)
@@ -257,7 +256,7 @@ void tw_conflict_text(
 }
 
 void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *binding,
-	enum tw_port_state state)
+	enum tw_port_state state, bool open)
 {
 	char text[TW_CONFLICT_TEXT_MAX];
 
@@ -268,8 +267,12 @@ void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *bin
 		   (port->state != state || port->binding.by != binding->by)) {
 		tw_log(TW_LOG_INFO, "%s: protects %s, found by %s", port->name,
 			binding->vnic->workload, tw_bound_name(binding->by));
-	} else if (port->attached && state == TW_PORT_UNCLAIMED && port->state != state) {
-		tw_log(TW_LOG_WARNING, "%s: belongs to no workload any more", port->name);
+	} else if (port->attached && open && !port->open) {
+		tw_log(TW_LOG_WARNING, "%s: NOT FILTERED from now on: belongs to no workload",
+			port->name);
+	} else if (port->attached && state == TW_PORT_UNCLAIMED &&
+		   (port->state != state || port->open != open)) {
+		tw_log(TW_LOG_WARNING, "%s: is shut: belongs to no workload", port->name);
 	}
 }
 

@@ -32,8 +32,8 @@ int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports
 const struct tw_vnic *tw_bind_resembles(
 	const struct tw_inforce *inforce, const struct tw_agent_port *port);
 
-/* True if the port belongs to no workload, and the policy says that frames pass it unfiltered. */
-bool tw_bind_is_open(const struct tw_inforce *inforce, const struct tw_agent_port *port);
+/* True if the port belongs to no workload, and frames pass it unfiltered. */
+bool tw_bind_is_open(const struct tw_agent_port *port);
 
 /* Words for programs. */
 const char *tw_bound_name(enum tw_bound by);
@@ -47,7 +47,7 @@ void tw_conflict_text(
 /* Logs what changes for a port by a new binding and state, before it takes these over. What a port
  * that is about to be attached belongs to is left to its attaching. */
 void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *binding,
-	enum tw_port_state state);
+	enum tw_port_state state, bool open);
 /* Takes note of a MAC that a port's guest sends from. */
 void tw_bind_hear(
 	const struct tw_inforce *inforce, struct tw_agent_port *port, const uint8_t mac[6]);

@@ -90,6 +90,7 @@ struct tw_agent_port {
 	uint8_t heard_mac[6];
 	uint64_t told_ns; /* when the log last said that it resembles a workload; 0: never */
 	enum tw_port_state state;
+	bool open;		    /* unclaimed, and frames pass unfiltered */
 	const struct tw_vnic *vnic; /* of the policy in force, or NULL */
 	struct tw_binding binding;  /* the same in full; of the policy in force */
 	struct tw_port entry[2];    /* what the kernel has for it, by parity of the epoch */

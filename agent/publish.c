@@ -224,10 +224,11 @@ static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
 
 	if (row->state == TW_PORT_PROTECTED)
 		port->carried = false;
-	tw_bind_tell(port, &row->binding, row->state);
+	tw_bind_tell(port, &row->binding, row->state, row->entry.flags & TW_PORT_F_OPEN);
 	port->vnic = row->vnic;
 	port->binding = row->binding;
 	port->state = row->state;
+	port->open = row->entry.flags & TW_PORT_F_OPEN;
 	port->prefixes = row->prefixes;
 	tw_bind_tell_resembling(agent->inforce, port);
 }
@@ -469,8 +470,26 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 	return 0;
 }
 
-int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const char *source,
-	bool dry_run, struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
+/* Reads a policy and gives its rules their slots. */
+static int read_order(struct tw_agent *agent, const struct tw_apply_order *order,
+	struct tw_diags *diags, struct tw_inforce **ret, struct tw_err *err)
+{
+	int result = tw_inforce_new(
+		order->text, order->len, order->source, agent->inforce, diags, ret);
+
+	if (!result)
+		result = agent->inforce
+				 ? tw_slots_assign_like(&agent->slots, (*ret)->policy,
+					   agent->inforce->policy, agent->inforce->slots,
+					   (*ret)->slots)
+				 : tw_slots_assign(&agent->slots, (*ret)->policy, (*ret)->slots);
+	return result < 0 ? tw_err_set(err, result, order->source, NULL, "%s",
+				    result == -EINVAL ? "the policy is invalid" : strerror(-result))
+			  : 0;
+}
+
+int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
+	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
 	uint64_t start = tw_clock_ns();
@@ -479,39 +498,34 @@ int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const
 	int result;
 
 	*ret = (struct tw_applied){0};
-	result = tw_inforce_new(text, len, source, agent->inforce, diags, &inforce);
-	if (!result)
-		result = agent->inforce
-				 ? tw_slots_assign_like(&agent->slots, inforce->policy,
-					   agent->inforce->policy, agent->inforce->slots,
-					   inforce->slots)
-				 : tw_slots_assign(&agent->slots, inforce->policy, inforce->slots);
+	result = read_order(agent, order, diags, &inforce, err);
 	if (result < 0)
-		return tw_err_set(err, result, source, NULL, "%s",
-			result == -EINVAL ? "the policy is invalid" : strerror(-result));
-	if (!dry_run)
+		return result;
+	if (!order->dry_run)
 		note_carried(agent);
 	result = relearn(agent, &inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)
 		result = tw_plan_make(agent, inforce, true, &plan, diags, err);
 	if (!result)
-		result = tw_applied_fill(ret, agent->inforce, inforce, &plan);
+		result = tw_applied_fill(ret, agent, inforce, &plan);
 	if (result == -ENOMEM)
-		tw_err_set(err, result, source, NULL, "out of memory");
+		tw_err_set(err, result, order->source, NULL, "out of memory");
 	inforce->generation = agent->generation + !ret->unchanged;
 	if (ret->unchanged && agent->inforce)
 		inforce->since_ns = agent->inforce->since_ns;
 	ret->generation = inforce->generation;
 	ret->compile_ns = tw_clock_ns() - start;
 	start = tw_clock_ns();
-	if (!result && !dry_run)
+	if (!result && !order->dry_run && !order->allow_unprotect && ret->unprotected.n)
+		result = tw_applied_refuse(ret, order->source, err);
+	if (!result && !order->dry_run)
 		result = take_effect(agent, inforce, &plan, err);
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	collect_images(agent);
 	/* What nobody's packets wait for. */
-	if (!result && !dry_run)
+	if (!result && !order->dry_run)
 		keep(agent, diags);
 	if (!result && tw_policy_check(inforce->written, diags) < 0)
 		tw_log(TW_LOG_WARNING, "policy: no memory to look for rules that never match");

@@ -45,11 +45,20 @@ bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw
 /* Takes down what was adopted and no port came for. After the first dump. */
 void tw_publish_forget_adopted(struct tw_agent *agent);
 
-/* Makes this text the policy in force. 0; -EINVAL (see diags); another negative errno with `err`
- * filled. `dry_run` does everything but take effect. `ret` is always to be given to
- * tw_applied_done(). */
-int tw_publish_apply(struct tw_agent *agent, const char *text, size_t len, const char *source,
-	bool dry_run, struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
+/* A policy that is to be put in force. */
+struct tw_apply_order {
+	const char *text;
+	size_t len;
+	const char *source;
+	bool dry_run;	      /* do everything but take effect */
+	bool allow_unprotect; /* protected ports may come to belong to no workload, and be open */
+};
+
+/* Makes a text the policy in force. 0; -EINVAL (see diags); -ECANCELED if protected ports would be
+ * open and the order does not allow it; another negative errno. `err` is filled on failure. A dry
+ * run that would be cancelled returns 0. `ret` is always to be given to tw_applied_done(). */
+int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
+	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
 
 /* After ports changed: brings the kernel up to what they and the policy in force ask for. */
 int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err);

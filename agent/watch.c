@@ -112,10 +112,12 @@ static void tell_attached(const struct tw_agent_port *port)
 {
 	if (port->state == TW_PORT_PROTECTED && port->vnic)
 		tw_log(TW_LOG_INFO, "%s: protects %s", port->name, port->vnic->workload);
+	else if (port->open)
+		tw_log(TW_LOG_WARNING, "%s: NOT FILTERED: belongs to no workload", port->name);
 	else
 		tw_log(TW_LOG_INFO, "%s: %s", port->name,
 			port->state == TW_PORT_PROTECTED   ? "protected as it was before"
-			: port->state == TW_PORT_UNCLAIMED ? "belongs to no workload"
+			: port->state == TW_PORT_UNCLAIMED ? "is shut: belongs to no workload"
 							   : "is shut");
 }
 
@@ -274,6 +276,7 @@ static void take_entry(
 	port->entry[parity] = *entry;
 	port->has_entry[parity] = true;
 	port->prefixes = adopted->prefixes;
+	port->open = entry->flags & TW_PORT_F_OPEN;
 	port->state = entry->flags & TW_PORT_F_UNCLAIMED ? TW_PORT_UNCLAIMED
 		      : entry->image			 ? TW_PORT_PROTECTED
 							 : TW_PORT_SHUT;

@@ -12,6 +12,8 @@
 #include "cli/report.h"
 #include "cli/style.h"
 
+#define OPEN_NAMES 16 /* of ports of no workload; the list of `tapwall ports` is whole */
+
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
 {
 	for (size_t i = 0; i < n; i++)
@@ -19,11 +21,47 @@ static void print_names(char sign, enum tw_style style, const char *noun, size_t
 			tw_style_off());
 }
 
+/* True if the agent refuses this change unless it is told that ports may be unprotected. */
+static bool is_refused(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
+{
+	return options->dry_run && !options->allow_unprotect && a->n_unprotected;
+}
+
+/* Says first what is not filtered under the policy, and counts it. */
+static void print_open(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
+{
+	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();
+	const char *would = options->dry_run ? "would be" : "now";
+
+	if (a->n_unprotected)
+		printf("%sNOT FILTERED:%s %zu protected port%s %s open:", on, off, a->n_unprotected,
+			a->n_unprotected == 1 ? "" : "s", would);
+	for (size_t i = 0; i < a->n_unprotected; i++) {
+		const Tapwall__V1__Unprotected *row = a->unprotected[i];
+
+		printf("%s %s", i ? "," : "", row->port);
+		if (row->workload[0])
+			printf(" (%s)", row->workload);
+	}
+	if (a->n_unprotected)
+		putchar('\n');
+	if (a->n_open > a->n_unprotected)
+		printf("%sNOT FILTERED:%s %zu port%s of no workload in all:", on, off, a->n_open,
+			a->n_open == 1 ? "" : "s");
+	for (size_t i = 0; a->n_open > a->n_unprotected && i < a->n_open && i < OPEN_NAMES; i++)
+		printf("%s %s", i ? "," : "", a->open[i]);
+	if (a->n_open > a->n_unprotected)
+		printf("%s\n", a->n_open > OPEN_NAMES ? ", …" : "");
+}
+
 static void print_text(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
 {
+	print_open(options, a);
 	printf("%s%s%s ", tw_style_on(TW_STYLE_STRONG),
 		tw_cleaned(tw_file_label(options->file)).text, tw_style_off());
-	if (options->dry_run)
+	if (is_refused(options, a))
+		printf("would be refused without --allow-unprotect");
+	else if (options->dry_run)
 		printf("%s", a->unchanged ? "would change nothing" : "would be put in force");
 	else if (a->unchanged)
 		printf("is in force already, generation %llu", (unsigned long long)a->generation);
@@ -34,6 +72,8 @@ static void print_text(const struct tw_apply_options *options, const Tapwall__V1
 		printf(" (compile %s, publish %s)", tw_human_ms(a->compile_ms).text,
 			tw_human_ms(a->publish_ms).text);
 	putchar('\n');
+	for (size_t i = 0; i < a->n_dangers; i++)
+		printf("  %s! %s%s\n", tw_style_on(TW_STYLE_BAD), a->dangers[i], tw_style_off());
 	print_names('+', TW_STYLE_GOOD, "rule", a->n_rules_added, a->rules_added);
 	print_names('-', TW_STYLE_BAD, "rule", a->n_rules_removed, a->rules_removed);
 	print_names('~', TW_STYLE_WARN, "rule", a->n_rules_changed, a->rules_changed);
@@ -55,6 +95,17 @@ static json_t *json_names(size_t n, char **names)
 	return list;
 }
 
+static json_t *json_unprotected(const Tapwall__V1__Applied *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->n_unprotected; i++)
+		json_array_append_new(
+			list, json_pack("{s:o, s:o}", "port", tw_json_text(a->unprotected[i]->port),
+				      "workload", tw_json_text(a->unprotected[i]->workload)));
+	return list;
+}
+
 static int print_json(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
 {
 	json_t *rules = json_pack("{s:o, s:o, s:o}", "added",
@@ -66,11 +117,17 @@ static int print_json(const struct tw_apply_options *options, const Tapwall__V1_
 		json_names(a->n_workloads_removed, a->workloads_removed), "changed",
 		json_names(a->n_workloads_changed, a->workloads_changed));
 
-	return tw_json_print(json_pack("{s:o, s:b, s:b, s:f, s:f, s:o, s:o, s:o}", "generation",
+	json_t *open = json_pack("{s:o, s:o, s:o, s:o, s:b}", "ports_unprotected",
+		tw_json_u64(a->n_unprotected), "unprotected", json_unprotected(a), "open",
+		json_names(a->n_open, a->open), "dangers", json_names(a->n_dangers, a->dangers),
+		"refused", is_refused(options, a));
+	json_t *change = json_pack("{s:o, s:b, s:b, s:f, s:f, s:o, s:o, s:o}", "generation",
 		tw_json_u64(a->generation), "dry_run", options->dry_run, "unchanged", a->unchanged,
 		"compile_ms", a->compile_ms, "publish_ms", a->publish_ms, "rules", rules,
 		"workloads", workloads, "ports_changed",
-		json_names(a->n_ports_changed, a->ports_changed)));
+		json_names(a->n_ports_changed, a->ports_changed));
+
+	return tw_json_print(tw_json_merge(open, change));
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
@@ -79,10 +136,11 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_APPLIED)
 		return TW_EXIT_OK;
-	if (options->json)
-		return print_json(options, response->applied);
-	print_text(options, response->applied);
-	return TW_EXIT_OK;
+	if (!options->json)
+		print_text(options, response->applied);
+	else if (print_json(options, response->applied))
+		return TW_EXIT_INTERNAL;
+	return is_refused(options, response->applied) ? TW_EXIT_NO : TW_EXIT_OK;
 }
 
 int tw_apply_run(const void *values)
@@ -107,6 +165,7 @@ int tw_apply_run(const void *values)
 	body.text.len = text.len;
 	body.source = whole ? whole : (char *)tw_file_label(options->file);
 	body.dry_run = options->dry_run;
+	body.allow_unprotect = options->allow_unprotect;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
 	return tw_agent_ask(&call, &request);

@@ -26,6 +26,7 @@ struct tw_apply_options {
 	const char *socket;
 	bool json;
 	bool dry_run;
+	bool allow_unprotect;
 };
 
 struct tw_explain_options {

@@ -56,6 +56,10 @@ static const struct tw_arg apply_args[] = {
 		.letter = 'n',
 		.offset = offsetof(struct tw_apply_options, dry_run),
 		.help = "tells what would change, and changes nothing"},
+	{.name = "allow-unprotect",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_apply_options, allow_unprotect),
+		.help = "also where protected ports then belong to no workload and are NOT FILTERED"},
 	JSON(struct tw_apply_options, "one object"),
 	SOCKET(struct tw_apply_options),
 };
@@ -421,7 +425,15 @@ static const struct tw_args_command commands[] = {
 			"for all of them in one instant. Live connections are judged anew at their "
 			"next packet. If anything is wrong, everything that is wrong is told and the "
 			"old policy stays.\n\n"
-			"With *--json*: _generation_, _dry_run_, _unchanged_, _compile_ms_, "
+			"A protected port that no workload of the new policy has, as its _port_ or _mac_ "
+			"is mistyped or its workload is gone, would be open under *unclaimed: ignore*. "
+			"Such a policy is refused, with exit code 1, unless *--allow-unprotect* is given. "
+			"What is NOT FILTERED comes first, and lines with *!* say what else weakens "
+			"protection, such as another default.\n\n"
+			"With *--json*: _ports_unprotected_, their number, _unprotected_ with each _port_ "
+			"and the _workload_ it had, _open_, all ports that are not filtered as no "
+			"workload has them, _dangers_, _refused_, of a dry run, _generation_, _dry_run_, "
+			"_unchanged_, _compile_ms_, "
 			"_publish_ms_, under _rules_ and _workloads_ the names that were _added_, "
 			"_removed_ and _changed_, and _ports_changed_."),
 	COMMAND(explain, EXAMPLES(explain),

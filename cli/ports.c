@@ -32,6 +32,8 @@ static const struct tw_column columns[] = {
 struct view {
 	const struct tw_ports_options *options;
 	struct tw_sheet sheet;
+	struct tw_buf gaps; /* lines that come before the table */
+	unsigned int n_open;
 };
 
 static void join(char *text, size_t max, size_t n, char **items)
@@ -148,21 +150,37 @@ static int print_json(const Tapwall__V1__Port *p)
 	return tw_json_print(tw_json_merge(tw_json_merge(who, bound), proof));
 }
 
-/* What is not as it should be is said before the table. */
-static void tell_gap(const Tapwall__V1__Port *p)
+/* Keeps what is not as it should be, for before the table. */
+static void add_gap(struct view *view, const Tapwall__V1__Port *p)
 {
 	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();
+	bool unfiltered = !strcmp(p->state, "unfiltered");
 
-	if (p->open)
-		printf("%sNOT FILTERED:%s %s: no workload of the policy has it\n", on, off,
-			p->name);
+	view->n_open += p->open || unfiltered;
+	if (p->open || unfiltered)
+		tw_buf_addf(&view->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
+			p->open ? "no workload of the policy has it"
+				: "it has no programs, and nothing keeps it shut");
 	if (p->why[0])
-		printf("%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
+		tw_buf_addf(&view->gaps, "%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
 	if (p->bridged[0])
-		printf("%s: frames go through the bridge: %s\n", p->name, p->bridged);
+		tw_buf_addf(
+			&view->gaps, "%s: frames go through the bridge: %s\n", p->name, p->bridged);
 	if (p->resembles[0])
-		printf("%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n", on, off,
-			p->resembles, p->name, p->name);
+		tw_buf_addf(&view->gaps, "%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n",
+			on, off, p->resembles, p->name, p->name);
+}
+
+static int show(struct view *view)
+{
+	if (view->gaps.failed)
+		return tw_report_memory();
+	if (view->n_open)
+		printf("%sNOT FILTERED:%s %u port%s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
+			view->n_open, view->n_open == 1 ? "" : "s");
+	if (view->gaps.len)
+		fputs(view->gaps.data, stdout);
+	return tw_sheet_show(&view->sheet, "no port matches the agent's patterns");
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
@@ -173,7 +191,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return TW_EXIT_OK;
 	if (view->options->json)
 		return print_json(response->port);
-	tell_gap(response->port);
+	add_gap(view, response->port);
 	add_row(&view->sheet, response->port);
 	return TW_EXIT_OK;
 }
@@ -193,7 +211,8 @@ int tw_ports_run(const void *values)
 	request.ports = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && !options->json)
-		code = tw_sheet_show(&view.sheet, "no port matches the agent's patterns");
+		code = show(&view);
+	tw_buf_done(&view.gaps);
 	tw_sheet_done(&view.sheet);
 	return code;
 }

@@ -19,6 +19,7 @@ static int exit_of(int code)
 	case EINVAL:
 	case E2BIG:
 	case EMSGSIZE:
+	case ECANCELED:
 		return TW_EXIT_NO;
 	case ENOENT:
 	case EISDIR:

@@ -40,10 +40,19 @@ static void print_policy(const Tapwall__V1__Status *s)
 		tw_human_count(s->workloads).text, plural(s->workloads));
 }
 
-/* `n` names of `all`, on one line. */
-static void print_gap(const char *what, size_t n, char **names, uint32_t all)
+/* `n` names, of as many as `what` says, on one line. */
+static void print_gap(size_t n, char **names, uint32_t all, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void print_gap(size_t n, char **names, uint32_t all, const char *format, ...)
 {
-	printf("%s%s:%s", tw_style_on(TW_STYLE_BAD), what, tw_style_off());
+	va_list args;
+
+	fputs(tw_style_on(TW_STYLE_BAD), stdout);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf(":%s", tw_style_off());
 	for (size_t i = 0; i < n; i++)
 		printf("%s %s", i ? "," : "", names[i]);
 	if (all > n)
@@ -55,11 +64,13 @@ static void print_gap(const char *what, size_t n, char **names, uint32_t all)
 static void print_gaps(const Tapwall__V1__Status *s)
 {
 	if (s->n_unfiltered)
-		print_gap("NOT FILTERED, as nothing could be attached or keeps them shut",
-			s->n_unfiltered, s->unfiltered, s->ports_unfiltered);
+		print_gap(s->n_unfiltered, s->unfiltered, s->ports_unfiltered,
+			"NOT FILTERED, %u port%s without programs that nothing keeps shut",
+			s->ports_unfiltered, plural(s->ports_unfiltered));
 	if (s->ports_open)
-		print_gap("NOT FILTERED, as no workload of the policy has them", s->n_open, s->open,
-			s->ports_open);
+		print_gap(s->n_open, s->open, s->ports_open,
+			"NOT FILTERED, %u port%s of no workload", s->ports_open,
+			plural(s->ports_open));
 	for (size_t i = 0; i < s->n_conflicts; i++)
 		printf("%sSHUT:%s %s: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->conflicts[i]->port, s->conflicts[i]->text);
@@ -100,12 +111,12 @@ static void print_text(const Tapwall__V1__Status *s)
 	printf("%stapwall %s%s is up for %s, pid %u\n", tw_style_on(TW_STYLE_STRONG), s->version,
 		tw_style_off(), tw_human_span(s->uptime_s).text, s->pid);
 	print_policy(s);
-	print_line("ports", "%u protected, %u NOT FILTERED, %u unclaimed and shut, %u shut",
-		s->ports_protected, s->ports_open, s->ports_unclaimed - s->ports_open,
-		s->ports_shut);
+	print_line("ports", "%u NOT FILTERED, %u protected, %u unclaimed and shut, %u shut",
+		s->ports_open + s->ports_unfiltered, s->ports_protected,
+		s->ports_unclaimed - s->ports_open, s->ports_shut);
 	if (s->workloads_sought)
-		print_gap("  without a port on this host", s->n_sought, s->sought,
-			s->workloads_sought);
+		print_gap(s->n_sought, s->sought, s->workloads_sought,
+			"  without a port on this host");
 	print_proof(s);
 	print_line("connections", "%s of %s (%.1f%%), %u bytes each",
 		tw_human_count(s->connections).text, tw_human_count(s->connections_max).text, used,

@@ -149,7 +149,10 @@ static void tell_status(struct teller *teller)
 static void tell_applied(struct teller *teller)
 {
 	char *added[] = {"web-to-db", "evil\033[31m"}, *removed[] = {"old"}, *changed[] = {"db-1"};
-	char *ports[] = {"tap-web1", "tap-db1"};
+	char *ports[] = {"tap-web1", "tap-db1"}, *open[] = {"tap-old", "tap9"};
+	char *dangers[] = {"default: deny -> allow: what meets no rule passes"};
+	Tapwall__V1__Unprotected unprotected = TAPWALL__V1__UNPROTECTED__INIT;
+	Tapwall__V1__Unprotected *all_unprotected[] = {&unprotected};
 	Tapwall__V1__Applied applied = TAPWALL__V1__APPLIED__INIT;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
@@ -166,6 +169,14 @@ static void tell_applied(struct teller *teller)
 		applied.n_workloads_changed = COUNT(changed);
 		applied.ports_changed = ports;
 		applied.n_ports_changed = COUNT(ports);
+		unprotected.port = "tap-old";
+		unprotected.workload = "evil\033[31m";
+		applied.unprotected = all_unprotected;
+		applied.n_unprotected = COUNT(all_unprotected);
+		applied.open = open;
+		applied.n_open = COUNT(open);
+		applied.dangers = dangers;
+		applied.n_dangers = COUNT(dangers);
 	}
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
 	response.applied = &applied;

@@ -1,12 +1,12 @@
 # What the agent tells, for people.
 $ fake_agent good tapwall status --socket agent.sock
-NOT FILTERED, as no workload of the policy has them: tap9
+NOT FILTERED, 1 port of no workload: tap9
 SHUT: tap8: its own MAC is another's
 SHUT: 2 more such ports
 tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       /etc/tapwall/policy.yaml, generation 3, in force for 15m00s
                4 rules, 1 workload
-  ports        2 protected, 1 NOT FILTERED, 1 unclaimed and shut, 0 shut
+  ports        1 NOT FILTERED, 2 protected, 1 unclaimed and shut, 0 shut
   without a port on this host: db-2, evil?[31m, and 18 more
   proved       every port's programs were in place within the last 4.5s
                other tools removed programs 2 times; they were attached again
@@ -19,6 +19,7 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
                evil?[31m
   latch        on: new ports of every kind are shut until they are filtered
 $ fake_agent good tapwall ports --socket agent.sock
+NOT FILTERED: 1 port
 NOT FILTERED: tap9: no workload of the policy has it
 LOOKS LIKE db-1: tap9: write port: tap9 there, if it is
 PORT      WORKLOAD  STATE         FOUND BY  MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  HALF OPEN  ESTABLISHED  ADDRESSES                                                      TROUBLE
@@ -71,7 +72,10 @@ tapwall 0.1.0
   tcx              yes    yes
   nftables bridge  no     no    new ports are shut only once the agent has seen them
 $ fake_agent good tapwall apply --socket agent.sock policy.yaml
+NOT FILTERED: 1 protected port now open: tap-old (evil?[31m)
+NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
 policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+  ! default: deny -> allow: what meets no rule passes
   + rule web-to-db
   + rule evil?[31m
   - rule old
@@ -79,13 +83,17 @@ policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms
   ~ port tap-web1
   ~ port tap-db1
 $ fake_agent good tapwall apply --socket agent.sock --dry-run policy.yaml
-policy.yaml would be put in force · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+NOT FILTERED: 1 protected port would be open: tap-old (evil?[31m)
+NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
+policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+  ! default: deny -> allow: what meets no rule passes
   + rule web-to-db
   + rule evil?[31m
   - rule old
   ~ workload db-1
   ~ port tap-web1
   ~ port tap-db1
+[1]
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 | tail -n 5
   allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:20), in to db-1
   a rule, or the default, decided the connection
@@ -126,7 +134,7 @@ $ fake_agent good tapwall log --socket agent.sock --json
 $ fake_agent good tapwall version --socket agent.sock --json
 {"version":"0.1.0","agent":{"version":"0.1.0","protocol":1},"kernel":"6.1.0-32-amd64","features":[{"name":"tcx","found":true,"used":true,"note":null},{"name":"nftables bridge","found":false,"used":false,"note":"new ports are shut only once the agent has seen them"}]}
 $ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
-{"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
+{"ports_unprotected":1,"unprotected":[{"port":"tap-old","workload":"evil\u001B[31m"}],"open":["tap-old","tap9"],"dangers":["default: deny -> allow: what meets no rule passes"],"refused":false,"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
 {"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected"},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
 # A request that no agent would take.
@@ -135,10 +143,10 @@ tapwall: agent.sock: the request is larger than 16 MiB; send less at once
 [1]
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
-NOT FILTERED, as nothing could be attached or keeps them shut: tap-ovs, evil?[31m
+NOT FILTERED, 2 ports without programs that nothing keeps shut: tap-ovs, evil?[31m
 tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       none in force: every port is shut
-  ports        0 protected, 0 NOT FILTERED, 0 unclaimed and shut, 2 shut
+  ports        2 NOT FILTERED, 0 protected, 0 unclaimed and shut, 2 shut
   proved       no port has programs
   connections  0 of 262,144 (0.0%), 176 bytes each
   images       0, together 0 B, 0.0 bytes per rule

@@ -50,6 +50,8 @@ makes a policy the one in force, whole or not at all
 
   FILE                      the policy; - reads it from stdin
   -n, --dry-run             tells what would change, and changes nothing
+  --allow-unprotect         also where protected ports then belong to no
+                            workload and are NOT FILTERED
   --json                    for programs: one object
   --socket PATH             the agent's socket (default /run/tapwall/agent.sock)
   -h, --help                prints this help

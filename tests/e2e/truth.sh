@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# truth.sh: no guest loses its protection by a slip of the pen. A policy in which a protected port
+# belongs to no workload any more is refused by apply, by SIGHUP and at start, unless it is told that
+# this is meant; what is not filtered is said first, and counted.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	echo 'rules: [{name: web, from: any, to: w2, service: tcp/80, action: allow}]'
+} >"$lab/good.yaml"
+sed 's/port: tap2/port: tap20/' "$lab/good.yaml" >"$lab/mistyped.yaml"
+sed '/^  w2:/d; /^rules:/d' "$lab/good.yaml" >"$lab/removed.yaml"
+{
+	cat "$lab/mistyped.yaml"
+	echo 'options: {unclaimed: deny}'
+} >"$lab/shut.yaml"
+cp "$lab/good.yaml" "$lab/policy.yaml"
+
+says() { # FILE PATTERN
+	grep -q "$2" "$lab/$1"
+}
+
+first_line() { # FILE PATTERN
+	head -n 1 "$lab/$1" | grep -q "$2"
+}
+
+generation() {
+	tapwall status --json | jq .policy_generation
+}
+
+# What of a status is said of loads that were refused.
+logged() { # PATTERN
+	within 10 grep -q "$1" "$lab/agent.log"
+}
+
+start_agent --policy "$lab/policy.yaml"
+check "the port is protected" port_is tap2 protected
+
+for slip in mistyped removed; do
+	tapwall apply --dry-run "$lab/$slip.yaml" >"$lab/dry.out" 2>&1
+	equal "$slip: a dry run says no" 1 $?
+	check "$slip: and first what would not be filtered, with its number" \
+		first_line dry.out '^NOT FILTERED: 1 protected port would be open: tap2 (w2)$'
+	apply "$lab/$slip.yaml"
+	equal "$slip: apply refuses" 1 $?
+	check "$slip: and says which port" says apply.out '1 protected port would be NOT FILTERED.*tap2 (w2)'
+	check "$slip: and what to do" says apply.out 'allow-unprotect'
+	equal "$slip: the old policy stays" 1 "$(generation)"
+	check "$slip: and the port protected" port_is tap2 protected
+	equal "$slip: a dry run tells programs, too" '[true,1,"tap2","w2"]' "$(
+		tapwall apply --json --dry-run "$lab/$slip.yaml" |
+			jq -c '[.refused, .ports_unprotected, .unprotected[0].port, .unprotected[0].workload]'
+	)"
+done
+check "the log says it" logged 'refused.*1 protected port would be NOT FILTERED'
+
+cp "$lab/mistyped.yaml" "$lab/policy.yaml"
+kill -HUP "$agent"
+check "a reload by SIGHUP is refused as well" logged 'policy.yaml refused.*NOT FILTERED'
+equal "and the old policy stays" 1 "$(generation)"
+stop_agent
+start_agent --policy "$lab/policy.yaml"
+check "an agent that starts with it keeps the port protected" port_is tap2 protected
+equal "by the policy that was in force" 1 "$(generation)"
+equal "which is enforced" timeout "$(attempt 1 tcp 10.0.0.12 81)"
+
+check "where such ports are shut, no port is opened and nothing is refused" apply "$lab/shut.yaml"
+check "the port is shut" port_is tap2 unclaimed
+equal "nothing passes" timeout "$(attempt 1 tcp 10.0.0.12 80)"
+check "and nothing is called unfiltered" sh -c "! grep -q 'NOT FILTERED' '$lab/apply.out'"
+check "back" apply "$lab/good.yaml"
+
+check "a change that says so is made" tapwall apply --allow-unprotect "$lab/removed.yaml"
+tapwall apply --allow-unprotect "$lab/good.yaml" >"$lab/apply.out" 2>&1
+tapwall apply --allow-unprotect "$lab/removed.yaml" >"$lab/apply.out" 2>&1
+check "its first line counts what is open" \
+	first_line apply.out '^NOT FILTERED: 1 protected port now open: tap2 (w2)$'
+tapwall status >"$lab/status.out"
+check "so does that of status" first_line status.out '^NOT FILTERED, 1 port of no workload: tap2$'
+check "and its line of ports" says status.out 'ports  *1 NOT FILTERED, 1 protected'
+tapwall ports >"$lab/ports.out"
+check "and that of ports" first_line ports.out '^NOT FILTERED: 1 port$'
+check "the log says it, too" logged 'tap2: NOT FILTERED'
+apply "$lab/removed.yaml"
+equal "a port that is open already is opened by no further change" 0 $?
+
+# A port whose workload is another one's by its MAC is kept shut; to leave it open is a change, too.
+{
+	cat "$lab/removed.yaml"
+	echo 'default: allow'
+} >"$lab/default.yaml"
+tapwall apply --dry-run "$lab/default.yaml" >"$lab/dry.out" 2>&1
+check "another default is marked" says dry.out '^  ! default: deny -> allow'
+check "and told to programs" sh -c \
+	"'$TW_BUILD/tapwall' apply -n --json --socket '$socket' '$lab/default.yaml' | jq -e '.dangers | length == 1'"
+check "from shut to open" apply "$lab/shut.yaml"
+tapwall apply --dry-run "$lab/removed.yaml" >"$lab/dry.out" 2>&1
+check "that ports of no workload open is marked" says dry.out '^  ! unclaimed: deny -> ignore'
+check "and they are counted" first_line dry.out '^NOT FILTERED: 1 port of no workload in all: tap2$'
+finish
