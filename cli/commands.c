@@ -528,8 +528,10 @@ static const struct tw_args_command commands[] = {
 			"an end without a port here, _network_; of ICMP also _type_ and _code_."),
 	COMMAND(rules, .summary = "the rules with their hits",
 		.description =
-			"A hit is a connection that the rule decided; packets and bytes are those "
-			"of all its connections.\n\n"
+			"A hit is a connection that the rule decided, counted once even where the "
+			"rule decides at both ends. Each attempt to open what a rule refuses is a "
+			"hit. What a new policy makes of a live connection is none. Packets and "
+			"bytes are those that the rule let pass or refused, each frame once.\n\n"
 			"With *--json*: _name_, _action_, _hits_, _packets_, _bytes_, _last_hit_s_, "
 			"the seconds since, null if never, _line_ and _text_ as in the policy."),
 	COMMAND(log, EXAMPLES(log), .summary = "what was denied, and what rules that log let pass",

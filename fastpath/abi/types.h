@@ -585,8 +585,8 @@ struct tw_config {
 };
 
 struct tw_rule_count {
-	__u64 hits; /* connections decided */
-	__u64 packets;
+	__u64 hits;    /* connections decided, each once */
+	__u64 packets; /* frames, each once */
 	__u64 bytes;
 	__u64 last_ns; /* of the last hit, monotonic */
 };

@@ -103,7 +103,6 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 	decision = tw_gate_decision(gate);
 	if (!decision || tw_gate_epoch(gate) != s->epoch || c->port[end] != far->id) {
 		flow->far_opened = !decision;
-		flow->far_decided = 1;
 		tw_flow_tuple(flow);
 		decision = tw_apart_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT,
 			tw_home_of(far, end ? &flow->first.dst : &flow->first.src, s->epoch));

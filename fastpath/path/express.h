@@ -297,6 +297,8 @@ tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_scope
 	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
 	__u32 now = tw_tick(f->now_ns), way = flow->way & 1;
 	struct tw_conn *c = s->conn;
+	__u32 near = tw_gate_decision(c->gate[flow->end & 1]);
+	__u32 far = tw_gate_decision(c->gate[!(flow->end & 1)]);
 
 	__sync_fetch_and_add(&c->packets[way], 1);
 	__sync_fetch_and_add(&c->bytes[way], f->len);
@@ -305,9 +307,10 @@ tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_scope
 	if (flow->progress.state == TW_S_ESTABLISHED)
 		tw_tcp_note_move(c, p, flow);
 	tw_count_frame(f, s, &o);
-	tw_count_rule(f, tw_gate_decision(c->gate[flow->end & 1]), 0);
+	tw_count_rule(f, near, 0);
 	tw_count_frame(f, &there, &o);
-	tw_count_rule(f, tw_gate_decision(c->gate[!(flow->end & 1)]), 0);
+	if (!tw_rule_shared(far, near))
+		tw_count_rule(f, far, 0);
 }
 
 /* What became of the frame, for those who trace. */

@@ -93,6 +93,7 @@ tw_inline void tw_token_bridge(const struct tw_frame *f, const struct tw_scope *
 	__builtin_memcpy(token->macs, sheet->packet.dst_mac, 6);
 	__builtin_memcpy(token->macs + 6, sheet->packet.src_mac, 6);
 	token->epoch = s->epoch;
+	token->decision = sheet->flow.decision;
 	token->network = s->port->network;
 	token->untracked = sheet->flow.untracked;
 	token->kind = kind;

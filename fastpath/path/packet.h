@@ -224,14 +224,13 @@ struct tw_flow {
 	__u8 seen;		  /* tracked at the near end already */
 	__u8 note;		  /* enum tw_note */
 	__u8 untracked;		  /* passes without a record: the port is over its quota */
-	__u8 overflowed;  /* … and is the first of its connection, as far as the port knows */
-	__u8 resumed;	  /* goes on with one that passed so: enum tw_overflow_class + 1 */
-	__u8 stale;	  /* a record stands under this key, ended: replace it */
-	__u8 decided;	  /* the gate was decided by this packet */
-	__u8 opened;	  /* … and had never been decided before */
-	__u8 far_decided; /* as decided and opened, of the far end's gate when cut-through asks it */
-	__u8 far_opened;
-	__u16 far_id; /* of the far port, where it is cut through to one */
+	__u8 overflowed; /* … and is the first of its connection, as far as the port knows */
+	__u8 resumed;	 /* goes on with one that passed so: enum tw_overflow_class + 1 */
+	__u8 stale;	 /* a record stands under this key, ended: replace it */
+	__u8 decided;	 /* the gate was decided by this packet */
+	__u8 opened;	 /* … and had never been decided before */
+	__u8 far_opened; /* as opened, of the far end's gate when cut-through asks it */
+	__u16 far_id;	 /* of the far port, where it is cut through to one */
 	__u32 decision;
 	__u32 far_decision; /* of the far end's gate, 0: not asked here */
 	__u32 far_ifindex;
@@ -303,7 +302,8 @@ struct tw_token {
 	__u64 left_ns;
 	struct tw_key key; /* of what was tracked */
 	__u8 macs[12];
-	__u32 epoch; /* of policy, that the near gate was asked in */
+	__u32 epoch;	/* of policy, that the near gate was asked in */
+	__u32 decision; /* of the near gate: its rule has counted the frame */
 	__u16 network;
 	__u8 untracked; /* it passed without a record */
 };

@@ -18,7 +18,12 @@ static const __u8 tw_reason_stages[TW_REASON_COUNTERS / TW_DIR__MAX] = {
 #undef TW_REASON
 };
 
-/* Why `rules` counts packets at each end: a rule's bytes are those that passed its gate. */
+/* True if one rule decides at both ends. It counts a connection, and each frame, at one of them. */
+tw_inline int tw_rule_shared(__u32 decision, __u32 other)
+{
+	return other && tw_decision_rule(decision) == tw_decision_rule(other);
+}
+
 tw_inline void tw_count_rule(const struct tw_frame *f, __u32 decision, int hit)
 {
 	__u32 slot = tw_decision_rule(decision);
@@ -185,6 +190,24 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	tw_event_submit(f, e);
 }
 
+/* True if the frame was counted under the same rule where it entered the host. */
+tw_inline int tw_rule_counted(const struct tw_frame *f, const struct tw_scope *s, __u32 decision)
+{
+	const struct tw_sheet *sheet = s->marked ? tw_sheet_get(f) : 0;
+
+	return sheet && tw_rule_shared(decision, sheet->token.decision);
+}
+
+/* True if the frame's connection is a hit of the rule at this end: a gate that was never asked before is
+ * decided, and the other end was not decided by the same rule earlier. A newer policy's judgement of a
+ * live connection is no hit. */
+tw_inline int tw_rule_hit(const struct tw_flow *flow, const struct tw_outcome *o)
+{
+	__u32 far = flow->far_opened ? 0 : tw_gate_decision(o->gate[!(flow->end & 1)]);
+
+	return flow->opened && !flow->resumed && !tw_rule_shared(o->decision, far);
+}
+
 /* The report stage. */
 tw_inline void tw_report(const struct tw_frame *f, struct tw_scope *s, const struct tw_flow *flow,
 	const struct tw_outcome *o)
@@ -194,8 +217,8 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_scope *s, const str
 	if (kind == TW_EVENT_DENY && !s->quiet)
 		s->quiet = !tw_event_admit_denial(f, s->config, s->port ? s->port->id : 0);
 	tw_count_frame(f, s, o);
-	if (o->decision)
-		tw_count_rule(f, o->decision, flow->decided && !flow->resumed);
+	if (o->decision && !tw_rule_counted(f, s, o->decision))
+		tw_count_rule(f, o->decision, tw_rule_hit(flow, o));
 	if (kind >= 0 && !s->quiet)
 		tw_apart_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
 	if (s->config->capturing)
@@ -212,7 +235,8 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	o->dir = TW_DIR_IN;
 	o->decision = flow->far_decision;
 	tw_count_frame(f, &there, o);
-	tw_count_rule(f, flow->far_decision, flow->far_decided && !flow->resumed);
+	if (!tw_rule_shared(flow->far_decision, flow->decision))
+		tw_count_rule(f, flow->far_decision, flow->far_opened && !flow->resumed);
 	if (tw_opens_far(flow) && !tw_flow_opens(flow, flow->opened, flow->decision))
 		tw_apart_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
 	if (s->config->capturing)

@@ -281,7 +281,8 @@ tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct 
 	tw_count_frame(f, s, &o);
 	tw_count_rule(f, flow->decision, 1);
 	tw_count_frame(f, &there, &o);
-	tw_count_rule(f, flow->far_decision, 1);
+	if (!tw_rule_shared(flow->far_decision, flow->decision))
+		tw_count_rule(f, flow->far_decision, 1);
 	tw_syn_outcome(s, flow->decision, flow->far_decision, &sheet->outcome);
 	tw_tell(f, s->config, sheet, s->port->id, TW_EVENT_OPEN);
 	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, flow->seat, s->far->ifindex);

@@ -230,7 +230,7 @@ static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 		       : 0;
 }
 
-/* ---- check flow|flows|hits|reason ---- */
+/* ---- check flow|flows|hits|packets|reason ---- */
 
 struct flow_query {
 	struct tw_addr from;
@@ -375,6 +375,21 @@ static int compare_count(struct tw_player *p, const struct tw_step *step, const 
 	return 0;
 }
 
+static int check_rule(struct tw_player *p, const struct tw_step *step, const char *name, bool hits,
+	const char *expected)
+{
+	for (size_t i = 0; i <= tw_policy_n_rules(p->policy); i++) {
+		struct tw_rule_count count;
+
+		if (strcmp(tw_policy_rule(p->policy, i)->name, name))
+			continue;
+		if (p->target->ops->rule_count(p->target, (uint32_t)i, &count) < 0)
+			return tw_player_wrong(p, "the counters of '%s' cannot be read", name);
+		return compare_count(p, step, name, hits ? count.hits : count.packets, expected);
+	}
+	return tw_player_wrong(p, "no rule is called '%s'", name);
+}
+
 static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 {
 	char *what = tw_word_next(&text);
@@ -382,7 +397,7 @@ static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 	char *name, *dir;
 
 	if (!what)
-		return tw_player_wrong(p, "check flow, flows, hits or reason");
+		return tw_player_wrong(p, "check flow, flows, hits, packets or reason");
 	if (!strcmp(what, "flow"))
 		return check_flow(p, step, text);
 	if (!strcmp(what, "flows"))
@@ -391,15 +406,9 @@ static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 						    tw_word_next(&text));
 	name = tw_word_next(&text);
 	if (!name)
-		return tw_player_wrong(p, "check flow, flows, hits or reason");
-	if (!strcmp(what, "hits")) {
-		for (size_t i = 0; i <= tw_policy_n_rules(p->policy); i++)
-			if (!strcmp(tw_policy_rule(p->policy, i)->name, name))
-				return compare_count(p, step, name,
-					p->target->ops->rule_hits(p->target, (uint32_t)i),
-					tw_word_next(&text));
-		return tw_player_wrong(p, "no rule is called '%s'", name);
-	}
+		return tw_player_wrong(p, "check flow, flows, hits, packets or reason");
+	if (!strcmp(what, "hits") || !strcmp(what, "packets"))
+		return check_rule(p, step, name, *what == 'h', tw_word_next(&text));
 	dir = tw_word_next(&text);
 	if (strcmp(what, "reason") || tw_reason_from_name(name) < 0 || !dir)
 		return tw_player_wrong(p, "check reason NAME out|in N");

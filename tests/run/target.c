@@ -227,11 +227,11 @@ static int pair_each_conn(struct tw_target *target, tw_conn_fn *each, void *arg)
 	return pair->b->ops->each_conn(pair->b, each, arg);
 }
 
-static uint64_t pair_rule_hits(struct tw_target *target, uint32_t slot)
+static int pair_rule_count(struct tw_target *target, uint32_t slot, struct tw_rule_count *ret)
 {
 	struct pair *pair = pair_of(target);
 
-	return pair->b->ops->rule_hits(pair->b, slot);
+	return pair->b->ops->rule_count(pair->b, slot, ret);
 }
 
 static uint64_t pair_reason_count(struct tw_target *target, enum tw_reason reason, enum tw_dir dir)
@@ -257,7 +257,7 @@ static const struct tw_target_ops pair_ops = {
 	.get_config = pair_get_config,
 	.set_config = pair_set_config,
 	.each_conn = pair_each_conn,
-	.rule_hits = pair_rule_hits,
+	.rule_count = pair_rule_count,
 	.reason_count = pair_reason_count,
 };
 

@@ -54,7 +54,7 @@ struct tw_target_ops {
 	int (*get_config)(struct tw_target *target, struct tw_config *ret);
 	int (*set_config)(struct tw_target *target, const struct tw_config *config);
 	int (*each_conn)(struct tw_target *target, tw_conn_fn *each, void *arg);
-	uint64_t (*rule_hits)(struct tw_target *target, uint32_t slot);
+	int (*rule_count)(struct tw_target *target, uint32_t slot, struct tw_rule_count *ret);
 	uint64_t (*reason_count)(struct tw_target *target, enum tw_reason reason, enum tw_dir dir);
 };
 

@@ -411,19 +411,23 @@ static int kernel_each_conn(struct tw_target *target, tw_conn_fn *each, void *ar
 	return 0;
 }
 
-static uint64_t kernel_rule_hits(struct tw_target *target, uint32_t slot)
+static int kernel_rule_count(struct tw_target *target, uint32_t slot, struct tw_rule_count *ret)
 {
 	const struct kernel *k = kernel_of(target);
 	tw_autofree struct tw_rule_count *counts = tw_alloc_array(
 		(size_t)k->n_cpus, sizeof(*counts));
-	uint64_t hits = 0;
 
-	if (!counts ||
-		bpf_map_lookup_elem(tw_kernel_map_fd(k->kernel, TW_MAP_rules), &slot, counts))
-		return UINT64_MAX;
-	for (int i = 0; i < k->n_cpus; i++)
-		hits += counts[i].hits;
-	return hits;
+	if (!counts)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(k->kernel, TW_MAP_rules), &slot, counts))
+		return -errno;
+	*ret = (struct tw_rule_count){0};
+	for (int i = 0; i < k->n_cpus; i++) {
+		ret->hits += counts[i].hits;
+		ret->packets += counts[i].packets;
+		ret->bytes += counts[i].bytes;
+	}
+	return 0;
 }
 
 static uint64_t kernel_reason_count(
@@ -458,7 +462,7 @@ static const struct tw_target_ops kernel_ops = {
 	.get_config = kernel_get_config,
 	.set_config = kernel_set_config,
 	.each_conn = kernel_each_conn,
-	.rule_hits = kernel_rule_hits,
+	.rule_count = kernel_rule_count,
 	.reason_count = kernel_reason_count,
 };
 

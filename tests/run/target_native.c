@@ -147,9 +147,10 @@ static int native_each_conn(struct tw_target *target, tw_conn_fn *each, void *ar
 	return 0;
 }
 
-static uint64_t native_rule_hits(struct tw_target *target, uint32_t slot)
+static int native_rule_count(struct tw_target *target, uint32_t slot, struct tw_rule_count *ret)
 {
-	return tw_native_rule_count(native_of(target), slot)->hits;
+	*ret = *tw_native_rule_count(native_of(target), slot);
+	return 0;
 }
 
 static uint64_t native_reason_count(
@@ -174,7 +175,7 @@ static const struct tw_target_ops native_ops = {
 	.get_config = native_get_config,
 	.set_config = native_set_config,
 	.each_conn = native_each_conn,
-	.rule_hits = native_rule_hits,
+	.rule_count = native_rule_count,
 	.reason_count = native_reason_count,
 };
 
