@@ -98,8 +98,8 @@ static void fill_port_load(
 
 	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_loads), &id, &load))
 		return;
-	message->half_open = load.half_open;
-	message->established = load.established;
+	message->half_open = tw_load_now(load.half_open);
+	message->established = tw_load_now(load.established);
 	message->quota_passed = load.overflowed;
 	message->quota_refused = load.refused;
 	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];

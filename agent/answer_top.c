@@ -118,7 +118,7 @@ static int walk(struct top_stream *stream, struct tw_agent *agent, struct tw_buf
 				continue;
 			ret = tw_rank_meet(stream->rank, &stream->walk.keys[i], conn);
 			for (int dir = 0; ret > 0 && dir < TW_DIR__MAX; dir++)
-				stream->opened[dir][conn->port[dir] % TW_PORTS_MAX]++;
+				stream->opened[dir][tw_ports_at(conn->ports, (__u32)dir)]++;
 		}
 		ret = ret < 0 ? ret : 0;
 	}

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/sweep.h"
 
+#include <string.h>
+
 #include "agent/agent.h"
 #include "agent/clock.h"
+#include "base/log.h"
 
 #define PAUSE_NS     5000000000u /* between two walks */
 #define STEPS	     8		 /* a tick */
@@ -27,15 +30,20 @@ bool tw_conn_has_expired(
 
 int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent)
 {
-	*sweep = (struct tw_sweep){.agent = agent};
+	int ret;
+
+	memset(sweep, 0, sizeof(*sweep));
+	sweep->agent = agent;
 	/* From now on somebody is there: those who open connections have not to sweep. */
 	tw_kernel_sweep(agent->kernel, 0, tw_clock_tick());
-	return tw_walk_init(&sweep->walk, agent->kernel);
+	ret = tw_charges_init(&sweep->charges, tw_kernel_map_fd(agent->kernel, TW_MAP_loads));
+	return ret ? ret : tw_walk_init(&sweep->walk, agent->kernel);
 }
 
 void tw_sweep_done(struct tw_sweep *sweep)
 {
 	tw_walk_done(&sweep->walk);
+	tw_charges_done(&sweep->charges);
 }
 
 /* Ends what has expired in some rows, and notes which rules the records in as many others speak of. */
@@ -45,10 +53,12 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 	uint32_t now = tw_clock_tick(), row = sweep->walk.row;
 	size_t n = tw_walk_step(&sweep->walk);
 	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.row - row, now);
+	unsigned int n_off;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct tw_conn *conn = &sweep->walk.conns[i];
 
+		tw_charges_meet(&sweep->charges, conn);
 		sweep->met += !tw_conn_has_expired(config, conn, now, 0);
 		for (size_t dir = 0; dir < TW_DIR__MAX; dir++)
 			if (tw_gate_decision(conn->gate[dir]))
@@ -60,6 +70,9 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 	sweep->walking = false;
 	sweep->last_met = sweep->met;
 	tw_slots_end_walk(&agent->slots);
+	n_off = tw_charges_end_walk(&sweep->charges);
+	if (n_off)
+		tw_log(TW_LOG_WARNING, "connections charged to %u ports were counted wrong", n_off);
 	return ret;
 }
 
@@ -79,6 +92,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 			return;
 		tw_walk_rewind(&sweep->walk);
 		tw_slots_begin_walk(&agent->slots);
+		tw_charges_begin_walk(&sweep->charges);
 		sweep->walking = true;
 		sweep->met = 0;
 		sweep->next_ns = now + PAUSE_NS;

@@ -5,13 +5,14 @@
  *             this is about memory, quotas and telling, in time, that a connection ended.
  * How:        a walk of the whole table in steps, some a tick, more when the table is filling. The
  *             programs themselves end what has expired (tw_kernel_sweep()); the walk sees to it which
- *             rules the living still speak of.
+ *             rules the living still speak of, and that ports are charged for them (charges.h).
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/charges.h"
 #include "agent/walk.h"
 
 struct tw_agent;
@@ -19,6 +20,7 @@ struct tw_agent;
 struct tw_sweep {
 	struct tw_agent *agent;
 	struct tw_walk walk;
+	struct tw_charges charges;
 	struct tw_overflow_walk overflows;
 	uint64_t next_ns; /* when the next walk begins */
 	bool walking;

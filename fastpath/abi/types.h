@@ -147,7 +147,6 @@ static inline __u32 tw_gate_decision(__u64 gate)
 #define TW_CONN_F_FIN_ORIG  0x08 /* FIN seen from the originator */
 #define TW_CONN_F_FIN_REPLY 0x10
 #define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
-#define TW_CONN_F_CHARGE_IN 0x40 /* the port at the in end pays for it, not that at the out end */
 #define TW_CONN_F_SYN_AGAIN \
 	0x80 /* the originator sent another SYN: perhaps it forgot the connection */
 
@@ -174,6 +173,45 @@ struct tw_progress {
 	};
 };
 
+/* Which ports of this host a connection was seen at, by its end, and which of them is charged for it as
+ * what: one word, so that a CPU that changes it knows exactly what it took the place of, and books that.
+ * Ids of TW_PORT_BITS bits, 0 = none seen there: the out end's from bit 0 on, the in end's from bit 16. */
+#define TW_PORT_BITS	   12
+#define TW_PORTS_CHARGE	   0x3000u /* enum tw_charge */
+#define TW_PORTS_CHARGE_IN 0x4000u /* the port at the in end pays, not that at the out end */
+
+enum tw_charge {
+	TW_CHARGE_NONE, /* the record is not in the table, or not any more */
+	TW_CHARGE_HALF_OPEN,
+	TW_CHARGE_ESTABLISHED,
+};
+
+static inline __u32 tw_ports_at(__u32 ports, __u32 end)
+{
+	return ports >> (end & 1) * 16 & ((1u << TW_PORT_BITS) - 1);
+}
+
+static inline __u32 tw_ports_with(__u32 ports, __u32 end, __u32 id)
+{
+	return (ports & ~(((1u << TW_PORT_BITS) - 1) << (end & 1) * 16)) | id << (end & 1) * 16;
+}
+
+static inline enum tw_charge tw_ports_charge(__u32 ports)
+{
+	return (enum tw_charge)(ports >> TW_PORT_BITS & 3);
+}
+
+static inline __u32 tw_ports_charged(__u32 ports, enum tw_charge charge)
+{
+	return (ports & ~TW_PORTS_CHARGE) | (__u32)charge << TW_PORT_BITS;
+}
+
+/* The id of the port that pays. */
+static inline __u32 tw_ports_payer(__u32 ports)
+{
+	return tw_ports_at(ports, ports & TW_PORTS_CHARGE_IN ? TW_DIR_IN : TW_DIR_OUT);
+}
+
 /* A connection, with its key. Counters and windows by enum tw_way of the sender, gates and ports by
  * enum tw_dir. The first half is what every packet reads, the second what it writes. */
 struct tw_conn {
@@ -185,7 +223,7 @@ struct tw_conn {
 	__u64 bytes[TW_WAY__MAX]; /* of whole frames, as the VM sees them */
 	__u32 created;		  /* tick */
 	__u32 seen;		  /* tick of the last packet */
-	__u16 port[TW_DIR__MAX];  /* local port ids at the out and in end, 0 = none seen there */
+	__u32 ports;		  /* tw_ports_…() */
 	struct tw_window window[TW_WAY__MAX];
 	__u16 room
 		[TW_WAY__MAX]; /* its peer takes so much beyond `acked`: units of 1 << the peer's scale */
@@ -251,7 +289,7 @@ enum tw_taken {
 /* What a port's guest has opened of the connection table. */
 struct tw_load {
 	__u32 half_open;   /* not answered yet */
-	__u32 established; /* answered, until they end */
+	__u32 established; /* answered, until they end. Below 0: 0, as tw_load_now() reads both */
 	__u64 overflowed;  /* connections that passed without a record: half_open_max was reached */
 	__u64 refused;	   /* established_max was reached, or the table was full */
 	__u32 overflow_until;	/* tick until which `overflows` may know of answers; 0: nothing */
@@ -259,6 +297,11 @@ struct tw_load {
 	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
 	__u32 pad[7];		/* to a cache line: ports do not share one */
 };
+
+static inline __u32 tw_load_now(__u32 count)
+{
+	return (__s32)count < 0 ? 0 : count;
+}
 
 /* ---- connections beyond a port's half-open quota ---- */
 
@@ -661,6 +704,7 @@ struct tw_outcome {
 _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
 _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
+_Static_assert(TW_PORTS_MAX == 1 << TW_PORT_BITS, "ids of ports fit the word of both");
 _Static_assert(sizeof(struct tw_row) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_load) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_overflow_set) == 192, "256 bytes with what a hash adds");

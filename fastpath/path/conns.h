@@ -27,12 +27,13 @@
 
 #include "fastpath/path/packet.h"
 
-#define TW_WALK_ROWS  16
-#define TW_LOCK_SPINS 512 /* a lock is held for less than 1 us by somebody who is not interrupted */
-#define TW_GRACE      (2 * TW_TICKS_PER_SECOND)
-#define TW_TAG_ONES   0x0001000100010001ull
-#define TW_TAG_HIGHS  0x8000800080008000
-#define TW_NO_SLOT    TW_ROW_SLOTS
+#define TW_WALK_ROWS	16
+#define TW_LOCK_SPINS	512 /* a lock is held for less than 1 us by somebody who is not interrupted */
+#define TW_CHARGE_TRIES 4
+#define TW_GRACE	(2 * TW_TICKS_PER_SECOND)
+#define TW_TAG_ONES	0x0001000100010001ull
+#define TW_TAG_HIGHS	0x8000800080008000
+#define TW_NO_SLOT	TW_ROW_SLOTS
 
 /* How long the agent may be silent before those who open connections sweep in its place. */
 #define TW_AGENT_SILENT	 (10 * TW_TICKS_PER_SECOND)
@@ -276,41 +277,74 @@ tw_inline int tw_state_half_open(__u8 state)
 	       state == TW_S_ICMP || state == TW_S_OTHER_UNREPLIED;
 }
 
-/* Which end's port pays for a record. */
-tw_inline __u32 tw_conn_payer(__u8 flags)
+/* What a record in a state is charged as. */
+tw_inline enum tw_charge tw_charge_of(__u8 state)
 {
-	return flags & TW_CONN_F_CHARGE_IN ? TW_DIR_IN : TW_DIR_OUT;
+	return tw_state_half_open(state) ? TW_CHARGE_HALF_OPEN : TW_CHARGE_ESTABLISHED;
 }
 
-tw_inline void tw_load_count(struct tw_load *load, __u8 state, __s32 n)
+tw_inline void tw_load_count(struct tw_load *load, enum tw_charge charge, __s32 n)
 {
-	if (tw_state_half_open(state))
+	if (charge == TW_CHARGE_HALF_OPEN)
 		__sync_fetch_and_add(&load->half_open, n);
-	else
+	else if (charge == TW_CHARGE_ESTABLISHED)
 		__sync_fetch_and_add(&load->established, n);
 }
 
-tw_inline void tw_load_add(const struct tw_frame *f, __u32 port_id, __u8 state, __s32 n)
+/* Charges the port that pays for a record with these `ports`, or takes back what it is charged. */
+tw_inline void tw_ports_count(const struct tw_frame *f, __u32 ports, __s32 n)
 {
-	struct tw_load *load = tw_loads_lookup(f, &port_id);
+	__u32 id = tw_ports_payer(ports);
+	struct tw_load *load = tw_loads_lookup(f, &id);
 
 	if (load)
-		tw_load_count(load, state, n);
+		tw_load_count(load, tw_ports_charge(ports), n);
 }
 
-/* A record's port at one end is another one now: its workload moved on this host. */
-tw_inline void tw_conn_set_port(
-	const struct tw_frame *f, struct tw_conn *c, enum tw_dir end, __u16 port_id)
+/* Changes a record's `ports`, and books the difference; nothing happens when another CPU has changed them
+ * meanwhile. */
+tw_inline int tw_conn_set_ports(const struct tw_frame *f, struct tw_conn *c, __u32 old, __u32 now)
 {
-	__u16 old = c->port[end];
+	if (__sync_val_compare_and_swap(&c->ports, old, now) != old)
+		return 0;
+	if (tw_ports_payer(old) != tw_ports_payer(now) ||
+		tw_ports_charge(old) != tw_ports_charge(now)) {
+		tw_ports_count(f, now, 1);
+		tw_ports_count(f, old, -1);
+	}
+	return 1;
+}
 
-	if (old == port_id)
-		return;
-	c->port[end] = port_id;
-	if (tw_conn_payer(c->progress.flags) != end)
-		return;
-	tw_load_add(f, old, c->progress.state, -1);
-	tw_load_add(f, port_id, c->progress.state, 1);
+/* A record's port at one end is another one now: its workload moved on this host. Where another CPU was
+ * faster, the connection's next packet finds it so, or does it again. */
+tw_inline void tw_conn_set_port(
+	const struct tw_frame *f, struct tw_conn *c, enum tw_dir end, __u32 port_id)
+{
+	__u32 old = TW_MEMORY(c->ports);
+
+	if (tw_ports_at(old, end) != port_id)
+		tw_conn_set_ports(f, c, old, tw_ports_with(old, end, port_id));
+}
+
+/* Charges a record as its state says. Whoever changes the state looks once more when it has written the
+ * charge, so that the last one to do so finds both to agree. */
+tw_inline void tw_conn_recharge(const struct tw_frame *f, struct tw_conn *c)
+{
+	__u32 i, old, now;
+
+	for (i = 0; i < TW_CHARGE_TRIES; i++) {
+		old = TW_MEMORY(c->ports);
+		now = tw_ports_charged(old, tw_charge_of(TW_MEMORY(c->progress.state)));
+		if (old == now || !tw_ports_charge(old))
+			return;
+		tw_conn_set_ports(f, c, old, now);
+	}
+}
+
+/* Takes back what a record is charged that goes: from here on, no CPU charges for it. */
+tw_inline void tw_conn_uncharge(const struct tw_frame *f, struct tw_conn *c)
+{
+	tw_ports_count(f, __sync_fetch_and_and(&c->ports, ~TW_PORTS_CHARGE), -1);
 }
 
 /* Moves a record on from `old`, as it was found, to `now`; nothing happens when another CPU has moved
@@ -318,15 +352,10 @@ tw_inline void tw_conn_set_port(
 tw_inline void tw_conn_advance(
 	const struct tw_frame *f, struct tw_conn *c, struct tw_progress old, struct tw_progress now)
 {
-	__u32 payer;
-
-	if (old.word == now.word ||
-		__sync_val_compare_and_swap(&c->progress.word, old.word, now.word) != old.word ||
-		tw_state_half_open(old.state) == tw_state_half_open(now.state))
-		return;
-	payer = c->port[tw_conn_payer(now.flags)];
-	tw_load_add(f, payer, old.state, -1);
-	tw_load_add(f, payer, now.state, 1);
+	if (old.word != now.word &&
+		__sync_val_compare_and_swap(&c->progress.word, old.word, now.word) == old.word &&
+		tw_state_half_open(old.state) != tw_state_half_open(now.state))
+		tw_conn_recharge(f, c);
 }
 
 /* ---- ending ---- */
@@ -373,7 +402,8 @@ tw_inline void tw_walk_spill(
 /* Tells that a connection ended, as far as there is room to: whether it was told, or need not be. */
 tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c, __u32 now)
 {
-	enum tw_dir end = c->port[TW_DIR_IN] ? TW_DIR_IN : TW_DIR_OUT;
+	__u32 ports = c->ports;
+	enum tw_dir end = tw_ports_at(ports, TW_DIR_IN) ? TW_DIR_IN : TW_DIR_OUT;
 	struct tw_event *e;
 
 	if (tw_conn_refused(c))
@@ -383,7 +413,7 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 		return 0;
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = f->now_ns;
-	e->port_id = c->port[end];
+	e->port_id = (__u16)tw_ports_at(ports, end);
 	e->kind = TW_EVENT_CLOSE;
 	tw_conn_key(c, &e->key);
 	__builtin_memcpy(e->sums.packets, c->packets, sizeof(c->packets));
@@ -417,7 +447,7 @@ tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *c
 		return;
 	TW_OPAQUE(slot);
 	__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
-	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
+	tw_conn_uncharge(f, c);
 	tw_conn_key(c, &sheet->key);
 	at = &sheet->place;
 	tw_place_make(f, at, config, &sheet->key);

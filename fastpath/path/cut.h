@@ -56,7 +56,9 @@ tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const s
 tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const struct tw_scope *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
-	return s->conn ? tw_cut_vouched(f, s, p, flow, s->conn->port[!(flow->end & 1)]) : 0;
+	return s->conn ? tw_cut_vouched(
+				 f, s, p, flow, tw_ports_at(s->conn->ports, !(flow->end & 1)))
+		       : 0;
 }
 
 /* The port behind the destination MAC, as the agent says. */
@@ -101,7 +103,7 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 	__u64 gate = c ? c->gate[end] : 0;
 
 	decision = tw_gate_decision(gate);
-	if (!decision || tw_gate_epoch(gate) != s->epoch || c->port[end] != far->id) {
+	if (!decision || tw_gate_epoch(gate) != s->epoch || tw_ports_at(c->ports, end) != far->id) {
 		flow->far_opened = !decision;
 		tw_flow_tuple(flow);
 		decision = tw_apart_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT,

@@ -253,7 +253,7 @@ tw_inline int tw_express_gate(
 {
 	__u64 gate = c->gate[end & 1];
 
-	return tw_gate_epoch(gate) == epoch && c->port[end & 1] == port->id &&
+	return tw_gate_epoch(gate) == epoch && tw_ports_at(c->ports, end) == port->id &&
 	       tw_decision_verdict(tw_gate_decision(gate)) == TW_V_ALLOW;
 }
 
@@ -275,7 +275,8 @@ tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_c
 tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const struct tw_scope *s,
 	const struct tw_ethernet *eth, const struct tw_packet *p, __u32 end)
 {
-	const struct tw_port *far = tw_port_numbered(f, s->conn->port[!(end & 1)], s->epoch);
+	const struct tw_port *far = tw_port_numbered(
+		f, tw_ports_at(s->conn->ports, !(end & 1)), s->epoch);
 	__u32 i;
 
 	if (!tw_express_port(far) || far->network != s->port->network ||

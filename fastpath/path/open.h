@@ -95,16 +95,17 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 
 	if (!load)
 		return TW_R_TABLE_FULL;
-	if (max && load->established >= max) {
+	if (max && tw_load_now(load->established) >= max) {
 		__sync_fetch_and_add(&load->refused, 1);
 		return TW_R_QUOTA;
 	}
 	/* What takes the place of a record that ended takes no memory, and must not meet it later. */
-	if (half_max && tw_state_half_open(state) && load->half_open >= half_max && !replaces) {
+	if (half_max && tw_state_half_open(state) && tw_load_now(load->half_open) >= half_max &&
+		!replaces) {
 		flow->untracked = 1;
 		return TW_R_NONE;
 	}
-	tw_load_count(load, state, 1);
+	tw_load_count(load, tw_charge_of(state), 1);
 	return TW_R_NONE;
 }
 
@@ -122,7 +123,7 @@ tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sh
 	c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
 	if (!c)
 		return 0;
-	tw_load_add(f, c->port[tw_conn_payer(c->progress.flags)], c->progress.state, -1);
+	tw_conn_uncharge(f, c);
 	*c = sheet->conn;
 	return 1;
 }
@@ -163,7 +164,7 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
 		tw_walk_put(f, sheet, 0) || tw_walk_put(f, sheet, 1))
 		return TW_R_NONE;
-	tw_load_add(f, payer->id, sheet->conn.progress.state, -1);
+	tw_ports_count(f, sheet->conn.ports, -1);
 	return TW_R_TABLE_FULL;
 }
 
@@ -218,32 +219,33 @@ tw_inline void tw_conn_catch_up(
 	for (dir = 0; dir < TW_DIR__MAX; dir++) {
 		if (!c->gate[dir])
 			c->gate[dir] = old->gate[dir];
-		if (!c->port[dir])
-			tw_conn_set_port(f, c, dir ? TW_DIR_IN : TW_DIR_OUT, old->port[dir]);
+		if (!tw_ports_at(c->ports, dir))
+			tw_conn_set_port(
+				f, c, dir ? TW_DIR_IN : TW_DIR_OUT, tw_ports_at(old->ports, dir));
 	}
 	if (tw_tick_after(c->seen, old->seen) ||
 		(c->seen == old->seen && !tw_state_half_open(found.state)))
 		return;
 	c->seen = old->seen;
-	now.flags = (now.flags & ~TW_CONN_F_CHARGE_IN) | (found.flags & TW_CONN_F_CHARGE_IN);
 	tw_conn_advance(f, c, found, now);
 }
 
 /* What tw_conn_take() does under the lock of the key's first row. */
-tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, const struct tw_sheet *sheet)
+tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_sheet *sheet)
 {
-	const struct tw_conn *old = &sheet->conn;
+	struct tw_conn *old = &sheet->conn;
 	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
-	__u32 payer = old->port[tw_conn_payer(old->progress.flags)];
 
 	if (c) {
 		tw_conn_catch_up(f, c, old);
 		return TW_TAKEN_MET;
 	}
-	tw_load_add(f, payer, old->progress.state, 1);
+	/* It may have been written while it was read. */
+	old->ports = tw_ports_charged(old->ports, tw_charge_of(old->progress.state));
+	tw_ports_count(f, old->ports, 1);
 	if (tw_walk_put(f, sheet, 0))
 		return TW_TAKEN_NEW;
-	tw_load_add(f, payer, old->progress.state, -1);
+	tw_ports_count(f, old->ports, -1);
 	return TW_TAKEN_FULL;
 }
 

@@ -131,7 +131,8 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 	__u64 gate = c ? c->gate[end] : 0;
 
 	flow->decision = tw_gate_decision(gate);
-	if (!flow->decision || tw_gate_epoch(gate) != s->epoch || c->port[end] != s->port->id) {
+	if (!flow->decision || tw_gate_epoch(gate) != s->epoch ||
+		tw_ports_at(c->ports, end) != s->port->id) {
 		tw_stage_enter(f, TW_STAGE_CLASSIFY);
 		tw_flow_tuple(flow);
 		flow->opened = !flow->decision;

@@ -202,8 +202,8 @@ tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const st
 	c->bytes[TW_WAY_REPLY] = 0;
 	c->created = now;
 	c->seen = now;
-	c->port[TW_DIR_OUT] = s->port->id;
-	c->port[TW_DIR_IN] = s->far->id;
+	c->ports = tw_ports_charged(
+		tw_ports_with(s->port->id, TW_DIR_IN, s->far->id), TW_CHARGE_HALF_OPEN);
 	c->window[TW_WAY_REPLY] = (struct tw_window){0};
 	c->room[TW_WAY_ORIGINAL] = 0;
 	tw_tcp_note_begin(c, &sheet->packet, flow);
@@ -216,7 +216,8 @@ tw_inline int tw_syn_affords(
 	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
 	__u32 max = port->established_max ? port->established_max : config->established_max;
 
-	return (!max || load->established < max) && (!half_max || load->half_open < half_max);
+	return (!max || tw_load_now(load->established) < max) &&
+	       (!half_max || tw_load_now(load->half_open) < half_max);
 }
 
 /* Locks the row of the connection on the sheet, and asks memory for the record that is to be, if there is
@@ -262,7 +263,7 @@ tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_scope *s,
 
 	if (!load || !c || !tw_syn_affords(s->config, s->port, load))
 		return 0;
-	tw_load_count(load, TW_S_SYN_SENT, 1);
+	tw_load_count(load, TW_CHARGE_HALF_OPEN, 1);
 	tw_syn_fill(c, f, s, sheet);
 	tw_row_tag_set(row, slot, at->tags);
 	return 1;

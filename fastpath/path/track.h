@@ -308,10 +308,10 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
 	c->key_end = flow->key.w[TW_KEY_WORDS - 1];
 	c->gate[end] = tw_gate(s->epoch, flow->decision);
-	c->port[end] = s->port->id;
+	c->ports = tw_ports_with(0, end, s->port->id);
 	if (s->far) {
 		c->gate[!end] = tw_gate(s->epoch, flow->far_decision);
-		c->port[!end] = s->far->id;
+		c->ports = tw_ports_with(c->ports, !end, s->far->id);
 	}
 	c->packets[way] = 1;
 	c->bytes[way] = f->len;
@@ -319,7 +319,8 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	c->seen = now;
 	c->progress = flow->progress;
 	if ((far_pays ? !end : end) == TW_DIR_IN)
-		c->progress.flags |= TW_CONN_F_CHARGE_IN;
+		c->ports |= TW_PORTS_CHARGE_IN;
+	c->ports = tw_ports_charged(c->ports, tw_charge_of(c->progress.state));
 	tw_tcp_note(c, p, flow);
 	return tw_apart_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
 }

@@ -182,23 +182,29 @@ static bool find(struct cpu *cpu, uint32_t n)
 	return c && tw_conn_is(c, &flow->key);
 }
 
-static enum tw_reason open_one(
-	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns)
+static enum tw_reason open_over(
+	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns, int stale)
 {
 	const struct tw_port payer = {.id = port};
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
 	struct tw_conn *c = &cpu->sheet.conn;
 
 	find(cpu, n);
-	cpu->sheet.flow.stale = 0;
+	cpu->sheet.flow.stale = (__u8)stale;
 	cpu->sheet.flow.untracked = 0;
 	memset(c, 0, sizeof(*c));
 	memcpy(c->key, cpu->sheet.flow.key.d, sizeof(c->key));
 	c->key_end = cpu->sheet.flow.key.w[TW_KEY_WORDS - 1];
 	c->progress.state = state;
-	c->port[TW_DIR_OUT] = port;
+	c->ports = tw_ports_charged(port, tw_charge_of(state));
 	c->created = c->seen = tw_tick(now_ns);
 	return tw_conn_open(&f, &cpu->table->config, &payer, &cpu->sheet);
+}
+
+static enum tw_reason open_one(
+	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns)
+{
+	return open_over(cpu, n, port, state, now_ns, 0);
 }
 
 static void sweep_all(struct cpu *cpu, uint64_t now_ns)
@@ -348,16 +354,13 @@ static void *work(void *arg)
 	return w;
 }
 
-static void many_at_once(void **state)
+static void run_workers(struct table *t, void *(*body)(void *arg))
 {
-	struct table *t = table_new(2048);
 	struct worker workers[N_THREADS];
-	struct cpu cpu = {.table = t};
-	size_t n = 0, charged = 0;
 
 	for (uint32_t i = 0; i < N_THREADS; i++) {
 		workers[i] = (struct worker){.table = t, .seed = i + 1};
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, body, &workers[i]), 0);
 	}
 	for (uint32_t i = 0; i < N_THREADS; i++) {
 		void *done = NULL;
@@ -365,6 +368,15 @@ static void many_at_once(void **state)
 		pthread_join(workers[i].thread, &done);
 		assert_non_null(done);
 	}
+}
+
+static void many_at_once(void **state)
+{
+	struct table *t = table_new(2048);
+	struct cpu cpu = {.table = t};
+	size_t n = 0, charged = 0;
+
+	run_workers(t, work);
 	/* Every key stands there once or not at all, and is charged once. */
 	for (uint32_t key = 0; key < 2048; key++)
 		n += find(&cpu, key);
@@ -378,6 +390,70 @@ static void many_at_once(void **state)
 	table_free(t);
 }
 
+/* ---- charges ---- */
+
+#define MOVED 4 /* connections that all CPUs are at */
+
+/* Moves connections to other ports, answers them, ends them and opens them anew, at random. */
+static void *move(void *arg)
+{
+	struct worker *w = arg;
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+	struct tw_frame f = {.target = cpu, .now_ns = SECOND};
+	uint64_t chance = w->seed;
+
+	if (!cpu)
+		return NULL;
+	cpu->table = w->table;
+	for (int i = 0; i < 400000; i++) {
+		uint64_t dice = next_random(&chance);
+		struct tw_progress found, now;
+		struct tw_conn *c = NULL;
+
+		if (find(cpu, dice % MOVED))
+			c = tw_conn_at(&f, tw_apart_find(&f));
+		if (!c || dice >> 56 == 0) { /* the same key anew */
+			open_over(cpu, dice % MOVED, 1 + (dice >> 40 & 3), TW_S_SYN_SENT, SECOND,
+				c != NULL);
+			continue;
+		}
+		tw_conn_set_port(&f, c, TW_DIR_OUT, 1 + (dice >> 40 & 3));
+		now = found = c->progress;
+		now.state = dice >> 48 & 1 ? TW_S_ESTABLISHED : TW_S_SYN_RECV;
+		tw_conn_advance(&f, c, found, now);
+		if (dice >> 52 == 0) {
+			f.now_ns = 200 * SECOND;
+			tw_apart_sweep(&f);
+			f.now_ns = SECOND;
+		}
+	}
+	free(cpu);
+	return w;
+}
+
+/* Whatever CPUs make of connections at once, ports are charged what stands in the table. */
+static void charges_are_records(void **state)
+{
+	struct table *t = table_new(1024);
+	size_t half_open[PORTS] = {0}, established[PORTS] = {0};
+
+	run_workers(t, move);
+	for (uint32_t n = 0; n < tw_record_number(t->n_rows, 0); n++) {
+		const struct tw_conn *c = &t->records[n];
+		uint32_t payer = tw_ports_at(c->ports, TW_DIR_OUT);
+
+		if (!tw_row_tag(&t->rows[n / TW_ROW_SLOTS], n % TW_ROW_SLOTS))
+			continue;
+		half_open[payer] += tw_state_half_open(c->progress.state);
+		established[payer] += !tw_state_half_open(c->progress.state);
+	}
+	for (unsigned int port = 0; port < PORTS; port++) {
+		assert_int_equal(t->loads[port].half_open, half_open[port]);
+		assert_int_equal(t->loads[port].established, established[port]);
+	}
+	table_free(t);
+}
+
 /* Each of two tables saw one end of a connection while programs changed: what is taken over puts both
  * together, whichever was seen later, and charges nothing twice. */
 static void takes_over(void **state)
@@ -385,9 +461,10 @@ static void takes_over(void **state)
 	struct table *t = table_new(1024);
 	struct cpu cpu = {.table = t};
 	const struct tw_frame f = {.target = &cpu, .now_ns = 1000ull << TW_TICK_SHIFT};
-	struct tw_conn old = {.key = {1, 2, 3, 4, 5}, .created = 900, .seen = 950, .port = {1, 2}};
+	struct tw_conn old = {.key = {1, 2, 3, 4, 5}, .created = 900, .seen = 950};
 	struct tw_conn *c;
 
+	old.ports = tw_ports_with(1, TW_DIR_IN, 2);
 	old.progress.state = TW_S_SYN_SENT;
 	old.window[TW_WAY_ORIGINAL] = (struct tw_window){.end = 100, .acked = 100};
 	old.window[TW_WAY_REPLY] = (struct tw_window){.end = 500, .acked = 500};
@@ -428,6 +505,7 @@ int main(void)
 		cmocka_unit_test(full_refuses),
 		cmocka_unit_test(keys_do_not_cluster),
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(charges_are_records),
 	};
 
 	return cmocka_run_group_tests_name("conns", tests, NULL, NULL);
