@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include "fastpath/abi/charge.h"
+
 #define TW_PORTS_MAX 4096  /* port ids 1 … TW_PORTS_MAX - 1 */
 #define TW_PORT_IDS  65536 /* ifindexes below it are looked up in an array, others in a hash */
 #define TW_PORT_SLOTS \
@@ -173,45 +175,6 @@ struct tw_progress {
 	};
 };
 
-/* Which ports of this host a connection was seen at, by its end, and which of them is charged for it as
- * what: one word, so that a CPU that changes it knows exactly what it took the place of, and books that.
- * Ids of TW_PORT_BITS bits, 0 = none seen there: the out end's from bit 0 on, the in end's from bit 16. */
-#define TW_PORT_BITS	   12
-#define TW_PORTS_CHARGE	   0x3000u /* enum tw_charge */
-#define TW_PORTS_CHARGE_IN 0x4000u /* the port at the in end pays, not that at the out end */
-
-enum tw_charge {
-	TW_CHARGE_NONE, /* the record is not in the table, or not any more */
-	TW_CHARGE_HALF_OPEN,
-	TW_CHARGE_ESTABLISHED,
-};
-
-static inline __u32 tw_ports_at(__u32 ports, __u32 end)
-{
-	return ports >> (end & 1) * 16 & ((1u << TW_PORT_BITS) - 1);
-}
-
-static inline __u32 tw_ports_with(__u32 ports, __u32 end, __u32 id)
-{
-	return (ports & ~(((1u << TW_PORT_BITS) - 1) << (end & 1) * 16)) | id << (end & 1) * 16;
-}
-
-static inline enum tw_charge tw_ports_charge(__u32 ports)
-{
-	return (enum tw_charge)(ports >> TW_PORT_BITS & 3);
-}
-
-static inline __u32 tw_ports_charged(__u32 ports, enum tw_charge charge)
-{
-	return (ports & ~TW_PORTS_CHARGE) | (__u32)charge << TW_PORT_BITS;
-}
-
-/* The id of the port that pays. */
-static inline __u32 tw_ports_payer(__u32 ports)
-{
-	return tw_ports_at(ports, ports & TW_PORTS_CHARGE_IN ? TW_DIR_IN : TW_DIR_OUT);
-}
-
 /* A connection, with its key. Counters and windows by enum tw_way of the sender, gates and ports by
  * enum tw_dir. The first half is what every packet reads, the second what it writes. */
 struct tw_conn {
@@ -297,11 +260,6 @@ struct tw_load {
 	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
 	__u32 pad[7];		/* to a cache line: ports do not share one */
 };
-
-static inline __u32 tw_load_now(__u32 count)
-{
-	return (__s32)count < 0 ? 0 : count;
-}
 
 /* ---- connections beyond a port's half-open quota ---- */
 

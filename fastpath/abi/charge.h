@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* charge.h: the word of a connection's record that says which ports of this host see it, and which of them
+ * is charged for it as what.
+ *
+ * Why:        one word, so that a CPU that changes it knows exactly what it took the place of, and books
+ *             that.
+ * Layout:     ids of TW_PORT_BITS bits, 0 = none seen there: the out end's from bit 0 on, the in end's from
+ *             bit 16.
+ * Callers:    types.h, as a part of it.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define TW_PORT_BITS	   12
+#define TW_PORTS_CHARGE	   0x3000u /* enum tw_charge */
+#define TW_PORTS_CHARGE_IN 0x4000u /* the port at the in end pays, not that at the out end */
+
+enum tw_charge {
+	TW_CHARGE_NONE, /* the record is not in the table, or not any more */
+	TW_CHARGE_HALF_OPEN,
+	TW_CHARGE_ESTABLISHED,
+};
+
+static inline __u32 tw_ports_at(__u32 ports, __u32 end)
+{
+	return ports >> (end & 1) * 16 & ((1u << TW_PORT_BITS) - 1);
+}
+
+static inline __u32 tw_ports_with(__u32 ports, __u32 end, __u32 id)
+{
+	return (ports & ~(((1u << TW_PORT_BITS) - 1) << (end & 1) * 16)) | id << (end & 1) * 16;
+}
+
+static inline enum tw_charge tw_ports_charge(__u32 ports)
+{
+	return (enum tw_charge)(ports >> TW_PORT_BITS & 3);
+}
+
+static inline __u32 tw_ports_charged(__u32 ports, enum tw_charge charge)
+{
+	return (ports & ~TW_PORTS_CHARGE) | (__u32)charge << TW_PORT_BITS;
+}
+
+/* The id of the port that pays. */
+static inline __u32 tw_ports_payer(__u32 ports)
+{
+	return tw_ports_at(ports, ports & TW_PORTS_CHARGE_IN ? 1 : 0);
+}
+
+/* A charge of struct tw_load. */
+static inline __u32 tw_load_now(__u32 count)
+{
+	return (__s32)count < 0 ? 0 : count;
+}
