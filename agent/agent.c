@@ -406,6 +406,7 @@ int tw_agent_run(const struct tw_agent_options *options)
 	tw_notify("READY=1");
 	ret = tw_loop_run(&agent.loop);
 	tw_notify("STOPPING=1");
+	agent.save_ns = 0;
 	tw_watch_save(&agent);
 	done(&agent);
 	return ret < 0 ? EXIT_INTERNAL : 0;

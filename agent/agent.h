@@ -102,8 +102,10 @@ struct tw_agent {
 	bool before;			   /* the first dump: what it tells was here before us */
 	bool dirty;			   /* ports changed, and tw_agent_ports_changed() is due */
 	bool unsaved;			   /* … and tw_watch_save() */
+	uint64_t save_ns;		   /* when to try again after that failed; 0: it did not */
 	bool suspects;			   /* ports are marked, and tw_prove_suspects() is due */
 	uint32_t swept_to;		   /* the port that the sweep of prove.c was at last */
+	uint64_t survey_ns;		   /* when to look at all interfaces again; 0: no need */
 	uint64_t n_lost;		   /* times that a port's programs were found removed */
 	TW_VEC(uint32_t) forgotten;	   /* interfaces that the latch still lets through */
 	struct tw_saved_port *saved_ports; /* of an earlier agent, during the first dump */

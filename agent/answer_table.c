@@ -149,7 +149,7 @@ static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *statu
 			status->unfiltered[status->n_unfiltered++] = (*port)->name;
 			continue;
 		}
-		switch ((*port)->attached ? (*port)->state : TW_PORT_SHUT) {
+		switch ((*port)->attached ? tw_prove_enforced(agent, *port) : TW_PORT_SHUT) {
 		case TW_PORT_PROTECTED:
 			status->ports_protected++;
 			break;

@@ -20,8 +20,10 @@
 
 struct tw_netlink {
 	struct mnl_socket *events;
+	struct mnl_socket *dumps; /* kept, so that a want of descriptors does not stop a dump */
 	struct tw_netlink_handler handler;
 	unsigned int seq;
+	bool interrupted; /* a message of the conversation at hand had NLM_F_DUMP_INTR */
 	/* One datagram. Dumps fill 32 KiB, but for an entry that is larger by itself: a port that is in
 	 * all VLANs, every other one of them untagged, comes to 33 KB. */
 	char message[131072];
@@ -226,6 +228,26 @@ static struct mnl_socket *open_socket(unsigned int groups, int flags)
 	return sock;
 }
 
+/* After a conversation that broke off, the rest of its answer would be taken for that of the next. */
+static int open_dumps(struct tw_netlink *netlink)
+{
+	const struct timeval limit = {.tv_sec = DUMP_SECONDS};
+
+	netlink->dumps = open_socket(0, 0);
+	if (!netlink->dumps)
+		return -errno;
+	setsockopt(
+		mnl_socket_get_fd(netlink->dumps), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return 0;
+}
+
+static int reopen_dumps(struct tw_netlink *netlink)
+{
+	if (netlink->dumps)
+		mnl_socket_close(netlink->dumps);
+	return open_dumps(netlink);
+}
+
 int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink **ret)
 {
 	struct tw_netlink *netlink = tw_alloc(sizeof(*netlink));
@@ -235,7 +257,7 @@ int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink 
 		return -ENOMEM;
 	netlink->handler = *handler;
 	netlink->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_TC, SOCK_NONBLOCK);
-	if (!netlink->events) {
+	if (!netlink->events || open_dumps(netlink) < 0) {
 		int err = -errno;
 
 		tw_netlink_free(netlink);
@@ -252,12 +274,26 @@ void tw_netlink_free(struct tw_netlink *netlink)
 {
 	if (netlink && netlink->events)
 		mnl_socket_close(netlink->events);
+	if (netlink && netlink->dumps)
+		mnl_socket_close(netlink->dumps);
 	free(netlink);
 }
 
 int tw_netlink_fd(const struct tw_netlink *netlink)
 {
 	return mnl_socket_get_fd(netlink->events);
+}
+
+/* Takes NLM_F_DUMP_INTR off the messages, so that libmnl hands them all out; true if one had it. */
+static bool clear_interrupted(struct nlmsghdr *header, int len)
+{
+	bool interrupted = false;
+
+	for (; mnl_nlmsg_ok(header, len); header = mnl_nlmsg_next(header, &len)) {
+		interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+		header->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+	}
+	return interrupted;
 }
 
 static int receive(struct tw_netlink *netlink, struct mnl_socket *sock, unsigned int seq)
@@ -267,6 +303,7 @@ static int receive(struct tw_netlink *netlink, struct mnl_socket *sock, unsigned
 
 	if (len < 0)
 		return -errno;
+	netlink->interrupted |= clear_interrupted((struct nlmsghdr *)netlink->message, (int)len);
 	ret = mnl_cb_run(netlink->message, (size_t)len, seq, seq ? mnl_socket_get_portid(sock) : 0,
 		on_message, netlink);
 	return ret < 0 ? -errno : ret;
@@ -289,46 +326,72 @@ int tw_netlink_read(struct tw_netlink *netlink)
 	return 0;
 }
 
-/* Asks for all interfaces, or what bridges have learned, as `family` sees them; -EINTR when they
- * changed meanwhile. Both kinds of request begin with the family. */
-static int dump_family(
-	struct tw_netlink *netlink, struct mnl_socket *sock, uint16_t type, uint8_t family)
+/* Sends a request and hands out its answer up to the end. */
+static int converse(struct tw_netlink *netlink, struct nlmsghdr *request)
 {
-	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
-	struct ifinfomsg *info;
 	unsigned int seq = ++netlink->seq;
 	int ret;
 
+	request->nlmsg_seq = seq;
+	if (mnl_socket_sendto(netlink->dumps, request, request->nlmsg_len) < 0)
+		return -errno;
+	do
+		ret = receive(netlink, netlink->dumps, seq);
+	while (ret > 0 || ret == -EINTR);
+	return ret;
+}
+
+/* Asks for all interfaces, or what bridges have learned, as `family` sees them. Both kinds of request begin
+ * with the family. */
+static int dump_family(struct tw_netlink *netlink, uint16_t type, uint8_t family)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
+	struct ifinfomsg *info;
+
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = seq;
 	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 	info->ifi_family = family;
 	if (type == RTM_GETLINK && family == AF_BRIDGE)
 		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
-	if (mnl_socket_sendto(sock, request, request->nlmsg_len) < 0)
-		return -errno;
-	do
-		ret = receive(netlink, sock, seq);
-	while (ret > 0);
-	return ret;
+	return converse(netlink, request);
 }
 
 int tw_netlink_dump(struct tw_netlink *netlink)
 {
-	const struct timeval limit = {.tv_sec = DUMP_SECONDS};
-	struct mnl_socket *sock = open_socket(0, 0);
-	int ret = -EINTR;
+	int ret = netlink->dumps ? 0 : open_dumps(netlink);
 
-	if (!sock)
-		return -errno;
-	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++)
-		ret = dump_family(netlink, sock, RTM_GETLINK, AF_UNSPEC);
-	if (!ret)
-		ret = dump_family(netlink, sock, RTM_GETLINK, AF_BRIDGE);
-	if (!ret)
-		ret = dump_family(netlink, sock, RTM_GETNEIGH, AF_BRIDGE);
-	mnl_socket_close(sock);
-	return ret == -EINTR ? 0 : ret;
+	netlink->interrupted = true;
+	for (int i = 0; i < DUMP_TRIES && !ret && netlink->interrupted; i++) {
+		netlink->interrupted = false;
+		ret = dump_family(netlink, RTM_GETLINK, AF_UNSPEC);
+		if (!ret)
+			ret = dump_family(netlink, RTM_GETLINK, AF_BRIDGE);
+		if (!ret)
+			ret = dump_family(netlink, RTM_GETNEIGH, AF_BRIDGE);
+	}
+	if (ret < 0) {
+		reopen_dumps(netlink);
+		/* Time ran out, which is no reason to believe in a part. */
+		return ret == -EAGAIN ? -ETIMEDOUT : ret;
+	}
+	return netlink->interrupted ? -EAGAIN : 0;
+}
+
+int tw_netlink_ask(struct tw_netlink *netlink, uint32_t ifindex)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
+	struct ifinfomsg *info;
+	int ret = netlink->dumps ? 0 : open_dumps(netlink);
+
+	if (ret < 0)
+		return ret;
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_index = (int)ifindex;
+	ret = converse(netlink, request);
+	if (ret < 0 && ret != -ENODEV)
+		reopen_dumps(netlink);
+	return ret;
 }

@@ -58,7 +58,10 @@ TW_DEFINE_AUTO(tw_netlink)
 int tw_netlink_fd(const struct tw_netlink *netlink);
 
 /* Tells of every interface there is: first all of `changed`, then all of `port`, then
- * all of `learned`. */
+ * all of `learned`. -EAGAIN when they changed meanwhile each time, so that some may have been left out;
+ * those that were told of are there all the same. */
 int tw_netlink_dump(struct tw_netlink *netlink);
+/* Tells of one interface by `changed`; -ENODEV if there is none. */
+int tw_netlink_ask(struct tw_netlink *netlink, uint32_t ifindex);
 /* Takes what has come, without waiting; 0, -ENOBUFS, or another negative errno. */
 int tw_netlink_read(struct tw_netlink *netlink);

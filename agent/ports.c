@@ -73,10 +73,25 @@ static uint16_t take_id(struct tw_ports *ports)
 		uint16_t id = ports->next_id;
 
 		ports->next_id = id + 1 < TW_PORTS_MAX ? (uint16_t)(id + 1) : 1;
-		if (!ports->by_id[id])
+		if (!ports->by_id[id] && !ports->reserved[id])
 			return id;
 	}
 	return 0;
+}
+
+void tw_ports_reserve(struct tw_ports *ports, uint16_t id)
+{
+	if (!id || id >= TW_PORTS_MAX)
+		return;
+	ports->reserved[id] = true;
+	if (ports->next_id <= id)
+		ports->next_id = id + 1 < TW_PORTS_MAX ? (uint16_t)(id + 1) : 1;
+}
+
+void tw_ports_unreserve(struct tw_ports *ports, uint16_t id)
+{
+	if (id < TW_PORTS_MAX)
+		ports->reserved[id] = false;
 }
 
 int tw_ports_add(struct tw_ports *ports, uint32_t ifindex, const char *name, uint16_t id,

@@ -5,6 +5,7 @@
  *             (ifindex, epoch); people know it by name; connections and counters by id.
  * Invariants: 1. A port keeps its id and its entry while its interface lives, whatever its name.
  *             2. Ids and network numbers go round: one is given again as late as possible.
+ *             3. An id that the kernel has an entry for is given to no other port (tests/e2e/state).
  */
 #pragma once
 
@@ -74,6 +75,7 @@ struct tw_agent_port {
 	uint32_t mtu;
 	uint16_t vlan; /* the same, if that bridge tells VLANs apart, else 0 */
 	bool seen;     /* in the dump at hand */
+	bool told;     /* … and its bridge told of it */
 	bool attached;
 	bool let;	/* through the latch */
 	bool suspect;	/* qdiscs or filters there changed */
@@ -82,6 +84,7 @@ struct tw_agent_port {
 	uint64_t proved_ns; /* when both programs were last seen at it; 0: never */
 	uint64_t quiet_ns;  /* until then the host may be about to add qdiscs of its own */
 	uint32_t n_lost;    /* times that its programs were found removed */
+	uint32_t n_mended;  /* times that its entry or its image was found to be another */
 	uint32_t before;    /* a program that runs ahead of ours, 0: none */
 	bool carried;	    /* carried traffic before anyone protected it */
 	bool learned;	    /* `learned_mac` was seen sending */
@@ -110,6 +113,8 @@ struct tw_network_row {
 struct tw_ports {
 	TW_VEC(struct tw_agent_port *) list; /* by ifindex, ascending */
 	struct tw_agent_port *by_id[TW_PORTS_MAX];
+	bool reserved
+		[TW_PORTS_MAX]; /* by id: of an adopted entry whose interface was not met yet */
 	TW_VEC(struct tw_network_row) networks;
 	uint16_t next_id;
 	uint16_t next_network;
@@ -129,6 +134,11 @@ struct tw_agent_port *tw_ports_next(const struct tw_ports *ports, uint32_t after
 int tw_ports_add(struct tw_ports *ports, uint32_t ifindex, const char *name, uint16_t id,
 	struct tw_agent_port **ret);
 void tw_ports_remove(struct tw_ports *ports, struct tw_agent_port *port);
+/* Keeps an id from being given to a new port; asking for it by number takes it all the same. The next id
+ * that is given is at least the one behind it, so that what was lost with the state folder does not make
+ * an id come round early. */
+void tw_ports_reserve(struct tw_ports *ports, uint16_t id);
+void tw_ports_unreserve(struct tw_ports *ports, uint16_t id);
 
 /* The number of the network that a bridge (or a port that is on none) makes; 0: no memory. */
 uint16_t tw_ports_network(struct tw_ports *ports, uint32_t ifindex, const char *name);

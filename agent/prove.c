@@ -30,6 +30,32 @@ static void tell_before(struct tw_agent_port *port, uint32_t before)
 	port->before = before;
 }
 
+/* Writes the entry again that packets of the port should meet, and compiles its image again if that is
+ * what is missing. */
+static void mend_entry(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	const struct tw_port *wanted = &port->entry[agent->epoch & 1];
+	struct tw_port met = {0};
+
+	if (!port->has_entry[agent->epoch & 1])
+		return;
+	if (wanted->image && !tw_kernel_has_image(agent->kernel, wanted->image)) {
+		tw_log(TW_LOG_ERR, "%s: its image is gone from the kernel; compiled again",
+			port->name);
+		port->n_mended++;
+		tw_publish_lose_image(agent, wanted->image);
+		return;
+	}
+	if (!tw_kernel_get_port(agent->kernel, port->ifindex, agent->epoch, &met) &&
+		!memcmp(&met, wanted, sizeof(met)))
+		return;
+	tw_log(TW_LOG_ERR, "%s: the kernel %s; written again", port->name,
+		met.id ? "has another entry for it" : "has no entry for it");
+	port->n_mended++;
+	if (tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, wanted) < 0)
+		tw_log(TW_LOG_ERR, "%s: its entry cannot be written; it stays shut", port->name);
+}
+
 bool tw_prove_port(struct tw_agent *agent, struct tw_agent_port *port)
 {
 	struct tw_kernel_proof proof;
@@ -43,6 +69,7 @@ bool tw_prove_port(struct tw_agent *agent, struct tw_agent_port *port)
 	}
 	port->proved_ns = tw_clock_ns();
 	tell_before(port, proof.before);
+	mend_entry(agent, port);
 	return true;
 }
 
@@ -80,6 +107,18 @@ void tw_prove_tick(struct tw_agent *agent)
 		tw_watch_attach(agent);
 }
 
+enum tw_port_state tw_prove_enforced(const struct tw_agent *agent, const struct tw_agent_port *port)
+{
+	struct tw_port met;
+
+	if (tw_kernel_get_port(agent->kernel, port->ifindex, agent->epoch, &met) < 0)
+		return TW_PORT_SHUT;
+	if (met.flags & TW_PORT_F_UNCLAIMED)
+		return TW_PORT_UNCLAIMED;
+	return met.image && tw_kernel_has_image(agent->kernel, met.image) ? TW_PORT_PROTECTED
+									  : TW_PORT_SHUT;
+}
+
 const char *tw_prove_state(const struct tw_agent *agent, const struct tw_agent_port *port)
 {
 	static const char *const states[] = {
@@ -90,7 +129,7 @@ const char *tw_prove_state(const struct tw_agent *agent, const struct tw_agent_p
 
 	if (!port->attached)
 		return tw_watch_covers(agent, port) ? "shut" : "unfiltered";
-	return states[port->state];
+	return states[tw_prove_enforced(agent, port)];
 }
 
 double tw_prove_age(const struct tw_agent_port *port)

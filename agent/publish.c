@@ -133,11 +133,15 @@ static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct
 {
 	const struct tw_adopted adopted = {.ifindex = ifindex, .entry = *entry};
 	struct tw_agent *agent = arg;
+	struct tw_port met;
 
+	if (tw_kernel_get_port(agent->kernel, ifindex, epoch, &met) < 0 || met.id != entry->id)
+		return tw_kernel_drop_stray(agent->kernel, entry->id, epoch);
 	if ((epoch & 1) == (agent->epoch & 1)) {
 		if (entry->image)
 			tw_images_adopt(&agent->images, entry->image,
 				&(struct tw_image_key){{entry->image_key[0], entry->image_key[1]}});
+		tw_ports_reserve(&agent->ports, entry->id);
 		return tw_vec_push(&agent->adopted, adopted);
 	}
 	if (entry->flags & TW_PORT_F_MORE)
@@ -189,6 +193,7 @@ static void drop_adopted(struct tw_agent *agent, const struct tw_adopted *adopte
 	tw_kernel_set_port(agent->kernel, adopted->ifindex, agent->epoch, NULL);
 	if (adopted->entry.flags & TW_PORT_F_MORE)
 		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(adopted->entry.id, agent->epoch));
+	tw_ports_unreserve(&agent->ports, adopted->entry.id);
 }
 
 bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret)
@@ -198,8 +203,10 @@ bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw
 			continue;
 		*ret = *adopted;
 		*adopted = agent->adopted.at[--agent->adopted.n];
-		if (tw_kernel_is_attached(agent->kernel, ifindex))
+		if (tw_kernel_is_attached(agent->kernel, ifindex)) {
+			tw_ports_unreserve(&agent->ports, ret->entry.id);
 			return true;
+		}
 		drop_adopted(agent, ret);
 		return false;
 	}
@@ -536,6 +543,19 @@ void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port)
 {
 	remove_entry(agent, port, agent->epoch);
 	remove_entry(agent, port, agent->epoch + 1);
+}
+
+void tw_publish_lose_image(struct tw_agent *agent, uint32_t slot)
+{
+	if (!slot || slot >= TW_IMAGES_MAX)
+		return;
+	/* Not given again at once: entries in force name it. */
+	agent->images.slots[slot] = (struct tw_image_slot){.saved = true};
+	if (agent->inforce)
+		for (size_t i = 0; i < tw_policy_n_vnics(agent->inforce->policy); i++)
+			if (agent->inforce->images[i] == slot)
+				agent->inforce->images[i] = 0;
+	agent->dirty = true;
 }
 
 void tw_publish_uncut(struct tw_agent *agent, struct tw_agent_port *port)

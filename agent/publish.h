@@ -64,6 +64,8 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err);
 /* Before a port is forgotten: removes its entries. */
 void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port);
+/* The kernel has no image at this slot: it is compiled and put again with the next plan. */
+void tw_publish_lose_image(struct tw_agent *agent, uint32_t slot);
 /* Cut-through no longer starts or ends at a port, from now on and until a plan says otherwise. */
 void tw_publish_uncut(struct tw_agent *agent, struct tw_agent_port *port);
 /* Clears what the epoch before left, ends adoption windows that are over. */

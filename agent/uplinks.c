@@ -60,7 +60,7 @@ void tw_uplinks_gone(struct tw_agent *agent, uint32_t ifindex)
 void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link)
 {
 	struct tw_uplink *row = find(&agent->uplinks, link->ifindex);
-	const struct tw_uplink fresh = {.ifindex = link->ifindex};
+	const struct tw_uplink fresh = {.ifindex = link->ifindex, .seen = true};
 
 	if (!link->master || link->loopback) {
 		tw_uplinks_gone(agent, link->ifindex);
@@ -71,6 +71,7 @@ void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link)
 			return;
 		row = &agent->uplinks.rows.at[agent->uplinks.rows.n - 1];
 	}
+	row->seen = true;
 	if (row->bridge == link->master && !strcmp(row->name, link->name))
 		return;
 	detach(agent, row);

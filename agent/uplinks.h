@@ -26,6 +26,7 @@ struct tw_uplink {
 	char name[IFNAMSIZ];
 	uint16_t network; /* as attached; 0: it is not */
 	bool refused;	  /* could not be attached, which was told */
+	bool seen;	  /* in the dump at hand */
 	bool filtered;	  /* a tc filter stands at its ingress */
 };
 

@@ -12,6 +12,7 @@
 #include "agent/counts.h"
 #include "agent/describe.h"
 #include "agent/notify.h"
+#include "agent/survey.h"
 #include "base/log.h"
 
 #define RETRY_NS 1000000000u
@@ -216,13 +217,23 @@ void tw_watch_save(struct tw_agent *agent)
 	struct tw_err err = {0};
 	int ret = 0;
 
+	if (!agent->unsaved && !agent->images.changed)
+		return;
+	if (tw_clock_ns() < agent->save_ns)
+		return;
 	if (agent->unsaved)
 		ret = tw_store_save_ports(agent->store, &agent->ports, &err);
+	if (!ret)
+		agent->unsaved = false;
 	if (!ret && agent->images.changed)
 		ret = tw_store_save_images(agent->store, &agent->images, &err);
-	agent->unsaved = agent->images.changed = false;
-	if (ret < 0)
-		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+	if (!ret)
+		agent->images.changed = false;
+	if (ret < 0 && !agent->save_ns)
+		tw_log(TW_LOG_ERR, "%s: %s; trying again", err.place, err.text);
+	if (!ret && agent->save_ns)
+		tw_log(TW_LOG_INFO, "what is known of the ports is saved now");
+	agent->save_ns = ret < 0 ? tw_clock_ns() + RETRY_NS : 0;
 }
 
 /* ---- what netlink tells ---- */
@@ -431,6 +442,7 @@ static void on_port(void *arg, const struct tw_link *link)
 
 	if (!port || (link->master && link->master != port->bridge))
 		return;
+	port->told = true;
 	if (link->has_bridge_port &&
 		(port->bridge_state != link->bridge_state || port->isolated != link->isolated)) {
 		port->bridge_state = link->bridge_state;
@@ -470,9 +482,8 @@ static void on_learned(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_
 	hear_mac(agent, mac, ifindex);
 }
 
-static void on_gone(void *arg, uint32_t ifindex)
+void tw_watch_gone(struct tw_agent *agent, uint32_t ifindex)
 {
-	struct tw_agent *agent = arg;
 	struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
 
 	tw_uplinks_gone(agent, ifindex);
@@ -480,6 +491,11 @@ static void on_gone(void *arg, uint32_t ifindex)
 		forget(agent, port, "is gone");
 	else
 		tw_ports_network_gone(&agent->ports, ifindex);
+}
+
+static void on_gone(void *arg, uint32_t ifindex)
+{
+	tw_watch_gone(arg, ifindex);
 }
 
 static void on_hooks(void *arg, uint32_t ifindex, bool went)
@@ -494,20 +510,6 @@ static void on_hooks(void *arg, uint32_t ifindex, bool went)
 	port->suspect = agent->suspects = true;
 }
 
-/* Compares with all there is: when netlink lost something, and at start. */
-static int dump(struct tw_agent *agent)
-{
-	int ret;
-
-	tw_vec_foreach (&agent->ports.list, port)
-		(*port)->seen = false;
-	ret = tw_netlink_dump(agent->netlink);
-	for (size_t i = agent->ports.list.n; !ret && i-- > 0;)
-		if (!agent->ports.list.at[i]->seen)
-			forget(agent, agent->ports.list.at[i], "is gone");
-	return ret;
-}
-
 static void on_forgotten(void *arg, const uint8_t mac[6], uint32_t ifindex)
 {
 	struct tw_agent *agent = arg;
@@ -520,9 +522,10 @@ static void hear(struct tw_agent *agent)
 {
 	int ret = tw_netlink_read(agent->netlink);
 
+	tw_survey_tick(agent);
 	if (ret == -ENOBUFS) {
 		tw_log(TW_LOG_INFO, "netlink could not keep up; looking at all interfaces");
-		ret = dump(agent);
+		ret = tw_survey(agent);
 		tw_vec_foreach (&agent->ports.list, port)
 			(*port)->suspect = agent->suspects = true;
 	}
@@ -531,7 +534,7 @@ static void hear(struct tw_agent *agent)
 	tw_prove_suspects(agent);
 	if (agent->dirty)
 		tw_agent_ports_changed(agent);
-	if (!ret)
+	if (!ret && !agent->survey_ns)
 		tw_locals_renew(agent);
 }
 
@@ -564,7 +567,7 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 		ret = tw_netlink_open(&handler, &agent->netlink);
 	if (!ret) {
 		agent->before = true;
-		ret = dump(agent);
+		ret = tw_survey(agent);
 		agent->before = false;
 	}
 	if (ret < 0)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -27,5 +28,7 @@ bool tw_watch_covers(const struct tw_agent *agent, const struct tw_agent_port *p
 void tw_agent_ports_changed(struct tw_agent *agent);
 /* Hears what netlink has to tell, now and again: on it hangs how long frames are cut through. */
 void tw_watch_tick(struct tw_agent *agent);
+/* An interface is there no more. */
+void tw_watch_gone(struct tw_agent *agent, uint32_t ifindex);
 /* Saves what is known of ports and images, if it changed since the last time. */
 void tw_watch_save(struct tw_agent *agent);

@@ -125,8 +125,15 @@ int tw_kernel_set_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, const struct tw_port *port);
 /* Makes the entry of the other epoch that of this one, too. Each may be replaced later. */
 int tw_kernel_share_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch);
+/* The entry that packets of an interface meet; -ENOENT if there is none, or if the one at the id of this
+ * interface was written for another interface. */
 int tw_kernel_get_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
+/* Removes an entry that no interface's packets find, as a process leaves it that ends while it writes
+ * one. */
+int tw_kernel_drop_stray(struct tw_kernel *kernel, uint32_t id, uint32_t epoch);
+/* True if there is an image at a slot. */
+bool tw_kernel_has_image(struct tw_kernel *kernel, uint32_t slot);
 /* Calls `each` for every entry there is, until it returns other than 0, and returns that. It may
  * remove the entry it is called for. */
 int tw_kernel_each_port(struct tw_kernel *kernel,

@@ -105,13 +105,27 @@ static int put_id(struct tw_kernel *kernel, uint32_t ifindex, __u32 id)
 	return bpf_map_delete_elem(fd, &ifindex) && errno != ENOENT ? -errno : 0;
 }
 
+/* True if the entry of an id in an epoch was written for this interface. */
+static bool has_entry(const struct tw_kernel *kernel, uint32_t id, uint32_t epoch, uint32_t ifindex)
+{
+	__u32 slot = kernel->ports.slots[tw_port_key(id, epoch)].word;
+	struct tw_port entry;
+
+	return slot && !bpf_map_lookup_elem(kernel->map_fd[TW_MAP_ports], &slot, &entry) &&
+	       entry.ifindex == ifindex;
+}
+
+/* An id that another interface has by now is not touched. */
 static int remove_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch)
 {
-	struct tw_kernel_ports *ports = &kernel->ports;
 	uint32_t id = get_id(kernel, ifindex);
-	int code = id ? put_slot(ports, id, epoch, 0) : 0;
+	int code = 0;
 
-	if (code || !id || ports->slots[tw_port_key(id, epoch + 1)].word)
+	if (!id || id >= TW_PORTS_MAX)
+		return 0;
+	if (has_entry(kernel, id, epoch, ifindex))
+		code = put_slot(&kernel->ports, id, epoch, 0);
+	if (code || has_entry(kernel, id, epoch + 1, ifindex))
 		return code;
 	return put_id(kernel, ifindex, 0);
 }
@@ -140,8 +154,9 @@ int tw_kernel_set_port(
 int tw_kernel_share_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch)
 {
 	uint32_t id = get_id(kernel, ifindex);
-	__u32 slot = id && id < TW_PORTS_MAX ? kernel->ports.slots[tw_port_key(id, epoch + 1)].word
-					     : 0;
+	__u32 slot = id && id < TW_PORTS_MAX && has_entry(kernel, id, epoch + 1, ifindex)
+			     ? kernel->ports.slots[tw_port_key(id, epoch + 1)].word
+			     : 0;
 
 	return slot ? put_slot(&kernel->ports, id, epoch, slot) : -ENOENT;
 }
@@ -157,8 +172,15 @@ int tw_kernel_get_port(
 		return -ENOENT;
 	if (bpf_map_lookup_elem(kernel->map_fd[TW_MAP_ports], &slot, &port))
 		return -errno;
+	if (port.ifindex != ifindex)
+		return -ENOENT;
 	*ret = port;
 	return 0;
+}
+
+int tw_kernel_drop_stray(struct tw_kernel *kernel, uint32_t id, uint32_t epoch)
+{
+	return id && id < TW_PORTS_MAX ? put_slot(&kernel->ports, id, epoch, 0) : -EINVAL;
 }
 
 int tw_kernel_each_port(struct tw_kernel *kernel,

@@ -73,6 +73,13 @@ int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot)
 	return bpf_map_delete_elem(kernel->map_fd[TW_MAP_images], &slot) ? -errno : 0;
 }
 
+bool tw_kernel_has_image(struct tw_kernel *kernel, uint32_t slot)
+{
+	__u32 id = 0;
+
+	return !bpf_map_lookup_elem(kernel->map_fd[TW_MAP_images], &slot, &id) && id;
+}
+
 /* There is no deleting in batches: one word of zeros, which is no image, takes their places. */
 int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n)
 {
