@@ -28,12 +28,13 @@ replug() { # N
 # What the kernel does at all ports: what is allowed passes, what is not does not.
 judged() {
 	for i in 1 2 3 4; do
-		to=$((i % 4 + 1))
 		in_guest $i ip neigh flush all
-		echo "$(attempt $i tcp 10.0.0.1$to 7000) $(attempt $i tcp 10.0.0.1$to 7001)"
-	done | sort | uniq -c | tr -s ' '
+		for port in 7000 7001; do
+			echo "$port $(attempt $i tcp 10.0.0.1$((i % 4 + 1)) $port)" &
+		done
+	done | sort | uniq -c | tr -s ' ' | tr '\n' ','
 }
-right=' 4 connected timeout'
+right=' 4 7000 connected, 4 7001 timeout,'
 
 protected() {
 	tapwall status --json | jq -c '[.ports_protected, .ports_shut]'
