@@ -46,6 +46,7 @@ struct replay {
 	uint64_t last_ns;
 	uint64_t n_frames;
 	uint64_t n_conns;
+	bool opens; /* the frame opens a connection, at one end or at both */
 	const char *unsupported; /* link layer of the last such frame */
 	uint64_t n_kinds[KIND__MAX];
 	uint64_t n_reasons[TW_R__MAX][TW_V__MAX];
@@ -65,7 +66,7 @@ static void on_event(void *arg, const struct tw_event *event)
 	struct replay *replay = arg;
 
 	if (event->kind == TW_EVENT_OPEN)
-		replay->n_conns++;
+		replay->opens = true;
 }
 
 static bool owns_addr(const struct tw_vnic *vnic, const struct tw_addr *addr)
@@ -144,6 +145,8 @@ static void count(struct replay *replay, struct told *told)
 	replay->n_kinds[told->kind]++;
 	if (told->end)
 		replay->n_reasons[told->end->reason][verdict]++;
+	/* What one end lets go and the other refuses is no connection. */
+	replay->n_conns += replay->opens && told->kind == KIND_ALLOW;
 }
 
 static void judge(struct replay *replay, struct tw_capture_frame *frame,
@@ -168,6 +171,7 @@ static void judge(struct replay *replay, struct tw_capture_frame *frame,
 	if (frame->time_ns - replay->last_ns > SILENCE_NS)
 		tw_native_forget(replay->judge.native);
 	replay->last_ns = frame->time_ns;
+	replay->opens = false;
 	tw_judge_frame(&replay->judge, ends[TW_DIR_OUT], ends[TW_DIR_IN], frame->time_ns, &native,
 		judgement);
 	told->kind = KIND_UNPROTECTED;

@@ -10,7 +10,7 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap
       7      1.500000  deny         db-1 in         policy            default           icmp 8.0 10.20.1.1 → 10.0.0.21
       8      1.750000  unprotected                                                      udp 192.0.2.1:1 → 192.0.2.2:2
 
-8 frames: 4 allow, 2 deny, 1 reject, 1 unprotected; 3 connections opened
+8 frames: 4 allow, 2 deny, 1 reject, 1 unprotected; 2 connections opened
 
   VERDICT  FRAMES  REASON           MEANS
   allow         2  policy           a rule, or the default, decided the connection
@@ -27,11 +27,11 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --json
 {"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in"}
 {"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
 {"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":3}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
 # The same as pcapng, from stdin.
 $ make_capture pcapng frames.pcapng
 $ tapwall replay --policy policy.yaml --pcap - --json < frames.pcapng | tail -n 1
-{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":3}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
 # At one port.
 $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --at db-1
       1      0.000000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40000 → 10.0.0.21:5432
@@ -64,7 +64,7 @@ $ for form in raw null sll sll2; do make_capture $form $form.pcap; tapwall repla
 {"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in"}
 {"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
 {"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":3}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
 $ make_capture usb usb.pcap
 $ tapwall replay --policy policy.yaml --pcap usb.pcap | tail -n 3
 
@@ -100,7 +100,7 @@ $ tapwall replay --policy policy.yaml --pcap clock.pcap | head -n 4
 $ make_capture broken broken.pcap
 $ tapwall replay --policy policy.yaml --pcap broken.pcap | tail -n 8
 tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried to read 42 captured bytes, only got 32
-7 frames: 4 allow, 2 deny, 1 reject; 3 connections opened
+7 frames: 4 allow, 2 deny, 1 reject; 2 connections opened
 
   VERDICT  FRAMES  REASON           MEANS
   allow         2  policy           a rule, or the default, decided the connection
@@ -110,7 +110,7 @@ tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried
   reject        1  policy           a rule, or the default, decided the connection
 $ tapwall replay --policy policy.yaml --pcap broken.pcap --json > out; tail -n 1 out
 tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried to read 42 captured bytes, only got 32
-{"summary":{"frames":7,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":3}}
+{"summary":{"frames":7,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":2}}
 $ tapwall replay --policy policy.yaml --pcap policy.yaml
 tapwall: policy.yaml: no capture that can be read: unknown file format; give a pcap or pcapng file
 [1]
