@@ -65,9 +65,13 @@ static void describe_ends(const struct tw_agent *agent, const struct tw_key *key
 
 const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision)
 {
-	const char *name = tw_slots_name(&agent->slots, tw_decision_rule(decision));
+	uint32_t number = tw_decision_rule(decision);
+	const char *key = tw_slots_name(&agent->slots, number);
+	long rule = tw_slots_rule(&agent->slots, number);
 
-	return name ? name : "?";
+	if (rule >= 0 && agent->inforce)
+		return tw_policy_rule(agent->inforce->policy, (size_t)rule)->name;
+	return key ? key : "?";
 }
 
 static Tapwall__V1__Gate *describe_gate(
@@ -181,6 +185,8 @@ void tw_describe_event(
 	entry->reason = TEXT(tw_reason_name(event->outcome.reason));
 	if (event->outcome.decision)
 		entry->rule = TEXT(tw_describe_rule(agent, event->outcome.decision));
+	entry->out = describe_gate(agent, event->outcome.gate[TW_DIR_OUT], &ret->gate[TW_DIR_OUT]);
+	entry->in = describe_gate(agent, event->outcome.gate[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
 	if (port) {
 		entry->port = TEXT(port->name);
 		entry->workload = port->vnic ? TEXT(port->vnic->workload) : TEXT("");

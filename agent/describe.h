@@ -33,6 +33,7 @@ void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
 struct tw_described_entry {
 	Tapwall__V1__LogEntry entry;
 	struct tw_described_ends ends;
+	Tapwall__V1__Gate gate[TW_DIR__MAX];
 	char src_mac[18];
 	char dst_mac[18];
 };

@@ -15,7 +15,17 @@
 #include "agent/describe.h"
 #include "base/alloc.h"
 
-#define LOOK_NS 1000000000u
+#define LOOK_NS	    1000000000u
+#define WAITING_MAX 2048
+/* Events of one frame are that close to each other: between them lies the way through a bridge. */
+#define FRAME_NS       2000000u
+#define FRAME_DISTANCE 256
+
+/* An event that waits to be told, in the order they came. */
+struct waiting {
+	struct tw_event event;
+	bool met; /* its other end tells of the connection */
+};
 
 struct tw_events {
 	uint64_t looked_ns;
@@ -23,9 +33,12 @@ struct tw_events {
 	struct ring_buffer *ring;
 	struct tw_watch watch;
 	struct tw_watch poll_watch;
-	int poll_fd;	   /* fires every TW_EVENTS_POLL_MS: most events wake nobody */
-	unsigned int turn; /* events taken in this turn */
-	bool told;	   /* something was added to the journal in this turn */
+	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake nobody */
+	unsigned int turn;	 /* events taken in this turn */
+	bool told;		 /* something was added to the journal in this turn */
+	struct waiting *waiting; /* a ring of WAITING_MAX */
+	size_t first;		 /* waiting longest, counted on and on */
+	size_t next;
 	bool claimed;
 	bool leased;
 	uint64_t lost; /* of all ports, as last read */
@@ -40,17 +53,86 @@ void tw_events_tell(struct tw_agent *agent, const struct tw_event *event)
 	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(event));
 }
 
-/* One event tells of both ends where a connection opens at both: the other one's half of it. */
-static void tell_far(struct tw_agent *agent, const struct tw_event *event)
-{
-	struct tw_event far = *event;
+/* ---- both ends of a connection as one entry ---- */
 
-	far.port_id = event->frame.far_port_id;
-	far.ifindex = event->frame.far_ifindex;
-	far.outcome.dir = TW_DIR_IN;
-	far.outcome.decision = event->frame.far_decision;
-	tw_events_tell(agent, &far);
+/* One event tells of both ends where a connection opens at both. The entry is that of the in end, whose
+ * rule is the deciding one. */
+static void turn_to_far(struct tw_event *event)
+{
+	event->port_id = event->frame.far_port_id;
+	event->ifindex = event->frame.far_ifindex;
+	event->outcome.dir = TW_DIR_IN;
+	event->outcome.decision = event->frame.far_decision;
 }
+
+static struct waiting *waiting_at(const struct tw_events *events, size_t number)
+{
+	return &events->waiting[number % WAITING_MAX];
+}
+
+static bool leaves(const struct tw_event *event)
+{
+	return event->kind == TW_EVENT_OPEN && event->outcome.dir == TW_DIR_OUT;
+}
+
+/* Finds what the port that the frame came from has told of the connection that is now met at the port it
+ * is for: the latter knows what both ends decided. */
+static void meet(struct tw_events *events, const struct tw_event *event)
+{
+	size_t n = events->next - events->first;
+
+	if (event->outcome.dir != TW_DIR_IN ||
+		(event->kind != TW_EVENT_OPEN && event->kind != TW_EVENT_DENY))
+		return;
+	for (size_t back = 1; back <= n && back <= FRAME_DISTANCE; back++) {
+		struct waiting *other = waiting_at(events, events->next - back);
+
+		if (!leaves(&other->event) || other->met ||
+			event->time_ns - other->event.time_ns > FRAME_NS ||
+			memcmp(&other->event.key, &event->key, sizeof(event->key)))
+			continue;
+		other->met = true;
+		return;
+	}
+}
+
+static void tell_first(struct tw_events *events)
+{
+	const struct waiting *first = waiting_at(events, events->first++);
+
+	if (!first->met)
+		tw_events_tell(events->agent, &first->event);
+	events->told = true;
+}
+
+/* Tells what waits, up to an opening whose other end may still be on its way here. */
+static void tell_waiting(struct tw_events *events)
+{
+	uint64_t now = tw_clock_ns();
+
+	while (events->first != events->next) {
+		const struct waiting *first = waiting_at(events, events->first);
+
+		if (leaves(&first->event) && !first->met &&
+			(int64_t)(now - first->event.time_ns) < FRAME_NS)
+			return;
+		tell_first(events);
+	}
+}
+
+static void add_waiting(struct tw_events *events, const struct tw_event *event)
+{
+	struct waiting *place;
+
+	if (events->next - events->first == WAITING_MAX)
+		tell_first(events);
+	place = waiting_at(events, events->next++);
+	*place = (struct waiting){.event = *event};
+	if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id)
+		turn_to_far(&place->event);
+}
+
+/* ---- the ring buffer ---- */
 
 /* A watched port sent from a MAC that a workload is looked for by. */
 static void claim(struct tw_events *events, const struct tw_event *event)
@@ -87,14 +169,10 @@ static int on_event(void *arg, void *data, size_t len)
 	} else if (event->kind == TW_EVENT_LEASE) {
 		events->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
-		tw_events_tell(events->agent, event);
+		meet(events, event);
+		add_waiting(events, event);
 		if (event->kind == TW_EVENT_DENY)
 			hear(events, event);
-		if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id) {
-			tell_far(events->agent, event);
-			events->turn++;
-		}
-		events->told = true;
 	}
 	/* An error ends the reading for this turn; the record itself is taken. */
 	return ++events->turn < TW_EVENTS_TURN ? 0 : -EAGAIN;
@@ -107,6 +185,7 @@ static void on_ready(void *arg, uint32_t ready)
 	events->turn = 0;
 	events->told = events->claimed = events->leased = false;
 	ring_buffer__consume(events->ring);
+	tell_waiting(events);
 	if (events->claimed)
 		tw_agent_ports_changed(events->agent);
 	if (events->leased)
@@ -144,11 +223,13 @@ int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err 
 	if (!events)
 		return tw_err_set(err, result, "events", NULL, "out of memory");
 	events->agent = agent;
+	events->waiting = tw_alloc_array(WAITING_MAX, sizeof(*events->waiting));
 	events->watch.fd = -1;
 	events->poll_watch.fd = -1;
 	events->poll_fd = -1;
-	events->ring = ring_buffer__new(
-		tw_kernel_map_fd(agent->kernel, TW_MAP_events), on_event, events, NULL);
+	if (events->waiting)
+		events->ring = ring_buffer__new(
+			tw_kernel_map_fd(agent->kernel, TW_MAP_events), on_event, events, NULL);
 	result = events->ring
 			 ? tw_loop_add(&agent->loop, &events->watch,
 				   ring_buffer__epoll_fd(events->ring), EPOLLIN, on_ready, events)
@@ -174,6 +255,7 @@ void tw_events_free(struct tw_events *events)
 		close(events->poll_fd);
 	tw_loop_remove(&events->agent->loop, &events->watch);
 	ring_buffer__free(events->ring);
+	free(events->waiting);
 	free(events);
 }
 

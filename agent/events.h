@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* events.h: reads the fast path's ring buffer into the journal.
  *
+ * What:       a connection between two ports of this host is one entry, that of the port it came in to:
+ *             the opening told by the port it came out of waits up to 2 ms, and at most a turn, for it.
+ * Invariants: entries stand in the order of the ring buffer.
  * Bounds:     TW_EVENTS_TURN events a turn of the loop; what the ring cannot hold meanwhile is
  *             counted by the fast path and told with the next entry.
  */

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,13 @@ void tw_slots_done(struct tw_slots *slots)
 const char *tw_slots_name(const struct tw_slots *slots, uint32_t number)
 {
 	return number < slots->n && slots->at[number] ? slots->at[number]->name : NULL;
+}
+
+long tw_slots_rule(const struct tw_slots *slots, uint32_t number)
+{
+	if (!tw_slots_name(slots, number) || slots->at[number]->retired)
+		return -1;
+	return slots->at[number]->rule;
 }
 
 static struct tw_slot *find(const struct tw_slots *slots, const char *name)
@@ -111,13 +119,21 @@ static int find_free(struct tw_slots *slots, uint32_t *ret)
 	return 0;
 }
 
-/* The slot of a name; a new one if it has none. */
-static int assign(struct tw_slots *slots, const char *name, uint32_t *ret_number)
+/* The slot of a rule; a new one if it has none. */
+static int assign(
+	struct tw_slots *slots, const struct tw_policy *policy, size_t index, uint32_t *ret_number)
 {
-	const struct tw_slot *slot = find(slots, name);
+	char key[TW_RULE_KEY_MAX], name[TW_RULE_KEY_MAX + 24];
+	struct tw_slot *slot;
 	uint32_t number;
-	int ret;
+	int ret = tw_policy_rule_key(policy, index, key);
 
+	if (ret < 0)
+		return ret;
+	snprintf(name, sizeof(name), "%s", key);
+	/* A rule of the same text stands before it. */
+	for (; (slot = find(slots, name)) && slot->round == slots->round; index++)
+		snprintf(name, sizeof(name), "%s/%zu", key, index);
 	if (slot) {
 		*ret_number = slot->number;
 		return 0;
@@ -143,6 +159,7 @@ int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 	size_t n_rules = tw_policy_n_rules(policy), k = 0;
 	int ret = 0;
 
+	slots->round++;
 	for (size_t i = 0; i <= n_rules && !ret; i++) {
 		const char *name = tw_policy_rule(policy, i)->name;
 		const struct tw_rule_info *rule = other ? tw_policy_rule(other, k) : NULL;
@@ -154,8 +171,10 @@ int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 			k += tw_policy_rule(other, k)->name != name;
 			ret_numbers[i] = numbers[k++];
 		} else {
-			ret = assign(slots, name, &ret_numbers[i]);
+			ret = assign(slots, policy, i, &ret_numbers[i]);
 		}
+		if (!ret)
+			slots->at[ret_numbers[i]]->round = slots->round;
 	}
 	return ret;
 }
@@ -174,8 +193,12 @@ void tw_slots_retire(struct tw_slots *slots, const uint32_t *in_force, size_t n)
 	for (uint32_t i = 0; i < slots->n; i++)
 		if (slots->at[i])
 			slots->at[i]->retired = true;
-	for (size_t i = 0; i < n; i++)
-		slots->at[in_force[i]]->retired = slots->at[in_force[i]]->old = false;
+	for (size_t i = 0; i < n; i++) {
+		struct tw_slot *slot = slots->at[in_force[i]];
+
+		slot->retired = slot->old = false;
+		slot->rule = (uint32_t)i;
+	}
 }
 
 void tw_slots_begin_walk(struct tw_slots *slots)

@@ -15,11 +15,13 @@
 #include "policy/policy.h"
 
 struct tw_slot {
-	const char *name; /* of the rule; lies behind the struct */
+	const char *name; /* the rule's key (tw_policy_rule_key()); lies behind the struct */
 	uint32_t number;
-	bool retired;  /* its rule is not in the policy in force */
-	bool old;      /* it was retired when the walk at hand began */
-	bool referred; /* met in the walk at hand */
+	uint32_t rule;	/* its number in the policy in force, unless retired */
+	uint32_t round; /* the last assignment that gave it to a rule */
+	bool retired;	/* its rule is not in the policy in force */
+	bool old;	/* it was retired when the walk at hand began */
+	bool referred;	/* met in the walk at hand */
 };
 
 struct tw_slots {
@@ -28,6 +30,7 @@ struct tw_slots {
 	size_t max;
 	uint32_t n_used;
 	uint32_t next;	 /* where the search for a free one goes on */
+	uint32_t round;	 /* counts assignments */
 	void *by_name;	 /* tsearch(3) tree of the same */
 	int counters_fd; /* map of hits by slot, zeroed when a slot is given away; -1: none */
 };
@@ -35,11 +38,14 @@ struct tw_slots {
 void tw_slots_init(struct tw_slots *slots, int counters_fd);
 void tw_slots_done(struct tw_slots *slots);
 
-/* NULL when nobody has that slot. */
+/* The key of the slot's rule; NULL when no rule has that slot. */
 const char *tw_slots_name(const struct tw_slots *slots, uint32_t number);
+/* The number of the slot's rule in the policy in force, -1 when it has none there. */
+long tw_slots_rule(const struct tw_slots *slots, uint32_t number);
 
-/* Gives every rule of the policy the slot that its name has, or else a free one. `ret_numbers` has
- * room for n_rules + 1. 0, -ENOSPC or -ENOMEM. What existed does not change. */
+/* Gives every rule of the policy the slot that its key has, or else a free one; rules of one key have
+ * a slot each. `ret_numbers` has room for n_rules + 1. 0, -ENOSPC or -ENOMEM. What existed does not
+ * change. */
 int tw_slots_assign(struct tw_slots *slots, const struct tw_policy *policy, uint32_t *ret_numbers);
 /* The same when the slots of another policy are known, which this one may share names with: one that
  * lies at the same place in memory is not looked for. */

@@ -531,18 +531,22 @@ static const struct tw_args_command commands[] = {
 			"A hit is a connection that the rule decided, counted once even where the "
 			"rule decides at both ends. Each attempt to open what a rule refuses is a "
 			"hit. What a new policy makes of a live connection is none. Packets and "
-			"bytes are those that the rule let pass or refused, each frame once.\n\n"
+			"bytes are those that the rule let pass or refused, each frame once. They "
+			"stay with the rule as long as its name stays, or the text of one that has "
+			"no name.\n\n"
 			"With *--json*: _name_, _action_, _hits_, _packets_, _bytes_, _last_hit_s_, "
 			"the seconds since, null if never, _line_ and _text_ as in the policy."),
 	COMMAND(log, EXAMPLES(log), .summary = "what was denied, and what rules that log let pass",
 		.description =
 			"The agent remembers the last few thousand events. Where some are missing, "
 			"because they came faster than a port may tell or than they could be read, "
-			"the log says how many.\n\n"
+			"the log says how many. A connection between two ports of this host is one "
+			"entry: that of the end that refused it, or of the end that it came in to.\n\n"
 			"With *--json*: _time_, _event_ (open, close or deny), _verdict_, _reason_, "
 			"_rule_, _workload_, _port_, _direction_, _proto_, _from_, _to_, _src_mac_, "
-			"_dst_mac_, _ethertype_, _vlan_, _len_, _packets_, _bytes_, _age_s_, "
-			"_state_ and _lost_before_."),
+			"_dst_mac_, _ethertype_, _vlan_, _len_, the _verdict_ and _rule_ at the _out_ "
+			"and the _in_ end, null for an end that was not asked, _packets_, _bytes_, "
+			"_age_s_, _state_ and _lost_before_."),
 	COMMAND(top, EXAMPLES(top), .summary = "live: ports, connections and rules by rate",
 		.description =
 			"On a terminal a screen is kept up to date: *p* shows ports, *c* connections, "

@@ -43,11 +43,14 @@ static void put_tuple(const Tapwall__V1__LogEntry *e)
 
 static void put_why(const Tapwall__V1__LogEntry *e)
 {
-	char text[512];
+	char text[1024];
 	int n = 0;
 
 	if (e->rule[0])
 		n = snprintf(text, sizeof(text), "rule %.200s", e->rule);
+	if (e->in && e->out && strcmp(e->in->rule, e->out->rule) && !strcmp(e->direction, "in"))
+		n += snprintf(
+			text + n, sizeof(text) - (size_t)n, ", let out by %.200s", e->out->rule);
 	if (!e->rule[0] || strcmp(e->reason, "policy"))
 		n += snprintf(
 			text + n, sizeof(text) - (size_t)n, "%s%.64s", n ? ", " : "", e->reason);
@@ -91,13 +94,15 @@ static int print_json(const Tapwall__V1__LogEntry *e)
 		"to", tw_end_json(e->to), "src_mac", tw_json_text(e->src_mac), "dst_mac",
 		tw_json_text(e->dst_mac), "ethertype", tw_json_u64(e->ethertype), "vlan",
 		tw_json_u64(e->vlan), "len", tw_json_u64(e->len));
+	json_t *ends = json_pack(
+		"{s:o, s:o}", "out", tw_gate_json(e->out), "in", tw_gate_json(e->in));
 	json_t *count = json_pack("{s:o, s:o, s:o, s:o, s:o}", "packets",
 		tw_json_out_in(e->packets_out, e->packets_in), "bytes",
 		tw_json_out_in(e->bytes_out, e->bytes_in), "age_s", tw_json_s(e->age_s), "state",
 		tw_json_text(e->state), "lost_before", tw_json_u64(e->lost_before));
 
-	return tw_json_print(tw_proto_json(
-		tw_json_merge(tw_json_merge(what, who), count), e->proto, e->icmp_type));
+	who = tw_json_merge(tw_json_merge(what, who), ends);
+	return tw_json_print(tw_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type));
 }
 
 struct view {

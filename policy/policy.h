@@ -143,6 +143,11 @@ TW_DEFINE_AUTO(tw_policy)
 void tw_policy_print(const struct tw_policy *policy, struct tw_buf *out);
 /* One rule as in the policy's text, `{name: …}`, without a newline; the default as `default: deny`. */
 void tw_policy_print_rule(const struct tw_policy *policy, size_t index, struct tw_buf *out);
+/* Writes what tells a rule from others, in this policy and the next ones: its name; of a rule without one a
+ * digest of its text, which stays when others are put before it. Rules of one text have one key. 0 or
+ * -ENOMEM. */
+#define TW_RULE_KEY_MAX 128
+int tw_policy_rule_key(const struct tw_policy *policy, size_t index, char key[TW_RULE_KEY_MAX]);
 
 /* What a new policy changes. `each` is called for added and changed things in the order of the new
  * policy, for removed ones in the order of the old. A rule that only moved against the others has

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* print.c: a policy back to text, in one canonical form: what is read from it is equal. */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "fastpath/abi/names.h"
@@ -269,6 +271,32 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 	if (!rule->info.at_in || !rule->info.at_out)
 		tw_buf_addf(out, ", at: %s", rule->info.at_out ? "from" : "to");
 	tw_buf_adds(out, "}");
+}
+
+/* FNV-1a of 64 bits: the same in every process. */
+static uint64_t digest_text(const char *text, size_t len)
+{
+	uint64_t digest = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < len; i++)
+		digest = (digest ^ (unsigned char)text[i]) * 0x100000001b3;
+	return digest;
+}
+
+int tw_policy_rule_key(const struct tw_policy *p, size_t index, char key[TW_RULE_KEY_MAX])
+{
+	tw_auto_buf struct tw_buf text = {0};
+
+	if (index + 1 == p->rules.n || p->rules.at[index].named) {
+		snprintf(key, TW_RULE_KEY_MAX, "%s", p->rules.at[index].info.name);
+		return 0;
+	}
+	tw_policy_print_rule(p, index, &text);
+	if (text.failed)
+		return -ENOMEM;
+	/* A name has no such letter. */
+	snprintf(key, TW_RULE_KEY_MAX, "rule#%016" PRIx64, digest_text(text.data, text.len));
+	return 0;
 }
 
 void tw_print_options(const struct tw_policy *p, struct tw_buf *out)

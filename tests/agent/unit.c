@@ -161,6 +161,43 @@ static void test_slots(void **state)
 	tw_slots_done(&slots);
 }
 
+/* A rule without a name keeps its slot, and so its counters, whatever stands before it. */
+static void test_slots_without_name(void **state)
+{
+	static const char a[] = "{from: 10.0.0.1, action: allow}";
+	static const char b[] = "{from: 10.0.0.2, action: allow}";
+	uint32_t first[3], second[4], third[3], fourth[4], fifth[4];
+	struct tw_slots slots;
+	char text[256];
+
+	tw_slots_init(&slots, -1);
+	snprintf(text, sizeof(text), "%s, %s", a, b);
+	assign(&slots, text, first);
+	snprintf(text, sizeof(text), "{action: deny, to: 10.0.0.9}, %s, %s", a, b);
+	assign(&slots, text, second);
+	assert_int_equal(second[1], first[0]);
+	assert_int_equal(second[2], first[1]);
+	assert_int_not_equal(second[0], first[0]);
+	assert_int_not_equal(second[0], first[1]);
+	assert_int_equal(tw_slots_rule(&slots, first[0]), 1);
+	assert_int_equal(tw_slots_rule(&slots, first[1]), 2);
+	/* Another order, another place. */
+	snprintf(text, sizeof(text), "%s, %s", b, a);
+	assign(&slots, text, third);
+	assert_int_equal(third[0], first[1]);
+	assert_int_equal(third[1], first[0]);
+	assert_int_equal(tw_slots_rule(&slots, second[0]), -1);
+	/* Rules of one text are two rules. */
+	snprintf(text, sizeof(text), "%s, %s, %s", a, b, a);
+	assign(&slots, text, fourth);
+	assert_int_equal(fourth[0], first[0]);
+	assert_int_equal(fourth[1], first[1]);
+	assert_int_not_equal(fourth[2], first[0]);
+	assign(&slots, text, fifth);
+	assert_memory_equal(fifth, fourth, sizeof(fifth));
+	tw_slots_done(&slots);
+}
+
 #define LINE(name) "  - {name: " name ", action: deny}\n"
 
 /* Rules that were taken over from the policy before keep their slots without being looked for. */
@@ -608,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_leases),
 		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_slots_without_name),
 		cmocka_unit_test(test_slots_like),
 		cmocka_unit_test(test_slots_come_back),
 		cmocka_unit_test(test_slots_without_memory),

@@ -410,6 +410,8 @@ static void tell_entry(struct teller *teller, Tapwall__V1__LogEntry *entry, bool
 static void tell_log(struct teller *teller)
 {
 	Tapwall__V1__LogEntry deny = TAPWALL__V1__LOG_ENTRY__INIT, close = deny, strange = deny;
+	Tapwall__V1__LogEntry kept_out = deny;
+	Tapwall__V1__Gate no_telnet = TAPWALL__V1__GATE__INIT, to_db = no_telnet, no_db = no_telnet;
 
 	deny.time = 1700000000.25;
 	deny.event = "deny";
@@ -423,7 +425,22 @@ static void tell_log(struct teller *teller)
 	deny.from = &web_1;
 	deny.to = &db_1;
 	deny.len = 74;
-	close = deny;
+	no_telnet.verdict = "reject";
+	no_telnet.rule = "no-telnet";
+	to_db.verdict = "allow";
+	to_db.rule = "web-to-db";
+	no_db.verdict = "deny";
+	no_db.rule = "db-in";
+	kept_out = close = deny;
+	deny.out = &no_telnet;
+	close.out = close.in = &to_db;
+	kept_out.verdict = "deny";
+	kept_out.rule = "db-in";
+	kept_out.workload = "db-1";
+	kept_out.port = "tap-db1";
+	kept_out.direction = "in";
+	kept_out.out = &to_db;
+	kept_out.in = &no_db;
 	close.event = "close";
 	close.verdict = "allow";
 	close.rule = "web-to-db";
@@ -447,6 +464,7 @@ static void tell_log(struct teller *teller)
 		return;
 	}
 	tell_entry(teller, &deny, false);
+	tell_entry(teller, &kept_out, false);
 	tell_entry(teller, &close, false);
 	tell_entry(teller, &strange, true);
 }
