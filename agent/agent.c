@@ -18,7 +18,6 @@
 
 #define NO_UPLINKS     "none"
 #define TICK_NS	       250000000
-#define POLICY_MAX     (16u << 20)
 #define KEPT_BYTES     (32 << 20)
 #define EXIT_NO	       1
 #define EXIT_USAGE     2
@@ -44,120 +43,150 @@ static int exit_code(int err)
 
 /* ---- the policy file ---- */
 
-static int read_policy_file(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
+static void log_dangers(const struct tw_agent_load *load)
 {
-	tw_autofile FILE *file = fopen(path, "re");
-	tw_auto_buf struct tw_buf text = {0};
-	char chunk[65536];
-	size_t n;
+	const char *source = load->order.source;
 
-	if (!file)
-		return tw_err_set(err, -errno, path, NULL, "%m");
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-		tw_buf_add(&text, chunk, n);
-		if (text.failed || text.len > POLICY_MAX)
-			return tw_err_set(
-				err, -EFBIG, path, NULL, "larger than %u MiB", POLICY_MAX >> 20);
-	}
-	if (ferror(file))
-		return tw_err_set(err, -EIO, path, NULL, "cannot be read");
-	*ret_len = text.len;
-	*ret = text.data ? TW_TAKE_PTR(text.data) : tw_strdup("");
-	return *ret ? 0 : tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
+	tw_vec_foreach (&load->applied.unprotected, row)
+		tw_log(TW_LOG_WARNING, "policy %s: NOT FILTERED: %s, which was %s%s", source,
+			row->port, row->workload[0] ? "the port of " : "protected", row->workload);
+	tw_vec_foreach (&load->applied.dangers, danger)
+		tw_log(TW_LOG_WARNING, "policy %s: %s", source, *danger);
 }
 
-static int apply(struct tw_agent *agent, const char *text, size_t len, const char *source)
+static void log_load(const struct tw_agent *agent, const struct tw_agent_load *load, int result)
 {
-	const struct tw_apply_order order = {.text = text, .len = len, .source = source};
-	struct tw_applied applied = {0};
-	struct tw_diags diags = {0};
-	struct tw_err err = {0};
-	int ret = tw_publish_apply(agent, &order, &diags, &applied, &err);
+	const char *source = load->order.source;
 
-	tw_vec_foreach (&diags, diag)
+	tw_vec_foreach (&load->diags, diag)
 		tw_log(diag->severity == TW_SEV_ERROR ? TW_LOG_ERR : TW_LOG_WARNING,
 			"%s:%u:%u: %s%s%s", source, diag->line, diag->column, diag->text,
 			diag->hint ? "; " : "", diag->hint ? diag->hint : "");
+	if (result < 0)
+		tw_log(TW_LOG_ERR, "policy %s refused%s: %s%s%s", source,
+			agent->inforce ? ", the old one stays" : "", load->err.text,
+			load->err.hint[0] ? "; " : "", load->err.hint);
+	if (result < 0)
+		return;
+	log_dangers(load);
+	tw_log(TW_LOG_INFO,
+		"policy %s is in force as number %llu: %zu rules, %zu workloads (%.1f ms)", source,
+		(unsigned long long)agent->generation, tw_policy_n_rules(agent->inforce->policy),
+		tw_policy_n_workloads(agent->inforce->policy),
+		(double)(load->applied.compile_ns + load->applied.publish_ns) / 1e6);
+}
+
+int tw_agent_load(struct tw_agent *agent, struct tw_agent_load *load)
+{
+	int ret = tw_publish_apply(agent, &load->order, &load->diags, &load->applied, &load->err);
+
+	if (load->order.dry_run)
+		return ret;
+	log_load(agent, load, ret);
 	if (ret < 0)
-		tw_log(TW_LOG_ERR, "policy %s refused: %s%s%s", source, err.text,
-			err.hint[0] ? "; " : "", err.hint);
+		tw_loads_refused(&agent->loads, load->order.source, &load->diags, &load->err);
 	else
-		tw_log(TW_LOG_INFO,
-			"policy %s is in force as number %llu: %zu rules, %zu workloads", source,
-			(unsigned long long)agent->generation,
-			tw_policy_n_rules(agent->inforce->policy),
-			tw_policy_n_workloads(agent->inforce->policy));
-	tw_diags_done(&diags);
-	tw_applied_done(&applied);
+		tw_loads_accepted(&agent->loads);
 	return ret;
 }
 
-static int apply_file(struct tw_agent *agent, const char *path)
+int tw_agent_load_file(struct tw_agent *agent, struct tw_agent_load *load, char **ret_text)
 {
-	tw_autofree char *text = NULL;
-	struct tw_err err = {0};
-	size_t len = 0;
-	int ret = read_policy_file(path, &text, &len, &err);
+	const char *path = agent->options->policy;
+	int ret;
 
+	if (!path)
+		return tw_err_set(&load->err, -EINVAL, "reload",
+			"apply a file, or start the agent with --policy",
+			"the agent was started without --policy");
+	load->order.source = path;
+	ret = tw_loads_read(path, ret_text, &load->order.len, &load->err);
 	if (ret < 0) {
-		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
+		tw_log(TW_LOG_ERR, "policy %s refused: %s", path, load->err.text);
+		tw_loads_refused(&agent->loads, path, NULL, &load->err);
 		return ret;
 	}
-	return apply(agent, text, len, path);
+	load->order.text = *ret_text;
+	return tw_agent_load(agent, load);
 }
 
-/* The policy that an earlier agent left in force; it keeps its number and its age. `source` says
- * where it is from now, NULL: where it was from. */
-static int apply_saved(
-	struct tw_agent *agent, const struct tw_saved_rules *saved, const char *source)
+void tw_agent_load_done(struct tw_agent_load *load)
+{
+	tw_diags_done(&load->diags);
+	tw_applied_done(&load->applied);
+}
+
+static int load_file(struct tw_agent *agent)
 {
 	tw_autofree char *text = NULL;
-	size_t len;
-	int ret = tw_store_read(agent->store, TW_STORE_POLICY, &text, &len);
+	struct tw_agent_load load = {0};
+	int ret = tw_agent_load_file(agent, &load, &text);
+
+	tw_agent_load_done(&load);
+	return ret;
+}
+
+/* The policy that an earlier agent left in force; it keeps its number and its age. `given` says where
+ * it is from. */
+static int load_saved(struct tw_agent *agent, const struct tw_saved_rules *saved,
+	const struct tw_store_given *given)
+{
+	tw_autofree char *text = NULL;
+	/* What was in force changes nothing; ports may have changed meanwhile. */
+	struct tw_agent_load load = {.order = {.source = given->source,
+					     .file_mark = given->file_mark,
+					     .allow_unprotect = true}};
+	struct tw_refused refused = agent->loads.refused;
+	uint64_t generation = agent->generation;
+	int ret = tw_store_read(agent->store, TW_STORE_POLICY, &text, &load.order.len);
 
 	if (ret < 0)
 		return ret;
-	if (agent->generation)
-		agent->generation--;
-	if (!source)
-		source = saved->source ? saved->source : TW_STORE_POLICY;
-	ret = apply(agent, text, len, source);
+	load.order.text = text;
+	/* The file that was refused before is what a user has to mend. */
+	agent->loads.refused = (struct tw_refused){0};
+	agent->generation -= generation > 0;
+	ret = tw_agent_load(agent, &load);
 	if (ret < 0)
-		agent->generation++;
+		agent->generation = generation;
 	else if (saved->since_ns)
 		agent->inforce->since_ns = saved->since_ns;
+	tw_agent_load_done(&load);
+	if (refused.source) {
+		tw_loads_accepted(&agent->loads);
+		agent->loads.refused = refused;
+	}
 	return ret;
 }
 
-static bool is_saved(struct tw_agent *agent, const char *text, size_t len)
-{
-	tw_autofree char *saved = NULL;
-	size_t saved_len;
-
-	return !tw_store_read(agent->store, TW_STORE_POLICY, &saved, &saved_len) &&
-	       saved_len == len && !memcmp(saved, text, len);
-}
-
-/* At start: the file that was named, if it is valid, else what was in force before. A host is
- * never left open for want of a policy: without one, ports are shut. */
+/* At start: the later of two decisions, which are the file that was named and what was in force before,
+ * maybe by an apply since. If the file is refused, what was in force stays. */
 static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *saved)
 {
-	const char *path = agent->options->policy, *source = NULL;
-	tw_autofree char *text = NULL;
-	struct tw_err err = {0};
-	size_t len;
+	const char *path = agent->options->policy;
+	uint64_t file = tw_loads_file_mark(&agent->loads, path);
+	struct tw_store_given given;
+	bool same;
 
-	if (path && read_policy_file(path, &text, &len, &err) < 0) {
-		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
-	} else if (path) {
-		if (is_saved(agent, text, len))
-			source = path;
-		else if (!apply(agent, text, len, path))
+	tw_store_load_given(agent->store, &given);
+	same = file && file == given.mark;
+	if (path && !same && (!file || file != given.file_mark)) {
+		if (!load_file(agent))
 			return;
-	}
-	if (apply_saved(agent, saved, source) < 0)
+		/* It is tried again at the next start. */
+		given.file_mark = given.file_mark ? given.file_mark : 1;
+	} else if (path && !same) {
 		tw_log(TW_LOG_WARNING,
-			"no policy is in force: ports stay as they are, new ones are shut; apply one");
+			"policy %s was applied after %s was last changed, and stays in force",
+			given.source, path);
+	}
+	if (same) {
+		snprintf(given.source, sizeof(given.source), "%s", path);
+		given.file_mark = file;
+	}
+	if (load_saved(agent, saved, &given) < 0)
+		tw_log(TW_LOG_WARNING,
+			"no policy is in force: what is filtered stays filtered, guests that ran before are NOT FILTERED, new ports are shut; apply one");
 }
 
 static void tell_status(const struct tw_agent *agent)
@@ -166,14 +195,14 @@ static void tell_status(const struct tw_agent *agent)
 		tw_notify("STATUS=%zu ports, policy number %llu from %s", agent->ports.list.n,
 			(unsigned long long)agent->inforce->generation, agent->inforce->source);
 	else
-		tw_notify("STATUS=%zu ports, all shut: no policy is in force", agent->ports.list.n);
+		tw_notify("STATUS=%zu ports, no policy is in force", agent->ports.list.n);
 }
 
-void tw_agent_reload(struct tw_agent *agent)
+static void reload(struct tw_agent *agent)
 {
 	tw_notify_reloading();
 	if (agent->options->policy)
-		apply_file(agent, agent->options->policy);
+		load_file(agent);
 	else
 		tw_log(TW_LOG_INFO, "nothing to reload: started without --policy");
 	tell_status(agent);
@@ -190,7 +219,7 @@ static void on_signal(void *arg, uint32_t events)
 	if (read(agent->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		tw_agent_reload(agent);
+		reload(agent);
 		return;
 	}
 	tw_log(TW_LOG_INFO, "stopping; what is enforced stays enforced");
@@ -348,6 +377,7 @@ static void done(struct tw_agent *agent)
 	tw_rtnl_free(agent->rtnl);
 	tw_latch_free(agent->latch);
 	tw_inforce_free(agent->inforce);
+	tw_loads_done(&agent->loads);
 	tw_vec_done(&agent->adopted);
 	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->forgotten);

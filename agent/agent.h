@@ -19,6 +19,7 @@
 #include "agent/journal.h"
 #include "agent/latch.h"
 #include "agent/leases.h"
+#include "agent/loads.h"
 #include "agent/locals.h"
 #include "agent/loop.h"
 #include "agent/macs.h"
@@ -82,6 +83,7 @@ struct tw_agent {
 	struct tw_rtnl *rtnl;
 	struct tw_server *server;
 
+	struct tw_loads loads;
 	struct tw_locals locals;
 	struct tw_residents residents;
 	struct tw_uplinks uplinks;
@@ -100,6 +102,7 @@ struct tw_agent {
 
 	/* watch.c, agent.c */
 	bool before;			   /* the first dump: what it tells was here before us */
+	bool latched;			   /* an earlier agent's latch was there at start */
 	bool dirty;			   /* ports changed, and tw_agent_ports_changed() is due */
 	bool unsaved;			   /* … and tw_watch_save() */
 	uint64_t save_ns;		   /* when to try again after that failed; 0: it did not */
@@ -124,5 +127,17 @@ int tw_agent_run(const struct tw_agent_options *options);
 /* Takes down all that an agent with these options left in the kernel; returns the exit code. */
 int tw_agent_release(const struct tw_agent_options *options);
 
-/* Reads the policy again from where it came; the result is logged. */
-void tw_agent_reload(struct tw_agent *agent);
+/* A policy to be put in force, with all that is to be told of it. */
+struct tw_agent_load {
+	struct tw_apply_order order;
+	struct tw_diags diags;
+	struct tw_applied applied;
+	struct tw_err err;
+};
+
+/* Puts a policy in force, logs what came of it, and keeps a refusal for `status`. 0 or a negative errno,
+ * with `err` and `diags` saying why. tw_agent_load_done() is due in both cases. */
+int tw_agent_load(struct tw_agent *agent, struct tw_agent_load *load);
+/* The same with the file of --policy; *ret_text, which the order points to, is freed by the caller. */
+int tw_agent_load_file(struct tw_agent *agent, struct tw_agent_load *load, char **ret_text);
+void tw_agent_load_done(struct tw_agent_load *load);

@@ -240,74 +240,56 @@ static int fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *
 	return fill_unprotected(applied, message, ret);
 }
 
-/* What the log says of a change that weakens protection, before it says that it is in force. */
-static void tell_dangers(const Tapwall__V1__ApplyRequest *apply, const struct tw_applied *applied)
+/* Answers with what came of a policy. */
+static int send_load(struct tw_agent_load *load, int result, uint64_t id, struct tw_buf *out)
 {
-	tw_vec_foreach (&applied->unprotected, row)
-		tw_log(TW_LOG_WARNING, "policy %s: NOT FILTERED: %s, which was %s%s",
-			tw_cleaned(apply->source).text, row->port,
-			row->workload[0] ? "the port of " : "protected", row->workload);
-	tw_vec_foreach (&applied->dangers, danger)
-		tw_log(TW_LOG_WARNING, "policy %s: %s", tw_cleaned(apply->source).text, *danger);
-}
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
+	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
+	tw_autofree Tapwall__V1__Diagnostic **list = NULL;
+	tw_auto(unprotected_room) struct unprotected_room *room = NULL;
+	int ret = fill_diagnostics(&load->diags, &rows, &list, &response.n_diagnostics);
 
-static void log_applied(const Tapwall__V1__ApplyRequest *apply, int result,
-	const struct tw_applied *applied, const struct tw_err *err)
-{
-	if (apply->dry_run)
-		return;
+	if (!ret)
+		ret = fill_applied(&load->applied, &message, &room);
+	if (ret < 0)
+		return ret;
+	response.diagnostics = list;
 	if (result < 0)
-		tw_log(TW_LOG_WARNING, "policy %s refused, the old one stays: %s",
-			tw_cleaned(apply->source).text, err->text);
-	else if (applied->dangers.n || applied->unprotected.n)
-		tell_dangers(apply, applied);
-	if (!result)
-		tw_log(TW_LOG_INFO, "policy %s is in force as number %llu (%.1f ms)",
-			tw_cleaned(apply->source).text, (unsigned long long)applied->generation,
-			(double)(applied->compile_ns + applied->publish_ns) / 1e6);
+		return tw_answer_error(out, id, &response, &load->err);
+	message.source = TEXT(load->order.source);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
+	response.applied = &message;
+	return tw_answer_send(out, id, &response, true);
 }
 
 static int answer_apply(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__ApplyRequest *apply = request->apply;
-	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
-	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
-	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
-	tw_autofree Tapwall__V1__Diagnostic **list = NULL;
-	tw_auto(unprotected_room) struct unprotected_room *room = NULL;
-	struct tw_apply_order order;
-	struct tw_applied applied = {0};
-	struct tw_diags diags = {0};
-	struct tw_err err = {0};
-	int result, ret;
+	struct tw_agent_load load = {.order = {.text = (const char *)apply->text.data,
+					     .len = apply->text.len,
+					     .source = apply->source,
+					     .dry_run = apply->dry_run,
+					     .allow_unprotect = apply->allow_unprotect}};
+	int ret;
 
 	/* It is told in the log and wherever the policy is. */
 	tw_clean(apply->source, strlen(apply->source));
-	order = (struct tw_apply_order){
-		.text = (const char *)apply->text.data,
-		.len = apply->text.len,
-		.source = apply->source,
-		.dry_run = apply->dry_run,
-		.allow_unprotect = apply->allow_unprotect,
-	};
-	result = tw_publish_apply(agent, &order, &diags, &applied, &err);
-	log_applied(apply, result, &applied, &err);
-	ret = fill_diagnostics(&diags, &rows, &list, &response.n_diagnostics);
-	if (!ret) {
-		response.diagnostics = list;
-		ret = fill_applied(&applied, &message, &room);
-	}
-	if (!ret) {
-		response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
-		response.applied = &message;
-		if (result < 0)
-			response.body_case = TAPWALL__V1__RESPONSE__BODY__NOT_SET;
-		ret = result < 0 ? tw_answer_error(out, request->id, &response, &err)
-				 : tw_answer_send(out, request->id, &response, true);
-	}
-	tw_diags_done(&diags);
-	tw_applied_done(&applied);
+	ret = send_load(&load, tw_agent_load(agent, &load), request->id, out);
+	tw_agent_load_done(&load);
+	return ret;
+}
+
+static int answer_reload(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	struct tw_agent_load load = {
+		.order = {.allow_unprotect = request->reload->allow_unprotect}};
+	tw_autofree char *text = NULL;
+	int ret = send_load(&load, tw_agent_load_file(agent, &load, &text), request->id, out);
+
+	tw_agent_load_done(&load);
 	return ret;
 }
 
@@ -329,6 +311,8 @@ int tw_answer_start(struct tw_agent *agent, Tapwall__V1__Request *request, struc
 		return tw_answer_status(agent, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
 		return answer_apply(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_RELOAD:
+		return answer_reload(agent, request, out);
 	case TAPWALL__V1__REQUEST__BODY_POLICY:
 		return answer_policy(agent, request, out);
 	case TAPWALL__V1__REQUEST__BODY_PORTS:

@@ -10,6 +10,7 @@
 #include "agent/clock.h"
 #include "agent/describe.h"
 #include "base/alloc.h"
+#include "fastpath/abi/names.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 #define GAPS_MAX   16 /* names of each kind in a status */
@@ -145,7 +146,7 @@ static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *statu
 	status->programs_lost = agent->n_lost;
 	tw_vec_foreach (&agent->ports.list, port) {
 		note_proof(*port, status);
-		if (!(*port)->attached && !tw_watch_covers(agent, *port)) {
+		if (tw_watch_is_unfiltered(agent, *port)) {
 			status->unfiltered[status->n_unfiltered++] = (*port)->name;
 			continue;
 		}
@@ -251,6 +252,22 @@ static int fill_uplinks(
 	return 0;
 }
 
+/* What stands between the policy in force and what users gave. */
+static void fill_loads(struct tw_agent *agent, Tapwall__V1__Status *status)
+{
+	const struct tw_refused *refused = &agent->loads.refused;
+	const char *path = agent->options->policy;
+
+	status->file = TEXT(path ? path : "");
+	status->file_state = TEXT(
+		tw_file_state_name(tw_loads_compare(&agent->loads, path, agent->inforce)));
+	if (!refused->source)
+		return;
+	status->refused_source = refused->source;
+	status->refused_text = refused->text;
+	status->refused_age_s = (double)(tw_clock_ns() - refused->when_ns) / 1e9;
+}
+
 static int send_status(
 	const struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out)
 {
@@ -276,7 +293,13 @@ static int send_status(
 		status.policy_age_s = (double)(now - inforce->since_ns) / 1e9;
 		status.rules = (uint32_t)tw_policy_n_rules(inforce->policy);
 		status.workloads = (uint32_t)tw_policy_n_workloads(inforce->policy);
+		status.default_ = TEXT(
+			tw_verdict_name(tw_policy_rule(inforce->policy, status.rules)->action));
+		status.unclaimed = TEXT(tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_DENY
+						? "deny"
+						: "ignore");
 	}
+	fill_loads(agent, &status);
 	count_ports(agent, &status);
 	fill_images(agent, &status);
 	status.connections = stream->n_live;

@@ -19,6 +19,8 @@ struct tw_inforce {
 	char *text;
 	size_t text_len;
 	char *source;		      /* file name given by whoever applied it */
+	uint64_t mark;		      /* of its text, tw_loads_mark(); 0: not worked out yet */
+	uint64_t file_mark;	      /* of the file of --policy when this took effect; 0: none */
 	uint64_t generation;	      /* counts policies on this host, from 1 */
 	uint64_t since_ns;	      /* monotonic */
 	uint32_t *slots;	      /* rule number → rule slot; n_rules + 1 */

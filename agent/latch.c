@@ -296,6 +296,14 @@ int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, st
 	return text.len ? run(latch, text.data, err) : 0;
 }
 
+bool tw_latch_lets(const struct tw_latch *latch, uint32_t ifindex)
+{
+	uint32_t group;
+
+	return latch->rtnl && !tw_rtnl_get_group(latch->rtnl, ifindex, &group) &&
+	       group == latch->group;
+}
+
 int tw_latch_shut(struct tw_latch *latch, const uint32_t *ifindexes, size_t n)
 {
 	int ret = 0, one;

@@ -45,6 +45,9 @@ int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err);
 /* Lets interfaces through, all in one transaction. */
 int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, struct tw_err *err);
+/* True if an interface is in the group of those let through, maybe by an earlier agent. False for those
+ * in other groups. */
+bool tw_latch_lets(const struct tw_latch *latch, uint32_t ifindex);
 /* Shuts interfaces that were let through; they may be gone already. */
 int tw_latch_shut(struct tw_latch *latch, const uint32_t *ifindexes, size_t n);
 int tw_latch_remove(struct tw_latch *latch, struct tw_err *err); /* 0 also when there is none */

@@ -25,7 +25,7 @@ static const struct tw_arg args[] = {
 	{.name = "policy",
 		.type = TW_ARG_FILE,
 		AT(policy),
-		.help = "policy to put in force at start and on SIGHUP; without it, the one that was in force before"},
+		.help = "policy to put in force on SIGHUP, by tapwall reload, and at start unless it is older than what was in force; without it, the one that was in force before"},
 	{.name = "max-connections",
 		.type = TW_ARG_U32,
 		AT(max_conns),
@@ -108,8 +108,9 @@ static const struct tw_args_command command = {
 };
 
 static const struct tw_args_section sections[] = {
-	{"SIGNALS", "*SIGTERM*, *SIGINT*\n\tend the agent; what is enforced stays enforced.\n\n"
-		    "*SIGHUP*\n\treads the file of *--policy* again.\n"},
+	{"SIGNALS",
+		"*SIGTERM*, *SIGINT*\n\tend the agent; what is enforced stays enforced.\n\n"
+		"*SIGHUP*\n\treads the file of *--policy* again, as *tapwall reload* does, which also tells what came of it.\n"},
 	{"EXIT STATUS",
 		"0 ended as told; 1 another agent is running here, or more connections are live than *--max-connections* has room for; 2 wrong usage; 3 not permitted, or the kernel lacks something, which is named; 5 internal error.\n"},
 	{"FILES",

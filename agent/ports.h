@@ -77,8 +77,9 @@ struct tw_agent_port {
 	bool seen;     /* in the dump at hand */
 	bool told;     /* … and its bridge told of it */
 	bool attached;
-	bool let;	/* through the latch */
-	bool suspect;	/* qdiscs or filters there changed */
+	bool let;     /* through the latch */
+	bool left;    /* ran before there was any policy, and stays as it was until there is one */
+	bool suspect; /* qdiscs or filters there changed */
 	char above[16]; /* kind of what it belongs to: "bridge", "openvswitch", …; empty: nothing */
 	char trouble[128];  /* why it is not attached; empty: it is, or is about to be */
 	uint64_t proved_ns; /* when both programs were last seen at it; 0: never */

@@ -128,7 +128,7 @@ const char *tw_prove_state(const struct tw_agent *agent, const struct tw_agent_p
 	};
 
 	if (!port->attached)
-		return tw_watch_covers(agent, port) ? "shut" : "unfiltered";
+		return tw_watch_is_unfiltered(agent, port) ? "unfiltered" : "shut";
 	return states[tw_prove_enforced(agent, port)];
 }
 

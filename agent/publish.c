@@ -474,6 +474,7 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 	agent->inforce = tw_inforce_ref(inforce);
 	agent->generation = inforce->generation;
 	settle(agent, plan);
+	tw_watch_take_left(agent);
 	return 0;
 }
 
@@ -526,8 +527,12 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 	start = tw_clock_ns();
 	if (!result && !order->dry_run && !order->allow_unprotect && ret->unprotected.n)
 		result = tw_applied_refuse(ret, order->source, err);
-	if (!result && !order->dry_run)
+	if (!result && !order->dry_run) {
+		inforce->file_mark = order->file_mark ? order->file_mark
+						      : tw_loads_file_mark(&agent->loads,
+								agent->options->policy);
 		result = take_effect(agent, inforce, &plan, err);
+	}
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	collect_images(agent);

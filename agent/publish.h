@@ -52,6 +52,7 @@ struct tw_apply_order {
 	const char *source;
 	bool dry_run;	      /* do everything but take effect */
 	bool allow_unprotect; /* protected ports may come to belong to no workload, and be open */
+	uint64_t file_mark;   /* of --policy's file when this was given; 0: as it is now */
 };
 
 /* Makes a text the policy in force. 0; -EINVAL (see diags); -ECANCELED if protected ports would be

@@ -10,9 +10,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "agent/loads.h"
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "policy/table.h"
 
 #define FILE_MAX (64u << 20)
 
@@ -273,7 +273,7 @@ static json_t *read_json(struct tw_store *store, const char *name)
 /* Tells one policy text from another. */
 static json_int_t text_mark(const char *text, size_t len)
 {
-	return (json_int_t)tw_hash(text, len, 0);
+	return (json_int_t)tw_loads_mark(text, len);
 }
 
 #define ROW_MAX 192 /* names of rules are of 127 letters at most */
@@ -324,10 +324,11 @@ static void print_rules(const struct tw_store *store, const struct tw_slots *slo
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
 {
 	tw_autofree char *rest = json_text(
-		store, json_pack("{s:s, s:I, s:I, s:I, s:I}", "source", inforce->source,
+		store, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "source", inforce->source,
 			       "generation", (json_int_t)inforce->generation, "since",
 			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
-			       text_mark(inforce->text, inforce->text_len)));
+			       text_mark(inforce->text, inforce->text_len), "file",
+			       (json_int_t)inforce->file_mark));
 	static const char head[] = "{\"rules\":[";
 	size_t first = strlen(head);
 
@@ -423,6 +424,30 @@ int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct t
 		return -ENOMEM;
 	*ret = saved;
 	return 0;
+}
+
+void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret)
+{
+	tw_autofree char *policy = NULL;
+	tw_autofree char *text = NULL;
+	json_t *root = NULL;
+	const char *source;
+	size_t len;
+
+	*ret = (struct tw_store_given){.source = TW_STORE_POLICY};
+	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
+		return;
+	ret->mark = tw_loads_mark(policy, len);
+	if (!tw_store_read(store, TW_STORE_RULES, &text, &len))
+		root = json_loadb(text, len, 0, NULL);
+	source = json_string_value(json_object_get(root, "source"));
+	/* Only of the policy that is there. */
+	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
+		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
+		if (source)
+			snprintf(ret->source, sizeof(ret->source), "%s", source);
+	}
+	json_decref(root);
 }
 
 static json_t *pack_port(const struct tw_agent_port *port)

@@ -69,6 +69,14 @@ struct tw_saved_rules {
 /* Fills `slots` too. -ENOENT when nothing fits these maps, -ENOMEM; `ret` is then untouched. */
 int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret);
 
+/* Whose the saved policy is, whatever maps the rest speaks of. */
+struct tw_store_given {
+	uint64_t mark;	    /* tw_loads_mark() of its text; 0: no policy is saved */
+	uint64_t file_mark; /* of the file of --policy when the policy took effect; 0: not known */
+	char source[4096];
+};
+void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret);
+
 int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err);
 
 /* A port as an earlier agent knew it. */

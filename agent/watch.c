@@ -37,6 +37,11 @@ static void retry_later(struct tw_agent *agent)
 
 /* ---- the latch ---- */
 
+static bool is_passing(const struct tw_agent_port *port, bool attached_only)
+{
+	return port->attached || port->left || !attached_only;
+}
+
 static void install_latch(struct tw_agent *agent, bool attached_only)
 {
 	TW_VEC(uint32_t) live = {0};
@@ -44,7 +49,7 @@ static void install_latch(struct tw_agent *agent, bool attached_only)
 	int ret = 0;
 
 	tw_vec_foreach (&agent->ports.list, port)
-		if (!ret && ((*port)->attached || !attached_only))
+		if (!ret && is_passing(*port, attached_only))
 			ret = tw_vec_push(&live, (*port)->ifindex);
 	if (!ret)
 		ret = tw_latch_install(agent->latch, live.at, live.n, &err);
@@ -56,7 +61,7 @@ static void install_latch(struct tw_agent *agent, bool attached_only)
 		agent->latch = NULL;
 	}
 	tw_vec_foreach (&agent->ports.list, port)
-		(*port)->let = agent->latch && ((*port)->attached || !attached_only);
+		(*port)->let = agent->latch && is_passing(*port, attached_only);
 }
 
 /* Lets through whatever is attached and was not let through yet. */
@@ -83,7 +88,7 @@ static void let_through(struct tw_agent *agent)
 	tw_vec_foreach (&agent->ports.list, port) {
 		bool fresh = (*port)->attached && !(*port)->let;
 
-		(*port)->let = (*port)->attached;
+		(*port)->let = (*port)->attached || (*port)->left;
 		if (fresh && !tw_prove_port(agent, *port))
 			retry_later(agent);
 	}
@@ -127,6 +132,11 @@ bool tw_watch_covers(const struct tw_agent *agent, const struct tw_agent_port *p
 	return agent->latch && tw_latch_covers(agent->latch, port->above);
 }
 
+bool tw_watch_is_unfiltered(const struct tw_agent *agent, const struct tw_agent_port *port)
+{
+	return !port->attached && (port->left || !tw_watch_covers(agent, port));
+}
+
 static void stay_shut(struct tw_agent *agent, struct tw_agent_port *port, const struct tw_err *err)
 {
 	char trouble[sizeof(port->trouble)];
@@ -150,7 +160,7 @@ static void attach(struct tw_agent *agent, struct tw_agent_port *port)
 	bool make;
 	int ret;
 
-	if (port->attached)
+	if (port->attached || port->left)
 		return;
 	tw_notify_alive();
 	/* Where the latch keeps nothing shut, a host's command that fails is the lesser evil. */
@@ -574,9 +584,42 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 		return tw_err_set(err, ret, "netlink", NULL, "%s", strerror(-ret));
 	/* An older latch stays until all is attached; without one, what is here now was open until
 	 * now, and what comes from here on is shut. */
-	if (agent->latch && !tw_latch_exists(agent->latch))
+	agent->latched = agent->latch && tw_latch_exists(agent->latch);
+	if (agent->latch && !agent->latched)
 		install_latch(agent, false);
 	return 0;
+}
+
+/* Without any policy, now or before, guests that run are left as they are: nothing is attached to their
+ * ports, and the latch lets them through. What an earlier agent filtered or kept shut is not among them. */
+static void leave_running(struct tw_agent *agent)
+{
+	tw_vec_foreach (&agent->ports.list, at) {
+		struct tw_agent_port *port = *at;
+
+		if (port->has_entry[agent->epoch & 1] ||
+			tw_kernel_is_attached(agent->kernel, port->ifindex) ||
+			(agent->latched && !tw_latch_lets(agent->latch, port->ifindex)))
+			continue;
+		port->left = true;
+		snprintf(port->trouble, sizeof(port->trouble),
+			"no policy is in force, and it ran before");
+		tw_log(TW_LOG_WARNING,
+			"%s: NOT FILTERED: stays as it was until a policy is in force", port->name);
+	}
+}
+
+void tw_watch_take_left(struct tw_agent *agent)
+{
+	bool any = false;
+
+	tw_vec_foreach (&agent->ports.list, port) {
+		any |= (*port)->left;
+		(*port)->trouble[0] = (*port)->left ? '\0' : (*port)->trouble[0];
+		(*port)->left = false;
+	}
+	if (any)
+		tw_watch_attach(agent);
 }
 
 /* Every port has the programs of this start: what another --max-connections began can be ended. */
@@ -602,6 +645,8 @@ int tw_watch_begin(struct tw_agent *agent)
 	char name[IFNAMSIZ];
 	int ret;
 
+	if (!agent->inforce)
+		leave_running(agent);
 	tw_uplinks_adopt(agent);
 	tw_hostwork_look(agent);
 	tw_agent_ports_changed(agent);

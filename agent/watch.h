@@ -24,6 +24,10 @@ int tw_watch_begin(struct tw_agent *agent);
 void tw_watch_attach(struct tw_agent *agent);
 /* True if the latch keeps this port shut while it is not attached. */
 bool tw_watch_covers(const struct tw_agent *agent, const struct tw_agent_port *port);
+/* True if the port has no programs, and nothing keeps it shut. */
+bool tw_watch_is_unfiltered(const struct tw_agent *agent, const struct tw_agent_port *port);
+/* A policy is in force: attaches the ports that were left as they were for want of one. */
+void tw_watch_take_left(struct tw_agent *agent);
 /* Something about ports changed: publishes, attaches and lets through what is due. */
 void tw_agent_ports_changed(struct tw_agent *agent);
 /* Hears what netlink has to tell, now and again: on it hangs how long frames are cut through. */

@@ -48,9 +48,21 @@ static void tell_failed(const struct tw_agent_call *call)
 		call->failed(call->arg);
 }
 
+/* What the diagnostics of a response are about. */
+static const char *file_of(const struct tw_agent_call *call, const Tapwall__V1__Response *response)
+{
+	if (call->file)
+		return call->file;
+	if (response->error && response->error->place[0])
+		return response->error->place;
+	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_APPLIED &&
+		response->applied->source[0])
+		return response->applied->source;
+	return "policy in force";
+}
+
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
 {
-	const char *file = call->file ? call->file : "policy in force";
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
 	struct tw_err err = {0};
 	bool last = false;
@@ -78,7 +90,7 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		last = response->last;
 		if (response->error)
 			tell_failed(call);
-		errors = tell_diagnostics(file, response);
+		errors = tell_diagnostics(file_of(call, response), response);
 		if (response->error)
 			ret = tell_error(response->error, errors);
 		else

@@ -13,7 +13,7 @@ typedef int tw_agent_answer(void *arg, const Tapwall__V1__Response *response);
 
 struct tw_agent_call {
 	const char *socket;
-	const char *file;   /* what diagnostics are about; NULL: the policy in force */
+	const char *file;   /* what diagnostics are about; NULL: what the agent says */
 	bool patient;	    /* a stream: wait for ever between answers */
 	bool raw;	    /* hand on texts as they came, for JSON; else they are cleaned */
 	bool may_be_absent; /* says nothing when the agent is not there */

@@ -58,7 +58,7 @@ static void print_text(const struct tw_apply_options *options, const Tapwall__V1
 {
 	print_open(options, a);
 	printf("%s%s%s ", tw_style_on(TW_STYLE_STRONG),
-		tw_cleaned(tw_file_label(options->file)).text, tw_style_off());
+		tw_cleaned(options->file ? options->file : a->source).text, tw_style_off());
 	if (is_refused(options, a))
 		printf("would be refused without --allow-unprotect");
 	else if (options->dry_run)
@@ -143,30 +143,52 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return is_refused(options, response->applied) ? TW_EXIT_NO : TW_EXIT_OK;
 }
 
-int tw_apply_run(const void *values)
+static int ask(struct tw_apply_options *options, Tapwall__V1__Request *request)
 {
-	const struct tw_apply_options *options = values;
-	Tapwall__V1__ApplyRequest body = TAPWALL__V1__APPLY_REQUEST__INIT;
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_agent_call call = {
 		.socket = options->socket,
-		.file = tw_file_label(options->file),
+		.file = options->file,
 		.raw = options->json,
 		.answer = on_answer,
-		.arg = (void *)options,
+		.arg = options,
 	};
-	tw_autofree char *whole = realpath(options->file, NULL);
+
+	return tw_agent_ask(&call, request);
+}
+
+int tw_apply_run(const void *values)
+{
+	struct tw_apply_options options = *(const struct tw_apply_options *)values;
+	Tapwall__V1__ApplyRequest body = TAPWALL__V1__APPLY_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	tw_autofree char *whole = realpath(options.file, NULL);
 	tw_auto_buf struct tw_buf text = {0};
 	struct tw_err err = {0};
 
-	if (tw_file_read(options->file, &text, &err) < 0)
+	if (tw_file_read(options.file, &text, &err) < 0)
 		return tw_report_err(&err);
+	options.file = tw_file_label(options.file);
 	body.text.data = (uint8_t *)text.data;
 	body.text.len = text.len;
-	body.source = whole ? whole : (char *)tw_file_label(options->file);
-	body.dry_run = options->dry_run;
-	body.allow_unprotect = options->allow_unprotect;
+	body.source = whole ? whole : (char *)options.file;
+	body.dry_run = options.dry_run;
+	body.allow_unprotect = options.allow_unprotect;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
-	return tw_agent_ask(&call, &request);
+	return ask(&options, &request);
+}
+
+int tw_reload_run(const void *values)
+{
+	const struct tw_reload_options *options = values;
+	struct tw_apply_options apply = {.socket = options->socket,
+		.json = options->json,
+		.allow_unprotect = options->allow_unprotect};
+	Tapwall__V1__ReloadRequest body = TAPWALL__V1__RELOAD_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+
+	body.allow_unprotect = options->allow_unprotect;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_RELOAD;
+	request.reload = &body;
+	return ask(&apply, &request);
 }

@@ -29,6 +29,12 @@ struct tw_apply_options {
 	bool allow_unprotect;
 };
 
+struct tw_reload_options {
+	const char *socket;
+	bool json;
+	bool allow_unprotect;
+};
+
 struct tw_explain_options {
 	const char *policy;
 	const char *socket;
@@ -132,6 +138,7 @@ struct tw_version_options {
 
 int tw_check_run(const void *values);
 int tw_apply_run(const void *values);
+int tw_reload_run(const void *values);
 int tw_explain_run(const void *values);
 int tw_replay_run(const void *values);
 int tw_status_run(const void *values);

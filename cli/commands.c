@@ -64,6 +64,15 @@ static const struct tw_arg apply_args[] = {
 	SOCKET(struct tw_apply_options),
 };
 
+static const struct tw_arg reload_args[] = {
+	{.name = "allow-unprotect",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_reload_options, allow_unprotect),
+		.help = "also where protected ports then belong to no workload and are NOT FILTERED"},
+	JSON(struct tw_reload_options, "one object"),
+	SOCKET(struct tw_reload_options),
+};
+
 static const struct tw_arg explain_args[] = {
 	{.name = "policy",
 		.type = TW_ARG_FILE,
@@ -436,6 +445,11 @@ static const struct tw_args_command commands[] = {
 			"_unchanged_, _compile_ms_, "
 			"_publish_ms_, under _rules_ and _workloads_ the names that were _added_, "
 			"_removed_ and _changed_, and _ports_changed_."),
+	COMMAND(reload, .summary = "makes the agent read its policy file again",
+		.description =
+			"The file is that of the agent's *--policy*. What is printed, and the exit code, "
+			"are those of *apply*: if the file is refused, *systemctl reload tapwalld*, which "
+			"runs this, fails, and *status* says why until a policy takes effect."),
 	COMMAND(explain, EXAMPLES(explain),
 		.summary = "tells what would happen to a connection, and why",
 		.description =

@@ -28,16 +28,35 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* How the file that the agent was started with stands to what is in force. */
+static void print_file(const Tapwall__V1__Status *s)
+{
+	if (!s->file[0] || !strcmp(s->file_state, "same"))
+		return;
+	if (!strcmp(s->file_state, "differs"))
+		print_line("file",
+			"%s DIFFERS from what is in force; reload it, or write there what is",
+			s->file);
+	else
+		print_line("file", "%s cannot be read", s->file);
+}
+
 static void print_policy(const Tapwall__V1__Status *s)
 {
 	if (!s->policy_generation) {
-		print_line("policy", "none in force: every port is shut");
+		print_line("policy",
+			"none in force: what was filtered stays so, what ran unfiltered is NOT FILTERED, new ports are shut");
+		print_file(s);
 		return;
 	}
 	print_line("policy", "%s, generation %llu, in force for %s", s->policy_source,
 		(unsigned long long)s->policy_generation, tw_human_span(s->policy_age_s).text);
 	print_line("", "%s rule%s, %s workload%s", tw_human_count(s->rules).text, plural(s->rules),
 		tw_human_count(s->workloads).text, plural(s->workloads));
+	print_line("", "default: %s%s; ports of no workload are %s (unclaimed: %s)", s->default_,
+		!strcmp(s->default_, "allow") ? ", WHAT MEETS NO RULE PASSES" : "",
+		!strcmp(s->unclaimed, "deny") ? "shut" : "NOT FILTERED", s->unclaimed);
+	print_file(s);
 }
 
 /* `n` names, of as many as `what` says, on one line. */
@@ -74,6 +93,9 @@ static void print_gaps(const Tapwall__V1__Status *s)
 	for (size_t i = 0; i < s->n_conflicts; i++)
 		printf("%sSHUT:%s %s: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->conflicts[i]->port, s->conflicts[i]->text);
+	if (s->refused_source[0])
+		printf("%sREFUSED:%s %s, %s ago: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
+			s->refused_source, tw_human_span(s->refused_age_s).text, s->refused_text);
 	if (s->ports_conflicting > s->n_conflicts)
 		printf("%sSHUT:%s %zu more such ports\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->ports_conflicting - s->n_conflicts);
@@ -159,6 +181,16 @@ static json_t *json_conflicts(const Tapwall__V1__Status *s)
 	return array;
 }
 
+/* Null: the last policy was not refused. */
+static json_t *json_refused(const Tapwall__V1__Status *s)
+{
+	return s->refused_source[0]
+		       ? json_pack("{s:o, s:o, s:o}", "source", tw_json_text(s->refused_source),
+				 "why", tw_json_text(s->refused_text), "age_s",
+				 tw_json_s(s->refused_age_s))
+		       : json_null();
+}
+
 static int print_json(const Tapwall__V1__Status *s)
 {
 	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
@@ -194,7 +226,12 @@ static int print_json(const Tapwall__V1__Status *s)
 		tw_json_s(s->proof_age_s), "programs_lost", tw_json_u64(s->programs_lost),
 		"latch_every_kind", s->latch_every_kind);
 
+	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o}", "default", tw_json_text(s->default_),
+		"unclaimed", tw_json_text(s->unclaimed), "file", tw_json_text(s->file),
+		"file_state", tw_json_text(s->file_state), "refused", json_refused(s));
+
 	object = tw_json_merge(tw_json_merge(object, tables), rest);
+	object = tw_json_merge(object, loads);
 	return tw_json_print(tw_json_merge(tw_json_merge(object, gaps), proof));
 }
 

@@ -9,6 +9,7 @@
 
 #include "tests/agent/test.h"
 
+#include "agent/loads.h"
 #include "agent/slots.h"
 #include "agent/store.h"
 #include "base/alloc.h"
@@ -67,12 +68,16 @@ static void test_store_rules(void **state)
 	const struct store_place *place = *state;
 	struct tw_inforce *inforce = inforce_of("version: 1\nrules: [" RULE("a") "]\n");
 	struct tw_saved_rules saved = {0};
+	struct tw_store_given given;
 	struct tw_slots slots;
 
 	tw_slots_init(&slots, -1);
 	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
 	assert_int_equal(tw_slots_assign(&slots, inforce->policy, inforce->slots), 0);
 	inforce->generation = 12;
+	inforce->file_mark = 77;
+	tw_store_load_given(place->store, &given);
+	assert_int_equal(given.mark, 0);
 	assert_int_equal(tw_store_stage(place->store, &slots, inforce, 1, NULL), 0);
 	assert_int_equal(tw_store_keep(place->store, NULL), 0);
 	tw_slots_done(&slots);
@@ -80,6 +85,11 @@ static void test_store_rules(void **state)
 	tw_slots_init(&slots, -1);
 	tw_store_set_mark(place->store, 43); /* another boot's maps */
 	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
+	/* Whose the policy is does not depend on maps. */
+	tw_store_load_given(place->store, &given);
+	assert_int_equal(given.mark, tw_loads_mark(inforce->text, inforce->text_len));
+	assert_int_equal(given.file_mark, 77);
+	assert_string_equal(given.source, "test");
 	tw_store_set_mark(place->store, 42);
 	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), 0);
 	assert_int_equal(saved.generation, 12);
@@ -90,6 +100,11 @@ static void test_store_rules(void **state)
 	free(saved.source);
 	tw_slots_done(&slots);
 	tw_inforce_free(inforce);
+	/* A text that these rules do not go with is of an unknown source. */
+	assert_int_equal(tw_store_write(place->store, TW_STORE_POLICY, "x", 1, NULL), 0);
+	tw_store_load_given(place->store, &given);
+	assert_int_equal(given.file_mark, 0);
+	assert_string_equal(given.source, TW_STORE_POLICY);
 }
 
 /* Whether this text is what an agent would start with. */

@@ -109,8 +109,13 @@ static void tell_status(struct teller *teller)
 	status.uplinks = uplinks;
 	status.n_uplinks = sizeof(uplinks) / sizeof(uplinks[0]);
 	status.proof_age_s = -1;
+	status.file = "/etc/tapwall/policy.yaml";
+	status.file_state = "differs";
 	if (teller->empty) {
 		status.ports_shut = 2;
+		status.refused_source = "/etc/tapwall/evil\033[31m";
+		status.refused_text = "line 2, column 25: evil\033[31m";
+		status.refused_age_s = 90;
 		status.unfiltered = unfiltered;
 		status.n_unfiltered = COUNT(unfiltered);
 		status.ports_unfiltered = COUNT(unfiltered);
@@ -119,6 +124,8 @@ static void tell_status(struct teller *teller)
 		status.policy_generation = 3;
 		status.policy_age_s = 0.25 * HOUR;
 		status.rules = 4;
+		status.default_ = "deny";
+		status.unclaimed = "ignore";
 		status.workloads = 1;
 		status.ports_protected = 2;
 		status.proof_age_s = 4.5;
@@ -157,6 +164,7 @@ static void tell_applied(struct teller *teller)
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
 	applied.generation = 4;
+	applied.source = "/etc/tapwall/policy.yaml";
 	applied.compile_ms = 1.25;
 	applied.publish_ms = 0.5;
 	applied.unchanged = teller->empty;
@@ -687,6 +695,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_VERSION] = tell_version,
 		[TAPWALL__V1__REQUEST__BODY_STATUS] = tell_status,
 		[TAPWALL__V1__REQUEST__BODY_APPLY] = tell_applied,
+		[TAPWALL__V1__REQUEST__BODY_RELOAD] = tell_applied,
 		[TAPWALL__V1__REQUEST__BODY_POLICY] = tell_policy,
 		[TAPWALL__V1__REQUEST__BODY_PORTS] = tell_ports,
 		[TAPWALL__V1__REQUEST__BODY_WORKLOADS] = tell_workloads,

@@ -6,6 +6,8 @@ SHUT: 2 more such ports
 tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       /etc/tapwall/policy.yaml, generation 3, in force for 15m00s
                4 rules, 1 workload
+               default: deny; ports of no workload are NOT FILTERED (unclaimed: ignore)
+  file         /etc/tapwall/policy.yaml DIFFERS from what is in force; reload it, or write there what is
   ports        1 NOT FILTERED, 2 protected, 1 unclaimed and shut, 0 shut
   without a port on this host: db-2, evil?[31m, and 18 more
   proved       every port's programs were in place within the last 4.5s
@@ -95,6 +97,21 @@ policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms
   ~ port tap-web1
   ~ port tap-db1
 [1]
+$ fake_agent good tapwall reload --socket agent.sock
+NOT FILTERED: 1 protected port now open: tap-old (evil?[31m)
+NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
+/etc/tapwall/policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
+  ! default: deny -> allow: what meets no rule passes
+  + rule web-to-db
+  + rule evil?[31m
+  - rule old
+  ~ workload db-1
+  ~ port tap-web1
+  ~ port tap-db1
+$ fake_agent invalid tapwall reload --socket agent.sock
+tapwall: policy in force:3:21: there is no group, workload or network nobody; define it
+tapwall: policy in force:9:5: warning: this rule can never match
+[1]
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 | tail -n 5
   allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:20), in to db-1
   a rule, or the default, decided the connection
@@ -111,7 +128,7 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to e
   in to edge, whose port is not on this host, had it come so far
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
-{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","bridged":null,"asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true}
+{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","bridged":null,"asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"default":"deny","unclaimed":"ignore","file":"/etc/tapwall/policy.yaml","file_state":"differs","refused":null,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true}
 $ fake_agent good tapwall ports --socket agent.sock --json
 {"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0,"connections":{"half_open":12,"established":3400,"untracked":5,"passed_over_quota":7,"refused_over_quota":0},"bridged":null,"open":false,"found_by":"tap-mac","conflict":null,"why":null,"resembles":null,"proof_age_s":4.5,"programs_lost":0,"trouble":null}
 {"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0,"connections":{"half_open":0,"established":0,"untracked":0,"passed_over_quota":0,"refused_over_quota":0},"bridged":null,"open":true,"found_by":null,"conflict":null,"why":null,"resembles":"db-1","proof_age_s":null,"programs_lost":1,"trouble":"cannot attach: evil\u001B[31m"}
@@ -146,8 +163,10 @@ tapwall: agent.sock: the request is larger than 16 MiB; send less at once
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
 NOT FILTERED, 2 ports without programs that nothing keeps shut: tap-ovs, evil?[31m
+REFUSED: /etc/tapwall/evil?[31m, 1m30s ago: line 2, column 25: evil?[31m
 tapwall 0.1.0 is up for 1d02h, pid 4711
-  policy       none in force: every port is shut
+  policy       none in force: what was filtered stays so, what ran unfiltered is NOT FILTERED, new ports are shut
+  file         /etc/tapwall/policy.yaml DIFFERS from what is in force; reload it, or write there what is
   ports        2 NOT FILTERED, 0 protected, 0 unclaimed and shut, 2 shut
   proved       no port has programs
   connections  0 of 262,144 (0.0%), 176 bytes each

@@ -2,6 +2,7 @@
 $ bash complete.sh tapwall ''
 check
 apply
+reload
 explain
 replay
 status

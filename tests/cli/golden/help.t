@@ -6,6 +6,7 @@ stateful firewall at the taps of virtual machines
 commands:
   check                     lists everything that is wrong with a policy
   apply                     makes a policy the one in force, whole or not at all
+  reload                    makes the agent read its policy file again
   explain                   tells what would happen to a connection, and why
   replay                    judges the frames of a capture
   status                    the firewall at a glance
@@ -221,6 +222,7 @@ stateful firewall at the taps of virtual machines
 commands:
   check                     lists everything that is wrong with a policy
   apply                     makes a policy the one in force, whole or not at all
+  reload                    makes the agent read its policy file again
   explain                   tells what would happen to a connection, and why
   replay                    judges the frames of a capture
   status                    the firewall at a glance

@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# loads.sh: what becomes of a policy file at start, at a reload and at a restart, and what status says
+# of it. A first start without a valid policy cuts no running guest off; a reload that fails says so by
+# its exit code; an apply is not forgotten at a restart, unless the file was changed since.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+policy=$lab/policy.yaml
+
+write() { # PORT [FILE]
+	{
+		workloads 3
+		echo "rules: [{name: p$1, from: any, to: any, service: tcp/$1, action: allow}]"
+	} >"${2:-$policy}"
+}
+
+field() { # NAME
+	tapwall status --json | jq -c ".$1"
+}
+
+field_is() { # NAME VALUE
+	[ "$(field "$1")" = "$2" ]
+}
+
+says() { # PATTERN
+	tapwall status | grep -q "$1"
+}
+
+make_host
+make_guest 1
+make_guest 2
+begin g2 echo-one echo tcp 7001
+begin g2 echo-two echo tcp 7002
+begin g2 echo-three echo tcp 7003
+equal "guests talk before there is an agent" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+
+# ---- the first start, with a file that is no policy ----
+echo 'version: 1
+rules: [{name: a, from: nobody, to: any, action: allow}]' >"$policy"
+start_agent --policy "$policy"
+equal "a first start with an invalid policy leaves running guests as they were" connected \
+	"$(attempt 1 tcp 10.0.0.12 7001)"
+check "and says so first" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' | head -n 1 |
+	grep -q '^NOT FILTERED, 2 ports without programs that nothing keeps shut: tap1, tap2\$'"
+check "with what was refused, and why" says '^REFUSED: .*policy.yaml, .* ago: line 2, column 25'
+check "and to programs" sh -c "'$TW_BUILD/tapwall' status --json --socket '$socket' |
+	jq -e '.refused.source == \"$policy\" and .ports_unfiltered == 2'"
+check "the log says it of each" grep -q 'tap1: NOT FILTERED: stays as it was' "$lab/agent.log"
+make_guest 3
+check "a new guest is shut" within 20 port_is tap3 shut
+equal "it reaches no other" timeout "$(attempt 3 tcp 10.0.0.12 7001)"
+stop_agent
+start_agent --policy "$policy"
+equal "another start leaves them again" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+check "and the new one shut" port_is tap3 shut
+equal "it still reaches no other" timeout "$(attempt 3 tcp 10.0.0.12 7001)"
+tapwall reload >"$lab/reload.out" 2>&1
+equal "a reload of that file fails" 1 $?
+check "with its error at its place" grep -q ':2:25: ' "$lab/reload.out"
+
+write 7001
+check "a reload of a valid one succeeds" tapwall reload
+check "all ports are protected" port_is tap1 protected
+check "the new one, too" port_is tap3 protected
+equal "what the policy allows passes" connected "$(attempt 3 tcp 10.0.0.12 7001)"
+equal "the rest does not" timeout "$(attempt 1 tcp 10.0.0.12 7002)"
+equal "nothing is refused any more" null "$(field refused)"
+equal "the file is what is in force" '"same"' "$(field file_state)"
+
+# ---- a reload that fails ----
+echo 'version: 2' >"$policy"
+equal "a file that changed differs from what is in force" '"differs"' "$(field file_state)"
+check "which people are told" says "file .*policy.yaml DIFFERS from what is in force"
+tapwall reload >"$lab/reload.out" 2>&1
+equal "a reload of a broken one fails" 1 $?
+equal "the old policy stays" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+check "status tells the refusal" says '^REFUSED: .*policy.yaml, .* ago: line 1'
+rm "$policy"
+tapwall reload >"$lab/reload.out" 2>&1
+equal "a reload without a file fails" 2 $?
+equal "which status tells, too" '"unreadable"' "$(field file_state)"
+before=$(grep -c 'cannot read it' "$lab/agent.log")
+kill -HUP "$agent"
+check "SIGHUP is refused as well" within 10 \
+	sh -c "[ \$(grep -c 'cannot read it' '$lab/agent.log') -gt $before ]"
+stop_agent
+start_agent --policy "$policy"
+equal "a start without the file keeps what was in force" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+check "and tells" says '^REFUSED: .*policy.yaml'
+
+# ---- apply, restart, reload ----
+write 7001
+check "the file is back" tapwall reload
+write 7002 "$lab/other.yaml"
+check "another policy is applied" apply "$lab/other.yaml"
+equal "the file differs from it" '"differs"' "$(field file_state)"
+stop_agent
+start_agent --policy "$policy"
+equal "a restart does not forget what was applied" "\"$lab/other.yaml\"" "$(field policy_source)"
+equal "it is in force" connected "$(attempt 1 tcp 10.0.0.12 7002)"
+equal "the file is not" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+check "status still tells" says "file .*policy.yaml DIFFERS"
+stop_agent
+write 7003
+start_agent --policy "$policy"
+equal "a file that was changed since is what counts" "\"$policy\"" "$(field policy_source)"
+equal "it is in force now" connected "$(attempt 1 tcp 10.0.0.12 7003)"
+equal "and the same" '"same"' "$(field file_state)"
+check "what is said of the rest of traffic is told" says 'default: deny; ports of no workload are NOT FILTERED (unclaimed: ignore)'
+stop_agent
+start_agent
+tapwall reload >"$lab/reload.out" 2>&1
+equal "without --policy there is nothing to reload" 1 $?
+check "as the error says" grep -q 'started without --policy' "$lab/reload.out"
+
+# ---- what the service manager is told ----
+check "the unit's reload is that of the command" grep -q '^ExecReload=.*tapwall reload' \
+	"$TW_SOURCE/packaging/tapwalld.service.in"
+finish
