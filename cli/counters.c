@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <stdio.h>
 
-#include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "cli/report.h"
-#include "cli/sheet.h"
+#include "cli/listing.h"
 
 static const struct tw_column columns[] = {
 	{.title = "REASON"},
@@ -14,13 +12,13 @@ static const struct tw_column columns[] = {
 	{.title = "MEANS"},
 };
 
-struct view {
-	const struct tw_counters_options *options;
-	struct tw_sheet sheet;
-};
-
-static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Counter *c)
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)
 {
+	const struct tw_counters_options *options = arg;
+	const Tapwall__V1__Counter *c = response->counter;
+
+	if (!c->out && !c->in && !options->all)
+		return;
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", c->reason);
 	tw_sheet_cell(
 		sheet, c->out ? TW_STYLE_PLAIN : TW_STYLE_DIM, "%s", tw_human_count(c->out).text);
@@ -29,38 +27,28 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Counter *c)
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", c->text);
 }
 
-static int on_answer(void *arg, const Tapwall__V1__Response *response)
+static json_t *row_json(const Tapwall__V1__Response *response)
 {
 	const Tapwall__V1__Counter *c = response->counter;
-	struct view *view = arg;
 
-	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_COUNTER)
-		return TW_EXIT_OK;
-	if (view->options->json)
-		return tw_json_print(json_pack("{s:o, s:o, s:o, s:o}", "reason",
-			tw_json_text(c->reason), "text", tw_json_text(c->text), "out",
-			tw_json_u64(c->out), "in", tw_json_u64(c->in)));
-	if (c->out || c->in || view->options->all)
-		add_row(&view->sheet, c);
-	return TW_EXIT_OK;
+	return json_pack("{s:o, s:o, s:o, s:o}", "reason", tw_json_text(c->reason), "text",
+		tw_json_text(c->text), "out", tw_json_u64(c->out), "in", tw_json_u64(c->in));
 }
+
+static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_COUNTER,
+	.columns = columns,
+	.n_columns = TW_ARGS_N(columns),
+	.nothing = "no frame has come by yet",
+	.add = add_row,
+	.json = row_json};
 
 int tw_counters_run(const void *values)
 {
-	const struct tw_counters_options *options = values;
+	struct tw_counters_options options = *(const struct tw_counters_options *)values;
 	Tapwall__V1__CountersRequest body = TAPWALL__V1__COUNTERS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct view view = {
-		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
-	struct tw_agent_call call = {
-		.socket = options->socket, .raw = options->json, .answer = on_answer, .arg = &view};
-	int code;
 
 	request.body_case = TAPWALL__V1__REQUEST__BODY_COUNTERS;
 	request.counters = &body;
-	code = tw_agent_ask(&call, &request);
-	if (!code && !options->json)
-		code = tw_sheet_show(&view.sheet, "no frame has come by yet");
-	tw_sheet_done(&view.sheet);
-	return code;
+	return tw_listing_run(&listing, options.socket, options.json, &request, &options);
 }

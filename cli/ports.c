@@ -2,11 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/listing.h"
 #include "cli/report.h"
-#include "cli/sheet.h"
 #include "cli/style.h"
 
 static const struct tw_column columns[] = {
@@ -29,10 +28,9 @@ static const struct tw_column columns[] = {
 	{.title = "TROUBLE"},
 };
 
-struct view {
-	const struct tw_ports_options *options;
-	struct tw_sheet sheet;
-	struct tw_buf gaps; /* lines that come before the table */
+/* What comes before the table. */
+struct head {
+	struct tw_buf gaps; /* lines */
 	unsigned int n_open;
 };
 
@@ -59,13 +57,36 @@ static void join_leases(char *text, size_t max, const Tapwall__V1__Port *p)
 	}
 }
 
-static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Port *p)
+/* Keeps what is not as it should be, for before the table. */
+static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 {
+	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();
+	bool unfiltered = !strcmp(p->state, "unfiltered");
+
+	head->n_open += p->open || unfiltered;
+	if (p->open || unfiltered)
+		tw_buf_addf(&head->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
+			p->open ? "no workload of the policy has it"
+				: "it has no programs, and nothing keeps it shut");
+	if (p->why[0])
+		tw_buf_addf(&head->gaps, "%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
+	if (p->bridged[0])
+		tw_buf_addf(
+			&head->gaps, "%s: frames go through the bridge: %s\n", p->name, p->bridged);
+	if (p->resembles[0])
+		tw_buf_addf(&head->gaps, "%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n",
+			on, off, p->resembles, p->name, p->name);
+}
+
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)
+{
+	const Tapwall__V1__Port *p = response->port;
 	enum tw_style out = p->denied_out ? TW_STYLE_BAD : TW_STYLE_DIM;
 	enum tw_style in = p->denied_in ? TW_STYLE_BAD : TW_STYLE_DIM;
 	const char *state = tw_style_state(p->state, p->open);
 	char addresses[512];
 
+	add_gap(arg, p);
 	join(addresses, sizeof(addresses), p->n_addresses, p->addresses);
 	join_leases(addresses, sizeof(addresses), p);
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", p->name);
@@ -118,8 +139,9 @@ static json_t *json_leases(const Tapwall__V1__Port *p)
 	return list;
 }
 
-static int print_json(const Tapwall__V1__Port *p)
+static json_t *row_json(const Tapwall__V1__Response *response)
 {
+	const Tapwall__V1__Port *p = response->port;
 	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		tw_json_text(p->name), "ifindex", tw_json_u64(p->ifindex), "workload",
 		tw_json_text(p->workload), "state", tw_json_text(p->state), "mac",
@@ -147,72 +169,42 @@ static int print_json(const Tapwall__V1__Port *p)
 		tw_json_text(p->trouble));
 
 	who = tw_json_merge(tw_json_merge(who, what), holds);
-	return tw_json_print(tw_json_merge(tw_json_merge(who, bound), proof));
+	return tw_json_merge(tw_json_merge(who, bound), proof);
 }
 
-/* Keeps what is not as it should be, for before the table. */
-static void add_gap(struct view *view, const Tapwall__V1__Port *p)
+static int print_head(void *arg)
 {
-	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();
-	bool unfiltered = !strcmp(p->state, "unfiltered");
+	const struct head *head = arg;
 
-	view->n_open += p->open || unfiltered;
-	if (p->open || unfiltered)
-		tw_buf_addf(&view->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
-			p->open ? "no workload of the policy has it"
-				: "it has no programs, and nothing keeps it shut");
-	if (p->why[0])
-		tw_buf_addf(&view->gaps, "%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
-	if (p->bridged[0])
-		tw_buf_addf(
-			&view->gaps, "%s: frames go through the bridge: %s\n", p->name, p->bridged);
-	if (p->resembles[0])
-		tw_buf_addf(&view->gaps, "%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n",
-			on, off, p->resembles, p->name, p->name);
-}
-
-static int show(struct view *view)
-{
-	if (view->gaps.failed)
+	if (head->gaps.failed)
 		return tw_report_memory();
-	if (view->n_open)
+	if (head->n_open)
 		printf("%sNOT FILTERED:%s %u port%s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
-			view->n_open, view->n_open == 1 ? "" : "s");
-	if (view->gaps.len)
-		fputs(view->gaps.data, stdout);
-	return tw_sheet_show(&view->sheet, "no port matches the agent's patterns");
-}
-
-static int on_answer(void *arg, const Tapwall__V1__Response *response)
-{
-	struct view *view = arg;
-
-	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_PORT)
-		return TW_EXIT_OK;
-	if (view->options->json)
-		return print_json(response->port);
-	add_gap(view, response->port);
-	add_row(&view->sheet, response->port);
+			head->n_open, head->n_open == 1 ? "" : "s");
+	if (head->gaps.len)
+		fputs(head->gaps.data, stdout);
 	return TW_EXIT_OK;
 }
+
+static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_PORT,
+	.columns = columns,
+	.n_columns = TW_ARGS_N(columns),
+	.nothing = "no port matches the agent's patterns",
+	.add = add_row,
+	.json = row_json,
+	.before = print_head};
 
 int tw_ports_run(const void *values)
 {
 	const struct tw_ports_options *options = values;
 	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct view view = {
-		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
-	struct tw_agent_call call = {
-		.socket = options->socket, .raw = options->json, .answer = on_answer, .arg = &view};
+	struct head head = {0};
 	int code;
 
 	request.body_case = TAPWALL__V1__REQUEST__BODY_PORTS;
 	request.ports = &body;
-	code = tw_agent_ask(&call, &request);
-	if (!code && !options->json)
-		code = show(&view);
-	tw_buf_done(&view.gaps);
-	tw_sheet_done(&view.sheet);
+	code = tw_listing_run(&listing, options->socket, options->json, &request, &head);
+	tw_buf_done(&head.gaps);
 	return code;
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <stdio.h>
 
-#include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "cli/report.h"
-#include "cli/sheet.h"
+#include "cli/listing.h"
 
 static const struct tw_column columns[] = {
 	{.title = "#", .right = true},
@@ -19,18 +17,13 @@ static const struct tw_column columns[] = {
 	{.title = "SAYS", .spare = 4},
 };
 
-struct view {
-	const struct tw_rules_options *options;
-	struct tw_sheet sheet;
-	unsigned int n;
-};
-
-static void add_row(struct view *view, const Tapwall__V1__Rule *r)
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)
 {
-	struct tw_sheet *sheet = &view->sheet;
+	const Tapwall__V1__Rule *r = response->rule;
 	enum tw_style style = r->hits ? TW_STYLE_PLAIN : TW_STYLE_DIM;
+	unsigned int *n = arg;
 
-	tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", ++view->n);
+	tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", ++*n);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", r->name);
 	tw_sheet_cell(sheet, tw_style_of(r->action), "%s", r->action);
 	tw_sheet_cell(sheet, style, "%s", tw_human_count(r->hits).text);
@@ -44,43 +37,32 @@ static void add_row(struct view *view, const Tapwall__V1__Rule *r)
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", r->text);
 }
 
-static int print_json(const Tapwall__V1__Rule *r)
+static json_t *row_json(const Tapwall__V1__Response *response)
 {
-	return tw_json_print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		tw_json_text(r->name), "action", tw_json_text(r->action), "hits",
-		tw_json_u64(r->hits), "packets", tw_json_u64(r->packets), "bytes",
-		tw_json_u64(r->bytes), "last_hit_s", tw_json_s(r->last_hit_s), "line",
-		tw_json_u64(r->line), "text", tw_json_text(r->text)));
+	const Tapwall__V1__Rule *r = response->rule;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", tw_json_text(r->name),
+		"action", tw_json_text(r->action), "hits", tw_json_u64(r->hits), "packets",
+		tw_json_u64(r->packets), "bytes", tw_json_u64(r->bytes), "last_hit_s",
+		tw_json_s(r->last_hit_s), "line", tw_json_u64(r->line), "text",
+		tw_json_text(r->text));
 }
 
-static int on_answer(void *arg, const Tapwall__V1__Response *response)
-{
-	struct view *view = arg;
-
-	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_RULE)
-		return TW_EXIT_OK;
-	if (view->options->json)
-		return print_json(response->rule);
-	add_row(view, response->rule);
-	return TW_EXIT_OK;
-}
+static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_RULE,
+	.columns = columns,
+	.n_columns = TW_ARGS_N(columns),
+	.nothing = "no policy is in force",
+	.add = add_row,
+	.json = row_json};
 
 int tw_rules_run(const void *values)
 {
 	const struct tw_rules_options *options = values;
 	Tapwall__V1__RulesRequest body = TAPWALL__V1__RULES_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct view view = {
-		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
-	struct tw_agent_call call = {
-		.socket = options->socket, .raw = options->json, .answer = on_answer, .arg = &view};
-	int code;
+	unsigned int n = 0;
 
 	request.body_case = TAPWALL__V1__REQUEST__BODY_RULES;
 	request.rules = &body;
-	code = tw_agent_ask(&call, &request);
-	if (!code && !options->json)
-		code = tw_sheet_show(&view.sheet, "no policy is in force");
-	tw_sheet_done(&view.sheet);
-	return code;
+	return tw_listing_run(&listing, options->socket, options->json, &request, &n);
 }

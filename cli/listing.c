@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "cli/listing.h"
+
+#include "cli/agent.h"
+#include "cli/json.h"
+#include "cli/report.h"
+
+struct view {
+	const struct tw_listing *listing;
+	struct tw_sheet sheet;
+	bool json;
+	void *arg;
+};
+
+static int on_answer(void *arg, const Tapwall__V1__Response *response)
+{
+	struct view *view = arg;
+
+	if (response->body_case != view->listing->body)
+		return TW_EXIT_OK;
+	if (view->json)
+		return tw_json_print(view->listing->json(response));
+	view->listing->add(&view->sheet, response, view->arg);
+	return TW_EXIT_OK;
+}
+
+int tw_listing_run(const struct tw_listing *listing, const char *socket, bool json,
+	Tapwall__V1__Request *request, void *arg)
+{
+	struct view view = {.listing = listing,
+		.sheet = {.columns = listing->columns, .n_columns = listing->n_columns},
+		.json = json,
+		.arg = arg};
+	struct tw_agent_call call = {
+		.socket = socket, .raw = json, .answer = on_answer, .arg = &view};
+	int code = tw_agent_ask(&call, request);
+
+	if (!code && !json && listing->before)
+		code = listing->before(arg);
+	if (!code && !json)
+		code = tw_sheet_show(&view.sheet, listing->nothing);
+	tw_sheet_done(&view.sheet);
+	return code;
+}
