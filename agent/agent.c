@@ -246,6 +246,7 @@ static void on_tick(void *arg, uint32_t events)
 	tw_watch_save(agent);
 	tw_watch_tick(agent);
 	tw_prove_tick(agent);
+	tw_uplinks_tick(agent);
 	tw_notify_alive();
 }
 

@@ -168,6 +168,19 @@ static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntr
 	entry->age_s = tw_clock_tick_seconds(sums->age);
 }
 
+/* The name of a port of ours, or of another port of a bridge; "" for any other interface. */
+static const char *interface_name(const struct tw_agent *agent, uint32_t ifindex)
+{
+	const struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
+
+	if (port)
+		return port->name;
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (row->ifindex == ifindex)
+			return row->name;
+	return "";
+}
+
 void tw_describe_event(
 	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
 {
@@ -190,8 +203,12 @@ void tw_describe_event(
 	if (port) {
 		entry->port = TEXT(port->name);
 		entry->workload = port->vnic ? TEXT(port->vnic->workload) : TEXT("");
+	} else {
+		entry->port = TEXT(interface_name(agent, event->ifindex));
 	}
 	entry->direction = TEXT(tw_dir_name(event->outcome.dir));
+	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
+		entry->entered_by = TEXT(interface_name(agent, event->frame.origin));
 	describe_tuple(agent, event, ret);
 	entry->ethertype = ntohs(event->ethertype);
 	entry->vlan = event->vlan;

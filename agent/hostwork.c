@@ -24,6 +24,7 @@
 #define OWN_TABLE      "tapwall-"
 #define OWN_CHAINS     "table netdev " OWN_TABLE
 #define OWN_PROGRAM    "from_vm"
+#define OWN_UPLINK     "from_uplink"
 #define TC_INGRESS     0xffff0000u /* parent of filters at a qdisc of kind ingress */
 #define TC_CLSACT      TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
@@ -186,8 +187,11 @@ static int on_option(const struct nlattr *attr, void *arg)
 {
 	bool *ours = arg;
 
+	const char *name = mnl_attr_get_str(attr);
+
 	if (mnl_attr_get_type(attr) == TCA_BPF_NAME)
-		*ours = !strncmp(mnl_attr_get_str(attr), OWN_PROGRAM, strlen(OWN_PROGRAM));
+		*ours = !strncmp(name, OWN_PROGRAM, strlen(OWN_PROGRAM)) ||
+			!strncmp(name, OWN_UPLINK, strlen(OWN_UPLINK));
 	return MNL_CB_OK;
 }
 

@@ -112,12 +112,38 @@ static void want(struct tw_agent *agent, const struct tw_agent_port *port)
 	tell_bridge(agent, &row, true);
 }
 
+static void note_moved(struct tw_agent *agent, struct tw_agent_port *port, bool moved)
+{
+	tw_log(TW_LOG_INFO, "%s: its MAC %s", port->name,
+		moved ? "is seen behind another port; cut-through waits" : "is back");
+	port->moved = moved;
+	tw_publish_uncut(agent, port);
+}
+
+/* A live migration makes the tap on the new host first. Until the guest speaks there, the bridge knows it
+ * behind the uplink, and must not be told otherwise. */
+static void ask_bridge(struct tw_agent *agent, struct tw_agent_port *port)
+{
+	const struct tw_port *entry = &port->entry[agent->epoch & 1];
+	uint32_t ifindex;
+
+	if (port->asked || port->state != TW_PORT_PROTECTED || !port->bridge || port->moved ||
+		!port->has_entry[agent->epoch & 1] || !has_mac(entry))
+		return;
+	port->asked = true;
+	if (!tw_rtnl_find_fdb(agent->rtnl, port->bridge, entry->mac, entry->pvid, &ifindex) &&
+		ifindex != port->ifindex && ifindex != port->bridge)
+		note_moved(agent, port, true);
+}
+
 void tw_locals_sync(struct tw_agent *agent)
 {
 	struct tw_locals *locals = &agent->locals;
 	uint32_t parity = agent->epoch & 1;
 	size_t kept = 0;
 
+	tw_vec_foreach (&agent->ports.list, port)
+		ask_bridge(agent, *port);
 	tw_vec_foreach (&locals->rows, row)
 		row->wanted = false;
 	tw_vec_foreach (&agent->ports.list, port)
@@ -167,10 +193,7 @@ bool tw_locals_moved(
 		if (port->state != TW_PORT_PROTECTED || port->bridge != bridge ||
 			memcmp(entry->mac, mac, sizeof(entry->mac)) != 0 || port->moved == moved)
 			continue;
-		tw_log(TW_LOG_INFO, "%s: its MAC %s", port->name,
-			moved ? "is seen behind another port; cut-through waits" : "is back");
-		port->moved = moved;
-		tw_publish_uncut(agent, port);
+		note_moved(agent, port, moved);
 		changed = true;
 	}
 	return changed;

@@ -72,6 +72,7 @@ struct tw_agent_port {
 	bool looked_at;	      /* by hostwork.c */
 	char hostwork[48];    /* what the host does at its ingress; empty: nothing */
 	bool moved;	      /* its bridge has seen its workload's MAC elsewhere */
+	bool asked;	      /* its bridge, where that MAC was when the port came up */
 	uint32_t mtu;
 	uint16_t vlan; /* the same, if that bridge tells VLANs apart, else 0 */
 	bool seen;     /* in the dump at hand */

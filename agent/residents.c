@@ -2,6 +2,7 @@
 #include "agent/residents.h"
 
 #include <bpf/bpf.h>
+#include <linux/if_bridge.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void adopt_maps(
 		last = &row;
 	}
 	while (!bpf_map_get_next_key(foreign->fd, last_other, &other.ifindex)) {
-		if (bpf_map_lookup_elem(foreign->fd, &other.ifindex, &other.network) ||
+		if (bpf_map_lookup_elem(foreign->fd, &other.ifindex, &other.place) ||
 			tw_vec_push(&ret->foreign, other) < 0)
 			break;
 		last_other = &other;
@@ -108,26 +109,38 @@ static int add_port(
 	return code;
 }
 
+/* True if a port's guest is here. */
+static bool is_resident(const struct tw_agent *agent, const struct tw_agent_port *port)
+{
+	return port->bridge && port->has_entry[agent->epoch & 1] &&
+	       port->state == TW_PORT_PROTECTED && port->bridge_state != BR_STATE_DISABLED &&
+	       !port->moved;
+}
+
+static int add_foreign(
+	const struct tw_agent *agent, const struct tw_uplink *row, struct tw_residents *ret)
+{
+	const struct tw_network_row *network = tw_ports_network_row(&agent->ports, row->bridge);
+	struct tw_foreign other = {.ifindex = row->ifindex};
+
+	if (!network)
+		return 0;
+	other.place = network->number;
+	if (network->filtering)
+		other.place |= TW_FOREIGN_FILTERING | (__u32)row->pvid << TW_FOREIGN_VLAN_SHIFT;
+	return tw_vec_push(&ret->foreign, other);
+}
+
 static int collect(struct tw_agent *agent, struct tw_residents *ret)
 {
-	uint32_t parity = agent->epoch & 1;
 	int code = 0;
 
-	tw_vec_foreach (&agent->ports.list, at) {
-		const struct tw_agent_port *port = *at;
-
-		if (!code && port->bridge && port->has_entry[parity] &&
-			port->state == TW_PORT_PROTECTED)
-			code = add_port(agent, port, ret);
-	}
-	tw_vec_foreach (&agent->uplinks.rows, row) {
-		const struct tw_network_row *network = tw_ports_network_row(
-			&agent->ports, row->bridge);
-		const struct tw_foreign other = {row->ifindex, network ? network->number : 0};
-
-		if (!code && network)
-			code = tw_vec_push(&ret->foreign, other);
-	}
+	tw_vec_foreach (&agent->ports.list, port)
+		if (!code && is_resident(agent, *port))
+			code = add_port(agent, *port, ret);
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (!code)
+			code = add_foreign(agent, row, ret);
 	qsort(ret->rows.at, ret->rows.n, sizeof(*ret->rows.at), by_resident);
 	qsort(ret->foreign.at, ret->foreign.n, sizeof(*ret->foreign.at), by_foreign);
 	return code;

@@ -2,7 +2,10 @@
 /* residents.h: what frames from beyond the ports may not be from (path/beyond.h).
  *
  * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected ports,
- *             and `foreign` to the other ports of their bridges. Both stay as they are while no agent runs.
+ *             and `foreign` to the other ports of their bridges. Both stay as they are while no agent runs,
+ *             but a guest whose device is gone then does not count (the map `present`).
+ *             A guest is here while its device has a carrier, and not while its bridge knows its MAC behind
+ *             another port: a guest that is about to arrive speaks from its old host until it has moved.
  * Invariants: no address of a port that sees other hosts' packets, or that its bridge keeps apart from
  *             other such ports, whose frames are routed beyond the uplink; none at all with --hairpin.
  *             MACs always: no router sends from a guest's.
@@ -23,7 +26,7 @@ struct tw_resident {
 
 struct tw_foreign {
 	__u32 ifindex;
-	__u32 network;
+	__u32 place; /* TW_FOREIGN_… */
 };
 
 /* What stands in the maps, each in order of its keys. */

@@ -127,6 +127,35 @@ static int change_fdb(struct tw_rtnl *rtnl, uint16_t type, uint16_t flags, uint3
 	return finish(rtnl, header, NULL, NULL);
 }
 
+static int on_fdb(const struct nlmsghdr *header, void *arg)
+{
+	const struct ndmsg *neighbour = mnl_nlmsg_get_payload(header);
+	uint32_t *ifindex = arg;
+
+	if (mnl_nlmsg_get_payload_len(header) >= sizeof(*neighbour) && neighbour->ndm_ifindex > 0)
+		*ifindex = (uint32_t)neighbour->ndm_ifindex;
+	return MNL_CB_OK;
+}
+
+int tw_rtnl_find_fdb(struct tw_rtnl *rtnl, uint32_t bridge, const uint8_t mac[6], uint16_t vlan,
+	uint32_t *ret_ifindex)
+{
+	struct nlmsghdr *header = begin(rtnl, RTM_GETNEIGH, 0);
+	struct ndmsg *neighbour = mnl_nlmsg_put_extra_header(header, sizeof(*neighbour));
+	uint32_t ifindex = 0;
+	int ret;
+
+	neighbour->ndm_family = AF_BRIDGE;
+	mnl_attr_put(header, NDA_LLADDR, 6, mac);
+	mnl_attr_put_u32(header, NDA_MASTER, bridge);
+	if (vlan)
+		mnl_attr_put_u16(header, NDA_VLAN, vlan);
+	ret = finish(rtnl, header, on_fdb, &ifindex);
+	if (!ret)
+		*ret_ifindex = ifindex;
+	return ret;
+}
+
 int tw_rtnl_add_fdb(struct tw_rtnl *rtnl, uint32_t ifindex, const uint8_t mac[6], uint16_t vlan)
 {
 	return change_fdb(rtnl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, mac, vlan);

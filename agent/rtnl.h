@@ -18,6 +18,10 @@ TW_DEFINE_AUTO(tw_rtnl)
 int tw_rtnl_get_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t *ret);
 int tw_rtnl_set_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t group);
 
+/* Asks a bridge which interface a MAC is behind, in a VLAN or (0) without. -ENOENT if it does not know. */
+int tw_rtnl_find_fdb(struct tw_rtnl *rtnl, uint32_t bridge, const uint8_t mac[6], uint16_t vlan,
+	uint32_t *ret_ifindex);
+
 /* Tells a bridge that a MAC is behind its port, in a VLAN or (0) without; such an entry does not
  * age, and gives way when the MAC is heard behind another port. */
 int tw_rtnl_add_fdb(struct tw_rtnl *rtnl, uint32_t ifindex, const uint8_t mac[6], uint16_t vlan);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_bridge.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -439,7 +440,7 @@ static void on_changed(void *arg, const struct tw_link *link)
 		port->bridge = link->master;
 		port->pvid = 0;
 		port->bridge_state = 0;
-		port->moved = false;
+		port->moved = port->asked = false;
 		doubt(agent, port);
 	}
 	place(agent, port);
@@ -450,9 +451,13 @@ static void on_port(void *arg, const struct tw_link *link)
 	struct tw_agent *agent = arg;
 	struct tw_agent_port *port = tw_ports_find(&agent->ports, link->ifindex);
 
+	if (!port)
+		tw_uplinks_place(agent, link);
 	if (!port || (link->master && link->master != port->bridge))
 		return;
 	port->told = true;
+	if (link->has_bridge_port && link->bridge_state == BR_STATE_DISABLED)
+		port->asked = false;
 	if (link->has_bridge_port &&
 		(port->bridge_state != link->bridge_state || port->isolated != link->isolated)) {
 		port->bridge_state = link->bridge_state;
@@ -513,8 +518,10 @@ static void on_hooks(void *arg, uint32_t ifindex, bool went)
 	struct tw_agent *agent = arg;
 	struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
 
-	if (!port)
+	if (!port) {
+		tw_uplinks_suspect(agent, ifindex);
 		return;
+	}
 	if (went)
 		port->quiet_ns = tw_clock_ns() + QUIET_NS;
 	port->suspect = agent->suspects = true;

@@ -60,6 +60,9 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 			tw_human_bytes(e->bytes_in).text);
 	else if (!strcmp(e->state, "untracked"))
 		snprintf(text + n, sizeof(text) - (size_t)n, ", untracked");
+	if (e->entered_by[0] && !strcmp(e->reason, "foreign-source"))
+		snprintf(text + n, sizeof(text) - (size_t)n, ", by %.32s from %.32s", e->entered_by,
+			e->src_mac);
 	tw_clean(text, strlen(text));
 	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), text, tw_style_off());
 }
@@ -90,10 +93,11 @@ static int print_json(const Tapwall__V1__LogEntry *e)
 		tw_json_text(e->reason), "rule", tw_json_text(e->rule), "workload",
 		tw_json_text(e->workload), "port", tw_json_text(e->port), "direction",
 		tw_json_text(e->direction), "proto", tw_json_text(e->proto));
-	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "from", tw_end_json(e->from),
-		"to", tw_end_json(e->to), "src_mac", tw_json_text(e->src_mac), "dst_mac",
-		tw_json_text(e->dst_mac), "ethertype", tw_json_u64(e->ethertype), "vlan",
-		tw_json_u64(e->vlan), "len", tw_json_u64(e->len));
+	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "entered_by",
+		tw_json_text(e->entered_by), "from", tw_end_json(e->from), "to", tw_end_json(e->to),
+		"src_mac", tw_json_text(e->src_mac), "dst_mac", tw_json_text(e->dst_mac),
+		"ethertype", tw_json_u64(e->ethertype), "vlan", tw_json_u64(e->vlan), "len",
+		tw_json_u64(e->len));
 	json_t *ends = json_pack(
 		"{s:o, s:o}", "out", tw_gate_json(e->out), "in", tw_gate_json(e->in));
 	json_t *count = json_pack("{s:o, s:o, s:o, s:o, s:o}", "packets",

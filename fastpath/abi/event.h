@@ -25,7 +25,8 @@ struct tw_event_frame {
 	__u32 far_ifindex;
 	__u32 far_decision;
 	__u16 far_port_id;
-	__u16 pad[3];
+	__u16 pad;
+	__u32 origin; /* ifindex where the frame entered the host; 0: the host made it */
 };
 
 /* What a connection that ended had come to. */

@@ -512,6 +512,13 @@ struct tw_resident_key {
 	__u16 vlan; /* the port's pvid */
 };
 
+/* A value of `foreign`: the number of the network, the VLAN of the port's untagged frames, and whether the
+ * bridge tells VLANs apart. */
+#define TW_FOREIGN_NETWORK    0xffffu
+#define TW_FOREIGN_VLAN_SHIFT 16
+#define TW_FOREIGN_VLAN	      0xfffu
+#define TW_FOREIGN_FILTERING  (1u << 31)
+
 /* skb->mark belongs to the host, and no frame that leaves a port for the bridge, the host or a guest
  * has had it changed. The one mark of ours, 28 secret bits (config.mark, random per boot) and
  * TW_MARK_REPLY, is on a refusal the firewall wrote, from one hook of the port to the other. */

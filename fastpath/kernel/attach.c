@@ -102,18 +102,40 @@ static int attach_tcx(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir di
 	return keep_link(kernel, ifindex, dir, TW_TAKE_FD(link));
 }
 
-int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err)
+/* Notes that a port is attached, for as long as its device lives (path/beyond.h). */
+static int note_present(struct tw_kernel *kernel, uint32_t ifindex)
 {
-	char place[IF_NAMESIZE + 16];
-	int code;
+	return bpf_map_update_elem(kernel->map_fd[TW_MAP_present], &ifindex, &ifindex, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
 
-	tw_resize_attach(kernel);
-	code = tw_kernel_set_full(kernel);
-	if (!code && !kernel->facts.tcx)
-		return tw_tc_attach(kernel, ifindex, make, err);
+static int attach_port(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	int code = 0;
+
 	/* Towards the guest first: until both are there, what it sends meets no open port. */
 	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
 		code = attach_tcx(kernel, ifindex, (enum tw_dir)dir);
+	return code;
+}
+
+int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err)
+{
+	char place[IF_NAMESIZE + 16];
+	int code, filtered;
+
+	tw_resize_attach(kernel);
+	code = tw_kernel_set_full(kernel);
+	if (!code && !kernel->facts.tcx) {
+		filtered = tw_tc_attach(kernel, ifindex, make, err);
+		if (filtered)
+			return filtered;
+	} else if (!code) {
+		code = attach_port(kernel, ifindex);
+	}
+	if (!code)
+		code = note_present(kernel, ifindex);
 	if (!code)
 		return 0;
 	snprintf(place, sizeof(place), "interface %u", ifindex);
@@ -161,14 +183,12 @@ static void uplink_path(const char *bpffs, uint32_t ifindex, char *path, size_t 
 	snprintf(path, max, "%s/links/%u-uplink", bpffs, ifindex);
 }
 
-/* Behind the programs that are there. Only with pins, as an agent has them. */
-static int attach_from_uplink(struct tw_kernel *kernel, uint32_t ifindex)
+/* Behind the programs that are there. */
+static int attach_uplink_tcx(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	tw_autofd int link = -1;
 	char path[PATH_MAX];
 
-	if (!kernel->facts.tcx || !kernel->bpffs)
-		return 0;
 	uplink_path(kernel->bpffs, ifindex, path, sizeof(path));
 	link = bpf_obj_get(path);
 	if (link >= 0 && !bpf_link_update(link, kernel->uplink_fd, NULL))
@@ -183,32 +203,52 @@ static int attach_from_uplink(struct tw_kernel *kernel, uint32_t ifindex)
 	return bpf_obj_pin(link, path) ? -errno : 0;
 }
 
-int tw_kernel_attach_uplink(
-	struct tw_kernel *kernel, uint32_t ifindex, uint16_t network, struct tw_err *err)
+int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err)
 {
-	const __u32 value = network;
 	char place[IF_NAMESIZE + 16];
-	int code = 0;
+	int code = -EOPNOTSUPP;
 
-	if (!kernel->facts.uplinks)
-		return tw_err_set(err, -EOPNOTSUPP, "uplink", NULL, "this kernel cannot be asked");
-	if (bpf_map_update_elem(kernel->map_fd[TW_MAP_uplinks], &ifindex, &value, BPF_ANY))
-		code = -errno;
-	if (!code)
-		code = attach_from_uplink(kernel, ifindex);
+	if (kernel->bpffs)
+		code = kernel->facts.tcx ? attach_uplink_tcx(kernel, ifindex)
+					 : tw_tc_attach_uplink(kernel, ifindex);
 	if (!code)
 		return 0;
-	tw_kernel_detach_uplink(kernel, ifindex);
 	snprintf(place, sizeof(place), "interface %u", ifindex);
 	return tw_err_set(err, code, place, NULL, "cannot attach: %s", strerror(-code));
+}
+
+bool tw_kernel_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	char path[PATH_MAX];
+
+	if (!kernel->facts.tcx)
+		return tw_tc_uplink_is_attached(kernel, ifindex);
+	uplink_path(kernel->bpffs, ifindex, path, sizeof(path));
+	return link_is_live(path, ifindex);
+}
+
+int tw_kernel_cut_uplink(struct tw_kernel *kernel, uint32_t ifindex, uint16_t network)
+{
+	const __u32 value = network;
+	int fd = kernel->map_fd[TW_MAP_uplinks];
+
+	if (!network)
+		return bpf_map_delete_elem(fd, &ifindex) && errno != ENOENT ? -errno : 0;
+	if (!kernel->facts.uplinks)
+		return -EOPNOTSUPP;
+	return bpf_map_update_elem(fd, &ifindex, &value, BPF_ANY) ? -errno : 0;
 }
 
 void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	char path[PATH_MAX];
 
-	bpf_map_delete_elem(kernel->map_fd[TW_MAP_uplinks], &ifindex);
-	if (!kernel->facts.tcx || !kernel->bpffs)
+	tw_kernel_cut_uplink(kernel, ifindex, 0);
+	if (!kernel->facts.tcx) {
+		tw_tc_detach(ifindex);
+		return;
+	}
+	if (!kernel->bpffs)
 		return;
 	uplink_path(kernel->bpffs, ifindex, path, sizeof(path));
 	detach_link(path);
@@ -218,6 +258,7 @@ int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 {
 	char path[PATH_MAX];
 
+	bpf_map_delete_elem(kernel->map_fd[TW_MAP_present], &ifindex);
 	if (!kernel->facts.tcx) {
 		tw_tc_detach(ifindex);
 		return 0;

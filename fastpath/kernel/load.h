@@ -100,11 +100,15 @@ struct tw_kernel_proof {
 /* Looks whether both programs sit at an interface. 0, -ENODEV or another negative errno. */
 int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);
 
-/* Lets frames be cut through to an interface that is no port of ours, and from there where the kernel
- * has tcx: other programs there, before and behind, go on. `network`: that of its bridge. Pins
- * <bpffs>/links/<ifindex>-uplink. */
-int tw_kernel_attach_uplink(
-	struct tw_kernel *kernel, uint32_t ifindex, uint16_t network, struct tw_err *err);
+/* Puts from_uplink at an interface that is a bridge's, but no port of ours: behind the programs of others with
+ * tcx, where <bpffs>/links/<ifindex>-uplink is pinned, and before the filters of others without. 0;
+ * -EOPNOTSUPP without a bpffs; another negative errno. */
+int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
+bool tw_kernel_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
+/* Lets frames be cut through to such an interface, and from there where the kernel has tcx. `network` is that
+ * of its bridge; 0 ends it. -EOPNOTSUPP where bridges cannot be asked. */
+int tw_kernel_cut_uplink(struct tw_kernel *kernel, uint32_t ifindex, uint16_t network);
+/* Takes both back. */
 void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
 
 /* Publishing: images and port entries of the coming epoch first, then the flip. */

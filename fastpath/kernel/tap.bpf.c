@@ -11,6 +11,7 @@
  *             TC_ACT_SHOT: dropped; TC_ACT_REDIRECT: turned into a refusal for its sender.
  */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
@@ -550,6 +551,33 @@ int from_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
+/* A frame from beyond with the MAC of a guest of this host. The tc action. */
+__noinline int impostor(struct __sk_buff *skb)
+{
+	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX;
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	bpf_skb_pull_data(skb, want);
+	if (!c)
+		return TC_ACT_SHOT;
+	frame_init(&f, c, skb);
+	tw_path_impostor(&f, c);
+	return TC_ACT_SHOT;
+}
+
+/* True if the bridge would learn that a guest of this host is behind the uplink. A bridge takes a frame with
+ * a tag that is not of its own kind for an untagged one: of a service tag (IEEE 802.1ad), both are denied. */
+tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
+{
+	if (tw_beyond_uplink(f))
+		return 1;
+	if (!skb->vlan_present || skb->vlan_proto != tw_be16(ETH_P_8021AD))
+		return 0;
+	f->has_vlan = 0;
+	return tw_beyond_uplink(f);
+}
+
 /* At the uplinks of bridges. A frame for one of our ports goes straight there, to to_vm, and all else
  * goes on: nothing is judged here, but that no guest of this host is beyond. */
 SEC("tc")
@@ -568,10 +596,11 @@ int from_uplink(struct __sk_buff *skb)
 	if (!own)
 		return TC_ACT_UNSPEC;
 	own->token.kind = TW_TOKEN_NONE;
-	if (tw_beyond_uplink(&f)) {
-		tw_count_reason(&f, TW_R_FOREIGN_SOURCE, TW_DIR_IN);
-		return TC_ACT_SHOT;
-	}
+	if (is_impostor(skb, &f))
+		return impostor(skb);
+	/* Cut-through from an uplink is for tcx. */
+	if (tw_in_qdisc)
+		return TC_ACT_UNSPEC;
 	ifindex = tw_cut_inbound(&f, c, &seat);
 	if (!ifindex)
 		return TC_ACT_UNSPEC;

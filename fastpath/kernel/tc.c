@@ -134,6 +134,29 @@ int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct t
 	return code ? tw_err_set(err, code, place, NULL, "cannot attach: %s", strerror(-code)) : 0;
 }
 
+int tw_tc_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	struct places places = {0};
+	int code = find_places(ifindex, &places);
+
+	if (!code && !places.parent[TW_DIR_OUT]) {
+		code = tw_qdisc_add(ifindex, TC_H_INGRESS, TW_QDISC_INGRESS_FILTERS, "ingress");
+		if (!code)
+			code = find_places(ifindex, &places);
+	}
+	if (code)
+		return code;
+	return places.parent[TW_DIR_OUT]
+		       ? attach_first(ifindex, places.parent[TW_DIR_OUT], kernel->uplink_fd)
+		       : -EAGAIN;
+}
+
+bool tw_tc_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex)
+{
+	/* The kernel shows the filters of an ingress qdisc at this hook of clsact, too. */
+	return is_first(ifindex, TW_QDISC_CLSACT_INGRESS, kernel->uplink_fd);
+}
+
 static bool is_empty(uint32_t ifindex, uint32_t parent)
 {
 	struct tw_qdisc_filter filter;
@@ -175,6 +198,7 @@ static bool is_program(uint32_t prog_id, const char *name)
 bool tw_tc_is_ours(uint32_t ifindex)
 {
 	static const char *const names[] = {[TW_DIR_OUT] = "from_vm", [TW_DIR_IN] = "to_vm"};
+	static const char uplink[] = "from_uplink";
 	struct places places;
 
 	if (find_places(ifindex, &places))
@@ -186,7 +210,7 @@ bool tw_tc_is_ours(uint32_t ifindex)
 			bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 
 		if (places.parent[dir] && !bpf_tc_query(&hook, &opts) &&
-			is_program(opts.prog_id, names[dir]))
+			(is_program(opts.prog_id, names[dir]) || is_program(opts.prog_id, uplink)))
 			return true;
 	}
 	return false;

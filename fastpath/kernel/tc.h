@@ -24,6 +24,10 @@ int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct t
 void tw_tc_detach(uint32_t ifindex);
 /* True if the first filter for what comes from the guest has our handle. */
 bool tw_tc_is_attached(uint32_t ifindex);
+/* Puts from_uplink before all filters for what enters there. An ingress qdisc is added if there is none. 0 or a
+ * negative errno. */
+int tw_tc_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
+bool tw_tc_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
 /* True if a filter under our handle is one of our programs, by name. Needs CAP_SYS_ADMIN. */
 bool tw_tc_is_ours(uint32_t ifindex);
 int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);

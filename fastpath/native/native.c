@@ -75,6 +75,7 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 }
 
 #define LOOKUP_HASH(native, symbol, k, type)	     tw_table_lookup(&(native)->symbol, k)
+#define LOOKUP_DEVMAP_HASH(native, symbol, k, type)  tw_table_lookup(&(native)->symbol, k)
 #define LOOKUP_LPM_TRIE(native, symbol, k, type)     prefix_lookup(native, (const void *)(k))
 #define LOOKUP_ARRAY(native, symbol, k, type)	     array_lookup(&(native)->symbol, k, NULL)
 #define LOOKUP_PERCPU_ARRAY(native, symbol, k, type) array_lookup(&(native)->symbol, k, NULL)

@@ -10,7 +10,9 @@
  *             2. Only what is at another port of the same bridge and VLAN counts. The agent lists no address
  *                of a port that its bridge keeps apart (`isolated`), as its frames are routed beyond the
  *                uplink, and none at all with --hairpin; MACs always.
- * Bounds:     two lookups for a frame that no port of ours has tracked, and two more for one from beyond.
+ *             3. A guest whose device is gone is on this host no longer, whether or not the agent knows.
+ * Bounds:     two lookups for a frame that no port of ours has tracked, two more for one from beyond, and
+ *             one more for one that is denied.
  * Callers:    guard.h, apart; from_uplink, before the bridge learns.
  */
 #pragma once
@@ -20,25 +22,29 @@
 /* True if the frame entered the port's bridge where no guest is held to its identity. */
 tw_inline int tw_beyond_entered(const struct tw_frame *f, const struct tw_port *port, __u32 epoch)
 {
-	__u32 origin = f->origin, *network;
+	__u32 origin = f->origin, *foreign;
 	const struct tw_port *from;
 
 	if (!origin || origin == f->ifindex)
 		return 0;
-	network = tw_foreign_lookup(f, &origin);
-	if (network)
-		return *network == port->network;
+	foreign = tw_foreign_lookup(f, &origin);
+	if (foreign)
+		return (*foreign & TW_FOREIGN_NETWORK) == port->network;
 	from = tw_port_at(f, origin, epoch);
 	return from && from->flags & TW_PORT_F_UNCLAIMED && from->network == port->network;
 }
 
-/* True if the key is that of a guest at an interface other than `ifindex`. */
+/* True if the key is that of a guest at an interface other than `ifindex`, which is still there. */
 tw_inline int tw_beyond_resides(
 	const struct tw_frame *f, const struct tw_resident_key *key, __u32 ifindex)
 {
-	const __u32 *at = tw_residents_lookup(f, key);
+	const __u32 *resident = tw_residents_lookup(f, key);
+	__u32 at;
 
-	return at && *at != ifindex;
+	if (!resident || *resident == ifindex)
+		return 0;
+	at = *resident;
+	return tw_present_lookup(f, &at) != 0;
 }
 
 tw_inline void tw_beyond_mac(struct tw_resident_key *key, const __u8 *mac)
@@ -81,16 +87,28 @@ tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_por
 	return tw_beyond_resides(f, &key, f->origin) ? TW_R_FOREIGN_SOURCE : TW_R_NONE;
 }
 
+/* The VLAN that a bridge takes a frame for at a port of `foreign`: 0 where it does not tell VLANs apart. */
+tw_inline __u16 tw_beyond_vlan(const struct tw_frame *f, __u32 foreign)
+{
+	__u16 vlan = f->has_vlan ? f->vlan_tci & TW_FOREIGN_VLAN : 0;
+
+	if (!(foreign & TW_FOREIGN_FILTERING))
+		return 0;
+	return vlan ? vlan : foreign >> TW_FOREIGN_VLAN_SHIFT & TW_FOREIGN_VLAN;
+}
+
 /* True if a frame at an uplink is from the MAC of a guest of this host: the bridge would learn that the
  * guest is behind the uplink. */
 tw_inline int tw_beyond_uplink(const struct tw_frame *f)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
-	__u32 ifindex = f->ifindex, *network = tw_foreign_lookup(f, &ifindex);
-	struct tw_resident_key key = {.network = network ? (__u16)*network : 0};
+	__u32 ifindex = f->ifindex, *foreign = tw_foreign_lookup(f, &ifindex);
+	struct tw_resident_key key = {0};
 
-	if (!eth || !network || f->has_vlan)
+	if (!eth || !foreign)
 		return 0;
+	key.network = (__u16)*foreign;
+	key.vlan = tw_beyond_vlan(f, *foreign);
 	tw_beyond_mac(&key, eth->src);
 	return tw_beyond_resides(f, &key, ifindex);
 }

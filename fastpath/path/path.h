@@ -274,6 +274,26 @@ tw_inline const struct tw_outcome *tw_path(
 	return o;
 }
 
+/* Ends a frame at an uplink that has a guest's MAC (tw_beyond_uplink()): counts it and tells of it. */
+tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config *config)
+{
+	struct tw_scope s = {.config = config, .dir = TW_DIR_IN};
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_outcome *o;
+
+	if (!sheet)
+		return;
+	__builtin_memset(sheet, 0, __builtin_offsetof(struct tw_sheet, conn));
+	o = &sheet->outcome;
+	/* What cannot be read of it is not told. */
+	tw_parse(f, &sheet->packet);
+	o->verdict = TW_V_DENY;
+	o->reason = TW_R_FOREIGN_SOURCE;
+	o->stage = TW_STAGE_GUARD;
+	o->dir = TW_DIR_IN;
+	tw_report(f, &s, &sheet->flow, o);
+}
+
 /* ---- what targets run apart: the bodies of tw_apart_…() of port.h ---- */
 
 tw_inline __u32 tw_path_decide(

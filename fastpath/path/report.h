@@ -181,6 +181,7 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	e->port_id = (__u16)port_id;
 	e->kind = (__u8)kind;
 	e->frame.len = f->len;
+	e->frame.origin = f->origin;
 	tw_event_fill(e, f, &sheet->packet, &sheet->flow, &sheet->outcome);
 	if (both) {
 		e->frame.far_port_id = sheet->flow.far_id;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # beyond.sh: what comes from an uplink, or from a port of no workload, gets no rights of a guest of this
-# host by the guest's address or MAC.
+# host by the guest's address or MAC, and no bridge learns the guest there. A guest that is not here yet, or
+# has left, is no guest of this host.
 #
 #	[ guest 1, 2 ]──[ tap1, tap2 ]─[ br0 ]─[ up0 ]──[ eth0 ] beyond: 10.0.0.99
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
@@ -19,10 +20,10 @@ ip -n "$ns-host" link add up0 type veth peer name eth0 address 52:54:00:00:09:09
 ip -n "$ns-beyond" link set eth0 up
 ip -n "$ns-host" link set up0 master br0 up
 {
-	workloads 2
+	workloads 3
 	cat <<-'END'
 		rules:
-		  - {name: local, from: w2, to: w1, service: [tcp/7000, udp/7001], action: allow}
+		  - {name: local, from: [w2, w3], to: w1, service: [tcp/7000, udp/7001], action: allow}
 		  - {name: beyond, from: 10.0.0.99, to: w1, service: tcp/7000, action: allow}
 	END
 } >"$lab/policy.yaml"
@@ -47,35 +48,91 @@ is_denied() { # NAMESPACE
 seen_behind() { # MAC PORT
 	ip netns exec "$ns-host" bridge fdb show br br0 | grep -i "^$1 dev $2 "
 }
+told() { # INTERFACE MAC: the log says who it was
+	tapwall log --json | jq -es --arg by "$1" --arg mac "$2" \
+		'any(.[]; .reason == "foreign-source" and .entered_by == $by and .src_mac == $mac)' &&
+		tapwall log | grep -q "foreign-source, by $1 from $2"
+}
 guest_2_speaks() {
 	[ "$(attempt 2 tcp 10.0.0.11 7000)" = connected ]
 }
-test_beyond() { # FORWARDING
-	start_agent --policy "$lab/policy.yaml" --forwarding "$1"
-	check "$1: both guests are protected" within 20 port_is tap2 protected
-	check "$1: a guest has its rights" within 20 guest_2_speaks
-	become beyond 10.0.0.99 52:54:00:00:09:09
-	equal "$1: what is beyond has its own" connected "$(tries beyond)"
-	become beyond 10.0.0.12 52:54:00:00:09:09
-	check "$1: and not a guest's, with the guest's address" is_denied beyond
-	become g9 10.0.0.12 52:54:00:00:00:09
-	check "$1: nor does a port of no workload" is_denied g9
+# What the guest's MAC is used for beyond, in a frame without a tag and with one.
+forge_frames() {
 	become beyond 10.0.0.99 52:54:00:00:00:02
-	check "$1: nor with the guest's MAC" is_denied beyond
-	check "$1: the guest has its rights still" within 20 guest_2_speaks
+	tries beyond >"$lab/tries"
+	ip netns exec "$ns-beyond" timeout 0.5 "$traffic" flood eth0 7 7 >"$lab/tries"
+}
+test_beyond() { # MODE OPTIONS…
+	mode=$1
+	shift
+	start_agent --policy "$lab/policy.yaml" "$@"
+	check "$mode: both guests are protected" within 20 port_is tap2 protected
+	check "$mode: a guest has its rights" within 20 guest_2_speaks
+	become beyond 10.0.0.99 52:54:00:00:09:09
+	equal "$mode: what is beyond has its own" connected "$(tries beyond)"
+	become beyond 10.0.0.12 52:54:00:00:09:09
+	check "$mode: and not a guest's, with the guest's address" is_denied beyond
+	check "$mode: the log says where it came from" within 5 told up0 52:54:00:00:09:09
+	become g9 10.0.0.12 52:54:00:00:00:09
+	check "$mode: nor does a port of no workload" is_denied g9
+	check "$mode: which the log says" within 5 told tap9 52:54:00:00:00:09
+	become beyond 10.0.0.99 52:54:00:00:00:02
+	check "$mode: nor with the guest's MAC" is_denied beyond
+	check "$mode: which the log says, too" within 5 told up0 52:54:00:00:00:02
+	forge_frames
+	check "$mode: the bridge has not learned that the guest is there" seen_behind 52:54:00:00:00:02 tap2
+	check "$mode: the guest has its rights still" within 20 guest_2_speaks
 }
 
 begin g1 echo echo tcp 7000
-for forwarding in cut-through vswitch; do
-	test_beyond $forwarding
-	[ $forwarding = vswitch ] ||
-		check "the bridge has not learned that the guest is there" seen_behind 52:54:00:00:00:02 tap2
-	stop_agent
-done
+test_beyond cut-through
+stop_agent
+test_beyond vswitch --forwarding vswitch
+stop_agent
+release
+test_beyond clsact --force-clsact
+tc -n "$ns-host" qdisc del dev up0 ingress
+check "clsact: a program that another tool removes is put back" within 10 \
+	sh -c "tc -n '$ns-host' filter show dev up0 ingress | grep -q from_uplink"
+stop_agent
+release
+equal "clsact: nothing is left of it" '' "$(tc -n "$ns-host" qdisc show dev up0 ingress)"
+
+# A guest that arrives: its tap is here, and it still runs at its old host, beyond the uplink.
+start_agent --policy "$lab/policy.yaml"
+within 20 port_is tap2 protected
+become beyond 10.0.0.13 52:54:00:00:00:03
+equal "a guest that is elsewhere is believed there" connected "$(tries beyond)"
+guests="$guests g3"
+ip netns add "$ns-g3"
+ip -n "$ns-host" link add tap3 type veth peer name eth0 netns "$ns-g3"
+in_guest 3 sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+ip -n "$ns-g3" link set eth0 address 52:54:00:00:00:03 up
+ip -n "$ns-host" link set tap3 master br0 up
+check "its new tap is protected" within 20 port_is tap3 protected
+check "its bridge is asked where it is" within 5 grep -q 'tap3: its MAC is seen behind another port' "$lab/agent.log"
+equal "until it speaks there, it is believed beyond" connected "$(tries beyond)"
+check "and its bridge knows so" seen_behind 52:54:00:00:00:03 up0
+become g3 10.0.0.13 52:54:00:00:00:03
+equal "it speaks here" connected "$(tries g3)"
+become beyond 10.0.0.13 52:54:00:00:00:03
+check "and nobody beyond can be it any more" within 5 is_denied beyond
+check "as its bridge knows" seen_behind 52:54:00:00:00:03 tap3
+
+# A guest that leaves, while no agent runs.
+stop_agent KILL
 become beyond 10.0.0.12 52:54:00:00:09:09
-check "with the agent dead, it is as before" sh -c "[ '$(tries beyond)' != connected ]"
-ip -n "$ns-g1" neigh replace 10.0.0.12 lladdr 52:54:00:00:09:09 dev eth0
+equal "with the agent dead, guests are held to be here" timeout "$(tries beyond)"
+become beyond 10.0.0.12 52:54:00:00:00:02
+equal "by their MACs, too" timeout "$(tries beyond)"
+ip -n "$ns-host" link del tap2
+equal "but one whose device is gone has left" connected "$(tries beyond)"
+plug 2 br0
 start_agent --policy "$lab/policy.yaml" --hairpin
+check "it is back" within 20 port_is tap2 protected
+check "and speaks" within 20 guest_2_speaks
+become beyond 10.0.0.12 52:54:00:00:09:09
+ip -n "$ns-g1" neigh replace 10.0.0.12 lladdr 52:54:00:00:09:09 dev eth0
 equal "where a router there sends guests' packets back, the address counts" connected "$(tries beyond)"
 become beyond 10.0.0.99 52:54:00:00:00:02
 check "the MAC does not" is_denied beyond
