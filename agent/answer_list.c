@@ -23,6 +23,7 @@ struct list_stream {
 	struct tw_inforce *inforce; /* rules: of the policy that was in force when asked */
 	bool follow;
 	bool all;
+	bool prove;	/* ports */
 	char *workload; /* NULL: all */
 };
 
@@ -124,6 +125,7 @@ static void fill_port(
 	message->programs_lost = port->n_lost;
 	message->bridge = TEXT(bridge ? bridge->name : "");
 	message->bridged = TEXT(port->hostwork);
+	message->latched = !port->attached && !tw_watch_is_unfiltered(agent, port);
 	message->open = tw_bind_is_open(port);
 	message->found_by = TEXT(tw_bound_name(port->binding.by));
 	message->conflict = TEXT(tw_conflict_name(port->binding.conflict));
@@ -239,13 +241,15 @@ static int ports_next(struct tw_stream *base, struct tw_agent *agent, struct tw_
 	struct list_stream *stream = (struct list_stream *)base;
 
 	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
-		const struct tw_agent_port *port = tw_ports_next(
-			&agent->ports, (uint32_t)stream->at);
+		struct tw_agent_port *port = tw_ports_next(&agent->ports, (uint32_t)stream->at);
 		int ret;
 
 		if (!port)
 			return list_end(stream, out);
 		stream->at = port->ifindex;
+		/* The state is told as it was found, before it is mended. */
+		if (stream->prove && !tw_prove_port(agent, port))
+			agent->dirty = true;
 		ret = send_port(stream, agent, port, out);
 		if (ret < 0)
 			return ret;
@@ -259,9 +263,11 @@ int tw_answer_ports(
 	struct list_stream *stream;
 	int ret = list_new(request->id, ports_next, &stream);
 
-	if (!ret)
-		*ret_stream = &stream->base;
-	return ret;
+	if (ret < 0)
+		return ret;
+	stream->prove = request->ports->prove;
+	*ret_stream = &stream->base;
+	return 0;
 }
 
 /* ---- workloads ---- */

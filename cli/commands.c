@@ -82,7 +82,8 @@ static const struct tw_arg explain_args[] = {
 	{.name = "live",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_explain_options, live),
-		.help = "asks the policy in force instead, and looks for the live connection"},
+		.help = "asks the policy in force instead and the ports as they are, and looks for "
+			"the live connection"},
 	{.name = "from",
 		.type = TW_ARG_TEXT,
 		.value = "X",
@@ -470,7 +471,12 @@ static const struct tw_args_command commands[] = {
 			"With *--json* the answer has these members too, and for each end its "
 			"_reason_, _workload_, whether the packet _reached_ it, the _stage_ that "
 			"decided and all _stages_ it went through; with *--live* also the _state_ "
-			"of the port, and _n_flows_ with the first _flows_ of this kind."),
+			"of the port, whether the end is _judged_ (yes, not-filtered, shut or absent), "
+			"_by_policy_, the _verdict_ and _rule_ of the policy alone, _why_ the port is as "
+			"it is and its _proof_age_s_; and _n_flows_ with the first _flows_ of this kind.\n\n"
+			"With *--live* the agent looks at the hooks of the ports first. An end whose port "
+			"is NOT FILTERED, or not on this host, judges nothing; one whose port is shut lets "
+			"nothing pass, whatever the policy says. This holds for *--batch*, too."),
 	COMMAND(replay, EXAMPLES(replay), .summary = "judges the frames of a capture",
 		.description =
 			"Frames are judged in order, with the capture's own timestamps as clock, so "

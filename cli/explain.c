@@ -12,6 +12,7 @@
 #include "cli/batch.h"
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "cli/style.h"
 #include "fastpath/abi/names.h"
 
 /* A tuple is judged alone; transit workloads at both ends keep a record each. */
@@ -155,42 +156,93 @@ static void free_flows(struct tw_explained *explained)
 
 /* ---- the ports as they are on this host ---- */
 
-static bool same_port(const struct tw_vnic *vnic, const Tapwall__V1__Port *port)
+struct live_ports {
+	const struct tw_policy *policy;
+	struct tw_explained_port *ports; /* by vNIC */
+	enum tw_real *real;		 /* by vNIC */
+};
+
+static void live_ports_done(struct live_ports *live)
+{
+	free(live->ports);
+	free(live->real);
+}
+
+static enum tw_real real_of(const Tapwall__V1__Port *port)
+{
+	if (!strcmp(port->state, "protected"))
+		return TW_REAL_JUDGED;
+	return port->open || !strcmp(port->state, "unfiltered") ? TW_REAL_OPEN : TW_REAL_SHUT;
+}
+
+/* True if the agent says that the port is this vNIC's, which another port may be named for. */
+static bool is_bound(const struct tw_vnic *vnic, const Tapwall__V1__Port *port)
 {
 	char mac[24];
 
-	if (vnic->port)
-		return !strcmp(vnic->port, port->name);
+	if (strcmp(vnic->workload, port->workload) != 0)
+		return false;
+	if (!vnic->has_mac)
+		return !port->mac[0] && vnic->port && !strcmp(vnic->port, port->name);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", vnic->mac[0], vnic->mac[1],
 		vnic->mac[2], vnic->mac[3], vnic->mac[4], vnic->mac[5]);
-	return !strcmp(vnic->workload, port->workload) && !strcasecmp(mac, port->mac);
+	return !strcasecmp(mac, port->mac);
+}
+
+static void note_port(struct live_ports *live, const struct tw_vnic *vnic,
+	const Tapwall__V1__Port *port, bool bound)
+{
+	struct tw_explained_port *found = &live->ports[vnic->index];
+
+	snprintf(found->name, sizeof(found->name), "%s", port->name);
+	snprintf(found->state, sizeof(found->state), "%s", tw_style_state(port->state, port->open));
+	snprintf(found->why, sizeof(found->why), "%s",
+		port->why[0]	   ? port->why
+		: port->trouble[0] ? port->trouble
+		: port->open	   ? "no workload of the policy has it"
+		: port->latched	   ? "the latch shuts it until it is attached"
+				   : "");
+	found->proof_age_s = port->proof_age_s;
+	found->bound = bound;
+	live->real[vnic->index] = real_of(port);
 }
 
 static int on_port(void *arg, const Tapwall__V1__Response *response)
 {
 	const Tapwall__V1__Port *port = response->port;
-	struct tw_explained *explained = arg;
+	struct live_ports *live = arg;
 
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_PORT)
 		return TW_EXIT_OK;
-	for (int d = 0; d < TW_DIR__MAX; d++) {
-		const struct tw_vnic *vnic = explained->tuple.vnic[d];
-		struct tw_explained_port *found = &explained->ports[d];
+	for (size_t i = 0; i < tw_policy_n_vnics(live->policy); i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(live->policy, i);
+		bool bound = is_bound(vnic, port);
 
-		if (!vnic || !same_port(vnic, port))
-			continue;
-		snprintf(found->name, sizeof(found->name), "%s", port->name);
-		snprintf(found->state, sizeof(found->state), "%s", port->state);
+		/* A port of the vNIC's name that another workload has is not its own. */
+		if (bound || (!port->workload[0] && !live->ports[i].bound && vnic->port &&
+				     !strcmp(vnic->port, port->name)))
+			note_port(live, vnic, port, bound);
 	}
 	return TW_EXIT_OK;
 }
 
-static int find_ports(const char *socket, struct tw_explained *explained)
+static int find_ports(const char *socket, const struct tw_policy *policy, struct live_ports *live)
 {
 	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct tw_agent_call call = {.socket = socket, .answer = on_port, .arg = explained};
+	struct tw_agent_call call = {.socket = socket, .answer = on_port, .arg = live};
+	size_t n = tw_policy_n_vnics(policy);
 
+	live->policy = policy;
+	live->ports = tw_alloc_array(n, sizeof(*live->ports));
+	live->real = tw_alloc_array(n, sizeof(*live->real));
+	if (!live->ports || !live->real)
+		return tw_report_memory();
+	for (size_t i = 0; i < n; i++) {
+		live->real[i] = TW_REAL_ABSENT;
+		live->ports[i].proof_age_s = -1;
+	}
+	body.prove = true;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_PORTS;
 	request.ports = &body;
 	return tw_agent_ask(&call, &request);
@@ -215,8 +267,8 @@ static int answer_one(const struct tw_explain_options *options, struct tw_explai
 		       : TW_EXIT_OK;
 }
 
-static int explain_one(
-	const struct tw_explain_options *options, struct tw_judge *judge, const char *file)
+static int explain_one(const struct tw_explain_options *options, struct tw_judge *judge,
+	const char *file, const struct tw_explained_port *ports)
 {
 	struct tw_tuple_words words = {
 		.end = {[TW_DIR_OUT] = options->from, [TW_DIR_IN] = options->to},
@@ -226,7 +278,8 @@ static int explain_one(
 		.type = options->type,
 		.code = options->code,
 	};
-	struct tw_explained explained = {.judge = judge, .file = file};
+	struct tw_explained explained = {
+		.judge = judge, .file = file, .live = options->live, .ports = ports};
 	struct tw_err err = {0};
 	int code = TW_EXIT_OK;
 
@@ -237,10 +290,7 @@ static int explain_one(
 		return tw_report(TW_EXIT_USAGE, option, err.hint, "%s", err.text);
 	}
 	tw_judge_tuple(judge, &explained.tuple, &explained.judgement);
-	explained.live = options->live;
 	if (options->live)
-		code = find_ports(options->socket, &explained);
-	if (!code && options->live)
 		code = find_flows(options->socket, &explained);
 	if (!code)
 		code = answer_one(options, &explained);
@@ -265,6 +315,7 @@ int tw_explain_run(const void *values)
 	const struct tw_explain_options *options = values;
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	struct policy_text text = {0};
+	struct live_ports live = {0};
 	struct tw_judge judge = {0};
 	const char *file = options->policy;
 	int code = check_options(options);
@@ -277,10 +328,15 @@ int tw_explain_run(const void *values)
 	}
 	if (!code)
 		code = tw_judge_init(&judge, policy, CONNS_MAX, tw_file_label(file));
+	if (!code && options->live) {
+		code = find_ports(options->socket, policy, &live);
+		judge.real = live.real;
+	}
 	if (!code && options->batch)
 		code = tw_batch_run(&judge, STDIN_FILENO);
 	else if (!code)
-		code = explain_one(options, &judge, tw_file_label(file));
+		code = explain_one(options, &judge, tw_file_label(file), live.ports);
+	live_ports_done(&live);
 	tw_judge_done(&judge);
 	tw_buf_done(&text.text);
 	tw_vec_done(&text.learned);

@@ -12,6 +12,9 @@
 struct tw_explained_port {
 	char name[64]; /* empty: it is not on this host */
 	char state[32];
+	char why[256];	    /* why it is shut or open, as far as the agent knows; else empty */
+	double proof_age_s; /* since its programs were last seen at it; negative: never */
+	bool bound;	    /* its workload is the vNIC's; else it only has the name */
 };
 
 struct tw_explained {
@@ -20,7 +23,7 @@ struct tw_explained {
 	struct tw_tuple tuple;
 	struct tw_judgement judgement;
 	bool live; /* the policy in force was asked, and the rest is known */
-	struct tw_explained_port ports[TW_DIR__MAX]; /* of the ends that are protected */
+	const struct tw_explained_port *ports; /* by vNIC; NULL: not live */
 	size_t n_flows;
 	Tapwall__V1__Response *flows[TW_EXPLAIN_FLOWS_MAX]; /* the first of them */
 };

@@ -112,20 +112,54 @@ static void put_stage(const struct tw_explained *x, const struct tw_judged_end *
 	putchar('\n');
 }
 
+static const struct tw_explained_port *port_of(const struct tw_explained *x, enum tw_dir dir)
+{
+	const struct tw_vnic *vnic = x->tuple.vnic[dir];
+
+	return x->ports && vnic ? &x->ports[vnic->index] : NULL;
+}
+
 /* Of the live firewall the port as it is, else as the policy names it. */
 static void put_port(const struct tw_explained *x, enum tw_dir dir)
 {
-	const struct tw_vnic *vnic = x->tuple.vnic[dir];
-	const char *state = x->ports[dir].state;
+	const struct tw_explained_port *port = port_of(x, dir);
 
-	if (!x->live && vnic->port)
-		printf(" at port %s", vnic->port);
-	else if (x->live && x->ports[dir].name[0])
-		printf(" at port %s, %s%s%s", x->ports[dir].name, tw_style_on(tw_style_of(state)),
-			state, tw_style_off());
-	else if (x->live)
+	if (!port && x->tuple.vnic[dir]->port)
+		printf(" at port %s", x->tuple.vnic[dir]->port);
+	if (!port)
+		return;
+	if (!port->name[0]) {
 		printf(", %swhose port is not on this host%s", tw_style_on(TW_STYLE_WARN),
 			tw_style_off());
+		return;
+	}
+	printf(" at port %s, %s%s%s", port->name, tw_style_on(tw_style_of(port->state)),
+		port->state, tw_style_off());
+	if (port->proof_age_s >= 0 && !strcmp(port->state, "protected"))
+		printf(", proved %s ago", tw_human_span(port->proof_age_s).text);
+}
+
+/* What an end does at which the policy does not judge. */
+static void put_real(const struct tw_explained *x, enum tw_dir dir)
+{
+	static const char *const says[] = {
+		[TW_REAL_OPEN] = "nothing judges here: frames pass",
+		[TW_REAL_SHUT] = "nothing passes here",
+		[TW_REAL_ABSENT] = "nothing judges here on this host",
+	};
+	const struct tw_judged_end *end = &x->judgement.end[dir];
+	const char *why = port_of(x, dir)->why;
+	bool shut = end->real == TW_REAL_SHUT;
+	char place[PLACE_MAX];
+
+	printf("    %s%s %s%s%s%s\n", tw_style_on(shut ? TW_STYLE_BAD : TW_STYLE_WARN),
+		tw_glyph(shut ? TW_GLYPH_NO : TW_GLYPH_DOT), says[end->real], why[0] ? ": " : "",
+		why, tw_style_off());
+	printf("    %s%s the policy alone would %s%s%s%s\n", tw_style_on(TW_STYLE_DIM),
+		tw_glyph(TW_GLYPH_DOT), tw_verdict_name(end->by_policy),
+		end->by_rule == TW_NO_RULE ? "" : " by ",
+		end->by_rule == TW_NO_RULE ? "" : rule_place(x, end->by_rule, place),
+		tw_style_off());
 }
 
 static void put_end(const struct tw_explained *x, enum tw_dir dir)
@@ -135,7 +169,7 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 	char addr[INET6_ADDRSTRLEN];
 
 	putchar('\n');
-	if (!end->protected) {
+	if (!vnic) {
 		printf("  %s%s %s%s\n", tw_style_on(TW_STYLE_STRONG), end_titles[dir],
 			tw_addr_format(&x->tuple.addr[dir], addr), tw_style_off());
 		printf("    %s%s no workload of the policy has this address: nobody judges here%s\n",
@@ -145,9 +179,13 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 	printf("  %s%s %s%s", tw_style_on(TW_STYLE_STRONG), end_titles[dir], vnic->workload,
 		tw_style_off());
 	put_port(x, dir);
-	if (!end->asked)
+	if (end->protected && !end->asked)
 		printf("%s, had it come so far%s", tw_style_on(TW_STYLE_DIM), tw_style_off());
 	putchar('\n');
+	if (end->real != TW_REAL_JUDGED) {
+		put_real(x, dir);
+		return;
+	}
 	for (int stage = 0; stage < TW_STAGE__MAX; stage++)
 		put_stage(x, end, stage);
 }
@@ -161,10 +199,17 @@ static void put_verdict(const struct tw_explained *x)
 
 	printf("\n  %s%s%s", tw_style_on(tw_style_of(verdict)), verdict, tw_style_off());
 	if (j->decider < 0) {
-		printf(": neither end is a workload of the policy\n");
+		printf(": %s\n", x->live && (x->tuple.vnic[0] || x->tuple.vnic[1])
+					 ? "at neither end it is judged on this host"
+					 : "neither end is a workload of the policy");
 		return;
 	}
 	end = &j->end[j->decider];
+	if (end->real == TW_REAL_SHUT) {
+		printf(": the port is shut, %s %s\n", end_titles[j->decider],
+			x->tuple.vnic[j->decider]->workload);
+		return;
+	}
 	printf(" %s %s", tw_glyph(TW_GLYPH_DOT), tw_reason_name(end->reason));
 	if (end->rule != TW_NO_RULE)
 		printf(", %s", rule_place(x, end->rule, place));
@@ -215,7 +260,7 @@ static json_t *json_stages(const struct tw_judged_end *end)
 	json_t *stages = json_array();
 
 	for (unsigned int s = 0; s < TW_STAGE__MAX; s++)
-		if (end->run.stage_ran[s] &&
+		if (end->real == TW_REAL_JUDGED && end->run.stage_ran[s] &&
 			json_array_append_new(stages, json_string(tw_stage_name(s))) < 0) {
 			json_decref(stages);
 			return NULL;
@@ -223,25 +268,41 @@ static json_t *json_stages(const struct tw_judged_end *end)
 	return stages;
 }
 
+/* Whether the policy judges at an end, for programs. */
+static const char *const judged[] = {
+	[TW_REAL_JUDGED] = "yes",
+	[TW_REAL_OPEN] = "not-filtered",
+	[TW_REAL_SHUT] = "shut",
+	[TW_REAL_ABSENT] = "absent",
+};
+
 static json_t *json_judged(const struct tw_explained *x, enum tw_dir dir)
 {
 	const struct tw_judged_end *end = &x->judgement.end[dir];
 	const struct tw_vnic *vnic = x->tuple.vnic[dir];
-	const char *port = x->ports[dir].name;
+	const struct tw_explained_port *real = port_of(x, dir);
+	const char *port = real ? real->name : "";
 	json_t *object;
 
-	if (!end->protected)
+	if (!vnic)
 		return json_null();
-	object = json_pack("{s:o, s:s, s:o, s:s, s:o, s:b, s:s, s:o}", "port",
+	object = json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "port",
 		tw_json_text(port[0] ? port : tw_vnic_port_name(vnic)), "verdict",
-		tw_verdict_name(end->verdict), "rule",
+		end->protected ? tw_verdict_name(end->verdict) : "unprotected", "rule",
 		tw_json_text(tw_judge_rule(x->judge, end->rule)), "reason",
-		tw_reason_name(end->reason), "workload", tw_json_text(vnic->workload), "reached",
-		end->asked, "stage", tw_stage_name(end->run.outcome.stage), "stages",
-		json_stages(end));
-	if (x->live)
+		tw_json_text(end->protected ? tw_reason_name(end->reason) : NULL), "workload",
+		tw_json_text(vnic->workload), "reached", end->asked, "stage",
+		tw_json_text(
+			end->real == TW_REAL_JUDGED ? tw_stage_name(end->run.outcome.stage) : NULL),
+		"stages", json_stages(end));
+	if (real)
 		object = tw_json_merge(
-			object, json_pack("{s:o}", "state", tw_json_text(x->ports[dir].state)));
+			object, json_pack("{s:o, s:s, s:{s:s, s:o}, s:o, s:o}", "state",
+					tw_json_text(real->state), "judged", judged[end->real],
+					"by_policy", "verdict", tw_verdict_name(end->by_policy),
+					"rule", tw_json_text(tw_judge_rule(x->judge, end->by_rule)),
+					"why", tw_json_text(real->why), "proof_age_s",
+					tw_json_s(real->proof_age_s)));
 	return object;
 }
 

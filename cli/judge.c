@@ -79,6 +79,7 @@ void tw_judge_frame(struct tw_judge *judge, const struct tw_vnic *from, const st
 	for (int d = 0; d < TW_DIR__MAX; d++) {
 		ret->end[d].protected = vnics[d] != NULL;
 		ret->end[d].asked = false;
+		ret->end[d].real = TW_REAL_JUDGED;
 		ret->end[d].rule = TW_NO_RULE;
 		if (vnics[d] && result.has_end[d])
 			take_end(&ret->end[d], &result.end[d]);
@@ -86,7 +87,36 @@ void tw_judge_frame(struct tw_judge *judge, const struct tw_vnic *from, const st
 	decide(ret);
 }
 
-void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+/* Replaces what the policy says of an end by what its port does. */
+static void settle_end(struct tw_judged_end *end, enum tw_real real)
+{
+	end->real = real;
+	end->by_policy = end->verdict;
+	end->by_rule = end->rule;
+	if (real == TW_REAL_JUDGED)
+		return;
+	end->protected = real == TW_REAL_SHUT;
+	end->verdict = TW_V_DENY;
+	end->reason = TW_R_NO_IMAGE;
+	end->rule = TW_NO_RULE;
+}
+
+static void settle(
+	const struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+{
+	for (int d = 0; judge->real && d < TW_DIR__MAX; d++)
+		if (tuple->vnic[d])
+			settle_end(&ret->end[d], judge->real[tuple->vnic[d]->index]);
+	/* A frame that the policy would stop at an end that is open, or not here, gets to the other. */
+	if (!ret->end[TW_DIR_OUT].protected || ret->end[TW_DIR_OUT].verdict == TW_V_ALLOW)
+		ret->end[TW_DIR_IN].asked = ret->end[TW_DIR_IN].protected;
+	else
+		ret->end[TW_DIR_IN].asked = false;
+	decide(ret);
+}
+
+static void judge_by_policy(
+	struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
 {
 	uint8_t data[TW_JUDGE_ROOM];
 	struct tw_native_frame frame = {.data = data, .max = sizeof(data)};
@@ -106,6 +136,13 @@ void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct
 	tw_native_forget(judge->native);
 	ret->end[TW_DIR_IN] = alone.end[TW_DIR_IN];
 	ret->end[TW_DIR_IN].asked = false;
+}
+
+void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+{
+	judge_by_policy(judge, tuple, ret);
+	if (judge->real)
+		settle(judge, tuple, ret);
 }
 
 const char *tw_judge_rule(const struct tw_judge *judge, size_t rule)

@@ -23,16 +23,29 @@
  * the minimum MTU, RFC 4443 §2.4(c). */
 #define TW_JUDGE_ROOM 2048
 
+/* How things stand at the port that a vNIC of the policy is to have. */
+enum tw_real {
+	TW_REAL_JUDGED, /* the policy judges there */
+	TW_REAL_OPEN,	/* NOT FILTERED */
+	TW_REAL_SHUT,	/* nothing passes, whatever the policy says */
+	TW_REAL_ABSENT, /* it is not on this host */
+};
+
 struct tw_judge {
 	const struct tw_policy *policy;
+	const enum tw_real *real; /* by vNIC; NULL: each is judged, as on paper */
 	struct tw_native *native;
 	uint64_t tuple_ns; /* the clock of tw_judge_tuple() */
 };
 
 /* One end's answer. */
 struct tw_judged_end {
-	bool protected; /* there is a port of the policy here; else the rest is empty */
+	bool protected; /* the frame is judged here; else only `real` and `by_policy` hold, if any */
 	bool asked;	/* the frame came here; else the end was judged by itself */
+	enum tw_real real;
+	/* What the policy says, whether or not it judges here. */
+	enum tw_verdict by_policy;
+	size_t by_rule;
 	enum tw_verdict verdict;
 	enum tw_reason reason;
 	size_t rule; /* number in the policy, TW_NO_RULE when no rule was asked */
@@ -43,7 +56,7 @@ struct tw_judged_end {
 
 struct tw_judgement {
 	struct tw_judged_end end[TW_DIR__MAX];
-	int decider; /* enum tw_dir, or -1: no end is protected */
+	int decider; /* enum tw_dir, or -1: nothing judges at either end */
 };
 
 /* Sets the policy, which must outlive the judge, up. `max_conns` is how many connections can live

@@ -103,4 +103,37 @@ check "from shut to open" apply "$lab/shut.yaml"
 tapwall apply --dry-run "$lab/removed.yaml" >"$lab/dry.out" 2>&1
 check "that ports of no workload open is marked" says dry.out '^  ! unclaimed: deny -> ignore'
 check "and they are counted" first_line dry.out '^NOT FILTERED: 1 port of no workload in all: tap2$'
+
+# ---- explain --live tells what the ports do, not what the policy alone would say ----
+explain() { # OPTIONS…
+	tapwall explain --live --from 10.0.0.200 --to w2 --proto tcp "$@" >"$lab/explain.out" 2>&1
+}
+
+check "the policy of the beginning" apply "$lab/good.yaml"
+explain --dport 80
+equal "what is judged is allowed" 0 $?
+check "with how long ago the port was looked at" says explain.out 'at port tap2, protected, proved .* ago'
+explain --dport 81
+equal "or denied" 1 $?
+check "a slip leaves the port open" tapwall apply --allow-unprotect "$lab/mistyped.yaml"
+explain --dport 81
+equal "what passes an open port is not said to be denied" 0 $?
+check "but that nothing judges it" says explain.out 'nothing judges here on this host'
+check "and what the policy alone would say" says explain.out 'the policy alone would deny'
+equal "in a batch, too" '{"verdict":"unprotected","rule":null,"reason":null,"out":null,"in":null}' "$(
+	echo '{"from":"10.0.0.200","to":"10.0.0.12","proto":"tcp","dport":81}' |
+		tapwall explain --live --batch
+)"
+check "back once more" apply "$lab/good.yaml"
+ip -n "$ns-host" link set tap2 address fe:54:00:00:00:77
+check "a port whose MAC says that it is another's is shut" within 20 port_is tap2 shut
+explain --dport 80
+equal "explain does not say that a shut port lets anything pass" 1 $?
+check "but that it is shut" says explain.out 'deny: the port is shut, in to w2'
+check "and why" says explain.out 'nothing passes here: .*MAC'
+equal "so it is for programs" '["deny","shut","allow"]' "$(
+	tapwall explain --live --json --from 10.0.0.200 --to w2 --proto tcp --dport 80 |
+		jq -c '[.verdict, .in.judged, .in.by_policy.verdict]'
+)"
+equal "which is what happens" timeout "$(attempt 1 tcp 10.0.0.12 80)"
 finish

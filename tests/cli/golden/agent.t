@@ -113,7 +113,7 @@ tapwall: policy in force:3:21: there is no group, workload or network nobody; de
 tapwall: policy in force:9:5: warning: this rule can never match
 [1]
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 | tail -n 5
-  allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:20), in to db-1
+  allow · policy, rule web-to-db (/etc/tapwall/policy.yaml:20), out of web-1
   a rule, or the default, decided the connection
 
   1 such connection is open now
@@ -124,8 +124,8 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to d
 
   no such connection is open now
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to edge --proto icmp | grep '^  [io]'
-  out of web-1 at port tap-web1, protected
-  in to edge, whose port is not on this host, had it come so far
+  out of web-1 at port tap-web1, protected, proved 4.5s ago
+  in to edge, whose port is not on this host
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
 {"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","bridged":null,"asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"default":"deny","unclaimed":"ignore","file":"/etc/tapwall/policy.yaml","file_state":"differs","refused":null,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true}
@@ -155,7 +155,7 @@ $ fake_agent good tapwall version --socket agent.sock --json
 $ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
 {"ports_unprotected":1,"unprotected":[{"port":"tap-old","workload":"evil\u001B[31m"}],"open":["tap-old","tap9"],"dangers":["default: deny -> allow: what meets no rule passes"],"refused":false,"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
-{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected"},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"db-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
+{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected","judged":"yes","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":4.5},"in":{"port":"db-1","verdict":"unprotected","rule":null,"reason":null,"workload":"db-1","reached":false,"stage":null,"stages":[],"state":null,"judged":"absent","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
 # A request that no agent would take.
 $ head -c 16777210 /dev/zero > large.yaml; fake_agent good tapwall apply --socket agent.sock large.yaml
 tapwall: agent.sock: the request is larger than 16 MiB; send less at once

@@ -69,8 +69,8 @@ usage: tapwall explain [options]
 tells what would happen to a connection, and why
 
   --policy FILE             the policy to ask
-  --live                    asks the policy in force instead, and looks for the
-                            live connection
+  --live                    asks the policy in force instead and the ports as
+                            they are, and looks for the live connection
   --from X                  where the connection comes from: a workload, an
                             address, or WORKLOAD@ADDRESS
   --to Y                    where it goes, written in the same ways
