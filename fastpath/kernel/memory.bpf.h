@@ -26,10 +26,11 @@ tw_inline const __u64 *words_at(__u64 at)
  * it. */
 tw_inline __u64 read_word(__u64 at)
 {
-	__u64 word = 0;
+	__u64 word;
 
 	if (tw_memory.type)
 		return *words_at(at);
+	word = 0;
 	bpf_probe_read_kernel(&word, sizeof(word), (const void *)at);
 	return word;
 }

@@ -15,6 +15,13 @@
 /* Set before load: see offload.h. */
 const volatile struct tw_offload_view tw_offload_view = {0};
 
+/* The sk_buff of a frame. The kernel knows what it points to, so that its members are read by a plain load.
+ * Only where the kernel has functions for that (tw_memory.type). */
+tw_inline const __u8 *skb_of(const struct tw_frame *f)
+{
+	return kernel_context(f->target);
+}
+
 /* The metadata of a frame, as an address: in truth where the kernel has functions for that, and else as
  * the helper that copies memory takes it. */
 tw_inline __u64 metadata_of(const struct tw_frame *f)
@@ -39,7 +46,9 @@ tw_inline __u32 tw_frame_summed(const struct tw_frame *f)
 
 	if (tw_test_mode)
 		return test_offload().summed;
-	return word_at(metadata_of(f), bit / 8) >> bit % 8 & 3;
+	if (tw_memory.type)
+		return skb_of(f)[bit / 8] >> bit % 8 & 3;
+	return word_at((__u64)f->target, bit / 8) >> bit % 8 & 3;
 }
 
 /* Bytes from the frame's start to a place that the metadata name, from the buffer's start on. Places
@@ -64,6 +73,20 @@ tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f)
 	if (tw_test_mode)
 		return test_offload().csum_offset;
 	return (__u16)word_at(metadata_of(f), tw_offload_view.csum_offset);
+}
+
+tw_inline int tw_frame_csum_fits(const struct tw_frame *f, __u32 start, __u32 offset)
+{
+	__u32 headroom, both;
+	const __u8 *skb;
+
+	if (tw_test_mode || !tw_memory.type)
+		return tw_frame_csum_start(f) == start && tw_frame_csum_offset(f) == offset;
+	skb = skb_of(f);
+	headroom = (__u32)(*(const __u64 *)(skb + tw_offload_view.data) -
+			   *(const __u64 *)(skb + tw_offload_view.head));
+	both = *(const __u32 *)(skb + tw_offload_view.csum_start);
+	return (both & 0xffff) == start + headroom && both >> 16 == offset;
 }
 
 tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f)

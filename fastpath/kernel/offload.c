@@ -7,10 +7,14 @@
 
 #include "fastpath/kernel/members.h"
 
-/* The programs take words apart as a little-endian machine lays them out, and follow pointers whole. */
+/* The programs take words apart as a little-endian machine lays them out, follow pointers whole, and read where
+ * a checksum begins and goes at once. */
 static int check_layout(const struct tw_offload_view *view)
 {
 	if (__BYTE_ORDER != __LITTLE_ENDIAN || sizeof(void *) != sizeof(__u64))
+		return -ENOENT;
+	if (view->csum_start % sizeof(__u32) ||
+		view->csum_offset != view->csum_start + sizeof(__u16))
 		return -ENOENT;
 	return (view->head | view->data) % sizeof(__u64) ? -ENOENT : 0;
 }

@@ -25,6 +25,11 @@ tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f)
 	return offload_of(f)->csum_offset;
 }
 
+tw_inline int tw_frame_csum_fits(const struct tw_frame *f, __u32 start, __u32 offset)
+{
+	return offload_of(f)->csum_start == start && offload_of(f)->csum_offset == offset;
+}
+
 tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f)
 {
 	return offload_of(f)->gso_type;

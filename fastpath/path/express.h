@@ -80,6 +80,8 @@ tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_pac
 			(!f->gso_size && !tw_ipv4_sum_good(v4, 0)))
 			return 0;
 		p->l3_len = tw_host16(v4->total_len);
+		if (!p->l3_len && f->gso_size)
+			p->l3_len = f->len - p->l3_off;
 		p->tuple.proto = v4->proto;
 		p->ip.next = TW_MEMORY(v4->proto);
 		p->tuple.src.d[1] = tw_pair(tw_be32(0xffff), v4->src);
@@ -91,6 +93,8 @@ tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_pac
 		(v6->version_flow & tw_be32(0xf0000000)) != tw_be32(0x60000000))
 		return 0;
 	p->l3_len = tw_host16(v6->payload_len) + (__u32)sizeof(*v6);
+	if (!v6->payload_len && f->gso_size)
+		p->l3_len = f->len - p->l3_off;
 	p->tuple.proto = v6->next;
 	p->ip.next = TW_MEMORY(v6->next);
 	p->tuple.src.d[0] = tw_pair(v6->src[0], v6->src[1]);
@@ -100,6 +104,20 @@ tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_pac
 	p->l4_off = sizeof(*eth) + sizeof(*v6);
 	/* What would be mistaken for IPv4. */
 	return tw_addr_is_v4(&p->tuple.src) ? 0 : v6 + 1;
+}
+
+/* Whether what the sender left to be done to the frame is what stacks leave: the transport header's own
+ * checksum, at `csum`, and segments of `type`. Most frames have neither. It is asked while the headers are at
+ * hand in registers. */
+tw_inline int tw_express_offload(
+	const struct tw_frame *f, const struct tw_packet *p, __u32 csum, __u32 type)
+{
+	if (tw_frame_summed(f) == TW_SUMMED_PARTIAL && !tw_frame_csum_fits(f, p->l4_off, csum))
+		return 0;
+	if (!f->gso_size)
+		return 1;
+	return !(tw_frame_gso_type(f) & ~(TW_GSO_MANNERS | type)) && tw_offload_few(f) &&
+	       p->l3_off + p->l3_len == f->len;
 }
 
 /* A TCP segment with an acknowledgement and no more to say than that and its data. What opens a
@@ -123,7 +141,8 @@ tw_inline int tw_express_segment(
 	p->seq_end = p->seq + tw_l4_len(p) - header;
 	p->ack = tw_host32(tcp->ack);
 	p->window = tw_host16(tcp->window);
-	return 1;
+	return tw_express_offload(f, p, __builtin_offsetof(struct tw_tcp, csum),
+		p->ethertype == TW_ETH_IPV4 ? TW_GSO_TCPV4 : TW_GSO_TCPV6);
 }
 
 /* A datagram. What goes to a DHCP client or server is for guard to say. */
@@ -135,30 +154,14 @@ tw_inline int tw_express_datagram(
 	if ((const void *)(udp + 1) > f->data_end)
 		return 0;
 	len = tw_host16(udp->len);
+	if (!len && f->gso_size)
+		len = tw_l4_len(p);
 	if (len < sizeof(*udp) || len > tw_l4_len(p) || tw_host16(udp->dport) - 67u < 2 ||
 		tw_host16(udp->dport) - 546u < 2 || (f->gso_size && len != tw_l4_len(p)))
 		return 0;
 	p->tuple.sport = udp->sport;
 	p->tuple.dport = udp->dport;
-	return 1;
-}
-
-/* Whether what the sender left to be done to the frame is what stacks leave, for TCP and UDP alone: their
- * own checksum, and segments of the very packet. */
-tw_inline int tw_express_offload(const struct tw_frame *f, const struct tw_packet *p)
-{
-	const int tcp = p->ip.next == TW_IPPROTO_TCP, v4 = p->ethertype == TW_ETH_IPV4;
-	__u32 offset = tcp ? __builtin_offsetof(struct tw_tcp, csum)
-			   : __builtin_offsetof(struct tw_udp, csum);
-	__u32 type = !tcp ? TW_GSO_UDP_L4 : v4 ? TW_GSO_TCPV4 : TW_GSO_TCPV6;
-
-	if (tw_frame_summed(f) == TW_SUMMED_PARTIAL &&
-		(tw_frame_csum_start(f) != p->l4_off || tw_frame_csum_offset(f) != offset))
-		return 0;
-	if (!f->gso_size)
-		return 1;
-	return !(tw_frame_gso_type(f) & ~(TW_GSO_MANNERS | type)) && tw_offload_few(f) &&
-	       p->l3_off + p->l3_len == f->len;
+	return tw_express_offload(f, p, __builtin_offsetof(struct tw_udp, csum), TW_GSO_UDP_L4);
 }
 
 /* Reads a frame; whether it is plain. */
@@ -191,7 +194,7 @@ tw_inline int tw_express_guard(const struct tw_frame *f, const struct tw_port *p
 {
 	__u32 i;
 
-	if (!tw_mac_equal(eth->src, port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
+	if (!tw_mac_equal_even(eth->src, port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
 		return 0;
 	for (i = 0; i < TW_PORT_ADDRS; i++)
 		if (i < port->n_addrs && tw_addr_equal(&port->addr[i], &p->tuple.src))
@@ -280,7 +283,7 @@ tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const s
 	__u32 i;
 
 	if (!tw_express_port(far) || far->network != s->port->network ||
-		far->pvid != s->port->pvid || !tw_mac_equal(far->mac, eth->dst) ||
+		far->pvid != s->port->pvid || !tw_mac_equal_even(far->mac, eth->dst) ||
 		tw_cut_len(f, p) > far->len_max || far->ifindex == f->ifindex ||
 		!tw_express_gate(s->conn, !end, far, s->epoch))
 		return 0;
@@ -376,7 +379,7 @@ tw_inline int tw_express(struct tw_frame *f, const struct tw_config *config)
 	if (!s.far)
 		return 0;
 	seat = tw_frame_seat(f);
-	if (!seat || !tw_express_offload(f, &p))
+	if (!seat)
 		return 0;
 	tw_express_commit(f, &s, &p, &flow);
 	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, seat, s.far->ifindex);

@@ -49,8 +49,9 @@ tw_inline int tw_token_bridged(
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
 
 	return eth && token->near == f->origin && token->network == port->network &&
-	       f->now_ns - token->left_ns < TW_TOKEN_NS && tw_mac_equal(eth->dst, token->macs) &&
-	       tw_mac_equal(eth->src, token->macs + 6);
+	       f->now_ns - token->left_ns < TW_TOKEN_NS &&
+	       tw_mac_equal_even(eth->dst, token->macs) &&
+	       tw_mac_equal_even(eth->src, token->macs + 6);
 }
 
 /* Reads the token of a frame that is about to reach a guest. A redirect is over then. */

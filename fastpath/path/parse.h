@@ -182,10 +182,12 @@ tw_inline int tw_ipv4_sum_good(const struct tw_ipv4 *h, __u64 sum)
 {
 	const __u32 *words = (const void *)h;
 
-	/* Below 2^36: what two folds leave is 0xffff if and only if the sum is one's complement zero. */
+	/* The words are loaded for the sum alone: shared with the fields that are read later, they would
+	 * occupy registers until then (docs/decisions/009-offloads.md). */
+	TW_OPAQUE(words);
 	sum += (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return (sum & 0xffff) + (sum >> 16) == 0xffff;
+	/* One's complement zero is a multiple of 0xffff, which a multiplication tells. A header is never all zeros. */
+	return sum % 0xffff == 0;
 }
 
 /* Sums up what stands between a header's fixed part and its end. */
@@ -231,8 +233,10 @@ tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, 
 	if (h->version_ihl >> 4 != 4 || header < sizeof(*h))
 		return TW_R_BAD_HEADER;
 	total = tw_host16(h->total_len);
-	if (!total && f->gso_size && room > 65535)
-		total = room; /* a super-frame beyond what the field can say */
+	/* A super-frame's length is written anew for each segment. Windows leaves zero; so does Linux where the
+	 * field is too short. */
+	if (!total && f->gso_size && !ip->quoted)
+		total = room;
 	if (total < header || (total > room && !ip->quoted))
 		return TW_R_BAD_LENGTH;
 	/* Without branches, so that the verifier walks what follows once. */
@@ -327,7 +331,7 @@ tw_inline enum tw_reason tw_read_ip_chain(
 	if ((h->version_flow & tw_be32(0xf0000000)) != tw_be32(0x60000000))
 		return TW_R_BAD_HEADER;
 	payload = tw_host16(h->payload_len);
-	if (!payload && f->gso_size && room > 65535 + sizeof(*h))
+	if (!payload && f->gso_size && !ip->quoted)
 		payload = room - sizeof(*h);
 	if (payload + sizeof(*h) > room && !ip->quoted)
 		return TW_R_BAD_LENGTH;

@@ -148,6 +148,8 @@ tw_inline __u32 tw_frame_summed(const struct tw_frame *f);
  * that is before the frame, and how far behind it the checksum goes. */
 tw_inline __u32 tw_frame_csum_start(const struct tw_frame *f);
 tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f);
+/* Returns whether both are these: less than asking for each. */
+tw_inline int tw_frame_csum_fits(const struct tw_frame *f, __u32 start, __u32 offset);
 /* Of a super-frame: TW_GSO_*. */
 tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f);
 /* Of a super-frame in a UDP tunnel: the frame offset of what the tunnel carries, from where on headers

@@ -32,8 +32,7 @@ tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p
 	if (f->gso_size)
 		return 0;
 	return tw_frame_summed(f) != TW_SUMMED_PARTIAL ||
-	       (tw_frame_csum_start(f) == p->l4_off &&
-		       tw_frame_csum_offset(f) == __builtin_offsetof(struct tw_tcp, csum));
+	       tw_frame_csum_fits(f, p->l4_off, __builtin_offsetof(struct tw_tcp, csum));
 }
 
 /* Reads a frame onto the sheet, where registers are too few, as far as gates ask about it: its TCP header, if
@@ -339,7 +338,7 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 	id = s.port->id;
 	bucket = tw_buckets_lookup(f, &id);
 	tcp = bucket ? tw_syn_parse(f, &sheet->packet) : 0;
-	if (!tcp || !tw_mac_equal(eth->src, s.port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
+	if (!tcp || !tw_mac_equal_even(eth->src, s.port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
 		return TW_SYN_WHOLE;
 	tw_syn_place(f, &s, sheet);
 	if (bucket->silent)
