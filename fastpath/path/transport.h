@@ -89,6 +89,9 @@ tw_inline enum tw_reason tw_parse_udp(const struct tw_frame *f, struct tw_packet
 	if (!udp)
 		return tw_at_reason(f, p->l4_off, sizeof(*udp));
 	len = tw_host16(udp->len);
+	/* Windows leaves zero in a super-frame, as in its IP header. */
+	if (!len && f->gso_size)
+		len = tw_l4_len(p);
 	if (len < sizeof(*udp) || (len > tw_l4_len(p) && p->fragment != TW_FRAG_FIRST))
 		return TW_R_BAD_LENGTH;
 	/* Segments are made of all that is there. */

@@ -196,6 +196,16 @@ static void say(struct fixture *f, struct talk *talk, bool back, char *text, siz
 		talk->seq[back] += len + (strchr(flags, 'S') || strchr(flags, 'F') ? 1 : 0);
 }
 
+/* Takes a length out of a frame, as guests do in super-frames: the IP header's or UDP's. */
+static void forget_length(struct fixture *f, const struct talk *talk, uint8_t *bytes)
+{
+	size_t at = talk->v6 ? 18 : 16;
+
+	if (talk->udp && tw_random_one_in(&f->random, 2))
+		at = talk->v6 ? 58 : 38;
+	bytes[at] = bytes[at + 1] = 0;
+}
+
 /* Builds what an end says; what frames are spoilt by is left to chance. Bytes. */
 static size_t build(
 	struct fixture *f, struct talk *talk, bool back, const char *text, uint8_t *bytes)
@@ -220,6 +230,8 @@ static size_t build(
 	if (tw_random_one_in(&f->random, 10))
 		bytes[tw_random_below(&f->random, len < 80 ? (uint32_t)len : 80)] ^=
 			(uint8_t)(1 << tw_random_below(&f->random, 8));
+	if (tw_random_one_in(&f->random, 20))
+		forget_length(f, talk, bytes);
 	if (tw_random_one_in(&f->random, 50))
 		len -= tw_random_below(&f->random, (uint32_t)len - 14);
 	return len;
