@@ -3,7 +3,7 @@
 #
 #   make                  build/tapwall and build/tapwalld
 #   make demo             three virtual machines, one policy, every path tried   (STAY=1 leaves it up)
-#   make test             all tests
+#   make test             all tests                                            (SCALE=full: 50 times as much at random)
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
 #   make install          DESTDIR= PREFIX=; installs no package
 #   make fuzz             SECONDS=60 for each fuzzer

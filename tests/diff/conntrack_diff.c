@@ -21,6 +21,7 @@
 #include "tests/run/draft.h"
 #include "tests/run/run.h"
 #include "tests/run/target.h"
+#include "tests/scale.h"
 
 #define START_NS    1000000000000ull
 #define STEP_NS	    1000000
@@ -425,6 +426,7 @@ int main(int argc, char **argv)
 	run->target = target;
 	run->random = tw_random_from(seed);
 	run->now_ns = START_NS;
+	n *= tw_scale();
 	failed = tw_ct_enter(&err);
 	if (failed) {
 		printf("skipped: %s\n", err.text);

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 #include "tests/diff/generate.h"
+#include "tests/scale.h"
 
 struct run {
 	const char *tapwall;
@@ -297,10 +298,10 @@ static int measure(const struct run *run, size_t n_rules, size_t n_tuples)
 static int run_all(struct run *run)
 {
 	struct tw_random random = tw_random_from(run->seed);
-	size_t verdicts[TW_V__MAX] = {0}, rules = 0;
+	size_t verdicts[TW_V__MAX] = {0}, rules = 0, n_policies = run->n_policies * tw_scale();
 	int failed = 0;
 
-	for (size_t i = 0; i < run->n_policies && !failed; i++) {
+	for (size_t i = 0; i < n_policies && !failed; i++) {
 		uint64_t seed = tw_random_bits(&random) >> 16;
 		/* Small policies as often as large ones. */
 		size_t n = run->n_rules ? run->n_rules
@@ -314,7 +315,7 @@ static int run_all(struct run *run)
 		return failed;
 	printf("%zu tuples over %zu policies (%zu rules) agree with the oracle: "
 	       "%zu allow, %zu deny, %zu reject, %zu ask, %zu unprotected (seed %llu)\n",
-		run->n_policies * run->n_tuples, run->n_policies, rules, verdicts[TW_V_ALLOW],
+		n_policies * run->n_tuples, n_policies, rules, verdicts[TW_V_ALLOW],
 		verdicts[TW_V_DENY], verdicts[TW_V_REJECT], verdicts[TW_V_ASK], verdicts[TW_V_NONE],
 		(unsigned long long)run->seed);
 	return 0;

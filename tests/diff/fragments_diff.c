@@ -20,6 +20,7 @@
 #include "tests/diff/random.h"
 #include "tests/run/both.h"
 #include "tests/run/draft_text.h"
+#include "tests/scale.h"
 
 #define SECOND	    1000000000ull
 #define START_NS    (1000 * SECOND)
@@ -386,7 +387,7 @@ int main(int argc, char **argv)
 		return 5;
 	}
 	run.target = target;
-	for (uint64_t i = 0; i < ROUNDS && !failed; i++)
+	for (uint64_t i = 0; i < ROUNDS * tw_scale() && !failed; i++)
 		failed = play_round(&run, seed * 1000003 + i);
 	printf("%zu pieces on %s, %zu delivered, %zu datagrams whole, %zu sent on late\nreasons:",
 		run.n_pieces, target->ops->name, run.n_delivered, run.n_whole, run.n_released);

@@ -11,6 +11,7 @@
 #include "tests/diff/frames.h"
 #include "tests/run/both.h"
 #include "tests/run/run.h"
+#include "tests/scale.h"
 
 struct run {
 	struct tw_target *target;
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
 		return failed == -EPERM || failed == -EOPNOTSUPP ? TW_RUN_SKIPPED : 5;
 	}
 	run.target = target;
+	n *= tw_scale();
 	mkdir(run.keep, 0700);
 	for (size_t i = 0; i < n && !failed && run.n_disagree < 5; i++)
 		failed = run_one(&run, seed * 1000003 + i);

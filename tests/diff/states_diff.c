@@ -15,6 +15,7 @@
 #include "tests/diff/generate.h"
 #include "tests/run/draft.h"
 #include "tests/run/target.h"
+#include "tests/scale.h"
 
 #define N_TUPLES 6
 #define START_NS 1000000000000ull
@@ -416,7 +417,7 @@ int main(int argc, char **argv)
 	if (!run || tw_target_native(&target, &err))
 		return 5;
 	run->target = target;
-	failed = run_all(run, strtoull(argv[1], NULL, 10), strtoul(argv[2], NULL, 10));
+	failed = run_all(run, strtoull(argv[1], NULL, 10), strtoul(argv[2], NULL, 10) * tw_scale());
 	if (failed < 0)
 		fprintf(stderr, "states_diff: %s\n", strerror(-failed));
 	return failed < 0 ? 5 : failed;

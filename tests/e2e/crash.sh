@@ -7,7 +7,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
-rounds=20
+rounds=$(scaled 20 200)
 
 make_host
 make_guest 1

@@ -118,6 +118,11 @@ within() { # SECONDS COMMAND…
 	done
 }
 
+# The usual amount of something random, or, with SCALE=full, a large one.
+scaled() { # USUAL FULL
+	[ "${SCALE:-}" = full ] && echo "$2" || echo "$1"
+}
+
 # ---- the lab ----
 
 on_host() {

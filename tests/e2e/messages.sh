@@ -35,7 +35,7 @@ start_agent --policy "$lab/policy.yaml"
 before=$(memory)
 for seed in 1 2 3; do
 	seed=$((seed + ${TW_SEED:-0}))
-	said=$("$TW_BUILD/tests/e2e/messages" "$socket" $seed "${TW_SECONDS:-4}" "$lab/policy.yaml" 2>&1)
+	said=$("$TW_BUILD/tests/e2e/messages" "$socket" $seed "${TW_SECONDS:-$(scaled 4 60)}" "$lab/policy.yaml" 2>&1)
 	check "seed $seed: $said" test "${said% conversations}" != "$said"
 done
 check "the agent is the one that was started" kill -0 "$agent"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # offload.sh: what leaves is what was judged, whatever a guest leaves the kernel to do to its frames.
-# SCALE prolongs the random part; SEED repeats one.
+# SCALE=full prolongs the random part; SEED repeats one.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -48,7 +48,7 @@ for forwarding in cut-through vswitch; do
 		start --forwarding "$forwarding"
 	}
 	check "random frames, $forwarding, seed $seed" \
-		on_host "$offload" random "$((8 * ${SCALE:-1}))" "$seed"
+		on_host "$offload" random "$(scaled 8 120)" "$seed"
 	say "$(tail -n 1 "$lab/check.out")"
 done
 finish

@@ -2,6 +2,7 @@
 /* What ports remember beyond their half-open quota (path/overflow.h), on a target of its own: nothing unasked meets
  * an entry, a port's flood displaces its own entries only, an honest handshake among 100,000 SYNs a second is
  * known for as long as it takes, and two CPUs never make an entry that neither wrote. */
+#include "tests/scale.h"
 #include "tests/unit/test.h"
 
 #include <pthread.h>
@@ -16,7 +17,7 @@
 
 #define PORTS	   4
 #define SECOND	   1000000000ull
-#define N_ATTEMPTS 2000000u /* 100,000,000 with SCALE=full */
+#define N_ATTEMPTS 2000000u
 #define N_THREADS  4
 #define N_TURNS	   400000
 
@@ -234,14 +235,11 @@ static bool answer(struct cpu *cpu, uint32_t port, uint32_t n, uint8_t proto, ui
 static void test_nothing_unasked(void **state)
 {
 	static const uint8_t protos[] = {TW_IPPROTO_TCP, TW_IPPROTO_UDP, TW_IPPROTO_ICMP, 47};
-	const char *scale = getenv("SCALE");
-	uint32_t n_attempts = N_ATTEMPTS, n_met = 0;
+	uint32_t n_attempts = N_ATTEMPTS * (uint32_t)tw_scale(), n_met = 0;
 	struct memory *memory = memory_new();
 	struct cpu *cpu = cpu_new(memory);
 	uint64_t now = 10 * SECOND, chance = 2;
 
-	if (scale && !strcmp(scale, "full"))
-		n_attempts = 100000000;
 	/* As many entries as a port can have. */
 	for (uint32_t n = 0; n < 8 * TW_OVERFLOW_SETS * TW_OVERFLOW_WAYS; n++)
 		ask(cpu, 1, n % 3, n, TW_IPPROTO_TCP, now + n * 1000ull);

@@ -52,6 +52,11 @@ within() {
 	done
 }
 
+# The usual amount of something random, or, with SCALE=full, a large one.
+scaled() { # USUAL FULL
+	[ "${SCALE:-}" = full ] && echo "$2" || echo "$1"
+}
+
 finish() {
 	echo "1..$((n_ok + n_failed))"
 	exit "$((n_failed > 0))"
