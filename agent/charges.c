@@ -26,7 +26,14 @@ void tw_charges_done(struct tw_charges *charges)
 
 static uint32_t *charge_at(struct tw_load *load, unsigned int kind)
 {
-	return kind ? &load->established : &load->half_open;
+	switch (kind + 1) {
+	case TW_CHARGE_HALF_OPEN:
+		return &load->half_open;
+	case TW_CHARGE_OVER:
+		return &load->over;
+	default:
+		return &load->established;
+	}
 }
 
 static uint32_t charge_now(struct tw_charges *charges, unsigned int id, unsigned int kind)
@@ -47,8 +54,8 @@ void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn)
 	uint32_t ports = conn->ports;
 	enum tw_charge charge = tw_ports_charge(ports);
 
-	if (charge == TW_CHARGE_HALF_OPEN || charge == TW_CHARGE_ESTABLISHED)
-		charges->met[tw_ports_payer(ports)][charge == TW_CHARGE_ESTABLISHED]++;
+	if (charge != TW_CHARGE_NONE)
+		charges->met[tw_ports_payer(ports)][charge - 1]++;
 }
 
 /* Whether a charge was set right. */

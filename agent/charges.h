@@ -13,7 +13,7 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_CHARGES_KINDS 2 /* half-open, established */
+#define TW_CHARGES_KINDS 3 /* enum tw_charge, but for TW_CHARGE_NONE */
 
 struct tw_charges {
 	struct tw_load *loads; /* of all ports, as the programs see them */

@@ -20,6 +20,7 @@ enum tw_charge {
 	TW_CHARGE_NONE, /* the record is not in the table, or not any more */
 	TW_CHARGE_HALF_OPEN,
 	TW_CHARGE_ESTABLISHED,
+	TW_CHARGE_OVER, /* TCP, and both ends have closed it or one has reset it */
 };
 
 static inline __u32 tw_ports_at(__u32 ports, __u32 end)

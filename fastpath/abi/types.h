@@ -201,7 +201,9 @@ struct tw_row {
 	__u64 tags[TW_ROW_SLOTS / 4]; /* four a word; 0: free */
 	__u32 lock;		      /* 1 while somebody changes tags */
 	__u32 spilled; /* connections that walked past this row, for want of room in it */
-	__u32 pad[6];
+	__u32 pad[2];
+	__u8 held
+		[TW_ROW_SLOTS]; /* when a packet last held the slot's record (path/spare.h); 0: never */
 };
 
 /* Where a slot's record stands among all of them. */
@@ -258,7 +260,8 @@ struct tw_load {
 	__u32 overflow_until;	/* tick until which `overflows` may know of answers; 0: nothing */
 	__u32 overflow_grown;	/* tick when a class last got more sets */
 	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
-	__u32 pad[7];		/* to a cache line: ports do not share one */
+	__u32 over; /* TCP connections that have ended, and make room where it is short (path/spare.h) */
+	__u32 pad[6]; /* to a cache line: ports do not share one */
 };
 
 /* ---- connections beyond a port's half-open quota ---- */

@@ -41,9 +41,24 @@ tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
 	return row_replace(f->target, n);
 }
 
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
 {
-	row_clear(f->target, n, (__u32)wanted);
+	row_clear(f->target, n);
+}
+
+tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
+{
+	return (__u32)row_spare(f->target, n, payer_id, what);
+}
+
+tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
+{
+	return row_give_up(f->target, n, slot);
+}
+
+tw_inline int tw_apart_hold(const struct tw_frame *f)
+{
+	return hold(f->target);
 }
 
 #include "fastpath/kernel/overflow.bpf.h"

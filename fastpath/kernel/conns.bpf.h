@@ -37,7 +37,7 @@ __noinline int row_replace(struct __sk_buff *skb, __u32 n)
 	return work ? tw_row_replace(&f, work, n) : 0;
 }
 
-__noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted)
+__noinline int row_clear(struct __sk_buff *skb, __u32 n)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -45,8 +45,44 @@ __noinline int row_clear(struct __sk_buff *skb, __u32 n, __u32 wanted)
 	if (!c)
 		return 0;
 	f.now_ns = now(c);
-	tw_row_clear(&f, c, n, (int)wanted);
+	tw_row_clear(&f, c, n);
 	return 0;
+}
+
+__noinline int row_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what)
+{
+	const struct tw_config *c = settings();
+	/* Without a frame, whose 72 bytes of stack 6.1 does not have left here. */
+	struct tw_spare s = {.config = c, .n = n, .payer_id = payer_id, .what = what};
+
+	TW_OPAQUE(skb);
+	if (!c)
+		return TW_NO_SLOT;
+	s.now = tw_tick(now(c));
+	return (int)tw_row_spare(&s);
+}
+
+__noinline int row_give_up(struct __sk_buff *skb, __u32 n, __u32 slot)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	return tw_row_give_up(&f, c, n, slot);
+}
+
+__noinline int hold(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+	const struct tw_sheet *work = tw_sheet_get(&f);
+
+	if (!c || !work)
+		return 0;
+	f.now_ns = now(c);
+	return tw_conn_hold(&f, c, &work->flow);
 }
 
 __noinline int sweep_row(struct __sk_buff *skb)

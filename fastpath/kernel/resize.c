@@ -179,7 +179,7 @@ static int take_counts(struct tw_kernel *kernel)
 			return -errno;
 		if (!load.overflowed && !load.refused)
 			continue;
-		load.half_open = load.established = 0;
+		load.half_open = load.established = load.over = 0;
 		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_loads], &id, &load, BPF_ANY))
 			return -errno;
 	}

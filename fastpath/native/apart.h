@@ -41,9 +41,31 @@ tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
 	return tw_row_replace(f, &native_of(f)->sheet, n);
 }
 
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
 {
-	tw_row_clear(f, native_of(f)->settings, n, wanted);
+	tw_row_clear(f, native_of(f)->settings, n);
+}
+
+tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
+{
+	struct tw_spare s = {.f = f,
+		.config = native_of(f)->settings,
+		.now = tw_tick(f->now_ns),
+		.n = n,
+		.payer_id = payer_id,
+		.what = what};
+
+	return tw_row_spare(&s);
+}
+
+tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
+{
+	return tw_row_give_up(f, native_of(f)->settings, n, slot);
+}
+
+tw_inline int tw_apart_hold(const struct tw_frame *f)
+{
+	return tw_conn_hold(f, native_of(f)->settings, &native_of(f)->sheet.flow);
 }
 
 tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)

@@ -277,10 +277,18 @@ tw_inline int tw_state_half_open(__u8 state)
 	       state == TW_S_ICMP || state == TW_S_OTHER_UNREPLIED;
 }
 
+/* True if nothing is to come in this state but what is late. */
+tw_inline int tw_state_over(__u8 state)
+{
+	return state == TW_S_TIME_WAIT || state == TW_S_CLOSED;
+}
+
 /* What a record in a state is charged as. */
 tw_inline enum tw_charge tw_charge_of(__u8 state)
 {
-	return tw_state_half_open(state) ? TW_CHARGE_HALF_OPEN : TW_CHARGE_ESTABLISHED;
+	if (tw_state_half_open(state))
+		return TW_CHARGE_HALF_OPEN;
+	return tw_state_over(state) ? TW_CHARGE_OVER : TW_CHARGE_ESTABLISHED;
 }
 
 tw_inline void tw_load_count(struct tw_load *load, enum tw_charge charge, __s32 n)
@@ -289,6 +297,8 @@ tw_inline void tw_load_count(struct tw_load *load, enum tw_charge charge, __s32 
 		__sync_fetch_and_add(&load->half_open, n);
 	else if (charge == TW_CHARGE_ESTABLISHED)
 		__sync_fetch_and_add(&load->established, n);
+	else if (charge == TW_CHARGE_OVER)
+		__sync_fetch_and_add(&load->over, n);
 }
 
 /* Charges the port that pays for a record with these `ports`, or takes back what it is charged. */
@@ -354,7 +364,7 @@ tw_inline void tw_conn_advance(
 {
 	if (old.word != now.word &&
 		__sync_val_compare_and_swap(&c->progress.word, old.word, now.word) == old.word &&
-		tw_state_half_open(old.state) != tw_state_half_open(now.state))
+		tw_charge_of(old.state) != tw_charge_of(now.state))
 		tw_conn_recharge(f, c);
 }
 
@@ -447,6 +457,7 @@ tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *c
 		return;
 	TW_OPAQUE(slot);
 	__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
+	row->held[slot & (TW_ROW_SLOTS - 1)] = 0;
 	tw_conn_uncharge(f, c);
 	tw_conn_key(c, &sheet->key);
 	at = &sheet->place;
@@ -455,13 +466,11 @@ tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *c
 }
 
 /* Body of tw_apart_row_clear(): ends what has expired in row number `n`, whose lock is held. What
- * cannot be told stays for another time, unless its room is `wanted`. */
-tw_inline void tw_row_clear(
-	const struct tw_frame *f, const struct tw_config *config, __u32 n, int wanted)
+ * cannot be told stays for another time. */
+tw_inline void tw_row_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
 {
-	__u32 now = tw_tick(f->now_ns), slot, zero = 0;
+	__u32 now = tw_tick(f->now_ns), slot;
 	struct tw_row *row = tw_rows_lookup(f, &n);
-	struct tw_upkeep *upkeep;
 	struct tw_conn *c;
 
 	if (!row)
@@ -470,13 +479,8 @@ tw_inline void tw_row_clear(
 		c = tw_row_tag(row, slot) ? tw_record(f, n, slot) : 0;
 		if (!c || !tw_conn_expired(config, c, now, TW_GRACE))
 			continue;
-		if (!tw_conn_tell_end(f, c, now)) {
-			if (!wanted)
-				return;
-			upkeep = tw_upkeep_lookup(f, &zero);
-			if (upkeep)
-				__sync_fetch_and_add(&upkeep->closes_lost, 1);
-		}
+		if (!tw_conn_tell_end(f, c, now))
+			return;
 		tw_row_remove(f, config, row, n, slot);
 	}
 }
@@ -499,7 +503,7 @@ tw_inline void tw_conns_sweep(const struct tw_frame *f)
 	if (!row || !(row->tags[0] | row->tags[1] | row->tags[2] | row->tags[3]) ||
 		!tw_apart_row_lock(f, n))
 		return;
-	tw_apart_row_clear(f, n, 0);
+	tw_apart_row_clear(f, n);
 	tw_row_unlock(row);
 }
 

@@ -271,7 +271,7 @@ tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_c
 		return 0;
 	if (state == TW_S_ESTABLISHED)
 		return tw_tcp_fit(c, p, flow) == TW_FIT_TAKEN;
-	return state == TW_S_UDP_REPLIED;
+	return state == TW_S_UDP_REPLIED && !tw_conn_lingers(config, c, now);
 }
 
 /* The port that the frame is for, if the connection knows it and it may be cut through to. */

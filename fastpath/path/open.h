@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "fastpath/path/conns.h"
+#include "fastpath/path/spare.h"
 
 /* ---- room for a record ---- */
 
@@ -54,9 +54,10 @@ tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet,
 	return row && tw_row_take(f, sheet, row, n);
 }
 
-/* Puts the sheet's record into the first row of its walk that has room; the first row of all is
- * locked. With `clear`, room is made where something expired. */
-tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet, int clear)
+/* Puts the sheet's record into the first row of its walk that has room, or that gives up a record for it;
+ * the first row of all is locked. */
+tw_inline int tw_walk_put(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 payer_id, enum tw_yield what)
 {
 	const struct tw_place *at = &sheet->flow.place;
 	__u32 n = at->row, i, done = 0;
@@ -64,8 +65,8 @@ tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet
 
 	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
 		if (n == at->row || tw_apart_row_lock(f, n)) {
-			if (clear)
-				tw_apart_row_clear(f, n, 1);
+			if (what != TW_YIELD_NONE)
+				tw_row_yield(f, n, payer_id, what);
 			done = (__u32)tw_apart_row_put(f, n);
 			row = tw_rows_lookup(f, &n);
 			if (row && n != at->row)
@@ -79,7 +80,40 @@ tw_inline int tw_walk_put(const struct tw_frame *f, const struct tw_sheet *sheet
 	return (int)done;
 }
 
+/* Gives up a record of the payer's in the first row of the sheet's walk that has one; the first row of all
+ * is locked. */
+tw_inline int tw_walk_yield(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 payer_id, enum tw_yield what)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 n = at->row, i, done = 0;
+	struct tw_row *row;
+
+	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
+		if (n == at->row || tw_apart_row_lock(f, n)) {
+			done = (__u32)tw_row_yield(f, n, payer_id, what);
+			row = tw_rows_lookup(f, &n);
+			if (row && n != at->row)
+				tw_row_unlock(row);
+		}
+		n = tw_place_next(f, at, n);
+	}
+	return (int)done;
+}
+
 /* ---- opening ---- */
+
+/* Returns what a port has to give up of its own before it opens another connection: it has as many as it
+ * may have. Those that are over have the same bound, so that they are not all of the table. */
+tw_inline enum tw_yield tw_conn_bound(
+	const struct tw_config *config, const struct tw_port *payer, const struct tw_load *load)
+{
+	__u32 max = payer->established_max ? payer->established_max : config->established_max;
+
+	if (max && tw_load_now(load->established) >= max)
+		return TW_YIELD_ESTABLISHED;
+	return max && tw_load_now(load->over) >= max ? TW_YIELD_OVER : TW_YIELD_NONE;
+}
 
 /* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
  * gets no record. */
@@ -87,22 +121,25 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 	const struct tw_port *payer, struct tw_sheet *sheet, int replaces)
 {
 	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
-	__u32 max = payer->established_max ? payer->established_max : config->established_max;
-	struct tw_flow *flow = &sheet->flow;
 	__u8 state = sheet->conn.progress.state;
 	__u32 id = payer->id;
 	struct tw_load *load = tw_loads_lookup(f, &id);
+	enum tw_yield bound;
 
 	if (!load)
 		return TW_R_TABLE_FULL;
-	if (max && tw_load_now(load->established) >= max) {
+	bound = tw_conn_bound(config, payer, load);
+	/* One that takes the place of its predecessor makes none of those that are over more. */
+	if (bound == TW_YIELD_OVER && replaces)
+		bound = TW_YIELD_NONE;
+	if (bound != TW_YIELD_NONE && !tw_walk_yield(f, sheet, id, bound)) {
 		__sync_fetch_and_add(&load->refused, 1);
 		return TW_R_QUOTA;
 	}
 	/* What takes the place of a record that ended takes no memory, and must not meet it later. */
 	if (half_max && tw_state_half_open(state) && tw_load_now(load->half_open) >= half_max &&
 		!replaces) {
-		flow->untracked = 1;
+		sheet->flow.untracked = 1;
 		return TW_R_NONE;
 	}
 	tw_load_count(load, tw_charge_of(state), 1);
@@ -143,6 +180,18 @@ tw_inline int tw_walk_replace(const struct tw_frame *f, const struct tw_sheet *s
 	return done;
 }
 
+/* Puts the sheet's record into its first row, which is locked, if that has room, or a record of the payer's
+ * that is spare. */
+tw_inline int tw_conn_settle(
+	const struct tw_frame *f, __u32 payer_id, const struct tw_sheet *sheet, struct tw_row *home)
+{
+	__u32 n = sheet->flow.place.row;
+
+	if (tw_row_take(f, sheet, home, n))
+		return 1;
+	return tw_row_yield(f, n, payer_id, TW_YIELD_OWN) && tw_apart_row_put(f, n);
+}
+
 /* What tw_conn_open() does under the lock of the key's first row. */
 tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet,
@@ -159,10 +208,11 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	reason = tw_conn_charge(f, config, payer, sheet, place >= 0);
 	if (reason || sheet->flow.untracked)
 		return reason;
-	if (place < 0 && tw_row_take(f, sheet, home, sheet->flow.place.row))
+	if (place < 0 && tw_conn_settle(f, payer->id, sheet, home))
 		return TW_R_NONE;
 	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
-		tw_walk_put(f, sheet, 0) || tw_walk_put(f, sheet, 1))
+		tw_walk_put(f, sheet, payer->id, TW_YIELD_NONE) ||
+		tw_walk_put(f, sheet, payer->id, TW_YIELD_ANY))
 		return TW_R_NONE;
 	tw_ports_count(f, sheet->conn.ports, -1);
 	return TW_R_TABLE_FULL;
@@ -235,6 +285,7 @@ tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_
 {
 	struct tw_conn *old = &sheet->conn;
 	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	int over = tw_state_over(old->progress.state);
 
 	if (c) {
 		tw_conn_catch_up(f, c, old);
@@ -243,10 +294,11 @@ tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_
 	/* It may have been written while it was read. */
 	old->ports = tw_ports_charged(old->ports, tw_charge_of(old->progress.state));
 	tw_ports_count(f, old->ports, 1);
-	if (tw_walk_put(f, sheet, 0))
+	if (tw_walk_put(f, sheet, 0, TW_YIELD_NONE) ||
+		(!over && tw_walk_put(f, sheet, 0, TW_YIELD_ANY)))
 		return TW_TAKEN_NEW;
 	tw_ports_count(f, old->ports, -1);
-	return TW_TAKEN_FULL;
+	return over ? TW_TAKEN_ENDED : TW_TAKEN_FULL;
 }
 
 /* Takes the record on the sheet, which stands in a table of another size, over into this one, and

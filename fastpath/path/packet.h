@@ -324,6 +324,8 @@ struct tw_sheet {
 	struct tw_conn conn; /* a record while it is made */
 	struct tw_key key;   /* of a record that is taken out, and where it stood */
 	struct tw_place place;
+	__u32 spare_rank; /* of the record in a row that is the first to be given up so far */
+	__u32 spare_slot;
 	struct tw_overflow overflow; /* an entry that was found, or is made */
 	struct tw_reply reply;
 	__u64 none[sizeof(struct tw_hold) / sizeof(__u64)]; /* always zero: new sets and holds */

@@ -177,7 +177,10 @@ tw_inline int tw_apart_find(const struct tw_frame *f);
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);
 tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n);
 tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n);
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted);
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n);
+tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what);
+tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot);
+tw_inline int tw_apart_hold(const struct tw_frame *f);
 tw_inline int tw_apart_overflow_find(
 	const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
 tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);

@@ -215,7 +215,7 @@ tw_inline int tw_syn_affords(
 	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
 	__u32 max = port->established_max ? port->established_max : config->established_max;
 
-	return (!max || tw_load_now(load->established) < max) &&
+	return (!max || (tw_load_now(load->established) < max && tw_load_now(load->over) < max)) &&
 	       (!half_max || tw_load_now(load->half_open) < half_max);
 }
 

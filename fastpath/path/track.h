@@ -180,7 +180,8 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 									     : TW_WAY_REPLY;
 	opens = flow->way == TW_WAY_REPLY &&
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
-	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens)) {
+	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens) ||
+		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_apart_hold(f))) {
 		/* Whether it was swept already shall make no difference. */
 		flow->stale = 1;
 		flow->way = TW_WAY_ORIGINAL;

@@ -13,6 +13,7 @@ void tw_target_settings(struct tw_config *config)
 	config->event_rate = config->event_burst = 0; /* no limits */
 	config->reply_rate = config->reply_burst = 0;
 	config->dhcp_rate = 0;
+	config->half_open_max = config->established_max = 0;
 	/* The same for all targets: questions to DHCP servers are kept by a hash. */
 	for (uint64_t i = 0; i <= TW_KEY_WORDS; i++)
 		config->hash_key[i] = 0x9e3779b97f4a7c15 * (i + 1) ^ 0x94d049bb133111eb;

@@ -89,6 +89,12 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 	__atomic_fetch_add(&cpu_of(f)->table->n_told, 1, __ATOMIC_RELAXED);
 }
 
+tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
+{
+	for (__u32 i = 0; i < n && !step(i, context); i++)
+		continue;
+}
+
 #include "fastpath/path/open.h"
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
@@ -116,9 +122,26 @@ tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
 	return tw_row_replace(f, &cpu_of(f)->sheet, n);
 }
 
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
 {
-	tw_row_clear(f, &cpu_of(f)->table->config, n, wanted);
+	tw_row_clear(f, &cpu_of(f)->table->config, n);
+}
+
+tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
+{
+	struct tw_spare s = {.f = f,
+		.config = &cpu_of(f)->table->config,
+		.now = tw_tick(f->now_ns),
+		.n = n,
+		.payer_id = payer_id,
+		.what = what};
+
+	return tw_row_spare(&s);
+}
+
+tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
+{
+	return tw_row_give_up(f, &cpu_of(f)->table->config, n, slot);
 }
 
 /* ---- driving it ---- */
@@ -235,6 +258,7 @@ static void assert_empty(const struct table *t)
 	for (unsigned int port = 0; port < PORTS; port++) {
 		assert_int_equal(t->loads[port].half_open, 0);
 		assert_int_equal(t->loads[port].established, 0);
+		assert_int_equal(t->loads[port].over, 0);
 	}
 }
 
@@ -320,6 +344,136 @@ static void keys_do_not_cluster(void **state)
 	for (uint32_t row = 0; row < t->n_rows; row++)
 		spilled += t->rows[row].spilled;
 	assert_in_range(spilled, 0, 20);
+	table_free(t);
+}
+
+/* ---- short connections ---- */
+
+/* A connection that opens, is answered and ends at once. Returns whether it was let in. */
+static bool come_and_go(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now_ns)
+{
+	static const uint8_t states[] = {TW_S_SYN_SENT, TW_S_ESTABLISHED, TW_S_TIME_WAIT};
+	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
+	struct tw_conn *c;
+
+	if (open_one(cpu, n, port, states[0], now_ns) != TW_R_NONE || cpu->sheet.flow.untracked)
+		return false;
+	c = tw_conn_at(&f, tw_apart_find(&f));
+	assert_non_null(c);
+	for (size_t i = 1; i < sizeof(states); i++) {
+		struct tw_progress old = c->progress, now = old;
+
+		now.state = states[i];
+		tw_conn_advance(&f, c, old, now);
+	}
+	return true;
+}
+
+/* `rate` a second from port 1 for a while, beside a thousand connections that live and a port that opens one
+ * now and then; the agent sweeps all rows in five seconds. Returns how many were refused. */
+static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
+{
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+	uint32_t refused = 0, n_rows = t->n_rows / (5 * 100);
+	uint64_t now_ns = SECOND;
+
+	assert_non_null(cpu);
+	cpu->table = t;
+	for (uint32_t n = 0; n < 1000; n++)
+		assert_int_equal(open_one(cpu, n, 3, TW_S_ESTABLISHED, now_ns), TW_R_NONE);
+	for (uint32_t n = 0; n < rate * seconds; n++) {
+		struct tw_frame f = {.target = cpu, .now_ns = now_ns += SECOND / rate};
+
+		refused += !come_and_go(cpu, 1000 + n, 1, now_ns);
+		if (n % 100 == 0)
+			refused += !come_and_go(cpu, 0x40000000 + n, 2, now_ns);
+		for (uint32_t i = 0; n % (rate / 100) == 0 && i <= n_rows; i++)
+			tw_apart_sweep(&f);
+	}
+	for (uint32_t n = 0; n < 1000; n++)
+		assert_true(find(cpu, n));
+	assert_int_equal(t->loads[3].established, 1000);
+	free(cpu);
+	return refused;
+}
+
+/* The default table with the default quotas. With SCALE=full for five minutes; without, past the moment
+ * when all of the table is filled with what is over. */
+static void short_connections(void **state)
+{
+	static const uint32_t rates[] = {2200, 20000, 100000};
+	const char *scale = getenv("SCALE");
+	uint32_t charged;
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		struct table *t = table_new(TW_CONNS_DEFAULT);
+		uint32_t brief = rates[i] < 20000 ? 130 : 1500000 / rates[i];
+
+		for (unsigned int s = 0; s < TW_S__MAX; s++)
+			t->config.timeout[s] = s == TW_S_TIME_WAIT ? 120 * TW_TICKS_PER_SECOND
+								   : 432000 * TW_TICKS_PER_SECOND;
+		t->config.established_max = TW_CONNS_DEFAULT / 2;
+		t->config.half_open_max = TW_CONNS_DEFAULT / 16;
+		assert_int_equal(
+			rush(t, rates[i], scale && !strcmp(scale, "full") ? 300 : brief), 0);
+		charged = t->loads[1].over + t->loads[2].over + t->loads[3].established;
+		assert_int_equal(charged, count(t));
+		assert_true(t->loads[1].over <= TW_CONNS_DEFAULT / 2);
+		table_free(t);
+	}
+}
+
+/* A port that fills the table with what is over and with all that it may have alive gets no other port's live
+ * connection, and of what is over there only what its own could not make room for. */
+static void keeps_what_lives(void **state)
+{
+	struct table *t = table_new(4096);
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+	uint32_t n_over = 0;
+
+	assert_non_null(cpu);
+	cpu->table = t;
+	for (uint32_t n = 0; n < 500; n++)
+		assert_int_equal(open_one(cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	for (uint32_t n = 500; n < 1000; n++)
+		assert_true(come_and_go(cpu, n, 1, SECOND));
+	for (uint32_t n = 1000; n < 101000; n++)
+		assert_true(come_and_go(cpu, n, 2, SECOND + n * (SECOND / 1000)));
+	for (uint32_t n = 0; n < 500; n++)
+		assert_true(find(cpu, n));
+	for (uint32_t n = 500; n < 1000; n++)
+		n_over += find(cpu, n);
+	assert_int_equal(t->loads[1].established, 500);
+	assert_int_equal(t->loads[1].over, n_over);
+	assert_true(n_over > 400);
+	free(cpu);
+	table_free(t);
+}
+
+/* A record that a packet has found, and holds, stays until the packet is long gone. */
+static void held_stays(void **state)
+{
+	struct table *t = table_new(16);
+	struct cpu cpu = {.table = t};
+	struct tw_frame f = {.target = &cpu, .now_ns = 100 * SECOND};
+
+	for (uint32_t n = 0; n < 16; n++)
+		assert_true(come_and_go(&cpu, n, 1, SECOND));
+	for (uint32_t n = 0; n < 16; n++) {
+		assert_true(find(&cpu, n));
+		assert_true(tw_conn_hold(&f, &t->config, &cpu.sheet.flow));
+	}
+	assert_int_equal(open_one(&cpu, 16, 1, TW_S_SYN_SENT, 100 * SECOND), TW_R_TABLE_FULL);
+	assert_int_equal(t->loads[1].over, 16);
+	assert_int_equal(open_one(&cpu, 16, 1, TW_S_SYN_SENT, 102 * SECOND), TW_R_NONE);
+	assert_int_equal(t->loads[1].over, 15);
+	/* One that was given up is held no more. */
+	find(&cpu, 16);
+	for (uint32_t n = 0, n_held = 0; n < 16; n++) {
+		find(&cpu, n);
+		n_held += (uint32_t)tw_conn_hold(&f, &t->config, &cpu.sheet.flow);
+		assert_true(n < 15 || n_held == 15);
+	}
 	table_free(t);
 }
 
@@ -504,6 +658,9 @@ int main(void)
 		cmocka_unit_test(holds_four_million),
 		cmocka_unit_test(full_refuses),
 		cmocka_unit_test(keys_do_not_cluster),
+		cmocka_unit_test(short_connections),
+		cmocka_unit_test(keeps_what_lives),
+		cmocka_unit_test(held_stays),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(charges_are_records),
 	};

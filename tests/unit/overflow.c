@@ -129,7 +129,7 @@ tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
 	return 0;
 }
 
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n, int wanted)
+tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
 {
 }
 
