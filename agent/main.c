@@ -48,7 +48,7 @@ static const struct tw_arg args[] = {
 	{.name = "hairpin",
 		.type = TW_ARG_FLAG,
 		AT(hairpin),
-		.help = "accept packets with the address of a guest of this host from beyond the ports: a router there sends guests' packets back; their MACs are refused all the same"},
+		.help = "accept packets with workloads' addresses from beyond the ports, and from ports of no workload: a router there sends guests' packets back; the MACs of this host's guests are refused all the same"},
 	{.name = "socket",
 		.type = TW_ARG_FILE,
 		AT(socket),

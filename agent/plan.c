@@ -145,6 +145,8 @@ static void fill_unclaimed(const struct tw_inforce *inforce, struct tw_plan_row 
 	row->entry.flags = TW_PORT_F_UNCLAIMED | (row->port->macvtap ? 0 : TW_PORT_F_WATCH);
 	if (tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_IGNORE)
 		row->entry.flags |= TW_PORT_F_OPEN;
+	if (row->port->local)
+		row->entry.flags |= TW_PORT_F_LOCAL;
 }
 
 static bool entries_equal(const struct tw_port *a, const struct tw_port *b)

@@ -60,6 +60,7 @@ struct tw_agent_port {
 	bool has_mac;
 	enum tw_mac_origin mac_origin;
 	bool tap;	 /* a tun or tap device */
+	bool local;	 /* a device whose other end is on this host */
 	bool macvtap;	 /* or ipvtap: its hooks see frames the wrong way round */
 	uint32_t bridge; /* ifindex, 0 = none */
 	uint16_t id;

@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "fastpath/path/bytes.h"
 
 #define HOST_BITS 128
 
@@ -26,6 +27,28 @@ static int by_resident(const void *a, const void *b)
 static int by_foreign(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(__u32));
+}
+
+static int by_claimed(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct tw_addr));
+}
+
+/* Sorts what stands in the maps. Two workloads may share an address. */
+static void sort_all(struct tw_residents *r)
+{
+	size_t kept = 0;
+
+	if (r->rows.n)
+		qsort(r->rows.at, r->rows.n, sizeof(*r->rows.at), by_resident);
+	if (r->foreign.n)
+		qsort(r->foreign.at, r->foreign.n, sizeof(*r->foreign.at), by_foreign);
+	if (r->workloads.n)
+		qsort(r->workloads.at, r->workloads.n, sizeof(*r->workloads.at), by_claimed);
+	tw_vec_foreach (&r->workloads, claimed)
+		if (!kept || by_claimed(&r->workloads.at[kept - 1], claimed) != 0)
+			r->workloads.at[kept++] = *claimed;
+	r->workloads.n = kept;
 }
 
 static bool put_row(const struct table *t, const unsigned char *row)
@@ -55,9 +78,10 @@ static bool replace_rows(const struct table *t, const unsigned char *old, size_t
 }
 
 /* Reads what an earlier agent left. */
-static void adopt_maps(
-	const struct table *residents, const struct table *foreign, struct tw_residents *ret)
+static void adopt_maps(const struct table *residents, const struct table *foreign,
+	const struct table *workloads, struct tw_residents *ret)
 {
+	struct tw_claimed claimed = {.one = 1}, *last_claimed = NULL;
 	struct tw_resident row = {0}, *last = NULL;
 	struct tw_foreign other = {0}, *last_other = NULL;
 
@@ -73,9 +97,16 @@ static void adopt_maps(
 			break;
 		last_other = &other;
 	}
-	qsort(ret->rows.at, ret->rows.n, sizeof(row), by_resident);
-	qsort(ret->foreign.at, ret->foreign.n, sizeof(other), by_foreign);
+	while (!bpf_map_get_next_key(workloads->fd, last_claimed, &claimed.addr)) {
+		if (tw_vec_push(&ret->workloads, claimed) < 0)
+			break;
+		last_claimed = &claimed;
+	}
+	sort_all(ret);
 	ret->adopted = true;
+	/* Which policy they are of is not known. */
+	if (ret->workloads.n)
+		ret->generation = UINT64_MAX;
 }
 
 static int add_mac(const struct tw_port *entry, struct tw_resident row, struct tw_residents *ret)
@@ -131,7 +162,42 @@ static int add_foreign(
 	return tw_vec_push(&ret->foreign, other);
 }
 
-static int collect(struct tw_agent *agent, struct tw_residents *ret)
+/* True if a port that no workload claims may send to protected ones, and is no uplink. */
+static bool has_local(const struct tw_agent *agent)
+{
+	const __u16 flags = TW_PORT_F_LOCAL | TW_PORT_F_OPEN;
+	uint32_t parity = agent->epoch & 1;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		if ((*port)->bridge && (*port)->has_entry[parity] &&
+			((*port)->entry[parity].flags & flags) == flags)
+			return true;
+	return false;
+}
+
+static int collect_workloads(
+	const struct tw_agent *agent, uint64_t wanted, struct tw_residents *ret)
+{
+	const struct tw_policy *policy = wanted ? agent->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
+	int code = 0;
+
+	for (size_t i = 0; i < n && !code; i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(policy, i);
+
+		for (size_t j = 0; j < tw_vnic_n_given(vnic) && !code; j++) {
+			const struct tw_claimed claimed = {vnic->prefixes[j].addr, 1};
+
+			/* Link-local addresses are another station's on each network. */
+			if (vnic->prefixes[j].len == HOST_BITS &&
+				!tw_addr_is_link_local(&claimed.addr))
+				code = tw_vec_push(&ret->workloads, claimed);
+		}
+	}
+	return code;
+}
+
+static int collect(struct tw_agent *agent, uint64_t wanted, struct tw_residents *ret)
 {
 	int code = 0;
 
@@ -141,8 +207,9 @@ static int collect(struct tw_agent *agent, struct tw_residents *ret)
 	tw_vec_foreach (&agent->uplinks.rows, row)
 		if (!code)
 			code = add_foreign(agent, row, ret);
-	qsort(ret->rows.at, ret->rows.n, sizeof(*ret->rows.at), by_resident);
-	qsort(ret->foreign.at, ret->foreign.n, sizeof(*ret->foreign.at), by_foreign);
+	if (!code && wanted != agent->residents.generation)
+		code = collect_workloads(agent, wanted, ret);
+	sort_all(ret);
 	return code;
 }
 
@@ -152,16 +219,30 @@ void tw_residents_sync(struct tw_agent *agent)
 		sizeof(struct tw_resident_key), sizeof(struct tw_resident)};
 	const struct table foreign = {tw_kernel_map_fd(agent->kernel, TW_MAP_foreign),
 		sizeof(__u32), sizeof(struct tw_foreign)};
+	const struct table workloads = {tw_kernel_map_fd(agent->kernel, TW_MAP_workloads),
+		sizeof(struct tw_addr), sizeof(struct tw_claimed)};
+	bool wants = !agent->options->hairpin && agent->inforce && has_local(agent);
 	struct tw_residents now = {.adopted = true}, *old = &agent->residents;
 	bool fits;
 
 	if (!old->adopted)
-		adopt_maps(&residents, &foreign, old);
-	fits = !collect(agent, &now);
+		adopt_maps(&residents, &foreign, &workloads, old);
+	now.generation = wants ? agent->inforce->generation : 0;
+	fits = !collect(agent, now.generation, &now);
+	if (!fits)
+		now.generation = UINT64_MAX;
 	fits &= replace_rows(&residents, (const unsigned char *)old->rows.at, old->rows.n,
 		(const unsigned char *)now.rows.at, now.rows.n);
 	fits &= replace_rows(&foreign, (const unsigned char *)old->foreign.at, old->foreign.n,
 		(const unsigned char *)now.foreign.at, now.foreign.n);
+	if (now.generation != old->generation) {
+		fits &= replace_rows(&workloads, (const unsigned char *)old->workloads.at,
+			old->workloads.n, (const unsigned char *)now.workloads.at, now.workloads.n);
+	} else {
+		tw_vec_done(&now.workloads);
+		memcpy(&now.workloads, &old->workloads, sizeof(now.workloads));
+		memset(&old->workloads, 0, sizeof(old->workloads));
+	}
 	if (!fits)
 		tw_log(TW_LOG_WARNING,
 			"no room for all guests' addresses: frames from an uplink may use those that are left out");
@@ -173,4 +254,5 @@ void tw_residents_done(struct tw_residents *residents)
 {
 	tw_vec_done(&residents->rows);
 	tw_vec_done(&residents->foreign);
+	tw_vec_done(&residents->workloads);
 }

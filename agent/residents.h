@@ -2,7 +2,8 @@
 /* residents.h: what frames from beyond the ports may not be from (path/beyond.h).
  *
  * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected ports,
- *             and `foreign` to the other ports of their bridges. Both stay as they are while no agent runs,
+ *             and `foreign` to the other ports of their bridges; `workloads` to all workloads' addresses, if
+ *             ports of no workload may send from this host. All stay as they are while no agent runs,
  *             but a guest whose device is gone then does not count (the map `present`).
  *             A guest is here while its device has a carrier, and not while its bridge knows its MAC behind
  *             another port: a guest that is about to arrive speaks from its old host until it has moved.
@@ -13,6 +14,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
@@ -29,13 +31,21 @@ struct tw_foreign {
 	__u32 place; /* TW_FOREIGN_… */
 };
 
+/* An element of `workloads`. */
+struct tw_claimed {
+	struct tw_addr addr;
+	__u32 one;
+};
+
 /* What stands in the maps, each in order of its keys. */
 struct tw_residents {
 	TW_VEC(struct tw_resident) rows;
 	TW_VEC(struct tw_foreign) foreign;
-	bool adopted; /* what an earlier agent left has been read */
+	TW_VEC(struct tw_claimed) workloads;
+	uint64_t generation; /* of the policy that `workloads` is of; 0: of none */
+	bool adopted;	     /* what an earlier agent left has been read */
 };
 
-/* Brings both maps up to date. Troubles are logged. */
+/* Brings the maps up to date. Troubles are logged. */
 void tw_residents_sync(struct tw_agent *agent);
 void tw_residents_done(struct tw_residents *residents);

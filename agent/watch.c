@@ -391,6 +391,7 @@ static void take_mac(struct tw_agent *agent, struct tw_agent_port *port, const s
 	enum tw_mac_origin origin;
 
 	port->tap = !strcmp(link->kind, "tun");
+	port->local = port->tap || !strcmp(link->kind, "veth");
 	port->macvtap = !strcmp(link->kind, "macvtap") || !strcmp(link->kind, "ipvtap");
 	if (!link->has_mac)
 		return;

@@ -350,6 +350,8 @@ struct tw_upkeep {
 
 #define TW_PORT_F_DHCP 0x80 /* what DHCP gave its guest is its own too: `leases` */
 
+#define TW_PORT_F_LOCAL 0x100 /* unclaimed: of a device whose other end is on this host */
+
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
 #define TW_MAC_SOUGHT 1 /* it has none: a port that sends from the MAC is told of */

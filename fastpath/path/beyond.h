@@ -10,8 +10,11 @@
  *             2. Only what is at another port of the same bridge and VLAN counts. The agent lists no address
  *                of a port that its bridge keeps apart (`isolated`), as its frames are routed beyond the
  *                uplink, and none at all with --hairpin; MACs always.
- *             3. A guest whose device is gone is on this host no longer, whether or not the agent knows.
- * Bounds:     two lookups for a frame that no port of ours has tracked, two more for one from beyond, and
+ *             3. All workloads' addresses are denied from a port of no workload whose device has its other
+ *                end on this host (TW_PORT_F_LOCAL). Devices of other kinds are uplinks: workloads of other
+ *                hosts are behind them.
+ *             4. A guest whose device is gone is on this host no longer, whether or not the agent knows.
+ * Bounds:     two lookups for a frame that no port of ours has tracked, three more for one from beyond, and
  *             one more for one that is denied.
  * Callers:    guard.h, apart; from_uplink, before the bridge learns.
  */
@@ -19,19 +22,30 @@
 
 #include "fastpath/path/packet.h"
 
-/* True if the frame entered the port's bridge where no guest is held to its identity. */
-tw_inline int tw_beyond_entered(const struct tw_frame *f, const struct tw_port *port, __u32 epoch)
+/* Where a frame entered its bridge. */
+enum tw_beyond {
+	TW_BEYOND_NOT, /* at no port, or where guests are held to their identities */
+	TW_BEYOND_FAR, /* where other hosts may be behind */
+	TW_BEYOND_HERE /* where nothing but this host is behind */
+};
+
+/* How the frame entered the port's bridge where no guest is held to its identity. */
+tw_inline enum tw_beyond tw_beyond_entered(
+	const struct tw_frame *f, const struct tw_port *port, __u32 epoch)
 {
 	__u32 origin = f->origin, *foreign;
 	const struct tw_port *from;
 
 	if (!origin || origin == f->ifindex)
-		return 0;
+		return TW_BEYOND_NOT;
 	foreign = tw_foreign_lookup(f, &origin);
 	if (foreign)
-		return (*foreign & TW_FOREIGN_NETWORK) == port->network;
+		return (*foreign & TW_FOREIGN_NETWORK) == port->network ? TW_BEYOND_FAR
+									: TW_BEYOND_NOT;
 	from = tw_port_at(f, origin, epoch);
-	return from && from->flags & TW_PORT_F_UNCLAIMED && from->network == port->network;
+	if (!from || !(from->flags & TW_PORT_F_UNCLAIMED) || from->network != port->network)
+		return TW_BEYOND_NOT;
+	return from->flags & TW_PORT_F_LOCAL ? TW_BEYOND_HERE : TW_BEYOND_FAR;
 }
 
 /* True if the key is that of a guest at an interface other than `ifindex`, which is still there. */
@@ -77,13 +91,16 @@ tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_por
 {
 	struct tw_resident_key key = {
 		.network = port->network, .vlan = p->vlan ? p->vlan : port->pvid};
+	enum tw_beyond entered = tw_beyond_entered(f, port, epoch);
 
-	if (!tw_beyond_entered(f, port, epoch))
+	if (entered == TW_BEYOND_NOT)
 		return TW_R_NONE;
 	tw_beyond_mac(&key, p->src_mac);
 	if (tw_beyond_resides(f, &key, f->origin))
 		return TW_R_FOREIGN_SOURCE;
 	tw_beyond_source(f, p, &key.addr);
+	if (entered == TW_BEYOND_HERE && tw_workloads_lookup(f, &key.addr))
+		return TW_R_FOREIGN_SOURCE;
 	return tw_beyond_resides(f, &key, f->origin) ? TW_R_FOREIGN_SOURCE : TW_R_NONE;
 }
 

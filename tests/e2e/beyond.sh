@@ -20,11 +20,11 @@ ip -n "$ns-host" link add up0 type veth peer name eth0 address 52:54:00:00:09:09
 ip -n "$ns-beyond" link set eth0 up
 ip -n "$ns-host" link set up0 master br0 up
 {
-	workloads 3
+	workloads 4 # the last one is not on this host
 	cat <<-'END'
 		rules:
-		  - {name: local, from: [w2, w3], to: w1, service: [tcp/7000, udp/7001], action: allow}
-		  - {name: beyond, from: 10.0.0.99, to: w1, service: tcp/7000, action: allow}
+		  - {name: local, from: [w2, w3, w4], to: w1, service: [tcp/7000, udp/7001], action: allow}
+		  - {name: beyond, from: [10.0.0.99, 10.0.0.19], to: w1, service: tcp/7000, action: allow}
 	END
 } >"$lab/policy.yaml"
 
@@ -76,6 +76,12 @@ test_beyond() { # MODE OPTIONS…
 	become g9 10.0.0.12 52:54:00:00:00:09
 	check "$mode: nor does a port of no workload" is_denied g9
 	check "$mode: which the log says" within 5 told tap9 52:54:00:00:00:09
+	become beyond 10.0.0.14 52:54:00:00:09:09
+	equal "$mode: a workload of another host is believed there" connected "$(tries beyond)"
+	become g9 10.0.0.14 52:54:00:00:00:09
+	check "$mode: not at a port of no workload" is_denied g9
+	become g9 10.0.0.19 52:54:00:00:00:09
+	equal "$mode: which has what any address has" connected "$(tries g9)"
 	become beyond 10.0.0.99 52:54:00:00:00:02
 	check "$mode: nor with the guest's MAC" is_denied beyond
 	check "$mode: which the log says, too" within 5 told up0 52:54:00:00:00:02
@@ -136,4 +142,7 @@ ip -n "$ns-g1" neigh replace 10.0.0.12 lladdr 52:54:00:00:09:09 dev eth0
 equal "where a router there sends guests' packets back, the address counts" connected "$(tries beyond)"
 become beyond 10.0.0.99 52:54:00:00:00:02
 check "the MAC does not" is_denied beyond
+become g9 10.0.0.14 52:54:00:00:00:09
+ip -n "$ns-g1" neigh replace 10.0.0.14 lladdr 52:54:00:00:00:09 dev eth0
+equal "a workload's address at a port of no workload, which may be a router's, does" connected "$(tries g9)"
 finish

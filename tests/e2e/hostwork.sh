@@ -66,6 +66,24 @@ check "others go on being cut through" forwards cut-through
 tc -n "$ns-host" filter del dev tap1 parent ffff:
 check "when it is gone, the port is as others" within 10 port_bridged tap1 ''
 
+# What a guest sends is mirrored, as an intrusion detection system has it, also where it would be cut through.
+ip -n "$ns-host" link add mirror0 type veth peer name mirror1
+for end in mirror0 mirror1; do ip -n "$ns-host" link set $end up; done
+mirrored() {
+	on_host cat /sys/class/net/mirror1/statistics/rx_packets
+}
+if tc -n "$ns-host" filter add dev tap1 parent ffff: protocol all prio 50 u32 match u32 0 0 \
+	action mirred egress mirror dev mirror0 2>"$lab/tc.err"; then
+	check "a mirror at a port is seen" within 10 port_bridged tap1 'a tc filter at its ingress'
+	before=$(mirrored)
+	check "what the port sends passes" becomes connected 1 tcp 10.0.0.12 7000
+	check "and comes to the mirror" test "$(mirrored)" -gt $((before + 2))
+	tc -n "$ns-host" filter del dev tap1 parent ffff:
+	within 10 port_bridged tap1 ''
+else
+	echo "ok $((n_checks += 1)) - a mirror at a port # SKIP this kernel has no act_mirred: $(cat "$lab/tc.err")"
+fi
+
 on_host nft 'table netdev limits { chain in { type filter hook ingress device tap1 priority 0; tcp dport 7025 drop; }; }'
 check "a chain of family netdev at a port is seen" within 10 port_bridged tap1 'an nftables chain at its ingress'
 held "nft netdev"
