@@ -293,6 +293,55 @@ static int answer_reload(
 	return ret;
 }
 
+/* ---- whom a request is about ---- */
+
+/* The workload that a request names; empty: none. */
+static const char *workload_of(const Tapwall__V1__Request *request)
+{
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_FLOWS:
+		return request->flows->workload;
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+		return request->log->workload;
+	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
+		return request->capture->workload;
+	default:
+		return "";
+	}
+}
+
+static bool is_known(
+	const struct tw_agent *agent, const Tapwall__V1__Request *request, const char *name)
+{
+	if (agent->inforce && tw_policy_find_workload(agent->inforce->policy, name))
+		return true;
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+		return tw_answer_has_logged(agent, name);
+	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
+		return tw_ports_by_name(&agent->ports, name);
+	default:
+		return false;
+	}
+}
+
+/* An answer about a workload that there is not would be empty, and would look like the truth. */
+static bool check_workload(
+	const struct tw_agent *agent, Tapwall__V1__Request *request, struct tw_err *err)
+{
+	const char *name = workload_of(request);
+
+	if (!name[0] || is_known(agent, request, name))
+		return true;
+	tw_err_set(err, -ENOENT, tw_cleaned(name).text,
+		agent->inforce ? "tapwall workloads lists those of the policy in force"
+			       : "no policy is in force; apply one",
+		"there is no such workload%s",
+		request->body_case == TAPWALL__V1__REQUEST__BODY_CAPTURE ? ", and no such port"
+									 : "");
+	return false;
+}
+
 int tw_answer_start(struct tw_agent *agent, Tapwall__V1__Request *request, struct tw_buf *out,
 	struct tw_stream **ret_stream)
 {
@@ -304,6 +353,8 @@ int tw_answer_start(struct tw_agent *agent, Tapwall__V1__Request *request, struc
 			"a text is longer than %u bytes", TW_LINK_TEXT_MAX);
 		return tw_answer_error(out, request->id, &response, &err);
 	}
+	if (!check_workload(agent, request, &err))
+		return tw_answer_error(out, request->id, &response, &err);
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_VERSION:
 		return answer_version(agent, request, out);

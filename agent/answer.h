@@ -23,6 +23,9 @@ int tw_answer_counters(
 int tw_answer_log(
 	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_stream **ret_stream);
 
+/* True if the log has an entry about a workload, which the policy in force need not have any more. */
+bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload);
+
 int tw_answer_capture(struct tw_agent *agent, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_stream **ret_stream);
 

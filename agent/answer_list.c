@@ -471,6 +471,37 @@ static int send_entry(struct list_stream *stream, const struct tw_agent *agent, 
 	return ret;
 }
 
+/* The time from which on the journal has all there was. */
+static double journal_since(const struct tw_agent *agent)
+{
+	uint64_t oldest = tw_journal_oldest(&agent->journal);
+	double since = tw_clock_unix(agent->started_ns);
+	Tapwall__V1__LogEntry *entry = NULL;
+	bool notable;
+
+	if (oldest > 1)
+		entry = tw_journal_get(&agent->journal, oldest, &notable);
+	if (!entry)
+		return since;
+	since = entry->time;
+	tapwall__v1__log_entry__free_unpacked(entry, NULL);
+	return since;
+}
+
+static int log_end(
+	const struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__LogState state = TAPWALL__V1__LOG_STATE__INIT;
+	int ret;
+
+	state.since = journal_since(agent);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG_STATE;
+	response.log_state = &state;
+	ret = tw_answer_send(out, stream->base.id, &response, true);
+	return ret < 0 ? ret : TW_STREAM_END;
+}
+
 static int log_next(struct tw_stream *base, struct tw_agent *agent, struct tw_buf *out)
 {
 	struct list_stream *stream = (struct list_stream *)base;
@@ -479,7 +510,7 @@ static int log_next(struct tw_stream *base, struct tw_agent *agent, struct tw_bu
 		int ret;
 
 		if (stream->at >= agent->journal.next)
-			return stream->follow ? TW_STREAM_WAIT : list_end(stream, out);
+			return stream->follow ? TW_STREAM_WAIT : log_end(stream, agent, out);
 		ret = send_entry(stream, agent, out);
 		if (ret < 0)
 			return ret;
@@ -504,6 +535,23 @@ static uint64_t start_of(
 		at--;
 	}
 	return at;
+}
+
+bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload)
+{
+	const struct tw_journal *journal = &agent->journal;
+	bool found = false;
+
+	for (uint64_t at = tw_journal_oldest(journal); at < journal->next && !found; at++) {
+		bool notable;
+		Tapwall__V1__LogEntry *entry = tw_journal_get(journal, at, &notable);
+
+		if (!entry)
+			break;
+		found = is_of(entry, workload);
+		tapwall__v1__log_entry__free_unpacked(entry, NULL);
+	}
+	return found;
 }
 
 int tw_answer_log(

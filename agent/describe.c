@@ -218,12 +218,22 @@ void tw_describe_event(
 		describe_sums(&event->sums, entry);
 }
 
-bool tw_event_is_notable(const struct tw_event *event)
+/* True if the rule that decided says `log: false`. */
+static bool is_quiet(const struct tw_agent *agent, uint32_t decision)
+{
+	long rule = decision && agent->inforce
+			    ? tw_slots_rule(&agent->slots, tw_decision_rule(decision))
+			    : -1;
+
+	return rule >= 0 && tw_policy_rule(agent->inforce->policy, (size_t)rule)->quiet;
+}
+
+bool tw_event_is_notable(const struct tw_agent *agent, const struct tw_event *event)
 {
 	const struct tw_outcome *outcome = &event->outcome;
 
 	if (event->kind == TW_EVENT_DENY)
-		return true;
+		return !is_quiet(agent, outcome->decision);
 	return (outcome->decision | tw_gate_decision(outcome->gate[TW_DIR_OUT]) |
 		       tw_gate_decision(outcome->gate[TW_DIR_IN])) &
 	       TW_DECISION_LOG;

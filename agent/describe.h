@@ -42,7 +42,7 @@ void tw_describe_event(
 	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret);
 
 /* Whether the event is shown without asking for everything: a denial, or what a rule wants told. */
-bool tw_event_is_notable(const struct tw_event *event);
+bool tw_event_is_notable(const struct tw_agent *agent, const struct tw_event *event);
 
 /* The name of the rule that made a decision. */
 const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision);

@@ -50,7 +50,7 @@ void tw_events_tell(struct tw_agent *agent, const struct tw_event *event)
 	struct tw_described_entry entry;
 
 	tw_describe_event(agent, event, &entry);
-	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(event));
+	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(agent, event));
 }
 
 /* ---- both ends of a connection as one entry ---- */

@@ -112,6 +112,7 @@ static int print_json(const Tapwall__V1__LogEntry *e)
 struct view {
 	const struct tw_log_options *options;
 	bool any;
+	double since; /* Unix time from which on the agent remembers; 0: it did not say */
 };
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
@@ -120,6 +121,8 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	const struct tw_log_options *options = view->options;
 	int code = TW_EXIT_OK;
 
+	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_LOG_STATE)
+		view->since = response->log_state->since;
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_LOG)
 		return TW_EXIT_OK;
 	view->any = true;
@@ -155,7 +158,9 @@ int tw_log_run(const void *values)
 	request.log = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && !options->json && !view.any)
-		printf("%snothing was denied or logged%s\n", tw_style_on(TW_STYLE_DIM),
-			tw_style_off());
+		printf("%snothing was denied or logged%s%s; what was before is not remembered%s\n",
+			tw_style_on(TW_STYLE_DIM),
+			view.since > 0 ? " since " : " since the agent started",
+			view.since > 0 ? tw_human_time(view.since).text : "", tw_style_off());
 	return code;
 }

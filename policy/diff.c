@@ -120,9 +120,9 @@ static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 
 	if (old->named == now->named && same_text(old->info.name, now->info.name) &&
 		old->info.action == now->info.action && old->info.log == now->info.log &&
-		old->info.at_out == now->info.at_out && old->info.at_in == now->info.at_in &&
-		same_operands(d, &old->from, &now->from) && same_operands(d, &old->to, &now->to) &&
-		same_services(d, old, now))
+		old->info.quiet == now->info.quiet && old->info.at_out == now->info.at_out &&
+		old->info.at_in == now->info.at_in && same_operands(d, &old->from, &now->from) &&
+		same_operands(d, &old->to, &now->to) && same_services(d, old, now))
 		return true;
 	return is_equal(d, tw_policy_print_rule, old_index, now_index);
 }

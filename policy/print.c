@@ -266,8 +266,9 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 		print_services(p, rule, out);
 	}
 	tw_buf_addf(out, ", action: %s", tw_verdict_name(rule->info.action));
-	if (rule->info.log)
-		tw_buf_adds(out, ", log: true");
+	/* What is allowed is not logged anyway. */
+	if (rule->info.log || (rule->info.quiet && rule->info.action != TW_V_ALLOW))
+		tw_buf_addf(out, ", log: %s", rule->info.log ? "true" : "false");
 	if (!rule->info.at_in || !rule->info.at_out)
 		tw_buf_addf(out, ", at: %s", rule->info.at_out ? "from" : "to");
 	tw_buf_adds(out, "}");

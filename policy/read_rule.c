@@ -431,7 +431,8 @@ static void read_log(struct tw_reader *r, const struct tw_node *value, void *obj
 	if (!text)
 		return;
 	draft->rule.info.log = !strcasecmp(text, "true");
-	if (!draft->rule.info.log && strcasecmp(text, "false") != 0)
+	draft->rule.info.quiet = !strcasecmp(text, "false");
+	if (!draft->rule.info.log && !draft->rule.info.quiet)
 		tw_complain(r, value, "true or false", "log cannot be %s", tw_show(text).text);
 }
 

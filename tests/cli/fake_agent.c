@@ -415,6 +415,17 @@ static void tell_entry(struct teller *teller, Tapwall__V1__LogEntry *entry, bool
 	send_response(teller, &response, last);
 }
 
+static void tell_log_state(struct teller *teller)
+{
+	Tapwall__V1__LogState state = TAPWALL__V1__LOG_STATE__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	state.since = 1700000000.25;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG_STATE;
+	response.log_state = &state;
+	send_response(teller, &response, true);
+}
+
 static void tell_log(struct teller *teller)
 {
 	Tapwall__V1__LogEntry deny = TAPWALL__V1__LOG_ENTRY__INIT, close = deny, strange = deny;
@@ -468,7 +479,7 @@ static void tell_log(struct teller *teller)
 	strange.dst_mac = "ff:ff:ff:ff:ff:ff";
 	strange.ethertype = 0x88cc;
 	if (teller->empty) {
-		send_last(teller);
+		tell_log_state(teller);
 		return;
 	}
 	tell_entry(teller, &deny, false);

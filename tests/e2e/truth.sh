@@ -136,4 +136,40 @@ equal "so it is for programs" '["deny","shut","allow"]' "$(
 		jq -c '[.verdict, .in.judged, .in.by_policy.verdict]'
 )"
 equal "which is what happens" timeout "$(attempt 1 tcp 10.0.0.12 80)"
+
+# ---- what the log and the lists say when there is nothing ----
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: hushed, from: any, to: w1, service: tcp/82, action: deny, log: false, at: to}
+		  - {name: told, from: any, to: w1, service: tcp/83, action: deny, at: to}
+		  - {name: out, from: w2, to: any, action: allow, at: from}
+	END
+} >"$lab/quiet.yaml"
+ip -n "$ns-host" link set tap2 address 02:00:00:00:00:02
+check "the port is found by its name again" within 20 port_is tap2 protected
+check "a policy with a rule that is not logged" apply "$lab/quiet.yaml"
+stop_agent
+start_agent
+tapwall log >"$lab/log.out"
+check "a log that begins with the agent does not say that nothing was denied before" \
+	says log.out '^nothing was denied or logged since .*; what was before is not remembered$'
+logs() { # RULE [OPTIONS]
+	rule=$1
+	shift
+	tapwall log --json "$@" | grep -q "\"rule\":\"$rule\",\"workload\""
+}
+equal "what a rule denies is denied" timeout "$(attempt 2 tcp 10.0.0.11 82)"
+equal "by another rule, too" timeout "$(attempt 2 tcp 10.0.0.11 83)"
+check "a denial is logged" within 10 logs told
+check "so is one of a rule that says log: false, for log --all" logs hushed --all
+check "but not else" eval '! logs hushed'
+for verb in 'flows --workload' 'flows --json --workload' 'log --workload' capture; do
+	# shellcheck disable=SC2086 # the option is a word of its own
+	timeout 20 "$TW_BUILD/tapwall" $verb nosuch --socket "$socket" >"$lab/nosuch.out" 2>&1
+	equal "$verb: a workload that there is not is an error" 2 $?
+	check "$verb: which names it" says nosuch.out 'nosuch: there is no such workload'
+done
+check "one that there is, is none" tapwall flows --workload w1
 finish

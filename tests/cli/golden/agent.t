@@ -188,7 +188,7 @@ no policy is in force
 $ fake_agent empty tapwall counters --socket agent.sock
 no frame has come by yet
 $ fake_agent empty tapwall log --socket agent.sock
-nothing was denied or logged
+nothing was denied or logged since 2023-11-14 22:13:20.250; what was before is not remembered
 $ fake_agent empty tapwall apply --socket agent.sock policy.yaml
 policy.yaml is in force already, generation 4 · 1.8 ms
 $ fake_agent empty tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto icmp

@@ -179,7 +179,8 @@ what was denied, and what rules that log let pass
   -f, --follow              goes on with what happens from now on
   -a, --all                 every opening and close, not only denials and rules
                             with log: true
-  -w, --workload W          only what was seen at this workload's ports
+  -w, --workload W          only what was seen at this workload's ports, or is
+                            about it
   -n, --limit N             only the last so many of what is remembered, 0 for
                             all
   --json                    for programs: one object per entry
