@@ -26,6 +26,11 @@ tw_inline int tw_apart_find(const struct tw_frame *f)
 	return find(f->target);
 }
 
+tw_inline enum tw_reason tw_apart_again(const struct tw_frame *f)
+{
+	return (enum tw_reason)again(f->target);
+}
+
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
 {
 	return row_lock(f->target, n);

@@ -110,6 +110,20 @@ __noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
 	return (int)tw_path_open(&f, c, payer_id, epoch);
 }
 
+/* Looks again at the record of the sheet's packet, which another CPU has opened or moved on meanwhile; an
+ * enum tw_reason. */
+__noinline int again(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	f.len = skb->len;
+	return (int)tw_path_again(&f);
+}
+
 __noinline int overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi)
 {
 	const struct tw_config *c = settings();

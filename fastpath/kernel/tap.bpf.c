@@ -161,6 +161,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4);
 __noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
 __noinline int find(struct __sk_buff *skb);
+__noinline int again(struct __sk_buff *skb);
 __noinline int sweep_row(struct __sk_buff *skb);
 __noinline int row_lock(struct __sk_buff *skb, __u32 n);
 __noinline int row_put(struct __sk_buff *skb, __u32 n);

@@ -26,6 +26,11 @@ tw_inline int tw_apart_find(const struct tw_frame *f)
 	return tw_conn_find(f, &native_of(f)->sheet.flow);
 }
 
+tw_inline enum tw_reason tw_apart_again(const struct tw_frame *f)
+{
+	return tw_path_again(f);
+}
+
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
 {
 	return tw_row_lock(f, n);

@@ -28,7 +28,8 @@
 #include "fastpath/path/packet.h"
 
 #define TW_WALK_ROWS	16
-#define TW_LOCK_SPINS	512 /* a lock is held for less than 1 us by somebody who is not interrupted */
+#define TW_LOCK_SPINS	512 /* a lock is held for less than 1 us, unless its holder is interrupted */
+#define TW_LOCK_ROUNDS	256 /* of so many spins: a CPU of a virtual machine may lose its turn */
 #define TW_CHARGE_TRIES 4
 #define TW_GRACE	(2 * TW_TICKS_PER_SECOND)
 #define TW_TAG_ONES	0x0001000100010001ull
@@ -357,15 +358,18 @@ tw_inline void tw_conn_uncharge(const struct tw_frame *f, struct tw_conn *c)
 	tw_ports_count(f, __sync_fetch_and_and(&c->ports, ~TW_PORTS_CHARGE), -1);
 }
 
-/* Moves a record on from `old`, as it was found, to `now`; nothing happens when another CPU has moved
- * it meanwhile. */
-tw_inline void tw_conn_advance(
+/* Moves a record on from `old`, as it was found, to `now`; nothing happens, and 0 is returned, when another
+ * CPU has moved it meanwhile. */
+tw_inline int tw_conn_advance(
 	const struct tw_frame *f, struct tw_conn *c, struct tw_progress old, struct tw_progress now)
 {
-	if (old.word != now.word &&
-		__sync_val_compare_and_swap(&c->progress.word, old.word, now.word) == old.word &&
-		tw_charge_of(old.state) != tw_charge_of(now.state))
+	if (old.word == now.word)
+		return 1;
+	if (__sync_val_compare_and_swap(&c->progress.word, old.word, now.word) != old.word)
+		return 0;
+	if (tw_charge_of(old.state) != tw_charge_of(now.state))
 		tw_conn_recharge(f, c);
+	return 1;
 }
 
 /* ---- ending ---- */
@@ -383,7 +387,7 @@ tw_inline int tw_row_lock(const struct tw_frame *f, __u32 n)
 	__u32 i;
 
 	for (i = 0; row && i < TW_LOCK_SPINS; i++)
-		if (tw_row_try(row))
+		if (!TW_MEMORY(row->lock) && tw_row_try(row))
 			return 1;
 	return 0;
 }

@@ -165,19 +165,22 @@ tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sh
 	return 1;
 }
 
-/* Replaces the record in row number `n` of the walk whose first row is locked. */
-tw_inline int tw_walk_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+/* Replaces the record in row number `n` of the walk whose first row is locked. TW_R_TABLE_FULL: it went
+ * meanwhile, and there is no other. */
+tw_inline enum tw_reason tw_walk_replace(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
 {
 	struct tw_row *row = tw_rows_lookup(f, &n);
 	int done;
 
 	if (n == sheet->flow.place.row)
-		return tw_apart_row_replace(f, n);
+		return tw_apart_row_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
+	/* No longer: the CPU that has this row may want the first one. */
 	if (!row || !tw_apart_row_lock(f, n))
-		return 0;
+		return TW_R_TABLE_BUSY;
 	done = tw_apart_row_replace(f, n);
 	tw_row_unlock(row);
-	return done;
+	return done ? TW_R_NONE : TW_R_TABLE_FULL;
 }
 
 /* Puts the sheet's record into its first row, which is locked, if that has room, or a record of the payer's
@@ -192,6 +195,25 @@ tw_inline int tw_conn_settle(
 	return tw_row_yield(f, n, payer_id, TW_YIELD_OWN) && tw_apart_row_put(f, n);
 }
 
+/* Puts the sheet's record in the place of the one numbered `place`, or where there is room if that is
+ * negative. While the other one may stand where it was, there is no second of its key. */
+tw_inline enum tw_reason tw_conn_put(const struct tw_frame *f, __u32 payer_id,
+	const struct tw_sheet *sheet, struct tw_row *home, int place)
+{
+	enum tw_reason reason = TW_R_TABLE_FULL;
+
+	if (place < 0 && tw_conn_settle(f, payer_id, sheet, home))
+		return TW_R_NONE;
+	if (place >= 0)
+		reason = tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS);
+	if (reason != TW_R_TABLE_FULL)
+		return reason;
+	return tw_walk_put(f, sheet, payer_id, TW_YIELD_NONE) ||
+			       tw_walk_put(f, sheet, payer_id, TW_YIELD_ANY)
+		       ? TW_R_NONE
+		       : TW_R_TABLE_FULL;
+}
+
 /* What tw_conn_open() does under the lock of the key's first row. */
 tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet,
@@ -203,19 +225,29 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	if (!tw_row_settles(home, sheet->flow.place.tags))
 		place = tw_apart_find(f);
 	/* Another CPU opened it a moment ago: that record will do. */
-	if (place >= 0 && !sheet->flow.stale)
+	sheet->flow.met = place >= 0 && !sheet->flow.stale;
+	if (sheet->flow.met)
 		return TW_R_NONE;
 	reason = tw_conn_charge(f, config, payer, sheet, place >= 0);
 	if (reason || sheet->flow.untracked)
 		return reason;
-	if (place < 0 && tw_conn_settle(f, payer->id, sheet, home))
-		return TW_R_NONE;
-	if ((place >= 0 && tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS)) ||
-		tw_walk_put(f, sheet, payer->id, TW_YIELD_NONE) ||
-		tw_walk_put(f, sheet, payer->id, TW_YIELD_ANY))
-		return TW_R_NONE;
-	tw_ports_count(f, sheet->conn.ports, -1);
-	return TW_R_TABLE_FULL;
+	reason = tw_conn_put(f, payer->id, sheet, home, place);
+	if (reason)
+		tw_ports_count(f, sheet->conn.ports, -1);
+	return reason;
+}
+
+/* Locks the first row of a walk, after a longer while if need be. */
+tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_row *home, __u32 n)
+{
+	__u32 i;
+
+	if (tw_row_try(home))
+		return 1;
+	for (i = 0; i < TW_LOCK_ROUNDS; i++)
+		if (tw_apart_row_lock(f, n))
+			return 1;
+	return 0;
 }
 
 /* Opens the connection whose record stands on the sheet, at the cost of `payer`. */
@@ -227,8 +259,13 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 	enum tw_reason reason;
 
 	tw_conns_catch_up(f, config);
-	if (!home || !(tw_row_try(home) || tw_apart_row_lock(f, n)))
+	if (!home)
 		return TW_R_TABLE_FULL;
+	if (!tw_home_lock(f, home, n)) {
+		/* The CPU that has it may have opened this very connection. */
+		sheet->flow.met = !sheet->flow.stale && tw_apart_find(f) >= 0;
+		return sheet->flow.met ? TW_R_NONE : TW_R_TABLE_BUSY;
+	}
 	reason = tw_conn_open_locked(f, config, payer, sheet, home);
 	tw_row_unlock(home);
 	return reason;

@@ -226,6 +226,7 @@ struct tw_flow {
 	__u8 untracked;		  /* passes without a record: the port is over its quota */
 	__u8 overflowed; /* … and is the first of its connection, as far as the port knows */
 	__u8 resumed;	 /* goes on with one that passed so: enum tw_overflow_class + 1 */
+	__u8 met;	 /* another CPU has opened it meanwhile */
 	__u8 stale;	 /* a record stands under this key, ended: replace it */
 	__u8 decided;	 /* the gate was decided by this packet */
 	__u8 opened;	 /* … and had never been decided before */

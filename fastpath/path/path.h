@@ -144,6 +144,9 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 		if (c) {
 			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, s->port->id);
 			c->gate[end] = tw_gate(s->epoch, flow->decision);
+			/* What ends by this ends now, for its slot's grace as well. */
+			if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
+				c->seen = tw_tick(f->now_ns);
 		}
 	}
 	o->decision = flow->decision;
@@ -238,7 +241,7 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
 		o->gate[TW_DIR_IN] = s->conn->gate[TW_DIR_IN];
 	} else if (o->verdict == TW_V_ALLOW && flow->decision && !flow->untracked) {
 		o->tracked = 1;
-		o->created = 1;
+		o->created = !flow->met;
 	}
 	if (flow->decision)
 		o->gate[end] = tw_gate(s->epoch, flow->decision);
@@ -342,6 +345,13 @@ tw_inline enum tw_reason tw_path_open(
 	struct tw_sheet *sheet = tw_sheet_get(f);
 
 	return payer && sheet ? tw_conn_open(f, config, payer, sheet) : TW_R_TABLE_FULL;
+}
+
+tw_inline enum tw_reason tw_path_again(const struct tw_frame *f)
+{
+	struct tw_sheet *sheet = tw_sheet_get(f);
+
+	return sheet ? tw_track_again(f, sheet) : TW_R_NONE;
 }
 
 /* When all else is done with an outcome that says `release`: the sheet is used anew. */

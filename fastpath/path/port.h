@@ -174,6 +174,7 @@ tw_inline __u32 tw_apart_classify(
 tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
 tw_inline void tw_apart_sweep(const struct tw_frame *f);
 tw_inline int tw_apart_find(const struct tw_frame *f);
+tw_inline enum tw_reason tw_apart_again(const struct tw_frame *f);
 tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);
 tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n);
 tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n);

@@ -342,7 +342,61 @@ tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
 	if (flow->found.state != TW_S_CLOSED)
 		c->seen = tw_tick(f->now_ns);
 	tw_tcp_note(c, p, flow);
+	if (!tw_conn_advance(f, c, flow->found, flow->progress))
+		tw_apart_again(f);
+}
+
+/* The packet would have opened a connection that another CPU has opened meanwhile: it is one of that
+ * connection's, from its originator or from the other end. */
+tw_inline void tw_track_join(const struct tw_conn *c, struct tw_flow *flow)
+{
+	__u8 differs = flow->progress.flags ^ c->progress.flags;
+
+	flow->way = differs & TW_CONN_F_ORIGIN_HI ? TW_WAY_REPLY : TW_WAY_ORIGINAL;
+	flow->note = TW_NOTE_NOTHING;
+	flow->opened = flow->far_opened = 0;
+}
+
+/* What a record that stands by now makes of the packet, as if it had come after what the other CPU had. Of
+ * one that was found before, windows are noted. */
+tw_inline enum tw_reason tw_track_recompute(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	flow->found = c->progress;
+	flow->progress = flow->found;
+	if (flow->note != TW_NOTE_MOVE)
+		return tw_track_live(c, p, flow);
+	tw_tcp_taken(c, p, flow);
+	return TW_R_NONE;
+}
+
+/* Body of tw_apart_again(): looks again at the record of the sheet's packet, which another CPU has opened or
+ * moved on meanwhile. */
+tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_sheet *sheet)
+{
+	struct tw_flow *flow = &sheet->flow;
+	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	enum tw_reason reason;
+	__u32 way;
+
+	if (!c)
+		return TW_R_NONE;
+	if (flow->met)
+		tw_track_join(c, flow);
+	reason = tw_track_recompute(c, &sheet->packet, flow);
+	if (reason)
+		return flow->met ? reason : TW_R_NONE;
+	way = flow->way & 1;
+	if (flow->met) {
+		__sync_fetch_and_add(&c->packets[way], 1);
+		__sync_fetch_and_add(&c->bytes[way], f->len);
+		c->seen = tw_tick(f->now_ns);
+		tw_tcp_note(c, &sheet->packet, flow);
+	}
+	if (way == TW_WAY_REPLY)
+		flow->progress.flags |= TW_CONN_F_REPLIED;
 	tw_conn_advance(f, c, flow->found, flow->progress);
+	return TW_R_NONE;
 }
 
 /* What a port remembers a connection without a record as. */
@@ -399,6 +453,8 @@ tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct 
 		flow->untracked = 1;
 	if (!flow->untracked)
 		reason = tw_track_open(f, s, p, flow);
+	if (!reason && flow->met)
+		reason = tw_apart_again(f);
 	if (!reason && flow->untracked)
 		tw_track_overflow(f, s, p, flow);
 	return reason;

@@ -544,6 +544,46 @@ static void many_at_once(void **state)
 	table_free(t);
 }
 
+/* A CPU that has lost its turn keeps its row for longer than any other can wait. Meanwhile what it has
+ * opened is met, nothing else is refused as if there were no room, and no key stands there twice. */
+static void rows_kept_for_long(void **state)
+{
+	struct table *t = table_new(1000);
+	struct cpu cpu = {.table = t};
+	const struct tw_frame f = {.target = &cpu, .now_ns = SECOND};
+	uint32_t n = 0, row;
+
+	assert_int_equal(open_one(&cpu, 0, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	row = cpu.sheet.flow.place.row;
+	t->rows[row].lock = 1;
+	assert_int_equal(open_one(&cpu, 0, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	assert_true(cpu.sheet.flow.met);
+	do
+		find(&cpu, ++n);
+	while (cpu.sheet.flow.place.row != row);
+	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, SECOND), TW_R_TABLE_BUSY);
+	t->rows[row].lock = 0;
+	assert_int_equal(t->loads[2].established, 0);
+	/* One that ended, in a row that its walk came to later. */
+	for (n = 1; count(t) < 1000; n++)
+		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	do
+		find(&cpu, --n);
+	while (tw_apart_find(&f) / TW_ROW_SLOTS == (int)cpu.sheet.flow.place.row);
+	row = (uint32_t)tw_apart_find(&f) / TW_ROW_SLOTS;
+	t->rows[row].lock = 1;
+	assert_int_equal(open_over(&cpu, n, 2, TW_S_ESTABLISHED, SECOND, 1), TW_R_TABLE_BUSY);
+	assert_int_equal(count(t), 1000);
+	assert_int_equal(t->loads[2].established, 0);
+	t->rows[row].lock = 0;
+	assert_int_equal(open_over(&cpu, n, 2, TW_S_ESTABLISHED, SECOND, 1), TW_R_NONE);
+	assert_int_equal(count(t), 1000);
+	assert_int_equal(t->loads[2].established, 1);
+	sweep_all(&cpu, 200 * SECOND);
+	assert_empty(t);
+	table_free(t);
+}
+
 /* ---- charges ---- */
 
 #define MOVED 4 /* connections that all CPUs are at */
@@ -663,6 +703,7 @@ int main(void)
 		cmocka_unit_test(held_stays),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(charges_are_records),
+		cmocka_unit_test(rows_kept_for_long),
 	};
 
 	return cmocka_run_group_tests_name("conns", tests, NULL, NULL);
