@@ -27,6 +27,9 @@
 
 #define TW_ROOM_MAX 65535 /* a window field's largest value */
 
+#define TW_RAISE_TRIES \
+	4 /* at a number that other CPUs move, too: each that fails has met a higher one */
+
 tw_inline int tw_tcp_is_syn(__u8 flags)
 {
 	return (flags & (TW_TCP_SYN | TW_TCP_ACK | TW_TCP_RST | TW_TCP_FIN)) == TW_TCP_SYN;
@@ -137,13 +140,27 @@ tw_inline __u32 tw_tcp_units(const struct tw_packet *p, __u32 shift)
 	return p->window;
 }
 
+/* Moves a sequence number on, which several CPUs may do at once: never back. */
+tw_inline void tw_seq_raise(__u32 *at, __u32 to)
+{
+	__u32 i, old = TW_MEMORY(*at), met;
+
+	for (i = 0; i < TW_RAISE_TRIES && tw_seq_after(to, old); i++) {
+		met = __sync_val_compare_and_swap(at, old, to);
+		if (met == old)
+			return;
+		old = met;
+	}
+}
+
 /* Notes what a segment acknowledges and offers. The right edge never goes back (RFC 9293 §3.8.6). */
 tw_inline void tw_tcp_note_ack(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
 	__u32 way = flow->way & 1, shift = tw_tcp_shift(&flow->progress, way);
 	struct tw_window *theirs = &c->window[!way];
-	__u32 gained = p->ack - theirs->acked, units = tw_tcp_units(p, shift);
+	__u32 acked = TW_MEMORY(theirs->acked), gained = p->ack - acked;
+	__u32 units = tw_tcp_units(p, shift);
 	__s32 left;
 
 	if ((__s32)gained < 0)
@@ -151,8 +168,11 @@ tw_inline void tw_tcp_note_ack(
 	left = (__s32)c->room[!way] - (__s32)(gained >> shift);
 	if (left < (__s32)units)
 		left = (__s32)units;
-	if (gained)
-		TW_MEMORY(theirs->acked) = p->ack;
+	/* Where another CPU was faster, and knows of less, its room is rather too much. */
+	if (gained && __sync_val_compare_and_swap(&theirs->acked, acked, p->ack) != acked) {
+		tw_seq_raise(&theirs->acked, p->ack);
+		return;
+	}
 	if (c->room[!way] != left)
 		TW_MEMORY(c->room[!way]) = (__u16)left;
 }
@@ -199,8 +219,7 @@ tw_inline void tw_tcp_note_move(
 {
 	struct tw_window *mine = &c->window[flow->way & 1];
 
-	if (tw_seq_after(p->seq_end, mine->end))
-		mine->end = p->seq_end;
+	tw_seq_raise(&mine->end, p->seq_end);
 	tw_tcp_note_ack(c, p, flow);
 }
 
