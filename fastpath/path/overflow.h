@@ -4,7 +4,7 @@
  * Why:        a flood of SYNs must take no records, and an honest connection among them must come up. So
  *             each port remembers what passed at it, in entries of 24 bytes, until it was answered.
  * How:        sets of eight entries, by port and class of originator; a full set loses its oldest entry. Where that
- *             was a young one, the class gets twice as many sets, so that memory follows the rate.
+ *             was a young one, the class gets so many more sets that it would have grown old: memory follows the rate.
  *             An entry holds a fingerprint of the whole key (protocol, network and owner included) and of the
  *             direction: two multilinear hashes under independent secrets, 32 bits each.
  * Out:        a packet without a record that goes on with such a connection gets its way and state. The first
@@ -260,10 +260,21 @@ tw_inline void tw_overflow_fill(struct tw_sheet *sheet, __u32 now)
 	}
 }
 
+/* Returns how many levels higher a displaced entry of this age would have grown old enough. The first flood of a port
+ * meets one that is some milliseconds old: level by level, most of what it displaces meanwhile would be young. */
+tw_inline __u32 tw_overflow_steps(__u32 age)
+{
+	__u32 i, steps = 1;
+
+	for (i = 1; i < TW_OVERFLOW_LEVELS; i++)
+		steps += age << i < TW_OVERFLOW_YOUNG;
+	return steps;
+}
+
 enum tw_overflow_room {
 	TW_OVERFLOW_AGAIN, /* was known */
 	TW_OVERFLOW_FRESH,
-	TW_OVERFLOW_TIGHT, /* fresh, and a young one had to go, that was put at this level */
+	TW_OVERFLOW_TIGHT, /* fresh, and a young one of the same level had to go: `level` is now the next ones' */
 };
 
 /* How well a place suits an entry: that of its predecessor best, then a free one, then the oldest. */
@@ -295,7 +306,7 @@ tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
 tw_inline enum tw_overflow_room tw_overflow_write(
 	struct tw_overflow_set *set, __u64 print, struct tw_overflow *e, __u32 now)
 {
-	__u32 i, rank, best = 0, at = 0, better;
+	__u32 i, rank, best = 0, at = 0, better, level;
 	struct tw_overflow old;
 	int over;
 
@@ -318,8 +329,11 @@ tw_inline enum tw_overflow_room tw_overflow_write(
 	TW_MEMORY(set->way_of[at].check) = print ^ e->numbers ^ e->rest;
 	if (best == TW_OVERFLOW_RANK_SAME)
 		return over ? TW_OVERFLOW_FRESH : TW_OVERFLOW_AGAIN;
-	return best < TW_OVERFLOW_YOUNG && old.level == e->level ? TW_OVERFLOW_TIGHT
-								 : TW_OVERFLOW_FRESH;
+	if (best >= TW_OVERFLOW_YOUNG || old.level != e->level || e->level >= TW_OVERFLOW_LEVELS)
+		return TW_OVERFLOW_FRESH;
+	level = e->level + tw_overflow_steps(best);
+	e->level = (__u8)(level < TW_OVERFLOW_LEVELS ? level : TW_OVERFLOW_LEVELS);
+	return TW_OVERFLOW_TIGHT;
 }
 
 /* Body of tw_apart_overflow_put(): remembers the sheet's connection at a port. Returns whether it was not known
@@ -349,8 +363,8 @@ tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *
 	room = tw_overflow_write(set, print, &sheet->overflow, now);
 	if (class == TW_OVERFLOW_GROUP)
 		return room != TW_OVERFLOW_AGAIN;
-	if (room == TW_OVERFLOW_TIGHT && level < TW_OVERFLOW_LEVELS) {
-		load->overflow_level[class & 3] = (__u8)(level + 1);
+	if (room == TW_OVERFLOW_TIGHT) {
+		load->overflow_level[class & 3] = sheet->overflow.level;
 		load->overflow_grown = now;
 	}
 	load->overflow_until = (now + TW_OVERFLOW_TICKS) | 1;

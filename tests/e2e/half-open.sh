@@ -94,6 +94,7 @@ for forwarding in cut-through vswitch; do
 	within 10 port_is tap2 protected || bail "port protected"
 	equal "$forwarding: without a flood" "20 of 20" "$(try beyond 10.0.0.12 7000)"
 	beside "$forwarding, 10,000 that the guest answers" beyond inwards 10000 tap2
+	beside "$forwarding, 100,000 that the guest answers" beyond inwards 100000 tap2
 	beside "$forwarding, 100,000 that nothing answers" beyond unheard 100000 tap2
 	denied=$(out_of_policy)
 	ip netns exec "$ns-beyond" "$flood" send eth0 stray 2 40000 >"$lab/sent"

@@ -310,7 +310,7 @@ static void test_exact(void **state)
 }
 
 /* So many SYNs a second for two seconds, and every 5 ms an honest one that is answered `late_ms` later. Returns how
- * many of these were forgotten, of those that came once the sets have grown to what the flood needs, and before. */
+ * many of these were forgotten, of those that came after the flood's first quarter second, and in it. */
 static uint32_t honest_lost(struct memory *memory, uint32_t rate, uint32_t late_ms, uint32_t *ret_n,
 	uint32_t *ret_lost_first)
 {
@@ -353,6 +353,7 @@ static void test_honest_in_flood(void **state)
 			"%u SYNs/s, answers after %u ms: %u of %u lost, and %u of the first 50; %u sets\n",
 			floods[i].rate, floods[i].late_ms, lost, n, lost_first, memory->n_sets[0]);
 		assert_true(n >= 280);
+		assert_int_equal(lost_first, 0);
 		assert_true(lost * 200 <= n);
 		assert_true(memory->n_sets[0] <= floods[i].sets_max);
 		memory_free(memory);
