@@ -108,14 +108,6 @@ static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_ag
 	return until ? until : 1;
 }
 
-/* Where the policy says nothing. Broadcasts go to every port of the bridge, so they are never
- * without a limit unless the policy says so. */
-static void fill_default_limits(const struct tw_limits *limits, struct tw_port *entry)
-{
-	if (!(limits->said & 1u << TW_LIMIT_BROADCAST))
-		entry->broadcast_rate = TW_BROADCAST_RATE_DEFAULT;
-}
-
 static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
 	const struct tw_plan *plan, struct tw_plan_row *row, const struct tw_port *live,
 	struct tw_diags *diags, struct tw_err *err)
@@ -128,7 +120,6 @@ static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
 	if (ret < 0)
 		return ret;
 	tw_policy_fill_port(row->vnic, &row->entry);
-	fill_default_limits(&row->vnic->limits, &row->entry);
 	row->entry.image = slot;
 	memcpy(row->entry.image_key, agent->images.slots[slot].key.word,
 		sizeof(row->entry.image_key));

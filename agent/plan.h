@@ -12,8 +12,6 @@
 #include "base/err.h"
 #include "base/vec.h"
 
-#define TW_BROADCAST_RATE_DEFAULT 1000
-
 struct tw_agent;
 struct tw_inforce;
 

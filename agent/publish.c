@@ -261,12 +261,7 @@ static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
 	if (ret < 0)
 		return ret;
 	wanted = config;
-	for (enum tw_state state = 0; state < TW_S__MAX; state++) {
-		uint32_t seconds = tw_policy_timeout(inforce->policy, state);
-
-		wanted.timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
-					TW_TICKS_PER_SECOND;
-	}
+	tw_policy_fill_config(inforce->policy, &wanted);
 	if (!memcmp(&wanted, &config, sizeof(config)))
 		return 0;
 	return tw_kernel_set_config(agent->kernel, &wanted);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fastpath/abi/names.h"
 #include "policy/model.h"
 
 static bool same_port(const void *owner, uint32_t value, const void *key)
@@ -190,6 +191,16 @@ uint32_t tw_policy_adopt_seconds(const struct tw_policy *p)
 	return p->has_adopt ? p->adopt_seconds : TW_ADOPT_SECONDS_DEFAULT;
 }
 
+void tw_policy_fill_config(const struct tw_policy *p, struct tw_config *ret)
+{
+	for (enum tw_state state = 0; state < TW_S__MAX; state++) {
+		uint32_t seconds = tw_policy_timeout(p, state);
+
+		ret->timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
+				      TW_TICKS_PER_SECOND;
+	}
+}
+
 static bool is_link_local(const struct tw_prefix *prefix)
 {
 	return prefix->len == 128 && prefix->addr.b[0] == 0xfe &&
@@ -230,7 +241,9 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 	ret->open_rate = vnic->limits.at[TW_LIMIT_NEW_CONNECTIONS];
 	ret->half_open_max = quota_of(&vnic->limits, TW_LIMIT_HALF_OPEN);
 	ret->established_max = quota_of(&vnic->limits, TW_LIMIT_ESTABLISHED);
-	ret->broadcast_rate = vnic->limits.at[TW_LIMIT_BROADCAST];
+	ret->broadcast_rate = vnic->limits.said & 1u << TW_LIMIT_BROADCAST
+				      ? vnic->limits.at[TW_LIMIT_BROADCAST]
+				      : TW_BROADCAST_RATE_DEFAULT;
 	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++) {
 		if (vnic->prefixes[i].len == 128 && ret->n_addrs < TW_PORT_ADDRS)
 			ret->addr[ret->n_addrs++] = vnic->prefixes[i].addr;

@@ -190,6 +190,8 @@ enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 #define TW_ADOPT_SECONDS_MAX	 3600
 uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
 uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
+/* Fills the policy's part of the settings, which is the same for the kernel and on paper: the timeouts. */
+void tw_policy_fill_config(const struct tw_policy *policy, struct tw_config *ret);
 /* Calls `each` for every link-local address that no guest may claim but one that it is given to: those of
  * options.reserved and of workloads. Ends early with what `each` returns, if that is not 0. */
 #define TW_POLICY_RESERVED_MAX 64 /* in options.reserved */
@@ -307,7 +309,9 @@ void tw_members_done(struct tw_members *members);
 /* The same as a compiler has it. */
 const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler);
 
-/* Fills the policy's part of a port: mac, guard flags, inline addresses, the limits it speaks of (the
- * others come out as none); the caller adds id, network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go
+#define TW_BROADCAST_RATE_DEFAULT 1000
+
+/* Fills the policy's part of a port: mac, guard flags, inline addresses, the limits it speaks of (of the
+ * others, broadcast comes out as its default, the rest as none); the caller adds id, network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go
  * to `addrs` and set TW_PORT_F_MORE: the caller writes every vnic->prefixes entry there then. */
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);

@@ -148,9 +148,11 @@ int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint
 	err = load_groups(native, policy, epoch);
 	if (!err)
 		err = load_reserved(native, policy, epoch);
-	if (!err)
-		tw_native_config(native)->epoch = epoch;
-	return err;
+	if (err)
+		return err;
+	tw_policy_fill_config(policy, tw_native_config(native));
+	tw_native_config(native)->epoch = epoch;
+	return 0;
 }
 
 void tw_scene_run(struct tw_native *native, const struct tw_vnic *from, const struct tw_vnic *to,

@@ -86,6 +86,14 @@ static void add_all(struct capture *c)
 	add(c, other_mac, other_mac, "192.0.2.1", "192.0.2.2", IPPROTO_UDP, 1, 2);
 }
 
+/* A question, and an answer that comes after ten seconds. */
+static void add_late(struct capture *c)
+{
+	add(c, web_mac, db_mac, "10.0.0.11", "10.0.0.21", IPPROTO_UDP, 4000, 53);
+	add(c, db_mac, web_mac, "10.0.0.21", "10.0.0.11", IPPROTO_UDP, 53, 4000)->time_us =
+		10000000;
+}
+
 /* ---- writing ---- */
 
 struct form {
@@ -100,6 +108,7 @@ static const struct form forms[] = {
 	{.name = "cut", .link = DLT_EN10MB},
 	{.name = "broken", .link = DLT_EN10MB},
 	{.name = "clock", .link = DLT_EN10MB},
+	{.name = "late", .link = DLT_EN10MB},
 	{.name = "raw", .link = DLT_RAW},
 	{.name = "null", .link = DLT_NULL, .head_len = 4, .head = {2}},
 	{.name = "sll", .link = DLT_LINUX_SLL, .head_len = 16, .head = {[14] = 8}},
@@ -195,7 +204,10 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		return 2;
-	add_all(&capture);
+	if (!strcmp(argv[1], "late"))
+		add_late(&capture);
+	else
+		add_all(&capture);
 	if (!strcmp(argv[1], "pcapng"))
 		return write_pcapng(&capture, argv[2]);
 	if (!strcmp(argv[1], "clock")) {

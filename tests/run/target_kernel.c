@@ -295,6 +295,9 @@ static int kernel_load(struct tw_target *target, const struct tw_policy *policy,
 		failed = tw_kernel_flip(k->kernel, epoch);
 	if (!failed)
 		failed = tw_kernel_get_config(k->kernel, &k->config);
+	tw_policy_fill_config(policy, &k->config);
+	if (!failed)
+		failed = tw_kernel_set_config(k->kernel, &k->config);
 	return failed ? tw_err_set(err, failed, NULL, NULL, "the policy cannot be put in force")
 		      : 0;
 }

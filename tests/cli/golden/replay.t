@@ -126,3 +126,11 @@ tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
 tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
 tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
 [1]
+# The timeouts of the policy, and those that it says nothing of.
+$ make_capture late late.pcap; { sed '/^rules:/,$d' policy.yaml; echo 'rules: [{from: web-1, to: db-1, action: allow}]'; } > late.yaml; { cat late.yaml; echo 'options: {timeouts: {udp-unreplied: 5s}}'; } > short.yaml
+$ tapwall replay --policy late.yaml --pcap late.pcap | head -n 2
+      1      0.000000  allow        db-1 in         policy            rule-1            udp 10.0.0.11:4000 → 10.0.0.21:53
+      2     10.000000  allow        web-1 in        established       rule-1            udp 10.0.0.21:53 → 10.0.0.11:4000
+$ tapwall replay --policy short.yaml --pcap late.pcap | head -n 2
+      1      0.000000  allow        db-1 in         policy            rule-1            udp 10.0.0.11:4000 → 10.0.0.21:53
+      2     10.000000  deny         db-1 out        policy            default           udp 10.0.0.21:53 → 10.0.0.11:4000

@@ -167,6 +167,7 @@ static void limits_from_near_to_far(void **state)
 	assert_int_equal(port.packet_rate, 100);
 	assert_int_equal(port.open_rate, 50);
 	assert_int_equal(port.half_open_max, 0);
+	assert_int_equal(port.broadcast_rate, TW_BROADCAST_RATE_DEFAULT);
 	assert_int_equal(tw_policy_find_port(policy, "a")->limits.said,
 		1 << TW_LIMIT_PACKETS | 1 << TW_LIMIT_NEW_CONNECTIONS);
 	tw_policy_fill_port(tw_policy_find_port(policy, "b"), &port);
