@@ -9,7 +9,7 @@
 __noinline int find(struct __sk_buff *skb)
 {
 	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_get(&f);
+	const struct tw_sheet *work = tw_sheet_apart(&f);
 
 	return work ? tw_conn_find(&f, &work->flow) : -1;
 }
@@ -24,7 +24,7 @@ __noinline int row_lock(struct __sk_buff *skb, __u32 n)
 __noinline int row_put(struct __sk_buff *skb, __u32 n)
 {
 	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_get(&f);
+	const struct tw_sheet *work = tw_sheet_apart(&f);
 
 	return work ? tw_row_put(&f, work, n) : 0;
 }

@@ -46,7 +46,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2); /* of packets; of `sweep` and `take` */
 	__type(key, __u32);
 	__type(value, struct tw_sheet);
 } sheet SEC(".maps");

@@ -279,6 +279,11 @@ tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
 	return &native_of(f)->sheet;
 }
 
+tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+{
+	return tw_sheet_get(f);
+}
+
 tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 {
 	((struct run *)f->target)->result->stage_ran[stage] = 1;

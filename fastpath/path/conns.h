@@ -454,7 +454,7 @@ tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *c
 	struct tw_row *row, __u32 n, __u32 slot)
 {
 	struct tw_conn *c = tw_record(f, n, slot);
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_sheet *sheet = tw_sheet_apart(f);
 	struct tw_place *at;
 
 	if (!c || !sheet)

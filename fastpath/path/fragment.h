@@ -276,13 +276,14 @@ tw_inline struct tw_hold *tw_hold_get(
 }
 
 /* Keeps a copy of a frame, in the place of the eldest that its port holds; returns whether it did. */
-tw_inline int tw_hold(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id)
+tw_inline int tw_hold(const struct tw_frame *f, struct tw_sheet *sheet, __u32 port_id)
 {
 	struct tw_hold *hold = tw_hold_get(f, sheet, port_id, 0);
 
 	if (!hold)
 		return 0;
-	hold = tw_hold_get(f, sheet, port_id, __sync_fetch_and_add(&hold->n_held, 1));
+	sheet->hold = __sync_fetch_and_add(&hold->n_held, 1) & (TW_HOLDS - 1);
+	hold = tw_hold_get(f, sheet, port_id, sheet->hold);
 	if (!hold)
 		return 0;
 	hold->state = TW_HOLD_FREE;
@@ -291,11 +292,22 @@ tw_inline int tw_hold(const struct tw_frame *f, const struct tw_sheet *sheet, __
 	hold->name = sheet->name;
 	hold->seen = tw_tick(f->now_ns);
 	hold->ifindex = f->ifindex;
-	hold->state = TW_HOLD_KEPT;
+	TW_MEMORY(hold->state) = TW_HOLD_KEPT;
 	return 1;
 }
 
-/* What targets run apart, on the sheet's packet. */
+/* A fragment that was kept passes after all: its copy is not to be sent. */
+tw_inline void tw_hold_drop(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id)
+{
+	__u32 key = tw_hold_key(port_id, sheet->hold);
+	struct tw_hold *hold = tw_holds_lookup(f, &key);
+
+	if (hold && tw_frag_name_equal(&hold->name, &sheet->name))
+		hold->state = TW_HOLD_FREE;
+}
+
+/* What targets run apart, on the sheet's packet; once more for one that was put aside: which of two CPUs comes
+ * second to the set finds what the other has left. */
 tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, struct tw_sheet *sheet)
 {
@@ -319,8 +331,12 @@ tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struc
 			sheet->outcome.release = (__u16)port_id;
 	}
 	tw_frag_unlock(set);
-	if (reason == TW_R_FRAG_ORPHAN)
+	if (sheet->outcome.held && reason != TW_R_FRAG_ORPHAN) {
+		sheet->outcome.held = 0;
+		tw_hold_drop(f, sheet, port_id);
+	} else if (reason == TW_R_FRAG_ORPHAN && !sheet->outcome.held) {
 		sheet->outcome.held = (__u8)tw_hold(f, sheet, port_id);
+	}
 	return reason;
 }
 
@@ -328,8 +344,14 @@ tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struc
 tw_inline enum tw_reason tw_fragment(
 	const struct tw_frame *f, const struct tw_scope *s, struct tw_packet *p)
 {
+	enum tw_reason reason;
+
 	p->piece.vlan = p->vlan ? p->vlan : s->port->pvid;
-	return tw_apart_fragment(f, s->port->id);
+	reason = tw_apart_fragment(f, s->port->id);
+	/* While it was put aside, another CPU may have let the first one pass, and looked for what waits. */
+	if (reason == TW_R_FRAG_ORPHAN && p->fragment == TW_FRAG_LATER)
+		reason = tw_apart_fragment(f, s->port->id);
+	return reason;
 }
 
 /* Whether a held frame has waited for the sheet's first fragment, at this port. */

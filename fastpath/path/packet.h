@@ -332,6 +332,7 @@ struct tw_sheet {
 	__u64 none[sizeof(struct tw_hold) / sizeof(__u64)]; /* always zero: new sets and holds */
 	struct tw_frag_name name;			    /* of a fragment's datagram */
 	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
+	__u32 hold;	      /* where the frame is held */
 	__u8 releasing;
 	struct tw_token token;
 	__u8 in_qdisc; /* the frame at hand is judged under the lock of its interface's root qdisc */

@@ -204,6 +204,9 @@ tw_inline void tw_apart_options(const struct tw_frame *f);
 
 /* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */
 tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f);
+/* The same for what the agent and the loader run, too: those have one of their own, as packets may come in
+ * between. */
+tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f);
 
 /* Whether somebody looks at the outcome on the sheet of a frame that went the short way (express.h). */
 tw_inline int tw_frame_traced(const struct tw_frame *f);

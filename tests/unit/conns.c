@@ -79,6 +79,11 @@ tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
 	return &cpu_of(f)->sheet;
 }
 
+tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+{
+	return tw_sheet_get(f);
+}
+
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 {
 	return cpu_of(f)->table->ring_full ? NULL : &cpu_of(f)->event;

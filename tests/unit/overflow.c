@@ -52,6 +52,11 @@ tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
 	return &cpu_of(f)->sheet;
 }
 
+tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+{
+	return tw_sheet_get(f);
+}
+
 tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return *k < PORTS ? &cpu_of(f)->memory->loads[*k] : NULL;
