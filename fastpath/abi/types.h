@@ -71,8 +71,9 @@ struct tw_addr {
 };
 
 /* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. An ICMP query
- * and its answer use the identifier as the asking end's port and the kind of query (0 for ICMP echo)
- * as the answering end's; other
+ * and its answer use the identifier as the asking end's port and, as the answering end's, the
+ * identifier and a small number of the kind of query, added up: so no query of one end has the
+ * ports of one of the other. Other
  * ICMP uses 0 as the sender's and type << 8 | code as the receiver's. `owner` is 0 for records shared by both ends, else the id of
  * the port that judges alone (transit workloads, broadcast and multicast). */
 struct tw_key {
@@ -337,6 +338,9 @@ struct tw_upkeep {
 #define TW_SCALE_SHIFT	0x0f /* RFC 7323 §2.3: 0 … 14 */
 #define TW_SCALE_SEEN	0x10 /* its SYN was seen, so that the scale is known */
 #define TW_SCALE_OPTION 0x20 /* its SYN had the option, or may have had */
+#define TW_SCALE_BEHIND 0x40 /* its peer has acknowledged less than all that it had sent */
+#define TW_SCALE_TWICE	0x80 /* SYN_RECV: it sent SYN-ACKs with different numbers */
+#define TW_SCALE_RESET	0x80 /* CLOSED: its RST stood where it had sent to */
 #define TW_SCALE_MAX	14 /* and what stands for an unknown scale: nothing that fits is refused */
 
 #define TW_PORT_F_GUARD_ANY 0x01 /* `addresses: [any]`: no address guard */

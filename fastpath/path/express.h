@@ -270,7 +270,7 @@ tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_c
 		tw_tick_after(now, c->seen + config->timeout[state & 15]))
 		return 0;
 	if (state == TW_S_ESTABLISHED)
-		return tw_tcp_fit(c, p, flow) == TW_FIT_TAKEN;
+		return tw_tcp_fit(c, p, flow) == TW_FIT_TAKEN && tw_tcp_nothing_new(c, p, flow);
 	return state == TW_S_UDP_REPLIED && !tw_conn_lingers(config, c, now);
 }
 

@@ -205,6 +205,7 @@ enum tw_note {
 	TW_NOTE_NOTHING, /* its receiver will not take it */
 	TW_NOTE_MOVE,	 /* where its sender is now, and what that one takes */
 	TW_NOTE_BEGIN,	 /* a SYN: where its sender begins */
+	TW_NOTE_TWICE,	 /* another SYN-ACK than the first: where its sender may begin, too */
 	TW_NOTE_BOTH,	 /* no SYN from the other end was seen: where both ends are */
 };
 

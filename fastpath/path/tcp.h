@@ -186,7 +186,7 @@ tw_inline void tw_tcp_note_begin(
 	struct tw_window *mine = &c->window[way];
 	__u32 bytes;
 
-	if (c->progress.scale[!way] != flow->progress.scale[!way]) {
+	if ((c->progress.scale[!way] ^ flow->progress.scale[!way]) & TW_SCALE_SHIFT) {
 		/* No scale counts after all. */
 		bytes = (__u32)c->room[way] << (c->progress.scale[!way] & TW_SCALE_SHIFT);
 		c->room[way] = (__u16)(bytes < TW_ROOM_MAX ? bytes : TW_ROOM_MAX);
@@ -223,6 +223,19 @@ tw_inline void tw_tcp_note_move(
 	tw_tcp_note_ack(c, p, flow);
 }
 
+/* Another SYN-ACK: its sender begins here or where it said first, and the ACK may be for either. */
+tw_inline void tw_tcp_note_twice(
+	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	struct tw_window *mine = &c->window[flow->way & 1];
+
+	if (!tw_seq_after(p->seq, mine->acked))
+		mine->acked = p->seq;
+	else if (tw_seq_after(p->seq_end, mine->end))
+		mine->end = p->seq_end;
+	tw_tcp_note_ack(c, p, flow);
+}
+
 /* Writes what a segment that passes tells of the windows. Before its progress is written. */
 tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -232,6 +245,8 @@ tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const s
 		tw_tcp_note_begin(c, p, flow);
 	} else if (flow->note == TW_NOTE_BOTH) {
 		tw_tcp_note_both(c, p, flow);
+	} else if (flow->note == TW_NOTE_TWICE) {
+		tw_tcp_note_twice(c, p, flow);
 	}
 }
 
@@ -264,6 +279,17 @@ tw_inline enum tw_fit tw_tcp_fit(
 			return TW_FIT_ACK_OLD;
 	}
 	return TW_FIT_TAKEN;
+}
+
+/* True if a segment does not say for the first time that its sender lacks some of what was sent. */
+tw_inline int tw_tcp_nothing_new(
+	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	const __u32 original = flow->progress.scale[TW_WAY_ORIGINAL];
+	const __u32 reply = flow->progress.scale[TW_WAY_REPLY];
+
+	return p->ack == c->window[!(flow->way & 1)].end ||
+	       (flow->way ? original : reply) & TW_SCALE_BEHIND;
 }
 
 /* Whether a segment of `flow` acknowledges the other end's SYN, and nothing that was not sent. */
@@ -319,9 +345,21 @@ tw_inline enum tw_reason tw_tcp_unanswered(
 	if (answers && p->tcp_flags & TW_TCP_SYN) {
 		to->state = TW_S_SYN_RECV;
 		tw_tcp_begin(p, flow);
+		if (p->ack != mine->end)
+			to->scale[TW_WAY_ORIGINAL] |= TW_SCALE_BEHIND;
 	}
 	/* Else it answers an older SYN, or challenges (RFC 5961 §4): the originator will reset it. */
 	return TW_R_NONE;
+}
+
+/* How far behind an established connection numbers are taken for those of another one. */
+#define TW_FORGOTTEN_BEHIND (1 << 24)
+
+/* True if a SYN-ACK lies so far behind its connection that it is none of that one's, sent again. */
+tw_inline int tw_tcp_far_behind(const struct tw_conn *c, const struct tw_packet *p)
+{
+	return (__s32)(c->window[TW_WAY_ORIGINAL].acked - p->ack) > TW_FORGOTTEN_BEHIND ||
+	       (__s32)(c->window[TW_WAY_REPLY].acked - p->seq) > TW_FORGOTTEN_BEHIND;
 }
 
 /* Whether the originator's SYN was seen, and none of the other end. */
@@ -341,18 +379,21 @@ tw_inline enum tw_reason tw_tcp_syn_ack(
 
 	if (to->state == TW_S_SYN_RECV && !tw_seq_after(theirs->acked, p->ack) &&
 		!tw_seq_after(p->ack, theirs->end)) {
-		/* Again, the other half of a simultaneous open, or a server that began anew. */
+		/* Again, the other half of a simultaneous open, or a server that keeps no state of
+		 * half-open connections. Which of its numbers the originator has taken says its ACK. */
 		if (flow->way == TW_WAY_ORIGINAL ? !tw_seq_after(p->seq_end, mine->end)
-						 : p->seq == mine->acked)
+						 : p->seq == mine->acked) {
 			flow->note = TW_NOTE_MOVE;
-		else if (flow->way == TW_WAY_REPLY)
-			tw_tcp_begin_both(p, flow);
+		} else if (flow->way == TW_WAY_REPLY) {
+			to->scale[TW_WAY_REPLY] |= TW_SCALE_TWICE;
+			flow->note = TW_NOTE_TWICE;
+		}
 		return TW_R_NONE;
 	}
 	if (flow->way == TW_WAY_ORIGINAL)
 		return to->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
 	if (to->flags & TW_CONN_F_SYN_AGAIN && to->state < TW_S_TIME_WAIT &&
-		tw_tcp_fit(c, p, flow) == TW_FIT_OUTSIDE) {
+		(tw_tcp_fit(c, p, flow) == TW_FIT_OUTSIDE || tw_tcp_far_behind(c, p))) {
 		/* Both ends have forgotten the connection, and open it anew. */
 		to->state = TW_S_SYN_RECV;
 		to->flags &= ~(TW_CONN_F_SYN_AGAIN | TW_CONN_F_ADOPTED | TW_CONN_F_FIN_ORIG |
@@ -374,8 +415,18 @@ tw_inline enum tw_reason tw_tcp_syn(
 	return TW_R_NONE;
 }
 
+/* A RST was taken. What the bits said before is of no use any more. */
+tw_inline void tw_tcp_closed(struct tw_progress *to)
+{
+	to->state = TW_S_CLOSED;
+	to->scale[TW_WAY_ORIGINAL] &= (__u8)~TW_SCALE_RESET;
+	to->scale[TW_WAY_REPLY] &= (__u8)~TW_SCALE_RESET;
+}
+
 /* RFC 5961 §3: a RST closes when it stands exactly where its receiver is; that one is between what it
- * has acknowledged and what was sent. Elsewhere in the window it is challenged. */
+ * has acknowledged and what was sent. Where it has not said that it lacks something, it has come to the
+ * end, and will not take a RST from before that, which a stray segment makes elsewhere. Elsewhere in the
+ * window it is challenged. */
 tw_inline enum tw_reason tw_tcp_reset(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -384,15 +435,22 @@ tw_inline enum tw_reason tw_tcp_reset(
 	const struct tw_window *mine = &c->window[way];
 	__u32 acked = TW_MEMORY(mine->acked);
 
-	if (p->seq == acked || p->seq == mine->end) {
-		to->state = TW_S_CLOSED;
+	if (p->seq == mine->end) {
+		tw_tcp_closed(to);
+		to->scale[way] |= TW_SCALE_RESET;
+		return TW_R_NONE;
+	}
+	if (p->seq == acked) {
+		if (!(to->scale[way] & TW_SCALE_BEHIND) && !(to->flags & TW_CONN_F_ADOPTED))
+			return TW_R_TCP_WINDOW;
+		tw_tcp_closed(to);
 		return TW_R_NONE;
 	}
 	if (!tw_seq_after(acked, p->seq) && !tw_seq_after(p->seq, acked + room))
 		return TW_R_NONE;
 	if (to->flags & TW_CONN_F_SYN_AGAIN && way == TW_WAY_REPLY && !p->seq &&
 		p->tcp_flags & TW_TCP_ACK) {
-		to->state = TW_S_CLOSED; /* answers that SYN: RFC 9293 §3.5.2 */
+		tw_tcp_closed(to); /* answers that SYN: RFC 9293 §3.5.2 */
 		return TW_R_NONE;
 	}
 	return to->flags & TW_CONN_F_ADOPTED ? TW_R_NONE : TW_R_TCP_WINDOW;
@@ -423,6 +481,41 @@ tw_inline void tw_tcp_closing(
 		to->state = TW_S_TIME_WAIT;
 }
 
+/* Whether a segment that is taken shows that its sender has not taken the RST for which the connection was
+ * closed, but challenged it, or gone on behind it. */
+tw_inline int tw_tcp_goes_on(
+	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
+{
+	__u32 other = !(flow->way & 1);
+	const struct tw_window *theirs = &c->window[other];
+
+	if (flow->progress.scale[other] & TW_SCALE_RESET)
+		return p->ack != theirs->end && !tw_seq_after(theirs->acked, p->ack);
+	return tw_seq_after(p->ack, theirs->acked);
+}
+
+/* A closed connection lives on. */
+tw_inline void tw_tcp_revive(struct tw_progress *to)
+{
+	const __u8 both = TW_CONN_F_FIN_ORIG | TW_CONN_F_FIN_REPLY;
+
+	to->scale[TW_WAY_ORIGINAL] &= (__u8)~TW_SCALE_RESET;
+	to->scale[TW_WAY_REPLY] &= (__u8)~TW_SCALE_RESET;
+	to->state = !(to->flags & both)		 ? TW_S_ESTABLISHED
+		    : (to->flags & both) == both ? TW_S_LAST_ACK
+						 : TW_S_FIN_WAIT;
+}
+
+/* The originator has acknowledged a server's SYN. Of several, only that one counts. */
+tw_inline void tw_tcp_answered(struct tw_flow *flow)
+{
+	flow->progress.state = TW_S_ESTABLISHED;
+	if (!(flow->progress.scale[TW_WAY_REPLY] & TW_SCALE_TWICE))
+		return;
+	flow->progress.scale[TW_WAY_REPLY] &= (__u8)~TW_SCALE_TWICE;
+	flow->note = TW_NOTE_BOTH;
+}
+
 /* A segment that its receiver takes. In SYN_RECV both ends have sent a SYN, and the connection is
  * established when both are acknowledged. */
 tw_inline void tw_tcp_taken(
@@ -430,18 +523,24 @@ tw_inline void tw_tcp_taken(
 {
 	struct tw_progress *to = &flow->progress;
 	const struct tw_window *replies = &c->window[TW_WAY_REPLY];
+	__u32 other = !(flow->way & 1);
 
 	if (flow->way == TW_WAY_REPLY)
 		to->flags &= ~TW_CONN_F_SYN_AGAIN; /* it knows the connection */
-	if (to->state == TW_S_CLOSED)
-		return; /* stragglers */
+	if (to->state == TW_S_CLOSED) {
+		if (!tw_tcp_goes_on(c, p, flow))
+			return; /* stragglers */
+		tw_tcp_revive(to);
+	}
 	if (to->state == TW_S_SYN_RECV) {
 		if (flow->way == TW_WAY_ORIGINAL ? tw_tcp_answers(c, p, flow)
 						 : replies->acked == replies->end)
-			to->state = TW_S_ESTABLISHED;
+			tw_tcp_answered(flow);
 		else if (flow->way == TW_WAY_ORIGINAL)
 			flow->note = TW_NOTE_NOTHING; /* acknowledges no SYN: it will be reset */
 	}
+	if (flow->note == TW_NOTE_MOVE && p->ack != c->window[other].end)
+		to->scale[other] |= TW_SCALE_BEHIND;
 	if (to->state != TW_S_ESTABLISHED || p->tcp_flags & TW_TCP_FIN)
 		tw_tcp_closing(c, p, flow);
 }

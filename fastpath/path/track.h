@@ -339,7 +339,7 @@ tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
 		return;
 	if (way == TW_WAY_REPLY)
 		flow->progress.flags |= TW_CONN_F_REPLIED;
-	if (flow->found.state != TW_S_CLOSED)
+	if (flow->found.state != TW_S_CLOSED || flow->progress.state != TW_S_CLOSED)
 		c->seen = tw_tick(f->now_ns);
 	tw_tcp_note(c, p, flow);
 	if (!tw_conn_advance(f, c, flow->found, flow->progress))

@@ -139,12 +139,15 @@ tw_inline enum tw_icmp_kind tw_icmp_kind(__u8 proto, __u8 type)
 }
 
 /* The ports that stand for an ICMP message in its connection's key, see struct tw_key. Kinds of
- * query are told apart at the answering end, so that leave for one is no leave for another. */
+ * query are told apart at the answering end, so that leave for one is no leave for another; and as
+ * no two kinds add up to 65536, x = y + k and y = x + l hold for no identifiers x and y, so that
+ * neither is a query of one end one of the other. */
 tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 id, __u16 icmp)
 {
 	__u8 type = icmp >> 8;
 	/* 8 and 0 are echo; 13 and 14, 17 and 18, 128 and 129 are query and answer. */
-	__be16 service = tw_be16(type < 13 ? 0 : type - (kind == TW_ICMP_ANSWER ? 14 : 13) + 1);
+	__u16 number = type < 13 ? 1 : type - (kind == TW_ICMP_ANSWER ? 14 : 13) + 2;
+	__be16 service = tw_be16((__u16)(tw_host16(id) + number));
 
 	t->sport = kind == TW_ICMP_QUERY ? id : kind == TW_ICMP_ANSWER ? service : 0;
 	t->dport = kind == TW_ICMP_QUERY    ? service

@@ -143,6 +143,18 @@ static bool rst_behind_data(const struct tw_ct_case *k)
 	return k->record.progress.state == TW_S_CLOSED && k->their_state != NF_CLOSE;
 }
 
+static bool rst_stale(const struct tw_ct_case *k)
+{
+	return is(k, TW_CT_ESTABLISHED, TW_CT_INVALID) && k->segment->flags & RST &&
+	       k->reason == TW_R_TCP_WINDOW && k->segment->seq == k->record.window[way_of(k)].acked;
+}
+
+static bool rst_rejected(const struct tw_ct_case *k)
+{
+	return k->history->reset && (k->their_state == NF_CLOSE || k->their_state == NF_NONE) &&
+	       k->record.progress.state != TW_S_CLOSED;
+}
+
 static bool old_acks(const struct tw_ct_case *k)
 {
 	bool way = !k->segment->reply;
@@ -235,6 +247,8 @@ static const struct {
 	[TW_CT_WHY_CLOSED_REOPENS] = {"closed-reopens", closed_reopens, true},
 	[TW_CT_WHY_RST_CHALLENGED] = {"rst-challenged", rst_challenged, true},
 	[TW_CT_WHY_RST_BEHIND_DATA] = {"rst-behind-data", rst_behind_data, true},
+	[TW_CT_WHY_RST_STALE] = {"rst-stale", rst_stale, true},
+	[TW_CT_WHY_RST_REJECTED] = {"rst-rejected", rst_rejected, true},
 	[TW_CT_WHY_OLD_ACKS] = {"old-acks", old_acks, true},
 	[TW_CT_WHY_BEGUN_ANEW] = {"begun-anew", begun_anew, true},
 	[TW_CT_WHY_RST_TO_SYN] = {"rst-to-syn", rst_to_syn, true},
@@ -314,6 +328,8 @@ void tw_ct_remember(struct tw_ct_history *history, const struct tw_ct_case *k)
 			history->rst[s->reply] = s->seq;
 		history->challenged[s->reply] = true;
 	}
+	if (s->flags & RST && k->state == TW_S_CLOSED)
+		history->reset = true;
 	if (s->flags & FIN)
 		history->fin[s->reply] = true;
 }

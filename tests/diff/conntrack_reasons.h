@@ -25,6 +25,8 @@ enum tw_ct_why {
 	TW_CT_WHY_CLOSED_REOPENS,
 	TW_CT_WHY_RST_CHALLENGED,
 	TW_CT_WHY_RST_BEHIND_DATA,
+	TW_CT_WHY_RST_STALE,
+	TW_CT_WHY_RST_REJECTED,
 	TW_CT_WHY_OLD_ACKS,
 	TW_CT_WHY_BEGUN_ANEW,
 	TW_CT_WHY_RST_TO_SYN,
@@ -47,6 +49,7 @@ struct tw_ct_history {
 	bool turned;	     /* it was opened anew by the end that answered before */
 	bool answered;	     /* the other end has spoken */
 	uint32_t first[2];   /* sequence numbers */
+	bool reset;	     /* a RST closed our record */
 	bool challenged[2];  /* a RST passed and closed nothing here, by its sender */
 	uint32_t rst[2];     /* the highest number of such a RST */
 	bool syn_acked;	     /* a SYN-ACK passed that acknowledges another SYN */

@@ -101,6 +101,9 @@ struct tw_oracle_end_state {
 	int scale;     /* of its own windows; -1: none */
 	bool spoke;    /* its SYN was seen */
 	bool heard;    /* so was the other end's */
+	bool behind;   /* it was acknowledged less than it had sent */
+	bool cut;      /* its RST stood at `next` */
+	bool twice;    /* it began at more than one number */
 	bool unbound;  /* the other end's offer was not seen: `edge` is only as good as a guess */
 };
 

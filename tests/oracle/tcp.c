@@ -89,6 +89,7 @@ static enum tw_reason unanswered(
 		if (good) {
 			c->state = TW_S_SYN_RECV;
 			begin(c, way, packet);
+			c->tcp[!way].behind |= packet->ack != c->tcp[!way].next;
 		}
 		return TW_R_NONE;
 	case ACK:
@@ -120,11 +121,45 @@ static bool within(const struct tw_oracle_conn *c, enum tw_way way, uint32_t seq
 	return !beyond(seq, c->tcp[way].edge) || !beyond(seq, c->tcp[way].next);
 }
 
+/* RFC 4987 §3.6: a server without memory may answer a second SYN with another number. */
+static void begin_twice(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *me = &c->tcp[way];
+
+	if (!beyond(packet->seq, me->una)) {
+		me->edge -= me->una - packet->seq;
+		me->una = packet->seq;
+	} else if (beyond(behind(packet), me->next)) {
+		me->next = behind(packet);
+	}
+	me->twice = true;
+	offer(c, way, packet);
+}
+
+/* The ACK says which of a server's numbers counts. */
+static void settle(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+{
+	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
+
+	me->una = packet->seq;
+	me->next = behind(packet);
+	me->edge = me->una + (65535u << (peer->scale < 0 ? 0 : peer->scale));
+	me->unbound = true;
+	peer->twice = false;
+	peer->una = peer->next = peer->edge = packet->ack;
+	offer(c, way, packet);
+}
+
 static enum tw_reason syn_known(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
-	bool outside = !within(c, way, packet->seq) || beyond(packet->ack, peer->next);
+	const struct tw_oracle_end_state *origin = &c->tcp[TW_WAY_ORIGINAL],
+					 *server = &c->tcp[TW_WAY_REPLY];
+	bool outside = !within(c, way, packet->seq) || beyond(packet->ack, peer->next) ||
+		       (int32_t)(origin->una - packet->ack) > 1 << 24 ||
+		       (int32_t)(server->una - packet->seq) > 1 << 24;
 
 	if (!(packet->flags & ACK)) {
 		if (way == TW_WAY_ORIGINAL && packet->seq != me->una - 1)
@@ -141,7 +176,7 @@ static enum tw_reason syn_known(
 				me->next = behind(packet);
 			offer(c, way, packet);
 		} else if (way == TW_WAY_REPLY) {
-			begin_both(c, way, packet);
+			begin_twice(c, way, packet);
 		}
 		return TW_R_NONE;
 	}
@@ -155,21 +190,32 @@ static enum tw_reason syn_known(
 	return TW_R_NONE;
 }
 
+static void close_down(struct tw_oracle_conn *c)
+{
+	c->state = TW_S_CLOSED;
+	c->tcp[0].cut = c->tcp[1].cut = false;
+	c->tcp[0].twice = c->tcp[1].twice = false;
+}
+
 /* RFC 5961 §3.2. */
 static enum tw_reason reset(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
-	const struct tw_oracle_end_state *me = &c->tcp[way];
+	struct tw_oracle_end_state *me = &c->tcp[way];
 	bool refused = c->syn_again && way == TW_WAY_REPLY && packet->flags & ACK && !packet->seq;
 
 	if (packet->seq == me->una || packet->seq == me->next) {
-		c->state = TW_S_CLOSED;
+		/* Its receiver has said nothing of having less than was sent. */
+		if (packet->seq != me->next && !me->behind)
+			return TW_R_TCP_WINDOW;
+		close_down(c);
+		me->cut = packet->seq == me->next;
 		return TW_R_NONE;
 	}
 	if (!beyond(me->una, packet->seq) && !beyond(packet->seq, me->edge))
 		return TW_R_NONE;
 	if (refused)
-		c->state = TW_S_CLOSED;
+		close_down(c);
 	return refused ? TW_R_NONE : TW_R_TCP_WINDOW;
 }
 
@@ -200,12 +246,26 @@ static bool current(const struct tw_oracle_end_state *peer, uint32_t ack)
 	return !beyond(peer->una, ack + (window > 66000 ? window : 66000));
 }
 
+/* Whether a segment after a RST shows that its sender did not take that. */
+static bool goes_on(const struct tw_oracle_end_state *peer, uint32_t ack)
+{
+	return peer->cut ? ack != peer->next && !beyond(peer->una, ack) : beyond(ack, peer->una);
+}
+
+static void revive(struct tw_oracle_conn *c)
+{
+	c->tcp[0].cut = c->tcp[1].cut = false;
+	c->state = TW_S_ESTABLISHED;
+	if (c->fin[0] || c->fin[1])
+		c->state = c->fin[0] && c->fin[1] ? TW_S_LAST_ACK : TW_S_FIN_WAIT;
+}
+
 enum tw_reason tw_oracle_tcp(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
 	bool syn_answered = answers(c, way, packet);
-	bool empty = behind(packet) == packet->seq;
+	bool empty = behind(packet) == packet->seq, settles = false;
 
 	if (c->state == TW_S_SYN_SENT)
 		return unanswered(c, way, packet);
@@ -222,6 +282,8 @@ enum tw_reason tw_oracle_tcp(
 	if (current(peer, packet->ack)) {
 		if (way == TW_WAY_REPLY)
 			c->syn_again = false;
+		if (c->state == TW_S_CLOSED && goes_on(peer, packet->ack))
+			revive(c);
 		if (c->state == TW_S_SYN_RECV) {
 			if (way == TW_WAY_ORIGINAL && !syn_answered) {
 				if (packet->flags & FIN)
@@ -230,10 +292,17 @@ enum tw_reason tw_oracle_tcp(
 			}
 			if (way == TW_WAY_ORIGINAL || me->una == me->next)
 				c->state = TW_S_ESTABLISHED;
+			settles = c->state == TW_S_ESTABLISHED && c->tcp[TW_WAY_REPLY].twice;
 		}
+		if (c->state != TW_S_CLOSED && !settles && packet->ack != peer->next)
+			peer->behind = true;
 		if (c->state != TW_S_CLOSED &&
 			(c->state != TW_S_ESTABLISHED || packet->flags & FIN))
 			closes(c, way, packet);
+	}
+	if (settles) {
+		settle(c, way, packet);
+		return TW_R_NONE;
 	}
 	if (beyond(behind(packet), me->next))
 		me->next = behind(packet);
