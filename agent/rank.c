@@ -246,7 +246,9 @@ int tw_rank_meet(struct tw_rank *rank, const struct tw_key *key, const struct tw
 		known = slot_of(&rank->old, row.hash);
 	if (known && !known->hash)
 		known = NULL;
-	opened = rank->compares && !known && (int32_t)(conn->created - rank->before) >= 0;
+	opened = rank->compares && !known &&
+		 rank->now - conn->created + TW_TICKS_AHEAD <=
+			 rank->now - rank->before + TW_TICKS_AHEAD;
 	rank->sums.opened += opened;
 	if (rank->compares && measure(conn, known, opened, &row)) {
 		row.key = *key;

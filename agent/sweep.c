@@ -25,7 +25,8 @@ bool tw_conn_has_expired(
 	bool refused = refuses(conn->gate[TW_DIR_OUT]) || refuses(conn->gate[TW_DIR_IN]);
 	uint32_t limit = config->timeout[refused ? TW_S_CLOSED : conn->progress.state & 15];
 
-	return (int32_t)(now - (conn->seen + limit + grace)) > 0;
+	/* As path/conns.h has it. */
+	return now - conn->seen + TW_TICKS_AHEAD > limit + grace + TW_TICKS_AHEAD;
 }
 
 int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent)

@@ -26,8 +26,10 @@
 #define TW_MAP_F_NO_PREALLOC 1		/* BPF_F_NO_PREALLOC */
 #define TW_MAP_F_MMAPABLE    (1u << 10) /* BPF_F_MMAPABLE */
 
-/* One tick is 2^20 ns (1.05 ms). A 32-bit tick wraps after 52 days; every idle limit is below half
- * of that, so differences are always taken modulo 2^32. */
+/* One tick is 2^20 ns (1.05 ms). A 32-bit tick wraps after 52 days, so differences are taken modulo
+ * 2^32. An age is a difference without a sign, so that it is right for nearly all of these 52 days; of two
+ * CPUs' clocks one may be ahead, by less than TW_TICKS_AHEAD (69 s). Idle limits are below 26 days. */
+#define TW_TICKS_AHEAD	    65536u
 #define TW_TICK_SHIFT	    20
 #define TW_TICKS_PER_SECOND 954 /* 1e9 >> 20, rounded */
 

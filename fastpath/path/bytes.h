@@ -139,6 +139,12 @@ tw_inline __u32 tw_tick(__u64 now_ns)
 }
 
 /* Whether tick `a` is later than `b`, for ticks less than half a wrap apart. */
+/* Returns how old a tick is, plus TW_TICKS_AHEAD: never wrapped, also where it is ahead of `now`. */
+tw_inline __u32 tw_tick_age(__u32 now, __u32 tick)
+{
+	return now - tick + TW_TICKS_AHEAD;
+}
+
 tw_inline int tw_tick_after(__u32 a, __u32 b)
 {
 	return (__s32)(a - b) > 0;

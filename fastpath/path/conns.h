@@ -267,7 +267,7 @@ tw_inline int tw_conn_expired(
 {
 	__u32 state = tw_conn_refused(c) ? TW_S_CLOSED : c->progress.state & 15;
 
-	return tw_tick_after(now, c->seen + config->timeout[state] + grace);
+	return tw_tick_age(now, c->seen) > config->timeout[state] + grace + TW_TICKS_AHEAD;
 }
 
 /* ---- what ports are charged ---- */

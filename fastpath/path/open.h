@@ -296,10 +296,11 @@ tw_inline void tw_conn_catch_up(
 	const struct tw_frame *f, struct tw_conn *c, const struct tw_conn *old)
 {
 	struct tw_progress found = c->progress, now = old->progress;
-	__u32 way, dir;
+	__u32 tick = tw_tick(f->now_ns), way, dir;
 
-	/* Another one under the same key. */
-	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI || tw_tick_after(c->created, old->seen))
+	/* Another one under the same key: younger than the old one's last packet. */
+	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI ||
+		tw_tick_age(tick, c->created) < tw_tick_age(tick, old->seen))
 		return;
 	for (way = 0; way < TW_WAY__MAX; way++)
 		tw_conn_catch_up_way(c, old, way);

@@ -53,7 +53,7 @@ tw_inline int tw_conn_lingers(const struct tw_config *config, const struct tw_co
 {
 	__u32 after = tw_conn_spare_after(config, c);
 
-	return after && !tw_tick_after(c->seen + after / 4, now);
+	return after && tw_tick_age(now, c->seen) >= after / 4 + TW_TICKS_AHEAD;
 }
 
 /* The same at a glance: true of every record that lingers, and of some others. */
@@ -122,7 +122,7 @@ tw_inline __u32 tw_conn_spare_rank(const struct tw_config *config, const struct 
 	}
 	if (tw_conn_expired(config, c, now, TW_GRACE))
 		return rank | gone;
-	return after && !tw_tick_after(c->seen + after, now) ? rank : 0;
+	return after && tw_tick_age(now, c->seen) >= after + TW_TICKS_AHEAD ? rank : 0;
 }
 
 /* What is asked of a row's records, one by one. */

@@ -352,6 +352,32 @@ static void keys_do_not_cluster(void **state)
 	table_free(t);
 }
 
+/* Nobody has swept or opened for long: what has expired stays so until ticks have gone nearly around, and
+ * the longest limit that a policy may set holds to its end. */
+static void ages(void **state)
+{
+	static const uint32_t limits_s[] = {30, 86400, 25 * 86400};
+	static const double days[] = {0.01, 1.5, 24.9, 26, 27, 40, 51};
+	struct table *t = table_new(16);
+	struct tw_conn c = {.progress = {.state = TW_S_ESTABLISHED}};
+
+	for (size_t i = 0; i < sizeof(limits_s) / sizeof(limits_s[0]); i++) {
+		t->config.timeout[TW_S_ESTABLISHED] = limits_s[i] * TW_TICKS_PER_SECOND;
+		for (uint32_t began = 0; began < 4; began++) {
+			c.seen = began << 30;
+			for (size_t d = 0; d < sizeof(days) / sizeof(days[0]); d++)
+				assert_int_equal(tw_conn_expired(&t->config, &c,
+							 c.seen + (uint32_t)(days[d] * 86400 *
+									     TW_TICKS_PER_SECOND),
+							 0),
+					days[d] * 86400 > limits_s[i]);
+			/* Another CPU's clock was ahead. */
+			assert_false(tw_conn_expired(&t->config, &c, c.seen - 100, 0));
+		}
+	}
+	table_free(t);
+}
+
 /* ---- short connections ---- */
 
 /* A connection that opens, is answered and ends at once. Returns whether it was let in. */
@@ -687,6 +713,18 @@ static void takes_over(void **state)
 		assert_int_equal(t->loads[1].half_open, !later);
 		assert_int_equal(t->loads[1].established, later);
 	}
+	/* One that was opened a month ago is the same one; ticks have gone more than half around. */
+	c->created -= 30u * 86400 * TW_TICKS_PER_SECOND;
+	old.window[TW_WAY_REPLY].end = 1700;
+	cpu.sheet.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_MET);
+	assert_int_equal(c->window[TW_WAY_REPLY].end, 1700);
+	/* And one that was opened after the other's last packet is another one. */
+	c->created = old.seen + 1;
+	old.window[TW_WAY_REPLY].end = 2500;
+	cpu.sheet.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_MET);
+	assert_int_equal(c->window[TW_WAY_REPLY].end, 1700);
 	old.seen = 100;
 	old.key[0] = 9;
 	t->config.timeout[TW_S_ESTABLISHED] = 10;
@@ -703,6 +741,7 @@ int main(void)
 		cmocka_unit_test(holds_four_million),
 		cmocka_unit_test(full_refuses),
 		cmocka_unit_test(keys_do_not_cluster),
+		cmocka_unit_test(ages),
 		cmocka_unit_test(short_connections),
 		cmocka_unit_test(keeps_what_lives),
 		cmocka_unit_test(held_stays),
