@@ -120,7 +120,7 @@ static const char *describe_latch(const Tapwall__V1__Status *s)
 		return "off: a new port is open until the agent has seen it";
 	return s->latch_every_kind
 		       ? "on: new ports of every kind are shut until they are filtered"
-		       : "on: new ports on bridges and routed ones are shut until they are filtered";
+		       : "on: new ports on bridges and routed ones are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then";
 }
 
 static void print_text(const Tapwall__V1__Status *s)

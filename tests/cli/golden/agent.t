@@ -176,7 +176,7 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   forwarding   cut-through, where the bridge itself would send the frame
   uplinks      eth0
                evil?[31m
-  latch        on: new ports on bridges and routed ones are shut until they are filtered
+  latch        on: new ports on bridges and routed ones are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then
 $ fake_agent empty tapwall workloads --socket agent.sock
 the policy in force has no workload
 $ fake_agent empty tapwall ports --socket agent.sock
