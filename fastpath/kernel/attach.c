@@ -105,9 +105,10 @@ static int attach_tcx(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir di
 /* Notes that a port is attached, for as long as its device lives (path/beyond.h). */
 static int note_present(struct tw_kernel *kernel, uint32_t ifindex)
 {
-	return bpf_map_update_elem(kernel->map_fd[TW_MAP_present], &ifindex, &ifindex, BPF_ANY)
-		       ? -errno
-		       : 0;
+	if (!bpf_map_update_elem(kernel->map_fd[TW_MAP_present], &ifindex, &ifindex, BPF_ANY))
+		return 0;
+	/* Of an interface that is gone already (kernel/bpf/devmap.c). */
+	return errno == EINVAL ? -ENODEV : -errno;
 }
 
 static int attach_port(struct tw_kernel *kernel, uint32_t ifindex)
