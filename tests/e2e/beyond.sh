@@ -60,7 +60,7 @@ guest_2_speaks() {
 forge_frames() {
 	become beyond 10.0.0.99 52:54:00:00:00:02
 	tries beyond >"$lab/tries"
-	ip netns exec "$ns-beyond" timeout 0.5 "$traffic" flood eth0 7 7 >"$lab/tries"
+	ip netns exec "$ns-beyond" timeout 0.5 "$traffic" flood eth0 7 7 52:54:00:00:00:02 >"$lab/tries"
 }
 test_beyond() { # MODE OPTIONS…
 	mode=$1

@@ -8,7 +8,7 @@
  *	traffic connect tcp|udp HOST PORT   one attempt: prints what became of it and its ms
  *	traffic bulk HOST PORT MIB          sends so much at once; prints the segments lost
  *	traffic spray HOST PORT…            UDP to these ports from ever new source ports
- *	traffic flood IFACE PORT [VLAN]     broadcasts frames with a UDP port, tagged or not
+ *	traffic flood IFACE PORT [VLAN [MAC]]  broadcasts frames with a UDP port, tagged or (0) not
  *	traffic sniff FILE IFACE PORT       counts frames with that UDP port on an interface
  *	traffic tap FILE NAME BRIDGE PORT   a guest that sends from the moment its tap exists
  *	traffic notified PATH               prints what a service would be told by sd_notify(3)
@@ -24,6 +24,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/ethernet.h>
+#include <netinet/ether.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/ip.h>
@@ -550,14 +551,17 @@ static size_t tag(const struct frame *frame, uint16_t vlan, uint8_t *tagged)
 
 static int run_flood(char **args, int n)
 {
-	const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 0x63};
-	struct frame frame = make_frame(mac, args[1]);
-	uint8_t bytes[sizeof(frame) + 4];
-	size_t len = sizeof(frame);
+	struct ether_addr mac = {{0x52, 0x54, 0, 0, 0, 0x63}};
+	uint8_t bytes[sizeof(struct frame) + 4];
+	size_t len = sizeof(struct frame);
 	int fd = open_packet(args[0]);
+	struct frame frame;
 
+	if (n > 3 && !ether_aton_r(args[3], &mac))
+		die(args[3]);
+	frame = make_frame(mac.ether_addr_octet, args[1]);
 	memcpy(bytes, &frame, len);
-	if (n > 2)
+	if (n > 2 && atoi(args[2]))
 		len = tag(&frame, (uint16_t)atoi(args[2]), bytes);
 	ready();
 	while (!stopping) {
