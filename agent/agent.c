@@ -76,6 +76,15 @@ static void log_load(const struct tw_agent *agent, const struct tw_agent_load *l
 		(double)(load->applied.compile_ns + load->applied.publish_ns) / 1e6);
 }
 
+static void tell_status(const struct tw_agent *agent)
+{
+	if (agent->inforce)
+		tw_notify("STATUS=%zu ports, policy number %llu from %s", agent->ports.list.n,
+			(unsigned long long)agent->inforce->generation, agent->inforce->source);
+	else
+		tw_notify("STATUS=%zu ports, no policy is in force", agent->ports.list.n);
+}
+
 int tw_agent_load(struct tw_agent *agent, struct tw_agent_load *load)
 {
 	int ret = tw_publish_apply(agent, &load->order, &load->diags, &load->applied, &load->err);
@@ -87,6 +96,7 @@ int tw_agent_load(struct tw_agent *agent, struct tw_agent_load *load)
 		tw_loads_refused(&agent->loads, load->order.source, &load->diags, &load->err);
 	else
 		tw_loads_accepted(&agent->loads);
+	tell_status(agent);
 	return ret;
 }
 
@@ -189,15 +199,6 @@ static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *sa
 			"no policy is in force: what is filtered stays filtered, guests that ran before are NOT FILTERED, new ports are shut; apply one");
 }
 
-static void tell_status(const struct tw_agent *agent)
-{
-	if (agent->inforce)
-		tw_notify("STATUS=%zu ports, policy number %llu from %s", agent->ports.list.n,
-			(unsigned long long)agent->inforce->generation, agent->inforce->source);
-	else
-		tw_notify("STATUS=%zu ports, no policy is in force", agent->ports.list.n);
-}
-
 static void reload(struct tw_agent *agent)
 {
 	tw_notify_reloading();
@@ -205,7 +206,6 @@ static void reload(struct tw_agent *agent)
 		load_file(agent);
 	else
 		tw_log(TW_LOG_INFO, "nothing to reload: started without --policy");
-	tell_status(agent);
 	tw_notify("READY=1");
 }
 

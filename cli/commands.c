@@ -581,7 +581,7 @@ static const struct tw_args_command commands[] = {
 			"look at.\n\n"
 			"With *--json*: _time_, _seconds_, _n_connections_, _connections_max_, "
 			"_moved_, how many of them anything went through, _opened_s_, and the lists "
-			"_ports_ with _name_, _workload_, _state_, _packets_s_, _bytes_s_, _denied_s_ "
+			"_ports_ with _name_, _workload_, _state_, _open_, _packets_s_, _bytes_s_, _denied_s_ "
 			"and _opened_s_ by _out_ and _in_; _connections_ as in *flows*, with "
 			"_packets_s_ and _bytes_s_; _rules_ with _name_, _action_, _line_, _hits_s_, "
 			"_packets_s_ and _bytes_s_; _reasons_ with _reason_ and _packets_s_."),

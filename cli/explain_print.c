@@ -148,7 +148,8 @@ static void put_real(const struct tw_explained *x, enum tw_dir dir)
 		[TW_REAL_ABSENT] = "nothing judges here on this host",
 	};
 	const struct tw_judged_end *end = &x->judgement.end[dir];
-	const char *why = port_of(x, dir)->why;
+	const struct tw_explained_port *port = port_of(x, dir);
+	const char *why = port ? port->why : "";
 	bool shut = end->real == TW_REAL_SHUT;
 	char place[PLACE_MAX];
 

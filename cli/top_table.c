@@ -344,12 +344,13 @@ static json_t *json_row(const row_t *row)
 
 	switch (view_of(row)) {
 	case TW_TOP_PORTS:
-		return tw_json_merge(json_pack("{s:o, s:o, s:o, s:o, s:o}", "name",
-					     tw_json_text(row->port->name), "workload",
-					     tw_json_text(row->port->workload), "state",
-					     tw_json_text(row->port->state), "denied_s",
-					     pair(row->denied_out, row->denied_in), "opened_s",
-					     pair(row->opened_out, row->opened_in)),
+		return tw_json_merge(
+			json_pack("{s:o, s:o, s:o, s:b, s:o, s:o}", "name",
+				tw_json_text(row->port->name), "workload",
+				tw_json_text(row->port->workload), "state",
+				tw_json_text(row->port->state), "open", row->port->open, "denied_s",
+				pair(row->denied_out, row->denied_in), "opened_s",
+				pair(row->opened_out, row->opened_in)),
 			tw_json_merge(rates, bytes));
 	case TW_TOP_FLOWS:
 		return tw_json_merge(tw_flow_json(row->flow), tw_json_merge(rates, bytes));
