@@ -75,9 +75,8 @@ struct tw_addr {
 /* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. An ICMP query
  * and its answer use the identifier as the asking end's port and, as the answering end's, the
  * identifier and a small number of the kind of query, added up: so no query of one end has the
- * ports of one of the other. Other
- * ICMP uses 0 as the sender's and type << 8 | code as the receiver's. `owner` is 0 for records shared by both ends, else the id of
- * the port that judges alone (transit workloads, broadcast and multicast). */
+ * ports of one of the other. Other ICMP uses 0 as the sender's and type << 8 | code as the
+ * receiver's. `owner` is 0 for records that both ends share, else the id of the port that judges alone. */
 struct tw_key {
 	union {
 		struct {
