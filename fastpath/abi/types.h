@@ -351,10 +351,8 @@ struct tw_upkeep {
 #define TW_PORT_F_OPEN	    0x10
 #define TW_PORT_F_WATCH	    0x20 /* unclaimed: may not send from the MACs of `macs` */
 
-#define TW_PORT_F_CUT 0x40 /* cut-through may start and end here: a plain, forwarding bridge port */
-
-#define TW_PORT_F_DHCP 0x80 /* what DHCP gave its guest is its own too: `leases` */
-
+#define TW_PORT_F_CUT	0x40 /* cut-through may start and end here: a plain, forwarding bridge port */
+#define TW_PORT_F_DHCP	0x80  /* what DHCP gave its guest is its own too: `leases` */
 #define TW_PORT_F_LOCAL 0x100 /* unclaimed: of a device whose other end is on this host */
 
 /* Values of `macs`. */
