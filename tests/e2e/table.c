@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* table FOLDER: whether the connection table whose maps are pinned in FOLDER is in order. Nobody may write to
+ * it meanwhile.
+ *
+ * Prints `records=N`, `states=…` (how many in each, by enum tw_state) and a line for each fault: a row that
+ * is locked; a tag that is not its key's; a record that its key's walk does not come to; a key that stands
+ * there twice; rows that count walks past them wrong; ports that are not charged what stands there. Exit 1
+ * when there is any.
+ */
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fastpath/abi/types.h"
+
+#define WALK_ROWS 16
+#define KINDS	  4 /* enum tw_charge */
+
+static const char *folder;
+static unsigned int n_faults;
+
+#define FAULT(...)                           \
+	do {                                 \
+		if (n_faults++ < 20)         \
+			printf(__VA_ARGS__); \
+	} while (0)
+
+static const void *map_of(const char *name, size_t size, uint32_t *ret_entries)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char path[512];
+	void *at;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len)) {
+		perror(path);
+		exit(2);
+	}
+	*ret_entries = info.max_entries;
+	at = mmap(NULL, (info.max_entries * size + page - 1) / page * page, PROT_READ, MAP_SHARED,
+		fd, 0);
+	if (at == MAP_FAILED) {
+		perror(path);
+		exit(2);
+	}
+	close(fd);
+	return at;
+}
+
+/* The table's own hash (fastpath/path/conns.h), written down a second time. */
+static uint32_t hash_of(const struct tw_config *config, const struct tw_conn *conn)
+{
+	uint32_t words[TW_KEY_WORDS], hash;
+	uint64_t sum = config->hash_key[TW_KEY_WORDS];
+
+	memcpy(words, conn->key, sizeof(conn->key));
+	words[TW_KEY_WORDS - 1] = conn->key_end;
+	for (size_t i = 0; i < TW_KEY_WORDS; i++)
+		sum += config->hash_key[i] * words[i];
+	hash = (uint32_t)(sum >> 32);
+	hash = (hash ^ hash >> 16) * 0x85ebca6b;
+	hash = (hash ^ hash >> 13) * 0xc2b2ae35;
+	return hash ^ hash >> 16;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct tw_conn *x = *(const struct tw_conn *const *)a;
+	const struct tw_conn *y = *(const struct tw_conn *const *)b;
+
+	return memcmp(x, y, offsetof(struct tw_conn, progress));
+}
+
+static enum tw_charge charge_of(uint8_t state)
+{
+	switch (state) {
+	case TW_S_SYN_SENT:
+	case TW_S_SYN_RECV:
+	case TW_S_UDP_UNREPLIED:
+	case TW_S_ICMP:
+	case TW_S_OTHER_UNREPLIED:
+		return TW_CHARGE_HALF_OPEN;
+	case TW_S_TIME_WAIT:
+	case TW_S_CLOSED:
+		return TW_CHARGE_OVER;
+	default:
+		return TW_CHARGE_ESTABLISHED;
+	}
+}
+
+/* Follows the walk of a record's key to the row that it stands in. */
+static void follow(const struct tw_config *config, const struct tw_conn *conn, uint32_t row,
+	uint32_t slot, uint16_t tag, uint32_t n_rows, uint32_t *spilled)
+{
+	uint32_t hash = hash_of(config, conn), at = (uint32_t)((uint64_t)hash * n_rows >> 32), i;
+	uint16_t is = (uint16_t)hash;
+	uint32_t step;
+
+	is = (uint16_t)(is + !is);
+	step = 1 + (uint32_t)((uint64_t)is * (n_rows - 1) >> 16);
+	if (is != tag)
+		FAULT("row %u slot %u: tag %x, its key's is %x\n", row, slot, tag, is);
+	for (i = 0; i < WALK_ROWS && at != row; i++) {
+		spilled[at]++;
+		at = (at + step) % n_rows;
+	}
+	if (at != row)
+		FAULT("row %u slot %u: not on its key's walk\n", row, slot);
+}
+
+static void check_charges(uint32_t (*met)[KINDS])
+{
+	uint32_t n;
+	const struct tw_load *loads = map_of("loads", sizeof(*loads), &n);
+
+	for (uint32_t id = 0; id < n; id++) {
+		const uint32_t charged[KINDS] = {
+			0, loads[id].half_open, loads[id].established, loads[id].over};
+
+		for (size_t kind = 1; kind < KINDS; kind++)
+			if (charged[kind] != met[id][kind])
+				FAULT("port %u, kind %zu: charged %d, %u stand there\n", id, kind,
+					(int)charged[kind], met[id][kind]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static uint32_t met[TW_PORTS_MAX][KINDS], states[16];
+	uint32_t n_rows, n, *spilled, n_records = 0;
+	const struct tw_config *config;
+	const struct tw_conn *records, **known;
+	const struct tw_row *rows;
+
+	if (argc != 2)
+		return 2;
+	folder = argv[1];
+	config = map_of("config", sizeof(*config), &n);
+	rows = map_of("rows", sizeof(*rows), &n_rows);
+	records = map_of("conns", sizeof(*records), &n);
+	spilled = calloc(n_rows, sizeof(*spilled));
+	known = calloc(n, sizeof(*known));
+	if (!spilled || !known)
+		return 2;
+	for (n = 0; n < n_rows * TW_ROW_SLOTS; n++) {
+		uint32_t row = n / TW_ROW_SLOTS, slot = n % TW_ROW_SLOTS;
+		uint16_t tag = tw_row_tag(&rows[row], slot);
+
+		if (!slot && rows[row].lock)
+			FAULT("row %u is locked\n", row);
+		if (!tag)
+			continue;
+		follow(config, &records[n], row, slot, tag, n_rows, spilled);
+		known[n_records++] = &records[n];
+		states[records[n].progress.state & 15]++;
+		met[tw_ports_payer(records[n].ports)][charge_of(records[n].progress.state)]++;
+	}
+	for (uint32_t row = 0; row < n_rows; row++)
+		if (rows[row].spilled != spilled[row])
+			FAULT("row %u: %u walks past it, and %u are counted\n", row, spilled[row],
+				rows[row].spilled);
+	qsort(known, n_records, sizeof(*known), by_key);
+	for (uint32_t i = 1; i < n_records; i++)
+		if (!by_key(&known[i - 1], &known[i]))
+			FAULT("a key stands twice: records %td and %td\n", known[i - 1] - records,
+				known[i] - records);
+	check_charges(met);
+	printf("records=%u\nfaults=%u\nstates=", n_records, n_faults);
+	for (size_t i = 0; i < TW_S__MAX; i++)
+		printf("%s%u", i ? "," : "", states[i]);
+	putchar('\n');
+	return n_faults != 0;
+}
