@@ -78,7 +78,10 @@ check "log" has_keys log time event verdict reason rule workload direction
 check "version" has_keys version version kernel
 equal "a flow's ends and gates" '"w1 7002 w2 allow echo allow echo"' "$(tapwall flows --json |
 	jq -c 'select(.to.port == 7002) | "\(.from.workload) \(.to.port) \(.to.workload) \(.out.verdict) \(.out.rule) \(.in.verdict) \(.in.rule)"')"
-equal "flows of one workload" 0 "$(tapwall flows --json --workload nobody | wc -l)"
+equal "flows of one workload" "$(tapwall flows --json | grep -c '"workload":"w2"')" \
+	"$(tapwall flows --json --workload w2 | wc -l)"
+tapwall flows --json --workload nobody >"$lab/nobody" 2>&1
+equal "of one that there is not: an error" 2 $?
 
 "$TW_BUILD/tapwall" log --follow --json --socket "$socket" >"$lab/followed" &
 follower=$!
