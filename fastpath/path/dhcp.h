@@ -9,7 +9,8 @@
  *                its own MAC, with a client's name (identifier; DUID and IAID) that is not another
  *                guest's, and to give back or decline only what it holds.
  *             2. Without a rule it passes only to all servers (255.255.255.255, ff02::1:2, each at its
- *                MAC) or to a server that the guest has a lease from, so many a second, of at most
+ *                MAC) or to a server that the guest has a lease from, or to any while it has none and
+ *                renews one that it came with, so many a second, of at most
  *                TW_DHCP_BYTES_MAX bytes, with options that end and nothing but zeros behind them.
  *             3. An answer passes only to a question of the last minute: its transaction, and the MAC or
  *                DUID of who asked.
@@ -363,18 +364,27 @@ tw_inline void tw_dhcp_note(const struct tw_frame *f, struct tw_dhcp *d, struct 
 	tw_lease_ask(leases, 0, d->xid, about, f);
 }
 
+/* True if a message prolongs a lease: its sender has the address already (RFC 2131 §4.3.2, RENEWING and
+ * REBINDING fill in ciaddr and neither of the two options). */
+tw_inline int tw_dhcp_prolongs(const struct tw_packet *p, const struct tw_dhcp *d)
+{
+	return TW_MEMORY(d->type) == TW_DHCP_REQUEST && d->ciaddr && !d->requested && !d->server &&
+	       p->tuple.src.w[3] == d->ciaddr;
+}
+
 /* True if a message goes from the client's port to all servers, or to one that the guest has a lease
  * from. */
 tw_inline int tw_dhcp_aimed(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_dhcp *d = &s->sheet->dhcp;
 	__be32 dst = p->tuple.dst.w[3];
 
 	if (p->tuple.sport != tw_be16(68))
 		return 0;
 	if (dst == ~0u)
 		return tw_mac_is_broadcast(p->dst_mac);
-	return !(p->dst_mac[0] & 1) && tw_lease_from(f, s->port, dst);
+	return !(p->dst_mac[0] & 1) && (d->arriving || tw_lease_from(f, s->port, dst));
 }
 
 /* Takes what is needed of a message's fixed part. 0, or -1: it is none of Ethernet's (RFC 1700). */
@@ -420,6 +430,8 @@ tw_inline enum tw_reason tw_dhcp_sent(const struct tw_frame *f, const struct tw_
 	reason = tw_dhcp_own(f, s);
 	if (reason)
 		return reason;
+	if (d->arriving && !tw_dhcp_prolongs(p, d))
+		return TW_R_SPOOFED_ADDRESS;
 	if (!tw_dhcp_aimed(f, s))
 		return TW_R_NONE;
 	leases = tw_dhcp_leases(f, s);

@@ -301,6 +301,14 @@ tw_inline int tw_dhcp_in_rate(const struct tw_frame *f, const struct tw_house *s
 	       (bucket && tw_meter_take(&bucket->due_ns[TW_METER_DHCP], rate, f->now_ns, 1));
 }
 
+/* True if a guest may have arrived with a lease that nothing here knows of, by a live migration or because
+ * the host was not filtered before. */
+tw_inline int tw_dhcp_arriving(const struct tw_frame *f, const struct tw_house *s)
+{
+	return s->port->flags & TW_PORT_F_DHCP && tw_port_has_mac(s->port) &&
+	       tw_addr_is_v4(&s->sheet->packet.tuple.src) && tw_lease_none(f, s->port);
+}
+
 /* A datagram to a DHCP server's port, from a guest: who sends it, and how many. */
 tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw_house *s)
 {
@@ -308,8 +316,11 @@ tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw
 	const struct tw_addr *src = &p->tuple.src;
 
 	if (!(tw_addr_is_v4(src) && tw_addr_is_unspecified(src)) &&
-		!tw_own_held(f, s->port, s->epoch, src))
-		return tw_own_foreign(p, TW_R_SPOOFED_ADDRESS);
+		!tw_own_held(f, s->port, s->epoch, src)) {
+		if (!tw_dhcp_arriving(f, s))
+			return tw_own_foreign(p, TW_R_SPOOFED_ADDRESS);
+		s->sheet->dhcp.arriving = 1;
+	}
 	if (!tw_dhcp_in_rate(f, s))
 		return TW_R_RATE_LIMIT;
 	if (p->fragment || tw_l4_len(p) > TW_DHCP_BYTES_MAX + sizeof(struct tw_udp))

@@ -74,6 +74,18 @@ tw_inline int tw_lease_from(const struct tw_frame *f, const struct tw_port *port
 	return 0;
 }
 
+/* True if the port's guest has no lease of IPv4, from any server. */
+tw_inline int tw_lease_none(const struct tw_frame *f, const struct tw_port *port)
+{
+	struct tw_leases *leases = tw_leases_of(f, port);
+	__u32 i;
+
+	for (i = 0; leases && i < TW_LEASES_MAX; i++)
+		if (TW_MEMORY(leases->at[0][i].until_ns) > f->now_ns)
+			return 0;
+	return 1;
+}
+
 /* Puts an address into the table, or prolongs it there. Whether the policy has to hear of it. */
 tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struct tw_addr *addr,
 	__u64 until, __be32 server, __u64 now)

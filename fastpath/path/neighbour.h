@@ -12,7 +12,7 @@
  *             3. A guest's padding is of zeros (RFC 894). Arriving ARP may be padded with anything, as
  *                old devices pad with what their memory held.
  * Bounds:     TW_ND_OPTIONS_MAX options, TW_MLD_RECORDS_MAX records, a load each; runs apart.
- * Source:     RFC 826, 5227 (ARP); 4861, 4862, 6980, 7527 (ND); 2710, 3590, 3810 (MLD).
+ * Source:     RFC 826, 903, 5227 (ARP); 4861, 4862, 6980, 7527 (ND); 2710, 3590, 3810 (MLD).
  */
 #pragma once
 
@@ -59,6 +59,21 @@ tw_inline enum tw_reason tw_arp_padding(const struct tw_frame *f, __u32 end, int
 	return TW_R_NONE;
 }
 
+/* A MAC that announces itself, as QEMU and Cloud Hypervisor do for a guest that has arrived: to all, of
+ * one's own MAC, without any address. */
+tw_inline enum tw_reason tw_rarp(const struct tw_packet *p, const struct tw_arp *arp)
+{
+	__be32 sender, target;
+
+	__builtin_memcpy(&sender, arp->sender, sizeof(sender));
+	__builtin_memcpy(&target, arp->target, sizeof(target));
+	if (!tw_mac_equal(arp->sender_mac, p->src_mac) ||
+		!tw_mac_equal(arp->target_mac, p->src_mac))
+		return TW_R_SPOOFED_ARP;
+	return sender || target || !tw_mac_is_broadcast(p->dst_mac) ? TW_R_BAD_HEADER
+								    : TW_R_NEIGHBOUR;
+}
+
 /* Sent by a guest: the sender is the guest, or 0 in a probe for an address of its own (RFC 5227). */
 tw_inline enum tw_reason tw_arp_sent(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_arp *arp)
@@ -93,6 +108,8 @@ tw_inline enum tw_reason tw_arp(const struct tw_frame *f, const struct tw_house 
 	reason = tw_arp_padding(f, p->l3_off + (__u32)sizeof(*arp), s->dir == TW_DIR_OUT);
 	if (reason)
 		return reason;
+	if (arp->operation == tw_be16(TW_ARP_REVERSE))
+		return tw_rarp(p, arp);
 	return s->dir == TW_DIR_OUT ? tw_arp_sent(f, s, arp) : TW_R_NEIGHBOUR;
 }
 

@@ -9,10 +9,13 @@
 #include "fastpath/path/port.h"
 
 #define TW_ETH_ARP    0x0806
+#define TW_ETH_RARP   0x8035
 #define TW_ETH_IPV4   0x0800
 #define TW_ETH_IPV6   0x86dd
 #define TW_ETH_8021Q  0x8100
 #define TW_ETH_8021AD 0x88a8
+
+#define TW_ARP_REVERSE 3 /* request reverse */
 
 #define TW_IPPROTO_ICMP	  1
 #define TW_IPPROTO_TCP	  6
@@ -265,9 +268,10 @@ struct tw_dhcp {
 	__u8 n_types;
 	__u8 overloaded;
 	__u8 relayed;
-	__u8 walked;  /* a walk along it came to its end */
-	__u8 broken;  /* it is malformed */
-	__u8 changed; /* a lease began or ended */
+	__u8 walked;   /* a walk along it came to its end */
+	__u8 broken;   /* it is malformed */
+	__u8 changed;  /* a lease began or ended */
+	__u8 arriving; /* its guest may have a lease that nothing here knows of */
 	/* Of DHCPv6. */
 	__u8 failed; /* the answer as a whole is a refusal */
 	__u8 n_addrs;

@@ -95,6 +95,15 @@ tw_inline enum tw_reason tw_parse_ethernet(const struct tw_frame *f, struct tw_p
 	return TW_R_NONE;
 }
 
+/* ARP's operations that are let pass: request and reply; of RARP, which is taken for ARP from here on, the
+ * request by which a hypervisor announces a guest's MAC after a migration (RFC 903). */
+tw_inline int tw_parse_arp_operation(__u32 ethertype, __be16 operation)
+{
+	if (ethertype == TW_ETH_RARP)
+		return operation == tw_be16(TW_ARP_REVERSE);
+	return operation == tw_be16(1) || operation == tw_be16(2);
+}
+
 tw_inline enum tw_reason tw_parse_arp(const struct tw_frame *f, struct tw_packet *p)
 {
 	const struct tw_arp *arp = tw_at(f, p->l3_off, sizeof(*arp));
@@ -105,8 +114,9 @@ tw_inline enum tw_reason tw_parse_arp(const struct tw_frame *f, struct tw_packet
 		return TW_R_BAD_LENGTH;
 	if (arp->hardware != tw_be16(1) || arp->protocol != tw_be16(TW_ETH_IPV4) ||
 		arp->hardware_len != 6 || arp->protocol_len != 4 ||
-		(arp->operation != tw_be16(1) && arp->operation != tw_be16(2)))
+		!tw_parse_arp_operation(p->ethertype, arp->operation))
 		return TW_R_BAD_HEADER;
+	p->ethertype = TW_ETH_ARP;
 	return TW_R_NONE;
 }
 

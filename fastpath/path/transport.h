@@ -240,6 +240,7 @@ tw_inline enum tw_reason tw_parse(const struct tw_frame *f, struct tw_packet *p)
 		return reason;
 	switch (p->ethertype) {
 	case TW_ETH_ARP:
+	case TW_ETH_RARP:
 		return tw_parse_arp(f, p);
 	case TW_ETH_IPV4:
 	case TW_ETH_IPV6:
