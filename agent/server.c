@@ -24,6 +24,7 @@ struct client {
 	struct client *next;
 	struct tw_watch watch;
 	int fd;
+	uid_t uid;
 	uint32_t events; /* asked of epoll */
 	struct tw_buf in;
 	struct tw_buf out;
@@ -40,8 +41,6 @@ struct tw_server {
 	struct tw_watch watch;
 	int fd;
 	struct client *clients;
-	unsigned int n_clients;
-	size_t in_bytes; /* of all clients */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -55,8 +54,6 @@ static void client_free(struct client *client)
 	while (*at != client)
 		at = &(*at)->next;
 	*at = client->next;
-	server->n_clients--;
-	server->in_bytes -= client->in.max;
 	tw_loop_remove(&server->agent->loop, &client->watch);
 	if (client->stream)
 		client->stream->done(client->stream);
@@ -85,11 +82,116 @@ static int flush_out(struct client *client)
 	return 0;
 }
 
+/* ---- shares ---- */
+
+/* What users have: one of them, or all but root. */
+struct share {
+	unsigned int n_clients;
+	size_t in_bytes;
+};
+
+static bool is_of(const struct client *client, const uid_t *uid)
+{
+	return uid ? client->uid == *uid : client->uid != 0;
+}
+
+static struct share share_of(const struct tw_server *server, const uid_t *uid)
+{
+	struct share share = {0};
+
+	for (const struct client *client = server->clients; client; client = client->next)
+		if (is_of(client, uid)) {
+			share.n_clients++;
+			share.in_bytes += client->in.max;
+		}
+	return share;
+}
+
+/* The user other than root that has the most, by clients or by bytes. */
+static uid_t greediest(const struct tw_server *server, bool by_bytes)
+{
+	size_t most = 0;
+	uid_t found = 0;
+
+	for (const struct client *client = server->clients; client; client = client->next) {
+		struct share share = share_of(server, &client->uid);
+		size_t has = by_bytes ? share.in_bytes : share.n_clients;
+
+		if (client->uid && has > most) {
+			most = has;
+			found = client->uid;
+		}
+	}
+	return found;
+}
+
+static bool is_idle(const struct client *client)
+{
+	return !client->stream && !client->out.len && !client->in.len;
+}
+
+/* Of a user's clients but `except`, the one to be let go: for a place the one that is idle for the
+ * longest, else, and for bytes, the one whose request is unfinished for the longest. */
+static struct client *dispensable(
+	struct tw_server *server, uid_t uid, const struct client *except, bool for_bytes)
+{
+	struct client *idle = NULL, *unfinished = NULL;
+
+	for (struct client *client = server->clients; client; client = client->next) {
+		if (client == except || client->uid != uid)
+			continue;
+		if (is_idle(client) && (!idle || client->moved_ns < idle->moved_ns))
+			idle = client;
+		if (client->frame_ns && !client->stream &&
+			(!unfinished || client->frame_ns < unfinished->frame_ns))
+			unfinished = client;
+	}
+	return idle && !for_bytes ? idle : unfinished;
+}
+
+/* After bytes came for a client: keeps users within theirs. 0, or -EMSGSIZE if this client is to go. */
+static int make_room(struct client *client)
+{
+	struct tw_server *server = client->server;
+
+	while (share_of(server, &client->uid).in_bytes > TW_SERVER_USER_IN_MAX) {
+		struct client *other = dispensable(server, client->uid, client, true);
+
+		if (!other)
+			return -EMSGSIZE;
+		client_free(other);
+	}
+	while (share_of(server, NULL).in_bytes > TW_SERVER_IN_MAX) {
+		struct client *other = dispensable(server, greediest(server, true), client, true);
+
+		if (!other)
+			return -EMSGSIZE;
+		client_free(other);
+	}
+	return 0;
+}
+
+/* Makes a place for a client of this user; false if there is none. */
+static bool make_place(struct tw_server *server, uid_t uid)
+{
+	struct client *other = NULL;
+
+	if (share_of(server, &uid).n_clients >= TW_SERVER_USER_CLIENTS)
+		other = dispensable(server, uid, NULL, false);
+	else if (uid && share_of(server, NULL).n_clients >= TW_SERVER_CLIENTS)
+		other = dispensable(server, greediest(server, false), NULL, false);
+	else
+		return true;
+	if (other)
+		client_free(other);
+	return other != NULL;
+}
+
+/* ---- one client's requests ---- */
+
 /* Reads once; 0, or a negative errno when the client is gone or asks too much. */
 static int fill_in(struct client *client)
 {
-	struct tw_server *server = client->server;
-	size_t before = client->in.max;
 	char data[READ_BYTES];
 	ssize_t n = recv(client->fd, data, sizeof(data), MSG_DONTWAIT);
 
@@ -100,11 +202,10 @@ static int fill_in(struct client *client)
 	tw_buf_add(&client->in, data, (size_t)n);
 	if (client->in.failed)
 		return -ENOMEM;
-	server->in_bytes += client->in.max - before;
 	client->moved_ns = tw_clock_ns();
 	if (!client->frame_ns)
 		client->frame_ns = client->moved_ns;
-	return server->in_bytes > TW_SERVER_IN_MAX ? -EMSGSIZE : 0;
+	return make_room(client);
 }
 
 static void drop_in(struct client *client, size_t len)
@@ -117,7 +218,6 @@ static void drop_in(struct client *client, size_t len)
 	if (in->len)
 		return;
 	/* One great request must not keep its memory for as long as the client stays. */
-	client->server->in_bytes -= in->max;
 	tw_buf_done(in);
 }
 
@@ -226,18 +326,24 @@ static void on_client(void *arg, uint32_t events)
 static void on_listen(void *arg, uint32_t events)
 {
 	struct tw_server *server = arg;
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
 	struct client *client;
 	int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
-	client = server->n_clients < TW_SERVER_CLIENTS ? tw_alloc(sizeof(*client)) : NULL;
+	client = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) &&
+				 make_place(server, peer.uid)
+			 ? tw_alloc(sizeof(*client))
+			 : NULL;
 	if (!client) {
 		close(fd);
 		return;
 	}
 	client->server = server;
 	client->fd = fd;
+	client->uid = peer.uid;
 	client->events = EPOLLIN;
 	client->moved_ns = tw_clock_ns();
 	if (tw_loop_add(&server->agent->loop, &client->watch, fd, EPOLLIN, on_client, client) < 0) {
@@ -247,7 +353,6 @@ static void on_listen(void *arg, uint32_t events)
 	}
 	client->next = server->clients;
 	server->clients = client;
-	server->n_clients++;
 }
 
 void tw_server_pump(struct tw_server *server)

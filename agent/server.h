@@ -4,7 +4,11 @@
  * How:        a client has one request in work. Its answer is either written at once or a stream
  *             that is asked for more whenever the client has room; meanwhile nothing is read from
  *             that client. A stream never makes more than TW_SERVER_OUT_SOFT bytes ahead.
- * Bounds:     TW_SERVER_CLIENTS clients; TW_SERVER_IN_MAX bytes of unfinished requests in all; a
+ * Bounds:     TW_SERVER_USER_CLIENTS clients and TW_SERVER_USER_IN_MAX bytes of unfinished requests
+ *             for each user, by the user id that the kernel gives; TW_SERVER_CLIENTS and
+ *             TW_SERVER_IN_MAX for all users but root, whose places and bytes are kept for it. A new
+ *             client takes the place of the same user's one that has been idle for the longest, or
+ *             whose request is unfinished for the longest; likewise bytes. A
  *             request must be whole within TW_SERVER_FRAME_NS; a client that takes nothing of its
  *             answer for TW_SERVER_STALL_NS, or asks nothing for TW_SERVER_IDLE_NS, is let go.
  *             A follower of the log may be as slow as it likes: it misses entries and is told; so
@@ -20,12 +24,14 @@
 #include "base/err.h"
 #include "link/link.h"
 
-#define TW_SERVER_CLIENTS  64
-#define TW_SERVER_IN_MAX   (64u << 20)
-#define TW_SERVER_OUT_SOFT (256u << 10)
-#define TW_SERVER_FRAME_NS 10000000000u
-#define TW_SERVER_STALL_NS 60000000000u
-#define TW_SERVER_IDLE_NS  600000000000u
+#define TW_SERVER_CLIENTS      64
+#define TW_SERVER_USER_CLIENTS 32
+#define TW_SERVER_IN_MAX       (96u << 20)
+#define TW_SERVER_USER_IN_MAX  (48u << 20) /* one request of the longest, and another begun */
+#define TW_SERVER_OUT_SOFT     (256u << 10)
+#define TW_SERVER_FRAME_NS     10000000000u
+#define TW_SERVER_STALL_NS     60000000000u
+#define TW_SERVER_IDLE_NS      600000000000u
 
 struct tw_agent;
 struct tw_server;

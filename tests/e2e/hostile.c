@@ -3,6 +3,7 @@
  * became of it; the agent must go on serving others meanwhile.
  *
  *	hostile SOCKET half      a frame that never becomes whole: "closed" when the agent gives up
+ *	hostile SOCKET halves N  so many times 15 MiB of a longer frame: "begun", and stays for 5 s
  *	hostile SOCKET huge      a frame longer than allowed: "closed" at once
  *	hostile SOCKET garbage   frames of random bytes: "closed N" connections
  *	hostile SOCKET crowd N   so many connections at once: "held N", those that stayed open
@@ -80,6 +81,23 @@ static int half(const char *path, int n)
 
 	send_all(fd, "\0\0\1\0half", 8);
 	return answer(is_closed(fd));
+}
+
+static int halves(const char *path, int n)
+{
+	const uint8_t header[4] = {0, 0xff, 0, 0};
+	static char zeros[15 << 20];
+
+	for (int i = 0; i < n; i++) {
+		int fd = connect_to(path);
+
+		send_all(fd, header, sizeof(header));
+		send_all(fd, zeros, sizeof(zeros));
+	}
+	puts("begun");
+	fflush(stdout);
+	sleep(5);
+	return 0;
 }
 
 static int huge(const char *path, int n)
@@ -284,6 +302,7 @@ static const struct {
 	int (*run)(const char *path, int n);
 } verbs[] = {
 	{"half", half},
+	{"halves", halves},
 	{"huge", huge},
 	{"garbage", garbage},
 	{"crowd", crowd},

@@ -114,9 +114,16 @@ equal "frames of garbage" "closed 200" "$(hostile garbage)"
 equal "a frame that is dear to unpack" closed "$(hostile unpack)"
 hostile crowd 200 >"$lab/crowd" &
 crowd=$!
+check "while a crowd stays, others are served" within 5 answers
 wait $crowd
 check "of a crowd no more stay than there is room for" \
-	test "$(sed 's/held //' "$lab/crowd")" -le 64
+	test "$(sed 's/held //' "$lab/crowd")" -le 32
+hostile halves 6 >"$lab/halves" &
+halves=$!
+check "requests are begun that are longer than there is room for" within 20 grep -q begun "$lab/halves"
+check "… and others are served" within 2 answers
+check "… with policies, too" apply "$lab/good.yaml"
+wait $halves
 check "others are served again" within 20 answers
 equal "a client that asks much and reads nothing" answered "$(hostile deaf 2000)"
 check "others are served meanwhile" within 20 answers
