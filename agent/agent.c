@@ -2,9 +2,11 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -17,6 +19,8 @@
 #include "base/log.h"
 
 #define NO_UPLINKS     "none"
+#define REAPPLY_NS     5000000000u
+#define FILES_WANTED   65536 /* maps, links, clients */
 #define TICK_NS	       250000000
 #define KEPT_BYTES     (32 << 20)
 #define EXIT_NO	       1
@@ -136,23 +140,35 @@ static int load_file(struct tw_agent *agent)
 	return ret;
 }
 
+/* Whether the text is the policy that was in force: by what the kernel says, or, after a new boot, by
+ * what was written beside it. */
+static bool is_believed(struct tw_agent *agent, const char *text, size_t len)
+{
+	uint64_t mark = agent->text_mark ? agent->text_mark : tw_store_saved_mark(agent->store);
+
+	if (!mark)
+		tw_log(TW_LOG_WARNING,
+			"nothing says whether %s in the state folder is what was written",
+			TW_STORE_POLICY);
+	return !mark || mark == tw_loads_mark(text, len);
+}
+
 /* The policy that an earlier agent left in force; it keeps its number and its age. `given` says where
  * it is from. */
-static int load_saved(struct tw_agent *agent, const struct tw_saved_rules *saved,
-	const struct tw_store_given *given)
+static int load_text(struct tw_agent *agent, const struct tw_saved_rules *saved,
+	const struct tw_store_given *given, const char *text, size_t len)
 {
-	tw_autofree char *text = NULL;
 	/* What was in force changes nothing; ports may have changed meanwhile. */
-	struct tw_agent_load load = {.order = {.source = given->source,
+	struct tw_agent_load load = {.order = {.text = text,
+					     .len = len,
+					     .source = given->source,
 					     .file_mark = given->file_mark,
+					     .adopt = true,
 					     .allow_unprotect = true}};
 	struct tw_refused refused = agent->loads.refused;
 	uint64_t generation = agent->generation;
-	int ret = tw_store_read(agent->store, TW_STORE_POLICY, &text, &load.order.len);
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	load.order.text = text;
 	/* The file that was refused before is what a user has to mend. */
 	agent->loads.refused = (struct tw_refused){0};
 	agent->generation -= generation > 0;
@@ -169,6 +185,56 @@ static int load_saved(struct tw_agent *agent, const struct tw_saved_rules *saved
 	return ret;
 }
 
+/* The policy in the state folder, if it is the one that was in force. */
+static int load_saved(struct tw_agent *agent, const struct tw_saved_rules *saved,
+	const struct tw_store_given *given)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+	int ret = tw_store_read(agent->store, TW_STORE_POLICY, &text, &len);
+
+	if (!ret && !is_believed(agent, text, len))
+		ret = -ESTALE;
+	if (ret < 0 && (ret == -ESTALE || agent->text_mark))
+		tw_degrade(agent, TW_DEGRADED_POLICY,
+			"%s in the state folder %s; what is enforced stays as it is: apply the policy",
+			TW_STORE_POLICY,
+			ret == -ESTALE ? "is not the policy that was in force, but damaged or older"
+			: ret == -ENOENT ? "is missing"
+					 : "cannot be read");
+	return ret < 0 ? ret : load_text(agent, saved, given, text, len);
+}
+
+/* The file of --policy, which has the text that the kernel enforces while the state folder does not. */
+static int load_live_file(struct tw_agent *agent, const struct tw_saved_rules *saved, uint64_t mark)
+{
+	tw_autofree char *text = NULL;
+	struct tw_store_given given = {.file_mark = mark};
+	struct tw_err err = {0};
+	size_t len;
+	int ret = tw_loads_read(agent->options->policy, &text, &len, &err);
+
+	snprintf(given.source, sizeof(given.source), "%s", agent->options->policy);
+	return ret < 0 ? ret : load_text(agent, saved, &given, text, len);
+}
+
+/* True if what failed may pass: a full or read-only disk, too little memory, too few descriptors. */
+static bool may_pass(int ret)
+{
+	return ret == -ENOSPC || ret == -EROFS || ret == -EDQUOT || ret == -EIO || ret == -ENOMEM ||
+	       ret == -EMFILE || ret == -ENFILE;
+}
+
+/* Tries the policy file again that could not be put in force at start. */
+static void reapply(struct tw_agent *agent)
+{
+	if (!agent->reapply_ns || tw_clock_ns() < agent->reapply_ns || agent->unstaged)
+		return;
+	agent->reapply_ns = 0;
+	if (may_pass(load_file(agent)))
+		agent->reapply_ns = tw_clock_ns() + REAPPLY_NS;
+}
+
 /* At start: the later of two decisions, which are the file that was named and what was in force before,
  * maybe by an apply since. If the file is refused, what was in force stays. */
 static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *saved)
@@ -176,12 +242,17 @@ static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *sa
 	const char *path = agent->options->policy;
 	uint64_t file = tw_loads_file_mark(&agent->loads, path);
 	struct tw_store_given given;
+	int ret = 0;
 	bool same;
 
 	tw_store_load_given(agent->store, &given);
+	if (file && file == agent->text_mark && file != given.mark &&
+		!load_live_file(agent, saved, file))
+		return;
 	same = file && file == given.mark;
 	if (path && !same && (!file || file != given.file_mark)) {
-		if (!load_file(agent))
+		ret = load_file(agent);
+		if (!ret)
 			return;
 		/* It is tried again at the next start. */
 		given.file_mark = given.file_mark ? given.file_mark : 1;
@@ -197,6 +268,8 @@ static void first_policy(struct tw_agent *agent, const struct tw_saved_rules *sa
 	if (load_saved(agent, saved, &given) < 0)
 		tw_log(TW_LOG_WARNING,
 			"no policy is in force: what is filtered stays filtered, guests that ran before are NOT FILTERED, new ports are shut; apply one");
+	if (may_pass(ret))
+		agent->reapply_ns = tw_clock_ns() + REAPPLY_NS;
 }
 
 static void reload(struct tw_agent *agent)
@@ -234,6 +307,7 @@ static void on_tick(void *arg, uint32_t events)
 	if (read(agent->tick_fd, &count, sizeof(count)) < 0)
 		return;
 	tw_publish_tick(agent);
+	reapply(agent);
 	tw_hostwork_look(agent);
 	if (agent->dirty)
 		tw_agent_ports_changed(agent);
@@ -281,6 +355,25 @@ static int open_tick(struct tw_agent *agent)
 		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
 }
 
+/* An agent with another state folder may use the same maps, and is not to: each would undo what the other
+ * does. `ret_fd` holds the lock. */
+static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *err)
+{
+	tw_autofd int fd = -1;
+
+	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return 0; /* what is wrong there is told by whoever opens it */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return tw_err_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno, path,
+			"stop it first, or give this one a --bpffs of its own",
+			"another agent uses these maps, with another --state-dir");
+	*ret_fd = TW_TAKE_FD(fd);
+	return 0;
+}
+
 static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_agent_options *options = agent->options;
@@ -289,8 +382,10 @@ static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 		.max_conns = options->max_conns,
 		.force_clsact = options->force_clsact,
 	};
-	int ret = tw_kernel_open(&kernel, &agent->kernel, err);
+	int ret = lock_bpffs(options->bpffs, true, &agent->bpffs_fd, err);
 
+	if (!ret)
+		ret = tw_kernel_open(&kernel, &agent->kernel, err);
 	if (ret < 0)
 		return ret;
 	tw_log(TW_LOG_INFO, "%s, %s, room for %u connections of %u bytes",
@@ -351,7 +446,9 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 	if (!ret)
 		ret = tw_publish_adopt(agent, err);
 	if (!ret) {
-		tw_store_load_rules(agent->store, &agent->slots, &saved);
+		if (tw_store_load_rules(agent->store, &agent->slots, &saved) < 0 &&
+			agent->text_mark)
+			tw_sweep_name_unknown(agent);
 		agent->generation = saved.generation;
 		ret = tw_watch_open(agent, err);
 	}
@@ -386,6 +483,7 @@ static void done(struct tw_agent *agent)
 	tw_hostwork_done(&agent->hostwork);
 	tw_residents_done(&agent->residents);
 	tw_locals_done(&agent->locals);
+	tw_gone_done(&agent->gone);
 	tw_leases_done(agent);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);
@@ -395,6 +493,8 @@ static void done(struct tw_agent *agent)
 	tw_slots_done(&agent->slots);
 	tw_loop_done(&agent->loop);
 	tw_kernel_close(agent->kernel);
+	if (agent->bpffs_fd >= 0)
+		close(agent->bpffs_fd);
 	tw_store_free(agent->store);
 }
 
@@ -412,16 +512,29 @@ static void keep_memory(void)
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
+/* As many descriptors as it may have without CAP_SYS_RESOURCE, if it may not have what it wants. */
+static void raise_files(void)
+{
+	struct rlimit files = {FILES_WANTED, FILES_WANTED};
+
+	if (!setrlimit(RLIMIT_NOFILE, &files) || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int tw_agent_run(const struct tw_agent_options *options)
 {
-	const struct rlimit files = {65536, 65536}; /* maps, links, clients */
-	struct tw_agent agent = {
-		.options = options, .signal_fd = -1, .tick_fd = -1, .loop = {.epoll_fd = -1}};
+	struct tw_agent agent = {.options = options,
+		.signal_fd = -1,
+		.tick_fd = -1,
+		.bpffs_fd = -1,
+		.loop = {.epoll_fd = -1}};
 	struct tw_err err = {0};
 	int ret;
 
 	keep_memory();
-	setrlimit(RLIMIT_NOFILE, &files);
+	raise_files();
 	agent.started_ns = tw_clock_ns();
 	if (tw_patterns_parse("--ports", options->ports, &agent.patterns, &err) < 0 ||
 		(strcmp(options->uplinks, NO_UPLINKS) != 0 &&
@@ -449,8 +562,11 @@ int tw_agent_release(const struct tw_agent_options *options)
 	tw_auto(tw_latch) struct tw_latch *latch = NULL;
 	tw_auto(tw_store) struct tw_store *store = NULL;
 	struct tw_err err = {0};
+	tw_autofd int bpffs_fd = -1;
 	int ret = tw_store_open(options->state_dir, &store, &err);
 
+	if (!ret)
+		ret = lock_bpffs(options->bpffs, false, &bpffs_fd, &err);
 	if (!ret) {
 		tw_locals_release(options->bpffs);
 		ret = tw_kernel_release(options->bpffs, &err);

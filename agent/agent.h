@@ -12,7 +12,9 @@
 #pragma once
 
 #include "agent/captures.h"
+#include "agent/degraded.h"
 #include "agent/events.h"
+#include "agent/gone.h"
 #include "agent/hostwork.h"
 #include "agent/images.h"
 #include "agent/inforce.h"
@@ -89,12 +91,18 @@ struct tw_agent {
 	struct tw_uplinks uplinks;
 	struct tw_hostwork hostwork;
 	struct tw_agent_leases leases;
+	struct tw_gone gone;
 
 	/* publish.c */
 	struct tw_inforce *inforce; /* NULL: nothing is in force, all ports are shut */
 	uint64_t generation;	    /* of the last policy that was in force */
 	uint32_t epoch;		    /* that of the kernel's config */
 	uint64_t flipped_ns;	    /* 0: no entries of the epoch before are left */
+	char degraded[TW_DEGRADED__MAX][TW_DEGRADED_TEXT]; /* empty: it is not */
+	bool unstaged;	     /* the policy in force could not be written to the state folder */
+	uint64_t restage_ns; /* when to try that again */
+	uint64_t reapply_ns; /* when to try the policy file of the options again; 0: not */
+	uint64_t text_mark;  /* of the policy that the kernel enforced at start; 0: unknown */
 	bool unkept; /* the policy in force is staged, and could not be brought to the disk */
 	struct tw_macs macs;
 	uint64_t reserved;		   /* in force: tw_plan.reserved */
@@ -119,6 +127,7 @@ struct tw_agent {
 	struct tw_watch tick_watch;
 	int signal_fd;
 	int tick_fd;
+	int bpffs_fd;	   /* its lock */
 	uint64_t retry_ns; /* when to try again what failed; 0: nothing did */
 };
 

@@ -277,6 +277,7 @@ static int send_status(
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
+	char *degraded[TW_DEGRADED__MAX];
 	tw_autofree char **unfiltered = tw_alloc_array(
 		agent->ports.list.n + 1, sizeof(*unfiltered));
 	uint64_t now = tw_clock_ns();
@@ -300,6 +301,10 @@ static int send_status(
 						: "ignore");
 	}
 	fill_loads(agent, &status);
+	status.degraded = degraded;
+	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
+		if (agent->degraded[i][0])
+			degraded[status.n_degraded++] = TEXT(agent->degraded[i]);
 	count_ports(agent, &status);
 	fill_images(agent, &status);
 	status.connections = stream->n_live;

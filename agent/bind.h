@@ -35,6 +35,12 @@ const struct tw_vnic *tw_bind_resembles(
 /* True if the port belongs to no workload, and frames pass it unfiltered. */
 bool tw_bind_is_open(const struct tw_agent_port *port);
 
+/* False for the MAC of zeros. */
+static inline bool tw_mac_is_set(const uint8_t mac[6])
+{
+	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
+}
+
 /* Words for programs. */
 const char *tw_bound_name(enum tw_bound by);
 const char *tw_conflict_name(enum tw_conflict conflict);

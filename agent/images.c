@@ -67,7 +67,13 @@ static int put_new(
 	if (images->put.running)
 		forget_put(images);
 	ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
-
+	/* Each image that waits for the flush holds a descriptor. */
+	if (ret == -EMFILE && images->put_fds.n) {
+		ret = tw_images_flush(images, err);
+		forget_put(images);
+		if (!ret)
+			ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
+	}
 	if (!ret)
 		ret = tw_vec_push(&images->put_slots, slot);
 	if (!ret)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/loads.h"
 #include "base/alloc.h"
 
 struct text {
@@ -59,6 +60,7 @@ static int new_inforce(struct tw_policy *written, struct tw_policy *policy, stru
 	inforce->policy = policy;
 	inforce->text = tw_strndup(text.at, text.len);
 	inforce->text_len = text.len;
+	inforce->mark = tw_loads_mark(text.at, text.len);
 	inforce->source = tw_strdup(source);
 	inforce->slots = tw_alloc_array(
 		tw_policy_n_rules(inforce->policy) + 1, sizeof(*inforce->slots));

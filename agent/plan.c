@@ -221,6 +221,7 @@ static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw
 	plan->members = tw_compiler_members(inforce->compiler);
 	plan->regroup = !tw_memberships_equal(&agent->memberships, plan->members, agent->epoch);
 	plan->policy = inforce->policy;
+	plan->mark = inforce->mark;
 	tw_policy_each_reserved(inforce->policy, hash_reserved, &plan->reserved);
 	plan->rereserve = plan->reserved != agent->reserved;
 	return 0;

@@ -15,6 +15,8 @@
 #include "fastpath/abi/names.h"
 #include "policy/diag.h"
 
+#define STORE_RETRY_NS 1000000000u
+
 static int map_fd(const struct tw_agent *agent, enum tw_map map)
 {
 	return tw_kernel_map_fd(agent->kernel, map);
@@ -176,7 +178,8 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
 	agent->epoch = config.epoch;
 	tw_store_set_mark(agent->store, config.mark);
-	tw_store_recover(agent->store, config.epoch);
+	agent->text_mark = config.policy_text[config.epoch & 1];
+	tw_store_recover(agent->store, config.epoch, agent->text_mark);
 	tw_store_load_images(agent->store, &agent->images);
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
 	if (!ret)
@@ -218,6 +221,7 @@ void tw_publish_forget_adopted(struct tw_agent *agent)
 	tw_vec_foreach (&agent->adopted, adopted) {
 		tw_kernel_detach(agent->kernel, adopted->ifindex, NULL);
 		drop_adopted(agent, adopted);
+		tw_gone_note_entry(agent, &adopted->entry);
 	}
 	tw_vec_done(&agent->adopted);
 	collect_images(agent);
@@ -312,8 +316,10 @@ static int commit_flip(struct tw_agent *agent, const struct tw_plan *plan, struc
 		if (ret < 0)
 			break;
 	}
-	if (!ret)
+	if (!ret) {
+		tw_kernel_set_text(agent->kernel, epoch, plan->mark);
 		ret = flip(agent, epoch);
+	}
 	if (ret < 0) {
 		tw_vec_foreach (&agent->ports.list, port)
 			remove_entry(agent, *port, epoch);
@@ -420,14 +426,23 @@ static void note_carried(struct tw_agent *agent)
 	}
 }
 
+void tw_publish_store_works(struct tw_agent *agent)
+{
+	if (!agent->unstaged && !agent->unkept && !agent->save_ns)
+		tw_degrade_end(agent, TW_DEGRADED_STORE);
+}
+
 /* Waits until what goes with the policy in force is on the disk. If it cannot be, it is tried again. */
 static void keep(struct tw_agent *agent, struct tw_diags *diags)
 {
 	struct tw_err err = {0};
-	bool failed = tw_store_keep(agent->store, &err) < 0;
+	bool failed = !agent->unstaged && tw_store_keep(agent->store, &err) < 0;
 
-	if (failed && !agent->unkept)
-		tw_log(TW_LOG_ERR,
+	/* Nothing was written that could be kept. */
+	if (agent->unstaged)
+		return;
+	if (failed)
+		tw_degrade(agent, TW_DEGRADED_STORE,
 			"the policy in force is not saved, and an agent that starts now would not know it: %s; %s",
 			err.text, err.hint);
 	if (failed && diags)
@@ -436,11 +451,44 @@ static void keep(struct tw_agent *agent, struct tw_diags *diags)
 	if (!failed && agent->unkept)
 		tw_log(TW_LOG_INFO, "the policy in force is saved now");
 	agent->unkept = failed;
+	tw_publish_store_works(agent);
+}
+
+/* Writes what goes with a policy beside what counts. What is enforced already does not wait for a disk
+ * that is full: it is tried again. */
+static int stage(struct tw_agent *agent, const struct tw_inforce *inforce, uint32_t epoch,
+	bool adopt, struct tw_err *err)
+{
+	struct tw_err why = {0};
+	int ret = tw_store_stage(agent->store, &agent->slots, inforce, epoch, &why);
+
+	agent->unstaged = ret < 0 && adopt;
+	if (agent->unstaged) {
+		agent->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
+		tw_degrade(agent, TW_DEGRADED_STORE, "%s: %s", why.place, why.text);
+		return 0;
+	}
+	if (ret < 0 && err)
+		*err = why;
+	return ret;
+}
+
+static void restage(struct tw_agent *agent)
+{
+	struct tw_err err = {0};
+
+	if (tw_clock_ns() < agent->restage_ns)
+		return;
+	agent->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
+	if (tw_store_stage(agent->store, &agent->slots, agent->inforce, agent->epoch, &err) < 0)
+		return;
+	agent->unstaged = false;
+	keep(agent, NULL);
 }
 
 /* From the plan to the new policy in force. */
 static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan,
-	struct tw_err *err)
+	bool adopt, struct tw_err *err)
 {
 	uint32_t epoch;
 	int ret;
@@ -452,7 +500,7 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 	/* What an earlier policy still waits for is not to be mixed up with this one's. */
 	if (agent->unkept)
 		keep(agent, NULL);
-	ret = tw_store_stage(agent->store, &agent->slots, inforce, epoch, err);
+	ret = stage(agent, inforce, epoch, adopt, err);
 	if (!ret)
 		ret = set_config(agent, inforce);
 	if (!ret)
@@ -463,7 +511,10 @@ static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struc
 			set_config(agent, agent->inforce);
 		return ret;
 	}
+	tw_kernel_set_text(agent->kernel, agent->epoch, inforce->mark);
 	agent->unkept = false;
+	agent->reapply_ns = 0;
+	tw_degrade_end(agent, TW_DEGRADED_POLICY);
 	tw_slots_retire(&agent->slots, inforce->slots, tw_policy_n_rules(inforce->policy) + 1);
 	tw_inforce_free(agent->inforce);
 	agent->inforce = tw_inforce_ref(inforce);
@@ -526,7 +577,7 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 		inforce->file_mark = order->file_mark ? order->file_mark
 						      : tw_loads_file_mark(&agent->loads,
 								agent->options->policy);
-		result = take_effect(agent, inforce, &plan, err);
+		result = take_effect(agent, inforce, &plan, order->adopt, err);
 	}
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
@@ -586,6 +637,8 @@ void tw_publish_tick(struct tw_agent *agent)
 		clear_other_epoch(agent);
 	if (agent->unkept)
 		keep(agent, NULL);
+	if (agent->unstaged && agent->inforce)
+		restage(agent);
 	tw_vec_foreach (&agent->ports.list, port)
 		end_adoption(agent, *port);
 }

@@ -51,6 +51,7 @@ struct tw_apply_order {
 	size_t len;
 	const char *source;
 	bool dry_run;	      /* do everything but take effect */
+	bool adopt;	      /* it is enforced already: what cannot be saved is saved later */
 	bool allow_unprotect; /* protected ports may come to belong to no workload, and be open */
 	uint64_t file_mark;   /* of --policy's file when this was given; 0: as it is now */
 };
@@ -60,6 +61,9 @@ struct tw_apply_order {
  * run that would be cancelled returns 0. `ret` is always to be given to tw_applied_done(). */
 int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
+
+/* Ends what the log and status say of the state folder, if all that was to be written there is. */
+void tw_publish_store_works(struct tw_agent *agent);
 
 /* After ports changed: brings the kernel up to what they and the policy in force ask for. */
 int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err);

@@ -13,12 +13,13 @@
 #include "agent/loads.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/log.h"
+#include "policy/table.h"
 
 #define FILE_MAX (64u << 20)
 
 struct tw_store {
 	int dir_fd;
-	int lock_fd;
 	uint32_t mark;
 	char path[4096];
 };
@@ -46,25 +47,69 @@ static int make_folders(const char *path)
 	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+static int is_taken(const struct tw_store *store, struct tw_err *err)
+{
+	tw_autofd int fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+	ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? strcspn(text, "\n") : 0] = '\0';
+	return tw_err_set(err, -EBUSY, store->path,
+		"stop it first, or give this one a --state-dir of its own",
+		"an agent is running here (process %s)", text[0] ? text : "unknown");
+}
+
+/* Locks the folder itself, which a full disk or a read-only one does not prevent; the file says which
+ * process it is, if it can be written. */
 static int take_lock(struct tw_store *store, struct tw_err *err)
 {
-	char text[32] = "";
-	ssize_t len;
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	tw_autofd int fd = -1;
 
-	store->lock_fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock_fd < 0)
-		return tw_err_set(err, -errno, store->path, NULL, "cannot make the lock: %m");
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		len = pread(store->lock_fd, text, sizeof(text) - 1, 0);
-		text[len > 0 ? strcspn(text, "\n") : 0] = '\0';
-		return tw_err_set(err, -EBUSY, store->path,
-			"stop it first, or give this one a --state-dir of its own",
-			"an agent is running here (process %s)", text[0] ? text : "unknown");
-	}
-	len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, text, (size_t)len, 0) != len)
-		return tw_err_set(err, -errno, store->path, NULL, "cannot write the lock: %m");
+	if (flock(store->dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? is_taken(store, err)
+			       : tw_err_set(err, -errno, store->path, NULL, "cannot lock it: %m");
+	fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len))
+		tw_log(TW_LOG_WARNING, "%s: cannot write who has the lock: %m", store->path);
 	return 0;
+}
+
+/* Makes the folder if there is none, and locks it. */
+static int open_folder(struct tw_store *store, struct tw_err *err)
+{
+	int ret = make_folders(store->path);
+
+	/* One on a read-only disk may be there all the same. */
+	if (ret == -EROFS)
+		ret = 0;
+	if (!ret) {
+		store->dir_fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ret = store->dir_fd < 0 ? -errno : 0;
+	}
+	if (ret < 0)
+		return tw_err_set(
+			err, ret, store->path, "choose another --state-dir", "%s", strerror(-ret));
+	return take_lock(store, err);
+}
+
+/* Makes the folder anew that was deleted under a running agent. */
+static void restore_folder(struct tw_store *store)
+{
+	struct stat info;
+	int old = store->dir_fd;
+
+	if (fstat(old, &info) < 0 || info.st_nlink)
+		return;
+	if (open_folder(store, NULL) < 0) {
+		if (store->dir_fd >= 0 && store->dir_fd != old)
+			close(store->dir_fd);
+		store->dir_fd = old;
+		return;
+	}
+	close(old);
 }
 
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err)
@@ -74,18 +119,10 @@ int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err)
 
 	if (!store)
 		return tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
-	store->dir_fd = store->lock_fd = -1;
+	store->dir_fd = -1;
 	if (snprintf(store->path, sizeof(store->path), "%s", path) >= (int)sizeof(store->path))
 		return tw_err_set(err, -ENAMETOOLONG, "--state-dir", NULL, "path too long");
-	result = make_folders(path);
-	if (!result) {
-		store->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		result = store->dir_fd < 0 ? -errno : 0;
-	}
-	if (result < 0)
-		return tw_err_set(
-			err, result, path, "choose another --state-dir", "%s", strerror(-result));
-	result = take_lock(store, err);
+	result = open_folder(store, err);
 	if (result < 0)
 		return result;
 	*ret = TW_TAKE_PTR(store);
@@ -96,8 +133,6 @@ void tw_store_free(struct tw_store *store)
 {
 	if (!store)
 		return;
-	if (store->lock_fd >= 0)
-		close(store->lock_fd);
 	if (store->dir_fd >= 0)
 		close(store->dir_fd);
 	free(store);
@@ -185,10 +220,12 @@ static int write_new(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
 {
 	struct new_name fresh = new_name(name);
-	tw_autofd int fd = openat(
-		store->dir_fd, fresh.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int ret = fd < 0 ? -errno : write_all(fd, text, len);
+	tw_autofd int fd = -1;
+	int ret;
 
+	restore_folder(store);
+	fd = openat(store->dir_fd, fresh.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ret = fd < 0 ? -errno : write_all(fd, text, len);
 	if (!ret)
 		return 0;
 	unlinkat(store->dir_fd, fresh.text, 0);
@@ -231,14 +268,45 @@ int tw_store_write(
 	return ret;
 }
 
-/* The text of `root`, which is taken over, with the mark; NULL when there is no memory. */
-static char *json_text(const struct tw_store *store, json_t *root)
+/* A file begins with SEAL, then the checksum in digits, then all that it covers. */
+#define SEAL	   "{\"version\":1,\"sum\":\""
+#define SUM_DIGITS 16
+#define SEAL_LEN   (sizeof(SEAL) - 1 + SUM_DIGITS)
+
+/* Puts an object with its checksum behind what `out` has; `body` are its members, from the first on,
+ * with the closing brace. */
+static void add_sealed(struct tw_buf *out, const char *body, size_t len)
+{
+	char seal[SEAL_LEN + 3];
+
+	snprintf(seal, sizeof(seal), "%s%016" PRIx64 "\",", SEAL, tw_hash(body, len, 0));
+	tw_buf_adds(out, seal);
+	tw_buf_add(out, body, len);
+}
+
+/* True if a file is what was written, by an agent of this version. */
+static bool is_sealed(const char *text, size_t len)
+{
+	tw_auto_buf struct tw_buf again = {0};
+	const size_t body = SEAL_LEN + 2;
+
+	if (len <= body)
+		return false;
+	add_sealed(&again, text + body, len - body);
+	return !again.failed && again.len == len && !memcmp(again.data, text, len);
+}
+
+/* The members of `root`, which is taken over, with the mark, and the closing brace; NULL when there is
+ * no memory. */
+static char *json_members(const struct tw_store *store, json_t *root)
 {
 	char *text = NULL;
 
 	if (root && !json_object_set_new(root, "mark", json_integer(store->mark)))
 		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
+	if (text)
+		memmove(text, text + 1, strlen(text));
 	return text;
 }
 
@@ -249,31 +317,40 @@ static int no_memory(const struct tw_store *store, struct tw_err *err)
 
 static int write_json(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
 {
-	tw_autofree char *text = json_text(store, root);
+	tw_autofree char *members = json_members(store, root);
+	tw_auto_buf struct tw_buf text = {0};
 
-	return text ? tw_store_write(store, name, text, strlen(text), err) : no_memory(store, err);
+	if (members)
+		add_sealed(&text, members, strlen(members));
+	return members && !text.failed ? tw_store_write(store, name, text.data, text.len, err)
+				       : no_memory(store, err);
 }
 
-/* NULL when there is none, when it is no JSON, or when it speaks of other maps. */
-static json_t *read_json(struct tw_store *store, const char *name)
+/* Reads a file of whatever maps. NULL when there is none, or when it is not what was written. */
+static json_t *read_sealed(struct tw_store *store, const char *name)
 {
 	tw_autofree char *text = NULL;
-	size_t len;
-	json_t *root;
+	json_t *root = NULL;
+	size_t len = 0;
+	int ret = tw_store_read(store, name, &text, &len);
 
-	if (tw_store_read(store, name, &text, &len) < 0)
-		return NULL;
-	root = json_loadb(text, len, 0, NULL);
+	if (!ret && is_sealed(text, len))
+		root = json_loadb(text, len, 0, NULL);
+	if (!root && ret != -ENOENT)
+		tw_log(TW_LOG_ERR, "%s/%s is damaged, or of another version; not believed",
+			store->path, name);
+	return root;
+}
+
+/* NULL also when it speaks of other maps. */
+static json_t *read_json(struct tw_store *store, const char *name)
+{
+	json_t *root = read_sealed(store, name);
+
 	if (root && json_integer_value(json_object_get(root, "mark")) == store->mark)
 		return root;
 	json_decref(root);
 	return NULL;
-}
-
-/* Tells one policy text from another. */
-static json_int_t text_mark(const char *text, size_t len)
-{
-	return (json_int_t)tw_loads_mark(text, len);
 }
 
 #define ROW_MAX 192 /* names of rules are of 127 letters at most */
@@ -323,28 +400,30 @@ static void add_row(struct tw_buf *out, uint32_t number, const char *name)
 static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
 {
-	tw_autofree char *rest = json_text(
+	tw_autofree char *rest = json_members(
 		store, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "source", inforce->source,
 			       "generation", (json_int_t)inforce->generation, "since",
 			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
-			       text_mark(inforce->text, inforce->text_len), "file",
-			       (json_int_t)inforce->file_mark));
-	static const char head[] = "{\"rules\":[";
+			       (json_int_t)inforce->mark, "file", (json_int_t)inforce->file_mark));
+	static const char head[] = "\"rules\":[";
+	tw_auto_buf struct tw_buf body = {0};
 	size_t first = strlen(head);
 
-	tw_buf_adds(out, head);
+	tw_buf_adds(&body, head);
 	for (uint32_t i = 0; i < slots->n; i++) {
 		const char *name = tw_slots_name(slots, i);
 
 		if (name)
-			add_row(out, i, name);
+			add_row(&body, i, name);
 	}
 	/* No comma before the first one. */
-	if (out->len > first && out->data[first] == ',')
-		out->data[first] = ' ';
-	tw_buf_adds(out, "],");
-	tw_buf_adds(out, rest ? rest + 1 : "");
-	out->failed |= !rest;
+	if (body.len > first && body.data[first] == ',')
+		body.data[first] = ' ';
+	tw_buf_adds(&body, "],");
+	tw_buf_adds(&body, rest ? rest : "");
+	if (!body.failed)
+		add_sealed(out, body.data, body.len);
+	out->failed |= !rest || body.failed;
 }
 
 int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
@@ -375,27 +454,42 @@ void tw_store_unstage(struct tw_store *store)
 		unlinkat(store->dir_fd, new_name(staged[i]).text, 0);
 }
 
-static bool is_text(struct tw_store *store, const char *name, json_int_t mark)
+static bool is_text(struct tw_store *store, const char *name, uint64_t mark)
 {
 	tw_autofree char *text = NULL;
 	size_t len;
 
-	return !tw_store_read(store, name, &text, &len) && text_mark(text, len) == mark;
+	return !tw_store_read(store, name, &text, &len) && tw_loads_mark(text, len) == mark;
 }
 
-void tw_store_recover(struct tw_store *store, uint32_t epoch)
+static uint64_t mark_in(json_t *root)
+{
+	return (uint64_t)json_integer_value(json_object_get(root, "text"));
+}
+
+void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force)
 {
 	json_t *root = read_json(store, new_name(TW_STORE_RULES).text);
-	json_int_t mark = json_integer_value(json_object_get(root, "text"));
+	uint64_t mark = mark_in(root);
 
 	/* The policy may have its place already, as it gets there first. */
 	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
+		(!in_force || mark == in_force) &&
 		(is_text(store, new_name(TW_STORE_POLICY).text, mark) ||
 			is_text(store, TW_STORE_POLICY, mark)))
 		tw_store_keep(store, NULL);
 	else
 		tw_store_unstage(store);
 	json_decref(root);
+}
+
+uint64_t tw_store_saved_mark(struct tw_store *store)
+{
+	json_t *root = read_sealed(store, TW_STORE_RULES);
+	uint64_t mark = root ? mark_in(root) : 0;
+
+	json_decref(root);
+	return mark;
 }
 
 int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret)
@@ -429,17 +523,15 @@ int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct t
 void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret)
 {
 	tw_autofree char *policy = NULL;
-	tw_autofree char *text = NULL;
-	json_t *root = NULL;
 	const char *source;
+	json_t *root;
 	size_t len;
 
 	*ret = (struct tw_store_given){.source = TW_STORE_POLICY};
 	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
 		return;
 	ret->mark = tw_loads_mark(policy, len);
-	if (!tw_store_read(store, TW_STORE_RULES, &text, &len))
-		root = json_loadb(text, len, 0, NULL);
+	root = read_sealed(store, TW_STORE_RULES);
 	source = json_string_value(json_object_get(root, "source"));
 	/* Only of the policy that is there. */
 	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {

@@ -11,7 +11,11 @@
  *                half written. What goes with a policy that takes effect is written before it does,
  *                and waited for on its way to the disk only after: rules.json.new says in which epoch
  *                it counts, and an agent that starts asks the kernel whether that has come.
- *             2. the .json files carry the mark of the maps they speak of: those of
+ *             2. The .json files carry a version and a checksum: one that is not what was written is
+ *                not believed. What it said is rebuilt from the kernel and the policy. The kernel
+ *                keeps the mark of the policy's text: a policy.yaml of another text is not taken
+ *                for the one in force (tests/e2e/state).
+ *             3. The .json files carry the mark of the maps they speak of: those of
  *                another boot are ignored.
  */
 #pragma once
@@ -56,8 +60,12 @@ int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
 int tw_store_keep(struct tw_store *store, struct tw_err *err);
 void tw_store_unstage(struct tw_store *store);
 /* At start, with the mark set: keeps what an agent that died had staged for this epoch, drops what it
- * had staged for another. */
-void tw_store_recover(struct tw_store *store, uint32_t epoch);
+ * had staged for another, or for another text than the one whose mark is `in_force` (0: unknown). */
+void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force);
+
+/* The mark of the text that rules.json was written with, whatever maps it speaks of; 0: it is not there,
+ * or damaged. */
+uint64_t tw_store_saved_mark(struct tw_store *store);
 
 /* What was in force when an earlier agent ended. */
 struct tw_saved_rules {

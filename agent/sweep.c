@@ -19,11 +19,17 @@ static bool refuses(uint64_t gate)
 	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
 }
 
+uint32_t tw_conn_limit(const struct tw_config *config, const struct tw_conn *conn)
+{
+	bool refused = refuses(conn->gate[TW_DIR_OUT]) || refuses(conn->gate[TW_DIR_IN]);
+
+	return config->timeout[refused ? TW_S_CLOSED : conn->progress.state & 15];
+}
+
 bool tw_conn_has_expired(
 	const struct tw_config *config, const struct tw_conn *conn, uint32_t now, uint32_t grace)
 {
-	bool refused = refuses(conn->gate[TW_DIR_OUT]) || refuses(conn->gate[TW_DIR_IN]);
-	uint32_t limit = config->timeout[refused ? TW_S_CLOSED : conn->progress.state & 15];
+	uint32_t limit = tw_conn_limit(config, conn);
 
 	/* As path/conns.h has it. */
 	return now - conn->seen + TW_TICKS_AHEAD > limit + grace + TW_TICKS_AHEAD;
@@ -56,6 +62,7 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.row - row, now);
 	unsigned int n_off;
 
+	tw_gone_meet(agent, config, &sweep->walk, row, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct tw_conn *conn = &sweep->walk.conns[i];
 
@@ -71,6 +78,7 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 	sweep->walking = false;
 	sweep->last_met = sweep->met;
 	tw_slots_end_walk(&agent->slots);
+	tw_gone_end_walk(agent);
 	n_off = tw_charges_end_walk(&sweep->charges);
 	if (n_off)
 		tw_log(TW_LOG_WARNING, "connections charged to %u ports were counted wrong", n_off);
@@ -93,6 +101,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 			return;
 		tw_walk_rewind(&sweep->walk);
 		tw_slots_begin_walk(&agent->slots);
+		tw_gone_begin_walk(agent);
 		tw_charges_begin_walk(&sweep->charges);
 		sweep->walking = true;
 		sweep->met = 0;
@@ -101,4 +110,27 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 	for (int i = 0; i < (filled ? STEPS_FILLED : STEPS) && sweep->walking; i++)
 		if (step(sweep, &config) < 0)
 			break;
+}
+
+void tw_sweep_name_unknown(struct tw_agent *agent)
+{
+	struct tw_walk walk;
+	char name[32];
+
+	if (tw_walk_init(&walk, agent->kernel) < 0)
+		return;
+	while (!walk.ended) {
+		size_t n = tw_walk_step(&walk);
+
+		for (size_t i = 0; i < TW_DIR__MAX * n; i++) {
+			uint32_t decision = tw_gate_decision(walk.conns[i / 2].gate[i % 2]);
+			uint32_t rule = tw_decision_rule(decision);
+
+			if (!decision || tw_slots_name(&agent->slots, rule))
+				continue;
+			snprintf(name, sizeof(name), "(unknown-%u)", rule);
+			tw_slots_restore(&agent->slots, rule, name);
+		}
+	}
+	tw_walk_done(&walk);
 }

@@ -33,6 +33,12 @@ int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent);
 void tw_sweep_done(struct tw_sweep *sweep);
 void tw_sweep_tick(struct tw_sweep *sweep);
 
+/* Gives every rule slot that connections speak of, and that has no name, one that says so: what an agent
+ * knew of them is lost, and no other rule may be taken for the one that decided. At start. */
+void tw_sweep_name_unknown(struct tw_agent *agent);
+
+/* How many ticks after its last packet a connection expires. */
+uint32_t tw_conn_limit(const struct tw_config *config, const struct tw_conn *conn);
 /* Whether the fast path takes this record for none. */
 bool tw_conn_has_expired(
 	const struct tw_config *config, const struct tw_conn *conn, uint32_t now, uint32_t grace);

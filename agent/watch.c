@@ -187,6 +187,7 @@ static void forget(struct tw_agent *agent, struct tw_agent_port *port, const cha
 {
 	tw_log(TW_LOG_INFO, "%s: %s", port->name, why);
 	tw_kernel_detach(agent->kernel, port->ifindex, NULL);
+	tw_gone_note(agent, port);
 	tw_publish_drop(agent, port);
 	/* Its number is not given again soon, so the latch may hear of many at once. */
 	if (agent->latch && tw_vec_push(&agent->forgotten, port->ifindex) < 0)
@@ -240,11 +241,11 @@ void tw_watch_save(struct tw_agent *agent)
 		ret = tw_store_save_images(agent->store, &agent->images, &err);
 	if (!ret)
 		agent->images.changed = false;
-	if (ret < 0 && !agent->save_ns)
-		tw_log(TW_LOG_ERR, "%s: %s; trying again", err.place, err.text);
-	if (!ret && agent->save_ns)
-		tw_log(TW_LOG_INFO, "what is known of the ports is saved now");
 	agent->save_ns = ret < 0 ? tw_clock_ns() + RETRY_NS : 0;
+	if (ret < 0)
+		tw_degrade(agent, TW_DEGRADED_STORE, "%s: %s", err.place, err.text);
+	else
+		tw_publish_store_works(agent);
 }
 
 /* ---- what netlink tells ---- */
@@ -333,6 +334,11 @@ static struct tw_agent_port *meet(struct tw_agent *agent, const struct tw_link *
 	if (saved && saved->learned && saved->id == port->id) {
 		port->learned = true;
 		memcpy(port->learned_mac, saved->learned_mac, sizeof(port->learned_mac));
+	}
+	/* What ports.json said of it is lost: its entry has the MAC that it was bound by. */
+	if (adopted && !saved && before.entry.image && tw_mac_is_set(before.entry.mac)) {
+		port->learned = true;
+		memcpy(port->learned_mac, before.entry.mac, sizeof(port->learned_mac));
 	}
 	agent->dirty = true;
 	return port;

@@ -101,6 +101,13 @@ static void print_gaps(const Tapwall__V1__Status *s)
 			s->ports_conflicting - s->n_conflicts);
 }
 
+static void print_degraded(const Tapwall__V1__Status *s)
+{
+	for (size_t i = 0; i < s->n_degraded; i++)
+		printf("%sDEGRADED:%s %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
+			s->degraded[i]);
+}
+
 /* When the kernel was last asked whether the programs are where they belong. */
 static void print_proof(const Tapwall__V1__Status *s)
 {
@@ -130,6 +137,7 @@ static void print_text(const Tapwall__V1__Status *s)
 			      : 0;
 
 	print_gaps(s);
+	print_degraded(s);
 	printf("%stapwall %s%s is up for %s, pid %u\n", tw_style_on(TW_STYLE_STRONG), s->version,
 		tw_style_off(), tw_human_span(s->uptime_s).text, s->pid);
 	print_policy(s);
@@ -220,11 +228,12 @@ static int print_json(const Tapwall__V1__Status *s)
 		json_conflicts(s), "workloads_sought", tw_json_u64(s->workloads_sought), "sought",
 		json_names(s->n_sought, s->sought));
 
-	json_t *proof = json_pack("{s:o, s:o, s:o, s:o, s:b}", "ports_unfiltered",
+	json_t *proof = json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "ports_unfiltered",
 		tw_json_u64(s->ports_unfiltered), "unfiltered",
 		json_names(s->n_unfiltered, s->unfiltered), "proof_age_s",
 		tw_json_s(s->proof_age_s), "programs_lost", tw_json_u64(s->programs_lost),
-		"latch_every_kind", s->latch_every_kind);
+		"latch_every_kind", s->latch_every_kind, "degraded",
+		json_names(s->n_degraded, s->degraded));
 
 	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o}", "default", tw_json_text(s->default_),
 		"unclaimed", tw_json_text(s->unclaimed), "file", tw_json_text(s->file),

@@ -595,6 +595,7 @@ struct tw_config {
 	__u32 conn_max;	  /* connections that `conns` is for */
 	__u64 hash_key[TW_KEY_WORDS + 1];  /* secret */
 	__u64 print_key[TW_KEY_WORDS + 1]; /* secret: of the other half of fingerprints */
+	__u64 policy_text[2]; /* the agent's mark of the policy's text, by parity of the epoch */
 	struct tw_offload
 		offload; /* of each frame, in programs loaded for tests; unused otherwise */
 	__u32 pad3;

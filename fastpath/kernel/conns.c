@@ -84,6 +84,24 @@ size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key k
 	return n;
 }
 
+bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const struct tw_conn *read,
+	uint32_t seen)
+{
+	uint32_t was = read->seen;
+
+	for (uint32_t i = row * TW_ROW_SLOTS;
+		i < end * TW_ROW_SLOTS && i < conns->n_rows * TW_ROW_SLOTS; i++) {
+		uint32_t at = i / TW_ROW_SLOTS, slot = i % TW_ROW_SLOTS;
+		struct tw_conn *conn = &conns->records[tw_record_number(at, slot)];
+
+		if (tw_row_tag(&conns->rows[at], slot) && conn->key_end == read->key_end &&
+			!memcmp(conn->key, read->key, sizeof(conn->key)))
+			return __atomic_compare_exchange_n(
+				&conn->seen, &was, seen, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	}
+	return false;
+}
+
 void tw_conns_clear(struct tw_conns *conns)
 {
 	for (uint32_t row = 0; row < conns->n_rows; row++) {

@@ -3,8 +3,9 @@
  *
  * Invariants: 1. Reading takes no lock and holds up no packet: a record is copied, and taken only if
  *                its tag was the same before and after.
- *             2. Nothing is written but by tw_conns_clear(), which is for tests: records are opened
- *                and ended by the programs alone (fastpath/path/conns.h).
+ *             2. Nothing is written but when a record was seen last, by tw_conns_expire(), and all by
+ *                tw_conns_clear(), which is for tests: records are opened and ended by the programs
+ *                alone (fastpath/path/conns.h).
  * Callers:    the agent, tests. A view is one thread's; any number of views may be open.
  */
 #pragma once
@@ -31,6 +32,10 @@ void tw_conns_close(struct tw_conns *conns);
 /* Copies the records of a row, live or ended, and their keys; how many. */
 size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],
 	struct tw_conn records[TW_ROW_SLOTS]);
+/* Has a record of the rows from `row` to before `end`, which was read as `read`, be seen last at tick
+ * `seen`; false if it is not there any more, or a packet was faster. */
+bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const struct tw_conn *read,
+	uint32_t seen);
 /* Empties the table. No program may be running. */
 void tw_conns_clear(struct tw_conns *conns);
 

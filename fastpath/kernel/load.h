@@ -153,6 +153,8 @@ int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
 /* Lets approved frames be cut through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */
 void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns);
+/* Notes which policy the entries of an epoch are made from, by a mark of its text. */
+void tw_kernel_set_text(struct tw_kernel *kernel, uint32_t epoch, uint64_t mark);
 /* Makes `epoch` the one in force for every port at once, then waits until no packet is judged by
  * the one before. */
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);

@@ -176,6 +176,11 @@ void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns)
 	__atomic_store_n(&kernel->config->cut_until_ns, until_ns, __ATOMIC_SEQ_CST);
 }
 
+void tw_kernel_set_text(struct tw_kernel *kernel, uint32_t epoch, uint64_t mark)
+{
+	__atomic_store_n(&kernel->config->policy_text[epoch & 1], mark, __ATOMIC_SEQ_CST);
+}
+
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch)
 {
 	int code = tw_kernel_store_setting(kernel, offsetof(struct tw_config, epoch), epoch);

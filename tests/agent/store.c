@@ -107,6 +107,62 @@ static void test_store_rules(void **state)
 	assert_string_equal(given.source, TW_STORE_POLICY);
 }
 
+/* Writes bytes in the place of a file of the folder. */
+static void put_file(
+	const struct store_place *place, const char *name, const char *text, size_t len)
+{
+	char path[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", place->path, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int load_ports(struct tw_store *store)
+{
+	struct tw_saved_port *saved = NULL;
+	static struct tw_ports ports;
+	size_t n;
+	int ret;
+
+	tw_ports_init(&ports);
+	ret = tw_store_load_ports(store, &ports, &saved, &n);
+	free(saved);
+	tw_ports_done(&ports);
+	return ret;
+}
+
+/* No bit and no length of a file may be another than what was written. */
+static void test_store_sealed(void **state)
+{
+	const struct store_place *place = *state;
+	tw_autofree char *text = NULL;
+	static struct tw_ports ports;
+	size_t len;
+
+	tw_ports_init(&ports);
+	add_port(&ports, 30, "tap30");
+	assert_int_equal(tw_store_save_ports(place->store, &ports, NULL), 0);
+	tw_ports_done(&ports);
+	assert_int_equal(tw_store_read(place->store, TW_STORE_PORTS, &text, &len), 0);
+	assert_int_equal(load_ports(place->store), 0);
+	for (size_t i = 0; i < 8 * len; i++) {
+		text[i / 8] ^= (char)(1 << i % 8);
+		put_file(place, TW_STORE_PORTS, text, len);
+		assert_int_equal(load_ports(place->store), -ENOENT);
+		text[i / 8] ^= (char)(1 << i % 8);
+	}
+	for (size_t i = 0; i < len; i++) {
+		put_file(place, TW_STORE_PORTS, text, i);
+		assert_int_equal(load_ports(place->store), -ENOENT);
+	}
+	put_file(place, TW_STORE_PORTS, text, len);
+	assert_int_equal(load_ports(place->store), 0);
+}
+
 /* Whether this text is what an agent would start with. */
 static bool has_policy(struct tw_store *store, const struct tw_inforce *inforce)
 {
@@ -152,13 +208,13 @@ static void test_store_staged(void **state)
 
 	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
 	assert_true(has_policy(store, old));
-	tw_store_recover(store, 6); /* it never came to the flip */
+	tw_store_recover(store, 6, 0); /* it never came to the flip */
 	assert_true(has_policy(store, old) && !has_rule(store, "now"));
-	tw_store_recover(store, 7); /* nothing is left of it */
+	tw_store_recover(store, 7, 0); /* nothing is left of it */
 	assert_true(has_policy(store, old) && !has_rule(store, "now"));
 
 	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
-	tw_store_recover(store, 7);
+	tw_store_recover(store, 7, 0);
 	assert_true(has_policy(store, now) && has_rule(store, "now"));
 
 	/* It came as far as to the first of the two files. */
@@ -166,13 +222,13 @@ static void test_store_staged(void **state)
 	snprintf(from, sizeof(from), "%s/%s.new", place->path, TW_STORE_POLICY);
 	snprintf(to, sizeof(to), "%s/%s", place->path, TW_STORE_POLICY);
 	assert_int_equal(rename(from, to), 0);
-	tw_store_recover(store, 8);
+	tw_store_recover(store, 8, 0);
 	assert_true(has_policy(store, old) && has_rule(store, "old"));
 
 	/* The text that goes with the rules did not make it. */
 	assert_int_equal(tw_store_stage(store, &slots, now, 9, NULL), 0);
 	assert_int_equal(truncate(from, 5), 0);
-	tw_store_recover(store, 9);
+	tw_store_recover(store, 9, 0);
 	assert_true(has_policy(store, old));
 	assert_int_not_equal(access(from, F_OK), 0);
 	tw_slots_done(&slots);
@@ -323,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_STORE(test_store_lock),
 		WITH_STORE(test_store_rules),
+		WITH_STORE(test_store_sealed),
 		WITH_STORE(test_store_staged),
 		WITH_STORE(test_store_ports),
 		WITH_STORE(test_store_images),

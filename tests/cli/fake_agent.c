@@ -90,6 +90,7 @@ static void tell_status(struct teller *teller)
 	char *open[] = {"tap9"}, *sought[] = {"db-2", "evil\033[31m"};
 	Tapwall__V1__Conflict conflict = TAPWALL__V1__CONFLICT__INIT, *conflicts[] = {&conflict};
 	char *uplinks[] = {"eth0", "evil\033[31m"}, *unfiltered[] = {"tap-ovs", "evil\033[31m"};
+	char *degraded[] = {"/var/lib/tapwall: cannot write ports.json: No space left on device"};
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
@@ -131,6 +132,8 @@ static void tell_status(struct teller *teller)
 		status.proof_age_s = 4.5;
 		status.programs_lost = 2;
 		status.latch_every_kind = true;
+		status.degraded = degraded;
+		status.n_degraded = COUNT(degraded);
 		status.ports_unclaimed = 2;
 		status.ports_open = 1;
 		status.open = open;

@@ -6,54 +6,8 @@
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
-
-make_host
-for i in 1 2 3 4; do
-	make_guest $i
-done
-{
-	workloads 4
-	echo 'rules: [{name: echo, from: any, to: any, service: tcp/7000, action: allow}]'
-} >"$lab/policy.yaml"
-for i in 1 2 3 4; do
-	begin g$i "echo$i" echo tcp 7000
-	begin g$i "other$i" echo tcp 7001
-done
-
-replug() { # N
-	ip -n "$ns-host" link del "tap$1"
-	plug "$1" br0
-}
-
-# What the kernel does at all ports: what is allowed passes, what is not does not.
-judged() {
-	for i in 1 2 3 4; do
-		in_guest $i ip neigh flush all
-		for port in 7000 7001; do
-			echo "$port $(attempt $i tcp 10.0.0.1$((i % 4 + 1)) $port)" &
-		done
-	done | sort | uniq -c | tr -s ' ' | tr '\n' ','
-}
-right=' 4 7000 connected, 4 7001 timeout,'
-
-protected() {
-	tapwall status --json | jq -c '[.ports_protected, .ports_shut]'
-}
-
-saved() { # IFINDEX: ports.json names it
-	jq -e --argjson i "$1" '.ports[] | select(.ifindex == $i)' "$lab/state/ports.json"
-}
-
-ifindex() {
-	on_host cat "/sys/class/net/$1/ifindex"
-}
-
-# The id that the kernel knows a port by.
-id_of() { # PORT
-	number=$(ifindex "$1")
-	bpftool -j map lookup pinned "$lab/bpffs/tapwall/maps/port_ids" key \
-		$((number % 256)) $((number / 256)) 0 0 | jq -r '.value[0]' | xargs printf '%d\n'
-}
+# shellcheck source=tests/e2e/state-lib.sh
+. "$TW_SOURCE/tests/e2e/state-lib.sh"
 
 start_agent --policy "$lab/policy.yaml"
 equal "all ports are judged" "$right" "$(judged)"
@@ -63,13 +17,12 @@ equal "all ports are judged" "$right" "$(judged)"
 damage() { # HOW FILE
 	case $1 in
 	lost) rm "$lab/state/$2" ;;
-	cut) truncate -s 40 "$lab/state/$2" ;;
 	emptied) truncate -s 0 "$lab/state/$2" ;;
 	older) cp "$lab/older/$2" "$lab/state/$2" ;;
 	esac
 }
 
-for how in lost cut emptied older; do
+for how in lost older; do
 	check "ports.json is written" within 5 saved "$(ifindex tap4)"
 	cp -r "$lab/state" "$lab/older"
 	if [ $how = older ]; then
@@ -86,21 +39,57 @@ for how in lost cut emptied older; do
 done
 equal "no id is given twice" 4 "$(for i in 1 2 3 4; do id_of tap$i; done | sort -u | wc -l)"
 
-# ---- a disk that was full for a moment ----
+# ---- a policy that is not the one in force, and rules that are not its own ----
 
-stop_agent
-mkdir "$lab/small"
-mount -t tmpfs -o size=128k none "$lab/small"
-cp -a "$lab/state/." "$lab/small"
-mount --move "$lab/small" "$lab/state"
+
+cp -r "$lab/state" "$lab/older"
+check "another policy is applied" apply "$lab/second.yaml"
+stop_agent KILL
+for how in emptied older; do
+	cp -r "$lab/state" "$lab/good"
+	damage $how policy.yaml
+	start_agent
+	equal "policy.yaml $how: what is in force stays" "$swapped" "$(judged)"
+	check "… and status says that its text is not known" \
+		sh -c 'echo "$1" | grep -q "policy.yaml in the state folder is"' - "$(degraded)"
+	equal "… instead of naming another" none "$(source_of)"
+	stop_agent KILL
+	rm -r "$lab/state"
+	mv "$lab/good" "$lab/state"
+done
 start_agent
-dd if=/dev/zero of="$lab/state/junk" bs=512 2>/dev/null
-replug 4
-check "the log tells that ports.json cannot be written" within 5 \
-	grep -q 'cannot write ports.json' "$lab/agent.log"
-equal "a port that comes while the disk is full is judged" "$right" "$(judged)"
-rm "$lab/state/junk"
-check "once there is room, ports.json is written" within 5 saved "$(ifindex tap4)"
+check "with the right file all is well again" sound
+equal "… and its policy is in force" second.yaml "$(source_of)"
+stop_agent KILL
+sed -i s/7001/7000/ "$lab/state/policy.yaml"
+start_agent --policy "$lab/second.yaml"
+equal "a policy file of the text in force is taken for it" 'second.yaml 2' \
+	"$(source_of) $(tapwall status --json | jq .policy_generation)"
+check "… and saved" cmp "$lab/second.yaml" "$lab/state/policy.yaml"
+stop_agent KILL
+# Still JSON, and plausible.
+sed -i 's/"echo"/"other"/; s/\(\[[1-9]\),/\11,/; s/"id":1,/"id":9,/' "$lab/state"/*.json
+start_agent
+equal "other files changed: the policy is in force all the same" "$swapped" "$(judged)"
+for file in rules.json images.json ports.json; do
+	check "… and the log tells of $file" grep -q "$file is damaged" "$lab/agent.log"
+done
+equal "… and rules have their names" 'default echo' \
+	"$(tapwall rules --json | jq -r .name | sort | tr '\n' ' ' | sed 's/ $//')"
+rm -r "$lab/older"
+check "the first policy is applied again" apply "$lab/policy.yaml"
+
+# ---- two agents on the same maps ----
+
+ip netns exec "$ns-host" "$tapwalld" --ports 'tap*' --socket "$lab/other.sock" \
+	--bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state-other" --policy "$lab/second.yaml" \
+	2>"$lab/other.log"
+equal "a second agent with another state folder is refused" 1 $?
+check "… and told why" grep -q 'another agent uses these maps' "$lab/other.log"
+on_host "$tapwalld" --release --socket "$lab/other.sock" --bpffs "$lab/bpffs/tapwall" \
+	--state-dir "$lab/state-other" 2>"$lab/other.log"
+equal "… and so is a release with it" 1 $?
+equal "nothing has changed by that" "$right" "$(judged)"
 
 # ---- an entry that is not the one that the agent wrote ----
 
@@ -118,6 +107,4 @@ check "its entry is written again" within 10 port_is tap3 protected
 check "… and the log says so" grep -q 'tap3: the kernel has no entry for it; written again' \
 	"$lab/agent.log"
 equal "all ports are judged again" "$right" "$(judged)"
-stop_agent
-umount "$lab/state"
 finish

@@ -1,0 +1,191 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# faults.sh: round after round the agent is killed or stopped while policies are applied, its disk is full,
+# its state folder is damaged, netlink messages are lost, taps are made anew, with the same number too.
+# After each round the real verdicts at every port are those of one policy, and `status` names that one.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+rounds=$(scaled 16 1000)
+kinds="kill stop full corrupt-policy corrupt-rules corrupt-ports corrupt-images lost same-index new-index"
+
+make_host
+for i in 1 2 3; do
+	make_guest $i
+done
+# Each policy lets one of two ports through: at each of these paths it is refused at the near end under
+# one of the policies, and at the far end under the other.
+policy() { # ALLOWED, REFUSED
+	workloads 3
+	cat <<-END
+		rules:
+		  - {name: out-$2, from: [w1, w2], to: any, service: udp/$2, action: deny, at: from}
+		  - {name: in-$2, from: w3, to: any, service: udp/$2, action: deny, at: to}
+		  - {name: allowed, from: any, to: any, service: udp/$1, action: allow}
+	END
+}
+policy 7001 7002 >"$lab/a.yaml"
+policy 7002 7001 >"$lab/b.yaml"
+mount -t tmpfs -o size=256k none "$lab/state"
+next_of() { # N
+	echo $(($1 % 3 + 1))
+}
+for i in 1 2 3; do
+	begin g$i "count$i" count "$lab/count$i" 7001 7002
+done
+
+# A few packets on each path, from fresh ports; then what arrived on the two ports, at each guest.
+sample() {
+	for i in 1 2 3; do
+		echo "$(count_of "count$i" 7001) $(count_of "count$i" 7002)"
+	done
+}
+
+# Which policy judges at all ports: a, b, or a mixture, as "a a x".
+judges() {
+	before=$(sample)
+	for i in 1 2 3; do
+		in_guest $i timeout 0.4 "$traffic" spray "10.0.0.1$(next_of $i)" 7001 7002 >/dev/null &
+		sprays="$sprays $!"
+	done
+	for pid in $sprays; do
+		wait "$pid"
+	done
+	sprays=
+	sleep 0.1
+	printf '%s\n%s\n' "$before" "$(sample)" | awk '
+		NR <= 3 { one[NR] = $1; two[NR] = $2; next }
+		{
+			i = NR - 3
+			r = ($1 > one[i]) ($2 > two[i])
+			printf "%s ", r == "10" ? "a" : r == "01" ? "b" : "x" r
+		}'
+}
+sprays=
+
+told() {
+	tapwall status --json | jq -r '(.policy_source // "none") | sub(".*/"; "") | sub(".yaml"; "")'
+}
+
+# The text of what is in force may be unknown, and then status names none.
+agree() {
+	real=$(judges)
+	name=$(told)
+	case "$real" in
+	"a a a " | "b b b ") ;;
+	*) return 1 ;;
+	esac
+	[ "$name" = "${real%% *}" ] && return
+	[ "$name" = none ] &&
+		tapwall status --json | jq -e '.degraded | length > 0' >"$lab/degraded.out"
+}
+
+all_protected() {
+	[ "$(tapwall status --json | jq -c '[.ports_protected, .ports_shut, .ports_unfiltered]')" = '[3,0,0]' ]
+}
+
+index_of() { # N
+	on_host cat "/sys/class/net/tap$1/ifindex"
+}
+
+replug() { # N [INDEX]
+	ip -n "$ns-host" link del "tap$1"
+	if [ -n "${2:-}" ]; then
+		ip -n "$ns-host" link add name "tap$1" index "$2" type veth peer name eth0 netns "$ns-g$1"
+		ip -n "$ns-g$1" link set eth0 address "52:54:00:00:00:0$1"
+		ip -n "$ns-g$1" addr add "10.0.0.1$1/24" dev eth0
+		ip -n "$ns-host" link set "tap$1" master br0 up
+		ip -n "$ns-g$1" link set eth0 up
+	else
+		plug "$1" br0
+	fi
+}
+
+applies() {
+	for file in a b a b a b; do
+		apply "$lab/$file.yaml"
+	done
+}
+
+corrupt() { # FILE, by the round
+	file=$lab/state/$1
+	size=$(stat -c %s "$file")
+	case $((round % 3)) in
+	0) truncate -s $((size * (round % 7) / 7)) "$file" ;;
+	1) printf 'x' | dd of="$file" bs=1 seek=$((round * 37 % size)) conv=notrunc 2>/dev/null ;;
+	2) rm "$file" ;;
+	esac
+}
+
+seq 30000 | awk '{ printf "link set dev lo alias %0200d\n", $1 }' >"$lab/aliases"
+
+fault() { # KIND
+	case $1 in
+	kill | stop)
+		applies 2>/dev/null &
+		applying=$!
+		sleep "0.$(printf %02d $((round * 7 % 40)))"
+		[ "$1" = kill ] && stop_agent KILL || stop_agent
+		kill "$applying" 2>/dev/null
+		wait "$applying" 2>/dev/null
+		;;
+	full)
+		dd if=/dev/zero of="$lab/state/junk" bs=512 2>/dev/null
+		apply "$lab/b.yaml"
+		stop_agent KILL
+		replug 2
+		;;
+	corrupt-*)
+		sleep 0.6
+		stop_agent KILL
+		case $1 in
+		*-policy) corrupt policy.yaml ;;
+		*) corrupt "${1#corrupt-}.json" ;;
+		esac
+		;;
+	lost)
+		kill -STOP "$agent"
+		replug 3
+		ip -n "$ns-host" -force -batch "$lab/aliases" 2>/dev/null
+		replug 1
+		kill -CONT "$agent"
+		return
+		;;
+	same-index)
+		stop_agent KILL
+		replug 1 "$(index_of 1)"
+		;;
+	new-index)
+		kill -STOP "$agent"
+		replug 1
+		stop_agent KILL
+		;;
+	esac
+	start_agent
+}
+
+start_agent --policy "$lab/a.yaml"
+check "at first" within 10 agree
+bad=0
+done_rounds=0
+for round in $(seq "$rounds"); do
+	# shellcheck disable=SC2086 # a list
+	set -- $kinds
+	shift $(((round - 1) % $#))
+	fault "$1"
+	if ! within 10 all_protected || ! within 4 agree; then
+		bad=$((bad + 1))
+		not_ok "round $round, $1: one policy at all ports, and status names it" \
+			"judged: $real, status: $name, $(tapwall status --json | jq -c '[.ports_protected, .ports_shut, .ports_unfiltered, .degraded]')"
+	fi
+	rm -f "$lab/state/junk"
+	# What is to be tried next starts from a known text.
+	[ "$(told)" != none ] || apply "$lab/a.yaml"
+	done_rounds=$round
+done
+equal "after each of $rounds faults every port was judged by one policy, which status named" 0 "$bad"
+say "rounds: $done_rounds"
+stop_agent
+umount "$lab/state"
+finish
