@@ -7,7 +7,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
-rounds=$(scaled 16 1000)
+rounds=$(scaled 10 1000)
 kinds="kill stop full corrupt-policy corrupt-rules corrupt-ports corrupt-images lost same-index new-index"
 
 make_host
@@ -64,8 +64,13 @@ judges() {
 }
 sprays=
 
+# Where the policy is from; if that was lost with rules.json, whose text it is.
 told() {
-	tapwall status --json | jq -r '(.policy_source // "none") | sub(".*/"; "") | sub(".yaml"; "")'
+	source=$(tapwall status --json | jq -r '(.policy_source // "none") | sub(".*/"; "") | sub(".yaml"; "")')
+	[ "$source" != policy ] || for file in a b; do
+		cmp -s "$lab/$file.yaml" "$lab/state/policy.yaml" && source=$file
+	done
+	echo "$source"
 }
 
 # The text of what is in force may be unknown, and then status names none.
@@ -126,7 +131,7 @@ fault() { # KIND
 		applies 2>/dev/null &
 		applying=$!
 		sleep "0.$(printf %02d $((round * 7 % 40)))"
-		[ "$1" = kill ] && stop_agent KILL || stop_agent
+		if [ "$1" = kill ]; then stop_agent KILL; else stop_agent; fi
 		kill "$applying" 2>/dev/null
 		wait "$applying" 2>/dev/null
 		;;
