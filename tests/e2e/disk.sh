@@ -3,7 +3,7 @@
 # disk.sh: the state folder's disk is full or read-only while an agent runs, and when one starts. What is
 # in force stays in force, a new tap is judged, `status` says what does not work, and it is made up for
 # as soon as there is room.
-# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/state-lib.sh

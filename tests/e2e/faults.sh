@@ -46,7 +46,7 @@ sample() {
 judges() {
 	before=$(sample)
 	for i in 1 2 3; do
-		in_guest $i timeout 0.4 "$traffic" spray "10.0.0.1$(next_of $i)" 7001 7002 >/dev/null &
+		in_guest "$i" timeout 0.4 "$traffic" spray "10.0.0.1$(next_of "$i")" 7001 7002 >/dev/null &
 		sprays="$sprays $!"
 	done
 	for pid in $sprays; do

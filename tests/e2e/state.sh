@@ -3,7 +3,7 @@
 # state.sh: an agent starts with a state folder that is not what an agent left there, beside a kernel
 # that enforces: files are lost, cut off or older, and taps were made anew while no agent ran. Each
 # port is judged by the policy all the same, and `status` says what the kernel does.
-# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/state-lib.sh
