@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154 # variables are set by lib.sh and used by those tests
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # state-lib.sh: four guests that try each other, and what `status` says: shared by the tests of the
 # state folder. Sourced after lib.sh.
