@@ -60,11 +60,12 @@ struct unguarded {
 
 static struct unguarded unguarded(const struct tw_policy *policy, const char *workload)
 {
-	const struct tw_vnic *vnic = tw_policy_find_workload(policy, workload);
+	const struct tw_vnic *first = tw_policy_find_workload(policy, workload);
 	struct unguarded ret = {0};
 
-	for (size_t i = vnic ? vnic->index : SIZE_MAX; i < tw_policy_n_vnics(policy); i++) {
-		vnic = tw_policy_vnic(policy, i);
+	for (size_t i = first ? first->index : SIZE_MAX; i < tw_policy_n_vnics(policy); i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(policy, i);
+
 		if (strcmp(vnic->workload, workload) != 0)
 			break;
 		ret.n_any += vnic->any;

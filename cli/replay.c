@@ -46,7 +46,7 @@ struct replay {
 	uint64_t last_ns;
 	uint64_t n_frames;
 	uint64_t n_conns;
-	bool opens; /* the frame opens a connection, at one end or at both */
+	bool opens;		 /* the frame opens a connection, at one end or at both */
 	const char *unsupported; /* link layer of the last such frame */
 	uint64_t n_kinds[KIND__MAX];
 	uint64_t n_reasons[TW_R__MAX][TW_V__MAX];

@@ -276,8 +276,9 @@ static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
 	for (uint32_t n = 0; n < 1000; n++)
 		assert_int_equal(open_one(cpu, n, 3, TW_S_ESTABLISHED, now_ns), TW_R_NONE);
 	for (uint32_t n = 0; n < rate * seconds; n++) {
-		struct tw_frame f = {.target = cpu, .now_ns = now_ns += SECOND / rate};
+		struct tw_frame f = {.target = cpu};
 
+		f.now_ns = now_ns += SECOND / rate;
 		refused += !come_and_go(cpu, 1000 + n, 1, now_ns);
 		if (n % 100 == 0)
 			refused += !come_and_go(cpu, 0x40000000 + n, 2, now_ns);
