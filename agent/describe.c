@@ -159,6 +159,19 @@ static void describe_frame(const struct tw_event_frame *frame, struct tw_describ
 	ret->entry.len = frame->len;
 }
 
+/* The header of a denied TCP segment. A frame that was refused before TCP was read has no flags. */
+static void describe_segment(const struct tw_event *event, struct tw_described_entry *ret)
+{
+	if (event->key.proto != IPPROTO_TCP || !event->tcp_flags)
+		return;
+	tapwall__v1__segment__init(&ret->segment);
+	ret->segment.flags = event->tcp_flags;
+	ret->segment.seq = event->frame.seq;
+	ret->segment.ack = event->frame.ack;
+	ret->segment.window = event->frame.window;
+	ret->entry.tcp = &ret->segment;
+}
+
 static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntry *entry)
 {
 	entry->packets_out = sums->packets[TW_WAY_ORIGINAL];
@@ -214,6 +227,8 @@ void tw_describe_event(
 	entry->vlan = event->vlan;
 	entry->icmp_type = event->icmp_type;
 	describe_frame(event->kind == TW_EVENT_CLOSE ? &none : &event->frame, ret);
+	if (event->kind == TW_EVENT_DENY)
+		describe_segment(event, ret);
 	if (event->kind == TW_EVENT_CLOSE)
 		describe_sums(&event->sums, entry);
 }

@@ -34,6 +34,7 @@ struct tw_described_entry {
 	Tapwall__V1__LogEntry entry;
 	struct tw_described_ends ends;
 	Tapwall__V1__Gate gate[TW_DIR__MAX];
+	Tapwall__V1__Segment segment;
 	char src_mac[18];
 	char dst_mac[18];
 };

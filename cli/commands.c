@@ -566,7 +566,8 @@ static const struct tw_args_command commands[] = {
 			"entry: that of the end that refused it, or of the end that it came in to.\n\n"
 			"With *--json*: _time_, _event_ (open, close or deny), _verdict_, _reason_, "
 			"_rule_, _workload_, _port_, _direction_, _proto_, _from_, _to_, _src_mac_, "
-			"_dst_mac_, _ethertype_, _vlan_, _len_, the _verdict_ and _rule_ at the _out_ "
+			"_dst_mac_, _ethertype_, _vlan_, _len_, of a denied TCP segment _tcp_ with its "
+			"_flags_, _seq_, _ack_ and unscaled _window_, the _verdict_ and _rule_ at the _out_ "
 			"and the _in_ end, null for an end that was not asked, _packets_, _bytes_, "
 			"_age_s_, _state_ and _lost_before_."),
 	COMMAND(top, EXAMPLES(top), .summary = "live: ports, connections and rules by rate",

@@ -33,8 +33,8 @@ struct tw_glance {
 struct tw_glance_flags {
 	char text[9];
 };
-/* "SA": the TCP flags by their first letters, FSRPAUEC. */
-struct tw_glance_flags tw_glance_tcp_flags(const struct tw_glance *glance);
+/* "SA": TCP flags, as in the header, by their first letters, FSRPAUEC. */
+struct tw_glance_flags tw_glance_tcp_flags(uint32_t flags);
 
 void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret);
 

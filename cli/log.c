@@ -6,6 +6,7 @@
 #include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/end.h"
+#include "cli/glance.h"
 #include "cli/json.h"
 #include "cli/report.h"
 #include "cli/style.h"
@@ -60,6 +61,11 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 			tw_human_bytes(e->bytes_in).text);
 	else if (!strcmp(e->state, "untracked"))
 		snprintf(text + n, sizeof(text) - (size_t)n, ", untracked");
+	/* The numbers tell why a segment does not fit its connection. A rule has no need of them. */
+	if (e->tcp && !strncmp(e->reason, "tcp-", 4))
+		snprintf(text + n, sizeof(text) - (size_t)n, ": %.8s seq %u ack %u window %u",
+			tw_glance_tcp_flags(e->tcp->flags).text, e->tcp->seq, e->tcp->ack,
+			e->tcp->window);
 	if (e->entered_by[0] && !strcmp(e->reason, "foreign-source"))
 		snprintf(text + n, sizeof(text) - (size_t)n, ", by %.32s from %.32s", e->entered_by,
 			e->src_mac);
@@ -86,6 +92,16 @@ static void print_text(const Tapwall__V1__LogEntry *e)
 	put_why(e);
 }
 
+static json_t *segment_json(const Tapwall__V1__Segment *segment)
+{
+	if (!segment)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "flags",
+		tw_json_text(tw_glance_tcp_flags(segment->flags).text), "seq",
+		tw_json_u64(segment->seq), "ack", tw_json_u64(segment->ack), "window",
+		tw_json_u64(segment->window));
+}
+
 static int print_json(const Tapwall__V1__LogEntry *e)
 {
 	json_t *what = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", e->time,
@@ -98,8 +114,8 @@ static int print_json(const Tapwall__V1__LogEntry *e)
 		"src_mac", tw_json_text(e->src_mac), "dst_mac", tw_json_text(e->dst_mac),
 		"ethertype", tw_json_u64(e->ethertype), "vlan", tw_json_u64(e->vlan), "len",
 		tw_json_u64(e->len));
-	json_t *ends = json_pack(
-		"{s:o, s:o}", "out", tw_gate_json(e->out), "in", tw_gate_json(e->in));
+	json_t *ends = json_pack("{s:o, s:o, s:o}", "tcp", segment_json(e->tcp), "out",
+		tw_gate_json(e->out), "in", tw_gate_json(e->in));
 	json_t *count = json_pack("{s:o, s:o, s:o, s:o, s:o}", "packets",
 		tw_json_out_in(e->packets_out, e->packets_in), "bytes",
 		tw_json_out_in(e->bytes_out, e->bytes_in), "age_s", tw_json_s(e->age_s), "state",

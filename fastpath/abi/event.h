@@ -20,13 +20,22 @@ struct tw_event_frame {
 	__u8 src_mac[6];
 	__u8 dst_mac[6];
 	__u32 len; /* bytes */
-	/* On open, of a frame that is cut through to a port where the connection opens too: that end,
-	 * of which all else here is true as well, its direction being in. Else 0. */
-	__u32 far_ifindex;
-	__u32 far_decision;
-	__u16 far_port_id;
-	__u16 pad;
-	__u32 origin; /* ifindex where the frame entered the host; 0: the host made it */
+	union {
+		/* On open, of a frame that is cut through to a port where the connection opens too: that end,
+		 * of which all else here is true as well, its direction being in. Else 0. */
+		struct {
+			__u32 far_ifindex;
+			__u32 far_decision;
+		};
+		/* On deny, of TCP: as they stand in the header, in host order. */
+		struct {
+			__u32 seq;
+			__u32 ack;
+		};
+	};
+	__u16 far_port_id; /* on open, as above; else 0 */
+	__u16 window;	   /* on deny, of TCP: not scaled */
+	__u32 origin;	   /* ifindex where the frame entered the host; 0: the host made it */
 };
 
 /* What a connection that ended had come to. */

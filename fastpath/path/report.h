@@ -187,6 +187,10 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 		e->frame.far_port_id = sheet->flow.far_id;
 		e->frame.far_ifindex = sheet->flow.far_ifindex;
 		e->frame.far_decision = sheet->flow.far_decision;
+	} else if (kind == TW_EVENT_DENY) {
+		e->frame.seq = sheet->packet.seq;
+		e->frame.ack = sheet->packet.ack;
+		e->frame.window = sheet->packet.window;
 	}
 	tw_event_submit(f, e);
 }

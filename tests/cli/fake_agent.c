@@ -432,7 +432,8 @@ static void tell_log_state(struct teller *teller)
 static void tell_log(struct teller *teller)
 {
 	Tapwall__V1__LogEntry deny = TAPWALL__V1__LOG_ENTRY__INIT, close = deny, strange = deny;
-	Tapwall__V1__LogEntry kept_out = deny;
+	Tapwall__V1__LogEntry kept_out = deny, late = deny;
+	Tapwall__V1__Segment segment = TAPWALL__V1__SEGMENT__INIT;
 	Tapwall__V1__Gate no_telnet = TAPWALL__V1__GATE__INIT, to_db = no_telnet, no_db = no_telnet;
 
 	deny.time = 1700000000.25;
@@ -453,7 +454,7 @@ static void tell_log(struct teller *teller)
 	to_db.rule = "web-to-db";
 	no_db.verdict = "deny";
 	no_db.rule = "db-in";
-	kept_out = close = deny;
+	kept_out = close = late = deny;
 	deny.out = &no_telnet;
 	close.out = close.in = &to_db;
 	kept_out.verdict = "deny";
@@ -473,6 +474,14 @@ static void tell_log(struct teller *teller)
 	close.bytes_in = 64000;
 	close.age_s = 75;
 	close.lost_before = 12;
+	segment.flags = 0x10;
+	segment.seq = 4294967295;
+	segment.ack = 7;
+	segment.window = 502;
+	late.verdict = "deny";
+	late.reason = "tcp-window";
+	late.rule = "";
+	late.tcp = &segment;
 	strange.time = 1700000001;
 	strange.event = strange.verdict = "deny";
 	strange.reason = "not-ip";
@@ -488,6 +497,7 @@ static void tell_log(struct teller *teller)
 	tell_entry(teller, &deny, false);
 	tell_entry(teller, &kept_out, false);
 	tell_entry(teller, &close, false);
+	tell_entry(teller, &late, false);
 	tell_entry(teller, &strange, true);
 }
 

@@ -75,6 +75,10 @@ before=$(count_of mid echoed)
 sent=$(count_of mid sent)
 check "its client goes on sending" within 20 grows mid sent "$((sent + 5))"
 equal "without a window it is not taken up" "$before" "$(count_of mid echoed)"
-check "and the log says why" \
-	sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' | grep -q tcp-midstream"
+log_has() {
+	tapwall log --json | jq -es "any(.[]; $1)" >/dev/null
+}
+check "and the log says why" log_has '.reason == "tcp-midstream"'
+check "with what the segment says of itself" log_has '.reason == "tcp-midstream" and
+	(.tcp.flags | contains("A")) and .tcp.seq != 0 and .tcp.ack != 0 and .tcp.window != 0'
 finish
