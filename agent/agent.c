@@ -362,7 +362,7 @@ static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *e
 	tw_autofd int fd = -1;
 
 	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
-		return 0; /* what is wrong there is told by whoever opens it */
+		return 0; /* opening the file reports what is wrong there */
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;

@@ -337,7 +337,7 @@ tw_inline void tw_conn_set_port(
 		tw_conn_set_ports(f, c, old, tw_ports_with(old, end, port_id));
 }
 
-/* Charges a record as its state says. Whoever changes the state looks once more when it has written the
+/* Charges a record as its state says. The CPU that changes the state looks once more when it has written the
  * charge, so that the last one to do so finds both to agree. */
 tw_inline void tw_conn_recharge(const struct tw_frame *f, struct tw_conn *c)
 {

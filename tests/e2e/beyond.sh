@@ -122,7 +122,7 @@ check "and its bridge knows so" seen_behind 52:54:00:00:00:03 up0
 become g3 10.0.0.13 52:54:00:00:00:03
 equal "it speaks here" connected "$(tries g3)"
 become beyond 10.0.0.13 52:54:00:00:00:03
-check "and nobody beyond can be it any more" within 5 is_denied beyond
+check "and from beyond, no frame can be its any more" within 5 is_denied beyond
 check "as its bridge knows" seen_behind 52:54:00:00:00:03 tap3
 
 # A guest that leaves, while no agent runs.

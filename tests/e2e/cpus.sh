@@ -84,7 +84,7 @@ wait "$flipper"
 equal "none passes that no rule allows" 0 "$(count forbidden)"
 check "the table is in order" in_order
 stop_agent KILL
-check "also while nobody sweeps but those who open" drive churn $((50000 * few))
+check "also while only openings sweep" drive churn $((50000 * few))
 start_agent --policy "$lab/one.yaml" --max-connections 262144
 check "and after the agent was killed, and the table got another size" in_order
 

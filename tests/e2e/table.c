@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* table FOLDER: whether the connection table whose maps are pinned in FOLDER is in order. Nobody may write to
+/* table FOLDER: whether the connection table whose maps are pinned in FOLDER is in order. No program may write to
  * it meanwhile.
  *
  * Prints `records=N`, `states=…` (how many in each, by enum tw_state) and a line for each fault: a row that

@@ -215,7 +215,7 @@ static void keys_do_not_cluster(void **state)
 	table_free(t);
 }
 
-/* Nobody has swept or opened for long: what has expired stays so until ticks have gone nearly around, and
+/* No sweep and no opening for weeks: what has expired stays so until ticks have gone nearly around, and
  * the longest limit that a policy may set holds to its end. */
 static void ages(void **state)
 {
