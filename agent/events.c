@@ -33,7 +33,7 @@ struct tw_events {
 	struct ring_buffer *ring;
 	struct tw_watch watch;
 	struct tw_watch poll_watch;
-	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake nobody */
+	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake no reader */
 	unsigned int turn;	 /* events taken in this turn */
 	bool told;		 /* something was added to the journal in this turn */
 	struct waiting *waiting; /* a ring of WAITING_MAX */

@@ -59,7 +59,7 @@ int tw_netlink_fd(const struct tw_netlink *netlink);
 
 /* Tells of every interface there is: first all of `changed`, then all of `port`, then
  * all of `learned`. -EAGAIN when they changed meanwhile each time, so that some may have been left out;
- * those that were told of are there all the same. */
+ * the interfaces that were reported exist. */
 int tw_netlink_dump(struct tw_netlink *netlink);
 /* Tells of one interface by `changed`; -ENODEV if there is none. */
 int tw_netlink_ask(struct tw_netlink *netlink, uint32_t ifindex);

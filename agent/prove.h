@@ -4,8 +4,8 @@
  * Why:        other tools change the same hooks: `tc qdisc del dev tap0 ingress` when a bandwidth limit
  *             changes, `bpftool link detach`, whatever an operator tries. A port without its programs
  *             is open.
- *             So is one whose entry is not the one that the agent wrote: it is judged by another, or
- *             shut.
+ *             A port whose entry differs from what the agent wrote is judged by another
+ *             policy, or is shut.
  * How:        rtnetlink tells of qdiscs and filters that come and go; such a port is looked at when
  *             all that was told is read. Links tell nothing, so a sweep looks at every port within
  *             five seconds. What is lost is shut by the latch, attached again, counted and logged. An entry

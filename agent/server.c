@@ -130,8 +130,8 @@ static bool is_idle(const struct client *client)
 	return !client->stream && !client->out.len && !client->in.len;
 }
 
-/* Of a user's clients but `except`, the one to be let go: for a place the one that is idle for the
- * longest, else, and for bytes, the one whose request is unfinished for the longest. */
+/* Returns the client of a user, other than `except`, to be closed. To free a place: the one that has been
+ * idle longest. If none is idle, or to free bytes: the one whose request has been unfinished longest. */
 static struct client *dispensable(
 	struct tw_server *server, uid_t uid, const struct client *except, bool for_bytes)
 {

@@ -33,8 +33,8 @@ int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent);
 void tw_sweep_done(struct tw_sweep *sweep);
 void tw_sweep_tick(struct tw_sweep *sweep);
 
-/* Gives every rule slot that connections speak of, and that has no name, one that says so: what an agent
- * knew of them is lost, and no other rule may be taken for the one that decided. At start. */
+/* Names every rule slot that connections refer to and that has no name `(unknown-N)`. An earlier agent's
+ * names are lost then, and a new rule in such a slot would be taken for the one that decided. At start. */
 void tw_sweep_name_unknown(struct tw_agent *agent);
 
 /* How many ticks after its last packet a connection expires. */
