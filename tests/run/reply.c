@@ -61,9 +61,16 @@ static bool is_extension(uint8_t next)
 	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
 }
 
+/* Length that an IP header states. A super-frame may state none: each segment gets its own. */
+static size_t stated(uint32_t length, size_t otherwise)
+{
+	return length ? length : otherwise;
+}
+
 static bool look(const uint8_t *frame, size_t len, struct view *v)
 {
 	uint32_t type;
+	size_t room;
 
 	*v = (struct view){.l3_off = find_l3(frame, len, &type)};
 	v->l3 = frame + v->l3_off;
@@ -71,14 +78,15 @@ static bool look(const uint8_t *frame, size_t len, struct view *v)
 	v->head = v->v6 ? 40 : 20;
 	if ((!v->v6 && type != 0x0800) || v->l3_off + v->head > len)
 		return false;
+	room = len - v->l3_off;
 	if (v->v6) {
-		v->len = 40 + get16(v->l3 + 4);
+		v->len = 40 + stated(get16(v->l3 + 4), room - 40);
 		v->proto = v->l3[6];
 		memcpy(&v->src, v->l3 + 8, 16);
 		memcpy(&v->dst, v->l3 + 24, 16);
 	} else {
 		v->head = (v->l3[0] & 15u) * 4;
-		v->len = get16(v->l3 + 2);
+		v->len = stated(get16(v->l3 + 2), room);
 		v->proto = v->l3[9];
 		v->src.b[10] = v->src.b[11] = v->dst.b[10] = v->dst.b[11] = 0xff;
 		memcpy(v->src.b + 12, v->l3 + 12, 4);
