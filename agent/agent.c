@@ -12,38 +12,19 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
-#include "agent/clock.h"
-#include "agent/notify.h"
-#include "agent/watch.h"
+#include "agent/answer/answer.h"
+#include "agent/ports/watch.h"
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/exit.h"
 #include "base/log.h"
+#include "base/notify.h"
 
-#define NO_UPLINKS     "none"
-#define REAPPLY_NS     5000000000u
-#define FILES_WANTED   65536 /* maps, links, clients */
-#define TICK_NS	       250000000
-#define KEPT_BYTES     (32 << 20)
-#define EXIT_NO	       1
-#define EXIT_USAGE     2
-#define EXIT_FORBIDDEN 3
-#define EXIT_INTERNAL  5
-
-static int exit_code(int err)
-{
-	switch (err) {
-	case -EBUSY:
-	case -ENOSPC:
-	case -EEXIST:
-		return EXIT_NO;
-	case -EPERM:
-	case -EACCES:
-	case -EOPNOTSUPP:
-	case -ENOSYS:
-		return EXIT_FORBIDDEN;
-	default:
-		return EXIT_INTERNAL;
-	}
-}
+#define NO_UPLINKS   "none"
+#define REAPPLY_NS   5000000000u
+#define FILES_WANTED 65536 /* maps, links, clients */
+#define TICK_NS	     250000000
+#define KEPT_BYTES   (32 << 20)
 
 /* ---- the policy file ---- */
 
@@ -420,12 +401,16 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 
 static int init_rest(struct tw_agent *agent, struct tw_err *err)
 {
+	const struct tw_server_options server = {.loop = &agent->loop,
+		.path = agent->options->socket,
+		.start = tw_answer_start,
+		.context = agent};
 	int ret = tw_events_new(agent, &agent->events, err);
 
 	if (!ret)
 		ret = tw_captures_new(agent, &agent->captures, err);
 	if (!ret)
-		ret = tw_server_new(agent, agent->options->socket, &agent->server, err);
+		ret = tw_server_new(&server, &agent->server, err);
 	if (ret < 0)
 		return ret;
 	ret = open_signals(agent);
@@ -540,11 +525,11 @@ int tw_agent_run(const struct tw_agent_options *options)
 		(strcmp(options->uplinks, NO_UPLINKS) != 0 &&
 			tw_patterns_parse(
 				"--uplinks", options->uplinks, &agent.uplink_patterns, &err) < 0))
-		return fail(&err, EXIT_USAGE);
+		return fail(&err, TW_EXIT_USAGE);
 	ret = init(&agent, &err);
 	if (ret < 0) {
 		done(&agent);
-		return fail(&err, exit_code(ret));
+		return fail(&err, tw_exit_code(ret));
 	}
 	tell_status(&agent);
 	tw_notify("READY=1");
@@ -553,7 +538,7 @@ int tw_agent_run(const struct tw_agent_options *options)
 	agent.save_ns = 0;
 	tw_watch_save(&agent);
 	done(&agent);
-	return ret < 0 ? EXIT_INTERNAL : 0;
+	return ret < 0 ? TW_EXIT_INTERNAL : 0;
 }
 
 int tw_agent_release(const struct tw_agent_options *options)
@@ -575,7 +560,7 @@ int tw_agent_release(const struct tw_agent_options *options)
 	if (!ret && !tw_latch_new(options->bpffs, &none, &latch, NULL) && tw_latch_exists(latch))
 		ret = tw_latch_remove(latch, &err);
 	if (ret < 0)
-		return fail(&err, exit_code(ret));
+		return fail(&err, tw_exit_code(ret));
 	unlink(options->socket);
 	tw_store_remove(store);
 	return 0;

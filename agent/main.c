@@ -94,7 +94,7 @@ static int run(const void *values)
 		tw_err_set(
 			&err, -EINVAL, "--ports", "for example --ports 'tap*,vnet*'", "is missing");
 		tw_err_print(stderr, "tapwalld", &err);
-		return TW_ARGS_EXIT_USAGE;
+		return TW_EXIT_USAGE;
 	}
 	return tw_agent_run(options);
 }

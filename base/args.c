@@ -8,8 +8,6 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 
-#define EXIT_INTERNAL 5
-
 static bool takes_value(const struct tw_arg *arg)
 {
 	return arg->type != TW_ARG_FLAG;
@@ -248,7 +246,7 @@ int tw_args_parse(const struct tw_args_command *command, int argc, char **argv, 
 static int fail(const struct tw_args_program *program, const struct tw_err *err)
 {
 	tw_err_print(stderr, program->name, err);
-	return TW_ARGS_EXIT_USAGE;
+	return TW_EXIT_USAGE;
 }
 
 static int fail_command(const struct tw_args_program *program, const char *name)
@@ -297,7 +295,7 @@ int tw_args_main(const struct tw_args_program *program, int argc, char **argv)
 		command = &program->commands[0];
 	} else if (argc < 2) {
 		tw_args_print_help(stderr, program, NULL);
-		return TW_ARGS_EXIT_USAGE;
+		return TW_EXIT_USAGE;
 	} else if (argv[1][0] != '-') {
 		command = tw_args_find(program, argv[1]);
 		if (!command)
@@ -306,14 +304,14 @@ int tw_args_main(const struct tw_args_program *program, int argc, char **argv)
 	}
 	for (int i = first; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (answer_common(program, command, argv[i]))
-			return fflush(stdout) ? EXIT_INTERNAL : 0;
+			return fflush(stdout) ? TW_EXIT_INTERNAL : 0;
 	if (!command)
 		return fail_command(program, argv[1]);
 	values = tw_alloc(command->values_size);
 	if (!values) {
 		tw_err_set(&err, -ENOMEM, NULL, NULL, "out of memory");
 		tw_err_print(stderr, program->name, &err);
-		return EXIT_INTERNAL;
+		return TW_EXIT_INTERNAL;
 	}
 	if (tw_args_parse(command, argc - first, argv + first, values, &err) < 0)
 		return fail(program, &err);

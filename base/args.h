@@ -28,6 +28,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/exit.h"
 
 enum tw_arg_type {
 	TW_ARG_FLAG,   /* bool */
@@ -87,11 +88,10 @@ struct tw_args_program {
 	size_t n_sections;
 };
 
-#define TW_ARGS_N(table)   (sizeof(table) / sizeof((table)[0]))
-#define TW_ARGS_EXIT_USAGE 2
+#define TW_ARGS_N(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Whole life of a command-line program: finds the command, parses, runs it, returns the exit code.
- * Wrong usage is told on stderr and returns TW_ARGS_EXIT_USAGE. */
+ * Wrong usage is told on stderr and returns TW_EXIT_USAGE. */
 int tw_args_main(const struct tw_args_program *program, int argc, char **argv);
 
 /* The command called `name`, or NULL. */

@@ -6,11 +6,12 @@
 
 #include "base/clean.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "link/json.h"
 
 #define OPEN_NAMES 16 /* of ports of no workload; the list of `tapwall ports` is whole */
 
@@ -127,7 +128,7 @@ static int print_json(const struct tw_apply_options *options, const Tapwall__V1_
 		"workloads", workloads, "ports_changed",
 		json_names(a->n_ports_changed, a->ports_changed));
 
-	return tw_json_print(tw_json_merge(open, change));
+	return tw_report_json(tw_json_merge(open, change));
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

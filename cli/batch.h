@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "cli/judge.h"
+#include "sim/judge.h"
 
 #define TW_BATCH_LINE_MAX (64u << 10)
 

@@ -12,9 +12,9 @@
 #include "base/clean.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
-#include "cli/pcapng_write.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "sim/pcapng_write.h"
 
 #define FILE_MODE 0600 /* what guests say is nobody else's business */
 

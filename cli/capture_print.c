@@ -6,12 +6,13 @@
 
 #include "base/clean.h"
 #include "cli/capture.h"
-#include "cli/end.h"
-#include "cli/glance.h"
-#include "cli/json.h"
+#include "cli/report.h"
 #include "cli/style.h"
-#include "cli/tuple.h"
 #include "fastpath/abi/names.h"
+#include "link/end.h"
+#include "link/json.h"
+#include "sim/glance.h"
+#include "sim/tuple.h"
 
 /* As with the log, a stream cannot know how wide its columns will be. */
 #define VERDICT_WIDTH 6
@@ -41,7 +42,8 @@ static void put_what(const Tapwall__V1__CapturedFrame *frame)
 	tw_glance_read(frame->data.data, frame->data.len, &glance);
 	if (glance.vlan)
 		snprintf(vlan, sizeof(vlan), "vlan %u ", glance.vlan);
-	snprintf(line, sizeof(line), "%s%s%s%s", vlan, tw_glance_text(&glance, text),
+	snprintf(line, sizeof(line), "%s%s%s%s", vlan,
+		tw_glance_text(&glance, tw_glyph(TW_GLYPH_ARROW), text),
 		glance.tcp_flags ? " " : "", tw_glance_tcp_flags(glance.tcp_flags).text);
 	tw_style_put(TW_STYLE_STRONG, line, WHAT_WIDTH);
 }
@@ -120,7 +122,7 @@ int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
 		json_mac(glance.mac[TW_DIR_OUT]), "dst_mac", json_mac(glance.mac[TW_DIR_IN]),
 		"ethertype", tw_json_u64(glance.type), "lost_before",
 		tw_json_u64(frame->lost_before));
-	return tw_json_print(tw_proto_json(tw_json_merge(why, what),
+	return tw_report_json(tw_proto_json(tw_json_merge(why, what),
 		glance.has_proto ? tw_proto_name(glance.proto, number) : "", glance.icmp_type));
 }
 

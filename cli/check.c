@@ -3,12 +3,13 @@
 #include <stdio.h>
 
 #include "base/clean.h"
+#include "base/file.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/stats.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
+#include "link/json.h"
 #include "policy/policy.h"
 
 static json_t *json_diags(const struct tw_diags *diags, enum tw_severity severity)
@@ -55,7 +56,7 @@ static int print_json(const char *file, const struct tw_policy *policy,
 		object = tw_json_merge(
 			object, json_pack("{s:o, s:o}", "images", tw_stats_json(stats), "members",
 					tw_json_u64(stats->n_members)));
-	return tw_json_print(object);
+	return tw_report_json(object);
 }
 
 static void put_count(size_t n, const char *noun, const char *after)

@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/listing.h"
+#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "REASON"},

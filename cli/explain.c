@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/vec.h"
 #include "cli/agent.h"
 #include "cli/batch.h"
@@ -327,7 +328,7 @@ int tw_explain_run(const void *values)
 		code = tw_file_policy(options->policy, false, &policy);
 	}
 	if (!code)
-		code = tw_judge_init(&judge, policy, CONNS_MAX, tw_file_label(file));
+		code = tw_report_judge(&judge, policy, CONNS_MAX, tw_file_label(file));
 	if (!code && options->live) {
 		code = find_ports(options->socket, policy, &live);
 		judge.real = live.real;

@@ -2,8 +2,8 @@
 /* explain.h: one explained connection, and the two ways to tell of it. */
 #pragma once
 
-#include "cli/judge.h"
 #include "link/link.h"
+#include "sim/judge.h"
 
 /* How many live connections are told of; the rest is only counted. */
 #define TW_EXPLAIN_FLOWS_MAX 16

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/clean.h"
-#include "cli/end.h"
 #include "cli/explain.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
+#include "link/end.h"
+#include "link/json.h"
 
 #define LABEL_WIDTH 9 /* of the longest stage name, and one more */
 #define PLACE_MAX   400
@@ -355,5 +355,5 @@ int tw_explain_json(const struct tw_explained *explained)
 			object, json_pack("{s:i, s:i}", "type", tuple->type, "code", tuple->code));
 	if (explained->live)
 		object = tw_json_merge(object, json_flows(explained));
-	return tw_json_print(object);
+	return tw_report_json(object);
 }

@@ -8,10 +8,10 @@
 #include "base/vec.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
-#include "cli/end.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
+#include "link/end.h"
+#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PROTO"},
@@ -126,7 +126,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_FLOW)
 		return TW_EXIT_OK;
 	if (view->options->json && view->options->sort == TW_FLOW_SORT_AUTO)
-		return tw_json_print(tw_flow_json(f));
+		return tw_report_json(tw_flow_json(f));
 	waiting.key = sort_key(view->options->sort, f);
 	waiting.index = view->options->json ? view->lines.len : view->waiting.n;
 	if (!view->options->json)

@@ -2,8 +2,8 @@
 #include "cli/listing.h"
 
 #include "cli/agent.h"
-#include "cli/json.h"
 #include "cli/report.h"
+#include "link/json.h"
 
 struct view {
 	const struct tw_listing *listing;
@@ -19,7 +19,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case != view->listing->body)
 		return TW_EXIT_OK;
 	if (view->json)
-		return tw_json_print(view->listing->json(response));
+		return tw_report_json(view->listing->json(response));
 	view->listing->add(&view->sheet, response, view->arg);
 	return TW_EXIT_OK;
 }

@@ -5,11 +5,11 @@
 #include "base/clean.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
-#include "cli/end.h"
-#include "cli/glance.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "link/end.h"
+#include "link/json.h"
+#include "sim/glance.h"
 
 /* A stream cannot know how wide its columns will be: these fit what is usual, and a longer word
  * pushes the rest of its line on. */
@@ -122,7 +122,7 @@ static int print_json(const Tapwall__V1__LogEntry *e)
 		tw_json_text(e->state), "lost_before", tw_json_u64(e->lost_before));
 
 	who = tw_json_merge(tw_json_merge(what, who), ends);
-	return tw_json_print(tw_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type));
+	return tw_report_json(tw_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type));
 }
 
 struct view {

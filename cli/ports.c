@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/listing.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PORT"},

@@ -4,15 +4,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cli/capture_read.h"
+#include "base/file.h"
 #include "cli/cli.h"
-#include "cli/frame.h"
-#include "cli/glance.h"
-#include "cli/json.h"
-#include "cli/judge.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
 #include "fastpath/abi/names.h"
+#include "link/json.h"
+#include "sim/capture_read.h"
+#include "sim/frame.h"
+#include "sim/glance.h"
+#include "sim/judge.h"
 
 #define CONNS_MAX 262144 /* as the kernel's table has by default */
 /* Records are compared by a clock that turns over after 2^32 ticks; idle limits are below half of
@@ -186,7 +187,7 @@ static int print_json(const struct replay *replay, const struct told *told)
 {
 	const struct tw_judged_end *end = told->end;
 
-	return tw_json_print(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "n",
+	return tw_report_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "n",
 		tw_json_u64(replay->n_frames), "verdict", kind_names[told->kind], "reason",
 		tw_json_text(end ? tw_reason_name(end->reason) : NULL), "rule",
 		tw_json_text(end ? tw_judge_rule(&replay->judge, end->rule) : NULL), "workload",
@@ -223,7 +224,7 @@ static void print_text(const struct replay *replay, const struct told *told)
 	put(TW_STYLE_PLAIN, REASON_WIDTH, "%s", end ? tw_reason_name(end->reason) : "");
 	put(TW_STYLE_NAME, RULE_WIDTH, "%s", rule ? rule : "");
 	if (told->kind != KIND_UNSUPPORTED)
-		tw_glance_text(&told->glance, what);
+		tw_glance_text(&told->glance, tw_glyph(TW_GLYPH_ARROW), what);
 	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), what, tw_style_off());
 }
 
@@ -261,7 +262,7 @@ static int summary_json(const struct replay *replay)
 	if (replay->n_kinds[KIND_UNSUPPORTED])
 		summary = tw_json_merge(summary,
 			json_pack("{s:o}", "unsupported", tw_json_text(replay->unsupported)));
-	return tw_json_print(json_pack("{s:o}", "summary", summary));
+	return tw_report_json(json_pack("{s:o}", "summary", summary));
 }
 
 static int summary_reasons(const struct replay *replay)
@@ -359,7 +360,7 @@ int tw_replay_run(const void *values)
 				"name one of the policy's workloads", "there is no workload '%s'",
 				options->at);
 	}
-	code = tw_judge_init(&replay->judge, policy, CONNS_MAX, options->policy);
+	code = tw_report_judge(&replay->judge, policy, CONNS_MAX, options->policy);
 	if (!code) {
 		tw_native_on_event(replay->judge.native, on_event, replay);
 		code = play(replay);

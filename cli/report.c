@@ -2,50 +2,20 @@
 #include "cli/report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "link/json.h"
 
-#define PROGRAM	   "tapwall"
-#define READ_CHUNK (64u << 10)
-
-static int exit_of(int code)
-{
-	switch (-code) {
-	case EINVAL:
-	case E2BIG:
-	case EMSGSIZE:
-	case ECANCELED:
-		return TW_EXIT_NO;
-	case ENOENT:
-	case EISDIR:
-	case ENOTDIR:
-	case ENAMETOOLONG:
-	case EFBIG:
-		return TW_EXIT_USAGE;
-	case EPERM:
-	case EACCES:
-	case EOPNOTSUPP:
-	case EEXIST:
-		return TW_EXIT_PERMISSION;
-	case ECONNREFUSED:
-	case EPIPE:
-	case ETIMEDOUT:
-		return TW_EXIT_NO_AGENT;
-	default:
-		return TW_EXIT_INTERNAL;
-	}
-}
+#define PROGRAM "tapwall"
 
 int tw_report_err(const struct tw_err *err)
 {
 	fflush(stdout);
 	tw_err_print(stderr, PROGRAM, err);
-	return exit_of(err->code);
+	return tw_exit_code(err->code);
 }
 
 int tw_report(int exit_code, const char *place, const char *hint, const char *format, ...)
@@ -88,46 +58,6 @@ void tw_report_diags(const char *file, const struct tw_diags *diags)
 	}
 }
 
-const char *tw_file_label(const char *path)
-{
-	return strcmp(path, "-") ? path : "stdin";
-}
-
-static int read_error(struct tw_err *err, int code, const char *path)
-{
-	return tw_err_set(
-		err, code, tw_file_label(path), NULL, "cannot read it: %s", strerror(-code));
-}
-
-int tw_file_read(const char *path, struct tw_buf *out, struct tw_err *err)
-{
-	tw_autofd int opened = -1;
-	int fd = STDIN_FILENO;
-
-	if (strcmp(path, "-")) {
-		fd = opened = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return read_error(err, -errno, path);
-	}
-	for (;;) {
-		size_t before = out->len;
-		char *room = tw_buf_extend(out, READ_CHUNK);
-		ssize_t n;
-
-		if (!room)
-			return read_error(err, -ENOMEM, path);
-		n = read(fd, room, READ_CHUNK);
-		out->len = before + (n > 0 ? (size_t)n : 0);
-		if (n < 0 && errno != EINTR)
-			return read_error(err, -errno, path);
-		if (n == 0)
-			return 0;
-		if (out->len > TW_FILE_MAX)
-			return tw_err_set(err, -EFBIG, tw_file_label(path), "split it",
-				"larger than %u MiB", TW_FILE_MAX >> 20);
-	}
-}
-
 int tw_file_policy(const char *path, bool warnings, struct tw_policy **ret)
 {
 	tw_auto_buf struct tw_buf text = {0};
@@ -144,4 +74,28 @@ int tw_file_policy(const char *path, bool warnings, struct tw_policy **ret)
 	if (code == -ENOMEM)
 		return tw_report_memory();
 	return code < 0 ? TW_EXIT_NO : TW_EXIT_OK;
+}
+
+int tw_report_judge(
+	struct tw_judge *judge, const struct tw_policy *policy, size_t max_conns, const char *file)
+{
+	struct tw_diags diags = {0};
+	int code = tw_judge_init(judge, policy, max_conns, &diags);
+
+	if (code < 0 && code != -ENOMEM)
+		tw_report_diags(file, &diags);
+	tw_diags_done(&diags);
+	if (code == -ENOMEM)
+		return tw_report_memory();
+	return code < 0 ? TW_EXIT_NO : TW_EXIT_OK;
+}
+
+int tw_report_json(json_t *object)
+{
+	tw_autofree char *line = tw_json_line(object);
+
+	if (!line)
+		return tw_report_memory();
+	puts(line);
+	return TW_EXIT_OK;
 }

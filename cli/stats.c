@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "cli/json.h"
 #include "cli/sheet.h"
+#include "link/json.h"
 #include "policy/table.h"
 
 static const char *const engines[TW_ENGINE__MAX] = {"none", "cells", "vectors"};

@@ -5,9 +5,9 @@
 
 #include "cli/agent.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "link/json.h"
 
 static void print_line(const char *label, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -241,7 +241,7 @@ static int print_json(const Tapwall__V1__Status *s)
 
 	object = tw_json_merge(tw_json_merge(object, tables), rest);
 	object = tw_json_merge(object, loads);
-	return tw_json_print(tw_json_merge(tw_json_merge(object, gaps), proof));
+	return tw_report_json(tw_json_merge(tw_json_merge(object, gaps), proof));
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/end.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
 #include "cli/top.h"
+#include "link/end.h"
+#include "link/json.h"
 
 typedef Tapwall__V1__TopRow row_t;
 
@@ -385,8 +385,8 @@ int tw_top_json(const struct tw_top *top)
 {
 	const Tapwall__V1__TopSample *sample = &top->sample;
 
-	return tw_json_print(json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time",
-		sample->time, "seconds", tw_json_s(sample->seconds), "n_connections",
+	return tw_report_json(json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"time", sample->time, "seconds", tw_json_s(sample->seconds), "n_connections",
 		tw_json_u64(sample->connections), "connections_max",
 		tw_json_u64(sample->connections_max), "moved", tw_json_u64(sample->moved),
 		"opened_s", tw_json_s(sample->opened), "ports", json_rows(top, TW_TOP_PORTS),

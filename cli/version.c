@@ -4,9 +4,9 @@
 
 #include "cli/agent.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
+#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "FEATURE"}, {.title = "FOUND"}, {.title = "USED"}, {.title = "NOTE"}};
@@ -58,7 +58,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_VERSION)
 		return TW_EXIT_OK;
 	if (options->json)
-		return tw_json_print(json_pack("{s:s, s:{s:o, s:o}, s:o, s:o}", "version",
+		return tw_report_json(json_pack("{s:s, s:{s:o, s:o}, s:o, s:o}", "version",
 			TW_VERSION, "agent", "version", tw_json_text(v->version), "protocol",
 			tw_json_u64(v->protocol), "kernel", tw_json_text(v->kernel), "features",
 			json_features(v)));
@@ -75,7 +75,7 @@ static int print_alone(const struct tw_version_options *options)
 
 	uname(&name);
 	if (options->json)
-		return tw_json_print(json_pack("{s:s, s:n, s:o, s:[]}", "version", TW_VERSION,
+		return tw_report_json(json_pack("{s:s, s:n, s:o, s:[]}", "version", TW_VERSION,
 			"agent", "kernel", tw_json_text(name.release), "features"));
 	printf("%stapwall %s%s\n", tw_style_on(TW_STYLE_STRONG), TW_VERSION, tw_style_off());
 	printf("  agent   not reachable at %s\n", options->socket);

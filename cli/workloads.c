@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/listing.h"
 #include "cli/style.h"
+#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "WORKLOAD"},

@@ -5,7 +5,7 @@
  *                its tag was the same before and after.
  *             2. Nothing is written but when a record was seen last, by tw_conns_expire(), and all by
  *                tw_conns_clear(), which is for tests: records are opened and ended by the programs
- *                alone (fastpath/path/conns.h).
+ *                alone (fastpath/path/conntrack/conns.h).
  * Callers:    the agent, tests. A view is one thread's; any number of views may be open.
  */
 #pragma once

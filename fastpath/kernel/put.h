@@ -6,7 +6,7 @@
  *             depends on that.
  * How:        a thread makes the update and waits in it, while the caller sees in the table that it
  *             is made, and goes on. Nothing else is shared with the thread.
- * Callers:    agent/images.c: start, then finish, before what was put is freed.
+ * Callers:    agent/publish/images.c: start, then finish, before what was put is freed.
  */
 #pragma once
 

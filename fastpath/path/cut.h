@@ -20,7 +20,7 @@
 
 #include "fastpath/path/classify.h"
 #include "fastpath/path/guard.h"
-#include "fastpath/path/track.h"
+#include "fastpath/path/conntrack/track.h"
 
 /* Whether an entry is one that cut-through may go to from here. */
 tw_inline int tw_cut_fits(const struct tw_scope *s, const struct tw_port *far)

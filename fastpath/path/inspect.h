@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "fastpath/path/track.h"
+#include "fastpath/path/conntrack/track.h"
 
 tw_inline enum tw_reason tw_inspect(
 	const struct tw_frame *f, const struct tw_packet *p, const struct tw_flow *flow)

@@ -16,7 +16,7 @@
  */
 #pragma once
 
-#include "fastpath/path/dhcp6.h"
+#include "fastpath/path/dhcp/dhcp6.h"
 #include "fastpath/path/transport.h"
 
 #define TW_ND_OPTIONS_MAX  32

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "fastpath/path/lease.h"
+#include "fastpath/path/dhcp/lease.h"
 
 /* What is housekept: the port and epoch that housekeeping runs for, and the frame's work sheet. */
 struct tw_house {

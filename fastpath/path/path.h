@@ -23,7 +23,7 @@
 #include "fastpath/path/cut.h"
 #include "fastpath/path/limit.h"
 #include "fastpath/path/offload.h"
-#include "fastpath/path/syn.h"
+#include "fastpath/path/express/syn.h"
 
 /* Reasons that end a frame's way by letting it pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "fastpath/path/track.h"
+#include "fastpath/path/conntrack/track.h"
 
 #define TW_REPLY_TTL 64
 

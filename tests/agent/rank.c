@@ -6,7 +6,7 @@
 
 #include "tests/unit/test.h"
 
-#include "agent/rank.h"
+#include "agent/observe/rank.h"
 #include "base/alloc.h"
 
 #define S TW_TICKS_PER_SECOND

@@ -9,9 +9,9 @@
 
 #include "tests/agent/test.h"
 
-#include "agent/loads.h"
-#include "agent/slots.h"
-#include "agent/store.h"
+#include "agent/publish/loads.h"
+#include "agent/publish/slots.h"
+#include "agent/publish/store.h"
 #include "base/alloc.h"
 
 struct store_place {

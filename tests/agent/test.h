@@ -6,8 +6,8 @@
 
 #include "tests/unit/test.h"
 
-#include "agent/inforce.h"
-#include "agent/ports.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/inforce.h"
 
 /* A rule of a list in brackets. */
 #define RULE(name) "{name: " name ", from: any, to: any, action: allow}"

@@ -10,13 +10,13 @@
 #include "tests/agent/test.h"
 
 #include "agent/agent.h"
-#include "agent/bind.h"
-#include "agent/charges.h"
-#include "agent/journal.h"
-#include "agent/pattern.h"
-#include "agent/ports.h"
-#include "agent/slots.h"
+#include "agent/observe/journal.h"
+#include "agent/ports/bind.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/charges.h"
+#include "agent/publish/slots.h"
 #include "base/alloc.h"
+#include "base/pattern.h"
 #include "fastpath/abi/names.h"
 
 /* ---- patterns ---- */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/capture_read.h"
-#include "cli/glance.h"
+#include "sim/capture_read.h"
+#include "sim/glance.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -33,7 +33,7 @@ static void check_frame(const struct tw_capture_frame *frame, uint64_t before_ns
 	require(copy != NULL);
 	memcpy(copy, frame->data, frame->len);
 	tw_glance_read(copy, frame->len, &glance);
-	require(strlen(tw_glance_text(&glance, text)) < TW_GLANCE_TEXT_MAX);
+	require(strlen(tw_glance_text(&glance, "->", text)) < TW_GLANCE_TEXT_MAX);
 	free(copy);
 }
 

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/frame.h"
 #include "fastpath/abi/names.h"
+#include "sim/frame.h"
 
 #define START_S	   1700000000
 #define CUT_LEN	   40

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/glance.h"
-#include "cli/pcapng.h"
+#include "sim/glance.h"
+#include "sim/pcapng.h"
 
 static void print(const struct tw_pcapng_packet *packet)
 {

@@ -8,9 +8,9 @@
 #include <netinet/ip6.h>
 #include <string.h>
 
-#include "cli/frame.h"
-#include "cli/glance.h"
 #include "fastpath/abi/names.h"
+#include "sim/frame.h"
+#include "sim/glance.h"
 #include "tests/unit/test.h"
 
 static struct tw_tuple tuple_of(const char *from, const char *to, uint8_t proto)
@@ -87,15 +87,16 @@ static void frames_are_read_back(void **state)
 	uint8_t data[TW_FRAME_MAX];
 
 	tw_glance_read(data, tw_frame_build(&tuple, data), &glance);
-	assert_string_equal(tw_glance_text(&glance, text), "tcp 10.0.0.1:40000 -> 10.0.0.2:5432");
+	assert_string_equal(
+		tw_glance_text(&glance, "->", text), "tcp 10.0.0.1:40000 -> 10.0.0.2:5432");
 	assert_memory_equal(&glance.addr, &tuple.addr, sizeof(glance.addr));
 	tuple = tuple_of("fd00::1", "ff02::1", IPPROTO_ICMPV6);
 	tuple.type = 135;
 	tw_glance_read(data, tw_frame_build(&tuple, data), &glance);
-	assert_string_equal(tw_glance_text(&glance, text), "icmp6 135.0 fd00::1 -> ff02::1");
+	assert_string_equal(tw_glance_text(&glance, "->", text), "icmp6 135.0 fd00::1 -> ff02::1");
 	tuple = tuple_of("10.0.0.1", "10.0.0.2", 47);
 	tw_glance_read(data, tw_frame_build(&tuple, data), &glance);
-	assert_string_equal(tw_glance_text(&glance, text), "47 10.0.0.1 -> 10.0.0.2");
+	assert_string_equal(tw_glance_text(&glance, "->", text), "47 10.0.0.1 -> 10.0.0.2");
 }
 
 static void groups_have_their_macs(void **state)
@@ -137,7 +138,8 @@ static void tags_and_snap_are_passed_over(void **state)
 		memcpy(data + 12, heads[i], sizeof(tagged));
 		memcpy(data + 12 + sizeof(tagged), arp, sizeof(arp));
 		tw_glance_read(data, sizeof(data), &glance);
-		assert_string_equal(tw_glance_text(&glance, text), "arp 10.0.0.1 -> 10.0.0.2");
+		assert_string_equal(
+			tw_glance_text(&glance, "->", text), "arp 10.0.0.1 -> 10.0.0.2");
 		for (size_t len = 0; len < sizeof(data); len++) {
 			tw_glance_read(data, len, &glance);
 			assert_false(glance.has_addrs);

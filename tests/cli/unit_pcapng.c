@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "cli/pcapng.h"
+#include "sim/pcapng.h"
 #include "tests/unit/test.h"
 
 #define SECTION	  0x0a0d0d0a

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "cli/capture_read.h"
 #include "fastpath/abi/names.h"
+#include "sim/capture_read.h"
 #include "tests/diff/sequence.h"
 #include "tests/run/both.h"
 #include "tests/run/case.h"

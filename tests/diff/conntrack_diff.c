@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/diff/conntrack_net.h"
 #include "tests/diff/conntrack_reasons.h"
 #include "tests/diff/conntrack_scenes.h"

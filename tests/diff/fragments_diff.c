@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/diff/random.h"
 #include "tests/run/both.h"
 #include "tests/run/draft_text.h"

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 
 #define START_NS    1000000000000ull
 #define CUT_LEN_MAX 1514

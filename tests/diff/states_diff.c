@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/diff/generate.h"
 #include "tests/run/draft.h"
 #include "tests/run/target.h"

@@ -54,7 +54,7 @@ static const void *map_of(const char *name, size_t size, uint32_t *ret_entries)
 	return at;
 }
 
-/* The table's own hash (fastpath/path/conns.h), written down a second time. */
+/* The table's own hash (fastpath/path/conntrack/conns.h), written down a second time. */
 static uint32_t hash_of(const struct tw_config *config, const struct tw_conn *conn)
 {
 	uint32_t words[TW_KEY_WORDS], hash;

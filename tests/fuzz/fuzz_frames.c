@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/fuzz/records.h"
 #include "tests/run/reply.h"
 

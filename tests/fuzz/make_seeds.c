@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/fuzz/records.h"
 #include "tests/run/case.h"
 #include "tests/run/play.h"

@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 
 #include "base/cleanup.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 
 static const char *const kind_names[TW_PORTS__MAX] = {
 	[TW_PORTS_DUMMY] = "dummy", [TW_PORTS_TAP] = "tap", [TW_PORTS_VETH] = "veth"};

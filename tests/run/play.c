@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/run/draft_text.h"
 #include "tests/run/player.h"
 #include "tests/run/reply.h"

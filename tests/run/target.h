@@ -3,7 +3,7 @@
  *
  * What:       native (path.h in user space), kernel (the same through BPF_PROG_TEST_RUN), and pair,
  *             which drives both and fails where they differ in any bit of an outcome.
- * Ports:      as in fastpath/native/scene.h, the same numbers in every target.
+ * Ports:      as in sim/scene.h, the same numbers in every target.
  * Callers:    one thread per target.
  */
 #pragma once

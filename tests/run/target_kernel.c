@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "fastpath/kernel/conns.h"
 #include "fastpath/kernel/load.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/run/target.h"
 
 #define MAX_CONNS  65536

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/run/target.h"
 
 #define MAX_CONNS 65536

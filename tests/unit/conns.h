@@ -98,7 +98,7 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 		continue;
 }
 
-#include "fastpath/path/open.h"
+#include "fastpath/path/conntrack/open.h"
 
 tw_inline int tw_apart_find(const struct tw_frame *f)
 {

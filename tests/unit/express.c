@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fastpath/abi/names.h"
-#include "fastpath/native/scene.h"
+#include "sim/scene.h"
 #include "tests/diff/random.h"
 #include "tests/run/draft_text.h"
 

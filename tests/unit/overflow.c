@@ -138,7 +138,7 @@ tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
 {
 }
 
-#include "fastpath/path/overflow.h"
+#include "fastpath/path/conntrack/overflow.h"
 
 tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
 {

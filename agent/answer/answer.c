@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "agent/agent.h"
+#include "agent/answer/answer.h"
+#include "base/alloc.h"
+#include "base/clean.h"
+#include "base/log.h"
+#include "fastpath/abi/names.h"
+
+#define PROTOCOL 1
+
+/* Strings of messages are not const in generated code, and are only read. */
+#define TEXT(text) ((char *)(uintptr_t)(text))
+
+int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last)
+{
+	response->id = id;
+	response->last = last;
+	return tw_link_pack(out, &response->base);
+}
+
+int tw_answer_error(
+	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err)
+{
+	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+	int result;
+
+	error.code = -err->code;
+	error.place = TEXT(err->place);
+	error.text = TEXT(err->text);
+	error.hint = TEXT(err->hint);
+	response->error = &error;
+	result = tw_answer_send(out, id, response, true);
+	response->error = NULL;
+	return result;
+}
+
+static int answer_version(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Version version = TAPWALL__V1__VERSION__INIT;
+	Tapwall__V1__Feature tcx = TAPWALL__V1__FEATURE__INIT, ring = tcx, latch = tcx,
+			     bridges = tcx;
+	Tapwall__V1__Feature *features[] = {&tcx, &ring, &latch, &bridges};
+	struct utsname host;
+
+	uname(&host);
+	tcx.name = TEXT("tcx");
+	tcx.found = tcx.used = facts->tcx;
+	tcx.note = TEXT(facts->tcx ? "programs hang at tcx links"
+				   : "programs hang at clsact filters instead");
+	ring.name = TEXT("ring-buffer");
+	ring.found = ring.used = true;
+	ring.note = TEXT("events reach the agent through it");
+	latch.name = TEXT("netfilter-bridge");
+	latch.found = latch.used = agent->latch != NULL;
+	latch.note = TEXT(agent->latch ? "keeps new ports shut until they are attached"
+				       : "new ports are open until netlink tells of them");
+	bridges.name = TEXT("bridge-memory");
+	bridges.found = bridges.used = facts->asks_bridges;
+	bridges.note = TEXT(
+		facts->asks_bridges
+			? "cut-through asks each frame's bridge whether it would send it there"
+			: "cut-through goes by what netlink has told");
+	version.version = TEXT(TW_VERSION);
+	version.protocol = PROTOCOL;
+	version.kernel = host.release;
+	version.features = features;
+	version.n_features = sizeof(features) / sizeof(features[0]);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_VERSION;
+	response.version = &version;
+	return tw_answer_send(out, request->id, &response, true);
+}
+
+/* What a message points to while it is sent. */
+struct learned_room {
+	struct learned_row {
+		Tapwall__V1__Learned message;
+		char address[INET6_ADDRSTRLEN];
+	} * rows;
+	Tapwall__V1__Learned **list;
+};
+
+static int add_learned(const struct tw_inforce *inforce, struct learned_room *room,
+	Tapwall__V1__PolicyText *policy)
+{
+	room->rows = tw_alloc_array(inforce->n_learned, sizeof(*room->rows));
+	room->list = tw_alloc_array(inforce->n_learned, sizeof(Tapwall__V1__Learned *));
+	if (!room->rows || !room->list) {
+		free(room->rows);
+		free(room->list);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < inforce->n_learned; i++) {
+		struct learned_row *row = &room->rows[i];
+
+		tapwall__v1__learned__init(&row->message);
+		row->message.vnic = (uint32_t)inforce->learned[i].vnic;
+		row->message.address = (char *)tw_addr_format(
+			&inforce->learned[i].addr, row->address);
+		room->list[i] = &row->message;
+	}
+	policy->learned = room->list;
+	policy->n_learned = inforce->n_learned;
+	return 0;
+}
+
+static int answer_policy(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
+	struct learned_room learned = {0};
+	struct tw_err err;
+	int ret;
+
+	if (!agent->inforce) {
+		tw_err_set(&err, -ENOENT, "policy", "apply one", "no policy is in force");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+	policy.text.data = (uint8_t *)agent->inforce->text;
+	policy.text.len = agent->inforce->text_len;
+	policy.source = agent->inforce->source;
+	policy.generation = agent->inforce->generation;
+	ret = add_learned(agent->inforce, &learned, &policy);
+	if (ret < 0)
+		return ret;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_POLICY;
+	response.policy = &policy;
+	ret = tw_answer_send(out, request->id, &response, true);
+	free(learned.rows);
+	free(learned.list);
+	return ret;
+}
+
+/* ---- apply ---- */
+
+#define DIAGNOSTICS_MAX 1000 /* more help nobody */
+
+/* The diagnostics as messages; `list` and `rows` are freed by the caller. */
+static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnostic **ret_rows,
+	Tapwall__V1__Diagnostic ***ret_list, size_t *ret_n)
+{
+	size_t n = diags->n < DIAGNOSTICS_MAX ? diags->n : DIAGNOSTICS_MAX;
+	Tapwall__V1__Diagnostic *rows = tw_alloc_array(n, sizeof(*rows));
+	Tapwall__V1__Diagnostic **list = tw_alloc_array(n, sizeof(*list));
+
+	*ret_rows = rows;
+	*ret_list = list;
+	if (!rows || !list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct tw_diag *diag = &diags->at[i];
+
+		tapwall__v1__diagnostic__init(&rows[i]);
+		rows[i].severity = diag->severity == TW_SEV_ERROR
+					   ? TAPWALL__V1__DIAGNOSTIC__SEVERITY__ERROR
+					   : TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
+		rows[i].line = diag->line;
+		rows[i].column = diag->column;
+		rows[i].text = diag->text;
+		rows[i].hint = TEXT(diag->hint ? diag->hint : "");
+		list[i] = &rows[i];
+	}
+	*ret_n = n;
+	return 0;
+}
+
+/* What a message points to while it is sent. */
+struct unprotected_room {
+	Tapwall__V1__Unprotected **list;
+	Tapwall__V1__Unprotected rows[];
+};
+
+static void unprotected_room_free(struct unprotected_room *room)
+{
+	if (room)
+		free(room->list);
+	free(room);
+}
+TW_DEFINE_AUTO(unprotected_room)
+
+static int fill_unprotected(const struct tw_applied *applied, Tapwall__V1__Applied *message,
+	struct unprotected_room **ret)
+{
+	size_t n = applied->unprotected.n;
+	struct unprotected_room *room = tw_alloc(sizeof(*room) + n * sizeof(room->rows[0]));
+
+	if (!room)
+		return -ENOMEM;
+	*ret = room;
+	room->list = tw_alloc_array(n, sizeof(*room->list));
+	if (!room->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		tapwall__v1__unprotected__init(&room->rows[i]);
+		room->rows[i].port = applied->unprotected.at[i].port;
+		room->rows[i].workload = applied->unprotected.at[i].workload;
+		room->list[i] = &room->rows[i];
+	}
+	message->unprotected = room->list;
+	message->n_unprotected = n;
+	return 0;
+}
+
+/* `ret` is freed by the caller once the message is sent. */
+static int fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *message,
+	struct unprotected_room **ret)
+{
+	message->generation = applied->generation;
+	message->compile_ms = (double)applied->compile_ns / 1e6;
+	message->publish_ms = (double)applied->publish_ns / 1e6;
+	message->rules_added = applied->rules[TW_CHANGE_ADDED].at;
+	message->n_rules_added = applied->rules[TW_CHANGE_ADDED].n;
+	message->rules_removed = applied->rules[TW_CHANGE_REMOVED].at;
+	message->n_rules_removed = applied->rules[TW_CHANGE_REMOVED].n;
+	message->rules_changed = applied->rules[TW_CHANGE_CHANGED].at;
+	message->n_rules_changed = applied->rules[TW_CHANGE_CHANGED].n;
+	message->workloads_added = applied->workloads[TW_CHANGE_ADDED].at;
+	message->n_workloads_added = applied->workloads[TW_CHANGE_ADDED].n;
+	message->workloads_removed = applied->workloads[TW_CHANGE_REMOVED].at;
+	message->n_workloads_removed = applied->workloads[TW_CHANGE_REMOVED].n;
+	message->workloads_changed = applied->workloads[TW_CHANGE_CHANGED].at;
+	message->n_workloads_changed = applied->workloads[TW_CHANGE_CHANGED].n;
+	message->ports_changed = applied->ports.at;
+	message->n_ports_changed = applied->ports.n;
+	message->unchanged = applied->unchanged;
+	message->open = applied->open.at;
+	message->n_open = applied->open.n;
+	message->dangers = applied->dangers.at;
+	message->n_dangers = applied->dangers.n;
+	return fill_unprotected(applied, message, ret);
+}
+
+/* Answers with what came of a policy. */
+static int send_load(struct tw_agent_load *load, int result, uint64_t id, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
+	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
+	tw_autofree Tapwall__V1__Diagnostic **list = NULL;
+	tw_auto(unprotected_room) struct unprotected_room *room = NULL;
+	int ret = fill_diagnostics(&load->diags, &rows, &list, &response.n_diagnostics);
+
+	if (!ret)
+		ret = fill_applied(&load->applied, &message, &room);
+	if (ret < 0)
+		return ret;
+	response.diagnostics = list;
+	if (result < 0)
+		return tw_answer_error(out, id, &response, &load->err);
+	message.source = TEXT(load->order.source);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
+	response.applied = &message;
+	return tw_answer_send(out, id, &response, true);
+}
+
+static int answer_apply(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	Tapwall__V1__ApplyRequest *apply = request->apply;
+	struct tw_agent_load load = {.order = {.text = (const char *)apply->text.data,
+					     .len = apply->text.len,
+					     .source = apply->source,
+					     .dry_run = apply->dry_run,
+					     .allow_unprotect = apply->allow_unprotect}};
+	int ret;
+
+	/* It is told in the log and wherever the policy is. */
+	tw_clean(apply->source, strlen(apply->source));
+	ret = send_load(&load, tw_agent_load(agent, &load), request->id, out);
+	tw_agent_load_done(&load);
+	return ret;
+}
+
+static int answer_reload(
+	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	struct tw_agent_load load = {
+		.order = {.allow_unprotect = request->reload->allow_unprotect}};
+	tw_autofree char *text = NULL;
+	int ret = send_load(&load, tw_agent_load_file(agent, &load, &text), request->id, out);
+
+	tw_agent_load_done(&load);
+	return ret;
+}
+
+/* ---- whom a request is about ---- */
+
+/* The workload that a request names; empty: none. */
+static const char *workload_of(const Tapwall__V1__Request *request)
+{
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_FLOWS:
+		return request->flows->workload;
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+		return request->log->workload;
+	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
+		return request->capture->workload;
+	default:
+		return "";
+	}
+}
+
+static bool is_known(
+	const struct tw_agent *agent, const Tapwall__V1__Request *request, const char *name)
+{
+	if (agent->inforce && tw_policy_find_workload(agent->inforce->policy, name))
+		return true;
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+		return tw_answer_has_logged(agent, name);
+	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
+		return tw_ports_by_name(&agent->ports, name);
+	default:
+		return false;
+	}
+}
+
+/* An answer about a workload that there is not would be empty, and would look like the truth. */
+static bool check_workload(
+	const struct tw_agent *agent, Tapwall__V1__Request *request, struct tw_err *err)
+{
+	const char *name = workload_of(request);
+
+	if (!name[0] || is_known(agent, request, name))
+		return true;
+	tw_err_set(err, -ENOENT, tw_cleaned(name).text,
+		agent->inforce ? "tapwall workloads lists those of the policy in force"
+			       : "no policy is in force; apply one",
+		"there is no such workload%s",
+		request->body_case == TAPWALL__V1__REQUEST__BODY_CAPTURE ? ", and no such port"
+									 : "");
+	return false;
+}
+
+int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf *out,
+	struct tw_responses **ret_stream)
+{
+	struct tw_agent *agent = context;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct tw_err err;
+
+	if (!tw_link_texts_fit(&request->base)) {
+		tw_err_set(&err, -EINVAL, "request", "send a shorter one",
+			"a text is longer than %u bytes", TW_LINK_TEXT_MAX);
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+	if (!check_workload(agent, request, &err))
+		return tw_answer_error(out, request->id, &response, &err);
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_VERSION:
+		return answer_version(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_STATUS:
+		return tw_answer_status(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_APPLY:
+		return answer_apply(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_RELOAD:
+		return answer_reload(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_POLICY:
+		return answer_policy(agent, request, out);
+	case TAPWALL__V1__REQUEST__BODY_PORTS:
+		return tw_answer_ports(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_FLOWS:
+		return tw_answer_flows(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_RULES:
+		return tw_answer_rules(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
+		return tw_answer_counters(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+		return tw_answer_log(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
+		return tw_answer_capture(agent, request, out, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
+		return tw_answer_workloads(agent, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_TOP:
+		return tw_answer_top(agent, request, ret_stream);
+	default:
+		tw_err_set(&err, -EOPNOTSUPP, "request", "use a client of this agent's version",
+			"this agent does not know what was asked");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* answer.h: what the agent says to each request of link.proto; shared by answer*.c.
+ *
+ * Those that end in a stream set *ret_stream and write nothing themselves. 0 or a negative errno.
+ * A last response without a body ends a list.
+ */
+#pragma once
+
+#include "link/server.h"
+
+struct tw_agent;
+
+/* Starts the answer to a request: `start` of struct tw_server_options, with the agent as context. */
+int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf *out,
+	struct tw_responses **ret_stream);
+
+int tw_answer_status(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_ports(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_workloads(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_flows(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_rules(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_counters(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+
+/* True if the log has an entry about a workload, which the policy in force need not have any more. */
+bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload);
+
+int tw_answer_capture(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret_stream);
+
+int tw_answer_top(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+
+int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last);
+/* Sends `response` (which may hold diagnostics) as the failure of its request. */
+int tw_answer_error(
+	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err);

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Answers that list what the agent knows: ports, rules, counters, the log. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/answer/answer.h"
+#include "agent/observe/counts.h"
+#include "agent/observe/describe.h"
+#include "agent/ports/bind.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "fastpath/abi/names.h"
+
+#define TEXT(text) ((char *)(uintptr_t)(text))
+#define ROWS_TURN  512 /* rows looked at in a turn */
+
+struct list_stream {
+	struct tw_responses base;
+	uint64_t at; /* ifindex, rule number, reason or journal entry that comes next */
+	struct tw_inforce *inforce; /* rules: of the policy that was in force when asked */
+	bool follow;
+	bool all;
+	bool prove;	/* ports */
+	char *workload; /* NULL: all */
+};
+
+static void list_done(struct tw_responses *base)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+
+	tw_inforce_free(stream->inforce);
+	free(stream->workload);
+	free(stream);
+}
+
+static int list_new(uint64_t id, int (*next)(struct tw_responses *, void *, struct tw_buf *),
+	struct list_stream **ret)
+{
+	struct list_stream *stream = tw_alloc(sizeof(*stream));
+
+	if (!stream)
+		return -ENOMEM;
+	stream->base = (struct tw_responses){.next = next, .done = list_done, .id = id};
+	*ret = stream;
+	return 0;
+}
+
+static int list_end(const struct list_stream *stream, struct tw_buf *out)
+{
+	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
+	int ret = tw_answer_send(out, stream->base.id, &end, true);
+
+	return ret < 0 ? ret : TW_RESPONSES_END;
+}
+
+/* ---- ports ---- */
+
+#define PREFIX_TEXT (INET6_ADDRSTRLEN + 4)
+
+/* An address of a workload as people write it: a host without a length, IPv4 lengths from 0. */
+static void format_prefix(const struct tw_prefix *prefix, char text[PREFIX_TEXT])
+{
+	bool v4 = !prefix->addr.w[0] && !prefix->addr.w[1] && prefix->addr.w[2] == htonl(0xffff) &&
+		  prefix->len >= 96;
+	size_t len;
+
+	tw_addr_format(&prefix->addr, text);
+	len = strlen(text);
+	if (prefix->len < 128)
+		snprintf(text + len, PREFIX_TEXT - len, "/%d", prefix->len - (v4 ? 96 : 0));
+}
+
+static void fill_port_counts(
+	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+{
+	struct tw_port_count count;
+
+	if (tw_counts_port(agent, port->id, &count) < 0)
+		return;
+	message->packets_out = count.packets[TW_DIR_OUT];
+	message->packets_in = count.packets[TW_DIR_IN];
+	message->bytes_out = count.bytes[TW_DIR_OUT];
+	message->bytes_in = count.bytes[TW_DIR_IN];
+	message->denied_out = count.denied_packets[TW_DIR_OUT];
+	message->denied_in = count.denied_packets[TW_DIR_IN];
+	message->events_limited = count.events_limited;
+	message->events_lost = count.events_lost;
+}
+
+static void fill_port_load(
+	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+{
+	const __u32 id = port->id;
+	struct tw_load load;
+
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_loads), &id, &load))
+		return;
+	message->half_open = tw_load_now(load.half_open);
+	message->established = tw_load_now(load.established);
+	message->quota_passed = load.overflowed;
+	message->quota_refused = load.refused;
+	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];
+}
+
+static void fill_port(
+	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+{
+	const struct tw_network_row *bridge = tw_ports_network_row(&agent->ports, port->bridge);
+	const struct tw_image_slot *slot;
+	const struct tw_vnic *resembled;
+
+	tapwall__v1__port__init(message);
+	message->name = TEXT(port->name);
+	message->ifindex = port->ifindex;
+	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
+	message->state = TEXT(tw_prove_state(agent, port));
+	message->trouble = TEXT(port->trouble[0] ? port->trouble
+				: port->before	 ? "another BPF program runs ahead of tapwall's"
+						 : "");
+	message->proof_age_s = tw_prove_age(port);
+	message->programs_lost = port->n_lost;
+	message->bridge = TEXT(bridge ? bridge->name : "");
+	message->bridged = TEXT(port->hostwork);
+	message->latched = !port->attached && !tw_watch_is_unfiltered(agent, port);
+	message->open = tw_bind_is_open(port);
+	message->found_by = TEXT(tw_bound_name(port->binding.by));
+	message->conflict = TEXT(tw_conflict_name(port->binding.conflict));
+	resembled = tw_bind_resembles(agent->inforce, port);
+	message->resembles = TEXT(resembled ? resembled->workload : "");
+	fill_port_counts(agent, port, message);
+	fill_port_load(agent, port, message);
+	if (!port->has_entry[agent->epoch & 1])
+		return;
+	slot = &agent->images.slots[port->entry[agent->epoch & 1].image];
+	message->rules = slot->n_entries;
+	message->image_bytes = slot->bytes;
+}
+
+/* What a message points to while it is sent. */
+struct lease_room {
+	Tapwall__V1__Lease message[2 * TW_LEASES_MAX];
+	Tapwall__V1__Lease *list[2 * TW_LEASES_MAX];
+	char address[2 * TW_LEASES_MAX][INET6_ADDRSTRLEN];
+};
+
+static void add_leases(const struct tw_agent *agent, const struct tw_agent_port *port,
+	struct lease_room *room, Tapwall__V1__Port *message)
+{
+	const struct tw_leases *leases = tw_leases_of_port(agent, port);
+	uint64_t now = tw_clock_ns();
+
+	message->leases = room->list;
+	for (size_t i = 0; leases && i < 2 * (size_t)TW_LEASES_MAX; i++) {
+		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+		size_t n = message->n_leases;
+
+		if (lease.until_ns <= now)
+			continue;
+		tapwall__v1__lease__init(&room->message[n]);
+		room->message[n].address = (char *)tw_addr_format(&lease.addr, room->address[n]);
+		room->message[n].left_s = lease.until_ns == UINT64_MAX
+						  ? -1
+						  : (double)(lease.until_ns - now) / 1e9;
+		room->message[n].known = lease.known == lease.serial;
+		room->list[n] = &room->message[n];
+		message->n_leases++;
+	}
+}
+
+/* The addresses of a vNIC as the policy has them, and what it has of DHCP. */
+struct address_room {
+	char (*texts)[PREFIX_TEXT];
+	char **list;
+	size_t n;
+};
+
+static void address_room_done(struct address_room *room)
+{
+	free(room->texts);
+	free(room->list);
+}
+
+static int address_room_init(struct address_room *room, const struct tw_vnic *vnic)
+{
+	size_t n = vnic ? tw_vnic_n_given(vnic) : 0;
+
+	*room = (struct address_room){
+		.texts = tw_alloc_array(n, sizeof(*room->texts)),
+		.list = tw_alloc_array(n + 2, sizeof(*room->list)),
+	};
+	if (!room->texts || !room->list) {
+		address_room_done(room);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		format_prefix(&vnic->prefixes[i], room->texts[i]);
+		room->list[room->n++] = room->texts[i];
+	}
+	if (vnic && vnic->any)
+		room->list[room->n++] = TEXT("any");
+	if (vnic && vnic->dhcp)
+		room->list[room->n++] = TEXT("dhcp");
+	return 0;
+}
+
+static int send_port(const struct list_stream *stream, const struct tw_agent *agent,
+	const struct tw_agent_port *port, struct tw_buf *out)
+{
+	const struct tw_vnic *vnic = port->vnic;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct address_room addresses;
+	struct lease_room leases;
+	Tapwall__V1__Port message;
+	char mac[18] = "", why[TW_CONFLICT_TEXT_MAX] = "";
+	int ret = address_room_init(&addresses, vnic);
+
+	if (ret < 0)
+		return ret;
+	fill_port(agent, port, &message);
+	if (vnic && vnic->has_mac)
+		tw_mac_format(vnic->mac, mac);
+	message.mac = mac;
+	tw_conflict_text(&port->binding, port, why, sizeof(why));
+	message.why = why;
+	add_leases(agent, port, &leases, &message);
+	message.addresses = addresses.list;
+	message.n_addresses = addresses.n;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_PORT;
+	response.port = &message;
+	ret = tw_answer_send(out, stream->base.id, &response, false);
+	address_room_done(&addresses);
+	return ret;
+}
+
+static int ports_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	struct list_stream *stream = (struct list_stream *)base;
+
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
+		struct tw_agent_port *port = tw_ports_next(&agent->ports, (uint32_t)stream->at);
+		int ret;
+
+		if (!port)
+			return list_end(stream, out);
+		stream->at = port->ifindex;
+		/* The state is told as it was found, before it is mended. */
+		if (stream->prove && !tw_prove_port(agent, port))
+			agent->dirty = true;
+		ret = send_port(stream, agent, port, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_RESPONSES_MORE;
+}
+
+int tw_answer_ports(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, ports_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->prove = request->ports->prove;
+	*ret_stream = &stream->base;
+	return 0;
+}
+
+/* ---- workloads ---- */
+
+static int send_workload(const struct list_stream *stream, const struct tw_agent *agent,
+	const struct tw_vnic *vnic, const struct tw_agent_port *port, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Workload message = TAPWALL__V1__WORKLOAD__INIT;
+	struct address_room addresses;
+	char mac[18] = "";
+	int ret = address_room_init(&addresses, vnic);
+
+	if (ret < 0)
+		return ret;
+	message.name = TEXT(vnic->workload);
+	message.named = TEXT(vnic->port ? vnic->port : "");
+	if (vnic->has_mac)
+		tw_mac_format(vnic->mac, mac);
+	message.mac = mac;
+	if (port) {
+		message.port = TEXT(port->name);
+		message.state = TEXT(tw_prove_state(agent, port));
+		message.found_by = TEXT(tw_bound_name(port->binding.by));
+	}
+	message.addresses = addresses.list;
+	message.n_addresses = addresses.n;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_WORKLOAD;
+	response.workload = &message;
+	ret = tw_answer_send(out, stream->base.id, &response, false);
+	address_room_done(&addresses);
+	return ret;
+}
+
+static int workloads_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	struct list_stream *stream = (struct list_stream *)base;
+	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
+	tw_autofree const struct tw_agent_port **ports = tw_alloc_array(n, sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	tw_vec_foreach (&agent->ports.list, port)
+		if ((*port)->vnic)
+			ports[(*port)->vnic->index] = *port;
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++, stream->at++) {
+		int ret;
+
+		if (stream->at >= n)
+			return list_end(stream, out);
+		ret = send_workload(
+			stream, agent, tw_policy_vnic(policy, stream->at), ports[stream->at], out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_RESPONSES_MORE;
+}
+
+int tw_answer_workloads(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, workloads_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}
+
+/* ---- rules ---- */
+
+static int send_rule(const struct list_stream *stream, const struct tw_agent *agent, size_t index,
+	struct tw_buf *out)
+{
+	const struct tw_policy *policy = stream->inforce->policy;
+	const struct tw_rule_info *info = tw_policy_rule(policy, index);
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Rule message = TAPWALL__V1__RULE__INIT;
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_rule_count count = {0};
+
+	tw_policy_print_rule(policy, index, &text);
+	if (text.failed)
+		return -ENOMEM;
+	tw_counts_rule(agent, stream->inforce->slots[index], &count);
+	message.name = TEXT(info->name);
+	message.action = TEXT(tw_verdict_name(info->action));
+	message.hits = count.hits;
+	message.packets = count.packets;
+	message.bytes = count.bytes;
+	message.last_hit_s = count.last_ns ? (double)(tw_clock_ns() - count.last_ns) / 1e9 : -1;
+	message.line = info->line;
+	message.text = text.data;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_RULE;
+	response.rule = &message;
+	return tw_answer_send(out, stream->base.id, &response, false);
+}
+
+static int rules_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	struct list_stream *stream = (struct list_stream *)base;
+
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
+		int ret;
+
+		if (!stream->inforce || stream->at > tw_policy_n_rules(stream->inforce->policy))
+			return list_end(stream, out);
+		ret = send_rule(stream, agent, stream->at++, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_RESPONSES_MORE;
+}
+
+int tw_answer_rules(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, rules_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->inforce = agent->inforce ? tw_inforce_ref(agent->inforce) : NULL;
+	*ret_stream = &stream->base;
+	return 0;
+}
+
+/* ---- counters ---- */
+
+static int counters_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	const struct list_stream *stream = (struct list_stream *)base;
+	int ret = 0;
+
+	for (uint32_t reason = TW_R_NONE + 1; reason < TW_R__MAX && !ret; reason++) {
+		Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+		Tapwall__V1__Counter counter = TAPWALL__V1__COUNTER__INIT;
+
+		counter.reason = TEXT(tw_reason_name(reason));
+		counter.text = TEXT(tw_reason_text(reason));
+		ret = tw_counts_reason(agent, reason, TW_DIR_OUT, &counter.out);
+		if (!ret)
+			ret = tw_counts_reason(agent, reason, TW_DIR_IN, &counter.in);
+		response.body_case = TAPWALL__V1__RESPONSE__BODY_COUNTER;
+		response.counter = &counter;
+		if (!ret)
+			ret = tw_answer_send(out, base->id, &response, false);
+	}
+	return ret < 0 ? ret : list_end(stream, out);
+}
+
+int tw_answer_counters(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	struct list_stream *stream;
+	int ret = list_new(request->id, counters_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}
+
+/* ---- log ---- */
+
+static bool is_of(const Tapwall__V1__LogEntry *entry, const char *workload)
+{
+	return !strcmp(entry->workload, workload) ||
+	       (entry->from && !strcmp(entry->from->workload, workload)) ||
+	       (entry->to && !strcmp(entry->to->workload, workload));
+}
+
+static bool is_wanted(
+	const struct list_stream *stream, const Tapwall__V1__LogEntry *entry, bool notable)
+{
+	return (notable || stream->all) && (!stream->workload || is_of(entry, stream->workload));
+}
+
+static int send_entry(struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	uint64_t oldest = tw_journal_oldest(&agent->journal), missed = 0;
+	Tapwall__V1__LogEntry *entry;
+	bool notable;
+	int ret = 0;
+
+	if (stream->at < oldest) {
+		missed = oldest - stream->at;
+		stream->at = oldest;
+	}
+	entry = tw_journal_get(&agent->journal, stream->at++, &notable);
+	if (!entry)
+		return -ENOMEM;
+	entry->lost_before += missed;
+	if (missed || is_wanted(stream, entry, notable)) {
+		response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
+		response.log = entry;
+		ret = tw_answer_send(out, stream->base.id, &response, false);
+	}
+	tapwall__v1__log_entry__free_unpacked(entry, NULL);
+	return ret;
+}
+
+/* The time from which on the journal has all there was. */
+static double journal_since(const struct tw_agent *agent)
+{
+	uint64_t oldest = tw_journal_oldest(&agent->journal);
+	double since = tw_clock_unix(agent->started_ns);
+	Tapwall__V1__LogEntry *entry = NULL;
+	bool notable;
+
+	if (oldest > 1)
+		entry = tw_journal_get(&agent->journal, oldest, &notable);
+	if (!entry)
+		return since;
+	since = entry->time;
+	tapwall__v1__log_entry__free_unpacked(entry, NULL);
+	return since;
+}
+
+static int log_end(
+	const struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__LogState state = TAPWALL__V1__LOG_STATE__INIT;
+	int ret;
+
+	state.since = journal_since(agent);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG_STATE;
+	response.log_state = &state;
+	ret = tw_answer_send(out, stream->base.id, &response, true);
+	return ret < 0 ? ret : TW_RESPONSES_END;
+}
+
+static int log_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	struct list_stream *stream = (struct list_stream *)base;
+
+	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
+		int ret;
+
+		if (stream->at >= agent->journal.next)
+			return stream->follow ? TW_RESPONSES_WAIT : log_end(stream, agent, out);
+		ret = send_entry(stream, agent, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_RESPONSES_MORE;
+}
+
+/* The number of the entry from which on at most `limit` are wanted. */
+static uint64_t start_of(
+	const struct list_stream *stream, const struct tw_journal *journal, uint32_t limit)
+{
+	uint64_t at = journal->next;
+
+	while (at > tw_journal_oldest(journal) && limit) {
+		bool notable;
+		Tapwall__V1__LogEntry *entry = tw_journal_get(journal, at - 1, &notable);
+
+		if (!entry)
+			break;
+		limit -= is_wanted(stream, entry, notable);
+		tapwall__v1__log_entry__free_unpacked(entry, NULL);
+		at--;
+	}
+	return at;
+}
+
+bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload)
+{
+	const struct tw_journal *journal = &agent->journal;
+	bool found = false;
+
+	for (uint64_t at = tw_journal_oldest(journal); at < journal->next && !found; at++) {
+		bool notable;
+		Tapwall__V1__LogEntry *entry = tw_journal_get(journal, at, &notable);
+
+		if (!entry)
+			break;
+		found = is_of(entry, workload);
+		tapwall__v1__log_entry__free_unpacked(entry, NULL);
+	}
+	return found;
+}
+
+int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	const Tapwall__V1__LogRequest *log = request->log;
+	struct list_stream *stream;
+	int ret = list_new(request->id, log_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->follow = log->follow;
+	stream->all = log->all;
+	if (log->workload[0]) {
+		stream->workload = tw_strdup(log->workload);
+		if (!stream->workload) {
+			list_done(&stream->base);
+			return -ENOMEM;
+		}
+	}
+	stream->at = log->limit ? start_of(stream, &agent->journal, log->limit)
+				: tw_journal_oldest(&agent->journal);
+	*ret_stream = &stream->base;
+	return 0;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Answers that walk the connection table: flows, and status, which counts them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/answer/answer.h"
+#include "agent/observe/describe.h"
+#include "agent/ports/bind.h"
+#include "agent/ticks.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "fastpath/abi/names.h"
+
+#define TEXT(text) ((char *)(uintptr_t)(text))
+#define GAPS_MAX   16 /* names of each kind in a status */
+#define STEPS	   8  /* of the walk, a turn, while nothing comes of them */
+
+struct table_stream {
+	struct tw_responses base;
+	struct tw_walk walk;
+	size_t at; /* next record of the step at hand */
+	size_t n;
+	uint64_t n_live;
+	uint64_t n_records;
+	uint32_t left; /* flows still to send; 0: no limit */
+	bool limited;
+	char *workload; /* NULL: all */
+};
+
+static void table_done(struct tw_responses *base)
+{
+	struct table_stream *stream = (struct table_stream *)base;
+
+	tw_walk_done(&stream->walk);
+	free(stream->workload);
+	free(stream);
+}
+
+static int table_new(struct tw_agent *agent, uint64_t id,
+	int (*next)(struct tw_responses *, void *, struct tw_buf *), struct table_stream **ret)
+{
+	struct table_stream *stream = tw_alloc(sizeof(*stream));
+
+	if (!stream)
+		return -ENOMEM;
+	stream->base = (struct tw_responses){.next = next, .done = table_done, .id = id};
+	if (tw_walk_init(&stream->walk, agent->kernel) < 0) {
+		free(stream);
+		return -ENOMEM;
+	}
+	*ret = stream;
+	return 0;
+}
+
+/* ---- flows ---- */
+
+static bool is_wanted(const struct table_stream *stream, const Tapwall__V1__Flow *flow)
+{
+	return !stream->workload || !strcmp(flow->from->workload, stream->workload) ||
+	       !strcmp(flow->to->workload, stream->workload);
+}
+
+static int send_flow(struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out,
+	const struct tw_key *key, const struct tw_conn *conn, uint32_t now)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct tw_described_flow described;
+
+	tw_describe_flow(agent, key, conn, now, &described);
+	if (!is_wanted(stream, &described.flow))
+		return 0;
+	if (stream->limited)
+		stream->left--;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_FLOW;
+	response.flow = &described.flow;
+	return tw_answer_send(out, stream->base.id, &response, false);
+}
+
+static int flows_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	struct table_stream *stream = (struct table_stream *)base;
+	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
+	uint32_t now = tw_ticks_now();
+	struct tw_config config;
+	int steps = 0, ret = tw_kernel_get_config(agent->kernel, &config);
+
+	while (!ret && out->len < TW_SERVER_OUT_SOFT && steps < STEPS) {
+		if (stream->limited && !stream->left)
+			return tw_answer_send(out, base->id, &end, true) < 0 ? -ENOMEM
+									     : TW_RESPONSES_END;
+		if (stream->at < stream->n) {
+			const struct tw_conn *conn = &stream->walk.conns[stream->at];
+			const struct tw_key *key = &stream->walk.keys[stream->at++];
+
+			if (!tw_conn_has_expired(&config, conn, now, 0))
+				ret = send_flow(stream, agent, out, key, conn, now);
+			continue;
+		}
+		if (stream->walk.ended)
+			return tw_answer_send(out, base->id, &end, true) < 0 ? -ENOMEM
+									     : TW_RESPONSES_END;
+		stream->at = 0;
+		stream->n = tw_walk_step(&stream->walk);
+		steps++;
+	}
+	return ret < 0 ? ret : TW_RESPONSES_MORE;
+}
+
+int tw_answer_flows(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	struct table_stream *stream;
+	int ret = table_new(agent, request->id, flows_next, &stream);
+
+	if (ret < 0)
+		return ret;
+	stream->left = request->flows->limit;
+	stream->limited = stream->left > 0;
+	if (request->flows->workload[0]) {
+		stream->workload = tw_strdup(request->flows->workload);
+		if (!stream->workload) {
+			table_done(&stream->base);
+			return -ENOMEM;
+		}
+	}
+	*ret_stream = &stream->base;
+	return 0;
+}
+
+/* ---- status ---- */
+
+/* The oldest proof of an attached port. */
+static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *status)
+{
+	double age = tw_prove_age(port);
+
+	if (port->attached && age > status->proof_age_s)
+		status->proof_age_s = age;
+}
+
+static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *status)
+{
+	status->proof_age_s = -1;
+	status->programs_lost = agent->n_lost;
+	tw_vec_foreach (&agent->ports.list, port) {
+		note_proof(*port, status);
+		if (tw_watch_is_unfiltered(agent, *port)) {
+			status->unfiltered[status->n_unfiltered++] = (*port)->name;
+			continue;
+		}
+		switch ((*port)->attached ? tw_prove_enforced(agent, *port) : TW_PORT_SHUT) {
+		case TW_PORT_PROTECTED:
+			status->ports_protected++;
+			break;
+		case TW_PORT_UNCLAIMED:
+			status->ports_unclaimed++;
+			break;
+		case TW_PORT_SHUT:
+			status->ports_shut++;
+			break;
+		}
+	}
+	status->ports_unfiltered = (uint32_t)status->n_unfiltered;
+}
+
+/* What a message points to while it is sent: the first of each kind of gap. */
+struct gap_room {
+	char *open[GAPS_MAX];
+	char *sought[GAPS_MAX];
+	Tapwall__V1__Conflict conflict[GAPS_MAX];
+	Tapwall__V1__Conflict *conflicts[GAPS_MAX];
+	char why[GAPS_MAX][TW_CONFLICT_TEXT_MAX];
+};
+
+static void add_conflict(
+	const struct tw_agent_port *port, struct gap_room *room, Tapwall__V1__Status *status)
+{
+	size_t n = status->n_conflicts;
+	Tapwall__V1__Conflict *conflict = &room->conflict[n];
+
+	tw_conflict_text(&port->binding, port, room->why[n], sizeof(room->why[n]));
+	tapwall__v1__conflict__init(conflict);
+	conflict->port = TEXT(port->name);
+	conflict->name = TEXT(tw_conflict_name(port->binding.conflict));
+	conflict->text = room->why[n];
+	room->conflicts[n] = conflict;
+	status->n_conflicts++;
+}
+
+/* Ports that are not filtered, or shut for what they seem to be, and workloads that have none. */
+static int fill_gaps(
+	const struct tw_agent *agent, struct gap_room *room, Tapwall__V1__Status *status)
+{
+	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
+	tw_autofree bool *found = tw_alloc_array(n, sizeof(*found));
+
+	if (!found)
+		return -ENOMEM;
+	status->open = room->open;
+	status->sought = room->sought;
+	status->conflicts = room->conflicts;
+	tw_vec_foreach (&agent->ports.list, at) {
+		const struct tw_agent_port *port = *at;
+
+		if (port->vnic)
+			found[port->vnic->index] = true;
+		if (tw_bind_is_open(port) && status->ports_open++ < GAPS_MAX)
+			room->open[status->n_open++] = TEXT(port->name);
+		if (port->binding.conflict && status->ports_conflicting++ < GAPS_MAX)
+			add_conflict(port, room, status);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!found[i] && status->workloads_sought++ < GAPS_MAX)
+			room->sought[status->n_sought++] = TEXT(
+				tw_policy_vnic(policy, i)->workload);
+	return 0;
+}
+
+static void fill_images(const struct tw_agent *agent, Tapwall__V1__Status *status)
+{
+	uint64_t n_entries = 0;
+
+	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
+		const struct tw_image_slot *slot = &agent->images.slots[i];
+
+		if (!slot->used)
+			continue;
+		status->images++;
+		status->image_bytes += slot->bytes;
+		n_entries += slot->n_entries;
+	}
+	if (n_entries)
+		status->image_bytes_per_rule = (double)status->image_bytes / (double)n_entries;
+}
+
+/* Names of the uplinks in use; lives as long as the rows do. */
+static int fill_uplinks(
+	const struct tw_agent *agent, Tapwall__V1__Status *status, char ***ret_names)
+{
+	char **names = tw_alloc_array(agent->uplinks.rows.n, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (row->network)
+			names[status->n_uplinks++] = row->name;
+	status->uplinks = names;
+	*ret_names = names;
+	return 0;
+}
+
+/* What stands between the policy in force and what users gave. */
+static void fill_loads(struct tw_agent *agent, Tapwall__V1__Status *status)
+{
+	const struct tw_refused *refused = &agent->loads.refused;
+	const char *path = agent->options->policy;
+
+	status->file = TEXT(path ? path : "");
+	status->file_state = TEXT(
+		tw_file_state_name(tw_loads_compare(&agent->loads, path, agent->inforce)));
+	if (!refused->source)
+		return;
+	status->refused_source = refused->source;
+	status->refused_text = refused->text;
+	status->refused_age_s = (double)(tw_clock_ns() - refused->when_ns) / 1e9;
+}
+
+static int send_status(
+	const struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+{
+	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
+	const struct tw_inforce *inforce = agent->inforce;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
+	tw_autofree char **uplinks = NULL;
+	char *degraded[TW_DEGRADED__MAX];
+	tw_autofree char **unfiltered = tw_alloc_array(
+		agent->ports.list.n + 1, sizeof(*unfiltered));
+	uint64_t now = tw_clock_ns();
+
+	if (!unfiltered)
+		return -ENOMEM;
+	status.unfiltered = unfiltered;
+	status.version = TEXT(TW_VERSION);
+	status.pid = (uint32_t)getpid();
+	status.uptime_s = (double)(now - agent->started_ns) / 1e9;
+	if (inforce) {
+		status.policy_source = inforce->source;
+		status.policy_generation = inforce->generation;
+		status.policy_age_s = (double)(now - inforce->since_ns) / 1e9;
+		status.rules = (uint32_t)tw_policy_n_rules(inforce->policy);
+		status.workloads = (uint32_t)tw_policy_n_workloads(inforce->policy);
+		status.default_ = TEXT(
+			tw_verdict_name(tw_policy_rule(inforce->policy, status.rules)->action));
+		status.unclaimed = TEXT(tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_DENY
+						? "deny"
+						: "ignore");
+	}
+	fill_loads(agent, &status);
+	status.degraded = degraded;
+	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
+		if (agent->degraded[i][0])
+			degraded[status.n_degraded++] = TEXT(agent->degraded[i]);
+	count_ports(agent, &status);
+	fill_images(agent, &status);
+	status.connections = stream->n_live;
+	status.connection_records = stream->n_records;
+	status.connections_max = facts->max_conns;
+	status.connection_bytes = facts->conn_bytes;
+	status.events_lost = tw_events_lost(agent->events);
+	status.events_limited = tw_events_limited(agent->events);
+	status.attach = TEXT(facts->tcx ? "tcx" : "clsact");
+	status.bpffs = TEXT(agent->options->bpffs);
+	status.latch = agent->latch != NULL;
+	status.latch_every_kind = agent->latch && tw_latch_covers_all(agent->latch);
+	status.forwarding = TEXT(
+		agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why
+			? "cut-through"
+			: "vswitch");
+	status.bridged = TEXT(agent->hostwork.why);
+	status.asks_bridges = facts->asks_bridges;
+	if (!gaps || fill_gaps(agent, gaps, &status) < 0 ||
+		fill_uplinks(agent, &status, &uplinks) < 0)
+		return -ENOMEM;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
+	response.status = &status;
+	return tw_answer_send(out, stream->base.id, &response, true);
+}
+
+static int status_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct tw_agent *agent = context;
+	struct table_stream *stream = (struct table_stream *)base;
+	uint32_t now = tw_ticks_now();
+	struct tw_config config;
+	int ret = tw_kernel_get_config(agent->kernel, &config);
+
+	for (int steps = 0; !ret && steps < STEPS && !stream->walk.ended; steps++) {
+		stream->n = tw_walk_step(&stream->walk);
+		stream->n_records += stream->n;
+		for (size_t i = 0; i < stream->n; i++)
+			stream->n_live += !tw_conn_has_expired(
+				&config, &stream->walk.conns[i], now, 0);
+	}
+	if (ret < 0)
+		return ret;
+	if (!stream->walk.ended)
+		return TW_RESPONSES_MORE;
+	tw_events_look(agent->events);
+	ret = send_status(stream, agent, out);
+	return ret < 0 ? ret : TW_RESPONSES_END;
+}
+
+int tw_answer_status(struct tw_agent *agent, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	struct table_stream *stream;
+	int ret = table_new(agent, request->id, status_next, &stream);
+
+	if (!ret)
+		*ret_stream = &stream->base;
+	return ret;
+}

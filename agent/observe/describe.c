@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/observe/describe.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/ticks.h"
+#include "base/clock.h"
+#include "fastpath/abi/names.h"
+
+/* Strings of messages are not const in generated code, and are only read. */
+#define TEXT(text) ((char *)(uintptr_t)(text))
+
+const char *tw_mac_format(const uint8_t mac[6], char *text)
+{
+	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		mac[5]);
+	return text;
+}
+
+static const char *proto_name(uint8_t proto, char *text, size_t max)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmp6";
+	default:
+		snprintf(text, max, "%u", proto);
+		return text;
+	}
+}
+
+static const char *owner_of(const struct tw_agent *agent, const struct tw_addr *addr)
+{
+	const struct tw_vnic *vnic = agent->inforce
+					     ? tw_policy_find_owner(agent->inforce->policy, addr)
+					     : NULL;
+
+	return vnic ? vnic->workload : "";
+}
+
+static void describe_ends(const struct tw_agent *agent, const struct tw_key *key, bool from_hi,
+	struct tw_described_ends *ret)
+{
+	bool icmp = key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6;
+	const struct tw_addr *from = from_hi ? &key->hi : &key->lo;
+	const struct tw_addr *to = from_hi ? &key->lo : &key->hi;
+
+	tapwall__v1__end__init(&ret->from);
+	tapwall__v1__end__init(&ret->to);
+	ret->from.address = TEXT(tw_addr_format(from, ret->from_text));
+	ret->to.address = TEXT(tw_addr_format(to, ret->to_text));
+	ret->from.workload = TEXT(owner_of(agent, from));
+	ret->to.workload = TEXT(owner_of(agent, to));
+	ret->from.port = ntohs(from_hi ? key->hi_port : key->lo_port);
+	/* The key keeps an ICMP message's kind in this place; it has a field of its own. */
+	ret->to.port = icmp ? 0 : ntohs(from_hi ? key->lo_port : key->hi_port);
+}
+
+const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision)
+{
+	uint32_t number = tw_decision_rule(decision);
+	const char *key = tw_slots_name(&agent->slots, number);
+	long rule = tw_slots_rule(&agent->slots, number);
+
+	if (rule >= 0 && agent->inforce)
+		return tw_policy_rule(agent->inforce->policy, (size_t)rule)->name;
+	return key ? key : "?";
+}
+
+static Tapwall__V1__Gate *describe_gate(
+	const struct tw_agent *agent, uint64_t gate, Tapwall__V1__Gate *ret)
+{
+	uint32_t decision = tw_gate_decision(gate);
+
+	if (!decision)
+		return NULL;
+	tapwall__v1__gate__init(ret);
+	ret->verdict = TEXT(tw_verdict_name(tw_decision_verdict(decision)));
+	ret->rule = TEXT(tw_describe_rule(agent, decision));
+	return ret;
+}
+
+void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
+	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret)
+{
+	const char *network = tw_ports_network_name(&agent->ports, key->network);
+	Tapwall__V1__Flow *flow = &ret->flow;
+
+	tapwall__v1__flow__init(flow);
+	describe_ends(agent, key, conn->progress.flags & TW_CONN_F_ORIGIN_HI, &ret->ends);
+	flow->from = &ret->ends.from;
+	flow->to = &ret->ends.to;
+	flow->proto = TEXT(proto_name(key->proto, ret->ends.proto, sizeof(ret->ends.proto)));
+	flow->state = TEXT(tw_state_name(conn->progress.state));
+	flow->packets_out = conn->packets[TW_WAY_ORIGINAL];
+	flow->packets_in = conn->packets[TW_WAY_REPLY];
+	flow->bytes_out = conn->bytes[TW_WAY_ORIGINAL];
+	flow->bytes_in = conn->bytes[TW_WAY_REPLY];
+	flow->age_s = tw_ticks_seconds(now_tick - conn->created);
+	flow->idle_s = tw_ticks_seconds(now_tick - conn->seen);
+	flow->out = describe_gate(agent, conn->gate[TW_DIR_OUT], &ret->gate[TW_DIR_OUT]);
+	flow->in = describe_gate(agent, conn->gate[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
+	if (network)
+		snprintf(ret->network, sizeof(ret->network), "%s", network);
+	else
+		snprintf(ret->network, sizeof(ret->network), "network %u", key->network);
+	flow->network = ret->network;
+	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6)
+		flow->icmp_type = conn->progress.icmp_type;
+}
+
+static const char *event_name(uint8_t kind)
+{
+	switch (kind) {
+	case TW_EVENT_OPEN:
+		return "open";
+	case TW_EVENT_CLOSE:
+		return "close";
+	default:
+		return "deny";
+	}
+}
+
+static bool has_tuple(const struct tw_key *key)
+{
+	static const struct tw_key none;
+
+	return memcmp(key, &none, sizeof(none)) != 0;
+}
+
+static void describe_tuple(
+	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
+{
+	Tapwall__V1__LogEntry *entry = &ret->entry;
+
+	if (!has_tuple(&event->key))
+		return;
+	describe_ends(agent, &event->key, event->conn_flags & TW_CONN_F_ORIGIN_HI, &ret->ends);
+	entry->from = &ret->ends.from;
+	entry->to = &ret->ends.to;
+	entry->proto = TEXT(proto_name(event->key.proto, ret->ends.proto, sizeof(ret->ends.proto)));
+	if (event->outcome.tracked)
+		entry->state = TEXT(tw_state_name(event->outcome.state));
+	else
+		entry->state = TEXT(event->kind == TW_EVENT_OPEN ? "untracked" : "");
+}
+
+static void describe_frame(const struct tw_event_frame *frame, struct tw_described_entry *ret)
+{
+	ret->entry.src_mac = TEXT(tw_mac_format(frame->src_mac, ret->src_mac));
+	ret->entry.dst_mac = TEXT(tw_mac_format(frame->dst_mac, ret->dst_mac));
+	ret->entry.len = frame->len;
+}
+
+/* The header of a denied TCP segment. A frame that was refused before TCP was read has no flags. */
+static void describe_segment(const struct tw_event *event, struct tw_described_entry *ret)
+{
+	if (event->key.proto != IPPROTO_TCP || !event->tcp_flags)
+		return;
+	tapwall__v1__segment__init(&ret->segment);
+	ret->segment.flags = event->tcp_flags;
+	ret->segment.seq = event->frame.seq;
+	ret->segment.ack = event->frame.ack;
+	ret->segment.window = event->frame.window;
+	ret->entry.tcp = &ret->segment;
+}
+
+static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntry *entry)
+{
+	entry->packets_out = sums->packets[TW_WAY_ORIGINAL];
+	entry->packets_in = sums->packets[TW_WAY_REPLY];
+	entry->bytes_out = sums->bytes[TW_WAY_ORIGINAL];
+	entry->bytes_in = sums->bytes[TW_WAY_REPLY];
+	entry->age_s = tw_ticks_seconds(sums->age);
+}
+
+/* The name of a port of ours, or of another port of a bridge; "" for any other interface. */
+static const char *interface_name(const struct tw_agent *agent, uint32_t ifindex)
+{
+	const struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
+
+	if (port)
+		return port->name;
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (row->ifindex == ifindex)
+			return row->name;
+	return "";
+}
+
+void tw_describe_event(
+	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
+{
+	/* A port that is shut has no entry, and no id that the path could tell. */
+	const struct tw_agent_port *port = event->port_id
+						   ? tw_ports_by_id(&agent->ports, event->port_id)
+						   : tw_ports_find(&agent->ports, event->ifindex);
+	static const struct tw_event_frame none;
+	Tapwall__V1__LogEntry *entry = &ret->entry;
+
+	tapwall__v1__log_entry__init(entry);
+	entry->time = tw_clock_unix(event->time_ns);
+	entry->event = TEXT(event_name(event->kind));
+	entry->verdict = TEXT(tw_verdict_name(event->outcome.verdict));
+	entry->reason = TEXT(tw_reason_name(event->outcome.reason));
+	if (event->outcome.decision)
+		entry->rule = TEXT(tw_describe_rule(agent, event->outcome.decision));
+	entry->out = describe_gate(agent, event->outcome.gate[TW_DIR_OUT], &ret->gate[TW_DIR_OUT]);
+	entry->in = describe_gate(agent, event->outcome.gate[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
+	if (port) {
+		entry->port = TEXT(port->name);
+		entry->workload = port->vnic ? TEXT(port->vnic->workload) : TEXT("");
+	} else {
+		entry->port = TEXT(interface_name(agent, event->ifindex));
+	}
+	entry->direction = TEXT(tw_dir_name(event->outcome.dir));
+	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
+		entry->entered_by = TEXT(interface_name(agent, event->frame.origin));
+	describe_tuple(agent, event, ret);
+	entry->ethertype = ntohs(event->ethertype);
+	entry->vlan = event->vlan;
+	entry->icmp_type = event->icmp_type;
+	describe_frame(event->kind == TW_EVENT_CLOSE ? &none : &event->frame, ret);
+	if (event->kind == TW_EVENT_DENY)
+		describe_segment(event, ret);
+	if (event->kind == TW_EVENT_CLOSE)
+		describe_sums(&event->sums, entry);
+}
+
+/* True if the rule that decided says `log: false`. */
+static bool is_quiet(const struct tw_agent *agent, uint32_t decision)
+{
+	long rule = decision && agent->inforce
+			    ? tw_slots_rule(&agent->slots, tw_decision_rule(decision))
+			    : -1;
+
+	return rule >= 0 && tw_policy_rule(agent->inforce->policy, (size_t)rule)->quiet;
+}
+
+bool tw_event_is_notable(const struct tw_agent *agent, const struct tw_event *event)
+{
+	const struct tw_outcome *outcome = &event->outcome;
+
+	if (event->kind == TW_EVENT_DENY)
+		return !is_quiet(agent, outcome->decision);
+	return (outcome->decision | tw_gate_decision(outcome->gate[TW_DIR_OUT]) |
+		       tw_gate_decision(outcome->gate[TW_DIR_IN])) &
+	       TW_DECISION_LOG;
+}

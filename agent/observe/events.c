@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/observe/events.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/observe/counts.h"
+#include "agent/observe/describe.h"
+#include "agent/ports/bind.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#define LOOK_NS	    1000000000u
+#define WAITING_MAX 2048
+/* Events of one frame are that close to each other: between them lies the way through a bridge. */
+#define FRAME_NS       2000000u
+#define FRAME_DISTANCE 256
+
+/* An event that waits to be told, in the order they came. */
+struct waiting {
+	struct tw_event event;
+	bool met; /* its other end tells of the connection */
+};
+
+struct tw_events {
+	uint64_t looked_ns;
+	struct tw_agent *agent;
+	struct ring_buffer *ring;
+	struct tw_watch watch;
+	struct tw_watch poll_watch;
+	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake no reader */
+	unsigned int turn;	 /* events taken in this turn */
+	bool told;		 /* something was added to the journal in this turn */
+	struct waiting *waiting; /* a ring of WAITING_MAX */
+	size_t first;		 /* waiting longest, counted on and on */
+	size_t next;
+	bool claimed;
+	bool leased;
+	uint64_t lost; /* of all ports, as last read */
+	uint64_t limited;
+};
+
+void tw_events_tell(struct tw_agent *agent, const struct tw_event *event)
+{
+	struct tw_described_entry entry;
+
+	tw_describe_event(agent, event, &entry);
+	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(agent, event));
+}
+
+/* ---- both ends of a connection as one entry ---- */
+
+/* One event tells of both ends where a connection opens at both. The entry is that of the in end, whose
+ * rule is the deciding one. */
+static void turn_to_far(struct tw_event *event)
+{
+	event->port_id = event->frame.far_port_id;
+	event->ifindex = event->frame.far_ifindex;
+	event->outcome.dir = TW_DIR_IN;
+	event->outcome.decision = event->frame.far_decision;
+}
+
+static struct waiting *waiting_at(const struct tw_events *events, size_t number)
+{
+	return &events->waiting[number % WAITING_MAX];
+}
+
+static bool leaves(const struct tw_event *event)
+{
+	return event->kind == TW_EVENT_OPEN && event->outcome.dir == TW_DIR_OUT;
+}
+
+/* Finds what the port that the frame came from has told of the connection that is now met at the port it
+ * is for: the latter knows what both ends decided. */
+static void meet(struct tw_events *events, const struct tw_event *event)
+{
+	size_t n = events->next - events->first;
+
+	if (event->outcome.dir != TW_DIR_IN ||
+		(event->kind != TW_EVENT_OPEN && event->kind != TW_EVENT_DENY))
+		return;
+	for (size_t back = 1; back <= n && back <= FRAME_DISTANCE; back++) {
+		struct waiting *other = waiting_at(events, events->next - back);
+
+		if (!leaves(&other->event) || other->met ||
+			event->time_ns - other->event.time_ns > FRAME_NS ||
+			memcmp(&other->event.key, &event->key, sizeof(event->key)))
+			continue;
+		other->met = true;
+		return;
+	}
+}
+
+static void tell_first(struct tw_events *events)
+{
+	const struct waiting *first = waiting_at(events, events->first++);
+
+	if (!first->met)
+		tw_events_tell(events->agent, &first->event);
+	events->told = true;
+}
+
+/* Tells what waits, up to an opening whose other end may still be on its way here. */
+static void tell_waiting(struct tw_events *events)
+{
+	uint64_t now = tw_clock_ns();
+
+	while (events->first != events->next) {
+		const struct waiting *first = waiting_at(events, events->first);
+
+		if (leaves(&first->event) && !first->met &&
+			(int64_t)(now - first->event.time_ns) < FRAME_NS)
+			return;
+		tell_first(events);
+	}
+}
+
+static void add_waiting(struct tw_events *events, const struct tw_event *event)
+{
+	struct waiting *place;
+
+	if (events->next - events->first == WAITING_MAX)
+		tell_first(events);
+	place = waiting_at(events, events->next++);
+	*place = (struct waiting){.event = *event};
+	if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id)
+		turn_to_far(&place->event);
+}
+
+/* ---- the ring buffer ---- */
+
+/* A watched port sent from a MAC that a workload is looked for by. */
+static void claim(struct tw_events *events, const struct tw_event *event)
+{
+	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
+
+	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED ||
+		!events->agent->inforce ||
+		tw_policy_bind(events->agent->inforce->policy) != TW_BIND_FIRST_SENDER)
+		return;
+	memcpy(port->learned_mac, event->frame.src_mac, sizeof(port->learned_mac));
+	port->learned = true;
+	events->claimed = true;
+}
+
+/* What an unprotected port that is shut sends never reaches its bridge, which would learn of it. */
+static void hear(struct tw_events *events, const struct tw_event *event)
+{
+	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
+
+	if (port && port->ifindex == event->ifindex && event->outcome.dir == TW_DIR_OUT)
+		tw_bind_hear(events->agent->inforce, port, event->frame.src_mac);
+}
+
+static int on_event(void *arg, void *data, size_t len)
+{
+	struct tw_events *events = arg;
+	const struct tw_event *event = data;
+
+	if (len < sizeof(*event))
+		return 0;
+	if (event->kind == TW_EVENT_CLAIM) {
+		claim(events, event);
+	} else if (event->kind == TW_EVENT_LEASE) {
+		events->leased = true;
+	} else if (event->kind < TW_EVENT__MAX) {
+		meet(events, event);
+		add_waiting(events, event);
+		if (event->kind == TW_EVENT_DENY)
+			hear(events, event);
+	}
+	/* An error ends the reading for this turn; the record itself is taken. */
+	return ++events->turn < TW_EVENTS_TURN ? 0 : -EAGAIN;
+}
+
+static void on_ready(void *arg, uint32_t ready)
+{
+	struct tw_events *events = arg;
+
+	events->turn = 0;
+	events->told = events->claimed = events->leased = false;
+	ring_buffer__consume(events->ring);
+	tell_waiting(events);
+	if (events->claimed)
+		tw_agent_ports_changed(events->agent);
+	if (events->leased)
+		tw_leases_sync(events->agent);
+	if (events->told)
+		tw_server_pump(events->agent->server);
+}
+
+static void on_poll(void *arg, uint32_t ready)
+{
+	struct tw_events *events = arg;
+	uint64_t count;
+
+	if (read(events->poll_fd, &count, sizeof(count)) == sizeof(count))
+		on_ready(events, ready);
+}
+
+static int open_poll(struct tw_events *events)
+{
+	const struct timespec period = {0, TW_EVENTS_POLL_MS * 1000000L};
+	const struct itimerspec every = {period, period};
+
+	events->poll_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (events->poll_fd < 0 || timerfd_settime(events->poll_fd, 0, &every, NULL) < 0)
+		return -errno;
+	return tw_loop_add(&events->agent->loop, &events->poll_watch, events->poll_fd, EPOLLIN,
+		on_poll, events);
+}
+
+int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err)
+{
+	struct tw_events *events = tw_alloc(sizeof(*events));
+	int result = -ENOMEM;
+
+	if (!events)
+		return tw_err_set(err, result, "events", NULL, "out of memory");
+	events->agent = agent;
+	events->waiting = tw_alloc_array(WAITING_MAX, sizeof(*events->waiting));
+	events->watch.fd = -1;
+	events->poll_watch.fd = -1;
+	events->poll_fd = -1;
+	if (events->waiting)
+		events->ring = ring_buffer__new(
+			tw_kernel_map_fd(agent->kernel, TW_MAP_events), on_event, events, NULL);
+	result = events->ring
+			 ? tw_loop_add(&agent->loop, &events->watch,
+				   ring_buffer__epoll_fd(events->ring), EPOLLIN, on_ready, events)
+			 : -errno;
+	if (result >= 0)
+		result = open_poll(events);
+	if (result < 0) {
+		tw_events_free(events);
+		return tw_err_set(err, result, "events", NULL, "cannot read the ring buffer: %s",
+			strerror(-result));
+	}
+	tw_counts_losses(agent, &events->lost, &events->limited);
+	*ret = events;
+	return 0;
+}
+
+void tw_events_free(struct tw_events *events)
+{
+	if (!events)
+		return;
+	tw_loop_remove(&events->agent->loop, &events->poll_watch);
+	if (events->poll_fd >= 0)
+		close(events->poll_fd);
+	tw_loop_remove(&events->agent->loop, &events->watch);
+	ring_buffer__free(events->ring);
+	free(events->waiting);
+	free(events);
+}
+
+void tw_events_look(struct tw_events *events)
+{
+	uint64_t lost = events->lost, limited = events->limited, new_lost, new_limited;
+
+	if (tw_counts_losses(events->agent, &new_lost, &new_limited) < 0)
+		return;
+	events->looked_ns = tw_clock_ns();
+	events->lost = new_lost;
+	events->limited = new_limited;
+	/* A port that went takes its counts along. */
+	tw_journal_lose(&events->agent->journal,
+		(new_lost > lost ? new_lost - lost : 0) +
+			(new_limited > limited ? new_limited - limited : 0));
+}
+
+void tw_events_tick(struct tw_events *events)
+{
+	if (tw_clock_ns() - events->looked_ns >= LOOK_NS)
+		tw_events_look(events);
+}
+
+uint64_t tw_events_lost(const struct tw_events *events)
+{
+	return events->lost;
+}
+
+uint64_t tw_events_limited(const struct tw_events *events)
+{
+	return events->limited;
+}

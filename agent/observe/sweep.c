@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/observe/sweep.h"
+
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/ticks.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define PAUSE_NS     5000000000u /* between two walks */
+#define STEPS	     8		 /* a tick */
+#define OVERFLOWS    2048	 /* sets a tick */
+#define STEPS_FILLED 64		 /* … when the table was over three quarters full */
+
+static bool refuses(uint64_t gate)
+{
+	uint32_t decision = tw_gate_decision(gate);
+
+	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
+}
+
+uint32_t tw_conn_limit(const struct tw_config *config, const struct tw_conn *conn)
+{
+	bool refused = refuses(conn->gate[TW_DIR_OUT]) || refuses(conn->gate[TW_DIR_IN]);
+
+	return config->timeout[refused ? TW_S_CLOSED : conn->progress.state & 15];
+}
+
+bool tw_conn_has_expired(
+	const struct tw_config *config, const struct tw_conn *conn, uint32_t now, uint32_t grace)
+{
+	uint32_t limit = tw_conn_limit(config, conn);
+
+	/* As path/conns.h has it. */
+	return now - conn->seen + TW_TICKS_AHEAD > limit + grace + TW_TICKS_AHEAD;
+}
+
+int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent)
+{
+	int ret;
+
+	memset(sweep, 0, sizeof(*sweep));
+	sweep->agent = agent;
+	/* From now on somebody is there: those who open connections have not to sweep. */
+	tw_kernel_sweep(agent->kernel, 0, tw_ticks_now());
+	ret = tw_charges_init(&sweep->charges, tw_kernel_map_fd(agent->kernel, TW_MAP_loads));
+	return ret ? ret : tw_walk_init(&sweep->walk, agent->kernel);
+}
+
+void tw_sweep_done(struct tw_sweep *sweep)
+{
+	tw_walk_done(&sweep->walk);
+	tw_charges_done(&sweep->charges);
+}
+
+/* Ends what has expired in some rows, and notes which rules the records in as many others speak of. */
+static int step(struct tw_sweep *sweep, const struct tw_config *config)
+{
+	struct tw_agent *agent = sweep->agent;
+	uint32_t now = tw_ticks_now(), row = sweep->walk.row;
+	size_t n = tw_walk_step(&sweep->walk);
+	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.row - row, now);
+	unsigned int n_off;
+
+	tw_gone_meet(agent, config, &sweep->walk, row, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct tw_conn *conn = &sweep->walk.conns[i];
+
+		tw_charges_meet(&sweep->charges, conn);
+		sweep->met += !tw_conn_has_expired(config, conn, now, 0);
+		for (size_t dir = 0; dir < TW_DIR__MAX; dir++)
+			if (tw_gate_decision(conn->gate[dir]))
+				tw_slots_refer(&agent->slots,
+					tw_decision_rule(tw_gate_decision(conn->gate[dir])));
+	}
+	if (!sweep->walk.ended)
+		return ret;
+	sweep->walking = false;
+	sweep->last_met = sweep->met;
+	tw_slots_end_walk(&agent->slots);
+	tw_gone_end_walk(agent);
+	n_off = tw_charges_end_walk(&sweep->charges);
+	if (n_off)
+		tw_log(TW_LOG_WARNING, "connections charged to %u ports were counted wrong", n_off);
+	return ret;
+}
+
+void tw_sweep_tick(struct tw_sweep *sweep)
+{
+	struct tw_agent *agent = sweep->agent;
+	uint64_t now = tw_clock_ns(), max = tw_kernel_facts(agent->kernel)->max_conns;
+	bool filled = sweep->last_met > max - max / 4;
+	struct tw_config config;
+
+	/* What fails is tried again at the next tick. */
+	tw_kernel_sweep_overflows(agent->kernel, &sweep->overflows, OVERFLOWS, tw_ticks_now());
+	if (tw_kernel_get_config(agent->kernel, &config) < 0)
+		return;
+	if (!sweep->walking) {
+		if (now < sweep->next_ns && !filled)
+			return;
+		tw_walk_rewind(&sweep->walk);
+		tw_slots_begin_walk(&agent->slots);
+		tw_gone_begin_walk(agent);
+		tw_charges_begin_walk(&sweep->charges);
+		sweep->walking = true;
+		sweep->met = 0;
+		sweep->next_ns = now + PAUSE_NS;
+	}
+	for (int i = 0; i < (filled ? STEPS_FILLED : STEPS) && sweep->walking; i++)
+		if (step(sweep, &config) < 0)
+			break;
+}
+
+void tw_sweep_name_unknown(struct tw_agent *agent)
+{
+	struct tw_walk walk;
+	char name[32];
+
+	if (tw_walk_init(&walk, agent->kernel) < 0)
+		return;
+	while (!walk.ended) {
+		size_t n = tw_walk_step(&walk);
+
+		for (size_t i = 0; i < TW_DIR__MAX * n; i++) {
+			uint32_t decision = tw_gate_decision(walk.conns[i / 2].gate[i % 2]);
+			uint32_t rule = tw_decision_rule(decision);
+
+			if (!decision || tw_slots_name(&agent->slots, rule))
+				continue;
+			snprintf(name, sizeof(name), "(unknown-%u)", rule);
+			tw_slots_restore(&agent->slots, rule, name);
+		}
+	}
+	tw_walk_done(&walk);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/observe/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+int tw_walk_init(struct tw_walk *walk, const struct tw_kernel *kernel)
+{
+	int ret;
+
+	*walk = (struct tw_walk){0};
+	ret = tw_conns_open(&walk->table, kernel);
+	walk->keys = tw_alloc_array(TW_WALK_STEP, sizeof(*walk->keys));
+	walk->conns = tw_alloc_array(TW_WALK_STEP, sizeof(*walk->conns));
+	if (!ret && (!walk->keys || !walk->conns))
+		ret = -ENOMEM;
+	if (ret)
+		tw_walk_done(walk);
+	return ret;
+}
+
+void tw_walk_done(struct tw_walk *walk)
+{
+	tw_conns_close(&walk->table);
+	free(walk->keys);
+	free(walk->conns);
+	walk->keys = NULL;
+	walk->conns = NULL;
+}
+
+void tw_walk_rewind(struct tw_walk *walk)
+{
+	walk->row = 0;
+	walk->ended = false;
+}
+
+size_t tw_walk_step(struct tw_walk *walk)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < TW_WALK_STEP_ROWS && n + TW_ROW_SLOTS <= TW_WALK_STEP; i++) {
+		if (walk->row == walk->table.n_rows) {
+			walk->ended = true;
+			break;
+		}
+		n += tw_conns_read(&walk->table, walk->row++, walk->keys + n, walk->conns + n);
+	}
+	return n;
+}

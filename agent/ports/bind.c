@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/ports/bind.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/observe/describe.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define TELL_NS 60000000000u
+
+struct binder {
+	const struct tw_inforce *inforce;
+	const struct tw_ports *ports;
+	struct tw_binding *bindings;
+	bool *taken; /* by vNIC */
+};
+
+/* True if the port's own MAC may be one that libvirt gave. */
+static bool mac_tells(const struct tw_agent_port *port)
+{
+	return !port->macvtap && port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
+	       port->mac_origin != TW_MAC_RANDOM;
+}
+
+/* Where the vNICs whose MAC ends like this one begin. */
+static size_t first_with_tail(const struct tw_inforce *inforce, uint64_t tail)
+{
+	size_t low = 0, high = inforce->n_macs;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (inforce->macs[middle].tail < tail)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Counts the vNICs that a tap's MAC may stand for. *ret is that of this name, if one of several has
+ * it, else the first. */
+static size_t count_owners(const struct tw_inforce *inforce, const struct tw_agent_port *port,
+	const struct tw_vnic **ret)
+{
+	uint64_t tail = tw_mac_tail(port->mac);
+	size_t first = first_with_tail(inforce, tail), n = 0;
+
+	*ret = NULL;
+	for (; first + n < inforce->n_macs && inforce->macs[first + n].tail == tail; n++) {
+		const struct tw_vnic *vnic = inforce->macs[first + n].vnic;
+		bool named = vnic->port && !strcmp(vnic->port, port->name);
+
+		if (!*ret || named)
+			*ret = vnic;
+		if (named)
+			return 1;
+	}
+	return n;
+}
+
+static void take(struct binder *b, size_t i, const struct tw_vnic *vnic, enum tw_bound by)
+{
+	b->bindings[i] = (struct tw_binding){.vnic = vnic, .by = by};
+	b->taken[vnic->index] = true;
+}
+
+static void refuse(
+	struct binder *b, size_t i, const struct tw_vnic *about, enum tw_conflict conflict)
+{
+	b->bindings[i] = (struct tw_binding){.about = about, .conflict = conflict};
+}
+
+/* `agreeing`: only ports whose name says the same as their MAC. */
+static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
+{
+	const struct tw_agent_port *port = b->ports->list.at[i];
+	const struct tw_vnic *vnic;
+	size_t n;
+
+	if (!mac_tells(port))
+		return;
+	n = count_owners(b->inforce, port, &vnic);
+	if (!n || (agreeing && (!vnic->port || strcmp(vnic->port, port->name) != 0)))
+		return;
+	if (n > 1)
+		refuse(b, i, vnic, TW_CONFLICT_UNSURE);
+	else if (b->taken[vnic->index])
+		refuse(b, i, vnic, TW_CONFLICT_TWICE);
+	else
+		take(b, i, vnic, TW_BOUND_BY_TAP_MAC);
+}
+
+/* True if the port's own MAC says that it is another VM's. Containers of LXC have made-up bytes
+ * behind the fe of their veth's host end, and so may a port have of which the kernel cannot be asked:
+ * these count only if their MAC has the maker's bytes of the workload's. */
+static bool says_other(const struct tw_agent_port *port, const struct tw_vnic *vnic)
+{
+	return mac_tells(port) && vnic->has_mac &&
+	       tw_mac_tail(port->mac) != tw_mac_tail(vnic->mac) &&
+	       ((port->tap && port->mac_origin == TW_MAC_GIVEN) ||
+		       !memcmp(port->mac + 1, vnic->mac + 1, 2));
+}
+
+static void bind_by_name(struct binder *b, size_t i)
+{
+	const struct tw_agent_port *port = b->ports->list.at[i];
+	const struct tw_vnic *vnic = tw_policy_find_port(b->inforce->policy, port->name);
+
+	if (!vnic)
+		return;
+	if (!b->taken[vnic->index] && !says_other(port, vnic))
+		take(b, i, vnic, TW_BOUND_BY_NAME);
+	else if (!b->taken[vnic->index])
+		refuse(b, i, vnic, TW_CONFLICT_MAC);
+	else if (!says_other(port, vnic))
+		refuse(b, i, vnic, TW_CONFLICT_ELSEWHERE);
+	/* Else the name is one from before a renumbering: the workload was found by its MAC, and this
+	 * port's MAC says that it is a VM that the policy does not know. */
+}
+
+static void bind_by_sender(struct binder *b, size_t i)
+{
+	const struct tw_agent_port *port = b->ports->list.at[i];
+	const struct tw_vnic *vnic;
+
+	if (!port->learned || tw_policy_bind(b->inforce->policy) != TW_BIND_FIRST_SENDER)
+		return;
+	vnic = tw_policy_find_mac(b->inforce->policy, port->learned_mac);
+	if (vnic && !b->taken[vnic->index] && !says_other(port, vnic))
+		take(b, i, vnic, TW_BOUND_BY_SENDER);
+}
+
+/* A guest's frames leave a macvtap by its egress hook, and reach the guest by the ingress hook: judged
+ * there, each would be taken for one of the other direction. Its own MAC is its guest's. */
+static void refuse_kind(struct binder *b, size_t i)
+{
+	const struct tw_agent_port *port = b->ports->list.at[i];
+	const struct tw_vnic *vnic = tw_policy_find_port(b->inforce->policy, port->name);
+
+	if (!port->macvtap)
+		return;
+	if (!vnic && port->has_mac)
+		vnic = tw_policy_find_mac(b->inforce->policy, port->mac);
+	if (vnic)
+		refuse(b, i, vnic, TW_CONFLICT_KIND);
+}
+
+static bool is_settled(const struct binder *b, size_t i)
+{
+	return b->bindings[i].vnic || b->bindings[i].conflict || b->ports->list.at[i]->macvtap;
+}
+
+int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
+	struct tw_binding *ret, bool *ret_taken)
+{
+	size_t n = ports->list.n;
+	tw_autofree bool *own = NULL;
+	struct binder b = {inforce, ports, ret, NULL};
+
+	b.taken = ret_taken;
+	if (!b.taken)
+		b.taken = own = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*own));
+	if (!b.taken)
+		return -ENOMEM;
+	memset(ret, 0, n * sizeof(*ret));
+	for (size_t i = 0; i < n; i++)
+		refuse_kind(&b, i);
+	/* Each way for all ports before the next, so that the answer does not depend on their order. */
+	for (size_t i = 0; i < n; i++)
+		bind_by_tap_mac(&b, i, true);
+	for (size_t i = 0; i < n; i++)
+		if (!is_settled(&b, i))
+			bind_by_tap_mac(&b, i, false);
+	for (size_t i = 0; i < n; i++)
+		if (!is_settled(&b, i))
+			bind_by_name(&b, i);
+	for (size_t i = 0; i < n; i++)
+		if (!is_settled(&b, i))
+			bind_by_sender(&b, i);
+	return 0;
+}
+
+const struct tw_vnic *tw_bind_resembles(
+	const struct tw_inforce *inforce, const struct tw_agent_port *port)
+{
+	const struct tw_vnic *vnic;
+
+	if (!inforce || !port->heard || port->state == TW_PORT_PROTECTED)
+		return NULL;
+	vnic = tw_policy_find_mac(inforce->policy, port->heard_mac);
+	return vnic != port->vnic ? vnic : NULL;
+}
+
+bool tw_bind_is_open(const struct tw_agent_port *port)
+{
+	return port->attached && port->open;
+}
+
+const char *tw_bound_name(enum tw_bound by)
+{
+	static const char *const names[] = {"", "name", "tap-mac", "first-sender"};
+
+	return names[by];
+}
+
+const char *tw_conflict_name(enum tw_conflict conflict)
+{
+	static const char *const names[] = {"", "mac-of-another", "workload-elsewhere", "mac-twice",
+		"mac-ambiguous", "macvtap"};
+
+	return names[conflict];
+}
+
+void tw_conflict_text(
+	const struct tw_binding *binding, const struct tw_agent_port *port, char *text, size_t max)
+{
+	const char *name = binding->about ? binding->about->workload : "";
+	char mac[18];
+
+	tw_mac_format(port->mac, mac);
+	switch (binding->conflict) {
+	case TW_CONFLICT_NONE:
+		*text = '\0';
+		break;
+	case TW_CONFLICT_MAC:
+		snprintf(text, max,
+			"the policy names it for %s, but its own MAC %s says that it is another VM's; correct the port of %s",
+			name, mac, name);
+		break;
+	case TW_CONFLICT_ELSEWHERE:
+		snprintf(text, max,
+			"the policy names it for %s, which another port has by its MAC; correct the port of %s",
+			name, name);
+		break;
+	case TW_CONFLICT_TWICE:
+		snprintf(text, max,
+			"its own MAC %s says that it is %s, which another port has already; give each tap a MAC of its own",
+			mac, name);
+		break;
+	case TW_CONFLICT_UNSURE:
+		snprintf(text, max,
+			"its own MAC %s is that of several workloads, such as %s; name the port of each",
+			mac, name);
+		break;
+	case TW_CONFLICT_KIND:
+		snprintf(text, max,
+			"it is a macvtap, which cannot be protected; put the guest of %s on a tap of a bridge",
+			name);
+		break;
+	}
+}
+
+void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *binding,
+	enum tw_port_state state, bool open)
+{
+	char text[TW_CONFLICT_TEXT_MAX];
+
+	if (binding->conflict && binding->conflict != port->binding.conflict) {
+		tw_conflict_text(binding, port, text, sizeof(text));
+		tw_log(TW_LOG_ERR, "%s: is shut: %s", port->name, text);
+	} else if (port->attached && binding->vnic &&
+		   (port->state != state || port->binding.by != binding->by)) {
+		tw_log(TW_LOG_INFO, "%s: protects %s, found by %s", port->name,
+			binding->vnic->workload, tw_bound_name(binding->by));
+	} else if (port->attached && open && !port->open) {
+		tw_log(TW_LOG_WARNING, "%s: NOT FILTERED from now on: belongs to no workload",
+			port->name);
+	} else if (port->attached && state == TW_PORT_UNCLAIMED &&
+		   (port->state != state || port->open != open)) {
+		tw_log(TW_LOG_WARNING, "%s: is shut: belongs to no workload", port->name);
+	}
+}
+
+void tw_bind_hear(
+	const struct tw_inforce *inforce, struct tw_agent_port *port, const uint8_t mac[6])
+{
+	memcpy(port->heard_mac, mac, sizeof(port->heard_mac));
+	port->heard = true;
+	tw_bind_tell_resembling(inforce, port);
+}
+
+void tw_bind_tell_resembling(const struct tw_inforce *inforce, struct tw_agent_port *port)
+{
+	const struct tw_vnic *vnic = tw_bind_resembles(inforce, port);
+	uint64_t now = tw_clock_ns();
+	char mac[18];
+
+	if (!vnic || (port->told_ns && now - port->told_ns < TELL_NS))
+		return;
+	port->told_ns = now;
+	tw_mac_format(port->heard_mac, mac);
+	tw_log(TW_LOG_WARNING,
+		"%s: sends from %s, the MAC of %s, but does not belong to it; if it should, write port: %s there",
+		port->name, mac, vnic->workload, port->name);
+}

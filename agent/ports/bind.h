@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* bind.h: finds the vNIC of the policy that each port belongs to.
+ *
+ * Why:        a port that is bound to a workload gets its rights, so only facts of the host count:
+ *             its name and the tap's own MAC. A guest chooses neither. What a guest sends counts
+ *             only where `options: {bind: first-sender}` says so.
+ * Order:      1. the tap's own MAC, where it is a workload's with first byte fe (libvirt's habit);
+ *             2. the port's name; 3. the MAC that was first seen sending. A port whose name and MAC
+ *             agree goes first, then the one with the lower interface index.
+ * Invariants: 1. A vNIC has at most one port.
+ *             2. A port whose name and MAC contradict each other gets no workload's rights: it is
+ *                shut, and `conflict` says why. Only a MAC that is another workload's outweighs
+ *                the name.
+ *             3. A MAC that the kernel made up says nothing (one in 64 begins with fe).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "agent/ports/ports.h"
+#include "agent/publish/inforce.h"
+
+#define TW_TAP_MAC_FIRST 0xfe
+
+/* Finds the binding of each port; ret[i] belongs to ports->list.at[i]. `ret_taken`, which may be
+ * NULL, tells for each vNIC whether a port was found. 0 or -ENOMEM. */
+int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
+	struct tw_binding *ret, bool *ret_taken);
+
+/* The workload that a port's guest seems to be, judged by what it sends, while the port is not
+ * bound to it; NULL: none. */
+const struct tw_vnic *tw_bind_resembles(
+	const struct tw_inforce *inforce, const struct tw_agent_port *port);
+
+/* True if the port belongs to no workload, and frames pass it unfiltered. */
+bool tw_bind_is_open(const struct tw_agent_port *port);
+
+/* False for the MAC of zeros. */
+static inline bool tw_mac_is_set(const uint8_t mac[6])
+{
+	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
+}
+
+/* Words for programs. */
+const char *tw_bound_name(enum tw_bound by);
+const char *tw_conflict_name(enum tw_conflict conflict);
+
+#define TW_CONFLICT_TEXT_MAX 512
+/* Says in a sentence what is wrong, and what to do; empty without a conflict. */
+void tw_conflict_text(
+	const struct tw_binding *binding, const struct tw_agent_port *port, char *text, size_t max);
+
+/* Logs what changes for a port by a new binding and state, before it takes these over. What a port
+ * that is about to be attached belongs to is left to its attaching. */
+void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *binding,
+	enum tw_port_state state, bool open);
+/* Takes note of a MAC that a port's guest sends from. */
+void tw_bind_hear(
+	const struct tw_inforce *inforce, struct tw_agent_port *port, const uint8_t mac[6]);
+/* Logs which workload a port resembles, once a minute at most: a guest chooses what it sends. */
+void tw_bind_tell_resembling(const struct tw_inforce *inforce, struct tw_agent_port *port);

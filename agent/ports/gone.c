@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/ports/gone.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/ports/bind.h"
+#include "agent/ticks.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define EXPIRED_TICKS 2 /* past its time */
+
+static void take_guest(struct tw_gone_port *row, const struct tw_port *entry)
+{
+	memcpy(row->mac, entry->mac, sizeof(row->mac));
+	memcpy(row->addr, entry->addr, sizeof(row->addr));
+	row->n_addrs = entry->n_addrs;
+}
+
+static void note(struct tw_agent *agent, const struct tw_gone_port *row)
+{
+	struct tw_gone_port *last;
+
+	if (!row->id || row->id >= TW_PORTS_MAX || tw_vec_push(&agent->gone.list, *row) < 0)
+		return;
+	last = &agent->gone.list.at[agent->gone.list.n - 1];
+	last->since_ns = tw_clock_ns();
+	agent->ports.reserved[row->id] = true;
+}
+
+void tw_gone_note(struct tw_agent *agent, const struct tw_agent_port *port)
+{
+	struct tw_gone_port row = {.id = port->id, .pvid = port->vlan, .bridge = port->bridge};
+
+	take_guest(&row, &port->entry[agent->epoch & 1]);
+	snprintf(row.name, sizeof(row.name), "%s", port->name);
+	snprintf(row.workload, sizeof(row.workload), "%s", port->vnic ? port->vnic->workload : "");
+	note(agent, &row);
+}
+
+void tw_gone_note_entry(struct tw_agent *agent, const struct tw_port *entry)
+{
+	struct tw_gone_port row = {.id = entry->id, .pvid = entry->pvid, .name = "an earlier port"};
+
+	take_guest(&row, entry);
+	note(agent, &row);
+}
+
+void tw_gone_done(struct tw_gone *gone)
+{
+	tw_vec_done(&gone->list);
+}
+
+static bool is_guest(const struct tw_gone_port *row, const struct tw_port *entry)
+{
+	if (tw_mac_is_set(row->mac))
+		return !memcmp(entry->mac, row->mac, sizeof(row->mac));
+	return row->n_addrs && row->n_addrs == entry->n_addrs &&
+	       !memcmp(row->addr, entry->addr, sizeof(row->addr));
+}
+
+/* True if its guest is at another port by now. */
+static bool is_back(const struct tw_agent *agent, const struct tw_gone_port *row)
+{
+	tw_vec_foreach (&agent->ports.list, at) {
+		const struct tw_agent_port *port = *at;
+		const struct tw_port *entry = &port->entry[agent->epoch & 1];
+
+		if (!port->has_entry[agent->epoch & 1])
+			continue;
+		if (is_guest(row, entry))
+			return true;
+		if (row->workload[0] && port->vnic && !strcmp(port->vnic->workload, row->workload))
+			return true;
+	}
+	return false;
+}
+
+/* True if its bridge has seen its guest behind another port: it has moved to another host. */
+static bool has_moved(const struct tw_agent *agent, const struct tw_gone_port *row)
+{
+	uint32_t ifindex;
+
+	return row->bridge && tw_mac_is_set(row->mac) &&
+	       !tw_rtnl_find_fdb(agent->rtnl, row->bridge, row->mac, row->pvid, &ifindex);
+}
+
+static void forget_row(struct tw_agent *agent, size_t i)
+{
+	struct tw_gone *gone = &agent->gone;
+
+	tw_ports_unreserve(&agent->ports, gone->list.at[i].id);
+	gone->list.at[i] = gone->list.at[--gone->list.n];
+}
+
+void tw_gone_begin_walk(struct tw_agent *agent)
+{
+	struct tw_gone *gone = &agent->gone;
+	uint64_t now = tw_clock_ns();
+
+	gone->n_due = 0;
+	for (size_t i = gone->list.n; i-- > 0;) {
+		struct tw_gone_port *row = &gone->list.at[i];
+
+		if (now - row->since_ns < TW_GONE_NS)
+			continue;
+		if (is_back(agent, row) || has_moved(agent, row)) {
+			forget_row(agent, i);
+			continue;
+		}
+		row->due = true;
+		gone->n_due++;
+	}
+}
+
+static struct tw_gone_port *due_end(struct tw_gone *gone, const struct tw_conn *conn)
+{
+	tw_vec_foreach (&gone->list, row)
+		if (row->due && (tw_ports_at(conn->ports, 0) == row->id ||
+					tw_ports_at(conn->ports, 1) == row->id))
+			return row;
+	return NULL;
+}
+
+void tw_gone_meet(struct tw_agent *agent, const struct tw_config *config, struct tw_walk *walk,
+	uint32_t row, size_t n)
+{
+	uint32_t now = tw_ticks_now();
+
+	for (size_t i = 0; agent->gone.n_due && i < n; i++) {
+		const struct tw_conn *conn = &walk->conns[i];
+		struct tw_gone_port *port = due_end(&agent->gone, conn);
+
+		if (!port || tw_conn_has_expired(config, conn, now, 0))
+			continue;
+		port->n_ended += tw_conns_expire(&walk->table, row, walk->row, conn,
+			now - tw_conn_limit(config, conn) - EXPIRED_TICKS);
+	}
+}
+
+void tw_gone_end_walk(struct tw_agent *agent)
+{
+	struct tw_gone *gone = &agent->gone;
+
+	for (size_t i = gone->list.n; i-- > 0;) {
+		const struct tw_gone_port *row = &gone->list.at[i];
+
+		if (!row->due)
+			continue;
+		if (row->n_ended)
+			tw_log(TW_LOG_INFO, "%s: its %llu connections ended with it", row->name,
+				(unsigned long long)row->n_ended);
+		forget_row(agent, i);
+	}
+	gone->n_due = 0;
+}

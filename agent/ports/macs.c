@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/ports/macs.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/log.h"
+
+static int map_fd(const struct tw_agent *agent)
+{
+	return tw_kernel_map_fd(agent->kernel, TW_MAP_macs);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct tw_mac_key));
+}
+
+static void sort(struct tw_macs *macs)
+{
+	if (macs->rows.n)
+		qsort(macs->rows.at, macs->rows.n, sizeof(*macs->rows.at), compare_rows);
+}
+
+void tw_macs_done(struct tw_macs *macs)
+{
+	tw_vec_done(&macs->rows);
+}
+
+int tw_macs_adopt(struct tw_agent *agent)
+{
+	struct tw_mac_key *previous = NULL;
+	struct tw_macs_row row;
+	int ret = 0;
+
+	for (; !ret && !bpf_map_get_next_key(map_fd(agent), previous, &row.mac);
+		previous = &row.mac)
+		if (!bpf_map_lookup_elem(map_fd(agent), &row.mac, &row.value))
+			ret = tw_vec_push(&agent->macs.rows, row);
+	sort(&agent->macs);
+	return ret;
+}
+
+static int list_wanted(const struct tw_inforce *inforce, const bool *taken, struct tw_macs *ret)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < inforce->n_macs && !err; i++) {
+		const struct tw_vnic *vnic = inforce->macs[i].vnic;
+		struct tw_macs_row row = {
+			.value = taken[vnic->index] ? TW_MAC_FOUND : TW_MAC_SOUGHT};
+
+		memcpy(row.mac.mac, vnic->mac, sizeof(row.mac.mac));
+		err = tw_vec_push(&ret->rows, row);
+	}
+	sort(ret);
+	return err;
+}
+
+/* Writes what differs; both are ascending. What is new comes before what is old goes. */
+static int write_changes(
+	const struct tw_agent *agent, const struct tw_macs *old, const struct tw_macs *now)
+{
+	int err = 0;
+	size_t k = 0;
+
+	tw_vec_foreach (&now->rows, row) {
+		while (k < old->rows.n && compare_rows(&old->rows.at[k], row) < 0)
+			k++;
+		if ((k == old->rows.n || memcmp(&old->rows.at[k], row, sizeof(*row)) != 0) &&
+			bpf_map_update_elem(map_fd(agent), &row->mac, &row->value, BPF_ANY) < 0)
+			err = -errno;
+	}
+	k = 0;
+	tw_vec_foreach (&old->rows, row) {
+		while (k < now->rows.n && compare_rows(&now->rows.at[k], row) < 0)
+			k++;
+		if (k == now->rows.n || compare_rows(&now->rows.at[k], row) != 0)
+			bpf_map_delete_elem(map_fd(agent), &row->mac);
+	}
+	return err;
+}
+
+void tw_macs_sync(struct tw_agent *agent, const bool *taken)
+{
+	struct tw_macs now = {0};
+	int ret = list_wanted(agent->inforce, taken, &now);
+
+	if (!ret)
+		ret = write_changes(agent, &agent->macs, &now);
+	if (ret < 0)
+		tw_log(TW_LOG_WARNING,
+			"policy: ports of no workload are not all kept from the MACs of workloads: %s",
+			strerror(-ret));
+	/* Without memory what the map holds is what it held. */
+	if (ret == -ENOMEM && now.rows.n < agent->inforce->n_macs) {
+		tw_macs_done(&now);
+		return;
+	}
+	tw_macs_done(&agent->macs);
+	agent->macs = now;
+}

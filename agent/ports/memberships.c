@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/ports/memberships.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tw_memberships_init(struct tw_memberships *m, struct tw_kernel *kernel)
+{
+	*m = (struct tw_memberships){.kernel = kernel};
+}
+
+void tw_memberships_done(struct tw_memberships *m)
+{
+	tw_vec_done(&m->rows);
+}
+
+/* In order of addresses as numbers, which is that of their bytes. */
+static int compare_addrs(const struct tw_addr *a, const struct tw_addr *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b));
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	return compare_addrs(&((const struct tw_membership_row *)a)->addr,
+		&((const struct tw_membership_row *)b)->addr);
+}
+
+static bool same_set(const struct tw_group_set *a, const struct tw_group_set *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+int tw_memberships_adopt(struct tw_memberships *m)
+{
+	int fd = tw_kernel_map_fd(m->kernel, TW_MAP_members), ret = 0;
+	struct tw_membership_row row;
+	struct tw_addr *previous = NULL;
+
+	for (; !ret && !bpf_map_get_next_key(fd, previous, &row.addr); previous = &row.addr) {
+		if (bpf_map_lookup_elem(fd, &row.addr, &row.now))
+			return -errno;
+		ret = tw_vec_push(&m->rows, row);
+	}
+	if (m->rows.n)
+		qsort(m->rows.at, m->rows.n, sizeof(*m->rows.at), compare_rows);
+	return ret;
+}
+
+bool tw_memberships_equal(
+	const struct tw_memberships *m, const struct tw_members *members, uint32_t epoch)
+{
+	size_t n = 0;
+
+	tw_vec_foreach (&m->rows, row) {
+		const struct tw_group_set *set = &row->now.in[epoch & 1];
+
+		if (!set->number[0])
+			continue;
+		if (n == members->all.n || compare_addrs(&row->addr, &members->all.at[n].addr) ||
+			!same_set(set, &members->all.at[n].in))
+			return false;
+		n++;
+	}
+	return n == members->all.n;
+}
+
+/* What a row was (not there: in no group), and what its epoch's groups are to be. */
+struct change {
+	struct tw_membership_row row;
+	struct tw_group_set in;
+};
+
+struct changes {
+	struct change *at;
+	size_t n;
+	size_t max;
+};
+
+/* Brings the rows and the members together, in order. */
+static int merge(
+	const struct tw_memberships *m, const struct tw_members *members, struct changes *ret)
+{
+	size_t i = 0, k = 0;
+	int err = 0;
+
+	while ((i < m->rows.n || k < members->all.n) && !err) {
+		const struct tw_membership_row *row = i < m->rows.n ? &m->rows.at[i] : NULL;
+		const struct tw_member *member = k < members->all.n ? &members->all.at[k] : NULL;
+		int order = !row ? 1 : !member ? -1 : compare_addrs(&row->addr, &member->addr);
+		struct change change = {0};
+
+		if (row && order <= 0) {
+			change.row = *row;
+			i++;
+		}
+		if (member && order >= 0) {
+			change.row.addr = member->addr;
+			change.in = member->in;
+			k++;
+		}
+		err = tw_vec_push(ret, change);
+	}
+	return err;
+}
+
+static int write_changes(struct tw_memberships *m, struct changes *changes, uint32_t epoch)
+{
+	int err = 0;
+
+	m->rows.n = 0;
+	tw_vec_foreach (changes, change) {
+		struct tw_membership now = change->row.now;
+
+		now.in[epoch & 1] = change->in;
+		if (!err && !same_set(&change->in, &change->row.now.in[epoch & 1]))
+			err = tw_kernel_put_member(m->kernel, &change->row.addr, &now);
+		if (!err)
+			change->row.now = now;
+		if (change->row.now.in[0].number[0] || change->row.now.in[1].number[0])
+			m->rows.at[m->rows.n++] = change->row;
+	}
+	return err;
+}
+
+int tw_memberships_write(struct tw_memberships *m, const struct tw_members *members, uint32_t epoch,
+	struct tw_err *err)
+{
+	struct changes changes = {0};
+	int ret;
+
+	if (tw_memberships_equal(m, members, epoch))
+		return 0;
+	ret = merge(m, members, &changes);
+	if (!ret)
+		ret = tw_vec_reserve_(
+			(void **)&m->rows.at, &m->rows.max, changes.n, sizeof(*m->rows.at));
+	if (!ret)
+		ret = write_changes(m, &changes, epoch);
+	tw_vec_done(&changes);
+	return ret ? tw_err_set(err, ret, "groups", NULL, "cannot write who is in them: %s",
+			     strerror(-ret))
+		   : 0;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/ports/residents.h"
+
+#include <bpf/bpf.h>
+#include <linux/if_bridge.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/log.h"
+#include "fastpath/path/bytes.h"
+
+#define HOST_BITS 128
+
+/* A map and what stands in it: elements of `size` bytes, each a key of `key_len` and then a 32-bit value. */
+struct table {
+	int fd;
+	size_t key_len;
+	size_t size;
+};
+
+static int by_resident(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct tw_resident_key));
+}
+
+static int by_foreign(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(__u32));
+}
+
+static int by_claimed(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct tw_addr));
+}
+
+/* Sorts what stands in the maps. Two workloads may share an address. */
+static void sort_all(struct tw_residents *r)
+{
+	size_t kept = 0;
+
+	if (r->rows.n)
+		qsort(r->rows.at, r->rows.n, sizeof(*r->rows.at), by_resident);
+	if (r->foreign.n)
+		qsort(r->foreign.at, r->foreign.n, sizeof(*r->foreign.at), by_foreign);
+	if (r->workloads.n)
+		qsort(r->workloads.at, r->workloads.n, sizeof(*r->workloads.at), by_claimed);
+	tw_vec_foreach (&r->workloads, claimed)
+		if (!kept || by_claimed(&r->workloads.at[kept - 1], claimed) != 0)
+			r->workloads.at[kept++] = *claimed;
+	r->workloads.n = kept;
+}
+
+static bool put_row(const struct table *t, const unsigned char *row)
+{
+	return !bpf_map_update_elem(t->fd, row, row + t->key_len, BPF_ANY);
+}
+
+/* Makes the map that holds `old` hold `now`, both in order. False if there was no room for all. */
+static bool replace_rows(const struct table *t, const unsigned char *old, size_t n_old,
+	const unsigned char *now, size_t n_now)
+{
+	size_t i = 0, j = 0;
+	bool fits = true;
+
+	while (i < n_old || j < n_now) {
+		const unsigned char *a = old + i * t->size, *b = now + j * t->size;
+		int order = i == n_old ? 1 : j == n_now ? -1 : memcmp(a, b, t->key_len);
+
+		if (order < 0)
+			bpf_map_delete_elem(t->fd, a);
+		else if (order > 0 || memcmp(a, b, t->size) != 0)
+			fits &= put_row(t, b);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return fits;
+}
+
+/* Reads what an earlier agent left. */
+static void adopt_maps(const struct table *residents, const struct table *foreign,
+	const struct table *workloads, struct tw_residents *ret)
+{
+	struct tw_claimed claimed = {.one = 1}, *last_claimed = NULL;
+	struct tw_resident row = {0}, *last = NULL;
+	struct tw_foreign other = {0}, *last_other = NULL;
+
+	while (!bpf_map_get_next_key(residents->fd, last, &row.key)) {
+		if (bpf_map_lookup_elem(residents->fd, &row.key, &row.ifindex) ||
+			tw_vec_push(&ret->rows, row) < 0)
+			break;
+		last = &row;
+	}
+	while (!bpf_map_get_next_key(foreign->fd, last_other, &other.ifindex)) {
+		if (bpf_map_lookup_elem(foreign->fd, &other.ifindex, &other.place) ||
+			tw_vec_push(&ret->foreign, other) < 0)
+			break;
+		last_other = &other;
+	}
+	while (!bpf_map_get_next_key(workloads->fd, last_claimed, &claimed.addr)) {
+		if (tw_vec_push(&ret->workloads, claimed) < 0)
+			break;
+		last_claimed = &claimed;
+	}
+	sort_all(ret);
+	ret->adopted = true;
+	/* Which policy they are of is not known. */
+	if (ret->workloads.n)
+		ret->generation = UINT64_MAX;
+}
+
+static int add_mac(const struct tw_port *entry, struct tw_resident row, struct tw_residents *ret)
+{
+	static const __u8 none[6];
+
+	if (!memcmp(entry->mac, none, sizeof(none)))
+		return 0;
+	memset(&row.key.addr, 0, sizeof(row.key.addr));
+	memcpy(row.key.addr.b + 10, entry->mac, sizeof(entry->mac));
+	return tw_vec_push(&ret->rows, row);
+}
+
+static int add_port(
+	const struct tw_agent *agent, const struct tw_agent_port *port, struct tw_residents *ret)
+{
+	const __u16 others = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT;
+	const struct tw_port *entry = &port->entry[agent->epoch & 1];
+	struct tw_resident row = {
+		.key = {.network = entry->network, .vlan = entry->pvid}, .ifindex = port->ifindex};
+	int code = add_mac(entry, row, ret);
+
+	if (entry->flags & others || port->isolated || agent->options->hairpin || !port->vnic)
+		return code;
+	for (size_t i = 0; i < port->vnic->n_prefixes && !code; i++) {
+		if (port->vnic->prefixes[i].len != HOST_BITS)
+			continue;
+		row.key.addr = port->vnic->prefixes[i].addr;
+		code = tw_vec_push(&ret->rows, row);
+	}
+	return code;
+}
+
+/* True if a port's guest is here. */
+static bool is_resident(const struct tw_agent *agent, const struct tw_agent_port *port)
+{
+	return port->bridge && port->has_entry[agent->epoch & 1] &&
+	       port->state == TW_PORT_PROTECTED && port->bridge_state != BR_STATE_DISABLED &&
+	       !port->moved;
+}
+
+static int add_foreign(
+	const struct tw_agent *agent, const struct tw_uplink *row, struct tw_residents *ret)
+{
+	const struct tw_network_row *network = tw_ports_network_row(&agent->ports, row->bridge);
+	struct tw_foreign other = {.ifindex = row->ifindex};
+
+	if (!network)
+		return 0;
+	other.place = network->number;
+	if (network->filtering)
+		other.place |= TW_FOREIGN_FILTERING | (__u32)row->pvid << TW_FOREIGN_VLAN_SHIFT;
+	return tw_vec_push(&ret->foreign, other);
+}
+
+/* True if a port that no workload claims may send to protected ones, and is no uplink. */
+static bool has_local(const struct tw_agent *agent)
+{
+	const __u16 flags = TW_PORT_F_LOCAL | TW_PORT_F_OPEN;
+	uint32_t parity = agent->epoch & 1;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		if ((*port)->bridge && (*port)->has_entry[parity] &&
+			((*port)->entry[parity].flags & flags) == flags)
+			return true;
+	return false;
+}
+
+static int collect_workloads(
+	const struct tw_agent *agent, uint64_t wanted, struct tw_residents *ret)
+{
+	const struct tw_policy *policy = wanted ? agent->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
+	int code = 0;
+
+	for (size_t i = 0; i < n && !code; i++) {
+		const struct tw_vnic *vnic = tw_policy_vnic(policy, i);
+
+		for (size_t j = 0; j < tw_vnic_n_given(vnic) && !code; j++) {
+			const struct tw_claimed claimed = {vnic->prefixes[j].addr, 1};
+
+			/* Link-local addresses are another station's on each network. */
+			if (vnic->prefixes[j].len == HOST_BITS &&
+				!tw_addr_is_link_local(&claimed.addr))
+				code = tw_vec_push(&ret->workloads, claimed);
+		}
+	}
+	return code;
+}
+
+static int collect(struct tw_agent *agent, uint64_t wanted, struct tw_residents *ret)
+{
+	int code = 0;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		if (!code && is_resident(agent, *port))
+			code = add_port(agent, *port, ret);
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (!code)
+			code = add_foreign(agent, row, ret);
+	if (!code && wanted != agent->residents.generation)
+		code = collect_workloads(agent, wanted, ret);
+	sort_all(ret);
+	return code;
+}
+
+void tw_residents_sync(struct tw_agent *agent)
+{
+	const struct table residents = {tw_kernel_map_fd(agent->kernel, TW_MAP_residents),
+		sizeof(struct tw_resident_key), sizeof(struct tw_resident)};
+	const struct table foreign = {tw_kernel_map_fd(agent->kernel, TW_MAP_foreign),
+		sizeof(__u32), sizeof(struct tw_foreign)};
+	const struct table workloads = {tw_kernel_map_fd(agent->kernel, TW_MAP_workloads),
+		sizeof(struct tw_addr), sizeof(struct tw_claimed)};
+	bool wants = !agent->options->hairpin && agent->inforce && has_local(agent);
+	struct tw_residents now = {.adopted = true}, *old = &agent->residents;
+	bool fits;
+
+	if (!old->adopted)
+		adopt_maps(&residents, &foreign, &workloads, old);
+	now.generation = wants ? agent->inforce->generation : 0;
+	fits = !collect(agent, now.generation, &now);
+	if (!fits)
+		now.generation = UINT64_MAX;
+	fits &= replace_rows(&residents, (const unsigned char *)old->rows.at, old->rows.n,
+		(const unsigned char *)now.rows.at, now.rows.n);
+	fits &= replace_rows(&foreign, (const unsigned char *)old->foreign.at, old->foreign.n,
+		(const unsigned char *)now.foreign.at, now.foreign.n);
+	if (now.generation != old->generation) {
+		fits &= replace_rows(&workloads, (const unsigned char *)old->workloads.at,
+			old->workloads.n, (const unsigned char *)now.workloads.at, now.workloads.n);
+	} else {
+		tw_vec_done(&now.workloads);
+		memcpy(&now.workloads, &old->workloads, sizeof(now.workloads));
+		memset(&old->workloads, 0, sizeof(old->workloads));
+	}
+	if (!fits)
+		tw_log(TW_LOG_WARNING,
+			"no room for all guests' addresses: frames from an uplink may use those that are left out");
+	tw_residents_done(old);
+	*old = now;
+}
+
+void tw_residents_done(struct tw_residents *residents)
+{
+	tw_vec_done(&residents->rows);
+	tw_vec_done(&residents->foreign);
+	tw_vec_done(&residents->workloads);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/ports/survey.h"
+
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define AGAIN_NS 1000000000u
+
+/* The interfaces that a dump may have left out. */
+struct unseen {
+	TW_VEC(uint32_t) list;
+};
+
+static int list_unseen(const struct tw_agent *agent, struct unseen *ret)
+{
+	int err = 0;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		if (!(*port)->seen && !err)
+			err = tw_vec_push(&ret->list, (*port)->ifindex);
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		if (!row->seen && !err)
+			err = tw_vec_push(&ret->list, row->ifindex);
+	/* What an earlier agent left, and no port has come for. */
+	tw_vec_foreach (&agent->adopted, adopted)
+		if (!err)
+			err = tw_vec_push(&ret->list, adopted->ifindex);
+	return err;
+}
+
+/* Asks for each interface that was not told of. Those that there are tell of themselves. */
+static int ask_unseen(struct tw_agent *agent)
+{
+	struct unseen unseen = {0};
+	int ret = list_unseen(agent, &unseen);
+
+	tw_vec_foreach (&unseen.list, ifindex) {
+		int there = ret ? ret : tw_netlink_ask(agent->netlink, *ifindex);
+
+		if (there == -ENODEV)
+			tw_watch_gone(agent, *ifindex);
+		else if (there < 0 && !ret)
+			ret = there;
+	}
+	tw_vec_done(&unseen.list);
+	return ret;
+}
+
+/* Forgets what a whole dump did not tell of. */
+static int forget_unseen(struct tw_agent *agent)
+{
+	struct unseen unseen = {0};
+	int ret = list_unseen(agent, &unseen);
+
+	tw_vec_foreach (&unseen.list, ifindex)
+		tw_watch_gone(agent, *ifindex);
+	tw_vec_done(&unseen.list);
+	return ret;
+}
+
+/* A dump of what bridges say of their ports does not tell when it left one out. */
+static bool bridges_told(const struct tw_agent *agent)
+{
+	tw_vec_foreach (&agent->ports.list, port)
+		if (!strcmp((*port)->above, "bridge") && !(*port)->told)
+			return false;
+	return true;
+}
+
+int tw_survey(struct tw_agent *agent)
+{
+	bool again = agent->survey_ns != 0;
+	int ret, told;
+
+	tw_vec_foreach (&agent->ports.list, port)
+		(*port)->seen = (*port)->told = false;
+	tw_vec_foreach (&agent->uplinks.rows, row)
+		row->seen = false;
+	told = tw_netlink_dump(agent->netlink);
+	if (told && told != -EAGAIN) {
+		agent->survey_ns = tw_clock_ns() + AGAIN_NS;
+		return told;
+	}
+	ret = told ? ask_unseen(agent) : forget_unseen(agent);
+	if (!told && !ret && bridges_told(agent)) {
+		if (again)
+			tw_log(TW_LOG_INFO, "netlink has told of all interfaces");
+		agent->survey_ns = 0;
+		return 0;
+	}
+	if (!again)
+		tw_log(TW_LOG_INFO,
+			"netlink: interfaces changed while they were listed; looking again");
+	agent->survey_ns = tw_clock_ns() + AGAIN_NS;
+	return ret;
+}
+
+void tw_survey_tick(struct tw_agent *agent)
+{
+	int ret;
+
+	if (!agent->survey_ns || tw_clock_ns() < agent->survey_ns)
+		return;
+	ret = tw_survey(agent);
+	if (ret < 0)
+		tw_log(TW_LOG_ERR, "netlink: %s; looking again", strerror(-ret));
+	tw_vec_foreach (&agent->ports.list, port)
+		(*port)->suspect = agent->suspects = true;
+}

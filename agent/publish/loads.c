@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/loads.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/publish/inforce.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "policy/table.h"
+
+#define REFUSED_MAX 640
+
+int tw_loads_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	int code = tw_file_read(path, &text, err);
+
+	if (code < 0)
+		return code;
+	*ret_len = text.len;
+	*ret = text.data ? TW_TAKE_PTR(text.data) : tw_strdup("");
+	return *ret ? 0 : tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
+}
+
+/* ---- the file of --policy ---- */
+
+uint64_t tw_loads_mark(const char *text, size_t len)
+{
+	uint64_t mark = tw_hash(text, len, 0);
+
+	return mark ? mark : 1;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool is_known(const struct tw_loads *loads, const struct stat *info)
+{
+	return loads->mark && loads->dev == info->st_dev && loads->ino == info->st_ino &&
+	       loads->size == info->st_size && same_time(&loads->modified, &info->st_mtim) &&
+	       same_time(&loads->changed, &info->st_ctim);
+}
+
+uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path)
+{
+	tw_autofree char *text = NULL;
+	struct stat info;
+	size_t len;
+
+	if (!path || stat(path, &info) < 0)
+		return 0;
+	if (is_known(loads, &info))
+		return loads->mark;
+	/* Looked at before it is read: a file that changes meanwhile is read again. */
+	loads->mark = 0;
+	loads->dev = info.st_dev;
+	loads->ino = info.st_ino;
+	loads->size = info.st_size;
+	loads->modified = info.st_mtim;
+	loads->changed = info.st_ctim;
+	if (!tw_loads_read(path, &text, &len, NULL))
+		loads->mark = tw_loads_mark(text, len);
+	return loads->mark;
+}
+
+enum tw_file_state tw_loads_compare(
+	struct tw_loads *loads, const char *path, struct tw_inforce *inforce)
+{
+	uint64_t mark = tw_loads_file_mark(loads, path);
+
+	if (!path)
+		return TW_FILE_NONE;
+	if (!mark)
+		return TW_FILE_UNREADABLE;
+	if (inforce && !inforce->mark)
+		inforce->mark = tw_loads_mark(inforce->text, inforce->text_len);
+	return inforce && inforce->mark == mark ? TW_FILE_SAME : TW_FILE_DIFFERS;
+}
+
+const char *tw_file_state_name(enum tw_file_state state)
+{
+	static const char *const names[] = {"", "same", "differs", "unreadable"};
+
+	return names[state];
+}
+
+/* ---- what was refused ---- */
+
+static const struct tw_diag *first_error(const struct tw_diags *diags)
+{
+	for (size_t i = 0; diags && i < diags->n; i++)
+		if (diags->at[i].severity == TW_SEV_ERROR)
+			return &diags->at[i];
+	return NULL;
+}
+
+void tw_loads_refused(struct tw_loads *loads, const char *source, const struct tw_diags *diags,
+	const struct tw_err *err)
+{
+	const struct tw_diag *error = first_error(diags);
+	struct tw_refused refused = {.when_ns = tw_clock_ns()};
+	char text[REFUSED_MAX];
+	int len;
+
+	len = error ? snprintf(text, sizeof(text), "line %u, column %u: %.400s", error->line,
+			      error->column, error->text)
+		    : snprintf(text, sizeof(text), "%s", err->text);
+	if (error && diags->n_errors > 1)
+		snprintf(text + len, sizeof(text) - (size_t)len, "; and %zu more error%s",
+			diags->n_errors - 1, diags->n_errors == 2 ? "" : "s");
+	refused.source = tw_strdup(source);
+	refused.text = tw_strdup(text);
+	tw_loads_accepted(loads);
+	loads->refused = refused;
+	/* Both are told, or neither. */
+	if (!refused.source || !refused.text)
+		tw_loads_accepted(loads);
+}
+
+void tw_loads_accepted(struct tw_loads *loads)
+{
+	free(loads->refused.source);
+	free(loads->refused.text);
+	loads->refused = (struct tw_refused){0};
+}
+
+void tw_loads_done(struct tw_loads *loads)
+{
+	tw_loads_accepted(loads);
+}

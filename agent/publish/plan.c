@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/ports/bind.h"
+#include "agent/ticks.h"
+#include "base/alloc.h"
+#include "base/notify.h"
+
+/* Independent of their order: what the kernel holds comes back in one of its own. */
+static uint64_t hash_prefixes(const struct tw_vnic *vnic)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++)
+		hash += tw_plan_hash_prefix(&vnic->prefixes[i].addr, vnic->prefixes[i].len);
+	return hash;
+}
+
+uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+	for (size_t i = 0; i < sizeof(addr->b); i++)
+		hash = (hash ^ addr->b[i]) * 1099511628211u;
+	return (hash ^ len) * 1099511628211u;
+}
+
+/* The slot that holds the image already under the policy in force, as nothing about the vNIC has
+ * changed since; 0: look for yourself. */
+static uint32_t inherited(
+	const struct tw_agent *agent, const struct tw_plan *plan, const struct tw_vnic *vnic)
+{
+	long was = plan->delta ? tw_delta_find(plan->delta, vnic, false) : -ENOENT;
+	uint32_t slot = was < 0 ? 0 : agent->inforce->images[was];
+
+	if (slot && agent->images.slots[slot].resolved &&
+		tw_delta_find(plan->delta, vnic, true) < 0)
+		return 0;
+	return slot;
+}
+
+/* Takes the slot of an image that is there already, else compiles it. */
+static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
+	const struct tw_plan *plan, const struct tw_vnic *vnic, uint32_t *ret_slot,
+	struct tw_diags *diags, struct tw_err *err)
+{
+	tw_auto(tw_layout) struct tw_layout *layout = NULL;
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	struct tw_image_key key;
+	int ret;
+
+	*ret_slot = inherited(agent, plan, vnic);
+	if (*ret_slot)
+		return 0;
+	ret = tw_layout_new(inforce->compiler, vnic, &layout);
+	if (ret < 0)
+		return tw_err_set(err, ret, vnic->workload, NULL, "out of memory");
+	key = *tw_layout_key(layout);
+	*ret_slot = tw_images_find(&agent->images, &key);
+	if (!*ret_slot) {
+		ret = tw_layout_compile(inforce->compiler, layout, &image, diags);
+		if (ret < 0)
+			return tw_err_set(err, ret, vnic->workload, NULL,
+				"its rules cannot be compiled: %s", strerror(-ret));
+		if (image->resolved) {
+			key = tw_layout_resolved_key(inforce->compiler, layout);
+			*ret_slot = tw_images_find(&agent->images, &key);
+		}
+	}
+	if (!*ret_slot)
+		ret = tw_images_put(&agent->images, &key, image, ret_slot, err);
+	if (!ret && (tw_layout_is_resolved(layout) || (image && image->resolved)))
+		tw_images_set_resolved(&agent->images, *ret_slot);
+	return ret;
+}
+
+/* The slot of a vNIC's image, looked for at most once per policy. */
+static int image_of(struct tw_agent *agent, struct tw_inforce *inforce, const struct tw_plan *plan,
+	const struct tw_vnic *vnic, uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
+{
+	uint32_t *known = &inforce->images[vnic->index];
+	int ret = *known ? 0 : find_image(agent, inforce, plan, vnic, known, diags, err);
+
+	if (ret < 0)
+		return ret;
+	tw_images_mark(&agent->images, *known);
+	*ret_slot = *known;
+	return 0;
+}
+
+/* Until when mid-stream TCP is taken up: a port that carried traffic before it was protected gets
+ * a window; one that is protected already keeps what is left of its own. */
+static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_agent_port *port,
+	const struct tw_port *live)
+{
+	uint32_t ticks = tw_policy_adopt_seconds(inforce->policy) * TW_TICKS_PER_SECOND;
+	uint32_t until;
+
+	if (live && live->image)
+		return live->adopt_until;
+	if (!ticks || !port->carried)
+		return 0;
+	until = tw_ticks_now() + ticks;
+	return until ? until : 1;
+}
+
+static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
+	const struct tw_plan *plan, struct tw_plan_row *row, const struct tw_port *live,
+	struct tw_diags *diags, struct tw_err *err)
+{
+	uint32_t slot = 0;
+	int ret;
+
+	row->state = TW_PORT_SHUT;
+	ret = image_of(agent, inforce, plan, row->vnic, &slot, diags, err);
+	if (ret < 0)
+		return ret;
+	tw_policy_fill_port(row->vnic, &row->entry);
+	row->entry.image = slot;
+	memcpy(row->entry.image_key, agent->images.slots[slot].key.word,
+		sizeof(row->entry.image_key));
+	row->entry.adopt_until = adopt_until(inforce, row->port, live);
+	row->state = TW_PORT_PROTECTED;
+	if (row->entry.flags & TW_PORT_F_MORE)
+		row->prefixes = hash_prefixes(row->vnic);
+	return 0;
+}
+
+static void fill_unclaimed(const struct tw_inforce *inforce, struct tw_plan_row *row)
+{
+	row->state = TW_PORT_UNCLAIMED;
+	row->entry.flags = TW_PORT_F_UNCLAIMED | (row->port->macvtap ? 0 : TW_PORT_F_WATCH);
+	if (tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_IGNORE)
+		row->entry.flags |= TW_PORT_F_OPEN;
+	if (row->port->local)
+		row->entry.flags |= TW_PORT_F_LOCAL;
+}
+
+static bool entries_equal(const struct tw_port *a, const struct tw_port *b)
+{
+	struct tw_port left = *a;
+
+	left.adopt_until = b->adopt_until;
+	return !memcmp(&left, b, sizeof(left));
+}
+
+/* An entry that no gate was ever decided by may be replaced at once. */
+static bool judged(const struct tw_port *live)
+{
+	return live && live->image && !(live->flags & TW_PORT_F_UNCLAIMED);
+}
+
+/* Whether nothing changed but the way that frames take: no gate needs to be asked again. */
+static bool decides_alike(const struct tw_plan_row *row, const struct tw_port *live)
+{
+	struct tw_port entry = row->entry;
+
+	entry.flags = (uint16_t)((entry.flags & ~TW_PORT_F_CUT) | (live->flags & TW_PORT_F_CUT));
+	return entries_equal(&entry, live) && row->prefixes == row->port->prefixes;
+}
+
+static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+	struct tw_plan *plan, struct tw_plan_row *row, struct tw_diags *diags, struct tw_err *err)
+{
+	struct tw_agent_port *port = row->port;
+	const struct tw_port *live = port->has_entry[agent->epoch & 1]
+					     ? &port->entry[agent->epoch & 1]
+					     : NULL;
+	int ret = 0;
+
+	if (row->vnic)
+		ret = fill_protected(agent, inforce, plan, row, live, diags, err);
+	else if (row->binding.conflict)
+		row->state = TW_PORT_SHUT;
+	else
+		fill_unclaimed(inforce, row);
+	if (ret < 0 && (strict || ret != -E2BIG))
+		return ret;
+	row->entry.id = port->id;
+	row->entry.network = port->network;
+	row->entry.pvid = port->vlan;
+	row->entry.ifindex = port->ifindex;
+	row->entry.len_max = tw_locals_len_max(port);
+	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(agent, port, &row->entry))
+		row->entry.flags |= TW_PORT_F_CUT;
+	/* Whoever was judged by groups of before is to be judged again. */
+	plan->flip |= (plan->regroup || plan->rereserve) && judged(live);
+	row->changed = !live || !entries_equal(&row->entry, live) ||
+		       row->prefixes != port->prefixes;
+	if (row->changed) {
+		plan->n_changed++;
+		plan->flip |= judged(live) && !decides_alike(row, live);
+	}
+	return 0;
+}
+
+static int hash_reserved(void *arg, const struct tw_addr *addr)
+{
+	*(uint64_t *)arg += tw_plan_hash_prefix(addr, 128);
+	return 0;
+}
+
+/* What is worked out once for a policy, and not by port. */
+static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan)
+{
+	const struct tw_inforce *old = agent->inforce;
+	int ret = 0;
+
+	if (!inforce->compiler)
+		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
+	if (!ret && old && old != inforce && old->compiler) {
+		tw_compiler_follow(inforce->compiler, old->compiler);
+		ret = tw_delta_new(old->compiler, inforce->compiler, &plan->delta);
+	}
+	if (ret < 0)
+		return ret;
+	plan->members = tw_compiler_members(inforce->compiler);
+	plan->regroup = !tw_memberships_equal(&agent->memberships, plan->members, agent->epoch);
+	plan->policy = inforce->policy;
+	plan->mark = inforce->mark;
+	tw_policy_each_reserved(inforce->policy, hash_reserved, &plan->reserved);
+	plan->rereserve = plan->reserved != agent->reserved;
+	return 0;
+}
+
+int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err)
+{
+	size_t n = agent->ports.list.n;
+	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
+	struct tw_plan plan = {0};
+	int result = -ENOMEM;
+
+	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));
+	if (bindings && plan.taken)
+		result = prepare(agent, inforce, &plan);
+	if (!result)
+		result = tw_bind_ports(inforce, &agent->ports, bindings, plan.taken);
+	for (size_t i = 0; i < n && !result; i++) {
+		struct tw_plan_row row = {.port = agent->ports.list.at[i],
+			.vnic = bindings[i].vnic,
+			.binding = bindings[i]};
+
+		tw_notify_alive();
+		result = fill_row(agent, inforce, strict, &plan, &row, diags, err);
+		if (!result)
+			result = tw_vec_push(&plan.rows, row);
+	}
+	if (result < 0) {
+		tw_plan_done(&plan);
+		return result == -ENOMEM ? tw_err_set(err, result, "publish", NULL, "out of memory")
+					 : result;
+	}
+	*ret = plan;
+	return 0;
+}
+
+void tw_plan_done(struct tw_plan *plan)
+{
+	tw_vec_done(&plan->rows);
+	tw_delta_free(plan->delta);
+	plan->delta = NULL;
+	free(plan->taken);
+	plan->taken = NULL;
+}

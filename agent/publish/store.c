@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "agent/publish/loads.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "policy/table.h"
+
+#define FILE_MAX (64u << 20)
+
+struct tw_store {
+	int dir_fd;
+	uint32_t mark;
+	char path[4096];
+};
+
+/* What tw_store_stage() writes, in this order. */
+static const char *const staged[] = {TW_STORE_POLICY, TW_STORE_RULES};
+#define N_STAGED (sizeof(staged) / sizeof(staged[0]))
+
+static const char *const files[] = {
+	TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS, TW_STORE_IMAGES, TW_STORE_LOCK};
+
+/* mkdir -p */
+static int make_folders(const char *path)
+{
+	tw_autofree char *part = tw_strdup(path);
+
+	if (!part)
+		return -ENOMEM;
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int is_taken(const struct tw_store *store, struct tw_err *err)
+{
+	tw_autofd int fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+	ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? strcspn(text, "\n") : 0] = '\0';
+	return tw_err_set(err, -EBUSY, store->path,
+		"stop it first, or give this one a --state-dir of its own",
+		"an agent is running here (process %s)", text[0] ? text : "unknown");
+}
+
+/* Locks the folder itself, which a full disk or a read-only one does not prevent; the file says which
+ * process it is, if it can be written. */
+static int take_lock(struct tw_store *store, struct tw_err *err)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	tw_autofd int fd = -1;
+
+	if (flock(store->dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? is_taken(store, err)
+			       : tw_err_set(err, -errno, store->path, NULL, "cannot lock it: %m");
+	fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len))
+		tw_log(TW_LOG_WARNING, "%s: cannot write who has the lock: %m", store->path);
+	return 0;
+}
+
+/* Makes the folder if there is none, and locks it. */
+static int open_folder(struct tw_store *store, struct tw_err *err)
+{
+	int ret = make_folders(store->path);
+
+	/* One on a read-only disk may be there all the same. */
+	if (ret == -EROFS)
+		ret = 0;
+	if (!ret) {
+		store->dir_fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ret = store->dir_fd < 0 ? -errno : 0;
+	}
+	if (ret < 0)
+		return tw_err_set(
+			err, ret, store->path, "choose another --state-dir", "%s", strerror(-ret));
+	return take_lock(store, err);
+}
+
+/* Makes the folder anew that was deleted under a running agent. */
+static void restore_folder(struct tw_store *store)
+{
+	struct stat info;
+	int old = store->dir_fd;
+
+	if (fstat(old, &info) < 0 || info.st_nlink)
+		return;
+	if (open_folder(store, NULL) < 0) {
+		if (store->dir_fd >= 0 && store->dir_fd != old)
+			close(store->dir_fd);
+		store->dir_fd = old;
+		return;
+	}
+	close(old);
+}
+
+int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err)
+{
+	tw_auto(tw_store) struct tw_store *store = tw_alloc(sizeof(*store));
+	int result;
+
+	if (!store)
+		return tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
+	store->dir_fd = -1;
+	if (snprintf(store->path, sizeof(store->path), "%s", path) >= (int)sizeof(store->path))
+		return tw_err_set(err, -ENAMETOOLONG, "--state-dir", NULL, "path too long");
+	result = open_folder(store, err);
+	if (result < 0)
+		return result;
+	*ret = TW_TAKE_PTR(store);
+	return 0;
+}
+
+void tw_store_free(struct tw_store *store)
+{
+	if (!store)
+		return;
+	if (store->dir_fd >= 0)
+		close(store->dir_fd);
+	free(store);
+}
+
+void tw_store_remove(struct tw_store *store)
+{
+	tw_store_unstage(store);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlinkat(store->dir_fd, files[i], 0);
+	rmdir(store->path);
+}
+
+void tw_store_set_mark(struct tw_store *store, uint32_t mark)
+{
+	store->mark = mark;
+}
+
+int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len)
+{
+	tw_autofree char *text = NULL;
+	struct stat info;
+	size_t len = 0;
+	tw_autofd int fd = openat(store->dir_fd, name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return -errno;
+	if (!S_ISREG(info.st_mode) || info.st_size > FILE_MAX)
+		return -EFBIG;
+	text = tw_alloc((size_t)info.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (len < (size_t)info.st_size) {
+		ssize_t n = read(fd, text + len, (size_t)info.st_size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		len += (size_t)n;
+	}
+	*ret = TW_TAKE_PTR(text);
+	*ret_len = len;
+	return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+struct new_name {
+	char text[64];
+};
+
+static struct new_name new_name(const char *name)
+{
+	struct new_name fresh;
+
+	snprintf(fresh.text, sizeof(fresh.text), "%s.new", name);
+	return fresh;
+}
+
+static int cannot_write(
+	const struct tw_store *store, const char *name, int code, struct tw_err *err)
+{
+	return tw_err_set(err, code, store->path, "make room, or choose another --state-dir",
+		"cannot write %s: %s", name, strerror(-code));
+}
+
+/* Writes a file beside the one of that name; the disk need not have it yet. */
+static int write_new(
+	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
+{
+	struct new_name fresh = new_name(name);
+	tw_autofd int fd = -1;
+	int ret;
+
+	restore_folder(store);
+	fd = openat(store->dir_fd, fresh.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ret = fd < 0 ? -errno : write_all(fd, text, len);
+	if (!ret)
+		return 0;
+	unlinkat(store->dir_fd, fresh.text, 0);
+	return cannot_write(store, name, ret, err);
+}
+
+static int sync_new(struct tw_store *store, const char *name)
+{
+	tw_autofd int fd = openat(store->dir_fd, new_name(name).text, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Brings files that were written beside others to the disk, and in their places. One that is not there
+ * has its place already. */
+static int keep_new(struct tw_store *store, const char *const *names, size_t n, struct tw_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int ret = sync_new(store, names[i]);
+
+		if (ret < 0 && ret != -ENOENT)
+			return cannot_write(store, names[i], ret, err);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (renameat(store->dir_fd, new_name(names[i]).text, store->dir_fd, names[i]) < 0 &&
+			errno != ENOENT)
+			return cannot_write(store, names[i], -errno, err);
+	return fsync(store->dir_fd) < 0 ? cannot_write(store, names[n - 1], -errno, err) : 0;
+}
+
+int tw_store_write(
+	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
+{
+	int ret = write_new(store, name, text, len, err);
+
+	if (!ret)
+		ret = keep_new(store, &name, 1, err);
+	if (ret < 0)
+		unlinkat(store->dir_fd, new_name(name).text, 0);
+	return ret;
+}
+
+/* A file begins with SEAL, then the checksum in digits, then all that it covers. */
+#define SEAL	   "{\"version\":1,\"sum\":\""
+#define SUM_DIGITS 16
+#define SEAL_LEN   (sizeof(SEAL) - 1 + SUM_DIGITS)
+
+/* Puts an object with its checksum behind what `out` has; `body` are its members, from the first on,
+ * with the closing brace. */
+static void add_sealed(struct tw_buf *out, const char *body, size_t len)
+{
+	char seal[SEAL_LEN + 3];
+
+	snprintf(seal, sizeof(seal), "%s%016" PRIx64 "\",", SEAL, tw_hash(body, len, 0));
+	tw_buf_adds(out, seal);
+	tw_buf_add(out, body, len);
+}
+
+/* True if a file is what was written, by an agent of this version. */
+static bool is_sealed(const char *text, size_t len)
+{
+	tw_auto_buf struct tw_buf again = {0};
+	const size_t body = SEAL_LEN + 2;
+
+	if (len <= body)
+		return false;
+	add_sealed(&again, text + body, len - body);
+	return !again.failed && again.len == len && !memcmp(again.data, text, len);
+}
+
+/* The members of `root`, which is taken over, with the mark, and the closing brace; NULL when there is
+ * no memory. */
+static char *json_members(const struct tw_store *store, json_t *root)
+{
+	char *text = NULL;
+
+	if (root && !json_object_set_new(root, "mark", json_integer(store->mark)))
+		text = json_dumps(root, JSON_COMPACT);
+	json_decref(root);
+	if (text)
+		memmove(text, text + 1, strlen(text));
+	return text;
+}
+
+static int no_memory(const struct tw_store *store, struct tw_err *err)
+{
+	return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+}
+
+static int write_json(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
+{
+	tw_autofree char *members = json_members(store, root);
+	tw_auto_buf struct tw_buf text = {0};
+
+	if (members)
+		add_sealed(&text, members, strlen(members));
+	return members && !text.failed ? tw_store_write(store, name, text.data, text.len, err)
+				       : no_memory(store, err);
+}
+
+/* Reads a file of whatever maps. NULL when there is none, or when it is not what was written. */
+static json_t *read_sealed(struct tw_store *store, const char *name)
+{
+	tw_autofree char *text = NULL;
+	json_t *root = NULL;
+	size_t len = 0;
+	int ret = tw_store_read(store, name, &text, &len);
+
+	if (!ret && is_sealed(text, len))
+		root = json_loadb(text, len, 0, NULL);
+	if (!root && ret != -ENOENT)
+		tw_log(TW_LOG_ERR, "%s/%s is damaged, or of another version; not believed",
+			store->path, name);
+	return root;
+}
+
+/* NULL also when it speaks of other maps. */
+static json_t *read_json(struct tw_store *store, const char *name)
+{
+	json_t *root = read_sealed(store, name);
+
+	if (root && json_integer_value(json_object_get(root, "mark")) == store->mark)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+#define ROW_MAX 192 /* names of rules are of 127 letters at most */
+
+/* Writes a number in digits; returns what follows them. */
+static char *put_number(char *at, uint32_t number)
+{
+	char digits[10];
+	size_t n = sizeof(digits);
+
+	do
+		digits[--n] = (char)('0' + number % 10);
+	while (number /= 10);
+	memcpy(at, digits + n, sizeof(digits) - n);
+	return at + (sizeof(digits) - n);
+}
+
+/* Whether JSON writes a letter as it is. Those of rules' names are all so; what a damaged file gave us may
+ * not be, and is no name of a rule. */
+static bool is_plain(char letter)
+{
+	return letter > ' ' && (unsigned char)letter < 0x7f && letter != '"' && letter != '\\';
+}
+
+/* One rule of rules.json: [number,"name"], behind a comma. */
+static void add_row(struct tw_buf *out, uint32_t number, const char *name)
+{
+	char row[ROW_MAX], *at = row;
+
+	*at++ = ',';
+	*at++ = '[';
+	at = put_number(at, number);
+	*at++ = ',';
+	*at++ = '"';
+	for (; *name; name++) {
+		if (!is_plain(*name) || at + 2 == row + sizeof(row))
+			return;
+		*at++ = *name;
+	}
+	*at++ = '"';
+	*at++ = ']';
+	tw_buf_add(out, row, (size_t)(at - row));
+}
+
+/* The object of rules.json. Its list of rules is written by hand, since it stands between a policy and
+ * its taking effect. */
+static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
+{
+	tw_autofree char *rest = json_members(
+		store, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "source", inforce->source,
+			       "generation", (json_int_t)inforce->generation, "since",
+			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
+			       (json_int_t)inforce->mark, "file", (json_int_t)inforce->file_mark));
+	static const char head[] = "\"rules\":[";
+	tw_auto_buf struct tw_buf body = {0};
+	size_t first = strlen(head);
+
+	tw_buf_adds(&body, head);
+	for (uint32_t i = 0; i < slots->n; i++) {
+		const char *name = tw_slots_name(slots, i);
+
+		if (name)
+			add_row(&body, i, name);
+	}
+	/* No comma before the first one. */
+	if (body.len > first && body.data[first] == ',')
+		body.data[first] = ' ';
+	tw_buf_adds(&body, "],");
+	tw_buf_adds(&body, rest ? rest : "");
+	if (!body.failed)
+		add_sealed(out, body.data, body.len);
+	out->failed |= !rest || body.failed;
+}
+
+int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
+	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err)
+{
+	tw_auto_buf struct tw_buf rules = {0};
+	int ret;
+
+	print_rules(store, slots, inforce, epoch, &rules);
+	ret = rules.failed ? no_memory(store, err) : 0;
+	if (!ret)
+		ret = write_new(store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
+	if (!ret)
+		ret = write_new(store, TW_STORE_RULES, rules.data, rules.len, err);
+	if (ret < 0)
+		tw_store_unstage(store);
+	return ret;
+}
+
+int tw_store_keep(struct tw_store *store, struct tw_err *err)
+{
+	return keep_new(store, staged, N_STAGED, err);
+}
+
+void tw_store_unstage(struct tw_store *store)
+{
+	for (size_t i = N_STAGED; i-- > 0;)
+		unlinkat(store->dir_fd, new_name(staged[i]).text, 0);
+}
+
+static bool is_text(struct tw_store *store, const char *name, uint64_t mark)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+
+	return !tw_store_read(store, name, &text, &len) && tw_loads_mark(text, len) == mark;
+}
+
+static uint64_t mark_in(json_t *root)
+{
+	return (uint64_t)json_integer_value(json_object_get(root, "text"));
+}
+
+void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force)
+{
+	json_t *root = read_json(store, new_name(TW_STORE_RULES).text);
+	uint64_t mark = mark_in(root);
+
+	/* The policy may have its place already, as it gets there first. */
+	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
+		(!in_force || mark == in_force) &&
+		(is_text(store, new_name(TW_STORE_POLICY).text, mark) ||
+			is_text(store, TW_STORE_POLICY, mark)))
+		tw_store_keep(store, NULL);
+	else
+		tw_store_unstage(store);
+	json_decref(root);
+}
+
+uint64_t tw_store_saved_mark(struct tw_store *store)
+{
+	json_t *root = read_sealed(store, TW_STORE_RULES);
+	uint64_t mark = root ? mark_in(root) : 0;
+
+	json_decref(root);
+	return mark;
+}
+
+int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret)
+{
+	struct tw_saved_rules saved;
+	json_t *root = read_json(store, TW_STORE_RULES), *row;
+	const char *source;
+	size_t i;
+
+	if (!root)
+		return -ENOENT;
+	json_array_foreach (json_object_get(root, "rules"), i, row) {
+		const char *name = json_string_value(json_array_get(row, 1));
+		json_int_t number = json_integer_value(json_array_get(row, 0));
+
+		if (name && json_is_integer(json_array_get(row, 0)) && number >= 0 &&
+			number < TW_RULES_MAX)
+			tw_slots_restore(slots, (uint32_t)number, name);
+	}
+	source = json_string_value(json_object_get(root, "source"));
+	saved.source = tw_strdup(source ? source : TW_STORE_POLICY);
+	saved.generation = (uint64_t)json_integer_value(json_object_get(root, "generation"));
+	saved.since_ns = (uint64_t)json_integer_value(json_object_get(root, "since"));
+	json_decref(root);
+	if (!saved.source)
+		return -ENOMEM;
+	*ret = saved;
+	return 0;
+}
+
+void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret)
+{
+	tw_autofree char *policy = NULL;
+	const char *source;
+	json_t *root;
+	size_t len;
+
+	*ret = (struct tw_store_given){.source = TW_STORE_POLICY};
+	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
+		return;
+	ret->mark = tw_loads_mark(policy, len);
+	root = read_sealed(store, TW_STORE_RULES);
+	source = json_string_value(json_object_get(root, "source"));
+	/* Only of the policy that is there. */
+	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
+		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
+		if (source)
+			snprintf(ret->source, sizeof(ret->source), "%s", source);
+	}
+	json_decref(root);
+}
+
+static json_t *pack_port(const struct tw_agent_port *port)
+{
+	char mac[13] = "";
+
+	if (port->learned)
+		for (size_t i = 0; i < 6; i++)
+			snprintf(mac + 2 * i, 3, "%02x", port->learned_mac[i]);
+	return json_pack("{s:I, s:i, s:s, s:s}", "ifindex", (json_int_t)port->ifindex, "id",
+		(int)port->id, "name", port->name, "learned", mac);
+}
+
+/* An interface name may be any bytes; one that is no UTF-8 is not worth a row. */
+static int append(json_t *list, json_t *row)
+{
+	return row ? json_array_append_new(list, row) : 0;
+}
+
+int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err)
+{
+	json_t *list = json_array(), *networks = json_array(), *root;
+	int failed = 0;
+
+	tw_vec_foreach (&ports->list, port)
+		failed |= append(list, pack_port(*port));
+	tw_vec_foreach (&ports->networks, row)
+		if (!row->gone)
+			failed |= append(networks,
+				json_pack("{s:I, s:i, s:s}", "ifindex", (json_int_t)row->ifindex,
+					"number", (int)row->number, "name", row->name));
+	root = json_pack("{s:o, s:o, s:i, s:i}", "ports", list, "networks", networks, "next_id",
+		(int)ports->next_id, "next_network", (int)ports->next_network);
+	if (failed) {
+		json_decref(root);
+		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+	}
+	return write_json(store, TW_STORE_PORTS, root, err);
+}
+
+static void copy_name(char name[IFNAMSIZ], json_t *from)
+{
+	const char *text = json_string_value(from);
+
+	snprintf(name, IFNAMSIZ, "%s", text ? text : "");
+}
+
+static uint32_t number_of(json_t *row, const char *key, uint32_t max)
+{
+	json_int_t value = json_integer_value(json_object_get(row, key));
+
+	return value > 0 && value <= max ? (uint32_t)value : 0;
+}
+
+static struct tw_saved_port unpack_port(json_t *row)
+{
+	struct tw_saved_port port = {
+		.ifindex = number_of(row, "ifindex", INT32_MAX),
+		.id = (uint16_t)number_of(row, "id", TW_PORTS_MAX - 1),
+	};
+	const char *mac = json_string_value(json_object_get(row, "learned"));
+	uint8_t *m = port.learned_mac;
+
+	copy_name(port.name, json_object_get(row, "name"));
+	port.learned = mac && sscanf(mac, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &m[0], &m[1], &m[2],
+				      &m[3], &m[4], &m[5]) == 6;
+	return port;
+}
+
+int tw_store_load_ports(
+	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n)
+{
+	json_t *root = read_json(store, TW_STORE_PORTS), *list, *row;
+	tw_autofree struct tw_saved_port *saved = NULL;
+	char name[IFNAMSIZ];
+	uint32_t next;
+	size_t i;
+
+	if (!root)
+		return -ENOENT;
+	list = json_object_get(root, "ports");
+	saved = tw_alloc_array(json_array_size(list), sizeof(*saved));
+	if (!saved) {
+		json_decref(root);
+		return -ENOMEM;
+	}
+	json_array_foreach (list, i, row)
+		saved[i] = unpack_port(row);
+	*ret_n = json_array_size(list);
+	json_array_foreach (json_object_get(root, "networks"), i, row) {
+		copy_name(name, json_object_get(row, "name"));
+		tw_ports_restore_network(ports, number_of(row, "ifindex", INT32_MAX),
+			(uint16_t)number_of(row, "number", UINT16_MAX), name);
+	}
+	next = number_of(root, "next_network", UINT16_MAX);
+	if (next)
+		ports->next_network = (uint16_t)next;
+	next = number_of(root, "next_id", TW_PORTS_MAX - 1);
+	if (next)
+		ports->next_id = (uint16_t)next;
+	json_decref(root);
+	*ret = TW_TAKE_PTR(saved);
+	return 0;
+}
+
+int tw_store_save_images(struct tw_store *store, struct tw_images *images, struct tw_err *err)
+{
+	json_t *list = json_array();
+	int failed = 0, ret;
+
+	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
+		const struct tw_image_slot *slot = &images->slots[i];
+
+		if (slot->used)
+			failed |= json_array_append_new(list,
+				json_pack("[i, I, I, I, I]", (int)i, (json_int_t)slot->bytes,
+					(json_int_t)slot->n_entries, (json_int_t)slot->key.word[0],
+					(json_int_t)slot->key.word[1]));
+	}
+	if (failed) {
+		json_decref(list);
+		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+	}
+	ret = write_json(store, TW_STORE_IMAGES, json_pack("{s:o}", "images", list), err);
+	for (uint32_t i = 1; i < TW_IMAGES_MAX && !ret; i++)
+		images->slots[i].saved = images->slots[i].used;
+	return ret;
+}
+
+void tw_store_load_images(struct tw_store *store, struct tw_images *images)
+{
+	json_t *root = read_json(store, TW_STORE_IMAGES), *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(root, "images"), i, row) {
+		json_int_t number = json_integer_value(json_array_get(row, 0));
+		struct tw_image_slot *slot;
+
+		if (number < 1 || number >= TW_IMAGES_MAX)
+			continue;
+		slot = &images->slots[number];
+		slot->saved = true;
+		slot->bytes = (uint64_t)json_integer_value(json_array_get(row, 1));
+		slot->n_entries = (uint32_t)json_integer_value(json_array_get(row, 2));
+		slot->key.word[0] = (uint64_t)json_integer_value(json_array_get(row, 3));
+		slot->key.word[1] = (uint64_t)json_integer_value(json_array_get(row, 4));
+	}
+	json_decref(root);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* ticks.h: the fast path's ticks, read and told from user space. */
+#pragma once
+
+#include "base/clock.h"
+#include "fastpath/abi/types.h"
+
+static inline uint32_t tw_ticks_now(void)
+{
+	return (uint32_t)(tw_clock_ns() >> TW_TICK_SHIFT);
+}
+
+static inline double tw_ticks_seconds(uint32_t ticks)
+{
+	return (double)((uint64_t)ticks << TW_TICK_SHIFT) / 1e9;
+}

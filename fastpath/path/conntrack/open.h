@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* open.h: how connections come into the table: opened by a packet, or taken over from another table;
+ * and what passes without coming into it, beyond its port's quota.
+ *
+ * In:         the sheet: the record to be (conn), and of the flow its key and place.
+ * Invariants: those of conns.h; 1 and 4 are held here.
+ * Bounds:     TW_WALK_ROWS rows, twice where room has to be made.
+ * Callers:    path.h, apart, for packets that policy lets pass; the loader's program, for a table of
+ *             another size.
+ */
+#pragma once
+
+#include "fastpath/path/conntrack/spare.h"
+
+/* ---- room for a record ---- */
+
+/* A slot that is free: the key's own, if it is. TW_NO_SLOT: none. */
+tw_inline __u32 tw_row_free(const struct tw_row *row, __u32 own)
+{
+	__u32 i;
+	__u64 lanes;
+
+	if (!tw_row_tag(row, own))
+		return own;
+	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
+		lanes = tw_lanes_zero(row->tags[i]);
+		if (lanes)
+			return i * 4 + tw_lane(lanes);
+	}
+	return TW_NO_SLOT;
+}
+
+/* Puts the sheet's record into row number `n`, whose lock is held; whether there was room. */
+tw_inline int tw_row_take(
+	const struct tw_frame *f, const struct tw_sheet *sheet, struct tw_row *row, __u32 n)
+{
+	__u32 own = tw_place_slot(&sheet->flow.place), slot;
+	struct tw_conn *c;
+
+	slot = tw_row_free(row, own < tw_table_slots(f) ? own : 0);
+	c = slot < tw_table_slots(f) ? tw_record(f, n, slot) : 0;
+	if (!c)
+		return 0;
+	*c = sheet->conn;
+	tw_row_tag_set(row, slot, sheet->flow.place.tags);
+	return 1;
+}
+
+/* Body of tw_apart_row_put(): the same, with nothing but the number. */
+tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_rows_lookup(f, &n);
+
+	return row && tw_row_take(f, sheet, row, n);
+}
+
+/* Puts the sheet's record into the first row of its walk that has room, or that gives up a record for it;
+ * the first row of all is locked. */
+tw_inline int tw_walk_put(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 payer_id, enum tw_yield what)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 n = at->row, i, done = 0;
+	struct tw_row *row;
+
+	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
+		if (n == at->row || tw_apart_row_lock(f, n)) {
+			if (what != TW_YIELD_NONE)
+				tw_row_yield(f, n, payer_id, what);
+			done = (__u32)tw_apart_row_put(f, n);
+			row = tw_rows_lookup(f, &n);
+			if (row && n != at->row)
+				tw_row_unlock(row);
+		}
+		if (!done)
+			n = tw_place_next(f, at, n);
+	}
+	if (done)
+		tw_walk_spill(f, at, n, 1);
+	return (int)done;
+}
+
+/* Gives up a record of the payer's in the first row of the sheet's walk that has one; the first row of all
+ * is locked. */
+tw_inline int tw_walk_yield(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 payer_id, enum tw_yield what)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 n = at->row, i, done = 0;
+	struct tw_row *row;
+
+	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
+		if (n == at->row || tw_apart_row_lock(f, n)) {
+			done = (__u32)tw_row_yield(f, n, payer_id, what);
+			row = tw_rows_lookup(f, &n);
+			if (row && n != at->row)
+				tw_row_unlock(row);
+		}
+		n = tw_place_next(f, at, n);
+	}
+	return (int)done;
+}
+
+/* ---- opening ---- */
+
+/* Returns what a port has to give up of its own before it opens another connection: it has as many as it
+ * may have. Those that are over have the same bound, so that they are not all of the table. */
+tw_inline enum tw_yield tw_conn_bound(
+	const struct tw_config *config, const struct tw_port *payer, const struct tw_load *load)
+{
+	__u32 max = payer->established_max ? payer->established_max : config->established_max;
+
+	if (max && tw_load_now(load->established) >= max)
+		return TW_YIELD_ESTABLISHED;
+	return max && tw_load_now(load->over) >= max ? TW_YIELD_OVER : TW_YIELD_NONE;
+}
+
+/* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
+ * gets no record. */
+tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *payer, struct tw_sheet *sheet, int replaces)
+{
+	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
+	__u8 state = sheet->conn.progress.state;
+	__u32 id = payer->id;
+	struct tw_load *load = tw_loads_lookup(f, &id);
+	enum tw_yield bound;
+
+	if (!load)
+		return TW_R_TABLE_FULL;
+	bound = tw_conn_bound(config, payer, load);
+	/* One that takes the place of its predecessor makes none of those that are over more. */
+	if (bound == TW_YIELD_OVER && replaces)
+		bound = TW_YIELD_NONE;
+	if (bound != TW_YIELD_NONE && !tw_walk_yield(f, sheet, id, bound)) {
+		__sync_fetch_and_add(&load->refused, 1);
+		return TW_R_QUOTA;
+	}
+	/* What takes the place of a record that ended takes no memory, and must not meet it later. */
+	if (half_max && tw_state_half_open(state) && tw_load_now(load->half_open) >= half_max &&
+		!replaces) {
+		sheet->flow.untracked = 1;
+		return TW_R_NONE;
+	}
+	tw_load_count(load, tw_charge_of(state), 1);
+	return TW_R_NONE;
+}
+
+/* Body of tw_apart_row_replace(): puts the sheet's record in the place of one that ended under the same
+ * key, in row number `n`, whose lock is held; whether there was one. */
+tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_conn *c;
+	__u32 slot;
+
+	if (!row)
+		return 0;
+	slot = tw_row_find(f, row, n, &sheet->flow.key, sheet->flow.place.tags);
+	c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
+	if (!c)
+		return 0;
+	tw_conn_uncharge(f, c);
+	*c = sheet->conn;
+	return 1;
+}
+
+/* Replaces the record in row number `n` of the walk whose first row is locked. TW_R_TABLE_FULL: it went
+ * meanwhile, and there is no other. */
+tw_inline enum tw_reason tw_walk_replace(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+{
+	struct tw_row *row = tw_rows_lookup(f, &n);
+	int done;
+
+	if (n == sheet->flow.place.row)
+		return tw_apart_row_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
+	/* No longer: the CPU that has this row may want the first one. */
+	if (!row || !tw_apart_row_lock(f, n))
+		return TW_R_TABLE_BUSY;
+	done = tw_apart_row_replace(f, n);
+	tw_row_unlock(row);
+	return done ? TW_R_NONE : TW_R_TABLE_FULL;
+}
+
+/* Puts the sheet's record into its first row, which is locked, if that has room, or a record of the payer's
+ * that is spare. */
+tw_inline int tw_conn_settle(
+	const struct tw_frame *f, __u32 payer_id, const struct tw_sheet *sheet, struct tw_row *home)
+{
+	__u32 n = sheet->flow.place.row;
+
+	if (tw_row_take(f, sheet, home, n))
+		return 1;
+	return tw_row_yield(f, n, payer_id, TW_YIELD_OWN) && tw_apart_row_put(f, n);
+}
+
+/* Puts the sheet's record in the place of the one numbered `place`, or where there is room if that is
+ * negative. While the other one may stand where it was, there is no second of its key. */
+tw_inline enum tw_reason tw_conn_put(const struct tw_frame *f, __u32 payer_id,
+	const struct tw_sheet *sheet, struct tw_row *home, int place)
+{
+	enum tw_reason reason = TW_R_TABLE_FULL;
+
+	if (place < 0 && tw_conn_settle(f, payer_id, sheet, home))
+		return TW_R_NONE;
+	if (place >= 0)
+		reason = tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS);
+	if (reason != TW_R_TABLE_FULL)
+		return reason;
+	return tw_walk_put(f, sheet, payer_id, TW_YIELD_NONE) ||
+			       tw_walk_put(f, sheet, payer_id, TW_YIELD_ANY)
+		       ? TW_R_NONE
+		       : TW_R_TABLE_FULL;
+}
+
+/* What tw_conn_open() does under the lock of the key's first row. */
+tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
+	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet,
+	struct tw_row *home)
+{
+	enum tw_reason reason;
+	int place = -1;
+
+	if (!tw_row_settles(home, sheet->flow.place.tags))
+		place = tw_apart_find(f);
+	/* Another CPU opened it a moment ago: that record will do. */
+	sheet->flow.met = place >= 0 && !sheet->flow.stale;
+	if (sheet->flow.met)
+		return TW_R_NONE;
+	reason = tw_conn_charge(f, config, payer, sheet, place >= 0);
+	if (reason || sheet->flow.untracked)
+		return reason;
+	reason = tw_conn_put(f, payer->id, sheet, home, place);
+	if (reason)
+		tw_ports_count(f, sheet->conn.ports, -1);
+	return reason;
+}
+
+/* Locks the first row of a walk, after a longer while if need be. */
+tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_row *home, __u32 n)
+{
+	__u32 i;
+
+	if (tw_row_try(home))
+		return 1;
+	for (i = 0; i < TW_LOCK_ROUNDS; i++)
+		if (tw_apart_row_lock(f, n))
+			return 1;
+	return 0;
+}
+
+/* Opens the connection whose record stands on the sheet, at the cost of `payer`. */
+tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_port *payer, struct tw_sheet *sheet)
+{
+	__u32 n = sheet->flow.place.row;
+	struct tw_row *home = tw_rows_lookup(f, &n);
+	enum tw_reason reason;
+
+	tw_conns_catch_up(f, config);
+	if (!home)
+		return TW_R_TABLE_FULL;
+	if (!tw_home_lock(f, home, n)) {
+		/* The CPU that has it may have opened this very connection. */
+		sheet->flow.met = !sheet->flow.stale && tw_apart_find(f) >= 0;
+		return sheet->flow.met ? TW_R_NONE : TW_R_TABLE_BUSY;
+	}
+	reason = tw_conn_open_locked(f, config, payer, sheet, home);
+	tw_row_unlock(home);
+	return reason;
+}
+
+/* ---- taking over from a table of another size ---- */
+
+/* What one end sent. Each table may know more of one end than of the other, and windows never go back:
+ * an acknowledgement of what a record does not know to be sent is refused, again and again. */
+tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old, __u32 way)
+{
+	if (c->packets[way] < old->packets[way]) {
+		c->packets[way] = old->packets[way];
+		c->bytes[way] = old->bytes[way];
+	}
+	if ((__s32)(old->window[way].end - c->window[way].end) > 0)
+		c->window[way].end = old->window[way].end;
+	if ((__s32)(old->window[way].acked - c->window[way].acked) > 0) {
+		c->window[way].acked = old->window[way].acked;
+		c->room[way] = old->room[way];
+	}
+}
+
+/* A record that both tables have: `old` is what the programs that still had the other table made of
+ * it. Whichever saw the last packet knows the connection's state; in the same tick, whichever got
+ * further than its opening. Charges follow the state. */
+tw_inline void tw_conn_catch_up(
+	const struct tw_frame *f, struct tw_conn *c, const struct tw_conn *old)
+{
+	struct tw_progress found = c->progress, now = old->progress;
+	__u32 tick = tw_tick(f->now_ns), way, dir;
+
+	/* Another one under the same key: younger than the old one's last packet. */
+	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI ||
+		tw_tick_age(tick, c->created) < tw_tick_age(tick, old->seen))
+		return;
+	for (way = 0; way < TW_WAY__MAX; way++)
+		tw_conn_catch_up_way(c, old, way);
+	for (dir = 0; dir < TW_DIR__MAX; dir++) {
+		if (!c->gate[dir])
+			c->gate[dir] = old->gate[dir];
+		if (!tw_ports_at(c->ports, dir))
+			tw_conn_set_port(
+				f, c, dir ? TW_DIR_IN : TW_DIR_OUT, tw_ports_at(old->ports, dir));
+	}
+	if (tw_tick_after(c->seen, old->seen) ||
+		(c->seen == old->seen && !tw_state_half_open(found.state)))
+		return;
+	c->seen = old->seen;
+	tw_conn_advance(f, c, found, now);
+}
+
+/* What tw_conn_take() does under the lock of the key's first row. */
+tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_sheet *sheet)
+{
+	struct tw_conn *old = &sheet->conn;
+	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	int over = tw_state_over(old->progress.state);
+
+	if (c) {
+		tw_conn_catch_up(f, c, old);
+		return TW_TAKEN_MET;
+	}
+	/* It may have been written while it was read. */
+	old->ports = tw_ports_charged(old->ports, tw_charge_of(old->progress.state));
+	tw_ports_count(f, old->ports, 1);
+	if (tw_walk_put(f, sheet, 0, TW_YIELD_NONE) ||
+		(!over && tw_walk_put(f, sheet, 0, TW_YIELD_ANY)))
+		return TW_TAKEN_NEW;
+	tw_ports_count(f, old->ports, -1);
+	return over ? TW_TAKEN_ENDED : TW_TAKEN_FULL;
+}
+
+/* Takes the record on the sheet, which stands in a table of another size, over into this one, and
+ * charges the port that pays for it in this one's `loads`. Again is no different from once. */
+tw_inline enum tw_taken tw_conn_take(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_sheet *sheet)
+{
+	struct tw_place *at = &sheet->flow.place;
+	enum tw_taken taken;
+	struct tw_row *home;
+	__u32 n;
+
+	if (tw_conn_expired(config, &sheet->conn, tw_tick(f->now_ns), 0))
+		return TW_TAKEN_ENDED;
+	tw_conn_key(&sheet->conn, &sheet->flow.key);
+	tw_place_make(f, at, config, &sheet->flow.key);
+	n = at->row;
+	home = tw_rows_lookup(f, &n);
+	if (!home || !tw_apart_row_lock(f, n))
+		return TW_TAKEN_BUSY;
+	taken = tw_conn_take_locked(f, sheet);
+	tw_row_unlock(home);
+	return taken;
+}

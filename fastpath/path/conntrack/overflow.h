@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* overflow.h: connections that pass without a record, because their port is over its half-open quota.
+ *
+ * Why:        a flood of SYNs must take no records, and an honest connection among them must come up. So
+ *             each port remembers what passed at it, in entries of 24 bytes, until it was answered.
+ * How:        sets of eight entries, by port and class of originator; a full set loses its oldest entry. Where that
+ *             was a young one, the class gets so many more sets that it would have grown old: memory follows the rate.
+ *             An entry holds a fingerprint of the whole key (protocol, network and owner included) and of the
+ *             direction: two multilinear hashes under independent secrets, 32 bits each.
+ * Out:        a packet without a record that goes on with such a connection gets its way and state. The first
+ *             answer of other protocols, and the third packet of a TCP handshake, get a record.
+ * Invariants: 1. A packet that was not asked for meets an entry with a probability of at most entries *
+ *                2^-64: below 2^-45 for the 393,216 entries of three classes (tests/unit/overflow.c).
+ *             2. An entry grants no more than it knows: to a SYN a SYN-ACK or RST that acknowledges it; to
+ *                these an ACK with both ends' numbers; to a datagram one of its protocol.
+ *             3. It denies nothing: what meets no entry is judged as if there were none.
+ *             4. A port's connections displace its own entries, and of these the same class's.
+ *             5. An entry that two CPUs write at once is no entry (struct tw_overflow).
+ * Bounds:     three classes, two lookups each (eight within a second after a class grew), for a packet
+ *             without a record at a port that was over its quota within TW_OVERFLOW_TICKS; no lookup
+ *             elsewhere. No loop but over levels and a set.
+ * Callers:    track.h, apart.
+ * Source:     hash: as conns.h. RFC 9293 §3.5 (handshake), §3.10.7.3 (RST in SYN-SENT). XOR of check and
+ *             data: R. Hyatt, T. Mann, "A lockless transposition-table implementation" (2002).
+ */
+#pragma once
+
+#include "fastpath/path/conntrack/conns.h"
+#include "fastpath/path/conntrack/tcp.h"
+
+#define TW_OVERFLOW_HI 0x5555555500000000ull /* its originator is the key's hi end */
+#define TW_OVERFLOW_REACH \
+	65536 /* a third packet's numbers are at most so far on: data, fast open */
+
+/* Fingerprint of the flow's key and direction. flow.place is made by then. */
+tw_inline __u64 tw_overflow_print(
+	const struct tw_config *config, const struct tw_flow *flow, __u32 hi)
+{
+	__u64 sum = config->print_key[TW_KEY_WORDS];
+	__u32 i;
+
+	for (i = 0; i < TW_KEY_WORDS; i++)
+		sum += config->print_key[i] * flow->key.w[i];
+	return ((__u64)flow->place.hash << 32 | sum >> 32) ^ (hi ? TW_OVERFLOW_HI : 0);
+}
+
+/* 1 if a number is 0, without a branch: the verifier walks what follows once. */
+tw_inline __u32 tw_overflow_none(__u64 number)
+{
+	__u32 any = (__u32)(number >> 32) | (__u32)number;
+
+	any = (any >> 16 | any) & 0xffff;
+	TW_OPAQUE(any);
+	return (any - 1) >> 31;
+}
+
+/* Copies the entry with this fingerprint out of a set. Returns whether there is one, not too old. */
+tw_inline int tw_overflow_read(
+	const struct tw_overflow_set *set, __u64 print, __u32 now, struct tw_overflow *ret)
+{
+	__u32 i, at = 0;
+	__u64 word;
+
+	for (i = 0; i < TW_OVERFLOW_WAYS; i++) {
+		word = TW_MEMORY(set->way_of[i].check) ^ TW_MEMORY(set->way_of[i].numbers) ^
+		       TW_MEMORY(set->way_of[i].rest);
+		at |= i & (0u - tw_overflow_none(word ^ print));
+	}
+	at &= TW_OVERFLOW_WAYS - 1;
+	ret->check = TW_MEMORY(set->way_of[at].check);
+	ret->numbers = TW_MEMORY(set->way_of[at].numbers);
+	ret->rest = TW_MEMORY(set->way_of[at].rest);
+	return (ret->check ^ ret->numbers ^ ret->rest) == print && ret->stage &&
+	       !tw_tick_after(now, ret->seen + TW_OVERFLOW_TICKS);
+}
+
+/* Key of the set that a fingerprint belongs to at a level. */
+tw_inline __u32 tw_overflow_set_of(__u32 port_id, __u32 class, __u32 level, __u64 print)
+{
+	__u32 sets = TW_OVERFLOW_SETS_FIRST << (level & 15);
+
+	return tw_overflow_key(port_id, class, (__u32)print & (sets - 1) & (TW_OVERFLOW_SETS - 1));
+}
+
+tw_inline __u32 tw_overflow_few_of(__u32 port_id, __u32 class, __u64 print)
+{
+	return tw_overflow_key(port_id, class, (__u32)print & (TW_OVERFLOW_SETS_FEW - 1));
+}
+
+/* ---- what goes on with a connection ---- */
+
+/* Body of tw_apart_overflow_find(): copies a port's entry for the sheet's flow to the sheet; `hi`: opened by
+ * the key's hi end. Returns whether there is one. */
+tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config *config,
+	__u32 port_id, __u32 class, __u32 hi, struct tw_sheet *sheet)
+{
+	__u64 print = tw_overflow_print(config, &sheet->flow, hi);
+	struct tw_load *load = tw_loads_lookup(f, &port_id);
+	__u32 now = tw_tick(f->now_ns), level, key, i;
+	const struct tw_overflow_set *set;
+
+	if (!load)
+		return 0;
+	level = load->overflow_level[class & 3];
+	for (i = 0; i <= TW_OVERFLOW_LEVELS && i <= level; i++) {
+		key = tw_overflow_set_of(port_id, class, level - i, print);
+		set = tw_overflows_lookup(f, &key);
+		if (set && tw_overflow_read(set, print, now, &sheet->overflow))
+			return 1;
+		/* It may be from before the class grew. */
+		if (tw_tick_after(now, load->overflow_grown + TW_TICKS_PER_SECOND))
+			break;
+	}
+	key = tw_overflow_few_of(port_id, class, print);
+	set = tw_overflows_few_lookup(f, &key);
+	return set && tw_overflow_read(set, print, now, &sheet->overflow);
+}
+
+/* Finds an entry of any class that the flow may be in; `remote`: opened from the other side of the port. Returns
+ * the class + 1, or 0. */
+tw_inline __u8 tw_overflow_class_of(const struct tw_frame *f, __u32 port_id, int remote, __u32 hi)
+{
+	if (!remote)
+		return tw_apart_overflow_find(f, port_id, TW_OVERFLOW_OWN, hi) ? TW_OVERFLOW_OWN + 1
+									       : 0;
+	if (tw_apart_overflow_find(f, port_id, TW_OVERFLOW_OUTSIDE, hi))
+		return TW_OVERFLOW_OUTSIDE + 1;
+	return tw_apart_overflow_find(f, port_id, TW_OVERFLOW_LOCAL, hi) ? TW_OVERFLOW_LOCAL + 1
+									 : 0;
+}
+
+/* Whether a segment with SYN or RST is one that the other end may answer with. */
+tw_inline int tw_overflow_answers(const struct tw_packet *p, const struct tw_overflow *e)
+{
+	__u32 span = e->stage == TW_OVERFLOW_ASKED ? e->last - e->first : 0;
+
+	if (p->tcp_flags & TW_TCP_ACK)
+		return !(p->tcp_flags & TW_TCP_FIN) && p->ack - e->first <= span;
+	return e->stage == TW_OVERFLOW_ANSWERED && p->seq == e->last;
+}
+
+/* Whether a segment without SYN is one that the originator goes on with: the third of the handshake, or a
+ * RST exactly where it stands. */
+tw_inline int tw_overflow_goes_on(const struct tw_packet *p, const struct tw_overflow *e)
+{
+	int answered = e->stage == TW_OVERFLOW_ANSWERED;
+
+	if (p->tcp_flags & TW_TCP_RST)
+		return p->seq == (answered ? e->first : e->last);
+	return answered && !(p->tcp_flags & TW_TCP_FIN) && p->seq - e->first < TW_OVERFLOW_REACH &&
+	       p->ack - e->last < TW_OVERFLOW_REACH;
+}
+
+/* What the sheet's packet makes of its connection, whose entry stands on the sheet. */
+tw_inline void tw_overflow_resume(struct tw_sheet *sheet, enum tw_way way, __u32 origin_hi)
+{
+	const struct tw_overflow *e = &sheet->overflow;
+	struct tw_packet *p = &sheet->packet;
+	struct tw_flow *flow = &sheet->flow;
+
+	flow->way = (__u8)way;
+	flow->progress.flags = TW_CONN_F_REPLIED | (origin_hi ? TW_CONN_F_ORIGIN_HI : 0);
+	switch (p->tuple.proto) {
+	case TW_IPPROTO_TCP:
+		flow->progress.scale[TW_WAY_ORIGINAL] = e->scale[TW_WAY_ORIGINAL];
+		flow->progress.scale[TW_WAY_REPLY] = e->scale[TW_WAY_REPLY];
+		flow->progress.state = TW_S_ESTABLISHED;
+		if (p->tcp_flags & TW_TCP_RST) {
+			flow->progress.state = TW_S_CLOSED;
+			flow->untracked = 1;
+		} else if (way == TW_WAY_REPLY) {
+			flow->progress.state = TW_S_SYN_RECV;
+			tw_tcp_begin(p, flow);
+		}
+		flow->note = TW_NOTE_BOTH;
+		break;
+	case TW_IPPROTO_UDP:
+		flow->progress.state = TW_S_UDP_REPLIED;
+		break;
+	case TW_IPPROTO_ICMP:
+	case TW_IPPROTO_ICMPV6:
+		flow->progress.state = TW_S_ICMP;
+		break;
+	default:
+		flow->progress.state = TW_S_OTHER_REPLIED;
+	}
+}
+
+/* Body of tw_apart_overflow_meet(): whether the sheet's packet, which has no record, goes on with a connection
+ * that passed at this port without one. Then it is of that connection's way and state. */
+tw_inline int tw_overflow_meet(
+	const struct tw_frame *f, __u32 port_id, enum tw_dir dir, struct tw_sheet *sheet)
+{
+	const struct tw_packet *p = &sheet->packet;
+	int tcp = p->tuple.proto == TW_IPPROTO_TCP, out = dir == TW_DIR_OUT;
+	__u32 hi = sheet->flow.progress.flags & TW_CONN_F_ORIGIN_HI;
+	__u8 class;
+
+	if (!tcp || p->tcp_flags & (TW_TCP_SYN | TW_TCP_RST)) {
+		class = tw_overflow_class_of(f, port_id, out, !hi);
+		if (class && (!tcp || tw_overflow_answers(p, &sheet->overflow))) {
+			sheet->flow.resumed = class;
+			tw_overflow_resume(sheet, TW_WAY_REPLY, !hi);
+			return 1;
+		}
+	}
+	if (!tcp || p->tcp_flags & TW_TCP_SYN)
+		return 0;
+	class = tw_overflow_class_of(f, port_id, !out, hi);
+	if (!class || !tw_overflow_goes_on(p, &sheet->overflow))
+		return 0;
+	sheet->flow.resumed = class;
+	tw_overflow_resume(sheet, TW_WAY_ORIGINAL, hi);
+	return 1;
+}
+
+/* ---- remembering ---- */
+
+/* The set that an entry goes to: made where there is room for it, else one of the port's few. */
+tw_inline struct tw_overflow_set *tw_overflow_set_get(
+	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 key, __u32 key_few)
+{
+	struct tw_overflow_set *set = tw_overflows_lookup(f, &key);
+
+	if (set)
+		return set;
+	tw_overflows_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
+	set = tw_overflows_lookup(f, &key);
+	if (set)
+		return set;
+	set = tw_overflows_few_lookup(f, &key_few);
+	if (set)
+		return set;
+	tw_overflows_few_update(f, &key_few, (const void *)sheet->none, TW_MAP_NOEXIST);
+	return tw_overflows_few_lookup(f, &key_few);
+}
+
+/* Fills the sheet's entry with what its packet says. */
+tw_inline void tw_overflow_fill(struct tw_sheet *sheet, __u32 now)
+{
+	const struct tw_packet *p = &sheet->packet;
+	const struct tw_flow *flow = &sheet->flow;
+	struct tw_overflow *e = &sheet->overflow;
+	int tcp = p->tuple.proto == TW_IPPROTO_TCP;
+
+	e->numbers = e->rest = 0;
+	e->seen = now;
+	e->stage = TW_OVERFLOW_ASKED;
+	if (!tcp)
+		return;
+	e->scale[TW_WAY_ORIGINAL] = flow->progress.scale[TW_WAY_ORIGINAL];
+	e->scale[TW_WAY_REPLY] = flow->progress.scale[TW_WAY_REPLY];
+	if (flow->way == TW_WAY_REPLY) {
+		e->stage = TW_OVERFLOW_ANSWERED;
+		e->first = p->ack;
+		e->last = p->seq + 1;
+	} else {
+		e->first = p->seq + 1;
+		e->last = p->seq_end;
+	}
+}
+
+/* Returns how many levels higher a displaced entry of this age would have grown old enough. The first flood of a port
+ * meets one that is some milliseconds old: level by level, most of what it displaces meanwhile would be young. */
+tw_inline __u32 tw_overflow_steps(__u32 age)
+{
+	__u32 i, steps = 1;
+
+	for (i = 1; i < TW_OVERFLOW_LEVELS; i++)
+		steps += age << i < TW_OVERFLOW_YOUNG;
+	return steps;
+}
+
+enum tw_overflow_room {
+	TW_OVERFLOW_AGAIN, /* was known */
+	TW_OVERFLOW_FRESH,
+	TW_OVERFLOW_TIGHT, /* fresh, and a young one of the same level had to go: `level` is now the next ones' */
+};
+
+/* How well a place suits an entry: that of its predecessor best, then a free one, then the oldest. */
+#define TW_OVERFLOW_RANK_SAME 0xffffffffu
+#define TW_OVERFLOW_RANK_FREE 0x80000000u
+
+tw_inline __u32 tw_overflow_rank(const struct tw_overflow *at, __u64 print, __u32 now)
+{
+	struct tw_overflow old = {.numbers = TW_MEMORY(at->numbers), .rest = TW_MEMORY(at->rest)};
+	__u32 age = (now - old.seen) & (TW_OVERFLOW_RANK_FREE - 1);
+
+	age |= tw_overflow_none(old.stage) << 31;
+	return age | (0u - tw_overflow_none(TW_MEMORY(at->check) ^ old.numbers ^ old.rest ^ print));
+}
+
+/* A SYN again, whose SYN-ACK is on its way, leaves what is known of both. */
+tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
+{
+	if (old.stage != TW_OVERFLOW_ANSWERED || e->stage != TW_OVERFLOW_ASKED ||
+		old.first - e->first > e->last - e->first)
+		return;
+	old.seen = e->seen;
+	old.level = e->level;
+	e->numbers = old.numbers;
+	e->rest = old.rest;
+}
+
+/* Puts the sheet's entry into a set, in the place of its predecessor, or of the oldest one. */
+tw_inline enum tw_overflow_room tw_overflow_write(
+	struct tw_overflow_set *set, __u64 print, struct tw_overflow *e, __u32 now)
+{
+	__u32 i, rank, best = 0, at = 0, better, level;
+	struct tw_overflow old;
+	int over;
+
+	for (i = 0; i < TW_OVERFLOW_WAYS; i++) {
+		rank = tw_overflow_rank(&set->way_of[i], print, now);
+		/* Without a branch, too: ranks are compared by the borrow. */
+		better = (__u32)(((__u64)best - rank) >> 63);
+		TW_OPAQUE(better);
+		best += (rank - best) * better;
+		at += (i - at) * better;
+	}
+	at &= TW_OVERFLOW_WAYS - 1;
+	old.numbers = TW_MEMORY(set->way_of[at].numbers);
+	old.rest = TW_MEMORY(set->way_of[at].rest);
+	over = tw_tick_after(now, old.seen + TW_OVERFLOW_TICKS);
+	if (best == TW_OVERFLOW_RANK_SAME && !over)
+		tw_overflow_keep(e, old);
+	TW_MEMORY(set->way_of[at].numbers) = e->numbers;
+	TW_MEMORY(set->way_of[at].rest) = e->rest;
+	TW_MEMORY(set->way_of[at].check) = print ^ e->numbers ^ e->rest;
+	if (best == TW_OVERFLOW_RANK_SAME)
+		return over ? TW_OVERFLOW_FRESH : TW_OVERFLOW_AGAIN;
+	if (best >= TW_OVERFLOW_YOUNG || old.level != e->level || e->level >= TW_OVERFLOW_LEVELS)
+		return TW_OVERFLOW_FRESH;
+	level = e->level + tw_overflow_steps(best);
+	e->level = (__u8)(level < TW_OVERFLOW_LEVELS ? level : TW_OVERFLOW_LEVELS);
+	return TW_OVERFLOW_TIGHT;
+}
+
+/* Body of tw_apart_overflow_put(): remembers the sheet's connection at a port. Returns whether it was not known
+ * there. */
+tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *config,
+	__u32 port_id, __u32 class, struct tw_sheet *sheet)
+{
+	__u64 print = tw_overflow_print(
+		config, &sheet->flow, sheet->flow.progress.flags & TW_CONN_F_ORIGIN_HI);
+	struct tw_load *load = tw_loads_lookup(f, &port_id);
+	__u32 now = tw_tick(f->now_ns), level;
+	struct tw_overflow_set *set;
+	enum tw_overflow_room room;
+
+	if (!load)
+		return 0;
+	/* Quiet for so long that nothing is left. */
+	if (tw_tick_after(now, load->overflow_until))
+		load->overflow_level[class & 3] = 0;
+	level = load->overflow_level[class & 3];
+	set = tw_overflow_set_get(f, sheet, tw_overflow_set_of(port_id, class, level, print),
+		tw_overflow_few_of(port_id, class, print));
+	if (!set)
+		return 0;
+	tw_overflow_fill(sheet, now);
+	sheet->overflow.level = (__u8)level;
+	room = tw_overflow_write(set, print, &sheet->overflow, now);
+	if (class == TW_OVERFLOW_GROUP)
+		return room != TW_OVERFLOW_AGAIN;
+	if (room == TW_OVERFLOW_TIGHT) {
+		load->overflow_level[class & 3] = sheet->overflow.level;
+		load->overflow_grown = now;
+	}
+	load->overflow_until = (now + TW_OVERFLOW_TICKS) | 1;
+	if (room != TW_OVERFLOW_AGAIN && class != TW_OVERFLOW_LOCAL &&
+		sheet->flow.way == TW_WAY_ORIGINAL)
+		__sync_fetch_and_add(&load->overflowed, 1);
+	return room != TW_OVERFLOW_AGAIN;
+}
+
+/* Whether a port may know of a connection that a packet without a record goes on with. */
+tw_inline int tw_overflow_may_know(const struct tw_frame *f, __u32 port_id)
+{
+	const struct tw_load *load = tw_loads_lookup(f, &port_id);
+
+	return load && load->overflow_until &&
+	       !tw_tick_after(tw_tick(f->now_ns), load->overflow_until);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* spare.h: connections that are over and whose records make room for new ones.
+ *
+ * Why:        TIME-WAIT keeps a record for two minutes after the connection's end, for what may still be
+ *             under way. A guest that opens 2,200 short connections a second would fill the table with
+ *             such records, and every guest would be refused.
+ * What:       a record is spare in TIME-WAIT and CLOSED once it was quiet for TW_SPARE_TICKS; a UDP exchange
+ *             of few packets, such as a DNS query, once it was quiet for as long as a closed connection is
+ *             kept; and every record that has expired. A record is only given up for another one, never by
+ *             time alone. The payer's own records go first, and of these the one that was quiet longest.
+ * Invariants: 1. No packet holds a record that is given up. A packet that finds one which was quiet for a
+ *                quarter of its time notes that in the row (`held`) and looks again; who gives up takes the
+ *                tag away and looks at the note again. One of the two sees the other.
+ *             2. What comes late for a connection whose record was given up meets no record, as keys are whole.
+ *             3. A connection that is not over keeps its record (tests/unit/conns.c).
+ * Bounds:     a row's records, once for each row that has to give one up.
+ * Callers:    track.h holds; open.h makes room.
+ */
+#pragma once
+
+#include "fastpath/path/conntrack/conns.h"
+
+#define TW_SPARE_TICKS	 TW_TICKS_PER_SECOND
+#define TW_SPARE_PACKETS 2 /* each way at most: resolvers ask for A and AAAA from one port */
+
+#define TW_HELD_SHIFT 8	  /* units of 268 ms */
+#define TW_HELD_UNITS 255 /* 0: never */
+#define TW_HELD_FRESH 3	  /* units, at least 0.8 s: no CPU takes longer for a packet */
+
+/* Which records a row may give up. */
+enum tw_yield {
+	TW_YIELD_NONE,
+	TW_YIELD_OVER,	      /* of the payer's, TCP connections that are over */
+	TW_YIELD_ESTABLISHED, /* of the payer's, those that are charged as established */
+	TW_YIELD_OWN,	      /* all of the payer's */
+	TW_YIELD_ANY,	      /* every port's, the payer's first */
+};
+
+/* Returns for how long a record must have been quiet to be spare; 0: its connection is not over. */
+tw_inline __u32 tw_conn_spare_after(const struct tw_config *config, const struct tw_conn *c)
+{
+	if (tw_state_over(c->progress.state))
+		return TW_SPARE_TICKS;
+	if (c->progress.state == TW_S_UDP_REPLIED &&
+		c->packets[TW_WAY_ORIGINAL] <= TW_SPARE_PACKETS &&
+		c->packets[TW_WAY_REPLY] <= TW_SPARE_PACKETS)
+		return config->timeout[TW_S_CLOSED];
+	return 0;
+}
+
+/* True if a record may be spare, or may become so while a packet is judged by it. */
+tw_inline int tw_conn_lingers(const struct tw_config *config, const struct tw_conn *c, __u32 now)
+{
+	__u32 after = tw_conn_spare_after(config, c);
+
+	return after && tw_tick_age(now, c->seen) >= after / 4 + TW_TICKS_AHEAD;
+}
+
+/* The same at a glance: true of every record that lingers, and of some others. */
+tw_inline int tw_conn_may_linger(const struct tw_conn *c, __u32 now)
+{
+	const __u32 states = 1u << TW_S_TIME_WAIT | 1u << TW_S_CLOSED | 1u << TW_S_UDP_REPLIED;
+
+	return states >> (c->progress.state & 15) & 1 && now - c->seen >= TW_SPARE_TICKS / 4;
+}
+
+/* ---- holding ---- */
+
+tw_inline __u8 tw_held_unit(__u32 now)
+{
+	return (__u8)(1 + (now >> TW_HELD_SHIFT) % TW_HELD_UNITS);
+}
+
+tw_inline int tw_row_held(const struct tw_row *row, __u32 slot, __u32 now)
+{
+	__u32 held = TW_MEMORY(row->held[slot & (TW_ROW_SLOTS - 1)]);
+
+	return held && (tw_held_unit(now) + TW_HELD_UNITS - held) % TW_HELD_UNITS <= TW_HELD_FRESH;
+}
+
+/* Body of tw_apart_hold(): keeps the record of flow.key, which may linger, from being given up while its
+ * packet is judged. Returns whether it is still there. */
+tw_inline int tw_conn_hold(
+	const struct tw_frame *f, const struct tw_config *config, const struct tw_flow *flow)
+{
+	int number = tw_apart_find(f);
+	__u32 n = (__u32)number / TW_ROW_SLOTS, slot = (__u32)number % TW_ROW_SLOTS, lock;
+	struct tw_row *row = number < 0 ? 0 : tw_rows_lookup(f, &n);
+	const struct tw_conn *c = tw_conn_at(f, number);
+	__u32 now = tw_tick(f->now_ns);
+
+	if (!row || !c)
+		return 0;
+	if (!tw_conn_lingers(config, c, now))
+		return 1;
+	TW_MEMORY(row->held[slot]) = tw_held_unit(now);
+	/* A barrier: the note is written before the tag is read. */
+	lock = __sync_fetch_and_or(&row->lock, 0);
+	TW_OPAQUE(lock);
+	c = tw_row_tag(row, slot) == (__u16)flow->place.tags ? tw_record(f, n, slot) : 0;
+	return c && tw_conn_is(c, &flow->key);
+}
+
+/* ---- giving up ---- */
+
+/* Returns how well a record suits to be given up: 0 not at all; of two, the greater one goes. */
+tw_inline __u32 tw_conn_spare_rank(const struct tw_config *config, const struct tw_conn *c,
+	__u32 now, __u32 payer_id, enum tw_yield what)
+{
+	const __u32 own = 1u << 30, gone = 1u << 31;
+	__u32 age = now - c->seen, ports = c->ports, rank = (age & (own / 2 - 1)) + 1;
+	__u32 after = tw_conn_spare_after(config, c);
+
+	if (tw_ports_payer(ports) == payer_id) {
+		rank |= own;
+		if (what == TW_YIELD_OVER && tw_ports_charge(ports) != TW_CHARGE_OVER)
+			return 0;
+		if (what == TW_YIELD_ESTABLISHED && tw_ports_charge(ports) != TW_CHARGE_ESTABLISHED)
+			return 0;
+	} else if (what != TW_YIELD_ANY) {
+		return 0;
+	}
+	if (tw_conn_expired(config, c, now, TW_GRACE))
+		return rank | gone;
+	return after && tw_tick_age(now, c->seen) >= after + TW_TICKS_AHEAD ? rank : 0;
+}
+
+/* What is asked of a row's records, one by one. */
+struct tw_spare {
+	const struct tw_frame *f;
+	const struct tw_config *config;
+	const struct tw_row *row;
+	struct tw_sheet *sheet;
+	__u32 now;
+	__u32 n; /* the row's number */
+	__u32 payer_id;
+	__u32 what; /* enum tw_yield */
+};
+
+/* Notes the record in a slot on the sheet if it goes before those noted so far. */
+tw_inline long tw_row_spare_step(__u32 slot, void *context)
+{
+	const struct tw_spare *s = context;
+	const struct tw_conn *c;
+	__u32 rank;
+
+	c = tw_row_tag(s->row, slot & (TW_ROW_SLOTS - 1)) ? tw_record(s->f, s->n, slot) : 0;
+	if (!c || tw_row_held(s->row, slot, s->now))
+		return 0;
+	rank = tw_conn_spare_rank(s->config, c, s->now, s->payer_id, (enum tw_yield)s->what);
+	if (rank <= TW_MEMORY(s->sheet->spare_rank))
+		return 0;
+	TW_MEMORY(s->sheet->spare_rank) = rank;
+	TW_MEMORY(s->sheet->spare_slot) = slot;
+	return 0;
+}
+
+/* Body of tw_apart_row_spare(): returns the slot of the record in the row, whose lock is held, that is the
+ * first to be given up, or TW_NO_SLOT. Row and sheet are filled in here. */
+tw_inline __u32 tw_row_spare(struct tw_spare *s)
+{
+	s->row = tw_rows_lookup(s->f, &s->n);
+	s->sheet = tw_sheet_get(s->f);
+	if (!s->row || !s->sheet)
+		return TW_NO_SLOT;
+	TW_MEMORY(s->sheet->spare_rank) = 0;
+	tw_repeat(TW_ROW_SLOTS, tw_row_spare_step, s);
+	return TW_MEMORY(s->sheet->spare_rank)
+		       ? TW_MEMORY(s->sheet->spare_slot) & (TW_ROW_SLOTS - 1)
+		       : TW_NO_SLOT;
+}
+
+/* Body of tw_apart_row_give_up(): ends the record in a slot of row number `n`, whose lock is held. Returns
+ * whether it is gone: a packet may hold it since it was found. */
+tw_inline int tw_row_give_up(
+	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
+{
+	struct tw_row *row = tw_rows_lookup(f, &n);
+	__u32 zero = 0, now = tw_tick(f->now_ns);
+	struct tw_upkeep *upkeep;
+	struct tw_conn *c;
+	__u64 tags;
+
+	slot &= TW_ROW_SLOTS - 1;
+	c = row ? tw_record(f, n, slot) : 0;
+	if (!c)
+		return 0;
+	tags = tw_row_tag(row, slot);
+	/* With what it returns it is a barrier too: the tag is gone before the note is read. */
+	if (!__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
+		return 0;
+	if (tw_row_held(row, slot, now)) {
+		tw_row_tag_set(row, slot, tags);
+		return 0;
+	}
+	if (!tw_conn_tell_end(f, c, now)) {
+		upkeep = tw_upkeep_lookup(f, &zero);
+		if (upkeep)
+			__sync_fetch_and_add(&upkeep->closes_lost, 1);
+	}
+	tw_row_remove(f, config, row, n, slot);
+	return 1;
+}
+
+/* Gives up a record of row number `n`, whose lock is held. Returns whether there was one. */
+tw_inline int tw_row_yield(const struct tw_frame *f, __u32 n, __u32 payer_id, enum tw_yield what)
+{
+	__u32 slot = tw_apart_row_spare(f, n, payer_id, what);
+
+	return slot < TW_ROW_SLOTS && tw_apart_row_give_up(f, n, slot);
+}

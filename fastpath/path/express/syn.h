@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* syn.h: the short ways of a SYN: one that opens a connection between two ports of this host, and one
+ * that a flood is made of, which the policy denies, from a port of whose denials nobody is to hear more
+ * for the moment.
+ *
+ * Why:        who opens connections is to wait for little more than the gates, and whoever floods is to
+ *             cost as little as can be. A port's SYNs are tried for the second way from a denial on that
+ *             was not told, for want of a token, to the next SYN that is not of that kind; until then
+ *             for the first.
+ * In:         a frame that a guest sends, before anything else is done with it.
+ * Out:        an enum tw_syn.
+ * Invariants: those of express.h, but that here one way opens what both gates let pass, at the first
+ *             attempt, in its first row, within every quota, and tells of it; and that on the other nothing
+ *             passes, and only what the gate denies without an answer, and without an event, ends.
+ *             The row of what opens is locked from before the gates are asked until it stands there, so that
+ *             its record can be on its way meanwhile; nobody waits for it longer than a gate takes.
+ * Bounds:     two classifications; no loop but those over tags and inline addresses.
+ */
+#pragma once
+
+#include "fastpath/path/express/express.h"
+
+enum tw_syn {
+	TW_SYN_WHOLE, /* nothing was done: the whole way is for it */
+	TW_SYN_SENT,  /* it opened a connection, was counted, told of and sent to the far port */
+	TW_SYN_DENIED /* it was counted, and goes no further */
+};
+
+/* Whether nothing is left to be done to a SYN but its checksum. */
+tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p)
+{
+	if (f->gso_size)
+		return 0;
+	return tw_frame_summed(f) != TW_SUMMED_PARTIAL ||
+	       tw_frame_csum_fits(f, p->l4_off, __builtin_offsetof(struct tw_tcp, csum));
+}
+
+/* Reads a frame onto the sheet, where registers are too few, as far as gates ask about it: its TCP header, if
+ * it is a SYN that nothing is wrong with, and whose header is all at hand; else NULL. */
+tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
+{
+	const __u8 marks = TW_TCP_FIN | TW_TCP_SYN | TW_TCP_RST | TW_TCP_ACK | TW_TCP_URG;
+	__u64 head = (__u64)((const __u8 *)f->data_end - (const __u8 *)f->data);
+	const struct tw_tcp *tcp;
+	__u32 header;
+
+	p->tuple.src.d[0] = p->tuple.dst.d[0] = 0;
+	p->vlan = p->inner_vlan = 0;
+	p->icmp = 0;
+	p->multicast = 0;
+	tcp = f->has_vlan ? 0 : tw_express_network(f, p);
+	if (!tcp || (const void *)(tcp + 1) > f->data_end || p->tuple.proto != TW_IPPROTO_TCP ||
+		p->l3_len > f->len - p->l3_off || p->l3_off + p->l3_len < p->l4_off)
+		return 0;
+	header = (tcp->data_offset >> 4) * 4u;
+	if (header < sizeof(*tcp) || header > tw_l4_len(p) || head < p->l4_off + header ||
+		(tcp->flags & marks) != TW_TCP_SYN || !tw_syn_offload(f, p))
+		return 0;
+	p->tcp_header_len = (__u8)header;
+	p->tuple.sport = tcp->sport;
+	p->tuple.dport = tcp->dport;
+	return tw_check_addresses(p) || p->multicast || tw_addr_is_unspecified(&p->tuple.src) ? 0
+											      : tcp;
+}
+
+/* Reads the rest, which what opens is remembered by. */
+tw_inline void tw_syn_note(
+	struct tw_packet *p, const struct tw_ethernet *eth, const struct tw_tcp *tcp)
+{
+	__builtin_memcpy(p->src_mac, eth->src, 6);
+	__builtin_memcpy(p->dst_mac, eth->dst, 6);
+	p->tcp_flags = tcp->flags;
+	p->seq = tw_host32(tcp->seq);
+	p->seq_end = p->seq + tw_l4_len(p) - p->tcp_header_len + 1;
+	p->window = tw_host16(tcp->window);
+}
+
+/* Notes what the packet on the sheet would open, and where. */
+tw_inline void tw_syn_place(
+	const struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+{
+	const struct tw_packet *p = &sheet->packet;
+	struct tw_flow *flow = &sheet->flow;
+
+	flow->progress = (struct tw_progress){.state = TW_S_SYN_SENT};
+	if (tw_key_make(&flow->key, s, p, &p->tuple))
+		flow->progress.flags = TW_CONN_F_ORIGIN_HI;
+	flow->first = p->tuple;
+	flow->icmp = 0;
+	flow->way = TW_WAY_ORIGINAL;
+	tw_place_make(f, &flow->place, s->config, &flow->key);
+}
+
+/* Whether no record can stand under a key: no walk went past its row, and none there has its tag; and
+ * there is room. */
+tw_inline int tw_syn_unknown(
+	const struct tw_frame *f, const struct tw_row *row, const struct tw_place *at)
+{
+	return tw_row_settles(row, at->tags) &&
+	       tw_row_free(row, tw_place_slot(at)) < tw_table_slots(f);
+}
+
+/* What a gate says of what the packet on the sheet would open; 0 where the packet's end is none of the
+ * port's own addresses. */
+tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_port *port, enum tw_dir end, const struct tw_addr *own)
+{
+	struct tw_home home = tw_home_of(port, own, s->epoch);
+
+	return home.own ? tw_apart_classify(f, port->image, end, home) : 0;
+}
+
+/* ---- a flood's ---- */
+
+/* Whether there is still no token to tell of a denial with. */
+tw_inline int tw_syn_silent(
+	const struct tw_frame *f, const struct tw_config *config, struct tw_bucket *bucket)
+{
+	if (!config->event_rate)
+		return 0;
+	tw_bucket_fill(&bucket->event_tokens, &bucket->event_seen, config->event_rate,
+		config->event_burst, tw_tick(f->now_ns));
+	return bucket->event_tokens < TW_TOKEN;
+}
+
+/* What became of the frame, for events and those who trace. */
+tw_inline void tw_syn_outcome(
+	const struct tw_scope *s, __u32 decision, __u32 far_decision, struct tw_outcome *o)
+{
+	__builtin_memset(o, 0, sizeof(*o));
+	o->verdict = far_decision ? TW_V_ALLOW : TW_V_DENY;
+	o->reason = TW_R_POLICY;
+	o->stage = tw_reason_stages[TW_R_POLICY];
+	o->decision = decision;
+	o->gate[TW_DIR_OUT] = tw_gate(s->epoch, decision);
+	o->gate[TW_DIR_IN] = far_decision ? tw_gate(s->epoch, far_decision) : 0;
+	o->state = TW_S_SYN_SENT;
+	o->tracked = o->created = !!far_decision;
+}
+
+/* Tells those who trace which stages the frame would have gone through. */
+tw_inline void tw_syn_stages(const struct tw_frame *f, int passes)
+{
+	__u32 stage;
+
+	for (stage = TW_STAGE_PARSE; stage < TW_STAGE__MAX; stage++)
+		if (stage != TW_STAGE_INSPECT || passes)
+			tw_stage_enter(f, (enum tw_stage)stage);
+}
+
+tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_scope *s,
+	struct tw_bucket *bucket, struct tw_sheet *sheet)
+{
+	struct tw_outcome o = {.verdict = TW_V_DENY, .reason = TW_R_POLICY};
+	__u32 n = sheet->flow.place.row, decision;
+	const struct tw_row *row = tw_rows_lookup(f, &n);
+
+	if (!row || !tw_syn_unknown(f, row, &sheet->flow.place))
+		return TW_SYN_WHOLE;
+	decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &sheet->flow.first.src);
+	if (!decision)
+		return TW_SYN_WHOLE;
+	if (tw_decision_verdict(decision) != TW_V_DENY || !tw_syn_silent(f, s->config, bucket)) {
+		bucket->silent = 0;
+		return TW_SYN_WHOLE;
+	}
+	tw_count_frame(f, s, &o);
+	tw_count_rule(f, decision, 1);
+	if (tw_frame_traced(f)) {
+		tw_syn_stages(f, 0);
+		tw_syn_outcome(s, decision, 0, &sheet->outcome);
+	}
+	return TW_SYN_DENIED;
+}
+
+/* ---- one that opens ---- */
+
+/* Whether the port may open connections here at all, and cut through. */
+tw_inline int tw_syn_opener(
+	const struct tw_frame *f, const struct tw_config *config, const struct tw_port *port)
+{
+	return tw_express_port(port) && !port->open_rate && f->now_ns < config->cut_until_ns &&
+	       !tw_tick_after(tw_tick(f->now_ns), config->agent_seen + TW_AGENT_SILENT);
+}
+
+/* Fills a record, every byte of it. */
+tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_sheet *sheet)
+{
+	const struct tw_flow *flow = &sheet->flow;
+	__u32 now = tw_tick(f->now_ns);
+
+	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
+	c->key_end = flow->key.w[TW_KEY_WORDS - 1];
+	c->progress = flow->progress;
+	c->gate[TW_DIR_OUT] = tw_gate(s->epoch, flow->decision);
+	c->gate[TW_DIR_IN] = tw_gate(s->epoch, flow->far_decision);
+	c->packets[TW_WAY_ORIGINAL] = 1;
+	c->packets[TW_WAY_REPLY] = 0;
+	c->bytes[TW_WAY_ORIGINAL] = f->len;
+	c->bytes[TW_WAY_REPLY] = 0;
+	c->created = now;
+	c->seen = now;
+	c->ports = tw_ports_charged(
+		tw_ports_with(s->port->id, TW_DIR_IN, s->far->id), TW_CHARGE_HALF_OPEN);
+	c->window[TW_WAY_REPLY] = (struct tw_window){0};
+	c->room[TW_WAY_ORIGINAL] = 0;
+	tw_tcp_note_begin(c, &sheet->packet, flow);
+}
+
+/* Whether one more half-open connection is within a port's quotas. */
+tw_inline int tw_syn_affords(
+	const struct tw_config *config, const struct tw_port *port, const struct tw_load *load)
+{
+	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
+	__u32 max = port->established_max ? port->established_max : config->established_max;
+
+	return (!max || (tw_load_now(load->established) < max && tw_load_now(load->over) < max)) &&
+	       (!half_max || tw_load_now(load->half_open) < half_max);
+}
+
+/* Locks the row of the connection on the sheet, and asks memory for the record that is to be, if there is
+ * nothing to see to. Stores ask without waiting: the record comes while the gates are asked. */
+tw_inline struct tw_row *tw_syn_lock(const struct tw_frame *f, const struct tw_place *at)
+{
+	__u32 n = at->row;
+	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_conn *c;
+
+	if (!row || !tw_row_try(row))
+		return 0;
+	c = tw_syn_unknown(f, row, at) ? tw_record(f, n, tw_row_free(row, tw_place_slot(at))) : 0;
+	if (!c) {
+		tw_row_unlock(row);
+		return 0;
+	}
+	TW_MEMORY(c->key[0]) = 0;
+	TW_MEMORY(c->packets[0]) = 0;
+	return row;
+}
+
+/* Whether both gates let pass what is on the sheet. */
+tw_inline int tw_syn_allowed(
+	const struct tw_frame *f, const struct tw_scope *s, struct tw_flow *flow)
+{
+	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
+	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
+		return 0;
+	flow->far_decision = tw_syn_gate(f, s, s->far, TW_DIR_IN, &flow->first.dst);
+	return tw_decision_verdict(flow->far_decision) == TW_V_ALLOW;
+}
+
+/* Opens the connection on the sheet, in its row, which is locked, charged to the near port, if that is as
+ * simple as can be; whether it is open. */
+tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_scope *s,
+	const struct tw_sheet *sheet, struct tw_row *row)
+{
+	const struct tw_place *at = &sheet->flow.place;
+	__u32 id = s->port->id, slot = tw_row_free(row, tw_place_slot(at));
+	struct tw_load *load = tw_loads_lookup(f, &id);
+	struct tw_conn *c = tw_record(f, at->row, slot);
+
+	if (!load || !c || !tw_syn_affords(s->config, s->port, load))
+		return 0;
+	tw_load_count(load, TW_CHARGE_HALF_OPEN, 1);
+	tw_syn_fill(c, f, s, sheet);
+	tw_row_tag_set(row, slot, at->tags);
+	return 1;
+}
+
+/* Counts and tells what both gates let pass, and sends it. */
+tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+{
+	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+	struct tw_outcome o = {.verdict = TW_V_ALLOW, .reason = TW_R_POLICY};
+	struct tw_flow *flow = &sheet->flow;
+
+	flow->opened = flow->far_opened = 1;
+	flow->related = flow->untracked = 0;
+	flow->far_id = s->far->id;
+	tw_count_frame(f, s, &o);
+	tw_count_rule(f, flow->decision, 1);
+	tw_count_frame(f, &there, &o);
+	if (!tw_rule_shared(flow->far_decision, flow->decision))
+		tw_count_rule(f, flow->far_decision, 1);
+	tw_syn_outcome(s, flow->decision, flow->far_decision, &sheet->outcome);
+	tw_tell(f, s->config, sheet, s->port->id, TW_EVENT_OPEN);
+	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, flow->seat, s->far->ifindex);
+	if (tw_frame_traced(f))
+		tw_syn_stages(f, 1);
+}
+
+tw_inline enum tw_syn tw_syn_pass(
+	struct tw_frame *f, struct tw_scope *s, struct tw_bucket *bucket, struct tw_sheet *sheet)
+{
+	const struct tw_packet *p = &sheet->packet;
+	struct tw_flow *flow = &sheet->flow;
+	struct tw_row *row;
+	int opens;
+
+	tw_row_ahead(f, flow->place.row);
+	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_again(f, s, p, flow, bucket) : 0;
+	flow->seat = s->far ? tw_frame_seat(f) : 0;
+	if (!flow->seat)
+		return TW_SYN_WHOLE;
+	row = tw_syn_lock(f, &flow->place);
+	if (!row)
+		return TW_SYN_WHOLE;
+	opens = tw_syn_allowed(f, s, flow);
+	if (opens) {
+		sheet->packet.scale = 0;
+		if (p->tcp_header_len > sizeof(struct tw_tcp))
+			tw_apart_options(f);
+		flow->progress.scale[TW_WAY_ORIGINAL] = p->scale | TW_SCALE_SEEN;
+		opens = tw_syn_open(f, s, sheet, row);
+	}
+	tw_row_unlock(row);
+	if (!opens)
+		return TW_SYN_WHOLE;
+	tw_syn_send(f, s, sheet);
+	return TW_SYN_SENT;
+}
+
+tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
+{
+	const __u16 special = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT | TW_PORT_F_UNCLAIMED;
+	struct tw_scope s = {.config = config, .epoch = config->epoch, .quiet = 1};
+	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
+	struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_tcp *tcp;
+	struct tw_bucket *bucket;
+	__u32 id;
+
+	s.port = tw_port_at(f, f->ifindex, s.epoch);
+	if (!s.port || !sheet || !eth || !s.port->image || s.port->flags & special ||
+		s.port->packet_rate || config->capturing || f->mark == tw_mark_reply(config))
+		return TW_SYN_WHOLE;
+	id = s.port->id;
+	bucket = tw_buckets_lookup(f, &id);
+	tcp = bucket ? tw_syn_parse(f, &sheet->packet) : 0;
+	if (!tcp || !tw_mac_equal_even(eth->src, s.port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
+		return TW_SYN_WHOLE;
+	tw_syn_place(f, &s, sheet);
+	if (bucket->silent)
+		return tw_syn_deny(f, &s, bucket, sheet);
+	tw_syn_note(&sheet->packet, eth, tcp);
+	return tw_syn_pass(f, &s, bucket, sheet);
+}

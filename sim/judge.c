@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "sim/judge.h"
+
+#include <string.h>
+
+#include "fastpath/abi/names.h"
+#include "sim/frame.h"
+
+#define EPOCH 1
+/* Any moment will do for a connection that nobody has seen; far from zero, so that nothing looks
+ * older than time itself. */
+#define TUPLE_NOW_NS (3600ull * 1000000000ull)
+/* Between two tuples, so that no port's rate is met. */
+#define TUPLE_STEP_NS 2000000000ull
+
+int tw_judge_init(struct tw_judge *judge, const struct tw_policy *policy, size_t max_conns,
+	struct tw_diags *diags)
+{
+	tw_auto(tw_native) struct tw_native *native = NULL;
+	int code = tw_native_new(&native, max_conns);
+
+	if (!code)
+		code = tw_scene_load(native, policy, EPOCH, diags);
+	if (code < 0)
+		return code;
+	judge->policy = policy;
+	judge->tuple_ns = TUPLE_NOW_NS;
+	judge->native = TW_TAKE_PTR(native);
+	return 0;
+}
+
+void tw_judge_done(struct tw_judge *judge)
+{
+	tw_native_free(judge->native);
+	judge->native = NULL;
+}
+
+static void take_end(struct tw_judged_end *end, const struct tw_native_result *run)
+{
+	end->asked = true;
+	end->verdict = (enum tw_verdict)run->outcome.verdict;
+	end->reason = (enum tw_reason)run->outcome.reason;
+	end->rule = TW_NO_RULE;
+	if (run->outcome.decision)
+		end->rule = tw_decision_rule(run->outcome.decision);
+	end->run = *run;
+}
+
+static void decide(struct tw_judgement *judgement)
+{
+	const struct tw_judged_end *out = &judgement->end[TW_DIR_OUT];
+	const struct tw_judged_end *in = &judgement->end[TW_DIR_IN];
+
+	if (out->protected && out->verdict != TW_V_ALLOW)
+		judgement->decider = TW_DIR_OUT;
+	else if (in->protected)
+		judgement->decider = TW_DIR_IN;
+	else
+		judgement->decider = out->protected ? TW_DIR_OUT : -1;
+}
+
+void tw_judge_frame(struct tw_judge *judge, const struct tw_vnic *from, const struct tw_vnic *to,
+	uint64_t now_ns, struct tw_native_frame *frame, struct tw_judgement *ret)
+{
+	const struct tw_vnic *vnics[TW_DIR__MAX] = {[TW_DIR_OUT] = from, [TW_DIR_IN] = to};
+	struct tw_scene_result result;
+
+	if (from || to)
+		tw_scene_run(judge->native, from, to, now_ns, frame, &result);
+	for (int d = 0; d < TW_DIR__MAX; d++) {
+		ret->end[d].protected = vnics[d] != NULL;
+		ret->end[d].asked = false;
+		ret->end[d].real = TW_REAL_JUDGED;
+		ret->end[d].rule = TW_NO_RULE;
+		if (vnics[d] && result.has_end[d])
+			take_end(&ret->end[d], &result.end[d]);
+	}
+	decide(ret);
+}
+
+/* Replaces what the policy says of an end by what its port does. */
+static void settle_end(struct tw_judged_end *end, enum tw_real real)
+{
+	end->real = real;
+	end->by_policy = end->verdict;
+	end->by_rule = end->rule;
+	if (real == TW_REAL_JUDGED)
+		return;
+	end->protected = real == TW_REAL_SHUT;
+	end->verdict = TW_V_DENY;
+	end->reason = TW_R_NO_IMAGE;
+	end->rule = TW_NO_RULE;
+}
+
+static void settle(
+	const struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+{
+	for (int d = 0; judge->real && d < TW_DIR__MAX; d++)
+		if (tuple->vnic[d])
+			settle_end(&ret->end[d], judge->real[tuple->vnic[d]->index]);
+	/* A frame that the policy would stop at an end that is open, or not here, gets to the other. */
+	if (!ret->end[TW_DIR_OUT].protected || ret->end[TW_DIR_OUT].verdict == TW_V_ALLOW)
+		ret->end[TW_DIR_IN].asked = ret->end[TW_DIR_IN].protected;
+	else
+		ret->end[TW_DIR_IN].asked = false;
+	decide(ret);
+}
+
+static void judge_by_policy(
+	struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+{
+	uint8_t data[TW_JUDGE_ROOM];
+	struct tw_native_frame frame = {.data = data, .max = sizeof(data)};
+	const struct tw_vnic *from = tuple->vnic[TW_DIR_OUT], *to = tuple->vnic[TW_DIR_IN];
+	struct tw_judgement alone;
+
+	judge->tuple_ns += TUPLE_STEP_NS;
+	frame.len = tw_frame_build(tuple, data);
+	tw_judge_frame(judge, from, to, judge->tuple_ns, &frame, ret);
+	if (from || to)
+		tw_native_forget(judge->native);
+	if (!to || ret->end[TW_DIR_IN].asked)
+		return;
+	frame = (struct tw_native_frame){.data = data, .max = sizeof(data)};
+	frame.len = tw_frame_build(tuple, data);
+	tw_judge_frame(judge, NULL, to, judge->tuple_ns, &frame, &alone);
+	tw_native_forget(judge->native);
+	ret->end[TW_DIR_IN] = alone.end[TW_DIR_IN];
+	ret->end[TW_DIR_IN].asked = false;
+}
+
+void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+{
+	judge_by_policy(judge, tuple, ret);
+	if (judge->real)
+		settle(judge, tuple, ret);
+}
+
+const char *tw_judge_rule(const struct tw_judge *judge, size_t rule)
+{
+	if (rule == TW_NO_RULE || rule > tw_policy_n_rules(judge->policy))
+		return NULL;
+	return tw_policy_rule(judge->policy, rule)->name;
+}
+
+const char *tw_judgement_verdict(const struct tw_judgement *judgement)
+{
+	return judgement->decider < 0 ? "unprotected"
+				      : tw_verdict_name(judgement->end[judgement->decider].verdict);
+}
+
+const char *tw_vnic_port_name(const struct tw_vnic *vnic)
+{
+	return vnic->port ? vnic->port : vnic->workload;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "sim/scene.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "fastpath/native/table.h"
+
+static void know_lease(struct tw_leases *leases, const struct tw_addr *addr)
+{
+	bool v4 = !addr->d[0] && addr->w[2] == htonl(0xffff), found = false;
+	struct tw_lease *row = leases->at[v4 ? 0 : 1], *free = NULL;
+
+	for (size_t i = 0; i < TW_LEASES_MAX; i++) {
+		if (!row[i].until_ns) {
+			free = free ? free : &row[i];
+		} else if (!memcmp(&row[i].addr, addr, sizeof(*addr))) {
+			row[i].known = row[i].serial;
+			found = true;
+		}
+	}
+	if (!found && free) {
+		leases->serial++;
+		*free = (struct tw_lease){.addr = *addr,
+			.until_ns = UINT64_MAX,
+			.serial = leases->serial,
+			.known = leases->serial};
+	}
+}
+
+void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases)
+{
+	memcpy(leases->mac, vnic->mac, sizeof(leases->mac));
+	for (size_t i = tw_vnic_n_given(vnic); i < vnic->n_prefixes; i++)
+		know_lease(leases, &vnic->prefixes[i].addr);
+}
+
+static int load_leases(struct tw_native *native, const struct tw_vnic *vnic, uint32_t id)
+{
+	struct tw_leases *leases = vnic->n_learned ? tw_native_leases(native, id) : NULL;
+
+	if (leases)
+		tw_scene_know(vnic, leases);
+	return vnic->n_learned && !leases ? -ENOMEM : 0;
+}
+
+static int load_port(struct tw_native *native, const struct tw_policy *policy,
+	const struct tw_vnic *vnic, uint32_t epoch, struct tw_diags *diags)
+{
+	tw_auto(tw_image) struct tw_image *image = NULL;
+	size_t n_vnics = tw_policy_n_vnics(policy);
+	struct tw_port *port;
+	uint32_t zone;
+	int err;
+
+	err = tw_policy_compile(policy, vnic, NULL, &image, diags);
+	if (err)
+		return err;
+	port = tw_native_port(native, tw_scene_ifindex(vnic->index), epoch);
+	if (!port)
+		return -ENOMEM;
+	*port = (struct tw_port){.ifindex = tw_scene_ifindex(vnic->index)};
+	tw_policy_fill_port(vnic, port);
+	port->id = (uint16_t)(1 + vnic->index);
+	port->network = TW_SCENE_NETWORK;
+	port->image = (uint32_t)(1 + vnic->index + (epoch & 1) * n_vnics);
+	zone = tw_addr_zone(port->id, epoch);
+	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < tw_vnic_n_given(vnic); i++) {
+		err = tw_native_add_addr(
+			native, zone, &vnic->prefixes[i].addr, vnic->prefixes[i].len);
+		if (err)
+			return err;
+	}
+	err = load_leases(native, vnic, port->id);
+	if (err)
+		return err;
+	return tw_native_put_image(native, port->image, image->words, image->n_words);
+}
+
+static void leave_groups(void *arg, const void *key, void *value)
+{
+	const uint32_t *epoch = arg;
+
+	((struct tw_membership *)value)->in[*epoch & 1] = (struct tw_group_set){{0}};
+}
+
+static int load_members(struct tw_table *to, const struct tw_members *members, uint32_t epoch)
+{
+	int err = 0;
+
+	tw_table_each(to, leave_groups, &epoch);
+	tw_vec_foreach (&members->all, member) {
+		const struct tw_membership *known = tw_table_lookup(to, &member->addr);
+		struct tw_membership now = known ? *known : (struct tw_membership){0};
+
+		now.in[epoch & 1] = member->in;
+		if (!err)
+			err = tw_table_update(to, &member->addr, &now, 0);
+	}
+	return err;
+}
+
+static int load_groups(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch)
+{
+	struct tw_members members = {0};
+	int err = tw_policy_members(policy, &members);
+
+	if (!err)
+		err = load_members(tw_native_members(native), &members, epoch);
+	tw_members_done(&members);
+	return err;
+}
+
+struct reserving {
+	struct tw_native *native;
+	uint32_t zone;
+};
+
+static int reserve_addr(void *arg, const struct tw_addr *addr)
+{
+	const struct reserving *reserving = arg;
+
+	return tw_native_add_addr(reserving->native, reserving->zone, addr, 128);
+}
+
+static int load_reserved(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch)
+{
+	struct reserving reserving = {native, tw_addr_zone(0, epoch)};
+
+	tw_native_clear_addrs(native, reserving.zone);
+	return tw_policy_each_reserved(policy, reserve_addr, &reserving);
+}
+
+int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
+	struct tw_diags *diags)
+{
+	size_t n_vnics = tw_policy_n_vnics(policy);
+	int err;
+
+	if (n_vnics >= TW_PORTS_MAX || 2 * n_vnics >= TW_IMAGES_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n_vnics; i++) {
+		err = load_port(native, policy, tw_policy_vnic(policy, i), epoch, diags);
+		if (err)
+			return err;
+	}
+	err = load_groups(native, policy, epoch);
+	if (!err)
+		err = load_reserved(native, policy, epoch);
+	if (err)
+		return err;
+	tw_policy_fill_config(policy, tw_native_config(native));
+	tw_native_config(native)->epoch = epoch;
+	return 0;
+}
+
+void tw_scene_run(struct tw_native *native, const struct tw_vnic *from, const struct tw_vnic *to,
+	uint64_t now_ns, struct tw_native_frame *frame, struct tw_scene_result *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (from) {
+		ret->has_end[TW_DIR_OUT] = true;
+		tw_native_run(native, tw_scene_ifindex(from->index), TW_DIR_OUT, now_ns, frame,
+			&ret->end[TW_DIR_OUT]);
+		if (ret->end[TW_DIR_OUT].outcome.verdict != TW_V_ALLOW)
+			return;
+	}
+	if (to) {
+		ret->has_end[TW_DIR_IN] = true;
+		tw_native_run(native, tw_scene_ifindex(to->index), TW_DIR_IN, now_ns, frame,
+			&ret->end[TW_DIR_IN]);
+	}
+}
