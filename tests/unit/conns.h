@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* conns.h: the connection table on a target of its own: plain arrays, any number of CPUs at once.
  *
- * Callers:    conns.c, once.
+ * Callers:    conns.c and spare.c, once each.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A target provides all that port.h asks for; the table asks for little of it. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #include "fastpath/path/packet.h"
 
-#define PORTS 8
+#define PORTS  8
+#define SECOND 1000000000ull
 
 struct table {
 	struct tw_config config;
@@ -22,6 +24,7 @@ struct table {
 	struct tw_conn *records;
 	uint32_t n_rows;
 	struct tw_load loads[PORTS];
+	struct tw_port ports[PORTS];
 	struct tw_upkeep upkeep;
 	uint64_t n_told; /* ends that were told */
 	bool ring_full;
@@ -31,6 +34,7 @@ struct cpu {
 	struct table *table;
 	struct tw_sheet sheet;
 	struct tw_event event;
+	uint64_t n_looked; /* rows whose records were looked at for one to be given up */
 };
 
 static struct cpu *cpu_of(const struct tw_frame *f)
@@ -65,6 +69,11 @@ tw_inline struct tw_conn *tw_conns_lookup(const struct tw_frame *f, const __u32 
 tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return *k < PORTS ? &cpu_of(f)->table->loads[*k] : NULL;
+}
+
+tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
+{
+	return id < PORTS ? &cpu_of(f)->table->ports[id] : NULL;
 }
 
 tw_inline struct tw_upkeep *tw_upkeep_lookup(const struct tw_frame *f, const __u32 *k)
@@ -139,10 +148,129 @@ tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 paye
 		.payer_id = payer_id,
 		.what = what};
 
+	cpu_of(f)->n_looked++;
 	return tw_row_spare(&s);
 }
 
 tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	return tw_row_give_up(f, &cpu_of(f)->table->config, n, slot);
+}
+
+/* ---- driving it ---- */
+
+/* splitmix64 (G. Steele and others, 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static struct table *table_new(uint32_t max)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	uint64_t chance = 1;
+
+	assert_non_null(t);
+	t->config.conn_max = max;
+	t->config.agent_seen = UINT32_MAX / 4; /* nobody sweeps unless told to */
+	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
+		t->config.hash_key[i] = next_random(&chance);
+	for (unsigned int i = 0; i < TW_S__MAX; i++)
+		t->config.timeout[i] = 100 * TW_TICKS_PER_SECOND;
+	t->n_rows = tw_conn_rows(max);
+	t->rows = calloc(t->n_rows, sizeof(*t->rows));
+	t->records = calloc(tw_record_number(t->n_rows, 0), sizeof(*t->records));
+	assert_non_null(t->rows);
+	assert_non_null(t->records);
+	return t;
+}
+
+static void table_free(struct table *t)
+{
+	free(t->rows);
+	free(t->records);
+	free(t);
+}
+
+static void make_key(struct tw_key *key, uint32_t n)
+{
+	memset(key, 0, sizeof(*key));
+	tw_addr_map(&key->lo, tw_be32(0x0a000000 | (n >> 14 & 0xffff)));
+	tw_addr_map(&key->hi, tw_be32(0x0a010000 | n % 7));
+	key->lo_port = tw_be16(n & 0x3fff);
+	key->hi_port = tw_be16(443);
+	key->network = 1;
+	key->proto = TW_IPPROTO_TCP;
+}
+
+static bool find(struct cpu *cpu, uint32_t n)
+{
+	struct tw_flow *flow = &cpu->sheet.flow;
+	struct tw_frame f = {.target = cpu};
+	struct tw_conn *c;
+
+	make_key(&flow->key, n);
+	c = tw_conn_seek(&f, &cpu->table->config, flow);
+	return c && tw_conn_is(c, &flow->key);
+}
+
+static enum tw_reason open_over(
+	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns, int stale)
+{
+	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
+	struct tw_conn *c = &cpu->sheet.conn;
+
+	find(cpu, n);
+	cpu->sheet.flow.stale = (__u8)stale;
+	cpu->sheet.flow.untracked = 0;
+	memset(c, 0, sizeof(*c));
+	memcpy(c->key, cpu->sheet.flow.key.d, sizeof(c->key));
+	c->key_end = cpu->sheet.flow.key.w[TW_KEY_WORDS - 1];
+	c->progress.state = state;
+	c->ports = tw_ports_charged(port, tw_charge_of(state));
+	c->created = c->seen = tw_tick(now_ns);
+	cpu->table->ports[port].id = port;
+	return tw_conn_open(&f, &cpu->table->config, &cpu->table->ports[port], &cpu->sheet);
+}
+
+static enum tw_reason open_one(
+	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns)
+{
+	return open_over(cpu, n, port, state, now_ns, 0);
+}
+
+static void sweep_all(struct cpu *cpu, uint64_t now_ns)
+{
+	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
+
+	for (uint32_t i = 0; i < cpu->table->n_rows; i++)
+		tw_apart_sweep(&f);
+}
+
+static size_t count(const struct table *t)
+{
+	size_t n = 0;
+
+	for (uint32_t row = 0; row < t->n_rows; row++)
+		for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++)
+			n += tw_row_tag(&t->rows[row], slot) != 0;
+	return n;
+}
+
+static void assert_empty(const struct table *t)
+{
+	assert_int_equal(count(t), 0);
+	for (uint32_t row = 0; row < t->n_rows; row++) {
+		assert_int_equal(t->rows[row].spilled, 0);
+		assert_int_equal(t->rows[row].lock, 0);
+	}
+	for (unsigned int port = 0; port < PORTS; port++) {
+		assert_int_equal(t->loads[port].half_open, 0);
+		assert_int_equal(t->loads[port].established, 0);
+		assert_int_equal(t->loads[port].over, 0);
+	}
 }

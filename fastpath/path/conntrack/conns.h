@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conns.h: the connection table: finding, charging, ending. How records come into it is open.h's.
+/* conns.h: the connection table: finding, charging, ending. How records come into it is open.h's, which of them
+ * end by the sweep is spare.h's.
  *
  * Why:        a table of our own, in a plain array, costs 157 bytes a connection where a BPF hash
  *             takes 200, finds one without a call, makes room without a daemon, and never displaces a
@@ -467,63 +468,4 @@ tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *c
 	at = &sheet->place;
 	tw_place_make(f, at, config, &sheet->key);
 	tw_walk_spill(f, at, n, -1);
-}
-
-/* Body of tw_apart_row_clear(): ends what has expired in row number `n`, whose lock is held. What
- * cannot be told stays for another time. */
-tw_inline void tw_row_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
-{
-	__u32 now = tw_tick(f->now_ns), slot;
-	struct tw_row *row = tw_rows_lookup(f, &n);
-	struct tw_conn *c;
-
-	if (!row)
-		return;
-	for (slot = 0; slot < TW_ROW_SLOTS; slot++) {
-		c = tw_row_tag(row, slot) ? tw_record(f, n, slot) : 0;
-		if (!c || !tw_conn_expired(config, c, now, TW_GRACE))
-			continue;
-		if (!tw_conn_tell_end(f, c, now))
-			return;
-		tw_row_remove(f, config, row, n, slot);
-	}
-}
-
-/* Body of tw_apart_sweep(): sweeps the next row. */
-tw_inline void tw_conns_sweep(const struct tw_frame *f)
-{
-	__u32 zero = 0, n;
-	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
-	struct tw_row *row;
-
-	if (!upkeep)
-		return;
-	n = __sync_fetch_and_add(&upkeep->row, 1);
-	if (n >= tw_table_rows(f)) {
-		upkeep->row = 1;
-		n = 0;
-	}
-	row = tw_rows_lookup(f, &n);
-	if (!row || !(row->tags[0] | row->tags[1] | row->tags[2] | row->tags[3]) ||
-		!tw_apart_row_lock(f, n))
-		return;
-	tw_apart_row_clear(f, n);
-	tw_row_unlock(row);
-}
-
-/* Sweeps in the agent's place, when it has been silent: a row for each tick since the last time. */
-tw_inline void tw_conns_catch_up(const struct tw_frame *f, const struct tw_config *config)
-{
-	__u32 now = tw_tick(f->now_ns), zero = 0, due, i;
-	struct tw_upkeep *upkeep;
-
-	if (!tw_tick_after(now, config->agent_seen + TW_AGENT_SILENT))
-		return;
-	upkeep = tw_upkeep_lookup(f, &zero);
-	if (!upkeep)
-		return;
-	due = now - upkeep->swept;
-	upkeep->swept = now;
-	for (i = 0; i < TW_CATCH_UP_ROWS && i < due; i++)
-		tw_apart_sweep(f);
 }

@@ -4,13 +4,16 @@
  *
  * In:         the sheet: the record to be (conn), and of the flow its key and place.
  * Invariants: those of conns.h; 1 and 4 are held here.
- * Bounds:     TW_WALK_ROWS rows, twice where room has to be made.
+ * Bounds:     TW_WALK_ROWS rows, twice where room has to be made; for what a port's quota refuses, so many
+ *             once in TW_YIELD_PAUSE, else none.
  * Callers:    path.h, apart, for packets that policy lets pass; the loader's program, for a table of
  *             another size.
  */
 #pragma once
 
 #include "fastpath/path/conntrack/spare.h"
+
+#define TW_YIELD_PAUSE 16 /* ticks */
 
 /* ---- room for a record ---- */
 
@@ -81,14 +84,17 @@ tw_inline int tw_walk_put(
 }
 
 /* Gives up a record of the payer's in the first row of the sheet's walk that has one; the first row of all
- * is locked. */
-tw_inline int tw_walk_yield(
-	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 payer_id, enum tw_yield what)
+ * is locked. A port whose last look found none does not look again for TW_YIELD_PAUSE: it would be at the
+ * host's cost for as long as openings are sent that it cannot afford. */
+tw_inline int tw_walk_yield(const struct tw_frame *f, const struct tw_sheet *sheet,
+	struct tw_load *load, __u32 payer_id, enum tw_yield what)
 {
 	const struct tw_place *at = &sheet->flow.place;
-	__u32 n = at->row, i, done = 0;
+	__u32 n = at->row, i, done = 0, now = tw_tick(f->now_ns);
 	struct tw_row *row;
 
+	if (now - TW_MEMORY(load->yield_failed) < TW_YIELD_PAUSE)
+		return 0;
 	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
 		if (n == at->row || tw_apart_row_lock(f, n)) {
 			done = (__u32)tw_row_yield(f, n, payer_id, what);
@@ -98,22 +104,12 @@ tw_inline int tw_walk_yield(
 		}
 		n = tw_place_next(f, at, n);
 	}
+	if (!done)
+		load->yield_failed = now;
 	return (int)done;
 }
 
 /* ---- opening ---- */
-
-/* Returns what a port has to give up of its own before it opens another connection: it has as many as it
- * may have. Those that are over have the same bound, so that they are not all of the table. */
-tw_inline enum tw_yield tw_conn_bound(
-	const struct tw_config *config, const struct tw_port *payer, const struct tw_load *load)
-{
-	__u32 max = payer->established_max ? payer->established_max : config->established_max;
-
-	if (max && tw_load_now(load->established) >= max)
-		return TW_YIELD_ESTABLISHED;
-	return max && tw_load_now(load->over) >= max ? TW_YIELD_OVER : TW_YIELD_NONE;
-}
 
 /* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
  * gets no record. */
@@ -132,7 +128,7 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 	/* One that takes the place of its predecessor makes none of those that are over more. */
 	if (bound == TW_YIELD_OVER && replaces)
 		bound = TW_YIELD_NONE;
-	if (bound != TW_YIELD_NONE && !tw_walk_yield(f, sheet, id, bound)) {
+	if (bound != TW_YIELD_NONE && !tw_walk_yield(f, sheet, load, id, bound)) {
 		__sync_fetch_and_add(&load->refused, 1);
 		return TW_R_QUOTA;
 	}

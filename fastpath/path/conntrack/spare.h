@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* spare.h: connections that are over and whose records make room for new ones.
+/* spare.h: connections that are over and whose records make room for new ones; sweeping.
  *
  * Why:        TIME-WAIT keeps a record for two minutes after the connection's end, for what may still be
  *             under way. A guest that opens 2,200 short connections a second would fill the table with
  *             such records, and every guest would be refused.
  * What:       a record is spare in TIME-WAIT and CLOSED once it was quiet for TW_SPARE_TICKS; a UDP exchange
  *             of few packets, such as a DNS query, once it was quiet for as long as a closed connection is
- *             kept; and every record that has expired. A record is only given up for another one, never by
- *             time alone. The payer's own records go first, and of these the one that was quiet longest.
+ *             kept; and every record that has expired. A spare record is given up for another one: the payer's
+ *             own first, and of these the one that was quiet longest. The sweep gives up spare UDP exchanges of
+ *             a port that is near its quota, as its openings do not come across them in a large table.
  * Invariants: 1. No packet holds a record that is given up. A packet that finds one which was quiet for a
  *                quarter of its time notes that in the row (`held`) and looks again; who gives up takes the
  *                tag away and looks at the note again. One of the two sees the other.
  *             2. What comes late for a connection whose record was given up meets no record, as keys are whole.
- *             3. A connection that is not over keeps its record (tests/unit/conns.c).
+ *             3. A connection that is not over keeps its record (tests/unit/spare.c).
  * Bounds:     a row's records, once for each row that has to give one up.
- * Callers:    track.h holds; open.h makes room.
+ * Callers:    track.h holds; open.h makes room; the sweep's program, and who opens while no agent sweeps.
  */
 #pragma once
 
 #include "fastpath/path/conntrack/conns.h"
 
 #define TW_SPARE_TICKS	 TW_TICKS_PER_SECOND
-#define TW_SPARE_PACKETS 2 /* each way at most: resolvers ask for A and AAAA from one port */
+#define TW_SPARE_PACKETS 2  /* each way at most: resolvers ask for A and AAAA from one port */
+#define TW_OVER_SHARE	 16 /* of the table: a port may always have as many that are over */
 
 #define TW_HELD_SHIFT 8	  /* units of 268 ms */
 #define TW_HELD_UNITS 255 /* 0: never */
@@ -62,6 +64,28 @@ tw_inline int tw_conn_may_linger(const struct tw_conn *c, __u32 now)
 	const __u32 states = 1u << TW_S_TIME_WAIT | 1u << TW_S_CLOSED | 1u << TW_S_UDP_REPLIED;
 
 	return states >> (c->progress.state & 15) & 1 && now - c->seen >= TW_SPARE_TICKS / 4;
+}
+
+/* ---- quotas ---- */
+
+tw_inline __u32 tw_port_established_max(const struct tw_config *config, const struct tw_port *port)
+{
+	return port->established_max ? port->established_max : config->established_max;
+}
+
+/* Returns what a port has to give up of its own before it opens another connection: it has as many as it
+ * may have. Those that are over have a bound, too, so that they are not all of the table; where the quota is
+ * small, it is that of TW_OVER_SHARE, so that a port's openings come across them (tests/unit/spare.c). */
+tw_inline enum tw_yield tw_conn_bound(
+	const struct tw_config *config, const struct tw_port *payer, const struct tw_load *load)
+{
+	__u32 max = tw_port_established_max(config, payer),
+	      share = config->conn_max / TW_OVER_SHARE;
+
+	if (max && tw_load_now(load->established) >= max)
+		return TW_YIELD_ESTABLISHED;
+	return max && tw_load_now(load->over) >= (max > share ? max : share) ? TW_YIELD_OVER
+									     : TW_YIELD_NONE;
 }
 
 /* ---- holding ---- */
@@ -170,22 +194,18 @@ tw_inline __u32 tw_row_spare(struct tw_spare *s)
 		       : TW_NO_SLOT;
 }
 
-/* Body of tw_apart_row_give_up(): ends the record in a slot of row number `n`, whose lock is held. Returns
- * whether it is gone: a packet may hold it since it was found. */
-tw_inline int tw_row_give_up(
-	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
+/* Ends the record in a slot of row number `n`, whose lock is held. Returns whether it is gone: a packet may hold
+ * it since it was found. */
+tw_inline int tw_row_withdraw(const struct tw_frame *f, const struct tw_config *config,
+	struct tw_row *row, __u32 n, __u32 slot)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
 	__u32 zero = 0, now = tw_tick(f->now_ns);
+	struct tw_conn *c = tw_record(f, n, slot);
+	__u64 tags = tw_row_tag(row, slot);
 	struct tw_upkeep *upkeep;
-	struct tw_conn *c;
-	__u64 tags;
 
-	slot &= TW_ROW_SLOTS - 1;
-	c = row ? tw_record(f, n, slot) : 0;
 	if (!c)
 		return 0;
-	tags = tw_row_tag(row, slot);
 	/* With what it returns it is a barrier too: the tag is gone before the note is read. */
 	if (!__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
 		return 0;
@@ -202,10 +222,103 @@ tw_inline int tw_row_give_up(
 	return 1;
 }
 
+/* Body of tw_apart_row_give_up(): the same, with nothing but the numbers. */
+tw_inline int tw_row_give_up(
+	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
+{
+	struct tw_row *row = tw_rows_lookup(f, &n);
+
+	return row && tw_row_withdraw(f, config, row, n, slot & (TW_ROW_SLOTS - 1));
+}
+
 /* Gives up a record of row number `n`, whose lock is held. Returns whether there was one. */
 tw_inline int tw_row_yield(const struct tw_frame *f, __u32 n, __u32 payer_id, enum tw_yield what)
 {
 	__u32 slot = tw_apart_row_spare(f, n, payer_id, what);
 
 	return slot < TW_ROW_SLOTS && tw_apart_row_give_up(f, n, slot);
+}
+
+/* ---- sweeping ---- */
+
+/* True if a record is spare and its port holds nearly as many of its kind as it may: the records of a port with a
+ * small quota are too far apart for its openings to come across them. */
+tw_inline int tw_conn_crowds(const struct tw_frame *f, const struct tw_config *config,
+	const struct tw_conn *c, __u32 now)
+{
+	__u32 after = tw_conn_spare_after(config, c), id = tw_ports_payer(c->ports), max;
+	const struct tw_port *payer;
+	const struct tw_load *load;
+
+	if (!after || tw_tick_age(now, c->seen) < after + TW_TICKS_AHEAD ||
+		tw_ports_charge(c->ports) != TW_CHARGE_ESTABLISHED)
+		return 0;
+	payer = tw_port_numbered(f, id, config->epoch);
+	load = tw_loads_lookup(f, &id);
+	max = payer ? tw_port_established_max(config, payer) : 0;
+	return max && load && tw_load_now(load->established) >= max - max / 8;
+}
+
+/* Body of tw_apart_row_clear(): ends what has expired in row number `n`, whose lock is held. What
+ * cannot be told stays for another time. */
+tw_inline void tw_row_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
+{
+	__u32 now = tw_tick(f->now_ns), slot;
+	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_conn *c;
+
+	if (!row)
+		return;
+	for (slot = 0; slot < TW_ROW_SLOTS; slot++) {
+		c = tw_row_tag(row, slot) ? tw_record(f, n, slot) : 0;
+		if (!c)
+			continue;
+		if (!tw_conn_expired(config, c, now, TW_GRACE)) {
+			if (tw_conn_crowds(f, config, c, now))
+				tw_row_withdraw(f, config, row, n, slot);
+			continue;
+		}
+		if (!tw_conn_tell_end(f, c, now))
+			return;
+		tw_row_remove(f, config, row, n, slot);
+	}
+}
+
+/* Body of tw_apart_sweep(): sweeps the next row. */
+tw_inline void tw_conns_sweep(const struct tw_frame *f)
+{
+	__u32 zero = 0, n;
+	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
+	struct tw_row *row;
+
+	if (!upkeep)
+		return;
+	n = __sync_fetch_and_add(&upkeep->row, 1);
+	if (n >= tw_table_rows(f)) {
+		upkeep->row = 1;
+		n = 0;
+	}
+	row = tw_rows_lookup(f, &n);
+	if (!row || !(row->tags[0] | row->tags[1] | row->tags[2] | row->tags[3]) ||
+		!tw_apart_row_lock(f, n))
+		return;
+	tw_apart_row_clear(f, n);
+	tw_row_unlock(row);
+}
+
+/* Sweeps in the agent's place, when it has been silent: a row for each tick since the last time. */
+tw_inline void tw_conns_catch_up(const struct tw_frame *f, const struct tw_config *config)
+{
+	__u32 now = tw_tick(f->now_ns), zero = 0, due, i;
+	struct tw_upkeep *upkeep;
+
+	if (!tw_tick_after(now, config->agent_seen + TW_AGENT_SILENT))
+		return;
+	upkeep = tw_upkeep_lookup(f, &zero);
+	if (!upkeep)
+		return;
+	due = now - upkeep->swept;
+	upkeep->swept = now;
+	for (i = 0; i < TW_CATCH_UP_ROWS && i < due; i++)
+		tw_apart_sweep(f);
 }

@@ -213,9 +213,8 @@ tw_inline int tw_syn_affords(
 	const struct tw_config *config, const struct tw_port *port, const struct tw_load *load)
 {
 	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
-	__u32 max = port->established_max ? port->established_max : config->established_max;
 
-	return (!max || (tw_load_now(load->established) < max && tw_load_now(load->over) < max)) &&
+	return tw_conn_bound(config, port, load) == TW_YIELD_NONE &&
 	       (!half_max || tw_load_now(load->half_open) < half_max);
 }
 
