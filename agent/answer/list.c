@@ -436,59 +436,54 @@ int tw_answer_counters(struct tw_agent *agent, const Tapwall__V1__Request *reque
 
 /* ---- log ---- */
 
-static bool is_of(const Tapwall__V1__LogEntry *entry, const char *workload)
+static bool is_of(
+	const struct tw_agent *agent, const struct tw_journal_record *record, const char *workload)
 {
-	return !strcmp(entry->workload, workload) ||
-	       (entry->from && !strcmp(entry->from->workload, workload)) ||
-	       (entry->to && !strcmp(entry->to->workload, workload));
+	struct tw_event_names now;
+	const struct tw_event_names *names = tw_describe_names_of(agent, record, &now);
+
+	return !strcmp(names->workload, workload) || !strcmp(names->end[TW_DIR_OUT], workload) ||
+	       !strcmp(names->end[TW_DIR_IN], workload);
 }
 
-static bool is_wanted(
-	const struct list_stream *stream, const Tapwall__V1__LogEntry *entry, bool notable)
+static bool is_wanted(const struct list_stream *stream, const struct tw_agent *agent,
+	const struct tw_journal_record *record)
 {
-	return (notable || stream->all) && (!stream->workload || is_of(entry, stream->workload));
+	return (record->notable || stream->all) &&
+	       (!stream->workload || is_of(agent, record, stream->workload));
 }
 
 static int send_entry(struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	uint64_t oldest = tw_journal_oldest(&agent->journal), missed = 0;
-	Tapwall__V1__LogEntry *entry;
-	bool notable;
-	int ret = 0;
+	const struct tw_journal_record *record;
+	struct tw_described_entry described;
 
 	if (stream->at < oldest) {
 		missed = oldest - stream->at;
 		stream->at = oldest;
 	}
-	entry = tw_journal_get(&agent->journal, stream->at++, &notable);
-	if (!entry)
-		return -ENOMEM;
-	entry->lost_before += missed;
-	if (missed || is_wanted(stream, entry, notable)) {
-		response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
-		response.log = entry;
-		ret = tw_answer_send(out, stream->base.id, &response, false);
-	}
-	tapwall__v1__log_entry__free_unpacked(entry, NULL);
-	return ret;
+	record = tw_journal_at(&agent->journal, stream->at++);
+	if (!record || (!missed && !is_wanted(stream, agent, record)))
+		return 0;
+	tw_describe_record(agent, record, &described);
+	described.entry.lost_before += missed;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
+	response.log = &described.entry;
+	return tw_answer_send(out, stream->base.id, &response, false);
 }
 
 /* The time from which on the journal has all there was. */
 static double journal_since(const struct tw_agent *agent)
 {
 	uint64_t oldest = tw_journal_oldest(&agent->journal);
-	double since = tw_clock_unix(agent->started_ns);
-	Tapwall__V1__LogEntry *entry = NULL;
-	bool notable;
+	const struct tw_journal_record *record = oldest > 1 ? tw_journal_at(&agent->journal, oldest)
+							    : NULL;
 
-	if (oldest > 1)
-		entry = tw_journal_get(&agent->journal, oldest, &notable);
-	if (!entry)
-		return since;
-	since = entry->time;
-	tapwall__v1__log_entry__free_unpacked(entry, NULL);
-	return since;
+	if (!record)
+		return tw_clock_unix(agent->started_ns);
+	return (double)((int64_t)record->event.time_ns + record->unix_ns) / 1e9;
 }
 
 static int log_end(
@@ -524,38 +519,24 @@ static int log_next(struct tw_responses *base, void *context, struct tw_buf *out
 
 /* The number of the entry from which on at most `limit` are wanted. */
 static uint64_t start_of(
-	const struct list_stream *stream, const struct tw_journal *journal, uint32_t limit)
+	const struct list_stream *stream, const struct tw_agent *agent, uint32_t limit)
 {
+	const struct tw_journal *journal = &agent->journal;
 	uint64_t at = journal->next;
 
-	while (at > tw_journal_oldest(journal) && limit) {
-		bool notable;
-		Tapwall__V1__LogEntry *entry = tw_journal_get(journal, at - 1, &notable);
-
-		if (!entry)
-			break;
-		limit -= is_wanted(stream, entry, notable);
-		tapwall__v1__log_entry__free_unpacked(entry, NULL);
-		at--;
-	}
+	while (at > tw_journal_oldest(journal) && limit)
+		limit -= is_wanted(stream, agent, tw_journal_at(journal, --at));
 	return at;
 }
 
 bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload)
 {
 	const struct tw_journal *journal = &agent->journal;
-	bool found = false;
 
-	for (uint64_t at = tw_journal_oldest(journal); at < journal->next && !found; at++) {
-		bool notable;
-		Tapwall__V1__LogEntry *entry = tw_journal_get(journal, at, &notable);
-
-		if (!entry)
-			break;
-		found = is_of(entry, workload);
-		tapwall__v1__log_entry__free_unpacked(entry, NULL);
-	}
-	return found;
+	for (uint64_t at = tw_journal_oldest(journal); at < journal->next; at++)
+		if (is_of(agent, tw_journal_at(journal, at), workload))
+			return true;
+	return false;
 }
 
 int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
@@ -576,7 +557,7 @@ int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
 			return -ENOMEM;
 		}
 	}
-	stream->at = log->limit ? start_of(stream, &agent->journal, log->limit)
+	stream->at = log->limit ? start_of(stream, agent, log->limit)
 				: tw_journal_oldest(&agent->journal);
 	*ret_stream = &stream->base;
 	return 0;

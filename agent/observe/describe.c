@@ -46,19 +46,25 @@ static const char *owner_of(const struct tw_agent *agent, const struct tw_addr *
 	return vnic ? vnic->workload : "";
 }
 
-static void describe_ends(const struct tw_agent *agent, const struct tw_key *key, bool from_hi,
-	struct tw_described_ends *ret)
+static const struct tw_addr *end_of(const struct tw_key *key, bool from_hi, enum tw_dir end)
+{
+	return from_hi == (end == TW_DIR_OUT) ? &key->hi : &key->lo;
+}
+
+/* `names` are the workloads' of both ends. */
+static void describe_ends(const struct tw_key *key, bool from_hi,
+	const char *const names[TW_DIR__MAX], struct tw_described_ends *ret)
 {
 	bool icmp = key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6;
-	const struct tw_addr *from = from_hi ? &key->hi : &key->lo;
-	const struct tw_addr *to = from_hi ? &key->lo : &key->hi;
+	const struct tw_addr *from = end_of(key, from_hi, TW_DIR_OUT);
+	const struct tw_addr *to = end_of(key, from_hi, TW_DIR_IN);
 
 	tapwall__v1__end__init(&ret->from);
 	tapwall__v1__end__init(&ret->to);
 	ret->from.address = TEXT(tw_addr_format(from, ret->from_text));
 	ret->to.address = TEXT(tw_addr_format(to, ret->to_text));
-	ret->from.workload = TEXT(owner_of(agent, from));
-	ret->to.workload = TEXT(owner_of(agent, to));
+	ret->from.workload = TEXT(names[TW_DIR_OUT]);
+	ret->to.workload = TEXT(names[TW_DIR_IN]);
 	ret->from.port = ntohs(from_hi ? key->hi_port : key->lo_port);
 	/* The key keeps an ICMP message's kind in this place; it has a field of its own. */
 	ret->to.port = icmp ? 0 : ntohs(from_hi ? key->lo_port : key->hi_port);
@@ -75,8 +81,15 @@ const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision)
 	return key ? key : "?";
 }
 
-static Tapwall__V1__Gate *describe_gate(
-	const struct tw_agent *agent, uint64_t gate, Tapwall__V1__Gate *ret)
+/* The name of the rule of a gate, NULL where the gate has none. */
+static const char *gate_rule(const struct tw_agent *agent, uint64_t gate)
+{
+	uint32_t decision = tw_gate_decision(gate);
+
+	return decision ? tw_describe_rule(agent, decision) : NULL;
+}
+
+static Tapwall__V1__Gate *describe_gate(uint64_t gate, const char *rule, Tapwall__V1__Gate *ret)
 {
 	uint32_t decision = tw_gate_decision(gate);
 
@@ -84,7 +97,7 @@ static Tapwall__V1__Gate *describe_gate(
 		return NULL;
 	tapwall__v1__gate__init(ret);
 	ret->verdict = TEXT(tw_verdict_name(tw_decision_verdict(decision)));
-	ret->rule = TEXT(tw_describe_rule(agent, decision));
+	ret->rule = TEXT(rule ? rule : "?");
 	return ret;
 }
 
@@ -92,10 +105,14 @@ void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
 	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret)
 {
 	const char *network = tw_ports_network_name(&agent->ports, key->network);
+	bool from_hi = conn->progress.flags & TW_CONN_F_ORIGIN_HI;
+	const char *names[TW_DIR__MAX] = {
+		[TW_DIR_OUT] = owner_of(agent, end_of(key, from_hi, TW_DIR_OUT)),
+		[TW_DIR_IN] = owner_of(agent, end_of(key, from_hi, TW_DIR_IN))};
 	Tapwall__V1__Flow *flow = &ret->flow;
 
 	tapwall__v1__flow__init(flow);
-	describe_ends(agent, key, conn->progress.flags & TW_CONN_F_ORIGIN_HI, &ret->ends);
+	describe_ends(key, from_hi, names, &ret->ends);
 	flow->from = &ret->ends.from;
 	flow->to = &ret->ends.to;
 	flow->proto = TEXT(proto_name(key->proto, ret->ends.proto, sizeof(ret->ends.proto)));
@@ -106,8 +123,10 @@ void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
 	flow->bytes_in = conn->bytes[TW_WAY_REPLY];
 	flow->age_s = tw_ticks_seconds(now_tick - conn->created);
 	flow->idle_s = tw_ticks_seconds(now_tick - conn->seen);
-	flow->out = describe_gate(agent, conn->gate[TW_DIR_OUT], &ret->gate[TW_DIR_OUT]);
-	flow->in = describe_gate(agent, conn->gate[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
+	flow->out = describe_gate(conn->gate[TW_DIR_OUT], gate_rule(agent, conn->gate[TW_DIR_OUT]),
+		&ret->gate[TW_DIR_OUT]);
+	flow->in = describe_gate(conn->gate[TW_DIR_IN], gate_rule(agent, conn->gate[TW_DIR_IN]),
+		&ret->gate[TW_DIR_IN]);
 	if (network)
 		snprintf(ret->network, sizeof(ret->network), "%s", network);
 	else
@@ -136,14 +155,14 @@ static bool has_tuple(const struct tw_key *key)
 	return memcmp(key, &none, sizeof(none)) != 0;
 }
 
-static void describe_tuple(
-	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
+static void describe_tuple(const struct tw_event *event, const struct tw_event_names *names,
+	struct tw_described_entry *ret)
 {
 	Tapwall__V1__LogEntry *entry = &ret->entry;
 
 	if (!has_tuple(&event->key))
 		return;
-	describe_ends(agent, &event->key, event->conn_flags & TW_CONN_F_ORIGIN_HI, &ret->ends);
+	describe_ends(&event->key, event->conn_flags & TW_CONN_F_ORIGIN_HI, names->end, &ret->ends);
 	entry->from = &ret->ends.from;
 	entry->to = &ret->ends.to;
 	entry->proto = TEXT(proto_name(event->key.proto, ret->ends.proto, sizeof(ret->ends.proto)));
@@ -195,35 +214,65 @@ static const char *interface_name(const struct tw_agent *agent, uint32_t ifindex
 	return "";
 }
 
-void tw_describe_event(
-	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret)
+void tw_describe_names(
+	const struct tw_agent *agent, const struct tw_event *event, struct tw_event_names *ret)
 {
 	/* A port that is shut has no entry, and no id that the path could tell. */
 	const struct tw_agent_port *port = event->port_id
 						   ? tw_ports_by_id(&agent->ports, event->port_id)
 						   : tw_ports_find(&agent->ports, event->ifindex);
+	bool from_hi = event->conn_flags & TW_CONN_F_ORIGIN_HI;
+
+	*ret = (struct tw_event_names){.workload = "", .entered_by = "", .end = {"", ""}};
+	ret->port = port ? port->name : interface_name(agent, event->ifindex);
+	if (port && port->vnic)
+		ret->workload = port->vnic->workload;
+	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
+		ret->entered_by = interface_name(agent, event->frame.origin);
+	if (event->outcome.decision)
+		ret->rule = tw_describe_rule(agent, event->outcome.decision);
+	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
+		ret->gate_rule[dir] = gate_rule(agent, event->outcome.gate[dir]);
+		if (has_tuple(&event->key))
+			ret->end[dir] = owner_of(agent, end_of(&event->key, from_hi, dir));
+	}
+}
+
+const struct tw_event_names *tw_describe_names_of(const struct tw_agent *agent,
+	const struct tw_journal_record *record, struct tw_event_names *now)
+{
+	if (record->names)
+		return record->names;
+	tw_describe_names(agent, &record->event, now);
+	return now;
+}
+
+void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_record *record,
+	struct tw_described_entry *ret)
+{
 	static const struct tw_event_frame none;
+	const struct tw_event *event = &record->event;
 	Tapwall__V1__LogEntry *entry = &ret->entry;
+	struct tw_event_names now;
+	const struct tw_event_names *names = tw_describe_names_of(agent, record, &now);
 
 	tapwall__v1__log_entry__init(entry);
-	entry->time = tw_clock_unix(event->time_ns);
+	entry->lost_before = record->lost_before;
+	entry->time = (double)((int64_t)event->time_ns + record->unix_ns) / 1e9;
 	entry->event = TEXT(event_name(event->kind));
 	entry->verdict = TEXT(tw_verdict_name(event->outcome.verdict));
 	entry->reason = TEXT(tw_reason_name(event->outcome.reason));
-	if (event->outcome.decision)
-		entry->rule = TEXT(tw_describe_rule(agent, event->outcome.decision));
-	entry->out = describe_gate(agent, event->outcome.gate[TW_DIR_OUT], &ret->gate[TW_DIR_OUT]);
-	entry->in = describe_gate(agent, event->outcome.gate[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
-	if (port) {
-		entry->port = TEXT(port->name);
-		entry->workload = port->vnic ? TEXT(port->vnic->workload) : TEXT("");
-	} else {
-		entry->port = TEXT(interface_name(agent, event->ifindex));
-	}
+	if (names->rule)
+		entry->rule = TEXT(names->rule);
+	entry->out = describe_gate(event->outcome.gate[TW_DIR_OUT], names->gate_rule[TW_DIR_OUT],
+		&ret->gate[TW_DIR_OUT]);
+	entry->in = describe_gate(
+		event->outcome.gate[TW_DIR_IN], names->gate_rule[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
+	entry->port = TEXT(names->port);
+	entry->workload = TEXT(names->workload);
 	entry->direction = TEXT(tw_dir_name(event->outcome.dir));
-	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
-		entry->entered_by = TEXT(interface_name(agent, event->frame.origin));
-	describe_tuple(agent, event, ret);
+	entry->entered_by = TEXT(names->entered_by);
+	describe_tuple(event, names, ret);
 	entry->ethertype = ntohs(event->ethertype);
 	entry->vlan = event->vlan;
 	entry->icmp_type = event->icmp_type;

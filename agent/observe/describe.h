@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 
+#include "agent/observe/journal.h"
 #include "fastpath/abi/event.h"
 #include "link/link.h"
 
@@ -39,8 +40,15 @@ struct tw_described_entry {
 	char dst_mac[18];
 };
 
-void tw_describe_event(
-	const struct tw_agent *agent, const struct tw_event *event, struct tw_described_entry *ret);
+void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_record *record,
+	struct tw_described_entry *ret);
+
+/* The names that an event speaks of, as they are now. They point into the agent. */
+void tw_describe_names(
+	const struct tw_agent *agent, const struct tw_event *event, struct tw_event_names *ret);
+/* Those of an entry of the journal: kept with it, or else as they are now, in `now`. */
+const struct tw_event_names *tw_describe_names_of(const struct tw_agent *agent,
+	const struct tw_journal_record *record, struct tw_event_names *now);
 
 /* Whether the event is shown without asking for everything: a denial, or what a rule wants told. */
 bool tw_event_is_notable(const struct tw_agent *agent, const struct tw_event *event);

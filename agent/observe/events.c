@@ -35,6 +35,7 @@ struct tw_events {
 	struct tw_watch poll_watch;
 	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake no reader */
 	unsigned int turn;	 /* events taken in this turn */
+	int64_t unix_ns;	 /* Unix time less monotonic time, in this turn */
 	bool told;		 /* something was added to the journal in this turn */
 	struct waiting *waiting; /* a ring of WAITING_MAX */
 	size_t first;		 /* waiting longest, counted on and on */
@@ -45,12 +46,24 @@ struct tw_events {
 	uint64_t limited;
 };
 
-void tw_events_tell(struct tw_agent *agent, const struct tw_event *event)
+static void tell(struct tw_events *events, const struct tw_event *event)
 {
-	struct tw_described_entry entry;
+	struct tw_agent *agent = events->agent;
 
-	tw_describe_event(agent, event, &entry);
-	tw_journal_add(&agent->journal, &entry.entry, tw_event_is_notable(agent, event));
+	tw_journal_add(&agent->journal, event, events->unix_ns, tw_event_is_notable(agent, event));
+	events->told = true;
+}
+
+void tw_events_settle(struct tw_agent *agent)
+{
+	struct tw_journal *journal = &agent->journal;
+	struct tw_event_names names;
+	uint64_t number;
+
+	while ((number = tw_journal_unsettled(journal))) {
+		tw_describe_names(agent, &tw_journal_at(journal, number)->event, &names);
+		tw_journal_settle(journal, number, &names);
+	}
 }
 
 /* ---- both ends of a connection as one entry ---- */
@@ -101,8 +114,7 @@ static void tell_first(struct tw_events *events)
 	const struct waiting *first = waiting_at(events, events->first++);
 
 	if (!first->met)
-		tw_events_tell(events->agent, &first->event);
-	events->told = true;
+		tell(events, &first->event);
 }
 
 /* Tells what waits, up to an opening whose other end may still be on its way here. */
@@ -127,9 +139,25 @@ static void add_waiting(struct tw_events *events, const struct tw_event *event)
 	if (events->next - events->first == WAITING_MAX)
 		tell_first(events);
 	place = waiting_at(events, events->next++);
-	*place = (struct waiting){.event = *event};
-	if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id)
-		turn_to_far(&place->event);
+	place->event = *event;
+	place->met = false;
+}
+
+/* Tells an event at once, unless it has to wait, or others wait that came before it. */
+static void take(struct tw_events *events, const struct tw_event *event)
+{
+	struct tw_event far;
+
+	if (event->kind == TW_EVENT_OPEN && event->frame.far_port_id) {
+		far = *event;
+		turn_to_far(&far);
+		event = &far;
+	}
+	meet(events, event);
+	if (events->first != events->next || leaves(event))
+		add_waiting(events, event);
+	else
+		tell(events, event);
 }
 
 /* ---- the ring buffer ---- */
@@ -169,8 +197,7 @@ static int on_event(void *arg, void *data, size_t len)
 	} else if (event->kind == TW_EVENT_LEASE) {
 		events->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
-		meet(events, event);
-		add_waiting(events, event);
+		take(events, event);
 		if (event->kind == TW_EVENT_DENY)
 			hear(events, event);
 	}
@@ -184,6 +211,7 @@ static void on_ready(void *arg, uint32_t ready)
 
 	events->turn = 0;
 	events->told = events->claimed = events->leased = false;
+	events->unix_ns = (int64_t)tw_clock_unix_ns(0);
 	ring_buffer__consume(events->ring);
 	tell_waiting(events);
 	if (events->claimed)

@@ -24,8 +24,9 @@ struct tw_events;
 int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err);
 void tw_events_free(struct tw_events *events);
 
-/* Adds an event that the agent itself has to tell (a swept connection). */
-void tw_events_tell(struct tw_agent *agent, const struct tw_event *event);
+/* Keeps the names of all entries of the journal with them: due before a policy, a port, an interface or a
+ * rule's slot changes. */
+void tw_events_settle(struct tw_agent *agent);
 
 /* Looks how many events were not told, so that the next entry can say so. */
 void tw_events_look(struct tw_events *events);

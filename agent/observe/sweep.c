@@ -78,6 +78,7 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 		return ret;
 	sweep->walking = false;
 	sweep->last_met = sweep->met;
+	tw_events_settle(agent);
 	tw_slots_end_walk(&agent->slots);
 	tw_gone_end_walk(agent);
 	n_off = tw_charges_end_walk(&sweep->charges);

@@ -75,6 +75,7 @@ void tw_uplinks_gone(struct tw_agent *agent, uint32_t ifindex)
 
 	if (!row)
 		return;
+	tw_events_settle(agent);
 	detach(agent, row);
 	*row = agent->uplinks.rows.at[--agent->uplinks.rows.n];
 	agent->dirty = true;
@@ -97,6 +98,7 @@ void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link)
 	row->seen = true;
 	if (row->bridge == link->master && !strcmp(row->name, link->name))
 		return;
+	tw_events_settle(agent);
 	detach(agent, row);
 	row->bridge = link->master;
 	row->refused = false;

@@ -186,6 +186,7 @@ static void attach(struct tw_agent *agent, struct tw_agent_port *port)
 static void forget(struct tw_agent *agent, struct tw_agent_port *port, const char *why)
 {
 	tw_log(TW_LOG_INFO, "%s: %s", port->name, why);
+	tw_events_settle(agent);
 	tw_kernel_detach(agent->kernel, port->ifindex, NULL);
 	tw_gone_note(agent, port);
 	tw_publish_drop(agent, port);
@@ -212,6 +213,7 @@ void tw_agent_ports_changed(struct tw_agent *agent)
 {
 	struct tw_err err = {0};
 
+	tw_events_settle(agent);
 	tw_hostwork_meet(agent);
 	agent->dirty = false;
 	agent->retry_ns = 0;

@@ -556,8 +556,10 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 	result = read_order(agent, order, diags, &inforce, err);
 	if (result < 0)
 		return result;
-	if (!order->dry_run)
+	if (!order->dry_run) {
+		tw_events_settle(agent);
 		note_carried(agent);
+	}
 	result = relearn(agent, &inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)

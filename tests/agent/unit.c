@@ -561,35 +561,66 @@ static void test_binding_first_sender(void **state)
 
 static void test_journal(void **state)
 {
+	const struct tw_journal_record *got;
 	struct tw_journal journal;
-	Tapwall__V1__LogEntry entry = TAPWALL__V1__LOG_ENTRY__INIT, *got;
-	bool notable = false;
+	struct tw_event event = {0};
 
 	assert_int_equal(tw_journal_init(&journal), 0);
-	assert_null(tw_journal_get(&journal, 1, &notable));
+	assert_null(tw_journal_at(&journal, 1));
 	tw_journal_lose(&journal, 3);
 	for (uint32_t i = 1; i <= TW_JOURNAL_ENTRIES + 10; i++) {
-		entry.len = i;
-		tw_journal_add(&journal, &entry, i & 1);
+		event.frame.len = i;
+		tw_journal_add(&journal, &event, 7, i & 1);
+		assert_int_equal(tw_journal_at(&journal, i)->lost_before, i == 1 ? 3 : 0);
 	}
 	assert_int_equal(tw_journal_oldest(&journal), 11);
-	assert_null(tw_journal_get(&journal, 10, &notable));
-	got = tw_journal_get(&journal, 11, &notable);
+	assert_null(tw_journal_at(&journal, 10));
+	got = tw_journal_at(&journal, 11);
 	assert_non_null(got);
-	assert_int_equal(got->len, 11);
-	assert_true(notable);
-	tapwall__v1__log_entry__free_unpacked(got, NULL);
-	assert_null(tw_journal_get(&journal, TW_JOURNAL_ENTRIES + 11, &notable));
+	assert_int_equal(got->event.frame.len, 11);
+	assert_int_equal(got->unix_ns, 7);
+	assert_true(got->notable);
+	assert_null(tw_journal_at(&journal, TW_JOURNAL_ENTRIES + 11));
+	tw_journal_done(&journal);
+}
 
-	/* An entry for which there was no memory is told as lost with the next. */
+/* Entries keep the names that they were settled with, until they go. */
+static void test_journal_names(void **state)
+{
+	char workload[] = "web-1";
+	const struct tw_event_names names = {.port = "tap1",
+		.workload = workload,
+		.entered_by = "",
+		.end = {workload, "db-1"},
+		.gate_rule = {[TW_DIR_IN] = "to-db"}};
+	const struct tw_event_names *kept;
+	const struct tw_event event = {0};
+	struct tw_journal journal;
+
+	assert_int_equal(tw_journal_init(&journal), 0);
+	assert_int_equal(tw_journal_unsettled(&journal), 0);
+	tw_journal_add(&journal, &event, 0, true);
+	tw_journal_add(&journal, &event, 0, true);
+	assert_int_equal(tw_journal_unsettled(&journal), 1);
+	tw_journal_settle(&journal, 1, &names);
+	assert_int_equal(tw_journal_unsettled(&journal), 2);
 	tw_alloc_fail_after(1);
-	tw_journal_add(&journal, &entry, true);
+	tw_journal_settle(&journal, 2, &names);
 	tw_alloc_fail_after(0);
-	tw_journal_add(&journal, &entry, true);
-	got = tw_journal_get(&journal, TW_JOURNAL_ENTRIES + 11, &notable);
-	assert_non_null(got);
-	assert_int_equal(got->lost_before, 1);
-	tapwall__v1__log_entry__free_unpacked(got, NULL);
+	assert_int_equal(tw_journal_unsettled(&journal), 0);
+	workload[0] = 'W';
+	kept = tw_journal_at(&journal, 1)->names;
+	assert_string_equal(kept->workload, "web-1");
+	assert_string_equal(kept->end[TW_DIR_OUT], "web-1");
+	assert_string_equal(kept->end[TW_DIR_IN], "db-1");
+	assert_string_equal(kept->gate_rule[TW_DIR_IN], "to-db");
+	assert_null(kept->gate_rule[TW_DIR_OUT]);
+	assert_null(kept->rule);
+	assert_string_equal(tw_journal_at(&journal, 2)->names->workload, "");
+	for (int i = 0; i < TW_JOURNAL_ENTRIES; i++)
+		tw_journal_add(&journal, &event, 0, true);
+	assert_null(tw_journal_at(&journal, 3)->names);
+	assert_int_equal(tw_journal_unsettled(&journal), 3); /* the oldest there is */
 	tw_journal_done(&journal);
 }
 
@@ -655,6 +686,7 @@ int main(void)
 		cmocka_unit_test(test_binding_conflicts),
 		cmocka_unit_test(test_binding_first_sender),
 		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_journal_names),
 		cmocka_unit_test(test_charges),
 	};
 

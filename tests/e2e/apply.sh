@@ -66,4 +66,15 @@ check "the cut is in the log" \
 check "the same policy again changes nothing" sh -c \
 	"'$TW_BUILD/tapwall' apply '$lab/one.yaml' --socket '$socket' | grep -q already"
 equal "and keeps its number" 2 "$(tapwall status --json | jq .policy_generation)"
+
+# ---- what was logged keeps its names ----
+
+entries() {
+	tapwall log --all --json --socket "$socket" | jq -r '.from.workload, .out.rule // empty' | sort -u | tr '\n' ' '
+}
+before=$(entries)
+sed 's/w1/renamed/g; s/name: one/name: first/' "$lab/one.yaml" >"$lab/renamed.yaml"
+check "a policy with other names is applied" apply "$lab/renamed.yaml"
+equal "entries from before keep theirs" "$before" "$(entries)"
+check "of workloads and rules" eval 'echo "$before" | grep -q "one.*two.*w1"'
 finish
