@@ -263,8 +263,8 @@ struct tw_load {
 	__u32 overflow_grown;	/* tick when a class last got more sets */
 	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
 	__u32 over; /* TCP connections that have ended, and make room where it is short (path/spare.h) */
-	__u32 yield_failed; /* tick of the last look for one of them to make room that found none */
-	__u32 pad[5];	    /* to a cache line: ports do not share one */
+	__u32 vain_due; /* tick: when looks for one of them that find none would be due, were they even */
+	__u32 pad[5]; /* to a cache line: ports do not share one */
 };
 
 /* ---- connections beyond a port's half-open quota ---- */

@@ -184,7 +184,7 @@ static void small_quota(void **state)
 			sweep_part(cpu, now_ns, 10);
 	}
 	assert_int_equal(refused, 0);
-	assert_true(cpu->table->loads[1].over <= TW_CONNS_DEFAULT / 16);
+	assert_true(cpu->table->loads[1].over <= TW_CONNS_DEFAULT / 8);
 	quota_table_free(cpu);
 }
 
@@ -254,7 +254,7 @@ static void sweeps_no_more_than_needed(void **state)
 static void refusals_are_cheap(void **state)
 {
 	static const uint8_t states[] = {TW_S_ESTABLISHED, TW_S_TIME_WAIT};
-	const uint32_t n_max = TW_CONNS_DEFAULT / 16, n_refused = 100000;
+	const uint32_t n_max = TW_CONNS_DEFAULT / 8, n_refused = 100000;
 
 	for (size_t i = 0; i < sizeof(states); i++) {
 		struct cpu *cpu = quota_table(n_max);
@@ -268,7 +268,8 @@ static void refusals_are_cheap(void **state)
 						 SECOND + n * (SECOND / n_refused / 2)),
 				TW_R_QUOTA);
 		assert_int_equal(cpu->table->loads[1].refused, n_refused);
-		assert_in_range(cpu->n_looked, 1, TW_WALK_ROWS * (500 / TW_YIELD_PAUSE + 2));
+		assert_in_range(
+			cpu->n_looked, 1, TW_WALK_ROWS * (500 / TW_VAIN_TICKS + TW_VAIN_BURST + 2));
 		/* Another port's openings are none of that. */
 		assert_int_equal(
 			open_one(cpu, n_max + n_refused, 2, TW_S_SYN_SENT, SECOND), TW_R_NONE);

@@ -5,7 +5,7 @@
  * In:         the sheet: the record to be (conn), and of the flow its key and place.
  * Invariants: those of conns.h; 1 and 4 are held here.
  * Bounds:     TW_WALK_ROWS rows, twice where room has to be made; for what a port's quota refuses, so many
- *             once in TW_YIELD_PAUSE, else none.
+ *             once in TW_VAIN_TICKS, else none.
  * Callers:    path.h, apart, for packets that policy lets pass; the loader's program, for a table of
  *             another size.
  */
@@ -13,7 +13,8 @@
 
 #include "fastpath/path/conntrack/spare.h"
 
-#define TW_YIELD_PAUSE 16 /* ticks */
+#define TW_VAIN_TICKS 4 /* between looks of a port for a record to give up that find none, */
+#define TW_VAIN_BURST 3 /* but for as many more at once: one may be in vain by chance */
 
 /* ---- room for a record ---- */
 
@@ -83,9 +84,27 @@ tw_inline int tw_walk_put(
 	return (int)done;
 }
 
+/* True if a port has looked in vain for a record to give up as often as it may. `vain_due` is never further ahead
+ * than that; what seems to be is long past. */
+tw_inline int tw_load_looks_no_more(const struct tw_load *load, __u32 now)
+{
+	__u32 ahead = TW_MEMORY(load->vain_due) - now;
+
+	return ahead > TW_VAIN_BURST * TW_VAIN_TICKS &&
+	       ahead <= (TW_VAIN_BURST + 1) * TW_VAIN_TICKS;
+}
+
+tw_inline void tw_load_note_vain(struct tw_load *load, __u32 now)
+{
+	__u32 due = TW_MEMORY(load->vain_due);
+
+	TW_MEMORY(load->vain_due) = (due - now <= TW_VAIN_BURST * TW_VAIN_TICKS ? due : now) +
+				    TW_VAIN_TICKS;
+}
+
 /* Gives up a record of the payer's in the first row of the sheet's walk that has one; the first row of all
- * is locked. A port whose last look found none does not look again for TW_YIELD_PAUSE: it would be at the
- * host's cost for as long as openings are sent that it cannot afford. */
+ * is locked. Looks in vain are limited: they are at the host's cost, for as long as openings are sent that the
+ * port cannot afford. */
 tw_inline int tw_walk_yield(const struct tw_frame *f, const struct tw_sheet *sheet,
 	struct tw_load *load, __u32 payer_id, enum tw_yield what)
 {
@@ -93,7 +112,7 @@ tw_inline int tw_walk_yield(const struct tw_frame *f, const struct tw_sheet *she
 	__u32 n = at->row, i, done = 0, now = tw_tick(f->now_ns);
 	struct tw_row *row;
 
-	if (now - TW_MEMORY(load->yield_failed) < TW_YIELD_PAUSE)
+	if (tw_load_looks_no_more(load, now))
 		return 0;
 	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
 		if (n == at->row || tw_apart_row_lock(f, n)) {
@@ -105,7 +124,7 @@ tw_inline int tw_walk_yield(const struct tw_frame *f, const struct tw_sheet *she
 		n = tw_place_next(f, at, n);
 	}
 	if (!done)
-		load->yield_failed = now;
+		tw_load_note_vain(load, now);
 	return (int)done;
 }
 
