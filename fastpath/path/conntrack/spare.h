@@ -22,7 +22,7 @@
 #include "fastpath/path/conntrack/conns.h"
 
 #define TW_SPARE_TICKS	 TW_TICKS_PER_SECOND
-#define TW_SPARE_PACKETS 2  /* each way at most: resolvers ask for A and AAAA from one port */
+#define TW_SPARE_PACKETS 2 /* each way at most: resolvers ask for A and AAAA from one port */
 #define TW_OVER_SHARE	 8 /* of the table: a port may always have as many that are over */
 
 #define TW_HELD_SHIFT 8	  /* units of 268 ms */
