@@ -128,7 +128,8 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	if (!result->replied)
 		return;
 	must(result->reply_len <= frame->max, "a refusal stays within its room");
-	if (tw_reply_check(sent, sent_len, frame->data, result->reply_len, &text, &err)) {
+	if (tw_reply_check(sent, sent_len, frame->gso_size != 0, frame->data, result->reply_len,
+		    &text, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		must(false, "a refusal is a correct one");
 	}

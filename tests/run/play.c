@@ -281,8 +281,8 @@ static int check_reply(struct tw_player *p, const struct tw_step *step, const st
 			return tw_player_fail(p, step, "no refusal was sent");
 		return 0;
 	}
-	if (tw_reply_check(
-		    (uint8_t *)sent->data, sent->len, frame->data, result->reply_len, &text, &err))
+	if (tw_reply_check((uint8_t *)sent->data, sent->len, frame->gso_size != 0, frame->data,
+		    result->reply_len, &text, &err))
 		return tw_player_fail(p, step, "%s", err.text);
 	if (step->reply && strcmp(step->reply, text.data))
 		return tw_player_fail(p, step, "refusal\n    expected %s\n    got      %s",

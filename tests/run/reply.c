@@ -62,12 +62,12 @@ static bool is_extension(uint8_t next)
 }
 
 /* Length that an IP header states. A super-frame may state none: each segment gets its own. */
-static size_t stated(uint32_t length, size_t otherwise)
+static size_t stated(uint32_t length, bool super, size_t room)
 {
-	return length ? length : otherwise;
+	return length || !super ? length : room;
 }
 
-static bool look(const uint8_t *frame, size_t len, struct view *v)
+static bool look(const uint8_t *frame, size_t len, bool super, struct view *v)
 {
 	uint32_t type;
 	size_t room;
@@ -80,13 +80,13 @@ static bool look(const uint8_t *frame, size_t len, struct view *v)
 		return false;
 	room = len - v->l3_off;
 	if (v->v6) {
-		v->len = 40 + stated(get16(v->l3 + 4), room - 40);
+		v->len = 40 + stated(get16(v->l3 + 4), super, room - 40);
 		v->proto = v->l3[6];
 		memcpy(&v->src, v->l3 + 8, 16);
 		memcpy(&v->dst, v->l3 + 24, 16);
 	} else {
 		v->head = (v->l3[0] & 15u) * 4;
-		v->len = stated(get16(v->l3 + 2), room);
+		v->len = stated(get16(v->l3 + 2), super, room);
 		v->proto = v->l3[9];
 		v->src.b[10] = v->src.b[11] = v->dst.b[10] = v->dst.b[11] = 0xff;
 		memcpy(v->src.b + 12, v->l3 + 12, 4);
@@ -173,15 +173,15 @@ static int check_icmp(
 	return 0;
 }
 
-int tw_reply_check(const uint8_t *frame, size_t len, const uint8_t *reply, size_t reply_len,
-	struct tw_buf *text, struct tw_err *err)
+int tw_reply_check(const uint8_t *frame, size_t len, bool super, const uint8_t *reply,
+	size_t reply_len, struct tw_buf *text, struct tw_err *err)
 {
 	struct view f, r;
 	int failed;
 
-	if (!look(frame, len, &f))
+	if (!look(frame, len, super, &f))
 		return wrong(err, "the refused frame itself cannot be read");
-	if (!look(reply, reply_len, &r))
+	if (!look(reply, reply_len, false, &r))
 		return wrong(err, "it cannot be read as IP, or its lengths contradict each other");
 	if (memcmp(reply, frame + 6, 6) || memcmp(reply + 6, frame, 6))
 		return wrong(err, "MACs are not those of the refused frame, swapped");

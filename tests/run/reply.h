@@ -5,14 +5,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Checks every header of `reply` against `frame`, the one it refuses, and adds what it is to
- * `text`: "tcp 23 > 40000 RA seq=0 ack=101", "icmp 3.13", "icmp6 1.1". -EINVAL with `err` when some
+/* Checks every header of `reply` against `frame`, the one it refuses (`super`: a super-frame, whose
+ * headers may state no length), and adds what it is to `text`: "tcp 23 > 40000 RA seq=0 ack=101", "icmp 3.13", "icmp6 1.1". -EINVAL with `err` when some
  * field is not as it must be. */
-int tw_reply_check(const uint8_t *frame, size_t len, const uint8_t *reply, size_t reply_len,
-	struct tw_buf *text, struct tw_err *err);
+int tw_reply_check(const uint8_t *frame, size_t len, bool super, const uint8_t *reply,
+	size_t reply_len, struct tw_buf *text, struct tw_err *err);
