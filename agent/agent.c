@@ -166,7 +166,7 @@ static int load_text(struct tw_agent *agent, const struct tw_saved_rules *saved,
 	return ret;
 }
 
-/* Loads the policy from the state folder if it is the one that was in force. */
+/* Loads the policy from the state folder, unless another one was in force. */
 static int load_saved(struct tw_agent *agent, const struct tw_saved_rules *saved,
 	const struct tw_store_given *given)
 {

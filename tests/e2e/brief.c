@@ -41,7 +41,7 @@ struct step {
 	bool data;
 };
 
-/* A connection's life. The end that closes first is the one that waits. */
+/* A connection's life. The end that closes first keeps TIME-WAIT. */
 static const struct step steps[] = {
 	{1, SYN, 0, 0, false},
 	{2, SYN | ACK, 0, 1, false},

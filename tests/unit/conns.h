@@ -176,7 +176,7 @@ static struct table *table_new(uint32_t max)
 
 	assert_non_null(t);
 	t->config.conn_max = max;
-	t->config.agent_seen = UINT32_MAX / 4; /* nobody sweeps unless told to */
+	t->config.agent_seen = UINT32_MAX / 4; /* no sweep without an order */
 	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
 		t->config.hash_key[i] = next_random(&chance);
 	for (unsigned int i = 0; i < TW_S__MAX; i++)

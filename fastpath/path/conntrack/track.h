@@ -273,8 +273,10 @@ tw_inline enum tw_reason tw_track(
 		s->loose = told && tw_track_untracked(f);
 		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
 			tw_tcp_reopens(s->conn, p->tcp_flags)) {
+			/* Nothing of the old ends' SYNs is true of the new connection. */
 			s->conn = 0;
 			flow->stale = 1;
+			flow->progress.word = 0;
 		}
 		/* What a plain SYN opens reads them when it is let through. */
 		if (p->tcp_flags & TW_TCP_SYN && !flow->seen &&
