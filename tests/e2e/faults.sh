@@ -3,12 +3,17 @@
 # faults.sh: round after round the agent is killed or stopped while policies are applied, its disk is full,
 # its state folder is damaged, netlink messages are lost, taps are made anew, with the same number too.
 # After each round the real verdicts at every port are those of one policy, and `status` names that one.
+# ROUNDS and FIRST in the environment: so many rounds, and the number of the first, on which the details of
+# a fault depend; so that several instances can share the work.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
-rounds=$(scaled 10 1000)
-kinds="kill stop full corrupt-policy corrupt-rules corrupt-ports corrupt-images lost same-index new-index"
+rounds=${ROUNDS:-$(scaled 10 1000)}
+first=${FIRST:-1}
+shots=8
+kinds="kill stop full corrupt-policy corrupt-rules corrupt-ports corrupt-images lost same-index new-index
+	full-alive corrupt-alive same-alive"
 
 make_host
 for i in 1 2 3; do
@@ -46,34 +51,33 @@ receive() {
 	done
 }
 
-# A few packets on each path, from fresh ports; then what arrived on the two ports, at each guest.
+# What arrived on the two ports, at each guest.
 sample() {
-	for i in 1 2 3; do
-		echo "$(count_of "count$i" 7001) $(count_of "count$i" 7002)"
-	done
+	awk -F '[= ]' '{ printf "%s%s", $2, FNR == 2 ? "\n" : " " }' "$lab/count1" "$lab/count2" "$lab/count3"
 }
 
-# Which policy judges at all ports: a, b, or a mixture, as "a a x".
+# Per guest how many more than in $before arrived on the two ports.
+arrived() {
+	printf '%s\n%s\n' "$before" "$(sample)" | awk '
+		NR <= 3 { one[NR] = $1; two[NR] = $2; next }
+		{ print $1 - one[NR - 3], $2 - two[NR - 3] }'
+}
+
+# Shots go to the two ports in turn: when all of one port have come, those of the other would be there.
+all_arrived() {
+	arrived | awk -v n=$shots '$1 < n && $2 < n { missing = 1 } END { exit missing }'
+}
+
+# Which policy judges at all ports: a, b, or a mixture, as "a a x11".
 judges() {
 	before=$(sample)
 	for i in 1 2 3; do
-		in_guest "$i" timeout 0.4 "$traffic" spray "10.0.0.1$(next_of "$i")" 7001 7002 >/dev/null &
-		sprays="$sprays $!"
+		in_guest "$i" "$traffic" shots "10.0.0.1$(next_of "$i")" $shots 7001 7002
 	done
-	for pid in $sprays; do
-		wait "$pid"
-	done
-	sprays=
-	sleep 0.1
-	printf '%s\n%s\n' "$before" "$(sample)" | awk '
-		NR <= 3 { one[NR] = $1; two[NR] = $2; next }
-		{
-			i = NR - 3
-			r = ($1 > one[i]) ($2 > two[i])
-			printf "%s ", r == "10" ? "a" : r == "01" ? "b" : "x" r
-		}'
+	within 1 all_arrived
+	arrived | awk '
+		{ r = ($1 > 0) ($2 > 0); printf "%s ", r == "10" ? "a" : r == "01" ? "b" : "x" r }'
 }
-sprays=
 
 # Where the policy is from; if that was lost with rules.json, whose text it is.
 told() {
@@ -124,8 +128,15 @@ applies() {
 	done
 }
 
+# ports.json names the taps that are there.
+saved() {
+	jq -e --argjson now "[$(index_of 1),$(index_of 2),$(index_of 3)]" \
+		'[.ports[].ifindex] | sort == ($now | sort)' "$lab/state/ports.json"
+}
+
 corrupt() { # FILE, by the round
 	file=$lab/state/$1
+	[ -s "$file" ] || return
 	size=$(stat -c %s "$file")
 	case $((round % 3)) in
 	0) truncate -s $((size * (round % 7) / 7)) "$file" ;;
@@ -134,7 +145,21 @@ corrupt() { # FILE, by the round
 	esac
 }
 
-seq 30000 | awk '{ printf "link set dev lo alias %0200d\n", $1 }' >"$lab/aliases"
+seq 4000 | awk '{ printf "link set dev lo alias %0200d\n", $1 }' >"$lab/aliases"
+
+# Netlink messages that the kernel had no room for, at sockets of the host's namespace.
+dropped() {
+	on_host awk '{ n += $9 } END { print n + 0 }' /proc/net/netlink
+}
+
+lose_messages() {
+	was=$(dropped)
+	for _ in $(seq 20); do
+		ip -n "$ns-host" -force -batch "$lab/aliases" 2>/dev/null
+		[ "$(dropped)" -gt "$was" ] && return
+	done
+	not_ok "round $round: messages are lost"
+}
 
 fault() { # KIND
 	case $1 in
@@ -146,14 +171,21 @@ fault() { # KIND
 		kill "$applying" 2>/dev/null
 		wait "$applying" 2>/dev/null
 		;;
-	full)
+	full | full-alive)
 		dd if=/dev/zero of="$lab/state/junk" bs=512 2>/dev/null
 		apply "$lab/b.yaml"
-		stop_agent KILL
+		[ "$1" = full-alive ] || stop_agent KILL
 		replug 2
 		;;
+	corrupt-alive)
+		for file in policy.yaml rules.json ports.json images.json; do
+			corrupt $file
+		done
+		apply "$lab/b.yaml"
+		apply "$lab/a.yaml"
+		;;
 	corrupt-*)
-		sleep 0.6
+		within 3 saved
 		stop_agent KILL
 		case $1 in
 		*-policy) corrupt policy.yaml ;;
@@ -163,14 +195,18 @@ fault() { # KIND
 	lost)
 		kill -STOP "$agent"
 		replug 3
-		ip -n "$ns-host" -force -batch "$lab/aliases" 2>/dev/null
+		lose_messages
 		replug 1
 		kill -CONT "$agent"
-		return
 		;;
 	same-index)
 		stop_agent KILL
 		replug 1 "$(index_of 1)"
+		;;
+	same-alive)
+		kill -STOP "$agent"
+		replug 1 "$(index_of 1)"
+		kill -CONT "$agent"
 		;;
 	new-index)
 		kill -STOP "$agent"
@@ -178,7 +214,7 @@ fault() { # KIND
 		stop_agent KILL
 		;;
 	esac
-	start_agent
+	[ -n "$agent" ] || start_agent
 }
 
 receive
@@ -186,7 +222,7 @@ start_agent --policy "$lab/a.yaml"
 check "at first" within 10 agree
 bad=0
 done_rounds=0
-for round in $(seq "$rounds"); do
+for round in $(seq "$first" $((first + rounds - 1))); do
 	[ $((round % 10)) != 0 ] || receive
 	# shellcheck disable=SC2086 # a list
 	set -- $kinds
@@ -200,7 +236,7 @@ for round in $(seq "$rounds"); do
 	rm -f "$lab/state/junk"
 	# What is to be tried next starts from a known text.
 	[ "$(told)" != none ] || apply "$lab/a.yaml"
-	done_rounds=$round
+	done_rounds=$((done_rounds + 1))
 done
 equal "after each of $rounds faults every port was judged by one policy, which status named" 0 "$bad"
 say "rounds: $done_rounds"
