@@ -192,6 +192,7 @@ static yaml_mark_t mark_at(const char *text, size_t offset)
 	yaml_mark_t mark = {0};
 
 	for (size_t i = 0; i < offset; i++) {
+		mark.index += ((unsigned char)text[i] & 0xc0) != 0x80;
 		if (text[i] == '\n') {
 			mark.line++;
 			mark.column = 0;
@@ -201,6 +202,12 @@ static yaml_mark_t mark_at(const char *text, size_t offset)
 		}
 	}
 	return mark;
+}
+
+/* libyaml ends a text that breaks off in a line of its own, and finds there what is missing. */
+static yaml_mark_t within_text(yaml_mark_t at, yaml_mark_t end)
+{
+	return at.line > end.line && at.index >= end.index ? end : at;
 }
 
 /* A tab before the first letter of a line is the commonest way not to be YAML. */
@@ -230,11 +237,8 @@ static void parser_problem(
 		snprintf(why, sizeof(why), "not text: %s", problem);
 		give_up(l, mark_at(text, offset), "a policy is UTF-8 text", why);
 	} else {
-		yaml_mark_t end = mark_at(text, len), at = parser->problem_mark;
+		yaml_mark_t at = within_text(parser->problem_mark, mark_at(text, len));
 
-		/* libyaml ends a text that breaks off in a line of its own. */
-		if (at.line > end.line)
-			at = end;
 		if (has_tab_indent(text, len, at.line))
 			hint = "indent with spaces, not with tabs";
 		snprintf(why, sizeof(why), "not YAML: %s%s%s", problem, parser->context ? " " : "",
@@ -251,6 +255,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 	size_t errors_before = diags->n_errors;
 	yaml_parser_t parser;
 	yaml_event_t event;
+	yaml_mark_t end;
 
 	if (len > TW_YAML_TEXT_MAX)
 		return tw_diags_add(diags, TW_SEV_ERROR, 0, 0, "15 MiB are possible",
@@ -267,6 +272,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 	}
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
+	end = mark_at(text, len);
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	while (!l.done && !l.err && diags->n_errors <= TW_DIAGS_ERRORS_MAX) {
@@ -274,6 +280,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 			parser_problem(&l, &parser, text, len);
 			break;
 		}
+		event.start_mark = within_text(event.start_mark, end);
 		take(&l, &event);
 		yaml_event_delete(&event);
 	}
