@@ -247,6 +247,14 @@ const struct tw_event_names *tw_describe_names_of(const struct tw_agent *agent,
 	return now;
 }
 
+/* Returns why a frame was judged as it was, or why a connection ended. */
+static __u32 reason_of(const struct tw_event *event)
+{
+	return event->kind == TW_EVENT_CLOSE && event->conn_flags & TW_CONN_F_GONE
+		       ? TW_R_PORT_GONE
+		       : event->outcome.reason;
+}
+
 void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_record *record,
 	struct tw_described_entry *ret)
 {
@@ -261,7 +269,7 @@ void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_re
 	entry->time = (double)((int64_t)event->time_ns + record->unix_ns) / 1e9;
 	entry->event = TEXT(event_name(event->kind));
 	entry->verdict = TEXT(tw_verdict_name(event->outcome.verdict));
-	entry->reason = TEXT(tw_reason_name(event->outcome.reason));
+	entry->reason = TEXT(tw_reason_name(reason_of(event)));
 	if (names->rule)
 		entry->rule = TEXT(names->rule);
 	entry->out = describe_gate(event->outcome.gate[TW_DIR_OUT], names->gate_rule[TW_DIR_OUT],

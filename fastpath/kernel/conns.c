@@ -88,16 +88,24 @@ bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const s
 	uint32_t seen)
 {
 	uint32_t was = read->seen;
+	bool done;
 
 	for (uint32_t i = row * TW_ROW_SLOTS;
 		i < end * TW_ROW_SLOTS && i < conns->n_rows * TW_ROW_SLOTS; i++) {
 		uint32_t at = i / TW_ROW_SLOTS, slot = i % TW_ROW_SLOTS;
 		struct tw_conn *conn = &conns->records[tw_record_number(at, slot)];
 
-		if (tw_row_tag(&conns->rows[at], slot) && conn->key_end == read->key_end &&
-			!memcmp(conn->key, read->key, sizeof(conn->key)))
-			return __atomic_compare_exchange_n(
-				&conn->seen, &was, seen, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		if (!tw_row_tag(&conns->rows[at], slot) || conn->key_end != read->key_end ||
+			memcmp(conn->key, read->key, sizeof(conn->key)) != 0)
+			continue;
+		/* Before it expires, since it is told of as soon as it has. */
+		__atomic_fetch_or(&conn->progress.flags, TW_CONN_F_GONE, __ATOMIC_RELEASE);
+		done = __atomic_compare_exchange_n(
+			&conn->seen, &was, seen, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+		if (!done)
+			__atomic_fetch_and(&conn->progress.flags, (__u8)~TW_CONN_F_GONE,
+				__ATOMIC_RELAXED);
+		return done;
 	}
 	return false;
 }

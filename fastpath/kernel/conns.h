@@ -32,8 +32,8 @@ void tw_conns_close(struct tw_conns *conns);
 /* Copies the records of a row, live or ended, and their keys; how many. */
 size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],
 	struct tw_conn records[TW_ROW_SLOTS]);
-/* Has a record of the rows from `row` to before `end`, which was read as `read`, be seen last at tick
- * `seen`; false if it is not there any more, or a packet was faster. */
+/* Gives a record of the rows from `row` to before `end`, which was read as `read`, the flag TW_CONN_F_GONE,
+ * and has it be seen last at tick `seen`. False if it is not there any more, or a packet was faster. */
 bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const struct tw_conn *read,
 	uint32_t seen);
 /* Empties the table. No program may be running. */

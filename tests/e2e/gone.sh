@@ -32,6 +32,16 @@ charged_is() { # PORT N
 	[ "$(charged "$1")" = "$2" ]
 }
 
+# Whose connections ended, and why, as "w1 port-gone".
+closes() {
+	tapwall log --all --json |
+		jq -r 'select(.event == "close") | "\(.from.workload) \(.reason)"' | sort -u
+}
+
+closes_are() { # LINES
+	[ "$(closes)" = "$1" ]
+}
+
 start_agent --policy "$lab/policy.yaml"
 begin g2 echo echo tcp 7000
 begin g1 first stream "$lab/first" tcp 10.0.0.12 7000 50
@@ -49,6 +59,7 @@ check "the guest that comes back goes on with its connection" within 20 grows th
 check "the connection of the one that stays away ends" within 60 flows_are w1 0
 check "… with what it was charged" within 20 charged_is tap2 0
 check "… and the log says so" grep -q 'tap1: its 1 connections ended with it' "$lab/agent.log"
+check "… of the connection, too, with the reason" within 20 closes_are 'w1 port-gone'
 equal "the other one is still there" 1 "$(flows_of w3)"
 came=$(count_of third echoed)
 check "… and goes on" within 20 grows third echoed "$came"

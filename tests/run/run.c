@@ -41,6 +41,9 @@ static const struct {
 	/* Another CPU makes it so: tests/unit/conns.c. */
 	{TW_R_TABLE_BUSY, TW_DIR_OUT},
 	{TW_R_TABLE_BUSY, TW_DIR_IN},
+	/* An agent ends connections so, and no packet: tests/e2e/gone.sh. */
+	{TW_R_PORT_GONE, TW_DIR_OUT},
+	{TW_R_PORT_GONE, TW_DIR_IN},
 	/* Compiled images never contradict themselves; tests/unit feeds broken ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},
