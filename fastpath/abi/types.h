@@ -152,8 +152,7 @@ static inline __u32 tw_gate_decision(__u64 gate)
 #define TW_CONN_F_FIN_REPLY 0x10
 #define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
 #define TW_CONN_F_GONE	    0x40 /* the agent ended it: a port of one of its ends is gone */
-#define TW_CONN_F_SYN_AGAIN \
-	0x80 /* the originator sent another SYN: perhaps it forgot the connection */
+#define TW_CONN_F_SYN_AGAIN 0x80 /* the originator sent another SYN; it may have forgotten */
 
 /* What one end of a TCP connection sends: RFC 9293 §3.3.1's SND.NXT and SND.UNA, the latter its
  * peer's RCV.NXT too, as far as a middlebox has seen. */

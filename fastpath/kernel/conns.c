@@ -103,8 +103,8 @@ bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const s
 		done = __atomic_compare_exchange_n(
 			&conn->seen, &was, seen, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 		if (!done)
-			__atomic_fetch_and(&conn->progress.flags, (__u8)~TW_CONN_F_GONE,
-				__ATOMIC_RELAXED);
+			__atomic_fetch_and(
+				&conn->progress.flags, (__u8)~TW_CONN_F_GONE, __ATOMIC_RELAXED);
 		return done;
 	}
 	return false;

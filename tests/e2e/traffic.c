@@ -8,7 +8,6 @@
  *	traffic connect tcp|udp HOST PORT   one attempt: prints what became of it and its ms
  *	traffic bulk HOST PORT MIB          sends so much at once; prints the segments lost
  *	traffic spray HOST PORT…            UDP to these ports from ever new source ports
- *	traffic shots HOST N PORT…          N datagrams to each of these ports in turn, from N new source ports
  *	traffic flood IFACE PORT [VLAN [MAC]]  broadcasts frames with a UDP port, tagged or (0) not
  *	traffic sniff FILE IFACE PORT       counts frames with that UDP port on an interface
  *	traffic tap FILE NAME BRIDGE PORT   a guest that sends from the moment its tap exists
@@ -472,24 +471,6 @@ static int run_spray(char **args, int n)
 	return 0;
 }
 
-static int run_shots(char **args, int n)
-{
-	for (int shots = atoi(args[1]); shots > 0; shots--) {
-		int fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-		if (fd < 0)
-			die("socket");
-		for (int p = 2; p < n; p++) {
-			struct addrinfo *to = resolve(args[0], args[p], SOCK_DGRAM);
-
-			sendto(fd, "x", 1, 0, to->ai_addr, to->ai_addrlen);
-			freeaddrinfo(to);
-		}
-		close(fd);
-	}
-	return 0;
-}
-
 /* ---- frames ---- */
 
 struct frame {
@@ -693,7 +674,6 @@ static const struct {
 	{"connect", 3, run_connect},
 	{"bulk", 3, run_bulk},
 	{"spray", 2, run_spray},
-	{"shots", 3, run_shots},
 	{"flood", 2, run_flood},
 	{"sniff", 3, run_sniff},
 	{"tap", 4, run_tap},

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* shots: a few datagrams of one guest to another, each pair of ports from a source port of its own.
+ *
+ *	shots HOST N PORT…    N times one UDP datagram to each port, from a new source port each time
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	if (argc < 4 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
+		fprintf(stderr, "usage: shots HOST N PORT…\n");
+		return 2;
+	}
+	for (int shots = atoi(argv[2]); shots > 0; shots--) {
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+		if (fd < 0) {
+			perror("shots: socket");
+			return 2;
+		}
+		for (int i = 3; i < argc; i++) {
+			to.sin_port = htons((uint16_t)atoi(argv[i]));
+			/* What is refused at once is for the receiver to miss. */
+			sendto(fd, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to));
+		}
+		close(fd);
+	}
+	return 0;
+}
