@@ -35,6 +35,7 @@
 #include "agent/publish/prove.h"
 #include "agent/publish/publish.h"
 #include "agent/publish/slots.h"
+#include "agent/publish/saved.h"
 #include "agent/publish/store.h"
 #include "base/loop.h"
 #include "base/pattern.h"

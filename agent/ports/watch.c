@@ -236,11 +236,11 @@ void tw_watch_save(struct tw_agent *agent)
 	if (tw_clock_ns() < agent->save_ns)
 		return;
 	if (agent->unsaved)
-		ret = tw_store_save_ports(agent->store, &agent->ports, &err);
+		ret = tw_saved_write_ports(agent->store, &agent->ports, &err);
 	if (!ret)
 		agent->unsaved = false;
 	if (!ret && agent->images.changed)
-		ret = tw_store_save_images(agent->store, &agent->images, &err);
+		ret = tw_saved_write_images(agent->store, &agent->images, &err);
 	if (!ret)
 		agent->images.changed = false;
 	agent->save_ns = ret < 0 ? tw_clock_ns() + RETRY_NS : 0;
@@ -584,7 +584,7 @@ int tw_watch_open(struct tw_agent *agent, struct tw_err *err)
 		on_changed, on_port, on_learned, on_forgotten, on_gone, on_hooks, agent};
 	int ret;
 
-	tw_store_load_ports(
+	tw_saved_read_ports(
 		agent->store, &agent->ports, &agent->saved_ports, &agent->n_saved_ports);
 	if (tw_latch_new(agent->options->bpffs, &agent->patterns, &agent->latch, err) < 0)
 		tw_log(TW_LOG_WARNING, "latch: %s", err->text);

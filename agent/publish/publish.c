@@ -181,7 +181,7 @@ int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
 	tw_store_set_mark(agent->store, config.mark);
 	agent->text_mark = config.policy_text[config.epoch & 1];
 	tw_store_recover(agent->store, config.epoch, agent->text_mark);
-	tw_store_load_images(agent->store, &agent->images);
+	tw_saved_read_images(agent->store, &agent->images);
 	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
 	if (!ret)
 		ret = tw_memberships_adopt(&agent->memberships);

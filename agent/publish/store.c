@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,10 +10,10 @@
 #include <sys/stat.h>
 
 #include "agent/publish/loads.h"
+#include "agent/publish/sealed.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
-#include "policy/table.h"
 
 #define FILE_MAX (64u << 20)
 
@@ -151,6 +150,21 @@ void tw_store_set_mark(struct tw_store *store, uint32_t mark)
 	store->mark = mark;
 }
 
+uint32_t tw_store_mark(const struct tw_store *store)
+{
+	return store->mark;
+}
+
+const char *tw_store_path(const struct tw_store *store)
+{
+	return store->path;
+}
+
+int tw_store_no_memory(const struct tw_store *store, struct tw_err *err)
+{
+	return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+}
+
 int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len)
 {
 	tw_autofree char *text = NULL;
@@ -268,91 +282,6 @@ int tw_store_write(
 	return ret;
 }
 
-/* A file begins with SEAL, then the checksum in digits, then all that it covers. */
-#define SEAL	   "{\"version\":1,\"sum\":\""
-#define SUM_DIGITS 16
-#define SEAL_LEN   (sizeof(SEAL) - 1 + SUM_DIGITS)
-
-/* Puts an object with its checksum behind what `out` has; `body` are its members, from the first on,
- * with the closing brace. */
-static void add_sealed(struct tw_buf *out, const char *body, size_t len)
-{
-	char seal[SEAL_LEN + 3];
-
-	snprintf(seal, sizeof(seal), "%s%016" PRIx64 "\",", SEAL, tw_hash(body, len, 0));
-	tw_buf_adds(out, seal);
-	tw_buf_add(out, body, len);
-}
-
-/* True if a file is what was written, by an agent of this version. */
-static bool is_sealed(const char *text, size_t len)
-{
-	tw_auto_buf struct tw_buf again = {0};
-	const size_t body = SEAL_LEN + 2;
-
-	if (len <= body)
-		return false;
-	add_sealed(&again, text + body, len - body);
-	return !again.failed && again.len == len && !memcmp(again.data, text, len);
-}
-
-/* The members of `root`, which is taken over, with the mark, and the closing brace; NULL when there is
- * no memory. */
-static char *json_members(const struct tw_store *store, json_t *root)
-{
-	char *text = NULL;
-
-	if (root && !json_object_set_new(root, "mark", json_integer(store->mark)))
-		text = json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	if (text)
-		memmove(text, text + 1, strlen(text));
-	return text;
-}
-
-static int no_memory(const struct tw_store *store, struct tw_err *err)
-{
-	return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
-}
-
-static int write_json(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
-{
-	tw_autofree char *members = json_members(store, root);
-	tw_auto_buf struct tw_buf text = {0};
-
-	if (members)
-		add_sealed(&text, members, strlen(members));
-	return members && !text.failed ? tw_store_write(store, name, text.data, text.len, err)
-				       : no_memory(store, err);
-}
-
-/* Reads a file of whatever maps. NULL when there is none, or when it is not what was written. */
-static json_t *read_sealed(struct tw_store *store, const char *name)
-{
-	tw_autofree char *text = NULL;
-	json_t *root = NULL;
-	size_t len = 0;
-	int ret = tw_store_read(store, name, &text, &len);
-
-	if (!ret && is_sealed(text, len))
-		root = json_loadb(text, len, 0, NULL);
-	if (!root && ret != -ENOENT)
-		tw_log(TW_LOG_ERR, "%s/%s is damaged, or of another version; not believed",
-			store->path, name);
-	return root;
-}
-
-/* NULL also when it speaks of other maps. */
-static json_t *read_json(struct tw_store *store, const char *name)
-{
-	json_t *root = read_sealed(store, name);
-
-	if (root && json_integer_value(json_object_get(root, "mark")) == store->mark)
-		return root;
-	json_decref(root);
-	return NULL;
-}
-
 #define ROW_MAX 192 /* names of rules are of 127 letters at most */
 
 /* Writes a number in digits; returns what follows them. */
@@ -400,7 +329,7 @@ static void add_row(struct tw_buf *out, uint32_t number, const char *name)
 static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
 {
-	tw_autofree char *rest = json_members(
+	tw_autofree char *rest = tw_sealed_members(
 		store, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "source", inforce->source,
 			       "generation", (json_int_t)inforce->generation, "since",
 			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
@@ -422,7 +351,7 @@ static void print_rules(const struct tw_store *store, const struct tw_slots *slo
 	tw_buf_adds(&body, "],");
 	tw_buf_adds(&body, rest ? rest : "");
 	if (!body.failed)
-		add_sealed(out, body.data, body.len);
+		tw_sealed_add(out, body.data, body.len);
 	out->failed |= !rest || body.failed;
 }
 
@@ -433,7 +362,7 @@ int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
 	int ret;
 
 	print_rules(store, slots, inforce, epoch, &rules);
-	ret = rules.failed ? no_memory(store, err) : 0;
+	ret = rules.failed ? tw_store_no_memory(store, err) : 0;
 	if (!ret)
 		ret = write_new(store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
 	if (!ret)
@@ -469,7 +398,7 @@ static uint64_t mark_in(json_t *root)
 
 void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force)
 {
-	json_t *root = read_json(store, new_name(TW_STORE_RULES).text);
+	json_t *root = tw_sealed_read(store, new_name(TW_STORE_RULES).text);
 	uint64_t mark = mark_in(root);
 
 	/* The policy may have its place already, as it gets there first. */
@@ -485,7 +414,7 @@ void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force)
 
 uint64_t tw_store_saved_mark(struct tw_store *store)
 {
-	json_t *root = read_sealed(store, TW_STORE_RULES);
+	json_t *root = tw_sealed_read_any(store, TW_STORE_RULES);
 	uint64_t mark = root ? mark_in(root) : 0;
 
 	json_decref(root);
@@ -495,7 +424,7 @@ uint64_t tw_store_saved_mark(struct tw_store *store)
 int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret)
 {
 	struct tw_saved_rules saved;
-	json_t *root = read_json(store, TW_STORE_RULES), *row;
+	json_t *root = tw_sealed_read(store, TW_STORE_RULES), *row;
 	const char *source;
 	size_t i;
 
@@ -531,161 +460,13 @@ void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret)
 	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
 		return;
 	ret->mark = tw_loads_mark(policy, len);
-	root = read_sealed(store, TW_STORE_RULES);
+	root = tw_sealed_read_any(store, TW_STORE_RULES);
 	source = json_string_value(json_object_get(root, "source"));
 	/* Only of the policy that is there. */
 	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
 		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
 		if (source)
 			snprintf(ret->source, sizeof(ret->source), "%s", source);
-	}
-	json_decref(root);
-}
-
-static json_t *pack_port(const struct tw_agent_port *port)
-{
-	char mac[13] = "";
-
-	if (port->learned)
-		for (size_t i = 0; i < 6; i++)
-			snprintf(mac + 2 * i, 3, "%02x", port->learned_mac[i]);
-	return json_pack("{s:I, s:i, s:s, s:s}", "ifindex", (json_int_t)port->ifindex, "id",
-		(int)port->id, "name", port->name, "learned", mac);
-}
-
-/* An interface name may be any bytes; one that is no UTF-8 is not worth a row. */
-static int append(json_t *list, json_t *row)
-{
-	return row ? json_array_append_new(list, row) : 0;
-}
-
-int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err)
-{
-	json_t *list = json_array(), *networks = json_array(), *root;
-	int failed = 0;
-
-	tw_vec_foreach (&ports->list, port)
-		failed |= append(list, pack_port(*port));
-	tw_vec_foreach (&ports->networks, row)
-		if (!row->gone)
-			failed |= append(networks,
-				json_pack("{s:I, s:i, s:s}", "ifindex", (json_int_t)row->ifindex,
-					"number", (int)row->number, "name", row->name));
-	root = json_pack("{s:o, s:o, s:i, s:i}", "ports", list, "networks", networks, "next_id",
-		(int)ports->next_id, "next_network", (int)ports->next_network);
-	if (failed) {
-		json_decref(root);
-		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
-	}
-	return write_json(store, TW_STORE_PORTS, root, err);
-}
-
-static void copy_name(char name[IFNAMSIZ], json_t *from)
-{
-	const char *text = json_string_value(from);
-
-	snprintf(name, IFNAMSIZ, "%s", text ? text : "");
-}
-
-static uint32_t number_of(json_t *row, const char *key, uint32_t max)
-{
-	json_int_t value = json_integer_value(json_object_get(row, key));
-
-	return value > 0 && value <= max ? (uint32_t)value : 0;
-}
-
-static struct tw_saved_port unpack_port(json_t *row)
-{
-	struct tw_saved_port port = {
-		.ifindex = number_of(row, "ifindex", INT32_MAX),
-		.id = (uint16_t)number_of(row, "id", TW_PORTS_MAX - 1),
-	};
-	const char *mac = json_string_value(json_object_get(row, "learned"));
-	uint8_t *m = port.learned_mac;
-
-	copy_name(port.name, json_object_get(row, "name"));
-	port.learned = mac && sscanf(mac, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &m[0], &m[1], &m[2],
-				      &m[3], &m[4], &m[5]) == 6;
-	return port;
-}
-
-int tw_store_load_ports(
-	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n)
-{
-	json_t *root = read_json(store, TW_STORE_PORTS), *list, *row;
-	tw_autofree struct tw_saved_port *saved = NULL;
-	char name[IFNAMSIZ];
-	uint32_t next;
-	size_t i;
-
-	if (!root)
-		return -ENOENT;
-	list = json_object_get(root, "ports");
-	saved = tw_alloc_array(json_array_size(list), sizeof(*saved));
-	if (!saved) {
-		json_decref(root);
-		return -ENOMEM;
-	}
-	json_array_foreach (list, i, row)
-		saved[i] = unpack_port(row);
-	*ret_n = json_array_size(list);
-	json_array_foreach (json_object_get(root, "networks"), i, row) {
-		copy_name(name, json_object_get(row, "name"));
-		tw_ports_restore_network(ports, number_of(row, "ifindex", INT32_MAX),
-			(uint16_t)number_of(row, "number", UINT16_MAX), name);
-	}
-	next = number_of(root, "next_network", UINT16_MAX);
-	if (next)
-		ports->next_network = (uint16_t)next;
-	next = number_of(root, "next_id", TW_PORTS_MAX - 1);
-	if (next)
-		ports->next_id = (uint16_t)next;
-	json_decref(root);
-	*ret = TW_TAKE_PTR(saved);
-	return 0;
-}
-
-int tw_store_save_images(struct tw_store *store, struct tw_images *images, struct tw_err *err)
-{
-	json_t *list = json_array();
-	int failed = 0, ret;
-
-	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
-		const struct tw_image_slot *slot = &images->slots[i];
-
-		if (slot->used)
-			failed |= json_array_append_new(list,
-				json_pack("[i, I, I, I, I]", (int)i, (json_int_t)slot->bytes,
-					(json_int_t)slot->n_entries, (json_int_t)slot->key.word[0],
-					(json_int_t)slot->key.word[1]));
-	}
-	if (failed) {
-		json_decref(list);
-		return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
-	}
-	ret = write_json(store, TW_STORE_IMAGES, json_pack("{s:o}", "images", list), err);
-	for (uint32_t i = 1; i < TW_IMAGES_MAX && !ret; i++)
-		images->slots[i].saved = images->slots[i].used;
-	return ret;
-}
-
-void tw_store_load_images(struct tw_store *store, struct tw_images *images)
-{
-	json_t *root = read_json(store, TW_STORE_IMAGES), *row;
-	size_t i;
-
-	json_array_foreach (json_object_get(root, "images"), i, row) {
-		json_int_t number = json_integer_value(json_array_get(row, 0));
-		struct tw_image_slot *slot;
-
-		if (number < 1 || number >= TW_IMAGES_MAX)
-			continue;
-		slot = &images->slots[number];
-		slot->saved = true;
-		slot->bytes = (uint64_t)json_integer_value(json_array_get(row, 1));
-		slot->n_entries = (uint32_t)json_integer_value(json_array_get(row, 2));
-		slot->key.word[0] = (uint64_t)json_integer_value(json_array_get(row, 3));
-		slot->key.word[1] = (uint64_t)json_integer_value(json_array_get(row, 4));
 	}
 	json_decref(root);
 }

@@ -22,8 +22,6 @@
 
 #include <stdint.h>
 
-#include "agent/ports/ports.h"
-#include "agent/publish/images.h"
 #include "agent/publish/inforce.h"
 #include "agent/publish/slots.h"
 #include "base/cleanup.h"
@@ -46,6 +44,10 @@ void tw_store_remove(struct tw_store *store);
 
 /* The random mark of the kernel's maps, by which the .json files are known. */
 void tw_store_set_mark(struct tw_store *store, uint32_t mark);
+uint32_t tw_store_mark(const struct tw_store *store);
+const char *tw_store_path(const struct tw_store *store);
+/* Sets `err` to -ENOMEM, and returns it. */
+int tw_store_no_memory(const struct tw_store *store, struct tw_err *err);
 
 /* A whole file; the caller frees it. -ENOENT when there is none. */
 int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len);
@@ -84,23 +86,3 @@ struct tw_store_given {
 	char source[4096];
 };
 void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret);
-
-int tw_store_save_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err);
-
-/* A port as an earlier agent knew it. */
-struct tw_saved_port {
-	uint32_t ifindex;
-	uint16_t id;
-	char name[IFNAMSIZ];
-	bool learned;
-	uint8_t learned_mac[6];
-};
-
-/* Restores the networks and gives the ports, which the caller frees. */
-int tw_store_load_ports(
-	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n);
-
-/* Saves what every used slot holds, and notes in the slots that it did. */
-int tw_store_save_images(struct tw_store *store, struct tw_images *images, struct tw_err *err);
-/* Fills in slots, as saved but not used. */
-void tw_store_load_images(struct tw_store *store, struct tw_images *images);

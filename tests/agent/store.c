@@ -11,6 +11,7 @@
 
 #include "agent/publish/loads.h"
 #include "agent/publish/slots.h"
+#include "agent/publish/saved.h"
 #include "agent/publish/store.h"
 #include "base/alloc.h"
 
@@ -129,7 +130,7 @@ static int load_ports(struct tw_store *store)
 	int ret;
 
 	tw_ports_init(&ports);
-	ret = tw_store_load_ports(store, &ports, &saved, &n);
+	ret = tw_saved_read_ports(store, &ports, &saved, &n);
 	free(saved);
 	tw_ports_done(&ports);
 	return ret;
@@ -145,7 +146,7 @@ static void test_store_sealed(void **state)
 
 	tw_ports_init(&ports);
 	add_port(&ports, 30, "tap30");
-	assert_int_equal(tw_store_save_ports(place->store, &ports, NULL), 0);
+	assert_int_equal(tw_saved_write_ports(place->store, &ports, NULL), 0);
 	tw_ports_done(&ports);
 	assert_int_equal(tw_store_read(place->store, TW_STORE_PORTS, &text, &len), 0);
 	assert_int_equal(load_ports(place->store), 0);
@@ -252,11 +253,11 @@ static void test_store_ports(void **state)
 	network = tw_ports_network(&ports, 5, "br0");
 	next_id = ports.next_id;
 	next_network = ports.next_network;
-	assert_int_equal(tw_store_save_ports(place->store, &ports, NULL), 0);
+	assert_int_equal(tw_saved_write_ports(place->store, &ports, NULL), 0);
 	tw_ports_done(&ports);
 
 	tw_ports_init(&ports);
-	assert_int_equal(tw_store_load_ports(place->store, &ports, &saved, &n), 0);
+	assert_int_equal(tw_saved_read_ports(place->store, &ports, &saved, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(saved[0].ifindex, 17);
 	assert_string_equal(saved[0].name, "tap17");
@@ -278,11 +279,11 @@ static void test_store_images(void **state)
 	slots[3] = (struct tw_image_slot){
 		.used = true, .bytes = 640, .n_entries = 5, .key = {{UINT64_MAX, 1}}};
 	slots[4] = (struct tw_image_slot){.saved = true};
-	assert_int_equal(tw_store_save_images(place->store, &images, NULL), 0);
+	assert_int_equal(tw_saved_write_images(place->store, &images, NULL), 0);
 	assert_true(slots[3].saved);
 	assert_false(slots[4].saved); /* what the file no longer tells of may be taken */
 	memset(slots, 0, sizeof(slots));
-	tw_store_load_images(place->store, &images);
+	tw_saved_read_images(place->store, &images);
 	assert_true(slots[3].saved);
 	assert_false(slots[3].used);
 	assert_int_equal(slots[3].bytes, 640);
@@ -340,8 +341,8 @@ static void test_store_damaged(void **state)
 		tw_slots_init(&slots, -1);
 		tw_ports_init(&ports);
 		tw_store_load_rules(place->store, &slots, &rules);
-		tw_store_load_ports(place->store, &ports, &saved, &n);
-		tw_store_load_images(place->store, &images);
+		tw_saved_read_ports(place->store, &ports, &saved, &n);
+		tw_saved_read_images(place->store, &images);
 		assert_int_equal(slots.n_used, 0);
 		assert_int_equal(ports.networks.n, 0);
 		for (size_t j = 0; j < n; j++)

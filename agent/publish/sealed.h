@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* sealed.h: the .json files of the state folder, each with a version and a checksum.
+ *
+ * Why:        A file that is cut off, changed by another program or written by another version must not
+ *             be believed.
+ * Invariants: 1. A file is believed only if it is, to the byte, what an agent of this version wrote.
+ *             2. It carries the mark of the kernel's maps, which end with the boot. Callers say
+ *                whether the file has to be about the maps at hand.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "agent/publish/store.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends an object with its checksum to `out`. `body` are its members, from the first on, with the closing
+ * brace. */
+void tw_sealed_add(struct tw_buf *out, const char *body, size_t len);
+/* Returns the members of `root` with the mark, and the closing brace; NULL if memory runs out. Takes `root`
+ * over. The caller frees the text. */
+char *tw_sealed_members(const struct tw_store *store, json_t *root);
+/* Writes a file; takes `root` over, which may be NULL for want of memory. 0 or negative errno. */
+int tw_sealed_write(struct tw_store *store, const char *name, json_t *root, struct tw_err *err);
+/* Returns what a file holds, whatever maps it is about; NULL if there is none, or if it is not what was
+ * written, which the log then says. The caller drops the reference. */
+json_t *tw_sealed_read_any(struct tw_store *store, const char *name);
+/* Like tw_sealed_read_any(), but NULL also if the file is about other maps. */
+json_t *tw_sealed_read(struct tw_store *store, const char *name);
