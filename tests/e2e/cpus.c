@@ -2,7 +2,8 @@
 /* cpus MODE N TAP1 TAP2 [TAP3]: two guests whose frames come by two CPUs at once: two threads, each pinned to a
  * CPU of its own, with a queue of its own of each tap.
  *
- *	churn	N random frames of a few hundred TCP and UDP connections, opened, closed and reset
+ *	churn	N random frames of a few hundred TCP and UDP connections, opened, closed and reset; guest 1's by TAP1,
+ *		or TAP3, at random
  *	first	N connections whose first datagram comes by both CPUs at once
  *	fins	N connections whose ends say FIN at once, and acknowledge
  *	pieces	N datagrams in two fragments, which come at once
@@ -215,7 +216,7 @@ static void churn(struct thread *t, unsigned long round)
 	else
 		make_tcp(&f, s, mine + !(flags[which] & SYN), flags[which] & ACK ? theirs + 1 : 0,
 			flags[which], 0);
-	send_by(t, guest - 1, &f);
+	send_by(t, guest == 2 ? 1 : chance >> 30 & 2, &f);
 }
 
 static struct sender talker(unsigned int guest, unsigned long round)
@@ -310,7 +311,7 @@ static const struct mode {
 	void (*round)(struct thread *t, unsigned long round);
 	unsigned int n_taps;
 	unsigned int shared; /* rounds are both threads', not divided among them */
-} modes[] = {{"churn", churn, 2, 0}, {"first", first, 2, 1}, {"fins", fins, 2, 1},
+} modes[] = {{"churn", churn, 3, 0}, {"first", first, 2, 1}, {"fins", fins, 2, 1},
 	{"pieces", pieces, 2, 1}, {"acks", acks, 2, 1}, {"moves", moves, 3, 1}};
 static const struct mode *mode;
 

@@ -33,8 +33,10 @@ policy() { # GUEST-1'S-PORT [RULE]
 	END
 }
 policy tap1 >"$lab/one.yaml"
-policy tap1 '  - {name: none, from: any, to: any, service: [tcp/1004-1005, udp/1004-1005], action: deny}' >"$lab/two.yaml"
+none='  - {name: none, from: any, to: any, service: [tcp/1004-1005, udp/1004-1005], action: deny}'
+policy tap1 "$none" >"$lab/two.yaml"
 policy tap3 >"$lab/moved.yaml"
+policy tap3 "$none" >"$lab/both.yaml"
 
 drive() { # MODE N [TAP3]
 	on_host "$cpus" "$1" "$2" tap1 tap2 ${3:+"$3"} >"$lab/drive.out" 2>"$lab/drive.err"
@@ -62,29 +64,30 @@ state_count() { # STATE'S NUMBER
 }
 
 start_agent --policy "$lab/one.yaml" --max-connections 2048
-drive churn 100
+drive churn 100 tap3
 [ "$?" != 77 ] || {
 	echo "1..0 # SKIP one CPU only"
 	exit 77
 }
 
-# Policies come and go meanwhile.
+# Policies come and go meanwhile, and guest 1 moves from port to port.
 : >"$lab/flipping"
 while [ -e "$lab/flipping" ]; do
-	apply "$lab/two.yaml"
-	sleep 0.2
-	apply "$lab/one.yaml"
-	sleep 0.2
-done &
+	for text in two moved both one; do
+		tapwall apply "$lab/$text.yaml" --allow-unprotect && echo "$text"
+		sleep 0.1
+	done
+done >>"$lab/flips" 2>&1 &
 flipper=$!
 children="$children $flipper"
-check "frames of two guests come by two CPUs at once" drive churn $((300000 * few))
+check "frames of two guests come by two CPUs at once" drive churn $((300000 * few)) tap3
 rm "$lab/flipping"
 wait "$flipper"
+check "each policy was in force meanwhile" test "$(grep -cx both "$lab/flips")" -gt 1
 equal "none passes that no rule allows" 0 "$(count forbidden)"
 check "the table is in order" in_order
 stop_agent KILL
-check "also while only openings sweep" drive churn $((50000 * few))
+check "also while only openings sweep" drive churn $((50000 * few)) tap3
 start_agent --policy "$lab/one.yaml" --max-connections 262144
 check "and after the agent was killed, and the table got another size" in_order
 
