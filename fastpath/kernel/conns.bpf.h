@@ -53,9 +53,9 @@ __noinline int row_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 w
 {
 	const struct tw_config *c = settings();
 	/* Without a frame, whose 72 bytes of stack 6.1 does not have left here. */
-	struct tw_spare s = {.config = c, .n = n, .payer_id = payer_id, .what = what};
+	struct tw_spare s = {
+		.config = c, .sheet = sheet_apart(skb), .n = n, .payer_id = payer_id, .what = what};
 
-	TW_OPAQUE(skb);
 	if (!c)
 		return TW_NO_SLOT;
 	s.now = tw_tick(now(c));

@@ -79,12 +79,16 @@ tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
  * at the loopback interface, where packets never meet these programs. */
 #define LOOPBACK 1
 
-tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+tw_inline struct tw_sheet *sheet_apart(const struct __sk_buff *skb)
 {
-	const struct __sk_buff *skb = f->target;
 	__u32 at = skb->ifindex == LOOPBACK;
 
 	return bpf_map_lookup_elem(&sheet, &at);
+}
+
+tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+{
+	return sheet_apart(f->target);
 }
 
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)

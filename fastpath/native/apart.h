@@ -55,6 +55,7 @@ tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 paye
 {
 	struct tw_spare s = {.f = f,
 		.config = native_of(f)->settings,
+		.sheet = tw_sheet_get(f),
 		.now = tw_tick(f->now_ns),
 		.n = n,
 		.payer_id = payer_id,

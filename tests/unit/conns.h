@@ -143,6 +143,7 @@ tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 paye
 {
 	struct tw_spare s = {.f = f,
 		.config = &cpu_of(f)->table->config,
+		.sheet = &cpu_of(f)->sheet,
 		.now = tw_tick(f->now_ns),
 		.n = n,
 		.payer_id = payer_id,

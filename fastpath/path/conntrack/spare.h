@@ -180,11 +180,11 @@ tw_inline long tw_row_spare_step(__u32 slot, void *context)
 }
 
 /* Body of tw_apart_row_spare(): returns the slot of the record in the row, whose lock is held, that is the
- * first to be given up, or TW_NO_SLOT. Row and sheet are filled in here. */
+ * first to be given up, or TW_NO_SLOT. The row is filled in here; the sheet is the caller's
+ * tw_sheet_apart(), as a packet may come in between (tests/load/sheet.c). */
 tw_inline __u32 tw_row_spare(struct tw_spare *s)
 {
 	s->row = tw_rows_lookup(s->f, &s->n);
-	s->sheet = tw_sheet_get(s->f);
 	if (!s->row || !s->sheet)
 		return TW_NO_SLOT;
 	TW_MEMORY(s->sheet->spare_rank) = 0;
