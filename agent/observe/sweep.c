@@ -61,7 +61,6 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 	uint32_t now = tw_ticks_now(), row = sweep->walk.row;
 	size_t n = tw_walk_step(&sweep->walk);
 	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.row - row, now);
-	unsigned int n_off;
 
 	tw_gone_meet(agent, config, &sweep->walk, row, n);
 	for (size_t i = 0; i < n; i++) {
@@ -74,17 +73,37 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 				tw_slots_refer(&agent->slots,
 					tw_decision_rule(tw_gate_decision(conn->gate[dir])));
 	}
-	if (!sweep->walk.ended)
-		return ret;
-	sweep->walking = false;
+	return ret;
+}
+
+static void begin_walk(struct tw_sweep *sweep)
+{
+	tw_walk_rewind(&sweep->walk);
+	tw_slots_begin_walk(&sweep->agent->slots);
+	tw_gone_begin_walk(sweep->agent);
+	tw_charges_begin_walk(&sweep->charges);
+	sweep->walking = true;
+	sweep->met = 0;
+}
+
+static void end_walk(struct tw_sweep *sweep)
+{
+	struct tw_agent *agent = sweep->agent;
+
 	sweep->last_met = sweep->met;
 	tw_events_settle(agent);
 	tw_slots_end_walk(&agent->slots);
 	tw_gone_end_walk(agent);
-	n_off = tw_charges_end_walk(&sweep->charges);
+}
+
+/* A tick after the end (agent/publish/charges.h). */
+static void judge_charges(struct tw_sweep *sweep)
+{
+	unsigned int n_off = tw_charges_end_walk(&sweep->charges);
+
+	sweep->walking = false;
 	if (n_off)
 		tw_log(TW_LOG_WARNING, "connections charged to %u ports were counted wrong", n_off);
-	return ret;
 }
 
 void tw_sweep_tick(struct tw_sweep *sweep)
@@ -98,20 +117,20 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 	tw_kernel_sweep_overflows(agent->kernel, &sweep->overflows, OVERFLOWS, tw_ticks_now());
 	if (tw_kernel_get_config(agent->kernel, &config) < 0)
 		return;
+	if (sweep->walking && sweep->walk.ended)
+		judge_charges(sweep);
 	if (!sweep->walking) {
 		if (now < sweep->next_ns && !filled)
 			return;
-		tw_walk_rewind(&sweep->walk);
-		tw_slots_begin_walk(&agent->slots);
-		tw_gone_begin_walk(agent);
-		tw_charges_begin_walk(&sweep->charges);
-		sweep->walking = true;
-		sweep->met = 0;
+		begin_walk(sweep);
 		sweep->next_ns = now + PAUSE_NS;
+		return; /* the first record comes a tick later (agent/publish/charges.h) */
 	}
-	for (int i = 0; i < (filled ? STEPS_FILLED : STEPS) && sweep->walking; i++)
+	for (int i = 0; i < (filled ? STEPS_FILLED : STEPS) && !sweep->walk.ended; i++)
 		if (step(sweep, &config) < 0)
 			break;
+	if (sweep->walk.ended)
+		end_walk(sweep);
 }
 
 void tw_sweep_name_unknown(struct tw_agent *agent)

@@ -2,6 +2,7 @@
 #include "agent/publish/charges.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -24,21 +25,23 @@ void tw_charges_done(struct tw_charges *charges)
 	charges->loads = NULL;
 }
 
-static uint32_t *charge_at(struct tw_load *load, unsigned int kind)
+static uint64_t *count_at(struct tw_charges *charges, unsigned int id, unsigned int kind)
 {
+	struct tw_load *load = &charges->loads[id];
+
 	switch (kind + 1) {
 	case TW_CHARGE_HALF_OPEN:
-		return &load->half_open;
+		return (uint64_t *)&load->half_open;
 	case TW_CHARGE_OVER:
-		return &load->over;
+		return (uint64_t *)&load->over;
 	default:
-		return &load->established;
+		return (uint64_t *)&load->established;
 	}
 }
 
-static uint32_t charge_now(struct tw_charges *charges, unsigned int id, unsigned int kind)
+static uint64_t count_now(struct tw_charges *charges, unsigned int id, unsigned int kind)
 {
-	return __atomic_load_n(charge_at(&charges->loads[id], kind), __ATOMIC_RELAXED);
+	return __atomic_load_n(count_at(charges, id, kind), __ATOMIC_RELAXED);
 }
 
 void tw_charges_begin_walk(struct tw_charges *charges)
@@ -46,7 +49,7 @@ void tw_charges_begin_walk(struct tw_charges *charges)
 	memset(charges->met, 0, sizeof(charges->met));
 	for (unsigned int id = 0; id < TW_PORTS_MAX; id++)
 		for (unsigned int kind = 0; kind < TW_CHARGES_KINDS; kind++)
-			charges->began[id][kind] = charge_now(charges, id, kind);
+			charges->began[id][kind] = count_now(charges, id, kind);
 }
 
 void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn)
@@ -58,20 +61,38 @@ void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn)
 		charges->met[tw_ports_payer(ports)][charge - 1]++;
 }
 
-/* Whether a charge was set right. */
-static unsigned int end_one(struct tw_charges *charges, unsigned int id, unsigned int kind)
+/* Returns how far a count is proved to be too much, at least; below 0: too little. */
+static int64_t distance(uint64_t began, uint64_t ended, uint32_t met)
 {
-	uint32_t now = charge_now(charges, id, kind);
-	int32_t off = now == charges->began[id][kind] ? (int32_t)(now - charges->met[id][kind]) : 0;
-	unsigned int ret = off && off == charges->off[id][kind];
+	int64_t added = (uint32_t)(tw_load_ever(ended) - tw_load_ever(began));
+	int64_t net = tw_load_net(began), removed = net + added - tw_load_net(ended);
 
-	if (ret) {
-		__atomic_fetch_sub(
-			charge_at(&charges->loads[id], kind), (uint32_t)off, __ATOMIC_RELAXED);
-		off = 0;
-	}
-	charges->off[id][kind] = off;
-	return ret;
+	if (net - removed > met)
+		return net - removed - met;
+	return net + added < met ? net + added - met : 0;
+}
+
+/* Returns what two walks running have both proved: the lesser of their distances, if they are of one sign. */
+static int64_t common(int64_t a, int64_t b)
+{
+	if (a > 0 && b > 0)
+		return a < b ? a : b;
+	if (a < 0 && b < 0)
+		return a > b ? a : b;
+	return 0;
+}
+
+/* Returns whether a count was set right. */
+static bool end_one(struct tw_charges *charges, unsigned int id, unsigned int kind)
+{
+	uint64_t began = charges->began[id][kind], ended = count_now(charges, id, kind);
+	int64_t off = distance(began, ended, charges->met[id][kind]);
+	int64_t proved = common(off, charges->off[id][kind]);
+
+	charges->off[id][kind] = off - proved;
+	if (proved)
+		__atomic_fetch_sub(count_at(charges, id, kind), (uint64_t)proved, __ATOMIC_RELAXED);
+	return proved != 0;
 }
 
 unsigned int tw_charges_end_walk(struct tw_charges *charges)

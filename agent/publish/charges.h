@@ -3,9 +3,15 @@
  *
  * Why:        what a port is charged for nothing is lost to its guest for good; and each record says what
  *             it is charged as, so that a walk through all of them can tell.
- * How:        each walk sums up what its records say. A walk meets a table that changes meanwhile, so only
- *             a port whose charges were the same when it began and when it ended is believed, and only
- *             when two walks running have found the same difference.
+ * How:        each walk sums up what its records say. The table changes meanwhile. The sum is at least what was
+ *             charged when the walk began less what was taken back since, and at most that and what was charged
+ *             since; a sum beyond either bound proves that the count is wrong, by the distance at least. A
+ *             count that came back to what it was proves nothing.
+ * Invariants: 1. No count that is right is changed (tests/agent/charges.c). An operation under way, between a
+ *                record and its count, is over within a tick: a walk starts a tick after begin_walk, and is
+ *                judged a tick after its end. A CPU that loses its turn for longer would have to do so in
+ *                two walks running.
+ *             2. A correction is added to the count: the distance stays true whatever is charged meanwhile.
  */
 #pragma once
 
@@ -18,14 +24,14 @@
 struct tw_charges {
 	struct tw_load *loads; /* of all ports, as the programs see them */
 	uint32_t met[TW_PORTS_MAX][TW_CHARGES_KINDS];
-	uint32_t began[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* charges when the walk began */
-	int32_t off[TW_PORTS_MAX][TW_CHARGES_KINDS];	/* what the last walk found too much */
+	uint64_t began[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* counts when the walk began */
+	int64_t off[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* what the last walk proved to be too much */
 };
 
 /* Maps the loads behind a map's fd; 0 or negative errno. */
 int tw_charges_init(struct tw_charges *charges, int loads_fd);
 void tw_charges_done(struct tw_charges *charges);
-void tw_charges_begin_walk(struct tw_charges *charges);
+void tw_charges_begin_walk(struct tw_charges *charges); /* a tick before the first record */
 void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn);
-/* How many charges were set right. */
+/* Returns how many counts were set right. A tick after the last record. */
 unsigned int tw_charges_end_walk(struct tw_charges *charges);

@@ -49,8 +49,27 @@ static inline __u32 tw_ports_payer(__u32 ports)
 	return tw_ports_at(ports, ports & TW_PORTS_CHARGE_IN ? 1 : 0);
 }
 
-/* A charge of struct tw_load. */
-static inline __u32 tw_load_now(__u32 count)
+/* ---- a count of struct tw_load ---- */
+
+/* Its lower half is how many records are charged now, below 0 if it was counted wrong; its upper half how many
+ * ever were, so that a reader tells a count that changed and came back from one that did not change. One word,
+ * as both change at once. */
+static inline __u64 tw_load_step(__s32 n)
 {
-	return (__s32)count < 0 ? 0 : count;
+	return (__u64)(__s64)n + (n > 0 ? (__u64)n << 32 : 0);
+}
+
+static inline __s32 tw_load_net(__u64 count)
+{
+	return (__s32)(__u32)count;
+}
+
+static inline __u32 tw_load_ever(__u64 count)
+{
+	return (__u32)((count - (__u64)(__s64)tw_load_net(count)) >> 32);
+}
+
+static inline __u32 tw_load_now(__u64 count)
+{
+	return tw_load_net(count) < 0 ? 0 : (__u32)count;
 }

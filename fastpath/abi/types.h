@@ -255,16 +255,16 @@ enum tw_taken {
 
 /* What a port's guest has opened of the connection table. */
 struct tw_load {
-	__u32 half_open;   /* not answered yet */
-	__u32 established; /* answered, until they end. Below 0: 0, as tw_load_now() reads both */
+	__u64 half_open;   /* not answered yet; this and the next two are read by tw_load_now() */
+	__u64 established; /* answered, until they end */
+	__u64 over;	   /* TCP connections that have ended, and make room where it is short (path/spare.h) */
 	__u64 overflowed;  /* connections that passed without a record: half_open_max was reached */
 	__u64 refused;	   /* established_max was reached, or the table was full */
 	__u32 overflow_until;	/* tick until which `overflows` may know of answers; 0: nothing */
 	__u32 overflow_grown;	/* tick when a class last got more sets */
 	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
-	__u32 over; /* TCP connections that have ended, and make room where it is short (path/spare.h) */
 	__u32 vain_due; /* tick: when looks for one of them that find none would be due, were they even */
-	__u32 pad[5]; /* to a cache line: ports do not share one */
+	__u32 pad[2]; /* to a cache line: ports do not share one */
 };
 
 /* ---- connections beyond a port's half-open quota ---- */

@@ -13,7 +13,6 @@
 #include "agent/observe/journal.h"
 #include "agent/ports/bind.h"
 #include "agent/ports/ports.h"
-#include "agent/publish/charges.h"
 #include "agent/publish/slots.h"
 #include "base/alloc.h"
 #include "base/pattern.h"
@@ -624,52 +623,6 @@ static void test_journal_names(void **state)
 	tw_journal_done(&journal);
 }
 
-/* ---- charges ---- */
-
-static unsigned int walk_charges(struct tw_charges *charges, uint32_t id, unsigned int n_records)
-{
-	const struct tw_conn conn = {.ports = tw_ports_charged(id, TW_CHARGE_ESTABLISHED)};
-
-	tw_charges_begin_walk(charges);
-	for (unsigned int i = 0; i < n_records; i++)
-		tw_charges_meet(charges, &conn);
-	return tw_charges_end_walk(charges);
-}
-
-/* What is wrong the same twice, and did not change meanwhile, is set right. */
-static void test_charges(void **state)
-{
-	struct tw_charges *charges = tw_alloc(sizeof(*charges));
-	struct tw_load *load;
-
-	assert_non_null(charges);
-	charges->loads = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_load));
-	assert_non_null(charges->loads);
-	load = &charges->loads[7];
-	load->established = 3;
-	assert_int_equal(walk_charges(charges, 7, 3) + walk_charges(charges, 7, 3), 0);
-	load->established = (uint32_t)-4; /* four too few, with the three */
-	assert_int_equal(tw_load_now(load->established), 0);
-	assert_int_equal(walk_charges(charges, 7, 3), 0);
-	assert_int_equal(walk_charges(charges, 7, 3), 1);
-	assert_int_equal(load->established, 3);
-	load->established = 10;
-	assert_int_equal(walk_charges(charges, 7, 3), 0);
-	load->established = 11; /* one came, and the walk met it or not */
-	assert_int_equal(walk_charges(charges, 7, 3), 0);
-	assert_int_equal(walk_charges(charges, 7, 4), 0);
-	assert_int_equal(load->established, 11);
-	/* It changes while they walk. */
-	tw_charges_begin_walk(charges);
-	load->established = 12;
-	assert_int_equal(tw_charges_end_walk(charges), 0);
-	assert_int_equal(walk_charges(charges, 7, 5), 0);
-	assert_int_equal(walk_charges(charges, 7, 5), 1);
-	assert_int_equal(load->established, 5);
-	free(charges->loads);
-	free(charges);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -687,7 +640,6 @@ int main(void)
 		cmocka_unit_test(test_binding_first_sender),
 		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_journal_names),
-		cmocka_unit_test(test_charges),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -120,4 +120,5 @@ check "a workload moves to another port while its connections go on" tapwall app
 wait "$mover"
 check "ports are charged what stands there" in_order
 equal "no row was kept for too long" 0 "$(denied_for table-full)"
+equal "the agent found no count of connections to be wrong" 0 "$(grep -c "counted wrong" "$lab/agent.log")"
 finish

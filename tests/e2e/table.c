@@ -121,13 +121,13 @@ static void check_charges(uint32_t (*met)[KINDS])
 	const struct tw_load *loads = map_of("loads", sizeof(*loads), &n);
 
 	for (uint32_t id = 0; id < n; id++) {
-		const uint32_t charged[KINDS] = {
-			0, loads[id].half_open, loads[id].established, loads[id].over};
+		const int charged[KINDS] = {0, tw_load_net(loads[id].half_open),
+			tw_load_net(loads[id].established), tw_load_net(loads[id].over)};
 
 		for (size_t kind = 1; kind < KINDS; kind++)
-			if (charged[kind] != met[id][kind])
+			if (charged[kind] != (int)met[id][kind])
 				FAULT("port %u, kind %zu: charged %d, %u stand there\n", id, kind,
-					(int)charged[kind], met[id][kind]);
+					charged[kind], met[id][kind]);
 	}
 }
 

@@ -270,8 +270,8 @@ static void assert_empty(const struct table *t)
 		assert_int_equal(t->rows[row].lock, 0);
 	}
 	for (unsigned int port = 0; port < PORTS; port++) {
-		assert_int_equal(t->loads[port].half_open, 0);
-		assert_int_equal(t->loads[port].established, 0);
-		assert_int_equal(t->loads[port].over, 0);
+		assert_int_equal(tw_load_net(t->loads[port].half_open), 0);
+		assert_int_equal(tw_load_net(t->loads[port].established), 0);
+		assert_int_equal(tw_load_net(t->loads[port].over), 0);
 	}
 }

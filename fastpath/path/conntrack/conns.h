@@ -295,12 +295,14 @@ tw_inline enum tw_charge tw_charge_of(__u8 state)
 
 tw_inline void tw_load_count(struct tw_load *load, enum tw_charge charge, __s32 n)
 {
+	__u64 step = tw_load_step(n);
+
 	if (charge == TW_CHARGE_HALF_OPEN)
-		__sync_fetch_and_add(&load->half_open, n);
+		__sync_fetch_and_add(&load->half_open, step);
 	else if (charge == TW_CHARGE_ESTABLISHED)
-		__sync_fetch_and_add(&load->established, n);
+		__sync_fetch_and_add(&load->established, step);
 	else if (charge == TW_CHARGE_OVER)
-		__sync_fetch_and_add(&load->over, n);
+		__sync_fetch_and_add(&load->over, step);
 }
 
 /* Charges the port that pays for a record with these `ports`, or takes back what it is charged. */
