@@ -149,23 +149,45 @@ tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 	(void)TW_MEMORY(c->packets[0]);
 }
 
+/* The slots of a row that have a tag: bit 16 * (slot % 4) + slot / 4 of each. */
+tw_inline __u64 tw_row_tagged(const struct tw_row *row, __u64 tags)
+{
+	__u64 found = 0, differs;
+	__u32 i;
+
+	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
+		differs = TW_MEMORY(row->tags[i]) ^ tags;
+		differs |= (differs & ~TW_TAG_HIGHS) + ~TW_TAG_HIGHS;
+		found |= (~differs & TW_TAG_HIGHS) >> (15 - i);
+	}
+	return found;
+}
+
+/* The slot of the lowest bit of tw_row_tagged(), which is not 0. It has no branch, so that the verifier walks
+ * what follows once, not once for each slot. */
+tw_inline __u32 tw_tagged_slot(__u64 found)
+{
+	__u64 bit = found & -found, lane = bit | bit >> 1 | bit >> 2 | bit >> 3;
+	__u32 word = (__u32)(bit | bit >> 16 | bit >> 32 | bit >> 48) & 15;
+
+	return ((word >> 1) - (word >> 3)) * 4 +
+	       (__u32)((lane >> 16 & 1) | (lane >> 31 & 2) | (lane >> 48 & 1) * 3);
+}
+
 /* The slot of a key in row number `n`, or TW_NO_SLOT. */
 tw_inline __u32 tw_row_find(const struct tw_frame *f, const struct tw_row *row, __u32 n,
 	const struct tw_key *key, __u64 tags)
 {
+	__u64 found = tw_row_tagged(row, tags);
 	const struct tw_conn *c;
-	__u32 i, j, slot;
-	__u64 lanes;
+	__u32 i, slot;
 
-	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
-		lanes = tw_lanes_zero(TW_MEMORY(row->tags[i]) ^ tags);
-		for (j = 0; j < 4 && lanes; j++) {
-			slot = i * 4 + tw_lane(lanes);
-			c = tw_record(f, n, slot);
-			if (c && tw_conn_is(c, key))
-				return slot;
-			lanes &= lanes - 1;
-		}
+	for (i = 0; i < TW_ROW_SLOTS && found; i++) {
+		slot = tw_tagged_slot(found);
+		c = tw_record(f, n, slot);
+		if (c && tw_conn_is(c, key))
+			return slot;
+		found &= found - 1;
 	}
 	return TW_NO_SLOT;
 }

@@ -194,30 +194,35 @@ tw_inline __u32 tw_row_spare(struct tw_spare *s)
 		       : TW_NO_SLOT;
 }
 
-/* Ends the record in a slot of row number `n`, whose lock is held. Returns whether it is gone: a packet may hold
- * it since it was found. */
+/* Ends the record in a slot of row number `n`, whose lock is held. Returns 1 if it is gone, and 0 if it stays: a
+ * packet may hold it since it was found, which one that has `expired` need not fear. An expired record of which
+ * the agent cannot be told stays, too, and -1 is returned. */
 tw_inline int tw_row_withdraw(const struct tw_frame *f, const struct tw_config *config,
-	struct tw_row *row, __u32 n, __u32 slot)
+	struct tw_row *row, __u32 n, __u32 slot, int expired)
 {
 	__u32 zero = 0, now = tw_tick(f->now_ns);
 	struct tw_conn *c = tw_record(f, n, slot);
 	__u64 tags = tw_row_tag(row, slot);
 	struct tw_upkeep *upkeep;
+	int told;
 
 	if (!c)
 		return 0;
 	/* With what it returns it is a barrier too: the tag is gone before the note is read. */
 	if (!__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
 		return 0;
-	if (tw_row_held(row, slot, now)) {
+	if (!expired && tw_row_held(row, slot, now)) {
 		tw_row_tag_set(row, slot, tags);
 		return 0;
 	}
-	if (!tw_conn_tell_end(f, c, now)) {
-		upkeep = tw_upkeep_lookup(f, &zero);
-		if (upkeep)
-			__sync_fetch_and_add(&upkeep->closes_lost, 1);
+	told = tw_conn_tell_end(f, c, now);
+	if (!told && expired) {
+		tw_row_tag_set(row, slot, tags);
+		return -1;
 	}
+	upkeep = told ? 0 : tw_upkeep_lookup(f, &zero);
+	if (upkeep)
+		__sync_fetch_and_add(&upkeep->closes_lost, 1);
 	tw_row_remove(f, config, row, n, slot);
 	return 1;
 }
@@ -228,7 +233,7 @@ tw_inline int tw_row_give_up(
 {
 	struct tw_row *row = tw_rows_lookup(f, &n);
 
-	return row && tw_row_withdraw(f, config, row, n, slot & (TW_ROW_SLOTS - 1));
+	return row && tw_row_withdraw(f, config, row, n, slot & (TW_ROW_SLOTS - 1), 0);
 }
 
 /* Gives up a record of row number `n`, whose lock is held. Returns whether there was one. */
@@ -266,6 +271,7 @@ tw_inline void tw_row_clear(const struct tw_frame *f, const struct tw_config *co
 	__u32 now = tw_tick(f->now_ns), slot;
 	struct tw_row *row = tw_rows_lookup(f, &n);
 	struct tw_conn *c;
+	int expired;
 
 	if (!row)
 		return;
@@ -273,14 +279,10 @@ tw_inline void tw_row_clear(const struct tw_frame *f, const struct tw_config *co
 		c = tw_row_tag(row, slot) ? tw_record(f, n, slot) : 0;
 		if (!c)
 			continue;
-		if (!tw_conn_expired(config, c, now, TW_GRACE)) {
-			if (tw_conn_crowds(f, config, c, now))
-				tw_row_withdraw(f, config, row, n, slot);
-			continue;
-		}
-		if (!tw_conn_tell_end(f, c, now))
+		expired = tw_conn_expired(config, c, now, TW_GRACE);
+		if ((expired || tw_conn_crowds(f, config, c, now)) &&
+			tw_row_withdraw(f, config, row, n, slot, expired) < 0)
 			return;
-		tw_row_remove(f, config, row, n, slot);
 	}
 }
 
