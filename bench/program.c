@@ -446,8 +446,8 @@ static int established_random(struct lab *lab, double *ret_ns, struct tw_err *er
 /* Empties the connection table. */
 static int forget_connections(struct lab *lab, struct tw_err *err)
 {
-	int fd = tw_kernel_map_fd(lab->kernel, TW_MAP_rows);
-	const struct tw_row none = {0};
+	int fd = tw_kernel_map_fd(lab->kernel, TW_MAP_buckets);
+	const struct tw_bucket none = {0};
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
 	int e = bpf_obj_get_info_by_fd(fd, &info, &size);
@@ -455,7 +455,7 @@ static int forget_connections(struct lab *lab, struct tw_err *err)
 	for (uint32_t row = 0; !e && row < info.max_entries; row++)
 		e = bpf_map_update_elem(fd, &row, &none, BPF_ANY);
 	lab->n_open = lab->n_kept = 0;
-	return e ? tw_err_set(err, -errno, "rows", NULL, "%s", strerror(errno)) : 0;
+	return e ? tw_err_set(err, -errno, "buckets", NULL, "%s", strerror(errno)) : 0;
 }
 
 /* To ports that every list of rules allows. */

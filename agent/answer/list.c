@@ -94,12 +94,12 @@ static void fill_port_load(
 	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
 {
 	const __u32 id = port->id;
-	struct tw_load load;
+	struct tw_usage load;
 
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_loads), &id, &load))
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_usage), &id, &load))
 		return;
-	message->half_open = tw_load_now(load.half_open);
-	message->established = tw_load_now(load.established);
+	message->half_open = tw_usage_now(load.half_open);
+	message->established = tw_usage_now(load.established);
 	message->quota_passed = load.overflowed;
 	message->quota_refused = load.refused;
 	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];

@@ -44,7 +44,7 @@ int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent)
 	sweep->agent = agent;
 	/* From now on somebody is there: those who open connections have not to sweep. */
 	tw_kernel_sweep(agent->kernel, 0, tw_ticks_now());
-	ret = tw_charges_init(&sweep->charges, tw_kernel_map_fd(agent->kernel, TW_MAP_loads));
+	ret = tw_charges_init(&sweep->charges, tw_kernel_map_fd(agent->kernel, TW_MAP_usage));
 	return ret ? ret : tw_walk_init(&sweep->walk, agent->kernel);
 }
 
@@ -54,15 +54,15 @@ void tw_sweep_done(struct tw_sweep *sweep)
 	tw_charges_done(&sweep->charges);
 }
 
-/* Ends what has expired in some rows, and notes which rules the records in as many others speak of. */
+/* Ends what has expired in some buckets, and notes which rules the records in as many others speak of. */
 static int step(struct tw_sweep *sweep, const struct tw_config *config)
 {
 	struct tw_agent *agent = sweep->agent;
-	uint32_t now = tw_ticks_now(), row = sweep->walk.row;
+	uint32_t now = tw_ticks_now(), bucket = sweep->walk.bucket;
 	size_t n = tw_walk_step(&sweep->walk);
-	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.row - row, now);
+	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.bucket - bucket, now);
 
-	tw_gone_meet(agent, config, &sweep->walk, row, n);
+	tw_gone_meet(agent, config, &sweep->walk, bucket, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct tw_conn *conn = &sweep->walk.conns[i];
 

@@ -32,7 +32,7 @@ void tw_walk_done(struct tw_walk *walk)
 
 void tw_walk_rewind(struct tw_walk *walk)
 {
-	walk->row = 0;
+	walk->bucket = 0;
 	walk->ended = false;
 }
 
@@ -40,12 +40,12 @@ size_t tw_walk_step(struct tw_walk *walk)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < TW_WALK_STEP_ROWS && n + TW_ROW_SLOTS <= TW_WALK_STEP; i++) {
-		if (walk->row == walk->table.n_rows) {
+	for (int i = 0; i < TW_WALK_STEP_BUCKETS && n + TW_BUCKET_SLOTS <= TW_WALK_STEP; i++) {
+		if (walk->bucket == walk->table.n_buckets) {
 			walk->ended = true;
 			break;
 		}
-		n += tw_conns_read(&walk->table, walk->row++, walk->keys + n, walk->conns + n);
+		n += tw_conns_read(&walk->table, walk->bucket++, walk->keys + n, walk->conns + n);
 	}
 	return n;
 }

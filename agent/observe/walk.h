@@ -12,13 +12,13 @@
 
 #include "fastpath/kernel/conns.h"
 
-#define TW_WALK_STEP	  2048 /* records a step, at most */
-#define TW_WALK_STEP_ROWS 4096 /* rows a step, at most: most may be empty */
+#define TW_WALK_STEP	     2048 /* records a step, at most */
+#define TW_WALK_STEP_BUCKETS 4096 /* buckets a step, at most: most may be empty */
 
 struct tw_walk {
 	struct tw_conns table;
 	bool ended;
-	uint32_t row; /* the next one */
+	uint32_t bucket; /* the next one */
 	struct tw_key *keys;
 	struct tw_conn *conns;
 };

@@ -135,7 +135,7 @@ void tw_gone_meet(struct tw_agent *agent, const struct tw_config *config, struct
 
 		if (!port || tw_conn_has_expired(config, conn, now, 0))
 			continue;
-		port->n_ended += tw_conns_expire(&walk->table, row, walk->row, conn,
+		port->n_ended += tw_conns_expire(&walk->table, row, walk->bucket, conn,
 			now - tw_conn_limit(config, conn) - EXPIRED_TICKS);
 	}
 }

@@ -23,8 +23,8 @@
 #define ANSWER_SECONDS 1
 #define OWN_TABLE      "tapwall-"
 #define OWN_CHAINS     "table netdev " OWN_TABLE
-#define OWN_PROGRAM    "from_vm"
-#define OWN_UPLINK     "from_uplink"
+#define OWN_PROGRAM    "tw_from_vm"
+#define OWN_UPLINK     "tw_from_uplink"
 #define TC_INGRESS     0xffff0000u /* parent of filters at a qdisc of kind ingress */
 #define TC_CLSACT      TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* uplinks.h: the other ports of our ports' bridges: NICs, bonds, tunnels, containers' veths.
  *
- * What:       keeps the program from_uplink at each of them, in every mode of forwarding: their bridge learns no
+ * What:       keeps the program tw_from_uplink at each of them, in every mode of forwarding: their bridge learns no
  *             guest's MAC there (path/beyond.h). Keeps the map `uplinks` of those which frames may be cut
  *             through to and from.
  * Invariants: Frames are cut through only
@@ -27,7 +27,7 @@ struct tw_uplink {
 	char name[IFNAMSIZ];
 	uint16_t pvid;	  /* the VLAN that its bridge has for untagged frames */
 	uint16_t network; /* that frames may be cut through to and from; 0: none */
-	bool attached;	  /* from_uplink of this agent stands there */
+	bool attached;	  /* tw_from_uplink of this agent stands there */
 	bool left;	  /* something of this agent's or an earlier one's may stand there */
 	bool refused;	  /* could not be attached, which was told */
 	bool seen;	  /* in the dump at hand */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_load))
+#define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_usage))
 
 int tw_charges_init(struct tw_charges *charges, int loads_fd)
 {
@@ -27,7 +27,7 @@ void tw_charges_done(struct tw_charges *charges)
 
 static uint64_t *count_at(struct tw_charges *charges, unsigned int id, unsigned int kind)
 {
-	struct tw_load *load = &charges->loads[id];
+	struct tw_usage *load = &charges->loads[id];
 
 	switch (kind + 1) {
 	case TW_CHARGE_HALF_OPEN:

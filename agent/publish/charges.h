@@ -22,7 +22,7 @@
 #define TW_CHARGES_KINDS 3 /* enum tw_charge, but for TW_CHARGE_NONE */
 
 struct tw_charges {
-	struct tw_load *loads; /* of all ports, as the programs see them */
+	struct tw_usage *loads; /* of all ports, as the programs see them */
 	uint32_t met[TW_PORTS_MAX][TW_CHARGES_KINDS];
 	uint64_t began[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* counts when the walk began */
 	int64_t off[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* what the last walk proved to be too much */

@@ -49,7 +49,7 @@ static inline __u32 tw_ports_payer(__u32 ports)
 	return tw_ports_at(ports, ports & TW_PORTS_CHARGE_IN ? 1 : 0);
 }
 
-/* ---- a count of struct tw_load ---- */
+/* ---- a count of struct tw_usage ---- */
 
 /* Its lower half is how many records are charged now, below 0 if it was counted wrong; its upper half how many
  * ever were, so that a reader tells a count that changed and came back from one that did not change. One word,
@@ -69,7 +69,7 @@ static inline __u32 tw_load_ever(__u64 count)
 	return (__u32)((count - (__u64)(__s64)tw_load_net(count)) >> 32);
 }
 
-static inline __u32 tw_load_now(__u64 count)
+static inline __u32 tw_usage_now(__u64 count)
 {
 	return tw_load_net(count) < 0 ? 0 : (__u32)count;
 }

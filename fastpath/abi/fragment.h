@@ -74,34 +74,34 @@ static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
 
 /* ---- fragments that came before their first ---- */
 
-#define TW_HOLDS      16   /* a port's */
-#define TW_HOLD_BYTES 1536 /* of a frame, at most: 1500 of IP, and two tags */
+#define TW_FRAGQS      16   /* a port's */
+#define TW_FRAGQ_BYTES 1536 /* of a frame, at most: 1500 of IP, and two tags */
 
-enum tw_hold_state {
-	TW_HOLD_FREE,
-	TW_HOLD_KEPT,
-	TW_HOLD_SENT, /* sent on: free, and for tests to see */
+enum tw_fragq_state {
+	TW_FRAGQ_FREE,
+	TW_FRAGQ_KEPT,
+	TW_FRAGQ_SENT, /* sent on: free, and for tests to see */
 };
 
-struct tw_hold {
+struct tw_fragq {
 	struct tw_frag_name name;
 	__u32 seen; /* tick */
 	__u32 ifindex;
 	__u32 mark;
 	__u16 vlan_tci; /* of the tag kept outside the frame */
 	__u8 has_vlan;
-	__u8 state; /* enum tw_hold_state */
+	__u8 state; /* enum tw_fragq_state */
 	__u32 len;
 	__u32 n_held; /* in a port's first place: fragments held so far, in all of its places in turn */
-	__u8 bytes[TW_HOLD_BYTES];
+	__u8 bytes[TW_FRAGQ_BYTES];
 };
 
 /* Key of `holds`. */
-static inline __u32 tw_hold_key(__u32 port_id, __u32 n)
+static inline __u32 tw_fragq_key(__u32 port_id, __u32 n)
 {
-	return port_id * TW_HOLDS + n;
+	return port_id * TW_FRAGQS + n;
 }
 
 _Static_assert(sizeof(struct tw_frag_name) == 48, "names are compared and pinned");
 _Static_assert(sizeof(struct tw_frag_set) == 32 + TW_FRAG_WAYS * 96, "frags value is pinned");
-_Static_assert(sizeof(struct tw_hold) == 72 + TW_HOLD_BYTES, "holds value is pinned");
+_Static_assert(sizeof(struct tw_fragq) == 72 + TW_FRAGQ_BYTES, "holds value is pinned");

@@ -190,61 +190,61 @@ struct tw_conn {
 	__u32 seen;		  /* tick of the last packet */
 	__u32 ports;		  /* tw_ports_…() */
 	struct tw_window window[TW_WAY__MAX];
-	__u16 room
-		[TW_WAY__MAX]; /* its peer takes so much beyond `acked`: units of 1 << the peer's scale */
+	/* What its peer takes beyond `acked`, in units of 1 << the peer's scale. */
+	__u16 peer_window[TW_WAY__MAX];
 };
 
-/* The connection table is an array of rows, and one of their records, so many for each row. A connection
- * stands in the first row of its walk that had room (path/conns.h); a row's tags, hashes of 16 bits, say
+/* The connection table is an array of buckets, and one of their records, so many for each bucket. A connection
+ * stands in the first bucket of its walk that had room (path/conns.h); a bucket's tags, hashes of 16 bits, say
  * where in it. */
-#define TW_ROW_SLOTS 16
+#define TW_BUCKET_SLOTS 16
 
-struct tw_row {
-	__u64 tags[TW_ROW_SLOTS / 4]; /* four a word; 0: free */
-	__u32 lock;		      /* 1 while somebody changes tags */
-	__u32 spilled; /* connections that walked past this row, for want of room in it */
+struct tw_bucket {
+	__u64 tags[TW_BUCKET_SLOTS / 4]; /* four a word; 0: free */
+	__u32 lock;			 /* 1 while somebody changes tags */
+	__u32 overflowed; /* connections that walked past this bucket, for want of room in it */
 	__u32 pad[2];
-	__u8 held
-		[TW_ROW_SLOTS]; /* when a packet last held the slot's record (path/spare.h); 0: never */
+	__u8 held[TW_BUCKET_SLOTS]; /* time of a packet's last hold (path/spare.h); 0: never */
 };
 
 /* Where a slot's record stands among all of them. */
-static inline __u32 tw_record_number(__u32 row, __u32 slot)
+static inline __u32 tw_record_number(__u32 bucket, __u32 slot)
 {
-	return row * TW_ROW_SLOTS + slot;
+	return bucket * TW_BUCKET_SLOTS + slot;
 }
 
-static inline __u16 tw_row_tag(const struct tw_row *row, __u32 slot)
+static inline __u16 tw_bucket_tag(const struct tw_bucket *bucket, __u32 slot)
 {
-	return (__u16)(row->tags[slot / 4 % 4] >> slot % 4 * 16);
+	return (__u16)(bucket->tags[slot / 4 % 4] >> slot % 4 * 16);
 }
 
-/* Rows for so many connections: at 84 % a walk of TW_WALK_ROWS finds room. A prime number, so that a
- * walk of any step meets as many different rows as it can. */
-static inline __u32 tw_conn_rows(__u32 max)
+/* Buckets for so many connections: at 84 % a walk of TW_PROBE_BUCKETS finds room. A prime number, so that a
+ * walk of any step meets as many different buckets as it can. */
+static inline __u32 tw_conn_buckets(__u32 max)
 {
-	__u32 rows = (__u32)(((__u64)max * 25 / 21 + TW_ROW_SLOTS - 1) / TW_ROW_SLOTS), divisor = 2;
+	__u32 buckets = (__u32)(((__u64)max * 25 / 21 + TW_BUCKET_SLOTS - 1) / TW_BUCKET_SLOTS),
+	      divisor = 2;
 
-	if (max <= TW_ROW_SLOTS)
+	if (max <= TW_BUCKET_SLOTS)
 		return 1;
-	while (divisor * divisor <= rows) {
-		if (rows % divisor++)
+	while (divisor * divisor <= buckets) {
+		if (buckets % divisor++)
 			continue;
-		rows++;
+		buckets++;
 		divisor = 2;
 	}
-	return rows;
+	return buckets;
 }
 
 /* Slots used of each. */
 static inline __u32 tw_conn_slots(__u32 max)
 {
-	return max < TW_ROW_SLOTS ? max : TW_ROW_SLOTS;
+	return max < TW_BUCKET_SLOTS ? max : TW_BUCKET_SLOTS;
 }
 
 /* What became of a record that was to be taken over from a table of another size. */
 enum tw_taken {
-	TW_TAKEN_BUSY, /* its row was locked: try again */
+	TW_TAKEN_BUSY, /* its bucket was locked: try again */
 	TW_TAKEN_ENDED,
 	TW_TAKEN_NEW,
 	TW_TAKEN_MET, /* it was there already, and has caught up */
@@ -254,12 +254,12 @@ enum tw_taken {
 #define TW_TAKE_AT 16 /* where it stands in the frame that brings it */
 
 /* What a port's guest has opened of the connection table. */
-struct tw_load {
-	__u64 half_open;   /* not answered yet; this and the next two are read by tw_load_now() */
+struct tw_usage {
+	__u64 half_open;   /* not answered yet; this and the next two are read by tw_usage_now() */
 	__u64 established; /* answered, until they end */
-	__u64 over;	   /* TCP connections that have ended, and make room where it is short (path/spare.h) */
-	__u64 overflowed;  /* connections that passed without a record: half_open_max was reached */
-	__u64 refused;	   /* established_max was reached, or the table was full */
+	__u64 over; /* TCP connections that have ended, and make room where it is short (path/spare.h) */
+	__u64 overflowed; /* connections that passed without a record: half_open_max was reached */
+	__u64 refused;	  /* established_max was reached, or the table was full */
 	__u32 overflow_until;	/* tick until which `overflows` may know of answers; 0: nothing */
 	__u32 overflow_grown;	/* tick when a class last got more sets */
 	__u8 overflow_level[4]; /* by enum tw_overflow_class: how many sets it has */
@@ -331,8 +331,8 @@ static inline __u32 tw_overflow_key(__u32 port_id, __u32 class, __u32 set)
 }
 
 /* What keeps the table in order when nobody else does. */
-struct tw_upkeep {
-	__u32 row;	   /* next to be swept */
+struct tw_gc {
+	__u32 bucket;	   /* next to be swept */
 	__u32 swept;	   /* tick of the last sweep in the agent's place */
 	__u64 closes_lost; /* connections that ended and could not be told of */
 };
@@ -636,7 +636,7 @@ enum tw_meter {
 
 #define TW_OPENED_TO 8 /* a power of two: two bytes of a MAC say which is its own */
 
-struct tw_bucket {
+struct tw_limiter {
 	__u32 event_tokens; /* in 1/1024 */
 	__u32 event_seen;   /* tick of the last refill */
 	__u32 reply_tokens;
@@ -680,8 +680,8 @@ _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
 _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
 _Static_assert(TW_PORTS_MAX == 1 << TW_PORT_BITS, "ids of ports fit the word of both");
-_Static_assert(sizeof(struct tw_row) == 64, "a cache line");
-_Static_assert(sizeof(struct tw_load) == 64, "a cache line");
+_Static_assert(sizeof(struct tw_bucket) == 64, "a cache line");
+_Static_assert(sizeof(struct tw_usage) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_overflow_set) == 192, "256 bytes with what a hash adds");
 _Static_assert(
 	TW_PORTS_MAX *TW_OVERFLOW__MAX <= (1ull << 32) / TW_OVERFLOW_SETS, "keys fit a word");

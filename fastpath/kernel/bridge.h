@@ -3,7 +3,7 @@
  *
  * Why:        what the agent hears of a port's bridge and VLAN it hears late, and not at all when it
  *             is dead. Cut-through goes past the bridge, and must not go where the bridge would not:
- *             so the programs ask the bridge's own records, for each frame (seat.bpf.h).
+ *             so the programs ask the bridge's own records, for each frame (bridge_port.bpf.h).
  * How:        bridge.c finds offsets in the kernel's type information (BTF, also that of a bridge
  *             module, which libbpf's CO-RE would only find with CAP_SYS_ADMIN, and the agent has
  *             none) and the loader puts them into read-only data. How memory is read: memory.h.

@@ -6,38 +6,38 @@
  */
 #pragma once
 
-__noinline int find(struct __sk_buff *skb)
+__noinline int tw_sub_find(struct __sk_buff *skb)
 {
 	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_apart(&f);
+	const struct tw_scratch *work = tw_scratch_control(&f);
 
 	return work ? tw_conn_find(&f, &work->flow) : -1;
 }
 
-__noinline int row_lock(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n)
 {
 	struct tw_frame f = {.target = skb};
 
-	return tw_row_lock(&f, n);
+	return tw_bucket_lock(&f, n);
 }
 
-__noinline int row_put(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_bucket_put(struct __sk_buff *skb, __u32 n)
 {
 	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_apart(&f);
+	const struct tw_scratch *work = tw_scratch_control(&f);
 
-	return work ? tw_row_put(&f, work, n) : 0;
+	return work ? tw_bucket_put(&f, work, n) : 0;
 }
 
-__noinline int row_replace(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_bucket_replace(struct __sk_buff *skb, __u32 n)
 {
 	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_get(&f);
+	const struct tw_scratch *work = tw_scratch_get(&f);
 
-	return work ? tw_row_replace(&f, work, n) : 0;
+	return work ? tw_bucket_replace(&f, work, n) : 0;
 }
 
-__noinline int row_clear(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -45,24 +45,27 @@ __noinline int row_clear(struct __sk_buff *skb, __u32 n)
 	if (!c)
 		return 0;
 	f.now_ns = now(c);
-	tw_row_clear(&f, c, n);
+	tw_bucket_clear(&f, c, n);
 	return 0;
 }
 
-__noinline int row_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what)
+__noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what)
 {
 	const struct tw_config *c = settings();
 	/* Without a frame, whose 72 bytes of stack 6.1 does not have left here. */
-	struct tw_spare s = {
-		.config = c, .sheet = sheet_apart(skb), .n = n, .payer_id = payer_id, .what = what};
+	struct tw_spare s = {.config = c,
+		.scratch = scratch_apart(skb),
+		.n = n,
+		.payer_id = payer_id,
+		.what = what};
 
 	if (!c)
 		return TW_NO_SLOT;
 	s.now = tw_tick(now(c));
-	return (int)tw_row_spare(&s);
+	return (int)tw_bucket_spare(&s);
 }
 
-__noinline int row_give_up(struct __sk_buff *skb, __u32 n, __u32 slot)
+__noinline int tw_sub_bucket_give_up(struct __sk_buff *skb, __u32 n, __u32 slot)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -70,14 +73,14 @@ __noinline int row_give_up(struct __sk_buff *skb, __u32 n, __u32 slot)
 	if (!c)
 		return 0;
 	f.now_ns = now(c);
-	return tw_row_give_up(&f, c, n, slot);
+	return tw_bucket_give_up(&f, c, n, slot);
 }
 
-__noinline int hold(struct __sk_buff *skb)
+__noinline int tw_sub_hold(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
-	const struct tw_sheet *work = tw_sheet_get(&f);
+	const struct tw_scratch *work = tw_scratch_get(&f);
 
 	if (!c || !work)
 		return 0;
@@ -85,7 +88,7 @@ __noinline int hold(struct __sk_buff *skb)
 	return tw_conn_hold(&f, c, &work->flow);
 }
 
-__noinline int sweep_row(struct __sk_buff *skb)
+__noinline int tw_sub_sweep_bucket(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -97,8 +100,8 @@ __noinline int sweep_row(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Opens the connection on the sheet; an enum tw_reason. */
-__noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
+/* Opens the connection on the scratch; an enum tw_reason. */
+__noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -110,9 +113,9 @@ __noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
 	return (int)tw_path_open(&f, c, payer_id, epoch);
 }
 
-/* Looks again at the record of the sheet's packet, which another CPU has opened or moved on meanwhile; an
+/* Looks again at the record of the scratch's packet, which another CPU has opened or moved on meanwhile; an
  * enum tw_reason. */
-__noinline int again(struct __sk_buff *skb)
+__noinline int tw_sub_again(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -124,7 +127,7 @@ __noinline int again(struct __sk_buff *skb)
 	return (int)tw_path_again(&f);
 }
 
-__noinline int overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi)
+__noinline int tw_sub_overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -135,14 +138,14 @@ __noinline int overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, 
 	return tw_path_overflow_find(&f, c, port_id, class, hi);
 }
 
-__noinline int overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir)
+__noinline int tw_sub_overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir)
 {
 	struct tw_frame f = {.target = skb};
 
 	return tw_path_overflow_meet(&f, port_id, dir ? TW_DIR_IN : TW_DIR_OUT);
 }
 
-__noinline int overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class)
+__noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};

@@ -17,64 +17,65 @@ static size_t pages(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
-static size_t rows_len(uint32_t n_rows)
+static size_t buckets_len(uint32_t n_buckets)
 {
-	return pages(n_rows * sizeof(struct tw_row));
+	return pages(n_buckets * sizeof(struct tw_bucket));
 }
 
-static size_t records_len(uint32_t n_rows)
+static size_t records_len(uint32_t n_buckets)
 {
-	return pages((size_t)n_rows * TW_ROW_SLOTS * sizeof(struct tw_conn));
+	return pages((size_t)n_buckets * TW_BUCKET_SLOTS * sizeof(struct tw_conn));
 }
 
-int tw_conns_map(struct tw_conns *ret, int rows_fd, int conns_fd, uint32_t n_rows)
+int tw_conns_map(struct tw_conns *ret, int buckets_fd, int conns_fd, uint32_t n_buckets)
 {
 	const int access = PROT_READ | PROT_WRITE;
-	void *rows = mmap(NULL, rows_len(n_rows), access, MAP_SHARED, rows_fd, 0), *records;
+	void *buckets = mmap(NULL, buckets_len(n_buckets), access, MAP_SHARED, buckets_fd, 0),
+	     *records;
 	int code;
 
-	if (rows == MAP_FAILED)
+	if (buckets == MAP_FAILED)
 		return -errno;
-	records = mmap(NULL, records_len(n_rows), access, MAP_SHARED, conns_fd, 0);
+	records = mmap(NULL, records_len(n_buckets), access, MAP_SHARED, conns_fd, 0);
 	if (records == MAP_FAILED) {
 		code = -errno;
-		munmap(rows, rows_len(n_rows));
+		munmap(buckets, buckets_len(n_buckets));
 		return code;
 	}
-	*ret = (struct tw_conns){rows, records, n_rows};
+	*ret = (struct tw_conns){buckets, records, n_buckets};
 	return 0;
 }
 
 int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel)
 {
-	return tw_conns_map(ret, kernel->map_fd[TW_MAP_rows], kernel->map_fd[TW_MAP_conns],
-		tw_conn_rows(kernel->facts.max_conns));
+	return tw_conns_map(ret, kernel->map_fd[TW_MAP_buckets], kernel->map_fd[TW_MAP_conns],
+		tw_conn_buckets(kernel->facts.max_conns));
 }
 
 void tw_conns_close(struct tw_conns *conns)
 {
-	if (conns->rows) {
-		munmap(conns->rows, rows_len(conns->n_rows));
-		munmap(conns->records, records_len(conns->n_rows));
+	if (conns->buckets) {
+		munmap(conns->buckets, buckets_len(conns->n_buckets));
+		munmap(conns->records, records_len(conns->n_buckets));
 	}
 	*conns = (struct tw_conns){0};
 }
 
-size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],
-	struct tw_conn records[TW_ROW_SLOTS])
+size_t tw_conns_read(const struct tw_conns *conns, uint32_t bucket,
+	struct tw_key keys[TW_BUCKET_SLOTS], struct tw_conn records[TW_BUCKET_SLOTS])
 {
-	const struct tw_row *at = &conns->rows[row];
+	const struct tw_bucket *at = &conns->buckets[bucket];
 	size_t n = 0;
 
-	for (size_t slot = 0; slot < TW_ROW_SLOTS; slot++) {
-		__u16 tag = tw_row_tag(at, (uint32_t)slot);
+	for (size_t slot = 0; slot < TW_BUCKET_SLOTS; slot++) {
+		__u16 tag = tw_bucket_tag(at, (uint32_t)slot);
 
 		if (!tag)
 			continue;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		records[n] = conns->records[tw_record_number(row, (uint32_t)slot)];
+		records[n] = conns->records[tw_record_number(bucket, (uint32_t)slot)];
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (tw_row_tag(at, (uint32_t)slot) != tag)
+		if (tw_bucket_tag(at, (uint32_t)slot) != tag)
 			continue;
 		memcpy(keys[n].d, records[n].key, sizeof(records[n].key));
 		keys[n].w[TW_KEY_WORDS - 1] = records[n].key_end;
@@ -84,18 +85,18 @@ size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key k
 	return n;
 }
 
-bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const struct tw_conn *read,
-	uint32_t seen)
+bool tw_conns_expire(struct tw_conns *conns, uint32_t bucket, uint32_t end,
+	const struct tw_conn *read, uint32_t seen)
 {
 	uint32_t was = read->seen;
 	bool done;
 
-	for (uint32_t i = row * TW_ROW_SLOTS;
-		i < end * TW_ROW_SLOTS && i < conns->n_rows * TW_ROW_SLOTS; i++) {
-		uint32_t at = i / TW_ROW_SLOTS, slot = i % TW_ROW_SLOTS;
+	for (uint32_t i = bucket * TW_BUCKET_SLOTS;
+		i < end * TW_BUCKET_SLOTS && i < conns->n_buckets * TW_BUCKET_SLOTS; i++) {
+		uint32_t at = i / TW_BUCKET_SLOTS, slot = i % TW_BUCKET_SLOTS;
 		struct tw_conn *conn = &conns->records[tw_record_number(at, slot)];
 
-		if (!tw_row_tag(&conns->rows[at], slot) || conn->key_end != read->key_end ||
+		if (!tw_bucket_tag(&conns->buckets[at], slot) || conn->key_end != read->key_end ||
 			memcmp(conn->key, read->key, sizeof(conn->key)) != 0)
 			continue;
 		/* Before it expires, since it is told of as soon as it has. */
@@ -112,18 +113,18 @@ bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const s
 
 void tw_conns_clear(struct tw_conns *conns)
 {
-	for (uint32_t row = 0; row < conns->n_rows; row++) {
-		memset(conns->rows[row].tags, 0, sizeof(conns->rows[row].tags));
-		conns->rows[row].spilled = 0;
+	for (uint32_t bucket = 0; bucket < conns->n_buckets; bucket++) {
+		memset(conns->buckets[bucket].tags, 0, sizeof(conns->buckets[bucket].tags));
+		conns->buckets[bucket].overflowed = 0;
 	}
 }
 
-int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_rows, uint32_t now)
+int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_buckets, uint32_t now)
 {
 	unsigned char frame[ETH_HLEN] = {0}; /* the least that a test run takes */
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
-		.data_size_in = sizeof(frame), .repeat = (int)n_rows);
+		.data_size_in = sizeof(frame), .repeat = (int)n_buckets);
 
 	__atomic_store_n(&kernel->config->agent_seen, now, __ATOMIC_RELAXED);
-	return n_rows && bpf_prog_test_run_opts(kernel->sweep_fd, &opts) ? -errno : 0;
+	return n_buckets && bpf_prog_test_run_opts(kernel->sweep_fd, &opts) ? -errno : 0;
 }

@@ -19,29 +19,29 @@
 struct tw_kernel;
 
 struct tw_conns {
-	struct tw_row *rows;
+	struct tw_bucket *buckets;
 	struct tw_conn *records; /* by tw_record_number() */
-	uint32_t n_rows;
+	uint32_t n_buckets;
 };
 
 /* 0 or negative errno. The table of the handle is mapped until tw_conns_close(). */
 int tw_conns_open(struct tw_conns *ret, const struct tw_kernel *kernel);
-/* The same of a table of which nothing but the descriptors of its maps, `rows` and `conns`, is known. */
-int tw_conns_map(struct tw_conns *ret, int rows_fd, int conns_fd, uint32_t n_rows);
+/* The same of a table of which nothing but the descriptors of its maps, `buckets` and `conns`, is known. */
+int tw_conns_map(struct tw_conns *ret, int buckets_fd, int conns_fd, uint32_t n_buckets);
 void tw_conns_close(struct tw_conns *conns);
-/* Copies the records of a row, live or ended, and their keys; how many. */
-size_t tw_conns_read(const struct tw_conns *conns, uint32_t row, struct tw_key keys[TW_ROW_SLOTS],
-	struct tw_conn records[TW_ROW_SLOTS]);
-/* Gives a record of the rows from `row` to before `end`, which was read as `read`, the flag TW_CONN_F_GONE,
+/* Copies the records of a bucket, live or ended, and their keys; how many. */
+size_t tw_conns_read(const struct tw_conns *conns, uint32_t bucket,
+	struct tw_key keys[TW_BUCKET_SLOTS], struct tw_conn records[TW_BUCKET_SLOTS]);
+/* Gives a record of the buckets from `bucket` to before `end`, which was read as `read`, the flag TW_CONN_F_GONE,
  * and has it be seen last at tick `seen`. False if it is not there any more, or a packet was faster. */
-bool tw_conns_expire(struct tw_conns *conns, uint32_t row, uint32_t end, const struct tw_conn *read,
-	uint32_t seen);
+bool tw_conns_expire(struct tw_conns *conns, uint32_t bucket, uint32_t end,
+	const struct tw_conn *read, uint32_t seen);
 /* Empties the table. No program may be running. */
 void tw_conns_clear(struct tw_conns *conns);
 
-/* Has the programs end what has expired in the next `n_rows` rows, which they tell as TW_EVENT_CLOSE,
+/* Has the programs end what has expired in the next `n_buckets` buckets, which they tell as TW_EVENT_CLOSE,
  * and notes that at tick `now` somebody saw to it. 0 or negative errno. */
-int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_rows, uint32_t now);
+int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_buckets, uint32_t now);
 
 /* Gives back sets of connections beyond their ports' half-open quotas that nothing is left in. Goes through them
  * in steps; zeroed to begin with. */

@@ -38,8 +38,8 @@ struct tw_kernel {
 	int map_fd[TW_MAP__MAX];
 	int prog_fd[TW_PROG__MAX];
 	bool full_set;		  /* the map `full` leads to these programs */
-	int uplink_fd;		  /* from_uplink */
-	int sweep_fd;		  /* the program that sweeps a row */
+	int uplink_fd;		  /* tw_from_uplink */
+	int sweep_fd;		  /* the program that sweeps a bucket */
 	int take_fd;		  /* … and the one that takes a record over from another table */
 	struct tw_config *config; /* mapped */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */

@@ -41,10 +41,10 @@ static const char *const map_names[] = {
 _Static_assert(sizeof(map_names) / sizeof(map_names[0]) == TW_MAP__MAX, "every map has a name");
 
 static const char *const prog_names[] = {
-	[TW_PROG_FROM_VM] = "from_vm",
-	[TW_PROG_TO_VM] = "to_vm",
-	[TW_PROG_FULL_OUT] = "full_out",
-	[TW_PROG_FULL_IN] = "full_in",
+	[TW_PROG_FROM_VM] = "tw_from_vm",
+	[TW_PROG_TO_VM] = "tw_to_vm",
+	[TW_PROG_FULL_OUT] = "tw_full_out",
+	[TW_PROG_FULL_IN] = "tw_full_in",
 };
 _Static_assert(sizeof(prog_names) / sizeof(prog_names[0]) == TW_PROG__MAX, "all have names");
 _Static_assert((int)TW_PROG_FROM_VM == (int)TW_DIR_OUT && (int)TW_PROG_TO_VM == (int)TW_DIR_IN,
@@ -149,7 +149,7 @@ static int adopt_map(
 static int prepare_maps(
 	struct tw_kernel *kernel, const struct tw_kernel_options *options, struct tw_err *err)
 {
-	struct bpf_map *rows = bpf_object__find_map_by_name(kernel->object, "rows");
+	struct bpf_map *buckets = bpf_object__find_map_by_name(kernel->object, "buckets");
 	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "conns");
 	char path[PATH_MAX];
 
@@ -157,8 +157,9 @@ static int prepare_maps(
 
 	if (planned)
 		return planned;
-	bpf_map__set_max_entries(rows, tw_conn_rows(kernel->facts.max_conns));
-	bpf_map__set_max_entries(conns, tw_record_number(tw_conn_rows(kernel->facts.max_conns), 0));
+	bpf_map__set_max_entries(buckets, tw_conn_buckets(kernel->facts.max_conns));
+	bpf_map__set_max_entries(
+		conns, tw_record_number(tw_conn_buckets(kernel->facts.max_conns), 0));
 	tw_kernel_size_object(kernel);
 	for (int i = 0; kernel->bpffs && i < TW_MAP__MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(kernel->object, map_names[i]);
@@ -232,10 +233,11 @@ static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 			kernel->facts.insns[i] = info.xlated_prog_len / 8;
 	}
 	kernel->uplink_fd = bpf_program__fd(
-		bpf_object__find_program_by_name(kernel->object, "from_uplink"));
+		bpf_object__find_program_by_name(kernel->object, "tw_from_uplink"));
 	kernel->sweep_fd = bpf_program__fd(
-		bpf_object__find_program_by_name(kernel->object, "sweep"));
-	kernel->take_fd = bpf_program__fd(bpf_object__find_program_by_name(kernel->object, "take"));
+		bpf_object__find_program_by_name(kernel->object, "tw_sweep"));
+	kernel->take_fd = bpf_program__fd(
+		bpf_object__find_program_by_name(kernel->object, "tw_take"));
 	return 0;
 }
 
@@ -343,11 +345,11 @@ void tw_kernel_store_size(struct tw_kernel *kernel)
 	tw_kernel_store_setting(kernel, offsetof(struct tw_config, conn_max), max);
 }
 
-/* A connection's share of the table: its record, of its row's tags, and of what stays empty. */
+/* A connection's share of the table: its record, of its bucket's tags, and of what stays empty. */
 static uint32_t conn_bytes(uint32_t max_conns)
 {
-	const uint64_t row = sizeof(struct tw_row) + TW_ROW_SLOTS * sizeof(struct tw_conn);
-	uint64_t bytes = tw_conn_rows(max_conns) * row;
+	const uint64_t bucket = sizeof(struct tw_bucket) + TW_BUCKET_SLOTS * sizeof(struct tw_conn);
+	uint64_t bytes = tw_conn_buckets(max_conns) * bucket;
 
 	return (uint32_t)((bytes + max_conns - 1) / max_conns);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* load.h: the fast path in the kernel: load, pin, adopt, attach, publish.
  *
- * What:       a handle on the programs from_vm and to_vm and on their maps.
- * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/{from_vm,to_vm,full_out,full_in},
+ * What:       a handle on the programs tw_from_vm and tw_to_vm and on their maps.
+ * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/{tw_from_vm,tw_to_vm,tw_full_out,tw_full_in},
  *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters hold themselves).
  * Callers:    the agent; tests and benchmarks. One thread per handle, fds may be used by others.
  * Invariants: 1. Closing a handle leaves all that is pinned in force.
@@ -100,7 +100,7 @@ struct tw_kernel_proof {
 /* Looks whether both programs sit at an interface. 0, -ENODEV or another negative errno. */
 int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);
 
-/* Puts from_uplink at an interface that is a bridge's, but no port of ours: behind the programs of others with
+/* Puts tw_from_uplink at an interface that is a bridge's, but no port of ours: behind the programs of others with
  * tcx, where <bpffs>/links/<ifindex>-uplink is pinned, and before the filters of others without. 0;
  * -EOPNOTSUPP without a bpffs; another negative errno. */
 int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);

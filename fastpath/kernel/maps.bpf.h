@@ -48,5 +48,5 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2); /* of packets; of `sweep` and `take` */
 	__type(key, __u32);
-	__type(value, struct tw_sheet);
-} sheet SEC(".maps");
+	__type(value, struct tw_scratch);
+} scratch SEC(".maps");

@@ -124,7 +124,7 @@ struct summing {
 static long sum_part(__u32 i, void *context)
 {
 	struct summing *s = context;
-	struct tw_sheet *own = tw_sheet_get(0);
+	struct tw_scratch *own = tw_scratch_get(0);
 	__u32 n = s->left < TW_SUM_BYTES ? s->left : TW_SUM_BYTES;
 	const __u32 zero = 0;
 

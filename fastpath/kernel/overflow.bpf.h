@@ -5,21 +5,21 @@
  */
 #pragma once
 
-__noinline int overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi);
-__noinline int overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir);
-__noinline int overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class);
+__noinline int tw_sub_overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi);
+__noinline int tw_sub_overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir);
+__noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class);
 
-tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
+tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
 {
-	return overflow_find(f->target, port_id, class, hi);
+	return tw_sub_overflow_find(f->target, port_id, class, hi);
 }
 
-tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
+tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
 {
-	return overflow_meet(f->target, port_id, dir);
+	return tw_sub_overflow_meet(f->target, port_id, dir);
 }
 
-tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
+tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
 {
-	return overflow_put(f->target, port_id, class);
+	return tw_sub_overflow_put(f->target, port_id, class);
 }

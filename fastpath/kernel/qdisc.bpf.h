@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* qdisc.bpf.h: to_vm as a filter of a root qdisc, where the kernel has no tcx (tc.h).
+/* qdisc.bpf.h: tw_to_vm as a filter of a root qdisc, where the kernel has no tcx (tc.h).
  *
  * Why:        the program runs there under the qdisc's lock. A frame sent to the same interface would
  *             wait for that lock, so no fragment is held (hold.h). TC_ACT_REDIRECT means nothing
@@ -15,7 +15,7 @@ const volatile __u8 tw_in_qdisc = 0;
 tw_inline int qdisc_enter(struct __sk_buff *skb)
 {
 	const struct tw_frame f = {.target = skb};
-	struct tw_sheet *own = tw_in_qdisc ? tw_sheet_get(&f) : 0;
+	struct tw_scratch *own = tw_in_qdisc ? tw_scratch_get(&f) : 0;
 
 	if (own)
 		own->in_qdisc = 1;
@@ -26,7 +26,7 @@ tw_inline int qdisc_enter(struct __sk_buff *skb)
 tw_inline int qdisc_leave(struct __sk_buff *skb, int action)
 {
 	const struct tw_frame f = {.target = skb};
-	struct tw_sheet *own = tw_in_qdisc ? tw_sheet_get(&f) : 0;
+	struct tw_scratch *own = tw_in_qdisc ? tw_scratch_get(&f) : 0;
 
 	if (own)
 		own->in_qdisc = 0;

@@ -12,7 +12,7 @@
 #include "fastpath/kernel/kernel.h"
 
 #define NEW	 "-new" /* a dot is no part of a name there */
-#define BUSY_MAX 1000	/* tries at a row that is locked: each outlasts many lockings */
+#define BUSY_MAX 1000	/* tries at a bucket that is locked: each outlasts many lockings */
 /* The clock of the programs is coarse, and a packet may be under way for a while. */
 #define MARGIN TW_TICKS_PER_SECOND
 
@@ -80,10 +80,10 @@ int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *
 	if (fd < 0)
 		return 0;
 	/* Renamed already, and the number was not written any more. */
-	if (config.conn_next && n_records == tw_record_number(tw_conn_rows(config.conn_next), 0))
+	if (config.conn_next && n_records == tw_record_number(tw_conn_buckets(config.conn_next), 0))
 		config.conn_max = config.conn_next;
 	resize->resumed = is_pinned(kernel, TW_MAP_conns, NEW);
-	resize->all_taken = resize->resumed && !is_pinned(kernel, TW_MAP_rows, NEW);
+	resize->all_taken = resize->resumed && !is_pinned(kernel, TW_MAP_buckets, NEW);
 	if (resize->resumed)
 		kernel->facts.max_conns = config.conn_next;
 	else if (!max_conns)
@@ -100,7 +100,7 @@ bool tw_resize_adopts(const struct tw_kernel *kernel, enum tw_map map, const cha
 
 	*ret_suffix = "";
 	if (!resize->under_way ||
-		(map != TW_MAP_conns && map != TW_MAP_rows && map != TW_MAP_loads))
+		(map != TW_MAP_conns && map != TW_MAP_buckets && map != TW_MAP_usage))
 		return true;
 	if (resize->resumed && is_pinned(kernel, map, NEW))
 		*ret_suffix = NEW;
@@ -139,12 +139,12 @@ static int take(const struct tw_kernel *kernel, const struct tw_conn *conn)
 static int take_over(struct tw_kernel *kernel, struct tally *tally)
 {
 	struct tw_kernel_resize *resize = &kernel->resize;
-	struct tw_conn records[TW_ROW_SLOTS];
-	struct tw_key keys[TW_ROW_SLOTS];
+	struct tw_conn records[TW_BUCKET_SLOTS];
+	struct tw_key keys[TW_BUCKET_SLOTS];
 	uint32_t began = tick_now() - MARGIN;
 
-	for (uint32_t row = 0; row < resize->from.n_rows; row++) {
-		size_t n = tw_conns_read(&resize->from, row, keys, records);
+	for (uint32_t bucket = 0; bucket < resize->from.n_buckets; bucket++) {
+		size_t n = tw_conns_read(&resize->from, bucket, keys, records);
 
 		for (size_t i = 0; i < n; i++) {
 			int taken;
@@ -168,19 +168,19 @@ static int take_over(struct tw_kernel *kernel, struct tally *tally)
 static int take_counts(struct tw_kernel *kernel)
 {
 	uint32_t entries;
-	tw_autofd int fd = open_pinned(kernel, TW_MAP_loads, &entries);
+	tw_autofd int fd = open_pinned(kernel, TW_MAP_usage, &entries);
 
 	if (fd < 0)
 		return fd;
 	for (__u32 id = 0; id < entries; id++) {
-		struct tw_load load;
+		struct tw_usage load;
 
 		if (bpf_map_lookup_elem(fd, &id, &load))
 			return -errno;
 		if (!load.overflowed && !load.refused)
 			continue;
 		load.half_open = load.established = load.over = 0;
-		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_loads], &id, &load, BPF_ANY))
+		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_usage], &id, &load, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -191,7 +191,7 @@ static int take_counts(struct tw_kernel *kernel)
 /* That of `conns` last: it says that all else is there. */
 static int pin(struct tw_kernel *kernel, struct tw_err *err)
 {
-	static const enum tw_map maps[] = {TW_MAP_loads, TW_MAP_rows, TW_MAP_conns};
+	static const enum tw_map maps[] = {TW_MAP_usage, TW_MAP_buckets, TW_MAP_conns};
 	char path[PATH_MAX];
 
 	tw_kernel_store_setting(
@@ -211,13 +211,13 @@ static int pin(struct tw_kernel *kernel, struct tw_err *err)
 
 static int map_old(struct tw_kernel *kernel)
 {
-	uint32_t n_rows, n_records;
-	tw_autofd int rows = open_pinned(kernel, TW_MAP_rows, &n_rows);
+	uint32_t n_buckets, n_records;
+	tw_autofd int buckets = open_pinned(kernel, TW_MAP_buckets, &n_buckets);
 	tw_autofd int records = open_pinned(kernel, TW_MAP_conns, &n_records);
 
-	if (rows < 0 || records < 0)
-		return rows < 0 ? rows : records;
-	return tw_conns_map(&kernel->resize.from, rows, records, n_rows);
+	if (buckets < 0 || records < 0)
+		return buckets < 0 ? buckets : records;
+	return tw_conns_map(&kernel->resize.from, buckets, records, n_buckets);
 }
 
 int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
@@ -285,10 +285,10 @@ int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err)
 			"cannot be taken over from the table for %u: %s",
 			kernel->facts.resized_from, strerror(-code));
 	kernel->facts.not_taken_over += tally.lost;
-	code = rename_new(kernel, TW_MAP_loads, err);
+	code = rename_new(kernel, TW_MAP_usage, err);
 	/* From here on nothing is left of the old table to take over. */
 	if (!code)
-		code = rename_new(kernel, TW_MAP_rows, err);
+		code = rename_new(kernel, TW_MAP_buckets, err);
 	if (!code)
 		code = rename_new(kernel, TW_MAP_conns, err);
 	if (code)

@@ -6,7 +6,7 @@
  *             Records are taken over by a program (path/open.h) that inserts under the same locks as
  *             packets do: all of them before the new programs are attached, and what the old ones
  *             changed meanwhile right before the first is attached and after the last one is.
- * Pins:       maps/conns-new, maps/rows-new and maps/loads-new until all is settled, then renamed over
+ * Pins:       maps/conns-new, maps/buckets-new and maps/usage-new until all is settled, then renamed over
  *             those of the old table, that of `conns` last: while maps/conns-new is there, a start goes on
  *             with it, whatever number it was told.
  * Invariants: a number that the live records do not fit changes nothing that is pinned.

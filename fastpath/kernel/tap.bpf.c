@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tap.bpf.c: the packet path in the kernel, at a port's tcx (or clsact) hooks.
  *
- * What:       from_vm stands at the tap's ingress, where the guest's frames enter the host; to_vm
- *             at its egress, where frames leave for the guest; from_uplink at the ingress of other
- *             ports of the same bridges. from_vm and to_vm finish a frame that needs little; all
- *             others go by a tail call to full_out and full_in, the full path. The verifier walks
+ * What:       tw_from_vm stands at the tap's ingress, where the guest's frames enter the host; tw_to_vm
+ *             at its egress, where frames leave for the guest; tw_from_uplink at the ingress of other
+ *             ports of the same bridges. tw_from_vm and tw_to_vm finish a frame that needs little; all
+ *             others go by a tail call to tw_full_out and tw_full_in, the full path. The verifier walks
  *             each program alone, and a frame that needs little meets a small one.
  * Callers:    loaded, pinned and attached by kernel/load.c.
  * Out:        TC_ACT_UNSPEC: go on (to other programs, then the vSwitch or the guest);
@@ -68,27 +68,27 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 	bpf_loop(n, step, context, 0);
 }
 
-tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&sheet, &zero);
+	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
 /* Before Linux 6.10, BPF_PROG_TEST_RUN keeps no packets off its CPU. What it is run for without a port stands
  * at the loopback interface, where packets never meet these programs. */
 #define LOOPBACK 1
 
-tw_inline struct tw_sheet *sheet_apart(const struct __sk_buff *skb)
+tw_inline struct tw_scratch *scratch_apart(const struct __sk_buff *skb)
 {
 	__u32 at = skb->ifindex == LOOPBACK;
 
-	return bpf_map_lookup_elem(&sheet, &at);
+	return bpf_map_lookup_elem(&scratch, &at);
 }
 
-tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
 {
-	return sheet_apart(f->target);
+	return scratch_apart(f->target);
 }
 
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
@@ -153,14 +153,14 @@ tw_inline long tw_frame_store(struct tw_frame *f, __u32 off, const void *from, _
 }
 
 #include "fastpath/kernel/qdisc.bpf.h"
-#include "fastpath/kernel/hold.h"
+#include "fastpath/kernel/fragq.h"
 
 tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 {
 	f->action = bpf_redirect(f->ifindex, dir == TW_DIR_IN ? BPF_F_INGRESS : 0);
 }
 
-#include "fastpath/kernel/seat.bpf.h"
+#include "fastpath/kernel/bridge_port.bpf.h"
 #include "fastpath/kernel/offload.bpf.h"
 
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
@@ -174,34 +174,34 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 
 /* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
 
-__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4);
-__noinline int open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
-__noinline int find(struct __sk_buff *skb);
-__noinline int again(struct __sk_buff *skb);
-__noinline int sweep_row(struct __sk_buff *skb);
-__noinline int row_lock(struct __sk_buff *skb, __u32 n);
-__noinline int row_put(struct __sk_buff *skb, __u32 n);
-__noinline int row_replace(struct __sk_buff *skb, __u32 n);
-__noinline int row_clear(struct __sk_buff *skb, __u32 n);
-__noinline int row_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what);
-__noinline int row_give_up(struct __sk_buff *skb, __u32 n, __u32 slot);
-__noinline int hold(struct __sk_buff *skb);
-__noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
-__noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
-__noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
-__noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
-__noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
-__noinline int options(struct __sk_buff *skb);
-__noinline int checksum(struct __sk_buff *skb);
-__noinline int beyond(struct __sk_buff *skb, __u32 epoch);
-__noinline int neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
-__noinline int dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
-__noinline int dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
-__noinline int owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
-__noinline int claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
-__noinline int express(struct __sk_buff *skb);
+__noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4);
+__noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
+__noinline int tw_sub_find(struct __sk_buff *skb);
+__noinline int tw_sub_again(struct __sk_buff *skb);
+__noinline int tw_sub_sweep_bucket(struct __sk_buff *skb);
+__noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n);
+__noinline int tw_sub_bucket_put(struct __sk_buff *skb, __u32 n);
+__noinline int tw_sub_bucket_replace(struct __sk_buff *skb, __u32 n);
+__noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n);
+__noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what);
+__noinline int tw_sub_bucket_give_up(struct __sk_buff *skb, __u32 n, __u32 slot);
+__noinline int tw_sub_hold(struct __sk_buff *skb);
+__noinline int tw_sub_tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
+__noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
+__noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
+__noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
+__noinline int tw_sub_options(struct __sk_buff *skb);
+__noinline int tw_sub_checksum(struct __sk_buff *skb);
+__noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch);
+__noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
+__noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
+__noinline int tw_sub_express(struct __sk_buff *skb);
 
-#include "fastpath/kernel/apart.bpf.h"
+#include "fastpath/kernel/subprogram.bpf.h"
 
 tw_inline int tw_frame_traced(const struct tw_frame *f)
 {
@@ -242,10 +242,10 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 	f->target = skb;
 }
 
-/* The decision word on the sheet's connection. */
-__noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4)
+/* The decision word on the scratch's connection. */
+__noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4)
 {
-	/* Maps need no frame here, and its 72 bytes of stack are more than 6.1 has left under from_vm.
+	/* Maps need no frame here, and its 72 bytes of stack are more than 6.1 has left under tw_from_vm.
 	 * What is not used at all would not be passed either, and the verifier wants it. */
 	TW_OPAQUE(skb);
 	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
@@ -253,7 +253,7 @@ __noinline int classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home
 
 #include "fastpath/kernel/conns.bpf.h"
 
-__noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind)
+__noinline int tw_sub_tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -267,7 +267,7 @@ __noinline int tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 k
 }
 
 /* The reason for which a fragment does not pass, or none. */
-__noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
+__noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -280,7 +280,7 @@ __noinline int fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 }
 
 /* The clock of the path is coarse; here people look at the time between two frames. */
-__noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
+__noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -295,8 +295,8 @@ __noinline int capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 	return 0;
 }
 
-/* How what the sheet is about is the port's own. */
-__noinline int owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
+/* How what the scratch is about is the port's own. */
+__noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -307,8 +307,8 @@ __noinline int owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 ki
 	return (int)tw_path_owned(&f, port_id, epoch, kind);
 }
 
-/* Whether the port can have the name that the sheet is about. */
-__noinline int claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
+/* Whether the port can have the name that the scratch is about. */
+__noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -319,7 +319,7 @@ __noinline int claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 ki
 	return tw_path_claim(&f, c, port_id, epoch, kind);
 }
 
-__noinline int beyond(struct __sk_buff *skb, __u32 epoch)
+__noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch)
 {
 	struct tw_frame f = {
 		.data = (void *)(long)skb->data,
@@ -333,7 +333,7 @@ __noinline int beyond(struct __sk_buff *skb, __u32 epoch)
 }
 
 /* The reason for which ARP, ND or MLD passes or not, or none: it is no housekeeping. */
-__noinline int neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+__noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -345,7 +345,7 @@ __noinline int neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 }
 
 /* The same of DHCP. */
-__noinline int dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+__noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -356,7 +356,7 @@ __noinline int dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 1);
 }
 
-__noinline int dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+__noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -368,7 +368,7 @@ __noinline int dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 }
 
 /* The tc action that sends the refusal off; 0 when there is none. */
-__noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
+__noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -381,7 +381,7 @@ __noinline int refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 }
 
 /* The reason for which IPv4 options do not pass, or none. */
-__noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
+__noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 {
 	struct tw_frame f = {
 		.data = (void *)(long)skb->data,
@@ -394,8 +394,8 @@ __noinline int ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 	return tw_check_options(&f, off, end);
 }
 
-/* The reason for which the receiver of the packet on the sheet will not read it, or none. */
-__noinline int checksum(struct __sk_buff *skb)
+/* The reason for which the receiver of the packet on the scratch will not read it, or none. */
+__noinline int tw_sub_checksum(struct __sk_buff *skb)
 {
 	struct tw_frame f = {
 		.data = (void *)(long)skb->data,
@@ -407,7 +407,7 @@ __noinline int checksum(struct __sk_buff *skb)
 	return tw_path_checksum(&f);
 }
 
-__noinline int options(struct __sk_buff *skb)
+__noinline int tw_sub_options(struct __sk_buff *skb)
 {
 	struct tw_frame f = {
 		.data = (void *)(long)skb->data,
@@ -430,16 +430,16 @@ tw_inline void trace(const struct tw_outcome *o)
 		*to = *o;
 }
 
-tw_inline void trace_sheet(const struct tw_frame *f)
+tw_inline void trace_scratch(const struct tw_frame *f)
 {
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	if (sheet)
-		trace(&sheet->outcome);
+	if (scratch)
+		trace(&scratch->outcome);
 }
 
 /* The tc action for a frame that went the short way; 0: the whole way is for it. */
-__noinline int express(struct __sk_buff *skb)
+__noinline int tw_sub_express(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -449,12 +449,12 @@ __noinline int express(struct __sk_buff *skb)
 	frame_init(&f, c, skb);
 	if (!tw_express(&f, c))
 		return 0;
-	trace_sheet(&f);
+	trace_scratch(&f);
 	return (int)f.action;
 }
 
 /* Negative when the frame is spoilt. */
-__noinline int release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
+__noinline int tw_sub_release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
@@ -470,7 +470,7 @@ __noinline int release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
 /* Whether the far end of cut-through has nothing left to do. */
 tw_inline int arrived(const struct tw_frame *f)
 {
-	struct tw_sheet *own = tw_sheet_get(f);
+	struct tw_scratch *own = tw_scratch_get(f);
 
 	if (!own || own->token.kind != TW_TOKEN_CUT || !tw_token_redirected(f, &own->token) ||
 		tw_arrival(f, &own->token) != TW_R_CUT_THROUGH)
@@ -522,7 +522,7 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	trace(result);
 	if (result->verdict != TW_V_ALLOW)
 		return f.action ? (int)f.action : TC_ACT_SHOT;
-	if (result->release && release(skb, dir, result->release))
+	if (result->release && tw_sub_release(skb, dir, result->release))
 		return TC_ACT_SHOT;
 	return f.action ? (int)f.action : TC_ACT_UNSPEC;
 }
@@ -540,30 +540,30 @@ tw_inline int greet(struct __sk_buff *skb)
 	end = tw_syn(&f, c);
 	if (end == TW_SYN_WHOLE)
 		return 0;
-	trace_sheet(&f);
+	trace_scratch(&f);
 	return end == TW_SYN_SENT ? (int)f.action : TC_ACT_SHOT;
 }
 
 SEC("tc")
-int full_out(struct __sk_buff *skb)
+int tw_full_out(struct __sk_buff *skb)
 {
 	return judge(skb, TW_DIR_OUT);
 }
 
 SEC("tc")
-int full_in(struct __sk_buff *skb)
+int tw_full_in(struct __sk_buff *skb)
 {
 	return qdisc_leave(skb, qdisc_enter(skb) ? TC_ACT_SHOT : judge(skb, TW_DIR_IN));
 }
 
 SEC("tc")
-int from_vm(struct __sk_buff *skb)
+int tw_from_vm(struct __sk_buff *skb)
 {
 	const struct tw_frame head = {
 		.data = (void *)(long)skb->data,
 		.data_end = (void *)(long)skb->data_end,
 	};
-	int action = tw_express_worth(&head) ? express(skb) : greet(skb);
+	int action = tw_express_worth(&head) ? tw_sub_express(skb) : greet(skb);
 
 	if (action)
 		return action;
@@ -572,7 +572,7 @@ int from_vm(struct __sk_buff *skb)
 }
 
 /* A frame from beyond with the MAC of a guest of this host. The tc action. */
-__noinline int impostor(struct __sk_buff *skb)
+__noinline int tw_sub_impostor(struct __sk_buff *skb)
 {
 	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX;
 	const struct tw_config *c = settings();
@@ -598,38 +598,38 @@ tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
 	return tw_beyond_uplink(f);
 }
 
-/* At the uplinks of bridges. A frame for one of our ports goes straight there, to to_vm, and all else
+/* At the uplinks of bridges. A frame for one of our ports goes straight there, to tw_to_vm, and all else
  * goes on: nothing is judged here, but that no guest of this host is beyond. */
 SEC("tc")
-int from_uplink(struct __sk_buff *skb)
+int tw_from_uplink(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {0};
-	struct tw_sheet *own;
-	__u64 seat = 0;
+	struct tw_scratch *own;
+	__u64 bridge_port = 0;
 	__u32 ifindex;
 
 	if (!c)
 		return TC_ACT_UNSPEC;
 	frame_init(&f, c, skb);
-	own = tw_sheet_get(&f);
+	own = tw_scratch_get(&f);
 	if (!own)
 		return TC_ACT_UNSPEC;
 	own->token.kind = TW_TOKEN_NONE;
 	if (is_impostor(skb, &f))
-		return impostor(skb);
+		return tw_sub_impostor(skb);
 	/* Cut-through from an uplink is for tcx. */
 	if (tw_in_qdisc)
 		return TC_ACT_UNSPEC;
-	ifindex = tw_cut_inbound(&f, c, &seat);
+	ifindex = tw_cut_inbound(&f, c, &bridge_port);
 	if (!ifindex)
 		return TC_ACT_UNSPEC;
-	tw_token_redirect(&f, &own->token, TW_TOKEN_INBOUND, seat, ifindex);
+	tw_token_redirect(&f, &own->token, TW_TOKEN_INBOUND, bridge_port, ifindex);
 	return (int)f.action;
 }
 
 SEC("tc")
-int to_vm(struct __sk_buff *skb)
+int tw_to_vm(struct __sk_buff *skb)
 {
 	struct tw_frame f = {
 		.target = skb,
@@ -646,21 +646,21 @@ int to_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* Sweeps one row of the connection table, the next one; run by the agent, many at a time. */
+/* Sweeps one bucket of the connection table, the next one; run by the agent, many at a time. */
 SEC("tc")
-int sweep(struct __sk_buff *skb)
+int tw_sweep(struct __sk_buff *skb)
 {
-	return sweep_row(skb);
+	return tw_sub_sweep_bucket(skb);
 }
 
 /* Takes a record over from a table of another size; run by the loader, for one record at a time, which
  * stands in the frame. An enum tw_taken. */
 SEC("tc")
-int take(struct __sk_buff *skb)
+int tw_take(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
-	struct tw_sheet *work = tw_sheet_apart(&f);
+	struct tw_scratch *work = tw_scratch_control(&f);
 
 	if (!c || !work || bpf_skb_load_bytes(skb, TW_TAKE_AT, &work->conn, sizeof(work->conn)))
 		return TW_TAKEN_BUSY;

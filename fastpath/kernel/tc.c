@@ -197,8 +197,8 @@ static bool is_program(uint32_t prog_id, const char *name)
 
 bool tw_tc_is_ours(uint32_t ifindex)
 {
-	static const char *const names[] = {[TW_DIR_OUT] = "from_vm", [TW_DIR_IN] = "to_vm"};
-	static const char uplink[] = "from_uplink";
+	static const char *const names[] = {[TW_DIR_OUT] = "tw_from_vm", [TW_DIR_IN] = "tw_to_vm"};
+	static const char uplink[] = "tw_from_uplink";
 	struct places places;
 
 	if (find_places(ifindex, &places))
@@ -226,7 +226,7 @@ bool tw_tc_is_attached(uint32_t ifindex)
 }
 
 /* Without a look at the qdiscs, which costs more: an ingress qdisc shows its filters at both hooks of
- * clsact, so to_vm is only seen at the second one if the qdisc is clsact. */
+ * clsact, so tw_to_vm is only seen at the second one if the qdisc is clsact. */
 int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret)
 {
 	uint32_t from_vm = tw_prove_id(kernel->prog_fd[TW_DIR_OUT]);

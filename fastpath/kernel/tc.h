@@ -4,8 +4,8 @@
  * Why:        a host limits a guest's bandwidth with `tc qdisc add dev tap0 ingress` and a root qdisc,
  *             before or after the agent has met the tap. The ingress qdisc takes the place of clsact,
  *             and has no egress; clsact in that place makes the host's command fail.
- * How:        from_vm is the first filter of the ingress qdisc, the host's or one that is added here.
- *             to_vm is the first filter of the root qdisc: the host's, if that is htb, or an htb
+ * How:        tw_from_vm is the first filter of the ingress qdisc, the host's or one that is added here.
+ *             tw_to_vm is the first filter of the root qdisc: the host's, if that is htb, or an htb
  *             without classes that is added here, a plain queue. A clsact that is there already takes
  *             both. docs/decisions/011-attach.md has the reasons.
  * Limits:     in a root qdisc the program runs under the qdisc's lock, so it must not send to the same
@@ -24,7 +24,7 @@ int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct t
 void tw_tc_detach(uint32_t ifindex);
 /* True if the first filter for what comes from the guest has our handle. */
 bool tw_tc_is_attached(uint32_t ifindex);
-/* Puts from_uplink before all filters for what enters there. An ingress qdisc is added if there is none. 0 or a
+/* Puts tw_from_uplink before all filters for what enters there. An ingress qdisc is added if there is none. 0 or a
  * negative errno. */
 int tw_tc_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
 bool tw_tc_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);

@@ -24,7 +24,7 @@ struct tw_native {
 	TW_VEC(struct tw_addr_key) prefixes; /* of `addrs`, whose lookup is by longest prefix */
 	struct image *images;		     /* TW_IMAGES_MAX */
 	struct tw_config *settings;
-	struct tw_sheet sheet;
+	struct tw_scratch scratch;
 	bool whole; /* every frame goes the whole way */
 	void (*on_event)(void *arg, const struct tw_event *event);
 	void *event_arg;
@@ -93,9 +93,9 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
-tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+tw_inline __u32 tw_table_buckets(const struct tw_frame *f)
 {
-	return (__u32)native_of(f)->rows.max;
+	return (__u32)native_of(f)->buckets.max;
 }
 
 tw_inline __u32 tw_table_slots(const struct tw_frame *f)
@@ -192,11 +192,11 @@ tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *he
 	return 0;
 }
 
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold)
 {
 	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
 
-	if (f->len > TW_HOLD_BYTES || frame->len != f->len)
+	if (f->len > TW_FRAGQ_BYTES || frame->len != f->len)
 		return -1;
 	memcpy(hold->bytes, frame->data, frame->len);
 	hold->len = f->len;
@@ -207,8 +207,8 @@ tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
 }
 
 /* Frames that are sent on are left where they were held, for the caller to take: see
- * tw_native_hold(). */
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
+ * tw_native_fragq(). */
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold)
 {
 	return 0;
 }
@@ -267,21 +267,21 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir)
 	((struct run *)f->target)->result->replied = true;
 }
 
-#include "fastpath/native/seat.h"
+#include "fastpath/native/bridge_port.h"
 
 tw_inline void tw_frame_redirect(struct tw_frame *f, __u32 ifindex)
 {
 	((struct run *)f->target)->result->cut_ifindex = ifindex;
 }
 
-tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f)
 {
-	return &native_of(f)->sheet;
+	return &native_of(f)->scratch;
 }
 
-tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
 {
-	return tw_sheet_get(f);
+	return tw_scratch_get(f);
 }
 
 tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
@@ -296,11 +296,11 @@ tw_inline int tw_frame_traced(const struct tw_frame *f)
 
 #include "fastpath/path/path.h"
 
-tw_inline enum tw_reason tw_apart_checksum(const struct tw_frame *f)
+tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f)
 {
 	return tw_path_checksum(f);
 }
-#include "fastpath/native/apart.h"
+#include "fastpath/native/subprogram.h"
 
 /* ---- the instance ---- */
 
@@ -334,8 +334,8 @@ static int init_tables(struct tw_native *native, uint32_t max_conns)
 	if (!err)
 		err = tw_table_init(
 			&native->entries, sizeof(uint32_t), sizeof(struct tw_port), TW_PORT_SLOTS);
-	native->rows.max = tw_conn_rows(max_conns);
-	native->conns.max = native->rows.max * TW_ROW_SLOTS;
+	native->buckets.max = tw_conn_buckets(max_conns);
+	native->conns.max = native->buckets.max * TW_BUCKET_SLOTS;
 	return err;
 }
 
@@ -486,10 +486,10 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 	frame->beside.origin = f.origin;
 	memcpy(run.head.bytes + 2, frame->data, head);
 	ret->express = dir == TW_DIR_OUT && !native->whole && go_short(&f, native->settings);
-	outcome = ret->express ? &native->sheet.outcome : tw_path(&f, native->settings, dir);
+	outcome = ret->express ? &native->scratch.outcome : tw_path(&f, native->settings, dir);
 	ret->outcome = *outcome;
 	if (outcome->tracked)
-		ret->key = native->sheet.flow.key;
+		ret->key = native->scratch.flow.key;
 	if (outcome->verdict == TW_V_ALLOW && outcome->release)
 		tw_path_release(&f, dir, outcome->release);
 	if (!ret->replied)
@@ -503,22 +503,22 @@ void tw_native_go_whole(struct tw_native *native)
 
 void tw_native_forget(struct tw_native *native)
 {
-	tw_table_clear(&native->rows);
+	tw_table_clear(&native->buckets);
 	tw_table_clear(&native->conns);
-	tw_table_clear(&native->loads);
+	tw_table_clear(&native->usage);
 	tw_table_clear(&native->overflows);
 	tw_table_clear(&native->overflows_few);
-	tw_table_clear(&native->upkeep);
+	tw_table_clear(&native->gc);
 	tw_table_clear(&native->frags);
-	tw_table_clear(&native->holds);
-	native->sheet.token = (struct tw_token){0};
+	tw_table_clear(&native->fragqs);
+	native->scratch.token = (struct tw_token){0};
 }
 
-struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint32_t n)
+struct tw_fragq *tw_native_fragq(struct tw_native *native, uint32_t port_id, uint32_t n)
 {
-	const uint32_t key = tw_hold_key(port_id, n);
+	const uint32_t key = tw_fragq_key(port_id, n);
 
-	return tw_table_lookup(&native->holds, &key);
+	return tw_table_lookup(&native->fragqs, &key);
 }
 
 struct each_conn {
@@ -531,11 +531,11 @@ struct each_conn {
 static void each_record(void *arg, const void *key, void *value)
 {
 	struct each_conn *call = arg;
-	const uint32_t *number = key, n = *number / TW_ROW_SLOTS;
-	const struct tw_row *row = tw_table_lookup(&call->native->rows, &n);
+	const uint32_t *number = key, n = *number / TW_BUCKET_SLOTS;
+	const struct tw_bucket *bucket = tw_table_lookup(&call->native->buckets, &n);
 	struct tw_key conn_key;
 
-	if (!row || !tw_row_tag(row, *number % TW_ROW_SLOTS))
+	if (!bucket || !tw_bucket_tag(bucket, *number % TW_BUCKET_SLOTS))
 		return;
 	call->n++;
 	tw_conn_key(value, &conn_key);
@@ -557,12 +557,12 @@ size_t tw_native_each_conn(const struct tw_native *native,
 	return call.n;
 }
 
-const struct tw_load *tw_native_load(const struct tw_native *native, uint32_t port_id)
+const struct tw_usage *tw_native_usage(const struct tw_native *native, uint32_t port_id)
 {
-	static const struct tw_load none;
-	const struct tw_load *load = tw_table_lookup(&native->loads, &port_id);
+	static const struct tw_usage none;
+	const struct tw_usage *usage = tw_table_lookup(&native->usage, &port_id);
 
-	return load ? load : &none;
+	return usage ? usage : &none;
 }
 
 void tw_native_on_event(struct tw_native *native,

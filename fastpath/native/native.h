@@ -17,7 +17,7 @@
 #include "fastpath/abi/types.h"
 
 struct tw_native;
-struct tw_hold; /* fastpath/abi/fragment.h */
+struct tw_fragq; /* fastpath/abi/fragment.h */
 
 /* A frame going in. `data` may be written to (refusals are built in place). */
 struct tw_native_frame {
@@ -74,7 +74,7 @@ struct tw_table *tw_native_members(struct tw_native *native);
 int tw_native_put_image(
 	struct tw_native *native, uint32_t slot, const uint32_t *words, size_t n_words);
 
-/* Runs one frame through from_vm (TW_DIR_OUT) or to_vm (TW_DIR_IN) of a port, at `now_ns`. */
+/* Runs one frame through tw_from_vm (TW_DIR_OUT) or tw_to_vm (TW_DIR_IN) of a port, at `now_ns`. */
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 	struct tw_native_frame *frame, struct tw_native_result *ret);
 
@@ -82,10 +82,10 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
  * another one for that. */
 void tw_native_go_whole(struct tw_native *native);
 
-/* The `n`th (below TW_HOLDS) of the places where a port holds fragments, NULL: never used. Those in
- * state TW_HOLD_SENT are for the caller to run, after the frame whose outcome said `release`, and to
+/* The `n`th (below TW_FRAGQS) of the places where a port holds fragments, NULL: never used. Those in
+ * state TW_FRAGQ_SENT are for the caller to run, after the frame whose outcome said `release`, and to
  * set free. */
-struct tw_hold *tw_native_hold(struct tw_native *native, uint32_t port_id, uint32_t n);
+struct tw_fragq *tw_native_fragq(struct tw_native *native, uint32_t port_id, uint32_t n);
 
 /* Forgets all connections and fragments; keeps the rest. Costs what was used, not what could be. */
 void tw_native_forget(struct tw_native *native);
@@ -95,7 +95,7 @@ size_t tw_native_each_conn(const struct tw_native *native,
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg);
 
 /* What a port is charged for. */
-const struct tw_load *tw_native_load(const struct tw_native *native, uint32_t port_id);
+const struct tw_usage *tw_native_usage(const struct tw_native *native, uint32_t port_id);
 
 /* Called for every event while set. */
 void tw_native_on_event(struct tw_native *native,

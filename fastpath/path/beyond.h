@@ -16,7 +16,7 @@
  *             4. A guest whose device is gone is on this host no longer, whether or not the agent knows.
  * Bounds:     two lookups for a frame that no port of ours has tracked, three more for one from beyond, and
  *             one more for one that is denied.
- * Callers:    guard.h, apart; from_uplink, before the bridge learns.
+ * Callers:    guard.h, apart; tw_from_uplink, before the bridge learns.
  */
 #pragma once
 
@@ -85,7 +85,7 @@ tw_inline void tw_beyond_source(
 	tw_addr_map(ret, wire);
 }
 
-/* Body of tw_apart_beyond(): why a frame that is about to reach a port does not pass, or TW_R_NONE. */
+/* Body of tw_call_beyond(): why a frame that is about to reach a port does not pass, or TW_R_NONE. */
 tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_port *port,
 	__u32 epoch, const struct tw_packet *p)
 {

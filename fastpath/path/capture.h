@@ -2,7 +2,7 @@
 /* capture.h: shows frames with their verdict to whoever captures at a port.
  *
  * Why:        "what does the firewall do with this guest's frames?" is answered best by the frames.
- * In:         a frame that is judged and reported, unchanged still; its outcome on the sheet.
+ * In:         a frame that is judged and reported, unchanged still; its outcome on the scratch.
  * Invariants: 1. While nobody captures anywhere this is one test of a word that is at hand.
  *             2. Never blocks, never decides: what finds no room is counted at its port.
  *             3. A frame is shown once at each port: one that is cut through at both when it is

@@ -38,7 +38,7 @@ tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet 
  * sum cannot be told before all are there. Without branches, so that the verifier walks what follows
  * once. */
 tw_inline __u32 tw_checksum_matters(
-	const struct tw_scope *s, const struct tw_packet *p, const struct tw_flow *flow)
+	const struct tw_ctx *s, const struct tw_packet *p, const struct tw_flow *flow)
 {
 	const __u32 proto = TW_MEMORY(p->tuple.proto), answer = TW_MEMORY(flow->way);
 	__u32 moves = TW_MEMORY(flow->progress.word) ^ TW_MEMORY(flow->found.word);
@@ -51,11 +51,11 @@ tw_inline __u32 tw_checksum_matters(
 }
 
 /* A packet that track has found a place for. */
-tw_inline enum tw_reason tw_checksum(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline enum tw_reason tw_checksum(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {
 	__u32 matters = tw_checksum_matters(s, p, flow);
 
 	TW_OPAQUE(matters);
-	return matters ? tw_apart_checksum(f) : TW_R_NONE;
+	return matters ? tw_call_checksum(f) : TW_R_NONE;
 }

@@ -91,17 +91,17 @@ tw_inline __u64 tw_claim_where(const struct tw_port *port, const struct tw_packe
 	return (__u64)port->network << 32 | (__u64)vlan << 16 | p->inner_vlan;
 }
 
-/* The tag of the name that the sheet is about. */
+/* The tag of the name that the scratch is about. */
 tw_inline __u64 tw_claim_tag(
-	const struct tw_config *config, enum tw_claim_kind kind, struct tw_sheet *sheet)
+	const struct tw_config *config, enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
-	struct tw_sip *sip = &sheet->sip;
+	struct tw_sip *sip = &scratch->sip;
 	__u64 tag;
 
 	tw_sip_begin(sip, config);
-	tw_sip_add(sip, sheet->about.d[0]);
-	tw_sip_add(sip, sheet->about.d[1]);
-	tw_sip_add(sip, sheet->where | (__u64)kind << 48);
+	tw_sip_add(sip, scratch->about.d[0]);
+	tw_sip_add(sip, scratch->about.d[1]);
+	tw_sip_add(sip, scratch->where | (__u64)kind << 48);
 	tag = tw_sip_end(sip) & ~0xffffull;
 	return tag ? tag : 0x10000;
 }
@@ -202,37 +202,38 @@ tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, _
 	return tw_claim_listed(claims, way & ~0xffffull);
 }
 
-/* Makes the port the owner of the tag on the sheet; false if another port is, or no way is free. What is
+/* Makes the port the owner of the tag on the scratch; false if another port is, or no way is free. What is
  * found of the ways is kept in memory, so that the verifier walks each of them once. */
-tw_inline int tw_owner_take(const struct tw_frame *f, __u32 id, __u32 epoch, struct tw_sheet *sheet)
+tw_inline int tw_owner_take(
+	const struct tw_frame *f, __u32 id, __u32 epoch, struct tw_scratch *scratch)
 {
-	__u32 n = TW_MEMORY(sheet->tag) >> 16 & (TW_OWNER_SETS - 1), i;
+	__u32 n = TW_MEMORY(scratch->tag) >> 16 & (TW_OWNER_SETS - 1), i;
 	struct tw_owners *set = tw_owners_lookup(f, &n);
 	__u64 own;
 
 	if (!set)
 		return 0;
-	TW_MEMORY(sheet->way_at) = TW_OWNER_WAYS;
+	TW_MEMORY(scratch->way_at) = TW_OWNER_WAYS;
 	for (i = 0; i < TW_OWNER_WAYS; i++) {
 		__u64 way = TW_MEMORY(set->way[i]);
-		int mine = way == (TW_MEMORY(sheet->tag) | id);
+		int mine = way == (TW_MEMORY(scratch->tag) | id);
 
-		if (way && !mine && tw_owner_lives(f, epoch, way, TW_MEMORY(sheet->mac))) {
-			if (!((way ^ TW_MEMORY(sheet->tag)) >> 16))
+		if (way && !mine && tw_owner_lives(f, epoch, way, TW_MEMORY(scratch->mac))) {
+			if (!((way ^ TW_MEMORY(scratch->tag)) >> 16))
 				return 0;
 			continue;
 		}
-		if (mine || TW_MEMORY(sheet->way_at) == TW_OWNER_WAYS) {
-			TW_MEMORY(sheet->way_at) = i;
-			TW_MEMORY(sheet->way) = way;
+		if (mine || TW_MEMORY(scratch->way_at) == TW_OWNER_WAYS) {
+			TW_MEMORY(scratch->way_at) = i;
+			TW_MEMORY(scratch->way) = way;
 		}
 	}
-	i = TW_MEMORY(sheet->way_at);
+	i = TW_MEMORY(scratch->way_at);
 	if (i >= TW_OWNER_WAYS)
 		return 0;
-	own = TW_MEMORY(sheet->tag) | id;
+	own = TW_MEMORY(scratch->tag) | id;
 	return __sync_val_compare_and_swap(&set->way[i & (TW_OWNER_WAYS - 1)],
-		       TW_MEMORY(sheet->way), own) == TW_MEMORY(sheet->way);
+		       TW_MEMORY(scratch->way), own) == TW_MEMORY(scratch->way);
 }
 
 /* ---- claims ---- */
@@ -250,49 +251,49 @@ tw_inline struct tw_claims *tw_claims_of(const struct tw_frame *f, const struct 
 	return claims;
 }
 
-/* Finds the claim on the name that the sheet is about: its slot, or TW_CLAIMS_MAX, and the slot that
+/* Finds the claim on the name that the scratch is about: its slot, or TW_CLAIMS_MAX, and the slot that
  * would give way. */
-tw_inline void tw_claim_find(
-	const struct tw_claims *claims, enum tw_claim_kind kind, __u32 now, struct tw_sheet *sheet)
+tw_inline void tw_claim_find(const struct tw_claims *claims, enum tw_claim_kind kind, __u32 now,
+	struct tw_scratch *scratch)
 {
 	__u32 age = 0, i;
 
-	TW_MEMORY(sheet->slot) = TW_CLAIMS_MAX;
-	TW_MEMORY(sheet->oldest) = 0;
+	TW_MEMORY(scratch->slot) = TW_CLAIMS_MAX;
+	TW_MEMORY(scratch->oldest) = 0;
 	for (i = 0; i < TW_CLAIMS_MAX; i++) {
 		const struct tw_claim *claim = &claims->at[kind & 1][i];
 		__u32 its = TW_MEMORY(claim->tag) ? now - TW_MEMORY(claim->seen) : ~0u;
 
-		if (claim->tag && claim->where == sheet->where &&
-			tw_addr_equal(&claim->name, &sheet->about))
-			TW_MEMORY(sheet->slot) = i;
+		if (claim->tag && claim->where == scratch->where &&
+			tw_addr_equal(&claim->name, &scratch->about))
+			TW_MEMORY(scratch->slot) = i;
 		if (its >= age) {
 			age = its;
-			TW_MEMORY(sheet->oldest) = i;
+			TW_MEMORY(scratch->oldest) = i;
 		}
 	}
 }
 
 /* True if the policy keeps the link-local address from all that it does not give it to. */
-tw_inline int tw_claim_reserved(const struct tw_frame *f, __u32 epoch, struct tw_sheet *sheet)
+tw_inline int tw_claim_reserved(const struct tw_frame *f, __u32 epoch, struct tw_scratch *scratch)
 {
-	sheet->asked.prefixlen = 160;
-	sheet->asked.zone = tw_be32(tw_addr_zone(0, epoch));
-	sheet->asked.addr = sheet->about;
-	return tw_addrs_lookup(f, &sheet->asked) != 0;
+	scratch->asked.prefixlen = 160;
+	scratch->asked.zone = tw_be32(tw_addr_zone(0, epoch));
+	scratch->asked.addr = scratch->about;
+	return tw_addrs_lookup(f, &scratch->asked) != 0;
 }
 
-/* Enters the claim that the sheet is about into a slot, if no other port has one. */
+/* Enters the claim that the scratch is about into a slot, if no other port has one. */
 tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
-	struct tw_claim *claim, struct tw_sheet *sheet)
+	struct tw_claim *claim, struct tw_scratch *scratch)
 {
 	TW_MEMORY(claim->epoch) = ~epoch;
-	claim->name = sheet->about;
-	claim->where = sheet->where;
+	claim->name = scratch->about;
+	claim->where = scratch->where;
 	claim->seen = tw_tick(f->now_ns);
 	/* Listed before it is owned: no other port takes it in between. */
-	TW_MEMORY(claim->tag) = sheet->tag;
-	if (!tw_owner_take(f, id, epoch, sheet)) {
+	TW_MEMORY(claim->tag) = scratch->tag;
+	if (!tw_owner_take(f, id, epoch, scratch)) {
 		TW_MEMORY(claim->tag) = 0;
 		return 0;
 	}
@@ -300,24 +301,24 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	return 1;
 }
 
-/* What is known at once of the name that the sheet is about: 1, it is the port's; 0, it is not; -1, the
+/* What is known at once of the name that the scratch is about: 1, it is the port's; 0, it is not; -1, the
  * port does not claim it, or has not since the policy changed. A link-local address made of the guest's
  * MAC needs no claim. */
 tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
-	enum tw_claim_kind kind, struct tw_sheet *sheet)
+	enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
 	__u32 now = tw_tick(f->now_ns), slot;
 	struct tw_claims *claims;
 	struct tw_claim *claim;
 
-	if (kind == TW_CLAIM_ADDRESS && tw_addr_is_eui64(&sheet->about))
-		return tw_addr_is_of_mac(&sheet->about, sheet->packet.src_mac);
+	if (kind == TW_CLAIM_ADDRESS && tw_addr_is_eui64(&scratch->about))
+		return tw_addr_is_of_mac(&scratch->about, scratch->packet.src_mac);
 	claims = tw_claims_of(f, port);
 	if (!claims)
 		return 0;
-	sheet->where = tw_claim_where(port, &sheet->packet);
-	tw_claim_find(claims, kind, now, sheet);
-	slot = TW_MEMORY(sheet->slot);
+	scratch->where = tw_claim_where(port, &scratch->packet);
+	tw_claim_find(claims, kind, now, scratch);
+	slot = TW_MEMORY(scratch->slot);
 	if (slot >= TW_CLAIMS_MAX)
 		return -1;
 	claim = &claims->at[kind & 1][slot & (TW_CLAIMS_MAX - 1)];
@@ -328,27 +329,27 @@ tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *por
 	return 1;
 }
 
-/* Claims the name that the sheet is about, as tw_claim_known() left it; true if it is the port's now. */
+/* Claims the name that the scratch is about, as tw_claim_known() left it; true if it is the port's now. */
 tw_inline int tw_claim_take(const struct tw_frame *f, const struct tw_config *config, __u32 id,
-	__u32 epoch, enum tw_claim_kind kind, struct tw_sheet *sheet)
+	__u32 epoch, enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
-	__u32 slot = TW_MEMORY(sheet->slot);
+	__u32 slot = TW_MEMORY(scratch->slot);
 	struct tw_claims *claims = tw_claims_lookup(f, &id);
 
 	if (!claims)
 		return 0;
-	TW_MEMORY(sheet->tag) = tw_claim_tag(config, kind, sheet);
-	TW_MEMORY(sheet->mac) = claims->mac;
-	if (kind == TW_CLAIM_ADDRESS && tw_claim_reserved(f, epoch, sheet))
+	TW_MEMORY(scratch->tag) = tw_claim_tag(config, kind, scratch);
+	TW_MEMORY(scratch->mac) = claims->mac;
+	if (kind == TW_CLAIM_ADDRESS && tw_claim_reserved(f, epoch, scratch))
 		return 0;
 	if (slot >= TW_CLAIMS_MAX) {
 		if (kind == TW_CLAIM_ADDRESS &&
-			tw_stranger_holds(f, TW_MEMORY(sheet->tag), sheet->packet.src_mac))
+			tw_stranger_holds(f, TW_MEMORY(scratch->tag), scratch->packet.src_mac))
 			return 0;
-		slot = TW_MEMORY(sheet->oldest);
+		slot = TW_MEMORY(scratch->oldest);
 	}
 	return tw_claim_enter(
-		f, id, epoch, &claims->at[kind & 1][slot & (TW_CLAIMS_MAX - 1)], sheet);
+		f, id, epoch, &claims->at[kind & 1][slot & (TW_CLAIMS_MAX - 1)], scratch);
 }
 
 /* Takes a claim away from the port with the id in a way. */
@@ -365,9 +366,9 @@ tw_inline void tw_claim_revoke(const struct tw_frame *f, __u64 way)
 /* A neighbour's message reaches a port: notes its link-local source, unless a port of this host claims
  * it. The claim ends where the message is a router's: guests cannot send those. */
 tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_port *port, __u32 epoch, struct tw_sheet *sheet, int router)
+	const struct tw_port *port, __u32 epoch, struct tw_scratch *scratch, int router)
 {
-	const struct tw_packet *p = &sheet->packet;
+	const struct tw_packet *p = &scratch->packet;
 	const struct tw_addr *addr = &p->tuple.src;
 	struct tw_owners *set;
 	__u64 tag, way = 0;
@@ -375,9 +376,9 @@ tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *co
 
 	if (!tw_addr_is_link_local(addr) || tw_addr_is_eui64(addr))
 		return;
-	sheet->about = *addr;
-	sheet->where = tw_claim_where(port, p);
-	tag = tw_claim_tag(config, TW_CLAIM_ADDRESS, sheet);
+	scratch->about = *addr;
+	scratch->where = tw_claim_where(port, p);
+	tag = tw_claim_tag(config, TW_CLAIM_ADDRESS, scratch);
 	n = tag >> 16 & (TW_OWNER_SETS - 1);
 	set = tw_owners_lookup(f, &n);
 	for (i = 0; set && i < TW_OWNER_WAYS; i++)

@@ -23,7 +23,7 @@
 #include "fastpath/path/conntrack/track.h"
 
 /* Whether an entry is one that cut-through may go to from here. */
-tw_inline int tw_cut_fits(const struct tw_scope *s, const struct tw_port *far)
+tw_inline int tw_cut_fits(const struct tw_ctx *s, const struct tw_port *far)
 {
 	return far && far->image && far->flags & TW_PORT_F_CUT &&
 	       !(far->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY | TW_PORT_F_UNCLAIMED)) &&
@@ -40,7 +40,7 @@ tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 
 /* A port that the destination MAC may be behind, by its id, if it is: an entry that is fit, and this MAC's,
  * vouches for itself. */
-tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, __u32 id)
 {
 	const struct tw_port *far = tw_port_numbered(f, id, s->epoch);
@@ -53,7 +53,7 @@ tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const s
 }
 
 /* The port behind the destination MAC, as the connection knows it. */
-tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	return s->conn ? tw_cut_vouched(
@@ -62,7 +62,7 @@ tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const str
 }
 
 /* The port behind the destination MAC, as the agent says. */
-tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	struct tw_local_key key = {.network = s->port->network, .vlan = s->port->pvid};
@@ -80,10 +80,10 @@ tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const stru
 
 /* The same, of a port that opens one connection after the other, mostly to the same few: those are
  * remembered, and asked first: a lookup in `locals` is a tenth of what opening takes. */
-tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_packet *p, struct tw_flow *flow, struct tw_bucket *bucket)
+tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_ctx *s,
+	const struct tw_packet *p, struct tw_flow *flow, struct tw_limiter *limiter)
 {
-	__u16 *last = &bucket->opened_to[(p->dst_mac[4] ^ p->dst_mac[5]) & (TW_OPENED_TO - 1)];
+	__u16 *last = &limiter->opened_to[(p->dst_mac[4] ^ p->dst_mac[5]) & (TW_OPENED_TO - 1)];
 	const struct tw_port *far = tw_cut_vouched(f, s, p, flow, *last);
 
 	if (far)
@@ -95,7 +95,7 @@ tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const str
 }
 
 /* Asks the far end's gate: whether it is open. */
-tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_port *far, struct tw_flow *flow)
 {
 	struct tw_conn *c = s->conn;
@@ -106,7 +106,7 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 	if (!decision || tw_gate_epoch(gate) != s->epoch || tw_ports_at(c->ports, end) != far->id) {
 		flow->far_opened = !decision;
 		tw_flow_tuple(flow);
-		decision = tw_apart_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT,
+		decision = tw_call_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT,
 			tw_home_of(far, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (tw_decision_verdict(decision) != TW_V_ALLOW)
 			return 0;
@@ -121,22 +121,22 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_scope *s,
 
 /* The uplink that the port's bridge would send the frame to: the bridge is asked where the MAC is, and
  * the agent says whether cut-through may go there. */
-tw_inline __u32 tw_cut_uplink(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p, __u64 seat)
+tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
+	const struct tw_packet *p, __u64 bridge_port)
 {
 	__u32 ifindex, *network;
 
-	if (!tw_seat_plain(seat))
+	if (!tw_bridge_port_plain(bridge_port))
 		return 0;
-	ifindex = tw_bridge_way(f, seat, p->dst_mac, tw_cut_len(f, p));
+	ifindex = tw_bridge_way(f, bridge_port, p->dst_mac, tw_cut_len(f, p));
 	network = ifindex ? tw_uplinks_lookup(f, &ifindex) : 0;
 	return network && *network == s->port->network ? ifindex : 0;
 }
 
 /* The port that a frame at an uplink may go to straight, past the bridge, to be judged there; 0: it
- * goes to the bridge, which may have more to do with it. *ret_seat: the uplink's. */
+ * goes to the bridge, which may have more to do with it. *ret_bridge_port: the uplink's. */
 tw_inline __u32 tw_cut_inbound(
-	const struct tw_frame *f, const struct tw_config *config, __u64 *ret_seat)
+	const struct tw_frame *f, const struct tw_config *config, __u64 *ret_bridge_port)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
 	__u32 ifindex = f->ifindex, *network;
@@ -158,30 +158,31 @@ tw_inline __u32 tw_cut_inbound(
 	port = tw_port_at(f, local->ifindex, config->epoch);
 	if (!port || !(port->flags & TW_PORT_F_CUT) || port->network != key.network)
 		return 0;
-	*ret_seat = tw_frame_seat(f);
-	if (!tw_seat_plain(*ret_seat) || !tw_bridge_knows(f, *ret_seat, eth->src))
+	*ret_bridge_port = tw_frame_bridge_port(f);
+	if (!tw_bridge_port_plain(*ret_bridge_port) ||
+		!tw_bridge_knows(f, *ret_bridge_port, eth->src))
 		return 0;
-	ifindex = tw_bridge_way(f, *ret_seat, eth->dst, f->gso_size ? 0 : f->len);
+	ifindex = tw_bridge_way(f, *ret_bridge_port, eth->dst, f->gso_size ? 0 : f->len);
 	return ifindex == local->ifindex ? ifindex : 0;
 }
 
-tw_inline void tw_cut(const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p,
-	struct tw_flow *flow)
+tw_inline void tw_cut(
+	const struct tw_frame *f, struct tw_ctx *s, const struct tw_packet *p, struct tw_flow *flow)
 {
-	struct tw_scope there = {.config = s->config, .epoch = s->epoch, .dir = TW_DIR_IN};
+	struct tw_ctx there = {.config = s->config, .epoch = s->epoch, .dir = TW_DIR_IN};
 
 	if (s->dir != TW_DIR_OUT || f->now_ns >= s->config->cut_until_ns ||
-		!(s->port->flags & TW_PORT_F_CUT) || tw_scope_alone(s, p) ||
+		!(s->port->flags & TW_PORT_F_CUT) || tw_ctx_alone(s, p) ||
 		(s->port->pvid && p->vlan))
 		return;
 	there.port = tw_cut_known(f, s, p, flow);
 	if (!there.port)
 		there.port = tw_cut_port(f, s, p, flow);
-	flow->seat = tw_frame_seat(f);
-	if (!flow->seat)
+	flow->bridge_port = tw_frame_bridge_port(f);
+	if (!flow->bridge_port)
 		return;
 	if (!there.port) {
-		flow->uplink_ifindex = tw_cut_uplink(f, s, p, flow->seat);
+		flow->uplink_ifindex = tw_cut_uplink(f, s, p, flow->bridge_port);
 		return;
 	}
 	if (!tw_own_destination(f, there.port, there.epoch, &p->tuple.dst))

@@ -16,23 +16,25 @@
 #include "fastpath/path/inspect.h"
 #include "fastpath/path/reply.h"
 
-/* Whether a bridge lets untagged frames go from one seat to another: on the same bridge, in the same
+/* Whether a bridge lets untagged frames go from one bridge port to another: on the same bridge, in the same
  * VLAN, not both isolated. */
-tw_inline int tw_seats_meet(__u64 a, __u64 b)
+tw_inline int tw_bridge_ports_meet(__u64 a, __u64 b)
 {
-	return !((a ^ b) & ~(__u64)TW_SEAT_ISOLATED) && !(a & b & TW_SEAT_ISOLATED);
+	return !((a ^ b) & ~(__u64)TW_BRIDGE_PORT_ISOLATED) && !(a & b & TW_BRIDGE_PORT_ISOLATED);
 }
 
 /* True if a redirected frame arrives where its sender's bridge would have sent it (TW_R_CUT_THROUGH);
  * otherwise it went astray. */
 tw_inline enum tw_reason tw_arrival(const struct tw_frame *f, const struct tw_token *token)
 {
-	__u64 seat = tw_frame_seat(f);
+	__u64 bridge_port = tw_frame_bridge_port(f);
 
-	if (seat == TW_SEAT_UNKNOWN)
+	if (bridge_port == TW_BRIDGE_PORT_UNKNOWN)
 		return TW_R_CUT_THROUGH;
-	return seat && tw_seats_meet(seat, token->seat) && tw_frame_fits(f) ? TW_R_CUT_THROUGH
-									    : TW_R_ASTRAY;
+	return bridge_port && tw_bridge_ports_meet(bridge_port, token->bridge_port) &&
+			       tw_frame_fits(f)
+		       ? TW_R_CUT_THROUGH
+		       : TW_R_ASTRAY;
 }
 
 /* True if the token is about this frame, which was redirected to this port. */
@@ -71,9 +73,9 @@ tw_inline enum tw_token_kind tw_token_take(
 
 /* Leaves the token of a frame that goes to another port by a redirect. */
 tw_inline void tw_token_redirect(struct tw_frame *f, struct tw_token *token,
-	enum tw_token_kind kind, __u64 seat, __u32 ifindex)
+	enum tw_token_kind kind, __u64 bridge_port, __u32 ifindex)
 {
-	token->seat = seat;
+	token->bridge_port = bridge_port;
 	token->near = f->ifindex;
 	token->far = ifindex;
 	token->number++;
@@ -83,29 +85,29 @@ tw_inline void tw_token_redirect(struct tw_frame *f, struct tw_token *token,
 }
 
 /* Leaves the token of a frame that the bridge takes on. */
-tw_inline void tw_token_bridge(const struct tw_frame *f, const struct tw_scope *s,
-	struct tw_sheet *sheet, enum tw_token_kind kind)
+tw_inline void tw_token_bridge(const struct tw_frame *f, const struct tw_ctx *s,
+	struct tw_scratch *scratch, enum tw_token_kind kind)
 {
-	struct tw_token *token = &sheet->token;
+	struct tw_token *token = &scratch->token;
 
 	token->near = f->ifindex;
 	token->left_ns = f->now_ns;
-	token->key = sheet->flow.key;
-	__builtin_memcpy(token->macs, sheet->packet.dst_mac, 6);
-	__builtin_memcpy(token->macs + 6, sheet->packet.src_mac, 6);
+	token->key = scratch->flow.key;
+	__builtin_memcpy(token->macs, scratch->packet.dst_mac, 6);
+	__builtin_memcpy(token->macs + 6, scratch->packet.src_mac, 6);
 	token->epoch = s->epoch;
-	token->decision = sheet->flow.decision;
+	token->decision = scratch->flow.decision;
 	token->network = s->port->network;
-	token->untracked = sheet->flow.untracked;
+	token->untracked = scratch->flow.untracked;
 	token->kind = kind;
 }
 
 /* The forward stage of a frame that passes: cut through, or to the vSwitch. A frame that was tracked
  * for both ends leaves a token: not housekeeping, and nothing from transit ports, which track for
  * themselves alone. */
-tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+tw_inline void tw_forward(struct tw_frame *f, const struct tw_ctx *s, struct tw_scratch *scratch)
 {
-	struct tw_flow *flow = &sheet->flow;
+	struct tw_flow *flow = &scratch->flow;
 	int reply = f->mark == tw_mark_reply(s->config);
 
 	if (reply)
@@ -113,9 +115,10 @@ tw_inline void tw_forward(struct tw_frame *f, const struct tw_scope *s, struct t
 	if (s->dir == TW_DIR_IN)
 		return;
 	if (s->far)
-		tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, flow->seat, flow->far_ifindex);
+		tw_token_redirect(
+			f, &scratch->token, TW_TOKEN_CUT, flow->bridge_port, flow->far_ifindex);
 	else if (flow->uplink_ifindex)
 		tw_frame_redirect(f, flow->uplink_ifindex);
-	else if (reply || (flow->decision && !tw_scope_alone(s, &sheet->packet)))
-		tw_token_bridge(f, s, sheet, reply ? TW_TOKEN_REPLY : TW_TOKEN_TRACKED);
+	else if (reply || (flow->decision && !tw_ctx_alone(s, &scratch->packet)))
+		tw_token_bridge(f, s, scratch, reply ? TW_TOKEN_REPLY : TW_TOKEN_TRACKED);
 }

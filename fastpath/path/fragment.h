@@ -15,7 +15,7 @@
  *             5. Each port has its own share of memory. Within it, a sender's datagrams displace its own,
  *                the eldest first, where it has more than any other in their set, and those between the
  *                same two addresses reach a quarter of the share (tests/unit/fragments.c).
- * Bounds:     one lookup in `frags`, one in `holds` for a fragment that is held, TW_HOLDS for a
+ * Bounds:     one lookup in `frags`, one in `holds` for a fragment that is held, TW_FRAGQS for a
  *             first one in whose set one was held of late; TW_FRAG_WAYS and TW_FRAG_RANGES turns
  *             under the set's lock.
  * Source:     RFC 791 §3.2, 8200 §4.5, 1858, 3128, 5722, 6946; docs/decisions/004-fragments.md.
@@ -135,12 +135,12 @@ tw_inline void tw_frag_find(struct tw_frag_set *set, const struct tw_frag_name *
 	}
 }
 
-tw_inline void tw_frag_begin(struct tw_frag *d, const struct tw_sheet *sheet, __u32 now)
+tw_inline void tw_frag_begin(struct tw_frag *d, const struct tw_scratch *scratch, __u32 now)
 {
-	const struct tw_packet *p = &sheet->packet;
+	const struct tw_packet *p = &scratch->packet;
 
 	__builtin_memset(d, 0, sizeof(*d));
-	d->name = sheet->name;
+	d->name = scratch->name;
 	d->seen = now;
 	d->sport = p->tuple.sport;
 	d->dport = p->tuple.dport;
@@ -211,19 +211,20 @@ tw_inline enum tw_reason tw_frag_add(struct tw_frag *d, const struct tw_piece *p
 	return TW_R_FRAG_OVERLAP;
 }
 
-/* Judges the sheet's packet, under its set's lock. */
-tw_inline enum tw_reason tw_frag_take(struct tw_frag_set *set, struct tw_sheet *sheet, __u32 now)
+/* Judges the scratch's packet, under its set's lock. */
+tw_inline enum tw_reason tw_frag_take(
+	struct tw_frag_set *set, struct tw_scratch *scratch, __u32 now)
 {
-	struct tw_packet *p = &sheet->packet;
+	struct tw_packet *p = &scratch->packet;
 	enum tw_reason reason;
 	struct tw_frag *d;
 
-	tw_frag_find(set, &sheet->name, now);
+	tw_frag_find(set, &scratch->name, now);
 	d = &set->way_of[TW_MEMORY(set->way) & (TW_FRAG_WAYS - 1)];
 	if (TW_MEMORY(set->rank) != TW_FRAG_RANK_SAME) {
 		if (p->fragment == TW_FRAG_LATER)
 			return TW_R_FRAG_ORPHAN;
-		tw_frag_begin(d, sheet, now);
+		tw_frag_begin(d, scratch, now);
 	}
 	if (d->state == TW_FRAG_DEAD)
 		return TW_R_FRAG_OVERLAP;
@@ -253,112 +254,113 @@ tw_inline void tw_frag_claim(struct tw_frag_set *set, __u32 ifindex)
 }
 
 tw_inline struct tw_frag_set *tw_frag_set_get(
-	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 key)
+	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 key)
 {
 	struct tw_frag_set *set = tw_frags_lookup(f, &key);
 
 	if (set)
 		return set;
-	tw_frags_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
+	tw_frags_update(f, &key, (const void *)scratch->none, TW_MAP_NOEXIST);
 	return tw_frags_lookup(f, &key);
 }
 
-tw_inline struct tw_hold *tw_hold_get(
-	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id, __u32 n)
+tw_inline struct tw_fragq *tw_fragq_get(
+	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 port_id, __u32 n)
 {
-	__u32 key = tw_hold_key(port_id, n & (TW_HOLDS - 1));
-	struct tw_hold *hold = tw_holds_lookup(f, &key);
+	__u32 key = tw_fragq_key(port_id, n & (TW_FRAGQS - 1));
+	struct tw_fragq *hold = tw_fragqs_lookup(f, &key);
 
 	if (hold)
 		return hold;
-	tw_holds_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
-	return tw_holds_lookup(f, &key);
+	tw_fragqs_update(f, &key, (const void *)scratch->none, TW_MAP_NOEXIST);
+	return tw_fragqs_lookup(f, &key);
 }
 
 /* Keeps a copy of a frame, in the place of the eldest that its port holds; returns whether it did. */
-tw_inline int tw_hold(const struct tw_frame *f, struct tw_sheet *sheet, __u32 port_id)
+tw_inline int tw_hold(const struct tw_frame *f, struct tw_scratch *scratch, __u32 port_id)
 {
-	struct tw_hold *hold = tw_hold_get(f, sheet, port_id, 0);
+	struct tw_fragq *hold = tw_fragq_get(f, scratch, port_id, 0);
 
 	if (!hold)
 		return 0;
-	sheet->hold = __sync_fetch_and_add(&hold->n_held, 1) & (TW_HOLDS - 1);
-	hold = tw_hold_get(f, sheet, port_id, sheet->hold);
+	scratch->hold = __sync_fetch_and_add(&hold->n_held, 1) & (TW_FRAGQS - 1);
+	hold = tw_fragq_get(f, scratch, port_id, scratch->hold);
 	if (!hold)
 		return 0;
-	hold->state = TW_HOLD_FREE;
+	hold->state = TW_FRAGQ_FREE;
 	if (f->gso_size || tw_frame_keep(f, hold))
 		return 0;
-	hold->name = sheet->name;
+	hold->name = scratch->name;
 	hold->seen = tw_tick(f->now_ns);
 	hold->ifindex = f->ifindex;
-	TW_MEMORY(hold->state) = TW_HOLD_KEPT;
+	TW_MEMORY(hold->state) = TW_FRAGQ_KEPT;
 	return 1;
 }
 
 /* A fragment that was kept passes after all: its copy is not to be sent. */
-tw_inline void tw_hold_drop(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 port_id)
+tw_inline void tw_fragq_drop(
+	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 port_id)
 {
-	__u32 key = tw_hold_key(port_id, sheet->hold);
-	struct tw_hold *hold = tw_holds_lookup(f, &key);
+	__u32 key = tw_fragq_key(port_id, scratch->hold);
+	struct tw_fragq *hold = tw_fragqs_lookup(f, &key);
 
-	if (hold && tw_frag_name_equal(&hold->name, &sheet->name))
-		hold->state = TW_HOLD_FREE;
+	if (hold && tw_frag_name_equal(&hold->name, &scratch->name))
+		hold->state = TW_FRAGQ_FREE;
 }
 
-/* What targets run apart, on the sheet's packet; once more for one that was put aside: which of two CPUs comes
+/* What targets run apart, on the scratch's packet; once more for one that was put aside: which of two CPUs comes
  * second to the set finds what the other has left. */
 tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struct tw_config *config,
-	__u32 port_id, struct tw_sheet *sheet)
+	__u32 port_id, struct tw_scratch *scratch)
 {
-	struct tw_packet *p = &sheet->packet;
+	struct tw_packet *p = &scratch->packet;
 	__u32 now = tw_tick(f->now_ns), key = tw_frag_key(port_id, tw_frag_set_of(config, p));
-	struct tw_frag_set *set = tw_frag_set_get(f, sheet, key);
+	struct tw_frag_set *set = tw_frag_set_get(f, scratch, key);
 	enum tw_reason reason;
 
 	if (!set)
 		return TW_R_TABLE_FULL;
-	tw_frag_name_make(&sheet->name, p);
+	tw_frag_name_make(&scratch->name, p);
 	tw_frag_lock(set);
 	tw_frag_claim(set, f->ifindex);
-	reason = tw_frag_take(set, sheet, now);
+	reason = tw_frag_take(set, scratch, now);
 	if (reason == TW_R_FRAG_ORPHAN) {
 		set->held = now | 1;
 	} else if (!reason && p->fragment == TW_FRAG_FIRST && set->held) {
-		if (tw_frag_late(&sheet->name, set->held, now))
+		if (tw_frag_late(&scratch->name, set->held, now))
 			set->held = 0;
 		else
-			sheet->outcome.release = (__u16)port_id;
+			scratch->outcome.release = (__u16)port_id;
 	}
 	tw_frag_unlock(set);
-	if (sheet->outcome.held && reason != TW_R_FRAG_ORPHAN) {
-		sheet->outcome.held = 0;
-		tw_hold_drop(f, sheet, port_id);
-	} else if (reason == TW_R_FRAG_ORPHAN && !sheet->outcome.held) {
-		sheet->outcome.held = (__u8)tw_hold(f, sheet, port_id);
+	if (scratch->outcome.held && reason != TW_R_FRAG_ORPHAN) {
+		scratch->outcome.held = 0;
+		tw_fragq_drop(f, scratch, port_id);
+	} else if (reason == TW_R_FRAG_ORPHAN && !scratch->outcome.held) {
+		scratch->outcome.held = (__u8)tw_hold(f, scratch, port_id);
 	}
 	return reason;
 }
 
 /* A later fragment before its connection is looked for; a first one when it passes all else. */
 tw_inline enum tw_reason tw_fragment(
-	const struct tw_frame *f, const struct tw_scope *s, struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p)
 {
 	enum tw_reason reason;
 
 	p->piece.vlan = p->vlan ? p->vlan : s->port->pvid;
-	reason = tw_apart_fragment(f, s->port->id);
+	reason = tw_call_fragment(f, s->port->id);
 	/* While it was put aside, another CPU may have let the first one pass, and looked for what waits. */
 	if (reason == TW_R_FRAG_ORPHAN && p->fragment == TW_FRAG_LATER)
-		reason = tw_apart_fragment(f, s->port->id);
+		reason = tw_call_fragment(f, s->port->id);
 	return reason;
 }
 
-/* Whether a held frame has waited for the sheet's first fragment, at this port. */
-tw_inline int tw_hold_waits(
-	const struct tw_frame *f, const struct tw_hold *hold, const struct tw_frag_name *name)
+/* Whether a held frame has waited for the scratch's first fragment, at this port. */
+tw_inline int tw_fragq_waits(
+	const struct tw_frame *f, const struct tw_fragq *hold, const struct tw_frag_name *name)
 {
-	return hold->state == TW_HOLD_KEPT && hold->ifindex == f->ifindex &&
+	return hold->state == TW_FRAGQ_KEPT && hold->ifindex == f->ifindex &&
 	       hold->has_vlan == f->has_vlan && (hold->vlan_tci & 0xfff) == (f->vlan_tci & 0xfff) &&
 	       tw_frag_name_equal(&hold->name, name) &&
 	       !tw_frag_late(name, hold->seen, tw_tick(f->now_ns));
@@ -366,29 +368,29 @@ tw_inline int tw_hold_waits(
 
 /* Sends the fragments that have waited for this frame, each to be judged as if it came now. The frame
  * becomes each of them and then itself again; 0, or negative: it is spoilt and must go. While they are
- * judged, the sheet may be theirs. */
+ * judged, the scratch may be theirs. */
 tw_inline long tw_release(
-	struct tw_frame *f, enum tw_dir dir, __u32 port_id, struct tw_sheet *sheet)
+	struct tw_frame *f, enum tw_dir dir, __u32 port_id, struct tw_scratch *scratch)
 {
-	struct tw_frag_name name = sheet->name;
-	__u32 key = tw_hold_key(port_id, 0), next, i;
-	struct tw_hold *hold = tw_holds_lookup(f, &key);
+	struct tw_frag_name name = scratch->name;
+	__u32 key = tw_fragq_key(port_id, 0), next, i;
+	struct tw_fragq *hold = tw_fragqs_lookup(f, &key);
 	long failed;
 
-	if (!hold || sheet->releasing || tw_frame_keep(f, &sheet->first))
+	if (!hold || scratch->releasing || tw_frame_keep(f, &scratch->first))
 		return 0;
 	next = hold->n_held; /* the eldest stands there */
-	sheet->releasing = 1;
-	for (i = 0; i < TW_HOLDS; i++) {
-		key = tw_hold_key(port_id, (next + i) & (TW_HOLDS - 1));
-		hold = tw_holds_lookup(f, &key);
-		if (!hold || !tw_hold_waits(f, hold, &name))
+	scratch->releasing = 1;
+	for (i = 0; i < TW_FRAGQS; i++) {
+		key = tw_fragq_key(port_id, (next + i) & (TW_FRAGQS - 1));
+		hold = tw_fragqs_lookup(f, &key);
+		if (!hold || !tw_fragq_waits(f, hold, &name))
 			continue;
-		hold->state = TW_HOLD_SENT;
+		hold->state = TW_FRAGQ_SENT;
 		if (!tw_frame_become(f, hold))
 			tw_frame_again(f, dir);
 	}
-	failed = tw_frame_become(f, &sheet->first);
-	sheet->releasing = 0;
+	failed = tw_frame_become(f, &scratch->first);
+	scratch->releasing = 0;
 	return failed;
 }

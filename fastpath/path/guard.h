@@ -40,7 +40,7 @@ tw_inline int tw_guard_is_neighbour(const struct tw_packet *p)
 
 /* A datagram to a DHCP port. No guest answers as a server; other ports' answers are no DHCP. */
 tw_inline enum tw_reason tw_guard_dhcp(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	int v4 = tw_addr_is_v4(&p->tuple.dst);
 	__be16 client = v4 ? tw_be16(68) : tw_be16(546), server = v4 ? tw_be16(67) : tw_be16(547);
@@ -52,15 +52,15 @@ tw_inline enum tw_reason tw_guard_dhcp(
 			      : p->tuple.dport != client || p->tuple.sport != server || p->fragment)
 		return TW_R_NONE;
 	/* What its receiver does not read teaches nothing. */
-	if (tw_apart_checksum(f))
+	if (tw_call_checksum(f))
 		return TW_R_BAD_CHECKSUM;
-	return v4 ? tw_apart_dhcp(f, dir, s->epoch) : tw_apart_dhcp6(f, dir, s->epoch);
+	return v4 ? tw_call_dhcp(f, dir, s->epoch) : tw_call_dhcp6(f, dir, s->epoch);
 }
 
 /* What neighbours say to each other; TW_R_NONE: it is no housekeeping. Runs apart. */
 tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	__u32 type = TW_MEMORY(p->icmp) >> 8;
 
 	if (p->ethertype == TW_ETH_ARP)
@@ -82,10 +82,10 @@ tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const stru
 
 /* Housekeeping: TW_R_NONE when the frame is none. */
 tw_inline enum tw_reason tw_guard_house(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	if (tw_guard_is_neighbour(p))
-		return tw_apart_neighbour(f, (enum tw_dir)s->dir, s->epoch);
+		return tw_call_neighbour(f, (enum tw_dir)s->dir, s->epoch);
 	if (tw_guard_is_dhcp(p))
 		return tw_guard_dhcp(f, s, p);
 	return TW_R_NONE;
@@ -93,7 +93,7 @@ tw_inline enum tw_reason tw_guard_house(
 
 /* A frame that the guest sends. */
 tw_inline enum tw_reason tw_guard_out(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	const struct tw_addr *src = &p->tuple.src;
 	enum tw_reason reason;
@@ -113,7 +113,7 @@ tw_inline enum tw_reason tw_guard_out(
 
 /* A frame on its way to the guest. */
 tw_inline enum tw_reason tw_guard_in(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	int unicast = !(p->dst_mac[0] & 1);
 	enum tw_reason reason;
@@ -121,7 +121,7 @@ tw_inline enum tw_reason tw_guard_in(
 	/* Flooded by the vSwitch for want of a better place: not this guest's business. */
 	if (unicast && tw_port_has_mac(s->port) && !tw_mac_equal(p->dst_mac, s->port->mac))
 		return TW_R_NOT_FOR_PORT;
-	reason = s->marked ? TW_R_NONE : tw_apart_beyond(f, s->epoch);
+	reason = s->marked ? TW_R_NONE : tw_call_beyond(f, s->epoch);
 	if (reason)
 		return reason;
 	reason = tw_guard_house(f, s, p);
@@ -134,7 +134,7 @@ tw_inline enum tw_reason tw_guard_in(
 
 /* The guard stage. */
 tw_inline enum tw_reason tw_guard(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	return s->dir == TW_DIR_OUT ? tw_guard_out(f, s, p) : tw_guard_in(f, s, p);
 }

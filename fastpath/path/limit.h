@@ -12,7 +12,7 @@
  *                more: what passed is added atomically.
  *             2. A flood over the rate is told of once a second for each port; the rest is counted.
  *             3. A super-frame passes where one frame would, and counts as its segments.
- * Bounds:     one lookup in `buckets`, for ports with a rate only.
+ * Bounds:     one lookup in `limiters`, for ports with a rate only.
  * Source:     ITU-T I.371 annex A (GCRA).
  */
 #pragma once
@@ -50,13 +50,13 @@ tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now, __u32 n)
 
 /* Over a rate: whether it is told of is settled here. */
 tw_inline enum tw_reason tw_limit_over(
-	const struct tw_frame *f, struct tw_scope *s, struct tw_bucket *bucket)
+	const struct tw_frame *f, struct tw_ctx *s, struct tw_limiter *limiter)
 {
 	__u32 now = tw_tick(f->now_ns);
 
-	s->quiet = now - bucket->told_seen < TW_TICKS_PER_SECOND;
+	s->quiet = now - limiter->told_seen < TW_TICKS_PER_SECOND;
 	if (!s->quiet)
-		bucket->told_seen = now;
+		limiter->told_seen = now;
 	return TW_R_RATE_LIMIT;
 }
 
@@ -70,11 +70,11 @@ tw_inline __u32 tw_limit_segments(const struct tw_frame *f)
 }
 
 /* A frame that the guest sends, not parsed yet, against the rates of frames. */
-tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_scope *s)
+tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_ctx *s)
 {
 	const struct tw_port *port = s->port;
 	__u32 id = port->id, group_rate;
-	struct tw_bucket *bucket;
+	struct tw_limiter *limiter;
 	const __u8 *dst;
 
 	if (s->dir != TW_DIR_OUT)
@@ -83,33 +83,33 @@ tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_sco
 	group_rate = dst && *dst & 1 ? port->broadcast_rate : 0;
 	if (!port->packet_rate && !group_rate)
 		return TW_R_NONE;
-	bucket = tw_buckets_lookup(f, &id);
-	if (!bucket)
+	limiter = tw_limiters_lookup(f, &id);
+	if (!limiter)
 		return TW_R_RATE_LIMIT;
-	if (port->packet_rate && !tw_meter_take(&bucket->due_ns[TW_METER_PACKETS],
+	if (port->packet_rate && !tw_meter_take(&limiter->due_ns[TW_METER_PACKETS],
 					 port->packet_rate, f->now_ns, tw_limit_segments(f)))
-		return tw_limit_over(f, s, bucket);
-	if (group_rate && !tw_meter_take(&bucket->due_ns[TW_METER_BROADCAST], group_rate, f->now_ns,
-				  tw_limit_segments(f)))
-		return tw_limit_over(f, s, bucket);
+		return tw_limit_over(f, s, limiter);
+	if (group_rate && !tw_meter_take(&limiter->due_ns[TW_METER_BROADCAST], group_rate,
+				  f->now_ns, tw_limit_segments(f)))
+		return tw_limit_over(f, s, limiter);
 	return TW_R_NONE;
 }
 
 /* A packet that policy lets pass: if it opens a connection, the rate of these. Connections that are
  * taken up in their midst were opened before. */
 tw_inline enum tw_reason tw_limit_opens(
-	const struct tw_frame *f, struct tw_scope *s, const struct tw_flow *flow)
+	const struct tw_frame *f, struct tw_ctx *s, const struct tw_flow *flow)
 {
 	__u32 id = s->port->id, rate = s->port->open_rate;
-	struct tw_bucket *bucket;
+	struct tw_limiter *limiter;
 
 	if (!rate || s->dir != TW_DIR_OUT || s->conn || flow->resumed ||
 		flow->progress.flags & TW_CONN_F_ADOPTED)
 		return TW_R_NONE;
-	bucket = tw_buckets_lookup(f, &id);
-	if (!bucket)
+	limiter = tw_limiters_lookup(f, &id);
+	if (!limiter)
 		return TW_R_RATE_LIMIT;
-	if (!tw_meter_take(&bucket->due_ns[TW_METER_OPENS], rate, f->now_ns, 1))
-		return tw_limit_over(f, s, bucket);
+	if (!tw_meter_take(&limiter->due_ns[TW_METER_OPENS], rate, f->now_ns, 1))
+		return tw_limit_over(f, s, limiter);
 	return TW_R_NONE;
 }

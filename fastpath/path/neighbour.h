@@ -78,7 +78,7 @@ tw_inline enum tw_reason tw_rarp(const struct tw_packet *p, const struct tw_arp 
 tw_inline enum tw_reason tw_arp_sent(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_arp *arp)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	struct tw_addr addr;
 	__be32 sender, target;
 
@@ -99,7 +99,7 @@ tw_inline enum tw_reason tw_arp_sent(
 
 tw_inline enum tw_reason tw_arp(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_arp *arp = tw_at(f, p->l3_off, sizeof(*arp));
 	enum tw_reason reason;
 
@@ -159,7 +159,7 @@ tw_inline int tw_neighbour_leased(
 tw_inline int tw_neighbour_near(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_addr *addr)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	__u32 i;
 
 	if (tw_addr_is_link_local(addr) || s->port->flags & TW_PORT_F_TRANSIT ||
@@ -234,7 +234,7 @@ tw_inline enum tw_reason tw_nd_options(
 	const struct tw_frame *f, const struct tw_house *s, __u32 allowed)
 {
 	int checks = s->dir == TW_DIR_OUT && tw_port_has_mac(s->port);
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_dhcp_walk walk = {f->target, d};
 
 	TW_MEMORY(d->link_mac) = checks ? tw_mac_word(s->port->mac) : ~0ull;
@@ -248,7 +248,7 @@ tw_inline enum tw_reason tw_nd_options(
 tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	__be32 rest, const struct tw_addr *target)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_addr *dst = &p->tuple.dst;
 
 	if (!tw_mac_fits(p->dst_mac, dst))
@@ -277,7 +277,7 @@ tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __
 tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	__be32 rest, const struct tw_addr *target)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	int unspecified = tw_addr_is_unspecified(&p->tuple.src);
 
 	if (unspecified ? type == TW_ND_NA : !tw_own_source(f, s->port, s->epoch, &p->tuple.src))
@@ -292,7 +292,7 @@ tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_ho
 tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	const struct tw_addr *target)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_addr *dst = &p->tuple.dst;
 	int router = type == TW_ND_RA || type == TW_ND_REDIRECT;
 
@@ -302,7 +302,7 @@ tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_hou
 		return TW_R_BAD_HEADER;
 	if (!tw_addr_is_multicast(dst) && !tw_own_destination(f, s->port, s->epoch, dst))
 		return tw_own_foreign(p, TW_R_NOT_FOR_PORT);
-	tw_claim_met(f, s->config, s->port, s->epoch, s->sheet, router);
+	tw_claim_met(f, s->config, s->port, s->epoch, s->scratch, router);
 	return TW_R_NONE;
 }
 
@@ -323,8 +323,8 @@ tw_inline __u32 tw_nd_fixed(__u32 type)
 
 tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
-	struct tw_packet *p = &s->sheet->packet;
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_packet *p = &s->scratch->packet;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_addr target = {0};
 	enum tw_reason reason;
 	const void *wire;
@@ -377,7 +377,7 @@ tw_inline int tw_mld_valid(const struct tw_frame *f, const struct tw_packet *p)
 tw_inline enum tw_reason tw_mld_group(
 	const struct tw_frame *f, const struct tw_house *s, __u32 type, const __u8 *h)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	__u32 len = tw_l4_len(p);
 	struct tw_addr group;
 
@@ -428,8 +428,8 @@ static long tw_mld_record(__u32 i, void *context)
 tw_inline enum tw_reason tw_mld_report(
 	const struct tw_frame *f, const struct tw_house *s, const __u8 *h)
 {
-	const struct tw_packet *p = &s->sheet->packet;
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_packet *p = &s->scratch->packet;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_dhcp_walk walk = {f->target, d};
 
 	if (h[4] | h[5] || !tw_addr_is_group(&p->tuple.dst, 0x16))
@@ -448,7 +448,7 @@ tw_inline enum tw_reason tw_mld_report(
  * from a guest they are for the policy to judge. */
 tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_addr *src = &p->tuple.src;
 	__u32 len = type == TW_MLD2_REPORT ? 8 : 24;
 	const __u8 *h;

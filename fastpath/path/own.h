@@ -7,11 +7,11 @@
 
 #include "fastpath/path/dhcp/lease.h"
 
-/* What is housekept: the port and epoch that housekeeping runs for, and the frame's work sheet. */
+/* What is housekept: the port and epoch that housekeeping runs for, and the frame's scratch memory. */
 struct tw_house {
 	const struct tw_config *config;
 	const struct tw_port *port;
-	struct tw_sheet *sheet;
+	struct tw_scratch *scratch;
 	__u32 epoch;
 	__u8 dir; /* enum tw_dir */
 };
@@ -36,15 +36,15 @@ tw_inline int tw_own_given(const struct tw_frame *f, const struct tw_port *port,
 	return tw_addrs_lookup(f, &key) != 0;
 }
 
-/* How what the sheet is about is the port's, by claim or lease; the search runs apart. */
+/* How what the scratch is about is the port's, by claim or lease; the search runs apart. */
 tw_inline enum tw_lease_state tw_own_asked(
 	const struct tw_frame *f, const struct tw_port *port, __u32 epoch, enum tw_owned kind)
 {
-	enum tw_lease_state state = (enum tw_lease_state)tw_apart_owned(f, port->id, epoch, kind);
+	enum tw_lease_state state = (enum tw_lease_state)tw_call_owned(f, port->id, epoch, kind);
 
 	if (state != TW_LEASE_UNCLAIMED)
 		return state;
-	return tw_apart_claim(f, port->id, epoch, kind) ? TW_LEASE_KNOWN : TW_LEASE_NONE;
+	return tw_call_claim(f, port->id, epoch, kind) ? TW_LEASE_KNOWN : TW_LEASE_NONE;
 }
 
 /* How an address that is not given is the port's: link-local ones by claim, for guests' frames only;
@@ -52,14 +52,14 @@ tw_inline enum tw_lease_state tw_own_asked(
 tw_inline enum tw_lease_state tw_own_learned(const struct tw_frame *f, const struct tw_port *port,
 	__u32 epoch, const struct tw_addr *addr)
 {
-	struct tw_sheet *sheet;
+	struct tw_scratch *scratch;
 
 	if (!(port->flags & TW_PORT_F_DHCP) && !tw_addr_is_link_local(addr))
 		return TW_LEASE_NONE;
-	sheet = tw_sheet_get(f);
-	if (!sheet)
+	scratch = tw_scratch_get(f);
+	if (!scratch)
 		return TW_LEASE_NONE;
-	sheet->about = *addr;
+	scratch->about = *addr;
 	return tw_own_asked(f, port, epoch, TW_OWNED_ADDRESS);
 }
 

@@ -195,11 +195,11 @@ struct tw_reply {
 };
 
 /* Where a key's walk through the connection table begins and how it goes on. */
-struct tw_place {
+struct tw_probe {
 	__u64 tags; /* its tag, four times */
 	__u32 hash;
-	__u32 row;
-	__u32 step; /* rows from one to the next, modulo their number */
+	__u32 bucket;
+	__u32 step; /* buckets from one to the next, modulo their number */
 	__u32 pad;
 };
 
@@ -216,7 +216,7 @@ enum tw_note {
 struct tw_flow {
 	struct tw_key key;
 	struct tw_tuple first; /* the connection's tuple as its originator sent it */
-	struct tw_place place;
+	struct tw_probe probe;
 	/* What the packet leads to: worked out before the gates are asked, written to the record only
 	 * when the packet is let through. */
 	struct tw_progress progress;
@@ -240,7 +240,7 @@ struct tw_flow {
 	__u32 far_decision; /* of the far end's gate, 0: not asked here */
 	__u32 far_ifindex;
 	__u32 uplink_ifindex; /* where the frame is cut through to beyond our ports, 0: nowhere */
-	__u64 seat;	      /* of the near end, where cut-through is thought of */
+	__u64 bridge_port;    /* of the near end, where cut-through is thought of */
 };
 
 #define TW_DHCP6_IAS_MAX 4 /* identity associations of one message */
@@ -299,11 +299,11 @@ enum tw_token_kind {
  * bridge call the far program on the CPU of the near one, before the next frame enters there. It is
  * kept beside the frame, not on it, so that neither the host nor an uplink sees anything of it. */
 struct tw_token {
-	__u64 seat;   /* of the near port; redirected frames only */
-	__u32 near;   /* interface where the frame entered */
-	__u32 far;    /* interface that it was redirected to */
-	__u32 number; /* of the redirect; goes along with the frame */
-	__u32 kind;   /* enum tw_token_kind */
+	__u64 bridge_port; /* of the near port; redirected frames only */
+	__u32 near;	   /* interface where the frame entered */
+	__u32 far;	   /* interface that it was redirected to */
+	__u32 number;	   /* of the redirect; goes along with the frame */
+	__u32 kind;	   /* enum tw_token_kind */
 	/* Only of frames that are left to the bridge, which changes none of it. */
 	__u64 left_ns;
 	struct tw_key key; /* of what was tracked */
@@ -319,25 +319,25 @@ struct tw_sip {
 	__u64 v[4];
 };
 
-/* The work sheet of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
+/* The scratch memory of one frame: what it needs beyond the 512 bytes of stack that a BPF program has.
  * One for each CPU, as one frame is judged at a time there. Being memory, it also keeps the
  * verifier from walking each stage once for every way through the stages before. */
-struct tw_sheet {
+struct tw_scratch {
 	struct tw_packet packet;
 	struct tw_flow flow;
 	struct tw_outcome outcome;
 	/* Up to here zeroed for every frame. */
 	struct tw_conn conn; /* a record while it is made */
 	struct tw_key key;   /* of a record that is taken out, and where it stood */
-	struct tw_place place;
-	__u32 spare_rank; /* of the record in a row that is the first to be given up so far */
+	struct tw_probe probe;
+	__u32 spare_rank; /* of the record in a bucket that is the first to be given up so far */
 	__u32 spare_slot;
 	struct tw_overflow overflow; /* an entry that was found, or is made */
 	struct tw_reply reply;
-	__u64 none[sizeof(struct tw_hold) / sizeof(__u64)]; /* always zero: new sets and holds */
-	struct tw_frag_name name;			    /* of a fragment's datagram */
-	struct tw_hold first; /* a frame, while fragments that waited for it are sent */
-	__u32 hold;	      /* where the frame is held */
+	__u64 none[sizeof(struct tw_fragq) / sizeof(__u64)]; /* always zero: new sets and holds */
+	struct tw_frag_name name;			     /* of a fragment's datagram */
+	struct tw_fragq first; /* a frame, while fragments that waited for it are sent */
+	__u32 hold;	       /* where the frame is held */
 	__u8 releasing;
 	struct tw_token token;
 	__u8 in_qdisc; /* the frame at hand is judged under the lock of its interface's root qdisc */
@@ -356,7 +356,7 @@ struct tw_sheet {
 };
 
 /* Where and under what a frame is judged; the same for every stage. */
-struct tw_scope {
+struct tw_ctx {
 	const struct tw_config *config;
 	const struct tw_port *port; /* NULL: the port has no entry */
 	const struct tw_port *far;  /* where the frame is cut through to, NULL: to the vSwitch */
@@ -364,20 +364,20 @@ struct tw_scope {
 	__u32 epoch; /* the policy epoch this frame is judged in, from its first gate to its last */
 	__u8 dir;    /* enum tw_dir */
 	__u8 marked; /* the near end, on the same network, has tracked a frame like this */
-	__u8 loose;  /* the near end let this very packet pass without a record */
-	__u8 quiet;  /* not told of: its like were a moment ago, or too many are */
+	__u8 untracked; /* the near end let this very packet pass without a record */
+	__u8 quiet;	/* not told of: its like were a moment ago, or too many are */
 };
 
 /* Ports that see other people's connections, and frames that have many destinations, are judged
  * under records of their own. */
-tw_inline int tw_scope_alone(const struct tw_scope *s, const struct tw_packet *p)
+tw_inline int tw_ctx_alone(const struct tw_ctx *s, const struct tw_packet *p)
 {
 	return s->port->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY) || p->multicast;
 }
 
 /* A frame with many destinations at one of them: judged there each time, and no record is kept. Its sender pays
  * for the one that its own port keeps, and nothing answers to a group's address. */
-tw_inline int tw_scope_group_in(const struct tw_scope *s, const struct tw_packet *p)
+tw_inline int tw_ctx_group_in(const struct tw_ctx *s, const struct tw_packet *p)
 {
 	return s->dir == TW_DIR_IN && p->multicast;
 }

@@ -383,7 +383,7 @@ tw_inline enum tw_reason tw_parse_network(const struct tw_frame *f, struct tw_pa
 	if (reason)
 		return reason;
 	if (p->ethertype == TW_ETH_IPV4 && ip->off - p->l3_off > sizeof(struct tw_ipv4)) {
-		reason = tw_apart_ip_options(f, p->l3_off + sizeof(struct tw_ipv4), ip->off);
+		reason = tw_call_ip_options(f, p->l3_off + sizeof(struct tw_ipv4), ip->off);
 		if (reason)
 			return reason;
 	}

@@ -47,8 +47,8 @@ tw_inline int tw_path_glance(const struct tw_frame *f, struct tw_packet *p)
 
 /* A port that no workload claims: options.unclaimed decides, unless its guest sends from a
  * workload's MAC. That is denied, and told of if the workload has no port yet. */
-tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struct tw_scope *s,
-	struct tw_packet *p, struct tw_outcome *o)
+tw_inline enum tw_reason tw_path_unclaimed(
+	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p, struct tw_outcome *o)
 {
 	struct tw_mac_key mac = {0};
 	const __u32 *listed;
@@ -59,7 +59,7 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 		__builtin_memcpy(mac.mac, p->src_mac, 6);
 		listed = tw_macs_lookup(f, &mac);
 		if (listed && *listed == TW_MAC_SOUGHT)
-			tw_apart_tell(f, f->ifindex, s->port->id, TW_EVENT_CLAIM);
+			tw_call_tell(f, f->ifindex, s->port->id, TW_EVENT_CLAIM);
 		if (listed)
 			return TW_R_WORKLOAD_MAC;
 	}
@@ -69,12 +69,12 @@ tw_inline enum tw_reason tw_path_unclaimed(const struct tw_frame *f, const struc
 
 /* A frame that is about to reach a guest: the near end may have left word of it. */
 tw_inline enum tw_reason tw_path_arrive(
-	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
+	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
 {
-	const struct tw_token *token = &sheet->token;
+	const struct tw_token *token = &scratch->token;
 	enum tw_reason reason;
 
-	switch (tw_token_take(f, s->port, &sheet->token)) {
+	switch (tw_token_take(f, s->port, &scratch->token)) {
 	case TW_TOKEN_CUT:
 		return tw_arrival(f, token);
 	case TW_TOKEN_INBOUND:
@@ -96,14 +96,14 @@ tw_inline enum tw_reason tw_path_arrive(
 
 /* Finds the port's entry in the epoch the frame belongs to, and what needs no judgement. */
 tw_inline enum tw_reason tw_path_admit(
-	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
+	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
 {
-	struct tw_packet *p = &sheet->packet;
+	struct tw_packet *p = &scratch->packet;
 	enum tw_reason reason;
 
 	/* What was left for the frame that entered before ends here. */
 	if (s->dir == TW_DIR_OUT)
-		sheet->token.kind = TW_TOKEN_NONE;
+		scratch->token.kind = TW_TOKEN_NONE;
 	s->port = tw_port_at(f, f->ifindex, s->epoch);
 	if (!s->port) {
 		tw_path_glance(f, p);
@@ -113,17 +113,17 @@ tw_inline enum tw_reason tw_path_admit(
 		tw_path_glance(f, p);
 		return TW_R_OWN_REPLY;
 	}
-	reason = s->dir == TW_DIR_IN ? tw_path_arrive(f, s, sheet) : TW_R_NONE;
+	reason = s->dir == TW_DIR_IN ? tw_path_arrive(f, s, scratch) : TW_R_NONE;
 	if (reason)
 		return reason;
 	if (s->port->flags & TW_PORT_F_UNCLAIMED)
-		return tw_path_unclaimed(f, s, p, &sheet->outcome);
+		return tw_path_unclaimed(f, s, p, &scratch->outcome);
 	return s->port->image ? TW_R_NONE : TW_R_NO_IMAGE;
 }
 
 /* The classify stage: the gate at this end of the connection, decided now if it has not been by
  * this port in this epoch. */
-tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct tw_ctx *s,
 	struct tw_flow *flow, struct tw_outcome *o)
 {
 	struct tw_conn *c = s->conn;
@@ -137,7 +137,7 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 		tw_flow_tuple(flow);
 		flow->opened = !flow->decision;
 		flow->decided = 1;
-		flow->decision = tw_apart_classify(f, s->port->image, end,
+		flow->decision = tw_call_classify(f, s->port->image, end,
 			tw_home_of(s->port, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (!flow->decision)
 			return TW_R_BAD_IMAGE;
@@ -166,11 +166,11 @@ tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 
 /* The stages that decide, in their order. */
 tw_inline enum tw_reason tw_path_judge(
-	const struct tw_frame *f, struct tw_scope *s, struct tw_sheet *sheet)
+	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
 {
-	struct tw_packet *p = &sheet->packet;
-	struct tw_flow *flow = &sheet->flow;
-	enum tw_reason reason = tw_path_admit(f, s, sheet);
+	struct tw_packet *p = &scratch->packet;
+	struct tw_flow *flow = &scratch->flow;
+	enum tw_reason reason = tw_path_admit(f, s, scratch);
 
 	if (reason)
 		return reason;
@@ -197,7 +197,7 @@ tw_inline enum tw_reason tw_path_judge(
 	reason = tw_checksum(f, s, p, flow);
 	if (reason)
 		return reason;
-	reason = tw_path_classify(f, s, flow, &sheet->outcome);
+	reason = tw_path_classify(f, s, flow, &scratch->outcome);
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_INSPECT);
@@ -224,7 +224,7 @@ tw_inline __u8 tw_path_verdict(enum tw_reason reason, const struct tw_outcome *o
 	return tw_path_admits(reason) ? TW_V_ALLOW : TW_V_DENY;
 }
 
-tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
+tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_ctx *s,
 	const struct tw_flow *flow, enum tw_reason reason)
 {
 	__u32 end = flow->end & 1;
@@ -249,186 +249,188 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_scope *s,
 		o->gate[!end] = tw_gate(s->epoch, flow->far_decision);
 }
 
-/* Judges one frame and acts on it; the sheet's outcome tells what was found. 0 when there is no
- * sheet and the frame has to be dropped. */
+/* Judges one frame and acts on it; the scratch's outcome tells what was found. 0 when there is no
+ * scratch and the frame has to be dropped. */
 tw_inline const struct tw_outcome *tw_path(
 	struct tw_frame *f, const struct tw_config *config, enum tw_dir dir)
 {
-	struct tw_scope s = {.config = config, .epoch = config->epoch, .dir = (__u8)dir};
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_ctx s = {.config = config, .epoch = config->epoch, .dir = (__u8)dir};
+	struct tw_scratch *scratch = tw_scratch_get(f);
 	struct tw_outcome *o;
 
-	if (!sheet)
+	if (!scratch)
 		return 0;
-	__builtin_memset(sheet, 0, __builtin_offsetof(struct tw_sheet, conn));
-	o = &sheet->outcome;
+	__builtin_memset(scratch, 0, __builtin_offsetof(struct tw_scratch, conn));
+	o = &scratch->outcome;
 	/* Through memory, so that the verifier walks what follows once, not once for each reason. */
-	*(volatile __u8 *)&o->reason = (__u8)tw_path_judge(f, &s, sheet);
-	tw_path_conclude(o, &s, &sheet->flow, *(volatile __u8 *)&o->reason);
+	*(volatile __u8 *)&o->reason = (__u8)tw_path_judge(f, &s, scratch);
+	tw_path_conclude(o, &s, &scratch->flow, *(volatile __u8 *)&o->reason);
 	tw_stage_enter(f, TW_STAGE_FORWARD);
 	if (o->verdict == TW_V_ALLOW && s.port)
-		tw_forward(f, &s, sheet);
+		tw_forward(f, &s, scratch);
 	tw_stage_enter(f, TW_STAGE_REPORT);
-	tw_report(f, &s, &sheet->flow, o);
+	tw_report(f, &s, &scratch->flow, o);
 	if (s.far)
-		tw_report_far(f, &s, &sheet->flow, o);
+		tw_report_far(f, &s, &scratch->flow, o);
 	if (o->verdict == TW_V_REJECT)
-		tw_apart_refuse(f, dir, s.epoch);
+		tw_call_refuse(f, dir, s.epoch);
 	return o;
 }
 
 /* Ends a frame at an uplink that has a guest's MAC (tw_beyond_uplink()): counts it and tells of it. */
 tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config *config)
 {
-	struct tw_scope s = {.config = config, .dir = TW_DIR_IN};
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_ctx s = {.config = config, .dir = TW_DIR_IN};
+	struct tw_scratch *scratch = tw_scratch_get(f);
 	struct tw_outcome *o;
 
-	if (!sheet)
+	if (!scratch)
 		return;
-	__builtin_memset(sheet, 0, __builtin_offsetof(struct tw_sheet, conn));
-	o = &sheet->outcome;
+	__builtin_memset(scratch, 0, __builtin_offsetof(struct tw_scratch, conn));
+	o = &scratch->outcome;
 	/* What cannot be read of it is not told. */
-	tw_parse(f, &sheet->packet);
+	tw_parse(f, &scratch->packet);
 	o->verdict = TW_V_DENY;
 	o->reason = TW_R_FOREIGN_SOURCE;
 	o->stage = TW_STAGE_GUARD;
 	o->dir = TW_DIR_IN;
-	tw_report(f, &s, &sheet->flow, o);
+	tw_report(f, &s, &scratch->flow, o);
 }
 
-/* ---- what targets run apart: the bodies of tw_apart_…() of port.h ---- */
+/* ---- what targets run apart: the bodies of tw_call_…() of port.h ---- */
 
 tw_inline __u32 tw_path_decide(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet ? tw_classify(f, slot, end, home, &sheet->flow.first, sheet->flow.icmp) : 0;
+	return scratch ? tw_classify(f, slot, end, home, &scratch->flow.first, scratch->flow.icmp)
+		       : 0;
 }
 
 tw_inline enum tw_reason tw_path_fragment(
 	const struct tw_frame *f, const struct tw_config *config, __u32 port_id)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet ? tw_fragment_judge(f, config, port_id, sheet) : TW_R_FRAG_ORPHAN;
+	return scratch ? tw_fragment_judge(f, config, port_id, scratch) : TW_R_FRAG_ORPHAN;
 }
 
 tw_inline int tw_path_overflow_find(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, __u32 class, __u32 hi)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet && tw_overflow_find(f, config, port_id, class, hi, sheet);
+	return scratch && tw_overflow_find(f, config, port_id, class, hi, scratch);
 }
 
 tw_inline int tw_path_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet && tw_overflow_meet(f, port_id, dir, sheet);
+	return scratch && tw_overflow_meet(f, port_id, dir, scratch);
 }
 
 tw_inline int tw_path_overflow_put(
 	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, __u32 class)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet && tw_overflow_put(f, config, port_id, class, sheet);
+	return scratch && tw_overflow_put(f, config, port_id, class, scratch);
 }
 
 tw_inline enum tw_reason tw_path_open(
 	const struct tw_frame *f, const struct tw_config *config, __u32 payer_id, __u32 epoch)
 {
 	const struct tw_port *payer = tw_port_numbered(f, payer_id, epoch);
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return payer && sheet ? tw_conn_open(f, config, payer, sheet) : TW_R_TABLE_FULL;
+	return payer && scratch ? tw_conn_open(f, config, payer, scratch) : TW_R_TABLE_FULL;
 }
 
 tw_inline enum tw_reason tw_path_again(const struct tw_frame *f)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet ? tw_track_again(f, sheet) : TW_R_NONE;
+	return scratch ? tw_track_again(f, scratch) : TW_R_NONE;
 }
 
-/* When all else is done with an outcome that says `release`: the sheet is used anew. */
+/* When all else is done with an outcome that says `release`: the scratch is used anew. */
 tw_inline long tw_path_release(struct tw_frame *f, enum tw_dir dir, __u32 port_id)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet ? tw_release(f, dir, port_id, sheet) : 0;
+	return scratch ? tw_release(f, dir, port_id, scratch) : 0;
 }
 
 tw_inline void tw_path_tell(
 	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, __u32 kind)
 {
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	if (sheet)
-		tw_tell(f, config, sheet, port_id, kind);
+	if (scratch)
+		tw_tell(f, config, scratch, port_id, kind);
 }
 
 tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
 {
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	if (sheet)
-		tw_capture(f, &sheet->outcome, port_id);
+	if (scratch)
+		tw_capture(f, &scratch->outcome, port_id);
 }
 
-/* How what the sheet is about is a port's own: enum tw_lease_state. */
+/* How what the scratch is about is a port's own: enum tw_lease_state. */
 tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 	int known;
 
-	if (!port || !sheet)
+	if (!port || !scratch)
 		return TW_LEASE_NONE;
-	sheet->packet.lease = TW_LEASE_NONE;
-	if (kind == TW_OWNED_NAME || tw_addr_is_link_local(&sheet->about)) {
+	scratch->packet.lease = TW_LEASE_NONE;
+	if (kind == TW_OWNED_NAME || tw_addr_is_link_local(&scratch->about)) {
 		known = tw_claim_known(f, port, epoch,
-			kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, sheet);
+			kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, scratch);
 		return known < 0 ? TW_LEASE_UNCLAIMED : known ? TW_LEASE_KNOWN : TW_LEASE_NONE;
 	}
-	sheet->packet.lease = (__u8)tw_lease_find(f, port, sheet);
-	return sheet->packet.lease;
+	scratch->packet.lease = (__u8)tw_lease_find(f, port, scratch);
+	return scratch->packet.lease;
 }
 
-/* Whether the port can have the name that the sheet is about. */
+/* Whether the port can have the name that the scratch is about. */
 tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
 	__u32 epoch, __u32 kind)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet && tw_claim_take(f, config, port_id, epoch,
-				kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, sheet);
+	return scratch &&
+	       tw_claim_take(f, config, port_id, epoch,
+		       kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, scratch);
 }
 
 /* Why a frame from beyond the ports does not reach the port that it is at, or TW_R_NONE. */
 tw_inline enum tw_reason tw_path_beyond(const struct tw_frame *f, __u32 epoch)
 {
 	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return port && sheet ? tw_beyond(f, port, epoch, &sheet->packet) : TW_R_NO_IMAGE;
+	return port && scratch ? tw_beyond(f, port, epoch, &scratch->packet) : TW_R_NO_IMAGE;
 }
 
-/* What becomes of ARP, ND and MLD on the sheet. */
+/* What becomes of ARP, ND and MLD on the scratch. */
 tw_inline enum tw_reason tw_path_neighbour(
 	const struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
 {
 	struct tw_house s = {.config = config, .epoch = epoch, .dir = (__u8)dir};
 
 	s.port = tw_port_at(f, f->ifindex, epoch);
-	s.sheet = tw_sheet_get(f);
-	return s.port && s.sheet ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
+	s.scratch = tw_scratch_get(f);
+	return s.port && s.scratch ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
 }
 
-/* What becomes of DHCP on the sheet. The agent hears of leases that begin or end. */
+/* What becomes of DHCP on the scratch. The agent hears of leases that begin or end. */
 tw_inline enum tw_reason tw_path_dhcp(const struct tw_frame *f, const struct tw_config *config,
 	enum tw_dir dir, __u32 epoch, int v4)
 {
@@ -436,13 +438,13 @@ tw_inline enum tw_reason tw_path_dhcp(const struct tw_frame *f, const struct tw_
 	enum tw_reason reason;
 
 	s.port = tw_port_at(f, f->ifindex, epoch);
-	s.sheet = tw_sheet_get(f);
-	if (!s.port || !s.sheet)
+	s.scratch = tw_scratch_get(f);
+	if (!s.port || !s.scratch)
 		return TW_R_NO_IMAGE;
 	reason = tw_dhcp(f, &s, v4);
-	if (reason == TW_R_DHCP_CLIENT && TW_MEMORY(s.sheet->dhcp.changed) &&
+	if (reason == TW_R_DHCP_CLIENT && TW_MEMORY(s.scratch->dhcp.changed) &&
 		s.port->flags & TW_PORT_F_DHCP)
-		tw_apart_tell(f, f->ifindex, s.port->id, TW_EVENT_LEASE);
+		tw_call_tell(f, f->ifindex, s.port->id, TW_EVENT_LEASE);
 	return reason;
 }
 
@@ -450,23 +452,23 @@ tw_inline void tw_path_refuse(
 	struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
 {
 	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	if (port && sheet)
-		tw_refuse(f, config, port, dir, sheet);
+	if (port && scratch)
+		tw_refuse(f, config, port, dir, scratch);
 }
 
 tw_inline enum tw_reason tw_path_checksum(const struct tw_frame *f)
 {
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return !sheet || tw_checksum_good(f, &sheet->packet) ? TW_R_NONE : TW_R_BAD_CHECKSUM;
+	return !scratch || tw_checksum_good(f, &scratch->packet) ? TW_R_NONE : TW_R_BAD_CHECKSUM;
 }
 
 tw_inline void tw_path_options(const struct tw_frame *f)
 {
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 
-	if (sheet)
-		sheet->packet.scale = tw_tcp_scale(f, &sheet->packet);
+	if (scratch)
+		scratch->packet.scale = tw_tcp_scale(f, &scratch->packet);
 }

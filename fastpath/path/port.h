@@ -46,9 +46,9 @@ struct tw_frame {
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
-/* The size of the connection table: its rows, and slots used of each. A program's own, for as long as
+/* The size of the connection table: its buckets, and slots used of each. A program's own, for as long as
  * it lives: one that goes on while its successor is attached has another table (kernel/resize.h). */
-tw_inline __u32 tw_table_rows(const struct tw_frame *f);
+tw_inline __u32 tw_table_buckets(const struct tw_frame *f);
 tw_inline __u32 tw_table_slots(const struct tw_frame *f);
 
 /* A port's entry in an epoch, by interface and by id; NULL when it has none. */
@@ -91,10 +91,10 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 tw_inline void tw_frag_lock(struct tw_frag_set *set);
 tw_inline void tw_frag_unlock(struct tw_frag_set *set);
 
-/* Copies a whole frame of at most TW_HOLD_BYTES; makes a frame of what was copied; and sends it as
+/* Copies a whole frame of at most TW_FRAGQ_BYTES; makes a frame of what was copied; and sends it as
  * it is now once more, by the way it came. The first two void pointers into the frame. */
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold);
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold);
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold);
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold);
 tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir);
 
 /* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
@@ -117,23 +117,25 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
 
 /* Where its bridge itself says that the port which the frame is at sits: its bridge, the VLAN of its
  * untagged frames, and whether it is kept apart from others that are, in one word. 0: on no bridge,
- * or on none that forwards for it. TW_SEAT_UNKNOWN: cannot be asked here, so that what the agent has
+ * or on none that forwards for it. TW_BRIDGE_PORT_UNKNOWN: cannot be asked here, so that what the agent has
  * heard must do. */
-#define TW_SEAT_UNKNOWN	 1
-#define TW_SEAT_ISOLATED 0x8000
-tw_inline __u64 tw_frame_seat(const struct tw_frame *f);
-/* Whether a seat is one whose bridge knows, and can be asked, where single MACs are: on a bridge that
+#define TW_BRIDGE_PORT_UNKNOWN	1
+#define TW_BRIDGE_PORT_ISOLATED 0x8000
+tw_inline __u64 tw_frame_bridge_port(const struct tw_frame *f);
+/* Whether a bridge port is one whose bridge knows, and can be asked, where single MACs are: on a bridge that
  * does not tell VLANs apart. */
-tw_inline int tw_seat_plain(__u64 seat)
+tw_inline int tw_bridge_port_plain(__u64 bridge_port)
 {
-	return seat > TW_SEAT_UNKNOWN && !(seat & (TW_SEAT_ISOLATED - 1));
+	return bridge_port > TW_BRIDGE_PORT_UNKNOWN &&
+	       !(bridge_port & (TW_BRIDGE_PORT_ISOLATED - 1));
 }
-/* The interface that the bridge of such a seat would send a frame of `len` bytes for `mac` to, and to
+/* The interface that the bridge of such a bridge port would send a frame of `len` bytes for `mac` to, and to
  * no other; 0: none, or several, or the host itself. */
-tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len);
+tw_inline __u32 tw_bridge_way(
+	const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6], __u32 len);
 /* Whether the bridge has nothing to learn from a frame with this source MAC at this port: it has
  * seen it here, not so long ago. */
-tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6]);
+tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6]);
 /* Whether the bridge would send so long a frame out of the port which it is at. */
 tw_inline int tw_frame_fits(const struct tw_frame *f);
 
@@ -157,7 +159,7 @@ tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f);
 tw_inline __u32 tw_frame_inner(const struct tw_frame *f);
 
 /* ---- functions of path.h that a target may verify and run apart (see there) ---- */
-struct tw_sheet;
+struct tw_scratch;
 
 /* What classify is told of the port it asks for. */
 struct tw_home {
@@ -169,46 +171,45 @@ struct tw_home {
 /* What is asked about by its port's own: an address, or a DHCP client's name. */
 enum tw_owned { TW_OWNED_ADDRESS, TW_OWNED_NAME };
 
-tw_inline __u32 tw_apart_classify(
+tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
-tw_inline enum tw_reason tw_apart_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
-tw_inline void tw_apart_sweep(const struct tw_frame *f);
-tw_inline int tw_apart_find(const struct tw_frame *f);
-tw_inline enum tw_reason tw_apart_again(const struct tw_frame *f);
-tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n);
-tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n);
-tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n);
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n);
-tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what);
-tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot);
-tw_inline int tw_apart_hold(const struct tw_frame *f);
-tw_inline int tw_apart_overflow_find(
-	const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
-tw_inline int tw_apart_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
-tw_inline int tw_apart_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
-tw_inline void tw_apart_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
-tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id);
-tw_inline void tw_apart_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);
-tw_inline __u32 tw_apart_owned(
+tw_inline enum tw_reason tw_call_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
+tw_inline void tw_call_sweep(const struct tw_frame *f);
+tw_inline int tw_call_find(const struct tw_frame *f);
+tw_inline enum tw_reason tw_call_again(const struct tw_frame *f);
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n);
+tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n);
+tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n);
+tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n);
+tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what);
+tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot);
+tw_inline int tw_call_hold(const struct tw_frame *f);
+tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
+tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
+tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
+tw_inline void tw_call_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
+tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_id);
+tw_inline void tw_call_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);
+tw_inline __u32 tw_call_owned(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
-tw_inline int tw_apart_claim(
+tw_inline int tw_call_claim(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
-tw_inline enum tw_reason tw_apart_beyond(const struct tw_frame *f, __u32 epoch);
-tw_inline enum tw_reason tw_apart_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
-tw_inline enum tw_reason tw_apart_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
-tw_inline enum tw_reason tw_apart_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
-tw_inline void tw_apart_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
-tw_inline enum tw_reason tw_apart_checksum(const struct tw_frame *f);
-tw_inline enum tw_reason tw_apart_ip_options(const struct tw_frame *f, __u32 off, __u32 end);
-tw_inline void tw_apart_options(const struct tw_frame *f);
+tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch);
+tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f);
+tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end);
+tw_inline void tw_call_options(const struct tw_frame *f);
 
-/* The work sheet of this CPU; NULL never happens, but the verifier wants to see it checked. */
-tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f);
+/* The scratch memory of this CPU; NULL never happens, but the verifier wants to see it checked. */
+tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f);
 /* The same for what the agent and the loader run, too: those have one of their own, as packets may come in
  * between. */
-tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f);
+tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f);
 
-/* Whether somebody looks at the outcome on the sheet of a frame that went the short way (express.h). */
+/* Whether somebody looks at the outcome on the scratch of a frame that went the short way (express.h). */
 tw_inline int tw_frame_traced(const struct tw_frame *f);
 
 /* Tells that a stage is entered (for explain; nothing in the kernel). */

@@ -190,8 +190,8 @@ tw_inline long tw_reply_unreachable(
 
 #define TW_TOKEN 1024 /* one, as buckets count */
 
-/* Refills a port's bucket. Races lose or win a token or two, which does no harm. */
-tw_inline void tw_bucket_fill(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
+/* Refills a port's limiter. Races lose or win a token or two, which does no harm. */
+tw_inline void tw_limiter_fill(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
 {
 	__u32 elapsed = now - *seen, max = burst * TW_TOKEN, have = *tokens;
 	__u64 refill;
@@ -203,14 +203,14 @@ tw_inline void tw_bucket_fill(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burs
 	*seen = now;
 }
 
-/* Takes a token out of a port's bucket; whether there was one. A rate of 0 has no limit. */
-tw_inline int tw_bucket_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
+/* Takes a token out of a port's limiter; whether there was one. A rate of 0 has no limit. */
+tw_inline int tw_limiter_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
 {
 	__u32 have;
 
 	if (!rate)
 		return 1;
-	tw_bucket_fill(tokens, seen, rate, burst, now);
+	tw_limiter_fill(tokens, seen, rate, burst, now);
 	have = *tokens;
 	if (have < TW_TOKEN)
 		return 0;
@@ -218,20 +218,20 @@ tw_inline int tw_bucket_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst
 	return 1;
 }
 
-/* Writes the refusal of the sheet's packet over its frame and hands it to the sender. */
+/* Writes the refusal of the scratch's packet over its frame and hands it to the sender. */
 tw_inline void tw_refuse(struct tw_frame *f, const struct tw_config *config,
-	const struct tw_port *port, enum tw_dir dir, struct tw_sheet *sheet)
+	const struct tw_port *port, enum tw_dir dir, struct tw_scratch *scratch)
 {
-	const struct tw_packet *p = &sheet->packet;
-	struct tw_reply *r = &sheet->reply;
-	struct tw_bucket *bucket;
+	const struct tw_packet *p = &scratch->packet;
+	struct tw_reply *r = &scratch->reply;
+	struct tw_limiter *limiter;
 	__u32 id = port->id;
 	long failed;
 
-	bucket = tw_buckets_lookup(f, &id);
-	if (!bucket || !tw_reply_may(p))
+	limiter = tw_limiters_lookup(f, &id);
+	if (!limiter || !tw_reply_may(p))
 		return;
-	if (!tw_bucket_take(&bucket->reply_tokens, &bucket->reply_seen, config->reply_rate,
+	if (!tw_limiter_take(&limiter->reply_tokens, &limiter->reply_seen, config->reply_rate,
 		    config->reply_burst, tw_tick(f->now_ns)))
 		return;
 	__builtin_memset(r, 0, sizeof(*r));

@@ -49,7 +49,7 @@ tw_inline void tw_count_reason(const struct tw_frame *f, __u32 reason, __u32 dir
 }
 
 tw_inline void tw_count_frame(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_outcome *o)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_outcome *o)
 {
 	__u32 dir = s->dir & 1, id = s->port ? s->port->id : 0;
 	struct tw_port_count *count = tw_port_counts_lookup(f, &id);
@@ -88,11 +88,11 @@ tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outco
  * events. */
 tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *config, __u32 id)
 {
-	struct tw_bucket *bucket = tw_buckets_lookup(f, &id);
+	struct tw_limiter *limiter = tw_limiters_lookup(f, &id);
 
-	if (!bucket)
+	if (!limiter)
 		return 0;
-	return tw_bucket_take(&bucket->event_tokens, &bucket->event_seen, config->event_rate,
+	return tw_limiter_take(&limiter->event_tokens, &limiter->event_seen, config->event_rate,
 		config->event_burst, tw_tick(f->now_ns));
 }
 
@@ -100,11 +100,11 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 tw_inline int tw_event_admit_denial(
 	const struct tw_frame *f, const struct tw_config *config, __u32 id)
 {
-	struct tw_bucket *bucket = tw_buckets_lookup(f, &id);
+	struct tw_limiter *limiter = tw_limiters_lookup(f, &id);
 	int admitted = tw_event_admit(f, config, id);
 
-	if (bucket)
-		bucket->silent = !admitted;
+	if (limiter)
+		limiter->silent = !admitted;
 	return admitted;
 }
 
@@ -155,16 +155,16 @@ tw_inline void tw_count_untold(const struct tw_frame *f, __u32 port_id, int admi
 		count->events_limited++;
 }
 
-/* Sends an event about the frame on the sheet, or counts that it could not. One tells of both ends where
+/* Sends an event about the frame on the scratch, or counts that it could not. One tells of both ends where
  * a connection that is cut through opens at both. Denials are admitted by
  * then: there are too many to come here for each. */
 tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_sheet *sheet, __u32 port_id, __u32 kind)
+	const struct tw_scratch *scratch, __u32 port_id, __u32 kind)
 {
-	int admitted = (kind == TW_EVENT_OPEN && !sheet->flow.untracked) || kind == TW_EVENT_DENY ||
-		       tw_event_admit(f, config, port_id);
-	int both = kind == TW_EVENT_OPEN && tw_opens_far(&sheet->flow) &&
-		   tw_flow_opens(&sheet->flow, sheet->flow.opened, sheet->flow.decision);
+	int admitted = (kind == TW_EVENT_OPEN && !scratch->flow.untracked) ||
+		       kind == TW_EVENT_DENY || tw_event_admit(f, config, port_id);
+	int both = kind == TW_EVENT_OPEN && tw_opens_far(&scratch->flow) &&
+		   tw_flow_opens(&scratch->flow, scratch->flow.opened, scratch->flow.decision);
 	struct tw_event *e = 0;
 
 	if (admitted)
@@ -172,7 +172,7 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	if (!e) {
 		tw_count_untold(f, port_id, admitted);
 		if (both)
-			tw_count_untold(f, sheet->flow.far_id, admitted);
+			tw_count_untold(f, scratch->flow.far_id, admitted);
 		return;
 	}
 	__builtin_memset(e, 0, sizeof(*e));
@@ -182,25 +182,25 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	e->kind = (__u8)kind;
 	e->frame.len = f->len;
 	e->frame.origin = f->origin;
-	tw_event_fill(e, f, &sheet->packet, &sheet->flow, &sheet->outcome);
+	tw_event_fill(e, f, &scratch->packet, &scratch->flow, &scratch->outcome);
 	if (both) {
-		e->frame.far_port_id = sheet->flow.far_id;
-		e->frame.far_ifindex = sheet->flow.far_ifindex;
-		e->frame.far_decision = sheet->flow.far_decision;
+		e->frame.far_port_id = scratch->flow.far_id;
+		e->frame.far_ifindex = scratch->flow.far_ifindex;
+		e->frame.far_decision = scratch->flow.far_decision;
 	} else if (kind == TW_EVENT_DENY) {
-		e->frame.seq = sheet->packet.seq;
-		e->frame.ack = sheet->packet.ack;
-		e->frame.window = sheet->packet.window;
+		e->frame.seq = scratch->packet.seq;
+		e->frame.ack = scratch->packet.ack;
+		e->frame.window = scratch->packet.window;
 	}
 	tw_event_submit(f, e);
 }
 
 /* True if the frame was counted under the same rule where it entered the host. */
-tw_inline int tw_rule_counted(const struct tw_frame *f, const struct tw_scope *s, __u32 decision)
+tw_inline int tw_rule_counted(const struct tw_frame *f, const struct tw_ctx *s, __u32 decision)
 {
-	const struct tw_sheet *sheet = s->marked ? tw_sheet_get(f) : 0;
+	const struct tw_scratch *scratch = s->marked ? tw_scratch_get(f) : 0;
 
-	return sheet && tw_rule_shared(decision, sheet->token.decision);
+	return scratch && tw_rule_shared(decision, scratch->token.decision);
 }
 
 /* True if the frame's connection is a hit of the rule at this end: a gate that was never asked before is
@@ -214,7 +214,7 @@ tw_inline int tw_rule_hit(const struct tw_flow *flow, const struct tw_outcome *o
 }
 
 /* The report stage. */
-tw_inline void tw_report(const struct tw_frame *f, struct tw_scope *s, const struct tw_flow *flow,
+tw_inline void tw_report(const struct tw_frame *f, struct tw_ctx *s, const struct tw_flow *flow,
 	const struct tw_outcome *o)
 {
 	int kind = tw_event_kind_of(flow, o);
@@ -225,17 +225,17 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_scope *s, const str
 	if (o->decision && !tw_rule_counted(f, s, o->decision))
 		tw_count_rule(f, o->decision, tw_rule_hit(flow, o));
 	if (kind >= 0 && !s->quiet)
-		tw_apart_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
+		tw_call_tell(f, f->ifindex, s->port ? s->port->id : 0, (__u32)kind);
 	if (s->config->capturing)
-		tw_apart_capture(f, f->ifindex, s->port ? s->port->id : 0);
+		tw_call_capture(f, f->ifindex, s->port ? s->port->id : 0);
 }
 
 /* What the far end would report, had the frame come there through the vSwitch. The outcome becomes
  * the far end's. */
-tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_flow *flow, struct tw_outcome *o)
 {
-	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+	struct tw_ctx there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
 
 	o->dir = TW_DIR_IN;
 	o->decision = flow->far_decision;
@@ -243,9 +243,9 @@ tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_scope *s,
 	if (!tw_rule_shared(flow->far_decision, flow->decision))
 		tw_count_rule(f, flow->far_decision, flow->far_opened && !flow->resumed);
 	if (tw_opens_far(flow) && !tw_flow_opens(flow, flow->opened, flow->decision))
-		tw_apart_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
+		tw_call_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
 	if (s->config->capturing)
-		tw_apart_capture(f, flow->far_ifindex, s->far->id);
+		tw_call_capture(f, flow->far_ifindex, s->far->id);
 	o->dir = TW_DIR_OUT;
 	o->decision = flow->decision;
 }

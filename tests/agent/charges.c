@@ -35,7 +35,7 @@ static struct tw_charges *charges_new(void)
 	struct tw_charges *charges = tw_alloc(sizeof(*charges));
 
 	assert_non_null(charges);
-	charges->loads = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_load));
+	charges->loads = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_usage));
 	assert_non_null(charges->loads);
 	return charges;
 }
@@ -54,15 +54,15 @@ static void test_charges_word(void **state)
 
 	charge(charges, 7, -1);
 	assert_int_equal(charged(charges, 7), -1);
-	assert_int_equal(tw_load_now(*count), 0);
+	assert_int_equal(tw_usage_now(*count), 0);
 	assert_int_equal(tw_load_ever(*count), 0);
 	charge(charges, 7, 1);
 	charge(charges, 7, 1);
-	assert_int_equal(tw_load_now(*count), 1);
+	assert_int_equal(tw_usage_now(*count), 1);
 	assert_int_equal(tw_load_ever(*count), 2);
 	for (int i = 0; i < 1000; i++)
 		charge(charges, 7, i % 2 ? -1 : 1);
-	assert_int_equal(tw_load_now(*count), 1);
+	assert_int_equal(tw_usage_now(*count), 1);
 	assert_int_equal(tw_load_ever(*count), 502);
 	charges_free(charges);
 }

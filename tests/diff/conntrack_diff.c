@@ -168,7 +168,7 @@ static void print_record(const struct run *run, const struct tw_conn *c)
 		printf("    %s end %d acked %d room %u << %u\n", w ? "reply" : "original",
 			(int)(c->window[w].end - run->history.first[w != run->history.turned]),
 			(int)(c->window[w].acked - run->history.first[w != run->history.turned]),
-			c->room[w], c->progress.scale[!w] & TW_SCALE_SHIFT);
+			c->peer_window[w], c->progress.scale[!w] & TW_SCALE_SHIFT);
 }
 
 static void note_difference(struct run *run, const struct tw_ct_case *k)

@@ -46,7 +46,8 @@ static uint32_t edge(const struct tw_ct_case *k)
 {
 	bool way = way_of(k);
 
-	return acked(k) + ((uint32_t)k->record.room[way] << (k->record.progress.scale[!way] & 15));
+	return acked(k) +
+	       ((uint32_t)k->record.peer_window[way] << (k->record.progress.scale[!way] & 15));
 }
 
 /* What the other end has sent. */

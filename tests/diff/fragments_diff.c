@@ -205,10 +205,10 @@ static int travel(struct run *run, const struct tw_buf *bytes, uint32_t mark, bo
 /* What was held at a port and follows now. */
 static int release(struct run *run, const struct tw_outcome *o)
 {
-	tw_autofree struct tw_hold *hold = tw_alloc(sizeof(*hold));
+	tw_autofree struct tw_fragq *hold = tw_alloc(sizeof(*hold));
 	int err = hold ? 0 : -ENOMEM;
 
-	for (uint32_t n = 0; !err && n < TW_HOLDS; n++) {
+	for (uint32_t n = 0; !err && n < TW_FRAGQS; n++) {
 		tw_auto_buf struct tw_buf bytes = {0};
 
 		if (!run->target->ops->take_sent(run->target, o->release, n, hold))

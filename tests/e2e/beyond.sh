@@ -99,7 +99,7 @@ release
 test_beyond clsact --force-clsact
 tc -n "$ns-host" qdisc del dev up0 ingress
 check "clsact: a program that another tool removes is put back" within 10 \
-	sh -c "tc -n '$ns-host' filter show dev up0 ingress | grep -q from_uplink"
+	sh -c "tc -n '$ns-host' filter show dev up0 ingress | grep -q tw_from_uplink"
 stop_agent
 release
 equal "clsact: nothing is left of it" '' "$(tc -n "$ns-host" qdisc show dev up0 ingress)"

@@ -140,5 +140,5 @@ check "and the stream in" end "$in"
 stop_agent
 release
 equal "released, nothing is left at the uplink" "" \
-	"$(on_host bpftool net show dev up0 2>/dev/null | grep -o from_uplink)"
+	"$(on_host bpftool net show dev up0 2>/dev/null | grep -o tw_from_uplink)"
 finish

@@ -35,7 +35,7 @@ stands_still() {
 	done
 }
 
-start_agent --policy "$lab/policy.yaml" --forwarding "$insist" --uplinks no-uplink # at an uplink, from_uplink would drop a guest's MAC
+start_agent --policy "$lab/policy.yaml" --forwarding "$insist" --uplinks no-uplink # at an uplink, tw_from_uplink would drop a guest's MAC
 check "the bridge is told where guest 1 is" within 20 learned 1
 check "and guest 2" within 20 learned 2
 begin g2 echo echo tcp 7000
@@ -70,7 +70,7 @@ ip -n "$ns-host" link set tap2 master br0
 check "but again when it is back" goes_on
 
 # The same MAC behind a port that is none of ours: the guest has moved, says the bridge. It is told so, as it
-# learns nothing from a frame with that MAC, which from_uplink drops there.
+# learns nothing from a frame with that MAC, which tw_from_uplink drops there.
 ip -n "$ns-host" link add up0 type veth peer name up1
 ip -n "$ns-host" link set up0 master br0 up
 ip -n "$ns-host" link set up1 up

@@ -102,9 +102,9 @@ check "with all its records" test "$(status connection_records)" -ge "$records"
 resize 32768
 records=$(status connection_records)
 stop_agent
-mv "$maps/rows" "$maps/rows-new"
+mv "$maps/buckets" "$maps/buckets-new"
 mv "$maps/conns" "$maps/conns-new"
-bpftool map create "$maps/rows" type array key 4 value 64 entries 302 name rows flags 0x400
+bpftool map create "$maps/buckets" type array key 4 value 64 entries 302 name buckets flags 0x400
 bpftool map create "$maps/conns" type array key 4 value 128 entries 4832 name conns flags 0x400
 start_agent --policy "$lab/policy.yaml" --max-connections 4096
 equal "a start goes on with what another began" 32768 "$(status connections_max)"

@@ -2,9 +2,9 @@
 /* table FOLDER: whether the connection table whose maps are pinned in FOLDER is in order. No program may write to
  * it meanwhile.
  *
- * Prints `records=N`, `states=…` (how many in each, by enum tw_state) and a line for each fault: a row that
+ * Prints `records=N`, `states=…` (how many in each, by enum tw_state) and a line for each fault: a bucket that
  * is locked; a tag that is not its key's; a record that its key's walk does not come to; a key that stands
- * there twice; rows that count walks past them wrong; ports that are not charged what stands there. Exit 1
+ * there twice; buckets that count walks past them wrong; ports that are not charged what stands there. Exit 1
  * when there is any.
  */
 #include <bpf/bpf.h>
@@ -95,30 +95,30 @@ static enum tw_charge charge_of(uint8_t state)
 	}
 }
 
-/* Follows the walk of a record's key to the row that it stands in. */
-static void follow(const struct tw_config *config, const struct tw_conn *conn, uint32_t row,
-	uint32_t slot, uint16_t tag, uint32_t n_rows, uint32_t *spilled)
+/* Follows the walk of a record's key to the bucket that it stands in. */
+static void follow(const struct tw_config *config, const struct tw_conn *conn, uint32_t bucket,
+	uint32_t slot, uint16_t tag, uint32_t n_buckets, uint32_t *overflowed)
 {
-	uint32_t hash = hash_of(config, conn), at = (uint32_t)((uint64_t)hash * n_rows >> 32), i;
+	uint32_t hash = hash_of(config, conn), at = (uint32_t)((uint64_t)hash * n_buckets >> 32), i;
 	uint16_t is = (uint16_t)hash;
 	uint32_t step;
 
 	is = (uint16_t)(is + !is);
-	step = 1 + (uint32_t)((uint64_t)is * (n_rows - 1) >> 16);
+	step = 1 + (uint32_t)((uint64_t)is * (n_buckets - 1) >> 16);
 	if (is != tag)
-		FAULT("row %u slot %u: tag %x, its key's is %x\n", row, slot, tag, is);
-	for (i = 0; i < WALK_ROWS && at != row; i++) {
-		spilled[at]++;
-		at = (at + step) % n_rows;
+		FAULT("bucket %u slot %u: tag %x, its key's is %x\n", bucket, slot, tag, is);
+	for (i = 0; i < WALK_ROWS && at != bucket; i++) {
+		overflowed[at]++;
+		at = (at + step) % n_buckets;
 	}
-	if (at != row)
-		FAULT("row %u slot %u: not on its key's walk\n", row, slot);
+	if (at != bucket)
+		FAULT("bucket %u slot %u: not on its key's walk\n", bucket, slot);
 }
 
 static void check_charges(uint32_t (*met)[KINDS])
 {
 	uint32_t n;
-	const struct tw_load *loads = map_of("loads", sizeof(*loads), &n);
+	const struct tw_usage *loads = map_of("usage", sizeof(*loads), &n);
 
 	for (uint32_t id = 0; id < n; id++) {
 		const int charged[KINDS] = {0, tw_load_net(loads[id].half_open),
@@ -134,38 +134,38 @@ static void check_charges(uint32_t (*met)[KINDS])
 int main(int argc, char **argv)
 {
 	static uint32_t met[TW_PORTS_MAX][KINDS], states[16];
-	uint32_t n_rows, n, *spilled, n_records = 0;
+	uint32_t n_buckets, n, *overflowed, n_records = 0;
 	const struct tw_config *config;
 	const struct tw_conn *records, **known;
-	const struct tw_row *rows;
+	const struct tw_bucket *buckets;
 
 	if (argc != 2)
 		return 2;
 	folder = argv[1];
 	config = map_of("config", sizeof(*config), &n);
-	rows = map_of("rows", sizeof(*rows), &n_rows);
+	buckets = map_of("buckets", sizeof(*buckets), &n_buckets);
 	records = map_of("conns", sizeof(*records), &n);
-	spilled = calloc(n_rows, sizeof(*spilled));
+	overflowed = calloc(n_buckets, sizeof(*overflowed));
 	known = calloc(n, sizeof(*known));
-	if (!spilled || !known)
+	if (!overflowed || !known)
 		return 2;
-	for (n = 0; n < n_rows * TW_ROW_SLOTS; n++) {
-		uint32_t row = n / TW_ROW_SLOTS, slot = n % TW_ROW_SLOTS;
-		uint16_t tag = tw_row_tag(&rows[row], slot);
+	for (n = 0; n < n_buckets * TW_BUCKET_SLOTS; n++) {
+		uint32_t bucket = n / TW_BUCKET_SLOTS, slot = n % TW_BUCKET_SLOTS;
+		uint16_t tag = tw_bucket_tag(&buckets[bucket], slot);
 
-		if (!slot && rows[row].lock)
-			FAULT("row %u is locked\n", row);
+		if (!slot && buckets[bucket].lock)
+			FAULT("bucket %u is locked\n", bucket);
 		if (!tag)
 			continue;
-		follow(config, &records[n], row, slot, tag, n_rows, spilled);
+		follow(config, &records[n], bucket, slot, tag, n_buckets, overflowed);
 		known[n_records++] = &records[n];
 		states[records[n].progress.state & 15]++;
 		met[tw_ports_payer(records[n].ports)][charge_of(records[n].progress.state)]++;
 	}
-	for (uint32_t row = 0; row < n_rows; row++)
-		if (rows[row].spilled != spilled[row])
-			FAULT("row %u: %u walks past it, and %u are counted\n", row, spilled[row],
-				rows[row].spilled);
+	for (uint32_t bucket = 0; bucket < n_buckets; bucket++)
+		if (buckets[bucket].overflowed != overflowed[bucket])
+			FAULT("bucket %u: %u walks past it, and %u are counted\n", bucket,
+				overflowed[bucket], buckets[bucket].overflowed);
 	qsort(known, n_records, sizeof(*known), by_key);
 	for (uint32_t i = 1; i < n_records; i++)
 		if (!by_key(&known[i - 1], &known[i]))

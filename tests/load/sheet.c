@@ -4,7 +4,7 @@
  *
  * Why: before Linux 6.10, BPF_PROG_TEST_RUN does not keep packets off its CPU. A packet that comes in between
  *	uses its own sheet; where both used one, the sweep would end a connection that the packet's look at
- *	another row had noted.
+ *	another bucket had noted.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -18,7 +18,7 @@
 #include "fastpath/kernel/load.h"
 
 #define SKIPPED 77
-#define CONNS	16 /* one row */
+#define CONNS	16 /* one bucket */
 #define PATTERN 0x5a
 #define NOW	1000000 /* tick */
 

@@ -340,12 +340,12 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 static int judge_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
 	size_t first, uint32_t port_id, uint32_t origin, uint32_t *ret_n)
 {
-	struct tw_hold *hold = p->hold;
+	struct tw_fragq *hold = p->hold;
 	struct tw_native_result result = {0};
 	struct tw_native_frame frame;
 	int err = 0;
 
-	for (uint32_t n = 0; !err && n < TW_HOLDS; n++) {
+	for (uint32_t n = 0; !err && n < TW_FRAGQS; n++) {
 		tw_auto_buf struct tw_buf bytes = {0};
 
 		if (!p->target->ops->take_sent(p->target, port_id, n, hold))
@@ -571,7 +571,7 @@ enum tw_played tw_case_play(
 	if (c->native_only && !target->can_tag_outside)
 		return TW_PLAYED_SKIP;
 	p.room = tw_alloc(TW_TARGET_FRAME_MAX);
-	p.hold = tw_alloc(sizeof(struct tw_hold));
+	p.hold = tw_alloc(sizeof(struct tw_fragq));
 	if (!p.room || !p.hold || target->ops->reset(target, c->max_conns, &err)) {
 		fprintf(play->out, "%s: %s\n", name, err.code ? err.text : "no memory");
 		free(p.room);

@@ -147,10 +147,10 @@ static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir,
 
 /* What only one of them sent, or sent otherwise, has no length. */
 static bool pair_take_sent(
-	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret)
+	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_fragq *ret)
 {
 	struct pair *pair = pair_of(target);
-	struct tw_hold other = {0};
+	struct tw_fragq other = {0};
 	bool a = pair->a->ops->take_sent(pair->a, port_id, n, ret);
 	bool b = pair->b->ops->take_sent(pair->b, port_id, n, &other);
 

@@ -38,7 +38,7 @@ struct tw_target_ops {
 	/* Takes what the last run sent on out of the `n`th place where a port holds fragments; false
 	 * when that is nothing. */
 	bool (*take_sent)(
-		struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret);
+		struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_fragq *ret);
 	int (*get_port)(
 		struct tw_target *target, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
 	/* `port` NULL removes the entry. */

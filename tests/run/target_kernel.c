@@ -102,7 +102,7 @@ static void kernel_forget(struct tw_target *target)
 		tw_conns_close(&conns);
 	}
 	clear_hash(k, TW_MAP_frags);
-	clear_hash(k, TW_MAP_holds);
+	clear_hash(k, TW_MAP_fragqs);
 }
 
 /* Any frame that enters ends what was left for the one before it. */
@@ -134,11 +134,11 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	kernel_forget(target);
 	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
 		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
-		clear_array(k, TW_MAP_buckets, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_bucket),
+		clear_array(k, TW_MAP_limiters, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_limiter),
 			false) ||
 		clear_array(
-			k, TW_MAP_loads, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_load), false) ||
-		clear_array(k, TW_MAP_upkeep, 1, sizeof(struct tw_upkeep), false) ||
+			k, TW_MAP_usage, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_usage), false) ||
+		clear_array(k, TW_MAP_gc, 1, sizeof(struct tw_gc), false) ||
 		clear_array(k, TW_MAP_leases, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_leases),
 			false) ||
 		clear_array(k, TW_MAP_claims, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_claims),
@@ -333,14 +333,14 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 }
 
 static bool kernel_take_sent(
-	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret)
+	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_fragq *ret)
 {
-	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_holds);
-	uint32_t key = tw_hold_key(port_id, n);
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_fragqs);
+	uint32_t key = tw_fragq_key(port_id, n);
 
-	if (bpf_map_lookup_elem(fd, &key, ret) || ret->state != TW_HOLD_SENT)
+	if (bpf_map_lookup_elem(fd, &key, ret) || ret->state != TW_FRAGQ_SENT)
 		return false;
-	ret->state = TW_HOLD_FREE;
+	ret->state = TW_FRAGQ_FREE;
 	return !bpf_map_update_elem(fd, &key, ret, BPF_ANY);
 }
 
@@ -402,10 +402,10 @@ static int kernel_each_conn(struct tw_target *target, tw_conn_fn *each, void *ar
 
 	if (failed)
 		return failed;
-	for (uint32_t row = 0; row < conns.n_rows; row++) {
-		struct tw_key keys[TW_ROW_SLOTS];
-		struct tw_conn records[TW_ROW_SLOTS];
-		size_t n = tw_conns_read(&conns, row, keys, records);
+	for (uint32_t bucket = 0; bucket < conns.n_buckets; bucket++) {
+		struct tw_key keys[TW_BUCKET_SLOTS];
+		struct tw_conn records[TW_BUCKET_SLOTS];
+		size_t n = tw_conns_read(&conns, bucket, keys, records);
 
 		for (size_t i = 0; i < n; i++)
 			each(arg, &keys[i], &records[i]);

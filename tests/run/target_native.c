@@ -70,14 +70,14 @@ static int native_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 }
 
 static bool native_take_sent(
-	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_hold *ret)
+	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_fragq *ret)
 {
-	struct tw_hold *hold = tw_native_hold(native_of(target), port_id, n);
+	struct tw_fragq *hold = tw_native_fragq(native_of(target), port_id, n);
 
-	if (!hold || hold->state != TW_HOLD_SENT)
+	if (!hold || hold->state != TW_FRAGQ_SENT)
 		return false;
 	*ret = *hold;
-	hold->state = TW_HOLD_FREE;
+	hold->state = TW_FRAGQ_FREE;
 	return true;
 }
 

@@ -48,9 +48,10 @@ static void holds_four_million(void **state)
 {
 	fill(4000000);
 	/* All in: 157 bytes a connection. */
-	assert_in_range((uint64_t)tw_conn_rows(4000000) *
-				(sizeof(struct tw_row) + TW_ROW_SLOTS * sizeof(struct tw_conn)) /
-				4000000,
+	assert_in_range(
+		(uint64_t)tw_conn_buckets(4000000) *
+			(sizeof(struct tw_bucket) + TW_BUCKET_SLOTS * sizeof(struct tw_conn)) /
+			4000000,
 		100, 160);
 }
 
@@ -73,7 +74,7 @@ static void full_refuses(void **state)
 	sweep_all(&cpu, 200 * SECOND);
 	assert_int_equal(count(t), n);
 	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, 200 * SECOND), TW_R_NONE);
-	assert_true(t->upkeep.closes_lost > 0);
+	assert_true(t->gc.closes_lost > 0);
 	assert_int_equal(tw_load_net(t->loads[2].established), 1);
 	t->ring_full = false;
 	sweep_all(&cpu, 400 * SECOND);
@@ -85,14 +86,14 @@ static void keys_do_not_cluster(void **state)
 {
 	struct table *t = table_new(262144);
 	struct cpu cpu = {.table = t};
-	uint32_t spilled = 0;
+	uint32_t overflowed = 0;
 
-	/* A quarter full, with keys that differ in a few bits only: no row overflows. */
+	/* A quarter full, with keys that differ in a few bits only: no bucket overflows. */
 	for (uint32_t n = 0; n < 65536; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
-	for (uint32_t row = 0; row < t->n_rows; row++)
-		spilled += t->rows[row].spilled;
-	assert_in_range(spilled, 0, 20);
+	for (uint32_t bucket = 0; bucket < t->n_buckets; bucket++)
+		overflowed += t->buckets[bucket].overflowed;
+	assert_in_range(overflowed, 0, 20);
 	table_free(t);
 }
 
@@ -147,7 +148,7 @@ static void *work(void *arg)
 		open_one(cpu, chance >> 16 & 2047, 1 + (chance >> 28 & 3), TW_S_ESTABLISHED,
 			f.now_ns);
 		if (i % 4 == 0)
-			tw_apart_sweep(&f);
+			tw_call_sweep(&f);
 	}
 	free(cpu);
 	return w;
@@ -189,38 +190,38 @@ static void many_at_once(void **state)
 	table_free(t);
 }
 
-/* A CPU that has lost its turn keeps its row for longer than any other can wait. Meanwhile what it has
+/* A CPU that has lost its turn keeps its bucket for longer than any other can wait. Meanwhile what it has
  * opened is met, nothing else is refused as if there were no room, and no key stands there twice. */
-static void rows_kept_for_long(void **state)
+static void buckets_kept_for_long(void **state)
 {
 	struct table *t = table_new(1000);
 	struct cpu cpu = {.table = t};
 	const struct tw_frame f = {.target = &cpu, .now_ns = SECOND};
-	uint32_t n = 0, row;
+	uint32_t n = 0, bucket;
 
 	assert_int_equal(open_one(&cpu, 0, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
-	row = cpu.sheet.flow.place.row;
-	t->rows[row].lock = 1;
+	bucket = cpu.scratch.flow.probe.bucket;
+	t->buckets[bucket].lock = 1;
 	assert_int_equal(open_one(&cpu, 0, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
-	assert_true(cpu.sheet.flow.met);
+	assert_true(cpu.scratch.flow.met);
 	do
 		find(&cpu, ++n);
-	while (cpu.sheet.flow.place.row != row);
+	while (cpu.scratch.flow.probe.bucket != bucket);
 	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, SECOND), TW_R_TABLE_BUSY);
-	t->rows[row].lock = 0;
+	t->buckets[bucket].lock = 0;
 	assert_int_equal(tw_load_net(t->loads[2].established), 0);
-	/* One that ended, in a row that its walk came to later. */
+	/* One that ended, in a bucket that its walk came to later. */
 	for (n = 1; count(t) < 1000; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
 	do
 		find(&cpu, --n);
-	while (tw_apart_find(&f) / TW_ROW_SLOTS == (int)cpu.sheet.flow.place.row);
-	row = (uint32_t)tw_apart_find(&f) / TW_ROW_SLOTS;
-	t->rows[row].lock = 1;
+	while (tw_call_find(&f) / TW_BUCKET_SLOTS == (int)cpu.scratch.flow.probe.bucket);
+	bucket = (uint32_t)tw_call_find(&f) / TW_BUCKET_SLOTS;
+	t->buckets[bucket].lock = 1;
 	assert_int_equal(open_over(&cpu, n, 2, TW_S_ESTABLISHED, SECOND, 1), TW_R_TABLE_BUSY);
 	assert_int_equal(count(t), 1000);
 	assert_int_equal(tw_load_net(t->loads[2].established), 0);
-	t->rows[row].lock = 0;
+	t->buckets[bucket].lock = 0;
 	assert_int_equal(open_over(&cpu, n, 2, TW_S_ESTABLISHED, SECOND, 1), TW_R_NONE);
 	assert_int_equal(count(t), 1000);
 	assert_int_equal(tw_load_net(t->loads[2].established), 1);
@@ -250,7 +251,7 @@ static void *move(void *arg)
 		struct tw_conn *c = NULL;
 
 		if (find(cpu, dice % MOVED))
-			c = tw_conn_at(&f, tw_apart_find(&f));
+			c = tw_conn_at(&f, tw_call_find(&f));
 		if (!c || dice >> 56 == 0) { /* the same key anew */
 			open_over(cpu, dice % MOVED, 1 + (dice >> 40 & 3), TW_S_SYN_SENT, SECOND,
 				c != NULL);
@@ -262,7 +263,7 @@ static void *move(void *arg)
 		tw_conn_advance(&f, c, found, now);
 		if (dice >> 52 == 0) {
 			f.now_ns = 200 * SECOND;
-			tw_apart_sweep(&f);
+			tw_call_sweep(&f);
 			f.now_ns = SECOND;
 		}
 	}
@@ -277,11 +278,11 @@ static void charges_are_records(void **state)
 	size_t half_open[PORTS] = {0}, established[PORTS] = {0};
 
 	run_workers(t, move);
-	for (uint32_t n = 0; n < tw_record_number(t->n_rows, 0); n++) {
+	for (uint32_t n = 0; n < tw_record_number(t->n_buckets, 0); n++) {
 		const struct tw_conn *c = &t->records[n];
 		uint32_t payer = tw_ports_at(c->ports, TW_DIR_OUT);
 
-		if (!tw_row_tag(&t->rows[n / TW_ROW_SLOTS], n % TW_ROW_SLOTS))
+		if (!tw_bucket_tag(&t->buckets[n / TW_BUCKET_SLOTS], n % TW_BUCKET_SLOTS))
 			continue;
 		half_open[payer] += tw_state_half_open(c->progress.state);
 		established[payer] += !tw_state_half_open(c->progress.state);
@@ -307,10 +308,10 @@ static void takes_over(void **state)
 	old.progress.state = TW_S_SYN_SENT;
 	old.window[TW_WAY_ORIGINAL] = (struct tw_window){.end = 100, .acked = 100};
 	old.window[TW_WAY_REPLY] = (struct tw_window){.end = 500, .acked = 500};
-	cpu.sheet.conn = old;
-	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_NEW);
+	cpu.scratch.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_NEW);
 	assert_int_equal(tw_load_net(t->loads[1].half_open), 1);
-	c = tw_conn_at(&f, tw_apart_find(&f));
+	c = tw_conn_at(&f, tw_call_find(&f));
 	assert_non_null(c);
 
 	for (int later = 0; later < 2; later++) {
@@ -319,8 +320,8 @@ static void takes_over(void **state)
 		old.progress.state = TW_S_ESTABLISHED;
 		c->seen = 960;
 		old.seen = later ? 970 : 955;
-		cpu.sheet.conn = old;
-		assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_MET);
+		cpu.scratch.conn = old;
+		assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_MET);
 		assert_int_equal(c->window[TW_WAY_ORIGINAL].end, 300);
 		assert_int_equal(c->window[TW_WAY_REPLY].end, 900);
 		assert_int_equal(c->progress.state, later ? TW_S_ESTABLISHED : TW_S_SYN_SENT);
@@ -330,20 +331,20 @@ static void takes_over(void **state)
 	/* One that was opened a month ago is the same one; ticks have gone more than half around. */
 	c->created -= 30u * 86400 * TW_TICKS_PER_SECOND;
 	old.window[TW_WAY_REPLY].end = 1700;
-	cpu.sheet.conn = old;
-	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_MET);
+	cpu.scratch.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_MET);
 	assert_int_equal(c->window[TW_WAY_REPLY].end, 1700);
 	/* And one that was opened after the other's last packet is another one. */
 	c->created = old.seen + 1;
 	old.window[TW_WAY_REPLY].end = 2500;
-	cpu.sheet.conn = old;
-	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_MET);
+	cpu.scratch.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_MET);
 	assert_int_equal(c->window[TW_WAY_REPLY].end, 1700);
 	old.seen = 100;
 	old.key[0] = 9;
 	t->config.timeout[TW_S_ESTABLISHED] = 10;
-	cpu.sheet.conn = old;
-	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.sheet), TW_TAKEN_ENDED);
+	cpu.scratch.conn = old;
+	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_ENDED);
 	table_free(t);
 }
 
@@ -358,7 +359,7 @@ int main(void)
 		cmocka_unit_test(ages),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(charges_are_records),
-		cmocka_unit_test(rows_kept_for_long),
+		cmocka_unit_test(buckets_kept_for_long),
 	};
 
 	return cmocka_run_group_tests_name("conns", tests, NULL, NULL);

@@ -20,21 +20,21 @@
 
 struct table {
 	struct tw_config config;
-	struct tw_row *rows;
+	struct tw_bucket *buckets;
 	struct tw_conn *records;
-	uint32_t n_rows;
-	struct tw_load loads[PORTS];
+	uint32_t n_buckets;
+	struct tw_usage loads[PORTS];
 	struct tw_port ports[PORTS];
-	struct tw_upkeep upkeep;
+	struct tw_gc gc;
 	uint64_t n_told; /* ends that were told */
 	bool ring_full;
 };
 
 struct cpu {
 	struct table *table;
-	struct tw_sheet sheet;
+	struct tw_scratch scratch;
 	struct tw_event event;
-	uint64_t n_looked; /* rows whose records were looked at for one to be given up */
+	uint64_t n_looked; /* buckets whose records were looked at for one to be given up */
 };
 
 static struct cpu *cpu_of(const struct tw_frame *f)
@@ -42,9 +42,9 @@ static struct cpu *cpu_of(const struct tw_frame *f)
 	return f->target;
 }
 
-tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+tw_inline __u32 tw_table_buckets(const struct tw_frame *f)
 {
-	return cpu_of(f)->table->n_rows;
+	return cpu_of(f)->table->n_buckets;
 }
 
 tw_inline __u32 tw_table_slots(const struct tw_frame *f)
@@ -52,21 +52,21 @@ tw_inline __u32 tw_table_slots(const struct tw_frame *f)
 	return tw_conn_slots(cpu_of(f)->table->config.conn_max);
 }
 
-tw_inline struct tw_row *tw_rows_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_bucket *tw_buckets_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	struct table *t = cpu_of(f)->table;
 
-	return *k < t->n_rows ? &t->rows[*k] : NULL;
+	return *k < t->n_buckets ? &t->buckets[*k] : NULL;
 }
 
 tw_inline struct tw_conn *tw_conns_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	struct table *t = cpu_of(f)->table;
 
-	return *k < tw_record_number(t->n_rows, 0) ? &t->records[*k] : NULL;
+	return *k < tw_record_number(t->n_buckets, 0) ? &t->records[*k] : NULL;
 }
 
-tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_usage *tw_usage_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return *k < PORTS ? &cpu_of(f)->table->loads[*k] : NULL;
 }
@@ -76,19 +76,19 @@ tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32
 	return id < PORTS ? &cpu_of(f)->table->ports[id] : NULL;
 }
 
-tw_inline struct tw_upkeep *tw_upkeep_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_gc *tw_gc_lookup(const struct tw_frame *f, const __u32 *k)
 {
-	return &cpu_of(f)->table->upkeep;
+	return &cpu_of(f)->table->gc;
 }
 
-tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f)
 {
-	return &cpu_of(f)->sheet;
+	return &cpu_of(f)->scratch;
 }
 
-tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
 {
-	return tw_sheet_get(f);
+	return tw_scratch_get(f);
 }
 
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
@@ -109,53 +109,53 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 
 #include "fastpath/path/conntrack/open.h"
 
-tw_inline int tw_apart_find(const struct tw_frame *f)
+tw_inline int tw_call_find(const struct tw_frame *f)
 {
-	return tw_conn_find(f, &cpu_of(f)->sheet.flow);
+	return tw_conn_find(f, &cpu_of(f)->scratch.flow);
 }
 
-tw_inline void tw_apart_sweep(const struct tw_frame *f)
+tw_inline void tw_call_sweep(const struct tw_frame *f)
 {
 	tw_conns_sweep(f);
 }
 
-tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
 {
-	return tw_row_lock(f, n);
+	return tw_bucket_lock(f, n);
 }
 
-tw_inline int tw_apart_row_put(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n)
 {
-	return tw_row_put(f, &cpu_of(f)->sheet, n);
+	return tw_bucket_put(f, &cpu_of(f)->scratch, n);
 }
 
-tw_inline int tw_apart_row_replace(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
 {
-	return tw_row_replace(f, &cpu_of(f)->sheet, n);
+	return tw_bucket_replace(f, &cpu_of(f)->scratch, n);
 }
 
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
+tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
 {
-	tw_row_clear(f, &cpu_of(f)->table->config, n);
+	tw_bucket_clear(f, &cpu_of(f)->table->config, n);
 }
 
-tw_inline __u32 tw_apart_row_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
+tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
 {
 	struct tw_spare s = {.f = f,
 		.config = &cpu_of(f)->table->config,
-		.sheet = &cpu_of(f)->sheet,
+		.scratch = &cpu_of(f)->scratch,
 		.now = tw_tick(f->now_ns),
 		.n = n,
 		.payer_id = payer_id,
 		.what = what};
 
 	cpu_of(f)->n_looked++;
-	return tw_row_spare(&s);
+	return tw_bucket_spare(&s);
 }
 
-tw_inline int tw_apart_row_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
+tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	return tw_row_give_up(f, &cpu_of(f)->table->config, n, slot);
+	return tw_bucket_give_up(f, &cpu_of(f)->table->config, n, slot);
 }
 
 /* ---- driving it ---- */
@@ -182,17 +182,17 @@ static struct table *table_new(uint32_t max)
 		t->config.hash_key[i] = next_random(&chance);
 	for (unsigned int i = 0; i < TW_S__MAX; i++)
 		t->config.timeout[i] = 100 * TW_TICKS_PER_SECOND;
-	t->n_rows = tw_conn_rows(max);
-	t->rows = calloc(t->n_rows, sizeof(*t->rows));
-	t->records = calloc(tw_record_number(t->n_rows, 0), sizeof(*t->records));
-	assert_non_null(t->rows);
+	t->n_buckets = tw_conn_buckets(max);
+	t->buckets = calloc(t->n_buckets, sizeof(*t->buckets));
+	t->records = calloc(tw_record_number(t->n_buckets, 0), sizeof(*t->records));
+	assert_non_null(t->buckets);
 	assert_non_null(t->records);
 	return t;
 }
 
 static void table_free(struct table *t)
 {
-	free(t->rows);
+	free(t->buckets);
 	free(t->records);
 	free(t);
 }
@@ -210,7 +210,7 @@ static void make_key(struct tw_key *key, uint32_t n)
 
 static bool find(struct cpu *cpu, uint32_t n)
 {
-	struct tw_flow *flow = &cpu->sheet.flow;
+	struct tw_flow *flow = &cpu->scratch.flow;
 	struct tw_frame f = {.target = cpu};
 	struct tw_conn *c;
 
@@ -223,19 +223,19 @@ static enum tw_reason open_over(
 	struct cpu *cpu, uint32_t n, uint16_t port, uint8_t state, uint64_t now_ns, int stale)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
-	struct tw_conn *c = &cpu->sheet.conn;
+	struct tw_conn *c = &cpu->scratch.conn;
 
 	find(cpu, n);
-	cpu->sheet.flow.stale = (__u8)stale;
-	cpu->sheet.flow.untracked = 0;
+	cpu->scratch.flow.stale = (__u8)stale;
+	cpu->scratch.flow.untracked = 0;
 	memset(c, 0, sizeof(*c));
-	memcpy(c->key, cpu->sheet.flow.key.d, sizeof(c->key));
-	c->key_end = cpu->sheet.flow.key.w[TW_KEY_WORDS - 1];
+	memcpy(c->key, cpu->scratch.flow.key.d, sizeof(c->key));
+	c->key_end = cpu->scratch.flow.key.w[TW_KEY_WORDS - 1];
 	c->progress.state = state;
 	c->ports = tw_ports_charged(port, tw_charge_of(state));
 	c->created = c->seen = tw_tick(now_ns);
 	cpu->table->ports[port].id = port;
-	return tw_conn_open(&f, &cpu->table->config, &cpu->table->ports[port], &cpu->sheet);
+	return tw_conn_open(&f, &cpu->table->config, &cpu->table->ports[port], &cpu->scratch);
 }
 
 static enum tw_reason open_one(
@@ -248,26 +248,26 @@ static void sweep_all(struct cpu *cpu, uint64_t now_ns)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
 
-	for (uint32_t i = 0; i < cpu->table->n_rows; i++)
-		tw_apart_sweep(&f);
+	for (uint32_t i = 0; i < cpu->table->n_buckets; i++)
+		tw_call_sweep(&f);
 }
 
 static size_t count(const struct table *t)
 {
 	size_t n = 0;
 
-	for (uint32_t row = 0; row < t->n_rows; row++)
-		for (uint32_t slot = 0; slot < TW_ROW_SLOTS; slot++)
-			n += tw_row_tag(&t->rows[row], slot) != 0;
+	for (uint32_t bucket = 0; bucket < t->n_buckets; bucket++)
+		for (uint32_t slot = 0; slot < TW_BUCKET_SLOTS; slot++)
+			n += tw_bucket_tag(&t->buckets[bucket], slot) != 0;
 	return n;
 }
 
 static void assert_empty(const struct table *t)
 {
 	assert_int_equal(count(t), 0);
-	for (uint32_t row = 0; row < t->n_rows; row++) {
-		assert_int_equal(t->rows[row].spilled, 0);
-		assert_int_equal(t->rows[row].lock, 0);
+	for (uint32_t bucket = 0; bucket < t->n_buckets; bucket++) {
+		assert_int_equal(t->buckets[bucket].overflowed, 0);
+		assert_int_equal(t->buckets[bucket].lock, 0);
 	}
 	for (unsigned int port = 0; port < PORTS; port++) {
 		assert_int_equal(tw_load_net(t->loads[port].half_open), 0);

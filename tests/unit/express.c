@@ -77,7 +77,7 @@ static void new_talk(struct fixture *f, struct talk *talk)
 }
 
 /* Both ways take a policy over, with cut-through between all ports but now and then one. */
-static void load(struct fixture *f, const char *text)
+static void usage(struct fixture *f, const char *text)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	uint32_t odd = tw_random_below(&f->random, 8), rate = tw_random_below(&f->random, 16);
@@ -139,7 +139,7 @@ static int set_up(void **state)
 	tw_native_go_whole(f->way[1]);
 	for (size_t i = 0; i < N_TALKS; i++)
 		new_talk(f, &f->talks[i]);
-	load(f, policies[0]);
+	usage(f, policies[0]);
 	*state = f;
 	return 0;
 }
@@ -344,8 +344,8 @@ static void compare(const struct fixture *f)
 	for (uint32_t id = 1; id <= N_PORTS; id++) {
 		assert_memory_equal(tw_native_port_count(f->way[0], id),
 			tw_native_port_count(f->way[1], id), sizeof(struct tw_port_count));
-		assert_memory_equal(tw_native_load(f->way[0], id), tw_native_load(f->way[1], id),
-			sizeof(struct tw_load));
+		assert_memory_equal(tw_native_usage(f->way[0], id), tw_native_usage(f->way[1], id),
+			sizeof(struct tw_usage));
 	}
 	for (uint32_t slot = 0; slot < 2; slot++)
 		assert_memory_equal(tw_native_rule_count(f->way[0], slot),
@@ -395,7 +395,7 @@ static void both_ways_agree(void **state)
 				shake_hands(f, talk);
 		}
 		if (tw_random_one_in(&f->random, 2000))
-			load(f, policies[tw_random_below(&f->random, 2)]);
+			usage(f, policies[tw_random_below(&f->random, 2)]);
 		f->now_ns += tw_random_one_in(&f->random, 5000) ? 400000000000 : 200000;
 		for (int n = 0; n < 2 && i / 500 % 2; n++) /* half the time an agent is there */
 			tw_native_config(f->way[n])->agent_seen = (uint32_t)(f->now_ns >>

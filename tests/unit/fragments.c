@@ -32,12 +32,12 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 {
 }
 
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold)
 {
 	return -1;
 }
 
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold)
 {
 	return -1;
 }
@@ -46,7 +46,7 @@ tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
 {
 }
 
-tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_id)
+tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_id)
 {
 	return TW_R_NONE;
 }
@@ -55,10 +55,10 @@ tw_inline enum tw_reason tw_apart_fragment(const struct tw_frame *f, __u32 port_
 static enum tw_reason send(
 	struct tw_frag_set *set, uint8_t from, uint32_t addr, uint32_t id, bool first, uint32_t now)
 {
-	static struct tw_sheet sheet;
-	struct tw_packet *p = &sheet.packet;
+	static struct tw_scratch scratch;
+	struct tw_packet *p = &scratch.packet;
 
-	memset(&sheet, 0, sizeof(sheet));
+	memset(&scratch, 0, sizeof(scratch));
 	p->src_mac[5] = from;
 	tw_addr_map(&p->tuple.src, tw_be32(addr));
 	tw_addr_map(&p->tuple.dst, tw_be32(0x0a000002));
@@ -67,8 +67,8 @@ static enum tw_reason send(
 	p->fragment = first ? TW_FRAG_FIRST : TW_FRAG_LATER;
 	p->piece = (struct tw_piece){
 		.id = id, .from = first ? 0 : 1400, .to = first ? 1400 : 2000, .more = first};
-	tw_frag_name_make(&sheet.name, p);
-	return tw_frag_take(set, &sheet, now);
+	tw_frag_name_make(&scratch.name, p);
+	return tw_frag_take(set, &scratch, now);
 }
 
 /* One guest's first fragments, from as many addresses as it likes, leave other guests' datagrams where they are;

@@ -27,14 +27,14 @@
 
 struct memory {
 	struct tw_config config;
-	struct tw_load loads[PORTS];
+	struct tw_usage loads[PORTS];
 	struct tw_overflow_set *sets[2][N_KEYS]; /* `overflows`, `overflows_few` */
 	uint32_t n_sets[2], max[2];
 };
 
 struct cpu {
 	struct memory *memory;
-	struct tw_sheet sheet;
+	struct tw_scratch scratch;
 };
 
 static struct cpu *cpu_of(const struct tw_frame *f)
@@ -42,22 +42,22 @@ static struct cpu *cpu_of(const struct tw_frame *f)
 	return f->target;
 }
 
-tw_inline __u32 tw_table_rows(const struct tw_frame *f)
+tw_inline __u32 tw_table_buckets(const struct tw_frame *f)
 {
 	return 1;
 }
 
-tw_inline struct tw_sheet *tw_sheet_get(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f)
 {
-	return &cpu_of(f)->sheet;
+	return &cpu_of(f)->scratch;
 }
 
-tw_inline struct tw_sheet *tw_sheet_apart(const struct tw_frame *f)
+tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
 {
-	return tw_sheet_get(f);
+	return tw_scratch_get(f);
 }
 
-tw_inline struct tw_load *tw_loads_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_usage *tw_usage_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return *k < PORTS ? &cpu_of(f)->memory->loads[*k] : NULL;
 }
@@ -96,7 +96,7 @@ tw_inline long tw_overflows_few_update(
 }
 
 /* The connection table, of which nothing but hashes is wanted. */
-tw_inline struct tw_row *tw_rows_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_bucket *tw_buckets_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return NULL;
 }
@@ -106,7 +106,7 @@ tw_inline struct tw_conn *tw_conns_lookup(const struct tw_frame *f, const __u32 
 	return NULL;
 }
 
-tw_inline struct tw_upkeep *tw_upkeep_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_gc *tw_gc_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return NULL;
 }
@@ -120,30 +120,30 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
 }
 
-tw_inline void tw_apart_sweep(const struct tw_frame *f)
+tw_inline void tw_call_sweep(const struct tw_frame *f)
 {
 }
 
-tw_inline int tw_apart_find(const struct tw_frame *f)
+tw_inline int tw_call_find(const struct tw_frame *f)
 {
 	return -1;
 }
 
-tw_inline int tw_apart_row_lock(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
 {
 	return 0;
 }
 
-tw_inline void tw_apart_row_clear(const struct tw_frame *f, __u32 n)
+tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
 {
 }
 
 #include "fastpath/path/conntrack/overflow.h"
 
-tw_inline int tw_apart_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
+tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
 {
 	return tw_overflow_find(
-		f, &cpu_of(f)->memory->config, port_id, class, hi, &cpu_of(f)->sheet);
+		f, &cpu_of(f)->memory->config, port_id, class, hi, &cpu_of(f)->scratch);
 }
 
 /* ---- driving it ---- */
@@ -194,9 +194,9 @@ static void memory_free(struct memory *memory)
 static struct tw_frame aim(struct cpu *cpu, uint32_t n, uint8_t proto, uint64_t now_ns)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
-	struct tw_flow *flow = &cpu->sheet.flow;
+	struct tw_flow *flow = &cpu->scratch.flow;
 
-	memset(&cpu->sheet.packet, 0, sizeof(cpu->sheet.packet));
+	memset(&cpu->scratch.packet, 0, sizeof(cpu->scratch.packet));
 	memset(flow, 0, sizeof(*flow));
 	tw_addr_map(&flow->key.lo, tw_be32(0x0a00000c));
 	tw_addr_map(&flow->key.hi, tw_be32(0xc6330000 | (n >> 14 & 0xffff)));
@@ -204,8 +204,8 @@ static struct tw_frame aim(struct cpu *cpu, uint32_t n, uint8_t proto, uint64_t 
 	flow->key.hi_port = tw_be16((uint16_t)(1024 + (n & 0x3fff)));
 	flow->key.network = 1;
 	flow->key.proto = proto;
-	cpu->sheet.packet.tuple.proto = proto;
-	tw_place_make(&f, &flow->place, &cpu->memory->config, &flow->key);
+	cpu->scratch.packet.tuple.proto = proto;
+	tw_probe_make(&f, &flow->probe, &cpu->memory->config, &flow->key);
 	return f;
 }
 
@@ -215,10 +215,10 @@ static bool ask(
 {
 	struct tw_frame f = aim(cpu, n, proto, now_ns);
 
-	cpu->sheet.flow.progress.flags = TW_CONN_F_ORIGIN_HI;
-	cpu->sheet.packet.seq = n * 7919;
-	cpu->sheet.packet.seq_end = n * 7919 + 1;
-	return tw_overflow_put(&f, &cpu->memory->config, port, class, &cpu->sheet);
+	cpu->scratch.flow.progress.flags = TW_CONN_F_ORIGIN_HI;
+	cpu->scratch.packet.seq = n * 7919;
+	cpu->scratch.packet.seq_end = n * 7919 + 1;
+	return tw_overflow_put(&f, &cpu->memory->config, port, class, &cpu->scratch);
 }
 
 /* Whether a SYN-ACK, or a datagram, from the lo end goes on with it at a port. */
@@ -226,12 +226,13 @@ static bool answer(struct cpu *cpu, uint32_t port, uint32_t n, uint8_t proto, ui
 {
 	struct tw_frame f = aim(cpu, n, proto, now_ns);
 
-	cpu->sheet.packet.tcp_flags = TW_TCP_SYN | TW_TCP_ACK;
-	cpu->sheet.packet.ack = n * 7919 + 1;
-	cpu->sheet.packet.seq = 500;
-	if (!tw_overflow_may_know(&f, port) || !tw_overflow_meet(&f, port, TW_DIR_OUT, &cpu->sheet))
+	cpu->scratch.packet.tcp_flags = TW_TCP_SYN | TW_TCP_ACK;
+	cpu->scratch.packet.ack = n * 7919 + 1;
+	cpu->scratch.packet.seq = 500;
+	if (!tw_overflow_may_know(&f, port) ||
+		!tw_overflow_meet(&f, port, TW_DIR_OUT, &cpu->scratch))
 		return false;
-	assert_int_equal(cpu->sheet.flow.way, TW_WAY_REPLY);
+	assert_int_equal(cpu->scratch.flow.way, TW_WAY_REPLY);
 	return true;
 }
 
@@ -261,12 +262,13 @@ static void test_nothing_unasked(void **state)
 		if (proto == TW_IPPROTO_TCP && (n | 0x20000000) >> 30)
 			continue;
 		if (proto == TW_IPPROTO_TCP)
-			cpu->sheet.flow.key.lo_port = tw_be16(81);
-		tw_place_make(&f, &cpu->sheet.flow.place, &memory->config, &cpu->sheet.flow.key);
-		cpu->sheet.packet.tcp_flags = (uint8_t)(r >> 8);
-		cpu->sheet.flow.progress.flags = r >> 16 & TW_CONN_F_ORIGIN_HI;
+			cpu->scratch.flow.key.lo_port = tw_be16(81);
+		tw_probe_make(
+			&f, &cpu->scratch.flow.probe, &memory->config, &cpu->scratch.flow.key);
+		cpu->scratch.packet.tcp_flags = (uint8_t)(r >> 8);
+		cpu->scratch.flow.progress.flags = r >> 16 & TW_CONN_F_ORIGIN_HI;
 		n_met += tw_overflow_meet(
-				 &f, 1, r >> 17 & 1 ? TW_DIR_IN : TW_DIR_OUT, &cpu->sheet) != 0;
+				 &f, 1, r >> 17 & 1 ? TW_DIR_IN : TW_DIR_OUT, &cpu->scratch) != 0;
 	}
 	assert_int_equal(n_met, 0);
 	print_message("%u attempts, %u met an entry\n", n_attempts, n_met);
@@ -279,7 +281,7 @@ static void test_exact(void **state)
 {
 	struct memory *memory = memory_new();
 	struct cpu *cpu = cpu_new(memory);
-	struct tw_packet *p = &cpu->sheet.packet;
+	struct tw_packet *p = &cpu->scratch.packet;
 	uint64_t now = 10 * SECOND;
 	struct tw_frame f;
 
@@ -297,13 +299,13 @@ static void test_exact(void **state)
 				    flags & (TW_TCP_SYN | TW_TCP_RST);
 
 			assert_int_equal(
-				tw_overflow_meet(&f, 1, TW_DIR_OUT, &cpu->sheet) != 0, good);
+				tw_overflow_meet(&f, 1, TW_DIR_OUT, &cpu->scratch) != 0, good);
 			/* The other way round nothing was asked. */
 			f = aim(cpu, 5, TW_IPPROTO_TCP, now);
 			p->tcp_flags = (uint8_t)flags;
 			p->ack = 5 * 7919 + 1 + (uint32_t)off;
 			p->seq = 1;
-			assert_false(tw_overflow_meet(&f, 1, TW_DIR_IN, &cpu->sheet));
+			assert_false(tw_overflow_meet(&f, 1, TW_DIR_IN, &cpu->scratch));
 		}
 	/* Known for as long as said, no longer. */
 	now += (TW_OVERFLOW_TICKS - 2ull) << TW_TICK_SHIFT;
@@ -387,7 +389,7 @@ static void test_floods_are_their_own(void **state)
 	for (n = 0; n < 8; n++) {
 		struct tw_frame f = aim(cpu, n, TW_IPPROTO_UDP, now);
 
-		assert_true(tw_overflow_meet(&f, 3, TW_DIR_IN, &cpu->sheet));
+		assert_true(tw_overflow_meet(&f, 3, TW_DIR_IN, &cpu->scratch));
 	}
 	free(cpu);
 	memory_free(memory);

@@ -15,9 +15,9 @@ static bool come_and_go(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
 	struct tw_conn *c;
 
-	if (open_one(cpu, n, port, states[0], now_ns) != TW_R_NONE || cpu->sheet.flow.untracked)
+	if (open_one(cpu, n, port, states[0], now_ns) != TW_R_NONE || cpu->scratch.flow.untracked)
 		return false;
-	c = tw_conn_at(&f, tw_apart_find(&f));
+	c = tw_conn_at(&f, tw_call_find(&f));
 	assert_non_null(c);
 	for (size_t i = 1; i < sizeof(states); i++) {
 		struct tw_progress old = c->progress, now = old;
@@ -29,11 +29,11 @@ static bool come_and_go(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now
 }
 
 /* `rate` a second from port 1 for a while, beside a thousand connections that live and a port that opens one
- * now and then; the agent sweeps all rows in five seconds. Returns how many were refused. */
+ * now and then; the agent sweeps all buckets in five seconds. Returns how many were refused. */
 static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
 {
 	struct cpu *cpu = calloc(1, sizeof(*cpu));
-	uint32_t refused = 0, n_rows = t->n_rows / (5 * 100);
+	uint32_t refused = 0, n_buckets = t->n_buckets / (5 * 100);
 	uint64_t now_ns = SECOND;
 
 	assert_non_null(cpu);
@@ -47,8 +47,8 @@ static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
 		refused += !come_and_go(cpu, 1000 + n, 1, now_ns);
 		if (n % 100 == 0)
 			refused += !come_and_go(cpu, 0x40000000 + n, 2, now_ns);
-		for (uint32_t i = 0; n % (rate / 100) == 0 && i <= n_rows; i++)
-			tw_apart_sweep(&f);
+		for (uint32_t i = 0; n % (rate / 100) == 0 && i <= n_buckets; i++)
+			tw_call_sweep(&f);
 	}
 	for (uint32_t n = 0; n < 1000; n++)
 		assert_true(find(cpu, n));
@@ -122,7 +122,7 @@ static void held_stays(void **state)
 		assert_true(come_and_go(&cpu, n, 1, SECOND));
 	for (uint32_t n = 0; n < 16; n++) {
 		assert_true(find(&cpu, n));
-		assert_true(tw_conn_hold(&f, &t->config, &cpu.sheet.flow));
+		assert_true(tw_conn_hold(&f, &t->config, &cpu.scratch.flow));
 	}
 	assert_int_equal(open_one(&cpu, 16, 1, TW_S_SYN_SENT, 100 * SECOND), TW_R_TABLE_FULL);
 	assert_int_equal(tw_load_net(t->loads[1].over), 16);
@@ -132,7 +132,7 @@ static void held_stays(void **state)
 	find(&cpu, 16);
 	for (uint32_t n = 0, n_held = 0; n < 16; n++) {
 		find(&cpu, n);
-		n_held += (uint32_t)tw_conn_hold(&f, &t->config, &cpu.sheet.flow);
+		n_held += (uint32_t)tw_conn_hold(&f, &t->config, &cpu.scratch.flow);
 		assert_true(n < 15 || n_held == 15);
 	}
 	table_free(t);
@@ -166,8 +166,8 @@ static void sweep_part(struct cpu *cpu, uint64_t now_ns, uint32_t parts)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
 
-	for (uint32_t i = 0; i <= cpu->table->n_rows / (5 * parts); i++)
-		tw_apart_sweep(&f);
+	for (uint32_t i = 0; i <= cpu->table->n_buckets / (5 * parts); i++)
+		tw_call_sweep(&f);
 }
 
 /* A port may have few connections in a large table, and its own records are far apart there: those that are over
@@ -198,7 +198,7 @@ static bool ask(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now_ns)
 
 	if (open_one(cpu, n, port, TW_S_UDP_UNREPLIED, now_ns) != TW_R_NONE)
 		return false;
-	c = tw_conn_at(&f, tw_apart_find(&f));
+	c = tw_conn_at(&f, tw_call_find(&f));
 	assert_non_null(c);
 	now = old = c->progress;
 	now.state = TW_S_UDP_REPLIED;
@@ -218,7 +218,7 @@ static void small_quota_of_questions(void **state)
 
 	for (uint32_t n = 0; n < 100; n++) {
 		assert_true(ask(cpu, 1000000 + n, 1, now_ns));
-		c = tw_conn_at(&f, tw_apart_find(&f));
+		c = tw_conn_at(&f, tw_call_find(&f));
 		c->packets[TW_WAY_REPLY] = TW_SPARE_PACKETS + 1;
 	}
 	for (uint32_t n = 0; n < 5000; n++) {
@@ -227,7 +227,7 @@ static void small_quota_of_questions(void **state)
 		assert_true(tw_load_net(cpu->table->loads[1].established) <= 1000);
 		for (uint32_t i = 0; n % 50 == 0 && i < 100; i++) {
 			assert_true(find(cpu, 1000000 + i));
-			tw_conn_at(&f, tw_apart_find(&f))->seen = tw_tick(now_ns);
+			tw_conn_at(&f, tw_call_find(&f))->seen = tw_tick(now_ns);
 		}
 		if (n % 5 == 0)
 			sweep_part(cpu, now_ns, 10);
@@ -269,8 +269,8 @@ static void refusals_are_cheap(void **state)
 						 SECOND + n * (SECOND / n_refused / 2)),
 				TW_R_QUOTA);
 		assert_int_equal(cpu->table->loads[1].refused, n_refused);
-		assert_in_range(
-			cpu->n_looked, 1, TW_WALK_ROWS * (500 / TW_VAIN_TICKS + TW_VAIN_BURST + 2));
+		assert_in_range(cpu->n_looked, 1,
+			TW_PROBE_BUCKETS * (500 / TW_VAIN_TICKS + TW_VAIN_BURST + 2));
 		/* Another port's openings are none of that. */
 		assert_int_equal(
 			open_one(cpu, n_max + n_refused, 2, TW_S_SYN_SENT, SECOND), TW_R_NONE);

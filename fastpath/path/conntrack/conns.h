@@ -5,41 +5,41 @@
  * Why:        a table of our own, in a plain array, costs 157 bytes a connection where a BPF hash
  *             takes 200, finds one without a call, makes room without a daemon, and never displaces a
  *             live connection.
- * How:        the key's hash says in which row its walk begins and, if that is full, where it goes on.
- *             A row's tags tell in one cache line which of its records may be the one, and most stand in
+ * How:        the key's hash says in which bucket its walk begins and, if that is full, where it goes on.
+ *             A bucket's tags tell in one cache line which of its records may be the one, and most stand in
  *             the slot that their hash names, so that a CPU which guesses so asks for tags and record
- *             at once. Rows and records are arrays apart: the rows of a table of the usual size stay in
- *             the caches, and say of a new connection that it is new. A row that some walk had to pass
- *             says so (`spilled`); where none did, a walk ends.
- * Invariants: 1. A key stands in the table once: whoever opens holds the lock of its first row.
- *             2. Tags change under their row's lock. Readers take no lock: a tag is set after its
+ *             at once. Buckets and records are arrays apart: the buckets of a table of the usual size stay in
+ *             the caches, and say of a new connection that it is new. A bucket that some walk had to pass
+ *             says so (`overflowed`); where none did, a walk ends.
+ * Invariants: 1. A key stands in the table once: whoever opens holds the lock of its first bucket.
+ *             2. Tags change under their bucket's lock. Readers take no lock: a tag is set after its
  *                record is written, and taken away before the record is used for another.
  *             3. A record is given away only TW_GRACE after it ended, so that no CPU still holds it.
  *             4. What a port is charged for a record is taken back when the record goes.
- * Bounds:     TW_WALK_ROWS rows; a lookup reads two or three cache lines when the table is not full.
+ * Bounds:     TW_PROBE_BUCKETS buckets; a lookup reads two or three cache lines when the table is not full.
  * Callers:    track.h finds; path.h opens, apart; the sweep's program ends; the loader's takes over
  *             what stands in a table of another size.
  * Source:     hash: O. Kaser, D. Lemire, "Strongly universal string hashing is fast" (2014), multilinear,
  *             and the last mix of A. Appleby's MurmurHash3 (2008), a bijection;
- *             rows with overflow counts: N. Bronson, X. Shi, F14 (2019); words of tags: Warren, Hacker's
+ *             buckets with overflow counts: N. Bronson, X. Shi, F14 (2019); words of tags: Warren, Hacker's
  *             Delight §6-1.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
-#define TW_WALK_ROWS	16
-#define TW_LOCK_SPINS	512 /* a lock is held for less than 1 us, unless its holder is interrupted */
-#define TW_LOCK_ROUNDS	256 /* of so many spins: a CPU of a virtual machine may lose its turn */
-#define TW_CHARGE_TRIES 4
-#define TW_GRACE	(2 * TW_TICKS_PER_SECOND)
-#define TW_TAG_ONES	0x0001000100010001ull
-#define TW_TAG_HIGHS	0x8000800080008000
-#define TW_NO_SLOT	TW_ROW_SLOTS
+#define TW_PROBE_BUCKETS 16
+#define TW_LOCK_SPINS	 512 /* a lock is held for less than 1 us, unless its holder is interrupted */
+#define TW_LOCK_ROUNDS	 256 /* of so many spins: a CPU of a virtual machine may lose its turn */
+#define TW_CHARGE_TRIES	 4
+#define TW_GRACE	 (2 * TW_TICKS_PER_SECOND)
+#define TW_TAG_ONES	 0x0001000100010001ull
+#define TW_TAG_HIGHS	 0x8000800080008000
+#define TW_NO_SLOT	 TW_BUCKET_SLOTS
 
 /* How long the agent may be silent before those who open connections sweep in its place. */
-#define TW_AGENT_SILENT	 (10 * TW_TICKS_PER_SECOND)
-#define TW_CATCH_UP_ROWS 64 /* at once */
+#define TW_AGENT_SILENT	    (10 * TW_TICKS_PER_SECOND)
+#define TW_CATCH_UP_BUCKETS 64 /* at once */
 
 /* ---- where a key stands ---- */
 
@@ -59,22 +59,22 @@ tw_inline __u32 tw_key_hash(const struct tw_config *config, const struct tw_key 
 	return hash ^ hash >> 16;
 }
 
-tw_inline void tw_place_make(const struct tw_frame *f, struct tw_place *at,
+tw_inline void tw_probe_make(const struct tw_frame *f, struct tw_probe *at,
 	const struct tw_config *config, const struct tw_key *key)
 {
-	__u32 hash = tw_key_hash(config, key), tag = hash & 0xffff, rows = tw_table_rows(f);
+	__u32 hash = tw_key_hash(config, key), tag = hash & 0xffff, buckets = tw_table_buckets(f);
 
 	tag += !tag;
 	at->hash = hash;
 	at->tags = tag * TW_TAG_ONES;
-	at->row = (__u32)((__u64)hash * rows >> 32);
-	at->step = 1 + (__u32)((__u64)tag * (rows - 1) >> 16);
+	at->bucket = (__u32)((__u64)hash * buckets >> 32);
+	at->step = 1 + (__u32)((__u64)tag * (buckets - 1) >> 16);
 }
 
-tw_inline __u32 tw_place_next(const struct tw_frame *f, const struct tw_place *at, __u32 row)
+tw_inline __u32 tw_probe_next(const struct tw_frame *f, const struct tw_probe *at, __u32 bucket)
 {
-	row += at->step;
-	return row >= tw_table_rows(f) ? row - tw_table_rows(f) : row;
+	bucket += at->step;
+	return bucket >= tw_table_buckets(f) ? bucket - tw_table_buckets(f) : bucket;
 }
 
 /* Number of the lowest of four 16-bit lanes whose highest bit is set in `lanes`, which is not 0. */
@@ -105,7 +105,7 @@ tw_inline void tw_conn_key(const struct tw_conn *c, struct tw_key *ret)
 	ret->pad = 0;
 }
 
-/* The record in a slot of row number `n`. */
+/* The record in a slot of bucket number `n`. */
 tw_inline struct tw_conn *tw_record(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	__u32 at = tw_record_number(n, slot);
@@ -113,32 +113,32 @@ tw_inline struct tw_conn *tw_record(const struct tw_frame *f, __u32 n, __u32 slo
 	return tw_conns_lookup(f, &at);
 }
 
-/* The slot that a key takes in a row where it is free. */
-tw_inline __u32 tw_place_slot(const struct tw_place *at)
+/* The slot that a key takes in a bucket where it is free. */
+tw_inline __u32 tw_probe_slot(const struct tw_probe *at)
 {
-	return (__u32)at->tags & (TW_ROW_SLOTS - 1);
+	return (__u32)at->tags & (TW_BUCKET_SLOTS - 1);
 }
 
 /* Says that a free slot's record is one of these tags. An atomic operation on the free lane: no CPU sees
  * the tag before the record. */
-tw_inline void tw_row_tag_set(struct tw_row *row, __u32 slot, __u64 tags)
+tw_inline void tw_bucket_tag_set(struct tw_bucket *bucket, __u32 slot, __u64 tags)
 {
 	TW_OPAQUE(slot);
-	__sync_fetch_and_or(&row->tags[slot >> 2 & 3], (tags & 0xffff) << (slot & 3) * 16);
+	__sync_fetch_and_or(&bucket->tags[slot >> 2 & 3], (tags & 0xffff) << (slot & 3) * 16);
 }
 
-/* Asks memory for a row that is going to be locked, without waiting for it: what is stored is of no use to
+/* Asks memory for a bucket that is going to be locked, without waiting for it: what is stored is of no use to
  * anybody. */
-tw_inline void tw_row_ahead(const struct tw_frame *f, __u32 n)
+tw_inline void tw_bucket_ahead(const struct tw_frame *f, __u32 n)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
-	if (row)
-		TW_MEMORY(row->pad[0]) = 0;
+	if (bucket)
+		TW_MEMORY(bucket->pad[0]) = 0;
 }
 
 /* Asks memory for both lines of a record: of one that is likely to be opened, they come while the gates are
- * asked; of one that is likely to be the packet's, while its row does. */
+ * asked; of one that is likely to be the packet's, while its bucket does. */
 tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	struct tw_conn *c = tw_record(f, n, slot);
@@ -149,21 +149,21 @@ tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 	(void)TW_MEMORY(c->packets[0]);
 }
 
-/* The slots of a row that have a tag: bit 16 * (slot % 4) + slot / 4 of each. */
-tw_inline __u64 tw_row_tagged(const struct tw_row *row, __u64 tags)
+/* The slots of a bucket that have a tag: bit 16 * (slot % 4) + slot / 4 of each. */
+tw_inline __u64 tw_bucket_tagged(const struct tw_bucket *bucket, __u64 tags)
 {
 	__u64 found = 0, differs;
 	__u32 i;
 
-	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
-		differs = TW_MEMORY(row->tags[i]) ^ tags;
+	for (i = 0; i < TW_BUCKET_SLOTS / 4; i++) {
+		differs = TW_MEMORY(bucket->tags[i]) ^ tags;
 		differs |= (differs & ~TW_TAG_HIGHS) + ~TW_TAG_HIGHS;
 		found |= (~differs & TW_TAG_HIGHS) >> (15 - i);
 	}
 	return found;
 }
 
-/* The slot of the lowest bit of tw_row_tagged(), which is not 0. It has no branch, so that the verifier walks
+/* The slot of the lowest bit of tw_bucket_tagged(), which is not 0. It has no branch, so that the verifier walks
  * what follows once, not once for each slot. */
 tw_inline __u32 tw_tagged_slot(__u64 found)
 {
@@ -174,15 +174,15 @@ tw_inline __u32 tw_tagged_slot(__u64 found)
 	       (__u32)((lane >> 16 & 1) | (lane >> 31 & 2) | (lane >> 48 & 1) * 3);
 }
 
-/* The slot of a key in row number `n`, or TW_NO_SLOT. */
-tw_inline __u32 tw_row_find(const struct tw_frame *f, const struct tw_row *row, __u32 n,
+/* The slot of a key in bucket number `n`, or TW_NO_SLOT. */
+tw_inline __u32 tw_bucket_find(const struct tw_frame *f, const struct tw_bucket *bucket, __u32 n,
 	const struct tw_key *key, __u64 tags)
 {
-	__u64 found = tw_row_tagged(row, tags);
+	__u64 found = tw_bucket_tagged(bucket, tags);
 	const struct tw_conn *c;
 	__u32 i, slot;
 
-	for (i = 0; i < TW_ROW_SLOTS && found; i++) {
+	for (i = 0; i < TW_BUCKET_SLOTS && found; i++) {
 		slot = tw_tagged_slot(found);
 		c = tw_record(f, n, slot);
 		if (c && tw_conn_is(c, key))
@@ -192,64 +192,64 @@ tw_inline __u32 tw_row_find(const struct tw_frame *f, const struct tw_row *row, 
 	return TW_NO_SLOT;
 }
 
-/* Whether the first row of a walk alone tells that the key stands nowhere: the usual case. */
-tw_inline int tw_row_settles(const struct tw_row *row, __u64 tags)
+/* Whether the first bucket of a walk alone tells that the key stands nowhere: the usual case. */
+tw_inline int tw_bucket_settles(const struct tw_bucket *bucket, __u64 tags)
 {
 	__u64 lanes = 0;
 	__u32 i;
 
-	for (i = 0; i < TW_ROW_SLOTS / 4; i++)
-		lanes |= tw_lanes_zero(TW_MEMORY(row->tags[i]) ^ tags);
-	return !lanes && !TW_MEMORY(row->spilled);
+	for (i = 0; i < TW_BUCKET_SLOTS / 4; i++)
+		lanes |= tw_lanes_zero(TW_MEMORY(bucket->tags[i]) ^ tags);
+	return !lanes && !TW_MEMORY(bucket->overflowed);
 }
 
-/* The record of a key if it stands where most do, in its own slot of its first row. NULL: it does not,
+/* The record of a key if it stands where most do, in its own slot of its first bucket. NULL: it does not,
  * and *ret_sought says whether that was all there is to see. */
 tw_inline struct tw_conn *tw_conn_near(
 	const struct tw_frame *f, const struct tw_flow *flow, int *ret_sought)
 {
-	const struct tw_place *at = &flow->place;
-	__u32 n = at->row, slot = tw_place_slot(at);
-	const struct tw_row *row = tw_rows_lookup(f, &n);
+	const struct tw_probe *at = &flow->probe;
+	__u32 n = at->bucket, slot = tw_probe_slot(at);
+	const struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 	struct tw_conn *c;
 
 	*ret_sought = 0;
-	if (!row)
+	if (!bucket)
 		return 0;
-	if (tw_row_tag(row, slot) == (__u16)at->tags) {
+	if (tw_bucket_tag(bucket, slot) == (__u16)at->tags) {
 		c = tw_record(f, n, slot);
 		if (c && tw_conn_is(c, &flow->key))
 			return c;
 	}
-	*ret_sought = tw_row_settles(row, at->tags);
+	*ret_sought = tw_bucket_settles(bucket, at->tags);
 	if (*ret_sought)
 		tw_record_ahead(f, n, slot);
 	return 0;
 }
 
-/* Body of tw_apart_find(): the number of the record of flow.key, in whatever state; -1 when there is none.
- * flow.place is made by then. */
+/* Body of tw_call_find(): the number of the record of flow.key, in whatever state; -1 when there is none.
+ * flow.probe is made by then. */
 tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
 {
-	const struct tw_place *at = &flow->place;
-	__u32 n = at->row, i, slot;
-	const struct tw_row *row;
+	const struct tw_probe *at = &flow->probe;
+	__u32 n = at->bucket, i, slot;
+	const struct tw_bucket *bucket;
 
-	for (i = 0; i < TW_WALK_ROWS; i++) {
-		row = tw_rows_lookup(f, &n);
-		if (!row)
+	for (i = 0; i < TW_PROBE_BUCKETS; i++) {
+		bucket = tw_buckets_lookup(f, &n);
+		if (!bucket)
 			return -1;
-		slot = tw_row_find(f, row, n, &flow->key, at->tags);
+		slot = tw_bucket_find(f, bucket, n, &flow->key, at->tags);
 		if (slot != TW_NO_SLOT)
 			return (int)tw_record_number(n, slot);
-		if (!TW_MEMORY(row->spilled))
+		if (!TW_MEMORY(bucket->overflowed))
 			return -1;
-		n = tw_place_next(f, at, n);
+		n = tw_probe_next(f, at, n);
 	}
 	return -1;
 }
 
-/* The record whose number tw_apart_find() told. */
+/* The record whose number tw_call_find() told. */
 tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int number)
 {
 	__u32 at = (__u32)number;
@@ -257,16 +257,16 @@ tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int number)
 	return number < 0 ? 0 : tw_conns_lookup(f, &at);
 }
 
-/* The record of flow.key, in whatever state, NULL when there is none. flow.place is made here. */
+/* The record of flow.key, in whatever state, NULL when there is none. flow.probe is made here. */
 tw_inline struct tw_conn *tw_conn_seek(
 	const struct tw_frame *f, const struct tw_config *config, struct tw_flow *flow)
 {
 	struct tw_conn *c;
 	int sought;
 
-	tw_place_make(f, &flow->place, config, &flow->key);
+	tw_probe_make(f, &flow->probe, config, &flow->key);
 	c = tw_conn_near(f, flow, &sought);
-	return c || sought ? c : tw_conn_at(f, tw_apart_find(f));
+	return c || sought ? c : tw_conn_at(f, tw_call_find(f));
 }
 
 /* ---- whether a record has ended ---- */
@@ -315,26 +315,26 @@ tw_inline enum tw_charge tw_charge_of(__u8 state)
 	return tw_state_over(state) ? TW_CHARGE_OVER : TW_CHARGE_ESTABLISHED;
 }
 
-tw_inline void tw_load_count(struct tw_load *load, enum tw_charge charge, __s32 n)
+tw_inline void tw_usage_count(struct tw_usage *usage, enum tw_charge charge, __s32 n)
 {
 	__u64 step = tw_load_step(n);
 
 	if (charge == TW_CHARGE_HALF_OPEN)
-		__sync_fetch_and_add(&load->half_open, step);
+		__sync_fetch_and_add(&usage->half_open, step);
 	else if (charge == TW_CHARGE_ESTABLISHED)
-		__sync_fetch_and_add(&load->established, step);
+		__sync_fetch_and_add(&usage->established, step);
 	else if (charge == TW_CHARGE_OVER)
-		__sync_fetch_and_add(&load->over, step);
+		__sync_fetch_and_add(&usage->over, step);
 }
 
 /* Charges the port that pays for a record with these `ports`, or takes back what it is charged. */
 tw_inline void tw_ports_count(const struct tw_frame *f, __u32 ports, __s32 n)
 {
 	__u32 id = tw_ports_payer(ports);
-	struct tw_load *load = tw_loads_lookup(f, &id);
+	struct tw_usage *usage = tw_usage_lookup(f, &id);
 
-	if (load)
-		tw_load_count(load, tw_ports_charge(ports), n);
+	if (usage)
+		tw_usage_count(usage, tw_ports_charge(ports), n);
 }
 
 /* Changes a record's `ports`, and books the difference; nothing happens when another CPU has changed them
@@ -399,42 +399,42 @@ tw_inline int tw_conn_advance(
 
 /* ---- ending ---- */
 
-/* Whether a row is the caller's now. */
-tw_inline int tw_row_try(struct tw_row *row)
+/* Whether a bucket is the caller's now. */
+tw_inline int tw_bucket_try(struct tw_bucket *bucket)
 {
-	return !__sync_val_compare_and_swap(&row->lock, 0, 1);
+	return !__sync_val_compare_and_swap(&bucket->lock, 0, 1);
 }
 
-/* Body of tw_apart_row_lock(): the same of row number `n`, after a while if need be. */
-tw_inline int tw_row_lock(const struct tw_frame *f, __u32 n)
+/* Body of tw_call_bucket_lock(): the same of bucket number `n`, after a while if need be. */
+tw_inline int tw_bucket_lock(const struct tw_frame *f, __u32 n)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 	__u32 i;
 
-	for (i = 0; row && i < TW_LOCK_SPINS; i++)
-		if (!TW_MEMORY(row->lock) && tw_row_try(row))
+	for (i = 0; bucket && i < TW_LOCK_SPINS; i++)
+		if (!TW_MEMORY(bucket->lock) && tw_bucket_try(bucket))
 			return 1;
 	return 0;
 }
 
-tw_inline void tw_row_unlock(struct tw_row *row)
+tw_inline void tw_bucket_unlock(struct tw_bucket *bucket)
 {
-	__sync_lock_test_and_set(&row->lock, 0);
+	__sync_lock_test_and_set(&bucket->lock, 0);
 }
 
-/* Counts `n` in the rows that the walk of a record which stands in row `stop` had to pass. */
-tw_inline void tw_walk_spill(
-	const struct tw_frame *f, const struct tw_place *at, __u32 stop, __s32 n)
+/* Counts `n` in the buckets that the walk of a record which stands in bucket `stop` had to pass. */
+tw_inline void tw_probe_count_past(
+	const struct tw_frame *f, const struct tw_probe *at, __u32 stop, __s32 n)
 {
-	struct tw_row *row;
-	__u32 at_row = at->row, i;
+	struct tw_bucket *bucket;
+	__u32 at_bucket = at->bucket, i;
 
-	for (i = 0; i < TW_WALK_ROWS && at_row != stop; i++) {
-		row = tw_rows_lookup(f, &at_row);
-		if (!row)
+	for (i = 0; i < TW_PROBE_BUCKETS && at_bucket != stop; i++) {
+		bucket = tw_buckets_lookup(f, &at_bucket);
+		if (!bucket)
 			return;
-		__sync_fetch_and_add(&row->spilled, n);
-		at_row = tw_place_next(f, at, at_row);
+		__sync_fetch_and_add(&bucket->overflowed, n);
+		at_bucket = tw_probe_next(f, at, at_bucket);
 	}
 }
 
@@ -474,22 +474,22 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 	return 1;
 }
 
-/* Takes a record out of row number `n`, whose lock is held. */
-tw_inline void tw_row_remove(const struct tw_frame *f, const struct tw_config *config,
-	struct tw_row *row, __u32 n, __u32 slot)
+/* Takes a record out of bucket number `n`, whose lock is held. */
+tw_inline void tw_bucket_remove(const struct tw_frame *f, const struct tw_config *config,
+	struct tw_bucket *bucket, __u32 n, __u32 slot)
 {
 	struct tw_conn *c = tw_record(f, n, slot);
-	struct tw_sheet *sheet = tw_sheet_apart(f);
-	struct tw_place *at;
+	struct tw_scratch *scratch = tw_scratch_control(f);
+	struct tw_probe *at;
 
-	if (!c || !sheet)
+	if (!c || !scratch)
 		return;
 	TW_OPAQUE(slot);
-	__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
-	row->held[slot & (TW_ROW_SLOTS - 1)] = 0;
+	__sync_fetch_and_and(&bucket->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
+	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = 0;
 	tw_conn_uncharge(f, c);
-	tw_conn_key(c, &sheet->key);
-	at = &sheet->place;
-	tw_place_make(f, at, config, &sheet->key);
-	tw_walk_spill(f, at, n, -1);
+	tw_conn_key(c, &scratch->key);
+	at = &scratch->probe;
+	tw_probe_make(f, at, config, &scratch->key);
+	tw_probe_count_past(f, at, n, -1);
 }

@@ -2,9 +2,9 @@
 /* open.h: how connections come into the table: opened by a packet, or taken over from another table;
  * and what passes without coming into it, beyond its port's quota.
  *
- * In:         the sheet: the record to be (conn), and of the flow its key and place.
+ * In:         the scratch: the record to be (conn), and of the flow its key and place.
  * Invariants: those of conns.h; 1 and 4 are held here.
- * Bounds:     TW_WALK_ROWS rows, twice where room has to be made; for what a port's quota refuses, so many
+ * Bounds:     TW_PROBE_BUCKETS buckets, twice where room has to be made; for what a port's quota refuses, so many
  *             once in TW_VAIN_TICKS, else none.
  * Callers:    path.h, apart, for packets that policy lets pass; the loader's program, for a table of
  *             another size.
@@ -19,258 +19,258 @@
 /* ---- room for a record ---- */
 
 /* A slot that is free: the key's own, if it is. TW_NO_SLOT: none. */
-tw_inline __u32 tw_row_free(const struct tw_row *row, __u32 own)
+tw_inline __u32 tw_bucket_free(const struct tw_bucket *bucket, __u32 own)
 {
 	__u32 i;
 	__u64 lanes;
 
-	if (!tw_row_tag(row, own))
+	if (!tw_bucket_tag(bucket, own))
 		return own;
-	for (i = 0; i < TW_ROW_SLOTS / 4; i++) {
-		lanes = tw_lanes_zero(row->tags[i]);
+	for (i = 0; i < TW_BUCKET_SLOTS / 4; i++) {
+		lanes = tw_lanes_zero(bucket->tags[i]);
 		if (lanes)
 			return i * 4 + tw_lane(lanes);
 	}
 	return TW_NO_SLOT;
 }
 
-/* Puts the sheet's record into row number `n`, whose lock is held; whether there was room. */
-tw_inline int tw_row_take(
-	const struct tw_frame *f, const struct tw_sheet *sheet, struct tw_row *row, __u32 n)
+/* Puts the scratch's record into bucket number `n`, whose lock is held; whether there was room. */
+tw_inline int tw_bucket_take(const struct tw_frame *f, const struct tw_scratch *scratch,
+	struct tw_bucket *bucket, __u32 n)
 {
-	__u32 own = tw_place_slot(&sheet->flow.place), slot;
+	__u32 own = tw_probe_slot(&scratch->flow.probe), slot;
 	struct tw_conn *c;
 
-	slot = tw_row_free(row, own < tw_table_slots(f) ? own : 0);
+	slot = tw_bucket_free(bucket, own < tw_table_slots(f) ? own : 0);
 	c = slot < tw_table_slots(f) ? tw_record(f, n, slot) : 0;
 	if (!c)
 		return 0;
-	*c = sheet->conn;
-	tw_row_tag_set(row, slot, sheet->flow.place.tags);
+	*c = scratch->conn;
+	tw_bucket_tag_set(bucket, slot, scratch->flow.probe.tags);
 	return 1;
 }
 
-/* Body of tw_apart_row_put(): the same, with nothing but the number. */
-tw_inline int tw_row_put(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+/* Body of tw_call_bucket_put(): the same, with nothing but the number. */
+tw_inline int tw_bucket_put(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
-	return row && tw_row_take(f, sheet, row, n);
+	return bucket && tw_bucket_take(f, scratch, bucket, n);
 }
 
-/* Puts the sheet's record into the first row of its walk that has room, or that gives up a record for it;
- * the first row of all is locked. */
-tw_inline int tw_walk_put(
-	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 payer_id, enum tw_yield what)
+/* Puts the scratch's record into the first bucket of its walk that has room, or that gives up a record for it;
+ * the first bucket of all is locked. */
+tw_inline int tw_probe_put(const struct tw_frame *f, const struct tw_scratch *scratch,
+	__u32 payer_id, enum tw_yield what)
 {
-	const struct tw_place *at = &sheet->flow.place;
-	__u32 n = at->row, i, done = 0;
-	struct tw_row *row;
+	const struct tw_probe *at = &scratch->flow.probe;
+	__u32 n = at->bucket, i, done = 0;
+	struct tw_bucket *bucket;
 
-	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
-		if (n == at->row || tw_apart_row_lock(f, n)) {
+	for (i = 0; i < TW_PROBE_BUCKETS && !done; i++) {
+		if (n == at->bucket || tw_call_bucket_lock(f, n)) {
 			if (what != TW_YIELD_NONE)
-				tw_row_yield(f, n, payer_id, what);
-			done = (__u32)tw_apart_row_put(f, n);
-			row = tw_rows_lookup(f, &n);
-			if (row && n != at->row)
-				tw_row_unlock(row);
+				tw_bucket_yield(f, n, payer_id, what);
+			done = (__u32)tw_call_bucket_put(f, n);
+			bucket = tw_buckets_lookup(f, &n);
+			if (bucket && n != at->bucket)
+				tw_bucket_unlock(bucket);
 		}
 		if (!done)
-			n = tw_place_next(f, at, n);
+			n = tw_probe_next(f, at, n);
 	}
 	if (done)
-		tw_walk_spill(f, at, n, 1);
+		tw_probe_count_past(f, at, n, 1);
 	return (int)done;
 }
 
 /* True if a port has looked in vain for a record to give up as often as it may. `vain_due` is never further ahead
  * than that; what seems to be is long past. */
-tw_inline int tw_load_looks_no_more(const struct tw_load *load, __u32 now)
+tw_inline int tw_usage_looks_no_more(const struct tw_usage *usage, __u32 now)
 {
-	__u32 ahead = TW_MEMORY(load->vain_due) - now;
+	__u32 ahead = TW_MEMORY(usage->vain_due) - now;
 
 	return ahead > TW_VAIN_BURST * TW_VAIN_TICKS &&
 	       ahead <= (TW_VAIN_BURST + 1) * TW_VAIN_TICKS;
 }
 
-tw_inline void tw_load_note_vain(struct tw_load *load, __u32 now)
+tw_inline void tw_usage_note_vain(struct tw_usage *usage, __u32 now)
 {
-	__u32 due = TW_MEMORY(load->vain_due);
+	__u32 due = TW_MEMORY(usage->vain_due);
 
-	TW_MEMORY(load->vain_due) = (due - now <= TW_VAIN_BURST * TW_VAIN_TICKS ? due : now) +
-				    TW_VAIN_TICKS;
+	TW_MEMORY(usage->vain_due) = (due - now <= TW_VAIN_BURST * TW_VAIN_TICKS ? due : now) +
+				     TW_VAIN_TICKS;
 }
 
-/* Gives up a record of the payer's in the first row of the sheet's walk that has one; the first row of all
+/* Gives up a record of the payer's in the first bucket of the scratch's walk that has one; the first bucket of all
  * is locked. Looks in vain are limited: they are at the host's cost, for as long as openings are sent that the
  * port cannot afford. */
-tw_inline int tw_walk_yield(const struct tw_frame *f, const struct tw_sheet *sheet,
-	struct tw_load *load, __u32 payer_id, enum tw_yield what)
+tw_inline int tw_probe_yield(const struct tw_frame *f, const struct tw_scratch *scratch,
+	struct tw_usage *usage, __u32 payer_id, enum tw_yield what)
 {
-	const struct tw_place *at = &sheet->flow.place;
-	__u32 n = at->row, i, done = 0, now = tw_tick(f->now_ns);
-	struct tw_row *row;
+	const struct tw_probe *at = &scratch->flow.probe;
+	__u32 n = at->bucket, i, done = 0, now = tw_tick(f->now_ns);
+	struct tw_bucket *bucket;
 
-	if (tw_load_looks_no_more(load, now))
+	if (tw_usage_looks_no_more(usage, now))
 		return 0;
-	for (i = 0; i < TW_WALK_ROWS && !done; i++) {
-		if (n == at->row || tw_apart_row_lock(f, n)) {
-			done = (__u32)tw_row_yield(f, n, payer_id, what);
-			row = tw_rows_lookup(f, &n);
-			if (row && n != at->row)
-				tw_row_unlock(row);
+	for (i = 0; i < TW_PROBE_BUCKETS && !done; i++) {
+		if (n == at->bucket || tw_call_bucket_lock(f, n)) {
+			done = (__u32)tw_bucket_yield(f, n, payer_id, what);
+			bucket = tw_buckets_lookup(f, &n);
+			if (bucket && n != at->bucket)
+				tw_bucket_unlock(bucket);
 		}
-		n = tw_place_next(f, at, n);
+		n = tw_probe_next(f, at, n);
 	}
 	if (!done)
-		tw_load_note_vain(load, now);
+		tw_usage_note_vain(usage, now);
 	return (int)done;
 }
 
 /* ---- opening ---- */
 
-/* Charges the port that pays for the record on the sheet. TW_R_NONE with flow.untracked: it passes, but
+/* Charges the port that pays for the record on the scratch. TW_R_NONE with flow.untracked: it passes, but
  * gets no record. */
 tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_port *payer, struct tw_sheet *sheet, int replaces)
+	const struct tw_port *payer, struct tw_scratch *scratch, int replaces)
 {
 	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
-	__u8 state = sheet->conn.progress.state;
+	__u8 state = scratch->conn.progress.state;
 	__u32 id = payer->id;
-	struct tw_load *load = tw_loads_lookup(f, &id);
+	struct tw_usage *usage = tw_usage_lookup(f, &id);
 	enum tw_yield bound;
 
-	if (!load)
+	if (!usage)
 		return TW_R_TABLE_FULL;
-	bound = tw_conn_bound(config, payer, load);
+	bound = tw_conn_bound(config, payer, usage);
 	/* One that takes the place of its predecessor makes none of those that are over more. */
 	if (bound == TW_YIELD_OVER && replaces)
 		bound = TW_YIELD_NONE;
-	if (bound != TW_YIELD_NONE && !tw_walk_yield(f, sheet, load, id, bound)) {
-		__sync_fetch_and_add(&load->refused, 1);
+	if (bound != TW_YIELD_NONE && !tw_probe_yield(f, scratch, usage, id, bound)) {
+		__sync_fetch_and_add(&usage->refused, 1);
 		return TW_R_QUOTA;
 	}
 	/* What takes the place of a record that ended takes no memory, and must not meet it later. */
-	if (half_max && tw_state_half_open(state) && tw_load_now(load->half_open) >= half_max &&
+	if (half_max && tw_state_half_open(state) && tw_usage_now(usage->half_open) >= half_max &&
 		!replaces) {
-		sheet->flow.untracked = 1;
+		scratch->flow.untracked = 1;
 		return TW_R_NONE;
 	}
-	tw_load_count(load, tw_charge_of(state), 1);
+	tw_usage_count(usage, tw_charge_of(state), 1);
 	return TW_R_NONE;
 }
 
-/* Body of tw_apart_row_replace(): puts the sheet's record in the place of one that ended under the same
- * key, in row number `n`, whose lock is held; whether there was one. */
-tw_inline int tw_row_replace(const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+/* Body of tw_call_bucket_replace(): puts the scratch's record in the place of one that ended under the same
+ * key, in bucket number `n`, whose lock is held; whether there was one. */
+tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 	struct tw_conn *c;
 	__u32 slot;
 
-	if (!row)
+	if (!bucket)
 		return 0;
-	slot = tw_row_find(f, row, n, &sheet->flow.key, sheet->flow.place.tags);
+	slot = tw_bucket_find(f, bucket, n, &scratch->flow.key, scratch->flow.probe.tags);
 	c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
 	if (!c)
 		return 0;
 	tw_conn_uncharge(f, c);
-	*c = sheet->conn;
+	*c = scratch->conn;
 	return 1;
 }
 
-/* Replaces the record in row number `n` of the walk whose first row is locked. TW_R_TABLE_FULL: it went
+/* Replaces the record in bucket number `n` of the walk whose first bucket is locked. TW_R_TABLE_FULL: it went
  * meanwhile, and there is no other. */
-tw_inline enum tw_reason tw_walk_replace(
-	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 n)
+tw_inline enum tw_reason tw_probe_replace(
+	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 	int done;
 
-	if (n == sheet->flow.place.row)
-		return tw_apart_row_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
-	/* No longer: the CPU that has this row may want the first one. */
-	if (!row || !tw_apart_row_lock(f, n))
+	if (n == scratch->flow.probe.bucket)
+		return tw_call_bucket_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
+	/* No longer: the CPU that has this bucket may want the first one. */
+	if (!bucket || !tw_call_bucket_lock(f, n))
 		return TW_R_TABLE_BUSY;
-	done = tw_apart_row_replace(f, n);
-	tw_row_unlock(row);
+	done = tw_call_bucket_replace(f, n);
+	tw_bucket_unlock(bucket);
 	return done ? TW_R_NONE : TW_R_TABLE_FULL;
 }
 
-/* Puts the sheet's record into its first row, which is locked, if that has room, or a record of the payer's
+/* Puts the scratch's record into its first bucket, which is locked, if that has room, or a record of the payer's
  * that is spare. */
-tw_inline int tw_conn_settle(
-	const struct tw_frame *f, __u32 payer_id, const struct tw_sheet *sheet, struct tw_row *home)
+tw_inline int tw_conn_settle(const struct tw_frame *f, __u32 payer_id,
+	const struct tw_scratch *scratch, struct tw_bucket *home)
 {
-	__u32 n = sheet->flow.place.row;
+	__u32 n = scratch->flow.probe.bucket;
 
-	if (tw_row_take(f, sheet, home, n))
+	if (tw_bucket_take(f, scratch, home, n))
 		return 1;
-	return tw_row_yield(f, n, payer_id, TW_YIELD_OWN) && tw_apart_row_put(f, n);
+	return tw_bucket_yield(f, n, payer_id, TW_YIELD_OWN) && tw_call_bucket_put(f, n);
 }
 
-/* Puts the sheet's record in the place of the one numbered `place`, or where there is room if that is
+/* Puts the scratch's record in the place of the one numbered `place`, or where there is room if that is
  * negative. While the other one may stand where it was, there is no second of its key. */
 tw_inline enum tw_reason tw_conn_put(const struct tw_frame *f, __u32 payer_id,
-	const struct tw_sheet *sheet, struct tw_row *home, int place)
+	const struct tw_scratch *scratch, struct tw_bucket *home, int place)
 {
 	enum tw_reason reason = TW_R_TABLE_FULL;
 
-	if (place < 0 && tw_conn_settle(f, payer_id, sheet, home))
+	if (place < 0 && tw_conn_settle(f, payer_id, scratch, home))
 		return TW_R_NONE;
 	if (place >= 0)
-		reason = tw_walk_replace(f, sheet, (__u32)place / TW_ROW_SLOTS);
+		reason = tw_probe_replace(f, scratch, (__u32)place / TW_BUCKET_SLOTS);
 	if (reason != TW_R_TABLE_FULL)
 		return reason;
-	return tw_walk_put(f, sheet, payer_id, TW_YIELD_NONE) ||
-			       tw_walk_put(f, sheet, payer_id, TW_YIELD_ANY)
+	return tw_probe_put(f, scratch, payer_id, TW_YIELD_NONE) ||
+			       tw_probe_put(f, scratch, payer_id, TW_YIELD_ANY)
 		       ? TW_R_NONE
 		       : TW_R_TABLE_FULL;
 }
 
-/* What tw_conn_open() does under the lock of the key's first row. */
+/* What tw_conn_open() does under the lock of the key's first bucket. */
 tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
-	const struct tw_config *config, const struct tw_port *payer, struct tw_sheet *sheet,
-	struct tw_row *home)
+	const struct tw_config *config, const struct tw_port *payer, struct tw_scratch *scratch,
+	struct tw_bucket *home)
 {
 	enum tw_reason reason;
 	int place = -1;
 
-	if (!tw_row_settles(home, sheet->flow.place.tags))
-		place = tw_apart_find(f);
+	if (!tw_bucket_settles(home, scratch->flow.probe.tags))
+		place = tw_call_find(f);
 	/* Another CPU opened it a moment ago: that record will do. */
-	sheet->flow.met = place >= 0 && !sheet->flow.stale;
-	if (sheet->flow.met)
+	scratch->flow.met = place >= 0 && !scratch->flow.stale;
+	if (scratch->flow.met)
 		return TW_R_NONE;
-	reason = tw_conn_charge(f, config, payer, sheet, place >= 0);
-	if (reason || sheet->flow.untracked)
+	reason = tw_conn_charge(f, config, payer, scratch, place >= 0);
+	if (reason || scratch->flow.untracked)
 		return reason;
-	reason = tw_conn_put(f, payer->id, sheet, home, place);
+	reason = tw_conn_put(f, payer->id, scratch, home, place);
 	if (reason)
-		tw_ports_count(f, sheet->conn.ports, -1);
+		tw_ports_count(f, scratch->conn.ports, -1);
 	return reason;
 }
 
-/* Locks the first row of a walk, after a longer while if need be. */
-tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_row *home, __u32 n)
+/* Locks the first bucket of a walk, after a longer while if need be. */
+tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_bucket *home, __u32 n)
 {
 	__u32 i;
 
-	if (tw_row_try(home))
+	if (tw_bucket_try(home))
 		return 1;
 	for (i = 0; i < TW_LOCK_ROUNDS; i++)
-		if (tw_apart_row_lock(f, n))
+		if (tw_call_bucket_lock(f, n))
 			return 1;
 	return 0;
 }
 
-/* Opens the connection whose record stands on the sheet, at the cost of `payer`. */
+/* Opens the connection whose record stands on the scratch, at the cost of `payer`. */
 tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_config *config,
-	const struct tw_port *payer, struct tw_sheet *sheet)
+	const struct tw_port *payer, struct tw_scratch *scratch)
 {
-	__u32 n = sheet->flow.place.row;
-	struct tw_row *home = tw_rows_lookup(f, &n);
+	__u32 n = scratch->flow.probe.bucket;
+	struct tw_bucket *home = tw_buckets_lookup(f, &n);
 	enum tw_reason reason;
 
 	tw_conns_catch_up(f, config);
@@ -278,11 +278,11 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 		return TW_R_TABLE_FULL;
 	if (!tw_home_lock(f, home, n)) {
 		/* The CPU that has it may have opened this very connection. */
-		sheet->flow.met = !sheet->flow.stale && tw_apart_find(f) >= 0;
-		return sheet->flow.met ? TW_R_NONE : TW_R_TABLE_BUSY;
+		scratch->flow.met = !scratch->flow.stale && tw_call_find(f) >= 0;
+		return scratch->flow.met ? TW_R_NONE : TW_R_TABLE_BUSY;
 	}
-	reason = tw_conn_open_locked(f, config, payer, sheet, home);
-	tw_row_unlock(home);
+	reason = tw_conn_open_locked(f, config, payer, scratch, home);
+	tw_bucket_unlock(home);
 	return reason;
 }
 
@@ -300,7 +300,7 @@ tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old
 		c->window[way].end = old->window[way].end;
 	if ((__s32)(old->window[way].acked - c->window[way].acked) > 0) {
 		c->window[way].acked = old->window[way].acked;
-		c->room[way] = old->room[way];
+		c->peer_window[way] = old->peer_window[way];
 	}
 }
 
@@ -333,11 +333,11 @@ tw_inline void tw_conn_catch_up(
 	tw_conn_advance(f, c, found, now);
 }
 
-/* What tw_conn_take() does under the lock of the key's first row. */
-tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_sheet *sheet)
+/* What tw_conn_take() does under the lock of the key's first bucket. */
+tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_scratch *scratch)
 {
-	struct tw_conn *old = &sheet->conn;
-	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	struct tw_conn *old = &scratch->conn;
+	struct tw_conn *c = tw_conn_at(f, tw_call_find(f));
 	int over = tw_state_over(old->progress.state);
 
 	if (c) {
@@ -347,32 +347,32 @@ tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_
 	/* It may have been written while it was read. */
 	old->ports = tw_ports_charged(old->ports, tw_charge_of(old->progress.state));
 	tw_ports_count(f, old->ports, 1);
-	if (tw_walk_put(f, sheet, 0, TW_YIELD_NONE) ||
-		(!over && tw_walk_put(f, sheet, 0, TW_YIELD_ANY)))
+	if (tw_probe_put(f, scratch, 0, TW_YIELD_NONE) ||
+		(!over && tw_probe_put(f, scratch, 0, TW_YIELD_ANY)))
 		return TW_TAKEN_NEW;
 	tw_ports_count(f, old->ports, -1);
 	return over ? TW_TAKEN_ENDED : TW_TAKEN_FULL;
 }
 
-/* Takes the record on the sheet, which stands in a table of another size, over into this one, and
- * charges the port that pays for it in this one's `loads`. Again is no different from once. */
+/* Takes the record on the scratch, which stands in a table of another size, over into this one, and
+ * charges the port that pays for it in this one's `usage`. Again is no different from once. */
 tw_inline enum tw_taken tw_conn_take(
-	const struct tw_frame *f, const struct tw_config *config, struct tw_sheet *sheet)
+	const struct tw_frame *f, const struct tw_config *config, struct tw_scratch *scratch)
 {
-	struct tw_place *at = &sheet->flow.place;
+	struct tw_probe *at = &scratch->flow.probe;
 	enum tw_taken taken;
-	struct tw_row *home;
+	struct tw_bucket *home;
 	__u32 n;
 
-	if (tw_conn_expired(config, &sheet->conn, tw_tick(f->now_ns), 0))
+	if (tw_conn_expired(config, &scratch->conn, tw_tick(f->now_ns), 0))
 		return TW_TAKEN_ENDED;
-	tw_conn_key(&sheet->conn, &sheet->flow.key);
-	tw_place_make(f, at, config, &sheet->flow.key);
-	n = at->row;
-	home = tw_rows_lookup(f, &n);
-	if (!home || !tw_apart_row_lock(f, n))
+	tw_conn_key(&scratch->conn, &scratch->flow.key);
+	tw_probe_make(f, at, config, &scratch->flow.key);
+	n = at->bucket;
+	home = tw_buckets_lookup(f, &n);
+	if (!home || !tw_call_bucket_lock(f, n))
 		return TW_TAKEN_BUSY;
-	taken = tw_conn_take_locked(f, sheet);
-	tw_row_unlock(home);
+	taken = tw_conn_take_locked(f, scratch);
+	tw_bucket_unlock(home);
 	return taken;
 }

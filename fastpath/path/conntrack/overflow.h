@@ -32,7 +32,7 @@
 #define TW_OVERFLOW_REACH \
 	65536 /* a third packet's numbers are at most so far on: data, fast open */
 
-/* Fingerprint of the flow's key and direction. flow.place is made by then. */
+/* Fingerprint of the flow's key and direction. flow.probe is made by then. */
 tw_inline __u64 tw_overflow_print(
 	const struct tw_config *config, const struct tw_flow *flow, __u32 hi)
 {
@@ -41,7 +41,7 @@ tw_inline __u64 tw_overflow_print(
 
 	for (i = 0; i < TW_KEY_WORDS; i++)
 		sum += config->print_key[i] * flow->key.w[i];
-	return ((__u64)flow->place.hash << 32 | sum >> 32) ^ (hi ? TW_OVERFLOW_HI : 0);
+	return ((__u64)flow->probe.hash << 32 | sum >> 32) ^ (hi ? TW_OVERFLOW_HI : 0);
 }
 
 /* 1 if a number is 0, without a branch: the verifier walks what follows once. */
@@ -89,31 +89,31 @@ tw_inline __u32 tw_overflow_few_of(__u32 port_id, __u32 class, __u64 print)
 
 /* ---- what goes on with a connection ---- */
 
-/* Body of tw_apart_overflow_find(): copies a port's entry for the sheet's flow to the sheet; `hi`: opened by
+/* Body of tw_call_overflow_find(): copies a port's entry for the scratch's flow to the scratch; `hi`: opened by
  * the key's hi end. Returns whether there is one. */
 tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config *config,
-	__u32 port_id, __u32 class, __u32 hi, struct tw_sheet *sheet)
+	__u32 port_id, __u32 class, __u32 hi, struct tw_scratch *scratch)
 {
-	__u64 print = tw_overflow_print(config, &sheet->flow, hi);
-	struct tw_load *load = tw_loads_lookup(f, &port_id);
+	__u64 print = tw_overflow_print(config, &scratch->flow, hi);
+	struct tw_usage *usage = tw_usage_lookup(f, &port_id);
 	__u32 now = tw_tick(f->now_ns), level, key, i;
 	const struct tw_overflow_set *set;
 
-	if (!load)
+	if (!usage)
 		return 0;
-	level = load->overflow_level[class & 3];
+	level = usage->overflow_level[class & 3];
 	for (i = 0; i <= TW_OVERFLOW_LEVELS && i <= level; i++) {
 		key = tw_overflow_set_of(port_id, class, level - i, print);
 		set = tw_overflows_lookup(f, &key);
-		if (set && tw_overflow_read(set, print, now, &sheet->overflow))
+		if (set && tw_overflow_read(set, print, now, &scratch->overflow))
 			return 1;
 		/* It may be from before the class grew. */
-		if (tw_tick_after(now, load->overflow_grown + TW_TICKS_PER_SECOND))
+		if (tw_tick_after(now, usage->overflow_grown + TW_TICKS_PER_SECOND))
 			break;
 	}
 	key = tw_overflow_few_of(port_id, class, print);
 	set = tw_overflows_few_lookup(f, &key);
-	return set && tw_overflow_read(set, print, now, &sheet->overflow);
+	return set && tw_overflow_read(set, print, now, &scratch->overflow);
 }
 
 /* Finds an entry of any class that the flow may be in; `remote`: opened from the other side of the port. Returns
@@ -121,12 +121,11 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 tw_inline __u8 tw_overflow_class_of(const struct tw_frame *f, __u32 port_id, int remote, __u32 hi)
 {
 	if (!remote)
-		return tw_apart_overflow_find(f, port_id, TW_OVERFLOW_OWN, hi) ? TW_OVERFLOW_OWN + 1
-									       : 0;
-	if (tw_apart_overflow_find(f, port_id, TW_OVERFLOW_OUTSIDE, hi))
+		return tw_call_overflow_find(f, port_id, TW_OVERFLOW_OWN, hi) ? TW_OVERFLOW_OWN + 1
+									      : 0;
+	if (tw_call_overflow_find(f, port_id, TW_OVERFLOW_OUTSIDE, hi))
 		return TW_OVERFLOW_OUTSIDE + 1;
-	return tw_apart_overflow_find(f, port_id, TW_OVERFLOW_LOCAL, hi) ? TW_OVERFLOW_LOCAL + 1
-									 : 0;
+	return tw_call_overflow_find(f, port_id, TW_OVERFLOW_LOCAL, hi) ? TW_OVERFLOW_LOCAL + 1 : 0;
 }
 
 /* Whether a segment with SYN or RST is one that the other end may answer with. */
@@ -151,12 +150,12 @@ tw_inline int tw_overflow_goes_on(const struct tw_packet *p, const struct tw_ove
 	       p->ack - e->last < TW_OVERFLOW_REACH;
 }
 
-/* What the sheet's packet makes of its connection, whose entry stands on the sheet. */
-tw_inline void tw_overflow_resume(struct tw_sheet *sheet, enum tw_way way, __u32 origin_hi)
+/* What the scratch's packet makes of its connection, whose entry stands on the scratch. */
+tw_inline void tw_overflow_resume(struct tw_scratch *scratch, enum tw_way way, __u32 origin_hi)
 {
-	const struct tw_overflow *e = &sheet->overflow;
-	struct tw_packet *p = &sheet->packet;
-	struct tw_flow *flow = &sheet->flow;
+	const struct tw_overflow *e = &scratch->overflow;
+	struct tw_packet *p = &scratch->packet;
+	struct tw_flow *flow = &scratch->flow;
 
 	flow->way = (__u8)way;
 	flow->progress.flags = TW_CONN_F_REPLIED | (origin_hi ? TW_CONN_F_ORIGIN_HI : 0);
@@ -186,31 +185,31 @@ tw_inline void tw_overflow_resume(struct tw_sheet *sheet, enum tw_way way, __u32
 	}
 }
 
-/* Body of tw_apart_overflow_meet(): whether the sheet's packet, which has no record, goes on with a connection
+/* Body of tw_call_overflow_meet(): whether the scratch's packet, which has no record, goes on with a connection
  * that passed at this port without one. Then it is of that connection's way and state. */
 tw_inline int tw_overflow_meet(
-	const struct tw_frame *f, __u32 port_id, enum tw_dir dir, struct tw_sheet *sheet)
+	const struct tw_frame *f, __u32 port_id, enum tw_dir dir, struct tw_scratch *scratch)
 {
-	const struct tw_packet *p = &sheet->packet;
+	const struct tw_packet *p = &scratch->packet;
 	int tcp = p->tuple.proto == TW_IPPROTO_TCP, out = dir == TW_DIR_OUT;
-	__u32 hi = sheet->flow.progress.flags & TW_CONN_F_ORIGIN_HI;
+	__u32 hi = scratch->flow.progress.flags & TW_CONN_F_ORIGIN_HI;
 	__u8 class;
 
 	if (!tcp || p->tcp_flags & (TW_TCP_SYN | TW_TCP_RST)) {
 		class = tw_overflow_class_of(f, port_id, out, !hi);
-		if (class && (!tcp || tw_overflow_answers(p, &sheet->overflow))) {
-			sheet->flow.resumed = class;
-			tw_overflow_resume(sheet, TW_WAY_REPLY, !hi);
+		if (class && (!tcp || tw_overflow_answers(p, &scratch->overflow))) {
+			scratch->flow.resumed = class;
+			tw_overflow_resume(scratch, TW_WAY_REPLY, !hi);
 			return 1;
 		}
 	}
 	if (!tcp || p->tcp_flags & TW_TCP_SYN)
 		return 0;
 	class = tw_overflow_class_of(f, port_id, !out, hi);
-	if (!class || !tw_overflow_goes_on(p, &sheet->overflow))
+	if (!class || !tw_overflow_goes_on(p, &scratch->overflow))
 		return 0;
-	sheet->flow.resumed = class;
-	tw_overflow_resume(sheet, TW_WAY_ORIGINAL, hi);
+	scratch->flow.resumed = class;
+	tw_overflow_resume(scratch, TW_WAY_ORIGINAL, hi);
 	return 1;
 }
 
@@ -218,29 +217,29 @@ tw_inline int tw_overflow_meet(
 
 /* The set that an entry goes to: made where there is room for it, else one of the port's few. */
 tw_inline struct tw_overflow_set *tw_overflow_set_get(
-	const struct tw_frame *f, const struct tw_sheet *sheet, __u32 key, __u32 key_few)
+	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 key, __u32 key_few)
 {
 	struct tw_overflow_set *set = tw_overflows_lookup(f, &key);
 
 	if (set)
 		return set;
-	tw_overflows_update(f, &key, (const void *)sheet->none, TW_MAP_NOEXIST);
+	tw_overflows_update(f, &key, (const void *)scratch->none, TW_MAP_NOEXIST);
 	set = tw_overflows_lookup(f, &key);
 	if (set)
 		return set;
 	set = tw_overflows_few_lookup(f, &key_few);
 	if (set)
 		return set;
-	tw_overflows_few_update(f, &key_few, (const void *)sheet->none, TW_MAP_NOEXIST);
+	tw_overflows_few_update(f, &key_few, (const void *)scratch->none, TW_MAP_NOEXIST);
 	return tw_overflows_few_lookup(f, &key_few);
 }
 
-/* Fills the sheet's entry with what its packet says. */
-tw_inline void tw_overflow_fill(struct tw_sheet *sheet, __u32 now)
+/* Fills the scratch's entry with what its packet says. */
+tw_inline void tw_overflow_fill(struct tw_scratch *scratch, __u32 now)
 {
-	const struct tw_packet *p = &sheet->packet;
-	const struct tw_flow *flow = &sheet->flow;
-	struct tw_overflow *e = &sheet->overflow;
+	const struct tw_packet *p = &scratch->packet;
+	const struct tw_flow *flow = &scratch->flow;
+	struct tw_overflow *e = &scratch->overflow;
 	int tcp = p->tuple.proto == TW_IPPROTO_TCP;
 
 	e->numbers = e->rest = 0;
@@ -302,7 +301,7 @@ tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
 	e->rest = old.rest;
 }
 
-/* Puts the sheet's entry into a set, in the place of its predecessor, or of the oldest one. */
+/* Puts the scratch's entry into a set, in the place of its predecessor, or of the oldest one. */
 tw_inline enum tw_overflow_room tw_overflow_write(
 	struct tw_overflow_set *set, __u64 print, struct tw_overflow *e, __u32 now)
 {
@@ -336,49 +335,49 @@ tw_inline enum tw_overflow_room tw_overflow_write(
 	return TW_OVERFLOW_TIGHT;
 }
 
-/* Body of tw_apart_overflow_put(): remembers the sheet's connection at a port. Returns whether it was not known
+/* Body of tw_call_overflow_put(): remembers the scratch's connection at a port. Returns whether it was not known
  * there. */
 tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *config,
-	__u32 port_id, __u32 class, struct tw_sheet *sheet)
+	__u32 port_id, __u32 class, struct tw_scratch *scratch)
 {
 	__u64 print = tw_overflow_print(
-		config, &sheet->flow, sheet->flow.progress.flags & TW_CONN_F_ORIGIN_HI);
-	struct tw_load *load = tw_loads_lookup(f, &port_id);
+		config, &scratch->flow, scratch->flow.progress.flags & TW_CONN_F_ORIGIN_HI);
+	struct tw_usage *usage = tw_usage_lookup(f, &port_id);
 	__u32 now = tw_tick(f->now_ns), level;
 	struct tw_overflow_set *set;
 	enum tw_overflow_room room;
 
-	if (!load)
+	if (!usage)
 		return 0;
 	/* Quiet for so long that nothing is left. */
-	if (tw_tick_after(now, load->overflow_until))
-		load->overflow_level[class & 3] = 0;
-	level = load->overflow_level[class & 3];
-	set = tw_overflow_set_get(f, sheet, tw_overflow_set_of(port_id, class, level, print),
+	if (tw_tick_after(now, usage->overflow_until))
+		usage->overflow_level[class & 3] = 0;
+	level = usage->overflow_level[class & 3];
+	set = tw_overflow_set_get(f, scratch, tw_overflow_set_of(port_id, class, level, print),
 		tw_overflow_few_of(port_id, class, print));
 	if (!set)
 		return 0;
-	tw_overflow_fill(sheet, now);
-	sheet->overflow.level = (__u8)level;
-	room = tw_overflow_write(set, print, &sheet->overflow, now);
+	tw_overflow_fill(scratch, now);
+	scratch->overflow.level = (__u8)level;
+	room = tw_overflow_write(set, print, &scratch->overflow, now);
 	if (class == TW_OVERFLOW_GROUP)
 		return room != TW_OVERFLOW_AGAIN;
 	if (room == TW_OVERFLOW_TIGHT) {
-		load->overflow_level[class & 3] = sheet->overflow.level;
-		load->overflow_grown = now;
+		usage->overflow_level[class & 3] = scratch->overflow.level;
+		usage->overflow_grown = now;
 	}
-	load->overflow_until = (now + TW_OVERFLOW_TICKS) | 1;
+	usage->overflow_until = (now + TW_OVERFLOW_TICKS) | 1;
 	if (room != TW_OVERFLOW_AGAIN && class != TW_OVERFLOW_LOCAL &&
-		sheet->flow.way == TW_WAY_ORIGINAL)
-		__sync_fetch_and_add(&load->overflowed, 1);
+		scratch->flow.way == TW_WAY_ORIGINAL)
+		__sync_fetch_and_add(&usage->overflowed, 1);
 	return room != TW_OVERFLOW_AGAIN;
 }
 
 /* Whether a port may know of a connection that a packet without a record goes on with. */
 tw_inline int tw_overflow_may_know(const struct tw_frame *f, __u32 port_id)
 {
-	const struct tw_load *load = tw_loads_lookup(f, &port_id);
+	const struct tw_usage *usage = tw_usage_lookup(f, &port_id);
 
-	return load && load->overflow_until &&
-	       !tw_tick_after(tw_tick(f->now_ns), load->overflow_until);
+	return usage && usage->overflow_until &&
+	       !tw_tick_after(tw_tick(f->now_ns), usage->overflow_until);
 }

@@ -10,11 +10,11 @@
  *             own first, and of these the one that was quiet longest. The sweep gives up spare UDP exchanges of
  *             a port that is near its quota, as its openings do not come across them in a large table.
  * Invariants: 1. No packet holds a record that is given up. A packet that finds one which was quiet for a
- *                quarter of its time notes that in the row (`held`) and looks again; who gives up takes the
+ *                quarter of its time notes that in the bucket (`held`) and looks again; who gives up takes the
  *                tag away and looks at the note again. One of the two sees the other.
  *             2. What comes late for a connection whose record was given up meets no record, as keys are whole.
  *             3. A connection that is not over keeps its record (tests/unit/spare.c).
- * Bounds:     a row's records, once for each row that has to give one up.
+ * Bounds:     a bucket's records, once for each bucket that has to give one up.
  * Callers:    track.h holds; open.h makes room; the sweep's program, and who opens while no agent sweeps.
  */
 #pragma once
@@ -29,7 +29,7 @@
 #define TW_HELD_UNITS 255 /* 0: never */
 #define TW_HELD_FRESH 3	  /* units, at least 0.8 s: no CPU takes longer for a packet */
 
-/* Which records a row may give up. */
+/* Which records a bucket may give up. */
 enum tw_yield {
 	TW_YIELD_NONE,
 	TW_YIELD_OVER,	      /* of the payer's, TCP connections that are over */
@@ -77,15 +77,15 @@ tw_inline __u32 tw_port_established_max(const struct tw_config *config, const st
  * may have. Those that are over have a bound, too, so that they are not all of the table; where the quota is
  * small, it is that of TW_OVER_SHARE, so that a port's openings come across them (tests/unit/spare.c). */
 tw_inline enum tw_yield tw_conn_bound(
-	const struct tw_config *config, const struct tw_port *payer, const struct tw_load *load)
+	const struct tw_config *config, const struct tw_port *payer, const struct tw_usage *usage)
 {
 	__u32 max = tw_port_established_max(config, payer),
 	      share = config->conn_max / TW_OVER_SHARE;
 
-	if (max && tw_load_now(load->established) >= max)
+	if (max && tw_usage_now(usage->established) >= max)
 		return TW_YIELD_ESTABLISHED;
-	return max && tw_load_now(load->over) >= (max > share ? max : share) ? TW_YIELD_OVER
-									     : TW_YIELD_NONE;
+	return max && tw_usage_now(usage->over) >= (max > share ? max : share) ? TW_YIELD_OVER
+									       : TW_YIELD_NONE;
 }
 
 /* ---- holding ---- */
@@ -95,33 +95,33 @@ tw_inline __u8 tw_held_unit(__u32 now)
 	return (__u8)(1 + (now >> TW_HELD_SHIFT) % TW_HELD_UNITS);
 }
 
-tw_inline int tw_row_held(const struct tw_row *row, __u32 slot, __u32 now)
+tw_inline int tw_bucket_held(const struct tw_bucket *bucket, __u32 slot, __u32 now)
 {
-	__u32 held = TW_MEMORY(row->held[slot & (TW_ROW_SLOTS - 1)]);
+	__u32 held = TW_MEMORY(bucket->held[slot & (TW_BUCKET_SLOTS - 1)]);
 
 	return held && (tw_held_unit(now) + TW_HELD_UNITS - held) % TW_HELD_UNITS <= TW_HELD_FRESH;
 }
 
-/* Body of tw_apart_hold(): keeps the record of flow.key, which may linger, from being given up while its
+/* Body of tw_call_hold(): keeps the record of flow.key, which may linger, from being given up while its
  * packet is judged. Returns whether it is still there. */
 tw_inline int tw_conn_hold(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_flow *flow)
 {
-	int number = tw_apart_find(f);
-	__u32 n = (__u32)number / TW_ROW_SLOTS, slot = (__u32)number % TW_ROW_SLOTS, lock;
-	struct tw_row *row = number < 0 ? 0 : tw_rows_lookup(f, &n);
+	int number = tw_call_find(f);
+	__u32 n = (__u32)number / TW_BUCKET_SLOTS, slot = (__u32)number % TW_BUCKET_SLOTS, lock;
+	struct tw_bucket *bucket = number < 0 ? 0 : tw_buckets_lookup(f, &n);
 	const struct tw_conn *c = tw_conn_at(f, number);
 	__u32 now = tw_tick(f->now_ns);
 
-	if (!row || !c)
+	if (!bucket || !c)
 		return 0;
 	if (!tw_conn_lingers(config, c, now))
 		return 1;
-	TW_MEMORY(row->held[slot]) = tw_held_unit(now);
+	TW_MEMORY(bucket->held[slot]) = tw_held_unit(now);
 	/* A barrier: the note is written before the tag is read. */
-	lock = __sync_fetch_and_or(&row->lock, 0);
+	lock = __sync_fetch_and_or(&bucket->lock, 0);
 	TW_OPAQUE(lock);
-	c = tw_row_tag(row, slot) == (__u16)flow->place.tags ? tw_record(f, n, slot) : 0;
+	c = tw_bucket_tag(bucket, slot) == (__u16)flow->probe.tags ? tw_record(f, n, slot) : 0;
 	return c && tw_conn_is(c, &flow->key);
 }
 
@@ -149,99 +149,100 @@ tw_inline __u32 tw_conn_spare_rank(const struct tw_config *config, const struct 
 	return after && tw_tick_age(now, c->seen) >= after + TW_TICKS_AHEAD ? rank : 0;
 }
 
-/* What is asked of a row's records, one by one. */
+/* What is asked of a bucket's records, one by one. */
 struct tw_spare {
 	const struct tw_frame *f;
 	const struct tw_config *config;
-	const struct tw_row *row;
-	struct tw_sheet *sheet;
+	const struct tw_bucket *bucket;
+	struct tw_scratch *scratch;
 	__u32 now;
-	__u32 n; /* the row's number */
+	__u32 n; /* the bucket's number */
 	__u32 payer_id;
 	__u32 what; /* enum tw_yield */
 };
 
-/* Notes the record in a slot on the sheet if it goes before those noted so far. */
-tw_inline long tw_row_spare_step(__u32 slot, void *context)
+/* Notes the record in a slot on the scratch if it goes before those noted so far. */
+tw_inline long tw_bucket_spare_step(__u32 slot, void *context)
 {
 	const struct tw_spare *s = context;
 	const struct tw_conn *c;
 	__u32 rank;
 
-	c = tw_row_tag(s->row, slot & (TW_ROW_SLOTS - 1)) ? tw_record(s->f, s->n, slot) : 0;
-	if (!c || tw_row_held(s->row, slot, s->now))
+	c = tw_bucket_tag(s->bucket, slot & (TW_BUCKET_SLOTS - 1)) ? tw_record(s->f, s->n, slot)
+								   : 0;
+	if (!c || tw_bucket_held(s->bucket, slot, s->now))
 		return 0;
 	rank = tw_conn_spare_rank(s->config, c, s->now, s->payer_id, (enum tw_yield)s->what);
-	if (rank <= TW_MEMORY(s->sheet->spare_rank))
+	if (rank <= TW_MEMORY(s->scratch->spare_rank))
 		return 0;
-	TW_MEMORY(s->sheet->spare_rank) = rank;
-	TW_MEMORY(s->sheet->spare_slot) = slot;
+	TW_MEMORY(s->scratch->spare_rank) = rank;
+	TW_MEMORY(s->scratch->spare_slot) = slot;
 	return 0;
 }
 
-/* Body of tw_apart_row_spare(): returns the slot of the record in the row, whose lock is held, that is the
- * first to be given up, or TW_NO_SLOT. The row is filled in here; the sheet is the caller's
- * tw_sheet_apart(), as a packet may come in between (tests/load/sheet.c). */
-tw_inline __u32 tw_row_spare(struct tw_spare *s)
+/* Body of tw_call_bucket_spare(): returns the slot of the record in the bucket, whose lock is held, that is the
+ * first to be given up, or TW_NO_SLOT. The bucket is filled in here; the scratch is the caller's
+ * tw_scratch_control(), as a packet may come in between (tests/usage/scratch.c). */
+tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 {
-	s->row = tw_rows_lookup(s->f, &s->n);
-	if (!s->row || !s->sheet)
+	s->bucket = tw_buckets_lookup(s->f, &s->n);
+	if (!s->bucket || !s->scratch)
 		return TW_NO_SLOT;
-	TW_MEMORY(s->sheet->spare_rank) = 0;
-	tw_repeat(TW_ROW_SLOTS, tw_row_spare_step, s);
-	return TW_MEMORY(s->sheet->spare_rank)
-		       ? TW_MEMORY(s->sheet->spare_slot) & (TW_ROW_SLOTS - 1)
+	TW_MEMORY(s->scratch->spare_rank) = 0;
+	tw_repeat(TW_BUCKET_SLOTS, tw_bucket_spare_step, s);
+	return TW_MEMORY(s->scratch->spare_rank)
+		       ? TW_MEMORY(s->scratch->spare_slot) & (TW_BUCKET_SLOTS - 1)
 		       : TW_NO_SLOT;
 }
 
-/* Ends the record in a slot of row number `n`, whose lock is held. Returns 1 if it is gone, and 0 if it stays: a
+/* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, and 0 if it stays: a
  * packet may hold it since it was found, which one that has `expired` need not fear. An expired record of which
  * the agent cannot be told stays, too, and -1 is returned. */
-tw_inline int tw_row_withdraw(const struct tw_frame *f, const struct tw_config *config,
-	struct tw_row *row, __u32 n, __u32 slot, int expired)
+tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
+	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
 {
 	__u32 zero = 0, now = tw_tick(f->now_ns);
 	struct tw_conn *c = tw_record(f, n, slot);
-	__u64 tags = tw_row_tag(row, slot);
-	struct tw_upkeep *upkeep;
+	__u64 tags = tw_bucket_tag(bucket, slot);
+	struct tw_gc *gc;
 	int told;
 
 	if (!c)
 		return 0;
 	/* With what it returns it is a barrier too: the tag is gone before the note is read. */
-	if (!__sync_fetch_and_and(&row->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
+	if (!__sync_fetch_and_and(&bucket->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
 		return 0;
-	if (!expired && tw_row_held(row, slot, now)) {
-		tw_row_tag_set(row, slot, tags);
+	if (!expired && tw_bucket_held(bucket, slot, now)) {
+		tw_bucket_tag_set(bucket, slot, tags);
 		return 0;
 	}
 	told = tw_conn_tell_end(f, c, now);
 	if (!told && expired) {
-		tw_row_tag_set(row, slot, tags);
+		tw_bucket_tag_set(bucket, slot, tags);
 		return -1;
 	}
-	upkeep = told ? 0 : tw_upkeep_lookup(f, &zero);
-	if (upkeep)
-		__sync_fetch_and_add(&upkeep->closes_lost, 1);
-	tw_row_remove(f, config, row, n, slot);
+	gc = told ? 0 : tw_gc_lookup(f, &zero);
+	if (gc)
+		__sync_fetch_and_add(&gc->closes_lost, 1);
+	tw_bucket_remove(f, config, bucket, n, slot);
 	return 1;
 }
 
-/* Body of tw_apart_row_give_up(): the same, with nothing but the numbers. */
-tw_inline int tw_row_give_up(
+/* Body of tw_call_bucket_give_up(): the same, with nothing but the numbers. */
+tw_inline int tw_bucket_give_up(
 	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
 {
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
-	return row && tw_row_withdraw(f, config, row, n, slot & (TW_ROW_SLOTS - 1), 0);
+	return bucket && tw_bucket_withdraw(f, config, bucket, n, slot & (TW_BUCKET_SLOTS - 1), 0);
 }
 
-/* Gives up a record of row number `n`, whose lock is held. Returns whether there was one. */
-tw_inline int tw_row_yield(const struct tw_frame *f, __u32 n, __u32 payer_id, enum tw_yield what)
+/* Gives up a record of bucket number `n`, whose lock is held. Returns whether there was one. */
+tw_inline int tw_bucket_yield(const struct tw_frame *f, __u32 n, __u32 payer_id, enum tw_yield what)
 {
-	__u32 slot = tw_apart_row_spare(f, n, payer_id, what);
+	__u32 slot = tw_call_bucket_spare(f, n, payer_id, what);
 
-	return slot < TW_ROW_SLOTS && tw_apart_row_give_up(f, n, slot);
+	return slot < TW_BUCKET_SLOTS && tw_call_bucket_give_up(f, n, slot);
 }
 
 /* ---- sweeping ---- */
@@ -253,74 +254,74 @@ tw_inline int tw_conn_crowds(const struct tw_frame *f, const struct tw_config *c
 {
 	__u32 after = tw_conn_spare_after(config, c), id = tw_ports_payer(c->ports), max;
 	const struct tw_port *payer;
-	const struct tw_load *load;
+	const struct tw_usage *usage;
 
 	if (!after || tw_tick_age(now, c->seen) < after + TW_TICKS_AHEAD ||
 		tw_ports_charge(c->ports) != TW_CHARGE_ESTABLISHED)
 		return 0;
 	payer = tw_port_numbered(f, id, config->epoch);
-	load = tw_loads_lookup(f, &id);
+	usage = tw_usage_lookup(f, &id);
 	max = payer ? tw_port_established_max(config, payer) : 0;
-	return max && load && tw_load_now(load->established) >= max - max / 8;
+	return max && usage && tw_usage_now(usage->established) >= max - max / 8;
 }
 
-/* Body of tw_apart_row_clear(): ends what has expired in row number `n`, whose lock is held. What
+/* Body of tw_call_bucket_clear(): ends what has expired in bucket number `n`, whose lock is held. What
  * cannot be told stays for another time. */
-tw_inline void tw_row_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
+tw_inline void tw_bucket_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
 {
 	__u32 now = tw_tick(f->now_ns), slot;
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 	struct tw_conn *c;
 	int expired;
 
-	if (!row)
+	if (!bucket)
 		return;
-	for (slot = 0; slot < TW_ROW_SLOTS; slot++) {
-		c = tw_row_tag(row, slot) ? tw_record(f, n, slot) : 0;
+	for (slot = 0; slot < TW_BUCKET_SLOTS; slot++) {
+		c = tw_bucket_tag(bucket, slot) ? tw_record(f, n, slot) : 0;
 		if (!c)
 			continue;
 		expired = tw_conn_expired(config, c, now, TW_GRACE);
 		if ((expired || tw_conn_crowds(f, config, c, now)) &&
-			tw_row_withdraw(f, config, row, n, slot, expired) < 0)
+			tw_bucket_withdraw(f, config, bucket, n, slot, expired) < 0)
 			return;
 	}
 }
 
-/* Body of tw_apart_sweep(): sweeps the next row. */
+/* Body of tw_call_sweep(): sweeps the next bucket. */
 tw_inline void tw_conns_sweep(const struct tw_frame *f)
 {
 	__u32 zero = 0, n;
-	struct tw_upkeep *upkeep = tw_upkeep_lookup(f, &zero);
-	struct tw_row *row;
+	struct tw_gc *gc = tw_gc_lookup(f, &zero);
+	struct tw_bucket *bucket;
 
-	if (!upkeep)
+	if (!gc)
 		return;
-	n = __sync_fetch_and_add(&upkeep->row, 1);
-	if (n >= tw_table_rows(f)) {
-		upkeep->row = 1;
+	n = __sync_fetch_and_add(&gc->bucket, 1);
+	if (n >= tw_table_buckets(f)) {
+		gc->bucket = 1;
 		n = 0;
 	}
-	row = tw_rows_lookup(f, &n);
-	if (!row || !(row->tags[0] | row->tags[1] | row->tags[2] | row->tags[3]) ||
-		!tw_apart_row_lock(f, n))
+	bucket = tw_buckets_lookup(f, &n);
+	if (!bucket || !(bucket->tags[0] | bucket->tags[1] | bucket->tags[2] | bucket->tags[3]) ||
+		!tw_call_bucket_lock(f, n))
 		return;
-	tw_apart_row_clear(f, n);
-	tw_row_unlock(row);
+	tw_call_bucket_clear(f, n);
+	tw_bucket_unlock(bucket);
 }
 
-/* Sweeps in the agent's place, when it has been silent: a row for each tick since the last time. */
+/* Sweeps in the agent's place, when it has been silent: a bucket for each tick since the last time. */
 tw_inline void tw_conns_catch_up(const struct tw_frame *f, const struct tw_config *config)
 {
 	__u32 now = tw_tick(f->now_ns), zero = 0, due, i;
-	struct tw_upkeep *upkeep;
+	struct tw_gc *gc;
 
 	if (!tw_tick_after(now, config->agent_seen + TW_AGENT_SILENT))
 		return;
-	upkeep = tw_upkeep_lookup(f, &zero);
-	if (!upkeep)
+	gc = tw_gc_lookup(f, &zero);
+	if (!gc)
 		return;
-	due = now - upkeep->swept;
-	upkeep->swept = now;
-	for (i = 0; i < TW_CATCH_UP_ROWS && i < due; i++)
-		tw_apart_sweep(f);
+	due = now - gc->swept;
+	gc->swept = now;
+	for (i = 0; i < TW_CATCH_UP_BUCKETS && i < due; i++)
+		tw_call_sweep(f);
 }

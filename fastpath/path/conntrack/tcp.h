@@ -10,9 +10,9 @@
  *             3. What a receiver answers without taking it (a retransmission, a keep-alive, a
  *                forged RST or SYN that it challenges: RFC 5961) passes and changes nothing either.
  *             4. What is not known, as of a connection taken up mid-stream, refuses nothing.
- *             5. An end's numbers are written by its own segments, those of `acked` and `room` by the
- *                other end's: `acked` first, while readers take `room` first, so that a reader in
- *                between sees too much room rather than too little.
+ *             5. An end's numbers are written by its own segments, those of `acked` and `peer_window` by the
+ *                other end's: `acked` first, while readers take `peer_window` first, so that a reader in
+ *                between sees too much window rather than too little.
  * Bounds:     no loop but over the options of a SYN, and no lookup.
  * Source:     RFC 9293 §3.5 and §3.10.7, RFC 7323 §2, RFC 5961 §3 to §5, RFC 7413 §4 (data in a SYN);
  *             G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001.
@@ -25,7 +25,7 @@
  * largest window ever offered, of which a record has no room to keep more than the present one). */
 #define TW_ACK_WINDOW_MIN 66000
 
-#define TW_ROOM_MAX 65535 /* a window field's largest value */
+#define TW_PEER_WINDOW_MAX 65535 /* a window field's largest value */
 
 #define TW_RAISE_TRIES \
 	4 /* at a number that other CPUs move, too: each that fails has met a higher one */
@@ -127,9 +127,10 @@ tw_inline __u32 tw_tcp_shift(const struct tw_progress *progress, __u32 way)
 }
 
 /* Bytes beyond `acked` that the other end takes from `way`. */
-tw_inline __u32 tw_tcp_room(const struct tw_conn *c, const struct tw_progress *progress, __u32 way)
+tw_inline __u32 tw_tcp_peer_window(
+	const struct tw_conn *c, const struct tw_progress *progress, __u32 way)
 {
-	return (__u32)TW_MEMORY(c->room[way & 1]) << tw_tcp_shift(progress, !(way & 1));
+	return (__u32)TW_MEMORY(c->peer_window[way & 1]) << tw_tcp_shift(progress, !(way & 1));
 }
 
 /* The window field in units of `shift`; that of a SYN is not scaled (RFC 7323 §2.2). */
@@ -165,16 +166,16 @@ tw_inline void tw_tcp_note_ack(
 
 	if ((__s32)gained < 0)
 		return;
-	left = (__s32)c->room[!way] - (__s32)(gained >> shift);
+	left = (__s32)c->peer_window[!way] - (__s32)(gained >> shift);
 	if (left < (__s32)units)
 		left = (__s32)units;
-	/* Where another CPU was faster, and knows of less, its room is rather too much. */
+	/* Where another CPU was faster, and knows of less, its window is rather too much. */
 	if (gained && __sync_val_compare_and_swap(&theirs->acked, acked, p->ack) != acked) {
 		tw_seq_raise(&theirs->acked, p->ack);
 		return;
 	}
-	if (c->room[!way] != left)
-		TW_MEMORY(c->room[!way]) = (__u16)left;
+	if (c->peer_window[!way] != left)
+		TW_MEMORY(c->peer_window[!way]) = (__u16)left;
 }
 
 /* A SYN: its sender begins here, and the window that it was offered by the other end's SYN, if there
@@ -188,14 +189,15 @@ tw_inline void tw_tcp_note_begin(
 
 	if ((c->progress.scale[!way] ^ flow->progress.scale[!way]) & TW_SCALE_SHIFT) {
 		/* No scale counts after all. */
-		bytes = (__u32)c->room[way] << (c->progress.scale[!way] & TW_SCALE_SHIFT);
-		c->room[way] = (__u16)(bytes < TW_ROOM_MAX ? bytes : TW_ROOM_MAX);
+		bytes = (__u32)c->peer_window[way] << (c->progress.scale[!way] & TW_SCALE_SHIFT);
+		c->peer_window[way] = (__u16)(bytes < TW_PEER_WINDOW_MAX ? bytes
+									 : TW_PEER_WINDOW_MAX);
 	}
 	mine->end = p->seq_end;
 	mine->acked = p->seq;
 	if (p->tcp_flags & TW_TCP_ACK)
 		c->window[!way].acked = p->ack;
-	c->room[!way] = (__u16)tw_tcp_units(p, shift);
+	c->peer_window[!way] = (__u16)tw_tcp_units(p, shift);
 }
 
 /* Only this segment is known, and what it says of the other end. */
@@ -207,10 +209,10 @@ tw_inline void tw_tcp_note_both(
 
 	mine->end = p->seq_end;
 	mine->acked = p->seq;
-	c->room[way] = TW_ROOM_MAX;
+	c->peer_window[way] = TW_PEER_WINDOW_MAX;
 	theirs->end = p->ack;
 	theirs->acked = p->ack;
-	c->room[!way] = (__u16)tw_tcp_units(p, shift);
+	c->peer_window[!way] = (__u16)tw_tcp_units(p, shift);
 }
 
 /* A segment of a connection under way. */
@@ -263,18 +265,18 @@ tw_inline enum tw_fit tw_tcp_fit(
 	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
 	__u32 way = flow->way & 1, current;
-	__u32 room = tw_tcp_room(c, &flow->progress, way);
+	__u32 window = tw_tcp_peer_window(c, &flow->progress, way);
 	const struct tw_window *mine = &c->window[way], *theirs = &c->window[!way];
 	__u32 acked = TW_MEMORY(mine->acked);
 
-	if (tw_seq_after(p->seq, acked + room) && tw_seq_after(p->seq, mine->end))
+	if (tw_seq_after(p->seq, acked + window) && tw_seq_after(p->seq, mine->end))
 		return TW_FIT_OUTSIDE;
 	if (tw_seq_after(p->ack, theirs->end))
 		return TW_FIT_OUTSIDE;
 	if (!tw_seq_after(p->seq_end + (p->seq == p->seq_end), acked))
 		return TW_FIT_OLD;
 	if (tw_seq_after(theirs->acked, p->ack + TW_ACK_WINDOW_MIN)) {
-		current = tw_tcp_room(c, &flow->progress, !way);
+		current = tw_tcp_peer_window(c, &flow->progress, !way);
 		if (tw_seq_after(theirs->acked, p->ack + current))
 			return TW_FIT_ACK_OLD;
 	}
@@ -431,7 +433,7 @@ tw_inline enum tw_reason tw_tcp_reset(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
 	struct tw_progress *to = &flow->progress;
-	__u32 way = flow->way & 1, room = tw_tcp_room(c, to, way);
+	__u32 way = flow->way & 1, window = tw_tcp_peer_window(c, to, way);
 	const struct tw_window *mine = &c->window[way];
 	__u32 acked = TW_MEMORY(mine->acked);
 
@@ -446,7 +448,7 @@ tw_inline enum tw_reason tw_tcp_reset(
 		tw_tcp_closed(to);
 		return TW_R_NONE;
 	}
-	if (!tw_seq_after(acked, p->seq) && !tw_seq_after(p->seq, acked + room))
+	if (!tw_seq_after(acked, p->seq) && !tw_seq_after(p->seq, acked + window))
 		return TW_R_NONE;
 	if (to->flags & TW_CONN_F_SYN_AGAIN && way == TW_WAY_REPLY && !p->seq &&
 		p->tcp_flags & TW_TCP_ACK) {

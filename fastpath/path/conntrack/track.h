@@ -27,7 +27,7 @@ tw_inline __u32 tw_side_by_side(__u32 first, __u32 second)
 }
 
 /* Canonical key of a tuple; returns whether its source is the hi end. */
-tw_inline int tw_key_make(struct tw_key *key, const struct tw_scope *s, const struct tw_packet *p,
+tw_inline int tw_key_make(struct tw_key *key, const struct tw_ctx *s, const struct tw_packet *p,
 	const struct tw_tuple *t)
 {
 	int order = tw_addr_compare(&t->src, &t->dst);
@@ -39,7 +39,7 @@ tw_inline int tw_key_make(struct tw_key *key, const struct tw_scope *s, const st
 	key->hi.d[1] = src_is_hi ? t->src.d[1] : t->dst.d[1];
 	key->w[8] = src_is_hi ? tw_side_by_side(t->dport, t->sport)
 			      : tw_side_by_side(t->sport, t->dport);
-	key->w[9] = tw_side_by_side(s->port->network, tw_scope_alone(s, p) ? s->port->id : 0);
+	key->w[9] = tw_side_by_side(s->port->network, tw_ctx_alone(s, p) ? s->port->id : 0);
 	key->w[10] = tw_key_tags(p->vlan ? p->vlan : s->port->pvid, p->inner_vlan, t->proto);
 	key->w[11] = 0;
 	return src_is_hi;
@@ -82,7 +82,7 @@ tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 /* Whether a packet without a record goes on with a connection that passed here without one; then the flow is
  * that connection's. */
 tw_inline int tw_track_resumes(
-	const struct tw_frame *f, const struct tw_scope *s, const struct tw_packet *p)
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	if (p->fragment == TW_FRAG_LATER || p->multicast || !tw_overflow_may_know(f, s->port->id))
 		return 0;
@@ -91,11 +91,11 @@ tw_inline int tw_track_resumes(
 	if ((p->tuple.proto == TW_IPPROTO_ICMP || p->tuple.proto == TW_IPPROTO_ICMPV6) &&
 		p->icmp_kind != TW_ICMP_ANSWER)
 		return 0;
-	return tw_apart_overflow_meet(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
+	return tw_call_overflow_meet(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
 }
 
 /* What a packet without a record opens, if it may open anything. */
-tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, int src_is_hi)
 {
 	flow->way = TW_WAY_ORIGINAL;
@@ -167,7 +167,7 @@ tw_inline enum tw_dir tw_flow_end(enum tw_dir dir, enum tw_way way)
 }
 
 /* Looks up the record for `t`; fills conn, and the flow's key, stale, way and progress. */
-tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const struct tw_packet *p,
+tw_inline int tw_track_find(const struct tw_frame *f, struct tw_ctx *s, const struct tw_packet *p,
 	const struct tw_tuple *t, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, t);
@@ -181,7 +181,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 	opens = flow->way == TW_WAY_REPLY &&
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
 	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens) ||
-		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_apart_hold(f))) {
+		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_call_hold(f))) {
 		/* Whether it was swept already shall make no difference. */
 		flow->stale = 1;
 		flow->way = TW_WAY_ORIGINAL;
@@ -195,48 +195,48 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_scope *s, const 
 }
 
 /* The key of a packet to a group, on its way to one of its receivers, which keeps no record. */
-tw_inline int tw_track_group(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline int tw_track_group(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(&flow->key, s, p, &p->tuple);
 
-	tw_place_make(f, &flow->place, s->config, &flow->key);
+	tw_probe_make(f, &flow->probe, s->config, &flow->key);
 	flow->untracked = 1;
 	return src_is_hi;
 }
 
 /* True if the near end has tracked this packet, as a part of this connection: what the host has
  * translated on the way belongs to another one. */
-tw_inline int tw_track_told(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline int tw_track_told(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {
-	const struct tw_sheet *sheet = s->marked ? tw_sheet_get(f) : 0;
+	const struct tw_scratch *scratch = s->marked ? tw_scratch_get(f) : 0;
 	__u64 differs = 0;
 	__u32 i;
 
-	if (!sheet || tw_scope_alone(s, p))
+	if (!scratch || tw_ctx_alone(s, p))
 		return 0;
 	for (i = 0; i < sizeof(flow->key.d) / sizeof(flow->key.d[0]); i++)
-		differs |= sheet->token.key.d[i] ^ flow->key.d[i];
+		differs |= scratch->token.key.d[i] ^ flow->key.d[i];
 	return !differs;
 }
 
 /* True if the near end let the packet that it has tracked pass without a record. */
 tw_inline int tw_track_untracked(const struct tw_frame *f)
 {
-	const struct tw_sheet *sheet = tw_sheet_get(f);
+	const struct tw_scratch *scratch = tw_scratch_get(f);
 
-	return sheet && sheet->token.untracked;
+	return scratch && scratch->token.untracked;
 }
 
 /* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. A
  * guest that is no router can only complain of what was sent to itself. */
-tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scope *s,
-	const struct tw_packet *p, struct tw_flow *flow)
+tw_inline enum tw_reason tw_track_error(
+	const struct tw_frame *f, struct tw_ctx *s, const struct tw_packet *p, struct tw_flow *flow)
 {
 	if (!p->inner.proto || !tw_addr_equal(&p->inner.src, &p->tuple.dst))
 		return TW_R_ICMP_UNTRACKED;
-	if (s->dir == TW_DIR_OUT && !tw_scope_alone(s, p) &&
+	if (s->dir == TW_DIR_OUT && !tw_ctx_alone(s, p) &&
 		!tw_addr_equal(&p->inner.dst, &p->tuple.src))
 		return TW_R_ICMP_UNTRACKED;
 	tw_track_find(f, s, p, &p->inner, flow);
@@ -251,7 +251,7 @@ tw_inline enum tw_reason tw_track_error(const struct tw_frame *f, struct tw_scop
 
 /* The track stage. The flow is zeroed by the caller. */
 tw_inline enum tw_reason tw_track(
-	const struct tw_frame *f, struct tw_scope *s, struct tw_packet *p, struct tw_flow *flow)
+	const struct tw_frame *f, struct tw_ctx *s, struct tw_packet *p, struct tw_flow *flow)
 {
 	enum tw_reason reason = TW_R_NONE;
 	int src_is_hi, told;
@@ -264,13 +264,13 @@ tw_inline enum tw_reason tw_track(
 		reason = tw_track_error(f, s, p, flow);
 		flow->seen = tw_track_told(f, s, p, flow);
 	} else {
-		if (tw_scope_group_in(s, p))
+		if (tw_ctx_group_in(s, p))
 			src_is_hi = tw_track_group(f, s, p, flow);
 		else
 			src_is_hi = tw_track_find(f, s, p, &p->tuple, flow);
 		told = tw_track_told(f, s, p, flow);
 		flow->seen = told && s->conn;
-		s->loose = told && tw_track_untracked(f);
+		s->untracked = told && tw_track_untracked(f);
 		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
 			tw_tcp_reopens(s->conn, p->tcp_flags)) {
 			/* Nothing of the old ends' SYNs is true of the new connection. */
@@ -281,10 +281,10 @@ tw_inline enum tw_reason tw_track(
 		/* What a plain SYN opens reads them when it is let through. */
 		if (p->tcp_flags & TW_TCP_SYN && !flow->seen &&
 			(s->conn || !tw_tcp_is_syn(p->tcp_flags)))
-			tw_apart_options(f);
+			tw_call_options(f);
 		if (!s->conn) {
 			reason = tw_track_new(f, s, p, flow, src_is_hi);
-			if (s->loose && flow->resumed != TW_OVERFLOW_OWN + 1)
+			if (s->untracked && flow->resumed != TW_OVERFLOW_OWN + 1)
 				flow->untracked = 1;
 		} else if (!flow->seen) {
 			reason = tw_track_live(s->conn, p, flow);
@@ -296,17 +296,17 @@ tw_inline enum tw_reason tw_track(
 
 /* Opens the record of a new connection, with the gate that let its first packet pass. The port of its
  * originator pays for it, if it is one of this host's. */
-tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	__u32 now = tw_tick(f->now_ns), end = flow->end & 1, way = flow->way & 1;
 	int far_pays = s->far && way == TW_WAY_REPLY;
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 	struct tw_conn *c;
 
-	if (!sheet)
+	if (!scratch)
 		return TW_R_TABLE_FULL;
-	c = &sheet->conn;
+	c = &scratch->conn;
 	__builtin_memset(c, 0, sizeof(*c));
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
 	c->key_end = flow->key.w[TW_KEY_WORDS - 1];
@@ -325,11 +325,11 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 		c->ports |= TW_PORTS_CHARGE_IN;
 	c->ports = tw_ports_charged(c->ports, tw_charge_of(c->progress.state));
 	tw_tcp_note(c, p, flow);
-	return tw_apart_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
+	return tw_call_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
 }
 
 /* Moves a live record on. A closed connection's stragglers do not prolong it. */
-tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	struct tw_conn *c = s->conn;
@@ -345,7 +345,7 @@ tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_scope *s,
 		c->seen = tw_tick(f->now_ns);
 	tw_tcp_note(c, p, flow);
 	if (!tw_conn_advance(f, c, flow->found, flow->progress))
-		tw_apart_again(f);
+		tw_call_again(f);
 }
 
 /* The packet would have opened a connection that another CPU has opened meanwhile: it is one of that
@@ -372,12 +372,12 @@ tw_inline enum tw_reason tw_track_recompute(
 	return TW_R_NONE;
 }
 
-/* Body of tw_apart_again(): looks again at the record of the sheet's packet, which another CPU has opened or
+/* Body of tw_call_again(): looks again at the record of the scratch's packet, which another CPU has opened or
  * moved on meanwhile. */
-tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_sheet *sheet)
+tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_scratch *scratch)
 {
-	struct tw_flow *flow = &sheet->flow;
-	struct tw_conn *c = tw_conn_at(f, tw_apart_find(f));
+	struct tw_flow *flow = &scratch->flow;
+	struct tw_conn *c = tw_conn_at(f, tw_call_find(f));
 	enum tw_reason reason;
 	__u32 way;
 
@@ -385,7 +385,7 @@ tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_shee
 		return TW_R_NONE;
 	if (flow->met)
 		tw_track_join(c, flow);
-	reason = tw_track_recompute(c, &sheet->packet, flow);
+	reason = tw_track_recompute(c, &scratch->packet, flow);
 	if (reason)
 		return flow->met ? reason : TW_R_NONE;
 	way = flow->way & 1;
@@ -393,7 +393,7 @@ tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_shee
 		__sync_fetch_and_add(&c->packets[way], 1);
 		__sync_fetch_and_add(&c->bytes[way], f->len);
 		c->seen = tw_tick(f->now_ns);
-		tw_tcp_note(c, &sheet->packet, flow);
+		tw_tcp_note(c, &scratch->packet, flow);
 	}
 	if (way == TW_WAY_REPLY)
 		flow->progress.flags |= TW_CONN_F_REPLIED;
@@ -403,20 +403,20 @@ tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_shee
 
 /* What a port remembers a connection without a record as. */
 tw_inline __u32 tw_track_class(
-	const struct tw_scope *s, const struct tw_packet *p, const struct tw_flow *flow)
+	const struct tw_ctx *s, const struct tw_packet *p, const struct tw_flow *flow)
 {
 	if (flow->resumed)
 		return flow->resumed - 1u;
-	if (tw_scope_group_in(s, p))
+	if (tw_ctx_group_in(s, p))
 		return TW_OVERFLOW_GROUP;
 	if (s->dir == TW_DIR_OUT)
 		return TW_OVERFLOW_OWN;
-	return s->loose ? TW_OVERFLOW_LOCAL : TW_OVERFLOW_OUTSIDE;
+	return s->untracked ? TW_OVERFLOW_LOCAL : TW_OVERFLOW_OUTSIDE;
 }
 
 /* Remembers a connection that passes without a record, at each port that it passes at now. An answer says
  * nothing new but of TCP, and a RST that there is no more to come. */
-tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
 	int reply = flow->way == TW_WAY_REPLY;
@@ -424,17 +424,17 @@ tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_scope
 	if (flow->progress.state == TW_S_CLOSED || (reply && p->tuple.proto != TW_IPPROTO_TCP))
 		return;
 	/* Of what has no answers it only matters whether it was told. */
-	if (tw_scope_group_in(s, p) && !(flow->decision & TW_DECISION_LOG))
+	if (tw_ctx_group_in(s, p) && !(flow->decision & TW_DECISION_LOG))
 		return;
-	flow->overflowed = tw_apart_overflow_put(f, s->port->id, tw_track_class(s, p, flow)) &&
+	flow->overflowed = tw_call_overflow_put(f, s->port->id, tw_track_class(s, p, flow)) &&
 			   !reply;
 	if (s->far)
-		tw_apart_overflow_put(f, s->far->id, reply ? TW_OVERFLOW_OWN : TW_OVERFLOW_LOCAL);
+		tw_call_overflow_put(f, s->far->id, reply ? TW_OVERFLOW_OWN : TW_OVERFLOW_LOCAL);
 }
 
 /* Writes what the packet changed, now that it passes. */
-tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct tw_scope *s,
-	struct tw_packet *p, struct tw_flow *flow)
+tw_inline enum tw_reason tw_track_commit(
+	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p, struct tw_flow *flow)
 {
 	enum tw_reason reason = TW_R_NONE;
 
@@ -447,7 +447,7 @@ tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct 
 		return TW_R_NONE;
 	}
 	if (flow->note == TW_NOTE_BEGIN) {
-		tw_apart_options(f);
+		tw_call_options(f);
 		flow->progress.scale[flow->way & 1] |= p->scale;
 	}
 	/* Its originator's port would pay, which only that port's own program knows. */
@@ -456,7 +456,7 @@ tw_inline enum tw_reason tw_track_commit(const struct tw_frame *f, const struct 
 	if (!flow->untracked)
 		reason = tw_track_open(f, s, p, flow);
 	if (!reason && flow->met)
-		reason = tw_apart_again(f);
+		reason = tw_call_again(f);
 	if (!reason && flow->untracked)
 		tw_track_overflow(f, s, p, flow);
 	return reason;

@@ -225,8 +225,8 @@ static long tw_dhcp_hash(__u32 i, void *context)
 /* Keyed hash of the client's name. */
 tw_inline __u64 tw_dhcp_digest(const struct tw_frame *f, const struct tw_house *s)
 {
-	struct tw_dhcp *d = &s->sheet->dhcp;
-	struct tw_sip *sip = &s->sheet->sip;
+	struct tw_dhcp *d = &s->scratch->dhcp;
+	struct tw_sip *sip = &s->scratch->sip;
 	struct tw_dhcp_name name = {{f->target, d}, sip};
 
 	tw_sip_begin(sip, s->config);
@@ -241,8 +241,8 @@ tw_inline __u64 tw_dhcp_digest(const struct tw_frame *f, const struct tw_house *
 tw_inline int tw_dhcp_named(
 	const struct tw_frame *f, const struct tw_house *s, __u64 which, __u64 digest)
 {
-	s->sheet->about.d[0] = which;
-	s->sheet->about.d[1] = digest;
+	s->scratch->about.d[0] = which;
+	s->scratch->about.d[1] = digest;
 	return tw_own_asked(f, s->port, s->epoch, TW_OWNED_NAME) != TW_LEASE_NONE;
 }
 
@@ -250,7 +250,7 @@ tw_inline int tw_dhcp_named(
  * guest of the network uses. */
 tw_inline int tw_dhcp_client_own(const struct tw_frame *f, const struct tw_house *s)
 {
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	__u64 word, digest;
 
 	if (!d->id_off)
@@ -258,7 +258,7 @@ tw_inline int tw_dhcp_client_own(const struct tw_frame *f, const struct tw_house
 	if (!d->id_len || tw_dhcp_word(f, d, d->id_off, &word))
 		return 0;
 	if (d->id_len == 7 && word >> 56 == 1)
-		return (word >> 8 & 0xffffffffffffull) == tw_mac_word(s->sheet->packet.src_mac);
+		return (word >> 8 & 0xffffffffffffull) == tw_mac_word(s->scratch->packet.src_mac);
 	digest = tw_dhcp_digest(f, s);
 	return tw_dhcp_named(f, s, TW_DHCP_O_CLIENT, digest);
 }
@@ -284,7 +284,7 @@ tw_inline struct tw_leases *tw_dhcp_leases(const struct tw_frame *f, const struc
 	if (!leases)
 		return 0;
 	if (!tw_port_has_mac(s->port))
-		mac = s->dir == TW_DIR_OUT ? s->sheet->packet.src_mac : leases->mac;
+		mac = s->dir == TW_DIR_OUT ? s->scratch->packet.src_mac : leases->mac;
 	if (!tw_mac_equal(leases->mac, mac)) {
 		__builtin_memset(leases->at, 0, sizeof(leases->at));
 		__builtin_memset(leases->query, 0, sizeof(leases->query));
@@ -304,10 +304,10 @@ tw_inline int tw_lease_is_sane(const struct tw_addr *addr)
 /* True if the guest has an IPv4 address: by the policy, or on lease at any port. */
 tw_inline int tw_dhcp_held(const struct tw_frame *f, const struct tw_house *s, __be32 wire)
 {
-	struct tw_addr *addr = &s->sheet->about;
+	struct tw_addr *addr = &s->scratch->about;
 
 	tw_addr_map(addr, wire);
-	return tw_own_given(f, s->port, s->epoch, addr) || tw_lease_find(f, s->port, s->sheet);
+	return tw_own_given(f, s->port, s->epoch, addr) || tw_lease_find(f, s->port, s->scratch);
 }
 
 /* Reads a DHCP message up to the end of its options. 0, or -1: malformed. */
@@ -324,7 +324,7 @@ tw_inline int tw_dhcp_read(const struct tw_frame *f, struct tw_dhcp *d, __u32 of
 /* True if a message is a client's, in the guest's own name, and about nothing that is not its own. */
 tw_inline enum tw_reason tw_dhcp_own(const struct tw_frame *f, const struct tw_house *s)
 {
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	__be32 ciaddr = TW_MEMORY(d->ciaddr);
 
 	switch (TW_MEMORY(d->type)) {
@@ -376,8 +376,8 @@ tw_inline int tw_dhcp_prolongs(const struct tw_packet *p, const struct tw_dhcp *
  * from. */
 tw_inline int tw_dhcp_aimed(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
-	const struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_packet *p = &s->scratch->packet;
+	const struct tw_dhcp *d = &s->scratch->dhcp;
 	__be32 dst = p->tuple.dst.w[3];
 
 	if (p->tuple.sport != tw_be16(68))
@@ -402,12 +402,12 @@ tw_inline int tw_dhcp_fixed(const struct tw_frame *f, struct tw_dhcp *d, __u32 o
 	return 0;
 }
 
-/* Reads a DHCP message into the sheet: d->broken says that it is malformed. */
+/* Reads a DHCP message into the scratch: d->broken says that it is malformed. */
 tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	__u32 off = p->l4_off + (__u32)sizeof(struct tw_udp);
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 
 	TW_MEMORY(d->broken) = tw_dhcp_fixed(f, d, off, s->dir == TW_DIR_OUT ? 1 : 2) ||
 			       tw_dhcp_read(f, d, off);
@@ -417,8 +417,8 @@ tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
  * its own, or comes from another port, is for the policy to judge. */
 tw_inline enum tw_reason tw_dhcp_sent(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_packet *p = &s->scratch->packet;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_leases *leases;
 	enum tw_reason reason;
 
@@ -445,7 +445,7 @@ tw_inline enum tw_reason tw_dhcp_sent(const struct tw_frame *f, const struct tw_
 tw_inline int tw_dhcp_learn(
 	const struct tw_frame *f, const struct tw_house *s, __be32 about, struct tw_leases *leases)
 {
-	const struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_addr addr;
 
 	if (d->type == TW_DHCP_NAK) {
@@ -456,20 +456,20 @@ tw_inline int tw_dhcp_learn(
 	if (d->type != TW_DHCP_ACK || d->overloaded || !tw_lease_is_sane(&addr) || !d->seconds)
 		return 0;
 	return tw_lease_learn(leases, 0, &addr, tw_lease_until(d->seconds, f->now_ns),
-		d->server ? d->server : s->sheet->packet.tuple.src.w[3], f->now_ns);
+		d->server ? d->server : s->scratch->packet.tuple.src.w[3], f->now_ns);
 }
 
 /* A server's answer on its way to a guest. */
 tw_inline enum tw_reason tw_dhcp_met(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_leases *leases = tw_dhcp_leases(f, s);
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	const struct tw_lease_query *query;
 
 	if (!leases)
 		return TW_R_BAD_DHCP;
 	/* To all, but another's: every port of the bridge sees it. */
-	if (s->sheet->packet.multicast && !tw_mac_equal(d->mac, leases->mac))
+	if (s->scratch->packet.multicast && !tw_mac_equal(d->mac, leases->mac))
 		return TW_R_NOT_FOR_PORT;
 	if (d->broken ||
 		(d->type != TW_DHCP_OFFER && d->type != TW_DHCP_ACK && d->type != TW_DHCP_NAK))

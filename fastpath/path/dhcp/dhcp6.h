@@ -179,11 +179,11 @@ tw_inline void tw_dhcp6_apply(
 	tw_repeat(TW_LEASES_MAX, tw_dhcp6_address, &change);
 }
 
-/* Reads a DHCPv6 message into the sheet: d->broken says that it is malformed. */
+/* Reads a DHCPv6 message into the scratch: d->broken says that it is malformed. */
 tw_inline void tw_dhcp6_parse(const struct tw_frame *f, const struct tw_house *s)
 {
-	__u32 off = s->sheet->packet.l4_off + (__u32)sizeof(struct tw_udp);
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	__u32 off = s->scratch->packet.l4_off + (__u32)sizeof(struct tw_udp);
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	__u64 word;
 
 	TW_MEMORY(d->broken) = 1;
@@ -203,7 +203,7 @@ tw_inline void tw_dhcp6_parse(const struct tw_frame *f, const struct tw_house *s
  * that DUID with that number. */
 tw_inline int tw_dhcp6_own(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_dhcp *d = &s->scratch->dhcp;
 	__u32 i;
 
 	for (i = 0; i < TW_DHCP6_IAS_MAX; i++)
@@ -215,15 +215,15 @@ tw_inline int tw_dhcp6_own(const struct tw_frame *f, const struct tw_house *s)
 /* True if the guest has all the addresses that a message lists. */
 tw_inline int tw_dhcp6_held(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_dhcp *d = &s->scratch->dhcp;
 	__u32 i;
 
 	for (i = 0; i < TW_LEASES_MAX; i++) {
 		if (i >= d->n_addrs)
 			continue;
-		s->sheet->about = d->addr[i];
-		if (!tw_own_given(f, s->port, s->epoch, &s->sheet->about) &&
-			!tw_lease_find(f, s->port, s->sheet))
+		s->scratch->about = d->addr[i];
+		if (!tw_own_given(f, s->port, s->epoch, &s->scratch->about) &&
+			!tw_lease_find(f, s->port, s->scratch))
 			return 0;
 	}
 	return !d->n_beyond;
@@ -249,8 +249,8 @@ tw_inline int tw_dhcp6_aimed(const struct tw_packet *p)
 /* A DHCPv6 message of a guest, as tw_dhcp_sent(). */
 tw_inline enum tw_reason tw_dhcp6_sent(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	const struct tw_packet *p = &s->scratch->packet;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_leases *leases;
 	__u32 type = TW_MEMORY(d->type);
 	int ends = type == TW_DHCP6_RELEASE || type == TW_DHCP6_DECLINE;
@@ -275,10 +275,10 @@ tw_inline enum tw_reason tw_dhcp6_sent(const struct tw_frame *f, const struct tw
 tw_inline enum tw_reason tw_dhcp6_met(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_leases *leases = tw_dhcp_leases(f, s);
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 	const struct tw_lease_query *query;
 
-	if (!leases || d->broken || s->sheet->packet.multicast ||
+	if (!leases || d->broken || s->scratch->packet.multicast ||
 		(d->type != TW_DHCP6_ADVERTISE && d->type != TW_DHCP6_REPLY))
 		return TW_R_BAD_DHCP;
 	query = tw_lease_asked(leases, 1, d->xid, f);
@@ -295,10 +295,10 @@ tw_inline enum tw_reason tw_dhcp6_met(const struct tw_frame *f, const struct tw_
 tw_inline int tw_dhcp_in_rate(const struct tw_frame *f, const struct tw_house *s)
 {
 	__u32 id = s->port->id, rate = s->config->dhcp_rate;
-	struct tw_bucket *bucket = rate ? tw_buckets_lookup(f, &id) : 0;
+	struct tw_limiter *limiter = rate ? tw_limiters_lookup(f, &id) : 0;
 
 	return !rate ||
-	       (bucket && tw_meter_take(&bucket->due_ns[TW_METER_DHCP], rate, f->now_ns, 1));
+	       (limiter && tw_meter_take(&limiter->due_ns[TW_METER_DHCP], rate, f->now_ns, 1));
 }
 
 /* True if a guest may have arrived with a lease that nothing here knows of, by a live migration or because
@@ -306,20 +306,20 @@ tw_inline int tw_dhcp_in_rate(const struct tw_frame *f, const struct tw_house *s
 tw_inline int tw_dhcp_arriving(const struct tw_frame *f, const struct tw_house *s)
 {
 	return s->port->flags & TW_PORT_F_DHCP && tw_port_has_mac(s->port) &&
-	       tw_addr_is_v4(&s->sheet->packet.tuple.src) && tw_lease_none(f, s->port);
+	       tw_addr_is_v4(&s->scratch->packet.tuple.src) && tw_lease_none(f, s->port);
 }
 
 /* A datagram to a DHCP server's port, from a guest: who sends it, and how many. */
 tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw_house *s)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_addr *src = &p->tuple.src;
 
 	if (!(tw_addr_is_v4(src) && tw_addr_is_unspecified(src)) &&
 		!tw_own_held(f, s->port, s->epoch, src)) {
 		if (!tw_dhcp_arriving(f, s))
 			return tw_own_foreign(p, TW_R_SPOOFED_ADDRESS);
-		s->sheet->dhcp.arriving = 1;
+		s->scratch->dhcp.arriving = 1;
 	}
 	if (!tw_dhcp_in_rate(f, s))
 		return TW_R_RATE_LIMIT;
@@ -331,9 +331,9 @@ tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw
 /* A datagram of DHCP, of either family: both run apart from each other, for the sake of the stack. */
 tw_inline enum tw_reason tw_dhcp_judge(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
-	const struct tw_packet *p = &s->sheet->packet;
+	const struct tw_packet *p = &s->scratch->packet;
 	enum tw_reason reason = s->dir == TW_DIR_OUT ? tw_dhcp_admit(f, s) : TW_R_NONE;
-	struct tw_dhcp *d = &s->sheet->dhcp;
+	struct tw_dhcp *d = &s->scratch->dhcp;
 
 	if (reason)
 		return reason;
@@ -354,7 +354,7 @@ tw_inline enum tw_reason tw_dhcp(const struct tw_frame *f, const struct tw_house
 {
 	enum tw_reason reason;
 
-	__builtin_memset(&s->sheet->dhcp, 0, sizeof(s->sheet->dhcp));
+	__builtin_memset(&s->scratch->dhcp, 0, sizeof(s->scratch->dhcp));
 	reason = tw_dhcp_judge(f, s, v4);
 	if (reason != TW_R_DHCP_CLIENT && reason != TW_R_RATE_LIMIT &&
 		s->port->flags & (TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT))

@@ -13,7 +13,7 @@
  *             2. It ends with its lease to the millisecond, agent or not; and with the MAC.
  *             3. What is malformed, fragmented, overloaded (option 52) or lacks a lease time teaches
  *                nothing.
- * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; runs apart, for DHCP of such ports only.
+ * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one usage each; runs apart, for DHCP of such ports only.
  * Source:     RFC 2131 §4.3.1, §4.4.1; RFC 2132 §9; RFC 8415 §18.2, §18.3, §21.
  */
 #pragma once
@@ -26,7 +26,7 @@ enum tw_lease_state {
 	TW_LEASE_NONE,
 	TW_LEASE_FRESH, /* given to the guest, and the policy in force does not know */
 	TW_LEASE_KNOWN,
-	TW_LEASE_UNCLAIMED, /* a name that the port does not claim yet: tw_apart_claim() */
+	TW_LEASE_UNCLAIMED, /* a name that the port does not claim yet: tw_call_claim() */
 };
 
 /* What a port's guest was given, if it still has the MAC it was given to. */
@@ -39,13 +39,13 @@ tw_inline struct tw_leases *tw_leases_of(const struct tw_frame *f, const struct 
 											  : 0;
 }
 
-/* Whether the port's guest has a lease on the address that the sheet is about. A writer changes `serial`
+/* Whether the port's guest has a lease on the address that the scratch is about. A writer changes `serial`
  * between what it takes away and what it puts there: a reader that meets it half way sees no lease. */
 tw_inline enum tw_lease_state tw_lease_find(
-	const struct tw_frame *f, const struct tw_port *port, const struct tw_sheet *sheet)
+	const struct tw_frame *f, const struct tw_port *port, const struct tw_scratch *scratch)
 {
 	struct tw_leases *leases = tw_leases_of(f, port);
-	const struct tw_addr *addr = &sheet->about;
+	const struct tw_addr *addr = &scratch->about;
 	__u32 family = !tw_addr_is_v4(addr), serial, i;
 	struct tw_lease *lease;
 

@@ -227,23 +227,23 @@ tw_inline __u32 tw_express_lowest(__u32 bits)
 	       tw_express_any(low & 0xf0f0) << 2 | tw_express_any(low & 0xff00) << 3;
 }
 
-/* The record, if it stands in the row that its walk begins in, and no other there has its tag. */
+/* The record, if it stands in the bucket that its walk begins in, and no other there has its tag. */
 tw_inline struct tw_conn *tw_express_find(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_key *key)
 {
 	__u32 i, n, slots = 0;
-	const struct tw_row *row;
-	struct tw_place at;
+	const struct tw_bucket *bucket;
+	struct tw_probe at;
 	struct tw_conn *c;
 
-	tw_place_make(f, &at, config, key);
-	n = at.row;
-	row = tw_rows_lookup(f, &n);
-	if (!row)
+	tw_probe_make(f, &at, config, key);
+	n = at.bucket;
+	bucket = tw_buckets_lookup(f, &n);
+	if (!bucket)
 		return 0;
-	tw_record_ahead(f, n, tw_place_slot(&at));
-	for (i = 0; i < TW_ROW_SLOTS / 4; i++)
-		slots |= tw_express_lanes(TW_MEMORY(row->tags[i]) ^ at.tags) << 4 * i;
+	tw_record_ahead(f, n, tw_probe_slot(&at));
+	for (i = 0; i < TW_BUCKET_SLOTS / 4; i++)
+		slots |= tw_express_lanes(TW_MEMORY(bucket->tags[i]) ^ at.tags) << 4 * i;
 	if (!slots)
 		return 0;
 	c = tw_record(f, n, tw_express_lowest(slots));
@@ -275,7 +275,7 @@ tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_c
 }
 
 /* The port that the frame is for, if the connection knows it and it may be cut through to. */
-tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_ethernet *eth, const struct tw_packet *p, __u32 end)
 {
 	const struct tw_port *far = tw_port_numbered(
@@ -294,11 +294,11 @@ tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const s
 }
 
 /* Writes and counts what passes. */
-tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {
 	struct tw_outcome o = {.verdict = TW_V_ALLOW, .reason = TW_R_ESTABLISHED};
-	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+	struct tw_ctx there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
 	__u32 now = tw_tick(f->now_ns), way = flow->way & 1;
 	struct tw_conn *c = s->conn;
 	__u32 near = tw_gate_decision(c->gate[flow->end & 1]);
@@ -318,16 +318,16 @@ tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_scope
 }
 
 /* What became of the frame, for those who trace. */
-tw_inline void tw_express_tell(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_key *key, const struct tw_flow *flow, struct tw_sheet *sheet)
+tw_inline void tw_express_tell(const struct tw_frame *f, const struct tw_ctx *s,
+	const struct tw_key *key, const struct tw_flow *flow, struct tw_scratch *scratch)
 {
-	struct tw_outcome *o = &sheet->outcome;
+	struct tw_outcome *o = &scratch->outcome;
 	__u32 stage;
 
 	for (stage = TW_STAGE_PARSE; stage < TW_STAGE__MAX; stage++)
 		if (stage != TW_STAGE_CLASSIFY)
 			tw_stage_enter(f, (enum tw_stage)stage);
-	sheet->flow.key = *key;
+	scratch->flow.key = *key;
 	__builtin_memset(o, 0, sizeof(*o));
 	o->verdict = TW_V_ALLOW;
 	o->reason = TW_R_ESTABLISHED;
@@ -341,7 +341,7 @@ tw_inline void tw_express_tell(const struct tw_frame *f, const struct tw_scope *
 }
 
 /* Whether the frame's connection is under way, and takes it: fills s->conn, key and flow. */
-tw_inline int tw_express_track(const struct tw_frame *f, struct tw_scope *s,
+tw_inline int tw_express_track(const struct tw_frame *f, struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_key *key, struct tw_flow *flow)
 {
 	int src_is_hi = tw_key_make(key, s, p, &p->tuple);
@@ -360,15 +360,15 @@ tw_inline int tw_express_track(const struct tw_frame *f, struct tw_scope *s,
 
 tw_inline int tw_express(struct tw_frame *f, const struct tw_config *config)
 {
-	struct tw_scope s = {.config = config, .epoch = config->epoch, .dir = TW_DIR_OUT};
+	struct tw_ctx s = {.config = config, .epoch = config->epoch, .dir = TW_DIR_OUT};
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
 	struct tw_packet p = {0};
 	struct tw_flow flow = {0};
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 	struct tw_key key;
-	__u64 seat;
+	__u64 bridge_port;
 
-	if (!eth || !sheet || !tw_express_parse(f, &p))
+	if (!eth || !scratch || !tw_express_parse(f, &p))
 		return 0;
 	s.port = tw_port_at(f, f->ifindex, s.epoch);
 	if (!tw_express_port(s.port) || f->mark == tw_mark_reply(config) || config->capturing ||
@@ -378,12 +378,12 @@ tw_inline int tw_express(struct tw_frame *f, const struct tw_config *config)
 	s.far = tw_express_far(f, &s, eth, &p, flow.end);
 	if (!s.far)
 		return 0;
-	seat = tw_frame_seat(f);
-	if (!seat)
+	bridge_port = tw_frame_bridge_port(f);
+	if (!bridge_port)
 		return 0;
 	tw_express_commit(f, &s, &p, &flow);
-	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, seat, s.far->ifindex);
+	tw_token_redirect(f, &scratch->token, TW_TOKEN_CUT, bridge_port, s.far->ifindex);
 	if (tw_frame_traced(f))
-		tw_express_tell(f, &s, &key, &flow, sheet);
+		tw_express_tell(f, &s, &key, &flow, scratch);
 	return 1;
 }

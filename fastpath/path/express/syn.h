@@ -10,9 +10,9 @@
  * In:         a frame that a guest sends, before anything else is done with it.
  * Out:        an enum tw_syn.
  * Invariants: those of express.h, but that here one way opens what both gates let pass, at the first
- *             attempt, in its first row, within every quota, and tells of it; and that on the other nothing
+ *             attempt, in its first bucket, within every quota, and tells of it; and that on the other nothing
  *             passes, and only what the gate denies without an answer, and without an event, ends.
- *             The row of what opens is locked from before the gates are asked until it stands there, so that
+ *             The bucket of what opens is locked from before the gates are asked until it stands there, so that
  *             its record can be on its way meanwhile; nobody waits for it longer than a gate takes.
  * Bounds:     two classifications; no loop but those over tags and inline addresses.
  */
@@ -35,7 +35,7 @@ tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p
 	       tw_frame_csum_fits(f, p->l4_off, __builtin_offsetof(struct tw_tcp, csum));
 }
 
-/* Reads a frame onto the sheet, where registers are too few, as far as gates ask about it: its TCP header, if
+/* Reads a frame onto the scratch, where registers are too few, as far as gates ask about it: its TCP header, if
  * it is a SYN that nothing is wrong with, and whose header is all at hand; else NULL. */
 tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 {
@@ -75,12 +75,12 @@ tw_inline void tw_syn_note(
 	p->window = tw_host16(tcp->window);
 }
 
-/* Notes what the packet on the sheet would open, and where. */
+/* Notes what the packet on the scratch would open, and where. */
 tw_inline void tw_syn_place(
-	const struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+	const struct tw_frame *f, const struct tw_ctx *s, struct tw_scratch *scratch)
 {
-	const struct tw_packet *p = &sheet->packet;
-	struct tw_flow *flow = &sheet->flow;
+	const struct tw_packet *p = &scratch->packet;
+	struct tw_flow *flow = &scratch->flow;
 
 	flow->progress = (struct tw_progress){.state = TW_S_SYN_SENT};
 	if (tw_key_make(&flow->key, s, p, &p->tuple))
@@ -88,44 +88,44 @@ tw_inline void tw_syn_place(
 	flow->first = p->tuple;
 	flow->icmp = 0;
 	flow->way = TW_WAY_ORIGINAL;
-	tw_place_make(f, &flow->place, s->config, &flow->key);
+	tw_probe_make(f, &flow->probe, s->config, &flow->key);
 }
 
-/* Whether no record can stand under a key: no walk went past its row, and none there has its tag; and
+/* Whether no record can stand under a key: no walk went past its bucket, and none there has its tag; and
  * there is room. */
 tw_inline int tw_syn_unknown(
-	const struct tw_frame *f, const struct tw_row *row, const struct tw_place *at)
+	const struct tw_frame *f, const struct tw_bucket *bucket, const struct tw_probe *at)
 {
-	return tw_row_settles(row, at->tags) &&
-	       tw_row_free(row, tw_place_slot(at)) < tw_table_slots(f);
+	return tw_bucket_settles(bucket, at->tags) &&
+	       tw_bucket_free(bucket, tw_probe_slot(at)) < tw_table_slots(f);
 }
 
-/* What a gate says of what the packet on the sheet would open; 0 where the packet's end is none of the
+/* What a gate says of what the packet on the scratch would open; 0 where the packet's end is none of the
  * port's own addresses. */
-tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_scope *s,
+tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_port *port, enum tw_dir end, const struct tw_addr *own)
 {
 	struct tw_home home = tw_home_of(port, own, s->epoch);
 
-	return home.own ? tw_apart_classify(f, port->image, end, home) : 0;
+	return home.own ? tw_call_classify(f, port->image, end, home) : 0;
 }
 
 /* ---- a flood's ---- */
 
 /* Whether there is still no token to tell of a denial with. */
 tw_inline int tw_syn_silent(
-	const struct tw_frame *f, const struct tw_config *config, struct tw_bucket *bucket)
+	const struct tw_frame *f, const struct tw_config *config, struct tw_limiter *limiter)
 {
 	if (!config->event_rate)
 		return 0;
-	tw_bucket_fill(&bucket->event_tokens, &bucket->event_seen, config->event_rate,
+	tw_limiter_fill(&limiter->event_tokens, &limiter->event_seen, config->event_rate,
 		config->event_burst, tw_tick(f->now_ns));
-	return bucket->event_tokens < TW_TOKEN;
+	return limiter->event_tokens < TW_TOKEN;
 }
 
 /* What became of the frame, for events and those who trace. */
 tw_inline void tw_syn_outcome(
-	const struct tw_scope *s, __u32 decision, __u32 far_decision, struct tw_outcome *o)
+	const struct tw_ctx *s, __u32 decision, __u32 far_decision, struct tw_outcome *o)
 {
 	__builtin_memset(o, 0, sizeof(*o));
 	o->verdict = far_decision ? TW_V_ALLOW : TW_V_DENY;
@@ -148,27 +148,27 @@ tw_inline void tw_syn_stages(const struct tw_frame *f, int passes)
 			tw_stage_enter(f, (enum tw_stage)stage);
 }
 
-tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_scope *s,
-	struct tw_bucket *bucket, struct tw_sheet *sheet)
+tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_ctx *s,
+	struct tw_limiter *limiter, struct tw_scratch *scratch)
 {
 	struct tw_outcome o = {.verdict = TW_V_DENY, .reason = TW_R_POLICY};
-	__u32 n = sheet->flow.place.row, decision;
-	const struct tw_row *row = tw_rows_lookup(f, &n);
+	__u32 n = scratch->flow.probe.bucket, decision;
+	const struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
-	if (!row || !tw_syn_unknown(f, row, &sheet->flow.place))
+	if (!bucket || !tw_syn_unknown(f, bucket, &scratch->flow.probe))
 		return TW_SYN_WHOLE;
-	decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &sheet->flow.first.src);
+	decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &scratch->flow.first.src);
 	if (!decision)
 		return TW_SYN_WHOLE;
-	if (tw_decision_verdict(decision) != TW_V_DENY || !tw_syn_silent(f, s->config, bucket)) {
-		bucket->silent = 0;
+	if (tw_decision_verdict(decision) != TW_V_DENY || !tw_syn_silent(f, s->config, limiter)) {
+		limiter->silent = 0;
 		return TW_SYN_WHOLE;
 	}
 	tw_count_frame(f, s, &o);
 	tw_count_rule(f, decision, 1);
 	if (tw_frame_traced(f)) {
 		tw_syn_stages(f, 0);
-		tw_syn_outcome(s, decision, 0, &sheet->outcome);
+		tw_syn_outcome(s, decision, 0, &scratch->outcome);
 	}
 	return TW_SYN_DENIED;
 }
@@ -184,10 +184,10 @@ tw_inline int tw_syn_opener(
 }
 
 /* Fills a record, every byte of it. */
-tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_sheet *sheet)
+tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const struct tw_ctx *s,
+	const struct tw_scratch *scratch)
 {
-	const struct tw_flow *flow = &sheet->flow;
+	const struct tw_flow *flow = &scratch->flow;
 	__u32 now = tw_tick(f->now_ns);
 
 	__builtin_memcpy(c->key, flow->key.d, sizeof(c->key));
@@ -204,43 +204,44 @@ tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const st
 	c->ports = tw_ports_charged(
 		tw_ports_with(s->port->id, TW_DIR_IN, s->far->id), TW_CHARGE_HALF_OPEN);
 	c->window[TW_WAY_REPLY] = (struct tw_window){0};
-	c->room[TW_WAY_ORIGINAL] = 0;
-	tw_tcp_note_begin(c, &sheet->packet, flow);
+	c->peer_window[TW_WAY_ORIGINAL] = 0;
+	tw_tcp_note_begin(c, &scratch->packet, flow);
 }
 
 /* Whether one more half-open connection is within a port's quotas. */
 tw_inline int tw_syn_affords(
-	const struct tw_config *config, const struct tw_port *port, const struct tw_load *load)
+	const struct tw_config *config, const struct tw_port *port, const struct tw_usage *usage)
 {
 	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
 
-	return tw_conn_bound(config, port, load) == TW_YIELD_NONE &&
-	       (!half_max || tw_load_now(load->half_open) < half_max);
+	return tw_conn_bound(config, port, usage) == TW_YIELD_NONE &&
+	       (!half_max || tw_usage_now(usage->half_open) < half_max);
 }
 
-/* Locks the row of the connection on the sheet, and asks memory for the record that is to be, if there is
+/* Locks the bucket of the connection on the scratch, and asks memory for the record that is to be, if there is
  * nothing to see to. Stores ask without waiting: the record comes while the gates are asked. */
-tw_inline struct tw_row *tw_syn_lock(const struct tw_frame *f, const struct tw_place *at)
+tw_inline struct tw_bucket *tw_syn_lock(const struct tw_frame *f, const struct tw_probe *at)
 {
-	__u32 n = at->row;
-	struct tw_row *row = tw_rows_lookup(f, &n);
+	__u32 n = at->bucket;
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 	struct tw_conn *c;
 
-	if (!row || !tw_row_try(row))
+	if (!bucket || !tw_bucket_try(bucket))
 		return 0;
-	c = tw_syn_unknown(f, row, at) ? tw_record(f, n, tw_row_free(row, tw_place_slot(at))) : 0;
+	c = tw_syn_unknown(f, bucket, at)
+		    ? tw_record(f, n, tw_bucket_free(bucket, tw_probe_slot(at)))
+		    : 0;
 	if (!c) {
-		tw_row_unlock(row);
+		tw_bucket_unlock(bucket);
 		return 0;
 	}
 	TW_MEMORY(c->key[0]) = 0;
 	TW_MEMORY(c->packets[0]) = 0;
-	return row;
+	return bucket;
 }
 
-/* Whether both gates let pass what is on the sheet. */
-tw_inline int tw_syn_allowed(
-	const struct tw_frame *f, const struct tw_scope *s, struct tw_flow *flow)
+/* Whether both gates let pass what is on the scratch. */
+tw_inline int tw_syn_allowed(const struct tw_frame *f, const struct tw_ctx *s, struct tw_flow *flow)
 {
 	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
 	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
@@ -249,30 +250,30 @@ tw_inline int tw_syn_allowed(
 	return tw_decision_verdict(flow->far_decision) == TW_V_ALLOW;
 }
 
-/* Opens the connection on the sheet, in its row, which is locked, charged to the near port, if that is as
+/* Opens the connection on the scratch, in its bucket, which is locked, charged to the near port, if that is as
  * simple as can be; whether it is open. */
-tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_scope *s,
-	const struct tw_sheet *sheet, struct tw_row *row)
+tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_ctx *s,
+	const struct tw_scratch *scratch, struct tw_bucket *bucket)
 {
-	const struct tw_place *at = &sheet->flow.place;
-	__u32 id = s->port->id, slot = tw_row_free(row, tw_place_slot(at));
-	struct tw_load *load = tw_loads_lookup(f, &id);
-	struct tw_conn *c = tw_record(f, at->row, slot);
+	const struct tw_probe *at = &scratch->flow.probe;
+	__u32 id = s->port->id, slot = tw_bucket_free(bucket, tw_probe_slot(at));
+	struct tw_usage *usage = tw_usage_lookup(f, &id);
+	struct tw_conn *c = tw_record(f, at->bucket, slot);
 
-	if (!load || !c || !tw_syn_affords(s->config, s->port, load))
+	if (!usage || !c || !tw_syn_affords(s->config, s->port, usage))
 		return 0;
-	tw_load_count(load, TW_CHARGE_HALF_OPEN, 1);
-	tw_syn_fill(c, f, s, sheet);
-	tw_row_tag_set(row, slot, at->tags);
+	tw_usage_count(usage, TW_CHARGE_HALF_OPEN, 1);
+	tw_syn_fill(c, f, s, scratch);
+	tw_bucket_tag_set(bucket, slot, at->tags);
 	return 1;
 }
 
 /* Counts and tells what both gates let pass, and sends it. */
-tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct tw_sheet *sheet)
+tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_ctx *s, struct tw_scratch *scratch)
 {
-	struct tw_scope there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+	struct tw_ctx there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
 	struct tw_outcome o = {.verdict = TW_V_ALLOW, .reason = TW_R_POLICY};
-	struct tw_flow *flow = &sheet->flow;
+	struct tw_flow *flow = &scratch->flow;
 
 	flow->opened = flow->far_opened = 1;
 	flow->related = flow->untracked = 0;
@@ -282,66 +283,66 @@ tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_scope *s, struct 
 	tw_count_frame(f, &there, &o);
 	if (!tw_rule_shared(flow->far_decision, flow->decision))
 		tw_count_rule(f, flow->far_decision, 1);
-	tw_syn_outcome(s, flow->decision, flow->far_decision, &sheet->outcome);
-	tw_tell(f, s->config, sheet, s->port->id, TW_EVENT_OPEN);
-	tw_token_redirect(f, &sheet->token, TW_TOKEN_CUT, flow->seat, s->far->ifindex);
+	tw_syn_outcome(s, flow->decision, flow->far_decision, &scratch->outcome);
+	tw_tell(f, s->config, scratch, s->port->id, TW_EVENT_OPEN);
+	tw_token_redirect(f, &scratch->token, TW_TOKEN_CUT, flow->bridge_port, s->far->ifindex);
 	if (tw_frame_traced(f))
 		tw_syn_stages(f, 1);
 }
 
-tw_inline enum tw_syn tw_syn_pass(
-	struct tw_frame *f, struct tw_scope *s, struct tw_bucket *bucket, struct tw_sheet *sheet)
+tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_ctx *s, struct tw_limiter *limiter,
+	struct tw_scratch *scratch)
 {
-	const struct tw_packet *p = &sheet->packet;
-	struct tw_flow *flow = &sheet->flow;
-	struct tw_row *row;
+	const struct tw_packet *p = &scratch->packet;
+	struct tw_flow *flow = &scratch->flow;
+	struct tw_bucket *bucket;
 	int opens;
 
-	tw_row_ahead(f, flow->place.row);
-	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_again(f, s, p, flow, bucket) : 0;
-	flow->seat = s->far ? tw_frame_seat(f) : 0;
-	if (!flow->seat)
+	tw_bucket_ahead(f, flow->probe.bucket);
+	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_again(f, s, p, flow, limiter) : 0;
+	flow->bridge_port = s->far ? tw_frame_bridge_port(f) : 0;
+	if (!flow->bridge_port)
 		return TW_SYN_WHOLE;
-	row = tw_syn_lock(f, &flow->place);
-	if (!row)
+	bucket = tw_syn_lock(f, &flow->probe);
+	if (!bucket)
 		return TW_SYN_WHOLE;
 	opens = tw_syn_allowed(f, s, flow);
 	if (opens) {
-		sheet->packet.scale = 0;
+		scratch->packet.scale = 0;
 		if (p->tcp_header_len > sizeof(struct tw_tcp))
-			tw_apart_options(f);
+			tw_call_options(f);
 		flow->progress.scale[TW_WAY_ORIGINAL] = p->scale | TW_SCALE_SEEN;
-		opens = tw_syn_open(f, s, sheet, row);
+		opens = tw_syn_open(f, s, scratch, bucket);
 	}
-	tw_row_unlock(row);
+	tw_bucket_unlock(bucket);
 	if (!opens)
 		return TW_SYN_WHOLE;
-	tw_syn_send(f, s, sheet);
+	tw_syn_send(f, s, scratch);
 	return TW_SYN_SENT;
 }
 
 tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 {
 	const __u16 special = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT | TW_PORT_F_UNCLAIMED;
-	struct tw_scope s = {.config = config, .epoch = config->epoch, .quiet = 1};
+	struct tw_ctx s = {.config = config, .epoch = config->epoch, .quiet = 1};
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
-	struct tw_sheet *sheet = tw_sheet_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
 	const struct tw_tcp *tcp;
-	struct tw_bucket *bucket;
+	struct tw_limiter *limiter;
 	__u32 id;
 
 	s.port = tw_port_at(f, f->ifindex, s.epoch);
-	if (!s.port || !sheet || !eth || !s.port->image || s.port->flags & special ||
+	if (!s.port || !scratch || !eth || !s.port->image || s.port->flags & special ||
 		s.port->packet_rate || config->capturing || f->mark == tw_mark_reply(config))
 		return TW_SYN_WHOLE;
 	id = s.port->id;
-	bucket = tw_buckets_lookup(f, &id);
-	tcp = bucket ? tw_syn_parse(f, &sheet->packet) : 0;
+	limiter = tw_limiters_lookup(f, &id);
+	tcp = limiter ? tw_syn_parse(f, &scratch->packet) : 0;
 	if (!tcp || !tw_mac_equal_even(eth->src, s.port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
 		return TW_SYN_WHOLE;
-	tw_syn_place(f, &s, sheet);
-	if (bucket->silent)
-		return tw_syn_deny(f, &s, bucket, sheet);
-	tw_syn_note(&sheet->packet, eth, tcp);
-	return tw_syn_pass(f, &s, bucket, sheet);
+	tw_syn_place(f, &s, scratch);
+	if (limiter->silent)
+		return tw_syn_deny(f, &s, limiter, scratch);
+	tw_syn_note(&scratch->packet, eth, tcp);
+	return tw_syn_pass(f, &s, limiter, scratch);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* hold.h: what fragment.h asks of the kernel: a set's lock, and frames that are kept and sent again.
+/* fragq.h: what fragment.h asks of the kernel: a set's lock, and frames that are kept and sent again.
  *
  * Callers:    part of tap.bpf.c, behind its maps and bounded().
  */
@@ -15,12 +15,12 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 	bpf_spin_unlock(&set->lock);
 }
 
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold)
 {
-	const struct tw_sheet *sheet = tw_in_qdisc ? tw_sheet_get(f) : 0;
+	const struct tw_scratch *scratch = tw_in_qdisc ? tw_scratch_get(f) : 0;
 	__u32 len = f->len;
 
-	if ((tw_in_qdisc && (!sheet || sheet->in_qdisc)) || !bounded(&len, TW_HOLD_BYTES))
+	if ((tw_in_qdisc && (!scratch || scratch->in_qdisc)) || !bounded(&len, TW_FRAGQ_BYTES))
 		return -1;
 	hold->len = len;
 	hold->mark = f->mark;
@@ -29,11 +29,11 @@ tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_hold *hold)
 	return bpf_skb_load_bytes(f->target, 0, hold->bytes, len);
 }
 
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_hold *hold)
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold)
 {
 	__u32 len = hold->len;
 
-	if (!bounded(&len, TW_HOLD_BYTES) || bpf_skb_change_tail(f->target, len, 0))
+	if (!bounded(&len, TW_FRAGQ_BYTES) || bpf_skb_change_tail(f->target, len, 0))
 		return -1;
 	tw_frame_mark(f, hold->mark);
 	return bpf_skb_store_bytes(f->target, 0, hold->bytes, len, BPF_F_RECOMPUTE_CSUM);

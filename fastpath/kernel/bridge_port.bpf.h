@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* seat.bpf.h: asks the bridge of the port that a frame is at, in the bridge's own memory (bridge.h).
+/* bridge_port.bpf.h: asks the bridge of the port that a frame is at, in the bridge's own memory (bridge.h).
  *
- * Out:        tw_frame_seat() and tw_frame_fits() of port.h.
+ * Out:        tw_frame_bridge_port() and tw_frame_fits() of port.h.
  * Bounds:     six words read, eight on a kernel whose bridges can filter VLANs; no loop, no lookup.
  * Callers:    tap.bpf.c, as a part of it.
  */
@@ -42,13 +42,13 @@ tw_inline int filters_vlans(__u64 bridge)
 }
 
 /* A bridge that tells VLANs apart drops untagged frames where they belong to none. */
-tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
+tw_inline __u64 tw_frame_bridge_port(const struct tw_frame *f)
 {
 	__u64 port, bridge, flags;
 	__u16 pvid = 0;
 
 	if (tw_test_mode || !tw_view.known)
-		return TW_SEAT_UNKNOWN;
+		return TW_BRIDGE_PORT_UNKNOWN;
 	port = bridge_port_of(device_of(f));
 	if (!port || (__u8)word_at(port, tw_view.port_state) != BR_STATE_FORWARDING)
 		return 0;
@@ -60,7 +60,7 @@ tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
 	}
 	flags = read_word(port + tw_view.port_flags);
 	/* Kernel addresses differ in their lower 48 bits. */
-	return bridge << 16 | (flags & BR_ISOLATED ? TW_SEAT_ISOLATED : 0) | pvid;
+	return bridge << 16 | (flags & BR_ISOLATED ? TW_BRIDGE_PORT_ISOLATED : 0) | pvid;
 }
 
 /* ---- the forwarding database ---- */
@@ -70,9 +70,9 @@ tw_inline __u64 tw_frame_seat(const struct tw_frame *f)
 #define JHASH_INITVAL 0xdeadbeef
 
 /* Kernel addresses begin with ones. */
-tw_inline __u64 bridge_at(__u64 seat)
+tw_inline __u64 bridge_at(__u64 bridge_port)
 {
-	return seat >> 16 | 0xffffull << 48;
+	return bridge_port >> 16 | 0xffffull << 48;
 }
 
 tw_inline __u32 rotate(__u32 word, int by)
@@ -122,13 +122,14 @@ tw_inline __u64 entry_of(__u64 bridge, const __u8 mac[6])
 	return 0;
 }
 
-tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 mac[6], __u32 len)
+tw_inline __u32 tw_bridge_way(
+	const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6], __u32 len)
 {
 	__u64 entry, port, dev, flags;
 
 	if (tw_test_mode || !tw_view.known || !tw_view.database)
 		return 0;
-	entry = entry_of(bridge_at(seat), mac);
+	entry = entry_of(bridge_at(bridge_port), mac);
 	if (!entry || read_word(entry + tw_view.entry_flags) & BR_FDB_LOCAL)
 		return 0;
 	port = read_word(entry + tw_view.entry_port);
@@ -136,16 +137,16 @@ tw_inline __u32 tw_bridge_way(const struct tw_frame *f, __u64 seat, const __u8 m
 		return 0;
 	flags = read_word(port + tw_view.port_flags);
 	dev = read_word(port + tw_view.port_dev);
-	if ((seat & TW_SEAT_ISOLATED && flags & BR_ISOLATED) ||
+	if ((bridge_port & TW_BRIDGE_PORT_ISOLATED && flags & BR_ISOLATED) ||
 		len > (__u32)word_at(dev, tw_view.dev_mtu) + FRAME_OVER_MTU)
 		return 0;
 	return (__u32)word_at(dev, tw_view.dev_ifindex);
 }
 
 /* Half of what the bridge remembers a MAC for: so it will see a frame of it before it forgets. */
-tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 seat, const __u8 mac[6])
+tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6])
 {
-	__u64 bridge = bridge_at(seat), entry, age;
+	__u64 bridge = bridge_at(bridge_port), entry, age;
 
 	if (tw_test_mode || !tw_view.known || !tw_view.database)
 		return 0;

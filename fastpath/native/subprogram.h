@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* subprogram.h: tw_call_…() of path/port.h, which are plain calls in user space.
+ *
+ * Callers:    native.c, which includes it behind path.h.
+ */
+#pragma once
+
+tw_inline __u32 tw_call_classify(
+	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
+{
+	return tw_path_decide(f, slot, end, home);
+}
+
+tw_inline enum tw_reason tw_call_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
+{
+	return tw_path_open(f, native_of(f)->settings, payer_id, epoch);
+}
+
+tw_inline void tw_call_sweep(const struct tw_frame *f)
+{
+	tw_conns_sweep(f);
+}
+
+tw_inline int tw_call_find(const struct tw_frame *f)
+{
+	return tw_conn_find(f, &native_of(f)->scratch.flow);
+}
+
+tw_inline enum tw_reason tw_call_again(const struct tw_frame *f)
+{
+	return tw_path_again(f);
+}
+
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_lock(f, n);
+}
+
+tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_put(f, &native_of(f)->scratch, n);
+}
+
+tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_replace(f, &native_of(f)->scratch, n);
+}
+
+tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
+{
+	tw_bucket_clear(f, native_of(f)->settings, n);
+}
+
+tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
+{
+	struct tw_spare s = {.f = f,
+		.config = native_of(f)->settings,
+		.scratch = tw_scratch_get(f),
+		.now = tw_tick(f->now_ns),
+		.n = n,
+		.payer_id = payer_id,
+		.what = what};
+
+	return tw_bucket_spare(&s);
+}
+
+tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot)
+{
+	return tw_bucket_give_up(f, native_of(f)->settings, n, slot);
+}
+
+tw_inline int tw_call_hold(const struct tw_frame *f)
+{
+	return tw_conn_hold(f, native_of(f)->settings, &native_of(f)->scratch.flow);
+}
+
+tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
+{
+	return tw_path_overflow_find(f, native_of(f)->settings, port_id, class, hi);
+}
+
+tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
+{
+	return tw_path_overflow_meet(f, port_id, dir);
+}
+
+tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
+{
+	return tw_path_overflow_put(f, native_of(f)->settings, port_id, class);
+}
+
+tw_inline void tw_call_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
+{
+	struct tw_frame there = *f;
+
+	there.ifindex = ifindex;
+	tw_path_tell(&there, native_of(f)->settings, port_id, kind);
+}
+
+tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_id)
+{
+	return tw_path_fragment(f, native_of(f)->settings, port_id);
+}
+
+tw_inline void tw_call_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id)
+{
+	struct tw_frame there = *f;
+
+	there.ifindex = ifindex;
+	tw_path_capture(&there, port_id);
+}
+
+tw_inline __u32 tw_call_owned(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
+{
+	return tw_path_owned(f, port_id, epoch, kind);
+}
+
+tw_inline int tw_call_claim(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind)
+{
+	return tw_path_claim(f, native_of(f)->settings, port_id, epoch, kind);
+}
+
+tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch)
+{
+	return tw_path_beyond(f, epoch);
+}
+
+tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_neighbour(f, native_of(f)->settings, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 1);
+}
+
+tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 0);
+}
+
+tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end)
+{
+	return tw_check_options(f, off, end);
+}
+
+tw_inline void tw_call_options(const struct tw_frame *f)
+{
+	tw_path_options(f);
+}
