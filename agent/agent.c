@@ -293,6 +293,7 @@ static void on_tick(void *arg, uint32_t events)
 	if (agent->dirty)
 		tw_agent_ports_changed(agent);
 	tw_leases_sync(agent);
+	tw_kept_tick(agent);
 	tw_sweep_tick(&agent->sweep);
 	tw_server_tick(agent->server);
 	tw_events_tick(agent->events);
@@ -435,6 +436,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 			agent->text_mark)
 			tw_sweep_name_unknown(agent);
 		agent->generation = saved.generation;
+		tw_kept_load(agent);
 		ret = tw_watch_open(agent, err);
 	}
 	if (!ret) {
@@ -470,6 +472,7 @@ static void done(struct tw_agent *agent)
 	tw_locals_done(&agent->locals);
 	tw_gone_done(&agent->gone);
 	tw_leases_done(agent);
+	tw_kept_done(&agent->kept);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);
 	tw_ports_done(&agent->ports);
@@ -537,6 +540,7 @@ int tw_agent_run(const struct tw_agent_options *options)
 	tw_notify("STOPPING=1");
 	agent.save_ns = 0;
 	tw_watch_save(&agent);
+	tw_kept_save(&agent);
 	done(&agent);
 	return ret < 0 ? TW_EXIT_INTERNAL : 0;
 }

@@ -15,6 +15,7 @@
 #include "agent/observe/captures.h"
 #include "agent/observe/events.h"
 #include "agent/observe/journal.h"
+#include "agent/observe/kept.h"
 #include "agent/observe/leases.h"
 #include "agent/observe/sweep.h"
 #include "agent/ports/gone.h"
@@ -92,6 +93,7 @@ struct tw_agent {
 	struct tw_uplinks uplinks;
 	struct tw_hostwork hostwork;
 	struct tw_agent_leases leases;
+	struct tw_kept kept;
 	struct tw_gone gone;
 
 	/* publish.c */

@@ -355,6 +355,14 @@ static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_
 
 /* ---- the entrances ---- */
 
+static int restore_leases(
+	struct tw_agent *agent, const struct tw_inforce *inforce, struct tw_err *err)
+{
+	int ret = tw_kept_restore(agent, inforce);
+
+	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
+}
+
 /* The same policy with what its guests have learned by now: *inforce as it is, or another one, which
  * takes its place there. */
 static int relearn(struct tw_agent *agent, struct tw_inforce **inforce, struct tw_diags *diags,
@@ -396,7 +404,9 @@ int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err)
 	if (!agent->inforce)
 		return 0;
 	inforce = tw_inforce_ref(agent->inforce);
-	ret = relearn(agent, &inforce, &warnings, err);
+	ret = restore_leases(agent, inforce, err);
+	if (!ret)
+		ret = relearn(agent, &inforce, &warnings, err);
 	tw_diags_done(&warnings);
 	if (!ret)
 		ret = tw_plan_make(agent, inforce, false, &plan, &diags, err);
@@ -429,7 +439,7 @@ static void note_carried(struct tw_agent *agent)
 
 void tw_publish_store_works(struct tw_agent *agent)
 {
-	if (!agent->unstaged && !agent->unkept && !agent->save_ns)
+	if (!agent->unstaged && !agent->unkept && !agent->save_ns && !agent->kept.failed)
 		tw_degrade_end(agent, TW_DEGRADED_STORE);
 }
 
@@ -560,7 +570,9 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 		tw_events_settle(agent);
 		note_carried(agent);
 	}
-	result = relearn(agent, &inforce, &again, err);
+	result = order->dry_run ? 0 : restore_leases(agent, inforce, err);
+	if (!result)
+		result = relearn(agent, &inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)
 		result = tw_plan_make(agent, inforce, true, &plan, diags, err);
