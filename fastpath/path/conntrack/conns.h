@@ -1,51 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conns.h: the connection table: finding, charging, ending. How records come into it is open.h's, which of them
- * end by the sweep is spare.h's.
+/* conns.h: the connection table: finds, charges and ends records. open.h inserts them; spare.h
+ * gives them up and sweeps.
  *
- * Why:        a table of our own, in a plain array, costs 157 bytes a connection where a BPF hash
- *             takes 200, finds one without a call, makes room without a daemon, and never displaces a
- *             live connection.
- * How:        the key's hash says in which bucket its walk begins and, if that is full, where it goes on.
- *             A bucket's tags tell in one cache line which of its records may be the one, and most stand in
- *             the slot that their hash names, so that a CPU which guesses so asks for tags and record
- *             at once. Buckets and records are arrays apart: the buckets of a table of the usual size stay in
- *             the caches, and say of a new connection that it is new. A bucket that some walk had to pass
- *             says so (`overflowed`); where none did, a walk ends.
- * Invariants: 1. A key stands in the table once: whoever opens holds the lock of its first bucket.
- *             2. Tags change under their bucket's lock. Readers take no lock: a tag is set after its
- *                record is written, and taken away before the record is used for another.
- *             3. A record is given away only TW_GRACE after it ended, so that no CPU still holds it.
- *             4. What a port is charged for a record is taken back when the record goes.
- * Bounds:     TW_PROBE_BUCKETS buckets; a lookup reads two or three cache lines when the table is not full.
- * Callers:    track.h finds; path.h opens, apart; the sweep's program ends; the loader's takes over
- *             what stands in a table of another size.
- * Source:     hash: O. Kaser, D. Lemire, "Strongly universal string hashing is fast" (2014), multilinear,
- *             and the last mix of A. Appleby's MurmurHash3 (2008), a bijection;
- *             buckets with overflow counts: N. Bronson, X. Shi, F14 (2019); words of tags: Warren, Hacker's
- *             Delight §6-1.
+ * Why:        a table of our own costs 157 bytes a connection; a BPF hash costs 200. It is a plain
+ *             array: it finds a record without a call, makes room without a daemon, and never
+ *             displaces a live connection.
+ * How:        the key's hash gives the first bucket of its probe sequence, and the step to the next
+ *             one if that is full. A bucket is a cache line of tags, which tell which of its
+ *             records may match. Most records are in the slot that their hash names, so tags and
+ *             record can be loaded at once. Buckets and records are separate arrays: the buckets of
+ *             a table of the usual size stay in the caches, and suffice to see that a connection is
+ *             new. A bucket counts the records that overflowed past it (`overflowed`); at 0, the
+ *             search ends.
+ * Invariants: 1. A key is in the table at most once: a CPU that opens holds the lock of the key's
+ *                first bucket.
+ *             2. Tags change under their bucket's lock. Readers take no lock: a tag is set after
+ *                its record is written, and cleared before the record is reused.
+ *             3. The record of an expired connection is reused only TW_GRACE later, when no CPU
+ *                holds it any more.
+ *             4. A port's charge for a record is taken back when the record is removed.
+ * Bounds:     TW_PROBE_BUCKETS buckets; a lookup reads two or three cache lines when the table is
+ *             not full.
+ * Callers:    track.h finds; path.h opens, in a subprogram; the sweep program ends records; the
+ *             loader's program takes over the records of a table of another size.
+ * Source:     hash: O. Kaser, D. Lemire, "Strongly universal string hashing is fast" (2014),
+ *             multilinear, and the last mix of A. Appleby's MurmurHash3 (2008), a bijection;
+ *             buckets with overflow counts: N. Bronson, X. Shi, F14 (2019); tag words: Warren,
+ *             Hacker's Delight §6-1.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
 #define TW_PROBE_BUCKETS 16
-#define TW_LOCK_SPINS	 512 /* a lock is held for less than 1 us, unless its holder is interrupted */
-#define TW_LOCK_ROUNDS	 256 /* of so many spins: a CPU of a virtual machine may lose its turn */
+#define TW_LOCK_SPINS	 512 /* held for less than 1 us, unless its holder is interrupted */
+#define TW_LOCK_ROUNDS	 256 /* rounds of TW_LOCK_SPINS: a virtual CPU may be descheduled */
 #define TW_CHARGE_TRIES	 4
 #define TW_GRACE	 (2 * TW_TICKS_PER_SECOND)
 #define TW_TAG_ONES	 0x0001000100010001ull
 #define TW_TAG_HIGHS	 0x8000800080008000
 #define TW_NO_SLOT	 TW_BUCKET_SLOTS
 
-/* How long the agent may be silent before those who open connections sweep in its place. */
+/* Silence of the agent after which CPUs that open connections sweep in its place. */
 #define TW_AGENT_SILENT	    (10 * TW_TICKS_PER_SECOND)
-#define TW_CATCH_UP_BUCKETS 64 /* at once */
+#define TW_CATCH_UP_BUCKETS 64 /* buckets at a time */
 
-/* ---- where a key stands ---- */
+/* ---- finding a key ---- */
 
-/* Hash of a key: the upper 32 bits of the sum are strongly universal, so that nobody who does not
- * know the secret can find keys that fall together more often than others. Keys that count up would
- * still lie in a lattice, and walk the same ways: a mix that keeps different sums different ends that. */
+/* Returns the hash of a key. The upper 32 bits of the sum are strongly universal: without the
+ * secret, keys that collide more often than others cannot be found. Consecutive keys would still
+ * form a lattice and share probe sequences; a bijective mix ends that. */
 tw_inline __u32 tw_key_hash(const struct tw_config *config, const struct tw_key *key)
 {
 	__u64 sum = config->hash_key[TW_KEY_WORDS];
@@ -77,7 +81,7 @@ tw_inline __u32 tw_probe_next(const struct tw_frame *f, const struct tw_probe *a
 	return bucket >= tw_table_buckets(f) ? bucket - tw_table_buckets(f) : bucket;
 }
 
-/* Number of the lowest of four 16-bit lanes whose highest bit is set in `lanes`, which is not 0. */
+/* Returns the number of the lowest 16-bit lane whose highest bit is set; `lanes` is not 0. */
 tw_inline __u32 tw_lane(__u64 lanes)
 {
 	if (lanes & 0x80008000)
@@ -85,7 +89,7 @@ tw_inline __u32 tw_lane(__u64 lanes)
 	return lanes & 0x800000000000 ? 2 : 3;
 }
 
-/* The lanes that are zero; above the lowest one there may be more that only seem so. */
+/* Returns the highest bit of each zero lane. Bits above the lowest one may be false positives. */
 tw_inline __u64 tw_lanes_zero(__u64 word)
 {
 	return (word - TW_TAG_ONES) & ~word & TW_TAG_HIGHS;
@@ -105,7 +109,7 @@ tw_inline void tw_conn_key(const struct tw_conn *c, struct tw_key *ret)
 	ret->pad = 0;
 }
 
-/* The record in a slot of bucket number `n`. */
+/* Returns the record in a slot of bucket number `n`. */
 tw_inline struct tw_conn *tw_record(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	__u32 at = tw_record_number(n, slot);
@@ -113,22 +117,22 @@ tw_inline struct tw_conn *tw_record(const struct tw_frame *f, __u32 n, __u32 slo
 	return tw_conns_lookup(f, &at);
 }
 
-/* The slot that a key takes in a bucket where it is free. */
+/* Returns the preferred slot of a key in each bucket. */
 tw_inline __u32 tw_probe_slot(const struct tw_probe *at)
 {
 	return (__u32)at->tags & (TW_BUCKET_SLOTS - 1);
 }
 
-/* Says that a free slot's record is one of these tags. An atomic operation on the free lane: no CPU sees
- * the tag before the record. */
+/* Sets the tag of a free slot. The atomic operation orders memory: no CPU sees the tag before the
+ * record. */
 tw_inline void tw_bucket_tag_set(struct tw_bucket *bucket, __u32 slot, __u64 tags)
 {
 	TW_OPAQUE(slot);
 	__sync_fetch_and_or(&bucket->tags[slot >> 2 & 3], (tags & 0xffff) << (slot & 3) * 16);
 }
 
-/* Asks memory for a bucket that is going to be locked, without waiting for it: what is stored is of no use to
- * anybody. */
+/* Prefetches a bucket that is about to be locked, by a store to its padding, which does not
+ * wait. */
 tw_inline void tw_bucket_ahead(const struct tw_frame *f, __u32 n)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
@@ -137,8 +141,8 @@ tw_inline void tw_bucket_ahead(const struct tw_frame *f, __u32 n)
 		TW_MEMORY(bucket->pad[0]) = 0;
 }
 
-/* Asks memory for both lines of a record: of one that is likely to be opened, they come while the gates are
- * asked; of one that is likely to be the packet's, while its bucket does. */
+/* Prefetches both cache lines of a record. A record likely to be opened arrives while the gates are
+ * evaluated; one likely to match, while its bucket does. */
 tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	struct tw_conn *c = tw_record(f, n, slot);
@@ -149,7 +153,7 @@ tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 	(void)TW_MEMORY(c->packets[0]);
 }
 
-/* The slots of a bucket that have a tag: bit 16 * (slot % 4) + slot / 4 of each. */
+/* Returns the slots of a bucket with this tag: bit 16 * (slot % 4) + slot / 4 for each. */
 tw_inline __u64 tw_bucket_tagged(const struct tw_bucket *bucket, __u64 tags)
 {
 	__u64 found = 0, differs;
@@ -163,8 +167,8 @@ tw_inline __u64 tw_bucket_tagged(const struct tw_bucket *bucket, __u64 tags)
 	return found;
 }
 
-/* The slot of the lowest bit of tw_bucket_tagged(), which is not 0. It has no branch, so that the verifier walks
- * what follows once, not once for each slot. */
+/* Returns the slot of the lowest bit of tw_bucket_tagged(), which is not 0. It has no branch, so
+ * the verifier walks the code after it once, not once per slot. */
 tw_inline __u32 tw_tagged_slot(__u64 found)
 {
 	__u64 bit = found & -found, lane = bit | bit >> 1 | bit >> 2 | bit >> 3;
@@ -174,7 +178,7 @@ tw_inline __u32 tw_tagged_slot(__u64 found)
 	       (__u32)((lane >> 16 & 1) | (lane >> 31 & 2) | (lane >> 48 & 1) * 3);
 }
 
-/* The slot of a key in bucket number `n`, or TW_NO_SLOT. */
+/* Returns the slot of a key in bucket number `n`, or TW_NO_SLOT. */
 tw_inline __u32 tw_bucket_find(const struct tw_frame *f, const struct tw_bucket *bucket, __u32 n,
 	const struct tw_key *key, __u64 tags)
 {
@@ -192,7 +196,7 @@ tw_inline __u32 tw_bucket_find(const struct tw_frame *f, const struct tw_bucket 
 	return TW_NO_SLOT;
 }
 
-/* Whether the first bucket of a walk alone tells that the key stands nowhere: the usual case. */
+/* True if the first bucket alone shows that the key is not in the table: the usual case. */
 tw_inline int tw_bucket_settles(const struct tw_bucket *bucket, __u64 tags)
 {
 	__u64 lanes = 0;
@@ -203,8 +207,8 @@ tw_inline int tw_bucket_settles(const struct tw_bucket *bucket, __u64 tags)
 	return !lanes && !TW_MEMORY(bucket->overflowed);
 }
 
-/* The record of a key if it stands where most do, in its own slot of its first bucket. NULL: it does not,
- * and *ret_sought says whether that was all there is to see. */
+/* Returns the record of a key if it is in its preferred slot of its first bucket, where most are.
+ * If NULL, *ret_sought is true when the key is nowhere else either. */
 tw_inline struct tw_conn *tw_conn_near(
 	const struct tw_frame *f, const struct tw_flow *flow, int *ret_sought)
 {
@@ -227,8 +231,8 @@ tw_inline struct tw_conn *tw_conn_near(
 	return 0;
 }
 
-/* Body of tw_call_find(): the number of the record of flow.key, in whatever state; -1 when there is none.
- * flow.probe is made by then. */
+/* Body of tw_call_find(): returns the record number of flow.key in any state, or -1. flow.probe is
+ * set. */
 tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
 {
 	const struct tw_probe *at = &flow->probe;
@@ -249,7 +253,7 @@ tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
 	return -1;
 }
 
-/* The record whose number tw_call_find() told. */
+/* Returns the record with a number from tw_call_find(), or NULL. */
 tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int number)
 {
 	__u32 at = (__u32)number;
@@ -257,7 +261,7 @@ tw_inline struct tw_conn *tw_conn_at(const struct tw_frame *f, int number)
 	return number < 0 ? 0 : tw_conns_lookup(f, &at);
 }
 
-/* The record of flow.key, in whatever state, NULL when there is none. flow.probe is made here. */
+/* Returns the record of flow.key in any state, or NULL. Sets flow.probe. */
 tw_inline struct tw_conn *tw_conn_seek(
 	const struct tw_frame *f, const struct tw_config *config, struct tw_flow *flow)
 {
@@ -269,7 +273,7 @@ tw_inline struct tw_conn *tw_conn_seek(
 	return c || sought ? c : tw_conn_at(f, tw_call_find(f));
 }
 
-/* ---- whether a record has ended ---- */
+/* ---- expiry ---- */
 
 tw_inline int tw_gate_refuses(__u64 gate)
 {
@@ -283,8 +287,8 @@ tw_inline int tw_conn_refused(const struct tw_conn *c)
 	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
 }
 
-/* Whether a record ended `grace` ticks ago. One that a gate refuses has no future and is kept only as
- * long as a closed one, for the sake of the refusal. */
+/* True if a record expired at least `grace` ticks ago. A refused connection cannot go on, so its
+ * record lasts only as long as a closed one. */
 tw_inline int tw_conn_expired(
 	const struct tw_config *config, const struct tw_conn *c, __u32 now, __u32 grace)
 {
@@ -293,7 +297,7 @@ tw_inline int tw_conn_expired(
 	return tw_tick_age(now, c->seen) > config->timeout[state] + grace + TW_TICKS_AHEAD;
 }
 
-/* ---- what ports are charged ---- */
+/* ---- charges ---- */
 
 tw_inline int tw_state_half_open(__u8 state)
 {
@@ -301,13 +305,13 @@ tw_inline int tw_state_half_open(__u8 state)
 	       state == TW_S_ICMP || state == TW_S_OTHER_UNREPLIED;
 }
 
-/* True if nothing is to come in this state but what is late. */
+/* True if only late packets can come in this state. */
 tw_inline int tw_state_over(__u8 state)
 {
 	return state == TW_S_TIME_WAIT || state == TW_S_CLOSED;
 }
 
-/* What a record in a state is charged as. */
+/* Returns how a record in this state is charged. */
 tw_inline enum tw_charge tw_charge_of(__u8 state)
 {
 	if (tw_state_half_open(state))
@@ -327,7 +331,7 @@ tw_inline void tw_usage_count(struct tw_usage *usage, enum tw_charge charge, __s
 		__sync_fetch_and_add(&usage->over, step);
 }
 
-/* Charges the port that pays for a record with these `ports`, or takes back what it is charged. */
+/* Adds `n` records to the count of the port that pays for a record with these `ports`. */
 tw_inline void tw_ports_count(const struct tw_frame *f, __u32 ports, __s32 n)
 {
 	__u32 id = tw_ports_payer(ports);
@@ -337,8 +341,8 @@ tw_inline void tw_ports_count(const struct tw_frame *f, __u32 ports, __s32 n)
 		tw_usage_count(usage, tw_ports_charge(ports), n);
 }
 
-/* Changes a record's `ports`, and books the difference; nothing happens when another CPU has changed them
- * meanwhile. */
+/* Changes a record's `ports` and charges accordingly. Returns 0, and does nothing, if another CPU
+ * has changed them. */
 tw_inline int tw_conn_set_ports(const struct tw_frame *f, struct tw_conn *c, __u32 old, __u32 now)
 {
 	if (__sync_val_compare_and_swap(&c->ports, old, now) != old)
@@ -351,8 +355,8 @@ tw_inline int tw_conn_set_ports(const struct tw_frame *f, struct tw_conn *c, __u
 	return 1;
 }
 
-/* A record's port at one end is another one now: its workload moved on this host. Where another CPU was
- * faster, the connection's next packet finds it so, or does it again. */
+/* Notes that a connection's end is at another port now, as its workload moved on this host. If
+ * another CPU changes `ports` at the same time, the connection's next packet tries again. */
 tw_inline void tw_conn_set_port(
 	const struct tw_frame *f, struct tw_conn *c, enum tw_dir end, __u32 port_id)
 {
@@ -362,8 +366,8 @@ tw_inline void tw_conn_set_port(
 		tw_conn_set_ports(f, c, old, tw_ports_with(old, end, port_id));
 }
 
-/* Charges a record as its state says. The CPU that changes the state looks once more when it has written the
- * charge, so that the last one to do so finds both to agree. */
+/* Charges a record by its state. A CPU that changes the state checks again after writing the
+ * charge, so that the last one to do so sees both agree. */
 tw_inline void tw_conn_recharge(const struct tw_frame *f, struct tw_conn *c)
 {
 	__u32 i, old, now;
@@ -377,14 +381,14 @@ tw_inline void tw_conn_recharge(const struct tw_frame *f, struct tw_conn *c)
 	}
 }
 
-/* Takes back what a record is charged that goes: from here on, no CPU charges for it. */
+/* Takes back the charge for a record that is being removed. From here on, no CPU charges for it. */
 tw_inline void tw_conn_uncharge(const struct tw_frame *f, struct tw_conn *c)
 {
 	tw_ports_count(f, __sync_fetch_and_and(&c->ports, ~TW_PORTS_CHARGE), -1);
 }
 
-/* Moves a record on from `old`, as it was found, to `now`; nothing happens, and 0 is returned, when another
- * CPU has moved it meanwhile. */
+/* Advances a record from `old`, as it was found, to `now`. Returns 0, and does nothing, if another
+ * CPU has advanced it. */
 tw_inline int tw_conn_advance(
 	const struct tw_frame *f, struct tw_conn *c, struct tw_progress old, struct tw_progress now)
 {
@@ -399,13 +403,14 @@ tw_inline int tw_conn_advance(
 
 /* ---- ending ---- */
 
-/* Whether a bucket is the caller's now. */
+/* True if the bucket's lock was free and is the caller's now. */
 tw_inline int tw_bucket_try(struct tw_bucket *bucket)
 {
 	return !__sync_val_compare_and_swap(&bucket->lock, 0, 1);
 }
 
-/* Body of tw_call_bucket_lock(): the same of bucket number `n`, after a while if need be. */
+/* Body of tw_call_bucket_lock(): locks bucket number `n`, spinning for a limited time. Returns 0 if
+ * it stays locked. */
 tw_inline int tw_bucket_lock(const struct tw_frame *f, __u32 n)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
@@ -422,7 +427,7 @@ tw_inline void tw_bucket_unlock(struct tw_bucket *bucket)
 	__sync_lock_test_and_set(&bucket->lock, 0);
 }
 
-/* Counts `n` in the buckets that the walk of a record which stands in bucket `stop` had to pass. */
+/* Adds `n` to the overflow counts of the buckets before `stop` in a probe sequence. */
 tw_inline void tw_probe_count_past(
 	const struct tw_frame *f, const struct tw_probe *at, __u32 stop, __s32 n)
 {
@@ -438,7 +443,8 @@ tw_inline void tw_probe_count_past(
 	}
 }
 
-/* Tells that a connection ended, as far as there is room to: whether it was told, or need not be. */
+/* Reports the end of a connection. True if it was reported, or need not be; false if there was no
+ * room. */
 tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c, __u32 now)
 {
 	__u32 ports = c->ports;
@@ -474,7 +480,7 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 	return 1;
 }
 
-/* Takes a record out of bucket number `n`, whose lock is held. */
+/* Removes a record from bucket number `n`, whose lock is held. */
 tw_inline void tw_bucket_remove(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot)
 {

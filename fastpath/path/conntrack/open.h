@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* open.h: how connections come into the table: opened by a packet, or taken over from another table;
- * and what passes without coming into it, beyond its port's quota.
+/* open.h: inserts connections into the table: opened by a packet, or taken over from another table.
+ * Connections beyond their port's quota pass without a record.
  *
- * In:         the scratch: the record to be (conn), and of the flow its key and place.
- * Invariants: those of conns.h; 1 and 4 are held here.
- * Bounds:     TW_PROBE_BUCKETS buckets, twice where room has to be made; for what a port's quota refuses, so many
- *             once in TW_VAIN_TICKS, else none.
- * Callers:    path.h, apart, for packets that policy lets pass; the loader's program, for a table of
- *             another size.
+ * In:         in scratch memory: the new record (conn), and the key and probe of the flow.
+ * Invariants: those of conns.h; 1 and 4 are enforced here.
+ * Bounds:     TW_PROBE_BUCKETS buckets, twice if a record must be given up. For openings that a
+ *             quota refuses, as many once in TW_VAIN_TICKS, else none.
+ * Callers:    path.h, in a subprogram, for packets that the policy allows; the loader's program,
+ *             for a table of another size.
  */
 #pragma once
 
 #include "fastpath/path/conntrack/spare.h"
 
-#define TW_VAIN_TICKS 4 /* between looks of a port for a record to give up that find none, */
-#define TW_VAIN_BURST 3 /* but for as many more at once: one may be in vain by chance */
+#define TW_VAIN_TICKS 4 /* between a port's failed searches for a record to give up */
+#define TW_VAIN_BURST 3 /* searches more at once: one may fail by chance */
 
 /* ---- room for a record ---- */
 
-/* A slot that is free: the key's own, if it is. TW_NO_SLOT: none. */
+/* Returns a free slot, the preferred one if it is free, or TW_NO_SLOT. */
 tw_inline __u32 tw_bucket_free(const struct tw_bucket *bucket, __u32 own)
 {
 	__u32 i;
@@ -34,7 +34,7 @@ tw_inline __u32 tw_bucket_free(const struct tw_bucket *bucket, __u32 own)
 	return TW_NO_SLOT;
 }
 
-/* Puts the scratch's record into bucket number `n`, whose lock is held; whether there was room. */
+/* Puts the record in scratch into bucket number `n`, whose lock is held. True if there was room. */
 tw_inline int tw_bucket_take(const struct tw_frame *f, const struct tw_scratch *scratch,
 	struct tw_bucket *bucket, __u32 n)
 {
@@ -50,7 +50,7 @@ tw_inline int tw_bucket_take(const struct tw_frame *f, const struct tw_scratch *
 	return 1;
 }
 
-/* Body of tw_call_bucket_put(): the same, with nothing but the number. */
+/* Body of tw_call_bucket_put(): as tw_bucket_take(), by the bucket's number alone. */
 tw_inline int tw_bucket_put(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
@@ -58,8 +58,8 @@ tw_inline int tw_bucket_put(const struct tw_frame *f, const struct tw_scratch *s
 	return bucket && tw_bucket_take(f, scratch, bucket, n);
 }
 
-/* Puts the scratch's record into the first bucket of its walk that has room, or that gives up a record for it;
- * the first bucket of all is locked. */
+/* Puts the record in scratch into the first bucket of its probe sequence that has room or gives up
+ * a record. The sequence's first bucket is locked. */
 tw_inline int tw_probe_put(const struct tw_frame *f, const struct tw_scratch *scratch,
 	__u32 payer_id, enum tw_yield what)
 {
@@ -84,8 +84,8 @@ tw_inline int tw_probe_put(const struct tw_frame *f, const struct tw_scratch *sc
 	return (int)done;
 }
 
-/* True if a port has looked in vain for a record to give up as often as it may. `vain_due` is never further ahead
- * than that; what seems to be is long past. */
+/* True if a port's searches for a record to give up have failed as often as they may. `vain_due` is
+ * never further ahead than that; a greater value is from long ago and has wrapped. */
 tw_inline int tw_usage_looks_no_more(const struct tw_usage *usage, __u32 now)
 {
 	__u32 ahead = TW_MEMORY(usage->vain_due) - now;
@@ -102,9 +102,9 @@ tw_inline void tw_usage_note_vain(struct tw_usage *usage, __u32 now)
 				     TW_VAIN_TICKS;
 }
 
-/* Gives up a record of the payer's in the first bucket of the scratch's walk that has one; the first bucket of all
- * is locked. Looks in vain are limited: they are at the host's cost, for as long as openings are sent that the
- * port cannot afford. */
+/* Gives up a record of the payer in the first bucket of the probe sequence that has one; the
+ * sequence's first bucket is locked. Failed searches are limited: a guest over its quota would
+ * otherwise spend the host's time with every opening. */
 tw_inline int tw_probe_yield(const struct tw_frame *f, const struct tw_scratch *scratch,
 	struct tw_usage *usage, __u32 payer_id, enum tw_yield what)
 {
@@ -130,8 +130,8 @@ tw_inline int tw_probe_yield(const struct tw_frame *f, const struct tw_scratch *
 
 /* ---- opening ---- */
 
-/* Charges the port that pays for the record on the scratch. TW_R_NONE with flow.untracked: it passes, but
- * gets no record. */
+/* Charges the port that pays for the record in scratch. TW_R_NONE with flow.untracked: the packet
+ * passes without a record. */
 tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *payer, struct tw_scratch *scratch, int replaces)
 {
@@ -144,14 +144,14 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 	if (!usage)
 		return TW_R_TABLE_FULL;
 	bound = tw_conn_bound(config, payer, usage);
-	/* One that takes the place of its predecessor makes none of those that are over more. */
+	/* A record that replaces its predecessor does not raise the count of ended ones. */
 	if (bound == TW_YIELD_OVER && replaces)
 		bound = TW_YIELD_NONE;
 	if (bound != TW_YIELD_NONE && !tw_probe_yield(f, scratch, usage, id, bound)) {
 		__sync_fetch_and_add(&usage->refused, 1);
 		return TW_R_QUOTA;
 	}
-	/* What takes the place of a record that ended takes no memory, and must not meet it later. */
+	/* A replacement takes no memory, and must not meet its predecessor later. */
 	if (half_max && tw_state_half_open(state) && tw_usage_now(usage->half_open) >= half_max &&
 		!replaces) {
 		scratch->flow.untracked = 1;
@@ -161,8 +161,8 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 	return TW_R_NONE;
 }
 
-/* Body of tw_call_bucket_replace(): puts the scratch's record in the place of one that ended under the same
- * key, in bucket number `n`, whose lock is held; whether there was one. */
+/* Body of tw_call_bucket_replace(): puts the record in scratch in place of an ended one with the
+ * same key, in bucket number `n`, whose lock is held. True if there was one. */
 tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
@@ -180,8 +180,8 @@ tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratc
 	return 1;
 }
 
-/* Replaces the record in bucket number `n` of the walk whose first bucket is locked. TW_R_TABLE_FULL: it went
- * meanwhile, and there is no other. */
+/* Replaces the record in bucket number `n` of the probe sequence whose first bucket is locked.
+ * TW_R_TABLE_FULL: the record is gone, and there is no other. */
 tw_inline enum tw_reason tw_probe_replace(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
@@ -190,7 +190,7 @@ tw_inline enum tw_reason tw_probe_replace(
 
 	if (n == scratch->flow.probe.bucket)
 		return tw_call_bucket_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
-	/* No longer: the CPU that has this bucket may want the first one. */
+	/* Waits no longer: the CPU that holds this bucket may want the first one. */
 	if (!bucket || !tw_call_bucket_lock(f, n))
 		return TW_R_TABLE_BUSY;
 	done = tw_call_bucket_replace(f, n);
@@ -198,8 +198,8 @@ tw_inline enum tw_reason tw_probe_replace(
 	return done ? TW_R_NONE : TW_R_TABLE_FULL;
 }
 
-/* Puts the scratch's record into its first bucket, which is locked, if that has room, or a record of the payer's
- * that is spare. */
+/* Puts the record in scratch into its first bucket, which is locked, if there is a free slot or a
+ * spare record of the payer. */
 tw_inline int tw_conn_settle(const struct tw_frame *f, __u32 payer_id,
 	const struct tw_scratch *scratch, struct tw_bucket *home)
 {
@@ -210,8 +210,8 @@ tw_inline int tw_conn_settle(const struct tw_frame *f, __u32 payer_id,
 	return tw_bucket_yield(f, n, payer_id, TW_YIELD_OWN) && tw_call_bucket_put(f, n);
 }
 
-/* Puts the scratch's record in the place of the one numbered `place`, or where there is room if that is
- * negative. While the other one may stand where it was, there is no second of its key. */
+/* Puts the record in scratch in place of record number `place`, or, if that is negative, where
+ * there is room. While the old record may still be there, no second one with its key is added. */
 tw_inline enum tw_reason tw_conn_put(const struct tw_frame *f, __u32 payer_id,
 	const struct tw_scratch *scratch, struct tw_bucket *home, int place)
 {
@@ -229,7 +229,7 @@ tw_inline enum tw_reason tw_conn_put(const struct tw_frame *f, __u32 payer_id,
 		       : TW_R_TABLE_FULL;
 }
 
-/* What tw_conn_open() does under the lock of the key's first bucket. */
+/* Does the part of tw_conn_open() under the lock of the key's first bucket. */
 tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	const struct tw_config *config, const struct tw_port *payer, struct tw_scratch *scratch,
 	struct tw_bucket *home)
@@ -239,7 +239,7 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 
 	if (!tw_bucket_settles(home, scratch->flow.probe.tags))
 		place = tw_call_find(f);
-	/* Another CPU opened it a moment ago: that record will do. */
+	/* Another CPU has opened it a moment ago; use that record. */
 	scratch->flow.met = place >= 0 && !scratch->flow.stale;
 	if (scratch->flow.met)
 		return TW_R_NONE;
@@ -252,7 +252,7 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	return reason;
 }
 
-/* Locks the first bucket of a walk, after a longer while if need be. */
+/* Locks the first bucket of a probe sequence, spinning longer than tw_bucket_lock(). */
 tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_bucket *home, __u32 n)
 {
 	__u32 i;
@@ -265,7 +265,7 @@ tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_bucket *home, __u
 	return 0;
 }
 
-/* Opens the connection whose record stands on the scratch, at the cost of `payer`. */
+/* Opens the connection whose record is in scratch, charged to `payer`. */
 tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *payer, struct tw_scratch *scratch)
 {
@@ -277,7 +277,7 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 	if (!home)
 		return TW_R_TABLE_FULL;
 	if (!tw_home_lock(f, home, n)) {
-		/* The CPU that has it may have opened this very connection. */
+		/* The CPU that holds the lock may have opened this very connection. */
 		scratch->flow.met = !scratch->flow.stale && tw_call_find(f) >= 0;
 		return scratch->flow.met ? TW_R_NONE : TW_R_TABLE_BUSY;
 	}
@@ -288,8 +288,9 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 
 /* ---- taking over from a table of another size ---- */
 
-/* What one end sent. Each table may know more of one end than of the other, and windows never go back:
- * an acknowledgement of what a record does not know to be sent is refused, again and again. */
+/* Merges what one end sent. Each table may know more of one end than of the other. Windows never go
+ * back: otherwise an acknowledgement of data that a record does not know of would be refused again
+ * and again. */
 tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old, __u32 way)
 {
 	if (c->packets[way] < old->packets[way]) {
@@ -304,16 +305,16 @@ tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old
 	}
 }
 
-/* A record that both tables have: `old` is what the programs that still had the other table made of
- * it. Whichever saw the last packet knows the connection's state; in the same tick, whichever got
- * further than its opening. Charges follow the state. */
+/* Merges a record that both tables have; `old` is from the table that the old programs still used.
+ * The record with the later packet has the current state; in the same tick, the one that is beyond
+ * its opening. Charges follow the state. */
 tw_inline void tw_conn_catch_up(
 	const struct tw_frame *f, struct tw_conn *c, const struct tw_conn *old)
 {
 	struct tw_progress found = c->progress, now = old->progress;
 	__u32 tick = tw_tick(f->now_ns), way, dir;
 
-	/* Another one under the same key: younger than the old one's last packet. */
+	/* Another connection with the same key: younger than the last packet of the old one. */
 	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI ||
 		tw_tick_age(tick, c->created) < tw_tick_age(tick, old->seen))
 		return;
@@ -333,7 +334,7 @@ tw_inline void tw_conn_catch_up(
 	tw_conn_advance(f, c, found, now);
 }
 
-/* What tw_conn_take() does under the lock of the key's first bucket. */
+/* Does the part of tw_conn_take() under the lock of the key's first bucket. */
 tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_scratch *scratch)
 {
 	struct tw_conn *old = &scratch->conn;
@@ -344,7 +345,7 @@ tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_
 		tw_conn_catch_up(f, c, old);
 		return TW_TAKEN_MET;
 	}
-	/* It may have been written while it was read. */
+	/* A CPU may have written the record while it was read. */
 	old->ports = tw_ports_charged(old->ports, tw_charge_of(old->progress.state));
 	tw_ports_count(f, old->ports, 1);
 	if (tw_probe_put(f, scratch, 0, TW_YIELD_NONE) ||
@@ -354,8 +355,8 @@ tw_inline enum tw_taken tw_conn_take_locked(const struct tw_frame *f, struct tw_
 	return over ? TW_TAKEN_ENDED : TW_TAKEN_FULL;
 }
 
-/* Takes the record on the scratch, which stands in a table of another size, over into this one, and
- * charges the port that pays for it in this one's `usage`. Again is no different from once. */
+/* Takes the record in scratch over from a table of another size, and charges the port that pays in
+ * this table's `usage`. It is idempotent. */
 tw_inline enum tw_taken tw_conn_take(
 	const struct tw_frame *f, const struct tw_config *config, struct tw_scratch *scratch)
 {

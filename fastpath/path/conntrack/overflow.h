@@ -1,38 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* overflow.h: connections that pass without a record, because their port is over its half-open quota.
+/* overflow.h: connections that pass without a record, as their port is over its half-open quota.
  *
- * Why:        a flood of SYNs must take no records, and an honest connection among them must come up. So
- *             each port remembers what passed at it, in entries of 24 bytes, until it was answered.
- * How:        sets of eight entries, by port and class of originator; a full set loses its oldest entry. Where that
- *             was a young one, the class gets so many more sets that it would have grown old: memory follows the rate.
- *             An entry holds a fingerprint of the whole key (protocol, network and owner included) and of the
- *             direction: two multilinear hashes under independent secrets, 32 bits each.
- * Out:        a packet without a record that goes on with such a connection gets its way and state. The first
- *             answer of other protocols, and the third packet of a TCP handshake, get a record.
- * Invariants: 1. A packet that was not asked for meets an entry with a probability of at most entries *
- *                2^-64: below 2^-45 for the 393,216 entries of three classes (tests/unit/overflow.c).
- *             2. An entry grants no more than it knows: to a SYN a SYN-ACK or RST that acknowledges it; to
- *                these an ACK with both ends' numbers; to a datagram one of its protocol.
- *             3. It denies nothing: what meets no entry is judged as if there were none.
- *             4. A port's connections displace its own entries, and of these the same class's.
- *             5. An entry that two CPUs write at once is no entry (struct tw_overflow).
- * Bounds:     three classes, two lookups each (eight within a second after a class grew), for a packet
- *             without a record at a port that was over its quota within TW_OVERFLOW_TICKS; no lookup
- *             elsewhere. No loop but over levels and a set.
- * Callers:    track.h, apart.
- * Source:     hash: as conns.h. RFC 9293 §3.5 (handshake), §3.10.7.3 (RST in SYN-SENT). XOR of check and
- *             data: R. Hyatt, T. Mann, "A lockless transposition-table implementation" (2002).
+ * Why:        a flood of SYNs must take no records, yet an honest connection among them must be
+ *             established. So each port remembers such openings in entries of 24 bytes until they
+ *             are answered.
+ * How:        sets of eight entries, by port and class of originator; a full set loses its oldest
+ *             entry. If that entry was young, the class gets as many more sets as it needs for
+ *             entries to grow old: memory follows the rate. An entry holds a fingerprint of the
+ *             whole key (with protocol, network and owner) and of the direction: two multilinear
+ *             hashes of 32 bits under independent secrets.
+ * Out:        a packet without a record that continues such a connection gets its way and state.
+ *             The third packet of a TCP handshake gets a record; so does the first answer of other
+ *             protocols.
+ * Invariants: 1. An unsolicited packet matches an entry with a probability of at most entries *
+ *                2^-64: below 2^-45 for the 393,216 entries of three classes
+ *                (tests/unit/overflow.c).
+ *             2. An entry admits no more than it knows: after a SYN, a SYN-ACK or RST that
+ *                acknowledges it; after a SYN-ACK, an ACK with both ends' numbers; after a
+ *                datagram, an answer of its protocol.
+ *             3. Nothing is denied here: a packet that matches no entry is judged as if there were
+ *                none.
+ *             4. A port's connections displace only that port's entries of the same class.
+ *             5. An entry that two CPUs write at once matches nothing (struct tw_overflow).
+ * Bounds:     for a packet without a record, at a port that was over its quota within
+ *             TW_OVERFLOW_TICKS: three classes, two lookups each (eight within a second after a
+ *             class grew). Otherwise none. Loops run over levels and a set.
+ * Callers:    track.h, in subprograms.
+ * Source:     hash: as in conns.h. RFC 9293 §3.5 (handshake), §3.10.7.3 (RST in SYN-SENT). XOR of
+ *             check and data: R. Hyatt, T. Mann, "A lockless transposition-table implementation"
+ *             (2002).
  */
 #pragma once
 
 #include "fastpath/path/conntrack/conns.h"
 #include "fastpath/path/conntrack/tcp.h"
 
-#define TW_OVERFLOW_HI 0x5555555500000000ull /* its originator is the key's hi end */
-#define TW_OVERFLOW_REACH \
-	65536 /* a third packet's numbers are at most so far on: data, fast open */
+#define TW_OVERFLOW_HI 0x5555555500000000ull /* the originator is the key's hi end */
+/* Distance that the third packet's numbers may be ahead: data, fast open. */
+#define TW_OVERFLOW_REACH 65536
 
-/* Fingerprint of the flow's key and direction. flow.probe is made by then. */
+/* Returns the fingerprint of the flow's key and direction. flow.probe is set. */
 tw_inline __u64 tw_overflow_print(
 	const struct tw_config *config, const struct tw_flow *flow, __u32 hi)
 {
@@ -44,7 +51,7 @@ tw_inline __u64 tw_overflow_print(
 	return ((__u64)flow->probe.hash << 32 | sum >> 32) ^ (hi ? TW_OVERFLOW_HI : 0);
 }
 
-/* 1 if a number is 0, without a branch: the verifier walks what follows once. */
+/* Returns 1 if a number is 0, without a branch: the verifier walks the code after it once. */
 tw_inline __u32 tw_overflow_none(__u64 number)
 {
 	__u32 any = (__u32)(number >> 32) | (__u32)number;
@@ -54,7 +61,7 @@ tw_inline __u32 tw_overflow_none(__u64 number)
 	return (any - 1) >> 31;
 }
 
-/* Copies the entry with this fingerprint out of a set. Returns whether there is one, not too old. */
+/* Copies the entry with this fingerprint out of a set. True if there is one that is not too old. */
 tw_inline int tw_overflow_read(
 	const struct tw_overflow_set *set, __u64 print, __u32 now, struct tw_overflow *ret)
 {
@@ -74,7 +81,7 @@ tw_inline int tw_overflow_read(
 	       !tw_tick_after(now, ret->seen + TW_OVERFLOW_TICKS);
 }
 
-/* Key of the set that a fingerprint belongs to at a level. */
+/* Returns the key of a fingerprint's set at a level. */
 tw_inline __u32 tw_overflow_set_of(__u32 port_id, __u32 class, __u32 level, __u64 print)
 {
 	__u32 sets = TW_OVERFLOW_SETS_FIRST << (level & 15);
@@ -87,10 +94,10 @@ tw_inline __u32 tw_overflow_few_of(__u32 port_id, __u32 class, __u64 print)
 	return tw_overflow_key(port_id, class, (__u32)print & (TW_OVERFLOW_SETS_FEW - 1));
 }
 
-/* ---- what goes on with a connection ---- */
+/* ---- finding ---- */
 
-/* Body of tw_call_overflow_find(): copies a port's entry for the scratch's flow to the scratch; `hi`: opened by
- * the key's hi end. Returns whether there is one. */
+/* Body of tw_call_overflow_find(): copies a port's entry for the flow in scratch to scratch. `hi`:
+ * the key's hi end opened it. True if there is one. */
 tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, __u32 class, __u32 hi, struct tw_scratch *scratch)
 {
@@ -107,7 +114,7 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 		set = tw_overflows_lookup(f, &key);
 		if (set && tw_overflow_read(set, print, now, &scratch->overflow))
 			return 1;
-		/* It may be from before the class grew. */
+		/* The entry may be from before the class grew. */
 		if (tw_tick_after(now, usage->overflow_grown + TW_TICKS_PER_SECOND))
 			break;
 	}
@@ -116,7 +123,7 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 	return set && tw_overflow_read(set, print, now, &scratch->overflow);
 }
 
-/* Finds an entry of any class that the flow may be in; `remote`: opened from the other side of the port. Returns
+/* Finds the flow's entry in any class. `remote`: opened from the other side of the port. Returns
  * the class + 1, or 0. */
 tw_inline __u8 tw_overflow_class_of(const struct tw_frame *f, __u32 port_id, int remote, __u32 hi)
 {
@@ -128,7 +135,7 @@ tw_inline __u8 tw_overflow_class_of(const struct tw_frame *f, __u32 port_id, int
 	return tw_call_overflow_find(f, port_id, TW_OVERFLOW_LOCAL, hi) ? TW_OVERFLOW_LOCAL + 1 : 0;
 }
 
-/* Whether a segment with SYN or RST is one that the other end may answer with. */
+/* True if the other end may answer with this SYN or RST segment. */
 tw_inline int tw_overflow_answers(const struct tw_packet *p, const struct tw_overflow *e)
 {
 	__u32 span = e->stage == TW_OVERFLOW_ASKED ? e->last - e->first : 0;
@@ -138,8 +145,8 @@ tw_inline int tw_overflow_answers(const struct tw_packet *p, const struct tw_ove
 	return e->stage == TW_OVERFLOW_ANSWERED && p->seq == e->last;
 }
 
-/* Whether a segment without SYN is one that the originator goes on with: the third of the handshake, or a
- * RST exactly where it stands. */
+/* True if the originator may go on with this segment without SYN: the third packet of the
+ * handshake, or a RST with exactly its next number. */
 tw_inline int tw_overflow_goes_on(const struct tw_packet *p, const struct tw_overflow *e)
 {
 	int answered = e->stage == TW_OVERFLOW_ANSWERED;
@@ -150,7 +157,7 @@ tw_inline int tw_overflow_goes_on(const struct tw_packet *p, const struct tw_ove
 	       p->ack - e->last < TW_OVERFLOW_REACH;
 }
 
-/* What the scratch's packet makes of its connection, whose entry stands on the scratch. */
+/* Fills the flow of the packet in scratch from its entry there. */
 tw_inline void tw_overflow_resume(struct tw_scratch *scratch, enum tw_way way, __u32 origin_hi)
 {
 	const struct tw_overflow *e = &scratch->overflow;
@@ -185,8 +192,9 @@ tw_inline void tw_overflow_resume(struct tw_scratch *scratch, enum tw_way way, _
 	}
 }
 
-/* Body of tw_call_overflow_meet(): whether the scratch's packet, which has no record, goes on with a connection
- * that passed at this port without one. Then it is of that connection's way and state. */
+/* Body of tw_call_overflow_meet(): true if the packet in scratch, which has no record, continues a
+ * connection that passed at this port without one. The flow then has that connection's way and
+ * state. */
 tw_inline int tw_overflow_meet(
 	const struct tw_frame *f, __u32 port_id, enum tw_dir dir, struct tw_scratch *scratch)
 {
@@ -215,7 +223,7 @@ tw_inline int tw_overflow_meet(
 
 /* ---- remembering ---- */
 
-/* The set that an entry goes to: made where there is room for it, else one of the port's few. */
+/* Returns the set for an entry, created if there is room, else one of the port's few. */
 tw_inline struct tw_overflow_set *tw_overflow_set_get(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 key, __u32 key_few)
 {
@@ -234,7 +242,7 @@ tw_inline struct tw_overflow_set *tw_overflow_set_get(
 	return tw_overflows_few_lookup(f, &key_few);
 }
 
-/* Fills the scratch's entry with what its packet says. */
+/* Fills the entry in scratch from the packet there. */
 tw_inline void tw_overflow_fill(struct tw_scratch *scratch, __u32 now)
 {
 	const struct tw_packet *p = &scratch->packet;
@@ -259,8 +267,9 @@ tw_inline void tw_overflow_fill(struct tw_scratch *scratch, __u32 now)
 	}
 }
 
-/* Returns how many levels higher a displaced entry of this age would have grown old enough. The first flood of a port
- * meets one that is some milliseconds old: level by level, most of what it displaces meanwhile would be young. */
+/* Returns how many levels higher a displaced entry of this age would have grown old. The first
+ * flood of a port displaces entries a few ms old: going up one level at a time, most displaced
+ * entries would be young. */
 tw_inline __u32 tw_overflow_steps(__u32 age)
 {
 	__u32 i, steps = 1;
@@ -271,12 +280,12 @@ tw_inline __u32 tw_overflow_steps(__u32 age)
 }
 
 enum tw_overflow_room {
-	TW_OVERFLOW_AGAIN, /* was known */
+	TW_OVERFLOW_AGAIN, /* the connection was known */
 	TW_OVERFLOW_FRESH,
-	TW_OVERFLOW_TIGHT, /* fresh, and a young one of the same level had to go: `level` is now the next ones' */
+	TW_OVERFLOW_TIGHT, /* fresh, displacing a young entry: `level` is the next one */
 };
 
-/* How well a place suits an entry: that of its predecessor best, then a free one, then the oldest. */
+/* Rank of a place for an entry: its predecessor's first, then a free one, then the oldest. */
 #define TW_OVERFLOW_RANK_SAME 0xffffffffu
 #define TW_OVERFLOW_RANK_FREE 0x80000000u
 
@@ -289,7 +298,7 @@ tw_inline __u32 tw_overflow_rank(const struct tw_overflow *at, __u64 print, __u3
 	return age | (0u - tw_overflow_none(TW_MEMORY(at->check) ^ old.numbers ^ old.rest ^ print));
 }
 
-/* A SYN again, whose SYN-ACK is on its way, leaves what is known of both. */
+/* Keeps both ends' numbers when a SYN is repeated while its SYN-ACK is on its way. */
 tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
 {
 	if (old.stage != TW_OVERFLOW_ANSWERED || e->stage != TW_OVERFLOW_ASKED ||
@@ -301,7 +310,8 @@ tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
 	e->rest = old.rest;
 }
 
-/* Puts the scratch's entry into a set, in the place of its predecessor, or of the oldest one. */
+/* Puts the entry in scratch into a set: over its predecessor, or else over a free or the oldest
+ * one. */
 tw_inline enum tw_overflow_room tw_overflow_write(
 	struct tw_overflow_set *set, __u64 print, struct tw_overflow *e, __u32 now)
 {
@@ -311,7 +321,7 @@ tw_inline enum tw_overflow_room tw_overflow_write(
 
 	for (i = 0; i < TW_OVERFLOW_WAYS; i++) {
 		rank = tw_overflow_rank(&set->way_of[i], print, now);
-		/* Without a branch, too: ranks are compared by the borrow. */
+		/* Also without a branch: the borrow compares the ranks. */
 		better = (__u32)(((__u64)best - rank) >> 63);
 		TW_OPAQUE(better);
 		best += (rank - best) * better;
@@ -335,8 +345,8 @@ tw_inline enum tw_overflow_room tw_overflow_write(
 	return TW_OVERFLOW_TIGHT;
 }
 
-/* Body of tw_call_overflow_put(): remembers the scratch's connection at a port. Returns whether it was not known
- * there. */
+/* Body of tw_call_overflow_put(): remembers the connection in scratch at a port. True if the port
+ * did not know it. */
 tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, __u32 class, struct tw_scratch *scratch)
 {
@@ -349,7 +359,7 @@ tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *
 
 	if (!usage)
 		return 0;
-	/* Quiet for so long that nothing is left. */
+	/* The port has been quiet for so long that no entry is valid. */
 	if (tw_tick_after(now, usage->overflow_until))
 		usage->overflow_level[class & 3] = 0;
 	level = usage->overflow_level[class & 3];
@@ -373,7 +383,7 @@ tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *
 	return room != TW_OVERFLOW_AGAIN;
 }
 
-/* Whether a port may know of a connection that a packet without a record goes on with. */
+/* True if a port may remember connections without a record. */
 tw_inline int tw_overflow_may_know(const struct tw_frame *f, __u32 port_id)
 {
 	const struct tw_usage *usage = tw_usage_lookup(f, &port_id);

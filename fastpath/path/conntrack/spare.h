@@ -1,44 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* spare.h: connections that are over and whose records make room for new ones; sweeping.
+/* spare.h: gives up the records of ended connections for new ones; sweeps.
  *
- * Why:        TIME-WAIT keeps a record for two minutes after the connection's end, for what may still be
- *             under way. A guest that opens 2,200 short connections a second would fill the table with
- *             such records, and every guest would be refused.
- * What:       a record is spare in TIME-WAIT and CLOSED once it was quiet for TW_SPARE_TICKS; a UDP exchange
- *             of few packets, such as a DNS query, once it was quiet for as long as a closed connection is
- *             kept; and every record that has expired. A spare record is given up for another one: the payer's
- *             own first, and of these the one that was quiet longest. The sweep gives up spare UDP exchanges of
- *             a port that is near its quota, as its openings do not come across them in a large table.
- * Invariants: 1. No packet holds a record that is given up. A packet that finds one which was quiet for a
- *                quarter of its time notes that in the bucket (`held`) and looks again; who gives up takes the
- *                tag away and looks at the note again. One of the two sees the other.
- *             2. What comes late for a connection whose record was given up meets no record, as keys are whole.
- *             3. A connection that is not over keeps its record (tests/unit/spare.c).
- * Bounds:     a bucket's records, once for each bucket that has to give one up.
- * Callers:    track.h holds; open.h makes room; the sweep's program, and who opens while no agent sweeps.
+ * Why:        TIME-WAIT keeps a record for two minutes after the connection's end, for late
+ *             segments. A guest that opens 2,200 short connections a second would fill the table
+ *             with such records, and every guest would be refused.
+ * What:       a record is spare in TIME-WAIT or CLOSED after TW_SPARE_TICKS without a packet; a UDP
+ *             exchange of few packets, such as a DNS query, after the timeout of a closed
+ *             connection; and any record once it has expired. A spare record is given up for a new
+ *             one: the payer's own first, and of these the longest quiet one. The sweep gives up
+ *             spare UDP exchanges of a port near its quota, as its openings rarely probe their
+ *             buckets in a large table.
+ * Invariants: 1. No packet holds a record that is given up. A packet that finds a record quiet for
+ *                a quarter of its time writes `held` in the bucket, then reads the tag again; a CPU
+ *                that gives a record up clears the tag, then reads `held` again. One of the two
+ *                sees the other.
+ *             2. A late packet of a connection whose record was given up meets no other record, as
+ *                whole keys are compared.
+ *             3. A connection that has not ended keeps its record (tests/unit/spare.c).
+ * Bounds:     the records of a bucket, once for each bucket that must give one up.
+ * Callers:    track.h holds; open.h makes room; the sweep program sweeps, as do CPUs that open
+ *             connections while no agent does.
  */
 #pragma once
 
 #include "fastpath/path/conntrack/conns.h"
 
 #define TW_SPARE_TICKS	 TW_TICKS_PER_SECOND
-#define TW_SPARE_PACKETS 2 /* each way at most: resolvers ask for A and AAAA from one port */
-#define TW_OVER_SHARE	 8 /* of the table: a port may always have as many that are over */
+#define TW_SPARE_PACKETS 2 /* at most, each way: resolvers ask for A and AAAA from one port */
+#define TW_OVER_SHARE	 8 /* fraction of the table that a port's ended records may always fill */
 
 #define TW_HELD_SHIFT 8	  /* units of 268 ms */
 #define TW_HELD_UNITS 255 /* 0: never */
-#define TW_HELD_FRESH 3	  /* units, at least 0.8 s: no CPU takes longer for a packet */
+#define TW_HELD_FRESH 3	  /* units, at least 0.8 s: no CPU takes so long for a packet */
 
 /* Which records a bucket may give up. */
 enum tw_yield {
 	TW_YIELD_NONE,
-	TW_YIELD_OVER,	      /* of the payer's, TCP connections that are over */
-	TW_YIELD_ESTABLISHED, /* of the payer's, those that are charged as established */
-	TW_YIELD_OWN,	      /* all of the payer's */
-	TW_YIELD_ANY,	      /* every port's, the payer's first */
+	TW_YIELD_OVER,	      /* the payer's ended TCP connections */
+	TW_YIELD_ESTABLISHED, /* the payer's records charged as established */
+	TW_YIELD_OWN,	      /* all records of the payer */
+	TW_YIELD_ANY,	      /* those of every port, the payer's first */
 };
 
-/* Returns for how long a record must have been quiet to be spare; 0: its connection is not over. */
+/* Returns the ticks without a packet after which a record is spare; 0: its connection has not
+ * ended. */
 tw_inline __u32 tw_conn_spare_after(const struct tw_config *config, const struct tw_conn *c)
 {
 	if (tw_state_over(c->progress.state))
@@ -50,7 +55,7 @@ tw_inline __u32 tw_conn_spare_after(const struct tw_config *config, const struct
 	return 0;
 }
 
-/* True if a record may be spare, or may become so while a packet is judged by it. */
+/* True if a record is spare, or may become so while a packet is judged by it. */
 tw_inline int tw_conn_lingers(const struct tw_config *config, const struct tw_conn *c, __u32 now)
 {
 	__u32 after = tw_conn_spare_after(config, c);
@@ -58,7 +63,7 @@ tw_inline int tw_conn_lingers(const struct tw_config *config, const struct tw_co
 	return after && tw_tick_age(now, c->seen) >= after / 4 + TW_TICKS_AHEAD;
 }
 
-/* The same at a glance: true of every record that lingers, and of some others. */
+/* A cheaper test: true for every record that lingers, and for some others. */
 tw_inline int tw_conn_may_linger(const struct tw_conn *c, __u32 now)
 {
 	const __u32 states = 1u << TW_S_TIME_WAIT | 1u << TW_S_CLOSED | 1u << TW_S_UDP_REPLIED;
@@ -73,9 +78,10 @@ tw_inline __u32 tw_port_established_max(const struct tw_config *config, const st
 	return port->established_max ? port->established_max : config->established_max;
 }
 
-/* Returns what a port has to give up of its own before it opens another connection: it has as many as it
- * may have. Those that are over have a bound, too, so that they are not all of the table; where the quota is
- * small, it is that of TW_OVER_SHARE, so that a port's openings come across them (tests/unit/spare.c). */
+/* Returns what a port at its quota must give up before it opens another connection. Ended records
+ * are limited too, so that they cannot fill the table. If the quota is small, that limit is
+ * TW_OVER_SHARE of the table, so that the port's openings probe their buckets
+ * (tests/unit/spare.c). */
 tw_inline enum tw_yield tw_conn_bound(
 	const struct tw_config *config, const struct tw_port *payer, const struct tw_usage *usage)
 {
@@ -102,8 +108,8 @@ tw_inline int tw_bucket_held(const struct tw_bucket *bucket, __u32 slot, __u32 n
 	return held && (tw_held_unit(now) + TW_HELD_UNITS - held) % TW_HELD_UNITS <= TW_HELD_FRESH;
 }
 
-/* Body of tw_call_hold(): keeps the record of flow.key, which may linger, from being given up while its
- * packet is judged. Returns whether it is still there. */
+/* Body of tw_call_hold(): keeps the record of flow.key, which may linger, from being given up while
+ * its packet is judged. True if it is still there. */
 tw_inline int tw_conn_hold(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_flow *flow)
 {
@@ -118,7 +124,7 @@ tw_inline int tw_conn_hold(
 	if (!tw_conn_lingers(config, c, now))
 		return 1;
 	TW_MEMORY(bucket->held[slot]) = tw_held_unit(now);
-	/* A barrier: the note is written before the tag is read. */
+	/* A barrier: `held` is written before the tag is read. */
 	lock = __sync_fetch_and_or(&bucket->lock, 0);
 	TW_OPAQUE(lock);
 	c = tw_bucket_tag(bucket, slot) == (__u16)flow->probe.tags ? tw_record(f, n, slot) : 0;
@@ -127,7 +133,7 @@ tw_inline int tw_conn_hold(
 
 /* ---- giving up ---- */
 
-/* Returns how well a record suits to be given up: 0 not at all; of two, the greater one goes. */
+/* Returns the rank of a record for being given up. 0: it must stay; of two, the higher one goes. */
 tw_inline __u32 tw_conn_spare_rank(const struct tw_config *config, const struct tw_conn *c,
 	__u32 now, __u32 payer_id, enum tw_yield what)
 {
@@ -149,7 +155,7 @@ tw_inline __u32 tw_conn_spare_rank(const struct tw_config *config, const struct 
 	return after && tw_tick_age(now, c->seen) >= after + TW_TICKS_AHEAD ? rank : 0;
 }
 
-/* What is asked of a bucket's records, one by one. */
+/* Context of the search for a spare record in a bucket. */
 struct tw_spare {
 	const struct tw_frame *f;
 	const struct tw_config *config;
@@ -161,7 +167,7 @@ struct tw_spare {
 	__u32 what; /* enum tw_yield */
 };
 
-/* Notes the record in a slot on the scratch if it goes before those noted so far. */
+/* Notes the record in a slot in scratch if it ranks above those noted so far. */
 tw_inline long tw_bucket_spare_step(__u32 slot, void *context)
 {
 	const struct tw_spare *s = context;
@@ -180,9 +186,9 @@ tw_inline long tw_bucket_spare_step(__u32 slot, void *context)
 	return 0;
 }
 
-/* Body of tw_call_bucket_spare(): returns the slot of the record in the bucket, whose lock is held, that is the
- * first to be given up, or TW_NO_SLOT. The bucket is filled in here; the scratch is the caller's
- * tw_scratch_control(), as a packet may come in between (tests/usage/scratch.c). */
+/* Body of tw_call_bucket_spare(): returns the slot of the first record to give up in a bucket whose
+ * lock is held, or TW_NO_SLOT. Fills in s->bucket. s->scratch is the caller's tw_scratch_control(),
+ * as a packet may interrupt it (tests/load/sheet.c). */
 tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 {
 	s->bucket = tw_buckets_lookup(s->f, &s->n);
@@ -195,9 +201,9 @@ tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 		       : TW_NO_SLOT;
 }
 
-/* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, and 0 if it stays: a
- * packet may hold it since it was found, which one that has `expired` need not fear. An expired record of which
- * the agent cannot be told stays, too, and -1 is returned. */
+/* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, and
+ * 0 if it stays because a packet may hold it. An `expired` record cannot be held; -1: it stays
+ * because its end could not be reported to the agent. */
 tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
 {
@@ -209,7 +215,8 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 
 	if (!c)
 		return 0;
-	/* With what it returns it is a barrier too: the tag is gone before the note is read. */
+	/* Because its result is used, it is also a barrier: the tag is cleared before `held` is
+	 * read. */
 	if (!__sync_fetch_and_and(&bucket->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
 		return 0;
 	if (!expired && tw_bucket_held(bucket, slot, now)) {
@@ -228,7 +235,7 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 	return 1;
 }
 
-/* Body of tw_call_bucket_give_up(): the same, with nothing but the numbers. */
+/* Body of tw_call_bucket_give_up(): as tw_bucket_withdraw(), by the numbers alone. */
 tw_inline int tw_bucket_give_up(
 	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
 {
@@ -237,7 +244,7 @@ tw_inline int tw_bucket_give_up(
 	return bucket && tw_bucket_withdraw(f, config, bucket, n, slot & (TW_BUCKET_SLOTS - 1), 0);
 }
 
-/* Gives up a record of bucket number `n`, whose lock is held. Returns whether there was one. */
+/* Gives up a record of bucket number `n`, whose lock is held. True if there was one. */
 tw_inline int tw_bucket_yield(const struct tw_frame *f, __u32 n, __u32 payer_id, enum tw_yield what)
 {
 	__u32 slot = tw_call_bucket_spare(f, n, payer_id, what);
@@ -247,8 +254,8 @@ tw_inline int tw_bucket_yield(const struct tw_frame *f, __u32 n, __u32 payer_id,
 
 /* ---- sweeping ---- */
 
-/* True if a record is spare and its port holds nearly as many of its kind as it may: the records of a port with a
- * small quota are too far apart for its openings to come across them. */
+/* True if a record is spare and its port is near its quota. The records of a port with a small
+ * quota are too sparse for its openings to probe their buckets. */
 tw_inline int tw_conn_crowds(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_conn *c, __u32 now)
 {
@@ -265,8 +272,8 @@ tw_inline int tw_conn_crowds(const struct tw_frame *f, const struct tw_config *c
 	return max && usage && tw_usage_now(usage->established) >= max - max / 8;
 }
 
-/* Body of tw_call_bucket_clear(): ends what has expired in bucket number `n`, whose lock is held. What
- * cannot be told stays for another time. */
+/* Body of tw_call_bucket_clear(): ends the expired records of bucket number `n`, whose lock is
+ * held. A record whose end cannot be reported stays for the next sweep. */
 tw_inline void tw_bucket_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
 {
 	__u32 now = tw_tick(f->now_ns), slot;
@@ -309,7 +316,8 @@ tw_inline void tw_conns_sweep(const struct tw_frame *f)
 	tw_bucket_unlock(bucket);
 }
 
-/* Sweeps in the agent's place, when it has been silent: a bucket for each tick since the last time. */
+/* Sweeps in the agent's place if it has been silent: one bucket for each tick since the last
+ * time. */
 tw_inline void tw_conns_catch_up(const struct tw_frame *f, const struct tw_config *config)
 {
 	__u32 now = tw_tick(f->now_ns), zero = 0, due, i;

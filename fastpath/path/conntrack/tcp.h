@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tcp.h: how a TCP segment moves its connection on: states and windows.
+/* tcp.h: advances a TCP connection's state and windows by one segment.
  *
- * What:       the states of RFC 9293 §3.3.2 and, of each end, what a middlebox between them can know
- *             of its sequence numbers: how far it has sent, how far the other end has acknowledged
- *             that, and how much more the other end has offered to take (struct tw_window).
- * Invariants: 1. Nothing but a SYN opens; nothing but both FINs, or a RST, closes.
- *             2. What no conforming receiver would take is TW_R_TCP_WINDOW, or TW_R_TCP_STATE when it
- *                has no place in the state whatever its numbers, and changes nothing.
- *             3. What a receiver answers without taking it (a retransmission, a keep-alive, a
- *                forged RST or SYN that it challenges: RFC 5961) passes and changes nothing either.
- *             4. What is not known, as of a connection taken up mid-stream, refuses nothing.
- *             5. An end's numbers are written by its own segments, those of `acked` and `peer_window` by the
- *                other end's: `acked` first, while readers take `peer_window` first, so that a reader in
- *                between sees too much window rather than too little.
- * Bounds:     no loop but over the options of a SYN, and no lookup.
- * Source:     RFC 9293 §3.5 and §3.10.7, RFC 7323 §2, RFC 5961 §3 to §5, RFC 7413 §4 (data in a SYN);
- *             G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001.
+ * What:       the states of RFC 9293 §3.3.2, and what a middlebox can know of each end's sequence
+ *             numbers: the highest one sent, the highest one acknowledged, and the window that the
+ *             peer offers beyond it (struct tw_window).
+ * Invariants: 1. Only a SYN opens a connection; only both FINs, or a RST, close it.
+ *             2. A segment that no conforming receiver would accept changes nothing. It ends with
+ *                TW_R_TCP_WINDOW, or with TW_R_TCP_STATE if the state admits no such segment at
+ *                all.
+ *             3. A segment that a receiver answers without accepting passes and changes nothing: a
+ *                retransmission, a keep-alive, a RST or SYN that it challenges (RFC 5961).
+ *             4. Unknown numbers, as in a connection adopted mid-stream, refuse nothing.
+ *             5. An end's own segments write its `end`; the other end's segments write its `acked`,
+ *                then its `peer_window`. Readers read `peer_window` first, so a race shows too
+ *                large a window, never too small a one.
+ * Bounds:     one loop, over the options of a SYN; no lookup.
+ * Source:     RFC 9293 §3.5 and §3.10.7, RFC 7323 §2, RFC 5961 §3 to §5, RFC 7413 §4 (data in a
+ *             SYN); G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter", 2001.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
-/* An acknowledgement that is older than a window, and than this, is not current (RFC 5961 §5.2 has the
- * largest window ever offered, of which a record has no room to keep more than the present one). */
+/* An acknowledgement further back than both the window and this is not current. RFC 5961 §5.2 names
+ * the largest window ever offered; a record keeps only the present one. */
 #define TW_ACK_WINDOW_MIN 66000
 
-#define TW_PEER_WINDOW_MAX 65535 /* a window field's largest value */
+#define TW_PEER_WINDOW_MAX 65535 /* largest value of the window field */
 
-#define TW_RAISE_TRIES \
-	4 /* at a number that other CPUs move, too: each that fails has met a higher one */
+/* Attempts to raise a number that other CPUs raise, too. Each failure has met a higher
+ * number. */
+#define TW_RAISE_TRIES 4
 
 tw_inline int tw_tcp_is_syn(__u8 flags)
 {
@@ -40,16 +42,16 @@ tw_inline int tw_tcp_is_syn_ack(__u8 flags)
 	return (flags & (TW_TCP_SYN | TW_TCP_ACK)) == (TW_TCP_SYN | TW_TCP_ACK);
 }
 
-/* A closed connection may open anew, from either end, under the same tuple. Whether the new sequence
- * number is high enough (RFC 9293 §3.6.1, RFC 6191) is for the end to say that still knows the old
- * connection: its challenge passes as the answer to any SYN. */
+/* True if a SYN may reopen a closed connection, from either end. The end that still knows the old
+ * connection judges the new sequence number (RFC 9293 §3.6.1, RFC 6191), so its challenge passes as
+ * the answer to any SYN. */
 tw_inline int tw_tcp_reopens(const struct tw_conn *c, __u8 flags)
 {
 	return tw_tcp_is_syn(flags) &&
 	       (c->progress.state == TW_S_TIME_WAIT || c->progress.state == TW_S_CLOSED);
 }
 
-/* Whether sequence number `a` is beyond `b`. */
+/* True if sequence number `a` is after `b`. */
 tw_inline int tw_seq_after(__u32 a, __u32 b)
 {
 	return (__s32)(a - b) > 0;
@@ -57,7 +59,8 @@ tw_inline int tw_seq_after(__u32 a, __u32 b)
 
 /* ---- window scale ---- */
 
-/* Reads the scale that a SYN offers: TW_SCALE_*. An option behind what can be read is unknown. */
+/* Returns the window scale that a SYN offers: TW_SCALE_*. An option beyond the readable bytes
+ * counts as unknown. */
 tw_inline __u8 tw_tcp_scale(const struct tw_frame *f, const struct tw_packet *p)
 {
 	__u32 off = p->l4_off + sizeof(struct tw_tcp), end = p->l4_off + p->tcp_header_len, i;
@@ -83,7 +86,7 @@ tw_inline __u8 tw_tcp_scale(const struct tw_frame *f, const struct tw_packet *p)
 	return 0;
 }
 
-/* A SYN's scale counts when the other end's SYN has the option too (RFC 7323 §2.2). */
+/* Notes the scale of a SYN. Scales count only if both SYNs have the option (RFC 7323 §2.2). */
 tw_inline void tw_tcp_begin(const struct tw_packet *p, struct tw_flow *flow)
 {
 	__u8 *mine = &flow->progress.scale[flow->way & 1];
@@ -97,7 +100,7 @@ tw_inline void tw_tcp_begin(const struct tw_packet *p, struct tw_flow *flow)
 	*theirs &= ~TW_SCALE_SHIFT;
 }
 
-/* Nobody's SYN was seen. */
+/* Notes that neither SYN was seen: any window fits. */
 tw_inline void tw_tcp_adopt(struct tw_flow *flow)
 {
 	flow->note = TW_NOTE_BOTH;
@@ -105,7 +108,8 @@ tw_inline void tw_tcp_adopt(struct tw_flow *flow)
 	flow->progress.scale[TW_WAY_REPLY] = TW_SCALE_OPTION | TW_SCALE_MAX;
 }
 
-/* A SYN-ACK whose SYN is not known: had that one offered no scale, neither would this one. */
+/* Notes the scale of a SYN-ACK whose SYN was not seen. A SYN-ACK has the option only if its SYN had
+ * it. */
 tw_inline void tw_tcp_begin_both(const struct tw_packet *p, struct tw_flow *flow)
 {
 	flow->note = TW_NOTE_BOTH;
@@ -117,7 +121,7 @@ tw_inline void tw_tcp_begin_both(const struct tw_packet *p, struct tw_flow *flow
 
 /* ---- windows ---- */
 
-/* The scale of windows that the sender of `way` offers. */
+/* Returns the shift of the windows that the sender of `way` offers. */
 tw_inline __u32 tw_tcp_shift(const struct tw_progress *progress, __u32 way)
 {
 	const __u32 original = progress->scale[TW_WAY_ORIGINAL];
@@ -126,14 +130,15 @@ tw_inline __u32 tw_tcp_shift(const struct tw_progress *progress, __u32 way)
 	return (way ? reply : original) & TW_SCALE_SHIFT;
 }
 
-/* Bytes beyond `acked` that the other end takes from `way`. */
+/* Returns the bytes beyond `acked` that the peer accepts from the sender of `way`. */
 tw_inline __u32 tw_tcp_peer_window(
 	const struct tw_conn *c, const struct tw_progress *progress, __u32 way)
 {
 	return (__u32)TW_MEMORY(c->peer_window[way & 1]) << tw_tcp_shift(progress, !(way & 1));
 }
 
-/* The window field in units of `shift`; that of a SYN is not scaled (RFC 7323 §2.2). */
+/* Returns the window field in units of `shift`. The window of a SYN is not scaled (RFC 7323
+ * §2.2). */
 tw_inline __u32 tw_tcp_units(const struct tw_packet *p, __u32 shift)
 {
 	if (p->tcp_flags & TW_TCP_SYN)
@@ -141,7 +146,7 @@ tw_inline __u32 tw_tcp_units(const struct tw_packet *p, __u32 shift)
 	return p->window;
 }
 
-/* Moves a sequence number on, which several CPUs may do at once: never back. */
+/* Raises a sequence number, which several CPUs may do at once. It never goes back. */
 tw_inline void tw_seq_raise(__u32 *at, __u32 to)
 {
 	__u32 i, old = TW_MEMORY(*at), met;
@@ -154,7 +159,8 @@ tw_inline void tw_seq_raise(__u32 *at, __u32 to)
 	}
 }
 
-/* Notes what a segment acknowledges and offers. The right edge never goes back (RFC 9293 §3.8.6). */
+/* Notes a segment's acknowledgement and window. The right edge never goes back (RFC 9293
+ * §3.8.6). */
 tw_inline void tw_tcp_note_ack(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -169,7 +175,7 @@ tw_inline void tw_tcp_note_ack(
 	left = (__s32)c->peer_window[!way] - (__s32)(gained >> shift);
 	if (left < (__s32)units)
 		left = (__s32)units;
-	/* Where another CPU was faster, and knows of less, its window is rather too much. */
+	/* If another CPU was faster, its window may be too large: it knew an older `acked`. */
 	if (gained && __sync_val_compare_and_swap(&theirs->acked, acked, p->ack) != acked) {
 		tw_seq_raise(&theirs->acked, p->ack);
 		return;
@@ -178,8 +184,8 @@ tw_inline void tw_tcp_note_ack(
 		TW_MEMORY(c->peer_window[!way]) = (__u16)left;
 }
 
-/* A SYN: its sender begins here, and the window that it was offered by the other end's SYN, if there
- * was one, counts from here. */
+/* Notes a SYN: its sender's numbers start here, and so does the window that the peer's SYN
+ * offered. */
 tw_inline void tw_tcp_note_begin(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -188,7 +194,7 @@ tw_inline void tw_tcp_note_begin(
 	__u32 bytes;
 
 	if ((c->progress.scale[!way] ^ flow->progress.scale[!way]) & TW_SCALE_SHIFT) {
-		/* No scale counts after all. */
+		/* The peer's SYN had a scale, but this one has not: no scale counts. */
 		bytes = (__u32)c->peer_window[way] << (c->progress.scale[!way] & TW_SCALE_SHIFT);
 		c->peer_window[way] = (__u16)(bytes < TW_PEER_WINDOW_MAX ? bytes
 									 : TW_PEER_WINDOW_MAX);
@@ -200,7 +206,7 @@ tw_inline void tw_tcp_note_begin(
 	c->peer_window[!way] = (__u16)tw_tcp_units(p, shift);
 }
 
-/* Only this segment is known, and what it says of the other end. */
+/* Sets both ends' numbers from the only segment that is known. */
 tw_inline void tw_tcp_note_both(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -215,7 +221,7 @@ tw_inline void tw_tcp_note_both(
 	c->peer_window[!way] = (__u16)tw_tcp_units(p, shift);
 }
 
-/* A segment of a connection under way. */
+/* Notes a segment of an established connection. */
 tw_inline void tw_tcp_note_move(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -225,7 +231,8 @@ tw_inline void tw_tcp_note_move(
 	tw_tcp_note_ack(c, p, flow);
 }
 
-/* Another SYN-ACK: its sender begins here or where it said first, and the ACK may be for either. */
+/* Notes another SYN-ACK. The ACK may be for this one or for the first, so both starts stay
+ * valid. */
 tw_inline void tw_tcp_note_twice(
 	struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -238,7 +245,7 @@ tw_inline void tw_tcp_note_twice(
 	tw_tcp_note_ack(c, p, flow);
 }
 
-/* Writes what a segment that passes tells of the windows. Before its progress is written. */
+/* Updates the windows for a segment that passes. Called before its progress is written. */
 tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
 	if (flow->note == TW_NOTE_MOVE) {
@@ -252,15 +259,16 @@ tw_inline void tw_tcp_note(struct tw_conn *c, const struct tw_packet *p, const s
 	}
 }
 
-/* How a segment lies to what its receiver expects. */
+/* Position of a segment relative to what its receiver expects. */
 enum tw_fit {
 	TW_FIT_TAKEN,
-	TW_FIT_ACK_OLD, /* its data is taken or challenged, its acknowledgement is not current */
-	TW_FIT_OLD,	/* wholly acknowledged before: answered, not taken */
-	TW_FIT_OUTSIDE, /* beyond what was offered, or acknowledges what was not sent */
+	TW_FIT_ACK_OLD, /* data accepted or challenged; acknowledgement not current */
+	TW_FIT_OLD,	/* entirely acknowledged: answered, not accepted */
+	TW_FIT_OUTSIDE, /* beyond the offered window, or acknowledges unsent data */
 };
 
-/* RFC 9293 §3.10.7.4, the first and fifth check, and RFC 5961 §5, of a segment with ACK. */
+/* Returns how a segment with ACK fits: the first and fifth check of RFC 9293 §3.10.7.4, and RFC
+ * 5961 §5. */
 tw_inline enum tw_fit tw_tcp_fit(
 	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -283,7 +291,7 @@ tw_inline enum tw_fit tw_tcp_fit(
 	return TW_FIT_TAKEN;
 }
 
-/* True if a segment does not say for the first time that its sender lacks some of what was sent. */
+/* True unless a segment is the first to show that its sender has not received everything sent. */
 tw_inline int tw_tcp_nothing_new(
 	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -294,7 +302,7 @@ tw_inline int tw_tcp_nothing_new(
 	       (flow->way ? original : reply) & TW_SCALE_BEHIND;
 }
 
-/* Whether a segment of `flow` acknowledges the other end's SYN, and nothing that was not sent. */
+/* True if a segment acknowledges the other end's SYN and no unsent data. */
 tw_inline int tw_tcp_answers(
 	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -304,20 +312,20 @@ tw_inline int tw_tcp_answers(
 	       !tw_seq_after(p->ack, theirs->end);
 }
 
-/* Whether a segment of `way` with this number may be in flight, as an ICMP error says that quotes it:
- * SND.UNA =< SEG.SEQ =< SND.NXT (RFC 5927 §4.1), the latter for one without data. */
+/* True if the segment that an ICMP error quotes may be in flight: SND.UNA =< SEG.SEQ =< SND.NXT
+ * (RFC 5927 §4.1). SEG.SEQ equals SND.NXT only for a segment without data. */
 tw_inline int tw_tcp_in_flight(const struct tw_conn *c, __u32 way, __u32 seq)
 {
 	const struct tw_window *mine = &c->window[way & 1];
 
 	if (c->progress.flags & TW_CONN_F_ADOPTED || !(mine->end | mine->acked))
-		return 1; /* its numbers are not known for sure */
+		return 1; /* the numbers are uncertain */
 	return !tw_seq_after(mine->acked, seq) && !tw_seq_after(seq, mine->end);
 }
 
 /* ---- states ---- */
 
-/* SYN_SENT: only the originator has spoken (RFC 9293 §3.10.7.3). */
+/* Handles SYN_SENT: only the originator has sent (RFC 9293 §3.10.7.3). */
 tw_inline enum tw_reason tw_tcp_unanswered(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -328,14 +336,14 @@ tw_inline enum tw_reason tw_tcp_unanswered(
 	if (p->tcp_flags & TW_TCP_RST) {
 		if (reply && !answers)
 			return TW_R_TCP_WINDOW;
-		/* The originator resets what challenged its SYN, or answered another one. */
+		/* The originator resets a challenge to its SYN, or an answer to another one. */
 		if (reply || p->seq == mine->end)
 			to->state = TW_S_CLOSED;
 		return TW_R_NONE;
 	}
 	if (tw_tcp_is_syn(p->tcp_flags)) {
-		/* The same SYN again may come without its options; only a new one
-		 * begins anew. From the other end: simultaneous open (RFC 9293 §3.5). */
+		/* A repeated SYN may lack its options, so only a new one restarts. A SYN from the
+		 * other end is a simultaneous open (RFC 9293 §3.5). */
 		if (reply)
 			to->state = TW_S_SYN_RECV;
 		if (reply || p->seq != mine->acked || tw_seq_after(p->seq_end, mine->end))
@@ -350,28 +358,29 @@ tw_inline enum tw_reason tw_tcp_unanswered(
 		if (p->ack != mine->end)
 			to->scale[TW_WAY_ORIGINAL] |= TW_SCALE_BEHIND;
 	}
-	/* Else it answers an older SYN, or challenges (RFC 5961 §4): the originator will reset it. */
+	/* Otherwise it answers an older SYN or is a challenge (RFC 5961 §4). The originator will
+	 * reset it. */
 	return TW_R_NONE;
 }
 
-/* How far behind an established connection numbers are taken for those of another one. */
+/* Distance behind an established connection from which numbers belong to another connection. */
 #define TW_FORGOTTEN_BEHIND (1 << 24)
 
-/* True if a SYN-ACK lies so far behind its connection that it is none of that one's, sent again. */
+/* True if a SYN-ACK is too far behind its connection to be a retransmission. */
 tw_inline int tw_tcp_far_behind(const struct tw_conn *c, const struct tw_packet *p)
 {
 	return (__s32)(c->window[TW_WAY_ORIGINAL].acked - p->ack) > TW_FORGOTTEN_BEHIND ||
 	       (__s32)(c->window[TW_WAY_REPLY].acked - p->seq) > TW_FORGOTTEN_BEHIND;
 }
 
-/* Whether the originator's SYN was seen, and none of the other end. */
+/* True if the originator's SYN was seen, but no SYN of the other end. */
 tw_inline int tw_tcp_one_sided(const struct tw_progress *progress)
 {
 	return (progress->scale[TW_WAY_ORIGINAL] & ~progress->scale[TW_WAY_REPLY] &
 		       TW_SCALE_SEEN) != 0;
 }
 
-/* A SYN-ACK in a connection that knows both ends. */
+/* Handles a SYN-ACK in a connection whose ends are both known. */
 tw_inline enum tw_reason tw_tcp_syn_ack(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -381,8 +390,8 @@ tw_inline enum tw_reason tw_tcp_syn_ack(
 
 	if (to->state == TW_S_SYN_RECV && !tw_seq_after(theirs->acked, p->ack) &&
 		!tw_seq_after(p->ack, theirs->end)) {
-		/* Again, the other half of a simultaneous open, or a server that keeps no state of
-		 * half-open connections. Which of its numbers the originator has taken says its ACK. */
+		/* A retransmission, the other half of a simultaneous open, or a server with SYN
+		 * cookies. The originator's ACK tells which of the server's numbers it took. */
 		if (flow->way == TW_WAY_ORIGINAL ? !tw_seq_after(p->seq_end, mine->end)
 						 : p->seq == mine->acked) {
 			flow->note = TW_NOTE_MOVE;
@@ -396,7 +405,7 @@ tw_inline enum tw_reason tw_tcp_syn_ack(
 		return to->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
 	if (to->flags & TW_CONN_F_SYN_AGAIN && to->state < TW_S_TIME_WAIT &&
 		(tw_tcp_fit(c, p, flow) == TW_FIT_OUTSIDE || tw_tcp_far_behind(c, p))) {
-		/* Both ends have forgotten the connection, and open it anew. */
+		/* Both ends have lost the connection and open it again. */
 		to->state = TW_S_SYN_RECV;
 		to->flags &= ~(TW_CONN_F_SYN_AGAIN | TW_CONN_F_ADOPTED | TW_CONN_F_FIN_ORIG |
 			       TW_CONN_F_FIN_REPLY);
@@ -405,8 +414,8 @@ tw_inline enum tw_reason tw_tcp_syn_ack(
 	return TW_R_NONE;
 }
 
-/* A SYN where both ends are known is for its receiver to challenge, whatever its numbers (RFC 5961
- * §4). */
+/* Handles a SYN when both ends are known. Its receiver challenges it, whatever its numbers (RFC
+ * 5961 §4). */
 tw_inline enum tw_reason tw_tcp_syn(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -417,7 +426,7 @@ tw_inline enum tw_reason tw_tcp_syn(
 	return TW_R_NONE;
 }
 
-/* A RST was taken. What the bits said before is of no use any more. */
+/* Closes a connection by an accepted RST. The TW_SCALE_RESET bits had another meaning before. */
 tw_inline void tw_tcp_closed(struct tw_progress *to)
 {
 	to->state = TW_S_CLOSED;
@@ -425,10 +434,10 @@ tw_inline void tw_tcp_closed(struct tw_progress *to)
 	to->scale[TW_WAY_REPLY] &= (__u8)~TW_SCALE_RESET;
 }
 
-/* RFC 5961 §3: a RST closes when it stands exactly where its receiver is; that one is between what it
- * has acknowledged and what was sent. Where it has not said that it lacks something, it has come to the
- * end, and will not take a RST from before that, which a stray segment makes elsewhere. Elsewhere in the
- * window it is challenged. */
+/* Handles a RST. It closes if its number is exactly the receiver's next one (RFC 5961 §3), which
+ * lies between `acked` and `end`. Unless the receiver has shown a gap, its next number is `end`,
+ * and it ignores a RST from before that, which a stray segment causes. Elsewhere in the window it
+ * challenges the RST. */
 tw_inline enum tw_reason tw_tcp_reset(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -452,13 +461,13 @@ tw_inline enum tw_reason tw_tcp_reset(
 		return TW_R_NONE;
 	if (to->flags & TW_CONN_F_SYN_AGAIN && way == TW_WAY_REPLY && !p->seq &&
 		p->tcp_flags & TW_TCP_ACK) {
-		tw_tcp_closed(to); /* answers that SYN: RFC 9293 §3.5.2 */
+		tw_tcp_closed(to); /* answers the SYN: RFC 9293 §3.5.2 */
 		return TW_R_NONE;
 	}
 	return to->flags & TW_CONN_F_ADOPTED ? TW_R_NONE : TW_R_TCP_WINDOW;
 }
 
-/* A FIN from one end, then from the other, each acknowledged. */
+/* Advances the closing states: a FIN from each end, each acknowledged. */
 tw_inline void tw_tcp_closing(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -483,8 +492,8 @@ tw_inline void tw_tcp_closing(
 		to->state = TW_S_TIME_WAIT;
 }
 
-/* Whether a segment that is taken shows that its sender has not taken the RST for which the connection was
- * closed, but challenged it, or gone on behind it. */
+/* True if an accepted segment shows that its sender did not accept the RST that closed the
+ * connection: it challenged the RST, or went on after it. */
 tw_inline int tw_tcp_goes_on(
 	const struct tw_conn *c, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -496,7 +505,7 @@ tw_inline int tw_tcp_goes_on(
 	return tw_seq_after(p->ack, theirs->acked);
 }
 
-/* A closed connection lives on. */
+/* Returns a closed connection to the state before its RST. */
 tw_inline void tw_tcp_revive(struct tw_progress *to)
 {
 	const __u8 both = TW_CONN_F_FIN_ORIG | TW_CONN_F_FIN_REPLY;
@@ -508,7 +517,8 @@ tw_inline void tw_tcp_revive(struct tw_progress *to)
 						 : TW_S_FIN_WAIT;
 }
 
-/* The originator has acknowledged a server's SYN. Of several, only that one counts. */
+/* Notes that the originator has acknowledged a SYN-ACK. If there were several, only this one
+ * counts. */
 tw_inline void tw_tcp_answered(struct tw_flow *flow)
 {
 	flow->progress.state = TW_S_ESTABLISHED;
@@ -518,8 +528,8 @@ tw_inline void tw_tcp_answered(struct tw_flow *flow)
 	flow->note = TW_NOTE_BOTH;
 }
 
-/* A segment that its receiver takes. In SYN_RECV both ends have sent a SYN, and the connection is
- * established when both are acknowledged. */
+/* Handles an accepted segment. In SYN_RECV both ends have sent a SYN; the connection is established
+ * when both are acknowledged. */
 tw_inline void tw_tcp_taken(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -528,10 +538,10 @@ tw_inline void tw_tcp_taken(
 	__u32 other = !(flow->way & 1);
 
 	if (flow->way == TW_WAY_REPLY)
-		to->flags &= ~TW_CONN_F_SYN_AGAIN; /* it knows the connection */
+		to->flags &= ~TW_CONN_F_SYN_AGAIN; /* the other end knows the connection */
 	if (to->state == TW_S_CLOSED) {
 		if (!tw_tcp_goes_on(c, p, flow))
-			return; /* stragglers */
+			return; /* late segments */
 		tw_tcp_revive(to);
 	}
 	if (to->state == TW_S_SYN_RECV) {
@@ -539,7 +549,7 @@ tw_inline void tw_tcp_taken(
 						 : replies->acked == replies->end)
 			tw_tcp_answered(flow);
 		else if (flow->way == TW_WAY_ORIGINAL)
-			flow->note = TW_NOTE_NOTHING; /* acknowledges no SYN: it will be reset */
+			flow->note = TW_NOTE_NOTHING; /* acknowledges no SYN: will be reset */
 	}
 	if (flow->note == TW_NOTE_MOVE && p->ack != c->window[other].end)
 		to->scale[other] |= TW_SCALE_BEHIND;
@@ -547,7 +557,7 @@ tw_inline void tw_tcp_taken(
 		tw_tcp_closing(c, p, flow);
 }
 
-/* Moves a live connection on, or says that the segment has no place in it. */
+/* Advances a live connection, or returns why the segment does not belong in it. */
 tw_inline enum tw_reason tw_tcp_advance(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -556,7 +566,7 @@ tw_inline enum tw_reason tw_tcp_advance(
 	if (flow->progress.state == TW_S_SYN_SENT)
 		return tw_tcp_unanswered(c, p, flow);
 	if (flow->progress.state == TW_S_CLOSED && tw_tcp_one_sided(&flow->progress))
-		/* Refused. What the other end still says the originator resets. */
+		/* The SYN was refused. The originator resets anything more from the other end. */
 		return flow->way == TW_WAY_REPLY || p->tcp_flags & TW_TCP_RST ? TW_R_NONE
 									      : TW_R_TCP_STATE;
 	if (p->tcp_flags & TW_TCP_SYN)

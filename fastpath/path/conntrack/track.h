@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* track.h: finds the connection a packet belongs to, and moves its state on.
+/* track.h: finds the connection of a packet and advances its state.
  *
  * In:         a packet that parse and guard let through.
  * Out:        a struct tw_flow: the record, or what a new one would be. Nothing is written before
- *             tw_track_commit(), which runs only for packets that every gate here lets pass.
+ *             tw_track_commit(), which runs only for packets that every gate here allows.
  * Invariants: 1. One record per connection, shared by both ends of one host and network; transit
  *                ports and multicast judge under records of their own (tw_key.owner).
- *             2. An expired record is no record, whether or not the sweep was there.
- *             3. A frame that the near end has tracked (its token says so) moves and counts nothing
- *                at the far end: only the far end's gate is looked at.
- * Bounds:     one lookup in `conns`, and what fragment.h does for fragments; one update each.
+ *             2. An expired record counts as none, swept or not.
+ *             3. A frame that the near end has tracked, as its token says, changes and counts
+ *                nothing at the far end: only the far end's gate is evaluated.
+ * Bounds:     one lookup in `conns` and one update; for fragments, also the bounds of fragment.h.
  * Source:     RFC 9293; RFC 5508 §4 and 792 for ICMP; timeouts of nf_conntrack (abi/states.def).
  */
 #pragma once
@@ -19,14 +19,14 @@
 #include "fastpath/path/conntrack/overflow.h"
 #include "fastpath/path/conntrack/tcp.h"
 
-/* Two fields of 16 bits that stand side by side, as one word. Fields that are written one by one and read
- * as a word, by the hash, make a CPU wait. */
+/* Returns two adjacent 16-bit fields as one word. Separate stores that the hash loads as a word
+ * would defeat store forwarding. */
 tw_inline __u32 tw_side_by_side(__u32 first, __u32 second)
 {
 	return TW_LITTLE ? first | second << 16 : first << 16 | second;
 }
 
-/* Canonical key of a tuple; returns whether its source is the hi end. */
+/* Makes the canonical key of a tuple. True if the tuple's source is the hi end. */
 tw_inline int tw_key_make(struct tw_key *key, const struct tw_ctx *s, const struct tw_packet *p,
 	const struct tw_tuple *t)
 {
@@ -45,7 +45,7 @@ tw_inline int tw_key_make(struct tw_key *key, const struct tw_ctx *s, const stru
 	return src_is_hi;
 }
 
-/* The connection's tuple as its originator sent it. */
+/* Restores the connection's tuple as its originator sent it. */
 tw_inline void tw_flow_tuple(struct tw_flow *flow)
 {
 	int hi = flow->progress.flags & TW_CONN_F_ORIGIN_HI;
@@ -58,16 +58,16 @@ tw_inline void tw_flow_tuple(struct tw_flow *flow)
 	t->proto = flow->key.proto;
 }
 
-/* Whether a record has ended. One that a gate refuses does not stand in the way of what the other end
- * opens (`opens`: the packet could, and comes from there). */
+/* True if a record has ended. A refused connection does not block one that the other end opens;
+ * `opens`: the packet comes from there and could open one. */
 tw_inline int tw_conn_ended(
 	const struct tw_config *config, const struct tw_conn *c, __u32 now, int opens)
 {
 	return (opens && tw_conn_refused(c)) || tw_conn_expired(config, c, now, 0);
 }
 
-/* In the adoption window a segment from the middle of a connection is taken for a live one; the
- * end with the lower port is taken for its server. */
+/* Adopts a TCP segment from the middle of a connection, in the adoption window. The end with the
+ * lower port is taken for the server. */
 tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 {
 	if (tw_host16(t->sport) < tw_host16(t->dport)) {
@@ -79,8 +79,8 @@ tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 	tw_tcp_adopt(flow);
 }
 
-/* Whether a packet without a record goes on with a connection that passed here without one; then the flow is
- * that connection's. */
+/* True if a packet without a record continues a connection that passed here without one. Then the
+ * flow is that connection's. */
 tw_inline int tw_track_resumes(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -94,7 +94,8 @@ tw_inline int tw_track_resumes(
 	return tw_call_overflow_meet(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
 }
 
-/* What a packet without a record opens, if it may open anything. */
+/* Fills the flow with the connection that a packet without a record opens, or returns why it may
+ * not. */
 tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, int src_is_hi)
 {
@@ -133,7 +134,7 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 	}
 }
 
-/* What a packet does to the record it belongs to. */
+/* Advances the flow of a live record by a packet. */
 tw_inline enum tw_reason tw_track_live(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -160,13 +161,13 @@ tw_inline enum tw_reason tw_track_live(
 	}
 }
 
-/* Which end of the connection the port is, for a packet that leaves or enters it. */
+/* Returns which end of the connection is at the port. */
 tw_inline enum tw_dir tw_flow_end(enum tw_dir dir, enum tw_way way)
 {
 	return (dir == TW_DIR_OUT) == (way == TW_WAY_ORIGINAL) ? TW_DIR_OUT : TW_DIR_IN;
 }
 
-/* Looks up the record for `t`; fills conn, and the flow's key, stale, way and progress. */
+/* Looks up the record of `t`. Fills conn, and the flow's key, stale, way and progress. */
 tw_inline int tw_track_find(const struct tw_frame *f, struct tw_ctx *s, const struct tw_packet *p,
 	const struct tw_tuple *t, struct tw_flow *flow)
 {
@@ -182,7 +183,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_ctx *s, const st
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
 	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens) ||
 		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_call_hold(f))) {
-		/* Whether it was swept already shall make no difference. */
+		/* The result is as if it had been swept. */
 		flow->stale = 1;
 		flow->way = TW_WAY_ORIGINAL;
 		return src_is_hi;
@@ -194,7 +195,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_ctx *s, const st
 	return src_is_hi;
 }
 
-/* The key of a packet to a group, on its way to one of its receivers, which keeps no record. */
+/* Makes the key of a packet to a group at one of its receivers, which keeps no record. */
 tw_inline int tw_track_group(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -205,8 +206,8 @@ tw_inline int tw_track_group(const struct tw_frame *f, const struct tw_ctx *s,
 	return src_is_hi;
 }
 
-/* True if the near end has tracked this packet, as a part of this connection: what the host has
- * translated on the way belongs to another one. */
+/* True if the near end has tracked this packet under this key. A packet that the host translated on
+ * the way belongs to another connection. */
 tw_inline int tw_track_told(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -221,7 +222,7 @@ tw_inline int tw_track_told(const struct tw_frame *f, const struct tw_ctx *s,
 	return !differs;
 }
 
-/* True if the near end let the packet that it has tracked pass without a record. */
+/* True if the near end tracked this packet and let it pass without a record. */
 tw_inline int tw_track_untracked(const struct tw_frame *f)
 {
 	const struct tw_scratch *scratch = tw_scratch_get(f);
@@ -229,8 +230,8 @@ tw_inline int tw_track_untracked(const struct tw_frame *f)
 	return scratch && scratch->token.untracked;
 }
 
-/* An ICMP error belongs to the connection of the packet it quotes, and goes to that one's sender. A
- * guest that is no router can only complain of what was sent to itself. */
+/* Tracks an ICMP error: it belongs to the connection of the packet it quotes, and goes to that
+ * packet's sender. A guest that is no router may only report packets sent to itself. */
 tw_inline enum tw_reason tw_track_error(
 	const struct tw_frame *f, struct tw_ctx *s, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -249,7 +250,7 @@ tw_inline enum tw_reason tw_track_error(
 	return TW_R_NONE;
 }
 
-/* The track stage. The flow is zeroed by the caller. */
+/* The track stage. The caller has zeroed the flow. */
 tw_inline enum tw_reason tw_track(
 	const struct tw_frame *f, struct tw_ctx *s, struct tw_packet *p, struct tw_flow *flow)
 {
@@ -273,12 +274,12 @@ tw_inline enum tw_reason tw_track(
 		s->untracked = told && tw_track_untracked(f);
 		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
 			tw_tcp_reopens(s->conn, p->tcp_flags)) {
-			/* Nothing of the old ends' SYNs is true of the new connection. */
+			/* The new connection inherits no scales and flags. */
 			s->conn = 0;
 			flow->stale = 1;
 			flow->progress.word = 0;
 		}
-		/* What a plain SYN opens reads them when it is let through. */
+		/* For a plain SYN that opens a connection, tw_track_commit() reads the options. */
 		if (p->tcp_flags & TW_TCP_SYN && !flow->seen &&
 			(s->conn || !tw_tcp_is_syn(p->tcp_flags)))
 			tw_call_options(f);
@@ -294,8 +295,8 @@ tw_inline enum tw_reason tw_track(
 	return reason;
 }
 
-/* Opens the record of a new connection, with the gate that let its first packet pass. The port of its
- * originator pays for it, if it is one of this host's. */
+/* Opens the record of a new connection, with the gate that allowed its first packet. The
+ * originator's port pays if it is on this host. */
 tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -328,7 +329,7 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	return tw_call_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
 }
 
-/* Moves a live record on. A closed connection's stragglers do not prolong it. */
+/* Advances a live record. Late packets of a closed connection do not prolong it. */
 tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -348,8 +349,8 @@ tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_ctx *s,
 		tw_call_again(f);
 }
 
-/* The packet would have opened a connection that another CPU has opened meanwhile: it is one of that
- * connection's, from its originator or from the other end. */
+/* Joins the packet to the connection that another CPU has opened meanwhile, as its originator or as
+ * its other end. */
 tw_inline void tw_track_join(const struct tw_conn *c, struct tw_flow *flow)
 {
 	__u8 differs = flow->progress.flags ^ c->progress.flags;
@@ -359,8 +360,8 @@ tw_inline void tw_track_join(const struct tw_conn *c, struct tw_flow *flow)
 	flow->opened = flow->far_opened = 0;
 }
 
-/* What a record that stands by now makes of the packet, as if it had come after what the other CPU had. Of
- * one that was found before, windows are noted. */
+/* Recomputes the flow from the record's present state, as if the packet had come after those of the
+ * other CPU. The windows of a record found before are noted already. */
 tw_inline enum tw_reason tw_track_recompute(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -372,8 +373,8 @@ tw_inline enum tw_reason tw_track_recompute(
 	return TW_R_NONE;
 }
 
-/* Body of tw_call_again(): looks again at the record of the scratch's packet, which another CPU has opened or
- * moved on meanwhile. */
+/* Body of tw_call_again(): recomputes the packet in scratch against its record, which another CPU
+ * has opened or advanced meanwhile. */
 tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_scratch *scratch)
 {
 	struct tw_flow *flow = &scratch->flow;
@@ -401,7 +402,7 @@ tw_inline enum tw_reason tw_track_again(const struct tw_frame *f, struct tw_scra
 	return TW_R_NONE;
 }
 
-/* What a port remembers a connection without a record as. */
+/* Returns the class in which a port remembers a connection without a record. */
 tw_inline __u32 tw_track_class(
 	const struct tw_ctx *s, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -414,8 +415,8 @@ tw_inline __u32 tw_track_class(
 	return s->untracked ? TW_OVERFLOW_LOCAL : TW_OVERFLOW_OUTSIDE;
 }
 
-/* Remembers a connection that passes without a record, at each port that it passes at now. An answer says
- * nothing new but of TCP, and a RST that there is no more to come. */
+/* Remembers a connection that passes without a record, at each port it passes now. An answer adds
+ * information only for TCP; after a RST nothing more comes. */
 tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -423,7 +424,7 @@ tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_ctx *
 
 	if (flow->progress.state == TW_S_CLOSED || (reply && p->tuple.proto != TW_IPPROTO_TCP))
 		return;
-	/* Of what has no answers it only matters whether it was told. */
+	/* A group has no answers. Its entry only tells whether the opening was reported. */
 	if (tw_ctx_group_in(s, p) && !(flow->decision & TW_DECISION_LOG))
 		return;
 	flow->overflowed = tw_call_overflow_put(f, s->port->id, tw_track_class(s, p, flow)) &&
@@ -432,7 +433,7 @@ tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_ctx *
 		tw_call_overflow_put(f, s->far->id, reply ? TW_OVERFLOW_OWN : TW_OVERFLOW_LOCAL);
 }
 
-/* Writes what the packet changed, now that it passes. */
+/* Writes the packet's changes, now that it passes. */
 tw_inline enum tw_reason tw_track_commit(
 	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p, struct tw_flow *flow)
 {
@@ -450,7 +451,7 @@ tw_inline enum tw_reason tw_track_commit(
 		tw_call_options(f);
 		flow->progress.scale[flow->way & 1] |= p->scale;
 	}
-	/* Its originator's port would pay, which only that port's own program knows. */
+	/* The originator's port would pay, which only that port's program can charge. */
 	if (flow->resumed == TW_OVERFLOW_LOCAL + 1 && !s->far)
 		flow->untracked = 1;
 	if (!flow->untracked)
