@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* capture.h: shows frames with their verdict to whoever captures at a port.
+/* capture.h: copies frames with their verdict to captures at a port.
  *
- * Why:        "what does the firewall do with this guest's frames?" is answered best by the frames.
- * In:         a frame that is judged and reported, unchanged still; its outcome on the scratch.
- * Invariants: 1. While nobody captures anywhere this is one test of a word that is at hand.
- *             2. Never blocks, never decides: what finds no room is counted at its port.
- *             3. A frame is shown once at each port: one that is cut through at both when it is
- *                judged, and not again when the far program lets it pass.
+ * Why:        frames with verdicts show best how a guest's traffic is filtered.
+ * In:         a judged and reported frame, still unchanged; its outcome in scratch memory.
+ * Invariants: 1. Without any capture this costs one test of a word already loaded.
+ *             2. Never blocks, never decides: a frame without room is counted at its port.
+ *             3. A frame is copied once at each port: a cut-through frame at both when it is
+ *                judged, and not again when the far program passes it.
  * Bounds:     two map lookups at each end; at most TW_CAPTURE_SNAP_MAX bytes are copied.
  */
 #pragma once

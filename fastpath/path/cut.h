@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* cut.h: whether an approved frame may go straight into the port it is for, past the vSwitch.
+/* cut.h: cut-through: sends an allowed frame directly into its destination port, past the vSwitch.
  *
- * Why:        a redirect costs less than a bridge, so that a frame that is judged and cut through
- *             costs less than one that is only bridged.
- * In:         a packet that the near end lets pass, seen where its guest sent it.
- * Out:        s->far; in the flow its interface and its gate's decision, or an uplink. NULL: the frame
- *             goes to the vSwitch, and the far end judges it, and refuses it if it must.
- * Invariants: 1. Only between two ports with TW_PORT_F_CUT of one network and VLAN, to a MAC the
- *                agent vouches for. Tagged frames of VLAN-filtering bridges, groups, transit ports
- *                and frames that do not fit go to the vSwitch.
- *             2. Only what the far end's guard and gate would let pass too.
- *             3. Both gates are asked in one policy epoch.
- *             4. Only while somebody listens to what happens to ports (config.cut_until_ns), and only
- *                between ports that share a bridge as the kernel sees it, where it can be asked: the
- *                far program compares (tw_arrival() in forward.h).
- * Bounds:     one lookup in `locals`, for what is new or odd and not remembered; one classification.
+ * Why:        a redirect costs less than a bridge, so a judged and redirected frame costs less than
+ *             one that is only bridged.
+ * In:         a packet that the near end allows, at the port of its sender.
+ * Out:        s->far; in the flow its interface and its gate's decision, or an uplink. NULL: the
+ *             frame goes to the vSwitch, and the far end judges it and may refuse it.
+ * Invariants: 1. Only between two ports with TW_PORT_F_CUT in one network and VLAN, to a MAC that
+ *                the agent vouches for. Tagged frames of VLAN-filtering bridges, multicast, frames
+ *                of transit ports and oversized frames go to the vSwitch.
+ *             2. Only frames that the far end's guard and gate would allow too.
+ *             3. Both gates are evaluated in one policy epoch.
+ *             4. Only while the agent follows changes of ports (config.cut_until_ns). Where the
+ *                kernel can be asked, only between ports that share a bridge: the far program
+ *                compares (tw_arrival() in forward.h).
+ * Bounds:     one lookup in `locals` if neither the record nor opened_to names the port; one
+ *             classification.
  */
 #pragma once
 
@@ -22,7 +23,7 @@
 #include "fastpath/path/guard.h"
 #include "fastpath/path/conntrack/track.h"
 
-/* Whether an entry is one that cut-through may go to from here. */
+/* True if cut-through may go from this port to the one with this entry. */
 tw_inline int tw_cut_fits(const struct tw_ctx *s, const struct tw_port *far)
 {
 	return far && far->image && far->flags & TW_PORT_F_CUT &&
@@ -30,7 +31,8 @@ tw_inline int tw_cut_fits(const struct tw_ctx *s, const struct tw_port *far)
 	       far->network == s->port->network && far->pvid == s->port->pvid;
 }
 
-/* Bytes of the longest frame that the far port gets: super-frames are taken apart before. */
+/* Returns the length of the longest frame that the far port gets: super-frames are segmented
+ * before. */
 tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 {
 	__u32 header = p->tuple.proto == TW_IPPROTO_TCP ? p->tcp_header_len : sizeof(struct tw_udp);
@@ -38,8 +40,8 @@ tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 	return f->gso_size ? p->l4_off + header + f->gso_size : f->len;
 }
 
-/* A port that the destination MAC may be behind, by its id, if it is: an entry that is fit, and this MAC's,
- * vouches for itself. */
+/* Returns port number `id` if the destination MAC is behind it: the entry's own MAC and flags vouch
+ * for it. NULL: it is not. */
 tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, __u32 id)
 {
@@ -52,7 +54,7 @@ tw_inline const struct tw_port *tw_cut_vouched(const struct tw_frame *f, const s
 	return far;
 }
 
-/* The port behind the destination MAC, as the connection knows it. */
+/* Returns the port of the destination MAC according to the connection. */
 tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -61,7 +63,7 @@ tw_inline const struct tw_port *tw_cut_known(const struct tw_frame *f, const str
 		       : 0;
 }
 
-/* The port behind the destination MAC, as the agent says. */
+/* Returns the port of the destination MAC according to the agent. */
 tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
@@ -78,8 +80,8 @@ tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const stru
 	return tw_cut_fits(s, far) ? far : 0;
 }
 
-/* The same, of a port that opens one connection after the other, mostly to the same few: those are
- * remembered, and asked first: a lookup in `locals` is a tenth of what opening takes. */
+/* As tw_cut_port(), but first tries the ports it recently opened connections to: a guest mostly
+ * opens to few, and a lookup in `locals` is a tenth of the cost of opening. */
 tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, struct tw_limiter *limiter)
 {
@@ -94,7 +96,7 @@ tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const str
 	return far;
 }
 
-/* Asks the far end's gate: whether it is open. */
+/* Evaluates the far end's gate. True if it is open. */
 tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_port *far, struct tw_flow *flow)
 {
@@ -119,8 +121,8 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	return tw_decision_verdict(decision) == TW_V_ALLOW;
 }
 
-/* The uplink that the port's bridge would send the frame to: the bridge is asked where the MAC is, and
- * the agent says whether cut-through may go there. */
+/* Returns the uplink to which the port's bridge would send the frame. The bridge knows where the
+ * MAC is, the agent whether cut-through may go there. */
 tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, __u64 bridge_port)
 {
@@ -133,8 +135,9 @@ tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
 	return network && *network == s->port->network ? ifindex : 0;
 }
 
-/* The port that a frame at an uplink may go to straight, past the bridge, to be judged there; 0: it
- * goes to the bridge, which may have more to do with it. *ret_bridge_port: the uplink's. */
+/* Returns the port to which a frame at an uplink may go past the bridge, to be judged there. 0: it
+ * goes to the bridge, which may have more to do with it. *ret_bridge_port: the uplink's bridge port
+ * id. */
 tw_inline __u32 tw_cut_inbound(
 	const struct tw_frame *f, const struct tw_config *config, __u64 *ret_bridge_port)
 {

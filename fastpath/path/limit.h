@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* limit.h: holds a guest to the rates of its port, so that none takes more than its share.
+/* limit.h: enforces the rates of a port, so that no guest takes more than its share.
  *
- * How:        a meter is one word: when the next frame would be due, were they sent evenly. A frame
- *             moves it on by 1/rate s; one that would come to lie further ahead than the burst is
- *             over the rate. This is the generic cell rate algorithm, a token bucket without tokens
- *             to refill.
- * In:         frames that leave a guest: first of all, before a header is read, against the rates of
- *             frames; those that would open a connection, once policy allows it, against the rate of
- *             connections.
- * Invariants: 1. CPUs that look at a meter at once can each pass one frame more than its rate, never
- *                more: what passed is added atomically.
- *             2. A flood over the rate is told of once a second for each port; the rest is counted.
- *             3. A super-frame passes where one frame would, and counts as its segments.
- * Bounds:     one lookup in `limiters`, for ports with a rate only.
+ * How:        a meter is one word: the time when the next frame is due at an even rate. Each frame
+ *             advances it by 1/rate s; a frame that would advance it further ahead than the burst
+ *             is over the rate. This is the generic cell rate algorithm, a token bucket without
+ *             refills.
+ * In:         frames that leave a guest: all of them against the frame rates, before a header is
+ *             read; those that open a connection against the connection rate, once the policy
+ *             allows them.
+ * Invariants: 1. CPUs that read a meter at once may each pass one frame over its rate, never more:
+ *                passed frames are added atomically.
+ *             2. A flood over the rate is reported once a second for each port; all of it is
+ *                counted.
+ *             3. A super-frame passes if one frame would, and counts as its segments.
+ * Bounds:     one lookup in `limiters`, only for ports with a rate.
  * Source:     ITU-T I.371 annex A (GCRA).
  */
 #pragma once
@@ -22,7 +23,8 @@
 #define TW_SECOND_NS	1000000000ull
 #define TW_BURST_FRAMES 32
 
-/* A tenth of a second's worth; TW_BURST_FRAMES where that is more, but never over a second's. */
+/* Returns the burst in ns: a tenth of a second or TW_BURST_FRAMES frames, whichever is more, but at
+ * most a second. */
 tw_inline __u64 tw_meter_burst(__u64 step)
 {
 	__u64 burst = TW_BURST_FRAMES * step;
@@ -32,8 +34,8 @@ tw_inline __u64 tw_meter_burst(__u64 step)
 	return burst < TW_SECOND_NS ? burst : TW_SECOND_NS;
 }
 
-/* Whether one more fits `rate`, which is not 0; if so, `n` are taken: what comes together passes
- * together, and is paid for afterwards. */
+/* True if one more frame fits `rate`, which is not 0; then takes `n`. Segments of a super-frame
+ * pass together and are charged afterwards. */
 tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now, __u32 n)
 {
 	__u64 step = TW_SECOND_NS / rate, at = TW_MEMORY(*due);
@@ -48,7 +50,7 @@ tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now, __u32 n)
 	return 1;
 }
 
-/* Over a rate: whether it is told of is settled here. */
+/* Ends a frame over its rate; decides whether it is reported. */
 tw_inline enum tw_reason tw_limit_over(
 	const struct tw_frame *f, struct tw_ctx *s, struct tw_limiter *limiter)
 {
@@ -60,8 +62,8 @@ tw_inline enum tw_reason tw_limit_over(
 	return TW_R_RATE_LIMIT;
 }
 
-/* The packets that a frame is to its receivers: the segments of a super-frame. Its headers, not parsed
- * yet, may make one too many. One of too many segments pays for as many as pass, and is denied later. */
+/* Returns the segments of a frame. The unparsed headers of a super-frame may add one too many. A
+ * frame with too many segments pays for the maximum, and is denied later. */
 tw_inline __u32 tw_limit_segments(const struct tw_frame *f)
 {
 	__u32 n = f->gso_size ? (f->len + f->gso_size - 1) / f->gso_size : 1;
@@ -69,7 +71,7 @@ tw_inline __u32 tw_limit_segments(const struct tw_frame *f)
 	return n < TW_SEGMENTS_MAX ? n : TW_SEGMENTS_MAX;
 }
 
-/* A frame that the guest sends, not parsed yet, against the rates of frames. */
+/* Checks an unparsed frame of the guest against the frame rates. */
 tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_ctx *s)
 {
 	const struct tw_port *port = s->port;
@@ -95,8 +97,8 @@ tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_ctx
 	return TW_R_NONE;
 }
 
-/* A packet that policy lets pass: if it opens a connection, the rate of these. Connections that are
- * taken up in their midst were opened before. */
+/* Checks an allowed packet that opens a connection against the connection rate. Adopted connections
+ * were opened before. */
 tw_inline enum tw_reason tw_limit_opens(
 	const struct tw_frame *f, struct tw_ctx *s, const struct tw_flow *flow)
 {

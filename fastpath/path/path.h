@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* path.h: the way of a packet. The one place where the order of the stages stands.
+/* path.h: the full path of a packet; the only place that orders the stages.
  *
- *	admit → parse → guard → track → classify → inspect → forward → report
+ * 	admit → parse → guard → track → classify → inspect → forward → report
  *
  * What:       judges one frame at one port: as `out` when the guest sends it, as `in` when it is
  *             about to reach the guest.
- * Out:        a struct tw_outcome. The target passes the frame on if its verdict is allow, and
- *             otherwise drops it, unless tw_frame_bounce() made an answer of it. If its `release`
- *             is set too, the target runs tw_path_release() last of all.
- * Invariants: 1. Fails closed, here alone: a stage ends the frame by any reason but TW_R_NONE, and
- *                tw_path_admits() lists those reasons that let it pass.
- *             2. A frame is judged in one policy epoch at both ends: its token says which.
- *             3. A connection is decided by its first packet, and again at its first packet in a
+ * Out:        a struct tw_outcome. If its verdict is allow, the target passes the frame on;
+ *             otherwise it drops the frame, unless tw_frame_bounce() has turned it into an answer.
+ *             If `release` is set, the target then runs tw_path_release(), last of all.
+ * Invariants: 1. Fails closed, only here: any reason but TW_R_NONE ends the frame, and
+ *                tw_path_admits() lists the reasons that let it pass.
+ *             2. A frame is judged in one policy epoch at both ends; its token carries the epoch.
+ *             3. A connection is decided by its first packet, and again by its first packet in a
  *                newer epoch.
- * Bounds:     no loop but those of the stages; at most 16 map lookups and 2 updates a frame, and
- *             4 lookups more while somebody captures.
- * Callers:    kernel/tap.bpf.c and native/native.c, after they define what port.h asks for.
+ * Bounds:     no loops but those of the stages; at most 16 map lookups and 2 updates a frame, and 4
+ *             more lookups during a capture.
+ * Callers:    kernel/tap.bpf.c and native/native.c, after they define what port.h declares.
  */
 #pragma once
 
@@ -25,14 +25,14 @@
 #include "fastpath/path/offload.h"
 #include "fastpath/path/express/syn.h"
 
-/* Reasons that end a frame's way by letting it pass. */
+/* True if the reason ends the path and lets the frame pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)
 {
 	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_OWN_REPLY ||
 	       reason == TW_R_CUT_THROUGH;
 }
 
-/* What there is to tell of a frame that is not parsed. */
+/* Reads what an event reports about an unparsed frame. */
 tw_inline int tw_path_glance(const struct tw_frame *f, struct tw_packet *p)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
@@ -45,8 +45,8 @@ tw_inline int tw_path_glance(const struct tw_frame *f, struct tw_packet *p)
 	return 1;
 }
 
-/* A port that no workload claims: options.unclaimed decides, unless its guest sends from a
- * workload's MAC. That is denied, and told of if the workload has no port yet. */
+/* Judges a frame at a port that no workload claims, by options.unclaimed. A frame from a workload's
+ * MAC is denied, and reported if the workload has no port yet. */
 tw_inline enum tw_reason tw_path_unclaimed(
 	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p, struct tw_outcome *o)
 {
@@ -67,7 +67,7 @@ tw_inline enum tw_reason tw_path_unclaimed(
 	return TW_R_UNCLAIMED;
 }
 
-/* A frame that is about to reach a guest: the near end may have left word of it. */
+/* Judges a frame about to reach a guest by the token that the near end may have left. */
 tw_inline enum tw_reason tw_path_arrive(
 	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
 {
@@ -94,14 +94,15 @@ tw_inline enum tw_reason tw_path_arrive(
 	}
 }
 
-/* Finds the port's entry in the epoch the frame belongs to, and what needs no judgement. */
+/* Finds the port's entry in the frame's epoch, and admits or ends frames that need no further
+ * stages. */
 tw_inline enum tw_reason tw_path_admit(
 	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
 {
 	struct tw_packet *p = &scratch->packet;
 	enum tw_reason reason;
 
-	/* What was left for the frame that entered before ends here. */
+	/* The token of the previous frame is void. */
 	if (s->dir == TW_DIR_OUT)
 		scratch->token.kind = TW_TOKEN_NONE;
 	s->port = tw_port_at(f, f->ifindex, s->epoch);
@@ -121,8 +122,8 @@ tw_inline enum tw_reason tw_path_admit(
 	return s->port->image ? TW_R_NONE : TW_R_NO_IMAGE;
 }
 
-/* The classify stage: the gate at this end of the connection, decided now if it has not been by
- * this port in this epoch. */
+/* The classify stage: evaluates the gate at this end, unless this port has decided it in this
+ * epoch. */
 tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct tw_ctx *s,
 	struct tw_flow *flow, struct tw_outcome *o)
 {
@@ -144,7 +145,8 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 		if (c) {
 			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, s->port->id);
 			c->gate[end] = tw_gate(s->epoch, flow->decision);
-			/* What ends by this ends now, for its slot's grace as well. */
+			/* A connection refused here ends now; its slot's grace period starts now,
+			 * too. */
 			if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
 				c->seen = tw_tick(f->now_ns);
 		}
@@ -156,7 +158,7 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 	return o->verdict == TW_V_ASK ? TW_R_ASK_UNAVAILABLE : TW_R_POLICY;
 }
 
-/* Why a frame passes that every stage let through. */
+/* Returns the reason for a frame that every stage let pass. */
 tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 {
 	if (flow->related)
@@ -164,7 +166,7 @@ tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 	return flow->decided ? TW_R_POLICY : TW_R_ESTABLISHED;
 }
 
-/* The stages that decide, in their order. */
+/* Runs the deciding stages in order. */
 tw_inline enum tw_reason tw_path_judge(
 	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
 {
@@ -212,7 +214,7 @@ tw_inline enum tw_reason tw_path_judge(
 	return reason ? reason : tw_path_passed(flow);
 }
 
-/* Verdict of a reason, where the stage did not say it itself. */
+/* Returns the verdict of a reason, or the stage's own verdict where it has set one. */
 tw_inline __u8 tw_path_verdict(enum tw_reason reason, const struct tw_outcome *o)
 {
 	if (reason == TW_R_UNCLAIMED)
@@ -249,8 +251,8 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_ctx *s,
 		o->gate[!end] = tw_gate(s->epoch, flow->far_decision);
 }
 
-/* Judges one frame and acts on it; the scratch's outcome tells what was found. 0 when there is no
- * scratch and the frame has to be dropped. */
+/* Judges one frame and acts on it; returns the outcome in scratch. NULL: there is no scratch
+ * memory, and the frame must be dropped. */
 tw_inline const struct tw_outcome *tw_path(
 	struct tw_frame *f, const struct tw_config *config, enum tw_dir dir)
 {
@@ -262,7 +264,8 @@ tw_inline const struct tw_outcome *tw_path(
 		return 0;
 	__builtin_memset(scratch, 0, __builtin_offsetof(struct tw_scratch, conn));
 	o = &scratch->outcome;
-	/* Through memory, so that the verifier walks what follows once, not once for each reason. */
+	/* Stored through memory so that the verifier walks the code below once, not once per
+	 * reason. */
 	*(volatile __u8 *)&o->reason = (__u8)tw_path_judge(f, &s, scratch);
 	tw_path_conclude(o, &s, &scratch->flow, *(volatile __u8 *)&o->reason);
 	tw_stage_enter(f, TW_STAGE_FORWARD);
@@ -277,7 +280,7 @@ tw_inline const struct tw_outcome *tw_path(
 	return o;
 }
 
-/* Ends a frame at an uplink that has a guest's MAC (tw_beyond_uplink()): counts it and tells of it. */
+/* Ends a frame at an uplink that has a guest's MAC (tw_beyond_uplink()): counts and reports it. */
 tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config *config)
 {
 	struct tw_ctx s = {.config = config, .dir = TW_DIR_IN};
@@ -288,7 +291,7 @@ tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config
 		return;
 	__builtin_memset(scratch, 0, __builtin_offsetof(struct tw_scratch, conn));
 	o = &scratch->outcome;
-	/* What cannot be read of it is not told. */
+	/* Unreadable fields are not reported. */
 	tw_parse(f, &scratch->packet);
 	o->verdict = TW_V_DENY;
 	o->reason = TW_R_FOREIGN_SOURCE;
@@ -297,7 +300,7 @@ tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config
 	tw_report(f, &s, &scratch->flow, o);
 }
 
-/* ---- what targets run apart: the bodies of tw_call_…() of port.h ---- */
+/* ---- bodies of subprograms: tw_call_…() of port.h ---- */
 
 tw_inline __u32 tw_path_decide(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
@@ -355,7 +358,8 @@ tw_inline enum tw_reason tw_path_again(const struct tw_frame *f)
 	return scratch ? tw_track_again(f, scratch) : TW_R_NONE;
 }
 
-/* When all else is done with an outcome that says `release`: the scratch is used anew. */
+/* Sends the queued fragments of an outcome with `release`. Runs last, as it reuses scratch
+ * memory. */
 tw_inline long tw_path_release(struct tw_frame *f, enum tw_dir dir, __u32 port_id)
 {
 	struct tw_scratch *scratch = tw_scratch_get(f);
@@ -380,7 +384,7 @@ tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
 		tw_capture(f, &scratch->outcome, port_id);
 }
 
-/* How what the scratch is about is a port's own: enum tw_lease_state. */
+/* Returns how the port owns the address or name in scratch->about: enum tw_lease_state. */
 tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
@@ -399,7 +403,7 @@ tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epo
 	return scratch->packet.lease;
 }
 
-/* Whether the port can have the name that the scratch is about. */
+/* True if the port may have the name in scratch->about. */
 tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
 	__u32 epoch, __u32 kind)
 {
@@ -410,7 +414,7 @@ tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *co
 		       kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, scratch);
 }
 
-/* Why a frame from beyond the ports does not reach the port that it is at, or TW_R_NONE. */
+/* Returns why a frame from beyond the ports may not reach this port, or TW_R_NONE. */
 tw_inline enum tw_reason tw_path_beyond(const struct tw_frame *f, __u32 epoch)
 {
 	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
@@ -419,7 +423,7 @@ tw_inline enum tw_reason tw_path_beyond(const struct tw_frame *f, __u32 epoch)
 	return port && scratch ? tw_beyond(f, port, epoch, &scratch->packet) : TW_R_NO_IMAGE;
 }
 
-/* What becomes of ARP, ND and MLD on the scratch. */
+/* Judges the ARP, ND or MLD packet in scratch. */
 tw_inline enum tw_reason tw_path_neighbour(
 	const struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
 {
@@ -430,7 +434,7 @@ tw_inline enum tw_reason tw_path_neighbour(
 	return s.port && s.scratch ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
 }
 
-/* What becomes of DHCP on the scratch. The agent hears of leases that begin or end. */
+/* Judges the DHCP packet in scratch. An event tells the agent of leases that begin or end. */
 tw_inline enum tw_reason tw_path_dhcp(const struct tw_frame *f, const struct tw_config *config,
 	enum tw_dir dir, __u32 epoch, int v4)
 {

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* report.h: counts what became of a frame, and tells user space what is worth telling.
+/* report.h: counts each frame by its outcome and sends events to user space.
  *
- * Invariants: 1. Never blocks, never decides; the frame is still as it was judged.
- *             2. Every frame is counted under one reason; what is not told is counted too.
- *             3. A port that is flooded with denials costs its own events only.
- * Bounds:     lookups in `reasons`, `port_counts`, `rules`, and `buckets` on denial.
+ * Invariants: 1. Never blocks, never decides; the frame is still unchanged.
+ *             2. Every frame is counted under one reason; unsent events are counted too.
+ *             3. A flood of denials at a port suppresses only that port's events.
+ * Bounds:     lookups in `reasons`, `port_counts`, `rules`, and on denial `limiters`.
  */
 #pragma once
 
 #include "fastpath/path/capture.h"
 #include "fastpath/path/forward.h"
 
-/* In which stage each reason ends a frame's way. */
+/* Stage in which each reason ends a frame. */
 static const __u8 tw_reason_stages[TW_REASON_COUNTERS / TW_DIR__MAX] = {
 #define TW_REASON(symbol, name, stage, text) [TW_R_##symbol] = TW_STAGE_##stage,
 #include "fastpath/abi/reasons.def"
 #undef TW_REASON
 };
 
-/* True if one rule decides at both ends. It counts a connection, and each frame, at one of them. */
+/* True if one rule decides at both ends. It counts a connection, and each frame, only once. */
 tw_inline int tw_rule_shared(__u32 decision, __u32 other)
 {
 	return other && tw_decision_rule(decision) == tw_decision_rule(other);
@@ -66,8 +66,9 @@ tw_inline void tw_count_frame(
 	}
 }
 
-/* Whether a connection opens at an end where the gate was asked for the first time (`opened`) and decided so.
- * One without a record may be one of many: it is told of once, and only if its rule says `log: true`. */
+/* True if a connection opens at an end whose gate was decided for the first time (`opened`). A
+ * connection without a record may be one of many: it is reported once, and only if its rule says
+ * `log: true`. */
 tw_inline int tw_flow_opens(const struct tw_flow *flow, int opened, __u32 decision)
 {
 	if (!opened || flow->related)
@@ -75,8 +76,9 @@ tw_inline int tw_flow_opens(const struct tw_flow *flow, int opened, __u32 decisi
 	return !flow->untracked || (flow->overflowed && decision & TW_DECISION_LOG);
 }
 
-/* What a frame does to be told of: opens at this end, or is denied. Unknown unicast that the
- * vSwitch floods is no news, and a fragment that is held has not met its end. */
+/* Returns the event kind of a frame: an opening at this end, or a denial; -1: none. Unknown unicast
+ * that the vSwitch floods is not reported, nor is a fragment in a queue, which has no verdict
+ * yet. */
 tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	if (o->verdict == TW_V_ALLOW)
@@ -84,8 +86,8 @@ tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outco
 	return o->reason == TW_R_NOT_FOR_PORT || o->held ? -1 : TW_EVENT_DENY;
 }
 
-/* What any frame can bring about is limited for each port, so that one guest cannot drown the others'
- * events. */
+/* Takes a token for an event. Events that any frame can cause are limited per port, so that one
+ * guest cannot drown the others' events. */
 tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *config, __u32 id)
 {
 	struct tw_limiter *limiter = tw_limiters_lookup(f, &id);
@@ -96,7 +98,8 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 		config->event_burst, tw_tick(f->now_ns));
 }
 
-/* The same of a denial: a port's next SYNs are tried for the short way that tells of nothing. */
+/* As tw_event_admit(), for a denial. If it is not admitted, the port's next SYNs try the express
+ * path that reports nothing. */
 tw_inline int tw_event_admit_denial(
 	const struct tw_frame *f, const struct tw_config *config, __u32 id)
 {
@@ -108,8 +111,8 @@ tw_inline int tw_event_admit_denial(
 	return admitted;
 }
 
-/* Who sent what to whom. A frame that was refused before a connection was looked for has no key:
- * then its sender stands as the lo end, whatever the order. */
+/* Fills the tuple. A frame that was refused before track has no key; its sender then is the lo end,
+ * whatever the order. */
 tw_inline void tw_event_tuple(
 	struct tw_event *e, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -138,13 +141,13 @@ tw_inline void tw_event_fill(struct tw_event *e, const struct tw_frame *f,
 	e->vlan = p->vlan;
 }
 
-/* Whether a connection that is cut through opens at its far end. */
+/* True if a cut-through connection opens at its far end. */
 tw_inline int tw_opens_far(const struct tw_flow *flow)
 {
 	return flow->far_id && tw_flow_opens(flow, flow->far_opened, flow->far_decision);
 }
 
-/* Counts that a port's event is not told. */
+/* Counts an event of a port that is not sent. */
 tw_inline void tw_count_untold(const struct tw_frame *f, __u32 port_id, int admitted)
 {
 	struct tw_port_count *count = tw_port_counts_lookup(f, &port_id);
@@ -155,9 +158,9 @@ tw_inline void tw_count_untold(const struct tw_frame *f, __u32 port_id, int admi
 		count->events_limited++;
 }
 
-/* Sends an event about the frame on the scratch, or counts that it could not. One tells of both ends where
- * a connection that is cut through opens at both. Denials are admitted by
- * then: there are too many to come here for each. */
+/* Sends an event about the frame in scratch, or counts that it could not. If a cut-through
+ * connection opens at both ends, one event reports both. Denials are admitted before the call, as a
+ * flood must not come here for each. */
 tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_scratch *scratch, __u32 port_id, __u32 kind)
 {
@@ -203,9 +206,9 @@ tw_inline int tw_rule_counted(const struct tw_frame *f, const struct tw_ctx *s, 
 	return scratch && tw_rule_shared(decision, scratch->token.decision);
 }
 
-/* True if the frame's connection is a hit of the rule at this end: a gate that was never asked before is
- * decided, and the other end was not decided by the same rule earlier. A newer policy's judgement of a
- * live connection is no hit. */
+/* True if the frame's connection is a hit of the rule at this end: the gate is decided for the
+ * first time, and the same rule has not decided the other end before. Judging a live connection
+ * anew under a newer policy is no hit. */
 tw_inline int tw_rule_hit(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	__u32 far = flow->far_opened ? 0 : tw_gate_decision(o->gate[!(flow->end & 1)]);
@@ -230,8 +233,8 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_ctx *s, const struc
 		tw_call_capture(f, f->ifindex, s->port ? s->port->id : 0);
 }
 
-/* What the far end would report, had the frame come there through the vSwitch. The outcome becomes
- * the far end's. */
+/* Reports what the far end would have reported had the frame come there through the vSwitch.
+ * Modifies and restores the outcome's end. */
 tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_flow *flow, struct tw_outcome *o)
 {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* express.h: the short way of a plain packet of a live connection between two ports of this host.
+/* express.h: the express path of a plain packet of a live connection between two ports of this
+ * host.
  *
- * Why:        nearly every frame is one, and all that the stages would find out about it stands in its
- *             record already; read once, and kept in registers, it takes less than a bridge does.
- * In:         a frame that a guest sends, before anything else is done with it.
- * Out:        1: it was judged, counted and sent as the stages would have done it. 0: nothing was
- *             done; the whole way is for it.
- * Invariants: 1. Only what passes goes this way: here nothing is denied, decided, opened or closed, and
- *                whatever is not plain, or not sure at first sight, goes the whole way.
- *             2. Every test that the stages would make of such a packet is made here too, or follows
- *                from the record: who opened it with the same addresses passed the checks of parse.
- *             3. Both ways end alike: tests/run plays the cases on both, tests/unit/express.c what guests
- *                may say at random.
- * Bounds:     no loop but those over four words of tags and ports' inline addresses; 8 lookups, and 6 to
+ * Why:        nearly every frame is one, and its record holds all that the stages would find out.
+ *             Read once and kept in registers, it costs less than a bridge.
+ * In:         a frame that a guest sends, before any other processing.
+ * Out:        1: judged, counted and sent as by the stages. 0: nothing was done; the full path
+ *             takes it.
+ * Invariants: 1. Only passing frames are handled here: nothing is denied, decided, opened or
+ *                closed. Any frame that is not plain, or not certain to pass, takes the full path.
+ *             2. Every check of the stages is made here too, or follows from the record: the packet
+ *                that opened it had the same addresses and passed the checks of parse.
+ *             3. Both paths have the same results: tests/run plays the cases on both,
+ *                tests/unit/express.c random traffic of guests.
+ * Bounds:     loops only over four words of tags and ports' inline addresses; 8 lookups, and 6 to
  *             count.
  */
 #pragma once
@@ -20,7 +21,8 @@
 #include "fastpath/path/offload.h"
 #include "fastpath/path/report.h"
 
-/* `len` bytes from the frame's start, NULL when they are not all in the head. `len` is a constant. */
+/* Returns the first `len` bytes of the frame, or NULL if they are not all in the head. `len` is a
+ * constant. */
 tw_inline const void *tw_head(const struct tw_frame *f, __u32 len)
 {
 	const __u8 *p = f->data;
@@ -28,12 +30,12 @@ tw_inline const void *tw_head(const struct tw_frame *f, __u32 len)
 	return (const void *)(p + len) > f->data_end ? 0 : p;
 }
 
-/* Bytes of a frame with TCP and nothing unusual. */
+/* Header bytes of a plain TCP frame. */
 #define TW_EXPRESS_V4 (sizeof(struct tw_ethernet) + sizeof(struct tw_ipv4) + sizeof(struct tw_tcp))
 #define TW_EXPRESS_V6 (sizeof(struct tw_ethernet) + sizeof(struct tw_ipv6) + sizeof(struct tw_tcp))
 
-/* Whether the short way is worth trying: not for what opens a TCP connection, if that can be told at a
- * glance. */
+/* True if the express path is worth trying: false for packets that open a TCP connection, as far as
+ * a quick look tells. */
 tw_inline int tw_express_worth(const struct tw_frame *f)
 {
 	const struct tw_ethernet *eth = tw_head(f, TW_EXPRESS_V4);
@@ -54,15 +56,15 @@ tw_inline int tw_express_worth(const struct tw_frame *f)
 	       !(tcp->flags & TW_TCP_SYN);
 }
 
-/* Two words of a header as one of an address. */
+/* Joins two words of a header to one word of an address. */
 tw_inline __be64 tw_pair(__be32 first, __be32 second)
 {
 	return TW_LITTLE ? (__be64)second << 32 | first : (__be64)first << 32 | second;
 }
 
-/* The IP header behind an untagged Ethernet header, without options, extensions or fragments. Where the
- * transport header is, or NULL. The protocol is read twice, so that the verifier does not walk the rest
- * once for each that the second is compared with. */
+/* Reads the IP header after an untagged Ethernet header, without options, extensions or fragments.
+ * Returns the transport header, or NULL. The protocol is read twice, so that the verifier does not
+ * walk the rest once for each value that the second one is compared with. */
 tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_packet *p)
 {
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth) + sizeof(struct tw_ipv4));
@@ -102,13 +104,13 @@ tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_pac
 	p->tuple.dst.d[0] = tw_pair(v6->dst[0], v6->dst[1]);
 	p->tuple.dst.d[1] = tw_pair(v6->dst[2], v6->dst[3]);
 	p->l4_off = sizeof(*eth) + sizeof(*v6);
-	/* What would be mistaken for IPv4. */
+	/* It would be mistaken for IPv4. */
 	return tw_addr_is_v4(&p->tuple.src) ? 0 : v6 + 1;
 }
 
-/* Whether what the sender left to be done to the frame is what stacks leave: the transport header's own
- * checksum, at `csum`, and segments of `type`. Most frames have neither. It is asked while the headers are at
- * hand in registers. */
+/* True if the frame's offloads are those that stacks leave: the transport header's own checksum, at
+ * `csum`, and segments of `type`. Most frames have neither. Checked while the headers are in
+ * registers. */
 tw_inline int tw_express_offload(
 	const struct tw_frame *f, const struct tw_packet *p, __u32 csum, __u32 type)
 {
@@ -120,8 +122,8 @@ tw_inline int tw_express_offload(
 	       p->l3_off + p->l3_len == f->len;
 }
 
-/* A TCP segment with an acknowledgement and no more to say than that and its data. What opens a
- * connection is told here, before anything is looked up for it. */
+/* Reads a TCP segment with an ACK, data and no other flags. SYNs are turned away here, before any
+ * lookup. */
 tw_inline int tw_express_segment(
 	const struct tw_frame *f, struct tw_packet *p, const struct tw_tcp *tcp)
 {
@@ -145,7 +147,7 @@ tw_inline int tw_express_segment(
 		p->ethertype == TW_ETH_IPV4 ? TW_GSO_TCPV4 : TW_GSO_TCPV6);
 }
 
-/* A datagram. What goes to a DHCP client or server is for guard to say. */
+/* Reads a datagram. Those to a DHCP client or server are left to guard. */
 tw_inline int tw_express_datagram(
 	const struct tw_frame *f, struct tw_packet *p, const struct tw_udp *udp)
 {
@@ -164,7 +166,7 @@ tw_inline int tw_express_datagram(
 	return tw_express_offload(f, p, __builtin_offsetof(struct tw_udp, csum), TW_GSO_UDP_L4);
 }
 
-/* Reads a frame; whether it is plain. */
+/* Reads a frame. True if it is plain. */
 tw_inline int tw_express_parse(const struct tw_frame *f, struct tw_packet *p)
 {
 	const void *l4;
@@ -180,7 +182,7 @@ tw_inline int tw_express_parse(const struct tw_frame *f, struct tw_packet *p)
 	return p->ip.next == TW_IPPROTO_UDP && tw_express_datagram(f, p, l4);
 }
 
-/* A port that nothing but its guard and its gate say anything about. */
+/* True for an ordinary port: cut-through allowed; not transit, unguarded or unclaimed. */
 tw_inline int tw_express_port(const struct tw_port *port)
 {
 	const __u16 special = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT | TW_PORT_F_UNCLAIMED;
@@ -188,7 +190,7 @@ tw_inline int tw_express_port(const struct tw_port *port)
 	return port && port->image && (port->flags & (special | TW_PORT_F_CUT)) == TW_PORT_F_CUT;
 }
 
-/* Whether the frame comes from its port's MAC, and one of its addresses. */
+/* True if the frame's source is the port's MAC and one of its inline addresses. */
 tw_inline int tw_express_guard(const struct tw_frame *f, const struct tw_port *port,
 	const struct tw_ethernet *eth, const struct tw_packet *p)
 {
@@ -202,7 +204,7 @@ tw_inline int tw_express_guard(const struct tw_frame *f, const struct tw_port *p
 	return 0;
 }
 
-/* A bit for each lane that is zero, from bit 0 on. */
+/* Returns one bit for each zero lane, from bit 0. */
 tw_inline __u32 tw_express_lanes(__u64 word)
 {
 	__u64 lanes = tw_lanes_zero(word);
@@ -210,15 +212,15 @@ tw_inline __u32 tw_express_lanes(__u64 word)
 	return (__u32)(lanes >> 15 | lanes >> 30 | lanes >> 45 | lanes >> 60) & 0xf;
 }
 
-/* 1 when a number below 2^31 is not 0, without a branch. */
+/* Returns 1 if a number below 2^31 is not 0, without a branch. */
 tw_inline __u32 tw_express_any(__u32 number)
 {
 	TW_OPAQUE(number);
 	return -number >> 31;
 }
 
-/* Number of the lowest of 16 bits that is set, without a branch, so that the verifier walks what
- * follows once. */
+/* Returns the number of the lowest of 16 bits that is set, without a branch, so that the verifier
+ * walks the code after it once. */
 tw_inline __u32 tw_express_lowest(__u32 bits)
 {
 	__u32 low = bits & -bits;
@@ -227,7 +229,8 @@ tw_inline __u32 tw_express_lowest(__u32 bits)
 	       tw_express_any(low & 0xf0f0) << 2 | tw_express_any(low & 0xff00) << 3;
 }
 
-/* The record, if it stands in the bucket that its walk begins in, and no other there has its tag. */
+/* Returns the record if it is in the key's first bucket and its tag is the first match there, else
+ * NULL. */
 tw_inline struct tw_conn *tw_express_find(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_key *key)
 {
@@ -250,7 +253,7 @@ tw_inline struct tw_conn *tw_express_find(
 	return c && tw_conn_is(c, key) ? c : 0;
 }
 
-/* Whether a gate is open, and needs no decision. */
+/* True if a gate is open and needs no decision. */
 tw_inline int tw_express_gate(
 	const struct tw_conn *c, __u32 end, const struct tw_port *port, __u32 epoch)
 {
@@ -260,7 +263,7 @@ tw_inline int tw_express_gate(
 	       tw_decision_verdict(tw_gate_decision(gate)) == TW_V_ALLOW;
 }
 
-/* Whether the packet is one that a connection under way takes, and that leaves its state as it is. */
+/* True if an established connection accepts the packet and keeps its state. */
 tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_conn *c, __u32 now,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -274,7 +277,7 @@ tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_c
 	return state == TW_S_UDP_REPLIED && !tw_conn_lingers(config, c, now);
 }
 
-/* The port that the frame is for, if the connection knows it and it may be cut through to. */
+/* Returns the frame's destination port, if the connection knows it and cut-through may go there. */
 tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_ethernet *eth, const struct tw_packet *p, __u32 end)
 {
@@ -293,7 +296,7 @@ tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const s
 	return 0;
 }
 
-/* Writes and counts what passes. */
+/* Updates and counts a passing frame. */
 tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -317,7 +320,7 @@ tw_inline void tw_express_commit(const struct tw_frame *f, const struct tw_ctx *
 		tw_count_rule(f, far, 0);
 }
 
-/* What became of the frame, for those who trace. */
+/* Fills the outcome for tracing. */
 tw_inline void tw_express_tell(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_key *key, const struct tw_flow *flow, struct tw_scratch *scratch)
 {
@@ -340,7 +343,7 @@ tw_inline void tw_express_tell(const struct tw_frame *f, const struct tw_ctx *s,
 	o->tracked = 1;
 }
 
-/* Whether the frame's connection is under way, and takes it: fills s->conn, key and flow. */
+/* True if the frame's connection is established and accepts it. Fills s->conn, key and flow. */
 tw_inline int tw_express_track(const struct tw_frame *f, struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_key *key, struct tw_flow *flow)
 {
@@ -350,7 +353,7 @@ tw_inline int tw_express_track(const struct tw_frame *f, struct tw_ctx *s,
 	if (!s->conn)
 		return 0;
 	flow->progress = s->conn->progress;
-	/* TW_WAY_ORIGINAL where the source is the originator's end; and so is the end. */
+	/* TW_WAY_ORIGINAL if the source is the originator; `end` then is TW_DIR_OUT. */
 	flow->way = (flow->progress.flags ^ (src_is_hi ? TW_CONN_F_ORIGIN_HI : 0)) &
 		    TW_CONN_F_ORIGIN_HI;
 	flow->end = flow->way;

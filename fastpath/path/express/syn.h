@@ -1,32 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* syn.h: the short ways of a SYN: one that opens a connection between two ports of this host, and one
- * that a flood is made of, which the policy denies, from a port of whose denials nobody is to hear more
- * for the moment.
+/* syn.h: the express paths of a SYN: one that opens a connection between two ports of this host,
+ * and a denied SYN from a port whose deny events are rate-limited.
  *
- * Why:        who opens connections is to wait for little more than the gates, and whoever floods is to
- *             cost as little as can be. A port's SYNs are tried for the second way from a denial on that
- *             was not told, for want of a token, to the next SYN that is not of that kind; until then
- *             for the first.
- * In:         a frame that a guest sends, before anything else is done with it.
+ * Why:        opening a connection should cost little more than its gates, and a flood as little as
+ *             possible. A port's SYNs try the second path from the first denial whose event found
+ *             no token until a SYN that does not fit it; otherwise they try the first.
+ * In:         a frame that a guest sends, before any other processing.
  * Out:        an enum tw_syn.
- * Invariants: those of express.h, but that here one way opens what both gates let pass, at the first
- *             attempt, in its first bucket, within every quota, and tells of it; and that on the other nothing
- *             passes, and only what the gate denies without an answer, and without an event, ends.
- *             The bucket of what opens is locked from before the gates are asked until it stands there, so that
- *             its record can be on its way meanwhile; nobody waits for it longer than a gate takes.
- * Bounds:     two classifications; no loop but those over tags and inline addresses.
+ * Invariants: those of express.h, but the first path opens and reports a connection that both gates
+ *             allow: at the first attempt, in its first bucket, within every quota. On the second
+ *             path nothing passes; it ends only SYNs that the gate denies without an answer and
+ *             without an event. The bucket of a new record is locked before the gates are
+ *             evaluated, so that the record can be prefetched meanwhile; other CPUs wait no longer
+ *             than a gate takes.
+ * Bounds:     two classifications; loops only over tags and inline addresses.
  */
 #pragma once
 
 #include "fastpath/path/express/express.h"
 
 enum tw_syn {
-	TW_SYN_WHOLE, /* nothing was done: the whole way is for it */
-	TW_SYN_SENT,  /* it opened a connection, was counted, told of and sent to the far port */
-	TW_SYN_DENIED /* it was counted, and goes no further */
+	TW_SYN_WHOLE, /* nothing was done: the full path takes it */
+	TW_SYN_SENT,  /* it opened a connection, was counted, reported and sent to the far port */
+	TW_SYN_DENIED /* it was counted and ends here */
 };
 
-/* Whether nothing is left to be done to a SYN but its checksum. */
+/* True if a SYN's only pending offload is its own checksum. */
 tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p)
 {
 	if (f->gso_size)
@@ -35,8 +34,8 @@ tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p
 	       tw_frame_csum_fits(f, p->l4_off, __builtin_offsetof(struct tw_tcp, csum));
 }
 
-/* Reads a frame onto the scratch, where registers are too few, as far as gates ask about it: its TCP header, if
- * it is a SYN that nothing is wrong with, and whose header is all at hand; else NULL. */
+/* Reads a frame into scratch memory, as registers are too few, as far as gates need it. Returns the
+ * TCP header of a faultless SYN whose header is all in the head, else NULL. */
 tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 {
 	const __u8 marks = TW_TCP_FIN | TW_TCP_SYN | TW_TCP_RST | TW_TCP_ACK | TW_TCP_URG;
@@ -63,7 +62,7 @@ tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_
 											      : tcp;
 }
 
-/* Reads the rest, which what opens is remembered by. */
+/* Reads the fields that a new record needs. */
 tw_inline void tw_syn_note(
 	struct tw_packet *p, const struct tw_ethernet *eth, const struct tw_tcp *tcp)
 {
@@ -75,7 +74,7 @@ tw_inline void tw_syn_note(
 	p->window = tw_host16(tcp->window);
 }
 
-/* Notes what the packet on the scratch would open, and where. */
+/* Fills the flow in scratch: what the packet would open, and its probe sequence. */
 tw_inline void tw_syn_place(
 	const struct tw_frame *f, const struct tw_ctx *s, struct tw_scratch *scratch)
 {
@@ -91,8 +90,8 @@ tw_inline void tw_syn_place(
 	tw_probe_make(f, &flow->probe, s->config, &flow->key);
 }
 
-/* Whether no record can stand under a key: no walk went past its bucket, and none there has its tag; and
- * there is room. */
+/* True if the key has no record, and its first bucket has room: no record overflowed past it, and
+ * none in it has the tag. */
 tw_inline int tw_syn_unknown(
 	const struct tw_frame *f, const struct tw_bucket *bucket, const struct tw_probe *at)
 {
@@ -100,8 +99,8 @@ tw_inline int tw_syn_unknown(
 	       tw_bucket_free(bucket, tw_probe_slot(at)) < tw_table_slots(f);
 }
 
-/* What a gate says of what the packet on the scratch would open; 0 where the packet's end is none of the
- * port's own addresses. */
+/* Returns a gate's decision for the connection that the packet in scratch would open; 0 if this end
+ * is none of the port's inline addresses. */
 tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_port *port, enum tw_dir end, const struct tw_addr *own)
 {
@@ -110,9 +109,9 @@ tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	return home.own ? tw_call_classify(f, port->image, end, home) : 0;
 }
 
-/* ---- a flood's ---- */
+/* ---- a SYN of a flood ---- */
 
-/* Whether there is still no token to tell of a denial with. */
+/* True if there is still no token to report a denial. */
 tw_inline int tw_syn_silent(
 	const struct tw_frame *f, const struct tw_config *config, struct tw_limiter *limiter)
 {
@@ -123,7 +122,7 @@ tw_inline int tw_syn_silent(
 	return limiter->event_tokens < TW_TOKEN;
 }
 
-/* What became of the frame, for events and those who trace. */
+/* Fills the outcome for events and tracing. */
 tw_inline void tw_syn_outcome(
 	const struct tw_ctx *s, __u32 decision, __u32 far_decision, struct tw_outcome *o)
 {
@@ -138,7 +137,7 @@ tw_inline void tw_syn_outcome(
 	o->tracked = o->created = !!far_decision;
 }
 
-/* Tells those who trace which stages the frame would have gone through. */
+/* Traces the stages that the full path would have entered. */
 tw_inline void tw_syn_stages(const struct tw_frame *f, int passes)
 {
 	__u32 stage;
@@ -173,9 +172,9 @@ tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_ctx 
 	return TW_SYN_DENIED;
 }
 
-/* ---- one that opens ---- */
+/* ---- a SYN that opens ---- */
 
-/* Whether the port may open connections here at all, and cut through. */
+/* True if the port may open connections on this path, and cut through. */
 tw_inline int tw_syn_opener(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_port *port)
 {
@@ -183,7 +182,7 @@ tw_inline int tw_syn_opener(
 	       !tw_tick_after(tw_tick(f->now_ns), config->agent_seen + TW_AGENT_SILENT);
 }
 
-/* Fills a record, every byte of it. */
+/* Fills every byte of a record. */
 tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_scratch *scratch)
 {
@@ -208,7 +207,7 @@ tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const st
 	tw_tcp_note_begin(c, &scratch->packet, flow);
 }
 
-/* Whether one more half-open connection is within a port's quotas. */
+/* True if the port's quotas admit one more half-open connection. */
 tw_inline int tw_syn_affords(
 	const struct tw_config *config, const struct tw_port *port, const struct tw_usage *usage)
 {
@@ -218,8 +217,9 @@ tw_inline int tw_syn_affords(
 	       (!half_max || tw_usage_now(usage->half_open) < half_max);
 }
 
-/* Locks the bucket of the connection on the scratch, and asks memory for the record that is to be, if there is
- * nothing to see to. Stores ask without waiting: the record comes while the gates are asked. */
+/* Locks the first bucket of the flow in scratch and prefetches the future record, if the bucket has
+ * room for it. The prefetch is a store, which does not wait: the record arrives while the gates are
+ * evaluated. */
 tw_inline struct tw_bucket *tw_syn_lock(const struct tw_frame *f, const struct tw_probe *at)
 {
 	__u32 n = at->bucket;
@@ -240,7 +240,7 @@ tw_inline struct tw_bucket *tw_syn_lock(const struct tw_frame *f, const struct t
 	return bucket;
 }
 
-/* Whether both gates let pass what is on the scratch. */
+/* True if both gates allow the packet in scratch. */
 tw_inline int tw_syn_allowed(const struct tw_frame *f, const struct tw_ctx *s, struct tw_flow *flow)
 {
 	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
@@ -250,8 +250,8 @@ tw_inline int tw_syn_allowed(const struct tw_frame *f, const struct tw_ctx *s, s
 	return tw_decision_verdict(flow->far_decision) == TW_V_ALLOW;
 }
 
-/* Opens the connection on the scratch, in its bucket, which is locked, charged to the near port, if that is as
- * simple as can be; whether it is open. */
+/* Opens the connection in scratch in its locked bucket, charged to the near port. True if it is
+ * open; false if it is not within the quotas. */
 tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_scratch *scratch, struct tw_bucket *bucket)
 {
@@ -268,7 +268,7 @@ tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_ctx *s,
 	return 1;
 }
 
-/* Counts and tells what both gates let pass, and sends it. */
+/* Counts, reports and sends a packet that both gates allow. */
 tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_ctx *s, struct tw_scratch *scratch)
 {
 	struct tw_ctx there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
