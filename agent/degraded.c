@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/agent.h"
 #include "base/log.h"
 
-void tw_degrade(struct tw_agent *agent, enum tw_degraded what, const char *format, ...)
+void tw_degraded_begin(
+	struct tw_degraded_state *state, enum tw_degraded what, const char *format, ...)
 {
 	char text[TW_DEGRADED_TEXT];
 	va_list args;
@@ -16,16 +16,16 @@ void tw_degrade(struct tw_agent *agent, enum tw_degraded what, const char *forma
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (!strcmp(text, agent->degraded[what]))
+	if (!strcmp(text, state->text[what]))
 		return;
-	memcpy(agent->degraded[what], text, sizeof(text));
+	memcpy(state->text[what], text, sizeof(text));
 	tw_log(TW_LOG_ERR, "degraded: %s", text);
 }
 
-void tw_degrade_end(struct tw_agent *agent, enum tw_degraded what)
+void tw_degraded_end(struct tw_degraded_state *state, enum tw_degraded what)
 {
-	if (!agent->degraded[what][0])
+	if (!state->text[what][0])
 		return;
-	tw_log(TW_LOG_INFO, "no longer degraded: %s", agent->degraded[what]);
-	agent->degraded[what][0] = '\0';
+	tw_log(TW_LOG_INFO, "no longer degraded: %s", state->text[what]);
+	state->text[what][0] = '\0';
 }

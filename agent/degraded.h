@@ -5,8 +5,6 @@
  */
 #pragma once
 
-struct tw_agent;
-
 enum tw_degraded {
 	TW_DEGRADED_STORE,  /* the state folder cannot be written */
 	TW_DEGRADED_POLICY, /* what is in force is not known as a text */
@@ -15,6 +13,10 @@ enum tw_degraded {
 
 #define TW_DEGRADED_TEXT 192
 
-__attribute__((format(printf, 3, 4))) void tw_degrade(
-	struct tw_agent *agent, enum tw_degraded what, const char *format, ...);
-void tw_degrade_end(struct tw_agent *agent, enum tw_degraded what);
+struct tw_degraded_state {
+	char text[TW_DEGRADED__MAX][TW_DEGRADED_TEXT]; /* empty: it works */
+};
+
+__attribute__((format(printf, 3, 4))) void tw_degraded_begin(
+	struct tw_degraded_state *state, enum tw_degraded what, const char *format, ...);
+void tw_degraded_end(struct tw_degraded_state *state, enum tw_degraded what);

@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "agent/agent.h"
+#include "agent/daemon.h"
 #include "base/args.h"
 #include "base/log.h"
+#include "link/link.h"
 
 static const char *const forwardings[] = {
 	[TW_FORWARDING_VSWITCH] = "vswitch",
@@ -89,14 +90,14 @@ static int run(const void *values)
 
 	tw_log_init("tapwalld", options->verbose ? TW_LOG_DEBUG : TW_LOG_INFO);
 	if (options->release)
-		return tw_agent_release(options);
+		return tw_daemon_release(options);
 	if (!options->ports) {
 		tw_err_set(
 			&err, -EINVAL, "--ports", "for example --ports 'tap*,vnet*'", "is missing");
 		tw_err_print(stderr, "tapwalld", &err);
 		return TW_EXIT_USAGE;
 	}
-	return tw_agent_run(options);
+	return tw_daemon_run(options);
 }
 
 static const struct tw_args_command command = {
@@ -117,7 +118,7 @@ static const struct tw_args_section sections[] = {
 		"_/etc/tapwall/policy.yaml_\n\tthe policy, by custom.\n\n"
 		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; root and the group tapwall may use it.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"
-		"_/var/lib/tapwall/_\n\tthe policy in force and what belongs to it. _leases.json_, what DHCP gave to guests, stays there after *--release*, since guests run on.\n"},
+		"_/var/lib/tapwall/_\n\tthe policy in force and what belongs to it.\n"},
 	{"SEE ALSO", "*tapwall*(1)\n"},
 };
 

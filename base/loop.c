@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <unistd.h>
 
-int tw_loop_init(struct tw_loop *loop)
+int tw_loop_init(struct tw_loop *loop, void (*turn)(void *arg), void *arg)
 {
 	int fd = epoll_create1(EPOLL_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	*loop = (struct tw_loop){.epoll_fd = fd};
+	*loop = (struct tw_loop){.epoll_fd = fd, .turn = turn, .arg = arg};
 	return 0;
 }
 
@@ -58,6 +58,8 @@ int tw_loop_run(struct tw_loop *loop)
 			const struct tw_watch *watch = event.data.ptr;
 
 			watch->ready(watch->arg, event.events);
+			if (loop->turn)
+				loop->turn(loop->arg);
 		}
 	}
 	return 0;

@@ -13,6 +13,8 @@
 struct tw_loop {
 	int epoll_fd;
 	bool stopping;
+	void (*turn)(void *arg);
+	void *arg;
 };
 
 /* Owned by whoever registers it; must stay in place until removed. */
@@ -22,7 +24,8 @@ struct tw_watch {
 	void *arg;
 };
 
-int tw_loop_init(struct tw_loop *loop);
+/* `turn`, which may be NULL, is called after each callback. 0 or a negative errno. */
+int tw_loop_init(struct tw_loop *loop, void (*turn)(void *arg), void *arg);
 void tw_loop_done(struct tw_loop *loop);
 
 /* Calls ready(arg, EPOLL…) whenever `fd` has one of `events`; 0 or a negative errno. */

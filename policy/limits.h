@@ -4,7 +4,7 @@
  * Three places say it, the nearer one wins, key by key: a `ports:` entry, its workload, `options`. */
 #pragma once
 
-#include "policy/read.h"
+#include "policy/reader.h"
 
 /* Reads a `limits` mapping into `ret`, which comes in empty. */
 void tw_read_limits(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret);

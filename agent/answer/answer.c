@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/answer/answer.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "agent/agent.h"
-#include "agent/answer/answer.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/apply.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
 #include "base/alloc.h"
 #include "base/clean.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/load.h"
 
 #define PROTOCOL 1
 
@@ -41,9 +47,9 @@ int tw_answer_error(
 }
 
 static int answer_version(
-	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
-	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
+	const struct tw_kernel_facts *facts = tw_kernel_facts(ctx->host->kernel);
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Version version = TAPWALL__V1__VERSION__INIT;
 	Tapwall__V1__Feature tcx = TAPWALL__V1__FEATURE__INIT, ring = tcx, latch = tcx,
@@ -60,9 +66,9 @@ static int answer_version(
 	ring.found = ring.used = true;
 	ring.note = TEXT("events reach the agent through it");
 	latch.name = TEXT("netfilter-bridge");
-	latch.found = latch.used = agent->latch != NULL;
-	latch.note = TEXT(agent->latch ? "keeps new ports shut until they are attached"
-				       : "new ports are open until netlink tells of them");
+	latch.found = latch.used = ctx->host->latch != NULL;
+	latch.note = TEXT(ctx->host->latch ? "keeps new ports shut until they are attached"
+					   : "new ports are open until netlink tells of them");
 	bridges.name = TEXT("bridge-memory");
 	bridges.found = bridges.used = facts->asks_bridges;
 	bridges.note = TEXT(
@@ -113,7 +119,7 @@ static int add_learned(const struct tw_inforce *inforce, struct learned_room *ro
 }
 
 static int answer_policy(
-	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
@@ -121,15 +127,15 @@ static int answer_policy(
 	struct tw_err err;
 	int ret;
 
-	if (!agent->inforce) {
+	if (!ctx->enforcement->inforce) {
 		tw_err_set(&err, -ENOENT, "policy", "apply one", "no policy is in force");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
-	policy.text.data = (uint8_t *)agent->inforce->text;
-	policy.text.len = agent->inforce->text_len;
-	policy.source = agent->inforce->source;
-	policy.generation = agent->inforce->generation;
-	ret = add_learned(agent->inforce, &learned, &policy);
+	policy.text.data = (uint8_t *)ctx->enforcement->inforce->text;
+	policy.text.len = ctx->enforcement->inforce->text_len;
+	policy.source = ctx->enforcement->inforce->source;
+	policy.generation = ctx->enforcement->inforce->generation;
+	ret = add_learned(ctx->enforcement->inforce, &learned, &policy);
 	if (ret < 0)
 		return ret;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_POLICY;
@@ -240,7 +246,7 @@ static int fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *
 }
 
 /* Answers with what came of a policy. */
-static int send_load(struct tw_agent_load *load, int result, uint64_t id, struct tw_buf *out)
+static int send_load(struct tw_apply *load, int result, uint64_t id, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
@@ -263,32 +269,31 @@ static int send_load(struct tw_agent_load *load, int result, uint64_t id, struct
 }
 
 static int answer_apply(
-	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__ApplyRequest *apply = request->apply;
-	struct tw_agent_load load = {.order = {.text = (const char *)apply->text.data,
-					     .len = apply->text.len,
-					     .source = apply->source,
-					     .dry_run = apply->dry_run,
-					     .allow_unprotect = apply->allow_unprotect}};
+	struct tw_apply load = {.order = {.text = (const char *)apply->text.data,
+					.len = apply->text.len,
+					.source = apply->source,
+					.dry_run = apply->dry_run,
+					.allow_unprotect = apply->allow_unprotect}};
 	int ret;
 
 	/* It is told in the log and wherever the policy is. */
 	tw_clean(apply->source, strlen(apply->source));
-	ret = send_load(&load, tw_agent_load(agent, &load), request->id, out);
-	tw_agent_load_done(&load);
+	ret = send_load(&load, tw_apply_policy(ctx->enforcement, &load), request->id, out);
+	tw_apply_done(&load);
 	return ret;
 }
 
 static int answer_reload(
-	struct tw_agent *agent, const Tapwall__V1__Request *request, struct tw_buf *out)
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
-	struct tw_agent_load load = {
-		.order = {.allow_unprotect = request->reload->allow_unprotect}};
+	struct tw_apply load = {.order = {.allow_unprotect = request->reload->allow_unprotect}};
 	tw_autofree char *text = NULL;
-	int ret = send_load(&load, tw_agent_load_file(agent, &load, &text), request->id, out);
+	int ret = send_load(&load, tw_apply_file(ctx->enforcement, &load, &text), request->id, out);
 
-	tw_agent_load_done(&load);
+	tw_apply_done(&load);
 	return ret;
 }
 
@@ -310,15 +315,16 @@ static const char *workload_of(const Tapwall__V1__Request *request)
 }
 
 static bool is_known(
-	const struct tw_agent *agent, const Tapwall__V1__Request *request, const char *name)
+	const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, const char *name)
 {
-	if (agent->inforce && tw_policy_find_workload(agent->inforce->policy, name))
+	if (ctx->enforcement->inforce &&
+		tw_policy_find_workload(ctx->enforcement->inforce->policy, name))
 		return true;
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_LOG:
-		return tw_answer_has_logged(agent, name);
+		return tw_answer_has_logged(ctx, name);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
-		return tw_ports_by_name(&agent->ports, name);
+		return tw_ports_by_name(ctx->host->ports, name);
 	default:
 		return false;
 	}
@@ -326,15 +332,15 @@ static bool is_known(
 
 /* An answer about a workload that there is not would be empty, and would look like the truth. */
 static bool check_workload(
-	const struct tw_agent *agent, Tapwall__V1__Request *request, struct tw_err *err)
+	const struct tw_answer_ctx *ctx, Tapwall__V1__Request *request, struct tw_err *err)
 {
 	const char *name = workload_of(request);
 
-	if (!name[0] || is_known(agent, request, name))
+	if (!name[0] || is_known(ctx, request, name))
 		return true;
 	tw_err_set(err, -ENOENT, tw_cleaned(name).text,
-		agent->inforce ? "tapwall workloads lists those of the policy in force"
-			       : "no policy is in force; apply one",
+		ctx->enforcement->inforce ? "tapwall workloads lists those of the policy in force"
+					  : "no policy is in force; apply one",
 		"there is no such workload%s",
 		request->body_case == TAPWALL__V1__REQUEST__BODY_CAPTURE ? ", and no such port"
 									 : "");
@@ -344,7 +350,7 @@ static bool check_workload(
 int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf *out,
 	struct tw_responses **ret_stream)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_err err;
 
@@ -353,35 +359,35 @@ int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf 
 			"a text is longer than %u bytes", TW_LINK_TEXT_MAX);
 		return tw_answer_error(out, request->id, &response, &err);
 	}
-	if (!check_workload(agent, request, &err))
+	if (!check_workload(ctx, request, &err))
 		return tw_answer_error(out, request->id, &response, &err);
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_VERSION:
-		return answer_version(agent, request, out);
+		return answer_version(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_STATUS:
-		return tw_answer_status(agent, request, ret_stream);
+		return tw_answer_status(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
-		return answer_apply(agent, request, out);
+		return answer_apply(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_RELOAD:
-		return answer_reload(agent, request, out);
+		return answer_reload(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_POLICY:
-		return answer_policy(agent, request, out);
+		return answer_policy(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_PORTS:
-		return tw_answer_ports(agent, request, ret_stream);
+		return tw_answer_ports(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_FLOWS:
-		return tw_answer_flows(agent, request, ret_stream);
+		return tw_answer_flows(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_RULES:
-		return tw_answer_rules(agent, request, ret_stream);
+		return tw_answer_rules(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
-		return tw_answer_counters(agent, request, ret_stream);
+		return tw_answer_counters(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_LOG:
-		return tw_answer_log(agent, request, ret_stream);
+		return tw_answer_log(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
-		return tw_answer_capture(agent, request, out, ret_stream);
+		return tw_answer_capture(ctx, request, out, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
-		return tw_answer_workloads(agent, request, ret_stream);
+		return tw_answer_workloads(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_TOP:
-		return tw_answer_top(agent, request, ret_stream);
+		return tw_answer_top(ctx, request, ret_stream);
 	default:
 		tw_err_set(&err, -EOPNOTSUPP, "request", "use a client of this agent's version",
 			"this agent does not know what was asked");

@@ -6,36 +6,49 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "link/server.h"
 
-struct tw_agent;
+struct tw_enforcement;
+struct tw_host;
+struct tw_telemetry;
 
-/* Starts the answer to a request: `start` of struct tw_server_options, with the agent as context. */
+/* What an answer may look at. */
+struct tw_answer_ctx {
+	struct tw_host *host;
+	struct tw_enforcement *enforcement;
+	struct tw_telemetry *telemetry;
+	uint64_t started_ns;
+};
+
+/* Starts the answer to a request: `start` of struct tw_server_options, with a struct tw_answer_ctx
+ * as context. */
 int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf *out,
 	struct tw_responses **ret_stream);
 
-int tw_answer_status(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_status(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_ports(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_ports(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_workloads(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_workloads(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_flows(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_rules(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_rules(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_counters(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_counters(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
 /* True if the log has an entry about a workload, which the policy in force need not have any more. */
-bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload);
+bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload);
 
-int tw_answer_capture(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
 
-int tw_answer_top(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
 int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last);

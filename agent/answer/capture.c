@@ -4,9 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
 #include "agent/answer/answer.h"
+#include "agent/observe/captures.h"
 #include "agent/observe/describe.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "fastpath/abi/names.h"
@@ -18,7 +23,7 @@
 /* Responses wait in `queue` as bytes; those before `sent` have gone to the client. */
 struct capture_stream {
 	struct tw_responses base;
-	struct tw_agent *agent;
+	struct tw_answer_ctx *ctx;
 	struct tw_capturer capturer;
 	char *target;
 	struct tw_buf queue;
@@ -77,7 +82,7 @@ static ProtobufCBinaryData wire_data(
 	return (ProtobufCBinaryData){len + TAG_LEN, tagged};
 }
 
-static void fill_frame(const struct tw_agent *agent, const struct tw_agent_port *port,
+static void fill_frame(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
 	const struct tw_captured *head, Tapwall__V1__CapturedFrame *frame)
 {
 	const struct tw_outcome *outcome = &head->outcome;
@@ -89,7 +94,8 @@ static void fill_frame(const struct tw_agent *agent, const struct tw_agent_port 
 	frame->direction = TEXT(tw_dir_name(outcome->dir));
 	frame->verdict = TEXT(tw_verdict_name(outcome->verdict));
 	frame->reason = TEXT(tw_reason_name(outcome->reason));
-	frame->rule = TEXT(outcome->decision ? tw_describe_rule(agent, outcome->decision) : "");
+	frame->rule = TEXT(
+		outcome->decision ? tw_describe_rule(ctx->telemetry, outcome->decision) : "");
 	frame->stage = TEXT(tw_stage_name(outcome->stage));
 	frame->len = head->len + (head->vlan_type ? TAG_LEN : 0);
 }
@@ -105,7 +111,7 @@ static void take(struct tw_capturer *capturer, const struct tw_agent_port *port,
 		lose(capturer, head->ifindex, 1);
 		return;
 	}
-	fill_frame(stream->agent, port, head, &frame);
+	fill_frame(stream->ctx, port, head, &frame);
 	frame.data = wire_data(head, data, head->cap_len);
 	if (frame.data.len > capturer->snap_len)
 		frame.data.len = capturer->snap_len;
@@ -127,7 +133,7 @@ static int send_state(struct capture_stream *stream, struct tw_buf *out, bool la
 
 	if (!ports)
 		return -ENOMEM;
-	tw_vec_foreach (&stream->agent->ports.list, port)
+	tw_vec_foreach (&stream->ctx->host->ports->list, port)
 		if (state.n_ports < capturer->n_ports && tw_capturer_wants(capturer, *port))
 			ports[state.n_ports++] = (*port)->name;
 	state.ports = ports;
@@ -181,7 +187,7 @@ static void capture_stop(struct tw_responses *base)
 	struct capture_stream *stream = (struct capture_stream *)base;
 
 	if (stream->joined)
-		tw_captures_leave(stream->agent->captures, &stream->capturer);
+		tw_captures_leave(stream->ctx->telemetry->captures, &stream->capturer);
 	stream->joined = false;
 	stream->ends = true;
 }
@@ -197,11 +203,13 @@ static void capture_done(struct tw_responses *base)
 }
 
 /* Whether the policy or the host has anything of this name. */
-static bool is_known(const struct tw_agent *agent, const char *target)
+static bool is_known(const struct tw_answer_ctx *ctx, const char *target)
 {
-	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	const struct tw_policy *policy = ctx->enforcement->inforce
+						 ? ctx->enforcement->inforce->policy
+						 : NULL;
 
-	if (tw_ports_by_name(&agent->ports, target))
+	if (tw_ports_by_name(ctx->host->ports, target))
 		return true;
 	for (size_t i = 0; policy && i < tw_policy_n_vnics(policy); i++)
 		if (!strcmp(tw_policy_vnic(policy, i)->workload, target))
@@ -222,7 +230,7 @@ static uint32_t ring_mib(uint32_t asked)
 }
 
 static int capture_new(
-	struct tw_agent *agent, const Tapwall__V1__Request *request, struct capture_stream **ret)
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct capture_stream **ret)
 {
 	const Tapwall__V1__CaptureRequest *asked = request->capture;
 	struct capture_stream *stream = tw_alloc(sizeof(*stream));
@@ -237,7 +245,7 @@ static int capture_new(
 		.done = capture_done,
 		.stop = capture_stop,
 		.id = request->id};
-	stream->agent = agent;
+	stream->ctx = ctx;
 	stream->target = tw_strdup(asked->workload);
 	stream->changed = true;
 	stream->capturer = (struct tw_capturer){.target = stream->target,
@@ -247,7 +255,8 @@ static int capture_new(
 		.take = take,
 		.lose = lose,
 		.changed = note_change};
-	result = stream->target ? tw_captures_join(agent->captures, &stream->capturer) : -ENOMEM;
+	result = stream->target ? tw_captures_join(ctx->telemetry->captures, &stream->capturer)
+				: -ENOMEM;
 	if (result < 0) {
 		capture_done(&stream->base);
 		return result;
@@ -257,7 +266,7 @@ static int capture_new(
 	return 0;
 }
 
-int tw_answer_capture(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -266,12 +275,12 @@ int tw_answer_capture(struct tw_agent *agent, const Tapwall__V1__Request *reques
 	struct tw_err err;
 	int ret;
 
-	if (!is_known(agent, target)) {
+	if (!is_known(ctx, target)) {
 		tw_err_set(&err, -ENOENT, target, "see tapwall ports",
 			"there is no workload and no port of this name");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
-	ret = capture_new(agent, request, &stream);
+	ret = capture_new(ctx, request, &stream);
 	if (ret == -ENOMEM)
 		return ret;
 	if (ret < 0) {

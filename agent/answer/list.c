@@ -5,14 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
 #include "agent/answer/answer.h"
-#include "agent/observe/counts.h"
 #include "agent/observe/describe.h"
-#include "agent/ports/bind.h"
+#include "agent/observe/journal.h"
+#include "agent/observe/sweep.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/images.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/leases.h"
+#include "agent/publish/prove.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/mac.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/counts.h"
+#include "fastpath/kernel/load.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 #define ROWS_TURN  512 /* rows looked at in a turn */
@@ -73,12 +84,12 @@ static void format_prefix(const struct tw_prefix *prefix, char text[PREFIX_TEXT]
 		snprintf(text + len, PREFIX_TEXT - len, "/%d", prefix->len - (v4 ? 96 : 0));
 }
 
-static void fill_port_counts(
-	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+static void fill_port_counts(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
+	Tapwall__V1__Port *message)
 {
 	struct tw_port_count count;
 
-	if (tw_counts_port(agent, port->id, &count) < 0)
+	if (tw_counts_port(ctx->host->kernel, port->id, &count) < 0)
 		return;
 	message->packets_out = count.packets[TW_DIR_OUT];
 	message->packets_in = count.packets[TW_DIR_IN];
@@ -90,25 +101,25 @@ static void fill_port_counts(
 	message->events_lost = count.events_lost;
 }
 
-static void fill_port_load(
-	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+static void fill_port_load(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
+	Tapwall__V1__Port *message)
 {
 	const __u32 id = port->id;
 	struct tw_usage load;
 
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_usage), &id, &load))
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(ctx->host->kernel, TW_MAP_usage), &id, &load))
 		return;
 	message->half_open = tw_usage_now(load.half_open);
 	message->established = tw_usage_now(load.established);
 	message->quota_passed = load.overflowed;
 	message->quota_refused = load.refused;
-	message->untracked = agent->sweep.overflows.untracked[id % TW_PORTS_MAX];
+	message->untracked = ctx->telemetry->sweep->overflows.untracked[id % TW_PORTS_MAX];
 }
 
-static void fill_port(
-	const struct tw_agent *agent, const struct tw_agent_port *port, Tapwall__V1__Port *message)
+static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
+	Tapwall__V1__Port *message)
 {
-	const struct tw_network_row *bridge = tw_ports_network_row(&agent->ports, port->bridge);
+	const struct tw_network_row *bridge = tw_ports_network_row(ctx->host->ports, port->bridge);
 	const struct tw_image_slot *slot;
 	const struct tw_vnic *resembled;
 
@@ -116,7 +127,7 @@ static void fill_port(
 	message->name = TEXT(port->name);
 	message->ifindex = port->ifindex;
 	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
-	message->state = TEXT(tw_prove_state(agent, port));
+	message->state = TEXT(tw_prove_state(ctx->enforcement, port));
 	message->trouble = TEXT(port->trouble[0] ? port->trouble
 				: port->before	 ? "another BPF program runs ahead of tapwall's"
 						 : "");
@@ -124,17 +135,17 @@ static void fill_port(
 	message->programs_lost = port->n_lost;
 	message->bridge = TEXT(bridge ? bridge->name : "");
 	message->bridged = TEXT(port->hostwork);
-	message->latched = !port->attached && !tw_watch_is_unfiltered(agent, port);
+	message->latched = !port->attached && !tw_prove_is_unfiltered(ctx->enforcement, port);
 	message->open = tw_bind_is_open(port);
 	message->found_by = TEXT(tw_bound_name(port->binding.by));
 	message->conflict = TEXT(tw_conflict_name(port->binding.conflict));
-	resembled = tw_bind_resembles(agent->inforce, port);
+	resembled = tw_bind_resembles(ctx->enforcement->inforce, port);
 	message->resembles = TEXT(resembled ? resembled->workload : "");
-	fill_port_counts(agent, port, message);
-	fill_port_load(agent, port, message);
-	if (!port->has_entry[agent->epoch & 1])
+	fill_port_counts(ctx, port, message);
+	fill_port_load(ctx, port, message);
+	if (!port->has_entry[ctx->host->epoch & 1])
 		return;
-	slot = &agent->images.slots[port->entry[agent->epoch & 1].image];
+	slot = &ctx->enforcement->images->slots[port->entry[ctx->host->epoch & 1].image];
 	message->rules = slot->n_entries;
 	message->image_bytes = slot->bytes;
 }
@@ -146,10 +157,10 @@ struct lease_room {
 	char address[2 * TW_LEASES_MAX][INET6_ADDRSTRLEN];
 };
 
-static void add_leases(const struct tw_agent *agent, const struct tw_agent_port *port,
+static void add_leases(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
 	struct lease_room *room, Tapwall__V1__Port *message)
 {
-	const struct tw_leases *leases = tw_leases_of_port(agent, port);
+	const struct tw_leases *leases = tw_leases_of_port(ctx->enforcement, port);
 	uint64_t now = tw_clock_ns();
 
 	message->leases = room->list;
@@ -206,7 +217,7 @@ static int address_room_init(struct address_room *room, const struct tw_vnic *vn
 	return 0;
 }
 
-static int send_port(const struct list_stream *stream, const struct tw_agent *agent,
+static int send_port(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
 	const struct tw_agent_port *port, struct tw_buf *out)
 {
 	const struct tw_vnic *vnic = port->vnic;
@@ -219,13 +230,13 @@ static int send_port(const struct list_stream *stream, const struct tw_agent *ag
 
 	if (ret < 0)
 		return ret;
-	fill_port(agent, port, &message);
+	fill_port(ctx, port, &message);
 	if (vnic && vnic->has_mac)
 		tw_mac_format(vnic->mac, mac);
 	message.mac = mac;
 	tw_conflict_text(&port->binding, port, why, sizeof(why));
 	message.why = why;
-	add_leases(agent, port, &leases, &message);
+	add_leases(ctx, port, &leases, &message);
 	message.addresses = addresses.list;
 	message.n_addresses = addresses.n;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_PORT;
@@ -237,27 +248,27 @@ static int send_port(const struct list_stream *stream, const struct tw_agent *ag
 
 static int ports_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	struct list_stream *stream = (struct list_stream *)base;
 
 	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
-		struct tw_agent_port *port = tw_ports_next(&agent->ports, (uint32_t)stream->at);
+		struct tw_agent_port *port = tw_ports_next(ctx->host->ports, (uint32_t)stream->at);
 		int ret;
 
 		if (!port)
 			return list_end(stream, out);
 		stream->at = port->ifindex;
 		/* The state is told as it was found, before it is mended. */
-		if (stream->prove && !tw_prove_port(agent, port))
-			agent->dirty = true;
-		ret = send_port(stream, agent, port, out);
+		if (stream->prove && !tw_prove_port(ctx->enforcement, port))
+			ctx->host->changed = true;
+		ret = send_port(stream, ctx, port, out);
 		if (ret < 0)
 			return ret;
 	}
 	return TW_RESPONSES_MORE;
 }
 
-int tw_answer_ports(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_ports(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	struct list_stream *stream;
@@ -272,7 +283,7 @@ int tw_answer_ports(struct tw_agent *agent, const Tapwall__V1__Request *request,
 
 /* ---- workloads ---- */
 
-static int send_workload(const struct list_stream *stream, const struct tw_agent *agent,
+static int send_workload(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
 	const struct tw_vnic *vnic, const struct tw_agent_port *port, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -290,7 +301,7 @@ static int send_workload(const struct list_stream *stream, const struct tw_agent
 	message.mac = mac;
 	if (port) {
 		message.port = TEXT(port->name);
-		message.state = TEXT(tw_prove_state(agent, port));
+		message.state = TEXT(tw_prove_state(ctx->enforcement, port));
 		message.found_by = TEXT(tw_bound_name(port->binding.by));
 	}
 	message.addresses = addresses.list;
@@ -304,15 +315,17 @@ static int send_workload(const struct list_stream *stream, const struct tw_agent
 
 static int workloads_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	struct list_stream *stream = (struct list_stream *)base;
-	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	const struct tw_policy *policy = ctx->enforcement->inforce
+						 ? ctx->enforcement->inforce->policy
+						 : NULL;
 	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
 	tw_autofree const struct tw_agent_port **ports = tw_alloc_array(n, sizeof(*ports));
 
 	if (!ports)
 		return -ENOMEM;
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&ctx->host->ports->list, port)
 		if ((*port)->vnic)
 			ports[(*port)->vnic->index] = *port;
 	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++, stream->at++) {
@@ -321,14 +334,14 @@ static int workloads_next(struct tw_responses *base, void *context, struct tw_bu
 		if (stream->at >= n)
 			return list_end(stream, out);
 		ret = send_workload(
-			stream, agent, tw_policy_vnic(policy, stream->at), ports[stream->at], out);
+			stream, ctx, tw_policy_vnic(policy, stream->at), ports[stream->at], out);
 		if (ret < 0)
 			return ret;
 	}
 	return TW_RESPONSES_MORE;
 }
 
-int tw_answer_workloads(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_workloads(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	struct list_stream *stream;
@@ -341,8 +354,8 @@ int tw_answer_workloads(struct tw_agent *agent, const Tapwall__V1__Request *requ
 
 /* ---- rules ---- */
 
-static int send_rule(const struct list_stream *stream, const struct tw_agent *agent, size_t index,
-	struct tw_buf *out)
+static int send_rule(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
+	size_t index, struct tw_buf *out)
 {
 	const struct tw_policy *policy = stream->inforce->policy;
 	const struct tw_rule_info *info = tw_policy_rule(policy, index);
@@ -354,7 +367,7 @@ static int send_rule(const struct list_stream *stream, const struct tw_agent *ag
 	tw_policy_print_rule(policy, index, &text);
 	if (text.failed)
 		return -ENOMEM;
-	tw_counts_rule(agent, stream->inforce->slots[index], &count);
+	tw_counts_rule(ctx->host->kernel, stream->inforce->slots[index], &count);
 	message.name = TEXT(info->name);
 	message.action = TEXT(tw_verdict_name(info->action));
 	message.hits = count.hits;
@@ -370,7 +383,7 @@ static int send_rule(const struct list_stream *stream, const struct tw_agent *ag
 
 static int rules_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	struct list_stream *stream = (struct list_stream *)base;
 
 	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
@@ -378,14 +391,14 @@ static int rules_next(struct tw_responses *base, void *context, struct tw_buf *o
 
 		if (!stream->inforce || stream->at > tw_policy_n_rules(stream->inforce->policy))
 			return list_end(stream, out);
-		ret = send_rule(stream, agent, stream->at++, out);
+		ret = send_rule(stream, ctx, stream->at++, out);
 		if (ret < 0)
 			return ret;
 	}
 	return TW_RESPONSES_MORE;
 }
 
-int tw_answer_rules(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_rules(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	struct list_stream *stream;
@@ -393,7 +406,8 @@ int tw_answer_rules(struct tw_agent *agent, const Tapwall__V1__Request *request,
 
 	if (ret < 0)
 		return ret;
-	stream->inforce = agent->inforce ? tw_inforce_ref(agent->inforce) : NULL;
+	stream->inforce = ctx->enforcement->inforce ? tw_inforce_ref(ctx->enforcement->inforce)
+						    : NULL;
 	*ret_stream = &stream->base;
 	return 0;
 }
@@ -402,7 +416,7 @@ int tw_answer_rules(struct tw_agent *agent, const Tapwall__V1__Request *request,
 
 static int counters_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	const struct list_stream *stream = (struct list_stream *)base;
 	int ret = 0;
 
@@ -412,9 +426,9 @@ static int counters_next(struct tw_responses *base, void *context, struct tw_buf
 
 		counter.reason = TEXT(tw_reason_name(reason));
 		counter.text = TEXT(tw_reason_text(reason));
-		ret = tw_counts_reason(agent, reason, TW_DIR_OUT, &counter.out);
+		ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_OUT, &counter.out);
 		if (!ret)
-			ret = tw_counts_reason(agent, reason, TW_DIR_IN, &counter.in);
+			ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_IN, &counter.in);
 		response.body_case = TAPWALL__V1__RESPONSE__BODY_COUNTER;
 		response.counter = &counter;
 		if (!ret)
@@ -423,7 +437,7 @@ static int counters_next(struct tw_responses *base, void *context, struct tw_buf
 	return ret < 0 ? ret : list_end(stream, out);
 }
 
-int tw_answer_counters(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_counters(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	struct list_stream *stream;
@@ -436,27 +450,28 @@ int tw_answer_counters(struct tw_agent *agent, const Tapwall__V1__Request *reque
 
 /* ---- log ---- */
 
-static bool is_of(
-	const struct tw_agent *agent, const struct tw_journal_record *record, const char *workload)
+static bool is_of(const struct tw_answer_ctx *ctx, const struct tw_journal_record *record,
+	const char *workload)
 {
 	struct tw_event_names now;
-	const struct tw_event_names *names = tw_describe_names_of(agent, record, &now);
+	const struct tw_event_names *names = tw_describe_names_of(ctx->telemetry, record, &now);
 
 	return !strcmp(names->workload, workload) || !strcmp(names->end[TW_DIR_OUT], workload) ||
 	       !strcmp(names->end[TW_DIR_IN], workload);
 }
 
-static bool is_wanted(const struct list_stream *stream, const struct tw_agent *agent,
+static bool is_wanted(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
 	const struct tw_journal_record *record)
 {
 	return (record->notable || stream->all) &&
-	       (!stream->workload || is_of(agent, record, stream->workload));
+	       (!stream->workload || is_of(ctx, record, stream->workload));
 }
 
-static int send_entry(struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
+static int send_entry(
+	struct list_stream *stream, const struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
-	uint64_t oldest = tw_journal_oldest(&agent->journal), missed = 0;
+	uint64_t oldest = tw_journal_oldest(ctx->telemetry->journal), missed = 0;
 	const struct tw_journal_record *record;
 	struct tw_described_entry described;
 
@@ -464,10 +479,10 @@ static int send_entry(struct list_stream *stream, const struct tw_agent *agent, 
 		missed = oldest - stream->at;
 		stream->at = oldest;
 	}
-	record = tw_journal_at(&agent->journal, stream->at++);
-	if (!record || (!missed && !is_wanted(stream, agent, record)))
+	record = tw_journal_at(ctx->telemetry->journal, stream->at++);
+	if (!record || (!missed && !is_wanted(stream, ctx, record)))
 		return 0;
-	tw_describe_record(agent, record, &described);
+	tw_describe_record(ctx->telemetry, record, &described);
 	described.entry.lost_before += missed;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
 	response.log = &described.entry;
@@ -475,25 +490,25 @@ static int send_entry(struct list_stream *stream, const struct tw_agent *agent, 
 }
 
 /* The time from which on the journal has all there was. */
-static double journal_since(const struct tw_agent *agent)
+static double journal_since(const struct tw_answer_ctx *ctx)
 {
-	uint64_t oldest = tw_journal_oldest(&agent->journal);
-	const struct tw_journal_record *record = oldest > 1 ? tw_journal_at(&agent->journal, oldest)
-							    : NULL;
+	uint64_t oldest = tw_journal_oldest(ctx->telemetry->journal);
+	const struct tw_journal_record *record =
+		oldest > 1 ? tw_journal_at(ctx->telemetry->journal, oldest) : NULL;
 
 	if (!record)
-		return tw_clock_unix(agent->started_ns);
+		return tw_clock_unix(ctx->started_ns);
 	return (double)((int64_t)record->event.time_ns + record->unix_ns) / 1e9;
 }
 
 static int log_end(
-	const struct list_stream *stream, const struct tw_agent *agent, struct tw_buf *out)
+	const struct list_stream *stream, const struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__LogState state = TAPWALL__V1__LOG_STATE__INIT;
 	int ret;
 
-	state.since = journal_since(agent);
+	state.since = journal_since(ctx);
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG_STATE;
 	response.log_state = &state;
 	ret = tw_answer_send(out, stream->base.id, &response, true);
@@ -502,15 +517,15 @@ static int log_end(
 
 static int log_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	struct list_stream *stream = (struct list_stream *)base;
 
 	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
 		int ret;
 
-		if (stream->at >= agent->journal.next)
-			return stream->follow ? TW_RESPONSES_WAIT : log_end(stream, agent, out);
-		ret = send_entry(stream, agent, out);
+		if (stream->at >= ctx->telemetry->journal->next)
+			return stream->follow ? TW_RESPONSES_WAIT : log_end(stream, ctx, out);
+		ret = send_entry(stream, ctx, out);
 		if (ret < 0)
 			return ret;
 	}
@@ -519,27 +534,27 @@ static int log_next(struct tw_responses *base, void *context, struct tw_buf *out
 
 /* The number of the entry from which on at most `limit` are wanted. */
 static uint64_t start_of(
-	const struct list_stream *stream, const struct tw_agent *agent, uint32_t limit)
+	const struct list_stream *stream, const struct tw_answer_ctx *ctx, uint32_t limit)
 {
-	const struct tw_journal *journal = &agent->journal;
+	const struct tw_journal *journal = ctx->telemetry->journal;
 	uint64_t at = journal->next;
 
 	while (at > tw_journal_oldest(journal) && limit)
-		limit -= is_wanted(stream, agent, tw_journal_at(journal, --at));
+		limit -= is_wanted(stream, ctx, tw_journal_at(journal, --at));
 	return at;
 }
 
-bool tw_answer_has_logged(const struct tw_agent *agent, const char *workload)
+bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload)
 {
-	const struct tw_journal *journal = &agent->journal;
+	const struct tw_journal *journal = ctx->telemetry->journal;
 
 	for (uint64_t at = tw_journal_oldest(journal); at < journal->next; at++)
-		if (is_of(agent, tw_journal_at(journal, at), workload))
+		if (is_of(ctx, tw_journal_at(journal, at), workload))
 			return true;
 	return false;
 }
 
-int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	const Tapwall__V1__LogRequest *log = request->log;
@@ -557,8 +572,8 @@ int tw_answer_log(struct tw_agent *agent, const Tapwall__V1__Request *request,
 			return -ENOMEM;
 		}
 	}
-	stream->at = log->limit ? start_of(stream, agent, log->limit)
-				: tw_journal_oldest(&agent->journal);
+	stream->at = log->limit ? start_of(stream, ctx, log->limit)
+				: tw_journal_oldest(ctx->telemetry->journal);
 	*ret_stream = &stream->base;
 	return 0;
 }

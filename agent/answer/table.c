@@ -4,14 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
 #include "agent/answer/answer.h"
 #include "agent/observe/describe.h"
-#include "agent/ports/bind.h"
+#include "agent/observe/events.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/hostwork.h"
+#include "agent/ports/latch.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/uplinks.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/images.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/loads.h"
+#include "agent/publish/prove.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/load.h"
+#include "fastpath/kernel/walk.h"
+#include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 #define GAPS_MAX   16 /* names of each kind in a status */
@@ -38,7 +52,7 @@ static void table_done(struct tw_responses *base)
 	free(stream);
 }
 
-static int table_new(struct tw_agent *agent, uint64_t id,
+static int table_new(struct tw_answer_ctx *ctx, uint64_t id,
 	int (*next)(struct tw_responses *, void *, struct tw_buf *), struct table_stream **ret)
 {
 	struct table_stream *stream = tw_alloc(sizeof(*stream));
@@ -46,7 +60,7 @@ static int table_new(struct tw_agent *agent, uint64_t id,
 	if (!stream)
 		return -ENOMEM;
 	stream->base = (struct tw_responses){.next = next, .done = table_done, .id = id};
-	if (tw_walk_init(&stream->walk, agent->kernel) < 0) {
+	if (tw_walk_init(&stream->walk, ctx->host->kernel) < 0) {
 		free(stream);
 		return -ENOMEM;
 	}
@@ -62,13 +76,13 @@ static bool is_wanted(const struct table_stream *stream, const Tapwall__V1__Flow
 	       !strcmp(flow->to->workload, stream->workload);
 }
 
-static int send_flow(struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out,
+static int send_flow(struct table_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out,
 	const struct tw_key *key, const struct tw_conn *conn, uint32_t now)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_described_flow described;
 
-	tw_describe_flow(agent, key, conn, now, &described);
+	tw_describe_flow(ctx->telemetry, key, conn, now, &described);
 	if (!is_wanted(stream, &described.flow))
 		return 0;
 	if (stream->limited)
@@ -80,12 +94,12 @@ static int send_flow(struct table_stream *stream, struct tw_agent *agent, struct
 
 static int flows_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	struct table_stream *stream = (struct table_stream *)base;
 	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
 	uint32_t now = tw_ticks_now();
 	struct tw_config config;
-	int steps = 0, ret = tw_kernel_get_config(agent->kernel, &config);
+	int steps = 0, ret = tw_kernel_get_config(ctx->host->kernel, &config);
 
 	while (!ret && out->len < TW_SERVER_OUT_SOFT && steps < STEPS) {
 		if (stream->limited && !stream->left)
@@ -95,8 +109,8 @@ static int flows_next(struct tw_responses *base, void *context, struct tw_buf *o
 			const struct tw_conn *conn = &stream->walk.conns[stream->at];
 			const struct tw_key *key = &stream->walk.keys[stream->at++];
 
-			if (!tw_conn_has_expired(&config, conn, now, 0))
-				ret = send_flow(stream, agent, out, key, conn, now);
+			if (!tw_conn_expired(&config, conn, now, 0))
+				ret = send_flow(stream, ctx, out, key, conn, now);
 			continue;
 		}
 		if (stream->walk.ended)
@@ -109,11 +123,11 @@ static int flows_next(struct tw_responses *base, void *context, struct tw_buf *o
 	return ret < 0 ? ret : TW_RESPONSES_MORE;
 }
 
-int tw_answer_flows(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	struct table_stream *stream;
-	int ret = table_new(agent, request->id, flows_next, &stream);
+	int ret = table_new(ctx, request->id, flows_next, &stream);
 
 	if (ret < 0)
 		return ret;
@@ -141,17 +155,18 @@ static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *st
 		status->proof_age_s = age;
 }
 
-static void count_ports(const struct tw_agent *agent, Tapwall__V1__Status *status)
+static void count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
 	status->proof_age_s = -1;
-	status->programs_lost = agent->n_lost;
-	tw_vec_foreach (&agent->ports.list, port) {
+	status->programs_lost = ctx->enforcement->n_lost;
+	tw_vec_foreach (&ctx->host->ports->list, port) {
 		note_proof(*port, status);
-		if (tw_watch_is_unfiltered(agent, *port)) {
+		if (tw_prove_is_unfiltered(ctx->enforcement, *port)) {
 			status->unfiltered[status->n_unfiltered++] = (*port)->name;
 			continue;
 		}
-		switch ((*port)->attached ? tw_prove_enforced(agent, *port) : TW_PORT_SHUT) {
+		switch ((*port)->attached ? tw_prove_enforced(ctx->enforcement, *port)
+					  : TW_PORT_SHUT) {
 		case TW_PORT_PROTECTED:
 			status->ports_protected++;
 			break;
@@ -192,9 +207,11 @@ static void add_conflict(
 
 /* Ports that are not filtered, or shut for what they seem to be, and workloads that have none. */
 static int fill_gaps(
-	const struct tw_agent *agent, struct gap_room *room, Tapwall__V1__Status *status)
+	const struct tw_answer_ctx *ctx, struct gap_room *room, Tapwall__V1__Status *status)
 {
-	const struct tw_policy *policy = agent->inforce ? agent->inforce->policy : NULL;
+	const struct tw_policy *policy = ctx->enforcement->inforce
+						 ? ctx->enforcement->inforce->policy
+						 : NULL;
 	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
 	tw_autofree bool *found = tw_alloc_array(n, sizeof(*found));
 
@@ -203,7 +220,7 @@ static int fill_gaps(
 	status->open = room->open;
 	status->sought = room->sought;
 	status->conflicts = room->conflicts;
-	tw_vec_foreach (&agent->ports.list, at) {
+	tw_vec_foreach (&ctx->host->ports->list, at) {
 		const struct tw_agent_port *port = *at;
 
 		if (port->vnic)
@@ -220,12 +237,12 @@ static int fill_gaps(
 	return 0;
 }
 
-static void fill_images(const struct tw_agent *agent, Tapwall__V1__Status *status)
+static void fill_images(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
 	uint64_t n_entries = 0;
 
 	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++) {
-		const struct tw_image_slot *slot = &agent->images.slots[i];
+		const struct tw_image_slot *slot = &ctx->enforcement->images->slots[i];
 
 		if (!slot->used)
 			continue;
@@ -239,13 +256,13 @@ static void fill_images(const struct tw_agent *agent, Tapwall__V1__Status *statu
 
 /* Names of the uplinks in use; lives as long as the rows do. */
 static int fill_uplinks(
-	const struct tw_agent *agent, Tapwall__V1__Status *status, char ***ret_names)
+	const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status, char ***ret_names)
 {
-	char **names = tw_alloc_array(agent->uplinks.rows.n, sizeof(*names));
+	char **names = tw_alloc_array(ctx->host->uplinks->rows.n, sizeof(*names));
 
 	if (!names)
 		return -ENOMEM;
-	tw_vec_foreach (&agent->uplinks.rows, row)
+	tw_vec_foreach (&ctx->host->uplinks->rows, row)
 		if (row->network)
 			names[status->n_uplinks++] = row->name;
 	status->uplinks = names;
@@ -254,14 +271,15 @@ static int fill_uplinks(
 }
 
 /* What stands between the policy in force and what users gave. */
-static void fill_loads(struct tw_agent *agent, Tapwall__V1__Status *status)
+static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
-	const struct tw_refused *refused = &agent->loads.refused;
-	const char *path = agent->options->policy;
+	const struct tw_refused *refused = &ctx->enforcement->loads->refused;
+	const struct tw_inforce *inforce = ctx->enforcement->inforce;
+	const char *path = ctx->host->options->policy;
 
 	status->file = TEXT(path ? path : "");
-	status->file_state = TEXT(
-		tw_file_state_name(tw_loads_compare(&agent->loads, path, agent->inforce)));
+	status->file_state = TEXT(tw_file_state_name(
+		tw_loads_compare(ctx->enforcement->loads, path, inforce ? inforce->mark : 0)));
 	if (!refused->source)
 		return;
 	status->refused_source = refused->source;
@@ -270,17 +288,17 @@ static void fill_loads(struct tw_agent *agent, Tapwall__V1__Status *status)
 }
 
 static int send_status(
-	const struct table_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+	const struct table_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
-	const struct tw_kernel_facts *facts = tw_kernel_facts(agent->kernel);
-	const struct tw_inforce *inforce = agent->inforce;
+	const struct tw_kernel_facts *facts = tw_kernel_facts(ctx->host->kernel);
+	const struct tw_inforce *inforce = ctx->enforcement->inforce;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
 	char *degraded[TW_DEGRADED__MAX];
 	tw_autofree char **unfiltered = tw_alloc_array(
-		agent->ports.list.n + 1, sizeof(*unfiltered));
+		ctx->host->ports->list.n + 1, sizeof(*unfiltered));
 	uint64_t now = tw_clock_ns();
 
 	if (!unfiltered)
@@ -288,7 +306,7 @@ static int send_status(
 	status.unfiltered = unfiltered;
 	status.version = TEXT(TW_VERSION);
 	status.pid = (uint32_t)getpid();
-	status.uptime_s = (double)(now - agent->started_ns) / 1e9;
+	status.uptime_s = (double)(now - ctx->started_ns) / 1e9;
 	if (inforce) {
 		status.policy_source = inforce->source;
 		status.policy_generation = inforce->generation;
@@ -301,31 +319,30 @@ static int send_status(
 						? "deny"
 						: "ignore");
 	}
-	fill_loads(agent, &status);
+	fill_loads(ctx, &status);
 	status.degraded = degraded;
 	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
-		if (agent->degraded[i][0])
-			degraded[status.n_degraded++] = TEXT(agent->degraded[i]);
-	count_ports(agent, &status);
-	fill_images(agent, &status);
+		if (ctx->enforcement->degraded.text[i][0])
+			degraded[status.n_degraded++] = TEXT(ctx->enforcement->degraded.text[i]);
+	count_ports(ctx, &status);
+	fill_images(ctx, &status);
 	status.connections = stream->n_live;
 	status.connection_records = stream->n_records;
 	status.connections_max = facts->max_conns;
 	status.connection_bytes = facts->conn_bytes;
-	status.events_lost = tw_events_lost(agent->events);
-	status.events_limited = tw_events_limited(agent->events);
+	status.events_lost = tw_events_lost(ctx->telemetry->events);
+	status.events_limited = tw_events_limited(ctx->telemetry->events);
 	status.attach = TEXT(facts->tcx ? "tcx" : "clsact");
-	status.bpffs = TEXT(agent->options->bpffs);
-	status.latch = agent->latch != NULL;
-	status.latch_every_kind = agent->latch && tw_latch_covers_all(agent->latch);
-	status.forwarding = TEXT(
-		agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why
-			? "cut-through"
-			: "vswitch");
-	status.bridged = TEXT(agent->hostwork.why);
+	status.bpffs = TEXT(ctx->host->options->bpffs);
+	status.latch = ctx->host->latch != NULL;
+	status.latch_every_kind = ctx->host->latch && tw_latch_covers_all(ctx->host->latch);
+	status.forwarding = TEXT(ctx->host->options->forwarding != TW_FORWARDING_VSWITCH &&
+						 !*ctx->host->hostwork->why
+					 ? "cut-through"
+					 : "vswitch");
+	status.bridged = TEXT(ctx->host->hostwork->why);
 	status.asks_bridges = facts->asks_bridges;
-	if (!gaps || fill_gaps(agent, gaps, &status) < 0 ||
-		fill_uplinks(agent, &status, &uplinks) < 0)
+	if (!gaps || fill_gaps(ctx, gaps, &status) < 0 || fill_uplinks(ctx, &status, &uplinks) < 0)
 		return -ENOMEM;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
@@ -334,33 +351,32 @@ static int send_status(
 
 static int status_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
+	struct tw_answer_ctx *ctx = context;
 	struct table_stream *stream = (struct table_stream *)base;
 	uint32_t now = tw_ticks_now();
 	struct tw_config config;
-	int ret = tw_kernel_get_config(agent->kernel, &config);
+	int ret = tw_kernel_get_config(ctx->host->kernel, &config);
 
 	for (int steps = 0; !ret && steps < STEPS && !stream->walk.ended; steps++) {
 		stream->n = tw_walk_step(&stream->walk);
 		stream->n_records += stream->n;
 		for (size_t i = 0; i < stream->n; i++)
-			stream->n_live += !tw_conn_has_expired(
-				&config, &stream->walk.conns[i], now, 0);
+			stream->n_live += !tw_conn_expired(&config, &stream->walk.conns[i], now, 0);
 	}
 	if (ret < 0)
 		return ret;
 	if (!stream->walk.ended)
 		return TW_RESPONSES_MORE;
-	tw_events_look(agent->events);
-	ret = send_status(stream, agent, out);
+	tw_events_look(ctx->telemetry->events);
+	ret = send_status(stream, ctx, out);
 	return ret < 0 ? ret : TW_RESPONSES_END;
 }
 
-int tw_answer_status(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_status(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	struct table_stream *stream;
-	int ret = table_new(agent, request->id, status_next, &stream);
+	int ret = table_new(ctx, request->id, status_next, &stream);
 
 	if (!ret)
 		*ret_stream = &stream->base;

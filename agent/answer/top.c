@@ -4,16 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
 #include "agent/answer/answer.h"
-#include "agent/observe/counts.h"
 #include "agent/observe/describe.h"
 #include "agent/observe/rank.h"
-#include "agent/ports/bind.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/prove.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/counts.h"
+#include "fastpath/kernel/load.h"
+#include "fastpath/kernel/walk.h"
+#include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text)	((char *)(uintptr_t)(text))
 #define STEPS		8   /* of the walk, a turn */
@@ -103,11 +110,11 @@ static void enter(struct top_stream *stream, enum phase phase)
 	stream->at = 0;
 }
 
-static int walk(struct top_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+static int walk(struct top_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	uint32_t now = tw_ticks_now();
 	struct tw_config config;
-	int ret = tw_kernel_get_config(agent->kernel, &config);
+	int ret = tw_kernel_get_config(ctx->host->kernel, &config);
 
 	for (int steps = 0; !ret && steps < STEPS && !stream->walk.ended; steps++) {
 		size_t n = tw_walk_step(&stream->walk);
@@ -115,7 +122,7 @@ static int walk(struct top_stream *stream, struct tw_agent *agent, struct tw_buf
 		for (size_t i = 0; i < n && ret >= 0; i++) {
 			const struct tw_conn *conn = &stream->walk.conns[i];
 
-			if (tw_conn_has_expired(&config, conn, now, 0))
+			if (tw_conn_expired(&config, conn, now, 0))
 				continue;
 			ret = tw_rank_meet(stream->rank, &stream->walk.keys[i], conn);
 			for (int dir = 0; ret > 0 && dir < TW_DIR__MAX; dir++)
@@ -130,13 +137,13 @@ static int walk(struct top_stream *stream, struct tw_agent *agent, struct tw_buf
 	return 0;
 }
 
-static int send_flow(struct top_stream *stream, struct tw_agent *agent,
+static int send_flow(struct top_stream *stream, struct tw_answer_ctx *ctx,
 	const struct tw_rank_row *from, struct tw_buf *out)
 {
 	Tapwall__V1__TopRow row = TAPWALL__V1__TOP_ROW__INIT;
 	struct tw_described_flow described;
 
-	tw_describe_flow(agent, &from->key, &from->conn, tw_ticks_now(), &described);
+	tw_describe_flow(ctx->telemetry, &from->key, &from->conn, tw_ticks_now(), &described);
 	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_FLOW;
 	row.flow = &described.flow;
 	row.packets_out = rate(stream, from->packets[TW_WAY_ORIGINAL], 0);
@@ -146,12 +153,12 @@ static int send_flow(struct top_stream *stream, struct tw_agent *agent,
 	return send_row(stream, &row, out);
 }
 
-static int send_flows(struct top_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+static int send_flows(struct top_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	int ret = 0;
 
 	while (!ret && stream->at < stream->n_rows && out->len < TW_SERVER_OUT_SOFT)
-		ret = send_flow(stream, agent, &stream->rows[stream->at++], out);
+		ret = send_flow(stream, ctx, &stream->rows[stream->at++], out);
 	if (!ret && stream->at == stream->n_rows)
 		enter(stream, PHASE_END);
 	return ret;
@@ -159,7 +166,7 @@ static int send_flows(struct top_stream *stream, struct tw_agent *agent, struct 
 
 /* ---- ports ---- */
 
-static int send_port(const struct tw_agent *agent, struct top_stream *stream,
+static int send_port(const struct tw_answer_ctx *ctx, struct top_stream *stream,
 	const struct tw_agent_port *port, const struct tw_port_count *now, struct tw_buf *out)
 {
 	const struct tw_port_count *before = &stream->before->ports[port->id];
@@ -169,7 +176,7 @@ static int send_port(const struct tw_agent *agent, struct top_stream *stream,
 	message.name = TEXT(port->name);
 	message.ifindex = port->ifindex;
 	message.workload = TEXT(port->vnic ? port->vnic->workload : "");
-	message.state = TEXT(tw_prove_state(agent, port));
+	message.state = TEXT(tw_prove_state(ctx->enforcement, port));
 	message.open = tw_bind_is_open(port);
 	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_PORT;
 	row.port = &message;
@@ -186,14 +193,14 @@ static int send_port(const struct tw_agent *agent, struct top_stream *stream,
 	return send_row(stream, &row, out);
 }
 
-static int send_ports(struct top_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+static int send_ports(struct top_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	struct before *before = stream->before;
 	int ret = 0;
 
 	for (int i = 0; !ret && i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
 		const struct tw_agent_port *port = tw_ports_next(
-			&agent->ports, (uint32_t)stream->at);
+			ctx->host->ports, (uint32_t)stream->at);
 		struct tw_port_count now;
 
 		if (!port) {
@@ -201,14 +208,14 @@ static int send_ports(struct top_stream *stream, struct tw_agent *agent, struct 
 			return 0;
 		}
 		stream->at = port->ifindex;
-		if (tw_counts_port(agent, port->id, &now) < 0)
+		if (tw_counts_port(ctx->host->kernel, port->id, &now) < 0)
 			continue;
 		/* An id may have been another port's, and its counters are new then. */
 		if (before->ifindex[port->id] != port->ifindex)
 			before->ports[port->id] = now;
 		before->ifindex[port->id] = port->ifindex;
 		if (stream->seconds > 0)
-			ret = send_port(agent, stream, port, &now, out);
+			ret = send_port(ctx, stream, port, &now, out);
 		before->ports[port->id] = now;
 	}
 	return ret;
@@ -240,13 +247,15 @@ static int send_rule(struct top_stream *stream, size_t index, const struct tw_ru
 	return send_row(stream, &row, out);
 }
 
-static int send_rules(struct top_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+static int send_rules(struct top_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	int ret = 0;
 
 	if (!stream->at) {
 		tw_inforce_free(stream->inforce);
-		stream->inforce = agent->inforce ? tw_inforce_ref(agent->inforce) : NULL;
+		stream->inforce = ctx->enforcement->inforce
+					  ? tw_inforce_ref(ctx->enforcement->inforce)
+					  : NULL;
 	}
 	for (int i = 0; !ret && i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
 		struct tw_rule_count now, *before;
@@ -257,7 +266,7 @@ static int send_rules(struct top_stream *stream, struct tw_agent *agent, struct 
 			return 0;
 		}
 		slot = stream->inforce->slots[stream->at++];
-		if (slot >= TW_RULES_MAX || tw_counts_rule(agent, slot, &now) < 0)
+		if (slot >= TW_RULES_MAX || tw_counts_rule(ctx->host->kernel, slot, &now) < 0)
 			continue;
 		before = &stream->before->rules[slot];
 		if (stream->seconds > 0 && now.packets != before->packets)
@@ -269,7 +278,7 @@ static int send_rules(struct top_stream *stream, struct tw_agent *agent, struct 
 
 /* ---- reasons, and the end ---- */
 
-static int send_reasons(struct top_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+static int send_reasons(struct top_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	int ret = 0;
 
@@ -280,9 +289,9 @@ static int send_reasons(struct top_stream *stream, struct tw_agent *agent, struc
 
 		counter.reason = TEXT(tw_reason_name(reason));
 		counter.text = TEXT(tw_reason_text(reason));
-		ret = tw_counts_reason(agent, reason, TW_DIR_OUT, &counter.out);
+		ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_OUT, &counter.out);
 		if (!ret)
-			ret = tw_counts_reason(agent, reason, TW_DIR_IN, &counter.in);
+			ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_IN, &counter.in);
 		row.what_case = TAPWALL__V1__TOP_ROW__WHAT_REASON;
 		row.reason = &counter;
 		row.packets_out = rate(stream, counter.out, before[TW_DIR_OUT]);
@@ -296,7 +305,7 @@ static int send_reasons(struct top_stream *stream, struct tw_agent *agent, struc
 	return ret;
 }
 
-static int send_sample(struct top_stream *stream, struct tw_agent *agent, struct tw_buf *out)
+static int send_sample(struct top_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__TopSample sample = TAPWALL__V1__TOP_SAMPLE__INIT;
@@ -307,7 +316,7 @@ static int send_sample(struct top_stream *stream, struct tw_agent *agent, struct
 	sample.time = tw_clock_unix(stream->began_ns);
 	sample.seconds = stream->seconds;
 	sample.connections = stream->sums.live;
-	sample.connections_max = tw_kernel_facts(agent->kernel)->max_conns;
+	sample.connections_max = tw_kernel_facts(ctx->host->kernel)->max_conns;
 	sample.opened = rate(stream, stream->sums.opened, 0);
 	sample.moved = stream->sums.moved;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_SAMPLE;
@@ -317,8 +326,9 @@ static int send_sample(struct top_stream *stream, struct tw_agent *agent, struct
 
 static int top_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
-	struct tw_agent *agent = context;
-	static int (*const steps[])(struct top_stream *, struct tw_agent *, struct tw_buf *) = {
+	struct tw_answer_ctx *ctx = context;
+	static int (*const steps[])(
+		struct top_stream *, struct tw_answer_ctx *, struct tw_buf *) = {
 		[PHASE_WALK] = walk,
 		[PHASE_PORTS] = send_ports,
 		[PHASE_RULES] = send_rules,
@@ -335,11 +345,11 @@ static int top_next(struct tw_responses *base, void *context, struct tw_buf *out
 			return TW_RESPONSES_WAIT;
 		begin(stream);
 	}
-	ret = steps[stream->phase](stream, agent, out);
+	ret = steps[stream->phase](stream, ctx, out);
 	return ret < 0 ? ret : TW_RESPONSES_MORE;
 }
 
-int tw_answer_top(struct tw_agent *agent, const Tapwall__V1__Request *request,
+int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {
 	uint32_t interval_ms = request->top->interval_ms, limit = request->top->limit;
@@ -359,7 +369,7 @@ int tw_answer_top(struct tw_agent *agent, const Tapwall__V1__Request *request,
 	stream->base = (struct tw_responses){.next = top_next, .done = top_done, .id = request->id};
 	stream->interval_ns = interval_ms * 1000000ull;
 	stream->before = tw_alloc(sizeof(*stream->before));
-	ret = stream->before ? tw_walk_init(&stream->walk, agent->kernel) : -ENOMEM;
+	ret = stream->before ? tw_walk_init(&stream->walk, ctx->host->kernel) : -ENOMEM;
 	if (!ret)
 		ret = tw_rank_new(limit, &stream->rank);
 	if (ret < 0) {

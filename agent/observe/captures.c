@@ -8,9 +8,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "agent/agent.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/loop.h"
+#include "fastpath/kernel/load.h"
 
 /* A port that is captured. */
 struct row {
@@ -25,7 +29,7 @@ struct row {
 };
 
 struct tw_captures {
-	struct tw_agent *agent;
+	struct tw_telemetry *telemetry;
 	struct tw_capturer *capturers;
 	struct row *rows;
 	unsigned int n_rows;
@@ -47,7 +51,8 @@ static int on_frame(void *arg, void *record, size_t len)
 {
 	struct row *row = arg;
 	struct tw_captures *captures = row->captures;
-	const struct tw_agent_port *port = tw_ports_find(&captures->agent->ports, row->ifindex);
+	const struct tw_agent_port *port = tw_ports_find(
+		captures->telemetry->host->ports, row->ifindex);
 	const struct tw_captured *head = record;
 	struct tw_capturer *capturer, *next;
 
@@ -67,11 +72,13 @@ static int on_frame(void *arg, void *record, size_t len)
 static void look_for_losses(struct row *row)
 {
 	struct tw_captures *captures = row->captures;
-	const struct tw_agent_port *port = tw_ports_find(&captures->agent->ports, row->ifindex);
+	const struct tw_agent_port *port = tw_ports_find(
+		captures->telemetry->host->ports, row->ifindex);
 	struct tw_capture_want now;
 	uint64_t lost;
 
-	if (!port || tw_kernel_capture_get(captures->agent->kernel, row->ifindex, &now) < 0)
+	if (!port ||
+		tw_kernel_capture_get(captures->telemetry->host->kernel, row->ifindex, &now) < 0)
 		return;
 	lost = now.lost - row->want.lost;
 	row->want.lost = now.lost;
@@ -106,7 +113,7 @@ static void on_ring(void *arg, uint32_t events)
 	read_row(row);
 	if (captures->turn >= TW_CAPTURES_TURN)
 		arm(captures, true);
-	tw_server_pump(captures->agent->server);
+	captures->telemetry->told = true;
 }
 
 static void on_poll(void *arg, uint32_t events)
@@ -124,7 +131,7 @@ static void on_poll(void *arg, uint32_t events)
 	}
 	if (more)
 		arm(captures, true);
-	tw_server_pump(captures->agent->server);
+	captures->telemetry->told = true;
 }
 
 /* ---- ports ---- */
@@ -138,8 +145,8 @@ static void row_free(struct row *row)
 		at = &(*at)->next;
 	*at = row->next;
 	captures->n_rows--;
-	tw_kernel_capture_stop(captures->agent->kernel, row->ifindex);
-	tw_loop_remove(&captures->agent->loop, &row->watch);
+	tw_kernel_capture_stop(captures->telemetry->host->kernel, row->ifindex);
+	tw_loop_remove(captures->telemetry->loop, &row->watch);
 	ring_buffer__free(row->ring);
 	if (row->ring_fd >= 0)
 		close(row->ring_fd);
@@ -149,7 +156,7 @@ static void row_free(struct row *row)
 static int row_new(struct tw_captures *captures, uint32_t ifindex,
 	const struct tw_capture_want *want, uint32_t ring_mib)
 {
-	struct tw_agent *agent = captures->agent;
+	struct tw_telemetry *telemetry = captures->telemetry;
 	struct row *row = tw_alloc(sizeof(*row));
 	int ret;
 
@@ -164,10 +171,11 @@ static int row_new(struct tw_captures *captures, uint32_t ifindex,
 		.wanted = true};
 	captures->rows = row;
 	captures->n_rows++;
-	ret = tw_kernel_capture_start(agent->kernel, ifindex, want, ring_mib << 20, &row->ring_fd);
+	ret = tw_kernel_capture_start(
+		telemetry->host->kernel, ifindex, want, ring_mib << 20, &row->ring_fd);
 	if (!ret) {
 		row->ring = ring_buffer__new(row->ring_fd, on_frame, row, NULL);
-		ret = row->ring ? tw_loop_add(&agent->loop, &row->watch,
+		ret = row->ring ? tw_loop_add(telemetry->loop, &row->watch,
 					  ring_buffer__epoll_fd(row->ring), EPOLLIN, on_ring, row)
 				: -errno;
 	}
@@ -222,7 +230,7 @@ static int want(struct tw_captures *captures, uint32_t ifindex, struct tw_captur
 	/* What it lost since the last look is not told, for once. */
 	want->lost = row->want.lost;
 	row->want = *want;
-	return tw_kernel_capture_set(captures->agent->kernel, ifindex, want);
+	return tw_kernel_capture_set(captures->telemetry->host->kernel, ifindex, want);
 }
 
 static void count_ports(struct tw_captures *captures, bool changed)
@@ -232,7 +240,7 @@ static void count_ports(struct tw_captures *captures, bool changed)
 		capturer->n_ports = 0;
 		for (const struct row *row = captures->rows; row; row = row->next) {
 			const struct tw_agent_port *port = tw_ports_find(
-				&captures->agent->ports, row->ifindex);
+				captures->telemetry->host->ports, row->ifindex);
 
 			capturer->n_ports += port && tw_capturer_wants(capturer, port);
 		}
@@ -244,7 +252,7 @@ static void count_ports(struct tw_captures *captures, bool changed)
 /* Brings the rows up to what is wanted; the first failure is returned, and the rest done. */
 static int sync_rows(struct tw_captures *captures)
 {
-	struct tw_agent *agent = captures->agent;
+	struct tw_telemetry *telemetry = captures->telemetry;
 	unsigned int before = captures->n_rows;
 	bool changed = false;
 	struct row *row, *next;
@@ -252,7 +260,7 @@ static int sync_rows(struct tw_captures *captures)
 
 	for (row = captures->rows; row; row = row->next)
 		row->wanted = false;
-	tw_vec_foreach (&agent->ports.list, port) {
+	tw_vec_foreach (&telemetry->host->ports->list, port) {
 		struct tw_capture_want all;
 		uint32_t ring_mib;
 		int failed = 0;
@@ -318,19 +326,19 @@ void tw_captures_leave(struct tw_captures *captures, struct tw_capturer *capture
 
 /* ---- life ---- */
 
-int tw_captures_new(struct tw_agent *agent, struct tw_captures **ret, struct tw_err *err)
+int tw_captures_new(struct tw_telemetry *telemetry, struct tw_captures **ret, struct tw_err *err)
 {
 	struct tw_captures *captures = tw_alloc(sizeof(*captures));
 	int result;
 
 	if (!captures)
 		return tw_err_set(err, -ENOMEM, "capture", NULL, "out of memory");
-	tw_kernel_capture_clear(agent->kernel);
-	captures->agent = agent;
+	tw_kernel_capture_clear(telemetry->host->kernel);
+	captures->telemetry = telemetry;
 	captures->poll_watch.fd = -1;
 	captures->poll_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	result = captures->poll_fd < 0 ? -errno
-				       : tw_loop_add(&agent->loop, &captures->poll_watch,
+				       : tw_loop_add(telemetry->loop, &captures->poll_watch,
 						 captures->poll_fd, EPOLLIN, on_poll, captures);
 	if (result < 0) {
 		tw_captures_free(captures);
@@ -346,7 +354,7 @@ void tw_captures_free(struct tw_captures *captures)
 		return;
 	while (captures->rows)
 		row_free(captures->rows);
-	tw_loop_remove(&captures->agent->loop, &captures->poll_watch);
+	tw_loop_remove(captures->telemetry->loop, &captures->poll_watch);
 	if (captures->poll_fd >= 0)
 		close(captures->poll_fd);
 	free(captures);

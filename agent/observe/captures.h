@@ -26,7 +26,7 @@
 #define TW_CAPTURES_TURN	 2048
 #define TW_CAPTURES_LAST_TURNS	 8 /* then a ring that was full when a capture ended has been read */
 
-struct tw_agent;
+struct tw_telemetry;
 struct tw_agent_port;
 struct tw_captures;
 
@@ -49,7 +49,7 @@ struct tw_capturer {
 
 bool tw_capturer_wants(const struct tw_capturer *capturer, const struct tw_agent_port *port);
 
-int tw_captures_new(struct tw_agent *agent, struct tw_captures **ret, struct tw_err *err);
+int tw_captures_new(struct tw_telemetry *telemetry, struct tw_captures **ret, struct tw_err *err);
 void tw_captures_free(struct tw_captures *captures); /* NULL is fine */
 
 /* Begins to capture for him. 0, or a negative errno and nothing changed. */

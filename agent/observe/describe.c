@@ -5,20 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/observe/journal.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/uplinks.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/slots.h"
 #include "agent/ticks.h"
 #include "base/clock.h"
+#include "base/mac.h"
 #include "fastpath/abi/names.h"
 
 /* Strings of messages are not const in generated code, and are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
-
-const char *tw_mac_format(const uint8_t mac[6], char *text)
-{
-	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		mac[5]);
-	return text;
-}
 
 static const char *proto_name(uint8_t proto, char *text, size_t max)
 {
@@ -37,11 +38,12 @@ static const char *proto_name(uint8_t proto, char *text, size_t max)
 	}
 }
 
-static const char *owner_of(const struct tw_agent *agent, const struct tw_addr *addr)
+static const char *owner_of(const struct tw_telemetry *telemetry, const struct tw_addr *addr)
 {
-	const struct tw_vnic *vnic = agent->inforce
-					     ? tw_policy_find_owner(agent->inforce->policy, addr)
-					     : NULL;
+	const struct tw_vnic *vnic =
+		telemetry->enforcement->inforce
+			? tw_policy_find_owner(telemetry->enforcement->inforce->policy, addr)
+			: NULL;
 
 	return vnic ? vnic->workload : "";
 }
@@ -70,23 +72,23 @@ static void describe_ends(const struct tw_key *key, bool from_hi,
 	ret->to.port = icmp ? 0 : ntohs(from_hi ? key->lo_port : key->hi_port);
 }
 
-const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision)
+const char *tw_describe_rule(const struct tw_telemetry *telemetry, uint32_t decision)
 {
 	uint32_t number = tw_decision_rule(decision);
-	const char *key = tw_slots_name(&agent->slots, number);
-	long rule = tw_slots_rule(&agent->slots, number);
+	const char *key = tw_slots_name(telemetry->enforcement->slots, number);
+	long rule = tw_slots_rule(telemetry->enforcement->slots, number);
 
-	if (rule >= 0 && agent->inforce)
-		return tw_policy_rule(agent->inforce->policy, (size_t)rule)->name;
+	if (rule >= 0 && telemetry->enforcement->inforce)
+		return tw_policy_rule(telemetry->enforcement->inforce->policy, (size_t)rule)->name;
 	return key ? key : "?";
 }
 
 /* The name of the rule of a gate, NULL where the gate has none. */
-static const char *gate_rule(const struct tw_agent *agent, uint64_t gate)
+static const char *gate_rule(const struct tw_telemetry *telemetry, uint64_t gate)
 {
 	uint32_t decision = tw_gate_decision(gate);
 
-	return decision ? tw_describe_rule(agent, decision) : NULL;
+	return decision ? tw_describe_rule(telemetry, decision) : NULL;
 }
 
 static Tapwall__V1__Gate *describe_gate(uint64_t gate, const char *rule, Tapwall__V1__Gate *ret)
@@ -101,14 +103,14 @@ static Tapwall__V1__Gate *describe_gate(uint64_t gate, const char *rule, Tapwall
 	return ret;
 }
 
-void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
+void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key *key,
 	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret)
 {
-	const char *network = tw_ports_network_name(&agent->ports, key->network);
+	const char *network = tw_ports_network_name(telemetry->host->ports, key->network);
 	bool from_hi = conn->progress.flags & TW_CONN_F_ORIGIN_HI;
 	const char *names[TW_DIR__MAX] = {
-		[TW_DIR_OUT] = owner_of(agent, end_of(key, from_hi, TW_DIR_OUT)),
-		[TW_DIR_IN] = owner_of(agent, end_of(key, from_hi, TW_DIR_IN))};
+		[TW_DIR_OUT] = owner_of(telemetry, end_of(key, from_hi, TW_DIR_OUT)),
+		[TW_DIR_IN] = owner_of(telemetry, end_of(key, from_hi, TW_DIR_IN))};
 	Tapwall__V1__Flow *flow = &ret->flow;
 
 	tapwall__v1__flow__init(flow);
@@ -123,9 +125,9 @@ void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
 	flow->bytes_in = conn->bytes[TW_WAY_REPLY];
 	flow->age_s = tw_ticks_seconds(now_tick - conn->created);
 	flow->idle_s = tw_ticks_seconds(now_tick - conn->seen);
-	flow->out = describe_gate(conn->gate[TW_DIR_OUT], gate_rule(agent, conn->gate[TW_DIR_OUT]),
-		&ret->gate[TW_DIR_OUT]);
-	flow->in = describe_gate(conn->gate[TW_DIR_IN], gate_rule(agent, conn->gate[TW_DIR_IN]),
+	flow->out = describe_gate(conn->gate[TW_DIR_OUT],
+		gate_rule(telemetry, conn->gate[TW_DIR_OUT]), &ret->gate[TW_DIR_OUT]);
+	flow->in = describe_gate(conn->gate[TW_DIR_IN], gate_rule(telemetry, conn->gate[TW_DIR_IN]),
 		&ret->gate[TW_DIR_IN]);
 	if (network)
 		snprintf(ret->network, sizeof(ret->network), "%s", network);
@@ -202,48 +204,48 @@ static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntr
 }
 
 /* The name of a port of ours, or of another port of a bridge; "" for any other interface. */
-static const char *interface_name(const struct tw_agent *agent, uint32_t ifindex)
+static const char *interface_name(const struct tw_telemetry *telemetry, uint32_t ifindex)
 {
-	const struct tw_agent_port *port = tw_ports_find(&agent->ports, ifindex);
+	const struct tw_agent_port *port = tw_ports_find(telemetry->host->ports, ifindex);
 
 	if (port)
 		return port->name;
-	tw_vec_foreach (&agent->uplinks.rows, row)
+	tw_vec_foreach (&telemetry->host->uplinks->rows, row)
 		if (row->ifindex == ifindex)
 			return row->name;
 	return "";
 }
 
-void tw_describe_names(
-	const struct tw_agent *agent, const struct tw_event *event, struct tw_event_names *ret)
+void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
+	struct tw_event_names *ret)
 {
 	/* A port that is shut has no entry, and no id that the path could tell. */
-	const struct tw_agent_port *port = event->port_id
-						   ? tw_ports_by_id(&agent->ports, event->port_id)
-						   : tw_ports_find(&agent->ports, event->ifindex);
+	const struct tw_agent_port *port =
+		event->port_id ? tw_ports_by_id(telemetry->host->ports, event->port_id)
+			       : tw_ports_find(telemetry->host->ports, event->ifindex);
 	bool from_hi = event->conn_flags & TW_CONN_F_ORIGIN_HI;
 
 	*ret = (struct tw_event_names){.workload = "", .entered_by = "", .end = {"", ""}};
-	ret->port = port ? port->name : interface_name(agent, event->ifindex);
+	ret->port = port ? port->name : interface_name(telemetry, event->ifindex);
 	if (port && port->vnic)
 		ret->workload = port->vnic->workload;
 	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
-		ret->entered_by = interface_name(agent, event->frame.origin);
+		ret->entered_by = interface_name(telemetry, event->frame.origin);
 	if (event->outcome.decision)
-		ret->rule = tw_describe_rule(agent, event->outcome.decision);
+		ret->rule = tw_describe_rule(telemetry, event->outcome.decision);
 	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		ret->gate_rule[dir] = gate_rule(agent, event->outcome.gate[dir]);
+		ret->gate_rule[dir] = gate_rule(telemetry, event->outcome.gate[dir]);
 		if (has_tuple(&event->key))
-			ret->end[dir] = owner_of(agent, end_of(&event->key, from_hi, dir));
+			ret->end[dir] = owner_of(telemetry, end_of(&event->key, from_hi, dir));
 	}
 }
 
-const struct tw_event_names *tw_describe_names_of(const struct tw_agent *agent,
+const struct tw_event_names *tw_describe_names_of(const struct tw_telemetry *telemetry,
 	const struct tw_journal_record *record, struct tw_event_names *now)
 {
 	if (record->names)
 		return record->names;
-	tw_describe_names(agent, &record->event, now);
+	tw_describe_names(telemetry, &record->event, now);
 	return now;
 }
 
@@ -255,14 +257,14 @@ static __u32 reason_of(const struct tw_event *event)
 		       : event->outcome.reason;
 }
 
-void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_record *record,
-	struct tw_described_entry *ret)
+void tw_describe_record(const struct tw_telemetry *telemetry,
+	const struct tw_journal_record *record, struct tw_described_entry *ret)
 {
 	static const struct tw_event_frame none;
 	const struct tw_event *event = &record->event;
 	Tapwall__V1__LogEntry *entry = &ret->entry;
 	struct tw_event_names now;
-	const struct tw_event_names *names = tw_describe_names_of(agent, record, &now);
+	const struct tw_event_names *names = tw_describe_names_of(telemetry, record, &now);
 
 	tapwall__v1__log_entry__init(entry);
 	entry->lost_before = record->lost_before;
@@ -292,21 +294,23 @@ void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_re
 }
 
 /* True if the rule that decided says `log: false`. */
-static bool is_quiet(const struct tw_agent *agent, uint32_t decision)
+static bool is_quiet(const struct tw_telemetry *telemetry, uint32_t decision)
 {
-	long rule = decision && agent->inforce
-			    ? tw_slots_rule(&agent->slots, tw_decision_rule(decision))
+	long rule = decision && telemetry->enforcement->inforce
+			    ? tw_slots_rule(
+				      telemetry->enforcement->slots, tw_decision_rule(decision))
 			    : -1;
 
-	return rule >= 0 && tw_policy_rule(agent->inforce->policy, (size_t)rule)->quiet;
+	return rule >= 0 &&
+	       tw_policy_rule(telemetry->enforcement->inforce->policy, (size_t)rule)->quiet;
 }
 
-bool tw_event_is_notable(const struct tw_agent *agent, const struct tw_event *event)
+bool tw_event_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event)
 {
 	const struct tw_outcome *outcome = &event->outcome;
 
 	if (event->kind == TW_EVENT_DENY)
-		return !is_quiet(agent, outcome->decision);
+		return !is_quiet(telemetry, outcome->decision);
 	return (outcome->decision | tw_gate_decision(outcome->gate[TW_DIR_OUT]) |
 		       tw_gate_decision(outcome->gate[TW_DIR_IN])) &
 	       TW_DECISION_LOG;

@@ -11,7 +11,7 @@
 #include "fastpath/abi/event.h"
 #include "link/link.h"
 
-struct tw_agent;
+struct tw_telemetry;
 
 struct tw_described_ends {
 	Tapwall__V1__End from;
@@ -28,7 +28,7 @@ struct tw_described_flow {
 	char network[24];
 };
 
-void tw_describe_flow(const struct tw_agent *agent, const struct tw_key *key,
+void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key *key,
 	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret);
 
 struct tw_described_entry {
@@ -40,21 +40,18 @@ struct tw_described_entry {
 	char dst_mac[18];
 };
 
-void tw_describe_record(const struct tw_agent *agent, const struct tw_journal_record *record,
-	struct tw_described_entry *ret);
+void tw_describe_record(const struct tw_telemetry *telemetry,
+	const struct tw_journal_record *record, struct tw_described_entry *ret);
 
 /* The names that an event speaks of, as they are now. They point into the agent. */
-void tw_describe_names(
-	const struct tw_agent *agent, const struct tw_event *event, struct tw_event_names *ret);
+void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
+	struct tw_event_names *ret);
 /* Those of an entry of the journal: kept with it, or else as they are now, in `now`. */
-const struct tw_event_names *tw_describe_names_of(const struct tw_agent *agent,
+const struct tw_event_names *tw_describe_names_of(const struct tw_telemetry *telemetry,
 	const struct tw_journal_record *record, struct tw_event_names *now);
 
 /* Whether the event is shown without asking for everything: a denial, or what a rule wants told. */
-bool tw_event_is_notable(const struct tw_agent *agent, const struct tw_event *event);
+bool tw_event_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event);
 
 /* The name of the rule that made a decision. */
-const char *tw_describe_rule(const struct tw_agent *agent, uint32_t decision);
-
-/* "52:54:00:…"; `text` holds 18 bytes. */
-const char *tw_mac_format(const uint8_t mac[6], char *text);
+const char *tw_describe_rule(const struct tw_telemetry *telemetry, uint32_t decision);

@@ -8,12 +8,19 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "agent/agent.h"
-#include "agent/observe/counts.h"
 #include "agent/observe/describe.h"
-#include "agent/ports/bind.h"
+#include "agent/observe/journal.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/loop.h"
+#include "fastpath/kernel/counts.h"
+#include "fastpath/kernel/load.h"
 
 #define LOOK_NS	    1000000000u
 #define WAITING_MAX 2048
@@ -29,39 +36,37 @@ struct waiting {
 
 struct tw_events {
 	uint64_t looked_ns;
-	struct tw_agent *agent;
+	struct tw_telemetry *telemetry;
 	struct ring_buffer *ring;
 	struct tw_watch watch;
 	struct tw_watch poll_watch;
 	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake no reader */
 	unsigned int turn;	 /* events taken in this turn */
 	int64_t unix_ns;	 /* Unix time less monotonic time, in this turn */
-	bool told;		 /* something was added to the journal in this turn */
 	struct waiting *waiting; /* a ring of WAITING_MAX */
 	size_t first;		 /* waiting longest, counted on and on */
 	size_t next;
-	bool claimed;
-	bool leased;
 	uint64_t lost; /* of all ports, as last read */
 	uint64_t limited;
 };
 
 static void tell(struct tw_events *events, const struct tw_event *event)
 {
-	struct tw_agent *agent = events->agent;
+	struct tw_telemetry *telemetry = events->telemetry;
 
-	tw_journal_add(&agent->journal, event, events->unix_ns, tw_event_is_notable(agent, event));
-	events->told = true;
+	tw_journal_add(
+		telemetry->journal, event, events->unix_ns, tw_event_is_notable(telemetry, event));
+	events->telemetry->told = true;
 }
 
-void tw_events_settle(struct tw_agent *agent)
+void tw_events_settle(struct tw_telemetry *telemetry)
 {
-	struct tw_journal *journal = &agent->journal;
+	struct tw_journal *journal = telemetry->journal;
 	struct tw_event_names names;
 	uint64_t number;
 
 	while ((number = tw_journal_unsettled(journal))) {
-		tw_describe_names(agent, &tw_journal_at(journal, number)->event, &names);
+		tw_describe_names(telemetry, &tw_journal_at(journal, number)->event, &names);
 		tw_journal_settle(journal, number, &names);
 	}
 }
@@ -162,27 +167,47 @@ static void take(struct tw_events *events, const struct tw_event *event)
 
 /* ---- the ring buffer ---- */
 
+/* Events of all ports that were not told: the ring buffer was full; over the port's rate. */
+static int sum_losses(const struct tw_host *host, uint64_t *ret_lost, uint64_t *ret_limited)
+{
+	struct tw_port_count count;
+	uint64_t lost = 0, limited = 0;
+	int ret;
+
+	tw_vec_foreach (&host->ports->list, port) {
+		ret = tw_counts_port(host->kernel, (*port)->id, &count);
+		if (ret < 0)
+			return ret;
+		lost += count.events_lost;
+		limited += count.events_limited;
+	}
+	*ret_lost = lost;
+	*ret_limited = limited;
+	return 0;
+}
+
 /* A watched port sent from a MAC that a workload is looked for by. */
 static void claim(struct tw_events *events, const struct tw_event *event)
 {
-	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
+	struct tw_agent_port *port = tw_ports_by_id(events->telemetry->host->ports, event->port_id);
 
 	if (!port || port->ifindex != event->ifindex || port->state != TW_PORT_UNCLAIMED ||
-		!events->agent->inforce ||
-		tw_policy_bind(events->agent->inforce->policy) != TW_BIND_FIRST_SENDER)
+		!events->telemetry->enforcement->inforce ||
+		tw_policy_bind(events->telemetry->enforcement->inforce->policy) !=
+			TW_BIND_FIRST_SENDER)
 		return;
 	memcpy(port->learned_mac, event->frame.src_mac, sizeof(port->learned_mac));
 	port->learned = true;
-	events->claimed = true;
+	events->telemetry->claimed = true;
 }
 
 /* What an unprotected port that is shut sends never reaches its bridge, which would learn of it. */
 static void hear(struct tw_events *events, const struct tw_event *event)
 {
-	struct tw_agent_port *port = tw_ports_by_id(&events->agent->ports, event->port_id);
+	struct tw_agent_port *port = tw_ports_by_id(events->telemetry->host->ports, event->port_id);
 
 	if (port && port->ifindex == event->ifindex && event->outcome.dir == TW_DIR_OUT)
-		tw_bind_hear(events->agent->inforce, port, event->frame.src_mac);
+		tw_bind_hear(events->telemetry->enforcement->inforce, port, event->frame.src_mac);
 }
 
 static int on_event(void *arg, void *data, size_t len)
@@ -195,7 +220,7 @@ static int on_event(void *arg, void *data, size_t len)
 	if (event->kind == TW_EVENT_CLAIM) {
 		claim(events, event);
 	} else if (event->kind == TW_EVENT_LEASE) {
-		events->leased = true;
+		events->telemetry->leased = true;
 	} else if (event->kind < TW_EVENT__MAX) {
 		take(events, event);
 		if (event->kind == TW_EVENT_DENY)
@@ -210,16 +235,9 @@ static void on_ready(void *arg, uint32_t ready)
 	struct tw_events *events = arg;
 
 	events->turn = 0;
-	events->told = events->claimed = events->leased = false;
 	events->unix_ns = (int64_t)tw_clock_unix_ns(0);
 	ring_buffer__consume(events->ring);
 	tell_waiting(events);
-	if (events->claimed)
-		tw_agent_ports_changed(events->agent);
-	if (events->leased)
-		tw_leases_sync(events->agent);
-	if (events->told)
-		tw_server_pump(events->agent->server);
 }
 
 static void on_poll(void *arg, uint32_t ready)
@@ -239,27 +257,28 @@ static int open_poll(struct tw_events *events)
 	events->poll_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (events->poll_fd < 0 || timerfd_settime(events->poll_fd, 0, &every, NULL) < 0)
 		return -errno;
-	return tw_loop_add(&events->agent->loop, &events->poll_watch, events->poll_fd, EPOLLIN,
+	return tw_loop_add(events->telemetry->loop, &events->poll_watch, events->poll_fd, EPOLLIN,
 		on_poll, events);
 }
 
-int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err)
+int tw_events_new(struct tw_telemetry *telemetry, struct tw_events **ret, struct tw_err *err)
 {
 	struct tw_events *events = tw_alloc(sizeof(*events));
 	int result = -ENOMEM;
 
 	if (!events)
 		return tw_err_set(err, result, "events", NULL, "out of memory");
-	events->agent = agent;
+	events->telemetry = telemetry;
 	events->waiting = tw_alloc_array(WAITING_MAX, sizeof(*events->waiting));
 	events->watch.fd = -1;
 	events->poll_watch.fd = -1;
 	events->poll_fd = -1;
 	if (events->waiting)
 		events->ring = ring_buffer__new(
-			tw_kernel_map_fd(agent->kernel, TW_MAP_events), on_event, events, NULL);
+			tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_events), on_event, events,
+			NULL);
 	result = events->ring
-			 ? tw_loop_add(&agent->loop, &events->watch,
+			 ? tw_loop_add(telemetry->loop, &events->watch,
 				   ring_buffer__epoll_fd(events->ring), EPOLLIN, on_ready, events)
 			 : -errno;
 	if (result >= 0)
@@ -269,7 +288,7 @@ int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err 
 		return tw_err_set(err, result, "events", NULL, "cannot read the ring buffer: %s",
 			strerror(-result));
 	}
-	tw_counts_losses(agent, &events->lost, &events->limited);
+	sum_losses(telemetry->host, &events->lost, &events->limited);
 	*ret = events;
 	return 0;
 }
@@ -278,10 +297,10 @@ void tw_events_free(struct tw_events *events)
 {
 	if (!events)
 		return;
-	tw_loop_remove(&events->agent->loop, &events->poll_watch);
+	tw_loop_remove(events->telemetry->loop, &events->poll_watch);
 	if (events->poll_fd >= 0)
 		close(events->poll_fd);
-	tw_loop_remove(&events->agent->loop, &events->watch);
+	tw_loop_remove(events->telemetry->loop, &events->watch);
 	ring_buffer__free(events->ring);
 	free(events->waiting);
 	free(events);
@@ -291,13 +310,13 @@ void tw_events_look(struct tw_events *events)
 {
 	uint64_t lost = events->lost, limited = events->limited, new_lost, new_limited;
 
-	if (tw_counts_losses(events->agent, &new_lost, &new_limited) < 0)
+	if (sum_losses(events->telemetry->host, &new_lost, &new_limited) < 0)
 		return;
 	events->looked_ns = tw_clock_ns();
 	events->lost = new_lost;
 	events->limited = new_limited;
 	/* A port that went takes its counts along. */
-	tw_journal_lose(&events->agent->journal,
+	tw_journal_lose(events->telemetry->journal,
 		(new_lost > lost ? new_lost - lost : 0) +
 			(new_limited > limited ? new_limited - limited : 0));
 }

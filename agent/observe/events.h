@@ -18,15 +18,15 @@
 
 #define TW_EVENTS_TURN 1024
 
-struct tw_agent;
+struct tw_telemetry;
 struct tw_events;
 
-int tw_events_new(struct tw_agent *agent, struct tw_events **ret, struct tw_err *err);
+int tw_events_new(struct tw_telemetry *telemetry, struct tw_events **ret, struct tw_err *err);
 void tw_events_free(struct tw_events *events);
 
 /* Keeps the names of all entries of the journal with them: due before a policy, a port, an interface or a
  * rule's slot changes. */
-void tw_events_settle(struct tw_agent *agent);
+void tw_events_settle(struct tw_telemetry *telemetry);
 
 /* Looks how many events were not told, so that the next entry can say so. */
 void tw_events_look(struct tw_events *events);

@@ -3,49 +3,36 @@
 
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/observe/events.h"
+#include "agent/observe/telemetry.h"
+#include "agent/ports/gone.h"
+#include "agent/ports/host.h"
+#include "agent/publish/charges.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/slots.h"
 #include "agent/ticks.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "fastpath/kernel/load.h"
+#include "fastpath/kernel/walk.h"
+#include "fastpath/path/conntrack/expiry.h"
 
 #define PAUSE_NS     5000000000u /* between two walks */
 #define STEPS	     8		 /* a tick */
 #define OVERFLOWS    2048	 /* sets a tick */
 #define STEPS_FILLED 64		 /* … when the table was over three quarters full */
 
-static bool refuses(uint64_t gate)
-{
-	uint32_t decision = tw_gate_decision(gate);
-
-	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
-}
-
-uint32_t tw_conn_limit(const struct tw_config *config, const struct tw_conn *conn)
-{
-	bool refused = refuses(conn->gate[TW_DIR_OUT]) || refuses(conn->gate[TW_DIR_IN]);
-
-	return config->timeout[refused ? TW_S_CLOSED : conn->progress.state & 15];
-}
-
-bool tw_conn_has_expired(
-	const struct tw_config *config, const struct tw_conn *conn, uint32_t now, uint32_t grace)
-{
-	uint32_t limit = tw_conn_limit(config, conn);
-
-	/* As path/conns.h has it. */
-	return now - conn->seen + TW_TICKS_AHEAD > limit + grace + TW_TICKS_AHEAD;
-}
-
-int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent)
+int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry)
 {
 	int ret;
 
 	memset(sweep, 0, sizeof(*sweep));
-	sweep->agent = agent;
+	sweep->telemetry = telemetry;
 	/* From now on somebody is there: those who open connections have not to sweep. */
-	tw_kernel_sweep(agent->kernel, 0, tw_ticks_now());
-	ret = tw_charges_init(&sweep->charges, tw_kernel_map_fd(agent->kernel, TW_MAP_usage));
-	return ret ? ret : tw_walk_init(&sweep->walk, agent->kernel);
+	tw_kernel_sweep(telemetry->host->kernel, 0, tw_ticks_now());
+	ret = tw_charges_init(
+		&sweep->charges, tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_usage));
+	return ret ? ret : tw_walk_init(&sweep->walk, telemetry->host->kernel);
 }
 
 void tw_sweep_done(struct tw_sweep *sweep)
@@ -57,20 +44,20 @@ void tw_sweep_done(struct tw_sweep *sweep)
 /* Ends what has expired in some buckets, and notes which rules the records in as many others speak of. */
 static int step(struct tw_sweep *sweep, const struct tw_config *config)
 {
-	struct tw_agent *agent = sweep->agent;
+	struct tw_telemetry *telemetry = sweep->telemetry;
 	uint32_t now = tw_ticks_now(), bucket = sweep->walk.bucket;
 	size_t n = tw_walk_step(&sweep->walk);
-	int ret = tw_kernel_sweep(agent->kernel, sweep->walk.bucket - bucket, now);
+	int ret = tw_kernel_sweep(telemetry->host->kernel, sweep->walk.bucket - bucket, now);
 
-	tw_gone_meet(agent, config, &sweep->walk, bucket, n);
+	tw_gone_meet(telemetry->host, config, &sweep->walk, bucket, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct tw_conn *conn = &sweep->walk.conns[i];
 
 		tw_charges_meet(&sweep->charges, conn);
-		sweep->met += !tw_conn_has_expired(config, conn, now, 0);
+		sweep->met += !tw_conn_expired(config, conn, now, 0);
 		for (size_t dir = 0; dir < TW_DIR__MAX; dir++)
 			if (tw_gate_decision(conn->gate[dir]))
-				tw_slots_refer(&agent->slots,
+				tw_slots_refer(telemetry->enforcement->slots,
 					tw_decision_rule(tw_gate_decision(conn->gate[dir])));
 	}
 	return ret;
@@ -79,8 +66,8 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 static void begin_walk(struct tw_sweep *sweep)
 {
 	tw_walk_rewind(&sweep->walk);
-	tw_slots_begin_walk(&sweep->agent->slots);
-	tw_gone_begin_walk(sweep->agent);
+	tw_slots_begin_walk(sweep->telemetry->enforcement->slots);
+	tw_gone_begin_walk(sweep->telemetry->host);
 	tw_charges_begin_walk(&sweep->charges);
 	sweep->walking = true;
 	sweep->met = 0;
@@ -88,12 +75,12 @@ static void begin_walk(struct tw_sweep *sweep)
 
 static void end_walk(struct tw_sweep *sweep)
 {
-	struct tw_agent *agent = sweep->agent;
+	struct tw_telemetry *telemetry = sweep->telemetry;
 
 	sweep->last_met = sweep->met;
-	tw_events_settle(agent);
-	tw_slots_end_walk(&agent->slots);
-	tw_gone_end_walk(agent);
+	tw_events_settle(telemetry);
+	tw_slots_end_walk(telemetry->enforcement->slots);
+	tw_gone_end_walk(telemetry->host);
 }
 
 /* A tick after the end (agent/publish/charges.h). */
@@ -108,14 +95,15 @@ static void judge_charges(struct tw_sweep *sweep)
 
 void tw_sweep_tick(struct tw_sweep *sweep)
 {
-	struct tw_agent *agent = sweep->agent;
-	uint64_t now = tw_clock_ns(), max = tw_kernel_facts(agent->kernel)->max_conns;
+	struct tw_telemetry *telemetry = sweep->telemetry;
+	uint64_t now = tw_clock_ns(), max = tw_kernel_facts(telemetry->host->kernel)->max_conns;
 	bool filled = sweep->last_met > max - max / 4;
 	struct tw_config config;
 
 	/* What fails is tried again at the next tick. */
-	tw_kernel_sweep_overflows(agent->kernel, &sweep->overflows, OVERFLOWS, tw_ticks_now());
-	if (tw_kernel_get_config(agent->kernel, &config) < 0)
+	tw_kernel_sweep_overflows(
+		telemetry->host->kernel, &sweep->overflows, OVERFLOWS, tw_ticks_now());
+	if (tw_kernel_get_config(telemetry->host->kernel, &config) < 0)
 		return;
 	if (sweep->walking && sweep->walk.ended)
 		judge_charges(sweep);
@@ -133,12 +121,12 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 		end_walk(sweep);
 }
 
-void tw_sweep_name_unknown(struct tw_agent *agent)
+void tw_sweep_name_unknown(struct tw_telemetry *telemetry)
 {
 	struct tw_walk walk;
 	char name[32];
 
-	if (tw_walk_init(&walk, agent->kernel) < 0)
+	if (tw_walk_init(&walk, telemetry->host->kernel) < 0)
 		return;
 	while (!walk.ended) {
 		size_t n = tw_walk_step(&walk);
@@ -147,10 +135,10 @@ void tw_sweep_name_unknown(struct tw_agent *agent)
 			uint32_t decision = tw_gate_decision(walk.conns[i / 2].gate[i % 2]);
 			uint32_t rule = tw_decision_rule(decision);
 
-			if (!decision || tw_slots_name(&agent->slots, rule))
+			if (!decision || tw_slots_name(telemetry->enforcement->slots, rule))
 				continue;
 			snprintf(name, sizeof(name), "(unknown-%u)", rule);
-			tw_slots_restore(&agent->slots, rule, name);
+			tw_slots_restore(telemetry->enforcement->slots, rule, name);
 		}
 	}
 	tw_walk_done(&walk);

@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/observe/walk.h"
+#include "fastpath/kernel/walk.h"
 #include "agent/publish/charges.h"
 
-struct tw_agent;
+struct tw_telemetry;
 
 struct tw_sweep {
-	struct tw_agent *agent;
+	struct tw_telemetry *telemetry;
 	struct tw_walk walk;
 	struct tw_charges charges;
 	struct tw_overflow_walk overflows;
@@ -29,16 +29,10 @@ struct tw_sweep {
 	uint64_t swept;	   /* since the start */
 };
 
-int tw_sweep_init(struct tw_sweep *sweep, struct tw_agent *agent);
+int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry);
 void tw_sweep_done(struct tw_sweep *sweep);
 void tw_sweep_tick(struct tw_sweep *sweep);
 
 /* Names every rule slot that connections refer to and that has no name `(unknown-N)`. An earlier agent's
  * names are lost then, and a new rule in such a slot would be taken for the one that decided. At start. */
-void tw_sweep_name_unknown(struct tw_agent *agent);
-
-/* How many ticks after its last packet a connection expires. */
-uint32_t tw_conn_limit(const struct tw_config *config, const struct tw_conn *conn);
-/* Whether the fast path takes this record for none. */
-bool tw_conn_has_expired(
-	const struct tw_config *config, const struct tw_conn *conn, uint32_t now, uint32_t grace);
+void tw_sweep_name_unknown(struct tw_telemetry *telemetry);

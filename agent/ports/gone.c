@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/agent.h"
-#include "agent/ports/bind.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/rtnl.h"
 #include "agent/ticks.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mac.h"
+#include "fastpath/kernel/walk.h"
+#include "fastpath/path/conntrack/expiry.h"
 
 #define EXPIRED_TICKS 2 /* past its time */
 
@@ -19,33 +23,33 @@ static void take_guest(struct tw_gone_port *row, const struct tw_port *entry)
 	row->n_addrs = entry->n_addrs;
 }
 
-static void note(struct tw_agent *agent, const struct tw_gone_port *row)
+static void note(struct tw_host *host, const struct tw_gone_port *row)
 {
 	struct tw_gone_port *last;
 
-	if (!row->id || row->id >= TW_PORTS_MAX || tw_vec_push(&agent->gone.list, *row) < 0)
+	if (!row->id || row->id >= TW_PORTS_MAX || tw_vec_push(&host->gone->list, *row) < 0)
 		return;
-	last = &agent->gone.list.at[agent->gone.list.n - 1];
+	last = &host->gone->list.at[host->gone->list.n - 1];
 	last->since_ns = tw_clock_ns();
-	agent->ports.reserved[row->id] = true;
+	host->ports->reserved[row->id] = true;
 }
 
-void tw_gone_note(struct tw_agent *agent, const struct tw_agent_port *port)
+void tw_gone_note(struct tw_host *host, const struct tw_agent_port *port)
 {
 	struct tw_gone_port row = {.id = port->id, .pvid = port->vlan, .bridge = port->bridge};
 
-	take_guest(&row, &port->entry[agent->epoch & 1]);
+	take_guest(&row, &port->entry[host->epoch & 1]);
 	snprintf(row.name, sizeof(row.name), "%s", port->name);
 	snprintf(row.workload, sizeof(row.workload), "%s", port->vnic ? port->vnic->workload : "");
-	note(agent, &row);
+	note(host, &row);
 }
 
-void tw_gone_note_entry(struct tw_agent *agent, const struct tw_port *entry)
+void tw_gone_note_entry(struct tw_host *host, const struct tw_port *entry)
 {
 	struct tw_gone_port row = {.id = entry->id, .pvid = entry->pvid, .name = "an earlier port"};
 
 	take_guest(&row, entry);
-	note(agent, &row);
+	note(host, &row);
 }
 
 void tw_gone_done(struct tw_gone *gone)
@@ -62,13 +66,13 @@ static bool is_guest(const struct tw_gone_port *row, const struct tw_port *entry
 }
 
 /* True if its guest is at another port by now. */
-static bool is_back(const struct tw_agent *agent, const struct tw_gone_port *row)
+static bool is_back(const struct tw_host *host, const struct tw_gone_port *row)
 {
-	tw_vec_foreach (&agent->ports.list, at) {
+	tw_vec_foreach (&host->ports->list, at) {
 		const struct tw_agent_port *port = *at;
-		const struct tw_port *entry = &port->entry[agent->epoch & 1];
+		const struct tw_port *entry = &port->entry[host->epoch & 1];
 
-		if (!port->has_entry[agent->epoch & 1])
+		if (!port->has_entry[host->epoch & 1])
 			continue;
 		if (is_guest(row, entry))
 			return true;
@@ -79,25 +83,25 @@ static bool is_back(const struct tw_agent *agent, const struct tw_gone_port *row
 }
 
 /* True if its bridge has seen its guest behind another port: it has moved to another host. */
-static bool has_moved(const struct tw_agent *agent, const struct tw_gone_port *row)
+static bool has_moved(const struct tw_host *host, const struct tw_gone_port *row)
 {
 	uint32_t ifindex;
 
 	return row->bridge && tw_mac_is_set(row->mac) &&
-	       !tw_rtnl_find_fdb(agent->rtnl, row->bridge, row->mac, row->pvid, &ifindex);
+	       !tw_rtnl_find_fdb(host->rtnl, row->bridge, row->mac, row->pvid, &ifindex);
 }
 
-static void forget_row(struct tw_agent *agent, size_t i)
+static void forget_row(struct tw_host *host, size_t i)
 {
-	struct tw_gone *gone = &agent->gone;
+	struct tw_gone *gone = host->gone;
 
-	tw_ports_unreserve(&agent->ports, gone->list.at[i].id);
+	tw_ports_unreserve(host->ports, gone->list.at[i].id);
 	gone->list.at[i] = gone->list.at[--gone->list.n];
 }
 
-void tw_gone_begin_walk(struct tw_agent *agent)
+void tw_gone_begin_walk(struct tw_host *host)
 {
-	struct tw_gone *gone = &agent->gone;
+	struct tw_gone *gone = host->gone;
 	uint64_t now = tw_clock_ns();
 
 	gone->n_due = 0;
@@ -106,8 +110,8 @@ void tw_gone_begin_walk(struct tw_agent *agent)
 
 		if (now - row->since_ns < TW_GONE_NS)
 			continue;
-		if (is_back(agent, row) || has_moved(agent, row)) {
-			forget_row(agent, i);
+		if (is_back(host, row) || has_moved(host, row)) {
+			forget_row(host, i);
 			continue;
 		}
 		row->due = true;
@@ -124,25 +128,25 @@ static struct tw_gone_port *due_end(struct tw_gone *gone, const struct tw_conn *
 	return NULL;
 }
 
-void tw_gone_meet(struct tw_agent *agent, const struct tw_config *config, struct tw_walk *walk,
+void tw_gone_meet(struct tw_host *host, const struct tw_config *config, struct tw_walk *walk,
 	uint32_t row, size_t n)
 {
 	uint32_t now = tw_ticks_now();
 
-	for (size_t i = 0; agent->gone.n_due && i < n; i++) {
+	for (size_t i = 0; host->gone->n_due && i < n; i++) {
 		const struct tw_conn *conn = &walk->conns[i];
-		struct tw_gone_port *port = due_end(&agent->gone, conn);
+		struct tw_gone_port *port = due_end(host->gone, conn);
 
-		if (!port || tw_conn_has_expired(config, conn, now, 0))
+		if (!port || tw_conn_expired(config, conn, now, 0))
 			continue;
 		port->n_ended += tw_conns_expire(&walk->table, row, walk->bucket, conn,
 			now - tw_conn_limit(config, conn) - EXPIRED_TICKS);
 	}
 }
 
-void tw_gone_end_walk(struct tw_agent *agent)
+void tw_gone_end_walk(struct tw_host *host)
 {
-	struct tw_gone *gone = &agent->gone;
+	struct tw_gone *gone = host->gone;
 
 	for (size_t i = gone->list.n; i-- > 0;) {
 		const struct tw_gone_port *row = &gone->list.at[i];
@@ -152,7 +156,7 @@ void tw_gone_end_walk(struct tw_agent *agent)
 		if (row->n_ended)
 			tw_log(TW_LOG_INFO, "%s: its %llu connections ended with it", row->name,
 				(unsigned long long)row->n_ended);
-		forget_row(agent, i);
+		forget_row(host, i);
 	}
 	gone->n_due = 0;
 }

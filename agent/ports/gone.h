@@ -21,7 +21,7 @@
 
 #define TW_GONE_NS 15000000000u
 
-struct tw_agent;
+struct tw_host;
 struct tw_agent_port;
 struct tw_walk;
 
@@ -45,14 +45,14 @@ struct tw_gone {
 };
 
 /* A port goes; it is still in the table of ports. */
-void tw_gone_note(struct tw_agent *agent, const struct tw_agent_port *port);
+void tw_gone_note(struct tw_host *host, const struct tw_agent_port *port);
 /* The interface of an entry that an earlier agent left is not there any more. */
-void tw_gone_note_entry(struct tw_agent *agent, const struct tw_port *entry);
+void tw_gone_note_entry(struct tw_host *host, const struct tw_port *entry);
 void tw_gone_done(struct tw_gone *gone);
 
 /* Around a walk of the connection table. */
-void tw_gone_begin_walk(struct tw_agent *agent);
+void tw_gone_begin_walk(struct tw_host *host);
 /* Looks at the last `n` records that were read, from rows from `row` on. */
-void tw_gone_meet(struct tw_agent *agent, const struct tw_config *config, struct tw_walk *walk,
+void tw_gone_meet(struct tw_host *host, const struct tw_config *config, struct tw_walk *walk,
 	uint32_t row, size_t n);
-void tw_gone_end_walk(struct tw_agent *agent);
+void tw_gone_end_walk(struct tw_host *host);

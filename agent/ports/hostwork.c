@@ -13,8 +13,9 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "agent/agent.h"
-#include "agent/publish/publish.h"
+#include "agent/ports/entries.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -54,9 +55,9 @@ void tw_hostwork_done(struct tw_hostwork *work)
 		mnl_socket_close(work->sock);
 }
 
-bool tw_hostwork_counts(const struct tw_agent *agent)
+bool tw_hostwork_counts(const struct tw_host *host)
 {
-	return agent->options->forwarding == TW_FORWARDING_CUT_THROUGH;
+	return host->options->forwarding == TW_FORWARDING_CUT_THROUGH;
 }
 
 /* ---- netfilter ---- */
@@ -112,14 +113,14 @@ static bool is_on(const char *path)
 }
 
 /* True if br_netfilter shows what a bridge forwards to the tables of `proto`: ip, ip6 or arp. */
-static bool is_called(const struct tw_agent *agent, const char *proto)
+static bool is_called(const struct tw_host *host, const char *proto)
 {
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/sys/net/bridge/bridge-nf-call-%stables", proto);
 	if (is_on(path))
 		return true;
-	tw_vec_foreach (&agent->ports.networks, row) {
+	tw_vec_foreach (&host->ports->networks, row) {
 		snprintf(path, sizeof(path), "/sys/class/net/%s/bridge/nf_call_%stables", row->name,
 			proto);
 		if (!row->gone && is_on(path))
@@ -129,7 +130,7 @@ static bool is_called(const struct tw_agent *agent, const char *proto)
 }
 
 /* What netfilter does with frames at bridges, in a few words; false: nothing. */
-static bool find_netfilter(struct tw_agent *agent, char *ret, size_t ret_len)
+static bool find_netfilter(struct tw_host *host, char *ret, size_t ret_len)
 {
 	static const struct {
 		const char *proto, *family, *legacy;
@@ -138,13 +139,13 @@ static bool find_netfilter(struct tw_agent *agent, char *ret, size_t ret_len)
 		{"ip6", "ip6", "/proc/net/ip6_tables_names"},
 		{"arp", "arp", "/proc/net/arp_tables_names"},
 	};
-	struct tw_hostwork *work = &agent->hostwork;
+	struct tw_hostwork *work = host->hostwork;
 	char name[64];
 
 	if (find_table(work, "bridge", ret, ret_len))
 		return true;
 	for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++) {
-		if (!is_called(agent, callers[i].proto))
+		if (!is_called(host, callers[i].proto))
 			continue;
 		if (find_table(work, callers[i].family, name, sizeof(name)) ||
 			(strcmp(callers[i].proto, "arp") != 0 &&
@@ -259,11 +260,11 @@ static bool changes(char *why, const char *now)
 	return true;
 }
 
-static void look_at_port(struct tw_agent *agent, struct tw_agent_port *port, const char *chains)
+static void look_at_port(struct tw_host *host, struct tw_agent_port *port, const char *chains)
 {
 	const char *why = "";
 
-	if (port->bridge && tw_hostwork_at(&agent->hostwork, port->ifindex))
+	if (port->bridge && tw_hostwork_at(host->hostwork, port->ifindex))
 		why = "a tc filter at its ingress";
 	else if (port->bridge && has_ingress_chain(chains, port->name))
 		why = "an nftables chain at its ingress";
@@ -273,47 +274,46 @@ static void look_at_port(struct tw_agent *agent, struct tw_agent_port *port, con
 	tw_log(TW_LOG_INFO, "%s: %s%s", port->name,
 		*why ? "frames go through the bridge: " : "frames may be cut through again", why);
 	if (*why)
-		tw_publish_uncut(agent, port);
-	agent->dirty = true;
+		tw_entries_uncut(host, port);
+	host->changed = true;
 }
 
-void tw_hostwork_meet(struct tw_agent *agent)
+void tw_hostwork_meet(struct tw_host *host)
 {
 	tw_autofree char *chains = NULL;
 
-	if (!tw_hostwork_counts(agent))
+	if (!tw_hostwork_counts(host))
 		return;
-	tw_vec_foreach (&agent->ports.list, port) {
+	tw_vec_foreach (&host->ports->list, port) {
 		if ((*port)->looked_at)
 			continue;
 		if (!chains)
-			chains = tw_strdup(ask_nft(&agent->hostwork, "list chains netdev"));
-		look_at_port(agent, *port, chains ? chains : "");
+			chains = tw_strdup(ask_nft(host->hostwork, "list chains netdev"));
+		look_at_port(host, *port, chains ? chains : "");
 	}
 }
 
-void tw_hostwork_look(struct tw_agent *agent)
+bool tw_hostwork_look(struct tw_host *host)
 {
-	struct tw_hostwork *work = &agent->hostwork;
+	struct tw_hostwork *work = host->hostwork;
 	char why[TW_HOSTWORK_WHY] = "";
 	tw_autofree char *chains = NULL;
 	uint64_t now = tw_clock_ns();
 
-	if (!tw_hostwork_counts(agent) || now < work->next_ns)
-		return;
+	if (!tw_hostwork_counts(host) || now < work->next_ns)
+		return false;
 	work->next_ns = now + TW_HOSTWORK_NS;
-	find_netfilter(agent, why, sizeof(why));
+	find_netfilter(host, why, sizeof(why));
 	if (changes(work->why, why)) {
 		tw_log(TW_LOG_INFO, "%s%s",
 			*why ? "frames go through the bridge: the host filters there: "
 			     : "frames may be cut through again",
 			why);
-		agent->dirty = true;
-		tw_locals_renew(agent);
+		host->changed = true;
+		host->renew = true;
 	}
 	chains = tw_strdup(ask_nft(work, "list chains netdev"));
-	tw_vec_foreach (&agent->ports.list, port)
-		look_at_port(agent, *port, chains ? chains : "");
-	if (tw_uplinks_look(agent))
-		agent->dirty = true;
+	tw_vec_foreach (&host->ports->list, port)
+		look_at_port(host, *port, chains ? chains : "");
+	return true;
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct tw_agent;
+struct tw_host;
 struct nft_ctx;
 struct mnl_socket;
 
@@ -32,10 +32,11 @@ void tw_hostwork_init(struct tw_hostwork *work);
 void tw_hostwork_done(struct tw_hostwork *work);
 
 /* True if the agent looks at all: with --forwarding cut-through. */
-bool tw_hostwork_counts(const struct tw_agent *agent);
+bool tw_hostwork_counts(const struct tw_host *host);
 /* True if a filter, policer or mirror of tc stands at the ingress of an interface. */
 bool tw_hostwork_at(struct tw_hostwork *work, uint32_t ifindex);
 /* Looks at ports that were not looked at yet: before anything may be cut through there. */
-void tw_hostwork_meet(struct tw_agent *agent);
-/* Looks, if it is due, and takes cut-through from the ports where something is found, or gives it back. */
-void tw_hostwork_look(struct tw_agent *agent);
+void tw_hostwork_meet(struct tw_host *host);
+/* Looks, if it is due, and takes cut-through from the ports where something is found, or gives it back.
+ * True if it was due. */
+bool tw_hostwork_look(struct tw_host *host);

@@ -8,24 +8,29 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/entries.h"
+#include "agent/ports/host.h"
+#include "agent/ports/hostwork.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/rtnl.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "fastpath/kernel/load.h"
 
 #define VLAN_BYTES 4 /* a bridge lets a tag pass on top of the MTU, and so does cut-through */
 
-static int map_fd(const struct tw_agent *agent)
+static int map_fd(const struct tw_host *host)
 {
-	return tw_kernel_map_fd(agent->kernel, TW_MAP_locals);
+	return tw_kernel_map_fd(host->kernel, TW_MAP_locals);
 }
 
-void tw_locals_init(struct tw_agent *agent)
+void tw_locals_init(struct tw_host *host)
 {
 	struct tw_local_key key;
 
-	tw_locals_release(agent->options->bpffs);
-	while (!bpf_map_get_next_key(map_fd(agent), NULL, &key) &&
-		!bpf_map_delete_elem(map_fd(agent), &key))
+	tw_locals_release(host->options->bpffs);
+	while (!bpf_map_get_next_key(map_fd(host), NULL, &key) &&
+		!bpf_map_delete_elem(map_fd(host), &key))
 		continue;
 }
 
@@ -42,9 +47,9 @@ static bool has_mac(const struct tw_port *entry)
 }
 
 bool tw_locals_fit(
-	const struct tw_agent *agent, const struct tw_agent_port *port, const struct tw_port *entry)
+	const struct tw_host *host, const struct tw_agent_port *port, const struct tw_port *entry)
 {
-	return agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why &&
+	return host->options->forwarding != TW_FORWARDING_VSWITCH && !*host->hostwork->why &&
 	       !*port->hostwork && port->bridge && port->bridge_state == BR_STATE_FORWARDING &&
 	       !port->isolated && !port->moved &&
 	       (!port->filtering || (port->vlan && port->pvid_untagged)) && has_mac(entry) &&
@@ -59,17 +64,17 @@ static struct tw_locals_row *find(struct tw_locals *locals, const struct tw_loca
 	return NULL;
 }
 
-static void tell_bridge(struct tw_agent *agent, const struct tw_locals_row *row, bool there)
+static void tell_bridge(struct tw_host *host, const struct tw_locals_row *row, bool there)
 {
 	uint32_t ifindex = row->local.ifindex;
 	int ret;
 
 	/* A port that is gone has taken its bridge's memory along. */
 	if (!there) {
-		tw_rtnl_remove_fdb(agent->rtnl, ifindex, row->key.mac, row->key.vlan);
+		tw_rtnl_remove_fdb(host->rtnl, ifindex, row->key.mac, row->key.vlan);
 		return;
 	}
-	ret = tw_rtnl_add_fdb(agent->rtnl, ifindex, row->key.mac, row->key.vlan);
+	ret = tw_rtnl_add_fdb(host->rtnl, ifindex, row->key.mac, row->key.vlan);
 	if (ret < 0)
 		tw_log(TW_LOG_WARNING, "interface %u: its bridge does not take its MAC: %s",
 			ifindex, strerror(-ret));
@@ -80,9 +85,9 @@ uint32_t tw_locals_len_max(const struct tw_agent_port *port)
 	return port->mtu + ETH_HLEN + VLAN_BYTES;
 }
 
-static void want(struct tw_agent *agent, const struct tw_agent_port *port)
+static void want(struct tw_host *host, const struct tw_agent_port *port)
 {
-	const struct tw_port *entry = &port->entry[agent->epoch & 1];
+	const struct tw_port *entry = &port->entry[host->epoch & 1];
 	struct tw_locals_row row =
 				     {
 					     .key = {.network = entry->network,
@@ -93,62 +98,62 @@ static void want(struct tw_agent *agent, const struct tw_agent_port *port)
 			     *old;
 
 	memcpy(row.key.mac, entry->mac, sizeof(row.key.mac));
-	old = find(&agent->locals, &row.key);
+	old = find(host->locals, &row.key);
 	if (old && !memcmp(&old->local, &row.local, sizeof(row.local))) {
 		old->wanted = true;
 		if (old->forgotten)
-			tell_bridge(agent, old, true);
+			tell_bridge(host, old, true);
 		old->forgotten = false;
 		return;
 	}
-	if (bpf_map_update_elem(map_fd(agent), &row.key, &row.local, BPF_ANY) < 0 ||
-		(!old && tw_vec_push(&agent->locals.rows, row) < 0)) {
+	if (bpf_map_update_elem(map_fd(host), &row.key, &row.local, BPF_ANY) < 0 ||
+		(!old && tw_vec_push(&host->locals->rows, row) < 0)) {
 		tw_log(TW_LOG_WARNING, "%s: no room to vouch for its MAC", port->name);
-		bpf_map_delete_elem(map_fd(agent), &row.key);
+		bpf_map_delete_elem(map_fd(host), &row.key);
 		return;
 	}
 	if (old)
 		*old = row;
-	tell_bridge(agent, &row, true);
+	tell_bridge(host, &row, true);
 }
 
-static void note_moved(struct tw_agent *agent, struct tw_agent_port *port, bool moved)
+static void note_moved(struct tw_host *host, struct tw_agent_port *port, bool moved)
 {
 	tw_log(TW_LOG_INFO, "%s: its MAC %s", port->name,
 		moved ? "is seen behind another port; cut-through waits" : "is back");
 	port->moved = moved;
-	tw_publish_uncut(agent, port);
+	tw_entries_uncut(host, port);
 }
 
 /* A live migration makes the tap on the new host first. Until the guest speaks there, the bridge knows it
  * behind the uplink, and must not be told otherwise. */
-static void ask_bridge(struct tw_agent *agent, struct tw_agent_port *port)
+static void ask_bridge(struct tw_host *host, struct tw_agent_port *port)
 {
-	const struct tw_port *entry = &port->entry[agent->epoch & 1];
+	const struct tw_port *entry = &port->entry[host->epoch & 1];
 	uint32_t ifindex;
 
 	if (port->asked || port->state != TW_PORT_PROTECTED || !port->bridge || port->moved ||
-		!port->has_entry[agent->epoch & 1] || !has_mac(entry))
+		!port->has_entry[host->epoch & 1] || !has_mac(entry))
 		return;
 	port->asked = true;
-	if (!tw_rtnl_find_fdb(agent->rtnl, port->bridge, entry->mac, entry->pvid, &ifindex) &&
+	if (!tw_rtnl_find_fdb(host->rtnl, port->bridge, entry->mac, entry->pvid, &ifindex) &&
 		ifindex != port->ifindex && ifindex != port->bridge)
-		note_moved(agent, port, true);
+		note_moved(host, port, true);
 }
 
-void tw_locals_sync(struct tw_agent *agent)
+void tw_locals_sync(struct tw_host *host)
 {
-	struct tw_locals *locals = &agent->locals;
-	uint32_t parity = agent->epoch & 1;
+	struct tw_locals *locals = host->locals;
+	uint32_t parity = host->epoch & 1;
 	size_t kept = 0;
 
-	tw_vec_foreach (&agent->ports.list, port)
-		ask_bridge(agent, *port);
+	tw_vec_foreach (&host->ports->list, port)
+		ask_bridge(host, *port);
 	tw_vec_foreach (&locals->rows, row)
 		row->wanted = false;
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		if ((*port)->has_entry[parity] && (*port)->entry[parity].flags & TW_PORT_F_CUT)
-			want(agent, *port);
+			want(host, *port);
 	for (size_t i = 0; i < locals->rows.n; i++) {
 		struct tw_locals_row *row = &locals->rows.at[i];
 
@@ -156,44 +161,43 @@ void tw_locals_sync(struct tw_agent *agent)
 			locals->rows.at[kept++] = *row;
 			continue;
 		}
-		bpf_map_delete_elem(map_fd(agent), &row->key);
-		tell_bridge(agent, row, false);
+		bpf_map_delete_elem(map_fd(host), &row->key);
+		tell_bridge(host, row, false);
 	}
 	locals->rows.n = kept;
 }
 
-bool tw_locals_forgotten(struct tw_agent *agent, const uint8_t mac[6], uint32_t ifindex)
+bool tw_locals_forgotten(struct tw_host *host, const uint8_t mac[6], uint32_t ifindex)
 {
 	bool changed = false;
 
-	tw_vec_foreach (&agent->locals.rows, row)
+	tw_vec_foreach (&host->locals->rows, row)
 		if (row->local.ifindex == ifindex &&
 			!memcmp(row->key.mac, mac, sizeof(row->key.mac)))
 			changed = row->forgotten = true;
 	return changed;
 }
 
-void tw_locals_renew(struct tw_agent *agent)
+void tw_locals_renew(struct tw_host *host)
 {
-	bool cut = agent->options->forwarding != TW_FORWARDING_VSWITCH && !*agent->hostwork.why;
+	bool cut = host->options->forwarding != TW_FORWARDING_VSWITCH && !*host->hostwork->why;
 
-	tw_kernel_set_cut(agent->kernel, cut ? tw_clock_ns() + TW_LOCALS_LEASE_NS : 0);
+	tw_kernel_set_cut(host->kernel, cut ? tw_clock_ns() + TW_LOCALS_LEASE_NS : 0);
 }
 
-bool tw_locals_moved(
-	struct tw_agent *agent, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex)
+bool tw_locals_moved(struct tw_host *host, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex)
 {
 	bool changed = false;
 
-	tw_vec_foreach (&agent->ports.list, at) {
+	tw_vec_foreach (&host->ports->list, at) {
 		struct tw_agent_port *port = *at;
-		const struct tw_port *entry = &port->entry[agent->epoch & 1];
+		const struct tw_port *entry = &port->entry[host->epoch & 1];
 		bool moved = port->ifindex != ifindex;
 
 		if (port->state != TW_PORT_PROTECTED || port->bridge != bridge ||
 			memcmp(entry->mac, mac, sizeof(entry->mac)) != 0 || port->moved == moved)
 			continue;
-		note_moved(agent, port, moved);
+		note_moved(host, port, moved);
 		changed = true;
 	}
 	return changed;

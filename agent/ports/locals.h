@@ -23,7 +23,7 @@
 /* How long approved frames are cut through without a word from the agent. */
 #define TW_LOCALS_LEASE_NS 2000000000u
 
-struct tw_agent;
+struct tw_host;
 
 struct tw_locals_row {
 	struct tw_local_key key;
@@ -37,25 +37,24 @@ struct tw_locals {
 };
 
 /* Takes back what an earlier agent vouched for; what still holds is about to be said again. */
-void tw_locals_init(struct tw_agent *agent);
+void tw_locals_init(struct tw_host *host);
 void tw_locals_done(struct tw_locals *locals);
 
 /* Makes the bridges forget what any agent with these pins told them. */
 void tw_locals_release(const char *bpffs);
 
 /* Whether cut-through may start and end at a protected port that has this entry. */
-bool tw_locals_fit(const struct tw_agent *agent, const struct tw_agent_port *port,
-	const struct tw_port *entry);
+bool tw_locals_fit(
+	const struct tw_host *host, const struct tw_agent_port *port, const struct tw_port *entry);
 /* The longest frame, in bytes, that a port's bridge would send there. */
 uint32_t tw_locals_len_max(const struct tw_agent_port *port);
 /* Brings map and bridges up to the entries in force. Troubles are logged: frames then go through
  * the vSwitch. */
-void tw_locals_sync(struct tw_agent *agent);
+void tw_locals_sync(struct tw_host *host);
 /* A bridge was made to forget where `mac` is. True when it has to be told again. */
-bool tw_locals_forgotten(struct tw_agent *agent, const uint8_t mac[6], uint32_t ifindex);
+bool tw_locals_forgotten(struct tw_host *host, const uint8_t mac[6], uint32_t ifindex);
 /* All that happened to ports is known: cut-through may go on for a while, and ends by itself
  * (TW_LOCALS_LEASE_NS) when this is not called again. */
-void tw_locals_renew(struct tw_agent *agent);
+void tw_locals_renew(struct tw_host *host);
 /* A bridge has seen `mac` behind `ifindex`. True when that changes whether a port is fit. */
-bool tw_locals_moved(
-	struct tw_agent *agent, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);
+bool tw_locals_moved(struct tw_host *host, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);

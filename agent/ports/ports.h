@@ -44,12 +44,24 @@ enum tw_conflict {
 	TW_CONFLICT_KIND, /* a workload's, but an interface whose hooks see frames the wrong way round */
 };
 
-/* What bind.h found for a port. */
+/* What agent/publish/bind.h found for a port. */
 struct tw_binding {
 	const struct tw_vnic *vnic; /* NULL: none */
 	enum tw_bound by;
 	enum tw_conflict conflict;
 	const struct tw_vnic *about; /* of a conflict: the vNIC that it does not get */
+};
+
+/* The first byte that libvirt gives to the MAC of a tap. */
+#define TW_TAP_MAC_FIRST 0xfe
+
+/* A port as an earlier agent knew it. */
+struct tw_saved_port {
+	uint32_t ifindex;
+	uint16_t id;
+	char name[IFNAMSIZ];
+	bool learned;
+	uint8_t learned_mac[6];
 };
 
 /* One port. Filled from netlink and by publish.c. */
@@ -92,7 +104,8 @@ struct tw_agent_port {
 	bool carried;	    /* carried traffic before anyone protected it */
 	bool learned;	    /* `learned_mac` was seen sending */
 	uint8_t learned_mac[6];
-	bool heard; /* its bridge has learned `heard_mac` behind it, most recently */
+	bool heard;	/* its bridge has learned `heard_mac` behind it, most recently */
+	bool heard_now; /* … and what follows from that is not told yet */
 	uint8_t heard_mac[6];
 	uint64_t told_ns; /* when the log last said that it resembles a workload; 0: never */
 	enum tw_port_state state;

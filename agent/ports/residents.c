@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/uplinks.h"
+#include "agent/publish/loads.h"
 #include "base/log.h"
+#include "fastpath/kernel/load.h"
 #include "fastpath/path/bytes.h"
 
 #define HOST_BITS 128
@@ -121,15 +125,15 @@ static int add_mac(const struct tw_port *entry, struct tw_resident row, struct t
 }
 
 static int add_port(
-	const struct tw_agent *agent, const struct tw_agent_port *port, struct tw_residents *ret)
+	const struct tw_host *host, const struct tw_agent_port *port, struct tw_residents *ret)
 {
 	const __u16 others = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT;
-	const struct tw_port *entry = &port->entry[agent->epoch & 1];
+	const struct tw_port *entry = &port->entry[host->epoch & 1];
 	struct tw_resident row = {
 		.key = {.network = entry->network, .vlan = entry->pvid}, .ifindex = port->ifindex};
 	int code = add_mac(entry, row, ret);
 
-	if (entry->flags & others || port->isolated || agent->options->hairpin || !port->vnic)
+	if (entry->flags & others || port->isolated || host->options->hairpin || !port->vnic)
 		return code;
 	for (size_t i = 0; i < port->vnic->n_prefixes && !code; i++) {
 		if (port->vnic->prefixes[i].len != HOST_BITS)
@@ -141,17 +145,17 @@ static int add_port(
 }
 
 /* True if a port's guest is here. */
-static bool is_resident(const struct tw_agent *agent, const struct tw_agent_port *port)
+static bool is_resident(const struct tw_host *host, const struct tw_agent_port *port)
 {
-	return port->bridge && port->has_entry[agent->epoch & 1] &&
+	return port->bridge && port->has_entry[host->epoch & 1] &&
 	       port->state == TW_PORT_PROTECTED && port->bridge_state != BR_STATE_DISABLED &&
 	       !port->moved;
 }
 
 static int add_foreign(
-	const struct tw_agent *agent, const struct tw_uplink *row, struct tw_residents *ret)
+	const struct tw_host *host, const struct tw_uplink *row, struct tw_residents *ret)
 {
-	const struct tw_network_row *network = tw_ports_network_row(&agent->ports, row->bridge);
+	const struct tw_network_row *network = tw_ports_network_row(host->ports, row->bridge);
 	struct tw_foreign other = {.ifindex = row->ifindex};
 
 	if (!network)
@@ -163,22 +167,20 @@ static int add_foreign(
 }
 
 /* True if a port that no workload claims may send to protected ones, and is no uplink. */
-static bool has_local(const struct tw_agent *agent)
+static bool has_local(const struct tw_host *host)
 {
 	const __u16 flags = TW_PORT_F_LOCAL | TW_PORT_F_OPEN;
-	uint32_t parity = agent->epoch & 1;
+	uint32_t parity = host->epoch & 1;
 
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		if ((*port)->bridge && (*port)->has_entry[parity] &&
 			((*port)->entry[parity].flags & flags) == flags)
 			return true;
 	return false;
 }
 
-static int collect_workloads(
-	const struct tw_agent *agent, uint64_t wanted, struct tw_residents *ret)
+static int collect_workloads(const struct tw_policy *policy, struct tw_residents *ret)
 {
-	const struct tw_policy *policy = wanted ? agent->inforce->policy : NULL;
 	size_t n = policy ? tw_policy_n_vnics(policy) : 0;
 	int code = 0;
 
@@ -197,38 +199,39 @@ static int collect_workloads(
 	return code;
 }
 
-static int collect(struct tw_agent *agent, uint64_t wanted, struct tw_residents *ret)
+static int collect(struct tw_host *host, const struct tw_policy *policy, uint64_t wanted,
+	struct tw_residents *ret)
 {
 	int code = 0;
 
-	tw_vec_foreach (&agent->ports.list, port)
-		if (!code && is_resident(agent, *port))
-			code = add_port(agent, *port, ret);
-	tw_vec_foreach (&agent->uplinks.rows, row)
+	tw_vec_foreach (&host->ports->list, port)
+		if (!code && is_resident(host, *port))
+			code = add_port(host, *port, ret);
+	tw_vec_foreach (&host->uplinks->rows, row)
 		if (!code)
-			code = add_foreign(agent, row, ret);
-	if (!code && wanted != agent->residents.generation)
-		code = collect_workloads(agent, wanted, ret);
+			code = add_foreign(host, row, ret);
+	if (!code && wanted != host->residents->generation)
+		code = collect_workloads(wanted ? policy : NULL, ret);
 	sort_all(ret);
 	return code;
 }
 
-void tw_residents_sync(struct tw_agent *agent)
+void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uint64_t generation)
 {
-	const struct table residents = {tw_kernel_map_fd(agent->kernel, TW_MAP_residents),
+	const struct table residents = {tw_kernel_map_fd(host->kernel, TW_MAP_residents),
 		sizeof(struct tw_resident_key), sizeof(struct tw_resident)};
-	const struct table foreign = {tw_kernel_map_fd(agent->kernel, TW_MAP_foreign),
-		sizeof(__u32), sizeof(struct tw_foreign)};
-	const struct table workloads = {tw_kernel_map_fd(agent->kernel, TW_MAP_workloads),
+	const struct table foreign = {tw_kernel_map_fd(host->kernel, TW_MAP_foreign), sizeof(__u32),
+		sizeof(struct tw_foreign)};
+	const struct table workloads = {tw_kernel_map_fd(host->kernel, TW_MAP_workloads),
 		sizeof(struct tw_addr), sizeof(struct tw_claimed)};
-	bool wants = !agent->options->hairpin && agent->inforce && has_local(agent);
-	struct tw_residents now = {.adopted = true}, *old = &agent->residents;
+	bool wants = !host->options->hairpin && policy && has_local(host);
+	struct tw_residents now = {.adopted = true}, *old = host->residents;
 	bool fits;
 
 	if (!old->adopted)
 		adopt_maps(&residents, &foreign, &workloads, old);
-	now.generation = wants ? agent->inforce->generation : 0;
-	fits = !collect(agent, now.generation, &now);
+	now.generation = wants ? generation : 0;
+	fits = !collect(host, policy, now.generation, &now);
 	if (!fits)
 		now.generation = UINT64_MAX;
 	fits &= replace_rows(&residents, (const unsigned char *)old->rows.at, old->rows.n,

@@ -19,7 +19,8 @@
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
 
-struct tw_agent;
+struct tw_host;
+struct tw_policy;
 
 struct tw_resident {
 	struct tw_resident_key key;
@@ -46,6 +47,6 @@ struct tw_residents {
 	bool adopted;	     /* what an earlier agent left has been read */
 };
 
-/* Brings the maps up to date. Troubles are logged. */
-void tw_residents_sync(struct tw_agent *agent);
+/* Brings the maps up to the ports and to a policy, NULL: there is none. Troubles are logged. */
+void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uint64_t generation);
 void tw_residents_done(struct tw_residents *residents);

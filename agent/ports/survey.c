@@ -5,7 +5,11 @@
 #include <linux/if_bridge.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/host.h"
+#include "agent/ports/netlink.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/uplinks.h"
+#include "agent/ports/watch.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -16,34 +20,34 @@ struct unseen {
 	TW_VEC(uint32_t) list;
 };
 
-static int list_unseen(const struct tw_agent *agent, struct unseen *ret)
+static int list_unseen(const struct tw_host *host, struct unseen *ret)
 {
 	int err = 0;
 
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		if (!(*port)->seen && !err)
 			err = tw_vec_push(&ret->list, (*port)->ifindex);
-	tw_vec_foreach (&agent->uplinks.rows, row)
+	tw_vec_foreach (&host->uplinks->rows, row)
 		if (!row->seen && !err)
 			err = tw_vec_push(&ret->list, row->ifindex);
 	/* What an earlier agent left, and no port has come for. */
-	tw_vec_foreach (&agent->adopted, adopted)
+	tw_vec_foreach (&host->adopted, adopted)
 		if (!err)
 			err = tw_vec_push(&ret->list, adopted->ifindex);
 	return err;
 }
 
 /* Asks for each interface that was not told of. Those that there are tell of themselves. */
-static int ask_unseen(struct tw_agent *agent)
+static int ask_unseen(struct tw_host *host)
 {
 	struct unseen unseen = {0};
-	int ret = list_unseen(agent, &unseen);
+	int ret = list_unseen(host, &unseen);
 
 	tw_vec_foreach (&unseen.list, ifindex) {
-		int there = ret ? ret : tw_netlink_ask(agent->netlink, *ifindex);
+		int there = ret ? ret : tw_netlink_ask(host->netlink, *ifindex);
 
 		if (there == -ENODEV)
-			tw_watch_gone(agent, *ifindex);
+			tw_watch_gone(host, *ifindex);
 		else if (there < 0 && !ret)
 			ret = there;
 	}
@@ -52,63 +56,63 @@ static int ask_unseen(struct tw_agent *agent)
 }
 
 /* Forgets what a whole dump did not tell of. */
-static int forget_unseen(struct tw_agent *agent)
+static int forget_unseen(struct tw_host *host)
 {
 	struct unseen unseen = {0};
-	int ret = list_unseen(agent, &unseen);
+	int ret = list_unseen(host, &unseen);
 
 	tw_vec_foreach (&unseen.list, ifindex)
-		tw_watch_gone(agent, *ifindex);
+		tw_watch_gone(host, *ifindex);
 	tw_vec_done(&unseen.list);
 	return ret;
 }
 
 /* A dump of what bridges say of their ports does not tell when it left one out. */
-static bool bridges_told(const struct tw_agent *agent)
+static bool bridges_told(const struct tw_host *host)
 {
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		if (!strcmp((*port)->above, "bridge") && !(*port)->told)
 			return false;
 	return true;
 }
 
-int tw_survey(struct tw_agent *agent)
+int tw_survey(struct tw_host *host)
 {
-	bool again = agent->survey_ns != 0;
+	bool again = host->survey_ns != 0;
 	int ret, told;
 
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		(*port)->seen = (*port)->told = false;
-	tw_vec_foreach (&agent->uplinks.rows, row)
+	tw_vec_foreach (&host->uplinks->rows, row)
 		row->seen = false;
-	told = tw_netlink_dump(agent->netlink);
+	told = tw_netlink_dump(host->netlink);
 	if (told && told != -EAGAIN) {
-		agent->survey_ns = tw_clock_ns() + AGAIN_NS;
+		host->survey_ns = tw_clock_ns() + AGAIN_NS;
 		return told;
 	}
-	ret = told ? ask_unseen(agent) : forget_unseen(agent);
-	if (!told && !ret && bridges_told(agent)) {
+	ret = told ? ask_unseen(host) : forget_unseen(host);
+	if (!told && !ret && bridges_told(host)) {
 		if (again)
 			tw_log(TW_LOG_INFO, "netlink has told of all interfaces");
-		agent->survey_ns = 0;
+		host->survey_ns = 0;
 		return 0;
 	}
 	if (!again)
 		tw_log(TW_LOG_INFO,
 			"netlink: interfaces changed while they were listed; looking again");
-	agent->survey_ns = tw_clock_ns() + AGAIN_NS;
+	host->survey_ns = tw_clock_ns() + AGAIN_NS;
 	return ret;
 }
 
-void tw_survey_tick(struct tw_agent *agent)
+void tw_survey_tick(struct tw_host *host)
 {
 	int ret;
 
-	if (!agent->survey_ns || tw_clock_ns() < agent->survey_ns)
+	if (!host->survey_ns || tw_clock_ns() < host->survey_ns)
 		return;
-	ret = tw_survey(agent);
+	ret = tw_survey(host);
 	if (ret < 0)
 		tw_log(TW_LOG_ERR, "netlink: %s; looking again", strerror(-ret));
-	tw_vec_foreach (&agent->ports.list, port)
-		(*port)->suspect = agent->suspects = true;
+	tw_vec_foreach (&host->ports->list, port)
+		(*port)->suspect = host->suspects = true;
 }

@@ -10,10 +10,10 @@
  */
 #pragma once
 
-struct tw_agent;
+struct tw_host;
 
 /* Looks at all interfaces now. 0 also when the dump was not whole, so that another one is due; a negative
  * errno when netlink cannot be asked. */
-int tw_survey(struct tw_agent *agent);
+int tw_survey(struct tw_host *host);
 /* Looks again if that is due. */
-void tw_survey_tick(struct tw_agent *agent);
+void tw_survey_tick(struct tw_host *host);

@@ -5,9 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/host.h"
+#include "agent/ports/hostwork.h"
+#include "agent/ports/netlink.h"
+#include "agent/ports/ports.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pattern.h"
+#include "fastpath/kernel/load.h"
 
 #define PROVE_NS 5000000000u
 
@@ -19,10 +24,10 @@ static struct tw_uplink *find(struct tw_uplinks *uplinks, uint32_t ifindex)
 	return NULL;
 }
 
-static void detach(struct tw_agent *agent, struct tw_uplink *row)
+static void detach(struct tw_host *host, struct tw_uplink *row)
 {
 	if (row->attached || row->left)
-		tw_kernel_detach_uplink(agent->kernel, row->ifindex);
+		tw_kernel_detach_uplink(host->kernel, row->ifindex);
 	row->attached = row->left = false;
 	row->network = 0;
 }
@@ -32,9 +37,9 @@ struct left {
 };
 
 /* Finds out where an earlier agent attached something. `foreign` lists all these places. */
-static int list_left(const struct tw_agent *agent, struct left *ret)
+static int list_left(const struct tw_host *host, struct left *ret)
 {
-	int fd = tw_kernel_map_fd(agent->kernel, TW_MAP_foreign), code = 0;
+	int fd = tw_kernel_map_fd(host->kernel, TW_MAP_foreign), code = 0;
 	uint32_t ifindex, *previous = NULL;
 
 	for (; !code && !bpf_map_get_next_key(fd, previous, &ifindex); previous = &ifindex)
@@ -42,19 +47,19 @@ static int list_left(const struct tw_agent *agent, struct left *ret)
 	return code;
 }
 
-void tw_uplinks_adopt(struct tw_agent *agent)
+void tw_uplinks_adopt(struct tw_host *host)
 {
-	int fd = tw_kernel_map_fd(agent->kernel, TW_MAP_uplinks);
+	int fd = tw_kernel_map_fd(host->kernel, TW_MAP_uplinks);
 	struct left left = {0};
 	uint32_t network;
 
-	if (list_left(agent, &left) < 0)
+	if (list_left(host, &left) < 0)
 		tw_log(TW_LOG_ERR, "out of memory");
 	tw_vec_foreach (&left.at, ifindex) {
-		struct tw_uplink *row = find(&agent->uplinks, *ifindex);
+		struct tw_uplink *row = find(host->uplinks, *ifindex);
 
 		if (!row) {
-			tw_kernel_detach_uplink(agent->kernel, *ifindex);
+			tw_kernel_detach_uplink(host->kernel, *ifindex);
 			continue;
 		}
 		row->left = true;
@@ -69,101 +74,98 @@ void tw_uplinks_done(struct tw_uplinks *uplinks)
 	tw_vec_done(&uplinks->rows);
 }
 
-void tw_uplinks_gone(struct tw_agent *agent, uint32_t ifindex)
+void tw_uplinks_gone(struct tw_host *host, uint32_t ifindex)
 {
-	struct tw_uplink *row = find(&agent->uplinks, ifindex);
+	struct tw_uplink *row = find(host->uplinks, ifindex);
 
 	if (!row)
 		return;
-	tw_events_settle(agent);
-	detach(agent, row);
-	*row = agent->uplinks.rows.at[--agent->uplinks.rows.n];
-	agent->dirty = true;
+	tw_host_about_to_change(host);
+	detach(host, row);
+	*row = host->uplinks->rows.at[--host->uplinks->rows.n];
+	host->changed = true;
 }
 
-void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link)
+void tw_uplinks_changed(struct tw_host *host, const struct tw_link *link)
 {
-	struct tw_uplink *row = find(&agent->uplinks, link->ifindex);
+	struct tw_uplink *row = find(host->uplinks, link->ifindex);
 	const struct tw_uplink fresh = {.ifindex = link->ifindex, .seen = true};
 
 	if (!link->master || link->loopback) {
-		tw_uplinks_gone(agent, link->ifindex);
+		tw_uplinks_gone(host, link->ifindex);
 		return;
 	}
 	if (!row) {
-		if (tw_vec_push(&agent->uplinks.rows, fresh) < 0)
+		if (tw_vec_push(&host->uplinks->rows, fresh) < 0)
 			return;
-		row = &agent->uplinks.rows.at[agent->uplinks.rows.n - 1];
+		row = &host->uplinks->rows.at[host->uplinks->rows.n - 1];
 	}
 	row->seen = true;
 	if (row->bridge == link->master && !strcmp(row->name, link->name))
 		return;
-	tw_events_settle(agent);
-	detach(agent, row);
+	tw_host_about_to_change(host);
+	detach(host, row);
 	row->bridge = link->master;
 	row->refused = false;
 	row->pvid = 0;
 	snprintf(row->name, sizeof(row->name), "%s", link->name);
-	agent->dirty = true;
+	host->changed = true;
 }
 
-void tw_uplinks_place(struct tw_agent *agent, const struct tw_link *link)
+void tw_uplinks_place(struct tw_host *host, const struct tw_link *link)
 {
-	struct tw_uplink *row = find(&agent->uplinks, link->ifindex);
+	struct tw_uplink *row = find(host->uplinks, link->ifindex);
 
 	if (!row || !link->has_pvid || row->pvid == link->pvid ||
 		(link->master && link->master != row->bridge))
 		return;
 	row->pvid = link->pvid;
-	agent->dirty = true;
+	host->changed = true;
 }
 
 /* True if ports of ours are on an uplink's bridge. */
-static bool has_ports(const struct tw_agent *agent, const struct tw_uplink *row)
+static bool has_ports(const struct tw_host *host, const struct tw_uplink *row)
 {
-	if (!tw_ports_network_row(&agent->ports, row->bridge))
+	if (!tw_ports_network_row(host->ports, row->bridge))
 		return false;
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		if ((*port)->bridge == row->bridge)
 			return true;
 	return false;
 }
 
 /* The network that frames may be cut through to and from an uplink of: one with ports where they may be. */
-static uint16_t serves(const struct tw_agent *agent, const struct tw_uplink *row)
+static uint16_t serves(const struct tw_host *host, const struct tw_uplink *row)
 {
-	const struct tw_network_row *network = tw_ports_network_row(&agent->ports, row->bridge);
-	uint32_t parity = agent->epoch & 1;
+	const struct tw_network_row *network = tw_ports_network_row(host->ports, row->bridge);
+	uint32_t parity = host->epoch & 1;
 
-	if (!network || network->filtering || !tw_kernel_facts(agent->kernel)->uplinks ||
-		agent->options->forwarding == TW_FORWARDING_VSWITCH || row->filtered ||
-		!tw_patterns_match(&agent->uplink_patterns, row->name))
+	if (!network || network->filtering || !tw_kernel_facts(host->kernel)->uplinks ||
+		host->options->forwarding == TW_FORWARDING_VSWITCH || row->filtered ||
+		!tw_patterns_match(host->uplink_patterns, row->name))
 		return 0;
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_vec_foreach (&host->ports->list, port)
 		if ((*port)->bridge == row->bridge && (*port)->has_entry[parity] &&
 			(*port)->entry[parity].flags & TW_PORT_F_CUT)
 			return network->number;
 	return 0;
 }
 
-bool tw_uplinks_look(struct tw_agent *agent)
+void tw_uplinks_look(struct tw_host *host)
 {
-	bool changed = false;
+	tw_vec_foreach (&host->uplinks->rows, row) {
+		bool filtered = tw_ports_network_row(host->ports, row->bridge) &&
+				tw_hostwork_at(host->hostwork, row->ifindex);
 
-	tw_vec_foreach (&agent->uplinks.rows, row) {
-		bool filtered = tw_ports_network_row(&agent->ports, row->bridge) &&
-				tw_hostwork_at(&agent->hostwork, row->ifindex);
-
-		changed |= filtered != row->filtered;
+		host->changed |= filtered != row->filtered;
 		row->filtered = filtered;
 	}
-	return changed;
 }
 
-static void attach(struct tw_agent *agent, struct tw_uplink *row)
+static void attach(struct tw_host *host, struct tw_uplink *row)
 {
 	struct tw_err err = {0};
-	int ret = tw_kernel_attach_uplink(agent->kernel, row->ifindex, &err);
+	int ret = tw_kernel_attach_uplink(host->kernel, row->ifindex, &err);
 
 	/* Gone already: netlink is about to say so. */
 	if (ret == -ENODEV)
@@ -177,11 +179,11 @@ static void attach(struct tw_agent *agent, struct tw_uplink *row)
 	row->left |= row->attached;
 }
 
-static void set_network(struct tw_agent *agent, struct tw_uplink *row, uint16_t network)
+static void set_network(struct tw_host *host, struct tw_uplink *row, uint16_t network)
 {
 	if (network == row->network)
 		return;
-	if (tw_kernel_cut_uplink(agent->kernel, row->ifindex, network) < 0)
+	if (tw_kernel_cut_uplink(host->kernel, row->ifindex, network) < 0)
 		network = 0;
 	if (network && !row->network)
 		tw_log(TW_LOG_INFO, "%s: an uplink; frames are cut through to and from there",
@@ -189,28 +191,28 @@ static void set_network(struct tw_agent *agent, struct tw_uplink *row, uint16_t 
 	row->network = network;
 }
 
-void tw_uplinks_sync(struct tw_agent *agent)
+void tw_uplinks_sync(struct tw_host *host)
 {
-	tw_vec_foreach (&agent->uplinks.rows, row) {
-		if (!has_ports(agent, row)) {
-			detach(agent, row);
+	tw_vec_foreach (&host->uplinks->rows, row) {
+		if (!has_ports(host, row)) {
+			detach(host, row);
 			continue;
 		}
 		if (!row->attached)
-			attach(agent, row);
-		set_network(agent, row, row->attached ? serves(agent, row) : 0);
+			attach(host, row);
+		set_network(host, row, row->attached ? serves(host, row) : 0);
 	}
 }
 
-void tw_uplinks_suspect(struct tw_agent *agent, uint32_t ifindex)
+void tw_uplinks_suspect(struct tw_host *host, uint32_t ifindex)
 {
-	if (find(&agent->uplinks, ifindex))
-		agent->uplinks.next_ns = 0;
+	if (find(host->uplinks, ifindex))
+		host->uplinks->next_ns = 0;
 }
 
-void tw_uplinks_tick(struct tw_agent *agent)
+void tw_uplinks_tick(struct tw_host *host)
 {
-	struct tw_uplinks *uplinks = &agent->uplinks;
+	struct tw_uplinks *uplinks = host->uplinks;
 	uint64_t now = tw_clock_ns();
 	bool due = false;
 
@@ -220,7 +222,7 @@ void tw_uplinks_tick(struct tw_agent *agent)
 	tw_vec_foreach (&uplinks->rows, row) {
 		bool was = row->attached;
 
-		if (was && !tw_kernel_uplink_is_attached(agent->kernel, row->ifindex)) {
+		if (was && !tw_kernel_uplink_is_attached(host->kernel, row->ifindex)) {
 			tw_log(TW_LOG_ERR, "%s: another tool removed the program; attached again",
 				row->name);
 			row->attached = false;
@@ -228,5 +230,5 @@ void tw_uplinks_tick(struct tw_agent *agent)
 		due |= !row->attached;
 	}
 	if (due)
-		tw_uplinks_sync(agent);
+		tw_uplinks_sync(host);
 }

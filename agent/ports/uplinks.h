@@ -19,7 +19,7 @@
 #include "agent/ports/netlink.h"
 #include "base/vec.h"
 
-struct tw_agent;
+struct tw_host;
 
 struct tw_uplink {
 	uint32_t ifindex;
@@ -40,21 +40,21 @@ struct tw_uplinks {
 };
 
 /* Takes down what an earlier agent attached to where nobody is any more. After the first dump. */
-void tw_uplinks_adopt(struct tw_agent *agent);
+void tw_uplinks_adopt(struct tw_host *host);
 void tw_uplinks_done(struct tw_uplinks *uplinks);
 
 /* What netlink says of an interface that is no port of ours. */
-void tw_uplinks_changed(struct tw_agent *agent, const struct tw_link *link);
+void tw_uplinks_changed(struct tw_host *host, const struct tw_link *link);
 /* What a bridge says of such a port. */
-void tw_uplinks_place(struct tw_agent *agent, const struct tw_link *link);
+void tw_uplinks_place(struct tw_host *host, const struct tw_link *link);
 /* An interface is gone, or is a port of ours now. */
-void tw_uplinks_gone(struct tw_agent *agent, uint32_t ifindex);
-/* Looks for filters of the host's; true if anything is to be attached or detached. */
-bool tw_uplinks_look(struct tw_agent *agent);
+void tw_uplinks_gone(struct tw_host *host, uint32_t ifindex);
+/* Looks for filters of the host's. */
+void tw_uplinks_look(struct tw_host *host);
 /* Attaches and detaches what the ports in force ask for. Troubles are logged: frames then go through
  * the bridge. */
-void tw_uplinks_sync(struct tw_agent *agent);
+void tw_uplinks_sync(struct tw_host *host);
 /* Qdiscs or filters of an interface changed: the next tick looks whether it is an uplink without its program. */
-void tw_uplinks_suspect(struct tw_agent *agent, uint32_t ifindex);
+void tw_uplinks_suspect(struct tw_host *host, uint32_t ifindex);
 /* Attaches again, every few seconds, what other tools removed or what could not be attached. */
-void tw_uplinks_tick(struct tw_agent *agent);
+void tw_uplinks_tick(struct tw_host *host);

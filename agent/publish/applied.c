@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
 #include "agent/publish/plan.h"
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
@@ -108,13 +111,13 @@ static void find_option_dangers(const struct changes *changes)
 /* ---- ports ---- */
 
 /* True if frames were judged at this port until now, or kept out as what it is is not sure. */
-static bool was_filtered(const struct tw_agent *agent, const struct tw_agent_port *port)
+static bool was_filtered(const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
-	const struct tw_port *live = &port->entry[agent->epoch & 1];
+	const struct tw_port *live = &port->entry[enforcement->host->epoch & 1];
 
 	if (port->binding.conflict)
 		return true;
-	return port->has_entry[agent->epoch & 1] && live->image &&
+	return port->has_entry[enforcement->host->epoch & 1] && live->image &&
 	       !(live->flags & TW_PORT_F_UNCLAIMED);
 }
 
@@ -130,8 +133,8 @@ static void add_unprotected(struct tw_applied *applied, const struct tw_agent_po
 	applied->failed = true;
 }
 
-static void fill_ports(
-	struct tw_applied *applied, const struct tw_agent *agent, const struct tw_plan *plan)
+static void fill_ports(struct tw_applied *applied, const struct tw_enforcement *enforcement,
+	const struct tw_plan *plan)
 {
 	tw_vec_foreach (&plan->rows, row) {
 		if (row->changed)
@@ -139,7 +142,7 @@ static void fill_ports(
 		if (!(row->entry.flags & TW_PORT_F_OPEN))
 			continue;
 		add_name(applied, &applied->open, row->port->name);
-		if (was_filtered(agent, row->port))
+		if (was_filtered(enforcement, row->port))
 			add_unprotected(applied, row->port);
 	}
 }
@@ -182,18 +185,18 @@ static void on_change(void *arg, enum tw_changed what, enum tw_change change, co
 		find_workload_dangers(changes, name);
 }
 
-int tw_applied_fill(struct tw_applied *applied, const struct tw_agent *agent,
+int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enforcement,
 	const struct tw_inforce *now, const struct tw_plan *plan)
 {
 	struct changes changes = {
-		applied, agent->inforce ? agent->inforce->policy : NULL, now->policy};
+		applied, enforcement->inforce ? enforcement->inforce->policy : NULL, now->policy};
 	int ret;
 
 	applied->unchanged = true;
 	if (changes.old)
 		find_option_dangers(&changes);
 	ret = tw_policy_diff(changes.old, changes.now, on_change, &changes);
-	fill_ports(applied, agent, plan);
+	fill_ports(applied, enforcement, plan);
 	if (!ret && applied->failed)
 		ret = -ENOMEM;
 	return ret;

@@ -9,7 +9,7 @@
 #include "base/vec.h"
 #include "policy/policy.h"
 
-struct tw_agent;
+struct tw_enforcement;
 struct tw_inforce;
 struct tw_plan;
 
@@ -40,7 +40,7 @@ struct tw_applied {
 };
 
 /* What `now` changes against the policy in force, of which there may be none. 0 or -ENOMEM. */
-int tw_applied_fill(struct tw_applied *applied, const struct tw_agent *agent,
+int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enforcement,
 	const struct tw_inforce *now, const struct tw_plan *plan);
 /* Fills `err` with the ports that would no longer be filtered; returns -ECANCELED. */
 int tw_applied_refuse(const struct tw_applied *applied, const char *source, struct tw_err *err);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "agent/ports/ports.h"
+
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_usage))
 
 int tw_charges_init(struct tw_charges *charges, int loads_fd)

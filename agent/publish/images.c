@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "fastpath/kernel/load.h"
 
 int tw_images_init(struct tw_images *images, struct tw_kernel *kernel)
 {

@@ -8,6 +8,7 @@
 #include "agent/publish/loads.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/mac.h"
 
 struct text {
 	const char *at;

@@ -6,10 +6,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/ports/ports.h"
+#include "base/cleanup.h"
 #include "policy/policy.h"
 
 struct tw_inforce {
@@ -19,7 +20,7 @@ struct tw_inforce {
 	char *text;
 	size_t text_len;
 	char *source;		      /* file name given by whoever applied it */
-	uint64_t mark;		      /* of its text, tw_loads_mark(); 0: not worked out yet */
+	uint64_t mark;		      /* of its text, tw_loads_mark() */
 	uint64_t file_mark;	      /* of the file of --policy when this took effect; 0: none */
 	uint64_t generation;	      /* counts policies on this host, from 1 */
 	uint64_t since_ns;	      /* monotonic */
@@ -38,16 +39,6 @@ struct tw_mac_row {
 	uint64_t tail; /* the last five bytes */
 	const struct tw_vnic *vnic;
 };
-
-/* The last five bytes of a MAC as a number. */
-static inline uint64_t tw_mac_tail(const uint8_t mac[6])
-{
-	uint64_t tail = 0;
-
-	for (size_t i = 1; i < 6; i++)
-		tail = tail << 8 | mac[i];
-	return tail;
-}
 
 /* Reads a policy, without the warnings of tw_policy_check(); 0, -EINVAL (see diags) or -ENOMEM. Slots
  * are zero until assigned. Where the text is nearly that of `old`, which may be NULL, only what differs

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/publish/inforce.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -72,8 +71,7 @@ uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path)
 	return loads->mark;
 }
 
-enum tw_file_state tw_loads_compare(
-	struct tw_loads *loads, const char *path, struct tw_inforce *inforce)
+enum tw_file_state tw_loads_compare(struct tw_loads *loads, const char *path, uint64_t in_force)
 {
 	uint64_t mark = tw_loads_file_mark(loads, path);
 
@@ -81,9 +79,7 @@ enum tw_file_state tw_loads_compare(
 		return TW_FILE_NONE;
 	if (!mark)
 		return TW_FILE_UNREADABLE;
-	if (inforce && !inforce->mark)
-		inforce->mark = tw_loads_mark(inforce->text, inforce->text_len);
-	return inforce && inforce->mark == mark ? TW_FILE_SAME : TW_FILE_DIFFERS;
+	return in_force == mark ? TW_FILE_SAME : TW_FILE_DIFFERS;
 }
 
 const char *tw_file_state_name(enum tw_file_state state)

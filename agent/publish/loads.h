@@ -6,7 +6,7 @@
  * How:        a mark (hash) of the file's text is kept with the policy in force, as it was when that took
  *             effect. At start, a file with another mark was changed since and is loaded; one with the
  *             same mark is older than the policy that was in force, which stays.
- * Callers:    agent.c, publish.c and answer*.c, in the agent's one thread.
+ * Callers:    agent/publish and agent/answer, in the agent's one thread.
  */
 #pragma once
 
@@ -17,8 +17,6 @@
 
 #include "base/err.h"
 #include "policy/policy.h"
-
-struct tw_inforce;
 
 /* A policy that was refused. */
 struct tw_refused {
@@ -52,9 +50,8 @@ uint64_t tw_loads_mark(const char *text, size_t len);
 /* The mark of the file's text as it is now; 0: there is no file, or it cannot be read. Reads it only if
  * it changed since the last call. */
 uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path);
-/* Compares the file with what is in force; both may be NULL. */
-enum tw_file_state tw_loads_compare(
-	struct tw_loads *loads, const char *path, struct tw_inforce *inforce);
+/* Compares the file, NULL: there is none, with the mark of the text in force, 0: nothing is. */
+enum tw_file_state tw_loads_compare(struct tw_loads *loads, const char *path, uint64_t in_force);
 const char *tw_file_state_name(enum tw_file_state state); /* a word for programs; empty: no file */
 
 /* Takes note of a refusal, with the first error of `diags`, if there is one, else with `err`. */

@@ -4,8 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/agent.h"
-#include "agent/ports/bind.h"
+#include "agent/ports/host.h"
+#include "agent/ports/locals.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/images.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/memberships.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/notify.h"
@@ -31,20 +37,20 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 
 /* The slot that holds the image already under the policy in force, as nothing about the vNIC has
  * changed since; 0: look for yourself. */
-static uint32_t inherited(
-	const struct tw_agent *agent, const struct tw_plan *plan, const struct tw_vnic *vnic)
+static uint32_t inherited(const struct tw_enforcement *enforcement, const struct tw_plan *plan,
+	const struct tw_vnic *vnic)
 {
 	long was = plan->delta ? tw_delta_find(plan->delta, vnic, false) : -ENOENT;
-	uint32_t slot = was < 0 ? 0 : agent->inforce->images[was];
+	uint32_t slot = was < 0 ? 0 : enforcement->inforce->images[was];
 
-	if (slot && agent->images.slots[slot].resolved &&
+	if (slot && enforcement->images->slots[slot].resolved &&
 		tw_delta_find(plan->delta, vnic, true) < 0)
 		return 0;
 	return slot;
 }
 
 /* Takes the slot of an image that is there already, else compiles it. */
-static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
+static int find_image(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	const struct tw_plan *plan, const struct tw_vnic *vnic, uint32_t *ret_slot,
 	struct tw_diags *diags, struct tw_err *err)
 {
@@ -53,14 +59,14 @@ static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
 	struct tw_image_key key;
 	int ret;
 
-	*ret_slot = inherited(agent, plan, vnic);
+	*ret_slot = inherited(enforcement, plan, vnic);
 	if (*ret_slot)
 		return 0;
 	ret = tw_layout_new(inforce->compiler, vnic, &layout);
 	if (ret < 0)
 		return tw_err_set(err, ret, vnic->workload, NULL, "out of memory");
 	key = *tw_layout_key(layout);
-	*ret_slot = tw_images_find(&agent->images, &key);
+	*ret_slot = tw_images_find(enforcement->images, &key);
 	if (!*ret_slot) {
 		ret = tw_layout_compile(inforce->compiler, layout, &image, diags);
 		if (ret < 0)
@@ -68,26 +74,27 @@ static int find_image(struct tw_agent *agent, struct tw_inforce *inforce,
 				"its rules cannot be compiled: %s", strerror(-ret));
 		if (image->resolved) {
 			key = tw_layout_resolved_key(inforce->compiler, layout);
-			*ret_slot = tw_images_find(&agent->images, &key);
+			*ret_slot = tw_images_find(enforcement->images, &key);
 		}
 	}
 	if (!*ret_slot)
-		ret = tw_images_put(&agent->images, &key, image, ret_slot, err);
+		ret = tw_images_put(enforcement->images, &key, image, ret_slot, err);
 	if (!ret && (tw_layout_is_resolved(layout) || (image && image->resolved)))
-		tw_images_set_resolved(&agent->images, *ret_slot);
+		tw_images_set_resolved(enforcement->images, *ret_slot);
 	return ret;
 }
 
 /* The slot of a vNIC's image, looked for at most once per policy. */
-static int image_of(struct tw_agent *agent, struct tw_inforce *inforce, const struct tw_plan *plan,
-	const struct tw_vnic *vnic, uint32_t *ret_slot, struct tw_diags *diags, struct tw_err *err)
+static int image_of(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
+	const struct tw_plan *plan, const struct tw_vnic *vnic, uint32_t *ret_slot,
+	struct tw_diags *diags, struct tw_err *err)
 {
 	uint32_t *known = &inforce->images[vnic->index];
-	int ret = *known ? 0 : find_image(agent, inforce, plan, vnic, known, diags, err);
+	int ret = *known ? 0 : find_image(enforcement, inforce, plan, vnic, known, diags, err);
 
 	if (ret < 0)
 		return ret;
-	tw_images_mark(&agent->images, *known);
+	tw_images_mark(enforcement->images, *known);
 	*ret_slot = *known;
 	return 0;
 }
@@ -108,7 +115,7 @@ static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_ag
 	return until ? until : 1;
 }
 
-static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
+static int fill_protected(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	const struct tw_plan *plan, struct tw_plan_row *row, const struct tw_port *live,
 	struct tw_diags *diags, struct tw_err *err)
 {
@@ -116,12 +123,12 @@ static int fill_protected(struct tw_agent *agent, struct tw_inforce *inforce,
 	int ret;
 
 	row->state = TW_PORT_SHUT;
-	ret = image_of(agent, inforce, plan, row->vnic, &slot, diags, err);
+	ret = image_of(enforcement, inforce, plan, row->vnic, &slot, diags, err);
 	if (ret < 0)
 		return ret;
 	tw_policy_fill_port(row->vnic, &row->entry);
 	row->entry.image = slot;
-	memcpy(row->entry.image_key, agent->images.slots[slot].key.word,
+	memcpy(row->entry.image_key, enforcement->images->slots[slot].key.word,
 		sizeof(row->entry.image_key));
 	row->entry.adopt_until = adopt_until(inforce, row->port, live);
 	row->state = TW_PORT_PROTECTED;
@@ -163,17 +170,17 @@ static bool decides_alike(const struct tw_plan_row *row, const struct tw_port *l
 	return entries_equal(&entry, live) && row->prefixes == row->port->prefixes;
 }
 
-static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+static int fill_row(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *plan, struct tw_plan_row *row, struct tw_diags *diags, struct tw_err *err)
 {
 	struct tw_agent_port *port = row->port;
-	const struct tw_port *live = port->has_entry[agent->epoch & 1]
-					     ? &port->entry[agent->epoch & 1]
+	const struct tw_port *live = port->has_entry[enforcement->host->epoch & 1]
+					     ? &port->entry[enforcement->host->epoch & 1]
 					     : NULL;
 	int ret = 0;
 
 	if (row->vnic)
-		ret = fill_protected(agent, inforce, plan, row, live, diags, err);
+		ret = fill_protected(enforcement, inforce, plan, row, live, diags, err);
 	else if (row->binding.conflict)
 		row->state = TW_PORT_SHUT;
 	else
@@ -185,7 +192,7 @@ static int fill_row(struct tw_agent *agent, struct tw_inforce *inforce, bool str
 	row->entry.pvid = port->vlan;
 	row->entry.ifindex = port->ifindex;
 	row->entry.len_max = tw_locals_len_max(port);
-	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(agent, port, &row->entry))
+	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(enforcement->host, port, &row->entry))
 		row->entry.flags |= TW_PORT_F_CUT;
 	/* Whoever was judged by groups of before is to be judged again. */
 	plan->flip |= (plan->regroup || plan->rereserve) && judged(live);
@@ -205,9 +212,10 @@ static int hash_reserved(void *arg, const struct tw_addr *addr)
 }
 
 /* What is worked out once for a policy, and not by port. */
-static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan)
+static int prepare(
+	struct tw_enforcement *enforcement, struct tw_inforce *inforce, struct tw_plan *plan)
 {
-	const struct tw_inforce *old = agent->inforce;
+	const struct tw_inforce *old = enforcement->inforce;
 	int ret = 0;
 
 	if (!inforce->compiler)
@@ -219,34 +227,35 @@ static int prepare(struct tw_agent *agent, struct tw_inforce *inforce, struct tw
 	if (ret < 0)
 		return ret;
 	plan->members = tw_compiler_members(inforce->compiler);
-	plan->regroup = !tw_memberships_equal(&agent->memberships, plan->members, agent->epoch);
+	plan->regroup = !tw_memberships_equal(
+		enforcement->memberships, plan->members, enforcement->host->epoch);
 	plan->policy = inforce->policy;
 	plan->mark = inforce->mark;
 	tw_policy_each_reserved(inforce->policy, hash_reserved, &plan->reserved);
-	plan->rereserve = plan->reserved != agent->reserved;
+	plan->rereserve = plan->reserved != enforcement->reserved;
 	return 0;
 }
 
-int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+int tw_plan_make(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err)
 {
-	size_t n = agent->ports.list.n;
+	size_t n = enforcement->host->ports->list.n;
 	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
 	struct tw_plan plan = {0};
 	int result = -ENOMEM;
 
 	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));
 	if (bindings && plan.taken)
-		result = prepare(agent, inforce, &plan);
+		result = prepare(enforcement, inforce, &plan);
 	if (!result)
-		result = tw_bind_ports(inforce, &agent->ports, bindings, plan.taken);
+		result = tw_bind_ports(inforce, enforcement->host->ports, bindings, plan.taken);
 	for (size_t i = 0; i < n && !result; i++) {
-		struct tw_plan_row row = {.port = agent->ports.list.at[i],
+		struct tw_plan_row row = {.port = enforcement->host->ports->list.at[i],
 			.vnic = bindings[i].vnic,
 			.binding = bindings[i]};
 
 		tw_notify_alive();
-		result = fill_row(agent, inforce, strict, &plan, &row, diags, err);
+		result = fill_row(enforcement, inforce, strict, &plan, &row, diags, err);
 		if (!result)
 			result = tw_vec_push(&plan.rows, row);
 	}

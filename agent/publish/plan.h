@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 
-struct tw_agent;
+struct tw_enforcement;
 struct tw_inforce;
 
 struct tw_plan_row {
@@ -42,7 +42,7 @@ struct tw_plan {
 
 /* Plans for all ports. `strict`: a port whose image cannot be compiled fails the plan; else that
  * port is planned shut, and told in `diags` as well. 0 or a negative errno with `err` filled. */
-int tw_plan_make(struct tw_agent *agent, struct tw_inforce *inforce, bool strict,
+int tw_plan_make(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err);
 void tw_plan_done(struct tw_plan *plan);
 

@@ -4,20 +4,27 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/host.h"
+#include "agent/ports/latch.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/images.h"
+#include "agent/publish/inforce.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "fastpath/kernel/load.h"
 
 #define SWEEP_TICKS 20 /* at four a second */
 
-static void lose(struct tw_agent *agent, struct tw_agent_port *port)
+static void lose(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
 	tw_log(TW_LOG_ERR, "%s: another tool removed the programs; %s and attached again",
-		port->name, tw_watch_covers(agent, port) ? "shut" : "open until now");
-	if (agent->latch)
-		tw_latch_shut(agent->latch, &port->ifindex, 1);
+		port->name,
+		tw_latch_covers(enforcement->host->latch, port->above) ? "shut" : "open until now");
+	if (enforcement->host->latch)
+		tw_latch_shut(enforcement->host->latch, &port->ifindex, 1);
 	port->n_lost++;
-	agent->n_lost++;
+	enforcement->n_lost++;
 	port->attached = port->let = false;
 }
 
@@ -30,96 +37,123 @@ static void tell_before(struct tw_agent_port *port, uint32_t before)
 	port->before = before;
 }
 
+/* The kernel has no image at this slot: it is compiled and put again with the next plan. */
+static void lose_image(struct tw_enforcement *enforcement, uint32_t slot)
+{
+	if (!slot || slot >= TW_IMAGES_MAX)
+		return;
+	/* Not given again at once: entries in force name it. */
+	enforcement->images->slots[slot] = (struct tw_image_slot){.saved = true};
+	if (enforcement->inforce)
+		for (size_t i = 0; i < tw_policy_n_vnics(enforcement->inforce->policy); i++)
+			if (enforcement->inforce->images[i] == slot)
+				enforcement->inforce->images[i] = 0;
+	enforcement->host->changed = true;
+}
+
 /* Writes the entry again that packets of the port should meet, and compiles its image again if that is
  * what is missing. */
-static void mend_entry(struct tw_agent *agent, struct tw_agent_port *port)
+static void mend_entry(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
-	const struct tw_port *wanted = &port->entry[agent->epoch & 1];
+	const struct tw_port *wanted = &port->entry[enforcement->host->epoch & 1];
 	struct tw_port met = {0};
 
-	if (!port->has_entry[agent->epoch & 1])
+	if (!port->has_entry[enforcement->host->epoch & 1])
 		return;
-	if (wanted->image && !tw_kernel_has_image(agent->kernel, wanted->image)) {
+	if (wanted->image && !tw_kernel_has_image(enforcement->host->kernel, wanted->image)) {
 		tw_log(TW_LOG_ERR, "%s: its image is gone from the kernel; compiled again",
 			port->name);
 		port->n_mended++;
-		tw_publish_lose_image(agent, wanted->image);
+		lose_image(enforcement, wanted->image);
 		return;
 	}
-	if (!tw_kernel_get_port(agent->kernel, port->ifindex, agent->epoch, &met) &&
+	if (!tw_kernel_get_port(
+		    enforcement->host->kernel, port->ifindex, enforcement->host->epoch, &met) &&
 		!memcmp(&met, wanted, sizeof(met)))
 		return;
 	tw_log(TW_LOG_ERR, "%s: the kernel %s; written again", port->name,
 		met.id ? "has another entry for it" : "has no entry for it");
 	port->n_mended++;
-	if (tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, wanted) < 0)
+	if (tw_kernel_set_port(
+		    enforcement->host->kernel, port->ifindex, enforcement->host->epoch, wanted) < 0)
 		tw_log(TW_LOG_ERR, "%s: its entry cannot be written; it stays shut", port->name);
 }
 
-bool tw_prove_port(struct tw_agent *agent, struct tw_agent_port *port)
+bool tw_prove_port(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
 	struct tw_kernel_proof proof;
 
 	/* An error, as for an interface that is gone, proves nothing either way. */
-	if (!port->attached || tw_kernel_prove(agent->kernel, port->ifindex, &proof) < 0)
+	if (!port->attached ||
+		tw_kernel_prove(enforcement->host->kernel, port->ifindex, &proof) < 0)
 		return true;
 	if (!proof.attached[TW_DIR_OUT] || !proof.attached[TW_DIR_IN]) {
-		lose(agent, port);
+		lose(enforcement, port);
 		return false;
 	}
 	port->proved_ns = tw_clock_ns();
 	tell_before(port, proof.before);
-	mend_entry(agent, port);
+	mend_entry(enforcement, port);
 	return true;
 }
 
-void tw_prove_suspects(struct tw_agent *agent)
+void tw_prove_suspects(struct tw_enforcement *enforcement)
 {
 	bool due = false;
 
-	if (!agent->suspects)
+	if (!enforcement->host->suspects)
 		return;
-	agent->suspects = false;
-	tw_vec_foreach (&agent->ports.list, port) {
+	enforcement->host->suspects = false;
+	tw_vec_foreach (&enforcement->host->ports->list, port) {
 		if (!(*port)->suspect)
 			continue;
 		(*port)->suspect = false;
-		tw_prove_port(agent, *port);
+		tw_prove_port(enforcement, *port);
 		due |= !(*port)->attached;
 	}
-	if (due)
-		tw_watch_attach(agent);
+	enforcement->attach_due |= due;
 }
 
-void tw_prove_tick(struct tw_agent *agent)
+void tw_prove_tick(struct tw_enforcement *enforcement)
 {
-	size_t n = (agent->ports.list.n + SWEEP_TICKS - 1) / SWEEP_TICKS;
+	size_t n = (enforcement->host->ports->list.n + SWEEP_TICKS - 1) / SWEEP_TICKS;
 	bool due = false;
 
 	for (size_t i = 0; i < n; i++) {
-		struct tw_agent_port *port = tw_ports_next(&agent->ports, agent->swept_to);
+		struct tw_agent_port *port = tw_ports_next(
+			enforcement->host->ports, enforcement->swept_to);
 
-		agent->swept_to = port ? port->ifindex : 0;
+		enforcement->swept_to = port ? port->ifindex : 0;
 		if (port)
-			due |= !tw_prove_port(agent, port);
+			due |= !tw_prove_port(enforcement, port);
 	}
-	if (due)
-		tw_watch_attach(agent);
+	enforcement->attach_due |= due;
 }
 
-enum tw_port_state tw_prove_enforced(const struct tw_agent *agent, const struct tw_agent_port *port)
+bool tw_prove_is_unfiltered(
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
+{
+	return !port->attached &&
+	       (port->left || !tw_latch_covers(enforcement->host->latch, port->above));
+}
+
+enum tw_port_state tw_prove_enforced(
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
 	struct tw_port met;
 
-	if (tw_kernel_get_port(agent->kernel, port->ifindex, agent->epoch, &met) < 0)
+	if (tw_kernel_get_port(
+		    enforcement->host->kernel, port->ifindex, enforcement->host->epoch, &met) < 0)
 		return TW_PORT_SHUT;
 	if (met.flags & TW_PORT_F_UNCLAIMED)
 		return TW_PORT_UNCLAIMED;
-	return met.image && tw_kernel_has_image(agent->kernel, met.image) ? TW_PORT_PROTECTED
-									  : TW_PORT_SHUT;
+	return met.image && tw_kernel_has_image(enforcement->host->kernel, met.image)
+		       ? TW_PORT_PROTECTED
+		       : TW_PORT_SHUT;
 }
 
-const char *tw_prove_state(const struct tw_agent *agent, const struct tw_agent_port *port)
+const char *tw_prove_state(
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
 	static const char *const states[] = {
 		[TW_PORT_SHUT] = "shut",
@@ -128,8 +162,8 @@ const char *tw_prove_state(const struct tw_agent *agent, const struct tw_agent_p
 	};
 
 	if (!port->attached)
-		return tw_watch_is_unfiltered(agent, port) ? "unfiltered" : "shut";
-	return states[tw_prove_enforced(agent, port)];
+		return tw_prove_is_unfiltered(enforcement, port) ? "unfiltered" : "shut";
+	return states[tw_prove_enforced(enforcement, port)];
 }
 
 double tw_prove_age(const struct tw_agent_port *port)

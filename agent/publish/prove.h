@@ -19,22 +19,26 @@
 
 #include "agent/ports/ports.h"
 
-struct tw_agent;
+struct tw_enforcement;
 
 /* Looks at one port now. False if its programs were gone: it is then marked as not attached and shut,
- * and tw_watch_attach() is due. */
-bool tw_prove_port(struct tw_agent *agent, struct tw_agent_port *port);
+ * and tw_attach_ports() is due. */
+bool tw_prove_port(struct tw_enforcement *enforcement, struct tw_agent_port *port);
 /* Looks at the ports that netlink spoke of. */
-void tw_prove_suspects(struct tw_agent *agent);
+void tw_prove_suspects(struct tw_enforcement *enforcement);
 /* Looks at the next few ports of the sweep. */
-void tw_prove_tick(struct tw_agent *agent);
+void tw_prove_tick(struct tw_enforcement *enforcement);
 
+/* True if the port has no programs, and nothing keeps it shut. */
+bool tw_prove_is_unfiltered(
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* What the kernel does at a port that has the programs, by the entry that packets meet: shut without one,
  * or without its image. */
 enum tw_port_state tw_prove_enforced(
-	const struct tw_agent *agent, const struct tw_agent_port *port);
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* What people are told of a port: protected, unclaimed, shut, or unfiltered: without programs, and not
  * kept shut by the latch either. It is asked of the kernel. */
-const char *tw_prove_state(const struct tw_agent *agent, const struct tw_agent_port *port);
+const char *tw_prove_state(
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* How long ago the port was looked at last, in seconds; negative: never. */
 double tw_prove_age(const struct tw_agent_port *port);

@@ -6,36 +6,53 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/agent.h"
-#include "agent/ports/bind.h"
+#include "agent/ports/entries.h"
+#include "agent/ports/host.h"
+#include "agent/ports/locals.h"
+#include "agent/ports/ports.h"
+#include "agent/ports/residents.h"
+#include "agent/ports/uplinks.h"
+#include "agent/publish/attach.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/images.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/leases.h"
+#include "agent/publish/loads.h"
+#include "agent/publish/macs.h"
+#include "agent/publish/memberships.h"
 #include "agent/publish/plan.h"
-#include "agent/ticks.h"
+#include "agent/publish/saved.h"
+#include "agent/publish/slots.h"
+#include "agent/publish/store.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/load.h"
 #include "policy/diag.h"
 
 #define STORE_RETRY_NS 1000000000u
 
-static int map_fd(const struct tw_agent *agent, enum tw_map map)
+static int map_fd(const struct tw_enforcement *enforcement, enum tw_map map)
 {
-	return tw_kernel_map_fd(agent->kernel, map);
+	return tw_kernel_map_fd(enforcement->host->kernel, map);
 }
 
 /* ---- entries ---- */
 
-static int write_prefixes(struct tw_agent *agent, const struct tw_plan_row *row, uint32_t epoch)
+static int write_prefixes(
+	struct tw_enforcement *enforcement, const struct tw_plan_row *row, uint32_t epoch)
 {
 	uint32_t zone = tw_addr_zone(row->entry.id, epoch);
 	int ret;
 
 	if (!row->prefixes)
 		return 0;
-	ret = tw_kernel_clear_addrs(agent->kernel, zone);
+	ret = tw_kernel_clear_addrs(enforcement->host->kernel, zone);
 	for (size_t i = 0; !ret && i < tw_vnic_n_given(row->vnic); i++)
-		ret = tw_kernel_add_addr(agent->kernel, zone, &row->vnic->prefixes[i].addr,
-			row->vnic->prefixes[i].len);
+		ret = tw_kernel_add_addr(enforcement->host->kernel, zone,
+			&row->vnic->prefixes[i].addr, row->vnic->prefixes[i].len);
 	return ret;
 }
 
@@ -52,11 +69,11 @@ static int reserve_addr(void *arg, const struct tw_addr *addr)
 }
 
 /* Writes the link-local addresses that no guest may claim. */
-static int write_reserved(
-	struct tw_agent *agent, const struct tw_policy *policy, uint32_t epoch, struct tw_err *err)
+static int write_reserved(struct tw_enforcement *enforcement, const struct tw_policy *policy,
+	uint32_t epoch, struct tw_err *err)
 {
-	struct reserving reserving = {agent->kernel, tw_addr_zone(0, epoch)};
-	int ret = tw_kernel_clear_addrs(agent->kernel, reserving.zone);
+	struct reserving reserving = {enforcement->host->kernel, tw_addr_zone(0, epoch)};
+	int ret = tw_kernel_clear_addrs(enforcement->host->kernel, reserving.zone);
 
 	if (!ret)
 		ret = tw_policy_each_reserved(policy, reserve_addr, &reserving);
@@ -75,16 +92,17 @@ static bool has_twin(const struct tw_plan_row *row, uint32_t epoch)
 	       !memcmp(&port->entry[other], &row->entry, sizeof(row->entry));
 }
 
-static int write_row(struct tw_agent *agent, const struct tw_plan_row *row, uint32_t epoch)
+static int write_row(
+	struct tw_enforcement *enforcement, const struct tw_plan_row *row, uint32_t epoch)
 {
 	struct tw_agent_port *port = row->port;
-	int ret = write_prefixes(agent, row, epoch);
+	int ret = write_prefixes(enforcement, row, epoch);
 
 	if (!ret)
-		ret = has_twin(row, epoch)
-			      ? tw_kernel_share_port(agent->kernel, port->ifindex, epoch)
-			      : tw_kernel_set_port(
-					agent->kernel, port->ifindex, epoch, &row->entry);
+		ret = has_twin(row, epoch) ? tw_kernel_share_port(enforcement->host->kernel,
+						     port->ifindex, epoch)
+					   : tw_kernel_set_port(enforcement->host->kernel,
+						     port->ifindex, epoch, &row->entry);
 	if (ret < 0)
 		return ret;
 	port->entry[epoch & 1] = row->entry;
@@ -92,42 +110,30 @@ static int write_row(struct tw_agent *agent, const struct tw_plan_row *row, uint
 	return 0;
 }
 
-static void remove_entry(struct tw_agent *agent, struct tw_agent_port *port, uint32_t epoch)
-{
-	const struct tw_port *entry = &port->entry[epoch & 1];
-
-	if (!port->has_entry[epoch & 1])
-		return;
-	tw_kernel_set_port(agent->kernel, port->ifindex, epoch, NULL);
-	if (entry->flags & TW_PORT_F_MORE)
-		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(entry->id, epoch));
-	port->has_entry[epoch & 1] = false;
-}
-
 /* Drops the images that no entry of either epoch uses. */
-static void collect_images(struct tw_agent *agent)
+void tw_publish_collect(struct tw_enforcement *enforcement)
 {
-	tw_images_unmark(&agent->images);
-	tw_vec_foreach (&agent->ports.list, port)
+	tw_images_unmark(enforcement->images);
+	tw_vec_foreach (&enforcement->host->ports->list, port)
 		for (uint32_t i = 0; i < 2; i++)
 			if ((*port)->has_entry[i])
-				tw_images_mark(&agent->images, (*port)->entry[i].image);
-	tw_vec_foreach (&agent->adopted, adopted)
-		tw_images_mark(&agent->images, adopted->entry.image);
-	tw_images_collect(&agent->images);
-	if (!agent->inforce)
+				tw_images_mark(enforcement->images, (*port)->entry[i].image);
+	tw_vec_foreach (&enforcement->host->adopted, adopted)
+		tw_images_mark(enforcement->images, adopted->entry.image);
+	tw_images_collect(enforcement->images);
+	if (!enforcement->inforce)
 		return;
-	for (size_t i = 0; i < tw_policy_n_vnics(agent->inforce->policy); i++)
-		if (!agent->images.slots[agent->inforce->images[i]].used)
-			agent->inforce->images[i] = 0;
+	for (size_t i = 0; i < tw_policy_n_vnics(enforcement->inforce->policy); i++)
+		if (!enforcement->images->slots[enforcement->inforce->images[i]].used)
+			enforcement->inforce->images[i] = 0;
 }
 
-static void clear_other_epoch(struct tw_agent *agent)
+static void clear_other_epoch(struct tw_enforcement *enforcement)
 {
-	tw_vec_foreach (&agent->ports.list, port)
-		remove_entry(agent, *port, agent->epoch + 1);
-	agent->flipped_ns = 0;
-	collect_images(agent);
+	tw_vec_foreach (&enforcement->host->ports->list, port)
+		tw_entries_remove(enforcement->host, *port, enforcement->host->epoch + 1);
+	enforcement->flipped_ns = 0;
+	tw_publish_collect(enforcement);
 }
 
 /* ---- what an earlier agent left ---- */
@@ -135,102 +141,66 @@ static void clear_other_epoch(struct tw_agent *agent)
 static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct tw_port *entry)
 {
 	const struct tw_adopted adopted = {.ifindex = ifindex, .entry = *entry};
-	struct tw_agent *agent = arg;
+	struct tw_enforcement *enforcement = arg;
 	struct tw_port met;
 
-	if (tw_kernel_get_port(agent->kernel, ifindex, epoch, &met) < 0 || met.id != entry->id)
-		return tw_kernel_drop_stray(agent->kernel, entry->id, epoch);
-	if ((epoch & 1) == (agent->epoch & 1)) {
+	if (tw_kernel_get_port(enforcement->host->kernel, ifindex, epoch, &met) < 0 ||
+		met.id != entry->id)
+		return tw_kernel_drop_stray(enforcement->host->kernel, entry->id, epoch);
+	if ((epoch & 1) == (enforcement->host->epoch & 1)) {
 		if (entry->image)
-			tw_images_adopt(&agent->images, entry->image,
+			tw_images_adopt(enforcement->images, entry->image,
 				&(struct tw_image_key){{entry->image_key[0], entry->image_key[1]}});
-		tw_ports_reserve(&agent->ports, entry->id);
-		return tw_vec_push(&agent->adopted, adopted);
+		tw_ports_reserve(enforcement->host->ports, entry->id);
+		return tw_vec_push(&enforcement->host->adopted, adopted);
 	}
 	if (entry->flags & TW_PORT_F_MORE)
-		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(entry->id, epoch));
-	return tw_kernel_set_port(agent->kernel, ifindex, epoch, NULL);
+		tw_kernel_clear_addrs(enforcement->host->kernel, tw_addr_zone(entry->id, epoch));
+	return tw_kernel_set_port(enforcement->host->kernel, ifindex, epoch, NULL);
 }
 
 /* Sums up what `addrs` holds for each adopted port, so that it need not be written anew. */
-static void adopt_prefixes(struct tw_agent *agent)
+static void adopt_prefixes(struct tw_enforcement *enforcement)
 {
-	int fd = map_fd(agent, TW_MAP_addrs);
+	int fd = map_fd(enforcement, TW_MAP_addrs);
 	struct tw_addr_key key, *previous = NULL;
 
 	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
 		uint32_t zone = ntohl(key.zone);
 
-		tw_vec_foreach (&agent->adopted, adopted)
-			if (zone == tw_addr_zone(adopted->entry.id, agent->epoch))
+		tw_vec_foreach (&enforcement->host->adopted, adopted)
+			if (zone == tw_addr_zone(adopted->entry.id, enforcement->host->epoch))
 				adopted->prefixes += tw_plan_hash_prefix(
 					&key.addr, key.prefixlen - 32);
-		if (zone == tw_addr_zone(0, agent->epoch))
-			agent->reserved += tw_plan_hash_prefix(&key.addr, key.prefixlen - 32);
+		if (zone == tw_addr_zone(0, enforcement->host->epoch))
+			enforcement->reserved += tw_plan_hash_prefix(&key.addr, key.prefixlen - 32);
 	}
 }
 
-int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err)
+int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 {
 	struct tw_config config;
-	int ret = tw_kernel_get_config(agent->kernel, &config);
+	int ret = tw_kernel_get_config(enforcement->host->kernel, &config);
 
 	if (ret < 0)
 		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
-	agent->epoch = config.epoch;
-	tw_store_set_mark(agent->store, config.mark);
-	agent->text_mark = config.policy_text[config.epoch & 1];
-	tw_store_recover(agent->store, config.epoch, agent->text_mark);
-	tw_saved_read_images(agent->store, &agent->images);
-	ret = tw_kernel_each_port(agent->kernel, adopt_entry, agent);
+	enforcement->host->epoch = config.epoch;
+	tw_store_set_mark(enforcement->store, config.mark);
+	enforcement->text_mark = config.policy_text[config.epoch & 1];
+	tw_store_recover(enforcement->store, config.epoch, enforcement->text_mark);
+	tw_saved_read_images(enforcement->store, enforcement->images);
+	ret = tw_kernel_each_port(enforcement->host->kernel, adopt_entry, enforcement);
 	if (!ret)
-		ret = tw_memberships_adopt(&agent->memberships);
+		ret = tw_memberships_adopt(enforcement->memberships);
 	if (!ret)
-		ret = tw_macs_adopt(agent);
-	adopt_prefixes(agent);
+		ret = tw_macs_adopt(enforcement);
+	adopt_prefixes(enforcement);
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
-}
-
-/* What is written for an interface that is gone, or is no port any more. */
-static void drop_adopted(struct tw_agent *agent, const struct tw_adopted *adopted)
-{
-	tw_kernel_set_port(agent->kernel, adopted->ifindex, agent->epoch, NULL);
-	if (adopted->entry.flags & TW_PORT_F_MORE)
-		tw_kernel_clear_addrs(agent->kernel, tw_addr_zone(adopted->entry.id, agent->epoch));
-	tw_ports_unreserve(&agent->ports, adopted->entry.id);
-}
-
-bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret)
-{
-	tw_vec_foreach (&agent->adopted, adopted) {
-		if (adopted->ifindex != ifindex)
-			continue;
-		*ret = *adopted;
-		*adopted = agent->adopted.at[--agent->adopted.n];
-		if (tw_kernel_is_attached(agent->kernel, ifindex)) {
-			tw_ports_unreserve(&agent->ports, ret->entry.id);
-			return true;
-		}
-		drop_adopted(agent, ret);
-		return false;
-	}
-	return false;
-}
-
-void tw_publish_forget_adopted(struct tw_agent *agent)
-{
-	tw_vec_foreach (&agent->adopted, adopted) {
-		tw_kernel_detach(agent->kernel, adopted->ifindex, NULL);
-		drop_adopted(agent, adopted);
-		tw_gone_note_entry(agent, &adopted->entry);
-	}
-	tw_vec_done(&agent->adopted);
-	collect_images(agent);
 }
 
 /* ---- carrying a plan out ---- */
 
-static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
+static void settle_row(struct tw_enforcement *enforcement, const struct tw_plan_row *row)
 {
 	struct tw_agent_port *port = row->port;
 
@@ -242,26 +212,27 @@ static void settle_row(struct tw_agent *agent, const struct tw_plan_row *row)
 	port->state = row->state;
 	port->open = row->entry.flags & TW_PORT_F_OPEN;
 	port->prefixes = row->prefixes;
-	tw_bind_tell_resembling(agent->inforce, port);
+	tw_bind_tell_resembling(enforcement->inforce, port);
 }
 
 /* The kernel now does what the plan said. */
-static void settle(struct tw_agent *agent, const struct tw_plan *plan)
+static void settle(struct tw_enforcement *enforcement, const struct tw_plan *plan)
 {
 	tw_vec_foreach (&plan->rows, row)
-		settle_row(agent, row);
-	tw_locals_sync(agent);
-	tw_uplinks_sync(agent);
-	tw_residents_sync(agent);
-	tw_captures_sync(agent->captures);
-	tw_leases_know(agent);
-	tw_macs_sync(agent, plan->taken);
+		settle_row(enforcement, row);
+	enforcement->settled = true;
+	tw_locals_sync(enforcement->host);
+	tw_uplinks_sync(enforcement->host);
+	tw_residents_sync(
+		enforcement->host, enforcement->inforce->policy, enforcement->inforce->generation);
+	tw_leases_know(enforcement);
+	tw_macs_sync(enforcement, plan->taken);
 }
 
-static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
+static int set_config(struct tw_enforcement *enforcement, const struct tw_inforce *inforce)
 {
 	struct tw_config config, wanted;
-	int ret = tw_kernel_get_config(agent->kernel, &config);
+	int ret = tw_kernel_get_config(enforcement->host->kernel, &config);
 
 	if (ret < 0)
 		return ret;
@@ -269,18 +240,19 @@ static int set_config(struct tw_agent *agent, const struct tw_inforce *inforce)
 	tw_policy_fill_config(inforce->policy, &wanted);
 	if (!memcmp(&wanted, &config, sizeof(config)))
 		return 0;
-	return tw_kernel_set_config(agent->kernel, &wanted);
+	return tw_kernel_set_config(enforcement->host->kernel, &wanted);
 }
 
 /* Writes the changed rows where they are; each of them stands alone. */
-static int commit_alone(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
+static int commit_alone(
+	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
 	tw_vec_foreach (&plan->rows, row) {
 		int ret;
 
 		if (!row->changed)
 			continue;
-		ret = write_row(agent, row, agent->epoch);
+		ret = write_row(enforcement, row, enforcement->host->epoch);
 		if (ret < 0)
 			return tw_err_set(err, ret, row->port->name, NULL,
 				"cannot write its entry: %s", strerror(-ret));
@@ -288,90 +260,87 @@ static int commit_alone(struct tw_agent *agent, const struct tw_plan *plan, stru
 	return 0;
 }
 
-static int flip(struct tw_agent *agent, uint32_t epoch)
+static int flip(struct tw_enforcement *enforcement, uint32_t epoch)
 {
 	struct tw_config config;
-	int ret = tw_kernel_flip(agent->kernel, epoch);
+	int ret = tw_kernel_flip(enforcement->host->kernel, epoch);
 
 	/* A failure behind the flip itself does not undo it. */
-	if (ret < 0 && !tw_kernel_get_config(agent->kernel, &config) && config.epoch == epoch)
+	if (ret < 0 && !tw_kernel_get_config(enforcement->host->kernel, &config) &&
+		config.epoch == epoch)
 		ret = 0;
 	return ret;
 }
 
 /* Writes all rows for the coming epoch and makes it the one in force. */
-static int commit_flip(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
+static int commit_flip(
+	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
-	uint32_t epoch = agent->epoch + 1;
+	uint32_t epoch = enforcement->host->epoch + 1;
 	int ret = 0;
 
-	tw_vec_foreach (&agent->ports.list, port)
-		remove_entry(agent, *port, epoch);
-	ret = tw_memberships_write(&agent->memberships, plan->members, epoch, err);
+	tw_vec_foreach (&enforcement->host->ports->list, port)
+		tw_entries_remove(enforcement->host, *port, epoch);
+	ret = tw_memberships_write(enforcement->memberships, plan->members, epoch, err);
 	if (!ret)
-		ret = write_reserved(agent, plan->policy, epoch, err);
+		ret = write_reserved(enforcement, plan->policy, epoch, err);
 	if (ret < 0)
 		return ret;
 	tw_vec_foreach (&plan->rows, row) {
-		ret = write_row(agent, row, epoch);
+		ret = write_row(enforcement, row, epoch);
 		if (ret < 0)
 			break;
 	}
 	if (!ret) {
-		tw_kernel_set_text(agent->kernel, epoch, plan->mark);
-		ret = flip(agent, epoch);
+		tw_kernel_set_text(enforcement->host->kernel, epoch, plan->mark);
+		ret = flip(enforcement, epoch);
 	}
 	if (ret < 0) {
-		tw_vec_foreach (&agent->ports.list, port)
-			remove_entry(agent, *port, epoch);
+		tw_vec_foreach (&enforcement->host->ports->list, port)
+			tw_entries_remove(enforcement->host, *port, epoch);
 		return tw_err_set(
 			err, ret, "publish", NULL, "the kernel refused it: %s", strerror(-ret));
 	}
-	agent->epoch = epoch;
-	agent->flipped_ns = tw_clock_ns();
+	enforcement->host->epoch = epoch;
+	enforcement->flipped_ns = tw_clock_ns();
 	return 0;
 }
 
-static int commit(struct tw_agent *agent, const struct tw_plan *plan, struct tw_err *err)
+static int commit(
+	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
 	int ret;
 
 	if (!plan->n_changed && !plan->regroup && !plan->rereserve)
 		return 0;
-	ret = tw_images_flush(&agent->images, err);
+	ret = tw_images_flush(enforcement->images, err);
 	/* Without a flip nobody was judged by groups yet. */
 	if (!ret && !plan->flip)
-		ret = tw_memberships_write(&agent->memberships, plan->members, agent->epoch, err);
+		ret = tw_memberships_write(
+			enforcement->memberships, plan->members, enforcement->host->epoch, err);
 	if (!ret && !plan->flip && plan->rereserve)
-		ret = write_reserved(agent, plan->policy, agent->epoch, err);
+		ret = write_reserved(enforcement, plan->policy, enforcement->host->epoch, err);
 	if (ret < 0)
 		return ret;
-	ret = plan->flip ? commit_flip(agent, plan, err) : commit_alone(agent, plan, err);
+	ret = plan->flip ? commit_flip(enforcement, plan, err)
+			 : commit_alone(enforcement, plan, err);
 	if (!ret)
-		agent->reserved = plan->reserved;
-	tw_images_settle(&agent->images);
+		enforcement->reserved = plan->reserved;
+	tw_images_settle(enforcement->images);
 	return ret;
 }
 
 /* ---- the entrances ---- */
 
-static int restore_leases(
-	struct tw_agent *agent, const struct tw_inforce *inforce, struct tw_err *err)
-{
-	int ret = tw_kept_restore(agent, inforce);
-
-	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
-}
-
 /* The same policy with what its guests have learned by now: *inforce as it is, or another one, which
  * takes its place there. */
-static int relearn(struct tw_agent *agent, struct tw_inforce **inforce, struct tw_diags *diags,
-	struct tw_err *err)
+static int relearn(struct tw_enforcement *enforcement, struct tw_inforce **inforce,
+	struct tw_diags *diags, struct tw_err *err)
 {
 	tw_auto(tw_inforce) struct tw_inforce *old = NULL;
 	struct tw_inforce *fresh = NULL;
 	struct tw_learned_list now = {0};
-	int ret = tw_leases_gather(agent, *inforce, &now);
+	int ret = tw_leases_gather(enforcement, *inforce, &now);
 
 	if (ret || tw_inforce_has_learned(*inforce, now.at, now.n)) {
 		tw_vec_done(&now);
@@ -394,89 +363,114 @@ static int relearn(struct tw_agent *agent, struct tw_inforce **inforce, struct t
 	return 0;
 }
 
-int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err)
+int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
 	struct tw_diags diags = {0}, warnings = {0};
 	struct tw_plan plan = {0};
 	int ret;
 
-	if (!agent->inforce)
+	if (!enforcement->inforce)
 		return 0;
-	inforce = tw_inforce_ref(agent->inforce);
-	ret = restore_leases(agent, inforce, err);
-	if (!ret)
-		ret = relearn(agent, &inforce, &warnings, err);
+	inforce = tw_inforce_ref(enforcement->inforce);
+	ret = relearn(enforcement, &inforce, &warnings, err);
 	tw_diags_done(&warnings);
 	if (!ret)
-		ret = tw_plan_make(agent, inforce, false, &plan, &diags, err);
+		ret = tw_plan_make(enforcement, inforce, false, &plan, &diags, err);
 	tw_vec_foreach (&diags, diag)
 		tw_log(TW_LOG_ERR, "policy: %s", diag->text);
 	tw_diags_done(&diags);
 	if (!ret)
-		ret = commit(agent, &plan, err);
+		ret = commit(enforcement, &plan, err);
 	if (!ret) {
-		tw_inforce_free(agent->inforce);
-		agent->inforce = tw_inforce_ref(inforce);
-		settle(agent, &plan);
+		tw_inforce_free(enforcement->inforce);
+		enforcement->inforce = tw_inforce_ref(inforce);
+		settle(enforcement, &plan);
 	}
 	tw_plan_done(&plan);
-	collect_images(agent);
+	tw_publish_collect(enforcement);
 	return ret;
 }
 
 /* Ports that ran open under the policy before, and are protected by this one, have connections
  * that nobody saw opening. */
-static void note_carried(struct tw_agent *agent)
+static void note_carried(struct tw_enforcement *enforcement)
 {
-	tw_vec_foreach (&agent->ports.list, port) {
-		uint32_t parity = agent->epoch & 1;
+	tw_vec_foreach (&enforcement->host->ports->list, port) {
+		uint32_t parity = enforcement->host->epoch & 1;
 
 		if ((*port)->has_entry[parity] && (*port)->entry[parity].flags & TW_PORT_F_OPEN)
 			(*port)->carried = true;
 	}
 }
 
-void tw_publish_store_works(struct tw_agent *agent)
+/* Ends what the log and status say of the state folder, if all that was to be written there is. */
+static void store_works(struct tw_enforcement *enforcement)
 {
-	if (!agent->unstaged && !agent->unkept && !agent->save_ns && !agent->kept.failed)
-		tw_degrade_end(agent, TW_DEGRADED_STORE);
+	if (!enforcement->unstaged && !enforcement->unkept && !enforcement->save_ns)
+		tw_degraded_end(&enforcement->degraded, TW_DEGRADED_STORE);
+}
+
+void tw_publish_save(struct tw_enforcement *enforcement)
+{
+	struct tw_err err = {0};
+	int ret = 0;
+
+	if (!enforcement->unsaved && !enforcement->images->changed)
+		return;
+	if (tw_clock_ns() < enforcement->save_ns)
+		return;
+	if (enforcement->unsaved)
+		ret = tw_saved_write_ports(enforcement->store, enforcement->host->ports, &err);
+	if (!ret)
+		enforcement->unsaved = false;
+	if (!ret && enforcement->images->changed)
+		ret = tw_saved_write_images(enforcement->store, enforcement->images, &err);
+	if (!ret)
+		enforcement->images->changed = false;
+	enforcement->save_ns = ret < 0 ? tw_clock_ns() + STORE_RETRY_NS : 0;
+	if (ret < 0)
+		tw_degraded_begin(
+			&enforcement->degraded, TW_DEGRADED_STORE, "%s: %s", err.place, err.text);
+	else
+		store_works(enforcement);
 }
 
 /* Waits until what goes with the policy in force is on the disk. If it cannot be, it is tried again. */
-static void keep(struct tw_agent *agent, struct tw_diags *diags)
+static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 {
 	struct tw_err err = {0};
-	bool failed = !agent->unstaged && tw_store_keep(agent->store, &err) < 0;
+	bool failed = !enforcement->unstaged && tw_store_keep(enforcement->store, &err) < 0;
 
 	/* Nothing was written that could be kept. */
-	if (agent->unstaged)
+	if (enforcement->unstaged)
 		return;
 	if (failed)
-		tw_degrade(agent, TW_DEGRADED_STORE,
+		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_STORE,
 			"the policy in force is not saved, and an agent that starts now would not know it: %s; %s",
 			err.text, err.hint);
 	if (failed && diags)
 		tw_diags_add(diags, TW_SEV_WARNING, 0, 0, err.hint,
 			"the policy is in force, but not saved: %s", err.text);
-	if (!failed && agent->unkept)
+	if (!failed && enforcement->unkept)
 		tw_log(TW_LOG_INFO, "the policy in force is saved now");
-	agent->unkept = failed;
-	tw_publish_store_works(agent);
+	enforcement->unkept = failed;
+	store_works(enforcement);
 }
 
 /* Writes what goes with a policy beside what counts. What is enforced already does not wait for a disk
  * that is full: it is tried again. */
-static int stage(struct tw_agent *agent, const struct tw_inforce *inforce, uint32_t epoch,
-	bool adopt, struct tw_err *err)
+static int stage(struct tw_enforcement *enforcement, const struct tw_inforce *inforce,
+	uint32_t epoch, bool adopt, struct tw_err *err)
 {
 	struct tw_err why = {0};
-	int ret = tw_store_stage(agent->store, &agent->slots, inforce, epoch, &why);
+	int ret = tw_store_stage(enforcement->store, enforcement->slots, inforce, epoch, &why);
 
-	agent->unstaged = ret < 0 && adopt;
-	if (agent->unstaged) {
-		agent->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
-		tw_degrade(agent, TW_DEGRADED_STORE, "%s: %s", why.place, why.text);
+	enforcement->unstaged = ret < 0 && adopt;
+	if (enforcement->unstaged) {
+		enforcement->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
+		tw_degraded_begin(
+			&enforcement->degraded, TW_DEGRADED_STORE, "%s: %s", why.place, why.text);
 		return 0;
 	}
 	if (ret < 0 && err)
@@ -484,76 +478,78 @@ static int stage(struct tw_agent *agent, const struct tw_inforce *inforce, uint3
 	return ret;
 }
 
-static void restage(struct tw_agent *agent)
+static void restage(struct tw_enforcement *enforcement)
 {
 	struct tw_err err = {0};
 
-	if (tw_clock_ns() < agent->restage_ns)
+	if (tw_clock_ns() < enforcement->restage_ns)
 		return;
-	agent->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
-	if (tw_store_stage(agent->store, &agent->slots, agent->inforce, agent->epoch, &err) < 0)
+	enforcement->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
+	if (tw_store_stage(enforcement->store, enforcement->slots, enforcement->inforce,
+		    enforcement->host->epoch, &err) < 0)
 		return;
-	agent->unstaged = false;
-	keep(agent, NULL);
+	enforcement->unstaged = false;
+	keep(enforcement, NULL);
 }
 
 /* From the plan to the new policy in force. */
-static int take_effect(struct tw_agent *agent, struct tw_inforce *inforce, struct tw_plan *plan,
-	bool adopt, struct tw_err *err)
+static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
+	struct tw_plan *plan, bool adopt, struct tw_err *err)
 {
 	uint32_t epoch;
 	int ret;
 
 	/* One flip, also where each change could stand alone: the policy is in force at once. */
-	plan->flip = plan->flip || agent->inforce != NULL;
-	epoch = agent->epoch +
+	plan->flip = plan->flip || enforcement->inforce != NULL;
+	epoch = enforcement->host->epoch +
 		(plan->flip && (plan->n_changed || plan->regroup || plan->rereserve));
 	/* What an earlier policy still waits for is not to be mixed up with this one's. */
-	if (agent->unkept)
-		keep(agent, NULL);
-	ret = stage(agent, inforce, epoch, adopt, err);
+	if (enforcement->unkept)
+		keep(enforcement, NULL);
+	ret = stage(enforcement, inforce, epoch, adopt, err);
 	if (!ret)
-		ret = set_config(agent, inforce);
+		ret = set_config(enforcement, inforce);
 	if (!ret)
-		ret = commit(agent, plan, err);
+		ret = commit(enforcement, plan, err);
 	if (ret < 0) {
-		tw_store_unstage(agent->store);
-		if (agent->inforce)
-			set_config(agent, agent->inforce);
+		tw_store_unstage(enforcement->store);
+		if (enforcement->inforce)
+			set_config(enforcement, enforcement->inforce);
 		return ret;
 	}
-	tw_kernel_set_text(agent->kernel, agent->epoch, inforce->mark);
-	agent->unkept = false;
-	agent->reapply_ns = 0;
-	tw_degrade_end(agent, TW_DEGRADED_POLICY);
-	tw_slots_retire(&agent->slots, inforce->slots, tw_policy_n_rules(inforce->policy) + 1);
-	tw_inforce_free(agent->inforce);
-	agent->inforce = tw_inforce_ref(inforce);
-	agent->generation = inforce->generation;
-	settle(agent, plan);
-	tw_watch_take_left(agent);
+	tw_kernel_set_text(enforcement->host->kernel, enforcement->host->epoch, inforce->mark);
+	enforcement->unkept = false;
+	enforcement->reapply_ns = 0;
+	tw_degraded_end(&enforcement->degraded, TW_DEGRADED_POLICY);
+	tw_slots_retire(enforcement->slots, inforce->slots, tw_policy_n_rules(inforce->policy) + 1);
+	tw_inforce_free(enforcement->inforce);
+	enforcement->inforce = tw_inforce_ref(inforce);
+	enforcement->generation = inforce->generation;
+	settle(enforcement, plan);
+	tw_attach_left(enforcement);
 	return 0;
 }
 
 /* Reads a policy and gives its rules their slots. */
-static int read_order(struct tw_agent *agent, const struct tw_apply_order *order,
+static int read_order(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_inforce **ret, struct tw_err *err)
 {
 	int result = tw_inforce_new(
-		order->text, order->len, order->source, agent->inforce, diags, ret);
+		order->text, order->len, order->source, enforcement->inforce, diags, ret);
 
 	if (!result)
-		result = agent->inforce
-				 ? tw_slots_assign_like(&agent->slots, (*ret)->policy,
-					   agent->inforce->policy, agent->inforce->slots,
-					   (*ret)->slots)
-				 : tw_slots_assign(&agent->slots, (*ret)->policy, (*ret)->slots);
+		result = enforcement->inforce
+				 ? tw_slots_assign_like(enforcement->slots, (*ret)->policy,
+					   enforcement->inforce->policy,
+					   enforcement->inforce->slots, (*ret)->slots)
+				 : tw_slots_assign(
+					   enforcement->slots, (*ret)->policy, (*ret)->slots);
 	return result < 0 ? tw_err_set(err, result, order->source, NULL, "%s",
 				    result == -EINVAL ? "the policy is invalid" : strerror(-result))
 			  : 0;
 }
 
-int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
+int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
@@ -563,26 +559,24 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 	int result;
 
 	*ret = (struct tw_applied){0};
-	result = read_order(agent, order, diags, &inforce, err);
+	result = read_order(enforcement, order, diags, &inforce, err);
 	if (result < 0)
 		return result;
 	if (!order->dry_run) {
-		tw_events_settle(agent);
-		note_carried(agent);
+		tw_host_about_to_change(enforcement->host);
+		note_carried(enforcement);
 	}
-	result = order->dry_run ? 0 : restore_leases(agent, inforce, err);
-	if (!result)
-		result = relearn(agent, &inforce, &again, err);
+	result = relearn(enforcement, &inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)
-		result = tw_plan_make(agent, inforce, true, &plan, diags, err);
+		result = tw_plan_make(enforcement, inforce, true, &plan, diags, err);
 	if (!result)
-		result = tw_applied_fill(ret, agent, inforce, &plan);
+		result = tw_applied_fill(ret, enforcement, inforce, &plan);
 	if (result == -ENOMEM)
 		tw_err_set(err, result, order->source, NULL, "out of memory");
-	inforce->generation = agent->generation + !ret->unchanged;
-	if (ret->unchanged && agent->inforce)
-		inforce->since_ns = agent->inforce->since_ns;
+	inforce->generation = enforcement->generation + !ret->unchanged;
+	if (ret->unchanged && enforcement->inforce)
+		inforce->since_ns = enforcement->inforce->since_ns;
 	ret->generation = inforce->generation;
 	ret->compile_ns = tw_clock_ns() - start;
 	start = tw_clock_ns();
@@ -590,70 +584,29 @@ int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
 		result = tw_applied_refuse(ret, order->source, err);
 	if (!result && !order->dry_run) {
 		inforce->file_mark = order->file_mark ? order->file_mark
-						      : tw_loads_file_mark(&agent->loads,
-								agent->options->policy);
-		result = take_effect(agent, inforce, &plan, order->adopt, err);
+						      : tw_loads_file_mark(enforcement->loads,
+								enforcement->host->options->policy);
+		result = take_effect(enforcement, inforce, &plan, order->adopt, err);
 	}
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
-	collect_images(agent);
+	tw_publish_collect(enforcement);
 	/* What nobody's packets wait for. */
 	if (!result && !order->dry_run)
-		keep(agent, diags);
+		keep(enforcement, diags);
 	if (!result && tw_policy_check(inforce->written, diags) < 0)
 		tw_log(TW_LOG_WARNING, "policy: no memory to look for rules that never match");
 	return result;
 }
 
-void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port)
+void tw_publish_tick(struct tw_enforcement *enforcement)
 {
-	remove_entry(agent, port, agent->epoch);
-	remove_entry(agent, port, agent->epoch + 1);
-}
-
-void tw_publish_lose_image(struct tw_agent *agent, uint32_t slot)
-{
-	if (!slot || slot >= TW_IMAGES_MAX)
-		return;
-	/* Not given again at once: entries in force name it. */
-	agent->images.slots[slot] = (struct tw_image_slot){.saved = true};
-	if (agent->inforce)
-		for (size_t i = 0; i < tw_policy_n_vnics(agent->inforce->policy); i++)
-			if (agent->inforce->images[i] == slot)
-				agent->inforce->images[i] = 0;
-	agent->dirty = true;
-}
-
-void tw_publish_uncut(struct tw_agent *agent, struct tw_agent_port *port)
-{
-	struct tw_port *entry = &port->entry[agent->epoch & 1];
-
-	if (!port->has_entry[agent->epoch & 1] || !(entry->flags & TW_PORT_F_CUT))
-		return;
-	entry->flags &= (uint16_t)~TW_PORT_F_CUT;
-	tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, entry);
-}
-
-/* A window that is over is written as none, long before its tick comes round again. */
-static void end_adoption(struct tw_agent *agent, struct tw_agent_port *port)
-{
-	struct tw_port *entry = &port->entry[agent->epoch & 1];
-
-	if (!port->has_entry[agent->epoch & 1] || !entry->adopt_until ||
-		(int32_t)(tw_ticks_now() - entry->adopt_until) < 0)
-		return;
-	entry->adopt_until = 0;
-	tw_kernel_set_port(agent->kernel, port->ifindex, agent->epoch, entry);
-}
-
-void tw_publish_tick(struct tw_agent *agent)
-{
-	if (agent->flipped_ns && tw_clock_ns() - agent->flipped_ns > TW_OLD_EPOCH_NS)
-		clear_other_epoch(agent);
-	if (agent->unkept)
-		keep(agent, NULL);
-	if (agent->unstaged && agent->inforce)
-		restage(agent);
-	tw_vec_foreach (&agent->ports.list, port)
-		end_adoption(agent, *port);
+	if (enforcement->flipped_ns && tw_clock_ns() - enforcement->flipped_ns > TW_OLD_EPOCH_NS)
+		clear_other_epoch(enforcement);
+	if (enforcement->unkept)
+		keep(enforcement, NULL);
+	if (enforcement->unstaged && enforcement->inforce)
+		restage(enforcement);
+	tw_vec_foreach (&enforcement->host->ports->list, port)
+		tw_entries_end_adoption(enforcement->host, *port);
 }

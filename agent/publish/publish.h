@@ -27,23 +27,13 @@
 
 #define TW_OLD_EPOCH_NS 1000000000u
 
-struct tw_agent;
+struct tw_enforcement;
 struct tw_agent_port;
 
-/* An entry in the kernel whose interface has not been met yet. */
-struct tw_adopted {
-	uint32_t ifindex;
-	struct tw_port entry;
-	uint64_t prefixes; /* as in struct tw_agent_port */
-};
-
 /* Learns what an earlier agent left in force. Before any port is met. */
-int tw_publish_adopt(struct tw_agent *agent, struct tw_err *err);
-/* Hands over the adopted entry of an interface, once; false if there is none, or if it was written for
- * another device of that number. */
-bool tw_publish_take_adopted(struct tw_agent *agent, uint32_t ifindex, struct tw_adopted *ret);
-/* Takes down what was adopted and no port came for. After the first dump. */
-void tw_publish_forget_adopted(struct tw_agent *agent);
+int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err);
+/* After the entries that no port came for were taken down. */
+void tw_publish_collect(struct tw_enforcement *enforcement);
 
 /* A policy that is to be put in force. */
 struct tw_apply_order {
@@ -59,19 +49,13 @@ struct tw_apply_order {
 /* Makes a text the policy in force. 0; -EINVAL (see diags); -ECANCELED if protected ports would be
  * open and the order does not allow it; another negative errno. `err` is filled on failure. A dry
  * run that would be cancelled returns 0. `ret` is always to be given to tw_applied_done(). */
-int tw_publish_apply(struct tw_agent *agent, const struct tw_apply_order *order,
+int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
 
-/* Ends what the log and status say of the state folder, if all that was to be written there is. */
-void tw_publish_store_works(struct tw_agent *agent);
+/* Saves what is known of ports and images, if it changed since the last time. */
+void tw_publish_save(struct tw_enforcement *enforcement);
 
 /* After ports changed: brings the kernel up to what they and the policy in force ask for. */
-int tw_publish_refresh(struct tw_agent *agent, struct tw_err *err);
-/* Before a port is forgotten: removes its entries. */
-void tw_publish_drop(struct tw_agent *agent, struct tw_agent_port *port);
-/* The kernel has no image at this slot: it is compiled and put again with the next plan. */
-void tw_publish_lose_image(struct tw_agent *agent, uint32_t slot);
-/* Cut-through no longer starts or ends at a port, from now on and until a plan says otherwise. */
-void tw_publish_uncut(struct tw_agent *agent, struct tw_agent_port *port);
+int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err);
 /* Clears what the epoch before left, ends adoption windows that are over. */
-void tw_publish_tick(struct tw_agent *agent);
+void tw_publish_tick(struct tw_enforcement *enforcement);

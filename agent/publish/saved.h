@@ -18,15 +18,6 @@
 
 int tw_saved_write_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err);
 
-/* A port as an earlier agent knew it. */
-struct tw_saved_port {
-	uint32_t ifindex;
-	uint16_t id;
-	char name[IFNAMSIZ];
-	bool learned;
-	uint8_t learned_mac[6];
-};
-
 /* Restores the networks and gives the ports, which the caller frees. */
 int tw_saved_read_ports(
 	struct tw_store *store, struct tw_ports *ports, struct tw_saved_port **ret, size_t *ret_n);

@@ -9,8 +9,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "agent/ports/ports.h"
+#include "agent/publish/images.h"
+#include "agent/publish/inforce.h"
 #include "agent/publish/loads.h"
 #include "agent/publish/sealed.h"
+#include "agent/publish/slots.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -280,13 +284,6 @@ int tw_store_write(
 	if (ret < 0)
 		unlinkat(store->dir_fd, new_name(name).text, 0);
 	return ret;
-}
-
-int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err)
-{
-	if (unlinkat(store->dir_fd, name, 0) < 0 && errno != ENOENT)
-		return tw_err_set(err, -errno, store->path, NULL, "cannot delete %s: %m", name);
-	return 0;
 }
 
 #define ROW_MAX 192 /* names of rules are of 127 letters at most */

@@ -9,10 +9,12 @@
 
 #include "tests/agent/test.h"
 
-#include "agent/agent.h"
 #include "agent/observe/journal.h"
-#include "agent/ports/bind.h"
+#include "agent/ports/host.h"
 #include "agent/ports/ports.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/leases.h"
 #include "agent/publish/slots.h"
 #include "base/alloc.h"
 #include "base/pattern.h"
@@ -46,9 +48,10 @@ static void test_patterns(void **state)
 
 /* ---- leases ---- */
 
-static void give(struct tw_agent *agent, uint16_t id, uint8_t mac, const char *addr, bool known)
+static void give(
+	struct tw_agent_leases *all, uint16_t id, uint8_t mac, const char *addr, bool known)
 {
-	struct tw_leases *leases = &agent->leases.map[id];
+	struct tw_leases *leases = &all->map[id];
 	struct tw_lease *lease = &leases->at[0][leases->serial];
 
 	memcpy(leases->mac, (uint8_t[6]){0x52, 0x54, 0, 0, 0, mac}, 6);
@@ -79,39 +82,42 @@ static void test_leases(void **state)
 		"  a: {port: a, mac: 52:54:00:00:00:01, addresses: dhcp}\n"
 		"  b: {port: b, mac: 52:54:00:00:00:02, addresses: dhcp}\n"
 		"  c: {port: c, mac: 52:54:00:00:00:03, addresses: [10.0.0.3, 10.1.0.0/16]}\n");
-	struct tw_agent agent = {.inforce = inforce};
+	struct tw_agent_leases leases = {0};
+	struct tw_ports ports;
+	struct tw_host host = {.ports = &ports};
+	struct tw_enforcement enforcement = {.host = &host, .inforce = inforce, .leases = &leases};
 	struct tw_agent_port *port[3];
 	struct tw_learned_list list = {0};
 
-	agent.leases.map = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_leases));
-	tw_ports_init(&agent.ports);
+	leases.map = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_leases));
+	tw_ports_init(&ports);
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(tw_ports_add(&agent.ports, 10 + i,
-					 (const char *[]){"a", "b", "c"}[i], 0, &port[i]),
+		assert_int_equal(tw_ports_add(&ports, 10 + i, (const char *[]){"a", "b", "c"}[i], 0,
+					 &port[i]),
 			0);
-	give(&agent, port[0]->id, 1, "10.0.0.50", false);
-	give(&agent, port[1]->id, 2, "10.0.0.50", true);
-	give(&agent, port[0]->id, 1, "10.0.0.3", false);
-	give(&agent, port[0]->id, 1, "10.1.0.7", false);
-	give(&agent, port[2]->id, 3, "10.0.0.60", false);
-	assert_int_equal(tw_leases_gather(&agent, inforce, &list), 0);
+	give(&leases, port[0]->id, 1, "10.0.0.50", false);
+	give(&leases, port[1]->id, 2, "10.0.0.50", true);
+	give(&leases, port[0]->id, 1, "10.0.0.3", false);
+	give(&leases, port[0]->id, 1, "10.1.0.7", false);
+	give(&leases, port[2]->id, 3, "10.0.0.60", false);
+	assert_int_equal(tw_leases_gather(&enforcement, inforce, &list), 0);
 	assert_int_equal(list.n, 2);
 	assert_learned(&list, 0, 0, "10.1.0.7");
 	assert_learned(&list, 1, 1, "10.0.0.50");
 	list.n = 0;
-	agent.leases.map[port[1]->id].at[0][0].until_ns = 1;
-	agent.leases.map[port[0]->id].at[0][2].until_ns = 0;
-	assert_int_equal(tw_leases_gather(&agent, inforce, &list), 0);
+	leases.map[port[1]->id].at[0][0].until_ns = 1;
+	leases.map[port[0]->id].at[0][2].until_ns = 0;
+	assert_int_equal(tw_leases_gather(&enforcement, inforce, &list), 0);
 	assert_int_equal(list.n, 1);
 	assert_learned(&list, 0, 0, "10.0.0.50");
 	list.n = 0;
-	agent.leases.map[port[0]->id].mac[5] = 9;
-	assert_int_equal(tw_leases_gather(&agent, inforce, &list), 0);
+	leases.map[port[0]->id].mac[5] = 9;
+	assert_int_equal(tw_leases_gather(&enforcement, inforce, &list), 0);
 	assert_int_equal(list.n, 0);
 	tw_vec_done(&list);
-	tw_ports_done(&agent.ports);
+	tw_ports_done(&ports);
 	tw_inforce_free(inforce);
-	free(agent.leases.map);
+	free(leases.map);
 }
 
 /* ---- rule slots ---- */

@@ -30,6 +30,7 @@
  */
 #pragma once
 
+#include "fastpath/path/conntrack/expiry.h"
 #include "fastpath/path/packet.h"
 
 #define TW_PROBE_BUCKETS 16
@@ -271,30 +272,6 @@ tw_inline struct tw_conn *tw_conn_seek(
 	tw_probe_make(f, &flow->probe, config, &flow->key);
 	c = tw_conn_near(f, flow, &sought);
 	return c || sought ? c : tw_conn_at(f, tw_call_find(f));
-}
-
-/* ---- expiry ---- */
-
-tw_inline int tw_gate_refuses(__u64 gate)
-{
-	__u32 decision = tw_gate_decision(gate);
-
-	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
-}
-
-tw_inline int tw_conn_refused(const struct tw_conn *c)
-{
-	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
-}
-
-/* True if a record expired at least `grace` ticks ago. A refused connection cannot go on, so its
- * record lasts only as long as a closed one. */
-tw_inline int tw_conn_expired(
-	const struct tw_config *config, const struct tw_conn *c, __u32 now, __u32 grace)
-{
-	__u32 state = tw_conn_refused(c) ? TW_S_CLOSED : c->progress.state & 15;
-
-	return tw_tick_age(now, c->seen) > config->timeout[state] + grace + TW_TICKS_AHEAD;
 }
 
 /* ---- charges ---- */

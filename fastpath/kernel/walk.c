@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/observe/walk.h"
+#include "fastpath/kernel/walk.h"
 
 #include <errno.h>
 #include <stdlib.h>

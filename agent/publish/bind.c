@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/ports/bind.h"
+#include "agent/publish/bind.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/observe/describe.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mac.h"
 
 #define TELL_NS 60000000000u
 
@@ -282,6 +284,15 @@ void tw_bind_hear(
 	memcpy(port->heard_mac, mac, sizeof(port->heard_mac));
 	port->heard = true;
 	tw_bind_tell_resembling(inforce, port);
+}
+
+void tw_bind_tell_heard(const struct tw_inforce *inforce, const struct tw_ports *ports)
+{
+	tw_vec_foreach (&ports->list, port) {
+		if ((*port)->heard_now && (*port)->heard)
+			tw_bind_tell_resembling(inforce, *port);
+		(*port)->heard_now = false;
+	}
 }
 
 void tw_bind_tell_resembling(const struct tw_inforce *inforce, struct tw_agent_port *port)

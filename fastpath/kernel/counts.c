@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/observe/counts.h"
+#include "fastpath/kernel/counts.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#include "agent/agent.h"
 #include "base/alloc.h"
+#include "base/cleanup.h"
+#include "fastpath/kernel/load.h"
 
 /* Adds up one element of a per-CPU map, taken as an array of 64-bit counters. */
-static int sum(const struct tw_agent *agent, enum tw_map map, uint32_t index, uint64_t *ret,
+static int sum(const struct tw_kernel *kernel, enum tw_map map, uint32_t index, uint64_t *ret,
 	size_t n_counters)
 {
 	int n_cpus = libbpf_num_possible_cpus();
@@ -21,7 +22,7 @@ static int sum(const struct tw_agent *agent, enum tw_map map, uint32_t index, ui
 	values = tw_alloc_array((size_t)n_cpus * n_counters, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, map), &index, values) < 0)
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(kernel, map), &index, values) < 0)
 		return -errno;
 	for (size_t i = 0; i < n_counters; i++) {
 		ret[i] = 0;
@@ -33,12 +34,12 @@ static int sum(const struct tw_agent *agent, enum tw_map map, uint32_t index, ui
 
 #define N_COUNTERS(type) (sizeof(type) / sizeof(uint64_t))
 
-int tw_counts_port(const struct tw_agent *agent, uint32_t id, struct tw_port_count *ret)
+int tw_counts_port(const struct tw_kernel *kernel, uint32_t id, struct tw_port_count *ret)
 {
-	return sum(agent, TW_MAP_port_counts, id, (uint64_t *)ret, N_COUNTERS(*ret));
+	return sum(kernel, TW_MAP_port_counts, id, (uint64_t *)ret, N_COUNTERS(*ret));
 }
 
-int tw_counts_clear_port(const struct tw_agent *agent, uint32_t id)
+int tw_counts_clear_port(const struct tw_kernel *kernel, uint32_t id)
 {
 	int n_cpus = libbpf_num_possible_cpus();
 	tw_autofree struct tw_port_count *zeros = NULL;
@@ -48,13 +49,13 @@ int tw_counts_clear_port(const struct tw_agent *agent, uint32_t id)
 	zeros = tw_alloc_array((size_t)n_cpus, sizeof(*zeros));
 	if (!zeros)
 		return -ENOMEM;
-	if (bpf_map_update_elem(
-		    tw_kernel_map_fd(agent->kernel, TW_MAP_port_counts), &id, zeros, BPF_ANY) < 0)
+	if (bpf_map_update_elem(tw_kernel_map_fd(kernel, TW_MAP_port_counts), &id, zeros, BPF_ANY) <
+		0)
 		return -errno;
 	return 0;
 }
 
-int tw_counts_rule(const struct tw_agent *agent, uint32_t slot, struct tw_rule_count *ret)
+int tw_counts_rule(const struct tw_kernel *kernel, uint32_t slot, struct tw_rule_count *ret)
 {
 	int n_cpus = libbpf_num_possible_cpus();
 	tw_autofree struct tw_rule_count *counts = NULL;
@@ -65,7 +66,7 @@ int tw_counts_rule(const struct tw_agent *agent, uint32_t slot, struct tw_rule_c
 	counts = tw_alloc_array((size_t)n_cpus, sizeof(*counts));
 	if (!counts)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(agent->kernel, TW_MAP_rules), &slot, counts) < 0)
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(kernel, TW_MAP_rules), &slot, counts) < 0)
 		return -errno;
 	for (int cpu = 0; cpu < n_cpus; cpu++) {
 		total.hits += counts[cpu].hits;
@@ -78,25 +79,7 @@ int tw_counts_rule(const struct tw_agent *agent, uint32_t slot, struct tw_rule_c
 	return 0;
 }
 
-int tw_counts_reason(const struct tw_agent *agent, uint32_t reason, uint32_t dir, uint64_t *ret)
+int tw_counts_reason(const struct tw_kernel *kernel, uint32_t reason, uint32_t dir, uint64_t *ret)
 {
-	return sum(agent, TW_MAP_reasons, tw_reason_index(reason, dir), ret, 1);
-}
-
-int tw_counts_losses(const struct tw_agent *agent, uint64_t *ret_lost, uint64_t *ret_limited)
-{
-	struct tw_port_count count;
-	uint64_t lost = 0, limited = 0;
-	int ret;
-
-	tw_vec_foreach (&agent->ports.list, port) {
-		ret = tw_counts_port(agent, (*port)->id, &count);
-		if (ret < 0)
-			return ret;
-		lost += count.events_lost;
-		limited += count.events_limited;
-	}
-	*ret_lost = lost;
-	*ret_limited = limited;
-	return 0;
+	return sum(kernel, TW_MAP_reasons, tw_reason_index(reason, dir), ret, 1);
 }

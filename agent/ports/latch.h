@@ -37,7 +37,7 @@ TW_DEFINE_AUTO(tw_latch)
 const char *tw_latch_table(const struct tw_latch *latch);
 bool tw_latch_exists(struct tw_latch *latch); /* all of its tables */
 /* True if the latch sees the frames of interfaces that belong to a master of this kind (as rtnetlink
- * names it; empty: to none). */
+ * names it; empty: to none). False without a latch. */
 bool tw_latch_covers(const struct tw_latch *latch, const char *above);
 bool tw_latch_covers_all(const struct tw_latch *latch);
 /* Puts the table in place, or in the place of an older one, with these interfaces let through. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/ports/memberships.h"
+#include "agent/publish/memberships.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "fastpath/kernel/load.h"
 
 void tw_memberships_init(struct tw_memberships *m, struct tw_kernel *kernel)
 {

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/observe/leases.h"
+#include "agent/publish/leases.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "agent/agent.h"
-#include "agent/ports/bind.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/bind.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/load.h"
 
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_leases))
 #define REST	  4 /* times what the turn before took */
@@ -19,8 +23,7 @@
 /* A lease that could be taken in. */
 struct candidate {
 	struct tw_learned learned;
-	bool known;    /* it is in force already */
-	bool restored; /* no server was seen giving it since the boot */
+	bool known; /* it is in force already */
 };
 
 struct candidates {
@@ -29,22 +32,22 @@ struct candidates {
 
 _Static_assert(sizeof(struct tw_leases) % 8 == 0, "elements of an array map are 8 bytes apart");
 
-int tw_leases_init(struct tw_agent *agent)
+int tw_leases_init(struct tw_enforcement *enforcement)
 {
-	int fd = tw_kernel_map_fd(agent->kernel, TW_MAP_leases);
+	int fd = tw_kernel_map_fd(enforcement->host->kernel, TW_MAP_leases);
 	void *map = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (map == MAP_FAILED)
 		return -errno;
-	agent->leases.map = map;
+	enforcement->leases->map = map;
 	return 0;
 }
 
-void tw_leases_done(struct tw_agent *agent)
+void tw_leases_done(struct tw_enforcement *enforcement)
 {
-	if (agent->leases.map)
-		munmap(agent->leases.map, MAP_BYTES);
-	agent->leases.map = NULL;
+	if (enforcement->leases->map)
+		munmap(enforcement->leases->map, MAP_BYTES);
+	enforcement->leases->map = NULL;
 }
 
 static bool is_mac_of(const struct tw_leases *leases, const struct tw_vnic *vnic)
@@ -74,7 +77,7 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX && !err; i++) {
 		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
 		struct candidate candidate = {
-			{vnic->index, lease.addr}, lease.known == lease.serial, lease.restored};
+			{vnic->index, lease.addr}, lease.known == lease.serial};
 
 		if (lease.until_ns > now && !is_taken(inforce, vnic, &lease.addr))
 			err = tw_vec_push(&ret->list, candidate);
@@ -82,8 +85,7 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	return err;
 }
 
-/* By address; of one address, a lease that a server was seen giving comes first, then the one that is in
- * force. */
+/* By address; of one address, who has it already comes first. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -91,8 +93,6 @@ static int compare_claims(const void *a, const void *b)
 
 	if (order)
 		return order;
-	if (x->restored != y->restored)
-		return x->restored ? 1 : -1;
 	if (x->known != y->known)
 		return x->known ? -1 : 1;
 	return (x->learned.vnic > y->learned.vnic) - (x->learned.vnic < y->learned.vnic);
@@ -124,10 +124,10 @@ static int settle_claims(struct candidates *candidates, struct tw_learned_list *
 	return err;
 }
 
-int tw_leases_gather(
-	struct tw_agent *agent, const struct tw_inforce *inforce, struct tw_learned_list *ret)
+int tw_leases_gather(struct tw_enforcement *enforcement, const struct tw_inforce *inforce,
+	struct tw_learned_list *ret)
 {
-	size_t n = agent->ports.list.n;
+	size_t n = enforcement->host->ports->list.n;
 	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
 	struct candidates candidates = {0};
 	uint64_t now = tw_clock_ns();
@@ -135,10 +135,11 @@ int tw_leases_gather(
 
 	if (!inforce->learns)
 		return 0;
-	err = bindings ? tw_bind_ports(inforce, &agent->ports, bindings, NULL) : -ENOMEM;
+	err = bindings ? tw_bind_ports(inforce, enforcement->host->ports, bindings, NULL) : -ENOMEM;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		const struct tw_leases *leases = &agent->leases.map[agent->ports.list.at[i]->id];
+		const struct tw_leases *leases =
+			&enforcement->leases->map[enforcement->host->ports->list.at[i]->id];
 
 		if (bindings[i].vnic && is_mac_of(leases, bindings[i].vnic))
 			err = list_port(inforce, leases, bindings[i].vnic, now, &candidates);
@@ -155,11 +156,11 @@ static bool is_in_force(const struct tw_inforce *inforce, const struct tw_learne
 		       compare_learned) != NULL;
 }
 
-void tw_leases_know(struct tw_agent *agent)
+void tw_leases_know(struct tw_enforcement *enforcement)
 {
-	tw_vec_foreach (&agent->ports.list, port) {
+	tw_vec_foreach (&enforcement->host->ports->list, port) {
 		const struct tw_vnic *vnic = (*port)->vnic;
-		struct tw_leases *leases = &agent->leases.map[(*port)->id];
+		struct tw_leases *leases = &enforcement->leases->map[(*port)->id];
 
 		if (!vnic || !is_mac_of(leases, vnic))
 			continue;
@@ -171,15 +172,16 @@ void tw_leases_know(struct tw_agent *agent)
 			/* Should another address come here meanwhile, its serial is another. */
 			if (serial == __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE))
 				__atomic_store_n(&lease->known,
-					is_in_force(agent->inforce, &learned) ? serial : 0,
+					is_in_force(enforcement->inforce, &learned) ? serial : 0,
 					__ATOMIC_RELEASE);
 		}
 	}
 }
 
-static void tell_changes(const struct tw_agent *agent, const struct tw_learned_list *now)
+static void tell_changes(
+	const struct tw_enforcement *enforcement, const struct tw_learned_list *now)
 {
-	const struct tw_inforce *inforce = agent->inforce;
+	const struct tw_inforce *inforce = enforcement->inforce;
 	char text[64];
 
 	for (size_t i = 0; i < now->n; i++)
@@ -195,34 +197,41 @@ static void tell_changes(const struct tw_agent *agent, const struct tw_learned_l
 				tw_addr_format(&inforce->learned[i].addr, text));
 }
 
-void tw_leases_sync(struct tw_agent *agent)
+bool tw_leases_look(struct tw_enforcement *enforcement)
 {
+	const struct tw_inforce *inforce = enforcement->inforce;
 	struct tw_learned_list now = {0};
-	uint64_t start = tw_clock_ns();
-	struct tw_err err = {0};
+	bool due = false;
 	int ret;
 
-	if (!agent->inforce || !agent->inforce->learns || start < agent->leases.rest_ns)
-		return;
-	ret = tw_leases_gather(agent, agent->inforce, &now);
-	if (!ret && tw_inforce_has_learned(agent->inforce, now.at, now.n)) {
-		if (now.n)
-			tw_leases_know(agent);
-	} else if (!ret) {
-		tell_changes(agent, &now);
-		ret = tw_publish_refresh(agent, &err);
-	}
+	if (!inforce || !inforce->learns || tw_clock_ns() < enforcement->leases->rest_ns)
+		return false;
+	enforcement->leases->began_ns = tw_clock_ns();
+	ret = tw_leases_gather(enforcement, inforce, &now);
+	due = !ret && !tw_inforce_has_learned(inforce, now.at, now.n);
+	if (due)
+		tell_changes(enforcement, &now);
+	else if (!ret && now.n)
+		tw_leases_know(enforcement);
 	if (ret < 0)
-		tw_log(TW_LOG_ERR, "dhcp: learned addresses are not in force: %s",
-			err.code ? err.text : strerror(-ret));
-	agent->leases.rest_ns = tw_clock_ns() + REST * (tw_clock_ns() - start);
+		tw_log(TW_LOG_ERR, "dhcp: learned addresses are not in force: %s", strerror(-ret));
+	if (!due)
+		tw_leases_rest(enforcement);
 	tw_vec_done(&now);
+	return due;
+}
+
+void tw_leases_rest(struct tw_enforcement *enforcement)
+{
+	uint64_t now = tw_clock_ns();
+
+	enforcement->leases->rest_ns = now + REST * (now - enforcement->leases->began_ns);
 }
 
 const struct tw_leases *tw_leases_of_port(
-	const struct tw_agent *agent, const struct tw_agent_port *port)
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
-	const struct tw_leases *leases = &agent->leases.map[port->id];
+	const struct tw_leases *leases = &enforcement->leases->map[port->id];
 
 	return port->vnic && is_mac_of(leases, port->vnic) ? leases : NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* policy.c: making a policy, empty or like another one, and freeing it. */
+/* model.c: making a policy, empty or like another one, and freeing it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/latch.h"
+#include "agent/ports/latch.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -350,7 +350,8 @@ bool tw_latch_covers_all(const struct tw_latch *latch)
 bool tw_latch_covers(const struct tw_latch *latch, const char *above)
 {
 	/* What belongs to nothing is routed, and so is what a VRF has. */
-	return latch->every_kind || !above[0] || !strcmp(above, "bridge") || !strcmp(above, "vrf");
+	return latch && (latch->every_kind || !above[0] || !strcmp(above, "bridge") ||
+				!strcmp(above, "vrf"));
 }
 
 int tw_latch_fd(const struct tw_latch *latch)

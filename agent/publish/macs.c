@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/ports/macs.h"
+#include "agent/publish/macs.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/ports/host.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
 #include "base/log.h"
+#include "fastpath/kernel/load.h"
 
-static int map_fd(const struct tw_agent *agent)
+static int map_fd(const struct tw_enforcement *enforcement)
 {
-	return tw_kernel_map_fd(agent->kernel, TW_MAP_macs);
+	return tw_kernel_map_fd(enforcement->host->kernel, TW_MAP_macs);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -30,17 +33,17 @@ void tw_macs_done(struct tw_macs *macs)
 	tw_vec_done(&macs->rows);
 }
 
-int tw_macs_adopt(struct tw_agent *agent)
+int tw_macs_adopt(struct tw_enforcement *enforcement)
 {
 	struct tw_mac_key *previous = NULL;
 	struct tw_macs_row row;
 	int ret = 0;
 
-	for (; !ret && !bpf_map_get_next_key(map_fd(agent), previous, &row.mac);
+	for (; !ret && !bpf_map_get_next_key(map_fd(enforcement), previous, &row.mac);
 		previous = &row.mac)
-		if (!bpf_map_lookup_elem(map_fd(agent), &row.mac, &row.value))
-			ret = tw_vec_push(&agent->macs.rows, row);
-	sort(&agent->macs);
+		if (!bpf_map_lookup_elem(map_fd(enforcement), &row.mac, &row.value))
+			ret = tw_vec_push(&enforcement->macs->rows, row);
+	sort(enforcement->macs);
 	return ret;
 }
 
@@ -61,8 +64,8 @@ static int list_wanted(const struct tw_inforce *inforce, const bool *taken, stru
 }
 
 /* Writes what differs; both are ascending. What is new comes before what is old goes. */
-static int write_changes(
-	const struct tw_agent *agent, const struct tw_macs *old, const struct tw_macs *now)
+static int write_changes(const struct tw_enforcement *enforcement, const struct tw_macs *old,
+	const struct tw_macs *now)
 {
 	int err = 0;
 	size_t k = 0;
@@ -71,7 +74,8 @@ static int write_changes(
 		while (k < old->rows.n && compare_rows(&old->rows.at[k], row) < 0)
 			k++;
 		if ((k == old->rows.n || memcmp(&old->rows.at[k], row, sizeof(*row)) != 0) &&
-			bpf_map_update_elem(map_fd(agent), &row->mac, &row->value, BPF_ANY) < 0)
+			bpf_map_update_elem(map_fd(enforcement), &row->mac, &row->value, BPF_ANY) <
+				0)
 			err = -errno;
 	}
 	k = 0;
@@ -79,27 +83,27 @@ static int write_changes(
 		while (k < now->rows.n && compare_rows(&now->rows.at[k], row) < 0)
 			k++;
 		if (k == now->rows.n || compare_rows(&now->rows.at[k], row) != 0)
-			bpf_map_delete_elem(map_fd(agent), &row->mac);
+			bpf_map_delete_elem(map_fd(enforcement), &row->mac);
 	}
 	return err;
 }
 
-void tw_macs_sync(struct tw_agent *agent, const bool *taken)
+void tw_macs_sync(struct tw_enforcement *enforcement, const bool *taken)
 {
 	struct tw_macs now = {0};
-	int ret = list_wanted(agent->inforce, taken, &now);
+	int ret = list_wanted(enforcement->inforce, taken, &now);
 
 	if (!ret)
-		ret = write_changes(agent, &agent->macs, &now);
+		ret = write_changes(enforcement, enforcement->macs, &now);
 	if (ret < 0)
 		tw_log(TW_LOG_WARNING,
 			"policy: ports of no workload are not all kept from the MACs of workloads: %s",
 			strerror(-ret));
 	/* Without memory what the map holds is what it held. */
-	if (ret == -ENOMEM && now.rows.n < agent->inforce->n_macs) {
+	if (ret == -ENOMEM && now.rows.n < enforcement->inforce->n_macs) {
 		tw_macs_done(&now);
 		return;
 	}
-	tw_macs_done(&agent->macs);
-	agent->macs = now;
+	tw_macs_done(enforcement->macs);
+	*enforcement->macs = now;
 }

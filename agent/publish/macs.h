@@ -14,7 +14,7 @@
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
 
-struct tw_agent;
+struct tw_enforcement;
 
 /* A MAC as the map `macs` has it. */
 struct tw_macs_row {
@@ -28,6 +28,6 @@ struct tw_macs {
 
 void tw_macs_done(struct tw_macs *macs);
 /* Takes note of what an earlier agent left. 0 or -ENOMEM. */
-int tw_macs_adopt(struct tw_agent *agent);
+int tw_macs_adopt(struct tw_enforcement *enforcement);
 /* Brings the map up to the policy in force; `taken` tells for each vNIC whether a port was found. */
-void tw_macs_sync(struct tw_agent *agent, const bool *taken);
+void tw_macs_sync(struct tw_enforcement *enforcement, const bool *taken);

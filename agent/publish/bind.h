@@ -20,8 +20,6 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/inforce.h"
 
-#define TW_TAP_MAC_FIRST 0xfe
-
 /* Finds the binding of each port; ret[i] belongs to ports->list.at[i]. `ret_taken`, which may be
  * NULL, tells for each vNIC whether a port was found. 0 or -ENOMEM. */
 int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
@@ -34,12 +32,6 @@ const struct tw_vnic *tw_bind_resembles(
 
 /* True if the port belongs to no workload, and frames pass it unfiltered. */
 bool tw_bind_is_open(const struct tw_agent_port *port);
-
-/* False for the MAC of zeros. */
-static inline bool tw_mac_is_set(const uint8_t mac[6])
-{
-	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
-}
 
 /* Words for programs. */
 const char *tw_bound_name(enum tw_bound by);
@@ -57,5 +49,7 @@ void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *bin
 /* Takes note of a MAC that a port's guest sends from. */
 void tw_bind_hear(
 	const struct tw_inforce *inforce, struct tw_agent_port *port, const uint8_t mac[6]);
+/* Logs what the ports resemble that netlink has told MACs of. */
+void tw_bind_tell_heard(const struct tw_inforce *inforce, const struct tw_ports *ports);
 /* Logs which workload a port resembles, once a minute at most: a guest chooses what it sends. */
 void tw_bind_tell_resembling(const struct tw_inforce *inforce, struct tw_agent_port *port);

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+
+#include "agent/agent.h"
+#include "agent/ports/entries.h"
+#include "agent/ports/survey.h"
+#include "agent/ports/watch.h"
+#include "agent/publish/apply.h"
+#include "agent/publish/attach.h"
+#include "agent/publish/publish.h"
+#include "agent/publish/resume.h"
+#include "agent/publish/saved.h"
+#include "agent/turn.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/log.h"
+#include "base/notify.h"
+
+#define NO_UPLINKS   "none"
+#define FILES_WANTED 65536 /* maps, links, clients */
+#define TICK_NS	     250000000
+#define KEPT_BYTES   (32 << 20)
+
+/* ---- loop callbacks ---- */
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+	struct signalfd_siginfo info;
+
+	if (read(agent->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		agent->reload = true;
+		return;
+	}
+	tw_log(TW_LOG_INFO, "stopping; what is enforced stays enforced");
+	tw_loop_stop(&agent->loop);
+}
+
+static void on_tick(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+	uint64_t count;
+
+	agent->ticked = read(agent->tick_fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static void on_netlink(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+
+	agent->netlink_ready = true;
+}
+
+static void on_latch(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+
+	agent->latch_ready = true;
+}
+
+static void on_change(void *arg)
+{
+	tw_events_settle(arg);
+}
+
+/* ---- setting up, in order ---- */
+
+/* Each room is told where its modules' states are, and of the room below it. */
+static void connect_rooms(struct tw_agent *agent)
+{
+	agent->host.options = agent->options;
+	agent->host.patterns = &agent->patterns;
+	agent->host.uplink_patterns = &agent->uplink_patterns;
+	agent->host.ports = &agent->ports;
+	agent->host.uplinks = &agent->uplinks;
+	agent->host.hostwork = &agent->hostwork;
+	agent->host.locals = &agent->locals;
+	agent->host.residents = &agent->residents;
+	agent->host.gone = &agent->gone;
+	agent->host.about_to_change = on_change;
+	agent->host.arg = &agent->telemetry;
+
+	agent->enforcement.host = &agent->host;
+	agent->enforcement.slots = &agent->slots;
+	agent->enforcement.images = &agent->images;
+	agent->enforcement.memberships = &agent->memberships;
+	agent->enforcement.macs = &agent->macs;
+	agent->enforcement.loads = &agent->loads;
+	agent->enforcement.leases = &agent->leases;
+
+	agent->telemetry.host = &agent->host;
+	agent->telemetry.enforcement = &agent->enforcement;
+	agent->telemetry.loop = &agent->loop;
+	agent->telemetry.journal = &agent->journal;
+	agent->telemetry.sweep = &agent->sweep;
+
+	agent->answers.host = &agent->host;
+	agent->answers.enforcement = &agent->enforcement;
+	agent->answers.telemetry = &agent->telemetry;
+	agent->answers.started_ns = tw_clock_ns();
+}
+
+static int open_signals(struct tw_agent *agent)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (agent->signal_fd < 0)
+		return -errno;
+	return tw_loop_add(
+		&agent->loop, &agent->signal_watch, agent->signal_fd, EPOLLIN, on_signal, agent);
+}
+
+static int open_tick(struct tw_agent *agent)
+{
+	const struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
+
+	agent->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (agent->tick_fd < 0 || timerfd_settime(agent->tick_fd, 0, &every, NULL) < 0)
+		return -errno;
+	return tw_loop_add(
+		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
+}
+
+/* An agent with another state folder may use the same maps, and is not to: each would undo what the other
+ * does. `ret_fd` holds the lock. */
+static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *err)
+{
+	tw_autofd int fd = -1;
+
+	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return 0; /* opening the file reports what is wrong there */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return tw_err_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno, path,
+			"stop it first, or give this one a --bpffs of its own",
+			"another agent uses these maps, with another --state-dir");
+	*ret_fd = TW_TAKE_FD(fd);
+	return 0;
+}
+
+static int open_kernel(struct tw_agent *agent, struct tw_err *err)
+{
+	const struct tw_agent_options *options = agent->options;
+	const struct tw_kernel_options kernel = {
+		.bpffs = options->bpffs,
+		.max_conns = options->max_conns,
+		.force_clsact = options->force_clsact,
+	};
+	int ret = lock_bpffs(options->bpffs, true, &agent->bpffs_fd, err);
+
+	if (!ret)
+		ret = tw_kernel_open(&kernel, &agent->host.kernel, err);
+	if (ret < 0)
+		return ret;
+	tw_log(TW_LOG_INFO, "%s, %s, room for %u connections of %u bytes",
+		tw_kernel_facts(agent->host.kernel)->adopted ? "adopted what was in force"
+							     : "starting afresh",
+		tw_kernel_facts(agent->host.kernel)->tcx ? "tcx" : "clsact",
+		tw_kernel_facts(agent->host.kernel)->max_conns,
+		tw_kernel_facts(agent->host.kernel)->conn_bytes);
+	tw_locals_init(&agent->host);
+	ret = tw_leases_init(&agent->enforcement);
+	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "cannot map them: %s", strerror(-ret))
+		       : 0;
+}
+
+static int init_tables(struct tw_agent *agent, struct tw_err *err)
+{
+	int ret;
+
+	tw_slots_init(&agent->slots, tw_kernel_map_fd(agent->host.kernel, TW_MAP_rules));
+	tw_ports_init(&agent->ports);
+	tw_hostwork_init(&agent->hostwork);
+	ret = tw_images_init(&agent->images, agent->host.kernel);
+	tw_memberships_init(&agent->memberships, agent->host.kernel);
+	if (!ret)
+		ret = tw_journal_init(&agent->journal);
+	if (!ret)
+		ret = tw_sweep_init(&agent->sweep, &agent->telemetry);
+	if (!ret)
+		ret = tw_loop_init(&agent->loop, tw_turn, agent);
+	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
+}
+
+/* Begins to follow changes. */
+static int follow_host(struct tw_agent *agent)
+{
+	const struct tw_host *host = &agent->host;
+	int ret = tw_loop_add(&agent->loop, &agent->netlink_watch, tw_netlink_fd(host->netlink),
+		EPOLLIN, on_netlink, agent);
+
+	if (!ret && host->latch && tw_latch_fd(host->latch) >= 0)
+		ret = tw_loop_add(&agent->loop, &agent->latch_watch, tw_latch_fd(host->latch),
+			EPOLLIN, on_latch, agent);
+	return ret;
+}
+
+static int init_rest(struct tw_agent *agent, struct tw_err *err)
+{
+	const struct tw_server_options server = {.loop = &agent->loop,
+		.path = agent->options->socket,
+		.start = tw_answer_start,
+		.context = &agent->answers};
+	int ret = tw_events_new(&agent->telemetry, &agent->telemetry.events, err);
+
+	if (!ret)
+		ret = tw_captures_new(&agent->telemetry, &agent->telemetry.captures, err);
+	if (!ret)
+		ret = tw_server_new(&server, &agent->server, err);
+	if (ret < 0)
+		return ret;
+	ret = follow_host(agent);
+	if (!ret)
+		ret = open_signals(agent);
+	if (!ret)
+		ret = open_tick(agent);
+	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
+}
+
+/* Meets the ports that are there. Nothing is attached yet, so that a first policy can be published before. */
+static int open_host(struct tw_agent *agent, struct tw_err *err)
+{
+	struct tw_host *host = &agent->host;
+	int ret;
+
+	tw_saved_read_ports(
+		agent->enforcement.store, host->ports, &host->saved_ports, &host->n_saved_ports);
+	if (tw_latch_new(agent->options->bpffs, host->patterns, &host->latch, err) < 0)
+		tw_log(TW_LOG_WARNING, "latch: %s", err->text);
+	ret = tw_rtnl_open(&host->rtnl);
+	if (!ret)
+		ret = tw_watch_open(host);
+	if (!ret) {
+		host->before = true;
+		ret = tw_survey(host);
+		host->before = false;
+	}
+	if (ret < 0)
+		return tw_err_set(err, ret, "netlink", NULL, "%s", strerror(-ret));
+	/* An older latch stays until all is attached; without one, what is here now was open until
+	 * now, and what comes from here on is shut. */
+	agent->enforcement.latched = host->latch && tw_latch_exists(host->latch);
+	if (host->latch && !agent->enforcement.latched)
+		tw_attach_latch(&agent->enforcement, false);
+	return 0;
+}
+
+/* Every port has the programs of this start: what another --max-connections began can be ended. */
+static void settle_table(const struct tw_host *host)
+{
+	const struct tw_kernel_facts *facts = tw_kernel_facts(host->kernel);
+	struct tw_err err = {0};
+
+	if (tw_kernel_settle(host->kernel, &err) < 0) {
+		tw_log(TW_LOG_ERR, "%s: %s; the next start tries again", err.place, err.text);
+		return;
+	}
+	if (facts->resized_from)
+		tw_log(TW_LOG_INFO, "room for %u connections instead of %u: took over %u",
+			facts->max_conns, facts->resized_from, facts->taken_over);
+	if (facts->not_taken_over)
+		tw_log(TW_LOG_WARNING, "no room was left for %u connections that opened meanwhile",
+			facts->not_taken_over);
+}
+
+/* Attaches the ports that are there, and forgets what an earlier agent left for others. */
+static void begin(struct tw_agent *agent)
+{
+	struct tw_host *host = &agent->host;
+	char name[IFNAMSIZ];
+
+	tw_turn_begin(agent);
+	settle_table(host);
+	tw_locals_renew(host);
+	tw_entries_forget_adopted(host);
+	tw_publish_collect(&agent->enforcement);
+	tw_vec_foreach (&host->ports->networks, row)
+		row->gone = !if_indextoname(row->ifindex, name);
+	free(host->saved_ports);
+	host->saved_ports = NULL;
+	host->n_saved_ports = 0;
+	if (host->latch)
+		tw_attach_latch(&agent->enforcement, true);
+}
+
+static int init(struct tw_agent *agent, struct tw_err *err)
+{
+	struct tw_saved_rules saved = {0};
+	int ret = tw_store_open(agent->options->state_dir, &agent->enforcement.store, err);
+
+	if (!ret)
+		ret = open_kernel(agent, err);
+	if (!ret)
+		ret = init_tables(agent, err);
+	if (!ret)
+		ret = tw_publish_adopt(&agent->enforcement, err);
+	if (!ret) {
+		if (tw_store_load_rules(agent->enforcement.store, &agent->slots, &saved) < 0 &&
+			agent->enforcement.text_mark)
+			tw_sweep_name_unknown(&agent->telemetry);
+		agent->enforcement.generation = saved.generation;
+		ret = open_host(agent, err);
+	}
+	if (!ret) {
+		tw_resume_policy(&agent->enforcement, &saved);
+		begin(agent);
+		ret = init_rest(agent, err);
+	}
+	free(saved.source);
+	return ret;
+}
+
+/* Frees what init() made, as far as it came. Nothing that is enforced changes. */
+static void done(struct tw_agent *agent)
+{
+	if (agent->tick_fd >= 0)
+		close(agent->tick_fd);
+	if (agent->signal_fd >= 0)
+		close(agent->signal_fd);
+	tw_server_free(agent->server);
+	tw_captures_free(agent->telemetry.captures);
+	tw_events_free(agent->telemetry.events);
+	tw_netlink_free(agent->host.netlink);
+	tw_rtnl_free(agent->host.rtnl);
+	tw_latch_free(agent->host.latch);
+	tw_inforce_free(agent->enforcement.inforce);
+	tw_loads_done(&agent->loads);
+	tw_vec_done(&agent->host.adopted);
+	tw_macs_done(&agent->macs);
+	tw_vec_done(&agent->host.forgotten);
+	tw_uplinks_done(&agent->uplinks);
+	tw_hostwork_done(&agent->hostwork);
+	tw_residents_done(&agent->residents);
+	tw_locals_done(&agent->locals);
+	tw_gone_done(&agent->gone);
+	tw_leases_done(&agent->enforcement);
+	tw_sweep_done(&agent->sweep);
+	tw_journal_done(&agent->journal);
+	tw_ports_done(&agent->ports);
+	tw_images_done(&agent->images);
+	tw_memberships_done(&agent->memberships);
+	tw_slots_done(&agent->slots);
+	tw_loop_done(&agent->loop);
+	tw_kernel_close(agent->host.kernel);
+	if (agent->bpffs_fd >= 0)
+		close(agent->bpffs_fd);
+	tw_store_free(agent->enforcement.store);
+}
+
+static int fail(const struct tw_err *err, int code)
+{
+	tw_err_print(stderr, "tapwalld", err);
+	return code;
+}
+
+/* An agent that is told of a change has the memory for it: what is free stays with it up to some bound,
+ * and need not come from the kernel in zeroed pages again while somebody waits. */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 16);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
+/* As many descriptors as it may have without CAP_SYS_RESOURCE, if it may not have what it wants. */
+static void raise_files(void)
+{
+	struct rlimit files = {FILES_WANTED, FILES_WANTED};
+
+	if (!setrlimit(RLIMIT_NOFILE, &files) || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int tw_daemon_run(const struct tw_agent_options *options)
+{
+	struct tw_agent agent = {.options = options,
+		.signal_fd = -1,
+		.tick_fd = -1,
+		.bpffs_fd = -1,
+		.loop = {.epoll_fd = -1}};
+	struct tw_err err = {0};
+	int ret;
+
+	keep_memory();
+	raise_files();
+	connect_rooms(&agent);
+	if (tw_patterns_parse("--ports", options->ports, &agent.patterns, &err) < 0 ||
+		(strcmp(options->uplinks, NO_UPLINKS) != 0 &&
+			tw_patterns_parse(
+				"--uplinks", options->uplinks, &agent.uplink_patterns, &err) < 0))
+		return fail(&err, TW_EXIT_USAGE);
+	ret = init(&agent, &err);
+	if (ret < 0) {
+		done(&agent);
+		return fail(&err, tw_exit_code(ret));
+	}
+	tw_apply_tell(&agent.enforcement);
+	tw_notify("READY=1");
+	ret = tw_loop_run(&agent.loop);
+	tw_notify("STOPPING=1");
+	agent.enforcement.save_ns = 0;
+	tw_publish_save(&agent.enforcement);
+	done(&agent);
+	return ret < 0 ? TW_EXIT_INTERNAL : 0;
+}
+
+int tw_daemon_release(const struct tw_agent_options *options)
+{
+	const struct tw_patterns none = {0};
+	tw_auto(tw_latch) struct tw_latch *latch = NULL;
+	tw_auto(tw_store) struct tw_store *store = NULL;
+	struct tw_err err = {0};
+	tw_autofd int bpffs_fd = -1;
+	int ret = tw_store_open(options->state_dir, &store, &err);
+
+	if (!ret)
+		ret = lock_bpffs(options->bpffs, false, &bpffs_fd, &err);
+	if (!ret) {
+		tw_locals_release(options->bpffs);
+		ret = tw_kernel_release(options->bpffs, &err);
+	}
+	/* Without netfilter there is nothing of ours in it. */
+	if (!ret && !tw_latch_new(options->bpffs, &none, &latch, NULL) && tw_latch_exists(latch))
+		ret = tw_latch_remove(latch, &err);
+	if (ret < 0)
+		return fail(&err, tw_exit_code(ret));
+	unlink(options->socket);
+	tw_store_remove(store);
+	return 0;
+}

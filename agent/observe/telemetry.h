@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* telemetry.h: what happened on this host, as the modules of agent/observe share it.
+ *
+ * Why, invariants: those of agent/ports/host.h; agent/publish/enforcement.h is the room below this one.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct tw_captures;
+struct tw_enforcement;
+struct tw_events;
+struct tw_host;
+struct tw_journal;
+struct tw_loop;
+struct tw_sweep;
+
+struct tw_telemetry {
+	struct tw_host *host;
+	struct tw_enforcement *enforcement;
+	struct tw_loop *loop;
+	struct tw_journal *journal;
+	struct tw_sweep *sweep;
+	struct tw_events *events;
+	struct tw_captures *captures;
+
+	/* Flags for the turn. */
+	bool told;    /* there is something new for streams that wait */
+	bool claimed; /* a port was seen sending from a workload's MAC: a plan is due */
+	bool leased;  /* a DHCP server has given an address: tw_leases_look() is due */
+};

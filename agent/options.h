@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* options.h: the agent's command line, as all of its rooms read it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Past what the host itself does at its bridges: never, in both cases, or in the last one alone. */
+enum tw_forwarding {
+	TW_FORWARDING_VSWITCH,
+	TW_FORWARDING_CUT_THROUGH,
+	TW_FORWARDING_INSISTS,
+};
+
+/* Strings point into argv or the table of options. */
+struct tw_agent_options {
+	const char *ports;
+	const char *policy; /* NULL: the one saved */
+	uint32_t max_conns;
+	unsigned int forwarding; /* enum tw_forwarding */
+	const char *uplinks;	 /* patterns */
+	bool hairpin;		 /* guests' addresses may come from beyond the ports */
+	const char *socket;
+	const char *bpffs;
+	const char *state_dir;
+	bool force_clsact;
+	bool verbose;
+	bool release;
+};

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/apply.h"
+
+#include <errno.h>
+
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/loads.h"
+#include "base/log.h"
+#include "base/notify.h"
+
+static void log_dangers(const struct tw_apply *apply)
+{
+	const char *source = apply->order.source;
+
+	tw_vec_foreach (&apply->applied.unprotected, row)
+		tw_log(TW_LOG_WARNING, "policy %s: NOT FILTERED: %s, which was %s%s", source,
+			row->port, row->workload[0] ? "the port of " : "protected", row->workload);
+	tw_vec_foreach (&apply->applied.dangers, danger)
+		tw_log(TW_LOG_WARNING, "policy %s: %s", source, *danger);
+}
+
+static void log_outcome(
+	const struct tw_enforcement *enforcement, const struct tw_apply *apply, int result)
+{
+	const char *source = apply->order.source;
+
+	tw_vec_foreach (&apply->diags, diag)
+		tw_log(diag->severity == TW_SEV_ERROR ? TW_LOG_ERR : TW_LOG_WARNING,
+			"%s:%u:%u: %s%s%s", source, diag->line, diag->column, diag->text,
+			diag->hint ? "; " : "", diag->hint ? diag->hint : "");
+	if (result < 0)
+		tw_log(TW_LOG_ERR, "policy %s refused%s: %s%s%s", source,
+			enforcement->inforce ? ", the old one stays" : "", apply->err.text,
+			apply->err.hint[0] ? "; " : "", apply->err.hint);
+	if (result < 0)
+		return;
+	log_dangers(apply);
+	tw_log(TW_LOG_INFO,
+		"policy %s is in force as number %llu: %zu rules, %zu workloads (%.1f ms)", source,
+		(unsigned long long)enforcement->generation,
+		tw_policy_n_rules(enforcement->inforce->policy),
+		tw_policy_n_workloads(enforcement->inforce->policy),
+		(double)(apply->applied.compile_ns + apply->applied.publish_ns) / 1e6);
+}
+
+void tw_apply_tell(const struct tw_enforcement *enforcement)
+{
+	if (enforcement->inforce)
+		tw_notify("STATUS=%zu ports, policy number %llu from %s",
+			enforcement->host->ports->list.n,
+			(unsigned long long)enforcement->inforce->generation,
+			enforcement->inforce->source);
+	else
+		tw_notify("STATUS=%zu ports, no policy is in force",
+			enforcement->host->ports->list.n);
+}
+
+int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
+{
+	int ret = tw_publish_apply(
+		enforcement, &apply->order, &apply->diags, &apply->applied, &apply->err);
+
+	if (apply->order.dry_run)
+		return ret;
+	log_outcome(enforcement, apply, ret);
+	if (ret < 0)
+		tw_loads_refused(
+			enforcement->loads, apply->order.source, &apply->diags, &apply->err);
+	else
+		tw_loads_accepted(enforcement->loads);
+	tw_apply_tell(enforcement);
+	return ret;
+}
+
+int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, char **ret_text)
+{
+	const char *path = enforcement->host->options->policy;
+	int ret;
+
+	if (!path)
+		return tw_err_set(&apply->err, -EINVAL, "reload",
+			"apply a file, or start the agent with --policy",
+			"the agent was started without --policy");
+	apply->order.source = path;
+	ret = tw_loads_read(path, ret_text, &apply->order.len, &apply->err);
+	if (ret < 0) {
+		tw_log(TW_LOG_ERR, "policy %s refused: %s", path, apply->err.text);
+		tw_loads_refused(enforcement->loads, path, NULL, &apply->err);
+		return ret;
+	}
+	apply->order.text = *ret_text;
+	return tw_apply_policy(enforcement, apply);
+}
+
+void tw_apply_done(struct tw_apply *apply)
+{
+	tw_diags_done(&apply->diags);
+	tw_applied_done(&apply->applied);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/resume.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/ports/host.h"
+#include "agent/publish/apply.h"
+#include "agent/publish/enforcement.h"
+#include "agent/publish/inforce.h"
+#include "agent/publish/loads.h"
+#include "agent/publish/store.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
+
+#define REAPPLY_NS 5000000000u
+
+static int apply_file(struct tw_enforcement *enforcement)
+{
+	tw_autofree char *text = NULL;
+	struct tw_apply apply = {0};
+	int ret = tw_apply_file(enforcement, &apply, &text);
+
+	tw_apply_done(&apply);
+	return ret;
+}
+
+/* Whether the text is the policy that was in force: by what the kernel says, or, after a new boot, by
+ * what was written beside it. */
+static bool is_believed(struct tw_enforcement *enforcement, const char *text, size_t len)
+{
+	uint64_t mark = enforcement->text_mark ? enforcement->text_mark
+					       : tw_store_saved_mark(enforcement->store);
+
+	if (!mark)
+		tw_log(TW_LOG_WARNING,
+			"nothing says whether %s in the state folder is what was written",
+			TW_STORE_POLICY);
+	return !mark || mark == tw_loads_mark(text, len);
+}
+
+/* The policy that an earlier agent left in force; it keeps its number and its age. `given` says where
+ * it is from. */
+static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
+	const struct tw_store_given *given, const char *text, size_t len)
+{
+	/* What was in force changes nothing; ports may have changed meanwhile. */
+	struct tw_apply apply = {.order = {.text = text,
+					 .len = len,
+					 .source = given->source,
+					 .file_mark = given->file_mark,
+					 .adopt = true,
+					 .allow_unprotect = true}};
+	struct tw_refused refused = enforcement->loads->refused;
+	uint64_t generation = enforcement->generation;
+	int ret;
+
+	/* The file that was refused before is what a user has to mend. */
+	enforcement->loads->refused = (struct tw_refused){0};
+	enforcement->generation -= generation > 0;
+	ret = tw_apply_policy(enforcement, &apply);
+	if (ret < 0)
+		enforcement->generation = generation;
+	else if (saved->since_ns)
+		enforcement->inforce->since_ns = saved->since_ns;
+	tw_apply_done(&apply);
+	if (refused.source) {
+		tw_loads_accepted(enforcement->loads);
+		enforcement->loads->refused = refused;
+	}
+	return ret;
+}
+
+/* Loads the policy from the state folder, unless another one was in force. */
+static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
+	const struct tw_store_given *given)
+{
+	tw_autofree char *text = NULL;
+	size_t len;
+	int ret = tw_store_read(enforcement->store, TW_STORE_POLICY, &text, &len);
+
+	if (!ret && !is_believed(enforcement, text, len))
+		ret = -ESTALE;
+	if (ret < 0 && (ret == -ESTALE || enforcement->text_mark))
+		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
+			"%s in the state folder %s; what is enforced stays as it is: apply the policy",
+			TW_STORE_POLICY,
+			ret == -ESTALE ? "is not the policy that was in force, but damaged or older"
+			: ret == -ENOENT ? "is missing"
+					 : "cannot be read");
+	return ret < 0 ? ret : load_text(enforcement, saved, given, text, len);
+}
+
+/* The file of --policy, which has the text that the kernel enforces while the state folder does not. */
+static int load_live_file(
+	struct tw_enforcement *enforcement, const struct tw_saved_rules *saved, uint64_t mark)
+{
+	tw_autofree char *text = NULL;
+	struct tw_store_given given = {.file_mark = mark};
+	struct tw_err err = {0};
+	size_t len;
+	int ret = tw_loads_read(enforcement->host->options->policy, &text, &len, &err);
+
+	snprintf(given.source, sizeof(given.source), "%s", enforcement->host->options->policy);
+	return ret < 0 ? ret : load_text(enforcement, saved, &given, text, len);
+}
+
+/* True if what failed may pass: a full or read-only disk, too little memory, too few descriptors. */
+static bool may_pass(int ret)
+{
+	return ret == -ENOSPC || ret == -EROFS || ret == -EDQUOT || ret == -EIO || ret == -ENOMEM ||
+	       ret == -EMFILE || ret == -ENFILE;
+}
+
+void tw_resume_again(struct tw_enforcement *enforcement)
+{
+	if (!enforcement->reapply_ns || tw_clock_ns() < enforcement->reapply_ns ||
+		enforcement->unstaged)
+		return;
+	enforcement->reapply_ns = 0;
+	if (may_pass(apply_file(enforcement)))
+		enforcement->reapply_ns = tw_clock_ns() + REAPPLY_NS;
+}
+
+void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved)
+{
+	const char *path = enforcement->host->options->policy;
+	uint64_t file = tw_loads_file_mark(enforcement->loads, path);
+	struct tw_store_given given;
+	int ret = 0;
+	bool same;
+
+	tw_store_load_given(enforcement->store, &given);
+	if (file && file == enforcement->text_mark && file != given.mark &&
+		!load_live_file(enforcement, saved, file))
+		return;
+	same = file && file == given.mark;
+	if (path && !same && (!file || file != given.file_mark)) {
+		ret = apply_file(enforcement);
+		if (!ret)
+			return;
+		/* It is tried again at the next start. */
+		given.file_mark = given.file_mark ? given.file_mark : 1;
+	} else if (path && !same) {
+		tw_log(TW_LOG_WARNING,
+			"policy %s was applied after %s was last changed, and stays in force",
+			given.source, path);
+	}
+	if (same) {
+		snprintf(given.source, sizeof(given.source), "%s", path);
+		given.file_mark = file;
+	}
+	if (load_saved(enforcement, saved, &given) < 0)
+		tw_log(TW_LOG_WARNING,
+			"no policy is in force: what is filtered stays filtered, guests that ran before are NOT FILTERED, new ports are shut; apply one");
+	if (may_pass(ret))
+		enforcement->reapply_ns = tw_clock_ns() + REAPPLY_NS;
+}
+
+void tw_resume_reload(struct tw_enforcement *enforcement)
+{
+	tw_notify_reloading();
+	if (enforcement->host->options->policy)
+		apply_file(enforcement);
+	else
+		tw_log(TW_LOG_INFO, "nothing to reload: started without --policy");
+	tw_notify("READY=1");
+}

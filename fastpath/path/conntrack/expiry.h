@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* expiry.h: when a record of the connection table ends.
+ *
+ * Callers:    the path, and the agent, which must take no record for live that the path takes for none.
+ */
+#pragma once
+
+#include "fastpath/path/bytes.h"
+
+tw_inline int tw_gate_refuses(__u64 gate)
+{
+	__u32 decision = tw_gate_decision(gate);
+
+	return decision && tw_decision_verdict(decision) != TW_V_ALLOW;
+}
+
+tw_inline int tw_conn_refused(const struct tw_conn *c)
+{
+	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
+}
+
+/* Returns how many ticks after its last packet a record expires. A refused connection cannot go on, so its
+ * record lasts only as long as a closed one. */
+tw_inline __u32 tw_conn_limit(const struct tw_config *config, const struct tw_conn *c)
+{
+	return config->timeout[tw_conn_refused(c) ? TW_S_CLOSED : c->progress.state & 15];
+}
+
+/* True if a record expired at least `grace` ticks ago. */
+tw_inline int tw_conn_expired(
+	const struct tw_config *config, const struct tw_conn *c, __u32 now, __u32 grace)
+{
+	return tw_tick_age(now, c->seen) > tw_conn_limit(config, c) + grace + TW_TICKS_AHEAD;
+}

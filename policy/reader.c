@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "policy/reader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/diag.h"
+#include "policy/text.h"
+
+#define GUESSES_MAX 2000000 /* comparisons in one reading */
+#define FIELDS_MAX  32
+
+static const char *const reserved_words[] = {"any", "default"};
+
+bool tw_failed(struct tw_reader *r, int err)
+{
+	if (err == -ENOMEM)
+		r->nomem = true;
+	return err == -ENOMEM;
+}
+
+bool tw_reader_stops(const struct tw_reader *r)
+{
+	return r->nomem || r->diags->n_errors > TW_DIAGS_ERRORS_MAX;
+}
+
+void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size)
+{
+	void *copy = tw_arena_copy(&r->policy->arena, items, n, size);
+
+	if (!copy)
+		r->nomem = true;
+	return copy;
+}
+
+static void tell(struct tw_reader *r, enum tw_severity severity, const struct tw_node *node,
+	const char *hint, const char *format, va_list args)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), format, args);
+	tw_failed(r, tw_diags_add(r->diags, severity, node->line, node->column, hint, "%s", text));
+}
+
+void tw_complain(
+	struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell(r, TW_SEV_ERROR, node, hint, format, args);
+	va_end(args);
+}
+
+void tw_warn(
+	struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell(r, TW_SEV_WARNING, node, hint, format, args);
+	va_end(args);
+}
+
+void tw_guess(struct tw_reader *r, struct tw_guess *guess, const char *text, const char *candidate)
+{
+	size_t len = strlen(text);
+	unsigned int limit = len < 5 ? 1 : 2;
+	unsigned int distance;
+
+	/* Every name of two letters is near every other. */
+	if (len < 3 || r->n_guesses >= GUESSES_MAX)
+		return;
+	r->n_guesses++;
+	distance = tw_edit_distance(text, candidate, limit);
+	if (distance > limit || (guess->best && distance >= guess->distance))
+		return;
+	guess->best = candidate;
+	guess->distance = distance;
+}
+
+void tw_guess_names(
+	struct tw_reader *r, struct tw_guess *guess, const char *text, const struct tw_names *scope)
+{
+	for (size_t i = 0; i < scope->all.n; i++)
+		tw_guess(r, guess, text, scope->all.at[i].text);
+}
+
+const char *tw_guess_hint(
+	const struct tw_guess *guess, char *hint, size_t hint_len, const char *otherwise)
+{
+	if (!guess->best)
+		return otherwise;
+	snprintf(hint, hint_len, "did you mean %s?", guess->best);
+	return hint;
+}
+
+bool tw_node_is_empty(const struct tw_node *node)
+{
+	return node->kind == TW_NODE_SCALAR && node->plain &&
+	       (!*node->text || !strcmp(node->text, "~") || !strcmp(node->text, "null"));
+}
+
+const char *tw_node_kind(const struct tw_node *node)
+{
+	if (tw_node_is_empty(node))
+		return "nothing";
+	return node->kind == TW_NODE_MAP   ? "a mapping"
+	       : node->kind == TW_NODE_SEQ ? "a list"
+					   : "a text";
+}
+
+const char *tw_read_text(struct tw_reader *r, const struct tw_node *node, const char *what)
+{
+	if (node->kind == TW_NODE_BAD)
+		return NULL;
+	if (node->kind != TW_NODE_SCALAR || tw_node_is_empty(node)) {
+		tw_complain(r, node, NULL, "%s must be a single text, not %s", what,
+			tw_node_kind(node));
+		return NULL;
+	}
+	return node->text;
+}
+
+void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *what,
+	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object)
+{
+	if (node->kind == TW_NODE_BAD)
+		return;
+	if (node->kind != TW_NODE_SEQ) {
+		if (tw_node_is_empty(node))
+			tw_complain(r, node, "leave the key out, or give it a value", "%s is empty",
+				what);
+		else
+			each(r, node, object);
+		return;
+	}
+	if (!node->n)
+		tw_complain(r, node, "leave the key out, or list something", "%s is an empty list",
+			what);
+	for (const struct tw_node *item = node->first; item && !tw_reader_stops(r);
+		item = item->next)
+		each(r, item, object);
+}
+
+static void unknown_key(struct tw_reader *r, const struct tw_node *key, const char *what,
+	const struct tw_field *fields, size_t n_fields)
+{
+	char hint[256] = "it knows ";
+	struct tw_guess guess = {0};
+	size_t len = strlen(hint);
+
+	if (!strcmp(key->text, "<<")) {
+		tw_complain(r, key, "write the keys out",
+			"merge keys are not part of the policy format");
+		return;
+	}
+	for (size_t i = 0; i < n_fields; i++) {
+		tw_guess(r, &guess, key->text, fields[i].name);
+		len += (size_t)snprintf(
+			hint + len, sizeof(hint) - len, "%s%s", i ? ", " : "", fields[i].name);
+		if (len >= sizeof(hint))
+			break;
+	}
+	tw_complain(r, key, tw_guess_hint(&guess, hint, sizeof(hint), hint), "%s has no key %s",
+		what, tw_show(key->text).text);
+}
+
+void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *what,
+	const struct tw_field *fields, size_t n_fields, void *object)
+{
+	const struct tw_node *found[FIELDS_MAX] = {NULL};
+
+	if (map->kind == TW_NODE_BAD)
+		return;
+	if (map->kind != TW_NODE_MAP) {
+		tw_complain(r, map, "write it as key: value pairs", "%s must be a mapping, not %s",
+			what, tw_node_kind(map));
+		return;
+	}
+	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
+		node = node->next) {
+		size_t i = 0;
+
+		if (node->key->kind != TW_NODE_SCALAR)
+			continue;
+		while (i < n_fields && strcmp(node->key->text, fields[i].name) != 0)
+			i++;
+		if (i == n_fields)
+			unknown_key(r, node->key, what, fields, n_fields);
+		else if (found[i])
+			tw_complain(r, node->key, "keep one of them",
+				"%s has the key %s twice, first in line %u", what, fields[i].name,
+				found[i]->key->line);
+		else
+			found[i] = node;
+	}
+	/* In the order of the table: later fields may lean on earlier ones. */
+	for (size_t i = 0; i < n_fields && !tw_reader_stops(r); i++) {
+		if (found[i])
+			fields[i].read(r, found[i], object);
+		else if (fields[i].required)
+			tw_complain(r, map, fields[i].hint, "%s has no %s", what, fields[i].name);
+	}
+}
+
+const char *tw_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[TW_OP_ANY] = "any",
+		[TW_OP_NETWORK] = "network",
+		[TW_OP_WORKLOAD] = "workload",
+		[TW_OP_GROUP] = "group",
+		[TW_OP_PREFIX] = "address",
+	};
+
+	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
+}
+
+const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
+	uint32_t kind, size_t index)
+{
+	struct tw_name name = {.line = key->line, .kind = kind, .index = (uint32_t)index};
+	const struct tw_name *other;
+	struct tw_prefix prefix;
+	bool host_bits;
+
+	if (key->kind != TW_NODE_SCALAR)
+		return NULL;
+	if (!tw_text_is_name(key->text)) {
+		tw_complain(r, key,
+			"letters, digits, '_', '.' and '-', at most 127, first no '.' or '-'",
+			"%s cannot be a name", tw_show(key->text).text);
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(reserved_words) / sizeof(reserved_words[0]); i++)
+		if (!strcmp(key->text, reserved_words[i])) {
+			tw_complain(
+				r, key, "choose another name", "the word %s is taken", key->text);
+			return NULL;
+		}
+	if (tw_text_prefix(key->text, &prefix, &host_bits) == 0) {
+		tw_complain(r, key, "choose another name", "%s is an address and cannot be a name",
+			key->text);
+		return NULL;
+	}
+	other = tw_names_find(scope, key->text);
+	if (other) {
+		if (scope != &r->policy->names)
+			tw_complain(r, key, "choose another name",
+				"the name %s is used twice, first in line %u", key->text,
+				other->line);
+		else
+			tw_complain(r, key,
+				"networks, workloads and groups share one set of names; rename one",
+				"the name %s is already that of the %s in line %u", key->text,
+				tw_kind_name(other->kind), other->line);
+		return NULL;
+	}
+	if (index >= TW_POLICY_NAMES_MAX && scope != &r->policy->rule_names) {
+		if (index == TW_POLICY_NAMES_MAX)
+			tw_complain(r, key, NULL, "too many names, %u are possible",
+				TW_POLICY_NAMES_MAX);
+		return NULL;
+	}
+	name.text = tw_keep(r, key->text, strlen(key->text) + 1, 1);
+	if (!name.text || tw_failed(r, tw_names_add(scope, name)))
+		return NULL;
+	return name.text;
+}
+
+bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
+	struct tw_prefix *ret)
+{
+	char clean[TW_PREFIX_TEXT_MAX], hint[160];
+	bool host_bits;
+	int err = tw_text_prefix(text, ret, &host_bits);
+
+	if (err == -ERANGE)
+		tw_complain(r, node, "0 to 32 for IPv4, 0 to 128 for IPv6",
+			"the prefix length of %s is too large", tw_show(text).text);
+	else if (err == -EAFNOSUPPORT)
+		tw_complain(r, node, "write the IPv4 address itself",
+			"%s is an IPv4 address in IPv6 dress", tw_show(text).text);
+	else if (err)
+		tw_complain(r, node, "an address is 10.0.0.1 or \"fd00::1\", a CIDR 10.0.0.0/8",
+			"%s is not an address", tw_show(text).text);
+	if (err)
+		return false;
+	if (++r->n_addresses > TW_POLICY_ADDRESSES_MAX) {
+		if (r->n_addresses == TW_POLICY_ADDRESSES_MAX + 1)
+			tw_complain(r, node, "use wider prefixes",
+				"too many addresses, %u are possible", TW_POLICY_ADDRESSES_MAX);
+		return false;
+	}
+	if (!host_bits)
+		return true;
+	tw_prefix_format(ret, clean);
+	if (exact) {
+		snprintf(hint, sizeof(hint), "%.*s for the one address, %s for the whole network",
+			(int)strcspn(text, "/"), text, clean);
+		tw_complain(r, node, hint, "%s has bits set beyond its prefix", tw_show(text).text);
+		return false;
+	}
+	snprintf(hint, sizeof(hint), "write %s", clean);
+	tw_warn(r, node, hint, "%s has bits set beyond its prefix, and is read as %s",
+		tw_show(text).text, clean);
+	return true;
+}
+
+bool tw_read_section(struct tw_reader *r, const struct tw_node *value, const char *what)
+{
+	if (value->kind == TW_NODE_MAP)
+		return true;
+	if (value->kind != TW_NODE_BAD && !tw_node_is_empty(value))
+		tw_complain(r, value, "write name: value pairs", "%s must be a mapping, not %s",
+			what, tw_node_kind(value));
+	return false;
+}
+
+void tw_reader_done(struct tw_reader *r)
+{
+	tw_vec_done(&r->prefixes);
+	tw_vec_done(&r->parts);
+	tw_vec_done(&r->operands);
+	tw_vec_done(&r->refs);
+	tw_vec_done(&r->texts);
+	tw_vec_done(&r->numbers);
+	tw_names_done(&r->claims);
+}
+
+/* Text to policy as written. An error is in `diags` alone; 0 or -ENOMEM. */
