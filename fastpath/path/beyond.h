@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* beyond.h: holds frames from beyond the ports to what they cannot be: those of a guest of this host.
+/* beyond.h: denies frames from beyond the ports that claim to be from a guest of this host.
  *
- * Why:        a guest's own port holds it to its identity. An uplink, and a port of no workload, hold
- *             their senders to none. A sender there that used a guest's address would get the guest's
+ * Why:        a guest's own port enforces its identity. An uplink, or a port of no workload,
+ *             enforces none. A sender there that used a guest's address would get the guest's
  *             rights, and could answer in its name.
- * In:         a frame on its way to a guest, whose near end was no port of ours.
- * Invariants: 1. A frame that the host itself has made or routed passes: it entered the bridge by none of
- *                the bridge's ports.
- *             2. Only what is at another port of the same bridge and VLAN counts. The agent lists no address
- *                of a port that its bridge keeps apart (`isolated`), as its frames are routed beyond the
- *                uplink, and none at all with --hairpin; MACs always.
- *             3. All workloads' addresses are denied from a port of no workload whose device has its other
- *                end on this host (TW_PORT_F_LOCAL). Devices of other kinds are uplinks: workloads of other
- *                hosts are behind them.
- *             4. A guest whose device is gone is on this host no longer, whether or not the agent knows.
- * Bounds:     two lookups for a frame that no port of ours has tracked, three more for one from beyond, and
- *             one more for one that is denied.
- * Callers:    guard.h, apart; tw_from_uplink, before the bridge learns.
+ * In:         a frame on its way to a guest that did not enter at a filtered port.
+ * Invariants: 1. A frame that the host itself has made or routed passes, as it entered the bridge
+ *                at none of its ports.
+ *             2. Only identities at another port of the same bridge and VLAN count. The agent lists
+ *                all MACs. It lists no address of an `isolated` port, whose frames are routed
+ *                beyond the uplink, and with --hairpin no address at all.
+ *             3. From a port of no workload whose device has its other end on this host
+ *                (TW_PORT_F_LOCAL), the addresses of all workloads are denied. Devices of other
+ *                kinds are uplinks, with workloads of other hosts behind them.
+ *             4. A guest whose device is gone has left this host, whether or not the agent knows.
+ * Bounds:     two lookups for a frame that no filtered port has tracked, three more for one from
+ *             beyond, and one more for a denied one.
+ * Callers:    guard.h, in a subprogram; tw_from_uplink, before the bridge learns.
  */
 #pragma once
 
@@ -24,12 +24,12 @@
 
 /* Where a frame entered its bridge. */
 enum tw_beyond {
-	TW_BEYOND_NOT, /* at no port, or where guests are held to their identities */
-	TW_BEYOND_FAR, /* where other hosts may be behind */
-	TW_BEYOND_HERE /* where nothing but this host is behind */
+	TW_BEYOND_NOT, /* at no port, or at one that enforces identities */
+	TW_BEYOND_FAR, /* where other hosts may be connected */
+	TW_BEYOND_HERE /* where only this host is connected */
 };
 
-/* How the frame entered the port's bridge where no guest is held to its identity. */
+/* Returns how the frame entered the port's bridge without an identity check. */
 tw_inline enum tw_beyond tw_beyond_entered(
 	const struct tw_frame *f, const struct tw_port *port, __u32 epoch)
 {
@@ -48,7 +48,7 @@ tw_inline enum tw_beyond tw_beyond_entered(
 	return from->flags & TW_PORT_F_LOCAL ? TW_BEYOND_HERE : TW_BEYOND_FAR;
 }
 
-/* True if the key is that of a guest at an interface other than `ifindex`, which is still there. */
+/* True if the key is that of a guest at an interface other than `ifindex` that still exists. */
 tw_inline int tw_beyond_resides(
 	const struct tw_frame *f, const struct tw_resident_key *key, __u32 ifindex)
 {
@@ -68,7 +68,7 @@ tw_inline void tw_beyond_mac(struct tw_resident_key *key, const __u8 *mac)
 	__builtin_memcpy(key->addr.b + 10, mac, 6);
 }
 
-/* The address that a frame says it is from: of ARP, the sender. */
+/* Fills the source address of a frame; for ARP, the sender's. */
 tw_inline void tw_beyond_source(
 	const struct tw_frame *f, const struct tw_packet *p, struct tw_addr *ret)
 {
@@ -85,7 +85,8 @@ tw_inline void tw_beyond_source(
 	tw_addr_map(ret, wire);
 }
 
-/* Body of tw_call_beyond(): why a frame that is about to reach a port does not pass, or TW_R_NONE. */
+/* Body of tw_call_beyond(): returns why a frame about to reach a port does not pass, or
+ * TW_R_NONE. */
 tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_port *port,
 	__u32 epoch, const struct tw_packet *p)
 {
@@ -104,7 +105,8 @@ tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_por
 	return tw_beyond_resides(f, &key, f->origin) ? TW_R_FOREIGN_SOURCE : TW_R_NONE;
 }
 
-/* The VLAN that a bridge takes a frame for at a port of `foreign`: 0 where it does not tell VLANs apart. */
+/* Returns the VLAN that a bridge assigns to a frame at a port of `foreign`; 0 without VLAN
+ * filtering. */
 tw_inline __u16 tw_beyond_vlan(const struct tw_frame *f, __u32 foreign)
 {
 	__u16 vlan = f->has_vlan ? f->vlan_tci & TW_FOREIGN_VLAN : 0;
@@ -114,8 +116,8 @@ tw_inline __u16 tw_beyond_vlan(const struct tw_frame *f, __u32 foreign)
 	return vlan ? vlan : foreign >> TW_FOREIGN_VLAN_SHIFT & TW_FOREIGN_VLAN;
 }
 
-/* True if a frame at an uplink is from the MAC of a guest of this host: the bridge would learn that the
- * guest is behind the uplink. */
+/* True if a frame at an uplink has the MAC of a guest of this host, from which the bridge would
+ * learn that the guest is behind the uplink. */
 tw_inline int tw_beyond_uplink(const struct tw_frame *f)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));

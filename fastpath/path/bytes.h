@@ -5,17 +5,17 @@
 #include "fastpath/abi/inline.h"
 #include "fastpath/abi/types.h"
 
-/* Keeps the compiler from computing with what it knows of a variable, so that a bound is checked on
- * the very register that is used, as the BPF verifier wants it. */
+/* Hides the value of a variable from the compiler, so that a bound is checked on the very register
+ * that is used, as the BPF verifier requires. */
 #define TW_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
 
-/* Accesses a variable in memory, in truth. The verifier knows nothing of what comes back, and so has
- * no reason to walk what follows once for each value that might have been put there. */
+/* Forces an access of a variable in memory. The verifier knows nothing of the loaded value, so it
+ * does not walk the code after it once per stored value. */
 #define TW_MEMORY(variable) (*(volatile __typeof__(variable) *)&(variable))
 
 #define TW_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
-/* Constant expressions, so that switch labels can use them. */
+/* Constant expressions, as switch labels use them. */
 #define tw_be16(value) ((__be16)(TW_LITTLE ? __builtin_bswap16((__u16)(value)) : (__u16)(value)))
 #define tw_be32(value) ((__be32)(TW_LITTLE ? __builtin_bswap32((__u32)(value)) : (__u32)(value)))
 
@@ -34,7 +34,7 @@ tw_inline __u64 tw_host64(__be64 value)
 	return TW_LITTLE ? __builtin_bswap64((__u64)value) : (__u64)value;
 }
 
-/* Copies an IPv6 address from a header, where it is aligned to 4 bytes only. */
+/* Copies an IPv6 address from a header, where it is only 4-byte aligned. */
 tw_inline void tw_addr_copy(struct tw_addr *addr, const void *wire)
 {
 	const __be32 *w = wire;
@@ -59,7 +59,7 @@ tw_inline int tw_addr_equal(const struct tw_addr *a, const struct tw_addr *b)
 	return a->d[0] == b->d[0] && a->d[1] == b->d[1];
 }
 
-/* -1, 0 or 1 as memcmp() orders. */
+/* Returns -1, 0 or 1 in the order of memcmp(). */
 tw_inline int tw_addr_compare(const struct tw_addr *a, const struct tw_addr *b)
 {
 	__u64 x = tw_host64(a->d[0]), y = tw_host64(b->d[0]);
@@ -110,7 +110,7 @@ tw_inline int tw_mac_equal(const __u8 *a, const __u8 *b)
 	       a[5] == b[5];
 }
 
-/* True if two MACs at even addresses are the same. It reads two bytes at a time, and branches once. */
+/* True if two MACs at even addresses are equal. Loads two bytes at a time and branches once. */
 tw_inline int tw_mac_equal_even(const __u8 *a, const __u8 *b)
 {
 	const __u16 *x = (const void *)a, *y = (const void *)b;
@@ -118,7 +118,7 @@ tw_inline int tw_mac_equal_even(const __u8 *a, const __u8 *b)
 	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
 }
 
-/* Folds a sum of words of 16 or 32 bits (RFC 1071). */
+/* Folds a sum of 16-bit or 32-bit words (RFC 1071). */
 tw_inline __u16 tw_csum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
@@ -138,13 +138,14 @@ tw_inline __u32 tw_tick(__u64 now_ns)
 	return (__u32)(now_ns >> TW_TICK_SHIFT);
 }
 
-/* Whether tick `a` is later than `b`, for ticks less than half a wrap apart. */
-/* Returns how old a tick is, plus TW_TICKS_AHEAD: never wrapped, also where it is ahead of `now`. */
+/* Returns the age of a tick plus TW_TICKS_AHEAD, which does not wrap even if the tick is ahead of
+ * `now`. */
 tw_inline __u32 tw_tick_age(__u32 now, __u32 tick)
 {
 	return now - tick + TW_TICKS_AHEAD;
 }
 
+/* True if tick `a` is later than `b`, for ticks less than half a wrap apart. */
 tw_inline int tw_tick_after(__u32 a, __u32 b)
 {
 	return (__s32)(a - b) > 0;

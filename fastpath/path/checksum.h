@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* checksum.h: what a receiver will not read does not move a connection on.
+/* checksum.h: keeps packets that their receiver will discard from changing a connection.
  *
- * Why:        a RST, FIN or answer with a wrong checksum is dropped by its receiver. A record that believes
- *             it closes, or opens, what the receiver leaves as it is.
+ * Why:        a receiver drops a RST, FIN or answer with a wrong checksum. If the record believed
+ *             it, its state would differ from the receiver's.
  * Out:        TW_R_BAD_CHECKSUM, or TW_R_NONE.
- * Invariants: 1. A sum is verified unless a NIC has checked it, or it is still to be completed.
- *             2. Of packets that leave a record's state as it is, only IPv4 headers are summed up.
- * Bounds:     one call that reads the packet once, for packets that change a state.
+ * Invariants: 1. A checksum is verified unless a NIC has checked it, or it is still to be
+ *                completed.
+ *             2. For packets that keep a record's state, only the IPv4 header is summed.
+ * Bounds:     for packets that change a state, one call that reads the packet once.
  * Source:     RFC 1071, 791, 768, 9293 §3.1, 8200 §8.1; docs/decisions/009-offloads.md.
  */
 #pragma once
@@ -14,7 +15,7 @@
 #include "fastpath/path/offload.h"
 #include "fastpath/path/reply.h"
 
-/* Whether a packet's transport checksum is right, or says that there is none (RFC 768). */
+/* True if a packet's transport checksum is right or absent (RFC 768). */
 tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet *p)
 {
 	__u32 len = tw_l4_len(p), summed = tw_frame_summed(f);
@@ -34,9 +35,8 @@ tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet 
 	       tw_csum_fold(tw_pseudo_sum(&p->tuple, p->tuple.proto, len) + (__u32)sum) == 0xffff;
 }
 
-/* Whether a packet changes what a record says of its connection, or makes one as an answer; a fragment's
- * sum cannot be told before all are there. Without branches, so that the verifier walks what follows
- * once. */
+/* Returns 1 if a packet changes a record, or makes one as an answer. A fragment's checksum needs
+ * the whole datagram. Has no branches, so that the verifier walks the code after it once. */
 tw_inline __u32 tw_checksum_matters(
 	const struct tw_ctx *s, const struct tw_packet *p, const struct tw_flow *flow)
 {
@@ -50,7 +50,7 @@ tw_inline __u32 tw_checksum_matters(
 	       !TW_MEMORY(flow->related) & ((known & (moves != 0)) | first);
 }
 
-/* A packet that track has found a place for. */
+/* Verifies the checksum of a tracked packet if it matters. */
 tw_inline enum tw_reason tw_checksum(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, const struct tw_flow *flow)
 {

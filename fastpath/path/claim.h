@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* claim.h: names that belong to one port of a network: link-local addresses and DHCP clients' names.
+/* claim.h: names that belong to one port of a network: link-local addresses, names of DHCP clients.
  *
- * Why:        no policy lists them, yet a guest that uses another's takes its traffic (RFC 4861 §11) or
- *             its lease. The first port that uses a name keeps it.
- * How:        `claims` lists the names of each port, which is all that a frame with a known name asks.
- *             `owners`, by a keyed hash, tells which port claims a name; it is asked for new names only.
- *             A way in it counts as long as its port lists the claim, so that a port that goes, or gets
- *             another MAC, frees its names without an agent.
- * Invariants: 1. A name whose tag falls together with another's is refused, never granted: what grants
- *                is the name itself (of DHCP clients 64 bits of a keyed hash of it).
- *             2. A link-local address made of a MAC (RFC 4291 App. A) is its MAC's alone, claimed or not.
- *             3. An address that the policy reserves, or gives to another, cannot be claimed, from
- *                the policy's first packet on: a claim is checked again in every epoch.
- *             4. What is in use beyond the ports is not to be claimed, except with the MAC that used it:
- *                a guest that moves here from another host keeps its address. The source of a router
+ * Why:        no policy lists them, yet a guest that uses another guest's name takes its traffic
+ *             (RFC 4861 §11) or its lease. The first port that uses a name keeps it.
+ * How:        `claims` lists the names of each port; a frame with a known name reads nothing else.
+ *             `owners`, by a keyed hash, tells which port claims a name; only new names look it up.
+ *             A way in it is valid only while its port lists the claim. So a port that disappears,
+ *             or gets another MAC, frees its names without an agent.
+ * Invariants: 1. If two names' tags collide, the second name is refused, never granted: a grant
+ *                compares the name itself (for DHCP clients, 64 bits of its keyed hash).
+ *             2. A link-local address made from a MAC (RFC 4291 App. A) belongs to that MAC alone,
+ *                claimed or not.
+ *             3. An address that the policy reserves or gives to another port cannot be claimed, as
+ *                of the policy's first packet: every epoch checks claims again.
+ *             4. An address in use beyond the ports can be claimed only with the MAC that used it,
+ *                as by a guest that moves here from another host. The source of a router
  *                advertisement takes its address back from a guest that claimed it before.
- * Bounds:     TW_CLAIMS_MAX slots, TW_OWNER_WAYS ways, four lookups for each way; runs apart.
- * Source:     RFC 4862 §5.4 (DAD), RFC 4291 App. A (EUI-64); hash: J.-P. Aumasson, D. Bernstein, SipHash
- *             (2012), with one round for each word and three at the end.
+ * Bounds:     TW_CLAIMS_MAX slots, TW_OWNER_WAYS ways, four lookups for each way; runs in a
+ *             subprogram.
+ * Source:     RFC 4862 §5.4 (DAD), RFC 4291 App. A (EUI-64); hash: J.-P. Aumasson, D. Bernstein,
+ *             SipHash (2012), with one round for each word and three at the end.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
-/* A port whose workload names no MAC has mac 0, and takes any. */
+/* True if the port's workload names a MAC. Otherwise mac is 0, and any MAC is accepted. */
 tw_inline int tw_port_has_mac(const struct tw_port *port)
 {
 	return port->mac[0] | port->mac[1] | port->mac[2] | port->mac[3] | port->mac[4] |
@@ -83,7 +85,7 @@ tw_inline __u64 tw_sip_end(struct tw_sip *s)
 
 /* ---- names ---- */
 
-/* The network and VLANs that a packet travels on. */
+/* Returns the network and VLANs that a packet travels on. */
 tw_inline __u64 tw_claim_where(const struct tw_port *port, const struct tw_packet *p)
 {
 	__u32 vlan = p->vlan ? p->vlan : port->pvid;
@@ -91,7 +93,7 @@ tw_inline __u64 tw_claim_where(const struct tw_port *port, const struct tw_packe
 	return (__u64)port->network << 32 | (__u64)vlan << 16 | p->inner_vlan;
 }
 
-/* The tag of the name that the scratch is about. */
+/* Returns the tag of the name in scratch->about. */
 tw_inline __u64 tw_claim_tag(
 	const struct tw_config *config, enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
@@ -106,7 +108,7 @@ tw_inline __u64 tw_claim_tag(
 	return tag ? tag : 0x10000;
 }
 
-/* An address that tells the MAC it was made of. */
+/* True for a link-local address that contains a MAC. */
 tw_inline int tw_addr_is_eui64(const struct tw_addr *addr)
 {
 	return addr->w[0] == tw_be32(0xfe800000) && !addr->w[1] && addr->b[11] == 0xff &&
@@ -119,14 +121,14 @@ tw_inline int tw_addr_is_of_mac(const struct tw_addr *addr, const __u8 *mac)
 	       addr->b[13] == mac[3] && addr->b[14] == mac[4] && addr->b[15] == mac[5];
 }
 
-/* ---- what is in use beyond the ports ---- */
+/* ---- addresses in use beyond the ports ---- */
 
 tw_inline __u32 tw_stranger_now(const struct tw_frame *f)
 {
 	return tw_tick(f->now_ns) >> TW_STRANGER_SHIFT & 0xffff;
 }
 
-/* True if the address was seen there of late, with another MAC. */
+/* True if the address was seen there recently, with another MAC. */
 tw_inline int tw_stranger_holds(const struct tw_frame *f, __u64 tag, const __u8 *mac)
 {
 	__u32 n = tag >> 16 & (TW_STRANGER_SETS - 1), i;
@@ -145,7 +147,7 @@ tw_inline int tw_stranger_holds(const struct tw_frame *f, __u64 tag, const __u8 
 	return holds;
 }
 
-/* Notes an address seen there; the one that was not seen for longest gives way. */
+/* Notes an address seen there, in place of the least recently seen one. */
 tw_inline void tw_stranger_note(const struct tw_frame *f, __u64 tag, const __u8 *mac)
 {
 	__u32 n = tag >> 16 & (TW_STRANGER_SETS - 1), i, at = 0, oldest = 0;
@@ -172,7 +174,7 @@ tw_inline void tw_stranger_note(const struct tw_frame *f, __u64 tag, const __u8 
 
 /* ---- owners ---- */
 
-/* True if a port lists a claim with this tag; the search takes no branch, as it runs for each way. */
+/* True if a port lists a claim with this tag. The search has no branch, as it runs for each way. */
 tw_inline int tw_claim_listed(const struct tw_claims *claims, __u64 tag)
 {
 	__u64 found = 0, other;
@@ -185,7 +187,7 @@ tw_inline int tw_claim_listed(const struct tw_claims *claims, __u64 tag)
 	return (int)found;
 }
 
-/* True if the port with the id in a way still claims the way's name, and is not that of the guest with
+/* True if the port in a way still claims the way's name, and is not the port of the guest with
  * `mac`, which may have moved to another port of this host. */
 tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, __u64 mac)
 {
@@ -202,8 +204,8 @@ tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, _
 	return tw_claim_listed(claims, way & ~0xffffull);
 }
 
-/* Makes the port the owner of the tag on the scratch; false if another port is, or no way is free. What is
- * found of the ways is kept in memory, so that the verifier walks each of them once. */
+/* Makes the port the owner of the tag in scratch. False if another port is, or no way is free.
+ * Results of the ways are kept in memory, so that the verifier walks each way once. */
 tw_inline int tw_owner_take(
 	const struct tw_frame *f, __u32 id, __u32 epoch, struct tw_scratch *scratch)
 {
@@ -238,7 +240,7 @@ tw_inline int tw_owner_take(
 
 /* ---- claims ---- */
 
-/* The port's claims; those of a MAC that it no longer has are dropped. */
+/* Returns the port's claims; drops those of a MAC that it no longer has. */
 tw_inline struct tw_claims *tw_claims_of(const struct tw_frame *f, const struct tw_port *port)
 {
 	__u32 id = port->id;
@@ -251,8 +253,7 @@ tw_inline struct tw_claims *tw_claims_of(const struct tw_frame *f, const struct 
 	return claims;
 }
 
-/* Finds the claim on the name that the scratch is about: its slot, or TW_CLAIMS_MAX, and the slot that
- * would give way. */
+/* Finds the claim for scratch->about: its slot, or TW_CLAIMS_MAX, and the slot to replace. */
 tw_inline void tw_claim_find(const struct tw_claims *claims, enum tw_claim_kind kind, __u32 now,
 	struct tw_scratch *scratch)
 {
@@ -274,7 +275,7 @@ tw_inline void tw_claim_find(const struct tw_claims *claims, enum tw_claim_kind 
 	}
 }
 
-/* True if the policy keeps the link-local address from all that it does not give it to. */
+/* True if the policy reserves the link-local address for the ports that it gives it to. */
 tw_inline int tw_claim_reserved(const struct tw_frame *f, __u32 epoch, struct tw_scratch *scratch)
 {
 	scratch->asked.prefixlen = 160;
@@ -283,7 +284,7 @@ tw_inline int tw_claim_reserved(const struct tw_frame *f, __u32 epoch, struct tw
 	return tw_addrs_lookup(f, &scratch->asked) != 0;
 }
 
-/* Enters the claim that the scratch is about into a slot, if no other port has one. */
+/* Enters the claim for scratch->about into a slot, if no other port has one. */
 tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	struct tw_claim *claim, struct tw_scratch *scratch)
 {
@@ -291,7 +292,7 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	claim->name = scratch->about;
 	claim->where = scratch->where;
 	claim->seen = tw_tick(f->now_ns);
-	/* Listed before it is owned: no other port takes it in between. */
+	/* Listed before it is owned, so that no other port takes it in between. */
 	TW_MEMORY(claim->tag) = scratch->tag;
 	if (!tw_owner_take(f, id, epoch, scratch)) {
 		TW_MEMORY(claim->tag) = 0;
@@ -301,9 +302,9 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	return 1;
 }
 
-/* What is known at once of the name that the scratch is about: 1, it is the port's; 0, it is not; -1, the
- * port does not claim it, or has not since the policy changed. A link-local address made of the guest's
- * MAC needs no claim. */
+/* Returns what is known without `owners` about scratch->about. 1: it is the port's; 0: it is not;
+ * -1: the port does not claim it, or has not since the policy changed. A link-local address made
+ * from the guest's MAC needs no claim. */
 tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
@@ -329,7 +330,7 @@ tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *por
 	return 1;
 }
 
-/* Claims the name that the scratch is about, as tw_claim_known() left it; true if it is the port's now. */
+/* Claims scratch->about, as tw_claim_known() left it. True if it is the port's now. */
 tw_inline int tw_claim_take(const struct tw_frame *f, const struct tw_config *config, __u32 id,
 	__u32 epoch, enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
@@ -352,7 +353,7 @@ tw_inline int tw_claim_take(const struct tw_frame *f, const struct tw_config *co
 		f, id, epoch, &claims->at[kind & 1][slot & (TW_CLAIMS_MAX - 1)], scratch);
 }
 
-/* Takes a claim away from the port with the id in a way. */
+/* Revokes the claim of the port in a way. */
 tw_inline void tw_claim_revoke(const struct tw_frame *f, __u64 way)
 {
 	__u32 id = way & 0xffff, i;
@@ -363,8 +364,8 @@ tw_inline void tw_claim_revoke(const struct tw_frame *f, __u64 way)
 			TW_MEMORY(claims->at[TW_CLAIM_ADDRESS][i].tag) = 0;
 }
 
-/* A neighbour's message reaches a port: notes its link-local source, unless a port of this host claims
- * it. The claim ends where the message is a router's: guests cannot send those. */
+/* Notes the link-local source of a neighbour message that reaches a port, unless a port of this
+ * host claims it. A router's message ends that claim, as guests cannot send one. */
 tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, __u32 epoch, struct tw_scratch *scratch, int router)
 {

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* classify.h: asks a port's image for the first rule that matches a connection.
+/* classify.h: finds the first rule of a port's image that matches a connection.
  *
- * Why:        rule counts must not matter, and exactness always. The image (abi/image.h) maps each
- *             field to a class, and the classes together to the decision.
- * In:         the connection's tuple in its original direction, and which end is asked.
- * Out:        a decision word; 0 when the image contradicts itself.
- * Bounds:     TW_NODE_STEPS a tree, usually 1 to 3, and 4 trees; then 4 loads (cells) and, where rules
- *             name groups, 3 more to see whether any group has a say, a lookup of the remote address
- *             then, 4 loads for each group it is in, and one for the decision; or a walk over
- *             TW_IMAGE_BLOCKS_MAX blocks of 512 entries, past those that are all zero in some
- *             dimension (vectors). Where images are not flat (port.h), a load beyond the first chunk is
- *             one map lookup.
+ * Why:        the cost must not depend on the number of rules, and the result must be exact. The
+ *             image (abi/image.h) maps each field to a class, and the classes together to the
+ *             decision.
+ * In:         the connection's tuple in its original direction, and the end to decide for.
+ * Out:        a decision word; 0 if the image is inconsistent.
+ * Bounds:     4 trees of TW_NODE_STEPS steps, usually 1 to 3 each. Then, for cells, 4 loads. If
+ *             rules name groups, 3 more tell whether any group matters; then one lookup of the
+ *             remote address, 4 loads for each of its groups, and one for the decision. For
+ *             vectors, a loop over TW_IMAGE_BLOCKS_MAX blocks of 512 entries that skips blocks of
+ *             zeros. If images are not flat (port.h), a load beyond the first chunk is a map
+ *             lookup.
  * Source:     P. Gupta, N. McKeown, SIGCOMM 1999; F. Baboescu, G. Varghese, SIGCOMM 2001.
  */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
-/* What an image is asked: a connection's tuple, from the end that asks. */
+/* Input of a classification: a connection's tuple, seen from the end to decide for. */
 struct tw_question {
 	const struct tw_tuple *tuple;
 	const struct tw_addr *local;
 	const struct tw_addr *remote;
-	__u32 code;   /* TW_LOCAL_*, of `local` */
-	__u32 key;    /* as abi/image.h has it */
-	__u32 parity; /* of the epoch that the image is of */
+	__u32 code;   /* TW_LOCAL_* of `local` */
+	__u32 key;    /* protocol and port, as in abi/image.h */
+	__u32 parity; /* parity of the image's epoch */
 };
 
 tw_inline int tw_is_icmp(const struct tw_tuple *t)
@@ -32,7 +33,7 @@ tw_inline int tw_is_icmp(const struct tw_tuple *t)
 	return t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6;
 }
 
-/* Whether a word is to be read by its address: what is in the first chunk is at hand anyway. */
+/* True if a word is read by its address. The first chunk is always mapped. */
 tw_inline int tw_is_far(const struct tw_frame *f, __u32 at)
 {
 	return tw_image_flat(f) && at >= TW_IMAGE_CHUNK_WORDS;
@@ -46,17 +47,18 @@ tw_inline const struct tw_image_chunk *tw_chunk(
 		       : tw_image_chunk(f, ref->image, at >> TW_IMAGE_CHUNK_SHIFT);
 }
 
-/* The word at an offset of a flat image; 0 beyond the end. */
+/* Returns the word at an offset of a flat image; 0 beyond its end. */
 tw_inline __u32 tw_far_word(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
 {
 	__u32 word = at < ref->n_words ? *tw_image_words(f, ref, at) : 0;
 
-	/* So that the load is an instruction of its own: the verifier takes no other pointers for it. */
+	/* Makes the load an instruction of its own, so that the verifier sees no other pointers for
+	 * it. */
 	TW_OPAQUE(word);
 	return word;
 }
 
-/* The word at an offset; 0 beyond the end, and for offset 0, where no table is. */
+/* Returns the word at an offset; 0 beyond the end, and for offset 0, where no table is. */
 tw_inline __u32 tw_word(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
 {
 	const struct tw_image_chunk *chunk;
@@ -67,7 +69,7 @@ tw_inline __u32 tw_word(const struct tw_frame *f, const struct tw_image_ref *ref
 	return chunk ? chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 1)] : 0;
 }
 
-/* Two words at once, the first of them in the lower half. */
+/* Loads two words at once; the first is the lower half. */
 tw_inline __u64 tw_two_words(const __u32 *words)
 {
 	__u64 pair = *(const __u64 *)words;
@@ -75,14 +77,14 @@ tw_inline __u64 tw_two_words(const __u32 *words)
 	return TW_LITTLE ? pair : pair << 32 | pair >> 32;
 }
 
-/* 1 when a < b, without a branch: the borrow of a - b (Warren, Hacker's Delight, §2-12). */
+/* Returns 1 if a < b, without a branch: the borrow of a - b (Warren, Hacker's Delight, §2-12). */
 tw_inline __u64 tw_below(__u64 a, __u64 b)
 {
 	return ((~a & b) | ((~a | b) & (a - b))) >> 63;
 }
 
-/* How many keys are not above a value. `wide`: they may take all 64 bits; else their difference has a
- * sign, and that tells. */
+/* Returns how many keys are not above a value. `wide`: keys use all 64 bits; otherwise the sign of
+ * the difference decides. */
 tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, const int wide)
 {
 	__u64 n = TW_NODE_KEYS;
@@ -93,7 +95,7 @@ tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, con
 	return (__u32)n;
 }
 
-/* Where a value goes on from a node with a table, whose first two words are `head`. */
+/* Returns the branch of a value at a table node, whose first two words are `head`. */
 tw_inline __u32 tw_table_slot(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_node *node, __u64 head, __u64 value, const int far)
 {
@@ -108,7 +110,7 @@ tw_inline __u32 tw_table_slot(const struct tw_frame *f, const struct tw_image_re
 	return far ? tw_far_word(f, ref, (__u32)at) : tw_word(f, ref, (__u32)at);
 }
 
-/* tw_step() from a node that is far, as is what stands behind it. */
+/* tw_step() at a node beyond the first chunk. */
 tw_inline __u32 tw_far_step(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch,
 	__u64 *value, __u64 low, const int wide)
 {
@@ -131,8 +133,8 @@ tw_inline __u32 tw_far_step(const struct tw_frame *f, const struct tw_image_ref 
 	return to;
 }
 
-/* Where a branch to a node leads on from there. `low` takes the place of `*value` below
- * TW_NODE_LOW, in a tree of `wide` numbers. 0 when the image contradicts itself. */
+/* Returns the branch of a value at the node that `branch` refers to. `low` replaces `*value` below
+ * TW_NODE_LOW, in a tree of `wide` numbers. 0: the image is inconsistent. */
 tw_inline __u32 tw_step(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch,
 	__u64 *value, __u64 low, const int wide)
 {
@@ -156,8 +158,7 @@ tw_inline __u32 tw_step(const struct tw_frame *f, const struct tw_image_ref *ref
 	return n ? search->to[(n - 1) & (TW_NODE_KEYS - 1)] : node->below;
 }
 
-/* Goes down a tree of numbers below 2^32. What comes back is no leaf when the image contradicts
- * itself. */
+/* Descends a tree of numbers below 2^32. The result is no leaf if the image is inconsistent. */
 tw_inline __u32 tw_descend(
 	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 branch, __u64 value)
 {
@@ -168,7 +169,7 @@ tw_inline __u32 tw_descend(
 	return branch;
 }
 
-/* The way down a tree of IPv6 addresses. */
+/* State of a descent in a tree of IPv6 addresses. */
 struct tw_descent {
 	const struct tw_frame *f;
 	const struct tw_image_ref *ref;
@@ -187,7 +188,7 @@ static long tw_descent_step(__u32 i, void *context)
 	return 0;
 }
 
-/* Goes down a tree of addresses. */
+/* Descends a tree of addresses. */
 tw_inline __u32 tw_descend_addr(const struct tw_frame *f, const struct tw_image_ref *ref,
 	__u32 branch, const struct tw_addr *addr)
 {
@@ -199,8 +200,8 @@ tw_inline __u32 tw_descend_addr(const struct tw_frame *f, const struct tw_image_
 	return d.branch;
 }
 
-/* Number of the lowest bit set; `word` is not 0. Counts the bits below it, without a branch, as
- * eBPF has no instruction for either (Warren, Hacker's Delight, §5-1, §5-4). */
+/* Returns the number of the lowest bit set; `word` is not 0. Counts the bits below it without a
+ * branch, as eBPF has no instruction for either (Warren, Hacker's Delight, §5-1, §5-4). */
 tw_inline __u32 tw_lowest_bit(__u64 word)
 {
 	__u64 below = (word & -word) - 1;
@@ -211,8 +212,8 @@ tw_inline __u32 tw_lowest_bit(__u64 word)
 	return (__u32)(below * 0x0101010101010101 >> 56);
 }
 
-/* Whether an address is the broadcast address of a subnet around an IPv4 address, /8 to /30: then
- * TW_LOCAL_BROADCAST plus the bits in which the two may differ, else TW_LOCAL_OTHER. */
+/* Returns TW_LOCAL_BROADCAST plus the number of differing low bits if an address is the broadcast
+ * address of a subnet, /8 to /30, around an IPv4 address; else TW_LOCAL_OTHER. */
 tw_inline __u32 tw_local_broadcast(__u32 own, const struct tw_addr *addr)
 {
 	__u32 number = tw_host32(addr->w[3]), bits = own ^ number;
@@ -228,8 +229,8 @@ tw_inline __u32 tw_local_broadcast(__u32 own, const struct tw_addr *addr)
 	return TW_LOCAL_BROADCAST + tw_lowest_bit((__u64)bits + 1);
 }
 
-/* What classification is told of a port: whether an address is the port's own, the first of its own
- * that is IPv4, and which epoch's entry this is. */
+/* Returns what classify needs of a port: whether an address is the port's own, its first own IPv4
+ * address, and the parity of the entry's epoch. */
 tw_inline struct tw_home tw_home_of(
 	const struct tw_port *port, const struct tw_addr *addr, __u32 epoch)
 {
@@ -246,8 +247,8 @@ tw_inline struct tw_home tw_home_of(
 	return home;
 }
 
-/* The number of the view that a local address picks; a number of no view when the image
- * contradicts itself. */
+/* Returns the number of the view for a local address; an invalid number if the image is
+ * inconsistent. */
 tw_inline __u32 tw_view_of(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_dir *dir, __u32 code, const struct tw_addr *local)
 {
@@ -262,14 +263,14 @@ tw_inline __u32 tw_view_of(const struct tw_frame *f, const struct tw_image_ref *
 	return tw_descend_addr(f, ref, v6 ? dir->local[1] : dir->local[0], local) ^ TW_IMAGE_LEAF;
 }
 
-/* The number of a row's span. */
+/* Returns the number of a row's span. */
 tw_inline __u32 tw_span(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_rows *rows, __u32 row, __u32 n)
 {
 	return rows->rows ? tw_word(f, ref, rows->rows + row * rows->n_spans + n) : row;
 }
 
-/* What stands at the crossing of a row and a service class's column. */
+/* Returns the cell of a row and a service class. */
 tw_inline __u32 tw_cell(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, __u32 row, __u32 service)
 {
@@ -280,17 +281,17 @@ tw_inline __u32 tw_cell(const struct tw_frame *f, const struct tw_image_ref *ref
 	return tw_word(f, ref, rows->blocks + at * 16 + (service & 15));
 }
 
-/* The walk over the groups of an address. */
+/* State of the loop over the groups of an address. */
 struct tw_groups {
 	const struct tw_frame *f;
 	const struct tw_image_ref *ref;
 	const struct tw_image_view *view;
 	const struct tw_group_set *set;
 	__u32 service;
-	__u32 rank; /* the lowest so far */
+	__u32 rank; /* lowest rank so far */
 };
 
-/* What is left of `rank` when the rules about a group have had their say. */
+/* Returns the lower of `rank` and the rank of the rules about a group. */
 tw_inline __u32 tw_group_rank(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, __u32 number, __u32 service, __u32 rank)
 {
@@ -311,8 +312,8 @@ static long tw_group_step(__u32 i, void *context)
 	return !number;
 }
 
-/* The decision of the lowest rank of those that the address has by itself and by its groups. Most are
- * in one. */
+/* Returns the decision of the lowest rank that the address has by itself and by its groups. Most
+ * addresses are in one group. */
 tw_inline __u32 tw_lowest_rank(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const struct tw_question *q, __u32 service, __u32 rank)
 {
@@ -344,18 +345,18 @@ tw_inline __u32 tw_cells(const struct tw_frame *f, const struct tw_image_ref *re
 	return view->cells.ranks ? tw_lowest_rank(f, ref, view, q, service, cell) : cell;
 }
 
-/* The walk over the blocks of vectors. */
+/* State of the loop over blocks of vectors. */
 struct tw_match {
 	const struct tw_frame *f;
 	const struct tw_image_ref *ref;
 	const struct tw_image_view *view;
 	__u32 row[TW_DIM__MAX];
-	__u32 span[TW_DIM__MAX]; /* of 16 blocks: the one at hand */
+	__u32 span[TW_DIM__MAX]; /* current span of 16 blocks */
 	__u32 decision;
-	__u32 block; /* the one at hand */
+	__u32 block; /* current block */
 };
 
-/* Words of block n of a dimension; NULL: it is the one all zero. */
+/* Returns the words of block n of a dimension. NULL: the block is all zeros. */
 tw_inline const void *tw_block(const struct tw_match *m, __u32 dim, __u32 n)
 {
 	__u32 at = m->view->vectors.rows[dim].blocks + n * 16;
@@ -368,12 +369,12 @@ tw_inline const void *tw_block(const struct tw_match *m, __u32 dim, __u32 n)
 	chunk = tw_chunk(m->f, m->ref, at);
 	if (!chunk)
 		return 0;
-	/* Here, not before: the compiler would add to what may be NULL. */
+	/* Here, not earlier: otherwise the compiler adds to a pointer that may be NULL. */
 	TW_OPAQUE(at);
 	return &chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 16)];
 }
 
-/* Looks at one block: 512 entries. 1 ends the walk. */
+/* Tests one block of 512 entries. 1 ends the loop. */
 static long tw_match_step(__u32 i, void *context)
 {
 	struct tw_match *m = context;
@@ -381,7 +382,7 @@ static long tw_match_step(__u32 i, void *context)
 	__u32 dim, n, entry;
 	__u64 word;
 
-	/* In memory: a callback has little stack for what it wants to keep. */
+	/* In memory, as a callback has little stack. */
 	m->block = i;
 	if (!(i & 15))
 		for (dim = 0; dim < TW_DIM__MAX; dim++)
@@ -405,7 +406,7 @@ static long tw_match_step(__u32 i, void *context)
 	return 0;
 }
 
-/* Decision of the first entry that all four classes have, else the fallback. */
+/* Returns the decision of the first entry that all four classes match, else the fallback. */
 tw_inline __u32 tw_first_match(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const __u32 class[TW_DIM__MAX], __u32 fallback)
 {
@@ -419,7 +420,7 @@ tw_inline __u32 tw_first_match(const struct tw_frame *f, const struct tw_image_r
 	return m.decision;
 }
 
-/* Maps the fields to their classes. 0 when the image contradicts itself. */
+/* Maps the fields to their classes. Returns 0 if the image is inconsistent. */
 tw_inline int tw_classes(const struct tw_frame *f, const struct tw_image_ref *ref,
 	const struct tw_image_view *view, const struct tw_question *q, __u32 class[TW_DIM__MAX])
 {
@@ -458,8 +459,8 @@ tw_inline __u32 tw_image_decide(const struct tw_frame *f, const struct tw_image_
 	return tw_first_match(f, ref, view, class, dir->fallback);
 }
 
-/* The decision of image `slot` as the `end` (TW_DIR_OUT: the source's) of a connection whose first
- * packet is `t`, with `icmp` (type << 8 | code) where that has a meaning. */
+/* Returns the decision of image `slot` for one end (TW_DIR_OUT: the source's) of a connection with
+ * first packet `t`; `icmp` is type << 8 | code, where it applies. */
 tw_inline __u32 tw_classify(const struct tw_frame *f, __u32 slot, enum tw_dir end,
 	struct tw_home home, const struct tw_tuple *t, __u16 icmp)
 {
@@ -476,7 +477,7 @@ tw_inline __u32 tw_classify(const struct tw_frame *f, __u32 slot, enum tw_dir en
 	}
 	_Static_assert(__builtin_offsetof(struct tw_tuple, dst) == sizeof(t->src), "side by side");
 
-	/* One way for both ends, so that the verifier walks it once. */
+	/* One code path for both ends, so that the verifier walks it once. */
 	TW_OPAQUE(at);
 	at &= 1;
 	q.local = &t->src + at;

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* forward.h: hands an approved frame to the vSwitch, and a refused one's answer to its sender.
+/* forward.h: hands an allowed frame to the vSwitch, and the answer to a refused one to its sender.
  *
- * Why:        a token tells the far end of the same network that the near end has tracked the frame.
- *             It lies in the CPU's own memory (struct tw_token): skb->mark is the host's, and would
- *             go wherever the frame goes.
- * Invariants: 1. A token counts only for the frame that it was left for: one that still has the
- *                interface it entered by, its MACs, network and connection. A frame that the host
- *                has routed, translated or made is judged in full (tests/e2e/nat.sh).
- *             2. No frame leaves with a mark that it did not have (tests/run/play.c).
- *             3. A frame is let pass as cut through only where its sender's bridge would have sent
- *                it, whatever the agent has heard so far (tests/e2e/cut.sh, with the agent dead).
+ * Why:        a token tells the far end in the same network that the near end has tracked the
+ *             frame. It is in per-CPU memory (struct tw_token), as skb->mark belongs to the host
+ *             and would travel on with the frame.
+ * Invariants: 1. A token is valid only for its frame, which still has the ingress interface, MACs,
+ *                network and connection of the token. A frame that the host has routed, translated
+ *                or made is judged in full (tests/e2e/nat.sh).
+ *             2. No frame leaves with a mark that it did not have before (tests/run/play.c).
+ *             3. A redirected frame passes only where its sender's bridge would have sent it,
+ *                whatever the agent knows (tests/e2e/cut.sh, with the agent dead).
  */
 #pragma once
 
 #include "fastpath/path/inspect.h"
 #include "fastpath/path/reply.h"
 
-/* Whether a bridge lets untagged frames go from one bridge port to another: on the same bridge, in the same
+/* True if a bridge forwards untagged frames from one bridge port to another: same bridge, same
  * VLAN, not both isolated. */
 tw_inline int tw_bridge_ports_meet(__u64 a, __u64 b)
 {
 	return !((a ^ b) & ~(__u64)TW_BRIDGE_PORT_ISOLATED) && !(a & b & TW_BRIDGE_PORT_ISOLATED);
 }
 
-/* True if a redirected frame arrives where its sender's bridge would have sent it (TW_R_CUT_THROUGH);
- * otherwise it went astray. */
+/* Returns TW_R_CUT_THROUGH if a redirected frame arrives where its sender's bridge would have sent
+ * it, else TW_R_ASTRAY. */
 tw_inline enum tw_reason tw_arrival(const struct tw_frame *f, const struct tw_token *token)
 {
 	__u64 bridge_port = tw_frame_bridge_port(f);
@@ -37,14 +37,14 @@ tw_inline enum tw_reason tw_arrival(const struct tw_frame *f, const struct tw_to
 		       : TW_R_ASTRAY;
 }
 
-/* True if the token is about this frame, which was redirected to this port. */
+/* True if the token belongs to this frame, which was redirected to this port. */
 tw_inline int tw_token_redirected(const struct tw_frame *f, const struct tw_token *token)
 {
 	return token->far == f->ifindex && token->near == f->origin && token->number == f->number;
 }
 
-/* True if the token is about this frame, which came by the bridge: one that the host has routed or
- * made has another origin or other addresses. */
+/* True if the token belongs to this frame, which came through the bridge. A frame that the host has
+ * routed or made has another origin or other addresses. */
 tw_inline int tw_token_bridged(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_token *token)
 {
@@ -56,7 +56,7 @@ tw_inline int tw_token_bridged(
 	       tw_mac_equal_even(eth->src, token->macs + 6);
 }
 
-/* Reads the token of a frame that is about to reach a guest. A redirect is over then. */
+/* Reads the token of a frame that is about to reach a guest. A redirect's token is used up. */
 tw_inline enum tw_token_kind tw_token_take(
 	const struct tw_frame *f, const struct tw_port *port, struct tw_token *token)
 {
@@ -71,7 +71,7 @@ tw_inline enum tw_token_kind tw_token_take(
 	return kind && tw_token_bridged(f, port, token) ? (enum tw_token_kind)kind : TW_TOKEN_NONE;
 }
 
-/* Leaves the token of a frame that goes to another port by a redirect. */
+/* Writes the token of a frame and redirects it to another port. */
 tw_inline void tw_token_redirect(struct tw_frame *f, struct tw_token *token,
 	enum tw_token_kind kind, __u64 bridge_port, __u32 ifindex)
 {
@@ -84,7 +84,7 @@ tw_inline void tw_token_redirect(struct tw_frame *f, struct tw_token *token,
 	tw_frame_redirect(f, ifindex);
 }
 
-/* Leaves the token of a frame that the bridge takes on. */
+/* Writes the token of a frame that is left to the bridge. */
 tw_inline void tw_token_bridge(const struct tw_frame *f, const struct tw_ctx *s,
 	struct tw_scratch *scratch, enum tw_token_kind kind)
 {
@@ -102,9 +102,9 @@ tw_inline void tw_token_bridge(const struct tw_frame *f, const struct tw_ctx *s,
 	token->kind = kind;
 }
 
-/* The forward stage of a frame that passes: cut through, or to the vSwitch. A frame that was tracked
- * for both ends leaves a token: not housekeeping, and nothing from transit ports, which track for
- * themselves alone. */
+/* The forward stage of a passing frame: cut through, or to the vSwitch. Only a frame tracked for
+ * both ends leaves a token: not housekeeping, and nothing from transit ports, which track only for
+ * themselves. */
 tw_inline void tw_forward(struct tw_frame *f, const struct tw_ctx *s, struct tw_scratch *scratch)
 {
 	struct tw_flow *flow = &scratch->flow;

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fragment.h: what a port has seen of each fragmented datagram, and whether another piece fits it.
+/* fragment.h: tracks the fragmented datagrams of each port, and judges further fragments.
  *
- * Why:        only the first fragment has ports, so the others are judged as parts of what the first
- *             one opened; and a receiver must never put together what was not judged.
- * Out:        a later fragment gets its first one's ports and protocol, or a reason to be denied.
- * Invariants: 1. A later fragment passes only after its first one did, here.
- *             2. No byte of a datagram passes twice. Fragments that overlap, or disagree on where the
- *                datagram ends, end it: no further piece passes (RFC 5722 §4, RFC 8200 §4.5; for IPv4
- *                RFC 1858 and 3128 give the same reasons). One whose bytes were all there before is
- *                dropped and does no harm, as in Linux (RFC 8200 §4.5).
- *             3. A piece of which a gate then refuses the connection counts as seen.
- *             4. A later fragment that comes before its first is held: a copy waits for as long as a
- *                receiver would, and is sent on, to be judged, when the first has passed.
- *             5. Each port has its own share of memory. Within it, a sender's datagrams displace its own,
- *                the eldest first, where it has more than any other in their set, and those between the
- *                same two addresses reach a quarter of the share (tests/unit/fragments.c).
- * Bounds:     one lookup in `frags`, one in `holds` for a fragment that is held, TW_FRAGQS for a
- *             first one in whose set one was held of late; TW_FRAG_WAYS and TW_FRAG_RANGES turns
- *             under the set's lock.
+ * Why:        only the first fragment has ports, so the others are judged by what the first one
+ *             opened. A receiver must never reassemble bytes that were not judged.
+ * Out:        a later fragment gets the ports and protocol of its first one, or a reason to be
+ *             denied.
+ * Invariants: 1. A later fragment passes only after its first one has passed at this port.
+ *             2. No byte of a datagram passes twice. If fragments overlap, or disagree on the
+ *                datagram's end, no further one passes (RFC 5722 §4, RFC 8200 §4.5; for IPv4 RFC
+ *                1858 and 3128 give the same reasons). A fragment whose bytes were all seen before
+ *                is dropped harmlessly, as in Linux (RFC 8200 §4.5).
+ *             3. A fragment whose connection a gate then refuses counts as seen.
+ *             4. A later fragment that comes before its first is queued: a copy waits for as long
+ *                as a receiver would, and is sent to be judged once the first has passed.
+ *             5. Each port has its own share of memory. A new datagram displaces the oldest one of
+ *                the sender that has most in the set. Datagrams between the same two addresses
+ *                reach a quarter of the share (tests/unit/fragments.c).
+ * Bounds:     one lookup in `frags`; one in `fragqs` for a queued fragment, TW_FRAGQS for a first
+ *             one if its set recently queued one; TW_FRAG_WAYS and TW_FRAG_RANGES rounds under the
+ *             set's lock.
  * Source:     RFC 791 §3.2, 8200 §4.5, 1858, 3128, 5722, 6946; docs/decisions/004-fragments.md.
  */
 #pragma once
@@ -30,8 +31,8 @@ tw_inline __u64 tw_frag_mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 32;
 }
 
-/* The set of a datagram: one of four for each pair of addresses, which a guest cannot choose at will.
- * Numbers that follow each other take these in turn. */
+/* Returns the set of a datagram: one of four for each pair of addresses, unpredictable to the
+ * guest. Consecutive ids use the four in turn. */
 tw_inline __u32 tw_frag_set_of(const struct tw_config *config, const struct tw_packet *p)
 {
 	const struct tw_tuple *t = &p->tuple;
@@ -66,7 +67,7 @@ tw_inline int tw_frag_name_equal(const struct tw_frag_name *a, const struct tw_f
 		 (__u32)(a->proto ^ b->proto));
 }
 
-/* Whether a receiver has given up on a datagram that it has waited for since `seen`. */
+/* True if a receiver has given up on a datagram that it has waited for since `seen`. */
 tw_inline int tw_frag_late(const struct tw_frag_name *name, __u32 seen, __u32 now)
 {
 	__u32 seconds = tw_addr_is_v4(&name->src) ? TW_FRAG_SECONDS_V4 : TW_FRAG_SECONDS_V6;
@@ -79,7 +80,7 @@ tw_inline int tw_frag_late(const struct tw_frag_name *name, __u32 seen, __u32 no
 
 #define TW_FRAG_AGE_BITS 24
 
-/* 1 if two datagrams come from the same MAC, without a branch. */
+/* Returns 1 if two datagrams come from the same MAC, without a branch. */
 tw_inline __u32 tw_frag_same_sender(const struct tw_frag_name *a, const struct tw_frag_name *b)
 {
 	__u32 differs = (__u32)(a->sender[0] ^ b->sender[0]) |
@@ -92,8 +93,8 @@ tw_inline __u32 tw_frag_same_sender(const struct tw_frag_name *a, const struct t
 	return (differs - 1) >> 31;
 }
 
-/* Leaves in each datagram of a set how many come from its sender. Before ranks are compared, so that the
- * verifier walks this once. */
+/* Counts, for each datagram of a set, those of its sender. Done before ranks are compared, so that
+ * the verifier walks this once. */
 tw_inline void tw_frag_count(struct tw_frag_set *set)
 {
 	__u32 i, j, n;
@@ -106,8 +107,9 @@ tw_inline void tw_frag_count(struct tw_frag_set *set)
 	}
 }
 
-/* How well a place suits a datagram: its own one best, then a free one, then the eldest of the sender that has
- * most: a guest may send to another in its own name only, so that its flood displaces its own. */
+/* Returns the rank of a place for a datagram: its own one first, then a free one, then the oldest
+ * of the sender that has most. A guest can only send in its own name, so its flood displaces its
+ * own datagrams. */
 tw_inline __u32 tw_frag_rank(const struct tw_frag *d, const struct tw_frag_name *name, __u32 now)
 {
 	if (!d->state || tw_frag_late(&d->name, d->seen, now))
@@ -118,7 +120,7 @@ tw_inline __u32 tw_frag_rank(const struct tw_frag *d, const struct tw_frag_name 
 	       ((now - d->seen) & ((1u << TW_FRAG_AGE_BITS) - 1));
 }
 
-/* Leaves the best place and its rank in the set. */
+/* Stores the best place and its rank in the set. */
 tw_inline void tw_frag_find(struct tw_frag_set *set, const struct tw_frag_name *name, __u32 now)
 {
 	__u32 i;
@@ -148,9 +150,9 @@ tw_inline void tw_frag_begin(struct tw_frag *d, const struct tw_scratch *scratch
 	d->state = TW_FRAG_OPEN;
 }
 
-#define TW_FRAG_OVERLAPS  1 /* has bytes in common with the piece */
-#define TW_FRAG_HAS_ALL	  2 /* … all of them */
-#define TW_FRAG_IS_BEYOND 4 /* ends behind it */
+#define TW_FRAG_OVERLAPS  1 /* shares bytes with the piece */
+#define TW_FRAG_HAS_ALL	  2 /* contains the whole piece */
+#define TW_FRAG_IS_BEYOND 4 /* ends after the piece */
 
 tw_inline __u8 tw_frag_compare(const struct tw_frag_range *r, const struct tw_piece *piece)
 {
@@ -163,7 +165,7 @@ tw_inline __u8 tw_frag_compare(const struct tw_frag_range *r, const struct tw_pi
 	return r->to > piece->to ? found | TW_FRAG_IS_BEYOND : found;
 }
 
-/* Whether a piece fits those that were seen, and the datagram's end if that is known. */
+/* Returns TW_R_NONE if a piece fits those seen before, and the datagram's end if that is known. */
 tw_inline enum tw_reason tw_frag_fits(struct tw_frag *d, const struct tw_piece *piece)
 {
 	__u32 i;
@@ -180,7 +182,7 @@ tw_inline enum tw_reason tw_frag_fits(struct tw_frag *d, const struct tw_piece *
 	return TW_MEMORY(d->found) & TW_FRAG_OVERLAPS ? TW_R_FRAG_OVERLAP : TW_R_NONE;
 }
 
-/* Adds a piece that fits, joined with its neighbours; TW_R_FRAG_OVERLAP when there is no room. */
+/* Adds a fitting piece and merges it with its neighbours. TW_R_FRAG_OVERLAP: no room. */
 tw_inline enum tw_reason tw_frag_add(struct tw_frag *d, const struct tw_piece *piece)
 {
 	struct tw_frag_range *r = d->range;
@@ -196,7 +198,7 @@ tw_inline enum tw_reason tw_frag_add(struct tw_frag *d, const struct tw_piece *p
 		to = r[i].to > to ? r[i].to : to;
 		r[i].from = r[i].to = 0;
 	}
-	/* Whole: its number may be used again. */
+	/* Complete: its id may be used again. */
 	if (!from && to == d->total) {
 		d->state = TW_FRAG_FREE;
 		return TW_R_NONE;
@@ -211,7 +213,7 @@ tw_inline enum tw_reason tw_frag_add(struct tw_frag *d, const struct tw_piece *p
 	return TW_R_FRAG_OVERLAP;
 }
 
-/* Judges the scratch's packet, under its set's lock. */
+/* Judges the packet in scratch, under its set's lock. */
 tw_inline enum tw_reason tw_frag_take(
 	struct tw_frag_set *set, struct tw_scratch *scratch, __u32 now)
 {
@@ -241,7 +243,7 @@ tw_inline enum tw_reason tw_frag_take(
 	return reason;
 }
 
-/* Datagrams that were seen at another interface, whose number the port has now, are none. */
+/* Drops the datagrams of another interface, which had this port id before. */
 tw_inline void tw_frag_claim(struct tw_frag_set *set, __u32 ifindex)
 {
 	__u32 i;
@@ -276,7 +278,7 @@ tw_inline struct tw_fragq *tw_fragq_get(
 	return tw_fragqs_lookup(f, &key);
 }
 
-/* Keeps a copy of a frame, in the place of the eldest that its port holds; returns whether it did. */
+/* Queues a copy of a frame in place of the port's oldest one. True if it did. */
 tw_inline int tw_hold(const struct tw_frame *f, struct tw_scratch *scratch, __u32 port_id)
 {
 	struct tw_fragq *hold = tw_fragq_get(f, scratch, port_id, 0);
@@ -297,7 +299,7 @@ tw_inline int tw_hold(const struct tw_frame *f, struct tw_scratch *scratch, __u3
 	return 1;
 }
 
-/* A fragment that was kept passes after all: its copy is not to be sent. */
+/* Drops the copy of a fragment that passes after all. */
 tw_inline void tw_fragq_drop(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 port_id)
 {
@@ -308,8 +310,8 @@ tw_inline void tw_fragq_drop(
 		hold->state = TW_FRAGQ_FREE;
 }
 
-/* What targets run apart, on the scratch's packet; once more for one that was put aside: which of two CPUs comes
- * second to the set finds what the other has left. */
+/* Body of tw_call_fragment(). It runs twice for a queued fragment: of two CPUs, the second one to
+ * lock the set finds what the first has left. */
 tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, struct tw_scratch *scratch)
 {
@@ -342,7 +344,7 @@ tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struc
 	return reason;
 }
 
-/* A later fragment before its connection is looked for; a first one when it passes all else. */
+/* Judges a later fragment before track, or a first one once it has passed everything else. */
 tw_inline enum tw_reason tw_fragment(
 	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p)
 {
@@ -350,13 +352,14 @@ tw_inline enum tw_reason tw_fragment(
 
 	p->piece.vlan = p->vlan ? p->vlan : s->port->pvid;
 	reason = tw_call_fragment(f, s->port->id);
-	/* While it was put aside, another CPU may have let the first one pass, and looked for what waits. */
+	/* While this one was queued, another CPU may have passed the first one and searched the
+	 * queue. */
 	if (reason == TW_R_FRAG_ORPHAN && p->fragment == TW_FRAG_LATER)
 		reason = tw_call_fragment(f, s->port->id);
 	return reason;
 }
 
-/* Whether a held frame has waited for the scratch's first fragment, at this port. */
+/* True if a queued frame waits for this first fragment at this port. */
 tw_inline int tw_fragq_waits(
 	const struct tw_frame *f, const struct tw_fragq *hold, const struct tw_frag_name *name)
 {
@@ -366,9 +369,9 @@ tw_inline int tw_fragq_waits(
 	       !tw_frag_late(name, hold->seen, tw_tick(f->now_ns));
 }
 
-/* Sends the fragments that have waited for this frame, each to be judged as if it came now. The frame
- * becomes each of them and then itself again; 0, or negative: it is spoilt and must go. While they are
- * judged, the scratch may be theirs. */
+/* Sends the fragments that wait for this frame, each to be judged as if it came now. The frame
+ * becomes each of them, then itself again; 0, or negative: it is damaged and must be dropped. While
+ * they are judged, they may use scratch memory. */
 tw_inline long tw_release(
 	struct tw_frame *f, enum tw_dir dir, __u32 port_id, struct tw_scratch *scratch)
 {
@@ -379,7 +382,7 @@ tw_inline long tw_release(
 
 	if (!hold || scratch->releasing || tw_frame_keep(f, &scratch->first))
 		return 0;
-	next = hold->n_held; /* the eldest stands there */
+	next = hold->n_held; /* index of the oldest */
 	scratch->releasing = 1;
 	for (i = 0; i < TW_FRAGQS; i++) {
 		key = tw_fragq_key(port_id, (next + i) & (TW_FRAGQS - 1));

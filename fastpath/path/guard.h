@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* guard.h: holds a port to its own identity, and lets housekeeping pass that meets no rule.
+/* guard.h: enforces a port's identity, and passes housekeeping, which no rule judges.
  *
- * Why:        policy speaks of addresses; that is worth something only if nobody can borrow one.
+ * Why:        policies are written in addresses, which are worth something only if no guest can
+ *             borrow one.
  * Out:        TW_R_NONE: go on to track. A reason that admits (TW_R_NEIGHBOUR, TW_R_DHCP_CLIENT):
  *             passes now. Any other: denied.
  * Invariants: 1. No frame leaves a guest with a source MAC, IP, ARP sender or ND source or target
- *                that is not its workload's, or by claim its port's (DAD and DHCP's 0.0.0.0 apart).
+ *                that is not its workload's, or by claim its port's (except for DAD and DHCP's
+ *                0.0.0.0).
  *             2. No guest answers for DHCP, DHCPv6, routers or redirects.
- *             3. Housekeeping, which meets no rule, is well formed to the last byte (neighbour.h, dhcp.h).
- * Bounds:     one lookup in `addrs`, only for ports with more than TW_PORT_ADDRS addresses; housekeeping
- *             and claims run apart.
- * Source:     RFC 826, 5227 (ARP probes), 4861 and 4862 (ND), 6980 (no ND in fragments), 2131,
- *             8415 (DHCP), 3810 (MLD).
+ *             3. Housekeeping is well-formed to the last byte (neighbour.h, dhcp.h).
+ * Bounds:     one lookup in `addrs`, only for ports with more than TW_PORT_ADDRS addresses;
+ *             housekeeping and claims run in subprograms.
+ * Source:     RFC 826, 5227 (ARP probes), 4861 and 4862 (ND), 6980 (no ND in fragments), 2131, 8415
+ *             (DHCP), 3810 (MLD).
  */
 #pragma once
 
 #include "fastpath/path/beyond.h"
 #include "fastpath/path/neighbour.h"
 
-/* Datagrams to a DHCP port of either family. */
+/* True for a datagram to a DHCP port of either family. */
 tw_inline int tw_guard_is_dhcp(const struct tw_packet *p)
 {
 	__u32 port = tw_host16(p->tuple.dport);
@@ -27,7 +29,7 @@ tw_inline int tw_guard_is_dhcp(const struct tw_packet *p)
 	       (port - 67 < 2 || port - 546 < 2);
 }
 
-/* ARP, and ICMPv6 of neighbour discovery or MLD. */
+/* True for ARP, and for ICMPv6 of neighbour discovery or MLD. */
 tw_inline int tw_guard_is_neighbour(const struct tw_packet *p)
 {
 	__u32 type = p->icmp >> 8;
@@ -38,7 +40,8 @@ tw_inline int tw_guard_is_neighbour(const struct tw_packet *p)
 	       type >= TW_MLD_QUERY && type <= TW_MLD2_REPORT;
 }
 
-/* A datagram to a DHCP port. No guest answers as a server; other ports' answers are no DHCP. */
+/* Judges a datagram to a DHCP port. No guest answers as a server; answers from other ports are not
+ * DHCP. */
 tw_inline enum tw_reason tw_guard_dhcp(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -51,13 +54,13 @@ tw_inline enum tw_reason tw_guard_dhcp(
 	if (dir == TW_DIR_OUT ? p->tuple.dport != server
 			      : p->tuple.dport != client || p->tuple.sport != server || p->fragment)
 		return TW_R_NONE;
-	/* What its receiver does not read teaches nothing. */
+	/* A message that its receiver drops teaches nothing. */
 	if (tw_call_checksum(f))
 		return TW_R_BAD_CHECKSUM;
 	return v4 ? tw_call_dhcp(f, dir, s->epoch) : tw_call_dhcp6(f, dir, s->epoch);
 }
 
-/* What neighbours say to each other; TW_R_NONE: it is no housekeeping. Runs apart. */
+/* Judges ARP, ND and MLD. TW_R_NONE: not housekeeping. Runs in a subprogram. */
 tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -80,7 +83,7 @@ tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const stru
 	return TW_R_NONE;
 }
 
-/* Housekeeping: TW_R_NONE when the frame is none. */
+/* Judges housekeeping. TW_R_NONE: the frame is none. */
 tw_inline enum tw_reason tw_guard_house(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -91,7 +94,7 @@ tw_inline enum tw_reason tw_guard_house(
 	return TW_R_NONE;
 }
 
-/* A frame that the guest sends. */
+/* Checks a frame that the guest sends. */
 tw_inline enum tw_reason tw_guard_out(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -111,14 +114,14 @@ tw_inline enum tw_reason tw_guard_out(
 	return TW_R_NONE;
 }
 
-/* A frame on its way to the guest. */
+/* Checks a frame on its way to the guest. */
 tw_inline enum tw_reason tw_guard_in(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	int unicast = !(p->dst_mac[0] & 1);
 	enum tw_reason reason;
 
-	/* Flooded by the vSwitch for want of a better place: not this guest's business. */
+	/* The vSwitch floods it, as it does not know the MAC; it is not for this guest. */
 	if (unicast && tw_port_has_mac(s->port) && !tw_mac_equal(p->dst_mac, s->port->mac))
 		return TW_R_NOT_FOR_PORT;
 	reason = s->marked ? TW_R_NONE : tw_call_beyond(f, s->epoch);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* neighbour.h: ARP, neighbour discovery and MLD: housekeeping that meets no rule.
+/* neighbour.h: ARP, neighbour discovery and MLD: housekeeping, which no rule judges.
  *
- * Why:        what passes without a rule must carry nothing but what it is for, and must not speak for
- *             another: it is well formed to the last byte, and goes where its standard sends it.
- * Out:        TW_R_NEIGHBOUR: passes. TW_R_NONE: no such message. Any other: denied.
- * Invariants: 1. From a guest: sender, source and target are its own, link-layer options its MAC; the
- *                destination is the group that the RFC names, at the group's MAC, or a neighbour.
- *             2. Both ways: hop limit 255 (MLD: 1), no fragments, no extension headers but MLD's router
- *                alert, known options of the known length, each once (but for router advertisements and
- *                redirects, whose options are many and only measured), nothing behind the message.
- *             3. A guest's padding is of zeros (RFC 894). Arriving ARP may be padded with anything, as
- *                old devices pad with what their memory held.
- * Bounds:     TW_ND_OPTIONS_MAX options, TW_MLD_RECORDS_MAX records, a load each; runs apart.
+ * Why:        messages that pass without a rule must carry no other data, and must not speak for
+ *             another guest. So they are well-formed to the last byte, and go where their standard
+ *             sends them.
+ * Out:        TW_R_NEIGHBOUR: passes. TW_R_NONE: another kind of message. Any other: denied.
+ * Invariants: 1. From a guest: sender, source and target are its own, link-layer options its MAC;
+ *                the destination is the group that the RFC names, at the group's MAC, or a
+ *                neighbour.
+ *             2. Both ways: hop limit 255 (MLD: 1), no fragments, no extension headers but MLD's
+ *                router alert, known options of known length, each once, nothing behind the
+ *                message. Router advertisements and redirects have many options; only their lengths
+ *                are checked.
+ *             3. A guest's padding is zeros (RFC 894). Arriving ARP may have any padding, as old
+ *                devices pad with stale memory.
+ * Bounds:     TW_ND_OPTIONS_MAX options, TW_MLD_RECORDS_MAX records, a load each; runs in a
+ *             subprogram.
  * Source:     RFC 826, 903, 5227 (ARP); 4861, 4862, 6980, 7527 (ND); 2710, 3590, 3810 (MLD).
  */
 #pragma once
@@ -59,8 +63,8 @@ tw_inline enum tw_reason tw_arp_padding(const struct tw_frame *f, __u32 end, int
 	return TW_R_NONE;
 }
 
-/* A MAC that announces itself, as QEMU and Cloud Hypervisor do for a guest that has arrived: to all, of
- * one's own MAC, without any address. */
+/* Judges a RARP announcement of a MAC, as QEMU and Cloud Hypervisor send it for a guest that has
+ * arrived: broadcast, about the sender's own MAC, without any address. */
 tw_inline enum tw_reason tw_rarp(const struct tw_packet *p, const struct tw_arp *arp)
 {
 	__be32 sender, target;
@@ -74,7 +78,8 @@ tw_inline enum tw_reason tw_rarp(const struct tw_packet *p, const struct tw_arp 
 								    : TW_R_NEIGHBOUR;
 }
 
-/* Sent by a guest: the sender is the guest, or 0 in a probe for an address of its own (RFC 5227). */
+/* Judges ARP from a guest: the sender is the guest, or 0 in a probe for its own address (RFC
+ * 5227). */
 tw_inline enum tw_reason tw_arp_sent(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_arp *arp)
 {
@@ -115,21 +120,22 @@ tw_inline enum tw_reason tw_arp(const struct tw_frame *f, const struct tw_house 
 
 /* ---- ND ---- */
 
-/* ff02:: and a last word. */
+/* True if the address is ff02:: with this last word. */
 tw_inline int tw_addr_is_group(const struct tw_addr *addr, __u32 word)
 {
 	return addr->w[0] == tw_be32(0xff020000) && !addr->w[1] && !addr->w[2] &&
 	       addr->w[3] == tw_be32(word);
 }
 
-/* The solicited-node group of an address (RFC 4291 §2.7.1). */
+/* True if `group` is the solicited-node group of an address (RFC 4291 §2.7.1). */
 tw_inline int tw_addr_is_solicited(const struct tw_addr *group, const struct tw_addr *addr)
 {
 	return group->w[0] == tw_be32(0xff020000) && !group->w[1] && group->w[2] == tw_be32(1) &&
 	       group->w[3] == (addr->w[3] | tw_be32(0xff000000));
 }
 
-/* True if the MAC is that of the address' group (RFC 2464 §7), or no group's for one host's address. */
+/* True if the MAC belongs to the address: its group's MAC (RFC 2464 §7), or for unicast no group
+ * MAC. */
 tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
 {
 	if (addr->b[0] != 0xff)
@@ -138,7 +144,7 @@ tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
 	       mac[4] == addr->b[14] && mac[5] == addr->b[15];
 }
 
-/* True if an address shares the first 64 bits with one of the guest's on lease. */
+/* True if an address shares its first 64 bits with one of the guest's leases. */
 tw_inline int tw_neighbour_leased(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_addr *addr)
 {
@@ -153,9 +159,8 @@ tw_inline int tw_neighbour_leased(
 	return 0;
 }
 
-/* True if a single address is taken for one on the link: a link-local one, or one that shares the first
- * 64 bits with an address of the guest's. Others are reached through a router, which would send what
- * comes to it for them on. */
+/* True if a unicast address counts as on-link: link-local, or sharing its first 64 bits with an
+ * address of the guest. For other addresses a router would forward the message. */
 tw_inline int tw_neighbour_near(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_addr *addr)
 {
@@ -172,8 +177,8 @@ tw_inline int tw_neighbour_near(
 	return tw_own_given(f, s->port, s->epoch, addr) || tw_neighbour_leased(f, s->port, addr);
 }
 
-/* True if the message is whole, from a direct neighbour (RFC 4861 §6.1, §7.1), not in fragments nor
- * behind a fragment header (RFC 6980 §5) or any other, and nothing follows it. */
+/* True if the message is complete and from a direct neighbour (RFC 4861 §6.1, §7.1), without a
+ * fragment header (RFC 6980 §5) or any other extension header, and nothing follows it. */
 tw_inline int tw_nd_valid(const struct tw_frame *f, const struct tw_packet *p)
 {
 	return p->hop_limit == 255 && !p->fragment && !p->atomic && !(p->icmp & 0xff) &&
@@ -181,7 +186,7 @@ tw_inline int tw_nd_valid(const struct tw_frame *f, const struct tw_packet *p)
 	       f->len == p->l3_off + p->l3_len;
 }
 
-/* The options that a message may have, as bits; ~0: any. */
+/* Returns the options that a message may have, as bits; ~0: any. */
 tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
 {
 	switch (type) {
@@ -196,7 +201,7 @@ tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
 	}
 }
 
-/* One option, at d->off. */
+/* Reads one option at d->off. */
 static long tw_nd_option(__u32 i, void *context)
 {
 	const struct tw_dhcp_walk *walk = context;
@@ -229,7 +234,7 @@ static long tw_nd_option(__u32 i, void *context)
 	return 0;
 }
 
-/* Walks the options from d->off on. */
+/* Reads the options from d->off. */
 tw_inline enum tw_reason tw_nd_options(
 	const struct tw_frame *f, const struct tw_house *s, __u32 allowed)
 {
@@ -244,7 +249,8 @@ tw_inline enum tw_reason tw_nd_options(
 	return (enum tw_reason)TW_MEMORY(d->reason);
 }
 
-/* Where a message of a guest may go, by its type; `target` is that of NS and NA. */
+/* True if a guest's message of this type may go to its destination; `target` is that of NS and
+ * NA. */
 tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	__be32 rest, const struct tw_addr *target)
 {
@@ -273,7 +279,8 @@ tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __
 	}
 }
 
-/* NS, NA and RS from a guest: its own source, and as target of NA and DAD its own too. */
+/* Judges NS, NA and RS from a guest: its source is the guest's own, as is the target of NA and
+ * DAD. */
 tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	__be32 rest, const struct tw_addr *target)
 {
@@ -288,7 +295,7 @@ tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_ho
 	return tw_nd_aimed(f, s, type, rest, target) ? TW_R_NONE : TW_R_BAD_HEADER;
 }
 
-/* A message on its way to a guest. */
+/* Judges a message on its way to a guest. */
 tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	const struct tw_addr *target)
 {
@@ -306,7 +313,7 @@ tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_hou
 	return TW_R_NONE;
 }
 
-/* Bytes before the options. */
+/* Returns the bytes before the options. */
 tw_inline __u32 tw_nd_fixed(__u32 type)
 {
 	switch (type) {
@@ -357,7 +364,7 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 
 /* ---- MLD ---- */
 
-/* One hop, and before it nothing but a router alert (RFC 2711) with its padding. */
+/* True if the hop limit is 1 and the only extension header is a padded router alert (RFC 2711). */
 tw_inline int tw_mld_valid(const struct tw_frame *f, const struct tw_packet *p)
 {
 	const __u32 len = sizeof(struct tw_ipv6) + 8;
@@ -373,7 +380,7 @@ tw_inline int tw_mld_valid(const struct tw_frame *f, const struct tw_packet *p)
 	return h[2] == 5 && h[3] == 2 && !h[4] && !h[5] && h[6] <= 1 && !h[7];
 }
 
-/* An MLDv1 message, or an MLDv2 query, which is as long as its sources say. */
+/* Judges an MLDv1 message, or an MLDv2 query, whose length follows from its number of sources. */
 tw_inline enum tw_reason tw_mld_group(
 	const struct tw_frame *f, const struct tw_house *s, __u32 type, const __u8 *h)
 {
@@ -403,8 +410,8 @@ tw_inline enum tw_reason tw_mld_group(
 	return TW_R_NEIGHBOUR;
 }
 
-/* Steps over a record of an MLDv2 report: its kind, no auxiliary data, a group, sources. Ends the walk
- * behind the last one, where d->walked is set, and where one is malformed. */
+/* Reads one record of an MLDv2 report: its type, no auxiliary data, a group, sources. Ends the loop
+ * at a malformed record, or after the last one with d->walked set. */
 static long tw_mld_record(__u32 i, void *context)
 {
 	const struct tw_dhcp_walk *walk = context;
@@ -444,8 +451,8 @@ tw_inline enum tw_reason tw_mld_report(
 	return TW_MEMORY(d->off) == d->end ? TW_R_NEIGHBOUR : TW_R_BAD_LENGTH;
 }
 
-/* Without its reports a bridge that snoops would cut the guest off from ND. Queries are routers', and
- * from a guest they are for the policy to judge. */
+/* Judges MLD. Without a guest's reports, a snooping bridge would cut it off from ND. Queries are
+ * for routers; from a guest, the policy judges them. */
 tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
 	const struct tw_packet *p = &s->scratch->packet;

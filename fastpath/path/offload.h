@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload.h: holds what a frame's sender left the kernel to do against the headers that were judged.
+/* offload.h: checks a frame's pending offloads against the headers that were judged.
  *
- * Why:        the kernel completes a checksum, and makes segments of a super-frame, after the programs
- *             have seen it. Both write into the frame, at places that its sender names: a guest by the
- *             header of virtio, a process of a container by PACKET_VNET_HDR.
- * Out:        TW_R_NONE: what leaves has the headers that were judged.
- * Invariants: 1. A checksum is completed where the transport header has one, or wholly behind all that
- *                the verdict stands on.
- *             2. Fragments have no offload. A segmentation type agrees with the headers, and these with
- *                the frame's length.
- *             3. A frame is TW_SEGMENTS_MAX segments at most.
+ * Why:        the kernel completes a checksum, and segments a super-frame, after the programs have
+ *             seen it. Both write into the frame at offsets that its sender chooses: a guest by the
+ *             virtio header, a process in a container by PACKET_VNET_HDR.
+ * Out:        TW_R_NONE: the frame leaves with the headers that were judged.
+ * Invariants: 1. A checksum is completed in the transport header's own field, or behind everything
+ *                that the verdict depends on.
+ *             2. Fragments have no offload. The segmentation type matches the headers, and these
+ *                match the frame's length.
+ *             3. A frame has at most TW_SEGMENTS_MAX segments.
  * Bounds:     no loop, no lookup.
  * Source:     virtio 1.3 §5.1.6.2; include/linux/skbuff.h; docs/decisions/009-offloads.md.
  */
@@ -17,7 +17,7 @@
 
 #include "fastpath/path/transport.h"
 
-/* Types that say how a segment's headers come about, but not which. */
+/* Types that say how a segment's headers are made, but not which they are. */
 #define TW_GSO_MANNERS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 12 | 1u << 18 | 1u << 19 | 3u << 30)
 #define TW_GSO_IN_UDP  (TW_GSO_UDP_TUNNEL | TW_GSO_UDP_TUNNEL_SUM | TW_GSO_REMCSUM)
 #define TW_GSO_IN_IP   (TW_GSO_GRE | TW_GSO_GRE_CSUM | TW_GSO_IPXIP4 | TW_GSO_IPXIP6 | TW_GSO_ESP)
@@ -25,11 +25,12 @@
 
 #define TW_IPPROTO_SCTP 132
 
-/* 64 KiB in segments of 64 bytes. The smallest that stacks make are far longer (536 bytes by RFC 9293
- * §3.7.1), and at most 128 in a datagram's (UDP_MAX_SEGMENTS). */
+/* 64 KiB in segments of 64 bytes. The smallest TCP segments of stacks are far longer (536 bytes by
+ * RFC 9293 §3.7.1); a UDP super-frame has at most 128 segments (UDP_MAX_SEGMENTS). */
 #define TW_SEGMENTS_MAX 1024
 
-/* Whether the ports are such that guard reads on: what is behind them counts too. */
+/* True if guard reads beyond the header of a datagram with these ports, so that its payload
+ * matters, too. */
 tw_inline int tw_offload_read_on(const struct tw_packet *p)
 {
 	const __be16 sport = p->tuple.sport, dport = p->tuple.dport;
@@ -39,8 +40,8 @@ tw_inline int tw_offload_read_on(const struct tw_packet *p)
 	       dport == tw_be16(546) || dport == tw_be16(547);
 }
 
-/* Whether a checksum that is completed at these places is the packet's own; or that of another packet
- * inside of it, which nothing was read of. */
+/* True if a checksum completed at these places is the packet's own, or that of an encapsulated
+ * packet, of which nothing was read. */
 tw_inline int tw_offload_sum_fits(
 	const struct tw_frame *f, const struct tw_packet *p, __u32 start, __u32 offset)
 {
@@ -62,7 +63,7 @@ tw_inline int tw_offload_sum_fits(
 	}
 }
 
-/* Whether a super-frame's type is that of the packet, bare or in a tunnel. */
+/* True if a super-frame's type matches the packet, plain or in a tunnel. */
 tw_inline int tw_offload_type_fits(const struct tw_frame *f, const struct tw_packet *p, __u32 type)
 {
 	const __u32 proto = p->tuple.proto;
@@ -74,12 +75,12 @@ tw_inline int tw_offload_type_fits(const struct tw_frame *f, const struct tw_pac
 		return proto == TW_IPPROTO_UDP && !tw_offload_read_on(p) &&
 		       !(tunnel & TW_GSO_IN_IP) &&
 		       tw_frame_inner(f) >= p->l4_off + sizeof(struct tw_udp);
-	/* Those no guest can ask for: they are made by the host's own stack. */
+	/* No guest can request these: only the host's own stack makes them. */
 	if (tunnel)
 		return !(type & TW_GSO_DODGY) && proto != TW_IPPROTO_TCP &&
 		       proto != TW_IPPROTO_ICMP && proto != TW_IPPROTO_ICMPV6;
 	switch (type & TW_GSO_PLAIN) {
-	case 0: /* nothing will come of it but the frame, or an error */
+	case 0: /* results only in the frame itself or an error */
 		return proto == TW_IPPROTO_TCP || proto == TW_IPPROTO_UDP;
 	case TW_GSO_TCPV4:
 		return proto == TW_IPPROTO_TCP && p->ethertype == TW_ETH_IPV4;
@@ -94,14 +95,14 @@ tw_inline int tw_offload_type_fits(const struct tw_frame *f, const struct tw_pac
 	}
 }
 
-/* Whether a frame of `len` bytes is as many segments as a frame may be. */
+/* True if a super-frame has no more segments than allowed. */
 tw_inline int tw_offload_few(const struct tw_frame *f)
 {
 	return f->len <= f->gso_size * TW_SEGMENTS_MAX;
 }
 
-/* A super-frame, against its headers. Segments are made of all that is in the frame, whatever the headers
- * say of its length. */
+/* Checks a super-frame against its headers. The kernel segments all bytes of the frame, whatever
+ * length the headers state. */
 tw_inline enum tw_reason tw_offload_segments(const struct tw_frame *f, const struct tw_packet *p)
 {
 	if (p->fragment || p->atomic || p->snap || p->ethertype == TW_ETH_ARP ||
@@ -112,7 +113,7 @@ tw_inline enum tw_reason tw_offload_segments(const struct tw_frame *f, const str
 	return tw_offload_few(f) ? TW_R_NONE : TW_R_TOO_MANY_SEGMENTS;
 }
 
-/* A frame that was parsed. */
+/* Checks the offloads of a parsed frame. */
 tw_inline enum tw_reason tw_offload(const struct tw_frame *f, const struct tw_packet *p)
 {
 	if (tw_frame_summed(f) == TW_SUMMED_PARTIAL &&

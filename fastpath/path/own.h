@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* own.h: which addresses are a port's own: given by the policy, on lease from DHCP, or claimed.
+/* own.h: the addresses of a port: given by the policy, leased by DHCP, or claimed.
  *
  * Callers:    guard, cut-through and housekeeping.
  */
@@ -7,7 +7,7 @@
 
 #include "fastpath/path/dhcp/lease.h"
 
-/* What is housekept: the port and epoch that housekeeping runs for, and the frame's scratch memory. */
+/* Context of housekeeping: the port and epoch, and the frame's scratch memory. */
 struct tw_house {
 	const struct tw_config *config;
 	const struct tw_port *port;
@@ -36,7 +36,7 @@ tw_inline int tw_own_given(const struct tw_frame *f, const struct tw_port *port,
 	return tw_addrs_lookup(f, &key) != 0;
 }
 
-/* How what the scratch is about is the port's, by claim or lease; the search runs apart. */
+/* Returns how the port owns scratch->about, by claim or lease; the search runs in a subprogram. */
 tw_inline enum tw_lease_state tw_own_asked(
 	const struct tw_frame *f, const struct tw_port *port, __u32 epoch, enum tw_owned kind)
 {
@@ -47,8 +47,8 @@ tw_inline enum tw_lease_state tw_own_asked(
 	return tw_call_claim(f, port->id, epoch, kind) ? TW_LEASE_KNOWN : TW_LEASE_NONE;
 }
 
-/* How an address that is not given is the port's: link-local ones by claim, for guests' frames only;
- * others by lease, at ports that learn addresses. */
+/* Returns how the port owns an address that the policy does not give it: link-local ones by claim,
+ * for guests' frames only; others by lease, at ports that learn addresses. */
 tw_inline enum tw_lease_state tw_own_learned(const struct tw_frame *f, const struct tw_port *port,
 	__u32 epoch, const struct tw_addr *addr)
 {
@@ -63,7 +63,7 @@ tw_inline enum tw_lease_state tw_own_learned(const struct tw_frame *f, const str
 	return tw_own_asked(f, port, epoch, TW_OWNED_ADDRESS);
 }
 
-/* True if a workload's port may send from this address; a link-local one is claimed by that. */
+/* True if a workload's port may send from this address; sending claims a link-local one. */
 tw_inline int tw_own_source(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	const struct tw_addr *addr)
 {
@@ -71,22 +71,24 @@ tw_inline int tw_own_source(const struct tw_frame *f, const struct tw_port *port
 	       tw_own_learned(f, port, epoch, addr) == TW_LEASE_KNOWN;
 }
 
-/* True if a workload's port may be reached at this address: link-local ones go by the MAC alone. */
+/* True if a workload's port may be reached at this address; for link-local ones the MAC alone
+ * decides. */
 tw_inline int tw_own_destination(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	const struct tw_addr *addr)
 {
 	return tw_addr_is_link_local(addr) || tw_own_source(f, port, epoch, addr);
 }
 
-/* True if a guest may say that it has the address: what a server gave it too, from that moment on. */
+/* True if a guest may announce the address, which includes one from a DHCP server from that moment
+ * on. */
 tw_inline int tw_own_held(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	const struct tw_addr *addr)
 {
 	return tw_own_given(f, port, epoch, addr) || tw_own_learned(f, port, epoch, addr);
 }
 
-/* The address that was asked for last is not the port's: LEASE_UNKNOWN if it will be, once the policy
- * takes it into account. */
+/* Returns the reason for an address that is not the port's: LEASE_UNKNOWN if it will be once the
+ * policy knows the lease. */
 tw_inline enum tw_reason tw_own_foreign(const struct tw_packet *p, enum tw_reason reason)
 {
 	return p->lease ? TW_R_LEASE_UNKNOWN : reason;

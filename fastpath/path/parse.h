@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* parse.h: reads a frame's headers into a struct tw_packet, or says why it cannot be read.
+/* parse.h: reads a frame's headers into a struct tw_packet, or returns why they cannot be read.
  *
- * Why:        every later stage trusts these fields and looks at no header again, save those whose
- *             job is one protocol's content (guard: ARP and ND; forward: the refused header).
- * Invariants: 1. Fail closed: what is not understood is denied (TW_R_* of stage parse).
- *             2. A later fragment has no ports: they are filled in by track, from the first.
- *             3. Lengths are held against each other and the frame before anything behind them is
- *                read; GSO super-frames are one long packet.
- * Bounds:     3 tags, TW_EXTENSIONS_MAX extension headers, TW_IPV4_OPTIONS_MAX options,
- *             TW_HEAD_MAX bytes.
+ * Why:        every later stage trusts these fields. It reads no header again, except for protocol
+ *             content (guard: ARP and ND; forward: the refused header).
+ * Invariants: 1. Fails closed: anything unknown is denied (TW_R_* of stage parse).
+ *             2. A later fragment has no ports; track fills them in from the first.
+ *             3. Lengths are checked against each other and the frame before the bytes they cover
+ *                are read. A GSO super-frame is one long packet.
+ * Bounds:     3 tags, TW_EXTENSIONS_MAX extension headers, TW_IPV4_OPTIONS_MAX options, TW_HEAD_MAX
+ *             bytes.
  * Source:     IEEE 802.1Q, RFC 791, 826, 768, 792, 4443, 8200, 9293; fragments RFC 1858, 3128,
  *             6946, 7112; routing header 0 RFC 5095, IPv4 source routes RFC 7126.
  */
@@ -23,7 +23,7 @@ tw_inline int tw_is_vlan(__be16 type)
 	return type == tw_be16(TW_ETH_8021Q) || type == tw_be16(TW_ETH_8021AD);
 }
 
-/* Takes one tag's VLAN id; id 0 is a priority tag and names no VLAN. */
+/* Notes one tag's VLAN id; id 0 is a priority tag without a VLAN. */
 tw_inline void tw_take_tag(struct tw_packet *p, __u16 tci)
 {
 	__u16 id = tci & 0xfff;
@@ -34,8 +34,8 @@ tw_inline void tw_take_tag(struct tw_packet *p, __u16 tci)
 		p->inner_vlan = id;
 }
 
-/* Reads LLC/SNAP at the length field: an EtherType follows the organisations 00-00-00 (RFC 1042) and
- * 00-00-f8 (802.1H). Frames of other LLC users (STP, …) are not IP. */
+/* Reads LLC/SNAP at the length field: an EtherType follows the OUIs 00-00-00 (RFC 1042) and
+ * 00-00-f8 (802.1H). Frames of other LLC protocols (STP, …) are not IP. */
 tw_inline enum tw_reason tw_parse_snap(const struct tw_frame *f, struct tw_packet *p, __u32 *off)
 {
 	const struct tw_snap *snap = tw_at(f, *off - 2, sizeof(*snap));
@@ -95,8 +95,8 @@ tw_inline enum tw_reason tw_parse_ethernet(const struct tw_frame *f, struct tw_p
 	return TW_R_NONE;
 }
 
-/* ARP's operations that are let pass: request and reply; of RARP, which is taken for ARP from here on, the
- * request by which a hypervisor announces a guest's MAC after a migration (RFC 903). */
+/* True for an allowed ARP operation: request or reply. Of RARP, handled as ARP from here on, only
+ * the request by which a hypervisor announces a guest's MAC after a migration (RFC 903). */
 tw_inline int tw_parse_arp_operation(__u32 ethertype, __be16 operation)
 {
 	if (ethertype == TW_ETH_RARP)
@@ -120,7 +120,7 @@ tw_inline enum tw_reason tw_parse_arp(const struct tw_frame *f, struct tw_packet
 	return TW_R_NONE;
 }
 
-/* Addresses that no frame on a wire may carry as source or destination (RFC 6890). */
+/* Checks for addresses that no frame may carry as source or destination (RFC 6890). */
 tw_inline enum tw_reason tw_check_addresses(struct tw_packet *p)
 {
 	struct tw_tuple *t = &p->tuple;
@@ -129,15 +129,15 @@ tw_inline enum tw_reason tw_check_addresses(struct tw_packet *p)
 		tw_addr_is_loopback(&t->dst) || tw_addr_is_unspecified(&t->dst) ||
 		tw_addr_equal(&t->src, &t->dst))
 		return TW_R_BAD_ADDRESS;
-	/* An IPv4-mapped address belongs on no wire, and here it would pass for IPv4. */
+	/* An IPv4-mapped address never appears on the wire, and would be taken for IPv4 here. */
 	if (p->ethertype == TW_ETH_IPV6 && (tw_addr_is_v4(&t->src) || tw_addr_is_v4(&t->dst)))
 		return TW_R_BAD_ADDRESS;
 	p->multicast |= tw_addr_is_multicast(&t->dst);
 	return TW_R_NONE;
 }
 
-/* Notes a fragment's place: `offset` in bytes, `more` to come, `payload` bytes of its own. `header`
- * bytes count into the length of the whole, which has 16 bits. */
+/* Notes a fragment's position: `offset` in bytes, `more` to follow, `payload` bytes of its own. The
+ * whole datagram's length, which includes `header` bytes, has 16 bits. */
 tw_inline enum tw_reason tw_note_fragment(
 	struct tw_ip *ip, __u32 offset, __u32 more, __u32 payload, __u32 header)
 {
@@ -156,8 +156,8 @@ tw_inline enum tw_reason tw_note_fragment(
 
 #define TW_IPV4_OPTIONS_MAX 40 /* bytes */
 
-/* Walks IPv4 options from `off` to `end`: a sender that chooses the way is refused (RFC 7126 §4.3 and
- * §4.4: loose and strict source routes), and so is what cannot be walked. */
+/* Checks IPv4 options from `off` to `end`. Loose and strict source routes are refused (RFC 7126
+ * §4.3 and §4.4), as are malformed options. */
 tw_inline enum tw_reason tw_walk_options(const struct tw_frame *f, __u32 off, __u32 end)
 {
 	const __u8 *option;
@@ -186,21 +186,21 @@ tw_inline enum tw_reason tw_walk_options(const struct tw_frame *f, __u32 off, __
 	return TW_R_NONE;
 }
 
-/* Whether a receiver would read a header (RFC 791). `h` is one without options, or the sum of the options
- * stands in `sum`. */
+/* True if a header's checksum is right (RFC 791). `h` has no options, or their sum is in `sum`. */
 tw_inline int tw_ipv4_sum_good(const struct tw_ipv4 *h, __u64 sum)
 {
 	const __u32 *words = (const void *)h;
 
-	/* The words are loaded for the sum alone: shared with the fields that are read later, they would
+	/* Loads the words for the sum alone. If shared with the fields read later, they would
 	 * occupy registers until then (docs/decisions/009-offloads.md). */
 	TW_OPAQUE(words);
 	sum += (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
-	/* One's complement zero is a multiple of 0xffff, which a multiplication tells. A header is never all zeros. */
+	/* A sum of zero in one's complement is a multiple of 0xffff. A header is never all
+	 * zeros. */
 	return sum % 0xffff == 0;
 }
 
-/* Sums up what stands between a header's fixed part and its end. */
+/* Returns the sum of the options after a header's fixed part. */
 tw_inline __u64 tw_ipv4_sum_options(const struct tw_frame *f, __u32 off, __u32 end)
 {
 	const __u32 *word;
@@ -215,8 +215,8 @@ tw_inline __u64 tw_ipv4_sum_options(const struct tw_frame *f, __u32 off, __u32 e
 	return sum;
 }
 
-/* Looks at the options between `off` and `end`, and at the whole header's checksum. A super-frame's is
- * written anew for each segment. */
+/* Checks the options from `off` to `end`, and the whole header's checksum. The kernel rewrites a
+ * super-frame's checksum for each segment. */
 tw_inline enum tw_reason tw_check_options(const struct tw_frame *f, __u32 off, __u32 end)
 {
 	const struct tw_ipv4 *h = tw_at(f, off - sizeof(*h), sizeof(*h));
@@ -231,7 +231,7 @@ tw_inline enum tw_reason tw_check_options(const struct tw_frame *f, __u32 off, _
 		       : TW_R_BAD_CHECKSUM;
 }
 
-/* RFC 791: one header with options inside. */
+/* Reads an IPv4 header (RFC 791), which may include options. */
 tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, struct tw_tuple *t)
 {
 	const struct tw_ipv4 *h = tw_at(f, ip->off, sizeof(*h));
@@ -243,13 +243,13 @@ tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, 
 	if (h->version_ihl >> 4 != 4 || header < sizeof(*h))
 		return TW_R_BAD_HEADER;
 	total = tw_host16(h->total_len);
-	/* A super-frame's length is written anew for each segment. Windows leaves zero; so does Linux where the
-	 * field is too short. */
+	/* The kernel rewrites a super-frame's length for each segment. Windows leaves zero; so does
+	 * Linux if the field is too short. */
 	if (!total && f->gso_size && !ip->quoted)
 		total = room;
 	if (total < header || (total > room && !ip->quoted))
 		return TW_R_BAD_LENGTH;
-	/* Without branches, so that the verifier walks what follows once. */
+	/* Has no branches, so that the verifier walks the code after it once. */
 	bad = !tw_ipv4_sum_good(h, 0) & (header == sizeof(*h)) & !f->gso_size & !ip->quoted;
 	TW_OPAQUE(bad);
 	if (bad)
@@ -263,7 +263,7 @@ tw_inline enum tw_reason tw_read_ip(const struct tw_frame *f, struct tw_ip *ip, 
 	tw_addr_map(&t->dst, h->dst);
 	field = tw_host16(h->fragment);
 	if ((field & 0x1fff) == 1 && h->proto == TW_IPPROTO_TCP)
-		return TW_R_TINY_FRAGMENT; /* would overwrite the flags: RFC 3128 */
+		return TW_R_TINY_FRAGMENT; /* would overwrite the TCP flags: RFC 3128 */
 	return tw_note_fragment(ip, (field & 0x1fff) << 3, field & 0x2000, total - header, header);
 }
 
@@ -290,7 +290,7 @@ tw_inline enum tw_reason tw_walk_fragment(const struct tw_frame *f, struct tw_ip
 	return reason;
 }
 
-/* One step along the extension headers (RFC 8200 §4, RFC 4302 for AH). */
+/* Reads one extension header (RFC 8200 §4, RFC 4302 for AH). */
 tw_inline enum tw_reason tw_walk_extension(const struct tw_frame *f, struct tw_ip *ip)
 {
 	__u32 off = TW_MEMORY(ip->off), len;
@@ -324,11 +324,11 @@ tw_inline enum tw_reason tw_walk_extension(const struct tw_frame *f, struct tw_i
 	TW_MEMORY(ip->off) = off + len;
 	if (off + len <= ip->end)
 		return TW_R_NONE;
-	/* In a first fragment the chain goes on elsewhere: RFC 7112. */
+	/* In a first fragment the chain continues in the next one: RFC 7112. */
 	return ip->fragment == TW_FRAG_FIRST ? TW_R_TINY_FRAGMENT : TW_R_BAD_LENGTH;
 }
 
-/* RFC 8200: a fixed header, then a chain of extension headers. */
+/* Reads an IPv6 header (RFC 8200): a fixed header, then a chain of extension headers. */
 tw_inline enum tw_reason tw_read_ip_chain(
 	const struct tw_frame *f, struct tw_ip *ip, struct tw_tuple *t)
 {

@@ -24,7 +24,7 @@ struct tw_frame {
 	__u32 len; /* bytes on the wire, in all buffers */
 	__u32 ifindex;
 	__u32 mark;
-	__u32 origin; /* interface where the frame entered the host or was routed; 0: made by the host */
+	__u32 origin;	/* interface where the frame entered the host or was routed; 0: host-made */
 	__u32 number;	/* travels only with a redirected frame: see tw_token */
 	__u32 gso_size; /* payload bytes per segment of a super-frame, else 0 */
 	__u16 vlan_tci; /* TCI of the tag kept outside the frame */

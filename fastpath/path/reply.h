@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* reply.h: turns a refused frame into the refusal that goes back to its sender.
+/* reply.h: turns a refused frame into the refusal that is sent back.
  *
  * What:       TCP gets a RST, everything else an ICMP or ICMPv6 "administratively prohibited".
- * Invariants: 1. Nothing answers a RST, an ICMP error, a later fragment, or what was sent to or
- *                from a group (RFC 1122 §3.2.2, RFC 4443 §2.4).
- *             2. The reply fits where the frame was: same tags, same place of the IP header.
- * Bounds:     one lookup in `buckets`; the quoted packet is cut to TW_QUOTE_MAX bytes.
+ * Invariants: 1. Nothing answers a RST, an ICMP error, a later fragment, or a frame to or from a
+ *                group (RFC 1122 §3.2.2, RFC 4443 §2.4).
+ *             2. The reply reuses the frame: same tags, same offset of the IP header.
+ * Bounds:     one lookup in `limiters`; the quoted packet is cut to TW_QUOTE_MAX bytes.
  * Source:     RFC 9293 §3.5.2 (RST), RFC 792, RFC 1812 §5.2.7.1 (code 13), RFC 4443 §3.1 (code 1).
  */
 #pragma once
@@ -14,7 +14,7 @@
 
 #define TW_REPLY_TTL 64
 
-/* Sum of the reply's first `len` bytes, an even constant, as 16-bit words. */
+/* Returns the sum of the reply's first `len` bytes, an even constant, as 16-bit words. */
 tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 len)
 {
 	__u64 sum = 0;
@@ -25,8 +25,8 @@ tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 len)
 	return sum;
 }
 
-/* Sum of what stands behind the IP header, which is written already. The room behind the reply is
- * zero, and an IPv4 header with its checksum adds nothing to a one's complement sum. */
+/* Returns the sum of the bytes after the IP header, which is already written. The buffer is zero
+ * after the reply, and an IPv4 header with its checksum adds nothing to a one's complement sum. */
 tw_inline __u64 tw_reply_payload_sum(const struct tw_reply *r, int mapped)
 {
 	__u64 sum = tw_reply_sum(r, TW_REPLY_MAX);
@@ -39,15 +39,16 @@ tw_inline __u64 tw_addr_sum(const struct tw_addr *addr)
 	return (__u64)addr->w[0] + addr->w[1] + addr->w[2] + addr->w[3];
 }
 
-/* Sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). The mapped form's ffff adds 0. */
+/* Returns the sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1). The ffff of a mapped address
+ * adds 0. */
 tw_inline __u64 tw_pseudo_sum(const struct tw_tuple *t, __u8 proto, __u32 len)
 {
 	return tw_addr_sum(&t->src) + tw_addr_sum(&t->dst) + tw_be16(len) + tw_be16(proto);
 }
 
-/* Length of a reply's IP header. IPv4 options are answered with as many bytes of end-of-options, so
- * that the transport header stays where it was: where the sender left a checksum to be completed,
- * that place is fixed. */
+/* Returns the length of a reply's IP header. IPv4 options are replaced by as many end-of-option
+ * bytes, so that the transport header keeps its offset: a checksum to be completed has a fixed
+ * place. */
 tw_inline __u32 tw_reply_header(const struct tw_packet *p)
 {
 	if (tw_addr_is_v4(&p->tuple.src))
@@ -55,8 +56,8 @@ tw_inline __u32 tw_reply_header(const struct tw_packet *p)
 	return sizeof(struct tw_ipv6);
 }
 
-/* Where the reply's transport header starts. No IP header is longer than 60 bytes; the mask says so
- * in a way that every verifier follows. */
+/* Returns the reply's transport header. No IP header is longer than 60 bytes; every verifier
+ * understands the mask. */
 tw_inline void *tw_reply_transport(struct tw_reply *r, __u32 header)
 {
 	TW_OPAQUE(header);
@@ -89,7 +90,7 @@ tw_inline void tw_reply_ip(
 	__builtin_memcpy(fixed->dst, &t->src, sizeof(fixed->dst));
 }
 
-/* RFC 9293 §3.5.2: a RST that the sender will believe. */
+/* Writes a RST that the sender accepts (RFC 9293 §3.5.2). */
 tw_inline void tw_reply_reset(struct tw_tcp *tcp, const struct tw_packet *p)
 {
 	__u32 payload = tw_l4_len(p);
@@ -108,7 +109,7 @@ tw_inline void tw_reply_reset(struct tw_tcp *tcp, const struct tw_packet *p)
 		p->seq + payload + !!(p->tcp_flags & TW_TCP_SYN) + !!(p->tcp_flags & TW_TCP_FIN));
 }
 
-/* Whether a frame may be answered at all. */
+/* True if a frame may be answered at all. */
 tw_inline int tw_reply_may(const struct tw_packet *p)
 {
 	if (p->multicast || p->snap || p->fragment == TW_FRAG_LATER ||
@@ -119,8 +120,8 @@ tw_inline int tw_reply_may(const struct tw_packet *p)
 	return p->icmp_kind != TW_ICMP_ERROR;
 }
 
-/* Whether the frame's checksum is still to be completed: then one of the pseudo-header alone has to stand
- * at the place that the reply's checksum takes. */
+/* True if the frame's checksum is still to be completed. Then the reply's checksum field must hold
+ * the sum of the pseudo-header alone. */
 tw_inline int tw_reply_pending(const struct tw_frame *f)
 {
 	return tw_frame_summed(f) == TW_SUMMED_PARTIAL;
@@ -155,10 +156,10 @@ tw_inline long tw_reply_tcp(struct tw_frame *f, const struct tw_packet *p, struc
 	return tw_frame_store(f, l3, r->b, len);
 }
 
-/* ICMP code 13 or ICMPv6 code 1, "communication administratively prohibited", with as much of the
- * refused packet as fits TW_QUOTE_MAX. An UDP checksum that is still to be completed comes out right
- * all the same when the ICMP header stands in the UDP header's place: the ICMP message sums to 0, so
- * what is written, in its unused field, is 0xffff, which adds nothing. */
+/* Writes ICMP code 13 or ICMPv6 code 1, "communication administratively prohibited", with up to
+ * TW_QUOTE_MAX bytes of the refused packet. A pending UDP checksum still comes out right if the
+ * ICMP header takes the UDP header's place: the ICMP message sums to 0, so the kernel writes 0xffff
+ * into its unused field, which adds nothing. */
 tw_inline long tw_reply_unreachable(
 	struct tw_frame *f, const struct tw_packet *p, struct tw_reply *r)
 {
@@ -188,9 +189,9 @@ tw_inline long tw_reply_unreachable(
 	return tw_frame_store(f, l3, r->b, len);
 }
 
-#define TW_TOKEN 1024 /* one, as buckets count */
+#define TW_TOKEN 1024 /* one token in limiter units */
 
-/* Refills a port's limiter. Races lose or win a token or two, which does no harm. */
+/* Refills a port's limiter. A race may lose or gain a token or two, which is harmless. */
 tw_inline void tw_limiter_fill(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
 {
 	__u32 elapsed = now - *seen, max = burst * TW_TOKEN, have = *tokens;
@@ -203,7 +204,7 @@ tw_inline void tw_limiter_fill(__u32 *tokens, __u32 *seen, __u32 rate, __u32 bur
 	*seen = now;
 }
 
-/* Takes a token out of a port's limiter; whether there was one. A rate of 0 has no limit. */
+/* Takes a token from a port's limiter. True if there was one. Rate 0 has no limit. */
 tw_inline int tw_limiter_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burst, __u32 now)
 {
 	__u32 have;
@@ -218,7 +219,7 @@ tw_inline int tw_limiter_take(__u32 *tokens, __u32 *seen, __u32 rate, __u32 burs
 	return 1;
 }
 
-/* Writes the refusal of the scratch's packet over its frame and hands it to the sender. */
+/* Writes the refusal of the packet in scratch over its frame and sends it back. */
 tw_inline void tw_refuse(struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, enum tw_dir dir, struct tw_scratch *scratch)
 {

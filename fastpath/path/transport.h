@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* transport.h: the second half of parse: TCP, UDP, ICMP, and what an ICMP error is about.
+/* transport.h: second half of parse: TCP, UDP, ICMP, and the packet that an ICMP error quotes.
  *
  * Invariants: 1. Runs for unfragmented packets and first fragments only.
  *             2. A first fragment without its whole transport header is denied (RFC 1858, 7112).
  *             3. Ports of anything but TCP, UDP and ICMP are 0.
- *             4. A super-frame is one segment of its whole payload. Of a fragmented segment only the
- *                first fragment's length is known: it may be as long as a datagram can be.
+ *             4. A super-frame is one segment of its whole payload. A fragmented segment may be as
+ *                long as a datagram can be, as only its first fragment's length is known.
  * Source:     RFC 768, 792, 4443, 9293; nf_conntrack's list of TCP flags that stacks send.
  */
 #pragma once
@@ -14,7 +14,7 @@
 
 #define TW_DATAGRAM_MAX 65535
 
-/* Bytes of the transport header and payload. */
+/* Returns the bytes of the transport header and payload. */
 tw_inline __u32 tw_l4_len(const struct tw_packet *p)
 {
 	return p->l3_off + p->l3_len - p->l4_off;
@@ -25,7 +25,7 @@ tw_inline enum tw_reason tw_short_transport(const struct tw_packet *p)
 	return p->fragment == TW_FRAG_FIRST ? TW_R_TINY_FRAGMENT : TW_R_BAD_LENGTH;
 }
 
-/* Flags that occur in honest traffic; PSH and the ECN bits say nothing here. */
+/* True for flags that occur in legitimate traffic; PSH and the ECN bits do not matter. */
 tw_inline int tw_tcp_flags_valid(__u8 flags)
 {
 	switch (flags & (TW_TCP_FIN | TW_TCP_SYN | TW_TCP_RST | TW_TCP_ACK | TW_TCP_URG)) {
@@ -44,7 +44,7 @@ tw_inline int tw_tcp_flags_valid(__u8 flags)
 	}
 }
 
-/* What a segment takes of the sequence space. */
+/* Returns the sequence space that a segment takes. */
 tw_inline __u32 tw_tcp_len(const struct tw_packet *p, __u32 header)
 {
 	__u32 len = p->fragment ? TW_DATAGRAM_MAX : tw_l4_len(p) - header;
@@ -94,7 +94,7 @@ tw_inline enum tw_reason tw_parse_udp(const struct tw_frame *f, struct tw_packet
 		len = tw_l4_len(p);
 	if (len < sizeof(*udp) || (len > tw_l4_len(p) && p->fragment != TW_FRAG_FIRST))
 		return TW_R_BAD_LENGTH;
-	/* Segments are made of all that is there. */
+	/* The kernel segments all bytes that are there. */
 	if (f->gso_size && len != tw_l4_len(p))
 		return TW_R_BAD_LENGTH;
 	p->tuple.sport = udp->sport;
@@ -138,10 +138,10 @@ tw_inline enum tw_icmp_kind tw_icmp_kind(__u8 proto, __u8 type)
 	}
 }
 
-/* The ports that stand for an ICMP message in its connection's key, see struct tw_key. Kinds of
- * query are told apart at the answering end, so that leave for one is no leave for another; and as
- * no two kinds add up to 65536, x = y + k and y = x + l hold for no identifiers x and y, so that
- * neither is a query of one end one of the other. */
+/* Sets the ports that represent an ICMP message in its connection's key, see struct tw_key. The
+ * answering end's port includes the kind of query, so that permission for one kind is none for
+ * another. As no two kinds add up to 65536, x = y + k and y = x + l hold for no identifiers x and
+ * y: no query of one end has the ports of one of the other. */
 tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 id, __u16 icmp)
 {
 	__u8 type = icmp >> 8;
@@ -156,8 +156,8 @@ tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 
 					    : 0;
 }
 
-/* Reads the transport header of the packet that an ICMP error quotes: 8 bytes are sure to be there
- * (RFC 792). Without them the tuple's protocol is cleared, and it matches no connection. */
+/* Reads the transport header of the packet that an ICMP error quotes, of which 8 bytes must be
+ * there (RFC 792). Without them the tuple's protocol is cleared, and it matches no connection. */
 tw_inline void tw_parse_quoted(const struct tw_frame *f, struct tw_packet *p, __u32 off)
 {
 	const struct tw_icmp *h = tw_at(f, off, sizeof(*h));
@@ -202,7 +202,7 @@ tw_inline enum tw_reason tw_parse_icmp(const struct tw_frame *f, struct tw_packe
 		return tw_short_transport(p);
 	if (!icmp)
 		return tw_at_reason(f, p->l4_off, sizeof(*icmp));
-	/* ICMP belongs to IPv4 and ICMPv6 to IPv6; crossed, no stack reads it. */
+	/* ICMP belongs to IPv4, and ICMPv6 to IPv6; no stack reads the other combinations. */
 	if ((p->tuple.proto == TW_IPPROTO_ICMP) != (p->ethertype == TW_ETH_IPV4))
 		return TW_R_BAD_HEADER;
 	p->icmp = (__u16)(icmp->type << 8 | icmp->code);
@@ -231,7 +231,7 @@ tw_inline enum tw_reason tw_parse_transport(const struct tw_frame *f, struct tw_
 	}
 }
 
-/* The parse stage. `p` is zeroed by the caller. */
+/* The parse stage. The caller has zeroed `p`. */
 tw_inline enum tw_reason tw_parse(const struct tw_frame *f, struct tw_packet *p)
 {
 	enum tw_reason reason = tw_parse_ethernet(f, p);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* dhcp.h: DHCP and DHCPv6 of a guest: what passes without a rule, and what it teaches.
+/* dhcp.h: DHCP and DHCPv6 of guests: passes their messages without a rule, and learns leases.
  *
- * Why:        a guest must get its address before any rule can speak of it, and yet neither act in
- *             another's name at the server, nor carry data to anyone who listens on these ports.
- * In:         a guest's datagram to port 67 or 547, a server's to 68 or 546.
+ * Why:        a guest must get its address before any rule can name it. Yet it must neither act in
+ *             another guest's name at the server, nor send data to other listeners on these ports.
+ * In:         a guest's datagram to port 67 or 547, or a server's to 68 or 546.
  * Out:        TW_R_DHCP_CLIENT: passes. TW_R_NONE: the policy judges it. Any other: denied.
- * Invariants: 1. From a guest only a client's message passes, whatever its source port and the rules: of
- *                its own MAC, with a client's name (identifier; DUID and IAID) that is not another
- *                guest's, and to give back or decline only what it holds.
- *             2. Without a rule it passes only to all servers (255.255.255.255, ff02::1:2, each at its
- *                MAC) or to a server that the guest has a lease from, or to any while it has none and
- *                renews one that it came with, so many a second, of at most
- *                TW_DHCP_BYTES_MAX bytes, with options that end and nothing but zeros behind them.
- *             3. An answer passes only to a question of the last minute: its transaction, and the MAC or
- *                DUID of who asked.
- *             4. What options hold, but for those above, is not looked at: within its bounds a message
- *                can tell all hosts of its broadcast domain something.
- * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; loops over bytes of
- *             padding and names are the kernel's; runs apart.
+ * Invariants: 1. From a guest only a client's message passes, whatever its source port and the
+ *                rules. It has the guest's own MAC, and a client name (identifier; DUID and IAID)
+ *                of no other guest. It releases or declines only addresses that the guest holds.
+ *             2. Without a rule it passes only to all servers (255.255.255.255, ff02::1:2, each at
+ *                its MAC), to a server from which the guest has a lease, or to any server while an
+ *                arrived guest without a lease renews one. It is rate-limited, at most
+ *                TW_DHCP_BYTES_MAX bytes long, and only zeros follow the end of its options.
+ *             3. An answer passes only if it matches a question of the last minute: its
+ *                transaction, and the client's MAC or DUID.
+ *             4. The contents of other options are not checked: within these bounds a message can
+ *                carry data to all hosts of its broadcast domain.
+ * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; loops over
+ *             padding and names use tw_repeat(); runs in a subprogram.
  * Source:     RFC 2131 §2, §4.3.1, §4.4.1; RFC 2132 §9; RFC 4361; RFC 8415 §7, §8, §16, §18, §21.
  */
 #pragma once
@@ -26,11 +26,11 @@
 #include "fastpath/path/own.h"
 
 #define TW_DHCP_OPTIONS_MAX 64
-#define TW_DHCP_BYTES_MAX   576 /* no server has to take more in one datagram (RFC 2131 §2) */
+#define TW_DHCP_BYTES_MAX   576 /* size that every server must accept (RFC 2131 §2) */
 #define TW_DHCP_NAME_WORDS  32	/* the longest client identifier: 255 bytes */
 #define TW_DHCP6_DUID_MAX   130 /* RFC 8415 §11.1 */
 
-/* RFC 2131 §2: up to the client's hardware address. */
+/* Start of a DHCP message, up to the client's hardware address (RFC 2131 §2). */
 struct tw_bootp {
 	__u8 op;
 	__u8 htype;
@@ -74,7 +74,8 @@ enum tw_dhcp_option {
 	TW_DHCP_O_END = 255,
 };
 
-/* The eight bytes at `off`, first byte on top, zeros from `end` on. 0, or -1: there is nothing. */
+/* Loads the eight bytes at `off`, the first one on top; zeros from `end` on. 0, or -1: `off` is not
+ * below `end`. */
 tw_inline int tw_dhcp_word(const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u64 *ret)
 {
 	__u32 at = off, shift = 0;
@@ -93,7 +94,7 @@ tw_inline int tw_dhcp_word(const struct tw_frame *f, struct tw_dhcp *d, __u32 of
 	return 0;
 }
 
-/* The first `len` bytes of a word. */
+/* Returns the first `len` bytes of a word. */
 tw_inline __u64 tw_dhcp_head(__u64 word, __u32 len)
 {
 	if (len >= sizeof(word))
@@ -101,7 +102,7 @@ tw_inline __u64 tw_dhcp_head(__u64 word, __u32 len)
 	return len ? word & ~0ull << (64 - 8 * len) : 0;
 }
 
-/* Takes what one option of DHCP says. */
+/* Notes one DHCP option. */
 tw_inline void tw_dhcp_take(struct tw_dhcp *d, __u32 off, __u32 code, __u32 len, __u64 word)
 {
 	if (code == TW_DHCP_O_TYPE && len == 1) {
@@ -123,14 +124,14 @@ tw_inline void tw_dhcp_take(struct tw_dhcp *d, __u32 off, __u32 code, __u32 len,
 	}
 }
 
-/* For walks along a message: the kernel calls their steps, so that the verifier walks one of them. */
+/* Context of loops over a message. The kernel calls their steps, so the verifier walks only one. */
 struct tw_dhcp_walk {
-	void *target; /* of the frame */
+	void *target; /* the frame's target */
 	struct tw_dhcp *d;
 };
 
-/* One option of DHCP, at d->off. Ends the walk at their end, where d->off stays and d->walked is set, and
- * where they are malformed. */
+/* Reads one DHCP option at d->off. Ends the loop at malformed options, or at their end, with d->off
+ * there and d->walked set. */
 static long tw_dhcp_option(__u32 i, void *context)
 {
 	const struct tw_dhcp_walk *walk = context;
@@ -158,7 +159,7 @@ static long tw_dhcp_option(__u32 i, void *context)
 	return 0;
 }
 
-/* Reads the options from d->off to their end. 0, or -1: they have none, or are malformed. */
+/* Reads the options from d->off to their end. 0, or -1: no end, or malformed. */
 tw_inline int tw_dhcp_options(const struct tw_frame *f, struct tw_dhcp *d)
 {
 	struct tw_dhcp_walk walk = {f->target, d};
@@ -168,8 +169,8 @@ tw_inline int tw_dhcp_options(const struct tw_frame *f, struct tw_dhcp *d)
 	return TW_MEMORY(d->walked) ? 0 : -1;
 }
 
-/* Eight bytes of padding. Ends the walk at the message's end, where d->walked is set, and where there is
- * anything but zeros. */
+/* Checks eight bytes of padding. Ends the loop at a byte that is not zero, or at the message's end,
+ * with d->walked set. */
 static long tw_dhcp_zeros(__u32 i, void *context)
 {
 	const struct tw_dhcp_walk *walk = context;
@@ -188,7 +189,7 @@ static long tw_dhcp_zeros(__u32 i, void *context)
 	return 0;
 }
 
-/* True if nothing but zeros stands from `off` on. */
+/* True if only zeros follow from `off`. */
 tw_inline int tw_dhcp_padded(const struct tw_frame *f, struct tw_dhcp *d, __u32 off)
 {
 	struct tw_dhcp_walk walk = {f->target, d};
@@ -206,7 +207,7 @@ struct tw_dhcp_name {
 	struct tw_sip *sip;
 };
 
-/* Takes eight bytes more of the client's name into its hash. */
+/* Adds eight bytes of the client's name to its hash. */
 static long tw_dhcp_hash(__u32 i, void *context)
 {
 	const struct tw_dhcp_name *name = context;
@@ -222,7 +223,7 @@ static long tw_dhcp_hash(__u32 i, void *context)
 	return 0;
 }
 
-/* Keyed hash of the client's name. */
+/* Returns the keyed hash of the client's name. */
 tw_inline __u64 tw_dhcp_digest(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_dhcp *d = &s->scratch->dhcp;
@@ -236,8 +237,8 @@ tw_inline __u64 tw_dhcp_digest(const struct tw_frame *f, const struct tw_house *
 	return tw_sip_end(sip);
 }
 
-/* True if a client's name is the port's: it was before, or from now on. `which`: what kind of name it is,
- * for an identity association of DHCPv6 with its number. */
+/* True if a client's name is the port's, by an old or a new claim. `which`: the kind of name, with
+ * the number of a DHCPv6 identity association. */
 tw_inline int tw_dhcp_named(
 	const struct tw_frame *f, const struct tw_house *s, __u64 which, __u64 digest)
 {
@@ -246,8 +247,8 @@ tw_inline int tw_dhcp_named(
 	return tw_own_asked(f, s->port, s->epoch, TW_OWNED_NAME) != TW_LEASE_NONE;
 }
 
-/* True if a DHCP client identifier (RFC 2132 §9.14) is the guest's: its own MAC, or a name that no other
- * guest of the network uses. */
+/* True if a DHCP client identifier (RFC 2132 §9.14) is the guest's: its own MAC, or a name of no
+ * other guest in the network. */
 tw_inline int tw_dhcp_client_own(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_dhcp *d = &s->scratch->dhcp;
@@ -263,7 +264,7 @@ tw_inline int tw_dhcp_client_own(const struct tw_frame *f, const struct tw_house
 	return tw_dhcp_named(f, s, TW_DHCP_O_CLIENT, digest);
 }
 
-/* True if the datagram is as long as its packet. */
+/* True if the datagram fills its packet. */
 tw_inline int tw_dhcp_whole(const struct tw_frame *f, const struct tw_packet *p)
 {
 	const struct tw_udp *udp = tw_at(f, p->l4_off, sizeof(*udp));
@@ -273,7 +274,7 @@ tw_inline int tw_dhcp_whole(const struct tw_frame *f, const struct tw_packet *p)
 
 /* ---- DHCP ---- */
 
-/* Empties the leases of a port whose guest has another MAC than they are of. */
+/* Returns the leases of a port. Drops them first if its guest has another MAC now. */
 tw_inline struct tw_leases *tw_dhcp_leases(const struct tw_frame *f, const struct tw_house *s)
 {
 	const __u8 *mac = s->port->mac;
@@ -293,7 +294,7 @@ tw_inline struct tw_leases *tw_dhcp_leases(const struct tw_frame *f, const struc
 	return leases;
 }
 
-/* Whether one host can have the address, and every host does not anyway. */
+/* True if a host may lease the address: it is neither special nor link-local. */
 tw_inline int tw_lease_is_sane(const struct tw_addr *addr)
 {
 	return !tw_addr_is_unspecified(addr) && !tw_addr_is_multicast(addr) &&
@@ -301,7 +302,7 @@ tw_inline int tw_lease_is_sane(const struct tw_addr *addr)
 	       !(tw_addr_is_v4(addr) && !(addr->w[3] & tw_be32(0xff000000)));
 }
 
-/* True if the guest has an IPv4 address: by the policy, or on lease at any port. */
+/* True if the guest has an IPv4 address, by the policy or by lease, at any kind of port. */
 tw_inline int tw_dhcp_held(const struct tw_frame *f, const struct tw_house *s, __be32 wire)
 {
 	struct tw_addr *addr = &s->scratch->about;
@@ -321,7 +322,8 @@ tw_inline int tw_dhcp_read(const struct tw_frame *f, struct tw_dhcp *d, __u32 of
 	return tw_dhcp_options(f, d) || d->n_types != 1 ? -1 : 0;
 }
 
-/* True if a message is a client's, in the guest's own name, and about nothing that is not its own. */
+/* Returns TW_R_NONE if a message is a client's, in the guest's own name, about its own addresses
+ * only. */
 tw_inline enum tw_reason tw_dhcp_own(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_dhcp *d = &s->scratch->dhcp;
@@ -349,7 +351,7 @@ tw_inline enum tw_reason tw_dhcp_own(const struct tw_frame *f, const struct tw_h
 	return tw_dhcp_client_own(f, s) ? TW_R_NONE : TW_R_SPOOFED_DHCP;
 }
 
-/* What a client's message means for its port's leases. */
+/* Notes what a client's message means for its port's leases. */
 tw_inline void tw_dhcp_note(const struct tw_frame *f, struct tw_dhcp *d, struct tw_leases *leases)
 {
 	__u32 type = TW_MEMORY(d->type);
@@ -364,16 +366,16 @@ tw_inline void tw_dhcp_note(const struct tw_frame *f, struct tw_dhcp *d, struct 
 	tw_lease_ask(leases, 0, d->xid, about, f);
 }
 
-/* True if a message prolongs a lease: its sender has the address already (RFC 2131 §4.3.2, RENEWING and
- * REBINDING fill in ciaddr and neither of the two options). */
+/* True if a message renews a lease: its sender already has the address (RFC 2131 §4.3.2: RENEWING
+ * and REBINDING set ciaddr, and neither of the two options). */
 tw_inline int tw_dhcp_prolongs(const struct tw_packet *p, const struct tw_dhcp *d)
 {
 	return TW_MEMORY(d->type) == TW_DHCP_REQUEST && d->ciaddr && !d->requested && !d->server &&
 	       p->tuple.src.w[3] == d->ciaddr;
 }
 
-/* True if a message goes from the client's port to all servers, or to one that the guest has a lease
- * from. */
+/* True if a message goes from the client's port to all servers, or to a server from which the guest
+ * has a lease. */
 tw_inline int tw_dhcp_aimed(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -387,7 +389,7 @@ tw_inline int tw_dhcp_aimed(const struct tw_frame *f, const struct tw_house *s)
 	return !(p->dst_mac[0] & 1) && (d->arriving || tw_lease_from(f, s->port, dst));
 }
 
-/* Takes what is needed of a message's fixed part. 0, or -1: it is none of Ethernet's (RFC 1700). */
+/* Reads a message's fixed part. 0, or -1: not for Ethernet (RFC 1700). */
 tw_inline int tw_dhcp_fixed(const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 op)
 {
 	const struct tw_bootp *bootp = tw_at(f, off, sizeof(*bootp));
@@ -402,7 +404,7 @@ tw_inline int tw_dhcp_fixed(const struct tw_frame *f, struct tw_dhcp *d, __u32 o
 	return 0;
 }
 
-/* Reads a DHCP message into the scratch: d->broken says that it is malformed. */
+/* Reads a DHCP message into scratch memory. d->broken: it is malformed. */
 tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -413,8 +415,8 @@ tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
 			       tw_dhcp_read(f, d, off);
 }
 
-/* A DHCP message of a guest. What is well formed and its own, but goes elsewhere than to all servers or
- * its own, or comes from another port, is for the policy to judge. */
+/* Judges a DHCP message of a guest. A well-formed own message from another port, or to another
+ * server, is left to the policy. */
 tw_inline enum tw_reason tw_dhcp_sent(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -441,7 +443,7 @@ tw_inline enum tw_reason tw_dhcp_sent(const struct tw_frame *f, const struct tw_
 	return TW_R_DHCP_CLIENT;
 }
 
-/* What a server's answer means for the port's leases. Whether one began or ended by it. */
+/* Applies a server's answer to the port's leases. True if a lease began or ended. */
 tw_inline int tw_dhcp_learn(
 	const struct tw_frame *f, const struct tw_house *s, __be32 about, struct tw_leases *leases)
 {
@@ -459,7 +461,7 @@ tw_inline int tw_dhcp_learn(
 		d->server ? d->server : s->scratch->packet.tuple.src.w[3], f->now_ns);
 }
 
-/* A server's answer on its way to a guest. */
+/* Judges a server's answer on its way to a guest. */
 tw_inline enum tw_reason tw_dhcp_met(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_leases *leases = tw_dhcp_leases(f, s);
@@ -468,7 +470,7 @@ tw_inline enum tw_reason tw_dhcp_met(const struct tw_frame *f, const struct tw_h
 
 	if (!leases)
 		return TW_R_BAD_DHCP;
-	/* To all, but another's: every port of the bridge sees it. */
+	/* A broadcast answer to another client, which every port of the bridge sees. */
 	if (s->scratch->packet.multicast && !tw_mac_equal(d->mac, leases->mac))
 		return TW_R_NOT_FOR_PORT;
 	if (d->broken ||

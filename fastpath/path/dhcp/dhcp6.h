@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* dhcp6.h: DHCPv6, and where DHCP of either family comes in; see dhcp.h.
+/* dhcp6.h: DHCPv6, and the entry point for DHCP of both families; see dhcp.h.
  *
  * Source:     RFC 8415 §7.3, §8, §16, §18, §21.
  */
@@ -32,12 +32,12 @@ enum tw_dhcp6_option {
 
 #define TW_DHCP6_OPTIONS_MAX 32
 
-#define TW_DHCP6_HEAD	  4  /* of a message, and of an option */
-#define TW_DHCP6_IA_NA	  12 /* identifier and two times, before the options within */
+#define TW_DHCP6_HEAD	  4  /* header of a message, and of an option */
+#define TW_DHCP6_IA_NA	  12 /* identifier and two times, before the nested options */
 #define TW_DHCP6_IA_TA	  4
 #define TW_DHCP6_ADDR_LEN 24 /* address, preferred and valid lifetime */
 
-/* Takes an address with its lifetime; those beyond TW_LEASES_MAX are left out. */
+/* Notes an address with its lifetime. Addresses beyond TW_LEASES_MAX are left out. */
 tw_inline int tw_dhcp6_addr(const struct tw_frame *f, struct tw_dhcp *d, __u32 off)
 {
 	__u32 n = TW_MEMORY(d->n_addrs);
@@ -58,7 +58,7 @@ tw_inline int tw_dhcp6_addr(const struct tw_frame *f, struct tw_dhcp *d, __u32 o
 	return 0;
 }
 
-/* Enters an identity association, and notes which it is. 0, or -1: malformed. */
+/* Enters an identity association and notes its id. 0, or -1: malformed. */
 tw_inline int tw_dhcp6_enter(
 	const struct tw_frame *f, struct tw_dhcp *d, __u32 code, __u32 at, __u32 len)
 {
@@ -71,7 +71,7 @@ tw_inline int tw_dhcp6_enter(
 	TW_OPAQUE(n);
 	d->ia[n & (TW_DHCP6_IAS_MAX - 1)] = (__u64)code << 32 | word >> 32;
 	d->n_ias = (__u8)(n + 1);
-	/* What is within a delegated prefix' association are no addresses. */
+	/* A delegated prefix's association contains no addresses. */
 	if (code == TW_DHCP6_O_IA_PD)
 		return 0;
 	TW_MEMORY(d->ia_end) = at + len;
@@ -79,7 +79,7 @@ tw_inline int tw_dhcp6_enter(
 	return 0;
 }
 
-/* One option, at d->off; an identity association is entered, not passed by. 0, or -1: malformed. */
+/* Reads one option at d->off; enters an identity association. 0, or -1: malformed. */
 tw_inline int tw_dhcp6_step(const struct tw_frame *f, struct tw_dhcp *d)
 {
 	__u32 off = TW_MEMORY(d->off), at = off + TW_DHCP6_HEAD, ia_end = TW_MEMORY(d->ia_end);
@@ -144,10 +144,10 @@ struct tw_dhcp6_change {
 	struct tw_leases *leases;
 	struct tw_dhcp *d;
 	__u64 now_ns;
-	__u32 given; /* a server gives the addresses; else they are given back */
+	__u32 given; /* 1: a server gives the addresses; 0: the guest gives them back */
 };
 
-/* Begins or ends the lease on one of the addresses that a message lists; notes whether it did. */
+/* Begins or ends the lease on one address of a message; sets d->changed if it did. */
 static long tw_dhcp6_address(__u32 i, void *context)
 {
 	const struct tw_dhcp6_change *change = context;
@@ -170,7 +170,7 @@ static long tw_dhcp6_address(__u32 i, void *context)
 	return 0;
 }
 
-/* Ends or begins the leases that a message lists. */
+/* Begins or ends the leases on the addresses of a message. */
 tw_inline void tw_dhcp6_apply(
 	const struct tw_frame *f, struct tw_leases *leases, struct tw_dhcp *d, int given)
 {
@@ -179,7 +179,7 @@ tw_inline void tw_dhcp6_apply(
 	tw_repeat(TW_LEASES_MAX, tw_dhcp6_address, &change);
 }
 
-/* Reads a DHCPv6 message into the scratch: d->broken says that it is malformed. */
+/* Reads a DHCPv6 message into scratch memory. d->broken: it is malformed. */
 tw_inline void tw_dhcp6_parse(const struct tw_frame *f, const struct tw_house *s)
 {
 	__u32 off = s->scratch->packet.l4_off + (__u32)sizeof(struct tw_udp);
@@ -199,7 +199,7 @@ tw_inline void tw_dhcp6_parse(const struct tw_frame *f, const struct tw_house *s
 	TW_MEMORY(d->broken) = 0;
 }
 
-/* True if the identity associations of a message are the guest's: no other guest of the network uses
+/* True if a message's identity associations are the guest's: no other guest of the network uses
  * that DUID with that number. */
 tw_inline int tw_dhcp6_own(const struct tw_frame *f, const struct tw_house *s)
 {
@@ -212,7 +212,7 @@ tw_inline int tw_dhcp6_own(const struct tw_frame *f, const struct tw_house *s)
 	return 1;
 }
 
-/* True if the guest has all the addresses that a message lists. */
+/* True if the guest has all addresses that a message lists. */
 tw_inline int tw_dhcp6_held(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_dhcp *d = &s->scratch->dhcp;
@@ -246,7 +246,7 @@ tw_inline int tw_dhcp6_aimed(const struct tw_packet *p)
 	       tw_mac_word(p->dst_mac) == 0x333300010002ull;
 }
 
-/* A DHCPv6 message of a guest, as tw_dhcp_sent(). */
+/* Judges a DHCPv6 message of a guest, as tw_dhcp_sent(). */
 tw_inline enum tw_reason tw_dhcp6_sent(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -271,7 +271,7 @@ tw_inline enum tw_reason tw_dhcp6_sent(const struct tw_frame *f, const struct tw
 	return TW_R_DHCP_CLIENT;
 }
 
-/* A DHCPv6 server's answer on its way to a guest. */
+/* Judges a DHCPv6 server's answer on its way to a guest. */
 tw_inline enum tw_reason tw_dhcp6_met(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_leases *leases = tw_dhcp_leases(f, s);
@@ -291,7 +291,7 @@ tw_inline enum tw_reason tw_dhcp6_met(const struct tw_frame *f, const struct tw_
 
 /* ---- both ---- */
 
-/* True if a guest sends no more DHCP than it may. */
+/* True if a guest sends DHCP within its rate. */
 tw_inline int tw_dhcp_in_rate(const struct tw_frame *f, const struct tw_house *s)
 {
 	__u32 id = s->port->id, rate = s->config->dhcp_rate;
@@ -301,15 +301,15 @@ tw_inline int tw_dhcp_in_rate(const struct tw_frame *f, const struct tw_house *s
 	       (limiter && tw_meter_take(&limiter->due_ns[TW_METER_DHCP], rate, f->now_ns, 1));
 }
 
-/* True if a guest may have arrived with a lease that nothing here knows of, by a live migration or because
- * the host was not filtered before. */
+/* True if a guest may have arrived with an unknown lease: by a live migration, or because the host
+ * was not filtered before. */
 tw_inline int tw_dhcp_arriving(const struct tw_frame *f, const struct tw_house *s)
 {
 	return s->port->flags & TW_PORT_F_DHCP && tw_port_has_mac(s->port) &&
 	       tw_addr_is_v4(&s->scratch->packet.tuple.src) && tw_lease_none(f, s->port);
 }
 
-/* A datagram to a DHCP server's port, from a guest: who sends it, and how many. */
+/* Checks the sender and rate of a guest's datagram to a DHCP server's port. */
 tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -328,7 +328,8 @@ tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw
 	return TW_R_NONE;
 }
 
-/* A datagram of DHCP, of either family: both run apart from each other, for the sake of the stack. */
+/* Judges DHCP of either family. Each family runs in a subprogram of its own, because of the stack
+ * limit. */
 tw_inline enum tw_reason tw_dhcp_judge(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
 	const struct tw_packet *p = &s->scratch->packet;
@@ -348,8 +349,8 @@ tw_inline enum tw_reason tw_dhcp_judge(const struct tw_frame *f, const struct tw
 	return s->dir == TW_DIR_OUT ? tw_dhcp6_sent(f, s) : tw_dhcp6_met(f, s);
 }
 
-/* DHCP either way. A port that the policy trusts with others' addresses may relay: what is none of its
- * own is for the policy to judge. */
+/* Judges DHCP both ways. A port that the policy trusts with other addresses may relay; the policy
+ * judges messages that are not its own. */
 tw_inline enum tw_reason tw_dhcp(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
 	enum tw_reason reason;

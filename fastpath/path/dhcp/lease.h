@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* lease.h: addresses that a DHCP server gave to a port's guest, learned where they are given.
+/* lease.h: addresses that a DHCP server gave to a port's guest, learned from its answers.
  *
- * Why:        a workload with `addresses: [dhcp]` may send from what it was given, for as long as it
- *             was given it; the guard must know that without asking anyone.
- * What:       a guest's question leaves a mark in `leases`: its transaction. An answer on its way in
- *             that carries this mark and the port's MAC (DHCPv6: the DUID of the question) teaches an address. Guests cannot send
- *             answers (guard), and an answer nobody asked for teaches nothing: so none can teach a
- *             lie about itself or about others.
- * Invariants: 1. An address counts for the guard only once the policy in force takes it into account
- *                (`known`, which the agent writes): no frame is judged by rules that do not know
- *                whose it is, and an address that is somebody else's is not even spoken of in ARP.
- *             2. It ends with its lease to the millisecond, agent or not; and with the MAC.
- *             3. What is malformed, fragmented, overloaded (option 52) or lacks a lease time teaches
- *                nothing.
- * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one usage each; runs apart, for DHCP of such ports only.
+ * Why:        a workload with `addresses: [dhcp]` may send from its leased addresses while the
+ *             leases last. The guard must know them without asking the agent.
+ * What:       a guest's question leaves its transaction in `leases`. An answer to the guest with
+ *             this transaction and the port's MAC (DHCPv6: the DUID of the question) teaches an
+ *             address. Guests cannot send answers (guard), and an unsolicited answer teaches
+ *             nothing. So no guest can teach a false lease, for itself or for another.
+ * Invariants: 1. The guard accepts an address only once the policy in force includes it (`known`,
+ *                written by the agent). So no frame is judged by rules that do not know its owner,
+ *                and another guest's address is not even announced by ARP.
+ *             2. It ends with its lease, to the millisecond, with or without an agent; and with the
+ *                MAC.
+ *             3. A message that is malformed, fragmented, overloaded (option 52) or without a lease
+ *                time teaches nothing.
+ * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; runs in a
+ *             subprogram, only for DHCP at such ports.
  * Source:     RFC 2131 §4.3.1, §4.4.1; RFC 2132 §9; RFC 8415 §18.2, §18.3, §21.
  */
 #pragma once
 
 #include "fastpath/path/claim.h"
 
-#define TW_DHCP_QUERY_SECONDS 60 /* an answer that comes later is none */
+#define TW_DHCP_QUERY_SECONDS 60 /* a later answer is unsolicited */
 
 enum tw_lease_state {
 	TW_LEASE_NONE,
-	TW_LEASE_FRESH, /* given to the guest, and the policy in force does not know */
+	TW_LEASE_FRESH, /* given to the guest, but not yet in the policy in force */
 	TW_LEASE_KNOWN,
-	TW_LEASE_UNCLAIMED, /* a name that the port does not claim yet: tw_call_claim() */
+	TW_LEASE_UNCLAIMED, /* a name not claimed yet: tw_call_claim() */
 };
 
-/* What a port's guest was given, if it still has the MAC it was given to. */
+/* Returns the leases of a port's guest, if it still has their MAC. */
 tw_inline struct tw_leases *tw_leases_of(const struct tw_frame *f, const struct tw_port *port)
 {
 	__u32 id = port->id;
@@ -39,8 +41,8 @@ tw_inline struct tw_leases *tw_leases_of(const struct tw_frame *f, const struct 
 											  : 0;
 }
 
-/* Whether the port's guest has a lease on the address that the scratch is about. A writer changes `serial`
- * between what it takes away and what it puts there: a reader that meets it half way sees no lease. */
+/* Returns the state of the guest's lease on scratch->about. A writer changes `serial` between
+ * removing a lease and writing another one, so a reader in between sees no lease. */
 tw_inline enum tw_lease_state tw_lease_find(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_scratch *scratch)
 {
@@ -74,7 +76,7 @@ tw_inline int tw_lease_from(const struct tw_frame *f, const struct tw_port *port
 	return 0;
 }
 
-/* True if the port's guest has no lease of IPv4, from any server. */
+/* True if the port's guest has no IPv4 lease from any server. */
 tw_inline int tw_lease_none(const struct tw_frame *f, const struct tw_port *port)
 {
 	struct tw_leases *leases = tw_leases_of(f, port);
@@ -86,7 +88,7 @@ tw_inline int tw_lease_none(const struct tw_frame *f, const struct tw_port *port
 	return 1;
 }
 
-/* Puts an address into the table, or prolongs it there. Whether the policy has to hear of it. */
+/* Adds or renews a lease. True if the policy must learn of it. */
 tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struct tw_addr *addr,
 	__u64 until, __be32 server, __u64 now)
 {
@@ -112,7 +114,7 @@ tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struc
 	return 1;
 }
 
-/* The lease on an address is over. Whether there was one. */
+/* Ends the lease on an address. True if there was one. */
 tw_inline int tw_lease_end(
 	struct tw_leases *leases, __u32 family, const struct tw_addr *addr, __u64 now)
 {
@@ -130,13 +132,13 @@ tw_inline int tw_lease_end(
 	return ended;
 }
 
-/* When a lease of so many seconds ends; all ones are for ever (RFC 2131 §3.3). */
+/* Returns when a lease ends; all ones never ends (RFC 2131 §3.3). */
 tw_inline __u64 tw_lease_until(__u32 seconds, __u64 now)
 {
 	return seconds == 0xffffffff ? ~0ull : now + seconds * 1000000000ull;
 }
 
-/* The question that an answer belongs to, or NULL. */
+/* Returns the question that an answer belongs to, or NULL. */
 tw_inline struct tw_lease_query *tw_lease_asked(
 	struct tw_leases *leases, __u32 family, __be32 xid, const struct tw_frame *f)
 {
@@ -153,8 +155,8 @@ tw_inline struct tw_lease_query *tw_lease_asked(
 	return 0;
 }
 
-/* Notes that the guest asked: the next answer is believed. The same question again keeps its place, and
- * a new one takes that of the oldest. */
+/* Notes a guest's question, whose answer will be believed. A repeated question keeps its place; a
+ * new one replaces the oldest. */
 tw_inline void tw_lease_ask(
 	struct tw_leases *leases, __u32 family, __be32 xid, __be32 about, const struct tw_frame *f)
 {
