@@ -35,6 +35,7 @@
 #include "agent/publish/enforcement.h"
 #include "agent/publish/images.h"
 #include "agent/publish/inforce.h"
+#include "agent/publish/kept.h"
 #include "agent/publish/leases.h"
 #include "agent/publish/loads.h"
 #include "agent/publish/macs.h"
@@ -68,6 +69,7 @@ struct tw_agent {
 	struct tw_macs macs;
 	struct tw_loads loads;
 	struct tw_agent_leases leases;
+	struct tw_kept kept;
 
 	struct tw_telemetry telemetry;
 	struct tw_journal journal;

@@ -101,6 +101,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->enforcement.macs = &agent->macs;
 	agent->enforcement.loads = &agent->loads;
 	agent->enforcement.leases = &agent->leases;
+	agent->enforcement.kept = &agent->kept;
 
 	agent->telemetry.host = &agent->host;
 	agent->telemetry.enforcement = &agent->enforcement;
@@ -323,6 +324,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 			agent->enforcement.text_mark)
 			tw_sweep_name_unknown(&agent->telemetry);
 		agent->enforcement.generation = saved.generation;
+		tw_kept_load(&agent->enforcement);
 		ret = open_host(agent, err);
 	}
 	if (!ret) {
@@ -358,6 +360,7 @@ static void done(struct tw_agent *agent)
 	tw_locals_done(&agent->locals);
 	tw_gone_done(&agent->gone);
 	tw_leases_done(&agent->enforcement);
+	tw_kept_done(&agent->kept);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);
 	tw_ports_done(&agent->ports);
@@ -425,6 +428,7 @@ int tw_daemon_run(const struct tw_agent_options *options)
 	tw_notify("STOPPING=1");
 	agent.enforcement.save_ns = 0;
 	tw_publish_save(&agent.enforcement);
+	tw_kept_save(&agent.enforcement);
 	done(&agent);
 	return ret < 0 ? TW_EXIT_INTERNAL : 0;
 }

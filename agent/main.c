@@ -118,7 +118,7 @@ static const struct tw_args_section sections[] = {
 		"_/etc/tapwall/policy.yaml_\n\tthe policy, by custom.\n\n"
 		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; root and the group tapwall may use it.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"
-		"_/var/lib/tapwall/_\n\tthe policy in force and what belongs to it.\n"},
+		"_/var/lib/tapwall/_\n\tthe policy in force and what belongs to it. _leases.json_, what DHCP gave to guests, stays there after *--release*, since guests run on.\n"},
 	{"SEE ALSO", "*tapwall*(1)\n"},
 };
 

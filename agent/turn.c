@@ -167,6 +167,8 @@ void tw_turn(void *arg)
 	turn_observers(agent, ticked);
 	if (!ticked)
 		return;
+	if (tw_kept_tick(&agent->enforcement))
+		tw_publish_store_works(&agent->enforcement);
 	tw_publish_save(&agent->enforcement);
 	tw_notify_alive();
 }

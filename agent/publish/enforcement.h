@@ -14,6 +14,7 @@ struct tw_agent_leases;
 struct tw_host;
 struct tw_images;
 struct tw_inforce;
+struct tw_kept;
 struct tw_loads;
 struct tw_macs;
 struct tw_memberships;
@@ -29,6 +30,7 @@ struct tw_enforcement {
 	struct tw_macs *macs;
 	struct tw_loads *loads;
 	struct tw_agent_leases *leases;
+	struct tw_kept *kept;
 	struct tw_inforce *inforce; /* NULL: nothing is in force, all ports are shut */
 	uint64_t generation;	    /* of the last policy that was in force */
 	uint64_t flipped_ns;	    /* 0: no entries of the epoch before are left */

@@ -23,7 +23,8 @@
 /* A lease that could be taken in. */
 struct candidate {
 	struct tw_learned learned;
-	bool known; /* it is in force already */
+	bool known;    /* it is in force already */
+	bool restored; /* no server was seen giving it since the boot */
 };
 
 struct candidates {
@@ -77,7 +78,7 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX && !err; i++) {
 		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
 		struct candidate candidate = {
-			{vnic->index, lease.addr}, lease.known == lease.serial};
+			{vnic->index, lease.addr}, lease.known == lease.serial, lease.restored};
 
 		if (lease.until_ns > now && !is_taken(inforce, vnic, &lease.addr))
 			err = tw_vec_push(&ret->list, candidate);
@@ -85,7 +86,8 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	return err;
 }
 
-/* By address; of one address, who has it already comes first. */
+/* By address; of one address, a lease that a server was seen giving comes first, then the one that is in
+ * force. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -93,6 +95,8 @@ static int compare_claims(const void *a, const void *b)
 
 	if (order)
 		return order;
+	if (x->restored != y->restored)
+		return x->restored ? 1 : -1;
 	if (x->known != y->known)
 		return x->known ? -1 : 1;
 	return (x->learned.vnic > y->learned.vnic) - (x->learned.vnic < y->learned.vnic);

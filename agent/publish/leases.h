@@ -6,6 +6,8 @@
  *             that they are known. A lease that ended goes the same way.
  * Invariants: 1. An address that the policy gives to another vNIC is not taken in, nor one that
  *                another guest holds: who had it first keeps it while its lease lasts.
+ *                A lease that was put back from before (kept.h) does not count against one that a
+ *                server was seen giving.
  *             2. Guests cannot make the agent work without end: between two turns it rests four times
  *                as long as the first took.
  */

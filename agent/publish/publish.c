@@ -17,6 +17,7 @@
 #include "agent/publish/enforcement.h"
 #include "agent/publish/images.h"
 #include "agent/publish/inforce.h"
+#include "agent/publish/kept.h"
 #include "agent/publish/leases.h"
 #include "agent/publish/loads.h"
 #include "agent/publish/macs.h"
@@ -332,6 +333,14 @@ static int commit(
 
 /* ---- the entrances ---- */
 
+static int restore_leases(
+	struct tw_enforcement *enforcement, const struct tw_inforce *inforce, struct tw_err *err)
+{
+	int ret = tw_kept_restore(enforcement, inforce);
+
+	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
+}
+
 /* The same policy with what its guests have learned by now: *inforce as it is, or another one, which
  * takes its place there. */
 static int relearn(struct tw_enforcement *enforcement, struct tw_inforce **inforce,
@@ -373,7 +382,9 @@ int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 	if (!enforcement->inforce)
 		return 0;
 	inforce = tw_inforce_ref(enforcement->inforce);
-	ret = relearn(enforcement, &inforce, &warnings, err);
+	ret = restore_leases(enforcement, inforce, err);
+	if (!ret)
+		ret = relearn(enforcement, &inforce, &warnings, err);
 	tw_diags_done(&warnings);
 	if (!ret)
 		ret = tw_plan_make(enforcement, inforce, false, &plan, &diags, err);
@@ -404,10 +415,10 @@ static void note_carried(struct tw_enforcement *enforcement)
 	}
 }
 
-/* Ends what the log and status say of the state folder, if all that was to be written there is. */
-static void store_works(struct tw_enforcement *enforcement)
+void tw_publish_store_works(struct tw_enforcement *enforcement)
 {
-	if (!enforcement->unstaged && !enforcement->unkept && !enforcement->save_ns)
+	if (!enforcement->unstaged && !enforcement->unkept && !enforcement->save_ns &&
+		!enforcement->kept->failed)
 		tw_degraded_end(&enforcement->degraded, TW_DEGRADED_STORE);
 }
 
@@ -433,7 +444,7 @@ void tw_publish_save(struct tw_enforcement *enforcement)
 		tw_degraded_begin(
 			&enforcement->degraded, TW_DEGRADED_STORE, "%s: %s", err.place, err.text);
 	else
-		store_works(enforcement);
+		tw_publish_store_works(enforcement);
 }
 
 /* Waits until what goes with the policy in force is on the disk. If it cannot be, it is tried again. */
@@ -455,7 +466,7 @@ static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 	if (!failed && enforcement->unkept)
 		tw_log(TW_LOG_INFO, "the policy in force is saved now");
 	enforcement->unkept = failed;
-	store_works(enforcement);
+	tw_publish_store_works(enforcement);
 }
 
 /* Writes what goes with a policy beside what counts. What is enforced already does not wait for a disk
@@ -566,7 +577,9 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 		tw_host_about_to_change(enforcement->host);
 		note_carried(enforcement);
 	}
-	result = relearn(enforcement, &inforce, &again, err);
+	result = order->dry_run ? 0 : restore_leases(enforcement, inforce, err);
+	if (!result)
+		result = relearn(enforcement, &inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)
 		result = tw_plan_make(enforcement, inforce, true, &plan, diags, err);

@@ -52,6 +52,8 @@ struct tw_apply_order {
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
 
+/* Ends what the log and status say of the state folder, if all that was to be written there is. */
+void tw_publish_store_works(struct tw_enforcement *enforcement);
 /* Saves what is known of ports and images, if it changed since the last time. */
 void tw_publish_save(struct tw_enforcement *enforcement);
 

@@ -286,6 +286,13 @@ int tw_store_write(
 	return ret;
 }
 
+int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err)
+{
+	if (unlinkat(store->dir_fd, name, 0) < 0 && errno != ENOENT)
+		return tw_err_set(err, -errno, store->path, NULL, "cannot delete %s: %m", name);
+	return 0;
+}
+
 #define ROW_MAX 192 /* names of rules are of 127 letters at most */
 
 /* Writes a number in digits; returns what follows them. */

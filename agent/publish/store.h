@@ -5,6 +5,7 @@
  *             rules.json    rule slots and their names, where the policy came from
  *             ports.json    ports, networks and what was learned of them
  *             images.json   what the images in the kernel are, for they are not read back
+ *             leases.json   what DHCP gave to guests (kept.h); stays when all else is deleted
  *             lock          held while an agent runs, with its process id
  *             *.new         what is about to take the place of one of these
  * Invariants: 1. A file is replaced whole (write, fsync, rename, fsync of the folder), never
@@ -31,6 +32,7 @@
 #define TW_STORE_RULES	"rules.json"
 #define TW_STORE_PORTS	"ports.json"
 #define TW_STORE_IMAGES "images.json"
+#define TW_STORE_LEASES "leases.json"
 #define TW_STORE_LOCK	"lock"
 
 struct tw_store;
@@ -39,7 +41,7 @@ struct tw_store;
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
 void tw_store_free(struct tw_store *store);
 TW_DEFINE_AUTO(tw_store)
-/* Deletes all the files, and the folder if nothing else is in it. */
+/* Deletes all the files but leases.json, since guests run on; and the folder if nothing else is in it. */
 void tw_store_remove(struct tw_store *store);
 
 /* The random mark of the kernel's maps, by which the .json files are known. */
@@ -53,6 +55,9 @@ int tw_store_no_memory(const struct tw_store *store, struct tw_err *err);
 int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len);
 int tw_store_write(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
+
+/* 0 also if there is no such file. */
+int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err);
 
 /* Writes a policy and its rules beside those that count. They count once they are kept, or when an
  * agent starts and finds the kernel in that epoch. */

@@ -432,7 +432,7 @@ struct tw_lease {
 	__u32 serial;	/* another one whenever another address comes to stand here */
 	__u32 known;	/* the serial that the policy in force takes into account; of the agent */
 	__be32 server;	/* IPv4: the server's address, which renewals go to; 0: unknown */
-	__u32 pad;
+	__u32 restored; /* by the agent, of an earlier boot; 0: a server gave it since */
 };
 
 /* What a guest asked a DHCP server. */

@@ -100,6 +100,7 @@ tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struc
 		if (lease->until_ns > now && tw_addr_equal(&lease->addr, addr)) {
 			lease->until_ns = until;
 			lease->server = server;
+			lease->restored = 0;
 			return 0;
 		}
 		if (lease->until_ns < oldest->until_ns)
@@ -110,6 +111,7 @@ tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struc
 	TW_MEMORY(oldest->addr.d[0]) = addr->d[0];
 	TW_MEMORY(oldest->addr.d[1]) = addr->d[1];
 	TW_MEMORY(oldest->server) = server;
+	TW_MEMORY(oldest->restored) = 0;
 	TW_MEMORY(oldest->until_ns) = until;
 	return 1;
 }
