@@ -171,18 +171,18 @@ static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 		.max_conns = options->max_conns,
 		.force_clsact = options->force_clsact,
 	};
+	const struct tw_kernel_facts *facts;
 	int ret = lock_bpffs(options->bpffs, true, &agent->bpffs_fd, err);
 
 	if (!ret)
 		ret = tw_kernel_open(&kernel, &agent->host.kernel, err);
 	if (ret < 0)
 		return ret;
-	tw_log(TW_LOG_INFO, "%s, %s, room for %u connections of %u bytes",
-		tw_kernel_facts(agent->host.kernel)->adopted ? "adopted what was in force"
-							     : "starting afresh",
-		tw_kernel_facts(agent->host.kernel)->tcx ? "tcx" : "clsact",
-		tw_kernel_facts(agent->host.kernel)->max_conns,
-		tw_kernel_facts(agent->host.kernel)->conn_bytes);
+	facts = tw_kernel_facts(agent->host.kernel);
+	tw_log(TW_LOG_INFO, "%s%s, %s, room for %u connections of %u bytes",
+		facts->adopted ? "adopted what was in force" : "starting afresh",
+		facts->kept ? ", programs too" : "", facts->tcx ? "tcx" : "clsact",
+		facts->max_conns, facts->conn_bytes);
 	tw_locals_init(&agent->host);
 	ret = tw_leases_init(&agent->enforcement);
 	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "cannot map them: %s", strerror(-ret))

@@ -14,6 +14,7 @@
 #define INITIAL_SECONDS \
 	300 /* jiffies start so long before their low 32 bits wrap (linux/jiffies.h) */
 #define TOLERANCE_NS (5ull * SECOND_NS)
+#define READINGS     8 /* a busy machine may take the CPU away between the two clocks */
 
 static uint64_t monotonic_ns(void)
 {
@@ -23,8 +24,8 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-/* Runs a program that leaves jiffies in its frame's time stamp. */
-static int read_jiffies(uint64_t *ret)
+/* A program that leaves jiffies in its frame's time stamp; its fd. */
+static int load_reader(void)
 {
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 1},
@@ -36,26 +37,54 @@ static int read_jiffies(uint64_t *ret)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "tw_clock", "Dual BSD/GPL", insns,
+		sizeof(insns) / sizeof(insns[0]), NULL);
+}
+
+static int read_jiffies(int reader, uint64_t *ret)
+{
 	unsigned char frame[64] = {0};
 	struct __sk_buff context = {0};
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
 		.ctx_in = &context, .ctx_size_in = sizeof(context), .ctx_out = &context,
 		.ctx_size_out = sizeof(context));
-	tw_autofd int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "tw_clock", "Dual BSD/GPL", insns,
-		sizeof(insns) / sizeof(insns[0]), NULL);
 
-	if (fd < 0 || bpf_prog_test_run_opts(fd, &run))
+	if (bpf_prog_test_run_opts(reader, &run))
 		return -1;
 	*ret = context.tstamp;
+	return 0;
+}
+
+/* Both clocks at one moment: of several readings, the one that took the shortest. */
+static int read_both(uint64_t *ret_jiffies, uint64_t *ret_now)
+{
+	uint64_t best = UINT64_MAX;
+	tw_autofd int reader = load_reader();
+
+	if (reader < 0)
+		return -1;
+	for (int i = 0; i < READINGS; i++) {
+		uint64_t jiffies = 0, before = monotonic_ns(), took;
+
+		if (read_jiffies(reader, &jiffies))
+			return -1;
+		took = monotonic_ns() - before;
+		if (took >= best)
+			continue;
+		best = took;
+		*ret_jiffies = jiffies;
+		*ret_now = before + took / 2;
+	}
 	return 0;
 }
 
 void tw_clock_calibrate(struct tw_clock *ret)
 {
 	static const uint32_t rates[] = {100, 250, 300, 1000}; /* kernel/Kconfig.hz */
-	uint64_t jiffies, now = monotonic_ns();
+	uint64_t jiffies = 0, now = 0;
 
-	if (read_jiffies(&jiffies))
+	if (read_both(&jiffies, &now))
 		return;
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		uint64_t jiffy_ns = SECOND_NS / rates[i];

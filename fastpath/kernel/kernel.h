@@ -42,6 +42,7 @@ struct tw_kernel {
 	int sweep_fd;		  /* the program that sweeps a bucket */
 	int take_fd;		  /* … and the one that takes a record over from another table */
 	struct tw_config *config; /* mapped */
+	TW_VEC(int) kept; /* fds of programs that were in force (keep.h), in the object's order */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
 	struct tw_kernel_ports ports;
 	struct tw_kernel_facts facts;
@@ -52,6 +53,8 @@ struct tw_kernel {
 int tw_kernel_open_object(struct tw_kernel *kernel, const struct tw_kernel_options *options);
 /* Before load: the programs' table is for facts.max_conns. */
 void tw_kernel_size_object(struct tw_kernel *kernel);
+/* True if read-only data are what the object would give its programs now. */
+bool tw_kernel_is_data(const struct tw_kernel *kernel, const void *data, size_t len);
 void tw_kernel_close_object(struct tw_kernel *kernel);
 
 /* Maps the tables and finds out which slots are free. 0 or negative errno. */

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 #include "fastpath/kernel/attach.h"
+#include "fastpath/kernel/keep.h"
 #include "fastpath/kernel/kernel.h"
 
 #define EVENT_RATE  100 /* denial events per second and port, and how many at once */
@@ -206,7 +207,7 @@ static int load_error(int code, const char *logs, struct tw_err *err)
 		"the kernel refuses the fast path: %s: %.300s", strerror(-code), last);
 }
 
-static int load_object(struct tw_kernel *kernel, struct tw_err *err)
+static int load_programs(struct tw_kernel *kernel, struct tw_err *err)
 {
 	tw_autofree char *logs = tw_alloc(TW_PROG__MAX * LOG_BYTES);
 	struct bpf_program *prog;
@@ -222,22 +223,33 @@ static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 	code = bpf_object__load(kernel->object);
 	if (code)
 		return load_error(code, logs, err);
+	for (int i = 0; i < TW_PROG__MAX; i++)
+		kernel->facts.verified[i] = verified_insns(logs + i * LOG_BYTES);
+	return 0;
+}
+
+static int load_object(struct tw_kernel *kernel, struct tw_err *err)
+{
+	int code;
+
+	if (tw_keep_find(kernel)) {
+		code = bpf_object__load(kernel->object);
+		if (code)
+			return tw_err_set(err, code, "bpf", NULL,
+				"cannot keep the programs in force: %s", strerror(-code));
+	} else {
+		code = load_programs(kernel, err);
+		if (code)
+			return code;
+	}
+	tw_keep_take(kernel);
 	for (int i = 0; i < TW_PROG__MAX; i++) {
 		struct bpf_prog_info info = {0};
 		__u32 len = sizeof(info);
 
-		prog = bpf_object__find_program_by_name(kernel->object, prog_names[i]);
-		kernel->prog_fd[i] = bpf_program__fd(prog);
-		kernel->facts.verified[i] = verified_insns(logs + i * LOG_BYTES);
 		if (!bpf_obj_get_info_by_fd(kernel->prog_fd[i], &info, &len))
 			kernel->facts.insns[i] = info.xlated_prog_len / 8;
 	}
-	kernel->uplink_fd = bpf_program__fd(
-		bpf_object__find_program_by_name(kernel->object, "tw_from_uplink"));
-	kernel->sweep_fd = bpf_program__fd(
-		bpf_object__find_program_by_name(kernel->object, "tw_sweep"));
-	kernel->take_fd = bpf_program__fd(
-		bpf_object__find_program_by_name(kernel->object, "tw_take"));
 	return 0;
 }
 
@@ -250,21 +262,6 @@ static int pin_maps(struct tw_kernel *kernel, struct tw_err *err)
 		if (bpf_obj_pin(kernel->map_fd[i], path) && errno != EEXIST)
 			return tw_err_set(err, -errno, path, "is a bpffs mounted there?",
 				"cannot pin: %s", strerror(errno));
-	}
-	return 0;
-}
-
-/* The programs of this version replace those pinned before; links are moved over on attach. */
-static int pin_programs(struct tw_kernel *kernel, struct tw_err *err)
-{
-	char path[PATH_MAX];
-
-	for (int i = 0; i < TW_PROG__MAX; i++) {
-		snprintf(path, sizeof(path), "%s/progs/%s", kernel->bpffs, prog_names[i]);
-		unlink(path);
-		if (bpf_obj_pin(kernel->prog_fd[i], path))
-			return tw_err_set(
-				err, -errno, path, NULL, "cannot pin: %s", strerror(errno));
 	}
 	return 0;
 }
@@ -395,8 +392,9 @@ static int setup(
 		code = tw_resize_begin(kernel, err);
 	if (!code && kernel->bpffs)
 		code = pin_maps(kernel, err);
-	if (!code && kernel->bpffs)
-		code = pin_programs(kernel, err);
+	/* Programs of this version replace those pinned before; links are moved over on attach. */
+	if (!code && kernel->bpffs && !kernel->facts.kept)
+		code = tw_keep_pin(kernel, err);
 	/* With pins, ports may be attached that an earlier agent left: those wait for the first attachment. */
 	if (!code && !kernel->bpffs)
 		code = tw_kernel_set_full(kernel);
@@ -432,6 +430,7 @@ void tw_kernel_close(struct tw_kernel *kernel)
 	tw_resize_done(kernel);
 	if (kernel->config)
 		munmap(kernel->config, (size_t)sysconf(_SC_PAGESIZE));
+	tw_keep_done(kernel);
 	tw_kernel_close_object(kernel);
 	free(kernel->bpffs);
 	free(kernel);

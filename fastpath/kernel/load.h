@@ -2,7 +2,7 @@
 /* load.h: the fast path in the kernel: load, pin, adopt, attach, publish.
  *
  * What:       a handle on the programs tw_from_vm and tw_to_vm and on their maps.
- * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/{tw_from_vm,tw_to_vm,tw_full_out,tw_full_in},
+ * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/<program> (those of keep.h among them),
  *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters hold themselves).
  * Callers:    the agent; tests and benchmarks. One thread per handle, fds may be used by others.
  * Invariants: 1. Closing a handle leaves all that is pinned in force.
@@ -52,6 +52,7 @@ struct tw_kernel_facts {
 	bool asks_bridges; /* programs see in a bridge's own memory which ports are on it */
 	bool uplinks; /* … and where MACs are: frames may be cut through to and from uplinks */
 	bool adopted; /* maps were there already */
+	bool kept;    /* … and so were these very programs */
 	uint32_t max_conns;
 	uint32_t resized_from;		 /* the table replaces one for so many; 0: none */
 	uint32_t taken_over;		 /* … records of which were put into it */

@@ -19,6 +19,7 @@
 
 /* Set before load by those who test the programs: outcomes are traced, and time is config.now_ns. */
 const volatile __u8 tw_test_mode = 0;
+const volatile __u64 tw_object_print = 0; /* of the object that programs are from (kernel/keep.h) */
 
 /* How to make time of jiffies, which eBPF reads without a call; 0 where the loader could not tell. */
 const volatile __u64 tw_jiffy_ns = 0;

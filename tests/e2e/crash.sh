@@ -54,6 +54,7 @@ for round in $(seq "$rounds"); do
 	stop_agent KILL
 	kill "$applying" 2>/dev/null
 	wait "$applying" 2>/dev/null
+	[ $((round % 3)) != 0 ] || of_another_version
 	start_agent
 	[ "$(tapwall status --json | jq '.ports_protected')" = 3 ] && came_back=$((came_back + 1))
 done

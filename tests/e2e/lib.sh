@@ -233,6 +233,12 @@ stop_agent() { # [SIGNAL]
 	return "$code"
 }
 
+# What the next agent finds in force shall be of another version: it loads its own programs and puts them in
+# the place of those.
+of_another_version() {
+	rm "$lab"/bpffs/tapwall/progs/*
+}
+
 release() {
 	on_host "$tapwalld" --release --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
 		--state-dir "$lab/state" 2>>"$lab/agent.log"

@@ -64,6 +64,7 @@ equal "no gate was decided anew: the epoch is what it was" "$epoch" "$(epoch)"
 equal "the policy keeps its number" 1 "$(tapwall status --json | jq .policy_generation)"
 
 stop_agent
+of_another_version
 start_agent
 equal "without --policy the saved one stays in force" "$lab/policy.yaml" \
 	"$(tapwall status --json | jq -r .policy_source)"
