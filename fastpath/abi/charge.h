@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* charge.h: the word of a connection's record that says which ports of this host see it, and which of them
- * is charged for it as what.
+/* charge.h: the word of a record with the ports at its ends, and how it is charged to one of them.
  *
- * Why:        one word, so that a CPU that changes it knows exactly what it took the place of, and books
- *             that.
- * Layout:     ids of TW_PORT_BITS bits, 0 = none seen there: the out end's from bit 0 on, the in end's from
- *             bit 16.
- * Callers:    types.h, as a part of it.
+ * Why:        it is one word, so that a CPU that replaces it knows the old value and charges the
+ *             exact difference.
+ * Layout:     ids of TW_PORT_BITS bits, 0 = no port seen: the out end's from bit 0, the in end's
+ *             from bit 16.
+ * Callers:    types.h, which includes it.
  */
 #pragma once
 
@@ -14,13 +13,13 @@
 
 #define TW_PORT_BITS	   12
 #define TW_PORTS_CHARGE	   0x3000u /* enum tw_charge */
-#define TW_PORTS_CHARGE_IN 0x4000u /* the port at the in end pays, not that at the out end */
+#define TW_PORTS_CHARGE_IN 0x4000u /* the port at the in end pays; else the one at the out end */
 
 enum tw_charge {
-	TW_CHARGE_NONE, /* the record is not in the table, or not any more */
+	TW_CHARGE_NONE, /* the record is not in the table */
 	TW_CHARGE_HALF_OPEN,
 	TW_CHARGE_ESTABLISHED,
-	TW_CHARGE_OVER, /* TCP, and both ends have closed it or one has reset it */
+	TW_CHARGE_OVER, /* TCP: both ends have closed it, or one has reset it */
 };
 
 static inline __u32 tw_ports_at(__u32 ports, __u32 end)
@@ -43,7 +42,7 @@ static inline __u32 tw_ports_charged(__u32 ports, enum tw_charge charge)
 	return (ports & ~TW_PORTS_CHARGE) | (__u32)charge << TW_PORT_BITS;
 }
 
-/* The id of the port that pays. */
+/* Returns the id of the port that pays. */
 static inline __u32 tw_ports_payer(__u32 ports)
 {
 	return tw_ports_at(ports, ports & TW_PORTS_CHARGE_IN ? 1 : 0);
@@ -51,9 +50,9 @@ static inline __u32 tw_ports_payer(__u32 ports)
 
 /* ---- a count of struct tw_usage ---- */
 
-/* Its lower half is how many records are charged now, below 0 if it was counted wrong; its upper half how many
- * ever were, so that a reader tells a count that changed and came back from one that did not change. One word,
- * as both change at once. */
+/* The lower half is the number of records charged now, below 0 after a miscount. The upper half
+ * counts all records ever charged, so that a reader sees a count that changed and changed back.
+ * Both change together, in one word. */
 static inline __u64 tw_load_step(__s32 n)
 {
 	return (__u64)(__s64)n + (n > 0 ? (__u64)n << 32 : 0);

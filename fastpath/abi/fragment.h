@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fragment.h: what a port has seen of each fragmented datagram, as fastpath/path/fragment.h keeps it.
+/* fragment.h: a port's fragmented datagrams and fragment queues, as used by
+ * fastpath/path/fragment.h.
  *
- * Why:        apart from types.h, as <linux/bpf.h> and <pcap.h> cannot be had together.
+ * Why:        separate from types.h, as <linux/bpf.h> and <pcap.h> cannot be included together.
  */
 #pragma once
 
@@ -9,18 +10,19 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_FRAG_SETS   16 /* of a port; datagrams between two addresses share a quarter of them */
-#define TW_FRAG_WAYS   8  /* datagrams in a set */
-#define TW_FRAG_RANGES 8  /* pieces of a datagram that do not touch each other */
+#define TW_FRAG_SETS \
+	16 /* sets of a port; datagrams between two addresses share a quarter of them */
+#define TW_FRAG_WAYS   8 /* datagrams in a set */
+#define TW_FRAG_RANGES 8 /* separate pieces of a datagram */
 
-/* How long a datagram may take: what receivers give it (Linux: 30 s, RFC 8200 §4.5: 60 s). */
+/* Time for a datagram to be complete, as receivers allow (Linux: 30 s, RFC 8200 §4.5: 60 s). */
 #define TW_FRAG_SECONDS_V4 30
 #define TW_FRAG_SECONDS_V6 60
 
 enum tw_frag_state {
 	TW_FRAG_FREE,
 	TW_FRAG_OPEN, /* its first fragment was allowed */
-	TW_FRAG_DEAD, /* fragments contradicted each other: no further one passes */
+	TW_FRAG_DEAD, /* fragments contradicted each other: no more pass */
 };
 
 struct tw_frag_range { /* bytes of the datagram, `to` exclusive; 0, 0: none */
@@ -28,7 +30,7 @@ struct tw_frag_range { /* bytes of the datagram, `to` exclusive; 0, 0: none */
 	__u16 to;
 };
 
-/* A datagram, by what RFC 791 and RFC 8200 §4.5 say identifies one. */
+/* Identity of a datagram by RFC 791 and RFC 8200 §4.5. */
 struct tw_frag_name {
 	struct tw_addr src;
 	struct tw_addr dst;
@@ -37,7 +39,7 @@ struct tw_frag_name {
 	__u16 inner_vlan;
 	__u8 proto; /* IPv4 only: RFC 8200 leaves it out */
 	__u8 pad;
-	__u8 sender[6]; /* source MAC: no part of the identity, but of who has how many */
+	__u8 sender[6]; /* source MAC: not part of the identity, but of a sender's share */
 };
 
 struct tw_frag {
@@ -45,28 +47,29 @@ struct tw_frag {
 	__u32 seen; /* tick of the first fragment */
 	__be16 sport;
 	__be16 dport;
-	__u16 total;	/* bytes; 0: the last fragment was not seen yet */
+	__u16 total;	/* bytes; 0: the last fragment was not seen */
 	__u8 transport; /* protocol behind all extension headers */
 	__u8 state;	/* enum tw_frag_state */
 	__u8 found;	/* TW_FRAG_* of the ranges, while a piece is judged */
-	__u8 n_same;	/* datagrams of its sender in the set, while a place is looked for */
+	__u8 n_same;	/* datagrams of its sender in the set, while a place is chosen */
 	__u8 pad[2];
 	struct tw_frag_range range[TW_FRAG_RANGES];
 };
 
-/* Comes into being with a port's first fragment, so that memory is used by those who send any. */
+/* Datagrams of one set. Created with a port's first fragment, so that only ports with fragments use
+ * memory. */
 struct tw_frag_set {
 	struct bpf_spin_lock lock;
-	__u32 ifindex;	/* of the port; another one's datagrams are none */
-	__u32 way;	/* under the lock: the place that was found, */
-	__u32 rank;	/* how well it suits, */
-	__u32 rank_now; /* and one that is looked at */
-	__u32 held;	/* tick of the last fragment that was held for one of these; 0: none */
+	__u32 ifindex;	/* interface of the port; datagrams of another one do not count */
+	__u32 way;	/* under the lock: the place found, */
+	__u32 rank;	/* its rank, */
+	__u32 rank_now; /* and the rank of the current place */
+	__u32 held;	/* tick of the last fragment queued for this set; 0: none */
 	__u32 pad;
 	struct tw_frag way_of[TW_FRAG_WAYS];
 };
 
-/* Key of `frags`. */
+/* Returns a key of `frags`. */
 static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
 {
 	return port_id * TW_FRAG_SETS + set;
@@ -74,13 +77,13 @@ static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
 
 /* ---- fragments that came before their first ---- */
 
-#define TW_FRAGQS      16   /* a port's */
-#define TW_FRAGQ_BYTES 1536 /* of a frame, at most: 1500 of IP, and two tags */
+#define TW_FRAGQS      16   /* queue entries of a port */
+#define TW_FRAGQ_BYTES 1536 /* longest queued frame: 1500 bytes of IP, and two tags */
 
 enum tw_fragq_state {
 	TW_FRAGQ_FREE,
 	TW_FRAGQ_KEPT,
-	TW_FRAGQ_SENT, /* sent on: free, and for tests to see */
+	TW_FRAGQ_SENT, /* sent on: free, and visible to tests */
 };
 
 struct tw_fragq {
@@ -88,15 +91,15 @@ struct tw_fragq {
 	__u32 seen; /* tick */
 	__u32 ifindex;
 	__u32 mark;
-	__u16 vlan_tci; /* of the tag kept outside the frame */
+	__u16 vlan_tci; /* TCI of the tag kept outside the frame */
 	__u8 has_vlan;
 	__u8 state; /* enum tw_fragq_state */
 	__u32 len;
-	__u32 n_held; /* in a port's first place: fragments held so far, in all of its places in turn */
+	__u32 n_held; /* in a port's first entry: fragments queued so far in all its entries */
 	__u8 bytes[TW_FRAGQ_BYTES];
 };
 
-/* Key of `holds`. */
+/* Returns a key of `fragqs`. */
 static inline __u32 tw_fragq_key(__u32 port_id, __u32 n)
 {
 	return port_id * TW_FRAGQS + n;

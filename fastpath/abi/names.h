@@ -6,18 +6,18 @@
 #include "fastpath/abi/types.h"
 
 const char *tw_reason_name(unsigned int reason);
-const char *tw_reason_text(unsigned int reason); /* the sentence that explains it */
+const char *tw_reason_text(unsigned int reason); /* explanation of the reason */
 enum tw_stage tw_reason_stage(unsigned int reason);
 const char *tw_stage_name(unsigned int stage);
 const char *tw_stage_text(unsigned int stage);
 const char *tw_state_name(unsigned int state);
-unsigned int tw_state_seconds(unsigned int state); /* default idle limit */
+unsigned int tw_state_seconds(unsigned int state); /* default idle timeout */
 const char *tw_verdict_name(unsigned int verdict);
 const char *tw_dir_name(unsigned int dir);
 int tw_reason_from_name(const char *name); /* enum tw_reason, or -ENOENT */
 int tw_verdict_from_name(const char *name);
 
-/* Writes an address as people do: IPv4-mapped as dotted quad, else RFC 5952. `text` holds at least
+/* Formats an address: IPv4-mapped as dotted quad, else by RFC 5952. `text` holds at least
  * INET6_ADDRSTRLEN bytes; returns it. */
 const char *tw_addr_format(const struct tw_addr *addr, char *text);
 /* Reads an IPv4 or IPv6 address (no prefix). 0, or -EINVAL with `ret` untouched. */
