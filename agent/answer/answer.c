@@ -353,6 +353,7 @@ int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf 
 	struct tw_answer_ctx *ctx = context;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_err err;
+	int ret;
 
 	if (!tw_link_texts_fit(&request->base)) {
 		tw_err_set(&err, -EINVAL, "request", "send a shorter one",
@@ -372,23 +373,16 @@ int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf 
 		return answer_reload(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_POLICY:
 		return answer_policy(ctx, request, out);
-	case TAPWALL__V1__REQUEST__BODY_PORTS:
-		return tw_answer_ports(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_FLOWS:
 		return tw_answer_flows(ctx, request, ret_stream);
-	case TAPWALL__V1__REQUEST__BODY_RULES:
-		return tw_answer_rules(ctx, request, ret_stream);
-	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
-		return tw_answer_counters(ctx, request, ret_stream);
-	case TAPWALL__V1__REQUEST__BODY_LOG:
-		return tw_answer_log(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return tw_answer_capture(ctx, request, out, ret_stream);
-	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
-		return tw_answer_workloads(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_TOP:
 		return tw_answer_top(ctx, request, ret_stream);
 	default:
+		ret = tw_answer_list(ctx, request, ret_stream);
+		if (ret != -EOPNOTSUPP)
+			return ret;
 		tw_err_set(&err, -EOPNOTSUPP, "request", "use a client of this agent's version",
 			"this agent does not know what was asked");
 		return tw_answer_error(out, request->id, &response, &err);

@@ -29,17 +29,10 @@ int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf 
 
 int tw_answer_status(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-int tw_answer_ports(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream);
-int tw_answer_workloads(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+/* Answers every request for a list of list.c. -EOPNOTSUPP if the request is not for one of these. */
+int tw_answer_list(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream);
-int tw_answer_rules(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream);
-int tw_answer_counters(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream);
-int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
 /* True if the log has an entry about a workload, which the policy in force need not have any more. */

@@ -47,18 +47,6 @@ static void list_done(struct tw_responses *base)
 	free(stream);
 }
 
-static int list_new(uint64_t id, int (*next)(struct tw_responses *, void *, struct tw_buf *),
-	struct list_stream **ret)
-{
-	struct list_stream *stream = tw_alloc(sizeof(*stream));
-
-	if (!stream)
-		return -ENOMEM;
-	stream->base = (struct tw_responses){.next = next, .done = list_done, .id = id};
-	*ret = stream;
-	return 0;
-}
-
 static int list_end(const struct list_stream *stream, struct tw_buf *out)
 {
 	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
@@ -268,16 +256,10 @@ static int ports_next(struct tw_responses *base, void *context, struct tw_buf *o
 	return TW_RESPONSES_MORE;
 }
 
-int tw_answer_ports(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream)
+static int ports_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct list_stream *stream)
 {
-	struct list_stream *stream;
-	int ret = list_new(request->id, ports_next, &stream);
-
-	if (ret < 0)
-		return ret;
 	stream->prove = request->ports->prove;
-	*ret_stream = &stream->base;
 	return 0;
 }
 
@@ -341,17 +323,6 @@ static int workloads_next(struct tw_responses *base, void *context, struct tw_bu
 	return TW_RESPONSES_MORE;
 }
 
-int tw_answer_workloads(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream)
-{
-	struct list_stream *stream;
-	int ret = list_new(request->id, workloads_next, &stream);
-
-	if (!ret)
-		*ret_stream = &stream->base;
-	return ret;
-}
-
 /* ---- rules ---- */
 
 static int send_rule(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
@@ -398,17 +369,12 @@ static int rules_next(struct tw_responses *base, void *context, struct tw_buf *o
 	return TW_RESPONSES_MORE;
 }
 
-int tw_answer_rules(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream)
+static int rules_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct list_stream *stream)
 {
-	struct list_stream *stream;
-	int ret = list_new(request->id, rules_next, &stream);
+	struct tw_inforce *inforce = ctx->enforcement->inforce;
 
-	if (ret < 0)
-		return ret;
-	stream->inforce = ctx->enforcement->inforce ? tw_inforce_ref(ctx->enforcement->inforce)
-						    : NULL;
-	*ret_stream = &stream->base;
+	stream->inforce = inforce ? tw_inforce_ref(inforce) : NULL;
 	return 0;
 }
 
@@ -435,17 +401,6 @@ static int counters_next(struct tw_responses *base, void *context, struct tw_buf
 			ret = tw_answer_send(out, base->id, &response, false);
 	}
 	return ret < 0 ? ret : list_end(stream, out);
-}
-
-int tw_answer_counters(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream)
-{
-	struct list_stream *stream;
-	int ret = list_new(request->id, counters_next, &stream);
-
-	if (!ret)
-		*ret_stream = &stream->base;
-	return ret;
 }
 
 /* ---- log ---- */
@@ -554,26 +509,63 @@ bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload)
 	return false;
 }
 
-int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct tw_responses **ret_stream)
+static int log_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct list_stream *stream)
 {
 	const Tapwall__V1__LogRequest *log = request->log;
-	struct list_stream *stream;
-	int ret = list_new(request->id, log_next, &stream);
 
-	if (ret < 0)
-		return ret;
 	stream->follow = log->follow;
 	stream->all = log->all;
 	if (log->workload[0]) {
 		stream->workload = tw_strdup(log->workload);
-		if (!stream->workload) {
-			list_done(&stream->base);
+		if (!stream->workload)
 			return -ENOMEM;
-		}
 	}
 	stream->at = log->limit ? start_of(stream, ctx, log->limit)
 				: tw_journal_oldest(ctx->telemetry->journal);
+	return 0;
+}
+
+/* ---- all of them ---- */
+
+/* A list that a client can ask for. `start`, if set, takes what the request says; 0 or a negative errno. */
+struct list {
+	Tapwall__V1__Request__BodyCase request;
+	int (*start)(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+		struct list_stream *stream);
+	int (*next)(struct tw_responses *base, void *context, struct tw_buf *out);
+};
+
+static const struct list lists[] = {
+	{TAPWALL__V1__REQUEST__BODY_PORTS, ports_start, ports_next},
+	{TAPWALL__V1__REQUEST__BODY_WORKLOADS, NULL, workloads_next},
+	{TAPWALL__V1__REQUEST__BODY_RULES, rules_start, rules_next},
+	{TAPWALL__V1__REQUEST__BODY_COUNTERS, NULL, counters_next},
+	{TAPWALL__V1__REQUEST__BODY_LOG, log_start, log_next},
+};
+
+int tw_answer_list(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream)
+{
+	const struct list *list = NULL;
+	struct list_stream *stream;
+	int ret;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (lists[i].request == request->body_case)
+			list = &lists[i];
+	if (!list)
+		return -EOPNOTSUPP;
+	stream = tw_alloc(sizeof(*stream));
+	if (!stream)
+		return -ENOMEM;
+	stream->base = (struct tw_responses){
+		.next = list->next, .done = list_done, .id = request->id};
+	ret = list->start ? list->start(ctx, request, stream) : 0;
+	if (ret < 0) {
+		list_done(&stream->base);
+		return ret;
+	}
 	*ret_stream = &stream->base;
 	return 0;
 }
