@@ -249,6 +249,8 @@ int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags);
  * are not NULL is one of the old ones. `changed` may be NULL: none. */
 int tw_policy_resolve_again(struct tw_policy *policy, const struct tw_policy *old,
 	const bool *changed, struct tw_diags *diags);
+/* True if a group's tags or one of its patterns select a workload. */
+bool tw_policy_selects(const struct tw_group *group, const struct tw_workload *workload);
 
 /* ---- lower.c: a rule's services become cells ---- */
 

@@ -97,6 +97,18 @@ struct tw_rule_info {
 	unsigned int line;
 };
 
+/* A group, and what it stands for. Names are owned by the policy. */
+#define TW_GROUP_TEXT_MAX 64
+struct tw_group_info {
+	const char *name;
+	uint64_t n_addresses;	/* UINT64_MAX: so many or more */
+	const char **workloads; /* each once, in the order of the policy */
+	size_t n_workloads;
+	const char **networks; /* names and prefixes, as written */
+	size_t n_networks;
+	char (*texts)[TW_GROUP_TEXT_MAX]; /* of prefixes; `networks` points there */
+};
+
 enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
 
 /* How a vNIC that no port is named for, or that is not at that port, finds its port. */
@@ -181,6 +193,10 @@ const struct tw_vnic *tw_policy_vnic(const struct tw_policy *policy, size_t inde
 /* Rules in order, then the default as number n_rules. */
 size_t tw_policy_n_rules(const struct tw_policy *policy);
 const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t index);
+/* `index` is below tw_policy_n_groups(). 0 with *ret to be freed by tw_group_info_done(), or -ENOMEM with
+ * *ret untouched. */
+int tw_policy_group(const struct tw_policy *policy, size_t index, struct tw_group_info *ret);
+void tw_group_info_done(struct tw_group_info *info);
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
 enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 

@@ -129,6 +129,13 @@ static bool selects(const struct tw_group *group, const struct tw_workload *work
 	return false;
 }
 
+bool tw_policy_selects(const struct tw_group *group, const struct tw_workload *workload)
+{
+	size_t steps = 0;
+
+	return selects(group, workload, &steps);
+}
+
 static const struct tw_set *operand_set(const struct tw_policy *p, const struct tw_operand *operand)
 {
 	switch (operand->kind) {

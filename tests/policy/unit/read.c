@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/alloc.h"
 #include "fastpath/abi/names.h"
 #include "world.h"
 
@@ -83,6 +84,55 @@ static void counts_and_rules(void **state)
 	assert_null(tw_policy_vnic(policy, 5));
 	for (size_t i = 0; i < 5; i++)
 		assert_int_equal(tw_policy_vnic(policy, i)->index, i);
+	tw_policy_free(policy);
+}
+
+/* Names and patterns that fit one workload twice, and nothing at all. */
+static void groups(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"networks: {office: [192.0.2.0/24]}\n"
+		"workloads:\n"
+		"  web-1: {port: p1, addresses: [10.0.0.1, 'fd00::1'], tags: [web]}\n"
+		"  web-2: {port: p2, addresses: [10.0.0.2], tags: [web, old]}\n"
+		"  db-1: {port: p3, addresses: [10.0.0.3, 10.1.0.0/16]}\n"
+		"groups:\n"
+		"  new: {tags: web & !old}\n"
+		"  all: {tags: web, workloads: [db-1, '*-1'], networks: [office, 198.51.100.7, '2001:db8::/120']}\n"
+		"  wide: {networks: ['2001:db8::/64']}\n"
+		"  most: {networks: ['2001:db8::/65', '2001:db9::/65']}\n"
+		"  none: {tags: nobody}\n");
+	struct tw_group_info info;
+
+	assert_int_equal(tw_policy_group(policy, 0, &info), 0);
+	assert_string_equal(info.name, "new");
+	assert_int_equal(info.n_addresses, 2);
+	assert_int_equal(info.n_workloads, 1);
+	assert_string_equal(info.workloads[0], "web-1");
+	assert_int_equal(info.n_networks, 0);
+	tw_group_info_done(&info);
+	assert_int_equal(tw_policy_group(policy, 1, &info), 0);
+	assert_int_equal(info.n_addresses, 4 + 65536 + 256 + 1 + 256);
+	assert_int_equal(info.n_workloads, 3);
+	assert_string_equal(info.workloads[1], "web-2");
+	assert_string_equal(info.workloads[2], "db-1");
+	assert_int_equal(info.n_networks, 3);
+	assert_string_equal(info.networks[0], "office");
+	assert_string_equal(info.networks[1], "198.51.100.7");
+	assert_string_equal(info.networks[2], "2001:db8::/120");
+	tw_group_info_done(&info);
+	for (size_t i = 2; i < 4; i++) {
+		assert_int_equal(tw_policy_group(policy, i, &info), 0);
+		assert_true(info.n_addresses == UINT64_MAX);
+		tw_group_info_done(&info);
+	}
+	assert_int_equal(tw_policy_group(policy, 4, &info), 0);
+	assert_int_equal(info.n_addresses + info.n_workloads + info.n_networks, 0);
+	tw_group_info_done(&info);
+	tw_alloc_fail_after(3);
+	assert_int_equal(tw_policy_group(policy, 1, &info), -ENOMEM);
+	tw_alloc_fail_after(0);
 	tw_policy_free(policy);
 }
 
@@ -334,6 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finders),
 		cmocka_unit_test(counts_and_rules),
+		cmocka_unit_test(groups),
 		cmocka_unit_test(options),
 		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(ports),
