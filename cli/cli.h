@@ -72,6 +72,11 @@ struct tw_workloads_options {
 	bool json;
 };
 
+struct tw_groups_options {
+	const char *socket;
+	bool json;
+};
+
 enum tw_flow_sort {
 	TW_FLOW_SORT_AUTO, /* by idle time for people, as they come for programs */
 	TW_FLOW_SORT_IDLE,
@@ -144,6 +149,7 @@ int tw_replay_run(const void *values);
 int tw_status_run(const void *values);
 int tw_ports_run(const void *values);
 int tw_workloads_run(const void *values);
+int tw_groups_run(const void *values);
 int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);

@@ -168,6 +168,11 @@ static const struct tw_arg workloads_args[] = {
 	SOCKET(struct tw_workloads_options),
 };
 
+static const struct tw_arg groups_args[] = {
+	JSON(struct tw_groups_options, "one object per group"),
+	SOCKET(struct tw_groups_options),
+};
+
 static const char *const flow_sorts[] = {
 	[TW_FLOW_SORT_AUTO] = "auto",
 	[TW_FLOW_SORT_IDLE] = "idle",
@@ -538,6 +543,14 @@ static const struct tw_args_command commands[] = {
 			"no workload are in *ports*.\n\n"
 			"With *--json*: _name_, _port_ and _state_, null when it is not on this host, "
 			"_found_by_, _mac_, _named_port_ and _addresses_."),
+	COMMAND(groups, .summary = "the groups of the policy, and who is in them",
+		.description =
+			"Each group of the policy in force: its workloads, by name, by tag or by "
+			"pattern, its networks as the policy has them, and the number of addresses "
+			"that a rule about the group means. Addresses that DHCP gave to a workload "
+			"count.\n\n"
+			"With *--json*: _name_, _addresses_ (at most 2^63 - 1), and the lists "
+			"_workloads_ and _networks_."),
 	COMMAND(flows, EXAMPLES(flows), .summary = "the live connections",
 		.description =
 			"PACKETS and BYTES are those of the side that opened the connection, REPLIES "

@@ -31,7 +31,7 @@
 struct list_stream {
 	struct tw_responses base;
 	uint64_t at; /* ifindex, rule number, reason or journal entry that comes next */
-	struct tw_inforce *inforce; /* rules: of the policy that was in force when asked */
+	struct tw_inforce *inforce; /* groups, rules: the policy that was in force when asked */
 	bool follow;
 	bool all;
 	bool prove;	/* ports */
@@ -323,6 +323,51 @@ static int workloads_next(struct tw_responses *base, void *context, struct tw_bu
 	return TW_RESPONSES_MORE;
 }
 
+/* ---- groups ---- */
+
+#define SELECT_TURN 100000 /* workloads held against groups in a turn */
+
+static int send_group(const struct list_stream *stream, size_t index, struct tw_buf *out)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Group message = TAPWALL__V1__GROUP__INIT;
+	struct tw_group_info info;
+	int ret = tw_policy_group(stream->inforce->policy, index, &info);
+
+	if (ret < 0)
+		return ret;
+	message.name = TEXT(info.name);
+	message.addresses = info.n_addresses;
+	message.workloads = (char **)info.workloads;
+	message.n_workloads = info.n_workloads;
+	message.networks = (char **)info.networks;
+	message.n_networks = info.n_networks;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_GROUP;
+	response.group = &message;
+	ret = tw_answer_send(out, stream->base.id, &response, false);
+	tw_group_info_done(&info);
+	return ret;
+}
+
+static int groups_next(struct tw_responses *base, void *context, struct tw_buf *out)
+{
+	struct list_stream *stream = (struct list_stream *)base;
+	const struct tw_policy *policy = stream->inforce ? stream->inforce->policy : NULL;
+	size_t n = policy ? tw_policy_n_groups(policy) : 0, looked = 0;
+
+	while (looked < SELECT_TURN && out->len < TW_SERVER_OUT_SOFT) {
+		int ret;
+
+		if (stream->at >= n)
+			return list_end(stream, out);
+		looked += tw_policy_n_workloads(policy) + 1;
+		ret = send_group(stream, stream->at++, out);
+		if (ret < 0)
+			return ret;
+	}
+	return TW_RESPONSES_MORE;
+}
+
 /* ---- rules ---- */
 
 static int send_rule(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
@@ -369,7 +414,7 @@ static int rules_next(struct tw_responses *base, void *context, struct tw_buf *o
 	return TW_RESPONSES_MORE;
 }
 
-static int rules_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+static int inforce_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct list_stream *stream)
 {
 	struct tw_inforce *inforce = ctx->enforcement->inforce;
@@ -539,7 +584,8 @@ struct list {
 static const struct list lists[] = {
 	{TAPWALL__V1__REQUEST__BODY_PORTS, ports_start, ports_next},
 	{TAPWALL__V1__REQUEST__BODY_WORKLOADS, NULL, workloads_next},
-	{TAPWALL__V1__REQUEST__BODY_RULES, rules_start, rules_next},
+	{TAPWALL__V1__REQUEST__BODY_GROUPS, inforce_start, groups_next},
+	{TAPWALL__V1__REQUEST__BODY_RULES, inforce_start, rules_next},
 	{TAPWALL__V1__REQUEST__BODY_COUNTERS, NULL, counters_next},
 	{TAPWALL__V1__REQUEST__BODY_LOG, log_start, log_next},
 };

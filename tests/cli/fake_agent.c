@@ -298,6 +298,37 @@ static void tell_workloads(struct teller *teller)
 	send_last(teller);
 }
 
+static void tell_group(struct teller *teller, Tapwall__V1__Group *group)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_GROUP;
+	response.group = group;
+	send_response(teller, &response, false);
+}
+
+static void tell_groups(struct teller *teller)
+{
+	char *workloads[] = {"web-1", "evil\033[31m"}, *networks[] = {"office", "2001:db8::/32"};
+	Tapwall__V1__Group web = TAPWALL__V1__GROUP__INIT, all = web, none = web;
+
+	web.name = "web";
+	web.addresses = 65537;
+	web.workloads = workloads;
+	web.n_workloads = COUNT(workloads);
+	all.name = "all";
+	all.addresses = UINT64_MAX;
+	all.networks = networks;
+	all.n_networks = COUNT(networks);
+	none.name = "none";
+	if (!teller->empty) {
+		tell_group(teller, &web);
+		tell_group(teller, &all);
+		tell_group(teller, &none);
+	}
+	send_last(teller);
+}
+
 static void tell_flow(struct teller *teller, Tapwall__V1__Flow *flow)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -723,6 +754,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_POLICY] = tell_policy,
 		[TAPWALL__V1__REQUEST__BODY_PORTS] = tell_ports,
 		[TAPWALL__V1__REQUEST__BODY_WORKLOADS] = tell_workloads,
+		[TAPWALL__V1__REQUEST__BODY_GROUPS] = tell_groups,
 		[TAPWALL__V1__REQUEST__BODY_FLOWS] = tell_flows,
 		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,
 		[TAPWALL__V1__REQUEST__BODY_COUNTERS] = tell_counters,

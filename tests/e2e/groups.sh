@@ -17,6 +17,10 @@ policy() { # TAG
 	END
 }
 
+members() {
+	tapwall groups --json | jq -c '[.name, .addresses, .workloads, .networks]' | xargs
+}
+
 epoch() {
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/config" | jq -c '.[0].value[:4]'
 }
@@ -36,12 +40,14 @@ for tag in none web admin; do
 done
 
 start_agent --policy "$lab/none.yaml"
+equal "no workload is in a group" '[webs,0,[],[]] [admins,0,[],[]]' "$(members)"
 begin g2 echo-one echo tcp 7001
 equal "who is in no group is denied" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 images=$(images_of tap2)
 say "images of tap2: $images"
 
 check "w1 joins a group" apply "$lab/web.yaml"
+equal "groups says so" '[webs,2,[w1],[]] [admins,0,[],[]]' "$(members)"
 begin g1 one stream "$lab/one" tcp 10.0.0.12 7001 2
 check "and may connect" within 20 grows one echoed 50
 equal "the port with the rule about the group kept its image" "$images" "$(images_of tap2)"

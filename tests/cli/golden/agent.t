@@ -35,6 +35,15 @@ db-2                not on this host                               tap-db2
 $ fake_agent good tapwall workloads --socket agent.sock --json
 {"name":"web-1","port":"tap-web1","state":"protected","found_by":"tap-mac","mac":"52:54:00:00:00:01","named_port":null,"addresses":["10.0.0.11","dhcp"]}
 {"name":"db-2","port":null,"state":null,"found_by":null,"mac":null,"named_port":"tap-db2","addresses":[]}
+$ fake_agent good tapwall groups --socket agent.sock
+GROUP     ADDRESSES  WORKLOADS        NETWORKS
+web          65,537  web-1 evil?[31m
+all    2^64 or more                   office 2001:db8::/32
+none              0
+$ fake_agent good tapwall groups --socket agent.sock --json
+{"name":"web","addresses":65537,"workloads":["web-1","evil\u001B[31m"],"networks":[]}
+{"name":"all","addresses":9223372036854775807,"workloads":[],"networks":["office","2001:db8::/32"]}
+{"name":"none","addresses":0,"workloads":[],"networks":[]}
 $ fake_agent good tapwall flows --socket agent.sock
 PROTO          FROM                       TO                    STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
 tcp            [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent           1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
@@ -184,6 +193,8 @@ $ fake_agent empty tapwall workloads --socket agent.sock
 the policy in force has no workload
 $ fake_agent empty tapwall ports --socket agent.sock
 no port matches the agent's patterns
+$ fake_agent empty tapwall groups --socket agent.sock
+the policy in force has no group
 $ fake_agent empty tapwall flows --socket agent.sock
 no connection is open
 $ fake_agent empty tapwall rules --socket agent.sock
@@ -223,7 +234,9 @@ $ fake_agent mute tapwall status --socket agent.sock
 tapwall: agent.sock: the agent closed the connection; see what tapwalld logs
 [4]
 # No agent at all.
-$ for verb in status ports workloads flows rules log counters "apply policy.yaml" "explain --live --from web-1 --to db-1 --proto icmp"; do tapwall $verb --socket nowhere.sock; echo "exit $?"; done
+$ for verb in status ports workloads groups flows rules log counters "apply policy.yaml" "explain --live --from web-1 --to db-1 --proto icmp"; do tapwall $verb --socket nowhere.sock; echo "exit $?"; done
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket

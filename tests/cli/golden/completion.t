@@ -8,6 +8,7 @@ replay
 status
 ports
 workloads
+groups
 flows
 rules
 log

@@ -12,6 +12,7 @@ commands:
   status                    the firewall at a glance
   ports                     the ports, who sits behind them, what went through
   workloads                 the workloads of the policy, and where they are
+  groups                    the groups of the policy, and who is in them
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass
@@ -141,6 +142,15 @@ the workloads of the policy, and where they are
   --socket PATH             the agent's socket (default /run/tapwall/agent.sock)
   -h, --help                prints this help
   --version                 prints the version
+$ tapwall groups --help
+usage: tapwall groups [options]
+
+the groups of the policy, and who is in them
+
+  --json                    for programs: one object per group
+  --socket PATH             the agent's socket (default /run/tapwall/agent.sock)
+  -h, --help                prints this help
+  --version                 prints the version
 $ tapwall flows --help
 usage: tapwall flows [options]
 
@@ -229,6 +239,7 @@ commands:
   status                    the firewall at a glance
   ports                     the ports, who sits behind them, what went through
   workloads                 the workloads of the policy, and where they are
+  groups                    the groups of the policy, and who is in them
   flows                     the live connections
   rules                     the rules with their hits
   log                       what was denied, and what rules that log let pass

@@ -10,6 +10,7 @@ replay 1
 status 1
 ports 1
 workloads 1
+groups 1
 flows 1
 rules 1
 log 1
