@@ -42,20 +42,26 @@ static bool parse(const char *text, bool rate, uint32_t *ret)
 	return !tw_text_number(number, LIMIT_MAX, ret) && *ret;
 }
 
-static void read_limit(struct tw_reader *r, const struct tw_node *value, enum tw_limit limit,
-	struct tw_limits *ret)
+static bool read_number(struct tw_reader *r, const struct tw_node *value, const char *name,
+	bool rate, uint32_t *ret)
 {
 	const char *text = tw_read_text(r, value, "a limit");
 
 	if (!text)
-		return;
-	if (parse(text, keys[limit].rate, &ret->at[limit]))
-		ret->said |= 1u << limit;
-	else
-		tw_complain(r, value,
-			keys[limit].rate ? "write 1000/s, 1 to 100000000, or none"
-					 : "write 1000, 1 to 100000000, or none",
-			"%s cannot be the limit %s", tw_show(text).text, keys[limit].name);
+		return false;
+	if (parse(text, rate, ret))
+		return true;
+	tw_complain(r, value,
+		rate ? "write 1000/s, 1 to 100000000, or none"
+		     : "write 1000, 1 to 100000000, or none",
+		"%s cannot be the limit %s", tw_show(text).text, name);
+	return false;
+}
+
+bool tw_limits_read_rate(
+	struct tw_reader *r, const struct tw_node *value, const char *name, uint32_t *ret)
+{
+	return read_number(r, value, name, true, ret);
 }
 
 void tw_read_limits(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret)
@@ -85,9 +91,22 @@ void tw_read_limits(struct tw_reader *r, const struct tw_node *map, struct tw_li
 		else if (ret->said & 1u << limit)
 			tw_complain(r, node->key, "keep one of them", "the limit %s is set twice",
 				keys[limit].name);
-		else
-			read_limit(r, node, (enum tw_limit)limit, ret);
+		else if (read_number(r, node, keys[limit].name, keys[limit].rate, &ret->at[limit]))
+			ret->said |= 1u << limit;
 	}
+}
+
+static void print_number(uint32_t number, bool rate, struct tw_buf *out)
+{
+	if (number)
+		tw_buf_addf(out, "%u%s", number, rate ? PER_SECOND : "");
+	else
+		tw_buf_adds(out, NONE);
+}
+
+void tw_limits_print_rate(uint32_t rate, struct tw_buf *out)
+{
+	print_number(rate, true, out);
 }
 
 void tw_limits_print(const struct tw_limits *limits, struct tw_buf *out)
@@ -98,11 +117,7 @@ void tw_limits_print(const struct tw_limits *limits, struct tw_buf *out)
 		if (!(limits->said & 1u << limit))
 			continue;
 		tw_buf_addf(out, "%s%s: ", separator, keys[limit].name);
-		if (limits->at[limit])
-			tw_buf_addf(
-				out, "%u%s", limits->at[limit], keys[limit].rate ? PER_SECOND : "");
-		else
-			tw_buf_adds(out, NONE);
+		print_number(limits->at[limit], keys[limit].rate, out);
 		separator = ", ";
 	}
 	tw_buf_adds(out, limits->said ? "}" : "{}");
