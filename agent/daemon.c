@@ -223,7 +223,12 @@ static int follow_host(struct tw_agent *agent)
 static int init_rest(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_server_options server = {.loop = &agent->loop,
-		.path = agent->options->socket,
+		.listeners = {{.at = {agent->options->socket, "tapwall"},
+				      .role = TW_ROLE_OPERATOR,
+				      .option = "--socket"},
+			{.at = {agent->options->viewer_socket, "tapwall-view"},
+				.role = TW_ROLE_VIEWER,
+				.option = "--viewer-socket"}},
 		.start = tw_answer_start,
 		.context = &agent->answers};
 	int ret = tw_events_new(&agent->telemetry, &agent->telemetry.events, err);

@@ -21,6 +21,7 @@ struct tw_agent_options {
 	const char *uplinks;	 /* patterns */
 	bool hairpin;		 /* guests' addresses may come from beyond the ports */
 	const char *socket;
+	const char *viewer_socket; /* NULL: none */
 	const char *bpffs;
 	const char *state_dir;
 	bool force_clsact;

@@ -42,7 +42,8 @@ void tw_link_clean(ProtobufCMessage *message);
 
 /* Client side, blocking. */
 struct tw_link_client;
-int tw_link_connect(const char *socket_path, struct tw_link_client **ret, struct tw_err *err);
+/* Connects to an address of stream.h. */
+int tw_link_connect(const char *address, struct tw_link_client **ret, struct tw_err *err);
 void tw_link_client_free(struct tw_link_client *client); /* NULL is fine */
 TW_DEFINE_AUTO(tw_link_client)
 /* How long a send or a receive may wait, 0 = for ever (the default); over it they give -ETIMEDOUT. */

@@ -2,45 +2,50 @@
 #include "link/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/log.h"
 
 #define READ_BYTES 65536
-#define BACKLOG	   32
-#define GROUP	   "tapwall"
+
+/* An answer under way. */
+struct answer {
+	struct tw_responses *responses;
+	bool waits; /* it has nothing now */
+};
 
 struct client {
 	struct tw_server *server;
 	struct client *next;
 	struct tw_watch watch;
-	int fd;
-	uid_t uid;
+	struct tw_stream *stream;
+	enum tw_role role;
 	uint32_t events; /* asked of epoll */
 	struct tw_buf in;
 	struct tw_buf out;
-	size_t sent;		     /* of out */
-	struct tw_responses *answer; /* NULL: none is under way */
-	bool waits;		     /* the answer has nothing now */
-	bool stopped;		     /* the answer was asked to end */
-	uint64_t frame_ns;	     /* when the unfinished request began; 0: there is none */
-	uint64_t moved_ns;	     /* when bytes last went either way */
+	size_t sent; /* of out */
+	struct answer answers[TW_SERVER_ANSWERS];
+	unsigned int n_answers;
+	unsigned int turn; /* the answer that is asked next */
+	bool ended;	   /* it sends no more */
+	uint64_t frame_ns; /* when the unfinished request began; 0: there is none */
+	uint64_t moved_ns; /* when bytes last went either way */
+};
+
+struct listener {
+	struct tw_server *server;
+	struct tw_watch watch;
+	struct tw_stream *stream;
+	enum tw_role role;
 };
 
 struct tw_server {
 	struct tw_server_options options;
-	struct tw_watch watch;
-	int fd;
+	struct listener listeners[TW_SERVER_LISTENERS];
+	unsigned int n_listeners;
 	struct client *clients;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 /* ---- one client ---- */
@@ -54,11 +59,11 @@ static void client_free(struct client *client)
 		at = &(*at)->next;
 	*at = client->next;
 	tw_loop_remove(server->options.loop, &client->watch);
-	if (client->answer)
-		client->answer->done(client->answer);
+	for (unsigned int i = 0; i < client->n_answers; i++)
+		client->answers[i].responses->done(client->answers[i].responses);
 	tw_buf_done(&client->in);
 	tw_buf_done(&client->out);
-	close(client->fd);
+	tw_stream_close(client->stream);
 	free(client);
 }
 
@@ -66,13 +71,11 @@ static void client_free(struct client *client)
 static int flush_out(struct client *client)
 {
 	while (client->sent < client->out.len) {
-		ssize_t n = send(client->fd, client->out.data + client->sent,
-			client->out.len - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = tw_stream_write(client->stream, client->out.data + client->sent,
+			client->out.len - client->sent, false);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		client->sent += (size_t)n;
 		client->moved_ns = tw_clock_ns();
 	}
@@ -89,17 +92,17 @@ struct share {
 	size_t in_bytes;
 };
 
-static bool is_of(const struct client *client, const uid_t *uid)
+static bool is_of(const struct client *client, const uint32_t *user)
 {
-	return uid ? client->uid == *uid : client->uid != 0;
+	return user ? client->stream->user == *user : client->stream->user != 0;
 }
 
-static struct share share_of(const struct tw_server *server, const uid_t *uid)
+static struct share share_of(const struct tw_server *server, const uint32_t *user)
 {
 	struct share share = {0};
 
 	for (const struct client *client = server->clients; client; client = client->next)
-		if (is_of(client, uid)) {
+		if (is_of(client, user)) {
 			share.n_clients++;
 			share.in_bytes += client->in.max;
 		}
@@ -107,18 +110,18 @@ static struct share share_of(const struct tw_server *server, const uid_t *uid)
 }
 
 /* The user other than root that has the most, by clients or by bytes. */
-static uid_t greediest(const struct tw_server *server, bool by_bytes)
+static uint32_t greediest(const struct tw_server *server, bool by_bytes)
 {
 	size_t most = 0;
-	uid_t found = 0;
+	uint32_t found = 0;
 
 	for (const struct client *client = server->clients; client; client = client->next) {
-		struct share share = share_of(server, &client->uid);
+		struct share share = share_of(server, &client->stream->user);
 		size_t has = by_bytes ? share.in_bytes : share.n_clients;
 
-		if (client->uid && has > most) {
+		if (client->stream->user && has > most) {
 			most = has;
-			found = client->uid;
+			found = client->stream->user;
 		}
 	}
 	return found;
@@ -126,22 +129,23 @@ static uid_t greediest(const struct tw_server *server, bool by_bytes)
 
 static bool is_idle(const struct client *client)
 {
-	return !client->answer && !client->out.len && !client->in.len;
+	return !client->n_answers && !client->out.len && !client->in.len;
 }
 
 /* Returns the client of a user, other than `except`, to be closed. To free a place: the one that has been
- * idle longest. If none is idle, or to free bytes: the one whose request has been unfinished longest. */
+ * idle longest. If none is idle, or to free bytes: the one whose request has been unfinished longest. A client
+ * that is being answered keeps its place, but not the bytes of its next request. */
 static struct client *dispensable(
-	struct tw_server *server, uid_t uid, const struct client *except, bool for_bytes)
+	struct tw_server *server, uint32_t user, const struct client *except, bool for_bytes)
 {
 	struct client *idle = NULL, *unfinished = NULL;
 
 	for (struct client *client = server->clients; client; client = client->next) {
-		if (client == except || client->uid != uid)
+		if (client == except || client->stream->user != user)
 			continue;
 		if (is_idle(client) && (!idle || client->moved_ns < idle->moved_ns))
 			idle = client;
-		if (client->frame_ns && !client->answer &&
+		if (client->frame_ns && (for_bytes || !client->n_answers) &&
 			(!unfinished || client->frame_ns < unfinished->frame_ns))
 			unfinished = client;
 	}
@@ -153,8 +157,8 @@ static int make_room(struct client *client)
 {
 	struct tw_server *server = client->server;
 
-	while (share_of(server, &client->uid).in_bytes > TW_SERVER_USER_IN_MAX) {
-		struct client *other = dispensable(server, client->uid, client, true);
+	while (share_of(server, &client->stream->user).in_bytes > TW_SERVER_USER_IN_MAX) {
+		struct client *other = dispensable(server, client->stream->user, client, true);
 
 		if (!other)
 			return -EMSGSIZE;
@@ -171,13 +175,13 @@ static int make_room(struct client *client)
 }
 
 /* Makes a place for a client of this user; false if there is none. */
-static bool make_place(struct tw_server *server, uid_t uid)
+static bool make_place(struct tw_server *server, uint32_t user)
 {
 	struct client *other = NULL;
 
-	if (share_of(server, &uid).n_clients >= TW_SERVER_USER_CLIENTS)
-		other = dispensable(server, uid, NULL, false);
-	else if (uid && share_of(server, NULL).n_clients >= TW_SERVER_CLIENTS)
+	if (share_of(server, &user).n_clients >= TW_SERVER_USER_CLIENTS)
+		other = dispensable(server, user, NULL, false);
+	else if (user && share_of(server, NULL).n_clients >= TW_SERVER_CLIENTS)
 		other = dispensable(server, greediest(server, false), NULL, false);
 	else
 		return true;
@@ -188,16 +192,31 @@ static bool make_place(struct tw_server *server, uid_t uid)
 
 /* ---- one client's requests ---- */
 
+static void stop_answers(struct client *client)
+{
+	for (unsigned int i = 0; i < client->n_answers; i++) {
+		struct answer *answer = &client->answers[i];
+
+		if (!answer->responses->stop)
+			continue;
+		answer->responses->stop(answer->responses);
+		answer->waits = false;
+	}
+}
+
 /* Reads once; 0, or a negative errno when the client is gone or asks too much. */
 static int fill_in(struct client *client)
 {
 	char data[READ_BYTES];
-	ssize_t n = recv(client->fd, data, sizeof(data), MSG_DONTWAIT);
+	ssize_t n = tw_stream_read(client->stream, data, sizeof(data), false);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (!n)
-		return -EPIPE;
+		return n == -EAGAIN ? 0 : (int)n;
+	if (!n) {
+		client->ended = true;
+		stop_answers(client);
+		return 0;
+	}
 	tw_buf_add(&client->in, data, (size_t)n);
 	if (client->in.failed)
 		return -ENOMEM;
@@ -224,6 +243,7 @@ static void drop_in(struct client *client, size_t len)
 static int take_request(struct client *client)
 {
 	const struct tw_server_options *options = &client->server->options;
+	struct answer *answer = &client->answers[client->n_answers];
 	Tapwall__V1__Request *request;
 	const uint8_t *body;
 	size_t body_len;
@@ -236,39 +256,57 @@ static int take_request(struct client *client)
 	request = tw_link_unpack_request(body, body_len);
 	if (!request)
 		return -EBADMSG;
-	ret = options->start(options->context, request, &client->out, &client->answer);
+	*answer = (struct answer){0};
+	ret = options->start(
+		options->context, client->role, request, &client->out, &answer->responses);
 	tapwall__v1__request__free_unpacked(request, NULL);
+	client->n_answers += answer->responses != NULL;
 	drop_in(client, (size_t)len);
 	return ret < 0 ? ret : 1;
 }
 
-/* Asks the answer for its next part: 1 when there is more to do at once, 0, or a negative errno. */
-static int take_responses(struct client *client)
+/* Asks one answer for its next part: 1 when there is more to do at once, 0, or a negative errno. */
+static int take_part(struct client *client, unsigned int i)
 {
-	int state = client->answer->next(
-		client->answer, client->server->options.context, &client->out);
+	struct answer *answer = &client->answers[i];
+	int state = answer->responses->next(
+		answer->responses, client->server->options.context, &client->out);
 
 	if (state < 0)
 		return state;
 	if (client->out.failed)
 		return -ENOMEM;
-	client->waits = state == TW_RESPONSES_WAIT;
+	answer->waits = state == TW_RESPONSES_WAIT;
 	if (state == TW_RESPONSES_END) {
-		client->answer->done(client->answer);
-		client->answer = NULL;
+		answer->responses->done(answer->responses);
+		client->n_answers--;
+		memmove(answer, answer + 1, (client->n_answers - i) * sizeof(*answer));
 	}
-	return !client->waits;
+	return !answer->waits || state == TW_RESPONSES_END;
+}
+
+/* Asks the next answer that does not wait, in turn: 1 when there is more to do at once, 0, or a negative errno. */
+static int take_responses(struct client *client)
+{
+	for (unsigned int tried = 0; tried < client->n_answers; tried++) {
+		unsigned int i = client->turn++ % client->n_answers;
+
+		if (!client->answers[i].waits)
+			return take_part(client, i);
+	}
+	return 0;
 }
 
 static int watch_events(struct client *client, bool more)
 {
 	uint32_t events = 0;
 
-	if (!client->answer && !client->out.len)
+	if (!client->ended && client->n_answers < TW_SERVER_ANSWERS &&
+		client->out.len < TW_SERVER_OUT_SOFT)
 		events |= EPOLLIN;
 	if (client->out.len || more)
 		events |= EPOLLOUT;
-	if (client->answer && client->answer->stop && !client->stopped)
+	if (!client->ended && client->n_answers == TW_SERVER_ANSWERS)
 		events |= EPOLLRDHUP;
 	if (events == client->events)
 		return 0;
@@ -281,27 +319,22 @@ static int serve(struct client *client)
 {
 	/* As long as a client has not taken what it was told, there may be more for it. */
 	bool more = true;
-	int ret = 0;
+	int ret = 0, parts;
 
 	if (client->out.len < TW_SERVER_OUT_SOFT) {
-		if (!client->answer)
+		if (client->n_answers < TW_SERVER_ANSWERS)
 			ret = take_request(client);
-		else if (!client->waits)
-			ret = take_responses(client);
+		parts = ret < 0 ? ret : take_responses(client);
+		ret = parts < 0 ? parts : ret | parts;
 		more = ret > 0;
 	}
 	if (ret >= 0)
 		ret = flush_out(client);
 	if (ret >= 0)
 		ret = watch_events(client, more);
+	if (!ret && client->ended && !more && !client->n_answers && !client->out.len)
+		ret = -EPIPE;
 	return ret;
-}
-
-static void stop_answer(struct client *client)
-{
-	client->stopped = true;
-	client->waits = false;
-	client->answer->stop(client->answer);
 }
 
 static void on_client(void *arg, uint32_t events)
@@ -309,13 +342,14 @@ static void on_client(void *arg, uint32_t events)
 	struct client *client = arg;
 	int ret = 0;
 
-	/* A follower asks nothing more, so reading tells only that it left. */
-	if (events & (EPOLLERR | EPOLLHUP))
+	if (events & (EPOLLERR | EPOLLHUP)) {
 		ret = -EPIPE;
-	else if (events & EPOLLIN)
+	} else if (events & EPOLLIN) {
 		ret = fill_in(client);
-	else if (events & EPOLLRDHUP && client->answer && client->answer->stop)
-		stop_answer(client);
+	} else if (events & EPOLLRDHUP) {
+		client->ended = true;
+		stop_answers(client);
+	}
 	if (ret >= 0)
 		ret = serve(client);
 	if (ret < 0)
@@ -326,29 +360,26 @@ static void on_client(void *arg, uint32_t events)
 
 static void on_listen(void *arg, uint32_t events)
 {
-	struct tw_server *server = arg;
-	struct ucred peer = {0};
-	socklen_t len = sizeof(peer);
+	const struct listener *listener = arg;
+	struct tw_server *server = listener->server;
+	struct tw_stream *stream;
 	struct client *client;
-	int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
+	if (tw_stream_accept(listener->stream, &stream) < 0)
 		return;
-	client = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) &&
-				 make_place(server, peer.uid)
-			 ? tw_alloc(sizeof(*client))
-			 : NULL;
+	client = make_place(server, stream->user) ? tw_alloc(sizeof(*client)) : NULL;
 	if (!client) {
-		close(fd);
+		tw_stream_close(stream);
 		return;
 	}
 	client->server = server;
-	client->fd = fd;
-	client->uid = peer.uid;
+	client->stream = stream;
+	client->role = listener->role;
 	client->events = EPOLLIN;
 	client->moved_ns = tw_clock_ns();
-	if (tw_loop_add(server->options.loop, &client->watch, fd, EPOLLIN, on_client, client) < 0) {
-		close(fd);
+	if (tw_loop_add(server->options.loop, &client->watch, stream->fd, EPOLLIN, on_client,
+		    client) < 0) {
+		tw_stream_close(stream);
 		free(client);
 		return;
 	}
@@ -361,24 +392,27 @@ void tw_server_pump(struct tw_server *server)
 	struct client *client, *next;
 
 	for (client = server ? server->clients : NULL; client; client = next) {
+		bool waits = false;
+
 		next = client->next;
-		if (!client->waits)
-			continue;
-		client->waits = false;
-		if (serve(client) < 0)
+		for (unsigned int i = 0; i < client->n_answers; i++) {
+			waits |= client->answers[i].waits;
+			client->answers[i].waits = false;
+		}
+		if (waits && serve(client) < 0)
 			client_free(client);
 	}
 }
 
 static bool over_time(const struct client *client, uint64_t now)
 {
-	if (client->frame_ns && !client->answer && now - client->frame_ns > TW_SERVER_FRAME_NS)
+	bool reads = client->n_answers < TW_SERVER_ANSWERS && client->out.len < TW_SERVER_OUT_SOFT;
+
+	if (client->frame_ns && reads && now - client->frame_ns > TW_SERVER_FRAME_NS)
 		return true;
-	if (client->waits)
-		return false;
-	if (client->out.len || client->answer)
+	if (client->out.len)
 		return now - client->moved_ns > TW_SERVER_STALL_NS;
-	return now - client->moved_ns > TW_SERVER_IDLE_NS;
+	return !client->n_answers && now - client->moved_ns > TW_SERVER_IDLE_NS;
 }
 
 void tw_server_tick(struct tw_server *server)
@@ -393,70 +427,52 @@ void tw_server_tick(struct tw_server *server)
 	}
 }
 
-/* ---- the socket ---- */
+/* ---- listening ---- */
 
-static int make_folder(const char *path)
+static int listen_error(struct tw_err *err, int code, const struct tw_server_listener *listener)
 {
-	tw_autofree char *folder = tw_strdup(path);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
-
-	if (!folder)
-		return -ENOMEM;
-	if (!slash || slash == folder)
-		return 0;
-	*slash = '\0';
-	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	if (code == -ENAMETOOLONG)
+		return tw_err_set(err, code, listener->option, "use a shorter path",
+			"%s is longer than a socket's path may be", listener->at.address);
+	return tw_err_set(err, code, listener->at.address, "choose another address", "%s: %s",
+		listener->option, strerror(-code));
 }
 
-/* Root and the group may talk to the agent; the file is never open wider, not for an instant. */
-static int bind_socket(struct tw_server *server)
+static int listen_at(
+	struct tw_server *server, const struct tw_server_listener *options, struct tw_err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const struct group *group = getgrnam(GROUP);
-	mode_t mask;
-	int ret;
+	struct listener *listener = &server->listeners[server->n_listeners];
+	int code;
 
-	memcpy(addr.sun_path, server->path, sizeof(addr.sun_path));
-	unlink(server->path);
-	mask = umask(0177);
-	ret = bind(server->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
-	umask(mask);
-	if (!ret && group && chown(server->path, 0, group->gr_gid) < 0)
-		ret = -errno;
-	if (!ret && chmod(server->path, 0660) < 0)
-		ret = -errno;
-	if (!ret && listen(server->fd, BACKLOG) < 0)
-		ret = -errno;
-	return ret;
+	listener->server = server;
+	listener->role = options->role;
+	listener->watch.fd = -1;
+	code = tw_stream_listen(&options->at, &listener->stream);
+	if (code < 0)
+		return listen_error(err, code, options);
+	server->n_listeners++;
+	code = tw_loop_add(server->options.loop, &listener->watch, listener->stream->fd, EPOLLIN,
+		on_listen, listener);
+	return code < 0 ? listen_error(err, code, options) : 0;
 }
 
 int tw_server_new(
 	const struct tw_server_options *options, struct tw_server **ret, struct tw_err *err)
 {
-	const char *path = options->path;
-	struct tw_server *server;
-	int result;
+	struct tw_server *server = tw_alloc(sizeof(*server));
 
-	if (strlen(path) >= sizeof(server->path))
-		return tw_err_set(err, -ENAMETOOLONG, "--socket", NULL,
-			"%s is longer than a socket's path may be", path);
-	server = tw_alloc(sizeof(*server));
 	if (!server)
-		return tw_err_set(err, -ENOMEM, "--socket", NULL, "out of memory");
+		return tw_err_set(err, -ENOMEM, "start", NULL, "out of memory");
 	server->options = *options;
-	server->watch.fd = -1;
-	snprintf(server->path, sizeof(server->path), "%s", path);
-	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	result = server->fd < 0 ? -errno : make_folder(path);
-	if (!result)
-		result = bind_socket(server);
-	if (!result)
-		result = tw_loop_add(
-			options->loop, &server->watch, server->fd, EPOLLIN, on_listen, server);
-	if (result < 0) {
-		tw_server_free(server);
-		return tw_err_set(
-			err, result, path, "choose another --socket", "%s", strerror(-result));
+	for (int i = 0; i < TW_SERVER_LISTENERS; i++) {
+		int code = options->listeners[i].at.address
+				   ? listen_at(server, &options->listeners[i], err)
+				   : 0;
+
+		if (code < 0) {
+			tw_server_free(server);
+			return code;
+		}
 	}
 	*ret = server;
 	return 0;
@@ -468,10 +484,9 @@ void tw_server_free(struct tw_server *server)
 		return;
 	while (server->clients)
 		client_free(server->clients);
-	tw_loop_remove(server->options.loop, &server->watch);
-	if (server->fd >= 0) {
-		unlink(server->path);
-		close(server->fd);
+	for (unsigned int i = 0; i < server->n_listeners; i++) {
+		tw_loop_remove(server->options.loop, &server->listeners[i].watch);
+		tw_stream_close(server->listeners[i].stream);
 	}
 	free(server);
 }

@@ -347,8 +347,21 @@ static bool check_workload(
 	return false;
 }
 
-int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf *out,
-	struct tw_responses **ret_stream)
+/* Captured frames hold what guests say to each other, which is more than how they are judged. */
+static bool may_ask(enum tw_role role, const Tapwall__V1__Request *request)
+{
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_APPLY:
+	case TAPWALL__V1__REQUEST__BODY_RELOAD:
+	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
+		return role == TW_ROLE_OPERATOR;
+	default:
+		return true;
+	}
+}
+
+int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret_stream)
 {
 	struct tw_answer_ctx *ctx = context;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -358,6 +371,11 @@ int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf 
 	if (!tw_link_texts_fit(&request->base)) {
 		tw_err_set(&err, -EINVAL, "request", "send a shorter one",
 			"a text is longer than %u bytes", TW_LINK_TEXT_MAX);
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+	if (!may_ask(role, request)) {
+		tw_err_set(&err, -EACCES, "request", "ask at the agent's own socket",
+			"the viewers' socket changes nothing and captures nothing");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	if (!check_workload(ctx, request, &err))

@@ -24,8 +24,8 @@ struct tw_answer_ctx {
 
 /* Starts the answer to a request: `start` of struct tw_server_options, with a struct tw_answer_ctx
  * as context. */
-int tw_answer_start(void *context, Tapwall__V1__Request *request, struct tw_buf *out,
-	struct tw_responses **ret_stream);
+int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret_stream);
 
 int tw_answer_status(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);

@@ -47,7 +47,7 @@ export NOTIFY_SOCKET="$lab/notify" WATCHDOG_USEC=1000000
 "$TW_BUILD/tests/e2e/traffic" notified "$lab/notify" >"$lab/notified" 2>&1 &
 children="$children $!"
 within 20 test -S "$lab/notify" || bail "a service manager listens"
-start_agent --policy "$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml" --viewer-socket "$lab/view.sock"
 unset NOTIFY_SOCKET WATCHDOG_USEC
 check "the service manager is told when all is ready" within 20 grep -qx READY=1 "$lab/notified"
 check "and how it is" grep -q "^STATUS=2 ports, policy number 1" "$lab/notified"
@@ -88,6 +88,20 @@ follower=$!
 children="$children $follower"
 attempt 1 tcp 10.0.0.12 7001 >/dev/null
 check "a follower of the log sees what happens" within 20 grep -q '"rule":"no"' "$lab/followed"
+
+view() { # VERB…
+	"$TW_BUILD/tapwall" "$@" --socket "unix:$lab/view.sock"
+}
+view_refused() { # VERB…
+	view "$@" >"$lab/view.out" 2>&1
+	[ $? = 3 ] && grep -q "ask at the agent's own socket" "$lab/view.out"
+}
+equal "the viewers' socket is its owner's and its group's" 660 "$(stat -c %a "$lab/view.sock")"
+check "it answers what shows something" sh -c "'$TW_BUILD/tapwall' rules --socket '$lab/view.sock' | grep -q echo"
+check "also status" sh -c "'$TW_BUILD/tapwall' status --json --socket '$lab/view.sock' | jq -e '.policy_generation == 2'"
+check "it takes no policy" view_refused apply "$lab/good.yaml"
+check "and captures nothing" view_refused capture w1 -w "$lab/view.pcap"
+equal "the policy is the same" 2 "$(tapwall status --json | jq .policy_generation)"
 
 equal "a policy of no bytes at all" answered "$(hostile empty)"
 : >"$lab/empty.yaml"

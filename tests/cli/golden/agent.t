@@ -264,7 +264,7 @@ $ touch plain; tapwall status --socket plain
 tapwall: plain: cannot reach the agent: Connection refused; start tapwalld, or name its socket with --socket
 [4]
 $ tapwall status --socket "$(head -c 200 /dev/zero | tr '\0' x)"
-tapwall: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: a socket's path has at most 107 bytes; use a shorter path
+tapwall: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: cannot reach the agent: File name too long; use a shorter path
 [4]
 $ tapwall apply --socket nowhere.sock nowhere.yaml
 tapwall: nowhere.yaml: cannot read it: No such file or directory
