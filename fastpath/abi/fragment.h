@@ -10,10 +10,9 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_FRAG_SETS \
-	16 /* sets of a port; datagrams between two addresses share a quarter of them */
-#define TW_FRAG_WAYS   8 /* datagrams in a set */
-#define TW_FRAG_RANGES 8 /* separate pieces of a datagram */
+#define TW_FRAG_SETS   16 /* sets of a port; two addresses' datagrams share a quarter of them */
+#define TW_FRAG_WAYS   8  /* datagrams in a set */
+#define TW_FRAG_RANGES 8  /* separate pieces of a datagram */
 
 /* Time for a datagram to be complete, as receivers allow (Linux: 30 s, RFC 8200 §4.5: 60 s). */
 #define TW_FRAG_SECONDS_V4 30

@@ -13,7 +13,7 @@
 
 #include "fastpath/kernel/tc.h"
 
-/* Linux 6.6 (include/uapi/linux/bpf.h); the headers of Debian 12 do not know them yet. */
+/* Linux 6.6 (include/uapi/linux/bpf.h); missing in the headers of Debian 12. */
 #define ATTACH_TCX_INGRESS 46
 #define ATTACH_TCX_EGRESS  47
 #define LINK_BEFORE	   8 /* BPF_F_BEFORE */
@@ -23,7 +23,8 @@ int tw_attach_tcx_type(enum tw_dir dir)
 	return dir == TW_DIR_OUT ? ATTACH_TCX_INGRESS : ATTACH_TCX_EGRESS;
 }
 
-/* `flags` is 0, for the last place in the chain, or LINK_BEFORE, for the first. */
+/* Attaches a program at a tcx hook. `flags`: 0 for the last place in the chain, LINK_BEFORE for the
+ * first. */
 static int link_create(int prog_fd, uint32_t ifindex, int type, uint32_t flags)
 {
 	union bpf_attr attr = {0};
@@ -58,7 +59,7 @@ static void link_path(const char *bpffs, uint32_t ifindex, enum tw_dir dir, char
 	snprintf(path, max, "%s/links/%u-%s", bpffs, ifindex, dir == TW_DIR_OUT ? "out" : "in");
 }
 
-/* Takes over the fd. */
+/* Takes ownership of the fd. */
 static int keep_link(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir dir, int fd)
 {
 	struct tw_kernel_link link = {ifindex, dir, fd};
@@ -107,7 +108,7 @@ static int note_present(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	if (!bpf_map_update_elem(kernel->map_fd[TW_MAP_present], &ifindex, &ifindex, BPF_ANY))
 		return 0;
-	/* Of an interface that is gone already (kernel/bpf/devmap.c). */
+	/* the interface is already gone (kernel/bpf/devmap.c) */
 	return errno == EINVAL ? -ENODEV : -errno;
 }
 
@@ -115,7 +116,8 @@ static int attach_port(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	int code = 0;
 
-	/* Towards the guest first: until both are there, what it sends meets no open port. */
+	/* Egress to the guest first: until both are attached, the guest's frames reach no open
+	 * port. */
 	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
 		code = attach_tcx(kernel, ifindex, (enum tw_dir)dir);
 	return code;
@@ -150,7 +152,7 @@ static bool link_is_live(const char *path, uint32_t ifindex)
 	__u32 len = sizeof(info);
 	tw_autofd int link = bpf_obj_get(path);
 
-	/* The numbers of tcx stand where those of XDP do; Debian 12's headers know only the latter. */
+	/* tcx and XDP share this field; Debian 12's headers only know it for XDP. */
 	return link >= 0 && !bpf_obj_get_info_by_fd(link, &info, &len) &&
 	       info.xdp.ifindex == ifindex;
 }
@@ -169,7 +171,7 @@ bool tw_kernel_is_attached(struct tw_kernel *kernel, uint32_t ifindex)
 
 /* ---- uplinks ---- */
 
-/* Unlinking a pin is not enough at once: another holder of the link would keep it. */
+/* Detaches at once: after unlinking a pin alone, another holder of the link would keep it. */
 static void detach_link(const char *path)
 {
 	tw_autofd int link = bpf_obj_get(path);
@@ -184,7 +186,7 @@ static void uplink_path(const char *bpffs, uint32_t ifindex, char *path, size_t 
 	snprintf(path, max, "%s/links/%u-uplink", bpffs, ifindex);
 }
 
-/* Behind the programs that are there. */
+/* Attaches after the programs that are already there. */
 static int attach_uplink_tcx(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	tw_autofd int link = -1;

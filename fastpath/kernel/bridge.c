@@ -9,7 +9,7 @@
 
 #include "fastpath/kernel/members.h"
 
-#define BRIDGE_BTF "/sys/kernel/btf/bridge" /* where the bridge is a module */
+#define BRIDGE_BTF "/sys/kernel/btf/bridge" /* if the bridge is a module */
 
 struct wanted {
 	const struct btf *btf;
@@ -26,7 +26,8 @@ static int find_all(const struct wanted *wanted, size_t n)
 	return 0;
 }
 
-/* The forwarding database. Words of it are compared and followed whole, so they have to be aligned. */
+/* Finds the offsets of the forwarding database. Its words are compared and followed whole, so they
+ * must be aligned. */
 static bool look_at_database(
 	const struct btf *kernel, const struct btf *bridge, struct tw_bridge_view *view)
 {
@@ -75,7 +76,7 @@ static int look(const struct btf *kernel, const struct btf *bridge, struct tw_br
 	view->database = look_at_database(kernel, bridge, view);
 	view->vlans = !tw_member_find(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
 		      !tw_member_find(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
-	/* Words that are a pointer or a long are read whole. */
+	/* Pointers and longs are read as whole words. */
 	if ((view->skb_dev | view->dev_port | view->port_bridge | view->port_flags |
 		    view->bridge_options) %
 		sizeof(__u64))
@@ -88,7 +89,7 @@ void tw_bridge_view_init(struct btf *kernel, struct tw_bridge_view *ret)
 	struct btf *module = NULL;
 	struct tw_bridge_view view = {0};
 
-	/* The programs take words apart as a little-endian machine lays them out. */
+	/* The programs split words by the layout of a little-endian machine. */
 	if (__BYTE_ORDER != __LITTLE_ENDIAN || sizeof(void *) != sizeof(__u64))
 		return;
 	if (btf__find_by_name_kind(kernel, "net_bridge_port", BTF_KIND_STRUCT) < 0)

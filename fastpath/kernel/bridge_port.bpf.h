@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* bridge_port.bpf.h: asks the bridge of the port that a frame is at, in the bridge's own memory (bridge.h).
+/* bridge_port.bpf.h: reads the bridge of a frame's port in the bridge's own memory (bridge.h).
  *
  * Out:        tw_frame_bridge_port() and tw_frame_fits() of port.h.
- * Bounds:     six words read, eight on a kernel whose bridges can filter VLANs; no loop, no lookup.
- * Callers:    tap.bpf.c, as a part of it.
+ * Bounds:     six words read, eight if the kernel's bridges can filter VLANs; no loop, no lookup.
+ * Callers:    tap.bpf.c, which includes it.
  */
 #pragma once
 
 #include "fastpath/kernel/bridge.h"
 #include "fastpath/kernel/memory.bpf.h"
 
-/* From the kernel's headers that are not for programs: linux/netdevice.h, linux/if_bridge.h and
+/* From kernel headers that programs cannot include: linux/netdevice.h, linux/if_bridge.h and
  * net/bridge/br_private.h. */
 #define IFF_BRIDGE_PORT	    (1u << 9)
 #define BR_ISOLATED	    (1u << 16)
@@ -22,13 +22,13 @@
 /* Set before load: see bridge.h. */
 const volatile struct tw_bridge_view tw_view = {0};
 
-/* The interface that a frame is at, as an address. */
+/* Returns the address of a frame's interface. */
 tw_inline __u64 device_of(const struct tw_frame *f)
 {
 	return read_word((__u64)kernel_context(f->target) + tw_view.skb_dev);
 }
 
-/* The port of a bridge that an interface is, as an address; 0: it is none. */
+/* Returns the address of an interface's bridge port; 0: it is none. */
 tw_inline __u64 bridge_port_of(__u64 dev)
 {
 	if (!(word_at(dev, tw_view.dev_flags) & IFF_BRIDGE_PORT))
@@ -41,7 +41,7 @@ tw_inline int filters_vlans(__u64 bridge)
 	return tw_view.vlans && read_word(bridge + tw_view.bridge_options) & BROPT_VLAN_ENABLED;
 }
 
-/* A bridge that tells VLANs apart drops untagged frames where they belong to none. */
+/* A VLAN-filtering bridge drops untagged frames if the port has no PVID. */
 tw_inline __u64 tw_frame_bridge_port(const struct tw_frame *f)
 {
 	__u64 port, bridge, flags;
@@ -65,11 +65,11 @@ tw_inline __u64 tw_frame_bridge_port(const struct tw_frame *f)
 
 /* ---- the forwarding database ---- */
 
-#define BR_FDB_LOCAL  (1u << 0) /* the host's own (net/bridge/br_private.h) */
-#define CHAIN_MAX     8		/* longer chains are rare, and left to the bridge */
+#define BR_FDB_LOCAL  (1u << 0) /* an address of the host (net/bridge/br_private.h) */
+#define CHAIN_MAX     8		/* longer chains are rare; the bridge handles them */
 #define JHASH_INITVAL 0xdeadbeef
 
-/* Kernel addresses begin with ones. */
+/* The upper bits of kernel addresses are ones. */
 tw_inline __u64 bridge_at(__u64 bridge_port)
 {
 	return bridge_port >> 16 | 0xffffull << 48;
@@ -96,8 +96,8 @@ tw_inline __u32 hash_of(__u64 key, __u32 secret)
 	return (c ^ b) - rotate(b, 24);
 }
 
-/* A bridge's entry for a MAC outside of VLANs, as an address; 0: none. A table that grows meanwhile,
- * and whose entries are under way, may hide it: then the bridge decides. */
+/* Returns the address of a bridge's entry for a MAC outside of VLANs; 0: none. While the table
+ * grows, its moving entries may be missed; then the bridge decides. */
 tw_inline __u64 entry_of(__u64 bridge, const __u8 mac[6])
 {
 	__u64 table = read_word(bridge + tw_view.bridge_table), key = 0, at;
@@ -143,7 +143,7 @@ tw_inline __u32 tw_bridge_way(
 	return (__u32)word_at(dev, tw_view.dev_ifindex);
 }
 
-/* Half of what the bridge remembers a MAC for: so it will see a frame of it before it forgets. */
+/* Half of the ageing time, so that the bridge sees a frame of the MAC before it forgets it. */
 tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6])
 {
 	__u64 bridge = bridge_at(bridge_port), entry, age;
@@ -158,8 +158,8 @@ tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 bridge_port, const
 	return age < read_word(bridge + tw_view.bridge_ageing) / 2;
 }
 
-/* As is_skb_forwardable() has it: a tag on top of the MTU is allowed, and super-frames are taken
- * apart where they leave. */
+/* As in is_skb_forwardable(): a tag on top of the MTU is allowed, and super-frames are segmented
+ * where they leave. */
 tw_inline int tw_frame_fits(const struct tw_frame *f)
 {
 	return f->gso_size ||

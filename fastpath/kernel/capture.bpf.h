@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* capture.bpf.h: copies frames to those who capture, in eBPF.
+/* capture.bpf.h: copies frames to captures, in eBPF.
  *
  * Out:        tw_frame_capture() of port.h.
- * Callers:    tap.bpf.c, as a part of it, once bounded() is there.
+ * Callers:    tap.bpf.c, which includes it after bounded().
  */
 #pragma once
 
-/* Records have a size that the verifier knows: the smallest of a few that the frame fits in. As with
- * events, the reader looks by itself; it is woken when a quarter of the buffer is taken. */
+/* Copies a frame into a record of constant size, as the verifier requires: the smallest of a few
+ * that it fits in. As for events, the reader polls; it is woken when a quarter of the buffer is in
+ * use. */
 tw_inline long capture_into(
 	void *ring, struct __sk_buff *skb, const struct tw_captured *head, const __u32 room)
 {

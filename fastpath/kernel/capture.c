@@ -6,8 +6,8 @@
 
 #include "fastpath/kernel/kernel.h"
 
-/* Who captures is told of in `captures` and heard in `captured`; the word in the settings makes the
- * programs look there at all. Last to come, first to go. */
+/* Sets the word in the settings that makes programs look at `captures` and `captured` at all. Set
+ * last, cleared first. */
 static int set_capturing(struct tw_kernel *kernel, bool on)
 {
 	return tw_kernel_store_setting(kernel, offsetof(struct tw_config, capturing), on);

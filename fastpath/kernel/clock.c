@@ -12,9 +12,9 @@
 
 #define SECOND_NS 1000000000u
 #define INITIAL_SECONDS \
-	300 /* jiffies start so long before their low 32 bits wrap (linux/jiffies.h) */
+	300 /* seconds: jiffies start this long before their low 32 bits wrap (linux/jiffies.h) */
 #define TOLERANCE_NS (5ull * SECOND_NS)
-#define READINGS     8 /* a busy machine may take the CPU away between the two clocks */
+#define READINGS     8 /* several: the CPU may be taken away between the two clocks */
 
 static uint64_t monotonic_ns(void)
 {
@@ -24,7 +24,7 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-/* A program that leaves jiffies in its frame's time stamp; its fd. */
+/* Loads a program that stores jiffies in its frame's time stamp. Returns its fd. */
 static int load_reader(void)
 {
 	const struct bpf_insn insns[] = {
@@ -56,7 +56,7 @@ static int read_jiffies(int reader, uint64_t *ret)
 	return 0;
 }
 
-/* Both clocks at one moment: of several readings, the one that took the shortest. */
+/* Reads both clocks at one moment: of several readings, keeps the fastest. */
 static int read_both(uint64_t *ret_jiffies, uint64_t *ret_now)
 {
 	uint64_t best = UINT64_MAX;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conns.bpf.h: what the connection table does apart, in eBPF: the bodies are those of path/conns.h and
- * path/open.h and path/overflow.h.
+/* conns.bpf.h: subprograms of the connection table: bodies are in path/conntrack/.
  *
- * Callers:    tap.bpf.c, as a part of it, once settings() and now() are there.
+ * Callers:    tap.bpf.c, which includes it after settings() and now().
  */
 #pragma once
 
@@ -52,7 +51,7 @@ __noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n)
 __noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what)
 {
 	const struct tw_config *c = settings();
-	/* Without a frame, whose 72 bytes of stack 6.1 does not have left here. */
+	/* Without a frame, for whose 72 bytes 6.1 has no stack left here. */
 	struct tw_spare s = {.config = c,
 		.scratch = scratch_apart(skb),
 		.n = n,
@@ -100,7 +99,7 @@ __noinline int tw_sub_sweep_bucket(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Opens the connection on the scratch; an enum tw_reason. */
+/* Opens the connection in scratch. Returns an enum tw_reason. */
 __noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch)
 {
 	const struct tw_config *c = settings();
@@ -113,8 +112,8 @@ __noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epo
 	return (int)tw_path_open(&f, c, payer_id, epoch);
 }
 
-/* Looks again at the record of the scratch's packet, which another CPU has opened or moved on meanwhile; an
- * enum tw_reason. */
+/* Recomputes the packet in scratch against its record, which another CPU has opened or advanced
+ * meanwhile. Returns an enum tw_reason. */
 __noinline int tw_sub_again(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();

@@ -99,7 +99,7 @@ bool tw_conns_expire(struct tw_conns *conns, uint32_t bucket, uint32_t end,
 		if (!tw_bucket_tag(&conns->buckets[at], slot) || conn->key_end != read->key_end ||
 			memcmp(conn->key, read->key, sizeof(conn->key)) != 0)
 			continue;
-		/* Before it expires, since it is told of as soon as it has. */
+		/* Before it expires, because it is reported as soon as it has. */
 		__atomic_fetch_or(&conn->progress.flags, TW_CONN_F_GONE, __ATOMIC_RELEASE);
 		done = __atomic_compare_exchange_n(
 			&conn->seen, &was, seen, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
@@ -121,7 +121,7 @@ void tw_conns_clear(struct tw_conns *conns)
 
 int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_buckets, uint32_t now)
 {
-	unsigned char frame[ETH_HLEN] = {0}; /* the least that a test run takes */
+	unsigned char frame[ETH_HLEN] = {0}; /* shortest frame for a test run */
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
 		.data_size_in = sizeof(frame), .repeat = (int)n_buckets);
 

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "fastpath/kernel/load.h"
 
-/* Adds up one element of a per-CPU map, taken as an array of 64-bit counters. */
+/* Sums one element of a per-CPU map, as an array of 64-bit counters. */
 static int sum(const struct tw_kernel *kernel, enum tw_map map, uint32_t index, uint64_t *ret,
 	size_t n_counters)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fragq.h: what fragment.h asks of the kernel: a set's lock, and frames that are kept and sent again.
+/* fragq.h: the kernel side of fragment.h: a set's lock, and frames that are queued and sent again.
  *
- * Callers:    part of tap.bpf.c, behind its maps and bounded().
+ * Callers:    tap.bpf.c, which includes it after its maps and bounded().
  */
 #pragma once
 

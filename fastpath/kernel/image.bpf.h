@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* image.bpf.h: images in the kernel, and how they are read.
+/* image.bpf.h: stores and reads images in the kernel.
  *
- * How:        an image is an array of chunks. Where programs can read memory by address a chunk needs
- *             no lookup, which is a call for each: arrays in arrays of maps differ in size, so that
- *             the kernel does not make an address of an index in the program itself.
+ * How:        an image is an array of chunks. If programs can read memory by address, a chunk needs
+ *             no lookup. A lookup costs a call: arrays in an array of maps differ in size, so the
+ *             kernel does not inline the index arithmetic.
  * Out:        tw_image_…() of port.h.
  */
 #pragma once
@@ -37,7 +37,7 @@ tw_inline const struct tw_image_chunk *tw_image_chunk(
 	return bpf_map_lookup_elem(image, &n);
 }
 
-/* Set before load, so that the verifier sees one way alone. */
+/* Set before load, so that the verifier sees only one branch. */
 tw_inline int tw_image_flat(const struct tw_frame *f)
 {
 	return tw_memory.type != 0;

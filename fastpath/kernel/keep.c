@@ -12,12 +12,12 @@
 #include "base/alloc.h"
 #include "fastpath/kernel/kernel.h"
 
-#define MAPS_MAX 64 /* that one program uses: the verifier's own limit */
+#define MAPS_MAX 64 /* maps of one program: the verifier's own limit */
 
 struct pinned_maps {
 	size_t n;
 	__u32 ids[MAPS_MAX];
-	__u32 data; /* the id of the read-only data; 0: none */
+	__u32 data; /* id of the read-only data; 0: none */
 };
 
 static int program_path(const struct tw_kernel *kernel, const char *name, char *path, size_t max)
@@ -26,7 +26,8 @@ static int program_path(const struct tw_kernel *kernel, const char *name, char *
 										  : -ENAMETOOLONG;
 }
 
-/* A map of the compiler's own is called .rodata; a pin's name has no dot. */
+/* Returns the pin path of a map. The compiler names its own map .rodata; a pin's name has no
+ * dot. */
 static int map_path(
 	const struct tw_kernel *kernel, const struct bpf_map *map, char *path, size_t max)
 {
@@ -37,7 +38,7 @@ static int map_path(
 		       : -ENAMETOOLONG;
 }
 
-/* True if the pinned data are those that the object would give its programs. */
+/* True if the pinned data equal those that the object would give its programs. */
 static bool same_data(const struct tw_kernel *kernel, int fd, const struct bpf_map_info *info)
 {
 	const __u32 zero = 0;
@@ -47,7 +48,7 @@ static bool same_data(const struct tw_kernel *kernel, int fd, const struct bpf_m
 	       tw_kernel_is_data(kernel, data, info->value_size);
 }
 
-/* Notes the map that is in use for one of the object's, which may be taken over already. */
+/* Notes the map in use for one of the object's maps, which may be adopted already. */
 static bool note_map(
 	const struct tw_kernel *kernel, const struct bpf_map *map, struct pinned_maps *maps)
 {
@@ -155,7 +156,7 @@ bool tw_keep_find(struct tw_kernel *kernel)
 	return true;
 }
 
-/* ---- what is in use ---- */
+/* ---- programs in use ---- */
 
 static int *place_of(struct tw_kernel *kernel, const char *name)
 {
@@ -179,7 +180,7 @@ void tw_keep_take(struct tw_kernel *kernel)
 	}
 }
 
-/* In place of what was pinned there. */
+/* Pins in place of an earlier pin. */
 static int pin(int fd, const char *path, struct tw_err *err)
 {
 	unlink(path);
@@ -189,7 +190,7 @@ static int pin(int fd, const char *path, struct tw_err *err)
 		err, -errno, path, "is a bpffs mounted there?", "cannot pin: %s", strerror(errno));
 }
 
-/* Those of maps.def and their like are pinned by the loader. */
+/* True for maps that only programs use. The loader pins those of maps.def and other shared ones. */
 static bool is_only_of_programs(const struct bpf_map *map)
 {
 	for (int i = 0; i < TW_MAP__MAX; i++)
@@ -215,7 +216,7 @@ static int pin_program(
 	return code ? code : pin(bpf_program__fd(program), path, err);
 }
 
-/* Programs are told from those before by their data, whose id is another: with a part of either, none is kept. */
+/* The id of the read-only data identifies a set of programs: of a mixture, none are kept. */
 int tw_keep_pin(struct tw_kernel *kernel, struct tw_err *err)
 {
 	struct bpf_program *program;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* keep.h: programs that an earlier agent left in force stay, where this one would load the very same
- * (inside this folder only).
+/* keep.h: keeps the programs of an earlier agent if this one would load identical ones (for this
+ * folder only).
  *
- * Why:        the verifier takes two seconds for programs that it has allowed before; an agent that
- *             returns, or is configured anew, need not have them read again.
- * What:       every program is pinned in <bpffs>/progs, and beside the other maps those that only
- *             programs use: `rodata`, which holds a print of the object and all that the loader decides,
- *             and the scratch memory. Programs are kept all or none.
- * Invariants: 1. Kept are only programs of the same object, with the same read-only data, that use the
- *                pinned maps and no others.
- *             2. Whatever ends an agent while it pins, the next one finds nothing to keep that is not whole.
+ * Why:        the verifier takes two seconds for programs that it has accepted before. A restarted
+ *             or reconfigured agent need not load them again.
+ * What:       every program is pinned in <bpffs>/progs. Maps that only programs use are pinned
+ *             beside the others: `rodata`, with a fingerprint of the object and all decisions of
+ *             the loader, and the scratch memory. Either all programs are kept, or none.
+ * Invariants: 1. Only programs of the same object are kept, with the same read-only data, that use
+ *                the pinned maps and no others.
+ *             2. If an agent ends while it pins, the next one keeps nothing that is incomplete.
  */
 #pragma once
 
@@ -19,14 +19,14 @@
 
 struct tw_kernel;
 
-/* Looks for them once the object's maps are those that are pinned: true if there are such, and then the
- * object is not to load programs of its own. */
+/* True if there are such programs; then the object must not load its own. Called once the object
+ * uses the pinned maps. */
 bool tw_keep_find(struct tw_kernel *kernel);
 
-/* Hands out the fds of the programs, once the object is loaded. */
+/* Takes the fds of the kept programs, once the object is loaded. */
 void tw_keep_take(struct tw_kernel *kernel);
 
-/* Pins what was loaded in place of what was pinned before. */
+/* Pins the loaded programs in place of the earlier ones. */
 int tw_keep_pin(struct tw_kernel *kernel, struct tw_err *err);
 
 void tw_keep_done(struct tw_kernel *kernel);

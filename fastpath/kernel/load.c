@@ -17,14 +17,14 @@
 #include "fastpath/kernel/keep.h"
 #include "fastpath/kernel/kernel.h"
 
-#define EVENT_RATE  100 /* denial events per second and port, and how many at once */
+#define EVENT_RATE  100 /* deny events per second and port, and burst */
 #define EVENT_BURST 200
 #define REPLY_RATE  1000
 #define REPLY_BURST 1000
-#define DHCP_RATE   10 /* of which a client sends a few when it starts */
+#define DHCP_RATE   10 /* a starting client sends a few */
 
-/* What a port may take of the connection table when its policy does not say: a flood from one port
- * takes a sixteenth of it, and whatever one guest holds open leaves half of it to the others. */
+/* Default share of the connection table for a port: a flood from one port takes at most a
+ * sixteenth, and the connections that one guest holds open leave half to the others. */
 #define HALF_OPEN_SHARE	  16
 #define ESTABLISHED_SHARE 2
 
@@ -78,7 +78,7 @@ const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel)
 
 /* ---- opening ---- */
 
-/* What libbpf has to say is said in the errors of this file, or is no error. */
+/* Silences libbpf: the errors of this file tell the same, or it is no error. */
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return 0;
@@ -122,7 +122,7 @@ int tw_kernel_pin_path(
 		       : -ENAMETOOLONG;
 }
 
-/* Takes a pinned map in place of the object's own, if it has the same shape. */
+/* Adopts a pinned map in place of the object's own if it has the same shape. */
 static int adopt_map(
 	struct tw_kernel *kernel, struct bpf_map *map, const char *path, struct tw_err *err)
 {
@@ -178,7 +178,7 @@ static int prepare_maps(
 	return 0;
 }
 
-/* The last lines of the verifier's log: where it stopped, and how much it walked. */
+/* Reads from the last lines of the verifier's log how many instructions it walked. */
 static __u32 verified_insns(const char *log)
 {
 	const char *at = strstr(log, "processed ");
@@ -186,7 +186,8 @@ static __u32 verified_insns(const char *log)
 	return at ? (__u32)strtoul(at + strlen("processed "), NULL, 10) : 0;
 }
 
-/* `logs`: LOG_BYTES for each program. The kernel stops at the first that it refuses. */
+/* Fills `err` from the verifier's logs. `logs`: LOG_BYTES for each program. The kernel stops at the
+ * first program that it refuses. */
 static int load_error(int code, const char *logs, struct tw_err *err)
 {
 	const char *log = logs, *last;
@@ -342,7 +343,8 @@ void tw_kernel_store_size(struct tw_kernel *kernel)
 	tw_kernel_store_setting(kernel, offsetof(struct tw_config, conn_max), max);
 }
 
-/* A connection's share of the table: its record, of its bucket's tags, and of what stays empty. */
+/* Returns a connection's share of the table in bytes: its record, and parts of its bucket's tags
+ * and of the empty slots. */
 static uint32_t conn_bytes(uint32_t max_conns)
 {
 	const uint64_t bucket = sizeof(struct tw_bucket) + TW_BUCKET_SLOTS * sizeof(struct tw_conn);
@@ -392,10 +394,11 @@ static int setup(
 		code = tw_resize_begin(kernel, err);
 	if (!code && kernel->bpffs)
 		code = pin_maps(kernel, err);
-	/* Programs of this version replace those pinned before; links are moved over on attach. */
+	/* The programs of this version replace those pinned before; links move on attach. */
 	if (!code && kernel->bpffs && !kernel->facts.kept)
 		code = tw_keep_pin(kernel, err);
-	/* With pins, ports may be attached that an earlier agent left: those wait for the first attachment. */
+	/* With pins, an earlier agent may have attached ports: those wait for the first
+	 * attachment. */
 	if (!code && !kernel->bpffs)
 		code = tw_kernel_set_full(kernel);
 	return code;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* load.h: the fast path in the kernel: load, pin, adopt, attach, publish.
  *
- * What:       a handle on the programs tw_from_vm and tw_to_vm and on their maps.
+ * What:       a handle for the programs tw_from_vm and tw_to_vm and their maps.
  * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/<program> (those of keep.h among them),
  *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters hold themselves).
- * Callers:    the agent; tests and benchmarks. One thread per handle, fds may be used by others.
- * Invariants: 1. Closing a handle leaves all that is pinned in force.
+ * Callers:    the agent; tests and benchmarks. One thread per handle; other threads may use the
+ *             fds.
+ * Invariants: 1. Closing a handle leaves everything pinned in force.
  *             2. Attaching never passes a frame that the new state would deny.
  * Errors:     0 or negative errno with `err` filled: -EPERM (no right to load BPF), -EOPNOTSUPP
  *             (kernel lacks something, named), -EEXIST (pinned state of another layout), …
@@ -34,40 +35,40 @@ enum tw_map {
 	TW_MAP__MAX
 };
 
-/* The programs that frames meet: first by enum tw_dir, as attached; then, by a tail call through the
- * map `full`, the full path of each direction. */
+/* The programs for frames: first those attached, by enum tw_dir; then the full path of each
+ * direction, reached by a tail call through the map `full`. */
 enum tw_prog { TW_PROG_FROM_VM, TW_PROG_TO_VM, TW_PROG_FULL_OUT, TW_PROG_FULL_IN, TW_PROG__MAX };
 
 struct tw_kernel_options {
 	const char *bpffs;  /* folder in a mounted bpffs, made if absent; NULL: pin nothing */
-	uint32_t max_conns; /* 0: as it was before, else the default */
+	uint32_t max_conns; /* 0: unchanged, or the default */
 	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
-	bool by_lookup;	    /* images are read as before Linux 6.2, and bridges are not asked */
+	bool by_lookup;	    /* read images as before Linux 6.2, and ask no bridges */
 };
 
-/* What was found and is used, for `tapwall version` and `status`. */
+/* Facts for `tapwall version` and `status`. */
 struct tw_kernel_facts {
 	bool tcx;
-	bool asks_bridges; /* programs see in a bridge's own memory which ports are on it */
-	bool uplinks; /* … and where MACs are: frames may be cut through to and from uplinks */
-	bool adopted; /* maps were there already */
-	bool kept;    /* … and so were these very programs */
+	bool asks_bridges; /* programs read in a bridge's own memory which ports it has */
+	bool uplinks;	   /* programs also read where MACs are: cut-through to and from uplinks */
+	bool adopted;	   /* existing maps were adopted */
+	bool kept;	   /* identical programs were kept, too */
 	uint32_t max_conns;
-	uint32_t resized_from;		 /* the table replaces one for so many; 0: none */
-	uint32_t taken_over;		 /* … records of which were put into it */
-	uint32_t not_taken_over;	 /* opened while programs changed, with no room left */
-	uint32_t conn_bytes;		 /* memory of one connection: element, key and bucket */
-	uint32_t insns[TW_PROG__MAX];	 /* instructions of each program after verification */
-	uint32_t verified[TW_PROG__MAX]; /* instructions the verifier walked; 0 when unknown */
+	uint32_t resized_from;	      /* capacity of the table that this one replaces; 0: none */
+	uint32_t taken_over;	      /* records taken over from that table */
+	uint32_t not_taken_over;      /* records opened while programs changed that found no room */
+	uint32_t conn_bytes;	      /* memory of one connection: element, key and bucket */
+	uint32_t insns[TW_PROG__MAX]; /* instructions of each program after verification */
+	uint32_t verified[TW_PROG__MAX]; /* instructions that the verifier walked; 0: unknown */
 };
 
-/* Loads the programs; takes maps from pins that fit, else makes and pins them. New maps get
+/* Loads the programs; adopts pinned maps that fit, else creates and pins them. New maps get
  * defaults: epoch 1 with every port shut, a random mark, default timeouts and rates. */
 int tw_kernel_open(
 	const struct tw_kernel_options *options, struct tw_kernel **ret, struct tw_err *err);
-/* Once all ports are attached: ends what a new number of connections began (resize.h). Nothing happens
- * where none did. */
+/* Once all ports are attached: completes a change of the table's size (resize.h). Does nothing if
+ * there is none. */
 int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err);
 void tw_kernel_close(struct tw_kernel *kernel);
 static inline void tw_kernel_cleanup(struct tw_kernel **kernel)
@@ -81,88 +82,87 @@ const char *tw_kernel_prog_name(enum tw_prog prog);
 const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel);
 const char *tw_kernel_map_name(enum tw_map map);
 
-/* Attaches both programs to an interface of the current network namespace, ahead of all others; a port
- * without an entry in `ports` is shut from that moment. Takes over what is attached already (an older
- * program is replaced in place, without a gap). Without tcx, a qdisc that is missing is made only if
- * `make` says so, else -EAGAIN; -EBUSY if the host's own qdiscs leave no room. */
+/* Attaches both programs to an interface of the current network namespace, ahead of all others; a
+ * port without an entry in `ports` is shut from that moment. An older program is replaced in place,
+ * without a gap. Without tcx, a missing qdisc is added only if `make` is true, else -EAGAIN; -EBUSY
+ * if the host's own qdiscs leave no room. */
 int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err);
 int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 
-/* True if an earlier process attached to this very device: a device that was made anew with the same
- * number has no programs, whatever is pinned for the number. */
+/* True if an earlier process attached to this very device. A new device with the same number has no
+ * programs, whatever is pinned for the number. */
 bool tw_kernel_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
 
-/* What was found at an interface's hooks. */
+/* State of an interface's hooks. */
 struct tw_kernel_proof {
 	bool attached[TW_DIR__MAX]; /* this kernel handle's own program is there */
-	uint32_t before;	    /* a program that runs ahead of one of them; 0: none */
+	uint32_t before;	    /* a program that runs before one of them; 0: none */
 };
 
-/* Looks whether both programs sit at an interface. 0, -ENODEV or another negative errno. */
+/* Checks if both programs are at an interface. 0, -ENODEV or another negative errno. */
 int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);
 
-/* Puts tw_from_uplink at an interface that is a bridge's, but no port of ours: behind the programs of others with
- * tcx, where <bpffs>/links/<ifindex>-uplink is pinned, and before the filters of others without. 0;
+/* Attaches tw_from_uplink to a bridge's interface that is not a port of ours. With tcx it runs
+ * after other programs, pinned as <bpffs>/links/<ifindex>-uplink; without, before other filters. 0;
  * -EOPNOTSUPP without a bpffs; another negative errno. */
 int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 bool tw_kernel_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
-/* Lets frames be cut through to such an interface, and from there where the kernel has tcx. `network` is that
- * of its bridge; 0 ends it. -EOPNOTSUPP where bridges cannot be asked. */
+/* Allows cut-through to such an interface, and with tcx from it. `network`: that of its bridge; 0
+ * ends it. -EOPNOTSUPP if bridges cannot be asked. */
 int tw_kernel_cut_uplink(struct tw_kernel *kernel, uint32_t ifindex, uint16_t network);
-/* Takes both back. */
+/* Undoes both. */
 void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
 
 /* Publishing: images and port entries of the coming epoch first, then the flip. */
 int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const uint32_t *words,
 	size_t n_words, struct tw_err *err);
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
-/* The same for many: the kernel waits for packets under way once, and not once for each. An image
- * is made first, as a map that nobody looks at yet and the caller closes; slots are filled, or
+/* As above, for many: the kernel waits for packets in flight once, not once for each. An image is
+ * created first as a map that no packet uses yet, closed by the caller; slots are filled, or
  * emptied, all together. */
 int tw_kernel_make_image(const uint32_t *words, size_t n_words, int *ret_fd, struct tw_err *err);
 int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const int *fds, size_t n,
 	struct tw_err *err);
 int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n);
-/* Writes a port's entry beside the one it has, then makes it the one that packets meet, by one
- * store. `port` NULL removes it. port->id must be the port's own in both epochs; port->ifindex is set
- * here. */
+/* Writes a port's entry to a free slot, then makes it current by one store. `port` NULL removes it.
+ * port->id must be the port's own in both epochs; port->ifindex is set here. */
 int tw_kernel_set_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, const struct tw_port *port);
-/* Makes the entry of the other epoch that of this one, too. Each may be replaced later. */
+/* Uses the other epoch's entry for this one, too. Each may be replaced later. */
 int tw_kernel_share_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch);
-/* The entry that packets of an interface meet; -ENOENT if there is none, or if the one at the id of this
- * interface was written for another interface. */
+/* Returns the entry for packets of an interface. -ENOENT if there is none, or if the entry at its
+ * id was written for another interface. */
 int tw_kernel_get_port(
 	struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch, struct tw_port *ret);
-/* Removes an entry that no interface's packets find, as a process leaves it that ends while it writes
+/* Removes an entry that no interface's packets find, left by a process that ended while it wrote
  * one. */
 int tw_kernel_drop_stray(struct tw_kernel *kernel, uint32_t id, uint32_t epoch);
 /* True if there is an image at a slot. */
 bool tw_kernel_has_image(struct tw_kernel *kernel, uint32_t slot);
-/* Calls `each` for every entry there is, until it returns other than 0, and returns that. It may
- * remove the entry it is called for. */
+/* Calls `each` for every entry, until it returns other than 0, and returns that. It may remove the
+ * entry it is called for. */
 int tw_kernel_each_port(struct tw_kernel *kernel,
 	int (*each)(void *arg, uint32_t ifindex, uint32_t epoch, const struct tw_port *port),
 	void *arg);
 int tw_kernel_add_addr(
 	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
-/* Which groups an address is in; in none in both epochs, and it is taken out. */
+/* Sets the groups of an address; if it is in none in both epochs, removes it. */
 int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,
 	const struct tw_membership *membership);
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
-/* Lets approved frames be cut through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */
+/* Allows cut-through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */
 void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns);
-/* Notes which policy the entries of an epoch are made from, by a mark of its text. */
+/* Notes which policy the entries of an epoch come from, by a mark of its text. */
 void tw_kernel_set_text(struct tw_kernel *kernel, uint32_t epoch, uint64_t mark);
-/* Makes `epoch` the one in force for every port at once, then waits until no packet is judged by
- * the one before. */
+/* Puts `epoch` in force for every port at once, then waits until no packet is judged by the
+ * previous one. */
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);
 
-/* Captures: from now on frames at the interface go into a ring buffer of their own, of struct
- * tw_captured. `ring_bytes` is a power of two and a multiple of the page size; the memory is held
- * while the capture lasts. *ret_ring_fd is the caller's. */
+/* Captures: copies frames at the interface into a ring buffer of their own, of struct tw_captured.
+ * `ring_bytes` is a power of two and a multiple of the page size; the memory is used while the
+ * capture lasts. The caller owns *ret_ring_fd. */
 int tw_kernel_capture_start(struct tw_kernel *kernel, uint32_t ifindex,
 	const struct tw_capture_want *want, uint32_t ring_bytes, int *ret_ring_fd);
 int tw_kernel_capture_set(
@@ -174,9 +174,9 @@ void tw_kernel_capture_clear(struct tw_kernel *kernel); /* stops all */
 /* Detaches everything pinned under `bpffs`, in this network namespace, and removes the pins. */
 int tw_kernel_release(const char *bpffs, struct tw_err *err);
 
-/* BPF_PROG_TEST_RUN of one program on one frame, in the current namespace. `frame` is changed in
- * place; *len in: bytes, out: bytes after; `max` room. `beside` in and out. `ret_code` is the tc
- * action. `repeat` > 1 measures: mean ns in *ret_ns. */
+/* Runs one program on one frame (BPF_PROG_TEST_RUN), in the current namespace. `frame` is changed
+ * in place; *len in: bytes, out: bytes after; `max`: room. `beside` is in and out. `ret_code` is
+ * the tc action. `repeat` > 1 measures: mean ns in *ret_ns. */
 int tw_kernel_test_run(struct tw_kernel *kernel, enum tw_dir dir, uint32_t ifindex, void *frame,
 	size_t *len, size_t max, uint16_t gso_size, struct tw_beside *beside, uint32_t repeat,
 	int *ret_code, uint32_t *ret_ns, struct tw_outcome *ret);

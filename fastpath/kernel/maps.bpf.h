@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* maps.bpf.h: the maps of the programs: those of maps.def, and those that only a kernel has.
+/* maps.bpf.h: the maps of the programs: those of maps.def, and those that only the kernel has.
  *
- * Callers:    tap.bpf.c, as a part of it.
+ * Callers:    tap.bpf.c, which includes it.
  */
 #pragma once
 
@@ -23,7 +23,7 @@ struct {
 	__uint(max_entries, TW_EVENTS_BYTES);
 } events SEC(".maps");
 
-/* The size of what is put in is the agent's to choose. */
+/* The agent chooses the size of the inner maps. */
 struct captured_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -36,7 +36,7 @@ struct {
 	__array(values, struct captured_ring);
 } captured SEC(".maps");
 
-/* The full path, by enum tw_dir. Filled by the loader; while it is empty, frames are dropped. */
+/* The full path, by enum tw_dir. Filled by the loader; frames are dropped while it is empty. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, TW_DIR__MAX);
@@ -46,7 +46,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2); /* of packets; of `sweep` and `take` */
+	__uint(max_entries, 2); /* for packets; for tw_sweep and tw_take */
 	__type(key, __u32);
 	__type(value, struct tw_scratch);
 } scratch SEC(".maps");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* members.h: where members of the kernel's structures stand, by its type information (BTF).
+/* members.h: offsets of members of the kernel's structures, from its type information (BTF).
  *
  * Callers:    the loader, before load: bridge.c, offload.c.
  */
@@ -9,9 +9,9 @@
 
 struct btf;
 
-/* Offset of a member in bits, looked for in members without a name too. 0 or -ENOENT. */
+/* Finds the offset of a member in bits, also within unnamed members. 0 or -ENOENT. */
 int tw_member_find_bits(
 	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bits);
-/* Offset of a member in bytes. 0, or -ENOENT: there is none, or it is a bit-field. */
+/* Finds the offset of a member in bytes. 0, or -ENOENT: there is none, or it is a bit-field. */
 int tw_member_find(
 	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bytes);

@@ -11,16 +11,16 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 
-#define WORDS_TYPE "rtnl_link_stats64" /* in every kernel, and nothing but counters of 64 bits */
+#define WORDS_TYPE "rtnl_link_stats64" /* exists in every kernel, with only 64-bit counters */
 
-/* The two functions, by BTF id; 0 where programs do not call them. */
+/* BTF ids of the two functions; 0: programs do not call them. */
 static struct {
 	__u32 context;
 	__u32 words;
 } calls;
 
-/* Calls of kernel functions are named by numbers that differ from kernel to kernel. They stand in the
- * program itself and in functions that it runs apart, which are a part of it by now. */
+/* Sets the numbers of kernel functions, which differ from kernel to kernel, in a program's calls.
+ * Its subprograms are part of it by now. */
 static int set_calls(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
 {
 	size_t n = bpf_program__insn_cnt(prog);
@@ -42,7 +42,7 @@ static int set_calls(struct bpf_program *prog, struct bpf_prog_load_opts *opts, 
 	return bpf_program__set_insns(prog, insns, n);
 }
 
-/* Has libbpf ask set_calls() about each program of section tc right before it is loaded. Once. */
+/* Makes libbpf call set_calls() for each program of section tc right before it is loaded. Once. */
 static int handle_programs(void)
 {
 	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = set_calls);
@@ -60,7 +60,7 @@ static __u32 find(const struct btf *btf, const char *name, __u32 kind)
 	return id < 0 ? 0 : (__u32)id;
 }
 
-/* Whether member n of a structure is an integer of 64 bits, and stands behind n of its kind. */
+/* True if member n of a structure is a 64-bit integer at word n. */
 static bool is_word(const struct btf *btf, const struct btf_type *type, __u32 n)
 {
 	__s32 member = btf__resolve_type(btf, btf_members(type)[n].type);

@@ -11,7 +11,7 @@
 #include "fastpath/kernel/offload.h"
 #include "tap.skel.h"
 
-/* Two readings of the same clock differ by a tick, and by what the reader was held up. */
+/* Two readings of a clock differ by a tick plus the time that the reader was preempted. */
 #define CLOCK_SLACK_NS 50000000ull
 
 struct views {
@@ -20,8 +20,9 @@ struct views {
 	struct tw_offload_view offload;
 };
 
-/* What the running kernel's type information says of its memory; for tests, how it is read alone. -ENOTSUP
- * where frames' metadata cannot be read: then what leaves need not be what was judged. */
+/* Fills the views from the running kernel's type information; in tests, only how memory is read.
+ * -ENOTSUP if frames' metadata cannot be read: then frames may leave other than they were
+ * judged. */
 static int look_at_kernel(bool by_lookup, bool test, struct views *views)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
@@ -37,7 +38,7 @@ static int look_at_kernel(bool by_lookup, bool test, struct views *views)
 	return code;
 }
 
-/* FNV-1a of 64 bits, over the object's file. */
+/* Returns the 64-bit FNV-1a hash of the object's file. */
 static uint64_t print_object(void)
 {
 	uint64_t print = 14695981039346656037u;
@@ -87,7 +88,7 @@ bool tw_kernel_is_data(const struct tw_kernel *kernel, const void *data, size_t 
 {
 	size_t own_len;
 	const void *own = bpf_map__initial_value(kernel->skeleton->maps.rodata, &own_len);
-	const size_t rest = sizeof(struct tap_bpf__rodata); /* tables that have no names */
+	const size_t rest = sizeof(struct tap_bpf__rodata); /* unnamed tables */
 	struct tap_bpf__rodata given, expected;
 
 	if (!own || len != own_len || len < rest)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload.bpf.h: reads of a frame's metadata what the kernel is to do to it after the programs.
+/* offload.bpf.h: reads from a frame's metadata what the kernel will do to it after the programs.
  *
- * Out:        tw_frame_summed() and its kin of port.h; tw_frame_sum().
- * Bounds:     tw_frame_sum(): TW_SUM_BYTES at a time, up to 64 KiB. Else one word read for a frame without offload, four more for one with a checksum to be
- *             completed, three more for a super-frame; no loop, no lookup but of the configuration in
- *             programs loaded for tests.
- * Callers:    tap.bpf.c, as a part of it.
+ * Out:        the offload functions of port.h, such as tw_frame_summed(); tw_frame_sum().
+ * Bounds:     tw_frame_sum(): TW_SUM_BYTES at a time, up to 64 KiB. Others: one word read for a
+ *             frame without offload, four more for a checksum to be completed, three more for a
+ *             super-frame; no loop; a lookup only in programs loaded for tests.
+ * Callers:    tap.bpf.c, which includes it.
  */
 #pragma once
 
@@ -15,21 +15,21 @@
 /* Set before load: see offload.h. */
 const volatile struct tw_offload_view tw_offload_view = {0};
 
-/* The sk_buff of a frame. The kernel knows what it points to, so that its members are read by a plain load.
- * Only where the kernel has functions for that (tw_memory.type). */
+/* Returns the sk_buff of a frame, whose members are read by plain loads. Only for kernels with the
+ * functions of memory.h (tw_memory.type). */
 tw_inline const __u8 *skb_of(const struct tw_frame *f)
 {
 	return kernel_context(f->target);
 }
 
-/* The metadata of a frame, as an address: in truth where the kernel has functions for that, and else as
- * the helper that copies memory takes it. */
+/* Returns the address of a frame's metadata: the true one with those functions, else the one that
+ * the copying helper takes. */
 tw_inline __u64 metadata_of(const struct tw_frame *f)
 {
 	return tw_memory.type ? (__u64)kernel_context(f->target) : (__u64)f->target;
 }
 
-/* What programs loaded for tests take for a frame's metadata. */
+/* Returns the metadata that programs loaded for tests use. */
 tw_inline struct tw_offload test_offload(void)
 {
 	const struct tw_offload none = {0};
@@ -51,8 +51,8 @@ tw_inline __u32 tw_frame_summed(const struct tw_frame *f)
 	return word_at((__u64)f->target, bit / 8) >> bit % 8 & 3;
 }
 
-/* Bytes from the frame's start to a place that the metadata name, from the buffer's start on. Places
- * before the frame come out as huge. */
+/* Returns the frame offset of a place that the metadata give relative to the buffer's start. Places
+ * before the frame become huge. */
 tw_inline __u32 frame_place(const struct tw_frame *f, __u32 place)
 {
 	__u64 skb = metadata_of(f);
@@ -120,7 +120,7 @@ struct summing {
 	__u32 sum;
 };
 
-/* One part; 0: go on. */
+/* Sums one part. 0: continue. */
 static long sum_part(__u32 i, void *context)
 {
 	struct summing *s = context;
@@ -128,7 +128,7 @@ static long sum_part(__u32 i, void *context)
 	__u32 n = s->left < TW_SUM_BYTES ? s->left : TW_SUM_BYTES;
 	const __u32 zero = 0;
 
-	/* In a form from which the verifier of 6.1 learns that there is at least one. */
+	/* In a form that tells the verifier of 6.1 that n is at least 1. */
 	n--;
 	TW_OPAQUE(n);
 	if (!own || n >= TW_SUM_BYTES)

@@ -7,8 +7,8 @@
 
 #include "fastpath/kernel/members.h"
 
-/* The programs take words apart as a little-endian machine lays them out, follow pointers whole, and read where
- * a checksum begins and goes at once. */
+/* The programs split words by the layout of a little-endian machine, follow whole pointers, and
+ * read a checksum's start and offset at once. */
 static int check_layout(const struct tw_offload_view *view)
 {
 	if (__BYTE_ORDER != __LITTLE_ENDIAN || sizeof(void *) != sizeof(__u64))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload.h: where a frame's metadata say what the kernel is to do to it after the programs.
+/* offload.h: locates in a frame's metadata what the kernel will do to it after the programs.
  *
- * Why:        a checksum that is left to be completed and segmentation rewrite bytes behind the
- *             verdict, and struct __sk_buff shows neither.
+ * Why:        completing a checksum and segmentation rewrite bytes after the verdict, and struct
+ *             __sk_buff shows neither.
  * How:        offload.c finds offsets in the kernel's type information (BTF), the loader puts them
  *             into read-only data, and offload.bpf.h reads there.
  * Callers:    the loader, before load; tap.bpf.c.
@@ -13,7 +13,7 @@
 
 struct btf;
 
-/* Offsets in struct sk_buff, and one in struct skb_shared_info; in bytes but for the first. */
+/* Offsets in struct sk_buff, and one in struct skb_shared_info; in bytes, except for the first. */
 struct tw_offload_view {
 	__u32 summed; /* ip_summed, in bits */
 	__u32 csum_start;
@@ -27,6 +27,6 @@ struct tw_offload_view {
 	__u32 pad;
 };
 
-/* Finds out. 0, or -ENOENT where this kernel's type information does not tell: then the programs must
- * not be loaded. */
+/* Fills the view. 0, or -ENOENT if this kernel's type information lacks something: then the
+ * programs must not be loaded. */
 int tw_offload_view_init(const struct btf *kernel, struct tw_offload_view *ret);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* overflow.bpf.h: what connections without a record do apart, in eBPF, as path/overflow.h calls it.
+/* overflow.bpf.h: calls of the subprograms for connections without a record
+ * (path/conntrack/overflow.h).
  *
- * Callers:    tap.bpf.c, as a part of it. The functions stand in conns.bpf.h.
+ * Callers:    tap.bpf.c, which includes it. The subprograms are in conns.bpf.h.
  */
 #pragma once
 

@@ -11,7 +11,7 @@ static bool is_live(const struct tw_overflow *entry, uint32_t now)
 	return entry->stage && (int32_t)(now - (entry->seen + TW_OVERFLOW_TICKS)) <= 0;
 }
 
-/* Counts what lives in a set. Returns how many entries do. */
+/* Counts and returns the valid entries of a set. */
 static uint32_t count_live(struct tw_overflow_walk *walk, uint32_t key,
 	const struct tw_overflow_set *set, uint32_t now)
 {
@@ -20,7 +20,7 @@ static uint32_t count_live(struct tw_overflow_walk *walk, uint32_t key,
 
 	for (size_t i = 0; i < TW_OVERFLOW_WAYS; i++)
 		n += is_live(&set->way_of[i], now);
-	/* The others are counted at the ports that pay for them, or have no port that does. */
+	/* The other classes are counted at the ports that pay for them, or no port pays. */
 	if (port_id < TW_PORTS_MAX && (class == TW_OVERFLOW_OWN || class == TW_OVERFLOW_OUTSIDE))
 		walk->counting[port_id] += n;
 	return n;
@@ -50,7 +50,8 @@ int tw_kernel_sweep_overflows(
 	for (uint32_t i = 0; i < n && !last; i++) {
 		uint32_t key = walk->key;
 
-		/* Before it goes: what follows a key that is gone is the first one. */
+		/* Read the next key before deleting this one: after a deleted key, the first key
+		 * follows. */
 		last = bpf_map_get_next_key(fd, &key, &walk->key) < 0;
 		if (!bpf_map_lookup_elem(fd, &key, &set) && !count_live(walk, key, &set, now) &&
 			bpf_map_delete_elem(fd, &key) < 0 && errno != ENOENT)

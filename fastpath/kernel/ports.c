@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ports.c: where each port's entry is, and how it is replaced under traffic.
+/* ports.c: stores ports' entries and replaces them under traffic.
  *
- * How:        an entry is written to a slot that nobody looks at, then one store into `port_slots`
- *             makes packets find it. The slot it had is used again only after every packet that
- *             may have found it has been judged. Both epochs may have one slot.
+ * How:        an entry is written to a slot that no packet reads, then one store into `port_slots`
+ *             makes packets find it. Its old slot is reused only after every packet that may have
+ *             found it has been judged. Both epochs may share a slot.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -52,8 +52,8 @@ void tw_kernel_ports_done(struct tw_kernel_ports *ports)
 	tw_vec_done(&ports->retired);
 }
 
-/* A slot that no packet can be looking at. When only retired ones are left, waits until every
- * program that runs now has ended (membarrier's global command is synchronize_rcu()). */
+/* Takes a slot that no packet can be reading. If only retired ones are left, waits until every
+ * running program has ended (membarrier's global command is synchronize_rcu()). */
 static int take_slot(struct tw_kernel_ports *ports, __u32 *ret)
 {
 	int code = 0;
@@ -70,7 +70,8 @@ static int take_slot(struct tw_kernel_ports *ports, __u32 *ret)
 	return 0;
 }
 
-/* Makes `slot` the place of an entry; the one before is retired, unless the other epoch has it too. */
+/* Makes `slot` the place of an entry. Its old slot is retired, unless the other epoch uses it
+ * too. */
 static int put_slot(struct tw_kernel_ports *ports, uint32_t id, uint32_t epoch, __u32 slot)
 {
 	__u32 *at = &ports->slots[tw_port_key(id, epoch)].word, old = *at;
@@ -115,7 +116,7 @@ static bool has_entry(const struct tw_kernel *kernel, uint32_t id, uint32_t epoc
 	       entry.ifindex == ifindex;
 }
 
-/* An id that another interface has by now is not touched. */
+/* Does not touch an id that another interface has now. */
 static int remove_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch)
 {
 	uint32_t id = get_id(kernel, ifindex);

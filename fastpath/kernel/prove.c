@@ -21,7 +21,8 @@ uint32_t tw_prove_id(int prog_fd)
 	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
 }
 
-/* The programs at a tcx hook, in the order in which they run. Their number, or a negative errno. */
+/* Lists the programs at a tcx hook in the order in which they run. Returns their number, or a
+ * negative errno. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there */
 static int list_programs(uint32_t ifindex, enum tw_dir dir, uint32_t ids[PROGRAMS_MAX])
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* prove.h: a program's number, by which it is found at an interface (inside this folder only). */
+/* prove.h: a program's id, by which it is found at an interface (for this folder only). */
 #pragma once
 
 #include <stdint.h>
 
-/* 0 if it cannot be asked. */
+/* Returns a program's id; 0 if it cannot be read. */
 uint32_t tw_prove_id(int prog_fd);

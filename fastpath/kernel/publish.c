@@ -13,7 +13,7 @@
 #include "fastpath/kernel/kernel.h"
 #include "fastpath/path/bytes.h"
 
-#define NO_BATCH 524 /* ENOTSUPP, which the kernel lets out and no header has */
+#define NO_BATCH 524 /* ENOTSUPP, which the kernel returns and no header defines */
 
 int tw_kernel_make_image(const uint32_t *words, size_t n_words, int *ret_fd, struct tw_err *err)
 {
@@ -49,7 +49,7 @@ int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const 
 	if (!bpf_map_update_batch(images, slots, fds, &count, &opts))
 		return 0;
 	code = -errno;
-	/* Before Linux 5.19 an array of maps takes them one by one. */
+	/* Before Linux 5.19 an array of maps accepts only single updates. */
 	if (code == -EOPNOTSUPP || code == -NO_BATCH)
 		code = 0;
 	for (size_t i = 0; i < n && !code; i++)
@@ -80,7 +80,7 @@ bool tw_kernel_has_image(struct tw_kernel *kernel, uint32_t slot)
 	return !bpf_map_lookup_elem(kernel->map_fd[TW_MAP_images], &slot, &id) && id;
 }
 
-/* There is no deleting in batches: one word of zeros, which is no image, takes their places. */
+/* Deletion has no batch form: one word of zeros, which is no valid image, replaces them. */
 int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_t n)
 {
 	static const uint32_t none;
@@ -151,10 +151,10 @@ int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *confi
 											  : 0;
 }
 
-/* membarrier's global command is synchronize_rcu(). A kernel that keeps CPUs free of ticks refuses
- * it: there, an update of an array of maps returns only when every program that ran before it has ended
- * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c). Slot 0 is never looked at, and keeps what it
- * got: to empty it would be to wait again. */
+/* membarrier's global command is synchronize_rcu(). A kernel with tick-free CPUs refuses it. There,
+ * an update of an array of maps returns only when every program that ran before it has ended
+ * (maybe_wait_bpf_programs() in kernel/bpf/syscall.c). Slot 0 is never read, and keeps its content:
+ * emptying it would wait again. */
 int tw_kernel_wait(struct tw_kernel *kernel)
 {
 	const uint32_t none = 0;

@@ -23,7 +23,7 @@ static bool is_done(struct tw_kernel_put *put)
 	return __atomic_load_n(&put->done, __ATOMIC_ACQUIRE);
 }
 
-/* Looks often until the slot holds the map, or the thread has ended. */
+/* Polls until the slot holds the map, or the thread has ended. */
 static void wait_for(struct tw_kernel_put *put, size_t i)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* put.h: fills image slots without waiting for packets that are looking at what was there.
+/* put.h: fills image slots without waiting for packets that read the old content.
  *
- * Why:        an update of an array of maps is seen at once, but returns only when every program that
- *             ran before it has ended, which takes some 10 ms. Nobody looks at a free slot, so nothing
- *             depends on that.
- * How:        a thread makes the update and waits in it, while the caller sees in the table that it
- *             is made, and goes on. Nothing else is shared with the thread.
- * Callers:    agent/publish/images.c: start, then finish, before what was put is freed.
+ * Why:        an update of an array of maps is visible at once, but returns only when every program
+ *             that ran before it has ended, some 10 ms later. No packet reads a free slot, so
+ *             nothing depends on that.
+ * How:        a thread makes the update and waits in it. The caller sees the update in the table
+ *             and goes on. Nothing else is shared with the thread.
+ * Callers:    agent/publish/images.c: start, then finish, before the images are freed.
  */
 #pragma once
 
@@ -27,8 +27,9 @@ struct tw_kernel_put {
 	struct tw_err err;
 };
 
-/* Returns when all slots are filled: 0, or a negative errno with `err` filled and nothing running. */
+/* Returns when all slots are filled: 0; or a negative errno, with `err` filled and no thread
+ * running. */
 int tw_kernel_put_start(struct tw_kernel_put *put, struct tw_kernel *kernel, const uint32_t *slots,
 	const int *fds, size_t n, struct tw_err *err);
-/* Waits for what is still running, if something is. */
+/* Waits for the thread, if it is still running. */
 void tw_kernel_put_finish(struct tw_kernel_put *put);

@@ -51,7 +51,7 @@ static int begin(struct exchange *exchange, uint16_t type, uint16_t flags, uint3
 	return 0;
 }
 
-/* Sends what begin() began, reads up to its end, and closes. */
+/* Sends the request of begin(), reads all answers, and closes. */
 static int finish(struct exchange *exchange, mnl_cb_t on_answer, void *arg)
 {
 	unsigned int portid = mnl_socket_get_portid(exchange->sock);
@@ -159,7 +159,8 @@ static int on_filter(const struct nlmsghdr *header, void *arg)
 	const struct nlattr *attr, *options = NULL;
 	bool bpf = false;
 
-	/* The first is wanted; a message without a handle speaks of a priority, not of a filter. */
+	/* Only the first filter is wanted; a message without a handle describes a priority, not a
+	 * filter. */
 	if (header->nlmsg_type != RTM_NEWTFILTER || !info->tcm_handle || filter->handle)
 		return MNL_CB_OK;
 	mnl_attr_for_each (attr, header, sizeof(*info)) {

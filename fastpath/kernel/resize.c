@@ -11,15 +11,15 @@
 
 #include "fastpath/kernel/kernel.h"
 
-#define NEW	 "-new" /* a dot is no part of a name there */
-#define BUSY_MAX 1000	/* tries at a bucket that is locked: each outlasts many lockings */
-/* The clock of the programs is coarse, and a packet may be under way for a while. */
+#define NEW	 "-new" /* pin names cannot contain a dot */
+#define BUSY_MAX 1000	/* attempts at a locked bucket: each outlasts many lock periods */
+/* The programs' clock is coarse, and a packet may be in flight for a while. */
 #define MARGIN TW_TICKS_PER_SECOND
 
-/* What a walk through the old table came to. */
+/* Result of a pass over the old table. */
 struct tally {
 	uint32_t live; /* records that have not ended */
-	uint32_t lost; /* … of which there was no room for so many */
+	uint32_t lost; /* live records that found no room */
 };
 
 static bool is_pinned(const struct tw_kernel *kernel, enum tw_map map, const char *suffix)
@@ -46,7 +46,8 @@ static int open_pinned(const struct tw_kernel *kernel, enum tw_map map, uint32_t
 	return TW_TAKE_FD(fd);
 }
 
-/* Negative when there are none, or none of this layout: then adopting them will say so. */
+/* Reads the pinned settings. Negative if there are none, or none of this layout: adopting them will
+ * then report that. */
 static int read_pinned_config(const struct tw_kernel *kernel, struct tw_config *ret)
 {
 	const __u32 zero = 0;
@@ -79,7 +80,7 @@ int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *
 	fd = open_pinned(kernel, TW_MAP_conns, &n_records);
 	if (fd < 0)
 		return 0;
-	/* Renamed already, and the number was not written any more. */
+	/* The pins were already renamed, but the capacity was not yet written. */
 	if (config.conn_next && n_records == tw_record_number(tw_conn_buckets(config.conn_next), 0))
 		config.conn_max = config.conn_next;
 	resize->resumed = is_pinned(kernel, TW_MAP_conns, NEW);
@@ -118,7 +119,7 @@ static uint32_t tick_now(void)
 			  TW_TICK_SHIFT);
 }
 
-/* An enum tw_taken, or negative errno. */
+/* Takes one record over. Returns an enum tw_taken, or negative errno. */
 static int take(const struct tw_kernel *kernel, const struct tw_conn *conn)
 {
 	unsigned char frame[TW_TAKE_AT + sizeof(*conn)] = {0};
@@ -135,7 +136,7 @@ static int take(const struct tw_kernel *kernel, const struct tw_conn *conn)
 	return -EBUSY;
 }
 
-/* Takes over what the old table has; after the first time, what has changed since the last. */
+/* Takes over the old table; after the first time, only what has changed since the last. */
 static int take_over(struct tw_kernel *kernel, struct tally *tally)
 {
 	struct tw_kernel_resize *resize = &kernel->resize;
@@ -164,7 +165,7 @@ static int take_over(struct tw_kernel *kernel, struct tally *tally)
 	return 0;
 }
 
-/* What ports were refused so far goes on being counted; what they are charged comes with the records. */
+/* Copies the counts of refused connections; ports' charges come with the records. */
 static int take_counts(struct tw_kernel *kernel)
 {
 	uint32_t entries;
@@ -186,9 +187,9 @@ static int take_counts(struct tw_kernel *kernel)
 	return 0;
 }
 
-/* ---- from begin to end ---- */
+/* ---- stages ---- */
 
-/* That of `conns` last: it says that all else is there. */
+/* `conns` last: its pin tells that all others exist. */
 static int pin(struct tw_kernel *kernel, struct tw_err *err)
 {
 	static const enum tw_map maps[] = {TW_MAP_usage, TW_MAP_buckets, TW_MAP_conns};
@@ -201,7 +202,7 @@ static int pin(struct tw_kernel *kernel, struct tw_err *err)
 
 		if (code)
 			return code;
-		unlink(path); /* of a start that came to its end in between */
+		unlink(path); /* left by a start that ended in between */
 		if (bpf_obj_pin(kernel->map_fd[maps[i]], path))
 			return tw_err_set(
 				err, -errno, path, NULL, "cannot pin: %s", strerror(errno));
@@ -237,7 +238,8 @@ int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
 		return tw_err_set(err, code, "connections", NULL,
 			"cannot be taken over from the table for %u: %s",
 			kernel->facts.resized_from, strerror(-code));
-	/* Nothing runs with the new table yet, unless it was begun before: then there is no way back. */
+	/* No program uses the new table yet, unless an earlier start began it: then there is no way
+	 * back. */
 	if (!resize->resumed && (tally.lost || tally.live > kernel->facts.max_conns))
 		return tw_err_set(err, -ENOSPC, "connections",
 			"start with --max-connections for more, or as before",
@@ -254,7 +256,7 @@ void tw_resize_attach(struct tw_kernel *kernel)
 	if (!kernel->resize.under_way || kernel->resize.attaching)
 		return;
 	kernel->resize.attaching = true;
-	take_over(kernel, &tally); /* what fails here is done again when settling */
+	take_over(kernel, &tally); /* failures here are retried when settling */
 }
 
 static int rename_new(struct tw_kernel *kernel, enum tw_map map, struct tw_err *err)
@@ -277,7 +279,7 @@ int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err)
 
 	if (!kernel->resize.under_way)
 		return 0;
-	code = tw_kernel_wait(kernel); /* for packets that an old program is still at */
+	code = tw_kernel_wait(kernel); /* for packets still in an old program */
 	if (!code)
 		code = take_over(kernel, &tally);
 	if (code)
@@ -286,7 +288,7 @@ int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err)
 			kernel->facts.resized_from, strerror(-code));
 	kernel->facts.not_taken_over += tally.lost;
 	code = rename_new(kernel, TW_MAP_usage, err);
-	/* From here on nothing is left of the old table to take over. */
+	/* From here on, nothing of the old table remains to be taken over. */
 	if (!code)
 		code = rename_new(kernel, TW_MAP_buckets, err);
 	if (!code)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* resize.h: another size for a connection table that is in use, without losing a record.
+/* resize.h: changes the size of a connection table in use without losing a record.
  *
- * How:        tables do not grow: programs of another size come with a table of their own, and with
- *             `loads` of their own, so that what ports are charged is always the sum of one table.
- *             Records are taken over by a program (path/open.h) that inserts under the same locks as
- *             packets do: all of them before the new programs are attached, and what the old ones
- *             changed meanwhile right before the first is attached and after the last one is.
- * Pins:       maps/conns-new, maps/buckets-new and maps/usage-new until all is settled, then renamed over
- *             those of the old table, that of `conns` last: while maps/conns-new is there, a start goes on
- *             with it, whatever number it was told.
- * Invariants: a number that the live records do not fit changes nothing that is pinned.
+ * How:        tables do not grow: programs of another size have a table and a `usage` map of their
+ *             own, so that ports' charges are always the sum of one table. A program
+ *             (path/conntrack/open.h) takes over records under the same locks as packets. It takes
+ *             all of them before the new programs are attached. It takes later changes right before
+ *             the first attachment and again after the last one.
+ * Pins:       maps/conns-new, maps/buckets-new and maps/usage-new until the change is complete,
+ *             then renamed over those of the old table, `conns` last. While maps/conns-new exists,
+ *             a start continues with it, whatever size was requested.
+ * Invariants: a size that the live records do not fit changes nothing that is pinned.
  * Callers:    load.c, attach.c.
  */
 #pragma once
@@ -20,20 +20,20 @@
 struct tw_kernel_resize {
 	bool under_way;
 	bool resumed;	      /* an earlier start began it */
-	bool all_taken;	      /* … and came as far as to give the old table up */
+	bool all_taken;	      /* it also came to the point of giving up the old table */
 	bool attaching;	      /* the first port has been attached */
-	bool copied;	      /* all of the old table was gone through, at least once */
-	uint32_t since;	      /* … and nothing was missed that was seen before this tick */
+	bool copied;	      /* all of the old table was read at least once */
+	uint32_t since;	      /* and no record last seen before this tick was missed */
 	struct tw_conns from; /* the old table, mapped */
 };
 
-/* Before maps are made: what number the table will be for (facts.max_conns), and whether it replaces
+/* Before maps are created: decides the table's capacity (facts.max_conns), and if it replaces
  * another. 0 or negative errno. */
 int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *err);
-/* Where a map is pinned that is to be adopted, false: it is to be made anew. */
+/* Returns the pin suffix of a map to adopt in *ret_suffix. False: the map is to be created. */
 bool tw_resize_adopts(const struct tw_kernel *kernel, enum tw_map map, const char **ret_suffix);
-/* Programs are loaded: takes over what the old table has, then pins. -ENOSPC when it does not fit. */
+/* After programs are loaded: takes over the old table, then pins. -ENOSPC if it does not fit. */
 int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err);
-/* A port is about to be attached. */
+/* Called before a port is attached. */
 void tw_resize_attach(struct tw_kernel *kernel);
 void tw_resize_done(struct tw_kernel *kernel);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* subprogram.bpf.h: tw_call_…() of path/port.h: calls of the subprograms that tap.bpf.c declares.
+/* subprogram.bpf.h: tw_call_…() of path/port.h: calls the subprograms that tap.bpf.c declares.
  *
  * Callers:    tap.bpf.c, which includes it before path.h.
  */

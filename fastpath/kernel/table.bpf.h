@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* table.bpf.h: the size of the connection table, for eBPF: a constant of each program, so that one that
- * goes on while its successor is attached keeps to its own table.
+/* table.bpf.h: the size of the connection table in eBPF. It is a constant of each program, so that
+ * one that still runs while its successor is attached uses its own table.
  *
- * Callers:    tap.bpf.c, as a part of it.
+ * Callers:    tap.bpf.c, which includes it.
  */
 #pragma once
 

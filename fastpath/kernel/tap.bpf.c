@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tap.bpf.c: the packet path in the kernel, at a port's tcx (or clsact) hooks.
  *
- * What:       tw_from_vm stands at the tap's ingress, where the guest's frames enter the host; tw_to_vm
- *             at its egress, where frames leave for the guest; tw_from_uplink at the ingress of other
- *             ports of the same bridges. tw_from_vm and tw_to_vm finish a frame that needs little; all
- *             others go by a tail call to tw_full_out and tw_full_in, the full path. The verifier walks
- *             each program alone, and a frame that needs little meets a small one.
+ * What:       tw_from_vm runs at the tap's ingress, where the guest's frames enter the host;
+ *             tw_to_vm at its egress, where frames leave for the guest; tw_from_uplink at the
+ *             ingress of other ports of the same bridges. tw_from_vm and tw_to_vm complete the
+ *             express paths; all other frames go by a tail call to tw_full_out and tw_full_in, the
+ *             full path. The verifier walks each program on its own, and most frames run a small
+ *             program.
  * Callers:    loaded, pinned and attached by kernel/load.c.
- * Out:        TC_ACT_UNSPEC: go on (to other programs, then the vSwitch or the guest);
- *             TC_ACT_SHOT: dropped; TC_ACT_REDIRECT: turned into a refusal for its sender.
+ * Out:        TC_ACT_UNSPEC: passes (to other programs, then the vSwitch or the guest);
+ *             TC_ACT_SHOT: dropped; TC_ACT_REDIRECT: cut through, or turned into a refusal for its
+ *             sender.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -17,15 +19,16 @@
 
 #include "fastpath/kernel/maps.bpf.h"
 
-/* Set before load by those who test the programs: outcomes are traced, and time is config.now_ns. */
+/* Set before load by tests: outcomes are traced, and the time is config.now_ns. */
 const volatile __u8 tw_test_mode = 0;
-const volatile __u64 tw_object_print = 0; /* of the object that programs are from (kernel/keep.h) */
+const volatile __u64 tw_object_print = 0; /* fingerprint of the programs' object (kernel/keep.h) */
 
-/* How to make time of jiffies, which eBPF reads without a call; 0 where the loader could not tell. */
+/* Conversion of jiffies, which eBPF reads without a call, to time; 0 if the loader does not know
+ * it. */
 const volatile __u64 tw_jiffy_ns = 0;
 const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 
-/* ---- what port.h asks of a target ---- */
+/* ---- interface of a target: port.h ---- */
 
 #define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
 	tw_inline value_type *tw_##symbol##_lookup(const struct tw_frame *f, const key_type *k) \
@@ -50,7 +53,7 @@ tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32
 	return slot && *slot ? bpf_map_lookup_elem(&ports, slot) : 0;
 }
 
-/* The two lookups are kept apart: as one call, with either map, it would be a real one. */
+/* Two separate lookups: merged into one, with either map, they would become a real call. */
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch)
 {
 	__u32 *id;
@@ -76,8 +79,8 @@ tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-/* Before Linux 6.10, BPF_PROG_TEST_RUN keeps no packets off its CPU. What it is run for without a port stands
- * at the loopback interface, where packets never meet these programs. */
+/* Before Linux 6.10, packets may interrupt BPF_PROG_TEST_RUN on its CPU. Runs without a port are at
+ * the loopback interface, where packets never reach these programs. */
 #define LOOPBACK 1
 
 tw_inline struct tw_scratch *scratch_apart(const struct __sk_buff *skb)
@@ -97,9 +100,10 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 	return bpf_ringbuf_reserve(&events, sizeof(struct tw_event), 0);
 }
 
-/* Waking the reader costs far more than the event. It looks by itself every TW_EVENTS_POLL_MS;
- * what is rare or urgent wakes it at once, and so do the first events of each quarter of the buffer.
- * How much it has left to read is no measure: where it keeps up, that comes to any mark again and again. */
+/* Waking the reader costs far more than the event, so the reader polls every TW_EVENTS_POLL_MS.
+ * Rare or urgent events wake it at once, and so do the first events of each quarter of the buffer.
+ * The unread amount is no measure: with a reader that keeps up, it crosses any mark again and
+ * again. */
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
 	__u64 at = bpf_ringbuf_query(&events, BPF_RB_PROD_POS) & (TW_EVENTS_BYTES / 4 - 1);
@@ -109,9 +113,9 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 		event, urgent || at < 2 * sizeof(*event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-#define TW_ACCESS_MIN 8 /* nothing shorter is loaded or stored */
+#define TW_ACCESS_MIN 8 /* shortest load or store */
 
-/* Lengths are bounded here in a form that the verifier follows, that of 6.1 too, and the compiler
+/* Bounds a length in a form that the verifier follows, even that of 6.1, and that the compiler
  * cannot see through: two plain comparisons. */
 tw_inline int bounded(__u32 *len, __u32 max)
 {
@@ -173,7 +177,7 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 {
 }
 
-/* ---- functions of their own: the verifier walks each once, whatever the path before it was ---- */
+/* ---- subprograms: the verifier walks each once, whatever the path before it was ---- */
 
 __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4);
 __noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
@@ -243,11 +247,11 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 	f->target = skb;
 }
 
-/* The decision word on the scratch's connection. */
+/* Returns the decision word for the connection in scratch. */
 __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4)
 {
-	/* Maps need no frame here, and its 72 bytes of stack are more than 6.1 has left under tw_from_vm.
-	 * What is not used at all would not be passed either, and the verifier wants it. */
+	/* Maps need no frame here, and its 72 bytes of stack are more than 6.1 has left under
+	 * tw_from_vm. An unused argument would not be passed, but the verifier requires it. */
 	TW_OPAQUE(skb);
 	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
 }
@@ -267,7 +271,7 @@ __noinline int tw_sub_tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, 
 	return 0;
 }
 
-/* The reason for which a fragment does not pass, or none. */
+/* Returns the reason why a fragment does not pass, or TW_R_NONE. */
 __noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 {
 	const struct tw_config *c = settings();
@@ -280,7 +284,7 @@ __noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_
 	return tw_path_fragment(&f, c, port_id);
 }
 
-/* The clock of the path is coarse; here people look at the time between two frames. */
+/* The path's clock is too coarse for the times between captured frames. */
 __noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 {
 	const struct tw_config *c = settings();
@@ -296,7 +300,7 @@ __noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_i
 	return 0;
 }
 
-/* How what the scratch is about is the port's own. */
+/* Returns how the port owns scratch->about. */
 __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_config *c = settings();
@@ -308,7 +312,7 @@ __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, _
 	return (int)tw_path_owned(&f, port_id, epoch, kind);
 }
 
-/* Whether the port can have the name that the scratch is about. */
+/* True if the port may have the name in scratch->about. */
 __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_config *c = settings();
@@ -333,7 +337,7 @@ __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch)
 	return (int)tw_path_beyond(&f, epoch);
 }
 
-/* The reason for which ARP, ND or MLD passes or not, or none: it is no housekeeping. */
+/* Returns the reason why ARP, ND or MLD passes or not; TW_R_NONE: not housekeeping. */
 __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
@@ -345,7 +349,7 @@ __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	return tw_path_neighbour(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
 }
 
-/* The same of DHCP. */
+/* As tw_sub_neighbour(), for DHCP. */
 __noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
@@ -368,7 +372,7 @@ __noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 0);
 }
 
-/* The tc action that sends the refusal off; 0 when there is none. */
+/* Returns the tc action that sends the refusal; 0: there is none. */
 __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
@@ -381,7 +385,7 @@ __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	return (int)f.action;
 }
 
-/* The reason for which IPv4 options do not pass, or none. */
+/* Returns the reason why IPv4 options do not pass, or TW_R_NONE. */
 __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 {
 	struct tw_frame f = {
@@ -395,7 +399,7 @@ __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 	return tw_check_options(&f, off, end);
 }
 
-/* The reason for which the receiver of the packet on the scratch will not read it, or none. */
+/* Returns the reason why the receiver will drop the packet in scratch, or TW_R_NONE. */
 __noinline int tw_sub_checksum(struct __sk_buff *skb)
 {
 	struct tw_frame f = {
@@ -420,7 +424,7 @@ __noinline int tw_sub_options(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Leaves what became of a frame to those who test the programs. */
+/* Stores the outcome of a frame for tests. */
 tw_inline void trace(const struct tw_outcome *o)
 {
 	struct tw_outcome *to;
@@ -439,7 +443,7 @@ tw_inline void trace_scratch(const struct tw_frame *f)
 		trace(&scratch->outcome);
 }
 
-/* The tc action for a frame that went the short way; 0: the whole way is for it. */
+/* Returns the tc action of a frame on the express path; 0: the full path takes it. */
 __noinline int tw_sub_express(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
@@ -454,7 +458,7 @@ __noinline int tw_sub_express(struct __sk_buff *skb)
 	return (int)f.action;
 }
 
-/* Negative when the frame is spoilt. */
+/* Returns a negative value if the frame is damaged. */
 __noinline int tw_sub_release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
 {
 	const struct tw_config *c = settings();
@@ -468,7 +472,7 @@ __noinline int tw_sub_release(struct __sk_buff *skb, __u32 dir, __u32 port_id)
 
 /* ---- programs ---- */
 
-/* Whether the far end of cut-through has nothing left to do. */
+/* True if the far end of a cut-through has nothing left to do. */
 tw_inline int arrived(const struct tw_frame *f)
 {
 	struct tw_scratch *own = tw_scratch_get(f);
@@ -480,8 +484,8 @@ tw_inline int arrived(const struct tw_frame *f)
 	return 1;
 }
 
-/* Whether a super-frame's TCP headers are all in its linear head, which often ends behind them: then
- * nothing more is read of it, and nothing has to be copied there. */
+/* True if a super-frame's TCP headers are all in its linear head, which often ends after them. Then
+ * nothing more is read of it, and nothing must be copied there. */
 tw_inline int headers_at_hand(const struct tw_frame *f)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
@@ -512,7 +516,7 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	if (!c)
 		return TC_ACT_SHOT;
 	frame_init(&f, c, skb);
-	/* All headers that the path may read have to be in the linear head. */
+	/* All headers that the path may read must be in the linear head. */
 	if (skb->data_end - skb->data < want && !headers_at_hand(&f)) {
 		bpf_skb_pull_data(skb, want);
 		frame_init(&f, c, skb);
@@ -528,7 +532,7 @@ tw_inline int judge(struct __sk_buff *skb, enum tw_dir dir)
 	return f.action ? (int)f.action : TC_ACT_UNSPEC;
 }
 
-/* The tc action for a SYN that went a short way; 0: the whole way is for it. */
+/* Returns the tc action of a SYN on an express path; 0: the full path takes it. */
 tw_inline int greet(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
@@ -572,7 +576,7 @@ int tw_from_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* A frame from beyond with the MAC of a guest of this host. The tc action. */
+/* Drops a frame from beyond with the MAC of a guest of this host. Returns the tc action. */
 __noinline int tw_sub_impostor(struct __sk_buff *skb)
 {
 	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX;
@@ -587,8 +591,8 @@ __noinline int tw_sub_impostor(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* True if the bridge would learn that a guest of this host is behind the uplink. A bridge takes a frame with
- * a tag that is not of its own kind for an untagged one: of a service tag (IEEE 802.1ad), both are denied. */
+/* True if the bridge would learn that a guest of this host is behind the uplink. A bridge treats a
+ * tag of another protocol as none; with a service tag (IEEE 802.1ad), both readings are denied. */
 tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
 {
 	if (tw_beyond_uplink(f))
@@ -599,8 +603,8 @@ tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
 	return tw_beyond_uplink(f);
 }
 
-/* At the uplinks of bridges. A frame for one of our ports goes straight there, to tw_to_vm, and all else
- * goes on: nothing is judged here, but that no guest of this host is beyond. */
+/* Runs at the uplinks of bridges. A frame for one of our ports is redirected to it, to tw_to_vm;
+ * others pass. Nothing is judged here, except that no guest of this host is beyond. */
 SEC("tc")
 int tw_from_uplink(struct __sk_buff *skb)
 {
@@ -619,7 +623,7 @@ int tw_from_uplink(struct __sk_buff *skb)
 	own->token.kind = TW_TOKEN_NONE;
 	if (is_impostor(skb, &f))
 		return tw_sub_impostor(skb);
-	/* Cut-through from an uplink is for tcx. */
+	/* Cut-through from an uplink needs tcx. */
 	if (tw_in_qdisc)
 		return TC_ACT_UNSPEC;
 	ifindex = tw_cut_inbound(&f, c, &bridge_port);
@@ -647,15 +651,15 @@ int tw_to_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* Sweeps one bucket of the connection table, the next one; run by the agent, many at a time. */
+/* Sweeps the next bucket of the connection table; run by the agent, many at a time. */
 SEC("tc")
 int tw_sweep(struct __sk_buff *skb)
 {
 	return tw_sub_sweep_bucket(skb);
 }
 
-/* Takes a record over from a table of another size; run by the loader, for one record at a time, which
- * stands in the frame. An enum tw_taken. */
+/* Takes over one record, which is in the frame, from a table of another size; run by the loader.
+ * Returns an enum tw_taken. */
 SEC("tc")
 int tw_take(struct __sk_buff *skb)
 {

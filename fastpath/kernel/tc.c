@@ -11,13 +11,13 @@
 #include "fastpath/kernel/prove.h"
 #include "fastpath/kernel/qdisc.h"
 
-/* Where the filters sit: our handle and priority, alike on every port. */
+/* Handle and priority of our filters, the same on every port. */
 #define FILTER_HANDLE	0x7477
 #define FILTER_PRIORITY 1
-/* Of a root qdisc that is added here. */
+/* Handle of a root qdisc that is added here. */
 #define ROOT_HANDLE 0x74770000u
 
-/* What there is at an interface to hang filters into. */
+/* Qdiscs of an interface that can hold filters. */
 struct places {
 	struct tw_qdisc ingress;
 	struct tw_qdisc root;
@@ -49,8 +49,8 @@ static int find_places(uint32_t ifindex, struct places *ret)
 	return 0;
 }
 
-/* Adds the qdiscs that are missing: ingress and htb, or clsact where the root is the host's and takes
- * no filters, or where the kernel has no htb. */
+/* Adds the missing qdiscs: ingress and htb; or clsact if the host's root qdisc takes no filters, or
+ * if the kernel has no htb. */
 static int make_places(uint32_t ifindex, const struct places *places)
 {
 	bool ingress = places->parent[TW_DIR_OUT] != 0;
@@ -94,8 +94,8 @@ static bool is_first(uint32_t ifindex, uint32_t parent, int prog_fd)
 	       filter.prog_id == tw_prove_id(prog_fd);
 }
 
-/* A filter ahead of ours might let a frame pass unjudged. The last one added to a priority is the first
- * to run. */
+/* Attaches our filter first: one ahead of it could pass a frame unjudged. Of a priority, the last
+ * one added runs first. */
 static int attach_first(uint32_t ifindex, uint32_t parent, int prog_fd)
 {
 	int code = attach_filter(ifindex, parent, prog_fd);
@@ -225,8 +225,8 @@ bool tw_tc_is_attached(uint32_t ifindex)
 	       filter.prog_id;
 }
 
-/* Without a look at the qdiscs, which costs more: an ingress qdisc shows its filters at both hooks of
- * clsact, so tw_to_vm is only seen at the second one if the qdisc is clsact. */
+/* Does not read the qdiscs, which costs more: an ingress qdisc shows its filters at both hooks of
+ * clsact, so tw_to_vm is at the second one only if the qdisc is clsact. */
 int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret)
 {
 	uint32_t from_vm = tw_prove_id(kernel->prog_fd[TW_DIR_OUT]);

@@ -7,7 +7,7 @@
 
 #include "fastpath/kernel/kernel.h"
 
-/* Reads the trace of the CPU that ran the program: the one with an outcome in it. */
+/* Reads the trace of the CPU that ran the program, which is the one with an outcome. */
 static int read_outcome(struct tw_kernel *kernel, struct tw_outcome *ret)
 {
 	int fd = kernel->map_fd[TW_MAP_outcome], n_cpus = libbpf_num_possible_cpus();

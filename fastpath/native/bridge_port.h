@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* bridge_port.h: what port.h asks about bridges, where there is none to ask.
+/* bridge_port.h: bridge functions of port.h in user space, where no bridge can be asked.
  *
- * Callers:    native.c, as a part of it.
+ * Callers:    native.c, which includes it.
  */
 #pragma once
 

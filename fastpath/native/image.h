@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* image.h: images in user space, and how they are read.
+/* image.h: stores and reads images in user space.
  *
- * Why:        apart from native.c, for a test that has classification and no more of the path.
- * Out:        tw_image_…() of port.h, but for tw_image_at() and tw_image_flat().
+ * Why:        separate from native.c, for a test of classification alone.
+ * Out:        tw_image_…() of port.h, except tw_image_at() and tw_image_flat().
  */
 #pragma once
 
@@ -13,13 +13,13 @@
 #include "base/alloc.h"
 #include "fastpath/path/port.h"
 
-/* Whole chunks, and behind them what a run from the last word on takes. */
+/* Whole chunks, followed by room for a run from the last word. */
 struct image {
 	__u32 *words;
 	size_t n_chunks;
 };
 
-/* Copies the words of an image in the place of another. 0 or -ENOMEM. */
+/* Replaces an image by a copy of these words. 0 or -ENOMEM. */
 static inline int image_set(struct image *image, const __u32 *words, size_t n_words)
 {
 	size_t n_chunks = (n_words + TW_IMAGE_CHUNK_WORDS - 1) / TW_IMAGE_CHUNK_WORDS;

@@ -15,24 +15,25 @@
 
 #define DEFAULT_MARK 0x5a17c9e8u
 
-/* Maps with a plain array behind them in the kernel are tables here too: sparse and small. */
+/* An instance. Array maps of the kernel are hash tables here, too: sparse and small. */
 struct tw_native {
 #define TW_MAP(symbol, ...) struct tw_table symbol;
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 	struct tw_table entries; /* struct tw_port by tw_port_key(ifindex, epoch); not in slots */
-	TW_VEC(struct tw_addr_key) prefixes; /* of `addrs`, whose lookup is by longest prefix */
-	struct image *images;		     /* TW_IMAGES_MAX */
+	TW_VEC(struct tw_addr_key)
+	prefixes;	      /* prefixes of `addrs`, which is looked up by longest prefix */
+	struct image *images; /* TW_IMAGES_MAX */
 	struct tw_config *settings;
 	struct tw_scratch scratch;
-	bool whole; /* every frame goes the whole way */
+	bool whole; /* every frame takes the full path */
 	void (*on_event)(void *arg, const struct tw_event *event);
 	void *event_arg;
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data);
 	void *capture_arg;
 };
 
-/* One frame under way: the head in aligned memory, as the path asks for it. */
+/* One frame being judged: its head in aligned memory, as the path requires. */
 struct run {
 	struct tw_native *native;
 	struct tw_native_frame *frame;
@@ -44,20 +45,20 @@ struct run {
 	} head;
 };
 
-/* ---- what port.h asks of a target ---- */
+/* ---- interface of a target: port.h ---- */
 
 static struct tw_native *native_of(const struct tw_frame *f)
 {
 	return ((struct run *)f->target)->native;
 }
 
-/* An array map has all its elements from the start; here they come into being when looked at. */
+/* Returns an element of an array map, created when first read. */
 static void *array_lookup(struct tw_table *table, const void *key, const void *first)
 {
 	static const union {
 		struct tw_leases leases;
 		struct tw_claims claims;
-	} zero; /* as long as the longest value */
+	} zero; /* as large as the largest value */
 	void *value = tw_table_lookup(table, key);
 
 	if (value || tw_table_update(table, key, first ? first : &zero, 1))
@@ -65,7 +66,8 @@ static void *array_lookup(struct tw_table *table, const void *key, const void *f
 	return tw_table_lookup(table, key);
 }
 
-/* Whether any prefix matches is all the path asks, so their order does not matter. */
+/* Returns a matching prefix; the path only needs to know if there is one, so their order does not
+ * matter. */
 static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *key)
 {
 	tw_vec_foreach (&native->prefixes, prefix)
@@ -125,7 +127,7 @@ static void match_number(void *arg, const void *key, void *value)
 		numbered->found = port;
 }
 
-/* Few ports, and only cut-through asks. */
+/* Linear search: ports are few, and only cut-through calls it. */
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
 {
 	struct numbered numbered = {id, epoch & 1, NULL};
@@ -166,7 +168,7 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 		native->on_event(native->event_arg, event);
 }
 
-/* One thread, one instance. */
+/* An instance belongs to one thread. */
 tw_inline void tw_frag_lock(struct tw_frag_set *set)
 {
 }
@@ -206,8 +208,7 @@ tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold)
 	return 0;
 }
 
-/* Frames that are sent on are left where they were held, for the caller to take: see
- * tw_native_fragq(). */
+/* Fragments to be sent stay in the queue for the caller: see tw_native_fragq(). */
 tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold)
 {
 	return 0;
@@ -308,7 +309,8 @@ static void default_settings(struct tw_config *settings, uint32_t max_conns)
 {
 	__u64 *const keys[] = {settings->hash_key, settings->print_key};
 
-	/* Fixed, so that one input always gives one result (splitmix64, G. Steele and others, 2014). */
+	/* Fixed secrets, so that an input always gives the same result (splitmix64, G. Steele and
+	 * others, 2014). */
 	for (unsigned int i = 0; i < 2 * (TW_KEY_WORDS + 1); i++) {
 		uint64_t y = 0x9e3779b97f4a7c15 * (i + 1), z = (y ^ y >> 30) * 0xbf58476d1ce4e5b9;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* native.h: the fast path in user space: the same path.h on tables of its own.
+/* native.h: the fast path in user space: the same path.h on its own tables.
  *
- * What:       one instance = one host's fast path: config, ports, images, connections.
+ * What:       one instance is one host's fast path: config, ports, images, connections.
  * Callers:    explain, replay, tests, fuzzing. One thread per instance.
- * Invariants: a frame gets the verdict and reason it gets in the kernel (tests/run_bpf).
+ * Invariants: a frame gets the same verdict and reason as in the kernel (tests/run_bpf).
  */
 #pragma once
 
@@ -19,56 +19,57 @@
 struct tw_native;
 struct tw_fragq; /* fastpath/abi/fragment.h */
 
-/* A frame going in. `data` may be written to (refusals are built in place). */
+/* An input frame. `data` may be written to (refusals are built in place). */
 struct tw_native_frame {
 	uint8_t *data;	 /* from the Ethernet header */
 	size_t len;	 /* bytes present */
-	size_t wire_len; /* bytes on the wire, >= len (captures may be cut); 0 = len */
-	size_t max;	 /* room at data, for replies that are longer than the frame; >= len */
-	uint16_t vlan;	 /* TCI of a tag outside the frame, host order; meaningful if has_vlan */
+	size_t wire_len; /* bytes on the wire, >= len (captures may be truncated); 0 = len */
+	size_t max;	 /* size of the buffer at data, for replies longer than the frame; >= len */
+	uint16_t vlan;	 /* TCI of a tag outside the frame, host order; valid if has_vlan */
 	bool has_vlan;
 	uint16_t gso_size;	   /* payload bytes per segment, 0 = no super-frame */
-	struct tw_offload offload; /* zero: nothing is left to be done to it */
+	struct tw_offload offload; /* zero: no offload */
 	struct tw_beside beside;   /* updated by the run */
 };
 
-/* What became of it. */
+/* The result of a run. */
 struct tw_native_result {
 	struct tw_outcome outcome;
-	struct tw_key key;		  /* of the connection; zero without one */
+	struct tw_key key;		  /* key of the connection; zero without one */
 	uint8_t stage_ran[TW_STAGE__MAX]; /* 1 for each stage the frame entered */
 	bool replied; /* data[0 … reply_len) now holds a refusal for the sender */
 	size_t reply_len;
-	bool express;	      /* it went the short way (path/express.h) */
-	uint32_t cut_ifindex; /* the frame goes straight out of this port; 0: to the vSwitch */
+	bool express;	      /* it took the express path (path/express/express.h) */
+	uint32_t cut_ifindex; /* cut through to this port; 0: to the vSwitch */
 };
 
-/* `max_conns` 0: TW_CONNS_DEFAULT. 0, -ENOMEM, or -EINVAL for more than TW_CONNS_MAX. */
+/* Creates an instance. `max_conns` 0: TW_CONNS_DEFAULT. 0, -ENOMEM, or -EINVAL for more than
+ * TW_CONNS_MAX. */
 int tw_native_new(struct tw_native **ret, size_t max_conns);
 void tw_native_free(struct tw_native *native);
 TW_DEFINE_AUTO(tw_native)
 
-/* The live settings: epoch, timeouts, rates. Defaults are set by tw_native_new(): epoch 1, default
+/* Returns the live settings: epoch, timeouts, rates. tw_native_new() sets epoch 1, default
  * timeouts, a fixed non-zero mark, and no limits on events or refusals. */
 struct tw_config *tw_native_config(struct tw_native *native);
 
-/* The port's entry for one epoch parity; written in place, created zeroed when absent. NULL when
- * the table is full. */
+/* Returns the port's entry for one epoch parity, to be written in place; created zeroed if absent.
+ * NULL if the table is full. */
 struct tw_port *tw_native_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch);
 int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch);
-/* Adds a prefix to `addrs`. `len` is counted in the mapped address (0…128). */
+/* Adds a prefix to `addrs`. `len` counts bits of the mapped address (0…128). */
 int tw_native_add_addr(
 	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
-/* Lists a workload's MAC in `macs`; `value` is TW_MAC_…. */
-/* Takes a zone's prefixes out again. */
+/* Removes a zone's prefixes. */
 void tw_native_clear_addrs(struct tw_native *native, uint32_t zone);
+/* Lists a workload's MAC in `macs`; `value` is TW_MAC_*. */
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value);
 /* Vouches for a MAC, for cut-through (config.cut_until_ns, TW_PORT_F_CUT). */
 int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);
-/* What DHCP gave to a port, by its id; created empty when absent, NULL when there is no memory. */
+/* Returns a port's DHCP leases by its id; created empty if absent, NULL without memory. */
 struct tw_leases *tw_native_leases(struct tw_native *native, uint32_t port_id);
-/* The live table of who is in which groups: struct tw_membership by struct tw_addr. */
+/* Returns the live table of group members: struct tw_membership by struct tw_addr. */
 struct tw_table *tw_native_members(struct tw_native *native);
 /* Copies an image into a slot (1 … TW_IMAGES_MAX - 1). */
 int tw_native_put_image(
@@ -78,34 +79,32 @@ int tw_native_put_image(
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 	struct tw_native_frame *frame, struct tw_native_result *ret);
 
-/* From now on every frame goes the whole way, and none the short one (path/express.h). No outcome is
- * another one for that. */
+/* Makes every frame take the full path, and none the express path. Outcomes stay the same. */
 void tw_native_go_whole(struct tw_native *native);
 
-/* The `n`th (below TW_FRAGQS) of the places where a port holds fragments, NULL: never used. Those in
- * state TW_FRAGQ_SENT are for the caller to run, after the frame whose outcome said `release`, and to
- * set free. */
+/* Returns entry `n` (below TW_FRAGQS) of a port's fragment queue, or NULL if never used. The caller
+ * runs and frees those in state TW_FRAGQ_SENT, after the frame whose outcome has `release`. */
 struct tw_fragq *tw_native_fragq(struct tw_native *native, uint32_t port_id, uint32_t n);
 
-/* Forgets all connections and fragments; keeps the rest. Costs what was used, not what could be. */
+/* Forgets all connections and fragments; keeps the rest. The cost depends on what was used. */
 void tw_native_forget(struct tw_native *native);
 size_t tw_native_n_conns(const struct tw_native *native);
-/* Calls `each`, if there is one, for every record, expired or not; how many there are. */
+/* Calls `each`, if not NULL, for every record, expired or not. Returns their number. */
 size_t tw_native_each_conn(const struct tw_native *native,
 	void (*each)(void *arg, const struct tw_key *key, const struct tw_conn *conn), void *arg);
 
-/* What a port is charged for. */
+/* Returns a port's usage of the connection table. */
 const struct tw_usage *tw_native_usage(const struct tw_native *native, uint32_t port_id);
 
-/* Called for every event while set. */
+/* Sets a function that is called for every event. */
 void tw_native_on_event(struct tw_native *native,
 	void (*on_event)(void *arg, const struct tw_event *event), void *arg);
-/* Called for every captured frame while set, with its head and head->cap_len bytes of it; while not
- * set, there is no room for any. */
+/* Sets a function that is called for every captured frame, with its head and head->cap_len bytes of
+ * it. Without one, there is no room for any. */
 void tw_native_on_capture(struct tw_native *native,
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data),
 	void *arg);
-/* Captures at a port; `capture` NULL ends that. 0, -ENOENT, -E2BIG or -ENOMEM. */
+/* Starts a capture at a port; `capture` NULL ends it. 0, -ENOENT, -E2BIG or -ENOMEM. */
 int tw_native_capture(
 	struct tw_native *native, uint32_t ifindex, const struct tw_capture_want *capture);
 uint64_t tw_native_reason_count(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload.h: what port.h asks of offload and checksums, of a frame that says it all itself.
+/* offload.h: offload and checksum functions of port.h for a frame that carries these data itself.
  *
- * Callers:    native.c, as a part of it.
+ * Callers:    native.c, which includes it.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* prefix.h: what a key of the map `addrs` holds, as BPF_MAP_TYPE_LPM_TRIE has it. */
+/* prefix.h: prefix match of the map `addrs`, as in BPF_MAP_TYPE_LPM_TRIE. */
 #pragma once
 
 #include <stdint.h>
@@ -7,7 +7,7 @@
 
 #include "fastpath/abi/types.h"
 
-/* Whether `prefix` holds the address of `key`, in the same zone. */
+/* True if `prefix` contains the address of `key`, in the same zone. */
 static inline int tw_prefix_matches(const struct tw_addr_key *prefix, const struct tw_addr_key *key)
 {
 	uint32_t bits = prefix->prefixlen - 32, whole = bits / 8, rest = bits % 8;

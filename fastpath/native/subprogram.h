@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* subprogram.h: tw_call_…() of path/port.h, which are plain calls in user space.
  *
- * Callers:    native.c, which includes it behind path.h.
+ * Callers:    native.c, which includes it after path.h.
  */
 #pragma once
 

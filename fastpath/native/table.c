@@ -10,9 +10,9 @@
 #define BUCKETS_MIN 64
 
 struct tw_table_entry {
-	struct tw_table_entry *next; /* in its bucket */
+	struct tw_table_entry *next; /* next entry in its bucket */
 	struct tw_table_entry *newer;
-	struct tw_table_entry *older; /* or the next spare one */
+	struct tw_table_entry *older; /* or the next free one */
 	uint64_t hash;
 	uint64_t data[]; /* key, padded to 8 bytes, then value */
 };
@@ -27,8 +27,8 @@ static void *entry_value(const struct tw_table *table, struct tw_table_entry *en
 	return entry->data + value_offset(table);
 }
 
-/* FNV-1a over words, with a final mix. Keys come from captures and tests; the kernel's own hash is
- * seeded. */
+/* Returns FNV-1a over words with a final mix. Unseeded, unlike the kernel's hash: keys come from
+ * captures and tests. */
 static uint64_t hash_key(const struct tw_table *table, const void *key)
 {
 	const unsigned char *bytes = key;
@@ -100,7 +100,7 @@ void *tw_table_lookup(const struct tw_table *table, const void *key)
 	return entry ? entry_value(table, entry) : NULL;
 }
 
-/* Doubles the buckets once they hold an entry each; staying as it was is no failure. */
+/* Doubles the buckets once there is an entry for each; failing to grow is harmless. */
 static void grow(struct tw_table *table)
 {
 	size_t n_buckets = table->n_buckets * 2;

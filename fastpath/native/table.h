@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* table.h: a hash table of fixed-size keys and values, standing in for a BPF map.
+/* table.h: a hash table of fixed-size keys and values, in place of a BPF map.
  *
  * What:       keys are compared bytewise, as in the kernel; values keep their address until they
  *             are deleted or the table is cleared.
- * Bounds:     at most `max` entries; clearing costs what was used, not what could be.
+ * Bounds:     at most `max` entries; the cost of clearing depends on the entries used.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct tw_table {
 int tw_table_init(struct tw_table *table, size_t key_size, size_t value_size, size_t max);
 void tw_table_done(struct tw_table *table);
 void *tw_table_lookup(const struct tw_table *table, const void *key);
-/* Stores a copy. 0; -EEXIST when it is there and `only_new`; -E2BIG when full; -ENOMEM. */
+/* Stores a copy. 0; -EEXIST if the key exists and `only_new`; -E2BIG if full; -ENOMEM. */
 int tw_table_update(struct tw_table *table, const void *key, const void *value, int only_new);
 int tw_table_delete(struct tw_table *table, const void *key); /* 0 or -ENOENT */
 void tw_table_clear(struct tw_table *table);
