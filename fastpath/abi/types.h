@@ -447,7 +447,7 @@ struct tw_lease_query {
 struct tw_leases {
 	struct tw_lease at[2][TW_LEASES_MAX]; /* IPv4, IPv6 */
 	struct tw_lease_query query[TW_LEASE_QUERIES];
-	__u32 serial; /* last serial in use */
+	__u32 serial; /* last serial given */
 	__u32 n_queries;
 	__u8 mac[6];
 	__u8 pad[2];

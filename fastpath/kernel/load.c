@@ -24,7 +24,7 @@
 #define DHCP_RATE   10 /* a starting client sends a few */
 
 /* Default share of the connection table for a port: a flood from one port takes at most a
- * sixteenth, and the connections that one guest holds open leave half to the others. */
+ * sixteenth. One guest's open connections leave half to the others. */
 #define HALF_OPEN_SHARE	  16
 #define ESTABLISHED_SHARE 2
 

@@ -21,7 +21,7 @@ struct views {
 };
 
 /* Fills the views from the running kernel's type information; in tests, only how memory is read.
- * -ENOTSUP if frames' metadata cannot be read: then frames may leave other than they were
+ * -ENOTSUP if frames' metadata cannot be read: a frame may then leave with headers other than those
  * judged. */
 static int look_at_kernel(bool by_lookup, bool test, struct views *views)
 {

@@ -3,8 +3,8 @@
  *
  * What:       tw_from_vm runs at the tap's ingress, where the guest's frames enter the host;
  *             tw_to_vm at its egress, where frames leave for the guest; tw_from_uplink at the
- *             ingress of other ports of the same bridges. tw_from_vm and tw_to_vm complete the
- *             express paths; all other frames go by a tail call to tw_full_out and tw_full_in, the
+ *             ingress of other ports of the same bridges. tw_from_vm and tw_to_vm finish frames on
+ *             the express paths. All others go by a tail call to tw_full_out and tw_full_in, the
  *             full path. The verifier walks each program on its own, and most frames run a small
  *             program.
  * Callers:    loaded, pinned and attached by kernel/load.c.

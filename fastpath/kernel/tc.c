@@ -225,7 +225,7 @@ bool tw_tc_is_attached(uint32_t ifindex)
 	       filter.prog_id;
 }
 
-/* Does not read the qdiscs, which costs more: an ingress qdisc shows its filters at both hooks of
+/* Does not read the qdiscs, which costs more. An ingress qdisc shows its filters at both hooks of
  * clsact, so tw_to_vm is at the second one only if the qdisc is clsact. */
 int tw_tc_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret)
 {

@@ -5,10 +5,10 @@
  *             qdisc, before or after the agent attaches to the tap. The ingress qdisc takes the
  *             place of clsact, and has no egress; a clsact in that place makes the host's command
  *             fail.
- * How:        tw_from_vm is the first filter of the ingress qdisc, the host's or one that is added
- *             here. tw_to_vm is the first filter of the root qdisc: the host's, if that is htb, or
- *             an htb without classes that is added here, a plain queue. A clsact that is there
- *             already takes both. docs/decisions/011-attach.md has the reasons.
+ * How:        tw_from_vm is the first filter of the ingress qdisc, the host's or one added here.
+ *             tw_to_vm is the first filter of the root qdisc: the host's, if that is htb, else an
+ *             htb without classes, a plain queue, added here. An existing clsact takes both.
+ *             docs/decisions/011-attach.md has the reasons.
  * Limits:     in a root qdisc the program runs under the qdisc's lock, so it must not send to the
  *             same interface, and TC_ACT_REDIRECT does not work there (qdisc.bpf.h).
  */

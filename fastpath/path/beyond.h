@@ -22,7 +22,7 @@
 
 #include "fastpath/path/packet.h"
 
-/* Where a frame entered its bridge. */
+/* Place where a frame entered its bridge. */
 enum tw_beyond {
 	TW_BEYOND_NOT, /* at no port, or at one that enforces identities */
 	TW_BEYOND_FAR, /* where other hosts may be connected */

@@ -187,7 +187,7 @@ tw_inline int tw_claim_listed(const struct tw_claims *claims, __u64 tag)
 	return (int)found;
 }
 
-/* True if the port in a way still claims the way's name, and is not the port of the guest with
+/* True if the port in a way still claims the way's name. False for the port of the guest with
  * `mac`, which may have moved to another port of this host. */
 tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, __u64 mac)
 {

@@ -80,8 +80,8 @@ tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const stru
 	return tw_cut_fits(s, far) ? far : 0;
 }
 
-/* As tw_cut_port(), but first tries the ports it recently opened connections to: a guest mostly
- * opens to few, and a lookup in `locals` is a tenth of the cost of opening. */
+/* As tw_cut_port(), but first tries the ports it recently opened connections to, which are mostly
+ * few. A lookup in `locals` is a tenth of the cost of opening. */
 tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, struct tw_limiter *limiter)
 {
@@ -121,8 +121,8 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	return tw_decision_verdict(decision) == TW_V_ALLOW;
 }
 
-/* Returns the uplink to which the port's bridge would send the frame. The bridge knows where the
- * MAC is, the agent whether cut-through may go there. */
+/* Returns the interface of the uplink to which the port's bridge would send the frame; 0: none. The
+ * bridge tells where the MAC is, and the agent if cut-through may go there. */
 tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, __u64 bridge_port)
 {
@@ -135,9 +135,9 @@ tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
 	return network && *network == s->port->network ? ifindex : 0;
 }
 
-/* Returns the port to which a frame at an uplink may go past the bridge, to be judged there. 0: it
- * goes to the bridge, which may have more to do with it. *ret_bridge_port: the uplink's bridge port
- * id. */
+/* Returns the interface of the port to which a frame at an uplink may go past the bridge, to be
+ * judged there. 0: the bridge gets it, as it may have more to do with it. *ret_bridge_port: the
+ * uplink's bridge port id. */
 tw_inline __u32 tw_cut_inbound(
 	const struct tw_frame *f, const struct tw_config *config, __u64 *ret_bridge_port)
 {

@@ -11,7 +11,7 @@
  *                1858 and 3128 give the same reasons). A fragment whose bytes were all seen before
  *                is dropped harmlessly, as in Linux (RFC 8200 §4.5).
  *             3. A fragment whose connection a gate then refuses counts as seen.
- *             4. A later fragment that comes before its first is queued: a copy waits for as long
+ *             4. A later fragment that comes before its first is queued. A copy waits for as long
  *                as a receiver would, and is sent to be judged once the first has passed.
  *             5. Each port has its own share of memory. A new datagram displaces the oldest one of
  *                the sender that has most in the set. Datagrams between the same two addresses

@@ -5,9 +5,8 @@
  *             advances it by 1/rate s; a frame that would advance it further ahead than the burst
  *             is over the rate. This is the generic cell rate algorithm, a token bucket without
  *             refills.
- * In:         frames that leave a guest: all of them against the frame rates, before a header is
- *             read; those that open a connection against the connection rate, once the policy
- *             allows them.
+ * In:         frames that leave a guest. Frame rates apply to all of them, before a header is read;
+ *             the connection rate to those that open a connection, once the policy allows them.
  * Invariants: 1. CPUs that read a meter at once may each pass one frame over its rate, never more:
  *                passed frames are added atomically.
  *             2. A flood over the rate is reported once a second for each port; all of it is

@@ -177,8 +177,8 @@ tw_inline int tw_neighbour_near(
 	return tw_own_given(f, s->port, s->epoch, addr) || tw_neighbour_leased(f, s->port, addr);
 }
 
-/* True if the message is complete and from a direct neighbour (RFC 4861 §6.1, §7.1), without a
- * fragment header (RFC 6980 §5) or any other extension header, and nothing follows it. */
+/* True if the message is complete, nothing follows it, and it is from a direct neighbour (RFC 4861
+ * §6.1, §7.1). It has no fragment header (RFC 6980 §5) or other extension header. */
 tw_inline int tw_nd_valid(const struct tw_frame *f, const struct tw_packet *p)
 {
 	return p->hop_limit == 255 && !p->fragment && !p->atomic && !(p->icmp & 0xff) &&

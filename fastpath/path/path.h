@@ -3,8 +3,8 @@
  *
  * 	admit → parse → guard → track → classify → inspect → forward → report
  *
- * What:       judges one frame at one port: as `out` when the guest sends it, as `in` when it is
- *             about to reach the guest.
+ * What:       judges one frame at one port: `out` when the guest sends it, `in` when it is about to
+ *             reach the guest.
  * Out:        a struct tw_outcome. If its verdict is allow, the target passes the frame on;
  *             otherwise it drops the frame, unless tw_frame_bounce() has turned it into an answer.
  *             If `release` is set, the target then runs tw_path_release(), last of all.

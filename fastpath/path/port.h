@@ -84,8 +84,8 @@ tw_inline const __u32 *tw_image_words(
 
 /* Calls step(0, context), step(1, context), … n times, or until one returns other than 0. For loops
  * too long for the verifier to walk. Results that decide anything must be in map memory, not on the
- * stack: before Linux 6.8 the verifier walks one step, takes a constant on the stack after it for
- * the only possible one, and prunes the branches of all others. */
+ * stack. Before Linux 6.8 the verifier walks one step, takes a constant that it leaves on the stack
+ * for the only possible one, and prunes all other branches. */
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context);
 
 /* Lock a set against all other CPUs. While it is locked, no map may be touched and nothing

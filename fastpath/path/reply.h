@@ -158,7 +158,7 @@ tw_inline long tw_reply_tcp(struct tw_frame *f, const struct tw_packet *p, struc
 
 /* Writes ICMP code 13 or ICMPv6 code 1, "communication administratively prohibited", with up to
  * TW_QUOTE_MAX bytes of the refused packet. A pending UDP checksum still comes out right if the
- * ICMP header takes the UDP header's place: the ICMP message sums to 0, so the kernel writes 0xffff
+ * ICMP header takes the UDP header's place. The ICMP message sums to 0, so the kernel writes 0xffff
  * into its unused field, which adds nothing. */
 tw_inline long tw_reply_unreachable(
 	struct tw_frame *f, const struct tw_packet *p, struct tw_reply *r)

@@ -206,7 +206,7 @@ tw_inline int tw_rule_counted(const struct tw_frame *f, const struct tw_ctx *s, 
 	return scratch && tw_rule_shared(decision, scratch->token.decision);
 }
 
-/* True if the frame's connection is a hit of the rule at this end: the gate is decided for the
+/* True if the frame's connection is a hit of the rule at this end. Its gate is decided for the
  * first time, and the same rule has not decided the other end before. Judging a live connection
  * anew under a newer policy is no hit. */
 tw_inline int tw_rule_hit(const struct tw_flow *flow, const struct tw_outcome *o)

@@ -141,7 +141,7 @@ tw_inline enum tw_icmp_kind tw_icmp_kind(__u8 proto, __u8 type)
 /* Sets the ports that represent an ICMP message in its connection's key, see struct tw_key. The
  * answering end's port includes the kind of query, so that permission for one kind is none for
  * another. As no two kinds add up to 65536, x = y + k and y = x + l hold for no identifiers x and
- * y: no query of one end has the ports of one of the other. */
+ * y. So no query of one end has the ports of one of the other. */
 tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 id, __u16 icmp)
 {
 	__u8 type = icmp >> 8;

@@ -2,7 +2,7 @@
 /* open.h: inserts connections into the table: opened by a packet, or taken over from another table.
  * Connections beyond their port's quota pass without a record.
  *
- * In:         in scratch memory: the new record (conn), and the key and probe of the flow.
+ * In:         the new record (conn) in scratch memory, with the key and probe of its flow.
  * Invariants: those of conns.h; 1 and 4 are enforced here.
  * Bounds:     TW_PROBE_BUCKETS buckets, twice if a record must be given up. For openings that a
  *             quota refuses, as many once in TW_VAIN_TICKS, else none.

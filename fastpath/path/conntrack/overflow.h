@@ -15,9 +15,9 @@
  * Invariants: 1. An unsolicited packet matches an entry with a probability of at most entries *
  *                2^-64: below 2^-45 for the 393,216 entries of three classes
  *                (tests/unit/overflow.c).
- *             2. An entry admits no more than it knows: after a SYN, a SYN-ACK or RST that
- *                acknowledges it; after a SYN-ACK, an ACK with both ends' numbers; after a
- *                datagram, an answer of its protocol.
+ *             2. An entry admits only the next step: after a SYN, a SYN-ACK or RST that
+ *                acknowledges it. After a SYN-ACK it admits an ACK with both ends' numbers, and
+ *                after a datagram an answer of its protocol.
  *             3. Nothing is denied here: a packet that matches no entry is judged as if there were
  *                none.
  *             4. A port's connections displace only that port's entries of the same class.

@@ -4,14 +4,14 @@
  * Why:        TIME-WAIT keeps a record for two minutes after the connection's end, for late
  *             segments. A guest that opens 2,200 short connections a second would fill the table
  *             with such records, and every guest would be refused.
- * What:       a record is spare in TIME-WAIT or CLOSED after TW_SPARE_TICKS without a packet; a UDP
- *             exchange of few packets, such as a DNS query, after the timeout of a closed
- *             connection; and any record once it has expired. A spare record is given up for a new
+ * What:       a record in TIME-WAIT or CLOSED is spare after TW_SPARE_TICKS without a packet. A UDP
+ *             exchange of few packets, such as a DNS query, is spare after the timeout of a closed
+ *             connection. An expired record is always spare. A spare record is given up for a new
  *             one: the payer's own first, and of these the longest quiet one. The sweep gives up
  *             spare UDP exchanges of a port near its quota, as its openings rarely probe their
  *             buckets in a large table.
  * Invariants: 1. No packet holds a record that is given up. A packet that finds a record quiet for
- *                a quarter of its time writes `held` in the bucket, then reads the tag again; a CPU
+ *                a quarter of its time writes `held` in the bucket, then reads the tag again. A CPU
  *                that gives a record up clears the tag, then reads `held` again. One of the two
  *                sees the other.
  *             2. A late packet of a connection whose record was given up meets no other record, as
@@ -27,7 +27,7 @@
 
 #define TW_SPARE_TICKS	 TW_TICKS_PER_SECOND
 #define TW_SPARE_PACKETS 2 /* at most, each way: resolvers ask for A and AAAA from one port */
-#define TW_OVER_SHARE	 8 /* fraction of the table that a port's ended records may always fill */
+#define TW_OVER_SHARE	 8 /* a port's ended records may always fill 1/8 of the table */
 
 #define TW_HELD_SHIFT 8	  /* units of 268 ms */
 #define TW_HELD_UNITS 255 /* 0: never */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tcp.h: advances a TCP connection's state and windows by one segment.
  *
- * What:       the states of RFC 9293 §3.3.2, and what a middlebox can know of each end's sequence
- *             numbers: the highest one sent, the highest one acknowledged, and the window that the
- *             peer offers beyond it (struct tw_window).
+ * What:       the states of RFC 9293 §3.3.2, and what a middlebox knows of each end's sequence
+ *             numbers. These are the highest one sent, the highest one acknowledged, and the peer's
+ *             window beyond it (struct tw_window).
  * Invariants: 1. Only a SYN opens a connection; only both FINs, or a RST, close it.
  *             2. A segment that no conforming receiver would accept changes nothing. It ends with
  *                TW_R_TCP_WINDOW, or with TW_R_TCP_STATE if the state admits no such segment at

@@ -9,8 +9,8 @@
  *                rules. It has the guest's own MAC, and a client name (identifier; DUID and IAID)
  *                of no other guest. It releases or declines only addresses that the guest holds.
  *             2. Without a rule it passes only to all servers (255.255.255.255, ff02::1:2, each at
- *                its MAC), to a server from which the guest has a lease, or to any server while an
- *                arrived guest without a lease renews one. It is rate-limited, at most
+ *                its MAC), or to a server from which the guest has a lease. An arrived guest
+ *                without a lease may renew one at any server. The message is rate-limited, at most
  *                TW_DHCP_BYTES_MAX bytes long, and only zeros follow the end of its options.
  *             3. An answer passes only if it matches a question of the last minute: its
  *                transaction, and the client's MAC or DUID.
