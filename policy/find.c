@@ -199,6 +199,9 @@ void tw_policy_fill_config(const struct tw_policy *p, struct tw_config *ret)
 		ret->timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
 				      TW_TICKS_PER_SECOND;
 	}
+	ret->reply_rate = p->has_refusals ? p->refusals : TW_REFUSALS_DEFAULT;
+	ret->reply_burst = ret->reply_rate < TW_REFUSALS_BURST ? ret->reply_rate
+							       : TW_REFUSALS_BURST;
 }
 
 static bool is_link_local(const struct tw_prefix *prefix)

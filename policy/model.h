@@ -221,6 +221,8 @@ struct tw_policy {
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */
 	uint32_t adopt_seconds;
 	bool has_adopt;
+	uint32_t refusals; /* a second and port; 0: no limit */
+	bool has_refusals;
 	struct tw_addr reserved[TW_POLICY_RESERVED_MAX]; /* options.reserved */
 	size_t n_reserved;
 	struct tw_limits limits;

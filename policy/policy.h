@@ -206,7 +206,10 @@ enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 #define TW_ADOPT_SECONDS_MAX	 3600
 uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
 uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
-/* Fills the policy's part of the settings, which is the same for the kernel and on paper: the timeouts. */
+/* Fills the policy's part of the settings, which is the same for the kernel and on paper: the timeouts and the
+ * rate of refusals. */
+#define TW_REFUSALS_DEFAULT 1000 /* a second and port */
+#define TW_REFUSALS_BURST   1000 /* at once, of a higher rate */
 void tw_policy_fill_config(const struct tw_policy *policy, struct tw_config *ret);
 /* Calls `each` for every link-local address that no guest may claim but one that it is given to: those of
  * options.reserved and of workloads. Ends early with what `each` returns, if that is not 0. */

@@ -313,6 +313,10 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 		tw_buf_adds(out, ", adopt: ");
 		tw_seconds_print(p->adopt_seconds, out);
 	}
+	if (p->has_refusals) {
+		tw_buf_adds(out, ", refusals: ");
+		tw_limits_print_rate(p->refusals, out);
+	}
 	for (size_t i = 0; i < p->n_reserved; i++)
 		tw_buf_addf(out, "%s\"%s\"", i ? ", " : ", reserved: [",
 			tw_addr_format(&p->reserved[i], text));

@@ -116,6 +116,13 @@ static void read_reserved(struct tw_reader *r, const struct tw_node *value, void
 	tw_read_list(r, value, "reserved", add_reserved, NULL);
 }
 
+static void read_refusals(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct tw_policy *p = r->policy;
+
+	p->has_refusals = tw_limits_read_rate(r, value, "refusals", &p->refusals);
+}
+
 static void read_option_limits(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	tw_read_limits(r, value, &r->policy->limits);
@@ -127,6 +134,7 @@ static const struct tw_field option_fields[] = {
 	{.name = "timeouts", .read = read_timeouts},
 	{.name = "adopt", .read = read_adopt},
 	{.name = "limits", .read = read_option_limits},
+	{.name = "refusals", .read = read_refusals},
 	{.name = "reserved", .read = read_reserved},
 };
 

@@ -19,8 +19,6 @@
 
 #define EVENT_RATE  100 /* deny events per second and port, and burst */
 #define EVENT_BURST 200
-#define REPLY_RATE  1000
-#define REPLY_BURST 1000
 #define DHCP_RATE   10 /* a starting client sends a few */
 
 /* Default share of the connection table for a port: a flood from one port takes at most a
@@ -296,8 +294,6 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.epoch = 1,
 		.event_rate = EVENT_RATE,
 		.event_burst = EVENT_BURST,
-		.reply_rate = REPLY_RATE,
-		.reply_burst = REPLY_BURST,
 		.dhcp_rate = DHCP_RATE,
 		.conn_max = kernel->facts.max_conns,
 		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,

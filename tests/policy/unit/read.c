@@ -21,7 +21,7 @@ static const char sample[] =
 	"- {name: first, action: allow, log: true, at: to}\n"
 	"- {action: reject, at: from, service: tcp/9}\n"
 	"default: allow\n"
-	"options: {unclaimed: deny, bind: first-sender, adopt: 2m, timeouts: {established: 1d, udp-replied: 90s}}\n";
+	"options: {unclaimed: deny, bind: first-sender, adopt: 2m, timeouts: {established: 1d, udp-replied: 90s}, refusals: 100/s}\n";
 
 static struct tw_addr addr_of(const char *text)
 {
@@ -139,7 +139,11 @@ static void groups(void **state)
 static void options(void **state)
 {
 	struct tw_policy *policy = must_read(sample);
+	struct tw_config config;
 
+	tw_policy_fill_config(policy, &config);
+	assert_int_equal(config.reply_rate, 100);
+	assert_int_equal(config.reply_burst, 100);
 	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_DENY);
 	assert_int_equal(tw_policy_bind(policy), TW_BIND_FIRST_SENDER);
 	assert_int_equal(tw_policy_adopt_seconds(policy), 120);
@@ -152,6 +156,18 @@ static void options(void **state)
 	assert_int_equal(tw_policy_bind(policy), TW_BIND_TAP_MAC);
 	assert_int_equal(tw_policy_adopt_seconds(policy), TW_ADOPT_SECONDS_DEFAULT);
 	assert_int_equal(tw_policy_rule(policy, 0)->action, TW_V_DENY);
+	tw_policy_fill_config(policy, &config);
+	assert_int_equal(config.reply_rate, TW_REFUSALS_DEFAULT);
+	assert_int_equal(config.reply_burst, TW_REFUSALS_BURST);
+	tw_policy_free(policy);
+	policy = must_read("version: 1\noptions: {refusals: none}\n");
+	tw_policy_fill_config(policy, &config);
+	assert_int_equal(config.reply_rate, 0);
+	tw_policy_free(policy);
+	policy = must_read("version: 1\noptions: {refusals: 5000/s}\n");
+	tw_policy_fill_config(policy, &config);
+	assert_int_equal(config.reply_rate, 5000);
+	assert_int_equal(config.reply_burst, TW_REFUSALS_BURST);
 	tw_policy_free(policy);
 }
 
