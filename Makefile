@@ -65,7 +65,6 @@ demo: deps-demo all
 
 test: $(BUILD)/with-tests deps-demo deps-test $(BUILD)/san/build.ninja
 	$(call build,$(BUILD))
-	$(call build,$(BUILD)/san)
 	@tests/run-all $(BUILD)
 
 bench: deps-demo deps-bench all

@@ -177,7 +177,8 @@ lab_ready() {
 # lab_vm NAME MEGABYTES IMAGE "KERNEL ARGUMENTS" [QEMU OPTION…]: starts a guest in the background.
 # Its command line is at $LAB_RUN/NAME.sock, its console in $LAB_RUN/NAME.console. A guest whose kernel
 # panics while it boots is started once more; the panic's line is printed. (no_timer_check: on a busy
-# machine the kernel takes an emulated timer for a broken one.)
+# machine the kernel takes an emulated timer for a broken one; and it may find a wrong rate for its clock, on
+# which all its waiting hangs, so that an emulated one is told the rate: QEMU hands it the host's counter.)
 lab_vm() {
 	lab_boot "$@" || {
 		grep -q 'Kernel panic' "$LAB_RUN/$1.console" 2>/dev/null &&
@@ -196,7 +197,11 @@ lab_boot() (
 	vm_append=$4
 	shift 4
 	vm_cpu=qemu64
-	[ "$LAB_ACCEL" = kvm ] && vm_cpu=host
+	if [ "$LAB_ACCEL" = kvm ]; then
+		vm_cpu=host
+	else
+		vm_append="tsc_early_khz=$("$TW_BUILD/demo/guest" -k) $vm_append"
+	fi
 	qemu-system-x86_64 -name "$vm_name" -accel "$LAB_ACCEL" -machine pc,usb=off,vmport=off,hpet=off \
 		-cpu "$vm_cpu" -m "$vm_memory" -smp 1 -nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$LAB_CACHE/kernel/vmlinuz" -initrd "$vm_image" \
