@@ -24,8 +24,8 @@
  *             Varghese, SIGCOMM 2001). The first bit set in all vectors decides.
  *
  * Layout:     everything is 32-bit words in host order; an offset counts words from the start.
- *             Structs below never cross a chunk; tables may. Word 0 is no valid offset. head,
- *             dir[TW_DIR_OUT], dir[TW_DIR_IN], views, then nodes and tables.
+ *             Structs below never cross a chunk; tables may. Word 0 is no valid offset. The order
+ *             is: head, dir[TW_DIR_OUT], dir[TW_DIR_IN], views, then nodes and tables.
  *
  * Branches:   a map from a 64-bit number to a class is a tree. A branch is one word: with
  *             TW_IMAGE_LEAF the rest is the class, else it is the offset of a node. IPv6 addresses

@@ -20,7 +20,8 @@ static uint32_t count_live(struct tw_overflow_walk *walk, uint32_t key,
 
 	for (size_t i = 0; i < TW_OVERFLOW_WAYS; i++)
 		n += is_live(&set->way_of[i], now);
-	/* The other classes are counted at the ports that pay for them, or no port pays. */
+	/* The other classes are counted at the ports that pay for them, or have no port that
+	 * pays. */
 	if (port_id < TW_PORTS_MAX && (class == TW_OVERFLOW_OWN || class == TW_OVERFLOW_OUTSIDE))
 		walk->counting[port_id] += n;
 	return n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* path.h: the full path of a packet; the only place that orders the stages.
  *
- * 	admit → parse → guard → track → classify → inspect → forward → report
+ *	admit → parse → guard → track → classify → inspect → forward → report
  *
  * What:       judges one frame at one port: `out` when the guest sends it, `in` when it is about to
  *             reach the guest.
