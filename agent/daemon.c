@@ -326,8 +326,13 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		ret = tw_publish_adopt(&agent->enforcement, err);
 	if (!ret) {
 		if (tw_store_load_rules(agent->enforcement.store, &agent->slots, &saved) < 0 &&
-			agent->enforcement.text_mark)
+			agent->enforcement.found.text)
 			tw_sweep_name_unknown(&agent->telemetry);
+		/* rules.json may be lost, and the kernel is right about what it enforces. */
+		if (agent->enforcement.found.text) {
+			saved.generation = agent->enforcement.found.number;
+			saved.since_ns = agent->enforcement.found.since_ns;
+		}
 		agent->enforcement.generation = saved.generation;
 		tw_kept_load(&agent->enforcement);
 		ret = open_host(agent, err);

@@ -8,6 +8,7 @@
 #include "agent/ports/survey.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/bind.h"
+#include "agent/publish/mend.h"
 #include "agent/publish/prove.h"
 #include "agent/publish/publish.h"
 #include "agent/publish/resume.h"
@@ -156,6 +157,7 @@ void tw_turn(void *arg)
 		look_at_latch(agent);
 	agent->latch_ready = false;
 	if (ticked) {
+		tw_mend_tick(&agent->enforcement);
 		tw_publish_tick(&agent->enforcement);
 		tw_resume_again(&agent->enforcement);
 		look_at_host(&agent->host);

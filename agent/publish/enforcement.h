@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "agent/degraded.h"
+#include "fastpath/kernel/load.h"
 
 struct tw_agent_leases;
 struct tw_host;
@@ -31,13 +32,13 @@ struct tw_enforcement {
 	struct tw_loads *loads;
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;
-	struct tw_inforce *inforce; /* NULL: nothing is in force, all ports are shut */
-	uint64_t generation;	    /* of the last policy that was in force */
-	uint64_t flipped_ns;	    /* 0: no entries of the epoch before are left */
-	uint64_t reserved;	    /* in force: tw_plan.reserved */
-	uint64_t text_mark; /* of the policy that the kernel enforced at start; 0: unknown */
-	bool unstaged;	    /* the policy in force could not be written to the state folder */
-	bool unkept; /* the policy in force is staged, and could not be brought to the disk */
+	struct tw_inforce *inforce;  /* NULL: nothing is in force, all ports are shut */
+	uint64_t generation;	     /* of the last policy that was in force */
+	uint64_t flipped_ns;	     /* 0: no entries of the epoch before are left */
+	uint64_t reserved;	     /* in force: tw_plan.reserved */
+	struct tw_policy_note found; /* the policy that the kernel enforced at start */
+	bool unstaged; /* the policy in force could not be written to the state folder */
+	bool unkept;   /* the policy in force is staged, and could not be brought to the disk */
 	uint64_t restage_ns; /* when to try that again */
 	struct tw_degraded_state degraded;
 
@@ -50,6 +51,7 @@ struct tw_enforcement {
 	bool settled;	     /* ports or what they belong to are others: captures look again */
 	bool attach_due;     /* a port has lost its programs: tw_attach_ports() is due */
 	bool unsaved;	     /* ports changed: tw_keep_ports() is due */
+	uint64_t mend_ns;    /* when tw_mend_tick() is due */
 	uint64_t save_ns;    /* when to try again after that failed; 0: it did not */
 	uint64_t retry_ns;   /* when to try again what failed; 0: nothing did */
 	uint64_t reapply_ns; /* when to try the policy file of the options again; 0: not */

@@ -230,7 +230,7 @@ static int prepare(
 	plan->regroup = !tw_memberships_equal(
 		enforcement->memberships, plan->members, enforcement->host->epoch);
 	plan->policy = inforce->policy;
-	plan->mark = inforce->mark;
+	plan->inforce = inforce;
 	tw_policy_each_reserved(inforce->policy, hash_reserved, &plan->reserved);
 	plan->rereserve = plan->reserved != enforcement->reserved;
 	return 0;

@@ -35,9 +35,9 @@ struct tw_plan {
 	const struct tw_members *members; /* the policy's; of its compiler */
 	bool regroup;			  /* they are not those of the epoch in force */
 	const struct tw_policy *policy;
-	uint64_t mark;	   /* of the policy's text */
-	uint64_t reserved; /* sum of the hashes of the policy's reserved addresses */
-	bool rereserve;	   /* they are not those of the epoch in force */
+	const struct tw_inforce *inforce; /* that it is for */
+	uint64_t reserved;		  /* sum of the hashes of the policy's reserved addresses */
+	bool rereserve;			  /* they are not those of the epoch in force */
 };
 
 /* Plans for all ports. `strict`: a port whose image cannot be compiled fails the plan; else that

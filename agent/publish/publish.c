@@ -22,6 +22,7 @@
 #include "agent/publish/loads.h"
 #include "agent/publish/macs.h"
 #include "agent/publish/memberships.h"
+#include "agent/publish/mend.h"
 #include "agent/publish/plan.h"
 #include "agent/publish/saved.h"
 #include "agent/publish/slots.h"
@@ -182,13 +183,16 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 {
 	struct tw_config config;
 	int ret = tw_kernel_get_config(enforcement->host->kernel, &config);
+	uint32_t parity;
 
 	if (ret < 0)
 		return tw_err_set(err, ret, "config", NULL, "cannot read the map");
+	parity = config.epoch & 1;
 	enforcement->host->epoch = config.epoch;
 	tw_store_set_mark(enforcement->store, config.mark);
-	enforcement->text_mark = config.policy_text[config.epoch & 1];
-	tw_store_recover(enforcement->store, config.epoch, enforcement->text_mark);
+	enforcement->found = (struct tw_policy_note){config.policy_text[parity],
+		config.policy_number[parity], config.policy_since_ns[parity]};
+	tw_store_recover(enforcement->store, config.epoch, enforcement->found.text);
 	tw_saved_read_images(enforcement->store, enforcement->images);
 	ret = tw_kernel_each_port(enforcement->host->kernel, adopt_entry, enforcement);
 	if (!ret)
@@ -196,6 +200,8 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 	if (!ret)
 		ret = tw_macs_adopt(enforcement);
 	adopt_prefixes(enforcement);
+	if (!ret)
+		tw_mend_begin(enforcement);
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
 }
 
@@ -261,6 +267,13 @@ static int commit_alone(
 	return 0;
 }
 
+static void note_policy(struct tw_host *host, uint32_t epoch, const struct tw_inforce *inforce)
+{
+	const struct tw_policy_note note = {inforce->mark, inforce->generation, inforce->since_ns};
+
+	tw_kernel_note_policy(host->kernel, epoch, &note);
+}
+
 static int flip(struct tw_enforcement *enforcement, uint32_t epoch)
 {
 	struct tw_config config;
@@ -293,7 +306,7 @@ static int commit_flip(
 			break;
 	}
 	if (!ret) {
-		tw_kernel_set_text(enforcement->host->kernel, epoch, plan->mark);
+		note_policy(enforcement->host, epoch, plan->inforce);
 		ret = flip(enforcement, epoch);
 	}
 	if (ret < 0) {
@@ -528,7 +541,7 @@ static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *in
 			set_config(enforcement, enforcement->inforce);
 		return ret;
 	}
-	tw_kernel_set_text(enforcement->host->kernel, enforcement->host->epoch, inforce->mark);
+	note_policy(enforcement->host, enforcement->host->epoch, inforce);
 	enforcement->unkept = false;
 	enforcement->reapply_ns = 0;
 	tw_degraded_end(&enforcement->degraded, TW_DEGRADED_POLICY);
@@ -590,6 +603,8 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	inforce->generation = enforcement->generation + !ret->unchanged;
 	if (ret->unchanged && enforcement->inforce)
 		inforce->since_ns = enforcement->inforce->since_ns;
+	else if (order->since_ns)
+		inforce->since_ns = order->since_ns;
 	ret->generation = inforce->generation;
 	ret->compile_ns = tw_clock_ns() - start;
 	start = tw_clock_ns();

@@ -44,6 +44,7 @@ struct tw_apply_order {
 	bool adopt;	      /* it is enforced already: what cannot be saved is saved later */
 	bool allow_unprotect; /* protected ports may come to belong to no workload, and be open */
 	uint64_t file_mark;   /* of --policy's file when this was given; 0: as it is now */
+	uint64_t since_ns;    /* when it took effect, monotonic; 0: it does now */
 };
 
 /* Makes a text the policy in force. 0; -EINVAL (see diags); -ECANCELED if protected ports would be

@@ -30,8 +30,8 @@ static int apply_file(struct tw_enforcement *enforcement)
  * what was written beside it. */
 static bool is_believed(struct tw_enforcement *enforcement, const char *text, size_t len)
 {
-	uint64_t mark = enforcement->text_mark ? enforcement->text_mark
-					       : tw_store_saved_mark(enforcement->store);
+	uint64_t mark = enforcement->found.text ? enforcement->found.text
+						: tw_store_saved_mark(enforcement->store);
 
 	if (!mark)
 		tw_log(TW_LOG_WARNING,
@@ -50,6 +50,7 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 					 .len = len,
 					 .source = given->source,
 					 .file_mark = given->file_mark,
+					 .since_ns = saved->since_ns,
 					 .adopt = true,
 					 .allow_unprotect = true}};
 	struct tw_refused refused = enforcement->loads->refused;
@@ -62,8 +63,6 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 	ret = tw_apply_policy(enforcement, &apply);
 	if (ret < 0)
 		enforcement->generation = generation;
-	else if (saved->since_ns)
-		enforcement->inforce->since_ns = saved->since_ns;
 	tw_apply_done(&apply);
 	if (refused.source) {
 		tw_loads_accepted(enforcement->loads);
@@ -82,7 +81,7 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 
 	if (!ret && !is_believed(enforcement, text, len))
 		ret = -ESTALE;
-	if (ret < 0 && (ret == -ESTALE || enforcement->text_mark))
+	if (ret < 0 && (ret == -ESTALE || enforcement->found.text))
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
 			"%s in the state folder %s; what is enforced stays as it is: apply the policy",
 			TW_STORE_POLICY,
@@ -132,7 +131,7 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 	bool same;
 
 	tw_store_load_given(enforcement->store, &given);
-	if (file && file == enforcement->text_mark && file != given.mark &&
+	if (file && file == enforcement->found.text && file != given.mark &&
 		!load_live_file(enforcement, saved, file))
 		return;
 	same = file && file == given.mark;

@@ -21,18 +21,28 @@
 
 #define FILE_MAX (64u << 20)
 
+static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS,
+	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_LOCK};
+#define N_FILES (sizeof(files) / sizeof(files[0]))
+
+/* By what a file is known again. */
+struct look {
+	bool known;
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
+
 struct tw_store {
 	int dir_fd;
 	uint32_t mark;
 	char path[4096];
+	struct look looks[N_FILES];
 };
 
 /* What tw_store_stage() writes, in this order. */
 static const char *const staged[] = {TW_STORE_POLICY, TW_STORE_RULES};
 #define N_STAGED (sizeof(staged) / sizeof(staged[0]))
-
-static const char *const files[] = {
-	TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS, TW_STORE_IMAGES, TW_STORE_LOCK};
 
 /* mkdir -p */
 static int make_folders(const char *path)
@@ -144,8 +154,9 @@ void tw_store_free(struct tw_store *store)
 void tw_store_remove(struct tw_store *store)
 {
 	tw_store_unstage(store);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlinkat(store->dir_fd, files[i], 0);
+	for (size_t i = 0; i < N_FILES; i++)
+		if (strcmp(files[i], TW_STORE_LEASES) != 0)
+			unlinkat(store->dir_fd, files[i], 0);
 	rmdir(store->path);
 }
 
@@ -167,6 +178,52 @@ const char *tw_store_path(const struct tw_store *store)
 int tw_store_no_memory(const struct tw_store *store, struct tw_err *err)
 {
 	return tw_err_set(err, -ENOMEM, store->path, NULL, "out of memory");
+}
+
+static struct look *look_of(struct tw_store *store, const char *name)
+{
+	for (size_t i = 0; i < N_FILES; i++)
+		if (!strcmp(files[i], name))
+			return &store->looks[i];
+	return NULL;
+}
+
+/* Takes note of a file as it is now; `info` NULL: it need not be there. */
+static void note_look(struct tw_store *store, const char *name, const struct stat *info)
+{
+	struct look *look = look_of(store, name);
+
+	if (look)
+		*look = info ? (struct look){true, info->st_ino, info->st_size, info->st_mtim}
+			     : (struct look){0};
+}
+
+static bool is_as_seen(const struct look *look, const struct stat *info)
+{
+	return look->inode == info->st_ino && look->size == info->st_size &&
+	       look->changed.tv_sec == info->st_mtim.tv_sec &&
+	       look->changed.tv_nsec == info->st_mtim.tv_nsec;
+}
+
+bool tw_store_has(const struct tw_store *store, const char *name)
+{
+	return !faccessat(store->dir_fd, name, F_OK, 0);
+}
+
+const char *tw_store_find_changed(struct tw_store *store)
+{
+	struct stat info;
+
+	for (size_t i = 0; i < N_FILES; i++) {
+		struct look *look = &store->looks[i];
+
+		if (!look->known ||
+			(!fstatat(store->dir_fd, files[i], &info, 0) && is_as_seen(look, &info)))
+			continue;
+		look->known = false;
+		return files[i];
+	}
+	return NULL;
 }
 
 int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len)
@@ -194,6 +251,7 @@ int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *
 			break;
 		len += (size_t)n;
 	}
+	note_look(store, name, &info);
 	*ret = TW_TAKE_PTR(text);
 	*ret_len = len;
 	return 0;
@@ -267,10 +325,15 @@ static int keep_new(struct tw_store *store, const char *const *names, size_t n, 
 		if (ret < 0 && ret != -ENOENT)
 			return cannot_write(store, names[i], ret, err);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		struct stat info;
+
 		if (renameat(store->dir_fd, new_name(names[i]).text, store->dir_fd, names[i]) < 0 &&
 			errno != ENOENT)
 			return cannot_write(store, names[i], -errno, err);
+		if (!fstatat(store->dir_fd, names[i], &info, 0))
+			note_look(store, names[i], &info);
+	}
 	return fsync(store->dir_fd) < 0 ? cannot_write(store, names[n - 1], -errno, err) : 0;
 }
 
@@ -288,6 +351,7 @@ int tw_store_write(
 
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err)
 {
+	note_look(store, name, NULL);
 	if (unlinkat(store->dir_fd, name, 0) < 0 && errno != ENOENT)
 		return tw_err_set(err, -errno, store->path, NULL, "cannot delete %s: %m", name);
 	return 0;
@@ -467,7 +531,8 @@ void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret)
 	json_t *root;
 	size_t len;
 
-	*ret = (struct tw_store_given){.source = TW_STORE_POLICY};
+	*ret = (struct tw_store_given){0};
+	snprintf(ret->source, sizeof(ret->source), "%s/%s", store->path, TW_STORE_POLICY);
 	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
 		return;
 	ret->mark = tw_loads_mark(policy, len);

@@ -21,6 +21,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/publish/inforce.h"
@@ -59,6 +60,12 @@ int tw_store_write(
 /* 0 also if there is no such file. */
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err);
 
+/* Returns whether a file is there. */
+bool tw_store_has(const struct tw_store *store, const char *name);
+/* Returns the name of a file that is not the one that was read or written last: it was deleted or changed
+ * by another program. NULL: there is none. Each is named once. */
+const char *tw_store_find_changed(struct tw_store *store);
+
 /* Writes a policy and its rules beside those that count. They count once they are kept, or when an
  * agent starts and finds the kernel in that epoch. */
 int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
@@ -88,6 +95,6 @@ int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct t
 struct tw_store_given {
 	uint64_t mark;	    /* tw_loads_mark() of its text; 0: no policy is saved */
 	uint64_t file_mark; /* of the file of --policy when the policy took effect; 0: not known */
-	char source[4096];
+	char source[4096 + 16]; /* if nothing says where it is from: the file in the folder */
 };
 void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret);

@@ -596,9 +596,9 @@ struct tw_config {
 	__u32 conn_max;			   /* capacity of `conns` */
 	__u64 hash_key[TW_KEY_WORDS + 1];  /* secret */
 	__u64 print_key[TW_KEY_WORDS + 1]; /* secret, for the other half of fingerprints */
-	__u64 policy_text[2]; /* identifies the policy's text to the agent, by epoch parity */
-	struct tw_offload
-		offload; /* of each frame, in programs loaded for tests; otherwise unused */
+	/* The policy in force, by epoch parity; `policy_text` identifies its text, 0: unknown. */
+	__u64 policy_text[2], policy_number[2], policy_since_ns[2];
+	struct tw_offload offload; /* of each frame, in programs loaded for tests; else unused */
 	__u32 pad3;
 };
 

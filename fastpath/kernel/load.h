@@ -154,8 +154,16 @@ int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
 /* Allows cut-through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */
 void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns);
-/* Notes which policy the entries of an epoch come from, by a mark of its text. */
-void tw_kernel_set_text(struct tw_kernel *kernel, uint32_t epoch, uint64_t mark);
+/* The policy that entries come from. */
+struct tw_policy_note {
+	uint64_t text; /* mark of its text; 0: unknown */
+	uint64_t number;
+	uint64_t since_ns; /* monotonic */
+};
+
+/* Notes which policy the entries of an epoch come from. */
+void tw_kernel_note_policy(
+	struct tw_kernel *kernel, uint32_t epoch, const struct tw_policy_note *note);
 /* Puts `epoch` in force for every port at once, then waits until no packet is judged by the
  * previous one. */
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);

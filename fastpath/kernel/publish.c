@@ -176,9 +176,17 @@ void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns)
 	__atomic_store_n(&kernel->config->cut_until_ns, until_ns, __ATOMIC_SEQ_CST);
 }
 
-void tw_kernel_set_text(struct tw_kernel *kernel, uint32_t epoch, uint64_t mark)
+void tw_kernel_note_policy(
+	struct tw_kernel *kernel, uint32_t epoch, const struct tw_policy_note *note)
 {
-	__atomic_store_n(&kernel->config->policy_text[epoch & 1], mark, __ATOMIC_SEQ_CST);
+	struct tw_config *config = kernel->config;
+	uint32_t at = epoch & 1;
+
+	/* An agent that is killed here leaves no text that goes with another number. */
+	__atomic_store_n(&config->policy_text[at], 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&config->policy_number[at], note->number, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&config->policy_since_ns[at], note->since_ns, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&config->policy_text[at], note->text, __ATOMIC_SEQ_CST);
 }
 
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch)

@@ -64,6 +64,17 @@ static int read_pinned_config(const struct tw_kernel *kernel, struct tw_config *
 	return bpf_map_lookup_elem(fd, &zero, ret) ? -errno : 0;
 }
 
+/* Removes what a start left that was killed before the pin of `conns`, which says that all else is there. */
+static void drop_begun(const struct tw_kernel *kernel)
+{
+	static const enum tw_map maps[] = {TW_MAP_usage, TW_MAP_buckets};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (!tw_kernel_pin_path(kernel, maps[i], NEW, path, sizeof(path)))
+			unlink(path);
+}
+
 int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *err)
 {
 	struct tw_kernel_resize *resize = &kernel->resize;
@@ -85,6 +96,8 @@ int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *
 		config.conn_max = config.conn_next;
 	resize->resumed = is_pinned(kernel, TW_MAP_conns, NEW);
 	resize->all_taken = resize->resumed && !is_pinned(kernel, TW_MAP_buckets, NEW);
+	if (!resize->resumed)
+		drop_begun(kernel);
 	if (resize->resumed)
 		kernel->facts.max_conns = config.conn_next;
 	else if (!max_conns)

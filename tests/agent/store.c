@@ -105,7 +105,7 @@ static void test_store_rules(void **state)
 	assert_int_equal(tw_store_write(place->store, TW_STORE_POLICY, "x", 1, NULL), 0);
 	tw_store_load_given(place->store, &given);
 	assert_int_equal(given.file_mark, 0);
-	assert_string_equal(given.source, TW_STORE_POLICY);
+	assert_non_null(strstr(given.source, "/state/deep/" TW_STORE_POLICY));
 }
 
 /* Writes bytes in the place of a file of the folder. */
@@ -162,6 +162,33 @@ static void test_store_sealed(void **state)
 	}
 	put_file(place, TW_STORE_PORTS, text, len);
 	assert_int_equal(load_ports(place->store), 0);
+}
+
+/* A file that another program deletes or changes is named, once, and not one that was written. */
+static void test_store_changed(void **state)
+{
+	const struct store_place *place = *state;
+	static const char *const names[] = {TW_STORE_POLICY, TW_STORE_PORTS};
+	tw_autofree char *text = NULL;
+	char path[160];
+	size_t len;
+
+	assert_null(tw_store_find_changed(place->store));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(tw_store_write(place->store, names[i], "text", 4, NULL), 0);
+	assert_null(tw_store_find_changed(place->store));
+	put_file(place, TW_STORE_PORTS, "another", 7);
+	snprintf(path, sizeof(path), "%s/%s", place->path, TW_STORE_POLICY);
+	assert_int_equal(unlink(path), 0);
+	assert_string_equal(tw_store_find_changed(place->store), TW_STORE_POLICY);
+	assert_string_equal(tw_store_find_changed(place->store), TW_STORE_PORTS);
+	assert_null(tw_store_find_changed(place->store));
+	/* Read, it is known as it is. */
+	assert_int_equal(tw_store_read(place->store, TW_STORE_PORTS, &text, &len), 0);
+	assert_null(tw_store_find_changed(place->store));
+	assert_int_equal(tw_store_delete(place->store, TW_STORE_PORTS, NULL), 0);
+	assert_null(tw_store_find_changed(place->store));
+	assert_false(tw_store_has(place->store, TW_STORE_PORTS));
 }
 
 /* Whether this text is what an agent would start with. */
@@ -381,6 +408,7 @@ int main(void)
 		WITH_STORE(test_store_lock),
 		WITH_STORE(test_store_rules),
 		WITH_STORE(test_store_sealed),
+		WITH_STORE(test_store_changed),
 		WITH_STORE(test_store_staged),
 		WITH_STORE(test_store_ports),
 		WITH_STORE(test_store_images),

@@ -122,6 +122,16 @@ equal "with every record" "$records" "$(status connection_records)"
 equal "and no pin is left" 0 "$(pins)"
 go_on "renamed"
 
+# And one that came to its end before the new table was all pinned: nothing of it stays.
+stop_agent
+bpftool map pin pinned "$maps/usage" "$maps/usage-new"
+bpftool map pin pinned "$maps/buckets" "$maps/buckets-new"
+equal "what was begun is there" 2 "$(pins)"
+start_agent --policy "$lab/policy.yaml" --max-connections 32768
+equal "a start takes away what was barely begun" 0 "$(pins)"
+equal "… and goes on as before" 32768 "$(status connections_max)"
+go_on "barely begun"
+
 check "every TCP message came back" end "$tcp"
 # While ports change over, each table sees one end of a connection: a segment or two may come again.
 check "hardly a TCP segment had to come again" test "$(count_of tcp lost)" -le 20

@@ -77,6 +77,41 @@ done
 equal "… and rules have their names" 'default echo' \
 	"$(tapwall rules --json | jq -r .name | sort | tr '\n' ' ' | sed 's/ $//')"
 rm -r "$lab/older"
+equal "a policy of which only the text is left has its number, and is not said to be from elsewhere" \
+	"$lab/state/policy.yaml 2" "$(tapwall status --json | jq -r '"\(.policy_source) \(.policy_generation)"')"
+check "the first policy is applied again" apply "$lab/policy.yaml"
+
+# ---- files that are deleted or changed under the agent, or are missing at its start ----
+
+written() { # FILE INODE: one of this name is there, and not that one
+	[ -s "$lab/state/$1" ] && [ "$(stat -c %i "$lab/state/$1")" != "$2" ]
+}
+
+all_files='policy.yaml rules.json ports.json images.json'
+check "all files are there" within 5 sh -c 'cd "$1" && ls $2' - "$lab/state" "$all_files"
+check "… and sound" within 5 sound
+for file in $all_files; do
+	: >"$lab/agent.log"
+	inode=$(stat -c %i "$lab/state/$file")
+	# A number that is not free: another file will not have it.
+	ln "$lab/state/$file" "$lab/state/keep-$file"
+	rm "$lab/state/$file"
+	check "$file, deleted under the agent, is written again" within 5 written $file "$inode"
+	check "… and the log tells of it" grep -q "$file was deleted or changed" "$lab/agent.log"
+	check "… and of its end" within 5 sound
+	rm "$lab/state/keep-$file"
+done
+echo '# older' >>"$lab/state/policy.yaml"
+check "a policy.yaml that was changed is written again" within 5 cmp "$lab/policy.yaml" "$lab/state/policy.yaml"
+stop_agent KILL
+rm "$lab/state"/*.json
+: >"$lab/agent.log"
+start_agent
+for file in rules.json ports.json images.json; do
+	check "$file, missing at a start, is told of" grep -q "$file is missing" "$lab/agent.log"
+	check "… and is there again" within 5 test -s "$lab/state/$file"
+done
+equal "… and all ports are judged" "$right" "$(judged)"
 check "the first policy is applied again" apply "$lab/policy.yaml"
 
 # ---- two agents on the same maps ----
