@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/style.h"
-#include "link/json.h"
+#include "link/json_message.h"
 
 #define OPEN_NAMES 16 /* of ports of no workload; the list of `tapwall ports` is whole */
 
@@ -84,53 +84,6 @@ static void print_text(const struct tw_apply_options *options, const Tapwall__V1
 	print_names('~', TW_STYLE_WARN, "port", a->n_ports_changed, a->ports_changed);
 }
 
-static json_t *json_names(size_t n, char **names)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		if (json_array_append_new(list, tw_json_text(names[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
-static json_t *json_unprotected(const Tapwall__V1__Applied *a)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < a->n_unprotected; i++)
-		json_array_append_new(
-			list, json_pack("{s:o, s:o}", "port", tw_json_text(a->unprotected[i]->port),
-				      "workload", tw_json_text(a->unprotected[i]->workload)));
-	return list;
-}
-
-static int print_json(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
-{
-	json_t *rules = json_pack("{s:o, s:o, s:o}", "added",
-		json_names(a->n_rules_added, a->rules_added), "removed",
-		json_names(a->n_rules_removed, a->rules_removed), "changed",
-		json_names(a->n_rules_changed, a->rules_changed));
-	json_t *workloads = json_pack("{s:o, s:o, s:o}", "added",
-		json_names(a->n_workloads_added, a->workloads_added), "removed",
-		json_names(a->n_workloads_removed, a->workloads_removed), "changed",
-		json_names(a->n_workloads_changed, a->workloads_changed));
-
-	json_t *open = json_pack("{s:o, s:o, s:o, s:o, s:b}", "ports_unprotected",
-		tw_json_u64(a->n_unprotected), "unprotected", json_unprotected(a), "open",
-		json_names(a->n_open, a->open), "dangers", json_names(a->n_dangers, a->dangers),
-		"refused", is_refused(options, a));
-	json_t *change = json_pack("{s:o, s:b, s:b, s:f, s:f, s:o, s:o, s:o}", "generation",
-		tw_json_u64(a->generation), "dry_run", options->dry_run, "unchanged", a->unchanged,
-		"compile_ms", a->compile_ms, "publish_ms", a->publish_ms, "rules", rules,
-		"workloads", workloads, "ports_changed",
-		json_names(a->n_ports_changed, a->ports_changed));
-
-	return tw_report_json(tw_json_merge(open, change));
-}
-
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
 	const struct tw_apply_options *options = arg;
@@ -139,7 +92,8 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return TW_EXIT_OK;
 	if (!options->json)
 		print_text(options, response->applied);
-	else if (print_json(options, response->applied))
+	else if (tw_report_json(tw_json_applied(response->applied, options->dry_run,
+			 is_refused(options, response->applied))))
 		return TW_EXIT_INTERNAL;
 	return is_refused(options, response->applied) ? TW_EXIT_NO : TW_EXIT_OK;
 }

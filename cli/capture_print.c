@@ -44,7 +44,7 @@ static void put_what(const Tapwall__V1__CapturedFrame *frame)
 		snprintf(vlan, sizeof(vlan), "vlan %u ", glance.vlan);
 	snprintf(line, sizeof(line), "%s%s%s%s", vlan,
 		tw_glance_text(&glance, tw_glyph(TW_GLYPH_ARROW), text),
-		glance.tcp_flags ? " " : "", tw_glance_tcp_flags(glance.tcp_flags).text);
+		glance.tcp_flags ? " " : "", tw_tcp_flags_text(glance.tcp_flags).text);
 	tw_style_put(TW_STYLE_STRONG, line, WHAT_WIDTH);
 }
 
@@ -118,7 +118,7 @@ int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
 		tw_json_u64(glance.vlan), "proto",
 		glance.has_proto ? tw_json_text(tw_proto_name(glance.proto, number)) : json_null(),
 		"from", json_end(&glance, TW_DIR_OUT), "to", json_end(&glance, TW_DIR_IN),
-		"tcp_flags", tw_json_text(tw_glance_tcp_flags(glance.tcp_flags).text), "src_mac",
+		"tcp_flags", tw_json_text(tw_tcp_flags_text(glance.tcp_flags).text), "src_mac",
 		json_mac(glance.mac[TW_DIR_OUT]), "dst_mac", json_mac(glance.mac[TW_DIR_IN]),
 		"ethertype", tw_json_u64(glance.type), "lost_before",
 		tw_json_u64(frame->lost_before));

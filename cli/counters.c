@@ -3,7 +3,6 @@
 
 #include "cli/cli.h"
 #include "cli/listing.h"
-#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "REASON"},
@@ -27,20 +26,11 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", c->text);
 }
 
-static json_t *row_json(const Tapwall__V1__Response *response)
-{
-	const Tapwall__V1__Counter *c = response->counter;
-
-	return json_pack("{s:o, s:o, s:o, s:o}", "reason", tw_json_text(c->reason), "text",
-		tw_json_text(c->text), "out", tw_json_u64(c->out), "in", tw_json_u64(c->in));
-}
-
 static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_COUNTER,
 	.columns = columns,
 	.n_columns = TW_ARGS_N(columns),
 	.nothing = "no frame has come by yet",
-	.add = add_row,
-	.json = row_json};
+	.add = add_row};
 
 int tw_counters_run(const void *values)
 {

@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 #include "cli/listing.h"
 #include "cli/style.h"
-#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "GROUP"},
@@ -35,30 +34,11 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	add_names(sheet, TW_STYLE_PLAIN, g->networks, g->n_networks);
 }
 
-static json_t *names_json(char *const *names, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, tw_json_text(names[i]));
-	return list;
-}
-
-static json_t *row_json(const Tapwall__V1__Response *response)
-{
-	const Tapwall__V1__Group *g = response->group;
-
-	return json_pack("{s:o, s:o, s:o, s:o}", "name", tw_json_text(g->name), "addresses",
-		tw_json_u64(g->addresses), "workloads", names_json(g->workloads, g->n_workloads),
-		"networks", names_json(g->networks, g->n_networks));
-}
-
 static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_GROUP,
 	.columns = columns,
 	.n_columns = TW_ARGS_N(columns),
 	.nothing = "the policy in force has no group",
-	.add = add_row,
-	.json = row_json};
+	.add = add_row};
 
 int tw_groups_run(const void *values)
 {

@@ -3,7 +3,7 @@
 
 #include "cli/agent.h"
 #include "cli/report.h"
-#include "link/json.h"
+#include "link/json_message.h"
 
 struct view {
 	const struct tw_listing *listing;
@@ -19,7 +19,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case != view->listing->body)
 		return TW_EXIT_OK;
 	if (view->json)
-		return tw_report_json(view->listing->json(response));
+		return tw_report_json(tw_json_response(response));
 	view->listing->add(&view->sheet, response, view->arg);
 	return TW_EXIT_OK;
 }

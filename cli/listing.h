@@ -2,14 +2,13 @@
 /* listing.h: a list that the agent answers with, as a table, or as one object of JSON a line.
  *
  *	static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_RULE,
- *		.columns = columns, .n_columns = TW_ARGS_N(columns), .add = add_row, .json = row_json, …};
+ *		.columns = columns, .n_columns = TW_ARGS_N(columns), .add = add_row, …};
  *	return tw_listing_run(&listing, options->socket, options->json, &request, &view);
  *
  * Callers: ports, workloads, rules, counters.
  */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "cli/sheet.h"
@@ -22,8 +21,6 @@ struct tw_listing {
 	const char *nothing; /* in place of a table without rows */
 	/* Adds the cells of one row, or none. `arg` is that of tw_listing_run(). */
 	void (*add)(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg);
-	/* One row's object; NULL when there is no memory. */
-	json_t *(*json)(const Tapwall__V1__Response *response);
 	/* Prints what comes before the table, if set; an exit code. */
 	int (*before)(void *arg);
 };

@@ -7,9 +7,9 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "fastpath/abi/names.h"
 #include "link/end.h"
-#include "link/json.h"
-#include "sim/glance.h"
+#include "link/json_message.h"
 
 /* A stream cannot know how wide its columns will be: these fit what is usual, and a longer word
  * pushes the rest of its line on. */
@@ -64,7 +64,7 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 	/* The numbers tell why a segment does not fit its connection. A rule has no need of them. */
 	if (e->tcp && !strncmp(e->reason, "tcp-", 4))
 		snprintf(text + n, sizeof(text) - (size_t)n, ": %.8s seq %u ack %u window %u",
-			tw_glance_tcp_flags(e->tcp->flags).text, e->tcp->seq, e->tcp->ack,
+			tw_tcp_flags_text(e->tcp->flags).text, e->tcp->seq, e->tcp->ack,
 			e->tcp->window);
 	if (e->entered_by[0] && !strcmp(e->reason, "foreign-source"))
 		snprintf(text + n, sizeof(text) - (size_t)n, ", by %.32s from %.32s", e->entered_by,
@@ -92,39 +92,6 @@ static void print_text(const Tapwall__V1__LogEntry *e)
 	put_why(e);
 }
 
-static json_t *segment_json(const Tapwall__V1__Segment *segment)
-{
-	if (!segment)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "flags",
-		tw_json_text(tw_glance_tcp_flags(segment->flags).text), "seq",
-		tw_json_u64(segment->seq), "ack", tw_json_u64(segment->ack), "window",
-		tw_json_u64(segment->window));
-}
-
-static int print_json(const Tapwall__V1__LogEntry *e)
-{
-	json_t *what = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", e->time,
-		"event", tw_json_text(e->event), "verdict", tw_json_text(e->verdict), "reason",
-		tw_json_text(e->reason), "rule", tw_json_text(e->rule), "workload",
-		tw_json_text(e->workload), "port", tw_json_text(e->port), "direction",
-		tw_json_text(e->direction), "proto", tw_json_text(e->proto));
-	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "entered_by",
-		tw_json_text(e->entered_by), "from", tw_end_json(e->from), "to", tw_end_json(e->to),
-		"src_mac", tw_json_text(e->src_mac), "dst_mac", tw_json_text(e->dst_mac),
-		"ethertype", tw_json_u64(e->ethertype), "vlan", tw_json_u64(e->vlan), "len",
-		tw_json_u64(e->len));
-	json_t *ends = json_pack("{s:o, s:o, s:o}", "tcp", segment_json(e->tcp), "out",
-		tw_gate_json(e->out), "in", tw_gate_json(e->in));
-	json_t *count = json_pack("{s:o, s:o, s:o, s:o, s:o}", "packets",
-		tw_json_out_in(e->packets_out, e->packets_in), "bytes",
-		tw_json_out_in(e->bytes_out, e->bytes_in), "age_s", tw_json_s(e->age_s), "state",
-		tw_json_text(e->state), "lost_before", tw_json_u64(e->lost_before));
-
-	who = tw_json_merge(tw_json_merge(what, who), ends);
-	return tw_report_json(tw_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type));
-}
-
 struct view {
 	const struct tw_log_options *options;
 	bool any;
@@ -143,7 +110,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return TW_EXIT_OK;
 	view->any = true;
 	if (options->json)
-		code = print_json(response->log);
+		code = tw_report_json(tw_json_log_entry(response->log));
 	else
 		print_text(response->log);
 	/* Whoever follows through a pipe wants each line when it happens. */

@@ -6,7 +6,6 @@
 #include "cli/listing.h"
 #include "cli/report.h"
 #include "cli/style.h"
-#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PORT"},
@@ -110,68 +109,6 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_BAD, "%s", p->trouble);
 }
 
-static json_t *json_addresses(const Tapwall__V1__Port *p)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < p->n_addresses; i++)
-		if (json_array_append_new(list, tw_json_text(p->addresses[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
-static json_t *json_leases(const Tapwall__V1__Port *p)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < p->n_leases; i++) {
-		const Tapwall__V1__Lease *lease = p->leases[i];
-		json_t *item = json_pack("{s:o, s:o, s:b}", "address", tw_json_text(lease->address),
-			"left_s", tw_json_s(lease->left_s), "known", lease->known);
-
-		if (json_array_append_new(list, item) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-static json_t *row_json(const Tapwall__V1__Response *response)
-{
-	const Tapwall__V1__Port *p = response->port;
-	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		tw_json_text(p->name), "ifindex", tw_json_u64(p->ifindex), "workload",
-		tw_json_text(p->workload), "state", tw_json_text(p->state), "mac",
-		tw_json_text(p->mac), "addresses", json_addresses(p), "leases", json_leases(p),
-		"bridge", tw_json_text(p->bridge));
-	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "packets",
-		tw_json_out_in(p->packets_out, p->packets_in), "bytes",
-		tw_json_out_in(p->bytes_out, p->bytes_in), "denied",
-		tw_json_out_in(p->denied_out, p->denied_in), "rules", tw_json_u64(p->rules),
-		"image_bytes", tw_json_u64(p->image_bytes), "events_limited",
-		tw_json_u64(p->events_limited), "events_lost", tw_json_u64(p->events_lost));
-
-	json_t *holds = json_pack("{s:{s:o, s:o, s:o, s:o, s:o}}", "connections", "half_open",
-		tw_json_u64(p->half_open), "established", tw_json_u64(p->established), "untracked",
-		tw_json_u64(p->untracked), "passed_over_quota", tw_json_u64(p->quota_passed),
-		"refused_over_quota", tw_json_u64(p->quota_refused));
-
-	json_t *bound = json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "bridged",
-		tw_json_text(p->bridged), "open", p->open, "found_by", tw_json_text(p->found_by),
-		"conflict", tw_json_text(p->conflict), "why", tw_json_text(p->why), "resembles",
-		tw_json_text(p->resembles));
-
-	json_t *proof = json_pack("{s:o, s:o, s:o}", "proof_age_s", tw_json_s(p->proof_age_s),
-		"programs_lost", tw_json_u64(p->programs_lost), "trouble",
-		tw_json_text(p->trouble));
-
-	who = tw_json_merge(tw_json_merge(who, what), holds);
-	return tw_json_merge(tw_json_merge(who, bound), proof);
-}
-
 static int print_head(void *arg)
 {
 	const struct head *head = arg;
@@ -191,7 +128,6 @@ static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_PO
 	.n_columns = TW_ARGS_N(columns),
 	.nothing = "no port matches the agent's patterns",
 	.add = add_row,
-	.json = row_json,
 	.before = print_head};
 
 int tw_ports_run(const void *values)

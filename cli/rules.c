@@ -3,7 +3,6 @@
 
 #include "cli/cli.h"
 #include "cli/listing.h"
-#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "#", .right = true},
@@ -37,23 +36,11 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", r->text);
 }
 
-static json_t *row_json(const Tapwall__V1__Response *response)
-{
-	const Tapwall__V1__Rule *r = response->rule;
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", tw_json_text(r->name),
-		"action", tw_json_text(r->action), "hits", tw_json_u64(r->hits), "packets",
-		tw_json_u64(r->packets), "bytes", tw_json_u64(r->bytes), "last_hit_s",
-		tw_json_s(r->last_hit_s), "line", tw_json_u64(r->line), "text",
-		tw_json_text(r->text));
-}
-
 static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_RULE,
 	.columns = columns,
 	.n_columns = TW_ARGS_N(columns),
 	.nothing = "no policy is in force",
-	.add = add_row,
-	.json = row_json};
+	.add = add_row};
 
 int tw_rules_run(const void *values)
 {

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/style.h"
-#include "link/json.h"
+#include "link/json_message.h"
 
 static void print_line(const char *label, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -168,82 +168,6 @@ static void print_text(const Tapwall__V1__Status *s)
 	print_line("latch", "%s", describe_latch(s));
 }
 
-static json_t *json_names(size_t n, char **names)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, tw_json_text(names[i]));
-	return array;
-}
-
-static json_t *json_conflicts(const Tapwall__V1__Status *s)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < s->n_conflicts; i++)
-		json_array_append_new(array,
-			json_pack("{s:o, s:o, s:o}", "port", tw_json_text(s->conflicts[i]->port),
-				"conflict", tw_json_text(s->conflicts[i]->name), "why",
-				tw_json_text(s->conflicts[i]->text)));
-	return array;
-}
-
-/* Null: the last policy was not refused. */
-static json_t *json_refused(const Tapwall__V1__Status *s)
-{
-	return s->refused_source[0]
-		       ? json_pack("{s:o, s:o, s:o}", "source", tw_json_text(s->refused_source),
-				 "why", tw_json_text(s->refused_text), "age_s",
-				 tw_json_s(s->refused_age_s))
-		       : json_null();
-}
-
-static int print_json(const Tapwall__V1__Status *s)
-{
-	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-		tw_json_text(s->version), "pid", tw_json_u64(s->pid), "uptime_s",
-		tw_json_s(s->uptime_s), "policy_source", tw_json_text(s->policy_source),
-		"policy_generation", tw_json_u64(s->policy_generation), "policy_age_s",
-		tw_json_s(s->policy_age_s), "rules", tw_json_u64(s->rules), "workloads",
-		tw_json_u64(s->workloads));
-	json_t *tables = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}",
-		"ports_protected", tw_json_u64(s->ports_protected), "ports_unclaimed",
-		tw_json_u64(s->ports_unclaimed), "ports_shut", tw_json_u64(s->ports_shut),
-		"connections", tw_json_u64(s->connections), "connections_max",
-		tw_json_u64(s->connections_max), "connection_records",
-		tw_json_u64(s->connection_records), "connection_bytes",
-		tw_json_u64(s->connection_bytes), "image_bytes", tw_json_u64(s->image_bytes),
-		"image_bytes_per_rule", s->image_bytes_per_rule, "images", tw_json_u64(s->images));
-	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}", "events_lost",
-		tw_json_u64(s->events_lost), "events_limited", tw_json_u64(s->events_limited),
-		"attach", tw_json_text(s->attach), "bpffs", tw_json_text(s->bpffs), "forwarding",
-		tw_json_text(s->forwarding), "bridged", tw_json_text(s->bridged), "asks_bridges",
-		s->asks_bridges, "uplinks", json_names(s->n_uplinks, s->uplinks), "latch",
-		s->latch);
-
-	json_t *gaps = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "ports_open",
-		tw_json_u64(s->ports_open), "open", json_names(s->n_open, s->open),
-		"ports_conflicting", tw_json_u64(s->ports_conflicting), "conflicts",
-		json_conflicts(s), "workloads_sought", tw_json_u64(s->workloads_sought), "sought",
-		json_names(s->n_sought, s->sought));
-
-	json_t *proof = json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "ports_unfiltered",
-		tw_json_u64(s->ports_unfiltered), "unfiltered",
-		json_names(s->n_unfiltered, s->unfiltered), "proof_age_s",
-		tw_json_s(s->proof_age_s), "programs_lost", tw_json_u64(s->programs_lost),
-		"latch_every_kind", s->latch_every_kind, "degraded",
-		json_names(s->n_degraded, s->degraded));
-
-	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o}", "default", tw_json_text(s->default_),
-		"unclaimed", tw_json_text(s->unclaimed), "file", tw_json_text(s->file),
-		"file_state", tw_json_text(s->file_state), "refused", json_refused(s));
-
-	object = tw_json_merge(tw_json_merge(object, tables), rest);
-	object = tw_json_merge(object, loads);
-	return tw_report_json(tw_json_merge(tw_json_merge(object, gaps), proof));
-}
-
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
 	const struct tw_status_options *options = arg;
@@ -251,7 +175,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_STATUS)
 		return TW_EXIT_OK;
 	if (options->json)
-		return print_json(response->status);
+		return tw_report_json(tw_json_status(response->status));
 	print_text(response->status);
 	return TW_EXIT_OK;
 }

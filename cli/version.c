@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/sheet.h"
 #include "link/json.h"
+#include "link/json_message.h"
 
 static const struct tw_column columns[] = {
 	{.title = "FEATURE"}, {.title = "FOUND"}, {.title = "USED"}, {.title = "NOTE"}};
@@ -32,24 +33,6 @@ static int print_features(const Tapwall__V1__Version *v)
 	return v->n_features ? tw_sheet_show(&sheet, "") : TW_EXIT_OK;
 }
 
-static json_t *json_features(const Tapwall__V1__Version *v)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < v->n_features; i++) {
-		const Tapwall__V1__Feature *f = v->features[i];
-
-		if (json_array_append_new(
-			    list, json_pack("{s:o, s:b, s:b, s:o}", "name", tw_json_text(f->name),
-					  "found", f->found, "used", f->used, "note",
-					  tw_json_text(f->note))) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
 	const struct tw_version_options *options = arg;
@@ -61,7 +44,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return tw_report_json(json_pack("{s:s, s:{s:o, s:o}, s:o, s:o}", "version",
 			TW_VERSION, "agent", "version", tw_json_text(v->version), "protocol",
 			tw_json_u64(v->protocol), "kernel", tw_json_text(v->kernel), "features",
-			json_features(v)));
+			tw_json_features(v)));
 	printf("%stapwall %s%s\n", tw_style_on(TW_STYLE_STRONG), TW_VERSION, tw_style_off());
 	printf("  agent   %s, protocol %u, at %s\n", v->version, v->protocol, options->socket);
 	printf("  kernel  %s\n", v->kernel);

@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "cli/listing.h"
 #include "cli/style.h"
-#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "WORKLOAD"},
@@ -35,25 +34,11 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", addresses);
 }
 
-static json_t *row_json(const Tapwall__V1__Response *response)
-{
-	const Tapwall__V1__Workload *w = response->workload;
-	json_t *addresses = json_array();
-
-	for (size_t i = 0; i < w->n_addresses; i++)
-		json_array_append_new(addresses, tw_json_text(w->addresses[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", tw_json_text(w->name),
-		"port", tw_json_text(w->port), "state", tw_json_text(w->state), "found_by",
-		tw_json_text(w->found_by), "mac", tw_json_text(w->mac), "named_port",
-		tw_json_text(w->named), "addresses", addresses);
-}
-
 static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_WORKLOAD,
 	.columns = columns,
 	.n_columns = TW_ARGS_N(columns),
 	.nothing = "the policy in force has no workload",
-	.add = add_row,
-	.json = row_json};
+	.add = add_row};
 
 int tw_workloads_run(const void *values)
 {

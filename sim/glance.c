@@ -127,18 +127,6 @@ void tw_glance_ends(const struct tw_glance *glance, const struct tw_policy *poli
 	}
 }
 
-struct tw_glance_flags tw_glance_tcp_flags(uint32_t flags)
-{
-	static const char letters[] = "FSRPAUEC";
-	struct tw_glance_flags ret = {{0}};
-	size_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		if (flags >> i & 1)
-			ret.text[n++] = letters[i];
-	return ret;
-}
-
 static void put_addr(const struct tw_glance *glance, enum tw_dir end, char *text, size_t max)
 {
 	bool port = glance->has_ports && tw_proto_has_ports(glance->proto);

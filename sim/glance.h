@@ -30,12 +30,6 @@ struct tw_glance {
 	uint8_t tcp_flags; /* 0: none, or not TCP */
 };
 
-struct tw_glance_flags {
-	char text[9];
-};
-/* "SA": TCP flags, as in the header, by their first letters, FSRPAUEC. */
-struct tw_glance_flags tw_glance_tcp_flags(uint32_t flags);
-
 void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret);
 
 /* Who owns each end: by MAC, else by address; NULL for nobody. */

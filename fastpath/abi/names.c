@@ -139,3 +139,15 @@ int tw_addr_parse(const char *text, struct tw_addr *ret)
 	*ret = addr;
 	return 0;
 }
+
+struct tw_tcp_flags tw_tcp_flags_text(uint32_t flags)
+{
+	static const char letters[] = "FSRPAUEC";
+	struct tw_tcp_flags ret = {{0}};
+	size_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		if (flags >> i & 1)
+			ret.text[n++] = letters[i];
+	return ret;
+}

@@ -3,6 +3,8 @@
  * All return a static string; a value outside the list gives "?". */
 #pragma once
 
+#include <stdint.h>
+
 #include "fastpath/abi/types.h"
 
 const char *tw_reason_name(unsigned int reason);
@@ -22,3 +24,9 @@ int tw_verdict_from_name(const char *name);
 const char *tw_addr_format(const struct tw_addr *addr, char *text);
 /* Reads an IPv4 or IPv6 address (no prefix). 0, or -EINVAL with `ret` untouched. */
 int tw_addr_parse(const char *text, struct tw_addr *ret);
+
+struct tw_tcp_flags {
+	char text[9];
+};
+/* "SA": TCP flags, as in the header, by their first letters, FSRPAUEC. */
+struct tw_tcp_flags tw_tcp_flags_text(uint32_t flags);
