@@ -36,6 +36,17 @@ __noinline int tw_sub_bucket_replace(struct __sk_buff *skb, __u32 n)
 	return work ? tw_bucket_replace(&f, work, n) : 0;
 }
 
+__noinline int tw_sub_bucket_due(struct __sk_buff *skb, __u32 n)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	return tw_bucket_due(&f, c, n);
+}
+
 __noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n)
 {
 	const struct tw_config *c = settings();

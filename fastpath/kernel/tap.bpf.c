@@ -187,6 +187,7 @@ __noinline int tw_sub_sweep_bucket(struct __sk_buff *skb);
 __noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_bucket_put(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_bucket_replace(struct __sk_buff *skb, __u32 n);
+__noinline int tw_sub_bucket_due(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what);
 __noinline int tw_sub_bucket_give_up(struct __sk_buff *skb, __u32 n, __u32 slot);

@@ -46,6 +46,11 @@ tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
 	return tw_bucket_replace(f, &native_of(f)->scratch, n);
 }
 
+tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_due(f, native_of(f)->settings, n);
+}
+
 tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
 {
 	tw_bucket_clear(f, native_of(f)->settings, n);

@@ -181,6 +181,7 @@ tw_inline enum tw_reason tw_call_again(const struct tw_frame *f);
 tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n);
 tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n);
 tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n);
+tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n);
 tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n);
 tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what);
 tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot);

@@ -294,6 +294,32 @@ static void charges_are_records(void **state)
 	table_free(t);
 }
 
+/* The sweep locks a bucket only if it has a record to end. */
+static void sweep_locks_what_ends(void **state)
+{
+	struct table *t = table_new(1000);
+	struct cpu cpu = {.table = t};
+	uint32_t bucket;
+
+	t->config.timeout[TW_S_CLOSED] = 10 * TW_TICKS_PER_SECOND;
+	for (uint32_t n = 0; n < 500; n++)
+		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	cpu.n_locked = 0;
+	sweep_all(&cpu, 2 * SECOND);
+	assert_int_equal(cpu.n_locked, 0);
+	assert_int_equal(count(t), 500);
+	assert_int_equal(open_one(&cpu, 500, 1, TW_S_CLOSED, SECOND), TW_R_NONE);
+	bucket = cpu.scratch.flow.probe.bucket;
+	cpu.n_locked = 0;
+	sweep_all(&cpu, 60 * SECOND);
+	assert_int_equal(cpu.n_locked, 1);
+	assert_int_equal(t->buckets[bucket].lock, 0);
+	assert_int_equal(count(t), 500);
+	sweep_all(&cpu, 200 * SECOND);
+	assert_empty(t);
+	table_free(t);
+}
+
 /* Each of two tables saw one end of a connection while programs changed: what is taken over puts both
  * together, whichever was seen later, and charges nothing twice. */
 static void takes_over(void **state)
@@ -351,6 +377,7 @@ static void takes_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sweep_locks_what_ends),
 		cmocka_unit_test(takes_over),
 		cmocka_unit_test(holds_what_it_is_for),
 		cmocka_unit_test(holds_four_million),

@@ -35,6 +35,7 @@ struct cpu {
 	struct tw_scratch scratch;
 	struct tw_event event;
 	uint64_t n_looked; /* buckets whose records were looked at for one to be given up */
+	uint64_t n_locked; /* buckets that the sweep, or a full first bucket, had to lock */
 };
 
 static struct cpu *cpu_of(const struct tw_frame *f)
@@ -121,6 +122,7 @@ tw_inline void tw_call_sweep(const struct tw_frame *f)
 
 tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
 {
+	cpu_of(f)->n_locked++;
 	return tw_bucket_lock(f, n);
 }
 
@@ -132,6 +134,11 @@ tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n)
 tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
 {
 	return tw_bucket_replace(f, &cpu_of(f)->scratch, n);
+}
+
+tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_due(f, &cpu_of(f)->table->config, n);
 }
 
 tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)

@@ -134,6 +134,11 @@ tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
 	return 0;
 }
 
+tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+{
+	return 0;
+}
+
 tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
 {
 }
