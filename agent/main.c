@@ -22,70 +22,83 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_TEXT,
 		AT(ports),
 		.value = "PATTERNS",
-		.help = "interfaces that are ports: names, or beginnings of names followed by *, separated by commas"},
+		.help = "Protect the interfaces with these names; separate names by "
+			"commas, and end one with * to match every name that begins so"},
 	{.name = "policy",
 		.type = TW_ARG_FILE,
 		AT(policy),
-		.help = "policy to put in force on SIGHUP, by tapwall reload, and at start unless it is older than what was in force; without it, the one that was in force before"},
+		.help = "Read this policy at start, on SIGHUP and on tapwall reload. At "
+			"start, a policy that was put in force after the file last "
+			"changed stays. Without this option, the last policy in force "
+			"stays"},
 	{.name = "max-connections",
 		.type = TW_ARG_U32,
 		AT(max_conns),
 		.fallback = "262144",
 		.min = 1024,
 		.max = 16777216,
-		.help = "room for so many connection records; another number than before is taken up at the next start, and no connection is lost"},
+		.help = "Size of the connection table. A change takes effect at the "
+			"next start; no connection is lost"},
 	{.name = "forwarding",
 		.type = TW_ARG_CHOICE,
 		AT(forwarding),
 		.choices = forwardings,
 		.fallback = "cut-through",
-		.help = "where approved frames go: straight into the port they are for, unless the host itself filters, limits or mirrors on the way (cut-through! does so even then), or all to the vSwitch"},
+		.help = "Deliver approved frames directly to the destination port "
+			"(cut-through), or always by the vSwitch. cut-through leaves "
+			"frames to the vSwitch where the host itself filters, limits or "
+			"mirrors them; cut-through! delivers them directly even there"},
 	{.name = "uplinks",
 		.type = TW_ARG_TEXT,
 		AT(uplinks),
 		.value = "PATTERNS",
 		.fallback = "*",
-		.help = "with cut-through, the other ports of bridges that it may reach and that it may come from, as for --ports; none: only between ports"},
+		.help = "With cut-through, also deliver frames to and from these bridge "
+			"ports; same syntax as --ports. none: only between ports"},
 	{.name = "hairpin",
 		.type = TW_ARG_FLAG,
 		AT(hairpin),
-		.help = "accept packets with workloads' addresses from beyond the ports, and from ports of no workload: a router there sends guests' packets back; the MACs of this host's guests are refused all the same"},
+		.help = "Accept workloads' addresses as source from outside the ports "
+			"and from ports of no workload, because a router there sends "
+			"guests' packets back. The MACs of this host's guests are still "
+			"refused"},
 	{.name = "socket",
 		.type = TW_ARG_FILE,
 		AT(socket),
 		.value = "PATH",
 		.fallback = TW_LINK_DEFAULT_SOCKET,
-		.help = "socket where clients connect"},
+		.help = "Listen for clients at this socket"},
 	{.name = "viewer-socket",
 		.type = TW_ARG_FILE,
 		AT(viewer_socket),
 		.value = "PATH",
-		.help = "socket for root and the group tapwall-view, which answers what shows something; it takes no policy and captures no frames"},
+		.help = "Listen at this socket too, for root and the group tapwall-view; it answers "
+			"requests that only show something, and takes no policy and no capture"},
 	{.name = "bpffs",
 		.type = TW_ARG_FILE,
 		AT(bpffs),
 		.value = "PATH",
 		.fallback = "/sys/fs/bpf/tapwall",
-		.help = "folder in a BPF file system, for pins"},
+		.help = "Pin programs and maps in this folder of a BPF file system"},
 	{.name = "state-dir",
 		.type = TW_ARG_FILE,
 		AT(state_dir),
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall",
-		.help = "what is kept over a restart"},
+		.help = "Keep the state that outlives a restart in this folder"},
 	{.name = "force-clsact",
 		.type = TW_ARG_FLAG,
 		AT(force_clsact),
-		.help = "attach as on a kernel without tcx"},
+		.help = "Attach with clsact even if the kernel has tcx"},
 	{.name = "verbose",
 		.type = TW_ARG_FLAG,
 		AT(verbose),
 		.letter = 'v',
-		.help = "tell more of what is done"},
+		.help = "Log debug messages too"},
 	{.name = "release",
 		.type = TW_ARG_FLAG,
 		AT(release),
-		.help = "take down all that an earlier agent left in force, and end"},
+		.help = "Remove everything that an earlier agent left in force, and exit"},
 };
 
 static int run(const void *values)
@@ -97,8 +110,8 @@ static int run(const void *values)
 	if (options->release)
 		return tw_daemon_release(options);
 	if (!options->ports) {
-		tw_err_set(
-			&err, -EINVAL, "--ports", "for example --ports 'tap*,vnet*'", "is missing");
+		tw_err_set(&err, -EINVAL, "--ports", "write for example --ports 'tap*,vnet*'",
+			"is missing");
 		tw_err_print(stderr, "tapwalld", &err);
 		return TW_EXIT_USAGE;
 	}
@@ -106,7 +119,7 @@ static int run(const void *values)
 }
 
 static const struct tw_args_command command = {
-	.summary = "judges every frame at the ports of this host's virtual machines",
+	.summary = "Judge every frame at the ports of this host's virtual machines",
 	.args = args,
 	.n_args = TW_ARGS_N(args),
 	.values_size = sizeof(struct tw_agent_options),
@@ -115,15 +128,17 @@ static const struct tw_args_command command = {
 
 static const struct tw_args_section sections[] = {
 	{"SIGNALS",
-		"*SIGTERM*, *SIGINT*\n\tend the agent; what is enforced stays enforced.\n\n"
-		"*SIGHUP*\n\treads the file of *--policy* again, as *tapwall reload* does, which also tells what came of it.\n"},
+		"*SIGTERM*, *SIGINT*\n\tstop the agent; what is enforced stays enforced.\n\n"
+		"*SIGHUP*\n\tread the file of *--policy* again. *tapwall reload* does this too, "
+		"and prints the result.\n"},
 	{"EXIT STATUS",
-		"0 ended as told; 1 another agent is running here, or more connections are live than *--max-connections* has room for; 2 wrong usage; 3 not permitted, or the kernel lacks something, which is named; 5 internal error.\n"},
+		"0 stopped by a signal; 1 another agent is running here, or more connections are live than *--max-connections* allows; 2 wrong usage; 3 permission denied, or the kernel lacks a feature, which is named; 5 internal error.\n"},
 	{"FILES",
-		"_/etc/tapwall/policy.yaml_\n\tthe policy, by custom.\n\n"
-		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; root and the group tapwall may use it.\n\n"
+		"_/etc/tapwall/policy.yaml_\n\tthe usual place of the policy.\n\n"
+		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; accessible to "
+		"root and the group tapwall.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"
-		"_/var/lib/tapwall/_\n\tthe policy in force and what belongs to it. _leases.json_, what DHCP gave to guests, stays there after *--release*, since guests run on.\n"},
+		"_/var/lib/tapwall/_\n\tthe policy in force and the agent's other state. *--release* keeps _leases.json_, the addresses that DHCP gave to guests, because the guests run on.\n"},
 	{"SEE ALSO", "*tapwall*(1)\n"},
 };
 
@@ -134,7 +149,7 @@ static const struct tw_args_program program = {
 	.commands = &command,
 	.n_commands = 1,
 	.description =
-		"Finds the ports of virtual machines as they come and go, attaches the packet path to each, and keeps the policy in force. Everything in the kernel is pinned: when the agent ends, in whatever way, packets go on being judged and connections go on being tracked, and the next agent takes over what it finds. New ports are shut until their policy is live, also while no agent runs. *--release* takes all of it down.",
+		"Finds the ports of virtual machines as they come and go, attaches the packet path to each, and keeps the policy in force. Everything in the kernel is pinned. If the agent stops or crashes, packets are still judged and connections still tracked, and the next agent takes over. New ports are shut until their policy is live, even while no agent runs. *--release* removes all of it.",
 	.sections = sections,
 	.n_sections = TW_ARGS_N(sections),
 };

@@ -13,7 +13,8 @@ static bool takes_value(const struct tw_arg *arg)
 	return arg->type != TW_ARG_FLAG;
 }
 
-/* Edit distance, for names that are nearly right; both are short. */
+/* Returns the edit distance of two names, to find what a mistyped name means; 64 if either is too
+ * long. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[64], len_a = strlen(a), len_b = strlen(b);
@@ -76,7 +77,7 @@ static const struct tw_arg *find_positional(const struct tw_args_command *comman
 	return NULL;
 }
 
-/* How the argument is written: --ports, or FILE. */
+/* Writes the argument as a user types it, --ports or FILE, and returns `text`. */
 static const char *spelling(const struct tw_arg *arg, char *text, size_t max)
 {
 	snprintf(text, max, "%s%s", arg->positional ? "" : "--", arg->name);
@@ -113,7 +114,7 @@ static int store_choice(
 		snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", arg->choices[i]);
 	}
 	return tw_err_set(err, -EINVAL, spelling(arg, name, sizeof(name)), NULL,
-		"'%s' is none of: %s", text, list);
+		"'%s' is not a choice; write one of: %s", text, list);
 }
 
 static int store(const struct tw_arg *arg, const char *text, void *values, struct tw_err *err)
@@ -153,10 +154,10 @@ static int unknown_option(
 	}
 	if (best)
 		snprintf(hint, sizeof(hint), "did you mean --%s?", best);
-	return tw_err_set(err, -EINVAL, given, best ? hint : "see --help", "no such option");
+	return tw_err_set(err, -EINVAL, given, best ? hint : "see --help", "unknown option");
 }
 
-/* One option at argv[*i], with its value, which may be the next word. */
+/* Parses the option at argv[*i] and its value. If the value is the next word, moves `*i` to it. */
 static int parse_option(const struct tw_args_command *command, int argc, char **argv, int *i,
 	void *values, struct tw_err *err)
 {
@@ -233,7 +234,7 @@ int tw_args_parse(const struct tw_args_command *command, int argc, char **argv, 
 			arg = find_positional(command, n_positional++);
 			if (!arg)
 				return tw_err_set(err, -EINVAL, command->name, "see --help",
-					"'%s' is one argument too many", word);
+					"unexpected argument '%s'", word);
 			ret = store(arg, word, values, err);
 		}
 		if (ret < 0)
@@ -263,11 +264,11 @@ static int fail_command(const struct tw_args_program *program, const char *name)
 		}
 	if (best)
 		snprintf(hint, sizeof(hint), "did you mean %s?", best);
-	tw_err_set(&err, -EINVAL, name, best ? hint : "see --help", "no such command");
+	tw_err_set(&err, -EINVAL, name, best ? hint : "see --help", "unknown command");
 	return fail(program, &err);
 }
 
-/* What every program understands; true when the word was one of these. */
+/* Handles the options that every program has. True if `word` was one of them. */
 static bool answer_common(const struct tw_args_program *program,
 	const struct tw_args_command *command, const char *word)
 {

@@ -4,21 +4,21 @@
  *	struct check { const char *file; bool json; };
  *	static const struct tw_arg check_args[] = {
  *		{"FILE", TW_ARG_FILE, offsetof(struct check, file), .positional = true,
- *			.required = true, .help = "the policy"},
- *		{"json", TW_ARG_FLAG, offsetof(struct check, json), .help = "one object a line"},
+ *			.required = true, .help = "Policy to read"},
+ *		{"json", TW_ARG_FLAG, offsetof(struct check, json), .help = "Print JSON"},
  *	};
  *	static int check_run(const void *values) { const struct check *o = values; … }
  *	static const struct tw_args_command commands[] = {
- *		{"check", "reads a policy and tells what is wrong", check_args,
+ *		{"check", "Check a policy", check_args,
  *			TW_ARGS_N(check_args), sizeof(struct check), check_run},
  *	};
  *	static const struct tw_args_program program = {"tapwall", 8, "…", commands, 1};
  *	int main(int argc, char **argv) { return tw_args_main(&program, argc, argv); }
  *
- * A program without verbs has one command whose name is NULL. --help, --version, --print-man and
- * --print-completion are understood everywhere and need no row; behind a verb --print-man gives the
- * verb's own page.
- * Callers:    the programs' mains; texts are UTF-8, without a final full stop where one line.
+ * A program without verbs has one command whose name is NULL. Every program understands --help,
+ * --version, --print-man and --print-completion without a row in its table. After a verb,
+ * --print-man prints that verb's page.
+ * Callers:    the programs' mains. Texts are UTF-8. A text of one line has no final full stop.
  */
 #pragma once
 
@@ -40,28 +40,28 @@ enum tw_arg_type {
 
 /* One option or positional argument. */
 struct tw_arg {
-	const char *name; /* long option without dashes; of a positional its name in the help */
+	const char *name; /* long option without dashes, or the name of a positional in the help */
 	enum tw_arg_type type;
-	size_t offset; /* of its value in the command's values */
+	size_t offset; /* offset of its value in the command's values */
 	char letter;   /* short option, or 0 */
 	bool positional;
 	bool required;
-	const char *value;	    /* what stands for the value in the help; NULL: by type */
+	const char *value; /* placeholder for the value in the help; NULL: chosen by type */
 	const char *const *choices; /* NULL-terminated */
-	const char *fallback;	    /* the value when not given, as text; NULL: all zero */
+	const char *fallback;	    /* default value as text; NULL: all zero */
 	const char *complete; /* words that complete a TW_ARG_TEXT, as compgen -W takes them */
-	uint32_t min, max;    /* of TW_ARG_U32; max 0: no limit */
+	uint32_t min, max;    /* limits of a TW_ARG_U32; max 0 means no limit */
 	const char *help;
 };
 
-/* A call worth showing, and what it does. */
+/* An example for the help and the man page: a command line and what it does. */
 struct tw_args_example {
 	const char *call;
 	const char *does;
 };
 
 struct tw_args_command {
-	const char *name; /* NULL: the program itself */
+	const char *name; /* NULL for the only command of a program without verbs */
 	const char *summary;
 	const struct tw_arg *args;
 	size_t n_args;
@@ -83,29 +83,30 @@ struct tw_args_program {
 	const char *summary;
 	const struct tw_args_command *commands;
 	size_t n_commands;
-	const char *description;		/* as of a command */
+	const char *description;		/* paragraphs for the man page, scdoc(5), or NULL */
 	const struct tw_args_section *sections; /* further parts of the man page, or NULL */
 	size_t n_sections;
 };
 
 #define TW_ARGS_N(table) (sizeof(table) / sizeof((table)[0]))
 
-/* Whole life of a command-line program: finds the command, parses, runs it, returns the exit code.
- * Wrong usage is told on stderr and returns TW_EXIT_USAGE. */
+/* Runs a command-line program: finds the command, parses its arguments, runs it and returns the
+ * exit code. If the usage is wrong, prints why to stderr and returns TW_EXIT_USAGE. */
 int tw_args_main(const struct tw_args_program *program, int argc, char **argv);
 
-/* The command called `name`, or NULL. */
+/* Returns the command called `name`, or NULL. */
 const struct tw_args_command *tw_args_find(const struct tw_args_program *program, const char *name);
 
 /* Parses argv[0 … argc) (without program and verb) into `values`, which has values_size bytes.
- * 0, or -EINVAL with `err` filled; `values` is then of no use. */
+ * Returns 0, or -EINVAL with `err` filled; the contents of `values` are then undefined. */
 int tw_args_parse(const struct tw_args_command *command, int argc, char **argv, void *values,
 	struct tw_err *err);
 
-/* `command` NULL: the program with the list of its commands. */
+/* Prints the help of one command. If `command` is NULL, prints the program's list of commands. */
 void tw_args_print_help(
 	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command);
-/* scdoc source; `command` NULL: the page of the program, else the page of one verb. */
+/* Prints scdoc source of a verb's man page. If `command` is NULL, prints the program's page. */
 void tw_args_print_man(
 	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command);
-void tw_args_print_completion(FILE *out, const struct tw_args_program *program); /* for bash */
+/* Prints the completion for bash. */
+void tw_args_print_completion(FILE *out, const struct tw_args_program *program);

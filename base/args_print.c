@@ -8,8 +8,8 @@
 #define HELP_WIDTH  80
 
 static const struct tw_arg common_args[] = {
-	{.name = "help", .type = TW_ARG_FLAG, .letter = 'h', .help = "prints this help"},
-	{.name = "version", .type = TW_ARG_FLAG, .help = "prints the version"},
+	{.name = "help", .type = TW_ARG_FLAG, .letter = 'h', .help = "Print this help"},
+	{.name = "version", .type = TW_ARG_FLAG, .help = "Print the version"},
 };
 
 static const char *placeholder(const struct tw_arg *arg)
@@ -45,7 +45,7 @@ static void format_value(const struct tw_arg *arg, char *text, size_t max)
 			text + len, max - len, "%s%s", i ? "|" : "", arg->choices[i]);
 }
 
-/* Columns on a terminal: UTF-8 continuation bytes take none. */
+/* Returns how many columns `text` takes on a terminal. UTF-8 continuation bytes take none. */
 static size_t columns(const char *text, size_t len)
 {
 	size_t n = 0;
@@ -55,7 +55,7 @@ static size_t columns(const char *text, size_t len)
 	return n;
 }
 
-/* Prints text in lines of at most HELP_WIDTH columns, the cursor being at HELP_INDENT. */
+/* Prints `text` in lines of at most HELP_WIDTH columns. The cursor must stand at HELP_INDENT. */
 static void print_wrapped(FILE *out, const char *text)
 {
 	size_t column = HELP_INDENT;
@@ -141,7 +141,7 @@ static void print_commands(FILE *out, const struct tw_args_program *program)
 		program->summary);
 	for (size_t i = 0; i < program->n_commands; i++)
 		print_row(out, program->commands[i].name, program->commands[i].summary);
-	fprintf(out, "\n'%s COMMAND --help' tells more.\n", program->name);
+	fprintf(out, "\nRun '%s COMMAND --help' for the options of a command.\n", program->name);
 }
 
 void tw_args_print_help(
@@ -163,7 +163,7 @@ void tw_args_print_help(
 			command->examples[i].call, command->examples[i].does);
 }
 
-/* Plain text as scdoc source: what would be markup is escaped. */
+/* Prints plain text as scdoc source: escapes the characters that scdoc reads as markup. */
 static void print_escaped(FILE *out, const char *text)
 {
 	for (; *text; text++) {
@@ -246,7 +246,7 @@ static void print_man_examples(FILE *out, const struct tw_args_command *command)
 	}
 }
 
-/* The page of one verb: program-verb(section). */
+/* Prints the man page of one verb: program-verb(section). */
 static void print_man_verb(
 	FILE *out, const struct tw_args_program *program, const struct tw_args_command *command)
 {
@@ -298,7 +298,7 @@ static void print_completion_words(FILE *out, const struct tw_args_command *comm
 	fputs("--help", out);
 }
 
-/* The values of the options of one command: `case $prev in` rows. */
+/* Prints one `case` row for each option of the command that takes a value. */
 static void print_completion_values(FILE *out, const struct tw_args_command *command)
 {
 	const char *verb = command->name ? command->name : "";

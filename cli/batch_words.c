@@ -132,7 +132,8 @@ static int take_member(
 	} else if (json_is_integer(value)) {
 		len = (size_t)snprintf(*room, 24, "%lld", (long long)json_integer_value(value));
 	} else {
-		return tw_err_set(err, -EINVAL, key, NULL, "is neither a text nor a whole number");
+		return tw_err_set(
+			err, -EINVAL, key, NULL, "is neither a string nor a whole number");
 	}
 	*ret = *room;
 	*room += len + 1;
@@ -149,9 +150,9 @@ static int parse_line(
 
 	*words = (struct tw_tuple_words){0};
 	if (!object)
-		return tw_err_set(err, -EINVAL, NULL, NULL, "no JSON: %s", where.text);
+		return tw_err_set(err, -EINVAL, NULL, NULL, "not JSON: %s", where.text);
 	if (!json_is_object(object))
-		ret = tw_err_set(err, -EINVAL, NULL, NULL, "no JSON object");
+		ret = tw_err_set(err, -EINVAL, NULL, NULL, "not a JSON object");
 	for (size_t i = 0; i < N_MEMBERS && !ret; i++) {
 		const json_t *value = json_object_get(object, members[i].key);
 

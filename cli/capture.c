@@ -120,7 +120,7 @@ static void tell_ports(struct session *session, const Tapwall__V1__CaptureState 
 		return;
 	session->n_ports = n;
 	if (!n)
-		fprintf(stderr, "tapwall: %s: has no port here now; waiting for one\n",
+		fprintf(stderr, "tapwall: %s: no port on this host yet; waiting for one\n",
 			target.text);
 	else if (session->told_ports || isatty(STDERR_FILENO)) {
 		fprintf(stderr, "tapwall: %s: capturing at", target.text);
@@ -219,11 +219,11 @@ int tw_capture_run(const void *values)
 
 	if (options->write && options->json)
 		return tw_report(TW_EXIT_USAGE, "--json", "leave one of them out",
-			"--write already says what to make of the frames");
+			"cannot be used with --write");
 	if (options->write && !strcmp(options->write, "-") && isatty(STDOUT_FILENO))
 		return tw_report(TW_EXIT_USAGE, "--write",
-			"name a file, send it to a pipe, or leave --write out",
-			"a capture is no text for a terminal");
+			"name a file, write to a pipe, or leave --write out",
+			"cannot write a capture to a terminal");
 	code = run(&session);
 	tw_pcapng_writer_free(session.writer);
 	if (session.fd >= 0)

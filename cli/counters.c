@@ -29,7 +29,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_COUNTER,
 	.columns = columns,
 	.n_columns = TW_ARGS_N(columns),
-	.nothing = "no frame has come by yet",
+	.nothing = "no frame has been counted yet",
 	.add = add_row};
 
 int tw_counters_run(const void *values)

@@ -16,7 +16,7 @@
 
 static const char *const end_titles[TW_DIR__MAX] = {
 	[TW_DIR_OUT] = "out of",
-	[TW_DIR_IN] = "in to",
+	[TW_DIR_IN] = "into",
 };
 
 /* ---- text ---- */
@@ -51,7 +51,7 @@ static void put_tuple(const struct tw_tuple *tuple)
 	putchar('\n');
 }
 
-/* "rule web-to-db (policy.yaml:14)", or "the default". */
+/* Writes "rule web-to-db (policy.yaml:14)" or "the default" to `text` and returns it. */
 static const char *rule_place(const struct tw_explained *x, size_t rule, char *text)
 {
 	const struct tw_rule_info *info = tw_policy_rule(x->judge->policy, rule);
@@ -67,7 +67,7 @@ static const char *rule_place(const struct tw_explained *x, size_t rule, char *t
 	return text;
 }
 
-/* What is worth saying of the stage in which an end was decided. */
+/* Prints the verdict of an end and what caused it: the rule, or the reason if no rule did. */
 static void put_decision(const struct tw_explained *x, const struct tw_judged_end *end)
 {
 	const char *verdict = tw_verdict_name(end->verdict);
@@ -81,7 +81,7 @@ static void put_decision(const struct tw_explained *x, const struct tw_judged_en
 		printf(": %s", tw_reason_text(end->reason));
 }
 
-/* What a stage does, in the words that fit how the frame ended. */
+/* Returns what a stage does. For the last stage that depends on the frame's verdict. */
 static const char *stage_says(const struct tw_judged_end *end, int stage)
 {
 	if (!end->run.stage_ran[stage])
@@ -89,10 +89,10 @@ static const char *stage_says(const struct tw_judged_end *end, int stage)
 	if (stage != TW_STAGE_FORWARD)
 		return tw_stage_text((unsigned int)stage);
 	if (end->run.replied)
-		return "drops it and sends the refusal back";
+		return "drops it and sends a refusal back";
 	if (end->verdict != TW_V_ALLOW)
-		return "drops it in silence";
-	return end->run.outcome.dir == TW_DIR_OUT ? "hands it on" : "hands it to the guest";
+		return "drops it silently";
+	return end->run.outcome.dir == TW_DIR_OUT ? "passes it on" : "passes it to the guest";
 }
 
 static void put_stage(const struct tw_explained *x, const struct tw_judged_end *end, int stage)
@@ -119,7 +119,8 @@ static const struct tw_explained_port *port_of(const struct tw_explained *x, enu
 	return x->ports && vnic ? &x->ports[vnic->index] : NULL;
 }
 
-/* Of the live firewall the port as it is, else as the policy names it. */
+/* Prints the port of an end: with --live the port as it is, otherwise the one that the policy
+ * names. */
 static void put_port(const struct tw_explained *x, enum tw_dir dir)
 {
 	const struct tw_explained_port *port = port_of(x, dir);
@@ -139,13 +140,14 @@ static void put_port(const struct tw_explained *x, enum tw_dir dir)
 		printf(", proved %s ago", tw_human_span(port->proof_age_s).text);
 }
 
-/* What an end does at which the policy does not judge. */
+/* Prints what happens at an end whose port is open, shut or absent, and what the policy alone
+ * would do. */
 static void put_real(const struct tw_explained *x, enum tw_dir dir)
 {
 	static const char *const says[] = {
 		[TW_REAL_OPEN] = "nothing judges here: frames pass",
 		[TW_REAL_SHUT] = "nothing passes here",
-		[TW_REAL_ABSENT] = "nothing judges here on this host",
+		[TW_REAL_ABSENT] = "nothing judges on this host",
 	};
 	const struct tw_judged_end *end = &x->judgement.end[dir];
 	const struct tw_explained_port *port = port_of(x, dir);
@@ -173,7 +175,7 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 	if (!vnic) {
 		printf("  %s%s %s%s\n", tw_style_on(TW_STYLE_STRONG), end_titles[dir],
 			tw_addr_format(&x->tuple.addr[dir], addr), tw_style_off());
-		printf("    %s%s no workload of the policy has this address: nobody judges here%s\n",
+		printf("    %s%s no workload of the policy has this address: nothing judges here%s\n",
 			tw_style_on(TW_STYLE_DIM), tw_glyph(TW_GLYPH_DOT), tw_style_off());
 		return;
 	}
@@ -181,7 +183,7 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 		tw_style_off());
 	put_port(x, dir);
 	if (end->protected && !end->asked)
-		printf("%s, had it come so far%s", tw_style_on(TW_STYLE_DIM), tw_style_off());
+		printf("%s, if it got this far%s", tw_style_on(TW_STYLE_DIM), tw_style_off());
 	putchar('\n');
 	if (end->real != TW_REAL_JUDGED) {
 		put_real(x, dir);
@@ -201,7 +203,7 @@ static void put_verdict(const struct tw_explained *x)
 	printf("\n  %s%s%s", tw_style_on(tw_style_of(verdict)), verdict, tw_style_off());
 	if (j->decider < 0) {
 		printf(": %s\n", x->live && (x->tuple.vnic[0] || x->tuple.vnic[1])
-					 ? "at neither end it is judged on this host"
+					 ? "judged at neither end on this host"
 					 : "neither end is a workload of the policy");
 		return;
 	}
@@ -245,7 +247,7 @@ void tw_explain_text(const struct tw_explained *explained)
 {
 	put_tuple(&explained->tuple);
 	if (explained->tuple.sport_chosen)
-		printf("%ssource port %u chosen, as none was given%s\n", tw_style_on(TW_STYLE_DIM),
+		printf("%ssource port %u chosen; --sport sets it%s\n", tw_style_on(TW_STYLE_DIM),
 			explained->tuple.sport, tw_style_off());
 	put_end(explained, TW_DIR_OUT);
 	put_end(explained, TW_DIR_IN);
@@ -269,7 +271,7 @@ static json_t *json_stages(const struct tw_judged_end *end)
 	return stages;
 }
 
-/* Whether the policy judges at an end, for programs. */
+/* Values of `judged` in the JSON: how an end is enforced. */
 static const char *const judged[] = {
 	[TW_REAL_JUDGED] = "yes",
 	[TW_REAL_OPEN] = "not-filtered",

@@ -160,7 +160,7 @@ static int print_untracked(struct view *view)
 	request.ports = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && view->untracked)
-		printf("%s half open beyond a port's quota, without a record: tapwall ports --json\n",
+		printf("%s half open beyond a port's quota, without a record; see tapwall ports --json\n",
 			tw_human_count(view->untracked).text);
 	return code;
 }

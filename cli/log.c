@@ -29,7 +29,7 @@ static void put_tuple(const Tapwall__V1__LogEntry *e)
 	} else if (!e->ethertype) {
 		/* Of a frame at a shut port nothing is read but its length. */
 		tw_style_put(TW_STYLE_PLAIN, words.proto, PROTO_WIDTH);
-		snprintf(text, sizeof(text), "%u bytes, not read", e->len);
+		snprintf(text, sizeof(text), "%u bytes, not parsed", e->len);
 		tw_style_put(TW_STYLE_STRONG, text, TUPLE_WIDTH);
 		return;
 	} else {
@@ -141,7 +141,7 @@ int tw_log_run(const void *values)
 	request.log = &body;
 	code = tw_agent_ask(&call, &request);
 	if (!code && !options->json && !view.any)
-		printf("%snothing was denied or logged%s%s; what was before is not remembered%s\n",
+		printf("%snothing was denied or logged%s%s; older events are not kept%s\n",
 			tw_style_on(TW_STYLE_DIM),
 			view.since > 0 ? " since " : " since the agent started",
 			view.since > 0 ? tw_human_time(view.since).text : "", tw_style_off());

@@ -51,7 +51,7 @@ static void join_leases(char *text, size_t max, const Tapwall__V1__Port *p)
 		const Tapwall__V1__Lease *lease = p->leases[i];
 
 		len += (size_t)snprintf(text + len, max - len, " %s (%s%s)", lease->address,
-			lease->left_s < 0 ? "for ever" : tw_human_span(lease->left_s).text,
+			lease->left_s < 0 ? "forever" : tw_human_span(lease->left_s).text,
 			lease->known ? "" : ", not in the policy");
 	}
 }
@@ -66,15 +66,16 @@ static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 	if (p->open || unfiltered)
 		tw_buf_addf(&head->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
 			p->open ? "no workload of the policy has it"
-				: "it has no programs, and nothing keeps it shut");
+				: "it has no programs and is not kept shut");
 	if (p->why[0])
 		tw_buf_addf(&head->gaps, "%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
 	if (p->bridged[0])
 		tw_buf_addf(
 			&head->gaps, "%s: frames go through the bridge: %s\n", p->name, p->bridged);
 	if (p->resembles[0])
-		tw_buf_addf(&head->gaps, "%sLOOKS LIKE%s %s: %s: write port: %s there, if it is\n",
-			on, off, p->resembles, p->name, p->name);
+		tw_buf_addf(&head->gaps,
+			"%sLOOKS LIKE%s %s: %s: if it is, write port: %s in the policy\n", on, off,
+			p->resembles, p->name, p->name);
 }
 
 static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)

@@ -35,7 +35,7 @@ static void print_file(const Tapwall__V1__Status *s)
 		return;
 	if (!strcmp(s->file_state, "differs"))
 		print_line("file",
-			"%s DIFFERS from what is in force; reload it, or write there what is",
+			"%s DIFFERS from the policy in force; run tapwall reload, or restore the file",
 			s->file);
 	else
 		print_line("file", "%s cannot be read", s->file);
@@ -45,7 +45,7 @@ static void print_policy(const Tapwall__V1__Status *s)
 {
 	if (!s->policy_generation) {
 		print_line("policy",
-			"none in force: what was filtered stays so, what ran unfiltered is NOT FILTERED, new ports are shut");
+			"none in force: filtered ports stay filtered, unfiltered ones stay NOT FILTERED, new ports are shut");
 		print_file(s);
 		return;
 	}
@@ -54,7 +54,7 @@ static void print_policy(const Tapwall__V1__Status *s)
 	print_line("", "%s rule%s, %s workload%s", tw_human_count(s->rules).text, plural(s->rules),
 		tw_human_count(s->workloads).text, plural(s->workloads));
 	print_line("", "default: %s%s; ports of no workload are %s (unclaimed: %s)", s->default_,
-		!strcmp(s->default_, "allow") ? ", WHAT MEETS NO RULE PASSES" : "",
+		!strcmp(s->default_, "allow") ? ", WHAT MATCHES NO RULE PASSES" : "",
 		!strcmp(s->unclaimed, "deny") ? "shut" : "NOT FILTERED", s->unclaimed);
 	print_file(s);
 }
@@ -84,7 +84,7 @@ static void print_gaps(const Tapwall__V1__Status *s)
 {
 	if (s->n_unfiltered)
 		print_gap(s->n_unfiltered, s->unfiltered, s->ports_unfiltered,
-			"NOT FILTERED, %u port%s without programs that nothing keeps shut",
+			"NOT FILTERED, %u port%s without programs, not kept shut",
 			s->ports_unfiltered, plural(s->ports_unfiltered));
 	if (s->ports_open)
 		print_gap(s->n_open, s->open, s->ports_open,
@@ -157,11 +157,11 @@ static void print_text(const Tapwall__V1__Status *s)
 		tw_human_count(s->events_limited).text);
 	print_line("attached", "by %s, pinned at %s", s->attach, s->bpffs);
 	print_line("forwarding", "%s%s%s", s->forwarding,
-		*s->bridged				    ? ", since the host filters there: "
+		*s->bridged				    ? ", because the host filters there: "
 		: strcmp(s->forwarding, "cut-through") != 0 ? ", through the bridge"
 		: s->asks_bridges
-			? ", where the bridge itself would send the frame"
-			: ", where the bridge would send the frame as far as netlink told",
+			? ", to where the bridge itself would send the frame"
+			: ", to where the bridge would send the frame, by what netlink reported",
 		s->bridged);
 	for (size_t i = 0; i < s->n_uplinks; i++)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);

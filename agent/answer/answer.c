@@ -402,7 +402,7 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		if (ret != -EOPNOTSUPP)
 			return ret;
 		tw_err_set(&err, -EOPNOTSUPP, "request", "use a client of this agent's version",
-			"this agent does not know what was asked");
+			"unknown request");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 }

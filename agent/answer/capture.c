@@ -286,8 +286,8 @@ int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *req
 	if (ret < 0) {
 		tw_err_set(&err, ret, target,
 			ret == -E2BIG ? "end another capture" : "see what tapwalld logs",
-			"cannot be captured: %s",
-			ret == -E2BIG ? "so many ports are already" : strerror(-ret));
+			"cannot capture: %s",
+			ret == -E2BIG ? "too many ports are captured already" : strerror(-ret));
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	*ret_stream = &stream->base;

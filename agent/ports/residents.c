@@ -248,7 +248,7 @@ void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uin
 	}
 	if (!fits)
 		tw_log(TW_LOG_WARNING,
-			"no room for all guests' addresses: frames from an uplink may use those that are left out");
+			"too many guest addresses: frames from an uplink may use those that are left out");
 	tw_residents_done(old);
 	*old = now;
 }

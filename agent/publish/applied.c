@@ -165,7 +165,7 @@ int tw_applied_refuse(const struct tw_applied *applied, const char *source, stru
 			n - REFUSED_NAMES);
 	return tw_err_set(err, -ECANCELED, source,
 		"correct the workload's port or mac; if the port is to be open, apply it with --allow-unprotect",
-		"%zu protected port%s would be NOT FILTERED, as no workload has %s: %s", n,
+		"%zu protected port%s would be NOT FILTERED, because no workload has %s: %s", n,
 		n == 1 ? "" : "s", n == 1 ? "it" : "them", names);
 }
 

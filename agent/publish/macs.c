@@ -97,7 +97,7 @@ void tw_macs_sync(struct tw_enforcement *enforcement, const bool *taken)
 		ret = write_changes(enforcement, enforcement->macs, &now);
 	if (ret < 0)
 		tw_log(TW_LOG_WARNING,
-			"policy: ports of no workload are not all kept from the MACs of workloads: %s",
+			"policy: some ports of no workload may use workloads' MACs: %s",
 			strerror(-ret));
 	/* Without memory what the map holds is what it held. */
 	if (ret == -ENOMEM && now.rows.n < enforcement->inforce->n_macs) {

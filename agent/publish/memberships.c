@@ -142,7 +142,7 @@ int tw_memberships_write(struct tw_memberships *m, const struct tw_members *memb
 	if (!ret)
 		ret = write_changes(m, &changes, epoch);
 	tw_vec_done(&changes);
-	return ret ? tw_err_set(err, ret, "groups", NULL, "cannot write who is in them: %s",
+	return ret ? tw_err_set(err, ret, "groups", NULL, "cannot write their members: %s",
 			     strerror(-ret))
 		   : 0;
 }

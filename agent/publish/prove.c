@@ -32,7 +32,7 @@ static void tell_before(struct tw_agent_port *port, uint32_t before)
 {
 	if (before && before != port->before)
 		tw_log(TW_LOG_WARNING,
-			"%s: BPF program %u runs ahead of tapwall's and may let frames pass unjudged",
+			"%s: BPF program %u runs before tapwall's and may let frames pass unjudged",
 			port->name, before);
 	port->before = before;
 }

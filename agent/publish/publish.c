@@ -376,7 +376,7 @@ static int relearn(struct tw_enforcement *enforcement, struct tw_inforce **infor
 	if (ret < 0) {
 		tw_inforce_free(fresh);
 		return tw_err_set(err, ret, (*inforce)->source, NULL,
-			"not with the addresses that guests learned: %s", strerror(-ret));
+			"cannot add the addresses that guests learned: %s", strerror(-ret));
 	}
 	fresh->generation = (*inforce)->generation;
 	fresh->since_ns = (*inforce)->since_ns;

@@ -69,7 +69,7 @@ json_t *tw_sealed_read_any(struct tw_store *store, const char *name)
 	if (!ret && is_sealed(text, len))
 		root = json_loadb(text, len, 0, NULL);
 	if (!root && ret != -ENOENT)
-		tw_log(TW_LOG_ERR, "%s/%s is damaged, or of another version; not believed",
+		tw_log(TW_LOG_ERR, "%s/%s is damaged or of another version; not used",
 			tw_store_path(store), name);
 	return root;
 }

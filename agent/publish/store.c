@@ -86,7 +86,7 @@ static int take_lock(struct tw_store *store, struct tw_err *err)
 			       : tw_err_set(err, -errno, store->path, NULL, "cannot lock it: %m");
 	fd = openat(store->dir_fd, TW_STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0 && (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len))
-		tw_log(TW_LOG_WARNING, "%s: cannot write who has the lock: %m", store->path);
+		tw_log(TW_LOG_WARNING, "%s: cannot write the lock's owner: %m", store->path);
 	return 0;
 }
 

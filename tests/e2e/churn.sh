@@ -82,7 +82,7 @@ for round in $(seq "$rounds"); do
 	plug 2 br0
 	check "$round: one that comes is met" within 10 known tap2
 done
-check "messages were lost" grep -q 'netlink could not keep up' "$lab/agent.log"
+check "messages were lost" grep -q 'could not keep up with netlink' "$lab/agent.log"
 
 begin_churn
 for round in $(seq "$rounds"); do

@@ -43,7 +43,7 @@ start_agent --policy "$policy"
 equal "a first start with an invalid policy leaves running guests as they were" connected \
 	"$(attempt 1 tcp 10.0.0.12 7001)"
 check "and says so first" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' | head -n 1 |
-	grep -q '^NOT FILTERED, 2 ports without programs that nothing keeps shut: tap1, tap2\$'"
+	grep -q '^NOT FILTERED, 2 ports without programs, not kept shut: tap1, tap2\$'"
 check "with what was refused, and why" says '^REFUSED: .*policy.yaml, .* ago: line 2, column 25'
 check "and to programs" sh -c "'$TW_BUILD/tapwall' status --json --socket '$socket' |
 	jq -e '.refused.source == \"$policy\" and .ports_unfiltered == 2'"
@@ -73,7 +73,7 @@ equal "the file is what is in force" '"same"' "$(field file_state)"
 # ---- a reload that fails ----
 echo 'version: 2' >"$policy"
 equal "a file that changed differs from what is in force" '"differs"' "$(field file_state)"
-check "which people are told" says "file .*policy.yaml DIFFERS from what is in force"
+check "which people are told" says "file .*policy.yaml DIFFERS from the policy in force"
 tapwall reload >"$lab/reload.out" 2>&1
 equal "a reload of a broken one fails" 1 $?
 equal "the old policy stays" connected "$(attempt 1 tcp 10.0.0.12 7001)"

@@ -129,7 +129,7 @@ ip -n "$ns-host" link set tap2 address fe:54:00:00:00:77
 check "a port whose MAC says that it is another's is shut" within 20 port_is tap2 shut
 explain --dport 80
 equal "explain does not say that a shut port lets anything pass" 1 $?
-check "but that it is shut" says explain.out 'deny: the port is shut, in to w2'
+check "but that it is shut" says explain.out 'deny: the port is shut, into w2'
 check "and why" says explain.out 'nothing passes here: .*MAC'
 equal "so it is for programs" '["deny","shut","allow"]' "$(
 	tapwall explain --live --json --from 10.0.0.200 --to w2 --proto tcp --dport 80 |
@@ -154,7 +154,7 @@ stop_agent
 start_agent
 tapwall log >"$lab/log.out"
 check "a log that begins with the agent does not say that nothing was denied before" \
-	says log.out '^nothing was denied or logged since .*; what was before is not remembered$'
+	says log.out '^nothing was denied or logged since .*; older events are not kept$'
 logs() { # RULE [OPTIONS]
 	rule=$1
 	shift

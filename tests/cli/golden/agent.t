@@ -8,7 +8,7 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       /etc/tapwall/policy.yaml, generation 3, in force for 15m00s
                4 rules, 1 workload
                default: deny; ports of no workload are NOT FILTERED (unclaimed: ignore)
-  file         /etc/tapwall/policy.yaml DIFFERS from what is in force; reload it, or write there what is
+  file         /etc/tapwall/policy.yaml DIFFERS from the policy in force; run tapwall reload, or restore the file
   ports        1 NOT FILTERED, 2 protected, 1 unclaimed and shut, 0 shut
   without a port on this host: db-2, evil?[31m, and 18 more
   proved       every port's programs were in place within the last 4.5s
@@ -17,14 +17,14 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   images       2, together 5.4 KiB, 688.0 bytes per rule
   events       0 lost, 20,000 over a port's rate
   attached     by tcx, pinned at /sys/fs/bpf/tapwall
-  forwarding   cut-through, where the bridge itself would send the frame
+  forwarding   cut-through, to where the bridge itself would send the frame
   uplinks      eth0
                evil?[31m
   latch        on: new ports of every kind are shut until they are filtered
 $ fake_agent good tapwall ports --socket agent.sock
 NOT FILTERED: 1 port
 NOT FILTERED: tap9: no workload of the policy has it
-LOOKS LIKE db-1: tap9: write port: tap9 there, if it is
+LOOKS LIKE db-1: tap9: if it is, write port: tap9 in the policy
 PORT      WORKLOAD  STATE         FOUND BY  MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  HALF OPEN  ESTABLISHED  ADDRESSES                                                      TROUBLE
 tap-web1  web-1     protected     tap-mac   52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17         12        3,400  10.0.0.11 fd00::11 dhcp 10.0.0.57 (59m01s, not in the policy)
 tap9                NOT FILTERED                                           0          0    0        0 B       0 B           0          0          0            0                                                                 cannot attach: evil?[31m
@@ -51,13 +51,13 @@ icmp 8.0 id 7  web-1 10.0.0.11         →  10.0.0.1              icmp          
 tcp            web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 3 connections
-5 half open beyond a port's quota, without a record: tapwall ports --json
+5 half open beyond a port's quota, without a record; see tapwall ports --json
 $ fake_agent good tapwall flows --socket agent.sock --sort bytes --limit 1
 PROTO  FROM                      TO                   STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
 tcp    web-1 10.0.0.11:40000  →  db-1 10.0.0.21:5432  established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 1 connection of 3
-5 half open beyond a port's quota, without a record: tapwall ports --json
+5 half open beyond a port's quota, without a record; see tapwall ports --json
 $ fake_agent good tapwall rules --socket agent.sock
 #  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
 1  web-to-db  allow   12,345  9,876,543  6.5 GiB      0.2s    17  from: web, to: db, service: tcp/5432
@@ -136,7 +136,7 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to d
   no such connection is open now
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to edge --proto icmp | grep '^  [io]'
   out of web-1 at port tap-web1, protected, proved 4.5s ago
-  in to edge, whose port is not on this host
+  into edge, whose port is not on this host
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
 {"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","bridged":null,"asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"default":"deny","unclaimed":"ignore","file":"/etc/tapwall/policy.yaml","file_state":"differs","refused":null,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true,"degraded":["/var/lib/tapwall: cannot write ports.json: No space left on device"]}
@@ -174,18 +174,18 @@ tapwall: agent.sock: the request is larger than 16 MiB; send less at once
 [1]
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
-NOT FILTERED, 2 ports without programs that nothing keeps shut: tap-ovs, evil?[31m
+NOT FILTERED, 2 ports without programs, not kept shut: tap-ovs, evil?[31m
 REFUSED: /etc/tapwall/evil?[31m, 1m30s ago: line 2, column 25: evil?[31m
 tapwall 0.1.0 is up for 1d02h, pid 4711
-  policy       none in force: what was filtered stays so, what ran unfiltered is NOT FILTERED, new ports are shut
-  file         /etc/tapwall/policy.yaml DIFFERS from what is in force; reload it, or write there what is
+  policy       none in force: filtered ports stay filtered, unfiltered ones stay NOT FILTERED, new ports are shut
+  file         /etc/tapwall/policy.yaml DIFFERS from the policy in force; run tapwall reload, or restore the file
   ports        2 NOT FILTERED, 0 protected, 0 unclaimed and shut, 2 shut
   proved       no port has programs
   connections  0 of 262,144 (0.0%), 176 bytes each
   images       0, together 0 B, 0.0 bytes per rule
   events       0 lost, 0 over a port's rate
   attached     by tcx, pinned at /sys/fs/bpf/tapwall
-  forwarding   cut-through, where the bridge itself would send the frame
+  forwarding   cut-through, to where the bridge itself would send the frame
   uplinks      eth0
                evil?[31m
   latch        on: new ports on bridges and routed ones are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then
@@ -200,9 +200,9 @@ no connection is open
 $ fake_agent empty tapwall rules --socket agent.sock
 no policy is in force
 $ fake_agent empty tapwall counters --socket agent.sock
-no frame has come by yet
+no frame has been counted yet
 $ fake_agent empty tapwall log --socket agent.sock
-nothing was denied or logged since 2023-11-14 22:13:20.250; what was before is not remembered
+nothing was denied or logged since 2023-11-14 22:13:20.250; older events are not kept
 $ fake_agent empty tapwall apply --socket agent.sock policy.yaml
 policy.yaml is in force already, generation 4 · 1.8 ms
 $ fake_agent empty tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto icmp

@@ -31,12 +31,12 @@ $ tapwall explain --policy policy.yaml --batch < tuples.jsonl
 {"error":"dport: is missing; give the destination port","line":10}
 {"error":"dport: '70000' is not a number from 0 to 65535","line":11}
 {"error":"dport: '-1' is not a number from 0 to 65535","line":12}
-{"error":"dport: is neither a text nor a whole number","line":13}
+{"error":"dport: is neither a string nor a whole number","line":13}
 {"error":"to: the two ends have no address family in common; give both as IPv4 or both as IPv6","line":14}
-{"error":"no JSON: duplicate object key near '\"from\"'","line":15}
+{"error":"not JSON: duplicate object key near '\"from\"'","line":15}
 {"error":"from: the policy has no workload 'nobody'; give a workload or an IP address","line":16}
-{"error":"no JSON object","line":17}
-{"error":"no JSON: '[' or '{' expected near 'what'","line":18}
+{"error":"not a JSON object","line":17}
+{"error":"not JSON: '[' or '{' expected near 'what'","line":18}
 {"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db"},"in":{"port":"db-1","verdict":"allow","rule":"web-to-db"}}
 [2]
 # Nothing asked, nothing answered.

@@ -24,11 +24,11 @@ tapwall: web-1: 3 frames captured in stdout; 3 were not captured: the buffer was
       1      0.000000  reject       web-1 out       policy            no-telnet         tcp 10.0.0.11:40000 → 10.0.0.21:23
       2      0.749999  deny         db-1 out        truncated                           arp 10.0.0.21 → 10.0.0.11
 $ fake_agent empty tapwall capture web-1 --socket agent.sock --dropped
-tapwall: web-1: has no port here now; waiting for one
+tapwall: web-1: no port on this host yet; waiting for one
 tapwall: web-1: 0 frames captured
 # What it refuses.
 $ fake_agent good tapwall capture web-1 --socket agent.sock --json -w web.pcapng
-tapwall: --json: --write already says what to make of the frames; leave one of them out
+tapwall: --json: cannot be used with --write; leave one of them out
 [2]
 $ fake_agent good tapwall capture web-1 --socket agent.sock -w nowhere/web.pcapng
 tapwall: nowhere/web.pcapng: cannot write to it: No such file or directory

@@ -1,7 +1,7 @@
 # Both ends are asked, and both allow.
 $ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 5432
 tcp  web-1 10.0.0.11:49152  →  db-1 10.0.0.21:5432
-source port 49152 chosen, as none was given
+source port 49152 chosen; --sport sets it
 
   out of web-1 at port tap-web1
     ✓ parse     reads the headers, denies what cannot be read
@@ -9,24 +9,24 @@ source port 49152 chosen, as none was given
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule web-to-db (policy.yaml:20)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it on
+    ✓ forward   passes it on
     ✓ report    counts and tells
 
-  in to db-1
+  into db-1
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule web-to-db (policy.yaml:20)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it to the guest
+    ✓ forward   passes it to the guest
     ✓ report    counts and tells
 
-  allow · policy, rule web-to-db (policy.yaml:20), in to db-1
+  allow · policy, rule web-to-db (policy.yaml:20), into db-1
   a rule, or the default, decided the connection
 # The out end refuses; what the in end would have said is told too.
 $ tapwall explain --policy policy.yaml --from db-1 --to web-1 --proto tcp --dport 23
 tcp  db-1 10.0.0.21:49152  →  web-1 10.0.0.11:23
-source port 49152 chosen, as none was given
+source port 49152 chosen; --sport sets it
 
   out of db-1
     ✓ parse     reads the headers, denies what cannot be read
@@ -34,16 +34,16 @@ source port 49152 chosen, as none was given
     ✓ track     finds the connection and moves its state on
     ✗ classify  reject by rule no-telnet (policy.yaml:21)
     · inspect   not reached
-    ✓ forward   drops it and sends the refusal back
+    ✓ forward   drops it and sends a refusal back
     ✓ report    counts and tells
 
-  in to web-1 at port tap-web1, had it come so far
+  into web-1 at port tap-web1, if it got this far
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
     ✗ classify  reject by rule no-telnet (policy.yaml:21)
     · inspect   not reached
-    ✓ forward   drops it and sends the refusal back
+    ✓ forward   drops it and sends a refusal back
     ✓ report    counts and tells
 
   reject · policy, rule no-telnet (policy.yaml:21), out of db-1
@@ -52,30 +52,30 @@ source port 49152 chosen, as none was given
 # One end is nobody's.
 $ tapwall explain --policy policy.yaml --from 10.20.1.1 --to web-1 --proto tcp --dport 443
 tcp  10.20.1.1:49152  →  web-1 10.0.0.11:443
-source port 49152 chosen, as none was given
+source port 49152 chosen; --sport sets it
 
   out of 10.20.1.1
-    · no workload of the policy has this address: nobody judges here
+    · no workload of the policy has this address: nothing judges here
 
-  in to web-1 at port tap-web1
+  into web-1 at port tap-web1
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule users-to-web (policy.yaml:19)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it to the guest
+    ✓ forward   passes it to the guest
     ✓ report    counts and tells
 
-  allow · policy, rule users-to-web (policy.yaml:19), in to web-1
+  allow · policy, rule users-to-web (policy.yaml:19), into web-1
   a rule, or the default, decided the connection
 $ tapwall explain --policy policy.yaml --from 192.0.2.1 --to 192.0.2.2 --proto 47
 47  192.0.2.1  →  192.0.2.2
 
   out of 192.0.2.1
-    · no workload of the policy has this address: nobody judges here
+    · no workload of the policy has this address: nothing judges here
 
-  in to 192.0.2.2
-    · no workload of the policy has this address: nobody judges here
+  into 192.0.2.2
+    · no workload of the policy has this address: nothing judges here
 
   unprotected: neither end is a workload of the policy
 # A rule that applies at one end only.
@@ -88,11 +88,11 @@ udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule vms-out (policy.yaml:22)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it on
+    ✓ forward   passes it on
     ✓ report    counts and tells
 
-  in to 203.0.113.7
-    · no workload of the policy has this address: nobody judges here
+  into 203.0.113.7
+    · no workload of the policy has this address: nothing judges here
 
   allow · policy, rule vms-out (policy.yaml:22), out of web-1
   a rule, or the default, decided the connection
@@ -106,11 +106,11 @@ icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
     ✓ track     finds the connection and moves its state on
     ✓ classify  allow by rule vms-out (policy.yaml:22)
     ✓ inspect   looks at payload (passes everything so far)
-    ✓ forward   hands it on
+    ✓ forward   passes it on
     ✓ report    counts and tells
 
-  in to 2001:db8:20::7
-    · no workload of the policy has this address: nobody judges here
+  into 2001:db8:20::7
+    · no workload of the policy has this address: nothing judges here
 
   allow · policy, rule vms-out (policy.yaml:22), out of web-1
   a rule, or the default, decided the connection
@@ -129,27 +129,27 @@ $ tapwall explain --policy policy.yaml --from edge@198.51.100.77 --to db-1 --pro
 # ask, as long as nobody answers.
 $ tapwall explain --policy policy.yaml --from 10.20.1.1 --to db-1 --proto tcp --dport 5432
 tcp  10.20.1.1:49152  →  db-1 10.0.0.21:5432
-source port 49152 chosen, as none was given
+source port 49152 chosen; --sport sets it
 
   out of 10.20.1.1
-    · no workload of the policy has this address: nobody judges here
+    · no workload of the policy has this address: nothing judges here
 
-  in to db-1
+  into db-1
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
     ✗ classify  deny by rule analyst (policy.yaml:23): the rule says ask, and no slow path answers
     · inspect   not reached
-    ✓ forward   drops it in silence
+    ✓ forward   drops it silently
     ✓ report    counts and tells
 
-  deny · ask-unavailable, rule analyst (policy.yaml:23), in to db-1
+  deny · ask-unavailable, rule analyst (policy.yaml:23), into db-1
   the rule says ask, and no slow path answers
 [1]
 # Not a rule but the port's own identity.
 $ tapwall explain --policy policy.yaml --from web-1@10.0.0.99 --to db-1 --proto tcp --dport 5432
 tcp  web-1 10.0.0.99:49152  →  db-1 10.0.0.21:5432
-source port 49152 chosen, as none was given
+source port 49152 chosen; --sport sets it
 
   out of web-1 at port tap-web1
     ✓ parse     reads the headers, denies what cannot be read
@@ -157,16 +157,16 @@ source port 49152 chosen, as none was given
     · track     not reached
     · classify  not reached
     · inspect   not reached
-    ✓ forward   drops it in silence
+    ✓ forward   drops it silently
     ✓ report    counts and tells
 
-  in to db-1, had it come so far
+  into db-1, if it got this far
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
     ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
-    ✓ forward   drops it in silence
+    ✓ forward   drops it silently
     ✓ report    counts and tells
 
   deny · spoofed-address, out of web-1
@@ -174,7 +174,7 @@ source port 49152 chosen, as none was given
 [1]
 $ tapwall explain --policy policy.yaml --from nva@198.51.100.1 --to db-1 --proto tcp --dport 5432
 tcp  nva 198.51.100.1:49152  →  db-1 10.0.0.21:5432
-source port 49152 chosen, as none was given
+source port 49152 chosen; --sport sets it
 
   out of nva at port tap-nva
     ✓ parse     reads the headers, denies what cannot be read
@@ -182,16 +182,16 @@ source port 49152 chosen, as none was given
     ✓ track     finds the connection and moves its state on
     ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
-    ✓ forward   drops it in silence
+    ✓ forward   drops it silently
     ✓ report    counts and tells
 
-  in to db-1, had it come so far
+  into db-1, if it got this far
     ✓ parse     reads the headers, denies what cannot be read
     ✓ guard     holds the port to its own identity
     ✓ track     finds the connection and moves its state on
     ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
-    ✓ forward   drops it in silence
+    ✓ forward   drops it silently
     ✓ report    counts and tells
 
   deny · policy, the default (policy.yaml:24), out of nva

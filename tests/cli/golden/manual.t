@@ -26,7 +26,7 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 
 | # NAME
 | 
-| tapwall-flows - the live connections
+| tapwall-flows - List the live connections
 | 
 | # SYNOPSIS
 | 
@@ -34,45 +34,45 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 
 | # DESCRIPTION
 | 
-| PACKETS and BYTES are those of the side that opened the connection, REPLIES and REPLY BYTES of the other. OUT RULE is the rule that decided at the port it came out of, IN RULE at the port it went in to. Connections that are half open beyond their port's quota have no record: they are only counted.
+| PACKETS and BYTES count what the side that opened the connection sent, REPLIES and REPLY BYTES what the other side sent. OUT RULE decided at the port where the connection leaves its sender, IN RULE at the port where it reaches its receiver. Connections that are half open beyond their port's quota have no record and are not listed; *tapwall ports* counts them.
 | 
-| With *--json*: _proto_, _from_ and _to_ with _address_, _port_ and _workload_, _state_, _packets_ and _bytes_ by _out_ and _in_, _age_s_, _idle_s_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null for an end without a port here, _network_; of ICMP also _type_ and _code_.
+| With *--json* each connection has _proto_, _from_ and _to_ with _address_, _port_ and _workload_, _state_, _packets_ and _bytes_ by _out_ and _in_, _age_s_, _idle_s_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null for an end without a port here, and _network_; ICMP also has _type_ and _code_.
 | 
 | # OPTIONS
 | 
 | *-w*, *--workload* _W_
-| 	only connections from or to this workload.
+| 	Print only connections from or to this workload.
 | 
 | *--sort* _auto\|idle\|age\|packets\|bytes_
-| 	which come first: the most recently active (auto for people), the youngest, or the largest; auto for programs: as they come (default auto).
+| 	Sort by this key: most recently active, youngest, or most packets or bytes first. auto: idle for people, unsorted with --json (default auto).
 | 
 | *-n*, *--limit* _N_
-| 	at most so many, 0 for all.
+| 	Print at most N connections; 0 prints all.
 | 
 | *--json*
-| 	for programs: one object per connection.
+| 	Print JSON: one object per connection.
 | 
 | *--socket* _PATH_
-| 	the agent's socket (default /run/tapwall/agent.sock).
+| 	Connect to the agent at this socket (default /run/tapwall/agent.sock).
 | 
 | *-h*, *--help*
-| 	prints this help.
+| 	Print this help.
 | 
 | *--version*
-| 	prints the version.
+| 	Print the version.
 | 
 | # EXAMPLES
 | 
 | *tapwall flows --workload db-1*
-| 	who talks to the database
+| 	Show who talks to the database
 | 
 | *tapwall flows --sort bytes --limit 10*
-| 	the ten connections that moved the most
+| 	Show the ten connections that moved the most bytes
 | 
 | # EXIT STATUS
 | 
 | *0*
-| 	done, or allowed
+| 	success, or allowed
 | 
 | *1*
 | 	the answer is no: denied, or the policy is invalid
@@ -81,10 +81,10 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 	wrong usage
 | 
 | *3*
-| 	not permitted, or the kernel lacks something
+| 	permission denied, or the kernel lacks a feature
 | 
 | *4*
-| 	the agent is not reachable
+| 	the agent cannot be reached
 | 
 | *5*
 | 	internal error
@@ -92,15 +92,15 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | # ENVIRONMENT
 | 
 | *NO\_COLOR*
-| 	when set, nothing is coloured; nothing ever is but on a terminal
+| 	if set, output has no colour; output that is not to a terminal never has any
 | 
 | # FILES
 | 
 | _/run/tapwall/agent.sock_
-| 	the agent's socket, for root and the group tapwall
+| 	the agent's socket, accessible to root and the group tapwall
 | 
 | _/etc/tapwall/policy.yaml_
-| 	the policy the agent starts with
+| 	the policy that the agent starts with
 | 
 | # SEE ALSO
 | 

@@ -73,7 +73,7 @@ $ tapwall top --interval 0
 tapwall: --interval: '0' is not a number from 1 to 3600
 [2]
 $ tapwall top --view nothing
-tapwall: --view: 'nothing' is none of: all, ports, connections, rules, reasons
+tapwall: --view: 'nothing' is not a choice; write one of: all, ports, connections, rules, reasons
 [2]
 # The screen: views, sorting, pause, another size, a narrow one, the end.
 $ fake_agent calm on_screen 24x80 '' tapwall top --socket agent.sock
