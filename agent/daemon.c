@@ -179,7 +179,7 @@ static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 	if (ret < 0)
 		return ret;
 	facts = tw_kernel_facts(agent->host.kernel);
-	tw_log(TW_LOG_INFO, "%s%s, %s, room for %u connections of %u bytes",
+	tw_log(TW_LOG_INFO, "%s%s, %s, table of %u connections of %u bytes each",
 		facts->adopted ? "adopted what was in force" : "starting afresh",
 		facts->kept ? ", programs too" : "", facts->tcx ? "tcx" : "clsact",
 		facts->max_conns, facts->conn_bytes);
@@ -286,10 +286,12 @@ static void settle_table(const struct tw_host *host)
 		return;
 	}
 	if (facts->resized_from)
-		tw_log(TW_LOG_INFO, "room for %u connections instead of %u: took over %u",
+		tw_log(TW_LOG_INFO,
+			"connection table for %u instead of %u connections: took over %u",
 			facts->max_conns, facts->resized_from, facts->taken_over);
 	if (facts->not_taken_over)
-		tw_log(TW_LOG_WARNING, "no room was left for %u connections that opened meanwhile",
+		tw_log(TW_LOG_WARNING,
+			"%u connections that opened meanwhile did not fit into the new table",
 			facts->not_taken_over);
 }
 

@@ -39,7 +39,7 @@ static void look_at_latch(struct tw_agent *agent)
 	agent->hostwork.next_ns = 0;
 	if (!deleted || tw_latch_exists(host->latch))
 		return;
-	tw_log(TW_LOG_WARNING, "latch: its table was deleted by somebody; putting it back");
+	tw_log(TW_LOG_WARNING, "latch: another program deleted its table; putting it back");
 	tw_loop_remove(&agent->loop, watch);
 	tw_attach_latch(&agent->enforcement, true);
 	if (host->latch)
@@ -54,7 +54,7 @@ static bool hear(struct tw_host *host)
 
 	tw_survey_tick(host);
 	if (ret == -ENOBUFS) {
-		tw_log(TW_LOG_INFO, "netlink could not keep up; looking at all interfaces");
+		tw_log(TW_LOG_INFO, "could not keep up with netlink; reading all interfaces again");
 		ret = tw_survey(host);
 		tw_vec_foreach (&host->ports->list, port)
 			(*port)->suspect = host->suspects = true;

@@ -117,7 +117,7 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
 	message->state = TEXT(tw_prove_state(ctx->enforcement, port));
 	message->trouble = TEXT(port->trouble[0] ? port->trouble
-				: port->before	 ? "another BPF program runs ahead of tapwall's"
+				: port->before	 ? "another BPF program runs before tapwall's"
 						 : "");
 	message->proof_age_s = tw_prove_age(port);
 	message->programs_lost = port->n_lost;

@@ -76,7 +76,7 @@ static void tell_bridge(struct tw_host *host, const struct tw_locals_row *row, b
 	}
 	ret = tw_rtnl_add_fdb(host->rtnl, ifindex, row->key.mac, row->key.vlan);
 	if (ret < 0)
-		tw_log(TW_LOG_WARNING, "interface %u: its bridge does not take its MAC: %s",
+		tw_log(TW_LOG_WARNING, "interface %u: cannot add its MAC to its bridge: %s",
 			ifindex, strerror(-ret));
 }
 
@@ -108,7 +108,7 @@ static void want(struct tw_host *host, const struct tw_agent_port *port)
 	}
 	if (bpf_map_update_elem(map_fd(host), &row.key, &row.local, BPF_ANY) < 0 ||
 		(!old && tw_vec_push(&host->locals->rows, row) < 0)) {
-		tw_log(TW_LOG_WARNING, "%s: no room to vouch for its MAC", port->name);
+		tw_log(TW_LOG_WARNING, "%s: cannot record its MAC for cut-through", port->name);
 		bpf_map_delete_elem(map_fd(host), &row.key);
 		return;
 	}

@@ -93,13 +93,13 @@ int tw_survey(struct tw_host *host)
 	ret = told ? ask_unseen(host) : forget_unseen(host);
 	if (!told && !ret && bridges_told(host)) {
 		if (again)
-			tw_log(TW_LOG_INFO, "netlink has told of all interfaces");
+			tw_log(TW_LOG_INFO, "netlink has listed all interfaces");
 		host->survey_ns = 0;
 		return 0;
 	}
 	if (!again)
 		tw_log(TW_LOG_INFO,
-			"netlink: interfaces changed while they were listed; looking again");
+			"netlink: interfaces changed while they were listed; listing them again");
 	host->survey_ns = tw_clock_ns() + AGAIN_NS;
 	return ret;
 }
@@ -112,7 +112,7 @@ void tw_survey_tick(struct tw_host *host)
 		return;
 	ret = tw_survey(host);
 	if (ret < 0)
-		tw_log(TW_LOG_ERR, "netlink: %s; looking again", strerror(-ret));
+		tw_log(TW_LOG_ERR, "netlink: %s; listing them again", strerror(-ret));
 	tw_vec_foreach (&host->ports->list, port)
 		(*port)->suspect = host->suspects = true;
 }

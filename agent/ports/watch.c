@@ -230,7 +230,7 @@ static void on_changed(void *arg, const struct tw_link *link)
 	port->seen = true;
 	snprintf(port->above, sizeof(port->above), "%s", link->above);
 	if (strcmp(port->name, link->name) != 0) {
-		tw_log(TW_LOG_INFO, "%s: is now called %s", port->name, link->name);
+		tw_log(TW_LOG_INFO, "%s: renamed to %s", port->name, link->name);
 		snprintf(port->name, sizeof(port->name), "%s", link->name);
 		host->changed = true;
 	}

@@ -48,7 +48,7 @@ void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only)
 		ret = tw_latch_install(host->latch, live.at, live.n, &err);
 	tw_vec_done(&live);
 	if (ret < 0) {
-		tw_log(TW_LOG_WARNING, "latch: %s; a new port is open until netlink has told of it",
+		tw_log(TW_LOG_WARNING, "latch: %s; a new port is open until netlink reports it",
 			err.text);
 		tw_latch_free(host->latch);
 		host->latch = NULL;

@@ -157,11 +157,11 @@ void tw_kept_load(struct tw_enforcement *enforcement)
 	kept->exists = root != NULL;
 	kept->unsaved = !root || ret < 0;
 	if (!root && has_leases(enforcement))
-		tw_log(TW_LOG_WARNING, "%s/%s says nothing; what the kernel knows of leases counts",
+		tw_log(TW_LOG_WARNING, "%s/%s is unreadable or missing; using the leases that the kernel knows",
 			tw_store_path(enforcement->store), TW_STORE_LEASES);
 	json_decref(root);
 	if (ret == -ERANGE)
-		tw_log(TW_LOG_ERR, "%s/%s was written later than the clock is now; not believed",
+		tw_log(TW_LOG_ERR, "%s/%s is dated in the future; not used",
 			tw_store_path(enforcement->store), TW_STORE_LEASES);
 	else if (ret < 0)
 		tw_log(TW_LOG_ERR, "%s: %s", TW_STORE_LEASES, strerror(-ret));

@@ -35,7 +35,7 @@ static bool is_believed(struct tw_enforcement *enforcement, const char *text, si
 
 	if (!mark)
 		tw_log(TW_LOG_WARNING,
-			"nothing says whether %s in the state folder is what was written",
+			"cannot verify that %s in the state folder is unchanged: there is no checksum",
 			TW_STORE_POLICY);
 	return !mark || mark == tw_loads_mark(text, len);
 }
@@ -143,7 +143,7 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 		given.file_mark = given.file_mark ? given.file_mark : 1;
 	} else if (path && !same) {
 		tw_log(TW_LOG_WARNING,
-			"policy %s was applied after %s was last changed, and stays in force",
+			"policy %s was applied after %s last changed, and stays in force",
 			given.source, path);
 	}
 	if (same) {
@@ -152,7 +152,7 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 	}
 	if (load_saved(enforcement, saved, &given) < 0)
 		tw_log(TW_LOG_WARNING,
-			"no policy is in force: what is filtered stays filtered, guests that ran before are NOT FILTERED, new ports are shut; apply one");
+			"no policy is in force: filtered ports stay filtered, guests that ran before are NOT FILTERED, new ports are shut; apply one");
 	if (may_pass(ret))
 		enforcement->reapply_ns = tw_clock_ns() + REAPPLY_NS;
 }
