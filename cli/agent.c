@@ -5,7 +5,8 @@
 
 #include "cli/report.h"
 
-/* An agent that is alive answers in milliseconds; a policy of the largest size in seconds. */
+/* Limit for one answer. A live agent answers in milliseconds, and a policy of the largest size
+ * within seconds. */
 #define ANSWER_SECONDS 60
 
 static bool tell_diagnostics(const char *file, const Tapwall__V1__Response *response)
@@ -33,7 +34,8 @@ static int tell_error(const Tapwall__V1__Error *error, bool told_already)
 	return tw_report_err(&err);
 }
 
-/* Reaching the agent failed: everything but a lack of rights means that it is not there. */
+/* Reports that the agent cannot be reached. Every errno but a lack of rights means that no agent
+ * runs. */
 static int tell_unreachable(const struct tw_err *err)
 {
 	int exit_code = tw_report_err(err);
@@ -48,7 +50,7 @@ static void tell_failed(const struct tw_agent_call *call)
 		call->failed(call->arg);
 }
 
-/* What the diagnostics of a response are about. */
+/* Returns the name of the file that the diagnostics of a response are about. */
 static const char *file_of(const struct tw_agent_call *call, const Tapwall__V1__Response *response)
 {
 	if (call->file)

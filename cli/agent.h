@@ -6,24 +6,25 @@
 
 #include "link/link.h"
 
-/* Called for each response, the last one too (which may have no body). Returns 0 to go on, or the
- * exit code to end with; TW_AGENT_ENOUGH ends with 0. */
+/* Called for each response, including the last one, which may have no body. Returns 0 to go on,
+ * or the exit code to end with. TW_AGENT_ENOUGH ends with exit code 0. */
 #define TW_AGENT_ENOUGH (-1)
 typedef int tw_agent_answer(void *arg, const Tapwall__V1__Response *response);
 
 struct tw_agent_call {
 	const char *socket;
-	const char *file;   /* what diagnostics are about; NULL: what the agent says */
-	bool patient;	    /* a stream: wait for ever between answers */
-	bool raw;	    /* hand on texts as they came, for JSON; else they are cleaned */
-	bool may_be_absent; /* says nothing when the agent is not there */
+	const char *file; /* file that diagnostics are about; NULL: the one that the agent names */
+	bool patient;	  /* true for a stream: no time limit between answers */
+	bool raw;	  /* pass texts on unchanged, for JSON; otherwise they are cleaned */
+	bool may_be_absent; /* print nothing if no agent runs */
 	tw_agent_answer *answer;
-	/* Called when the request is sent, if set; the client lives until tw_agent_ask() returns. */
+	/* Called, if set, after the request is sent. The client lives until tw_agent_ask()
+	 * returns. */
 	void (*begun)(void *arg, struct tw_link_client *client);
-	/* Called before a failure is told, if set. */
+	/* Called, if set, before an error is printed. */
 	void (*failed)(void *arg);
 	void *arg;
 };
 
-/* Connects, asks, hands on what comes back, and tells what went wrong. Returns an exit code. */
+/* Connects, sends the request, passes each response on and prints errors. Returns an exit code. */
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request);

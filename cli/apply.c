@@ -13,7 +13,7 @@
 #include "cli/style.h"
 #include "link/json_message.h"
 
-#define OPEN_NAMES 16 /* of ports of no workload; the list of `tapwall ports` is whole */
+#define OPEN_NAMES 16 /* names of unclaimed ports shown; `tapwall ports` lists all */
 
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
 {
@@ -22,13 +22,13 @@ static void print_names(char sign, enum tw_style style, const char *noun, size_t
 			tw_style_off());
 }
 
-/* True if the agent refuses this change unless it is told that ports may be unprotected. */
+/* True if the agent refuses this change because --allow-unprotect was not given. */
 static bool is_refused(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
 {
 	return options->dry_run && !options->allow_unprotect && a->n_unprotected;
 }
 
-/* Says first what is not filtered under the policy, and counts it. */
+/* Prints the ports that the policy leaves unfiltered, and their number, before anything else. */
 static void print_open(const struct tw_apply_options *options, const Tapwall__V1__Applied *a)
 {
 	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();

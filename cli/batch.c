@@ -18,7 +18,7 @@
 
 _Static_assert(IN_MAX > TW_BATCH_LINE_MAX, "the longest line fits, and one more byte");
 
-/* A name as it stands in the output: quoted, and escaped where it must be. */
+/* A name as the output shows it: quoted, with escapes where JSON requires them. */
 struct quoted {
 	char *text;
 	size_t len;
@@ -26,16 +26,16 @@ struct quoted {
 
 struct batch {
 	struct tw_judge *judge;
-	struct quoted *rules; /* the default too */
+	struct quoted *rules; /* including the default */
 	size_t n_rules;
-	struct quoted *ports; /* by vNIC */
+	struct quoted *ports; /* indexed by vNIC */
 	size_t n_ports;
 	struct tw_buf out;
 	char *in;
 	char *room;
-	size_t line;  /* number of the line at hand, from 1 */
-	bool bad;     /* some line was no tuple */
-	bool in_long; /* inside a line that was too long, and is answered */
+	size_t line;  /* number of the current line, from 1 */
+	bool bad;     /* true if any line was not a tuple */
+	bool in_long; /* inside a line that was too long and has its answer */
 };
 
 static int quote(const char *name, struct quoted *ret)
@@ -195,8 +195,8 @@ static int flush(struct batch *batch)
 	return TW_EXIT_OK;
 }
 
-/* Answers the lines among the first `len` bytes of the input: the whole ones, and with `last` what
- * is left behind them. Returns how many bytes are used up, or -1 when the output failed. */
+/* Answers the complete lines in the first `len` bytes of the input. If `last`, also answers an
+ * incomplete line at the end. Returns the number of bytes used, or -1 if the output failed. */
 static ssize_t answer_lines(struct batch *batch, size_t len, bool last)
 {
 	size_t start = 0;
@@ -208,7 +208,7 @@ static ssize_t answer_lines(struct batch *batch, size_t len, bool last)
 
 		if (!end && !last && line_len <= TW_BATCH_LINE_MAX)
 			break;
-		/* Of a line that is longer than the buffer only the first part is answered. */
+		/* A line longer than the buffer is answered once, for its first part. */
 		if (!batch->in_long)
 			answer_line(batch, line, line_len);
 		batch->in_long = !end;
@@ -219,8 +219,8 @@ static ssize_t answer_lines(struct batch *batch, size_t len, bool last)
 	return (ssize_t)start;
 }
 
-/* What was answered goes out before the wait for more, so that a partner on the other end of two
- * pipes is never kept waiting. */
+/* Flushes the answers before it waits for input, because a program at the other end of both
+ * pipes may wait for them. */
 static int run(struct batch *batch, int in_fd)
 {
 	size_t len = 0;

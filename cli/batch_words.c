@@ -6,7 +6,7 @@
 
 #include "cli/batch.h"
 
-/* What is looked for in a line, and where it goes. Numbers may also be written as strings. */
+/* The keys of a line, and the words they fill. Numbers may also be written as strings. */
 static const struct {
 	const char *key;
 	size_t offset;
@@ -47,7 +47,8 @@ static const char *skip_space(const char *at)
 	return at;
 }
 
-/* A plain string: no escapes, nothing beyond printable ASCII. Returns what follows its closing
+/* Scans a string of printable ASCII without escapes. Returns the position after its closing quote,
+ * or NULL if the string is not that simple.
  * quote, NULL when it is not that simple. */
 static const char *scan_string(const char *at, const char **ret_start, size_t *ret_len)
 {
@@ -67,7 +68,7 @@ static const char *scan_string(const char *at, const char **ret_start, size_t *r
 
 #define DIGITS_MAX 9
 
-/* A plain whole number without sign or leading zeros, and short: no port has more digits. */
+/* Scans a short whole number without sign or leading zeros. No port has more digits. */
 static const char *scan_number(const char *at, const char **ret_start, size_t *ret_len)
 {
 	const char *start = at;
@@ -82,8 +83,8 @@ static const char *scan_number(const char *at, const char **ret_start, size_t *r
 	return at;
 }
 
-/* Reads the shape that nearly every line has. `line` ends with a NUL and is changed only on
- * success; false leaves the line to the real parser, right or wrong. */
+/* Reads a line of the most common form. `line` ends with a NUL and is modified only on success.
+ * If false, the full parser reads the line and decides whether it is valid. */
 static bool scan_line(char *line, size_t line_len, struct tw_tuple_words *words)
 {
 	size_t key_len, lens[N_MEMBERS] = {0};
@@ -140,7 +141,7 @@ static int take_member(
 	return 0;
 }
 
-/* Any JSON object; what is not looked for is passed over. */
+/* Reads any JSON object; other keys are ignored. */
 static int parse_line(
 	const char *line, size_t len, char *room, struct tw_tuple_words *words, struct tw_err *err)
 {

@@ -16,15 +16,15 @@
 #include "cli/style.h"
 #include "sim/pcapng_write.h"
 
-#define FILE_MODE 0600 /* what guests say is nobody else's business */
+#define FILE_MODE 0600 /* a capture holds the guests' traffic: readable by its owner only */
 
 struct session {
 	const struct tw_capture_options *options;
 	struct tw_link_client *client;
-	struct tw_pcapng_writer *writer; /* NULL: lines of text, or nothing to write yet */
+	struct tw_pcapng_writer *writer; /* NULL: text output, or the file is not open yet */
 	int fd;
 	bool told_ports;
-	size_t n_ports; /* as told */
+	size_t n_ports; /* ports at the last message */
 	uint64_t n_frames;
 	uint64_t lost;
 };
@@ -33,7 +33,8 @@ struct session {
 
 static volatile sig_atomic_t agent_fd = -1;
 
-/* The agent sends what is under way and its last response, and that ends the capture. */
+/* Asks the agent to end the capture. The agent sends the frames still buffered and its last
+ * response. */
 static void on_signal(int sig)
 {
 	shutdown(agent_fd, SHUT_WR);
@@ -43,7 +44,7 @@ static void begun(void *arg, struct tw_link_client *client)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
 	struct session *session = arg;
-	/* Whoever asks twice does not want to wait. */
+	/* A second signal ends the program at once. */
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART};
 
 	session->client = client;
@@ -94,7 +95,8 @@ static int on_frame(struct session *session, const Tapwall__V1__CapturedFrame *f
 	return TW_EXIT_OK;
 }
 
-/* Everything that came is shown or in the file before anything more is waited for. */
+/* Flushes the output once every received frame is written and the next one would have to be
+ * waited for. */
 static int flush(struct session *session)
 {
 	struct tw_err err = {0};
@@ -109,13 +111,13 @@ static int flush(struct session *session)
 	return TW_EXIT_OK;
 }
 
-/* Said on stderr, so that it stands in the way of nobody. */
+/* Prints the captured ports to stderr, because stdout may carry the frames. */
 static void tell_ports(struct session *session, const Tapwall__V1__CaptureState *state)
 {
 	const struct tw_cleaned target = tw_cleaned(session->options->workload);
 	size_t n = state->n_ports;
 
-	/* It comes again when frames were lost, which is told at the end. */
+	/* The agent also sends its state when frames are lost; losses are printed at the end. */
 	if (session->told_ports && n == session->n_ports)
 		return;
 	session->n_ports = n;
@@ -131,7 +133,8 @@ static void tell_ports(struct session *session, const Tapwall__V1__CaptureState 
 	session->told_ports = true;
 }
 
-/* Once the agent has agreed: a slip of the pen leaves an older capture of that name alone. */
+/* Opens the output only after the agent has accepted the request, so that a mistyped workload
+ * does not overwrite an older capture. */
 static int open_output(struct session *session)
 {
 	const struct tw_capture_options *options = session->options;

@@ -14,13 +14,13 @@
 #include "sim/glance.h"
 #include "sim/tuple.h"
 
-/* As with the log, a stream cannot know how wide its columns will be. */
+/* Fixed column widths, as in log.c: a stream cannot know how wide its columns will be. */
 #define VERDICT_WIDTH 6
 #define PLACE_WIDTH   12
 #define WHAT_WIDTH    44
 #define LEN_WIDTH     5
 
-/* Hours to microseconds: a capture is of now. */
+/* Prints the time of day without a date, because a capture is live. */
 static void put_time(uint64_t time_ns)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000u);
@@ -33,7 +33,7 @@ static void put_time(uint64_t time_ns)
 		(unsigned int)(time_ns % 1000000000u / 1000), tw_style_off());
 }
 
-/* Protocol, ends and TCP flags. */
+/* Prints protocol, ends and TCP flags. */
 static void put_what(const Tapwall__V1__CapturedFrame *frame)
 {
 	char text[TW_GLANCE_TEXT_MAX], line[TW_GLANCE_TEXT_MAX + 32], vlan[16] = "";

@@ -122,7 +122,7 @@ int tw_check_run(const void *values)
 	if (tw_file_read(options->file, &text, &err) < 0)
 		return tw_report_err(&err);
 	code = tw_policy_read(text.data, text.len, &policy, &diags);
-	/* A policy is only valid if every port's image can be made. */
+	/* A policy is valid only if every port's image can be compiled. */
 	if (!code)
 		code = tw_stats_make(&stats, policy, &diags);
 	compiled = code == 0;

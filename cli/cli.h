@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* cli.h: the verbs of `tapwall` and the options each is called with.
+/* cli.h: the verbs of `tapwall` and their options.
  *
- * commands.c has the table; parsing, help, man pages and completion derive from it. Each verb has a
- * file of its own, with one function that takes its options and returns an exit code.
+ * commands.c has the table; parsing, help, man pages and completion derive from it. Each verb
+ * has its own file, with one function that takes the options and returns an exit code.
  */
 #pragma once
 
@@ -78,7 +78,7 @@ struct tw_groups_options {
 };
 
 enum tw_flow_sort {
-	TW_FLOW_SORT_AUTO, /* by idle time for people, as they come for programs */
+	TW_FLOW_SORT_AUTO, /* by idle time as text, unsorted as JSON */
 	TW_FLOW_SORT_IDLE,
 	TW_FLOW_SORT_AGE,
 	TW_FLOW_SORT_PACKETS,
@@ -123,8 +123,8 @@ struct tw_top_options {
 	const char *socket;
 	bool once;
 	uint32_t interval; /* seconds */
-	uint32_t count;	   /* 0: until the user has enough; elsewhere than on a terminal 1 */
-	unsigned int view; /* 0: all, or the first; else 1 + enum tw_top_view */
+	uint32_t count;	   /* 0: until the user quits, or 1 if stdout is not a terminal */
+	unsigned int view; /* 0: all, or the first on a screen; otherwise 1 + enum tw_top_view */
 	unsigned int sort; /* enum tw_top_sort */
 	uint32_t limit;
 	bool json;

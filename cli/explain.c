@@ -16,10 +16,10 @@
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
 
-/* A tuple is judged alone; transit workloads at both ends keep a record each. */
+/* A tuple is judged by itself. Transit workloads at both ends keep one record each. */
 #define CONNS_MAX 16
 
-/* ---- the policy that is asked ---- */
+/* ---- the policy ---- */
 
 struct policy_text {
 	struct tw_buf text;
@@ -78,7 +78,7 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 	return code < 0 ? TW_EXIT_NO : TW_EXIT_OK;
 }
 
-/* ---- live connections like the one that is explained ---- */
+/* ---- matching live connections ---- */
 
 static bool same_end(
 	const Tapwall__V1__End *end, const struct tw_addr *addr, bool any_port, uint16_t port)
@@ -101,7 +101,7 @@ static bool same_flow(const struct tw_tuple *tuple, const Tapwall__V1__Flow *flo
 	       same_end(flow->to, &tuple->addr[TW_DIR_IN], !ports, tuple->dport);
 }
 
-/* Keeps a copy, made the way it came: packed and unpacked. */
+/* Copies a response by packing and unpacking it. */
 static Tapwall__V1__Response *copy_response(const Tapwall__V1__Response *response)
 {
 	size_t len = tapwall__v1__response__get_packed_size(response);
@@ -176,7 +176,7 @@ static enum tw_real real_of(const Tapwall__V1__Port *port)
 	return port->open || !strcmp(port->state, "unfiltered") ? TW_REAL_OPEN : TW_REAL_SHUT;
 }
 
-/* True if the agent says that the port is this vNIC's, which another port may be named for. */
+/* True if the agent has bound the port to this vNIC. Another port may have the vNIC's port name. */
 static bool is_bound(const struct tw_vnic *vnic, const Tapwall__V1__Port *port)
 {
 	char mac[24];
@@ -219,7 +219,8 @@ static int on_port(void *arg, const Tapwall__V1__Response *response)
 		const struct tw_vnic *vnic = tw_policy_vnic(live->policy, i);
 		bool bound = is_bound(vnic, port);
 
-		/* A port of the vNIC's name that another workload has is not its own. */
+		/* A port with the vNIC's port name does not count if it is bound to another
+		 * workload. */
 		if (bound || (!port->workload[0] && !live->ports[i].bound && vnic->port &&
 				     !strcmp(vnic->port, port->name)))
 			note_port(live, vnic, port, bound);

@@ -11,7 +11,7 @@
 #include "link/end.h"
 #include "link/json.h"
 
-#define LABEL_WIDTH 9 /* of the longest stage name, and one more */
+#define LABEL_WIDTH 9 /* length of the longest stage name, plus one */
 #define PLACE_MAX   400
 
 static const char *const end_titles[TW_DIR__MAX] = {

@@ -70,18 +70,18 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Flow *f)
 	cell_gate(sheet, f->in);
 }
 
-/* A flow that waits for its turn: a row of the sheet, or a line of JSON. */
+/* A flow to be sorted: a row of the sheet, or a line of JSON. */
 struct waiting {
-	double key;   /* the smallest comes first */
-	size_t index; /* row number, or where the line starts */
+	double key;   /* sort key; the smallest comes first */
+	size_t index; /* row number, or offset of the line */
 };
 
 struct view {
 	const struct tw_flows_options *options;
 	struct tw_sheet sheet;
-	struct tw_buf lines; /* each ends with a NUL */
+	struct tw_buf lines; /* JSON lines, each ending with a NUL */
 	TW_VEC(struct waiting) waiting;
-	uint64_t untracked; /* connections without a record */
+	uint64_t untracked; /* number of connections without a record */
 };
 
 static double sort_key(unsigned int sort, const Tapwall__V1__Flow *f)
@@ -136,7 +136,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return tw_vec_push(&view->waiting, waiting) < 0 ? tw_report_memory() : TW_EXIT_OK;
 }
 
-/* Connections that no record tells of: of the workload in question, or of all. */
+/* Adds up the untracked connections of one port: those of --workload, or of all workloads. */
 static int on_port(void *arg, const Tapwall__V1__Response *response)
 {
 	struct view *view = arg;

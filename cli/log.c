@@ -11,14 +11,15 @@
 #include "link/end.h"
 #include "link/json_message.h"
 
-/* A stream cannot know how wide its columns will be: these fit what is usual, and a longer word
- * pushes the rest of its line on. */
+/* Fixed column widths, because a stream cannot know how wide its columns will be. They fit the
+ * usual words; a longer word shifts the rest of its line. */
 #define EVENT_WIDTH    6
 #define WORKLOAD_WIDTH 12
 #define PROTO_WIDTH    10
 #define TUPLE_WIDTH    44
 
-/* Protocol and addresses; of a frame that has none, its Ethernet type and MACs. */
+/* Prints protocol and addresses. A frame without addresses has its EtherType and MACs printed
+ * instead. */
 static void put_tuple(const Tapwall__V1__LogEntry *e)
 {
 	char text[2 * TW_END_TEXT_MAX + 8];
@@ -27,7 +28,7 @@ static void put_tuple(const Tapwall__V1__LogEntry *e)
 	if (e->from && e->to) {
 		tw_flow_words(e->proto, e->icmp_type, e->from, e->to, &words);
 	} else if (!e->ethertype) {
-		/* Of a frame at a shut port nothing is read but its length. */
+		/* A shut port's frames are not parsed; only their length is known. */
 		tw_style_put(TW_STYLE_PLAIN, words.proto, PROTO_WIDTH);
 		snprintf(text, sizeof(text), "%u bytes, not parsed", e->len);
 		tw_style_put(TW_STYLE_STRONG, text, TUPLE_WIDTH);
@@ -61,7 +62,8 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 			tw_human_bytes(e->bytes_in).text);
 	else if (!strcmp(e->state, "untracked"))
 		snprintf(text + n, sizeof(text) - (size_t)n, ", untracked");
-	/* The numbers tell why a segment does not fit its connection. A rule has no need of them. */
+	/* Sequence numbers show why a segment does not fit its connection. They mean nothing for
+	 * a rule's verdict. */
 	if (e->tcp && !strncmp(e->reason, "tcp-", 4))
 		snprintf(text + n, sizeof(text) - (size_t)n, ": %.8s seq %u ack %u window %u",
 			tw_tcp_flags_text(e->tcp->flags).text, e->tcp->seq, e->tcp->ack,
@@ -95,7 +97,7 @@ static void print_text(const Tapwall__V1__LogEntry *e)
 struct view {
 	const struct tw_log_options *options;
 	bool any;
-	double since; /* Unix time from which on the agent remembers; 0: it did not say */
+	double since; /* Unix time of the oldest event that the agent may still hold; 0: unknown */
 };
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
@@ -113,7 +115,8 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		code = tw_report_json(tw_json_log_entry(response->log));
 	else
 		print_text(response->log);
-	/* Whoever follows through a pipe wants each line when it happens. */
+	/* With --follow each line is flushed, because stdout may be a pipe whose reader waits
+	 * for events. */
 	if (options->follow && fflush(stdout))
 		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	return code;

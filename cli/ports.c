@@ -27,7 +27,7 @@ static const struct tw_column columns[] = {
 	{.title = "TROUBLE"},
 };
 
-/* What comes before the table. */
+/* Lines printed before the table. */
 struct head {
 	struct tw_buf gaps; /* lines */
 	unsigned int n_open;
@@ -42,7 +42,8 @@ static void join(char *text, size_t max, size_t n, char **items)
 		len += (size_t)snprintf(text + len, max - len, "%s%s", i ? " " : "", items[i]);
 }
 
-/* What DHCP gave: `10.0.0.50 (59m)`, with a question mark as long as the policy does not know it. */
+/* Appends the addresses from DHCP, such as `10.0.0.50 (59m)`, and marks those that the policy
+ * does not know yet. */
 static void join_leases(char *text, size_t max, const Tapwall__V1__Port *p)
 {
 	size_t len = strlen(text);
@@ -56,7 +57,7 @@ static void join_leases(char *text, size_t max, const Tapwall__V1__Port *p)
 	}
 }
 
-/* Keeps what is not as it should be, for before the table. */
+/* Adds a line for each fault of the port, to be printed before the table. */
 static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 {
 	const char *on = tw_style_on(TW_STYLE_BAD), *off = tw_style_off();

@@ -15,9 +15,9 @@
 #include "sim/glance.h"
 #include "sim/judge.h"
 
-#define CONNS_MAX 262144 /* as the kernel's table has by default */
-/* Records are compared by a clock that turns over after 2^32 ticks; idle limits are below half of
- * that, so after a longer silence nothing is left of any connection. */
+#define CONNS_MAX 262144 /* size of the kernel's table by default */
+/* Silence after which all connections are forgotten. Records use a clock that wraps after 2^32
+ * ticks, and idle timeouts are shorter than half of that. */
 #define SILENCE_NS (1ull << (31 + TW_TICK_SHIFT))
 #define NS_PER_S   1e9
 
@@ -27,7 +27,7 @@
 #define REASON_WIDTH  16
 #define RULE_WIDTH    16
 
-/* The five ways a frame can end here. */
+/* Outcome of a frame. */
 enum kind { KIND_ALLOW, KIND_DENY, KIND_REJECT, KIND_UNPROTECTED, KIND_UNSUPPORTED, KIND__MAX };
 
 static const char *const kind_names[KIND__MAX] = {
@@ -41,22 +41,22 @@ static const char *const kind_names[KIND__MAX] = {
 struct replay {
 	const struct tw_replay_options *options;
 	const struct tw_policy *policy;
-	const struct tw_vnic *at; /* first vNIC of the workload named by --at, or NULL */
+	const struct tw_vnic *at; /* first vNIC of the workload given by --at, or NULL */
 	struct tw_judge judge;
 	uint64_t first_ns;
 	uint64_t last_ns;
 	uint64_t n_frames;
 	uint64_t n_conns;
-	bool opens;		 /* the frame opens a connection, at one end or at both */
-	const char *unsupported; /* link layer of the last such frame */
+	bool opens;		 /* true if the frame opens a connection at either end */
+	const char *unsupported; /* link layer of the last unsupported frame */
 	uint64_t n_kinds[KIND__MAX];
 	uint64_t n_reasons[TW_R__MAX][TW_V__MAX];
 };
 
-/* What is told of one frame. */
+/* The outcome of one frame, to be printed. */
 struct told {
 	enum kind kind;
-	const struct tw_judged_end *end; /* NULL: nobody judged */
+	const struct tw_judged_end *end; /* NULL: neither end judged it */
 	const struct tw_vnic *vnic;
 	enum tw_dir dir;
 	struct tw_glance glance;
@@ -94,9 +94,9 @@ static bool same_addr(const struct tw_vnic *vnic, const struct tw_glance *glance
 	return glance->has_addrs && owns_addr(vnic, &glance->addr[end]);
 }
 
-/* With --at: which of the workload's vNICs, and which way. MACs tell more than addresses, which
- * may be forged on purpose to be denied; a frame that carries neither comes in, as multicast
- * does. */
+/* With --at, finds the workload's vNIC and the direction of the frame. MACs are compared before
+ * addresses, because a test may forge addresses on purpose. A frame that carries neither is
+ * treated as received, as multicast is. */
 static void ends_at(const struct tw_vnic *first, const struct tw_policy *policy,
 	const struct tw_glance *glance, const struct tw_vnic *ends[TW_DIR__MAX])
 {
@@ -146,7 +146,7 @@ static void count(struct replay *replay, struct told *told)
 	replay->n_kinds[told->kind]++;
 	if (told->end)
 		replay->n_reasons[told->end->reason][verdict]++;
-	/* What one end lets go and the other refuses is no connection. */
+	/* If one end allows a frame and the other refuses it, no connection is opened. */
 	replay->n_conns += replay->opens && told->kind == KIND_ALLOW;
 }
 
@@ -163,7 +163,8 @@ static void judge(struct replay *replay, struct tw_capture_frame *frame,
 		tw_glance_ends(&told->glance, replay->policy, ends);
 	if (frame->made_up)
 		fill_macs(frame, &told->glance, ends);
-	/* A host's capture has checksums that were left to be completed later, and does not say which. */
+	/* In a capture made on a host, checksums may be incomplete because of offloading, and
+	 * the file does not say for which frames. */
 	native = (struct tw_native_frame){.data = frame->data,
 		.len = frame->len,
 		.wire_len = frame->wire_len,

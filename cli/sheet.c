@@ -13,7 +13,7 @@
 #define GAP	    2 /* spaces between columns */
 
 struct tw_sheet_cell {
-	uint32_t start; /* in texts */
+	uint32_t start; /* offset in `texts` */
 	uint16_t len;
 	uint16_t style;
 };
@@ -79,7 +79,7 @@ static size_t total_width(const struct tw_sheet *sheet, const size_t *widths)
 	return total > GAP ? total - GAP : total;
 }
 
-/* Leaves columns out until the rest fits, or no more can be spared. */
+/* Leaves out columns until the rest fits, or no more can be spared. */
 static void spare(const struct tw_sheet *sheet, size_t *widths)
 {
 	while (sheet->width && total_width(sheet, widths) > sheet->width) {
@@ -102,8 +102,8 @@ static void put_spaces(FILE *out, size_t n)
 	fprintf(out, "%*s", (int)n, "");
 }
 
-/* One cell, padded to its column. Spaces wait in *ret_owed until something follows them, so that
- * no line ends in blanks. */
+/* Prints one cell, padded to its column. Trailing spaces are kept in *ret_owed until another
+ * cell follows, so that no line ends in blanks. */
 static void put_cell(FILE *out, enum tw_style style, bool right, const char *text, size_t len,
 	size_t width, size_t *ret_owed)
 {

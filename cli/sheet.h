@@ -7,9 +7,9 @@
  *	tw_sheet_cell(&sheet, TW_STYLE_PLAIN, "%d", packets);
  *	tw_sheet_print(&sheet, stdout);
  *
- * A column that is empty in every row is left out, title and all; so are those that can be spared
- * when the terminal is too narrow. What a terminal would obey is
- * shown as '?'. Memory: the texts plus 8 bytes a cell.
+ * A column that is empty in every row is left out with its title. If the terminal is too narrow,
+ * columns that can be spared are left out too. Control characters are shown as '?'. Memory: the
+ * texts plus 8 bytes per cell.
  */
 #pragma once
 
@@ -22,8 +22,8 @@
 
 struct tw_column {
 	const char *title;
-	bool right;	    /* numbers line up at their last digit */
-	unsigned int spare; /* left out on a terminal too narrow for all, highest first; 0: never */
+	bool right;	    /* align right, for numbers */
+	unsigned int spare; /* on a narrow terminal, columns with the highest go first; 0: never */
 };
 
 struct tw_sheet_cell;
@@ -31,10 +31,10 @@ struct tw_sheet_cell;
 struct tw_sheet {
 	const struct tw_column *columns;
 	size_t n_columns;
-	const char *indent; /* before each line; NULL: nothing */
-	size_t width;	    /* to fit into, 0: any */
+	const char *indent; /* printed before each line; NULL: nothing */
+	size_t width;	    /* columns of the terminal; 0: no limit */
 	bool no_titles;
-	const size_t *order; /* numbers of the rows to print; NULL: all, as they came */
+	const size_t *order; /* numbers of the rows to print; NULL: all, in order of arrival */
 	size_t n_order;
 	struct tw_buf texts;
 	TW_VEC(struct tw_sheet_cell) cells;
@@ -46,7 +46,9 @@ struct tw_sheet {
 void tw_sheet_done(struct tw_sheet *sheet);
 void tw_sheet_cell(struct tw_sheet *sheet, enum tw_style style, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Prints titles and whole rows. 0, or -ENOMEM when some cell found no memory (nothing printed). */
+/* Prints titles and complete rows. Returns 0, or -ENOMEM if memory ran out while cells were
+ * added; then prints nothing. */
 int tw_sheet_print(const struct tw_sheet *sheet, FILE *out);
-/* Prints to stdout, as wide as the terminal is; `nothing` when there are no rows. Returns an exit code, with everything told. */
+/* Prints to stdout, fitted to the terminal. If there are no rows, prints `nothing`. Prints
+ * errors and returns an exit code. */
 int tw_sheet_show(struct tw_sheet *sheet, const char *nothing);

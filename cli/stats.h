@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* stats.h: what the images of a policy come to, for `check --stats`. */
+/* stats.h: the size of a policy's images, for `check --stats`. */
 #pragma once
 
 #include <jansson.h>
@@ -20,12 +20,13 @@ struct tw_stats_image {
 
 struct tw_stats {
 	TW_VEC(struct tw_stats_image) images;
-	size_t n_members; /* addresses that a table apart tells the groups of */
+	size_t n_members; /* addresses in the table of group members, apart from the images */
 };
 
-/* Compiles the images of all ports, equal ones once. 0; -E2BIG (see diags); -ENOMEM. */
+/* Compiles the images of all ports; equal ones once. Returns 0, -E2BIG with `diags` filled, or
+ * -ENOMEM. */
 int tw_stats_make(struct tw_stats *stats, const struct tw_policy *policy, struct tw_diags *diags);
 void tw_stats_done(struct tw_stats *stats);
 
-int tw_stats_print(const struct tw_stats *stats); /* an exit code */
+int tw_stats_print(const struct tw_stats *stats); /* returns an exit code */
 json_t *tw_stats_json(const struct tw_stats *stats);

@@ -28,7 +28,7 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* How the file that the agent was started with stands to what is in force. */
+/* Prints how the agent's policy file differs from the policy in force. */
 static void print_file(const Tapwall__V1__Status *s)
 {
 	if (!s->file[0] || !strcmp(s->file_state, "same"))
@@ -59,7 +59,7 @@ static void print_policy(const Tapwall__V1__Status *s)
 	print_file(s);
 }
 
-/* `n` names, of as many as `what` says, on one line. */
+/* Prints a line of `n` names, of `all` that there are, after the formatted text. */
 static void print_gap(size_t n, char **names, uint32_t all, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -79,7 +79,7 @@ static void print_gap(size_t n, char **names, uint32_t all, const char *format, 
 	putchar('\n');
 }
 
-/* What is not protected comes before anything else. */
+/* Prints the ports that are not protected, before anything else. */
 static void print_gaps(const Tapwall__V1__Status *s)
 {
 	if (s->n_unfiltered)
@@ -108,7 +108,7 @@ static void print_degraded(const Tapwall__V1__Status *s)
 			s->degraded[i]);
 }
 
-/* When the kernel was last asked whether the programs are where they belong. */
+/* Prints when the agent last checked that the programs are in place. */
 static void print_proof(const Tapwall__V1__Status *s)
 {
 	if (s->proof_age_s < 0)

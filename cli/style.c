@@ -16,7 +16,7 @@
 static bool use_color;
 static bool use_utf8;
 
-/* SGR sequences, ECMA-48 §8.3.117. The colours are those every terminal's theme defines. */
+/* SGR sequences, ECMA-48 §8.3.117. Only the colours that every terminal theme defines. */
 static const char *const style_codes[] = {
 	[TW_STYLE_PLAIN] = "",
 	[TW_STYLE_STRONG] = "\033[1m",
@@ -200,7 +200,7 @@ struct tw_short tw_human_time(double unix_time)
 	time_t t;
 	size_t n;
 
-	/* Year 9999: what four digits hold, and far inside time_t. */
+	/* End of the year 9999, the last one with four digits; well inside time_t. */
 	if (!(unix_time >= 0 && unix_time < 253402300800.0))
 		return ret;
 	t = (time_t)whole;

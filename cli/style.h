@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* style.h: how output looks: colours, glyphs and units.
+/* style.h: colours, glyphs and units of the output.
  *
- * Colours are written only to a terminal, and not when NO_COLOR is set. Glyphs beyond ASCII only
- * where the locale is UTF-8.
+ * Colours are written only to a terminal, and only if NO_COLOR is not set. Glyphs beyond ASCII
+ * are used only in a UTF-8 locale.
  */
 #pragma once
 
@@ -12,42 +12,43 @@
 
 enum tw_style {
 	TW_STYLE_PLAIN,
-	TW_STYLE_STRONG, /* headings, what the line is about */
-	TW_STYLE_DIM,	 /* what may be overlooked */
+	TW_STYLE_STRONG, /* headings, the subject of a line */
+	TW_STYLE_DIM,	 /* details */
 	TW_STYLE_GOOD,	 /* allowed, fine */
 	TW_STYLE_BAD,	 /* denied, wrong */
-	TW_STYLE_WARN,	 /* rejected, worth a look */
-	TW_STYLE_NAME,	 /* names a person gave: workloads, rules */
+	TW_STYLE_WARN,	 /* rejected, or needs attention */
+	TW_STYLE_NAME,	 /* names from the policy: workloads, rules */
 	TW_STYLE__MAX
 };
 
 enum tw_glyph { TW_GLYPH_ARROW, TW_GLYPH_YES, TW_GLYPH_NO, TW_GLYPH_DOT, TW_GLYPH__MAX };
 
-/* Looks at stdout, the environment and the locale. Before it is called everything is plain. */
+/* Reads stdout, the environment and the locale. Before this call all output is plain. */
 void tw_style_init(void);
 
-/* The escape sequence that starts a style, or ends any; "" when there are no colours. */
+/* Return the escape sequence that starts a style or ends any style; "" without colours. */
 const char *tw_style_on(enum tw_style style);
 const char *tw_style_off(void);
 const char *tw_glyph(enum tw_glyph glyph);
 
-/* Columns of the terminal; 0 when stdout is none. */
+/* Returns the columns of the terminal, or 0 if stdout is not a terminal. */
 size_t tw_style_columns(void);
 
-/* The style of a verdict, port state or event by its name. */
+/* Returns the style of a verdict, port state or event, given its name. */
 enum tw_style tw_style_of(const char *word);
 
-/* The state of a port in words: `state` as the agent names it; `open`: unclaimed, and not filtered. */
+/* Returns the state of a port as text. `state` is the agent's name for it. `open` is true for an
+ * unclaimed port that is not filtered. */
 const char *tw_style_state(const char *state, bool open);
 
-/* Columns that `len` bytes take on a terminal. */
+/* Returns the columns that `len` bytes take on a terminal. */
 size_t tw_style_width(const char *text, size_t len);
 
-/* Prints a text, cleaned in place, and blanks up to `width` columns and two more: for lines that come
- * one by one, where no sheet can be laid out. */
+/* Prints a text, which is cleaned in place, padded to `width` columns plus two. For output line
+ * by line, where no sheet can be laid out. */
 void tw_style_put(enum tw_style style, char *text, size_t width);
 
-/* A short text by value: use it within the expression that made it. */
+/* A short text by value, valid within the expression that made it. */
 struct tw_short {
 	char text[40];
 };

@@ -9,7 +9,7 @@
 #include "cli/style.h"
 
 #define MS	     1000u
-#define SCREEN_LIMIT 200 /* connections to scroll through */
+#define SCREEN_LIMIT 200 /* connections that the screen can scroll through */
 
 struct session {
 	const struct tw_top_options *options;
@@ -25,14 +25,14 @@ static void begun(void *arg, struct tw_link_client *client)
 	struct session *session = arg;
 
 	session->client = client;
-	/* A terminal that is not known gets text. */
+	/* If the terminal type is unknown, the output is text. */
 	if (session->live && !tw_top_screen_begin(session->options)) {
 		session->live = false;
 		session->count = 1;
 	}
 }
 
-/* What is to be told must not be lost with the screen. */
+/* Ends the screen before an error is printed, or the error would vanish with it. */
 static void failed(void *arg)
 {
 	if (((struct session *)arg)->live)
@@ -63,7 +63,7 @@ static int show(struct session *session)
 
 	if (session->live) {
 		if (tw_link_client_has_more(session->client))
-			return TW_EXIT_OK; /* late: the next interval is here already */
+			return TW_EXIT_OK; /* the next interval has already arrived */
 		if (!tw_top_screen_show(&session->top, tw_link_client_fd(session->client)))
 			return TW_AGENT_ENOUGH;
 		return TW_EXIT_OK;
@@ -109,7 +109,7 @@ int tw_top_run(const void *values)
 
 	session.live = !options->once && !options->json && !options->count &&
 		       isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
-	/* A pipe or a file gets one interval, unless more are asked for. */
+	/* Output to a pipe or a file is one interval, unless --count asks for more. */
 	session.count = options->count;
 	if (options->once || (!session.live && !options->count))
 		session.count = 1;

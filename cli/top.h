@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* top.h: one interval of what goes through the firewall, and the ways to show it.
+/* top.h: one interval of traffic through the firewall, and how it is shown.
  *
- * What:       rows are gathered as the agent tells them until the sample that ends them; then they
- *             are sorted and laid out as tables, for paper (text), programs (JSON) or a screen.
+ * What:       collects the rows that the agent sends until the sample that ends the interval.
+ *             Then sorts them and prints them as text, as JSON or on a screen.
  */
 #pragma once
 
@@ -28,30 +28,31 @@ extern const char *const tw_top_views[]; /* names, NULL-terminated */
 extern const char *const tw_top_sorts[];
 
 struct tw_top {
-	TW_VEC(Tapwall__V1__TopRow *) rows; /* of the interval, owned */
+	TW_VEC(Tapwall__V1__TopRow *) rows; /* rows of the interval, owned */
 	Tapwall__V1__TopSample sample;
 	enum tw_top_sort sort;
 };
 
 void tw_top_done(struct tw_top *top);
 void tw_top_clear(struct tw_top *top);
-/* Keeps a copy. 0 or -ENOMEM. */
+/* Adds a copy of the row. Returns 0 or -ENOMEM. */
 int tw_top_add(struct tw_top *top, const Tapwall__V1__TopRow *row);
-/* The interval is whole: rows are put in order. */
+/* Ends the interval and sorts its rows. */
 void tw_top_close(struct tw_top *top, const Tapwall__V1__TopSample *sample);
-void tw_top_order(struct tw_top *top); /* again, after `sort` changed */
+void tw_top_order(struct tw_top *top); /* sorts again after `sort` changed */
 size_t tw_top_count(const struct tw_top *top, enum tw_top_view view);
 
-/* Two lines: how much there is in all. */
+/* Prints two lines of totals. */
 void tw_top_head(const struct tw_top *top, FILE *out);
-/* The table of a view: titles and rows from number `first` on, at most `limit` (0: all), in `width`
- * columns (0: any). 0 or -ENOMEM. */
+/* Prints the table of a view: titles, and at most `limit` rows (0: all) from number `first` on,
+ * in `width` columns (0: no limit). Returns 0 or -ENOMEM. */
 int tw_top_table(const struct tw_top *top, enum tw_top_view view, size_t first, size_t limit,
 	size_t width, FILE *out);
-int tw_top_json(const struct tw_top *top); /* one line on stdout; an exit code */
+int tw_top_json(const struct tw_top *top); /* prints one line; returns an exit code */
 
-/* The live screen. Begins: false when the terminal cannot. Shows an interval and takes keys
- * until `fd` can be read: true, or false when the user has enough. End gives the terminal back. */
+/* The live screen. Begin returns false if the terminal cannot show it. Show displays an interval
+ * and handles keys until `fd` is readable; it returns false if the user quits. End restores the
+ * terminal. */
 bool tw_top_screen_begin(const struct tw_top_options *options);
 bool tw_top_screen_show(struct tw_top *top, int fd);
 void tw_top_screen_end(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The live screen of top: the tables of top_table.c, drawn by curses. */
+/* The live screen of top: the tables of top_table.c, drawn with curses. */
 #include <curses.h>
 #include <errno.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include "cli/style.h"
 #include "cli/top.h"
 
-#define HEAD_LINES 3 /* two of sums, one of views */
+#define HEAD_LINES 3 /* two of totals, one of views */
 #define FOOT_LINES 1
 #define TITLES	   1
 #define PAGE_MIN   1
@@ -19,16 +19,16 @@ static const char help[] = "q quit  p/c/r/d or Tab view  s sort  space pause  ar
 
 static struct screen {
 	SCREEN *term;
-	struct tw_top shown; /* what is on the screen, kept while paused */
+	struct tw_top shown; /* the interval on the screen; kept while paused */
 	enum tw_top_view view;
-	size_t first; /* row at the top */
+	size_t first; /* number of the top row */
 	bool paused;
-	bool any; /* an interval has come */
+	bool any; /* true once an interval has arrived */
 } screen;
 
 /* ---- drawing ---- */
 
-/* The attributes of the sequences that style.c writes. */
+/* Returns the curses attribute of a sequence that style.c writes. */
 static attr_t attribute_of(long code)
 {
 	switch (code) {
@@ -68,7 +68,7 @@ static size_t char_len(const char *at)
 	return n;
 }
 
-/* One line, with its styles, as far as the screen is wide. */
+/* Draws one line with its styles, cut at the width of the screen. */
 static void put_line(int y, const char *text, attr_t base)
 {
 	int x = 0;
@@ -91,7 +91,7 @@ static void put_line(int y, const char *text, attr_t base)
 	attrset(A_NORMAL);
 }
 
-/* Draws what was written as lines from `y` on; the first has attribute `first`. */
+/* Draws `text` as lines from `y` on. The first line has the attribute `first`. */
 static void put_lines(int y, char *text, attr_t first)
 {
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
@@ -183,7 +183,7 @@ static void scroll_by(long rows)
 		screen.first += (size_t)rows;
 }
 
-/* False: the user has enough. */
+/* Handles a key. False if the user quits. */
 static bool take_key(int key)
 {
 	switch (key) {
@@ -248,7 +248,7 @@ static bool take_keys(void)
 	return true;
 }
 
-/* ---- life ---- */
+/* ---- begin, show, end ---- */
 
 bool tw_top_screen_begin(const struct tw_top_options *options)
 {
@@ -293,7 +293,7 @@ bool tw_top_screen_show(struct tw_top *top, int fd)
 	}
 	draw();
 	for (;;) {
-		/* A signal ends the wait as well: the window may have another size. */
+		/* A signal ends the wait too, because the window may have been resized. */
 		if (poll(fds, TW_ARGS_N(fds), -1) < 0 && errno != EINTR)
 			return false;
 		if (!take_keys() || fds[0].revents & (POLLERR | POLLHUP | POLLNVAL))

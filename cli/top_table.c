@@ -127,7 +127,7 @@ static int compare(const void *a, const void *b, void *arg)
 
 	if (p != q)
 		return p > q ? -1 : 1;
-	/* What has no such figure is ordered by what it has. */
+	/* Rows with equal figures, or without them, are sorted by packets, then by name. */
 	if (top->sort != TW_TOP_SORT_NAME) {
 		p = weight(x, TW_TOP_SORT_PACKETS);
 		q = weight(y, TW_TOP_SORT_PACKETS);
@@ -301,7 +301,7 @@ int tw_top_table(const struct tw_top *top, enum tw_top_view view, size_t first, 
 	return 0;
 }
 
-/* ---- sums ---- */
+/* ---- totals ---- */
 
 void tw_top_head(const struct tw_top *top, FILE *out)
 {

@@ -51,7 +51,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return print_features(v);
 }
 
-/* Without an agent there is still this program and this kernel to speak of. */
+/* Without an agent, prints the versions of this program and the kernel. */
 static int print_alone(const struct tw_version_options *options)
 {
 	struct utsname name = {0};
