@@ -7,10 +7,11 @@
 
 #define ELLIPSIS "..."
 
-/* Bytes of the UTF-8 character at `at`, RFC 3629; 0: it is none. */
+/* Returns the length of the UTF-8 character at `at`, or 0 if it is not valid (RFC 3629). */
 static size_t decode(const unsigned char *at, size_t len, uint32_t *ret)
 {
-	/* The smallest number that takes so many bytes: a longer way to write it is no UTF-8. */
+	/* Smallest number that needs so many bytes. A longer encoding than needed is not valid
+	 * UTF-8. */
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t n = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : 4;
 	uint32_t c = at[0];
@@ -38,7 +39,8 @@ static bool is_printable(uint32_t c)
 	return !control && !turns;
 }
 
-/* Bytes of what is at `at`; *ret_good says that it may be printed. */
+/* Returns the length of the character or invalid byte at `at`. *ret_good is true if it may be
+ * printed. */
 static size_t look_at(const char *at, size_t len, bool *ret_good)
 {
 	uint32_t c = 0;
@@ -77,7 +79,7 @@ struct tw_cleaned tw_cleaned(const char *text)
 
 	if (cut)
 		len -= sizeof(ELLIPSIS);
-	/* Never within a character. */
+	/* Cuts only between characters. */
 	while (cut && len && ((unsigned char)text[len] & 0xc0) == 0x80)
 		len--;
 	memcpy(ret.text, text, len);

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* clean.h: makes text from elsewhere safe to print.
+/* clean.h: makes untrusted text safe to print.
  *
- * Why:        a client chooses a policy's name, and the host's tools name interfaces, in almost any
- *             bytes. A terminal obeys control characters, and a line break forges an
- *             entry of a log.
- * Callers:    all that prints or logs such text; nothing else in the tree does the same.
+ * Why:        clients name policies, and host tools name interfaces, with almost any bytes.
+ *             Terminals obey control characters, and a line break forges a log entry.
+ * Callers:    all code that prints or logs such text. No other code cleans text.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Replaces, in place and byte by byte, what is not to be printed: control characters, what is not
- * UTF-8, and characters that turn the direction of writing or end a line. */
+/* Replaces each byte of control characters, of invalid UTF-8, and of characters that end a line
+ * or change the direction of writing. Works in place. */
 void tw_clean(char *text, size_t len);
 
-/* True if there is nothing to replace. */
+/* True if the text has nothing to replace. */
 bool tw_is_clean(const char *text, size_t len);
 
-/* A cleaned copy by value, for use within the expression that made it; a longer text is cut, and ends
- * in "...". */
+/* A cleaned copy by value, valid within the expression that made it. A longer text is cut and
+ * ends in "...". */
 struct tw_cleaned {
 	char text[256];
 };

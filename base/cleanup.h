@@ -5,7 +5,7 @@
  *	tw_autofd int fd = -1;              closed when >= 0
  *	tw_auto(tw_policy) struct tw_policy *p = NULL;   freed with tw_policy_free(), if
  *	                                    TW_DEFINE_AUTO(tw_policy) stands in its header
- *	*ret = TW_TAKE_PTR(text);           hands ownership on, the scope forgets it
+ *	*ret = TW_TAKE_PTR(text);           passes ownership on; the scope no longer frees it
  */
 #pragma once
 

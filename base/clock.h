@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* clock.h: the monotonic clock, which is also the one of the fast path, and wall-clock time. */
+/* clock.h: the monotonic clock, which the fast path uses too, and wall-clock time. */
 #pragma once
 
 #include <stdint.h>
@@ -13,7 +13,7 @@ static inline uint64_t tw_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Unix time, in nanoseconds, of a moment of the monotonic clock. */
+/* Returns the Unix time in nanoseconds of a time of the monotonic clock. */
 static inline uint64_t tw_clock_unix_ns(uint64_t ns)
 {
 	struct timespec now;
@@ -22,7 +22,7 @@ static inline uint64_t tw_clock_unix_ns(uint64_t ns)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - (tw_clock_ns() - ns);
 }
 
-/* The same in seconds. */
+/* Returns the Unix time in seconds of a time of the monotonic clock. */
 static inline double tw_clock_unix(uint64_t ns)
 {
 	struct timespec now;

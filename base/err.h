@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* err.h: an error that a person can act on.
+/* err.h: an error that tells a person what to do.
  *
- * Libraries return 0 or a negative errno and, where a person wrote the input, fill a
- * struct tw_err. They never print. Programs print with tw_err_print().
+ * Libraries return 0 or a negative errno. If a person wrote the input, they also fill a struct
+ * tw_err. They never print. Programs print with tw_err_print().
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #define TW_ERR_TEXT_MAX 512
 
-/* One error: where it is, what is wrong, what to do about it. `code` is a negative errno, 0 when
+/* One error: its place, what is wrong, and what to do. `code` is a negative errno, 0 when
  * there is no error. Texts are owned by the struct; an empty `place` or `hint` is left out. */
 struct tw_err {
 	int code;

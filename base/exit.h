@@ -3,13 +3,13 @@
 #pragma once
 
 enum tw_exit {
-	TW_EXIT_OK,	    /* done, allowed */
-	TW_EXIT_NO,	    /* the answer is no: denied, differs, invalid, no room */
+	TW_EXIT_OK,	    /* success, or allowed */
+	TW_EXIT_NO,	    /* the answer is no: denied, differs, invalid, table too small */
 	TW_EXIT_USAGE,	    /* wrong usage */
-	TW_EXIT_PERMISSION, /* not permitted, or the kernel lacks something */
-	TW_EXIT_NO_AGENT,   /* agent not reachable */
+	TW_EXIT_PERMISSION, /* permission denied, or the kernel lacks a feature */
+	TW_EXIT_NO_AGENT,   /* the agent cannot be reached */
 	TW_EXIT_INTERNAL
 };
 
-/* The exit code that fits a negative errno. */
+/* Returns the exit code for a negative errno. */
 enum tw_exit tw_exit_code(int err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* log.h: what programs (never libraries) tell their operator, on stderr, one line each:
- * what came from elsewhere can neither begin another line nor tell a terminal what to do.
+/* log.h: messages of programs (never of libraries) to their operator, on stderr, one line each.
+ * Text is cleaned: it can neither begin a new line nor control a terminal.
  *
- * Under systemd (JOURNAL_STREAM is set) lines carry the <N> priority prefix of sd-daemon(3).
+ * Under systemd (JOURNAL_STREAM is set) each line has the <N> priority prefix of sd-daemon(3).
  */
 #pragma once
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* loop.h: one epoll loop, one thread: whoever waits for a file descriptor registers a watch.
+/* loop.h: one epoll loop in one thread. A module that waits for a file descriptor registers a
+ * watch.
  *
- * Invariants: 1. One event is taken per turn, so a callback may remove any watch, its own too.
+ * Invariants: 1. Each turn handles one event, so a callback may remove any watch, including its
+ *             own.
  *             2. A callback never blocks for longer than it takes to change kernel state.
  */
 #pragma once
@@ -17,23 +19,23 @@ struct tw_loop {
 	void *arg;
 };
 
-/* Owned by whoever registers it; must stay in place until removed. */
+/* Owned by the caller that registers it. Must not move until it is removed. */
 struct tw_watch {
 	int fd; /* -1: not registered */
 	void (*ready)(void *arg, uint32_t events);
 	void *arg;
 };
 
-/* `turn`, which may be NULL, is called after each callback. 0 or a negative errno. */
+/* Calls `turn`, which may be NULL, after each callback. Returns 0 or a negative errno. */
 int tw_loop_init(struct tw_loop *loop, void (*turn)(void *arg), void *arg);
 void tw_loop_done(struct tw_loop *loop);
 
-/* Calls ready(arg, EPOLL…) whenever `fd` has one of `events`; 0 or a negative errno. */
+/* Calls ready(arg, EPOLL…) whenever `fd` has one of `events`. Returns 0 or a negative errno. */
 int tw_loop_add(struct tw_loop *loop, struct tw_watch *watch, int fd, uint32_t events,
 	void (*ready)(void *arg, uint32_t events), void *arg);
 int tw_loop_change(struct tw_loop *loop, struct tw_watch *watch, uint32_t events);
 void tw_loop_remove(struct tw_loop *loop, struct tw_watch *watch); /* does not close the fd */
 
-/* Runs until tw_loop_stop(); 0 or a negative errno. */
+/* Runs until tw_loop_stop(). Returns 0 or a negative errno. */
 int tw_loop_run(struct tw_loop *loop);
 void tw_loop_stop(struct tw_loop *loop);

@@ -50,7 +50,7 @@ void tw_notify_reloading(void)
 	tw_notify("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(tw_clock_ns() / 1000));
 }
 
-/* Half of what the manager allows; 0: it does not watch. */
+/* Returns half of the watchdog period, or 0 if the manager has no watchdog. */
 static uint64_t watchdog_ns(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");

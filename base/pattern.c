@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* What may stand in an interface name here: it is also written into netfilter's language. */
+/* True if the text may be an interface name here. It is also written into nftables syntax. */
 static bool is_name(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* pattern.h: which interfaces are ports: names, or beginnings of names followed by `*`.
+/* pattern.h: patterns of interface names: a name, or the beginning of a name followed by `*`.
  *
- * Only a trailing `*` is taken, because the latch has the kernel match the same patterns.
+ * Only a trailing `*` is accepted, because the latch gives the same patterns to netfilter.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 #define TW_PATTERNS_MAX 16
 
 struct tw_pattern {
-	char text[IFNAMSIZ]; /* without the star */
-	bool prefix;	     /* there was a star */
+	char text[IFNAMSIZ]; /* without the `*` */
+	bool prefix;	     /* true if a `*` followed */
 };
 
 struct tw_patterns {
@@ -23,7 +23,8 @@ struct tw_patterns {
 	size_t n;
 };
 
-/* Reads a comma-separated list; 0 or -EINVAL with `ret` untouched. `option` is where it stood. */
+/* Reads a comma-separated list. `option` is the place for errors. Returns 0, or -EINVAL with
+ * `ret` untouched. */
 int tw_patterns_parse(
 	const char *option, const char *text, struct tw_patterns *ret, struct tw_err *err);
 bool tw_patterns_match(const struct tw_patterns *patterns, const char *name);

@@ -39,5 +39,5 @@
 		(vec)->n = (vec)->max = 0; \
 	} while (0)
 
-/* Makes room for `n` items; 0 or -ENOMEM, unchanged on failure. */
+/* Makes room for `n` items. Returns 0, or -ENOMEM with the vector unchanged. */
 int tw_vec_reserve_(void **at, size_t *max, size_t n, size_t size);

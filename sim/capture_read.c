@@ -15,8 +15,8 @@
 
 #define LINKTYPE_RAW 101
 #define NS_PER_S     1000000000ull
-#define PCAPNG_START 0x0a /* of the first block's type, in either byte order */
-/* Year 2262: beyond it nanoseconds do not fit 63 bits. Clocks of broken files stop there. */
+#define PCAPNG_START 0x0a /* first byte of the first block's type, in either byte order */
+/* Year 2262, the last one whose nanoseconds fit 63 bits. Clocks of broken files stop there. */
 #define TIME_MAX_S 9223372035ll
 
 /* Either `pcap`, which owns the file, or `pcapng` and `file`. */
@@ -29,8 +29,8 @@ struct tw_capture {
 	size_t max;
 };
 
-/* How much of a frame stands before the network layer, and which protocol that is. 0, or -1 when
- * it cannot be told. */
+/* Finds the length of a frame's link layer and the EtherType behind it. Returns 0, or -1 if they
+ * cannot be determined. */
 typedef int strip_link(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type);
 
 static int type_of_ip(const uint8_t *data, size_t len, size_t skip, uint16_t *ret_type)
@@ -49,8 +49,8 @@ static int strip_raw(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t
 	return type_of_ip(data, len, 0, ret_type);
 }
 
-/* LINKTYPE_NULL and LINKTYPE_LOOP: four bytes of address family, whose value for IPv6 differs from
- * system to system, so the IP header tells. */
+/* LINKTYPE_NULL and LINKTYPE_LOOP: four bytes of address family. Its value for IPv6 differs
+ * between systems, so the IP header is read instead. */
 static int strip_loopback(const uint8_t *data, size_t len, size_t *ret_skip, uint16_t *ret_type)
 {
 	*ret_skip = 4;
@@ -175,8 +175,8 @@ static int make_room(struct tw_capture *capture, size_t max)
 	return 0;
 }
 
-/* The entry of `links` that a link type has, or -1. LINKTYPE_RAW in files is 101, DLT_RAW on
- * this system may be another. */
+/* Returns the index in `links` of a link type, or -1. LINKTYPE_RAW is 101 in files; DLT_RAW of
+ * this system may differ. */
 static int find_link(int link)
 {
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
@@ -185,7 +185,7 @@ static int find_link(int link)
 	return -1;
 }
 
-/* Copies a packet behind an Ethernet header of our own, or as it is when it has one. */
+/* Copies a packet. If it has no Ethernet header, puts one before it. */
 static int take_packet(struct tw_capture *capture, const struct tw_pcapng_packet *packet,
 	struct tw_capture_frame *ret)
 {

@@ -19,24 +19,26 @@
 struct tw_capture;
 
 struct tw_capture_frame {
-	uint64_t time_ns; /* since 1970; that of the frame before when a clock went back */
-	uint8_t *data;	  /* the capture's memory, until the next call; may be written to */
+	uint64_t time_ns; /* since 1970; never less than the time of the frame before */
+	uint8_t *data;	  /* owned by the capture, valid until the next call; may be modified */
 	size_t len;
 	size_t wire_len;
 	size_t max;
-	bool made_up;	  /* the Ethernet header is ours, its MACs are zero */
-	bool unsupported; /* the link layer carries no such frames: data is NULL */
-	const char *link; /* its name */
+	bool made_up;	  /* the Ethernet header was added; its MACs are zero */
+	bool unsupported; /* the link layer is not supported: data is NULL */
+	const char *link; /* name of the link layer */
 };
 
-/* Opens a file ("-": stdin). 0, or a negative errno with `err` filled: -EINVAL when it is no
- * capture. */
+/* Opens a file ("-": stdin). Returns 0, or a negative errno with `err` filled; -EINVAL if it is
+ * not a capture. */
 int tw_capture_open(const char *path, struct tw_capture **ret, struct tw_err *err);
-/* The same for a file that is open, which is taken over. `place` is what errors name. */
+/* Reads an open file and takes ownership of it. `place` is its name for errors. Returns as
+ * tw_capture_open() does. */
 int tw_capture_take(FILE *file, const char *place, struct tw_capture **ret, struct tw_err *err);
 void tw_capture_free(struct tw_capture *capture); /* NULL is fine */
 TW_DEFINE_AUTO(tw_capture)
 
-/* The next frame: 1, 0 at the end, or a negative errno with `err` filled when the file is broken
+/* Reads the next frame. Returns 1, or 0 at the end, or a negative errno with `err` filled if the
+ * rest of the file is broken.
  * from here on. */
 int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err);

@@ -13,12 +13,12 @@
 #include <string.h>
 
 #define TTL		64
-#define TTL_NEIGHBOUR	255 /* RFC 4861 §4: anything less is thrown away */
+#define TTL_NEIGHBOUR	255 /* RFC 4861 §4: receivers discard anything less */
 #define WINDOW		64240
 #define OTHER_LEN	8
 #define ECHO_ID		1
 #define INNER_SPORT	50000
-#define INNER_DPORT	33434 /* traceroute's first: what most ICMP errors are about */
+#define INNER_DPORT	33434 /* first port of traceroute, the cause of most ICMP errors */
 #define ND_LEN		24    /* solicitation or advertisement: header, target */
 #define ND_REDIRECT_LEN 40
 #define RA_LEN		16
@@ -37,7 +37,7 @@ static uint32_t sum_bytes(const void *data, size_t len, uint32_t sum)
 	return sum;
 }
 
-/* RFC 1071, in wire order. */
+/* Returns the Internet checksum in wire order (RFC 1071). */
 static uint16_t checksum(uint32_t sum)
 {
 	while (sum >> 16)
@@ -105,7 +105,7 @@ static size_t write_udp(const struct tw_tuple *tuple, uint8_t *at)
 	return sizeof(udp);
 }
 
-/* An ICMP error quotes what it is about: a datagram the other end had sent. */
+/* Writes the datagram that an ICMP error quotes: one that the other end sent. */
 static size_t write_quoted(const struct tw_tuple *tuple, uint8_t *at)
 {
 	struct udphdr udp = {.uh_ulen = htons(sizeof(udp))};
@@ -134,7 +134,7 @@ static bool is_neighbour(const struct tw_tuple *tuple)
 	       tuple->type <= ND_REDIRECT;
 }
 
-/* Neighbour discovery, RFC 4861 §4: `at` is zeroed behind the type and code. */
+/* Writes a neighbour discovery message (RFC 4861 §4). `at` is zeroed behind type and code. */
 static size_t write_neighbour(const struct tw_tuple *tuple, uint8_t *at)
 {
 	switch (tuple->type) {
@@ -191,7 +191,8 @@ static size_t write_payload(const struct tw_tuple *tuple, uint8_t *at)
 	}
 }
 
-/* Where IP multicast and broadcast go: RFC 1112 §6.4, RFC 2464 §7. False for unicast. */
+/* Writes the MAC of a multicast or broadcast address (RFC 1112 §6.4, RFC 2464 §7). False if the
+ * address is unicast. */
 static bool group_mac(const struct tw_addr *addr, uint8_t *mac)
 {
 	if (tw_addr_is_v4(addr)) {

@@ -7,10 +7,9 @@
 #include "sim/frame.h"
 
 #define EPOCH 1
-/* Any moment will do for a connection that nobody has seen; far from zero, so that nothing looks
- * older than time itself. */
+/* Time of a new connection's frame. Far from zero, so that no timestamp becomes negative. */
 #define TUPLE_NOW_NS (3600ull * 1000000000ull)
-/* Between two tuples, so that no port's rate is met. */
+/* Time between two tuples, long enough that no port reaches its rate limit. */
 #define TUPLE_STEP_NS 2000000000ull
 
 int tw_judge_init(struct tw_judge *judge, const struct tw_policy *policy, size_t max_conns,
@@ -78,7 +77,7 @@ void tw_judge_frame(struct tw_judge *judge, const struct tw_vnic *from, const st
 	decide(ret);
 }
 
-/* Replaces what the policy says of an end by what its port does. */
+/* Replaces the policy's verdict at an end by what its port does. */
 static void settle_end(struct tw_judged_end *end, enum tw_real real)
 {
 	end->real = real;
@@ -98,7 +97,8 @@ static void settle(
 	for (int d = 0; judge->real && d < TW_DIR__MAX; d++)
 		if (tuple->vnic[d])
 			settle_end(&ret->end[d], judge->real[tuple->vnic[d]->index]);
-	/* A frame that the policy would stop at an end that is open, or not here, gets to the other. */
+	/* If the out end is open or not on this host, the frame reaches the in end whatever the
+	 * policy says. */
 	if (!ret->end[TW_DIR_OUT].protected || ret->end[TW_DIR_OUT].verdict == TW_V_ALLOW)
 		ret->end[TW_DIR_IN].asked = ret->end[TW_DIR_IN].protected;
 	else

@@ -13,7 +13,7 @@
 #define MAGIC_SWAPPED 0x4d3c2b1a
 #define BLOCK_HEAD    8	 /* type, length */
 #define BLOCK_TAIL    4	 /* length again */
-#define FIXED_MAX     20 /* of the largest packet block, before the data */
+#define FIXED_MAX     20 /* length of the fixed fields of the largest packet block */
 #define NS_PER_S      1000000000ull
 
 #define OPTION_END	0
@@ -21,16 +21,16 @@
 #define OPTION_IF_NAME	2
 #define OPTION_TSRESOL	9
 #define OPTION_TSOFFSET 14
-#define OPTION_FLAGS	2 /* of a packet */
+#define OPTION_FLAGS	2 /* option of a packet */
 #define OPTION_LOST	4
 #define TSRESOL_DEFAULT 6 /* 10^-6 s */
 #define TSRESOL_BINARY	0x80
-#define OPTIONS_MAX	4096 /* read of one block; comments beyond are passed over */
-#define NAME_MAX_LEN	63   /* of an interface */
+#define OPTIONS_MAX	4096 /* most option bytes read from one block; comments beyond are skipped */
+#define NAME_MAX_LEN	63   /* length of an interface name */
 
 enum block_type {
 	BLOCK_INTERFACE = 1,
-	BLOCK_PACKET = 2, /* obsolete, but files have it */
+	BLOCK_PACKET = 2, /* obsolete, but still found in files */
 	BLOCK_SIMPLE = 3,
 	BLOCK_ENHANCED = 6,
 	BLOCK_SECTION = 0x0a0d0d0a,
@@ -46,8 +46,8 @@ struct interface {
 
 struct tw_pcapng {
 	FILE *file;
-	bool swapped;			     /* the section's byte order is not ours */
-	TW_VEC(struct interface) interfaces; /* of the section */
+	bool swapped; /* the section's byte order differs from this machine's */
+	TW_VEC(struct interface) interfaces; /* interfaces of the section */
 	char comment[TW_PCAPNG_COMMENT_MAX + 1];
 	uint8_t data[TW_PCAPNG_PACKET_MAX];
 };
@@ -99,7 +99,8 @@ static int read_exact(struct tw_pcapng *reader, void *data, size_t len, struct t
 	return 0;
 }
 
-/* Passes over what may be longer than memory; the file may be a pipe. */
+/* Skips `len` bytes by reading in chunks, because they may not fit memory and the file may be a
+ * pipe. */
 static int skip(struct tw_pcapng *reader, uint64_t len, struct tw_err *err)
 {
 	uint8_t chunk[4096];
@@ -138,7 +139,7 @@ struct option {
 	const uint8_t *value;
 };
 
-/* Takes the next option off a list; false at its end. */
+/* Takes the next option off a list. False at its end. */
 static bool next_option(
 	const struct tw_pcapng *reader, const uint8_t **at, size_t *left, struct option *ret)
 {
@@ -171,7 +172,8 @@ static void take_text(const struct option *option, char *to, size_t max)
 	to[len] = '\0';
 }
 
-/* Reads the options of the block at hand, as far as OPTIONS_MAX; returns how many bytes of them. */
+/* Reads the options of the current block, at most OPTIONS_MAX bytes. Returns how many bytes were
+ * read. */
 static long read_options(
 	struct tw_pcapng *reader, uint8_t *options, uint32_t *left, struct tw_err *err)
 {
@@ -220,7 +222,7 @@ static int read_interface(struct tw_pcapng *reader, uint32_t *left, struct tw_er
 	return 0;
 }
 
-/* What stands behind the data of an enhanced packet block. */
+/* Reads the options behind the data of an enhanced packet block. */
 static int read_notes(
 	struct tw_pcapng *reader, uint32_t *left, struct tw_pcapng_packet *ret, struct tw_err *err)
 {
@@ -251,7 +253,8 @@ static int read_notes(
 	return 0;
 }
 
-/* Units of an interface's clock to nanoseconds since 1970; what does not fit ends at its limit. */
+/* Converts an interface's clock to nanoseconds since 1970. If the value does not fit, returns
+ * the limit. */
 static uint64_t to_ns(const struct interface *interface, uint64_t time)
 {
 	unsigned int power = interface->resolution & ~TSRESOL_BINARY;
@@ -266,7 +269,7 @@ static uint64_t to_ns(const struct interface *interface, uint64_t time)
 	return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
 }
 
-/* A packet block of any of the three kinds, each of which keeps its fields in another place. */
+/* Reads a packet block. The three kinds keep their fields in different places. */
 static int read_packet(struct tw_pcapng *reader, uint32_t type, uint32_t *left,
 	struct tw_pcapng_packet *ret, struct tw_err *err)
 {
@@ -310,7 +313,7 @@ static int read_packet(struct tw_pcapng *reader, uint32_t type, uint32_t *left,
 	return type == BLOCK_ENHANCED ? read_notes(reader, left, ret, err) : 0;
 }
 
-/* One block: 1 when it held a packet, 0 when it did not. */
+/* Reads one block. Returns 1 if it held a packet, 0 if not. */
 static int read_block(struct tw_pcapng *reader, const uint8_t *head, struct tw_pcapng_packet *ret,
 	struct tw_err *err)
 {

@@ -17,7 +17,7 @@
 #define LINK_ETHERNET	1
 #define LENGTH_UNKNOWN	UINT64_MAX
 #define WAITING_MAX	(256u << 10)
-#define TEXT_MAX	1024 /* of an option */
+#define TEXT_MAX	1024 /* longest text of an option */
 
 enum option {
 	OPTION_END = 0,
@@ -39,8 +39,8 @@ struct tw_pcapng_writer {
 	int fd;
 	char *place;
 	uint32_t snap_len;
-	TW_VEC(char *) interfaces; /* names, in the order they were described */
-	struct tw_buf out;	   /* whole blocks */
+	TW_VEC(char *) interfaces; /* names, in the order of their descriptions in the file */
+	struct tw_buf out;	   /* complete blocks */
 };
 
 /* ---- blocks; all fields in the byte order of this machine, as the section says ---- */
@@ -70,7 +70,7 @@ static size_t begin_block(struct tw_buf *out, uint32_t type)
 	return start;
 }
 
-/* Fills in the length that stands at both ends of a block. */
+/* Fills in the length at both ends of a block. */
 static void end_block(struct tw_buf *out, size_t start)
 {
 	uint32_t len = (uint32_t)(out->len - start + sizeof(len));
@@ -209,7 +209,8 @@ void tw_pcapng_writer_free(struct tw_pcapng_writer *writer)
 	free(writer);
 }
 
-/* The number of an interface in the section, described first if it is new; negative: no memory. */
+/* Returns the number of an interface in the section; a new one is described first. Negative if
+ * out of memory. */
 static long interface_of(struct tw_pcapng_writer *writer, const struct tw_pcapng_note *note)
 {
 	char *name;

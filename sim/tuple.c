@@ -11,8 +11,8 @@
 
 #include "fastpath/abi/names.h"
 
-#define SPORT_CHOSEN 49152 /* the first of the dynamic ports, RFC 6335 §6 */
-#define MAPPED_BITS  96	   /* of ::ffff:0:0/96 */
+#define SPORT_CHOSEN 49152 /* first dynamic port, RFC 6335 §6 */
+#define MAPPED_BITS  96	   /* prefix length of ::ffff:0:0/96 */
 #define PREFIX_HOST  128
 
 enum { FAMILY_V4 = 1, FAMILY_V6 = 2 };
@@ -68,7 +68,7 @@ static int read_number(
 	return 0;
 }
 
-/* Reads the protocol; *ret_families is what its name allows. */
+/* Reads the protocol. *ret_families is the address families that its name allows. */
 static int read_proto(
 	const char *text, uint8_t *ret, unsigned int *ret_families, struct tw_err *err)
 {
@@ -101,7 +101,7 @@ static unsigned int family_of(const struct tw_addr *addr)
 	return tw_addr_is_v4(addr) ? FAMILY_V4 : FAMILY_V6;
 }
 
-/* The address to speak of for a prefix: the host itself, or the first host inside it. */
+/* Returns an address inside a prefix: the host itself, or the first host. */
 static struct tw_addr first_host(const struct tw_prefix *prefix)
 {
 	struct tw_addr addr = prefix->addr;
@@ -111,12 +111,12 @@ static struct tw_addr first_host(const struct tw_prefix *prefix)
 	return addr;
 }
 
-/* One end as it is being read: who it is, and which addresses it could speak with. */
+/* One end while it is being read: its workload and the addresses it could use. */
 struct end {
 	const char *word;
 	const struct tw_vnic *vnic;
 	unsigned int families;
-	bool fixed; /* addr is given, not to be chosen */
+	bool fixed; /* `addr` was given and is not chosen */
 	struct tw_addr addr;
 };
 
@@ -129,7 +129,7 @@ static bool same_workload(const struct tw_policy *policy, size_t index, const ch
 	return vnic && !strcmp(vnic->workload, workload);
 }
 
-/* Families of all addresses of the workload whose first vNIC is `first`. */
+/* Returns the address families of the workload whose first vNIC is `first`. */
 static unsigned int workload_families(const struct tw_policy *policy, const struct tw_vnic *first)
 {
 	unsigned int families = 0;
@@ -163,7 +163,7 @@ static int read_workload(
 	if (at) {
 		const struct tw_vnic *owner = tw_policy_find_owner(policy, &end->addr);
 
-		/* Of several ports the one that has the address. */
+		/* If the workload has several vNICs, takes the one with the address. */
 		if (owner && !strcmp(owner->workload, end->vnic->workload))
 			end->vnic = owner;
 	}
@@ -191,8 +191,8 @@ static int read_end(
 	return 0;
 }
 
-/* Picks a workload's address of one family: a host address before a prefix, and anything before a
- * link-local one. */
+/* Picks a workload's address of one family: host addresses before prefixes, link-local ones
+ * last. */
 static void choose_addr(const struct tw_policy *policy, unsigned int family, struct end *end)
 {
 	const struct tw_vnic *first = end->vnic;
