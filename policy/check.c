@@ -31,8 +31,8 @@ static int check_groups(struct checker *c)
 
 		if (!group->set->r.n && !group->learns)
 			err = tw_diags_add(c->diags, TW_SEV_WARNING, group->line, group->column,
-				"fine if its workloads come later",
-				"group %s stands for no address", group->name);
+				"ignore this if its workloads are added later",
+				"group %s contains no address", group->name);
 	}
 	return err;
 }
@@ -67,13 +67,13 @@ static const char *ends_without_port(const struct tw_rule *rule)
 static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_dead)
 {
 	const char *empty_hint =
-		"a group is empty, all is subtracted, or a workload has addresses: any";
+		"look for an empty group, a ! entry that removes all, or a workload with addresses: any";
 
 	*ret_dead = true;
 	if (!rule->from_set->r.n)
-		return warn(c, rule, empty_hint, "its from stands for no address");
+		return warn(c, rule, empty_hint, "its from contains no address");
 	if (!rule->to_set->r.n)
-		return warn(c, rule, empty_hint, "its to stands for no address");
+		return warn(c, rule, empty_hint, "its to contains no address");
 	if (!has_family(rule))
 		return warn(c, rule, "IPv4 and IPv6 never meet; icmp is IPv4, icmp6 is IPv6",
 			"its from, to and service have no address family in common");
@@ -135,9 +135,9 @@ static int check_subtraction(struct checker *c, const struct tw_rule *rule, cons
 		return 0;
 	return tw_diags_add(c->diags, TW_SEV_WARNING, rule->info.line, rule->column,
 		whole == TW_FAMILY_V6
-			? "take IPv6 addresses away as well, or put 0.0.0.0/0 before it for IPv4 alone"
-			: "take IPv4 addresses away as well, or put ::/0 before it for IPv6 alone",
-		"rule %s: its %s takes away %s addresses alone, so it means every %s address",
+			? "subtract IPv6 addresses too, or put 0.0.0.0/0 before it for IPv4 only"
+			: "subtract IPv4 addresses too, or put ::/0 before it for IPv6 only",
+		"rule %s: its %s subtracts only %s addresses, so it includes every %s address",
 		rule->info.name, end, whole == TW_FAMILY_V6 ? "IPv4" : "IPv6",
 		whole == TW_FAMILY_V6 ? "IPv6" : "IPv4");
 }

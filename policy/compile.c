@@ -199,17 +199,17 @@ static int too_large(const struct maker *m, enum tw_dir dir, size_t n_entries)
 {
 	const struct tw_vnic *vnic = m->layout->vnic;
 	const struct tw_nic *nic = &m->c->policy->nics.at[vnic->index];
-	const char *hint = "join rules by naming groups, networks and services in them";
+	const char *hint = "merge rules by using groups, networks and services in them";
 	const char *direction = dir == TW_DIR_OUT ? "out" : "in";
 	int err;
 
 	if (n_entries > TW_IMAGE_ENTRIES_MAX)
 		err = tw_diags_add(m->diags, TW_SEV_ERROR, nic->line, 1, hint,
-			"workload %s: %zu rule entries concern its port (%s), in more ways than cells take, and vectors take no more than %u",
+			"workload %s: %zu rule entries concern its port (%s); they do not fit cells, and vectors hold at most %u",
 			vnic->workload, n_entries, direction, TW_IMAGE_ENTRIES_MAX);
 	else
 		err = tw_diags_add(m->diags, TW_SEV_ERROR, nic->line, 1, hint,
-			"workload %s: the rules of its port (%s) tell too many addresses or ports apart",
+			"workload %s: the rules of its port (%s) distinguish too many addresses or ports",
 			vnic->workload, direction);
 	return err ? err : -E2BIG;
 }

@@ -18,7 +18,7 @@ static void read_version(struct tw_reader *r, const struct tw_node *value, void 
 
 	if (text && strcmp(text, "1") != 0)
 		tw_complain(r, value, "write version: 1",
-			"policy format version %s is not known here", tw_show(text).text);
+			"policy format version %s is not supported", tw_show(text).text);
 }
 
 static void add_network_prefix(struct tw_reader *r, const struct tw_node *item, void *object)
@@ -92,8 +92,7 @@ static void read_default(struct tw_reader *r, const struct tw_node *value, void 
 	if (!strcmp(text, "allow"))
 		info->action = TW_V_ALLOW;
 	else if (strcmp(text, "deny") != 0)
-		tw_complain(r, value,
-			"deny or allow; for anything else make it the last rule of the list",
+		tw_complain(r, value, "write deny or allow, or make it the last rule of the list",
 			"default cannot be %s", tw_show(text).text);
 }
 

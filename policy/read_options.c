@@ -33,7 +33,7 @@ static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void
 		if (state == TW_S__MAX) {
 			tw_complain(r, node->key,
 				tw_guess_hint(&guess, hint, sizeof(hint),
-					"a connection state such as established, syn-sent, udp-replied or icmp"),
+					"write a connection state such as established, syn-sent, udp-replied or icmp"),
 				"there is no connection state %s", tw_show(node->key->text).text);
 			continue;
 		}
@@ -44,7 +44,7 @@ static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void
 			continue;
 		if (tw_text_seconds(text, TIMEOUT_SECONDS_MAX, &seconds) < 0 || !seconds)
 			tw_complain(r, node, "write 30s, 10m, 2h or 5d; from 1s to 25d",
-				"%s is no time that can be a timeout", tw_show(text).text);
+				"%s is not a valid timeout", tw_show(text).text);
 		else
 			p->timeout[state] = seconds;
 	}
@@ -59,8 +59,8 @@ static void read_unclaimed(struct tw_reader *r, const struct tw_node *value, voi
 	if (!strcmp(text, "deny"))
 		r->policy->unclaimed = TW_UNCLAIMED_DENY;
 	else if (strcmp(text, "ignore") != 0)
-		tw_complain(
-			r, value, "ignore or deny", "unclaimed cannot be %s", tw_show(text).text);
+		tw_complain(r, value, "write ignore or deny", "unclaimed cannot be %s",
+			tw_show(text).text);
 }
 
 static void read_bind(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -72,7 +72,7 @@ static void read_bind(struct tw_reader *r, const struct tw_node *value, void *ob
 	if (!strcmp(text, "first-sender"))
 		r->policy->bind = TW_BIND_FIRST_SENDER;
 	else if (strcmp(text, "tap-mac") != 0)
-		tw_complain(r, value, "tap-mac or first-sender", "bind cannot be %s",
+		tw_complain(r, value, "write tap-mac or first-sender", "bind cannot be %s",
 			tw_show(text).text);
 	r->policy->has_bind = true;
 }
@@ -86,7 +86,7 @@ static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *o
 		return;
 	if (tw_text_seconds(text, TW_ADOPT_SECONDS_MAX, &seconds) < 0) {
 		tw_complain(r, value, "write 0s (never), 30s, 5m; at most 1h",
-			"%s is no time that can be an adoption window", tw_show(text).text);
+			"%s is not a valid adoption window", tw_show(text).text);
 		return;
 	}
 	r->policy->adopt_seconds = seconds;
@@ -103,9 +103,9 @@ static void add_reserved(struct tw_reader *r, const struct tw_node *item, void *
 		return;
 	if (prefix.len != 128 || prefix.addr.b[0] != 0xfe || (prefix.addr.b[1] & 0xc0) != 0x80)
 		tw_complain(r, item, "write an address such as \"fe80::1\"",
-			"%s is no link-local address", tw_show(text).text);
+			"%s is not a link-local address", tw_show(text).text);
 	else if (p->n_reserved == TW_POLICY_RESERVED_MAX)
-		tw_complain(r, item, NULL, "too many reserved addresses, %u are possible",
+		tw_complain(r, item, NULL, "too many reserved addresses, at most %u are allowed",
 			TW_POLICY_RESERVED_MAX);
 	else
 		p->reserved[p->n_reserved++] = prefix.addr;

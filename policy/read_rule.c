@@ -51,7 +51,7 @@ static const struct tw_field service_fields[] = {
 	{.name = "proto",
 		.read = read_proto,
 		.required = true,
-		.hint = "tcp, udp, icmp, icmp6 or a protocol number"},
+		.hint = "add proto: tcp, udp, icmp, icmp6 or a protocol number"},
 	{.name = "port", .read = keep_port},
 	{.name = "source-port", .read = keep_source_port},
 	{.name = "type", .read = keep_type},
@@ -64,7 +64,8 @@ static void push_part(struct tw_reader *r, const struct tw_node *node, struct tw
 		tw_failed(r, tw_vec_push(&r->parts, part));
 	else if (r->n_parts == TW_POLICY_PARTS_MAX + 1)
 		tw_complain(r, node, "name services once and use their names",
-			"too many protocols and ports, %u are possible", TW_POLICY_PARTS_MAX);
+			"too many protocols and ports, at most %u are allowed",
+			TW_POLICY_PARTS_MAX);
 }
 
 /* A port or range of ports; the whole range when nothing was written. */
@@ -82,8 +83,8 @@ static bool read_ports(
 		return false;
 	if (!tw_text_range(text, TW_PORT_MAX, ret_lo, ret_hi))
 		return true;
-	tw_complain(r, node, "443, or 5000-5100 with the lower one first; 0 to 65535",
-		"%s is no port or range of ports", tw_show(text).text);
+	tw_complain(r, node, "write 443, or 5000-5100 with the lower port first; 0 to 65535",
+		"%s is not a port or a range of ports", tw_show(text).text);
 	return false;
 }
 
@@ -142,7 +143,8 @@ static void push_type(struct tw_reader *r, const struct tw_node *node, const str
 		return;
 	if (tw_text_number(type, 255, &type_number) < 0 ||
 		(code && tw_text_number(code, 255, &code_number) < 0)) {
-		tw_complain(r, draft->type, "numbers from 0 to 255", "no ICMP type or code");
+		tw_complain(
+			r, draft->type, "write numbers from 0 to 255", "not an ICMP type or code");
 		return;
 	}
 	push_part(r, node,
@@ -169,15 +171,15 @@ static void read_service_object(struct tw_reader *r, const struct tw_node *node)
 		const char *better = tw_proto_hint(draft.proto, hint, sizeof(hint));
 
 		tw_complain(r, node,
-			better ? better : "tcp, udp, icmp, icmp6 or a number from 0 to 255",
+			better ? better : "write tcp, udp, icmp, icmp6 or a number from 0 to 255",
 			"there is no protocol %s", tw_show(draft.proto).text);
 	} else if (!proto && !has_ports && !has_types) {
 		push_part(r, node, tw_part_of_number(number));
 	} else if (has_ports && (!proto || proto->details != TW_PROTO_PORTS)) {
-		tw_complain(r, node, "ports go with proto: tcp and proto: udp",
+		tw_complain(r, node, "ports need proto: tcp or proto: udp",
 			"protocol %s has no ports here", draft.proto);
 	} else if (has_types && (!proto || proto->details != TW_PROTO_TYPES)) {
-		tw_complain(r, node, "type and code go with proto: icmp and proto: icmp6",
+		tw_complain(r, node, "type and code need proto: icmp or proto: icmp6",
 			"protocol %s has no type or code here", draft.proto);
 	} else if (proto->details == TW_PROTO_PORTS) {
 		push_port_lists(r, node, proto, &draft);
@@ -419,7 +421,7 @@ static void read_action(struct tw_reader *r, const struct tw_node *value, void *
 	for (unsigned int v = TW_V_ALLOW; v < TW_V__MAX; v++)
 		tw_guess(r, &guess, text, tw_verdict_name(v));
 	tw_complain(r, value,
-		tw_guess_hint(&guess, hint, sizeof(hint), "allow, deny, reject or ask"),
+		tw_guess_hint(&guess, hint, sizeof(hint), "write allow, deny, reject or ask"),
 		"there is no action %s", tw_show(text).text);
 }
 
@@ -433,7 +435,8 @@ static void read_log(struct tw_reader *r, const struct tw_node *value, void *obj
 	draft->rule.info.log = !strcasecmp(text, "true");
 	draft->rule.info.quiet = !strcasecmp(text, "false");
 	if (!draft->rule.info.log && !draft->rule.info.quiet)
-		tw_complain(r, value, "true or false", "log cannot be %s", tw_show(text).text);
+		tw_complain(
+			r, value, "write true or false", "log cannot be %s", tw_show(text).text);
 }
 
 static void read_at(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -448,7 +451,8 @@ static void read_at(struct tw_reader *r, const struct tw_node *value, void *obje
 	else if (!strcmp(text, "to"))
 		info->at_out = false;
 	else if (strcmp(text, "both") != 0)
-		tw_complain(r, value, "both, from or to", "at cannot be %s", tw_show(text).text);
+		tw_complain(
+			r, value, "write both, from or to", "at cannot be %s", tw_show(text).text);
 }
 
 static const struct tw_field rule_fields[] = {
@@ -496,7 +500,7 @@ void tw_read_rules(struct tw_reader *r, const struct tw_node *list, size_t numbe
 		struct rule_draft draft = {.rule = {.column = node->column}};
 
 		if (number == TW_POLICY_RULES_MAX) {
-			tw_complain(r, node, NULL, "too many rules, %u are possible",
+			tw_complain(r, node, NULL, "too many rules, at most %u are allowed",
 				TW_POLICY_RULES_MAX);
 			return;
 		}

@@ -83,8 +83,7 @@ static uint32_t tag_number(struct tag_parser *t, const char *text)
 		return known->index;
 	tw_guess_names(r, &guess, text, &r->policy->tag_names);
 	tw_warn(r, t->node,
-		tw_guess_hint(
-			&guess, hint, sizeof(hint), "workloads that come later will be taken in"),
+		tw_guess_hint(&guess, hint, sizeof(hint), "workloads added later will be included"),
 		"no workload has the tag %s", tw_show(text).text);
 	r->policy->text.n_strange_tags++;
 	name.index = (uint32_t)r->policy->tag_names.all.n;
@@ -109,7 +108,7 @@ static struct tw_tag_expr *parse_tag(struct tag_parser *t)
 	memcpy(text, t->at, len);
 	text[len] = '\0';
 	if (!tw_text_is_tag(text)) {
-		fail(t, "tags are joined by & and |, negated by !, grouped by ( )",
+		fail(t, "join tags with & and |, negate with !, group with ( )",
 			"a tag is missing");
 		return NULL;
 	}
@@ -178,6 +177,6 @@ const struct tw_tag_expr *tw_read_tags(struct tw_reader *r, const struct tw_node
 		return NULL;
 	expr = parse_or(&t);
 	if (expr && !t.failed && *t.at)
-		fail(&t, "join tags by & or |", "& or | is missing");
+		fail(&t, "join tags with & or |", "& or | is missing");
 	return t.failed ? NULL : expr;
 }

@@ -36,7 +36,7 @@ static bool claim(
 	snprintf(key, sizeof(key), "%s %s", what, text);
 	other = tw_names_find(&r->claims, key);
 	if (other) {
-		tw_complain(r, node, "keep it in one place", "the %s is taken already, in line %u",
+		tw_complain(r, node, "keep it in one place", "the %s is already used in line %u",
 			key, other->line);
 		return false;
 	}
@@ -71,7 +71,7 @@ static void read_port(struct tw_reader *r, const struct tw_node *value, void *ob
 		return;
 	if (!is_ifname(text)) {
 		tw_complain(r, value,
-			"the tap's or veth's name as ip link shows it, 1 to 15 characters",
+			"write the tap's or veth's name as ip link shows it, 1 to 15 characters",
 			"%s cannot be an interface name", tw_show(text).text);
 		return;
 	}
@@ -97,8 +97,8 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 		return;
 	}
 	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(mac))) {
-		tw_complain(r, value, "the vNIC's own MAC, as its guest shows it",
-			"%s is a group or empty address, not one NIC's", tw_show(text).text);
+		tw_complain(r, value, "write the vNIC's own MAC, as its guest shows it",
+			"%s is a group or zero MAC, not one NIC's", tw_show(text).text);
 		return;
 	}
 	snprintf(clean, sizeof(clean), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
@@ -173,8 +173,8 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 	r->prefixes.n = 0;
 	tw_read_list(r, value, "addresses", add_address, draft);
 	if (nic->pub.any && (r->prefixes.n || nic->pub.dhcp))
-		tw_complain(r, value, "keep any alone, or the addresses",
-			"addresses lists any and others beside it");
+		tw_complain(r, value, "keep either any or the others",
+			"addresses lists any together with others");
 	nic->n_written = r->prefixes.n;
 	nic->written = tw_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
 	if (!nic->written)
@@ -217,11 +217,11 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 		tw_complain(r, node, "name its port, such as tap0, or give its mac",
 			"a vNIC has neither port nor mac");
 	if (nic->pub.dhcp && !nic->pub.has_mac)
-		tw_complain(r, node, "give the vNIC's mac: DHCP answers are told apart by it",
-			"a vNIC learns addresses from DHCP and has no mac");
+		tw_complain(r, node, "give the vNIC's mac, by which DHCP answers are matched",
+			"a vNIC with addresses from DHCP has no mac");
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)
-			tw_complain(r, node, NULL, "too many vNICs, %u are possible",
+			tw_complain(r, node, NULL, "too many vNICs, at most %u are allowed",
 				TW_POLICY_VNICS_MAX);
 		return;
 	}
@@ -257,7 +257,7 @@ static void read_ports(struct tw_reader *r, const struct tw_node *value, void *o
 	draft->ports_node = value;
 	if (draft->nic_node)
 		tw_complain(r, value, "move them into the list",
-			"a workload has ports, and a port, mac or addresses beside them");
+			"a workload has both ports and a port, mac or addresses");
 	tw_read_list(r, value, "ports", read_nic, draft);
 }
 
@@ -271,12 +271,13 @@ static void add_tag(struct tw_reader *r, const struct tw_node *item, void *objec
 	if (!text)
 		return;
 	if (!tw_text_is_tag(text)) {
-		tw_complain(r, item, "letters, digits and _.-:/=@+, at most 127",
+		tw_complain(r, item, "use letters, digits and _.-:/=@+, at most 127",
 			"%s cannot be a tag", tw_show(text).text);
 		return;
 	}
 	if (r->numbers.n == TW_TAGS_MAX) {
-		tw_complain(r, item, NULL, "too many tags, a workload can have %u", TW_TAGS_MAX);
+		tw_complain(r, item, NULL, "too many tags, at most %u are allowed for a workload",
+			TW_TAGS_MAX);
 		return;
 	}
 	known = tw_names_find(&r->policy->tag_names, text);
@@ -411,8 +412,8 @@ static void add_pattern(struct tw_reader *r, const struct tw_node *item, const c
 		fits = r->n_globs > GLOBS_MAX || tw_text_glob(text, name);
 	}
 	if (!fits)
-		tw_warn(r, item, "workloads that come later will be taken in",
-			"the pattern %s fits no workload", tw_show(text).text);
+		tw_warn(r, item, "workloads added later will be included",
+			"the pattern %s matches no workload", tw_show(text).text);
 	text = tw_keep(r, text, strlen(text) + 1, 1);
 	if (text)
 		tw_failed(r, tw_vec_push(&r->texts, text));

@@ -150,7 +150,7 @@ void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *w
 static void unknown_key(struct tw_reader *r, const struct tw_node *key, const char *what,
 	const struct tw_field *fields, size_t n_fields)
 {
-	char hint[256] = "it knows ";
+	char hint[256] = "write one of: ";
 	struct tw_guess guess = {0};
 	size_t len = strlen(hint);
 
@@ -233,14 +233,14 @@ const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct 
 		return NULL;
 	if (!tw_text_is_name(key->text)) {
 		tw_complain(r, key,
-			"letters, digits, '_', '.' and '-', at most 127, first no '.' or '-'",
+			"use letters, digits, '_', '.' and '-', at most 127; do not begin with '.' or '-'",
 			"%s cannot be a name", tw_show(key->text).text);
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(reserved_words) / sizeof(reserved_words[0]); i++)
 		if (!strcmp(key->text, reserved_words[i])) {
 			tw_complain(
-				r, key, "choose another name", "the word %s is taken", key->text);
+				r, key, "choose another name", "%s is a reserved word", key->text);
 			return NULL;
 		}
 	if (tw_text_prefix(key->text, &prefix, &host_bits) == 0) {
@@ -257,13 +257,13 @@ const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct 
 		else
 			tw_complain(r, key,
 				"networks, workloads and groups share one set of names; rename one",
-				"the name %s is already that of the %s in line %u", key->text,
+				"%s is already the name of the %s in line %u", key->text,
 				tw_kind_name(other->kind), other->line);
 		return NULL;
 	}
 	if (index >= TW_POLICY_NAMES_MAX && scope != &r->policy->rule_names) {
 		if (index == TW_POLICY_NAMES_MAX)
-			tw_complain(r, key, NULL, "too many names, %u are possible",
+			tw_complain(r, key, NULL, "too many names, at most %u are allowed",
 				TW_POLICY_NAMES_MAX);
 		return NULL;
 	}
@@ -281,27 +281,30 @@ bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char 
 	int err = tw_text_prefix(text, ret, &host_bits);
 
 	if (err == -ERANGE)
-		tw_complain(r, node, "0 to 32 for IPv4, 0 to 128 for IPv6",
+		tw_complain(r, node, "write 0 to 32 for IPv4, 0 to 128 for IPv6",
 			"the prefix length of %s is too large", tw_show(text).text);
 	else if (err == -EAFNOSUPPORT)
 		tw_complain(r, node, "write the IPv4 address itself",
-			"%s is an IPv4 address in IPv6 dress", tw_show(text).text);
+			"%s is an IPv4-mapped IPv6 address", tw_show(text).text);
 	else if (err)
-		tw_complain(r, node, "an address is 10.0.0.1 or \"fd00::1\", a CIDR 10.0.0.0/8",
+		tw_complain(r, node,
+			"write an address such as 10.0.0.1 or \"fd00::1\", or a CIDR such as 10.0.0.0/8",
 			"%s is not an address", tw_show(text).text);
 	if (err)
 		return false;
 	if (++r->n_addresses > TW_POLICY_ADDRESSES_MAX) {
 		if (r->n_addresses == TW_POLICY_ADDRESSES_MAX + 1)
 			tw_complain(r, node, "use wider prefixes",
-				"too many addresses, %u are possible", TW_POLICY_ADDRESSES_MAX);
+				"too many addresses, at most %u are allowed",
+				TW_POLICY_ADDRESSES_MAX);
 		return false;
 	}
 	if (!host_bits)
 		return true;
 	tw_prefix_format(ret, clean);
 	if (exact) {
-		snprintf(hint, sizeof(hint), "%.*s for the one address, %s for the whole network",
+		snprintf(hint, sizeof(hint),
+			"write %.*s for the one address, or %s for the whole network",
 			(int)strcspn(text, "/"), text, clean);
 		tw_complain(r, node, hint, "%s has bits set beyond its prefix", tw_show(text).text);
 		return false;

@@ -33,7 +33,7 @@ static int too_large(struct resolver *s)
 {
 	int err = tw_diags_add(s->diags, TW_SEV_ERROR, 0, 0,
 		"use wider prefixes, or fewer and smaller groups",
-		"the policy is too large: its groups and rules stand for too many addresses");
+		"the policy is too large: its groups and rules contain too many addresses");
 
 	return err ? err : -EINVAL;
 }

@@ -391,7 +391,9 @@ static int warn(struct tw_shadow *s, uint32_t number)
 	if (n > NAMED_MAX)
 		snprintf(names + len, sizeof(names) - len, " and %zu more", n - NAMED_MAX);
 	return tw_diags_add(s->diags, TW_SEV_WARNING, rule->info.line, rule->column,
-		"remove it, or move it up", "rule %s can never match: %s decide%s all of it before",
+		"remove it, or move it up",
+		"rule %s can never match: %s already decide%s everything it "
+		"matches",
 		rule->info.name, names, n == 1 ? "s" : "");
 }
 

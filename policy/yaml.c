@@ -69,7 +69,7 @@ static void place(struct loader *l, struct tw_node *node, yaml_mark_t at)
 	parent = l->stack[top];
 	if (parent->kind == TW_NODE_MAP && !l->key[top]) {
 		if (node->kind == TW_NODE_SEQ || node->kind == TW_NODE_MAP)
-			complain(l, at, NULL, "a key must be a plain text");
+			complain(l, at, NULL, "a key must be a plain string");
 		l->key[top] = node;
 		return;
 	}
@@ -104,7 +104,8 @@ static void begin(struct loader *l, const yaml_event_t *event, enum tw_node_kind
 		complain(l, event->start_mark, "remove it; to subtract, quote the text: \"!name\"",
 			"tags are not part of the policy format");
 	if (l->depth == TW_YAML_DEPTH_MAX) {
-		give_up(l, event->start_mark, "a policy needs five levels", "nested too deeply");
+		give_up(l, event->start_mark, "a policy needs no more than five levels",
+			"nested too deeply");
 		return;
 	}
 	node = new_node(l, kind, event->start_mark);
@@ -160,7 +161,7 @@ static void take(struct loader *l, const yaml_event_t *event)
 	case YAML_DOCUMENT_START_EVENT:
 		if (l->n_documents++)
 			give_up(l, event->start_mark, "put everything into one document",
-				"a policy is one document, here begins another");
+				"a second document begins here");
 		break;
 	case YAML_MAPPING_START_EVENT:
 		begin(l, event, TW_NODE_MAP);
@@ -258,7 +259,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 	yaml_mark_t end;
 
 	if (len > TW_YAML_TEXT_MAX)
-		return tw_diags_add(diags, TW_SEV_ERROR, 0, 0, "15 MiB are possible",
+		return tw_diags_add(diags, TW_SEV_ERROR, 0, 0, "at most 15 MiB are allowed",
 			       "the policy text is too long") < 0
 			       ? -ENOMEM
 			       : -EINVAL;

@@ -22,7 +22,7 @@ static uint64_t warned_of(const struct world *world)
 		char name[16];
 
 		if (sscanf(diags.at[i].text, "rule %15s can never match", name) != 1 ||
-			!strstr(diags.at[i].text, "all of it before"))
+			!strstr(diags.at[i].text, "everything it matches"))
 			continue;
 		bits |= 1ull << tw_policy_rule_index(policy, name);
 	}
