@@ -20,7 +20,7 @@ struct tw_arena_chunk {
 struct tw_arena_pool {
 	unsigned int refs;
 	size_t bytes;
-	struct tw_arena_chunk *chunks; /* the one in use first */
+	struct tw_arena_chunk *chunks; /* the current chunk first */
 };
 
 void tw_arena_done(struct tw_arena *arena)

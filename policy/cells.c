@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* cells.c: the cell engine: a decision for each pair of remote class and service class.
  *
- * How:        keys and source ports are cut into classes; pairs of these that lie in the same
- *             services, which are products of a key set and a source port set, are one service
- *             class. A remote class's row holds, for each service class, the lowest entry of all
- *             that its remote sets have.
+ * How:        keys and source ports are cut into classes. A service is the product of a key set
+ *             and a source port set; pairs of classes that lie in the same services form one
+ *             service class. The row of a remote class holds, for each service class, the lowest
+ *             entry of its remote sets.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,11 +14,11 @@
 #include "policy/engine.h"
 #include "policy/rows.h"
 
-#define PAIRS_MAX   ((size_t)4 * 1024 * 1024)	/* of key class and source port class */
-#define COVER_MAX   ((size_t)256 * 1024 * 1024) /* of pairs and services that hold them */
+#define PAIRS_MAX   ((size_t)4 * 1024 * 1024)	/* pairs of key class and source port class */
+#define COVER_MAX   ((size_t)256 * 1024 * 1024) /* total of services over all pairs */
 #define BASE_WRITES 64 /* a remote set that writes more words goes into the base of rows */
 
-/* Lists of numbers, one after another: list i is at[first[i] … first[i + 1]). */
+/* Concatenated lists of numbers: list i is at[first[i] … first[i + 1]). */
 struct lists {
 	TW_VEC(uint32_t) first;
 	TW_VEC(uint32_t) at;
@@ -30,9 +30,9 @@ static void lists_done(struct lists *lists)
 	tw_vec_done(&lists->at);
 }
 
-/* A service as entries have it. */
+/* A service of the entries. */
 struct service {
-	uint32_t keys; /* numbers of sets */
+	uint32_t keys; /* set numbers */
 	uint32_t sports;
 };
 
@@ -41,20 +41,20 @@ struct cells {
 	struct tw_dimension remote;
 	struct tw_dimension proto;
 	struct tw_dimension sport;
-	TW_VEC(struct service) services; /* distinct */
-	TW_VEC(uint32_t) service_of;	 /* by entry */
+	TW_VEC(struct service) services; /* distinct services */
+	TW_VEC(uint32_t) service_of;	 /* service of each entry */
 	uint32_t *pair_class; /* [key class * n source port classes + source port class] */
 	size_t n_pairs;
-	size_t n_classes;	 /* of services */
+	size_t n_classes;	 /* number of service classes */
 	struct lists classes_of; /* service classes of a service */
 	struct lists entries_of; /* entries of a remote set, ascending */
 	struct tw_rows rows;
-	uint32_t *row_of; /* by remote class, and then by group */
+	uint32_t *row_of; /* row of each remote class, then of each group */
 	bool *is_base;
-	size_t n_remotes;	 /* remote classes; those of the partition beyond are groups */
-	TW_VEC(uint16_t) groups; /* numbers, ascending */
-	uint32_t *rank_of;	 /* by entry; NULL: cells hold decisions */
-	size_t n_ranks;		 /* the last one is the fallback's */
+	size_t n_remotes;	 /* number of remote classes; the classes after them are groups */
+	TW_VEC(uint16_t) groups; /* group numbers, ascending */
+	uint32_t *rank_of;	 /* rank of each entry; NULL: cells hold decisions */
+	size_t n_ranks;		 /* the last rank is the fallback's */
 };
 
 static void cells_done(struct cells *c)
@@ -103,7 +103,7 @@ static int number_services(struct cells *c)
 	return err;
 }
 
-/* Turns the sets of each class into the classes of each set. */
+/* Converts the sets of each class to the classes of each set. */
 static int invert(const struct tw_partition *partition, size_t n_sets, struct lists *ret)
 {
 	tw_autofree uint32_t *next = tw_alloc_array(n_sets + 1, sizeof(*next));
@@ -131,7 +131,7 @@ static int invert(const struct tw_partition *partition, size_t n_sets, struct li
 	return 0;
 }
 
-/* A pair of a key class and a source port class, known by the services that hold it. */
+/* A pair of a key class and a source port class, identified by its services. */
 struct pair {
 	uint64_t hash[2];
 };
@@ -141,7 +141,7 @@ static bool same_pair(const void *owner, uint32_t value, const void *key)
 	return !memcmp(&((const struct pair *)owner)[value], key, sizeof(struct pair));
 }
 
-/* Sums up, for each pair, the services that hold it. */
+/* Adds up, for each pair, the hashes of its services. */
 static int sum_up_pairs(
 	struct cells *c, const struct lists *keys, const struct lists *sports, struct pair *pairs)
 {
@@ -169,7 +169,7 @@ static int sum_up_pairs(
 	return 0;
 }
 
-/* Numbers the pairs that differ: these are the service classes. */
+/* Numbers the distinct pairs: the service classes. */
 static int number_pairs(struct cells *c, const struct pair *pairs)
 {
 	tw_autofree struct pair *known = tw_alloc_array(c->n_pairs, sizeof(*known));
@@ -256,7 +256,7 @@ static bool same_entry(const void *owner, uint32_t value, const void *key)
 	       c->service_of.at[value] == c->service_of.at[i];
 }
 
-/* Lists the entries of each remote set, without those that an equal one stands before. */
+/* Lists the entries of each remote set, except those that an equal earlier one shadows. */
 static int list_entries(struct cells *c)
 {
 	size_t n = c->in->entries->n, n_sets = c->remote.sets.n;
@@ -312,7 +312,7 @@ static uint32_t rank_at(const struct cells *c, uint32_t entry)
 	return entry == UINT32_MAX ? (uint32_t)c->n_ranks - 1 : c->rank_of[entry];
 }
 
-/* From numbers of entries to their decisions, or ranks. */
+/* Converts entry numbers to decisions or ranks. */
 static void finish_block(const struct tw_rows *rows, uint32_t *block)
 {
 	const struct cells *c = rows->arg;
@@ -325,9 +325,9 @@ static void finish_block(const struct tw_rows *rows, uint32_t *block)
 							  : c->in->entries->at[block[i]].decision;
 }
 
-/* ---- groups: classes of their own, behind those of remote addresses ---- */
+/* ---- groups: separate classes after those of remote addresses ---- */
 
-/* The highest number of a group that entries are about; 0: they are about none. */
+/* Returns the highest group number of the entries, or 0 if no entry names a group. */
 static uint32_t highest_group(const struct tw_entries *entries)
 {
 	uint32_t highest = 0;
@@ -341,7 +341,7 @@ static uint32_t highest_group(const struct tw_entries *entries)
 	return highest;
 }
 
-/* The groups that entries are about, by number, up to `highest`: those of `place` are not 0. */
+/* Lists the groups of the entries by number, up to `highest`: those whose `place` is not 0. */
 static int list_groups(struct cells *c, uint32_t *place, uint32_t highest)
 {
 	int err = 0;
@@ -361,8 +361,8 @@ static int list_groups(struct cells *c, uint32_t *place, uint32_t highest)
 	return err;
 }
 
-/* The remote sets that are about a group are the members of its class. One class more has those of
- * all groups: it tells where no group can be of any say. */
+/* The members of a group's class are the remote sets that name the group. One more class has
+ * those of all groups; it shows where no group can matter. */
 static int add_group_classes(
 	struct cells *c, const struct tw_end *const *ends, const uint32_t *place)
 {
@@ -398,7 +398,7 @@ static int add_group_classes(
 	return err;
 }
 
-/* Entries of one decision that follow one another are of one rank. */
+/* Gives consecutive entries with the same decision one rank. */
 static int rank_entries(struct cells *c)
 {
 	const struct tw_entries *entries = c->in->entries;
@@ -503,8 +503,8 @@ static int add_tables(struct cells *c, struct tw_words *words, struct tw_image_v
 	return err ? err : tw_rows_add(&c->rows, words, &view->cells.rows);
 }
 
-/* Trees lead to what the tables are asked by: keys, without source ports, straight to the service
- * class. */
+/* Adds the trees that lead to table indexes. Without source ports, keys lead directly to the
+ * service class. */
 static int add_trees(struct cells *c, struct tw_words *words, struct tw_image_view *view)
 {
 	size_t n = c->proto.partition.n_classes > c->sport.partition.n_classes

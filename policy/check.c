@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* check.c: warns of what is lawful but surely not meant: things that stand for nothing, and rules
- * that no packet can ever meet.
+/* check.c: warns of valid but probably unintended parts of a policy: empty groups, and rules
+ * that no packet can match.
  */
 #include <errno.h>
 
@@ -11,8 +11,8 @@
 struct checker {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
-	struct tw_ranges concern[TW_DIR__MAX]; /* of all ports together */
-	bool learns; /* some port's addresses are not known before DHCP gives them */
+	struct tw_ranges concern[TW_DIR__MAX]; /* local addresses of all ports together */
+	bool learns;			       /* some port gets addresses from DHCP */
 };
 
 static int warn(struct checker *c, const struct tw_rule *rule, const char *hint, const char *why)
@@ -37,7 +37,7 @@ static int check_groups(struct checker *c)
 	return err;
 }
 
-/* Is there a port where some frame could meet this rule? */
+/* True if a frame at some port could match this rule. */
 static bool is_enforced(const struct checker *c, const struct tw_rule *rule)
 {
 	return (rule->info.at_out &&
@@ -83,8 +83,8 @@ static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_d
 	return 0;
 }
 
-/* Whether an end of a rule stands for more when guests learn addresses: what can be said of it now
- * may not hold then. */
+/* True if an end of a rule may gain addresses from DHCP. A warning about its current addresses
+ * may then become wrong. */
 static bool learns(const struct tw_policy *p, const struct tw_operands *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -97,7 +97,7 @@ static bool learns(const struct tw_policy *p, const struct tw_operands *list)
 	return false;
 }
 
-/* True if the list means all addresses but some. */
+/* True if the list means all addresses except some. */
 static bool only_subtracts(const struct tw_operands *list)
 {
 	bool subtracts = false;
@@ -110,7 +110,7 @@ static bool only_subtracts(const struct tw_operands *list)
 	return subtracts;
 }
 
-/* TW_FAMILY_* of which the set has every address. */
+/* Returns the TW_FAMILY_* bits of families that the set contains completely. */
 static uint32_t whole_families(const struct tw_set *set)
 {
 	struct tw_range v4 = {TW_V4_FIRST, TW_V4_LAST};
@@ -121,8 +121,8 @@ static uint32_t whole_families(const struct tw_set *set)
 	       (tw_ranges_contain(&set->r, &all_v6) ? TW_FAMILY_V6 : 0);
 }
 
-/* `to: "!10.0.0.0/8"` leaves all of IPv6 in, which its author surely did not think of, if the rule
- * lets something pass to or from there. */
+/* Warns of `to: "!10.0.0.0/8"` in an allowing rule: it includes all of IPv6, which its author
+ * probably did not intend. */
 static int check_subtraction(struct checker *c, const struct tw_rule *rule, const char *end,
 	const struct tw_operands *list, const struct tw_set *set, const struct tw_set *far)
 {

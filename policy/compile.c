@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* compile.c: from a layout to the words of an image (fastpath/abi/image.h). */
+/* compile.c: compiles a layout to the words of an image */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "policy/layout.h"
 #include "policy/views.h"
 
-/* What a view may take as cells; beyond, it is made of vectors. */
+/* Largest size of a view's cells; a larger view uses vectors. */
 #define CELL_WORDS_MAX ((size_t)16 * 1024 * 1024) /* 64 MiB */
 
 #define LOCAL_MEMBERS_MAX ((size_t)1024 * 1024)
@@ -20,7 +20,7 @@
 
 /* ---- the compiler ---- */
 
-/* Numbers the sets in rules' from and to. */
+/* Numbers the sets in the rules' from and to. */
 static int find_locals(struct tw_compiler *c)
 {
 	const struct tw_policy *p = c->policy;
@@ -56,7 +56,7 @@ static int add_rule(
 	return tw_vec_push(&c->rules[dir].all, at);
 }
 
-/* Lists, for each set of local addresses, the rules that have it. */
+/* Lists, for each set of local addresses, the rules that use it. */
 static int sort_by_local(struct tw_rules_at *rules, size_t n_locals)
 {
 	uint32_t sum = 0;
@@ -67,7 +67,7 @@ static int sort_by_local(struct tw_rules_at *rules, size_t n_locals)
 	rules->near = tw_alloc_array(rules->all.n / 64 + 1, sizeof(*rules->near));
 	if (!rules->first || !rules->of || !rules->picked || !rules->near)
 		return -ENOMEM;
-	/* One place further on than they are to be: filling moves them there. */
+	/* Offsets start one place too high; filling the lists moves them down. */
 	tw_vec_foreach (&rules->all, at)
 		rules->first[at->local + 2]++;
 	for (size_t i = 2; i < n_locals + 2; i++) {
@@ -97,8 +97,8 @@ static int list_rules(struct tw_compiler *c)
 	return err;
 }
 
-/* Cuts the line of addresses at the bounds of local sets. Where sets lie upon one another so much that
- * lists of those of each class would be long, there are none. */
+/* Cuts the address space at the bounds of local sets. If sets overlap so much that the lists of
+ * each class would be long, no lists are made. */
 static int cut_locals(struct tw_compiler *c, int f)
 {
 	struct tw_partition_limits limits = {
@@ -190,7 +190,7 @@ struct maker {
 	struct tw_compiler *c;
 	const struct tw_layout *layout;
 	struct tw_words words;
-	struct tw_entries entries; /* of the view at hand */
+	struct tw_entries entries; /* entries of the current view */
 	struct tw_image *image;
 	struct tw_diags *diags;
 };
@@ -214,7 +214,7 @@ static int too_large(const struct maker *m, enum tw_dir dir, size_t n_entries)
 	return err ? err : -E2BIG;
 }
 
-/* Vectors know no groups: whoever is in one now is in the image. */
+/* Replaces groups by their current members, because vectors have no groups. */
 static void resolve_groups(struct maker *m, struct tw_entries *entries)
 {
 	for (size_t i = 0; i < entries->n; i++) {
@@ -228,7 +228,7 @@ static void resolve_groups(struct maker *m, struct tw_entries *entries)
 	}
 }
 
-/* Builds one view: cells where they fit, else vectors. */
+/* Builds one view: of cells if they fit, otherwise of vectors. */
 static int build_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
 	const struct tw_view_key *key, struct tw_view_built *ret)
 {
@@ -265,7 +265,7 @@ static const char *why_vectors(const struct tw_image_facts *facts)
 			   : "cells would take more than 64 MiB";
 }
 
-/* Adds one view: a copy of one like it, or it is built. */
+/* Adds one view: a copy of an equal one, or a new one. */
 static int make_view(struct maker *m, enum tw_dir dir, const struct tw_layout_view *from,
 	struct tw_image_view *ret)
 {
@@ -375,7 +375,7 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 
 	if (!err && !compiler->views)
 		err = tw_views_new(&compiler->views);
-	/* So that it need not be moved time and again while it grows. */
+	/* Reserves the expected size, so that the image is not moved while it grows. */
 	if (!err)
 		err = tw_vec_reserve_((void **)&m.words.v.at, &m.words.v.max, compiler->n_words,
 			sizeof(*m.words.v.at));

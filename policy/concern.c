@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* concern.c: which local addresses a port's frames can have.
+/* concern.c: the local addresses that a port's frames can have.
  *
- * Why:        a port's image holds only the rules that can concern it, cut to these addresses.
- * Holds:      its own, link-local ones, and those of a guest that has none yet; towards the guest
- *             also multicast and broadcast. Where the subnet ends is not known here, so every
- *             address that could be the directed broadcast of one is taken in.
+ * Why:        a port's image holds only the rules that can concern it, restricted to these
+ *             addresses.
+ * Holds:      its own addresses, link-local ones, and those of a guest that has none yet;
+ *             towards the guest also multicast and broadcast. The subnet's length is not known
+ *             here, so every address that could be its directed broadcast is included.
  */
 #include "fastpath/path/bytes.h"
 #include "policy/model.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* delta.c: which images a new policy shares with an old one, told from the rules that differ.
+/* delta.c: finds the images that a new policy shares with an old one, from the rules that differ.
  *
- * How:        what both lists of rules begin and end with is the same in both; of the stretch between,
- *             rules are held against one another in their order where there are as many of them, and
- *             all of them count as changed where not. A port is out of it when no changed rule, old or
- *             new, is enforced at an address it can be met at, and when none tells such addresses
- *             apart in another way than before: then what layout.c projects on it is the same.
- * Groups:     who is in the groups at the other end of a rule is of no concern to images that leave
- *             that to the table of members (ends.h).
- * Exact:      two policies that keep a port out of it have equal layouts for it
+ * How:        the common beginning and end of both lists of rules is skipped. If the parts between
+ *             have the same length, rules are compared in order; otherwise all of them count as
+ *             changed. A port is unaffected if no changed rule, old or new, is enforced at its
+ *             local addresses, and no changed rule distinguishes these addresses differently than
+ *             before. Then layout.c projects the same rules on it.
+ * Groups:     members of groups at the remote end of a rule do not affect images, because they are
+ *             in the table of members (ends.h).
+ * Exact:      two policies that leave a port unaffected have equal layouts for it
  *             (tests/policy/unit/delta.c).
  */
 #include <errno.h>
@@ -18,7 +18,8 @@
 #include "base/alloc.h"
 #include "policy/layout.h"
 
-/* A policy as ports see it: decisions speak of slots, not of numbers, and ends of groups. */
+/* A policy as ports see it: decisions name slots instead of rule numbers, and the ends of rules
+ * name groups. */
 struct side {
 	const struct tw_policy *policy;
 	const uint32_t *slots;
@@ -28,15 +29,13 @@ struct side {
 struct tw_delta {
 	struct side old;
 	struct side now;
-	bool all;     /* the default is another: every port is in it */
+	bool all;     /* the default has changed: every port is affected */
 	bool guarded; /* refusing rules towards guests are in every image (layout.h) */
-	struct tw_ranges
-		mine[TW_DIR__MAX]; /* where changed rules are enforced, and what `tells` has */
-	struct tw_ranges far[TW_DIR__MAX]; /* … rules whose groups at the other end have changed */
-	struct tw_ranges tells; /* addresses that sets have or have not, other than before */
-	uint8_t *
-		has_far; /* by id of a set of the new policy: bit per direction in which `far` has it */
-	bool everyone; /* a port can be met at some of `mine` whatever its addresses */
+	struct tw_ranges mine[TW_DIR__MAX]; /* where changed rules are enforced, and `tells` */
+	struct tw_ranges far[TW_DIR__MAX];  /* of rules whose groups at the other end changed */
+	struct tw_ranges tells;		    /* addresses that sets gained or lost */
+	uint8_t *has_far; /* by set id of the new policy: bit per direction in which `far` has it */
+	bool everyone;	  /* some of `mine` are local addresses of every port */
 	bool everyone_far;
 	struct tw_ranges scratch;
 };
@@ -73,7 +72,7 @@ static uint32_t slot_of(const struct side *side, size_t number)
 	return side->slots ? side->slots[number] : (uint32_t)number;
 }
 
-/* All but whom it is about. */
+/* True if the rules are equal but for their ends. */
 static bool same_body(
 	const struct side *old, size_t old_number, const struct side *now, size_t number)
 {
@@ -100,7 +99,7 @@ static int add_set(struct tw_ranges *ret, const struct tw_set *set)
 	return tw_ranges_add_all(ret, &set->r);
 }
 
-/* What only one of them has. */
+/* Adds the addresses that only one of two sets has. */
 static int add_difference(
 	struct tw_delta *d, struct tw_ranges *ret, const struct tw_set *a, const struct tw_set *b)
 {
@@ -127,14 +126,14 @@ static int add_everywhere(struct tw_ranges *ret)
 	return tw_ranges_add(ret, 0, TW_U128_MAX);
 }
 
-/* Whether every port's image has the rule. */
+/* True if every port's image has the rule. */
 static bool is_everywhere(const struct tw_delta *d, enum tw_dir dir, const struct tw_rule *rule)
 {
 	return d->guarded && dir == TW_DIR_IN && is_at(rule, dir) &&
 	       rule->info.action != TW_V_ALLOW;
 }
 
-/* A rule that the other policy has nothing like. */
+/* Adds a rule that has no counterpart in the other policy. */
 static int add_alone(struct tw_delta *d, const struct side *side, size_t number)
 {
 	const struct tw_rule *rule = rule_at(side, number);
@@ -152,8 +151,8 @@ static int add_alone(struct tw_delta *d, const struct side *side, size_t number)
 	return err;
 }
 
-/* The ports at one end: all of those there when the rule says something else, or of somebody else;
- * otherwise those that come to it or leave it. */
+/* Adds the ports at one end: all of them if the rule's meaning or its other end has changed,
+ * otherwise those that enter or leave the end. */
 static int add_end(struct tw_delta *d, enum tw_dir dir, bool says_else, const struct tw_rule *o,
 	const struct tw_rule *n)
 {
@@ -173,7 +172,7 @@ static int add_end(struct tw_delta *d, enum tw_dir dir, bool says_else, const st
 	return err;
 }
 
-/* A port at one end, whose images hold what is in the other end's groups, or what tells it. */
+/* Adds the ports at one end, whose images depend on the other end's groups or set. */
 static int add_far(
 	struct tw_delta *d, enum tw_dir dir, const struct tw_rule *o, const struct tw_rule *n)
 {
@@ -185,7 +184,7 @@ static int add_far(
 		return 0;
 	if (is_everywhere(d, dir, n))
 		return add_everywhere(&d->far[dir]);
-	/* Many rules are about a group, and in few ways. */
+	/* Many rules name the same group, so most sets are found here. */
 	if (d->has_far[mine->id] & 1u << dir)
 		return 0;
 	d->has_far[mine->id] |= (uint8_t)(1u << dir);
@@ -280,12 +279,12 @@ void tw_delta_free(struct tw_delta *d)
 	free(d);
 }
 
-/* The vNIC of the old policy that stands where this one does. */
+/* Returns the vNIC of the old policy that corresponds to this one, or NULL. */
 static const struct tw_vnic *find_old(const struct tw_delta *d, const struct tw_vnic *vnic)
 {
 	const struct tw_vnic *first, *old = tw_policy_vnic(d->old.policy, vnic->index);
 
-	/* One that was taken over is where it was. */
+	/* An unchanged vNIC has kept its place. */
 	if (old && old->workload == vnic->workload)
 		return old;
 	first = tw_policy_find_workload(d->now.policy, vnic->workload);

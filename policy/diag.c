@@ -11,7 +11,7 @@
 #include "base/clean.h"
 #include "base/vec.h"
 
-#define EDIT_TEXT_MAX 64 /* longer names are not worth a guess */
+#define EDIT_TEXT_MAX 64 /* no guesses for longer names */
 
 void tw_diags_done(struct tw_diags *diags)
 {
@@ -86,7 +86,7 @@ struct tw_shown tw_show(const char *text)
 	for (; *text && at < room; text++, at++)
 		shown.text[at] = *text;
 	if (*text) {
-		/* Cut before a character of several bytes, never inside it. */
+		/* Cuts before a multi-byte character, never inside it. */
 		while (at && ((unsigned char)shown.text[at - 1] & 0xc0) == 0x80)
 			at--;
 		if (at && (unsigned char)shown.text[at - 1] >= 0xc0)

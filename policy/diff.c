@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* diff.c: what a new policy changes against an old one, thing by thing.
+/* diff.c: lists what a new policy changes: rules, workloads and other named things.
  *
- * How:        things are compared by their printed text, found by name. Rules that stand in another
- *             order than before are told apart from those they moved around by the longest
- *             increasing run of old numbers: whoever is not in it has moved.
+ * How:        things are found by name and compared by their printed text. A rule has moved if
+ *             it is not in the longest increasing subsequence of old rule numbers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ static void tell(struct differ *d, enum tw_changed what, enum tw_change change, 
 	d->each(d->arg, what, change, name);
 }
 
-/* Buffers that failed are told of at the end; they may hold nothing at all. */
+/* Buffers that ran out of memory are reported at the end; they may be empty here. */
 static bool texts_equal(const struct differ *d)
 {
 	return !d->old_text.failed && !d->now_text.failed && d->old_text.len == d->now_text.len &&
@@ -50,7 +49,7 @@ static bool same_text(const char *a, const char *b)
 	return a == b || !strcmp(a, b);
 }
 
-/* The name of what an entry of a rule's end stands for; NULL: it is not called by a name. */
+/* Returns the name in an entry of a rule's end, or NULL if it has none. */
 static const char *operand_name(const struct tw_policy *p, const struct tw_operand *operand)
 {
 	switch (operand->kind) {
@@ -72,7 +71,7 @@ static bool same_operands(
 {
 	if (old->n != now->n)
 		return false;
-	/* Taken over, and with it all that it names. */
+	/* Unchanged, including everything that it names. */
 	if (old->at == now->at)
 		return true;
 	for (size_t i = 0; i < old->n; i++) {
@@ -111,8 +110,8 @@ static bool same_services(
 	return true;
 }
 
-/* Rules that are alike in all their parts are printed alike, and most are: to print them all would
- * take longer than all else that an edit of one rule asks for. */
+/* True if all parts of two rules are equal, and so their printed text. Comparing parts is fast;
+ * printing every rule would take longer than the rest of an edit. */
 static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 {
 	const struct tw_rule *old = &d->old->rules.at[old_index];
@@ -127,8 +126,8 @@ static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 	return is_equal(d, tw_policy_print_rule, old_index, now_index);
 }
 
-/* The rest of what was taken over from the old policy as it was: it lies at the same place. What is
- * not may be the same nevertheless. */
+/* Things that were taken over unchanged are at the same address. Things at another address may
+ * still be equal. */
 typedef bool kept_fn(const struct differ *d, size_t old_index, size_t now_index);
 
 static bool kept_network(const struct differ *d, size_t old_index, size_t now_index)
@@ -174,7 +173,7 @@ static bool kept_group(const struct differ *d, size_t old_index, size_t now_inde
 	       a->workloads.at == b->workloads.at && a->patterns == b->patterns;
 }
 
-/* The entry of a name in another table, where it mostly is at the same place. */
+/* Returns the entry of a name in another table, where it usually has the same place. */
 static const struct tw_name *find_name(
 	const struct tw_names *names, const struct tw_name *name, size_t place)
 {
@@ -183,7 +182,7 @@ static const struct tw_name *find_name(
 	return tw_names_find(names, name->text);
 }
 
-/* Compares the things of one kind in one scope of names. */
+/* Compares the things of one kind in one name scope. */
 static void compare(struct differ *d, const struct tw_names *old, const struct tw_names *now,
 	uint32_t kind, enum tw_changed what, print_fn *print, kept_fn *kept)
 {
@@ -221,7 +220,7 @@ static void mark_in_order(
 
 		if (was[i] < 0)
 			continue;
-		/* Most have not moved. */
+		/* Fast path: most rules have not moved. */
 		if (n_tails && was[tails[n_tails - 1]] < was[i])
 			lo = n_tails;
 		while (lo < hi) {
@@ -241,7 +240,7 @@ static void mark_in_order(
 		ret_in_order[i] = true;
 }
 
-/* The number of a rule of that name, which is often the same in both. */
+/* Returns the number of the rule with this name, which is often the same in both policies. */
 static long find_rule(const struct tw_policy *p, size_t index, const char *name)
 {
 	if (index < tw_policy_n_rules(p) && p->rules.at[index].info.name == name)

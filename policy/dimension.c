@@ -8,7 +8,8 @@
 static int number_sets(struct tw_dimension *d, const struct tw_entries *entries,
 	enum tw_image_dim dim, size_t n_ids)
 {
-	tw_autofree uint32_t *number = tw_alloc_array(n_ids, sizeof(*number)); /* plus 1 */
+	tw_autofree uint32_t *number = tw_alloc_array(
+		n_ids, sizeof(*number)); /* set number plus 1; 0: none */
 	int err = number ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < entries->n && !err; i++) {

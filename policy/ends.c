@@ -8,9 +8,9 @@
 #include "base/alloc.h"
 #include "fastpath/path/bytes.h"
 
-#define ADDRS_MAX (TW_MEMBERS_MAX / 2) /* both epochs' have to find room */
+#define ADDRS_MAX (TW_MEMBERS_MAX / 2) /* the table holds the members of two epochs */
 
-/* A single address of a workload. */
+/* A workload's single address. */
 struct host {
 	tw_u128 number;
 	uint32_t n;
@@ -20,8 +20,8 @@ struct host {
 struct finder {
 	const struct tw_policy *policy;
 	TW_VEC(struct host) hosts;    /* ascending */
-	TW_VEC(struct tw_range) wide; /* what routers own */
-	bool *told;		      /* by group: a rule names it, and takes nothing away */
+	TW_VEC(struct tw_range) wide; /* prefixes of routers */
+	bool *told;		      /* by group: a rule names it in a list without `!` */
 	struct tw_ranges fixed;	      /* scratch */
 };
 
@@ -67,7 +67,8 @@ static int list_hosts(struct finder *s, bool v4)
 	return err;
 }
 
-/* Addresses of either family mostly stand in their order in a policy, and then need not be sorted. */
+/* Lists the hosts. A policy usually lists addresses of each family in order; then they need no
+ * sorting. */
 static int find_hosts(struct finder *s)
 {
 	size_t n = 0;
@@ -101,7 +102,7 @@ static void find_told(struct finder *s, const struct tw_operands *list)
 			s->told[list->at[i].index] = true;
 }
 
-/* What a group's networks hold is fixed, whoever owns it. */
+/* Addresses in a group's networks are fixed, even if a workload owns them. */
 static int find_fixed(struct finder *s, const struct tw_group *group)
 {
 	int err = 0;
@@ -120,7 +121,7 @@ static int find_fixed(struct finder *s, const struct tw_group *group)
 	return err;
 }
 
-/* The first host that is not below a number. */
+/* Returns the index of the first host that is not below a number. */
 static size_t seek(const struct finder *s, tw_u128 number)
 {
 	size_t low = 0, high = s->hosts.n;
@@ -158,7 +159,7 @@ static int enter_group(struct finder *s, uint32_t g)
 	return err;
 }
 
-/* Lists who is in which groups; -E2BIG: more than the table takes. */
+/* Lists the members of groups. Returns -E2BIG if the table cannot hold them. */
 static int list_members(const struct finder *s, struct tw_members *ret)
 {
 	int err = 0;
@@ -190,7 +191,7 @@ static int find_members(struct finder *s, struct tw_members *ret)
 		err = list_members(s, ret);
 	if (err != -E2BIG)
 		return err;
-	/* Then everything is fixed. */
+	/* The table is too small: all addresses are fixed. */
 	tw_members_done(ret);
 	memset(s->told, 0, p->groups.n * sizeof(*s->told));
 	return 0;
@@ -220,15 +221,17 @@ int tw_policy_members(const struct tw_policy *policy, struct tw_members *ret)
 struct maker {
 	struct finder s;
 	struct tw_ends *ends;
-	const struct tw_set **plain_of; /* by group that is told */
-	uint32_t host_family;		/* of all hosts */
-	const struct tw_end **of_set; /* by id of a set of the policy: the end that is just that */
-	const struct tw_end **of_group; /* by group that is told: the end that is just that */
+	const struct tw_set **plain_of; /* by group in the table of members */
+	uint32_t host_family;		/* families of all hosts */
+	const struct tw_end *
+		*of_set; /* by set id of the policy: the end that consists of this set only */
+	const struct tw_end *
+		*of_group; /* by group in the table: the end that consists of it alone */
 	struct tw_ranges scratch;
 	TW_VEC(uint16_t) groups;
 };
 
-/* The fixed part of a group: its networks, the routers in it, and hosts in too many groups. */
+/* Makes the fixed part of a group: its networks, its routers, and hosts in too many groups. */
 static int make_plain(struct maker *m, uint32_t g)
 {
 	const struct tw_set *all = m->s.policy->groups.at[g].set;
@@ -255,7 +258,7 @@ static bool same_end(const void *owner, uint32_t value, const void *key)
 	return !memcmp(have->digest, want->digest, sizeof(have->digest)) && have->all == want->all;
 }
 
-/* The end that is like `end`, which the groups in the making belong to. */
+/* Returns the interned end equal to `end`, with the groups collected so far. */
 static int intern(struct maker *m, struct tw_end end, const struct tw_end **ret)
 {
 	struct tw_ends *ends = m->ends;
@@ -309,7 +312,7 @@ static int add_plain(struct maker *m, const struct tw_operand *operand)
 	return tw_ranges_add(&m->scratch, 0, TW_U128_MAX);
 }
 
-/* The numbers of groups in a list, each once. */
+/* Lists the group numbers in a list, each once. */
 static int list_groups(struct maker *m, const struct tw_operands *list)
 {
 	size_t n = 0;

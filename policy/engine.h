@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* engine.h: the two ways of making a view of an image from rules in their order.
+/* engine.h: the two engines that build a view of an image from ordered rules.
  *
- * In:         entries in order of match: products of sets in each dimension.
- * Out:        tables appended to the words, and the view that points at them. With -E2BIG words may
- *             have been added; the caller cuts them off.
+ * In:         entries in order of match, each a product of one set per dimension.
+ * Out:        tables appended to the words, and the view that points to them. After -E2BIG words
+ *             may have been added; the caller removes them.
  */
 #pragma once
 
@@ -13,8 +13,8 @@
 #include "policy/tree.h"
 
 struct tw_entry {
-	const struct tw_set *set[TW_DIM__MAX]; /* LOCAL: NULL where the view has one local class */
-	const struct tw_end *remote; /* set[REMOTE] is its plain part; NULL: that is all there is */
+	const struct tw_set *set[TW_DIM__MAX]; /* LOCAL: NULL if the view has one local class */
+	const struct tw_end *remote; /* set[REMOTE] is its plain part; NULL: it has no groups */
 	uint32_t decision;
 };
 
@@ -24,39 +24,39 @@ struct tw_entries {
 	size_t max;
 };
 
-/* What a view came to, for those who ask how large it is. */
+/* Size and engine of a view, for `check --stats`. */
 struct tw_view_facts {
 	uint32_t classes[TW_DIM__MAX];
-	uint32_t services; /* service classes; 0 with vectors */
-	uint32_t rows;	   /* distinct ones */
-	uint32_t groups;   /* that members are told of apart */
+	uint32_t services; /* number of service classes; 0 with vectors */
+	uint32_t rows;	   /* number of distinct rows */
+	uint32_t groups;   /* number of groups in the table of members */
 };
 
-/* One dimension: which distinct set each entry has, and the classes they make. */
+/* One dimension: the distinct set of each entry, and the classes of these sets. */
 struct tw_dimension {
-	TW_VEC(const struct tw_set *) sets; /* distinct */
-	TW_VEC(uint32_t) of_entry;	    /* number among these */
+	TW_VEC(const struct tw_set *) sets; /* distinct sets */
+	TW_VEC(uint32_t) of_entry;	    /* index in `sets` */
 	struct tw_partition partition;
 };
 
 #define TW_DIMENSION_BOUNDS_MAX	 ((size_t)4 * 1024 * 1024)
 #define TW_DIMENSION_MEMBERS_MAX ((size_t)32 * 1024 * 1024)
 
-/* Numbers below the first id of entries' sets are all used as such. 0; -E2BIG; -ENOMEM. */
+/* `n_ids` is above all ids of the entries' sets. Returns 0, -E2BIG or -ENOMEM. */
 int tw_dimension_make(struct tw_dimension *d, const struct tw_entries *entries,
 	enum tw_image_dim dim, uint32_t family, size_t n_ids);
 void tw_dimension_done(struct tw_dimension *d);
-/* Adds the tree from numbers of the dimension to values by class. */
+/* Adds the tree that maps numbers of the dimension to values by class. */
 int tw_dimension_add_tree(struct tw_words *words, const struct tw_dimension *d,
 	enum tw_image_dim dim, uint32_t family, const uint32_t *values, uint32_t *ret_branch);
 
-/* What an engine is given. */
+/* Input of an engine. */
 struct tw_engine_input {
 	const struct tw_entries *entries;
 	uint32_t family;
-	uint32_t fallback; /* decision where none matches */
-	size_t n_ids;	   /* above all ids of sets and of ends */
-	size_t words_max;  /* for rows and blocks */
+	uint32_t fallback; /* decision if no entry matches */
+	size_t n_ids;	   /* larger than all ids of sets and ends */
+	size_t words_max;  /* most words for rows and blocks */
 };
 
 int tw_cells_build(struct tw_words *words, const struct tw_engine_input *in,

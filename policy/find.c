@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* find.c: who is behind an address, a port, a MAC; and what a policy holds. */
+/* find.c: finds the vNIC of an address, a port or a MAC; and the accessors of a policy. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static int index_nic(struct tw_policy *p, uint32_t number)
 	return err;
 }
 
-/* Of those with one and the same prefix, the first is taken for its owner. */
+/* If several vNICs have the same prefix, the first counts as its owner. */
 static int index_prefix(struct tw_policy *p, uint32_t number, const struct tw_prefix *prefix)
 {
 	struct tw_owned owned = {.prefix = *prefix, .nic = number};
@@ -69,7 +69,7 @@ int tw_policy_index(struct tw_policy *p)
 	bool in_use[129] = {false};
 	int err = 0;
 
-	/* A copy comes with those of its model. */
+	/* A copied policy has the indexes of its original. */
 	tw_index_done(&p->owned_index);
 	tw_index_done(&p->port_index);
 	tw_index_done(&p->mac_index);
@@ -227,7 +227,8 @@ int tw_policy_each_reserved(
 	return ret;
 }
 
-/* A quota for the fast path, where 0 means that of the table: `none` is more than it holds. */
+/* Returns a quota for the fast path. 0 there means the table's default, so `none` becomes more
+ * than the table holds. */
 static uint32_t quota_of(const struct tw_limits *limits, enum tw_limit limit)
 {
 	return limits->said & 1u << limit && !limits->at[limit] ? UINT32_MAX : limits->at[limit];

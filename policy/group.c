@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* group.c: what a group of a policy stands for, as names and a number. */
+/* group.c: the members of a group, by name, and the number of its addresses. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 static_assert(TW_GROUP_TEXT_MAX >= TW_PREFIX_TEXT_MAX, "a prefix fits");
 
-/* The number of addresses in a set, cut at UINT64_MAX. */
+/* Returns the number of addresses in a set, at most UINT64_MAX. */
 static uint64_t count_addresses(const struct tw_set *set)
 {
 	tw_u128 n = 0;

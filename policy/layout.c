@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "fastpath/path/bytes.h"
 
-/* Stretches of local addresses by whose classes the rules that concern a port are found. A port that
- * can be met at more asks each set. */
+/* Most ranges of local addresses for which a port's rules are found by class. A port with more
+ * tests each set. */
 #define NEAR_STRETCHES_MAX 64
 
 static tw_u128 family_lo(uint32_t family)
@@ -59,7 +59,7 @@ static bool is_all(const struct tw_compiler *c, const struct tw_set *set, uint32
 	return set == c->policy->sets.everything || tw_ranges_contain(&set->r, &all);
 }
 
-/* Nothing after an entry that matches everything here can ever match. */
+/* True if the entry matches everything here, so that no later entry can match. */
 static bool ends_list(
 	const struct tw_compiler *c, const struct tw_layout_view *view, const struct tw_entries *e)
 {
@@ -83,7 +83,7 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	struct tw_entry entry = {.decision = decision_of(c, number)};
 	int err = 0;
 
-	/* Vectors know no groups. */
+	/* Vectors have no groups. */
 	entry.set[TW_DIM_REMOTE] = remote->all;
 	if (view->kind == TW_VIEW_CLASS) {
 		entry.remote = remote;
@@ -107,7 +107,7 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	return err;
 }
 
-/* Picks the rules that have a set of local addresses: a bit for each. */
+/* Sets the bits of the rules that use a set of local addresses. */
 static void pick(const struct tw_rules_at *rules, size_t local, uint64_t *picked)
 {
 	for (uint32_t i = rules->first[local]; i < rules->first[local + 1]; i++)
@@ -119,7 +119,7 @@ static void unpick(const struct tw_rules_at *rules, uint64_t *picked)
 	memset(picked, 0, (rules->all.n / 64 + 1) * sizeof(*picked));
 }
 
-/* The first rule from place *i on that is picked, with *i behind it; NULL: there is none. */
+/* Returns the next picked rule from index *i on and moves *i behind it; NULL at the end. */
 static const struct tw_rule_at *next_picked(
 	const struct tw_rules_at *rules, const uint64_t *picked, size_t *i)
 {
@@ -134,7 +134,7 @@ static const struct tw_rule_at *next_picked(
 	return &rules->all.at[*i - 1];
 }
 
-/* Picks the rules whose local addresses have a class in them. */
+/* Picks the rules whose local addresses contain a class. */
 static void pick_class(const struct tw_compiler *c, const struct tw_rules_at *rules, int f,
 	uint32_t class, uint64_t *picked)
 {
@@ -151,7 +151,7 @@ static void pick_class(const struct tw_compiler *c, const struct tw_rules_at *ru
 			pick(rules, i, picked);
 }
 
-/* Picks the rules that can be in a view, or more. */
+/* Picks at least the rules that can be in a view. */
 static void pick_for_view(
 	struct tw_compiler *c, struct tw_rules_at *rules, const struct tw_layout_view *view)
 {
@@ -235,8 +235,8 @@ static int key_view(
 	return err;
 }
 
-/* The number of a view; 0 when no rule is in it, or the number of one that is the same. Takes over
- * the view's ranges. */
+/* Adds a view and takes over its ranges. Returns its number, the number of an equal view, or 0
+ * if it has no rule. */
 static int add_view(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir,
 	struct tw_layout_view view, uint32_t *ret)
 {
@@ -260,7 +260,7 @@ static int add_view(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir
 	return err;
 }
 
-/* A stretch of local addresses of one class. */
+/* A range of local addresses of one class. */
 struct stretch {
 	tw_u128 lo;
 	tw_u128 hi;
@@ -306,7 +306,7 @@ static int compare_stretches(const void *a, const void *b)
 	return (x->lo > y->lo) - (x->lo < y->lo);
 }
 
-/* Own addresses of a family, and all others at which the port can be met. */
+/* Finds the port's own addresses of a family, and its other local addresses. */
 static int find_stretches(struct tw_compiler *c, const struct tw_vnic *vnic, enum tw_dir dir,
 	uint32_t family, struct stretches *ret)
 {
@@ -345,7 +345,8 @@ static int find_stretches(struct tw_compiler *c, const struct tw_vnic *vnic, enu
 	return err;
 }
 
-/* How many classes the stretches have, own or others; TW_LAYOUT_CLASSES_MAX + 1 stands for more. */
+/* Returns the number of classes of own or of other addresses, or TW_LAYOUT_CLASSES_MAX + 1 if
+ * there are more than the maximum. */
 static size_t count_classes(const struct stretches *s, bool own)
 {
 	uint32_t seen[TW_LAYOUT_CLASSES_MAX + 1];
@@ -364,7 +365,7 @@ static size_t count_classes(const struct stretches *s, bool own)
 	return n;
 }
 
-/* Gives stretches their views: one a class, or one for all. */
+/* Assigns views to the ranges: one for each class, or one for all. */
 static int view_stretches(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir,
 	uint32_t family, struct stretches *s, bool own, bool all)
 {
@@ -394,7 +395,7 @@ static int view_stretches(struct tw_compiler *c, struct tw_layout *layout, enum 
 
 /* ---- how a side finds its views ---- */
 
-/* The view that all stretches with own, or inline, addresses agree on; 0: they do not. */
+/* Returns the view that all ranges of own, or inline, addresses share; 0 if they differ. */
 static uint32_t common_view(const struct tw_port *port, const struct stretches *s, uint32_t family)
 {
 	uint32_t view = 0;
@@ -430,14 +431,14 @@ static uint32_t view_at(const struct stretches *s, tw_u128 number)
 	return s->n && s->at[low].lo <= number && number <= s->at[low].hi ? s->at[low].view : 0;
 }
 
-/* In how many low bits two addresses may differ, as the fast path counts them
+/* Returns the number of low bits in which two addresses differ, as the fast path counts them
  * (tw_local_broadcast() in path/classify.h). */
 static uint32_t broadcast_bits(uint32_t own, uint32_t addr)
 {
 	return own == addr ? 0 : 32 - (uint32_t)__builtin_clz(own ^ addr);
 }
 
-/* The address that directed broadcasts are told by; 0: there is none. */
+/* Returns the address by which directed broadcasts are recognized, or 0 if there is none. */
 static uint32_t first_v4(const struct tw_port *port)
 {
 	for (size_t i = 0; i < port->n_addrs; i++)
@@ -446,8 +447,8 @@ static uint32_t first_v4(const struct tw_port *port)
 	return 0;
 }
 
-/* Fills the table by which directed broadcasts find their view. Widths that the address does not
- * come to are made like their neighbours, so that ports of other addresses have the same table. */
+/* Fills the table that gives directed broadcasts their view. Widths that cannot occur for the
+ * address copy their neighbours, so that ports with other addresses have the same table. */
 static void fill_broadcasts(
 	const struct tw_port *port, const struct stretches *s, struct tw_layout_side *side)
 {
@@ -470,7 +471,7 @@ static void fill_broadcasts(
 			table[k] = table[k - 1];
 }
 
-/* Whether the fast path finds the view of this stretch without the tree. */
+/* True if the fast path finds the view of this range without the tree. */
 static bool is_implied(
 	const struct tw_port *port, const struct tw_layout_side *side, const struct stretch *s)
 {
@@ -555,7 +556,7 @@ static int make_family(
 	return err;
 }
 
-/* Picks the rules that concern a port by asking each set. */
+/* Picks the rules that concern a port by testing each set. */
 static void pick_near(const struct tw_compiler *c, const struct tw_rules_at *rules,
 	const struct tw_ranges *concern)
 {
@@ -565,8 +566,8 @@ static void pick_near(const struct tw_compiler *c, const struct tw_rules_at *rul
 			pick(rules, i, rules->near);
 }
 
-/* Rules times services that can concern the port in this direction, until one comes behind which
- * nothing there can ever match. */
+/* Counts rules times services that can concern the port in this direction, up to a rule after
+ * which nothing can match. */
 static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir)
 {
 	struct tw_rules_at *rules = &c->rules[dir];
@@ -588,7 +589,7 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 	return err;
 }
 
-/* ---- the key of it all ---- */
+/* ---- the key of a layout ---- */
 
 static void hash_side(const struct tw_layout_side *side, uint64_t key[2])
 {

@@ -24,7 +24,7 @@ static const struct limit_key {
 };
 _Static_assert(sizeof(keys) / sizeof(keys[0]) == TW_LIMIT__MAX, "every limit has a key");
 
-/* `none`, `N`, and of a rate `N/s`. 0 would stop the port, and is refused. */
+/* Parses `none`, `N` or, for a rate, `N/s`. 0 is refused, because it would stop the port. */
 static bool parse(const char *text, bool rate, uint32_t *ret)
 {
 	size_t len = strlen(text), per = strlen(PER_SECOND);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* lower.c: a rule in the fast path's terms: address sets and cells; and that as text. */
+/* lower.c: lowers a rule to address sets and cells, and prints lowered rules. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static int collect(const struct tw_policy *p, const struct tw_service_ref *refs,
 
 #define ORDER(x, y) (((x) > (y)) - ((x) < (y)))
 
-/* Parts that can share a cell come to stand side by side. */
+/* Orders parts so that those that can share a cell are adjacent. */
 static int compare_parts(const void *a, const void *b)
 {
 	const struct tw_part *x = a, *y = b;
@@ -55,8 +55,8 @@ static bool share_cell(const struct tw_part *x, const struct tw_part *y)
 	return x->family == y->family && x->sport_lo == y->sport_lo && x->sport_hi == y->sport_hi;
 }
 
-/* The cell of parts[0 … n), which share one. Ranges that reach the end of their dimension are
- * taken to the end of all numbers, so that "every port" is one set whatever the dimension. */
+/* Makes the cell that parts[0 … n) share. Ranges that reach the end of their dimension are
+ * extended to the end of all numbers, so that "every port" is one set in every dimension. */
 static int make_cell(struct tw_policy *p, const struct tw_part *parts, size_t n,
 	struct tw_ranges *scratch, struct tw_cell *ret)
 {
@@ -78,7 +78,7 @@ static int make_cell(struct tw_policy *p, const struct tw_part *parts, size_t n,
 	return ret->keys && ret->sports ? 0 : -ENOMEM;
 }
 
-/* Sorts the parts and makes their cells, which the arena keeps. */
+/* Sorts the parts and makes their cells in the arena. */
 static int make_cells(
 	struct tw_policy *p, struct parts *parts, const struct tw_cell **ret, size_t *ret_n)
 {
@@ -129,7 +129,8 @@ static bool is_prefix(tw_u128 first, uint8_t len)
 	return !(first & (len ? TW_U128_MAX >> 1 >> (len - 1) : TW_U128_MAX));
 }
 
-/* One range within a family: as a prefix where it is one, else from first to last. */
+/* Prints one range within a family: as a prefix if it is one, otherwise as first and last
+ * address. */
 static void print_range(tw_u128 lo, tw_u128 hi, struct tw_buf *out, const char **separator)
 {
 	struct tw_prefix first = {.addr = tw_number_addr(lo), .len = 128};
@@ -149,7 +150,8 @@ static void print_range(tw_u128 lo, tw_u128 hi, struct tw_buf *out, const char *
 	tw_buf_addf(out, "-%s", tw_prefix_format(&last, text));
 }
 
-/* IPv6 lies on both sides of IPv4: all of it is said in one word. */
+/* True if the set contains all of IPv6, which lies on both sides of IPv4 and is printed as one
+ * word. */
 static bool has_all_v6(const struct tw_set *set)
 {
 	struct tw_range v6[] = {
@@ -185,8 +187,8 @@ static void print_set(const struct tw_policy *p, const struct tw_set *set, struc
 	tw_buf_adds(out, "}");
 }
 
-/* The end of the first piece of [lo, hi] that has a notation of its own: a protocol, a range of
- * ports, an ICMP type, or one of its codes. */
+/* Returns the end of the first part of [lo, hi] that has its own notation: a protocol, a range
+ * of ports, an ICMP type, or one of its codes. */
 static uint32_t piece_end(uint32_t lo, uint32_t hi, uint32_t family)
 {
 	uint32_t proto_end = lo | TW_PORT_MAX, type_end = lo | 0xff;
