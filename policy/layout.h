@@ -85,7 +85,7 @@ struct tw_compiler {
 	struct tw_partition local[2];	       /* partition of each family */
 	bool listed[2]; /* true if the partition lists the members of its classes */
 	struct tw_class_memo *memo[2];
-	struct tw_views *views;	   /* views built for this policy or an earlier one; or NULL */
+	struct tw_views *views;	   /* views of this policy or an earlier one, or NULL */
 	size_t n_words;		   /* length of the last image, an estimate for the next */
 	struct tw_sets cuts;	   /* restricted local sets; their ids follow those of `ends` */
 	uint32_t *local_of;	   /* by set id of the policy: 1 + its index in `locals` */
