@@ -21,16 +21,16 @@ $ tapwall check bad.yaml
 tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
 tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
 tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
-tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
+tapwall: bad.yaml:5:1: a policy has no key bogus; write one of: version, networks, services, workloads, groups, default, options, rules
 [1]
 $ tapwall check --json bad.yaml
-{"file":"bad.yaml","valid":false,"errors":[{"line":3,"column":21,"text":"there is no group, workload or network nobody","hint":"define it under networks, workloads or groups"},{"line":3,"column":46,"text":"there is no action alow","hint":"did you mean allow?"},{"line":4,"column":12,"text":"the name a is used twice, first in line 3","hint":"choose another name"},{"line":5,"column":1,"text":"a policy has no key bogus","hint":"it knows version, networks, services, workloads, groups, default, options, rules"}],"warnings":[]}
+{"file":"bad.yaml","valid":false,"errors":[{"line":3,"column":21,"text":"there is no group, workload or network nobody","hint":"define it under networks, workloads or groups"},{"line":3,"column":46,"text":"there is no action alow","hint":"did you mean allow?"},{"line":4,"column":12,"text":"the name a is used twice, first in line 3","hint":"choose another name"},{"line":5,"column":1,"text":"a policy has no key bogus","hint":"write one of: version, networks, services, workloads, groups, default, options, rules"}],"warnings":[]}
 [1]
 $ tapwall check --print bad.yaml > printed; wc -c < printed
 tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
 tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
 tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
-tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
+tapwall: bad.yaml:5:1: a policy has no key bogus; write one of: version, networks, services, workloads, groups, default, options, rules
 0
 # What is no policy at all.
 $ tapwall check nowhere.yaml
@@ -64,5 +64,5 @@ $ { printf 'version: 1\nworkloads: {r: {port: p0, addresses: [10.0.0.0/8]}}\nrul
 ["in","vectors",20,"its local addresses are of many classes"]
 # All but some addresses of one family are all of the other.
 $ sed 's/, "!fd00::\/8"//' policy.yaml | tapwall check -
-tapwall: stdin:22:5: warning: rule vms-out: its to takes away IPv4 addresses alone, so it means every IPv6 address; take IPv6 addresses away as well, or put 0.0.0.0/0 before it for IPv4 alone
+tapwall: stdin:22:5: warning: rule vms-out: its to subtracts only IPv4 addresses, so it includes every IPv6 address; subtract IPv6 addresses too, or put 0.0.0.0/0 before it for IPv4 only
 stdin: valid: 5 rules, 4 workloads with 5 ports, 2 groups, default deny

@@ -246,5 +246,5 @@ $ tapwall explain --policy bad.yaml --from web-1 --to db-1 --proto icmp
 tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
 tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
 tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
-tapwall: bad.yaml:5:1: a policy has no key bogus; it knows version, networks, services, workloads, groups, default, options, rules
+tapwall: bad.yaml:5:1: a policy has no key bogus; write one of: version, networks, services, workloads, groups, default, options, rules
 [1]

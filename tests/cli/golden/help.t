@@ -12,6 +12,7 @@ commands:
   status                    Show the state of the firewall at a glance
   ports                     List the ports, their workloads and their traffic
   workloads                 List the workloads of the policy and their ports
+  groups                    List the groups of the policy and their members
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules
@@ -238,6 +239,7 @@ commands:
   status                    Show the state of the firewall at a glance
   ports                     List the ports, their workloads and their traffic
   workloads                 List the workloads of the policy and their ports
+  groups                    List the groups of the policy and their members
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules
