@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* print.c: a policy back to text, in one canonical form: what is read from it is equal. */
+/* print.c: prints a policy in its canonical form; reading it gives an equal policy. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -119,7 +119,7 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 	tw_buf_adds(out, "}");
 }
 
-/* Brackets stand where the tree would otherwise be read differently. */
+/* Prints a tag expression, with brackets only where they are needed. */
 static void print_tags(const struct tw_policy *p, const struct tw_tag_expr *expr,
 	enum tw_tag_op within, struct tw_buf *out)
 {
@@ -182,7 +182,7 @@ static void print_operands(
 	tw_buf_adds(out, "]");
 }
 
-/* `from` or `to`: a list only where it must be one. */
+/* Prints `from` or `to`, as a list only if it must be one. */
 static void print_end(const struct tw_policy *p, const struct tw_operands *list, struct tw_buf *out)
 {
 	if (!list->n)
@@ -266,7 +266,8 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 		print_services(p, rule, out);
 	}
 	tw_buf_addf(out, ", action: %s", tw_verdict_name(rule->info.action));
-	/* What is allowed is not logged anyway. */
+	/* `log: false` changes nothing for a rule that allows, because allowed connections are
+	 * not logged by default. */
 	if (rule->info.log || (rule->info.quiet && rule->info.action != TW_V_ALLOW))
 		tw_buf_addf(out, ", log: %s", rule->info.log ? "true" : "false");
 	if (!rule->info.at_in || !rule->info.at_out)
@@ -274,7 +275,7 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 	tw_buf_adds(out, "}");
 }
 
-/* FNV-1a of 64 bits: the same in every process. */
+/* Returns the 64-bit FNV-1a hash, which is the same in every process. */
 static uint64_t digest_text(const char *text, size_t len)
 {
 	uint64_t digest = 0xcbf29ce484222325;
@@ -295,7 +296,7 @@ int tw_policy_rule_key(const struct tw_policy *p, size_t index, char key[TW_RULE
 	tw_policy_print_rule(p, index, &text);
 	if (text.failed)
 		return -ENOMEM;
-	/* A name has no such letter. */
+	/* `#` cannot occur in a name. */
 	snprintf(key, TW_RULE_KEY_MAX, "rule#%016" PRIx64, digest_text(text.data, text.len));
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* print.h: one thing of a policy as text, for printing and for comparing policies. No newline. */
+/* print.h: prints one named thing of a policy, for printing and comparing policies. No newline. */
 #pragma once
 
 #include "policy/model.h"

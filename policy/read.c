@@ -116,7 +116,7 @@ static const struct tw_field top_fields[] = {
 	{.name = "rules", .read = read_rules},
 };
 
-/* What each vNIC's limits come to, now that all is read. */
+/* Resolves each vNIC's limits after the whole text is read. */
 static void spread_limits(struct tw_policy *p)
 {
 	for (size_t i = 0; i < p->nics.n; i++)
@@ -129,8 +129,8 @@ static void spread_limits(struct tw_policy *p)
 		tw_limits_inherit(&p->nics.at[i].pub.limits, &p->limits);
 }
 
-/* Takes note of where sections begin. What stands in brackets, or does not begin at the left, is no
- * good for being read in parts. */
+/* Records where sections begin. Sections in brackets, or not at the left margin, cannot be read
+ * in parts. */
 static void note_sections(struct tw_policy_text *text, const struct tw_node *root)
 {
 	text->plain = root->kind == TW_NODE_MAP && !root->flow && root->n <= TW_SECTIONS_MAX;
@@ -178,7 +178,7 @@ static int read_text(struct tw_policy *policy, const char *text, size_t len, str
 	return err == -ENOMEM ? err : 0;
 }
 
-/* Gives each vNIC what it learned, behind what the text says. */
+/* Adds each vNIC's learned addresses after those of the text. */
 static int add_learned(struct tw_policy *p, const struct tw_learned *learned, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -210,14 +210,14 @@ static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 	return err;
 }
 
-/* Keeps the warnings of reading the text. */
+/* Stores the warnings of reading the text in the policy. */
 static int keep_said(struct tw_policy *p, const struct tw_diags *diags)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < diags->n && !err; i++)
 		err = tw_policy_said(p, &diags->at[i]);
-	/* So many that some were left out. */
+	/* So many warnings that some were dropped. */
 	if (diags->n >= TW_DIAGS_WARNINGS_MAX)
 		p->text.plain = false;
 	return err;

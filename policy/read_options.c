@@ -8,7 +8,7 @@
 #include "policy/read.h"
 #include "policy/text.h"
 
-#define TIMEOUT_SECONDS_MAX (25 * 86400) /* half of what a tick counter can tell apart */
+#define TIMEOUT_SECONDS_MAX (25 * 86400) /* half of the tick counter's range */
 
 static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void *object)
 {

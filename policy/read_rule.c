@@ -68,7 +68,7 @@ static void push_part(struct tw_reader *r, const struct tw_node *node, struct tw
 			TW_POLICY_PARTS_MAX);
 }
 
-/* A port or range of ports; the whole range when nothing was written. */
+/* Reads a port or a range of ports. If nothing is written, all ports. */
 static bool read_ports(
 	struct tw_reader *r, const struct tw_node *node, uint32_t *ret_lo, uint32_t *ret_hi)
 {
@@ -101,7 +101,7 @@ static void push_ports(struct tw_reader *r, const struct tw_node *node,
 		push_part(r, node, part);
 }
 
-/* Each of `port` and `source-port` may be a list: every pair counts. */
+/* Appends every pair of `port` and `source-port`, each of which may be a list. */
 static void push_port_lists(struct tw_reader *r, const struct tw_node *node,
 	const struct tw_proto *proto, const struct service_draft *draft)
 {
@@ -188,7 +188,7 @@ static void read_service_object(struct tw_reader *r, const struct tw_node *node)
 	}
 }
 
-/* Those who write 80, or 80/tcp as /etc/services does, are told how it is written here. */
+/* Returns a hint for 80, or for 80/tcp as in /etc/services: how to write it here. */
 static const char *port_hint(const char *text, char *hint, size_t hint_len)
 {
 	size_t len = strspn(text, "0123456789-");
@@ -321,7 +321,7 @@ static void add_operand(struct tw_reader *r, const struct tw_node *item, void *o
 		operand.kind = name->kind;
 		operand.index = name->index;
 	} else if (strcmp(text, "any") != 0) {
-		/* What could be a name is spoken of as one. */
+		/* If the text could be a name, the error says that the name is not defined. */
 		if (tw_text_is_name(text) && tw_text_prefix(text, &operand.prefix, &host_bits) &&
 			strspn(text, "0123456789.") < strlen(text)) {
 			unknown_end(r, item, text);
@@ -343,7 +343,7 @@ static void read_ends(
 {
 	r->operands.n = 0;
 	tw_read_list(r, value, what, add_operand, NULL);
-	/* `any` alone says the same as nothing, and is printed as nothing. */
+	/* `any` alone means the same as a missing key, and is printed as one. */
 	if (r->operands.n == 1 && r->operands.at[0].kind == TW_OP_ANY && !r->operands.at[0].negate)
 		r->operands.n = 0;
 	ret->n = r->operands.n;
@@ -468,7 +468,7 @@ static const struct tw_field rule_fields[] = {
 	{.name = "at", .read = read_at},
 };
 
-/* Names the rule, by its author or by its number. */
+/* Names the rule: as written, or by its number. */
 static bool name_rule(
 	struct tw_reader *r, const struct tw_node *node, struct rule_draft *draft, size_t number)
 {

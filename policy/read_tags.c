@@ -12,7 +12,7 @@
 
 struct tag_parser {
 	struct tw_reader *reader;
-	const struct tw_node *node; /* where the expression stands */
+	const struct tw_node *node; /* node of the expression */
 	const char *at;
 	size_t n_nodes;
 	size_t depth;
@@ -70,7 +70,8 @@ static struct tw_tag_expr *join(struct tag_parser *t, enum tw_tag_op op,
 	return expr;
 }
 
-/* A tag that no workload bears is no error: workloads come and go. */
+/* Returns the number of a tag. A tag that no workload has is a warning and not an error, because
+ * workloads come and go. */
 static uint32_t tag_number(struct tag_parser *t, const char *text)
 {
 	struct tw_reader *r = t->reader;

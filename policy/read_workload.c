@@ -11,21 +11,21 @@
 #include "policy/read.h"
 #include "policy/text.h"
 
-#define GLOBS_MAX ((size_t)20 * 1000 * 1000) /* letters compared with patterns in one reading */
+#define GLOBS_MAX ((size_t)20 * 1000 * 1000) /* characters compared with patterns, per reading */
 
-#define V4_LEN 96 /* of ::ffff:0:0, where IPv4 is mapped to */
+#define V4_LEN 96 /* prefix length of ::ffff:0:0/96, to which IPv4 is mapped */
 
-/* One workload while its mapping is walked. */
+/* One workload while its mapping is being read. */
 struct draft {
 	struct tw_workload workload;
 	struct tw_nic nic;
-	const struct tw_node *nic_node; /* a key of the first vNIC's own, if any was written */
+	const struct tw_node *nic_node; /* first key of the vNIC itself, if any was written */
 	const struct tw_node *ports_node;
 	bool has_addresses;
-	bool is_placed; /* port or mac was written, be it rightly or not */
+	bool is_placed; /* port or mac was written, even if invalid */
 };
 
-/* Takes note of something that only one may have. False after a complaint. */
+/* Claims a text that only one vNIC may have. False after an error. */
 static bool claim(
 	struct tw_reader *r, const struct tw_node *node, const char *what, const char *text)
 {
@@ -130,7 +130,8 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	}
 	if (!tw_read_prefix(r, item, text, true, &prefix))
 		return;
-	/* Hosts belong to one vNIC. A wider prefix may stand at several, such as a pair of routers. */
+	/* A host address belongs to one vNIC. Several may have the same wider prefix, such as a
+	 * pair of routers. */
 	tw_prefix_format(&prefix, clean);
 	if (prefix.len < 128)
 		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);
@@ -144,8 +145,8 @@ static bool spans_v4(const struct tw_prefix *prefix)
 	       tw_prefix_last(prefix) >= TW_V4_LAST;
 }
 
-/* Pushes a prefix for the guard. One of IPv6 that spans the v4-mapped range is halved, again and
- * again, and the halves beside that range are pushed. */
+/* Pushes a prefix for the guard. An IPv6 prefix that spans the v4-mapped range is halved
+ * repeatedly, and the halves beside that range are pushed. */
 static void push_own(struct tw_reader *r, struct tw_prefix prefix)
 {
 	if (!spans_v4(&prefix)) {
@@ -395,7 +396,8 @@ static void read_group_networks(struct tw_reader *r, const struct tw_node *value
 		r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
 }
 
-/* A pattern that fits nobody is no error: workloads come and go. */
+/* Adds a pattern. A pattern that matches no workload is a warning and not an error, because
+ * workloads come and go. */
 static void add_pattern(struct tw_reader *r, const struct tw_node *item, const char *text)
 {
 	bool fits = false;
@@ -407,7 +409,7 @@ static void add_pattern(struct tw_reader *r, const struct tw_node *item, const c
 	for (size_t i = 0; i < r->policy->workloads.n && !fits; i++) {
 		const char *name = r->policy->workloads.at[i].name;
 
-		/* Beyond the bound it is left to the group's own warning. */
+		/* Beyond the limit, only the group's own warning remains. */
 		r->n_globs += strlen(name);
 		fits = r->n_globs > GLOBS_MAX || tw_text_glob(text, name);
 	}

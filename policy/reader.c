@@ -11,7 +11,7 @@
 #include "policy/diag.h"
 #include "policy/text.h"
 
-#define GUESSES_MAX 2000000 /* comparisons in one reading */
+#define GUESSES_MAX 2000000 /* most comparisons in one reading */
 #define FIELDS_MAX  32
 
 static const char *const reserved_words[] = {"any", "default"};
@@ -72,7 +72,7 @@ void tw_guess(struct tw_reader *r, struct tw_guess *guess, const char *text, con
 	unsigned int limit = len < 5 ? 1 : 2;
 	unsigned int distance;
 
-	/* Every name of two letters is near every other. */
+	/* All names of two letters are similar, so a guess would mean nothing. */
 	if (len < 3 || r->n_guesses >= GUESSES_MAX)
 		return;
 	r->n_guesses++;
@@ -199,7 +199,7 @@ void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *wha
 		else
 			found[i] = node;
 	}
-	/* In the order of the table: later fields may lean on earlier ones. */
+	/* In the order of the table, because later fields may depend on earlier ones. */
 	for (size_t i = 0; i < n_fields && !tw_reader_stops(r); i++) {
 		if (found[i])
 			fields[i].read(r, found[i], object);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* reread.c: a policy from a text that is nearly that of another one.
+/* reread.c: reads a policy from a text that is similar to that of another one.
  *
- * Why:        who edits one rule of thousands, or gives a guest one more tag, should not wait for all of
- *             the text to be read again.
- * How:        texts are compared from both ends. What differs is widened to whole items of `rules` or of
- *             `workloads`, these are read as a small text of their own, and all else is taken over.
- * Exact:      whatever is not sure to mean the same in both texts makes the whole be read
- *             (tests/policy/unit/reread.c). Sure is, by the rules of YAML for blocks:
+ * Why:        an edit of one rule of thousands, or one more tag of a guest, should not cost reading
+ *             the whole text again.
+ * How:        texts are compared from both ends. The difference is widened to whole items of
+ *             `rules` or `workloads`. These are read as a small text of their own, and everything
+ *             else is taken over.
+ * Exact:      if a part is not certain to mean the same in both texts, the whole text is read
+ *             (tests/policy/unit/reread.c). By YAML's rules for blocks it is certain that:
  *             1. Where an item of a block begins in the old text, and the new one is the same up to
  *                there and begins an item in the same column, a reader is in the same state.
  *             2. Where the lines of the new items are a whole text by themselves, and the next line begins
  *                an item in the same column, or a section at the left, what follows is read as before.
- *             Errors are never told from here: their texts speak of the whole.
+ *             This code never reports errors, because their texts refer to the whole policy.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,14 +26,14 @@
 #include "policy/text.h"
 #include "policy/yaml.h"
 
-#define TEXT_MAX  ((size_t)4 * 1024 * 1024) /* longer ones could come near the limits of yaml.h */
-#define ITEMS_MAX 64			    /* that are read anew */
-#define COMPARED  4096			    /* bytes at a time */
+#define TEXT_MAX  ((size_t)4 * 1024 * 1024) /* longer texts could reach the limits of yaml.h */
+#define ITEMS_MAX 64			    /* most items to read again */
+#define COMPARED  4096			    /* bytes compared at a time */
 
-/* How much more memory than by the whole reading may have come together; then all is read again. */
+/* Most memory compared with a full reading; beyond it, everything is read again. */
 #define BYTES_MAX(bytes) (2 * (bytes) + ((size_t)4 << 20))
 
-/* All must be read: an answer of functions here, never of tw_policy_reread(). */
+/* The whole text must be read. Returned by functions of this file, never by tw_policy_reread(). */
 #define READ_ALL (-EAGAIN)
 
 struct text {
@@ -50,15 +51,15 @@ struct change {
 	struct tw_arena scratch;
 	struct tw_diags fresh;
 
-	/* The items that are read anew: the lines of `was` from `cut_from` to `cut_to`. */
+	/* The items to read again: the lines of `was` from `cut_from` to `cut_to`. */
 	size_t first;
-	size_t last; /* the first one behind */
+	size_t last; /* the first item behind them */
 	size_t cut_from;
 	size_t cut_to;
 	unsigned int line;     /* at cut_from */
 	unsigned int end_line; /* at cut_to */
-	size_t column;	       /* in which items begin, from 0 */
-	long more_lines;       /* than before */
+	size_t column;	       /* column in which items begin, from 0 */
+	long more_lines;       /* how many more lines the new text has */
 };
 
 static size_t common_start(struct text a, struct text b)
@@ -94,7 +95,7 @@ static unsigned int count_lines(const char *at, size_t len)
 	return n;
 }
 
-/* Where a line begins, given another line that begins at or before `at`. */
+/* Returns the offset of a line, given another line that begins at or before `at`. */
 static size_t offset_of(const struct text *text, size_t at, unsigned int line, unsigned int wanted)
 {
 	while (at && (line > wanted || text->at[at - 1] != '\n'))
@@ -106,14 +107,14 @@ static size_t offset_of(const struct text *text, size_t at, unsigned int line, u
 	return at;
 }
 
-/* ---- what is cut out ---- */
+/* ---- the cut ---- */
 
-/* A list of items, each in lines of its own. */
+/* A list of items, each on its own lines. */
 struct section {
 	const char *key;
 	size_t n;
 	unsigned int (*line_of)(const struct tw_policy *p, size_t i);
-	/* Whether a line, from the first letter in it on, begins an item. */
+	/* True if a line, from its first character on, begins an item. */
 	bool (*begins)(const char *at, size_t len);
 };
 
@@ -132,14 +133,14 @@ static bool begins_rule(const char *at, size_t len)
 	return len > 1 && at[0] == '-' && at[1] == ' ';
 }
 
-/* A key without quotes: what else can stand there is told apart by its first letter. */
+/* True for a key without quotes. Anything else there has another first character. */
 static bool begins_workload(const char *at, size_t len)
 {
 	return len && ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
 			      (*at >= '0' && *at <= '9') || *at == '_');
 }
 
-/* The last item that begins in this line or before. */
+/* Returns the last item that begins in or before this line. */
 static size_t item_at(const struct change *c, const struct section *s, unsigned int line)
 {
 	size_t low = 0, high = s->n;
@@ -155,7 +156,7 @@ static size_t item_at(const struct change *c, const struct section *s, unsigned 
 	return low;
 }
 
-/* The line of the section behind, 0: the text ends there. */
+/* Returns the line of the next section, or 0 at the end of the text. */
 static unsigned int next_section(const struct change *c, unsigned int line)
 {
 	const struct tw_policy_text *text = &c->old->text;
@@ -177,7 +178,7 @@ static bool begins_at(const struct change *c, const struct section *s, size_t at
 	return at < was->len && s->begins(was->at + at, was->len - at);
 }
 
-/* Whether the change begins before the first letter of a line. */
+/* True if the change begins before the first character of a line. */
 static bool is_before_letters(const struct change *c)
 {
 	size_t at = c->from;
@@ -187,7 +188,7 @@ static bool is_before_letters(const struct change *c)
 	return !at || c->was.at[at - 1] == '\n';
 }
 
-/* Finds the items that the change is in. READ_ALL: it is elsewhere, too. */
+/* Finds the items of the change. Returns READ_ALL if the change reaches beyond items. */
 static int find_cut(struct change *c, const struct section *s)
 {
 	unsigned int from = 1 + count_lines(c->was.at, c->from), to, behind;
@@ -197,13 +198,13 @@ static int find_cut(struct change *c, const struct section *s)
 		return READ_ALL;
 	behind = next_section(c, s->line_of(c->old, 0));
 	to = from + (c->to > c->from ? count_lines(c->was.at + at, c->to - 1 - at) : 0);
-	/* More behind the last item, and nothing else. */
+	/* Only lines after the last item were added. */
 	if (c->from == c->to && from == behind && at && c->was.at[at - 1] == '\n')
 		to = --from;
 	if (behind && to >= behind)
 		return READ_ALL;
 	c->first = item_at(c, s, from);
-	/* What is put before an item may as well belong to the one above. */
+	/* Lines inserted before an item may belong to the item above. */
 	if (c->first && s->line_of(c->old, c->first) == from && is_before_letters(c))
 		c->first--;
 	c->last = item_at(c, s, to) + 1;
@@ -224,14 +225,14 @@ static int find_cut(struct change *c, const struct section *s)
 	return 0;
 }
 
-/* The lines that the new text has in place of those that were cut out. */
+/* Returns the lines that replace the cut ones in the new text. */
 static struct text new_lines(const struct change *c)
 {
 	return (struct text){
 		c->is.at + c->cut_from, c->is.len - (c->was.len - c->cut_to) - c->cut_from};
 }
 
-/* Whether items begin only in their column, and everything else stands deeper. */
+/* True if items begin only in their column, and everything else is indented deeper. */
 static bool is_shaped(const struct change *c, const struct section *s, struct text lines)
 {
 	for (size_t at = 0; at < lines.len;) {
@@ -259,8 +260,8 @@ static void move_lines(struct tw_node *node, unsigned int by)
 		move_lines(member, by);
 }
 
-/* Reads the new lines as a section by themselves: the node that holds the items, which are where
- * they are in the new text. */
+/* Reads the new lines as a separate section. The result is the node of the items, with their
+ * places in the new text. */
 static int load(struct change *c, const struct section *s, enum tw_node_kind kind,
 	struct text lines, struct tw_node **ret)
 {
@@ -282,7 +283,7 @@ static int load(struct change *c, const struct section *s, enum tw_node_kind kin
 		root->first->flow || root->first->column != c->column + 1)
 		return READ_ALL;
 	*ret = root->first;
-	/* The items begin in line 2 of what was read here. */
+	/* The items begin in line 2 of the text that was read here. */
 	move_lines(*ret, c->line - 2);
 	return 0;
 }
@@ -309,7 +310,7 @@ static void move_all(struct change *c)
 		move(c, &p->text.sections[i]);
 }
 
-/* Cuts out what differs, and loads what is in its place; NULL when nothing is. */
+/* Cuts out the difference and loads its replacement; NULL if there is none. */
 static int load_items(
 	struct change *c, const struct section *s, enum tw_node_kind kind, struct tw_node **ret)
 {
@@ -330,7 +331,7 @@ static int load_items(
 
 /* ---- warnings ---- */
 
-/* Warnings of what was taken over, and of what was read anew. */
+/* Merges the warnings of the parts taken over and of the items read again. */
 static int merge_said(struct change *c)
 {
 	struct tw_policy_text *text = &c->policy->text;
@@ -380,7 +381,7 @@ static int add_rule_name(struct tw_policy *p, const struct tw_rule *rule, size_t
 						    .index = (uint32_t)number});
 }
 
-/* The rules before and behind the new ones, and their names. */
+/* Takes over the rules before and behind the new ones, with their names. */
 static int take_rules(struct change *c, size_t n_new, struct tw_rule *rules)
 {
 	const struct tw_policy *old = c->old;
@@ -402,7 +403,7 @@ static int take_rules(struct change *c, size_t n_new, struct tw_rule *rules)
 	return err;
 }
 
-/* Rules without a name are called by their number. */
+/* True if rules keep their names. A rule without a name is named by its number. */
 static bool keep_their_names(const struct change *c, size_t n_new)
 {
 	bool same = n_new == c->last - c->first;
@@ -481,7 +482,7 @@ static bool same_nic(const struct tw_nic *a, const struct tw_nic *b)
 	return true;
 }
 
-/* Whether nothing but tags differs. `news` holds the new workload. */
+/* True if only tags differ. `news` holds the new workload. */
 static bool same_but_tags(const struct change *c, const struct tw_workload *old,
 	const struct tw_policy *news, const struct tw_workload *now)
 {
@@ -519,8 +520,8 @@ static bool some_workload_has(const struct tw_policy *p, uint32_t tag)
 	return false;
 }
 
-/* A tag that a group speaks of must not come to some workload for the first time, nor leave the last
- * one: reading all, that would be told of. */
+/* True if no tag that a group names gets its first workload or loses its last one. A full
+ * reading would warn of that. */
 static bool tags_stay_known(
 	const struct change *c, const struct tw_workload *old, const struct tw_workload *now)
 {
@@ -535,7 +536,7 @@ static bool tags_stay_known(
 	return true;
 }
 
-/* The policy's number for a tag that was read into another one. */
+/* Finds the policy's number of a tag that was read into another policy. */
 static int find_tag(struct tw_policy *p, const char *text, uint32_t *ret)
 {
 	const struct tw_name *known = tw_names_find(&p->tag_names, text);
@@ -565,7 +566,7 @@ static int take_tags(struct change *c, struct tw_workload *workload, const struc
 	return err;
 }
 
-/* Takes over what was read into `news`. */
+/* Takes over the workloads that were read into `news`. */
 static int take_workloads(struct change *c, const struct tw_policy *news)
 {
 	struct tw_policy *p = c->policy;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* resolve.c: what networks, workloads, groups and the ends of rules stand for, as address sets.
+/* resolve.c: resolves networks, workloads, groups and the ends of rules to address sets.
  *
- * Bounds:     equal lists of entries are worked out once, and all steps together, of some 10 ns
- *             each, are limited by TW_POLICY_WORK_MAX, so that no policy text takes long.
+ * Bounds:     equal lists of entries are resolved once. TW_POLICY_WORK_MAX limits the total
+ *             number of steps, of some 10 ns each, so that no policy text takes long.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "policy/model.h"
 #include "policy/text.h"
 
-/* What things cost, in steps: a range is added, sorted and hashed; a service part is sorted and made
- * a cell of its own if it comes to the worst. */
+/* Costs in steps: a range is added, sorted and hashed; a service part is sorted and, in the
+ * worst case, becomes a cell of its own. */
 #define RANGE_STEPS 8
 #define PART_STEPS  32
 
@@ -24,8 +24,8 @@ struct resolver {
 	struct tw_ranges plus;
 	struct tw_ranges minus;
 	struct tw_ranges result;
-	struct tw_index lists;	  /* of operand lists, by rule number * 2 + which end */
-	struct tw_index services; /* of service lists, by rule number */
+	struct tw_index lists;	  /* index of operand lists, by rule number * 2 + end */
+	struct tw_index services; /* index of service lists, by rule number */
 	size_t work;
 };
 
@@ -364,8 +364,8 @@ int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags)
 struct again {
 	struct resolver s;
 	const struct tw_policy *old;
-	TW_VEC(uint32_t) workloads; /* those that changed */
-	bool *workload_changed;	    /* whether its set did */
+	TW_VEC(uint32_t) workloads; /* workloads that changed */
+	bool *workload_changed;	    /* true if its set changed */
 	bool *group_changed;
 };
 
@@ -388,7 +388,7 @@ static int resolve_changed_workloads(struct again *a, const bool *changed)
 	return err;
 }
 
-/* Whether a workload that changed was in the group, or is now. */
+/* True if a changed workload was in the group or is now. */
 static bool group_concerned(const struct again *a, const struct tw_group *group, size_t *steps)
 {
 	for (size_t i = 0; i < a->workloads.n; i++) {
@@ -437,7 +437,7 @@ static bool list_concerned(const struct again *a, const struct tw_operands *list
 	return false;
 }
 
-/* Takes the cells of an old rule with the same services, else works them out. */
+/* Takes the cells of an old rule with the same services, or makes them. */
 static int find_services(struct again *a, uint32_t number)
 {
 	struct tw_policy *p = a->s.policy;

@@ -48,7 +48,7 @@ void tw_rows_done(struct tw_rows *rows)
 void tw_rows_touch(struct tw_rows *rows, size_t block)
 {
 	rows->touched[block] = rows->turn;
-	/* There is room: the list was made as long as a row. */
+	/* The list was allocated with the length of a row. */
 	rows->touched_list.at[rows->touched_list.n++] = (uint32_t)block;
 	memcpy(rows->row + block * TW_ROW_BLOCK, rows->basis + block * TW_ROW_BLOCK,
 		TW_ROW_BLOCK * sizeof(*rows->row));
@@ -99,7 +99,7 @@ static int intern_block(struct tw_rows *rows, const uint32_t *block, uint32_t *r
 	return err ? err : tw_index_add(&rows->block_index, hash, *ret);
 }
 
-/* A block of words, as the image wants them. */
+/* Interns a block of words in the form that the image needs. */
 static int intern_words(struct tw_rows *rows, const uint32_t *words, uint32_t *ret)
 {
 	uint32_t block[TW_ROW_BLOCK];
@@ -139,7 +139,7 @@ static bool same_base(const void *owner, uint32_t value, const void *key)
 	return !memcmp(rows->bases.at[value].hash, key, sizeof(rows->bases.at[value].hash));
 }
 
-/* Works out a base whose words are in the row at hand. */
+/* Makes a base from the words of the current row. */
 static int fill_base(struct tw_rows *rows, struct tw_row_base *base)
 {
 	size_t n_filled = rows->n_words / TW_ROW_BLOCK;
@@ -153,7 +153,7 @@ static int fill_base(struct tw_rows *rows, struct tw_row_base *base)
 	return err;
 }
 
-/* The base that the class's wordy members make. */
+/* Finds or makes the base of the class's members that write many words. */
 static int find_base(struct tw_rows *rows, const uint32_t *members, size_t n, uint32_t *ret)
 {
 	struct tw_row_base base = {0};
@@ -186,7 +186,7 @@ static int find_base(struct tw_rows *rows, const uint32_t *members, size_t n, ui
 	return err ? err : tw_index_add(&rows->base_index, base.hash[0], *ret);
 }
 
-/* Interns the blocks that were touched, then the spans that they are in. */
+/* Interns the touched blocks, then their spans. */
 static int intern_touched(struct tw_rows *rows)
 {
 	size_t n = rows->touched_list.n;

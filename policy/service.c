@@ -14,7 +14,7 @@ static const struct tw_proto protos[] = {
 	{"icmp6", TW_PROTO_ICMP6, TW_FAMILY_V6, TW_PROTO_TYPES},
 };
 
-/* Protocols people know by name; the format knows them by number. */
+/* Well-known protocols that the format identifies by number only, for hints. */
 static const struct {
 	const char *name;
 	unsigned int number;

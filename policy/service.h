@@ -14,15 +14,15 @@ struct tw_proto {
 	enum tw_proto_details details;
 };
 
-/* NULL when no protocol has that name. */
+/* Returns the protocol with this name, or NULL. */
 const struct tw_proto *tw_proto_find(const char *name, size_t len);
-/* Helps with protocols that the format knows only by number; NULL when it cannot. */
+/* Returns a hint for a protocol that the format identifies by number only, or NULL. */
 const char *tw_proto_hint(const char *name, char *hint, size_t hint_len);
 struct tw_part tw_part_of(const struct tw_proto *proto, uint32_t lo, uint32_t hi);
 struct tw_part tw_part_of_number(uint32_t number);
-/* `8` or `3.4` to the range of type << 8 | code. 0, -EINVAL or -ERANGE. */
+/* Parses `8` or `3.4` to a range of type << 8 | code. Returns 0, -EINVAL or -ERANGE. */
 int tw_types_parse(const char *text, uint32_t *ret_lo, uint32_t *ret_hi);
-/* A literal service. 0; -ENOENT: no literal, so perhaps a name; -EINVAL or -ERANGE, with
- * *ret_hint telling how to write it. */
+/* Parses a literal service. Returns 0; -ENOENT if it is not a literal, so perhaps a name;
+ * -EINVAL or -ERANGE with *ret_hint saying how to write it. */
 int tw_service_parse(const char *text, struct tw_part *ret, const char **ret_hint);
 void tw_part_print(const struct tw_part *part, struct tw_buf *out);

@@ -116,7 +116,7 @@ int tw_ranges_and(const struct tw_ranges *a, const struct tw_ranges *b, struct t
 	return 0;
 }
 
-/* The first range that does not end before `number`; n when there is none. */
+/* Returns the index of the first range that does not end before `number`, or n. */
 static size_t seek(const struct tw_ranges *ranges, tw_u128 number)
 {
 	size_t lo = 0, hi = ranges->n;

@@ -44,11 +44,11 @@ static inline void tw_ranges_done(struct tw_ranges *ranges)
 tw_u128 tw_addr_number(const struct tw_addr *addr);
 struct tw_addr tw_number_addr(tw_u128 number);
 
-/* All of these return 0 or -ENOMEM, or an answer; operands must be normal but for add and sort. */
+/* Return 0 or -ENOMEM, or a result. Operands must be normal, except for add and sort. */
 int tw_ranges_add(struct tw_ranges *ranges, tw_u128 lo, tw_u128 hi);
 void tw_ranges_sort(struct tw_ranges *ranges); /* makes it normal */
 int tw_ranges_add_all(struct tw_ranges *ranges, const struct tw_ranges *more);
-/* Replace what was in `ret`, which must be neither operand. */
+/* Replace the contents of `ret`, which must not be an operand. */
 int tw_ranges_minus(const struct tw_ranges *a, const struct tw_ranges *b, struct tw_ranges *ret);
 int tw_ranges_and(const struct tw_ranges *a, const struct tw_ranges *b, struct tw_ranges *ret);
 bool tw_ranges_contain(const struct tw_ranges *a, const struct tw_ranges *b); /* b within a */
@@ -56,10 +56,10 @@ bool tw_ranges_overlap(const struct tw_ranges *a, const struct tw_ranges *b);
 bool tw_ranges_has(const struct tw_ranges *ranges, tw_u128 number);
 
 struct tw_set {
-	struct tw_ranges r; /* `max` is of no meaning */
-	uint32_t id;	    /* its place in the pool, plus the pool's first_id */
-	uint32_t family;    /* bits TW_FAMILY_*: where it has members */
-	uint64_t digest[2]; /* of its content, the same in every pool */
+	struct tw_ranges r; /* `max` is unused */
+	uint32_t id;	    /* index in the pool plus the pool's first_id */
+	uint32_t family;    /* TW_FAMILY_* bits of its members */
+	uint64_t digest[2]; /* digest of its content, the same in every pool */
 };
 
 #define TW_FAMILY_V4  1u
@@ -71,14 +71,16 @@ struct tw_sets {
 	TW_VEC(const struct tw_set *) all;
 	struct tw_index index;
 	uint64_t seed;
-	size_t n_ranges;   /* in all sets together */
+	size_t n_ranges;   /* number of ranges in all sets together */
 	uint32_t first_id; /* 0, or above the ids of a pool whose sets are used beside these */
 	const struct tw_set *everything;
 	const struct tw_set *empty;
 };
 
-/* The pool comes with `everything` and `empty`. 0 or -ENOMEM; done() must be called either way. */
+/* The pool starts with `everything` and `empty`. Returns 0 or -ENOMEM; done() must be called in
+ * either case. */
 int tw_sets_init(struct tw_sets *sets, uint64_t seed, uint32_t first_id);
 void tw_sets_done(struct tw_sets *sets);
-/* The pool's set with the content of `ranges`, which must be normal; NULL when out of memory. */
+/* Returns the pool's set with the content of `ranges`, which must be normal, or NULL if out of
+ * memory. */
 const struct tw_set *tw_sets_intern(struct tw_sets *sets, const struct tw_ranges *ranges);

@@ -27,12 +27,13 @@ struct pieces {
 	size_t max;
 };
 
-/* Ports tell most rules apart, and are the cheapest to compare: they stand apart, close together. */
+/* Port keys distinguish most rules and are cheapest to compare, so they are stored separately
+ * and densely. */
 struct keys {
 	uint32_t lo, hi;
 };
 
-/* What a quick look at a rule tells: the ends it is enforced at, and the bounds of its sets. */
+/* A rule's ends and the bounds of its sets, for a quick test. */
 struct hull {
 	struct keys keys;
 	unsigned int ends; /* bit per enum tw_dir */
@@ -43,19 +44,19 @@ struct hull {
 struct tw_shadow {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
-	struct tw_sets sets; /* of pieces */
+	struct tw_sets sets; /* sets of the pieces */
 	struct hull *hulls;  /* by rule number */
-	struct keys *keys;   /* the same of them, again */
+	struct keys *keys;   /* port keys of the hulls */
 	uint64_t *points;    /* rules with one key alone: key << 32 | number, ascending */
 	size_t n_points;
-	uint32_t *wide; /* numbers of those with more, ascending */
+	uint32_t *wide; /* numbers of rules with more keys, ascending */
 	size_t n_wide;
-	TW_VEC(uint32_t) near; /* earlier rules whose hulls meet that of the one looked at */
+	TW_VEC(uint32_t) near; /* earlier rules whose hulls meet that of the current rule */
 	struct pieces pieces;
-	struct pieces cut; /* what is left of them after a rule */
+	struct pieces cut; /* pieces left after a rule */
 	struct tw_ranges scratch;
-	TW_VEC(uint32_t) takers; /* rules that took something from the one looked at */
-	bool given_up;		 /* on the rule looked at */
+	TW_VEC(uint32_t) takers; /* rules that took a part of the current rule */
+	bool given_up;		 /* true if the current rule was given up */
 	size_t pairs;
 	size_t steps;
 };
@@ -63,7 +64,7 @@ struct tw_shadow {
 static struct hull hull_of(const struct tw_rule *rule)
 {
 	const struct tw_ranges *from = &rule->from_set->r, *to = &rule->to_set->r;
-	struct hull hull = {.keys.lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* of nothing */
+	struct hull hull = {.keys.lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* an empty hull */
 
 	hull.ends = (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
 		    (rule->info.at_in ? 1u << TW_DIR_IN : 0);
@@ -90,7 +91,7 @@ static bool keys_meet(struct keys a, struct keys b)
 	return a.lo <= b.hi && b.lo <= a.hi;
 }
 
-/* Keys apart. */
+/* Compares all but the keys. */
 static bool hulls_meet(const struct hull *a, const struct hull *b)
 {
 	return a->from_lo <= b->from_hi && b->from_lo <= a->from_hi && a->to_lo <= b->to_hi &&
@@ -104,7 +105,7 @@ static int compare_points(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Those that match nothing are in neither list: they take nothing from others. */
+/* Lists rules by key. Rules that match nothing are in neither list, because they shadow nothing. */
 static void list_keys(struct tw_shadow *s)
 {
 	for (size_t i = 0; i < s->policy->rules.n; i++) {
@@ -174,7 +175,7 @@ static bool meets(struct tw_shadow *s, const struct tw_set *a, const struct tw_s
 	return tw_ranges_overlap(&a->r, &b->r);
 }
 
-/* The sets of a rule's cell, as a piece is made of them; of no family in particular. */
+/* Returns the sets of a rule's cell as a piece without a family. */
 static struct piece piece_of(const struct tw_rule *rule, const struct tw_cell *cell)
 {
 	return (struct piece){
@@ -183,7 +184,7 @@ static struct piece piece_of(const struct tw_rule *rule, const struct tw_cell *c
 	};
 }
 
-/* Keeps the part of a set that is of one family. NULL when there is no memory. */
+/* Returns the part of a set in one family, or NULL if out of memory. */
 static const struct tw_set *of_family(
 	struct tw_shadow *s, const struct tw_set *set, uint32_t family)
 {
@@ -201,14 +202,15 @@ static const struct tw_set *of_family(
 	return err ? NULL : tw_sets_intern(&s->sets, &s->scratch);
 }
 
-/* Too many pieces to go on: the rule counts as alive. */
+/* Gives up on a rule with too many pieces: it counts as not shadowed. */
 static int give_up(struct tw_shadow *s)
 {
 	s->given_up = true;
 	return 0;
 }
 
-/* All that a rule matches. Both addresses of a packet are of one family, so each piece is. */
+/* Starts with the pieces of everything that a rule matches. Each piece has one family, because
+ * both addresses of a packet have the same one. */
 static int begin(struct tw_shadow *s, const struct tw_rule *rule)
 {
 	s->pieces.n = s->takers.n = 0;
@@ -235,7 +237,8 @@ static int begin(struct tw_shadow *s, const struct tw_rule *rule)
 	return 0;
 }
 
-/* Does one earlier cell hold the whole piece? Ports tell most rules apart, so they go first. */
+/* True if one earlier cell contains the whole piece. Ports are compared first, because they
+ * distinguish most rules. */
 static bool holds(struct tw_shadow *s, const struct piece *cell, const struct piece *piece)
 {
 	s->steps++;
@@ -258,8 +261,8 @@ static bool touches(struct tw_shadow *s, const struct piece *cell, const struct 
 	return true;
 }
 
-/* Splits a piece along one axis after another: what lies outside the cell is kept, and the rest
- * goes on to the next axis. What is inside on all axes is gone. */
+/* Splits a piece along one axis after another. The part outside the cell is kept, and the rest
+ * goes on to the next axis. The part that is inside on all axes is dropped. */
 static int cut_piece(struct tw_shadow *s, const struct piece *cell, struct piece piece)
 {
 	for (int axis = 0; axis < AXIS__MAX; axis++) {
@@ -283,7 +286,7 @@ static int cut_piece(struct tw_shadow *s, const struct piece *cell, struct piece
 	return 0;
 }
 
-/* Takes away what one earlier rule decides. */
+/* Subtracts what one earlier rule decides. */
 static int take_away(struct tw_shadow *s, uint32_t number)
 {
 	const struct tw_rule *rule = &s->policy->rules.at[number];
@@ -325,7 +328,8 @@ static bool is_spent(const struct tw_shadow *s)
 	       s->sets.n_ranges > TW_POLICY_RANGES_MAX;
 }
 
-/* One earlier rule that decides all by itself is the clearest reason, so it is looked for first. */
+/* Looks first for a single earlier rule that decides everything, because that is the clearest
+ * reason. */
 static bool find_single(struct tw_shadow *s, enum tw_dir end)
 {
 	for (size_t n = 0; n < s->near.n && !is_spent(s); n++) {
@@ -349,7 +353,7 @@ static bool find_single(struct tw_shadow *s, enum tw_dir end)
 	return false;
 }
 
-/* 0, with *ret telling whether nothing is left of the rule at this end; -ENOMEM. */
+/* Sets *ret to true if nothing is left of the rule at this end. Returns 0 or -ENOMEM. */
 static int is_dead_at(struct tw_shadow *s, uint32_t number, enum tw_dir end, bool *ret)
 {
 	int err = begin(s, &s->policy->rules.at[number]);
@@ -397,7 +401,7 @@ static int warn(struct tw_shadow *s, uint32_t number)
 		rule->info.name, names, n == 1 ? "s" : "");
 }
 
-/* The first point from a bound on. */
+/* Returns the index of the first point at or above a bound. */
 static size_t find_point(const struct tw_shadow *s, uint64_t bound)
 {
 	size_t lo = 0, hi = s->n_points;
@@ -422,8 +426,8 @@ static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
 	return tw_vec_push(&s->near, earlier);
 }
 
-/* In order, those with the same key alone and those with more: most rules are neither. The rule's own point
- * ends the former. */
+/* Lists, in order, earlier rules with only the same key and rules with more keys; most rules are
+ * neither. The rule's own point ends the former. */
 static int find_near_point(struct tw_shadow *s, uint32_t number)
 {
 	const uint64_t mine = (uint64_t)s->keys[number].lo << 32 | number;

@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 
-/* Odd 64-bit constants with well spread bits: the fractional parts of the golden ratio and of the
- * square root of 3. */
+/* Odd 64-bit constants with evenly spread bits: the fractional parts of the golden ratio and of
+ * the square root of 3. */
 #define MIX_A 0x9e3779b97f4a7c15ull
 #define MIX_B 0xbb67ae8584caa73bull
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* table.h: finding things by content: a hash index over numbers, and names on top of it.
+/* table.h: finds things by content: a hash index of numbers, and a table of names built on it.
  *
- * Invariants: 1. The seed is drawn from the whole policy text, so that nobody can prepare names
- *                that fall on one another.
+ * Invariants: 1. The seed depends on the whole policy text, so that an attacker cannot prepare
+ *                colliding names.
  *             2. Lookups write nothing: any number of threads may look up in a finished table.
  */
 #pragma once
@@ -28,27 +28,27 @@ struct tw_index {
 	size_t n;
 };
 
-/* Is the thing numbered `value` in `owner` the one that `key` describes? */
+/* True if thing number `value` of `owner` is the one that `key` describes. */
 typedef bool tw_index_same_fn(const void *owner, uint32_t value, const void *key);
 
 void tw_index_done(struct tw_index *index);
-int tw_index_add(struct tw_index *index, uint64_t hash, uint32_t value); /* 0 or -ENOMEM */
+int tw_index_add(struct tw_index *index, uint64_t hash, uint32_t value); /* returns 0 or -ENOMEM */
 uint32_t tw_index_find(const struct tw_index *index, uint64_t hash, tw_index_same_fn *same,
 	const void *owner, const void *key);
 
 struct tw_name {
-	const char *text; /* owned by somebody else, who outlives the table */
+	const char *text; /* not owned; must outlive the table */
 	unsigned int line;
 	uint32_t kind;	/* the user's */
 	uint32_t index; /* the user's */
 };
 
 struct tw_names {
-	TW_VEC(struct tw_name) all; /* in order of coming */
+	TW_VEC(struct tw_name) all; /* in order of insertion */
 	struct tw_index index;
 	uint64_t seed;
 };
 
 void tw_names_done(struct tw_names *names);
-int tw_names_add(struct tw_names *names, struct tw_name name); /* 0 or -ENOMEM */
+int tw_names_add(struct tw_names *names, struct tw_name name); /* returns 0 or -ENOMEM */
 const struct tw_name *tw_names_find(const struct tw_names *names, const char *text);

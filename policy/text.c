@@ -150,7 +150,7 @@ void tw_mac_print(const uint8_t mac[6], struct tw_buf *out)
 		mac[5]);
 }
 
-/* Reads digits up to the first other character, which *ret_end gets. */
+/* Reads digits up to the first other character and sets *ret_end to it. */
 static int digits(const char *text, uint32_t max, uint32_t *ret, const char **ret_end)
 {
 	uint64_t number = 0;
@@ -245,7 +245,7 @@ bool tw_text_has_plain_lines(const char *text, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)text;
 
-	/* CR, NEL, LS, PS; and the byte order mark, which is no letter of its line. */
+	/* CR, NEL, LS, PS; and the byte order mark, which takes no column. */
 	for (size_t i = 0; i < len; i++)
 		if (at[i] == '\r' || (at[i] == 0xc2 && i + 1 < len && at[i + 1] == 0x85) ||
 			(at[i] == 0xe2 && i + 1 < len && at[i + 1] == 0x80) ||
@@ -266,7 +266,8 @@ bool tw_text_glob(const char *pattern, const char *text)
 			pattern++;
 			text++;
 		} else if (star) {
-			/* The last star takes one more; earlier ones never need to. */
+			/* Lets the last star match one more character; earlier stars never need
+			 * to. */
 			pattern = star + 1;
 			text = ++resume;
 		} else {
@@ -278,7 +279,7 @@ bool tw_text_glob(const char *pattern, const char *text)
 	return !*pattern;
 }
 
-/* Words that YAML 1.1 or 1.2 readers take for something other than text. */
+/* Words that YAML 1.1 or 1.2 readers do not read as text. */
 static const char *const yaml_words[] = {
 	"true",
 	"false",
@@ -304,7 +305,8 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-/* Is it a dotted quad, perhaps with a prefix length? No YAML reader takes that for a number. */
+/* True for a dotted quad, with or without a prefix length. No YAML reader reads that as a
+ * number. */
 static bool is_dotted(const char *text)
 {
 	size_t dots = 0;

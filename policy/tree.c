@@ -28,7 +28,7 @@ int tw_words_add(struct tw_words *words, size_t n, size_t align, uint32_t *ret_a
 	return 0;
 }
 
-/* Notes a word, if it is the offset of something. */
+/* Records a word if it is an offset. */
 static int note(struct tw_words *words, size_t at)
 {
 	return words->v.at[at] & TW_IMAGE_LEAF ? 0 : tw_vec_push(&words->links, (uint32_t)at);
@@ -66,7 +66,7 @@ static int add_search(struct tw_words *words, const struct tw_piece *pieces, siz
 	return err;
 }
 
-/* The shift by which a table of two slots or more a bound covers `span`. */
+/* Returns the shift with which a table of two or more slots per bound covers `span`. */
 static uint32_t shift_for(uint64_t span, size_t n_bounds)
 {
 	uint64_t slots = (uint64_t)1 << TABLE_BITS_MIN;
@@ -140,7 +140,7 @@ struct pieces {
 	size_t max;
 };
 
-/* What begins where the last piece does takes its place. */
+/* Appends a piece. If it begins where the last piece does, it replaces that. */
 static int push(struct pieces *pieces, uint64_t key, uint32_t to)
 {
 	struct tw_piece piece = {.key = key, .to = to};
@@ -152,8 +152,8 @@ static int push(struct pieces *pieces, uint64_t key, uint32_t to)
 	return tw_vec_push(pieces, piece);
 }
 
-/* The branch of all IPv6 addresses with one high half: intervals [*i …) that begin in it. What the
- * half begins with was going on before. */
+/* Adds the branch of all IPv6 addresses with one high half: the intervals [*i …) that begin in
+ * it. The half begins with the value of the interval before. */
 static int add_low(struct tw_words *words, const tw_u128 *keys, const uint32_t *values, size_t n,
 	size_t *i, uint32_t before, uint32_t *ret_branch)
 {

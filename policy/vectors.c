@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* vectors.c: the vector engine: for each class of each dimension, which entries hold it, as bits. */
+/* vectors.c: the vector engine: for each class of each dimension, a bit for each entry that
+ * contains it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "policy/engine.h"
 #include "policy/rows.h"
 
-#define BASE_WRITES 64 /* a set of more entries goes into the base of rows */
+#define BASE_WRITES 64 /* a set of more entries becomes part of the rows' base */
 
 struct vectors {
 	const struct tw_engine_input *in;
@@ -17,7 +18,7 @@ struct vectors {
 	uint32_t *entries;
 	bool *is_base;
 	struct tw_rows rows;
-	uint32_t *row_of; /* by class */
+	uint32_t *row_of; /* row of each class */
 };
 
 static void vectors_done(struct vectors *v)

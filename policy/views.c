@@ -9,18 +9,19 @@
 
 #define BUCKETS 4096
 
-/* One view: its words as they stood in the image that it was built in, and where in them offsets are. */
+/* One view: its words as they were in the image where it was built, and which of them are
+ *           offsets. */
 struct kept {
 	struct tw_view_key key;
 	struct tw_view_built built;
-	size_t first; /* the word of that image that is word 0 here */
+	size_t first; /* index in that image of this view's word 0 */
 	uint32_t *words;
 	size_t n_words;
 	uint32_t *links;
 	size_t n_links;
 	struct kept *next; /* in its bucket */
 	struct kept *newer;
-	struct kept *older; /* by when they were wanted last */
+	struct kept *older; /* in order of last use */
 };
 
 struct tw_views {
@@ -86,7 +87,7 @@ static bool same_key(const struct tw_view_key *a, const struct tw_view_key *b)
 	       a->family == b->family && a->fallback == b->fallback;
 }
 
-/* The place that points to a view, or to NULL. */
+/* Returns the pointer to a view or to NULL. */
 static struct kept **find(struct tw_views *views, const struct tw_view_key *key)
 {
 	struct kept **at = bucket_of(views, key);
@@ -128,7 +129,7 @@ static void move(uint32_t *offset, uint32_t by)
 		*offset += by;
 }
 
-/* Offsets in the view itself; those that are 0 lead nowhere. */
+/* Moves the offsets in the view itself; 0 means no offset. */
 static void move_view(struct tw_image_view *view, uint32_t by)
 {
 	for (size_t dim = 0; dim < TW_DIM__MAX; dim++)
@@ -163,7 +164,7 @@ int tw_views_copy(struct tw_views *views, const struct tw_view_key *key, struct 
 	return 0;
 }
 
-/* The words of a view, and which of them are offsets. False: there is no memory. */
+/* Copies the words of a view and records which of them are offsets. False if out of memory. */
 static bool fill(struct kept *kept, const struct tw_words *words, size_t first)
 {
 	kept->first = first;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* views.h: views of images that were built, to be copied where one like it is wanted again.
+/* views.h: cache of built views, to be copied if an equal one is needed again.
  *
- * Why:        most views of a port are those of addresses that others can be met at, too, and a rule that
- *             is edited is in two of a port's views and not in the other ones.
- * Known by:   what a view is made of: its entries, the family and the fallback. Where it stands in an
- *             image makes no difference but to offsets: those are moved when it is copied, and so an
- *             image comes out the same, word by word (tests/policy/unit/delta.c).
- * Bounds:     TW_VIEWS_BYTES_MAX in all, of which those go first that were not wanted for longest;
- *             views larger than TW_VIEW_BYTES_MAX are not kept.
+ * Why:        ports share most of their views, and an edited rule is in only two of a port's views.
+ * Known by:   a view's input: its entries, family and fallback. Its place in an image affects only
+ *             offsets, which are adjusted when it is copied, so the image is the same word by word
+ *             (tests/policy/unit/delta.c).
+ * Bounds:     TW_VIEWS_BYTES_MAX in all; the least recently used views are dropped first. Views
+ *             larger than TW_VIEW_BYTES_MAX are not kept.
  * Callers:    compile.c, one thread.
  */
 #pragma once
@@ -16,7 +15,7 @@
 
 #define TW_VIEWS_BYTES_MAX ((size_t)64 << 20)
 #define TW_VIEW_BYTES_MAX  ((size_t)1 << 20)
-#define TW_VIEW_ALIGN	   32 /* words; all that is in a view may rely on it */
+#define TW_VIEW_ALIGN	   32 /* alignment of a view in words */
 
 struct tw_view_key {
 	uint64_t entries[2]; /* struct tw_layout_view.key */
@@ -24,7 +23,7 @@ struct tw_view_key {
 	uint32_t fallback;
 };
 
-/* A view as it was built. */
+/* A built view. */
 struct tw_view_built {
 	struct tw_image_view view;
 	struct tw_view_facts facts;
@@ -32,14 +31,14 @@ struct tw_view_built {
 
 struct tw_views;
 
-/* 0 or -ENOMEM. Each reference is given back by tw_views_free(). */
+/* Returns 0 or -ENOMEM. Each reference is released by tw_views_free(). */
 int tw_views_new(struct tw_views **ret);
 struct tw_views *tw_views_ref(struct tw_views *views);
 void tw_views_free(struct tw_views *views); /* NULL is fine */
 
-/* Adds a view that is kept to the end of an image. 0; -ENOENT: there is none; -E2BIG; -ENOMEM. */
+/* Appends a cached view to an image. Returns 0; -ENOENT if there is none; -E2BIG; -ENOMEM. */
 int tw_views_copy(struct tw_views *views, const struct tw_view_key *key, struct tw_words *words,
 	struct tw_view_built *ret);
-/* Keeps what was built at the end of an image, in the words from `first` on, if it can. */
+/* Caches the view at the end of an image, in the words from `first` on, if possible. */
 void tw_views_keep(struct tw_views *views, const struct tw_view_key *key,
 	const struct tw_words *words, size_t first, const struct tw_view_built *built);

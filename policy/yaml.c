@@ -13,12 +13,12 @@ struct loader {
 	struct tw_node *root;
 	struct tw_node *stack[TW_YAML_DEPTH_MAX];
 	struct tw_node *last[TW_YAML_DEPTH_MAX]; /* last member so far */
-	struct tw_node *key[TW_YAML_DEPTH_MAX];	 /* waits for its value */
+	struct tw_node *key[TW_YAML_DEPTH_MAX];	 /* key that has no value yet */
 	size_t depth;
 	size_t n_nodes;
 	size_t n_documents;
 	bool done;
-	bool broken; /* the tree is only a part, and would mislead */
+	bool broken; /* the tree is incomplete and must not be used */
 	int err;
 };
 
@@ -29,7 +29,7 @@ static void complain(struct loader *l, yaml_mark_t at, const char *hint, const c
 		l->err = -ENOMEM;
 }
 
-/* Nothing after this place can be read in a sensible way. */
+/* Reports an error after which the rest of the text cannot be read. */
 static void give_up(struct loader *l, yaml_mark_t at, const char *hint, const char *text)
 {
 	complain(l, at, hint, text);
@@ -56,7 +56,7 @@ static struct tw_node *new_node(struct loader *l, enum tw_node_kind kind, yaml_m
 	return node;
 }
 
-/* Puts a finished scalar, or a collection that has just begun, where it belongs. */
+/* Adds a complete scalar, or a collection that has just begun, to its parent. */
 static void place(struct loader *l, struct tw_node *node, yaml_mark_t at)
 {
 	size_t top = l->depth - 1;
@@ -187,7 +187,7 @@ static void take(struct loader *l, const yaml_event_t *event)
 	}
 }
 
-/* The place of a byte, for problems that libyaml meets before it counts lines. */
+/* Returns the place of a byte, for errors that libyaml finds before it counts lines. */
 static yaml_mark_t mark_at(const char *text, size_t offset)
 {
 	yaml_mark_t mark = {0};
@@ -198,20 +198,21 @@ static yaml_mark_t mark_at(const char *text, size_t offset)
 			mark.line++;
 			mark.column = 0;
 		} else {
-			/* Bytes that go on with a character are no column of their own. */
+			/* UTF-8 continuation bytes take no column. */
 			mark.column += ((unsigned char)text[i] & 0xc0) != 0x80;
 		}
 	}
 	return mark;
 }
 
-/* libyaml ends a text that breaks off in a line of its own, and finds there what is missing. */
+/* If a text breaks off, libyaml reports the line behind its end. Returns a place within the
+ * text. */
 static yaml_mark_t within_text(yaml_mark_t at, yaml_mark_t end)
 {
 	return at.line > end.line && at.index >= end.index ? end : at;
 }
 
-/* A tab before the first letter of a line is the commonest way not to be YAML. */
+/* True if the line is indented with a tab, the most common mistake in YAML. */
 static bool has_tab_indent(const char *text, size_t len, size_t line)
 {
 	size_t i = 0;
@@ -263,10 +264,11 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 			       "the policy text is too long") < 0
 			       ? -ENOMEM
 			       : -EINVAL;
-	/* An empty text may be NULL, which libyaml does not take. */
+	/* An empty text may be NULL, which libyaml does not accept. */
 	if (!len)
 		text = "";
-	/* Some editors begin UTF-8 with a byte order mark; libyaml skips it only where it guesses. */
+	/* Some editors write a byte order mark before UTF-8; libyaml skips it only if it detects
+	 * the encoding. */
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
 		text += 3;
 		len -= 3;
