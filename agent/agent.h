@@ -84,11 +84,11 @@ struct tw_agent {
 	struct tw_watch tick_watch;
 	int signal_fd;
 	int tick_fd;
-	int bpffs_fd; /* its lock */
+	int bpffs_fd; /* holds the lock on the folder */
 
-	/* Flags for the turn: what was readable. */
+	/* Flags for the turn: which descriptors were readable. */
 	bool ticked;
 	bool netlink_ready;
 	bool latch_ready;
-	bool reload; /* SIGHUP came */
+	bool reload; /* SIGHUP was received */
 };

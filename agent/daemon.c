@@ -29,7 +29,7 @@
 #include "base/notify.h"
 
 #define NO_UPLINKS   "none"
-#define FILES_WANTED 65536 /* maps, links, clients */
+#define FILES_WANTED 65536 /* descriptors for maps, links and clients */
 #define TICK_NS	     250000000
 #define KEPT_BYTES   (32 << 20)
 
@@ -79,7 +79,7 @@ static void on_change(void *arg)
 
 /* ---- setting up, in order ---- */
 
-/* Each room is told where its modules' states are, and of the room below it. */
+/* Gives each folder's struct pointers to its modules' states and to the struct below it. */
 static void connect_rooms(struct tw_agent *agent)
 {
 	agent->host.options = agent->options;
@@ -144,14 +144,14 @@ static int open_tick(struct tw_agent *agent)
 		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
 }
 
-/* An agent with another state folder may use the same maps, and is not to: each would undo what the other
- * does. `ret_fd` holds the lock. */
+/* Locks the BPF folder, because two agents with different state folders on the same maps would
+ * undo each other's work. `ret_fd` holds the lock. */
 static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *err)
 {
 	tw_autofd int fd = -1;
 
 	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
-		return 0; /* opening the file reports what is wrong there */
+		return 0; /* opening the file reports the error */
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -207,7 +207,7 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
 }
 
-/* Begins to follow changes. */
+/* Subscribes to changes. */
 static int follow_host(struct tw_agent *agent)
 {
 	const struct tw_host *host = &agent->host;
@@ -247,7 +247,8 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
 }
 
-/* Meets the ports that are there. Nothing is attached yet, so that a first policy can be published before. */
+/* Finds the existing ports. Attaches nothing yet, so that a first policy can be published
+ * before. */
 static int open_host(struct tw_agent *agent, struct tw_err *err)
 {
 	struct tw_host *host = &agent->host;
@@ -267,15 +268,15 @@ static int open_host(struct tw_agent *agent, struct tw_err *err)
 	}
 	if (ret < 0)
 		return tw_err_set(err, ret, "netlink", NULL, "%s", strerror(-ret));
-	/* An older latch stays until all is attached; without one, what is here now was open until
-	 * now, and what comes from here on is shut. */
+	/* An older latch stays until all ports are attached. Without one, existing ports were
+	 * open until now, and new ones are shut from now on. */
 	agent->enforcement.latched = host->latch && tw_latch_exists(host->latch);
 	if (host->latch && !agent->enforcement.latched)
 		tw_attach_latch(&agent->enforcement, false);
 	return 0;
 }
 
-/* Every port has the programs of this start: what another --max-connections began can be ended. */
+/* Ends a change of the table's size, once every port has this agent's programs. */
 static void settle_table(const struct tw_host *host)
 {
 	const struct tw_kernel_facts *facts = tw_kernel_facts(host->kernel);
@@ -295,7 +296,7 @@ static void settle_table(const struct tw_host *host)
 			facts->not_taken_over);
 }
 
-/* Attaches the ports that are there, and forgets what an earlier agent left for others. */
+/* Attaches the existing ports, and drops an earlier agent's entries of all others. */
 static void begin(struct tw_agent *agent)
 {
 	struct tw_host *host = &agent->host;
@@ -330,7 +331,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		if (tw_store_load_rules(agent->enforcement.store, &agent->slots, &saved) < 0 &&
 			agent->enforcement.found.text)
 			tw_sweep_name_unknown(&agent->telemetry);
-		/* rules.json may be lost, and the kernel is right about what it enforces. */
+		/* rules.json may be missing; then the kernel's state counts. */
 		if (agent->enforcement.found.text) {
 			saved.generation = agent->enforcement.found.number;
 			saved.since_ns = agent->enforcement.found.since_ns;
@@ -348,7 +349,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 	return ret;
 }
 
-/* Frees what init() made, as far as it came. Nothing that is enforced changes. */
+/* Frees everything that was set up so far. Nothing that is enforced changes. */
 static void done(struct tw_agent *agent)
 {
 	if (agent->tick_fd >= 0)
@@ -392,15 +393,16 @@ static int fail(const struct tw_err *err, int code)
 	return code;
 }
 
-/* An agent that is told of a change has the memory for it: what is free stays with it up to some bound,
- * and need not come from the kernel in zeroed pages again while somebody waits. */
+/* Keeps freed memory up to a limit, so that handling a change does not wait for zeroed pages
+ * from the kernel. */
 static void keep_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 16);
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-/* As many descriptors as it may have without CAP_SYS_RESOURCE, if it may not have what it wants. */
+/* Raises the limit of descriptors to FILES_WANTED or, without CAP_SYS_RESOURCE, to the hard
+ * limit. */
 static void raise_files(void)
 {
 	struct rlimit files = {FILES_WANTED, FILES_WANTED};
@@ -460,7 +462,7 @@ int tw_daemon_release(const struct tw_agent_options *options)
 		tw_locals_release(options->bpffs);
 		ret = tw_kernel_release(options->bpffs, &err);
 	}
-	/* Without netfilter there is nothing of ours in it. */
+	/* Without netfilter there is no latch to remove. */
 	if (!ret && !tw_latch_new(options->bpffs, &none, &latch, NULL) && tw_latch_exists(latch))
 		ret = tw_latch_remove(latch, &err);
 	if (ret < 0)

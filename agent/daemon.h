@@ -4,7 +4,7 @@
 
 #include "agent/options.h"
 
-/* Sets everything up and runs until told to stop; returns the exit code. Speaks on stderr. */
+/* Sets everything up and runs until stopped. Returns the exit code. Prints to stderr. */
 int tw_daemon_run(const struct tw_agent_options *options);
-/* Takes down all that an agent with these options left in the kernel; returns the exit code. */
+/* Removes everything that an agent with these options left in the kernel. Returns the exit code. */
 int tw_daemon_release(const struct tw_agent_options *options);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* options.h: the agent's command line, as all of its rooms read it. */
+/* options.h: the options of the agent's command line. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Past what the host itself does at its bridges: never, in both cases, or in the last one alone. */
+/* When cut-through is used: never; unless the host filters, limits or mirrors at its bridges;
+ * always. */
 enum tw_forwarding {
 	TW_FORWARDING_VSWITCH,
 	TW_FORWARDING_CUT_THROUGH,
@@ -15,11 +16,11 @@ enum tw_forwarding {
 /* Strings point into argv or the table of options. */
 struct tw_agent_options {
 	const char *ports;
-	const char *policy; /* NULL: the one saved */
+	const char *policy; /* NULL: the saved policy */
 	uint32_t max_conns;
 	unsigned int forwarding; /* enum tw_forwarding */
 	const char *uplinks;	 /* patterns */
-	bool hairpin;		 /* guests' addresses may come from beyond the ports */
+	bool hairpin;		 /* accept guests' addresses from outside the ports */
 	const char *socket;
 	const char *viewer_socket; /* NULL: none */
 	const char *bpffs;

@@ -85,7 +85,7 @@ static int answer_version(
 	return tw_answer_send(out, request->id, &response, true);
 }
 
-/* What a message points to while it is sent. */
+/* Strings and rows that a message points to while it is sent. */
 struct learned_room {
 	struct learned_row {
 		Tapwall__V1__Learned message;
@@ -148,9 +148,9 @@ static int answer_policy(
 
 /* ---- apply ---- */
 
-#define DIAGNOSTICS_MAX 1000 /* more help nobody */
+#define DIAGNOSTICS_MAX 1000 /* most diagnostics in one answer */
 
-/* The diagnostics as messages; `list` and `rows` are freed by the caller. */
+/* Converts diagnostics to messages. The caller frees `list` and `rows`. */
 static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnostic **ret_rows,
 	Tapwall__V1__Diagnostic ***ret_list, size_t *ret_n)
 {
@@ -179,7 +179,7 @@ static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnosti
 	return 0;
 }
 
-/* What a message points to while it is sent. */
+/* Strings and rows that a message points to while it is sent. */
 struct unprotected_room {
 	Tapwall__V1__Unprotected **list;
 	Tapwall__V1__Unprotected rows[];
@@ -216,7 +216,7 @@ static int fill_unprotected(const struct tw_applied *applied, Tapwall__V1__Appli
 	return 0;
 }
 
-/* `ret` is freed by the caller once the message is sent. */
+/* Fills the message of a change. The caller frees `ret` once the message is sent. */
 static int fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *message,
 	struct unprotected_room **ret)
 {
@@ -245,7 +245,7 @@ static int fill_applied(const struct tw_applied *applied, Tapwall__V1__Applied *
 	return fill_unprotected(applied, message, ret);
 }
 
-/* Answers with what came of a policy. */
+/* Answers with the result of applying a policy. */
 static int send_load(struct tw_apply *load, int result, uint64_t id, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -279,7 +279,7 @@ static int answer_apply(
 					.allow_unprotect = apply->allow_unprotect}};
 	int ret;
 
-	/* It is told in the log and wherever the policy is. */
+	/* The name appears in the log and wherever the policy is shown. */
 	tw_clean(apply->source, strlen(apply->source));
 	ret = send_load(&load, tw_apply_policy(ctx->enforcement, &load), request->id, out);
 	tw_apply_done(&load);
@@ -297,9 +297,9 @@ static int answer_reload(
 	return ret;
 }
 
-/* ---- whom a request is about ---- */
+/* ---- the workload of a request ---- */
 
-/* The workload that a request names; empty: none. */
+/* Returns the workload that a request names, or "". */
 static const char *workload_of(const Tapwall__V1__Request *request)
 {
 	switch (request->body_case) {
@@ -330,7 +330,7 @@ static bool is_known(
 	}
 }
 
-/* An answer about a workload that there is not would be empty, and would look like the truth. */
+/* Refuses a request about an unknown workload, because an empty answer would look correct. */
 static bool check_workload(
 	const struct tw_answer_ctx *ctx, Tapwall__V1__Request *request, struct tw_err *err)
 {
@@ -347,7 +347,8 @@ static bool check_workload(
 	return false;
 }
 
-/* Captured frames hold what guests say to each other, which is more than how they are judged. */
+/* True if a client of this role may send the request. Viewers may not capture, because frames
+ * contain the guests' data and not only verdicts. */
 static bool may_ask(enum tw_role role, const Tapwall__V1__Request *request)
 {
 	switch (request->body_case) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* answer.h: what the agent says to each request of link.proto; shared by answer*.c.
+/* answer.h: what the agent answers to each request of link.proto; shared by answer*.c.
  *
- * Those that end in a stream set *ret_stream and write nothing themselves. 0 or a negative errno.
- * A last response without a body ends a list.
+ * A function whose answer is a stream sets *ret_stream and writes nothing itself. Functions
+ * return 0 or a negative errno. A response without a body ends a list.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct tw_enforcement;
 struct tw_host;
 struct tw_telemetry;
 
-/* What an answer may look at. */
+/* The state that answers may read. */
 struct tw_answer_ctx {
 	struct tw_host *host;
 	struct tw_enforcement *enforcement;
@@ -22,20 +22,21 @@ struct tw_answer_ctx {
 	uint64_t started_ns;
 };
 
-/* Starts the answer to a request: `start` of struct tw_server_options, with a struct tw_answer_ctx
- * as context. */
+/* Starts the answer to a request. This is `start` of struct tw_server_options, with a struct
+ * tw_answer_ctx as context. */
 int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
 
 int tw_answer_status(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
-/* Answers every request for a list of list.c. -EOPNOTSUPP if the request is not for one of these. */
+/* Answers a request for one of the lists of list.c. Returns -EOPNOTSUPP for other requests. */
 int tw_answer_list(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
-/* True if the log has an entry about a workload, which the policy in force need not have any more. */
+/* True if the log has an entry about a workload. The policy in force need not have that workload
+ * any more. */
 bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload);
 
 int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
@@ -45,6 +46,6 @@ int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request
 	struct tw_responses **ret_stream);
 
 int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last);
-/* Sends `response` (which may hold diagnostics) as the failure of its request. */
+/* Sends `response`, which may have diagnostics, as the error of its request. */
 int tw_answer_error(
 	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err);

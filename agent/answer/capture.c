@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The answer to a capture: frames as they come, until the client has enough. */
+/* The answer to a capture: frames as they arrive, until the client ends it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +18,10 @@
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 #define TAG_LEN	   4
-#define TAG_AT	   12 /* behind the MACs */
+#define TAG_AT	   12 /* offset of the tag, behind the MACs */
 
-/* Responses wait in `queue` as bytes; those before `sent` have gone to the client. */
+/* A capture's stream. Responses wait in `queue` as bytes; those before `sent` have been sent to
+ * the client. */
 struct capture_stream {
 	struct tw_responses base;
 	struct tw_answer_ctx *ctx;
@@ -28,11 +29,11 @@ struct capture_stream {
 	char *target;
 	struct tw_buf queue;
 	size_t sent;
-	uint64_t lost;	   /* in all */
-	uint64_t lost_now; /* to be told with the next frame */
+	uint64_t lost;	   /* total number of lost frames */
+	uint64_t lost_now; /* losses to report with the next frame */
 	uint64_t lost_told;
 	bool joined;
-	bool changed; /* the client does not know which ports these are */
+	bool changed; /* the client has not been sent the current ports */
 	bool ends;
 };
 
@@ -42,7 +43,7 @@ static struct capture_stream *stream_of(struct tw_capturer *capturer)
 					 offsetof(struct capture_stream, capturer));
 }
 
-/* What may wait for a slow client: as much as in the ring of a port. */
+/* Returns the most bytes queued for a slow client: as many as a port's ring holds. */
 static size_t queue_max(const struct capture_stream *stream)
 {
 	return (size_t)stream->capturer.ring_mib << 20;
@@ -63,8 +64,8 @@ static void note_change(struct tw_capturer *capturer)
 	stream_of(capturer)->changed = true;
 }
 
-/* The frame as it was on the wire: a tag that the kernel kept outside stands where it belongs. The
- * bytes hold until the next call, or as long as `data`. */
+/* Returns the frame as on the wire: a tag that the kernel stores separately is put back. The
+ * bytes are valid until the next call, or as long as `data`. */
 static ProtobufCBinaryData wire_data(
 	const struct tw_captured *head, const uint8_t *data, size_t len)
 {
@@ -145,7 +146,7 @@ static int send_state(struct capture_stream *stream, struct tw_buf *out, bool la
 	return tw_answer_send(out, stream->base.id, &response, last);
 }
 
-/* Moves what fits from the queue to `out`; messages may be cut anywhere. */
+/* Moves as much as fits from the queue to `out`. Messages may be cut anywhere. */
 static int drain(struct capture_stream *stream, struct tw_buf *out)
 {
 	size_t left = stream->queue.len - stream->sent;
@@ -202,7 +203,7 @@ static void capture_done(struct tw_responses *base)
 	free(stream);
 }
 
-/* Whether the policy or the host has anything of this name. */
+/* True if the policy has a workload, or the host a port, of this name. */
 static bool is_known(const struct tw_answer_ctx *ctx, const char *target)
 {
 	const struct tw_policy *policy = ctx->enforcement->inforce
@@ -217,7 +218,7 @@ static bool is_known(const struct tw_answer_ctx *ctx, const char *target)
 	return false;
 }
 
-/* A power of two that is no less than what is asked for. */
+/* Returns the smallest power of two that is at least the size requested. */
 static uint32_t ring_mib(uint32_t asked)
 {
 	uint32_t mib = 1;

@@ -26,12 +26,12 @@
 #include "fastpath/kernel/load.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define ROWS_TURN  512 /* rows looked at in a turn */
+#define ROWS_TURN  512 /* rows visited per turn */
 
 struct list_stream {
 	struct tw_responses base;
-	uint64_t at; /* ifindex, rule number, reason or journal entry that comes next */
-	struct tw_inforce *inforce; /* groups, rules: the policy that was in force when asked */
+	uint64_t at;		    /* next ifindex, rule number, reason or journal entry */
+	struct tw_inforce *inforce; /* for groups and rules: the policy in force at the request */
 	bool follow;
 	bool all;
 	bool prove;	/* ports */
@@ -59,7 +59,7 @@ static int list_end(const struct list_stream *stream, struct tw_buf *out)
 
 #define PREFIX_TEXT (INET6_ADDRSTRLEN + 4)
 
-/* An address of a workload as people write it: a host without a length, IPv4 lengths from 0. */
+/* Formats a workload's address as in a policy: a host without a length, IPv4 lengths from 0. */
 static void format_prefix(const struct tw_prefix *prefix, char text[PREFIX_TEXT])
 {
 	bool v4 = !prefix->addr.w[0] && !prefix->addr.w[1] && prefix->addr.w[2] == htonl(0xffff) &&
@@ -138,7 +138,7 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 	message->image_bytes = slot->bytes;
 }
 
-/* What a message points to while it is sent. */
+/* Leases that a message points to while it is sent. */
 struct lease_room {
 	Tapwall__V1__Lease message[2 * TW_LEASES_MAX];
 	Tapwall__V1__Lease *list[2 * TW_LEASES_MAX];
@@ -169,7 +169,7 @@ static void add_leases(const struct tw_answer_ctx *ctx, const struct tw_agent_po
 	}
 }
 
-/* The addresses of a vNIC as the policy has them, and what it has of DHCP. */
+/* Texts of a vNIC's addresses in the policy, and of its addresses from DHCP. */
 struct address_room {
 	char (*texts)[PREFIX_TEXT];
 	char **list;
@@ -246,7 +246,7 @@ static int ports_next(struct tw_responses *base, void *context, struct tw_buf *o
 		if (!port)
 			return list_end(stream, out);
 		stream->at = port->ifindex;
-		/* The state is told as it was found, before it is mended. */
+		/* Reports the state as it was found, before it is repaired. */
 		if (stream->prove && !tw_prove_port(ctx->enforcement, port))
 			ctx->host->changed = true;
 		ret = send_port(stream, ctx, port, out);
@@ -325,7 +325,7 @@ static int workloads_next(struct tw_responses *base, void *context, struct tw_bu
 
 /* ---- groups ---- */
 
-#define SELECT_TURN 100000 /* workloads held against groups in a turn */
+#define SELECT_TURN 100000 /* workloads compared with groups per turn */
 
 static int send_group(const struct list_stream *stream, size_t index, struct tw_buf *out)
 {
@@ -489,7 +489,7 @@ static int send_entry(
 	return tw_answer_send(out, stream->base.id, &response, false);
 }
 
-/* The time from which on the journal has all there was. */
+/* Returns the time since which the journal is complete. */
 static double journal_since(const struct tw_answer_ctx *ctx)
 {
 	uint64_t oldest = tw_journal_oldest(ctx->telemetry->journal);
@@ -532,7 +532,7 @@ static int log_next(struct tw_responses *base, void *context, struct tw_buf *out
 	return TW_RESPONSES_MORE;
 }
 
-/* The number of the entry from which on at most `limit` are wanted. */
+/* Returns the number of the first of the last `limit` matching entries. */
 static uint64_t start_of(
 	const struct list_stream *stream, const struct tw_answer_ctx *ctx, uint32_t limit)
 {
@@ -573,7 +573,8 @@ static int log_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request
 
 /* ---- all of them ---- */
 
-/* A list that a client can ask for. `start`, if set, takes what the request says; 0 or a negative errno. */
+/* A list that a client can request. `start`, if set, reads the request; it returns 0 or a
+ * negative errno. */
 struct list {
 	Tapwall__V1__Request__BodyCase request;
 	int (*start)(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,

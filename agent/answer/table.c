@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Answers that walk the connection table: flows, and status, which counts them. */
+/* Answers that walk the connection table: flows, and status, which counts connections. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +28,13 @@
 #include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define GAPS_MAX   16 /* names of each kind in a status */
-#define STEPS	   8  /* of the walk, a turn, while nothing comes of them */
+#define GAPS_MAX   16 /* most names of each kind in a status */
+#define STEPS	   8  /* steps of the walk per turn while no record matches */
 
 struct table_stream {
 	struct tw_responses base;
 	struct tw_walk walk;
-	size_t at; /* next record of the step at hand */
+	size_t at; /* next record of the current step */
 	size_t n;
 	uint64_t n_live;
 	uint64_t n_records;
@@ -146,7 +146,7 @@ int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reque
 
 /* ---- status ---- */
 
-/* The oldest proof of an attached port. */
+/* Keeps the oldest proof of all attached ports. */
 static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *status)
 {
 	double age = tw_prove_age(port);
@@ -181,7 +181,7 @@ static void count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *st
 	status->ports_unfiltered = (uint32_t)status->n_unfiltered;
 }
 
-/* What a message points to while it is sent: the first of each kind of gap. */
+/* Rows that a message points to while it is sent: the first gaps of each kind. */
 struct gap_room {
 	char *open[GAPS_MAX];
 	char *sought[GAPS_MAX];
@@ -205,7 +205,8 @@ static void add_conflict(
 	status->n_conflicts++;
 }
 
-/* Ports that are not filtered, or shut for what they seem to be, and workloads that have none. */
+/* Fills in ports that are not filtered, ports that are shut because of a conflict, and workloads
+ * without a port. */
 static int fill_gaps(
 	const struct tw_answer_ctx *ctx, struct gap_room *room, Tapwall__V1__Status *status)
 {
@@ -254,7 +255,7 @@ static void fill_images(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *st
 		status->image_bytes_per_rule = (double)status->image_bytes / (double)n_entries;
 }
 
-/* Names of the uplinks in use; lives as long as the rows do. */
+/* Fills in the names of the uplinks in use. They are valid as long as the rows. */
 static int fill_uplinks(
 	const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status, char ***ret_names)
 {
@@ -270,7 +271,7 @@ static int fill_uplinks(
 	return 0;
 }
 
-/* What stands between the policy in force and what users gave. */
+/* Fills in how the policy in force differs from the policy file and the last policy refused. */
 static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
 	const struct tw_refused *refused = &ctx->enforcement->loads->refused;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The answer to top: what went through ports, rules and connections in each interval. */
+/* The answer to top: the traffic of ports, rules and connections in each interval. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +23,10 @@
 #include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text)	((char *)(uintptr_t)(text))
-#define STEPS		8   /* of the walk, a turn */
-#define ROWS_TURN	512 /* rows looked at in a turn */
+#define STEPS		8   /* steps of the walk per turn */
+#define ROWS_TURN	512 /* rows visited per turn */
 #define INTERVAL_MS	1000
-#define INTERVAL_MS_MIN 250 /* the agent looks at the clock that often */
+#define INTERVAL_MS_MIN 250 /* the agent checks the clock this often */
 #define LIMIT		100
 #define LIMIT_MAX	1000
 
@@ -40,12 +40,12 @@ enum phase {
 	PHASE_WAIT
 };
 
-/* Counters as the interval began; ports by id, rules by slot. */
+/* Counters at the start of the interval: ports by id, rules by slot. */
 struct before {
 	struct tw_port_count ports[TW_PORTS_MAX];
 	struct tw_rule_count rules[TW_RULES_MAX];
 	uint64_t reasons[TW_REASON_COUNTERS];
-	uint32_t ifindex[TW_PORTS_MAX]; /* whose counters these are */
+	uint32_t ifindex[TW_PORTS_MAX]; /* ifindex of the port that the counters belong to */
 };
 
 struct top_stream {
@@ -53,13 +53,13 @@ struct top_stream {
 	struct tw_walk walk;
 	struct tw_rank *rank;
 	struct before *before;
-	struct tw_inforce *inforce; /* whose rules are gone through */
+	struct tw_inforce *inforce; /* the policy whose rules are listed */
 	uint32_t opened[TW_DIR__MAX][TW_PORTS_MAX];
 	uint64_t interval_ns;
-	uint64_t began_ns; /* the sample at hand */
-	double seconds;	   /* since the one before; 0: this is the first */
+	uint64_t began_ns; /* start of the current sample */
+	double seconds;	   /* time since the sample before; 0 for the first one */
 	enum phase phase;
-	uint64_t at; /* ifindex, rule or row that comes next */
+	uint64_t at; /* next ifindex, rule or row */
 	const struct tw_rank_row *rows;
 	size_t n_rows;
 	struct tw_rank_sums sums;
@@ -210,7 +210,7 @@ static int send_ports(struct top_stream *stream, struct tw_answer_ctx *ctx, stru
 		stream->at = port->ifindex;
 		if (tw_counts_port(ctx->host->kernel, port->id, &now) < 0)
 			continue;
-		/* An id may have been another port's, and its counters are new then. */
+		/* If the id belonged to another port before, its counters are new. */
 		if (before->ifindex[port->id] != port->ifindex)
 			before->ports[port->id] = now;
 		before->ifindex[port->id] = port->ifindex;
@@ -340,7 +340,7 @@ static int top_next(struct tw_responses *base, void *context, struct tw_buf *out
 	int ret;
 
 	if (stream->phase == PHASE_WAIT) {
-		/* What is due in a moment is not left until the next tick. */
+		/* If the interval ends before the next tick, ends it now. */
 		if (tw_clock_ns() - stream->began_ns < stream->interval_ns / 16 * 15)
 			return TW_RESPONSES_WAIT;
 		begin(stream);

@@ -16,16 +16,16 @@
 #include "base/loop.h"
 #include "fastpath/kernel/load.h"
 
-/* A port that is captured. */
+/* A captured port. */
 struct row {
 	struct tw_captures *captures;
 	struct row *next;
 	uint32_t ifindex;
-	struct tw_capture_want want; /* what the kernel was told; `lost` as last read */
+	struct tw_capture_want want; /* settings in the kernel; `lost` as last read */
 	struct ring_buffer *ring;
 	int ring_fd;
 	struct tw_watch watch;
-	bool wanted; /* while rows are compared with what they should be */
+	bool wanted; /* scratch of sync_rows(): the row is still needed */
 };
 
 struct tw_captures {
@@ -34,7 +34,7 @@ struct tw_captures {
 	struct row *rows;
 	unsigned int n_rows;
 	unsigned int turn; /* frames taken in this turn */
-	int trouble;	   /* that was logged last; 0: none */
+	int trouble;	   /* error that was logged last; 0: none */
 	struct tw_watch poll_watch;
 	int poll_fd; /* fires every TW_CAPTURES_POLL_MS while there are rows */
 };
@@ -64,11 +64,11 @@ static int on_frame(void *arg, void *record, size_t len)
 			!(capturer->refused && head->outcome.verdict == TW_V_ALLOW))
 			capturer->take(capturer, port, head, (const uint8_t *)(head + 1));
 	}
-	/* An error ends the reading for this turn; the record itself is taken. */
+	/* An error stops reading for this turn; the record itself is consumed. */
 	return ++captures->turn < TW_CAPTURES_TURN ? 0 : -EAGAIN;
 }
 
-/* Tells of the frames that found no room since the last look. */
+/* Reports the frames that were lost since the last check. */
 static void look_for_losses(struct row *row)
 {
 	struct tw_captures *captures = row->captures;
@@ -193,7 +193,7 @@ static struct row *row_of(const struct tw_captures *captures, uint32_t ifindex)
 	return row;
 }
 
-/* What those who capture at a port want of it together; false: nobody does. */
+/* Combines the settings of all captures at a port. False if there is none. */
 static bool sum_up(const struct tw_captures *captures, const struct tw_agent_port *port,
 	struct tw_capture_want *ret, uint32_t *ret_ring_mib)
 {
@@ -227,7 +227,7 @@ static int want(struct tw_captures *captures, uint32_t ifindex, struct tw_captur
 	row->wanted = true;
 	if (row->want.snap_len == want->snap_len && row->want.flags == want->flags)
 		return 0;
-	/* What it lost since the last look is not told, for once. */
+	/* Losses since the last check are not reported here. */
 	want->lost = row->want.lost;
 	row->want = *want;
 	return tw_kernel_capture_set(captures->telemetry->host->kernel, ifindex, want);
@@ -249,7 +249,7 @@ static void count_ports(struct tw_captures *captures, bool changed)
 	}
 }
 
-/* Brings the rows up to what is wanted; the first failure is returned, and the rest done. */
+/* Updates the rows to the current captures. Continues after a failure and returns the first one. */
 static int sync_rows(struct tw_captures *captures)
 {
 	struct tw_telemetry *telemetry = captures->telemetry;
@@ -324,7 +324,7 @@ void tw_captures_leave(struct tw_captures *captures, struct tw_capturer *capture
 	sync_rows(captures);
 }
 
-/* ---- life ---- */
+/* ---- create, join, free ---- */
 
 int tw_captures_new(struct tw_telemetry *telemetry, struct tw_captures **ret, struct tw_err *err)
 {

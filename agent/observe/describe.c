@@ -53,7 +53,7 @@ static const struct tw_addr *end_of(const struct tw_key *key, bool from_hi, enum
 	return from_hi == (end == TW_DIR_OUT) ? &key->hi : &key->lo;
 }
 
-/* `names` are the workloads' of both ends. */
+/* Fills in both ends. `names` are the workloads of both. */
 static void describe_ends(const struct tw_key *key, bool from_hi,
 	const char *const names[TW_DIR__MAX], struct tw_described_ends *ret)
 {
@@ -68,7 +68,8 @@ static void describe_ends(const struct tw_key *key, bool from_hi,
 	ret->from.workload = TEXT(names[TW_DIR_OUT]);
 	ret->to.workload = TEXT(names[TW_DIR_IN]);
 	ret->from.port = ntohs(from_hi ? key->hi_port : key->lo_port);
-	/* The key keeps an ICMP message's kind in this place; it has a field of its own. */
+	/* For ICMP the key has type and code in this field; the message has its own field for
+	 * them. */
 	ret->to.port = icmp ? 0 : ntohs(from_hi ? key->lo_port : key->hi_port);
 }
 
@@ -83,7 +84,7 @@ const char *tw_describe_rule(const struct tw_telemetry *telemetry, uint32_t deci
 	return key ? key : "?";
 }
 
-/* The name of the rule of a gate, NULL where the gate has none. */
+/* Returns the name of a gate's rule, or NULL if it has none. */
 static const char *gate_rule(const struct tw_telemetry *telemetry, uint64_t gate)
 {
 	uint32_t decision = tw_gate_decision(gate);
@@ -181,7 +182,8 @@ static void describe_frame(const struct tw_event_frame *frame, struct tw_describ
 	ret->entry.len = frame->len;
 }
 
-/* The header of a denied TCP segment. A frame that was refused before TCP was read has no flags. */
+/* Fills in the header of a denied TCP segment. A frame refused before TCP was parsed has no
+ * flags. */
 static void describe_segment(const struct tw_event *event, struct tw_described_entry *ret)
 {
 	if (event->key.proto != IPPROTO_TCP || !event->tcp_flags)
@@ -203,7 +205,7 @@ static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntr
 	entry->age_s = tw_ticks_seconds(sums->age);
 }
 
-/* The name of a port of ours, or of another port of a bridge; "" for any other interface. */
+/* Returns the name of a port or of another port of a bridge; "" for any other interface. */
 static const char *interface_name(const struct tw_telemetry *telemetry, uint32_t ifindex)
 {
 	const struct tw_agent_port *port = tw_ports_find(telemetry->host->ports, ifindex);
@@ -219,7 +221,7 @@ static const char *interface_name(const struct tw_telemetry *telemetry, uint32_t
 void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	struct tw_event_names *ret)
 {
-	/* A port that is shut has no entry, and no id that the path could tell. */
+	/* A shut port has no entry, and so no id in the event. */
 	const struct tw_agent_port *port =
 		event->port_id ? tw_ports_by_id(telemetry->host->ports, event->port_id)
 			       : tw_ports_find(telemetry->host->ports, event->ifindex);

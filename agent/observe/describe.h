@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* describe.h: connections and events of the fast path in the words people use.
+/* describe.h: describes the fast path's connections and events by names and text.
  *
- * A description points into itself and into the agent: it is used at once, and not copied.
+ * A description points into itself and into the agent, so it must be used at once and not
+ * copied.
  */
 #pragma once
 
@@ -43,15 +44,15 @@ struct tw_described_entry {
 void tw_describe_record(const struct tw_telemetry *telemetry,
 	const struct tw_journal_record *record, struct tw_described_entry *ret);
 
-/* The names that an event speaks of, as they are now. They point into the agent. */
+/* Looks up the current names of an event. They point into the agent. */
 void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	struct tw_event_names *ret);
-/* Those of an entry of the journal: kept with it, or else as they are now, in `now`. */
+/* Returns the names of a journal entry: the ones stored with it or, in `now`, the current ones. */
 const struct tw_event_names *tw_describe_names_of(const struct tw_telemetry *telemetry,
 	const struct tw_journal_record *record, struct tw_event_names *now);
 
-/* Whether the event is shown without asking for everything: a denial, or what a rule wants told. */
+/* True if the event is shown without --all: a denial, or an event of a rule with log: true. */
 bool tw_event_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event);
 
-/* The name of the rule that made a decision. */
+/* Returns the name of the rule that decided. */
 const char *tw_describe_rule(const struct tw_telemetry *telemetry, uint32_t decision);

@@ -24,14 +24,14 @@
 
 #define LOOK_NS	    1000000000u
 #define WAITING_MAX 2048
-/* Events of one frame are that close to each other: between them lies the way through a bridge. */
+/* Most time between two events of one frame, which may pass a bridge between them. */
 #define FRAME_NS       2000000u
 #define FRAME_DISTANCE 256
 
-/* An event that waits to be told, in the order they came. */
+/* An event that waits to be reported, in order of arrival. */
 struct waiting {
 	struct tw_event event;
-	bool met; /* its other end tells of the connection */
+	bool met; /* the other end's event describes the connection */
 };
 
 struct tw_events {
@@ -42,11 +42,11 @@ struct tw_events {
 	struct tw_watch poll_watch;
 	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake no reader */
 	unsigned int turn;	 /* events taken in this turn */
-	int64_t unix_ns;	 /* Unix time less monotonic time, in this turn */
+	int64_t unix_ns;	 /* Unix time minus monotonic time, in this turn */
 	struct waiting *waiting; /* a ring of WAITING_MAX */
-	size_t first;		 /* waiting longest, counted on and on */
+	size_t first;		 /* number of the oldest waiting event; never wraps */
 	size_t next;
-	uint64_t lost; /* of all ports, as last read */
+	uint64_t lost; /* losses of all ports, as last read */
 	uint64_t limited;
 };
 
@@ -73,8 +73,7 @@ void tw_events_settle(struct tw_telemetry *telemetry)
 
 /* ---- both ends of a connection as one entry ---- */
 
-/* One event tells of both ends where a connection opens at both. The entry is that of the in end, whose
- * rule is the deciding one. */
+/* Turns an event that describes both ends of a connection to the in end, whose rule decided. */
 static void turn_to_far(struct tw_event *event)
 {
 	event->port_id = event->frame.far_port_id;
@@ -93,8 +92,8 @@ static bool leaves(const struct tw_event *event)
 	return event->kind == TW_EVENT_OPEN && event->outcome.dir == TW_DIR_OUT;
 }
 
-/* Finds what the port that the frame came from has told of the connection that is now met at the port it
- * is for: the latter knows what both ends decided. */
+/* Finds the waiting event of the port that the frame left, for a connection now reported by the
+ * port that it entered. The latter knows both decisions. */
 static void meet(struct tw_events *events, const struct tw_event *event)
 {
 	size_t n = events->next - events->first;
@@ -122,7 +121,7 @@ static void tell_first(struct tw_events *events)
 		tell(events, &first->event);
 }
 
-/* Tells what waits, up to an opening whose other end may still be on its way here. */
+/* Reports waiting events, up to an opening whose other end may still be reported. */
 static void tell_waiting(struct tw_events *events)
 {
 	uint64_t now = tw_clock_ns();
@@ -148,7 +147,7 @@ static void add_waiting(struct tw_events *events, const struct tw_event *event)
 	place->met = false;
 }
 
-/* Tells an event at once, unless it has to wait, or others wait that came before it. */
+/* Reports an event at once, unless it has to wait or earlier ones wait. */
 static void take(struct tw_events *events, const struct tw_event *event)
 {
 	struct tw_event far;
@@ -167,7 +166,8 @@ static void take(struct tw_events *events, const struct tw_event *event)
 
 /* ---- the ring buffer ---- */
 
-/* Events of all ports that were not told: the ring buffer was full; over the port's rate. */
+/* Adds up the events of all ports that were not sent: because the ring buffer was full, and
+ * because of the port's rate limit. */
 static int sum_losses(const struct tw_host *host, uint64_t *ret_lost, uint64_t *ret_limited)
 {
 	struct tw_port_count count;
@@ -186,7 +186,7 @@ static int sum_losses(const struct tw_host *host, uint64_t *ret_lost, uint64_t *
 	return 0;
 }
 
-/* A watched port sent from a MAC that a workload is looked for by. */
+/* Handles a watched port that sent from the MAC of a workload without a port. */
 static void claim(struct tw_events *events, const struct tw_event *event)
 {
 	struct tw_agent_port *port = tw_ports_by_id(events->telemetry->host->ports, event->port_id);
@@ -201,7 +201,8 @@ static void claim(struct tw_events *events, const struct tw_event *event)
 	events->telemetry->claimed = true;
 }
 
-/* What an unprotected port that is shut sends never reaches its bridge, which would learn of it. */
+/* Records the MAC that a shut port without a workload sends from. Its frames never reach the
+ * bridge, so netlink does not report it. */
 static void hear(struct tw_events *events, const struct tw_event *event)
 {
 	struct tw_agent_port *port = tw_ports_by_id(events->telemetry->host->ports, event->port_id);
@@ -226,7 +227,7 @@ static int on_event(void *arg, void *data, size_t len)
 		if (event->kind == TW_EVENT_DENY)
 			hear(events, event);
 	}
-	/* An error ends the reading for this turn; the record itself is taken. */
+	/* An error stops reading for this turn; the record itself is consumed. */
 	return ++events->turn < TW_EVENTS_TURN ? 0 : -EAGAIN;
 }
 
@@ -315,7 +316,7 @@ void tw_events_look(struct tw_events *events)
 	events->looked_ns = tw_clock_ns();
 	events->lost = new_lost;
 	events->limited = new_limited;
-	/* A port that went takes its counts along. */
+	/* The sum falls if a port is removed with its counts. */
 	tw_journal_lose(events->telemetry->journal,
 		(new_lost > lost ? new_lost - lost : 0) +
 			(new_limited > limited ? new_limited - limited : 0));

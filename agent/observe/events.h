@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* events.h: reads the fast path's ring buffer into the journal.
  *
- * What:       a connection between two ports of this host is one entry, that of the port it came in to:
- *             the opening told by the port it came out of waits up to 2 ms, and at most a turn, for it.
- * Invariants: entries stand in the order of the ring buffer.
- * Bounds:     TW_EVENTS_TURN events a turn of the loop; what the ring cannot hold meanwhile is
- *             counted by the fast path and told with the next entry.
+ * What:       a connection between two ports of this host is one entry, that of the receiving port.
+ *             The sending port's event waits for it up to 2 ms, and at most one turn.
+ * Invariants: entries have the order of the ring buffer.
+ * Bounds:     TW_EVENTS_TURN events per turn of the loop. The fast path counts the events that
+ *             do not fit the ring, and the next entry reports them.
  */
 #pragma once
 
@@ -24,12 +24,12 @@ struct tw_events;
 int tw_events_new(struct tw_telemetry *telemetry, struct tw_events **ret, struct tw_err *err);
 void tw_events_free(struct tw_events *events);
 
-/* Keeps the names of all entries of the journal with them: due before a policy, a port, an interface or a
- * rule's slot changes. */
+/* Stores the current names with all entries of the journal. Must be called before a policy, a
+ * port, an interface or a rule's slot changes. */
 void tw_events_settle(struct tw_telemetry *telemetry);
 
-/* Looks how many events were not told, so that the next entry can say so. */
+/* Checks how many events were lost, so that the next entry reports it. */
 void tw_events_look(struct tw_events *events);
-void tw_events_tick(struct tw_events *events); /* the same, once a second */
+void tw_events_tick(struct tw_events *events); /* calls tw_events_look() once a second */
 uint64_t tw_events_lost(const struct tw_events *events);
 uint64_t tw_events_limited(const struct tw_events *events);

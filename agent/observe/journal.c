@@ -9,7 +9,7 @@
 
 #define N_NAMES (sizeof(struct tw_event_names) / sizeof(const char *))
 
-/* For entries that there was no memory for. */
+/* Names of entries for which memory ran out. */
 static struct tw_event_names unknown = {
 	.port = "", .workload = "", .entered_by = "", .end = {"", ""}};
 
@@ -81,7 +81,7 @@ uint64_t tw_journal_unsettled(struct tw_journal *journal)
 	return journal->settled < journal->next ? journal->settled++ : 0;
 }
 
-/* One allocation: the pointers, then the texts. */
+/* Copies names to one allocation: the pointers, then the texts. */
 static struct tw_event_names *copy_names(const struct tw_event_names *names)
 {
 	const char *from[N_NAMES], *to[N_NAMES];

@@ -11,21 +11,21 @@
 
 #define SLOTS_MIN 1024
 
-/* Counters of a connection at a walk; hash 0: the slot is free. */
+/* Counters of a connection at the last walk. hash 0 means a free slot. */
 struct memory {
 	uint64_t hash;
 	uint64_t packets[TW_WAY__MAX];
 	uint64_t bytes[TW_WAY__MAX];
 };
 
-/* Open addressing, a power of two, at most three quarters full. */
+/* Hash table with open addressing; its size is a power of two, at most three quarters full. */
 struct memories {
 	struct memory *slots;
 	size_t n_slots;
 	size_t n;
 };
 
-/* The best of what was offered, the least of them first (a heap). */
+/* The largest rows so far, as a heap with the smallest first. */
 struct best {
 	struct tw_rank_row *rows;
 	size_t n;
@@ -34,16 +34,16 @@ struct best {
 
 struct tw_rank {
 	size_t limit;
-	uint64_t seed; /* guests choose keys, not hashes */
+	uint64_t seed; /* random, because guests choose keys and must not choose hashes */
 	uint32_t now;
-	uint32_t before; /* tick of the walk before */
-	bool begun;	 /* there was one */
+	uint32_t before; /* tick of the previous walk */
+	bool begun;	 /* there was a previous walk */
 	bool compares;
 	struct memories old;
 	struct memories young;
 	struct best by_bytes;
 	struct best by_packets;
-	struct tw_rank_row *rows; /* both, each connection once */
+	struct tw_rank_row *rows; /* rows of both rankings, without duplicates */
 	struct tw_rank_sums sums;
 };
 
@@ -103,7 +103,7 @@ static uint64_t hash_key(const struct tw_rank *rank, const struct tw_key *key)
 	return hash ? hash : 1;
 }
 
-/* Where a hash is, or would be put. */
+/* Returns the slot of a hash, or the free one for it. */
 static struct memory *slot_of(const struct memories *memories, uint64_t hash)
 {
 	size_t at = hash & (memories->n_slots - 1);
@@ -192,7 +192,7 @@ static void offer(struct best *best, size_t limit, const struct tw_rank_row *row
 	}
 }
 
-/* What it moved since the walk before; false: nothing, or that is not known. */
+/* Computes the traffic since the previous walk. False if there was none, or it is unknown. */
 static bool measure(const struct tw_conn *conn, const struct memory *known, bool opened,
 	struct tw_rank_row *row)
 {
@@ -204,7 +204,8 @@ static bool measure(const struct tw_conn *conn, const struct memory *known, bool
 	if (!known)
 		known = &none;
 	for (int way = 0; way < TW_WAY__MAX; way++) {
-		/* Another connection may have the key by now: then it is all its own. */
+		/* If the counters fell, another connection has the key now; all its traffic is
+		 * new. */
 		bool same = conn->packets[way] >= known->packets[way] &&
 			    conn->bytes[way] >= known->bytes[way];
 

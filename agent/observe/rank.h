@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* rank.h: which connections moved most from one walk of the connection table to the next.
+/* rank.h: finds the connections with the most traffic between two walks of the connection table.
  *
- * Why:        a table of a million records is not shipped every second for the sake of a few rows.
- * How:        remembers the counters of connections that were active of late, by a hash of the key;
- *             what they grew by is what they moved. A connection that nothing went through for
- *             TW_RANK_MEMORY_S is forgotten, and ranked again one walk after it woke.
- * Bounds:     40 bytes for each of at most TW_RANK_MAX connections, twice; those beyond are not
- *             ranked.
+ * Why:        sending a million records every second to show a few rows would cost too much.
+ * How:        stores the counters of recently active connections by a hash of the key; their growth
+ *             is the traffic. A connection idle for TW_RANK_MEMORY_S is forgotten, and ranked again
+ *             one walk after it resumes.
+ * Bounds:     40 bytes for each of at most TW_RANK_MAX connections, twice. Further connections are
+ *             not ranked.
  * Callers:    begin, meet for every live record, end; and again.
  */
 #pragma once
@@ -22,7 +22,7 @@
 
 struct tw_rank;
 
-/* A connection, and what went through it between the walks, by way. */
+/* A connection and its traffic between the walks, by direction. */
 struct tw_rank_row {
 	struct tw_key key;
 	struct tw_conn conn;
@@ -33,20 +33,20 @@ struct tw_rank_row {
 
 struct tw_rank_sums {
 	uint64_t live;
-	uint64_t opened; /* since the walk before */
-	uint64_t moved;	 /* connections that anything went through */
+	uint64_t opened; /* connections opened since the previous walk */
+	uint64_t moved;	 /* connections with traffic */
 };
 
-/* `limit`: so many that moved the most bytes, and as many that moved the most packets. 0 or a
- * negative errno. */
+/* Ranks the `limit` connections with the most bytes, and as many with the most packets. Returns
+ * 0 or a negative errno. */
 int tw_rank_new(size_t limit, struct tw_rank **ret);
 void tw_rank_free(struct tw_rank *rank); /* NULL is fine */
 TW_DEFINE_AUTO(tw_rank)
 
 void tw_rank_begin(struct tw_rank *rank, uint32_t now_tick);
-/* 1 when it was opened since the walk before, 0, or -ENOMEM. */
+/* Returns 1 if the connection was opened since the previous walk, otherwise 0, or -ENOMEM. */
 int tw_rank_meet(struct tw_rank *rank, const struct tw_key *key, const struct tw_conn *conn);
-/* The rows, each connection once, by bytes; the rank's own, until the next begin. After the first
- * walk there are none. */
+/* Returns the rows by bytes, each connection once. They are owned by the rank and valid until
+ * the next begin. After the first walk there are none. */
 size_t tw_rank_end(
 	struct tw_rank *rank, const struct tw_rank_row **ret_rows, struct tw_rank_sums *ret_sums);

@@ -17,10 +17,10 @@
 #include "fastpath/kernel/walk.h"
 #include "fastpath/path/conntrack/expiry.h"
 
-#define PAUSE_NS     5000000000u /* between two walks */
-#define STEPS	     8		 /* a tick */
-#define OVERFLOWS    2048	 /* sets a tick */
-#define STEPS_FILLED 64		 /* … when the table was over three quarters full */
+#define PAUSE_NS     5000000000u /* pause between two walks */
+#define STEPS	     8		 /* steps per tick */
+#define OVERFLOWS    2048	 /* sets per tick */
+#define STEPS_FILLED 64		 /* steps per tick if the table was over 3/4 full */
 
 int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry)
 {
@@ -28,7 +28,8 @@ int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry)
 
 	memset(sweep, 0, sizeof(*sweep));
 	sweep->telemetry = telemetry;
-	/* From now on somebody is there: those who open connections have not to sweep. */
+	/* Tells the programs that an agent sweeps, so that opening a connection does not have
+	 * to. */
 	tw_kernel_sweep(telemetry->host->kernel, 0, tw_ticks_now());
 	ret = tw_charges_init(
 		&sweep->charges, tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_usage));
@@ -41,7 +42,8 @@ void tw_sweep_done(struct tw_sweep *sweep)
 	tw_charges_done(&sweep->charges);
 }
 
-/* Ends what has expired in some buckets, and notes which rules the records in as many others speak of. */
+/* Ends expired records in some buckets, and marks the rules that the records in as many others
+ * refer to. */
 static int step(struct tw_sweep *sweep, const struct tw_config *config)
 {
 	struct tw_telemetry *telemetry = sweep->telemetry;
@@ -83,7 +85,7 @@ static void end_walk(struct tw_sweep *sweep)
 	tw_gone_end_walk(telemetry->host);
 }
 
-/* A tick after the end (agent/publish/charges.h). */
+/* Called a tick after the end of a walk (agent/publish/charges.h). */
 static void judge_charges(struct tw_sweep *sweep)
 {
 	unsigned int n_off = tw_charges_end_walk(&sweep->charges);
@@ -100,7 +102,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 	bool filled = sweep->last_met > max - max / 4;
 	struct tw_config config;
 
-	/* What fails is tried again at the next tick. */
+	/* A failure is retried at the next tick. */
 	tw_kernel_sweep_overflows(
 		telemetry->host->kernel, &sweep->overflows, OVERFLOWS, tw_ticks_now());
 	if (tw_kernel_get_config(telemetry->host->kernel, &config) < 0)
@@ -112,7 +114,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 			return;
 		begin_walk(sweep);
 		sweep->next_ns = now + PAUSE_NS;
-		return; /* the first record comes a tick later (agent/publish/charges.h) */
+		return; /* the first record is read a tick later (agent/publish/charges.h) */
 	}
 	for (int i = 0; i < (filled ? STEPS_FILLED : STEPS) && !sweep->walk.ended; i++)
 		if (step(sweep, &config) < 0)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* sweep.h: gives back the memory of connections that have expired.
+/* sweep.h: frees the records of expired connections.
  *
- * Why:        the fast path takes an expired record for none and makes room when it needs some, so
- *             this is about memory, quotas and telling, in time, that a connection ended.
- * How:        a walk of the whole table in steps, some a tick, more when the table is filling. The
- *             programs themselves end what has expired (tw_kernel_sweep()); the walk sees to it which
- *             rules the living still speak of, and that ports are charged for them (charges.h).
+ * Why:        the fast path ignores expired records and reuses them when it needs space. This
+ *             module frees memory and quotas early, and reports in time that a connection ended.
+ * How:        a walk of the whole table in steps, several per tick and more if the table fills
+ *             up. The programs end expired records (tw_kernel_sweep()). The walk marks the rules
+ *             that live records refer to, and checks what ports are charged for them
+ *             (charges.h).
  */
 #pragma once
 
@@ -22,17 +23,18 @@ struct tw_sweep {
 	struct tw_walk walk;
 	struct tw_charges charges;
 	struct tw_overflow_walk overflows;
-	uint64_t next_ns; /* when the next walk begins */
+	uint64_t next_ns; /* time of the next walk */
 	bool walking;
-	uint64_t met;	   /* records in the walk at hand */
-	uint64_t last_met; /* … in the last whole one */
-	uint64_t swept;	   /* since the start */
+	uint64_t met;	   /* records in the current walk */
+	uint64_t last_met; /* records in the last complete walk */
+	uint64_t swept;	   /* records ended since the start */
 };
 
 int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry);
 void tw_sweep_done(struct tw_sweep *sweep);
 void tw_sweep_tick(struct tw_sweep *sweep);
 
-/* Names every rule slot that connections refer to and that has no name `(unknown-N)`. An earlier agent's
- * names are lost then, and a new rule in such a slot would be taken for the one that decided. At start. */
+/* Names every unnamed rule slot that connections refer to `(unknown-N)`. Otherwise, if an
+ * earlier agent's names are lost, a new rule in such a slot would appear to have decided. Called
+ * at start. */
 void tw_sweep_name_unknown(struct tw_telemetry *telemetry);

@@ -48,7 +48,7 @@ void tw_entries_end_adoption(struct tw_host *host, struct tw_agent_port *port)
 
 /* ---- what an earlier agent left ---- */
 
-/* What is written for an interface that is gone, or is no port any more. */
+/* Drops the adopted entry of an interface that is gone or is no longer a port. */
 static void drop_adopted(struct tw_host *host, const struct tw_adopted *adopted)
 {
 	tw_kernel_set_port(host->kernel, adopted->ifindex, host->epoch, NULL);
