@@ -2,6 +2,11 @@
 /* The small notations: what is taken, what is refused, and how it is written back. */
 #include "test.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/mac.h"
+#include "fastpath/abi/names.h"
 #include "policy/diag.h"
 #include "policy/service.h"
 #include "policy/text.h"
@@ -121,6 +126,22 @@ static void macs(void **state)
 	assert_string_equal(out.data, "52:54:00:ab:cd:01");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(tw_text_mac(bad[i], mac), -EINVAL);
+}
+
+/* Addresses and MACs are written as the C library would. */
+static void formats(void **state)
+{
+	for (uint32_t i = 0; i < 100000; i++) {
+		uint32_t word = i < 1024 ? htonl(i * 0x01010101u) : i * 2654435761u;
+		struct tw_addr addr = {.w = {0, 0, htonl(0xffff), word}};
+		uint8_t mac[6] = {(uint8_t)i, (uint8_t)(i >> 8), 0x0f, 0xf0, 0, 0xff};
+		char got[INET6_ADDRSTRLEN], wanted[INET6_ADDRSTRLEN], text[TW_MAC_TEXT], as[32];
+
+		assert_string_equal(tw_addr_format(&addr, got),
+			inet_ntop(AF_INET, &word, wanted, sizeof(wanted)));
+		snprintf(as, sizeof(as), "%02x:%02x:0f:f0:00:ff", mac[0], mac[1]);
+		assert_string_equal(tw_mac_format(mac, text), as);
+	}
 }
 
 static void times(void **state)
@@ -267,6 +288,7 @@ int main(void)
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(services),
 		cmocka_unit_test(macs),
+		cmocka_unit_test(formats),
 		cmocka_unit_test(times),
 		cmocka_unit_test(globs),
 		cmocka_unit_test(scalars),
