@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "link/unix.h"
-
-static const struct tw_transport *const transports[] = {&tw_unix_transport};
+static const struct tw_transport *const transports[] = {
+#define TW_TRANSPORT(name) &tw_##name##_transport,
+#include "link/transports.def"
+#undef TW_TRANSPORT
+};
 
 /* Finds the transport of an address and what is behind its scheme. A path may hold colons: only a word of letters
  * and digits before the first one is a scheme. */
@@ -16,7 +18,7 @@ static const struct tw_transport *find_transport(const char *address, const char
 
 	*ret_where = address;
 	if (!len || address[len] != ':')
-		return &tw_unix_transport;
+		return transports[0];
 	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
 		if (strlen(transports[i]->scheme) == len &&
 			!memcmp(transports[i]->scheme, address, len)) {

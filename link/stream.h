@@ -2,7 +2,7 @@
 /* stream.h: a byte stream between two programs, whatever carries it.
  *
  * Why:        client.c and server.c exchange frames of link.proto and know no sockets. A new transport is one
- *             file and one entry in the table of stream.c.
+ *             file and one line of transports.def.
  * In:         an address, `SCHEME:WHERE`. A path without a scheme is a Unix socket.
  * Invariants: 1. A transport says which user is at the other end. The server shares its resources by that
  *                number, so that it must not be the peer's to choose.
@@ -45,6 +45,10 @@ struct tw_transport {
 	int (*set_timeout)(struct tw_stream *stream, unsigned int seconds);
 	void (*close)(struct tw_stream *stream); /* frees it too */
 };
+
+#define TW_TRANSPORT(name) extern const struct tw_transport tw_##name##_transport;
+#include "link/transports.def"
+#undef TW_TRANSPORT
 
 /* Connects. The caller closes *ret. 0 or a negative errno; -EPROTONOSUPPORT: no transport has the scheme;
  * -ENAMETOOLONG. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "link/unix.h"
+/* Unix sockets as a transport of stream.h. */
+#include "link/stream.h"
 
 #include <errno.h>
 #include <grp.h>
