@@ -65,8 +65,9 @@ int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err)
 	char scratch[TW_BENCH_PATH_MAX], log[TW_BENCH_PATH_MAX];
 	const char *state = agent->state ? agent->state : scratch;
 	const char *const argv[] = {agent->program, "--ports", agent->ports, "--policy",
-		agent->policy, "--max-connections", MAX_CONNECTIONS, "--socket", agent->socket,
-		"--bpffs", agent->bpffs, "--state-dir", state,
+		agent->policy, "--max-connections",
+		agent->max_connections ? agent->max_connections : MAX_CONNECTIONS, "--socket",
+		agent->socket, "--bpffs", agent->bpffs, "--state-dir", state,
 		agent->forwarding ? "--forwarding" : NULL, agent->forwarding, NULL};
 	const char *const forget[] = {"rm", "-rf", agent->bpffs, state, NULL};
 	pid_t pid;

@@ -12,9 +12,10 @@ struct tw_bench_agent {
 	const char *name; /* of its files in the scratch folder */
 	const char *ports;
 	const char *policy;
-	const char *forwarding; /* NULL: as it comes */
-	const char *state;	/* its folder, removed at start and stop; NULL: a scratch one */
-	int n_ports;		/* that it has to protect before it counts as started */
+	const char *forwarding;	     /* NULL: as it comes */
+	const char *max_connections; /* NULL: enough for all scenarios */
+	const char *state; /* its folder, removed at start and stop; NULL: a scratch one */
+	int n_ports;	   /* that it has to protect before it counts as started */
 
 	/* From start to stop. */
 	pid_t pid; /* 0: it does not run */

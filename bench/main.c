@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "bench/edit.h"
+#include "bench/lifetime.h"
 #include "bench/process.h"
 #include "bench/program.h"
 #include "bench/stage.h"
@@ -31,7 +32,11 @@ struct options {
 	size_t n_open; /* connections that a random one of is hit */
 	size_t edits;
 	bool just_edits;
+	bool just_lifetime;
 };
+
+#define LIFETIME_ROUNDS 3
+#define MANY_ROUNDS	7 /* with fewer, one is enough */
 
 static const char usage[] =
 	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --flows FILE --output FILE\n"
@@ -48,6 +53,7 @@ static const char usage[] =
 	"  --open N              in the programs alone: a random one of so many connections (1000000)\n"
 	"  --edits N             small changes of a policy in force, of each kind (10)\n"
 	"  --just-edits          nothing but these\n"
+	"  --just-lifetime       nothing but the agent's CPU time per connection\n"
 	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
 	"                        the virtual machine\n"
 	"  --vm-why TEXT         why there is none\n"
@@ -221,9 +227,12 @@ static int run_all(
 	};
 	int e = tw_bench_isolate(err);
 
-	if (!e)
+	if (!e && !options->just_lifetime)
 		e = run_edits(options, results, err);
-	if (e || options->just_edits)
+	if (!e && !options->just_edits)
+		e = tw_bench_lifetime_run(options->files.agent,
+			options->rounds < MANY_ROUNDS ? 1 : LIFETIME_ROUNDS, results, err);
+	if (e || options->just_edits || options->just_lifetime)
 		return e;
 	e = tw_bench_stage_run(&stage, results, err);
 	if (!e)
@@ -309,9 +318,10 @@ static int parse(int argc, char **argv, struct options *ret)
 		OPEN,
 		VM_RULES,
 		EDITS,
-		JUST
+		JUST,
+		LIFETIME
 	};
-	struct option longs[N_TEXTS + 8] = {
+	struct option longs[N_TEXTS + 9] = {
 		[N_TEXTS] = {"rounds", required_argument, NULL, ROUNDS},
 		{"slice", required_argument, NULL, SLICE},
 		{"seed", required_argument, NULL, SEED},
@@ -319,6 +329,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"vm-rules", required_argument, NULL, VM_RULES},
 		{"edits", required_argument, NULL, EDITS},
 		{"just-edits", no_argument, NULL, JUST},
+		{"just-lifetime", no_argument, NULL, LIFETIME},
 	};
 	int c;
 
@@ -339,6 +350,8 @@ static int parse(int argc, char **argv, struct options *ret)
 			options.edits = strtoul(optarg, NULL, 10);
 		else if (c == JUST)
 			options.just_edits = true;
+		else if (c == LIFETIME)
+			options.just_lifetime = true;
 		else if (c == VM_RULES)
 			files->vm_rules_max = strtoul(optarg, NULL, 10);
 		else

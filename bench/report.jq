@@ -6,6 +6,7 @@ def value($scenario; $system; $metric):
 def cost($scenario; $system): value($scenario; $system; "cpu_ns_per_frame");
 def over($scenario; $system): if cost($scenario; $system) then cost($scenario; $system) - cost($scenario; "bare") else null end;
 def program($case): [.rows[] | select(.scenario == "program" and .case == $case) | .value] | first;
+def lifetime($case): [.rows[] | select(.scenario == "lifetime" and .case == $case) | .value] | first;
 def ratio($a; $b): if $a and $b then $a / $b else null end;
 
 def round2: . * 100 | round / 100;
@@ -91,6 +92,8 @@ figure("program, ns: 1M connections at random"; 400; 200; program("established-1
 figure("program, ns: new at 100k rules"; 600; 300; program("new-100k")),
 figure("program, ns: denied"; 100; 50; program("denied")),
 figure("one rule of 4,000 edited, until enforced, ms"; 50; 20; value("edit"; "tapwall"; "enforced_ms")),
+figure("agent, ns for each connection, from open to close: no reader"; 500; null; lifetime("unread")),
+figure("the same, with a client that follows the log"; 1500; null; lifetime("followed")),
 figure("a workload joins a group or leaves it, until enforced, ms"; 5; 1; value("join"; "tapwall"; "enforced_ms")),
 "
 ## Where tapwall is not best

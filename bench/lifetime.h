@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* lifetime.h: CPU time that the agent spends on a connection from its opening to its end.
+ *
+ * What:       a guest opens connections that are never answered and expire. The agent reads the open and the
+ *             close event of each and frees its record. Two cases: `unread`, where no client asks for the log,
+ *             and `followed`, where one client follows all of it.
+ *             The log drops entries for a reader that is too slow; it is the connections told of that count.
+ * How:        CPU time of the agent's process, less what it uses in the same time when nothing happens.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "bench/results.h"
+
+/* `agent` is the path of tapwalld. A case whose events were lost on the way is skipped. */
+int tw_bench_lifetime_run(
+	const char *agent, size_t rounds, struct tw_bench_results *results, struct tw_err *err);
