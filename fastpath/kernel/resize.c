@@ -2,6 +2,7 @@
 #include "fastpath/kernel/resize.h"
 
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -64,15 +65,25 @@ static int read_pinned_config(const struct tw_kernel *kernel, struct tw_config *
 	return bpf_map_lookup_elem(fd, &zero, ret) ? -errno : 0;
 }
 
-/* Removes what a start left that was killed before the pin of `conns`, which says that all else is there. */
+/* Removes what a start left that was killed before the pin of `conns`, which says that all else is there; of
+ * a version that calls its maps by other names, too. */
 static void drop_begun(const struct tw_kernel *kernel)
 {
-	static const enum tw_map maps[] = {TW_MAP_usage, TW_MAP_buckets};
 	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *maps;
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		if (!tw_kernel_pin_path(kernel, maps[i], NEW, path, sizeof(path)))
-			unlink(path);
+	if (snprintf(path, sizeof(path), "%s/maps", kernel->bpffs) >= (int)sizeof(path))
+		return;
+	maps = opendir(path);
+	while (maps && (entry = readdir(maps))) {
+		size_t len = strlen(entry->d_name), suffix = sizeof(NEW) - 1;
+
+		if (len > suffix && !strcmp(entry->d_name + len - suffix, NEW))
+			unlinkat(dirfd(maps), entry->d_name, 0);
+	}
+	if (maps)
+		closedir(maps);
 }
 
 int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *err)

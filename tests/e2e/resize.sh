@@ -126,7 +126,8 @@ go_on "renamed"
 stop_agent
 bpftool map pin pinned "$maps/usage" "$maps/usage-new"
 bpftool map pin pinned "$maps/buckets" "$maps/buckets-new"
-equal "what was begun is there" 2 "$(pins)"
+bpftool map pin pinned "$maps/buckets" "$maps/older-new"
+equal "what was begun is there" 3 "$(pins)"
 start_agent --policy "$lab/policy.yaml" --max-connections 32768
 equal "a start takes away what was barely begun" 0 "$(pins)"
 equal "… and goes on as before" 32768 "$(status connections_max)"
