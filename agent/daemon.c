@@ -21,6 +21,7 @@
 #include "agent/publish/publish.h"
 #include "agent/publish/resume.h"
 #include "agent/publish/saved.h"
+#include "agent/publish/staged.h"
 #include "agent/turn.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -203,7 +204,7 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 	if (!ret)
 		ret = tw_sweep_init(&agent->sweep, &agent->telemetry);
 	if (!ret)
-		ret = tw_loop_init(&agent->loop, tw_turn, agent);
+		ret = tw_loop_init(&agent->loop, tw_turn_act, agent);
 	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
 }
 
@@ -328,7 +329,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 	if (!ret)
 		ret = tw_publish_adopt(&agent->enforcement, err);
 	if (!ret) {
-		if (tw_store_load_rules(agent->enforcement.store, &agent->slots, &saved) < 0 &&
+		if (tw_staged_load_rules(agent->enforcement.store, &agent->slots, &saved) < 0 &&
 			agent->enforcement.found.text)
 			tw_sweep_name_unknown(&agent->telemetry);
 		/* rules.json may be missing; then the kernel's state counts. */

@@ -144,7 +144,7 @@ static void turn_observers(struct tw_agent *agent, bool ticked)
 	telemetry->told = false;
 }
 
-void tw_turn(void *arg)
+void tw_turn_act(void *arg)
 {
 	struct tw_agent *agent = arg;
 	bool ticked = agent->ticked;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* turn.h: what follows from what the modules found, in order.
  *
- * How:        the loop calls tw_turn() after each callback. Callbacks and modules only set flags.
+ * How:        the loop calls tw_turn_act() after each callback. Callbacks and modules only set flags.
  */
 #pragma once
 
 struct tw_agent;
 
 /* The `turn` of the agent's loop. */
-void tw_turn(void *agent);
+void tw_turn_act(void *agent);
 /* Brings up the ports that the first dump has told of. */
 void tw_turn_begin(struct tw_agent *agent);

@@ -74,7 +74,8 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		return call->may_be_absent ? TW_EXIT_NO_AGENT : tell_unreachable(&err);
 	request->id = 1;
 	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
-		return tw_report(TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
+		return tw_report_error(
+			TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
 	if (tw_link_send(client, request, &err) < 0)
 		return err.code == -EMSGSIZE ? tw_report_err(&err) : tell_unreachable(&err);
 	if (call->begun)

@@ -115,7 +115,7 @@ static void put_end(
 }
 
 static void put_judgement(
-	struct batch *batch, const struct tw_tuple *tuple, const struct tw_judgement *judgement)
+	struct batch *batch, const struct tw_query *tuple, const struct tw_judgement *judgement)
 {
 	const struct tw_judged_end *decider = judgement->decider < 0
 						      ? NULL
@@ -170,7 +170,7 @@ static void answer_line(struct batch *batch, char *line, size_t len)
 {
 	struct tw_judgement judgement;
 	struct tw_tuple_words words;
-	struct tw_tuple tuple;
+	struct tw_query tuple;
 	struct tw_err err;
 
 	batch->line++;
@@ -190,7 +190,7 @@ static int flush(struct batch *batch)
 	if (batch->out.failed)
 		return tw_report_memory();
 	if (batch->out.len && fwrite(batch->out.data, batch->out.len, 1, stdout) != 1)
-		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	tw_buf_reset(&batch->out);
 	return TW_EXIT_OK;
 }
@@ -231,7 +231,7 @@ static int run(struct batch *batch, int in_fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return tw_report(
+			return tw_report_error(
 				TW_EXIT_USAGE, "stdin", NULL, "cannot read: %s", strerror(errno));
 		len += (size_t)n;
 		used = answer_lines(batch, len, n == 0);
@@ -240,7 +240,7 @@ static int run(struct batch *batch, int in_fd)
 		len -= (size_t)used;
 		memmove(batch->in, batch->in + used, len);
 		if (fflush(stdout))
-			return tw_report(
+			return tw_report_error(
 				TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	} while (n != 0);
 	return batch->bad ? TW_EXIT_USAGE : TW_EXIT_OK;

@@ -107,7 +107,7 @@ static int flush(struct session *session)
 		return tw_pcapng_flush(session->writer, &err) < 0 ? tw_report_err(&err)
 								  : TW_EXIT_OK;
 	if (fflush(stdout))
-		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	return TW_EXIT_OK;
 }
 
@@ -149,8 +149,8 @@ static int open_output(struct session *session)
 		session->fd = open(
 			options->write, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
 	if (session->fd < 0)
-		return tw_report(TW_EXIT_INTERNAL, options->write, NULL, "cannot write to it: %s",
-			strerror(errno));
+		return tw_report_error(TW_EXIT_INTERNAL, options->write, NULL,
+			"cannot write to it: %s", strerror(errno));
 	if (tw_pcapng_writer_new(session->fd, options->write, snap_len, &session->writer, &err) < 0)
 		return tw_report_err(&err);
 	return TW_EXIT_OK;
@@ -221,10 +221,10 @@ int tw_capture_run(const void *values)
 	int code;
 
 	if (options->write && options->json)
-		return tw_report(TW_EXIT_USAGE, "--json", "leave one of them out",
+		return tw_report_error(TW_EXIT_USAGE, "--json", "leave one of them out",
 			"cannot be used with --write");
 	if (options->write && !strcmp(options->write, "-") && isatty(STDOUT_FILENO))
-		return tw_report(TW_EXIT_USAGE, "--write",
+		return tw_report_error(TW_EXIT_USAGE, "--write",
 			"name a file, write to a pipe, or leave --write out",
 			"cannot write a capture to a terminal");
 	code = run(&session);

@@ -67,7 +67,8 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 	if (code)
 		return code;
 	if (!text->text.len)
-		return tw_report(TW_EXIT_NO, socket, "apply one first", "no policy is in force");
+		return tw_report_error(
+			TW_EXIT_NO, socket, "apply one first", "no policy is in force");
 	code = tw_policy_read_learned(
 		text->text.data, text->text.len, text->learned.at, text->learned.n, ret, &diags);
 	if (code < 0)
@@ -90,7 +91,7 @@ static bool same_end(
 	return !memcmp(&other, addr, sizeof(other)) && (any_port || end->port == port);
 }
 
-static bool same_flow(const struct tw_tuple *tuple, const Tapwall__V1__Flow *flow)
+static bool same_flow(const struct tw_query *tuple, const Tapwall__V1__Flow *flow)
 {
 	bool ports = tw_proto_has_ports(tuple->proto);
 	char number[4];
@@ -133,7 +134,7 @@ static int on_flow(void *arg, const Tapwall__V1__Response *response)
 
 static int find_flows(const char *socket, struct tw_explained *explained)
 {
-	const struct tw_tuple *tuple = &explained->tuple;
+	const struct tw_query *tuple = &explained->tuple;
 	const struct tw_vnic *vnic = tuple->vnic[TW_DIR_OUT] ? tuple->vnic[TW_DIR_OUT]
 							     : tuple->vnic[TW_DIR_IN];
 	Tapwall__V1__FlowsRequest body = TAPWALL__V1__FLOWS_REQUEST__INIT;
@@ -289,7 +290,7 @@ static int explain_one(const struct tw_explain_options *options, struct tw_judge
 		char option[sizeof(err.place) + 2];
 
 		snprintf(option, sizeof(option), "--%s", err.place);
-		return tw_report(TW_EXIT_USAGE, option, err.hint, "%s", err.text);
+		return tw_report_error(TW_EXIT_USAGE, option, err.hint, "%s", err.text);
 	}
 	tw_judge_tuple(judge, &explained.tuple, &explained.judgement);
 	if (options->live)
@@ -303,11 +304,11 @@ static int explain_one(const struct tw_explain_options *options, struct tw_judge
 static int check_options(const struct tw_explain_options *options)
 {
 	if (!options->policy == !options->live)
-		return tw_report(
+		return tw_report_error(
 			TW_EXIT_USAGE, "explain", "see --help", "give either --policy or --live");
 	if (options->batch && (options->from || options->to || options->proto || options->sport ||
 				      options->dport || options->type || options->code))
-		return tw_report(TW_EXIT_USAGE, "--batch", "see --help",
+		return tw_report_error(TW_EXIT_USAGE, "--batch", "see --help",
 			"takes the connections from stdin, not from options");
 	return TW_EXIT_OK;
 }

@@ -20,7 +20,7 @@ struct tw_explained_port {
 struct tw_explained {
 	const struct tw_judge *judge;
 	const char *file; /* name of the policy file, to print where rules are */
-	struct tw_tuple tuple;
+	struct tw_query tuple;
 	struct tw_judgement judgement;
 	bool live;			       /* true with --live: the fields below are set */
 	const struct tw_explained_port *ports; /* indexed by vNIC; NULL without --live */

@@ -21,7 +21,7 @@ static const char *const end_titles[TW_DIR__MAX] = {
 
 /* ---- text ---- */
 
-static void put_addr(const struct tw_tuple *tuple, enum tw_dir end)
+static void put_addr(const struct tw_query *tuple, enum tw_dir end)
 {
 	const struct tw_vnic *vnic = tuple->vnic[end];
 	bool ports = tw_proto_has_ports(tuple->proto);
@@ -36,7 +36,7 @@ static void put_addr(const struct tw_tuple *tuple, enum tw_dir end)
 		printf(":%u", end == TW_DIR_OUT ? tuple->sport : tuple->dport);
 }
 
-static void put_tuple(const struct tw_tuple *tuple)
+static void put_tuple(const struct tw_query *tuple)
 {
 	char number[4];
 
@@ -340,7 +340,7 @@ int tw_explain_json(const struct tw_explained *explained)
 {
 	const struct tw_judgement *j = &explained->judgement;
 	const struct tw_judged_end *end = j->decider < 0 ? NULL : &j->end[j->decider];
-	const struct tw_tuple *tuple = &explained->tuple;
+	const struct tw_query *tuple = &explained->tuple;
 	char number[4];
 	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "verdict",
 		tw_judgement_verdict(j), "rule",

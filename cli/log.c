@@ -118,7 +118,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	/* With --follow each line is flushed, because stdout may be a pipe whose reader waits
 	 * for events. */
 	if (options->follow && fflush(stdout))
-		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	return code;
 }
 

@@ -12,6 +12,6 @@ int main(int argc, char **argv)
 	tw_style_init();
 	exit_code = tw_args_main(&tw_cli_program, argc, argv);
 	if (fflush(stdout) || ferror(stdout))
-		return tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	return exit_code;
 }

@@ -357,7 +357,7 @@ int tw_replay_run(const void *values)
 	if (options->at) {
 		replay->at = tw_policy_find_workload(policy, options->at);
 		if (!replay->at)
-			return tw_report(TW_EXIT_USAGE, "--at",
+			return tw_report_error(TW_EXIT_USAGE, "--at",
 				"name one of the policy's workloads", "there is no workload '%s'",
 				options->at);
 	}

@@ -18,7 +18,7 @@ int tw_report_err(const struct tw_err *err)
 	return tw_exit_code(err->code);
 }
 
-int tw_report(int exit_code, const char *place, const char *hint, const char *format, ...)
+int tw_report_error(int exit_code, const char *place, const char *hint, const char *format, ...)
 {
 	char text[TW_ERR_TEXT_MAX];
 	struct tw_err err = {0};
@@ -34,7 +34,7 @@ int tw_report(int exit_code, const char *place, const char *hint, const char *fo
 
 int tw_report_memory(void)
 {
-	return tw_report(TW_EXIT_INTERNAL, NULL, NULL, "out of memory");
+	return tw_report_error(TW_EXIT_INTERNAL, NULL, NULL, "out of memory");
 }
 
 void tw_report_diag(const char *file, enum tw_severity severity, unsigned int line,

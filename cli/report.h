@@ -17,7 +17,7 @@
 int tw_report_err(const struct tw_err *err);
 
 /* Prints an error made from its parts and returns `exit_code`. `place` and `hint` may be NULL. */
-int tw_report(int exit_code, const char *place, const char *hint, const char *format, ...)
+int tw_report_error(int exit_code, const char *place, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* Prints that memory ran out. Returns TW_EXIT_INTERNAL. */

@@ -70,7 +70,7 @@ static int show(struct session *session)
 	}
 	code = session->options->json ? tw_top_json(&session->top) : print_text(session);
 	if (!code && fflush(stdout))
-		code = tw_report(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+		code = tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	return code;
 }
 

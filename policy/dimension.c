@@ -52,7 +52,7 @@ int tw_dimension_add_tree(struct tw_words *words, const struct tw_dimension *d,
 {
 	const struct tw_partition *partition = &d->partition;
 	tw_autofree uint32_t *by_interval = tw_alloc_array(partition->keys.n, sizeof(*by_interval));
-	tw_autofree struct tw_piece *pieces = NULL;
+	tw_autofree struct tw_tree_piece *pieces = NULL;
 	size_t n = 0;
 
 	if (!by_interval)
@@ -69,7 +69,7 @@ int tw_dimension_add_tree(struct tw_words *words, const struct tw_dimension *d,
 		uint32_t to = TW_IMAGE_LEAF | by_interval[i];
 
 		if (!n || pieces[n - 1].to != to)
-			pieces[n++] = (struct tw_piece){(uint64_t)partition->keys.at[i], to};
+			pieces[n++] = (struct tw_tree_piece){(uint64_t)partition->keys.at[i], to};
 	}
 	return tw_tree_add(words, pieces, n, 0, ret_branch);
 }

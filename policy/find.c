@@ -54,7 +54,7 @@ static int index_nic(struct tw_policy *p, uint32_t number)
 /* If several vNICs have the same prefix, the first counts as its owner. */
 static int index_prefix(struct tw_policy *p, uint32_t number, const struct tw_prefix *prefix)
 {
-	struct tw_owned owned = {.prefix = *prefix, .nic = number};
+	struct tw_owner_row owned = {.prefix = *prefix, .nic = number};
 	uint64_t hash = hash_prefix(p, prefix);
 	int err;
 

@@ -64,7 +64,7 @@ bool tw_limits_read_rate(
 	return read_number(r, value, name, true, ret);
 }
 
-void tw_read_limits(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret)
+void tw_limits_read(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret)
 {
 	if (map->kind == TW_NODE_BAD)
 		return;

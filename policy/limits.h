@@ -8,7 +8,7 @@
 #include "policy/reader.h"
 
 /* Reads a `limits` mapping into `ret`, which must be empty. */
-void tw_read_limits(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret);
+void tw_limits_read(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret);
 /* Prints `{packets: 50000/s, …}`: the given limits, in the order of enum tw_limit. */
 void tw_limits_print(const struct tw_limits *limits, struct tw_buf *out);
 /* The same for a single rate, `1000/s` or `none`, which is 0. Returns false with the error told. */

@@ -163,7 +163,7 @@ struct tw_rule {
 };
 
 /* An owned prefix, for finding who has an address. */
-struct tw_owned {
+struct tw_owner_row {
 	struct tw_prefix prefix;
 	uint32_t nic;
 };
@@ -209,7 +209,7 @@ struct tw_policy {
 	TW_VEC(struct tw_nic) nics;
 	TW_VEC(struct tw_group) groups;
 	TW_VEC(struct tw_rule) rules;
-	TW_VEC(struct tw_owned) owned;
+	TW_VEC(struct tw_owner_row) owned;
 	struct tw_index owned_index;
 	struct tw_index port_index;
 	struct tw_index mac_index;

@@ -125,7 +125,7 @@ static void read_refusals(struct tw_reader *r, const struct tw_node *value, void
 
 static void read_option_limits(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	tw_read_limits(r, value, &r->policy->limits);
+	tw_limits_read(r, value, &r->policy->limits);
 }
 
 static const struct tw_field option_fields[] = {

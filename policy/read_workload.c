@@ -193,14 +193,14 @@ static void read_nic_limits(struct tw_reader *r, const struct tw_node *value, vo
 {
 	struct draft *draft = object;
 
-	tw_read_limits(r, value, &draft->nic.limits);
+	tw_limits_read(r, value, &draft->nic.limits);
 }
 
 static void read_workload_limits(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	struct draft *draft = object;
 
-	tw_read_limits(r, value, &draft->workload.limits);
+	tw_limits_read(r, value, &draft->workload.limits);
 }
 
 static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_node *node)

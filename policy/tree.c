@@ -41,7 +41,7 @@ static int note_node(struct tw_words *words, size_t at)
 	return err ? err : note(words, at + offsetof(struct tw_image_node, beyond) / 4);
 }
 
-static int add_search(struct tw_words *words, const struct tw_piece *pieces, size_t n,
+static int add_search(struct tw_words *words, const struct tw_tree_piece *pieces, size_t n,
 	uint32_t kind, uint32_t *ret_branch)
 {
 	struct tw_image_search search = {.node = {.kind = kind | TW_NODE_SEARCH,
@@ -52,7 +52,7 @@ static int add_search(struct tw_words *words, const struct tw_piece *pieces, siz
 	int err = tw_words_add(words, sizeof(search) / 4, sizeof(search) / 4, ret_branch);
 
 	for (size_t i = 0; i < TW_NODE_KEYS; i++) {
-		const struct tw_piece *piece = &pieces[i + 1 < n ? i + 1 : n - 1];
+		const struct tw_tree_piece *piece = &pieces[i + 1 < n ? i + 1 : n - 1];
 
 		search.key[i] = piece->key;
 		search.to[i] = piece->to;
@@ -79,8 +79,8 @@ static uint32_t shift_for(uint64_t span, size_t n_bounds)
 	return shift;
 }
 
-static int add_table(struct tw_words *words, const struct tw_piece *pieces, size_t n, uint32_t kind,
-	uint32_t *ret_branch)
+static int add_table(struct tw_words *words, const struct tw_tree_piece *pieces, size_t n,
+	uint32_t kind, uint32_t *ret_branch)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table is of two pieces at least */
 	uint64_t base = pieces[1].key, span = pieces[n - 1].key - base;
@@ -122,7 +122,7 @@ static int add_table(struct tw_words *words, const struct tw_piece *pieces, size
 	return err;
 }
 
-int tw_tree_add(struct tw_words *words, const struct tw_piece *pieces, size_t n, uint32_t kind,
+int tw_tree_add(struct tw_words *words, const struct tw_tree_piece *pieces, size_t n, uint32_t kind,
 	uint32_t *ret_branch)
 {
 	if (n == 1) {
@@ -135,7 +135,7 @@ int tw_tree_add(struct tw_words *words, const struct tw_piece *pieces, size_t n,
 }
 
 struct pieces {
-	struct tw_piece *at;
+	struct tw_tree_piece *at;
 	size_t n;
 	size_t max;
 };
@@ -143,7 +143,7 @@ struct pieces {
 /* Appends a piece. If it begins where the last piece does, it replaces that. */
 static int push(struct pieces *pieces, uint64_t key, uint32_t to)
 {
-	struct tw_piece piece = {.key = key, .to = to};
+	struct tw_tree_piece piece = {.key = key, .to = to};
 
 	if (pieces->n && pieces->at[pieces->n - 1].key == key)
 		pieces->n--;

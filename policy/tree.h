@@ -26,14 +26,14 @@ struct tw_words {
 int tw_words_add(struct tw_words *words, size_t n, size_t align, uint32_t *ret_at);
 
 /* One piece of a step function: `to` is its value from `key` up to the next key. */
-struct tw_piece {
+struct tw_tree_piece {
 	uint64_t key;
 	uint32_t to; /* a branch */
 };
 
 /* Adds the tree of a step function on numbers up to 64 bits; n >= 1. Numbers below the second
  * piece's key map to the first piece. `kind` is 0 or TW_NODE_LOW. */
-int tw_tree_add(struct tw_words *words, const struct tw_piece *pieces, size_t n, uint32_t kind,
+int tw_tree_add(struct tw_words *words, const struct tw_tree_piece *pieces, size_t n, uint32_t kind,
 	uint32_t *ret_branch);
 
 /* Adds the tree of a step function on addresses of one family. Interval i has values[i], which

@@ -45,7 +45,7 @@ static uint16_t checksum(uint32_t sum)
 	return htons((uint16_t)~sum);
 }
 
-static uint32_t pseudo_sum(const struct tw_tuple *tuple, size_t len)
+static uint32_t pseudo_sum(const struct tw_query *tuple, size_t len)
 {
 	size_t skip = tw_addr_is_v4(&tuple->addr[TW_DIR_OUT]) ? 12 : 0;
 	uint32_t sum = tuple->proto + (uint32_t)len;
@@ -80,7 +80,7 @@ static size_t write_ip(uint8_t *at, const struct tw_addr *from, const struct tw_
 	return sizeof(ip6);
 }
 
-static size_t write_tcp(const struct tw_tuple *tuple, uint8_t *at)
+static size_t write_tcp(const struct tw_query *tuple, uint8_t *at)
 {
 	struct tcphdr tcp = {.th_seq = htonl(1), .th_off = 5, .th_flags = TH_SYN};
 
@@ -92,7 +92,7 @@ static size_t write_tcp(const struct tw_tuple *tuple, uint8_t *at)
 	return sizeof(tcp);
 }
 
-static size_t write_udp(const struct tw_tuple *tuple, uint8_t *at)
+static size_t write_udp(const struct tw_query *tuple, uint8_t *at)
 {
 	struct udphdr udp = {.uh_ulen = htons(sizeof(udp))};
 
@@ -106,7 +106,7 @@ static size_t write_udp(const struct tw_tuple *tuple, uint8_t *at)
 }
 
 /* Writes the datagram that an ICMP error quotes: one that the other end sent. */
-static size_t write_quoted(const struct tw_tuple *tuple, uint8_t *at)
+static size_t write_quoted(const struct tw_query *tuple, uint8_t *at)
 {
 	struct udphdr udp = {.uh_ulen = htons(sizeof(udp))};
 	size_t len;
@@ -119,7 +119,7 @@ static size_t write_quoted(const struct tw_tuple *tuple, uint8_t *at)
 	return len + sizeof(udp);
 }
 
-static bool is_icmp_error(const struct tw_tuple *tuple)
+static bool is_icmp_error(const struct tw_query *tuple)
 {
 	if (tuple->proto == IPPROTO_ICMPV6)
 		return tuple->type < ICMP6_INFOMSG_MASK;
@@ -128,14 +128,14 @@ static bool is_icmp_error(const struct tw_tuple *tuple)
 	       tuple->type == ICMP_PARAMETERPROB;
 }
 
-static bool is_neighbour(const struct tw_tuple *tuple)
+static bool is_neighbour(const struct tw_query *tuple)
 {
 	return tuple->proto == IPPROTO_ICMPV6 && tuple->type >= ND_ROUTER_SOLICIT &&
 	       tuple->type <= ND_REDIRECT;
 }
 
 /* Writes a neighbour discovery message (RFC 4861 §4). `at` is zeroed behind type and code. */
-static size_t write_neighbour(const struct tw_tuple *tuple, uint8_t *at)
+static size_t write_neighbour(const struct tw_query *tuple, uint8_t *at)
 {
 	switch (tuple->type) {
 	case ND_ROUTER_ADVERT:
@@ -155,7 +155,7 @@ static size_t write_neighbour(const struct tw_tuple *tuple, uint8_t *at)
 	}
 }
 
-static size_t write_icmp(const struct tw_tuple *tuple, uint8_t *at)
+static size_t write_icmp(const struct tw_query *tuple, uint8_t *at)
 {
 	size_t len = OTHER_LEN;
 	uint16_t sum;
@@ -176,7 +176,7 @@ static size_t write_icmp(const struct tw_tuple *tuple, uint8_t *at)
 	return len;
 }
 
-static size_t write_payload(const struct tw_tuple *tuple, uint8_t *at)
+static size_t write_payload(const struct tw_query *tuple, uint8_t *at)
 {
 	switch (tuple->proto) {
 	case IPPROTO_TCP:
@@ -222,7 +222,7 @@ void tw_frame_mac(
 		memcpy(mac, (const uint8_t[]){0x02, 0, 0, 0, 0, (uint8_t)(1 + end)}, ETH_ALEN);
 }
 
-size_t tw_frame_build(const struct tw_tuple *tuple, uint8_t *data)
+size_t tw_frame_build(const struct tw_query *tuple, uint8_t *data)
 {
 	const struct tw_addr *from = &tuple->addr[TW_DIR_OUT], *to = &tuple->addr[TW_DIR_IN];
 	bool v4 = tw_addr_is_v4(from);

@@ -15,7 +15,7 @@
 #define TW_FRAME_MAX 128 /* most bytes that tw_frame_build() writes */
 
 /* Writes the frame to data[0 … TW_FRAME_MAX) and returns its length. */
-size_t tw_frame_build(const struct tw_tuple *tuple, uint8_t *data);
+size_t tw_frame_build(const struct tw_query *tuple, uint8_t *data);
 
 /* Writes the MAC of an end: the group MAC of a multicast or broadcast destination, the vNIC's
  * MAC, or a made-up one. `vnic` may be NULL. */

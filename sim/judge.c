@@ -92,7 +92,7 @@ static void settle_end(struct tw_judged_end *end, enum tw_real real)
 }
 
 static void settle(
-	const struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+	const struct tw_judge *judge, const struct tw_query *tuple, struct tw_judgement *ret)
 {
 	for (int d = 0; judge->real && d < TW_DIR__MAX; d++)
 		if (tuple->vnic[d])
@@ -107,7 +107,7 @@ static void settle(
 }
 
 static void judge_by_policy(
-	struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+	struct tw_judge *judge, const struct tw_query *tuple, struct tw_judgement *ret)
 {
 	uint8_t data[TW_JUDGE_ROOM];
 	struct tw_native_frame frame = {.data = data, .max = sizeof(data)};
@@ -129,7 +129,7 @@ static void judge_by_policy(
 	ret->end[TW_DIR_IN].asked = false;
 }
 
-void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret)
+void tw_judge_tuple(struct tw_judge *judge, const struct tw_query *tuple, struct tw_judgement *ret)
 {
 	judge_by_policy(judge, tuple, ret);
 	if (judge->real)

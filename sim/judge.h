@@ -67,7 +67,7 @@ void tw_judge_done(struct tw_judge *judge);
 
 /* Judges the first frame of a new connection, at each end by itself and at both together. Then
  * forgets the connection. */
-void tw_judge_tuple(struct tw_judge *judge, const struct tw_tuple *tuple, struct tw_judgement *ret);
+void tw_judge_tuple(struct tw_judge *judge, const struct tw_query *tuple, struct tw_judgement *ret);
 
 /* Judges one frame of traffic at the ends that are here (NULL: unprotected), in the state that
  * earlier frames left. If the frame never reached the in end, that end is `protected` but not

@@ -29,11 +29,6 @@ static const struct {
 
 static const char *const end_words[TW_DIR__MAX] = {[TW_DIR_OUT] = "from", [TW_DIR_IN] = "to"};
 
-bool tw_addr_is_v4(const struct tw_addr *addr)
-{
-	return addr->w[0] == 0 && addr->w[1] == 0 && addr->w[2] == htonl(0xffff);
-}
-
 bool tw_proto_has_ports(uint8_t proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
@@ -230,7 +225,7 @@ static int choose_family(const struct end *ends, unsigned int families, struct t
 }
 
 static int read_numbers(
-	const struct tw_tuple_words *words, struct tw_tuple *tuple, struct tw_err *err)
+	const struct tw_tuple_words *words, struct tw_query *tuple, struct tw_err *err)
 {
 	unsigned int sport = SPORT_CHOSEN, dport = 0, code = 0;
 	unsigned int type = tuple->proto == IPPROTO_ICMP ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
@@ -258,10 +253,10 @@ static int read_numbers(
 }
 
 int tw_tuple_read(const struct tw_policy *policy, const struct tw_tuple_words *words,
-	struct tw_tuple *ret, struct tw_err *err)
+	struct tw_query *ret, struct tw_err *err)
 {
 	struct end ends[TW_DIR__MAX] = {0};
-	struct tw_tuple tuple = {0};
+	struct tw_query tuple = {0};
 	unsigned int families;
 	int family;
 

@@ -11,10 +11,11 @@
 
 #include "base/err.h"
 #include "fastpath/abi/types.h"
+#include "fastpath/path/bytes.h"
 #include "policy/policy.h"
 
 /* The ends are indexed by enum tw_dir: OUT is the source, IN the destination. */
-struct tw_tuple {
+struct tw_query {
 	struct tw_addr addr[TW_DIR__MAX];
 	const struct tw_vnic *vnic[TW_DIR__MAX]; /* NULL: not in the policy */
 	uint8_t proto;
@@ -38,9 +39,8 @@ struct tw_tuple_words {
 /* Fills *ret. Returns 0, or -EINVAL with `err` filled and *ret untouched. The place of the error
  * is the word in question ("from", "dport", …). */
 int tw_tuple_read(const struct tw_policy *policy, const struct tw_tuple_words *words,
-	struct tw_tuple *ret, struct tw_err *err);
+	struct tw_query *ret, struct tw_err *err);
 
-bool tw_addr_is_v4(const struct tw_addr *addr);
 bool tw_proto_has_ports(uint8_t proto);
 bool tw_proto_is_icmp(uint8_t proto); /* ICMP or ICMPv6 */
 

@@ -9,7 +9,6 @@
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/ports/uplinks.h"
-#include "agent/publish/loads.h"
 #include "base/log.h"
 #include "fastpath/kernel/load.h"
 #include "fastpath/path/bytes.h"

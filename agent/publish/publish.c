@@ -26,6 +26,7 @@
 #include "agent/publish/plan.h"
 #include "agent/publish/saved.h"
 #include "agent/publish/slots.h"
+#include "agent/publish/staged.h"
 #include "agent/publish/store.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -192,7 +193,7 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 	tw_store_set_mark(enforcement->store, config.mark);
 	enforcement->found = (struct tw_policy_note){config.policy_text[parity],
 		config.policy_number[parity], config.policy_since_ns[parity]};
-	tw_store_recover(enforcement->store, config.epoch, enforcement->found.text);
+	tw_staged_recover(enforcement->store, config.epoch, enforcement->found.text);
 	tw_saved_read_images(enforcement->store, enforcement->images);
 	ret = tw_kernel_each_port(enforcement->host->kernel, adopt_entry, enforcement);
 	if (!ret)
@@ -488,7 +489,7 @@ static int stage(struct tw_enforcement *enforcement, const struct tw_inforce *in
 	uint32_t epoch, bool adopt, struct tw_err *err)
 {
 	struct tw_err why = {0};
-	int ret = tw_store_stage(enforcement->store, enforcement->slots, inforce, epoch, &why);
+	int ret = tw_staged_write(enforcement->store, enforcement->slots, inforce, epoch, &why);
 
 	enforcement->unstaged = ret < 0 && adopt;
 	if (enforcement->unstaged) {
@@ -509,7 +510,7 @@ static void restage(struct tw_enforcement *enforcement)
 	if (tw_clock_ns() < enforcement->restage_ns)
 		return;
 	enforcement->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
-	if (tw_store_stage(enforcement->store, enforcement->slots, enforcement->inforce,
+	if (tw_staged_write(enforcement->store, enforcement->slots, enforcement->inforce,
 		    enforcement->host->epoch, &err) < 0)
 		return;
 	enforcement->unstaged = false;

@@ -9,6 +9,7 @@
 #include "agent/publish/enforcement.h"
 #include "agent/publish/inforce.h"
 #include "agent/publish/loads.h"
+#include "agent/publish/staged.h"
 #include "agent/publish/store.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,7 +32,7 @@ static int apply_file(struct tw_enforcement *enforcement)
 static bool is_believed(struct tw_enforcement *enforcement, const char *text, size_t len)
 {
 	uint64_t mark = enforcement->found.text ? enforcement->found.text
-						: tw_store_saved_mark(enforcement->store);
+						: tw_staged_mark(enforcement->store);
 
 	if (!mark)
 		tw_log(TW_LOG_WARNING,
@@ -43,7 +44,7 @@ static bool is_believed(struct tw_enforcement *enforcement, const char *text, si
 /* The policy that an earlier agent left in force; it keeps its number and its age. `given` says where
  * it is from. */
 static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
-	const struct tw_store_given *given, const char *text, size_t len)
+	const struct tw_saved_given *given, const char *text, size_t len)
 {
 	/* What was in force changes nothing; ports may have changed meanwhile. */
 	struct tw_apply apply = {.order = {.text = text,
@@ -73,7 +74,7 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 
 /* Loads the policy from the state folder, unless another one was in force. */
 static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
-	const struct tw_store_given *given)
+	const struct tw_saved_given *given)
 {
 	tw_autofree char *text = NULL;
 	size_t len;
@@ -96,7 +97,7 @@ static int load_live_file(
 	struct tw_enforcement *enforcement, const struct tw_saved_rules *saved, uint64_t mark)
 {
 	tw_autofree char *text = NULL;
-	struct tw_store_given given = {.file_mark = mark};
+	struct tw_saved_given given = {.file_mark = mark};
 	struct tw_err err = {0};
 	size_t len;
 	int ret = tw_loads_read(enforcement->host->options->policy, &text, &len, &err);
@@ -126,11 +127,11 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 {
 	const char *path = enforcement->host->options->policy;
 	uint64_t file = tw_loads_file_mark(enforcement->loads, path);
-	struct tw_store_given given;
+	struct tw_saved_given given;
 	int ret = 0;
 	bool same;
 
-	tw_store_load_given(enforcement->store, &given);
+	tw_staged_load_given(enforcement->store, &given);
 	if (file && file == enforcement->found.text && file != given.mark &&
 		!load_live_file(enforcement, saved, file))
 		return;

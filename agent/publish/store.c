@@ -3,18 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "agent/ports/ports.h"
-#include "agent/publish/images.h"
-#include "agent/publish/inforce.h"
-#include "agent/publish/loads.h"
-#include "agent/publish/sealed.h"
-#include "agent/publish/slots.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -40,7 +33,7 @@ struct tw_store {
 	struct look looks[N_FILES];
 };
 
-/* What tw_store_stage() writes, in this order. */
+/* What may be staged, in the order that it is kept in. */
 static const char *const staged[] = {TW_STORE_POLICY, TW_STORE_RULES};
 #define N_STAGED (sizeof(staged) / sizeof(staged[0]))
 
@@ -291,8 +284,7 @@ static int cannot_write(
 		"cannot write %s: %s", name, strerror(-code));
 }
 
-/* Writes a file beside the one of that name; the disk need not have it yet. */
-static int write_new(
+int tw_store_stage(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
 {
 	struct new_name fresh = new_name(name);
@@ -340,7 +332,7 @@ static int keep_new(struct tw_store *store, const char *const *names, size_t n, 
 int tw_store_write(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err)
 {
-	int ret = write_new(store, name, text, len, err);
+	int ret = tw_store_stage(store, name, text, len, err);
 
 	if (!ret)
 		ret = keep_new(store, &name, 1, err);
@@ -357,96 +349,6 @@ int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err
 	return 0;
 }
 
-#define ROW_MAX 192 /* names of rules are of 127 letters at most */
-
-/* Writes a number in digits; returns what follows them. */
-static char *put_number(char *at, uint32_t number)
-{
-	char digits[10];
-	size_t n = sizeof(digits);
-
-	do
-		digits[--n] = (char)('0' + number % 10);
-	while (number /= 10);
-	memcpy(at, digits + n, sizeof(digits) - n);
-	return at + (sizeof(digits) - n);
-}
-
-/* Whether JSON writes a letter as it is. Those of rules' names are all so; what a damaged file gave us may
- * not be, and is no name of a rule. */
-static bool is_plain(char letter)
-{
-	return letter > ' ' && (unsigned char)letter < 0x7f && letter != '"' && letter != '\\';
-}
-
-/* One rule of rules.json: [number,"name"], behind a comma. */
-static void add_row(struct tw_buf *out, uint32_t number, const char *name)
-{
-	char row[ROW_MAX], *at = row;
-
-	*at++ = ',';
-	*at++ = '[';
-	at = put_number(at, number);
-	*at++ = ',';
-	*at++ = '"';
-	for (; *name; name++) {
-		if (!is_plain(*name) || at + 2 == row + sizeof(row))
-			return;
-		*at++ = *name;
-	}
-	*at++ = '"';
-	*at++ = ']';
-	tw_buf_add(out, row, (size_t)(at - row));
-}
-
-/* The object of rules.json. Its list of rules is written by hand, since it stands between a policy and
- * its taking effect. */
-static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
-	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
-{
-	tw_autofree char *rest = tw_sealed_members(
-		store, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "source", inforce->source,
-			       "generation", (json_int_t)inforce->generation, "since",
-			       (json_int_t)inforce->since_ns, "epoch", (json_int_t)epoch, "text",
-			       (json_int_t)inforce->mark, "file", (json_int_t)inforce->file_mark));
-	static const char head[] = "\"rules\":[";
-	tw_auto_buf struct tw_buf body = {0};
-	size_t first = strlen(head);
-
-	tw_buf_adds(&body, head);
-	for (uint32_t i = 0; i < slots->n; i++) {
-		const char *name = tw_slots_name(slots, i);
-
-		if (name)
-			add_row(&body, i, name);
-	}
-	/* No comma before the first one. */
-	if (body.len > first && body.data[first] == ',')
-		body.data[first] = ' ';
-	tw_buf_adds(&body, "],");
-	tw_buf_adds(&body, rest ? rest : "");
-	if (!body.failed)
-		tw_sealed_add(out, body.data, body.len);
-	out->failed |= !rest || body.failed;
-}
-
-int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
-	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err)
-{
-	tw_auto_buf struct tw_buf rules = {0};
-	int ret;
-
-	print_rules(store, slots, inforce, epoch, &rules);
-	ret = rules.failed ? tw_store_no_memory(store, err) : 0;
-	if (!ret)
-		ret = write_new(store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
-	if (!ret)
-		ret = write_new(store, TW_STORE_RULES, rules.data, rules.len, err);
-	if (ret < 0)
-		tw_store_unstage(store);
-	return ret;
-}
-
 int tw_store_keep(struct tw_store *store, struct tw_err *err)
 {
 	return keep_new(store, staged, N_STAGED, err);
@@ -456,93 +358,4 @@ void tw_store_unstage(struct tw_store *store)
 {
 	for (size_t i = N_STAGED; i-- > 0;)
 		unlinkat(store->dir_fd, new_name(staged[i]).text, 0);
-}
-
-static bool is_text(struct tw_store *store, const char *name, uint64_t mark)
-{
-	tw_autofree char *text = NULL;
-	size_t len;
-
-	return !tw_store_read(store, name, &text, &len) && tw_loads_mark(text, len) == mark;
-}
-
-static uint64_t mark_in(json_t *root)
-{
-	return (uint64_t)json_integer_value(json_object_get(root, "text"));
-}
-
-void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force)
-{
-	json_t *root = tw_sealed_read(store, new_name(TW_STORE_RULES).text);
-	uint64_t mark = mark_in(root);
-
-	/* The policy may have its place already, as it gets there first. */
-	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
-		(!in_force || mark == in_force) &&
-		(is_text(store, new_name(TW_STORE_POLICY).text, mark) ||
-			is_text(store, TW_STORE_POLICY, mark)))
-		tw_store_keep(store, NULL);
-	else
-		tw_store_unstage(store);
-	json_decref(root);
-}
-
-uint64_t tw_store_saved_mark(struct tw_store *store)
-{
-	json_t *root = tw_sealed_read_any(store, TW_STORE_RULES);
-	uint64_t mark = root ? mark_in(root) : 0;
-
-	json_decref(root);
-	return mark;
-}
-
-int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret)
-{
-	struct tw_saved_rules saved;
-	json_t *root = tw_sealed_read(store, TW_STORE_RULES), *row;
-	const char *source;
-	size_t i;
-
-	if (!root)
-		return -ENOENT;
-	json_array_foreach (json_object_get(root, "rules"), i, row) {
-		const char *name = json_string_value(json_array_get(row, 1));
-		json_int_t number = json_integer_value(json_array_get(row, 0));
-
-		if (name && json_is_integer(json_array_get(row, 0)) && number >= 0 &&
-			number < TW_RULES_MAX)
-			tw_slots_restore(slots, (uint32_t)number, name);
-	}
-	source = json_string_value(json_object_get(root, "source"));
-	saved.source = tw_strdup(source ? source : TW_STORE_POLICY);
-	saved.generation = (uint64_t)json_integer_value(json_object_get(root, "generation"));
-	saved.since_ns = (uint64_t)json_integer_value(json_object_get(root, "since"));
-	json_decref(root);
-	if (!saved.source)
-		return -ENOMEM;
-	*ret = saved;
-	return 0;
-}
-
-void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret)
-{
-	tw_autofree char *policy = NULL;
-	const char *source;
-	json_t *root;
-	size_t len;
-
-	*ret = (struct tw_store_given){0};
-	snprintf(ret->source, sizeof(ret->source), "%s/%s", store->path, TW_STORE_POLICY);
-	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
-		return;
-	ret->mark = tw_loads_mark(policy, len);
-	root = tw_sealed_read_any(store, TW_STORE_RULES);
-	source = json_string_value(json_object_get(root, "source"));
-	/* Only of the policy that is there. */
-	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
-		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
-		if (source)
-			snprintf(ret->source, sizeof(ret->source), "%s", source);
-	}
-	json_decref(root);
 }

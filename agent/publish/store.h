@@ -22,10 +22,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "agent/publish/inforce.h"
-#include "agent/publish/slots.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -66,35 +65,12 @@ bool tw_store_has(const struct tw_store *store, const char *name);
  * by another program. NULL: there is none. Each is named once. */
 const char *tw_store_find_changed(struct tw_store *store);
 
-/* Writes a policy and its rules beside those that count. They count once they are kept, or when an
- * agent starts and finds the kernel in that epoch. */
-int tw_store_stage(struct tw_store *store, const struct tw_slots *slots,
-	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err);
-/* When it fails it may be tried again. */
+/* The name of what is staged for a file. */
+#define TW_STORE_STAGED(name) name ".new"
+
+/* Writes a file beside the one of that name; the disk need not have it yet. */
+int tw_store_stage(
+	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
+/* Brings what is staged of policy and rules to the disk, and in its place. If it fails it may be tried again. */
 int tw_store_keep(struct tw_store *store, struct tw_err *err);
 void tw_store_unstage(struct tw_store *store);
-/* At start, with the mark set: keeps what an agent that died had staged for this epoch, drops what it
- * had staged for another, or for another text than the one whose mark is `in_force` (0: unknown). */
-void tw_store_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force);
-
-/* The mark of the text that rules.json was written with, whatever maps it speaks of; 0: it is not there,
- * or damaged. */
-uint64_t tw_store_saved_mark(struct tw_store *store);
-
-/* What was in force when an earlier agent ended. */
-struct tw_saved_rules {
-	char *source; /* freed by the caller */
-	uint64_t generation;
-	uint64_t since_ns;
-};
-
-/* Fills `slots` too. -ENOENT when nothing fits these maps, -ENOMEM; `ret` is then untouched. */
-int tw_store_load_rules(struct tw_store *store, struct tw_slots *slots, struct tw_saved_rules *ret);
-
-/* Whose the saved policy is, whatever maps the rest speaks of. */
-struct tw_store_given {
-	uint64_t mark;	    /* tw_loads_mark() of its text; 0: no policy is saved */
-	uint64_t file_mark; /* of the file of --policy when the policy took effect; 0: not known */
-	char source[4096 + 16]; /* if nothing says where it is from: the file in the folder */
-};
-void tw_store_load_given(struct tw_store *store, struct tw_store_given *ret);

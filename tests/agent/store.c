@@ -12,6 +12,7 @@
 #include "agent/publish/loads.h"
 #include "agent/publish/slots.h"
 #include "agent/publish/saved.h"
+#include "agent/publish/staged.h"
 #include "agent/publish/store.h"
 #include "base/alloc.h"
 
@@ -69,30 +70,30 @@ static void test_store_rules(void **state)
 	const struct store_place *place = *state;
 	struct tw_inforce *inforce = inforce_of("version: 1\nrules: [" RULE("a") "]\n");
 	struct tw_saved_rules saved = {0};
-	struct tw_store_given given;
+	struct tw_saved_given given;
 	struct tw_slots slots;
 
 	tw_slots_init(&slots, -1);
-	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
+	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
 	assert_int_equal(tw_slots_assign(&slots, inforce->policy, inforce->slots), 0);
 	inforce->generation = 12;
 	inforce->file_mark = 77;
-	tw_store_load_given(place->store, &given);
+	tw_staged_load_given(place->store, &given);
 	assert_int_equal(given.mark, 0);
-	assert_int_equal(tw_store_stage(place->store, &slots, inforce, 1, NULL), 0);
+	assert_int_equal(tw_staged_write(place->store, &slots, inforce, 1, NULL), 0);
 	assert_int_equal(tw_store_keep(place->store, NULL), 0);
 	tw_slots_done(&slots);
 
 	tw_slots_init(&slots, -1);
 	tw_store_set_mark(place->store, 43); /* another boot's maps */
-	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), -ENOENT);
+	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
 	/* Whose the policy is does not depend on maps. */
-	tw_store_load_given(place->store, &given);
+	tw_staged_load_given(place->store, &given);
 	assert_int_equal(given.mark, tw_loads_mark(inforce->text, inforce->text_len));
 	assert_int_equal(given.file_mark, 77);
 	assert_string_equal(given.source, "test");
 	tw_store_set_mark(place->store, 42);
-	assert_int_equal(tw_store_load_rules(place->store, &slots, &saved), 0);
+	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), 0);
 	assert_int_equal(saved.generation, 12);
 	assert_int_equal(saved.since_ns, inforce->since_ns);
 	assert_string_equal(saved.source, "test");
@@ -103,7 +104,7 @@ static void test_store_rules(void **state)
 	tw_inforce_free(inforce);
 	/* A text that these rules do not go with is of an unknown source. */
 	assert_int_equal(tw_store_write(place->store, TW_STORE_POLICY, "x", 1, NULL), 0);
-	tw_store_load_given(place->store, &given);
+	tw_staged_load_given(place->store, &given);
 	assert_int_equal(given.file_mark, 0);
 	assert_non_null(strstr(given.source, "/state/deep/" TW_STORE_POLICY));
 }
@@ -208,7 +209,7 @@ static bool has_rule(struct tw_store *store, const char *name)
 	bool found = false;
 
 	tw_slots_init(&slots, -1);
-	if (!tw_store_load_rules(store, &slots, &saved))
+	if (!tw_staged_load_rules(store, &slots, &saved))
 		for (uint32_t i = 0; i < slots.n; i++)
 			found |= tw_slots_name(&slots, i) &&
 				 !strcmp(tw_slots_name(&slots, i), name);
@@ -230,33 +231,33 @@ static void test_store_staged(void **state)
 
 	tw_slots_init(&slots, -1);
 	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
-	assert_int_equal(tw_store_stage(store, &slots, old, 6, NULL), 0);
+	assert_int_equal(tw_staged_write(store, &slots, old, 6, NULL), 0);
 	assert_int_equal(tw_store_keep(store, NULL), 0);
 	assert_int_equal(tw_slots_assign(&slots, now->policy, now->slots), 0);
 
-	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
+	assert_int_equal(tw_staged_write(store, &slots, now, 7, NULL), 0);
 	assert_true(has_policy(store, old));
-	tw_store_recover(store, 6, 0); /* it never came to the flip */
+	tw_staged_recover(store, 6, 0); /* it never came to the flip */
 	assert_true(has_policy(store, old) && !has_rule(store, "now"));
-	tw_store_recover(store, 7, 0); /* nothing is left of it */
+	tw_staged_recover(store, 7, 0); /* nothing is left of it */
 	assert_true(has_policy(store, old) && !has_rule(store, "now"));
 
-	assert_int_equal(tw_store_stage(store, &slots, now, 7, NULL), 0);
-	tw_store_recover(store, 7, 0);
+	assert_int_equal(tw_staged_write(store, &slots, now, 7, NULL), 0);
+	tw_staged_recover(store, 7, 0);
 	assert_true(has_policy(store, now) && has_rule(store, "now"));
 
 	/* It came as far as to the first of the two files. */
-	assert_int_equal(tw_store_stage(store, &slots, old, 8, NULL), 0);
+	assert_int_equal(tw_staged_write(store, &slots, old, 8, NULL), 0);
 	snprintf(from, sizeof(from), "%s/%s.new", place->path, TW_STORE_POLICY);
 	snprintf(to, sizeof(to), "%s/%s", place->path, TW_STORE_POLICY);
 	assert_int_equal(rename(from, to), 0);
-	tw_store_recover(store, 8, 0);
+	tw_staged_recover(store, 8, 0);
 	assert_true(has_policy(store, old) && has_rule(store, "old"));
 
 	/* The text that goes with the rules did not make it. */
-	assert_int_equal(tw_store_stage(store, &slots, now, 9, NULL), 0);
+	assert_int_equal(tw_staged_write(store, &slots, now, 9, NULL), 0);
 	assert_int_equal(truncate(from, 5), 0);
-	tw_store_recover(store, 9, 0);
+	tw_staged_recover(store, 9, 0);
 	assert_true(has_policy(store, old));
 	assert_int_not_equal(access(from, F_OK), 0);
 	tw_slots_done(&slots);
@@ -367,7 +368,7 @@ static void test_store_damaged(void **state)
 			tw_store_write(place->store, TW_STORE_IMAGES, texts[i], len, NULL), 0);
 		tw_slots_init(&slots, -1);
 		tw_ports_init(&ports);
-		tw_store_load_rules(place->store, &slots, &rules);
+		tw_staged_load_rules(place->store, &slots, &rules);
 		tw_saved_read_ports(place->store, &ports, &saved, &n);
 		tw_saved_read_images(place->store, &images);
 		assert_int_equal(slots.n_used, 0);

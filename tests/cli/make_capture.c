@@ -45,7 +45,7 @@ static struct frame *add(struct capture *capture, const uint8_t *from_mac, const
 	const char *from, const char *to, uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	struct frame *frame = &capture->at[capture->n];
-	struct tw_tuple tuple = {.proto = proto, .sport = sport, .dport = dport, .type = 8};
+	struct tw_query tuple = {.proto = proto, .sport = sport, .dport = dport, .type = 8};
 
 	if (tw_addr_parse(from, &tuple.addr[TW_DIR_OUT]) < 0 ||
 		tw_addr_parse(to, &tuple.addr[TW_DIR_IN]) < 0)

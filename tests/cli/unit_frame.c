@@ -13,9 +13,9 @@
 #include "sim/glance.h"
 #include "tests/unit/test.h"
 
-static struct tw_tuple tuple_of(const char *from, const char *to, uint8_t proto)
+static struct tw_query tuple_of(const char *from, const char *to, uint8_t proto)
 {
-	struct tw_tuple tuple = {
+	struct tw_query tuple = {
 		.proto = proto, .sport = 40000, .dport = 5432, .type = 8, .code = 0};
 
 	assert_int_equal(tw_addr_parse(from, &tuple.addr[TW_DIR_OUT]), 0);
@@ -51,7 +51,7 @@ static void lengths_and_sums_are_right(void **state)
 	for (size_t p = 0; p < sizeof(protos); p++)
 		for (int v6 = 0; v6 < 2; v6++)
 			for (int type = 0; type < 256; type++) {
-				struct tw_tuple tuple = tuple_of(
+				struct tw_query tuple = tuple_of(
 					ends[v6][0], ends[v6][1], protos[p]);
 				size_t at = ETH_HLEN + ip_header_len(!v6), len, payload_len;
 				uint8_t data[TW_FRAME_MAX];
@@ -81,7 +81,7 @@ static void lengths_and_sums_are_right(void **state)
 
 static void frames_are_read_back(void **state)
 {
-	struct tw_tuple tuple = tuple_of("10.0.0.1", "10.0.0.2", IPPROTO_TCP);
+	struct tw_query tuple = tuple_of("10.0.0.1", "10.0.0.2", IPPROTO_TCP);
 	char text[TW_GLANCE_TEXT_MAX];
 	struct tw_glance glance;
 	uint8_t data[TW_FRAME_MAX];
@@ -112,7 +112,7 @@ static void groups_have_their_macs(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		struct tw_tuple tuple = tuple_of(groups[i].from, groups[i].to, IPPROTO_UDP);
+		struct tw_query tuple = tuple_of(groups[i].from, groups[i].to, IPPROTO_UDP);
 		uint8_t data[TW_FRAME_MAX];
 
 		tw_frame_build(&tuple, data);
