@@ -15,6 +15,7 @@
 #include "agent/ports/rtnl.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "fastpath/abi/special.h"
 #include "fastpath/kernel/load.h"
 
 #define VLAN_BYTES 4 /* a bridge lets a tag pass on top of the MTU, and so does cut-through */
@@ -53,7 +54,7 @@ bool tw_locals_fit(
 	       !*port->hostwork && port->bridge && port->bridge_state == BR_STATE_FORWARDING &&
 	       !port->isolated && !port->moved &&
 	       (!port->filtering || (port->vlan && port->pvid_untagged)) && has_mac(entry) &&
-	       !(entry->flags & (TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT));
+	       !(entry->flags & TW_PORT_FOREIGN);
 }
 
 static struct tw_locals_row *find(struct tw_locals *locals, const struct tw_local_key *key)

@@ -10,6 +10,7 @@
 #include "agent/ports/ports.h"
 #include "agent/ports/uplinks.h"
 #include "base/log.h"
+#include "fastpath/abi/special.h"
 #include "fastpath/kernel/load.h"
 #include "fastpath/path/bytes.h"
 
@@ -126,13 +127,13 @@ static int add_mac(const struct tw_port *entry, struct tw_resident row, struct t
 static int add_port(
 	const struct tw_host *host, const struct tw_agent_port *port, struct tw_residents *ret)
 {
-	const __u16 others = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT;
 	const struct tw_port *entry = &port->entry[host->epoch & 1];
 	struct tw_resident row = {
 		.key = {.network = entry->network, .vlan = entry->pvid}, .ifindex = port->ifindex};
 	int code = add_mac(entry, row, ret);
 
-	if (entry->flags & others || port->isolated || host->options->hairpin || !port->vnic)
+	if (entry->flags & TW_PORT_FOREIGN || port->isolated || host->options->hairpin ||
+		!port->vnic)
 		return code;
 	for (size_t i = 0; i < port->vnic->n_prefixes && !code; i++) {
 		if (port->vnic->prefixes[i].len != HOST_BITS)

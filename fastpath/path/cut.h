@@ -26,8 +26,7 @@
 /* True if cut-through may go from this port to the one with this entry. */
 tw_inline int tw_cut_fits(const struct tw_ctx *s, const struct tw_port *far)
 {
-	return far && far->image && far->flags & TW_PORT_F_CUT &&
-	       !(far->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY | TW_PORT_F_UNCLAIMED)) &&
+	return far && far->image && far->flags & TW_PORT_F_CUT && !(far->flags & TW_PORT_SPECIAL) &&
 	       far->network == s->port->network && far->pvid == s->port->pvid;
 }
 

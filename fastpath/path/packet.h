@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "fastpath/abi/special.h"
 #include "fastpath/path/port.h"
 
 #define TW_ETH_ARP    0x0806
@@ -372,7 +373,7 @@ struct tw_ctx {
  * or the frame has many destinations. */
 tw_inline int tw_ctx_alone(const struct tw_ctx *s, const struct tw_packet *p)
 {
-	return s->port->flags & (TW_PORT_F_TRANSIT | TW_PORT_F_GUARD_ANY) || p->multicast;
+	return s->port->flags & TW_PORT_FOREIGN || p->multicast;
 }
 
 /* True for a frame with many destinations at one of them. It is judged there each time, without a

@@ -358,7 +358,7 @@ tw_inline enum tw_reason tw_dhcp(const struct tw_frame *f, const struct tw_house
 	__builtin_memset(&s->scratch->dhcp, 0, sizeof(s->scratch->dhcp));
 	reason = tw_dhcp_judge(f, s, v4);
 	if (reason != TW_R_DHCP_CLIENT && reason != TW_R_RATE_LIMIT &&
-		s->port->flags & (TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT))
+		s->port->flags & TW_PORT_FOREIGN)
 		return TW_R_NONE;
 	return reason;
 }

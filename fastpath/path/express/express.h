@@ -185,9 +185,8 @@ tw_inline int tw_express_parse(const struct tw_frame *f, struct tw_packet *p)
 /* True for an ordinary port: cut-through allowed; not transit, unguarded or unclaimed. */
 tw_inline int tw_express_port(const struct tw_port *port)
 {
-	const __u16 special = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT | TW_PORT_F_UNCLAIMED;
-
-	return port && port->image && (port->flags & (special | TW_PORT_F_CUT)) == TW_PORT_F_CUT;
+	return port && port->image &&
+	       (port->flags & (TW_PORT_SPECIAL | TW_PORT_F_CUT)) == TW_PORT_F_CUT;
 }
 
 /* True if the frame's source is the port's MAC and one of its inline addresses. */

@@ -323,7 +323,6 @@ tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_ctx *s, struct t
 
 tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 {
-	const __u16 special = TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT | TW_PORT_F_UNCLAIMED;
 	struct tw_ctx s = {.config = config, .epoch = config->epoch, .quiet = 1};
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth));
 	struct tw_scratch *scratch = tw_scratch_get(f);
@@ -332,7 +331,7 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 	__u32 id;
 
 	s.port = tw_port_at(f, f->ifindex, s.epoch);
-	if (!s.port || !scratch || !eth || !s.port->image || s.port->flags & special ||
+	if (!s.port || !scratch || !eth || !s.port->image || s.port->flags & TW_PORT_SPECIAL ||
 		s.port->packet_rate || config->capturing || f->mark == tw_mark_reply(config))
 		return TW_SYN_WHOLE;
 	id = s.port->id;
