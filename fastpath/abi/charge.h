@@ -4,7 +4,8 @@
  * Why:        it is one word, so that a CPU that replaces it knows the old value and charges the
  *             exact difference.
  * Layout:     ids of TW_PORT_BITS bits, 0 = no port seen: the out end's from bit 0, the in end's
- *             from bit 16.
+ *             from bit 16. Bits 15 and 28 to 31 are reserved and 0, for what will stand beside a
+ *             record (docs/decisions/014-layout.md).
  * Callers:    types.h, which includes it.
  */
 #pragma once

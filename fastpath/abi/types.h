@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "fastpath/abi/charge.h"
+#include "fastpath/abi/offload.h"
 
 #define TW_PORTS_MAX 4096  /* port ids: 1 … TW_PORTS_MAX - 1 */
 #define TW_PORT_IDS  65536 /* ifindexes below it are looked up in an array, others in a hash */
@@ -541,38 +542,9 @@ struct tw_beside {
 	__u32 origin; /* interface where it entered the host; 0: host-made */
 };
 
-/* SKB_GSO_* of include/linux/skbuff.h. */
-#define TW_GSO_TCPV4	      (1u << 0)
-#define TW_GSO_DODGY	      (1u << 1) /* requested by a guest */
-#define TW_GSO_TCPV6	      (1u << 4)
-#define TW_GSO_GRE	      (1u << 6)
-#define TW_GSO_GRE_CSUM	      (1u << 7)
-#define TW_GSO_IPXIP4	      (1u << 8)
-#define TW_GSO_IPXIP6	      (1u << 9)
-#define TW_GSO_UDP_TUNNEL     (1u << 10)
-#define TW_GSO_UDP_TUNNEL_SUM (1u << 11)
-#define TW_GSO_REMCSUM	      (1u << 13)
-#define TW_GSO_SCTP	      (1u << 14)
-#define TW_GSO_ESP	      (1u << 15)
-#define TW_GSO_UDP_L4	      (1u << 17)
-
-/* Knowledge about a frame's checksum: CHECKSUM_* of include/linux/skbuff.h. */
-enum tw_summed {
-	TW_SUMMED_NOT,	    /* nothing */
-	TW_SUMMED_CHECKED,  /* a NIC vouches for it */
-	TW_SUMMED_COMPLETE, /* a NIC has summed the frame */
-	TW_SUMMED_PARTIAL   /* to be completed on the way */
-};
-
-/* Work on a frame that its sender left to the kernel after the programs. */
-struct tw_offload {
-	__u8 summed; /* enum tw_summed */
-	__u8 pad;
-	__u16 csum_start;  /* frame offset from which bytes are summed */
-	__u16 csum_offset; /* offset of the checksum from there */
-	__u16 inner;	   /* frame offset of the packet in a UDP tunnel */
-	__u32 gso_type;	   /* TW_GSO_*; 0: not known, or not segmented */
-};
+/* Layout of all that is pinned. A change of a struct in a map, or of its meaning, takes the next number
+ * (docs/decisions/014-layout.md). */
+#define TW_LAYOUT 1
 
 struct tw_config {
 	__u32 epoch;	   /* epoch of the policy in force; its parity selects ports and zones */
@@ -587,9 +559,9 @@ struct tw_config {
 	/* Time until which cut-through is allowed; 0: never. The agent renews it while it follows
 	 * changes of ports, so that cut-through ends when the agent no longer hears of them. */
 	__u64 cut_until_ns;
-	__u64 now_ns;	 /* clock of programs loaded for tests; otherwise unused */
-	__u32 conn_next; /* capacity of the table that will replace `conns` */
-	__u32 pad2;
+	__u64 now_ns;	     /* clock of programs loaded for tests; otherwise unused */
+	__u32 conn_next;     /* capacity of the table that will replace `conns` */
+	__u32 layout;	     /* TW_LAYOUT of the agent that made the maps */
 	__u32 half_open_max; /* default for ports whose entry has 0; 0: no limit */
 	__u32 established_max;
 	__u32 agent_seen;		   /* tick of the agent's last sweep; see TW_AGENT_SILENT */

@@ -145,6 +145,22 @@ static int adopt_map(
 	return 0;
 }
 
+/* Checks the pinned settings: maps of one shape may still mean something else. */
+static int check_layout(const struct bpf_map *map, const char *path, struct tw_err *err)
+{
+	struct tw_config config;
+	const __u32 zero = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(map), &zero, &config))
+		return tw_err_set(err, -errno, path, NULL, "cannot read: %s", strerror(errno));
+	if (config.layout == TW_LAYOUT)
+		return 0;
+	return tw_err_set(err, -EEXIST, path,
+		"take the old state down with tapwalld --release, then start again",
+		"pinned by another version with layout %u, this one has %u", config.layout,
+		TW_LAYOUT);
+}
+
 static int prepare_maps(
 	struct tw_kernel *kernel, const struct tw_kernel_options *options, struct tw_err *err)
 {
@@ -170,6 +186,8 @@ static int prepare_maps(
 		code = tw_kernel_pin_path(kernel, (enum tw_map)i, suffix, path, sizeof(path));
 		if (!code)
 			code = adopt_map(kernel, map, path, err);
+		if (!code && i == TW_MAP_config && kernel->facts.adopted)
+			code = check_layout(map, path, err);
 		if (code)
 			return code;
 	}
@@ -298,6 +316,7 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.conn_max = kernel->facts.max_conns,
 		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,
 		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,
+		.layout = TW_LAYOUT,
 	};
 	code = random_bytes(config.hash_key, sizeof(config.hash_key), err);
 	if (!code)

@@ -62,7 +62,9 @@ static int read_pinned_config(const struct tw_kernel *kernel, struct tw_config *
 		return -errno;
 	if (info.value_size != sizeof(*ret))
 		return -EEXIST;
-	return bpf_map_lookup_elem(fd, &zero, ret) ? -errno : 0;
+	if (bpf_map_lookup_elem(fd, &zero, ret))
+		return -errno;
+	return ret->layout == TW_LAYOUT ? 0 : -EEXIST;
 }
 
 /* Removes what a start left that was killed before the pin of `conns`, which says that all else is there; of

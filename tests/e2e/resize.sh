@@ -7,6 +7,11 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
+not_started() { # OPTION…
+	! on_host timeout 20 "$tapwalld" --ports 'tap*' --socket "$socket" \
+		--bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state" "$@" >"$lab/refused.log" 2>&1
+}
+
 make_host
 make_guest 1
 make_guest 2
@@ -132,6 +137,25 @@ start_agent --policy "$lab/policy.yaml" --max-connections 32768
 equal "a start takes away what was barely begun" 0 "$(pins)"
 equal "… and goes on as before" 32768 "$(status connections_max)"
 go_on "barely begun"
+
+# Maps of the same shapes whose meaning is another one.
+stop_agent
+layout() { # NUMBER
+	bpftool -j map dump pinned "$maps/config" | jq -r --arg n "$1" \
+		'.[0].value | .[116] = "0x0\($n)" | join(" ")' >"$lab/config"
+	# shellcheck disable=SC2046 # bytes, one a word
+	bpftool map update pinned "$maps/config" key 0 0 0 0 value $(cat "$lab/config")
+}
+equal "the settings say which layout" 1 \
+	"$(bpftool -j map dump pinned "$maps/config" | jq '.[0].formatted.value.layout')"
+layout 9
+check "pins of another layout are refused" not_started --policy "$lab/policy.yaml"
+check "with the reason" grep -q "another version with layout 9, this one has 1" "$lab/refused.log"
+equal "and nothing is changed" 9 \
+	"$(bpftool -j map dump pinned "$maps/config" | jq '.[0].formatted.value.layout')"
+layout 1
+start_agent --policy "$lab/policy.yaml" --max-connections 32768
+go_on "of this layout again"
 
 check "every TCP message came back" end "$tcp"
 # While ports change over, each table sees one end of a connection: a segment or two may come again.
