@@ -157,7 +157,8 @@ void tw_kept_load(struct tw_enforcement *enforcement)
 	kept->exists = root != NULL;
 	kept->unsaved = !root || ret < 0;
 	if (!root && has_leases(enforcement))
-		tw_log(TW_LOG_WARNING, "%s/%s is unreadable or missing; using the leases that the kernel knows",
+		tw_log(TW_LOG_WARNING,
+			"%s/%s is unreadable or missing; using the leases that the kernel knows",
 			tw_store_path(enforcement->store), TW_STORE_LEASES);
 	json_decref(root);
 	if (ret == -ERANGE)
