@@ -26,7 +26,7 @@
 #define OWN_CHAINS     "table netdev " OWN_TABLE
 #define OWN_PROGRAM    "tw_from_vm"
 #define OWN_UPLINK     "tw_from_uplink"
-#define TC_INGRESS     0xffff0000u /* parent of filters at a qdisc of kind ingress */
+#define TC_INGRESS     0xffff0000u /* parent of the filters of an ingress qdisc */
 #define TC_CLSACT      TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
 void tw_hostwork_init(struct tw_hostwork *work)
@@ -62,7 +62,7 @@ bool tw_hostwork_counts(const struct tw_host *host)
 
 /* ---- netfilter ---- */
 
-/* The answer of nftables, valid until the next question; "" when there is none. */
+/* Returns the output of an nftables command, valid until the next one; "" if there is none. */
 static const char *ask_nft(struct tw_hostwork *work, const char *command)
 {
 	const char *said;
@@ -78,7 +78,7 @@ static const char *ask_nft(struct tw_hostwork *work, const char *command)
 	return said ? said : "";
 }
 
-/* The first table of a family that is no agent's: its name with its family. */
+/* Finds the first table of a family that is not an agent's: its family and name. */
 static bool find_table(struct tw_hostwork *work, const char *family, char *ret, size_t ret_len)
 {
 	const char *line;
@@ -112,7 +112,7 @@ static bool is_on(const char *path)
 	return reads(path, text, sizeof(text)) && text[0] == '1';
 }
 
-/* True if br_netfilter shows what a bridge forwards to the tables of `proto`: ip, ip6 or arp. */
+/* True if br_netfilter passes bridged packets to the tables of `proto`: ip, ip6 or arp. */
 static bool is_called(const struct tw_host *host, const char *proto)
 {
 	char path[96];
@@ -129,7 +129,7 @@ static bool is_called(const struct tw_host *host, const char *proto)
 	return false;
 }
 
-/* What netfilter does with frames at bridges, in a few words; false: nothing. */
+/* Describes what netfilter does with bridged frames. False if nothing. */
 static bool find_netfilter(struct tw_host *host, char *ret, size_t ret_len)
 {
 	static const struct {
@@ -161,7 +161,7 @@ static bool find_netfilter(struct tw_host *host, char *ret, size_t ret_len)
 	return false;
 }
 
-/* True if a chain of family netdev stands at the ingress of a port. `chains` lists all. */
+/* True if a netdev chain is at the ingress of a port. `chains` lists all. */
 static bool has_ingress_chain(const char *chains, const char *port)
 {
 	size_t len = strlen(port), line_len;
@@ -209,7 +209,8 @@ static int on_filter(const struct nlmsghdr *header, void *arg)
 		options = true;
 		mnl_attr_parse_nested(attr, on_option, &ours);
 	}
-	/* Each filter has options; what comes without is the head of a list that may be empty. */
+	/* A filter has options. A message without options is the head of a list that may be
+	 * empty. */
 	if (options && !ours)
 		*found = true;
 	return MNL_CB_OK;
@@ -249,9 +250,9 @@ bool tw_hostwork_at(struct tw_hostwork *work, uint32_t ifindex)
 	       (has_filters(work, ifindex, TC_INGRESS) || has_filters(work, ifindex, TC_CLSACT));
 }
 
-/* ---- looking ---- */
+/* ---- checks ---- */
 
-/* Takes a new answer over; true if it is another one. */
+/* Stores a new description. True if it has changed. */
 static bool changes(char *why, const char *now)
 {
 	if (!strcmp(why, now))

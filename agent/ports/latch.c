@@ -13,19 +13,19 @@
 #include "base/buf.h"
 #include "base/vec.h"
 
-/* Before any filter of others (they start at -200), so that a shut port costs least. */
+/* Before all other filters, which start at -200, so that a shut port costs least. */
 #define PRIORITY "-310"
-#define LIVE_MAX 8192 /* elements of the set; a known size makes for the faster kind of set */
+#define LIVE_MAX 8192 /* size of the set; a fixed size selects a faster kind of set */
 
 #define N_CHAINS 3
 
 struct chain {
 	const char *hook;
-	bool in, out; /* what comes from, and what goes to, a port is looked at here */
+	bool in, out; /* frames from a port, and to a port, are checked in this family */
 };
 
-/* What a frame of a new port may be on its way to: another port of its bridge or the host itself, or as
- * a packet anywhere. ARP has hooks of its own. */
+/* Where frames of a new port may go: another port of its bridge or the host itself, or as a
+ * packet anywhere. ARP has its own hooks. */
 struct family {
 	const char *name;
 	struct chain chains[N_CHAINS];
@@ -39,7 +39,7 @@ static const struct family families[] = {
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))
 
-/* A live port in an interface group that is not ours. */
+/* A live port in another interface group. */
 struct grouped {
 	uint32_t ifindex;
 	uint32_t group;
@@ -50,13 +50,13 @@ struct tw_latch {
 	struct mnl_socket *monitor;
 	struct tw_rtnl *rtnl;
 	struct tw_patterns patterns;
-	uint32_t group; /* that live ports are put in */
+	uint32_t group; /* the group of live ports */
 	TW_VEC(struct grouped) grouped;
-	bool every_kind; /* the table of the netdev family is there */
+	bool every_kind; /* the table of the netdev family exists */
 	char table[32];
 };
 
-/* One table per instance: FNV-1a of the place where its state is pinned. */
+/* Returns a hash (FNV-1a) of the path of the pins, which names the table of this instance. */
 static uint32_t hash_path(const char *text)
 {
 	uint32_t hash = 2166136261u;
@@ -134,7 +134,7 @@ const char *tw_latch_table(const struct tw_latch *latch)
 	return latch->table;
 }
 
-/* True if one of the commands that look for a table finds it. */
+/* True if the table exists. */
 static bool has_table(struct tw_latch *latch, const char *family)
 {
 	char command[96];
@@ -151,8 +151,8 @@ bool tw_latch_exists(struct tw_latch *latch)
 	return !latch->every_kind || has_table(latch, "netdev");
 }
 
-/* Looks closer at what comes in from ("i") or goes out to ("o") an interface that is not in our group. A
- * bridge and the loopback are no ports, whatever their names. */
+/* Adds checks for frames from ("i") or to ("o") an interface outside the group. Bridges and the
+ * loopback are never ports, whatever their names. */
 static void add_closer_look(struct tw_buf *text, const char *way)
 {
 	tw_buf_addf(text, "chain %sshut {\n", way);
@@ -216,7 +216,7 @@ static struct grouped *find_grouped(struct tw_latch *latch, uint32_t ifindex)
 	return NULL;
 }
 
-/* Adds an element to the set of each table, or deletes it. */
+/* Adds an element to the set of each table, or removes it. */
 static void change_sets(
 	struct tw_latch *latch, const char *verb, const struct grouped *port, struct tw_buf *text)
 {
@@ -228,8 +228,8 @@ static void change_sets(
 			port->ifindex, port->group);
 }
 
-/* Puts a live port into our group. A port that is in another group already stays there: 1, and
- * it is noted for the set. */
+/* Puts a live port into the group. If the port is already in another group, it stays there and
+ * is recorded for the set; returns 1. */
 static int enter_group(struct tw_latch *latch, uint32_t ifindex)
 {
 	struct grouped port = {.ifindex = ifindex};
@@ -255,7 +255,7 @@ static void leave_group(struct tw_latch *latch, uint32_t ifindex)
 		tw_rtnl_set_group(latch->rtnl, ifindex, 0);
 }
 
-/* ---- the entrances ---- */
+/* ---- public functions ---- */
 
 int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err)
@@ -266,7 +266,7 @@ int tw_latch_install(
 	latch->grouped.n = 0;
 	for (size_t i = 0; i < n_live; i++) {
 		ret = enter_group(latch, live[i]);
-		/* An interface that is gone needs no leave to pass. */
+		/* An interface that is gone need not be let through. */
 		if (ret < 0 && ret != -ENODEV)
 			return tw_err_set(
 				err, ret, latch->table, NULL, "cannot group interface %u", live[i]);
@@ -349,7 +349,7 @@ bool tw_latch_covers_all(const struct tw_latch *latch)
 
 bool tw_latch_covers(const struct tw_latch *latch, const char *above)
 {
-	/* What belongs to nothing is routed, and so is what a VRF has. */
+	/* Interfaces without a master are routed, and so are those of a VRF. */
 	return latch && (latch->every_kind || !above[0] || !strcmp(above, "bridge") ||
 				!strcmp(above, "vrf"));
 }
@@ -374,7 +374,7 @@ bool tw_latch_read(struct tw_latch *latch)
 	char message[32768];
 	ssize_t len;
 
-	/* What did not fit the socket may have been the deletion. */
+	/* If messages were lost, the deletion may be among them. */
 	while ((len = mnl_socket_recvfrom(latch->monitor, message, sizeof(message))) >= 0 ||
 		errno == ENOBUFS) {
 		if (len < 0 || mnl_cb_run(message, (size_t)len, 0, 0, on_message, &deleted) < 0)

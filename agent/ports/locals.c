@@ -18,7 +18,7 @@
 #include "fastpath/abi/special.h"
 #include "fastpath/kernel/load.h"
 
-#define VLAN_BYTES 4 /* a bridge lets a tag pass on top of the MTU, and so does cut-through */
+#define VLAN_BYTES 4 /* a bridge allows a tag beyond the MTU, and so does cut-through */
 
 static int map_fd(const struct tw_host *host)
 {
@@ -70,7 +70,7 @@ static void tell_bridge(struct tw_host *host, const struct tw_locals_row *row, b
 	uint32_t ifindex = row->local.ifindex;
 	int ret;
 
-	/* A port that is gone has taken its bridge's memory along. */
+	/* A bridge forgets the MACs of a removed port by itself. */
 	if (!there) {
 		tw_rtnl_remove_fdb(host->rtnl, ifindex, row->key.mac, row->key.vlan);
 		return;
@@ -126,8 +126,8 @@ static void note_moved(struct tw_host *host, struct tw_agent_port *port, bool mo
 	tw_entries_uncut(host, port);
 }
 
-/* A live migration makes the tap on the new host first. Until the guest speaks there, the bridge knows it
- * behind the uplink, and must not be told otherwise. */
+/* A live migration first creates the tap on the new host. Until the guest sends there, the
+ * bridge knows it behind the uplink and must not be told otherwise. */
 static void ask_bridge(struct tw_host *host, struct tw_agent_port *port)
 {
 	const struct tw_port *entry = &port->entry[host->epoch & 1];

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* locals.h: which MACs cut-through may go to, and the bridge's memory of them.
+/* locals.h: the MACs that cut-through may deliver to, and their entries in the bridge.
  *
- * What:       keeps the map `locals` equal to the ports whose entries have TW_PORT_F_CUT, and tells
- *             their bridges where these MACs are (extern_learn): a bridge that no longer sees a
- *             guest's frames would forget its MAC and flood what comes for it from elsewhere.
- * Invariants: 1. A MAC is vouched for only while its port's own entry allows it, so a late removal
- *                here sends no frame astray: cut.h looks at the entry too.
- *             2. Nothing is cut through when no agent has listened to netlink for a while: a port may
- *                have been moved or deleted then, and a MAC may be behind another.
- *             3. A port is fit only as a forwarding, not isolated port of a bridge, with one known
- *                MAC, whose untagged VLAN leaves untagged, and not while its MAC is seen elsewhere.
+ * What:       keeps the map `locals` equal to the ports whose entries have TW_PORT_F_CUT, and adds
+ *             their MACs to their bridges (extern_learn). Otherwise a bridge that no longer sees a
+ *             guest's frames would forget its MAC, and flood frames for it.
+ * Invariants: 1. A late removal here misdirects no frame, because cut.h checks the port's entry
+ *                too.
+ *             2. Cut-through ends if no agent has read netlink for a while, because a port may have
+ *                been moved or deleted, and a MAC may be behind another port.
+ *             3. A port is fit only if it is a forwarding, not isolated port of a bridge, with
+ *                one known MAC and an untagged VLAN that leaves untagged, and if its MAC is not
+ *                seen elsewhere.
  */
 #pragma once
 
@@ -20,7 +21,7 @@
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
 
-/* How long approved frames are cut through without a word from the agent. */
+/* How long cut-through continues after the agent's last renewal. */
 #define TW_LOCALS_LEASE_NS 2000000000u
 
 struct tw_host;
@@ -29,32 +30,32 @@ struct tw_locals_row {
 	struct tw_local_key key;
 	struct tw_local local;
 	bool wanted;
-	bool forgotten; /* by its bridge, which has to be told again */
+	bool forgotten; /* its bridge has forgotten it and must be told again */
 };
 
 struct tw_locals {
-	TW_VEC(struct tw_locals_row) rows; /* what the map holds */
+	TW_VEC(struct tw_locals_row) rows; /* contents of the map */
 };
 
-/* Takes back what an earlier agent vouched for; what still holds is about to be said again. */
+/* Clears the map of an earlier agent; entries that still hold are written again. */
 void tw_locals_init(struct tw_host *host);
 void tw_locals_done(struct tw_locals *locals);
 
-/* Makes the bridges forget what any agent with these pins told them. */
+/* Removes the bridge entries of every agent with these pins. */
 void tw_locals_release(const char *bpffs);
 
-/* Whether cut-through may start and end at a protected port that has this entry. */
+/* True if cut-through may start and end at a protected port with this entry. */
 bool tw_locals_fit(
 	const struct tw_host *host, const struct tw_agent_port *port, const struct tw_port *entry);
-/* The longest frame, in bytes, that a port's bridge would send there. */
+/* Returns the length in bytes of the longest frame that a port's bridge would send there. */
 uint32_t tw_locals_len_max(const struct tw_agent_port *port);
-/* Brings map and bridges up to the entries in force. Troubles are logged: frames then go through
- * the vSwitch. */
+/* Updates map and bridges to the entries in force. Errors are logged; frames then go through the
+ * vSwitch. */
 void tw_locals_sync(struct tw_host *host);
-/* A bridge was made to forget where `mac` is. True when it has to be told again. */
+/* Handles a bridge's loss of `mac`. True if the bridge must be told again. */
 bool tw_locals_forgotten(struct tw_host *host, const uint8_t mac[6], uint32_t ifindex);
-/* All that happened to ports is known: cut-through may go on for a while, and ends by itself
- * (TW_LOCALS_LEASE_NS) when this is not called again. */
+/* Renews the lease of cut-through, if all changes of ports are known. Without a renewal it ends
+ * after TW_LOCALS_LEASE_NS. */
 void tw_locals_renew(struct tw_host *host);
-/* A bridge has seen `mac` behind `ifindex`. True when that changes whether a port is fit. */
+/* Handles a bridge's report of `mac` behind `ifindex`. True if that changes a port's fitness. */
 bool tw_locals_moved(struct tw_host *host, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);

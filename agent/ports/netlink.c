@@ -14,22 +14,22 @@
 
 #include "base/alloc.h"
 
-#define RECEIVE_BYTES (4 << 20) /* a burst of a few thousand new interfaces */
+#define RECEIVE_BYTES (4 << 20) /* holds a burst of a few thousand new interfaces */
 #define DUMP_TRIES    5
 #define DUMP_SECONDS  10
 
 struct tw_netlink {
 	struct mnl_socket *events;
-	struct mnl_socket *dumps; /* kept, so that a want of descriptors does not stop a dump */
+	struct mnl_socket *dumps; /* kept open, so that a dump needs no new descriptor */
 	struct tw_netlink_handler handler;
 	unsigned int seq;
-	bool interrupted; /* a message of the conversation at hand had NLM_F_DUMP_INTR */
-	/* One datagram. Dumps fill 32 KiB, but for an entry that is larger by itself: a port that is in
-	 * all VLANs, every other one of them untagged, comes to 33 KB. */
+	bool interrupted; /* a message of the current dump had NLM_F_DUMP_INTR */
+	/* One datagram. Dumps fill 32 KiB, or more for a larger entry: a port in all VLANs,
+	 * every other one untagged, takes 33 KB. */
 	char message[131072];
 };
 
-/* Copies a name that the kernel sent, whatever its length. */
+/* Copies a name from the kernel, cut to the buffer. */
 static void copy_text(char *to, size_t max, const struct nlattr *attr)
 {
 	size_t len = strnlen(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
@@ -49,7 +49,7 @@ static uint32_t read_u32(const struct nlattr *attr)
 	return value;
 }
 
-/* What a bridge says of its port. */
+/* Reads a bridge's attributes of its port. */
 static void read_bridge_port(const struct nlattr *info, struct tw_link *link)
 {
 	const struct nlattr *attr;
@@ -90,7 +90,7 @@ static void read_info(const struct nlattr *info, struct tw_link *link)
 	}
 }
 
-/* The VLANs of a bridge port: only the one that untagged frames belong to matters here. */
+/* Reads the VLANs of a bridge port. Only the one of untagged frames matters. */
 static void read_vlans(const struct nlattr *spec, struct tw_link *link)
 {
 	const struct nlattr *attr;
@@ -143,7 +143,7 @@ static void read_attr(const struct nlattr *attr, bool bridge_view, struct tw_lin
 	}
 }
 
-/* A bridge's forwarding database: where a MAC is now, or is no longer. */
+/* Handles a change of a bridge's forwarding database: a MAC was learned or forgotten. */
 static int on_neighbour(const struct nlmsghdr *header, const struct tw_netlink *netlink)
 {
 	const struct ndmsg *info = mnl_nlmsg_get_payload(header);
@@ -207,7 +207,8 @@ static int on_message(const struct nlmsghdr *header, void *arg)
 	link.loopback = info->ifi_flags & IFF_LOOPBACK;
 	mnl_attr_for_each (attr, header, sizeof(*info))
 		read_attr(attr, bridge_view, &link);
-	/* A bridge tells of a port that leaves it by RTM_DELLINK too, while the interface lives. */
+	/* A bridge reports a port that leaves it by RTM_DELLINK too, although the interface
+	 * still exists. */
 	if (header->nlmsg_type == RTM_DELLINK && !bridge_view)
 		handler->gone(handler->arg, link.ifindex);
 	else if (header->nlmsg_type == RTM_NEWLINK && !bridge_view)
@@ -228,7 +229,7 @@ static struct mnl_socket *open_socket(unsigned int groups, int flags)
 	return sock;
 }
 
-/* After a conversation that broke off, the rest of its answer would be taken for that of the next. */
+/* Opens a new socket, because the rest of an aborted answer would be read as the next one. */
 static int open_dumps(struct tw_netlink *netlink)
 {
 	const struct timeval limit = {.tv_sec = DUMP_SECONDS};
@@ -263,7 +264,7 @@ int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink 
 		tw_netlink_free(netlink);
 		return err;
 	}
-	/* A smaller buffer only means more dumps. */
+	/* If the buffer stays smaller, more dumps are needed. */
 	setsockopt(mnl_socket_get_fd(netlink->events), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
 		sizeof(bytes));
 	*ret = netlink;
@@ -284,7 +285,8 @@ int tw_netlink_fd(const struct tw_netlink *netlink)
 	return mnl_socket_get_fd(netlink->events);
 }
 
-/* Takes NLM_F_DUMP_INTR off the messages, so that libmnl hands them all out; true if one had it. */
+/* Clears NLM_F_DUMP_INTR in the messages, so that libmnl delivers all of them. True if one had
+ * it. */
 static bool clear_interrupted(struct nlmsghdr *header, int len)
 {
 	bool interrupted = false;
@@ -311,13 +313,13 @@ static int receive(struct tw_netlink *netlink, struct mnl_socket *sock, unsigned
 
 int tw_netlink_read(struct tw_netlink *netlink)
 {
-	/* Bounded, so that a host that makes interfaces without end does not hold the loop. */
+	/* Bounded, so that an endless stream of new interfaces does not block the loop. */
 	for (int i = 0; i < 256; i++) {
 		int ret = receive(netlink, netlink->events, 0);
 
 		if (ret == -EAGAIN || ret == -EWOULDBLOCK)
 			return 0;
-		/* A message that does not fit is lost, like one that found no room in the socket. */
+		/* A message that does not fit is lost, as if the socket's buffer had been full. */
 		if (ret == -ENOSPC)
 			return -ENOBUFS;
 		if (ret < 0 && ret != -EINTR)
@@ -326,7 +328,7 @@ int tw_netlink_read(struct tw_netlink *netlink)
 	return 0;
 }
 
-/* Sends a request and hands out its answer up to the end. */
+/* Sends a request and passes on its whole answer. */
 static int converse(struct tw_netlink *netlink, struct nlmsghdr *request)
 {
 	unsigned int seq = ++netlink->seq;
@@ -341,8 +343,8 @@ static int converse(struct tw_netlink *netlink, struct nlmsghdr *request)
 	return ret;
 }
 
-/* Asks for all interfaces, or what bridges have learned, as `family` sees them. Both kinds of request begin
- * with the family. */
+/* Requests all interfaces, or all learned MACs, of `family`. Both requests begin with the
+ * family. */
 static int dump_family(struct tw_netlink *netlink, uint16_t type, uint8_t family)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);
@@ -372,7 +374,7 @@ int tw_netlink_dump(struct tw_netlink *netlink)
 	}
 	if (ret < 0) {
 		reopen_dumps(netlink);
-		/* Time ran out, which is no reason to believe in a part. */
+		/* On a timeout the partial answer is not used. */
 		return ret == -EAGAIN ? -ETIMEDOUT : ret;
 	}
 	return netlink->interrupted ? -EAGAIN : 0;

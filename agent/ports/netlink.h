@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* netlink.h: what the kernel says about interfaces, as it happens.
+/* netlink.h: reports the kernel's changes of interfaces.
  *
  * Callers:    tw_netlink_open(), then tw_netlink_dump() for what is there already, then
- *             tw_netlink_read() whenever the descriptor is readable. Subscribed before the dump,
- *             so nothing falls between.
- * Invariants: a change that the socket could not hold is not lost: tw_netlink_read() says
- *             -ENOBUFS and the caller dumps again.
+ *             tw_netlink_read() whenever the descriptor is readable. The subscription starts before
+ *             the dump, so no change is missed.
+ * Invariants: no change is missed if the socket overflows: tw_netlink_read() returns -ENOBUFS
+ *             and the caller dumps again.
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 
 struct tw_netlink;
 
-/* One interface. Facts that a message did not carry keep their `has_` false. */
+/* One interface. If a message lacks a fact, its `has_` is false. */
 struct tw_link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
@@ -25,29 +25,31 @@ struct tw_link {
 	uint8_t mac[6];
 	bool has_mac;
 	bool loopback;
-	char above[16];	 /* kind of its master: "bridge", "openvswitch", … */
-	uint32_t master; /* bridge or bond it belongs to, 0 = none */
-	bool has_pvid;	 /* a message about VLANs of a bridge port */
+	char above[16];	 /* kind of its master, such as "bridge" or "openvswitch" */
+	uint32_t master; /* ifindex of its bridge or bond; 0: none */
+	bool has_pvid;	 /* true if `pvid` is set */
 	uint16_t pvid;	 /* VLAN of untagged frames, 0 = none */
 	bool pvid_untagged;
 	uint32_t mtu;
-	bool has_bridge_port; /* the two below are known */
+	bool has_bridge_port; /* true if the two below are set */
 	uint8_t bridge_state; /* BR_STATE_… */
 	bool isolated;
 	bool has_filtering;
-	bool filtering; /* of a bridge: it tells VLANs apart */
+	bool filtering; /* for a bridge: VLAN filtering is on */
 };
 
 struct tw_netlink_handler {
-	void (*changed)(void *arg, const struct tw_link *link); /* new, or something changed */
-	/* A bridge's view of its port: ifindex, master, and what has_pvid and has_bridge_port say. */
+	void (*changed)(
+		void *arg, const struct tw_link *link); /* called for a new or changed interface */
+	/* Called with a bridge's view of its port: ifindex, master, and the facts of has_pvid
+	 * and has_bridge_port. */
 	void (*port)(void *arg, const struct tw_link *link);
-	/* A bridge has learned where a MAC is. */
+	/* Called when a bridge has learned a MAC. */
 	void (*learned)(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);
-	/* A bridge no longer knows where a MAC is; it was behind this port. */
+	/* Called when a bridge has forgotten a MAC, which was behind this port. */
 	void (*forgotten)(void *arg, const uint8_t mac[6], uint32_t ifindex);
 	void (*gone)(void *arg, uint32_t ifindex);
-	/* A qdisc or a filter of an interface came or went. */
+	/* Called when a qdisc or filter of an interface was added or removed. */
 	void (*hooks)(void *arg, uint32_t ifindex, bool went);
 	void *arg;
 };
@@ -57,11 +59,11 @@ void tw_netlink_free(struct tw_netlink *netlink);
 TW_DEFINE_AUTO(tw_netlink)
 int tw_netlink_fd(const struct tw_netlink *netlink);
 
-/* Tells of every interface there is: first all of `changed`, then all of `port`, then
- * all of `learned`. -EAGAIN when they changed meanwhile each time, so that some may have been left out;
- * the interfaces that were reported exist. */
+/* Reports every interface: first by `changed`, then by `port`, then by `learned`. Returns
+ * -EAGAIN if interfaces changed during each attempt, so that some may be missing; the reported
+ * ones exist. */
 int tw_netlink_dump(struct tw_netlink *netlink);
-/* Tells of one interface by `changed`; -ENODEV if there is none. */
+/* Reports one interface by `changed`. Returns -ENODEV if it does not exist. */
 int tw_netlink_ask(struct tw_netlink *netlink, uint32_t ifindex);
-/* Takes what has come, without waiting; 0, -ENOBUFS, or another negative errno. */
+/* Reads pending messages without waiting. Returns 0, -ENOBUFS or another negative errno. */
 int tw_netlink_read(struct tw_netlink *netlink);

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-#define NETWORKS_KEPT 4096 /* rows of networks that are gone */
+#define NETWORKS_KEPT 4096 /* most rows of removed networks */
 
 void tw_ports_init(struct tw_ports *ports)
 {
@@ -22,7 +22,7 @@ void tw_ports_done(struct tw_ports *ports)
 	tw_vec_done(&ports->networks);
 }
 
-/* Where a port with this ifindex is, or belongs. */
+/* Returns the index of the port with this ifindex, or where it would be inserted. */
 static size_t place_of(const struct tw_ports *ports, uint32_t ifindex)
 {
 	size_t low = 0, high = ports->list.n;
@@ -153,7 +153,7 @@ const char *tw_ports_network_name(const struct tw_ports *ports, uint16_t number)
 	return row ? row->name : NULL;
 }
 
-/* Forgets the oldest of those that are gone when they have become many. */
+/* Drops the oldest removed networks once there are too many. */
 static void trim_networks(struct tw_ports *ports)
 {
 	if (ports->networks.n < NETWORKS_KEPT)

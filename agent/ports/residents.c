@@ -16,7 +16,7 @@
 
 #define HOST_BITS 128
 
-/* A map and what stands in it: elements of `size` bytes, each a key of `key_len` and then a 32-bit value. */
+/* A map and its contents: elements of `size` bytes, each a key of `key_len` and a 32-bit value. */
 struct table {
 	int fd;
 	size_t key_len;
@@ -38,7 +38,7 @@ static int by_claimed(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct tw_addr));
 }
 
-/* Sorts what stands in the maps. Two workloads may share an address. */
+/* Sorts the contents of the maps. Two workloads may share an address. */
 static void sort_all(struct tw_residents *r)
 {
 	size_t kept = 0;
@@ -60,7 +60,7 @@ static bool put_row(const struct table *t, const unsigned char *row)
 	return !bpf_map_update_elem(t->fd, row, row + t->key_len, BPF_ANY);
 }
 
-/* Makes the map that holds `old` hold `now`, both in order. False if there was no room for all. */
+/* Changes the map's contents from `old` to `now`, both sorted. False if they do not fit. */
 static bool replace_rows(const struct table *t, const unsigned char *old, size_t n_old,
 	const unsigned char *now, size_t n_now)
 {
@@ -108,7 +108,7 @@ static void adopt_maps(const struct table *residents, const struct table *foreig
 	}
 	sort_all(ret);
 	ret->adopted = true;
-	/* Which policy they are of is not known. */
+	/* Their policy is unknown. */
 	if (ret->workloads.n)
 		ret->generation = UINT64_MAX;
 }
@@ -166,7 +166,7 @@ static int add_foreign(
 	return tw_vec_push(&ret->foreign, other);
 }
 
-/* True if a port that no workload claims may send to protected ones, and is no uplink. */
+/* True if an unclaimed port that is not an uplink may send to protected ports. */
 static bool has_local(const struct tw_host *host)
 {
 	const __u16 flags = TW_PORT_F_LOCAL | TW_PORT_F_OPEN;
@@ -190,7 +190,7 @@ static int collect_workloads(const struct tw_policy *policy, struct tw_residents
 		for (size_t j = 0; j < tw_vnic_n_given(vnic) && !code; j++) {
 			const struct tw_claimed claimed = {vnic->prefixes[j].addr, 1};
 
-			/* Link-local addresses are another station's on each network. */
+			/* A link-local address belongs to a different station on each network. */
 			if (vnic->prefixes[j].len == HOST_BITS &&
 				!tw_addr_is_link_local(&claimed.addr))
 				code = tw_vec_push(&ret->workloads, claimed);

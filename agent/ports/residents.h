@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* residents.h: what frames from beyond the ports may not be from (path/beyond.h).
+/* residents.h: the source addresses that frames from outside the ports must not have
+ * (path/beyond.h).
  *
- * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected ports,
- *             and `foreign` to the other ports of their bridges; `workloads` to all workloads' addresses, if
- *             ports of no workload may send from this host. All stay as they are while no agent runs,
- *             but a guest whose device is gone then does not count (the map `present`).
- *             A guest is here while its device has a carrier, and not while its bridge knows its MAC behind
- *             another port: a guest that is about to arrive speaks from its old host until it has moved.
- * Invariants: no address of a port that sees other hosts' packets, or that its bridge keeps apart from
- *             other such ports, whose frames are routed beyond the uplink; none at all with --hairpin.
- *             MACs always: no router sends from a guest's.
+ * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected
+ *             ports, and `foreign` to the other ports of their bridges; `workloads` to all
+ *             workloads' addresses, if ports of no workload may send from this host. While no agent
+ *             runs, all stay unchanged, but a guest whose device is gone does not count (the map
+ *             `present`). A guest counts as present while its device has a carrier, unless its
+ *             bridge knows its MAC behind another port: an arriving guest sends from its old host
+ *             until it has moved.
+ * Invariants: the maps never have the addresses of a port that sees other hosts' packets, or of an
+ *             isolated port, whose frames are routed beyond the uplink. With --hairpin they have no
+ *             addresses. They always have the MACs, because no router sends from a guest's MAC.
  */
 #pragma once
 
@@ -38,15 +40,15 @@ struct tw_claimed {
 	__u32 one;
 };
 
-/* What stands in the maps, each in order of its keys. */
+/* Contents of the maps, each sorted by key. */
 struct tw_residents {
 	TW_VEC(struct tw_resident) rows;
 	TW_VEC(struct tw_foreign) foreign;
 	TW_VEC(struct tw_claimed) workloads;
-	uint64_t generation; /* of the policy that `workloads` is of; 0: of none */
-	bool adopted;	     /* what an earlier agent left has been read */
+	uint64_t generation; /* generation of the policy of `workloads`; 0: none */
+	bool adopted;	     /* the state of an earlier agent has been read */
 };
 
-/* Brings the maps up to the ports and to a policy, NULL: there is none. Troubles are logged. */
+/* Updates the maps to the ports and to a policy, which may be NULL. Errors are logged. */
 void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uint64_t generation);
 void tw_residents_done(struct tw_residents *residents);

@@ -52,7 +52,7 @@ static struct nlmsghdr *begin(struct tw_rtnl *rtnl, uint16_t type, uint16_t flag
 	return header;
 }
 
-/* Sends what begin() began and reads up to its acknowledgement. */
+/* Sends the request of begin() and reads up to its acknowledgement. */
 static int finish(
 	struct tw_rtnl *rtnl, const struct nlmsghdr *header, mnl_cb_t on_answer, void *arg)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* rtnl.h: the few things that the agent asks rtnetlink to do. Each waits for its answer, which the
- * kernel gives at once.
+/* rtnl.h: the agent's requests to rtnetlink. Each waits for its answer, which the kernel gives
+ * at once.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ int tw_rtnl_open(struct tw_rtnl **ret);
 void tw_rtnl_free(struct tw_rtnl *rtnl);
 TW_DEFINE_AUTO(tw_rtnl)
 
-/* The interface group (`ip link … group`). 0 or a negative errno. */
+/* Gets the interface group (`ip link … group`). Returns 0 or a negative errno. */
 int tw_rtnl_get_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t *ret);
 int tw_rtnl_set_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t group);
 
@@ -22,7 +22,7 @@ int tw_rtnl_set_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t group);
 int tw_rtnl_find_fdb(struct tw_rtnl *rtnl, uint32_t bridge, const uint8_t mac[6], uint16_t vlan,
 	uint32_t *ret_ifindex);
 
-/* Tells a bridge that a MAC is behind its port, in a VLAN or (0) without; such an entry does not
- * age, and gives way when the MAC is heard behind another port. */
+/* Adds a bridge entry for a MAC behind its port, in a VLAN or (0) without. The entry does not
+ * age, and is replaced if the MAC is learned behind another port. */
 int tw_rtnl_add_fdb(struct tw_rtnl *rtnl, uint32_t ifindex, const uint8_t mac[6], uint16_t vlan);
 int tw_rtnl_remove_fdb(struct tw_rtnl *rtnl, uint32_t ifindex, const uint8_t mac[6], uint16_t vlan);

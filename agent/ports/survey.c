@@ -30,14 +30,14 @@ static int list_unseen(const struct tw_host *host, struct unseen *ret)
 	tw_vec_foreach (&host->uplinks->rows, row)
 		if (!row->seen && !err)
 			err = tw_vec_push(&ret->list, row->ifindex);
-	/* What an earlier agent left, and no port has come for. */
+	/* Entries of an earlier agent without a port. */
 	tw_vec_foreach (&host->adopted, adopted)
 		if (!err)
 			err = tw_vec_push(&ret->list, adopted->ifindex);
 	return err;
 }
 
-/* Asks for each interface that was not told of. Those that there are tell of themselves. */
+/* Asks for each interface that was not reported. Existing ones are then reported. */
 static int ask_unseen(struct tw_host *host)
 {
 	struct unseen unseen = {0};
@@ -55,7 +55,7 @@ static int ask_unseen(struct tw_host *host)
 	return ret;
 }
 
-/* Forgets what a whole dump did not tell of. */
+/* Forgets interfaces that a complete dump did not report. */
 static int forget_unseen(struct tw_host *host)
 {
 	struct unseen unseen = {0};
@@ -67,7 +67,7 @@ static int forget_unseen(struct tw_host *host)
 	return ret;
 }
 
-/* A dump of what bridges say of their ports does not tell when it left one out. */
+/* True if bridges reported all their ports. A dump does not show whether it left one out. */
 static bool bridges_told(const struct tw_host *host)
 {
 	tw_vec_foreach (&host->ports->list, port)

@@ -36,7 +36,7 @@ struct left {
 	TW_VEC(uint32_t) at; /* interfaces */
 };
 
-/* Finds out where an earlier agent attached something. `foreign` lists all these places. */
+/* Finds where an earlier agent attached something. `foreign` lists all these places. */
 static int list_left(const struct tw_host *host, struct left *ret)
 {
 	int fd = tw_kernel_map_fd(host->kernel, TW_MAP_foreign), code = 0;
@@ -123,7 +123,7 @@ void tw_uplinks_place(struct tw_host *host, const struct tw_link *link)
 	host->changed = true;
 }
 
-/* True if ports of ours are on an uplink's bridge. */
+/* True if ports are on an uplink's bridge. */
 static bool has_ports(const struct tw_host *host, const struct tw_uplink *row)
 {
 	if (!tw_ports_network_row(host->ports, row->bridge))
@@ -134,7 +134,8 @@ static bool has_ports(const struct tw_host *host, const struct tw_uplink *row)
 	return false;
 }
 
-/* The network that frames may be cut through to and from an uplink of: one with ports where they may be. */
+/* Returns the network whose frames may be cut through to and from an uplink: one with ports that
+ * allow it. */
 static uint16_t serves(const struct tw_host *host, const struct tw_uplink *row)
 {
 	const struct tw_network_row *network = tw_ports_network_row(host->ports, row->bridge);
@@ -167,7 +168,7 @@ static void attach(struct tw_host *host, struct tw_uplink *row)
 	struct tw_err err = {0};
 	int ret = tw_kernel_attach_uplink(host->kernel, row->ifindex, &err);
 
-	/* Gone already: netlink is about to say so. */
+	/* Removed meanwhile; netlink will report it. */
 	if (ret == -ENODEV)
 		return;
 	if (ret < 0 && !row->refused)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* uplinks.h: the other ports of our ports' bridges: NICs, bonds, tunnels, containers' veths.
+/* uplinks.h: the other ports of the ports' bridges: NICs, bonds, tunnels, containers' veths.
  *
- * What:       keeps the program tw_from_uplink at each of them, in every mode of forwarding: their bridge learns no
- *             guest's MAC there (path/beyond.h). Keeps the map `uplinks` of those which frames may be cut
- *             through to and from.
+ * What:       keeps the program tw_from_uplink at each of them, in every mode of forwarding: their
+ *             bridge learns no guest's MAC there (path/beyond.h). Keeps the map `uplinks` of those
+ *             to and from which frames may be cut through.
  * Invariants: Frames are cut through only
  *             1. at uplinks whose names --uplinks allows;
- *             2. where the programs can ask the bridge, for each frame, where a MAC is: what the agent knows of
- *                the world beyond is always late;
- *             3. not on bridges that tell VLANs apart: the programs do not know which tags an uplink wants.
+ *             2. if the programs can ask the bridge for the place of each frame's MAC, because the
+ *                agent's knowledge of stations outside is always late;
+ *             3. not on bridges that filter VLANs, because the programs do not know the uplink's
+ *             tags.
  */
 #pragma once
 
@@ -25,36 +26,39 @@ struct tw_uplink {
 	uint32_t ifindex;
 	uint32_t bridge; /* ifindex */
 	char name[IFNAMSIZ];
-	uint16_t pvid;	  /* the VLAN that its bridge has for untagged frames */
-	uint16_t network; /* that frames may be cut through to and from; 0: none */
-	bool attached;	  /* tw_from_uplink of this agent stands there */
-	bool left;	  /* something of this agent's or an earlier one's may stand there */
-	bool refused;	  /* could not be attached, which was told */
-	bool seen;	  /* in the dump at hand */
-	bool filtered;	  /* a tc filter stands at its ingress */
+	uint16_t pvid;	  /* its bridge's VLAN for untagged frames */
+	uint16_t network; /* network of cut-through; 0: none */
+	bool attached;	  /* this agent's tw_from_uplink is attached */
+	bool left;	  /* a program of this agent or an earlier one may be attached */
+	bool refused;	  /* could not be attached, and that was logged */
+	bool seen;	  /* seen in the current dump */
+	bool filtered;	  /* tc has a filter at its ingress */
 };
 
 struct tw_uplinks {
-	TW_VEC(struct tw_uplink) rows; /* ports of any bridge that are none of ours */
-	uint64_t next_ns;	       /* when to look again for programs that were removed */
+	TW_VEC(struct tw_uplink) rows; /* other ports of any bridge */
+	uint64_t next_ns;	       /* when to check again for removed programs */
 };
 
-/* Takes down what an earlier agent attached to where nobody is any more. After the first dump. */
+/* Detaches programs of an earlier agent from interfaces that are no longer uplinks. Called after
+ * the first dump. */
 void tw_uplinks_adopt(struct tw_host *host);
 void tw_uplinks_done(struct tw_uplinks *uplinks);
 
-/* What netlink says of an interface that is no port of ours. */
+/* Handles netlink's report of an interface that is not a port. */
 void tw_uplinks_changed(struct tw_host *host, const struct tw_link *link);
-/* What a bridge says of such a port. */
+/* Handles a bridge's report of such a bridge port. */
 void tw_uplinks_place(struct tw_host *host, const struct tw_link *link);
-/* An interface is gone, or is a port of ours now. */
+/* Forgets an interface that is gone or has become a port. */
 void tw_uplinks_gone(struct tw_host *host, uint32_t ifindex);
-/* Looks for filters of the host's. */
+/* Checks for the host's filters. */
 void tw_uplinks_look(struct tw_host *host);
-/* Attaches and detaches what the ports in force ask for. Troubles are logged: frames then go through
+/* Attaches and detaches programs as the ports require. Errors are logged; frames then go through
  * the bridge. */
 void tw_uplinks_sync(struct tw_host *host);
-/* Qdiscs or filters of an interface changed: the next tick looks whether it is an uplink without its program. */
+/* Handles a change of an interface's qdiscs or filters: the next tick checks for a missing
+ * program. */
 void tw_uplinks_suspect(struct tw_host *host, uint32_t ifindex);
-/* Attaches again, every few seconds, what other tools removed or what could not be attached. */
+/* Attaches again, every few seconds, programs that other tools removed or that could not be
+ * attached. */
 void tw_uplinks_tick(struct tw_host *host);

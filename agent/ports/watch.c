@@ -22,11 +22,11 @@
 #include "fastpath/kernel/counts.h"
 #include "fastpath/kernel/load.h"
 
-/* NET_ADDR_RANDOM of <linux/netdevice.h>, which <net/if.h> does not get on with. */
+/* NET_ADDR_RANDOM of <linux/netdevice.h>, which conflicts with <net/if.h>. */
 #define MAC_RANDOM "1"
-/* A host that limits a guest's bandwidth removes qdiscs and adds its own, one command after the other,
- * when the tap is new and when the limit changes. For so long after the last of these events no qdisc is
- * made in the place of the host's; longer than libvirt and Proxmox take between two commands. */
+/* Pause after a new tap or a change of its qdiscs, during which the agent adds no qdisc. A host
+ * that limits a guest's bandwidth removes qdiscs and adds its own in separate commands; the
+ * pause is longer than libvirt and Proxmox take between two. */
 #define QUIET_NS 500000000u
 
 static void forget(struct tw_host *host, struct tw_agent_port *port, const char *why)
@@ -36,7 +36,7 @@ static void forget(struct tw_host *host, struct tw_agent_port *port, const char 
 	tw_kernel_detach(host->kernel, port->ifindex, NULL);
 	tw_gone_note(host, port);
 	tw_entries_drop(host, port);
-	/* Its number is not given again soon, so the latch may hear of many at once. */
+	/* An ifindex is not reused soon, so the latch may forget many at once. */
 	if (host->latch && tw_vec_push(&host->forgotten, port->ifindex) < 0)
 		tw_latch_shut(host->latch, &port->ifindex, 1);
 	tw_ports_network_gone(host->ports, port->ifindex);
@@ -44,10 +44,10 @@ static void forget(struct tw_host *host, struct tw_agent_port *port, const char 
 	host->changed = true;
 }
 
-/* ---- what netlink tells ---- */
+/* ---- netlink callbacks ---- */
 
-/* Something about a port is not as its entry says: nothing is cut through there until a plan has
- * been made, which may take a while. What an earlier agent left is looked at all together. */
+/* Ends cut-through at a port that differs from its entry until a plan is made, which may take a
+ * while. Ports of an earlier agent are checked all together. */
 static void doubt(struct tw_host *host, struct tw_agent_port *port)
 {
 	host->changed = true;
@@ -55,7 +55,7 @@ static void doubt(struct tw_host *host, struct tw_agent_port *port)
 		tw_entries_uncut(host, port);
 }
 
-/* The network a port is on, and the VLAN of its untagged frames. */
+/* Sets a port's network and the VLAN of its untagged frames. */
 static void place(struct tw_host *host, struct tw_agent_port *port)
 {
 	const struct tw_network_row *row;
@@ -101,7 +101,7 @@ static void take_entry(
 							 : TW_PORT_SHUT;
 }
 
-/* A new interface, or one that an earlier agent knew. */
+/* Adds a port: a new interface, or one that an earlier agent knew. */
 static struct tw_agent_port *meet(struct tw_host *host, const struct tw_link *link)
 {
 	const struct tw_saved_port *saved = find_saved(host, link->ifindex);
@@ -131,7 +131,7 @@ static struct tw_agent_port *meet(struct tw_host *host, const struct tw_link *li
 		port->learned = true;
 		memcpy(port->learned_mac, saved->learned_mac, sizeof(port->learned_mac));
 	}
-	/* What ports.json said of it is lost: its entry has the MAC that it was bound by. */
+	/* If ports.json is lost, the port's entry still has the MAC by which it was bound. */
 	if (adopted && !saved && before.entry.image && tw_mac_is_set(before.entry.mac)) {
 		port->learned = true;
 		memcpy(port->learned_mac, before.entry.mac, sizeof(port->learned_mac));
@@ -140,7 +140,7 @@ static struct tw_agent_port *meet(struct tw_host *host, const struct tw_link *li
 	return port;
 }
 
-/* What a bridge says of itself changes the VLANs of the ports on it. */
+/* Handles a bridge's report of itself, which changes the VLANs of its ports. */
 static void on_bridge(struct tw_host *host, const struct tw_link *link)
 {
 	struct tw_network_row *row;
@@ -157,7 +157,7 @@ static void on_bridge(struct tw_host *host, const struct tw_link *link)
 			place(host, *port);
 }
 
-/* The first line of a file of an interface in sysfs; false: there is none. */
+/* Reads the first line of an interface's file in sysfs. False if there is none. */
 static bool read_sysfs(const char *name, const char *file, char text[32])
 {
 	char path[64 + IFNAMSIZ];
@@ -174,8 +174,8 @@ static bool read_sysfs(const char *name, const char *file, char text[32])
 	return true;
 }
 
-/* Netlink does not say it. What is mounted at /sys may be another network namespace's: then the
- * interface of this name has another MAC there, or there is none. */
+/* Reads the origin of a MAC from sysfs, because netlink does not report it. /sys may belong to
+ * another network namespace, where the interface of this name has another MAC or does not exist. */
 static enum tw_mac_origin origin_of(const struct tw_link *link)
 {
 	char mac[18], text[32];
@@ -187,7 +187,7 @@ static enum tw_mac_origin origin_of(const struct tw_link *link)
 	return !strcmp(text, MAC_RANDOM) ? TW_MAC_RANDOM : TW_MAC_GIVEN;
 }
 
-/* The port's own MAC, and what there is to know of where it comes from. */
+/* Sets the port's own MAC and its origin. */
 static void take_mac(struct tw_host *host, struct tw_agent_port *port, const struct tw_link *link)
 {
 	enum tw_mac_origin origin;
@@ -276,7 +276,7 @@ static void on_port(void *arg, const struct tw_link *link)
 	place(host, port);
 }
 
-/* Takes note of what a port sends from, so that one which resembles a workload can be told of. */
+/* Records the MAC that a port sends from, to report ports that resemble a workload. */
 static void hear_mac(struct tw_host *host, const uint8_t mac[6], uint32_t ifindex)
 {
 	tw_vec_foreach (&host->ports->list, at) {
@@ -286,7 +286,7 @@ static void hear_mac(struct tw_host *host, const uint8_t mac[6], uint32_t ifinde
 			port->heard &= memcmp(port->heard_mac, mac, sizeof(port->heard_mac)) != 0;
 			continue;
 		}
-		/* A bridge also lists the MAC of the port itself. */
+		/* A bridge also reports the port's own MAC. */
 		if (!memcmp(port->mac, mac, sizeof(port->mac)))
 			continue;
 		memcpy(port->heard_mac, mac, sizeof(port->heard_mac));

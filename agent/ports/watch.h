@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* watch.h: follows the host's interfaces: what netlink tells, into the tables of ports and uplinks.
+/* watch.h: follows the host's interfaces: updates the tables of ports and uplinks from netlink.
  *
- * Invariants: a port in doubt is cut through no longer when the callback returns; everything else that is to
- *             follow is left to the turn.
+ * Invariants: when the callback returns, cut-through has ended for a port in doubt. Everything
+ *             else is left to the turn.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 struct tw_host;
 
-/* Opens netlink, so that whatever is read from it comes here. 0 or a negative errno. */
+/* Opens netlink with the callbacks of this module. Returns 0 or a negative errno. */
 int tw_watch_open(struct tw_host *host);
-/* An interface is there no more. */
+/* Handles the removal of an interface. */
 void tw_watch_gone(struct tw_host *host, uint32_t ifindex);
