@@ -7,7 +7,7 @@
 
 struct tw_agent;
 
-/* The `turn` of the agent's loop. */
-void tw_turn_act(void *agent);
+/* The `turn` of the agent's loop; `arg` is a struct tw_agent. */
+void tw_turn_act(void *arg);
 /* Brings up the ports that the first dump has told of. */
 void tw_turn_begin(struct tw_agent *agent);
