@@ -205,8 +205,10 @@ struct tw_bucket {
 	__u64 tags[TW_BUCKET_SLOTS / 4]; /* four in a word; 0: free */
 	__u32 lock;			 /* 1 while a CPU changes tags */
 	__u32 overflowed;		 /* records that overflowed past this full bucket */
-	__u32 pad[2];
-	__u8 held[TW_BUCKET_SLOTS]; /* last hold by a packet (path/conntrack/spare.h); 0: never */
+	__u32 ahead;			 /* written to prefetch the bucket, never read */
+	__u32 given_up; /* hash of the TCP key that last made room here (path/conntrack/lost.h) */
+	/* Last hold by a packet (path/conntrack/spare.h), 0: never. If free: path/conntrack/lost.h. */
+	__u8 held[TW_BUCKET_SLOTS];
 };
 
 /* Returns the number of a slot's record among all records. */

@@ -165,3 +165,15 @@ __noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 c
 	f.now_ns = now(c);
 	return tw_path_overflow_put(&f, c, port_id, class);
 }
+
+/* Why a TCP segment meets no record; an enum tw_reason. */
+__noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return TW_R_TCP_MIDSTREAM;
+	f.now_ns = now(c);
+	return (int)tw_path_lost(&f, c, port_id, dir ? TW_DIR_IN : TW_DIR_OUT);
+}

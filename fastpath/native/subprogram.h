@@ -94,6 +94,11 @@ tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u3
 	return tw_path_overflow_put(f, native_of(f)->settings, port_id, class);
 }
 
+tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
+{
+	return tw_path_lost(f, native_of(f)->settings, port_id, dir);
+}
+
 tw_inline void tw_call_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind)
 {
 	struct tw_frame there = *f;

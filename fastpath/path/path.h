@@ -342,6 +342,14 @@ tw_inline int tw_path_overflow_put(
 	return scratch && tw_overflow_put(f, config, port_id, class, scratch);
 }
 
+tw_inline enum tw_reason tw_path_lost(
+	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, enum tw_dir dir)
+{
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return scratch ? tw_lost(f, config, port_id, dir, scratch) : TW_R_TCP_MIDSTREAM;
+}
+
 tw_inline enum tw_reason tw_path_open(
 	const struct tw_frame *f, const struct tw_config *config, __u32 payer_id, __u32 epoch)
 {

@@ -189,6 +189,7 @@ tw_inline int tw_call_hold(const struct tw_frame *f);
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
+tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline void tw_call_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_id);
 tw_inline void tw_call_capture(const struct tw_frame *f, __u32 ifindex, __u32 port_id);

@@ -168,5 +168,5 @@ denied_for() { # REASON…
 		'[.[] | select(.reason | IN($reasons | split(" ")[])) | .out + .in] | add // 0'
 }
 equal "no frame of a connection met a table without it" 0 \
-	"$(denied_for no-image tcp-midstream no-connection tcp-state table-full bad-image)"
+	"$(denied_for no-image tcp-midstream tcp-expired tcp-closed tcp-reset no-connection tcp-state table-full bad-image)"
 finish

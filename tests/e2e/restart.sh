@@ -95,5 +95,5 @@ denied_for() { # REASON…
 		'[.[] | select(.reason | IN($reasons | split(" ")[])) | .out + .in] | add // 0'
 }
 equal "no frame met a port without an image, or no connection where there was one" 0 \
-	"$(denied_for no-image tcp-midstream no-connection tcp-state bad-image)"
+	"$(denied_for no-image tcp-midstream tcp-expired tcp-closed tcp-reset no-connection tcp-state bad-image)"
 finish

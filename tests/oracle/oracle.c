@@ -147,6 +147,29 @@ static struct tw_oracle_conn *find(
 	return NULL;
 }
 
+/* What became of the connection of a TCP segment that finds none. */
+static enum tw_reason lost(const struct tw_oracle_host *host, const struct tw_oracle_tuple *tuple)
+{
+	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
+		const struct tw_oracle_conn *c = &host->conns[i];
+
+		if (!same_tuple(&c->tuple, tuple, false) && !same_tuple(&c->tuple, tuple, true))
+			continue;
+		switch (c->state) {
+		case TW_S_SYN_SENT:
+		case TW_S_SYN_RECV:
+			return TW_R_TCP_UNANSWERED;
+		case TW_S_TIME_WAIT:
+			return TW_R_TCP_CLOSED;
+		case TW_S_CLOSED:
+			return c->tcp[TW_WAY_REPLY].spoke ? TW_R_TCP_RESET : TW_R_TCP_REFUSED;
+		default:
+			return TW_R_TCP_EXPIRED;
+		}
+	}
+	return TW_R_TCP_MIDSTREAM;
+}
+
 static bool is_syn(uint8_t flags)
 {
 	return (flags & (SYN | ACK | RST | FIN)) == SYN;
@@ -167,14 +190,16 @@ static enum tw_reason moves(
 	}
 }
 
-static enum tw_reason opens(const struct tw_oracle_packet *packet, enum tw_state *ret)
+static enum tw_reason opens(const struct tw_oracle_host *host,
+	const struct tw_oracle_packet *packet, enum tw_state *ret)
 {
 	switch (packet->tuple.proto) {
 	case TCP:
 		*ret = TW_S_SYN_SENT;
 		if (is_syn(packet->flags))
 			return TW_R_NONE;
-		return packet->flags & (SYN | RST) ? TW_R_NO_CONNECTION : TW_R_TCP_MIDSTREAM;
+		return packet->flags & (SYN | RST) ? TW_R_NO_CONNECTION
+						   : lost(host, &packet->tuple);
 	case UDP:
 		*ret = TW_S_UDP_UNREPLIED;
 		return TW_R_NONE;
@@ -207,6 +232,23 @@ bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle
 	return rules_say(host, *t) || rules_say(host, back);
 }
 
+/* Where a new connection goes: where one of these ports was, else where none was. */
+static struct tw_oracle_conn *place(
+	struct tw_oracle_host *host, const struct tw_oracle_tuple *tuple)
+{
+	struct tw_oracle_conn *empty = NULL;
+
+	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
+		struct tw_oracle_conn *c = &host->conns[i];
+
+		if (same_tuple(&c->tuple, tuple, false) || same_tuple(&c->tuple, tuple, true))
+			return c;
+		if (!empty && !c->tuple.proto)
+			empty = c;
+	}
+	return empty;
+}
+
 bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
 	enum tw_reason *ret_reason)
 {
@@ -222,7 +264,7 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 		c = NULL;
 	}
 	moved = c ? *c : fresh;
-	*ret_reason = c ? moves(&moved, way, packet) : opens(packet, &moved.state);
+	*ret_reason = c ? moves(&moved, way, packet) : opens(host, packet, &moved.state);
 	if (!c && packet->tuple.proto == TCP)
 		tw_oracle_tcp_open(&moved, packet);
 	if (!*ret_reason)
@@ -230,9 +272,7 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 	if (*ret_reason)
 		return false;
 	c = c ? c : old;
-	for (size_t i = 0; !c && i < TW_ORACLE_CONNS_MAX; i++)
-		if (!host->conns[i].alive)
-			c = &host->conns[i];
+	c = c ? c : place(host, &moved.tuple);
 	if (!c)
 		return false;
 	if (!c->alive || moved.state != TW_S_CLOSED || c->state != TW_S_CLOSED) /* no straggler */

@@ -101,6 +101,8 @@ static void kernel_forget(struct tw_target *target)
 		tw_conns_clear(&conns);
 		tw_conns_close(&conns);
 	}
+	clear_hash(k, TW_MAP_overflows);
+	clear_hash(k, TW_MAP_overflows_few);
 	clear_hash(k, TW_MAP_frags);
 	clear_hash(k, TW_MAP_fragqs);
 }

@@ -423,7 +423,7 @@ static void *write_and_read(void *arg)
 		e.stage = TW_OVERFLOW_ASKED;
 		tw_overflow_write(w->set, print, &e, 1100);
 		print = 0x9e3779b97f4a7c15ull * (1 + (w->first + 7 * i) % 24);
-		if (!tw_overflow_read(w->set, print, 1100, &found))
+		if (!tw_overflow_read(w->set, print, 1100, 0, &found))
 			continue;
 		w->n_read++;
 		w->wrong |= found.numbers != print * 3 ||

@@ -124,6 +124,13 @@ tw_inline __u32 tw_probe_slot(const struct tw_probe *at)
 	return (__u32)at->tags & (TW_BUCKET_SLOTS - 1);
 }
 
+/* Returns the trace that a free slot's `held` keeps of the key whose record was there last; never 0. The slot
+ * mostly follows from the key's tag, so the trace leaves the tag's lowest bits out. */
+tw_inline __u8 tw_probe_trace(const struct tw_probe *at)
+{
+	return (__u8)(1 + ((__u32)at->tags >> 4 & 0xfff) % 255);
+}
+
 /* Sets the tag of a free slot. The atomic operation orders memory: no CPU sees the tag before the
  * record. */
 tw_inline void tw_bucket_tag_set(struct tw_bucket *bucket, __u32 slot, __u64 tags)
@@ -139,7 +146,7 @@ tw_inline void tw_bucket_ahead(const struct tw_frame *f, __u32 n)
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
 	if (bucket)
-		TW_MEMORY(bucket->pad[0]) = 0;
+		TW_MEMORY(bucket->ahead) = 0;
 }
 
 /* Prefetches both cache lines of a record. A record likely to be opened arrives while the gates are
@@ -469,10 +476,10 @@ tw_inline void tw_bucket_remove(const struct tw_frame *f, const struct tw_config
 		return;
 	TW_OPAQUE(slot);
 	__sync_fetch_and_and(&bucket->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16));
-	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = 0;
 	tw_conn_uncharge(f, c);
 	tw_conn_key(c, &scratch->key);
 	at = &scratch->probe;
 	tw_probe_make(f, at, config, &scratch->key);
+	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = tw_probe_trace(at);
 	tw_probe_count_past(f, at, n, -1);
 }

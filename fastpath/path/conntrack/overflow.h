@@ -35,7 +35,8 @@
 #include "fastpath/path/conntrack/conns.h"
 #include "fastpath/path/conntrack/tcp.h"
 
-#define TW_OVERFLOW_HI 0x5555555500000000ull /* the originator is the key's hi end */
+#define TW_OVERFLOW_HI	 0x5555555500000000ull /* the originator is the key's hi end */
+#define TW_OVERFLOW_PAST 2		       /* to tw_overflow_find(): entries of any age */
 /* Distance that the third packet's numbers may be ahead: data, fast open. */
 #define TW_OVERFLOW_REACH 65536
 
@@ -61,9 +62,10 @@ tw_inline __u32 tw_overflow_none(__u64 number)
 	return (any - 1) >> 31;
 }
 
-/* Copies the entry with this fingerprint out of a set. True if there is one that is not too old. */
-tw_inline int tw_overflow_read(
-	const struct tw_overflow_set *set, __u64 print, __u32 now, struct tw_overflow *ret)
+/* Copies the entry with this fingerprint out of a set. True if there is one that is not too old; with `past`,
+ * its age does not matter. */
+tw_inline int tw_overflow_read(const struct tw_overflow_set *set, __u64 print, __u32 now,
+	__u32 past, struct tw_overflow *ret)
 {
 	__u32 i, at = 0;
 	__u64 word;
@@ -78,7 +80,7 @@ tw_inline int tw_overflow_read(
 	ret->numbers = TW_MEMORY(set->way_of[at].numbers);
 	ret->rest = TW_MEMORY(set->way_of[at].rest);
 	return (ret->check ^ ret->numbers ^ ret->rest) == print && ret->stage &&
-	       !tw_tick_after(now, ret->seen + TW_OVERFLOW_TICKS);
+	       (past || !tw_tick_after(now, ret->seen + TW_OVERFLOW_TICKS));
 }
 
 /* Returns the key of a fingerprint's set at a level. */
@@ -96,14 +98,14 @@ tw_inline __u32 tw_overflow_few_of(__u32 port_id, __u32 class, __u64 print)
 
 /* ---- finding ---- */
 
-/* Body of tw_call_overflow_find(): copies a port's entry for the flow in scratch to scratch. `hi`:
- * the key's hi end opened it. True if there is one. */
+/* Body of tw_call_overflow_find(): copies a port's entry for the flow in scratch to scratch. `hi`: 1 if
+ * the key's hi end opened it, and TW_OVERFLOW_PAST. True if there is one. */
 tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, __u32 class, __u32 hi, struct tw_scratch *scratch)
 {
-	__u64 print = tw_overflow_print(config, &scratch->flow, hi);
+	__u64 print = tw_overflow_print(config, &scratch->flow, hi & 1);
 	struct tw_usage *usage = tw_usage_lookup(f, &port_id);
-	__u32 now = tw_tick(f->now_ns), level, key, i;
+	__u32 now = tw_tick(f->now_ns), past = hi & TW_OVERFLOW_PAST, level, key, i;
 	const struct tw_overflow_set *set;
 
 	if (!usage)
@@ -112,7 +114,7 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 	for (i = 0; i <= TW_OVERFLOW_LEVELS && i <= level; i++) {
 		key = tw_overflow_set_of(port_id, class, level - i, print);
 		set = tw_overflows_lookup(f, &key);
-		if (set && tw_overflow_read(set, print, now, &scratch->overflow))
+		if (set && tw_overflow_read(set, print, now, past, &scratch->overflow))
 			return 1;
 		/* The entry may be from before the class grew. */
 		if (tw_tick_after(now, usage->overflow_grown + TW_TICKS_PER_SECOND))
@@ -120,7 +122,7 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 	}
 	key = tw_overflow_few_of(port_id, class, print);
 	set = tw_overflows_few_lookup(f, &key);
-	return set && tw_overflow_read(set, print, now, &scratch->overflow);
+	return set && tw_overflow_read(set, print, now, past, &scratch->overflow);
 }
 
 /* Finds the flow's entry in any class. `remote`: opened from the other side of the port. Returns

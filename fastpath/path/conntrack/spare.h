@@ -235,13 +235,33 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 	return 1;
 }
 
+/* Notes in the first bucket of its probe sequence that a TCP connection's record was given up: the next one
+ * overwrites it at once. scratch->probe is the record's. */
+tw_inline void tw_bucket_given_up(const struct tw_frame *f, const struct tw_conn *c)
+{
+	const struct tw_scratch *scratch = tw_scratch_control(f);
+	struct tw_bucket *bucket;
+	__u32 n;
+
+	if (!c || !scratch || scratch->key.proto != TW_IPPROTO_TCP || tw_conn_refused(c))
+		return;
+	n = scratch->probe.bucket;
+	bucket = tw_buckets_lookup(f, &n);
+	if (bucket)
+		TW_MEMORY(bucket->given_up) = scratch->probe.hash;
+}
+
 /* Body of tw_call_bucket_give_up(): as tw_bucket_withdraw(), by the numbers alone. */
 tw_inline int tw_bucket_give_up(
 	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
-	return bucket && tw_bucket_withdraw(f, config, bucket, n, slot & (TW_BUCKET_SLOTS - 1), 0);
+	slot &= TW_BUCKET_SLOTS - 1;
+	if (!bucket || tw_bucket_withdraw(f, config, bucket, n, slot, 0) <= 0)
+		return 0;
+	tw_bucket_given_up(f, tw_record(f, n, slot));
+	return 1;
 }
 
 /* Gives up a record of bucket number `n`, whose lock is held. True if there was one. */

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "fastpath/path/fragment.h"
+#include "fastpath/path/conntrack/lost.h"
 #include "fastpath/path/conntrack/open.h"
 #include "fastpath/path/conntrack/overflow.h"
 #include "fastpath/path/conntrack/tcp.h"
@@ -117,7 +118,7 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 			return TW_R_NO_CONNECTION;
 		if (!s->port->adopt_until ||
 			!tw_tick_after(s->port->adopt_until, tw_tick(f->now_ns)))
-			return TW_R_TCP_MIDSTREAM;
+			return tw_call_lost(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
 		tw_track_adopt(flow, &p->tuple);
 		return TW_R_NONE;
 	case TW_IPPROTO_UDP:

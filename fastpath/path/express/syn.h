@@ -235,7 +235,8 @@ tw_inline struct tw_bucket *tw_syn_lock(const struct tw_frame *f, const struct t
 		tw_bucket_unlock(bucket);
 		return 0;
 	}
-	TW_MEMORY(c->key[0]) = 0;
+	/* What is left of the record before still tells how its connection ended (lost.h). */
+	TW_MEMORY(c->progress.flags) = 0;
 	TW_MEMORY(c->packets[0]) = 0;
 	return bucket;
 }
@@ -264,6 +265,7 @@ tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_ctx *s,
 		return 0;
 	tw_usage_count(usage, TW_CHARGE_HALF_OPEN, 1);
 	tw_syn_fill(c, f, s, scratch);
+	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = 0;
 	tw_bucket_tag_set(bucket, slot, at->tags);
 	return 1;
 }
