@@ -200,6 +200,14 @@ static int check_required(
 	return 0;
 }
 
+/* Returns the value of an option that is not given, or NULL. An empty variable counts as unset. */
+static const char *fallback_of(const struct tw_arg *arg)
+{
+	const char *value = arg->environment ? getenv(arg->environment) : NULL;
+
+	return value && *value ? value : arg->fallback;
+}
+
 int tw_args_parse(const struct tw_args_command *command, int argc, char **argv, void *values,
 	struct tw_err *err)
 {
@@ -211,12 +219,13 @@ int tw_args_parse(const struct tw_args_command *command, int argc, char **argv, 
 	if (!given)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "out of memory");
 	memset(values, 0, command->values_size);
-	for (size_t i = 0; i < command->n_args; i++)
-		if (command->args[i].fallback) {
-			ret = store(&command->args[i], command->args[i].fallback, values, err);
-			if (ret < 0)
-				return ret;
-		}
+	for (size_t i = 0; i < command->n_args; i++) {
+		const char *fallback = fallback_of(&command->args[i]);
+
+		ret = fallback ? store(&command->args[i], fallback, values, err) : 0;
+		if (ret < 0)
+			return ret;
+	}
 	for (int i = 0; i < argc; i++) {
 		const char *word = argv[i];
 		const struct tw_arg *arg;

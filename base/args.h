@@ -49,6 +49,7 @@ struct tw_arg {
 	const char *value; /* placeholder for the value in the help; NULL: chosen by type */
 	const char *const *choices; /* NULL-terminated */
 	const char *fallback;	    /* default value as text; NULL: all zero */
+	const char *environment;    /* variable whose value replaces `fallback`, or NULL */
 	const char *complete; /* words that complete a TW_ARG_TEXT, as compgen -W takes them */
 	uint32_t min, max;    /* limits of a TW_ARG_U32; max 0 means no limit */
 	const char *help;

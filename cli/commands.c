@@ -6,11 +6,11 @@
 #include "fastpath/abi/types.h"
 #include "link/link.h"
 
-#define SOCKET(options)                                                                     \
-	{                                                                                   \
-		.name = "socket", .type = TW_ARG_FILE, .offset = offsetof(options, socket), \
-		.value = "PATH", .fallback = TW_LINK_DEFAULT_SOCKET,                        \
-		.help = "Connect to the agent at this socket"                               \
+#define SOCKET(options)                                                                        \
+	{                                                                                      \
+		.name = "socket", .type = TW_ARG_FILE, .offset = offsetof(options, socket),    \
+		.value = "PATH", .fallback = TW_LINK_DEFAULT_SOCKET,                           \
+		.environment = "TAPWALL_SOCKET", .help = "Connect to the agent at this socket" \
 	}
 #define JSON(options, shape)                                                            \
 	{                                                                               \
@@ -670,7 +670,8 @@ static const struct tw_args_section sections[] = {
 			"*4*\n\tthe agent cannot be reached\n\n"
 			"*5*\n\tinternal error\n"},
 	{"ENVIRONMENT",
-		"*NO\\_COLOR*\n\tif set, output has no colour; output that is not to a terminal never has any\n"},
+		"*NO\\_COLOR*\n\tif set, output has no colour; output that is not to a terminal never has any\n\n"
+		"*TAPWALL\\_SOCKET*\n\tthe agent's socket, if *--socket* is not given\n"},
 	{"FILES", "_/run/tapwall/agent.sock_\n\tthe agent's socket, accessible to root and the "
 		  "group tapwall\n\n"
 		  "_/etc/tapwall/policy.yaml_\n\tthe policy that the agent starts with\n"},

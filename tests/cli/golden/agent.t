@@ -32,6 +32,14 @@ $ fake_agent good tapwall workloads --socket agent.sock
 WORKLOAD  PORT      STATE             FOUND BY  MAC                NAMED PORT  ADDRESSES
 web-1     tap-web1  protected         tap-mac   52:54:00:00:00:01              10.0.0.11 dhcp
 db-2                not on this host                               tap-db2
+$ TAPWALL_SOCKET=agent.sock fake_agent good tapwall workloads
+WORKLOAD  PORT      STATE             FOUND BY  MAC                NAMED PORT  ADDRESSES
+web-1     tap-web1  protected         tap-mac   52:54:00:00:00:01              10.0.0.11 dhcp
+db-2                not on this host                               tap-db2
+$ TAPWALL_SOCKET=elsewhere fake_agent good tapwall workloads --socket agent.sock
+WORKLOAD  PORT      STATE             FOUND BY  MAC                NAMED PORT  ADDRESSES
+web-1     tap-web1  protected         tap-mac   52:54:00:00:00:01              10.0.0.11 dhcp
+db-2                not on this host                               tap-db2
 $ fake_agent good tapwall workloads --socket agent.sock --json
 {"name":"web-1","port":"tap-web1","state":"protected","found_by":"tap-mac","mac":"52:54:00:00:00:01","named_port":null,"addresses":["10.0.0.11","dhcp"]}
 {"name":"db-2","port":null,"state":null,"found_by":null,"mac":null,"named_port":"tap-db2","addresses":[]}

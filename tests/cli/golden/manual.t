@@ -94,6 +94,9 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | *NO\_COLOR*
 | 	if set, output has no colour; output that is not to a terminal never has any
 | 
+| *TAPWALL\_SOCKET*
+| 	the agent's socket, if *--socket* is not given
+| 
 | # FILES
 | 
 | _/run/tapwall/agent.sock_
