@@ -610,6 +610,11 @@ enum tw_meter {
 
 #define TW_OPENED_TO 8 /* a power of two, indexed by two bytes of a MAC */
 
+/* Entries of `limiters` beside those of ports, by port id: ports that are shut, and uplinks. */
+#define TW_LIMITER_SHUT	   0
+#define TW_LIMITER_UPLINKS TW_PORTS_MAX
+#define TW_LIMITERS	   (TW_PORTS_MAX + 1)
+
 struct tw_limiter {
 	__u32 event_tokens; /* in units of 1/1024 */
 	__u32 event_seen;   /* tick of the last refill */

@@ -98,6 +98,15 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 		config->event_burst, tw_tick(f->now_ns));
 }
 
+/* Returns whose tokens a denial takes. Frames from beyond that a bridge's uplink denies have tokens of their own:
+ * a flood of them silences no port that is shut. */
+tw_inline __u32 tw_event_limiter(const struct tw_ctx *s, const struct tw_outcome *o)
+{
+	if (s->port)
+		return s->port->id;
+	return o->reason == TW_R_FOREIGN_SOURCE ? TW_LIMITER_UPLINKS : TW_LIMITER_SHUT;
+}
+
 /* As tw_event_admit(), for a denial. If it is not admitted, the port's next SYNs try the express
  * path that reports nothing. */
 tw_inline int tw_event_admit_denial(
@@ -223,7 +232,7 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_ctx *s, const struc
 	int kind = tw_event_kind_of(flow, o);
 
 	if (kind == TW_EVENT_DENY && !s->quiet)
-		s->quiet = !tw_event_admit_denial(f, s->config, s->port ? s->port->id : 0);
+		s->quiet = !tw_event_admit_denial(f, s->config, tw_event_limiter(s, o));
 	tw_count_frame(f, s, o);
 	if (o->decision && !tw_rule_counted(f, s, o->decision))
 		tw_count_rule(f, o->decision, tw_rule_hit(flow, o));

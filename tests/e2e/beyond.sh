@@ -62,6 +62,11 @@ forge_frames() {
 	tries beyond >"$lab/tries"
 	ip netns exec "$ns-beyond" timeout 0.5 "$traffic" flood eth0 7 7 52:54:00:00:00:02 >"$lab/tries"
 }
+# Denial events that were taken tokens for: "of ports that are shut, at uplinks".
+limiters_used() {
+	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/limiters" |
+		jq -c '[.[].formatted | select(.key == 0 or .key == 4096).value.event_seen > 0]'
+}
 test_beyond() { # MODE OPTIONS…
 	mode=$1
 	shift
@@ -88,6 +93,8 @@ test_beyond() { # MODE OPTIONS…
 	forge_frames
 	check "$mode: the bridge has not learned that the guest is there" seen_behind 52:54:00:00:00:02 tap2
 	check "$mode: the guest has its rights still" within 20 guest_2_speaks
+	equal "$mode: what is told of the uplink takes no tokens from shut ports" '[false,true]' \
+		"$(limiters_used)"
 }
 
 begin g1 echo echo tcp 7000
