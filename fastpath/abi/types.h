@@ -205,10 +205,8 @@ struct tw_bucket {
 	__u64 tags[TW_BUCKET_SLOTS / 4]; /* four in a word; 0: free */
 	__u32 lock;			 /* 1 while a CPU changes tags */
 	__u32 overflowed;		 /* records that overflowed past this full bucket */
-	__u32 ahead;			 /* written to prefetch the bucket, never read */
-	__u32 given_up; /* hash of the TCP key that last made room here (path/conntrack/lost.h) */
-	/* Last hold by a packet (path/conntrack/spare.h), 0: never. If free: path/conntrack/lost.h. */
-	__u8 held[TW_BUCKET_SLOTS];
+	__u32 ahead, given_up;	    /* written to prefetch; hash of a key (path/conntrack/lost.h) */
+	__u8 held[TW_BUCKET_SLOTS]; /* last hold by a packet (path/conntrack/spare.h); 0: never */
 };
 
 /* Returns the number of a slot's record among all records. */
@@ -609,11 +607,6 @@ enum tw_meter {
 };
 
 #define TW_OPENED_TO 8 /* a power of two, indexed by two bytes of a MAC */
-
-/* Entries of `limiters` beside those of ports, by port id: ports that are shut, and uplinks. */
-#define TW_LIMITER_SHUT	   0
-#define TW_LIMITER_UPLINKS TW_PORTS_MAX
-#define TW_LIMITERS	   (TW_PORTS_MAX + 1)
 
 struct tw_limiter {
 	__u32 event_tokens; /* in units of 1/1024 */

@@ -98,6 +98,10 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 		config->event_burst, tw_tick(f->now_ns));
 }
 
+/* Entries of `limiters` beside those of ports. */
+#define TW_LIMITER_SHUT	   0
+#define TW_LIMITER_UPLINKS TW_PORTS_MAX
+
 /* Returns whose tokens a denial takes. Frames from beyond that a bridge's uplink denies have tokens of their own:
  * a flood of them silences no port that is shut. */
 tw_inline __u32 tw_event_limiter(const struct tw_ctx *s, const struct tw_outcome *o)
