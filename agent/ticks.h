@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ticks.h: the fast path's ticks, read and told from user space. */
+/* ticks.h: the fast path's ticks in user space. */
 #pragma once
 
 #include "base/clock.h"

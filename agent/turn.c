@@ -29,7 +29,7 @@ static void look_at_host(struct tw_host *host)
 	host->renew = false;
 }
 
-/* A program that flushes all of netfilter takes the latch along. */
+/* Puts the latch back after a program has flushed all of netfilter. */
 static void look_at_latch(struct tw_agent *agent)
 {
 	struct tw_host *host = &agent->host;
@@ -47,7 +47,7 @@ static void look_at_latch(struct tw_agent *agent)
 			watch->arg);
 }
 
-/* Takes what netlink has to tell. True if that is all there is to know. */
+/* Reads netlink. True if all changes are known. */
 static bool hear(struct tw_host *host)
 {
 	int ret = tw_netlink_read(host->netlink);
@@ -64,7 +64,7 @@ static bool hear(struct tw_host *host)
 	return !ret;
 }
 
-/* Publishes, attaches and lets through what is due. */
+/* Publishes, attaches ports and lets them through, as due. */
 static void bring_up(struct tw_agent *agent)
 {
 	struct tw_enforcement *enforcement = &agent->enforcement;
@@ -79,7 +79,7 @@ static void bring_up(struct tw_agent *agent)
 		enforcement->retry_ns = tw_clock_ns() + RETRY_NS;
 	}
 	tw_attach_ports(enforcement);
-	/* Not now: waiting for a disk would keep new ports shut for longer. */
+	/* Saved later, because waiting for the disk would keep new ports shut for longer. */
 	enforcement->unsaved = true;
 }
 
@@ -101,7 +101,7 @@ static void take_leases(struct tw_enforcement *enforcement)
 
 /* ---- the turn ---- */
 
-/* What the host has changed: it is heard, proved and acted on before anything is told. */
+/* Handles changes of the host: reads, checks and acts on them before anything is reported. */
 static void turn_ports(struct tw_agent *agent, bool ticked)
 {
 	struct tw_host *host = &agent->host;
@@ -122,7 +122,7 @@ static void turn_ports(struct tw_agent *agent, bool ticked)
 	host->heard = false;
 	if (host->changed || agent->telemetry.claimed || (ticked && is_due(enforcement->retry_ns)))
 		bring_up(agent);
-	/* Cut-through goes on for a while: all that happened to ports is known, and acted on. */
+	/* Renews cut-through, because all changes of ports are known and handled. */
 	if (all_known && !host->survey_ns)
 		tw_locals_renew(host);
 }

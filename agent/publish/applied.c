@@ -16,7 +16,7 @@
 #include "fastpath/abi/names.h"
 
 #define DANGER_MAX    256
-#define REFUSED_NAMES 4 /* of ports, in an error */
+#define REFUSED_NAMES 4 /* most port names in an error */
 
 static void add_name(struct tw_applied *applied, struct tw_name_list *list, const char *name)
 {
@@ -55,7 +55,7 @@ static const struct tw_rule_info *default_of(const struct tw_policy *policy)
 	return tw_policy_rule(policy, tw_policy_n_rules(policy));
 }
 
-/* What a workload's vNICs leave out of their guard. */
+/* The guard checks that a workload's vNICs omit. */
 struct unguarded {
 	size_t n_any;
 	size_t n_no_mac;
@@ -110,7 +110,7 @@ static void find_option_dangers(const struct changes *changes)
 
 /* ---- ports ---- */
 
-/* True if frames were judged at this port until now, or kept out as what it is is not sure. */
+/* True if frames were judged at this port until now, or if it was shut because of a conflict. */
 static bool was_filtered(const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
 	const struct tw_port *live = &port->entry[enforcement->host->epoch & 1];
@@ -169,7 +169,7 @@ int tw_applied_refuse(const struct tw_applied *applied, const char *source, stru
 		n == 1 ? "" : "s", n == 1 ? "it" : "them", names);
 }
 
-/* ---- the whole ---- */
+/* ---- all changes ---- */
 
 static void on_change(void *arg, enum tw_changed what, enum tw_change change, const char *name)
 {

@@ -57,7 +57,7 @@ void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only)
 		(*port)->let = host->latch && is_passing(*port, attached_only);
 }
 
-/* Lets through whatever is attached and was not let through yet. */
+/* Lets attached ports through the latch that were not yet let through. */
 static void let_through(struct tw_enforcement *enforcement)
 {
 	struct tw_host *host = enforcement->host;
@@ -78,7 +78,7 @@ static void let_through(struct tw_enforcement *enforcement)
 		retry_later(enforcement);
 		return;
 	}
-	/* An interface that took the place of the attached one meanwhile has none of the programs. */
+	/* An interface that has replaced the attached one meanwhile has no programs. */
 	tw_vec_foreach (&host->ports->list, port) {
 		bool fresh = (*port)->attached && !(*port)->let;
 
@@ -110,7 +110,7 @@ static void stay_shut(
 	char trouble[sizeof(port->trouble)];
 
 	snprintf(trouble, sizeof(trouble), "%.*s", (int)sizeof(trouble) - 1, err->text);
-	/* Once, and not at each try. */
+	/* Logged once, and not at each attempt. */
 	if (strcmp(port->trouble, trouble) != 0)
 		tw_log(TW_LOG_ERR, "%s: cannot be attached, %s: %s%s%s", port->name,
 			tw_latch_covers(host->latch, port->above) ? "stays shut"
@@ -133,10 +133,11 @@ static void attach(struct tw_enforcement *enforcement, struct tw_agent_port *por
 	if (port->attached || port->left)
 		return;
 	tw_notify_alive();
-	/* Where the latch keeps nothing shut, a host's command that fails is the lesser evil. */
+	/* Without the latch an unattached port would be open, which is worse than a failing
+	 * command of the host. */
 	make = tw_clock_ns() >= port->quiet_ns || !tw_latch_covers(host->latch, port->above);
 	ret = tw_kernel_attach(host->kernel, port->ifindex, make, &err);
-	/* Gone already: netlink is about to say so. */
+	/* Removed meanwhile; netlink will report it. */
 	if (ret == -ENODEV)
 		return;
 	if (ret == -EAGAIN && !make) {
@@ -157,7 +158,8 @@ void tw_attach_ports(struct tw_enforcement *enforcement)
 	struct tw_host *host = enforcement->host;
 	tw_vec_foreach (&host->ports->list, port)
 		attach(enforcement, *port);
-	/* Before anything is let through: an interface may be forgotten and met again at once. */
+	/* Before anything is let through, because an interface may be forgotten and added again
+	 * at once. */
 	if (host->latch)
 		tw_latch_shut(host->latch, host->forgotten.at, host->forgotten.n);
 	host->forgotten.n = 0;

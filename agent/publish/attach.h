@@ -2,7 +2,7 @@
 /* attach.h: attaches the programs to ports, and lets ports through the latch.
  *
  * Order:      a port's entry is written, then its programs are attached, then the latch lets it
- *             through: at each moment it is as shut as it was, or judged.
+ *             through. At each moment the port is either still shut or judged.
  */
 #pragma once
 
@@ -10,13 +10,14 @@
 
 #include "agent/publish/enforcement.h"
 
-/* Attaches and lets through what is due, without a look at the policy. */
+/* Attaches ports and lets them through as due, without replanning. */
 void tw_attach_ports(struct tw_enforcement *enforcement);
-/* Puts the latch in place with the ports let through that run: those attached, or all there are. */
+/* Installs the latch and lets running ports through: those attached, or all existing ones. */
 void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only);
 
-/* Without any policy, now or before, guests that run are left as they are: nothing is attached to their
- * ports, and the latch lets them through. What an earlier agent filtered or kept shut is not among them. */
+/* If there is no policy and never was, leaves running guests unfiltered: attaches nothing to
+ * their ports and lets them through the latch. Ports that an earlier agent filtered or kept shut
+ * are excluded. */
 void tw_attach_leave_running(struct tw_enforcement *enforcement);
-/* A policy is in force: attaches the ports that were left as they were for want of one. */
+/* Attaches the ports that were left unfiltered, once a policy is in force. */
 void tw_attach_left(struct tw_enforcement *enforcement);

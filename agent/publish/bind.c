@@ -18,17 +18,17 @@ struct binder {
 	const struct tw_inforce *inforce;
 	const struct tw_ports *ports;
 	struct tw_binding *bindings;
-	bool *taken; /* by vNIC */
+	bool *taken; /* indexed by vNIC */
 };
 
-/* True if the port's own MAC may be one that libvirt gave. */
+/* True if the port's own MAC may be from libvirt. */
 static bool mac_tells(const struct tw_agent_port *port)
 {
 	return !port->macvtap && port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
 	       port->mac_origin != TW_MAC_RANDOM;
 }
 
-/* Where the vNICs whose MAC ends like this one begin. */
+/* Returns the index of the first vNIC whose MAC ends like this one. */
 static size_t first_with_tail(const struct tw_inforce *inforce, uint64_t tail)
 {
 	size_t low = 0, high = inforce->n_macs;
@@ -44,8 +44,8 @@ static size_t first_with_tail(const struct tw_inforce *inforce, uint64_t tail)
 	return low;
 }
 
-/* Counts the vNICs that a tap's MAC may stand for. *ret is that of this name, if one of several has
- * it, else the first. */
+/* Counts the vNICs that a tap's MAC may mean. *ret is the one with this port name if there are
+ * several, otherwise the first. */
 static size_t count_owners(const struct tw_inforce *inforce, const struct tw_agent_port *port,
 	const struct tw_vnic **ret)
 {
@@ -77,7 +77,7 @@ static void refuse(
 	b->bindings[i] = (struct tw_binding){.about = about, .conflict = conflict};
 }
 
-/* `agreeing`: only ports whose name says the same as their MAC. */
+/* `agreeing`: only ports whose name and MAC agree. */
 static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
 {
 	const struct tw_agent_port *port = b->ports->list.at[i];
@@ -97,9 +97,9 @@ static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
 		take(b, i, vnic, TW_BOUND_BY_TAP_MAC);
 }
 
-/* True if the port's own MAC says that it is another VM's. Containers of LXC have made-up bytes
- * behind the fe of their veth's host end, and so may a port have of which the kernel cannot be asked:
- * these count only if their MAC has the maker's bytes of the workload's. */
+/* True if the port's own MAC shows that it is another VM's. Containers of LXC have random bytes
+ * behind the fe of their veth's host end, and so may a port of which the kernel cannot be asked.
+ * These count only if their MAC has the vendor bytes of the workload's. */
 static bool says_other(const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {
 	return mac_tells(port) && vnic->has_mac &&
@@ -121,8 +121,8 @@ static void bind_by_name(struct binder *b, size_t i)
 		refuse(b, i, vnic, TW_CONFLICT_MAC);
 	else if (!says_other(port, vnic))
 		refuse(b, i, vnic, TW_CONFLICT_ELSEWHERE);
-	/* Else the name is one from before a renumbering: the workload was found by its MAC, and this
-	 * port's MAC says that it is a VM that the policy does not know. */
+	/* Otherwise the name is outdated: the workload was found by its MAC, and this port's MAC
+	 * is of a VM that the policy does not have. */
 }
 
 static void bind_by_sender(struct binder *b, size_t i)
@@ -137,8 +137,8 @@ static void bind_by_sender(struct binder *b, size_t i)
 		take(b, i, vnic, TW_BOUND_BY_SENDER);
 }
 
-/* A guest's frames leave a macvtap by its egress hook, and reach the guest by the ingress hook: judged
- * there, each would be taken for one of the other direction. Its own MAC is its guest's. */
+/* Refuses a macvtap: a guest's frames leave it by the egress hook and reach the guest by the
+ * ingress hook, so each would be judged in the wrong direction. Its own MAC is its guest's. */
 static void refuse_kind(struct binder *b, size_t i)
 {
 	const struct tw_agent_port *port = b->ports->list.at[i];
@@ -172,7 +172,8 @@ int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports
 	memset(ret, 0, n * sizeof(*ret));
 	for (size_t i = 0; i < n; i++)
 		refuse_kind(&b, i);
-	/* Each way for all ports before the next, so that the answer does not depend on their order. */
+	/* Each method is tried for all ports before the next one, so that the result does not
+	 * depend on their order. */
 	for (size_t i = 0; i < n; i++)
 		bind_by_tap_mac(&b, i, true);
 	for (size_t i = 0; i < n; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* bind.h: finds the vNIC of the policy that each port belongs to.
  *
- * Why:        a port that is bound to a workload gets its rights, so only facts of the host count:
- *             its name and the tap's own MAC. A guest chooses neither. What a guest sends counts
- *             only where `options: {bind: first-sender}` says so.
+ * Why:        a port gets the rights of the workload that it is bound to, so only facts of the host
+ *             count: its name and the tap's own MAC. A guest can choose neither. What a guest sends
+ *             counts only with `options: {bind: first-sender}`.
  * Order:      1. the tap's own MAC, where it is a workload's with first byte fe (libvirt's habit);
  *             2. the port's name; 3. the MAC that was first seen sending. A port whose name and MAC
  *             agree goes first, then the one with the lower interface index.
@@ -20,36 +20,37 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/inforce.h"
 
-/* Finds the binding of each port; ret[i] belongs to ports->list.at[i]. `ret_taken`, which may be
- * NULL, tells for each vNIC whether a port was found. 0 or -ENOMEM. */
+/* Finds the binding of each port: ret[i] belongs to ports->list.at[i]. `ret_taken`, which may be
+ * NULL, is set to true for each vNIC whose port was found. Returns 0 or -ENOMEM. */
 int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
 	struct tw_binding *ret, bool *ret_taken);
 
-/* The workload that a port's guest seems to be, judged by what it sends, while the port is not
- * bound to it; NULL: none. */
+/* Returns the workload that a port's guest seems to be, by the MAC that it sends from, if the
+ * port is not bound to it; otherwise NULL. */
 const struct tw_vnic *tw_bind_resembles(
 	const struct tw_inforce *inforce, const struct tw_agent_port *port);
 
 /* True if the port belongs to no workload, and frames pass it unfiltered. */
 bool tw_bind_is_open(const struct tw_agent_port *port);
 
-/* Words for programs. */
+/* Return names for JSON. */
 const char *tw_bound_name(enum tw_bound by);
 const char *tw_conflict_name(enum tw_conflict conflict);
 
 #define TW_CONFLICT_TEXT_MAX 512
-/* Says in a sentence what is wrong, and what to do; empty without a conflict. */
+/* Writes a sentence on what is wrong and what to do; empty without a conflict. */
 void tw_conflict_text(
 	const struct tw_binding *binding, const struct tw_agent_port *port, char *text, size_t max);
 
-/* Logs what changes for a port by a new binding and state, before it takes these over. What a port
- * that is about to be attached belongs to is left to its attaching. */
+/* Logs how a new binding and state change a port, before the port takes them over. For a port
+ * about to be attached, attaching logs its workload. */
 void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *binding,
 	enum tw_port_state state, bool open);
-/* Takes note of a MAC that a port's guest sends from. */
+/* Records a MAC that a port's guest sends from. */
 void tw_bind_hear(
 	const struct tw_inforce *inforce, struct tw_agent_port *port, const uint8_t mac[6]);
-/* Logs what the ports resemble that netlink has told MACs of. */
+/* Logs which workloads the ports resemble whose MACs netlink reported. */
 void tw_bind_tell_heard(const struct tw_inforce *inforce, const struct tw_ports *ports);
-/* Logs which workload a port resembles, once a minute at most: a guest chooses what it sends. */
+/* Logs which workload a port resembles, at most once a minute, because a guest chooses what it
+ * sends. */
 void tw_bind_tell_resembling(const struct tw_inforce *inforce, struct tw_agent_port *port);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* charges.h: sets right what ports are charged, where it is not what stands in the table.
+/* charges.h: corrects what ports are charged if it differs from the records in the table.
  *
- * Why:        what a port is charged for nothing is lost to its guest for good; and each record says what
- *             it is charged as, so that a walk through all of them can tell.
- * How:        each walk sums up what its records say. The table changes meanwhile. The sum is at least what was
- *             charged when the walk began less what was taken back since, and at most that and what was charged
- *             since; a sum beyond either bound proves that the count is wrong, by the distance at least. A
- *             count that came back to what it was proves nothing.
+ * Why:        a wrong charge would reduce the guest's quota for ever. Each record has its kind of
+ *             charge, so a walk of all records can find errors.
+ * How:        each walk adds up the charges of its records. The table changes meanwhile. The sum is
+ *             at least what was charged when the walk began less what was taken back since, and at
+ *             most that and what was charged since; a sum beyond either bound proves that the count
+ *             is wrong, by the distance at least. A count that came back to what it was proves
+ *             nothing.
  * Invariants: 1. No count that is right is changed (tests/agent/charges.c). An operation under way, between a
  *                record and its count, is over within a tick: a walk starts a tick after begin_walk, and is
  *                judged a tick after its end. A CPU that loses its turn for longer would have to do so in
@@ -22,16 +23,17 @@
 #define TW_CHARGES_KINDS 3 /* enum tw_charge, but for TW_CHARGE_NONE */
 
 struct tw_charges {
-	struct tw_usage *loads; /* of all ports, as the programs see them */
+	struct tw_usage *loads; /* usage of all ports, shared with the programs */
 	uint32_t met[TW_PORTS_MAX][TW_CHARGES_KINDS];
-	uint64_t began[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* counts when the walk began */
-	int64_t off[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* what the last walk proved to be too much */
+	uint64_t began[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* counts at the start of the walk */
+	int64_t off[TW_PORTS_MAX]
+		   [TW_CHARGES_KINDS]; /* by how much the last walk proved each count too high */
 };
 
 /* Maps the loads behind a map's fd; 0 or negative errno. */
 int tw_charges_init(struct tw_charges *charges, int loads_fd);
 void tw_charges_done(struct tw_charges *charges);
-void tw_charges_begin_walk(struct tw_charges *charges); /* a tick before the first record */
+void tw_charges_begin_walk(struct tw_charges *charges); /* called a tick before the first record */
 void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn);
-/* Returns how many counts were set right. A tick after the last record. */
+/* Returns how many counts were corrected. Called a tick after the last record. */
 unsigned int tw_charges_end_walk(struct tw_charges *charges);

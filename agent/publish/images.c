@@ -17,7 +17,8 @@ int tw_images_init(struct tw_images *images, struct tw_kernel *kernel)
 	return images->slots ? 0 : -ENOMEM;
 }
 
-/* Forgets what was put; slots of what was not flushed stay taken until they are collected. */
+/* Forgets the pending images. Slots of images that were not flushed stay taken until they are
+ * collected. */
 static void forget_put(struct tw_images *images)
 {
 	tw_kernel_put_finish(&images->put);
@@ -64,11 +65,11 @@ static int put_new(
 	tw_autofd int fd = -1;
 	int ret;
 
-	/* Lists that a flush still reads are not to be touched. */
+	/* A running flush still reads the lists. */
 	if (images->put.running)
 		forget_put(images);
 	ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
-	/* Each image that waits for the flush holds a descriptor. */
+	/* Each pending image holds a descriptor. */
 	if (ret == -EMFILE && images->put_fds.n) {
 		ret = tw_images_flush(images, err);
 		forget_put(images);
@@ -159,7 +160,7 @@ void tw_images_collect(struct tw_images *images)
 {
 	TW_VEC(uint32_t) gone = {0};
 
-	/* Whatever was put for a plan that came to nothing is among those that nobody wants. */
+	/* Images of a failed plan are not marked, and are collected here. */
 	forget_put(images);
 	for (uint32_t i = 1; i < TW_IMAGES_MAX; i++)
 		if (images->slots[i].used && !images->slots[i].marked && !tw_vec_push(&gone, i))

@@ -43,7 +43,7 @@ static int index_macs(struct tw_inforce *inforce)
 	return 0;
 }
 
-/* All that goes with a policy; takes over one reference to each of the two. */
+/* Makes the state of a policy. Takes over one reference to each of the two policies. */
 static int new_inforce(struct tw_policy *written, struct tw_policy *policy, struct text text,
 	const char *source, struct tw_inforce **ret)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* inforce.h: a policy with all that goes with being in force, shared by whoever still reads it.
+/* inforce.h: a policy in force and its state, reference-counted.
  *
- * Invariants: the policy, its text and its slots never change; image slots found for its vNICs are
+ * Invariants: the policy, its text and its slots never change. The image slots of its vNICs are
  *             filled in as they are compiled.
  */
 #pragma once
@@ -15,19 +15,19 @@
 
 struct tw_inforce {
 	unsigned int refs;
-	struct tw_policy *written; /* as its text has it, whatever guests have learned */
-	struct tw_policy *policy;  /* what ports are judged by; often the same */
+	struct tw_policy *written; /* as in its text, without learned addresses */
+	struct tw_policy *policy;  /* the policy that judges; often the same */
 	char *text;
 	size_t text_len;
-	char *source;		      /* file name given by whoever applied it */
-	uint64_t mark;		      /* of its text, tw_loads_mark() */
-	uint64_t file_mark;	      /* of the file of --policy when this took effect; 0: none */
+	char *source;		      /* file name given when it was applied */
+	uint64_t mark;		      /* tw_loads_mark() of its text */
+	uint64_t file_mark;	      /* mark of the --policy file when this took effect; 0: none */
 	uint64_t generation;	      /* counts policies on this host, from 1 */
 	uint64_t since_ns;	      /* monotonic */
 	uint32_t *slots;	      /* rule number → rule slot; n_rules + 1 */
-	uint32_t *images;	      /* vNIC → image slot, 0 = not looked for */
-	struct tw_compiler *compiler; /* NULL until the first image is looked for */
-	/* What `policy` has beside what is written: from DHCP, ascending by vNIC and address. */
+	uint32_t *images;	      /* vNIC → image slot; 0: not looked up yet */
+	struct tw_compiler *compiler; /* NULL until the first image is needed */
+	/* Addresses from DHCP in `policy`, ascending by vNIC and address. */
 	struct tw_learned *learned;
 	size_t n_learned;
 	bool learns;		 /* some vNIC has `dhcp` */
@@ -40,16 +40,16 @@ struct tw_mac_row {
 	const struct tw_vnic *vnic;
 };
 
-/* Reads a policy, without the warnings of tw_policy_check(); 0, -EINVAL (see diags) or -ENOMEM. Slots
- * are zero until assigned. Where the text is nearly that of `old`, which may be NULL, only what differs
- * is read. */
+/* Reads a policy, without the warnings of tw_policy_check(). If the text is similar to that of
+ * `old`, which may be NULL, reads only the differences. Slots are zero until assigned. Returns
+ * 0, -EINVAL (see diags) or -ENOMEM. */
 int tw_inforce_new(const char *text, size_t len, const char *source, const struct tw_inforce *old,
 	struct tw_diags *diags, struct tw_inforce **ret);
-/* The same policy while its vNICs have these addresses, which are copied. */
+/* Makes the policy with these learned addresses, which are copied. */
 int tw_inforce_learn(const struct tw_inforce *from, const struct tw_learned *learned, size_t n,
 	struct tw_diags *diags, struct tw_inforce **ret);
 struct tw_inforce *tw_inforce_ref(struct tw_inforce *inforce);
-void tw_inforce_free(struct tw_inforce *inforce); /* gives one reference back */
+void tw_inforce_free(struct tw_inforce *inforce); /* releases one reference */
 TW_DEFINE_AUTO(tw_inforce)
 
 bool tw_inforce_has_learned(

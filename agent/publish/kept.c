@@ -22,12 +22,12 @@
 #include "fastpath/abi/names.h"
 
 #define LOOK_NS	 1000000000u
-#define SAVE_NS	 5000000000u /* between two writings: guests decide how often they renew */
+#define SAVE_NS	 5000000000u /* between two writes: guests choose how often they renew */
 #define RETRY_NS 1000000000u
 #define SECOND	 1000000000u
-/* A clock that is set during the boot may step back by so much. */
+/* How far a clock that is set during the boot may step back. */
 #define CLOCK_SLACK_S 60
-/* Two looks at one lease differ by no more, unless it was renewed. */
+/* Two readings of a lease's end differ by at most this, unless it was renewed. */
 #define SAME_NS	  1000000000u
 #define LEFT_EVER -1
 
@@ -55,7 +55,7 @@ json_t *tw_kept_pack(const struct tw_kept *kept, uint64_t now_ns, int64_t unix_s
 	json_t *list = json_array();
 
 	tw_vec_foreach (&kept->list, lease) {
-		/* An interface name may be any bytes; one that is no UTF-8 is not worth a row. */
+		/* An interface name may have any bytes; one that is not UTF-8 is not saved. */
 		json_t *row = lease->until_ns > now_ns ? pack_lease(lease, now_ns) : NULL;
 
 		if (row && json_array_append_new(list, row) < 0) {
@@ -73,7 +73,8 @@ static void copy_text(char *to, size_t max, json_t *row, const char *key)
 	snprintf(to, max, "%s", text ? text : "");
 }
 
-/* False if the row is none, or its lease is over. `elapsed_s` is how long ago the file was written. */
+/* False if the row is invalid or its lease has ended. `elapsed_s` is the time since the file was
+ * written. */
 static bool unpack_lease(
 	json_t *row, uint64_t now_ns, int64_t elapsed_s, struct tw_kept_lease *lease)
 {
@@ -91,7 +92,7 @@ static bool unpack_lease(
 		sscanf(mac, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &m[0], &m[1], &m[2], &m[3], &m[4],
 			&m[5]) != 6)
 		return false;
-	/* No server can give more than 32 bits of seconds. */
+	/* A lease time has 32 bits of seconds. */
 	if (left == LEFT_EVER)
 		lease->until_ns = UINT64_MAX;
 	else if (left > elapsed_s && left <= UINT32_MAX)
@@ -99,7 +100,7 @@ static bool unpack_lease(
 	return lease->until_ns != 0;
 }
 
-/* By all but the end. */
+/* Compares all but the end. */
 static int compare_leases(const void *a, const void *b)
 {
 	const struct tw_kept_lease *x = a, *y = b;
@@ -205,7 +206,7 @@ static bool save(struct tw_enforcement *enforcement)
 
 /* ---- from the map ---- */
 
-/* The place that leases of a port are good for. */
+/* Returns the place for which a port's leases are valid. */
 static struct tw_kept_lease place_of(const struct tw_enforcement *enforcement,
 	const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {
@@ -220,7 +221,8 @@ static struct tw_kept_lease place_of(const struct tw_enforcement *enforcement,
 	return place;
 }
 
-/* Takes what the policy has of a port's leases: of two guests with one address, the one that it has. */
+/* Takes the leases of a port that the policy has. If two guests have one address, the policy
+ * decides. */
 static int take_port(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
 	const struct tw_leases *leases, uint64_t now, struct tw_kept *fresh)
 {
@@ -245,7 +247,7 @@ static int compare_places(const void *a, const void *b)
 	return memcmp(a, b, offsetof(struct tw_kept_lease, addr));
 }
 
-/* The places that the map has something about. */
+/* Lists the places for which the map has leases. */
 static int list_places(const struct tw_enforcement *enforcement, struct tw_kept *ret)
 {
 	int err = 0;
@@ -258,7 +260,7 @@ static int list_places(const struct tw_enforcement *enforcement, struct tw_kept 
 	return err;
 }
 
-/* Takes what the file had for all other places: their guests may come yet. */
+/* Keeps the file's leases for all other places, because their guests may still come. */
 static int take_absent(
 	const struct tw_enforcement *enforcement, uint64_t now, struct tw_kept *fresh)
 {
@@ -303,7 +305,7 @@ static void follow(struct tw_enforcement *enforcement)
 			err = take_port(enforcement, *port, leases, now, &fresh);
 	}
 	sort_leases(&fresh);
-	/* Without memory the file stays as it is until the next look. */
+	/* If memory runs out, the file stays unchanged until the next check. */
 	if (err || is_same(&fresh, enforcement->kept)) {
 		tw_kept_done(&fresh);
 		return;
@@ -349,8 +351,8 @@ void tw_kept_save(struct tw_enforcement *enforcement)
 
 /* ---- back into the map ---- */
 
-/* True if the map has nothing of the vNIC's guest at this port, nor leases of the guest that the policy
- * in force has there. */
+/* True if the map has nothing for the vNIC's guest at this port, and no leases of that guest in
+ * the policy in force. */
 static bool is_blank(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
 	const struct tw_leases *leases, const struct tw_vnic *vnic)
 {
@@ -363,8 +365,8 @@ static bool is_v4(const struct tw_addr *addr)
 	return !addr->d[0] && addr->w[2] == htonl(0xffff);
 }
 
-/* The fast path takes the first place that is free, so the agent takes the last: if a server's answer
- * comes at this moment, both find room. */
+/* The fast path uses the first free place, so the agent uses the last one. If a server answers
+ * at this moment, both find a place. */
 static void put_lease(struct tw_leases *leases, const struct tw_kept_lease *kept, uint64_t now)
 {
 	struct tw_lease *at = leases->at[!is_v4(&kept->addr)];

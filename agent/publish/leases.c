@@ -18,13 +18,13 @@
 #include "fastpath/kernel/load.h"
 
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_leases))
-#define REST	  4 /* times what the turn before took */
+#define REST	  4 /* rest, as a multiple of the last turn's duration */
 
-/* A lease that could be taken in. */
+/* A lease that the policy could take up. */
 struct candidate {
 	struct tw_learned learned;
-	bool known;    /* it is in force already */
-	bool restored; /* no server was seen giving it since the boot */
+	bool known;    /* already in force */
+	bool restored; /* no server was seen assigning it since the boot */
 };
 
 struct candidates {
@@ -56,8 +56,8 @@ static bool is_mac_of(const struct tw_leases *leases, const struct tw_vnic *vnic
 	return vnic->dhcp && !memcmp(leases->mac, vnic->mac, sizeof(leases->mac));
 }
 
-/* Whether the policy's text gives the very address to somebody else. A prefix around it, such as a
- * router's, is no claim. */
+/* True if the policy's text gives this address to another vNIC. A prefix that contains it, such
+ * as a router's, does not count. */
 static bool is_taken(
 	const struct tw_inforce *inforce, const struct tw_vnic *vnic, const struct tw_addr *addr)
 {
@@ -86,8 +86,8 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	return err;
 }
 
-/* By address; of one address, a lease that a server was seen giving comes first, then the one that is in
- * force. */
+/* Orders leases by address. For one address, a lease that a server was seen assigning comes
+ * first, then the one in force. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -111,7 +111,7 @@ static int compare_learned(const void *a, const void *b)
 	return memcmp(&x->addr, &y->addr, sizeof(x->addr));
 }
 
-/* One holder for each address. */
+/* Picks one holder for each address. */
 static int settle_claims(struct candidates *candidates, struct tw_learned_list *ret)
 {
 	const struct candidate *at = candidates->list.at;
@@ -173,7 +173,7 @@ void tw_leases_know(struct tw_enforcement *enforcement)
 			uint32_t serial = __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE);
 			struct tw_learned learned = {vnic->index, lease->addr};
 
-			/* Should another address come here meanwhile, its serial is another. */
+			/* If another address takes this place meanwhile, the serial differs. */
 			if (serial == __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE))
 				__atomic_store_n(&lease->known,
 					is_in_force(enforcement->inforce, &learned) ? serial : 0,

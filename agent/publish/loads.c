@@ -59,7 +59,8 @@ uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path)
 		return 0;
 	if (is_known(loads, &info))
 		return loads->mark;
-	/* Looked at before it is read: a file that changes meanwhile is read again. */
+	/* The file's state is read before its text, so that a file that changes meanwhile is
+	 * read again. */
 	loads->mark = 0;
 	loads->dev = info.st_dev;
 	loads->ino = info.st_ino;
@@ -89,7 +90,7 @@ const char *tw_file_state_name(enum tw_file_state state)
 	return names[state];
 }
 
-/* ---- what was refused ---- */
+/* ---- refusals ---- */
 
 static const struct tw_diag *first_error(const struct tw_diags *diags)
 {
@@ -117,7 +118,7 @@ void tw_loads_refused(struct tw_loads *loads, const char *source, const struct t
 	refused.text = tw_strdup(text);
 	tw_loads_accepted(loads);
 	loads->refused = refused;
-	/* Both are told, or neither. */
+	/* Both are shown, or neither. */
 	if (!refused.source || !refused.text)
 		tw_loads_accepted(loads);
 }

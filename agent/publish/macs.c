@@ -63,7 +63,8 @@ static int list_wanted(const struct tw_inforce *inforce, const bool *taken, stru
 	return err;
 }
 
-/* Writes what differs; both are ascending. What is new comes before what is old goes. */
+/* Writes the differences; both lists are ascending. New rows are added before old ones are
+ * removed. */
 static int write_changes(const struct tw_enforcement *enforcement, const struct tw_macs *old,
 	const struct tw_macs *now)
 {
@@ -99,7 +100,7 @@ void tw_macs_sync(struct tw_enforcement *enforcement, const bool *taken)
 		tw_log(TW_LOG_WARNING,
 			"policy: some ports of no workload may use workloads' MACs: %s",
 			strerror(-ret));
-	/* Without memory what the map holds is what it held. */
+	/* If memory ran out, the map was not changed. */
 	if (ret == -ENOMEM && now.rows.n < enforcement->inforce->n_macs) {
 		tw_macs_done(&now);
 		return;

@@ -18,7 +18,7 @@ void tw_memberships_done(struct tw_memberships *m)
 	tw_vec_done(&m->rows);
 }
 
-/* In order of addresses as numbers, which is that of their bytes. */
+/* Compares addresses as numbers, which is the order of their bytes. */
 static int compare_addrs(const struct tw_addr *a, const struct tw_addr *b)
 {
 	return memcmp(a->b, b->b, sizeof(a->b));
@@ -69,7 +69,7 @@ bool tw_memberships_equal(
 	return n == members->all.n;
 }
 
-/* What a row was (not there: in no group), and what its epoch's groups are to be. */
+/* A row's state before (missing: in no group) and the groups that its epoch must have. */
 struct change {
 	struct tw_membership_row row;
 	struct tw_group_set in;
@@ -81,7 +81,7 @@ struct changes {
 	size_t max;
 };
 
-/* Brings the rows and the members together, in order. */
+/* Merges the rows and the members, in order. */
 static int merge(
 	const struct tw_memberships *m, const struct tw_members *members, struct changes *ret)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* memberships.h: which addresses are in which groups, as the kernel has it for either epoch.
+/* memberships.h: the groups of each address in the kernel, for both epochs.
  *
- * How:        a flip makes what it writes for the coming epoch's parity the one in force, together with
- *             ports and images; only what differs there is written.
+ * How:        a flip puts the memberships of the coming epoch's parity in force, together with
+ *             ports and images. Only differences are written.
  */
 #pragma once
 
@@ -21,17 +21,17 @@ struct tw_membership_row {
 
 struct tw_memberships {
 	struct tw_kernel *kernel;
-	TW_VEC(struct tw_membership_row) rows; /* all that `members` holds, ascending by address */
+	TW_VEC(struct tw_membership_row) rows; /* contents of `members`, ascending by address */
 };
 
 void tw_memberships_init(struct tw_memberships *m, struct tw_kernel *kernel);
 void tw_memberships_done(struct tw_memberships *m);
 
-/* Learns what an earlier agent left. 0 or a negative errno. */
+/* Reads the state of an earlier agent. Returns 0 or a negative errno. */
 int tw_memberships_adopt(struct tw_memberships *m);
-/* Whether an epoch has just these. */
+/* True if an epoch has exactly these members. */
 bool tw_memberships_equal(
 	const struct tw_memberships *m, const struct tw_members *members, uint32_t epoch);
-/* Makes it so. After a failure part of it is written, and known to be. */
+/* Writes the members of an epoch. After a failure a part is written, and recorded. */
 int tw_memberships_write(struct tw_memberships *m, const struct tw_members *members, uint32_t epoch,
 	struct tw_err *err);

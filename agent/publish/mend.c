@@ -28,7 +28,8 @@ void tw_mend_begin(struct tw_enforcement *enforcement)
 		const struct tw_image_slot *slot = &enforcement->images->slots[i];
 
 		any_image |= slot->used;
-		/* What is in use and in no file is written, or the next agent knows nothing of it, either. */
+		/* Images that are in use and in no file are written, or the next agent would not
+		 * know them. */
 		enforcement->images->changed |= slot->used && !slot->saved;
 	}
 	if (enforcement->found.text)

@@ -16,7 +16,8 @@
 #include "base/alloc.h"
 #include "base/notify.h"
 
-/* Independent of their order: what the kernel holds comes back in one of its own. */
+/* Returns a hash that does not depend on the order, because the kernel returns its entries in an
+ * order of its own. */
 static uint64_t hash_prefixes(const struct tw_vnic *vnic)
 {
 	uint64_t hash = 0;
@@ -35,8 +36,8 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 	return (hash ^ len) * 1099511628211u;
 }
 
-/* The slot that holds the image already under the policy in force, as nothing about the vNIC has
- * changed since; 0: look for yourself. */
+/* Returns the slot of the image under the policy in force if nothing about the vNIC has changed,
+ * or 0 to look it up. */
 static uint32_t inherited(const struct tw_enforcement *enforcement, const struct tw_plan *plan,
 	const struct tw_vnic *vnic)
 {
@@ -49,7 +50,7 @@ static uint32_t inherited(const struct tw_enforcement *enforcement, const struct
 	return slot;
 }
 
-/* Takes the slot of an image that is there already, else compiles it. */
+/* Finds the slot of an existing image, or compiles the image. */
 static int find_image(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	const struct tw_plan *plan, const struct tw_vnic *vnic, uint32_t *ret_slot,
 	struct tw_diags *diags, struct tw_err *err)
@@ -84,7 +85,7 @@ static int find_image(struct tw_enforcement *enforcement, struct tw_inforce *inf
 	return ret;
 }
 
-/* The slot of a vNIC's image, looked for at most once per policy. */
+/* Returns the slot of a vNIC's image, looked up at most once per policy. */
 static int image_of(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	const struct tw_plan *plan, const struct tw_vnic *vnic, uint32_t *ret_slot,
 	struct tw_diags *diags, struct tw_err *err)
@@ -99,8 +100,8 @@ static int image_of(struct tw_enforcement *enforcement, struct tw_inforce *infor
 	return 0;
 }
 
-/* Until when mid-stream TCP is taken up: a port that carried traffic before it was protected gets
- * a window; one that is protected already keeps what is left of its own. */
+/* Returns until when mid-stream TCP is adopted. A port that carried traffic before it was
+ * protected gets a window; a protected port keeps the rest of its own. */
 static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_agent_port *port,
 	const struct tw_port *live)
 {
@@ -155,13 +156,13 @@ static bool entries_equal(const struct tw_port *a, const struct tw_port *b)
 	return !memcmp(&left, b, sizeof(left));
 }
 
-/* An entry that no gate was ever decided by may be replaced at once. */
+/* True if gates may have been decided by the entry. Otherwise it can be replaced at once. */
 static bool judged(const struct tw_port *live)
 {
 	return live && live->image && !(live->flags & TW_PORT_F_UNCLAIMED);
 }
 
-/* Whether nothing changed but the way that frames take: no gate needs to be asked again. */
+/* True if only the forwarding changed, so that no gate must be decided again. */
 static bool decides_alike(const struct tw_plan_row *row, const struct tw_port *live)
 {
 	struct tw_port entry = row->entry;
@@ -194,7 +195,7 @@ static int fill_row(struct tw_enforcement *enforcement, struct tw_inforce *infor
 	row->entry.len_max = tw_locals_len_max(port);
 	if (row->state == TW_PORT_PROTECTED && tw_locals_fit(enforcement->host, port, &row->entry))
 		row->entry.flags |= TW_PORT_F_CUT;
-	/* Whoever was judged by groups of before is to be judged again. */
+	/* Connections that were judged by the previous groups must be judged again. */
 	plan->flip |= (plan->regroup || plan->rereserve) && judged(live);
 	row->changed = !live || !entries_equal(&row->entry, live) ||
 		       row->prefixes != port->prefixes;
@@ -211,7 +212,7 @@ static int hash_reserved(void *arg, const struct tw_addr *addr)
 	return 0;
 }
 
-/* What is worked out once for a policy, and not by port. */
+/* Computes what is needed once per policy and not per port. */
 static int prepare(
 	struct tw_enforcement *enforcement, struct tw_inforce *inforce, struct tw_plan *plan)
 {

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "fastpath/kernel/load.h"
 
-#define SWEEP_TICKS 20 /* at four a second */
+#define SWEEP_TICKS 20 /* ticks of a sweep, at four ticks per second */
 
 static void lose(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
@@ -37,12 +37,13 @@ static void tell_before(struct tw_agent_port *port, uint32_t before)
 	port->before = before;
 }
 
-/* The kernel has no image at this slot: it is compiled and put again with the next plan. */
+/* Handles a slot whose image is missing in the kernel: the next plan compiles and writes it
+ * again. */
 static void lose_image(struct tw_enforcement *enforcement, uint32_t slot)
 {
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return;
-	/* Not given again at once: entries in force name it. */
+	/* Not reused at once, because entries in force refer to it. */
 	enforcement->images->slots[slot] = (struct tw_image_slot){.saved = true};
 	if (enforcement->inforce)
 		for (size_t i = 0; i < tw_policy_n_vnics(enforcement->inforce->policy); i++)
@@ -51,8 +52,7 @@ static void lose_image(struct tw_enforcement *enforcement, uint32_t slot)
 	enforcement->host->changed = true;
 }
 
-/* Writes the entry again that packets of the port should meet, and compiles its image again if that is
- * what is missing. */
+/* Writes the port's entry again, and has its image compiled again if that is missing. */
 static void mend_entry(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
 	const struct tw_port *wanted = &port->entry[enforcement->host->epoch & 1];
@@ -83,7 +83,7 @@ bool tw_prove_port(struct tw_enforcement *enforcement, struct tw_agent_port *por
 {
 	struct tw_kernel_proof proof;
 
-	/* An error, as for an interface that is gone, proves nothing either way. */
+	/* An error, such as for a removed interface, proves nothing. */
 	if (!port->attached ||
 		tw_kernel_prove(enforcement->host->kernel, port->ifindex, &proof) < 0)
 		return true;

@@ -71,7 +71,7 @@ static int reserve_addr(void *arg, const struct tw_addr *addr)
 	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128);
 }
 
-/* Writes the link-local addresses that no guest may claim. */
+/* Writes the reserved link-local addresses. */
 static int write_reserved(struct tw_enforcement *enforcement, const struct tw_policy *policy,
 	uint32_t epoch, struct tw_err *err)
 {
@@ -85,7 +85,7 @@ static int write_reserved(struct tw_enforcement *enforcement, const struct tw_po
 		       : 0;
 }
 
-/* Whether the other epoch has this very entry. */
+/* True if the other epoch has the same entry. */
 static bool has_twin(const struct tw_plan_row *row, uint32_t epoch)
 {
 	const struct tw_agent_port *port = row->port;
@@ -162,7 +162,8 @@ static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct
 	return tw_kernel_set_port(enforcement->host->kernel, ifindex, epoch, NULL);
 }
 
-/* Sums up what `addrs` holds for each adopted port, so that it need not be written anew. */
+/* Computes the hash of each adopted port's rows of `addrs`, so that they need not be written
+ * again. */
 static void adopt_prefixes(struct tw_enforcement *enforcement)
 {
 	int fd = map_fd(enforcement, TW_MAP_addrs);
@@ -206,7 +207,7 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
 }
 
-/* ---- carrying a plan out ---- */
+/* ---- executing a plan ---- */
 
 static void settle_row(struct tw_enforcement *enforcement, const struct tw_plan_row *row)
 {
@@ -223,7 +224,7 @@ static void settle_row(struct tw_enforcement *enforcement, const struct tw_plan_
 	tw_bind_tell_resembling(enforcement->inforce, port);
 }
 
-/* The kernel now does what the plan said. */
+/* Records that the plan is in force in the kernel. */
 static void settle(struct tw_enforcement *enforcement, const struct tw_plan *plan)
 {
 	tw_vec_foreach (&plan->rows, row)
@@ -251,7 +252,7 @@ static int set_config(struct tw_enforcement *enforcement, const struct tw_inforc
 	return tw_kernel_set_config(enforcement->host->kernel, &wanted);
 }
 
-/* Writes the changed rows where they are; each of them stands alone. */
+/* Writes the changed rows in place; each is independent. */
 static int commit_alone(
 	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
@@ -280,14 +281,14 @@ static int flip(struct tw_enforcement *enforcement, uint32_t epoch)
 	struct tw_config config;
 	int ret = tw_kernel_flip(enforcement->host->kernel, epoch);
 
-	/* A failure behind the flip itself does not undo it. */
+	/* A failure after the flip does not undo it. */
 	if (ret < 0 && !tw_kernel_get_config(enforcement->host->kernel, &config) &&
 		config.epoch == epoch)
 		ret = 0;
 	return ret;
 }
 
-/* Writes all rows for the coming epoch and makes it the one in force. */
+/* Writes all rows for the coming epoch and puts it in force. */
 static int commit_flip(
 	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
@@ -329,7 +330,7 @@ static int commit(
 	if (!plan->n_changed && !plan->regroup && !plan->rereserve)
 		return 0;
 	ret = tw_images_flush(enforcement->images, err);
-	/* Without a flip nobody was judged by groups yet. */
+	/* Without a flip no connection was judged by groups yet. */
 	if (!ret && !plan->flip)
 		ret = tw_memberships_write(
 			enforcement->memberships, plan->members, enforcement->host->epoch, err);
@@ -345,7 +346,7 @@ static int commit(
 	return ret;
 }
 
-/* ---- the entrances ---- */
+/* ---- public functions ---- */
 
 static int restore_leases(
 	struct tw_enforcement *enforcement, const struct tw_inforce *inforce, struct tw_err *err)
@@ -355,8 +356,7 @@ static int restore_leases(
 	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
 }
 
-/* The same policy with what its guests have learned by now: *inforce as it is, or another one, which
- * takes its place there. */
+/* Updates *inforce to the guests' current learned addresses. Replaces it if they have changed. */
 static int relearn(struct tw_enforcement *enforcement, struct tw_inforce **inforce,
 	struct tw_diags *diags, struct tw_err *err)
 {
@@ -417,8 +417,8 @@ int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 	return ret;
 }
 
-/* Ports that ran open under the policy before, and are protected by this one, have connections
- * that nobody saw opening. */
+/* Marks ports that were open under the previous policy and are protected now: they have
+ * connections without records. */
 static void note_carried(struct tw_enforcement *enforcement)
 {
 	tw_vec_foreach (&enforcement->host->ports->list, port) {
@@ -461,13 +461,13 @@ void tw_publish_save(struct tw_enforcement *enforcement)
 		tw_publish_store_works(enforcement);
 }
 
-/* Waits until what goes with the policy in force is on the disk. If it cannot be, it is tried again. */
+/* Waits until the files of the policy in force are on disk. A failure is retried. */
 static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 {
 	struct tw_err err = {0};
 	bool failed = !enforcement->unstaged && tw_store_keep(enforcement->store, &err) < 0;
 
-	/* Nothing was written that could be kept. */
+	/* Nothing was staged. */
 	if (enforcement->unstaged)
 		return;
 	if (failed)
@@ -483,8 +483,8 @@ static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 	tw_publish_store_works(enforcement);
 }
 
-/* Writes what goes with a policy beside what counts. What is enforced already does not wait for a disk
- * that is full: it is tried again. */
+/* Stages the files of a policy. If the policy is already enforced, a full disk does not stop it,
+ * and staging is retried. */
 static int stage(struct tw_enforcement *enforcement, const struct tw_inforce *inforce,
 	uint32_t epoch, bool adopt, struct tw_err *err)
 {
@@ -517,18 +517,18 @@ static void restage(struct tw_enforcement *enforcement)
 	keep(enforcement, NULL);
 }
 
-/* From the plan to the new policy in force. */
+/* Puts the new policy in force by a plan. */
 static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	struct tw_plan *plan, bool adopt, struct tw_err *err)
 {
 	uint32_t epoch;
 	int ret;
 
-	/* One flip, also where each change could stand alone: the policy is in force at once. */
+	/* Flips even if all changes are independent, so that the policy takes effect at once. */
 	plan->flip = plan->flip || enforcement->inforce != NULL;
 	epoch = enforcement->host->epoch +
 		(plan->flip && (plan->n_changed || plan->regroup || plan->rereserve));
-	/* What an earlier policy still waits for is not to be mixed up with this one's. */
+	/* The pending files of an earlier policy must not be mixed with this one's. */
 	if (enforcement->unkept)
 		keep(enforcement, NULL);
 	ret = stage(enforcement, inforce, epoch, adopt, err);
@@ -620,7 +620,7 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	tw_publish_collect(enforcement);
-	/* What nobody's packets wait for. */
+	/* Work that no packet waits for. */
 	if (!result && !order->dry_run)
 		keep(enforcement, diags);
 	if (!result && tw_policy_check(inforce->written, diags) < 0)

@@ -27,8 +27,8 @@ static int apply_file(struct tw_enforcement *enforcement)
 	return ret;
 }
 
-/* Whether the text is the policy that was in force: by what the kernel says, or, after a new boot, by
- * what was written beside it. */
+/* True if the text is the policy that was in force. The kernel's mark shows that or, after a new
+ * boot, the mark in the file beside it. */
 static bool is_believed(struct tw_enforcement *enforcement, const char *text, size_t len)
 {
 	uint64_t mark = enforcement->found.text ? enforcement->found.text
@@ -41,12 +41,12 @@ static bool is_believed(struct tw_enforcement *enforcement, const char *text, si
 	return !mark || mark == tw_loads_mark(text, len);
 }
 
-/* The policy that an earlier agent left in force; it keeps its number and its age. `given` says where
- * it is from. */
+/* Loads the policy of an earlier agent, which keeps its generation and its age. `given` has its
+ * origin. */
 static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
 	const struct tw_saved_given *given, const char *text, size_t len)
 {
-	/* What was in force changes nothing; ports may have changed meanwhile. */
+	/* The same policy changes nothing, but ports may have changed meanwhile. */
 	struct tw_apply apply = {.order = {.text = text,
 					 .len = len,
 					 .source = given->source,
@@ -58,7 +58,7 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 	uint64_t generation = enforcement->generation;
 	int ret;
 
-	/* The file that was refused before is what a user has to mend. */
+	/* The refused file is the one that a user must correct. */
 	enforcement->loads->refused = (struct tw_refused){0};
 	enforcement->generation -= generation > 0;
 	ret = tw_apply_policy(enforcement, &apply);
@@ -92,7 +92,8 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 	return ret < 0 ? ret : load_text(enforcement, saved, given, text, len);
 }
 
-/* The file of --policy, which has the text that the kernel enforces while the state folder does not. */
+/* Loads the file of --policy if it has the text that the kernel enforces and the state folder
+ * does not. */
 static int load_live_file(
 	struct tw_enforcement *enforcement, const struct tw_saved_rules *saved, uint64_t mark)
 {
@@ -106,7 +107,8 @@ static int load_live_file(
 	return ret < 0 ? ret : load_text(enforcement, saved, &given, text, len);
 }
 
-/* True if what failed may pass: a full or read-only disk, too little memory, too few descriptors. */
+/* True if the failure may be temporary: a full or read-only disk, too little memory, too few
+ * descriptors. */
 static bool may_pass(int ret)
 {
 	return ret == -ENOSPC || ret == -EROFS || ret == -EDQUOT || ret == -EIO || ret == -ENOMEM ||
@@ -140,7 +142,7 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 		ret = apply_file(enforcement);
 		if (!ret)
 			return;
-		/* It is tried again at the next start. */
+		/* The file is tried again at the next start. */
 		given.file_mark = given.file_mark ? given.file_mark : 1;
 	} else if (path && !same) {
 		tw_log(TW_LOG_WARNING,

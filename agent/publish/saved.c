@@ -19,7 +19,7 @@ static json_t *pack_port(const struct tw_agent_port *port)
 		(int)port->id, "name", port->name, "learned", mac);
 }
 
-/* An interface name may be any bytes; one that is no UTF-8 is not worth a row. */
+/* An interface name may have any bytes; one that is not UTF-8 is not saved. */
 static int append(json_t *list, json_t *row)
 {
 	return row ? json_array_append_new(list, row) : 0;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "policy/table.h"
 
-/* A file begins with SEAL, then the checksum in digits, then all that it covers. */
+/* A file begins with SEAL, then the checksum in digits, then the text that it covers. */
 #define SEAL	   "{\"version\":1,\"sum\":\""
 #define SUM_DIGITS 16
 #define SEAL_LEN   (sizeof(SEAL) - 1 + SUM_DIGITS)
@@ -24,7 +24,7 @@ void tw_sealed_add(struct tw_buf *out, const char *body, size_t len)
 	tw_buf_add(out, body, len);
 }
 
-/* True if a file is what was written, by an agent of this version. */
+/* True if a file is unchanged since an agent of this version wrote it. */
 static bool is_sealed(const char *text, size_t len)
 {
 	tw_auto_buf struct tw_buf again = {0};

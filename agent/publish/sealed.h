@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* sealed.h: the .json files of the state folder, each with a version and a checksum.
  *
- * Why:        A file that is cut off, changed by another program or written by another version must not
- *             be believed.
- * Invariants: 1. A file is believed only if it is, to the byte, what an agent of this version wrote.
- *             2. It carries the mark of the kernel's maps, which end with the boot. Callers say
- *                whether the file has to be about the maps at hand.
+ * Why:        A file that is truncated, changed by another program or written by another version
+ *             must not be used.
+ * Invariants: 1. A file is used only if it is byte for byte what an agent of this version wrote.
+ *             2. It has the mark of the kernel's maps, which end with the boot. Callers choose
+ *                whether the mark must match.
  */
 #pragma once
 
@@ -24,8 +24,8 @@ void tw_sealed_add(struct tw_buf *out, const char *body, size_t len);
 char *tw_sealed_members(const struct tw_store *store, json_t *root);
 /* Writes a file; takes `root` over, which may be NULL for want of memory. 0 or negative errno. */
 int tw_sealed_write(struct tw_store *store, const char *name, json_t *root, struct tw_err *err);
-/* Returns what a file holds, whatever maps it is about; NULL if there is none, or if it is not what was
- * written, which the log then says. The caller drops the reference. */
+/* Returns the contents of a file, whatever maps it describes. Returns NULL if it does not exist,
+ * or if it was changed, which is logged. The caller drops the reference. */
 json_t *tw_sealed_read_any(struct tw_store *store, const char *name);
-/* Like tw_sealed_read_any(), but NULL also if the file is about other maps. */
+/* Like tw_sealed_read_any(), but returns NULL also if the file describes other maps. */
 json_t *tw_sealed_read(struct tw_store *store, const char *name);

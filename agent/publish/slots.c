@@ -60,7 +60,7 @@ static struct tw_slot *find(const struct tw_slots *slots, const char *name)
 	return found ? *found : NULL;
 }
 
-/* A new rule starts to count from zero. */
+/* Clears the counters of a slot for its new rule. */
 static int clear_counters(int map_fd, uint32_t number)
 {
 	int n_cpus = libbpf_num_possible_cpus();
@@ -119,7 +119,7 @@ static int find_free(struct tw_slots *slots, uint32_t *ret)
 	return 0;
 }
 
-/* The slot of a rule; a new one if it has none. */
+/* Finds the slot of a rule, or assigns a new one. */
 static int assign(
 	struct tw_slots *slots, const struct tw_policy *policy, size_t index, uint32_t *ret_number)
 {
@@ -131,7 +131,7 @@ static int assign(
 	if (ret < 0)
 		return ret;
 	snprintf(name, sizeof(name), "%s", key);
-	/* A rule of the same text stands before it. */
+	/* An earlier rule has the same text. */
 	for (; (slot = find(slots, name)) && slot->round == slots->round; index++)
 		snprintf(name, sizeof(name), "%s/%zu", key, index);
 	if (slot) {
@@ -164,7 +164,7 @@ int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 		const char *name = tw_policy_rule(policy, i)->name;
 		const struct tw_rule_info *rule = other ? tw_policy_rule(other, k) : NULL;
 
-		/* One that is gone from here is passed over. */
+		/* Skips a slot whose rule is gone. */
 		if (rule && rule->name != name)
 			rule = tw_policy_rule(other, k + 1);
 		if (rule && rule->name == name) {

@@ -14,9 +14,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-#define ROW_MAX 192 /* names of rules are of 127 letters at most */
+#define ROW_MAX 192 /* rule names have at most 127 characters */
 
-/* Writes a number in digits; returns what follows them. */
+/* Writes a number in digits and returns the position after them. */
 static char *put_number(char *at, uint32_t number)
 {
 	char digits[10];
@@ -29,8 +29,8 @@ static char *put_number(char *at, uint32_t number)
 	return at + (sizeof(digits) - n);
 }
 
-/* Whether JSON writes a letter as it is. Those of rules' names are all so; what a damaged file gave us may
- * not be, and is no name of a rule. */
+/* True if JSON needs no escape for a character. Rule names need none; a name from a damaged file
+ * may, and is no rule's. */
 static bool is_plain(char letter)
 {
 	return letter > ' ' && (unsigned char)letter < 0x7f && letter != '"' && letter != '\\';
@@ -56,8 +56,8 @@ static void add_row(struct tw_buf *out, uint32_t number, const char *name)
 	tw_buf_add(out, row, (size_t)(at - row));
 }
 
-/* The object of rules.json. Its list of rules is written by hand, since it stands between a policy and
- * its taking effect. */
+/* Prints the object of rules.json. Its list of rules is formatted by hand, because a policy
+ * waits for it before it takes effect. */
 static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
 {
@@ -77,7 +77,7 @@ static void print_rules(const struct tw_store *store, const struct tw_slots *slo
 		if (name)
 			add_row(&body, i, name);
 	}
-	/* No comma before the first one. */
+	/* No comma before the first row. */
 	if (body.len > first && body.data[first] == ',')
 		body.data[first] = ' ';
 	tw_buf_adds(&body, "],");
@@ -122,7 +122,7 @@ void tw_staged_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force
 	json_t *root = tw_sealed_read(store, TW_STORE_STAGED(TW_STORE_RULES));
 	uint64_t mark = mark_in(root);
 
-	/* The policy may have its place already, as it gets there first. */
+	/* The policy may be in place already, because it is renamed first. */
 	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
 		(!in_force || mark == in_force) &&
 		(is_text(store, TW_STORE_STAGED(TW_STORE_POLICY), mark) ||
@@ -184,7 +184,7 @@ void tw_staged_load_given(struct tw_store *store, struct tw_saved_given *ret)
 	ret->mark = tw_loads_mark(policy, len);
 	root = tw_sealed_read_any(store, TW_STORE_RULES);
 	source = json_string_value(json_object_get(root, "source"));
-	/* Only of the policy that is there. */
+	/* Counts only for the policy in the folder. */
 	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
 		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
 		if (source)

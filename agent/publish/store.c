@@ -18,7 +18,7 @@ static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PO
 	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_LOCK};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
-/* By what a file is known again. */
+/* Facts by which a file is recognized. */
 struct look {
 	bool known;
 	ino_t inode;
@@ -65,8 +65,8 @@ static int is_taken(const struct tw_store *store, struct tw_err *err)
 		"an agent is running here (process %s)", text[0] ? text : "unknown");
 }
 
-/* Locks the folder itself, which a full disk or a read-only one does not prevent; the file says which
- * process it is, if it can be written. */
+/* Locks the folder itself, which works on a full or read-only disk. The lock file has the
+ * process id, if it can be written. */
 static int take_lock(struct tw_store *store, struct tw_err *err)
 {
 	char text[32];
@@ -83,12 +83,12 @@ static int take_lock(struct tw_store *store, struct tw_err *err)
 	return 0;
 }
 
-/* Makes the folder if there is none, and locks it. */
+/* Makes the folder if it does not exist, and locks it. */
 static int open_folder(struct tw_store *store, struct tw_err *err)
 {
 	int ret = make_folders(store->path);
 
-	/* One on a read-only disk may be there all the same. */
+	/* On a read-only disk the folder may exist anyway. */
 	if (ret == -EROFS)
 		ret = 0;
 	if (!ret) {
@@ -101,7 +101,7 @@ static int open_folder(struct tw_store *store, struct tw_err *err)
 	return take_lock(store, err);
 }
 
-/* Makes the folder anew that was deleted under a running agent. */
+/* Makes the folder again if it was deleted under a running agent. */
 static void restore_folder(struct tw_store *store)
 {
 	struct stat info;
@@ -181,7 +181,7 @@ static struct look *look_of(struct tw_store *store, const char *name)
 	return NULL;
 }
 
-/* Takes note of a file as it is now; `info` NULL: it need not be there. */
+/* Records the current state of a file. `info` NULL: the file need not exist. */
 static void note_look(struct tw_store *store, const char *name, const struct stat *info)
 {
 	struct look *look = look_of(store, name);
@@ -307,8 +307,8 @@ static int sync_new(struct tw_store *store, const char *name)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Brings files that were written beside others to the disk, and in their places. One that is not there
- * has its place already. */
+/* Syncs the staged files to disk and renames them into place. A missing file is already in
+ * place. */
 static int keep_new(struct tw_store *store, const char *const *names, size_t n, struct tw_err *err)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* store.h: what the agent keeps in its state folder, and the lock on it.
+/* store.h: the agent's state folder and its lock.
  *
  * What:       policy.yaml   the policy in force, as it was given
  *             rules.json    rule slots and their names, where the policy came from
@@ -37,32 +37,34 @@
 
 struct tw_store;
 
-/* Opens the folder, made if absent, and takes the lock: -EBUSY when an agent has it. */
+/* Opens the folder, which is made if absent, and locks it. Returns -EBUSY if another agent has
+ * the lock. */
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
 void tw_store_free(struct tw_store *store);
 TW_DEFINE_AUTO(tw_store)
-/* Deletes all the files but leases.json, since guests run on; and the folder if nothing else is in it. */
+/* Deletes all files except leases.json, because guests run on; and the folder if it is then
+ * empty. */
 void tw_store_remove(struct tw_store *store);
 
-/* The random mark of the kernel's maps, by which the .json files are known. */
+/* Sets the random mark of the kernel's maps, by which the .json files are recognized. */
 void tw_store_set_mark(struct tw_store *store, uint32_t mark);
 uint32_t tw_store_mark(const struct tw_store *store);
 const char *tw_store_path(const struct tw_store *store);
-/* Sets `err` to -ENOMEM, and returns it. */
+/* Sets `err` to "out of memory" and returns -ENOMEM. */
 int tw_store_no_memory(const struct tw_store *store, struct tw_err *err);
 
-/* A whole file; the caller frees it. -ENOENT when there is none. */
+/* Reads a whole file, which the caller frees. Returns -ENOENT if there is none. */
 int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *ret_len);
 int tw_store_write(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
 
-/* 0 also if there is no such file. */
+/* Deletes a file. Returns 0 also if it does not exist. */
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err);
 
-/* Returns whether a file is there. */
+/* True if the file exists. */
 bool tw_store_has(const struct tw_store *store, const char *name);
-/* Returns the name of a file that is not the one that was read or written last: it was deleted or changed
- * by another program. NULL: there is none. Each is named once. */
+/* Returns the name of a file that another program has deleted or changed since it was last read
+ * or written, or NULL. Each is returned once. */
 const char *tw_store_find_changed(struct tw_store *store);
 
 /* The name of what is staged for a file. */
