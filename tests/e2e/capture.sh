@@ -147,7 +147,7 @@ check "of a file that is whole" "$notes" "$lab/slow.pcapng"
 # Ports come and go.
 record late w9
 late=$child
-check "a workload without a port is waited for" grep -q 'w9: has no port here now' "$lab/late.err"
+check "a workload without a port is waited for" grep -q 'w9: no port on this host yet' "$lab/late.err"
 make_guest 9
 check "its port is captured when it comes" within 20 captured_at 1
 in_guest 9 "$traffic" connect udp 10.0.0.12 9 >/dev/null 2>&1
