@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* model.c: making a policy, empty or like another one, and freeing it. */
+/* model.c: makes a policy, empty or as a copy, and frees it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static void *copy_items(const void *items, size_t n, size_t size)
 	return copy;
 }
 
-/* Gives a vector that was copied as a struct items of its own. */
+/* Gives a vector that was copied as a struct its own items. */
 #define own_vec(vec, err)                                                                        \
 	do {                                                                                     \
 		(vec)->at = *(err) ? NULL : copy_items((vec)->at, (vec)->n, sizeof(*(vec)->at)); \

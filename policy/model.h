@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* model.h: a policy inside the library: as written, and as resolved.
+/* model.h: a policy inside the library, as written and as resolved.
  *
- * Why:        printing needs what was written (names, order), compiling what it stands for (sets).
- * Invariants: 1. Everything hangs on struct tw_policy: small things in its arena, lists in vectors,
- *                sets in its pool. Policies share the memory of small things and of sets where one was
- *                made from the other, and nothing else; none of it changes once it is read.
- *             2. Names of networks, workloads and groups are one scope: in `from` and `to` a name
- *                has one meaning. Services and rules have scopes of their own.
+ * Why:        printing needs the policy as written (names, order), compiling needs its sets.
+ * Invariants: 1. struct tw_policy owns everything: small things in its arena, lists in vectors,
+ *                sets in its pool. If one policy was made from another, they share the memory of
+ *                small things and sets, which never change after reading.
+ *             2. Networks, workloads and groups share one name scope, so a name in `from` and `to`
+ *                has one meaning. Services and rules have their own scopes.
  *             3. `rules` ends with the default, so that rule numbers index it directly.
  * Callers:    read.c and its helpers write; all others only read.
  */
@@ -17,17 +17,17 @@
 #include "policy/set.h"
 #include "policy/table.h"
 
-#define TW_POLICY_RULES_MAX	(TW_RULES_MAX - 1) /* one slot is the default's */
+#define TW_POLICY_RULES_MAX	(TW_RULES_MAX - 1) /* one slot is for the default */
 #define TW_POLICY_NAMES_MAX	65536 /* of each kind: networks, services, workloads, groups */
 #define TW_POLICY_VNICS_MAX	65536
 #define TW_POLICY_ADDRESSES_MAX 1048576 /* in networks, workloads and rules together */
 #define TW_POLICY_PARTS_MAX	262144	/* service parts in the whole policy */
-#define TW_POLICY_RANGES_MAX	4194304 /* in all resolved sets */
+#define TW_POLICY_RANGES_MAX	4194304 /* ranges in all resolved sets */
 #define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving, some 10 ns each */
 #define TW_NAME_MAX		127			    /* bytes of a name or tag */
-#define TW_TAGS_MAX		64			    /* of one workload */
-#define TW_TAG_NODES_MAX	256			    /* in one tag expression */
-#define TW_TAG_DEPTH_MAX	32 /* brackets and `!` within one another */
+#define TW_TAGS_MAX		64			    /* tags of one workload */
+#define TW_TAG_NODES_MAX	256			    /* nodes in one tag expression */
+#define TW_TAG_DEPTH_MAX	32			    /* nesting of brackets and `!` */
 
 /* Keys of the protocol dimension: proto << 16 | destination port, or type << 8 | code. */
 #define TW_PROTO_SHIFT 16
@@ -40,7 +40,7 @@
 
 /* One protocol with one range of ports: a service is a union of these. */
 struct tw_part {
-	uint32_t family; /* TW_FAMILY_*: `icmp` is of IPv4 only, `icmp6` of IPv6 only */
+	uint32_t family; /* TW_FAMILY_*: `icmp` is IPv4 only, `icmp6` IPv6 only */
 	uint32_t key_lo;
 	uint32_t key_hi;
 	uint32_t sport_lo;
@@ -55,7 +55,7 @@ struct tw_part {
 
 /* One entry of a rule's `service`: a name, or a part. */
 struct tw_service_ref {
-	uint32_t service; /* TW_INDEX_NONE: the part counts */
+	uint32_t service; /* TW_INDEX_NONE: `part` is used */
 	struct tw_part part;
 };
 
@@ -65,7 +65,7 @@ enum tw_operand_kind { TW_OP_ANY, TW_OP_NETWORK, TW_OP_WORKLOAD, TW_OP_GROUP, TW
 struct tw_operand {
 	enum tw_operand_kind kind; /* also the kind in the table of names */
 	bool negate;
-	uint32_t index; /* among its kind */
+	uint32_t index; /* index among its kind */
 	struct tw_prefix prefix;
 };
 
@@ -87,10 +87,10 @@ struct tw_service {
 	size_t n_parts;
 };
 
-/* A vNIC as others see it, and how its addresses were written: an IPv6 prefix that spans the
- * v4-mapped range is split in `pub`, so that it never means IPv4. */
+/* A vNIC in its public form, and its addresses as written. An IPv6 prefix that spans the
+ * v4-mapped range is split in `pub`, so that it never includes IPv4. */
 struct tw_nic {
-	struct tw_vnic pub; /* first: tw_policy_vnic() hands it out */
+	struct tw_vnic pub; /* must be first: tw_policy_vnic() returns it */
 	const struct tw_prefix *written;
 	size_t n_written;
 	struct tw_limits limits; /* as written at the vNIC itself, in a list `ports` */
@@ -105,7 +105,7 @@ struct tw_workload {
 	size_t n_nics;
 	struct tw_limits limits; /* as written */
 	unsigned int line;
-	bool learns; /* some vNIC has `dhcp`: the set is what it is now */
+	bool learns; /* some vNIC has `dhcp`, so the set may change */
 	const struct tw_set *set;
 };
 
@@ -115,32 +115,32 @@ enum tw_tag_op { TW_TAG_IS, TW_TAG_NOT, TW_TAG_AND, TW_TAG_OR };
 struct tw_tag_expr {
 	enum tw_tag_op op;
 	uint32_t tag;
-	const struct tw_tag_expr *left; /* NOT has only this one */
+	const struct tw_tag_expr *left; /* the only operand of NOT */
 	const struct tw_tag_expr *right;
 };
 
 struct tw_group {
 	const char *name;
-	const struct tw_tag_expr *tags; /* NULL: no such line */
+	const struct tw_tag_expr *tags; /* NULL: no `tags` */
 	struct tw_operands networks;	/* networks and prefixes */
 	struct tw_operands workloads;	/* by their names */
 	const char *const *patterns;	/* of names, with * and ? */
 	size_t n_patterns;
 	unsigned int line;
 	unsigned int column;
-	bool learns; /* some workload in it does */
+	bool learns; /* a workload in it learns addresses */
 	const struct tw_set *set;
 };
 
-/* What a rule's services come to: products of a key set and a source port set. */
+/* Lowered services of a rule: products of a key set and a source port set. */
 struct tw_cell {
 	uint32_t family;
 	const struct tw_set *keys;
 	const struct tw_set *sports;
 };
 
-/* `joined` leaves the families out, as a packet's parser sees to them: ICMP in IPv6 and ICMPv6 in IPv4
- * are refused before any rule is looked at. */
+/* `joined` omits the families, because the packet parser refuses ICMP in IPv6 and ICMPv6 in IPv4
+ * before any rule is looked up. */
 struct tw_cells {
 	const struct tw_cell *at;
 	size_t n;
@@ -150,7 +150,7 @@ struct tw_cells {
 
 struct tw_rule {
 	struct tw_rule_info info;
-	bool named; /* by the author, not by its number */
+	bool named; /* named in the text, not by its number */
 	unsigned int column;
 	struct tw_operands from; /* none: any */
 	struct tw_operands to;
@@ -162,13 +162,14 @@ struct tw_rule {
 	const struct tw_cells *cells;
 };
 
-/* An owned prefix, for finding who has an address. */
+/* An owned prefix, to find the owner of an address. */
 struct tw_owner_row {
 	struct tw_prefix prefix;
 	uint32_t nic;
 };
 
-/* A warning from reading the text, so that who reads nearly the same text need not find it again. */
+/* A warning from reading the text, stored so that rereading a similar text need not find it
+ * again. */
 struct tw_said {
 	unsigned int line;
 	unsigned int column;
@@ -178,26 +179,27 @@ struct tw_said {
 
 #define TW_SECTIONS_MAX 8
 
-/* What reread.c needs to know of the text that a policy was read from, and of what reading it took. */
+/* Facts for reread.c about a policy's text and about reading it. */
 struct tw_policy_text {
-	unsigned int sections[TW_SECTIONS_MAX]; /* lines in which they begin, ascending */
+	unsigned int sections[TW_SECTIONS_MAX]; /* lines in which sections begin, ascending */
 	size_t n_sections;
-	bool plain;	  /* sections begin at the left, and lines are what they seem */
-	bool block_rules; /* these do not stand in brackets */
+	bool plain;	  /* sections begin at the left margin, and lines end in newlines */
+	bool block_rules; /* `rules` is not in brackets */
 	bool block_workloads;
 	TW_VEC(struct tw_said) said;
-	size_t n_strange_tags; /* of groups, which no workload has */
+	size_t n_strange_tags; /* number of tags of groups that no workload has */
 	size_t n_addresses;
 	size_t n_parts;
-	size_t work;  /* of resolving */
-	size_t bytes; /* of memory that the whole reading took */
+	size_t work;  /* steps of resolving */
+	size_t bytes; /* memory that reading took, in bytes */
 };
 
 struct tw_policy {
 	unsigned int refs;
 	uint64_t seed;
 	struct tw_arena arena;
-	struct tw_arena kept[2]; /* of the policy that this one was made from, if it has others */
+	struct tw_arena
+		kept[2]; /* arenas of the policy that this one was made from, if different */
 	struct tw_sets sets;
 	struct tw_names names; /* networks, workloads, groups; kind is enum tw_operand_kind */
 	struct tw_names service_names;
@@ -231,24 +233,24 @@ struct tw_policy {
 
 /* ---- policy.c: making and freeing one ---- */
 
-int tw_policy_new(uint64_t seed, struct tw_policy **ret); /* an empty one; 0 or -ENOMEM */
-/* One with each thing at the same place, for somebody to change a few of them. The rules are left out:
- * there are none. What is added goes to the memory of `old`, where it stays as long as either lives, or
- * if it is to live `apart`, to memory of its own. 0 or -ENOMEM. */
+int tw_policy_new(uint64_t seed, struct tw_policy **ret); /* an empty policy; 0 or -ENOMEM */
+/* Copies a policy without its rules, with everything at the same index, so that a few things can
+ * be changed. New things are allocated in the memory of `old`, which then lives as long as
+ * either policy or, if `apart`, in separate memory. Returns 0 or -ENOMEM. */
 int tw_policy_copy(const struct tw_policy *old, bool apart, struct tw_policy **ret);
-/* Gives such a copy all the rules, too. */
+/* Adds all the rules to such a copy. */
 int tw_policy_copy_rules(struct tw_policy *policy, const struct tw_policy *old);
 
-/* Notes a warning from reading the text. 0 or -ENOMEM. */
+/* Stores a warning from reading the text. Returns 0 or -ENOMEM. */
 int tw_policy_said(struct tw_policy *policy, const struct tw_diag *diag);
 
 /* ---- resolve.c: names become sets ---- */
 
-/* 0; -EINVAL when the policy is too large to be worked out (see diags); -ENOMEM. */
+/* Resolves a policy. Returns 0; -EINVAL if it is too large (see diags); -ENOMEM. */
 int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags);
-/* The same for a copy of `old` in which some workloads, by number, have other addresses or tags, and
- * which has rules of its own: all that these have nothing to do with is as it was. A rule whose cells
- * are not NULL is one of the old ones. `changed` may be NULL: none. */
+/* Resolves a copy of `old` with its own rules, in which some workloads, given by number, have
+ * other addresses or tags. Everything that these do not affect is taken over. A rule whose cells
+ * are not NULL is an old one. `changed` may be NULL: none. */
 int tw_policy_resolve_again(struct tw_policy *policy, const struct tw_policy *old,
 	const bool *changed, struct tw_diags *diags);
 /* True if a group's tags or one of its patterns select a workload. */
@@ -256,25 +258,27 @@ bool tw_policy_selects(const struct tw_group *group, const struct tw_workload *w
 
 /* ---- lower.c: a rule's services become cells ---- */
 
-/* The cells of a list of services. NULL when there is no memory. */
+/* Returns the cells of a list of services, or NULL if out of memory. */
 const struct tw_cells *tw_policy_cells(
 	struct tw_policy *policy, const struct tw_service_ref *services, size_t n_services);
 
 /* ---- find.c ---- */
 
-/* Fills the indexes of ports, MACs and addresses. Who comes first is found. 0 or -ENOMEM. */
+/* Fills the indexes of ports, MACs and addresses. Of equal entries the first one is found.
+ * Returns 0 or -ENOMEM. */
 int tw_policy_index(struct tw_policy *policy);
 
 /* ---- concern.c: which addresses a port can be judged for ---- */
 
-/* Adds to `ret` (and makes it normal) what a frame's local address may be at this port. */
+/* Adds to `ret` the possible local addresses of a frame at this port, and makes `ret` normal. */
 int tw_vnic_concern(const struct tw_vnic *vnic, enum tw_dir dir, struct tw_ranges *ret);
-/* Whether some of these addresses, normal, may be local ones of every port; of this one. */
+/* True if some of these addresses, a normal list, can be local at every port; at this port. */
 bool tw_concern_meets(enum tw_dir dir, const struct tw_ranges *ranges);
 bool tw_vnic_meets(const struct tw_vnic *vnic, enum tw_dir dir, const struct tw_ranges *ranges);
 
 /* ---- text.c: small notations ---- */
 
 tw_u128 tw_prefix_last(const struct tw_prefix *prefix);
-/* Adds the addresses of a prefix; an IPv6 one never means IPv4 addresses. 0 or -ENOMEM. */
+/* Adds the addresses of a prefix; an IPv6 prefix never adds IPv4 addresses. Returns 0 or
+ * -ENOMEM. */
 int tw_prefix_add_to(const struct tw_prefix *prefix, struct tw_ranges *ret);

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-/* Where a set begins, or where it has just ended. */
+/* The number at which a set begins, or the one behind its end. */
 struct bound {
 	tw_u128 key;
 	uint32_t set;
@@ -17,12 +17,12 @@ struct cutter {
 	struct tw_partition *partition;
 	const struct tw_partition_limits *limits;
 	TW_VEC(struct bound) bounds;
-	TW_VEC(uint32_t) active; /* sets that hold the number at hand */
-	uint32_t *place;	 /* of a set among these, plus 1; 0: it is not */
-	uint64_t (*mark)[2];	 /* of a set: a random number */
-	uint64_t hash[2];	 /* of `active`: the sum of its marks */
-	TW_VEC(uint64_t) known;	 /* second half of each class's hash */
-	struct tw_index index;	 /* of classes, by the first half */
+	TW_VEC(uint32_t) active; /* sets that contain the current number */
+	uint32_t *place;	 /* index of a set in `active` plus 1; 0: not in it */
+	uint64_t (*mark)[2];	 /* a random number for each set */
+	uint64_t hash[2];	 /* sum of the marks of `active` */
+	TW_VEC(uint64_t) known;	 /* second half of the hash of each class */
+	struct tw_index index;	 /* index of classes by the first half */
 };
 
 static int compare_bounds(const void *a, const void *b)
@@ -32,7 +32,7 @@ static int compare_bounds(const void *a, const void *b)
 	return (x->key > y->key) - (x->key < y->key);
 }
 
-#define RADIX_MIN 64 /* bounds from which on counting them is quicker than comparing them */
+#define RADIX_MIN 64 /* number of bounds from which a radix sort is faster */
 
 static size_t digit(const struct bound *bound, unsigned int place)
 {
@@ -41,7 +41,7 @@ static size_t digit(const struct bound *bound, unsigned int place)
 	return half >> 8 * (place % 8) & 255;
 }
 
-/* One turn of a radix sort: by the byte at `place`, the order before kept where it is equal. */
+/* One pass of a stable radix sort, by the byte at `place`. */
 static void sort_by_digit(const struct bound *from, size_t n, unsigned int place, struct bound *ret)
 {
 	size_t next[256] = {0}, sum = 0;
@@ -58,7 +58,7 @@ static void sort_by_digit(const struct bound *from, size_t n, unsigned int place
 		ret[next[digit(&from[i], place)]++] = from[i];
 }
 
-/* Sorts bounds by their keys, of which most have most bytes in common. */
+/* Sorts bounds by their keys, most of whose bytes are usually equal. */
 static int sort_bounds(struct cutter *s)
 {
 	size_t n = s->bounds.n;
@@ -109,7 +109,7 @@ static int add_bounds(
 	return err;
 }
 
-/* Makes room for the bounds of all sets, as far as there may be so many. */
+/* Allocates the bounds of all sets, up to the limit. */
 static int reserve_bounds(struct cutter *s, const struct tw_set *const *sets, size_t n)
 {
 	size_t sum = 0;
@@ -197,7 +197,7 @@ int tw_partition_make(struct tw_partition *partition, const struct tw_set *const
 		err = add_bounds(&s, sets[i], (uint32_t)i, lo, hi);
 	if (!err)
 		err = sort_bounds(&s);
-	/* The first interval begins with the line whether a set does or not. */
+	/* The first interval begins at `lo`, even if no set does. */
 	for (tw_u128 key = lo; !err; key = s.bounds.at[at].key) {
 		for (; at < s.bounds.n && s.bounds.at[at].key == key && !err; at++)
 			err = toggle(&s, s.bounds.at[at].set);

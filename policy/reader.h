@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* reader.h: what reading each part of a policy needs: complaints, texts, names, lists and mappings.
+/* reader.h: helpers to read the parts of a policy: errors, texts, names, lists and mappings.
  *
- * What:       each part of a policy is a table of fields; one routine walks a mapping by its table
- *             and complains of unknown, missing and repeated keys.
- * Invariants: 1. A complaint does not end the reading: what can be read is read on, up to
- *                TW_DIAGS_ERRORS_MAX complaints.
- *             2. Out of memory is remembered in the reader and told once, at the end.
+ * What:       each part of a policy is a table of fields. One routine reads a mapping by its table
+ *             and reports unknown, missing and repeated keys.
+ * Invariants: 1. Reading continues after an error, up to TW_DIAGS_ERRORS_MAX errors.
+ *             2. If memory runs out, the reader records it, and it is reported once, at the end.
  */
 #pragma once
 
@@ -18,11 +17,11 @@ struct tw_reader {
 	bool nomem;
 	size_t n_addresses;
 	size_t n_parts;
-	size_t n_guesses;	  /* comparisons spent on "did you mean" */
-	size_t n_globs;		  /* letters compared with patterns */
-	struct tw_arena *scratch; /* lives as long as the reading */
-	struct tw_names claims;	  /* what only one vNIC can have: ports, MACs, host addresses */
-	TW_VEC(struct tw_prefix) prefixes; /* scratch lists, emptied by whoever begins one */
+	size_t n_guesses;	  /* comparisons made for "did you mean" */
+	size_t n_globs;		  /* characters compared with patterns */
+	struct tw_arena *scratch; /* freed when reading ends */
+	struct tw_names claims; /* texts that only one vNIC can have: ports, MACs, host addresses */
+	TW_VEC(struct tw_prefix) prefixes; /* scratch lists; each user empties them first */
 	TW_VEC(struct tw_part) parts;
 	TW_VEC(struct tw_operand) operands;
 	TW_VEC(struct tw_service_ref) refs;
@@ -34,7 +33,7 @@ struct tw_field {
 	const char *name;
 	void (*read)(struct tw_reader *r, const struct tw_node *value, void *object);
 	bool required;
-	const char *hint; /* when a required one is missing */
+	const char *hint; /* hint if a required key is missing */
 };
 
 /* Frees the scratch lists. */
@@ -43,30 +42,31 @@ void tw_complain(struct tw_reader *r, const struct tw_node *node, const char *hi
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 void tw_warn(struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
-/* Takes note of a result: true when it was -ENOMEM (or a NULL that should not be one). */
+/* Records a result. True if it was -ENOMEM (or a NULL that means it). */
 bool tw_failed(struct tw_reader *r, int err);
-/* Out of memory, or so many errors that nobody would read on. */
+/* True if memory ran out or there are too many errors to continue. */
 bool tw_reader_stops(const struct tw_reader *r);
 void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size);
 
-/* Walks a mapping. `what` names it in complaints: "a rule". */
+/* Reads a mapping. `what` names it in errors: "a rule". */
 void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *what,
 	const struct tw_field *fields, size_t n_fields, void *object);
-/* The text of a scalar; NULL after a complaint. `what` as in "the name". */
+/* Returns the text of a scalar, or NULL after an error. `what` as in "the name". */
 const char *tw_read_text(struct tw_reader *r, const struct tw_node *node, const char *what);
 /* Calls `each` for a scalar or object alone, or for every member of a list. An empty list is an
  * error. */
 void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *what,
 	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object);
-/* "a list", "a mapping", "a text" or "nothing", for complaints. */
+/* Returns "a list", "a mapping", "a text" or "nothing", for errors. */
 const char *tw_node_kind(const struct tw_node *node);
-/* Nothing written, `~` or `null`. */
+/* True for an empty value, `~` or `null`. */
 bool tw_node_is_empty(const struct tw_node *node);
-/* Checks a name's spelling and reserved words, and that its scope does not have it yet; then adds
- * it. NULL after a complaint. */
+/* Checks that a name is valid, not reserved and new in its scope, and adds it. Returns NULL
+ * after an error. */
 const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
 	uint32_t kind, size_t index);
-/* "did you mean x?" in `hint` when some name of `scope` is near; returns `hint` or `otherwise`. */
+/* Writes "did you mean x?" to `hint` and returns it if a name of `scope` is similar; otherwise
+ * returns `otherwise`. */
 struct tw_guess {
 	const char *best;
 	unsigned int distance;
@@ -76,12 +76,12 @@ void tw_guess_names(struct tw_reader *r, struct tw_guess *guess, const char *tex
 	const struct tw_names *scope);
 const char *tw_guess_hint(
 	const struct tw_guess *guess, char *hint, size_t hint_len, const char *otherwise);
-/* An address or CIDR, with all complaints. `exact`: bits beyond the prefix are an error, not a
- * warning. */
+/* Reads an address or CIDR and reports errors. If `exact`, bits beyond the prefix are an error
+ * and not a warning. */
 bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
 	struct tw_prefix *ret);
 const char *tw_kind_name(uint32_t kind);
 
-/* True if a section's value maps names to things. False if there is nothing to walk; complains unless
- * the section is empty. */
+/* True if a section's value is a mapping of names. False if it is empty or, after an error,
+ * anything else. */
 bool tw_read_section(struct tw_reader *r, const struct tw_node *value, const char *what);

@@ -4,12 +4,12 @@
  * An image is identified by its key, which is that of its rules. An existing one, of another port
  * or of the previous policy, is not even compiled.
  *
- * A slot in use by the epoch in force is never written; new content goes to a free slot, and not to
- * one of which images.json still tells what it was. What was
- * put is in the kernel after tw_images_flush(): an update of the kernel's table waits for packets
- * under way, many together wait once, and nobody waits for that before tw_images_settle(). An image that an agent wrote and died before using stays
- * in its slot until that is taken again: to look through all slots would make Linux 6.1 wait for
- * packets once for each.
+ * A slot in use by the epoch in force is never written. New content goes to a free slot that
+ * images.json does not describe any more.
+ * New images are in the kernel after tw_images_flush(). An update of the kernel's table waits for
+ * packets under way, so many updates wait together, and only tw_images_settle() waits for them. If
+ * an agent dies after it wrote an image and before it used it, the image stays in its slot until
+ * the slot is reused: reading all slots would make Linux 6.1 wait for packets once for each.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct tw_image_slot {
 	bool used;
 	bool marked;   /* still in use, between tw_images_unmark() and tw_images_collect() */
 	bool resolved; /* it depends on the members of groups */
-	bool saved;    /* images.json has a row for it, which must not come to lie */
+	bool saved;    /* images.json has a row for it, which must stay true */
 	uint32_t n_entries;
 	uint64_t bytes;
 	struct tw_image_key key;
