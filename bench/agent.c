@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* agent.c: tapwall as a system: its agent with a policy, as installed on a host. */
+/* agent.c: tapwall as a measured system: its agent with a policy, as installed on a host. */
 #include "bench/agent.h"
 
 #include <errno.h>
@@ -9,12 +9,12 @@
 #include "bench/system.h"
 #include "link/link.h"
 
-/* A policy of 100,000 rules takes its time to be read and compiled. */
+/* Reading and compiling a policy of 100,000 rules takes long. */
 #define READY_SECONDS 120
-/* Room for all connections that frames open in one stage, and as many for TCP stacks. */
+/* Enough for all connections that frames open in one stage, and as many for TCP stacks. */
 #define MAX_CONNECTIONS "524288"
 
-/* How many ports the agent protects; negative while it does not answer. */
+/* Returns how many ports the agent protects; negative while it does not answer. */
 static int ports_protected(const char *socket)
 {
 	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
@@ -39,8 +39,8 @@ static int ports_protected(const char *socket)
 	return e;
 }
 
-/* Waits until the agent protects all ports. When it ends, or has refused the policy, the error is
- * in its own words. */
+/* Waits until the agent protects all ports. If it ends, or has refused the policy, the error has
+ * its own words. */
 static int wait_for_agent(struct tw_bench_agent *agent, const char *log, struct tw_err *err)
 {
 	char line[400];
@@ -78,7 +78,7 @@ int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err)
 	tw_bench_scratch(log, agent->name, ".log");
 	snprintf(agent->bpffs, sizeof(agent->bpffs), "%.*s/bpf/%s", (int)(strrchr(log, '/') - log),
 		log, agent->name);
-	/* What an agent of an earlier stage left pinned in namespaces that are gone. */
+	/* Pins of an agent of an earlier stage, in namespaces that are gone. */
 	e = tw_bench_command(forget, NULL, err);
 	if (e < 0)
 		return e;

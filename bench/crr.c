@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* crr.c: connect, request, response, close, between two TCP stacks.
  *
- * Each stack has a namespace, which a socket belongs to from its creation. On a system without
- * workers every segment makes its whole way, and is answered, within the system call that caused it,
- * so the CPU time of this one thread is that of both stacks, both guests' programs and the way.
+ * Each stack has a namespace, to which a socket belongs from its creation. On a system without
+ * workers, every segment takes its whole path and is answered within the system call that caused
+ * it. So the CPU time of this thread covers both stacks, both guests' programs and the path.
  */
 #include "bench/wire.h"
 
@@ -112,7 +112,7 @@ static int one_connection(int listener, const struct sockaddr_in *to)
 	return e ? e : receive(client, 0);
 }
 
-/* A listener in the server's namespace; leaves the caller in the client's. */
+/* Opens a listener in the server's namespace and returns in the client's. */
 static int listen_at_server(
 	struct tw_bench_system *system, const struct sockaddr_in *at, int *ret, struct tw_err *err)
 {

@@ -23,13 +23,13 @@
 #define N_GROUPS   40
 #define N_NETWORKS 20
 #define N_RULES	   4000
-#define N_SERVICES 3000 /* ports that rules speak of; edits take others */
+#define N_SERVICES 3000 /* ports in rules; edits use others */
 
 /* Each look takes the agent's CPU from it for some 10 µs where both share one, which schedulers see to,
  * and its caches for as long again. So this must not be often against what is measured. */
 #define LOOK_NS 200000
 
-/* What is not as in the policy that was applied first. */
+/* Differences to the policy that was applied first. */
 struct world {
 	size_t n_edits;	 /* rules that have another service than at first: edited_rule(0) … */
 	size_t workload; /* which has another tag, */
@@ -38,13 +38,13 @@ struct world {
 
 static const struct world first = {.tag = N_GROUPS};
 
-/* Another rule each time. */
+/* Returns the rule of an edit, a different one each time. */
 static size_t edited_rule(size_t edit)
 {
 	return (N_RULES / 3 + edit * 131) % N_RULES;
 }
 
-/* The port that an edit gave to a rule, one that no rule ever had; 0: it is as it was. */
+/* Returns the port that an edit gave to a rule, which no rule ever had; 0: unchanged. */
 static unsigned int edited_port(const struct world *world, size_t rule)
 {
 	for (size_t edit = world->n_edits; edit-- > 0;)
@@ -80,7 +80,7 @@ static void put_workload(FILE *out, size_t i, const struct world *world)
 	fputs("]}\n", out);
 }
 
-/* Whether a guest is there. */
+/* Writes an end of a rule. True if it contains a guest. */
 static bool put_end(FILE *out, const char *key, uint64_t *random, bool local)
 {
 	uint32_t kind = draw(random, local ? 6 : 8);
@@ -161,7 +161,7 @@ static int make_ports(struct tw_err *err)
 struct host {
 	struct tw_bench_agent agent;
 	struct tw_link_client *client;
-	const struct tw_config *config; /* the agent's, in the kernel */
+	const struct tw_config *config; /* the agent's config in the kernel */
 };
 
 static int map_config(struct host *host, struct tw_err *err)
@@ -221,7 +221,7 @@ static void stop(struct host *host)
 
 enum figure { ENFORCED, ANSWERED, CPU, FIGURES };
 
-/* Looks for the flip again and again, until the answer comes: it is seen by LOOK_NS late at most. */
+/* Polls for the flip until the answer arrives. It is seen at most LOOK_NS late. */
 static uint64_t wait_for_flip(const struct host *host, uint32_t before)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
@@ -281,7 +281,7 @@ static void next_edit(struct world *world, size_t round)
 	world->n_edits = round + 1;
 }
 
-/* A workload joins, and leaves again in the round after. */
+/* A workload joins a group, and leaves it in the next round. */
 static void next_join(struct world *world, size_t round)
 {
 	size_t w = world->workload = round / 2 * 13 % N_PORTS;

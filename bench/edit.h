@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* edit.h: how long a small change takes from `apply` until every port is judged by it.
+/* edit.h: measures the time of a small change from `apply` until every port is judged by it.
  *
- * What:       a host of 200 ports under 4,000 rules between 40 groups. `edit` changes the service of
- *             one rule, `join` gives a workload one tag more or takes it away again; the whole text is
- *             sent each time, as `tapwall apply` does. The clock stops when the epoch is seen to have
- *             flipped, which is up to 0.2 ms after it did.
+ * What:       a host of 200 ports under 4,000 rules between 40 groups. `edit` changes the
+ *             service of one rule, `join` gives a workload one tag more or takes it away again;
+ *             the whole text is sent each time, as `tapwall apply` does. The clock stops when
+ *             the flip of the epoch is seen, at most 0.2 ms after it.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 
 struct tw_bench_edit {
 	const char *agent; /* tapwalld */
-	const char *state; /* a folder for what it saves, on a disk; made, and removed after */
+	const char *state; /* its state folder, on a disk; made before and removed after */
 	size_t rounds;
 };
 

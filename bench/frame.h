@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* frame.h: frames of the two guests behind the taps.
  *
- * A frame is as a virtio guest hands it over: a virtio header, then Ethernet, IPv4 and TCP or UDP
- * with only the pseudo-header's sum in the checksum field, left to whoever needs the whole one.
+ * A frame is as sent by a virtio guest: a virtio header, then Ethernet, IPv4 and TCP or UDP. The
+ * checksum field has only the pseudo-header's sum; a receiver that needs the checksum completes
+ * it.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 #define TW_BENCH_VNET_LEN  10	       /* struct virtio_net_hdr */
 #define TW_BENCH_FRAME_MAX 65664
 #define TW_BENCH_GSO_SIZE  1460
-/* As much as fits an IPv4 packet in whole segments: 44 of them. */
+/* Longest IPv4 packet of whole segments: 44 of them. */
 #define TW_BENCH_SUPER_LEN (54 + 44 * TW_BENCH_GSO_SIZE)
 
 struct tw_bench_frame {
@@ -25,7 +26,7 @@ struct tw_bench_frame {
 	uint8_t data[TW_BENCH_FRAME_MAX];
 };
 
-/* What a frame says; `len` counts from the Ethernet header. */
+/* The fields of a frame. `len` counts from the Ethernet header. */
 struct tw_bench_packet {
 	enum tw_bench_end from;
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
@@ -39,7 +40,8 @@ struct tw_bench_packet {
 };
 
 void tw_bench_frame_make(struct tw_bench_frame *frame, const struct tw_bench_packet *packet);
-/* Completes the checksum, where nothing does so behind the frame. */
+/* Completes the checksum, for a path on which nothing else does. */
 void tw_bench_frame_finish(struct tw_bench_frame *frame);
-/* Whether a frame read from a tap (with virtio header) is one of ours, not the bridge's own. */
+/* True if a frame read from a tap (with virtio header) is the benchmark's and not the bridge's
+ * own. */
 bool tw_bench_frame_is_ours(const uint8_t *data, size_t len);

@@ -23,13 +23,13 @@ struct options {
 	struct tw_bench_files files;
 	const char *output;
 	const char *systems;
-	const char *rules; /* counts, with commas between */
-	const char *lists; /* NAME=FILE, with commas between */
+	const char *rules; /* counts, separated by commas */
+	const char *lists; /* NAME=FILE, separated by commas */
 	const char *print; /* policy, nft or flows: only write the list of `rules` */
 	uint64_t seed;
 	size_t rounds;
 	double slice_ms;
-	size_t n_open; /* connections that a random one of is hit */
+	size_t n_open; /* open connections, of which random ones are used */
 	size_t edits;
 	bool just_edits;
 	bool just_lifetime;
@@ -85,7 +85,8 @@ static int write_list(const struct tw_bench_rules *rules, const char *path,
 	return 0;
 }
 
-/* All systems with a list of rules in place of the policy file; `suffix` goes to the scenario. */
+/* Measures all systems with a list of rules instead of the policy file. `suffix` is added to the
+ * scenario's name. */
 static int run_list(const struct options *options, const struct tw_bench_rules *rules,
 	const char *suffix, struct tw_bench_results *results, struct tw_err *err)
 {
@@ -118,7 +119,7 @@ static int run_list(const struct options *options, const struct tw_bench_rules *
 	return e ? e : tw_bench_stage_run(&stage, results, err);
 }
 
-/* What follows the next comma, NULL after the last. */
+/* Returns the text after the next comma, or NULL. */
 static const char *next_word(const char *at)
 {
 	const char *comma = strchr(at, ',');
@@ -126,7 +127,7 @@ static const char *next_word(const char *at)
 	return comma ? comma + 1 : NULL;
 }
 
-/* Lists of our own, by their counts. */
+/* Measures generated lists of the given lengths. */
 static int run_counts(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
@@ -147,7 +148,7 @@ static int run_counts(
 	return e;
 }
 
-/* Lists of ClassBench, from files. */
+/* Measures lists of ClassBench from files. */
 static int run_lists(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
@@ -168,7 +169,7 @@ static int run_lists(
 	return e;
 }
 
-/* The programs alone; with the longest of the lists, too. */
+/* Measures the programs alone, also with the longest of the lists. */
 static int run_programs(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
@@ -200,7 +201,8 @@ static int run_programs(
 	return e;
 }
 
-/* Small changes of a policy in force. What the agent saves goes beside the results, to a real disk. */
+/* Measures small changes of a policy in force. The agent's state folder is beside the results,
+ * on a real disk. */
 static int run_edits(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {
@@ -363,7 +365,7 @@ static int parse(int argc, char **argv, struct options *ret)
 	return 0;
 }
 
-/* Frames should not wander between CPUs while they are measured. */
+/* Pins the process to one CPU, so that frames do not move between CPUs while they are measured. */
 static void stay_on_one_cpu(void)
 {
 	cpu_set_t set;

@@ -5,8 +5,8 @@
  *	   tap-a     tap-b                      veth-a       veth-b
  *	     └──┬──────┴───────────── br0 ────────┴────────────┘
  *
- * Invariants: 1. Namespaces have no name: they go when the last descriptor and process goes.
- *             2. The settings of other namespaces stay as they are.
+ * Invariants: 1. Namespaces have no names: they end with the last descriptor and process.
+ *             2. The settings of other namespaces do not change.
  */
 #pragma once
 

@@ -17,10 +17,10 @@
 
 #include "base/cleanup.h"
 
-/* Hidden below a tmpfs of our own mount namespace, so that nothing is left behind. */
+/* Below a tmpfs in a mount namespace of its own, so that nothing is left behind. */
 #define SCRATCH "/mnt"
 
-/* How often to look whether a process has come to rest, before its time is taken anyway. */
+/* How often to check that a process sleeps, before its time is read anyway. */
 #define SLEEP_TRIES 100
 
 void tw_bench_scratch(char ret[static TW_BENCH_PATH_MAX], const char *stem, const char *suffix)
@@ -116,7 +116,7 @@ void tw_bench_stop(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* Whether a thread, by its number in /proc/PID/task, sleeps. */
+/* True if a thread, given by its number in /proc/PID/task, sleeps. */
 static bool sleeps(pid_t pid, const char *thread)
 {
 	char path[64], line[256] = "", *state;

@@ -27,7 +27,7 @@ int tw_bench_command(const char *const *argv, const char *input, struct tw_err *
 /* Starts a command that ends with this process; what it prints goes to `log`. Returns its pid or a
  * negative errno. */
 pid_t tw_bench_start(const char *const *argv, const char *log, struct tw_err *err);
-/* Whether a started process is still there; one that is not has been reaped. */
+/* True if a started process still runs. A process that does not has been reaped. */
 bool tw_bench_runs(pid_t pid);
 /* Ends a started process and waits until it is gone; nothing for pid 0. */
 void tw_bench_stop(pid_t pid);
@@ -35,9 +35,9 @@ void tw_bench_stop(pid_t pid);
  * Waits a moment until they sleep: of a thread that runs, the kernel tells only what it had used by
  * the last tick, and what is still to be done belongs to what was asked before. */
 uint64_t tw_bench_cpu_ns(pid_t pid);
-/* The first line of `log` that contains `what`, or else its last line, without the newline; empty
- * when there is none. Returns whether `what` was found. */
+/* Gets the first line of `log` that contains `what`, or else its last line, without the newline;
+ * empty if there is none. True if `what` was found. */
 bool tw_bench_log_line(const char *log, const char *what, char *ret, size_t max);
-/* Sleeps between two looks at something that is awaited. */
+/* Sleeps between two checks of a condition. */
 void tw_bench_pause(void);
 #define TW_BENCH_PAUSES_PER_S 50

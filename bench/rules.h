@@ -71,12 +71,12 @@ void tw_bench_rules_done(struct tw_bench_rules *rules);
 int tw_bench_rules_read(
 	struct tw_bench_rules *ret, const char *path, uint64_t seed, struct tw_err *err);
 
-/* For both of these: whether a connection that the benchmark opens could meet the rule, and whether
- * the rule at `place` from the end of a list of `n` is one that decides them. */
+/* True if a connection that the benchmark opens could match the rule. */
 bool tw_bench_rule_concerns_opened(const struct tw_bench_rule *rule);
+/* True if the rule at `place` from the end of a list of `n` must decide such connections. */
 bool tw_bench_rule_deciding(size_t n, size_t place, struct tw_bench_rule *ret);
 
-/* Linear first match, for all other ways to be held against. */
+/* Returns the verdict by linear first match, the reference for all systems. */
 bool tw_bench_rules_allow(const struct tw_bench_rules *rules, const struct tw_bench_tuple *tuple);
 /* The n-th of a series of tuples between the guests that lie at the edges of rules. */
 struct tw_bench_tuple tw_bench_rules_probe(const struct tw_bench_rules *rules, size_t n);

@@ -44,7 +44,7 @@ static int leave_out(struct tw_bench_results *results, const char *scenario,
 	return tw_bench_results_skip(results, scenario, system->name, why);
 }
 
-/* What the list says of a probe, and what became of it. */
+/* Compares the list's verdict on a probe with the system's. */
 static int probe(struct tw_bench_system *system, const struct tw_bench_rules *rules, size_t i,
 	struct tw_err *err)
 {
@@ -98,7 +98,7 @@ static int start_systems(const struct tw_bench_stage *stage, struct tw_bench_res
 		if (!e)
 			continue;
 		tw_bench_system_stop(system);
-		/* Wrong verdicts are no reason to leave somebody out quietly. */
+		/* A system with wrong verdicts ends the run and is not skipped silently. */
 		if (e == -EBADMSG || (system->essential && e != -E2BIG))
 			return e;
 		e = leave_out(results, scenario, system, err);

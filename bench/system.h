@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* system.h: who is measured: ways to join and filter the ports of one host.
+/* system.h: the measured systems: ways to connect and filter the ports of one host.
  *
- * What:       each system stands in namespaces of its own and is started from the same rules. Most
- *             do their work in the context of whoever sends a frame; those with processes that
- *             carry frames on (`workers`) have the CPU time of these counted, too.
+ * What:       each system has its own namespaces and is started from the same rules. Most work in
+ *             the context of the sender of a frame. For systems whose processes forward frames
+ *             (`workers`), the CPU time of these is added.
  * Ends:       tw_bench_system_stop(), or with the process.
  */
 #pragma once

@@ -37,7 +37,7 @@ int tw_bench_wire_send(struct tw_bench_system *system, enum tw_bench_end from,
 void tw_bench_wire_clear(struct tw_bench_system *system);
 /* One frame of the connection that stays, there and read: wall time. */
 int tw_bench_wire_ping(struct tw_bench_system *system, uint64_t *ret_ns, struct tw_err *err);
-/* Whether a frame arrives; on a system with workers, by the time that a later one does. */
+/* Sets *ret_arrived to true if a frame arrives; with workers, before a later one does. */
 int tw_bench_wire_try(struct tw_bench_system *system, enum tw_bench_end from,
 	const struct tw_bench_frame *frame, bool *ret_arrived, struct tw_err *err);
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* cell.c: runs a command in namespaces of its own, so that nothing of it outlives it.
+/* cell.c: runs a command in new namespaces, so that nothing that it makes outlives it.
  *
  *	cell [-p PIDFILE] COMMAND…
  *
  * What:       new network, mount and pid namespaces; /proc, /sys and an empty /run of their own, a
- *             bpffs at /sys/fs/bpf. Taps, bridges, pins, mounts and processes made inside are gone
- *             when the command ends, however it ends, because the kernel takes them away.
+ *             bpffs at /sys/fs/bpf. The kernel removes taps, bridges, pins, mounts and processes
+ *             made inside when the command ends, in whatever way.
  * Ends:       with the command, with its exit code; when cell gets INT, TERM, HUP or QUIT, or is
- *             killed; when whoever started it dies. A command that exits with 99 leaves its
- *             processes running: cell then exits with 0, and killing the process named in PIDFILE
- *             ends them.
+ *             killed; when its parent dies. A command that exits with 99 leaves its processes
+ *             running: cell then exits with 0, and killing the process named in PIDFILE ends them.
  * Exit codes: of its own: 3 not permitted, 2 wrong usage, 128 + signal.
  */
 #include <errno.h>
@@ -61,7 +60,7 @@ static bool loopback_up(void)
 	return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
 
-/* A bpffs that cannot be mounted is no failure here: the agent will say so in its own words. */
+/* If a bpffs cannot be mounted, that is not an error here, because the agent reports it. */
 static int furnish(void)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -76,7 +75,7 @@ static int furnish(void)
 	return loopback_up() ? 0 : fail("lo");
 }
 
-/* The first process of the pid namespace: runs the command, and buries what is orphaned. */
+/* First process of the pid namespace: runs the command and reaps orphans. */
 static int init(char **command, int stay_fd)
 {
 	int status = 0;
@@ -87,7 +86,7 @@ static int init(char **command, int stay_fd)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&parent, 1, 0) < 0 || parent.revents & POLLERR)
-		return EXIT_NOT_PERMITTED; /* who started us died before we could ask to be told */
+		return EXIT_NOT_PERMITTED; /* the parent died before the death signal was set */
 	prctl(PR_SET_NAME, NAME);
 	setsid();
 	error = furnish();
@@ -111,7 +110,8 @@ static int init(char **command, int stay_fd)
 	if (write(stay_fd, "", 1) != 1)
 		return EXIT_NOT_PERMITTED;
 	close(stay_fd);
-	/* Whoever waits for the end of our output shall not wait for the whole stay. */
+	/* Closes stdout and stderr, so that a reader of the output does not wait for the whole
+	 * stay. */
 	if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		return EXIT_NOT_PERMITTED;
 	for (;;) {

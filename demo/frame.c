@@ -160,7 +160,8 @@ static void put_dhcp_offer(struct tw_lab_frame *frame, const struct tw_lab_spec 
 	put8(frame, 0);
 	put32(frame, spec->number);
 	put_zeros(frame, 8);
-	put(frame, &spec->src.b[12], 4); /* yiaddr: whatever, the offer is the offence */
+	put(frame, &spec->src.b[12],
+		4); /* yiaddr: any address; the offer itself is the violation */
 	put(frame, &spec->src.b[12], 4); /* siaddr */
 	put_zeros(frame, 4);
 	put(frame, spec->dst_mac, 6);

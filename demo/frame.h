@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* frame.h: frames made by hand, honest and forged, for the demo and the VM tests.
+/* frame.h: builds valid and forged frames for the demo and the VM tests.
  *
- * Why:        a guest's own stack cannot be made to lie; a frame built byte by byte can.
+ * Why:        a guest's own stack cannot send forged frames; a frame built byte by byte can be
+ *             forged.
  * Invariants: 1. Every frame has a token (TW_LAB_TOKEN and a number, at its end) that the far end looks
  *                for. It is inside the IP packet, for bridges cut off what follows one;
  *                in ARP it is the target's hardware address.
@@ -32,7 +33,7 @@ enum tw_lab_kind {
 	TW_LAB__MAX
 };
 
-/* One frame to be. Addresses are both IPv4 (mapped) or both IPv6. */
+/* Description of a frame. Addresses are both IPv4 (mapped) or both IPv6. */
 struct tw_lab_spec {
 	enum tw_lab_kind kind;
 	uint8_t src_mac[6];
@@ -45,7 +46,7 @@ struct tw_lab_spec {
 	uint32_t seq;
 	uint32_t ack;
 	bool plain;	 /* without the token */
-	uint16_t number; /* of the token */
+	uint16_t number; /* number of the token */
 };
 
 struct tw_lab_frame {
@@ -63,5 +64,5 @@ bool tw_lab_addr_is_v4(const struct tw_addr *addr);
 /* Builds the frame; never fails, the largest kind fits. */
 void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret);
 
-/* The number of the token that `data` ends with, or -1. Trailing zero padding is looked past. */
+/* Returns the number of the token at the end of `data`, or -1. Trailing zero padding is skipped. */
 int tw_lab_frame_token(const uint8_t *data, size_t len);

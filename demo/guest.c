@@ -44,7 +44,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Guests are amd64 only; elsewhere there is nothing to tell them. */
+/* Guests are amd64 only; other machines have no counter to report. */
 static uint64_t read_ticks(void)
 {
 #ifdef __x86_64__
@@ -59,7 +59,8 @@ struct moment {
 	uint64_t ticks;
 };
 
-/* Both clocks at once: of several readings the quickest, for a busy machine may stop any of them. */
+/* Reads both clocks together. Takes the quickest of several readings, because a busy machine may
+ * interrupt any of them. */
 static struct moment read_moment(void)
 {
 	uint64_t best = UINT64_MAX;
@@ -88,7 +89,7 @@ static int print_rate(void)
 	return 0;
 }
 
-/* QEMU makes the socket a moment after it starts, so its absence is waited out. */
+/* Connects, and waits for the socket, which QEMU makes a moment after its start. */
 static int connect_until(const char *path, long until)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -107,7 +108,7 @@ static int connect_until(const char *path, long until)
 	return TW_TAKE_FD(fd);
 }
 
-/* The next line, without its newline, in `line`. 0, -ETIMEDOUT, -EPIPE or -ENOMEM. */
+/* Reads the next line, without its newline, to `line`. Returns 0, -ETIMEDOUT, -EPIPE or -ENOMEM. */
 static int next_line(int fd, struct tw_buf *line, long until)
 {
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
@@ -175,7 +176,7 @@ static int run(int fd, long seconds, char **words, int n_words)
 	tw_buf_adds(&line, "\n");
 	if (line.failed || !send_all(fd, line.data, line.len))
 		return EXIT_UNREACHABLE;
-	/* The guest ends a command that takes too long; a second more lets it say so. */
+	/* The guest ends a command that takes too long; one more second lets it report that. */
 	for (;;) {
 		error = next_line(fd, &line, now_ms() + (seconds + 1) * 1000);
 		if (error)

@@ -65,8 +65,8 @@ bool tw_node_is_empty(const struct tw_node *node);
  * after an error. */
 const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
 	uint32_t kind, size_t index);
-/* Writes "did you mean x?" to `hint` and returns it if a name of `scope` is similar; otherwise
- * returns `otherwise`. */
+/* The name most similar to a text so far. tw_guess_hint() writes "did you mean x?" to `hint` and
+ * returns it, or returns `otherwise` if no name is similar. */
 struct tw_guess {
 	const char *best;
 	unsigned int distance;
