@@ -118,7 +118,7 @@ equal "or denied" 1 $?
 check "a slip leaves the port open" tapwall apply --allow-unprotect "$lab/mistyped.yaml"
 explain --dport 81
 equal "what passes an open port is not said to be denied" 0 $?
-check "but that nothing judges it" says explain.out 'nothing judges here on this host'
+check "but that nothing judges it" says explain.out 'nothing judges on this host'
 check "and what the policy alone would say" says explain.out 'the policy alone would deny'
 equal "in a batch, too" '{"verdict":"unprotected","rule":null,"reason":null,"out":null,"in":null}' "$(
 	echo '{"from":"10.0.0.200","to":"10.0.0.12","proto":"tcp","dport":81}' |
