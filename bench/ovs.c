@@ -21,7 +21,7 @@
 
 enum daemon { VSWITCHD, DATABASE };
 
-/* Waits until a daemon has made its socket. */
+/* Waits until a daemon has created its socket. */
 static int await_socket(pid_t pid, const char *path, const char *log, struct tw_err *err)
 {
 	char line[300];

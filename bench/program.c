@@ -19,11 +19,11 @@
 #include "policy/policy.h"
 
 #define REPEAT	      20000
-#define N_ARRIVALS    401 /* single runs of the receiver's program */
+#define N_ARRIVALS    401 /* number of single runs of the receiver's program */
 #define AGENT_SECONDS 3600
 #define N_NEW	      8000 /* connections opened for one figure: enough that its start is no part of it */
 #define N_KEPT	      100000 /* of these, before the table is emptied: it is never near full */
-#define OPEN_PORTS    32     /* that the policy allows */
+#define OPEN_PORTS    32     /* number of ports that the policy allows */
 #define N_SPORTS      (65536 - TW_BENCH_SPORT_MIN)
 #define NETWORK	      1
 #define LEN_MAX	      1518
@@ -36,7 +36,7 @@ struct lab {
 	int empty;
 	uint32_t n_open; /* connections that are open; the first of them stays in caches */
 	uint32_t n_new;	 /* half-open ones, ever */
-	uint32_t n_kept; /* of these, in the table */
+	uint32_t n_kept; /* number of these in the table */
 };
 
 static int read_text(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
@@ -64,7 +64,7 @@ static int write_text(
 	return 0;
 }
 
-/* The policy of a file, or that of `rules`. */
+/* Reads the policy of a file, or makes that of `rules`. */
 static int read_policy(const char *path, const struct tw_bench_rules *rules, struct tw_policy **ret,
 	struct tw_err *err)
 {
@@ -83,7 +83,7 @@ static int read_policy(const char *path, const struct tw_bench_rules *rules, str
 	return e;
 }
 
-/* Lets cut-through go to a port. */
+/* Allows cut-through to a port. */
 static int vouch(struct lab *lab, uint32_t ifindex, const uint8_t *mac)
 {
 	const struct tw_local local = {.ifindex = ifindex, .len_max = LEN_MAX};
@@ -130,7 +130,7 @@ static int set_port(struct lab *lab, const struct tw_policy *policy, enum tw_ben
 	return e < 0 ? tw_err_set(err, e, names[end], NULL, "cannot set the port") : 0;
 }
 
-/* Tells who is in the policy's groups. */
+/* Writes the members of the policy's groups. */
 static int set_groups(
 	struct lab *lab, const struct tw_policy *policy, uint32_t epoch, struct tw_err *err)
 {
@@ -148,7 +148,7 @@ static int set_groups(
 	return e < 0 ? tw_err_set(err, e, "groups", NULL, "cannot tell who is in them") : 0;
 }
 
-/* A program that does nothing: what BPF_PROG_TEST_RUN itself takes. */
+/* Loads a program that does nothing, to measure the cost of BPF_PROG_TEST_RUN itself. */
 static int load_empty(int *ret, struct tw_err *err)
 {
 	static const struct bpf_insn insns[] = {
@@ -187,7 +187,8 @@ static int lab_init(struct lab *lab, const char *policy_file, const struct tw_be
 		e = tw_kernel_get_config(lab->kernel, &config);
 	if (!e) {
 		config.cut_until_ns = UINT64_MAX;
-		/* As if an agent was there all the while: those who open have not to sweep. */
+		/* Pretends that an agent runs, so that opening a connection does not have to
+		 * sweep. */
 		config.agent_seen = (uint32_t)(tw_bench_wall_ns() >> TW_TICK_SHIFT) +
 				    AGENT_SECONDS * TW_TICKS_PER_SECOND;
 		e = tw_kernel_set_config(lab->kernel, &config);
@@ -225,7 +226,7 @@ static int run_empty(const struct lab *lab, const struct tw_bench_frame *frame, 
 	return e;
 }
 
-/* One program's run of `repeat` times one packet, as it leaves or enters a guest. */
+/* Runs one program `repeat` times on one packet, as it leaves or enters a guest. */
 static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_packet *packet,
 	uint32_t repeat, struct tw_beside *beside, int *ret_code, uint32_t *ret_ns,
 	struct tw_err *err)
@@ -297,7 +298,7 @@ static int run_vary(struct lab *lab, const struct tw_bench_frame *frame, int pro
 	return 0;
 }
 
-/* Which connections the frames belong to: see vary.bpf.c. */
+/* Sets the connections to which the frames belong; see vary.bpf.c. */
 static void set_varied(struct lab *lab, uint32_t first_dport, uint32_t n_dports, uint32_t n_random)
 {
 	lab->vary->bss->first_sport = TW_BENCH_SPORT_MIN;
@@ -327,8 +328,8 @@ static struct tw_bench_packet segment(enum tw_bench_end from, uint32_t n, uint8_
 	};
 }
 
-/* Opens connections until `n` are open. Where frames are cut through, the sender's program alone
- * asks both gates. */
+/* Opens connections until `n` are open. If frames are cut through, the sender's program alone
+ * checks both gates. */
 static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 {
 	int e = 0;
@@ -458,7 +459,7 @@ static int forget_connections(struct lab *lab, struct tw_err *err)
 	return e ? tw_err_set(err, -errno, "buckets", NULL, "%s", strerror(errno)) : 0;
 }
 
-/* To ports that every list of rules allows. */
+/* Measures new connections to ports that every list of rules allows. */
 static int new_connections(struct lab *lab, double *ret_ns, struct tw_err *err)
 {
 	const struct tw_bench_packet syn = segment(TW_BENCH_A, 0, TH_SYN);

@@ -24,11 +24,11 @@ struct tw_bench_results {
 
 int tw_bench_results_init(struct tw_bench_results *results, const char *vm);
 void tw_bench_results_done(struct tw_bench_results *results);
-/* `bare` is 0 when there is nothing to compare with; `which` names a case, or is NULL. */
+/* Adds a row. `bare` is 0 if there is nothing to compare with. `which` names a case, or is NULL. */
 int tw_bench_results_add(struct tw_bench_results *results, const char *scenario, const char *system,
 	const struct tw_bench_metric *metric, struct tw_bench_series *series, double bare,
 	const char *which);
-/* `scenario` NULL: all that would have come. */
+/* Records that a system was skipped. `scenario` NULL: all remaining scenarios. */
 int tw_bench_results_skip(struct tw_bench_results *results, const char *scenario,
 	const char *system, const struct tw_err *why);
 int tw_bench_results_write(

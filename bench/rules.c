@@ -77,7 +77,7 @@ static uint32_t draw_below(struct model *model, uint32_t n)
 	return (uint32_t)(draw(model) % n);
 }
 
-/* The smaller, the likelier. */
+/* Returns a random number; smaller ones are more likely. */
 static uint32_t draw_skewed(struct model *model, uint32_t n, double skew)
 {
 	return (uint32_t)(n * pow(draw_unit(model), skew));
@@ -98,14 +98,14 @@ static size_t draw_weighted(struct model *model, const double *weights, size_t n
 	return n - 1;
 }
 
-/* Each weight between half and one and a half of the usual. */
+/* Scales each weight by a random factor from 0.5 to 1.5. */
 static void vary(struct model *model, double *ret, const double *weights, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		ret[i] = weights[i] * (0.5 + draw_unit(model));
 }
 
-/* Two to 4095 ports. */
+/* Returns a range of 2 to 4095 ports. */
 static struct tw_bench_range draw_range(struct model *model)
 {
 	uint32_t width = 1u << (1 + draw_below(model, 11));
@@ -281,7 +281,7 @@ struct known {
 	size_t n; /* a power of two */
 };
 
-/* Whether the rule is new; remembers it as the next of the list then. */
+/* True if the rule is new, which is then stored as the next of the list. */
 static bool learn(
 	struct known *known, const struct tw_bench_rules *rules, const struct tw_bench_rule *rule)
 {
@@ -364,7 +364,7 @@ bool tw_bench_rules_allow(const struct tw_bench_rules *rules, const struct tw_be
 	return false;
 }
 
-/* A port just outside of a range, at its edge, or in it. */
+/* Returns a port just outside a range, at its edge, or in it. */
 static uint16_t draw_edge(struct model *model, const struct tw_bench_range *range)
 {
 	switch (draw_below(model, 5)) {
@@ -406,7 +406,7 @@ struct tw_bench_tuple tw_bench_rules_probe(const struct tw_bench_rules *rules, s
 			      ? (uint16_t)(TW_BENCH_SPORT_MIN + n)
 			      : draw_edge(&model, &rule->sport);
 	tuple.dport = draw_edge(&model, &rule->dport);
-	/* To Open vSwitch no connection has a port 0, whatever the rules say. */
+	/* Open vSwitch does not track connections with port 0, whatever the rules. */
 	tuple.sport += !tuple.sport;
 	tuple.dport += !tuple.dport;
 	return tuple;

@@ -92,7 +92,7 @@ static void move(struct tw_bench_rule *rule, uint32_t from, uint32_t to)
 	rule->to.address &= rule->to.len ? ~0u << (32 - rule->to.len) : 0;
 }
 
-/* The guests are those of one of the rules. */
+/* Takes the guests' addresses from one of the rules. */
 static void move_all(struct tw_bench_rules *rules, uint64_t seed)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): an empty list was refused */
@@ -107,7 +107,7 @@ static void move_all(struct tw_bench_rules *rules, uint64_t seed)
 	}
 }
 
-/* Leaves out what would decide too early, and puts in what shall decide. */
+/* Removes rules that would decide too early, and inserts the deciding ones. */
 static int put_in(struct tw_bench_rules *ret, const struct tw_bench_rules *all)
 {
 	size_t n = TW_BENCH_N_OPEN, next = 0;

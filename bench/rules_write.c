@@ -143,7 +143,7 @@ void tw_bench_rules_nft(const struct tw_bench_rules *rules, FILE *out)
 #define RULES_PER_TABLE \
 	60000 /* priorities have 16 bits, and the order of rules is their priority */
 
-/* The largest aligned block of ports that begins at `from` and ends by `to`. */
+/* Returns the largest aligned block of ports that begins at `from` and ends by `to`. */
 static uint32_t block(uint32_t from, uint32_t to)
 {
 	uint32_t size = 1;
@@ -167,7 +167,7 @@ static void put_flow_port(FILE *out, const char *what, uint32_t from, uint32_t s
 		fprintf(out, ",%s=0x%" PRIx32 "/0x%" PRIx32, what, from, 65536 - size);
 }
 
-/* One flow for each pair of blocks of ports. */
+/* Writes one flow for each pair of blocks of ports. */
 static void put_flows(FILE *out, const struct tw_bench_rule *rule, size_t table, size_t priority)
 {
 	const char *protocol = protocol_name(rule->protocol);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* scenario.h: what is asked of every system. */
+/* scenario.h: the scenarios that are measured on every system. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,8 +31,8 @@ struct tw_bench_scenario {
 	bool denied; /* by every system that filters */
 };
 
-/* Those that are asked with the policy of bench/policy.yaml. */
+/* Scenarios with the policy of bench/policy.yaml. */
 extern const struct tw_bench_scenario tw_bench_scenarios[];
 extern const size_t tw_bench_n_scenarios;
-/* The one that is asked with lists of rules; named `new-connection`. */
+/* The scenario with lists of rules, named `new-connection`. */
 extern const struct tw_bench_scenario tw_bench_scenario_rules;

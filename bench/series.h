@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* series.h: repeated figures of one thing. */
+/* series.h: repeated measurements of one figure. */
 #pragma once
 
 #include <stddef.h>

@@ -23,7 +23,7 @@ struct cell {
 	size_t total;	   /* frames or connections of all figures */
 };
 
-/* ---- which systems, and whether they agree ---- */
+/* ---- systems and their verdicts ---- */
 
 static bool wanted(const struct tw_bench_stage *stage, const char *name)
 {
@@ -35,7 +35,7 @@ static bool wanted(const struct tw_bench_stage *stage, const char *name)
 	return !stage->only;
 }
 
-/* Leaves a system out, unless there is nothing to measure without it. */
+/* Skips a system, unless it is essential. */
 static int leave_out(struct tw_bench_results *results, const char *scenario,
 	const struct tw_bench_system *system, const struct tw_err *why)
 {
@@ -148,7 +148,7 @@ static int measure(const struct tw_bench_scenario *scenario, struct tw_bench_sys
 	return e;
 }
 
-/* A step with one cell; one that fails is not taken again. */
+/* Measures one step of a cell. A cell that fails is not measured again. */
 static int step(const struct tw_bench_stage *stage, const struct tw_bench_scenario *scenario,
 	const char *name, size_t i, struct cell *cell, struct tw_bench_results *results,
 	struct tw_err *err)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* stage.h: all systems with one set of rules, side by side, in one or more scenarios.
+/* stage.h: measures all systems with one set of rules, interleaved, in one or more scenarios.
  *
- * Why:        what disturbs a machine for a while must disturb all systems alike, so they are all
- *             set up at once and measured in turn, in an order that moves on each round.
- * Invariants: 1. Before anything is measured with a list of rules, every system that filters has
- *                given the verdicts of that list to frames at the edges of its rules.
- *             2. A system that cannot be set up or loses frames is left out, and why is told; one
- *                that is essential ends the run.
+ * Why:        a temporary disturbance of the machine must affect all systems equally. So all are
+ *             set up at once and measured in turn, in an order that rotates each round.
+ * Invariants: 1. Before a measurement with a list of rules, every filtering system must give the
+ *                list's verdicts to frames at the edges of its rules.
+ *             2. A system that cannot be set up or loses frames is skipped with a reason. If it
+ *                is essential, the run ends.
  */
 #pragma once
 

@@ -18,7 +18,7 @@ static int start_bare(
 	return 0;
 }
 
-/* In the current namespace: every bridge calls netfilter, which has the rules. */
+/* Loads the rules into netfilter in the current namespace, which every bridge calls. */
 static int start_nft(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
@@ -110,7 +110,7 @@ struct tw_bench_system tw_bench_systems[] = {
 };
 const size_t tw_bench_n_systems = sizeof(tw_bench_systems) / sizeof(tw_bench_systems[0]);
 
-/* Data of the connection that stays, each way. */
+/* Makes data frames of the permanent connection, in both directions. */
 static void make_heartbeats(struct tw_bench_system *system)
 {
 	for (int end = 0; end < TW_BENCH_ENDS; end++) {

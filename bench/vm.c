@@ -17,7 +17,7 @@
 #define READY_SECONDS 400
 #define MEMORY	      "1536" /* MB: nft wants so many for that; only what is used is taken */
 
-/* Waits until the machine says that it bridges. */
+/* Waits until the machine reports that it bridges. */
 static int await_machine(struct tw_bench_system *system, const char *log, struct tw_err *err)
 {
 	char line[300];

@@ -11,7 +11,8 @@
 
 #include "bench/rules.h"
 
-/* A frame that is not there by then is lost: an emulated machine may be slow, and loading rules. */
+/* After this time a frame counts as lost. An emulated machine may be slow, and busy loading
+ * rules. */
 #define PATIENCE_MS 20000
 
 static uint64_t clock_ns(clockid_t clock)
@@ -42,7 +43,7 @@ struct seen {
 #define TUPLE_AT  (TW_BENCH_VNET_LEN + 26)
 #define TUPLE_LEN 12
 
-/* Empties the queue of the tap that frames of `from` arrive at. */
+/* Empties the queue of the tap where frames of `from` arrive. */
 static void drain(struct tw_bench_system *system, enum tw_bench_end from, struct seen *seen)
 {
 	static uint8_t data[TW_BENCH_FRAME_MAX];
@@ -57,7 +58,7 @@ static void drain(struct tw_bench_system *system, enum tw_bench_end from, struct
 	}
 }
 
-/* Reads frames of `from` until so many are there or patience ends. */
+/* Reads frames of `from` until that many have arrived or the time is over. */
 static struct seen await(
 	struct tw_bench_system *system, enum tw_bench_end from, size_t frames, size_t beats)
 {
