@@ -96,7 +96,7 @@ static void find_option_dangers(const struct changes *changes)
 	const struct tw_policy *old = changes->old, *now = changes->now;
 
 	if (default_of(now)->action == TW_V_ALLOW && default_of(old)->action != TW_V_ALLOW)
-		add_danger(changes->applied, "default: %s -> allow: what meets no rule passes",
+		add_danger(changes->applied, "default: %s -> allow: what matches no rule passes",
 			tw_verdict_name(default_of(old)->action));
 	if (tw_policy_unclaimed(now) == TW_UNCLAIMED_IGNORE &&
 		tw_policy_unclaimed(old) == TW_UNCLAIMED_DENY)
