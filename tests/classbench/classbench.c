@@ -201,8 +201,10 @@ static void set_memory(struct bpf_object *object, const struct tw_memory *memory
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) if (strstr(bpf_map__name(map), ".rodata"))
-		must(!bpf_map__set_initial_value(map, memory, sizeof(*memory)), "read-only data");
+	bpf_object__for_each_map (map, object)
+		if (strstr(bpf_map__name(map), ".rodata"))
+			must(!bpf_map__set_initial_value(map, memory, sizeof(*memory)),
+				"read-only data");
 }
 
 static void open_kernel(struct kernel *kernel, const char *file, const struct tw_memory *memory)
