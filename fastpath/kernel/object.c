@@ -99,6 +99,7 @@ bool tw_kernel_is_data(const struct tw_kernel *kernel, const void *data, size_t 
 		2 * CLOCK_SLACK_NS)
 		return false;
 	expected.tw_jiffies_start_ns = given.tw_jiffies_start_ns;
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): both are bytes of one section */
 	return !memcmp(&given, &expected, rest) &&
 	       !memcmp((const char *)data + rest, (const char *)own + rest, len - rest);
 }
