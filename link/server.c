@@ -30,6 +30,7 @@ struct client {
 	unsigned int n_answers;
 	unsigned int turn; /* the answer that is asked next */
 	bool ended;	   /* it sends no more */
+	bool blocked;	   /* a request waits until the user has fewer streams */
 	uint64_t frame_ns; /* when the unfinished request began; 0: there is none */
 	uint64_t moved_ns; /* when bytes last went either way */
 };
@@ -89,6 +90,7 @@ static int flush_out(struct client *client)
 /* What users have: one of them, or all but root. */
 struct share {
 	unsigned int n_clients;
+	unsigned int n_answers;
 	size_t in_bytes;
 };
 
@@ -104,6 +106,7 @@ static struct share share_of(const struct tw_server *server, const uint32_t *use
 	for (const struct client *client = server->clients; client; client = client->next)
 		if (is_of(client, user)) {
 			share.n_clients++;
+			share.n_answers += client->n_answers;
 			share.in_bytes += client->in.max;
 		}
 	return share;
@@ -174,11 +177,22 @@ static int make_room(struct client *client)
 	return 0;
 }
 
-/* Makes a place for a client of this user; false if there is none. */
-static bool make_place(struct tw_server *server, uint32_t user)
+static unsigned int count_viewers(const struct tw_server *server)
+{
+	unsigned int n = 0;
+
+	for (const struct client *client = server->clients; client; client = client->next)
+		n += client->role == TW_ROLE_VIEWER && client->stream->user;
+	return n;
+}
+
+/* Makes a place for a client of this user and role; false if there is none. */
+static bool make_place(struct tw_server *server, uint32_t user, enum tw_role role)
 {
 	struct client *other = NULL;
 
+	if (user && role == TW_ROLE_VIEWER && count_viewers(server) >= TW_SERVER_VIEWERS)
+		return false;
 	if (share_of(server, &user).n_clients >= TW_SERVER_USER_CLIENTS)
 		other = dispensable(server, user, NULL, false);
 	else if (user && share_of(server, NULL).n_clients >= TW_SERVER_CLIENTS)
@@ -220,6 +234,8 @@ static int fill_in(struct client *client)
 	tw_buf_add(&client->in, data, (size_t)n);
 	if (client->in.failed)
 		return -ENOMEM;
+	if (client->role == TW_ROLE_VIEWER && client->in.len > TW_SERVER_VIEWER_IN_MAX)
+		return -EMSGSIZE;
 	client->moved_ns = tw_clock_ns();
 	if (!client->frame_ns)
 		client->frame_ns = client->moved_ns;
@@ -239,11 +255,20 @@ static void drop_in(struct client *client, size_t len)
 	tw_buf_done(in);
 }
 
+/* True if a client may have another stream. */
+static bool may_stream(const struct client *client)
+{
+	return !client->n_answers ||
+	       (client->n_answers < TW_SERVER_ANSWERS &&
+		       share_of(client->server, &client->stream->user).n_answers <
+			       TW_SERVER_USER_ANSWERS);
+}
+
 /* Takes one whole request, if there is one, and starts its answer: 1, 0, or a negative errno. */
 static int take_request(struct client *client)
 {
 	const struct tw_server_options *options = &client->server->options;
-	struct answer *answer = &client->answers[client->n_answers];
+	struct answer *answer;
 	Tapwall__V1__Request *request;
 	const uint8_t *body;
 	size_t body_len;
@@ -251,11 +276,13 @@ static int take_request(struct client *client)
 	int ret;
 
 	len = tw_link_frame((const uint8_t *)client->in.data, client->in.len, &body, &body_len);
-	if (len <= 0)
-		return (int)len;
+	client->blocked = len > 0 && !may_stream(client);
+	if (len <= 0 || client->blocked)
+		return len < 0 ? (int)len : 0;
 	request = tw_link_unpack_request(body, body_len);
 	if (!request)
 		return -EBADMSG;
+	answer = &client->answers[client->n_answers];
 	*answer = (struct answer){0};
 	ret = options->start(
 		options->context, client->role, request, &client->out, &answer->responses);
@@ -301,12 +328,11 @@ static int watch_events(struct client *client, bool more)
 {
 	uint32_t events = 0;
 
-	if (!client->ended && client->n_answers < TW_SERVER_ANSWERS &&
-		client->out.len < TW_SERVER_OUT_SOFT)
+	if (!client->ended && !client->blocked && client->out.len < TW_SERVER_OUT_SOFT)
 		events |= EPOLLIN;
 	if (client->out.len || more)
 		events |= EPOLLOUT;
-	if (!client->ended && client->n_answers == TW_SERVER_ANSWERS)
+	if (!client->ended && client->blocked)
 		events |= EPOLLRDHUP;
 	if (events == client->events)
 		return 0;
@@ -322,8 +348,7 @@ static int serve(struct client *client)
 	int ret = 0, parts;
 
 	if (client->out.len < TW_SERVER_OUT_SOFT) {
-		if (client->n_answers < TW_SERVER_ANSWERS)
-			ret = take_request(client);
+		ret = take_request(client);
 		parts = ret < 0 ? ret : take_responses(client);
 		ret = parts < 0 ? parts : ret | parts;
 		more = ret > 0;
@@ -367,7 +392,8 @@ static void on_listen(void *arg, uint32_t events)
 
 	if (tw_stream_accept(listener->stream, &stream) < 0)
 		return;
-	client = make_place(server, stream->user) ? tw_alloc(sizeof(*client)) : NULL;
+	client = make_place(server, stream->user, listener->role) ? tw_alloc(sizeof(*client))
+								  : NULL;
 	if (!client) {
 		tw_stream_close(stream);
 		return;
@@ -406,7 +432,7 @@ void tw_server_pump(struct tw_server *server)
 
 static bool over_time(const struct client *client, uint64_t now)
 {
-	bool reads = client->n_answers < TW_SERVER_ANSWERS && client->out.len < TW_SERVER_OUT_SOFT;
+	bool reads = !client->blocked && client->out.len < TW_SERVER_OUT_SOFT;
 
 	if (client->frame_ns && reads && now - client->frame_ns > TW_SERVER_FRAME_NS)
 		return true;
@@ -422,7 +448,7 @@ void tw_server_tick(struct tw_server *server)
 
 	for (client = server->clients; client; client = next) {
 		next = client->next;
-		if (over_time(client, now))
+		if (over_time(client, now) || (client->blocked && serve(client) < 0))
 			client_free(client);
 	}
 }

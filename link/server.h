@@ -4,7 +4,9 @@
  * How:        a client may ask again while earlier answers still stream; each response names its request. An
  *             answer is either written at once or a stream of responses that is asked for more whenever the
  *             client has room. Streams take turns, and never make more than TW_SERVER_OUT_SOFT bytes ahead.
- * Bounds:     TW_SERVER_ANSWERS streams for each client, which is not read from meanwhile.
+ * Bounds:     a client has one stream at least, and up to TW_SERVER_ANSWERS while its user has fewer than
+ *             TW_SERVER_USER_ANSWERS. Its next request waits meanwhile. TW_SERVER_VIEWERS clients of all
+ *             viewers but root, with requests of at most TW_SERVER_VIEWER_IN_MAX bytes.
  *             TW_SERVER_USER_CLIENTS clients and TW_SERVER_USER_IN_MAX bytes of unfinished requests
  *             for each user, by the number that the transport gives; TW_SERVER_CLIENTS and
  *             TW_SERVER_IN_MAX for all users but root, whose places and bytes are kept for it. A new
@@ -26,16 +28,19 @@
 #include "link/link.h"
 #include "link/stream.h"
 
-#define TW_SERVER_CLIENTS      64
-#define TW_SERVER_USER_CLIENTS 32
-#define TW_SERVER_ANSWERS      8
-#define TW_SERVER_LISTENERS    4
-#define TW_SERVER_IN_MAX       (96u << 20)
-#define TW_SERVER_USER_IN_MAX  (48u << 20) /* one request of the longest, and another begun */
-#define TW_SERVER_OUT_SOFT     (256u << 10)
-#define TW_SERVER_FRAME_NS     10000000000u
-#define TW_SERVER_STALL_NS     60000000000u
-#define TW_SERVER_IDLE_NS      600000000000u
+#define TW_SERVER_CLIENTS	64
+#define TW_SERVER_USER_CLIENTS	32
+#define TW_SERVER_ANSWERS	4
+#define TW_SERVER_USER_ANSWERS	32
+#define TW_SERVER_VIEWERS	16
+#define TW_SERVER_VIEWER_IN_MAX (64u << 10) /* no viewer sends a policy */
+#define TW_SERVER_LISTENERS	4
+#define TW_SERVER_IN_MAX	(96u << 20)
+#define TW_SERVER_USER_IN_MAX	(48u << 20) /* one request of the longest, and another begun */
+#define TW_SERVER_OUT_SOFT	(256u << 10)
+#define TW_SERVER_FRAME_NS	10000000000u
+#define TW_SERVER_STALL_NS	60000000000u
+#define TW_SERVER_IDLE_NS	600000000000u
 
 struct tw_server;
 

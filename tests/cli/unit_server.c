@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -274,6 +275,53 @@ static void a_listener_gives_its_role(void **state)
 	assert_int_equal(f->role, TW_ROLE_OPERATOR);
 }
 
+/* Connects as a user other than root; NULL if the server closes at once. */
+static struct tw_link_client *connect_as_user(struct fixture *f, const char *address)
+{
+	struct tw_link_client *client = NULL;
+	struct tw_err err;
+	char byte;
+
+	assert_int_equal(seteuid(12345), 0);
+	assert_int_equal(tw_link_connect(address, &client, &err), 0);
+	assert_int_equal(seteuid(0), 0);
+	serve(f);
+	if (recv(tw_link_client_fd(client), &byte, 1, MSG_DONTWAIT) < 0)
+		return client;
+	tw_link_client_free(client);
+	return NULL;
+}
+
+static void viewers_leave_room_for_others(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_link_client *viewers[TW_SERVER_VIEWERS + 1];
+	static char bytes[TW_SERVER_VIEWER_IN_MAX + 4] = {0, 0xff, 0xff, 0xff};
+	char byte;
+
+	if (geteuid())
+		skip();
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(chmod(f->operators, 0666), 0);
+	assert_int_equal(chmod(strchr(f->viewers, '/'), 0666), 0);
+	for (int i = 0; i <= TW_SERVER_VIEWERS; i++)
+		viewers[i] = connect_as_user(f, f->viewers);
+	assert_null(viewers[TW_SERVER_VIEWERS]);
+	f->client = connect_as_user(f, f->operators);
+	assert_non_null(f->client);
+	ask(f, 1, false);
+	expect(f, 1, true);
+	/* A viewer has nothing to say that is long. */
+	assert_int_equal(
+		send(tw_link_client_fd(viewers[0]), bytes, sizeof(bytes), 0), sizeof(bytes));
+	serve(f);
+	assert_true(recv(tw_link_client_fd(viewers[0]), &byte, 1, MSG_DONTWAIT) == 0 ||
+		    errno == ECONNRESET);
+	for (int i = 0; i < TW_SERVER_VIEWERS; i++)
+		tw_link_client_free(viewers[i]);
+	serve(f);
+}
+
 static void addresses_are_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -299,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_client_that_ends_stops_its_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_listener_gives_its_role, setup, teardown),
+		cmocka_unit_test_setup_teardown(viewers_leave_room_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_are_checked, setup, teardown),
 	};
 
