@@ -12,7 +12,7 @@
 
 #define TW_FRAG_SETS   16 /* sets of a port; two addresses' datagrams share a quarter of them */
 #define TW_FRAG_WAYS   8  /* datagrams in a set */
-#define TW_FRAG_RANGES 8  /* separate pieces of a datagram */
+#define TW_FRAG_RANGES 32 /* separate pieces of a datagram */
 
 /* Time for a datagram to be complete, as receivers allow (Linux: 30 s, RFC 8200 §4.5: 60 s). */
 #define TW_FRAG_SECONDS_V4 30
@@ -105,5 +105,6 @@ static inline __u32 tw_fragq_key(__u32 port_id, __u32 n)
 }
 
 _Static_assert(sizeof(struct tw_frag_name) == 48, "names are compared and pinned");
-_Static_assert(sizeof(struct tw_frag_set) == 32 + TW_FRAG_WAYS * 96, "frags value is pinned");
+_Static_assert(sizeof(struct tw_frag_set) == 32 + TW_FRAG_WAYS * (64 + 4 * TW_FRAG_RANGES),
+	"frags value is pinned");
 _Static_assert(sizeof(struct tw_fragq) == 72 + TW_FRAGQ_BYTES, "holds value is pinned");

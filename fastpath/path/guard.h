@@ -93,6 +93,14 @@ tw_inline enum tw_reason tw_guard_house(
 	return TW_R_NONE;
 }
 
+/* True for an IGMP message from 0.0.0.0 to a group, as a host without an address sends it (RFC 3376
+ * §4.2.13). It meets the rules. */
+tw_inline int tw_guard_is_igmp(const struct tw_packet *p)
+{
+	return p->tuple.proto == TW_IPPROTO_IGMP && p->multicast && tw_addr_is_v4(&p->tuple.src) &&
+	       tw_addr_is_unspecified(&p->tuple.src);
+}
+
 /* Checks a frame that the guest sends. */
 tw_inline enum tw_reason tw_guard_out(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
@@ -108,6 +116,8 @@ tw_inline enum tw_reason tw_guard_out(
 		return reason;
 	if (p->tuple.proto == TW_IPPROTO_ICMP && p->fragment != TW_FRAG_LATER && p->icmp >> 8 == 5)
 		return TW_R_REDIRECT;
+	if (tw_guard_is_igmp(p))
+		return TW_R_NONE;
 	if (tw_addr_is_unspecified(src) || !tw_own_source(f, s->port, s->epoch, src))
 		return tw_own_foreign(p, TW_R_SPOOFED_ADDRESS);
 	return TW_R_NONE;

@@ -19,6 +19,7 @@
 #define TW_ARP_REVERSE 3 /* request reverse */
 
 #define TW_IPPROTO_ICMP	  1
+#define TW_IPPROTO_IGMP	  2
 #define TW_IPPROTO_TCP	  6
 #define TW_IPPROTO_UDP	  17
 #define TW_IPPROTO_ICMPV6 58
