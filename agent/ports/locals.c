@@ -212,7 +212,7 @@ void tw_locals_release(const char *bpffs)
 	struct tw_local local;
 	tw_autofd int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/maps/%s", bpffs, tw_kernel_map_name(TW_MAP_locals));
+	snprintf(path, sizeof(path), "%s/maps/%s", bpffs, tw_kernel_pin_name(TW_MAP_locals));
 	fd = bpf_obj_get(path);
 	if (fd < 0 || tw_rtnl_open(&rtnl) < 0)
 		return;

@@ -325,7 +325,7 @@ struct tw_overflow_set {
 	struct tw_overflow way_of[TW_OVERFLOW_WAYS];
 };
 
-/* Key of `overflows` and `overflows_few`. */
+/* Key of `overflows` and `overflow_few`. */
 static inline __u32 tw_overflow_key(__u32 port_id, __u32 class, __u32 set)
 {
 	return (port_id * TW_OVERFLOW__MAX + class) * TW_OVERFLOW_SETS + set;

@@ -34,7 +34,7 @@ tw_inline long capture_into(
 
 tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *head)
 {
-	void *ring = bpf_map_lookup_elem(&captured, &head->ifindex);
+	void *ring = bpf_map_lookup_elem(&tw_captured, &head->ifindex);
 	struct __sk_buff *skb = f->target;
 
 	if (!ring)

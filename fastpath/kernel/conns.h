@@ -49,7 +49,7 @@ int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_buckets, uint32_t now);
 struct tw_overflow_walk {
 	uint32_t key; /* key of the next set */
 	bool begun;
-	uint8_t map;			  /* 0: `overflows`, 1: `overflows_few` */
+	uint8_t map;			  /* 0: `overflows`, 1: `overflow_few` */
 	uint32_t counting[TW_PORTS_MAX];  /* connections found in the current walk, by port */
 	uint32_t untracked[TW_PORTS_MAX]; /* connections found in the last complete walk */
 };

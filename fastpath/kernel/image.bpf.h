@@ -24,11 +24,11 @@ struct {
 	__uint(max_entries, TW_IMAGES_MAX);
 	__type(key, __u32);
 	__array(values, struct image_map);
-} images SEC(".maps");
+} tw_images SEC(".maps");
 
 tw_inline void *tw_image_at(const struct tw_frame *f, __u32 slot)
 {
-	return bpf_map_lookup_elem(&images, &slot);
+	return bpf_map_lookup_elem(&tw_images, &slot);
 }
 
 tw_inline const struct tw_image_chunk *tw_image_chunk(

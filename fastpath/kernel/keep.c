@@ -26,13 +26,15 @@ static int program_path(const struct tw_kernel *kernel, const char *name, char *
 										  : -ENAMETOOLONG;
 }
 
-/* Returns the pin path of a map. The compiler names its own map .rodata; a pin's name has no
- * dot. */
+/* Returns the pin path of a map, without the prefix of our names. The compiler names its own map .rodata; a
+ * pin's name has no dot. */
 static int map_path(
 	const struct tw_kernel *kernel, const struct bpf_map *map, char *path, size_t max)
 {
 	const char *name = bpf_map__name(map), *dot = strrchr(name, '.');
 
+	if (!strncmp(name, TW_MAP_PREFIX, strlen(TW_MAP_PREFIX)))
+		name += strlen(TW_MAP_PREFIX);
 	return snprintf(path, max, "%s/maps/%s", kernel->bpffs, dot ? dot + 1 : name) < (int)max
 		       ? 0
 		       : -ENAMETOOLONG;

@@ -29,13 +29,13 @@
 #define LOG_BYTES (1 << 16)
 
 static const char *const map_names[] = {
-#define TW_MAP(symbol, ...) [TW_MAP_##symbol] = #symbol,
+#define TW_MAP(symbol, ...) [TW_MAP_##symbol] = TW_MAP_PREFIX #symbol,
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
-	[TW_MAP_images] = "images",
-	[TW_MAP_events] = "events",
-	[TW_MAP_captured] = "captured",
-	[TW_MAP_full] = "full",
+	[TW_MAP_images] = TW_MAP_PREFIX "images",
+	[TW_MAP_events] = TW_MAP_PREFIX "events",
+	[TW_MAP_captured] = TW_MAP_PREFIX "captured",
+	[TW_MAP_full] = TW_MAP_PREFIX "full",
 };
 _Static_assert(sizeof(map_names) / sizeof(map_names[0]) == TW_MAP__MAX, "every map has a name");
 
@@ -52,6 +52,11 @@ _Static_assert((int)TW_PROG_FROM_VM == (int)TW_DIR_OUT && (int)TW_PROG_TO_VM == 
 const char *tw_kernel_map_name(enum tw_map map)
 {
 	return map < TW_MAP__MAX ? map_names[map] : "?";
+}
+
+const char *tw_kernel_pin_name(enum tw_map map)
+{
+	return tw_kernel_map_name(map) + (map < TW_MAP__MAX ? strlen(TW_MAP_PREFIX) : 0);
 }
 
 int tw_kernel_map_fd(const struct tw_kernel *kernel, enum tw_map map)
@@ -115,7 +120,9 @@ static int make_folders(const char *bpffs, struct tw_err *err)
 int tw_kernel_pin_path(
 	const struct tw_kernel *kernel, enum tw_map map, const char *suffix, char *path, size_t max)
 {
-	return snprintf(path, max, "%s/maps/%s%s", kernel->bpffs, map_names[map], suffix) < (int)max
+	const char *name = tw_kernel_pin_name(map);
+
+	return snprintf(path, max, "%s/maps/%s%s", kernel->bpffs, name, suffix) < (int)max
 		       ? 0
 		       : -ENAMETOOLONG;
 }
@@ -164,8 +171,8 @@ static int check_layout(const struct bpf_map *map, const char *path, struct tw_e
 static int prepare_maps(
 	struct tw_kernel *kernel, const struct tw_kernel_options *options, struct tw_err *err)
 {
-	struct bpf_map *buckets = bpf_object__find_map_by_name(kernel->object, "buckets");
-	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "conns");
+	struct bpf_map *buckets = bpf_object__find_map_by_name(kernel->object, "tw_buckets");
+	struct bpf_map *conns = bpf_object__find_map_by_name(kernel->object, "tw_conns");
 	char path[PATH_MAX];
 
 	int planned = tw_resize_plan(kernel, options->max_conns, err);

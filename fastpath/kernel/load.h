@@ -80,7 +80,10 @@ int tw_kernel_map_fd(const struct tw_kernel *kernel, enum tw_map map);
 int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_prog prog);
 const char *tw_kernel_prog_name(enum tw_prog prog);
 const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel);
+#define TW_MAP_PREFIX "tw_"
+/* Return the name of a map, with the prefix, and that of its pin, without. */
 const char *tw_kernel_map_name(enum tw_map map);
+const char *tw_kernel_pin_name(enum tw_map map);
 
 /* Attaches both programs to an interface of the current network namespace, ahead of all others; a
  * port without an entry in `ports` is shut from that moment. An older program is replaced in place,

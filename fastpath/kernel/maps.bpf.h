@@ -14,14 +14,14 @@
 		__uint(map_flags, flags);                               \
 		__type(key, key_type);                                  \
 		__type(value, value_type);                              \
-	} symbol SEC(".maps");
+	} tw_##symbol SEC(".maps");
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, TW_EVENTS_BYTES);
-} events SEC(".maps");
+} tw_events SEC(".maps");
 
 /* The agent chooses the size of the inner maps. */
 struct captured_ring {
@@ -34,7 +34,7 @@ struct {
 	__uint(max_entries, TW_CAPTURE_PORTS);
 	__type(key, __u32);
 	__array(values, struct captured_ring);
-} captured SEC(".maps");
+} tw_captured SEC(".maps");
 
 /* The full path, by enum tw_dir. Filled by the loader; frames are dropped while it is empty. */
 struct {
@@ -42,11 +42,11 @@ struct {
 	__uint(max_entries, TW_DIR__MAX);
 	__type(key, __u32);
 	__type(value, __u32);
-} full SEC(".maps");
+} tw_full SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2); /* for packets; for tw_sweep and tw_take */
 	__type(key, __u32);
 	__type(value, struct tw_scratch);
-} scratch SEC(".maps");
+} tw_scratch SEC(".maps");

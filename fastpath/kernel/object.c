@@ -80,7 +80,7 @@ int tw_kernel_open_object(struct tw_kernel *kernel, const struct tw_kernel_optio
 
 void tw_kernel_size_object(struct tw_kernel *kernel)
 {
-	kernel->skeleton->rodata->tw_buckets = tw_conn_buckets(kernel->facts.max_conns);
+	kernel->skeleton->rodata->tw_n_buckets = tw_conn_buckets(kernel->facts.max_conns);
 	kernel->skeleton->rodata->tw_slots = tw_conn_slots(kernel->facts.max_conns);
 }
 

@@ -36,7 +36,7 @@ tw_inline struct tw_offload test_offload(void)
 	const struct tw_config *c;
 	__u32 zero = 0;
 
-	c = bpf_map_lookup_elem(&config, &zero);
+	c = bpf_map_lookup_elem(&tw_config, &zero);
 	return c ? c->offload : none;
 }
 

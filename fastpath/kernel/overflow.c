@@ -40,7 +40,7 @@ static void end_map(struct tw_overflow_walk *walk)
 int tw_kernel_sweep_overflows(
 	struct tw_kernel *kernel, struct tw_overflow_walk *walk, uint32_t n, uint32_t now)
 {
-	static const enum tw_map maps[] = {TW_MAP_overflows, TW_MAP_overflows_few};
+	static const enum tw_map maps[] = {TW_MAP_overflows, TW_MAP_overflow_few};
 	int fd = kernel->map_fd[maps[walk->map]];
 	struct tw_overflow_set set;
 	bool last = false;

@@ -89,13 +89,13 @@ static uint32_t get_id(const struct tw_kernel *kernel, uint32_t ifindex)
 
 	if (ifindex < TW_PORT_IDS)
 		return kernel->ports.ids[ifindex].word;
-	bpf_map_lookup_elem(kernel->map_fd[TW_MAP_port_ids_high], &ifindex, &id);
+	bpf_map_lookup_elem(kernel->map_fd[TW_MAP_port_ids_hi], &ifindex, &id);
 	return id;
 }
 
 static int put_id(struct tw_kernel *kernel, uint32_t ifindex, __u32 id)
 {
-	int fd = kernel->map_fd[TW_MAP_port_ids_high];
+	int fd = kernel->map_fd[TW_MAP_port_ids_hi];
 
 	if (ifindex < TW_PORT_IDS) {
 		__atomic_store_n(&kernel->ports.ids[ifindex].word, id, __ATOMIC_SEQ_CST);

@@ -7,12 +7,12 @@
 #pragma once
 
 /* Set before load (object.c). */
-const volatile __u32 tw_buckets = 1;
+const volatile __u32 tw_n_buckets = 1;
 const volatile __u32 tw_slots = TW_BUCKET_SLOTS;
 
 tw_inline __u32 tw_table_buckets(const struct tw_frame *f)
 {
-	return tw_buckets;
+	return tw_n_buckets;
 }
 
 tw_inline __u32 tw_table_slots(const struct tw_frame *f)

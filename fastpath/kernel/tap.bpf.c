@@ -33,12 +33,12 @@ const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 #define TW_MAP(symbol, map_type, key_type, value_type, ...)                                     \
 	tw_inline value_type *tw_##symbol##_lookup(const struct tw_frame *f, const key_type *k) \
 	{                                                                                       \
-		return bpf_map_lookup_elem(&symbol, k);                                         \
+		return bpf_map_lookup_elem(&tw_##symbol, k);                                    \
 	}                                                                                       \
 	tw_inline long tw_##symbol##_update(                                                    \
 		const struct tw_frame *f, const key_type *k, const value_type *v, __u64 flags)  \
 	{                                                                                       \
-		return bpf_map_update_elem(&symbol, k, v, flags);                               \
+		return bpf_map_update_elem(&tw_##symbol, k, v, flags);                          \
 	}
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
@@ -48,9 +48,9 @@ const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
 {
-	__u32 key = tw_port_key(id, epoch), *slot = bpf_map_lookup_elem(&port_slots, &key);
+	__u32 key = tw_port_key(id, epoch), *slot = bpf_map_lookup_elem(&tw_port_slots, &key);
 
-	return slot && *slot ? bpf_map_lookup_elem(&ports, slot) : 0;
+	return slot && *slot ? bpf_map_lookup_elem(&tw_ports, slot) : 0;
 }
 
 /* Two separate lookups: merged into one, with either map, they would become a real call. */
@@ -59,10 +59,10 @@ tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifind
 	__u32 *id;
 
 	if (ifindex < TW_PORT_IDS) {
-		id = bpf_map_lookup_elem(&port_ids, &ifindex);
+		id = bpf_map_lookup_elem(&tw_port_ids, &ifindex);
 		TW_OPAQUE(id);
 	} else {
-		id = bpf_map_lookup_elem(&port_ids_high, &ifindex);
+		id = bpf_map_lookup_elem(&tw_port_ids_hi, &ifindex);
 	}
 	return id && *id ? tw_port_numbered(f, *id, epoch) : 0;
 }
@@ -76,7 +76,7 @@ tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&scratch, &zero);
+	return bpf_map_lookup_elem(&tw_scratch, &zero);
 }
 
 /* Before Linux 6.10, packets may interrupt BPF_PROG_TEST_RUN on its CPU. Runs without a port are at
@@ -87,7 +87,7 @@ tw_inline struct tw_scratch *scratch_apart(const struct __sk_buff *skb)
 {
 	__u32 at = skb->ifindex == LOOPBACK;
 
-	return bpf_map_lookup_elem(&scratch, &at);
+	return bpf_map_lookup_elem(&tw_scratch, &at);
 }
 
 tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
@@ -97,7 +97,7 @@ tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
 
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 {
-	return bpf_ringbuf_reserve(&events, sizeof(struct tw_event), 0);
+	return bpf_ringbuf_reserve(&tw_events, sizeof(struct tw_event), 0);
 }
 
 /* Waking the reader costs far more than the event, so the reader polls every TW_EVENTS_POLL_MS.
@@ -106,7 +106,7 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
  * again. */
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
-	__u64 at = bpf_ringbuf_query(&events, BPF_RB_PROD_POS) & (TW_EVENTS_BYTES / 4 - 1);
+	__u64 at = bpf_ringbuf_query(&tw_events, BPF_RB_PROD_POS) & (TW_EVENTS_BYTES / 4 - 1);
 	int urgent = event->kind != TW_EVENT_OPEN && event->kind != TW_EVENT_CLOSE;
 
 	bpf_ringbuf_submit(
@@ -220,7 +220,7 @@ tw_inline const struct tw_config *settings(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&config, &zero);
+	return bpf_map_lookup_elem(&tw_config, &zero);
 }
 
 tw_inline __u64 now(const struct tw_config *c)
@@ -431,7 +431,7 @@ tw_inline void trace(const struct tw_outcome *o)
 	struct tw_outcome *to;
 	__u32 zero = 0;
 
-	to = tw_test_mode ? bpf_map_lookup_elem(&outcome, &zero) : 0;
+	to = tw_test_mode ? bpf_map_lookup_elem(&tw_outcome, &zero) : 0;
 	if (to)
 		*to = *o;
 }
@@ -573,7 +573,7 @@ int tw_from_vm(struct __sk_buff *skb)
 
 	if (action)
 		return action;
-	bpf_tail_call(skb, &full, TW_DIR_OUT);
+	bpf_tail_call(skb, &tw_full, TW_DIR_OUT);
 	return TC_ACT_SHOT;
 }
 
@@ -648,7 +648,7 @@ int tw_to_vm(struct __sk_buff *skb)
 
 	if (!tw_test_mode && arrived(&f))
 		return TC_ACT_UNSPEC;
-	bpf_tail_call(skb, &full, TW_DIR_IN);
+	bpf_tail_call(skb, &tw_full, TW_DIR_IN);
 	return TC_ACT_SHOT;
 }
 

@@ -509,7 +509,7 @@ void tw_native_forget(struct tw_native *native)
 	tw_table_clear(&native->conns);
 	tw_table_clear(&native->usage);
 	tw_table_clear(&native->overflows);
-	tw_table_clear(&native->overflows_few);
+	tw_table_clear(&native->overflow_few);
 	tw_table_clear(&native->gc);
 	tw_table_clear(&native->frags);
 	tw_table_clear(&native->fragqs);

@@ -222,7 +222,7 @@ static void open_kernel(struct kernel *kernel, const char *file, const struct tw
 		return;
 	}
 	asks = bpf_object__find_map_by_name(kernel->object, "asks");
-	kernel->images_fd = bpf_object__find_map_fd_by_name(kernel->object, "images");
+	kernel->images_fd = bpf_object__find_map_fd_by_name(kernel->object, "tw_images");
 	kernel->prog_fd = bpf_program__fd(
 		bpf_object__find_program_by_name(kernel->object, "ask_all"));
 	kernel->asks = mmap(NULL, (size_t)ASKS_MAX * sizeof(*kernel->asks), PROT_READ | PROT_WRITE,

@@ -117,7 +117,7 @@ int main(void)
 		return failed == -EPERM || failed == -ENOSYS ? SKIPPED : 1;
 	}
 	b.kernel = kernel;
-	b.sheet_fd = bpf_object__find_map_fd_by_name(kernel->object, "scratch");
+	b.sheet_fd = bpf_object__find_map_fd_by_name(kernel->object, "tw_scratch");
 	if (b.sheet_fd < 0 || bpf_obj_get_info_by_fd(b.sheet_fd, &info, &len))
 		return 1;
 	b.sheets_len = (info.value_size + 7u) / 8 * 8 * (size_t)libbpf_num_possible_cpus();

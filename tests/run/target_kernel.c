@@ -102,7 +102,7 @@ static void kernel_forget(struct tw_target *target)
 		tw_conns_close(&conns);
 	}
 	clear_hash(k, TW_MAP_overflows);
-	clear_hash(k, TW_MAP_overflows_few);
+	clear_hash(k, TW_MAP_overflow_few);
 	clear_hash(k, TW_MAP_frags);
 	clear_hash(k, TW_MAP_fragqs);
 }

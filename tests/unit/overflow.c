@@ -28,7 +28,7 @@
 struct memory {
 	struct tw_config config;
 	struct tw_usage loads[PORTS];
-	struct tw_overflow_set *sets[2][N_KEYS]; /* `overflows`, `overflows_few` */
+	struct tw_overflow_set *sets[2][N_KEYS]; /* `overflows`, `overflow_few` */
 	uint32_t n_sets[2], max[2];
 };
 
@@ -84,12 +84,12 @@ tw_inline long tw_overflows_update(
 	return make_set(cpu_of(f)->memory, 0, *k);
 }
 
-tw_inline struct tw_overflow_set *tw_overflows_few_lookup(const struct tw_frame *f, const __u32 *k)
+tw_inline struct tw_overflow_set *tw_overflow_few_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return cpu_of(f)->memory->sets[1][*k];
 }
 
-tw_inline long tw_overflows_few_update(
+tw_inline long tw_overflow_few_update(
 	const struct tw_frame *f, const __u32 *k, const struct tw_overflow_set *v, __u64 flags)
 {
 	return make_set(cpu_of(f)->memory, 1, *k);

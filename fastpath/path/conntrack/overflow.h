@@ -121,7 +121,7 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 			break;
 	}
 	key = tw_overflow_few_of(port_id, class, print);
-	set = tw_overflows_few_lookup(f, &key);
+	set = tw_overflow_few_lookup(f, &key);
 	return set && tw_overflow_read(set, print, now, past, &scratch->overflow);
 }
 
@@ -237,11 +237,11 @@ tw_inline struct tw_overflow_set *tw_overflow_set_get(
 	set = tw_overflows_lookup(f, &key);
 	if (set)
 		return set;
-	set = tw_overflows_few_lookup(f, &key_few);
+	set = tw_overflow_few_lookup(f, &key_few);
 	if (set)
 		return set;
-	tw_overflows_few_update(f, &key_few, (const void *)scratch->none, TW_MAP_NOEXIST);
-	return tw_overflows_few_lookup(f, &key_few);
+	tw_overflow_few_update(f, &key_few, (const void *)scratch->none, TW_MAP_NOEXIST);
+	return tw_overflow_few_lookup(f, &key_few);
 }
 
 /* Fills the entry in scratch from the packet there. */
