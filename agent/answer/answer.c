@@ -347,17 +347,25 @@ static bool check_workload(
 	return false;
 }
 
-/* True if a client of this role may send the request. Viewers may not capture, because frames
- * contain the guests' data and not only verdicts. */
+/* True if a role may ask this. A viewer gets only what is listed. Captured frames are not: they hold what guests
+ * send to each other, not only how it is judged. */
 static bool may_ask(enum tw_role role, const Tapwall__V1__Request *request)
 {
 	switch (request->body_case) {
-	case TAPWALL__V1__REQUEST__BODY_APPLY:
-	case TAPWALL__V1__REQUEST__BODY_RELOAD:
-	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
-		return role == TW_ROLE_OPERATOR;
-	default:
+	case TAPWALL__V1__REQUEST__BODY_VERSION:
+	case TAPWALL__V1__REQUEST__BODY_STATUS:
+	case TAPWALL__V1__REQUEST__BODY_POLICY:
+	case TAPWALL__V1__REQUEST__BODY_PORTS:
+	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
+	case TAPWALL__V1__REQUEST__BODY_GROUPS:
+	case TAPWALL__V1__REQUEST__BODY_FLOWS:
+	case TAPWALL__V1__REQUEST__BODY_RULES:
+	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+	case TAPWALL__V1__REQUEST__BODY_TOP:
 		return true;
+	default:
+		return role == TW_ROLE_OPERATOR;
 	}
 }
 
