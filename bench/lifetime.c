@@ -239,7 +239,7 @@ static double idle_per_s(const struct host *host)
 	return (double)cpu / ((double)(tw_bench_wall_ns() - wall) / 1e9);
 }
 
-/* How many connections the agent has dealt with as it should: with a reader, those that this one was told of. */
+/* Counts the connections that the agent handled: with a reader, those that were sent to it. */
 static int count_told(const struct host *host, size_t told_before, double *ret, struct tw_err *err)
 {
 	*ret = host->reader.client ? (double)(host->reader.n_told - told_before) / 2 : N_CONNS;

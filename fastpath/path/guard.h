@@ -97,8 +97,8 @@ tw_inline enum tw_reason tw_guard_house(
  * §4.2.13). It meets the rules. */
 tw_inline int tw_guard_is_igmp(const struct tw_packet *p)
 {
-	return p->tuple.proto == TW_IPPROTO_IGMP && p->multicast && tw_addr_is_v4(&p->tuple.src) &&
-	       tw_addr_is_unspecified(&p->tuple.src);
+	return p->tuple.proto == TW_IPPROTO_IGMP && tw_addr_is_multicast(&p->tuple.dst) &&
+	       tw_addr_is_v4(&p->tuple.src) && tw_addr_is_unspecified(&p->tuple.src);
 }
 
 /* Checks a frame that the guest sends. */
