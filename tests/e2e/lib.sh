@@ -166,6 +166,10 @@ plug() { # N BRIDGE
 	ip -n "$ns-host" link add "tap$1" type veth peer name eth0 netns "$ns-g$1"
 	in_guest "$1" sysctl -qw net.ipv6.conf.eth0.dad_transmits=0 \
 		net.ipv6.conf.eth0.router_solicitations=0
+	# Longer than `attempt` waits: by default an unanswered ARP request becomes an error after the same
+	# three seconds, and whether that or the timeout comes first is luck.
+	in_guest "$1" sysctl -qw net.ipv4.neigh.eth0.mcast_solicit=10 \
+		net.ipv6.neigh.eth0.mcast_solicit=10
 	ip -n "$ns-g$1" link set eth0 address "52:54:00:00:00:0$1"
 	ip -n "$ns-g$1" addr add "10.0.0.1$1/24" dev eth0
 	ip -n "$ns-g$1" addr add "fd00::1$1/64" dev eth0 nodad
