@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 
 #define BACKLOG 32
 
@@ -85,6 +86,9 @@ static int bind_file(int fd, const struct sockaddr_un *address, const char *name
 	mode_t mask;
 	int code;
 
+	if (name && !group)
+		tw_log(TW_LOG_WARNING, "%s: only root may connect, as there is no group %s", path,
+			name);
 	unlink(path);
 	mask = umask(0177);
 	code = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;

@@ -96,6 +96,10 @@ view_refused() { # VERB…
 	view "$@" >"$lab/view.out" 2>&1
 	[ $? = 3 ] && grep -q "ask at the agent's own socket" "$lab/view.out"
 }
+says_no_group() { # GROUP
+	getent group "$1" >/dev/null || grep -q "only root may connect, as there is no group $1\$" "$lab/agent.log"
+}
+check "the log says if there is no group for it" says_no_group tapwall-view
 equal "the viewers' socket is its owner's and its group's" 660 "$(stat -c %a "$lab/view.sock")"
 check "it answers what shows something" sh -c "'$TW_BUILD/tapwall' rules --socket '$lab/view.sock' | grep -q echo"
 check "also status" sh -c "'$TW_BUILD/tapwall' status --json --socket '$lab/view.sock' | jq -e '.policy_generation == 2'"
