@@ -11,7 +11,7 @@
 
 #define READ_CHUNK (64u << 10)
 
-/* Bytes [start, in.len) of `in` were received and not handed out yet. */
+/* The bytes [start, in.len) of `in` are received but not yet returned. */
 struct tw_link_client {
 	struct tw_stream *stream;
 	struct tw_buf in;
@@ -78,7 +78,7 @@ int tw_link_client_set_timeout(struct tw_link_client *client, unsigned int secon
 	return tw_stream_set_timeout(client->stream, seconds);
 }
 
-/* Says what a failed transfer means to the user. */
+/* Describes a failed transfer to the user. */
 static int transfer_error(struct tw_err *err, int code, const char *path)
 {
 	if (code == -EAGAIN || code == -EWOULDBLOCK)
@@ -110,7 +110,7 @@ int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, s
 	return 0;
 }
 
-/* Moves what is left to the front of the buffer and adds what one read brings. */
+/* Moves the unread bytes to the front of the buffer and reads once. */
 static int fill(struct tw_link_client *client, struct tw_err *err)
 {
 	size_t left = client->in.len - client->start;
@@ -151,14 +151,14 @@ int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, 
 		if (len < 0)
 			return tw_err_set(err, (int)len, client->address,
 				"check that it is tapwalld's socket",
-				"what answers does not speak the protocol");
+				"the peer does not speak tapwall's protocol");
 		if (len > 0) {
 			Tapwall__V1__Response *response = tw_link_unpack_response(body, body_len);
 
 			if (!response)
 				return tw_err_set(err, -EBADMSG, client->address,
 					"check that it is tapwalld's socket",
-					"what answers does not speak the protocol");
+					"the peer does not speak tapwall's protocol");
 			client->start += (size_t)len;
 			*ret = response;
 			return 0;

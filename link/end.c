@@ -33,7 +33,7 @@ void tw_flow_words(const char *proto, uint32_t icmp_type, const Tapwall__V1__End
 	bool ports = !strcmp(proto, "tcp") || !strcmp(proto, "udp");
 
 	ret->id[0] = '\0';
-	/* The port of an ICMP query's sender is its identifier. */
+	/* For an ICMP query, the sender's port is the identifier. */
 	if (is_icmp(proto) && from && from->port)
 		snprintf(ret->id, sizeof(ret->id), " id %u", from->port);
 	if (is_icmp(proto))

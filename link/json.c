@@ -59,7 +59,8 @@ char *tw_json_line(json_t *object)
 	const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
 	char *line = object ? json_dumps(object, flags) : NULL;
 
-	/* JSON escapes the controls of ASCII; a terminal obeys others, too. */
+	/* Without JSON_ENSURE_ASCII, jansson escapes only the control characters of ASCII.
+	 * Terminals obey others, too. */
 	if (line && !tw_is_clean(line, strlen(line))) {
 		free(line);
 		line = json_dumps(object, flags | JSON_ENSURE_ASCII);

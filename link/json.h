@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* json.h: small helpers on jansson for what goes out as JSON.
+/* json.h: helpers for JSON output with jansson.
  *
- * Values are made with jansson's own calls; a NULL from any of them makes the whole object NULL, so
- * that memory is checked once, in tw_json_line().
+ * Callers build values with jansson's own functions. If any of them returns NULL for lack of memory,
+ * the whole object becomes NULL. So only tw_json_line() has to check for it.
  */
 #pragma once
 
 #include <jansson.h>
 #include <stdint.h>
 
-/* A string; null for NULL or "". Bytes that are not UTF-8 become '?'. */
+/* A string; JSON null if `text` is NULL or empty. If it is not valid UTF-8, each byte from 0x80
+ * becomes '?'. */
 json_t *tw_json_text(const char *text);
-json_t *tw_json_u64(uint64_t number);		   /* up to 2^63 - 1, which is where it is cut */
-json_t *tw_json_s(double seconds);		   /* to the millisecond; null when negative */
+json_t *tw_json_u64(uint64_t number);		   /* at most 2^63 - 1 */
+json_t *tw_json_s(double seconds);		   /* to the millisecond; negative: JSON null */
 json_t *tw_json_out_in(uint64_t out, uint64_t in); /* {"out":…,"in":…} */
 
-/* One object with the members of both, which are taken over; NULL when either is. */
+/* Returns one object with the members of both. Takes both over. NULL if either is NULL. */
 json_t *tw_json_merge(json_t *object, json_t *more);
 
-/* The object as one line without its newline, which the caller frees; lets go of the object. NULL
- * when there is no memory, or no object. */
+/* Returns the object as one line without a newline, for the caller to free, and releases the
+ * object. NULL if `object` is NULL or memory runs out. */
 char *tw_json_line(json_t *object);

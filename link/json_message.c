@@ -16,7 +16,7 @@ static json_t *conflicts_json(const Tapwall__V1__Status *s)
 	return array;
 }
 
-/* Null: the last policy was not refused. */
+/* Returns JSON null if the last policy was not refused. */
 static json_t *refused_json(const Tapwall__V1__Status *s)
 {
 	return s->refused_source[0]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* json_message.h: messages of link.proto as JSON, as `tapwall VERB --json` and the API show them.
+/* json_message.h: converts messages of link.proto to the JSON that `tapwall VERB --json` prints.
  *
- * The caller owns what is returned. NULL: there is no memory.
+ * The caller owns the result, which is NULL if memory runs out.
  * Callers:    cli/; one thread.
  */
 #pragma once
@@ -26,6 +26,6 @@ json_t *tw_json_rule(const Tapwall__V1__Rule *rule);
 json_t *tw_json_counter(const Tapwall__V1__Counter *counter);
 json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *entry);
 
-/* The body of a response, where that alone is the JSON of its verb: a status, or a row of a list. NULL also for
- * every other body. */
+/* Returns the body of a response if it is the complete JSON of its verb: a status, or a row of a
+ * list. NULL for every other body, and if memory runs out. */
 json_t *tw_json_response(const Tapwall__V1__Response *response);

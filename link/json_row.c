@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* json_row.c: what a list holds, one object a row. */
+/* json_row.c: converts the rows of lists to JSON objects. */
 #include "link/json_message.h"
 
 #include "fastpath/abi/names.h"

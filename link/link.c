@@ -43,7 +43,7 @@ long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, si
 	return (long)(HEADER_LEN + body_len);
 }
 
-/* A byte of a message can cost forty of memory: what one message may take is bounded too. */
+/* One byte of a message can take forty bytes of memory once unpacked, so memory is bounded too. */
 static void *bounded_alloc(void *arg, size_t size)
 {
 	size_t *left = arg;
@@ -77,7 +77,7 @@ Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len)
 
 /* ---- the texts of a message ---- */
 
-/* Looks at one text; false ends the walk. */
+/* Handles one text. False ends the walk. */
 typedef bool text_fn(char *text);
 
 static bool walk_texts(ProtobufCMessage *message, text_fn *each);
@@ -100,7 +100,7 @@ static bool walk_field(
 
 	if (field->type != PROTOBUF_C_TYPE_STRING && field->type != PROTOBUF_C_TYPE_MESSAGE)
 		return true;
-	/* The kinds of one message share their place; the case says which is there. */
+	/* The members of a oneof share their memory. Its case says which of them is set. */
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
 		memcpy(&number, (char *)message + field->quantifier_offset, sizeof(number));
 		return number != field->id || walk_value(field, at, each);
@@ -113,7 +113,7 @@ static bool walk_field(
 	return go_on;
 }
 
-/* As deep as link.proto nests messages, which has no cycles. */
+/* The recursion is bounded by the nesting of messages in link.proto, which has no cycles. */
 static bool walk_texts(ProtobufCMessage *message, text_fn *each)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;

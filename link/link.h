@@ -2,8 +2,8 @@
 /* link.h: framed protobuf messages over a stream socket (see link.proto).
  *
  * Callers:    tapwalld (server, non-blocking) and tapwall (client, blocking).
- * Bounds:     a frame is at most TW_LINK_FRAME_MAX bytes; a longer one is -EMSGSIZE and the
- *             connection is of no more use.
+ * Bounds:     a frame has at most TW_LINK_FRAME_MAX bytes. A longer one gives -EMSGSIZE, after which
+ *             the connection must be closed.
  */
 #pragma once
 
@@ -19,25 +19,28 @@
 #define TW_LINK_FRAME_MAX      (16u << 20)
 #define TW_LINK_DEFAULT_SOCKET "/run/tapwall/agent.sock"
 
-/* Appends the framed message to `out`. 0, -EMSGSIZE or -ENOMEM. */
+/* Appends the framed message to `out`. Returns 0, -EMSGSIZE or -ENOMEM. */
 int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
 
-/* Looks for one whole frame at the start of data[0 … len). Returns its total length (header and
- * body) and sets *ret_body and *ret_body_len, or 0 when more bytes are needed, or -EMSGSIZE. */
+/* Finds a whole frame at the start of data[0 … len). Returns its total length (header and body) and
+ * sets *ret_body and *ret_body_len. Returns 0 if more bytes are needed, or -EMSGSIZE. */
 long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len);
 
-/* Reads a request that a frame holds; freed with tapwall__v1__request__free_unpacked(r, NULL). NULL
- * when it is none, or when its pieces would take more memory than TW_LINK_UNPACK_MAX. */
+/* Unpacks the request in a frame's body. Free it with tapwall__v1__request__free_unpacked(r,
+ * NULL). NULL if the body is no request, or if unpacking would take more memory than
+ * TW_LINK_UNPACK_MAX. */
 #define TW_LINK_UNPACK_MAX ((size_t)4 * TW_LINK_FRAME_MAX)
 Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len);
-/* The same for a response, freed with tapwall__v1__response__free_unpacked(r, NULL). */
+/* Unpacks the response in a frame's body. Free it with tapwall__v1__response__free_unpacked(r,
+ * NULL). NULL if the body is no response, or if unpacking would take more memory than
+ * TW_LINK_UNPACK_MAX. */
 Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len);
 
-/* No text of a message is longer than TW_LINK_TEXT_MAX; false: some text is. Bytes, such as a policy, are
- * not meant. */
+/* True if no string field of a message is longer than TW_LINK_TEXT_MAX. Fields of type bytes, such
+ * as a policy, are not checked. */
 #define TW_LINK_TEXT_MAX 4096
 bool tw_link_texts_fit(ProtobufCMessage *message);
-/* Cleans all texts of a message, in place, for print (base/clean.h). */
+/* Cleans all string fields of a message in place, so that they can be printed (base/clean.h). */
 void tw_link_clean(ProtobufCMessage *message);
 
 /* Client side, blocking. */
@@ -46,12 +49,14 @@ struct tw_link_client;
 int tw_link_connect(const char *address, struct tw_link_client **ret, struct tw_err *err);
 void tw_link_client_free(struct tw_link_client *client); /* NULL is fine */
 TW_DEFINE_AUTO(tw_link_client)
-/* How long a send or a receive may wait, 0 = for ever (the default); over it they give -ETIMEDOUT. */
+/* Sets how long a send or a receive may wait before it fails with -ETIMEDOUT. 0, the default, means
+ * for ever. */
 int tw_link_client_set_timeout(struct tw_link_client *client, unsigned int seconds);
 int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, struct tw_err *err);
-/* The next response; the caller frees it with tapwall__v1__response__free_unpacked(r, NULL).
- * -EPIPE when the agent closed. A response with `error` set is returned as any other. */
+/* Waits for the next response. The caller frees it with tapwall__v1__response__free_unpacked(r,
+ * NULL). -EPIPE if the agent closed the connection. A response with `error` set is returned like
+ * any other. */
 int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err);
-/* Whether a response is here already, so that receiving it will not wait. */
+/* True if a whole response is already buffered, so that tw_link_receive() will not wait. */
 bool tw_link_client_has_more(const struct tw_link_client *client);
 int tw_link_client_fd(const struct tw_link_client *client);

@@ -10,10 +10,10 @@
 
 #define READ_BYTES 65536
 
-/* An answer under way. */
+/* An answer in progress. */
 struct answer {
 	struct tw_responses *responses;
-	bool waits; /* it has nothing now */
+	bool waits; /* it has nothing to send until tw_server_pump() */
 };
 
 struct client {
@@ -22,17 +22,17 @@ struct client {
 	struct tw_watch watch;
 	struct tw_stream *stream;
 	enum tw_role role;
-	uint32_t events; /* asked of epoll */
+	uint32_t events; /* events registered with epoll */
 	struct tw_buf in;
 	struct tw_buf out;
-	size_t sent; /* of out */
+	size_t sent; /* bytes of `out` already sent */
 	struct answer answers[TW_SERVER_ANSWERS];
 	unsigned int n_answers;
-	unsigned int turn; /* the answer that is asked next */
-	bool ended;	   /* it sends no more */
+	unsigned int turn; /* number of the answer whose turn is next; never wraps */
+	bool ended;	   /* the client sends no more */
 	bool blocked;	   /* a request waits until the user has fewer streams */
-	uint64_t frame_ns; /* when the unfinished request began; 0: there is none */
-	uint64_t moved_ns; /* when bytes last went either way */
+	uint64_t frame_ns; /* time when the unfinished request began; 0: none */
+	uint64_t moved_ns; /* time of the last transfer in either direction */
 };
 
 struct listener {
@@ -68,7 +68,7 @@ static void client_free(struct client *client)
 	free(client);
 }
 
-/* Sends what there is; 0, or a negative errno when the client is gone. */
+/* Sends what is buffered. Returns 0, or a negative errno if the client is gone. */
 static int flush_out(struct client *client)
 {
 	while (client->sent < client->out.len) {
@@ -87,7 +87,7 @@ static int flush_out(struct client *client)
 
 /* ---- shares ---- */
 
-/* What users have: one of them, or all but root. */
+/* Resources in use by one user, or by all users but root. */
 struct share {
 	unsigned int n_clients;
 	unsigned int n_answers;
@@ -112,7 +112,7 @@ static struct share share_of(const struct tw_server *server, const uint32_t *use
 	return share;
 }
 
-/* The user other than root that has the most, by clients or by bytes. */
+/* Returns the user other than root that uses most clients or most bytes. */
 static uint32_t greediest(const struct tw_server *server, bool by_bytes)
 {
 	size_t most = 0;
@@ -135,9 +135,10 @@ static bool is_idle(const struct client *client)
 	return !client->n_answers && !client->out.len && !client->in.len;
 }
 
-/* Returns the client of a user, other than `except`, to be closed. To free a place: the one that has been
- * idle longest. If none is idle, or to free bytes: the one whose request has been unfinished longest. A client
- * that is being answered keeps its place, but not the bytes of its next request. */
+/* Returns a client of the user, other than `except`, that may be closed. To free a place, it is the
+ * one idle for longest or, if none is idle, the one with the oldest unfinished request. To free
+ * bytes, it is always the latter. A client that is being answered keeps its place, but not the
+ * bytes of its next request. */
 static struct client *dispensable(
 	struct tw_server *server, uint32_t user, const struct client *except, bool for_bytes)
 {
@@ -155,7 +156,8 @@ static struct client *dispensable(
 	return idle && !for_bytes ? idle : unfinished;
 }
 
-/* After bytes came for a client: keeps users within theirs. 0, or -EMSGSIZE if this client is to go. */
+/* Keeps users within their limits after a client received bytes. Returns 0, or -EMSGSIZE if this
+ * client must be closed. */
 static int make_room(struct client *client)
 {
 	struct tw_server *server = client->server;
@@ -186,7 +188,7 @@ static unsigned int count_viewers(const struct tw_server *server)
 	return n;
 }
 
-/* Makes a place for a client of this user and role; false if there is none. */
+/* Makes a place for a client of this user and role. False if there is none. */
 static bool make_place(struct tw_server *server, uint32_t user, enum tw_role role)
 {
 	struct client *other = NULL;
@@ -218,7 +220,7 @@ static void stop_answers(struct client *client)
 	}
 }
 
-/* Reads once; 0, or a negative errno when the client is gone or asks too much. */
+/* Reads once. Returns 0, or a negative errno if the client is gone or exceeds a limit. */
 static int fill_in(struct client *client)
 {
 	char data[READ_BYTES];
@@ -251,7 +253,7 @@ static void drop_in(struct client *client, size_t len)
 	client->frame_ns = in->len ? tw_clock_ns() : 0;
 	if (in->len)
 		return;
-	/* One great request must not keep its memory for as long as the client stays. */
+	/* The memory of a large request must not stay for as long as the client does. */
 	tw_buf_done(in);
 }
 
@@ -264,7 +266,8 @@ static bool may_stream(const struct client *client)
 			       TW_SERVER_USER_ANSWERS);
 }
 
-/* Takes one whole request, if there is one, and starts its answer: 1, 0, or a negative errno. */
+/* Takes one whole request, if there is one, and starts its answer. Returns 1 if it took one, 0, or
+ * a negative errno. */
 static int take_request(struct client *client)
 {
 	const struct tw_server_options *options = &client->server->options;
@@ -292,7 +295,8 @@ static int take_request(struct client *client)
 	return ret < 0 ? ret : 1;
 }
 
-/* Asks one answer for its next part: 1 when there is more to do at once, 0, or a negative errno. */
+/* Lets one answer add its next responses. Returns 1 if there is more to do at once, 0, or a
+ * negative errno. */
 static int take_part(struct client *client, unsigned int i)
 {
 	struct answer *answer = &client->answers[i];
@@ -312,7 +316,8 @@ static int take_part(struct client *client, unsigned int i)
 	return !answer->waits || state == TW_RESPONSES_END;
 }
 
-/* Asks the next answer that does not wait, in turn: 1 when there is more to do at once, 0, or a negative errno. */
+/* Serves the next answer, in turn, that is not waiting. Returns 1 if there is more to do at once,
+ * 0, or a negative errno. */
 static int take_responses(struct client *client)
 {
 	for (unsigned int tried = 0; tried < client->n_answers; tried++) {
@@ -340,10 +345,10 @@ static int watch_events(struct client *client, bool more)
 	return tw_loop_change(client->server->options.loop, &client->watch, events);
 }
 
-/* One bounded step for a client; a negative errno when it is to be let go. */
+/* Does one bounded step for a client. Returns a negative errno if the client must be closed. */
 static int serve(struct client *client)
 {
-	/* As long as a client has not taken what it was told, there may be more for it. */
+	/* While the output buffer is full, answers may still have more to add. */
 	bool more = true;
 	int ret = 0, parts;
 
@@ -459,7 +464,7 @@ static int listen_error(struct tw_err *err, int code, const struct tw_server_lis
 {
 	if (code == -ENAMETOOLONG)
 		return tw_err_set(err, code, listener->option, "use a shorter path",
-			"%s is longer than a socket's path may be", listener->at.address);
+			"%s is too long for the path of a socket", listener->at.address);
 	return tw_err_set(err, code, listener->at.address, "choose another address", "%s: %s",
 		listener->option, strerror(-code));
 }

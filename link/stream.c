@@ -10,8 +10,8 @@ static const struct tw_transport *const transports[] = {
 #undef TW_TRANSPORT
 };
 
-/* Finds the transport of an address and what is behind its scheme. A path may hold colons: only a word of letters
- * and digits before the first one is a scheme. */
+/* Finds the transport of an address and the part behind its scheme. As a path may contain colons, a
+ * scheme is only lower-case letters and digits before the first one. */
 static const struct tw_transport *find_transport(const char *address, const char **ret_where)
 {
 	size_t len = strspn(address, "abcdefghijklmnopqrstuvwxyz0123456789");

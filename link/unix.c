@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Unix sockets as a transport of stream.h. */
+/* unix.c: the transport over Unix sockets (see stream.h). */
 #include "link/stream.h"
 
 #include <errno.h>
@@ -20,10 +20,10 @@
 
 struct unix_stream {
 	struct tw_stream base;
-	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* a listener's, else empty */
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* listeners only; else empty */
 };
 
-/* Takes `fd` over; NULL when there is no memory. */
+/* Takes `fd` over. NULL if memory runs out. */
 static struct unix_stream *stream_new(int fd)
 {
 	struct unix_stream *stream = tw_alloc(sizeof(*stream));
@@ -78,7 +78,7 @@ static int make_folder(const char *path)
 	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Root and the group may connect. The file is never open wider, not for an instant. */
+/* Root and the group may connect. The umask keeps the file closed to others from the start. */
 static int bind_file(int fd, const struct sockaddr_un *address, const char *name)
 {
 	const struct group *group = name ? getgrnam(name) : NULL;

@@ -291,7 +291,8 @@ void tw_captures_sync(struct tw_captures *captures)
 		return;
 	ret = sync_rows(captures);
 	if (ret < 0 && ret != captures->trouble)
-		tw_log(TW_LOG_WARNING, "capture: not at every port: %s", strerror(-ret));
+		tw_log(TW_LOG_WARNING, "capture: some ports cannot be captured: %s",
+			strerror(-ret));
 	captures->trouble = ret;
 }
 

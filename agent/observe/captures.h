@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* captures.h: the captures under way and the ring buffers that deliver their frames.
  *
- * How:        a captured port has its own ring buffer for the duration. So no memory is used
- *             without captures, and a flood at one port takes no space from another. Each frame is
- *             passed to every capturer of the port.
- * Bounds:     TW_CAPTURE_PORTS ports of TW_CAPTURES_RING_MIB each, or as many as a client asks for;
- *             TW_CAPTURES_TURN frames a turn of the loop. The fast path counts the frames that do
- *             not fit, and the agent reports them.
+ * How:        each captured port has a ring buffer of its own, which exists only while the port is
+ *             captured. A flood at one port takes no space from another. Each frame is passed to
+ *             every capturer of the port.
+ * Bounds:     TW_CAPTURE_PORTS ports, each with a ring of TW_CAPTURES_RING_MIB or of the size that
+ *             the client asks for; TW_CAPTURES_TURN frames per turn of the loop. The fast path
+ *             counts the frames that do not fit, and the agent reports them.
  * Invariants: 1. A capture ends with its client, and none outlives the agent. If an agent was
  *                killed, the next one clears its captures at start.
  *             2. Ports come and go while a capture lasts: it follows its workload.
@@ -45,7 +45,8 @@ struct tw_capturer {
 		const struct tw_captured *head, const uint8_t *data);
 	/* Called if frames at that port were lost. */
 	void (*lose)(struct tw_capturer *capturer, uint32_t ifindex, uint64_t n);
-	/* Called when its ports have changed. None of the three may leave the captures. */
+	/* Called when its ports have changed. None of the three callbacks may call
+	 * tw_captures_leave(). */
 	void (*changed)(struct tw_capturer *capturer);
 };
 

@@ -24,7 +24,7 @@
 
 #define LOOK_NS	    1000000000u
 #define WAITING_MAX 2048
-/* Most time between two events of one frame, which may pass a bridge between them. */
+/* Longest time between two events of one frame, which may pass a bridge between them. */
 #define FRAME_NS       2000000u
 #define FRAME_DISTANCE 256
 
@@ -73,7 +73,8 @@ void tw_events_settle(struct tw_telemetry *telemetry)
 
 /* ---- both ends of a connection as one entry ---- */
 
-/* Turns an event that describes both ends of a connection to the in end, whose rule decided. */
+/* Turns an event that describes both ends of a connection into an event of the in end, whose rule
+ * decided. */
 static void turn_to_far(struct tw_event *event)
 {
 	event->port_id = event->frame.far_port_id;
@@ -92,8 +93,8 @@ static bool leaves(const struct tw_event *event)
 	return event->kind == TW_EVENT_OPEN && event->outcome.dir == TW_DIR_OUT;
 }
 
-/* Finds the waiting event of the port that the frame left, for a connection now reported by the
- * port that it entered. The latter knows both decisions. */
+/* Marks the source port's waiting event if the destination's port now reports the same connection.
+ * The latter event has both decisions. */
 static void meet(struct tw_events *events, const struct tw_event *event)
 {
 	size_t n = events->next - events->first;

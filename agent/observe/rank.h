@@ -7,7 +7,7 @@
  *             one walk after it resumes.
  * Bounds:     40 bytes for each of at most TW_RANK_MAX connections, twice. Further connections are
  *             not ranked.
- * Callers:    begin, meet for every live record, end; and again.
+ * Callers:    agent/answer/top.c; per walk: begin, meet for every live record, end.
  */
 #pragma once
 

@@ -42,7 +42,7 @@ void tw_sweep_done(struct tw_sweep *sweep)
 	tw_charges_done(&sweep->charges);
 }
 
-/* Ends expired records in some buckets, and marks the rules that the records in as many others
+/* Ends expired records in the next buckets of the walk, and marks the rules that the records there
  * refer to. */
 static int step(struct tw_sweep *sweep, const struct tw_config *config)
 {
@@ -92,7 +92,8 @@ static void judge_charges(struct tw_sweep *sweep)
 
 	sweep->walking = false;
 	if (n_off)
-		tw_log(TW_LOG_WARNING, "connections charged to %u ports were counted wrong", n_off);
+		tw_log(TW_LOG_WARNING,
+			"%u connection counts of ports were wrong and have been corrected", n_off);
 }
 
 void tw_sweep_tick(struct tw_sweep *sweep)

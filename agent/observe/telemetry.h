@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* telemetry.h: the shared state of the modules of agent/observe: events, captures, the sweep.
  *
- * Why, invariants: those of agent/ports/host.h; agent/publish/enforcement.h is the room below this one.
+ * Why, invariants: see agent/ports/host.h. agent/publish/enforcement.h is the layer below this one.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct tw_telemetry {
 	struct tw_captures *captures;
 
 	/* Flags for the turn. */
-	bool told;    /* waiting streams have something new to send */
+	bool told;    /* streams that wait have something new to send */
 	bool claimed; /* a port sent from a workload's MAC: a plan is due */
 	bool leased;  /* a DHCP server assigned an address: tw_leases_look() is due */
 };

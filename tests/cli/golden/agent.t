@@ -230,10 +230,10 @@ tapwall: stdin:9:5: warning: this rule can never match
 [1]
 # Something that is no agent.
 $ fake_agent garbage tapwall status --socket agent.sock
-tapwall: agent.sock: what answers does not speak the protocol; check that it is tapwalld's socket
+tapwall: agent.sock: the peer does not speak tapwall's protocol; check that it is tapwalld's socket
 [4]
 $ fake_agent huge tapwall status --socket agent.sock
-tapwall: agent.sock: what answers does not speak the protocol; check that it is tapwalld's socket
+tapwall: agent.sock: the peer does not speak tapwall's protocol; check that it is tapwalld's socket
 [4]
 $ fake_agent half tapwall status --socket agent.sock
 tapwall: agent.sock: the agent closed the connection; see what tapwalld logs
