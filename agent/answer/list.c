@@ -89,18 +89,18 @@ static void fill_port_counts(const struct tw_answer_ctx *ctx, const struct tw_ag
 	message->events_lost = count.events_lost;
 }
 
-static void fill_port_load(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
+static void fill_port_usage(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
 	Tapwall__V1__Port *message)
 {
 	const __u32 id = port->id;
-	struct tw_usage load;
+	struct tw_usage usage;
 
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(ctx->host->kernel, TW_MAP_usage), &id, &load))
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(ctx->host->kernel, TW_MAP_usage), &id, &usage))
 		return;
-	message->half_open = tw_usage_now(load.half_open);
-	message->established = tw_usage_now(load.established);
-	message->quota_passed = load.overflowed;
-	message->quota_refused = load.refused;
+	message->half_open = tw_usage_now(usage.half_open);
+	message->established = tw_usage_now(usage.established);
+	message->quota_passed = usage.overflowed;
+	message->quota_refused = usage.refused;
 	message->untracked = ctx->telemetry->sweep->overflows.untracked[id % TW_PORTS_MAX];
 }
 
@@ -130,7 +130,7 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 	resembled = tw_bind_resembles(ctx->enforcement->inforce, port);
 	message->resembles = TEXT(resembled ? resembled->workload : "");
 	fill_port_counts(ctx, port, message);
-	fill_port_load(ctx, port, message);
+	fill_port_usage(ctx, port, message);
 	if (!port->has_entry[ctx->host->epoch & 1])
 		return;
 	slot = &ctx->enforcement->images->slots[port->entry[ctx->host->epoch & 1].image];

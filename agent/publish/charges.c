@@ -10,34 +10,34 @@
 
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_usage))
 
-int tw_charges_init(struct tw_charges *charges, int loads_fd)
+int tw_charges_init(struct tw_charges *charges, int usage_fd)
 {
-	void *loads = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, loads_fd, 0);
+	void *usage = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, usage_fd, 0);
 
-	if (loads == MAP_FAILED)
+	if (usage == MAP_FAILED)
 		return -errno;
-	*charges = (struct tw_charges){.loads = loads};
+	*charges = (struct tw_charges){.usage = usage};
 	return 0;
 }
 
 void tw_charges_done(struct tw_charges *charges)
 {
-	if (charges->loads)
-		munmap(charges->loads, MAP_BYTES);
-	charges->loads = NULL;
+	if (charges->usage)
+		munmap(charges->usage, MAP_BYTES);
+	charges->usage = NULL;
 }
 
 static uint64_t *count_at(struct tw_charges *charges, unsigned int id, unsigned int kind)
 {
-	struct tw_usage *load = &charges->loads[id];
+	struct tw_usage *usage = &charges->usage[id];
 
 	switch (kind + 1) {
 	case TW_CHARGE_HALF_OPEN:
-		return (uint64_t *)&load->half_open;
+		return (uint64_t *)&usage->half_open;
 	case TW_CHARGE_OVER:
-		return (uint64_t *)&load->over;
+		return (uint64_t *)&usage->over;
 	default:
-		return (uint64_t *)&load->established;
+		return (uint64_t *)&usage->established;
 	}
 }
 
@@ -66,8 +66,8 @@ void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn)
 /* Returns by how much, at least, a count is proved too high; below 0: too low. */
 static int64_t distance(uint64_t began, uint64_t ended, uint32_t met)
 {
-	int64_t added = (uint32_t)(tw_load_ever(ended) - tw_load_ever(began));
-	int64_t net = tw_load_net(began), removed = net + added - tw_load_net(ended);
+	int64_t added = (uint32_t)(tw_usage_ever(ended) - tw_usage_ever(began));
+	int64_t net = tw_usage_net(began), removed = net + added - tw_usage_net(ended);
 
 	if (net - removed > met)
 		return net - removed - met;

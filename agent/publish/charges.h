@@ -23,15 +23,15 @@
 #define TW_CHARGES_KINDS 3 /* enum tw_charge, but for TW_CHARGE_NONE */
 
 struct tw_charges {
-	struct tw_usage *loads; /* usage of all ports, shared with the programs */
+	struct tw_usage *usage; /* usage of all ports, shared with the programs */
 	uint32_t met[TW_PORTS_MAX][TW_CHARGES_KINDS];
 	uint64_t began[TW_PORTS_MAX][TW_CHARGES_KINDS]; /* counts at the start of the walk */
 	int64_t off[TW_PORTS_MAX]
 		   [TW_CHARGES_KINDS]; /* by how much the last walk proved each count too high */
 };
 
-/* Maps the loads behind a map's fd; 0 or negative errno. */
-int tw_charges_init(struct tw_charges *charges, int loads_fd);
+/* Maps the usage of all ports from a map's fd. Returns 0 or a negative errno. */
+int tw_charges_init(struct tw_charges *charges, int usage_fd);
 void tw_charges_done(struct tw_charges *charges);
 void tw_charges_begin_walk(struct tw_charges *charges); /* called a tick before the first record */
 void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn);

@@ -54,22 +54,22 @@ static inline __u32 tw_ports_payer(__u32 ports)
 /* The lower half is the number of records charged now, below 0 after a miscount. The upper half
  * counts all records ever charged, so that a reader sees a count that changed and changed back.
  * Both change together, in one word. */
-static inline __u64 tw_load_step(__s32 n)
+static inline __u64 tw_usage_step(__s32 n)
 {
 	return (__u64)(__s64)n + (n > 0 ? (__u64)n << 32 : 0);
 }
 
-static inline __s32 tw_load_net(__u64 count)
+static inline __s32 tw_usage_net(__u64 count)
 {
 	return (__s32)(__u32)count;
 }
 
-static inline __u32 tw_load_ever(__u64 count)
+static inline __u32 tw_usage_ever(__u64 count)
 {
-	return (__u32)((count - (__u64)(__s64)tw_load_net(count)) >> 32);
+	return (__u32)((count - (__u64)(__s64)tw_usage_net(count)) >> 32);
 }
 
 static inline __u32 tw_usage_now(__u64 count)
 {
-	return tw_load_net(count) < 0 ? 0 : (__u32)count;
+	return tw_usage_net(count) < 0 ? 0 : (__u32)count;
 }

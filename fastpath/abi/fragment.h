@@ -63,7 +63,7 @@ struct tw_frag_set {
 	__u32 way;	/* under the lock: the place found, */
 	__u32 rank;	/* its rank, */
 	__u32 rank_now; /* and the rank of the current place */
-	__u32 held;	/* tick of the last fragment queued for this set; 0: none */
+	__u32 queued;	/* tick of the last fragment queued for this set; 0: none */
 	__u32 pad;
 	struct tw_frag way_of[TW_FRAG_WAYS];
 };
@@ -94,7 +94,7 @@ struct tw_fragq {
 	__u8 has_vlan;
 	__u8 state; /* enum tw_fragq_state */
 	__u32 len;
-	__u32 n_held; /* in a port's first entry: fragments queued so far in all its entries */
+	__u32 n_queued; /* in a port's first entry: fragments queued so far in all its entries */
 	__u8 bytes[TW_FRAGQ_BYTES];
 };
 
@@ -107,4 +107,4 @@ static inline __u32 tw_fragq_key(__u32 port_id, __u32 n)
 _Static_assert(sizeof(struct tw_frag_name) == 48, "names are compared and pinned");
 _Static_assert(sizeof(struct tw_frag_set) == 32 + TW_FRAG_WAYS * (64 + 4 * TW_FRAG_RANGES),
 	"frags value is pinned");
-_Static_assert(sizeof(struct tw_fragq) == 72 + TW_FRAGQ_BYTES, "holds value is pinned");
+_Static_assert(sizeof(struct tw_fragq) == 72 + TW_FRAGQ_BYTES, "the layout of `fragqs` is pinned");

@@ -205,8 +205,9 @@ struct tw_bucket {
 	__u64 tags[TW_BUCKET_SLOTS / 4]; /* four in a word; 0: free */
 	__u32 lock;			 /* 1 while a CPU changes tags */
 	__u32 overflowed;		 /* records that overflowed past this full bucket */
-	__u32 ahead, given_up;	    /* written to prefetch; hash of a key (path/conntrack/lost.h) */
-	__u8 held[TW_BUCKET_SLOTS]; /* last hold by a packet (path/conntrack/spare.h); 0: never */
+	__u32 ahead, given_up; /* written to prefetch; hash of a key (path/conntrack/lost.h) */
+	__u8 retained
+		[TW_BUCKET_SLOTS]; /* last time a packet retained it (path/conntrack/spare.h); 0: never */
 };
 
 /* Returns the number of a slot's record among all records. */
@@ -644,7 +645,7 @@ struct tw_outcome {
 	__u8 created;		 /* this frame opened it */
 	__u8 stage;		 /* enum tw_stage that decided */
 	__u16 release;		 /* id of the port that must send its queued fragments; 0: none */
-	__u8 held;		 /* denied for now: a copy is queued */
+	__u8 queued;		 /* denied for now: a copy is queued */
 	__u8 pad;
 };
 

@@ -86,7 +86,7 @@ __noinline int tw_sub_bucket_give_up(struct __sk_buff *skb, __u32 n, __u32 slot)
 	return tw_bucket_give_up(&f, c, n, slot);
 }
 
-__noinline int tw_sub_hold(struct __sk_buff *skb)
+__noinline int tw_sub_retain(struct __sk_buff *skb)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -95,7 +95,7 @@ __noinline int tw_sub_hold(struct __sk_buff *skb)
 	if (!c || !work)
 		return 0;
 	f.now_ns = now(c);
-	return tw_conn_hold(&f, c, &work->flow);
+	return tw_conn_retain(&f, c, &work->flow);
 }
 
 __noinline int tw_sub_sweep_bucket(struct __sk_buff *skb)

@@ -115,7 +115,7 @@ void tw_conns_clear(struct tw_conns *conns)
 {
 	for (uint32_t bucket = 0; bucket < conns->n_buckets; bucket++) {
 		memset(conns->buckets[bucket].tags, 0, sizeof(conns->buckets[bucket].tags));
-		memset(conns->buckets[bucket].held, 0, sizeof(conns->buckets[bucket].held));
+		memset(conns->buckets[bucket].retained, 0, sizeof(conns->buckets[bucket].retained));
 		conns->buckets[bucket].overflowed = 0;
 		conns->buckets[bucket].given_up = 0;
 	}

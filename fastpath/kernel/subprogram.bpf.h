@@ -66,9 +66,9 @@ tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 sl
 	return tw_sub_bucket_give_up(f->target, n, slot);
 }
 
-tw_inline int tw_call_hold(const struct tw_frame *f)
+tw_inline int tw_call_retain(const struct tw_frame *f)
 {
-	return tw_sub_hold(f->target);
+	return tw_sub_retain(f->target);
 }
 
 #include "fastpath/kernel/overflow.bpf.h"

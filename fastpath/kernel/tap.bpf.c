@@ -191,7 +191,7 @@ __noinline int tw_sub_bucket_due(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what);
 __noinline int tw_sub_bucket_give_up(struct __sk_buff *skb, __u32 n, __u32 slot);
-__noinline int tw_sub_hold(struct __sk_buff *skb);
+__noinline int tw_sub_retain(struct __sk_buff *skb);
 __noinline int tw_sub_tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind);
 __noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
@@ -544,7 +544,7 @@ tw_inline int greet(struct __sk_buff *skb)
 		return 0;
 	frame_init(&f, c, skb);
 	end = tw_syn(&f, c);
-	if (end == TW_SYN_WHOLE)
+	if (end == TW_SYN_FULL_PATH)
 		return 0;
 	trace_scratch(&f);
 	return end == TW_SYN_SENT ? (int)f.action : TC_ACT_SHOT;

@@ -26,7 +26,7 @@ struct tw_native {
 	struct image *images; /* TW_IMAGES_MAX */
 	struct tw_config *settings;
 	struct tw_scratch scratch;
-	bool whole; /* every frame takes the full path */
+	bool full_path; /* every frame takes the full path */
 	void (*on_event)(void *arg, const struct tw_event *event);
 	void *event_arg;
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data);
@@ -194,22 +194,22 @@ tw_inline long tw_frame_capture(const struct tw_frame *f, struct tw_captured *he
 	return 0;
 }
 
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold)
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued)
 {
 	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
 
 	if (f->len > TW_FRAGQ_BYTES || frame->len != f->len)
 		return -1;
-	memcpy(hold->bytes, frame->data, frame->len);
-	hold->len = f->len;
-	hold->mark = f->mark;
-	hold->vlan_tci = f->vlan_tci;
-	hold->has_vlan = (uint8_t)f->has_vlan;
+	memcpy(queued->bytes, frame->data, frame->len);
+	queued->len = f->len;
+	queued->mark = f->mark;
+	queued->vlan_tci = f->vlan_tci;
+	queued->has_vlan = (uint8_t)f->has_vlan;
 	return 0;
 }
 
 /* Fragments to be sent stay in the queue for the caller: see tw_native_fragq(). */
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold)
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued)
 {
 	return 0;
 }
@@ -458,9 +458,9 @@ int tw_native_put_image(
 	return image_set(&native->images[slot], words, n_words);
 }
 
-static bool go_short(struct tw_frame *f, const struct tw_config *config)
+static bool try_express(struct tw_frame *f, const struct tw_config *config)
 {
-	return tw_express_worth(f) ? tw_express(f, config) : tw_syn(f, config) != TW_SYN_WHOLE;
+	return tw_express_worth(f) ? tw_express(f, config) : tw_syn(f, config) != TW_SYN_FULL_PATH;
 }
 
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
@@ -487,7 +487,7 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 	memset(ret, 0, sizeof(*ret));
 	frame->beside.origin = f.origin;
 	memcpy(run.head.bytes + 2, frame->data, head);
-	ret->express = dir == TW_DIR_OUT && !native->whole && go_short(&f, native->settings);
+	ret->express = dir == TW_DIR_OUT && !native->full_path && try_express(&f, native->settings);
 	outcome = ret->express ? &native->scratch.outcome : tw_path(&f, native->settings, dir);
 	ret->outcome = *outcome;
 	if (outcome->tracked)
@@ -498,9 +498,9 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 		ret->reply_len = 0;
 }
 
-void tw_native_go_whole(struct tw_native *native)
+void tw_native_take_full_path(struct tw_native *native)
 {
-	native->whole = true;
+	native->full_path = true;
 }
 
 void tw_native_forget(struct tw_native *native)

@@ -80,7 +80,7 @@ void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, 
 	struct tw_native_frame *frame, struct tw_native_result *ret);
 
 /* Makes every frame take the full path, and none the express path. Outcomes stay the same. */
-void tw_native_go_whole(struct tw_native *native);
+void tw_native_take_full_path(struct tw_native *native);
 
 /* Returns entry `n` (below TW_FRAGQS) of a port's fragment queue, or NULL if never used. The caller
  * runs and frees those in state TW_FRAGQ_SENT, after the frame whose outcome has `release`. */

@@ -74,9 +74,9 @@ tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 sl
 	return tw_bucket_give_up(f, native_of(f)->settings, n, slot);
 }
 
-tw_inline int tw_call_hold(const struct tw_frame *f)
+tw_inline int tw_call_retain(const struct tw_frame *f)
 {
-	return tw_conn_hold(f, native_of(f)->settings, &native_of(f)->scratch.flow);
+	return tw_conn_retain(f, native_of(f)->settings, &native_of(f)->scratch.flow);
 }
 
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)

@@ -270,32 +270,32 @@ tw_inline struct tw_fragq *tw_fragq_get(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 port_id, __u32 n)
 {
 	__u32 key = tw_fragq_key(port_id, n & (TW_FRAGQS - 1));
-	struct tw_fragq *hold = tw_fragqs_lookup(f, &key);
+	struct tw_fragq *queued = tw_fragqs_lookup(f, &key);
 
-	if (hold)
-		return hold;
+	if (queued)
+		return queued;
 	tw_fragqs_update(f, &key, (const void *)scratch->none, TW_MAP_NOEXIST);
 	return tw_fragqs_lookup(f, &key);
 }
 
 /* Queues a copy of a frame in place of the port's oldest one. True if it did. */
-tw_inline int tw_hold(const struct tw_frame *f, struct tw_scratch *scratch, __u32 port_id)
+tw_inline int tw_fragq_put(const struct tw_frame *f, struct tw_scratch *scratch, __u32 port_id)
 {
-	struct tw_fragq *hold = tw_fragq_get(f, scratch, port_id, 0);
+	struct tw_fragq *queued = tw_fragq_get(f, scratch, port_id, 0);
 
-	if (!hold)
+	if (!queued)
 		return 0;
-	scratch->hold = __sync_fetch_and_add(&hold->n_held, 1) & (TW_FRAGQS - 1);
-	hold = tw_fragq_get(f, scratch, port_id, scratch->hold);
-	if (!hold)
+	scratch->queued = __sync_fetch_and_add(&queued->n_queued, 1) & (TW_FRAGQS - 1);
+	queued = tw_fragq_get(f, scratch, port_id, scratch->queued);
+	if (!queued)
 		return 0;
-	hold->state = TW_FRAGQ_FREE;
-	if (f->gso_size || tw_frame_keep(f, hold))
+	queued->state = TW_FRAGQ_FREE;
+	if (f->gso_size || tw_frame_keep(f, queued))
 		return 0;
-	hold->name = scratch->name;
-	hold->seen = tw_tick(f->now_ns);
-	hold->ifindex = f->ifindex;
-	TW_MEMORY(hold->state) = TW_FRAGQ_KEPT;
+	queued->name = scratch->name;
+	queued->seen = tw_tick(f->now_ns);
+	queued->ifindex = f->ifindex;
+	TW_MEMORY(queued->state) = TW_FRAGQ_KEPT;
 	return 1;
 }
 
@@ -303,11 +303,11 @@ tw_inline int tw_hold(const struct tw_frame *f, struct tw_scratch *scratch, __u3
 tw_inline void tw_fragq_drop(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 port_id)
 {
-	__u32 key = tw_fragq_key(port_id, scratch->hold);
-	struct tw_fragq *hold = tw_fragqs_lookup(f, &key);
+	__u32 key = tw_fragq_key(port_id, scratch->queued);
+	struct tw_fragq *queued = tw_fragqs_lookup(f, &key);
 
-	if (hold && tw_frag_name_equal(&hold->name, &scratch->name))
-		hold->state = TW_FRAGQ_FREE;
+	if (queued && tw_frag_name_equal(&queued->name, &scratch->name))
+		queued->state = TW_FRAGQ_FREE;
 }
 
 /* Body of tw_call_fragment(). It runs twice for a queued fragment: of two CPUs, the second one to
@@ -327,19 +327,19 @@ tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struc
 	tw_frag_claim(set, f->ifindex);
 	reason = tw_frag_take(set, scratch, now);
 	if (reason == TW_R_FRAG_ORPHAN) {
-		set->held = now | 1;
-	} else if (!reason && p->fragment == TW_FRAG_FIRST && set->held) {
-		if (tw_frag_late(&scratch->name, set->held, now))
-			set->held = 0;
+		set->queued = now | 1;
+	} else if (!reason && p->fragment == TW_FRAG_FIRST && set->queued) {
+		if (tw_frag_late(&scratch->name, set->queued, now))
+			set->queued = 0;
 		else
 			scratch->outcome.release = (__u16)port_id;
 	}
 	tw_frag_unlock(set);
-	if (scratch->outcome.held && reason != TW_R_FRAG_ORPHAN) {
-		scratch->outcome.held = 0;
+	if (scratch->outcome.queued && reason != TW_R_FRAG_ORPHAN) {
+		scratch->outcome.queued = 0;
 		tw_fragq_drop(f, scratch, port_id);
-	} else if (reason == TW_R_FRAG_ORPHAN && !scratch->outcome.held) {
-		scratch->outcome.held = (__u8)tw_hold(f, scratch, port_id);
+	} else if (reason == TW_R_FRAG_ORPHAN && !scratch->outcome.queued) {
+		scratch->outcome.queued = (__u8)tw_fragq_put(f, scratch, port_id);
 	}
 	return reason;
 }
@@ -361,12 +361,13 @@ tw_inline enum tw_reason tw_fragment(
 
 /* True if a queued frame waits for this first fragment at this port. */
 tw_inline int tw_fragq_waits(
-	const struct tw_frame *f, const struct tw_fragq *hold, const struct tw_frag_name *name)
+	const struct tw_frame *f, const struct tw_fragq *queued, const struct tw_frag_name *name)
 {
-	return hold->state == TW_FRAGQ_KEPT && hold->ifindex == f->ifindex &&
-	       hold->has_vlan == f->has_vlan && (hold->vlan_tci & 0xfff) == (f->vlan_tci & 0xfff) &&
-	       tw_frag_name_equal(&hold->name, name) &&
-	       !tw_frag_late(name, hold->seen, tw_tick(f->now_ns));
+	return queued->state == TW_FRAGQ_KEPT && queued->ifindex == f->ifindex &&
+	       queued->has_vlan == f->has_vlan &&
+	       (queued->vlan_tci & 0xfff) == (f->vlan_tci & 0xfff) &&
+	       tw_frag_name_equal(&queued->name, name) &&
+	       !tw_frag_late(name, queued->seen, tw_tick(f->now_ns));
 }
 
 /* Sends the fragments that wait for this frame, each to be judged as if it came now. The frame
@@ -377,20 +378,20 @@ tw_inline long tw_release(
 {
 	struct tw_frag_name name = scratch->name;
 	__u32 key = tw_fragq_key(port_id, 0), next, i;
-	struct tw_fragq *hold = tw_fragqs_lookup(f, &key);
+	struct tw_fragq *queued = tw_fragqs_lookup(f, &key);
 	long failed;
 
-	if (!hold || scratch->releasing || tw_frame_keep(f, &scratch->first))
+	if (!queued || scratch->releasing || tw_frame_keep(f, &scratch->first))
 		return 0;
-	next = hold->n_held; /* index of the oldest */
+	next = queued->n_queued; /* index of the oldest */
 	scratch->releasing = 1;
 	for (i = 0; i < TW_FRAGQS; i++) {
 		key = tw_fragq_key(port_id, (next + i) & (TW_FRAGQS - 1));
-		hold = tw_fragqs_lookup(f, &key);
-		if (!hold || !tw_fragq_waits(f, hold, &name))
+		queued = tw_fragqs_lookup(f, &key);
+		if (!queued || !tw_fragq_waits(f, queued, &name))
 			continue;
-		hold->state = TW_FRAGQ_SENT;
-		if (!tw_frame_become(f, hold))
+		queued->state = TW_FRAGQ_SENT;
+		if (!tw_frame_become(f, queued))
 			tw_frame_again(f, dir);
 	}
 	failed = tw_frame_become(f, &scratch->first);

@@ -339,7 +339,7 @@ struct tw_scratch {
 	__u64 none[sizeof(struct tw_fragq) / sizeof(__u64)]; /* always zero: for new entries */
 	struct tw_frag_name name;			     /* name of a fragment's datagram */
 	struct tw_fragq first; /* copy of the frame while queued fragments are sent */
-	__u32 hold;	       /* index of the frame's queue entry */
+	__u32 queued;	       /* index of the frame's queue entry */
 	__u8 releasing;
 	struct tw_token token;
 	__u8 in_qdisc; /* the frame is judged under the lock of its interface's root qdisc */

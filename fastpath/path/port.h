@@ -95,8 +95,8 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set);
 
 /* Copy a whole frame of at most TW_FRAGQ_BYTES; turn the frame into such a copy; send the frame as
  * it is now once more, the way it came. The first two invalidate pointers into the frame. */
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold);
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold);
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued);
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued);
 tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir);
 
 /* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
@@ -185,7 +185,7 @@ tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n);
 tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n);
 tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what);
 tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot);
-tw_inline int tw_call_hold(const struct tw_frame *f);
+tw_inline int tw_call_retain(const struct tw_frame *f);
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);

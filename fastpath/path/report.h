@@ -83,7 +83,7 @@ tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outco
 {
 	if (o->verdict == TW_V_ALLOW)
 		return tw_flow_opens(flow, flow->opened, flow->decision) ? TW_EVENT_OPEN : -1;
-	return o->reason == TW_R_NOT_FOR_PORT || o->held ? -1 : TW_EVENT_DENY;
+	return o->reason == TW_R_NOT_FOR_PORT || o->queued ? -1 : TW_EVENT_DENY;
 }
 
 /* Takes a token for an event. Events that any frame can cause are limited per port, so that one

@@ -22,12 +22,12 @@ static unsigned int walk_charges(struct tw_charges *charges, uint32_t id, unsign
 static void charge(struct tw_charges *charges, uint32_t id, int n)
 {
 	__atomic_fetch_add(
-		(uint64_t *)&charges->loads[id].established, tw_load_step(n), __ATOMIC_RELAXED);
+		(uint64_t *)&charges->usage[id].established, tw_usage_step(n), __ATOMIC_RELAXED);
 }
 
 static int charged(const struct tw_charges *charges, uint32_t id)
 {
-	return tw_load_net(charges->loads[id].established);
+	return tw_usage_net(charges->usage[id].established);
 }
 
 static struct tw_charges *charges_new(void)
@@ -35,14 +35,14 @@ static struct tw_charges *charges_new(void)
 	struct tw_charges *charges = tw_alloc(sizeof(*charges));
 
 	assert_non_null(charges);
-	charges->loads = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_usage));
-	assert_non_null(charges->loads);
+	charges->usage = tw_alloc_array(TW_PORTS_MAX, sizeof(struct tw_usage));
+	assert_non_null(charges->usage);
 	return charges;
 }
 
 static void charges_free(struct tw_charges *charges)
 {
-	free(charges->loads);
+	free(charges->usage);
 	free(charges);
 }
 
@@ -50,20 +50,20 @@ static void charges_free(struct tw_charges *charges)
 static void test_charges_word(void **state)
 {
 	struct tw_charges *charges = charges_new();
-	const uint64_t *count = (const uint64_t *)&charges->loads[7].established;
+	const uint64_t *count = (const uint64_t *)&charges->usage[7].established;
 
 	charge(charges, 7, -1);
 	assert_int_equal(charged(charges, 7), -1);
 	assert_int_equal(tw_usage_now(*count), 0);
-	assert_int_equal(tw_load_ever(*count), 0);
+	assert_int_equal(tw_usage_ever(*count), 0);
 	charge(charges, 7, 1);
 	charge(charges, 7, 1);
 	assert_int_equal(tw_usage_now(*count), 1);
-	assert_int_equal(tw_load_ever(*count), 2);
+	assert_int_equal(tw_usage_ever(*count), 2);
 	for (int i = 0; i < 1000; i++)
 		charge(charges, 7, i % 2 ? -1 : 1);
 	assert_int_equal(tw_usage_now(*count), 1);
-	assert_int_equal(tw_load_ever(*count), 502);
+	assert_int_equal(tw_usage_ever(*count), 502);
 	charges_free(charges);
 }
 

@@ -180,7 +180,7 @@ static int judge(struct run *run, size_t port, enum tw_dir dir, const struct tw_
 	run->reasons[ret->reason]++;
 	tw_buf_addf(&run->log, "#   %s: %s %s%s%s\n", tw_dir_name(dir),
 		tw_verdict_name(ret->verdict), tw_reason_name(ret->reason),
-		ret->held ? " held" : "", ret->release ? " release" : "");
+		ret->queued ? " queued" : "", ret->release ? " release" : "");
 	return 0;
 }
 
@@ -202,22 +202,22 @@ static struct piece read_frame(const uint8_t *frame, size_t len)
 
 static int travel(struct run *run, const struct tw_buf *bytes, uint32_t mark, bool released);
 
-/* What was held at a port and follows now. */
+/* Sends on what was queued at a port. */
 static int release(struct run *run, const struct tw_outcome *o)
 {
-	tw_autofree struct tw_fragq *hold = tw_alloc(sizeof(*hold));
-	int err = hold ? 0 : -ENOMEM;
+	tw_autofree struct tw_fragq *queued = tw_alloc(sizeof(*queued));
+	int err = queued ? 0 : -ENOMEM;
 
 	for (uint32_t n = 0; !err && n < TW_FRAGQS; n++) {
 		tw_auto_buf struct tw_buf bytes = {0};
 
-		if (!run->target->ops->take_sent(run->target, o->release, n, hold))
+		if (!run->target->ops->take_sent(run->target, o->release, n, queued))
 			continue;
-		if (!hold->len)
+		if (!queued->len)
 			return wrong(run, "the targets send different fragments on");
 		run->n_released++;
-		tw_buf_add(&bytes, hold->bytes, hold->len);
-		err = bytes.failed ? -ENOMEM : travel(run, &bytes, hold->mark, true);
+		tw_buf_add(&bytes, queued->bytes, queued->len);
+		err = bytes.failed ? -ENOMEM : travel(run, &bytes, queued->mark, true);
 	}
 	return err;
 }

@@ -118,11 +118,11 @@ static void follow(const struct tw_config *config, const struct tw_conn *conn, u
 static void check_charges(uint32_t (*met)[KINDS])
 {
 	uint32_t n;
-	const struct tw_usage *loads = map_of("usage", sizeof(*loads), &n);
+	const struct tw_usage *usage = map_of("usage", sizeof(*usage), &n);
 
 	for (uint32_t id = 0; id < n; id++) {
-		const int charged[KINDS] = {0, tw_load_net(loads[id].half_open),
-			tw_load_net(loads[id].established), tw_load_net(loads[id].over)};
+		const int charged[KINDS] = {0, tw_usage_net(usage[id].half_open),
+			tw_usage_net(usage[id].established), tw_usage_net(usage[id].over)};
 
 		for (size_t kind = 1; kind < KINDS; kind++)
 			if (charged[kind] != (int)met[id][kind])

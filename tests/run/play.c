@@ -208,8 +208,8 @@ static int compare_expected(
 		} else if (!strcmp(word, "untracked")) {
 			if (o->tracked)
 				return 1;
-		} else if (!strcmp(word, "held")) {
-			if (!o->held)
+		} else if (!strcmp(word, "queued")) {
+			if (!o->queued)
 				return 1;
 		} else if (!strncmp(word, "sent=", 5)) {
 			continue; /* check_sent() */
@@ -242,8 +242,8 @@ static void print_outcome(
 		tw_buf_adds(out, " untracked");
 	if (result->cut_ifindex)
 		tw_buf_adds(out, " cut");
-	if (o->held)
-		tw_buf_adds(out, " held");
+	if (o->queued)
+		tw_buf_adds(out, " queued");
 }
 
 /* What holds for every outcome, whatever the case is about. */
@@ -336,11 +336,11 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	return check_reply(p, step, bytes, frame, ret);
 }
 
-/* What was held for the frame and follows it now: each passes every port from `first` on. */
+/* The fragments that were queued for the frame follow it now; each passes every port from `first` on. */
 static int judge_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
 	size_t first, uint32_t port_id, uint32_t origin, uint32_t *ret_n)
 {
-	struct tw_fragq *hold = p->hold;
+	struct tw_fragq *queued = p->queued;
 	struct tw_native_result result = {0};
 	struct tw_native_frame frame;
 	int err = 0;
@@ -348,17 +348,17 @@ static int judge_sent(struct tw_player *p, const struct tw_step *step, const str
 	for (uint32_t n = 0; !err && n < TW_FRAGQS; n++) {
 		tw_auto_buf struct tw_buf bytes = {0};
 
-		if (!p->target->ops->take_sent(p->target, port_id, n, hold))
+		if (!p->target->ops->take_sent(p->target, port_id, n, queued))
 			continue;
-		if (!hold->len)
+		if (!queued->len)
 			return tw_player_fail(p, step, "the targets send different fragments on");
 		++*ret_n;
-		tw_buf_add(&bytes, hold->bytes, hold->len);
+		tw_buf_add(&bytes, queued->bytes, queued->len);
 		if (bytes.failed)
 			return -ENOMEM;
-		frame = (struct tw_native_frame){.beside = {.mark = hold->mark, .origin = origin},
-			.has_vlan = hold->has_vlan,
-			.vlan = hold->vlan_tci};
+		frame = (struct tw_native_frame){.beside = {.mark = queued->mark, .origin = origin},
+			.has_vlan = queued->has_vlan,
+			.vlan = queued->vlan_tci};
 		result.cut_ifindex = 0;
 		for (size_t i = first; !err && i < path->n; i++)
 			err = judge(p, step, &path->at[i], &bytes, &frame,
@@ -571,11 +571,11 @@ enum tw_played tw_case_play(
 	if (c->native_only && !target->can_tag_outside)
 		return TW_PLAYED_SKIP;
 	p.room = tw_alloc(TW_TARGET_FRAME_MAX);
-	p.hold = tw_alloc(sizeof(struct tw_fragq));
-	if (!p.room || !p.hold || target->ops->reset(target, c->max_conns, &err)) {
+	p.queued = tw_alloc(sizeof(struct tw_fragq));
+	if (!p.room || !p.queued || target->ops->reset(target, c->max_conns, &err)) {
 		fprintf(play->out, "%s: %s\n", name, err.code ? err.text : "no memory");
 		free(p.room);
-		free(p.hold);
+		free(p.queued);
 		return TW_PLAYED_FAIL;
 	}
 	for (size_t i = 0; i < c->n_steps && !failed; i++) {
@@ -604,6 +604,6 @@ enum tw_played tw_case_play(
 	tw_policy_free(p.policy);
 	tw_buf_done(&p.reply);
 	free(p.room);
-	free(p.hold);
+	free(p.queued);
 	return failed ? TW_PLAYED_FAIL : TW_PLAYED_PASS;
 }

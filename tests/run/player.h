@@ -38,9 +38,9 @@ struct tw_player {
 	char strays[TW_PLAYER_STRAYS_MAX][32];
 	size_t n_strays;
 	struct tw_talks talks;
-	uint8_t *room;	       /* TW_TARGET_FRAME_MAX bytes */
-	struct tw_fragq *hold; /* room for one */
-	struct tw_buf reply;   /* the last refusal */
+	uint8_t *room;		 /* TW_TARGET_FRAME_MAX bytes */
+	struct tw_fragq *queued; /* room for one */
+	struct tw_buf reply;	 /* the last refusal */
 	uint32_t reply_mark;
 	struct tw_beside last; /* beside the last frame, as its last port left it */
 };

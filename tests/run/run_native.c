@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* run_native: plays cases on the native fast path, and beside it on one where every frame goes the
- * whole way (path/express.h): they must agree as run_bpf's do. Needs no rights. */
+/* run_native: plays cases on the native fast path, and beside it on one where every frame takes the
+ * full path (path/express/express.h). Both must agree, as in run_bpf. Needs no rights. */
 #include <getopt.h>
 #include <stdio.h>
 
@@ -14,16 +14,16 @@ static int usage(void)
 
 static int make_target(struct tw_target **ret, struct tw_err *err)
 {
-	struct tw_target *native = NULL, *whole = NULL;
+	struct tw_target *native = NULL, *full_path = NULL;
 	int failed = tw_target_native(&native, err);
 
 	if (!failed)
-		failed = tw_target_whole(&whole, err);
+		failed = tw_target_full_path(&full_path, err);
 	if (failed) {
 		tw_target_free(native);
 		return failed;
 	}
-	return tw_target_pair(native, whole, ret);
+	return tw_target_pair(native, full_path, ret);
 }
 
 int main(int argc, char **argv)

@@ -74,8 +74,8 @@ TW_DEFINE_AUTO(tw_target)
 void tw_target_settings(struct tw_config *config);
 
 int tw_target_native(struct tw_target **ret, struct tw_err *err);
-/* … and the same where every frame goes the whole way (path/express.h). */
-int tw_target_whole(struct tw_target **ret, struct tw_err *err);
+/* The native path where every frame takes the full path (path/express/express.h). */
+int tw_target_full_path(struct tw_target **ret, struct tw_err *err);
 /* The kernel's, in the current network namespace, where interfaces with the numbers of
  * scene.h exist already (netns.h). -EPERM or -EOPNOTSUPP: cannot be had here. */
 int tw_target_kernel(struct tw_target **ret, struct tw_err *err);

@@ -10,7 +10,7 @@
 struct native {
 	struct tw_target target;
 	struct tw_native *native;
-	bool whole;
+	bool full_path;
 };
 
 static struct tw_native *native_of(struct tw_target *target)
@@ -34,8 +34,8 @@ static int native_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 		return tw_err_set(err, failed, NULL, NULL, "no memory for a native fast path");
 	tw_native_free(native->native);
 	native->native = fresh;
-	if (native->whole)
-		tw_native_go_whole(fresh);
+	if (native->full_path)
+		tw_native_take_full_path(fresh);
 	tw_target_settings(tw_native_config(fresh));
 	return 0;
 }
@@ -72,12 +72,12 @@ static int native_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 static bool native_take_sent(
 	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_fragq *ret)
 {
-	struct tw_fragq *hold = tw_native_fragq(native_of(target), port_id, n);
+	struct tw_fragq *queued = tw_native_fragq(native_of(target), port_id, n);
 
-	if (!hold || hold->state != TW_FRAGQ_SENT)
+	if (!queued || queued->state != TW_FRAGQ_SENT)
 		return false;
-	*ret = *hold;
-	hold->state = TW_FRAGQ_FREE;
+	*ret = *queued;
+	queued->state = TW_FRAGQ_FREE;
 	return true;
 }
 
@@ -179,7 +179,7 @@ static const struct tw_target_ops native_ops = {
 	.reason_count = native_reason_count,
 };
 
-static int target_new(bool whole, struct tw_target **ret, struct tw_err *err)
+static int target_new(bool full_path, struct tw_target **ret, struct tw_err *err)
 {
 	struct native *native = tw_alloc(sizeof(*native));
 	int failed;
@@ -187,7 +187,7 @@ static int target_new(bool whole, struct tw_target **ret, struct tw_err *err)
 	if (!native)
 		return tw_err_set(err, -ENOMEM, NULL, NULL, "no memory");
 	native->target.ops = &native_ops;
-	native->whole = whole;
+	native->full_path = full_path;
 	native->target.can_tag_outside = true;
 	failed = native_reset(&native->target, 0, err);
 	if (failed) {
@@ -203,7 +203,7 @@ int tw_target_native(struct tw_target **ret, struct tw_err *err)
 	return target_new(false, ret, err);
 }
 
-int tw_target_whole(struct tw_target **ret, struct tw_err *err)
+int tw_target_full_path(struct tw_target **ret, struct tw_err *err)
 {
 	return target_new(true, ret, err);
 }

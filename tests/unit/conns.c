@@ -21,7 +21,7 @@ static void fill(uint32_t max)
 	for (uint32_t n = 0; n < max; n++)
 		assert_int_equal(open_one(cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
 	assert_int_equal(count(t), max);
-	assert_int_equal(tw_load_net(t->loads[1].established), max);
+	assert_int_equal(tw_usage_net(t->usage[1].established), max);
 	for (uint32_t n = 0; n < max; n++)
 		assert_true(find(cpu, n));
 	for (uint32_t n = max; n < max + 100000; n++)
@@ -66,7 +66,7 @@ static void full_refuses(void **state)
 		n++;
 	assert_true(n >= 1000);
 	assert_int_equal(count(t), n);
-	assert_int_equal(tw_load_net(t->loads[1].established), n);
+	assert_int_equal(tw_usage_net(t->usage[1].established), n);
 	for (uint32_t i = 0; i < n; i++)
 		assert_true(find(&cpu, i));
 	/* Nobody sweeps, and the ring is full: those in the way go all the same. */
@@ -75,7 +75,7 @@ static void full_refuses(void **state)
 	assert_int_equal(count(t), n);
 	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, 200 * SECOND), TW_R_NONE);
 	assert_true(t->gc.closes_lost > 0);
-	assert_int_equal(tw_load_net(t->loads[2].established), 1);
+	assert_int_equal(tw_usage_net(t->usage[2].established), 1);
 	t->ring_full = false;
 	sweep_all(&cpu, 400 * SECOND);
 	assert_empty(t);
@@ -181,7 +181,7 @@ static void many_at_once(void **state)
 	for (uint32_t key = 0; key < 2048; key++)
 		n += find(&cpu, key);
 	for (unsigned int port = 0; port < PORTS; port++)
-		charged += tw_load_net(t->loads[port].established);
+		charged += tw_usage_net(t->usage[port].established);
 	assert_int_equal(count(t), n);
 	assert_int_equal(charged, n);
 	sweep_all(&cpu, 1000000 * SECOND);
@@ -209,7 +209,7 @@ static void buckets_kept_for_long(void **state)
 	while (cpu.scratch.flow.probe.bucket != bucket);
 	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, SECOND), TW_R_TABLE_BUSY);
 	t->buckets[bucket].lock = 0;
-	assert_int_equal(tw_load_net(t->loads[2].established), 0);
+	assert_int_equal(tw_usage_net(t->usage[2].established), 0);
 	/* One that ended, in a bucket that its walk came to later. */
 	for (n = 1; count(t) < 1000; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
@@ -220,11 +220,11 @@ static void buckets_kept_for_long(void **state)
 	t->buckets[bucket].lock = 1;
 	assert_int_equal(open_over(&cpu, n, 2, TW_S_ESTABLISHED, SECOND, 1), TW_R_TABLE_BUSY);
 	assert_int_equal(count(t), 1000);
-	assert_int_equal(tw_load_net(t->loads[2].established), 0);
+	assert_int_equal(tw_usage_net(t->usage[2].established), 0);
 	t->buckets[bucket].lock = 0;
 	assert_int_equal(open_over(&cpu, n, 2, TW_S_ESTABLISHED, SECOND, 1), TW_R_NONE);
 	assert_int_equal(count(t), 1000);
-	assert_int_equal(tw_load_net(t->loads[2].established), 1);
+	assert_int_equal(tw_usage_net(t->usage[2].established), 1);
 	sweep_all(&cpu, 200 * SECOND);
 	assert_empty(t);
 	table_free(t);
@@ -288,8 +288,8 @@ static void charges_are_records(void **state)
 		established[payer] += !tw_state_half_open(c->progress.state);
 	}
 	for (unsigned int port = 0; port < PORTS; port++) {
-		assert_int_equal(tw_load_net(t->loads[port].half_open), half_open[port]);
-		assert_int_equal(tw_load_net(t->loads[port].established), established[port]);
+		assert_int_equal(tw_usage_net(t->usage[port].half_open), half_open[port]);
+		assert_int_equal(tw_usage_net(t->usage[port].established), established[port]);
 	}
 	table_free(t);
 }
@@ -336,7 +336,7 @@ static void takes_over(void **state)
 	old.window[TW_WAY_REPLY] = (struct tw_window){.end = 500, .acked = 500};
 	cpu.scratch.conn = old;
 	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_NEW);
-	assert_int_equal(tw_load_net(t->loads[1].half_open), 1);
+	assert_int_equal(tw_usage_net(t->usage[1].half_open), 1);
 	c = tw_conn_at(&f, tw_call_find(&f));
 	assert_non_null(c);
 
@@ -351,8 +351,8 @@ static void takes_over(void **state)
 		assert_int_equal(c->window[TW_WAY_ORIGINAL].end, 300);
 		assert_int_equal(c->window[TW_WAY_REPLY].end, 900);
 		assert_int_equal(c->progress.state, later ? TW_S_ESTABLISHED : TW_S_SYN_SENT);
-		assert_int_equal(tw_load_net(t->loads[1].half_open), !later);
-		assert_int_equal(tw_load_net(t->loads[1].established), later);
+		assert_int_equal(tw_usage_net(t->usage[1].half_open), !later);
+		assert_int_equal(tw_usage_net(t->usage[1].established), later);
 	}
 	/* One that was opened a month ago is the same one; ticks have gone more than half around. */
 	c->created -= 30u * 86400 * TW_TICKS_PER_SECOND;

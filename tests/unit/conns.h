@@ -23,7 +23,7 @@ struct table {
 	struct tw_bucket *buckets;
 	struct tw_conn *records;
 	uint32_t n_buckets;
-	struct tw_usage loads[PORTS];
+	struct tw_usage usage[PORTS];
 	struct tw_port ports[PORTS];
 	struct tw_gc gc;
 	uint64_t n_told; /* ends that were told */
@@ -69,7 +69,7 @@ tw_inline struct tw_conn *tw_conns_lookup(const struct tw_frame *f, const __u32 
 
 tw_inline struct tw_usage *tw_usage_lookup(const struct tw_frame *f, const __u32 *k)
 {
-	return *k < PORTS ? &cpu_of(f)->table->loads[*k] : NULL;
+	return *k < PORTS ? &cpu_of(f)->table->usage[*k] : NULL;
 }
 
 tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32 id, __u32 epoch)
@@ -277,8 +277,8 @@ static void assert_empty(const struct table *t)
 		assert_int_equal(t->buckets[bucket].lock, 0);
 	}
 	for (unsigned int port = 0; port < PORTS; port++) {
-		assert_int_equal(tw_load_net(t->loads[port].half_open), 0);
-		assert_int_equal(tw_load_net(t->loads[port].established), 0);
-		assert_int_equal(tw_load_net(t->loads[port].over), 0);
+		assert_int_equal(tw_usage_net(t->usage[port].half_open), 0);
+		assert_int_equal(tw_usage_net(t->usage[port].established), 0);
+		assert_int_equal(tw_usage_net(t->usage[port].over), 0);
 	}
 }

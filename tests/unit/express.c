@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The short ways (path/express.h, path/syn.h) against the whole one: whatever guests send, both must say the same
- * of it, and keep and count the same. Random conversations between three guests, in and out of their
+/* The express path (fastpath/path/express/) against the full path: both must give the same outcome for every
+ * frame, and keep and count the same. Random conversations between three guests, in and out of their
  * windows, with frames spoilt at random, under policies that change. */
 #include "tests/unit/test.h"
 
@@ -53,12 +53,12 @@ struct talk {
 };
 
 struct fixture {
-	struct tw_native *way[2]; /* the short one, the whole one */
+	struct tw_native *way[2]; /* the express path, the full path */
 	struct tw_random random;
 	struct talk talks[N_TALKS];
 	uint64_t now_ns;
 	uint32_t epoch;
-	size_t n_passed, n_opened, n_denied; /* on the short ways */
+	size_t n_passed, n_opened, n_denied; /* on the express path */
 	struct told told[2];		     /* of the frame at hand, by way */
 };
 
@@ -136,7 +136,7 @@ static int set_up(void **state)
 		assert_int_equal(tw_native_new(&f->way[i], N_CONNS), 0);
 	for (int i = 0; i < 2; i++)
 		tw_native_on_event(f->way[i], note_event, &f->told[i]);
-	tw_native_go_whole(f->way[1]);
+	tw_native_take_full_path(f->way[1]);
 	for (size_t i = 0; i < N_TALKS; i++)
 		new_talk(f, &f->talks[i]);
 	usage(f, policies[0]);
@@ -407,9 +407,9 @@ static void both_ways_agree(void **state)
 			compare(f);
 	}
 	compare(f);
-	printf("%zu passed, %zu opened and %zu denied on the short ways\n", f->n_passed,
+	printf("%zu passed, %zu opened and %zu denied on the express path\n", f->n_passed,
 		f->n_opened, f->n_denied);
-	/* It would be no test of the short way if few frames went there. */
+	/* It would be no test of the express path if few frames went there. */
 	assert_true(f->n_passed > N_FRAMES / 8);
 	assert_true(f->n_opened > N_FRAMES / 400);
 	assert_true(f->n_denied > N_FRAMES / 400);

@@ -32,12 +32,12 @@ tw_inline void tw_frag_unlock(struct tw_frag_set *set)
 {
 }
 
-tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *hold)
+tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued)
 {
 	return -1;
 }
 
-tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *hold)
+tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued)
 {
 	return -1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What ports remember beyond their half-open quota (path/overflow.h), on a target of its own: nothing unasked meets
+/* What ports remember beyond their half-open quota (path/conntrack/overflow.h), on a target of its own: nothing unasked meets
  * an entry, a port's flood displaces its own entries only, an honest handshake among 100,000 SYNs a second is
  * known for as long as it takes, and two CPUs never make an entry that neither wrote. */
 #include "tests/scale.h"
@@ -27,7 +27,7 @@
 
 struct memory {
 	struct tw_config config;
-	struct tw_usage loads[PORTS];
+	struct tw_usage usage[PORTS];
 	struct tw_overflow_set *sets[2][N_KEYS]; /* `overflows`, `overflow_few` */
 	uint32_t n_sets[2], max[2];
 };
@@ -59,7 +59,7 @@ tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f)
 
 tw_inline struct tw_usage *tw_usage_lookup(const struct tw_frame *f, const __u32 *k)
 {
-	return *k < PORTS ? &cpu_of(f)->memory->loads[*k] : NULL;
+	return *k < PORTS ? &cpu_of(f)->memory->usage[*k] : NULL;
 }
 
 static long make_set(struct memory *memory, int map, uint32_t key)

@@ -52,7 +52,7 @@ static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
 	}
 	for (uint32_t n = 0; n < 1000; n++)
 		assert_true(find(cpu, n));
-	assert_int_equal(tw_load_net(t->loads[3].established), 1000);
+	assert_int_equal(tw_usage_net(t->usage[3].established), 1000);
 	free(cpu);
 	return refused;
 }
@@ -76,10 +76,10 @@ static void short_connections(void **state)
 		t->config.half_open_max = TW_CONNS_DEFAULT / 16;
 		assert_int_equal(
 			rush(t, rates[i], scale && !strcmp(scale, "full") ? 300 : brief), 0);
-		charged = tw_load_net(t->loads[1].over) + tw_load_net(t->loads[2].over) +
-			  tw_load_net(t->loads[3].established);
+		charged = tw_usage_net(t->usage[1].over) + tw_usage_net(t->usage[2].over) +
+			  tw_usage_net(t->usage[3].established);
 		assert_int_equal(charged, count(t));
-		assert_true(tw_load_net(t->loads[1].over) <= TW_CONNS_DEFAULT / 2);
+		assert_true(tw_usage_net(t->usage[1].over) <= TW_CONNS_DEFAULT / 2);
 		table_free(t);
 	}
 }
@@ -104,15 +104,15 @@ static void keeps_what_lives(void **state)
 		assert_true(find(cpu, n));
 	for (uint32_t n = 500; n < 1000; n++)
 		n_over += find(cpu, n);
-	assert_int_equal(tw_load_net(t->loads[1].established), 500);
-	assert_int_equal(tw_load_net(t->loads[1].over), n_over);
+	assert_int_equal(tw_usage_net(t->usage[1].established), 500);
+	assert_int_equal(tw_usage_net(t->usage[1].over), n_over);
 	assert_true(n_over > 400);
 	free(cpu);
 	table_free(t);
 }
 
-/* A record that a packet has found, and holds, stays until the packet is long gone. */
-static void held_stays(void **state)
+/* A record that a packet retains stays until the packet is long gone. */
+static void retained_stays(void **state)
 {
 	struct table *t = table_new(16);
 	struct cpu cpu = {.table = t};
@@ -122,18 +122,18 @@ static void held_stays(void **state)
 		assert_true(come_and_go(&cpu, n, 1, SECOND));
 	for (uint32_t n = 0; n < 16; n++) {
 		assert_true(find(&cpu, n));
-		assert_true(tw_conn_hold(&f, &t->config, &cpu.scratch.flow));
+		assert_true(tw_conn_retain(&f, &t->config, &cpu.scratch.flow));
 	}
 	assert_int_equal(open_one(&cpu, 16, 1, TW_S_SYN_SENT, 100 * SECOND), TW_R_TABLE_FULL);
-	assert_int_equal(tw_load_net(t->loads[1].over), 16);
+	assert_int_equal(tw_usage_net(t->usage[1].over), 16);
 	assert_int_equal(open_one(&cpu, 16, 1, TW_S_SYN_SENT, 102 * SECOND), TW_R_NONE);
-	assert_int_equal(tw_load_net(t->loads[1].over), 15);
-	/* One that was given up is held no more. */
+	assert_int_equal(tw_usage_net(t->usage[1].over), 15);
+	/* One that was given up cannot be retained any more. */
 	find(&cpu, 16);
-	for (uint32_t n = 0, n_held = 0; n < 16; n++) {
+	for (uint32_t n = 0, n_retained = 0; n < 16; n++) {
 		find(&cpu, n);
-		n_held += (uint32_t)tw_conn_hold(&f, &t->config, &cpu.scratch.flow);
-		assert_true(n < 15 || n_held == 15);
+		n_retained += (uint32_t)tw_conn_retain(&f, &t->config, &cpu.scratch.flow);
+		assert_true(n < 15 || n_retained == 15);
 	}
 	table_free(t);
 }
@@ -185,7 +185,7 @@ static void small_quota(void **state)
 			sweep_part(cpu, now_ns, 10);
 	}
 	assert_int_equal(refused, 0);
-	assert_true(tw_load_net(cpu->table->loads[1].over) <= TW_CONNS_DEFAULT / 8);
+	assert_true(tw_usage_net(cpu->table->usage[1].over) <= TW_CONNS_DEFAULT / 8);
 	quota_table_free(cpu);
 }
 
@@ -224,7 +224,7 @@ static void small_quota_of_questions(void **state)
 	for (uint32_t n = 0; n < 5000; n++) {
 		now_ns += SECOND / 50;
 		refused += !ask(cpu, n, 1, now_ns);
-		assert_true(tw_load_net(cpu->table->loads[1].established) <= 1000);
+		assert_true(tw_usage_net(cpu->table->usage[1].established) <= 1000);
 		for (uint32_t i = 0; n % 50 == 0 && i < 100; i++) {
 			assert_true(find(cpu, 1000000 + i));
 			tw_conn_at(&f, tw_call_find(&f))->seen = tw_tick(now_ns);
@@ -268,7 +268,7 @@ static void refusals_are_cheap(void **state)
 			assert_int_equal(open_one(cpu, n_max + n, 1, TW_S_SYN_SENT,
 						 SECOND + n * (SECOND / n_refused / 2)),
 				TW_R_QUOTA);
-		assert_int_equal(cpu->table->loads[1].refused, n_refused);
+		assert_int_equal(cpu->table->usage[1].refused, n_refused);
 		assert_in_range(cpu->n_looked, 1,
 			TW_PROBE_BUCKETS * (500 / TW_VAIN_TICKS + TW_VAIN_BURST + 2));
 		/* Another port's openings are none of that. */
@@ -283,7 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(short_connections),
 		cmocka_unit_test(keeps_what_lives),
-		cmocka_unit_test(held_stays),
+		cmocka_unit_test(retained_stays),
 		cmocka_unit_test(small_quota),
 		cmocka_unit_test(small_quota_of_questions),
 		cmocka_unit_test(sweeps_no_more_than_needed),

@@ -124,7 +124,7 @@ tw_inline __u32 tw_probe_slot(const struct tw_probe *at)
 	return (__u32)at->tags & (TW_BUCKET_SLOTS - 1);
 }
 
-/* Returns the trace that a free slot's `held` keeps of the key whose record was there last; never 0. The slot
+/* Returns the trace that a free slot's `retained` keeps of the key whose record was there last; never 0. The slot
  * mostly follows from the key's tag, so the trace leaves the tag's lowest bits out. */
 tw_inline __u8 tw_probe_trace(const struct tw_probe *at)
 {
@@ -305,7 +305,7 @@ tw_inline enum tw_charge tw_charge_of(__u8 state)
 
 tw_inline void tw_usage_count(struct tw_usage *usage, enum tw_charge charge, __s32 n)
 {
-	__u64 step = tw_load_step(n);
+	__u64 step = tw_usage_step(n);
 
 	if (charge == TW_CHARGE_HALF_OPEN)
 		__sync_fetch_and_add(&usage->half_open, step);
@@ -480,6 +480,6 @@ tw_inline void tw_bucket_remove(const struct tw_frame *f, const struct tw_config
 	tw_conn_key(c, &scratch->key);
 	at = &scratch->probe;
 	tw_probe_make(f, at, config, &scratch->key);
-	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = tw_probe_trace(at);
+	bucket->retained[slot & (TW_BUCKET_SLOTS - 1)] = tw_probe_trace(at);
 	tw_probe_count_past(f, at, n, -1);
 }

@@ -3,7 +3,7 @@
  *
  * Why:        an operator looks for an expired connection in one place, and for a reset or an unanswered one in
  *             others.
- * How:        a removed record stays in memory until its slot is used again, and the slot's `held` keeps a trace
+ * How:        a removed record stays in memory until its slot is used again, and the slot's `retained` keeps a trace
  *             of its key. So the table's free slots are the memory: closing costs nothing, and a table that
  *             is not full remembers for minutes. A record that is given up is overwritten at once; the first
  *             bucket of its probe sequence keeps the hash of the last such key. Entries of connections beyond
@@ -48,7 +48,7 @@ tw_inline enum tw_reason tw_lost_in_bucket(const struct tw_frame *f, const struc
 	if (!bucket)
 		return TW_R_NONE;
 	for (slot = 0; slot < TW_BUCKET_SLOTS; slot++) {
-		if (TW_MEMORY(bucket->held[slot]) != trace || tw_bucket_tag(bucket, slot))
+		if (TW_MEMORY(bucket->retained[slot]) != trace || tw_bucket_tag(bucket, slot))
 			continue;
 		c = tw_record(f, n, slot);
 		if (c && tw_conn_is(c, &flow->key))

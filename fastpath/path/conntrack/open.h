@@ -46,7 +46,7 @@ tw_inline int tw_bucket_take(const struct tw_frame *f, const struct tw_scratch *
 	if (!c)
 		return 0;
 	*c = scratch->conn;
-	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = 0;
+	bucket->retained[slot & (TW_BUCKET_SLOTS - 1)] = 0;
 	tw_bucket_tag_set(bucket, slot, scratch->flow.probe.tags);
 	return 1;
 }

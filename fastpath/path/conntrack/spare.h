@@ -10,15 +10,15 @@
  *             one: the payer's own first, and of these the longest quiet one. The sweep gives up
  *             spare UDP exchanges of a port near its quota, as its openings rarely probe their
  *             buckets in a large table.
- * Invariants: 1. No packet holds a record that is given up. A packet that finds a record quiet for
- *                a quarter of its time writes `held` in the bucket, then reads the tag again. A CPU
- *                that gives a record up clears the tag, then reads `held` again. One of the two
+ * Invariants: 1. No packet retains a record that is given up. A packet that finds a record quiet for
+ *                a quarter of its time writes `retained` in the bucket, then reads the tag again. A CPU
+ *                that gives a record up clears the tag, then reads `retained` again. One of the two
  *                sees the other.
  *             2. A late packet of a connection whose record was given up meets no other record, as
  *                whole keys are compared.
  *             3. A connection that has not ended keeps its record (tests/unit/spare.c).
  * Bounds:     the records of a bucket, once for each bucket that must give one up.
- * Callers:    track.h holds; open.h makes room; the sweep program sweeps, as do CPUs that open
+ * Callers:    track.h retains; open.h makes room; the sweep program sweeps, as do CPUs that open
  *             connections while no agent does.
  */
 #pragma once
@@ -29,9 +29,9 @@
 #define TW_SPARE_PACKETS 2 /* at most, each way: resolvers ask for A and AAAA from one port */
 #define TW_OVER_SHARE	 8 /* a port's ended records may always fill 1/8 of the table */
 
-#define TW_HELD_SHIFT 8	  /* units of 268 ms */
-#define TW_HELD_UNITS 255 /* 0: never */
-#define TW_HELD_FRESH 3	  /* units, at least 0.8 s: no CPU takes so long for a packet */
+#define TW_RETAIN_SHIFT 8   /* units of 268 ms */
+#define TW_RETAIN_UNITS 255 /* 0: never */
+#define TW_RETAIN_FRESH 3   /* units, at least 0.8 s: no CPU takes so long for a packet */
 
 /* Which records a bucket may give up. */
 enum tw_yield {
@@ -94,23 +94,24 @@ tw_inline enum tw_yield tw_conn_bound(
 									       : TW_YIELD_NONE;
 }
 
-/* ---- holding ---- */
+/* ---- retaining ---- */
 
-tw_inline __u8 tw_held_unit(__u32 now)
+tw_inline __u8 tw_retain_unit(__u32 now)
 {
-	return (__u8)(1 + (now >> TW_HELD_SHIFT) % TW_HELD_UNITS);
+	return (__u8)(1 + (now >> TW_RETAIN_SHIFT) % TW_RETAIN_UNITS);
 }
 
-tw_inline int tw_bucket_held(const struct tw_bucket *bucket, __u32 slot, __u32 now)
+tw_inline int tw_bucket_retained(const struct tw_bucket *bucket, __u32 slot, __u32 now)
 {
-	__u32 held = TW_MEMORY(bucket->held[slot & (TW_BUCKET_SLOTS - 1)]);
+	__u32 retained = TW_MEMORY(bucket->retained[slot & (TW_BUCKET_SLOTS - 1)]);
 
-	return held && (tw_held_unit(now) + TW_HELD_UNITS - held) % TW_HELD_UNITS <= TW_HELD_FRESH;
+	return retained && (tw_retain_unit(now) + TW_RETAIN_UNITS - retained) % TW_RETAIN_UNITS <=
+				   TW_RETAIN_FRESH;
 }
 
-/* Body of tw_call_hold(): keeps the record of flow.key, which may linger, from being given up while
+/* Body of tw_call_retain(): keeps the record of flow.key, which may linger, from being given up while
  * its packet is judged. True if it is still there. */
-tw_inline int tw_conn_hold(
+tw_inline int tw_conn_retain(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_flow *flow)
 {
 	int number = tw_call_find(f);
@@ -123,8 +124,8 @@ tw_inline int tw_conn_hold(
 		return 0;
 	if (!tw_conn_lingers(config, c, now))
 		return 1;
-	TW_MEMORY(bucket->held[slot]) = tw_held_unit(now);
-	/* A barrier: `held` is written before the tag is read. */
+	TW_MEMORY(bucket->retained[slot]) = tw_retain_unit(now);
+	/* A barrier: `retained` is written before the tag is read. */
 	lock = __sync_fetch_and_or(&bucket->lock, 0);
 	TW_OPAQUE(lock);
 	c = tw_bucket_tag(bucket, slot) == (__u16)flow->probe.tags ? tw_record(f, n, slot) : 0;
@@ -176,7 +177,7 @@ tw_inline long tw_bucket_spare_step(__u32 slot, void *context)
 
 	c = tw_bucket_tag(s->bucket, slot & (TW_BUCKET_SLOTS - 1)) ? tw_record(s->f, s->n, slot)
 								   : 0;
-	if (!c || tw_bucket_held(s->bucket, slot, s->now))
+	if (!c || tw_bucket_retained(s->bucket, slot, s->now))
 		return 0;
 	rank = tw_conn_spare_rank(s->config, c, s->now, s->payer_id, (enum tw_yield)s->what);
 	if (rank <= TW_MEMORY(s->scratch->spare_rank))
@@ -188,7 +189,7 @@ tw_inline long tw_bucket_spare_step(__u32 slot, void *context)
 
 /* Body of tw_call_bucket_spare(): returns the slot of the first record to give up in a bucket whose
  * lock is held, or TW_NO_SLOT. Fills in s->bucket. s->scratch is the caller's tw_scratch_control(),
- * as a packet may interrupt it (tests/load/sheet.c). */
+ * as a packet may interrupt it (tests/load/scratch.c). */
 tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 {
 	s->bucket = tw_buckets_lookup(s->f, &s->n);
@@ -202,7 +203,7 @@ tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 }
 
 /* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, and
- * 0 if it stays because a packet may hold it. An `expired` record cannot be held; -1: it stays
+ * 0 if it stays because a packet may retain it. An `expired` record cannot be retained; -1: it stays
  * because its end could not be reported to the agent. */
 tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
@@ -215,11 +216,11 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 
 	if (!c)
 		return 0;
-	/* Because its result is used, it is also a barrier: the tag is cleared before `held` is
+	/* Because its result is used, it is also a barrier: the tag is cleared before `retained` is
 	 * read. */
 	if (!__sync_fetch_and_and(&bucket->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
 		return 0;
-	if (!expired && tw_bucket_held(bucket, slot, now)) {
+	if (!expired && tw_bucket_retained(bucket, slot, now)) {
 		tw_bucket_tag_set(bucket, slot, tags);
 		return 0;
 	}

@@ -183,7 +183,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_ctx *s, const st
 	opens = flow->way == TW_WAY_REPLY &&
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
 	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens) ||
-		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_call_hold(f))) {
+		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_call_retain(f))) {
 		/* The result is as if it had been swept. */
 		flow->stale = 1;
 		flow->way = TW_WAY_ORIGINAL;

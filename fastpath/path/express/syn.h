@@ -20,7 +20,7 @@
 #include "fastpath/path/express/express.h"
 
 enum tw_syn {
-	TW_SYN_WHOLE, /* nothing was done: the full path takes it */
+	TW_SYN_FULL_PATH, /* nothing was done: the full path takes it */
 	TW_SYN_SENT,  /* it opened a connection, was counted, reported and sent to the far port */
 	TW_SYN_DENIED /* it was counted and ends here */
 };
@@ -155,13 +155,13 @@ tw_inline enum tw_syn tw_syn_deny(const struct tw_frame *f, const struct tw_ctx 
 	const struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
 
 	if (!bucket || !tw_syn_unknown(f, bucket, &scratch->flow.probe))
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &scratch->flow.first.src);
 	if (!decision)
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	if (tw_decision_verdict(decision) != TW_V_DENY || !tw_syn_silent(f, s->config, limiter)) {
 		limiter->silent = 0;
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	}
 	tw_count_frame(f, s, &o);
 	tw_count_rule(f, decision, 1);
@@ -265,7 +265,7 @@ tw_inline int tw_syn_open(const struct tw_frame *f, const struct tw_ctx *s,
 		return 0;
 	tw_usage_count(usage, TW_CHARGE_HALF_OPEN, 1);
 	tw_syn_fill(c, f, s, scratch);
-	bucket->held[slot & (TW_BUCKET_SLOTS - 1)] = 0;
+	bucket->retained[slot & (TW_BUCKET_SLOTS - 1)] = 0;
 	tw_bucket_tag_set(bucket, slot, at->tags);
 	return 1;
 }
@@ -304,10 +304,10 @@ tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_ctx *s, struct t
 	s->far = tw_syn_opener(f, s->config, s->port) ? tw_cut_again(f, s, p, flow, limiter) : 0;
 	flow->bridge_port = s->far ? tw_frame_bridge_port(f) : 0;
 	if (!flow->bridge_port)
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	bucket = tw_syn_lock(f, &flow->probe);
 	if (!bucket)
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	opens = tw_syn_allowed(f, s, flow);
 	if (opens) {
 		scratch->packet.scale = 0;
@@ -318,7 +318,7 @@ tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_ctx *s, struct t
 	}
 	tw_bucket_unlock(bucket);
 	if (!opens)
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	tw_syn_send(f, s, scratch);
 	return TW_SYN_SENT;
 }
@@ -335,12 +335,12 @@ tw_inline enum tw_syn tw_syn(struct tw_frame *f, const struct tw_config *config)
 	s.port = tw_port_at(f, f->ifindex, s.epoch);
 	if (!s.port || !scratch || !eth || !s.port->image || s.port->flags & TW_PORT_SPECIAL ||
 		s.port->packet_rate || config->capturing || f->mark == tw_mark_reply(config))
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	id = s.port->id;
 	limiter = tw_limiters_lookup(f, &id);
 	tcp = limiter ? tw_syn_parse(f, &scratch->packet) : 0;
 	if (!tcp || !tw_mac_equal_even(eth->src, s.port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
-		return TW_SYN_WHOLE;
+		return TW_SYN_FULL_PATH;
 	tw_syn_place(f, &s, scratch);
 	if (limiter->silent)
 		return tw_syn_deny(f, &s, limiter, scratch);

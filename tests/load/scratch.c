@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* sheet: what the agent runs beside packets, the sweep and the taking over of records, leaves the sheet of the
- * packets alone.
+/* scratch: the programs that the agent runs (sweep, take over) do not write to the packets' scratch.
  *
- * Why: before Linux 6.10, BPF_PROG_TEST_RUN does not keep packets off its CPU. A packet that comes in between
- *	uses its own sheet; where both used one, the sweep would end a connection that the packet's look at
- *	another bucket had noted.
+ * Why:        before Linux 6.10, BPF_PROG_TEST_RUN does not keep packets off its CPU. A packet that
+ *             interrupts the sweep uses a scratch of its own. If both used one, the sweep would end
+ *             a connection that the packet had noted when it looked at another bucket.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -24,9 +23,9 @@
 
 struct bench {
 	struct tw_kernel *kernel;
-	int sheet_fd;
-	size_t sheets_len; /* of all CPUs */
-	unsigned char *sheets;
+	int scratch_fd;
+	size_t scratches_len; /* of all CPUs */
+	unsigned char *scratches;
 	unsigned int n_failed;
 };
 
@@ -65,15 +64,15 @@ static void settings(struct bench *b)
 	expect(b, "settings are written", 0, tw_kernel_set_config(b->kernel, &config));
 }
 
-/* Every sheet of packets holds the pattern. */
+/* True if the packets' scratch of every CPU still has the pattern. */
 static bool untouched(struct bench *b)
 {
 	const __u32 packets = 0;
 
-	if (bpf_map_lookup_elem(b->sheet_fd, &packets, b->sheets))
+	if (bpf_map_lookup_elem(b->scratch_fd, &packets, b->scratches))
 		return false;
-	for (size_t i = 0; i < b->sheets_len; i++)
-		if (b->sheets[i] != PATTERN)
+	for (size_t i = 0; i < b->scratches_len; i++)
+		if (b->scratches[i] != PATTERN)
 			return false;
 	return true;
 }
@@ -84,9 +83,9 @@ static void try(struct bench *b)
 	uint32_t number, n_slots = tw_conn_slots(CONNS);
 
 	settings(b);
-	memset(b->sheets, PATTERN, b->sheets_len);
-	expect(b, "sheets are written", 0,
-		bpf_map_update_elem(b->sheet_fd, &packets, b->sheets, BPF_ANY));
+	memset(b->scratches, PATTERN, b->scratches_len);
+	expect(b, "scratches are written", 0,
+		bpf_map_update_elem(b->scratch_fd, &packets, b->scratches, BPF_ANY));
 	for (number = 1; number <= n_slots; number++)
 		expect(b, "there is room", TW_TAKEN_NEW,
 			take(b, number, TW_S_TIME_WAIT, 10 * TW_TICKS_PER_SECOND));
@@ -117,14 +116,14 @@ int main(void)
 		return failed == -EPERM || failed == -ENOSYS ? SKIPPED : 1;
 	}
 	b.kernel = kernel;
-	b.sheet_fd = bpf_object__find_map_fd_by_name(kernel->object, "tw_scratch");
-	if (b.sheet_fd < 0 || bpf_obj_get_info_by_fd(b.sheet_fd, &info, &len))
+	b.scratch_fd = bpf_object__find_map_fd_by_name(kernel->object, "tw_scratch");
+	if (b.scratch_fd < 0 || bpf_obj_get_info_by_fd(b.scratch_fd, &info, &len))
 		return 1;
-	b.sheets_len = (info.value_size + 7u) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
-	b.sheets = malloc(b.sheets_len);
-	if (!b.sheets)
+	b.scratches_len = (info.value_size + 7u) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
+	b.scratches = malloc(b.scratches_len);
+	if (!b.scratches)
 		return 1;
 	try(&b);
-	free(b.sheets);
+	free(b.scratches);
 	return b.n_failed != 0;
 }
