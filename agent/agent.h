@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* agent.h: the agent of one host (or one network namespace): all of its state in one place.
+/* agent.h: the state of the agent of one host (or one network namespace).
  *
- *	answer    ──►  observe   ──►  publish     ──►  ports
- *	who asks       what           what is          what is on this host,
- *	               happened       enforced         and what the kernel holds for it
+ *	answer       ──►  observe     ──►  publish     ──►  ports
+ *	clients'          events,          the policy       interfaces of this host,
+ *	requests          counters         in force         and their state in the kernel
  *
- * Why:        each folder is a room with a struct of its own, which its modules share: tw_host, tw_enforcement,
- *             tw_telemetry, tw_answer_ctx. A room knows the rooms to its right. A module that finds something
- *             out sets a flag of its room; turn.c says what follows, and in which order.
+ * Why:        the modules of each folder share one struct: tw_host (ports), tw_enforcement
+ *             (publish), tw_telemetry (observe), tw_answer_ctx (answer). A folder uses only the
+ *             folders to its right. A module that finds a change sets a flag in its folder's
+ *             struct. turn.c acts on the flags, in a fixed order.
  * Order:      daemon.c sets everything up from right to left, and ends it in reverse.
  * Invariants: 1. One thread; no module blocks.
  *             2. Ending the agent, in any way, changes nothing that is enforced.
@@ -84,9 +85,9 @@ struct tw_agent {
 	struct tw_watch tick_watch;
 	int signal_fd;
 	int tick_fd;
-	int bpffs_fd; /* holds the lock on the folder */
+	int bpffs_fd; /* holds the lock on the BPF folder */
 
-	/* Flags for the turn: which descriptors were readable. */
+	/* Flags for the turn. The two _ready flags: the descriptor was readable. */
 	bool ticked;
 	bool netlink_ready;
 	bool latch_ready;

@@ -47,7 +47,7 @@ static void on_signal(void *arg, uint32_t events)
 		agent->reload = true;
 		return;
 	}
-	tw_log(TW_LOG_INFO, "stopping; what is enforced stays enforced");
+	tw_log(TW_LOG_INFO, "stopping; the policy stays in force");
 	tw_loop_stop(&agent->loop);
 }
 
@@ -80,7 +80,8 @@ static void on_change(void *arg)
 
 /* ---- setting up, in order ---- */
 
-/* Gives each folder's struct pointers to its modules' states and to the struct below it. */
+/* Connects the struct of each folder to its modules' states and to the struct of the next
+ * folder. */
 static void connect_rooms(struct tw_agent *agent)
 {
 	agent->host.options = agent->options;
@@ -145,8 +146,9 @@ static int open_tick(struct tw_agent *agent)
 		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
 }
 
-/* Locks the BPF folder, because two agents with different state folders on the same maps would
- * undo each other's work. `ret_fd` holds the lock. */
+/* Locks the BPF folder, because two agents on the same maps would undo each other's work. The lock
+ * of the state folder does not exclude it, as their state folders may differ. `ret_fd` holds the
+ * lock. */
 static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *err)
 {
 	tw_autofd int fd = -1;
@@ -208,7 +210,7 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
 }
 
-/* Subscribes to changes. */
+/* Adds the descriptors of netlink and of the latch's monitor to the loop. */
 static int follow_host(struct tw_agent *agent)
 {
 	const struct tw_host *host = &agent->host;
@@ -248,8 +250,7 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 	return ret < 0 ? tw_err_set(err, ret, "start", NULL, "%s", strerror(-ret)) : 0;
 }
 
-/* Finds the existing ports. Attaches nothing yet, so that a first policy can be published
- * before. */
+/* Finds the existing ports. Attaches nothing yet, so that a policy can be published first. */
 static int open_host(struct tw_agent *agent, struct tw_err *err)
 {
 	struct tw_host *host = &agent->host;
@@ -269,31 +270,33 @@ static int open_host(struct tw_agent *agent, struct tw_err *err)
 	}
 	if (ret < 0)
 		return tw_err_set(err, ret, "netlink", NULL, "%s", strerror(-ret));
-	/* An older latch stays until all ports are attached. Without one, existing ports were
-	 * open until now, and new ones are shut from now on. */
+	/* A latch of an earlier agent stays in place until all ports are attached. If there is
+	 * none, a new one lets existing ports through, as they were open until now, and shuts only
+	 * new ports. */
 	agent->enforcement.latched = host->latch && tw_latch_exists(host->latch);
 	if (host->latch && !agent->enforcement.latched)
 		tw_attach_latch(&agent->enforcement, false);
 	return 0;
 }
 
-/* Ends a change of the table's size, once every port has this agent's programs. */
+/* Completes a change of the table's size once every port has this agent's programs. */
 static void settle_table(const struct tw_host *host)
 {
 	const struct tw_kernel_facts *facts = tw_kernel_facts(host->kernel);
 	struct tw_err err = {0};
 
 	if (tw_kernel_settle(host->kernel, &err) < 0) {
-		tw_log(TW_LOG_ERR, "%s: %s; the next start tries again", err.place, err.text);
+		tw_log(TW_LOG_ERR, "%s: %s; will be tried again at the next start", err.place,
+			err.text);
 		return;
 	}
 	if (facts->resized_from)
 		tw_log(TW_LOG_INFO,
-			"connection table for %u instead of %u connections: took over %u",
+			"connection table resized to %u connections, from %u; %u connections kept",
 			facts->max_conns, facts->resized_from, facts->taken_over);
 	if (facts->not_taken_over)
 		tw_log(TW_LOG_WARNING,
-			"%u connections that opened meanwhile did not fit into the new table",
+			"%u connections opened during the resize did not fit into the new table",
 			facts->not_taken_over);
 }
 
@@ -332,7 +335,8 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		if (tw_staged_load_rules(agent->enforcement.store, &agent->slots, &saved) < 0 &&
 			agent->enforcement.found.text)
 			tw_sweep_name_unknown(&agent->telemetry);
-		/* rules.json may be missing; then the kernel's state counts. */
+		/* The generation that the kernel enforces counts, even if rules.json is missing or
+		 * has another one. */
 		if (agent->enforcement.found.text) {
 			saved.generation = agent->enforcement.found.number;
 			saved.since_ns = agent->enforcement.found.since_ns;
@@ -394,15 +398,15 @@ static int fail(const struct tw_err *err, int code)
 	return code;
 }
 
-/* Keeps freed memory up to a limit, so that handling a change does not wait for zeroed pages
- * from the kernel. */
+/* Keeps some freed memory in the process, so that handling a change does not wait for the kernel to
+ * zero new pages. */
 static void keep_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 16);
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-/* Raises the limit of descriptors to FILES_WANTED or, without CAP_SYS_RESOURCE, to the hard
+/* Raises the limit of open files to FILES_WANTED or, without CAP_SYS_RESOURCE, to the hard
  * limit. */
 static void raise_files(void)
 {

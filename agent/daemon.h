@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* daemon.h: the agent from its start to its end. */
+/* daemon.h: starts the agent, runs it, and ends it. */
 #pragma once
 
 #include "agent/options.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* degraded.h: lists what does not work at the moment, for the log and `status`.
+/* degraded.h: records which functions of the agent do not work, for the log and `status`.
  *
  * Each kind is logged when it begins, when its text changes, and when it ends.
  */

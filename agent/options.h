@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* When cut-through is used: never; unless the host filters, limits or mirrors at its bridges;
+/* When cut-through is used: never; except where the host filters, limits or mirrors frames;
  * always. */
 enum tw_forwarding {
 	TW_FORWARDING_VSWITCH,

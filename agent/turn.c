@@ -29,7 +29,8 @@ static void look_at_host(struct tw_host *host)
 	host->renew = false;
 }
 
-/* Puts the latch back after a program has flushed all of netfilter. */
+/* Reinstalls the latch after another program has deleted its table, for instance by flushing
+ * netfilter. */
 static void look_at_latch(struct tw_agent *agent)
 {
 	struct tw_host *host = &agent->host;
@@ -39,7 +40,7 @@ static void look_at_latch(struct tw_agent *agent)
 	agent->hostwork.next_ns = 0;
 	if (!deleted || tw_latch_exists(host->latch))
 		return;
-	tw_log(TW_LOG_WARNING, "latch: another program deleted its table; putting it back");
+	tw_log(TW_LOG_WARNING, "latch: another program deleted its table; reinstalling it");
 	tw_loop_remove(&agent->loop, watch);
 	tw_attach_latch(&agent->enforcement, true);
 	if (host->latch)
@@ -64,7 +65,7 @@ static bool hear(struct tw_host *host)
 	return !ret;
 }
 
-/* Publishes, attaches ports and lets them through, as due. */
+/* Publishes the policy, attaches ports and lets them through the latch, as needed. */
 static void bring_up(struct tw_agent *agent)
 {
 	struct tw_enforcement *enforcement = &agent->enforcement;
@@ -79,7 +80,8 @@ static void bring_up(struct tw_agent *agent)
 		enforcement->retry_ns = tw_clock_ns() + RETRY_NS;
 	}
 	tw_attach_ports(enforcement);
-	/* Saved later, because waiting for the disk would keep new ports shut for longer. */
+	/* The disk is written later, because waiting for it would keep new ports shut for
+	 * longer. */
 	enforcement->unsaved = true;
 }
 
@@ -101,7 +103,7 @@ static void take_leases(struct tw_enforcement *enforcement)
 
 /* ---- the turn ---- */
 
-/* Handles changes of the host: reads, checks and acts on them before anything is reported. */
+/* Handles changes of the host before anything is reported to clients. */
 static void turn_ports(struct tw_agent *agent, bool ticked)
 {
 	struct tw_host *host = &agent->host;
@@ -122,7 +124,7 @@ static void turn_ports(struct tw_agent *agent, bool ticked)
 	host->heard = false;
 	if (host->changed || agent->telemetry.claimed || (ticked && is_due(enforcement->retry_ns)))
 		bring_up(agent);
-	/* Renews cut-through, because all changes of ports are known and handled. */
+	/* All changes of ports are known and handled, so cut-through may continue. */
 	if (all_known && !host->survey_ns)
 		tw_locals_renew(host);
 }

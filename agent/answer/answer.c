@@ -60,21 +60,20 @@ static int answer_version(
 	uname(&host);
 	tcx.name = TEXT("tcx");
 	tcx.found = tcx.used = facts->tcx;
-	tcx.note = TEXT(facts->tcx ? "programs hang at tcx links"
-				   : "programs hang at clsact filters instead");
+	tcx.note = TEXT(facts->tcx ? "programs are attached with tcx links"
+				   : "programs are attached with clsact filters instead");
 	ring.name = TEXT("ring-buffer");
 	ring.found = ring.used = true;
-	ring.note = TEXT("events reach the agent through it");
+	ring.note = TEXT("carries events to the agent");
 	latch.name = TEXT("netfilter-bridge");
 	latch.found = latch.used = ctx->host->latch != NULL;
-	latch.note = TEXT(ctx->host->latch ? "keeps new ports shut until they are attached"
-					   : "new ports are open until netlink tells of them");
+	latch.note = TEXT(ctx->host->latch ? "keeps new ports shut until programs are attached"
+					   : "new ports are open until netlink reports them");
 	bridges.name = TEXT("bridge-memory");
 	bridges.found = bridges.used = facts->asks_bridges;
-	bridges.note = TEXT(
-		facts->asks_bridges
-			? "cut-through asks each frame's bridge whether it would send it there"
-			: "cut-through goes by what netlink has told");
+	bridges.note = TEXT(facts->asks_bridges
+				    ? "cut-through looks up each frame in its bridge's MAC table"
+				    : "cut-through relies on what netlink has reported");
 	version.version = TEXT(TW_VERSION);
 	version.protocol = PROTOCOL;
 	version.kernel = host.release;
@@ -339,7 +338,7 @@ static bool check_workload(
 	if (!name[0] || is_known(ctx, request, name))
 		return true;
 	tw_err_set(err, -ENOENT, tw_cleaned(name).text,
-		ctx->enforcement->inforce ? "tapwall workloads lists those of the policy in force"
+		ctx->enforcement->inforce ? "tapwall workloads lists the policy's workloads"
 					  : "no policy is in force; apply one",
 		"there is no such workload%s",
 		request->body_case == TAPWALL__V1__REQUEST__BODY_CAPTURE ? ", and no such port"
@@ -347,8 +346,8 @@ static bool check_workload(
 	return false;
 }
 
-/* True if a role may ask this. A viewer gets only what is listed. Captured frames are not: they hold what guests
- * send to each other, not only how it is judged. */
+/* True if a client of this role may send the request. Viewers may send only the listed requests.
+ * Captures are not among them, because frames contain the data that guests exchange. */
 static bool may_ask(enum tw_role role, const Tapwall__V1__Request *request)
 {
 	switch (request->body_case) {
@@ -379,12 +378,12 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 
 	if (!tw_link_texts_fit(&request->base)) {
 		tw_err_set(&err, -EINVAL, "request", "send a shorter one",
-			"a text is longer than %u bytes", TW_LINK_TEXT_MAX);
+			"a field is longer than %u bytes", TW_LINK_TEXT_MAX);
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	if (!may_ask(role, request)) {
-		tw_err_set(&err, -EACCES, "request", "ask at the agent's own socket",
-			"the viewers' socket changes nothing and captures nothing");
+		tw_err_set(&err, -EACCES, "request", "use the agent's main socket",
+			"not allowed on the viewers' socket");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	if (!check_workload(ctx, request, &err))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* answer.h: what the agent answers to each request of link.proto; shared by answer*.c.
+/* answer.h: answers the requests of link.proto; shared by the files of agent/answer.
  *
  * A function whose answer is a stream sets *ret_stream and writes nothing itself. Functions
  * return 0 or a negative errno. A response without a body ends a list.
@@ -35,8 +35,8 @@ int tw_answer_list(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reques
 int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
-/* True if the log has an entry about a workload. The policy in force need not have that workload
- * any more. */
+/* True if the log has an entry about a workload, even one that the policy in force no longer
+ * has. */
 bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload);
 
 int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The answer to a capture: frames as they arrive, until the client ends it. */
+/* capture.c: the answer to a capture: frames as they arrive, until the client ends it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #define TAG_LEN	   4
 #define TAG_AT	   12 /* offset of the tag, behind the MACs */
 
-/* A capture's stream. Responses wait in `queue` as bytes; those before `sent` have been sent to
+/* The stream of a capture. `queue` holds packed responses; its first `sent` bytes have been sent to
  * the client. */
 struct capture_stream {
 	struct tw_responses base;
@@ -33,7 +33,7 @@ struct capture_stream {
 	uint64_t lost_now; /* losses to report with the next frame */
 	uint64_t lost_told;
 	bool joined;
-	bool changed; /* the client has not been sent the current ports */
+	bool changed; /* the ports have changed since the client was last sent them */
 	bool ends;
 };
 
@@ -43,7 +43,7 @@ static struct capture_stream *stream_of(struct tw_capturer *capturer)
 					 offsetof(struct capture_stream, capturer));
 }
 
-/* Returns the most bytes queued for a slow client: as many as a port's ring holds. */
+/* Returns the maximum of bytes queued for a slow client: the size of a port's ring. */
 static size_t queue_max(const struct capture_stream *stream)
 {
 	return (size_t)stream->capturer.ring_mib << 20;
@@ -278,7 +278,7 @@ int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *req
 
 	if (!is_known(ctx, target)) {
 		tw_err_set(&err, -ENOENT, target, "see tapwall ports",
-			"there is no workload and no port of this name");
+			"no workload or port has this name");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	ret = capture_new(ctx, request, &stream);
@@ -288,7 +288,7 @@ int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *req
 		tw_err_set(&err, ret, target,
 			ret == -E2BIG ? "end another capture" : "see what tapwalld logs",
 			"cannot capture: %s",
-			ret == -E2BIG ? "too many ports are captured already" : strerror(-ret));
+			ret == -E2BIG ? "too many ports are being captured" : strerror(-ret));
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	*ret_stream = &stream->base;

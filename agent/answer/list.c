@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Answers that list what the agent knows: ports, rules, counters, the log. */
+/* list.c: answers that are lists: ports, workloads, groups, rules, counters, the log. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -59,7 +59,8 @@ static int list_end(const struct list_stream *stream, struct tw_buf *out)
 
 #define PREFIX_TEXT (INET6_ADDRSTRLEN + 4)
 
-/* Formats a workload's address as in a policy: a host without a length, IPv4 lengths from 0. */
+/* Formats a workload's address as policies write it: a host without a length, an IPv4 length from 0
+ * to 32. */
 static void format_prefix(const struct tw_prefix *prefix, char text[PREFIX_TEXT])
 {
 	bool v4 = !prefix->addr.w[0] && !prefix->addr.w[1] && prefix->addr.w[2] == htonl(0xffff) &&
@@ -246,7 +247,7 @@ static int ports_next(struct tw_responses *base, void *context, struct tw_buf *o
 		if (!port)
 			return list_end(stream, out);
 		stream->at = port->ifindex;
-		/* Reports the state as it was found, before it is repaired. */
+		/* Reports the state as it was before tw_prove_port() repairs it. */
 		if (stream->prove && !tw_prove_port(ctx->enforcement, port))
 			ctx->host->changed = true;
 		ret = send_port(stream, ctx, port, out);

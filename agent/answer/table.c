@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Answers that walk the connection table: flows, and status, which counts connections. */
+/* table.c: answers that walk the connection table: flows, and status, which counts connections. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@
 #include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define GAPS_MAX   16 /* most names of each kind in a status */
+#define GAPS_MAX   16 /* most names of each kind in a status message */
 #define STEPS	   8  /* steps of the walk per turn while no record matches */
 
 struct table_stream {
@@ -146,7 +146,7 @@ int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reque
 
 /* ---- status ---- */
 
-/* Keeps the oldest proof of all attached ports. */
+/* Sets proof_age_s to this port's age of proof if that is older. */
 static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *status)
 {
 	double age = tw_prove_age(port);

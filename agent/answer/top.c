@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The answer to top: the traffic of ports, rules and connections in each interval. */
+/* top.c: the answer to top: the traffic of ports, rules and connections in each interval. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@
 #define STEPS		8   /* steps of the walk per turn */
 #define ROWS_TURN	512 /* rows visited per turn */
 #define INTERVAL_MS	1000
-#define INTERVAL_MS_MIN 250 /* the agent checks the clock this often */
+#define INTERVAL_MS_MIN 250 /* the agent's tick: no shorter interval is possible */
 #define LIMIT		100
 #define LIMIT_MAX	1000
 
@@ -340,7 +340,7 @@ static int top_next(struct tw_responses *base, void *context, struct tw_buf *out
 	int ret;
 
 	if (stream->phase == PHASE_WAIT) {
-		/* If the interval ends before the next tick, ends it now. */
+		/* Ends an interval up to a sixteenth early, because ticks are not exact. */
 		if (tw_clock_ns() - stream->began_ns < stream->interval_ns / 16 * 15)
 			return TW_RESPONSES_WAIT;
 		begin(stream);

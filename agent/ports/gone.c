@@ -65,7 +65,7 @@ static bool is_guest(const struct tw_gone_port *row, const struct tw_port *entry
 	       !memcmp(row->addr, entry->addr, sizeof(row->addr));
 }
 
-/* True if its guest is at another port now. */
+/* True if the guest of a removed port is at another port now. */
 static bool is_back(const struct tw_host *host, const struct tw_gone_port *row)
 {
 	tw_vec_foreach (&host->ports->list, at) {
@@ -82,8 +82,8 @@ static bool is_back(const struct tw_host *host, const struct tw_gone_port *row)
 	return false;
 }
 
-/* True if its bridge has seen its guest behind another port: the guest has moved to another
- * host. */
+/* True if the bridge of a removed port has seen its guest behind another port: the guest has moved
+ * to another host. */
 static bool has_moved(const struct tw_host *host, const struct tw_gone_port *row)
 {
 	uint32_t ifindex;

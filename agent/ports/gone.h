@@ -51,9 +51,9 @@ void tw_gone_note(struct tw_host *host, const struct tw_agent_port *port);
 void tw_gone_note_entry(struct tw_host *host, const struct tw_port *entry);
 void tw_gone_done(struct tw_gone *gone);
 
-/* Begin and end a walk of the connection table. */
+/* Begins a walk of the connection table. */
 void tw_gone_begin_walk(struct tw_host *host);
-/* Handles the last `n` records read, starting at `row`. */
+/* Handles the `n` records of the walk's last step, which started at bucket `row`. */
 void tw_gone_meet(struct tw_host *host, const struct tw_config *config, struct tw_walk *walk,
 	uint32_t row, size_t n);
 void tw_gone_end_walk(struct tw_host *host);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* host.h: the shared state of the modules of agent/ports: what is known of this host.
+/* host.h: the shared state of the modules of agent/ports: the interfaces of this host.
  *
  * Why:        each module owns its state. This struct points to all of them, so that a module can
  *             read another one's state without including more than it uses.

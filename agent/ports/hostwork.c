@@ -129,7 +129,7 @@ static bool is_called(const struct tw_host *host, const char *proto)
 	return false;
 }
 
-/* Describes what netfilter does with bridged frames. False if nothing. */
+/* Describes the netfilter rules that see bridged frames. False if there are none. */
 static bool find_netfilter(struct tw_host *host, char *ret, size_t ret_len)
 {
 	static const struct {
@@ -161,7 +161,7 @@ static bool find_netfilter(struct tw_host *host, char *ret, size_t ret_len)
 	return false;
 }
 
-/* True if a netdev chain is at the ingress of a port. `chains` lists all. */
+/* True if `chains`, which lists all chains of family netdev, has one at the port's ingress. */
 static bool has_ingress_chain(const char *chains, const char *port)
 {
 	size_t len = strlen(port), line_len;
@@ -252,7 +252,7 @@ bool tw_hostwork_at(struct tw_hostwork *work, uint32_t ifindex)
 
 /* ---- checks ---- */
 
-/* Stores a new description. True if it has changed. */
+/* Stores a new description. True if it differs from the old one. */
 static bool changes(char *why, const char *now)
 {
 	if (!strcmp(why, now))

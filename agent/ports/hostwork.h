@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* hostwork.h: detects what the host itself does with frames that pass a bridge.
+/* hostwork.h: detects hooks of the host that see the frames passing its bridges.
  *
  * Why:        cut-through bypasses the bridge, and with it the hooks at the bridge and at the
  *             ingress of its ports: nftables of family bridge and netdev, br_netfilter, and tc's
@@ -31,12 +31,12 @@ struct tw_hostwork {
 void tw_hostwork_init(struct tw_hostwork *work);
 void tw_hostwork_done(struct tw_hostwork *work);
 
-/* True with --forwarding cut-through, the only setting that checks. */
+/* True with --forwarding cut-through, the only setting for which hooks are checked. */
 bool tw_hostwork_counts(const struct tw_host *host);
 /* True if tc has a filter, policer or mirror at the ingress of an interface. */
 bool tw_hostwork_at(struct tw_hostwork *work, uint32_t ifindex);
 /* Checks new ports, before anything may be cut through there. */
 void tw_hostwork_meet(struct tw_host *host);
-/* Checks all ports if that is due. Ends cut-through where something was found, and allows it
- * again where nothing is left. True if the check was due. */
+/* Checks all ports if a check is due. Ends cut-through where a hook was found, and allows it again
+ * where none is left. True if the check was due. */
 bool tw_hostwork_look(struct tw_host *host);

@@ -13,7 +13,8 @@
 #include "base/buf.h"
 #include "base/vec.h"
 
-/* Before all other filters, which start at -200, so that a shut port costs least. */
+/* The latch runs before all other filters, which start at -200, so that frames of a shut port cost
+ * least. */
 #define PRIORITY "-310"
 #define LIVE_MAX 8192 /* size of the set; a fixed size selects a faster kind of set */
 
@@ -24,8 +25,7 @@ struct chain {
 	bool in, out; /* frames from a port, and to a port, are checked in this family */
 };
 
-/* Where frames of a new port may go: another port of its bridge or the host itself, or as a
- * packet anywhere. ARP has its own hooks. */
+/* The hooks that frames of a new port meet, by family. ARP has hooks of its own. */
 struct family {
 	const char *name;
 	struct chain chains[N_CHAINS];
@@ -228,8 +228,8 @@ static void change_sets(
 			port->ifindex, port->group);
 }
 
-/* Puts a live port into the group. If the port is already in another group, it stays there and
- * is recorded for the set; returns 1. */
+/* Puts a live port into the group. A port in another group stays there: then it is added to
+ * `grouped` for the set, and the function returns 1. */
 static int enter_group(struct tw_latch *latch, uint32_t ifindex)
 {
 	struct grouped port = {.ifindex = ifindex};

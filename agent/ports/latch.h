@@ -27,7 +27,7 @@
 
 struct tw_latch;
 
-/* Opens netfilter, and installs nothing. `bpffs` identifies the agent's instance, and so the
+/* Opens netfilter without installing anything. `bpffs` identifies the agent's instance, and so its
  * table. Returns 0 or a negative errno. */
 int tw_latch_new(const char *bpffs, const struct tw_patterns *patterns, struct tw_latch **ret,
 	struct tw_err *err);
@@ -40,10 +40,10 @@ bool tw_latch_exists(struct tw_latch *latch); /* true if all of its tables exist
  * empty: no master). False without a latch. */
 bool tw_latch_covers(const struct tw_latch *latch, const char *above);
 bool tw_latch_covers_all(const struct tw_latch *latch);
-/* Installs the table, or replaces an older one, with these interfaces let through. */
+/* Installs the table, or replaces an older one. It lets the interfaces of `live` through. */
 int tw_latch_install(
 	struct tw_latch *latch, const uint32_t *live, size_t n_live, struct tw_err *err);
-/* Lets interfaces through, all in one transaction. */
+/* Lets more interfaces through, all in one transaction. */
 int tw_latch_let(struct tw_latch *latch, const uint32_t *ifindexes, size_t n, struct tw_err *err);
 /* True if an interface is in the group of live ports, perhaps by an earlier agent. False if it
  * is in another group. */

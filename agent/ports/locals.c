@@ -18,7 +18,7 @@
 #include "fastpath/abi/special.h"
 #include "fastpath/kernel/load.h"
 
-#define VLAN_BYTES 4 /* a bridge allows a tag beyond the MTU, and so does cut-through */
+#define VLAN_BYTES 4 /* a bridge accepts a VLAN tag beyond the MTU, and so does cut-through */
 
 static int map_fd(const struct tw_host *host)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* locals.h: the MACs that cut-through may deliver to, and their entries in the bridge.
+/* locals.h: the MACs to which cut-through may deliver, and their entries in bridges.
  *
  * What:       keeps the map `locals` equal to the ports whose entries have TW_PORT_F_CUT, and adds
  *             their MACs to their bridges (extern_learn). Otherwise a bridge that no longer sees a
@@ -37,7 +37,8 @@ struct tw_locals {
 	TW_VEC(struct tw_locals_row) rows; /* contents of the map */
 };
 
-/* Clears the map of an earlier agent; entries that still hold are written again. */
+/* Clears the map of an earlier agent. tw_locals_sync() writes the entries that are still valid
+ * again. */
 void tw_locals_init(struct tw_host *host);
 void tw_locals_done(struct tw_locals *locals);
 

@@ -24,8 +24,8 @@ struct tw_netlink {
 	struct tw_netlink_handler handler;
 	unsigned int seq;
 	bool interrupted; /* a message of the current dump had NLM_F_DUMP_INTR */
-	/* One datagram. Dumps fill 32 KiB, or more for a larger entry: a port in all VLANs,
-	 * every other one untagged, takes 33 KB. */
+	/* Holds one datagram. Dumps fill 32 KiB, or more for a large entry: a port in all VLANs,
+	 * with every other one untagged, takes 33 KB. */
 	char message[131072];
 };
 
@@ -90,7 +90,7 @@ static void read_info(const struct nlattr *info, struct tw_link *link)
 	}
 }
 
-/* Reads the VLANs of a bridge port. Only the one of untagged frames matters. */
+/* Reads the VLANs of a bridge port. Only the one for untagged frames matters. */
 static void read_vlans(const struct nlattr *spec, struct tw_link *link)
 {
 	const struct nlattr *attr;
@@ -264,7 +264,7 @@ int tw_netlink_open(const struct tw_netlink_handler *handler, struct tw_netlink 
 		tw_netlink_free(netlink);
 		return err;
 	}
-	/* If the buffer stays smaller, more dumps are needed. */
+	/* If the buffer cannot be enlarged, it overflows more often, and more dumps are needed. */
 	setsockopt(mnl_socket_get_fd(netlink->events), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
 		sizeof(bytes));
 	*ret = netlink;
@@ -285,8 +285,7 @@ int tw_netlink_fd(const struct tw_netlink *netlink)
 	return mnl_socket_get_fd(netlink->events);
 }
 
-/* Clears NLM_F_DUMP_INTR in the messages, so that libmnl delivers all of them. True if one had
- * it. */
+/* Clears NLM_F_DUMP_INTR in all messages, so that libmnl delivers them. True if one had it. */
 static bool clear_interrupted(struct nlmsghdr *header, int len)
 {
 	bool interrupted = false;
@@ -328,7 +327,7 @@ int tw_netlink_read(struct tw_netlink *netlink)
 	return 0;
 }
 
-/* Sends a request and passes on its whole answer. */
+/* Sends a request and passes every message of its answer to the handler. */
 static int converse(struct tw_netlink *netlink, struct nlmsghdr *request)
 {
 	unsigned int seq = ++netlink->seq;
@@ -343,8 +342,8 @@ static int converse(struct tw_netlink *netlink, struct nlmsghdr *request)
 	return ret;
 }
 
-/* Requests all interfaces, or all learned MACs, of `family`. Both requests begin with the
- * family. */
+/* Requests all interfaces, or all learned MACs, of `family`. The header of both requests starts
+ * with the family. */
 static int dump_family(struct tw_netlink *netlink, uint16_t type, uint8_t family)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(netlink->message);

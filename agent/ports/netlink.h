@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* netlink.h: reports the kernel's changes of interfaces.
  *
- * Callers:    tw_netlink_open(), then tw_netlink_dump() for what is there already, then
+ * Callers:    tw_netlink_open(), then tw_netlink_dump() for the existing interfaces, then
  *             tw_netlink_read() whenever the descriptor is readable. The subscription starts before
  *             the dump, so no change is missed.
  * Invariants: no change is missed if the socket overflows: tw_netlink_read() returns -ENOBUFS
@@ -31,7 +31,7 @@ struct tw_link {
 	uint16_t pvid;	 /* VLAN of untagged frames, 0 = none */
 	bool pvid_untagged;
 	uint32_t mtu;
-	bool has_bridge_port; /* true if the two below are set */
+	bool has_bridge_port; /* true if bridge_state and isolated are set */
 	uint8_t bridge_state; /* BR_STATE_… */
 	bool isolated;
 	bool has_filtering;
@@ -41,12 +41,12 @@ struct tw_link {
 struct tw_netlink_handler {
 	void (*changed)(
 		void *arg, const struct tw_link *link); /* called for a new or changed interface */
-	/* Called with a bridge's view of its port: ifindex, master, and the facts of has_pvid
-	 * and has_bridge_port. */
+	/* Called with a bridge's view of its port: ifindex, master, and the fields of has_pvid and
+	 * has_bridge_port. */
 	void (*port)(void *arg, const struct tw_link *link);
 	/* Called when a bridge has learned a MAC. */
 	void (*learned)(void *arg, const uint8_t mac[6], uint32_t bridge, uint32_t ifindex);
-	/* Called when a bridge has forgotten a MAC, which was behind this port. */
+	/* Called when a bridge has forgotten a MAC that was behind `ifindex`. */
 	void (*forgotten)(void *arg, const uint8_t mac[6], uint32_t ifindex);
 	void (*gone)(void *arg, uint32_t ifindex);
 	/* Called when a qdisc or filter of an interface was added or removed. */

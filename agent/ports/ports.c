@@ -22,7 +22,7 @@ void tw_ports_done(struct tw_ports *ports)
 	tw_vec_done(&ports->networks);
 }
 
-/* Returns the index of the port with this ifindex, or where it would be inserted. */
+/* Returns the index of the port with this ifindex, or the index where it would be inserted. */
 static size_t place_of(const struct tw_ports *ports, uint32_t ifindex)
 {
 	size_t low = 0, high = ports->list.n;

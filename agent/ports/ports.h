@@ -43,7 +43,7 @@ enum tw_conflict {
 	TW_CONFLICT_ELSEWHERE, /* its name is the workload's, which was found elsewhere by MAC */
 	TW_CONFLICT_TWICE,     /* its MAC is the workload's, to which another port is bound */
 	TW_CONFLICT_UNSURE,    /* its MAC may be that of several workloads */
-	TW_CONFLICT_KIND, /* it is a workload's, but its hooks see frames in the wrong direction */
+	TW_CONFLICT_KIND,      /* it is a macvtap, whose hooks see frames in the wrong direction */
 };
 
 /* Result of agent/publish/bind.h for a port. */
@@ -85,23 +85,23 @@ struct tw_agent_port {
 	uint8_t bridge_state; /* BR_STATE_…; 0 also if unknown */
 	bool isolated;	      /* its bridge isolates it from other isolated ports */
 	bool looked_at;	      /* checked by hostwork.c */
-	char hostwork[48];    /* hooks of the host at its ingress; empty: none */
-	bool moved;	      /* its bridge has seen its workload's MAC elsewhere */
-	bool asked;	      /* the bridge was asked where that MAC was when the port came up */
+	char hostwork[48];    /* hooks of the host at its ingress, as text; empty: none */
+	bool moved;	      /* its bridge has seen its workload's MAC behind another port */
+	bool asked;	      /* its bridge was asked where that MAC was when the port came up */
 	uint32_t mtu;
 	uint16_t vlan; /* pvid if the bridge filters VLANs, otherwise 0 */
 	bool seen;     /* seen in the current dump */
 	bool told;     /* reported by its bridge in the current dump */
 	bool attached;
-	bool let;	    /* let through the latch */
-	bool left;	    /* ran before any policy, and is left unfiltered until there is one */
+	bool let;	    /* let through by the latch */
+	bool left;	    /* existed before any policy, and stays unfiltered until there is one */
 	bool suspect;	    /* its qdiscs or filters changed */
 	char above[16];	    /* kind of its master, such as "bridge"; empty: none */
-	char trouble[128];  /* why it is not attached; empty: attached or about to be */
+	char trouble[128];  /* why it is not attached; empty: attached, or about to be */
 	uint64_t proved_ns; /* when both programs were last found in place; 0: never */
 	uint64_t quiet_ns;  /* until then the host may still add its own qdiscs */
-	uint32_t n_lost;    /* how often its programs were found removed */
-	uint32_t n_mended;  /* how often its entry or image had to be written again */
+	uint32_t n_lost;    /* number of times its programs were found removed */
+	uint32_t n_mended;  /* number of times its entry or image had to be rewritten */
 	uint32_t before;    /* id of a program that runs before tapwall's; 0: none */
 	bool carried;	    /* carried traffic before it was protected */
 	bool learned;	    /* `learned_mac` was seen sending */
@@ -116,10 +116,10 @@ struct tw_agent_port {
 	struct tw_binding binding;  /* its full binding under the policy in force */
 	struct tw_port entry[2];    /* its entries in the kernel, by parity of the epoch */
 	bool has_entry[2];
-	uint64_t prefixes; /* sum of the hashes of what `addrs` holds for it, 0 = nothing */
+	uint64_t prefixes; /* sum of the hashes of its prefixes in the map `addrs`, 0 = none */
 };
 
-/* A network number's meaning: a bridge, or a port without a bridge. */
+/* The meaning of a network number: a bridge, or a port without a bridge. */
 struct tw_network_row {
 	uint32_t ifindex;
 	uint16_t number;
@@ -131,8 +131,7 @@ struct tw_network_row {
 struct tw_ports {
 	TW_VEC(struct tw_agent_port *) list; /* ascending by ifindex */
 	struct tw_agent_port *by_id[TW_PORTS_MAX];
-	bool reserved
-		[TW_PORTS_MAX]; /* by id: an adopted entry has it, whose port is not there yet */
+	bool reserved[TW_PORTS_MAX]; /* by id: kept for an adopted entry or a removed port */
 	TW_VEC(struct tw_network_row) networks;
 	uint16_t next_id;
 	uint16_t next_network;
@@ -152,8 +151,8 @@ struct tw_agent_port *tw_ports_next(const struct tw_ports *ports, uint32_t after
 int tw_ports_add(struct tw_ports *ports, uint32_t ifindex, const char *name, uint16_t id,
 	struct tw_agent_port **ret);
 void tw_ports_remove(struct tw_ports *ports, struct tw_agent_port *port);
-/* Reserves an id: only a request for this number gets it. New ids continue behind it, so that a
- * lost state folder does not make ids repeat early. */
+/* Reserves an id: tw_ports_add() gives it only to a caller that asks for this number. New ids
+ * continue after it, so that they do not repeat early if the state folder is lost. */
 void tw_ports_reserve(struct tw_ports *ports, uint16_t id);
 void tw_ports_unreserve(struct tw_ports *ports, uint16_t id);
 

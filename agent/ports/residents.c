@@ -81,7 +81,7 @@ static bool replace_rows(const struct table *t, const unsigned char *old, size_t
 	return fits;
 }
 
-/* Reads what an earlier agent left. */
+/* Reads the maps that an earlier agent filled. */
 static void adopt_maps(const struct table *residents, const struct table *foreign,
 	const struct table *workloads, struct tw_residents *ret)
 {
@@ -108,7 +108,7 @@ static void adopt_maps(const struct table *residents, const struct table *foreig
 	}
 	sort_all(ret);
 	ret->adopted = true;
-	/* Their policy is unknown. */
+	/* The policy that the addresses come from is unknown. */
 	if (ret->workloads.n)
 		ret->generation = UINT64_MAX;
 }
@@ -144,7 +144,7 @@ static int add_port(
 	return code;
 }
 
-/* True if a port's guest is here. */
+/* True if a port's guest is on this host. */
 static bool is_resident(const struct tw_host *host, const struct tw_agent_port *port)
 {
 	return port->bridge && port->has_entry[host->epoch & 1] &&
@@ -248,7 +248,7 @@ void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uin
 	}
 	if (!fits)
 		tw_log(TW_LOG_WARNING,
-			"too many guest addresses: frames from an uplink may use those that are left out");
+			"too many guest addresses: frames from an uplink may use the ones that did not fit");
 	tw_residents_done(old);
 	*old = now;
 }

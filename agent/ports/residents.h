@@ -49,6 +49,6 @@ struct tw_residents {
 	bool adopted;	     /* the state of an earlier agent has been read */
 };
 
-/* Updates the maps to the ports and to a policy, which may be NULL. Errors are logged. */
+/* Updates the maps to the current ports and to a policy, which may be NULL. Errors are logged. */
 void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uint64_t generation);
 void tw_residents_done(struct tw_residents *residents);

@@ -37,7 +37,7 @@ static int list_unseen(const struct tw_host *host, struct unseen *ret)
 	return err;
 }
 
-/* Asks for each interface that was not reported. Existing ones are then reported. */
+/* Asks for each interface that was not reported, so that existing ones are reported after all. */
 static int ask_unseen(struct tw_host *host)
 {
 	struct unseen unseen = {0};
@@ -67,7 +67,8 @@ static int forget_unseen(struct tw_host *host)
 	return ret;
 }
 
-/* True if bridges reported all their ports. A dump does not show whether it left one out. */
+/* True if bridges reported all their ports. The dump itself does not show whether it left one
+ * out. */
 static bool bridges_told(const struct tw_host *host)
 {
 	tw_vec_foreach (&host->ports->list, port)

@@ -36,7 +36,8 @@ struct left {
 	TW_VEC(uint32_t) at; /* interfaces */
 };
 
-/* Finds where an earlier agent attached something. `foreign` lists all these places. */
+/* Lists the interfaces where an earlier agent attached a program. The map `foreign` has all of
+ * them. */
 static int list_left(const struct tw_host *host, struct left *ret)
 {
 	int fd = tw_kernel_map_fd(host->kernel, TW_MAP_foreign), code = 0;
@@ -134,8 +135,8 @@ static bool has_ports(const struct tw_host *host, const struct tw_uplink *row)
 	return false;
 }
 
-/* Returns the network whose frames may be cut through to and from an uplink: one with ports that
- * allow it. */
+/* Returns the network whose frames may be cut through to and from an uplink, or 0. At least one
+ * port there must allow it. */
 static uint16_t serves(const struct tw_host *host, const struct tw_uplink *row)
 {
 	const struct tw_network_row *network = tw_ports_network_row(host->ports, row->bridge);

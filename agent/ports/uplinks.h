@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* uplinks.h: the other ports of the ports' bridges: NICs, bonds, tunnels, containers' veths.
  *
- * What:       keeps the program tw_from_uplink at each of them, in every mode of forwarding: their
- *             bridge learns no guest's MAC there (path/beyond.h). Keeps the map `uplinks` of those
- *             to and from which frames may be cut through.
+ * What:       keeps the program tw_from_uplink attached to each of them, in every mode of
+ *             forwarding, so that their bridge learns no guest's MAC there (path/beyond.h). Keeps
+ *             the map `uplinks`, which lists the uplinks of cut-through.
  * Invariants: Frames are cut through only
  *             1. at uplinks whose names --uplinks allows;
- *             2. if the programs can ask the bridge for the place of each frame's MAC, because the
- *                agent's knowledge of stations outside is always late;
+ *             2. if the programs can look up each frame's MAC in the bridge, because the agent
+ *                learns too late where stations outside are;
  *             3. not on bridges that filter VLANs, because the programs do not know the uplink's
  *             tags.
  */
@@ -47,7 +47,7 @@ void tw_uplinks_done(struct tw_uplinks *uplinks);
 
 /* Handles netlink's report of an interface that is not a port. */
 void tw_uplinks_changed(struct tw_host *host, const struct tw_link *link);
-/* Handles a bridge's report of such a bridge port. */
+/* Handles a bridge's report of such an interface as its port. */
 void tw_uplinks_place(struct tw_host *host, const struct tw_link *link);
 /* Forgets an interface that is gone or has become a port. */
 void tw_uplinks_gone(struct tw_host *host, uint32_t ifindex);

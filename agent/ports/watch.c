@@ -24,9 +24,9 @@
 
 /* NET_ADDR_RANDOM of <linux/netdevice.h>, which conflicts with <net/if.h>. */
 #define MAC_RANDOM "1"
-/* Pause after a new tap or a change of its qdiscs, during which the agent adds no qdisc. A host
- * that limits a guest's bandwidth removes qdiscs and adds its own in separate commands; the
- * pause is longer than libvirt and Proxmox take between two. */
+/* Pause after a new tap or a change of its qdiscs, during which the agent adds no qdisc. Tools that
+ * limit a guest's bandwidth remove qdiscs and add their own in separate commands. The pause is
+ * longer than libvirt and Proxmox take between two commands. */
 #define QUIET_NS 500000000u
 
 static void forget(struct tw_host *host, struct tw_agent_port *port, const char *why)
@@ -36,7 +36,8 @@ static void forget(struct tw_host *host, struct tw_agent_port *port, const char 
 	tw_kernel_detach(host->kernel, port->ifindex, NULL);
 	tw_gone_note(host, port);
 	tw_entries_drop(host, port);
-	/* An ifindex is not reused soon, so the latch may forget many at once. */
+	/* Ifindexes are not reused soon, so that the latch may forget many of them at once
+	 * later. */
 	if (host->latch && tw_vec_push(&host->forgotten, port->ifindex) < 0)
 		tw_latch_shut(host->latch, &port->ifindex, 1);
 	tw_ports_network_gone(host->ports, port->ifindex);
@@ -46,8 +47,8 @@ static void forget(struct tw_host *host, struct tw_agent_port *port, const char 
 
 /* ---- netlink callbacks ---- */
 
-/* Ends cut-through at a port that differs from its entry until a plan is made, which may take a
- * while. Ports of an earlier agent are checked all together. */
+/* Ends cut-through at a port that differs from its entry until the next plan, which may take a
+ * while. Ports of an earlier agent are all checked together after the dump. */
 static void doubt(struct tw_host *host, struct tw_agent_port *port)
 {
 	host->changed = true;
@@ -101,7 +102,7 @@ static void take_entry(
 							 : TW_PORT_SHUT;
 }
 
-/* Adds a port: a new interface, or one that an earlier agent knew. */
+/* Adds a port for a new interface or for one that an earlier agent knew. */
 static struct tw_agent_port *meet(struct tw_host *host, const struct tw_link *link)
 {
 	const struct tw_saved_port *saved = find_saved(host, link->ifindex);
@@ -131,7 +132,7 @@ static struct tw_agent_port *meet(struct tw_host *host, const struct tw_link *li
 		port->learned = true;
 		memcpy(port->learned_mac, saved->learned_mac, sizeof(port->learned_mac));
 	}
-	/* If ports.json is lost, the port's entry still has the MAC by which it was bound. */
+	/* If ports.json is lost, the port's entry still has the MAC to which the port was bound. */
 	if (adopted && !saved && before.entry.image && tw_mac_is_set(before.entry.mac)) {
 		port->learned = true;
 		memcpy(port->learned_mac, before.entry.mac, sizeof(port->learned_mac));
@@ -174,8 +175,8 @@ static bool read_sysfs(const char *name, const char *file, char text[32])
 	return true;
 }
 
-/* Reads the origin of a MAC from sysfs, because netlink does not report it. /sys may belong to
- * another network namespace, where the interface of this name has another MAC or does not exist. */
+/* Reads the origin of a MAC from sysfs, because netlink does not report it. If /sys belongs to
+ * another network namespace, the interface of this name has another MAC there or does not exist. */
 static enum tw_mac_origin origin_of(const struct tw_link *link)
 {
 	char mac[18], text[32];

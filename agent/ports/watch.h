@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* watch.h: follows the host's interfaces: updates the tables of ports and uplinks from netlink.
+/* watch.h: updates the tables of ports and uplinks from netlink.
  *
- * Invariants: when the callback returns, cut-through has ended for a port in doubt. Everything
- *             else is left to the turn.
+ * Invariants: when a callback returns, cut-through has ended at a port that differs from its entry.
+ *             Everything else is left to the turn.
  */
 #pragma once
 

@@ -84,11 +84,11 @@ static void find_workload_dangers(const struct changes *changes, const char *wor
 
 	if (is.n_any > was.n_any)
 		add_danger(changes->applied,
-			"workload %s: addresses: any: its guest may send from every address",
+			"workload %s: addresses: any: its guest may send from any address",
 			workload);
 	if (is.n_no_mac > was.n_no_mac)
-		add_danger(changes->applied,
-			"workload %s: no mac: its guest may send from every MAC", workload);
+		add_danger(changes->applied, "workload %s: no mac: its guest may send from any MAC",
+			workload);
 }
 
 static void find_option_dangers(const struct changes *changes)
@@ -96,7 +96,7 @@ static void find_option_dangers(const struct changes *changes)
 	const struct tw_policy *old = changes->old, *now = changes->now;
 
 	if (default_of(now)->action == TW_V_ALLOW && default_of(old)->action != TW_V_ALLOW)
-		add_danger(changes->applied, "default: %s -> allow: what matches no rule passes",
+		add_danger(changes->applied, "default: %s -> allow: frames that match no rule pass",
 			tw_verdict_name(default_of(old)->action));
 	if (tw_policy_unclaimed(now) == TW_UNCLAIMED_IGNORE &&
 		tw_policy_unclaimed(old) == TW_UNCLAIMED_DENY)
@@ -105,12 +105,12 @@ static void find_option_dangers(const struct changes *changes)
 	if (tw_policy_bind(now) == TW_BIND_FIRST_SENDER &&
 		tw_policy_bind(old) != TW_BIND_FIRST_SENDER)
 		add_danger(changes->applied,
-			"bind: first-sender: a guest chooses by its MAC which workload it is");
+			"bind: first-sender: a guest can choose its workload by its MAC");
 }
 
 /* ---- ports ---- */
 
-/* True if frames were judged at this port until now, or if it was shut because of a conflict. */
+/* True if frames are judged at this port now, or if it is shut because of a conflict. */
 static bool was_filtered(const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
 	const struct tw_port *live = &port->entry[enforcement->host->epoch & 1];

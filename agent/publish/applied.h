@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* applied.h: lists by name what a policy changes against the one before. */
+/* applied.h: lists the changes between a policy and the previous one, by name. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct tw_name_list {
 	size_t max;
 };
 
-/* A port that was filtered and would not be under the new policy. */
+/* A port that is filtered now and would not be under the new policy. */
 struct tw_unprotected {
 	char *port;	/* owned */
 	char *workload; /* owned: its workload before; empty: unknown */
@@ -39,7 +39,7 @@ struct tw_applied {
 	uint64_t publish_ns;
 };
 
-/* Lists what `now` changes against the policy in force, if there is one. Returns 0 or -ENOMEM. */
+/* Lists the changes from the policy in force, if there is one, to `now`. Returns 0 or -ENOMEM. */
 int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enforcement,
 	const struct tw_inforce *now, const struct tw_plan *plan);
 /* Fills `err` with the ports that would no longer be filtered. Returns -ECANCELED. */

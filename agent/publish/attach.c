@@ -57,7 +57,7 @@ void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only)
 		(*port)->let = host->latch && is_passing(*port, attached_only);
 }
 
-/* Lets attached ports through the latch that were not yet let through. */
+/* Lets through the latch all ports that are attached and still held by it. */
 static void let_through(struct tw_enforcement *enforcement)
 {
 	struct tw_host *host = enforcement->host;
@@ -78,7 +78,7 @@ static void let_through(struct tw_enforcement *enforcement)
 		retry_later(enforcement);
 		return;
 	}
-	/* An interface that has replaced the attached one meanwhile has no programs. */
+	/* Another interface may have replaced the attached one; it has no programs. */
 	tw_vec_foreach (&host->ports->list, port) {
 		bool fresh = (*port)->attached && !(*port)->let;
 
@@ -110,7 +110,7 @@ static void stay_shut(
 	char trouble[sizeof(port->trouble)];
 
 	snprintf(trouble, sizeof(trouble), "%.*s", (int)sizeof(trouble) - 1, err->text);
-	/* Logged once, and not at each attempt. */
+	/* An error that persists is logged once, not at each attempt. */
 	if (strcmp(port->trouble, trouble) != 0)
 		tw_log(TW_LOG_ERR, "%s: cannot be attached, %s: %s%s%s", port->name,
 			tw_latch_covers(host->latch, port->above) ? "stays shut"
@@ -133,8 +133,8 @@ static void attach(struct tw_enforcement *enforcement, struct tw_agent_port *por
 	if (port->attached || port->left)
 		return;
 	tw_notify_alive();
-	/* Without the latch an unattached port would be open, which is worse than a failing
-	 * command of the host. */
+	/* Without the latch, an unattached port would be open. That is worse than making a qdisc
+	 * while the host configures the port, which can make the host's own command fail. */
 	make = tw_clock_ns() >= port->quiet_ns || !tw_latch_covers(host->latch, port->above);
 	ret = tw_kernel_attach(host->kernel, port->ifindex, make, &err);
 	/* Removed meanwhile; netlink will report it. */
@@ -158,8 +158,8 @@ void tw_attach_ports(struct tw_enforcement *enforcement)
 	struct tw_host *host = enforcement->host;
 	tw_vec_foreach (&host->ports->list, port)
 		attach(enforcement, *port);
-	/* Before anything is let through, because an interface may be forgotten and added again
-	 * at once. */
+	/* The forgotten interfaces are shut before any port is let through, because the same
+	 * interface may have become a port again. */
 	if (host->latch)
 		tw_latch_shut(host->latch, host->forgotten.at, host->forgotten.n);
 	host->forgotten.n = 0;

@@ -10,12 +10,13 @@
 
 #include "agent/publish/enforcement.h"
 
-/* Attaches ports and lets them through as due, without replanning. */
+/* Attaches ports and lets them through the latch where that is due. Makes no plan. */
 void tw_attach_ports(struct tw_enforcement *enforcement);
-/* Installs the latch and lets running ports through: those attached, or all existing ones. */
+/* Installs the latch, which lets ports through that carry traffic: the attached ones or, without
+ * `attached_only`, all existing ones. */
 void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only);
 
-/* If there is no policy and never was, leaves running guests unfiltered: attaches nothing to
+/* Leaves running guests unfiltered if there is no policy and never was one: attaches nothing to
  * their ports and lets them through the latch. Ports that an earlier agent filtered or kept shut
  * are excluded. */
 void tw_attach_leave_running(struct tw_enforcement *enforcement);

@@ -21,14 +21,14 @@ struct binder {
 	bool *taken; /* indexed by vNIC */
 };
 
-/* True if the port's own MAC may be from libvirt. */
+/* True if the port's own MAC identifies a VM: set by libvirt or the like, not by the kernel. */
 static bool mac_tells(const struct tw_agent_port *port)
 {
 	return !port->macvtap && port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
 	       port->mac_origin != TW_MAC_RANDOM;
 }
 
-/* Returns the index of the first vNIC whose MAC ends like this one. */
+/* Returns the index of the first vNIC whose MAC has the same last five bytes. */
 static size_t first_with_tail(const struct tw_inforce *inforce, uint64_t tail)
 {
 	size_t low = 0, high = inforce->n_macs;
@@ -44,8 +44,8 @@ static size_t first_with_tail(const struct tw_inforce *inforce, uint64_t tail)
 	return low;
 }
 
-/* Counts the vNICs that a tap's MAC may mean. *ret is the one with this port name if there are
- * several, otherwise the first. */
+/* Counts the vNICs that a tap's MAC may stand for. If one of them names this port, it is the only
+ * one. *ret is that vNIC or the first one. */
 static size_t count_owners(const struct tw_inforce *inforce, const struct tw_agent_port *port,
 	const struct tw_vnic **ret)
 {
@@ -77,7 +77,7 @@ static void refuse(
 	b->bindings[i] = (struct tw_binding){.about = about, .conflict = conflict};
 }
 
-/* `agreeing`: only ports whose name and MAC agree. */
+/* Binds a port by the tap's own MAC. `agreeing`: only if its name agrees. */
 static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
 {
 	const struct tw_agent_port *port = b->ports->list.at[i];
@@ -97,9 +97,9 @@ static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
 		take(b, i, vnic, TW_BOUND_BY_TAP_MAC);
 }
 
-/* True if the port's own MAC shows that it is another VM's. Containers of LXC have random bytes
- * behind the fe of their veth's host end, and so may a port of which the kernel cannot be asked.
- * These count only if their MAC has the vendor bytes of the workload's. */
+/* True if the port's own MAC shows that it belongs to another VM. LXC gives the host end of a
+ * container's veth fe and random bytes, and the kernel cannot always be asked about a port. In both
+ * cases the MAC counts only if its vendor bytes are the workload's. */
 static bool says_other(const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {
 	return mac_tells(port) && vnic->has_mac &&
@@ -137,8 +137,8 @@ static void bind_by_sender(struct binder *b, size_t i)
 		take(b, i, vnic, TW_BOUND_BY_SENDER);
 }
 
-/* Refuses a macvtap: a guest's frames leave it by the egress hook and reach the guest by the
- * ingress hook, so each would be judged in the wrong direction. Its own MAC is its guest's. */
+/* Refuses a macvtap, whose own MAC is its guest's: a guest's frames leave it by the egress hook and
+ * reach the guest by the ingress hook, so each would be judged in the wrong direction. */
 static void refuse_kind(struct binder *b, size_t i)
 {
 	const struct tw_agent_port *port = b->ports->list.at[i];
@@ -232,27 +232,27 @@ void tw_conflict_text(
 		break;
 	case TW_CONFLICT_MAC:
 		snprintf(text, max,
-			"the policy names it for %s, but its own MAC %s says that it is another VM's; correct the port of %s",
+			"the policy gives it to %s, but its MAC %s is another VM's; correct the port of %s",
 			name, mac, name);
 		break;
 	case TW_CONFLICT_ELSEWHERE:
 		snprintf(text, max,
-			"the policy names it for %s, which another port has by its MAC; correct the port of %s",
+			"the policy gives it to %s, but another port has that workload's MAC; correct the port of %s",
 			name, name);
 		break;
 	case TW_CONFLICT_TWICE:
 		snprintf(text, max,
-			"its own MAC %s says that it is %s, which another port has already; give each tap a MAC of its own",
+			"its MAC %s is that of %s, which has another port already; give each tap its own MAC",
 			mac, name);
 		break;
 	case TW_CONFLICT_UNSURE:
 		snprintf(text, max,
-			"its own MAC %s is that of several workloads, such as %s; name the port of each",
+			"its MAC %s matches several workloads, such as %s; name the port of each",
 			mac, name);
 		break;
 	case TW_CONFLICT_KIND:
 		snprintf(text, max,
-			"it is a macvtap, which cannot be protected; put the guest of %s on a tap of a bridge",
+			"it is a macvtap, which cannot be protected; connect the guest of %s by a tap on a bridge",
 			name);
 		break;
 	}
@@ -307,6 +307,6 @@ void tw_bind_tell_resembling(const struct tw_inforce *inforce, struct tw_agent_p
 	port->told_ns = now;
 	tw_mac_format(port->heard_mac, mac);
 	tw_log(TW_LOG_WARNING,
-		"%s: sends from %s, the MAC of %s, but does not belong to it; if it should, write port: %s there",
+		"%s: sends from %s, the MAC of %s, but is not bound to it; to bind it, set its port to %s in the policy",
 		port->name, mac, vnic->workload, port->name);
 }

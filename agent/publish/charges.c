@@ -63,7 +63,7 @@ void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn)
 		charges->met[tw_ports_payer(ports)][charge - 1]++;
 }
 
-/* Returns by how much, at least, a count is proved too high; below 0: too low. */
+/* Returns the distance by which a count is proved too high, at least; negative: too low. */
 static int64_t distance(uint64_t began, uint64_t ended, uint32_t met)
 {
 	int64_t added = (uint32_t)(tw_usage_ever(ended) - tw_usage_ever(began));
@@ -74,8 +74,8 @@ static int64_t distance(uint64_t began, uint64_t ended, uint32_t met)
 	return net + added < met ? net + added - met : 0;
 }
 
-/* Returns what two consecutive walks have both proved: the smaller of their distances, if they
- * have the same sign. */
+/* Returns the error that two consecutive walks have both proved: the smaller of their distances if
+ * these have the same sign, otherwise 0. */
 static int64_t common(int64_t a, int64_t b)
 {
 	if (a > 0 && b > 0)
@@ -85,7 +85,7 @@ static int64_t common(int64_t a, int64_t b)
 	return 0;
 }
 
-/* True if a count was corrected. */
+/* Ends the walk for one count. True if the count was corrected. */
 static bool end_one(struct tw_charges *charges, unsigned int id, unsigned int kind)
 {
 	uint64_t began = charges->began[id][kind], ended = count_now(charges, id, kind);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* enforcement.h: the shared state of the modules of agent/publish: what is enforced on this host.
+/* enforcement.h: the shared state of the modules of agent/publish: the policy in force on this
+ * host.
  *
- * Why, invariants: those of agent/ports/host.h, which is the room below this one.
+ * Why, invariants: see agent/ports/host.h, which is the layer below this one.
  */
 #pragma once
 
@@ -34,25 +35,25 @@ struct tw_enforcement {
 	struct tw_kept *kept;
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */
 	uint64_t generation;	     /* generation of the last policy in force */
-	uint64_t flipped_ns;	     /* 0: no entries of the previous epoch are left */
-	uint64_t reserved;	     /* in force: tw_plan.reserved */
+	uint64_t flipped_ns;	     /* last flip; 0: the previous epoch's entries are cleared */
+	uint64_t reserved;	     /* tw_plan.reserved of the policy in force */
 	struct tw_policy_note found; /* the policy that the kernel enforced at the start */
 	bool unstaged;	     /* the policy in force could not be staged in the state folder */
 	bool unkept;	     /* the policy in force is staged, but could not be kept on disk */
-	uint64_t restage_ns; /* when to retry that */
+	uint64_t restage_ns; /* when to stage or keep it again */
 	struct tw_degraded_state degraded;
 
 	/* Ports. */
 	bool latched;	   /* an earlier agent's latch existed at the start */
 	uint32_t swept_to; /* the last port of prove.c's sweep */
-	uint64_t n_lost;   /* how often a port's programs were found removed */
+	uint64_t n_lost;   /* number of times a port's programs were found removed */
 
 	/* Flags for the turn. */
 	bool settled;	     /* ports or their workloads changed: captures must be updated */
 	bool attach_due;     /* a port has lost its programs: tw_attach_ports() is due */
 	bool unsaved;	     /* ports changed: tw_keep_ports() is due */
 	uint64_t mend_ns;    /* when tw_mend_tick() is due */
-	uint64_t save_ns;    /* when to retry saving; 0: it did not fail */
+	uint64_t save_ns;    /* when to retry saving; 0: nothing failed */
 	uint64_t retry_ns;   /* when to retry a failed step; 0: none failed */
-	uint64_t reapply_ns; /* when to retry the policy file of the options; 0: never */
+	uint64_t reapply_ns; /* when to apply the file of --policy again; 0: never */
 };

@@ -17,8 +17,8 @@ int tw_images_init(struct tw_images *images, struct tw_kernel *kernel)
 	return images->slots ? 0 : -ENOMEM;
 }
 
-/* Forgets the pending images. Slots of images that were not flushed stay taken until they are
- * collected. */
+/* Forgets the pending images. The slots of images that were not flushed stay taken until
+ * tw_images_collect(). */
 static void forget_put(struct tw_images *images)
 {
 	tw_kernel_put_finish(&images->put);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* images.h: the image slots and their contents, so that equal images share one.
+/* images.h: the image slots and their contents. Equal images share a slot.
  *
- * An image is identified by its key, which is that of its rules. An existing one, of another port
- * or of the previous policy, is not even compiled.
- *
- * A slot in use by the epoch in force is never written. New content goes to a free slot that
- * images.json does not describe any more.
- * New images are in the kernel after tw_images_flush(). An update of the kernel's table waits for
- * packets under way, so many updates wait together, and only tw_images_settle() waits for them. If
- * an agent dies after it wrote an image and before it used it, the image stays in its slot until
- * the slot is reused: reading all slots would make Linux 6.1 wait for packets once for each.
+ * How:        an image is identified by a key that is computed from its rules. If an image with
+ *             this key exists, for another port or from the previous policy, none is compiled.
+ *             New images are in the kernel after tw_images_flush(). Each update of the kernel's
+ *             table waits for the packets being processed, so all updates run together, and only
+ *             tw_images_settle() waits for them.
+ * Invariants: 1. A slot in use by the epoch in force is never written. A new image goes to a free
+ *                slot that images.json does not describe any more.
+ *             2. If an agent dies between writing an image and using it, the image stays until its
+ *                slot is reused. To find such images, all slots would have to be read, and Linux
+ *                6.1 waits for packets at each.
  */
 #pragma once
 
@@ -26,7 +27,7 @@ struct tw_image_slot {
 	bool used;
 	bool marked;   /* still in use, between tw_images_unmark() and tw_images_collect() */
 	bool resolved; /* it depends on the members of groups */
-	bool saved;    /* images.json has a row for it, which must stay true */
+	bool saved;    /* images.json has a row for it, so its contents must not change */
 	uint32_t n_entries;
 	uint64_t bytes;
 	struct tw_image_key key;
@@ -37,9 +38,9 @@ struct tw_images {
 	struct tw_image_slot *slots; /* TW_IMAGES_MAX; number 0 is never used */
 	uint32_t next;		     /* where the next search for a free one starts */
 	bool changed;		     /* differs from images.json */
-	TW_VEC(uint32_t) put_slots;  /* slots not flushed yet, and their maps */
+	TW_VEC(uint32_t) put_slots;  /* slots not flushed yet; their maps are in put_fds */
 	TW_VEC(int) put_fds;
-	struct tw_kernel_put put; /* the running flush of these */
+	struct tw_kernel_put put; /* the flush in progress, of these slots */
 };
 
 int tw_images_init(struct tw_images *images, struct tw_kernel *kernel);
@@ -53,9 +54,9 @@ int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
 
 void tw_images_set_resolved(struct tw_images *images, uint32_t slot);
 
-/* Writes the pending images to the kernel. From then on packets can be sent to them. */
+/* Writes the pending images to the kernel, so that entries may refer to them. */
 int tw_images_flush(struct tw_images *images, struct tw_err *err);
-/* Waits for the end of a successful flush, after the work that must follow it at once. */
+/* Waits for the end of a successful flush. Called after the work that must not be delayed by it. */
 void tw_images_settle(struct tw_images *images);
 
 /* Adopts an image in the kernel by the key in the entry of a port that uses it. If the row of

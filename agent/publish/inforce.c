@@ -43,7 +43,7 @@ static int index_macs(struct tw_inforce *inforce)
 	return 0;
 }
 
-/* Makes the state of a policy. Takes over one reference to each of the two policies. */
+/* Makes the state of a policy. Takes over one reference to each of `written` and `policy`. */
 static int new_inforce(struct tw_policy *written, struct tw_policy *policy, struct text text,
 	const char *source, struct tw_inforce **ret)
 {

@@ -16,10 +16,10 @@
 struct tw_inforce {
 	unsigned int refs;
 	struct tw_policy *written; /* as in its text, without learned addresses */
-	struct tw_policy *policy;  /* the policy that judges; often the same */
+	struct tw_policy *policy;  /* enforced; equals `written` if nothing was learned */
 	char *text;
 	size_t text_len;
-	char *source;		      /* file name given when it was applied */
+	char *source;		      /* name given by the client, usually a file */
 	uint64_t mark;		      /* tw_loads_mark() of its text */
 	uint64_t file_mark;	      /* mark of the --policy file when this took effect; 0: none */
 	uint64_t generation;	      /* counts policies on this host, from 1 */
@@ -45,7 +45,7 @@ struct tw_mac_row {
  * 0, -EINVAL (see diags) or -ENOMEM. */
 int tw_inforce_new(const char *text, size_t len, const char *source, const struct tw_inforce *old,
 	struct tw_diags *diags, struct tw_inforce **ret);
-/* Makes the policy with these learned addresses, which are copied. */
+/* Makes a policy with these learned addresses, which are copied. */
 int tw_inforce_learn(const struct tw_inforce *from, const struct tw_learned *learned, size_t n,
 	struct tw_diags *diags, struct tw_inforce **ret);
 struct tw_inforce *tw_inforce_ref(struct tw_inforce *inforce);

@@ -22,12 +22,12 @@
 #include "fastpath/abi/names.h"
 
 #define LOOK_NS	 1000000000u
-#define SAVE_NS	 5000000000u /* between two writes: guests choose how often they renew */
+#define SAVE_NS	 5000000000u /* between two writes, because guests may renew often */
 #define RETRY_NS 1000000000u
 #define SECOND	 1000000000u
-/* How far a clock that is set during the boot may step back. */
+/* Largest step back of a clock that is set during the boot. */
 #define CLOCK_SLACK_S 60
-/* Two readings of a lease's end differ by at most this, unless it was renewed. */
+/* Two readings of the end of a lease differ by at most this, unless it was renewed. */
 #define SAME_NS	  1000000000u
 #define LEFT_EVER -1
 
@@ -73,8 +73,8 @@ static void copy_text(char *to, size_t max, json_t *row, const char *key)
 	snprintf(to, max, "%s", text ? text : "");
 }
 
-/* False if the row is invalid or its lease has ended. `elapsed_s` is the time since the file was
- * written. */
+/* Reads a row. False if it is invalid or its lease has ended. `elapsed_s` is the time since the
+ * file was written. */
 static bool unpack_lease(
 	json_t *row, uint64_t now_ns, int64_t elapsed_s, struct tw_kept_lease *lease)
 {
@@ -100,7 +100,7 @@ static bool unpack_lease(
 	return lease->until_ns != 0;
 }
 
-/* Compares all but the end. */
+/* Compares two leases by everything but their end. */
 static int compare_leases(const void *a, const void *b)
 {
 	const struct tw_kept_lease *x = a, *y = b;
@@ -168,7 +168,7 @@ void tw_kept_load(struct tw_enforcement *enforcement)
 	else if (ret < 0)
 		tw_log(TW_LOG_ERR, "%s: %s", TW_STORE_LEASES, strerror(-ret));
 	else if (kept->list.n)
-		tw_log(TW_LOG_INFO, "%zu leases of DHCP are known from before", kept->list.n);
+		tw_log(TW_LOG_INFO, "%zu DHCP leases restored", kept->list.n);
 }
 
 void tw_kept_done(struct tw_kept *kept)
@@ -206,7 +206,7 @@ static bool save(struct tw_enforcement *enforcement)
 
 /* ---- from the map ---- */
 
-/* Returns the place for which a port's leases are valid. */
+/* Returns a port's place without a lease: network, workload, MAC and VLAN. */
 static struct tw_kept_lease place_of(const struct tw_enforcement *enforcement,
 	const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {
@@ -221,8 +221,8 @@ static struct tw_kept_lease place_of(const struct tw_enforcement *enforcement,
 	return place;
 }
 
-/* Takes the leases of a port that the policy has. If two guests have one address, the policy
- * decides. */
+/* Copies a port's leases that are in the policy in force. If two guests have one address, only one
+ * of them has it there. */
 static int take_port(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
 	const struct tw_leases *leases, uint64_t now, struct tw_kept *fresh)
 {
@@ -260,7 +260,8 @@ static int list_places(const struct tw_enforcement *enforcement, struct tw_kept 
 	return err;
 }
 
-/* Keeps the file's leases for all other places, because their guests may still come. */
+/* Keeps the leases of all places that the map knows nothing of, because their guests may still
+ * come. */
 static int take_absent(
 	const struct tw_enforcement *enforcement, uint64_t now, struct tw_kept *fresh)
 {
@@ -351,8 +352,7 @@ void tw_kept_save(struct tw_enforcement *enforcement)
 
 /* ---- back into the map ---- */
 
-/* True if the map has nothing for the vNIC's guest at this port, and no leases of that guest in
- * the policy in force. */
+/* True if the map has no leases of the vNIC's guest at this port. */
 static bool is_blank(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
 	const struct tw_leases *leases, const struct tw_vnic *vnic)
 {
@@ -365,8 +365,8 @@ static bool is_v4(const struct tw_addr *addr)
 	return !addr->d[0] && addr->w[2] == htonl(0xffff);
 }
 
-/* The fast path uses the first free place, so the agent uses the last one. If a server answers
- * at this moment, both find a place. */
+/* Writes a lease to the last free place. The fast path uses the first free place, so both find one
+ * if a server answers at the same time. */
 static void put_lease(struct tw_leases *leases, const struct tw_kept_lease *kept, uint64_t now)
 {
 	struct tw_lease *at = leases->at[!is_v4(&kept->addr)];

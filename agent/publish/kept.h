@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* kept.h: leases that outlive the kernel's maps, in leases.json.
+/* kept.h: keeps leases in leases.json, longer than the kernel's maps exist.
  *
- * Why:        The fast path's map ends with the boot of the host, and with --release. A guest that was
- *             suspended, or that ran on, does not ask for its address again before half of its lease is
- *             over; until then it would be cut off.
- * What:       While the agent runs, the list follows the map. If the map has nothing for the MAC of
- *             a new port, the leases of this MAC, of this workload, on this network are put back
- *             into the map. The policy takes them up like new ones.
- * Invariants: 1. For a MAC in the map the file does not count, so a released lease stays released.
- *             2. A lease that is put back loses to any that the fast path saw a server give for the same
- *                address (tw_leases_gather()), until its guest renews it.
- *             3. A lease lasts no longer than it had left when the file was written. The file has
- *                the time of writing. If the clock is behind it, the file is not used.
+ * Why:        the fast path's map is lost when the host reboots, and with --release. A guest that
+ *             was suspended, or kept running, renews its lease only after half of its time; until
+ *             then it would be cut off.
+ * What:       while the agent runs, the list is updated from the map. If the map has no entry for
+ *             the MAC of a new port, the leases of this MAC, workload and network are restored to
+ *             the map. The policy takes them up like new ones.
+ * Invariants: 1. For a MAC in the map the file is ignored, so a released lease stays released.
+ *             2. A restored lease gives way to a lease of the same address that the fast path saw a
+ *                server assign (tw_leases_gather()), until its own guest renews it.
+ *             3. A restored lease ends no later than it would have. The file has the time of
+ *                writing. If the clock is behind that time, the file is not used.
  *             Tests: tests/agent/kept.c, tests/e2e/reboot.sh.
  */
 #pragma once
@@ -42,7 +42,7 @@ struct tw_kept_lease {
 };
 
 struct tw_kept {
-	TW_VEC(struct tw_kept_lease) list; /* sorted by all but the end */
+	TW_VEC(struct tw_kept_lease) list; /* sorted by all fields but until_ns */
 	bool exists;			   /* the file exists */
 	bool unsaved;			   /* the list differs from the file */
 	bool failed;			   /* the file could not be written */
@@ -50,21 +50,21 @@ struct tw_kept {
 	uint64_t save_ns;		   /* when the file may be written again */
 };
 
-/* Convert the list to the file's format and back. `now_ns` and `unix_s` are the same time on
- * both clocks. tw_kept_unpack() returns 0, -ENOMEM, or -ERANGE if the file is from the future. */
+/* Converts the list to the file's format. `now_ns` and `unix_s` are the same time on both
+ * clocks. */
 json_t *tw_kept_pack(const struct tw_kept *kept, uint64_t now_ns, int64_t unix_s);
 int tw_kept_unpack(struct tw_kept *kept, json_t *root, uint64_t now_ns, int64_t unix_s);
 
 /* Reads the file. Called at the start, after the maps were opened. */
 void tw_kept_load(struct tw_enforcement *enforcement);
 void tw_kept_done(struct tw_kept *kept);
-/* Puts leases back into the map for the ports of a policy that is about to take effect. Returns
- * 0 or -ENOMEM. */
+/* Restores leases to the map for the ports of a policy that is about to take effect. Returns 0 or
+ * -ENOMEM. */
 int tw_kept_restore(struct tw_enforcement *enforcement, const struct tw_inforce *inforce);
-/* Updates the list from the map each tick, and writes the file if that is due. True if the file
- * was written. */
+/* Updates the list from the map, and writes the file if that is due. Called at each tick. True if
+ * the file was written. */
 bool tw_kept_tick(struct tw_enforcement *enforcement);
-/* Has the file written again after another program changed or deleted it. */
+/* Causes the file to be written again after another program changed or deleted it. */
 void tw_kept_rewrite(struct tw_kept *kept);
 /* Updates the list and writes the file now, before the agent ends. */
 void tw_kept_save(struct tw_enforcement *enforcement);

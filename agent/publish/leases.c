@@ -20,11 +20,11 @@
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_leases))
 #define REST	  4 /* rest, as a multiple of the last turn's duration */
 
-/* A lease that the policy could take up. */
+/* A lease that the policy could include. */
 struct candidate {
 	struct tw_learned learned;
 	bool known;    /* already in force */
-	bool restored; /* no server was seen assigning it since the boot */
+	bool restored; /* from leases.json: no server was seen assigning it */
 };
 
 struct candidates {
@@ -86,8 +86,8 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	return err;
 }
 
-/* Orders leases by address. For one address, a lease that a server was seen assigning comes
- * first, then the one in force. */
+/* Orders leases by address. For the same address, one that a server was seen assigning comes first,
+ * then the one in force. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -173,7 +173,8 @@ void tw_leases_know(struct tw_enforcement *enforcement)
 			uint32_t serial = __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE);
 			struct tw_learned learned = {vnic->index, lease->addr};
 
-			/* If another address takes this place meanwhile, the serial differs. */
+			/* If another address replaces this one meanwhile, the serial number
+			 * differs. */
 			if (serial == __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE))
 				__atomic_store_n(&lease->known,
 					is_in_force(enforcement->inforce, &learned) ? serial : 0,

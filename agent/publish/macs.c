@@ -63,7 +63,7 @@ static int list_wanted(const struct tw_inforce *inforce, const bool *taken, stru
 	return err;
 }
 
-/* Writes the differences; both lists are ascending. New rows are added before old ones are
+/* Writes the differences between two ascending lists. New rows are added before old ones are
  * removed. */
 static int write_changes(const struct tw_enforcement *enforcement, const struct tw_macs *old,
 	const struct tw_macs *now)
@@ -98,7 +98,7 @@ void tw_macs_sync(struct tw_enforcement *enforcement, const bool *taken)
 		ret = write_changes(enforcement, enforcement->macs, &now);
 	if (ret < 0)
 		tw_log(TW_LOG_WARNING,
-			"policy: some ports of no workload may use workloads' MACs: %s",
+			"policy: ports without a workload may use some workloads' MACs: %s",
 			strerror(-ret));
 	/* If memory ran out, the map was not changed. */
 	if (ret == -ENOMEM && now.rows.n < enforcement->inforce->n_macs) {

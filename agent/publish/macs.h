@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* macs.h: the MACs of the policy's workloads, which an unclaimed port may not send from.
  *
- * Why:        `options: {unclaimed: ignore}` is meant for ports of no workload. A port that sends
- *             from a workload's MAC is that workload, whose port was not found, or an impostor. In
- *             both cases it must not pass unfiltered; with `bind: first-sender` it may be bound to
- *             the workload.
- * Invariants: the map is never empty in between: the rows of an earlier agent are compared, not
- *             cleared.
+ * Why:        `options: {unclaimed: ignore}` is meant for ports without a workload. If such a port
+ *             sends from a workload's MAC, it is an impostor, or the workload's own port was not
+ *             found. In both cases its frames must not pass unfiltered. With `bind: first-sender`
+ *             it may be bound to the workload.
+ * Invariants: when an agent starts, the map is not cleared: the rows of the earlier agent are
+ *             compared with the new ones.
  */
 #pragma once
 

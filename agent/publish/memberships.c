@@ -69,7 +69,8 @@ bool tw_memberships_equal(
 	return n == members->all.n;
 }
 
-/* A row's state before (missing: in no group) and the groups that its epoch must have. */
+/* The state of a row before the change (`now` empty: in no group), and the groups for the epoch to
+ * be written. */
 struct change {
 	struct tw_membership_row row;
 	struct tw_group_set in;
@@ -81,7 +82,7 @@ struct changes {
 	size_t max;
 };
 
-/* Merges the rows and the members, in order. */
+/* Merges the rows and the members, both in ascending order. */
 static int merge(
 	const struct tw_memberships *m, const struct tw_members *members, struct changes *ret)
 {

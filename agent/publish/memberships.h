@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* memberships.h: the groups of each address in the kernel, for both epochs.
  *
- * How:        a flip puts the memberships of the coming epoch's parity in force, together with
- *             ports and images. Only differences are written.
+ * How:        memberships are written for the next epoch, and take effect with ports and images
+ *             when the epoch flips. Only differences are written.
  */
 #pragma once
 
@@ -32,6 +32,6 @@ int tw_memberships_adopt(struct tw_memberships *m);
 /* True if an epoch has exactly these members. */
 bool tw_memberships_equal(
 	const struct tw_memberships *m, const struct tw_members *members, uint32_t epoch);
-/* Writes the members of an epoch. After a failure a part is written, and recorded. */
+/* Writes the members of an epoch. After a failure some rows are written, which is recorded. */
 int tw_memberships_write(struct tw_memberships *m, const struct tw_members *members, uint32_t epoch,
 	struct tw_err *err);

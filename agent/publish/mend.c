@@ -28,18 +28,18 @@ void tw_mend_begin(struct tw_enforcement *enforcement)
 		const struct tw_image_slot *slot = &enforcement->images->slots[i];
 
 		any_image |= slot->used;
-		/* Images that are in use and in no file are written, or the next agent would not
-		 * know them. */
+		/* Images in use that no file describes must be written, because the next agent
+		 * would not know them. */
 		enforcement->images->changed |= slot->used && !slot->saved;
 	}
 	if (enforcement->found.text)
 		tell_missing(enforcement, TW_STORE_RULES,
-			"where the policy is from is not known, rules are counted anew");
+			"the origin of the policy is unknown, and rule counters start at 0");
 	if (enforcement->host->adopted.n)
-		tell_missing(
-			enforcement, TW_STORE_PORTS, "ports are known by the kernel's entries");
+		tell_missing(enforcement, TW_STORE_PORTS,
+			"ports are restored from the kernel's entries");
 	if (any_image)
-		tell_missing(enforcement, TW_STORE_IMAGES, "images are known by their keys");
+		tell_missing(enforcement, TW_STORE_IMAGES, "images are identified by their keys");
 }
 
 static void write_again(struct tw_enforcement *enforcement, const char *name)
@@ -66,7 +66,7 @@ void tw_mend_tick(struct tw_enforcement *enforcement)
 	enforcement->mend_ns = now + LOOK_NS;
 	while ((name = tw_store_find_changed(enforcement->store))) {
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_STORE,
-			"%s/%s was deleted or changed by another program; it is written again",
+			"%s/%s was deleted or changed by another program; writing it again",
 			tw_store_path(enforcement->store), name);
 		write_again(enforcement, name);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* mend.h: detects missing or changed files of the state folder, logs them, and has them written
- * again.
+/* mend.h: detects missing or changed files of the state folder, logs them, and causes them to be
+ * written again.
  *
- * Why:        Otherwise an agent that starts later would find out, when their contents are lost.
- * Callers:    At start after what the kernel enforces was read, and each tick.
+ * Why:        otherwise only the next agent would notice, and their contents would be lost.
+ * Callers:    the agent, at its start after it has read the kernel's state, and at each tick.
  */
 #pragma once
 
@@ -11,5 +11,5 @@ struct tw_enforcement;
 
 /* Logs missing files for which the kernel has state. */
 void tw_mend_begin(struct tw_enforcement *enforcement);
-/* Checks once a second that the files are those that were written. */
+/* Checks once a second that no other program has changed the files. */
 void tw_mend_tick(struct tw_enforcement *enforcement);

@@ -16,8 +16,8 @@
 #include "base/alloc.h"
 #include "base/notify.h"
 
-/* Returns a hash that does not depend on the order, because the kernel returns its entries in an
- * order of its own. */
+/* Returns a hash that is independent of the order, because the kernel lists map entries in any
+ * order. */
 static uint64_t hash_prefixes(const struct tw_vnic *vnic)
 {
 	uint64_t hash = 0;
@@ -36,8 +36,8 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 	return (hash ^ len) * 1099511628211u;
 }
 
-/* Returns the slot of the image under the policy in force if nothing about the vNIC has changed,
- * or 0 to look it up. */
+/* Returns the image slot of the policy in force if nothing about the vNIC has changed, or 0 if the
+ * image must be looked up. */
 static uint32_t inherited(const struct tw_enforcement *enforcement, const struct tw_plan *plan,
 	const struct tw_vnic *vnic)
 {
@@ -100,8 +100,8 @@ static int image_of(struct tw_enforcement *enforcement, struct tw_inforce *infor
 	return 0;
 }
 
-/* Returns until when mid-stream TCP is adopted. A port that carried traffic before it was
- * protected gets a window; a protected port keeps the rest of its own. */
+/* Returns the end of the adoption window for mid-stream TCP. A port that carried traffic before it
+ * was protected gets a window; a protected port keeps the rest of its window. */
 static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_agent_port *port,
 	const struct tw_port *live)
 {
@@ -156,13 +156,13 @@ static bool entries_equal(const struct tw_port *a, const struct tw_port *b)
 	return !memcmp(&left, b, sizeof(left));
 }
 
-/* True if gates may have been decided by the entry. Otherwise it can be replaced at once. */
+/* True if gates may have been decided by this entry. If not, it can be replaced without a flip. */
 static bool judged(const struct tw_port *live)
 {
 	return live && live->image && !(live->flags & TW_PORT_F_UNCLAIMED);
 }
 
-/* True if only the forwarding changed, so that no gate must be decided again. */
+/* True if only the forwarding changed, so that no gate has to be decided again. */
 static bool decides_alike(const struct tw_plan_row *row, const struct tw_port *live)
 {
 	struct tw_port entry = row->entry;
@@ -212,7 +212,7 @@ static int hash_reserved(void *arg, const struct tw_addr *addr)
 	return 0;
 }
 
-/* Computes what is needed once per policy and not per port. */
+/* Computes the parts of a plan that depend only on the policy. */
 static int prepare(
 	struct tw_enforcement *enforcement, struct tw_inforce *inforce, struct tw_plan *plan)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* plan.h: the entries that all ports should have in the kernel under a policy, and what changes.
+/* plan.h: computes the kernel entry that each port needs under a policy, and which ones change.
  *
- * Making a plan writes images to free slots, and nothing else that a packet could use.
+ * A plan writes images to free slots. No packet uses them before the plan is executed.
  */
 #pragma once
 
@@ -27,24 +27,24 @@ struct tw_plan_row {
 
 struct tw_plan {
 	TW_VEC(struct tw_plan_row) rows; /* one for each port, in the same order */
-	bool *taken;			 /* by vNIC: true if a port was found */
+	bool *taken;			 /* by vNIC: true if its port was found */
 	size_t n_changed;
 	bool flip;			  /* the changes must take effect together */
 	struct tw_delta *delta;		  /* difference to the policy in force; NULL: none */
 	const struct tw_members *members; /* the policy's members, owned by its compiler */
-	bool regroup;			  /* they differ from those of the epoch in force */
+	bool regroup;			  /* the members differ from those in force */
 	const struct tw_policy *policy;
-	const struct tw_inforce *inforce; /* the policy of the plan */
+	const struct tw_inforce *inforce; /* the policy of this plan and its state */
 	uint64_t reserved;		  /* sum of the hashes of the policy's reserved addresses */
-	bool rereserve;			  /* they differ from those of the epoch in force */
+	bool rereserve;			  /* the reserved addresses differ from those in force */
 };
 
-/* Makes a plan for all ports. If `strict`, a port whose image cannot be compiled fails the plan;
- * otherwise that port is planned shut, and reported in `diags` too. Returns 0, or a negative
- * errno with `err` filled. */
+/* Makes a plan for all ports. If the image of a port cannot be compiled, a `strict` plan fails;
+ * otherwise that port is planned to be shut, and reported in `diags`. Returns 0, or a negative
+ * errno with `err` filled in. */
 int tw_plan_make(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err);
 void tw_plan_done(struct tw_plan *plan);
 
-/* Returns the hash of a prefix; the sum of these identifies the contents of `addrs`. */
+/* Returns the hash of a prefix. The sum of a port's hashes identifies its rows of `addrs`. */
 uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len);

@@ -18,9 +18,9 @@
 
 static void lose(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
-	tw_log(TW_LOG_ERR, "%s: another tool removed the programs; %s and attached again",
+	tw_log(TW_LOG_ERR, "%s: another tool removed the programs; %s; attaching them again",
 		port->name,
-		tw_latch_covers(enforcement->host->latch, port->above) ? "shut" : "open until now");
+		tw_latch_covers(enforcement->host->latch, port->above) ? "kept shut" : "was open");
 	if (enforcement->host->latch)
 		tw_latch_shut(enforcement->host->latch, &port->ifindex, 1);
 	port->n_lost++;
@@ -32,18 +32,17 @@ static void tell_before(struct tw_agent_port *port, uint32_t before)
 {
 	if (before && before != port->before)
 		tw_log(TW_LOG_WARNING,
-			"%s: BPF program %u runs before tapwall's and may let frames pass unjudged",
+			"%s: BPF program %u runs before tapwall's and may let frames pass unfiltered",
 			port->name, before);
 	port->before = before;
 }
 
-/* Handles a slot whose image is missing in the kernel: the next plan compiles and writes it
- * again. */
+/* Handles a slot whose image is missing in the kernel. The next plan compiles the image again. */
 static void lose_image(struct tw_enforcement *enforcement, uint32_t slot)
 {
 	if (!slot || slot >= TW_IMAGES_MAX)
 		return;
-	/* Not reused at once, because entries in force refer to it. */
+	/* The slot is not reused at once, because entries in force refer to it. */
 	enforcement->images->slots[slot] = (struct tw_image_slot){.saved = true};
 	if (enforcement->inforce)
 		for (size_t i = 0; i < tw_policy_n_vnics(enforcement->inforce->policy); i++)
@@ -61,7 +60,7 @@ static void mend_entry(struct tw_enforcement *enforcement, struct tw_agent_port 
 	if (!port->has_entry[enforcement->host->epoch & 1])
 		return;
 	if (wanted->image && !tw_kernel_has_image(enforcement->host->kernel, wanted->image)) {
-		tw_log(TW_LOG_ERR, "%s: its image is gone from the kernel; compiled again",
+		tw_log(TW_LOG_ERR, "%s: its image is missing in the kernel; compiling it again",
 			port->name);
 		port->n_mended++;
 		lose_image(enforcement, wanted->image);
@@ -71,7 +70,7 @@ static void mend_entry(struct tw_enforcement *enforcement, struct tw_agent_port 
 		    enforcement->host->kernel, port->ifindex, enforcement->host->epoch, &met) &&
 		!memcmp(&met, wanted, sizeof(met)))
 		return;
-	tw_log(TW_LOG_ERR, "%s: the kernel %s; written again", port->name,
+	tw_log(TW_LOG_ERR, "%s: the kernel %s; writing it again", port->name,
 		met.id ? "has another entry for it" : "has no entry for it");
 	port->n_mended++;
 	if (tw_kernel_set_port(
@@ -83,7 +82,7 @@ bool tw_prove_port(struct tw_enforcement *enforcement, struct tw_agent_port *por
 {
 	struct tw_kernel_proof proof;
 
-	/* An error, such as for a removed interface, proves nothing. */
+	/* A failed check, for instance of a removed interface, proves nothing. */
 	if (!port->attached ||
 		tw_kernel_prove(enforcement->host->kernel, port->ifindex, &proof) < 0)
 		return true;

@@ -2,13 +2,13 @@
 /* prove.h: verifies in the kernel that both programs are at every port.
  *
  * Why:        other tools change the same hooks: `tc qdisc del dev tap0 ingress` when a bandwidth
- *             limit changes, `bpftool link detach`, or a command of an operator. A port without its
- *             programs is open. If a port's entry differs from what the agent wrote, it is judged
- *             by another policy or is shut.
+ *             limit changes, `bpftool link detach`, or an operator's command. A port without its
+ *             programs is open. A port whose entry differs from the one the agent wrote is judged
+ *             by another policy, or is shut.
  * How:        rtnetlink reports changes of qdiscs and filters; such a port is checked once all
- *             messages are read. Changes of links are not reported, so a sweep checks every port
- *             within five seconds. If programs are missing, the latch shuts the port, and they are
- *             attached again, counted and logged. A wrong entry is written again.
+ *             messages are read. Changes of BPF links are not reported, so a sweep checks every
+ *             port within five seconds. If programs are missing, the latch shuts the port, and they
+ *             are attached again, counted and logged. A wrong entry is written again.
  * Callers:    the agent, in its one thread.
  */
 #pragma once
@@ -20,8 +20,8 @@
 
 struct tw_enforcement;
 
-/* Checks one port now. False if its programs were gone: the port is then marked as not attached
- * and shut, and tw_attach_ports() is due. */
+/* Checks one port now. False if its programs were missing: the port is then marked as not attached
+ * and is shut, and tw_attach_ports() is due. */
 bool tw_prove_port(struct tw_enforcement *enforcement, struct tw_agent_port *port);
 /* Checks the ports that netlink reported. */
 void tw_prove_suspects(struct tw_enforcement *enforcement);
@@ -31,13 +31,13 @@ void tw_prove_tick(struct tw_enforcement *enforcement);
 /* True if the port has no programs, and nothing keeps it shut. */
 bool tw_prove_is_unfiltered(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
-/* Returns what the kernel enforces at a port with programs, by its entry: shut if the entry or
- * its image is missing. */
+/* Returns the state that the kernel enforces at a port with programs, by its entry: shut if the
+ * entry or its image is missing. */
 enum tw_port_state tw_prove_enforced(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* Returns the state of a port for users, as read from the kernel: protected, unclaimed, shut, or
  * unfiltered (without programs, and not kept shut by the latch). */
 const char *tw_prove_state(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
-/* Returns the seconds since the port was last checked; negative: never. */
+/* Returns the seconds since the port was last found to have its programs; negative: never. */
 double tw_prove_age(const struct tw_agent_port *port);

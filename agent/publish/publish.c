@@ -85,7 +85,7 @@ static int write_reserved(struct tw_enforcement *enforcement, const struct tw_po
 		       : 0;
 }
 
-/* True if the other epoch has the same entry. */
+/* True if the entry of the other epoch is the same. */
 static bool has_twin(const struct tw_plan_row *row, uint32_t epoch)
 {
 	const struct tw_agent_port *port = row->port;
@@ -113,7 +113,6 @@ static int write_row(
 	return 0;
 }
 
-/* Drops the images that no entry of either epoch uses. */
 void tw_publish_collect(struct tw_enforcement *enforcement)
 {
 	tw_images_unmark(enforcement->images);
@@ -162,8 +161,8 @@ static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct
 	return tw_kernel_set_port(enforcement->host->kernel, ifindex, epoch, NULL);
 }
 
-/* Computes the hash of each adopted port's rows of `addrs`, so that they need not be written
- * again. */
+/* Computes the hash of each adopted port's rows of `addrs`, so that unchanged rows need not be
+ * rewritten. */
 static void adopt_prefixes(struct tw_enforcement *enforcement)
 {
 	int fd = map_fd(enforcement, TW_MAP_addrs);
@@ -252,7 +251,7 @@ static int set_config(struct tw_enforcement *enforcement, const struct tw_inforc
 	return tw_kernel_set_config(enforcement->host->kernel, &wanted);
 }
 
-/* Writes the changed rows in place; each is independent. */
+/* Writes the changed rows in place, as they are independent of each other. */
 static int commit_alone(
 	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
@@ -281,14 +280,14 @@ static int flip(struct tw_enforcement *enforcement, uint32_t epoch)
 	struct tw_config config;
 	int ret = tw_kernel_flip(enforcement->host->kernel, epoch);
 
-	/* A failure after the flip does not undo it. */
+	/* If the epoch has flipped, a later failure does not undo it. */
 	if (ret < 0 && !tw_kernel_get_config(enforcement->host->kernel, &config) &&
 		config.epoch == epoch)
 		ret = 0;
 	return ret;
 }
 
-/* Writes all rows for the coming epoch and puts it in force. */
+/* Writes all rows for the next epoch and puts it in force. */
 static int commit_flip(
 	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
@@ -330,7 +329,7 @@ static int commit(
 	if (!plan->n_changed && !plan->regroup && !plan->rereserve)
 		return 0;
 	ret = tw_images_flush(enforcement->images, err);
-	/* Without a flip no connection was judged by groups yet. */
+	/* If there is no flip, no connection was judged by groups yet. */
 	if (!ret && !plan->flip)
 		ret = tw_memberships_write(
 			enforcement->memberships, plan->members, enforcement->host->epoch, err);
@@ -417,8 +416,8 @@ int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 	return ret;
 }
 
-/* Marks ports that were open under the previous policy and are protected now: they have
- * connections without records. */
+/* Marks ports that were open under the previous policy and are protected now: their connections
+ * have no records. */
 static void note_carried(struct tw_enforcement *enforcement)
 {
 	tw_vec_foreach (&enforcement->host->ports->list, port) {
@@ -461,7 +460,7 @@ void tw_publish_save(struct tw_enforcement *enforcement)
 		tw_publish_store_works(enforcement);
 }
 
-/* Waits until the files of the policy in force are on disk. A failure is retried. */
+/* Waits until the files of the policy in force are on disk. After a failure this is retried. */
 static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 {
 	struct tw_err err = {0};
@@ -483,8 +482,8 @@ static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 	tw_publish_store_works(enforcement);
 }
 
-/* Stages the files of a policy. If the policy is already enforced, a full disk does not stop it,
- * and staging is retried. */
+/* Stages the files of a policy. If the policy is already enforced, a full disk is no failure, and
+ * staging is retried. */
 static int stage(struct tw_enforcement *enforcement, const struct tw_inforce *inforce,
 	uint32_t epoch, bool adopt, struct tw_err *err)
 {
@@ -517,7 +516,7 @@ static void restage(struct tw_enforcement *enforcement)
 	keep(enforcement, NULL);
 }
 
-/* Puts the new policy in force by a plan. */
+/* Puts the new policy in force by executing a plan. */
 static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	struct tw_plan *plan, bool adopt, struct tw_err *err)
 {
@@ -620,11 +619,12 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	ret->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	tw_publish_collect(enforcement);
-	/* Work that no packet waits for. */
+	/* This work comes last, because no packet waits for it. */
 	if (!result && !order->dry_run)
 		keep(enforcement, diags);
 	if (!result && tw_policy_check(inforce->written, diags) < 0)
-		tw_log(TW_LOG_WARNING, "policy: no memory to look for rules that never match");
+		tw_log(TW_LOG_WARNING,
+			"policy: out of memory while looking for rules that never match");
 	return result;
 }
 

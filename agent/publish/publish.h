@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* publish.h: combines policy and ports and has the kernel enforce the result.
+/* publish.h: writes the policy for the current ports to the kernel, and puts it in force.
  *
- * How:        a plan has the entry that every port should have. Differences to the kernel are
- *             written for the coming epoch, beside the one in force. Then one word flips. Ports
- *             that were not judged before (new ones, or unclaimed ones that are claimed) need no
- *             flip: only their entry is written, and no gate is decided again.
+ * How:        a plan has the entry that each port needs. Changed entries are written for the next
+ *             epoch, beside those in force. Then the epoch flips, in one word. Ports without gates
+ *             (new ones, or unclaimed ones that are now claimed) need no flip: only their entry is
+ *             written, and no gate is decided again.
  * Invariants: 1. All or nothing: before the flip nothing changes for a packet, and a failure is
  *                rolled back.
  *             2. No packet is judged by parts of two policies (tests/e2e/swap).
@@ -30,9 +30,10 @@
 struct tw_enforcement;
 struct tw_agent_port;
 
-/* Adopts the kernel's state of an earlier agent. Called before any port is added. */
+/* Reads the state of an earlier agent from the kernel. Called before any port is added. */
 int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err);
-/* After the entries that no port came for were taken down. */
+/* Drops the images that no entry of either epoch uses. Called after the entries without a port were
+ * removed. */
 void tw_publish_collect(struct tw_enforcement *enforcement);
 
 /* A policy to be put in force. */
@@ -41,9 +42,9 @@ struct tw_apply_order {
 	size_t len;
 	const char *source;
 	bool dry_run;	      /* do everything except take effect */
-	bool adopt;	      /* it is already enforced: if saving fails, it is retried later */
+	bool adopt;	      /* already in force: if saving fails, it is retried later */
 	bool allow_unprotect; /* protected ports may lose their workload and become open */
-	uint64_t file_mark;   /* mark of --policy's file when this was given; 0: its current mark */
+	uint64_t file_mark;   /* mark of the --policy file at that time; 0: its current mark */
 	uint64_t since_ns;    /* when it took effect, monotonic; 0: now */
 };
 
@@ -54,7 +55,7 @@ struct tw_apply_order {
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
 
-/* Ends the degraded state of the state folder, if everything has been written there. */
+/* Ends the degraded state of the state folder if everything is saved. */
 void tw_publish_store_works(struct tw_enforcement *enforcement);
 /* Saves the state of ports and images if it has changed since the last time. */
 void tw_publish_save(struct tw_enforcement *enforcement);

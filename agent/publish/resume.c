@@ -27,8 +27,8 @@ static int apply_file(struct tw_enforcement *enforcement)
 	return ret;
 }
 
-/* True if the text is the policy that was in force. The kernel's mark shows that or, after a new
- * boot, the mark in the file beside it. */
+/* True if the text is that of the policy that was in force. This is checked with the kernel's mark
+ * or, after a reboot, with the mark in rules.json. */
 static bool is_believed(struct tw_enforcement *enforcement, const char *text, size_t len)
 {
 	uint64_t mark = enforcement->found.text ? enforcement->found.text
@@ -46,7 +46,7 @@ static bool is_believed(struct tw_enforcement *enforcement, const char *text, si
 static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
 	const struct tw_saved_given *given, const char *text, size_t len)
 {
-	/* The same policy changes nothing, but ports may have changed meanwhile. */
+	/* An unchanged policy changes nothing, but ports may have changed meanwhile. */
 	struct tw_apply apply = {.order = {.text = text,
 					 .len = len,
 					 .source = given->source,
@@ -58,7 +58,7 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 	uint64_t generation = enforcement->generation;
 	int ret;
 
-	/* The refused file is the one that a user must correct. */
+	/* The refusal of the --policy file is kept, because the user must correct that file. */
 	enforcement->loads->refused = (struct tw_refused){0};
 	enforcement->generation -= generation > 0;
 	ret = tw_apply_policy(enforcement, &apply);
@@ -84,16 +84,16 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 		ret = -ESTALE;
 	if (ret < 0 && (ret == -ESTALE || enforcement->found.text))
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
-			"%s in the state folder %s; what is enforced stays as it is: apply the policy",
+			"%s in the state folder %s; nothing that is enforced changes: apply the policy",
 			TW_STORE_POLICY,
-			ret == -ESTALE ? "is not the policy that was in force, but damaged or older"
+			ret == -ESTALE	 ? "is damaged, or older than the policy in force"
 			: ret == -ENOENT ? "is missing"
 					 : "cannot be read");
 	return ret < 0 ? ret : load_text(enforcement, saved, given, text, len);
 }
 
-/* Loads the file of --policy if it has the text that the kernel enforces and the state folder
- * does not. */
+/* Loads the file of --policy if it has the text that the kernel enforces and the state folder has
+ * another. */
 static int load_live_file(
 	struct tw_enforcement *enforcement, const struct tw_saved_rules *saved, uint64_t mark)
 {
@@ -142,7 +142,7 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 		ret = apply_file(enforcement);
 		if (!ret)
 			return;
-		/* The file is tried again at the next start. */
+		/* A mark that differs from the file's makes the next start try the file again. */
 		given.file_mark = given.file_mark ? given.file_mark : 1;
 	} else if (path && !same) {
 		tw_log(TW_LOG_WARNING,

@@ -8,10 +8,10 @@
 struct tw_saved_rules;
 
 /* At the start, puts the more recent of two policies in force: the file of --policy, or the policy
- * that was in force, perhaps by an apply since. If the file is refused, the latter stays.
- * maybe by an apply since. If the file is refused, what was in force stays. */
+ * that was in force before, which may have been applied after that file. If the file is refused,
+ * the other one stays. */
 void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved);
-/* Retries a policy file that could not be put in force at the start, if that is due. */
+/* Retries a policy file that could not be put in force at the start, if a retry is due. */
 void tw_resume_again(struct tw_enforcement *enforcement);
 /* Reads the file of --policy again and notifies the service manager. */
 void tw_resume_reload(struct tw_enforcement *enforcement);

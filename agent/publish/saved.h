@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* saved.h: ports.json and images.json, by which an agent recognizes what an earlier one put in
- * force.
+/* saved.h: ports.json and images.json, from which an agent restores what an earlier one knew of the
+ * kernel's maps.
  *
- * Invariants: Both describe the kernel's maps, and are ignored if these are of another boot.
- *             Missing facts are rebuilt from the kernel and the policy.
+ * Invariants: both files are ignored if they describe maps of an earlier boot. Missing facts are
+ *             restored from the kernel and the policy.
  */
 #pragma once
 
@@ -25,5 +25,5 @@ int tw_saved_read_ports(
 
 /* Saves the contents of every used slot, and marks the slots as saved. */
 int tw_saved_write_images(struct tw_store *store, struct tw_images *images, struct tw_err *err);
-/* Fills in the slots, as saved but not in use. */
+/* Fills in the slots, marked as saved but not as used. */
 void tw_saved_read_images(struct tw_store *store, struct tw_images *images);

@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "policy/table.h"
 
-/* A file begins with SEAL, then the checksum in digits, then the text that it covers. */
+/* A file begins with SEAL, followed by the checksum in hexadecimal, then the text that it
+ * covers. */
 #define SEAL	   "{\"version\":1,\"sum\":\""
 #define SUM_DIGITS 16
 #define SEAL_LEN   (sizeof(SEAL) - 1 + SUM_DIGITS)
@@ -24,7 +25,7 @@ void tw_sealed_add(struct tw_buf *out, const char *body, size_t len)
 	tw_buf_add(out, body, len);
 }
 
-/* True if a file is unchanged since an agent of this version wrote it. */
+/* True if an agent of this version wrote the file, and it has not changed since. */
 static bool is_sealed(const char *text, size_t len)
 {
 	tw_auto_buf struct tw_buf again = {0};

@@ -131,7 +131,7 @@ static int assign(
 	if (ret < 0)
 		return ret;
 	snprintf(name, sizeof(name), "%s", key);
-	/* An earlier rule has the same text. */
+	/* An earlier rule of this policy has the same key, so a number is added to it. */
 	for (; (slot = find(slots, name)) && slot->round == slots->round; index++)
 		snprintf(name, sizeof(name), "%s/%zu", key, index);
 	if (slot) {
@@ -164,7 +164,7 @@ int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 		const char *name = tw_policy_rule(policy, i)->name;
 		const struct tw_rule_info *rule = other ? tw_policy_rule(other, k) : NULL;
 
-		/* Skips a slot whose rule is gone. */
+		/* Skips a slot whose rule no longer exists. */
 		if (rule && rule->name != name)
 			rule = tw_policy_rule(other, k + 1);
 		if (rule && rule->name == name) {

@@ -18,10 +18,10 @@ struct tw_slot {
 	const char *name; /* the rule's key (tw_policy_rule_key()); lies behind the struct */
 	uint32_t number;
 	uint32_t rule;	/* number in the policy in force, unless retired */
-	uint32_t round; /* the last assignment in which a rule had it */
+	uint32_t round; /* the last assignment in which a rule had this slot */
 	bool retired;	/* its rule is not in the policy in force */
 	bool old;	/* it was retired when the current walk began */
-	bool referred;	/* found in the current walk */
+	bool referred;	/* a record refers to it, as the current walk found */
 };
 
 struct tw_slots {
@@ -29,7 +29,7 @@ struct tw_slots {
 	uint32_t n;	     /* larger than all slots in use */
 	size_t max;
 	uint32_t n_used;
-	uint32_t next;	 /* where the next search for a free one starts */
+	uint32_t next;	 /* where the next search for a free slot starts */
 	uint32_t round;	 /* counts assignments */
 	void *by_name;	 /* tsearch(3) tree of the slots by name */
 	int counters_fd; /* map of hits by slot, cleared when a slot is reused; -1: none */
@@ -43,21 +43,21 @@ const char *tw_slots_name(const struct tw_slots *slots, uint32_t number);
 /* Returns the number of the slot's rule in the policy in force, or -1 if it is not there. */
 long tw_slots_rule(const struct tw_slots *slots, uint32_t number);
 
-/* Assigns every rule of the policy the slot of its key, or a free one. Rules with equal keys
- * have a slot each. `ret_numbers` has n_rules + 1 elements. Returns 0, -ENOSPC or -ENOMEM.
- * Existing slots do not change. */
+/* Assigns each rule of the policy the slot with its key, or a free one. Rules with equal keys have
+ * a slot each. `ret_numbers` has n_rules + 1 elements. Existing slots do not change. Returns 0,
+ * -ENOSPC or -ENOMEM. */
 int tw_slots_assign(struct tw_slots *slots, const struct tw_policy *policy, uint32_t *ret_numbers);
-/* Assigns slots as tw_slots_assign() does, given those of another policy. A name at the same
- * address in both is not looked up. */
+/* Assigns slots as tw_slots_assign() does, with the help of another policy and its slots: a name
+ * that both policies share in memory is not looked up. */
 int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 	const struct tw_policy *other, const uint32_t *numbers, uint32_t *ret_numbers);
 /* Restores a slot that an earlier agent saved. Returns 0, -EINVAL, -EEXIST or -ENOMEM. */
 int tw_slots_restore(struct tw_slots *slots, uint32_t number, const char *name);
 
-/* Retires all slots but these, after a publication. */
+/* Retires all slots except these. Called after a publication. */
 void tw_slots_retire(struct tw_slots *slots, const uint32_t *in_force, size_t n);
 
-/* Begin and end a walk of the connection table. */
+/* Begins a walk of the connection table. */
 void tw_slots_begin_walk(struct tw_slots *slots);
 void tw_slots_refer(struct tw_slots *slots, uint32_t number);
 void tw_slots_end_walk(struct tw_slots *slots);

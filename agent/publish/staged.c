@@ -29,14 +29,14 @@ static char *put_number(char *at, uint32_t number)
 	return at + (sizeof(digits) - n);
 }
 
-/* True if JSON needs no escape for a character. Rule names need none; a name from a damaged file
- * may, and is no rule's. */
+/* True if JSON does not escape this character. Rule names need no escapes; a name from a damaged
+ * file may, but belongs to no rule. */
 static bool is_plain(char letter)
 {
 	return letter > ' ' && (unsigned char)letter < 0x7f && letter != '"' && letter != '\\';
 }
 
-/* One rule of rules.json: [number,"name"], behind a comma. */
+/* Adds a rule of rules.json: [number,"name"], after a comma. */
 static void add_row(struct tw_buf *out, uint32_t number, const char *name)
 {
 	char row[ROW_MAX], *at = row;
@@ -56,8 +56,8 @@ static void add_row(struct tw_buf *out, uint32_t number, const char *name)
 	tw_buf_add(out, row, (size_t)(at - row));
 }
 
-/* Prints the object of rules.json. Its list of rules is formatted by hand, because a policy
- * waits for it before it takes effect. */
+/* Formats the object of rules.json. Its list of rules is formatted without jansson, for speed,
+ * because the policy takes effect only after this. */
 static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
 {
@@ -77,7 +77,7 @@ static void print_rules(const struct tw_store *store, const struct tw_slots *slo
 		if (name)
 			add_row(&body, i, name);
 	}
-	/* No comma before the first row. */
+	/* The first row has no comma. */
 	if (body.len > first && body.data[first] == ',')
 		body.data[first] = ' ';
 	tw_buf_adds(&body, "],");
@@ -122,7 +122,7 @@ void tw_staged_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force
 	json_t *root = tw_sealed_read(store, TW_STORE_STAGED(TW_STORE_RULES));
 	uint64_t mark = mark_in(root);
 
-	/* The policy may be in place already, because it is renamed first. */
+	/* The policy file may be in place already, because it is renamed before rules.json. */
 	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
 		(!in_force || mark == in_force) &&
 		(is_text(store, TW_STORE_STAGED(TW_STORE_POLICY), mark) ||
@@ -184,7 +184,7 @@ void tw_staged_load_given(struct tw_store *store, struct tw_saved_given *ret)
 	ret->mark = tw_loads_mark(policy, len);
 	root = tw_sealed_read_any(store, TW_STORE_RULES);
 	source = json_string_value(json_object_get(root, "source"));
-	/* Counts only for the policy in the folder. */
+	/* The origin counts only for the policy in the folder. */
 	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
 		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
 		if (source)

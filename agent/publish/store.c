@@ -18,7 +18,7 @@ static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PO
 	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_LOCK};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
-/* Facts by which a file is recognized. */
+/* Facts that show whether a file was changed. */
 struct look {
 	bool known;
 	ino_t inode;
@@ -33,7 +33,7 @@ struct tw_store {
 	struct look looks[N_FILES];
 };
 
-/* What may be staged, in the order that it is kept in. */
+/* Files that may be staged, in the order in which they are kept. */
 static const char *const staged[] = {TW_STORE_POLICY, TW_STORE_RULES};
 #define N_STAGED (sizeof(staged) / sizeof(staged[0]))
 
@@ -65,7 +65,7 @@ static int is_taken(const struct tw_store *store, struct tw_err *err)
 		"an agent is running here (process %s)", text[0] ? text : "unknown");
 }
 
-/* Locks the folder itself, which works on a full or read-only disk. The lock file has the
+/* Locks the folder itself, because that works on a full or read-only disk. The lock file holds the
  * process id, if it can be written. */
 static int take_lock(struct tw_store *store, struct tw_err *err)
 {
@@ -101,7 +101,7 @@ static int open_folder(struct tw_store *store, struct tw_err *err)
 	return take_lock(store, err);
 }
 
-/* Makes the folder again if it was deleted under a running agent. */
+/* Makes the folder again if it was deleted while the agent runs. */
 static void restore_folder(struct tw_store *store)
 {
 	struct stat info;
@@ -181,7 +181,7 @@ static struct look *look_of(struct tw_store *store, const char *name)
 	return NULL;
 }
 
-/* Records the current state of a file. `info` NULL: the file need not exist. */
+/* Records the state of a file as it is now. `info` NULL: the file need not exist. */
 static void note_look(struct tw_store *store, const char *name, const struct stat *info)
 {
 	struct look *look = look_of(store, name);
@@ -280,7 +280,7 @@ static struct new_name new_name(const char *name)
 static int cannot_write(
 	const struct tw_store *store, const char *name, int code, struct tw_err *err)
 {
-	return tw_err_set(err, code, store->path, "make room, or choose another --state-dir",
+	return tw_err_set(err, code, store->path, "free disk space, or choose another --state-dir",
 		"cannot write %s: %s", name, strerror(-code));
 }
 
@@ -307,8 +307,7 @@ static int sync_new(struct tw_store *store, const char *name)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Syncs the staged files to disk and renames them into place. A missing file is already in
- * place. */
+/* Syncs the staged files to disk and renames them into place. A missing one was renamed before. */
 static int keep_new(struct tw_store *store, const char *const *names, size_t n, struct tw_err *err)
 {
 	for (size_t i = 0; i < n; i++) {

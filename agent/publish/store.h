@@ -2,22 +2,22 @@
 /* store.h: the agent's state folder and its lock.
  *
  * What:       policy.yaml   the policy in force, as it was given
- *             rules.json    rule slots and their names, where the policy came from
- *             ports.json    ports, networks and what was learned of them
- *             images.json   what the images in the kernel are, for they are not read back
- *             leases.json   what DHCP gave to guests (kept.h); stays when all else is deleted
- *             lock          held while an agent runs, with its process id
- *             *.new         what is about to take the place of one of these
- * Invariants: 1. A file is replaced whole (write, fsync, rename, fsync of the folder), never
- *                half written. What goes with a policy that takes effect is written before it does,
- *                and waited for on its way to the disk only after: rules.json.new says in which epoch
- *                it counts, and an agent that starts asks the kernel whether that has come.
- *             2. The .json files carry a version and a checksum: one that is not what was written is
- *                not believed. What it said is rebuilt from the kernel and the policy. The kernel
- *                keeps the mark of the policy's text: a policy.yaml of another text is not taken
- *                for the one in force (tests/e2e/state).
- *             3. The .json files carry the mark of the maps they speak of: those of
- *                another boot are ignored.
+ *             rules.json    rule slots and their names, and the origin of the policy
+ *             ports.json    ports, networks, and the MACs learned for them
+ *             images.json   keys and sizes of the images in the kernel
+ *             leases.json   addresses assigned by DHCP (kept.h); never deleted with the others
+ *             lock          held while an agent runs; has its process id
+ *             *.new         staged contents of one of these files
+ * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the folder). The
+ *                files of a policy are staged before it takes effect, and synced to disk after.
+ *                rules.json.new has the epoch for which it is valid. An agent that starts uses it
+ *                if the kernel is in that epoch.
+ *             2. The .json files have a version and a checksum. A file that fails the check is not
+ *                used, and its contents are restored from the kernel and the policy. The kernel has
+ *                the mark of the policy's text, so a policy.yaml with another text is not taken for
+ *                the policy in force (tests/e2e/state).
+ *             3. The .json files have the mark of the maps that they describe. Files that describe
+ *                the maps of another boot are ignored, except leases.json.
  */
 #pragma once
 
@@ -37,16 +37,16 @@
 
 struct tw_store;
 
-/* Opens the folder, which is made if absent, and locks it. Returns -EBUSY if another agent has
- * the lock. */
+/* Opens the folder, which is created if it does not exist, and locks it. Returns -EBUSY if another
+ * agent has the lock. */
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
 void tw_store_free(struct tw_store *store);
 TW_DEFINE_AUTO(tw_store)
-/* Deletes all files except leases.json, because guests run on; and the folder if it is then
- * empty. */
+/* Deletes all files except leases.json, which is kept because guests keep running, and the folder
+ * if it is then empty. */
 void tw_store_remove(struct tw_store *store);
 
-/* Sets the random mark of the kernel's maps, by which the .json files are recognized. */
+/* Sets the random mark of the kernel's maps, which the .json files must have. */
 void tw_store_set_mark(struct tw_store *store, uint32_t mark);
 uint32_t tw_store_mark(const struct tw_store *store);
 const char *tw_store_path(const struct tw_store *store);
@@ -58,7 +58,7 @@ int tw_store_read(struct tw_store *store, const char *name, char **ret, size_t *
 int tw_store_write(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
 
-/* Deletes a file. Returns 0 also if it does not exist. */
+/* Deletes a file. Returns 0 even if it does not exist. */
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err);
 
 /* True if the file exists. */
@@ -67,12 +67,13 @@ bool tw_store_has(const struct tw_store *store, const char *name);
  * or written, or NULL. Each is returned once. */
 const char *tw_store_find_changed(struct tw_store *store);
 
-/* The name of what is staged for a file. */
+/* Returns the name of the staged file for a file. */
 #define TW_STORE_STAGED(name) name ".new"
 
-/* Writes a file beside the one of that name; the disk need not have it yet. */
+/* Writes a staged file without waiting for the disk. */
 int tw_store_stage(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
-/* Brings what is staged of policy and rules to the disk, and in its place. If it fails it may be tried again. */
+/* Syncs the staged files of the policy to disk and renames them into place. May be called again
+ * after a failure. */
 int tw_store_keep(struct tw_store *store, struct tw_err *err);
 void tw_store_unstage(struct tw_store *store);

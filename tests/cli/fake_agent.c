@@ -160,7 +160,7 @@ static void tell_applied(struct teller *teller)
 {
 	char *added[] = {"web-to-db", "evil\033[31m"}, *removed[] = {"old"}, *changed[] = {"db-1"};
 	char *ports[] = {"tap-web1", "tap-db1"}, *open[] = {"tap-old", "tap9"};
-	char *dangers[] = {"default: deny -> allow: what matches no rule passes"};
+	char *dangers[] = {"default: deny -> allow: frames that match no rule pass"};
 	Tapwall__V1__Unprotected unprotected = TAPWALL__V1__UNPROTECTED__INIT;
 	Tapwall__V1__Unprotected *all_unprotected[] = {&unprotected};
 	Tapwall__V1__Applied applied = TAPWALL__V1__APPLIED__INIT;

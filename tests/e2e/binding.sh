@@ -104,7 +104,7 @@ equal "the one that left it is still known" w1 "$(workload_of tap9)"
 # Contradictions: shut, also where unclaimed ports are ignored.
 ip -n "$ns-host" link del tap9
 check "a name that is a workload's, and a MAC that is another VM's, is shut" within 20 port_is tap1 shut
-check "and the log says why" logged 'tap1: is shut: the policy names it for w1, but its own MAC'
+check "and the log says why" logged 'tap1: is shut: the policy gives it to w1, but its MAC'
 set_mac tap1 fe:54:00:00:00:01
 check "until they agree" within 20 belongs_to tap1 w1
 set_mac tap4 fe:54:00:00:00:01
@@ -112,7 +112,7 @@ check "a second port with that MAC is shut" within 20 port_is tap4 shut
 equal "the first one is what it was" w1 "$(workload_of tap1)"
 tapwall status >"$lab/status.out"
 check "status says first what is shut, and why" \
-	grep -q '^SHUT: tap4: its own MAC fe:54:00:00:00:01 says that it is w1' "$lab/status.out"
+	grep -q '^SHUT: tap4: its MAC fe:54:00:00:00:01 is that of w1' "$lab/status.out"
 equal "in JSON, too" '"tap4 mac-twice"' "$(tapwall status --json | jq -c '.conflicts[0] | "\(.port) \(.conflict)"')"
 equal "and so does ports" mac-twice "$(tapwall ports --json | jq -r 'select(.name == "tap4").conflict')"
 equal "the workload without a port is listed" '["away"]' "$(tapwall status --json | jq -c .sought)"

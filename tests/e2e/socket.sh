@@ -94,7 +94,7 @@ view() { # VERB…
 }
 view_refused() { # VERB…
 	view "$@" >"$lab/view.out" 2>&1
-	[ $? = 3 ] && grep -q "ask at the agent's own socket" "$lab/view.out"
+	[ $? = 3 ] && grep -q "use the agent's main socket" "$lab/view.out"
 }
 says_no_group() { # GROUP
 	getent group "$1" >/dev/null || grep -q "only root may connect, as there is no group $1\$" "$lab/agent.log"

@@ -139,7 +139,7 @@ lose_entry() { # both epochs
 lose_entry
 equal "status tells of a port that the kernel shuts" shut "$(state_of tap3)"
 check "its entry is written again" within 10 port_is tap3 protected
-check "… and the log says so" grep -q 'tap3: the kernel has no entry for it; written again' \
+check "… and the log says so" grep -q 'tap3: the kernel has no entry for it; writing it again' \
 	"$lab/agent.log"
 equal "all ports are judged again" "$right" "$(judged)"
 finish

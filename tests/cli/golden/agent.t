@@ -97,7 +97,7 @@ $ fake_agent good tapwall apply --socket agent.sock policy.yaml
 NOT FILTERED: 1 protected port now open: tap-old (evil?[31m)
 NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
 policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
-  ! default: deny -> allow: what matches no rule passes
+  ! default: deny -> allow: frames that match no rule pass
   + rule web-to-db
   + rule evil?[31m
   - rule old
@@ -108,7 +108,7 @@ $ fake_agent good tapwall apply --socket agent.sock --dry-run policy.yaml
 NOT FILTERED: 1 protected port would be open: tap-old (evil?[31m)
 NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
 policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
-  ! default: deny -> allow: what matches no rule passes
+  ! default: deny -> allow: frames that match no rule pass
   + rule web-to-db
   + rule evil?[31m
   - rule old
@@ -120,7 +120,7 @@ $ fake_agent good tapwall reload --socket agent.sock
 NOT FILTERED: 1 protected port now open: tap-old (evil?[31m)
 NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
 /etc/tapwall/policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
-  ! default: deny -> allow: what matches no rule passes
+  ! default: deny -> allow: frames that match no rule pass
   + rule web-to-db
   + rule evil?[31m
   - rule old
@@ -173,7 +173,7 @@ $ fake_agent good tapwall log --socket agent.sock --json
 $ fake_agent good tapwall version --socket agent.sock --json
 {"version":"0.1.0","agent":{"version":"0.1.0","protocol":1},"kernel":"6.1.0-32-amd64","features":[{"name":"tcx","found":true,"used":true,"note":null},{"name":"nftables bridge","found":false,"used":false,"note":"new ports are shut only once the agent has seen them"}]}
 $ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
-{"ports_unprotected":1,"unprotected":[{"port":"tap-old","workload":"evil\u001B[31m"}],"open":["tap-old","tap9"],"dangers":["default: deny -> allow: what matches no rule passes"],"refused":false,"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
+{"ports_unprotected":1,"unprotected":[{"port":"tap-old","workload":"evil\u001B[31m"}],"open":["tap-old","tap9"],"dangers":["default: deny -> allow: frames that match no rule pass"],"refused":false,"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
 {"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected","judged":"yes","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":4.5},"in":{"port":"db-1","verdict":"unprotected","rule":null,"reason":null,"workload":"db-1","reached":false,"stage":null,"stages":[],"state":null,"judged":"absent","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0"}]}
 # A request that no agent would take.
