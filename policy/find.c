@@ -193,11 +193,12 @@ uint32_t tw_policy_adopt_seconds(const struct tw_policy *p)
 
 void tw_policy_fill_config(const struct tw_policy *p, struct tw_config *ret)
 {
+	tw_state_timeouts(ret);
 	for (enum tw_state state = 0; state < TW_S__MAX; state++) {
 		uint32_t seconds = tw_policy_timeout(p, state);
 
-		ret->timeout[state] = (seconds ? seconds : tw_state_seconds(state)) *
-				      TW_TICKS_PER_SECOND;
+		if (seconds)
+			ret->timeout[state] = seconds * TW_TICKS_PER_SECOND;
 	}
 	ret->reply_rate = p->has_refusals ? p->refusals : TW_REFUSALS_DEFAULT;
 	ret->reply_burst = ret->reply_rate < TW_REFUSALS_BURST ? ret->reply_rate

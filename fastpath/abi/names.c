@@ -93,6 +93,12 @@ unsigned int tw_state_seconds(unsigned int state)
 	return PICK(state_seconds, state, 0);
 }
 
+void tw_state_timeouts(struct tw_config *config)
+{
+	for (unsigned int state = 0; state < TW_S__MAX; state++)
+		config->timeout[state] = tw_state_seconds(state) * TW_TICKS_PER_SECOND;
+}
+
 const char *tw_verdict_name(unsigned int verdict)
 {
 	return PICK(verdict_names, verdict, "?");

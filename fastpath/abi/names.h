@@ -14,6 +14,8 @@ const char *tw_stage_name(unsigned int stage);
 const char *tw_stage_text(unsigned int stage);
 const char *tw_state_name(unsigned int state);
 unsigned int tw_state_seconds(unsigned int state); /* default idle timeout */
+/* Sets the idle timeouts of all states, in ticks, to their defaults. */
+void tw_state_timeouts(struct tw_config *config);
 const char *tw_verdict_name(unsigned int verdict);
 const char *tw_dir_name(unsigned int dir);
 int tw_reason_from_name(const char *name); /* enum tw_reason, or -ENOENT */

@@ -333,8 +333,7 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 	if (code)
 		return code;
 	config.mark &= ~TW_MARK_BITS;
-	for (unsigned int i = 0; i < TW_S__MAX; i++)
-		config.timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
+	tw_state_timeouts(&config);
 	code = tw_kernel_set_config(kernel, &config);
 	return code ? tw_err_set(err, code, "bpf", NULL, "cannot write the settings") : 0;
 }

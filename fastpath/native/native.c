@@ -320,8 +320,7 @@ static void default_settings(struct tw_config *settings, uint32_t max_conns)
 	settings->conn_max = max_conns;
 	settings->epoch = 1;
 	settings->mark = DEFAULT_MARK & ~TW_MARK_BITS;
-	for (unsigned int i = 0; i < TW_S__MAX; i++)
-		settings->timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
+	tw_state_timeouts(settings);
 }
 
 static int init_tables(struct tw_native *native, uint32_t max_conns)

@@ -16,18 +16,25 @@ struct tw_house {
 	__u8 dir; /* enum tw_dir */
 };
 
+/* True if the address is one of the port's inline addresses: the first TW_PORT_ADDRS single ones. */
+tw_inline int tw_own_inline(const struct tw_port *port, const struct tw_addr *addr)
+{
+	__u32 i;
+
+	for (i = 0; i < TW_PORT_ADDRS; i++)
+		if (i < port->n_addrs && tw_addr_equal(&port->addr[i], addr))
+			return 1;
+	return 0;
+}
+
 /* True if the policy gives this address to the port. */
 tw_inline int tw_own_given(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	const struct tw_addr *addr)
 {
 	struct tw_addr_key key;
-	__u32 i;
 
-	if (port->flags & TW_PORT_F_GUARD_ANY)
+	if (port->flags & TW_PORT_F_GUARD_ANY || tw_own_inline(port, addr))
 		return 1;
-	for (i = 0; i < TW_PORT_ADDRS; i++)
-		if (i < port->n_addrs && tw_addr_equal(&port->addr[i], addr))
-			return 1;
 	if (!(port->flags & TW_PORT_F_MORE))
 		return 0;
 	key.prefixlen = 160;

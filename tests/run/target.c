@@ -17,8 +17,7 @@ void tw_target_settings(struct tw_config *config)
 	/* The same for all targets: questions to DHCP servers are kept by a hash. */
 	for (uint64_t i = 0; i <= TW_KEY_WORDS; i++)
 		config->hash_key[i] = 0x9e3779b97f4a7c15 * (i + 1) ^ 0x94d049bb133111eb;
-	for (unsigned int i = 0; i < TW_S__MAX; i++)
-		config->timeout[i] = tw_state_seconds(i) * TW_TICKS_PER_SECOND;
+	tw_state_timeouts(config);
 }
 
 void tw_outcome_print(const struct tw_native_result *result, struct tw_buf *out)

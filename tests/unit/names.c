@@ -47,6 +47,15 @@ static void the_other_lists_are_whole(void **state)
 	assert_int_equal(tw_state_seconds(TW_S__MAX), 0);
 }
 
+static void timeouts_are_the_defaults(void **state)
+{
+	struct tw_config config = {.timeout = {[TW_S_UDP_REPLIED] = 1}};
+
+	tw_state_timeouts(&config);
+	for (unsigned int i = 0; i < TW_S__MAX; i++)
+		assert_int_equal(config.timeout[i], tw_state_seconds(i) * TW_TICKS_PER_SECOND);
+}
+
 static void addresses_are_read_and_written(void **state)
 {
 	static const struct {
@@ -98,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_has_a_name_of_its_own),
 		cmocka_unit_test(the_other_lists_are_whole),
+		cmocka_unit_test(timeouts_are_the_defaults),
 		cmocka_unit_test(addresses_are_read_and_written),
 		cmocka_unit_test(decisions_hold_what_was_put_in),
 	};

@@ -136,7 +136,6 @@ tw_inline int tw_probe_yield(const struct tw_frame *f, const struct tw_scratch *
 tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *payer, struct tw_scratch *scratch, int replaces)
 {
-	__u32 half_max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
 	__u8 state = scratch->conn.progress.state;
 	__u32 id = payer->id;
 	struct tw_usage *usage = tw_usage_lookup(f, &id);
@@ -153,7 +152,7 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 		return TW_R_QUOTA;
 	}
 	/* A replacement takes no memory, and must not meet its predecessor later. */
-	if (half_max && tw_state_half_open(state) && tw_usage_now(usage->half_open) >= half_max &&
+	if (tw_conn_half_open_full(config, payer, usage) && tw_state_half_open(state) &&
 		!replaces) {
 		scratch->flow.untracked = 1;
 		return TW_R_NONE;

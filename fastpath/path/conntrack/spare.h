@@ -94,6 +94,15 @@ tw_inline enum tw_yield tw_conn_bound(
 									       : TW_YIELD_NONE;
 }
 
+/* True if the payer's quota admits no further half-open connection. */
+tw_inline int tw_conn_half_open_full(
+	const struct tw_config *config, const struct tw_port *payer, const struct tw_usage *usage)
+{
+	__u32 max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
+
+	return max && tw_usage_now(usage->half_open) >= max;
+}
+
 /* ---- retaining ---- */
 
 tw_inline __u8 tw_retain_unit(__u32 now)

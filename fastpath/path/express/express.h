@@ -19,6 +19,7 @@
 #pragma once
 
 #include "fastpath/path/offload.h"
+#include "fastpath/path/own.h"
 #include "fastpath/path/report.h"
 
 /* Returns the first `len` bytes of the frame, or NULL if they are not all in the head. `len` is a
@@ -193,14 +194,8 @@ tw_inline int tw_express_port(const struct tw_port *port)
 tw_inline int tw_express_guard(const struct tw_frame *f, const struct tw_port *port,
 	const struct tw_ethernet *eth, const struct tw_packet *p)
 {
-	__u32 i;
-
-	if (!tw_mac_equal_even(eth->src, port->mac) || eth->dst[0] & 1 || eth->src[0] & 1)
-		return 0;
-	for (i = 0; i < TW_PORT_ADDRS; i++)
-		if (i < port->n_addrs && tw_addr_equal(&port->addr[i], &p->tuple.src))
-			return 1;
-	return 0;
+	return tw_mac_equal_even(eth->src, port->mac) && !(eth->dst[0] & 1) && !(eth->src[0] & 1) &&
+	       tw_own_inline(port, &p->tuple.src);
 }
 
 /* Returns one bit for each zero lane, from bit 0. */
@@ -282,17 +277,13 @@ tw_inline const struct tw_port *tw_express_far(const struct tw_frame *f, const s
 {
 	const struct tw_port *far = tw_port_numbered(
 		f, tw_ports_at(s->conn->ports, !(end & 1)), s->epoch);
-	__u32 i;
 
 	if (!tw_express_port(far) || far->network != s->port->network ||
 		far->pvid != s->port->pvid || !tw_mac_equal_even(far->mac, eth->dst) ||
 		tw_cut_len(f, p) > far->len_max || far->ifindex == f->ifindex ||
 		!tw_express_gate(s->conn, !end, far, s->epoch))
 		return 0;
-	for (i = 0; i < TW_PORT_ADDRS; i++)
-		if (i < far->n_addrs && tw_addr_equal(&far->addr[i], &p->tuple.dst))
-			return far;
-	return 0;
+	return tw_own_inline(far, &p->tuple.dst) ? far : 0;
 }
 
 /* Updates and counts a passing frame. */

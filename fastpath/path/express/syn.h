@@ -211,10 +211,8 @@ tw_inline void tw_syn_fill(struct tw_conn *c, const struct tw_frame *f, const st
 tw_inline int tw_syn_affords(
 	const struct tw_config *config, const struct tw_port *port, const struct tw_usage *usage)
 {
-	__u32 half_max = port->half_open_max ? port->half_open_max : config->half_open_max;
-
 	return tw_conn_bound(config, port, usage) == TW_YIELD_NONE &&
-	       (!half_max || tw_usage_now(usage->half_open) < half_max);
+	       !tw_conn_half_open_full(config, port, usage);
 }
 
 /* Locks the first bucket of the flow in scratch and prefetches the future record, if the bucket has
