@@ -14,6 +14,22 @@
 #define ND_OPTION     253 /* for experiments, RFC 4727 §5.1.3 */
 #define ND_OPTION_LEN 24  /* a multiple of 8 that the token fits into */
 
+static const char *const kind_names[TW_LAB__MAX] = {
+	[TW_LAB_TCP] = "tcp",
+	[TW_LAB_UDP] = "udp",
+	[TW_LAB_ECHO] = "echo",
+	[TW_LAB_ECHO_REPLY] = "echo-reply",
+	[TW_LAB_ARP] = "arp",
+	[TW_LAB_ND] = "nd",
+	[TW_LAB_ROUTER_ADVERT] = "router-advert",
+	[TW_LAB_DHCP_OFFER] = "dhcp-offer",
+};
+
+const char *tw_lab_kind_name(enum tw_lab_kind kind)
+{
+	return kind_names[kind];
+}
+
 bool tw_lab_addr_is_v4(const struct tw_addr *addr)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};

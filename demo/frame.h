@@ -54,6 +54,9 @@ struct tw_lab_frame {
 	size_t len;
 };
 
+/* Returns the name of a kind, as the plan and `probe send` write it. */
+const char *tw_lab_kind_name(enum tw_lab_kind kind);
+
 #define TW_LAB_FIN 0x01
 #define TW_LAB_SYN 0x02
 #define TW_LAB_RST 0x04

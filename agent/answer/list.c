@@ -426,6 +426,15 @@ static int inforce_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Req
 
 /* ---- counters ---- */
 
+int tw_answer_counter(const struct tw_answer_ctx *ctx, uint32_t reason, Tapwall__V1__Counter *ret)
+{
+	int err = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_OUT, &ret->out);
+
+	ret->reason = TEXT(tw_reason_name(reason));
+	ret->text = TEXT(tw_reason_text(reason));
+	return err ? err : tw_counts_reason(ctx->host->kernel, reason, TW_DIR_IN, &ret->in);
+}
+
 static int counters_next(struct tw_responses *base, void *context, struct tw_buf *out)
 {
 	struct tw_answer_ctx *ctx = context;
@@ -436,11 +445,7 @@ static int counters_next(struct tw_responses *base, void *context, struct tw_buf
 		Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 		Tapwall__V1__Counter counter = TAPWALL__V1__COUNTER__INIT;
 
-		counter.reason = TEXT(tw_reason_name(reason));
-		counter.text = TEXT(tw_reason_text(reason));
-		ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_OUT, &counter.out);
-		if (!ret)
-			ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_IN, &counter.in);
+		ret = tw_answer_counter(ctx, reason, &counter);
 		response.body_case = TAPWALL__V1__RESPONSE__BODY_COUNTER;
 		response.counter = &counter;
 		if (!ret)

@@ -287,11 +287,7 @@ static int send_reasons(struct top_stream *stream, struct tw_answer_ctx *ctx, st
 		Tapwall__V1__TopRow row = TAPWALL__V1__TOP_ROW__INIT;
 		Tapwall__V1__Counter counter = TAPWALL__V1__COUNTER__INIT;
 
-		counter.reason = TEXT(tw_reason_name(reason));
-		counter.text = TEXT(tw_reason_text(reason));
-		ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_OUT, &counter.out);
-		if (!ret)
-			ret = tw_counts_reason(ctx->host->kernel, reason, TW_DIR_IN, &counter.in);
+		ret = tw_answer_counter(ctx, reason, &counter);
 		row.what_case = TAPWALL__V1__TOP_ROW__WHAT_REASON;
 		row.reason = &counter;
 		row.packets_out = rate(stream, counter.out, before[TW_DIR_OUT]);

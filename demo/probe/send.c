@@ -17,17 +17,6 @@
 #include "demo/frame.h"
 #include "fastpath/abi/names.h"
 
-static const char *const kinds[TW_LAB__MAX] = {
-	[TW_LAB_TCP] = "tcp",
-	[TW_LAB_UDP] = "udp",
-	[TW_LAB_ECHO] = "echo",
-	[TW_LAB_ECHO_REPLY] = "echo-reply",
-	[TW_LAB_ARP] = "arp",
-	[TW_LAB_ND] = "nd",
-	[TW_LAB_ROUTER_ADVERT] = "router-advert",
-	[TW_LAB_DHCP_OFFER] = "dhcp-offer",
-};
-
 static int parse_mac(const char *text, uint8_t mac[6])
 {
 	struct ether_addr parsed;
@@ -56,7 +45,7 @@ static int parse_spec(char *text, struct tw_lab_spec *spec)
 	if (!kind || parse_mac(strsep(&rest, ","), spec->src_mac) < 0 ||
 		parse_mac(strsep(&rest, ","), spec->dst_mac) < 0)
 		return -EINVAL;
-	for (i = 0; i < TW_LAB__MAX && strcmp(kinds[i], kind) != 0; i++)
+	for (i = 0; i < TW_LAB__MAX && strcmp(tw_lab_kind_name(i), kind) != 0; i++)
 		;
 	if (i == TW_LAB__MAX)
 		return -EINVAL;

@@ -80,17 +80,6 @@ int tw_lab_plan_asks(const struct tw_lab_paths *paths, const char *guest)
 
 int tw_lab_plan_frames(const struct tw_lab_paths *paths, const char *guest)
 {
-	static const char *const kinds[TW_LAB__MAX] = {
-		[TW_LAB_TCP] = "tcp",
-		[TW_LAB_UDP] = "udp",
-		[TW_LAB_ECHO] = "echo",
-		[TW_LAB_ECHO_REPLY] = "echo-reply",
-		[TW_LAB_ARP] = "arp",
-		[TW_LAB_ND] = "nd",
-		[TW_LAB_ROUTER_ADVERT] = "router-advert",
-		[TW_LAB_DHCP_OFFER] = "dhcp-offer",
-	};
-
 	for (size_t i = 0; i < paths->n * TW_LAB_FAMILY__MAX; i++) {
 		const struct tw_lab_path *path = &paths->at[i / TW_LAB_FAMILY__MAX];
 		enum tw_lab_family family = (enum tw_lab_family)(i % TW_LAB_FAMILY__MAX);
@@ -102,8 +91,8 @@ int tw_lab_plan_frames(const struct tw_lab_paths *paths, const char *guest)
 			!tw_lab_path_in(path, family))
 			continue;
 		tw_lab_path_spec(paths, path, family, &spec);
-		printf("%zu,%s," MAC_FORMAT "," MAC_FORMAT ",%s,%s,%u,%u,%u ", i, kinds[spec.kind],
-			MAC_ARGS(spec.src_mac), MAC_ARGS(spec.dst_mac),
+		printf("%zu,%s," MAC_FORMAT "," MAC_FORMAT ",%s,%s,%u,%u,%u ", i,
+			tw_lab_kind_name(spec.kind), MAC_ARGS(spec.src_mac), MAC_ARGS(spec.dst_mac),
 			tw_addr_format(&spec.src, src), tw_addr_format(&spec.dst, dst), spec.sport,
 			spec.dport, spec.tcp_flags);
 	}

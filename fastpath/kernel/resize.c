@@ -191,6 +191,14 @@ static int take_over(struct tw_kernel *kernel, struct tally *tally)
 	return 0;
 }
 
+/* Fills `err` with the cause why records could not be taken over. Returns `code`. */
+static int fail_take_over(const struct tw_kernel *kernel, int code, struct tw_err *err)
+{
+	return tw_err_set(err, code, "connections", NULL,
+		"cannot be taken over from the table for %u: %s", kernel->facts.resized_from,
+		strerror(-code));
+}
+
 /* Copies the counts of refused connections; ports' charges come with the records. */
 static int take_counts(struct tw_kernel *kernel)
 {
@@ -200,14 +208,14 @@ static int take_counts(struct tw_kernel *kernel)
 	if (fd < 0)
 		return fd;
 	for (__u32 id = 0; id < entries; id++) {
-		struct tw_usage load;
+		struct tw_usage usage;
 
-		if (bpf_map_lookup_elem(fd, &id, &load))
+		if (bpf_map_lookup_elem(fd, &id, &usage))
 			return -errno;
-		if (!load.overflowed && !load.refused)
+		if (!usage.overflowed && !usage.refused)
 			continue;
-		load.half_open = load.established = load.over = 0;
-		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_usage], &id, &load, BPF_ANY))
+		usage.half_open = usage.established = usage.over = 0;
+		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_usage], &id, &usage, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -261,9 +269,7 @@ int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
 	if (!code)
 		code = take_over(kernel, &tally);
 	if (code)
-		return tw_err_set(err, code, "connections", NULL,
-			"cannot be taken over from the table for %u: %s",
-			kernel->facts.resized_from, strerror(-code));
+		return fail_take_over(kernel, code, err);
 	/* No program uses the new table yet, unless an earlier start began it: then there is no way
 	 * back. */
 	if (!resize->resumed && (tally.lost || tally.live > kernel->facts.max_conns))
@@ -309,9 +315,7 @@ int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err)
 	if (!code)
 		code = take_over(kernel, &tally);
 	if (code)
-		return tw_err_set(err, code, "connections", NULL,
-			"cannot be taken over from the table for %u: %s",
-			kernel->facts.resized_from, strerror(-code));
+		return fail_take_over(kernel, code, err);
 	kernel->facts.not_taken_over += tally.lost;
 	code = rename_new(kernel, TW_MAP_usage, err);
 	/* From here on, nothing of the old table remains to be taken over. */
