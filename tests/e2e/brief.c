@@ -164,7 +164,7 @@ static bool live(bool opens)
 int main(int argc, char **argv)
 {
 	unsigned long n_max, rate, done = 0, refused = 0, lost = 0;
-	uint64_t begin, due_ms, used_ms;
+	uint64_t begin, now, due_ms, used_ms;
 	bool alive;
 
 	if (argc != 4) {
@@ -186,8 +186,9 @@ int main(int argc, char **argv)
 		unsigned long n = rate / 100 < BATCH_MAX ? rate / 100 : BATCH_MAX, arrived[N_STEPS];
 
 		due_ms = begin + done * 1000 / rate;
-		if (now_ms() < due_ms)
-			poll(NULL, 0, (int)(due_ms - now_ms()));
+		now = now_ms(); /* once: a second reading may be past due, and a negative timeout waits for ever */
+		if (now < due_ms)
+			poll(NULL, 0, (int)(due_ms - now));
 		for (size_t i = 0; i < N_STEPS; i++) {
 			arrived[i] = 0;
 			for (unsigned long k = done; k < done + n; k++) {
