@@ -3,9 +3,14 @@
  * it the keys one after another, each when the screen stands still after the one before, and prints
  * what then stands there. Exits as the command does after a last `q`.
  *
- * Among the keys, @ROWSxCOLUMNS; changes the size of the window, and v is the arrow down. The
- * terminal is a VT52: no attributes, few sequences, and in every terminfo.
+ * Among the keys, @ROWSxCOLUMNS; changes the size of the window, v is the arrow down, and /TEXT/ waits until TEXT
+ * stands on the screen. The terminal is a VT52: no attributes, few sequences, and in every terminfo.
+ *
+ * The screen stands still if nothing comes for a moment while the command sleeps, and all that runs beside it: on a
+ * busy machine they may wait for their turn longer than that.
  */
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +27,9 @@
 #define ROWS_MAX    100
 #define COLUMNS_MAX 300
 #define FIRST_MS    20000 /* something has to come by then */
-#define KEY_MS	    3000  /* a key may change nothing */
+#define TEXT_MS	    60000
+#define BUSY_MS	    60000
+#define KEY_MS	    3000 /* a key may change nothing */
 #define QUIET_MS    150
 
 struct cell {
@@ -34,6 +41,7 @@ static struct winsize size;
 static int row, column;
 static char pending[4]; /* of a sequence, or of a character */
 static size_t n_pending;
+static pid_t child;
 
 /* ---- the terminal ---- */
 
@@ -156,23 +164,90 @@ static void print_screen(void)
 
 /* ---- the one who sits there ---- */
 
-/* Reads until nothing comes any more, and waits so long for the first; false when the program is
- * gone. */
+/* Takes what has come; false when the program is gone. */
+static bool take_bytes(int fd)
+{
+	char bytes[4096];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	for (ssize_t i = 0; i < n; i++)
+		take_byte(bytes[i]);
+	return n > 0;
+}
+
+/* True if this process has to do with the screen and does not sleep: the command, this one's parent, or another child
+ * of that, such as an agent. */
+static bool is_busy(pid_t pid)
+{
+	char path[64], text[512], *end;
+	char state = 'S';
+	int parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	/* The name in brackets may hold anything. */
+	end = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+	fclose(file);
+	if (!end || sscanf(end + 1, " %c %d", &state, &parent) != 2 || pid == getpid())
+		return false;
+	return (state == 'R' || state == 'D') &&
+	       (pid == child || pid == getppid() || parent == getppid());
+}
+
+static bool all_sleep(void)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	bool busy = false;
+
+	if (!processes)
+		return true;
+	while (!busy && (entry = readdir(processes)))
+		busy = isdigit((unsigned char)entry->d_name[0]) && is_busy(atoi(entry->d_name));
+	closedir(processes);
+	return !busy;
+}
+
+/* Reads until the screen stands still, and waits so long for the first byte; false when the program is gone. */
 static bool watch(int fd, int timeout)
 {
 	struct pollfd wait = {fd, POLLIN, 0};
+	int n, patience = BUSY_MS / QUIET_MS;
 
-	while (poll(&wait, 1, timeout) > 0) {
-		char bytes[4096];
-		ssize_t n = read(fd, bytes, sizeof(bytes));
-
-		if (n <= 0)
+	while ((n = poll(&wait, 1, timeout)) > 0 || (!all_sleep() && patience-- > 0)) {
+		if (n > 0 && !take_bytes(fd))
 			return false;
-		for (ssize_t i = 0; i < n; i++)
-			take_byte(bytes[i]);
 		timeout = QUIET_MS;
 	}
 	return true;
+}
+
+static bool is_shown(const char *text, size_t len)
+{
+	for (int y = 0; y < size.ws_row; y++) {
+		char line[sizeof(grid[0])] = "";
+
+		for (int x = 0; x < size.ws_col; x++)
+			strcat(line, grid[y][x].bytes);
+		if (memmem(line, strlen(line), text, len))
+			return true;
+	}
+	return false;
+}
+
+/* Waits until the text is shown and returns where the next key is; NULL: it does not come. */
+static const char *await_text(int fd, const char *key)
+{
+	struct pollfd wait = {fd, POLLIN, 0};
+	const char *end = strchr(key + 1, '/');
+
+	while (end && !is_shown(key + 1, (size_t)(end - key - 1)))
+		if (poll(&wait, 1, TEXT_MS) <= 0 || !take_bytes(fd))
+			return NULL;
+	return end ? end + 1 : NULL;
 }
 
 static bool read_size(const char *text)
@@ -191,6 +266,8 @@ static const char *press(int fd, const char *key)
 			return NULL;
 		return end + 1;
 	}
+	if (*key == '/')
+		return await_text(fd, key);
 	if (*key == 'v')
 		return write(fd, "\033B", 2) == 2 ? key + 1 : NULL;
 	return write(fd, key, 1) == 1 ? key + 1 : NULL;
@@ -201,7 +278,6 @@ int main(int argc, char **argv)
 	const char *key;
 	bool alive;
 	int fd, status;
-	pid_t child;
 
 	if (argc < 4 || !read_size(argv[1])) {
 		fprintf(stderr, "usage: on_screen ROWSxCOLUMNS KEYS COMMAND…\n");

@@ -49,7 +49,7 @@ check "intervals are a second long" seen '.seconds > 0.7 and .seconds < 3'
 
 check "text has it all" sh -c "'$TW_BUILD/tapwall' top --once --socket '$socket' |
 	grep -q '^tap1 *w1 *protected'"
-check "the screen too" sh -c "'$TW_BUILD/tests/cli/on_screen' 24x80 '@20x70;' '$TW_BUILD/tapwall' top \
+check "the screen too" sh -c "'$TW_BUILD/tests/cli/on_screen' 24x80 '@20x70;/10.0.0.12:7000/' '$TW_BUILD/tapwall' top \
 	--interval 3 --view connections --socket '$socket' | grep -q '^|tcp *w1 10.0.0.11:.* w2 10.0.0.12:7000'"
 
 # New connections are counted at both ends.
