@@ -2,7 +2,8 @@
 /* flood: a guest that sends as fast as it can, and one that goes on working beside it.
  *
  *	flood send IFACE KIND SECONDS [RATE]
- *	                                 floods, RATE frames a second or as fast as it can; prints "sent=N"
+ *	                                 floods, RATE frames a second or as fast as it can; prints "sent=N" and "ms=N".
+ *	                                 0 seconds: until SIGTERM
  *	flood crr FILE HOST PORT         connect, request, response, close, again and again
  *	flood try N HOST PORT            so many exchanges; prints how many of them came about: "N of N"
  *
@@ -10,8 +11,8 @@
  * fragment (first fragments, each of another datagram), arp (requests for ever other addresses). From beyond
  * to guest 2, each frame from another address: inwards and unheard (SYNs to ports 7000 and 7009), stray (datagrams
  * to port 161). From guest 2 to other addresses beyond: outwards (SYNs to port 443).
- * FILE is rewritten in place: "exchanges=N" that were done, "failed=N" that did not come about within a second.
- * Both end by SIGTERM, or after LIFE_SECONDS.
+ * FILE is rewritten in place: "exchanges=N" that were done, "failed=N" that did not come about within PATIENCE_MS.
+ * All end by SIGTERM, or after LIFE_SECONDS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,12 +32,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIFE_SECONDS 170
+#define LIFE_SECONDS 900 /* longer than any test has */
 #define FRAME_LEN    60
 #define L3	     14
 #define L4	     34
 #define BURST	     64
-#define PATIENCE_MS  1000
+/* A flood makes queues overflow, also without a firewall: packets may have to be sent again, twice. */
+#define PATIENCE_MS 4000
 
 static volatile sig_atomic_t stopping;
 
@@ -246,7 +248,7 @@ static int run_send(char **args)
 	static uint8_t frames[BURST][FRAME_LEN];
 	struct iovec parts[BURST];
 	struct mmsghdr messages[BURST] = {0};
-	uint64_t begin = now_ms(), end = begin + 1000 * strtoull(args[2], NULL, 10), sent = 0;
+	uint64_t begin = now_ms(), life_ms = 1000 * strtoull(args[2], NULL, 10), sent = 0;
 	uint64_t rate = args[3] ? strtoull(args[3], NULL, 10) : 0;
 	size_t kind = 0, n_kinds = sizeof(kinds) / sizeof(kinds[0]);
 	int fd = open_packet(args[0]);
@@ -262,7 +264,7 @@ static int run_send(char **args)
 		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
-	while (!stopping && now_ms() < end) {
+	while (!stopping && (!life_ms || now_ms() - begin < life_ms)) {
 		int n;
 
 		if (rate && sent >= (now_ms() - begin) * rate / 1000) {
@@ -276,19 +278,18 @@ static int run_send(char **args)
 			die("sendmmsg");
 		sent += n > 0 ? (uint64_t)n : 0;
 	}
-	printf("sent=%llu\n", (unsigned long long)sent);
+	printf("sent=%llu\nms=%llu\n", (unsigned long long)sent,
+		(unsigned long long)(now_ms() - begin));
 	return 0;
 }
 
 /* ---- crr ---- */
 
-static int patience_ms = PATIENCE_MS;
-
 static int await(int fd, short events)
 {
 	struct pollfd wait = {.fd = fd, .events = events};
 
-	return poll(&wait, 1, patience_ms) == 1 ? 0 : -1;
+	return poll(&wait, 1, PATIENCE_MS) == 1 ? 0 : -1;
 }
 
 /* One exchange. 0, or -1 when it did not come about. */
@@ -344,9 +345,6 @@ static int run_try(char **args)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(args[2]))};
 	int n = atoi(args[0]), done = 0;
-
-	/* A flood makes queues overflow, also without a firewall: packets may have to be sent again. */
-	patience_ms = 4 * PATIENCE_MS;
 
 	if (inet_pton(AF_INET, args[1], &to.sin_addr) != 1)
 		die(args[1]);
