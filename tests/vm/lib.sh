@@ -11,6 +11,8 @@ LAB_SRC=$TW_SOURCE/demo
 export TW_SOURCE TW_BUILD LAB_SRC
 . "$LAB_SRC/lab.sh"
 PATH=$TW_BUILD:$TW_BUILD/demo:$PATH
+# Guests are emulated, beside other tests.
+export LAB_BOOT_SECONDS=240 LAB_SECONDS=120
 n_ok=0
 n_failed=0
 
