@@ -44,8 +44,9 @@ number() { # PORT FIELD
 	tapwall ports --json | jq -r --arg name "$1" --arg field "$2" 'select(.name == $name)[$field]'
 }
 
-is_lost() { # PORT TIMES
-	[ "$(number "$1" programs_lost)" = "$2" ]
+# Where the programs hang on both qdiscs and the agent comes between, one tool's change is two losses.
+lost_more() { # PORT THAN
+	[ "$(number "$1" programs_lost)" -gt "$2" ]
 }
 
 is_proved() { # SECONDS: every port was looked at within so many
@@ -54,7 +55,7 @@ is_proved() { # SECONDS: every port was looked at within so many
 
 # With the host itself at the other end, so that no other port judges for port 1.
 judged() { # WAY
-	check "$1: what is allowed passes" within 10 becomes connected 1 tcp 10.0.0.12 7000
+	check "$1: what is allowed passes" within 20 becomes connected 1 tcp 10.0.0.12 7000
 	equal "$1: what is denied does not, from port 1" timeout "$(attempt 1 tcp 10.0.0.1 7001)"
 	equal "$1: nor to port 1" timeout \
 		"$(on_host "$traffic" connect tcp 10.0.0.11 7001 | cut -d ' ' -f 1)"
@@ -80,11 +81,11 @@ for way in tcx clsact; do
 	check "$way: the port is protected" port_is tap1 protected
 
 	check "$way: the limit can be changed" within 20 limit tap1
-	check "$way: the port is protected again" within 10 port_is tap1 protected
+	check "$way: the port is protected again" within 20 port_is tap1 protected
 	judged "$way, a limit that changed"
 
 	check "$way: a limit can be set where there was none" within 20 limit tap2
-	check "$way: that port is protected again" within 10 port_is tap2 protected
+	check "$way: that port is protected again" within 20 port_is tap2 protected
 	judged "$way, a limit that came later"
 
 	lost=$(number tap1 programs_lost)
@@ -96,7 +97,7 @@ for way in tcx clsact; do
 	else
 		forget_limit tap1
 	fi
-	check "$way: that the programs were removed is seen" within 20 is_lost tap1 $((lost + 1))
+	check "$way: that the programs were removed is seen" within 20 lost_more tap1 "$lost"
 	check "$way: and mended" within 20 port_is tap1 protected
 	check "$way: and logged" grep -q 'tap1: another tool removed the programs' "$lab/agent.log"
 	judged "$way, programs that were removed"
@@ -121,6 +122,6 @@ equal "nor from there" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 check "the port says why" sh -c "echo '$(number tap1 trouble)' | grep -q 'root qdisc (tbf)'"
 check "so does the log" grep -q 'tap1: cannot be attached, stays shut' "$lab/agent.log"
 on_host tc qdisc del dev tap1 root
-check "with room it is protected" within 10 port_is tap1 protected
+check "with room it is protected" within 20 port_is tap1 protected
 judged "a port that got room"
 finish

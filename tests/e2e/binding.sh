@@ -79,7 +79,7 @@ in_guest 4 ip link set eth0 down address 52:54:00:00:00:09
 in_guest 4 ip link set eth0 up
 in_guest 4 ip addr flush dev eth0
 in_guest 4 ip addr add 10.0.0.19/24 dev eth0
-check "and has the rights" within 1 sends_as 4 away
+check "and has the rights" within 20 sends_as 4 away
 set_mac tap3 fe:54:00:00:00:09
 check "a tap with the workload's MAC takes its place" within 20 belongs_to tap3 away
 check "the impostor has lost it" within 20 port_is tap4 unclaimed

@@ -55,16 +55,16 @@ thrice() { # PORT
 look() { # HOW
 	equal "$1: three connections" ' 3 connected' "$(thrice 7000)"
 	equal "$1: are three hits of the rule at both ends" 3 "$(count rule-1 hits)"
-	check "$1: and three entries, with both ends" within 10 \
+	check "$1: and three entries, with both ends" within 20 \
 		are_three 7000 'open w2 in, allow rule-1, allow rule-1'
 	equal "$1: three under rules of each end" ' 3 connected' "$(thrice 7001)"
 	equal "$1: are three hits of the one" 3 "$(count leave hits)"
 	equal "$1: and of the other" 3 "$(count enter hits)"
-	check "$1: and three entries" within 10 are_three 7001 'open w2 in, allow leave, allow enter'
+	check "$1: and three entries" within 20 are_three 7001 'open w2 in, allow leave, allow enter'
 	equal "$1: three that the receiver refuses" ' 3 refused' "$(thrice 7002)"
 	equal "$1: are three hits of the rule that lets them out" 6 "$(count leave hits)"
 	equal "$1: and of the one that refuses them" 3 "$(count stay-out hits)"
-	check "$1: and three entries, none of which says open" within 10 \
+	check "$1: and three entries, none of which says open" within 20 \
 		are_three 7002 'deny w2 in, allow leave, reject stay-out'
 }
 

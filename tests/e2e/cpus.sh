@@ -45,8 +45,7 @@ count() { # NAME [FILE]
 	sed -n "s/^$1=//p" "$lab/${2:-drive.out}"
 }
 in_order() {
-	kill -STOP "$agent"
-	sleep 0.1
+	freeze_agent
 	"$table" "$lab/bpffs/tapwall/maps" >"$lab/table.out"
 	code=$?
 	kill -CONT "$agent"

@@ -17,6 +17,7 @@ uplink() {
 	ip netns add "$ns-$2"
 	ip -n "$ns-$2" link set lo up
 	ip -n "$ns-host" link add "$1" type veth peer name eth0 address "$4" netns "$ns-$2"
+	ask_longer "$2" eth0
 	ip -n "$ns-$2" addr add "$3/24" dev eth0
 	ip -n "$ns-$2" link set eth0 up
 	ip -n "$ns-host" link set "$1" master "$5" up

@@ -42,9 +42,12 @@ begin g2 echo echo tcp 7000
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 30
 stream=$child
 check "a stream runs" goes_on
-before=$(bridged)
-check "it goes on" goes_on
-equal "without the bridge" "$before" "$(bridged)"
+# An agent that waits for its turn too long lets its lease of cut-through end, and takes it again.
+goes_past() {
+	before=$(bridged)
+	goes_on && [ "$(bridged)" = "$before" ]
+}
+check "it goes on without the bridge" within 20 goes_past
 equal "counted at both ends" true "$(tapwall ports --json |
 	jq -s 'map(select(.packets.out > 100 and .packets.in > 100)) | length == 2')"
 equal "and judged at both" "allow allow" "$(tapwall flows --json |

@@ -89,7 +89,7 @@ in_guest 1 ip addr flush dev eth0
 start_client 1
 first_client=$client
 check "the client gets an address through the firewall" within 20 has_address 1 10.0.0.51
-check "which the policy has" within 5 lease_is tap1 10.0.0.51
+check "which the policy has" within 20 lease_is tap1 10.0.0.51
 equal "a rule for its group means it" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 equal "and no more than that rule" timeout "$(attempt 1 tcp 10.0.0.12 7002)"
 begin g1 echo1 echo tcp 7001
@@ -121,27 +121,28 @@ check "without the agent the client renews its lease" within 20 renewed "$obtain
 echoed=$(count_of stream echoed)
 check "and the connection lives on" within 20 grows stream echoed "$((echoed + 20))"
 start_agent --policy "$lab/policy.yaml"
-check "the next agent adopts the lease" within 5 lease_is tap1 10.0.0.51
+check "the next agent adopts the lease" within 20 lease_is tap1 10.0.0.51
 echoed=$(count_of stream echoed)
 check "and the connection" within 20 grows stream echoed "$((echoed + 20))"
-equal "nothing was lost" 0 "$(count_of stream lost)"
 check "apply keeps it" apply "$lab/policy.yaml"
 echoed=$(count_of stream echoed)
 check "which the connection does not notice" within 20 grows stream echoed "$((echoed + 20))"
 end "$stream"
+equal "nothing was lost" 0 "$(count_of stream lost)"
 
 # Given back.
 kill -USR2 "$first_client"
-check "a lease that is given back is over" within 5 lease_is tap1 ""
+check "a lease that is given back is over" within 20 lease_is tap1 ""
+check "and the client has no address" within 20 eval '! has_address 1 10.0.0.51'
 in_guest 1 ip addr replace 10.0.0.51/24 dev eth0
 equal "and its address no longer passes" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 in_guest 1 ip addr flush dev eth0
 kill -USR1 "$first_client"
 check "it can be had again" within 20 has_address 1 10.0.0.51
-check "and works" within 10 becomes connected 1 tcp 10.0.0.12 7000
+check "and works" within 20 becomes connected 1 tcp 10.0.0.12 7000
 
 # Not renewed: the client stops, without a word.
 kill -KILL "$first_client"
-check "a lease that nobody renews runs out" within 25 lease_is tap1 ""
+check "a lease that nobody renews runs out" within 60 lease_is tap1 ""
 equal "then its address does not pass" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 finish

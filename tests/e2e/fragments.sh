@@ -34,7 +34,7 @@ listen() { # FILE PORT
 	counter=$child
 }
 arrive() { # FILE N
-	within 10 arrived "$1" "$2" || {
+	within 20 arrived "$1" "$2" || {
 		cat "$lab/$1"
 		false
 	}

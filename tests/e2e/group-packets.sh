@@ -14,7 +14,7 @@ ip -n "$ns-g1" route add 239.0.0.0/8 dev eth0
 {
 	workloads 6
 	cat <<-'END'
-		options: {limits: {broadcast: 100000/s}}
+		options: {limits: {broadcast: 100000/s}, timeouts: {udp-unreplied: 10m}}
 		rules:
 		  - {name: group, from: any, to: any, service: udp/7001, action: allow}
 		  - {name: plain, from: any, to: any, service: tcp/7000, action: allow}

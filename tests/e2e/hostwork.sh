@@ -41,30 +41,30 @@ check "where the host does nothing, frames are cut through" within 20 forwards c
 check "and all pass" becomes connected 1 tcp 10.0.0.12 7025
 
 drop_in_bridge
-check "a table of family bridge is seen" within 10 forwards vswitch 'table bridge pve'
+check "a table of family bridge is seen" within 20 forwards vswitch 'table bridge pve'
 held "nft bridge"
 on_host nft delete table bridge pve
-check "when it is gone, frames are cut through again" within 10 forwards cut-through
+check "when it is gone, frames are cut through again" within 20 forwards cut-through
 check "and all pass again" becomes connected 1 tcp 10.0.0.12 7025
 
 if on_host sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null; then
 	check "br_netfilter alone does nothing" forwards cut-through
 	on_host nft 'table ip docker { chain forward { type filter hook forward priority 0; tcp dport 7025 drop; }; }'
-	check "with a table it does" within 10 forwards vswitch 'br_netfilter and table ip docker'
+	check "with a table it does" within 20 forwards vswitch 'br_netfilter and table ip docker'
 	held br_netfilter
 	on_host nft delete table ip docker
 	on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0
-	within 10 forwards cut-through
+	within 20 forwards cut-through
 fi
 
 tc -n "$ns-host" qdisc add dev tap1 handle ffff: ingress
 # Without an action: not every kernel has one, and it is a filter all the same.
 tc -n "$ns-host" filter add dev tap1 parent ffff: protocol ip prio 50 u32 match ip dport 7025 0xffff flowid 1:1
-check "a filter of tc at a port is seen" within 10 port_bridged tap1 'a tc filter at its ingress'
+check "a filter of tc at a port is seen" within 20 port_bridged tap1 'a tc filter at its ingress'
 check "the other port has none" port_bridged tap2 ''
 check "others go on being cut through" forwards cut-through
 tc -n "$ns-host" filter del dev tap1 parent ffff:
-check "when it is gone, the port is as others" within 10 port_bridged tap1 ''
+check "when it is gone, the port is as others" within 20 port_bridged tap1 ''
 
 # What a guest sends is mirrored, as an intrusion detection system has it, also where it would be cut through.
 ip -n "$ns-host" link add mirror0 type veth peer name mirror1
@@ -74,21 +74,21 @@ mirrored() {
 }
 if tc -n "$ns-host" filter add dev tap1 parent ffff: protocol all prio 50 u32 match u32 0 0 \
 	action mirred egress mirror dev mirror0 2>"$lab/tc.err"; then
-	check "a mirror at a port is seen" within 10 port_bridged tap1 'a tc filter at its ingress'
+	check "a mirror at a port is seen" within 20 port_bridged tap1 'a tc filter at its ingress'
 	before=$(mirrored)
 	check "what the port sends passes" becomes connected 1 tcp 10.0.0.12 7000
 	check "and comes to the mirror" test "$(mirrored)" -gt $((before + 2))
 	tc -n "$ns-host" filter del dev tap1 parent ffff:
-	within 10 port_bridged tap1 ''
+	within 20 port_bridged tap1 ''
 else
 	echo "ok $((n_checks += 1)) - a mirror at a port # SKIP this kernel has no act_mirred: $(cat "$lab/tc.err")"
 fi
 
 on_host nft 'table netdev limits { chain in { type filter hook ingress device tap1 priority 0; tcp dport 7025 drop; }; }'
-check "a chain of family netdev at a port is seen" within 10 port_bridged tap1 'an nftables chain at its ingress'
+check "a chain of family netdev at a port is seen" within 20 port_bridged tap1 'an nftables chain at its ingress'
 held "nft netdev"
 on_host nft delete table netdev limits
-check "and that it is gone" within 10 port_bridged tap1 ''
+check "and that it is gone" within 20 port_bridged tap1 ''
 stop_agent
 
 drop_in_bridge
@@ -100,7 +100,7 @@ stop_agent
 start_agent --policy "$lab/policy.yaml" --forwarding 'cut-through!'
 within 20 port_is tap2 protected
 check "cut-through! insists" within 20 forwards cut-through
-check "and passes by the host" within 10 becomes connected 1 tcp 10.0.0.12 7025
+check "and passes by the host" within 20 becomes connected 1 tcp 10.0.0.12 7025
 stop_agent
 release
 finish

@@ -161,15 +161,18 @@ make_guest() { # N [BRIDGE]
 	plug "$1" "${2:-br0}"
 }
 
+# Requests for a neighbour's MAC go on for longer than `attempt` waits: by default an unanswered one becomes an
+# error after the same three seconds, and whether that or the timeout comes first is luck.
+ask_longer() { # NAMESPACE DEVICE
+	ip netns exec "$ns-$1" sysctl -qw "net.ipv4.neigh.$2.mcast_solicit=10" "net.ipv6.neigh.$2.mcast_solicit=10"
+}
+
 # The wire between a guest and its bridge.
 plug() { # N BRIDGE
 	ip -n "$ns-host" link add "tap$1" type veth peer name eth0 netns "$ns-g$1"
 	in_guest "$1" sysctl -qw net.ipv6.conf.eth0.dad_transmits=0 \
 		net.ipv6.conf.eth0.router_solicitations=0
-	# Longer than `attempt` waits: by default an unanswered ARP request becomes an error after the same
-	# three seconds, and whether that or the timeout comes first is luck.
-	in_guest "$1" sysctl -qw net.ipv4.neigh.eth0.mcast_solicit=10 \
-		net.ipv6.neigh.eth0.mcast_solicit=10
+	ask_longer "g$1" eth0
 	ip -n "$ns-g$1" link set eth0 address "52:54:00:00:00:0$1"
 	ip -n "$ns-g$1" addr add "10.0.0.1$1/24" dev eth0
 	ip -n "$ns-g$1" addr add "fd00::1$1/64" dev eth0 nodad
@@ -235,6 +238,12 @@ stop_agent() { # [SIGNAL]
 	code=$?
 	agent=
 	return "$code"
+}
+
+# Stops the agent where it is, and waits until it stands.
+freeze_agent() {
+	kill -STOP "$agent"
+	within 20 grep -q '^State:.*stopped' "/proc/$agent/status"
 }
 
 # What the next agent finds in force shall be of another version: it loads its own programs and puts them in

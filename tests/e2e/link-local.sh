@@ -15,6 +15,7 @@ guests="$guests router"
 ip netns add "$ns-router"
 ip -n "$ns-router" link set lo up
 ip -n "$ns-host" link add up0 type veth peer name eth0 address 52:54:00:00:09:09 netns "$ns-router"
+ask_longer router eth0
 ip -n "$ns-router" addr add fe80::1/64 dev eth0 nodad
 ip -n "$ns-router" link set eth0 up
 ip -n "$ns-host" link set up0 master br0 up
@@ -48,9 +49,9 @@ check "both guests are protected" within 20 port_is tap2 protected
 for name in g1 g2 router; do begin $name "echo-$name" echo tcp 7000; done
 calls_itself 1 fe80::aaaa
 calls_itself 2 fe80::bbbb
-check "a guest's address that is free is its own" within 10 reaches g1 fe80::bbbb
-check "as is the other's" within 10 reaches g2 fe80::aaaa
-check "the router has its own" within 10 reaches router fe80::aaaa
+check "a guest's address that is free is its own" within 20 reaches g1 fe80::bbbb
+check "as is the other's" within 20 reaches g2 fe80::aaaa
+check "the router has its own" within 20 reaches router fe80::aaaa
 
 before=$(denied spoofed-nd)
 calls_itself 2 fe80::aaaa
@@ -59,9 +60,9 @@ check "and is told of, as what it is" test "$(denied spoofed-nd)" -gt "$before"
 check "its owner keeps it" reaches router fe80::aaaa
 calls_itself 2 fe80::1
 check "a reserved one is no guest's" fails reaches g2 fe80::aaaa
-check "but who it is reserved for has it" within 10 reaches g1 fe80::1
+check "but who it is reserved for has it" within 20 reaches g1 fe80::1
 calls_itself 2 fe80::5054:ff:fe00:1
 check "nor does a guest get one that is made of another's MAC" fails reaches g2 fe80::1
 calls_itself 2 fe80::bbbb
-check "its own is its own still" within 10 reaches g2 fe80::aaaa
+check "its own is its own still" within 20 reaches g2 fe80::aaaa
 finish

@@ -84,7 +84,7 @@ equal "a reload without a file fails" 2 $?
 equal "which status tells, too" '"unreadable"' "$(field file_state)"
 before=$(grep -c 'cannot read it' "$lab/agent.log")
 kill -HUP "$agent"
-check "SIGHUP is refused as well" within 10 \
+check "SIGHUP is refused as well" within 20 \
 	sh -c "[ \$(grep -c 'cannot read it' '$lab/agent.log') -gt $before ]"
 stop_agent
 start_agent --policy "$policy"

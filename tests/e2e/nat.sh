@@ -18,6 +18,7 @@ make_outside() { # NAMESPACE PORT HOST GUEST
 	ip -n "$ns-host" link add "$2" type veth peer name eth0 netns "$ns-$1"
 	ip -n "$ns-host" addr add "$3/24" dev "$2"
 	ip -n "$ns-host" link set "$2" up
+	ask_longer "$1" eth0
 	ip -n "$ns-$1" link set lo up
 	ip -n "$ns-$1" addr add "$4/24" dev eth0
 	ip -n "$ns-$1" link set eth0 up

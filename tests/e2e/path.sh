@@ -22,6 +22,9 @@ done
 ip -n "$ns-host" link add up0 type veth peer name eth0 netns "$ns-g8"
 ip -n "$ns-host" link set up0 master br0 up
 ip -n "$ns-g8" link add far type veth peer name eth0 netns "$ns-g9"
+ask_longer g8 eth0
+ask_longer g8 far
+ask_longer g9 eth0
 ip -n "$ns-g8" link set far mtu 1400 up
 ip -n "$ns-g8" link set eth0 up
 ip -n "$ns-g9" link set eth0 mtu 1400 up

@@ -97,7 +97,7 @@ for i in 1 3; do
 	ask $i
 	check "guest $i is given an address" within 30 has_lease $i 10.0.0.5$i
 	end "$client"
-	check "… which is written" within 15 kept 10.0.0.5$i
+	check "… which is written" within 20 kept 10.0.0.5$i
 done
 
 reboot
@@ -108,8 +108,8 @@ in_guest 3 ip addr flush dev eth0
 in_guest 3 ip addr add 10.0.0.53/24 dev eth0
 start_agent --policy "$lab/policy.yaml"
 for i in 1 3; do
-	check "after a boot the policy has guest $i's address" within 5 lease_is tap$i 10.0.0.5$i
-	check "… and it is not cut off" within 5 becomes connected $i tcp 10.0.0.12 7000
+	check "after a boot the policy has guest $i's address" within 20 lease_is tap$i 10.0.0.5$i
+	check "… and it is not cut off" within 20 becomes connected $i tcp 10.0.0.12 7000
 done
 
 stop_agent
@@ -117,7 +117,7 @@ check "a release" release
 check "… leaves the leases" kept 10.0.0.51
 equal "… and nothing else" leases.json "$(ls "$lab/state")"
 start_agent --policy "$lab/policy.yaml"
-check "… which count when the host is filtered again" within 5 becomes connected 1 tcp 10.0.0.12 7000
+check "… which count when the host is filtered again" within 20 becomes connected 1 tcp 10.0.0.12 7000
 
 # Given back while no agent ran: the file has it still, the kernel knows better.
 equal "what a server has not said yet is marked so" 2 "$(restored)"
@@ -126,7 +126,7 @@ check "guest 1 renews" within 30 grep -q obtained "$lab/udhcpc1.out"
 equal "… and what it says takes the mark away" 1 "$(restored)"
 stop_agent KILL
 kill -USR2 "$client"
-check "guest 1 gives its address back" within 10 grep -qi 'released' "$lab/udhcpc1.out"
+check "guest 1 gives its address back" within 20 grep -qi 'released' "$lab/udhcpc1.out"
 kill -KILL "$client"
 check "… of which the file knows nothing" kept 10.0.0.51
 start_agent --policy "$lab/policy.yaml"
@@ -136,7 +136,7 @@ equal "… so that it does not pass" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 ask 1
 check "it is given again" within 30 has_lease 1 10.0.0.51
 end "$client"
-check "… and written" within 15 kept 10.0.0.51
+check "… and written" within 20 kept 10.0.0.51
 
 reboot
 start_agent --policy "$lab/taken.yaml"
@@ -149,7 +149,7 @@ for how in damaged missing; do
 	ask 1
 	check "$how: guest 1 has its address" within 30 has_lease 1 10.0.0.51
 	end "$client"
-	check "$how: … and it is written" within 15 kept 10.0.0.51
+	check "$how: … and it is written" within 20 kept 10.0.0.51
 	reboot
 	case $how in
 	damaged) sed -i 's/10\.0\.0\.51/10.0.0.53/' "$lab/state/leases.json" ;;

@@ -25,8 +25,9 @@ for port in 7001 7002 7003; do
 done
 begin g2 udp7003 echo udp 7003
 
-# Answers within this many milliseconds came from the firewall's refusal and not from waiting.
-at_once=500
+# Answers within this many milliseconds came from the firewall's refusal and not from waiting: a SYN without an answer
+# is sent again after a second.
+at_once=950
 
 refused() { # WHAT N PROTO HOST PORT EXPECTED
 	answer=$(in_guest "$2" "$traffic" connect "$3" "$4" "$5")

@@ -23,7 +23,7 @@ make_guest 2
 		  - {name: udp, from: w1, to: w2, service: udp/7001, action: allow}
 		  - {name: six, from: w1, to: w2, service: tcp/7002, action: allow}
 		  - {name: spray, from: w1, to: w2, service: udp/7003, action: allow}
-		options: {timeouts: {udp-unreplied: 1h}}
+		options: {timeouts: {udp-unreplied: 1h, time-wait: 1h, closed: 1h}}
 	END
 } >"$lab/policy.yaml"
 maps=$lab/bpffs/tapwall/maps

@@ -23,11 +23,11 @@ damage() { # HOW FILE
 }
 
 for how in lost older; do
-	check "ports.json is written" within 5 saved "$(ifindex tap4)"
+	check "ports.json is written" within 20 saved "$(ifindex tap4)"
 	cp -r "$lab/state" "$lab/older"
 	if [ $how = older ]; then
 		replug 4
-		check "… and for the new tap" within 5 saved "$(ifindex tap4)"
+		check "… and for the new tap" within 20 saved "$(ifindex tap4)"
 	fi
 	stop_agent KILL
 	damage $how ports.json
@@ -88,28 +88,28 @@ written() { # FILE INODE: one of this name is there, and not that one
 }
 
 all_files='policy.yaml rules.json ports.json images.json'
-check "all files are there" within 5 sh -c 'cd "$1" && ls $2' - "$lab/state" "$all_files"
-check "… and sound" within 5 sound
+check "all files are there" within 20 sh -c 'cd "$1" && ls $2' - "$lab/state" "$all_files"
+check "… and sound" within 20 sound
 for file in $all_files; do
 	: >"$lab/agent.log"
 	inode=$(stat -c %i "$lab/state/$file")
 	# A number that is not free: another file will not have it.
 	ln "$lab/state/$file" "$lab/state/keep-$file"
 	rm "$lab/state/$file"
-	check "$file, deleted under the agent, is written again" within 5 written $file "$inode"
+	check "$file, deleted under the agent, is written again" within 20 written $file "$inode"
 	check "… and the log tells of it" grep -q "$file was deleted or changed" "$lab/agent.log"
-	check "… and of its end" within 5 sound
+	check "… and of its end" within 20 sound
 	rm "$lab/state/keep-$file"
 done
 echo '# older' >>"$lab/state/policy.yaml"
-check "a policy.yaml that was changed is written again" within 5 cmp "$lab/policy.yaml" "$lab/state/policy.yaml"
+check "a policy.yaml that was changed is written again" within 20 cmp "$lab/policy.yaml" "$lab/state/policy.yaml"
 stop_agent KILL
 rm "$lab/state"/*.json
 : >"$lab/agent.log"
 start_agent
 for file in rules.json ports.json images.json; do
 	check "$file, missing at a start, is told of" grep -q "$file is missing" "$lab/agent.log"
-	check "… and is there again" within 5 test -s "$lab/state/$file"
+	check "… and is there again" within 20 test -s "$lab/state/$file"
 done
 equal "… and all ports are judged" "$right" "$(judged)"
 check "the first policy is applied again" apply "$lab/policy.yaml"
@@ -136,9 +136,13 @@ lose_entry() { # both epochs
 			$((key % 256)) $((key / 256)) 0 0 value 0 0 0 0
 	done
 }
-lose_entry
-equal "status tells of a port that the kernel shuts" shut "$(state_of tap3)"
-check "its entry is written again" within 10 port_is tap3 protected
+# The agent looks after entries every few seconds, and may come between the loss and the question.
+loss_is_told() {
+	lose_entry
+	port_is tap3 shut
+}
+check "status tells of a port that the kernel shuts" within 20 loss_is_told
+check "its entry is written again" within 20 port_is tap3 protected
 check "… and the log says so" grep -q 'tap3: the kernel has no entry for it; writing it again' \
 	"$lab/agent.log"
 equal "all ports are judged again" "$right" "$(judged)"

@@ -15,7 +15,7 @@ policy() { # RULE
 	cat <<-END
 		rules:
 		  - {name: $1, from: w1, to: w2, service: "udp/7001", action: allow, log: true}
-		options: {timeouts: {udp-unreplied: 2s}}
+		options: {timeouts: {udp-unreplied: 5s}}
 	END
 }
 policy first >"$lab/first.yaml"
@@ -37,20 +37,24 @@ many_flows() {
 start_agent --policy "$lab/first.yaml"
 begin g2 count count "$lab/count" 7001
 begin g1 spray spray 10.0.0.12 7001
-check "thousands of connections open" within 20 many_flows
+check "thousands of connections open" within 60 many_flows
 end "$child"
 equal "many requests in one breath, thousands of flows each" "answered 20" \
 	"$("$TW_BUILD/tests/e2e/hostile" "$socket" ask 20)"
 opened=$(hits first)
 check "the rule counts them" test "$opened" -gt 2000
-check "expired ones are no flows" within 20 sh -c \
+check "expired ones are no flows" within 60 sh -c \
 	"[ \"\$('$TW_BUILD/tapwall' flows --json --socket '$socket' | wc -l)\" = 0 ]"
-check "and no records either, before long" within 20 swept
+check "and no records either, before long" within 60 swept
 check "their end is told, with what they carried" sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
 	jq -es '[.[] | select(.event == \"close\" and .rule == \"first\" and .packets.out > 0 and .from.workload == \"w1\")] | length > 100'"
 
 # A rule that goes and comes back while connections remember it is the same rule.
-attempt 1 udp 10.0.0.12 7001 >/dev/null
+in_guest 1 "$traffic" connect udp 10.0.0.12 7001 >/dev/null &
+opens() {
+	[ "$(hits first)" -gt "$opened" ]
+}
+check "a connection opens" within 20 opens
 check "another rule takes its place" apply "$lab/second.yaml"
 check "and the first comes back at once" apply "$lab/first.yaml"
 check "with its hits" test "$(hits first)" -gt "$opened"
@@ -62,7 +66,7 @@ forgotten() {
 	sleep 1
 	return 1
 }
-check "a rule that nothing speaks of any more is forgotten" within 30 forgotten
+check "a rule that nothing speaks of any more is forgotten" within 60 forgotten
 
 "$TW_BUILD/tapwall" log --follow --json --socket "$socket" >"$lab/followed" &
 follower=$!
@@ -75,7 +79,7 @@ kill -STOP "$follower"
 more_hits() {
 	[ "$(hits first)" -gt 20000 ]
 }
-check "it stops reading while many thousands open" within 30 more_hits
+check "it stops reading while many thousands open" within 120 more_hits
 kill -CONT "$follower"
 end "$spray"
 misses() {

@@ -36,7 +36,7 @@ generation() {
 
 # What of a status is said of loads that were refused.
 logged() { # PATTERN
-	within 10 grep -q "$1" "$lab/agent.log"
+	within 20 grep -q "$1" "$lab/agent.log"
 }
 
 start_agent --policy "$lab/policy.yaml"
@@ -162,7 +162,7 @@ logs() { # RULE [OPTIONS]
 }
 equal "what a rule denies is denied" timeout "$(attempt 2 tcp 10.0.0.11 82)"
 equal "by another rule, too" timeout "$(attempt 2 tcp 10.0.0.11 83)"
-check "a denial is logged" within 10 logs told
+check "a denial is logged" within 20 logs told
 check "so is one of a rule that says log: false, for log --all" logs hushed --all
 check "but not else" eval '! logs hushed'
 for verb in 'flows --workload' 'flows --json --workload' 'log --workload' capture; do
