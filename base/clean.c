@@ -50,7 +50,7 @@ static size_t look_at(const char *at, size_t len, bool *ret_good)
 	return n ? n : 1;
 }
 
-bool tw_is_clean(const char *text, size_t len)
+bool tw_clean_check(const char *text, size_t len)
 {
 	bool good = true;
 

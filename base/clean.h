@@ -15,7 +15,7 @@
 void tw_clean(char *text, size_t len);
 
 /* True if the text has nothing to replace. */
-bool tw_is_clean(const char *text, size_t len);
+bool tw_clean_check(const char *text, size_t len);
 
 /* A cleaned copy by value, valid within the expression that made it. A longer text is cut and
  * ends in "...". */

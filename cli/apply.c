@@ -8,7 +8,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/agent.h"
-#include "cli/cli.h"
+#include "cli/apply.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "link/json_message.h"
@@ -98,7 +99,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return is_refused(options, response->applied) ? TW_EXIT_NO : TW_EXIT_OK;
 }
 
-static int ask(struct tw_apply_options *options, Tapwall__V1__Request *request)
+int tw_apply_ask(struct tw_apply_options *options, Tapwall__V1__Request *request)
 {
 	struct tw_agent_call call = {
 		.socket = options->socket,
@@ -130,20 +131,5 @@ int tw_apply_run(const void *values)
 	body.allow_unprotect = options.allow_unprotect;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
-	return ask(&options, &request);
-}
-
-int tw_reload_run(const void *values)
-{
-	const struct tw_reload_options *options = values;
-	struct tw_apply_options apply = {.socket = options->socket,
-		.json = options->json,
-		.allow_unprotect = options->allow_unprotect};
-	Tapwall__V1__ReloadRequest body = TAPWALL__V1__RELOAD_REQUEST__INIT;
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-
-	body.allow_unprotect = options->allow_unprotect;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_RELOAD;
-	request.reload = &body;
-	return ask(&apply, &request);
+	return tw_apply_ask(&options, &request);
 }

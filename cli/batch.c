@@ -74,7 +74,7 @@ static int init(struct batch *batch, struct tw_judge *judge)
 		if (quote(tw_policy_rule(policy, i)->name, &batch->rules[i]) < 0)
 			return -ENOMEM;
 	for (size_t i = 0; i < batch->n_ports; i++)
-		if (quote(tw_vnic_port_name(tw_policy_vnic(policy, i)), &batch->ports[i]) < 0)
+		if (quote(tw_judge_port_name(tw_policy_vnic(policy, i)), &batch->ports[i]) < 0)
 			return -ENOMEM;
 	return 0;
 }

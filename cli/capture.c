@@ -12,9 +12,9 @@
 #include "base/clean.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/report.h"
-#include "cli/style.h"
-#include "sim/pcapng_write.h"
+#include "sim/pcapng_writer.h"
 
 #define FILE_MODE 0600 /* a capture holds the guests' traffic: readable by its owner only */
 
@@ -75,7 +75,8 @@ static int write_frame(struct session *session, const Tapwall__V1__CapturedFrame
 
 	snprintf(description, sizeof(description), "%.200s, directions as the workload sees them",
 		frame->workload[0] ? frame->workload : "no workload");
-	return tw_pcapng_write(session->writer, &note, &err) < 0 ? tw_report_err(&err) : TW_EXIT_OK;
+	return tw_pcapng_writer_add(session->writer, &note, &err) < 0 ? tw_report_err(&err)
+								      : TW_EXIT_OK;
 }
 
 static int on_frame(struct session *session, const Tapwall__V1__CapturedFrame *frame)
@@ -104,8 +105,8 @@ static int flush(struct session *session)
 	if (tw_link_client_has_more(session->client))
 		return TW_EXIT_OK;
 	if (session->writer)
-		return tw_pcapng_flush(session->writer, &err) < 0 ? tw_report_err(&err)
-								  : TW_EXIT_OK;
+		return tw_pcapng_writer_flush(session->writer, &err) < 0 ? tw_report_err(&err)
+									 : TW_EXIT_OK;
 	if (fflush(stdout))
 		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
 	return TW_EXIT_OK;

@@ -6,10 +6,11 @@
 
 #include "base/clean.h"
 #include "cli/capture.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json.h"
 #include "sim/glance.h"
 #include "sim/tuple.h"
@@ -91,7 +92,7 @@ static json_t *json_mac(const uint8_t *mac)
 
 static json_t *json_end(const struct tw_glance *glance, enum tw_dir end)
 {
-	bool ports = glance->has_ports && tw_proto_has_ports(glance->proto);
+	bool ports = glance->has_ports && tw_tuple_has_ports(glance->proto);
 	char text[INET6_ADDRSTRLEN];
 
 	if (!glance->has_addrs)
@@ -116,14 +117,16 @@ int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
 		tw_json_u64(frame->len));
 	what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "vlan",
 		tw_json_u64(glance.vlan), "proto",
-		glance.has_proto ? tw_json_text(tw_proto_name(glance.proto, number)) : json_null(),
+		glance.has_proto ? tw_json_text(tw_tuple_proto_name(glance.proto, number))
+				 : json_null(),
 		"from", json_end(&glance, TW_DIR_OUT), "to", json_end(&glance, TW_DIR_IN),
 		"tcp_flags", tw_json_text(tw_tcp_flags_text(glance.tcp_flags).text), "src_mac",
 		json_mac(glance.mac[TW_DIR_OUT]), "dst_mac", json_mac(glance.mac[TW_DIR_IN]),
 		"ethertype", tw_json_u64(glance.type), "lost_before",
 		tw_json_u64(frame->lost_before));
-	return tw_report_json(tw_proto_json(tw_json_merge(why, what),
-		glance.has_proto ? tw_proto_name(glance.proto, number) : "", glance.icmp_type));
+	return tw_report_json(tw_flow_proto_json(tw_json_merge(why, what),
+		glance.has_proto ? tw_tuple_proto_name(glance.proto, number) : "",
+		glance.icmp_type));
 }
 
 const char *tw_capture_comment(const Tapwall__V1__CapturedFrame *frame, char *text)

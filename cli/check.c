@@ -5,6 +5,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/stats.h"
 #include "cli/style.h"

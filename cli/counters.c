@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/listing.h"
 
 static const struct tw_column columns[] = {

@@ -93,10 +93,10 @@ static bool same_end(
 
 static bool same_flow(const struct tw_query *tuple, const Tapwall__V1__Flow *flow)
 {
-	bool ports = tw_proto_has_ports(tuple->proto);
+	bool ports = tw_tuple_has_ports(tuple->proto);
 	char number[4];
 
-	return !strcmp(flow->proto, tw_proto_name(tuple->proto, number)) &&
+	return !strcmp(flow->proto, tw_tuple_proto_name(tuple->proto, number)) &&
 	       same_end(flow->from, &tuple->addr[TW_DIR_OUT], !ports || tuple->sport_chosen,
 		       tuple->sport) &&
 	       same_end(flow->to, &tuple->addr[TW_DIR_IN], !ports, tuple->dport);
@@ -327,7 +327,7 @@ int tw_explain_run(const void *values)
 		code = read_live(options->socket, &text, &policy);
 		file = text.source;
 	} else if (!code) {
-		code = tw_file_policy(options->policy, false, &policy);
+		code = tw_report_policy(options->policy, false, &policy);
 	}
 	if (!code)
 		code = tw_report_judge(&judge, policy, CONNS_MAX, tw_file_label(file));

@@ -5,10 +5,11 @@
 
 #include "base/clean.h"
 #include "cli/explain.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json.h"
 
 #define LABEL_WIDTH 9 /* length of the longest stage name, plus one */
@@ -24,7 +25,7 @@ static const char *const end_titles[TW_DIR__MAX] = {
 static void put_addr(const struct tw_query *tuple, enum tw_dir end)
 {
 	const struct tw_vnic *vnic = tuple->vnic[end];
-	bool ports = tw_proto_has_ports(tuple->proto);
+	bool ports = tw_tuple_has_ports(tuple->proto);
 	bool brackets = ports && !tw_addr_is_v4(&tuple->addr[end]);
 	char addr[INET6_ADDRSTRLEN];
 
@@ -40,9 +41,9 @@ static void put_tuple(const struct tw_query *tuple)
 {
 	char number[4];
 
-	printf("%s%s%s", tw_style_on(TW_STYLE_STRONG), tw_proto_name(tuple->proto, number),
+	printf("%s%s%s", tw_style_on(TW_STYLE_STRONG), tw_tuple_proto_name(tuple->proto, number),
 		tw_style_off());
-	if (tw_proto_is_icmp(tuple->proto))
+	if (tw_tuple_is_icmp(tuple->proto))
 		printf(" %u.%u", tuple->type, tuple->code);
 	fputs("  ", stdout);
 	put_addr(tuple, TW_DIR_OUT);
@@ -290,7 +291,7 @@ static json_t *json_judged(const struct tw_explained *x, enum tw_dir dir)
 	if (!vnic)
 		return json_null();
 	object = json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "port",
-		tw_json_text(port[0] ? port : tw_vnic_port_name(vnic)), "verdict",
+		tw_json_text(port[0] ? port : tw_judge_port_name(vnic)), "verdict",
 		end->protected ? tw_verdict_name(end->verdict) : "unprotected", "rule",
 		tw_json_text(tw_judge_rule(x->judge, end->rule)), "reason",
 		tw_json_text(end->protected ? tw_reason_name(end->reason) : NULL), "workload",
@@ -317,7 +318,7 @@ static json_t *json_addr(const struct tw_explained *x, enum tw_dir dir)
 		tw_addr_format(&x->tuple.addr[dir], addr), "workload",
 		tw_json_text(vnic ? vnic->workload : NULL));
 
-	if (tw_proto_has_ports(x->tuple.proto))
+	if (tw_tuple_has_ports(x->tuple.proto))
 		object = tw_json_merge(
 			object, json_pack("{s:i}", "port",
 					dir == TW_DIR_OUT ? x->tuple.sport : x->tuple.dport));
@@ -350,9 +351,10 @@ int tw_explain_json(const struct tw_explained *explained)
 		tw_json_text(end ? tw_reason_text(end->reason) : NULL));
 
 	object = tw_json_merge(object,
-		json_pack("{s:s, s:o, s:o}", "proto", tw_proto_name(tuple->proto, number), "from",
-			json_addr(explained, TW_DIR_OUT), "to", json_addr(explained, TW_DIR_IN)));
-	if (tw_proto_is_icmp(tuple->proto))
+		json_pack("{s:s, s:o, s:o}", "proto", tw_tuple_proto_name(tuple->proto, number),
+			"from", json_addr(explained, TW_DIR_OUT), "to",
+			json_addr(explained, TW_DIR_IN)));
+	if (tw_tuple_is_icmp(tuple->proto))
 		object = tw_json_merge(
 			object, json_pack("{s:i, s:i}", "type", tuple->type, "code", tuple->code));
 	if (explained->live)

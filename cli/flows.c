@@ -8,9 +8,10 @@
 #include "base/vec.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json.h"
 
 static const struct tw_column columns[] = {

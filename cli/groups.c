@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/listing.h"
 #include "cli/style.h"
 

@@ -5,10 +5,11 @@
 #include "base/clean.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json_message.h"
 
 /* Fixed column widths, because a stream cannot know how wide its columns will be. They fit the
@@ -22,7 +23,7 @@
  * instead. */
 static void put_tuple(const Tapwall__V1__LogEntry *e)
 {
-	char text[2 * TW_END_TEXT_MAX + 8];
+	char text[2 * TW_FLOW_TEXT_MAX + 8];
 	struct tw_flow_words words = {0};
 
 	if (e->from && e->to) {
@@ -79,7 +80,7 @@ static void print_text(const Tapwall__V1__LogEntry *e)
 {
 	bool denied = !strcmp(e->event, "deny");
 	const char *event = denied ? e->verdict : e->event;
-	char text[TW_END_TEXT_MAX];
+	char text[TW_FLOW_TEXT_MAX];
 
 	if (e->lost_before)
 		printf("%s%s entries are missing here%s\n", tw_style_on(TW_STYLE_WARN),

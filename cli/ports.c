@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/listing.h"
 #include "cli/report.h"
 #include "cli/style.h"

@@ -6,11 +6,12 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
 #include "fastpath/abi/names.h"
 #include "link/json.h"
-#include "sim/capture_read.h"
+#include "sim/capture.h"
 #include "sim/frame.h"
 #include "sim/glance.h"
 #include "sim/judge.h"
@@ -349,7 +350,7 @@ int tw_replay_run(const void *values)
 
 	if (!replay)
 		return tw_report_memory();
-	code = tw_file_policy(options->policy, false, &policy);
+	code = tw_report_policy(options->policy, false, &policy);
 	if (code)
 		return code;
 	replay->options = options;

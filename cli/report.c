@@ -58,7 +58,7 @@ void tw_report_diags(const char *file, const struct tw_diags *diags)
 	}
 }
 
-int tw_file_policy(const char *path, bool warnings, struct tw_policy **ret)
+int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 {
 	tw_auto_buf struct tw_buf text = {0};
 	struct tw_diags diags = {0};

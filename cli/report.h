@@ -30,7 +30,7 @@ void tw_report_diags(const char *file, const struct tw_diags *diags);
 
 /* Reads and checks a policy file and prints its errors, and its warnings if `warnings`. Returns
  * an exit code; *ret is set only if it is TW_EXIT_OK. */
-int tw_file_policy(const char *path, bool warnings, struct tw_policy **ret);
+int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret);
 
 /* Sets up a judge for a policy from `file` and prints errors. Returns an exit code. */
 int tw_report_judge(

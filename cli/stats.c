@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "cli/human.h"
 #include "cli/sheet.h"
 #include "link/json.h"
 #include "policy/table.h"

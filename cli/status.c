@@ -5,6 +5,7 @@
 
 #include "cli/agent.h"
 #include "cli/cli.h"
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "link/json_message.h"

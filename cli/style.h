@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* style.h: colours, glyphs and units of the output.
+/* style.h: colours and glyphs of the output.
  *
  * Colours are written only to a terminal, and only if NO_COLOR is not set. Glyphs beyond ASCII
  * are used only in a UTF-8 locale.
@@ -47,15 +47,3 @@ size_t tw_style_width(const char *text, size_t len);
 /* Prints a text, which is cleaned in place, padded to `width` columns plus two. For output line
  * by line, where no sheet can be laid out. */
 void tw_style_put(enum tw_style style, char *text, size_t width);
-
-/* A short text by value, valid within the expression that made it. */
-struct tw_short {
-	char text[40];
-};
-
-struct tw_short tw_human_bytes(uint64_t bytes);	  /* 812 B, 3.1 KiB, 45 MiB */
-struct tw_short tw_human_rate(double rate);	  /* 0, 0.3, 42, 1.2k, 45k, 1.3M */
-struct tw_short tw_human_count(uint64_t count);	  /* 1,234,567 */
-struct tw_short tw_human_span(double seconds);	  /* 0.4s, 12s, 3m05s, 2h14m, 5d03h; < 0: never */
-struct tw_short tw_human_time(double unix_time);  /* local time, to the millisecond */
-struct tw_short tw_human_ms(double milliseconds); /* 0.42 ms, 3.1 ms, 120 ms */

@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/human.h"
 #include "cli/report.h"
 #include "cli/sheet.h"
 #include "cli/top.h"
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json.h"
 
 typedef Tapwall__V1__TopRow row_t;

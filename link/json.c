@@ -61,7 +61,7 @@ char *tw_json_line(json_t *object)
 
 	/* Without JSON_ENSURE_ASCII, jansson escapes only the control characters of ASCII.
 	 * Terminals obey others, too. */
-	if (line && !tw_is_clean(line, strlen(line))) {
+	if (line && !tw_clean_check(line, strlen(line))) {
 		free(line);
 		line = json_dumps(object, flags | JSON_ENSURE_ASCII);
 	}

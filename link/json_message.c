@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "link/json_message.h"
 
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json.h"
 
 static json_t *conflicts_json(const Tapwall__V1__Status *s)

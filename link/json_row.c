@@ -3,7 +3,7 @@
 #include "link/json_message.h"
 
 #include "fastpath/abi/names.h"
-#include "link/end.h"
+#include "link/flow.h"
 #include "link/json.h"
 
 json_t *tw_json_names(char *const *names, size_t n)
@@ -115,17 +115,17 @@ json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *e)
 		tw_json_text(e->workload), "port", tw_json_text(e->port), "direction",
 		tw_json_text(e->direction), "proto", tw_json_text(e->proto));
 	json_t *who = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "entered_by",
-		tw_json_text(e->entered_by), "from", tw_end_json(e->from), "to", tw_end_json(e->to),
-		"src_mac", tw_json_text(e->src_mac), "dst_mac", tw_json_text(e->dst_mac),
-		"ethertype", tw_json_u64(e->ethertype), "vlan", tw_json_u64(e->vlan), "len",
-		tw_json_u64(e->len));
+		tw_json_text(e->entered_by), "from", tw_flow_end_json(e->from), "to",
+		tw_flow_end_json(e->to), "src_mac", tw_json_text(e->src_mac), "dst_mac",
+		tw_json_text(e->dst_mac), "ethertype", tw_json_u64(e->ethertype), "vlan",
+		tw_json_u64(e->vlan), "len", tw_json_u64(e->len));
 	json_t *ends = json_pack("{s:o, s:o, s:o}", "tcp", segment_json(e->tcp), "out",
-		tw_gate_json(e->out), "in", tw_gate_json(e->in));
+		tw_flow_gate_json(e->out), "in", tw_flow_gate_json(e->in));
 	json_t *count = json_pack("{s:o, s:o, s:o, s:o, s:o}", "packets",
 		tw_json_out_in(e->packets_out, e->packets_in), "bytes",
 		tw_json_out_in(e->bytes_out, e->bytes_in), "age_s", tw_json_s(e->age_s), "state",
 		tw_json_text(e->state), "lost_before", tw_json_u64(e->lost_before));
 
 	who = tw_json_merge(tw_json_merge(what, who), ends);
-	return tw_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type);
+	return tw_flow_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type);
 }

@@ -87,7 +87,7 @@ static int number_services(struct cells *c)
 
 	for (size_t i = 0; i < c->in->entries->n && !err; i++) {
 		struct service service = {c->proto.of_entry.at[i], c->sport.of_entry.at[i]};
-		uint64_t hash = tw_hash(&service, sizeof(service), 0);
+		uint64_t hash = tw_table_hash(&service, sizeof(service), 0);
 		uint32_t number = tw_index_find(&index, hash, same_service, c, &service);
 
 		if (number == TW_INDEX_NONE) {
@@ -152,7 +152,8 @@ static int sum_up_pairs(
 		uint32_t k0 = keys->first.at[service->keys], k1 = keys->first.at[service->keys + 1];
 		uint32_t p0 = sports->first.at[service->sports];
 		uint32_t p1 = sports->first.at[service->sports + 1];
-		uint64_t hash[2] = {tw_hash(&s, sizeof(s), 1), tw_hash(&s, sizeof(s), 2)};
+		uint64_t hash[2] = {
+			tw_table_hash(&s, sizeof(s), 1), tw_table_hash(&s, sizeof(s), 2)};
 
 		work += (size_t)(k1 - k0) * (p1 - p0);
 		if (work > COVER_MAX)
@@ -267,7 +268,7 @@ static int list_entries(struct cells *c)
 
 	for (uint32_t i = 0; i < n && !err; i++) {
 		uint32_t both[2] = {c->remote.of_entry.at[i], c->service_of.at[i]};
-		uint64_t hash = tw_hash(both, sizeof(both), 0);
+		uint64_t hash = tw_table_hash(both, sizeof(both), 0);
 
 		keep[i] = tw_index_find(&index, hash, same_entry, c, &i) == TW_INDEX_NONE;
 		if (!keep[i])

@@ -38,7 +38,7 @@ static bool is_host_v4(const struct tw_prefix *prefix)
 
 static int add_broadcasts(const struct tw_prefix *prefix, struct tw_ranges *ret)
 {
-	tw_u128 host = tw_addr_number(&prefix->addr);
+	tw_u128 host = tw_set_number(&prefix->addr);
 	int err = 0;
 
 	if (!is_host_v4(prefix))
@@ -78,7 +78,7 @@ static bool meets(const struct tw_ranges *ranges, tw_u128 lo, tw_u128 hi)
 
 static bool meets_broadcasts(const struct tw_prefix *prefix, const struct tw_ranges *ranges)
 {
-	tw_u128 host = tw_addr_number(&prefix->addr);
+	tw_u128 host = tw_set_number(&prefix->addr);
 
 	if (!is_host_v4(prefix) || !meets(ranges, host | (0xffffffffu >> SUBNET_LEN_MAX),
 					   host | (0xffffffffu >> SUBNET_LEN_MIN)))
@@ -105,7 +105,7 @@ bool tw_vnic_meets(const struct tw_vnic *vnic, enum tw_dir dir, const struct tw_
 	for (size_t i = 0; i < vnic->n_prefixes; i++) {
 		const struct tw_prefix *prefix = &vnic->prefixes[i];
 
-		if (meets(ranges, tw_addr_number(&prefix->addr), tw_prefix_last(prefix)) ||
+		if (meets(ranges, tw_set_number(&prefix->addr), tw_prefix_last(prefix)) ||
 			(dir == TW_DIR_IN && meets_broadcasts(prefix, ranges)))
 			return true;
 	}

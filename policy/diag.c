@@ -76,7 +76,7 @@ void tw_diags_sort(struct tw_diags *diags)
 		qsort(diags->at, diags->n, sizeof(*diags->at), compare_places);
 }
 
-struct tw_shown tw_show(const char *text)
+struct tw_shown tw_diag_show(const char *text)
 {
 	struct tw_shown shown = {0};
 	size_t room = sizeof(shown.text) - 4, at = 0;
@@ -97,7 +97,7 @@ struct tw_shown tw_show(const char *text)
 	return shown;
 }
 
-unsigned int tw_edit_distance(const char *a, const char *b, unsigned int limit)
+unsigned int tw_diag_distance(const char *a, const char *b, unsigned int limit)
 {
 	unsigned int rows[3][EDIT_TEXT_MAX + 1];
 	size_t a_len = strlen(a), b_len = strlen(b);

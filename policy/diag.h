@@ -18,8 +18,8 @@ void tw_diags_sort(struct tw_diags *diags);
 struct tw_shown {
 	char text[72];
 };
-struct tw_shown tw_show(const char *text);
+struct tw_shown tw_diag_show(const char *text);
 
 /* Returns the number of single-letter changes that turn `a` into `b`, or `limit` + 1 if there
  * are more than `limit` (<= 3). */
-unsigned int tw_edit_distance(const char *a, const char *b, unsigned int limit);
+unsigned int tw_diag_distance(const char *a, const char *b, unsigned int limit);

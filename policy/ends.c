@@ -56,7 +56,7 @@ static int list_hosts(struct finder *s, bool v4)
 		const struct tw_vnic *vnic = &s->policy->nics.at[i].pub;
 
 		for (size_t k = 0; k < vnic->n_prefixes && !err; k++) {
-			struct host host = {.number = tw_addr_number(&vnic->prefixes[k].addr)};
+			struct host host = {.number = tw_set_number(&vnic->prefixes[k].addr)};
 			struct tw_range wide = {host.number, tw_prefix_last(&vnic->prefixes[k])};
 
 			if (tw_addr_is_v4(&vnic->prefixes[k].addr) == v4)
@@ -165,7 +165,7 @@ static int list_members(const struct finder *s, struct tw_members *ret)
 	int err = 0;
 
 	tw_vec_foreach (&s->hosts, host) {
-		struct tw_member member = {.addr = tw_number_addr(host->number), .in = host->set};
+		struct tw_member member = {.addr = tw_set_addr(host->number), .in = host->set};
 
 		if (host->n && host->n <= TW_GROUP_SET_MAX && !err)
 			err = tw_vec_push(&ret->all, member);
@@ -268,10 +268,10 @@ static int intern(struct maker *m, struct tw_end end, const struct tw_end **ret)
 	end.n_groups = m->groups.n;
 	end.family = end.plain->family | (end.n_groups ? m->host_family : 0);
 	for (int lane = 0; lane < 2; lane++)
-		end.digest[lane] = end.n_groups
-					   ? tw_hash(m->groups.at, end.n_groups * sizeof(uint16_t),
-						     end.plain->digest[lane] + end.family)
-					   : end.plain->digest[lane];
+		end.digest[lane] = end.n_groups ? tw_table_hash(m->groups.at,
+							  end.n_groups * sizeof(uint16_t),
+							  end.plain->digest[lane] + end.family)
+						: end.plain->digest[lane];
 	found = tw_index_find(&ends->index, end.digest[0], same_end, ends, &end);
 	if (found != TW_INDEX_NONE) {
 		*ret = ends->all.at[found];

@@ -31,12 +31,12 @@ static bool same_owned(const void *owner, uint32_t value, const void *key)
 
 static uint64_t hash_prefix(const struct tw_policy *p, const struct tw_prefix *prefix)
 {
-	return tw_hash(&prefix->addr, sizeof(prefix->addr), p->seed + prefix->len);
+	return tw_table_hash(&prefix->addr, sizeof(prefix->addr), p->seed + prefix->len);
 }
 
 static uint64_t hash_text(const struct tw_policy *p, const char *text)
 {
-	return tw_hash(text, strlen(text), p->seed);
+	return tw_table_hash(text, strlen(text), p->seed);
 }
 
 static int index_nic(struct tw_policy *p, uint32_t number)
@@ -47,7 +47,7 @@ static int index_nic(struct tw_policy *p, uint32_t number)
 	if (vnic->port)
 		err = tw_index_add(&p->port_index, hash_text(p, vnic->port), number);
 	if (vnic->has_mac && !err)
-		err = tw_index_add(&p->mac_index, tw_hash(vnic->mac, 6, p->seed), number);
+		err = tw_index_add(&p->mac_index, tw_table_hash(vnic->mac, 6, p->seed), number);
 	return err;
 }
 
@@ -92,7 +92,7 @@ int tw_policy_index(struct tw_policy *p)
 
 const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *p, const struct tw_addr *addr)
 {
-	tw_u128 number = tw_addr_number(addr);
+	tw_u128 number = tw_set_number(addr);
 
 	for (size_t i = 0; i < p->n_owned_lens; i++) {
 		uint8_t len = p->owned_lens[i];
@@ -100,7 +100,7 @@ const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *p, const stru
 		uint32_t found;
 
 		if (len < 128)
-			prefix.addr = tw_number_addr(len ? number & ~(TW_U128_MAX >> len) : 0);
+			prefix.addr = tw_set_addr(len ? number & ~(TW_U128_MAX >> len) : 0);
 		found = tw_index_find(
 			&p->owned_index, hash_prefix(p, &prefix), same_owned, p, &prefix);
 		if (found != TW_INDEX_NONE)
@@ -127,7 +127,8 @@ const struct tw_vnic *tw_policy_find_port(const struct tw_policy *p, const char 
 
 const struct tw_vnic *tw_policy_find_mac(const struct tw_policy *p, const uint8_t mac[6])
 {
-	uint32_t found = tw_index_find(&p->mac_index, tw_hash(mac, 6, p->seed), same_mac, p, mac);
+	uint32_t found = tw_index_find(
+		&p->mac_index, tw_table_hash(mac, 6, p->seed), same_mac, p, mac);
 
 	return found == TW_INDEX_NONE ? NULL : &p->nics.at[found].pub;
 }

@@ -202,7 +202,7 @@ static void hash_entries(const struct tw_entries *entries, uint64_t key[2])
 				words[dim] = e->set[dim]->digest[lane];
 			if (e->remote)
 				words[TW_DIM_REMOTE] = e->remote->digest[lane];
-			key[lane] = tw_hash(words, sizeof(words), key[lane]);
+			key[lane] = tw_table_hash(words, sizeof(words), key[lane]);
 		}
 	}
 }
@@ -401,7 +401,7 @@ static uint32_t common_view(const struct tw_port *port, const struct stretches *
 	uint32_t view = 0;
 
 	for (size_t i = 0; i < port->n_addrs; i++) {
-		tw_u128 number = tw_addr_number(&port->addr[i]);
+		tw_u128 number = tw_set_number(&port->addr[i]);
 
 		if (tw_addr_is_v4(&port->addr[i]) != (family == TW_FAMILY_V4))
 			continue;
@@ -443,7 +443,7 @@ static uint32_t first_v4(const struct tw_port *port)
 {
 	for (size_t i = 0; i < port->n_addrs; i++)
 		if (tw_addr_is_v4(&port->addr[i]))
-			return (uint32_t)tw_addr_number(&port->addr[i]);
+			return (uint32_t)tw_set_number(&port->addr[i]);
 	return 0;
 }
 
@@ -480,7 +480,7 @@ static bool is_implied(
 	if (s->lo != s->hi)
 		return false;
 	for (size_t i = 0; i < port->n_addrs; i++)
-		if (tw_addr_number(&port->addr[i]) == s->lo)
+		if (tw_set_number(&port->addr[i]) == s->lo)
 			return side->own[!tw_addr_is_v4(&port->addr[i])] != 0;
 	if (!own || s->lo < TW_V4_FIRST || s->lo > TW_V4_LAST)
 		return false;
@@ -594,19 +594,20 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 static void hash_side(const struct tw_layout_side *side, uint64_t key[2])
 {
 	for (int lane = 0; lane < 2; lane++) {
-		uint64_t hash = tw_hash(
+		uint64_t hash = tw_table_hash(
 			side->own, sizeof(side->own), key[lane] + 1 + (uint64_t)lane);
 
-		hash = tw_hash(side->broadcast, sizeof(side->broadcast), hash);
+		hash = tw_table_hash(side->broadcast, sizeof(side->broadcast), hash);
 		for (size_t i = 0; i < side->views.n; i++) {
 			uint64_t words[3] = {side->views.at[i].kind, side->views.at[i].family,
 				side->views.at[i].key[lane]};
 
-			hash = tw_hash(words, sizeof(words), hash);
+			hash = tw_table_hash(words, sizeof(words), hash);
 		}
 		for (int f = 0; f < 2; f++) {
-			hash = tw_hash(side->keys[f].at, side->keys[f].n * sizeof(tw_u128), hash);
-			hash = tw_hash(
+			hash = tw_table_hash(
+				side->keys[f].at, side->keys[f].n * sizeof(tw_u128), hash);
+			hash = tw_table_hash(
 				side->values[f].at, side->values[f].n * sizeof(uint32_t), hash);
 		}
 		key[lane] = hash;
@@ -634,7 +635,7 @@ int tw_layout_new(struct tw_compiler *c, const struct tw_vnic *vnic, struct tw_l
 	for (int lane = 0; lane < 2 && !err; lane++) {
 		uint32_t fallback = decision_of(c, tw_policy_n_rules(c->policy));
 
-		layout->key.word[lane] = tw_hash(
+		layout->key.word[lane] = tw_table_hash(
 			&fallback, sizeof(fallback), layout->key.word[lane]);
 	}
 	if (!err)
@@ -649,7 +650,7 @@ struct tw_image_key tw_layout_resolved_key(
 
 	tw_vec_foreach (&compiler->ends.all, end)
 		for (int lane = 0; lane < 2; lane++)
-			key.word[lane] = tw_hash(&(*end)->all->digest[lane],
+			key.word[lane] = tw_table_hash(&(*end)->all->digest[lane],
 				sizeof((*end)->all->digest[lane]), key.word[lane]);
 	return key;
 }

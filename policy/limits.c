@@ -45,16 +45,16 @@ static bool parse(const char *text, bool rate, uint32_t *ret)
 static bool read_number(struct tw_reader *r, const struct tw_node *value, const char *name,
 	bool rate, uint32_t *ret)
 {
-	const char *text = tw_read_text(r, value, "a limit");
+	const char *text = tw_reader_text(r, value, "a limit");
 
 	if (!text)
 		return false;
 	if (parse(text, rate, ret))
 		return true;
-	tw_complain(r, value,
+	tw_reader_error(r, value,
 		rate ? "write 1000/s, 1 to 100000000, or none"
 		     : "write 1000, 1 to 100000000, or none",
-		"%s cannot be the limit %s", tw_show(text).text, name);
+		"%s cannot be the limit %s", tw_diag_show(text).text, name);
 	return false;
 }
 
@@ -69,7 +69,8 @@ void tw_limits_read(struct tw_reader *r, const struct tw_node *map, struct tw_li
 	if (map->kind == TW_NODE_BAD)
 		return;
 	if (map->kind != TW_NODE_MAP) {
-		tw_complain(r, map, "write it as {packets: 50000/s}", "limits must be a mapping");
+		tw_reader_error(
+			r, map, "write it as {packets: 50000/s}", "limits must be a mapping");
 		return;
 	}
 	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
@@ -84,13 +85,13 @@ void tw_limits_read(struct tw_reader *r, const struct tw_node *map, struct tw_li
 			limit++)
 			tw_guess(r, &guess, node->key->text, keys[limit].name);
 		if (limit == TW_LIMIT__MAX)
-			tw_complain(r, node->key,
+			tw_reader_error(r, node->key,
 				tw_guess_hint(&guess, hint, sizeof(hint),
 					"packets, new-connections, half-open, established or broadcast"),
-				"there is no limit %s", tw_show(node->key->text).text);
+				"there is no limit %s", tw_diag_show(node->key->text).text);
 		else if (ret->said & 1u << limit)
-			tw_complain(r, node->key, "keep one of them", "the limit %s is set twice",
-				keys[limit].name);
+			tw_reader_error(r, node->key, "keep one of them",
+				"the limit %s is set twice", keys[limit].name);
 		else if (read_number(r, node, keys[limit].name, keys[limit].rate, &ret->at[limit]))
 			ret->said |= 1u << limit;
 	}

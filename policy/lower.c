@@ -133,8 +133,8 @@ static bool is_prefix(tw_u128 first, uint8_t len)
  * address. */
 static void print_range(tw_u128 lo, tw_u128 hi, struct tw_buf *out, const char **separator)
 {
-	struct tw_prefix first = {.addr = tw_number_addr(lo), .len = 128};
-	struct tw_prefix last = {.addr = tw_number_addr(hi), .len = 128};
+	struct tw_prefix first = {.addr = tw_set_addr(lo), .len = 128};
+	struct tw_prefix last = {.addr = tw_set_addr(hi), .len = 128};
 	char text[TW_PREFIX_TEXT_MAX];
 
 	tw_buf_adds(out, *separator);

@@ -190,7 +190,7 @@ int tw_partition_make(struct tw_partition *partition, const struct tw_set *const
 		err = -ENOMEM;
 	for (uint32_t i = 0; i < n && !err; i++)
 		for (uint64_t half = 0; half < 2; half++)
-			s.mark[i][half] = tw_hash(&i, sizeof(i), half + 1);
+			s.mark[i][half] = tw_table_hash(&i, sizeof(i), half + 1);
 	if (!err)
 		err = reserve_bounds(&s, sets, n);
 	for (size_t i = 0; i < n && !err; i++)

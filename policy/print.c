@@ -14,7 +14,7 @@ static void print_prefix(const struct tw_prefix *prefix, struct tw_buf *out)
 {
 	char text[TW_PREFIX_TEXT_MAX];
 
-	tw_yaml_print(tw_prefix_format(prefix, text), out);
+	tw_text_yaml_print(tw_prefix_format(prefix, text), out);
 }
 
 static void print_prefixes(const struct tw_prefix *prefixes, size_t n, struct tw_buf *out)
@@ -31,7 +31,7 @@ void tw_print_network(const struct tw_policy *p, size_t index, struct tw_buf *ou
 {
 	const struct tw_network *network = &p->networks.at[index];
 
-	tw_yaml_print(network->name, out);
+	tw_text_yaml_print(network->name, out);
 	tw_buf_adds(out, ": ");
 	print_prefixes(network->prefixes, network->n_prefixes, out);
 }
@@ -40,7 +40,7 @@ void tw_print_service(const struct tw_policy *p, size_t index, struct tw_buf *ou
 {
 	const struct tw_service *service = &p->services.at[index];
 
-	tw_yaml_print(service->name, out);
+	tw_text_yaml_print(service->name, out);
 	tw_buf_adds(out, ": [");
 	for (size_t i = 0; i < service->n_parts; i++) {
 		tw_buf_adds(out, i ? ", " : "");
@@ -71,12 +71,12 @@ static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
 {
 	if (nic->pub.port) {
 		tw_buf_adds(out, "port: ");
-		tw_yaml_print(nic->pub.port, out);
+		tw_text_yaml_print(nic->pub.port, out);
 		tw_buf_adds(out, ", ");
 	}
 	if (nic->pub.has_mac) {
 		tw_buf_adds(out, "mac: \"");
-		tw_mac_print(nic->pub.mac, out);
+		tw_text_mac_print(nic->pub.mac, out);
 		tw_buf_adds(out, "\", ");
 	}
 	tw_buf_adds(out, "addresses: ");
@@ -94,7 +94,7 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 	const struct tw_workload *workload = &p->workloads.at[index];
 	const struct tw_nic *nics = &p->nics.at[workload->first_nic];
 
-	tw_yaml_print(workload->name, out);
+	tw_text_yaml_print(workload->name, out);
 	tw_buf_adds(out, ": {");
 	if (workload->n_nics == 1) {
 		print_nic(nics, out);
@@ -112,7 +112,7 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 		tw_buf_adds(out, ", tags: [");
 		for (size_t i = 0; i < workload->n_tags; i++) {
 			tw_buf_adds(out, i ? ", " : "");
-			tw_yaml_print(p->tag_names.all.at[workload->tags[i]].text, out);
+			tw_text_yaml_print(p->tag_names.all.at[workload->tags[i]].text, out);
 		}
 		tw_buf_adds(out, "]");
 	}
@@ -168,7 +168,7 @@ static void print_operand(
 		break;
 	}
 	snprintf(text, sizeof(text), "%s%s", operand->negate ? "!" : "", what);
-	tw_yaml_print(text, out);
+	tw_text_yaml_print(text, out);
 }
 
 static void print_operands(
@@ -198,7 +198,7 @@ void tw_print_group(const struct tw_policy *p, size_t index, struct tw_buf *out)
 	const struct tw_group *group = &p->groups.at[index];
 	const char *separator = "";
 
-	tw_yaml_print(group->name, out);
+	tw_text_yaml_print(group->name, out);
 	tw_buf_adds(out, ": {");
 	if (group->tags) {
 		tw_buf_adds(out, "tags: \"");
@@ -220,7 +220,7 @@ void tw_print_group(const struct tw_policy *p, size_t index, struct tw_buf *out)
 		}
 		for (size_t i = 0; i < group->n_patterns; i++, separator = ", ") {
 			tw_buf_adds(out, separator);
-			tw_yaml_print(group->patterns[i], out);
+			tw_text_yaml_print(group->patterns[i], out);
 		}
 		tw_buf_adds(out, "]");
 	}
@@ -238,7 +238,7 @@ static void print_services(
 		if (ref->service == TW_INDEX_NONE)
 			tw_part_print(&ref->part, out);
 		else
-			tw_yaml_print(p->services.at[ref->service].name, out);
+			tw_text_yaml_print(p->services.at[ref->service].name, out);
 	}
 	tw_buf_adds(out, rule->n_services == 1 ? "" : "]");
 }
@@ -254,7 +254,7 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 	tw_buf_adds(out, "{");
 	if (rule->named) {
 		tw_buf_adds(out, "name: ");
-		tw_yaml_print(rule->info.name, out);
+		tw_text_yaml_print(rule->info.name, out);
 		tw_buf_adds(out, ", ");
 	}
 	tw_buf_adds(out, "from: ");
@@ -312,7 +312,7 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 			p->bind == TW_BIND_FIRST_SENDER ? "first-sender" : "tap-mac");
 	if (p->has_adopt) {
 		tw_buf_adds(out, ", adopt: ");
-		tw_seconds_print(p->adopt_seconds, out);
+		tw_text_seconds_print(p->adopt_seconds, out);
 	}
 	if (p->has_refusals) {
 		tw_buf_adds(out, ", refusals: ");
@@ -328,7 +328,7 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 			continue;
 		tw_buf_adds(out, *separator ? separator : ", timeouts: {");
 		tw_buf_addf(out, "%s: ", tw_state_name(state));
-		tw_seconds_print(p->timeout[state], out);
+		tw_text_seconds_print(p->timeout[state], out);
 		separator = ", ";
 	}
 	tw_buf_adds(out, *separator ? "}}" : "}");

@@ -14,60 +14,61 @@
 
 static void read_version(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "version");
+	const char *text = tw_reader_text(r, value, "version");
 
 	if (text && strcmp(text, "1") != 0)
-		tw_complain(r, value, "write version: 1",
-			"policy format version %s is not supported", tw_show(text).text);
+		tw_reader_error(r, value, "write version: 1",
+			"policy format version %s is not supported", tw_diag_show(text).text);
 }
 
 static void add_network_prefix(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "an address");
+	const char *text = tw_reader_text(r, item, "an address");
 	struct tw_prefix prefix;
 
-	if (text && tw_read_prefix(r, item, text, false, &prefix))
-		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+	if (text && tw_reader_prefix(r, item, text, false, &prefix))
+		tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix));
 }
 
 static void read_networks(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	struct tw_policy *p = r->policy;
 
-	if (!tw_read_section(r, value, "networks"))
+	if (!tw_reader_section(r, value, "networks"))
 		return;
 	for (const struct tw_node *node = value->first; node && !tw_reader_stops(r);
 		node = node->next) {
 		struct tw_network network = {0};
 
-		network.name = tw_read_name(r, node->key, &p->names, TW_OP_NETWORK, p->networks.n);
+		network.name = tw_reader_name(
+			r, node->key, &p->names, TW_OP_NETWORK, p->networks.n);
 		r->prefixes.n = 0;
-		tw_read_list(r, node, "a network", add_network_prefix, NULL);
+		tw_reader_list(r, node, "a network", add_network_prefix, NULL);
 		if (!network.name)
 			continue;
 		network.n_prefixes = r->prefixes.n;
-		network.prefixes = tw_keep(
+		network.prefixes = tw_reader_keep(
 			r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
-		tw_failed(r, tw_vec_push(&p->networks, network));
+		tw_reader_failed(r, tw_vec_push(&p->networks, network));
 	}
 }
 
 static void read_services(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	if (tw_read_section(r, value, "services"))
+	if (tw_reader_section(r, value, "services"))
 		tw_read_services(r, value);
 }
 
 static void read_workloads(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	r->policy->text.block_workloads = !value->flow;
-	if (tw_read_section(r, value, "workloads"))
+	if (tw_reader_section(r, value, "workloads"))
 		tw_read_workloads(r, value);
 }
 
 static void read_groups(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	if (tw_read_section(r, value, "groups"))
+	if (tw_reader_section(r, value, "groups"))
 		tw_read_groups(r, value);
 }
 
@@ -77,13 +78,13 @@ static void read_rules(struct tw_reader *r, const struct tw_node *value, void *o
 	if (value->kind == TW_NODE_SEQ)
 		tw_read_rules(r, value, 0);
 	else if (value->kind != TW_NODE_BAD && !tw_node_is_empty(value))
-		tw_complain(r, value, "begin each rule with '- '", "rules must be a list, not %s",
-			tw_node_kind(value));
+		tw_reader_error(r, value, "begin each rule with '- '",
+			"rules must be a list, not %s", tw_node_kind(value));
 }
 
 static void read_default(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "default");
+	const char *text = tw_reader_text(r, value, "default");
 	struct tw_rule_info *info = object;
 
 	if (!text)
@@ -92,13 +93,14 @@ static void read_default(struct tw_reader *r, const struct tw_node *value, void 
 	if (!strcmp(text, "allow"))
 		info->action = TW_V_ALLOW;
 	else if (strcmp(text, "deny") != 0)
-		tw_complain(r, value, "write deny or allow, or make it the last rule of the list",
-			"default cannot be %s", tw_show(text).text);
+		tw_reader_error(r, value,
+			"write deny or allow, or make it the last rule of the list",
+			"default cannot be %s", tw_diag_show(text).text);
 }
 
 static void read_options(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	if (tw_read_section(r, value, "options"))
+	if (tw_reader_section(r, value, "options"))
 		tw_read_options(r, value);
 }
 
@@ -147,11 +149,11 @@ static int read_tree(struct tw_reader *r, const struct tw_node *root)
 
 	note_sections(&r->policy->text, root);
 
-	tw_read_map(r, root, "a policy", top_fields, sizeof(top_fields) / sizeof(top_fields[0]),
+	tw_reader_map(r, root, "a policy", top_fields, sizeof(top_fields) / sizeof(top_fields[0]),
 		&fallback.info);
 	spread_limits(r->policy);
 	fallback.from_set = fallback.to_set = r->policy->sets.everything;
-	tw_failed(r, tw_vec_push(&r->policy->rules, fallback));
+	tw_reader_failed(r, tw_vec_push(&r->policy->rules, fallback));
 	return r->nomem ? -ENOMEM : 0;
 }
 
@@ -245,7 +247,7 @@ int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learn
 	size_t n, struct tw_policy **ret, struct tw_diags *diags)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
-	int err = tw_policy_new(tw_hash(text, len, 0), &policy);
+	int err = tw_policy_new(tw_table_hash(text, len, 0), &policy);
 
 	if (!err)
 		err = read_text(policy, text, len, diags);

@@ -14,7 +14,7 @@ static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void
 {
 	struct tw_policy *p = r->policy;
 
-	if (!tw_read_section(r, value, "timeouts"))
+	if (!tw_reader_section(r, value, "timeouts"))
 		return;
 	for (const struct tw_node *node = value->first; node && !tw_reader_stops(r);
 		node = node->next) {
@@ -29,22 +29,23 @@ static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void
 		for (; state < TW_S__MAX && strcmp(tw_state_name(state), node->key->text) != 0;
 			state++)
 			tw_guess(r, &guess, node->key->text, tw_state_name(state));
-		text = tw_read_text(r, node, "a timeout");
+		text = tw_reader_text(r, node, "a timeout");
 		if (state == TW_S__MAX) {
-			tw_complain(r, node->key,
+			tw_reader_error(r, node->key,
 				tw_guess_hint(&guess, hint, sizeof(hint),
 					"write a connection state such as established, syn-sent, udp-replied or icmp"),
-				"there is no connection state %s", tw_show(node->key->text).text);
+				"there is no connection state %s",
+				tw_diag_show(node->key->text).text);
 			continue;
 		}
 		if (p->timeout[state])
-			tw_complain(r, node->key, "keep one of them", "the timeout %s is set twice",
-				node->key->text);
+			tw_reader_error(r, node->key, "keep one of them",
+				"the timeout %s is set twice", node->key->text);
 		if (!text)
 			continue;
 		if (tw_text_seconds(text, TIMEOUT_SECONDS_MAX, &seconds) < 0 || !seconds)
-			tw_complain(r, node, "write 30s, 10m, 2h or 5d; from 1s to 25d",
-				"%s is not a valid timeout", tw_show(text).text);
+			tw_reader_error(r, node, "write 30s, 10m, 2h or 5d; from 1s to 25d",
+				"%s is not a valid timeout", tw_diag_show(text).text);
 		else
 			p->timeout[state] = seconds;
 	}
@@ -52,41 +53,41 @@ static void read_timeouts(struct tw_reader *r, const struct tw_node *value, void
 
 static void read_unclaimed(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "unclaimed");
+	const char *text = tw_reader_text(r, value, "unclaimed");
 
 	if (!text)
 		return;
 	if (!strcmp(text, "deny"))
 		r->policy->unclaimed = TW_UNCLAIMED_DENY;
 	else if (strcmp(text, "ignore") != 0)
-		tw_complain(r, value, "write ignore or deny", "unclaimed cannot be %s",
-			tw_show(text).text);
+		tw_reader_error(r, value, "write ignore or deny", "unclaimed cannot be %s",
+			tw_diag_show(text).text);
 }
 
 static void read_bind(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "bind");
+	const char *text = tw_reader_text(r, value, "bind");
 
 	if (!text)
 		return;
 	if (!strcmp(text, "first-sender"))
 		r->policy->bind = TW_BIND_FIRST_SENDER;
 	else if (strcmp(text, "tap-mac") != 0)
-		tw_complain(r, value, "write tap-mac or first-sender", "bind cannot be %s",
-			tw_show(text).text);
+		tw_reader_error(r, value, "write tap-mac or first-sender", "bind cannot be %s",
+			tw_diag_show(text).text);
 	r->policy->has_bind = true;
 }
 
 static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "adopt");
+	const char *text = tw_reader_text(r, value, "adopt");
 	uint32_t seconds;
 
 	if (!text)
 		return;
 	if (tw_text_seconds(text, TW_ADOPT_SECONDS_MAX, &seconds) < 0) {
-		tw_complain(r, value, "write 0s (never), 30s, 5m; at most 1h",
-			"%s is not a valid adoption window", tw_show(text).text);
+		tw_reader_error(r, value, "write 0s (never), 30s, 5m; at most 1h",
+			"%s is not a valid adoption window", tw_diag_show(text).text);
 		return;
 	}
 	r->policy->adopt_seconds = seconds;
@@ -95,17 +96,18 @@ static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *o
 
 static void add_reserved(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "an address in reserved");
+	const char *text = tw_reader_text(r, item, "an address in reserved");
 	struct tw_policy *p = r->policy;
 	struct tw_prefix prefix;
 
-	if (!text || !tw_read_prefix(r, item, text, false, &prefix))
+	if (!text || !tw_reader_prefix(r, item, text, false, &prefix))
 		return;
 	if (prefix.len != 128 || prefix.addr.b[0] != 0xfe || (prefix.addr.b[1] & 0xc0) != 0x80)
-		tw_complain(r, item, "write an address such as \"fe80::1\"",
-			"%s is not a link-local address", tw_show(text).text);
+		tw_reader_error(r, item, "write an address such as \"fe80::1\"",
+			"%s is not a link-local address", tw_diag_show(text).text);
 	else if (p->n_reserved == TW_POLICY_RESERVED_MAX)
-		tw_complain(r, item, NULL, "too many reserved addresses, at most %u are allowed",
+		tw_reader_error(r, item, NULL,
+			"too many reserved addresses, at most %u are allowed",
 			TW_POLICY_RESERVED_MAX);
 	else
 		p->reserved[p->n_reserved++] = prefix.addr;
@@ -113,7 +115,7 @@ static void add_reserved(struct tw_reader *r, const struct tw_node *item, void *
 
 static void read_reserved(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	tw_read_list(r, value, "reserved", add_reserved, NULL);
+	tw_reader_list(r, value, "reserved", add_reserved, NULL);
 }
 
 static void read_refusals(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -140,6 +142,6 @@ static const struct tw_field option_fields[] = {
 
 void tw_read_options(struct tw_reader *r, const struct tw_node *map)
 {
-	tw_read_map(r, map, "options", option_fields,
+	tw_reader_map(r, map, "options", option_fields,
 		sizeof(option_fields) / sizeof(option_fields[0]), NULL);
 }

@@ -24,7 +24,7 @@ static void read_proto(struct tw_reader *r, const struct tw_node *value, void *o
 {
 	struct service_draft *draft = object;
 
-	draft->proto = tw_read_text(r, value, "proto");
+	draft->proto = tw_reader_text(r, value, "proto");
 }
 
 static void keep_port(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -61,9 +61,9 @@ static const struct tw_field service_fields[] = {
 static void push_part(struct tw_reader *r, const struct tw_node *node, struct tw_part part)
 {
 	if (++r->n_parts <= TW_POLICY_PARTS_MAX)
-		tw_failed(r, tw_vec_push(&r->parts, part));
+		tw_reader_failed(r, tw_vec_push(&r->parts, part));
 	else if (r->n_parts == TW_POLICY_PARTS_MAX + 1)
-		tw_complain(r, node, "name services once and use their names",
+		tw_reader_error(r, node, "name services once and use their names",
 			"too many protocols and ports, at most %u are allowed",
 			TW_POLICY_PARTS_MAX);
 }
@@ -78,13 +78,13 @@ static bool read_ports(
 	*ret_hi = TW_PORT_MAX;
 	if (!node)
 		return true;
-	text = tw_read_text(r, node, "a port");
+	text = tw_reader_text(r, node, "a port");
 	if (!text)
 		return false;
 	if (!tw_text_range(text, TW_PORT_MAX, ret_lo, ret_hi))
 		return true;
-	tw_complain(r, node, "write 443, or 5000-5100 with the lower port first; 0 to 65535",
-		"%s is not a port or a range of ports", tw_show(text).text);
+	tw_reader_error(r, node, "write 443, or 5000-5100 with the lower port first; 0 to 65535",
+		"%s is not a port or a range of ports", tw_diag_show(text).text);
 	return false;
 }
 
@@ -110,7 +110,7 @@ static void push_port_lists(struct tw_reader *r, const struct tw_node *node,
 	bool many_sources = source && source->kind == TW_NODE_SEQ;
 
 	if ((many_ports && !port->n) || (many_sources && !source->n))
-		tw_complain(r, node, "leave the key out, or list something",
+		tw_reader_error(r, node, "leave the key out, or list something",
 			"a list of ports is empty");
 	for (const struct tw_node *p = many_ports ? port->first : port;; p = p->next) {
 		for (const struct tw_node *s = many_sources ? source->first : source;;
@@ -127,8 +127,8 @@ static void push_port_lists(struct tw_reader *r, const struct tw_node *node,
 static void push_type(struct tw_reader *r, const struct tw_node *node, const struct tw_proto *proto,
 	const struct service_draft *draft)
 {
-	const char *type = draft->type ? tw_read_text(r, draft->type, "type") : NULL;
-	const char *code = draft->code ? tw_read_text(r, draft->code, "code") : NULL;
+	const char *type = draft->type ? tw_reader_text(r, draft->type, "type") : NULL;
+	const char *code = draft->code ? tw_reader_text(r, draft->code, "code") : NULL;
 	uint32_t type_number = 0, code_number = 0;
 
 	if (!draft->type && !draft->code) {
@@ -136,14 +136,14 @@ static void push_type(struct tw_reader *r, const struct tw_node *node, const str
 		return;
 	}
 	if (!draft->type) {
-		tw_complain(r, draft->code, "give the type too", "a code needs a type");
+		tw_reader_error(r, draft->code, "give the type too", "a code needs a type");
 		return;
 	}
 	if (!type || (draft->code && !code))
 		return;
 	if (tw_text_number(type, 255, &type_number) < 0 ||
 		(code && tw_text_number(code, 255, &code_number) < 0)) {
-		tw_complain(
+		tw_reader_error(
 			r, draft->type, "write numbers from 0 to 255", "not an ICMP type or code");
 		return;
 	}
@@ -159,7 +159,7 @@ static void read_service_object(struct tw_reader *r, const struct tw_node *node)
 	bool has_ports, has_types;
 	uint32_t number;
 
-	tw_read_map(r, node, "a service", service_fields,
+	tw_reader_map(r, node, "a service", service_fields,
 		sizeof(service_fields) / sizeof(service_fields[0]), &draft);
 	if (!draft.proto)
 		return;
@@ -170,16 +170,16 @@ static void read_service_object(struct tw_reader *r, const struct tw_node *node)
 		char hint[64];
 		const char *better = tw_proto_hint(draft.proto, hint, sizeof(hint));
 
-		tw_complain(r, node,
+		tw_reader_error(r, node,
 			better ? better : "write tcp, udp, icmp, icmp6 or a number from 0 to 255",
-			"there is no protocol %s", tw_show(draft.proto).text);
+			"there is no protocol %s", tw_diag_show(draft.proto).text);
 	} else if (!proto && !has_ports && !has_types) {
 		push_part(r, node, tw_part_of_number(number));
 	} else if (has_ports && (!proto || proto->details != TW_PROTO_PORTS)) {
-		tw_complain(r, node, "ports need proto: tcp or proto: udp",
+		tw_reader_error(r, node, "ports need proto: tcp or proto: udp",
 			"protocol %s has no ports here", draft.proto);
 	} else if (has_types && (!proto || proto->details != TW_PROTO_TYPES)) {
-		tw_complain(r, node, "type and code need proto: icmp or proto: icmp6",
+		tw_reader_error(r, node, "type and code need proto: icmp or proto: icmp6",
 			"protocol %s has no type or code here", draft.proto);
 	} else if (proto->details == TW_PROTO_PORTS) {
 		push_port_lists(r, node, proto, &draft);
@@ -218,8 +218,8 @@ static void bad_service(struct tw_reader *r, const struct tw_node *node, const c
 		hint = tw_guess_hint(&guess, scratch, sizeof(scratch),
 			"name it under services, or write tcp/443, icmp/8, proto/47");
 	}
-	tw_complain(r, node, hint, how ? "%s is not a service" : "there is no service %s",
-		tw_show(node->text).text);
+	tw_reader_error(r, node, hint, how ? "%s is not a service" : "there is no service %s",
+		tw_diag_show(node->text).text);
 }
 
 void tw_read_service_part(struct tw_reader *r, const struct tw_node *node)
@@ -231,7 +231,7 @@ void tw_read_service_part(struct tw_reader *r, const struct tw_node *node)
 		read_service_object(r, node);
 		return;
 	}
-	text = tw_read_text(r, node, "a service");
+	text = tw_reader_text(r, node, "a service");
 	if (!text)
 		return;
 	if (tw_service_parse(text, &part, &how) < 0)
@@ -257,19 +257,19 @@ void tw_read_services(struct tw_reader *r, const struct tw_node *map)
 
 		if (node->key->kind == TW_NODE_SCALAR &&
 			tw_service_parse(node->key->text, &part, &how) != -ENOENT)
-			tw_complain(r, node->key, "choose another name",
+			tw_reader_error(r, node->key, "choose another name",
 				"%s is a protocol and cannot be a name",
-				tw_show(node->key->text).text);
+				tw_diag_show(node->key->text).text);
 		else
-			service.name = tw_read_name(
+			service.name = tw_reader_name(
 				r, node->key, &p->service_names, 0, p->services.n);
 		r->parts.n = 0;
-		tw_read_list(r, node, "a service", add_service_part, NULL);
+		tw_reader_list(r, node, "a service", add_service_part, NULL);
 		if (!service.name)
 			continue;
 		service.n_parts = r->parts.n;
-		service.parts = tw_keep(r, r->parts.at, r->parts.n, sizeof(*r->parts.at));
-		tw_failed(r, tw_vec_push(&p->services, service));
+		service.parts = tw_reader_keep(r, r->parts.at, r->parts.n, sizeof(*r->parts.at));
+		tw_reader_failed(r, tw_vec_push(&p->services, service));
 	}
 }
 
@@ -291,19 +291,19 @@ static void unknown_end(struct tw_reader *r, const struct tw_node *item, const c
 	char hint[192];
 
 	if (!strcasecmp(text, "any") || !strcasecmp(text, "all") || !strcmp(text, "*")) {
-		tw_complain(r, item, "write any", "there is no %s", tw_show(text).text);
+		tw_reader_error(r, item, "write any", "there is no %s", tw_diag_show(text).text);
 		return;
 	}
 	tw_guess_names(r, &guess, text, &r->policy->names);
-	tw_complain(r, item,
+	tw_reader_error(r, item,
 		tw_guess_hint(&guess, hint, sizeof(hint),
 			"define it under networks, workloads or groups"),
-		"there is no group, workload or network %s", tw_show(text).text);
+		"there is no group, workload or network %s", tw_diag_show(text).text);
 }
 
 static void add_operand(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "an entry of from or to");
+	const char *text = tw_reader_text(r, item, "an entry of from or to");
 	struct tw_operand operand = {.kind = TW_OP_ANY};
 	const struct tw_name *name;
 	bool host_bits;
@@ -332,22 +332,22 @@ static void add_operand(struct tw_reader *r, const struct tw_node *item, void *o
 			return;
 		}
 		operand.kind = TW_OP_PREFIX;
-		if (!tw_read_prefix(r, item, text, false, &operand.prefix))
+		if (!tw_reader_prefix(r, item, text, false, &operand.prefix))
 			return;
 	}
-	tw_failed(r, tw_vec_push(&r->operands, operand));
+	tw_reader_failed(r, tw_vec_push(&r->operands, operand));
 }
 
 static void read_ends(
 	struct tw_reader *r, const struct tw_node *value, const char *what, struct tw_operands *ret)
 {
 	r->operands.n = 0;
-	tw_read_list(r, value, what, add_operand, NULL);
+	tw_reader_list(r, value, what, add_operand, NULL);
 	/* `any` alone means the same as a missing key, and is printed as one. */
 	if (r->operands.n == 1 && r->operands.at[0].kind == TW_OP_ANY && !r->operands.at[0].negate)
 		r->operands.n = 0;
 	ret->n = r->operands.n;
-	ret->at = tw_keep(r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
+	ret->at = tw_reader_keep(r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
 }
 
 static void read_from(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -369,14 +369,14 @@ static void add_service(struct tw_reader *r, const struct tw_node *item, void *o
 
 	if (name) {
 		ref.service = name->index;
-		tw_failed(r, tw_vec_push(&r->refs, ref));
+		tw_reader_failed(r, tw_vec_push(&r->refs, ref));
 		return;
 	}
 	r->parts.n = 0;
 	tw_read_service_part(r, item);
 	for (size_t i = 0; i < r->parts.n; i++) {
 		ref.part = r->parts.at[i];
-		tw_failed(r, tw_vec_push(&r->refs, ref));
+		tw_reader_failed(r, tw_vec_push(&r->refs, ref));
 	}
 }
 
@@ -391,16 +391,16 @@ static void read_service(struct tw_reader *r, const struct tw_node *value, void 
 	struct rule_draft *draft = object;
 
 	r->refs.n = 0;
-	tw_read_list(r, value, "service", add_service, NULL);
+	tw_reader_list(r, value, "service", add_service, NULL);
 	if (r->refs.n == 1 && is_any_service(&r->refs.at[0]))
 		r->refs.n = 0;
 	draft->rule.n_services = r->refs.n;
-	draft->rule.services = tw_keep(r, r->refs.at, r->refs.n, sizeof(*r->refs.at));
+	draft->rule.services = tw_reader_keep(r, r->refs.at, r->refs.n, sizeof(*r->refs.at));
 }
 
 static void read_action(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "action");
+	const char *text = tw_reader_text(r, value, "action");
 	struct rule_draft *draft = object;
 	struct tw_guess guess = {0};
 	char hint[96];
@@ -420,14 +420,14 @@ static void read_action(struct tw_reader *r, const struct tw_node *value, void *
 		guess.best = "allow";
 	for (unsigned int v = TW_V_ALLOW; v < TW_V__MAX; v++)
 		tw_guess(r, &guess, text, tw_verdict_name(v));
-	tw_complain(r, value,
+	tw_reader_error(r, value,
 		tw_guess_hint(&guess, hint, sizeof(hint), "write allow, deny, reject or ask"),
-		"there is no action %s", tw_show(text).text);
+		"there is no action %s", tw_diag_show(text).text);
 }
 
 static void read_log(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "log");
+	const char *text = tw_reader_text(r, value, "log");
 	struct rule_draft *draft = object;
 
 	if (!text)
@@ -435,13 +435,13 @@ static void read_log(struct tw_reader *r, const struct tw_node *value, void *obj
 	draft->rule.info.log = !strcasecmp(text, "true");
 	draft->rule.info.quiet = !strcasecmp(text, "false");
 	if (!draft->rule.info.log && !draft->rule.info.quiet)
-		tw_complain(
-			r, value, "write true or false", "log cannot be %s", tw_show(text).text);
+		tw_reader_error(r, value, "write true or false", "log cannot be %s",
+			tw_diag_show(text).text);
 }
 
 static void read_at(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "at");
+	const char *text = tw_reader_text(r, value, "at");
 	struct tw_rule_info *info = &((struct rule_draft *)object)->rule.info;
 
 	if (!text)
@@ -451,8 +451,8 @@ static void read_at(struct tw_reader *r, const struct tw_node *value, void *obje
 	else if (!strcmp(text, "to"))
 		info->at_out = false;
 	else if (strcmp(text, "both") != 0)
-		tw_complain(
-			r, value, "write both, from or to", "at cannot be %s", tw_show(text).text);
+		tw_reader_error(r, value, "write both, from or to", "at cannot be %s",
+			tw_diag_show(text).text);
 }
 
 static const struct tw_field rule_fields[] = {
@@ -477,15 +477,15 @@ static bool name_rule(
 	char text[32];
 
 	if (draft->name) {
-		if (!tw_read_text(r, draft->name, "a rule's name"))
+		if (!tw_reader_text(r, draft->name, "a rule's name"))
 			return false;
 		draft->rule.named = true;
-		draft->rule.info.name = tw_read_name(
+		draft->rule.info.name = tw_reader_name(
 			r, draft->name, &r->policy->rule_names, 0, number);
 	} else {
 		snprintf(text, sizeof(text), "rule-%zu", number + 1);
 		by_number.text = text;
-		draft->rule.info.name = tw_read_name(
+		draft->rule.info.name = tw_reader_name(
 			r, &by_number, &r->policy->rule_names, 0, number);
 	}
 	return draft->rule.info.name;
@@ -500,15 +500,15 @@ void tw_read_rules(struct tw_reader *r, const struct tw_node *list, size_t numbe
 		struct rule_draft draft = {.rule = {.column = node->column}};
 
 		if (number == TW_POLICY_RULES_MAX) {
-			tw_complain(r, node, NULL, "too many rules, at most %u are allowed",
+			tw_reader_error(r, node, NULL, "too many rules, at most %u are allowed",
 				TW_POLICY_RULES_MAX);
 			return;
 		}
 		draft.rule.info.line = node->line;
 		draft.rule.info.at_out = draft.rule.info.at_in = true;
-		tw_read_map(r, node, "a rule", rule_fields,
+		tw_reader_map(r, node, "a rule", rule_fields,
 			sizeof(rule_fields) / sizeof(rule_fields[0]), &draft);
 		if (node->kind == TW_NODE_MAP && name_rule(r, node, &draft, number))
-			tw_failed(r, tw_vec_push(&p->rules, draft.rule));
+			tw_reader_failed(r, tw_vec_push(&p->rules, draft.rule));
 	}
 }

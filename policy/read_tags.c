@@ -29,11 +29,11 @@ static void fail(struct tag_parser *t, const char *hint, const char *wanted)
 		return;
 	t->failed = true;
 	if (*t->at)
-		tw_complain(t->reader, t->node, hint,
+		tw_reader_error(t->reader, t->node, hint,
 			"tag expression: %s at character %zu, before '%s'", wanted, offset + 1,
-			tw_show(t->at).text);
+			tw_diag_show(t->at).text);
 	else
-		tw_complain(t->reader, t->node, hint, "tag expression: %s at its end", wanted);
+		tw_reader_error(t->reader, t->node, hint, "tag expression: %s at its end", wanted);
 }
 
 static void skip_blanks(struct tag_parser *t)
@@ -83,13 +83,13 @@ static uint32_t tag_number(struct tag_parser *t, const char *text)
 	if (known)
 		return known->index;
 	tw_guess_names(r, &guess, text, &r->policy->tag_names);
-	tw_warn(r, t->node,
+	tw_reader_warn(r, t->node,
 		tw_guess_hint(&guess, hint, sizeof(hint), "workloads added later will be included"),
-		"no workload has the tag %s", tw_show(text).text);
+		"no workload has the tag %s", tw_diag_show(text).text);
 	r->policy->text.n_strange_tags++;
 	name.index = (uint32_t)r->policy->tag_names.all.n;
-	name.text = tw_keep(r, text, strlen(text) + 1, 1);
-	if (!name.text || tw_failed(r, tw_names_add(&r->policy->tag_names, name)))
+	name.text = tw_reader_keep(r, text, strlen(text) + 1, 1);
+	if (!name.text || tw_reader_failed(r, tw_names_add(&r->policy->tag_names, name)))
 		t->failed = true;
 	return name.index;
 }
@@ -173,7 +173,7 @@ const struct tw_tag_expr *tw_read_tags(struct tw_reader *r, const struct tw_node
 	struct tag_parser t = {.reader = r, .node = node};
 	const struct tw_tag_expr *expr;
 
-	t.at = tw_read_text(r, node, "a group's tags");
+	t.at = tw_reader_text(r, node, "a group's tags");
 	if (!t.at)
 		return NULL;
 	expr = parse_or(&t);

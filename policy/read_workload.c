@@ -36,8 +36,8 @@ static bool claim(
 	snprintf(key, sizeof(key), "%s %s", what, text);
 	other = tw_names_find(&r->claims, key);
 	if (other) {
-		tw_complain(r, node, "keep it in one place", "the %s is already used in line %u",
-			key, other->line);
+		tw_reader_error(r, node, "keep it in one place",
+			"the %s is already used in line %u", key, other->line);
 		return false;
 	}
 	name.text = tw_arena_strndup(r->scratch, key, strlen(key));
@@ -45,7 +45,7 @@ static bool claim(
 		r->nomem = true;
 		return false;
 	}
-	return !tw_failed(r, tw_names_add(&r->claims, name));
+	return !tw_reader_failed(r, tw_names_add(&r->claims, name));
 }
 
 static bool is_ifname(const char *text)
@@ -62,7 +62,7 @@ static bool is_ifname(const char *text)
 
 static void read_port(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_read_text(r, value, "port");
+	const char *text = tw_reader_text(r, value, "port");
 	struct draft *draft = object;
 
 	draft->nic_node = value;
@@ -70,19 +70,19 @@ static void read_port(struct tw_reader *r, const struct tw_node *value, void *ob
 	if (!text)
 		return;
 	if (!is_ifname(text)) {
-		tw_complain(r, value,
+		tw_reader_error(r, value,
 			"write the tap's or veth's name as ip link shows it, 1 to 15 characters",
-			"%s cannot be an interface name", tw_show(text).text);
+			"%s cannot be an interface name", tw_diag_show(text).text);
 		return;
 	}
 	if (claim(r, value, "port", text))
-		draft->nic.pub.port = tw_keep(r, text, strlen(text) + 1, 1);
+		draft->nic.pub.port = tw_reader_keep(r, text, strlen(text) + 1, 1);
 }
 
 static void read_mac(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	static const uint8_t zero[6];
-	const char *text = tw_read_text(r, value, "mac");
+	const char *text = tw_reader_text(r, value, "mac");
 	struct draft *draft = object;
 	char clean[18];
 	uint8_t mac[6];
@@ -92,13 +92,13 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 	if (!text)
 		return;
 	if (tw_text_mac(text, mac) < 0) {
-		tw_complain(r, value, "write it in quotes: \"52:54:00:00:00:01\"",
-			"%s is not a MAC", tw_show(text).text);
+		tw_reader_error(r, value, "write it in quotes: \"52:54:00:00:00:01\"",
+			"%s is not a MAC", tw_diag_show(text).text);
 		return;
 	}
 	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(mac))) {
-		tw_complain(r, value, "write the vNIC's own MAC, as its guest shows it",
-			"%s is a group or zero MAC, not one NIC's", tw_show(text).text);
+		tw_reader_error(r, value, "write the vNIC's own MAC, as its guest shows it",
+			"%s is a group or zero MAC, not one NIC's", tw_diag_show(text).text);
 		return;
 	}
 	snprintf(clean, sizeof(clean), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
@@ -111,7 +111,7 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 
 static void add_address(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "an address");
+	const char *text = tw_reader_text(r, item, "an address");
 	char clean[TW_PREFIX_TEXT_MAX], what[48] = "address";
 	struct draft *draft = object;
 	struct tw_prefix prefix;
@@ -124,11 +124,11 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	}
 	if (!strcmp(text, "dhcp")) {
 		if (draft->nic.pub.dhcp)
-			tw_complain(r, item, "keep one of them", "addresses lists dhcp twice");
+			tw_reader_error(r, item, "keep one of them", "addresses lists dhcp twice");
 		draft->nic.pub.dhcp = true;
 		return;
 	}
-	if (!tw_read_prefix(r, item, text, true, &prefix))
+	if (!tw_reader_prefix(r, item, text, true, &prefix))
 		return;
 	/* A host address belongs to one vNIC. Several may have the same wider prefix, such as a
 	 * pair of routers. */
@@ -136,12 +136,12 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	if (prefix.len < 128)
 		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);
 	if (claim(r, item, what, clean))
-		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+		tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix));
 }
 
 static bool spans_v4(const struct tw_prefix *prefix)
 {
-	return prefix->len < V4_LEN && tw_addr_number(&prefix->addr) <= TW_V4_FIRST &&
+	return prefix->len < V4_LEN && tw_set_number(&prefix->addr) <= TW_V4_FIRST &&
 	       tw_prefix_last(prefix) >= TW_V4_LAST;
 }
 
@@ -150,16 +150,16 @@ static bool spans_v4(const struct tw_prefix *prefix)
 static void push_own(struct tw_reader *r, struct tw_prefix prefix)
 {
 	if (!spans_v4(&prefix)) {
-		tw_failed(r, tw_vec_push(&r->prefixes, prefix));
+		tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix));
 		return;
 	}
 	while (prefix.len < V4_LEN) {
 		struct tw_prefix lower = {.addr = prefix.addr, .len = (uint8_t)(prefix.len + 1)};
 		tw_u128 middle = tw_prefix_last(&lower) + 1;
-		struct tw_prefix upper = {.addr = tw_number_addr(middle), .len = lower.len};
+		struct tw_prefix upper = {.addr = tw_set_addr(middle), .len = lower.len};
 		bool in_upper = TW_V4_FIRST >= middle;
 
-		tw_failed(r, tw_vec_push(&r->prefixes, in_upper ? lower : upper));
+		tw_reader_failed(r, tw_vec_push(&r->prefixes, in_upper ? lower : upper));
 		prefix = in_upper ? upper : lower;
 	}
 }
@@ -172,12 +172,12 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 	draft->nic_node = value;
 	draft->has_addresses = true;
 	r->prefixes.n = 0;
-	tw_read_list(r, value, "addresses", add_address, draft);
+	tw_reader_list(r, value, "addresses", add_address, draft);
 	if (nic->pub.any && (r->prefixes.n || nic->pub.dhcp))
-		tw_complain(r, value, "keep either any or the others",
+		tw_reader_error(r, value, "keep either any or the others",
 			"addresses lists any together with others");
 	nic->n_written = r->prefixes.n;
-	nic->written = tw_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
+	nic->written = tw_reader_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
 	if (!nic->written)
 		return;
 	r->prefixes.n = 0;
@@ -186,7 +186,8 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 		nic->pub.transit |= nic->written[i].len < 128;
 	}
 	nic->pub.n_prefixes = r->prefixes.n;
-	nic->pub.prefixes = tw_keep(r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
+	nic->pub.prefixes = tw_reader_keep(
+		r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
 }
 
 static void read_nic_limits(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -212,21 +213,22 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 	nic->pub.workload = draft->workload.name;
 	nic->pub.index = p->nics.n;
 	if (!draft->has_addresses)
-		tw_complain(r, node, "list the guest's addresses, or [any] for no address guard",
+		tw_reader_error(r, node,
+			"list the guest's addresses, or [any] for no address guard",
 			"a vNIC has no addresses");
 	if (!draft->is_placed)
-		tw_complain(r, node, "name its port, such as tap0, or give its mac",
+		tw_reader_error(r, node, "name its port, such as tap0, or give its mac",
 			"a vNIC has neither port nor mac");
 	if (nic->pub.dhcp && !nic->pub.has_mac)
-		tw_complain(r, node, "give the vNIC's mac, by which DHCP answers are matched",
+		tw_reader_error(r, node, "give the vNIC's mac, by which DHCP answers are matched",
 			"a vNIC with addresses from DHCP has no mac");
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)
-			tw_complain(r, node, NULL, "too many vNICs, at most %u are allowed",
+			tw_reader_error(r, node, NULL, "too many vNICs, at most %u are allowed",
 				TW_POLICY_VNICS_MAX);
 		return;
 	}
-	tw_failed(r, tw_vec_push(&p->nics, *nic));
+	tw_reader_failed(r, tw_vec_push(&p->nics, *nic));
 }
 
 static const struct tw_field nic_fields[] = {
@@ -245,7 +247,7 @@ static void read_nic(struct tw_reader *r, const struct tw_node *item, void *obje
 	draft->nic = (struct tw_nic){0};
 	draft->nic_node = NULL;
 	draft->has_addresses = draft->is_placed = false;
-	tw_read_map(
+	tw_reader_map(
 		r, item, "a vNIC", nic_fields, sizeof(nic_fields) / sizeof(nic_fields[0]), draft);
 	if (item->kind == TW_NODE_MAP)
 		push_nic(r, draft, item);
@@ -257,14 +259,14 @@ static void read_ports(struct tw_reader *r, const struct tw_node *value, void *o
 
 	draft->ports_node = value;
 	if (draft->nic_node)
-		tw_complain(r, value, "move them into the list",
+		tw_reader_error(r, value, "move them into the list",
 			"a workload has both ports and a port, mac or addresses");
-	tw_read_list(r, value, "ports", read_nic, draft);
+	tw_reader_list(r, value, "ports", read_nic, draft);
 }
 
 static void add_tag(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "a tag");
+	const char *text = tw_reader_text(r, item, "a tag");
 	const struct tw_name *known;
 	struct tw_name name = {.line = item->line};
 	uint32_t tag;
@@ -272,30 +274,30 @@ static void add_tag(struct tw_reader *r, const struct tw_node *item, void *objec
 	if (!text)
 		return;
 	if (!tw_text_is_tag(text)) {
-		tw_complain(r, item, "use letters, digits and _.-:/=@+, at most 127",
-			"%s cannot be a tag", tw_show(text).text);
+		tw_reader_error(r, item, "use letters, digits and _.-:/=@+, at most 127",
+			"%s cannot be a tag", tw_diag_show(text).text);
 		return;
 	}
 	if (r->numbers.n == TW_TAGS_MAX) {
-		tw_complain(r, item, NULL, "too many tags, at most %u are allowed for a workload",
-			TW_TAGS_MAX);
+		tw_reader_error(r, item, NULL,
+			"too many tags, at most %u are allowed for a workload", TW_TAGS_MAX);
 		return;
 	}
 	known = tw_names_find(&r->policy->tag_names, text);
 	tag = known ? known->index : (uint32_t)r->policy->tag_names.all.n;
 	if (!known) {
 		name.index = tag;
-		name.text = tw_keep(r, text, strlen(text) + 1, 1);
-		if (!name.text || tw_failed(r, tw_names_add(&r->policy->tag_names, name)))
+		name.text = tw_reader_keep(r, text, strlen(text) + 1, 1);
+		if (!name.text || tw_reader_failed(r, tw_names_add(&r->policy->tag_names, name)))
 			return;
 	}
 	for (size_t i = 0; i < r->numbers.n; i++)
 		if (r->numbers.at[i] == tag) {
-			tw_complain(r, item, "keep one of them", "the tag %s is listed twice",
-				tw_show(text).text);
+			tw_reader_error(r, item, "keep one of them", "the tag %s is listed twice",
+				tw_diag_show(text).text);
 			return;
 		}
-	tw_failed(r, tw_vec_push(&r->numbers, tag));
+	tw_reader_failed(r, tw_vec_push(&r->numbers, tag));
 }
 
 static void read_workload_tags(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -304,9 +306,10 @@ static void read_workload_tags(struct tw_reader *r, const struct tw_node *value,
 
 	r->numbers.n = 0;
 	if (value->kind != TW_NODE_SEQ || value->n)
-		tw_read_list(r, value, "tags", add_tag, NULL);
+		tw_reader_list(r, value, "tags", add_tag, NULL);
 	draft->workload.n_tags = r->numbers.n;
-	draft->workload.tags = tw_keep(r, r->numbers.at, r->numbers.n, sizeof(*r->numbers.at));
+	draft->workload.tags = tw_reader_keep(
+		r, r->numbers.at, r->numbers.n, sizeof(*r->numbers.at));
 }
 
 static const struct tw_field workload_fields[] = {
@@ -327,15 +330,15 @@ void tw_read_workloads(struct tw_reader *r, const struct tw_node *map)
 		struct draft draft = {
 			.workload = {.first_nic = p->nics.n, .line = node->key->line}};
 
-		draft.workload.name = tw_read_name(
+		draft.workload.name = tw_reader_name(
 			r, node->key, &p->names, TW_OP_WORKLOAD, p->workloads.n);
-		tw_read_map(r, node, "a workload", workload_fields,
+		tw_reader_map(r, node, "a workload", workload_fields,
 			sizeof(workload_fields) / sizeof(workload_fields[0]), &draft);
 		if (node->kind == TW_NODE_MAP && !draft.ports_node)
 			push_nic(r, &draft, node->key);
 		draft.workload.n_nics = p->nics.n - draft.workload.first_nic;
 		if (draft.workload.name)
-			tw_failed(r, tw_vec_push(&p->workloads, draft.workload));
+			tw_reader_failed(r, tw_vec_push(&p->workloads, draft.workload));
 	}
 }
 
@@ -355,7 +358,7 @@ static void read_group_tags(struct tw_reader *r, const struct tw_node *value, vo
 
 static void add_group_network(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "a network");
+	const char *text = tw_reader_text(r, item, "a network");
 	struct tw_operand operand = {.kind = TW_OP_PREFIX};
 	struct tw_guess guess = {0};
 	const struct tw_name *name;
@@ -368,21 +371,21 @@ static void add_group_network(struct tw_reader *r, const struct tw_node *item, v
 		operand.kind = TW_OP_NETWORK;
 		operand.index = name->index;
 	} else if (name) {
-		tw_complain(r, item, "networks takes networks, addresses and CIDRs",
-			"%s is a %s, not a network", text, tw_kind_name(name->kind));
+		tw_reader_error(r, item, "networks takes networks, addresses and CIDRs",
+			"%s is a %s, not a network", text, tw_reader_kind_name(name->kind));
 		return;
 	} else if (tw_text_is_name(text) && !strpbrk(text, ":/") &&
 		   strspn(text, "0123456789.") < strlen(text)) {
 		for (size_t i = 0; i < r->policy->networks.n; i++)
 			tw_guess(r, &guess, text, r->policy->networks.at[i].name);
-		tw_complain(r, item,
+		tw_reader_error(r, item,
 			tw_guess_hint(&guess, hint, sizeof(hint), "define it under networks"),
-			"there is no network %s", tw_show(text).text);
+			"there is no network %s", tw_diag_show(text).text);
 		return;
-	} else if (!tw_read_prefix(r, item, text, false, &operand.prefix)) {
+	} else if (!tw_reader_prefix(r, item, text, false, &operand.prefix)) {
 		return;
 	}
-	tw_failed(r, tw_vec_push(&r->operands, operand));
+	tw_reader_failed(r, tw_vec_push(&r->operands, operand));
 }
 
 static void read_group_networks(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -390,9 +393,9 @@ static void read_group_networks(struct tw_reader *r, const struct tw_node *value
 	struct group_draft *draft = object;
 
 	r->operands.n = 0;
-	tw_read_list(r, value, "networks", add_group_network, NULL);
+	tw_reader_list(r, value, "networks", add_group_network, NULL);
 	draft->group.networks.n = r->operands.n;
-	draft->group.networks.at = tw_keep(
+	draft->group.networks.at = tw_reader_keep(
 		r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
 }
 
@@ -403,7 +406,8 @@ static void add_pattern(struct tw_reader *r, const struct tw_node *item, const c
 	bool fits = false;
 
 	if (strlen(text) > TW_NAME_MAX) {
-		tw_complain(r, item, NULL, "the pattern %s is too long", tw_show(text).text);
+		tw_reader_error(
+			r, item, NULL, "the pattern %s is too long", tw_diag_show(text).text);
 		return;
 	}
 	for (size_t i = 0; i < r->policy->workloads.n && !fits; i++) {
@@ -414,16 +418,16 @@ static void add_pattern(struct tw_reader *r, const struct tw_node *item, const c
 		fits = r->n_globs > GLOBS_MAX || tw_text_glob(text, name);
 	}
 	if (!fits)
-		tw_warn(r, item, "workloads added later will be included",
-			"the pattern %s matches no workload", tw_show(text).text);
-	text = tw_keep(r, text, strlen(text) + 1, 1);
+		tw_reader_warn(r, item, "workloads added later will be included",
+			"the pattern %s matches no workload", tw_diag_show(text).text);
+	text = tw_reader_keep(r, text, strlen(text) + 1, 1);
 	if (text)
-		tw_failed(r, tw_vec_push(&r->texts, text));
+		tw_reader_failed(r, tw_vec_push(&r->texts, text));
 }
 
 static void add_group_workload(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_read_text(r, item, "a workload");
+	const char *text = tw_reader_text(r, item, "a workload");
 	struct tw_operand operand = {.kind = TW_OP_WORKLOAD};
 	struct tw_guess guess = {0};
 	const struct tw_name *name;
@@ -438,13 +442,14 @@ static void add_group_workload(struct tw_reader *r, const struct tw_node *item, 
 	name = tw_names_find(&r->policy->names, text);
 	if (name && name->kind == TW_OP_WORKLOAD) {
 		operand.index = name->index;
-		tw_failed(r, tw_vec_push(&r->operands, operand));
+		tw_reader_failed(r, tw_vec_push(&r->operands, operand));
 		return;
 	}
 	for (size_t i = 0; i < r->policy->workloads.n; i++)
 		tw_guess(r, &guess, text, r->policy->workloads.at[i].name);
-	tw_complain(r, item, tw_guess_hint(&guess, hint, sizeof(hint), "define it under workloads"),
-		"there is no workload %s", tw_show(text).text);
+	tw_reader_error(r, item,
+		tw_guess_hint(&guess, hint, sizeof(hint), "define it under workloads"),
+		"there is no workload %s", tw_diag_show(text).text);
 }
 
 static void read_group_workloads(struct tw_reader *r, const struct tw_node *value, void *object)
@@ -452,11 +457,12 @@ static void read_group_workloads(struct tw_reader *r, const struct tw_node *valu
 	struct tw_group *group = &((struct group_draft *)object)->group;
 
 	r->texts.n = r->operands.n = 0;
-	tw_read_list(r, value, "workloads", add_group_workload, NULL);
+	tw_reader_list(r, value, "workloads", add_group_workload, NULL);
 	group->n_patterns = r->texts.n;
-	group->patterns = tw_keep(r, r->texts.at, r->texts.n, sizeof(*r->texts.at));
+	group->patterns = tw_reader_keep(r, r->texts.at, r->texts.n, sizeof(*r->texts.at));
 	group->workloads.n = r->operands.n;
-	group->workloads.at = tw_keep(r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
+	group->workloads.at = tw_reader_keep(
+		r, r->operands.at, r->operands.n, sizeof(*r->operands.at));
 }
 
 static const struct tw_field group_fields[] = {
@@ -474,13 +480,14 @@ void tw_read_groups(struct tw_reader *r, const struct tw_node *map)
 		struct group_draft draft = {
 			.group = {.line = node->key->line, .column = node->key->column}};
 
-		draft.group.name = tw_read_name(r, node->key, &p->names, TW_OP_GROUP, p->groups.n);
-		tw_read_map(r, node, "a group", group_fields,
+		draft.group.name = tw_reader_name(
+			r, node->key, &p->names, TW_OP_GROUP, p->groups.n);
+		tw_reader_map(r, node, "a group", group_fields,
 			sizeof(group_fields) / sizeof(group_fields[0]), &draft);
 		if (node->kind == TW_NODE_MAP && !node->n)
-			tw_complain(r, node, "give it tags, networks or workloads",
+			tw_reader_error(r, node, "give it tags, networks or workloads",
 				"a group selects nothing");
 		if (draft.group.name)
-			tw_failed(r, tw_vec_push(&p->groups, draft.group));
+			tw_reader_failed(r, tw_vec_push(&p->groups, draft.group));
 	}
 }

@@ -16,7 +16,7 @@
 
 static const char *const reserved_words[] = {"any", "default"};
 
-bool tw_failed(struct tw_reader *r, int err)
+bool tw_reader_failed(struct tw_reader *r, int err)
 {
 	if (err == -ENOMEM)
 		r->nomem = true;
@@ -28,7 +28,7 @@ bool tw_reader_stops(const struct tw_reader *r)
 	return r->nomem || r->diags->n_errors > TW_DIAGS_ERRORS_MAX;
 }
 
-void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size)
+void *tw_reader_keep(struct tw_reader *r, const void *items, size_t n, size_t size)
 {
 	void *copy = tw_arena_copy(&r->policy->arena, items, n, size);
 
@@ -43,10 +43,11 @@ static void tell(struct tw_reader *r, enum tw_severity severity, const struct tw
 	char text[512];
 
 	vsnprintf(text, sizeof(text), format, args);
-	tw_failed(r, tw_diags_add(r->diags, severity, node->line, node->column, hint, "%s", text));
+	tw_reader_failed(
+		r, tw_diags_add(r->diags, severity, node->line, node->column, hint, "%s", text));
 }
 
-void tw_complain(
+void tw_reader_error(
 	struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format, ...)
 {
 	va_list args;
@@ -56,7 +57,7 @@ void tw_complain(
 	va_end(args);
 }
 
-void tw_warn(
+void tw_reader_warn(
 	struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format, ...)
 {
 	va_list args;
@@ -76,7 +77,7 @@ void tw_guess(struct tw_reader *r, struct tw_guess *guess, const char *text, con
 	if (len < 3 || r->n_guesses >= GUESSES_MAX)
 		return;
 	r->n_guesses++;
-	distance = tw_edit_distance(text, candidate, limit);
+	distance = tw_diag_distance(text, candidate, limit);
 	if (distance > limit || (guess->best && distance >= guess->distance))
 		return;
 	guess->best = candidate;
@@ -114,34 +115,34 @@ const char *tw_node_kind(const struct tw_node *node)
 					   : "a text";
 }
 
-const char *tw_read_text(struct tw_reader *r, const struct tw_node *node, const char *what)
+const char *tw_reader_text(struct tw_reader *r, const struct tw_node *node, const char *what)
 {
 	if (node->kind == TW_NODE_BAD)
 		return NULL;
 	if (node->kind != TW_NODE_SCALAR || tw_node_is_empty(node)) {
-		tw_complain(r, node, NULL, "%s must be a single text, not %s", what,
+		tw_reader_error(r, node, NULL, "%s must be a single text, not %s", what,
 			tw_node_kind(node));
 		return NULL;
 	}
 	return node->text;
 }
 
-void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *what,
+void tw_reader_list(struct tw_reader *r, const struct tw_node *node, const char *what,
 	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object)
 {
 	if (node->kind == TW_NODE_BAD)
 		return;
 	if (node->kind != TW_NODE_SEQ) {
 		if (tw_node_is_empty(node))
-			tw_complain(r, node, "leave the key out, or give it a value", "%s is empty",
-				what);
+			tw_reader_error(r, node, "leave the key out, or give it a value",
+				"%s is empty", what);
 		else
 			each(r, node, object);
 		return;
 	}
 	if (!node->n)
-		tw_complain(r, node, "leave the key out, or list something", "%s is an empty list",
-			what);
+		tw_reader_error(r, node, "leave the key out, or list something",
+			"%s is an empty list", what);
 	for (const struct tw_node *item = node->first; item && !tw_reader_stops(r);
 		item = item->next)
 		each(r, item, object);
@@ -155,7 +156,7 @@ static void unknown_key(struct tw_reader *r, const struct tw_node *key, const ch
 	size_t len = strlen(hint);
 
 	if (!strcmp(key->text, "<<")) {
-		tw_complain(r, key, "write the keys out",
+		tw_reader_error(r, key, "write the keys out",
 			"merge keys are not part of the policy format");
 		return;
 	}
@@ -166,11 +167,11 @@ static void unknown_key(struct tw_reader *r, const struct tw_node *key, const ch
 		if (len >= sizeof(hint))
 			break;
 	}
-	tw_complain(r, key, tw_guess_hint(&guess, hint, sizeof(hint), hint), "%s has no key %s",
-		what, tw_show(key->text).text);
+	tw_reader_error(r, key, tw_guess_hint(&guess, hint, sizeof(hint), hint), "%s has no key %s",
+		what, tw_diag_show(key->text).text);
 }
 
-void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *what,
+void tw_reader_map(struct tw_reader *r, const struct tw_node *map, const char *what,
 	const struct tw_field *fields, size_t n_fields, void *object)
 {
 	const struct tw_node *found[FIELDS_MAX] = {NULL};
@@ -178,8 +179,8 @@ void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *wha
 	if (map->kind == TW_NODE_BAD)
 		return;
 	if (map->kind != TW_NODE_MAP) {
-		tw_complain(r, map, "write it as key: value pairs", "%s must be a mapping, not %s",
-			what, tw_node_kind(map));
+		tw_reader_error(r, map, "write it as key: value pairs",
+			"%s must be a mapping, not %s", what, tw_node_kind(map));
 		return;
 	}
 	for (const struct tw_node *node = map->first; node && !tw_reader_stops(r);
@@ -193,7 +194,7 @@ void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *wha
 		if (i == n_fields)
 			unknown_key(r, node->key, what, fields, n_fields);
 		else if (found[i])
-			tw_complain(r, node->key, "keep one of them",
+			tw_reader_error(r, node->key, "keep one of them",
 				"%s has the key %s twice, first in line %u", what, fields[i].name,
 				found[i]->key->line);
 		else
@@ -204,11 +205,12 @@ void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *wha
 		if (found[i])
 			fields[i].read(r, found[i], object);
 		else if (fields[i].required)
-			tw_complain(r, map, fields[i].hint, "%s has no %s", what, fields[i].name);
+			tw_reader_error(
+				r, map, fields[i].hint, "%s has no %s", what, fields[i].name);
 	}
 }
 
-const char *tw_kind_name(uint32_t kind)
+const char *tw_reader_kind_name(uint32_t kind)
 {
 	static const char *const names[] = {
 		[TW_OP_ANY] = "any",
@@ -221,7 +223,7 @@ const char *tw_kind_name(uint32_t kind)
 	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
 }
 
-const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
+const char *tw_reader_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
 	uint32_t kind, size_t index)
 {
 	struct tw_name name = {.line = key->line, .kind = kind, .index = (uint32_t)index};
@@ -232,48 +234,48 @@ const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct 
 	if (key->kind != TW_NODE_SCALAR)
 		return NULL;
 	if (!tw_text_is_name(key->text)) {
-		tw_complain(r, key,
+		tw_reader_error(r, key,
 			"use letters, digits, '_', '.' and '-', at most 127; do not begin with '.' or '-'",
-			"%s cannot be a name", tw_show(key->text).text);
+			"%s cannot be a name", tw_diag_show(key->text).text);
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(reserved_words) / sizeof(reserved_words[0]); i++)
 		if (!strcmp(key->text, reserved_words[i])) {
-			tw_complain(
+			tw_reader_error(
 				r, key, "choose another name", "%s is a reserved word", key->text);
 			return NULL;
 		}
 	if (tw_text_prefix(key->text, &prefix, &host_bits) == 0) {
-		tw_complain(r, key, "choose another name", "%s is an address and cannot be a name",
-			key->text);
+		tw_reader_error(r, key, "choose another name",
+			"%s is an address and cannot be a name", key->text);
 		return NULL;
 	}
 	other = tw_names_find(scope, key->text);
 	if (other) {
 		if (scope != &r->policy->names)
-			tw_complain(r, key, "choose another name",
+			tw_reader_error(r, key, "choose another name",
 				"the name %s is used twice, first in line %u", key->text,
 				other->line);
 		else
-			tw_complain(r, key,
+			tw_reader_error(r, key,
 				"networks, workloads and groups share one set of names; rename one",
 				"%s is already the name of the %s in line %u", key->text,
-				tw_kind_name(other->kind), other->line);
+				tw_reader_kind_name(other->kind), other->line);
 		return NULL;
 	}
 	if (index >= TW_POLICY_NAMES_MAX && scope != &r->policy->rule_names) {
 		if (index == TW_POLICY_NAMES_MAX)
-			tw_complain(r, key, NULL, "too many names, at most %u are allowed",
+			tw_reader_error(r, key, NULL, "too many names, at most %u are allowed",
 				TW_POLICY_NAMES_MAX);
 		return NULL;
 	}
-	name.text = tw_keep(r, key->text, strlen(key->text) + 1, 1);
-	if (!name.text || tw_failed(r, tw_names_add(scope, name)))
+	name.text = tw_reader_keep(r, key->text, strlen(key->text) + 1, 1);
+	if (!name.text || tw_reader_failed(r, tw_names_add(scope, name)))
 		return NULL;
 	return name.text;
 }
 
-bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
+bool tw_reader_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
 	struct tw_prefix *ret)
 {
 	char clean[TW_PREFIX_TEXT_MAX], hint[160];
@@ -281,20 +283,20 @@ bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char 
 	int err = tw_text_prefix(text, ret, &host_bits);
 
 	if (err == -ERANGE)
-		tw_complain(r, node, "write 0 to 32 for IPv4, 0 to 128 for IPv6",
-			"the prefix length of %s is too large", tw_show(text).text);
+		tw_reader_error(r, node, "write 0 to 32 for IPv4, 0 to 128 for IPv6",
+			"the prefix length of %s is too large", tw_diag_show(text).text);
 	else if (err == -EAFNOSUPPORT)
-		tw_complain(r, node, "write the IPv4 address itself",
-			"%s is an IPv4-mapped IPv6 address", tw_show(text).text);
+		tw_reader_error(r, node, "write the IPv4 address itself",
+			"%s is an IPv4-mapped IPv6 address", tw_diag_show(text).text);
 	else if (err)
-		tw_complain(r, node,
+		tw_reader_error(r, node,
 			"write an address such as 10.0.0.1 or \"fd00::1\", or a CIDR such as 10.0.0.0/8",
-			"%s is not an address", tw_show(text).text);
+			"%s is not an address", tw_diag_show(text).text);
 	if (err)
 		return false;
 	if (++r->n_addresses > TW_POLICY_ADDRESSES_MAX) {
 		if (r->n_addresses == TW_POLICY_ADDRESSES_MAX + 1)
-			tw_complain(r, node, "use wider prefixes",
+			tw_reader_error(r, node, "use wider prefixes",
 				"too many addresses, at most %u are allowed",
 				TW_POLICY_ADDRESSES_MAX);
 		return false;
@@ -306,21 +308,22 @@ bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char 
 		snprintf(hint, sizeof(hint),
 			"write %.*s for the one address, or %s for the whole network",
 			(int)strcspn(text, "/"), text, clean);
-		tw_complain(r, node, hint, "%s has bits set beyond its prefix", tw_show(text).text);
+		tw_reader_error(r, node, hint, "%s has bits set beyond its prefix",
+			tw_diag_show(text).text);
 		return false;
 	}
 	snprintf(hint, sizeof(hint), "write %s", clean);
-	tw_warn(r, node, hint, "%s has bits set beyond its prefix, and is read as %s",
-		tw_show(text).text, clean);
+	tw_reader_warn(r, node, hint, "%s has bits set beyond its prefix, and is read as %s",
+		tw_diag_show(text).text, clean);
 	return true;
 }
 
-bool tw_read_section(struct tw_reader *r, const struct tw_node *value, const char *what)
+bool tw_reader_section(struct tw_reader *r, const struct tw_node *value, const char *what)
 {
 	if (value->kind == TW_NODE_MAP)
 		return true;
 	if (value->kind != TW_NODE_BAD && !tw_node_is_empty(value))
-		tw_complain(r, value, "write name: value pairs", "%s must be a mapping, not %s",
+		tw_reader_error(r, value, "write name: value pairs", "%s must be a mapping, not %s",
 			what, tw_node_kind(value));
 	return false;
 }

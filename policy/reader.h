@@ -38,24 +38,24 @@ struct tw_field {
 
 /* Frees the scratch lists. */
 void tw_reader_done(struct tw_reader *r);
-void tw_complain(struct tw_reader *r, const struct tw_node *node, const char *hint,
+void tw_reader_error(struct tw_reader *r, const struct tw_node *node, const char *hint,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
-void tw_warn(struct tw_reader *r, const struct tw_node *node, const char *hint, const char *format,
-	...) __attribute__((format(printf, 4, 5)));
+void tw_reader_warn(struct tw_reader *r, const struct tw_node *node, const char *hint,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Records a result. True if it was -ENOMEM (or a NULL that means it). */
-bool tw_failed(struct tw_reader *r, int err);
+bool tw_reader_failed(struct tw_reader *r, int err);
 /* True if memory ran out or there are too many errors to continue. */
 bool tw_reader_stops(const struct tw_reader *r);
-void *tw_keep(struct tw_reader *r, const void *items, size_t n, size_t size);
+void *tw_reader_keep(struct tw_reader *r, const void *items, size_t n, size_t size);
 
 /* Reads a mapping. `what` names it in errors: "a rule". */
-void tw_read_map(struct tw_reader *r, const struct tw_node *map, const char *what,
+void tw_reader_map(struct tw_reader *r, const struct tw_node *map, const char *what,
 	const struct tw_field *fields, size_t n_fields, void *object);
 /* Returns the text of a scalar, or NULL after an error. `what` as in "the name". */
-const char *tw_read_text(struct tw_reader *r, const struct tw_node *node, const char *what);
+const char *tw_reader_text(struct tw_reader *r, const struct tw_node *node, const char *what);
 /* Calls `each` for a scalar or object alone, or for every member of a list. An empty list is an
  * error. */
-void tw_read_list(struct tw_reader *r, const struct tw_node *node, const char *what,
+void tw_reader_list(struct tw_reader *r, const struct tw_node *node, const char *what,
 	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object);
 /* Returns "a list", "a mapping", "a text" or "nothing", for errors. */
 const char *tw_node_kind(const struct tw_node *node);
@@ -63,7 +63,7 @@ const char *tw_node_kind(const struct tw_node *node);
 bool tw_node_is_empty(const struct tw_node *node);
 /* Checks that a name is valid, not reserved and new in its scope, and adds it. Returns NULL
  * after an error. */
-const char *tw_read_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
+const char *tw_reader_name(struct tw_reader *r, const struct tw_node *key, struct tw_names *scope,
 	uint32_t kind, size_t index);
 /* The name most similar to a text so far. tw_guess_hint() writes "did you mean x?" to `hint` and
  * returns it, or returns `otherwise` if no name is similar. */
@@ -78,10 +78,10 @@ const char *tw_guess_hint(
 	const struct tw_guess *guess, char *hint, size_t hint_len, const char *otherwise);
 /* Reads an address or CIDR and reports errors. If `exact`, bits beyond the prefix are an error
  * and not a warning. */
-bool tw_read_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
+bool tw_reader_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
 	struct tw_prefix *ret);
-const char *tw_kind_name(uint32_t kind);
+const char *tw_reader_kind_name(uint32_t kind);
 
 /* True if a section's value is a mapping of names. False if it is empty or, after an error,
  * anything else. */
-bool tw_read_section(struct tw_reader *r, const struct tw_node *value, const char *what);
+bool tw_reader_section(struct tw_reader *r, const struct tw_node *value, const char *what);

@@ -226,7 +226,7 @@ static uint64_t hash_list(const struct tw_policy *p, const struct tw_operands *l
 			(uint64_t)operand->negate << 32 | operand->prefix.len,
 			operand->prefix.addr.d[0], operand->prefix.addr.d[1]};
 
-		hash = tw_hash(words, sizeof(words), hash);
+		hash = tw_table_hash(words, sizeof(words), hash);
 	}
 	return hash;
 }
@@ -302,7 +302,7 @@ static int resolve_services(struct resolver *s, uint32_t number)
 	for (size_t i = 0; i < rule->n_services; i++) {
 		const struct tw_service_ref *ref = &rule->services[i];
 
-		hash = tw_hash(&ref->part, sizeof(ref->part), hash + ref->service);
+		hash = tw_table_hash(&ref->part, sizeof(ref->part), hash + ref->service);
 		n_parts += ref->service == TW_INDEX_NONE ? 1 : p->services.at[ref->service].n_parts;
 	}
 	known = tw_index_find(&s->services, hash, same_services, p, rule);

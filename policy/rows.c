@@ -87,7 +87,7 @@ static int append(struct tw_rows *rows, void *vec_at, size_t *vec_n, size_t *vec
 
 static int intern_block(struct tw_rows *rows, const uint32_t *block, uint32_t *ret)
 {
-	uint64_t hash = tw_hash(block, TW_ROW_BLOCK * sizeof(*block), 0);
+	uint64_t hash = tw_table_hash(block, TW_ROW_BLOCK * sizeof(*block), 0);
 	int err;
 
 	*ret = tw_index_find(&rows->block_index, hash, same_block, rows, block);
@@ -119,7 +119,7 @@ static int intern_row(struct tw_rows *rows, uint32_t *ret)
 		*ret = rows->spans[0];
 		return 0;
 	}
-	hash = tw_hash(rows->spans, rows->n_spans * sizeof(*rows->spans), 0);
+	hash = tw_table_hash(rows->spans, rows->n_spans * sizeof(*rows->spans), 0);
 	*ret = tw_index_find(&rows->row_index, hash, same_row, rows, rows->spans);
 	if (*ret != TW_INDEX_NONE)
 		return 0;
@@ -161,8 +161,8 @@ static int find_base(struct tw_rows *rows, const uint32_t *members, size_t n, ui
 
 	for (size_t i = 0; i < n; i++)
 		if (rows->is_base[members[i]]) {
-			base.hash[0] += tw_hash(&members[i], sizeof(*members), 1);
-			base.hash[1] += tw_hash(&members[i], sizeof(*members), 2);
+			base.hash[0] += tw_table_hash(&members[i], sizeof(*members), 1);
+			base.hash[1] += tw_table_hash(&members[i], sizeof(*members), 2);
 		}
 	*ret = tw_index_find(&rows->base_index, base.hash[0], same_base, rows, base.hash);
 	if (*ret != TW_INDEX_NONE)

@@ -64,7 +64,7 @@ struct tw_part tw_part_of(const struct tw_proto *proto, uint32_t lo, uint32_t hi
 	return part;
 }
 
-int tw_types_parse(const char *text, uint32_t *ret_lo, uint32_t *ret_hi)
+int tw_service_types_parse(const char *text, uint32_t *ret_lo, uint32_t *ret_hi)
 {
 	const char *dot = strchr(text, '.');
 	uint32_t type, code;
@@ -128,7 +128,7 @@ int tw_service_parse(const char *text, struct tw_part *ret, const char **ret_hin
 		err = tw_text_range(detail, TW_PORT_MAX, &lo, &hi);
 	} else if (detail) {
 		*ret_hint = "write icmp/8 or icmp/3.4: a type, or type.code, each 0 to 255";
-		err = tw_types_parse(detail, &lo, &hi);
+		err = tw_service_types_parse(detail, &lo, &hi);
 	} else {
 		err = 0;
 	}

@@ -21,7 +21,7 @@ const char *tw_proto_hint(const char *name, char *hint, size_t hint_len);
 struct tw_part tw_part_of(const struct tw_proto *proto, uint32_t lo, uint32_t hi);
 struct tw_part tw_part_of_number(uint32_t number);
 /* Parses `8` or `3.4` to a range of type << 8 | code. Returns 0, -EINVAL or -ERANGE. */
-int tw_types_parse(const char *text, uint32_t *ret_lo, uint32_t *ret_hi);
+int tw_service_types_parse(const char *text, uint32_t *ret_lo, uint32_t *ret_hi);
 /* Parses a literal service. Returns 0; -ENOENT if it is not a literal, so perhaps a name;
  * -EINVAL or -ERANGE with *ret_hint saying how to write it. */
 int tw_service_parse(const char *text, struct tw_part *ret, const char **ret_hint);

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-tw_u128 tw_addr_number(const struct tw_addr *addr)
+tw_u128 tw_set_number(const struct tw_addr *addr)
 {
 	return (tw_u128)be64toh(addr->d[0]) << 64 | be64toh(addr->d[1]);
 }
 
-struct tw_addr tw_number_addr(tw_u128 number)
+struct tw_addr tw_set_addr(tw_u128 number)
 {
 	return (struct tw_addr){
 		.d = {htobe64((uint64_t)(number >> 64)), htobe64((uint64_t)number)}};
@@ -205,7 +205,7 @@ static uint32_t family_of(const struct tw_ranges *ranges)
 const struct tw_set *tw_sets_intern(struct tw_sets *sets, const struct tw_ranges *ranges)
 {
 	size_t len = ranges->n * sizeof(*ranges->at);
-	uint64_t hash = tw_hash(ranges->at, len, sets->seed);
+	uint64_t hash = tw_table_hash(ranges->at, len, sets->seed);
 	uint32_t found = tw_index_find(&sets->index, hash, same_set, sets, ranges);
 	uint32_t place = (uint32_t)sets->all.n;
 	struct tw_set *set;
@@ -219,8 +219,8 @@ const struct tw_set *tw_sets_intern(struct tw_sets *sets, const struct tw_ranges
 	set->r.n = set->r.max = ranges->n;
 	set->id = sets->first_id + place;
 	set->family = family_of(ranges);
-	set->digest[0] = tw_hash(ranges->at, len, 1);
-	set->digest[1] = tw_hash(ranges->at, len, 2);
+	set->digest[0] = tw_table_hash(ranges->at, len, 1);
+	set->digest[1] = tw_table_hash(ranges->at, len, 2);
 	if (!set->r.at || tw_vec_push(&sets->all, set) < 0)
 		return NULL;
 	if (tw_index_add(&sets->index, hash, place) < 0) {

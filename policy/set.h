@@ -41,8 +41,8 @@ static inline void tw_ranges_done(struct tw_ranges *ranges)
 
 #define tw_auto_ranges __attribute__((cleanup(tw_ranges_done)))
 
-tw_u128 tw_addr_number(const struct tw_addr *addr);
-struct tw_addr tw_number_addr(tw_u128 number);
+tw_u128 tw_set_number(const struct tw_addr *addr);
+struct tw_addr tw_set_addr(tw_u128 number);
 
 /* Return 0 or -ENOMEM, or a result. Operands must be normal, except for add and sort. */
 int tw_ranges_add(struct tw_ranges *ranges, tw_u128 lo, tw_u128 hi);

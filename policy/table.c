@@ -19,7 +19,7 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 	return hash * MIX_B;
 }
 
-uint64_t tw_hash(const void *data, size_t len, uint64_t seed)
+uint64_t tw_table_hash(const void *data, size_t len, uint64_t seed)
 {
 	const unsigned char *byte = data;
 	uint64_t hash = seed ^ (uint64_t)len * MIX_B;
@@ -116,7 +116,7 @@ static bool same_name(const void *owner, uint32_t value, const void *key)
 
 int tw_names_add(struct tw_names *names, struct tw_name name)
 {
-	uint64_t hash = tw_hash(name.text, strlen(name.text), names->seed);
+	uint64_t hash = tw_table_hash(name.text, strlen(name.text), names->seed);
 	uint32_t value = (uint32_t)names->all.n;
 	int err = tw_vec_push(&names->all, name);
 
@@ -130,7 +130,7 @@ int tw_names_add(struct tw_names *names, struct tw_name name)
 
 const struct tw_name *tw_names_find(const struct tw_names *names, const char *text)
 {
-	uint64_t hash = tw_hash(text, strlen(text), names->seed);
+	uint64_t hash = tw_table_hash(text, strlen(text), names->seed);
 	uint32_t value = tw_index_find(&names->index, hash, same_name, names, text);
 
 	return value == TW_INDEX_NONE ? NULL : &names->all.at[value];

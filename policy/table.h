@@ -15,7 +15,7 @@
 
 #define TW_INDEX_NONE UINT32_MAX
 
-uint64_t tw_hash(const void *data, size_t len, uint64_t seed);
+uint64_t tw_table_hash(const void *data, size_t len, uint64_t seed);
 
 struct tw_index_slot {
 	uint64_t hash;

@@ -50,14 +50,14 @@ bool tw_text_is_tag(const char *text)
 
 tw_u128 tw_prefix_last(const struct tw_prefix *prefix)
 {
-	tw_u128 first = tw_addr_number(&prefix->addr);
+	tw_u128 first = tw_set_number(&prefix->addr);
 
 	return prefix->len ? first | (TW_U128_MAX >> 1 >> (prefix->len - 1)) : TW_U128_MAX;
 }
 
 int tw_prefix_add_to(const struct tw_prefix *prefix, struct tw_ranges *ret)
 {
-	tw_u128 first = tw_addr_number(&prefix->addr), last = tw_prefix_last(prefix);
+	tw_u128 first = tw_set_number(&prefix->addr), last = tw_prefix_last(prefix);
 	int err;
 
 	if (first >= TW_V4_FIRST || last < TW_V4_FIRST)
@@ -81,7 +81,7 @@ int tw_text_prefix(const char *text, struct tw_prefix *ret, bool *ret_host_bits)
 	scratch[addr_len] = '\0';
 	if (tw_addr_parse(scratch, &prefix.addr) < 0)
 		return -EINVAL;
-	number = tw_addr_number(&prefix.addr);
+	number = tw_set_number(&prefix.addr);
 	if (number >= TW_V4_FIRST && number <= TW_V4_LAST) {
 		if (strchr(scratch, ':'))
 			return -EAFNOSUPPORT;
@@ -98,7 +98,7 @@ int tw_text_prefix(const char *text, struct tw_prefix *ret, bool *ret_host_bits)
 	}
 	prefix.len = (uint8_t)(128 - bits + len);
 	kept = prefix.len ? number & ~(prefix.len == 128 ? 0 : TW_U128_MAX >> prefix.len) : 0;
-	prefix.addr = tw_number_addr(kept);
+	prefix.addr = tw_set_addr(kept);
 	*ret = prefix;
 	*ret_host_bits = kept != number;
 	return 0;
@@ -106,7 +106,7 @@ int tw_text_prefix(const char *text, struct tw_prefix *ret, bool *ret_host_bits)
 
 const char *tw_prefix_format(const struct tw_prefix *prefix, char *text)
 {
-	tw_u128 first = tw_addr_number(&prefix->addr);
+	tw_u128 first = tw_set_number(&prefix->addr);
 	bool is_v4 = prefix->len >= 96 && first >= TW_V4_FIRST && first <= TW_V4_LAST;
 	size_t at;
 
@@ -144,7 +144,7 @@ int tw_text_mac(const char *text, uint8_t ret[6])
 	return 0;
 }
 
-void tw_mac_print(const uint8_t mac[6], struct tw_buf *out)
+void tw_text_mac_print(const uint8_t mac[6], struct tw_buf *out)
 {
 	tw_buf_addf(out, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
 		mac[5]);
@@ -230,7 +230,7 @@ int tw_text_seconds(const char *text, uint32_t max, uint32_t *ret)
 	return 0;
 }
 
-void tw_seconds_print(uint32_t seconds, struct tw_buf *out)
+void tw_text_seconds_print(uint32_t seconds, struct tw_buf *out)
 {
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (seconds % units[i].seconds || !seconds)
@@ -319,7 +319,7 @@ static bool is_dotted(const char *text)
 	return dots == 3;
 }
 
-void tw_yaml_print(const char *text, struct tw_buf *out)
+void tw_text_yaml_print(const char *text, struct tw_buf *out)
 {
 	if (is_plain(text) || is_dotted(text)) {
 		tw_buf_adds(out, text);

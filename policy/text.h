@@ -24,14 +24,14 @@ int tw_text_prefix(const char *text, struct tw_prefix *ret, bool *ret_host_bits)
 const char *tw_prefix_format(const struct tw_prefix *prefix, char *text);
 
 int tw_text_mac(const char *text, uint8_t ret[6]); /* returns 0 or -EINVAL */
-void tw_mac_print(const uint8_t mac[6], struct tw_buf *out);
+void tw_text_mac_print(const uint8_t mac[6], struct tw_buf *out);
 /* Parses a decimal number up to `max`, without sign. Returns 0, -EINVAL or -ERANGE. */
 int tw_text_number(const char *text, uint32_t max, uint32_t *ret);
 /* Parses `N` or `N-M`. Returns 0, -EINVAL, or -ERANGE, also if M < N. */
 int tw_text_range(const char *text, uint32_t max, uint32_t *ret_lo, uint32_t *ret_hi);
 /* Parses a number and s, m, h or d; without a unit, seconds. Returns 0, -EINVAL or -ERANGE. */
 int tw_text_seconds(const char *text, uint32_t max, uint32_t *ret);
-void tw_seconds_print(uint32_t seconds, struct tw_buf *out);
+void tw_text_seconds_print(uint32_t seconds, struct tw_buf *out);
 
 /* True if the lines of this text end only in newlines and in no other line end of YAML. */
 bool tw_text_has_plain_lines(const char *text, size_t len);
@@ -41,4 +41,4 @@ bool tw_text_has_plain_lines(const char *text, size_t len);
 bool tw_text_glob(const char *pattern, const char *text);
 
 /* Prints a YAML scalar: plain if every reader reads it as this text, otherwise in double quotes. */
-void tw_yaml_print(const char *text, struct tw_buf *out);
+void tw_text_yaml_print(const char *text, struct tw_buf *out);

@@ -63,13 +63,13 @@ static size_t read_ether(const uint8_t *data, size_t len, struct tw_glance *glan
 
 static void read_transport(const uint8_t *at, size_t len, struct tw_glance *glance)
 {
-	if (tw_proto_has_ports(glance->proto) && len >= 4) {
+	if (tw_tuple_has_ports(glance->proto) && len >= 4) {
 		glance->port[TW_DIR_OUT] = read_be16(at);
 		glance->port[TW_DIR_IN] = read_be16(at + 2);
 		glance->has_ports = true;
 		if (glance->proto == IPPROTO_TCP && len > TCP_FLAGS_AT)
 			glance->tcp_flags = at[TCP_FLAGS_AT];
-	} else if (tw_proto_is_icmp(glance->proto) && len >= 2) {
+	} else if (tw_tuple_is_icmp(glance->proto) && len >= 2) {
 		glance->icmp_type = read_be16(at);
 		glance->has_ports = true;
 	}
@@ -129,7 +129,7 @@ void tw_glance_ends(const struct tw_glance *glance, const struct tw_policy *poli
 
 static void put_addr(const struct tw_glance *glance, enum tw_dir end, char *text, size_t max)
 {
-	bool port = glance->has_ports && tw_proto_has_ports(glance->proto);
+	bool port = glance->has_ports && tw_tuple_has_ports(glance->proto);
 	bool v6 = !tw_addr_is_v4(&glance->addr[end]);
 	char addr[INET6_ADDRSTRLEN];
 
@@ -157,11 +157,11 @@ const char *tw_glance_text(const struct tw_glance *glance, const char *arrow, ch
 		put_mac(glance->mac[TW_DIR_OUT], from, sizeof(from));
 		put_mac(glance->mac[TW_DIR_IN], to, sizeof(to));
 	}
-	if (glance->has_proto && glance->has_ports && tw_proto_is_icmp(glance->proto))
-		snprintf(what, sizeof(what), "%s %u.%u", tw_proto_name(glance->proto, number),
+	if (glance->has_proto && glance->has_ports && tw_tuple_is_icmp(glance->proto))
+		snprintf(what, sizeof(what), "%s %u.%u", tw_tuple_proto_name(glance->proto, number),
 			glance->icmp_type >> 8, glance->icmp_type & 0xff);
 	else if (glance->has_proto)
-		snprintf(what, sizeof(what), "%s", tw_proto_name(glance->proto, number));
+		snprintf(what, sizeof(what), "%s", tw_tuple_proto_name(glance->proto, number));
 	else if (glance->type == ETHERTYPE_ARP)
 		snprintf(what, sizeof(what), "arp");
 	else

@@ -149,7 +149,7 @@ const char *tw_judgement_verdict(const struct tw_judgement *judgement)
 				      : tw_verdict_name(judgement->end[judgement->decider].verdict);
 }
 
-const char *tw_vnic_port_name(const struct tw_vnic *vnic)
+const char *tw_judge_port_name(const struct tw_vnic *vnic)
 {
 	return vnic->port ? vnic->port : vnic->workload;
 }

@@ -83,4 +83,4 @@ const char *tw_judgement_verdict(const struct tw_judgement *judgement);
 
 /* Returns the name of a vNIC's port: its interface, or the workload's name if the policy names
  * only a MAC. */
-const char *tw_vnic_port_name(const struct tw_vnic *vnic);
+const char *tw_judge_port_name(const struct tw_vnic *vnic);

@@ -41,6 +41,5 @@ void tw_pcapng_free(struct tw_pcapng *reader); /* NULL is fine */
 TW_DEFINE_AUTO(tw_pcapng)
 
 /* Reads the next packet. Returns 1, or 0 at the end, or a negative errno with `err` filled if the
- * rest of the file is broken.
- * from here on. */
+ * rest of the file is broken. */
 int tw_pcapng_next(struct tw_pcapng *reader, struct tw_pcapng_packet *ret, struct tw_err *err);

@@ -29,17 +29,17 @@ static const struct {
 
 static const char *const end_words[TW_DIR__MAX] = {[TW_DIR_OUT] = "from", [TW_DIR_IN] = "to"};
 
-bool tw_proto_has_ports(uint8_t proto)
+bool tw_tuple_has_ports(uint8_t proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
 }
 
-bool tw_proto_is_icmp(uint8_t proto)
+bool tw_tuple_is_icmp(uint8_t proto)
 {
 	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
-const char *tw_proto_name(uint8_t proto, char *text)
+const char *tw_tuple_proto_name(uint8_t proto, char *text)
 {
 	for (size_t i = 0; i < sizeof(protos) / sizeof(protos[0]); i++)
 		if (protos[i].proto == proto)
@@ -230,7 +230,7 @@ static int read_numbers(
 	unsigned int sport = SPORT_CHOSEN, dport = 0, code = 0;
 	unsigned int type = tuple->proto == IPPROTO_ICMP ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
 
-	if (tw_proto_has_ports(tuple->proto)) {
+	if (tw_tuple_has_ports(tuple->proto)) {
 		if (!words->dport)
 			return tw_err_set(
 				err, -EINVAL, "dport", "give the destination port", "is missing");
@@ -241,7 +241,7 @@ static int read_numbers(
 		tuple->sport_chosen = !words->sport;
 		tuple->sport = (uint16_t)sport;
 		tuple->dport = (uint16_t)dport;
-	} else if (tw_proto_is_icmp(tuple->proto)) {
+	} else if (tw_tuple_is_icmp(tuple->proto)) {
 		if (words->type && read_number("type", words->type, UINT8_MAX, &type, err) < 0)
 			return -EINVAL;
 		if (words->code && read_number("code", words->code, UINT8_MAX, &code, err) < 0)

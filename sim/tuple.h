@@ -41,9 +41,9 @@ struct tw_tuple_words {
 int tw_tuple_read(const struct tw_policy *policy, const struct tw_tuple_words *words,
 	struct tw_query *ret, struct tw_err *err);
 
-bool tw_proto_has_ports(uint8_t proto);
-bool tw_proto_is_icmp(uint8_t proto); /* ICMP or ICMPv6 */
+bool tw_tuple_has_ports(uint8_t proto);
+bool tw_tuple_is_icmp(uint8_t proto); /* ICMP or ICMPv6 */
 
 /* Returns "tcp", "udp", "icmp" or "icmp6", or else the number, written to `text` of at least 4
  * bytes. */
-const char *tw_proto_name(uint8_t proto, char *text);
+const char *tw_tuple_proto_name(uint8_t proto, char *text);

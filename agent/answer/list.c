@@ -126,8 +126,8 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 	message->bridged = TEXT(port->hostwork);
 	message->latched = !port->attached && !tw_prove_is_unfiltered(ctx->enforcement, port);
 	message->open = tw_bind_is_open(port);
-	message->found_by = TEXT(tw_bound_name(port->binding.by));
-	message->conflict = TEXT(tw_conflict_name(port->binding.conflict));
+	message->found_by = TEXT(tw_bind_bound_name(port->binding.by));
+	message->conflict = TEXT(tw_bind_conflict_name(port->binding.conflict));
 	resembled = tw_bind_resembles(ctx->enforcement->inforce, port);
 	message->resembles = TEXT(resembled ? resembled->workload : "");
 	fill_port_counts(ctx, port, message);
@@ -223,7 +223,7 @@ static int send_port(const struct list_stream *stream, const struct tw_answer_ct
 	if (vnic && vnic->has_mac)
 		tw_mac_format(vnic->mac, mac);
 	message.mac = mac;
-	tw_conflict_text(&port->binding, port, why, sizeof(why));
+	tw_bind_conflict_text(&port->binding, port, why, sizeof(why));
 	message.why = why;
 	add_leases(ctx, port, &leases, &message);
 	message.addresses = addresses.list;
@@ -285,7 +285,7 @@ static int send_workload(const struct list_stream *stream, const struct tw_answe
 	if (port) {
 		message.port = TEXT(port->name);
 		message.state = TEXT(tw_prove_state(ctx->enforcement, port));
-		message.found_by = TEXT(tw_bound_name(port->binding.by));
+		message.found_by = TEXT(tw_bind_bound_name(port->binding.by));
 	}
 	message.addresses = addresses.list;
 	message.n_addresses = addresses.n;

@@ -196,10 +196,10 @@ static void add_conflict(
 	size_t n = status->n_conflicts;
 	Tapwall__V1__Conflict *conflict = &room->conflict[n];
 
-	tw_conflict_text(&port->binding, port, room->why[n], sizeof(room->why[n]));
+	tw_bind_conflict_text(&port->binding, port, room->why[n], sizeof(room->why[n]));
 	tapwall__v1__conflict__init(conflict);
 	conflict->port = TEXT(port->name);
-	conflict->name = TEXT(tw_conflict_name(port->binding.conflict));
+	conflict->name = TEXT(tw_bind_conflict_name(port->binding.conflict));
 	conflict->text = room->why[n];
 	room->conflicts[n] = conflict;
 	status->n_conflicts++;

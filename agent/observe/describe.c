@@ -307,7 +307,7 @@ static bool is_quiet(const struct tw_telemetry *telemetry, uint32_t decision)
 	       tw_policy_rule(telemetry->enforcement->inforce->policy, (size_t)rule)->quiet;
 }
 
-bool tw_event_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event)
+bool tw_describe_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event)
 {
 	const struct tw_outcome *outcome = &event->outcome;
 

@@ -53,7 +53,7 @@ const struct tw_event_names *tw_describe_names_of(const struct tw_telemetry *tel
 
 /* True if the event is shown without --all: a denial, unless its rule has `log: false`, or an event
  * of a rule with `log: true`. */
-bool tw_event_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event);
+bool tw_describe_is_notable(const struct tw_telemetry *telemetry, const struct tw_event *event);
 
 /* Returns the name of the rule that decided, or "?" if it is not known. */
 const char *tw_describe_rule(const struct tw_telemetry *telemetry, uint32_t decision);

@@ -54,8 +54,8 @@ static void tell(struct tw_events *events, const struct tw_event *event)
 {
 	struct tw_telemetry *telemetry = events->telemetry;
 
-	tw_journal_add(
-		telemetry->journal, event, events->unix_ns, tw_event_is_notable(telemetry, event));
+	tw_journal_add(telemetry->journal, event, events->unix_ns,
+		tw_describe_is_notable(telemetry, event));
 	events->telemetry->told = true;
 }
 

@@ -204,14 +204,14 @@ bool tw_bind_is_open(const struct tw_agent_port *port)
 	return port->attached && port->open;
 }
 
-const char *tw_bound_name(enum tw_bound by)
+const char *tw_bind_bound_name(enum tw_bound by)
 {
 	static const char *const names[] = {"", "name", "tap-mac", "first-sender"};
 
 	return names[by];
 }
 
-const char *tw_conflict_name(enum tw_conflict conflict)
+const char *tw_bind_conflict_name(enum tw_conflict conflict)
 {
 	static const char *const names[] = {"", "mac-of-another", "workload-elsewhere", "mac-twice",
 		"mac-ambiguous", "macvtap"};
@@ -219,7 +219,7 @@ const char *tw_conflict_name(enum tw_conflict conflict)
 	return names[conflict];
 }
 
-void tw_conflict_text(
+void tw_bind_conflict_text(
 	const struct tw_binding *binding, const struct tw_agent_port *port, char *text, size_t max)
 {
 	const char *name = binding->about ? binding->about->workload : "";
@@ -264,12 +264,12 @@ void tw_bind_tell(const struct tw_agent_port *port, const struct tw_binding *bin
 	char text[TW_CONFLICT_TEXT_MAX];
 
 	if (binding->conflict && binding->conflict != port->binding.conflict) {
-		tw_conflict_text(binding, port, text, sizeof(text));
+		tw_bind_conflict_text(binding, port, text, sizeof(text));
 		tw_log(TW_LOG_ERR, "%s: is shut: %s", port->name, text);
 	} else if (port->attached && binding->vnic &&
 		   (port->state != state || port->binding.by != binding->by)) {
 		tw_log(TW_LOG_INFO, "%s: protects %s, found by %s", port->name,
-			binding->vnic->workload, tw_bound_name(binding->by));
+			binding->vnic->workload, tw_bind_bound_name(binding->by));
 	} else if (port->attached && open && !port->open) {
 		tw_log(TW_LOG_WARNING, "%s: NOT FILTERED from now on: belongs to no workload",
 			port->name);

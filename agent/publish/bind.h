@@ -34,12 +34,12 @@ const struct tw_vnic *tw_bind_resembles(
 bool tw_bind_is_open(const struct tw_agent_port *port);
 
 /* Return the names that JSON uses. */
-const char *tw_bound_name(enum tw_bound by);
-const char *tw_conflict_name(enum tw_conflict conflict);
+const char *tw_bind_bound_name(enum tw_bound by);
+const char *tw_bind_conflict_name(enum tw_conflict conflict);
 
 #define TW_CONFLICT_TEXT_MAX 512
 /* Writes a sentence with the conflict and its remedy; empty without a conflict. */
-void tw_conflict_text(
+void tw_bind_conflict_text(
 	const struct tw_binding *binding, const struct tw_agent_port *port, char *text, size_t max);
 
 /* Logs how a new binding and state change a port, before they are stored in the port. The workload

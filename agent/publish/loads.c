@@ -32,7 +32,7 @@ int tw_loads_read(const char *path, char **ret, size_t *ret_len, struct tw_err *
 
 uint64_t tw_loads_mark(const char *text, size_t len)
 {
-	uint64_t mark = tw_hash(text, len, 0);
+	uint64_t mark = tw_table_hash(text, len, 0);
 
 	return mark ? mark : 1;
 }

@@ -20,7 +20,7 @@ void tw_sealed_add(struct tw_buf *out, const char *body, size_t len)
 {
 	char seal[SEAL_LEN + 3];
 
-	snprintf(seal, sizeof(seal), "%s%016" PRIx64 "\",", SEAL, tw_hash(body, len, 0));
+	snprintf(seal, sizeof(seal), "%s%016" PRIx64 "\",", SEAL, tw_table_hash(body, len, 0));
 	tw_buf_adds(out, seal);
 	tw_buf_add(out, body, len);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/human.h"
 #include "cli/sheet.h"
 
 #define TEXT_MAX       160

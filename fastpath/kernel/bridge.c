@@ -20,7 +20,7 @@ struct wanted {
 static int find_all(const struct wanted *wanted, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (tw_member_find(
+		if (tw_members_find(
 			    wanted[i].btf, wanted[i].structure, wanted[i].member, wanted[i].offset))
 			return -ENOENT;
 	return 0;
@@ -74,8 +74,8 @@ static int look(const struct btf *kernel, const struct btf *bridge, struct tw_br
 	if (find_all(wanted, sizeof(wanted) / sizeof(wanted[0])))
 		return -ENOENT;
 	view->database = look_at_database(kernel, bridge, view);
-	view->vlans = !tw_member_find(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
-		      !tw_member_find(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
+	view->vlans = !tw_members_find(bridge, "net_bridge_port", "vlgrp", &view->port_vlans) &&
+		      !tw_members_find(bridge, "net_bridge_vlan_group", "pvid", &view->vlans_pvid);
 	/* Pointers and longs are read as whole words. */
 	if ((view->skb_dev | view->dev_port | view->port_bridge | view->port_flags |
 		    view->bridge_options) %

@@ -30,7 +30,7 @@ static int find_member(const struct btf *btf, const struct btf_type *type, const
 	return -ENOENT;
 }
 
-int tw_member_find_bits(
+int tw_members_find_bits(
 	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bits)
 {
 	__s32 id = btf__find_by_name_kind(btf, structure, BTF_KIND_STRUCT);
@@ -40,12 +40,12 @@ int tw_member_find_bits(
 	return find_member(btf, btf__type_by_id(btf, (__u32)id), member, DEPTH_MAX, ret_bits);
 }
 
-int tw_member_find(
+int tw_members_find(
 	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bytes)
 {
 	__u32 bits;
 
-	if (tw_member_find_bits(btf, structure, member, &bits) || bits % 8)
+	if (tw_members_find_bits(btf, structure, member, &bits) || bits % 8)
 		return -ENOENT;
 	*ret_bytes = bits / 8;
 	return 0;

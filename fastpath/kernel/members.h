@@ -10,8 +10,8 @@
 struct btf;
 
 /* Finds the offset of a member in bits, also within unnamed members. 0 or -ENOENT. */
-int tw_member_find_bits(
+int tw_members_find_bits(
 	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bits);
 /* Finds the offset of a member in bytes. 0, or -ENOENT: there is none, or it is a bit-field. */
-int tw_member_find(
+int tw_members_find(
 	const struct btf *btf, const char *structure, const char *member, __u32 *ret_bytes);

@@ -36,10 +36,11 @@ int tw_offload_view_init(const struct btf *kernel, struct tw_offload_view *ret)
 		{"skb_shared_info", "gso_type", &view.gso_type},
 	};
 
-	if (!kernel || tw_member_find_bits(kernel, "sk_buff", "ip_summed", &view.summed))
+	if (!kernel || tw_members_find_bits(kernel, "sk_buff", "ip_summed", &view.summed))
 		return -ENOENT;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (tw_member_find(kernel, wanted[i].structure, wanted[i].member, wanted[i].offset))
+		if (tw_members_find(
+			    kernel, wanted[i].structure, wanted[i].member, wanted[i].offset))
 			return -ENOENT;
 	if (check_layout(&view))
 		return -ENOENT;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/capture_read.h"
+#include "sim/capture.h"
 #include "sim/glance.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

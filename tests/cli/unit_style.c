@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clean.h"
 #include "base/cleanup.h"
+#include "cli/human.h"
 #include "cli/sheet.h"
 #include "cli/style.h"
 #include "tests/unit/test.h"

@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
-#include "sim/capture_read.h"
+#include "sim/capture.h"
 #include "tests/diff/sequence.h"
 #include "tests/run/both.h"
 #include "tests/run/case.h"

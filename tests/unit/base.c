@@ -189,10 +189,10 @@ static void assert_cleaned(const char *wanted, const char *text)
 	char copy[300];
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	assert_int_equal(tw_is_clean(copy, strlen(copy)), !strcmp(wanted, text));
+	assert_int_equal(tw_clean_check(copy, strlen(copy)), !strcmp(wanted, text));
 	tw_clean(copy, strlen(copy));
 	assert_string_equal(copy, wanted);
-	assert_true(tw_is_clean(copy, strlen(copy)));
+	assert_true(tw_clean_check(copy, strlen(copy)));
 	assert_string_equal(tw_cleaned(text).text, wanted);
 }
 

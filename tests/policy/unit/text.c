@@ -122,7 +122,7 @@ static void macs(void **state)
 	uint8_t mac[6];
 
 	assert_int_equal(tw_text_mac("52-54-00-AB-cd-01", mac), 0);
-	tw_mac_print(mac, &out);
+	tw_text_mac_print(mac, &out);
 	assert_string_equal(out.data, "52:54:00:ab:cd:01");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(tw_text_mac(bad[i], mac), -EINVAL);
@@ -169,7 +169,7 @@ static void times(void **state)
 
 		assert_int_equal(tw_text_seconds(rows[i].text, UINT32_MAX, &seconds), 0);
 		assert_int_equal(seconds, rows[i].seconds);
-		tw_seconds_print(seconds, &out);
+		tw_text_seconds_print(seconds, &out);
 		assert_string_equal(out.data, rows[i].back);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -227,7 +227,7 @@ static void scalars(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		tw_auto_buf struct tw_buf out = {0};
 
-		tw_yaml_print(rows[i].text, &out);
+		tw_text_yaml_print(rows[i].text, &out);
 		assert_string_equal(out.data, rows[i].back);
 	}
 }
@@ -255,30 +255,30 @@ static void names(void **state)
 
 static void edit_distances(void **state)
 {
-	assert_int_equal(tw_edit_distance("web", "web", 2), 0);
-	assert_int_equal(tw_edit_distance("wbe", "web", 2), 1);
-	assert_int_equal(tw_edit_distance("webs", "web", 2), 1);
-	assert_int_equal(tw_edit_distance("bew", "web", 2), 2);
-	assert_int_equal(tw_edit_distance("action", "acton", 2), 1);
-	assert_int_equal(tw_edit_distance("abcdef", "ghijkl", 2), 3);
-	assert_int_equal(tw_edit_distance("", "abc", 2), 3);
-	assert_int_equal(tw_edit_distance("", "ab", 2), 2);
+	assert_int_equal(tw_diag_distance("web", "web", 2), 0);
+	assert_int_equal(tw_diag_distance("wbe", "web", 2), 1);
+	assert_int_equal(tw_diag_distance("webs", "web", 2), 1);
+	assert_int_equal(tw_diag_distance("bew", "web", 2), 2);
+	assert_int_equal(tw_diag_distance("action", "acton", 2), 1);
+	assert_int_equal(tw_diag_distance("abcdef", "ghijkl", 2), 3);
+	assert_int_equal(tw_diag_distance("", "abc", 2), 3);
+	assert_int_equal(tw_diag_distance("", "ab", 2), 2);
 }
 
 static void shown_text_is_fit_for_a_line(void **state)
 {
 	char longer[200];
-	struct tw_shown shown = tw_show("a\x1b[31m\nb\x7f");
+	struct tw_shown shown = tw_diag_show("a\x1b[31m\nb\x7f");
 
 	assert_string_equal(shown.text, "a?[31m?b?");
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
-	shown = tw_show(longer);
+	shown = tw_diag_show(longer);
 	assert_string_equal(shown.text + strlen(shown.text) - 4, "x...");
 	/* A character of two bytes is not cut in half. */
 	memset(longer, 'x', 67);
 	memcpy(longer + 67, "\xc3\xbc\xc3\xbc\xc3\xbc", 7);
-	shown = tw_show(longer);
+	shown = tw_diag_show(longer);
 	assert_string_equal(shown.text + 66, "x...");
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* pcapng_write.h: writes packets with comments as pcapng.
+/* pcapng_writer.h: writes packets with comments as pcapng.
  *
  * Why:        libpcap of Debian 12 cannot write pcapng, and pcap cannot hold comments.
  * Invariants: the file always ends with a complete block, so it can be read while it grows and
@@ -37,6 +37,6 @@ TW_DEFINE_AUTO(tw_pcapng_writer)
 
 /* Adds a packet, which the next flush writes; a full buffer is written at once. Returns 0, or a
  * negative errno with `err` filled, after which the writer must not be used. */
-int tw_pcapng_write(
+int tw_pcapng_writer_add(
 	struct tw_pcapng_writer *writer, const struct tw_pcapng_note *note, struct tw_err *err);
-int tw_pcapng_flush(struct tw_pcapng_writer *writer, struct tw_err *err);
+int tw_pcapng_writer_flush(struct tw_pcapng_writer *writer, struct tw_err *err);

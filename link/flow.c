@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "link/end.h"
+#include "link/flow.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void put_end(const Tapwall__V1__End *end, bool with_port, char *text)
 	if (with_port)
 		snprintf(port, sizeof(port), ":%u", end->port);
 	brackets = with_port && strchr(end->address, ':');
-	snprintf(text, TW_END_TEXT_MAX, "%.200s%s%s%.64s%s%s", end->workload,
+	snprintf(text, TW_FLOW_TEXT_MAX, "%.200s%s%s%.64s%s%s", end->workload,
 		end->workload[0] ? " " : "", brackets ? "[" : "", end->address, brackets ? "]" : "",
 		port);
 }
@@ -45,7 +45,7 @@ void tw_flow_words(const char *proto, uint32_t icmp_type, const Tapwall__V1__End
 	put_end(to, ports, ret->to);
 }
 
-json_t *tw_end_json(const Tapwall__V1__End *end)
+json_t *tw_flow_end_json(const Tapwall__V1__End *end)
 {
 	if (!end)
 		return json_null();
@@ -53,7 +53,7 @@ json_t *tw_end_json(const Tapwall__V1__End *end)
 		tw_json_u64(end->port), "workload", tw_json_text(end->workload));
 }
 
-json_t *tw_gate_json(const Tapwall__V1__Gate *gate)
+json_t *tw_flow_gate_json(const Tapwall__V1__Gate *gate)
 {
 	if (!gate)
 		return json_null();
@@ -61,7 +61,7 @@ json_t *tw_gate_json(const Tapwall__V1__Gate *gate)
 		tw_json_text(gate->rule));
 }
 
-json_t *tw_proto_json(json_t *object, const char *proto, uint32_t icmp_type)
+json_t *tw_flow_proto_json(json_t *object, const char *proto, uint32_t icmp_type)
 {
 	if (!is_icmp(proto))
 		return object;
@@ -73,12 +73,13 @@ json_t *tw_proto_json(json_t *object, const char *proto, uint32_t icmp_type)
 json_t *tw_flow_json(const Tapwall__V1__Flow *f)
 {
 	json_t *who = json_pack("{s:o, s:o, s:o, s:o}", "proto", tw_json_text(f->proto), "from",
-		tw_end_json(f->from), "to", tw_end_json(f->to), "state", tw_json_text(f->state));
+		tw_flow_end_json(f->from), "to", tw_flow_end_json(f->to), "state",
+		tw_json_text(f->state));
 	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "packets",
 		tw_json_out_in(f->packets_out, f->packets_in), "bytes",
 		tw_json_out_in(f->bytes_out, f->bytes_in), "age_s", tw_json_s(f->age_s), "idle_s",
-		tw_json_s(f->idle_s), "out", tw_gate_json(f->out), "in", tw_gate_json(f->in),
-		"network", tw_json_text(f->network));
+		tw_json_s(f->idle_s), "out", tw_flow_gate_json(f->out), "in",
+		tw_flow_gate_json(f->in), "network", tw_json_text(f->network));
 
-	return tw_proto_json(tw_json_merge(who, what), f->proto, f->icmp_type);
+	return tw_flow_proto_json(tw_json_merge(who, what), f->proto, f->icmp_type);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* capture_read.h: the frames of a capture file, one after another, as Ethernet.
+/* capture.h: the frames of a capture file, one after another, as Ethernet.
  *
  * What:       pcap through libpcap, pcapng through pcapng.h. Link layers that carry bare IP (raw, Linux cooked,
  *             BSD loopback) get an Ethernet header with zero MACs, for the caller to fill in.
@@ -39,6 +39,5 @@ void tw_capture_free(struct tw_capture *capture); /* NULL is fine */
 TW_DEFINE_AUTO(tw_capture)
 
 /* Reads the next frame. Returns 1, or 0 at the end, or a negative errno with `err` filled if the
- * rest of the file is broken.
- * from here on. */
+ * rest of the file is broken. */
 int tw_capture_next(struct tw_capture *capture, struct tw_capture_frame *ret, struct tw_err *err);

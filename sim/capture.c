@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "sim/capture_read.h"
+#include "sim/capture.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "sim/pcapng_write.h"
+#include "sim/pcapng_writer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -157,7 +157,7 @@ static int no_memory(const struct tw_pcapng_writer *writer, struct tw_err *err)
 	return tw_err_set(err, -ENOMEM, writer->place, NULL, "out of memory");
 }
 
-int tw_pcapng_flush(struct tw_pcapng_writer *writer, struct tw_err *err)
+int tw_pcapng_writer_flush(struct tw_pcapng_writer *writer, struct tw_err *err)
 {
 	if (writer->out.failed)
 		return no_memory(writer, err);
@@ -187,7 +187,7 @@ int tw_pcapng_writer_new(int fd, const char *place, uint32_t snap_len,
 	writer->snap_len = snap_len;
 	writer->place = tw_strdup(place);
 	put_section(&writer->out);
-	code = writer->place ? tw_pcapng_flush(writer, err)
+	code = writer->place ? tw_pcapng_writer_flush(writer, err)
 			     : tw_err_set(err, -ENOMEM, place, NULL, "out of memory");
 	if (code < 0) {
 		tw_pcapng_writer_free(writer);
@@ -227,7 +227,7 @@ static long interface_of(struct tw_pcapng_writer *writer, const struct tw_pcapng
 	return (long)writer->interfaces.n - 1;
 }
 
-int tw_pcapng_write(
+int tw_pcapng_writer_add(
 	struct tw_pcapng_writer *writer, const struct tw_pcapng_note *note, struct tw_err *err)
 {
 	long interface = interface_of(writer, note);
@@ -235,5 +235,5 @@ int tw_pcapng_write(
 	if (interface < 0)
 		return no_memory(writer, err);
 	put_packet(&writer->out, (uint32_t)interface, note);
-	return writer->out.len < WAITING_MAX ? 0 : tw_pcapng_flush(writer, err);
+	return writer->out.len < WAITING_MAX ? 0 : tw_pcapng_writer_flush(writer, err);
 }

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* apply.h: what `apply` and `reload` have in common. */
+#pragma once
+
+#include "cli/cli.h"
+#include "link/link.h"
+
+/* Sends the request and prints the agent's answer, as text or as JSON. Returns an exit code. */
+int tw_apply_ask(struct tw_apply_options *options, Tapwall__V1__Request *request);
