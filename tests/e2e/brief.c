@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define AWAIT_MS   20000
+#define FORWARDING '3' /* BR_STATE_FORWARDING */
 #define FIN	   0x01
 #define SYN	   0x02
 #define PSH	   0x08
@@ -102,6 +104,26 @@ static int open_tap(unsigned int guest)
 	return fd;
 }
 
+/* Waits until the bridge forwards to a guest's tap, whose carrier came with this process; up to AWAIT_MS. */
+static void await_forwarding(unsigned int guest)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/tap%u/brport/state", guest);
+	for (int ms = 0; ms < AWAIT_MS; ms += 10) {
+		FILE *file = fopen(path, "r");
+		int state = file ? fgetc(file) : EOF;
+
+		if (file)
+			fclose(file);
+		if (state == FORWARDING)
+			return;
+		usleep(10000);
+	}
+	fprintf(stderr, "tap%u: the bridge does not forward\n", guest);
+	exit(2);
+}
+
 /* Sends a step of the connection between these ports. */
 static void send_step(const struct step *s, uint16_t sport, uint16_t dport, uint32_t isn)
 {
@@ -176,8 +198,8 @@ int main(int argc, char **argv)
 	client = (unsigned int)strtoul(argv[3], NULL, 10);
 	tap[1] = open_tap(client);
 	tap[2] = open_tap(2);
-	/* Ports of a bridge may come up a moment later. */
-	poll(NULL, 0, 500);
+	await_forwarding(client);
+	await_forwarding(2);
 	receive(1);
 	receive(2);
 	alive = live(true);

@@ -19,7 +19,7 @@ done
 {
 	workloads 3 | sed '/ w3:/s|}$|, limits: {established: 100}}|'
 	echo 'rules: [{name: all, from: any, to: any, service: tcp, action: allow}]'
-	echo 'options: {adopt: 0s}'
+	echo 'options: {adopt: 0s, timeouts: {time-wait: 10m}}' # longer than this takes on a busy machine
 } >"$lab/policy.yaml"
 
 count() { # NAME

@@ -27,15 +27,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define THREADS	  2
-#define TAPS_MAX  3
-#define FIN	  0x01
-#define SYN	  0x02
-#define RST	  0x04
-#define ACK	  0x10
-#define FORBIDDEN 1008 /* port */
-#define MOVED	  64
-#define HEADERS	  34 /* Ethernet and IPv4 */
+#define AWAIT_MS   20000
+#define FORWARDING '3' /* BR_STATE_FORWARDING */
+#define THREADS	   2
+#define TAPS_MAX   3
+#define FIN	   0x01
+#define SYN	   0x02
+#define RST	   0x04
+#define ACK	   0x10
+#define FORBIDDEN  1008 /* port */
+#define MOVED	   64
+#define HEADERS	   34 /* Ethernet and IPv4 */
 
 struct frame {
 	uint8_t bytes[256];
@@ -330,7 +332,7 @@ static void *run(void *arg)
 			drain(t);
 	}
 	pthread_barrier_wait(&meeting);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 200; i++) {
 		drain(t);
 		usleep(1000);
 	}
@@ -348,6 +350,26 @@ static int open_queue(const char *tap)
 		exit(2);
 	}
 	return fd;
+}
+
+/* Waits until the bridge forwards to the tap, whose carrier came with this process; up to AWAIT_MS. */
+static void await_forwarding(const char *tap)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/brport/state", tap);
+	for (int ms = 0; ms < AWAIT_MS; ms += 10) {
+		FILE *file = fopen(path, "r");
+		int state = file ? fgetc(file) : EOF;
+
+		if (file)
+			fclose(file);
+		if (state == FORWARDING)
+			return;
+		usleep(10000);
+	}
+	fprintf(stderr, "%s: the bridge does not forward\n", tap);
+	exit(2);
 }
 
 static void find_cpus(void)
@@ -386,7 +408,8 @@ int main(int argc, char **argv)
 		for (size_t tap = 0; tap < n_taps; tap++)
 			threads[i].queue[tap] = open_queue(argv[3 + tap]);
 	}
-	usleep(300000); /* until the bridge forwards */
+	for (size_t tap = 0; tap < n_taps; tap++)
+		await_forwarding(argv[3 + tap]);
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_create(&threads[i].thread, NULL, run, &threads[i]);
 	for (unsigned int i = 0; i < THREADS; i++)

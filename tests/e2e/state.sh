@@ -97,7 +97,7 @@ for file in $all_files; do
 	ln "$lab/state/$file" "$lab/state/keep-$file"
 	rm "$lab/state/$file"
 	check "$file, deleted under the agent, is written again" within 20 written $file "$inode"
-	check "… and the log tells of it" grep -q "$file was deleted or changed" "$lab/agent.log"
+	check "… and the log tells of it" within 20 grep -q "$file was deleted or changed" "$lab/agent.log"
 	check "… and of its end" within 20 sound
 	rm "$lab/state/keep-$file"
 done
