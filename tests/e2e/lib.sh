@@ -223,7 +223,7 @@ start_agent() { # OPTIONS…
 		--socket "$socket" --bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state" "$@" \
 		2>>"$lab/agent.log" &
 	agent=$!
-	within 30 answers && return
+	within 60 answers && return
 	if grep -q 'kernel lacks\|not permitted' "$lab/agent.log"; then
 		echo "1..0 # SKIP $(tail -n 1 "$lab/agent.log")"
 		exit 77
