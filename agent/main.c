@@ -23,7 +23,7 @@ static const struct tw_arg args[] = {
 		AT(ports),
 		.value = "PATTERNS",
 		.help = "Protect the interfaces with these names; separate names by "
-			"commas, and end one with * to match every name that begins so"},
+			"commas. A * at the end of a name matches any ending"},
 	{.name = "policy",
 		.type = TW_ARG_FILE,
 		AT(policy),
@@ -44,10 +44,10 @@ static const struct tw_arg args[] = {
 		AT(forwarding),
 		.choices = forwardings,
 		.fallback = "cut-through",
-		.help = "Deliver approved frames directly to the destination port "
-			"(cut-through), or always by the vSwitch. cut-through leaves "
-			"frames to the vSwitch where the host itself filters, limits or "
-			"mirrors them; cut-through! delivers them directly even there"},
+		.help = "Deliver allowed frames directly to the destination port "
+			"(cut-through), or always through the vSwitch. With cut-through, "
+			"frames still go through the vSwitch where the host itself filters, "
+			"limits or mirrors them; cut-through! delivers them directly even there"},
 	{.name = "uplinks",
 		.type = TW_ARG_TEXT,
 		AT(uplinks),
@@ -59,7 +59,7 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_FLAG,
 		AT(hairpin),
 		.help = "Accept workloads' addresses as source from outside the ports "
-			"and from ports of no workload, because a router there sends "
+			"and from ports without a workload. Needed if a router there sends "
 			"guests' packets back. The MACs of this host's guests are still "
 			"refused"},
 	{.name = "socket",
@@ -72,20 +72,20 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_FILE,
 		AT(viewer_socket),
 		.value = "PATH",
-		.help = "Listen at this socket too, for root and the group tapwall-view; it answers "
-			"requests that only show something, and takes no policy and no capture"},
+		.help = "Also listen at this socket, for root and the group tapwall-view. It accepts "
+			"only requests that read; policies and captures are refused"},
 	{.name = "bpffs",
 		.type = TW_ARG_FILE,
 		AT(bpffs),
 		.value = "PATH",
 		.fallback = "/sys/fs/bpf/tapwall",
-		.help = "Pin programs and maps in this folder of a BPF file system"},
+		.help = "Pin programs and maps in this directory of a BPF file system"},
 	{.name = "state-dir",
 		.type = TW_ARG_FILE,
 		AT(state_dir),
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall",
-		.help = "Keep the state that outlives a restart in this folder"},
+		.help = "Keep the state that outlives a restart in this directory"},
 	{.name = "force-clsact",
 		.type = TW_ARG_FLAG,
 		AT(force_clsact),
@@ -149,7 +149,7 @@ static const struct tw_args_program program = {
 	.commands = &command,
 	.n_commands = 1,
 	.description =
-		"Finds the ports of virtual machines as they come and go, attaches the packet path to each, and keeps the policy in force. Everything in the kernel is pinned. If the agent stops or crashes, packets are still judged and connections still tracked, and the next agent takes over. New ports are shut until their policy is live, even while no agent runs. *--release* removes all of it.",
+		"Finds the ports of virtual machines as they come and go, attaches its BPF programs to each, and keeps the policy in force. Everything in the kernel is pinned. If the agent stops or crashes, packets are still judged and connections still tracked, and the next agent takes over. New ports are shut until their policy is live, even while no agent runs. *--release* removes all of it.",
 	.sections = sections,
 	.n_sections = TW_ARGS_N(sections),
 };

@@ -48,8 +48,8 @@ static void print_open(const struct tw_apply_options *options, const Tapwall__V1
 	if (a->n_unprotected)
 		putchar('\n');
 	if (a->n_open > a->n_unprotected)
-		printf("%sNOT FILTERED:%s %zu port%s of no workload in all:", on, off, a->n_open,
-			a->n_open == 1 ? "" : "s");
+		printf("%sNOT FILTERED:%s %zu port%s without a workload in total:", on, off,
+			a->n_open, a->n_open == 1 ? "" : "s");
 	for (size_t i = 0; a->n_open > a->n_unprotected && i < a->n_open && i < OPEN_NAMES; i++)
 		printf("%s %s", i ? "," : "", a->open[i]);
 	if (a->n_open > a->n_unprotected)

@@ -48,8 +48,7 @@ static const char *skip_space(const char *at)
 }
 
 /* Scans a string of printable ASCII without escapes. Returns the position after its closing quote,
- * or NULL if the string is not that simple.
- * quote, NULL when it is not that simple. */
+ * or NULL if the string is not that simple. */
 static const char *scan_string(const char *at, const char **ret_start, size_t *ret_len)
 {
 	const char *start;

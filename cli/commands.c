@@ -342,7 +342,7 @@ static const struct tw_arg capture_args[] = {
 		.min = 1,
 		.max = 64,
 		.offset = offsetof(struct tw_capture_options, buffer),
-		.help = "Buffer so many MiB of frames for each port"},
+		.help = "Size of each port's buffer in MiB"},
 	JSON(struct tw_capture_options, "one object per frame, without its payload"),
 	SOCKET(struct tw_capture_options),
 };
@@ -565,8 +565,8 @@ static const struct tw_args_command commands[] = {
 	COMMAND(groups, .summary = "List the groups of the policy and their members",
 		.description =
 			"Each group of the policy in force has one line: its workloads, by "
-			"name, by tag or by pattern, its networks as the policy has them, and "
-			"the number of addresses that the group means in a rule, including "
+			"name, by tag or by pattern, its networks as written in the policy, and "
+			"the number of addresses that the group stands for in a rule, including "
 			"those that DHCP gave to workloads.\n\n"
 			"With *--json* each object has _name_, _addresses_ (at most 2^63 - 1), "
 			"and the lists _workloads_ and _networks_."),
@@ -607,7 +607,7 @@ static const struct tw_args_command commands[] = {
 			"_from_, _to_, _src_mac_, _dst_mac_, _ethertype_, _vlan_, _len_, _tcp_ "
 			"of a denied TCP segment with its _flags_, _seq_, _ack_ and unscaled "
 			"_window_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null "
-			"for an end that was not asked, _packets_, _bytes_, _age_s_, _state_ "
+			"for an end that did not decide, _packets_, _bytes_, _age_s_, _state_ "
 			"and _lost_before_."),
 	COMMAND(top, EXAMPLES(top), .summary = "Show ports, connections and rules by rate, live",
 		.description =
@@ -637,13 +637,13 @@ static const struct tw_args_command commands[] = {
 			"its buffer are counted and reported. A larger *--buffer* or a smaller "
 			"*--snaplen* reduces them.\n\n"
 			"A capture ends on Ctrl-C, after *--count* frames or *--seconds*, or "
-			"when the client disconnects. Without a capture the packet path pays "
-			"nothing. A capture follows its workload as ports come and go.\n\n"
+			"when the client disconnects. Without a capture the packet path has no "
+			"extra cost. A capture follows its workload as ports come and go.\n\n"
 			"In a file, each packet has a comment such as _verdict=deny "
 			"reason=policy rule=no-telnet direction=out stage=classify "
 			"workload=web-1_. Interfaces are named after the ports, and packets are "
-			"inbound or outbound as the workload sees them. The file is complete at "
-			"every moment.\n\n"
+			"inbound or outbound as the workload sees them. The file is a valid "
+			"capture at every moment.\n\n"
 			"With *--json* each frame has _time_, _port_, _workload_, _direction_, "
 			"_verdict_, _reason_, _rule_, _stage_, _len_, _vlan_, _proto_, _from_, "
 			"_to_, _tcp_flags_, _src_mac_, _dst_mac_, _ethertype_ and "

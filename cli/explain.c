@@ -202,7 +202,7 @@ static void note_port(struct live_ports *live, const struct tw_vnic *vnic,
 		port->why[0]	   ? port->why
 		: port->trouble[0] ? port->trouble
 		: port->open	   ? "no workload of the policy has it"
-		: port->latched	   ? "the latch shuts it until it is attached"
+		: port->latched	   ? "the latch keeps it shut until programs are attached"
 				   : "");
 	found->proof_age_s = port->proof_age_s;
 	found->bound = bound;

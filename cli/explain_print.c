@@ -146,9 +146,9 @@ static void put_port(const struct tw_explained *x, enum tw_dir dir)
 static void put_real(const struct tw_explained *x, enum tw_dir dir)
 {
 	static const char *const says[] = {
-		[TW_REAL_OPEN] = "nothing judges here: frames pass",
+		[TW_REAL_OPEN] = "not judged here: frames pass unfiltered",
 		[TW_REAL_SHUT] = "nothing passes here",
-		[TW_REAL_ABSENT] = "nothing judges on this host",
+		[TW_REAL_ABSENT] = "not judged on this host",
 	};
 	const struct tw_judged_end *end = &x->judgement.end[dir];
 	const struct tw_explained_port *port = port_of(x, dir);
@@ -176,7 +176,7 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 	if (!vnic) {
 		printf("  %s%s %s%s\n", tw_style_on(TW_STYLE_STRONG), end_titles[dir],
 			tw_addr_format(&x->tuple.addr[dir], addr), tw_style_off());
-		printf("    %s%s no workload of the policy has this address: nothing judges here%s\n",
+		printf("    %s%s not judged here: no workload of the policy has this address%s\n",
 			tw_style_on(TW_STYLE_DIM), tw_glyph(TW_GLYPH_DOT), tw_style_off());
 		return;
 	}

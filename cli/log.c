@@ -52,8 +52,8 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 	if (e->rule[0])
 		n = snprintf(text, sizeof(text), "rule %.200s", e->rule);
 	if (e->in && e->out && strcmp(e->in->rule, e->out->rule) && !strcmp(e->direction, "in"))
-		n += snprintf(
-			text + n, sizeof(text) - (size_t)n, ", let out by %.200s", e->out->rule);
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ", allowed out by %.200s",
+			e->out->rule);
 	if (!e->rule[0] || strcmp(e->reason, "policy"))
 		n += snprintf(
 			text + n, sizeof(text) - (size_t)n, "%s%.64s", n ? ", " : "", e->reason);

@@ -76,8 +76,8 @@ static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 			&head->gaps, "%s: frames go through the bridge: %s\n", p->name, p->bridged);
 	if (p->resembles[0])
 		tw_buf_addf(&head->gaps,
-			"%sLOOKS LIKE%s %s: %s: if it is, write port: %s in the policy\n", on, off,
-			p->resembles, p->name, p->name);
+			"%sLOOKS LIKE%s %s: %s: to bind it, write port: %s in the policy\n", on,
+			off, p->resembles, p->name, p->name);
 }
 
 static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)

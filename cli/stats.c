@@ -145,7 +145,7 @@ static int print_image(const struct tw_stats_image *image)
 		tw_human_ms(image->compile_ms).text);
 	for (size_t i = 0; i < image->n_views; i++)
 		add_view(&sheet, &image->views[i]);
-	return tw_sheet_show(&sheet, "  no rule concerns it: the default decides");
+	return tw_sheet_show(&sheet, "  no rule applies: the default decides");
 }
 
 int tw_stats_print(const struct tw_stats *stats)
@@ -153,7 +153,7 @@ int tw_stats_print(const struct tw_stats *stats)
 	int code = 0;
 
 	if (stats->n_members)
-		printf("%s addresses are told the groups of apart from the images\n",
+		printf("%s addresses of group members, in a table apart from the images\n",
 			tw_human_count(stats->n_members).text);
 	for (size_t i = 0; i < stats->images.n && !code; i++)
 		code = print_image(&stats->images.at[i]);

@@ -54,8 +54,8 @@ static void print_policy(const Tapwall__V1__Status *s)
 		(unsigned long long)s->policy_generation, tw_human_span(s->policy_age_s).text);
 	print_line("", "%s rule%s, %s workload%s", tw_human_count(s->rules).text, plural(s->rules),
 		tw_human_count(s->workloads).text, plural(s->workloads));
-	print_line("", "default: %s%s; ports of no workload are %s (unclaimed: %s)", s->default_,
-		!strcmp(s->default_, "allow") ? ", WHAT MATCHES NO RULE PASSES" : "",
+	print_line("", "default: %s%s; ports without a workload are %s (unclaimed: %s)",
+		s->default_, !strcmp(s->default_, "allow") ? ", WHAT MATCHES NO RULE PASSES" : "",
 		!strcmp(s->unclaimed, "deny") ? "shut" : "NOT FILTERED", s->unclaimed);
 	print_file(s);
 }
@@ -89,7 +89,7 @@ static void print_gaps(const Tapwall__V1__Status *s)
 			s->ports_unfiltered, plural(s->ports_unfiltered));
 	if (s->ports_open)
 		print_gap(s->n_open, s->open, s->ports_open,
-			"NOT FILTERED, %u port%s of no workload", s->ports_open,
+			"NOT FILTERED, %u port%s without a workload", s->ports_open,
 			plural(s->ports_open));
 	for (size_t i = 0; i < s->n_conflicts; i++)
 		printf("%sSHUT:%s %s: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
@@ -115,7 +115,8 @@ static void print_proof(const Tapwall__V1__Status *s)
 	if (s->proof_age_s < 0)
 		print_line("proved", "no port has programs");
 	else
-		print_line("proved", "every port's programs were in place within the last %s",
+		print_line("proved",
+			"all ports had their programs when last checked, at most %s ago",
 			tw_human_span(s->proof_age_s).text);
 	if (s->programs_lost)
 		print_line("", "other tools removed programs %s time%s; they were attached again",
@@ -125,10 +126,10 @@ static void print_proof(const Tapwall__V1__Status *s)
 static const char *describe_latch(const Tapwall__V1__Status *s)
 {
 	if (!s->latch)
-		return "off: a new port is open until the agent has seen it";
+		return "off: a new port is open until the agent has attached to it";
 	return s->latch_every_kind
 		       ? "on: new ports of every kind are shut until they are filtered"
-		       : "on: new ports on bridges and routed ones are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then";
+		       : "on: new bridge ports and routed ports are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then";
 }
 
 static void print_text(const Tapwall__V1__Status *s)
@@ -160,9 +161,8 @@ static void print_text(const Tapwall__V1__Status *s)
 	print_line("forwarding", "%s%s%s", s->forwarding,
 		*s->bridged				    ? ", because the host filters there: "
 		: strcmp(s->forwarding, "cut-through") != 0 ? ", through the bridge"
-		: s->asks_bridges
-			? ", to where the bridge itself would send the frame"
-			: ", to where the bridge would send the frame, by what netlink reported",
+		: s->asks_bridges			    ? ", by the bridge's own MAC table"
+							    : ", by the MACs that netlink reported",
 		s->bridged);
 	for (size_t i = 0; i < s->n_uplinks; i++)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);

@@ -201,10 +201,10 @@ static const struct {
 	size_t n;
 	const char *nothing;
 } layouts[] = {
-	[TW_TOP_PORTS] = {port_columns, TW_ARGS_N(port_columns), "no port is here"},
-	[TW_TOP_FLOWS] = {flow_columns, TW_ARGS_N(flow_columns), "nothing moves"},
-	[TW_TOP_RULES] = {rule_columns, TW_ARGS_N(rule_columns), "no rule decides anything"},
-	[TW_TOP_REASONS] = {reason_columns, TW_ARGS_N(reason_columns), "no frame comes by"},
+	[TW_TOP_PORTS] = {port_columns, TW_ARGS_N(port_columns), "no ports"},
+	[TW_TOP_FLOWS] = {flow_columns, TW_ARGS_N(flow_columns), "no traffic"},
+	[TW_TOP_RULES] = {rule_columns, TW_ARGS_N(rule_columns), "no rule has matched"},
+	[TW_TOP_REASONS] = {reason_columns, TW_ARGS_N(reason_columns), "no frames"},
 };
 
 static void cell_rate(struct tw_sheet *sheet, enum tw_style style, double rate)

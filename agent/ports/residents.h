@@ -4,7 +4,7 @@
  *
  * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected
  *             ports, and `foreign` to the other ports of their bridges; `workloads` to all
- *             workloads' addresses, if ports of no workload may send from this host. While no agent
+ *             workloads' addresses, if ports without a workload may send from this host. While no agent
  *             runs, all stay unchanged, but a guest whose device is gone does not count (the map
  *             `present`). A guest counts as present while its device has a carrier, unless its
  *             bridge knows its MAC behind another port: an arriving guest sends from its old host

@@ -101,7 +101,7 @@ static void find_option_dangers(const struct changes *changes)
 	if (tw_policy_unclaimed(now) == TW_UNCLAIMED_IGNORE &&
 		tw_policy_unclaimed(old) == TW_UNCLAIMED_DENY)
 		add_danger(changes->applied,
-			"unclaimed: deny -> ignore: ports of no workload are NOT FILTERED");
+			"unclaimed: deny -> ignore: ports without a workload are NOT FILTERED");
 	if (tw_policy_bind(now) == TW_BIND_FIRST_SENDER &&
 		tw_policy_bind(old) != TW_BIND_FIRST_SENDER)
 		add_danger(changes->applied,

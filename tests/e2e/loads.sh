@@ -109,7 +109,7 @@ start_agent --policy "$policy"
 equal "a file that was changed since is what counts" "\"$policy\"" "$(field policy_source)"
 equal "it is in force now" connected "$(attempt 1 tcp 10.0.0.12 7003)"
 equal "and the same" '"same"' "$(field file_state)"
-check "what is said of the rest of traffic is told" says 'default: deny; ports of no workload are NOT FILTERED (unclaimed: ignore)'
+check "what is said of the rest of traffic is told" says 'default: deny; ports without a workload are NOT FILTERED (unclaimed: ignore)'
 stop_agent
 start_agent
 tapwall reload >"$lab/reload.out" 2>&1

@@ -82,7 +82,7 @@ tapwall apply --allow-unprotect "$lab/removed.yaml" >"$lab/apply.out" 2>&1
 check "its first line counts what is open" \
 	first_line apply.out '^NOT FILTERED: 1 protected port now open: tap2 (w2)$'
 tapwall status >"$lab/status.out"
-check "so does that of status" first_line status.out '^NOT FILTERED, 1 port of no workload: tap2$'
+check "so does that of status" first_line status.out '^NOT FILTERED, 1 port without a workload: tap2$'
 check "and its line of ports" says status.out 'ports  *1 NOT FILTERED, 1 protected'
 tapwall ports >"$lab/ports.out"
 check "and that of ports" first_line ports.out '^NOT FILTERED: 1 port$'
@@ -102,7 +102,7 @@ check "and told to programs" sh -c \
 check "from shut to open" apply "$lab/shut.yaml"
 tapwall apply --dry-run "$lab/removed.yaml" >"$lab/dry.out" 2>&1
 check "that ports of no workload open is marked" says dry.out '^  ! unclaimed: deny -> ignore'
-check "and they are counted" first_line dry.out '^NOT FILTERED: 1 port of no workload in all: tap2$'
+check "and they are counted" first_line dry.out '^NOT FILTERED: 1 port without a workload in total: tap2$'
 
 # ---- explain --live tells what the ports do, not what the policy alone would say ----
 explain() { # OPTIONS…
@@ -118,7 +118,7 @@ equal "or denied" 1 $?
 check "a slip leaves the port open" tapwall apply --allow-unprotect "$lab/mistyped.yaml"
 explain --dport 81
 equal "what passes an open port is not said to be denied" 0 $?
-check "but that nothing judges it" says explain.out 'nothing judges on this host'
+check "but that nothing judges it" says explain.out 'not judged on this host'
 check "and what the policy alone would say" says explain.out 'the policy alone would deny'
 equal "in a batch, too" '{"verdict":"unprotected","rule":null,"reason":null,"out":null,"in":null}' "$(
 	echo '{"from":"10.0.0.200","to":"10.0.0.12","proto":"tcp","dport":81}' |

@@ -1,30 +1,30 @@
 # What the agent tells, for people.
 $ fake_agent good tapwall status --socket agent.sock
-NOT FILTERED, 1 port of no workload: tap9
+NOT FILTERED, 1 port without a workload: tap9
 SHUT: tap8: its own MAC is another's
 SHUT: 2 more such ports
 DEGRADED: /var/lib/tapwall: cannot write ports.json: No space left on device
 tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       /etc/tapwall/policy.yaml, generation 3, in force for 15m00s
                4 rules, 1 workload
-               default: deny; ports of no workload are NOT FILTERED (unclaimed: ignore)
+               default: deny; ports without a workload are NOT FILTERED (unclaimed: ignore)
   file         /etc/tapwall/policy.yaml DIFFERS from the policy in force; run tapwall reload, or restore the file
   ports        1 NOT FILTERED, 2 protected, 1 unclaimed and shut, 0 shut
   without a port on this host: db-2, evil?[31m, and 18 more
-  proved       every port's programs were in place within the last 4.5s
+  proved       all ports had their programs when last checked, at most 4.5s ago
                other tools removed programs 2 times; they were attached again
   connections  1,234 of 262,144 (0.5%), 176 bytes each
   images       2, together 5.4 KiB, 688.0 bytes per rule
   events       0 lost, 20,000 over a port's rate
   attached     by tcx, pinned at /sys/fs/bpf/tapwall
-  forwarding   cut-through, to where the bridge itself would send the frame
+  forwarding   cut-through, by the bridge's own MAC table
   uplinks      eth0
                evil?[31m
   latch        on: new ports of every kind are shut until they are filtered
 $ fake_agent good tapwall ports --socket agent.sock
 NOT FILTERED: 1 port
 NOT FILTERED: tap9: no workload of the policy has it
-LOOKS LIKE db-1: tap9: if it is, write port: tap9 in the policy
+LOOKS LIKE db-1: tap9: to bind it, write port: tap9 in the policy
 PORT      WORKLOAD  STATE         FOUND BY  MAC                BRIDGE  RULES        OUT   IN  BYTES OUT  BYTES IN  DENIED OUT  DENIED IN  HALF OPEN  ESTABLISHED  ADDRESSES                                                      TROUBLE
 tap-web1  web-1     protected     tap-mac   52:54:00:00:00:01  br0         5  1,234,567  999    1.8 GiB    62 KiB           0         17         12        3,400  10.0.0.11 fd00::11 dhcp 10.0.0.57 (59m01s, not in the policy)
 tap9                NOT FILTERED                                           0          0    0        0 B       0 B           0          0          0            0                                                                 cannot attach: evil?[31m
@@ -81,7 +81,7 @@ truncated        0   0  the frame ends inside a header
 spoofed-mac      5   0  source MAC is not the workload's
 $ fake_agent good tapwall log --socket agent.sock
 2023-11-14 22:13:20.250  reject  web-1 out     tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   rule no-telnet
-2023-11-14 22:13:20.250  deny    db-1 in       tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   rule db-in, let out by web-to-db
+2023-11-14 22:13:20.250  deny    db-1 in       tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   rule db-in, allowed out by web-to-db
 12 entries are missing here
 2023-11-14 22:13:20.250  close   web-1 out     tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   rule web-to-db, time-wait after 1m15s, 2.0 KiB + 62 KiB
 2023-11-14 22:13:20.250  deny    web-1 out     tcp         web-1 10.0.0.11:40000 → db-1 10.0.0.21:5432   tcp-window: A seq 4294967295 ack 7 window 502
@@ -95,7 +95,7 @@ tapwall 0.1.0
   nftables bridge  no     no    new ports are shut only once the agent has seen them
 $ fake_agent good tapwall apply --socket agent.sock policy.yaml
 NOT FILTERED: 1 protected port now open: tap-old (evil?[31m)
-NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
+NOT FILTERED: 2 ports without a workload in total: tap-old, tap9
 policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
   ! default: deny -> allow: frames that match no rule pass
   + rule web-to-db
@@ -106,7 +106,7 @@ policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms
   ~ port tap-db1
 $ fake_agent good tapwall apply --socket agent.sock --dry-run policy.yaml
 NOT FILTERED: 1 protected port would be open: tap-old (evil?[31m)
-NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
+NOT FILTERED: 2 ports without a workload in total: tap-old, tap9
 policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
   ! default: deny -> allow: frames that match no rule pass
   + rule web-to-db
@@ -118,7 +118,7 @@ policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms
 [1]
 $ fake_agent good tapwall reload --socket agent.sock
 NOT FILTERED: 1 protected port now open: tap-old (evil?[31m)
-NOT FILTERED: 2 ports of no workload in all: tap-old, tap9
+NOT FILTERED: 2 ports without a workload in total: tap-old, tap9
 /etc/tapwall/policy.yaml is in force, generation 4 · 1.8 ms (compile 1.2 ms, publish 0.50 ms)
   ! default: deny -> allow: frames that match no rule pass
   + rule web-to-db
@@ -193,10 +193,10 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   images       0, together 0 B, 0.0 bytes per rule
   events       0 lost, 0 over a port's rate
   attached     by tcx, pinned at /sys/fs/bpf/tapwall
-  forwarding   cut-through, to where the bridge itself would send the frame
+  forwarding   cut-through, by the bridge's own MAC table
   uplinks      eth0
                evil?[31m
-  latch        on: new ports on bridges and routed ones are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then
+  latch        on: new bridge ports and routed ports are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then
 $ fake_agent empty tapwall workloads --socket agent.sock
 the policy in force has no workload
 $ fake_agent empty tapwall ports --socket agent.sock

@@ -52,7 +52,7 @@ $ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1]}\n  b: {
 ["in","cells",1,2,2]
 # Who is in which group stands in a table apart, so a workload that has joined one changes no other's image
 $ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1], tags: [x]}\n  b: {port: p1, addresses: [10.7.3.9], tags: [y]}\ngroups: {x: {tags: x}, y: {tags: y}}\nrules: [{to: x, from: [y, 10.8.0.0/16], service: tcp/80, at: to, action: allow}]\n' > groups.yaml; tapwall check --stats groups.yaml | grep apart
-2 addresses are told the groups of apart from the images
+2 addresses of group members, in a table apart from the images
 $ tapwall check --stats --json groups.yaml | jq -c '.members, (.images[] | .workloads, (.views[] | [.direction, .groups, .classes.remote]))'
 2
 ["a"]

@@ -55,7 +55,7 @@ tcp  10.20.1.1:49152  →  web-1 10.0.0.11:443
 source port 49152 chosen; --sport sets it
 
   out of 10.20.1.1
-    · no workload of the policy has this address: nothing judges here
+    · not judged here: no workload of the policy has this address
 
   into web-1 at port tap-web1
     ✓ parse     reads the headers, denies what cannot be read
@@ -72,10 +72,10 @@ $ tapwall explain --policy policy.yaml --from 192.0.2.1 --to 192.0.2.2 --proto 4
 47  192.0.2.1  →  192.0.2.2
 
   out of 192.0.2.1
-    · no workload of the policy has this address: nothing judges here
+    · not judged here: no workload of the policy has this address
 
   into 192.0.2.2
-    · no workload of the policy has this address: nothing judges here
+    · not judged here: no workload of the policy has this address
 
   unprotected: neither end is a workload of the policy
 # A rule that applies at one end only.
@@ -92,7 +92,7 @@ udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
     ✓ report    counts and tells
 
   into 203.0.113.7
-    · no workload of the policy has this address: nothing judges here
+    · not judged here: no workload of the policy has this address
 
   allow · policy, rule vms-out (policy.yaml:22), out of web-1
   a rule, or the default, decided the connection
@@ -110,7 +110,7 @@ icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
     ✓ report    counts and tells
 
   into 2001:db8:20::7
-    · no workload of the policy has this address: nothing judges here
+    · not judged here: no workload of the policy has this address
 
   allow · policy, rule vms-out (policy.yaml:22), out of web-1
   a rule, or the default, decided the connection
@@ -132,7 +132,7 @@ tcp  10.20.1.1:49152  →  db-1 10.0.0.21:5432
 source port 49152 chosen; --sport sets it
 
   out of 10.20.1.1
-    · no workload of the policy has this address: nothing judges here
+    · not judged here: no workload of the policy has this address
 
   into db-1
     ✓ parse     reads the headers, denies what cannot be read

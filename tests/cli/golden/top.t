@@ -38,13 +38,13 @@ $ fake_agent empty tapwall top --socket agent.sock
 2023-11-14 22:13:20, 1.0 s: 0 of 262,144 connections, 0 moved, 0 new/s
 out 0/s, 0 B/s   in 0/s, 0 B/s   denied 0/s
 
-no port is here
+no ports
 
-nothing moves
+no traffic
 
-no rule decides anything
+no rule has matched
 
-no frame comes by
+no frames
 # For programs.
 $ fake_agent good tapwall top --socket agent.sock --json
 {"time":1700000000.0,"seconds":1.004,"n_connections":1234,"connections_max":262144,"moved":56,"opened_s":12.5,"ports":[{"name":"tap-web1","workload":"web-1","state":"protected","open":false,"denied_s":{"out":3.0,"in":0.0},"opened_s":{"out":12.5,"in":0.0},"packets_s":{"out":1250.0,"in":980.4},"bytes_s":{"out":81250.0,"in":1400000.0}},{"name":"tap-db1","workload":"db-1","state":"protected","open":false,"denied_s":{"out":0.0,"in":0.0},"opened_s":{"out":0.0,"in":0.5},"packets_s":{"out":30000.0,"in":0.5},"bytes_s":{"out":2000.0,"in":33.0}}],"connections":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"age_s":7200.0,"idle_s":0.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0","packets_s":{"out":1000.0,"in":950.0},"bytes_s":{"out":66000.0,"in":1380000.0}}],"rules":[{"name":"no-telnet","action":"reject","line":21,"hits_s":3.0,"packets_s":3.0,"bytes_s":222.0}],"reasons":[{"reason":"policy","packets_s":{"out":15.5,"in":0.0}}]}
