@@ -19,6 +19,7 @@
 #include "bench/wire.h"
 #include "fastpath/abi/charge.h"
 #include "fastpath/abi/types.h"
+#include "link/event_reader.h"
 #include "link/link.h"
 
 #define SCENARIO    "lifetime"
@@ -61,6 +62,7 @@ struct host {
 static void *follow(void *arg)
 {
 	struct reader *reader = arg;
+	struct tw_event_reader events = {0};
 
 	while (!reader->stop) {
 		Tapwall__V1__Response *response = NULL;
@@ -70,24 +72,30 @@ static void *follow(void *arg)
 			continue;
 		if (e < 0)
 			break;
-		if (response->body_case == TAPWALL__V1__RESPONSE__BODY_LOG)
-			reader->n_told += strcmp(response->log->event, "deny") != 0;
+		if (response->body_case == TAPWALL__V1__RESPONSE__BODY_EVENTS)
+			e = tw_event_reader_take(&events, response->events);
 		tapwall__v1__response__free_unpacked(response, NULL);
+		if (e < 0)
+			break;
+		for (size_t i = 0; i < events.n; i++)
+			reader->n_told += events.rows[i].kind != TW_EVENT_ROW_DENY;
+		events.n = 0;
 	}
+	tw_event_reader_done(&events);
 	return NULL;
 }
 
 static int start_reader(struct host *host, struct tw_err *err)
 {
-	Tapwall__V1__LogRequest body = TAPWALL__V1__LOG_REQUEST__INIT;
+	Tapwall__V1__EventsRequest body = TAPWALL__V1__EVENTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct reader *reader = &host->reader;
 	int e = tw_link_connect(host->agent.socket, &reader->client, err);
 
 	body.follow = body.all = true;
 	body.limit = 1;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_LOG;
-	request.log = &body;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_EVENTS;
+	request.events = &body;
 	if (!e)
 		e = tw_link_client_set_timeout(reader->client, 1);
 	if (!e)

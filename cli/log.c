@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
+#include "link/event_reader.h"
 #include "link/flow.h"
 #include "link/json_message.h"
 
@@ -97,36 +98,61 @@ static void print_text(const Tapwall__V1__LogEntry *e)
 
 struct view {
 	const struct tw_log_options *options;
+	struct tw_event_reader reader;
 	bool any;
 	double since; /* Unix time of the oldest event that the agent may still hold; 0: unknown */
 };
 
+static int show_entry(struct view *view, const Tapwall__V1__LogEntry *entry)
+{
+	int code = TW_EXIT_OK;
+
+	view->any = true;
+	if (view->options->json)
+		code = tw_report_json(tw_json_log_entry(entry));
+	else
+		print_text(entry);
+	/* With --follow each line is flushed, because stdout may be a pipe whose reader waits
+	 * for events. */
+	if (view->options->follow && fflush(stdout))
+		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
+	return code;
+}
+
+static int show_batch(struct view *view, const Tapwall__V1__EventBatch *batch)
+{
+	struct tw_event_reader *reader = &view->reader;
+	struct tw_event_words words;
+	int ret = tw_event_reader_take(reader, batch), code = TW_EXIT_OK;
+
+	if (ret < 0)
+		return tw_report_error(TW_EXIT_INTERNAL, view->options->socket,
+			"use a client of this agent's version",
+			"cannot read the agent's events: %s", strerror(-ret));
+	for (size_t i = 0; i < reader->n && !code; i++) {
+		if (reader->rows[i].kind > TW_EVENT_ROW_DENY)
+			continue;
+		tw_event_row_describe(&reader->rows[i], &reader->dictionary, &words);
+		code = show_entry(view, &words.entry);
+	}
+	return code;
+}
+
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
 	struct view *view = arg;
-	const struct tw_log_options *options = view->options;
-	int code = TW_EXIT_OK;
 
 	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_LOG_STATE)
 		view->since = response->log_state->since;
-	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_LOG)
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_EVENTS)
 		return TW_EXIT_OK;
-	view->any = true;
-	if (options->json)
-		code = tw_report_json(tw_json_log_entry(response->log));
-	else
-		print_text(response->log);
-	/* With --follow each line is flushed, because stdout may be a pipe whose reader waits
-	 * for events. */
-	if (options->follow && fflush(stdout))
-		return tw_report_error(TW_EXIT_INTERNAL, "stdout", NULL, "cannot write the output");
-	return code;
+	return show_batch(view, response->events);
 }
 
 int tw_log_run(const void *values)
 {
 	const struct tw_log_options *options = values;
-	Tapwall__V1__LogRequest body = TAPWALL__V1__LOG_REQUEST__INIT;
+	Tapwall__V1__EventsRequest body = TAPWALL__V1__EVENTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {.options = options};
 	struct tw_agent_call call = {.socket = options->socket,
@@ -141,9 +167,10 @@ int tw_log_run(const void *values)
 	body.limit = options->limit;
 	if (options->workload)
 		body.workload = (char *)options->workload;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_LOG;
-	request.log = &body;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_EVENTS;
+	request.events = &body;
 	code = tw_agent_ask(&call, &request);
+	tw_event_reader_done(&view.reader);
 	if (!code && !options->json && !view.any)
 		printf("%snothing was denied or logged%s%s; older events are not kept%s\n",
 			tw_style_on(TW_STYLE_DIM),

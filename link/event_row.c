@@ -11,6 +11,7 @@
 
 /* Strings of messages are not const in generated code, and are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
+#define NS_PER_S   1000000000u
 
 _Static_assert(sizeof(((struct tw_event_words *)0)->from_text) >= INET6_ADDRSTRLEN, "an address");
 _Static_assert(sizeof(((struct tw_event_row *)0)->from) == sizeof(struct tw_addr), "an address");
@@ -106,10 +107,12 @@ void tw_event_row_describe(const struct tw_event_row *row, const struct tw_dicti
 	struct tw_event_words *ret)
 {
 	Tapwall__V1__LogEntry *entry = &ret->entry;
+	uint64_t seconds = row->time_ns / NS_PER_S;
 
 	tapwall__v1__log_entry__init(entry);
 	entry->lost_before = row->lost_before;
-	entry->time = (double)row->time_ns / 1e9;
+	/* The seconds apart: a double holds 53 bits, and the time in nanoseconds takes 61. */
+	entry->time = (double)seconds + (double)(row->time_ns % NS_PER_S) / 1e9;
 	entry->event = TEXT(kind_name(row->kind));
 	entry->verdict = TEXT(tw_verdict_name(row->verdict));
 	entry->reason = TEXT(tw_dictionary_text(dictionary, row->reason));

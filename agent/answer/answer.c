@@ -306,6 +306,8 @@ static const char *workload_of(const Tapwall__V1__Request *request)
 		return request->flows->workload;
 	case TAPWALL__V1__REQUEST__BODY_LOG:
 		return request->log->workload;
+	case TAPWALL__V1__REQUEST__BODY_EVENTS:
+		return request->events->workload;
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return request->capture->workload;
 	default:
@@ -321,6 +323,7 @@ static bool is_known(
 		return true;
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_LOG:
+	case TAPWALL__V1__REQUEST__BODY_EVENTS:
 		return tw_answer_has_logged(ctx, name);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return tw_ports_by_name(ctx->host->ports, name);
@@ -361,6 +364,7 @@ static bool may_ask(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_RULES:
 	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
 	case TAPWALL__V1__REQUEST__BODY_LOG:
+	case TAPWALL__V1__REQUEST__BODY_EVENTS:
 	case TAPWALL__V1__REQUEST__BODY_TOP:
 		return true;
 	default:
@@ -401,6 +405,9 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return answer_policy(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_FLOWS:
 		return tw_answer_flows(ctx, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+	case TAPWALL__V1__REQUEST__BODY_EVENTS:
+		return tw_answer_log(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return tw_answer_capture(ctx, request, out, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_TOP:

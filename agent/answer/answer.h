@@ -35,6 +35,10 @@ int tw_answer_list(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reques
 int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
+/* Answers LogRequest and EventsRequest. */
+int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+
 /* True if the log has an entry about a workload, even one that the policy in force no longer
  * has. */
 bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* list.c: answers that are lists: ports, workloads, groups, rules, counters, the log. */
+/* list.c: answers that are lists: ports, workloads, groups, rules, counters. */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/answer/answer.h"
-#include "agent/observe/describe.h"
-#include "agent/observe/journal.h"
 #include "agent/observe/sweep.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
@@ -30,12 +29,9 @@
 
 struct list_stream {
 	struct tw_responses base;
-	uint64_t at;		    /* next ifindex, rule number, reason or journal entry */
+	uint64_t at;		    /* next ifindex, rule number or reason */
 	struct tw_inforce *inforce; /* for groups and rules: the policy in force at the request */
-	bool follow;
-	bool all;
-	bool prove;	/* ports */
-	char *workload; /* NULL: all */
+	bool prove;		    /* ports */
 };
 
 static void list_done(struct tw_responses *base)
@@ -43,7 +39,6 @@ static void list_done(struct tw_responses *base)
 	struct list_stream *stream = (struct list_stream *)base;
 
 	tw_inforce_free(stream->inforce);
-	free(stream->workload);
 	free(stream);
 }
 
@@ -454,129 +449,6 @@ static int counters_next(struct tw_responses *base, void *context, struct tw_buf
 	return ret < 0 ? ret : list_end(stream, out);
 }
 
-/* ---- log ---- */
-
-static bool is_of(const struct tw_answer_ctx *ctx, const struct tw_journal_record *record,
-	const char *workload)
-{
-	struct tw_event_names now;
-	const struct tw_event_names *names = tw_describe_names_of(ctx->telemetry, record, &now);
-
-	return !strcmp(names->workload, workload) || !strcmp(names->end[TW_DIR_OUT], workload) ||
-	       !strcmp(names->end[TW_DIR_IN], workload);
-}
-
-static bool is_wanted(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
-	const struct tw_journal_record *record)
-{
-	return (record->notable || stream->all) &&
-	       (!stream->workload || is_of(ctx, record, stream->workload));
-}
-
-static int send_entry(
-	struct list_stream *stream, const struct tw_answer_ctx *ctx, struct tw_buf *out)
-{
-	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
-	uint64_t oldest = tw_journal_oldest(ctx->telemetry->journal), missed = 0;
-	const struct tw_journal_record *record;
-	struct tw_described_entry described;
-
-	if (stream->at < oldest) {
-		missed = oldest - stream->at;
-		stream->at = oldest;
-	}
-	record = tw_journal_at(ctx->telemetry->journal, stream->at++);
-	if (!record || (!missed && !is_wanted(stream, ctx, record)))
-		return 0;
-	tw_describe_record(ctx->telemetry, record, &described);
-	described.entry.lost_before += missed;
-	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
-	response.log = &described.entry;
-	return tw_answer_send(out, stream->base.id, &response, false);
-}
-
-/* Returns the time since which the journal is complete. */
-static double journal_since(const struct tw_answer_ctx *ctx)
-{
-	uint64_t oldest = tw_journal_oldest(ctx->telemetry->journal);
-	const struct tw_journal_record *record =
-		oldest > 1 ? tw_journal_at(ctx->telemetry->journal, oldest) : NULL;
-
-	if (!record)
-		return tw_clock_unix(ctx->started_ns);
-	return (double)((int64_t)record->event.time_ns + record->unix_ns) / 1e9;
-}
-
-static int log_end(
-	const struct list_stream *stream, const struct tw_answer_ctx *ctx, struct tw_buf *out)
-{
-	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
-	Tapwall__V1__LogState state = TAPWALL__V1__LOG_STATE__INIT;
-	int ret;
-
-	state.since = journal_since(ctx);
-	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG_STATE;
-	response.log_state = &state;
-	ret = tw_answer_send(out, stream->base.id, &response, true);
-	return ret < 0 ? ret : TW_RESPONSES_END;
-}
-
-static int log_next(struct tw_responses *base, void *context, struct tw_buf *out)
-{
-	struct tw_answer_ctx *ctx = context;
-	struct list_stream *stream = (struct list_stream *)base;
-
-	for (int i = 0; i < ROWS_TURN && out->len < TW_SERVER_OUT_SOFT; i++) {
-		int ret;
-
-		if (stream->at >= ctx->telemetry->journal->next)
-			return stream->follow ? TW_RESPONSES_WAIT : log_end(stream, ctx, out);
-		ret = send_entry(stream, ctx, out);
-		if (ret < 0)
-			return ret;
-	}
-	return TW_RESPONSES_MORE;
-}
-
-/* Returns the number of the first of the last `limit` matching entries. */
-static uint64_t start_of(
-	const struct list_stream *stream, const struct tw_answer_ctx *ctx, uint32_t limit)
-{
-	const struct tw_journal *journal = ctx->telemetry->journal;
-	uint64_t at = journal->next;
-
-	while (at > tw_journal_oldest(journal) && limit)
-		limit -= is_wanted(stream, ctx, tw_journal_at(journal, --at));
-	return at;
-}
-
-bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload)
-{
-	const struct tw_journal *journal = ctx->telemetry->journal;
-
-	for (uint64_t at = tw_journal_oldest(journal); at < journal->next; at++)
-		if (is_of(ctx, tw_journal_at(journal, at), workload))
-			return true;
-	return false;
-}
-
-static int log_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
-	struct list_stream *stream)
-{
-	const Tapwall__V1__LogRequest *log = request->log;
-
-	stream->follow = log->follow;
-	stream->all = log->all;
-	if (log->workload[0]) {
-		stream->workload = tw_strdup(log->workload);
-		if (!stream->workload)
-			return -ENOMEM;
-	}
-	stream->at = log->limit ? start_of(stream, ctx, log->limit)
-				: tw_journal_oldest(ctx->telemetry->journal);
-	return 0;
-}
-
 /* ---- all of them ---- */
 
 /* A list that a client can request. `start`, if set, reads the request; it returns 0 or a
@@ -594,7 +466,6 @@ static const struct list lists[] = {
 	{TAPWALL__V1__REQUEST__BODY_GROUPS, inforce_start, groups_next},
 	{TAPWALL__V1__REQUEST__BODY_RULES, inforce_start, rules_next},
 	{TAPWALL__V1__REQUEST__BODY_COUNTERS, NULL, counters_next},
-	{TAPWALL__V1__REQUEST__BODY_LOG, log_start, log_next},
 };
 
 int tw_answer_list(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,

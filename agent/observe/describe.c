@@ -21,23 +21,6 @@
 /* Strings of messages are not const in generated code, and are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
-static const char *proto_name(uint8_t proto, char *text, size_t max)
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_ICMP:
-		return "icmp";
-	case IPPROTO_ICMPV6:
-		return "icmp6";
-	default:
-		snprintf(text, max, "%u", proto);
-		return text;
-	}
-}
-
 static const char *owner_of(const struct tw_telemetry *telemetry, const struct tw_addr *addr)
 {
 	const struct tw_vnic *vnic =
@@ -118,7 +101,7 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 	describe_ends(key, from_hi, names, &ret->ends);
 	flow->from = &ret->ends.from;
 	flow->to = &ret->ends.to;
-	flow->proto = TEXT(proto_name(key->proto, ret->ends.proto, sizeof(ret->ends.proto)));
+	flow->proto = TEXT(tw_event_row_proto(key->proto, ret->ends.proto));
 	flow->state = TEXT(tw_state_name(conn->progress.state));
 	flow->packets_out = conn->packets[TW_WAY_ORIGINAL];
 	flow->packets_in = conn->packets[TW_WAY_REPLY];
@@ -139,70 +122,11 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 		flow->icmp_type = conn->progress.icmp_type;
 }
 
-static const char *event_name(uint8_t kind)
-{
-	switch (kind) {
-	case TW_EVENT_OPEN:
-		return "open";
-	case TW_EVENT_CLOSE:
-		return "close";
-	default:
-		return "deny";
-	}
-}
-
 static bool has_tuple(const struct tw_key *key)
 {
 	static const struct tw_key none;
 
 	return memcmp(key, &none, sizeof(none)) != 0;
-}
-
-static void describe_tuple(const struct tw_event *event, const struct tw_event_names *names,
-	struct tw_described_entry *ret)
-{
-	Tapwall__V1__LogEntry *entry = &ret->entry;
-
-	if (!has_tuple(&event->key))
-		return;
-	describe_ends(&event->key, event->conn_flags & TW_CONN_F_ORIGIN_HI, names->end, &ret->ends);
-	entry->from = &ret->ends.from;
-	entry->to = &ret->ends.to;
-	entry->proto = TEXT(proto_name(event->key.proto, ret->ends.proto, sizeof(ret->ends.proto)));
-	if (event->outcome.tracked)
-		entry->state = TEXT(tw_state_name(event->outcome.state));
-	else
-		entry->state = TEXT(event->kind == TW_EVENT_OPEN ? "untracked" : "");
-}
-
-static void describe_frame(const struct tw_event_frame *frame, struct tw_described_entry *ret)
-{
-	ret->entry.src_mac = TEXT(tw_mac_format(frame->src_mac, ret->src_mac));
-	ret->entry.dst_mac = TEXT(tw_mac_format(frame->dst_mac, ret->dst_mac));
-	ret->entry.len = frame->len;
-}
-
-/* Fills in the header of a denied TCP segment. A frame refused before TCP was parsed has no
- * flags. */
-static void describe_segment(const struct tw_event *event, struct tw_described_entry *ret)
-{
-	if (event->key.proto != IPPROTO_TCP || !event->tcp_flags)
-		return;
-	tapwall__v1__segment__init(&ret->segment);
-	ret->segment.flags = event->tcp_flags;
-	ret->segment.seq = event->frame.seq;
-	ret->segment.ack = event->frame.ack;
-	ret->segment.window = event->frame.window;
-	ret->entry.tcp = &ret->segment;
-}
-
-static void describe_sums(const struct tw_event_sums *sums, Tapwall__V1__LogEntry *entry)
-{
-	entry->packets_out = sums->packets[TW_WAY_ORIGINAL];
-	entry->packets_in = sums->packets[TW_WAY_REPLY];
-	entry->bytes_out = sums->bytes[TW_WAY_ORIGINAL];
-	entry->bytes_in = sums->bytes[TW_WAY_REPLY];
-	entry->age_s = tw_ticks_seconds(sums->age);
 }
 
 /* Returns the name of a port or of another port of a bridge; "" for any other interface. */
@@ -226,29 +150,53 @@ void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_eve
 		event->port_id ? tw_ports_by_id(telemetry->host->ports, event->port_id)
 			       : tw_ports_find(telemetry->host->ports, event->ifindex);
 	bool from_hi = event->conn_flags & TW_CONN_F_ORIGIN_HI;
+	struct tw_journal *journal = telemetry->journal;
 
-	*ret = (struct tw_event_names){.workload = "", .entered_by = "", .end = {"", ""}};
-	ret->port = port ? port->name : interface_name(telemetry, event->ifindex);
+	*ret = (struct tw_event_names){0};
+	ret->port = tw_journal_name(
+		journal, port ? port->name : interface_name(telemetry, event->ifindex));
 	if (port && port->vnic)
-		ret->workload = port->vnic->workload;
+		ret->workload = tw_journal_name(journal, port->vnic->workload);
 	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
-		ret->entered_by = interface_name(telemetry, event->frame.origin);
+		ret->entered_by = tw_journal_name(
+			journal, interface_name(telemetry, event->frame.origin));
 	if (event->outcome.decision)
-		ret->rule = tw_describe_rule(telemetry, event->outcome.decision);
+		ret->rule = tw_journal_name(
+			journal, tw_describe_rule(telemetry, event->outcome.decision));
 	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
-		ret->gate_rule[dir] = gate_rule(telemetry, event->outcome.gate[dir]);
+		ret->gate_rule[dir] = tw_journal_name(
+			journal, gate_rule(telemetry, event->outcome.gate[dir]));
 		if (has_tuple(&event->key))
-			ret->end[dir] = owner_of(telemetry, end_of(&event->key, from_hi, dir));
+			ret->end[dir] = tw_journal_name(
+				journal, owner_of(telemetry, end_of(&event->key, from_hi, dir)));
 	}
 }
 
-const struct tw_event_names *tw_describe_names_of(const struct tw_telemetry *telemetry,
-	const struct tw_journal_record *record, struct tw_event_names *now)
+const struct tw_event_names *tw_describe_names_of(
+	const struct tw_telemetry *telemetry, uint64_t number)
 {
-	if (record->names)
-		return record->names;
-	tw_describe_names(telemetry, &record->event, now);
-	return now;
+	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
+	struct tw_event_names names;
+
+	if (!record->named) {
+		tw_describe_names(telemetry, &record->event, &names);
+		tw_journal_settle(telemetry->journal, number, &names);
+	}
+	return &record->names;
+}
+
+/* ---- rows ---- */
+
+enum tw_event_row_kind tw_describe_kind(const struct tw_event *event)
+{
+	switch (event->kind) {
+	case TW_EVENT_OPEN:
+		return TW_EVENT_ROW_OPEN;
+	case TW_EVENT_CLOSE:
+		return TW_EVENT_ROW_CLOSE;
+	default:
+		return TW_EVENT_ROW_DENY;
+	}
 }
 
 /* Returns why a frame was judged as it was, or why a connection ended. */
@@ -259,40 +207,103 @@ static __u32 reason_of(const struct tw_event *event)
 		       : event->outcome.reason;
 }
 
-void tw_describe_record(const struct tw_telemetry *telemetry,
-	const struct tw_journal_record *record, struct tw_described_entry *ret)
+/* Returns the state of the connection in words; "" if there is none. */
+static const char *state_of(const struct tw_event *event)
 {
-	static const struct tw_event_frame none;
-	const struct tw_event *event = &record->event;
-	Tapwall__V1__LogEntry *entry = &ret->entry;
-	struct tw_event_names now;
-	const struct tw_event_names *names = tw_describe_names_of(telemetry, record, &now);
+	if (event->outcome.tracked)
+		return tw_state_name(event->outcome.state);
+	return event->kind == TW_EVENT_OPEN ? "untracked" : "";
+}
 
-	tapwall__v1__log_entry__init(entry);
-	entry->lost_before = record->lost_before;
-	entry->time = (double)((int64_t)event->time_ns + record->unix_ns) / 1e9;
-	entry->event = TEXT(event_name(event->kind));
-	entry->verdict = TEXT(tw_verdict_name(event->outcome.verdict));
-	entry->reason = TEXT(tw_reason_name(reason_of(event)));
-	if (names->rule)
-		entry->rule = TEXT(names->rule);
-	entry->out = describe_gate(event->outcome.gate[TW_DIR_OUT], names->gate_rule[TW_DIR_OUT],
-		&ret->gate[TW_DIR_OUT]);
-	entry->in = describe_gate(
-		event->outcome.gate[TW_DIR_IN], names->gate_rule[TW_DIR_IN], &ret->gate[TW_DIR_IN]);
-	entry->port = TEXT(names->port);
-	entry->workload = TEXT(names->workload);
-	entry->direction = TEXT(tw_dir_name(event->outcome.dir));
-	entry->entered_by = TEXT(names->entered_by);
-	describe_tuple(event, names, ret);
-	entry->ethertype = ntohs(event->ethertype);
-	entry->vlan = event->vlan;
-	entry->icmp_type = event->icmp_type;
-	describe_frame(event->kind == TW_EVENT_CLOSE ? &none : &event->frame, ret);
-	if (event->kind == TW_EVENT_DENY)
-		describe_segment(event, ret);
+static void fill_ends(
+	struct tw_journal *journal, const struct tw_event *event, struct tw_event_row *ret)
+{
+	const struct tw_key *key = &event->key;
+	bool from_hi = event->conn_flags & TW_CONN_F_ORIGIN_HI;
+	bool icmp = key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6;
+
+	if (!has_tuple(key))
+		return;
+	ret->has_ends = 1;
+	ret->proto = (uint8_t)key->proto;
+	memcpy(ret->from, end_of(key, from_hi, TW_DIR_OUT), sizeof(ret->from));
+	memcpy(ret->to, end_of(key, from_hi, TW_DIR_IN), sizeof(ret->to));
+	ret->from_port = ntohs(from_hi ? key->hi_port : key->lo_port);
+	/* For ICMP the key has type and code in this field; the row has its own field for them. */
+	ret->to_port = icmp ? 0 : ntohs(from_hi ? key->lo_port : key->hi_port);
+	ret->state = tw_journal_name(journal, state_of(event));
+}
+
+static void fill_frame(const struct tw_event *event, struct tw_event_row *ret)
+{
+	const struct tw_event_frame *frame = &event->frame;
+
+	memcpy(ret->src_mac, frame->src_mac, sizeof(ret->src_mac));
+	memcpy(ret->dst_mac, frame->dst_mac, sizeof(ret->dst_mac));
+	ret->len = frame->len;
+	/* A frame refused before TCP was parsed has no flags. */
+	if (event->kind != TW_EVENT_DENY || event->key.proto != IPPROTO_TCP || !event->tcp_flags)
+		return;
+	ret->tcp_flags = event->tcp_flags;
+	ret->tcp_seq = frame->seq;
+	ret->tcp_ack = frame->ack;
+	ret->tcp_window = frame->window;
+}
+
+static void fill_sums(const struct tw_event_sums *sums, struct tw_event_row *ret)
+{
+	ret->packets_out = sums->packets[TW_WAY_ORIGINAL];
+	ret->packets_in = sums->packets[TW_WAY_REPLY];
+	ret->bytes_out = sums->bytes[TW_WAY_ORIGINAL];
+	ret->bytes_in = sums->bytes[TW_WAY_REPLY];
+	ret->age_ns = (uint64_t)sums->age << TW_TICK_SHIFT;
+}
+
+static void fill_names(const struct tw_event_names *names, struct tw_event_row *ret)
+{
+	ret->rule = names->rule;
+	ret->port = names->port;
+	ret->workload = names->workload;
+	ret->from_workload = names->end[TW_DIR_OUT];
+	ret->to_workload = names->end[TW_DIR_IN];
+	ret->out_rule = names->gate_rule[TW_DIR_OUT];
+	ret->in_rule = names->gate_rule[TW_DIR_IN];
+	ret->entered_by = names->entered_by;
+}
+
+static uint8_t gate_verdict(uint64_t gate)
+{
+	return (uint8_t)tw_decision_verdict(tw_gate_decision(gate));
+}
+
+void tw_describe_row(
+	const struct tw_telemetry *telemetry, uint64_t number, struct tw_event_row *ret)
+{
+	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
+	const struct tw_event *event = &record->event;
+	const struct tw_outcome *outcome = &event->outcome;
+
+	*ret = (struct tw_event_row){
+		.number = number,
+		.lost_before = record->lost_before,
+		.time_ns = event->time_ns + (uint64_t)record->unix_ns,
+		.kind = (uint8_t)tw_describe_kind(event),
+		.verdict = outcome->verdict,
+		.direction = outcome->dir,
+		.notable = record->notable,
+		.reason = tw_journal_name(telemetry->journal, tw_reason_name(reason_of(event))),
+		.icmp_type = event->icmp_type,
+		.ethertype = ntohs(event->ethertype),
+		.vlan = event->vlan,
+		.out_verdict = gate_verdict(outcome->gate[TW_DIR_OUT]),
+		.in_verdict = gate_verdict(outcome->gate[TW_DIR_IN]),
+	};
+	fill_names(tw_describe_names_of(telemetry, number), ret);
+	fill_ends(telemetry->journal, event, ret);
 	if (event->kind == TW_EVENT_CLOSE)
-		describe_sums(&event->sums, entry);
+		fill_sums(&event->sums, ret);
+	else
+		fill_frame(event, ret);
 }
 
 /* True if the rule that decided says `log: false`. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* describe.h: describes the fast path's connections and events by names and text.
  *
- * A description points into itself and into the agent, so it must be used at once and not
- * copied.
+ * The description of a connection points into itself and into the agent, so it must be used at once and not
+ * copied. An event becomes a row of numbers and ids, which link/event_row.h puts into words.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #include "agent/observe/journal.h"
 #include "fastpath/abi/event.h"
-#include "link/link.h"
+#include "link/event_row.h"
 
 struct tw_telemetry;
 
@@ -19,7 +19,7 @@ struct tw_described_ends {
 	Tapwall__V1__End to;
 	char from_text[INET6_ADDRSTRLEN];
 	char to_text[INET6_ADDRSTRLEN];
-	char proto[16];
+	char proto[TW_EVENT_PROTO_TEXT];
 };
 
 struct tw_described_flow {
@@ -32,24 +32,18 @@ struct tw_described_flow {
 void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key *key,
 	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret);
 
-struct tw_described_entry {
-	Tapwall__V1__LogEntry entry;
-	struct tw_described_ends ends;
-	Tapwall__V1__Gate gate[TW_DIR__MAX];
-	Tapwall__V1__Segment segment;
-	char src_mac[18];
-	char dst_mac[18];
-};
-
-void tw_describe_record(const struct tw_telemetry *telemetry,
-	const struct tw_journal_record *record, struct tw_described_entry *ret);
-
-/* Looks up the current names of an event. They point into the agent. */
+/* Looks up the current names of an event. */
 void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	struct tw_event_names *ret);
-/* Returns the names of a journal entry: the ones stored with it or, in `now`, the current ones. */
-const struct tw_event_names *tw_describe_names_of(const struct tw_telemetry *telemetry,
-	const struct tw_journal_record *record, struct tw_event_names *now);
+/* Returns the names of an entry of the journal; if it has none yet, the current ones are stored with it. */
+const struct tw_event_names *tw_describe_names_of(
+	const struct tw_telemetry *telemetry, uint64_t number);
+
+/* Returns the kind of the row of an event. */
+enum tw_event_row_kind tw_describe_kind(const struct tw_event *event);
+/* Fills the row of an entry of the journal. The names are ids of the journal's dictionary. */
+void tw_describe_row(
+	const struct tw_telemetry *telemetry, uint64_t number, struct tw_event_row *ret);
 
 /* True if the event is shown without --all: a denial, unless its rule has `log: false`, or an event
  * of a rule with `log: true`. */

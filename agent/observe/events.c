@@ -61,14 +61,11 @@ static void tell(struct tw_events *events, const struct tw_event *event)
 
 void tw_events_settle(struct tw_telemetry *telemetry)
 {
-	struct tw_journal *journal = telemetry->journal;
-	struct tw_event_names names;
 	uint64_t number;
 
-	while ((number = tw_journal_unsettled(journal))) {
-		tw_describe_names(telemetry, &tw_journal_at(journal, number)->event, &names);
-		tw_journal_settle(journal, number, &names);
-	}
+	while ((number = tw_journal_unsettled(telemetry->journal)))
+		tw_describe_names_of(telemetry, number);
+	tw_journal_tidy(telemetry->journal, TW_JOURNAL_NAMES);
 }
 
 /* ---- both ends of a connection as one entry ---- */

@@ -6,31 +6,19 @@
 #include <string.h>
 
 #include "base/alloc.h"
-
-#define N_NAMES (sizeof(struct tw_event_names) / sizeof(const char *))
-
-/* Names of entries for which memory ran out. */
-static struct tw_event_names unknown = {
-	.port = "", .workload = "", .entered_by = "", .end = {"", ""}};
+#include "base/clock.h"
 
 int tw_journal_init(struct tw_journal *journal)
 {
-	*journal = (struct tw_journal){.next = 1, .settled = 1};
+	*journal = (struct tw_journal){.next = 1, .settled = 1, .generation = 1};
+	journal->id = tw_clock_unix_ns(tw_clock_ns()) | 1;
 	journal->ring = tw_alloc_array(TW_JOURNAL_ENTRIES, sizeof(*journal->ring));
 	return journal->ring ? 0 : -ENOMEM;
 }
 
-static void forget_names(struct tw_journal_record *record)
-{
-	if (record->names != &unknown)
-		free(record->names);
-	record->names = NULL;
-}
-
 void tw_journal_done(struct tw_journal *journal)
 {
-	for (size_t i = 0; journal->ring && i < TW_JOURNAL_ENTRIES; i++)
-		forget_names(&journal->ring[i]);
+	tw_dictionary_clear(&journal->names);
 	free(journal->ring);
 	journal->ring = NULL;
 }
@@ -45,11 +33,10 @@ void tw_journal_add(
 {
 	struct tw_journal_record *record = place_of(journal, journal->next);
 
-	if (record->names)
-		forget_names(record);
 	record->event = *event;
 	record->unix_ns = unix_ns;
 	record->lost_before = journal->lost;
+	record->named = false;
 	record->notable = notable;
 	journal->next++;
 	journal->lost = 0;
@@ -72,6 +59,22 @@ const struct tw_journal_record *tw_journal_at(const struct tw_journal *journal, 
 	return place_of(journal, number);
 }
 
+/* ---- names ---- */
+
+/* The same names come from the same places in memory. Comparing the text with that of the id that the place had last
+ * is cheaper than hashing it, and right whatever stands there now. */
+uint32_t tw_journal_name(struct tw_journal *journal, const char *text)
+{
+	uintptr_t place = (uintptr_t)text;
+	uint32_t *recent = &journal->recent[(place >> 2 ^ place >> 10) % TW_JOURNAL_RECENT];
+
+	if (!text || !text[0])
+		return 0;
+	if (strcmp(tw_dictionary_text(&journal->names, *recent), text) != 0)
+		*recent = tw_dictionary_intern(&journal->names, text);
+	return *recent;
+}
+
 uint64_t tw_journal_unsettled(struct tw_journal *journal)
 {
 	uint64_t oldest = tw_journal_oldest(journal);
@@ -81,37 +84,36 @@ uint64_t tw_journal_unsettled(struct tw_journal *journal)
 	return journal->settled < journal->next ? journal->settled++ : 0;
 }
 
-/* Copies names to one allocation: the pointers, then the texts. */
-static struct tw_event_names *copy_names(const struct tw_event_names *names)
-{
-	const char *from[N_NAMES], *to[N_NAMES];
-	struct tw_event_names *copy;
-	size_t len[N_NAMES], total = sizeof(*names);
-	char *at;
-
-	memcpy(from, names, sizeof(from));
-	for (size_t i = 0; i < N_NAMES; i++) {
-		len[i] = from[i] ? strlen(from[i]) + 1 : 0;
-		total += len[i];
-	}
-	copy = tw_alloc(total);
-	if (!copy)
-		return NULL;
-	at = (char *)(copy + 1);
-	for (size_t i = 0; i < N_NAMES; i++) {
-		to[i] = from[i] ? memcpy(at, from[i], len[i]) : NULL;
-		at += len[i];
-	}
-	memcpy(copy, to, sizeof(to));
-	return copy;
-}
-
 void tw_journal_settle(
 	struct tw_journal *journal, uint64_t number, const struct tw_event_names *names)
 {
 	struct tw_journal_record *record = place_of(journal, number);
 
-	record->names = copy_names(names);
-	if (!record->names)
-		record->names = &unknown;
+	record->names = *names;
+	record->named = true;
+}
+
+/* Replaces the ids of one dictionary by those of another. */
+static void move_names(
+	struct tw_event_names *names, const struct tw_dictionary *from, struct tw_dictionary *to)
+{
+	uint32_t ids[sizeof(*names) / sizeof(uint32_t)];
+
+	memcpy(ids, names, sizeof(ids));
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		ids[i] = tw_dictionary_intern(to, tw_dictionary_text(from, ids[i]));
+	memcpy(names, ids, sizeof(ids));
+}
+
+void tw_journal_tidy(struct tw_journal *journal, uint32_t max)
+{
+	struct tw_dictionary old = journal->names;
+
+	if (old.n <= max)
+		return;
+	journal->names = (struct tw_dictionary){0};
+	journal->generation++;
+	for (uint64_t at = tw_journal_oldest(journal); at < journal->next; at++)
+		move_names(&place_of(journal, at)->names, &old, &journal->names);
+	tw_dictionary_clear(&old);
 }

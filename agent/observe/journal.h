@@ -7,7 +7,9 @@
  *             number of its next entry, which shows how many it missed. The names in an entry
  *             (workloads, rules, interfaces) are those at the time of the event: before any of them
  *             may change, tw_events_settle() stores them with the entries (tests/agent/unit.c).
- * Bounds:     TW_JOURNAL_ENTRIES records.
+ *             They are stored as ids: a dictionary holds each text once.
+ * Bounds:     TW_JOURNAL_ENTRIES records. A dictionary of TW_JOURNAL_NAMES names is made anew from those that
+ *             the entries still have.
  */
 #pragma once
 
@@ -16,32 +18,41 @@
 #include <stdint.h>
 
 #include "fastpath/abi/event.h"
+#include "link/dictionary.h"
 
 #define TW_JOURNAL_ENTRIES 4096
+#define TW_JOURNAL_NAMES   (TW_DICTIONARY_MAX / 2)
 
-/* The names in an event; "" if there is none. `rule` is NULL if no rule decided. */
+/* The names in an event: ids of the journal's dictionary, 0 if there is none. */
 struct tw_event_names {
-	const char *port;
-	const char *workload;	      /* workload of the port */
-	const char *entered_by;	      /* interface where a denied frame entered the host */
-	const char *end[TW_DIR__MAX]; /* workloads: OUT is the source, IN the destination */
-	const char *rule;	      /* rule that decided */
-	const char *gate_rule[TW_DIR__MAX];
+	uint32_t port;
+	uint32_t workload;	   /* workload of the port */
+	uint32_t entered_by;	   /* interface where a denied frame entered the host */
+	uint32_t end[TW_DIR__MAX]; /* workloads: OUT is the source, IN the destination */
+	uint32_t rule;		   /* rule that decided */
+	uint32_t gate_rule[TW_DIR__MAX];
 };
 
 struct tw_journal_record {
 	struct tw_event event;
-	int64_t unix_ns;	      /* offset from the event's time to Unix time */
-	uint64_t lost_before;	      /* entries lost between the one before and this one */
-	struct tw_event_names *names; /* names stored with the entry; NULL: use the current ones */
-	bool notable;		      /* shown without --all */
+	int64_t unix_ns;      /* offset from the event's time to Unix time */
+	uint64_t lost_before; /* entries lost between the one before and this one */
+	struct tw_event_names names;
+	bool named;   /* `names` is set; otherwise the current names are those of the entry */
+	bool notable; /* shown without --all */
 };
+
+#define TW_JOURNAL_RECENT 256 /* a power of 2 */
 
 struct tw_journal {
 	struct tw_journal_record *ring; /* TW_JOURNAL_ENTRIES */
 	uint64_t next;			/* number of the next entry, from 1 */
 	uint64_t settled;		/* entries before this number have their names */
 	uint64_t lost;			/* losses to report with the next entry */
+	uint64_t id;			/* differs from other agents' journals, and never 0 */
+	struct tw_dictionary names;
+	uint32_t generation;		    /* of the dictionary; changes when ids are given anew */
+	uint32_t recent[TW_JOURNAL_RECENT]; /* ids of names, by where the name stood */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -58,8 +69,14 @@ uint64_t tw_journal_oldest(const struct tw_journal *journal);
  * next entry is added. */
 const struct tw_journal_record *tw_journal_at(const struct tw_journal *journal, uint64_t number);
 
+/* Returns the id of a name, 0 for NULL, "", and if memory runs out. */
+uint32_t tw_journal_name(struct tw_journal *journal, const char *text);
+
 /* Returns the number of the next entry whose names must be stored, or 0. */
 uint64_t tw_journal_unsettled(struct tw_journal *journal);
-/* Stores a copy of an entry's names. If memory runs out, they are empty. */
+/* Stores an entry's names. */
 void tw_journal_settle(
 	struct tw_journal *journal, uint64_t number, const struct tw_event_names *names);
+/* Makes the dictionary anew if it has more than `max` names. All entries are settled. Ids of before mean nothing
+ * then: `generation` changes. */
+void tw_journal_tidy(struct tw_journal *journal, uint32_t max);

@@ -7,6 +7,7 @@
 #include "agent/observe/telemetry.h"
 #include "agent/ports/gone.h"
 #include "agent/ports/host.h"
+#include "agent/ports/ports.h"
 #include "agent/publish/charges.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/slots.h"
@@ -96,6 +97,28 @@ static void judge_charges(struct tw_sweep *sweep)
 			"%u connection counts of ports were wrong and have been corrected", n_off);
 }
 
+/* True if a port remembers connections without a record. */
+static bool any_overflows(const struct tw_sweep *sweep, uint32_t now)
+{
+	tw_vec_foreach (&sweep->telemetry->host->ports->list, port) {
+		const struct tw_usage *usage = &sweep->charges.usage[(*port)->id % TW_PORTS_MAX];
+
+		if (usage->overflow_until && (int32_t)(usage->overflow_until - now) >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* A failure is retried at the next tick. */
+static void sweep_overflows(struct tw_sweep *sweep)
+{
+	uint32_t now = tw_ticks_now();
+
+	if (tw_overflow_walk_due(&sweep->overflows, any_overflows(sweep, now), now))
+		tw_kernel_sweep_overflows(
+			sweep->telemetry->host->kernel, &sweep->overflows, OVERFLOWS, now);
+}
+
 void tw_sweep_tick(struct tw_sweep *sweep)
 {
 	struct tw_telemetry *telemetry = sweep->telemetry;
@@ -103,9 +126,7 @@ void tw_sweep_tick(struct tw_sweep *sweep)
 	bool filled = sweep->last_met > max - max / 4;
 	struct tw_config config;
 
-	/* A failure is retried at the next tick. */
-	tw_kernel_sweep_overflows(
-		telemetry->host->kernel, &sweep->overflows, OVERFLOWS, tw_ticks_now());
+	sweep_overflows(sweep);
 	if (tw_kernel_get_config(telemetry->host->kernel, &config) < 0)
 		return;
 	if (sweep->walking && sweep->walk.ended)

@@ -49,10 +49,18 @@ int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_buckets, uint32_t now);
 struct tw_overflow_walk {
 	uint32_t key; /* key of the next set */
 	bool begun;
+	bool finding;			  /* the current walk has found a set */
+	bool found;			  /* the last complete walk found one */
 	uint8_t map;			  /* 0: `overflows`, 1: `overflow_few` */
+	uint32_t ended;			  /* tick when the last walk was complete */
 	uint32_t counting[TW_PORTS_MAX];  /* connections found in the current walk, by port */
 	uint32_t untracked[TW_PORTS_MAX]; /* connections found in the last complete walk */
 };
+
+/* True if tw_kernel_sweep_overflows() has something to do at tick `now`: a walk is under way, the last one found
+ * sets, or there may be sets since, as a port is `in_use`. The ports do not tell of every set: a walk is due every
+ * TW_OVERFLOW_TICKS, too. Not more often: finding that a hash map is empty costs a look at each of its buckets. */
+bool tw_overflow_walk_due(const struct tw_overflow_walk *walk, bool in_use, uint32_t now);
 
 /* Checks the next `n` sets at tick `now`. 0 or negative errno. */
 int tw_kernel_sweep_overflows(

@@ -27,14 +27,23 @@ static uint32_t count_live(struct tw_overflow_walk *walk, uint32_t key,
 	return n;
 }
 
-static void end_map(struct tw_overflow_walk *walk)
+static void end_map(struct tw_overflow_walk *walk, uint32_t now)
 {
 	walk->begun = false;
 	walk->map = !walk->map;
 	if (walk->map)
 		return;
+	walk->ended = now;
+	walk->found = walk->finding;
+	walk->finding = false;
 	memcpy(walk->untracked, walk->counting, sizeof(walk->untracked));
 	memset(walk->counting, 0, sizeof(walk->counting));
+}
+
+bool tw_overflow_walk_due(const struct tw_overflow_walk *walk, bool in_use, uint32_t now)
+{
+	return walk->begun || walk->map || walk->found || in_use ||
+	       now - walk->ended >= TW_OVERFLOW_TICKS;
 }
 
 int tw_kernel_sweep_overflows(
@@ -48,6 +57,7 @@ int tw_kernel_sweep_overflows(
 	if (!walk->begun && bpf_map_get_next_key(fd, NULL, &walk->key) < 0)
 		last = true;
 	walk->begun = !last;
+	walk->finding |= !last;
 	for (uint32_t i = 0; i < n && !last; i++) {
 		uint32_t key = walk->key;
 
@@ -59,6 +69,6 @@ int tw_kernel_sweep_overflows(
 			return -errno;
 	}
 	if (last)
-		end_map(walk);
+		end_map(walk, now);
 	return 0;
 }

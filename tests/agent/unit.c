@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/pattern.h"
 #include "fastpath/abi/names.h"
+#include "fastpath/kernel/conns.h"
 
 /* ---- patterns ---- */
 
@@ -562,6 +563,29 @@ static void test_binding_first_sender(void **state)
 	tw_inforce_free(inforce);
 }
 
+/* ---- connections without a record ---- */
+
+/* Maps without a set are not searched at every tick. */
+static void test_overflow_walk(void **state)
+{
+	struct tw_overflow_walk *walk = calloc(1, sizeof(*walk));
+
+	assert_non_null(walk);
+	walk->ended = 1000;
+	assert_false(tw_overflow_walk_due(walk, false, 1001));
+	assert_true(tw_overflow_walk_due(walk, true, 1001));
+	assert_true(tw_overflow_walk_due(walk, false, 1000 + TW_OVERFLOW_TICKS));
+	walk->map = 1;
+	assert_true(tw_overflow_walk_due(walk, false, 1001));
+	walk->map = 0;
+	walk->begun = true;
+	assert_true(tw_overflow_walk_due(walk, false, 1001));
+	walk->begun = false;
+	walk->found = true;
+	assert_true(tw_overflow_walk_due(walk, false, 1001));
+	free(walk);
+}
+
 /* ---- the log ---- */
 
 static void test_journal(void **state)
@@ -592,40 +616,61 @@ static void test_journal(void **state)
 /* Entries keep the names that they were settled with, until they go. */
 static void test_journal_names(void **state)
 {
-	char workload[] = "web-1";
-	const struct tw_event_names names = {.port = "tap1",
-		.workload = workload,
-		.entered_by = "",
-		.end = {workload, "db-1"},
-		.gate_rule = {[TW_DIR_IN] = "to-db"}};
-	const struct tw_event_names *kept;
+	const struct tw_journal_record *kept;
 	const struct tw_event event = {0};
+	struct tw_event_names names = {0};
 	struct tw_journal journal;
+	char workload[] = "web-1";
 
 	assert_int_equal(tw_journal_init(&journal), 0);
 	assert_int_equal(tw_journal_unsettled(&journal), 0);
 	tw_journal_add(&journal, &event, 0, true);
 	tw_journal_add(&journal, &event, 0, true);
+	names.workload = tw_journal_name(&journal, workload);
+	names.gate_rule[TW_DIR_IN] = tw_journal_name(&journal, "to-db");
+	assert_int_equal(tw_journal_name(&journal, NULL), 0);
+	assert_int_equal(tw_journal_name(&journal, ""), 0);
 	assert_int_equal(tw_journal_unsettled(&journal), 1);
 	tw_journal_settle(&journal, 1, &names);
 	assert_int_equal(tw_journal_unsettled(&journal), 2);
-	tw_alloc_fail_after(1);
-	tw_journal_settle(&journal, 2, &names);
-	tw_alloc_fail_after(0);
 	assert_int_equal(tw_journal_unsettled(&journal), 0);
+	kept = tw_journal_at(&journal, 1);
+	assert_true(kept->named);
+	/* Another name at the same place is another name. */
 	workload[0] = 'W';
-	kept = tw_journal_at(&journal, 1)->names;
-	assert_string_equal(kept->workload, "web-1");
-	assert_string_equal(kept->end[TW_DIR_OUT], "web-1");
-	assert_string_equal(kept->end[TW_DIR_IN], "db-1");
-	assert_string_equal(kept->gate_rule[TW_DIR_IN], "to-db");
-	assert_null(kept->gate_rule[TW_DIR_OUT]);
-	assert_null(kept->rule);
-	assert_string_equal(tw_journal_at(&journal, 2)->names->workload, "");
+	assert_int_not_equal(tw_journal_name(&journal, workload), kept->names.workload);
+	assert_string_equal(tw_dictionary_text(&journal.names, kept->names.workload), "web-1");
 	for (int i = 0; i < TW_JOURNAL_ENTRIES; i++)
 		tw_journal_add(&journal, &event, 0, true);
-	assert_null(tw_journal_at(&journal, 3)->names);
+	assert_false(tw_journal_at(&journal, TW_JOURNAL_ENTRIES + 1)->named);
 	assert_int_equal(tw_journal_unsettled(&journal), 3); /* the oldest there is */
+	tw_journal_done(&journal);
+}
+
+/* A dictionary that is too large keeps the names that entries have, under other ids. */
+static void test_journal_tidy(void **state)
+{
+	const struct tw_journal_record *kept;
+	const struct tw_event event = {0};
+	struct tw_event_names names = {0};
+	struct tw_journal journal;
+	char name[16];
+
+	assert_int_equal(tw_journal_init(&journal), 0);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "rule-%d", i);
+		names.rule = tw_journal_name(&journal, name);
+	}
+	tw_journal_add(&journal, &event, 0, true);
+	tw_journal_settle(&journal, 1, &names);
+	tw_journal_tidy(&journal, 101);
+	assert_int_equal(journal.generation, 1);
+	tw_journal_tidy(&journal, 100);
+	assert_int_equal(journal.generation, 2);
+	kept = tw_journal_at(&journal, 1);
+	assert_int_equal(kept->names.rule, 1);
+	assert_string_equal(tw_dictionary_text(&journal.names, 1), "rule-99");
+	assert_int_equal(tw_journal_name(&journal, "rule-0"), 2);
 	tw_journal_done(&journal);
 }
 
@@ -644,8 +689,10 @@ int main(void)
 		cmocka_unit_test(test_binding),
 		cmocka_unit_test(test_binding_conflicts),
 		cmocka_unit_test(test_binding_first_sender),
+		cmocka_unit_test(test_overflow_walk),
 		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_journal_names),
+		cmocka_unit_test(test_journal_tidy),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

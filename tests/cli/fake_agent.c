@@ -7,6 +7,7 @@
  * errors); garbage, huge, half, mute (what an agent never does).
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "fastpath/abi/types.h"
+#include "link/event_writer.h"
 #include "link/link.h"
 
 #define SOCKET_NAME "agent.sock"
@@ -440,15 +443,6 @@ static void tell_counters(struct teller *teller)
 	send_last(teller);
 }
 
-static void tell_entry(struct teller *teller, Tapwall__V1__LogEntry *entry, bool last)
-{
-	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
-
-	response.body_case = TAPWALL__V1__RESPONSE__BODY_LOG;
-	response.log = entry;
-	send_response(teller, &response, last);
-}
-
 static void tell_log_state(struct teller *teller)
 {
 	Tapwall__V1__LogState state = TAPWALL__V1__LOG_STATE__INIT;
@@ -460,76 +454,100 @@ static void tell_log_state(struct teller *teller)
 	send_response(teller, &response, true);
 }
 
-static void tell_log(struct teller *teller)
+static uint32_t name(struct tw_dictionary *names, const char *text)
 {
-	Tapwall__V1__LogEntry deny = TAPWALL__V1__LOG_ENTRY__INIT, close = deny, strange = deny;
-	Tapwall__V1__LogEntry kept_out = deny, late = deny;
-	Tapwall__V1__Segment segment = TAPWALL__V1__SEGMENT__INIT;
-	Tapwall__V1__Gate no_telnet = TAPWALL__V1__GATE__INIT, to_db = no_telnet, no_db = no_telnet;
+	return tw_dictionary_intern(names, text);
+}
 
-	deny.time = 1700000000.25;
-	deny.event = "deny";
-	deny.verdict = "reject";
-	deny.reason = "policy";
-	deny.rule = "no-telnet";
-	deny.workload = "web-1";
-	deny.port = "tap-web1";
-	deny.direction = "out";
-	deny.proto = "tcp";
-	deny.from = &web_1;
-	deny.to = &db_1;
-	deny.len = 74;
-	no_telnet.verdict = "reject";
-	no_telnet.rule = "no-telnet";
-	to_db.verdict = "allow";
-	to_db.rule = "web-to-db";
-	no_db.verdict = "deny";
-	no_db.rule = "db-in";
-	kept_out = close = late = deny;
-	deny.out = &no_telnet;
-	close.out = close.in = &to_db;
-	kept_out.verdict = "deny";
-	kept_out.rule = "db-in";
-	kept_out.workload = "db-1";
-	kept_out.port = "tap-db1";
-	kept_out.direction = "in";
-	kept_out.out = &to_db;
-	kept_out.in = &no_db;
-	close.event = "close";
-	close.verdict = "allow";
-	close.rule = "web-to-db";
-	close.state = "time-wait";
+static void tell_rows(struct teller *teller, const struct tw_event_row *rows, size_t n,
+	struct tw_dictionary *names)
+{
+	static struct tw_event_writer writer;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__EventBatch batch = TAPWALL__V1__EVENT_BATCH__INIT;
+
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_EVENTS;
+	response.events = &batch;
+	for (size_t i = 0; i <= n; i++) {
+		if (i < n && tw_event_writer_add(&writer, &rows[i]))
+			continue;
+		tw_event_writer_take(&writer, names, i + 1, &batch);
+		send_response(teller, &response, i == n);
+		if (i < n)
+			tw_event_writer_add(&writer, &rows[i]);
+	}
+	tw_event_writer_done(&writer);
+}
+
+static void tell_events(struct teller *teller)
+{
+	struct tw_dictionary names = {0};
+	struct tw_event_row deny = {.number = 1,
+		.kind = TW_EVENT_ROW_DENY,
+		.time_ns = 1700000000250000000,
+		.verdict = TW_V_REJECT,
+		.reason = name(&names, "policy"),
+		.rule = name(&names, "no-telnet"),
+		.workload = name(&names, "web-1"),
+		.port = name(&names, "tap-web1"),
+		.has_ends = 1,
+		.proto = IPPROTO_TCP,
+		.from = {[10] = 0xff, 0xff, 10, 0, 0, 11},
+		.from_port = 40000,
+		.from_workload = name(&names, "web-1"),
+		.to = {[10] = 0xff, 0xff, 10, 0, 0, 21},
+		.to_port = 5432,
+		.to_workload = name(&names, "db-1"),
+		.out_verdict = TW_V_REJECT,
+		.out_rule = name(&names, "no-telnet"),
+		.src_mac = {0x52, 0x54, 0, 0, 0, 1},
+		.dst_mac = {0x52, 0x54, 0, 0, 0, 2},
+		.len = 74};
+	struct tw_event_row kept_out = deny, close = deny, late = deny;
+	const struct tw_event_row strange = {.number = 5,
+		.kind = TW_EVENT_ROW_DENY,
+		.time_ns = 1700000001000000000,
+		.verdict = TW_V_DENY,
+		.reason = name(&names, "not-ip"),
+		.port = name(&names, "tap9"),
+		.src_mac = {0x52, 0x54, 0, 0, 0, 9},
+		.dst_mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		.ethertype = 0x88cc};
+
+	kept_out.number = 2;
+	kept_out.verdict = kept_out.in_verdict = TW_V_DENY;
+	kept_out.rule = kept_out.in_rule = name(&names, "db-in");
+	kept_out.workload = name(&names, "db-1");
+	kept_out.port = name(&names, "tap-db1");
+	kept_out.direction = TW_DIR_IN;
+	kept_out.out_verdict = close.out_verdict = close.in_verdict = TW_V_ALLOW;
+	kept_out.out_rule = close.out_rule = close.in_rule = name(&names, "web-to-db");
+	close.number = 3;
+	close.kind = TW_EVENT_ROW_CLOSE;
+	close.verdict = TW_V_ALLOW;
+	close.rule = name(&names, "web-to-db");
+	close.state = name(&names, "time-wait");
 	close.packets_out = 10;
 	close.packets_in = 8;
 	close.bytes_out = 2000;
 	close.bytes_in = 64000;
-	close.age_s = 75;
+	close.age_ns = 75000000000;
 	close.lost_before = 12;
-	segment.flags = 0x10;
-	segment.seq = 4294967295;
-	segment.ack = 7;
-	segment.window = 502;
-	late.verdict = "deny";
-	late.reason = "tcp-window";
-	late.rule = "";
-	late.tcp = &segment;
-	strange.time = 1700000001;
-	strange.event = strange.verdict = "deny";
-	strange.reason = "not-ip";
-	strange.port = "tap9";
-	strange.direction = "out";
-	strange.src_mac = "52:54:00:00:00:09";
-	strange.dst_mac = "ff:ff:ff:ff:ff:ff";
-	strange.ethertype = 0x88cc;
-	if (teller->empty) {
+	late.number = 4;
+	late.verdict = TW_V_DENY;
+	late.reason = name(&names, "tcp-window");
+	late.rule = late.out_verdict = 0;
+	late.tcp_flags = 0x10;
+	late.tcp_seq = 4294967295;
+	late.tcp_ack = 7;
+	late.tcp_window = 502;
+	if (teller->empty)
 		tell_log_state(teller);
-		return;
-	}
-	tell_entry(teller, &deny, false);
-	tell_entry(teller, &kept_out, false);
-	tell_entry(teller, &close, false);
-	tell_entry(teller, &late, false);
-	tell_entry(teller, &strange, true);
+	else
+		tell_rows(teller,
+			(const struct tw_event_row[]){deny, kept_out, close, late, strange}, 5,
+			&names);
+	tw_dictionary_clear(&names);
 }
 
 static void tell_frame(struct teller *teller, Tapwall__V1__CapturedFrame *frame)
@@ -758,7 +776,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_FLOWS] = tell_flows,
 		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,
 		[TAPWALL__V1__REQUEST__BODY_COUNTERS] = tell_counters,
-		[TAPWALL__V1__REQUEST__BODY_LOG] = tell_log,
+		[TAPWALL__V1__REQUEST__BODY_EVENTS] = tell_events,
 		[TAPWALL__V1__REQUEST__BODY_CAPTURE] = tell_capture,
 		[TAPWALL__V1__REQUEST__BODY_TOP] = tell_top,
 	};

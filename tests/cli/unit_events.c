@@ -361,6 +361,9 @@ static void test_words(void **state)
 
 	tw_event_row_describe(&row, &ends.names, &words);
 	assert_string_equal(words.entry.event, "deny");
+	row.time_ns = 1700000000250000000;
+	tw_event_row_describe(&row, &ends.names, &words);
+	assert_true(words.entry.time == 1700000000.25);
 	assert_string_equal(words.entry.verdict, "reject");
 	assert_string_equal(words.entry.from->address, "10.0.0.11");
 	assert_int_equal(words.entry.from->port, 40003);
