@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* agent.h: the state of the agent of one host (or one network namespace).
  *
- *	answer       ──►  observe     ──►  publish     ──►  ports
- *	clients'          events,          the policy       interfaces of this host,
- *	requests          counters         in force         and their state in the kernel
+ *	answer    ──►  observe   ──►  publish      ──►  state        ──►  ports
+ *	clients'       events,        enforcement       the policy        interfaces of this host,
+ *	requests       counters       in the kernel     in force          and their state in the kernel
  *
  * Why:        the modules of each folder share one struct: tw_host (ports), tw_enforcement
- *             (publish), tw_telemetry (observe), tw_answer_ctx (answer). A folder uses only the
+ *             (publish and state), tw_telemetry (observe), tw_answer_ctx (answer). A folder uses only the
  *             folders to its right. A module that finds a change sets a flag in its folder's
  *             struct. turn.c acts on the flags, in a fixed order.
  * Order:      daemon.c sets everything up from right to left, and ends it in reverse.
@@ -34,16 +34,16 @@
 #include "agent/ports/rtnl.h"
 #include "agent/ports/uplinks.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/images.h"
-#include "agent/publish/inforce.h"
 #include "agent/publish/kept.h"
 #include "agent/publish/leases.h"
-#include "agent/publish/loads.h"
 #include "agent/publish/macs.h"
-#include "agent/publish/memberships.h"
-#include "agent/publish/slots.h"
-#include "agent/publish/saved.h"
-#include "agent/publish/store.h"
+#include "agent/state/images.h"
+#include "agent/state/inforce.h"
+#include "agent/state/memberships.h"
+#include "agent/state/policy_file.h"
+#include "agent/state/saved.h"
+#include "agent/state/slots.h"
+#include "agent/state/store.h"
 #include "base/loop.h"
 #include "base/pattern.h"
 #include "fastpath/kernel/load.h"
@@ -68,7 +68,7 @@ struct tw_agent {
 	struct tw_images images;
 	struct tw_memberships memberships;
 	struct tw_macs macs;
-	struct tw_loads loads;
+	struct tw_policy_file policy_file;
 	struct tw_agent_leases leases;
 	struct tw_kept kept;
 

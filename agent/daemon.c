@@ -20,8 +20,8 @@
 #include "agent/publish/attach.h"
 #include "agent/publish/publish.h"
 #include "agent/publish/resume.h"
-#include "agent/publish/saved.h"
-#include "agent/publish/staged.h"
+#include "agent/state/saved.h"
+#include "agent/state/staged.h"
 #include "agent/turn.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -101,7 +101,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->enforcement.images = &agent->images;
 	agent->enforcement.memberships = &agent->memberships;
 	agent->enforcement.macs = &agent->macs;
-	agent->enforcement.loads = &agent->loads;
+	agent->enforcement.policy_file = &agent->policy_file;
 	agent->enforcement.leases = &agent->leases;
 	agent->enforcement.kept = &agent->kept;
 
@@ -368,7 +368,7 @@ static void done(struct tw_agent *agent)
 	tw_rtnl_free(agent->host.rtnl);
 	tw_latch_free(agent->host.latch);
 	tw_inforce_free(agent->enforcement.inforce);
-	tw_loads_done(&agent->loads);
+	tw_policy_file_done(&agent->policy_file);
 	tw_vec_done(&agent->host.adopted);
 	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->host.forgotten);

@@ -11,7 +11,7 @@
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "fastpath/abi/names.h"

@@ -15,10 +15,10 @@
 #include "agent/ports/uplinks.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/images.h"
-#include "agent/publish/inforce.h"
-#include "agent/publish/loads.h"
 #include "agent/publish/prove.h"
+#include "agent/state/images.h"
+#include "agent/state/inforce.h"
+#include "agent/state/policy_file.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -274,13 +274,13 @@ static int fill_uplinks(
 /* Fills in how the policy in force differs from the policy file and the last policy refused. */
 static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
-	const struct tw_refused *refused = &ctx->enforcement->loads->refused;
+	const struct tw_refused *refused = &ctx->enforcement->policy_file->refused;
 	const struct tw_inforce *inforce = ctx->enforcement->inforce;
 	const char *path = ctx->host->options->policy;
 
 	status->file = TEXT(path ? path : "");
-	status->file_state = TEXT(tw_file_state_name(
-		tw_loads_compare(ctx->enforcement->loads, path, inforce ? inforce->mark : 0)));
+	status->file_state = TEXT(tw_file_state_name(tw_policy_file_compare(
+		ctx->enforcement->policy_file, path, inforce ? inforce->mark : 0)));
 	if (!refused->source)
 		return;
 	status->refused_source = refused->source;

@@ -10,7 +10,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/charges.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/slots.h"
+#include "agent/state/slots.h"
 #include "agent/ticks.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -10,8 +10,8 @@
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/inforce.h"
 #include "agent/publish/plan.h"
+#include "agent/state/inforce.h"
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 

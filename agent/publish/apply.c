@@ -6,8 +6,8 @@
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/inforce.h"
-#include "agent/publish/loads.h"
+#include "agent/state/inforce.h"
+#include "agent/state/policy_file.h"
 #include "base/log.h"
 #include "base/notify.h"
 
@@ -67,10 +67,10 @@ int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 		return ret;
 	log_outcome(enforcement, apply, ret);
 	if (ret < 0)
-		tw_loads_refused(
-			enforcement->loads, apply->order.source, &apply->diags, &apply->err);
+		tw_policy_file_refused(
+			enforcement->policy_file, apply->order.source, &apply->diags, &apply->err);
 	else
-		tw_loads_accepted(enforcement->loads);
+		tw_policy_file_accepted(enforcement->policy_file);
 	tw_apply_tell(enforcement);
 	return ret;
 }
@@ -85,10 +85,10 @@ int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, ch
 			"apply a file, or start the agent with --policy",
 			"the agent was started without --policy");
 	apply->order.source = path;
-	ret = tw_loads_read(path, ret_text, &apply->order.len, &apply->err);
+	ret = tw_policy_file_read(path, ret_text, &apply->order.len, &apply->err);
 	if (ret < 0) {
 		tw_log(TW_LOG_ERR, "policy %s refused: %s", path, apply->err.text);
-		tw_loads_refused(enforcement->loads, path, NULL, &apply->err);
+		tw_policy_file_refused(enforcement->policy_file, path, NULL, &apply->err);
 		return ret;
 	}
 	apply->order.text = *ret_text;

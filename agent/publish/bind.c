@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "agent/ports/ports.h"
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"

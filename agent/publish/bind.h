@@ -18,7 +18,7 @@
 #include <stdbool.h>
 
 #include "agent/ports/ports.h"
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 
 /* Finds the binding of each port: ret[i] belongs to ports->list.at[i]. `ret_taken`, which may be
  * NULL, is set to true for each vNIC whose port was found. Returns 0 or -ENOMEM. */

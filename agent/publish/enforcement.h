@@ -17,7 +17,7 @@ struct tw_host;
 struct tw_images;
 struct tw_inforce;
 struct tw_kept;
-struct tw_loads;
+struct tw_policy_file;
 struct tw_macs;
 struct tw_memberships;
 struct tw_slots;
@@ -30,7 +30,7 @@ struct tw_enforcement {
 	struct tw_images *images;
 	struct tw_memberships *memberships;
 	struct tw_macs *macs;
-	struct tw_loads *loads;
+	struct tw_policy_file *policy_file;
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */

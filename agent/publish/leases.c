@@ -10,7 +10,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -8,7 +8,7 @@
 
 #include "agent/ports/host.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 #include "base/log.h"
 #include "fastpath/kernel/load.h"
 

@@ -5,9 +5,9 @@
 
 #include "agent/ports/host.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/images.h"
 #include "agent/publish/kept.h"
-#include "agent/publish/store.h"
+#include "agent/state/images.h"
+#include "agent/state/store.h"
 #include "base/clock.h"
 #include "base/log.h"
 

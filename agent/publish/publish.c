@@ -15,19 +15,19 @@
 #include "agent/publish/attach.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/images.h"
-#include "agent/publish/inforce.h"
 #include "agent/publish/kept.h"
 #include "agent/publish/leases.h"
-#include "agent/publish/loads.h"
 #include "agent/publish/macs.h"
-#include "agent/publish/memberships.h"
 #include "agent/publish/mend.h"
 #include "agent/publish/plan.h"
-#include "agent/publish/saved.h"
-#include "agent/publish/slots.h"
-#include "agent/publish/staged.h"
-#include "agent/publish/store.h"
+#include "agent/state/images.h"
+#include "agent/state/inforce.h"
+#include "agent/state/memberships.h"
+#include "agent/state/policy_file.h"
+#include "agent/state/saved.h"
+#include "agent/state/slots.h"
+#include "agent/state/staged.h"
+#include "agent/state/store.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -611,9 +611,10 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	if (!result && !order->dry_run && !order->allow_unprotect && ret->unprotected.n)
 		result = tw_applied_refuse(ret, order->source, err);
 	if (!result && !order->dry_run) {
-		inforce->file_mark = order->file_mark ? order->file_mark
-						      : tw_loads_file_mark(enforcement->loads,
-								enforcement->host->options->policy);
+		inforce->file_mark = order->file_mark
+					     ? order->file_mark
+					     : tw_policy_file_mark(enforcement->policy_file,
+						       enforcement->host->options->policy);
 		result = take_effect(enforcement, inforce, &plan, order->adopt, err);
 	}
 	ret->publish_ns = tw_clock_ns() - start;

@@ -7,10 +7,10 @@
 #include "agent/ports/host.h"
 #include "agent/publish/apply.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/inforce.h"
-#include "agent/publish/loads.h"
-#include "agent/publish/staged.h"
-#include "agent/publish/store.h"
+#include "agent/state/inforce.h"
+#include "agent/state/policy_file.h"
+#include "agent/state/staged.h"
+#include "agent/state/store.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -38,7 +38,7 @@ static bool is_believed(struct tw_enforcement *enforcement, const char *text, si
 		tw_log(TW_LOG_WARNING,
 			"cannot verify that %s in the state folder is unchanged: there is no checksum",
 			TW_STORE_POLICY);
-	return !mark || mark == tw_loads_mark(text, len);
+	return !mark || mark == tw_policy_text_mark(text, len);
 }
 
 /* Loads the policy of an earlier agent, which keeps its generation and its age. `given` has its
@@ -54,20 +54,20 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 					 .since_ns = saved->since_ns,
 					 .adopt = true,
 					 .allow_unprotect = true}};
-	struct tw_refused refused = enforcement->loads->refused;
+	struct tw_refused refused = enforcement->policy_file->refused;
 	uint64_t generation = enforcement->generation;
 	int ret;
 
 	/* The refusal of the --policy file is kept, because the user must correct that file. */
-	enforcement->loads->refused = (struct tw_refused){0};
+	enforcement->policy_file->refused = (struct tw_refused){0};
 	enforcement->generation -= generation > 0;
 	ret = tw_apply_policy(enforcement, &apply);
 	if (ret < 0)
 		enforcement->generation = generation;
 	tw_apply_done(&apply);
 	if (refused.source) {
-		tw_loads_accepted(enforcement->loads);
-		enforcement->loads->refused = refused;
+		tw_policy_file_accepted(enforcement->policy_file);
+		enforcement->policy_file->refused = refused;
 	}
 	return ret;
 }
@@ -101,7 +101,7 @@ static int load_live_file(
 	struct tw_saved_given given = {.file_mark = mark};
 	struct tw_err err = {0};
 	size_t len;
-	int ret = tw_loads_read(enforcement->host->options->policy, &text, &len, &err);
+	int ret = tw_policy_file_read(enforcement->host->options->policy, &text, &len, &err);
 
 	snprintf(given.source, sizeof(given.source), "%s", enforcement->host->options->policy);
 	return ret < 0 ? ret : load_text(enforcement, saved, &given, text, len);
@@ -128,7 +128,7 @@ void tw_resume_again(struct tw_enforcement *enforcement)
 void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved)
 {
 	const char *path = enforcement->host->options->policy;
-	uint64_t file = tw_loads_file_mark(enforcement->loads, path);
+	uint64_t file = tw_policy_file_mark(enforcement->policy_file, path);
 	struct tw_saved_given given;
 	int ret = 0;
 	bool same;

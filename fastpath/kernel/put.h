@@ -6,7 +6,7 @@
  *             nothing depends on that.
  * How:        a thread makes the update and waits in it. The caller sees the update in the table
  *             and goes on. Nothing else is shared with the thread.
- * Callers:    agent/publish/images.c: start, then finish, before the images are freed.
+ * Callers:    agent/state/images.c: start, then finish, before the images are freed.
  */
 #pragma once
 

@@ -9,11 +9,11 @@
 
 #include "tests/agent/test.h"
 
-#include "agent/publish/loads.h"
-#include "agent/publish/slots.h"
-#include "agent/publish/saved.h"
-#include "agent/publish/staged.h"
-#include "agent/publish/store.h"
+#include "agent/state/policy_file.h"
+#include "agent/state/saved.h"
+#include "agent/state/slots.h"
+#include "agent/state/staged.h"
+#include "agent/state/store.h"
 #include "base/alloc.h"
 
 struct store_place {
@@ -89,7 +89,7 @@ static void test_store_rules(void **state)
 	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
 	/* Whose the policy is does not depend on maps. */
 	tw_staged_load_given(place->store, &given);
-	assert_int_equal(given.mark, tw_loads_mark(inforce->text, inforce->text_len));
+	assert_int_equal(given.mark, tw_policy_text_mark(inforce->text, inforce->text_len));
 	assert_int_equal(given.file_mark, 77);
 	assert_string_equal(given.source, "test");
 	tw_store_set_mark(place->store, 42);

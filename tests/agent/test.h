@@ -7,7 +7,7 @@
 #include "tests/unit/test.h"
 
 #include "agent/ports/ports.h"
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 
 /* A rule of a list in brackets. */
 #define RULE(name) "{name: " name ", from: any, to: any, action: allow}"

@@ -15,7 +15,7 @@
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/leases.h"
-#include "agent/publish/slots.h"
+#include "agent/state/slots.h"
 #include "base/alloc.h"
 #include "base/pattern.h"
 #include "fastpath/abi/names.h"

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/publish/store.h"
+#include "agent/state/store.h"
 
 struct tw_inforce;
 struct tw_slots;
@@ -40,7 +40,7 @@ int tw_staged_load_rules(
 
 /* Origin of the saved policy, even if rules.json describes other maps. */
 struct tw_saved_given {
-	uint64_t mark;		/* tw_loads_mark() of its text; 0: no policy is saved */
+	uint64_t mark;		/* tw_policy_text_mark() of its text; 0: no policy is saved */
 	uint64_t file_mark;	/* mark of the --policy file when it took effect; 0: unknown */
 	char source[4096 + 16]; /* its origin, as given; if unknown, the path in the folder */
 };

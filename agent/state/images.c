@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/images.h"
+#include "agent/state/images.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

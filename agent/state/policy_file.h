@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* loads.h: the file of --policy, and the last policy that was refused.
+/* policy_file.h: the file of --policy, and the last policy that was refused.
  *
  * Why:        after a failed reload, or an apply of another text, the policy in force differs from
  *             the file. `status` must show that for as long as it is so.
@@ -25,7 +25,7 @@ struct tw_refused {
 	uint64_t when_ns;
 };
 
-struct tw_loads {
+struct tw_policy_file {
 	struct tw_refused refused;
 	/* State of the file when `mark` was computed. */
 	dev_t dev;
@@ -43,20 +43,21 @@ enum tw_file_state {
 };
 
 /* Reads a whole file, which the caller frees. `err` is filled on failure. */
-int tw_loads_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err);
+int tw_policy_file_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err);
 
 /* Returns a hash of a text, never 0. */
-uint64_t tw_loads_mark(const char *text, size_t len);
+uint64_t tw_policy_text_mark(const char *text, size_t len);
 /* Returns the mark of the file's current text, or 0 if it does not exist or cannot be read.
  * Reads it only if it has changed since the last call. */
-uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path);
+uint64_t tw_policy_file_mark(struct tw_policy_file *file, const char *path);
 /* Compares the file (NULL: none) with the mark of the text in force (0: none). */
-enum tw_file_state tw_loads_compare(struct tw_loads *loads, const char *path, uint64_t in_force);
+enum tw_file_state tw_policy_file_compare(
+	struct tw_policy_file *file, const char *path, uint64_t in_force);
 const char *tw_file_state_name(enum tw_file_state state); /* name for JSON; empty: no file */
 
 /* Records a refusal, with the first error of `diags` or, if there is none, with `err`. */
-void tw_loads_refused(struct tw_loads *loads, const char *source, const struct tw_diags *diags,
-	const struct tw_err *err);
+void tw_policy_file_refused(struct tw_policy_file *file, const char *source,
+	const struct tw_diags *diags, const struct tw_err *err);
 /* Forgets the refusal after a policy took effect. */
-void tw_loads_accepted(struct tw_loads *loads);
-void tw_loads_done(struct tw_loads *loads);
+void tw_policy_file_accepted(struct tw_policy_file *file);
+void tw_policy_file_done(struct tw_policy_file *file);

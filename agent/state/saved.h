@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "agent/ports/ports.h"
-#include "agent/publish/images.h"
-#include "agent/publish/store.h"
+#include "agent/state/images.h"
+#include "agent/state/store.h"
 #include "base/err.h"
 
 int tw_saved_write_ports(struct tw_store *store, const struct tw_ports *ports, struct tw_err *err);

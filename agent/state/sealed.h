@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "agent/publish/store.h"
+#include "agent/state/store.h"
 #include "base/buf.h"
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/loads.h"
+#include "agent/state/policy_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #define REFUSED_MAX 640
 
-int tw_loads_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
+int tw_policy_file_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf text = {0};
 	int code = tw_file_read(path, &text, err);
@@ -30,7 +30,7 @@ int tw_loads_read(const char *path, char **ret, size_t *ret_len, struct tw_err *
 
 /* ---- the file of --policy ---- */
 
-uint64_t tw_loads_mark(const char *text, size_t len)
+uint64_t tw_policy_text_mark(const char *text, size_t len)
 {
 	uint64_t mark = tw_table_hash(text, len, 0);
 
@@ -42,14 +42,14 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static bool is_known(const struct tw_loads *loads, const struct stat *info)
+static bool is_known(const struct tw_policy_file *file, const struct stat *info)
 {
-	return loads->mark && loads->dev == info->st_dev && loads->ino == info->st_ino &&
-	       loads->size == info->st_size && same_time(&loads->modified, &info->st_mtim) &&
-	       same_time(&loads->changed, &info->st_ctim);
+	return file->mark && file->dev == info->st_dev && file->ino == info->st_ino &&
+	       file->size == info->st_size && same_time(&file->modified, &info->st_mtim) &&
+	       same_time(&file->changed, &info->st_ctim);
 }
 
-uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path)
+uint64_t tw_policy_file_mark(struct tw_policy_file *file, const char *path)
 {
 	tw_autofree char *text = NULL;
 	struct stat info;
@@ -57,24 +57,25 @@ uint64_t tw_loads_file_mark(struct tw_loads *loads, const char *path)
 
 	if (!path || stat(path, &info) < 0)
 		return 0;
-	if (is_known(loads, &info))
-		return loads->mark;
+	if (is_known(file, &info))
+		return file->mark;
 	/* The file's state is read before its text, so that a file that changes meanwhile is
 	 * read again. */
-	loads->mark = 0;
-	loads->dev = info.st_dev;
-	loads->ino = info.st_ino;
-	loads->size = info.st_size;
-	loads->modified = info.st_mtim;
-	loads->changed = info.st_ctim;
-	if (!tw_loads_read(path, &text, &len, NULL))
-		loads->mark = tw_loads_mark(text, len);
-	return loads->mark;
+	file->mark = 0;
+	file->dev = info.st_dev;
+	file->ino = info.st_ino;
+	file->size = info.st_size;
+	file->modified = info.st_mtim;
+	file->changed = info.st_ctim;
+	if (!tw_policy_file_read(path, &text, &len, NULL))
+		file->mark = tw_policy_text_mark(text, len);
+	return file->mark;
 }
 
-enum tw_file_state tw_loads_compare(struct tw_loads *loads, const char *path, uint64_t in_force)
+enum tw_file_state tw_policy_file_compare(
+	struct tw_policy_file *file, const char *path, uint64_t in_force)
 {
-	uint64_t mark = tw_loads_file_mark(loads, path);
+	uint64_t mark = tw_policy_file_mark(file, path);
 
 	if (!path)
 		return TW_FILE_NONE;
@@ -100,8 +101,8 @@ static const struct tw_diag *first_error(const struct tw_diags *diags)
 	return NULL;
 }
 
-void tw_loads_refused(struct tw_loads *loads, const char *source, const struct tw_diags *diags,
-	const struct tw_err *err)
+void tw_policy_file_refused(struct tw_policy_file *file, const char *source,
+	const struct tw_diags *diags, const struct tw_err *err)
 {
 	const struct tw_diag *error = first_error(diags);
 	struct tw_refused refused = {.when_ns = tw_clock_ns()};
@@ -116,21 +117,21 @@ void tw_loads_refused(struct tw_loads *loads, const char *source, const struct t
 			diags->n_errors - 1, diags->n_errors == 2 ? "" : "s");
 	refused.source = tw_strdup(source);
 	refused.text = tw_strdup(text);
-	tw_loads_accepted(loads);
-	loads->refused = refused;
+	tw_policy_file_accepted(file);
+	file->refused = refused;
 	/* Both are shown, or neither. */
 	if (!refused.source || !refused.text)
-		tw_loads_accepted(loads);
+		tw_policy_file_accepted(file);
 }
 
-void tw_loads_accepted(struct tw_loads *loads)
+void tw_policy_file_accepted(struct tw_policy_file *file)
 {
-	free(loads->refused.source);
-	free(loads->refused.text);
-	loads->refused = (struct tw_refused){0};
+	free(file->refused.source);
+	free(file->refused.text);
+	file->refused = (struct tw_refused){0};
 }
 
-void tw_loads_done(struct tw_loads *loads)
+void tw_policy_file_done(struct tw_policy_file *file)
 {
-	tw_loads_accepted(loads);
+	tw_policy_file_accepted(file);
 }

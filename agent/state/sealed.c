@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/sealed.h"
+#include "agent/state/sealed.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/saved.h"
+#include "agent/state/saved.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/publish/sealed.h"
+#include "agent/state/sealed.h"
 #include "base/alloc.h"
 
 static json_t *pack_port(const struct tw_agent_port *port)

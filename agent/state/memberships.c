@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/memberships.h"
+#include "agent/state/memberships.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

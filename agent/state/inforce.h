@@ -20,7 +20,7 @@ struct tw_inforce {
 	char *text;
 	size_t text_len;
 	char *source;		      /* name given by the client, usually a file */
-	uint64_t mark;		      /* tw_loads_mark() of its text */
+	uint64_t mark;		      /* tw_policy_text_mark() of its text */
 	uint64_t file_mark;	      /* mark of the --policy file when this took effect; 0: none */
 	uint64_t generation;	      /* counts policies on this host, from 1 */
 	uint64_t since_ns;	      /* monotonic */

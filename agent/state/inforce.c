@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/inforce.h"
+#include "agent/state/inforce.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/publish/loads.h"
+#include "agent/state/policy_file.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/mac.h"
@@ -61,7 +61,7 @@ static int new_inforce(struct tw_policy *written, struct tw_policy *policy, stru
 	inforce->policy = policy;
 	inforce->text = tw_strndup(text.at, text.len);
 	inforce->text_len = text.len;
-	inforce->mark = tw_loads_mark(text.at, text.len);
+	inforce->mark = tw_policy_text_mark(text.at, text.len);
 	inforce->source = tw_strdup(source);
 	inforce->slots = tw_alloc_array(
 		tw_policy_n_rules(inforce->policy) + 1, sizeof(*inforce->slots));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/store.h"
+#include "agent/state/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

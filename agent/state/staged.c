@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "agent/publish/staged.h"
+#include "agent/state/staged.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/publish/inforce.h"
-#include "agent/publish/loads.h"
-#include "agent/publish/sealed.h"
-#include "agent/publish/slots.h"
+#include "agent/state/inforce.h"
+#include "agent/state/policy_file.h"
+#include "agent/state/sealed.h"
+#include "agent/state/slots.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -109,7 +109,7 @@ static bool is_text(struct tw_store *store, const char *name, uint64_t mark)
 	tw_autofree char *text = NULL;
 	size_t len;
 
-	return !tw_store_read(store, name, &text, &len) && tw_loads_mark(text, len) == mark;
+	return !tw_store_read(store, name, &text, &len) && tw_policy_text_mark(text, len) == mark;
 }
 
 static uint64_t mark_in(json_t *root)
@@ -181,7 +181,7 @@ void tw_staged_load_given(struct tw_store *store, struct tw_saved_given *ret)
 	snprintf(ret->source, sizeof(ret->source), "%s/%s", tw_store_path(store), TW_STORE_POLICY);
 	if (tw_store_read(store, TW_STORE_POLICY, &policy, &len) < 0)
 		return;
-	ret->mark = tw_loads_mark(policy, len);
+	ret->mark = tw_policy_text_mark(policy, len);
 	root = tw_sealed_read_any(store, TW_STORE_RULES);
 	source = json_string_value(json_object_get(root, "source"));
 	/* The origin counts only for the policy in the folder. */
