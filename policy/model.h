@@ -231,7 +231,7 @@ struct tw_policy {
 	struct tw_policy_text text;
 };
 
-/* ---- policy.c: making and freeing one ---- */
+/* ---- model.c: making and freeing one ---- */
 
 int tw_policy_new(uint64_t seed, struct tw_policy **ret); /* an empty policy; 0 or -ENOMEM */
 /* Copies a policy without its rules, with everything at the same index, so that a few things can

@@ -51,7 +51,7 @@ struct tw_enforcement {
 	/* Flags for the turn. */
 	bool settled;	     /* ports or their workloads changed: captures must be updated */
 	bool attach_due;     /* a port has lost its programs: tw_attach_ports() is due */
-	bool unsaved;	     /* ports changed: tw_keep_ports() is due */
+	bool unsaved;	     /* ports changed: tw_publish_save() is due */
 	uint64_t mend_ns;    /* when tw_mend_tick() is due */
 	uint64_t save_ns;    /* when to retry saving; 0: nothing failed */
 	uint64_t retry_ns;   /* when to retry a failed step; 0: none failed */

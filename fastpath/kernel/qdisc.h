@@ -14,7 +14,7 @@
 
 #define TW_QDISC_KIND_MAX 16
 
-/* linux/pkt_sched.h and pkt_cls.h: the parents of filters of clsact, and of ingress. */
+/* linux/pkt_sched.h and linux/pkt_cls.h: the parents of filters of clsact, and of ingress. */
 #define TW_QDISC_INGRESS_FILTERS 0xffff0000u
 #define TW_QDISC_CLSACT_INGRESS	 0xfffffff2u
 #define TW_QDISC_CLSACT_EGRESS	 0xfffffff3u

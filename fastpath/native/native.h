@@ -3,7 +3,7 @@
  *
  * What:       one instance is one host's fast path: config, ports, images, connections.
  * Callers:    explain, replay, tests, fuzzing. One thread per instance.
- * Invariants: a frame gets the same verdict and reason as in the kernel (tests/run_bpf).
+ * Invariants: a frame gets the same verdict and reason as in the kernel (tests/run/run_bpf.c).
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* test.h: what cmocka.h wants before it, in the order it wants. */
+/* test.h: includes what <cmocka.h> needs before it, in that order. */
 #pragma once
 
 #include <setjmp.h>
