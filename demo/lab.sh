@@ -180,13 +180,18 @@ lab_ready() {
 # machine the kernel takes an emulated timer for a broken one; and it may find a wrong rate for its clock, on
 # which all its waiting hangs, so that an emulated one is told the rate: QEMU hands it the host's counter.)
 lab_vm() {
-	lab_boot "$@" || {
-		grep -q 'Kernel panic' "$LAB_RUN/$1.console" 2>/dev/null &&
-			! [ -e "$LAB_RUN/$1.up" ] || exit
-		touch "$LAB_RUN/$1.again"
-		echo "guest $1 is started again: $(grep 'Kernel panic' "$LAB_RUN/$1.console" | tr -d '\r')" >&2
-		lab_boot "$@"
+	{
+		lab_boot "$@" || lab_boot_again "$@"
+		touch "$LAB_RUN/$1.ended"
 	} 9>&- &
+}
+
+# The second start, if the first one ended by a panic.
+lab_boot_again() {
+	grep -q 'Kernel panic' "$LAB_RUN/$1.console" 2>/dev/null && ! [ -e "$LAB_RUN/$1.up" ] || return
+	touch "$LAB_RUN/$1.again"
+	echo "guest $1 is started again: $(grep 'Kernel panic' "$LAB_RUN/$1.console" | tr -d '\r')" >&2
+	lab_boot "$@"
 }
 
 # One start of a guest, until it ends; as lab_vm.
@@ -231,9 +236,13 @@ lab_await() {
 	done
 }
 
-# lab_listens NAME: until this guest listens, or ends.
+# lab_listens NAME: until this guest listens, or ends, for at most LAB_BOOT_SECONDS.
 lab_listens() {
-	"$TW_BUILD/demo/guest" -t "${LAB_BOOT_SECONDS:-60}" -w "$LAB_RUN/$1.sock" && touch "$LAB_RUN/$1.up"
+	deadline=$(($(date +%s) + ${LAB_BOOT_SECONDS:-60}))
+	until "$TW_BUILD/demo/guest" -t 5 -w "$LAB_RUN/$1.sock" 2>/dev/null; do
+		! [ -e "$LAB_RUN/$1.ended" ] && [ "$(date +%s)" -lt "$deadline" ] || return
+	done
+	touch "$LAB_RUN/$1.up"
 }
 
 # lab_guest NAME COMMAND…: runs a command in a guest, for at most LAB_SECONDS.
