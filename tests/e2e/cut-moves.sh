@@ -65,6 +65,22 @@ stream=$child
 check "a stream goes past the bridge" within 20 goes_past
 asks=$(tapwall status --json | jq .asks_bridges)
 
+# Frames have gone astray since $before. On a busy machine the lease may end before there is one, and the change is
+# made again.
+went_astray() { # THERE BACK
+	for _ in $(seq 20); do
+		[ "$(astray)" -le "$before" ] || return 0
+		# shellcheck disable=SC2086 # words
+		unheard on_host $1
+		stands_still
+		heard
+		# shellcheck disable=SC2086
+		on_host $2
+		within 20 goes_past
+	done
+	return 1
+}
+
 for change in \
 	"ip link set tap2 master br1|ip link set tap2 master br0|another bridge" \
 	"ip link set tap2 nomaster|ip link set tap2 master br0|no bridge" \
@@ -80,13 +96,13 @@ for change in \
 	unheard on_host $there
 	check "$what is not reached, though nobody has heard" stands_still
 	heard
-	[ "$asks" != true ] || [ "$what" = "a port that is down" ] ||
-		[ "$what" = "another bridge, for who sends" ] ||
-		check "its frames went astray at once" test "$(astray)" -gt "$before"
 	check "and not when it has been heard" stands_still
 	# shellcheck disable=SC2086
 	on_host $back
 	check "when it is back, the stream goes past the bridge" within 20 goes_past
+	[ "$asks" != true ] || [ "$what" = "a port that is down" ] ||
+		[ "$what" = "another bridge, for who sends" ] ||
+		check "its frames went astray at once" went_astray "$there" "$back"
 done
 
 # A datagram of 1,200 bytes; bash, for it writes to such files.
@@ -102,7 +118,18 @@ unheard on_host ip link set tap2 mtu 1000
 long
 check "a port whose MTU was lowered takes short frames, though nobody has heard" goes_on
 heard
-[ "$asks" != true ] || check "a long one went astray at once" test "$(astray)" -gt "$before"
+long_went_astray() { # as above
+	for _ in $(seq 20); do
+		[ "$(astray)" -le "$before" ] || return 0
+		ip -n "$ns-host" link set tap2 mtu 1500
+		within 20 goes_past
+		unheard on_host ip link set tap2 mtu 1000
+		long
+		heard
+	done
+	return 1
+}
+[ "$asks" != true ] || check "a long one went astray at once" long_went_astray
 ip -n "$ns-host" link set tap2 mtu 1500
 check "when the MTU is back, the stream goes past the bridge" within 20 goes_past
 end "$receiver"

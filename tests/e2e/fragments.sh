@@ -89,7 +89,7 @@ all_ways() { # WHERE
 }
 
 start_agent --policy "$lab/policy.yaml"
-within 20 port_is tap2 live
+within 20 port_is tap2 protected || bail "the port is protected"
 begin g2 echo echo 7000
 all_ways "cut through"
 stop_agent
