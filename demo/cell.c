@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* cell.c: runs a command in new namespaces, so that nothing that it makes outlives it.
+/* cell.c: runs a command in new namespaces, so that everything it creates is removed with it.
  *
  *	cell [-p PIDFILE] COMMAND…
  *
- * What:       new network, mount and pid namespaces; /proc, /sys and an empty /run of their own, a
- *             bpffs at /sys/fs/bpf. The kernel removes taps, bridges, pins, mounts and processes
- *             made inside when the command ends, in whatever way.
- * Ends:       with the command, with its exit code; when cell gets INT, TERM, HUP or QUIT, or is
- *             killed; when its parent dies. A command that exits with 99 leaves its processes
- *             running: cell then exits with 0, and killing the process named in PIDFILE ends them.
- * Exit codes: of its own: 3 not permitted, 2 wrong usage, 128 + signal.
+ * What:       makes network, mount and pid namespaces with their own /proc, /sys, an empty /run and
+ *             a bpffs at /sys/fs/bpf. However the command ends, the kernel removes the taps,
+ *             bridges, pins, mounts and processes made inside.
+ * Ends:       when the command ends, with its exit code; when cell receives INT, TERM, HUP or QUIT,
+ *             or is killed; when its parent dies. A command that exits with 99 leaves its processes
+ *             running: cell then exits with 0, and killing the process in PIDFILE ends them.
+ * Exit codes: the command's, or 3 not permitted, 2 wrong usage, 128 + signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static bool loopback_up(void)
 	return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
 
-/* If a bpffs cannot be mounted, that is not an error here, because the agent reports it. */
+/* A bpffs that cannot be mounted is no error here, because the agent reports it. */
 static int furnish(void)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -110,8 +110,8 @@ static int init(char **command, int stay_fd)
 	if (write(stay_fd, "", 1) != 1)
 		return EXIT_NOT_PERMITTED;
 	close(stay_fd);
-	/* Closes stdout and stderr, so that a reader of the output does not wait for the whole
-	 * stay. */
+	/* Closes stdout and stderr. Otherwise a reader of the output would wait until the processes
+	 * left running end. */
 	if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		return EXIT_NOT_PERMITTED;
 	for (;;) {
@@ -127,7 +127,8 @@ static bool write_pid(const char *path, pid_t pid)
 	return file && fprintf(file, "%d\n", (int)pid) > 0;
 }
 
-/* Waits until the command has ended, or has asked to stay: then a byte comes before the end. */
+/* Waits until the command has ended, or has asked to stay, which it does with a byte on
+ * `stay_fd`. */
 static int outcome(pid_t pid, int stay_fd)
 {
 	int status = 0;

@@ -9,10 +9,10 @@
 #define ETHERTYPE_V4  0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_V6  0x86dd
-#define ARP_TARGET    32  /* the target's hardware address in a frame */
+#define ARP_TARGET    32  /* offset of the target's hardware address */
 #define FRAME_MIN     60  /* IEEE 802.3, without the checksum */
 #define ND_OPTION     253 /* for experiments, RFC 4727 §5.1.3 */
-#define ND_OPTION_LEN 24  /* a multiple of 8 that the token fits into */
+#define ND_OPTION_LEN 24  /* a multiple of 8 with room for the token */
 
 static const char *const kind_names[TW_LAB__MAX] = {
 	[TW_LAB_TCP] = "tcp",
@@ -76,8 +76,8 @@ static void put_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec
 	put(frame, text, TW_LAB_TOKEN_LEN);
 }
 
-/* The token of ARP, as the target's hardware address, which says nothing in a gratuitous reply (RFC 5227
- * §3): what follows an ARP packet has to be zeros. */
+/* ARP carries the token as the target's hardware address, which a gratuitous reply does not use
+ * (RFC 5227 §3). It cannot follow the ARP packet, because that padding must be zeros. */
 static const uint8_t arp_token[4] = {0x02, 't', 'w', 0};
 
 static void put_arp_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
@@ -90,7 +90,7 @@ static void put_arp_token(struct tw_lab_frame *frame, const struct tw_lab_spec *
 	put16(frame, spec->number);
 }
 
-/* The number of the token in an ARP frame, or -1. */
+/* Returns the number of the token in an ARP frame, or -1. */
 static int read_arp_token(const uint8_t *data, size_t len)
 {
 	if (len < ARP_TARGET + 6 || data[12] << 8 != (ETHERTYPE_ARP & 0xff00) ||
@@ -100,7 +100,7 @@ static int read_arp_token(const uint8_t *data, size_t len)
 	return data[ARP_TARGET + 4] << 8 | data[ARP_TARGET + 5];
 }
 
-/* The token as an option that every receiver skips, RFC 4861 §4.6. */
+/* Adds the token as an option that every receiver skips (RFC 4861 §4.6). */
 static void put_nd_token(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 {
 	put8(frame, ND_OPTION);
@@ -157,7 +157,7 @@ static void put_tcp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 	put_token(frame, spec);
 }
 
-/* The checksum and length of UDP are filled in by finish_l4(), once the payload stands. */
+/* Adds a UDP header. finish_l4() fills in its checksum and length once the payload is added. */
 static void put_udp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 {
 	put16(frame, spec->sport);
@@ -256,14 +256,14 @@ static void put_l4(struct tw_lab_frame *frame, const struct tw_lab_spec *spec, b
 	}
 }
 
-/* Lengths and checksums, in the headers that start at `l3` and `l4` and end where the frame ends. */
+/* Fills in lengths and checksums of the headers at `l3` and `l4`, which end with the frame. */
 static void finish(struct tw_lab_frame *frame, size_t l3, size_t l4, uint8_t protocol, bool v4)
 {
 	uint8_t *ip = frame->data + l3;
 	uint8_t *transport = frame->data + l4;
 	size_t len = frame->len - l4;
 	uint32_t sum = 0;
-	size_t at = 2; /* of the checksum, in ICMP */
+	size_t at = 2; /* offset of the checksum in ICMP */
 	uint16_t folded;
 
 	if (protocol == IPPROTO_UDP)

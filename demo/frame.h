@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* frame.h: builds valid and forged frames for the demo and the VM tests.
  *
- * Why:        a guest's own stack cannot send forged frames; a frame built byte by byte can be
- *             forged.
- * Invariants: 1. Every frame has a token (TW_LAB_TOKEN and a number, at its end) that the far end looks
- *                for. It is inside the IP packet, for bridges cut off what follows one;
- *                in ARP it is the target's hardware address.
- *             2. Checksums and lengths are always right: only identities are forged.
+ * Why:        a guest's own stack does not send forged frames.
+ * Invariants: 1. Every frame ends with a token (TW_LAB_TOKEN and a number) that the far end looks
+ *                for. It is inside the IP packet, because bridges cut off bytes after it. In ARP it
+ *                is the target's hardware address.
+ *             2. Checksums and lengths are always correct. Only identities are forged.
  * Source:     RFC 826, 791, 8200, 9293, 768, 4861, 2131.
  */
 #pragma once
@@ -64,8 +63,8 @@ const char *tw_lab_kind_name(enum tw_lab_kind kind);
 
 bool tw_lab_addr_is_v4(const struct tw_addr *addr);
 
-/* Builds the frame; never fails, the largest kind fits. */
+/* Builds the frame. Never fails, because the largest kind fits. */
 void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret);
 
-/* Returns the number of the token at the end of `data`, or -1. Trailing zero padding is skipped. */
+/* Returns the number of the token at the end of `data`, or -1. Trailing zero padding is ignored. */
 int tw_lab_frame_token(const uint8_t *data, size_t len);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* guest.c: runs a command in a guest of the lab, over the serial line that QEMU offers as a Unix
+/* guest.c: runs a command in a guest of the lab, over a serial line that QEMU provides as a Unix
  * socket (see probe/agent.c for the protocol).
  *
- *	guest [-t SECONDS] SOCKET COMMAND…   prints what it prints, exits as it exits
+ *	guest [-t SECONDS] SOCKET COMMAND…   runs it, with its output and exit code
  *	guest [-t SECONDS] -w SOCKET         waits until the guest listens
- *	guest -k                             prints the rate of this machine's time stamp counter in kHz
+ *	guest -k                             prints the rate of the host's time stamp counter in kHz
  *
- * Exit codes of its own: 124 the time is over, 125 the guest cannot be reached, 2 wrong usage.
+ * Other exit codes: 124 timeout, 125 the guest cannot be reached, 2 wrong usage.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +44,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Guests are amd64 only; other machines have no counter to report. */
+/* Guests run only on amd64. Other machines have no counter to report. */
 static uint64_t read_ticks(void)
 {
 #ifdef __x86_64__
@@ -59,8 +59,8 @@ struct moment {
 	uint64_t ticks;
 };
 
-/* Reads both clocks together. Takes the quickest of several readings, because a busy machine may
- * interrupt any of them. */
+/* Reads both clocks as close together as possible: takes the quickest of several readings, because
+ * a busy machine may interrupt any of them. */
 static struct moment read_moment(void)
 {
 	uint64_t best = UINT64_MAX;
@@ -89,7 +89,7 @@ static int print_rate(void)
 	return 0;
 }
 
-/* Connects, and waits for the socket, which QEMU makes a moment after its start. */
+/* Connects. Waits for the socket, which QEMU creates shortly after its start. */
 static int connect_until(const char *path, long until)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -108,7 +108,7 @@ static int connect_until(const char *path, long until)
 	return TW_TAKE_FD(fd);
 }
 
-/* Reads the next line, without its newline, to `line`. Returns 0, -ETIMEDOUT, -EPIPE or -ENOMEM. */
+/* Reads the next line to `line`, without its newline. Returns 0, -ETIMEDOUT, -EPIPE or -ENOMEM. */
 static int next_line(int fd, struct tw_buf *line, long until)
 {
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
@@ -170,7 +170,7 @@ static int run(int fd, long seconds, char **words, int n_words)
 	for (int i = 0; i < n_words; i++)
 		tw_buf_addf(&line, "%s%s", i ? " " : "", words[i]);
 	if (!line.failed && strchr(line.data, '\n')) {
-		fprintf(stderr, "guest: a command is one line; join its parts with ;\n");
+		fprintf(stderr, "guest: the command has several lines; join them with ;\n");
 		return 2;
 	}
 	tw_buf_adds(&line, "\n");

@@ -2,22 +2,22 @@
 # shellcheck shell=sh
 # lab.sh: small virtual machines for the demo and for tests/vm. Sourced, not run.
 #
-# Why:        a firewall for guests has to be seen working on guests: a kernel that is not the
-#             host's, behind a tap that QEMU opened.
-# What:       Debian's cloud kernel, fetched but never installed, on a busybox initramfs; about two
-#             seconds from start to command line, also without KVM.
-# In:         TW_BUILD     the build folder; what is fetched and made goes to $TW_BUILD/vm
-#             TW_VM_CACHE  another place for it
-#             LAB_RUN      a folder for sockets, pids and console logs of one run
+# Why:        a firewall for guests must be tested with guests: a separate kernel, behind a tap that
+#             QEMU opened.
+# What:       Debian's cloud kernel, downloaded but not installed, with a busybox initramfs. It takes
+#             about two seconds from start to command line, even without KVM.
+# In:         TW_BUILD     the build directory; downloads and images go to $TW_BUILD/vm
+#             TW_VM_CACHE  another directory for them
+#             LAB_RUN      a directory for the sockets, pids and console logs of one run
 # Out:        every function returns 0, or 1 with the reason in LAB_WHY.
-# Ends:       lab_vm starts processes of the caller; demo/lab-in runs all in a pid namespace, so
-#             that nothing outlives the caller however it ends.
+# Ends:       lab_vm starts children of the caller. If the caller runs in a pid namespace
+#             (demo/cell), they end with it.
 
 LAB_SRC=${LAB_SRC:?lab.sh: set LAB_SRC to the folder of lab.sh}
 LAB_CACHE=${TW_VM_CACHE:-${TW_BUILD:?lab.sh: set TW_BUILD to the build folder}/vm}
 LAB_WHY=
 
-# What a guest needs to have a network card.
+# Modules that a guest needs for its network card.
 LAB_MODULES_BASE='virtio_pci virtio_net'
 
 lab_fail() {
@@ -25,7 +25,7 @@ lab_fail() {
 	return 1
 }
 
-# Downloads the package that the metapackage stands for into the current folder.
+# Downloads the package that the metapackage depends on to the current directory.
 lab_download() {
 	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
@@ -33,7 +33,7 @@ lab_download() {
 		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1
 }
 
-# Unpacks the package in the current folder to ./kernel.
+# Unpacks the package in the current directory to ./kernel.
 lab_unpack() {
 	dpkg-deb -x ./*.deb . &&
 		busybox depmod -b . "$(ls lib/modules)" 2>/dev/null &&
@@ -42,12 +42,12 @@ lab_unpack() {
 		mv boot/vmlinuz-* kernel/vmlinuz
 }
 
-# Makes $LAB_CACHE/kernel: vmlinuz and modules/, with modules.dep. Fetches the package when it is
-# not there yet. Several callers may come at once.
+# Makes $LAB_CACHE/kernel: vmlinuz, and modules/ with modules.dep. Downloads the package if it is
+# not there yet. May be called by several processes at once.
 lab_kernel() {
 	[ -e "$LAB_CACHE/kernel/vmlinuz" ] && return 0
 	for tool in apt-get apt-cache dpkg-deb busybox flock; do
-		command -v "$tool" >/dev/null || { lab_fail "no $tool to get a kernel for guests with"; return; }
+		command -v "$tool" >/dev/null || { lab_fail "$tool is not installed, and is needed to get a kernel for guests"; return; }
 	done
 	[ "$(dpkg --print-architecture)" = amd64 ] || { lab_fail "guests are amd64 only"; return; }
 	mkdir -p "$LAB_CACHE" || { lab_fail "cannot make $LAB_CACHE"; return; }
@@ -56,13 +56,13 @@ lab_kernel() {
 		[ -e "$LAB_CACHE/kernel/vmlinuz" ] && exit 0
 		rm -rf "$LAB_CACHE/new" "$LAB_CACHE/kernel"
 		mkdir "$LAB_CACHE/new" && cd "$LAB_CACHE/new" || exit 1
-		# Lists that are missing, or old, are why it fails when the network does not.
+		# If the package lists are missing or old, the download fails.
 		lab_download || { timeout -k 5 180 apt-get -qq update >/dev/null 2>&1 && lab_download; } || exit 1
 		lab_unpack && mv kernel .. && rm -rf "$LAB_CACHE/new"
-	) 9>"$LAB_CACHE/lock" || { lab_fail "the kernel package linux-image-cloud-amd64 cannot be had"; return; }
+	) 9>"$LAB_CACHE/lock" || { lab_fail "the kernel package linux-image-cloud-amd64 cannot be downloaded"; return; }
 }
 
-# lab_modules NAME…: the files of these modules and of all they need, in the order of loading.
+# lab_modules NAME…: prints the files of these modules and of their dependencies, in loading order.
 lab_modules() {
 	awk -v want="$*" '
 		function name(path) { sub(/.*\//, "", path); sub(/\.ko.*/, "", path); gsub(/-/, "_", path); return path }
@@ -80,9 +80,9 @@ lab_modules() {
 		}' "$LAB_CACHE/kernel/modules/modules.dep"
 }
 
-# lab_image FILE "MODULES" [PROGRAM…]: an initramfs with busybox, the probe, these modules and these
-# programs, each with the shared libraries it needs. A path with `:` is FROM:TO, else programs go to
-# /bin. A folder is taken whole.
+# lab_image FILE "MODULES" [PROGRAM…]: makes an initramfs with busybox, the probe, these modules and
+# these programs, each with its shared libraries. A program goes to /bin, or to TO if it is given as
+# FROM:TO. A directory is copied with its contents.
 lab_image() (
 	image=$1
 	modules=$2
@@ -106,7 +106,8 @@ lab_image() (
 	mv "$image.part" "$image"
 )
 
-# lab_add_modules TREE NAME…: their files, uncompressed, and the order of loading for init.
+# lab_add_modules TREE NAME…: copies the modules, uncompressed, and writes their loading order for
+# init.
 lab_add_modules() {
 	to=$1/lib/modules
 	shift
@@ -141,8 +142,8 @@ lab_libraries() {
 		done
 }
 
-# Sets LAB_ACCEL to what runs guests: kvm where a guest was seen to come up and go down again on it
-# (the device may be there and yet not work), else tcg. The answer holds until the next boot.
+# Sets LAB_ACCEL to kvm if a guest has booted and powered off with it (/dev/kvm may exist and not
+# work), otherwise to tcg. The result is kept until the next boot.
 lab_accel() {
 	LAB_ACCEL=tcg
 	boot=$(cat /proc/sys/kernel/random/boot_id)
@@ -160,7 +161,7 @@ lab_accel() {
 	printf '%s\n%s\n' "$boot" "$LAB_ACCEL" >"$LAB_CACHE/accel"
 }
 
-# lab_ready [PROGRAM…]: all that is needed before a first guest can be started.
+# lab_ready [PROGRAM…]: prepares everything that guests need.
 lab_ready() {
 	command -v qemu-system-x86_64 >/dev/null || { lab_fail "QEMU (qemu-system-x86) is not installed"; return; }
 	[ -x "$TW_BUILD/demo/probe" ] || { lab_fail "$TW_BUILD/demo/probe is not built"; return; }
@@ -175,10 +176,11 @@ lab_ready() {
 }
 
 # lab_vm NAME MEGABYTES IMAGE "KERNEL ARGUMENTS" [QEMU OPTION…]: starts a guest in the background.
-# Its command line is at $LAB_RUN/NAME.sock, its console in $LAB_RUN/NAME.console. A guest whose kernel
-# panics while it boots is started once more; the panic's line is printed. (no_timer_check: on a busy
-# machine the kernel takes an emulated timer for a broken one; and it may find a wrong rate for its clock, on
-# which all its waiting hangs, so that an emulated one is told the rate: QEMU hands it the host's counter.)
+# Its command line is at $LAB_RUN/NAME.sock, its console in $LAB_RUN/NAME.console. If its kernel
+# panics during boot, the guest is started once more, and the line of the panic is printed. On a busy
+# machine, the kernel may mistake an emulated timer for a broken one, hence no_timer_check. It may also
+# measure a wrong rate of its time stamp counter. Without KVM, QEMU passes the host's counter on, so
+# the guest is given the rate of that counter.
 lab_vm() {
 	{
 		lab_boot "$@" || lab_boot_again "$@"
@@ -186,7 +188,7 @@ lab_vm() {
 	} 9>&- &
 }
 
-# The second start, if the first one ended by a panic.
+# lab_boot_again: starts a guest once more if its kernel panicked during boot; arguments as lab_vm.
 lab_boot_again() {
 	grep -q 'Kernel panic' "$LAB_RUN/$1.console" 2>/dev/null && ! [ -e "$LAB_RUN/$1.up" ] || return
 	touch "$LAB_RUN/$1.again"
@@ -194,7 +196,7 @@ lab_boot_again() {
 	lab_boot "$@"
 }
 
-# One start of a guest, until it ends; as lab_vm.
+# lab_boot: runs a guest until it ends; arguments as lab_vm.
 lab_boot() (
 	vm_name=$1
 	vm_memory=$2
@@ -217,26 +219,26 @@ lab_boot() (
 	! grep -q 'Kernel panic' "$LAB_RUN/$vm_name.console" 2>/dev/null
 )
 
-# lab_nic TAP MAC: the QEMU options of a network card on an existing tap, one word each line.
+# lab_nic TAP MAC: prints the QEMU options of a network card on an existing tap, one per line.
 lab_nic() {
 	printf '%s\n' -netdev "tap,id=$1,ifname=$1,script=no,downscript=no,vhost=off" \
 		-device "virtio-net-pci,netdev=$1,mac=$2,romfile="
 }
 
-# What QEMU complained of, or else the end of the guest's console.
+# Prints the last messages of QEMU and of the guest's console.
 lab_last_words() {
 	cat "$LAB_RUN/$1.qemu" "$LAB_RUN/$1.console" 2>/dev/null | tail -n 3 | tr -d '\r'
 }
 
-# lab_await NAME…: until every guest listens on its command line.
+# lab_await NAME…: waits until every guest listens on its command line.
 lab_await() {
 	for vm_name in "$@"; do
 		lab_listens "$vm_name" || { sleep 1 && [ -e "$LAB_RUN/$vm_name.again" ] && lab_listens "$vm_name"; } ||
-			{ lab_fail "guest $vm_name did not come up; it said last: $(lab_last_words "$vm_name")"; return; }
+			{ lab_fail "guest $vm_name did not start; its last messages: $(lab_last_words "$vm_name")"; return; }
 	done
 }
 
-# lab_listens NAME: until this guest listens, or ends, for at most LAB_BOOT_SECONDS.
+# lab_listens NAME: waits until this guest listens or has ended, for at most LAB_BOOT_SECONDS.
 lab_listens() {
 	deadline=$(($(date +%s) + ${LAB_BOOT_SECONDS:-60}))
 	until "$TW_BUILD/demo/guest" -t 5 -w "$LAB_RUN/$1.sock" 2>/dev/null; do

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=sh
-# words.sh: what the demo says, and what it asks of tapwall and of demo/report. Sourced.
+# words.sh: output of the demo, and its calls of tapwall and demo/report. Sourced, not run.
 PATH=$TW_BUILD:$TW_BUILD/demo:$PATH
 policy=${DEMO_POLICY:-examples/three-tier.yaml}
 paths=${DEMO_PATHS:-demo/three-tier.paths}
@@ -19,7 +19,8 @@ headline() {
 	echo
 }
 
-# On a terminal a step shows what it waits for, until what came of it takes its place.
+# step_begins NAME TEXT: on a terminal, shows what a step waits for, until its result replaces the
+# line.
 step_begins() {
 	[ ! -t 1 ] || printf '  %s%-9s%s %s%s ...%s' "$bold" "$1" "$plain" "$dim" "$2" "$plain"
 }
@@ -39,7 +40,7 @@ die() {
 	exit 1
 }
 
-# since NANOSECONDS: how long ago that was.
+# since NANOSECONDS: prints the time that has passed since then.
 since() {
 	ms=$((($(date +%s%N) - $1) / 1000000))
 	printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100))
@@ -53,8 +54,8 @@ guests_are() {
 	esac
 }
 
-# foretell FOLDER: what tapwall says of the paths beforehand. Frames made by hand are replayed at the
-# port they leave from, for they may lie about who sent them.
+# foretell FOLDER: gets tapwall's verdicts on the paths beforehand. Hand-built frames are replayed
+# at the port that they leave from, because their addresses may be forged.
 foretell() {
 	report tuples | tapwall explain --policy "$policy" --batch >"$1/explained" ||
 		die 'tapwall explain failed'
@@ -83,11 +84,11 @@ closing() {
 	if [ "$1" = 0 ]; then
 		printf '%sAll as expected%s, %s from start to end.' "$bold" "$plain" "$(since "$DEMO_STARTED")"
 	else
-		printf '%sNot all is as expected%s, see above.' "$bold" "$plain"
+		printf '%sSome results are not as expected%s, see above.' "$bold" "$plain"
 	fi
 	case $DEMO_MODE:${STAY:-} in
 	replay:*) echo ;;
-	*:) printf ' Nothing of it is left behind. STAY=1 keeps it up to look around.\n' ;;
+	*:) printf ' Nothing is left behind. STAY=1 keeps the demo running.\n' ;;
 	*) echo ;;
 	esac
 }

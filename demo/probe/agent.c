@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* agent.c: runs commands that come over a serial line.
+/* agent.c: runs commands received over a serial line.
  *
  * Protocol:   lines. Host: `ID <tab> SECONDS <tab> COMMAND`. Guest: `ID-text` for each line that
- *             the command prints, then `ID=STATUS`. Until the first command, `ready` is said five
- *             times a second, so that the host knows when somebody listens. What belongs to
- *             another ID is left over from a host that went away, and is skipped by the reader.
+ *             the command prints, then `ID=STATUS`. Until the first command, the guest sends
+ *             `ready` five times a second, so that the host knows that it listens. Lines with
+ *             another ID answer a host that has gone away; the reader skips them.
  */
 #include "demo/probe/probe.h"
 
@@ -60,8 +60,8 @@ static int open_tty(const char *path)
 	return TW_TAKE_FD(fd);
 }
 
-/* Reads up to the next newline, which is cut off; says `ready` while `wait` is set and nothing
- * comes. False when the line is gone for good. A line that is too long is dropped whole. */
+/* Reads up to the next newline, which is cut off. If `wait`, sends `ready` while nothing is
+ * received. A line that is too long is discarded. False if the serial line fails. */
 static bool read_line(int tty, struct line *line, bool wait)
 {
 	struct pollfd ready = {.fd = tty, .events = POLLIN};
@@ -91,7 +91,8 @@ static bool read_line(int tty, struct line *line, bool wait)
 	return true;
 }
 
-/* Sends whole lines of what the command wrote; what has no newline yet stays in `out`. */
+/* Sends the complete lines of the command's output. A line without its newline stays in `out`,
+ * unless `all` is set or the buffer is full. */
 static void send_lines(int tty, const char *id, struct line *out, bool all)
 {
 	size_t start = 0;
@@ -110,7 +111,7 @@ static void send_lines(int tty, const char *id, struct line *out, bool all)
 	out->len -= start;
 }
 
-/* Takes what is in the pipe; false when nothing is there now or ever. */
+/* Reads once from the pipe. False if nothing is there, or it has ended. */
 static bool drain(int tty, const char *id, int pipe_fd, struct line *out)
 {
 	ssize_t n = read(pipe_fd, out->text + out->len, sizeof(out->text) - out->len);
@@ -136,8 +137,8 @@ static void child(const char *command, int out)
 	_exit(127);
 }
 
-/* Follows the command until it ends or its time is over. A child of its own that outlives it and
- * keeps the pipe open is not waited for. */
+/* Passes output on until the command ends or its time is over. Does not wait for children of the
+ * command that outlive it and keep the pipe open. */
 static int follow(int tty, const char *id, pid_t pid, int pipe_fd, long until)
 {
 	static struct line out;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* send.c: sends frames made by hand, past the guest's own stack. */
+/* send.c: sends frames built by frame.c, bypassing the guest's own stack. */
 #include "demo/probe/probe.h"
 
 #include <arpa/inet.h>

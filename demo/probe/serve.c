@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* serve.c: answers on TCP and UDP ports, IPv4 and IPv6 alike, and notes tokens.
+/* serve.c: answers on TCP and UDP ports, over IPv4 and IPv6, and records tokens.
  *
- * What:       TCP connections and datagrams get back what they send. Frames that end with the
- *             lab's token (demo/frame.h) are noted by number in the file `--seen`, once each, as
- *             they come in at `--on`: what the firewall should have kept away shows there.
+ * What:       echoes TCP data and UDP datagrams. If a frame with the lab's token (demo/frame.h)
+ *             comes in at the interface `--on`, its number is written to the file `--seen`, once
+ *             per number. So the file shows frames that the firewall should have stopped.
  */
 #include "demo/probe/probe.h"
 
@@ -108,7 +108,7 @@ static void serve_watch(struct server *server, int fd)
 	ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from, &from_len);
 	int token;
 
-	/* What this machine sends itself comes by here too and says nothing. */
+	/* The socket also delivers frames that this machine sends. They prove nothing. */
 	if (n <= 0 || from.sll_pkttype == PACKET_OUTGOING)
 		return;
 	token = tw_lab_frame_token(data, (size_t)n);
@@ -127,7 +127,7 @@ static void serve_datagram(int fd)
 		sendto(fd, data, (size_t)n, 0, (struct sockaddr *)&from, from_len);
 }
 
-/* False when the connection is over. */
+/* Echoes what a connection sent. False if the connection has ended. */
 static bool serve_stream(int fd)
 {
 	char data[2048];
@@ -194,7 +194,7 @@ int tw_probe_serve(int argc, char **argv)
 	for (;;) {
 		if (poll(server.fds, server.n, -1) < 0 && errno != EINTR)
 			return 1;
-		/* From the end, so that one that takes a closed one's place is not missed. */
+		/* Goes backwards, because the last connection takes the place of a closed one. */
 		for (nfds_t i = server.n; i-- > 0;) {
 			if (server.fds[i].revents)
 				serve_one(&server, i);

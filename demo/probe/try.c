@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* try.c: asks many services at once and tells how each answered.
+/* try.c: sends requests to many services at once and prints the result of each.
  *
- * Output:     one line each, `ROW RESULT MILLISECONDS`, RESULT being `answered` (what was sent
- *             came back), `refused` (a reset or an ICMP error came back), `silent` (nothing came
- *             back in time) or an error of this end.
- * -k keeps the connections that answered open, until the program is ended.
+ * Output:     one line each, `ROW RESULT MILLISECONDS`. RESULT is `answered` (the echo came back),
+ *             `refused` (a reset or an ICMP error came back), `silent` (nothing came back in time)
+ *             or a local error.
+ * -k keeps the answered connections open until the program is killed.
  */
 #include "demo/probe/probe.h"
 
@@ -40,12 +40,12 @@ struct ask {
 	bool v6;
 	struct sockaddr_storage to;
 	socklen_t to_len;
-	uint16_t source_port; /* of ping: the identifier */
-	char text[48];	      /* what is sent and must come back */
+	uint16_t source_port; /* for ping: the identifier */
+	char text[48];	      /* text to send, which must be echoed */
 	bool sent;
 	bool done;
 	int fd;
-	bool opened; /* TCP: the connection stands */
+	bool opened; /* TCP: the connection is established */
 	long asked_us;
 	long asked_again_us;
 };
@@ -141,7 +141,7 @@ static void ask_send(int fd, struct ask *ask)
 	echo[5] = (uint8_t)ask->source_port;
 	echo[7] = 1;
 	memcpy(echo + 8, ask->text, sizeof(ask->text));
-	/* The kernel sums ICMPv6 itself (RFC 3542 §3.1), not ICMP. */
+	/* The kernel fills in the checksum of ICMPv6 (RFC 3542 §3.1), but not of ICMP. */
 	for (size_t i = 0; !ask->v6 && i < sizeof(echo); i += 2)
 		sum += (uint32_t)(echo[i] << 8 | echo[i + 1]);
 	while (sum >> 16)
@@ -172,8 +172,8 @@ static int ask_start(struct ask *ask)
 	return TW_TAKE_FD(fd);
 }
 
-/* Did the error come from the network (a reset or an ICMP message), and not from this end, as when
- * a neighbour does not answer? */
+/* True if the error came from the network (a reset or an ICMP message). False if it is local, for
+ * instance because a neighbour does not answer. */
 static bool refused_by_network(int fd, int error)
 {
 	char control[512];
@@ -212,12 +212,12 @@ static void ask_failed(int fd, struct ask *ask, int error)
 	if (refused_by_network(fd, error))
 		ask_end(ask, "refused");
 	else if (error == EHOSTUNREACH || error == ETIMEDOUT)
-		ask_end(ask, "silent"); /* nobody answered, so the neighbour table gave up */
+		ask_end(ask, "silent"); /* no ARP or ND reply: the neighbour table gave up */
 	else
 		ask_end(ask, strerrorname_np(error));
 }
 
-/* Is this what was sent, come back? Raw ICMP sockets hear all kinds of messages. */
+/* True if this is the echo of what was sent. Raw ICMP sockets receive messages of all kinds. */
 static bool is_answer(const struct ask *ask, const uint8_t *data, size_t len)
 {
 	size_t skip = 0;
@@ -259,8 +259,8 @@ static void ask_ready(int fd, struct ask *ask, short events)
 		ask_end(ask, "closed");
 }
 
-/* Waits for all answers until the time is over. Datagrams are sent again once a second, for a first
- * one may be lost while neighbours find each other. */
+/* Waits for all answers until the time is over. Datagrams are sent again once a second, because the
+ * first one may be lost during address resolution. */
 static void ask_all(struct ask *asks, struct pollfd *fds, int n, long until_us)
 {
 	int left = 0;
@@ -274,7 +274,7 @@ static void ask_all(struct ask *asks, struct pollfd *fds, int n, long until_us)
 			if (!ask->done && ask->sent && ask->protocol != ASK_TCP &&
 				now_us() - ask->asked_again_us > PING_RETRY * 1000L)
 				ask_send(ask->fd, ask);
-			fds[i].fd = ask->done ? -1 : ask->fd; /* -1: poll looks past it */
+			fds[i].fd = ask->done ? -1 : ask->fd; /* poll() ignores -1 */
 			fds[i].events = connecting ? POLLOUT : POLLIN;
 			fds[i].revents = 0;
 			left += !ask->done;
@@ -306,7 +306,7 @@ int tw_probe_try(int argc, char **argv)
 		} else if (strcmp(argv[i], "-k") == 0) {
 			keep = true;
 		} else if (n == ASKS_MAX || ask_parse(argv[i], &asks[n]) < 0) {
-			fprintf(stderr, "probe: try: cannot ask \"%s\"\n", argv[i]);
+			fprintf(stderr, "probe: try: cannot send the request \"%s\"\n", argv[i]);
 			return 2;
 		} else {
 			n++;

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 
-#define START_SECONDS 1700000000 /* any time will do, the same in every run */
+#define START_SECONDS 1700000000 /* any time; the same one in each run */
 #define STEP_US	      1000
 #define SNAPLEN	      65535
 
@@ -18,7 +18,7 @@ struct writer {
 	unsigned long n;
 };
 
-/* The exchange of an answered TCP connection: who speaks, with which flags. */
+/* The frames of an answered TCP connection: direction, flags, relative sequence number. */
 static const struct {
 	bool reply;
 	uint8_t flags;
@@ -48,7 +48,7 @@ static void write_frame(struct writer *writer, unsigned int id, const struct tw_
 	fprintf(writer->index, "%lu %u\n", ++writer->n, id);
 }
 
-/* The same exchange, seen from its other end. */
+/* Swaps the ends of a frame, for the reply. */
 static void turn_around(struct tw_lab_spec *spec)
 {
 	struct tw_lab_spec old = *spec;
@@ -132,6 +132,6 @@ int tw_lab_capture_write(const struct tw_lab_paths *paths, const char *pcap_file
 	pcap_dump_close(writer.dumper);
 	pcap_close(pcap);
 	if (!written)
-		fprintf(stderr, "report: %s: cannot be written whole\n", pcap_file);
+		fprintf(stderr, "report: cannot write all of %s\n", pcap_file);
 	return written ? 0 : 5;
 }

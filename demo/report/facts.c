@@ -15,8 +15,8 @@
 struct reading {
 	const struct tw_lab_paths *paths;
 	struct tw_lab_facts facts;
-	FILE *index;	  /* of the replayed frames */
-	size_t explained; /* the id whose explanation comes next */
+	FILE *index;	  /* index of the replayed frames */
+	size_t explained; /* id of the next explanation */
 };
 
 static void copy_word(char *to, size_t max, const char *from)
@@ -54,8 +54,8 @@ static bool end_is(const json_t *end, const struct tw_addr *addr, unsigned int p
 	       json_integer_value(json_object_get(end, "port")) == (json_int_t)port;
 }
 
-/* Is this log entry, or flow, about the first frame of the path? For ping the ends have no port of
- * their own, so there the addresses have to do: two guests ping each other once a family. */
+/* True if a log entry or a flow is about the first frame of the path. For ping the source port is
+ * not compared, so the addresses must suffice: two guests ping each other once per family. */
 static bool is_about(const struct tw_lab_spec *spec, const json_t *object)
 {
 	const json_t *from = json_object_get(object, "from");
@@ -75,8 +75,9 @@ static bool is_about(const struct tw_lab_spec *spec, const json_t *object)
 	       memcmp(&dst, &spec->dst, sizeof(dst)) == 0;
 }
 
-/* A frame made by hand is known by the port it left, its kind and why it was stopped: a frame that
- * lies about its addresses is stopped before anybody takes them for a connection. */
+/* True if a log entry is about this hand-built frame. It is identified by its port, its kind and
+ * the reason of its denial, because a frame with forged addresses is denied before a connection is
+ * looked up. */
 static bool is_about_frame(
 	const struct tw_lab_path *path, const struct tw_lab_spec *spec, const json_t *object)
 {
@@ -107,7 +108,7 @@ static void each_about(struct reading *reading, const json_t *object,
 	}
 }
 
-/* The first refusal is the one that decided; repeats say the same. */
+/* The first refusal decides; retransmissions have the same result. */
 static void take_log(struct tw_lab_fact *fact, const json_t *object)
 {
 	if (!fact->live.verdict[0] && strcmp(word_of(object, "event"), "deny") == 0)
@@ -115,7 +116,7 @@ static void take_log(struct tw_lab_fact *fact, const json_t *object)
 			word_of(object, "reason"));
 }
 
-/* CONTRACT: of an allowed connection the in end decides if it is protected, else the out end. */
+/* For an allowed connection, the in end decides if it is protected, otherwise the out end. */
 static void take_flow(struct tw_lab_fact *fact, const json_t *object)
 {
 	const json_t *gate = json_object_get(object, "in");
@@ -241,7 +242,7 @@ static int each_line(struct reading *reading, const char *path,
 		number++;
 		error = line[0] == '\n' ? 0 : on_line(reading, line);
 		if (error) {
-			fprintf(stderr, "report: %s:%u: cannot be read: %s", path, number, line);
+			fprintf(stderr, "report: %s:%u: cannot parse: %s", path, number, line);
 			return error;
 		}
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* facts.h: what became of each try, gathered from those who saw it.
+/* facts.h: collects the observed results of each try.
  *
- * In:         what the guests report, and what tapwall says: log, flows, explain, replay.
- * Invariants: a fact is only ever what was read; nothing is filled in from what was expected.
+ * In:         the guests' reports, and the output of tapwall log, flows, explain and replay.
+ * Invariants: only observed results are stored. Nothing is filled in from the expectation.
  */
 #pragma once
 
@@ -10,22 +10,21 @@
 
 #define TW_LAB_WORD_MAX 64
 
-/* A verdict with what decided it; empty words where none was told. */
+/* A verdict, and the rule and reason that decided it. Unknown parts are empty. */
 struct tw_lab_decision {
 	char verdict[16];
 	char rule[TW_LAB_WORD_MAX];
 	char reason[TW_LAB_WORD_MAX];
 };
 
-/* One try, by its id. */
+/* The results of one try, indexed by its id. */
 struct tw_lab_fact {
-	char answer[24]; /* as `probe try` puts it */
+	char answer[24]; /* RESULT of `probe try` */
 	double ms;
-	uint64_t seen_by;	     /* bit per vNIC of the policy: a handmade frame came there */
-	struct tw_lab_decision live; /* from log and flows */
-	struct tw_lab_decision explained; /* from explain, for connections */
-	struct tw_lab_decision
-		replayed; /* from replay: of the first frame not allowed, else first */
+	uint64_t seen_by;		  /* bit per vNIC: a hand-built frame arrived there */
+	struct tw_lab_decision live;	  /* from log and flows */
+	struct tw_lab_decision explained; /* from explain; only for connections */
+	struct tw_lab_decision replayed;  /* from replay: first frame refused, else first frame */
 };
 
 struct tw_lab_facts {
@@ -33,7 +32,7 @@ struct tw_lab_facts {
 	size_t n;
 };
 
-/* Files with what was gathered; NULL where there is none. `seen` has lines GUEST ID. */
+/* Files with the collected output; NULL if there is none. Lines of `seen` are GUEST ID. */
 struct tw_lab_sources {
 	const char *answers;
 	const char *seen;
@@ -44,7 +43,7 @@ struct tw_lab_sources {
 	const char *index;
 };
 
-/* Speaks of errors on stderr. 0 or a negative errno. */
+/* Prints errors. Returns 0 or a negative errno. */
 int tw_lab_facts_read(const struct tw_lab_paths *paths, const struct tw_lab_sources *sources,
 	struct tw_lab_facts *ret);
 void tw_lab_facts_done(struct tw_lab_facts *facts);

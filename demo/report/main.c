@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* main.c: plans what the demo tries, and tells what became of it.
+/* main.c: plans the tries of the demo, and prints their results.
  *
  *	report POLICY PATHS guests | services | asks GUEST | frames GUEST | awaited | tuples
  *	report POLICY PATHS capture PCAP INDEX [GUEST]
@@ -101,6 +101,6 @@ int main(int argc, char **argv)
 	code = run(&paths, argc - 3, argv + 3);
 	tw_lab_paths_done(&paths);
 	if (code == EXIT_USAGE)
-		fprintf(stderr, "report: cannot do that; see the head of demo/report/main.c\n");
+		fprintf(stderr, "report: wrong usage; see the top of demo/report/main.c\n");
 	return code;
 }

@@ -12,7 +12,7 @@
 
 #define PATHS_MAX   512
 #define FIELDS	    6
-#define MAPPED_HOST 128 /* length of a host's prefix */
+#define MAPPED_HOST 128 /* prefix length of a single host */
 
 static const char *const expect_names[TW_LAB_EXPECT__MAX] = {
 	[TW_LAB_ANSWERED] = "answered",
@@ -22,13 +22,14 @@ static const char *const expect_names[TW_LAB_EXPECT__MAX] = {
 	[TW_LAB_LOST] = "lost",
 };
 
-/* How each way is written, whose identity it takes, in which families it exists, how it is told. */
+/* For each way: its prefix in the file, whether it forges another guest's identity, the families in
+ * which it exists, and its description. */
 static const struct {
 	const char *prefix;
 	bool has_victim;
 	bool has_service;
 	bool in[TW_LAB_FAMILY__MAX];
-	const char *text; /* %s: the service, or for those without one the victim */
+	const char *text; /* %s is the service or, for a way without a service, the victim */
 } ways[TW_LAB_WAY__MAX] = {
 	[TW_LAB_ASK] = {"", false, true, {true, true}, "%s"},
 	[TW_LAB_HONEST] = {"frame/", false, true, {true, true}, "%s, an honest frame"},
@@ -114,7 +115,7 @@ static int parse_what(const struct tw_policy *policy, const char *text, struct t
 	size_t way = TW_LAB_WAY__MAX - 1;
 
 	while (strncmp(text, ways[way].prefix, strlen(ways[way].prefix)) != 0)
-		way--; /* the prefix of way 0 is empty */
+		way--; /* The prefix of way 0 is empty, so the loop always ends there. */
 	ret->way = (enum tw_lab_way)way;
 	text += strlen(ways[way].prefix);
 	if (ways[way].has_victim) {
@@ -140,7 +141,7 @@ static int parse_expect(const char *text, struct tw_lab_path *ret)
 	return -EINVAL;
 }
 
-/* One line without its comment; 1 when there is nothing on it. */
+/* Parses one line without its comment. Returns 1 if the line is empty. */
 static int parse_line(const struct tw_policy *policy, char *line, struct tw_lab_path *ret)
 {
 	char *fields[FIELDS];
@@ -282,14 +283,14 @@ unsigned int tw_lab_path_id(
 	return (unsigned int)(path - paths->at) * TW_LAB_FAMILY__MAX + family;
 }
 
-/* fe80:: and the modified EUI-64 of the MAC, RFC 4291 appendix A. */
+/* Returns the link-local address with the modified EUI-64 of the MAC (RFC 4291 appendix A). */
 static void link_local(const uint8_t mac[6], struct tw_addr *ret)
 {
 	*ret = (struct tw_addr){.b = {0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe,
 					mac[3], mac[4], mac[5]}};
 }
 
-/* What goes to everybody on the wire. */
+/* Fills in the addresses of a frame for all guests. */
 static void spec_to_all(
 	const struct tw_lab_path *path, enum tw_lab_family family, struct tw_lab_spec *ret)
 {
@@ -352,7 +353,8 @@ void tw_lab_path_spec(const struct tw_lab_paths *paths, const struct tw_lab_path
 		spec.ack = 2000;
 	}
 	if (path->way == TW_LAB_STRAY_SYNACK) {
-		/* As if it answered: from the service's port, to the asker's. */
+		/* The frame looks like an answer: it goes from the service's port to the client's
+		 * port. */
 		spec.tcp_flags |= TW_LAB_SYN;
 		spec.sport = path->port;
 		spec.dport = source_port;

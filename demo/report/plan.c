@@ -9,7 +9,7 @@
 
 #define MAC_FORMAT    "%02x:%02x:%02x:%02x:%02x:%02x"
 #define MAC_ARGS(mac) (mac)[0], (mac)[1], (mac)[2], (mac)[3], (mac)[4], (mac)[5]
-#define PREFIX_LEN_V4 24 /* of the wire that the guests share */
+#define PREFIX_LEN_V4 24 /* prefix length of the network that the guests share */
 #define PREFIX_LEN_V6 64
 
 static const char *const service_names[] = {

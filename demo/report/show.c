@@ -7,19 +7,19 @@
 #include "cli/human.h"
 #include "cli/sheet.h"
 
-#define TEXT_MAX       160
-#define COMPLAINTS_MAX 12 /* more than that have one cause */
+#define TEXT_MAX 160
+#define COMPLAINTS_MAX \
+	12 /* most descriptions; further ones usually have the same cause */
 
-/* One path in all its families, ready to be shown and judged. */
+/* The results of a path in all its families, to be printed. */
 struct row {
 	char got[TEXT_MAX];
-	enum tw_lab_expect
-		outcome; /* TW_LAB_EXPECT__MAX when the families differ, or nothing known */
+	enum tw_lab_expect outcome; /* TW_LAB_EXPECT__MAX: unknown, or the families differ */
 	double ms;
 	struct tw_lab_decision decision;
-	bool as_expected;   /* what became of it */
-	bool as_explained;  /* and why */
-	unsigned int tries; /* families */
+	bool as_expected;   /* the outcome is the expected one */
+	bool as_explained;  /* rule and reason are the expected ones */
+	unsigned int tries; /* number of families tried */
 };
 
 static const char *const outcome_texts[TW_LAB_EXPECT__MAX] = {
@@ -43,7 +43,7 @@ static enum tw_lab_expect outcome_of_frame(const struct tw_lab_paths *paths,
 	return fact->seen_by & others ? TW_LAB_EXPECT__MAX : TW_LAB_LOST;
 }
 
-/* From a replay: what its verdict would have meant on the wire. */
+/* Returns the outcome on the wire that a replayed verdict implies. */
 static enum tw_lab_expect outcome_of_verdict(const struct tw_lab_path *path, const char *verdict)
 {
 	if (strcmp(verdict, "allow") == 0)
@@ -69,8 +69,9 @@ static enum tw_lab_expect outcome_of(const struct tw_lab_paths *paths,
 	return TW_LAB_EXPECT__MAX;
 }
 
-/* What was seen to decide; else what the same code says when asked: an allowed frame that opens no
- * connection leaves no trace, and denials over a port's rate are not told one by one. */
+/* Returns the decision of a try: the observed one or, if there is none, the one of the same code in
+ * explain or replay. There is none for an allowed frame that opens no connection, and for denials
+ * beyond a port's rate limit. */
 static const struct tw_lab_decision *decision_of(const struct tw_lab_fact *fact, bool tried)
 {
 	if (tried && fact->live.verdict[0])
@@ -86,7 +87,8 @@ static bool decided_by(const struct tw_lab_decision *decision, const struct tw_l
 	       strcmp(decision->reason, path->reason) == 0;
 }
 
-/* Every voice that speaks of this try must name the same rule and reason. */
+/* True if all sources that report this try name the expected rule and reason, and at least one
+ * does. */
 static bool agree(const struct tw_lab_fact *fact, const struct tw_lab_path *path)
 {
 	const struct tw_lab_decision *voices[] = {&fact->live, &fact->explained, &fact->replayed};
@@ -102,17 +104,17 @@ static bool agree(const struct tw_lab_fact *fact, const struct tw_lab_path *path
 	return heard;
 }
 
-/* Of a replay there is but a verdict: nothing was answered. */
+/* Describes an outcome. A replay has only a verdict, because nothing was answered. */
 static const char *outcome_text(enum tw_lab_expect outcome, const struct tw_lab_path *path,
 	const struct tw_lab_fact *fact, bool tried)
 {
 	if (!tried)
-		return fact->replayed.verdict[0] ? fact->replayed.verdict : "not known";
+		return fact->replayed.verdict[0] ? fact->replayed.verdict : "unknown";
 	if (outcome < TW_LAB_EXPECT__MAX)
 		return outcome_texts[outcome];
 	if (path->way != TW_LAB_ASK)
-		return "arrived at some";
-	return fact->answer[0] ? fact->answer : "not known";
+		return "arrived at some guests";
+	return fact->answer[0] ? fact->answer : "unknown";
 }
 
 static void row_fill(const struct tw_lab_paths *paths, const struct tw_lab_path *path,
@@ -206,7 +208,7 @@ static void row_print(struct tw_sheet *table, const struct tw_lab_path *path,
 	tw_sheet_cell(table, TW_STYLE_NAME, "%s",
 		row->decision.rule[0] ? row->decision.rule : tw_glyph(TW_GLYPH_DOT));
 	tw_sheet_cell(table, TW_STYLE_PLAIN, "%s",
-		row->decision.reason[0] ? row->decision.reason : "not told");
+		row->decision.reason[0] ? row->decision.reason : "unknown");
 }
 
 static void put_voice(const char *name, const struct tw_lab_decision *said)
@@ -215,8 +217,8 @@ static void put_voice(const char *name, const struct tw_lab_decision *said)
 		printf("; %s: %s %s %s", name, said->verdict, said->rule, said->reason);
 }
 
-/* Says of each wrong try what happened and what each voice said, for those who have to find out
- * why. Returns how many lines it took. */
+/* Prints, for each wrong try, what happened and what each source reports. Returns the number of
+ * lines printed. */
 static unsigned int complain(const struct tw_lab_paths *paths, const struct tw_lab_path *path,
 	const struct tw_lab_facts *facts, bool tried)
 {
@@ -234,7 +236,7 @@ static unsigned int complain(const struct tw_lab_paths *paths, const struct tw_l
 		outcome = outcome_of(paths, path, fact, tried);
 		if (outcome == path->expect && agree(fact, path))
 			continue;
-		printf("  %s %s %s, %s, IPv%d: %s, and not %s by %s (%s)", path->from->workload,
+		printf("  %s %s %s, %s, IPv%d: %s, expected %s by %s (%s)", path->from->workload,
 			tw_glyph(TW_GLYPH_ARROW), path->to ? path->to->workload : "all", what,
 			family == TW_LAB_V4 ? 4 : 6, outcome_text(outcome, path, fact, tried),
 			tw_lab_expect_name(path->expect), path->rule ? path->rule : "no rule",
@@ -249,7 +251,7 @@ static unsigned int complain(const struct tw_lab_paths *paths, const struct tw_l
 }
 
 static const char legend[] =
-	"answered: an echo came back; refused: a reset or ICMP error came; silent: nothing came";
+	"answered: an echo; refused: a reset or an ICMP error; silent: no answer";
 
 int tw_lab_show(const struct tw_lab_paths *paths, const struct tw_lab_facts *facts, bool tried)
 {
