@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* charge.h: the word of a record with the ports at its ends, and how it is charged to one of them.
+/* charge.h: the word of a record that holds the port ids of both ends, which port pays, and for
+ * what.
  *
  * Why:        it is one word, so that a CPU that replaces it knows the old value and charges the
  *             exact difference.
  * Layout:     ids of TW_PORT_BITS bits, 0 = no port seen: the out end's from bit 0, the in end's
- *             from bit 16. Bits 15 and 28 to 31 are reserved and 0, for what will stand beside a
- *             record (docs/decisions/014-layout.md).
+ *             from bit 16. Bits 15 and 28 to 31 are reserved and 0, for state beside the record
+ *             (docs/decisions/014-layout.md).
  * Callers:    types.h, which includes it.
  */
 #pragma once
@@ -14,7 +15,7 @@
 
 #define TW_PORT_BITS	   12
 #define TW_PORTS_CHARGE	   0x3000u /* enum tw_charge */
-#define TW_PORTS_CHARGE_IN 0x4000u /* the port at the in end pays; else the one at the out end */
+#define TW_PORTS_CHARGE_IN 0x4000u /* the in end's port pays; otherwise the out end's */
 
 enum tw_charge {
 	TW_CHARGE_NONE, /* the record is not in the table */
@@ -52,7 +53,7 @@ static inline __u32 tw_ports_payer(__u32 ports)
 /* ---- a count of struct tw_usage ---- */
 
 /* The lower half is the number of records charged now, below 0 after a miscount. The upper half
- * counts all records ever charged, so that a reader sees a count that changed and changed back.
+ * counts all records ever charged, so that a reader notices a count that changed and changed back.
  * Both change together, in one word. */
 static inline __u64 tw_usage_step(__s32 n)
 {

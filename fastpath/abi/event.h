@@ -8,7 +8,7 @@
 
 enum tw_event_kind {
 	TW_EVENT_OPEN,	/* every gate seen so far is open; first packet passed */
-	TW_EVENT_CLOSE, /* a record ended: reset or replaced (the agent's sweep tells its own) */
+	TW_EVENT_CLOSE, /* a record ended: reset or replaced (the agent itself reports swept ones) */
 	TW_EVENT_DENY,	/* a frame was denied or rejected; limited per port by config.event_rate */
 	TW_EVENT_CLAIM, /* a watched unclaimed port sent from a MAC listed in `macs` */
 	TW_EVENT_LEASE, /* `leases` of the port changed; limited as denials */

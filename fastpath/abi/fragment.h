@@ -10,11 +10,12 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_FRAG_SETS   16 /* sets of a port; two addresses' datagrams share a quarter of them */
+#define TW_FRAG_SETS   16 /* sets of a port; datagrams between two addresses use a quarter of them */
 #define TW_FRAG_WAYS   8  /* datagrams in a set */
 #define TW_FRAG_RANGES 32 /* separate pieces of a datagram */
 
-/* Time for a datagram to be complete, as receivers allow (Linux: 30 s, RFC 8200 §4.5: 60 s). */
+/* Time that a datagram has to become complete, as for receivers (Linux: 30 s, RFC 8200 §4.5: 60
+ * s). */
 #define TW_FRAG_SECONDS_V4 30
 #define TW_FRAG_SECONDS_V6 60
 
@@ -38,7 +39,7 @@ struct tw_frag_name {
 	__u16 inner_vlan;
 	__u8 proto; /* IPv4 only: RFC 8200 leaves it out */
 	__u8 pad;
-	__u8 sender[6]; /* source MAC: not part of the identity, but of a sender's share */
+	__u8 sender[6]; /* source MAC: not part of the identity; counts the sender's datagrams */
 };
 
 struct tw_frag {
@@ -60,9 +61,9 @@ struct tw_frag {
 struct tw_frag_set {
 	struct bpf_spin_lock lock;
 	__u32 ifindex;	/* interface of the port; datagrams of another one do not count */
-	__u32 way;	/* under the lock: the place found, */
-	__u32 rank;	/* its rank, */
-	__u32 rank_now; /* and the rank of the current place */
+	__u32 way;	/* best place found, under the lock */
+	__u32 rank;	/* rank of that place, under the lock */
+	__u32 rank_now; /* rank of the place being compared, under the lock */
 	__u32 queued;	/* tick of the last fragment queued for this set; 0: none */
 	__u32 pad;
 	struct tw_frag way_of[TW_FRAG_WAYS];
@@ -74,7 +75,7 @@ static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
 	return port_id * TW_FRAG_SETS + set;
 }
 
-/* ---- fragments that came before their first ---- */
+/* ---- fragments that arrived before the first one ---- */
 
 #define TW_FRAGQS      16   /* queue entries of a port */
 #define TW_FRAGQ_BYTES 1536 /* longest queued frame: 1500 bytes of IP, and two tags */
@@ -82,7 +83,7 @@ static inline __u32 tw_frag_key(__u32 port_id, __u32 set)
 enum tw_fragq_state {
 	TW_FRAGQ_FREE,
 	TW_FRAGQ_KEPT,
-	TW_FRAGQ_SENT, /* sent on: free, and visible to tests */
+	TW_FRAGQ_SENT, /* sent, so the entry is free; tests look for this state */
 };
 
 struct tw_fragq {

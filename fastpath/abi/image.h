@@ -57,7 +57,7 @@ struct tw_image_head {
 	__u32 pad[14];
 };
 
-/* Knowledge of the caller about the port's end of a connection, the local address. */
+/* Caller's knowledge of the local address, which is the port's end of a connection. */
 #define TW_LOCAL_OTHER 0 /* look it up */
 #define TW_LOCAL_OWN   1 /* an address of the port, from struct tw_port */
 #define TW_LOCAL_BROADCAST \
@@ -81,10 +81,10 @@ enum tw_image_engine { TW_ENGINE_NONE, TW_ENGINE_CELLS, TW_ENGINE_VECTORS, TW_EN
 
 enum tw_image_dim { TW_DIM_REMOTE, TW_DIM_LOCAL, TW_DIM_PROTO, TW_DIM_SPORT, TW_DIM__MAX };
 
-/* Rows of words, much alike. A row is cut into blocks of 16; each distinct block is kept once, as
- * number n at blocks + 16 n. The numbers of a row's blocks are cut and kept in the same way: these
- * blocks are its spans. The row is a list of n_spans span numbers; if n_spans is 1, that number
- * names the row. Block 0 is all zeros. */
+/* Rows of words that are largely alike. A row is cut into blocks of 16; each distinct block is kept
+ * once, as number n at blocks + 16 n. The numbers of a row's blocks are cut and kept in the same
+ * way: these blocks are its spans. The row is a list of n_spans span numbers; if n_spans is 1, that
+ * number names the row. Block 0 is all zeros. */
 struct tw_image_rows {
 	__u32 blocks;
 	__u32 rows; /* [row * n_spans + span] */

@@ -127,7 +127,8 @@ int tw_verdict_from_name(const char *name)
 	return find(verdict_names, N_ITEMS(verdict_names), name);
 }
 
-/* inet_ntop() formats IPv4 addresses by sprintf(), which is most of what describing an event would cost. */
+/* Formats an IPv4 address. inet_ntop() uses sprintf(), which would take most of the time of
+ * describing an event. */
 static void format_ipv4(const __u8 bytes[4], char *text)
 {
 	for (int i = 0; i < 4; i++) {

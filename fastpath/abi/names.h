@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* names.h: the names of the closed lists, as CLI, API and docs write them (user space only).
- * All return a static string; a value outside the list gives "?". */
+/* names.h: the names of the closed lists, as CLI, API and docs write them (user space only). Names
+ * and texts are static strings; a value outside the list gives "?". */
 #pragma once
 
 #include <stdint.h>

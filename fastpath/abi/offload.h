@@ -22,9 +22,9 @@
 #define TW_GSO_ESP	      (1u << 15)
 #define TW_GSO_UDP_L4	      (1u << 17)
 
-/* Knowledge about a frame's checksum: CHECKSUM_* of include/linux/skbuff.h. */
+/* State of a frame's checksum: CHECKSUM_* of include/linux/skbuff.h. */
 enum tw_summed {
-	TW_SUMMED_NOT,	    /* nothing */
+	TW_SUMMED_NOT,	    /* nothing is known */
 	TW_SUMMED_CHECKED,  /* a NIC vouches for it */
 	TW_SUMMED_COMPLETE, /* a NIC has summed the frame */
 	TW_SUMMED_PARTIAL   /* to be completed on the way */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* special.h: ports whose guard and gate are not all there is to say about them. */
+/* special.h: flags of ports that are not ordinary. */
 #pragma once
 
 #include "fastpath/abi/types.h"
 
-/* A port with one of these sends frames of other hosts, too: what it sends does not tell who is there. */
+/* Flags of ports that also send frames of other hosts, so that a frame's source does not identify
+ * the guest. */
 #define TW_PORT_FOREIGN (TW_PORT_F_GUARD_ANY | TW_PORT_F_TRANSIT)
-/* A port with none of these is ordinary: its guard and its gate say all there is about it. */
+/* Flags that keep a port off the express path and from being a destination of cut-through. A port
+ * without any of them is ordinary. */
 #define TW_PORT_SPECIAL (TW_PORT_FOREIGN | TW_PORT_F_UNCLAIMED)

@@ -28,7 +28,7 @@
 #define TW_MAP_F_MMAPABLE    (1u << 10) /* BPF_F_MMAPABLE */
 
 /* One tick is 2^20 ns (1.05 ms). A 32-bit tick wraps after 52 days, so differences are modulo 2^32.
- * An age is an unsigned difference, right for nearly all of these days; one CPU's clock may be
+ * An age is an unsigned difference, valid for nearly all of these days; one CPU's clock may be
  * ahead of another's by less than TW_TICKS_AHEAD (69 s). Idle limits are below 26 days. */
 #define TW_TICKS_AHEAD	    65536u
 #define TW_TICK_SHIFT	    20
@@ -76,9 +76,9 @@ struct tw_addr {
 
 /* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. An ICMP query
  * and its answer use the identifier as the asking end's port. The answering end's port is the
- * identifier plus a small number for the kind of query, so that no query of one end has the ports
- * of one of the other. Other ICMP uses 0 and type << 8 | code as the sender's and receiver's.
- * `owner`: 0 if both ends share the record, else the id of the port that judges alone. */
+ * identifier plus a small number for the kind of query, so that queries of the two ends never have
+ * the same ports. Other ICMP uses 0 and type << 8 | code as the sender's and receiver's. `owner`: 0
+ * if both ends share the record, else the id of the port that judges alone. */
 struct tw_key {
 	union {
 		struct {
@@ -159,7 +159,7 @@ static inline __u32 tw_gate_decision(__u64 gate)
 /* Sequence numbers that one end of a TCP connection sent, as far as a middlebox sees: SND.NXT and
  * SND.UNA of RFC 9293 §3.3.1. The latter is its peer's RCV.NXT, too. */
 struct tw_window {
-	__u32 end;   /* highest sequence number it sent, plus length */
+	__u32 end;   /* end of the highest segment it sent: sequence number plus length */
 	__u32 acked; /* highest acknowledgement of it; before the first one, its SYN */
 };
 
@@ -190,7 +190,7 @@ struct tw_conn {
 	__u64 bytes[TW_WAY__MAX]; /* bytes of whole frames, as the VM sees them */
 	__u32 created;		  /* tick */
 	__u32 seen;		  /* tick of the last packet */
-	__u32 ports;		  /* see tw_ports_at() and the like */
+	__u32 ports;		  /* port ids and charge: charge.h */
 	struct tw_window window[TW_WAY__MAX];
 	/* Window that the peer offers beyond `acked`, in units of 1 << the peer's scale. */
 	__u16 peer_window[TW_WAY__MAX];
@@ -205,9 +205,8 @@ struct tw_bucket {
 	__u64 tags[TW_BUCKET_SLOTS / 4]; /* four in a word; 0: free */
 	__u32 lock;			 /* 1 while a CPU changes tags */
 	__u32 overflowed;		 /* records that overflowed past this full bucket */
-	__u32 ahead, given_up; /* written to prefetch; hash of a key (path/conntrack/lost.h) */
-	__u8 retained
-		[TW_BUCKET_SLOTS]; /* last time a packet retained it (path/conntrack/spare.h); 0: never */
+	__u32 ahead, given_up; /* target of prefetches; hash of a key (path/conntrack/lost.h) */
+	__u8 retained[TW_BUCKET_SLOTS]; /* when a packet last retained it; 0: never */
 };
 
 /* Returns the number of a slot's record among all records. */
@@ -222,7 +221,7 @@ static inline __u16 tw_bucket_tag(const struct tw_bucket *bucket, __u32 slot)
 }
 
 /* Returns the number of buckets for `max` connections: at 84 % load, TW_PROBE_BUCKETS probes find
- * room. It is prime, so that any step of a probe sequence visits as many buckets as it can. */
+ * room. It is prime, so that a probe sequence visits distinct buckets, whatever its step. */
 static inline __u32 tw_conn_buckets(__u32 max)
 {
 	__u32 buckets = (__u32)(((__u64)max * 25 / 21 + TW_BUCKET_SLOTS - 1) / TW_BUCKET_SLOTS),
@@ -239,7 +238,7 @@ static inline __u32 tw_conn_buckets(__u32 max)
 	return buckets;
 }
 
-/* Returns the slots used of each bucket. */
+/* Returns the number of slots used in each bucket. */
 static inline __u32 tw_conn_slots(__u32 max)
 {
 	return max < TW_BUCKET_SLOTS ? max : TW_BUCKET_SLOTS;
@@ -278,7 +277,7 @@ struct tw_usage {
 #define TW_OVERFLOW_SETS_FIRST 256    /* sets of a port and class; doubled at each level */
 #define TW_OVERFLOW_LEVELS     6      /* levels beyond the first */
 #define TW_OVERFLOW_SETS       16384  /* sets at the last level: 131,072 entries */
-#define TW_OVERFLOW_SETS_FEW   4      /* sets of a port and class if no others can be had */
+#define TW_OVERFLOW_SETS_FEW   4      /* sets of a port and class when `overflows` is full */
 #define TW_OVERFLOW_MAX	       262144 /* sets of all ports, at 256 bytes */
 
 /* Maximum age of a valid entry. Displacing an entry that is still young asks for the next level. */
@@ -290,7 +289,7 @@ enum tw_overflow_class {
 	TW_OVERFLOW_OWN,     /* opened by the port's guest; the port pays */
 	TW_OVERFLOW_OUTSIDE, /* opened from beyond this host; the port pays */
 	TW_OVERFLOW_LOCAL,   /* opened by a guest of this host, whose port pays */
-	TW_OVERFLOW_GROUP,   /* to groups and broadcast: only tells if it was reported */
+	TW_OVERFLOW_GROUP, /* to groups and broadcast: the entry only shows that it was reported */
 	TW_OVERFLOW__MAX
 };
 
@@ -344,7 +343,7 @@ struct tw_gc {
 #define TW_SCALE_OPTION 0x20 /* its SYN had the option, or may have had */
 #define TW_SCALE_BEHIND 0x40 /* its peer has acknowledged less than it had sent */
 #define TW_SCALE_TWICE	0x80 /* SYN_RECV: it sent SYN-ACKs with different numbers */
-#define TW_SCALE_RESET	0x80 /* CLOSED: its RST stood where it had sent to */
+#define TW_SCALE_RESET	0x80 /* CLOSED: its RST was at the end of what it had sent */
 #define TW_SCALE_MAX	14   /* also for an unknown scale, so that no window is refused */
 
 #define TW_PORT_F_GUARD_ANY 0x01 /* `addresses: [any]`: no address guard */
@@ -356,7 +355,7 @@ struct tw_gc {
 
 #define TW_PORT_F_CUT	0x40  /* cut-through may start and end here: a plain forwarding port */
 #define TW_PORT_F_DHCP	0x80  /* addresses from DHCP are its own, too: `leases` */
-#define TW_PORT_F_LOCAL 0x100 /* unclaimed: of a device whose other end is on this host */
+#define TW_PORT_F_LOCAL 0x100 /* unclaimed; the device's other end is on this host */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
@@ -456,11 +455,11 @@ struct tw_leases {
 };
 
 /* Names that belong to one port of a network, first come, first served: link-local addresses, and
- * names that DHCP clients give themselves (client identifiers; DUIDs with an IAID). */
+ * names that DHCP clients choose (client identifiers; DUIDs with an IAID). */
 enum tw_claim_kind { TW_CLAIM_ADDRESS, TW_CLAIM_CLIENT, TW_CLAIM__MAX };
 
 #define TW_CLAIMS_MAX \
-	4 /* names of each kind, for one port; the least recently used one gives way */
+	4 /* names of each kind, for one port; the least recently used one is replaced */
 
 struct tw_claim {
 	struct tw_addr name; /* a client's name: its kind and keyed hash */
@@ -478,8 +477,7 @@ struct tw_claims {
 
 /* Owners of names: a way holds the claim's tag and, in its low 16 bits, the port's id. A way is
  * free if its port no longer lists the claim. */
-#define TW_OWNER_SETS \
-	16384 /* a power of two; twice as many ways as there can be claims, and more */
+#define TW_OWNER_SETS 16384 /* a power of two; at least twice as many ways as claims */
 #define TW_OWNER_WAYS 8
 
 struct tw_owners {
@@ -530,9 +528,9 @@ struct tw_resident_key {
 #define TW_FOREIGN_VLAN	      0xfffu
 #define TW_FOREIGN_FILTERING  (1u << 31)
 
-/* skb->mark belongs to the host: no frame leaves a port with a changed mark. The only mark of ours,
- * 28 secret bits (config.mark, random per boot) and TW_MARK_REPLY, is on a refusal that tapwall
- * wrote, from one hook of the port to the other. */
+/* skb->mark belongs to the host: no frame leaves a port with a changed mark. tapwall marks only its
+ * own refusals, on their way from one hook of the port to the other: 28 secret bits (config.mark,
+ * random per boot) and TW_MARK_REPLY. */
 #define TW_MARK_REPLY 0x2u
 #define TW_MARK_BITS  0xfu
 
@@ -543,8 +541,8 @@ struct tw_beside {
 	__u32 origin; /* interface where it entered the host; 0: host-made */
 };
 
-/* Layout of all that is pinned. A change of a struct in a map, or of its meaning, takes the next number
- * (docs/decisions/014-layout.md). */
+/* Version of the layout of all pinned maps. A change of a struct in a map, or of its meaning,
+ * increments it (docs/decisions/014-layout.md). */
 #define TW_LAYOUT 1
 
 struct tw_config {
@@ -594,8 +592,8 @@ struct tw_port_count {
 	__u64 bytes[TW_DIR__MAX];
 	__u64 denied_packets[TW_DIR__MAX]; /* denied or rejected frames */
 	__u64 denied_bytes[TW_DIR__MAX];
-	__u64 events_limited; /* denials not reported, over the port's rate */
-	__u64 events_lost;    /* events lost, ring buffer full */
+	__u64 events_limited; /* denials not reported: the port's event rate was exceeded */
+	__u64 events_lost;    /* events lost: the ring buffer was full */
 };
 
 /* Metered quantities of a port (path/limit.h): the rates of struct tw_port. */

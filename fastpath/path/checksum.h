@@ -6,7 +6,7 @@
  * Out:        TW_R_BAD_CHECKSUM, or TW_R_NONE.
  * Invariants: 1. A checksum is verified unless a NIC has checked it, or it is still to be
  *                completed.
- *             2. For packets that keep a record's state, only the IPv4 header is summed.
+ *             2. For packets that do not change a record's state, only the IPv4 header is summed.
  * Bounds:     for packets that change a state, one call that reads the packet once.
  * Source:     RFC 1071, 791, 768, 9293 §3.1, 8200 §8.1; docs/decisions/009-offloads.md.
  */
@@ -35,8 +35,9 @@ tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet 
 	       tw_csum_fold(tw_pseudo_sum(&p->tuple, p->tuple.proto, len) + (__u32)sum) == 0xffff;
 }
 
-/* Returns 1 if a packet changes a record, or makes one as an answer. A fragment's checksum needs
- * the whole datagram. Has no branches, so that the verifier walks the code after it once. */
+/* Returns 1 if a packet changes a record, or is the first answer. Fragments do not count, as a
+ * checksum covers the whole datagram. It has no branches, so that the verifier walks the code after
+ * it once. */
 tw_inline __u32 tw_checksum_matters(
 	const struct tw_ctx *s, const struct tw_packet *p, const struct tw_flow *flow)
 {

@@ -4,17 +4,17 @@
  * Why:        no policy lists them, yet a guest that uses another guest's name takes its traffic
  *             (RFC 4861 §11) or its lease. The first port that uses a name keeps it.
  * How:        `claims` lists the names of each port; a frame with a known name reads nothing else.
- *             `owners`, by a keyed hash, tells which port claims a name; only new names look it up.
- *             A way in it is valid only while its port lists the claim. So a port that disappears,
- *             or gets another MAC, frees its names without an agent.
+ *             `owners` maps the keyed hash of a name to the port that claims it; only new names are
+ *             looked up there. A way in it is valid only while its port lists the claim. So a port
+ *             that disappears, or gets another MAC, frees its names without an agent.
  * Invariants: 1. If two names' tags collide, the second name is refused, never granted: a grant
  *                compares the name itself (for DHCP clients, 64 bits of its keyed hash).
  *             2. A link-local address made from a MAC (RFC 4291 App. A) belongs to that MAC alone,
  *                claimed or not.
- *             3. An address that the policy reserves or gives to another port cannot be claimed, as
- *                of the policy's first packet: every epoch checks claims again.
+ *             3. An address that the policy reserves or gives to another port cannot be claimed. In
+ *                a new policy epoch, each claim is checked again when it is next used.
  *             4. An address in use beyond the ports can be claimed only with the MAC that used it,
- *                as by a guest that moves here from another host. The source of a router
+ *                such as by a guest that moves here from another host. The source of a router
  *                advertisement takes its address back from a guest that claimed it before.
  * Bounds:     TW_CLAIMS_MAX slots, TW_OWNER_WAYS ways, four lookups for each way; runs in a
  *             subprogram.
@@ -128,7 +128,7 @@ tw_inline __u32 tw_stranger_now(const struct tw_frame *f)
 	return tw_tick(f->now_ns) >> TW_STRANGER_SHIFT & 0xffff;
 }
 
-/* True if the address was seen there recently, with another MAC. */
+/* True if the address was recently seen beyond the ports, with another MAC. */
 tw_inline int tw_stranger_holds(const struct tw_frame *f, __u64 tag, const __u8 *mac)
 {
 	__u32 n = tag >> 16 & (TW_STRANGER_SETS - 1), i;
@@ -147,7 +147,7 @@ tw_inline int tw_stranger_holds(const struct tw_frame *f, __u64 tag, const __u8 
 	return holds;
 }
 
-/* Notes an address seen there, in place of the least recently seen one. */
+/* Notes an address seen beyond the ports, in place of the least recently seen one. */
 tw_inline void tw_stranger_note(const struct tw_frame *f, __u64 tag, const __u8 *mac)
 {
 	__u32 n = tag >> 16 & (TW_STRANGER_SETS - 1), i, at = 0, oldest = 0;
@@ -204,7 +204,7 @@ tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, _
 	return tw_claim_listed(claims, way & ~0xffffull);
 }
 
-/* Makes the port the owner of the tag in scratch. False if another port is, or no way is free.
+/* Makes the port the owner of the tag in scratch. False if another port owns it, or no way is free.
  * Results of the ways are kept in memory, so that the verifier walks each way once. */
 tw_inline int tw_owner_take(
 	const struct tw_frame *f, __u32 id, __u32 epoch, struct tw_scratch *scratch)
@@ -275,7 +275,8 @@ tw_inline void tw_claim_find(const struct tw_claims *claims, enum tw_claim_kind 
 	}
 }
 
-/* True if the policy reserves the link-local address for the ports that it gives it to. */
+/* True if the policy reserves the link-local address: only ports to which it gives the address may
+ * use it. */
 tw_inline int tw_claim_reserved(const struct tw_frame *f, __u32 epoch, struct tw_scratch *scratch)
 {
 	scratch->asked.prefixlen = 160;
@@ -302,9 +303,9 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	return 1;
 }
 
-/* Returns what is known without `owners` about scratch->about. 1: it is the port's; 0: it is not;
- * -1: the port does not claim it, or has not since the policy changed. A link-local address made
- * from the guest's MAC needs no claim. */
+/* Returns what is known about scratch->about without reading `owners`. 1: it is the port's; 0: it
+ * is not; -1: the port does not claim it, or has not since the policy changed. A link-local address
+ * made from the guest's MAC needs no claim. */
 tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
@@ -330,7 +331,8 @@ tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *por
 	return 1;
 }
 
-/* Claims scratch->about, as tw_claim_known() left it. True if it is the port's now. */
+/* Claims the name in scratch->about, for which tw_claim_known() returned -1. True if the port owns
+ * it now. */
 tw_inline int tw_claim_take(const struct tw_frame *f, const struct tw_config *config, __u32 id,
 	__u32 epoch, enum tw_claim_kind kind, struct tw_scratch *scratch)
 {

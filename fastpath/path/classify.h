@@ -33,7 +33,7 @@ tw_inline int tw_is_icmp(const struct tw_tuple *t)
 	return t->proto == TW_IPPROTO_ICMP || t->proto == TW_IPPROTO_ICMPV6;
 }
 
-/* True if a word is read by its address. The first chunk is always mapped. */
+/* True if the word at an offset is read by its address. Words of the first chunk never are. */
 tw_inline int tw_is_far(const struct tw_frame *f, __u32 at)
 {
 	return tw_image_flat(f) && at >= TW_IMAGE_CHUNK_WORDS;
@@ -52,8 +52,8 @@ tw_inline __u32 tw_far_word(const struct tw_frame *f, const struct tw_image_ref 
 {
 	__u32 word = at < ref->n_words ? *tw_image_words(f, ref, at) : 0;
 
-	/* Makes the load an instruction of its own, so that the verifier sees no other pointers for
-	 * it. */
+	/* Makes the load an instruction of its own, so that the verifier sees only one kind of
+	 * pointer for it. */
 	TW_OPAQUE(word);
 	return word;
 }
@@ -83,8 +83,8 @@ tw_inline __u64 tw_below(__u64 a, __u64 b)
 	return ((~a & b) | ((~a | b) & (a - b))) >> 63;
 }
 
-/* Returns how many keys are not above a value. `wide`: keys use all 64 bits; otherwise the sign of
- * the difference decides. */
+/* Returns the number of keys that are not above a value. `wide`: keys use all 64 bits; otherwise
+ * the sign of the difference decides. */
 tw_inline __u32 tw_search(const struct tw_image_search *search, __u64 value, const int wide)
 {
 	__u64 n = TW_NODE_KEYS;
@@ -369,12 +369,12 @@ tw_inline const void *tw_block(const struct tw_match *m, __u32 dim, __u32 n)
 	chunk = tw_chunk(m->f, m->ref, at);
 	if (!chunk)
 		return 0;
-	/* Here, not earlier: otherwise the compiler adds to a pointer that may be NULL. */
+	/* Placed here, as otherwise the compiler adds to a pointer that may be NULL. */
 	TW_OPAQUE(at);
 	return &chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 16)];
 }
 
-/* Tests one block of 512 entries. 1 ends the loop. */
+/* Tests one block of 512 entries. Returns 1 to end the loop. */
 static long tw_match_step(__u32 i, void *context)
 {
 	struct tw_match *m = context;

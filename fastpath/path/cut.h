@@ -4,16 +4,17 @@
  * Why:        a redirect costs less than a bridge, so a judged and redirected frame costs less than
  *             one that is only bridged.
  * In:         a packet that the near end allows, at the port of its sender.
- * Out:        s->far; in the flow its interface and its gate's decision, or an uplink. NULL: the
- *             frame goes to the vSwitch, and the far end judges it and may refuse it.
+ * Out:        s->far, with its interface and its gate's decision in the flow; or an uplink's
+ *             interface in the flow. With neither, the frame goes to the vSwitch, and the far end
+ *             judges it.
  * Invariants: 1. Only between two ports with TW_PORT_F_CUT in one network and VLAN, to a MAC that
  *                the agent vouches for. Tagged frames of VLAN-filtering bridges, multicast, frames
  *                of transit ports and oversized frames go to the vSwitch.
  *             2. Only frames that the far end's guard and gate would allow too.
  *             3. Both gates are evaluated in one policy epoch.
- *             4. Only while the agent follows changes of ports (config.cut_until_ns). Where the
- *                kernel can be asked, only between ports that share a bridge: the far program
- *                compares (tw_arrival() in forward.h).
+ *             4. Only while the agent follows changes of ports (config.cut_until_ns). If the kernel
+ *                can tell, only between ports that share a bridge: the far program compares
+ *                (tw_arrival() in forward.h).
  * Bounds:     one lookup in `locals` if neither the record nor opened_to names the port; one
  *             classification.
  */
@@ -30,8 +31,8 @@ tw_inline int tw_cut_fits(const struct tw_ctx *s, const struct tw_port *far)
 	       far->network == s->port->network && far->pvid == s->port->pvid;
 }
 
-/* Returns the length of the longest frame that the far port gets: super-frames are segmented
- * before. */
+/* Returns the length of the longest frame that the far port gets. For a super-frame, that is a
+ * segment. */
 tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 {
 	__u32 header = p->tuple.proto == TW_IPPROTO_TCP ? p->tcp_header_len : sizeof(struct tw_udp);
@@ -121,7 +122,7 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 }
 
 /* Returns the interface of the uplink to which the port's bridge would send the frame; 0: none. The
- * bridge tells where the MAC is, and the agent if cut-through may go there. */
+ * bridge knows where the MAC is; the agent lists the uplinks to which cut-through may go. */
 tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, __u64 bridge_port)
 {
@@ -135,8 +136,8 @@ tw_inline __u32 tw_cut_uplink(const struct tw_frame *f, const struct tw_ctx *s,
 }
 
 /* Returns the interface of the port to which a frame at an uplink may go past the bridge, to be
- * judged there. 0: the bridge gets it, as it may have more to do with it. *ret_bridge_port: the
- * uplink's bridge port id. */
+ * judged there. 0: the frame is left to the bridge, which may have to do more than forward it.
+ * *ret_bridge_port: the uplink's bridge port id. */
 tw_inline __u32 tw_cut_inbound(
 	const struct tw_frame *f, const struct tw_config *config, __u64 *ret_bridge_port)
 {

@@ -198,7 +198,7 @@ tw_inline enum tw_reason tw_frag_add(struct tw_frag *d, const struct tw_piece *p
 		to = r[i].to > to ? r[i].to : to;
 		r[i].from = r[i].to = 0;
 	}
-	/* Complete: its id may be used again. */
+	/* The datagram is complete: its id may be used again. */
 	if (!from && to == d->total) {
 		d->state = TW_FRAG_FREE;
 		return TW_R_NONE;
@@ -278,7 +278,7 @@ tw_inline struct tw_fragq *tw_fragq_get(
 	return tw_fragqs_lookup(f, &key);
 }
 
-/* Queues a copy of a frame in place of the port's oldest one. True if it did. */
+/* Queues a copy of a frame in place of the port's oldest one. True on success. */
 tw_inline int tw_fragq_put(const struct tw_frame *f, struct tw_scratch *scratch, __u32 port_id)
 {
 	struct tw_fragq *queued = tw_fragq_get(f, scratch, port_id, 0);
@@ -371,8 +371,8 @@ tw_inline int tw_fragq_waits(
 }
 
 /* Sends the fragments that wait for this frame, each to be judged as if it came now. The frame
- * becomes each of them, then itself again; 0, or negative: it is damaged and must be dropped. While
- * they are judged, they may use scratch memory. */
+ * becomes each of them, then itself again. Returns 0, or a negative number if it is damaged and
+ * must be dropped. Judging them may overwrite scratch memory. */
 tw_inline long tw_release(
 	struct tw_frame *f, enum tw_dir dir, __u32 port_id, struct tw_scratch *scratch)
 {

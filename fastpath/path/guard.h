@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* guard.h: enforces a port's identity, and passes housekeeping, which no rule judges.
  *
- * Why:        policies are written in addresses, which are worth something only if no guest can
- *             borrow one.
+ * Why:        policies name addresses. A guest that could use another guest's address would get its
+ *             rights.
  * Out:        TW_R_NONE: go on to track. A reason that admits (TW_R_NEIGHBOUR, TW_R_DHCP_CLIENT):
  *             passes now. Any other: denied.
  * Invariants: 1. Every source MAC, IP, ARP sender, and ND source or target from a guest is its
@@ -53,7 +53,7 @@ tw_inline enum tw_reason tw_guard_dhcp(
 	if (dir == TW_DIR_OUT ? p->tuple.dport != server
 			      : p->tuple.dport != client || p->tuple.sport != server || p->fragment)
 		return TW_R_NONE;
-	/* A message that its receiver drops teaches nothing. */
+	/* No lease is learned from a message that its receiver drops. */
 	if (tw_call_checksum(f))
 		return TW_R_BAD_CHECKSUM;
 	return v4 ? tw_call_dhcp(f, dir, s->epoch) : tw_call_dhcp6(f, dir, s->epoch);
@@ -82,7 +82,7 @@ tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const stru
 	return TW_R_NONE;
 }
 
-/* Judges housekeeping. TW_R_NONE: the frame is none. */
+/* Judges housekeeping. TW_R_NONE: it is not housekeeping. */
 tw_inline enum tw_reason tw_guard_house(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -130,7 +130,8 @@ tw_inline enum tw_reason tw_guard_in(
 	int unicast = !(p->dst_mac[0] & 1);
 	enum tw_reason reason;
 
-	/* The vSwitch floods it, as it does not know the MAC; it is not for this guest. */
+	/* The vSwitch floods such a frame, as it does not know the MAC; it is not for this
+	 * guest. */
 	if (unicast && tw_port_has_mac(s->port) && !tw_mac_equal(p->dst_mac, s->port->mac))
 		return TW_R_NOT_FOR_PORT;
 	reason = s->marked ? TW_R_NONE : tw_call_beyond(f, s->epoch);

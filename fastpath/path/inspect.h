@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* inspect.h: placeholder of payload inspection. Every payload passes.
+/* inspect.h: the stage for payload inspection. So far, every payload passes.
  *
  * In:         a packet of a connection whose gates are open.
  * Out:        TW_R_NONE.

@@ -7,8 +7,8 @@
  *             refills.
  * In:         frames that leave a guest. Frame rates apply to all of them, before a header is read;
  *             the connection rate to those that open a connection, once the policy allows them.
- * Invariants: 1. CPUs that read a meter at once may each pass one frame over its rate, never more:
- *                passed frames are added atomically.
+ * Invariants: 1. CPUs that read a meter at the same time may each pass one frame over its rate,
+ *                never more: passed frames are added atomically.
  *             2. A flood over the rate is reported once a second for each port; all of it is
  *                counted.
  *             3. A super-frame passes if one frame would, and counts as its segments.
@@ -33,8 +33,8 @@ tw_inline __u64 tw_meter_burst(__u64 step)
 	return burst < TW_SECOND_NS ? burst : TW_SECOND_NS;
 }
 
-/* True if one more frame fits `rate`, which is not 0; then takes `n`. Segments of a super-frame
- * pass together and are charged afterwards. */
+/* True if one more frame fits `rate`, which is not 0. It then charges `n` frames: the segments of a
+ * super-frame pass together. */
 tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now, __u32 n)
 {
 	__u64 step = TW_SECOND_NS / rate, at = TW_MEMORY(*due);
@@ -61,8 +61,8 @@ tw_inline enum tw_reason tw_limit_over(
 	return TW_R_RATE_LIMIT;
 }
 
-/* Returns the segments of a frame. The unparsed headers of a super-frame may add one too many. A
- * frame with too many segments pays for the maximum, and is denied later. */
+/* Returns the number of segments of a frame. The unparsed headers of a super-frame may add one too
+ * many. A frame with too many segments pays for the maximum, and is denied later. */
 tw_inline __u32 tw_limit_segments(const struct tw_frame *f)
 {
 	__u32 n = f->gso_size ? (f->len + f->gso_size - 1) / f->gso_size : 1;

@@ -9,9 +9,9 @@
  *                the destination is the group that the RFC names, at the group's MAC, or a
  *                neighbour.
  *             2. Both ways: hop limit 255 (MLD: 1), no fragments, no extension headers but MLD's
- *                router alert, known options of known length, each once, nothing behind the
- *                message. Router advertisements and redirects have many options; only their lengths
- *                are checked.
+ *                router alert, known options of known length, each once, nothing after the message.
+ *                Router advertisements and redirects have many options; only their lengths are
+ *                checked.
  *             3. A guest's padding is zeros (RFC 894). Arriving ARP may have any padding, as old
  *                devices pad with stale memory.
  * Bounds:     TW_ND_OPTIONS_MAX options, TW_MLD_RECORDS_MAX records, a load each; runs in a
@@ -313,7 +313,7 @@ tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_hou
 	return TW_R_NONE;
 }
 
-/* Returns the bytes before the options. */
+/* Returns the number of bytes before the options. */
 tw_inline __u32 tw_nd_fixed(__u32 type)
 {
 	switch (type) {
@@ -452,7 +452,7 @@ tw_inline enum tw_reason tw_mld_report(
 }
 
 /* Judges MLD. Without a guest's reports, a snooping bridge would cut it off from ND. Queries are
- * for routers; from a guest, the policy judges them. */
+ * sent by routers; a guest's queries are left to the policy. */
 tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
 	const struct tw_packet *p = &s->scratch->packet;

@@ -17,7 +17,7 @@
 
 #include "fastpath/path/transport.h"
 
-/* Types that say how a segment's headers are made, but not which they are. */
+/* GSO flags about how segments are made. They name no protocol. */
 #define TW_GSO_MANNERS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 12 | 1u << 18 | 1u << 19 | 3u << 30)
 #define TW_GSO_IN_UDP  (TW_GSO_UDP_TUNNEL | TW_GSO_UDP_TUNNEL_SUM | TW_GSO_REMCSUM)
 #define TW_GSO_IN_IP   (TW_GSO_GRE | TW_GSO_GRE_CSUM | TW_GSO_IPXIP4 | TW_GSO_IPXIP6 | TW_GSO_ESP)
@@ -29,8 +29,8 @@
  * RFC 9293 §3.7.1); a UDP super-frame has at most 128 segments (UDP_MAX_SEGMENTS). */
 #define TW_SEGMENTS_MAX 1024
 
-/* True if guard reads beyond the header of a datagram with these ports, so that its payload
- * matters, too. */
+/* True if the guard stage reads the payload of a datagram with these ports, so that it matters,
+ * too. */
 tw_inline int tw_offload_read_on(const struct tw_packet *p)
 {
 	const __be16 sport = p->tuple.sport, dport = p->tuple.dport;
@@ -41,7 +41,7 @@ tw_inline int tw_offload_read_on(const struct tw_packet *p)
 }
 
 /* True if a checksum completed at these places is the packet's own, or that of an encapsulated
- * packet, of which nothing was read. */
+ * packet, which no stage reads. */
 tw_inline int tw_offload_sum_fits(
 	const struct tw_frame *f, const struct tw_packet *p, __u32 start, __u32 offset)
 {
@@ -80,7 +80,7 @@ tw_inline int tw_offload_type_fits(const struct tw_frame *f, const struct tw_pac
 		return !(type & TW_GSO_DODGY) && proto != TW_IPPROTO_TCP &&
 		       proto != TW_IPPROTO_ICMP && proto != TW_IPPROTO_ICMPV6;
 	switch (type & TW_GSO_PLAIN) {
-	case 0: /* results only in the frame itself or an error */
+	case 0: /* yields only the frame itself or an error */
 		return proto == TW_IPPROTO_TCP || proto == TW_IPPROTO_UDP;
 	case TW_GSO_TCPV4:
 		return proto == TW_IPPROTO_TCP && p->ethertype == TW_ETH_IPV4;

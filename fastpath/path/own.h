@@ -86,16 +86,16 @@ tw_inline int tw_own_destination(const struct tw_frame *f, const struct tw_port 
 	return tw_addr_is_link_local(addr) || tw_own_source(f, port, epoch, addr);
 }
 
-/* True if a guest may announce the address, which includes one from a DHCP server from that moment
- * on. */
+/* True if a guest may announce the address. A leased one counts even before the policy in force
+ * includes it. */
 tw_inline int tw_own_held(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	const struct tw_addr *addr)
 {
 	return tw_own_given(f, port, epoch, addr) || tw_own_learned(f, port, epoch, addr);
 }
 
-/* Returns the reason for an address that is not the port's: LEASE_UNKNOWN if it will be once the
- * policy knows the lease. */
+/* Returns the reason for an address that is not the port's: LEASE_UNKNOWN if it will be the port's
+ * once the policy includes the lease. */
 tw_inline enum tw_reason tw_own_foreign(const struct tw_packet *p, enum tw_reason reason)
 {
 	return p->lease ? TW_R_LEASE_UNKNOWN : reason;

@@ -150,9 +150,9 @@ struct tw_ip {
 	__u8 fragment; /* enum tw_fragment */
 	__u8 next;     /* protocol of the header at `off` */
 	__u8 done;     /* `next` is no extension header, or lies in another fragment */
-	__u8 inside;   /* an extension header was read: hop-by-hop options may no longer come */
+	__u8 inside;   /* an extension header was read: hop-by-hop options are no longer allowed */
 	__u8 hop_limit;
-	__u8 atomic; /* a fragment header stands before a whole packet: RFC 6946 */
+	__u8 atomic; /* a whole packet has a fragment header: RFC 6946 */
 };
 
 struct tw_packet {
@@ -241,7 +241,7 @@ struct tw_flow {
 	__u32 decision;
 	__u32 far_decision; /* decision of the far gate; 0: not evaluated here */
 	__u32 far_ifindex;
-	__u32 uplink_ifindex; /* cut-through interface beyond our ports; 0: none */
+	__u32 uplink_ifindex; /* interface of the uplink that the frame is sent to; 0: none */
 	__u64 bridge_port;    /* bridge port id of the near port, if cut-through is considered */
 };
 
@@ -295,7 +295,7 @@ enum tw_token_kind {
 	TW_TOKEN_REPLY,	  /* left a refusal that tapwall wrote to the bridge */
 };
 
-#define TW_TOKEN_NS 100000000ull /* a bridge takes microseconds */
+#define TW_TOKEN_NS 100000000ull /* age at which a token is void; a bridge takes microseconds */
 
 /* Redirect token: tells the program at a frame's far port what the near one did. There is one per
  * CPU: a redirect and a bridge call the far program on the same CPU before the next frame enters
@@ -332,7 +332,7 @@ struct tw_scratch {
 	struct tw_conn conn; /* a record being built */
 	struct tw_key key;   /* key and probe of a record being removed */
 	struct tw_probe probe;
-	__u32 spare_rank; /* rank and slot of the record to give up so far */
+	__u32 spare_rank; /* rank and slot of the best record to give up so far */
 	__u32 spare_slot;
 	struct tw_overflow overflow; /* an entry found or being built */
 	struct tw_reply reply;
@@ -365,13 +365,13 @@ struct tw_ctx {
 	struct tw_conn *conn;	    /* live record of the packet; NULL: none */
 	__u32 epoch;		    /* policy epoch of this frame, at all its gates */
 	__u8 dir;		    /* enum tw_dir */
-	__u8 marked;	/* the near end, on the same network, has tracked such a frame */
+	__u8 marked;	/* by its token, the near end on the same network has tracked the frame */
 	__u8 untracked; /* the near end let this packet pass without a record */
-	__u8 quiet;	/* report no event: rate-limited, or the same was just reported */
+	__u8 quiet;	/* report no event: rate-limited, or just reported */
 };
 
-/* True if the frame is judged under records of its port's own: the port sees foreign connections,
- * or the frame has many destinations. */
+/* True if the frame is judged under records that only its port uses: the port sees foreign
+ * connections, or the frame has many destinations. */
 tw_inline int tw_ctx_alone(const struct tw_ctx *s, const struct tw_packet *p)
 {
 	return s->port->flags & TW_PORT_FOREIGN || p->multicast;

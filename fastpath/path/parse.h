@@ -95,8 +95,9 @@ tw_inline enum tw_reason tw_parse_ethernet(const struct tw_frame *f, struct tw_p
 	return TW_R_NONE;
 }
 
-/* True for an allowed ARP operation: request or reply. Of RARP, handled as ARP from here on, only
- * the request by which a hypervisor announces a guest's MAC after a migration (RFC 903). */
+/* True for an allowed ARP operation: request or reply. RARP is handled as ARP from here on. Only
+ * its request is allowed, by which a hypervisor announces a guest's MAC after a migration (RFC
+ * 903). */
 tw_inline int tw_parse_arp_operation(__u32 ethertype, __be16 operation)
 {
 	if (ethertype == TW_ETH_RARP)

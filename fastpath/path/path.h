@@ -102,7 +102,7 @@ tw_inline enum tw_reason tw_path_admit(
 	struct tw_packet *p = &scratch->packet;
 	enum tw_reason reason;
 
-	/* The token of the previous frame is void. */
+	/* Discards the token of the previous frame. */
 	if (s->dir == TW_DIR_OUT)
 		scratch->token.kind = TW_TOKEN_NONE;
 	s->port = tw_port_at(f, f->ifindex, s->epoch);
@@ -214,7 +214,7 @@ tw_inline enum tw_reason tw_path_judge(
 	return reason ? reason : tw_path_passed(flow);
 }
 
-/* Returns the verdict of a reason, or the stage's own verdict where it has set one. */
+/* Returns the verdict of a reason, or the stage's own verdict if it has set one. */
 tw_inline __u8 tw_path_verdict(enum tw_reason reason, const struct tw_outcome *o)
 {
 	if (reason == TW_R_UNCLAIMED)
@@ -280,7 +280,7 @@ tw_inline const struct tw_outcome *tw_path(
 	return o;
 }
 
-/* Ends a frame at an uplink that has a guest's MAC (tw_beyond_uplink()): counts and reports it. */
+/* Counts and reports a denied frame at an uplink that has a guest's MAC (tw_beyond_uplink()). */
 tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config *config)
 {
 	struct tw_ctx s = {.config = config, .dir = TW_DIR_IN};
@@ -411,7 +411,7 @@ tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epo
 	return scratch->packet.lease;
 }
 
-/* True if the port may have the name in scratch->about. */
+/* Claims the name in scratch->about. True if the port owns it now. */
 tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
 	__u32 epoch, __u32 kind)
 {

@@ -13,7 +13,7 @@
 #include "fastpath/abi/image.h"
 #include "fastpath/path/bytes.h"
 
-#define TW_HEAD_MAX 256 /* headers are read from this many first bytes of a frame */
+#define TW_HEAD_MAX 256 /* number of leading bytes of a frame from which headers are read */
 
 /* A frame being judged. `data` … `data_end` is its linear head: at least min(len, TW_HEAD_MAX)
  * bytes, from the Ethernet header on, aligned so that the IP header is on 4 bytes (as NET_IP_ALIGN
@@ -46,8 +46,8 @@ struct tw_frame {
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
-/* Size of the connection table: its buckets, and the slots used of each. A program keeps its table
- * for life: one that still runs while its successor is attached has another one
+/* Size of the connection table: its buckets, and the slots used of each. A program uses one table
+ * all its life. While a new program is being attached, the old one still uses the old table
  * (kernel/resize.h). */
 tw_inline __u32 tw_table_buckets(const struct tw_frame *f);
 tw_inline __u32 tw_table_slots(const struct tw_frame *f);
@@ -84,17 +84,18 @@ tw_inline const __u32 *tw_image_words(
 
 /* Calls step(0, context), step(1, context), … n times, or until one returns other than 0. For loops
  * too long for the verifier to walk. Results that decide anything must be in map memory, not on the
- * stack. Before Linux 6.8 the verifier walks one step, takes a constant that it leaves on the stack
- * for the only possible one, and prunes all other branches. */
+ * stack. Before Linux 6.8, the verifier walks one step only. It takes a constant that this step
+ * leaves on the stack for the only possible value, and prunes all other branches. */
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context);
 
-/* Lock a set against all other CPUs. While it is locked, no map may be touched and nothing
- * called. */
+/* Lock a set against all other CPUs. While it is locked, the caller must not use a map or call a
+ * function. */
 tw_inline void tw_frag_lock(struct tw_frag_set *set);
 tw_inline void tw_frag_unlock(struct tw_frag_set *set);
 
 /* Copy a whole frame of at most TW_FRAGQ_BYTES; turn the frame into such a copy; send the frame as
- * it is now once more, the way it came. The first two invalidate pointers into the frame. */
+ * it is now again, in the direction it came from. The first two invalidate pointers into the
+ * frame. */
 tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued);
 tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued);
 tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir);
@@ -119,8 +120,8 @@ tw_inline void tw_frame_bounce(struct tw_frame *f, enum tw_dir dir);
 
 /* Returns the bridge port id of the frame's port, as its bridge has it: the bridge, the VLAN of
  * untagged frames, and whether the port is isolated, in one word. 0: on no bridge, or on one that
- * does not forward for it. TW_BRIDGE_PORT_UNKNOWN: the bridge cannot be asked here, and the agent's
- * knowledge must do. */
+ * does not forward for it. TW_BRIDGE_PORT_UNKNOWN: the bridge cannot be asked here, and only the
+ * agent's knowledge counts. */
 #define TW_BRIDGE_PORT_UNKNOWN	1
 #define TW_BRIDGE_PORT_ISOLATED 0x8000
 tw_inline __u64 tw_frame_bridge_port(const struct tw_frame *f);
@@ -159,7 +160,7 @@ tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f);
  * segment's headers are rewritten. 0: none within the frame. */
 tw_inline __u32 tw_frame_inner(const struct tw_frame *f);
 
-/* ---- functions of path.h that a target may verify and run as subprograms (see there) ---- */
+/* ---- functions that a target may verify and run as subprograms; path.h has their bodies ---- */
 struct tw_scratch;
 
 /* Facts about a port for classify. */
@@ -212,10 +213,10 @@ tw_inline struct tw_scratch *tw_scratch_get(const struct tw_frame *f);
  * interrupt them. */
 tw_inline struct tw_scratch *tw_scratch_control(const struct tw_frame *f);
 
-/* True if the outcome of a frame on the express path is read (express.h). */
+/* True if the caller reads the outcome of a frame on the express path (express.h). */
 tw_inline int tw_frame_traced(const struct tw_frame *f);
 
-/* Traces that a stage is entered (for explain; nothing in the kernel). */
+/* Records for `explain` that a stage is entered. Does nothing in the kernel. */
 tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage);
 
 #define TW_SUM_BYTES 512 /* bytes of a frame summed at a time */
@@ -238,8 +239,8 @@ tw_inline const void *tw_at(const struct tw_frame *f, __u32 off, __u32 len)
 	return p;
 }
 
-/* Returns why tw_at() found nothing: the frame ends, a capture truncated it, or the bytes lie too
- * deep. */
+/* Returns why tw_at() found nothing: the frame ends, a capture truncated it, or the bytes lie
+ * beyond TW_HEAD_MAX. */
 tw_inline enum tw_reason tw_at_reason(const struct tw_frame *f, __u32 off, __u32 len)
 {
 	return off + len > f->len || off + len <= TW_HEAD_MAX ? TW_R_TRUNCATED : TW_R_HEADER_BUDGET;

@@ -2,8 +2,8 @@
 /* reply.h: turns a refused frame into the refusal that is sent back.
  *
  * What:       TCP gets a RST, everything else an ICMP or ICMPv6 "administratively prohibited".
- * Invariants: 1. Nothing answers a RST, an ICMP error, a later fragment, or a frame to or from a
- *                group (RFC 1122 §3.2.2, RFC 4443 §2.4).
+ * Invariants: 1. No refusal is sent for a RST, an ICMP error, a later fragment, or a frame to or
+ *                from a group (RFC 1122 §3.2.2, RFC 4443 §2.4).
  *             2. The reply reuses the frame: same tags, same offset of the IP header.
  * Bounds:     one lookup in `limiters`; the quoted packet is cut to TW_QUOTE_MAX bytes.
  * Source:     RFC 9293 §3.5.2 (RST), RFC 792, RFC 1812 §5.2.7.1 (code 13), RFC 4443 §3.1 (code 1).
@@ -14,7 +14,7 @@
 
 #define TW_REPLY_TTL 64
 
-/* Returns the sum of the reply's first `len` bytes, an even constant, as 16-bit words. */
+/* Returns the sum of the reply's first `len` bytes as 16-bit words. `len` is even and constant. */
 tw_inline __u64 tw_reply_sum(const struct tw_reply *r, __u32 len)
 {
 	__u64 sum = 0;

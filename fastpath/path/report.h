@@ -87,7 +87,7 @@ tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outco
 }
 
 /* Takes a token for an event. Events that any frame can cause are limited per port, so that one
- * guest cannot drown the others' events. */
+ * guest's events cannot displace the others'. */
 tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *config, __u32 id)
 {
 	struct tw_limiter *limiter = tw_limiters_lookup(f, &id);
@@ -98,12 +98,12 @@ tw_inline int tw_event_admit(const struct tw_frame *f, const struct tw_config *c
 		config->event_burst, tw_tick(f->now_ns));
 }
 
-/* Entries of `limiters` beside those of ports. */
+/* Entries of `limiters` other than those of ports. */
 #define TW_LIMITER_SHUT	   0
 #define TW_LIMITER_UPLINKS TW_PORTS_MAX
 
-/* Returns whose tokens a denial takes. Frames from beyond that a bridge's uplink denies have tokens of their own:
- * a flood of them silences no port that is shut. */
+/* Returns the entry of `limiters` whose tokens a denial takes. Denials at uplinks have an entry of
+ * their own, so that a flood there does not suppress the events of shut ports. */
 tw_inline __u32 tw_event_limiter(const struct tw_ctx *s, const struct tw_outcome *o)
 {
 	if (s->port)
@@ -171,9 +171,9 @@ tw_inline void tw_count_untold(const struct tw_frame *f, __u32 port_id, int admi
 		count->events_limited++;
 }
 
-/* Sends an event about the frame in scratch, or counts that it could not. If a cut-through
- * connection opens at both ends, one event reports both. Denials are admitted before the call, as a
- * flood must not come here for each. */
+/* Sends an event about the frame in scratch, or counts it as unsent. If a cut-through connection
+ * opens at both ends, one event reports both. Denials are admitted before the call, so that a flood
+ * does not cause a call for each. */
 tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_scratch *scratch, __u32 port_id, __u32 kind)
 {

@@ -3,7 +3,7 @@
  *
  * Invariants: 1. Runs for unfragmented packets and first fragments only.
  *             2. A first fragment without its whole transport header is denied (RFC 1858, 7112).
- *             3. Ports of anything but TCP, UDP and ICMP are 0.
+ *             3. Packets of protocols other than TCP, UDP and ICMP have ports 0.
  *             4. A super-frame is one segment of its whole payload. A fragmented segment may be as
  *                long as a datagram can be, as only its first fragment's length is known.
  * Source:     RFC 768, 792, 4443, 9293; nf_conntrack's list of TCP flags that stacks send.
@@ -14,7 +14,7 @@
 
 #define TW_DATAGRAM_MAX 65535
 
-/* Returns the bytes of the transport header and payload. */
+/* Returns the length of the transport header and payload. */
 tw_inline __u32 tw_l4_len(const struct tw_packet *p)
 {
 	return p->l3_off + p->l3_len - p->l4_off;
@@ -139,9 +139,9 @@ tw_inline enum tw_icmp_kind tw_icmp_kind(__u8 proto, __u8 type)
 }
 
 /* Sets the ports that represent an ICMP message in its connection's key, see struct tw_key. The
- * answering end's port includes the kind of query, so that permission for one kind is none for
- * another. As no two kinds add up to 65536, x = y + k and y = x + l hold for no identifiers x and
- * y. So no query of one end has the ports of one of the other. */
+ * answering end's port includes the kind of query, so that permission for one kind does not extend
+ * to another. No two kinds add up to 65536, so x = y + k and y = x + l hold for no identifiers x
+ * and y: queries of the two ends never have the same ports. */
 tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 id, __u16 icmp)
 {
 	__u8 type = icmp >> 8;
@@ -156,8 +156,8 @@ tw_inline void tw_icmp_ports(struct tw_tuple *t, enum tw_icmp_kind kind, __be16 
 					    : 0;
 }
 
-/* Reads the transport header of the packet that an ICMP error quotes, of which 8 bytes must be
- * there (RFC 792). Without them the tuple's protocol is cleared, and it matches no connection. */
+/* Reads the transport header of the packet that an ICMP error quotes. Without its first 8 bytes
+ * (RFC 792), the tuple's protocol is cleared, and it matches no connection. */
 tw_inline void tw_parse_quoted(const struct tw_frame *f, struct tw_packet *p, __u32 off)
 {
 	const struct tw_icmp *h = tw_at(f, off, sizeof(*h));

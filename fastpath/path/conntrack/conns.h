@@ -50,7 +50,7 @@
 
 /* Returns the hash of a key. The upper 32 bits of the sum are strongly universal: without the
  * secret, keys that collide more often than others cannot be found. Consecutive keys would still
- * form a lattice and share probe sequences; a bijective mix ends that. */
+ * form a lattice and share probe sequences; a bijective mix prevents that. */
 tw_inline __u32 tw_key_hash(const struct tw_config *config, const struct tw_key *key)
 {
 	__u64 sum = config->hash_key[TW_KEY_WORDS];
@@ -124,8 +124,9 @@ tw_inline __u32 tw_probe_slot(const struct tw_probe *at)
 	return (__u32)at->tags & (TW_BUCKET_SLOTS - 1);
 }
 
-/* Returns the trace that a free slot's `retained` keeps of the key whose record was there last; never 0. The slot
- * mostly follows from the key's tag, so the trace leaves the tag's lowest bits out. */
+/* Returns the trace that a free slot's `retained` keeps of the key whose record was there last;
+ * never 0. The slot mostly follows from the key's tag, so the trace leaves the tag's lowest bits
+ * out. */
 tw_inline __u8 tw_probe_trace(const struct tw_probe *at)
 {
 	return (__u8)(1 + ((__u32)at->tags >> 4 & 0xfff) % 255);
@@ -149,8 +150,8 @@ tw_inline void tw_bucket_ahead(const struct tw_frame *f, __u32 n)
 		TW_MEMORY(bucket->ahead) = 0;
 }
 
-/* Prefetches both cache lines of a record. A record likely to be opened arrives while the gates are
- * evaluated; one likely to match, while its bucket does. */
+/* Prefetches both cache lines of a record. A record that will probably be opened arrives while the
+ * gates are evaluated; one that will probably match arrives together with its bucket. */
 tw_inline void tw_record_ahead(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	struct tw_conn *c = tw_record(f, n, slot);
@@ -339,7 +340,7 @@ tw_inline int tw_conn_set_ports(const struct tw_frame *f, struct tw_conn *c, __u
 	return 1;
 }
 
-/* Notes that a connection's end is at another port now, as its workload moved on this host. If
+/* Notes that a connection's end is at another port now, as its workload moved within this host. If
  * another CPU changes `ports` at the same time, the connection's next packet tries again. */
 tw_inline void tw_conn_set_port(
 	const struct tw_frame *f, struct tw_conn *c, enum tw_dir end, __u32 port_id)
@@ -351,7 +352,7 @@ tw_inline void tw_conn_set_port(
 }
 
 /* Charges a record by its state. A CPU that changes the state checks again after writing the
- * charge, so that the last one to do so sees both agree. */
+ * charge, so that the last one to do so finds both in agreement. */
 tw_inline void tw_conn_recharge(const struct tw_frame *f, struct tw_conn *c)
 {
 	__u32 i, old, now;

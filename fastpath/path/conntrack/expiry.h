@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* expiry.h: when a record of the connection table ends.
+/* expiry.h: decides when a record of the connection table has expired.
  *
- * Callers:    the path, and the agent, which must take no record for live that the path takes for none.
+ * Callers:    the path and the agent, which must agree on which records are live.
  */
 #pragma once
 
@@ -19,8 +19,8 @@ tw_inline int tw_conn_refused(const struct tw_conn *c)
 	return tw_gate_refuses(c->gate[TW_DIR_OUT]) || tw_gate_refuses(c->gate[TW_DIR_IN]);
 }
 
-/* Returns how many ticks after its last packet a record expires. A refused connection cannot go on, so its
- * record lasts only as long as a closed one. */
+/* Returns the number of ticks after its last packet at which a record expires. A refused connection
+ * cannot continue, so its record lasts only as long as a closed one. */
 tw_inline __u32 tw_conn_limit(const struct tw_config *config, const struct tw_conn *c)
 {
 	return config->timeout[tw_conn_refused(c) ? TW_S_CLOSED : c->progress.state & 15];

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* lost.h: names what became of the connection of a TCP segment that meets no record.
+/* lost.h: tells how the connection of a TCP segment without a record ended.
  *
- * Why:        an operator looks for an expired connection in one place, and for a reset or an unanswered one in
- *             others.
- * How:        a removed record stays in memory until its slot is used again, and the slot's `retained` keeps a trace
- *             of its key. So the table's free slots are the memory: closing costs nothing, and a table that
- *             is not full remembers for minutes. A record that is given up is overwritten at once; the first
- *             bucket of its probe sequence keeps the hash of the last such key. Entries of connections beyond
- *             the half-open quota stay in their sets (overflow.h) in the same way.
- * Invariants: 1. It grants nothing: it is asked once a segment is refused, and only names the reason.
- *             2. It takes no memory of its own. Any guest's new connections may use the slot; then the segment
- *                is tcp-midstream, as if its connection had never been seen.
- *             3. A connection is known by its whole key, or by a keyed fingerprint: 64 bits, or 32 for a record
- *                that was given up.
- * Bounds:     one bucket, which is in the cache, and one record for each trace of 8 bits that fits; three
- *             overflow entries at a port that exceeded its half-open quota since the agent's start.
+ * Why:        an operator must be able to tell a connection that expired from one that was reset or
+ *             never answered.
+ * How:        a removed record stays in memory until its slot is used again, and the slot's
+ *             `retained` keeps a trace of its key. So the table's free slots are the memory:
+ *             closing costs nothing, and a table that is not full remembers for minutes. A record
+ *             that is given up is overwritten at once; the first bucket of its probe sequence keeps
+ *             the hash of the last such key. Entries of connections beyond the half-open quota stay
+ *             in their sets (overflow.h) in the same way.
+ * Invariants: 1. It lets nothing pass: it runs once a segment is refused, and only selects the
+ *                reason.
+ *             2. It takes no memory of its own. Any guest's new connections may use the slot; then
+ *                the segment is tcp-midstream, as if its connection had never been seen.
+ *             3. A connection is known by its whole key, or by a keyed fingerprint: 64 bits, or 32
+ *                for a record that was given up.
+ * Bounds:     one bucket, which is in the cache, and one record for each matching trace of 8 bits;
+ *             three overflow entries at a port that exceeded its half-open quota since the agent's
+ *             start.
  * Callers:    track.h, in a subprogram.
  */
 #pragma once
 
 #include "fastpath/path/conntrack/overflow.h"
 
-/* Returns how the connection of an ended record came to its end. */
+/* Returns the reason for a segment whose connection has this ended record. */
 tw_inline enum tw_reason tw_lost_why(const struct tw_conn *c)
 {
 	__u8 state = c->progress.state;
@@ -37,7 +40,7 @@ tw_inline enum tw_reason tw_lost_why(const struct tw_conn *c)
 	return TW_R_TCP_EXPIRED;
 }
 
-/* Returns what the flow's first bucket says about the flow's key, or TW_R_NONE. */
+/* Returns the reason that the flow's first bucket gives for its key, or TW_R_NONE. */
 tw_inline enum tw_reason tw_lost_in_bucket(const struct tw_frame *f, const struct tw_flow *flow)
 {
 	__u8 trace = tw_probe_trace(&flow->probe);
@@ -54,7 +57,7 @@ tw_inline enum tw_reason tw_lost_in_bucket(const struct tw_frame *f, const struc
 		if (c && tw_conn_is(c, &flow->key))
 			return tw_lost_why(c);
 	}
-	/* Asked last: the connection may have opened again since, and ended. */
+	/* Checked last, as the connection may have opened and ended again since. */
 	return TW_MEMORY(bucket->given_up) == flow->probe.hash ? TW_R_TCP_GIVEN_UP : TW_R_NONE;
 }
 
@@ -76,7 +79,7 @@ tw_inline enum tw_reason tw_lost(const struct tw_frame *f, const struct tw_confi
 	__u32 port_id, enum tw_dir dir, struct tw_scratch *scratch)
 {
 	const struct tw_flow *flow = &scratch->flow;
-	/* A record that ended, and is not swept yet. */
+	/* A record that has ended and is not swept yet. */
 	const struct tw_conn *c = flow->stale ? tw_conn_at(f, tw_call_find(f)) : 0;
 	enum tw_reason reason;
 

@@ -4,8 +4,8 @@
  *
  * In:         the new record (conn) in scratch memory, with the key and probe of its flow.
  * Invariants: those of conns.h; 1 and 4 are enforced here.
- * Bounds:     TW_PROBE_BUCKETS buckets, twice if a record must be given up. For openings that a
- *             quota refuses, as many once in TW_VAIN_TICKS, else none.
+ * Bounds:     TW_PROBE_BUCKETS buckets, twice if a record must be given up. Openings that a quota
+ *             refuses search them at most once in TW_VAIN_TICKS.
  * Callers:    path.h, in a subprogram, for packets that the policy allows; the loader's program,
  *             for a table of another size.
  */
@@ -14,7 +14,7 @@
 #include "fastpath/path/conntrack/spare.h"
 
 #define TW_VAIN_TICKS 4 /* between a port's failed searches for a record to give up */
-#define TW_VAIN_BURST 3 /* searches more at once: one may fail by chance */
+#define TW_VAIN_BURST 3 /* further searches at once, as one may fail by chance */
 
 /* ---- room for a record ---- */
 
@@ -151,7 +151,8 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 		__sync_fetch_and_add(&usage->refused, 1);
 		return TW_R_QUOTA;
 	}
-	/* A replacement takes no memory, and must not meet its predecessor later. */
+	/* A replacement takes no memory. Without a record, its packets would find its
+	 * predecessor's. */
 	if (tw_conn_half_open_full(config, payer, usage) && tw_state_half_open(state) &&
 		!replaces) {
 		scratch->flow.untracked = 1;
@@ -190,7 +191,8 @@ tw_inline enum tw_reason tw_probe_replace(
 
 	if (n == scratch->flow.probe.bucket)
 		return tw_call_bucket_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
-	/* Waits no longer: the CPU that holds this bucket may want the first one. */
+	/* Does not wait longer, as the CPU that holds this lock may be waiting for the first
+	 * bucket's. */
 	if (!bucket || !tw_call_bucket_lock(f, n))
 		return TW_R_TABLE_BUSY;
 	done = tw_call_bucket_replace(f, n);

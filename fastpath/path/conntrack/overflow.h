@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* overflow.h: connections that pass without a record, as their port is over its half-open quota.
  *
- * Why:        a flood of SYNs must take no records, yet an honest connection among them must be
+ * Why:        a flood of SYNs must take no records, yet a legitimate connection among them must be
  *             established. So each port remembers such openings in entries of 24 bytes until they
  *             are answered.
  * How:        sets of eight entries, by port and class of originator; a full set loses its oldest
@@ -36,7 +36,7 @@
 #include "fastpath/path/conntrack/tcp.h"
 
 #define TW_OVERFLOW_HI	 0x5555555500000000ull /* the originator is the key's hi end */
-#define TW_OVERFLOW_PAST 2		       /* to tw_overflow_find(): entries of any age */
+#define TW_OVERFLOW_PAST 2 /* flag for tw_overflow_find(): entries of any age count */
 /* Distance that the third packet's numbers may be ahead: data, fast open. */
 #define TW_OVERFLOW_REACH 65536
 
@@ -62,8 +62,8 @@ tw_inline __u32 tw_overflow_none(__u64 number)
 	return (any - 1) >> 31;
 }
 
-/* Copies the entry with this fingerprint out of a set. True if there is one that is not too old; with `past`,
- * its age does not matter. */
+/* Copies the entry with this fingerprint out of a set. True if there is one that is not too old.
+ * With `past`, its age does not matter. */
 tw_inline int tw_overflow_read(const struct tw_overflow_set *set, __u64 print, __u32 now,
 	__u32 past, struct tw_overflow *ret)
 {
@@ -98,8 +98,9 @@ tw_inline __u32 tw_overflow_few_of(__u32 port_id, __u32 class, __u64 print)
 
 /* ---- finding ---- */
 
-/* Body of tw_call_overflow_find(): copies a port's entry for the flow in scratch to scratch. `hi`: 1 if
- * the key's hi end opened it, and TW_OVERFLOW_PAST. True if there is one. */
+/* Body of tw_call_overflow_find(): copies a port's entry for the flow in scratch to scratch. `hi`:
+ * 1 if the key's hi end opened it, plus TW_OVERFLOW_PAST for entries of any age. True if there is
+ * one. */
 tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, __u32 class, __u32 hi, struct tw_scratch *scratch)
 {

@@ -10,10 +10,10 @@
  *             one: the payer's own first, and of these the longest quiet one. The sweep gives up
  *             spare UDP exchanges of a port near its quota, as its openings rarely probe their
  *             buckets in a large table.
- * Invariants: 1. No packet retains a record that is given up. A packet that finds a record quiet for
- *                a quarter of its time writes `retained` in the bucket, then reads the tag again. A CPU
- *                that gives a record up clears the tag, then reads `retained` again. One of the two
- *                sees the other.
+ * Invariants: 1. No packet retains a record that is given up. A packet that finds a record quiet
+ *                for a quarter of its time writes `retained` in the bucket, then reads the tag
+ *                again. A CPU that gives a record up clears the tag, then reads `retained` again.
+ *                One of the two sees the other.
  *             2. A late packet of a connection whose record was given up meets no other record, as
  *                whole keys are compared.
  *             3. A connection that has not ended keeps its record (tests/unit/spare.c).
@@ -31,7 +31,7 @@
 
 #define TW_RETAIN_SHIFT 8   /* units of 268 ms */
 #define TW_RETAIN_UNITS 255 /* 0: never */
-#define TW_RETAIN_FRESH 3   /* units, at least 0.8 s: no CPU takes so long for a packet */
+#define TW_RETAIN_FRESH 3   /* units, at least 0.8 s: no CPU takes that long for a packet */
 
 /* Which records a bucket may give up. */
 enum tw_yield {
@@ -78,9 +78,9 @@ tw_inline __u32 tw_port_established_max(const struct tw_config *config, const st
 	return port->established_max ? port->established_max : config->established_max;
 }
 
-/* Returns what a port at its quota must give up before it opens another connection. Ended records
- * are limited too, so that they cannot fill the table. If the quota is small, that limit is
- * TW_OVER_SHARE of the table, so that the port's openings probe their buckets
+/* Returns the kind of record that a port at its quota must give up before it opens another
+ * connection. Ended records are limited, too, so that they cannot fill the table. If the quota is
+ * small, that limit is TW_OVER_SHARE of the table, so that the port's openings probe their buckets
  * (tests/unit/spare.c). */
 tw_inline enum tw_yield tw_conn_bound(
 	const struct tw_config *config, const struct tw_port *payer, const struct tw_usage *usage)
@@ -118,8 +118,8 @@ tw_inline int tw_bucket_retained(const struct tw_bucket *bucket, __u32 slot, __u
 				   TW_RETAIN_FRESH;
 }
 
-/* Body of tw_call_retain(): keeps the record of flow.key, which may linger, from being given up while
- * its packet is judged. True if it is still there. */
+/* Body of tw_call_retain(): keeps the record of flow.key, which may linger, from being given up
+ * while its packet is judged. True if it is still there. */
 tw_inline int tw_conn_retain(
 	const struct tw_frame *f, const struct tw_config *config, const struct tw_flow *flow)
 {
@@ -212,8 +212,8 @@ tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 }
 
 /* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, and
- * 0 if it stays because a packet may retain it. An `expired` record cannot be retained; -1: it stays
- * because its end could not be reported to the agent. */
+ * 0 if it stays because a packet may retain it. An `expired` record cannot be retained; -1: it
+ * stays because its end could not be reported to the agent. */
 tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
 {
@@ -225,8 +225,8 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 
 	if (!c)
 		return 0;
-	/* Because its result is used, it is also a barrier: the tag is cleared before `retained` is
-	 * read. */
+	/* Because its result is used, the operation is also a barrier: the tag is cleared before
+	 * `retained` is read. */
 	if (!__sync_fetch_and_and(&bucket->tags[slot >> 2 & 3], ~(0xffffull << (slot & 3) * 16)))
 		return 0;
 	if (!expired && tw_bucket_retained(bucket, slot, now)) {
@@ -245,8 +245,8 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 	return 1;
 }
 
-/* Notes in the first bucket of its probe sequence that a TCP connection's record was given up: the next one
- * overwrites it at once. scratch->probe is the record's. */
+/* Notes in the first bucket of its probe sequence that a TCP connection's record was given up: the
+ * next one overwrites it at once. scratch->probe is the record's. */
 tw_inline void tw_bucket_given_up(const struct tw_frame *f, const struct tw_conn *c)
 {
 	const struct tw_scratch *scratch = tw_scratch_control(f);
@@ -304,9 +304,9 @@ tw_inline int tw_conn_crowds(const struct tw_frame *f, const struct tw_config *c
 
 /* Body of tw_call_bucket_due(): true if bucket number `n` has a record for the sweep to end.
  *
- * Read without the lock. Before Linux 6.10, BPF_PROG_TEST_RUN does not disable softirqs: a packet that
- * interrupts the sweep cannot wait for a lock its own CPU holds (tests/vm/swept). The sweep therefore
- * locks a bucket only to end records. */
+ * Read without the lock. Before Linux 6.10, BPF_PROG_TEST_RUN does not disable softirqs: a packet
+ * that interrupts the sweep cannot wait for a lock its own CPU holds (tests/vm/swept). The sweep
+ * therefore locks a bucket only to end records. */
 tw_inline int tw_bucket_due(const struct tw_frame *f, const struct tw_config *config, __u32 n)
 {
 	__u32 now = tw_tick(f->now_ns), slot;

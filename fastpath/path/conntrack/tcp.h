@@ -22,13 +22,13 @@
 
 #include "fastpath/path/packet.h"
 
-/* An acknowledgement further back than both the window and this is not current. RFC 5961 §5.2 names
+/* An acknowledgement further back than both the window and this is not current. RFC 5961 §5.2 uses
  * the largest window ever offered; a record keeps only the present one. */
 #define TW_ACK_WINDOW_MIN 66000
 
 #define TW_PEER_WINDOW_MAX 65535 /* largest value of the window field */
 
-/* Attempts to raise a number that other CPUs raise, too. Each failure has met a higher
+/* Attempts to raise a number that other CPUs raise, too. Each failed attempt has seen a higher
  * number. */
 #define TW_RAISE_TRIES 4
 
@@ -426,7 +426,8 @@ tw_inline enum tw_reason tw_tcp_syn(
 	return TW_R_NONE;
 }
 
-/* Closes a connection by an accepted RST. The TW_SCALE_RESET bits had another meaning before. */
+/* Closes a connection after an accepted RST. In SYN_RECV, the TW_SCALE_RESET bits meant
+ * TW_SCALE_TWICE. */
 tw_inline void tw_tcp_closed(struct tw_progress *to)
 {
 	to->state = TW_S_CLOSED;
@@ -436,8 +437,8 @@ tw_inline void tw_tcp_closed(struct tw_progress *to)
 
 /* Handles a RST. It closes if its number is exactly the receiver's next one (RFC 5961 §3), which
  * lies between `acked` and `end`. Unless the receiver has shown a gap, its next number is `end`,
- * and it ignores a RST from before that, which a stray segment causes. Elsewhere in the window it
- * challenges the RST. */
+ * and it ignores a RST with a lower number, which may answer a stray segment. Elsewhere in the
+ * window it challenges the RST. */
 tw_inline enum tw_reason tw_tcp_reset(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {

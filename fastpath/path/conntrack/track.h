@@ -275,7 +275,7 @@ tw_inline enum tw_reason tw_track(
 		s->untracked = told && tw_track_untracked(f);
 		if (!flow->seen && s->conn && p->tuple.proto == TW_IPPROTO_TCP &&
 			tw_tcp_reopens(s->conn, p->tcp_flags)) {
-			/* The new connection inherits no scales and flags. */
+			/* The new connection inherits no scales or flags. */
 			s->conn = 0;
 			flow->stale = 1;
 			flow->progress.word = 0;
@@ -452,7 +452,7 @@ tw_inline enum tw_reason tw_track_commit(
 		tw_call_options(f);
 		flow->progress.scale[flow->way & 1] |= p->scale;
 	}
-	/* The originator's port would pay, which only that port's program can charge. */
+	/* The originator's port would pay, and only that port's program can charge it. */
 	if (flow->resumed == TW_OVERFLOW_LOCAL + 1 && !s->far)
 		flow->untracked = 1;
 	if (!flow->untracked)

@@ -74,8 +74,8 @@ enum tw_dhcp_option {
 	TW_DHCP_O_END = 255,
 };
 
-/* Loads the eight bytes at `off`, the first one on top; zeros from `end` on. 0, or -1: `off` is not
- * below `end`. */
+/* Loads the eight bytes at `off`, the first one in the highest byte; bytes from `end` on are zeros.
+ * 0, or -1: `off` is not below `end`. */
 tw_inline int tw_dhcp_word(const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u64 *ret)
 {
 	__u32 at = off, shift = 0;
@@ -247,8 +247,8 @@ tw_inline int tw_dhcp_named(
 	return tw_own_asked(f, s->port, s->epoch, TW_OWNED_NAME) != TW_LEASE_NONE;
 }
 
-/* True if a DHCP client identifier (RFC 2132 §9.14) is the guest's: its own MAC, or a name of no
- * other guest in the network. */
+/* True if a DHCP client identifier (RFC 2132 §9.14) is the guest's: its own MAC, or a name that no
+ * other guest in the network uses. */
 tw_inline int tw_dhcp_client_own(const struct tw_frame *f, const struct tw_house *s)
 {
 	struct tw_dhcp *d = &s->scratch->dhcp;
@@ -389,7 +389,8 @@ tw_inline int tw_dhcp_aimed(const struct tw_frame *f, const struct tw_house *s)
 	return !(p->dst_mac[0] & 1) && (d->arriving || tw_lease_from(f, s->port, dst));
 }
 
-/* Reads a message's fixed part. 0, or -1: not for Ethernet (RFC 1700). */
+/* Reads a message's fixed part. 0, or -1: truncated, of the other direction, or not for Ethernet
+ * (RFC 1700). */
 tw_inline int tw_dhcp_fixed(const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 op)
 {
 	const struct tw_bootp *bootp = tw_at(f, off, sizeof(*bootp));
@@ -415,8 +416,8 @@ tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
 			       tw_dhcp_read(f, d, off);
 }
 
-/* Judges a DHCP message of a guest. A well-formed own message from another port, or to another
- * server, is left to the policy. */
+/* Judges a DHCP message of a guest. The guest's own, well-formed message is left to the policy if
+ * it comes from another port or goes to another server. */
 tw_inline enum tw_reason tw_dhcp_sent(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;

@@ -147,7 +147,8 @@ struct tw_dhcp6_change {
 	__u32 given; /* 1: a server gives the addresses; 0: the guest gives them back */
 };
 
-/* Begins or ends the lease on one address of a message; sets d->changed if it did. */
+/* Begins or ends the lease on one address of a message; sets d->changed if a lease began or
+ * ended. */
 static long tw_dhcp6_address(__u32 i, void *context)
 {
 	const struct tw_dhcp6_change *change = context;
@@ -349,8 +350,8 @@ tw_inline enum tw_reason tw_dhcp_judge(const struct tw_frame *f, const struct tw
 	return s->dir == TW_DIR_OUT ? tw_dhcp6_sent(f, s) : tw_dhcp6_met(f, s);
 }
 
-/* Judges DHCP both ways. A port that the policy trusts with other addresses may relay; the policy
- * judges messages that are not its own. */
+/* Judges DHCP both ways. A port that may send from addresses of others may also relay: its other
+ * messages are left to the policy. */
 tw_inline enum tw_reason tw_dhcp(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
 	enum tw_reason reason;

@@ -3,15 +3,15 @@
  *
  * Why:        a workload with `addresses: [dhcp]` may send from its leased addresses while the
  *             leases last. The guard must know them without asking the agent.
- * What:       a guest's question leaves its transaction in `leases`. An answer to the guest with
+ * What:       `leases` records the transaction of a guest's question. An answer to the guest with
  *             this transaction and the port's MAC (DHCPv6: the DUID of the question) teaches an
  *             address. Guests cannot send answers (guard), and an unsolicited answer teaches
  *             nothing. So no guest can teach a false lease, for itself or for another.
  * Invariants: 1. The guard accepts an address only once the policy in force includes it (`known`,
  *                written by the agent). So no frame is judged by rules that do not know its owner,
  *                and another guest's address is not even announced by ARP.
- *             2. It ends with its lease, to the millisecond, with or without an agent; and with the
- *                MAC.
+ *             2. An address ends with its lease, to the millisecond, with or without an agent; and
+ *                with the MAC.
  *             3. A message that is malformed, fragmented, overloaded (option 52) or without a lease
  *                time teaches nothing.
  * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; runs in a

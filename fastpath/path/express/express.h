@@ -2,8 +2,8 @@
 /* express.h: the express path of a plain packet of a live connection between two ports of this
  * host.
  *
- * Why:        nearly every frame is one, and its record holds all that the stages would find out.
- *             Read once and kept in registers, it costs less than a bridge.
+ * Why:        nearly every frame is such a packet, and the record holds all that the stages would
+ *             find out. Reading both once, into registers, costs less than a bridge.
  * In:         a frame that a guest sends, before any other processing.
  * Out:        1: judged, counted and sent as by the stages. 0: nothing was done; the full path
  *             takes it.
@@ -105,7 +105,7 @@ tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_pac
 	p->tuple.dst.d[0] = tw_pair(v6->dst[0], v6->dst[1]);
 	p->tuple.dst.d[1] = tw_pair(v6->dst[2], v6->dst[3]);
 	p->l4_off = sizeof(*eth) + sizeof(*v6);
-	/* It would be mistaken for IPv4. */
+	/* A mapped source would be mistaken for IPv4. */
 	return tw_addr_is_v4(&p->tuple.src) ? 0 : v6 + 1;
 }
 
@@ -123,7 +123,7 @@ tw_inline int tw_express_offload(
 	       p->l3_off + p->l3_len == f->len;
 }
 
-/* Reads a TCP segment with an ACK, data and no other flags. SYNs are turned away here, before any
+/* Reads a TCP segment with ACK and without SYN, FIN or RST. SYNs are turned away here, before any
  * lookup. */
 tw_inline int tw_express_segment(
 	const struct tw_frame *f, struct tw_packet *p, const struct tw_tcp *tcp)

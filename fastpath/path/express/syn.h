@@ -3,8 +3,8 @@
  * and a denied SYN from a port whose deny events are rate-limited.
  *
  * Why:        opening a connection should cost little more than its gates, and a flood as little as
- *             possible. A port's SYNs try the second path from the first denial whose event found
- *             no token until a SYN that does not fit it; otherwise they try the first.
+ *             possible. After a denial whose event found no token, a port's SYNs try the second
+ *             path until one does not fit it; otherwise they try the first.
  * In:         a frame that a guest sends, before any other processing.
  * Out:        an enum tw_syn.
  * Invariants: those of express.h, but the first path opens and reports a connection that both gates
@@ -34,8 +34,8 @@ tw_inline int tw_syn_offload(const struct tw_frame *f, const struct tw_packet *p
 	       tw_frame_csum_fits(f, p->l4_off, __builtin_offsetof(struct tw_tcp, csum));
 }
 
-/* Reads a frame into scratch memory, as registers are too few, as far as gates need it. Returns the
- * TCP header of a faultless SYN whose header is all in the head, else NULL. */
+/* Reads the fields that the gates need into scratch memory, as registers are too few. Returns the
+ * TCP header of a well-formed SYN whose header is all in the head, else NULL. */
 tw_inline const struct tw_tcp *tw_syn_parse(const struct tw_frame *f, struct tw_packet *p)
 {
 	const __u8 marks = TW_TCP_FIN | TW_TCP_SYN | TW_TCP_RST | TW_TCP_ACK | TW_TCP_URG;
@@ -100,7 +100,7 @@ tw_inline int tw_syn_unknown(
 }
 
 /* Returns a gate's decision for the connection that the packet in scratch would open; 0 if this end
- * is none of the port's inline addresses. */
+ * is not one of the port's inline addresses. */
 tw_inline __u32 tw_syn_gate(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_port *port, enum tw_dir end, const struct tw_addr *own)
 {
@@ -233,7 +233,8 @@ tw_inline struct tw_bucket *tw_syn_lock(const struct tw_frame *f, const struct t
 		tw_bucket_unlock(bucket);
 		return 0;
 	}
-	/* What is left of the record before still tells how its connection ended (lost.h). */
+	/* Only these two fields change: the rest of the old record still tells how its connection
+	 * ended (lost.h). */
 	TW_MEMORY(c->progress.flags) = 0;
 	TW_MEMORY(c->packets[0]) = 0;
 	return bucket;

@@ -4,22 +4,22 @@ tcp  web-1 10.0.0.11:49152  →  db-1 10.0.0.21:5432
 source port 49152 chosen; --sport sets it
 
   out of web-1 at port tap-web1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✓ classify  allow by rule web-to-db (policy.yaml:20)
-    ✓ inspect   looks at payload (passes everything so far)
+    ✓ inspect   inspects the payload (so far, passes everything)
     ✓ forward   passes it on
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   into db-1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✓ classify  allow by rule web-to-db (policy.yaml:20)
-    ✓ inspect   looks at payload (passes everything so far)
+    ✓ inspect   inspects the payload (so far, passes everything)
     ✓ forward   passes it to the guest
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   allow · policy, rule web-to-db (policy.yaml:20), into db-1
   a rule, or the default, decided the connection
@@ -29,22 +29,22 @@ tcp  db-1 10.0.0.21:49152  →  web-1 10.0.0.11:23
 source port 49152 chosen; --sport sets it
 
   out of db-1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✗ classify  reject by rule no-telnet (policy.yaml:21)
     · inspect   not reached
     ✓ forward   drops it and sends a refusal back
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   into web-1 at port tap-web1, if it got this far
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✗ classify  reject by rule no-telnet (policy.yaml:21)
     · inspect   not reached
     ✓ forward   drops it and sends a refusal back
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   reject · policy, rule no-telnet (policy.yaml:21), out of db-1
   a rule, or the default, decided the connection
@@ -58,13 +58,13 @@ source port 49152 chosen; --sport sets it
     · not judged here: no workload of the policy has this address
 
   into web-1 at port tap-web1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✓ classify  allow by rule users-to-web (policy.yaml:19)
-    ✓ inspect   looks at payload (passes everything so far)
+    ✓ inspect   inspects the payload (so far, passes everything)
     ✓ forward   passes it to the guest
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   allow · policy, rule users-to-web (policy.yaml:19), into web-1
   a rule, or the default, decided the connection
@@ -83,13 +83,13 @@ $ tapwall explain --policy policy.yaml --from web-1 --to 203.0.113.7 --proto udp
 udp  web-1 10.0.0.11:5353  →  203.0.113.7:53
 
   out of web-1 at port tap-web1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✓ classify  allow by rule vms-out (policy.yaml:22)
-    ✓ inspect   looks at payload (passes everything so far)
+    ✓ inspect   inspects the payload (so far, passes everything)
     ✓ forward   passes it on
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   into 203.0.113.7
     · not judged here: no workload of the policy has this address
@@ -101,13 +101,13 @@ $ tapwall explain --policy policy.yaml --from web-1 --to 2001:db8:20::7 --proto 
 icmp6 128.0  web-1 fd00::11  →  2001:db8:20::7
 
   out of web-1 at port tap-web1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✓ classify  allow by rule vms-out (policy.yaml:22)
-    ✓ inspect   looks at payload (passes everything so far)
+    ✓ inspect   inspects the payload (so far, passes everything)
     ✓ forward   passes it on
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   into 2001:db8:20::7
     · not judged here: no workload of the policy has this address
@@ -135,16 +135,16 @@ source port 49152 chosen; --sport sets it
     · not judged here: no workload of the policy has this address
 
   into db-1
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
-    ✗ classify  deny by rule analyst (policy.yaml:23): the rule says ask, and no slow path answers
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
+    ✗ classify  deny by rule analyst (policy.yaml:23): the rule says ask, but no slow path answers
     · inspect   not reached
     ✓ forward   drops it silently
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   deny · ask-unavailable, rule analyst (policy.yaml:23), into db-1
-  the rule says ask, and no slow path answers
+  the rule says ask, but no slow path answers
 [1]
 # Not a rule but the port's own identity.
 $ tapwall explain --policy policy.yaml --from web-1@10.0.0.99 --to db-1 --proto tcp --dport 5432
@@ -152,22 +152,22 @@ tcp  web-1 10.0.0.99:49152  →  db-1 10.0.0.21:5432
 source port 49152 chosen; --sport sets it
 
   out of web-1 at port tap-web1
-    ✓ parse     reads the headers, denies what cannot be read
+    ✓ parse     reads the headers, denies unreadable frames
     ✗ guard     deny: source address is not the workload's
     · track     not reached
     · classify  not reached
     · inspect   not reached
     ✓ forward   drops it silently
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   into db-1, if it got this far
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
     ✓ forward   drops it silently
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   deny · spoofed-address, out of web-1
   source address is not the workload's
@@ -177,22 +177,22 @@ tcp  nva 198.51.100.1:49152  →  db-1 10.0.0.21:5432
 source port 49152 chosen; --sport sets it
 
   out of nva at port tap-nva
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
     ✓ forward   drops it silently
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   into db-1, if it got this far
-    ✓ parse     reads the headers, denies what cannot be read
-    ✓ guard     holds the port to its own identity
-    ✓ track     finds the connection and moves its state on
+    ✓ parse     reads the headers, denies unreadable frames
+    ✓ guard     enforces the port's own identity
+    ✓ track     finds the connection and advances its state
     ✗ classify  deny by the default (policy.yaml:24)
     · inspect   not reached
     ✓ forward   drops it silently
-    ✓ report    counts and tells
+    ✓ report    counts the frame and sends events
 
   deny · policy, the default (policy.yaml:24), out of nva
   a rule, or the default, decided the connection
