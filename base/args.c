@@ -13,7 +13,7 @@ static bool takes_value(const struct tw_arg *arg)
 	return arg->type != TW_ARG_FLAG;
 }
 
-/* Returns the edit distance of two names, to find what a mistyped name means; 64 if either is too
+/* Returns the edit distance of two names, to suggest a name for a mistyped one; 64 if either is too
  * long. */
 static size_t distance(const char *a, const char *b)
 {

@@ -18,7 +18,7 @@
  * A program without verbs has one command whose name is NULL. Every program understands --help,
  * --version, --print-man and --print-completion without a row in its table. After a verb,
  * --print-man prints that verb's page.
- * Callers:    the programs' mains. Texts are UTF-8. A text of one line has no final full stop.
+ * Callers:    the programs' mains. Texts are UTF-8. One-line texts have no final full stop.
  */
 #pragma once
 

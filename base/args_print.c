@@ -45,7 +45,8 @@ static void format_value(const struct tw_arg *arg, char *text, size_t max)
 			text + len, max - len, "%s%s", i ? "|" : "", arg->choices[i]);
 }
 
-/* Returns how many columns `text` takes on a terminal. UTF-8 continuation bytes take none. */
+/* Returns the number of columns that `text` takes on a terminal. UTF-8 continuation bytes take
+ * none. */
 static size_t columns(const char *text, size_t len)
 {
 	size_t n = 0;
@@ -55,7 +56,8 @@ static size_t columns(const char *text, size_t len)
 	return n;
 }
 
-/* Prints `text` in lines of at most HELP_WIDTH columns. The cursor must stand at HELP_INDENT. */
+/* Prints `text` in lines of at most HELP_WIDTH columns. The cursor must be at column
+ * HELP_INDENT. */
 static void print_wrapped(FILE *out, const char *text)
 {
 	size_t column = HELP_INDENT;

@@ -4,7 +4,7 @@
  *	tw_autofree char *text = NULL;      freed with free()
  *	tw_autofd int fd = -1;              closed when >= 0
  *	tw_auto(tw_policy) struct tw_policy *p = NULL;   freed with tw_policy_free(), if
- *	                                    TW_DEFINE_AUTO(tw_policy) stands in its header
+ *	                                    its header has TW_DEFINE_AUTO(tw_policy)
  *	*ret = TW_TAKE_PTR(text);           passes ownership on; the scope no longer frees it
  */
 #pragma once

@@ -116,8 +116,8 @@ static int attach_port(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	int code = 0;
 
-	/* Egress to the guest first: until both are attached, the guest's frames reach no open
-	 * port. */
+	/* Egress to the guest comes first, so that until both are attached, no port is open to the
+	 * guest's frames. */
 	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
 		code = attach_tcx(kernel, ifindex, (enum tw_dir)dir);
 	return code;
@@ -171,7 +171,8 @@ bool tw_kernel_is_attached(struct tw_kernel *kernel, uint32_t ifindex)
 
 /* ---- uplinks ---- */
 
-/* Detaches at once: after unlinking a pin alone, another holder of the link would keep it. */
+/* Detaches explicitly: if only the pin were removed, another holder of the link would keep it
+ * attached. */
 static void detach_link(const char *path)
 {
 	tw_autofd int link = bpf_obj_get(path);

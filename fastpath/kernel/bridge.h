@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* bridge.h: locates in kernel memory what a bridge knows of its ports.
+/* bridge.h: finds where in kernel memory a bridge keeps what it knows about its ports.
  *
  * Why:        the agent learns a port's bridge and VLAN late, and not at all when it is dead.
  *             Cut-through must not send a frame where the bridge would not. So the programs read

@@ -59,7 +59,7 @@ tw_inline __u64 tw_frame_bridge_port(const struct tw_frame *f)
 			return 0;
 	}
 	flags = read_word(port + tw_view.port_flags);
-	/* Kernel addresses differ in their lower 48 bits. */
+	/* Kernel addresses differ only in their lower 48 bits. */
 	return bridge << 16 | (flags & BR_ISOLATED ? TW_BRIDGE_PORT_ISOLATED : 0) | pvid;
 }
 
@@ -143,7 +143,8 @@ tw_inline __u32 tw_bridge_way(
 	return (__u32)word_at(dev, tw_view.dev_ifindex);
 }
 
-/* Half of the ageing time, so that the bridge sees a frame of the MAC before it forgets it. */
+/* Counts an entry for half of the ageing time, so that the bridge sees a frame of the MAC before it
+ * forgets the MAC. */
 tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6])
 {
 	__u64 bridge = bridge_at(bridge_port), entry, age;

@@ -14,7 +14,7 @@
 #define INITIAL_SECONDS \
 	300 /* seconds: jiffies start this long before their low 32 bits wrap (linux/jiffies.h) */
 #define TOLERANCE_NS (5ull * SECOND_NS)
-#define READINGS     8 /* several: the CPU may be taken away between the two clocks */
+#define READINGS     8 /* several, as the thread may be preempted between the two clocks */
 
 static uint64_t monotonic_ns(void)
 {

@@ -62,7 +62,7 @@ __noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n)
 __noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what)
 {
 	const struct tw_config *c = settings();
-	/* Without a frame, for whose 72 bytes 6.1 has no stack left here. */
+	/* Has no struct tw_frame: Linux 6.1 has no stack left here for its 72 bytes. */
 	struct tw_spare s = {.config = c,
 		.scratch = scratch_apart(skb),
 		.n = n,
@@ -166,7 +166,7 @@ __noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 c
 	return tw_path_overflow_put(&f, c, port_id, class);
 }
 
-/* Why a TCP segment meets no record; an enum tw_reason. */
+/* Returns why a TCP segment has no record: an enum tw_reason. */
 __noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir)
 {
 	const struct tw_config *c = settings();

@@ -99,7 +99,8 @@ bool tw_conns_expire(struct tw_conns *conns, uint32_t bucket, uint32_t end,
 		if (!tw_bucket_tag(&conns->buckets[at], slot) || conn->key_end != read->key_end ||
 			memcmp(conn->key, read->key, sizeof(conn->key)) != 0)
 			continue;
-		/* Before it expires, because it is reported as soon as it has. */
+		/* The flag is set before the record expires, because the end may be reported at
+		 * once. */
 		__atomic_fetch_or(&conn->progress.flags, TW_CONN_F_GONE, __ATOMIC_RELEASE);
 		done = __atomic_compare_exchange_n(
 			&conn->seen, &was, seen, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);

@@ -3,8 +3,8 @@
  *
  * Invariants: 1. Reading takes no lock and delays no packet: a record is copied, and valid only if
  *                its tag was the same before and after.
- *             2. Only tw_conns_expire() writes a record, and tw_conns_clear(), which is for tests:
- *                only the programs open and end records (fastpath/path/conntrack/conns.h).
+ *             2. Only the programs open and end records (fastpath/path/conntrack/conns.h).
+ *                tw_conns_expire() sets two fields of a record; tw_conns_clear() is for tests.
  * Callers:    the agent, tests. A view belongs to one thread; any number of views may be open.
  */
 #pragma once

@@ -8,7 +8,7 @@
 
 struct tw_kernel;
 
-/* 0 or a negative errno, `ret` untouched on failure. */
+/* All return 0 or a negative errno, and leave `ret` untouched on failure. */
 int tw_counts_port(const struct tw_kernel *kernel, uint32_t id, struct tw_port_count *ret);
 int tw_counts_clear_port(const struct tw_kernel *kernel, uint32_t id);
 int tw_counts_rule(const struct tw_kernel *kernel, uint32_t slot, struct tw_rule_count *ret);

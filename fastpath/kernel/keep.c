@@ -26,8 +26,8 @@ static int program_path(const struct tw_kernel *kernel, const char *name, char *
 										  : -ENAMETOOLONG;
 }
 
-/* Returns the pin path of a map, without the prefix of our names. The compiler names its own map .rodata; a
- * pin's name has no dot. */
+/* Returns the pin path of a map, without the prefix of our names. The compiler names its own map
+ * .rodata; a pin's name has no dot. */
 static int map_path(
 	const struct tw_kernel *kernel, const struct bpf_map *map, char *path, size_t max)
 {

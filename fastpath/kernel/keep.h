@@ -19,7 +19,7 @@
 
 struct tw_kernel;
 
-/* True if there are such programs; then the object must not load its own. Called once the object
+/* True if there are programs to keep; then the object must not load its own. Called once the object
  * uses the pinned maps. */
 bool tw_keep_find(struct tw_kernel *kernel);
 

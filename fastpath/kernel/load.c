@@ -81,7 +81,7 @@ const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel)
 
 /* ---- opening ---- */
 
-/* Silences libbpf: the errors of this file tell the same, or it is no error. */
+/* Discards libbpf's messages: this file reports errors itself. */
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return 0;
@@ -144,7 +144,7 @@ static int adopt_map(
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 		info.value_size != bpf_map__value_size(map))
 		return tw_err_set(err, -EEXIST, path,
-			"take the old state down with tapwalld --release, then start again",
+			"remove the old state with tapwalld --release, then start again",
 			"pinned by another version with another layout");
 	if (bpf_map__set_max_entries(map, info.max_entries) || bpf_map__reuse_fd(map, fd))
 		return tw_err_set(err, -EEXIST, path, NULL, "cannot be taken over");
@@ -152,7 +152,7 @@ static int adopt_map(
 	return 0;
 }
 
-/* Checks the pinned settings: maps of one shape may still mean something else. */
+/* Checks the layout of the pinned settings: maps of the same shape may still differ in meaning. */
 static int check_layout(const struct bpf_map *map, const char *path, struct tw_err *err)
 {
 	struct tw_config config;
@@ -163,7 +163,7 @@ static int check_layout(const struct bpf_map *map, const char *path, struct tw_e
 	if (config.layout == TW_LAYOUT)
 		return 0;
 	return tw_err_set(err, -EEXIST, path,
-		"take the old state down with tapwalld --release, then start again",
+		"remove the old state with tapwalld --release, then start again",
 		"pinned by another version with layout %u, this one has %u", config.layout,
 		TW_LAYOUT);
 }
@@ -418,7 +418,7 @@ static int setup(
 	/* The programs of this version replace those pinned before; links move on attach. */
 	if (!code && kernel->bpffs && !kernel->facts.kept)
 		code = tw_keep_pin(kernel, err);
-	/* With pins, an earlier agent may have attached ports: those wait for the first
+	/* With pins, ports may still run an earlier agent's programs. They change over at the first
 	 * attachment. */
 	if (!code && !kernel->bpffs)
 		code = tw_kernel_set_full(kernel);

@@ -3,7 +3,7 @@
  *
  * What:       a handle for the programs tw_from_vm and tw_to_vm and their maps.
  * Pins:       <bpffs>/maps/<map>, <bpffs>/progs/<program> (those of keep.h among them),
- *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters hold themselves).
+ *             <bpffs>/links/<ifindex>-{out,in} (tcx only; clsact filters need no pin).
  * Callers:    the agent; tests and benchmarks. One thread per handle; other threads may use the
  *             fds.
  * Invariants: 1. Closing a handle leaves everything pinned in force.
@@ -55,11 +55,12 @@ struct tw_kernel_facts {
 	bool adopted;	   /* existing maps were adopted */
 	bool kept;	   /* identical programs were kept, too */
 	uint32_t max_conns;
-	uint32_t resized_from;	      /* capacity of the table that this one replaces; 0: none */
-	uint32_t taken_over;	      /* records taken over from that table */
-	uint32_t not_taken_over;      /* records opened while programs changed that found no room */
-	uint32_t conn_bytes;	      /* memory of one connection: element, key and bucket */
-	uint32_t insns[TW_PROG__MAX]; /* instructions of each program after verification */
+	uint32_t resized_from; /* capacity of the table that this one replaces; 0: none */
+	uint32_t taken_over;   /* records taken over from that table */
+	uint32_t
+		not_taken_over; /* records opened during the change of programs that found no room */
+	uint32_t conn_bytes;	/* memory of one connection: element, key and bucket */
+	uint32_t insns[TW_PROG__MAX];	 /* instructions of each program after verification */
 	uint32_t verified[TW_PROG__MAX]; /* instructions that the verifier walked; 0: unknown */
 };
 
@@ -105,15 +106,15 @@ struct tw_kernel_proof {
 /* Checks if both programs are at an interface. 0, -ENODEV or another negative errno. */
 int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);
 
-/* Attaches tw_from_uplink to a bridge's interface that is not a port of ours. With tcx it runs
+/* Attaches tw_from_uplink to an interface of a bridge that is not a filtered port. With tcx it runs
  * after other programs, pinned as <bpffs>/links/<ifindex>-uplink; without, before other filters. 0;
  * -EOPNOTSUPP without a bpffs; another negative errno. */
 int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 bool tw_kernel_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
 /* Allows cut-through to such an interface, and with tcx from it. `network`: that of its bridge; 0
- * ends it. -EOPNOTSUPP if bridges cannot be asked. */
+ * ends cut-through. -EOPNOTSUPP if bridges cannot be asked. */
 int tw_kernel_cut_uplink(struct tw_kernel *kernel, uint32_t ifindex, uint16_t network);
-/* Undoes both. */
+/* Undoes tw_kernel_attach_uplink() and tw_kernel_cut_uplink(). */
 void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
 
 /* Publishing: images and port entries of the coming epoch first, then the flip. */
@@ -155,11 +156,11 @@ int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,
 	const struct tw_membership *membership);
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
-/* Allows cut-through until then (CLOCK_MONOTONIC), by one store; 0: not at all. */
+/* Allows cut-through until `until_ns` (CLOCK_MONOTONIC), by one store; 0: not at all. */
 void tw_kernel_set_cut(struct tw_kernel *kernel, uint64_t until_ns);
 /* The policy that entries come from. */
 struct tw_policy_note {
-	uint64_t text; /* mark of its text; 0: unknown */
+	uint64_t text; /* identifies its text; 0: unknown */
 	uint64_t number;
 	uint64_t since_ns; /* monotonic */
 };
@@ -171,9 +172,9 @@ void tw_kernel_note_policy(
  * previous one. */
 int tw_kernel_flip(struct tw_kernel *kernel, uint32_t epoch);
 
-/* Captures: copies frames at the interface into a ring buffer of their own, of struct tw_captured.
- * `ring_bytes` is a power of two and a multiple of the page size; the memory is used while the
- * capture lasts. The caller owns *ret_ring_fd. */
+/* Captures: copies frames at the interface into a ring buffer of its own, as records of struct
+ * tw_captured. `ring_bytes` is a power of two and a multiple of the page size; the memory is used
+ * while the capture lasts. The caller owns *ret_ring_fd. */
 int tw_kernel_capture_start(struct tw_kernel *kernel, uint32_t ifindex,
 	const struct tw_capture_want *want, uint32_t ring_bytes, int *ret_ring_fd);
 int tw_kernel_capture_set(
@@ -186,8 +187,8 @@ void tw_kernel_capture_clear(struct tw_kernel *kernel); /* stops all */
 int tw_kernel_release(const char *bpffs, struct tw_err *err);
 
 /* Runs one program on one frame (BPF_PROG_TEST_RUN), in the current namespace. `frame` is changed
- * in place; *len in: bytes, out: bytes after; `max`: room. `beside` is in and out. `ret_code` is
- * the tc action. `repeat` > 1 measures: mean ns in *ret_ns. */
+ * in place; *len: its length before and after; `max`: size of the buffer. `beside` is read and
+ * written. `ret_code` is the tc action. `repeat` > 1 measures: mean ns in *ret_ns. */
 int tw_kernel_test_run(struct tw_kernel *kernel, enum tw_dir dir, uint32_t ifindex, void *frame,
 	size_t *len, size_t max, uint16_t gso_size, struct tw_beside *beside, uint32_t repeat,
 	int *ret_code, uint32_t *ret_ns, struct tw_outcome *ret);

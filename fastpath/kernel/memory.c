@@ -42,7 +42,8 @@ static int set_calls(struct bpf_program *prog, struct bpf_prog_load_opts *opts, 
 	return bpf_program__set_insns(prog, insns, n);
 }
 
-/* Makes libbpf call set_calls() for each program of section tc right before it is loaded. Once. */
+/* Makes libbpf call set_calls() for each program of section tc right before it is loaded. Does
+ * nothing the second time. */
 static int handle_programs(void)
 {
 	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = set_calls);

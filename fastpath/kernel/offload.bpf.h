@@ -51,8 +51,8 @@ tw_inline __u32 tw_frame_summed(const struct tw_frame *f)
 	return word_at((__u64)f->target, bit / 8) >> bit % 8 & 3;
 }
 
-/* Returns the frame offset of a place that the metadata give relative to the buffer's start. Places
- * before the frame become huge. */
+/* Returns the frame offset of a place whose offset in the buffer is in the metadata. Places before
+ * the frame become huge numbers. */
 tw_inline __u32 frame_place(const struct tw_frame *f, __u32 place)
 {
 	__u64 skb = metadata_of(f);
@@ -128,7 +128,7 @@ static long sum_part(__u32 i, void *context)
 	__u32 n = s->left < TW_SUM_BYTES ? s->left : TW_SUM_BYTES;
 	const __u32 zero = 0;
 
-	/* In a form that tells the verifier of 6.1 that n is at least 1. */
+	/* Written so that the verifier of Linux 6.1 knows that n is at least 1. */
 	n--;
 	TW_OPAQUE(n);
 	if (!own || n >= TW_SUM_BYTES)

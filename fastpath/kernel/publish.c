@@ -182,7 +182,8 @@ void tw_kernel_note_policy(
 	struct tw_config *config = kernel->config;
 	uint32_t at = epoch & 1;
 
-	/* An agent that is killed here leaves no text that goes with another number. */
+	/* If the agent is killed in between, no text is paired with the number of another
+	 * policy. */
 	__atomic_store_n(&config->policy_text[at], 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&config->policy_number[at], note->number, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&config->policy_since_ns[at], note->since_ns, __ATOMIC_SEQ_CST);

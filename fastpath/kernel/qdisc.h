@@ -38,6 +38,6 @@ int tw_qdisc_look(uint32_t ifindex, struct tw_qdisc *ret_ingress, struct tw_qdis
  * kind. */
 int tw_qdisc_add(uint32_t ifindex, uint32_t parent, uint32_t handle, const char *kind);
 int tw_qdisc_remove(uint32_t ifindex, uint32_t parent, uint32_t handle);
-/* Reads the first filter below `parent`, of any priority; parent 0 is the root qdisc. Also no
- * filter if there is no such qdisc or interface. */
+/* Reads the first filter below `parent`, of any priority; parent 0 is the root qdisc. A missing
+ * qdisc or interface counts as no filter. */
 int tw_qdisc_first_filter(uint32_t ifindex, uint32_t parent, struct tw_qdisc_filter *ret);

@@ -67,8 +67,8 @@ static int read_pinned_config(const struct tw_kernel *kernel, struct tw_config *
 	return ret->layout == TW_LAYOUT ? 0 : -EEXIST;
 }
 
-/* Removes what a start left that was killed before the pin of `conns`, which says that all else is there; of
- * a version that calls its maps by other names, too. */
+/* Removes the pins of a start that was killed before it pinned `conns`, the last one. Maps of
+ * another version may have other names. */
 static void drop_begun(const struct tw_kernel *kernel)
 {
 	char path[PATH_MAX];
@@ -223,7 +223,7 @@ static int take_counts(struct tw_kernel *kernel)
 
 /* ---- stages ---- */
 
-/* `conns` last: its pin tells that all others exist. */
+/* Pins the new maps, `conns` last: its pin shows that all others exist. */
 static int pin(struct tw_kernel *kernel, struct tw_err *err)
 {
 	static const enum tw_map maps[] = {TW_MAP_usage, TW_MAP_buckets, TW_MAP_conns};
@@ -274,8 +274,8 @@ int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
 	 * back. */
 	if (!resize->resumed && (tally.lost || tally.live > kernel->facts.max_conns))
 		return tw_err_set(err, -ENOSPC, "connections",
-			"start with --max-connections for more, or as before",
-			"%u are live, in a table for %u, and do not fit one for %u", tally.live,
+			"start with a larger --max-connections, or with the previous one",
+			"%u are live in a table for %u; they do not fit one for %u", tally.live,
 			kernel->facts.resized_from, kernel->facts.max_conns);
 	kernel->facts.not_taken_over = tally.lost;
 	return resize->resumed ? 0 : pin(kernel, err);

@@ -9,7 +9,7 @@
  * Pins:       maps/conns-new, maps/buckets-new and maps/usage-new until the change is complete,
  *             then renamed over those of the old table, `conns` last. While maps/conns-new exists,
  *             a start continues with it, whatever size was requested.
- * Invariants: a size that the live records do not fit changes nothing that is pinned.
+ * Invariants: if the live records do not fit the new size, nothing that is pinned changes.
  * Callers:    load.c, attach.c.
  */
 #pragma once
@@ -20,10 +20,10 @@
 struct tw_kernel_resize {
 	bool under_way;
 	bool resumed;	      /* an earlier start began it */
-	bool all_taken;	      /* it also came to the point of giving up the old table */
+	bool all_taken;	      /* an earlier start has also begun to give up the old table */
 	bool attaching;	      /* the first port has been attached */
 	bool copied;	      /* all of the old table was read at least once */
-	uint32_t since;	      /* and no record last seen before this tick was missed */
+	uint32_t since;	      /* no record last seen before this tick was missed */
 	struct tw_conns from; /* the old table, mapped */
 };
 

@@ -102,8 +102,8 @@ tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f)
 
 /* Waking the reader costs far more than the event, so the reader polls every TW_EVENTS_POLL_MS.
  * Rare or urgent events wake it at once, and so do the first events of each quarter of the buffer.
- * The unread amount is no measure: with a reader that keeps up, it crosses any mark again and
- * again. */
+ * The amount of unread data would not do: with a reader that keeps up, it crosses any threshold
+ * again and again. */
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
 	__u64 at = bpf_ringbuf_query(&tw_events, BPF_RB_PROD_POS) & (TW_EVENTS_BYTES / 4 - 1);
@@ -251,8 +251,9 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 /* Returns the decision word for the connection in scratch. */
 __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4)
 {
-	/* Maps need no frame here, and its 72 bytes of stack are more than 6.1 has left under
-	 * tw_from_vm. An unused argument would not be passed, but the verifier requires it. */
+	/* Map lookups need no struct tw_frame here. Its 72 bytes of stack are more than Linux 6.1
+	 * has left under tw_from_vm. An unused argument would not be passed, but the verifier
+	 * requires it. */
 	TW_OPAQUE(skb);
 	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
 }
@@ -285,7 +286,7 @@ __noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_
 	return tw_path_fragment(&f, c, port_id);
 }
 
-/* The path's clock is too coarse for the times between captured frames. */
+/* Takes the exact time: the path's clock is too coarse for captured frames. */
 __noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id)
 {
 	const struct tw_config *c = settings();
@@ -313,7 +314,7 @@ __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, _
 	return (int)tw_path_owned(&f, port_id, epoch, kind);
 }
 
-/* True if the port may have the name in scratch->about. */
+/* Claims the name in scratch->about. True if the port owns it now. */
 __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind)
 {
 	const struct tw_config *c = settings();
@@ -486,7 +487,7 @@ tw_inline int arrived(const struct tw_frame *f)
 }
 
 /* True if a super-frame's TCP headers are all in its linear head, which often ends after them. Then
- * nothing more is read of it, and nothing must be copied there. */
+ * the path reads no more of it, and no bytes need to be copied there. */
 tw_inline int headers_at_hand(const struct tw_frame *f)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));
@@ -592,8 +593,8 @@ __noinline int tw_sub_impostor(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* True if the bridge would learn that a guest of this host is behind the uplink. A bridge treats a
- * tag of another protocol as none; with a service tag (IEEE 802.1ad), both readings are denied. */
+/* True if the bridge would learn that a guest of this host is behind the uplink. A bridge ignores a
+ * tag of another protocol; with a service tag (IEEE 802.1ad), both readings are denied. */
 tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
 {
 	if (tw_beyond_uplink(f))
@@ -605,7 +606,7 @@ tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
 }
 
 /* Runs at the uplinks of bridges. A frame for one of our ports is redirected to it, to tw_to_vm;
- * others pass. Nothing is judged here, except that no guest of this host is beyond. */
+ * others pass. The only frames dropped here are those with the MAC of a guest of this host. */
 SEC("tc")
 int tw_from_uplink(struct __sk_buff *skb)
 {

@@ -21,7 +21,7 @@
 struct places {
 	struct tw_qdisc ingress;
 	struct tw_qdisc root;
-	uint32_t parent[TW_DIR__MAX]; /* 0: nothing */
+	uint32_t parent[TW_DIR__MAX]; /* 0: none */
 };
 
 static bool is_kind(const struct tw_qdisc *qdisc, const char *kind)
@@ -94,8 +94,8 @@ static bool is_first(uint32_t ifindex, uint32_t parent, int prog_fd)
 	       filter.prog_id == tw_prove_id(prog_fd);
 }
 
-/* Attaches our filter first: one ahead of it could pass a frame unjudged. Of a priority, the last
- * one added runs first. */
+/* Attaches our filter first: one ahead of it could pass a frame unjudged. Among filters of one
+ * priority, the one added last runs first. */
 static int attach_first(uint32_t ifindex, uint32_t parent, int prog_fd)
 {
 	int code = attach_filter(ifindex, parent, prog_fd);
@@ -121,12 +121,13 @@ int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct t
 		code = make_places(ifindex, &places);
 		if (code == -EBUSY || code == -ENOENT)
 			return tw_err_set(err, -EBUSY, place, "make the root qdisc htb",
-				"its ingress qdisc has no egress, and its root qdisc (%s) takes no filter",
+				"its ingress qdisc has no egress, and its root qdisc (%s) accepts no filter",
 				places.root.kind[0] ? places.root.kind : "default");
 		if (!code)
 			code = find_places(ifindex, &places);
 	}
-	/* Towards the guest first: until both are there, what it sends meets no open port. */
+	/* The direction to the guest comes first, so that until both are attached, no port is open
+	 * to the guest's frames. */
 	for (int dir = TW_DIR__MAX - 1; dir >= 0 && !code; dir--)
 		code = places.parent[dir]
 			       ? attach_first(ifindex, places.parent[dir], kernel->prog_fd[dir])

@@ -2,9 +2,9 @@
 /* tc.h: the programs as tc filters, before Linux 6.6 (for this folder only).
  *
  * Why:        a host limits a guest's bandwidth with `tc qdisc add dev tap0 ingress` and a root
- *             qdisc, before or after the agent attaches to the tap. The ingress qdisc takes the
- *             place of clsact, and has no egress; a clsact in that place makes the host's command
- *             fail.
+ *             qdisc, before or after the agent attaches to the tap. The ingress qdisc occupies the
+ *             place of clsact, and has no egress. A clsact in that place would make the host's
+ *             command fail.
  * How:        tw_from_vm is the first filter of the ingress qdisc, the host's or one added here.
  *             tw_to_vm is the first filter of the root qdisc: the host's, if that is htb, else an
  *             htb without classes, a plain queue, added here. An existing clsact takes both.

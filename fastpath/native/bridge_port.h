@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* bridge_port.h: bridge functions of port.h in user space, where no bridge can be asked.
+/* bridge_port.h: the bridge functions of port.h in user space, where no bridge can be asked.
  *
  * Callers:    native.c, which includes it.
  */

@@ -15,7 +15,8 @@
 
 #define DEFAULT_MARK 0x5a17c9e8u
 
-/* An instance. Array maps of the kernel are hash tables here, too: sparse and small. */
+/* An instance. The kernel's array maps are hash tables here, too, as only few of their elements are
+ * used. */
 struct tw_native {
 #define TW_MAP(symbol, ...) struct tw_table symbol;
 #include "fastpath/abi/maps.def"
@@ -66,8 +67,8 @@ static void *array_lookup(struct tw_table *table, const void *key, const void *f
 	return tw_table_lookup(table, key);
 }
 
-/* Returns a matching prefix; the path only needs to know if there is one, so their order does not
- * matter. */
+/* Returns a matching prefix; the path only needs to know if there is one, so the order of prefixes
+ * does not matter. */
 static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *key)
 {
 	tw_vec_foreach (&native->prefixes, prefix)
@@ -208,7 +209,7 @@ tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued)
 	return 0;
 }
 
-/* Fragments to be sent stay in the queue for the caller: see tw_native_fragq(). */
+/* Fragments that wait to be sent stay in the queue for the caller: see tw_native_fragq(). */
 tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued)
 {
 	return 0;

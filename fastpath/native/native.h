@@ -39,8 +39,8 @@ struct tw_native_result {
 	uint8_t stage_ran[TW_STAGE__MAX]; /* 1 for each stage the frame entered */
 	bool replied; /* data[0 … reply_len) now holds a refusal for the sender */
 	size_t reply_len;
-	bool express;	      /* it took the express path (path/express/express.h) */
-	uint32_t cut_ifindex; /* cut through to this port; 0: to the vSwitch */
+	bool express;	      /* the frame took an express path (path/express/) */
+	uint32_t cut_ifindex; /* port that the frame is cut through to; 0: it goes to the vSwitch */
 };
 
 /* Creates an instance. `max_conns` 0: TW_CONNS_DEFAULT. 0, -ENOMEM, or -EINVAL for more than
@@ -64,7 +64,7 @@ int tw_native_add_addr(
 void tw_native_clear_addrs(struct tw_native *native, uint32_t zone);
 /* Lists a workload's MAC in `macs`; `value` is TW_MAC_*. */
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value);
-/* Vouches for a MAC, for cut-through (config.cut_until_ns, TW_PORT_F_CUT). */
+/* Lists a MAC as a destination of cut-through (config.cut_until_ns, TW_PORT_F_CUT). */
 int tw_native_add_local(
 	struct tw_native *native, const struct tw_local_key *key, const struct tw_local *local);
 /* Returns a port's DHCP leases by its id; created empty if absent, NULL without memory. */
@@ -79,14 +79,15 @@ int tw_native_put_image(
 void tw_native_run(struct tw_native *native, uint32_t ifindex, enum tw_dir dir, uint64_t now_ns,
 	struct tw_native_frame *frame, struct tw_native_result *ret);
 
-/* Makes every frame take the full path, and none the express path. Outcomes stay the same. */
+/* Makes every frame take the full path. Outcomes stay the same. */
 void tw_native_take_full_path(struct tw_native *native);
 
 /* Returns entry `n` (below TW_FRAGQS) of a port's fragment queue, or NULL if never used. The caller
  * runs and frees those in state TW_FRAGQ_SENT, after the frame whose outcome has `release`. */
 struct tw_fragq *tw_native_fragq(struct tw_native *native, uint32_t port_id, uint32_t n);
 
-/* Forgets all connections and fragments; keeps the rest. The cost depends on what was used. */
+/* Forgets all connections and fragments; keeps the rest. The cost grows with the number of entries
+ * in use. */
 void tw_native_forget(struct tw_native *native);
 size_t tw_native_n_conns(const struct tw_native *native);
 /* Calls `each`, if not NULL, for every record, expired or not. Returns their number. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload.h: offload and checksum functions of port.h for a frame that carries these data itself.
+/* offload.h: the offload and checksum functions of port.h in user space: the frame itself has this
+ * data.
  *
  * Callers:    native.c, which includes it.
  */
