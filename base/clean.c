@@ -10,7 +10,7 @@
 /* Returns the length of the UTF-8 character at `at`, or 0 if it is not valid (RFC 3629). */
 static size_t decode(const unsigned char *at, size_t len, uint32_t *ret)
 {
-	/* Smallest number that needs so many bytes. A longer encoding than needed is not valid
+	/* Smallest number that needs n bytes, by n. A longer encoding than needed is not valid
 	 * UTF-8. */
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t n = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : 4;

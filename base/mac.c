@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "base/mac.h"
 
-/* A client that follows the log has two of these written for each event: snprintf() takes ten times
- * as long. */
+/* Does not use snprintf(), which takes ten times as long: a followed log has two MACs in each
+ * event. */
 const char *tw_mac_format(const uint8_t mac[6], char text[TW_MAC_TEXT])
 {
 	static const char digits[] = "0123456789abcdef";

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* True if the text may be an interface name here. It is also written into nftables syntax. */
+/* True if the text is accepted as an interface name. It is also used in nftables syntax. */
 static bool is_name(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -27,7 +27,7 @@ int tw_patterns_parse(
 		if (!len || name_len >= IFNAMSIZ || !is_name(word, name_len))
 			return tw_err_set(err, -EINVAL, option,
 				"give interface names, or beginnings of names followed by one *",
-				"'%.*s' is no pattern", (int)len, word);
+				"'%.*s' is not a pattern", (int)len, word);
 		if (patterns.n == TW_PATTERNS_MAX)
 			return tw_err_set(err, -EINVAL, option, "use beginnings of names",
 				"more than %d patterns", TW_PATTERNS_MAX);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* compile.c: compiles a layout to the words of an image */
+/* compile.c: compiles a layout to the words of an image. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,7 +261,7 @@ static const char *why_vectors(const struct tw_image_facts *facts)
 {
 	if (facts->engine == TW_ENGINE_CELLS)
 		return NULL;
-	return facts->wide ? "its local addresses are of many classes"
+	return facts->wide ? "its local addresses fall into many classes"
 			   : "cells would take more than 64 MiB";
 }
 

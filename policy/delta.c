@@ -72,7 +72,7 @@ static uint32_t slot_of(const struct side *side, size_t number)
 	return side->slots ? side->slots[number] : (uint32_t)number;
 }
 
-/* True if the rules are equal but for their ends. */
+/* True if the rules are equal except for their ends. */
 static bool same_body(
 	const struct side *old, size_t old_number, const struct side *now, size_t number)
 {

@@ -3,13 +3,13 @@
  * are in a separate table.
  *
  * Why:        a workload that joins a group should change only that table and no image.
- * Told:       the table has the members of a group that a rule names in a list without `!`, if they
- *             are single addresses of workloads. Addresses in `networks`, prefixes of routers, and
+ * Table:      it has the members of a group that a rule names in a list without `!`, if they are
+ *             single addresses of workloads. Addresses in `networks`, prefixes of routers, and
  *             lists with `!` are fixed: if they change, images change.
  * Exact:      an address is in an end if it is in `plain`, or if the table has it in one of the
  *             end's groups (tests/policy/unit/members.c).
- * Bounds:     an address in more groups than a group set can hold is fixed in all of them. If
- *             the table cannot hold all addresses, all are fixed.
+ * Bounds:     an address in more groups than a group set can hold is fixed in all of them. If the
+ *             table cannot hold all addresses, all are fixed.
  */
 #pragma once
 

@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "fastpath/path/bytes.h"
 
-/* Most ranges of local addresses for which a port's rules are found by class. A port with more
- * tests each set. */
+/* Maximum number of ranges of local addresses for which a port's rules are found by class. A port
+ * with more tests each set. */
 #define NEAR_STRETCHES_MAX 64
 
 static tw_u128 family_lo(uint32_t family)
@@ -119,7 +119,7 @@ static void unpick(const struct tw_rules_at *rules, uint64_t *picked)
 	memset(picked, 0, (rules->all.n / 64 + 1) * sizeof(*picked));
 }
 
-/* Returns the next picked rule from index *i on and moves *i behind it; NULL at the end. */
+/* Returns the next picked rule from index *i on and moves *i past it; NULL at the end. */
 static const struct tw_rule_at *next_picked(
 	const struct tw_rules_at *rules, const uint64_t *picked, size_t *i)
 {
@@ -395,7 +395,7 @@ static int view_stretches(struct tw_compiler *c, struct tw_layout *layout, enum 
 
 /* ---- how a side finds its views ---- */
 
-/* Returns the view that all ranges of own, or inline, addresses share; 0 if they differ. */
+/* Returns the view that all inline addresses of a family share; 0 if they differ. */
 static uint32_t common_view(const struct tw_port *port, const struct stretches *s, uint32_t family)
 {
 	uint32_t view = 0;

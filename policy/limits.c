@@ -54,7 +54,7 @@ static bool read_number(struct tw_reader *r, const struct tw_node *value, const 
 	tw_reader_error(r, value,
 		rate ? "write 1000/s, 1 to 100000000, or none"
 		     : "write 1000, 1 to 100000000, or none",
-		"%s cannot be the limit %s", tw_diag_show(text).text, name);
+		"%s is not a valid limit for %s", tw_diag_show(text).text, name);
 	return false;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* limits.h: the key `limits`: a guest's share of common resources.
  *
- * It may stand at a `ports:` entry, at its workload and in `options`. For each key the most
- * specific place wins. */
+ * A `ports:` entry, its workload and `options` may have it. For each limit, the most specific place
+ * wins. */
 #pragma once
 
 #include "policy/reader.h"
@@ -11,7 +11,7 @@
 void tw_limits_read(struct tw_reader *r, const struct tw_node *map, struct tw_limits *ret);
 /* Prints `{packets: 50000/s, …}`: the given limits, in the order of enum tw_limit. */
 void tw_limits_print(const struct tw_limits *limits, struct tw_buf *out);
-/* The same for a single rate, `1000/s` or `none`, which is 0. Returns false with the error told. */
+/* Reads a single rate, `1000/s` or `none` (0). Returns false after reporting an error. */
 bool tw_limits_read_rate(
 	struct tw_reader *r, const struct tw_node *value, const char *name, uint32_t *ret);
 void tw_limits_print_rate(uint32_t rate, struct tw_buf *out);

@@ -99,7 +99,7 @@ struct tw_nic {
 
 struct tw_workload {
 	const char *name;
-	const uint32_t *tags; /* numbers into tag_names */
+	const uint32_t *tags; /* indexes in tag_names */
 	size_t n_tags;
 	size_t first_nic;
 	size_t n_nics;
@@ -223,7 +223,7 @@ struct tw_policy {
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */
 	uint32_t adopt_seconds;
 	bool has_adopt;
-	uint32_t refusals; /* a second and port; 0: no limit */
+	uint32_t refusals; /* per second and port; 0: no limit */
 	bool has_refusals;
 	struct tw_addr reserved[TW_POLICY_RESERVED_MAX]; /* options.reserved */
 	size_t n_reserved;

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-/* The number at which a set begins, or the one behind its end. */
+/* The number at which a set begins, or the one after its end. */
 struct bound {
 	tw_u128 key;
 	uint32_t set;

@@ -80,7 +80,7 @@ struct tw_vnic {
 	bool any;			  /* `addresses: [any]` */
 	bool dhcp;			  /* `dhcp`: addresses from DHCP; then it has a MAC */
 	bool transit;			  /* some prefix is wider than a host */
-	const struct tw_prefix *prefixes; /* none of IPv6 holds the v4-mapped range */
+	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
 	size_t n_learned; /* how many of the last prefixes are from DHCP, not from the text */
 	struct tw_limits limits; /* its own, otherwise the workload's, otherwise the options' */
@@ -119,7 +119,8 @@ enum tw_bind {
 
 /* Reads `len` bytes of policy text (not NUL-terminated, any bytes). On success stores the policy,
  * which the caller frees, and returns 0; `diags` may then hold warnings. Otherwise returns -EINVAL
- * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. `diags` comes in empty. */
+ * (invalid; at least one error in `diags`) or -ENOMEM, with *ret untouched. `diags` must be
+ * empty. */
 int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags);
 
 /* An address from DHCP of a vNIC with `dhcp`. */
@@ -128,9 +129,9 @@ struct tw_learned {
 	struct tw_addr addr;
 };
 
-/* Reads a policy as tw_policy_read() does, with these addresses added to its vNICs and to all
- * that names them. Addresses of a vNIC without `dhcp` are ignored. The caller makes sure that
- * each address has one owner. */
+/* Reads a policy as tw_policy_read() does, with these addresses added to its vNICs and to
+ * everything that names them. Addresses of a vNIC without `dhcp` are ignored. The caller makes sure
+ * that each address has one owner. */
 int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned *learned, size_t n,
 	struct tw_policy **ret, struct tw_diags *diags);
 /* Reads a policy as tw_policy_read() does, without the warnings of tw_policy_check(), which take
@@ -203,15 +204,15 @@ void tw_group_info_done(struct tw_group_info *info);
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
 enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 
-/* What `options` says: idle seconds per connection state, 0 = the built-in default of states.def;
- * and for how long after a port is first protected mid-stream TCP is taken up, 0 = never. */
+/* Settings from `options`: idle seconds per connection state (0: the default of states.def); and
+ * seconds after a port is first protected in which mid-stream TCP is adopted (0: never). */
 #define TW_ADOPT_SECONDS_DEFAULT 30
 #define TW_ADOPT_SECONDS_MAX	 3600
 uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
 uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
 /* Fills the policy's part of the settings: the timeouts, equal for the kernel and for explain. */
-#define TW_REFUSALS_DEFAULT 1000 /* a second and port */
-#define TW_REFUSALS_BURST   1000 /* at once, of a higher rate */
+#define TW_REFUSALS_DEFAULT 1000 /* per second and port */
+#define TW_REFUSALS_BURST   1000 /* largest burst, for higher rates too */
 void tw_policy_fill_config(const struct tw_policy *policy, struct tw_config *ret);
 /* Calls `each` for every reserved link-local address: those of options.reserved and of
  * workloads, which no other guest may claim. If `each` returns non-zero, stops and returns that. */
@@ -333,7 +334,9 @@ const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
 
 #define TW_BROADCAST_RATE_DEFAULT 1000
 
-/* Fills the policy's part of a port: mac, guard flags, inline addresses, the limits it speaks of (of the
- * others, broadcast comes out as its default, the rest as none); the caller adds id, network, pvid, image, adopt_until. Prefixes that are no host address, or do not fit inline, go
- * to `addrs` and set TW_PORT_F_MORE: the caller writes every vnic->prefixes entry there then. */
+/* Fills the policy's part of a port: mac, guard flags, inline addresses and limits. If the policy
+ * gives no broadcast limit, the default applies; other limits that it does not give are none. The
+ * caller adds id, network, pvid, image and adopt_until. If a prefix is not a host address or does
+ * not fit inline, TW_PORT_F_MORE is set: the caller then writes every vnic->prefixes entry to
+ * `addrs`. */
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);

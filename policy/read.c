@@ -219,7 +219,7 @@ static int keep_said(struct tw_policy *p, const struct tw_diags *diags)
 
 	for (size_t i = 0; i < diags->n && !err; i++)
 		err = tw_policy_said(p, &diags->at[i]);
-	/* So many warnings that some were dropped. */
+	/* There were so many warnings that some were dropped. */
 	if (diags->n >= TW_DIAGS_WARNINGS_MAX)
 		p->text.plain = false;
 	return err;

@@ -98,7 +98,8 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 	}
 	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(mac))) {
 		tw_reader_error(r, value, "write the vNIC's own MAC, as its guest shows it",
-			"%s is a group or zero MAC, not one NIC's", tw_diag_show(text).text);
+			"%s is a group or zero MAC, and cannot be a NIC's",
+			tw_diag_show(text).text);
 		return;
 	}
 	snprintf(clean, sizeof(clean), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
@@ -146,7 +147,7 @@ static bool spans_v4(const struct tw_prefix *prefix)
 }
 
 /* Pushes a prefix for the guard. An IPv6 prefix that spans the v4-mapped range is halved
- * repeatedly, and the halves beside that range are pushed. */
+ * repeatedly, and the halves outside that range are pushed. */
 static void push_own(struct tw_reader *r, struct tw_prefix prefix)
 {
 	if (!spans_v4(&prefix)) {
@@ -220,7 +221,7 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 		tw_reader_error(r, node, "name its port, such as tap0, or give its mac",
 			"a vNIC has neither port nor mac");
 	if (nic->pub.dhcp && !nic->pub.has_mac)
-		tw_reader_error(r, node, "give the vNIC's mac, by which DHCP answers are matched",
+		tw_reader_error(r, node, "give the vNIC's mac, which identifies its DHCP answers",
 			"a vNIC with addresses from DHCP has no mac");
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)

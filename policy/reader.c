@@ -200,7 +200,7 @@ void tw_reader_map(struct tw_reader *r, const struct tw_node *map, const char *w
 		else
 			found[i] = node;
 	}
-	/* In the order of the table, because later fields may depend on earlier ones. */
+	/* Reads in the order of the table, because later fields may depend on earlier ones. */
 	for (size_t i = 0; i < n_fields && !tw_reader_stops(r); i++) {
 		if (found[i])
 			fields[i].read(r, found[i], object);
@@ -338,5 +338,3 @@ void tw_reader_done(struct tw_reader *r)
 	tw_vec_done(&r->numbers);
 	tw_names_done(&r->claims);
 }
-
-/* Text to policy as written. An error is in `diags` alone; 0 or -ENOMEM. */

@@ -7,11 +7,12 @@
  *             `rules` or `workloads`. These are read as a small text of their own, and everything
  *             else is taken over.
  * Exact:      if a part is not certain to mean the same in both texts, the whole text is read
- *             (tests/policy/unit/reread.c). By YAML's rules for blocks it is certain that:
- *             1. Where an item of a block begins in the old text, and the new one is the same up to
- *                there and begins an item in the same column, a reader is in the same state.
- *             2. Where the lines of the new items are a whole text by themselves, and the next line begins
- *                an item in the same column, or a section at the left, what follows is read as before.
+ *             (tests/policy/unit/reread.c). YAML's rules for blocks guarantee that:
+ *             1. If both texts are equal up to a place where each begins an item of a block in the
+ *                same column, a reader is in the same state there.
+ *             2. If the lines of the new items are a complete text by themselves, and the next line
+ *                begins an item in the same column, or a section at the left margin, the rest is
+ *                read as before.
  *             This code never reports errors, because their texts refer to the whole policy.
  */
 #include <errno.h>
@@ -46,14 +47,14 @@ struct change {
 	struct tw_policy *policy;
 	struct text was;
 	struct text is;
-	size_t from; /* bytes of the old text that differ, or before which the new one has more */
+	size_t from; /* bytes of the old text that differ; if none, the new one has more there */
 	size_t to;
 	struct tw_arena scratch;
 	struct tw_diags fresh;
 
 	/* The items to read again: the lines of `was` from `cut_from` to `cut_to`. */
 	size_t first;
-	size_t last; /* the first item behind them */
+	size_t last; /* the first item after them */
 	size_t cut_from;
 	size_t cut_to;
 	unsigned int line;     /* at cut_from */
@@ -381,7 +382,7 @@ static int add_rule_name(struct tw_policy *p, const struct tw_rule *rule, size_t
 						    .index = (uint32_t)number});
 }
 
-/* Takes over the rules before and behind the new ones, with their names. */
+/* Takes over the rules before and after the new ones, with their names. */
 static int take_rules(struct change *c, size_t n_new, struct tw_rule *rules)
 {
 	const struct tw_policy *old = c->old;

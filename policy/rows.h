@@ -2,9 +2,9 @@
 /* rows.h: rows of words that are similar, with equal parts stored once.
  *
  * Blocks:     a row is cut into blocks of 16 words, and each content is kept once. A row's list of
- *             block numbers is cut into blocks in the same way, its spans; the list of these is the
- *             row, which is numbered too, or the one span itself where one is enough. Block 0 is all
- *             zero.
+ *             block numbers is cut in the same way; these blocks are its spans. The row is the list
+ *             of its span numbers, and has a number of its own. If one span is enough, its number
+ *             names the row. Block 0 is all zeros.
  * What:       a row for each class of a dimension, made from the class's members. Members that
  *             write many words form a base, which many classes share. For each class only the few
  *             words that differ from its base are computed.

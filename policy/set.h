@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* set.h: sets of numbers up to 128 bits, as ranges: addresses, protocols and ports alike.
  *
- * What:       struct tw_ranges is a set in the making; struct tw_set is a finished one, of which a
- *             pool keeps each content once, so that equal sets have equal addresses.
+ * What:       struct tw_ranges is a set being built; struct tw_set is a finished one. A pool keeps
+ *             each content once, so that equal sets have equal addresses.
  * Invariants: 1. A normal list is sorted, and between two ranges at least one number is missing.
  *             2. A finished set is normal and never changes.
- *             3. Addresses are their 128 bits in host order; IPv4 lies at ::ffff:0:0/96.
+ *             3. An address is its 128 bits as a number in host order; IPv4 is at ::ffff:0:0/96.
  */
 #pragma once
 

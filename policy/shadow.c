@@ -10,7 +10,7 @@
 #include "policy/diag.h"
 
 #define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at */
-#define STEPS_MAX ((size_t)50 * 1000 * 1000)  /* ranges gone through in set operations */
+#define STEPS_MAX ((size_t)50 * 1000 * 1000)  /* ranges visited by set operations */
 #define NAMED_MAX 3			      /* shadowing rules named in a warning */
 
 enum axis { AXIS_FROM, AXIS_TO, AXIS_KEYS, AXIS_SPORTS, AXIS__MAX };
@@ -396,8 +396,7 @@ static int warn(struct tw_shadow *s, uint32_t number)
 		snprintf(names + len, sizeof(names) - len, " and %zu more", n - NAMED_MAX);
 	return tw_diags_add(s->diags, TW_SEV_WARNING, rule->info.line, rule->column,
 		"remove it, or move it up",
-		"rule %s can never match: %s already decide%s everything it "
-		"matches",
+		"rule %s can never match: %s already decide%s everything it matches",
 		rule->info.name, names, n == 1 ? "s" : "");
 }
 
@@ -426,8 +425,8 @@ static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
 	return tw_vec_push(&s->near, earlier);
 }
 
-/* Lists, in order, earlier rules with only the same key and rules with more keys; most rules are
- * neither. The rule's own point ends the former. */
+/* Lists, in order, the earlier rules that have only this key, and those that have more keys; most
+ * rules are neither. The rule's own point ends the first kind. */
 static int find_near_point(struct tw_shadow *s, uint32_t number)
 {
 	const uint64_t mine = (uint64_t)s->keys[number].lo << 32 | number;

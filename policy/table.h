@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* table.h: finds things by content: a hash index of numbers, and a table of names built on it.
+/* table.h: finds items by content: a hash index of numbers, and a table of names built on it.
  *
  * Invariants: 1. The seed depends on the whole policy text, so that an attacker cannot prepare
  *                colliding names.
@@ -28,7 +28,7 @@ struct tw_index {
 	size_t n;
 };
 
-/* True if thing number `value` of `owner` is the one that `key` describes. */
+/* True if item number `value` of `owner` is the one that `key` describes. */
 typedef bool tw_index_same_fn(const void *owner, uint32_t value, const void *key);
 
 void tw_index_done(struct tw_index *index);
@@ -39,8 +39,8 @@ uint32_t tw_index_find(const struct tw_index *index, uint64_t hash, tw_index_sam
 struct tw_name {
 	const char *text; /* not owned; must outlive the table */
 	unsigned int line;
-	uint32_t kind;	/* the user's */
-	uint32_t index; /* the user's */
+	uint32_t kind;	/* chosen by the table's user */
+	uint32_t index; /* chosen by the table's user */
 };
 
 struct tw_names {

@@ -82,7 +82,7 @@ static uint32_t shift_for(uint64_t span, size_t n_bounds)
 static int add_table(struct tw_words *words, const struct tw_tree_piece *pieces, size_t n,
 	uint32_t kind, uint32_t *ret_branch)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table is of two pieces at least */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table has at least two pieces */
 	uint64_t base = pieces[1].key, span = pieces[n - 1].key - base;
 	uint32_t shift = shift_for(span, n - 1), table, branch;
 	size_t slots = (size_t)(span >> shift) + 1, at = 1;

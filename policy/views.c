@@ -9,8 +9,7 @@
 
 #define BUCKETS 4096
 
-/* One view: its words as they were in the image where it was built, and which of them are
- *           offsets. */
+/* One view: its words as in the image where it was built, and which of them are offsets. */
 struct kept {
 	struct tw_view_key key;
 	struct tw_view_built built;

@@ -133,7 +133,7 @@ static void scalar(struct loader *l, const yaml_event_t *event)
 			"tags are not part of the policy format");
 		node->kind = TW_NODE_BAD;
 	} else if (memchr(text, '\0', len)) {
-		complain(l, event->start_mark, NULL, "the text holds a NUL character");
+		complain(l, event->start_mark, NULL, "the text contains a NUL character");
 		node->kind = TW_NODE_BAD;
 	}
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -150,7 +150,7 @@ static void alias(struct loader *l, const yaml_event_t *event)
 	if (!node)
 		return;
 	node->text = "";
-	complain(l, event->start_mark, "quote the text if it is to begin with *",
+	complain(l, event->start_mark, "to begin a text with *, quote it",
 		"aliases are not part of the policy format");
 	place(l, node, event->start_mark);
 }
@@ -205,7 +205,7 @@ static yaml_mark_t mark_at(const char *text, size_t offset)
 	return mark;
 }
 
-/* If a text breaks off, libyaml reports the line behind its end. Returns a place within the
+/* If the text ends early, libyaml reports the line after its end. Returns a place within the
  * text. */
 static yaml_mark_t within_text(yaml_mark_t at, yaml_mark_t end)
 {

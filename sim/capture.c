@@ -115,7 +115,7 @@ int tw_capture_take(FILE *file, const char *place, struct tw_capture **ret, stru
 		if (!capture->pcap) {
 			fclose(file);
 			return tw_err_set(err, -EINVAL, place, "give a pcap or pcapng file",
-				"no capture that can be read: %s", why);
+				"not a readable capture: %s", why);
 		}
 	}
 	*ret = TW_TAKE_PTR(capture);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* capture.h: the frames of a capture file, one after another, as Ethernet.
  *
- * What:       pcap through libpcap, pcapng through pcapng.h. Link layers that carry bare IP (raw, Linux cooked,
- *             BSD loopback) get an Ethernet header with zero MACs, for the caller to fill in.
- * Invariants: any bytes may come; len <= max, wire_len >= len, time never goes back.
+ * What:       pcap through libpcap, pcapng through pcapng.h. Link layers that carry bare IP (raw,
+ *             Linux cooked, BSD loopback) get an Ethernet header with zero MACs, for the caller to
+ *             fill in.
+ * Invariants: accepts any bytes; len <= max, wire_len >= len, and time never goes back.
  * Bounds:     one frame of at most 256 KiB in memory.
  */
 #pragma once
@@ -19,7 +20,7 @@
 struct tw_capture;
 
 struct tw_capture_frame {
-	uint64_t time_ns; /* since 1970; never less than the time of the frame before */
+	uint64_t time_ns; /* since 1970; never less than that of the previous frame */
 	uint8_t *data;	  /* owned by the capture, valid until the next call; may be modified */
 	size_t len;
 	size_t wire_len;

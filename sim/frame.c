@@ -134,7 +134,7 @@ static bool is_neighbour(const struct tw_query *tuple)
 	       tuple->type <= ND_REDIRECT;
 }
 
-/* Writes a neighbour discovery message (RFC 4861 §4). `at` is zeroed behind type and code. */
+/* Writes a neighbour discovery message (RFC 4861 §4). `at` is zeroed after type and code. */
 static size_t write_neighbour(const struct tw_query *tuple, uint8_t *at)
 {
 	switch (tuple->type) {

@@ -33,7 +33,7 @@ static struct tw_addr mapped(const uint8_t *at)
 	return addr;
 }
 
-/* Reads the MACs and the type behind VLAN tags. Returns the offset of the network layer. */
+/* Reads the MACs and the type after VLAN tags. Returns the offset of the network layer. */
 static size_t read_ether(const uint8_t *data, size_t len, struct tw_glance *glance)
 {
 	static const uint8_t snap[] = {0xaa, 0xaa, 0x03, 0, 0, 0};

@@ -2,7 +2,7 @@
 /* glance.h: reads a frame's addresses and protocol, to find its workloads and to print it.
  *
  * It decides nothing about the frame; the fast path parses frames on its own.
- * Invariants: reads nothing outside data[0 … len); any bytes may come.
+ * Invariants: accepts any bytes, and reads nothing outside data[0 … len).
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 /* Addresses are indexed by enum tw_dir: OUT is the source, IN the destination. */
 struct tw_glance {
 	uint8_t mac[TW_DIR__MAX][6];
-	uint16_t type;	/* behind VLAN tags and SNAP; 0 if the frame ends before it */
+	uint16_t type;	/* after VLAN tags and SNAP; 0 if the frame ends before it */
 	uint16_t vlan;	/* id of the outermost tag; 0: none, or a priority tag */
 	bool has_addrs; /* true if `addr` is set, from IP or from ARP's sender and target */
 	struct tw_addr addr[TW_DIR__MAX];

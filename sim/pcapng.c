@@ -123,7 +123,7 @@ static int read_section(
 	if (read_exact(reader, &magic, sizeof(magic), err) < 0)
 		return -EINVAL;
 	if (magic != MAGIC && magic != MAGIC_SWAPPED)
-		return broken(err, "a section without byte order");
+		return broken(err, "a section without a byte-order magic");
 	reader->swapped = magic == MAGIC_SWAPPED;
 	reader->interfaces.n = 0;
 	len = get32(reader, head + 4);
@@ -222,7 +222,7 @@ static int read_interface(struct tw_pcapng *reader, uint32_t *left, struct tw_er
 	return 0;
 }
 
-/* Reads the options behind the data of an enhanced packet block. */
+/* Reads the options after the data of an enhanced packet block. */
 static int read_notes(
 	struct tw_pcapng *reader, uint32_t *left, struct tw_pcapng_packet *ret, struct tw_err *err)
 {

@@ -3,7 +3,7 @@
  *
  * Why:        libpcap reads pcapng, but refuses files whose interfaces differ in snap length, link
  *             type or clock, as those of captures on several interfaces do.
- * Invariants: any bytes may come; reads never go beyond the data.
+ * Invariants: accepts any bytes, and never reads beyond the data.
  * Bounds:     one packet of at most TW_PCAPNG_PACKET_MAX bytes and TW_PCAPNG_INTERFACES_MAX
  *             interfaces in memory; other blocks are skipped, whatever their size.
  * Source:     draft-ietf-opsawg-pcapng.

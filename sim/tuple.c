@@ -86,7 +86,7 @@ static int read_proto(
 	if (text[0] < '0' || text[0] > '9' ||
 		read_number("proto", text, UINT8_MAX, &number, err) < 0)
 		return tw_err_set(err, -EINVAL, "proto", "give tcp, udp, icmp, icmp6 or a number",
-			"'%.64s' is no protocol", text);
+			"'%.64s' is not a protocol", text);
 	*ret = (uint8_t)number;
 	return 0;
 }
@@ -153,7 +153,7 @@ static int read_workload(
 			"the policy has no workload '%.200s'", name);
 	if (at && tw_addr_parse(at + 1, &end->addr) < 0)
 		return tw_err_set(
-			err, -EINVAL, end->word, NULL, "'%.64s' is no IP address", at + 1);
+			err, -EINVAL, end->word, NULL, "'%.64s' is not an IP address", at + 1);
 	end->fixed = at != NULL;
 	if (at) {
 		const struct tw_vnic *owner = tw_policy_find_owner(policy, &end->addr);
