@@ -93,7 +93,7 @@ stop_agent
 on_host "$tapwalld" --ports 'tap*' --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
 	--state-dir "$lab/state" --max-connections 1024 2>"$lab/refused"
 equal "a number that is too small is refused" 1 "$?"
-check "the refusal names both numbers" grep -q 'in a table for 4096, and do not fit one for 1024' \
+check "the refusal names both numbers" grep -q 'in a table for 4096; they do not fit one for 1024' \
 	"$lab/refused"
 equal "and leaves no pin" 0 "$(pins)"
 go_on "refused"

@@ -60,8 +60,8 @@ $ tapwall check --stats --json groups.yaml | jq -c '.members, (.images[] | .work
 ["b"]
 $ { printf 'version: 1\nworkloads: {r: {port: p0, addresses: [10.0.0.0/8]}}\nrules:\n'; seq -f '  - {from: 10.%g.0.0/16, action: allow}' 20; } | tapwall check --stats --json - | jq -c '.images[] | .workloads, (.views[] | [.direction, .engine, .entries, .because])'
 ["r"]
-["out","vectors",20,"its local addresses are of many classes"]
-["in","vectors",20,"its local addresses are of many classes"]
+["out","vectors",20,"its local addresses fall into many classes"]
+["in","vectors",20,"its local addresses fall into many classes"]
 # All but some addresses of one family are all of the other.
 $ sed 's/, "!fd00::\/8"//' policy.yaml | tapwall check -
 tapwall: stdin:22:5: warning: rule vms-out: its to subtracts only IPv4 addresses, so it includes every IPv6 address; subtract IPv6 addresses too, or put 0.0.0.0/0 before it for IPv4 only

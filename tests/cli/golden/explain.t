@@ -222,7 +222,7 @@ $ tapwall explain --policy policy.yaml --from nva --to db-1 --proto tcp --dport 
 tapwall: --from: the workload 'nva' has no address of its own; write it as WORKLOAD@ADDRESS
 [2]
 $ tapwall explain --policy policy.yaml --from web-1@10 --to db-1 --proto tcp --dport 5432
-tapwall: --from: '10' is no IP address
+tapwall: --from: '10' is not an IP address
 [2]
 $ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp
 tapwall: --dport: is missing; give the destination port
@@ -231,7 +231,7 @@ $ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dpor
 tapwall: --dport: '65536' is not a number from 0 to 65535
 [2]
 $ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto telnet --dport 23
-tapwall: --proto: 'telnet' is no protocol; give tcp, udp, icmp, icmp6 or a number
+tapwall: --proto: 'telnet' is not a protocol; give tcp, udp, icmp, icmp6 or a number
 [2]
 $ tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto icmp6
 tapwall: --proto: the ends' addresses are not of this protocol's family; icmp is for IPv4, icmp6 for IPv6

@@ -14,7 +14,7 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap
 
   VERDICT  FRAMES  REASON           MEANS
   allow         2  policy           a rule, or the default, decided the connection
-  allow         2  established      belongs to a connection that was allowed
+  allow         2  established      belongs to an allowed connection
   deny          1  policy           a rule, or the default, decided the connection
   deny          1  spoofed-address  source address is not the workload's
   reject        1  policy           a rule, or the default, decided the connection
@@ -47,9 +47,9 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --at db-1
 
   VERDICT  FRAMES  REASON        MEANS
   allow         1  policy        a rule, or the default, decided the connection
-  allow         2  established   belongs to a connection that was allowed
+  allow         2  established   belongs to an allowed connection
   deny          2  policy        a rule, or the default, decided the connection
-  deny          2  not-for-port  addressed to somebody behind another port
+  deny          2  not-for-port  destination MAC or address is not the workload's
   reject        1  policy        a rule, or the default, decided the connection
 $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --at nobody
 tapwall: --at: there is no workload 'nobody'; name one of the policy's workloads
@@ -104,7 +104,7 @@ tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried
 
   VERDICT  FRAMES  REASON           MEANS
   allow         2  policy           a rule, or the default, decided the connection
-  allow         2  established      belongs to a connection that was allowed
+  allow         2  established      belongs to an allowed connection
   deny          1  policy           a rule, or the default, decided the connection
   deny          1  spoofed-address  source address is not the workload's
   reject        1  policy           a rule, or the default, decided the connection
@@ -112,7 +112,7 @@ $ tapwall replay --policy policy.yaml --pcap broken.pcap --json > out; tail -n 1
 tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried to read 42 captured bytes, only got 32
 {"summary":{"frames":7,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":2}}
 $ tapwall replay --policy policy.yaml --pcap policy.yaml
-tapwall: policy.yaml: no capture that can be read: unknown file format; give a pcap or pcapng file
+tapwall: policy.yaml: not a readable capture: unknown file format; give a pcap or pcapng file
 [1]
 $ tapwall replay --policy policy.yaml --pcap nowhere.pcap
 tapwall: nowhere.pcap: cannot read it: No such file or directory
