@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Counts of what ports are charged: read from one word, and set right only when they are proved to be wrong. */
+/* Unit tests of publish/charges.h: a charge is read from one word, and corrected only after it was
+ * proved wrong. */
 #include "agent/publish/charges.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static unsigned int walk_charges(struct tw_charges *charges, uint32_t id, unsign
 	return tw_charges_end_walk(charges);
 }
 
-/* Charges a record, or takes it back, as the fast path does. */
+/* Adds `n` to a port's charge, as the fast path does; negative to take charges back. */
 static void charge(struct tw_charges *charges, uint32_t id, int n)
 {
 	__atomic_fetch_add(
@@ -46,7 +47,7 @@ static void charges_free(struct tw_charges *charges)
 	free(charges);
 }
 
-/* One word holds how many there are and how many there ever were, also below 0. */
+/* One word holds the current count and the total count, also if the current count is below 0. */
 static void test_charges_word(void **state)
 {
 	struct tw_charges *charges = charges_new();
@@ -67,7 +68,7 @@ static void test_charges_word(void **state)
 	charges_free(charges);
 }
 
-/* A count that two walks running prove to be wrong is set right. */
+/* A count that two consecutive walks prove wrong is corrected. */
 static void test_charges(void **state)
 {
 	struct tw_charges *charges = charges_new();
@@ -78,21 +79,22 @@ static void test_charges(void **state)
 	assert_int_equal(walk_charges(charges, 7, 3), 0);
 	assert_int_equal(walk_charges(charges, 7, 3), 1);
 	assert_int_equal(charged(charges, 7), 3);
-	/* Seven too many, then six, then none, then too few: once each proves nothing. */
+	/* Seven too many, then six, then none, then too few: a single observation proves
+	 * nothing. */
 	charge(charges, 7, 7);
 	assert_int_equal(walk_charges(charges, 7, 3), 0);
 	assert_int_equal(walk_charges(charges, 7, 10), 0);
 	assert_int_equal(walk_charges(charges, 7, 4), 0);
 	assert_int_equal(walk_charges(charges, 7, 12), 0);
 	assert_int_equal(charged(charges, 7), 10);
-	/* What both prove is the lesser one. */
+	/* The correction is the smaller of the two differences. */
 	assert_int_equal(walk_charges(charges, 7, 3), 0);
 	assert_int_equal(walk_charges(charges, 7, 4), 1);
 	assert_int_equal(charged(charges, 7), 4);
 	charges_free(charges);
 }
 
-/* A port whose connections come and go has a right count, whatever a walk meets of them. */
+/* A port whose connections come and go keeps its count, whichever of them a walk meets. */
 static void test_charges_busy(void **state)
 {
 	const struct tw_conn conn = {.ports = tw_ports_charged(7, TW_CHARGE_ESTABLISHED)};
@@ -100,7 +102,7 @@ static void test_charges_busy(void **state)
 
 	charge(charges, 7, 5);
 	for (int walk = 0; walk < 4;
-		walk++) { /* meets 4, as one goes before it and one comes behind it */
+		walk++) { /* meets 4: one record ends ahead of the walk, one begins behind it */
 		tw_charges_begin_walk(charges);
 		charge(charges, 7, -1);
 		for (int i = 0; i < 4; i++)
@@ -110,7 +112,7 @@ static void test_charges_busy(void **state)
 		assert_int_equal(charged(charges, 7), 5);
 	}
 	for (int walk = 0; walk < 4;
-		walk++) { /* meets 6, as one comes before it and one goes behind it */
+		walk++) { /* meets 6: one record begins ahead of the walk, one ends behind it */
 		tw_charges_begin_walk(charges);
 		charge(charges, 7, 1);
 		for (int i = 0; i < 6; i++)
@@ -119,7 +121,7 @@ static void test_charges_busy(void **state)
 		assert_int_equal(tw_charges_end_walk(charges), 0);
 		assert_int_equal(charged(charges, 7), 5);
 	}
-	/* A count that is far off is set right all the same, but for what the traffic hides. */
+	/* A count that is far off is corrected nevertheless, except for what the traffic hides. */
 	charge(charges, 7, 1000);
 	for (int walk = 0; walk < 2; walk++) {
 		tw_charges_begin_walk(charges);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Leases that outlive the kernel's maps: what the file says after some time, and what goes back. */
+/* Unit tests of leases that outlive the kernel's maps: reading the file after some time, and
+ * restoring the leases. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,8 @@ static void add(struct tw_kept *kept, const char *workload, uint8_t mac, const c
 	assert_int_equal(tw_vec_push(&kept->list, lease), 0);
 }
 
-/* Writes three leases, for 100 s, for 300 s and for ever, and reads them so many seconds later. The
- * monotonic clock begins anew by the boot. */
+/* Writes three leases (100 s, 300 s, unlimited) and reads them `later_s` seconds later, after a
+ * boot that restarted the monotonic clock. */
 static int reread(struct tw_kept *ret, int64_t later_s, uint64_t now_ns)
 {
 	struct tw_kept kept = {0};
@@ -67,17 +68,18 @@ static void test_kept_clock(void **state)
 	assert_int_equal(kept.list.at[0].server, 0x0100000a);
 	assert_string_equal(kept.list.at[0].workload, "a");
 	assert_string_equal(kept.list.at[0].network, NETWORK);
-	/* The first one is over. */
+	/* The first lease has expired. */
 	assert_int_equal(reread(&kept, 100, 7 * SECOND), 0);
 	assert_int_equal(kept.list.n, 2);
-	/* A clock that steps back a little prolongs nothing; one that was set back proves nothing. */
+	/* A clock that steps back a little does not prolong a lease; one that was set back far
+	 * discards them. */
 	assert_int_equal(reread(&kept, -30, 7 * SECOND), 0);
 	assert_true(kept.list.at[0].until_ns == 107 * SECOND);
 	assert_int_equal(reread(&kept, -61, 7 * SECOND), -ERANGE);
 	tw_kept_done(&kept);
 }
 
-/* Longer than a server can say, and rows that are none. */
+/* A lease longer than DHCP can express, and rows that are not leases. */
 static void test_kept_nonsense(void **state)
 {
 	static const char *const text[] = {
@@ -155,7 +157,7 @@ static size_t n_learned(struct kept_place *place, struct tw_learned *ret_first)
 	return n;
 }
 
-/* Only of this MAC, this workload, this network, and while it lasts. */
+/* A lease is restored only for its MAC, workload and network, and before it expires. */
 static void test_kept_restore(void **state)
 {
 	uint64_t later = tw_clock_ns() + 1000 * SECOND;
@@ -187,7 +189,7 @@ static void test_kept_restore(void **state)
 	drop_place(&place);
 }
 
-/* What the map has of a MAC counts, even if that is nothing: the lease was given back. */
+/* The map's entry for a MAC takes precedence, even if it is empty: the lease was released. */
 static void test_kept_kernel_first(void **state)
 {
 	struct kept_place place;
@@ -201,7 +203,8 @@ static void test_kept_kernel_first(void **state)
 	drop_place(&place);
 }
 
-/* Another guest that a server gave the address to since has it, though the policy has the first one's. */
+/* An address that a server has since given to another guest stays with that guest, although the
+ * policy lists the first one's. */
 static void test_kept_yields(void **state)
 {
 	struct kept_place place;
@@ -222,7 +225,7 @@ static void test_kept_yields(void **state)
 	b->at[0][0].until_ns = UINT64_MAX;
 	assert_int_equal(n_learned(&place, &learned), 1);
 	assert_int_equal(learned.vnic, 1);
-	/* Renewed, it is as good as any, and the policy has it. */
+	/* Once renewed, a restored lease is an ordinary one, and the policy has its address. */
 	a->at[0][TW_LEASES_MAX - 1].restored = 0;
 	assert_int_equal(n_learned(&place, &learned), 1);
 	assert_int_equal(learned.vnic, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* rank: what connections moved from one walk to the next, and which come first. */
+/* Unit tests of rank: the traffic of connections between two walks, and the order of the
+ * busiest. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static void grown_is_moved(void **state)
 	assert_int_equal(rows[0].bytes[TW_WAY_ORIGINAL], 2000);
 	assert_int_equal(rows[0].bytes[TW_WAY_REPLY], 1000);
 	assert_int_equal(rows[1].packets[TW_WAY_ORIGINAL], 2);
-	/* It counts as opened once, in the walk that finds it. */
+	/* A connection counts as opened once, in the walk that first finds it. */
 	tw_rank_begin(rank, 102 * S);
 	assert_int_equal(meet(rank, 3, 2, 100, 100 * S + 5, 101 * S), 0);
 	assert_int_equal(tw_rank_end(rank, &rows, &sums), 0);
@@ -86,7 +87,8 @@ static void a_key_that_is_another_connections_now(void **state)
 	assert_int_equal(rows[0].bytes[TW_WAY_ORIGINAL], 300);
 }
 
-/* What woke after a long sleep has old counters that nobody remembers: it is not taken for busy. */
+/* A connection that resumes after a long pause has no counters from the previous walk: it is not
+ * taken for busy. */
 static void sleepers_are_ranked_one_walk_late(void **state)
 {
 	tw_auto(tw_rank) struct tw_rank *rank = rank_of(10);
@@ -106,7 +108,8 @@ static void sleepers_are_ranked_one_walk_late(void **state)
 	assert_int_equal(rows[0].bytes[TW_WAY_ORIGINAL], 200);
 }
 
-/* Of very many the busiest come, by bytes and by packets, each once; ticks wrap meanwhile. */
+/* Among very many connections the busiest are listed, by bytes and by packets, each once, while the
+ * tick wraps. */
 static void the_busiest_of_many(void **state)
 {
 	tw_auto(tw_rank) struct tw_rank *rank = rank_of(5);
@@ -120,7 +123,7 @@ static void the_busiest_of_many(void **state)
 	tw_rank_end(rank, &rows, &sums);
 	tw_rank_begin(rank, now + S);
 	for (uint32_t i = 0; i < n; i++) {
-		/* The last ones move the most packets, the first ones the most bytes. */
+		/* The last connections move the most packets, the first ones the most bytes. */
 		uint64_t packets = i >= n - 5 ? 2000 + 2 * (uint64_t)i : 2;
 
 		meet(rank, i, i + packets, i + 2 * (uint64_t)(n - i), now - 5 * S, now + S);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What the agent keeps on disk, and what it makes of what it finds there. */
+/* Unit tests of the state folder: what the agent writes, and how it reads what it finds there. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static int close_store(void **state)
 	tw_store_remove(place->store);
 	tw_store_free(place->store);
 	if (!stat(place->path, &info))
-		return -1; /* nothing of ours may be left */
+		return -1; /* no file of the test may be left */
 	for (int i = 0; i < 2; i++) {
 		*strrchr(place->path, '/') = '\0';
 		rmdir(place->path);
@@ -85,9 +85,9 @@ static void test_store_rules(void **state)
 	tw_slots_done(&slots);
 
 	tw_slots_init(&slots, -1);
-	tw_store_set_mark(place->store, 43); /* another boot's maps */
+	tw_store_set_mark(place->store, 43); /* the mark of another boot's maps */
 	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
-	/* Whose the policy is does not depend on maps. */
+	/* The policy's source does not depend on the maps. */
 	tw_staged_load_given(place->store, &given);
 	assert_int_equal(given.mark, tw_policy_text_mark(inforce->text, inforce->text_len));
 	assert_int_equal(given.file_mark, 77);
@@ -102,14 +102,14 @@ static void test_store_rules(void **state)
 	free(saved.source);
 	tw_slots_done(&slots);
 	tw_inforce_free(inforce);
-	/* A text that these rules do not go with is of an unknown source. */
+	/* A policy text that does not belong to these rules has an unknown source. */
 	assert_int_equal(tw_store_write(place->store, TW_STORE_POLICY, "x", 1, NULL), 0);
 	tw_staged_load_given(place->store, &given);
 	assert_int_equal(given.file_mark, 0);
 	assert_non_null(strstr(given.source, "/state/deep/" TW_STORE_POLICY));
 }
 
-/* Writes bytes in the place of a file of the folder. */
+/* Replaces a file of the folder. */
 static void put_file(
 	const struct store_place *place, const char *name, const char *text, size_t len)
 {
@@ -137,7 +137,7 @@ static int load_ports(struct tw_store *store)
 	return ret;
 }
 
-/* No bit and no length of a file may be another than what was written. */
+/* A file in which any bit or the length has changed is refused. */
 static void test_store_sealed(void **state)
 {
 	const struct store_place *place = *state;
@@ -165,7 +165,8 @@ static void test_store_sealed(void **state)
 	assert_int_equal(load_ports(place->store), 0);
 }
 
-/* A file that another program deletes or changes is named, once, and not one that was written. */
+/* A file that another program deletes or changes is reported once; a file that the agent writes is
+ * not. */
 static void test_store_changed(void **state)
 {
 	const struct store_place *place = *state;
@@ -184,7 +185,7 @@ static void test_store_changed(void **state)
 	assert_string_equal(tw_store_find_changed(place->store), TW_STORE_POLICY);
 	assert_string_equal(tw_store_find_changed(place->store), TW_STORE_PORTS);
 	assert_null(tw_store_find_changed(place->store));
-	/* Read, it is known as it is. */
+	/* Reading the file accepts its present state. */
 	assert_int_equal(tw_store_read(place->store, TW_STORE_PORTS, &text, &len), 0);
 	assert_null(tw_store_find_changed(place->store));
 	assert_int_equal(tw_store_delete(place->store, TW_STORE_PORTS, NULL), 0);
@@ -192,7 +193,7 @@ static void test_store_changed(void **state)
 	assert_false(tw_store_has(place->store, TW_STORE_PORTS));
 }
 
-/* Whether this text is what an agent would start with. */
+/* True if an agent would start with this text. */
 static bool has_policy(struct tw_store *store, const struct tw_inforce *inforce)
 {
 	tw_autofree char *text = NULL;
@@ -218,8 +219,8 @@ static bool has_rule(struct tw_store *store, const char *name)
 	return found;
 }
 
-/* An agent that dies between the writing of a policy and the end of it leaves the policy that the
- * kernel enforces. */
+/* After an agent dies while it publishes a policy, the text on disk is that of the policy in the
+ * kernel. */
 static void test_store_staged(void **state)
 {
 	const struct store_place *place = *state;
@@ -237,16 +238,16 @@ static void test_store_staged(void **state)
 
 	assert_int_equal(tw_staged_write(store, &slots, now, 7, NULL), 0);
 	assert_true(has_policy(store, old));
-	tw_staged_recover(store, 6, 0); /* it never came to the flip */
+	tw_staged_recover(store, 6, 0); /* died before the flip */
 	assert_true(has_policy(store, old) && !has_rule(store, "now"));
-	tw_staged_recover(store, 7, 0); /* nothing is left of it */
+	tw_staged_recover(store, 7, 0); /* the staged files are gone */
 	assert_true(has_policy(store, old) && !has_rule(store, "now"));
 
 	assert_int_equal(tw_staged_write(store, &slots, now, 7, NULL), 0);
 	tw_staged_recover(store, 7, 0);
 	assert_true(has_policy(store, now) && has_rule(store, "now"));
 
-	/* It came as far as to the first of the two files. */
+	/* Died after the first of the two files. */
 	assert_int_equal(tw_staged_write(store, &slots, old, 8, NULL), 0);
 	snprintf(from, sizeof(from), "%s/%s.new", place->path, TW_STORE_POLICY);
 	snprintf(to, sizeof(to), "%s/%s", place->path, TW_STORE_POLICY);
@@ -254,7 +255,7 @@ static void test_store_staged(void **state)
 	tw_staged_recover(store, 8, 0);
 	assert_true(has_policy(store, old) && has_rule(store, "old"));
 
-	/* The text that goes with the rules did not make it. */
+	/* Died before the text of the policy was written. */
 	assert_int_equal(tw_staged_write(store, &slots, now, 9, NULL), 0);
 	assert_int_equal(truncate(from, 5), 0);
 	tw_staged_recover(store, 9, 0);
@@ -277,7 +278,7 @@ static void test_store_ports(void **state)
 	tw_ports_init(&ports);
 	port = add_port(&ports, 17, "tap17");
 	learn(port, 9);
-	add_port(&ports, 18, "odd\xff\xfename"); /* no UTF-8: not kept, and no reason to fail */
+	add_port(&ports, 18, "odd\xff\xfename"); /* not UTF-8: not saved, and not an error */
 	network = tw_ports_network(&ports, 5, "br0");
 	next_id = ports.next_id;
 	next_network = ports.next_network;
@@ -309,7 +310,7 @@ static void test_store_images(void **state)
 	slots[4] = (struct tw_image_slot){.saved = true};
 	assert_int_equal(tw_saved_write_images(place->store, &images, NULL), 0);
 	assert_true(slots[3].saved);
-	assert_false(slots[4].saved); /* what the file no longer tells of may be taken */
+	assert_false(slots[4].saved); /* a slot that the file no longer lists may be reused */
 	memset(slots, 0, sizeof(slots));
 	tw_saved_read_images(place->store, &images);
 	assert_true(slots[3].saved);
@@ -319,7 +320,7 @@ static void test_store_images(void **state)
 	assert_true(slots[3].key.word[0] == UINT64_MAX && slots[3].key.word[1] == 1);
 }
 
-/* The entry in the kernel says what an image is; a row that speaks of an older one does not count. */
+/* The kernel's entry identifies an image; a row about an older image is ignored. */
 static void test_adopt_images(void **state)
 {
 	static struct tw_image_slot slots[TW_IMAGES_MAX];
@@ -340,7 +341,7 @@ static void test_adopt_images(void **state)
 	assert_int_equal(tw_images_adopt(&images, TW_IMAGES_MAX, &older), -ENOENT);
 }
 
-/* A state folder is root's own, but a disk may lie: nothing in it is believed. */
+/* Only root writes the state folder, but disks fail: the contents are never trusted. */
 static void test_store_damaged(void **state)
 {
 	static const char *const texts[] = {"", "{", "[]", "null", "{\"mark\": 42}",
@@ -398,7 +399,8 @@ static void test_store_files(void **state)
 	assert_string_equal(text, "seven");
 	snprintf(path, sizeof(path), "%s/%s", place->path, TW_STORE_POLICY);
 	assert_int_equal(stat(path, &info), 0);
-	assert_int_equal(info.st_mode & 077, 0); /* a policy tells an attacker where to knock */
+	assert_int_equal(
+		info.st_mode & 077, 0); /* a policy shows an attacker which ports are open */
 }
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)

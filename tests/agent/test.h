@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* test.h: what the agent's unit tests share. */
+/* test.h: definitions shared by the agent's unit tests. */
 #pragma once
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "agent/ports/ports.h"
 #include "agent/state/inforce.h"
 
-/* A rule of a list in brackets. */
+/* One rule, in YAML flow style. */
 #define RULE(name) "{name: " name ", from: any, to: any, action: allow}"
 
 static inline struct tw_inforce *inforce_of(const char *text)

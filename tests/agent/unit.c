@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Units of the agent that need no kernel: names and numbers, what is bound to what, what is kept. */
+/* Unit tests of the agent's modules that need no kernel: patterns, leases, rule slots, ports,
+ * binding, the log. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static void test_patterns(void **state)
 		assert_int_equal(tw_patterns_parse("--ports", bad[i], &patterns, &err), -EINVAL);
 		assert_string_equal(err.place, "--ports");
 	}
-	assert_int_equal(patterns.n, 1); /* untouched by failures */
+	assert_int_equal(patterns.n, 1); /* unchanged by failures */
 }
 
 /* ---- leases ---- */
@@ -73,8 +74,8 @@ static void assert_learned(
 	assert_memory_equal(&list->at[i].addr, &wanted, sizeof(wanted));
 }
 
-/* Who has an address by the policy keeps it, then who has it already; a prefix is no claim; what was
- * given to another MAC does not count. */
+/* Precedence for an address: a workload to which the policy gives it, then the present holder of
+ * the lease. A prefix is not a claim; a lease of another MAC is ignored. */
 static void test_leases(void **state)
 {
 	struct tw_inforce *inforce = inforce_of(
@@ -144,16 +145,16 @@ static void test_slots(void **state)
 	assign(&slots, RULE("a") "," RULE("b"), first);
 	assign(&slots, RULE("b") "," RULE("c"), second);
 	assert_int_equal(second[0], first[1]);	   /* b stays */
-	assert_int_equal(second[2], first[2]);	   /* and so does the default */
-	assert_int_not_equal(second[1], first[0]); /* c has not taken a's */
+	assert_int_equal(second[2], first[2]);	   /* the default stays too */
+	assert_int_not_equal(second[1], first[0]); /* c does not reuse a's slot */
 	assert_string_equal(tw_slots_name(&slots, first[0]), "a");
 
-	/* A connection still speaks of a. */
+	/* A connection still refers to a. */
 	tw_slots_begin_walk(&slots);
 	tw_slots_refer(&slots, first[0]);
 	tw_slots_end_walk(&slots);
 	assert_string_equal(tw_slots_name(&slots, first[0]), "a");
-	/* One walk that began before b retired does not free it. */
+	/* A walk that began before b was retired does not free b. */
 	tw_slots_begin_walk(&slots);
 	assign(&slots, RULE("c") "," RULE("d"), third);
 	tw_slots_end_walk(&slots);
@@ -167,7 +168,7 @@ static void test_slots(void **state)
 	tw_slots_done(&slots);
 }
 
-/* A rule without a name keeps its slot, and so its counters, whatever stands before it. */
+/* A rule without a name keeps its slot, and so its counters, whichever rules precede it. */
 static void test_slots_without_name(void **state)
 {
 	static const char a[] = "{from: 10.0.0.1, action: allow}";
@@ -187,13 +188,13 @@ static void test_slots_without_name(void **state)
 	assert_int_not_equal(second[0], first[1]);
 	assert_int_equal(tw_slots_rule(&slots, first[0]), 1);
 	assert_int_equal(tw_slots_rule(&slots, first[1]), 2);
-	/* Another order, another place. */
+	/* Only the order changed. */
 	snprintf(text, sizeof(text), "%s, %s", b, a);
 	assign(&slots, text, third);
 	assert_int_equal(third[0], first[1]);
 	assert_int_equal(third[1], first[0]);
 	assert_int_equal(tw_slots_rule(&slots, second[0]), -1);
-	/* Rules of one text are two rules. */
+	/* Two rules with the same text are two rules. */
 	snprintf(text, sizeof(text), "%s, %s, %s", a, b, a);
 	assign(&slots, text, fourth);
 	assert_int_equal(fourth[0], first[0]);
@@ -206,7 +207,7 @@ static void test_slots_without_name(void **state)
 
 #define LINE(name) "  - {name: " name ", action: deny}\n"
 
-/* Rules that were taken over from the policy before keep their slots without being looked for. */
+/* Rules taken over from the previous policy keep their slots without a search. */
 static void test_slots_like(void **state)
 {
 	static const char *const texts[] = {
@@ -254,7 +255,7 @@ static void test_slots_come_back(void **state)
 	assert_int_equal(tw_slots_restore(&slots, 9, ""), -EINVAL);
 	assign(&slots, RULE("a"), first);
 	assert_int_equal(first[0], 7);
-	/* Gone and back before any walk: the same rule. */
+	/* Removed and added again before any walk: the same rule. */
 	assign(&slots, RULE("b"), second);
 	assign(&slots, RULE("a"), third);
 	assert_int_equal(third[0], 7);
@@ -306,7 +307,7 @@ static void test_ports(void **state)
 	assert_ptr_equal(tw_ports_by_id(&ports, port->id), port);
 	assert_null(tw_ports_by_id(&ports, TW_PORTS_MAX));
 
-	/* An id is given again as late as can be. */
+	/* A freed id is reused as late as possible. */
 	id = port->id;
 	tw_ports_remove(&ports, port);
 	assert_null(tw_ports_by_id(&ports, id));
@@ -332,7 +333,7 @@ static void test_networks(void **state)
 	assert_string_equal(tw_ports_network_name(&ports, first), "renamed");
 	tw_ports_network_gone(&ports, 5);
 	assert_null(tw_ports_network_row(&ports, 5));
-	/* Connections of it may still be listed; a new bridge is another network. */
+	/* Connections of a removed network may still be listed; a new bridge is another network. */
 	assert_string_equal(tw_ports_network_name(&ports, first), "renamed");
 	assert_int_not_equal(tw_ports_network(&ports, 5, "new"), first);
 	for (uint32_t i = 100; i < 20000; i++) {
@@ -344,7 +345,7 @@ static void test_networks(void **state)
 	tw_ports_done(&ports);
 }
 
-/* ---- whose port is it ---- */
+/* ---- binding ports to workloads ---- */
 
 struct bindings {
 	struct tw_ports ports;
@@ -409,7 +410,7 @@ static void begin(struct bindings *b, struct tw_agent_port *port[], size_t n)
 	}
 }
 
-/* A name alone, a MAC alone, and taps that got other numbers than the policy has for them. */
+/* Bound by name alone, by MAC alone, and taps whose numbers differ from the policy's. */
 static void test_binding(void **state)
 {
 	static struct bindings b;
@@ -424,7 +425,7 @@ static void test_binding(void **state)
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 	assert_bound(&b, 4, "by-name", TW_BOUND_BY_NAME);
 
-	/* A tap's own MAC counts behind fe alone. */
+	/* A tap's own MAC counts only if its first byte is fe. */
 	set_mac(port[2], 0x52, 3);
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
@@ -435,14 +436,14 @@ static void test_binding(void **state)
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 
-	/* a and b have changed places: their MACs say which port has which rights. */
+	/* a and b have exchanged their ports: the MACs determine whose port each is. */
 	set_mac(port[0], 0xfe, 2);
 	set_mac(port[1], 0xfe, 1);
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 0, "b", TW_BOUND_BY_TAP_MAC);
 	assert_bound(&b, 1, "a", TW_BOUND_BY_TAP_MAC);
 
-	/* a has moved, and its old name is that of a VM that the policy does not know. */
+	/* a has moved; its old port name now belongs to a VM that is not in the policy. */
 	set_mac(port[0], 0xfe, 9);
 	set_mac(port[1], 0xfe, 2);
 	set_mac(port[3], 0xfe, 1);
@@ -451,7 +452,7 @@ static void test_binding(void **state)
 	assert_bound(&b, 1, "b", TW_BOUND_BY_TAP_MAC);
 	assert_bound(&b, 3, "a", TW_BOUND_BY_TAP_MAC);
 
-	/* A workload without a MAC is not contradicted by a MAC of no workload. */
+	/* For a workload without a MAC, a MAC that no workload has is not a contradiction. */
 	set_mac(port[4], 0xfe, 9);
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 4, "by-name", TW_BOUND_BY_NAME);
@@ -462,14 +463,14 @@ static void test_binding(void **state)
 	tw_inforce_free(inforce);
 }
 
-/* A port whose name and MAC contradict each other is no workload's. */
+/* A port whose name and MAC contradict each other is bound to no workload. */
 static void test_binding_conflicts(void **state)
 {
 	static struct bindings b;
 	struct tw_inforce *inforce = NULL;
 	struct tw_agent_port *port[4];
 
-	/* The name is a's, the MAC another VM's; but bytes that LXC made up say nothing. */
+	/* The name is a's, the MAC another VM's. A MAC that LXC generated proves nothing. */
 	begin(&b, port, 4);
 	set_mac(port[0], 0xfe, 9);
 	bind_all(WORKLOADS, &b, &inforce);
@@ -493,13 +494,13 @@ static void test_binding_conflicts(void **state)
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 0, "a", TW_BOUND_BY_NAME);
 
-	/* a is elsewhere, and whose this port is, nothing tells. */
+	/* a is elsewhere, and nothing identifies this port. */
 	set_mac(port[3], 0xfe, 1);
 	bind_all(WORKLOADS, &b, &inforce);
 	assert_bound(&b, 3, "a", TW_BOUND_BY_TAP_MAC);
 	assert_unbound(&b, 0, TW_CONFLICT_ELSEWHERE);
 
-	/* Two ports have a's MAC: where the name says so too, a is. */
+	/* Two ports have a's MAC: the one whose name matches too is a's. */
 	set_mac(port[0], 0xfe, 1);
 	set_mac(port[1], 0xfe, 1);
 	bind_all(WORKLOADS, &b, &inforce);
@@ -507,7 +508,7 @@ static void test_binding_conflicts(void **state)
 	assert_unbound(&b, 1, TW_CONFLICT_TWICE);
 	assert_unbound(&b, 3, TW_CONFLICT_TWICE);
 
-	/* A MAC of two workloads whose first byte alone differs. */
+	/* Two workloads whose MACs differ only in the first byte. */
 	bind_all("version: 1\n"
 		 "workloads:\n"
 		 "  x: {mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1]}\n"
@@ -519,7 +520,8 @@ static void test_binding_conflicts(void **state)
 	tw_inforce_free(inforce);
 }
 
-/* What a guest sends counts only where the policy says so, and never against the host's word. */
+/* The guest's source MAC counts only if the policy allows that, and never against the host's
+ * information. */
 static void test_binding_first_sender(void **state)
 {
 	static struct bindings b;
@@ -535,7 +537,7 @@ static void test_binding_first_sender(void **state)
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_bound(&b, 2, "by-mac", TW_BOUND_BY_SENDER);
 
-	/* A workload has one port, and its tap's MAC is a surer sign. */
+	/* A workload has one port; the tap's own MAC takes precedence over a source MAC. */
 	learn(port[3], 3);
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_unbound(&b, 3, TW_CONFLICT_NONE);
@@ -544,7 +546,7 @@ static void test_binding_first_sender(void **state)
 	assert_bound(&b, 3, "by-mac", TW_BOUND_BY_TAP_MAC);
 	assert_unbound(&b, 2, TW_CONFLICT_NONE);
 
-	/* The host says that these are others. */
+	/* According to the host, these ports belong to other VMs. */
 	set_mac(port[2], 0xfe, 9);
 	set_mac(port[3], 0xfe, 8);
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
@@ -554,7 +556,7 @@ static void test_binding_first_sender(void **state)
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
 	assert_bound(&b, 3, "by-mac", TW_BOUND_BY_SENDER);
 
-	/* A named port is its name's, whatever its guest sends. */
+	/* A port bound by name stays bound, whatever its guest sends. */
 	learn(port[0], 2);
 	b.ports.list.at[1]->name[0] = 'x';
 	bind_all(WORKLOADS FIRST_SENDER, &b, &inforce);
@@ -613,7 +615,7 @@ static void test_journal(void **state)
 	tw_journal_done(&journal);
 }
 
-/* Entries keep the names that they were settled with, until they go. */
+/* Entries keep the names that they were settled with for as long as they exist. */
 static void test_journal_names(void **state)
 {
 	const struct tw_journal_record *kept;
@@ -643,7 +645,7 @@ static void test_journal_names(void **state)
 	for (int i = 0; i < TW_JOURNAL_ENTRIES; i++)
 		tw_journal_add(&journal, &event, 0, true);
 	assert_false(tw_journal_at(&journal, TW_JOURNAL_ENTRIES + 1)->named);
-	assert_int_equal(tw_journal_unsettled(&journal), 3); /* the oldest there is */
+	assert_int_equal(tw_journal_unsettled(&journal), 3); /* the oldest unsettled entry */
 	tw_journal_done(&journal);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ask.bpf.c: path/classify.h in the kernel, without the rest of the path: answers all questions of a
- * table in one run. */
+/* ask.bpf.c: path/classify.h in the kernel, without the rest of the packet path: classifies all
+ * headers of a table in one run. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
@@ -22,7 +22,7 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 	bpf_loop(n, step, context, 0);
 }
 
-/* Its sets have no groups. */
+/* ClassBench sets have no groups. */
 tw_inline struct tw_membership *tw_members_lookup(
 	const struct tw_frame *f, const struct tw_addr *addr)
 {

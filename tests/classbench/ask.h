@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ask.h: questions for the classifier, many at a time, in the kernel and natively. */
+/* ask.h: batches of headers for the classifier, in the kernel and natively. */
 #pragma once
 
 #include "fastpath/path/packet.h"
 
-#define ASKS_MAX 262144 /* at once */
+#define ASKS_MAX 262144 /* in one batch */
 
 struct ask {
 	struct tw_tuple tuple;
@@ -13,5 +13,5 @@ struct ask {
 	__u32 own;
 	__u32 v4;
 	__u32 icmp;
-	__u32 decision; /* the answer */
+	__u32 decision; /* output: the decision word */
 };

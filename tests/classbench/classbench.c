@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* classbench: every header of a ClassBench trace gets the rule that going through them one by one
- * gives, from images as ports have them, by the packet path's classifier, natively and in eBPF.
+/* classbench: classifies every header of a ClassBench trace with the packet path's classifier,
+ * natively and in eBPF, from images such as ports have, and compares the rule with that of a linear
+ * search.
  *
  *	classbench RULES TRACE [HOSTS]
  *
- * Ways:       images are read by address, and by looking up their chunks, as on a kernel without the one.
- * How:        the rules become a policy. One workload, a router for all addresses, judges every
- *             header as source and as destination: vectors. Then hosts of the trace are workloads of
- *             one address, and judge the headers that are theirs: cells. HOSTS limits how many, 0
- *             takes all; without it, 200.
- * Without the right to load BPF everything is done natively, and it says so.
+ * Ways:       images are read by address, and by looking up their chunks, as on kernels before 6.2.
+ * How:        the rules become a policy. First, one workload, a router for all addresses, judges
+ *             every header as source and as destination; this tests vectors. Then hosts of the
+ *             trace are workloads of one address each, and judge their own headers; this tests
+ *             cells. HOSTS limits their number (default 200; 0: no limit). Without the privilege to
+ *             load BPF programs only the native test runs, and a message says so.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -64,10 +65,10 @@ tw_inline struct tw_membership *tw_members_lookup(
 
 #include "fastpath/path/classify.h"
 
-/* The classifier in the kernel, that reads images in one way. */
+/* The classifier in the kernel, with one way to read images. */
 struct kernel {
 	struct bpf_object
-		*object; /* NULL: this kernel has no such way, or there is no right to load it */
+		*object; /* NULL: not supported by this kernel, or no privilege to load it */
 	int images_fd;
 	int prog_fd;
 	struct ask *asks;
@@ -155,7 +156,7 @@ static void ask_natively(
 	}
 }
 
-/* Mean ns of a question; 0 where the kernel has no such way. */
+/* Returns the mean time of a classification in ns; 0 if the kernel does not support this way. */
 static double ask_kernel(struct bench *b, enum way way, const uint32_t *headers, size_t n,
 	enum tw_dir dir, bool own, int repeat)
 {
@@ -196,7 +197,7 @@ static void load_image(struct bench *b, const struct tw_image *image)
 	}
 }
 
-/* The read-only data of the object is struct tw_memory alone. */
+/* The object's read-only data consists of struct tw_memory alone. */
 static void set_memory(struct bpf_object *object, const struct tw_memory *memory)
 {
 	struct bpf_map *map;
@@ -279,7 +280,7 @@ static struct tw_image *compile(struct bench *b, const struct tw_layout *layout)
 	return image;
 }
 
-/* One router sees everything. */
+/* One router judges every header. */
 static void check_router(struct bench *b)
 {
 	size_t n = b->set.headers.n;
@@ -311,7 +312,7 @@ static void check_router(struct bench *b)
 		ns[WAY_LOOKUP]);
 }
 
-/* Headers by an address at one end. */
+/* The headers that have one address at one end. */
 struct host {
 	uint32_t addr;
 	uint32_t header;
@@ -332,7 +333,7 @@ struct figures {
 	size_t bytes, worst_bytes;
 };
 
-/* The headers of one host, at the end `dir`. */
+/* Checks the headers of one host, at the end `dir`. */
 static void check_host(struct bench *b, size_t vnic, const struct host *hosts, size_t n,
 	enum tw_dir dir, struct figures *f)
 {
@@ -364,7 +365,7 @@ static void check_host(struct bench *b, size_t vnic, const struct host *hosts, s
 	}
 }
 
-/* Hosts of the trace, as sources or as destinations. */
+/* Checks the trace's hosts, as sources or as destinations. */
 static void check_hosts(struct bench *b, enum tw_dir dir, size_t max)
 {
 	size_t n = b->set.headers.n, n_hosts = 0, every, seen = 0;

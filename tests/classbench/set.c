@@ -46,7 +46,7 @@ static bool parse_rule(const char *line, struct set_rule *ret)
 	return true;
 }
 
-/* Ports of protocols that have none are 0 to the packet path. */
+/* For protocols without ports, the packet path has ports 0. */
 static bool parse_header(const char *line, struct set_header *ret)
 {
 	unsigned int addr[2], port[2], proto;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* set.h: a ClassBench filter set with its header trace, and what it says, rule by rule. */
+/* set.h: a ClassBench filter set with its header trace, and a linear search for the matching
+ * rule. */
 #pragma once
 
 #include <stddef.h>
@@ -20,7 +21,7 @@ struct set_header {
 	uint32_t addr[2];
 	uint16_t port[2];
 	uint8_t proto;
-	uint32_t first; /* the first rule that matches; the number of rules: none */
+	uint32_t first; /* number of the first rule that matches; n_rules: none */
 };
 
 struct set {
@@ -28,12 +29,12 @@ struct set {
 	TW_VEC(struct set_header) headers;
 };
 
-/* Reads both files; exits with a message when they cannot be read. */
+/* Reads both files; exits with a message if one cannot be read. */
 void set_read(struct set *set, const char *rules, const char *headers);
 void set_done(struct set *set);
 
-/* Finds each header's first rule, going through them one by one. */
+/* Finds each header's first rule by a linear search. */
 void set_match(struct set *set);
 
-/* The rules as policy text, in order, under `rules:`. */
+/* Prints the rules as policy text, in order, as a list for `rules:`. */
 void set_print_rules(const struct set *set, struct tw_buf *out);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* fake_agent MANNER COMMAND [ARGUMENT…]: runs the command with an agent at ./agent.sock that always
- * tells the same, so that what the command prints can be compared; exits as the command does.
+ * gives the same answers, so that the command's output can be compared; exits with the command's
+ * exit code.
  *
- * Manners: good; calm (as good, and stays with a client that has been told everything); empty (a
- * fresh agent); refuse (every request fails); invalid (a policy with
- * errors); garbage, huge, half, mute (what an agent never does).
+ * Manners: good; calm (as good, but keeps the connection open after the last answer); empty (an
+ * agent just started); refuse (every request fails); invalid (the policy has errors); garbage,
+ * huge, half, mute (protocol violations).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -40,7 +41,7 @@ static Tapwall__V1__End web_ping = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__d
 static Tapwall__V1__End gateway = {PROTOBUF_C_MESSAGE_INIT(&tapwall__v1__end__descriptor),
 	.address = "10.0.0.1", .port = 0, .workload = ""};
 
-/* ---- what it tells ---- */
+/* ---- answers ---- */
 
 struct teller {
 	int fd;
@@ -197,7 +198,7 @@ static void tell_applied(struct teller *teller)
 	send_response(teller, &response, true);
 }
 
-/* The policy in force is the file policy.yaml of the current folder. */
+/* Sends the policy in force: the file policy.yaml in the current folder. */
 static void tell_policy(struct teller *teller)
 {
 	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
@@ -573,7 +574,8 @@ static void tell_capture_state(struct teller *teller, size_t n_ports, uint64_t l
 	send_response(teller, &response, last);
 }
 
-/* A SYN of web-1 to db-1's telnet, and an ARP request that reaches web-1. */
+/* Sends two captured frames: a SYN from web-1 to db-1's telnet port, and an ARP request that
+ * reaches web-1. */
 static void tell_capture(struct teller *teller)
 {
 	static uint8_t syn[] = "\x52\x54\0\0\0\x02\x52\x54\0\0\0\x01\x08\0"
@@ -585,7 +587,7 @@ static void tell_capture(struct teller *teller)
 	uint8_t tagged[sizeof(syn) + 4];
 	Tapwall__V1__CapturedFrame refused = TAPWALL__V1__CAPTURED_FRAME__INIT, query = refused;
 
-	memcpy(tagged, syn, 12); /* NOLINT(bugprone-not-null-terminated-result): bytes, no text */
+	memcpy(tagged, syn, 12); /* NOLINT(bugprone-not-null-terminated-result): bytes, not text */
 	memcpy(tagged + 12, (const uint8_t[]){0x81, 0, 0x60, 0x14}, 4);
 	memcpy(tagged + 16, syn + 12, sizeof(syn) - 12);
 	refused.time_ns = 1700000000250001000;
@@ -701,7 +703,7 @@ static void tell_top_rest(struct teller *teller)
 	tell_top_row(teller, &row);
 }
 
-/* Two intervals, and then this agent goes. */
+/* Sends two intervals, then closes the connection. */
 static void tell_top(struct teller *teller)
 {
 	Tapwall__V1__TopSample sample = TAPWALL__V1__TOP_SAMPLE__INIT;
@@ -760,7 +762,7 @@ static void tell_invalid(struct teller *teller)
 	send_response(teller, &response, true);
 }
 
-/* ---- how it serves ---- */
+/* ---- serving ---- */
 
 static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 {

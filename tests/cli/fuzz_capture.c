@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Any bytes as a capture file: frames come out whole and in time, and can be looked at. */
+/* Fuzzer: any bytes as a capture file. Frames are complete, their times do not go back, and every
+ * byte can be read. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static void check_frame(const struct tw_capture_frame *frame, uint64_t before_ns
 		return;
 	}
 	require(frame->len <= frame->max && frame->wire_len >= frame->len);
-	/* A copy of just its size, so that reading beyond is seen. */
+	/* A copy of exactly the frame's size, so that the sanitizer detects reads beyond it. */
 	copy = malloc(frame->len ? frame->len : 1);
 	require(copy != NULL);
 	memcpy(copy, frame->data, frame->len);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Any bytes as a stream of the link: whatever is unpacked packs again into the same. */
+/* Fuzzer: any bytes as a stream of the link protocol. Every unpacked message packs into the same
+ * message again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static void require(int holds)
 		abort();
 }
 
-/* What was unpacked packs into bytes that, if they unpack, pack into themselves. */
+/* An unpacked message packs into bytes that, if they unpack, pack into the same bytes again. */
 static void check_again(const ProtobufCMessage *message, int request)
 {
 	tw_auto_buf struct tw_buf once = {0}, twice = {0};
@@ -29,7 +30,7 @@ static void check_again(const ProtobufCMessage *message, int request)
 		(long)once.len);
 	again = request ? (void *)tw_link_unpack_request(body, body_len)
 			: (void *)tw_link_unpack_response(body, body_len);
-	/* An unknown field of number 0 is kept by protobuf-c, but not read back. */
+	/* protobuf-c keeps an unknown field with number 0, but cannot read it back. */
 	if (!again)
 		return;
 	require(tw_link_pack(&twice, again) == 0);

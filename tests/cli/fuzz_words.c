@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Any bytes as a line of `explain --batch`: what the quick reader accepts, a JSON parser reads alike. */
+/* Fuzzer: any bytes as a line of `explain --batch`. A JSON parser reads every line that the fast
+ * reader accepts, with the same result. */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>

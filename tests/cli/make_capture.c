@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* make_capture FORM FILE: writes a small capture of the traffic that the replay transcripts judge.
+/* make_capture FORM FILE: writes a small capture of the traffic that the replay transcripts use.
  *
  * Forms: ethernet, raw, null, sll, sll2 (the same frames behind other link layers), usb (a link
  * layer without frames), pcapng, cut (each frame cut to 40 bytes), broken (ends inside a frame),
@@ -86,7 +86,7 @@ static void add_all(struct capture *c)
 	add(c, other_mac, other_mac, "192.0.2.1", "192.0.2.2", IPPROTO_UDP, 1, 2);
 }
 
-/* A question, and an answer that comes after ten seconds. */
+/* A request, and a reply after ten seconds. */
 static void add_late(struct capture *c)
 {
 	add(c, web_mac, db_mac, "10.0.0.11", "10.0.0.21", IPPROTO_UDP, 4000, 53);
@@ -158,8 +158,8 @@ static void put32(FILE *out, uint32_t value)
 	fwrite(&value, sizeof(value), 1, out);
 }
 
-/* Section header, one Ethernet interface with microseconds, one enhanced packet block a frame:
- * draft-ietf-opsawg-pcapng §4. */
+/* Section header, one Ethernet interface with timestamps in microseconds, one enhanced packet block
+ * per frame: draft-ietf-opsawg-pcapng §4. */
 static int write_pcapng(const struct capture *capture, const char *path)
 {
 	static const uint8_t pad[4];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* notes FILE: a line for each packet of a pcapng file: interface, direction, bytes captured and on
- * the wire, packets lost before it, source and destination port of TCP and UDP, comment. Fails
- * where the file does not end with a whole block. */
+/* notes FILE: prints a line for each packet of a pcapng file: interface, direction, bytes captured
+ * and on the wire, packets lost before it, source and destination port of TCP and UDP, comment.
+ * Fails if the file does not end with a complete block. */
 #include <stdio.h>
 #include <string.h>
 

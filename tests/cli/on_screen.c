@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* on_screen ROWSxCOLUMNS KEYS COMMAND [ARGUMENT…]: runs the command on a terminal of that size, gives
- * it the keys one after another, each when the screen stands still after the one before, and prints
- * what then stands there. Exits as the command does after a last `q`.
+/* on_screen ROWSxCOLUMNS KEYS COMMAND [ARGUMENT…]: runs the command on a terminal of that size,
+ * sends it the keys one by one, each after the screen has stopped changing, and prints the final
+ * screen. Sends `q` and exits with the command's exit code.
  *
- * Among the keys, @ROWSxCOLUMNS; changes the size of the window, v is the arrow down, and /TEXT/ waits until TEXT
- * stands on the screen. The terminal is a VT52: no attributes, few sequences, and in every terminfo.
+ * In KEYS, @ROWSxCOLUMNS; changes the size of the window, v is the down arrow, and /TEXT/ waits
+ * until the screen shows TEXT. The terminal is a VT52: no attributes, few sequences, and present in
+ * every terminfo database.
  *
- * The screen stands still if nothing comes for a moment while the command sleeps, and all that runs beside it: on a
- * busy machine they may wait for their turn longer than that.
+ * The screen has stopped changing if there is no output for a moment while the command and the
+ * other processes of the test sleep. Without the second condition, a command that waits for a busy
+ * CPU would count as finished.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -26,10 +28,10 @@
 
 #define ROWS_MAX    100
 #define COLUMNS_MAX 300
-#define FIRST_MS    20000 /* something has to come by then */
+#define FIRST_MS    20000 /* time limit for the first output */
 #define TEXT_MS	    60000
 #define BUSY_MS	    60000
-#define KEY_MS	    3000 /* a key may change nothing */
+#define KEY_MS	    3000 /* time limit after a key, which may change nothing */
 #define QUIET_MS    150
 
 struct cell {
@@ -39,7 +41,7 @@ struct cell {
 static struct cell grid[ROWS_MAX][COLUMNS_MAX];
 static struct winsize size;
 static int row, column;
-static char pending[4]; /* of a sequence, or of a character */
+static char pending[4]; /* the first bytes of an incomplete sequence or character */
 static size_t n_pending;
 static pid_t child;
 
@@ -69,7 +71,7 @@ static void clamp(void)
 	column = column < 0 ? 0 : column >= size.ws_col ? size.ws_col - 1 : column;
 }
 
-/* A whole sequence, without its escape. */
+/* Executes a complete sequence, given without its escape. */
 static void obey(const char *sequence)
 {
 	switch (sequence[0]) {
@@ -113,7 +115,7 @@ static void put_character(void)
 		column++;
 }
 
-/* Bytes that the character takes which begins so. */
+/* Returns the length of the UTF-8 character that begins with this byte. */
 static size_t character_len(unsigned char first)
 {
 	return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -162,9 +164,9 @@ static void print_screen(void)
 	}
 }
 
-/* ---- the one who sits there ---- */
+/* ---- the user ---- */
 
-/* Takes what has come; false when the program is gone. */
+/* Reads the available output; false if the program has exited. */
 static bool take_bytes(int fd)
 {
 	char bytes[4096];
@@ -175,8 +177,8 @@ static bool take_bytes(int fd)
 	return n > 0;
 }
 
-/* True if this process has to do with the screen and does not sleep: the command, this one's parent, or another child
- * of that, such as an agent. */
+/* True if a process that affects the screen is not sleeping: the command, this program's parent, or
+ * another child of the parent, such as an agent. */
 static bool is_busy(pid_t pid)
 {
 	char path[64], text[512], *end;
@@ -188,7 +190,7 @@ static bool is_busy(pid_t pid)
 	file = fopen(path, "r");
 	if (!file)
 		return false;
-	/* The name in brackets may hold anything. */
+	/* The name in brackets may contain any character. */
 	end = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
 	fclose(file);
 	if (!end || sscanf(end + 1, " %c %d", &state, &parent) != 2 || pid == getpid())
@@ -211,7 +213,8 @@ static bool all_sleep(void)
 	return !busy;
 }
 
-/* Reads until the screen stands still, and waits so long for the first byte; false when the program is gone. */
+/* Reads until the screen stops changing, after waiting up to `timeout` for the first byte; false if
+ * the program has exited. */
 static bool watch(int fd, int timeout)
 {
 	struct pollfd wait = {fd, POLLIN, 0};
@@ -238,7 +241,8 @@ static bool is_shown(const char *text, size_t len)
 	return false;
 }
 
-/* Waits until the text is shown and returns where the next key is; NULL: it does not come. */
+/* Waits until the screen shows the text, and returns the position of the next key; NULL if the text
+ * does not appear. */
 static const char *await_text(int fd, const char *key)
 {
 	struct pollfd wait = {fd, POLLIN, 0};
@@ -256,7 +260,7 @@ static bool read_size(const char *text)
 	       size.ws_row <= ROWS_MAX && size.ws_col && size.ws_col <= COLUMNS_MAX;
 }
 
-/* Presses one key and returns where the next one is; NULL: there is no such key. */
+/* Presses one key and returns the position of the next one; NULL if the key is not valid. */
 static const char *press(int fd, const char *key)
 {
 	if (*key == '@') {

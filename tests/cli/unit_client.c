@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The client's side of the link: answers in pieces, many at once, none at all. */
+/* Unit tests of the client's side of the link: answers that arrive in pieces, many at once, or not
+ * at all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,7 +210,7 @@ static void memory_may_run_out(void **state)
 	tw_buf_done(&out);
 }
 
-/* In lists, within messages of messages, and where several kinds share one place. */
+/* Texts in lists, in nested messages, and in oneof fields. */
 static void all_texts_of_a_message_are_cleaned(void **state)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Frames that are built say what they should, with right lengths and checksums, and are read back
- * for what they are. */
+/* Unit tests of frame building: fields, lengths and checksums are right, and the frames read back
+ * as they were built. */
 #include <arpa/inet.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
@@ -30,7 +30,7 @@ static uint32_t sum(const uint8_t *data, size_t len, uint32_t start)
 	return start;
 }
 
-/* A part with its checksum in it adds up to all ones. */
+/* The one's complement sum of data that includes its checksum is all ones (RFC 1071). */
 static void assert_sum(uint32_t total)
 {
 	while (total >> 16)
@@ -120,7 +120,7 @@ static void groups_have_their_macs(void **state)
 	}
 }
 
-/* ARP as RFC 826 has it, behind two tags; and the same behind LLC and SNAP. */
+/* ARP (RFC 826) after two VLAN tags; and the same after LLC and SNAP. */
 static void tags_and_snap_are_passed_over(void **state)
 {
 	static const uint8_t arp[] = {0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* pcapng: byte orders, clocks, link layers of each interface, all three packet blocks, and files
- * that end or lie. */
+/* Unit tests of pcapng: byte orders, clocks, link layers per interface, all three packet blocks,
+ * and files that are truncated or inconsistent. */
 #include <byteswap.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,9 +19,9 @@
 #define COMMENT	  0x0bad
 #define ENHANCED  6
 
-#define N_BLOCKS 12 /* that write_all() writes */
+#define N_BLOCKS 12 /* written by write_all() */
 
-/* A file that is being written, in one byte order or the other. */
+/* A file being written, in either byte order. */
 struct file {
 	struct tw_buf bytes;
 	bool swapped;
@@ -50,7 +50,7 @@ static void put_section(struct file *f)
 	put32(f, 28);
 }
 
-/* With if_tsresol, and if_tsoffset when not 0. */
+/* Writes an interface block with if_tsresol, and with if_tsoffset if that is not 0. */
 static void put_interface(
 	struct file *f, uint16_t link, uint32_t snap_len, uint8_t resolution, int64_t offset_s)
 {
@@ -102,7 +102,8 @@ static void put_packet(struct file *f, uint32_t type, uint32_t interface, uint64
 	put32(f, block_len);
 }
 
-/* Reads at most `max` packets; returns how many, and what ended it in *ret_code. */
+/* Reads at most `max` packets; returns their number, and in *ret_code the code that ended the
+ * reading. */
 static size_t read_all(struct file *f, struct tw_pcapng_packet *packets, char (*texts)[16],
 	size_t max, int *ret_code)
 {
@@ -162,7 +163,8 @@ static void every_block_is_read(void **state)
 		assert_string_equal(texts[2], "old");
 		assert_int_equal(p[2].link, 113);
 		assert_true(p[2].time_ns == 1699999900500000000ull);
-		/* A simple block says only its length on the wire: what is there is the block. */
+		/* A simple packet block states only the length on the wire; the captured length
+		 * follows from the block's length. */
 		assert_int_equal(p[3].len, 8);
 		assert_int_equal(p[3].wire_len, 60);
 		assert_true(p[3].time_ns == 0);
@@ -204,8 +206,8 @@ static void clocks_end_at_their_limits(void **state)
 	}
 }
 
-/* Cut at any byte it is read up to there and then called broken, unless the cut is between two
- * blocks. */
+/* A file that is truncated at any byte is read up to there and then reported as broken, unless the
+ * cut is between two blocks. */
 static void any_end_is_noticed(void **state)
 {
 	struct file f = {0};
@@ -233,7 +235,7 @@ static void lies_are_refused(void **state)
 		uint32_t type, interface, len;
 	} lies[] = {
 		{ENHANCED, 1, 0}, /* no such interface */
-		{ENHANCED, 0, 5}, /* more than the block holds */
+		{ENHANCED, 0, 5}, /* longer than the block */
 		{ENHANCED, 0, UINT32_MAX},
 		{PACKET, 7, 0},
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The server's side of the link: requests while others stream, roles, addresses. */
+/* Unit tests of the server's side of the link: requests during streams, roles, addresses. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +21,9 @@ struct fixture {
 	struct tw_loop loop;
 	struct tw_server *server;
 	struct tw_link_client *client;
-	unsigned int n_streams; /* under way */
+	unsigned int n_streams; /* unfinished */
 	unsigned int n_stopped;
-	enum tw_role role; /* of the last request */
+	enum tw_role role; /* role of the last request */
 	bool may_go_on;
 };
 
@@ -47,7 +47,7 @@ static int send_counter(struct tw_buf *out, uint64_t id, bool last)
 	return tw_link_pack(out, &response.base);
 }
 
-/* Waits behind its first response until the test lets it go on. */
+/* Pauses after its first response until the test releases it. */
 static int counting_next(struct tw_responses *responses, void *context, struct tw_buf *out)
 {
 	struct counting *counting = (struct counting *)responses;
@@ -78,7 +78,7 @@ static void counting_stop(struct tw_responses *responses)
 	counting->fixture->n_stopped++;
 }
 
-/* `counters` streams; all else is answered at once. */
+/* `counters` streams; every other request is answered at once. */
 static int start(void *context, enum tw_role role, Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret)
 {
@@ -136,7 +136,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs the loop until all that is ready has been served, for at most so many turns. */
+/* Runs the loop until nothing is ready, for a bounded number of turns. */
 static void serve(struct fixture *f)
 {
 	for (int i = 0; i < 200; i++) {
@@ -202,7 +202,7 @@ static void a_stream_does_not_stop_requests(void **state)
 	f->may_go_on = true;
 	tw_server_pump(f->server);
 	serve(f);
-	/* Both streams go on in turn, and each ends in order. */
+	/* Both streams advance in turn, and each ends in order. */
 	for (int i = 0, n[4] = {0}; i < 4; i++) {
 		Tapwall__V1__Response *response = NULL;
 		struct tw_err err;
@@ -311,7 +311,7 @@ static void viewers_leave_room_for_others(void **state)
 	assert_non_null(f->client);
 	ask(f, 1, false);
 	expect(f, 1, true);
-	/* A viewer has nothing to say that is long. */
+	/* Long requests from a viewer are refused. */
 	assert_int_equal(
 		send(tw_link_client_fd(viewers[0]), bytes, sizeof(bytes), 0), sizeof(bytes));
 	serve(f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* How numbers, times and aligned rows look. */
+/* Unit tests of how numbers, times and aligned rows are printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Lines of `explain --batch`: the quick reader and the real parser say the same. */
+/* Unit tests of lines of `explain --batch`: the fast reader and the JSON parser give the same
+ * result. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static void words_are_found(void **state)
 	assert_null(f->words.code);
 }
 
-/* Each is one object written in another way. */
+/* Each line is the same object, written differently. */
 static void spelling_does_not_matter(void **state)
 {
 	static const char *const lines[] = {

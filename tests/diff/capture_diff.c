@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* capture_diff: every frame of every capture of some folders through the native fast path and
- * through the programs in the kernel, whose outcomes must be equal to the bit.
+/* capture_diff: runs every frame of all captures in the given folders through the native fast path
+ * and through the BPF programs in the kernel; the outcomes must be identical.
  *
- * Frames are those that `tapwall replay` makes of a capture. One that the capture cut is filled up
- * with zeros to what it was on the wire, for the kernel's test run knows no cut frames.
+ * The frames are those that `tapwall replay` reads from a capture. A frame that the capture
+ * truncated is padded with zeros to its length on the wire, because BPF_PROG_TEST_RUN does not
+ * support truncated frames.
  */
 #include <errno.h>
 #include <ftw.h>
@@ -19,11 +20,11 @@
 #include "tests/run/case.h"
 #include "tests/run/run.h"
 
-#define FRAMES_MAX 20000 /* of one file */
-#define PAD_MAX	   3600	 /* about what BPF_PROG_TEST_RUN takes */
+#define FRAMES_MAX 20000 /* per file */
+#define PAD_MAX	   3600	 /* about the largest frame that BPF_PROG_TEST_RUN accepts */
 
 struct run {
-	struct tw_target *target; /* the pair */
+	struct tw_target *target; /* native and kernel side by side */
 	const char *keep;	  /* folder for disagreements */
 	struct tw_seq seq;
 	struct tw_seq_tally tally;
@@ -56,7 +57,7 @@ static int add_frame(struct run *run, const struct tw_capture_frame *frame, uint
 	struct tw_seq_item item = {
 		.policy = -1, .from = 0, .to = 1, .at_ns = at_ns, .len = frame->len};
 	tw_autofree uint8_t *padded = NULL;
-	/* Odd frames go the other way, so that both ports send. */
+	/* Every other frame goes in the opposite direction, so that both ports send. */
 	bool turn = run->seq.items.n & 1;
 
 	if (turn) {
@@ -75,7 +76,7 @@ static int add_frame(struct run *run, const struct tw_capture_frame *frame, uint
 	return tw_seq_add(&run->seq, &item);
 }
 
-/* Fills run->seq with the frames of a file. */
+/* Reads the frames of a file into run->seq. */
 static int read_file(struct run *run, const char *path)
 {
 	tw_auto(tw_capture) struct tw_capture *capture = NULL;
@@ -187,7 +188,8 @@ static void print_tally(const struct run *run)
 	printf("\n");
 }
 
-/* All files, under the open policy with connections taken up mid-stream, under the other without. */
+/* Runs all files: under the open policy with adoption of connections mid-stream, under the other
+ * policy without. */
 static int run_all(struct run *run, char *const *policies, int n_policies)
 {
 	int failed = 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conntrack_diff: the same packets through nf_conntrack and through the native fast path; for each,
- * what the one calls NEW, ESTABLISHED, RELATED or INVALID is held against what the other makes of it.
+/* conntrack_diff: sends the same packets through nf_conntrack and through the native fast path, and
+ * compares nf_conntrack's NEW, ESTABLISHED, RELATED or INVALID with the fast path's outcome for
+ * each.
  *
- * Packets:    scenarios written by hand, conversations with every kind of accident and attack
- *             (conntrack_talk.c), UDP and ICMP, and captures where they are at hand.
- * Passes when every difference is one of those that conntrack_reasons.c explains.
+ * Packets:    scenarios written by hand; random TCP conversations with loss, reordering and forged
+ *             segments (conntrack_talk.c); UDP and ICMP; captures, if there are any. Passes if
+ *             conntrack_reasons.c explains every difference.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -25,7 +26,7 @@
 
 #define START_NS    1000000000000ull
 #define STEP_NS	    1000000
-#define FORGET_EACH 500 /* conversations */
+#define FORGET_EACH 500 /* conversations, then all connections are forgotten */
 #define PRINT_MAX   20
 #define CONNS_MAX   16
 
@@ -43,16 +44,17 @@ struct run {
 	uint8_t room[TW_TARGET_FRAME_MAX];
 	uint64_t now_ns;
 	size_t n_talks;
-	bool v6;	/* of the present conversation */
-	bool from_here; /* the end that opens it is the protected one */
+	bool v6;	/* address family of the present conversation */
+	bool from_here; /* the protected end opens the present conversation */
 	uint16_t port;
 	struct tw_ct_history history;
-	size_t confusion[TW_CT__MAX][TW_CT__MAX]; /* by nf_conntrack's, by ours */
+	size_t confusion[TW_CT__MAX]
+			[TW_CT__MAX]; /* number of packets by nf_conntrack's class and by ours */
 	size_t explained[TW_CT_WHY__MAX];
 	size_t n_packets, n_unexplained;
 	size_t shown;	   /* number of the conversation to print; 0: none */
-	const char *scene; /* that is on; NULL: none has a name */
-	bool parted;	   /* the conversation need not go on */
+	const char *scene; /* the present scenario; NULL: a random conversation */
+	bool parted;	   /* the rest of the conversation cannot be compared */
 };
 
 /* ---- frames ---- */
@@ -127,7 +129,7 @@ static void describe(struct run *run, const struct tw_ct_segment *s)
 		tw_layer_set(tw_draft_add(&run->draft, TW_L_DATA), TW_F_SIZE, s->len);
 }
 
-/* ---- asking ---- */
+/* ---- judging ---- */
 
 static enum tw_ct_class class_of(const struct tw_outcome *o)
 {
@@ -196,7 +198,7 @@ static void note_difference(struct run *run, const struct tw_ct_case *k)
 	}
 }
 
-/* The frame in the draft through both; positive when ours passes it. */
+/* Sends the drafted frame through both; positive if the fast path passes it. */
 static int ask_both(struct run *run, bool from_here, struct tw_ct_case *k)
 {
 	tw_auto_buf struct tw_buf bytes = {0};
@@ -280,7 +282,7 @@ static int run_talks(struct run *run, size_t n)
 	return failed;
 }
 
-/* What a datagram conversation is made of. */
+/* The packets of a datagram conversation. */
 enum datagram { DATA, ECHO, ERROR_ABOUT_DATA, ERROR_ABOUT_ECHO, ERROR_ABOUT_NOTHING, N_DATAGRAMS };
 
 static void add_data(struct run *run, bool reply, uint16_t port)
@@ -300,7 +302,7 @@ static void add_echo(struct run *run, bool reply)
 	tw_layer_set(layer, TW_F_ID, run->port);
 }
 
-/* An error complains of a packet that travelled the other way. */
+/* Adds an ICMP error about a packet that travelled in the opposite direction. */
 static void add_error(struct run *run, bool reply, enum datagram about)
 {
 	static const uint8_t types[2][3] = {{3, 11, 12}, {1, 2, 3}};
@@ -314,7 +316,7 @@ static void add_error(struct run *run, bool reply, enum datagram about)
 		add_data(run, !reply, about == ERROR_ABOUT_DATA ? run->port : 7);
 }
 
-/* UDP, echoes, and errors about both, in any order. */
+/* Runs a conversation of UDP datagrams, ICMP echoes, and errors about both, in random order. */
 static int run_datagrams(struct run *run, size_t n)
 {
 	int passes = 0;
@@ -346,7 +348,7 @@ static int run_datagrams(struct run *run, size_t n)
 	return passes < 0 ? passes : 0;
 }
 
-/* Each twice: the second time near the end of the sequence numbers. */
+/* Plays each scenario twice: the second time near the wrap of the sequence numbers. */
 static int run_scenes(struct run *run)
 {
 	static const uint32_t firsts[][2] = {{1000000, 5000000}, {0xfffffe00, 0xffffff80}};

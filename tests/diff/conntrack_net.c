@@ -20,7 +20,7 @@
 #include "base/cleanup.h"
 
 #define PACKET_MAX 65536
-#define STRAYS_MAX 16 /* packets that are not the one awaited, before it */
+#define STRAYS_MAX 16 /* limit of other packets that are read before the expected one */
 #define WAIT_MS	   1000
 
 static struct {
@@ -30,7 +30,7 @@ static struct {
 	uint8_t room[PACKET_MAX];
 } net = {-1, -1, NULL, {0}};
 
-/* DSCP 1 + enum tw_ct_class says the class; the kernel's own packets have 0. */
+/* The DSCP is 1 + enum tw_ct_class; packets that the kernel itself sends have 0. */
 static const char ruleset[] =
 	"table inet asked {\n"
 	"  chain forward { type filter hook forward priority 0; policy accept;\n"
@@ -131,7 +131,7 @@ int tw_ct_enter(struct tw_err *err)
 	return 0;
 }
 
-/* Whether what came out is what went in: all but hop limit, DSCP and IPv4's checksum. */
+/* True if two packets are equal except for hop limit, DSCP and IPv4 checksum. */
 static bool is_same(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	if (a[0] >> 4 != b[0] >> 4)
@@ -148,9 +148,9 @@ static unsigned int dscp_of(const uint8_t *packet)
 	return packet[1] >> 2;
 }
 
-/* The next packet that comes out: its length; -EAGAIN when none comes in time. It is there when write()
- * returns, but for once in a while: with the device's queue taken by a packet of the kernel's own, from
- * another CPU, that one sends it on. */
+/* Reads the next packet that comes out; returns its length, or -EAGAIN if none comes in time. It is
+ * usually there when write() returns. If another CPU holds the device's queue for a packet of the
+ * kernel's own, that CPU sends ours a moment later. */
 static ssize_t read_packet(void)
 {
 	struct pollfd ready = {.fd = net.out, .events = POLLIN};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conntrack_net.h: asks nf_conntrack what it thinks of a packet.
+/* conntrack_net.h: asks nf_conntrack for the state of a packet.
  *
- * What:       a network namespace of the caller's own, which routes every packet from one tun to
- *             another. In between, nftables writes the packet's `ct state` into its DSCP, as one
- *             write and one read tell it. Nothing outside the namespace is touched, and it ends with
+ * What:       a network namespace of the caller's own, which routes every packet from one tun
+ *             device to another. nftables writes the packet's `ct state` into its DSCP, so that one
+ *             write and one read return it. Nothing outside the namespace changes, and it ends with
  *             the process.
- * Settings:   nf_conntrack_tcp_loose=0, be_liberal=0, checksum=0, all of this namespace alone; time
- *             goes by as it does, so that a run has to be shorter than the shortest idle limit of
- *             what it compares.
+ * Settings:   nf_conntrack_tcp_loose=0, be_liberal=0, checksum=0, all for this namespace alone. The
+ *             kernel uses real time, so a run must be shorter than the shortest idle limit it
+ *             compares.
  * Callers:    conntrack_diff, in one thread.
  */
 #pragma once
@@ -23,16 +23,16 @@ enum tw_ct_class {
 	TW_CT_RELATED,
 	TW_CT_INVALID,
 	TW_CT_UNTRACKED,
-	TW_CT_LOST, /* did not come out at the other end */
+	TW_CT_LOST, /* the packet did not come out at the other end */
 	TW_CT__MAX
 };
 
-/* -EPERM or -EOPNOTSUPP: cannot be had here. */
+/* Creates the namespace. -EPERM or -EOPNOTSUPP: not available on this host. */
 int tw_ct_enter(struct tw_err *err);
-/* Sends an IP packet through; its DSCP must be 0. 0 or negative errno. */
+/* Sends an IP packet, whose DSCP must be 0, and stores its class. 0 or negative errno. */
 int tw_ct_ask(const uint8_t *packet, size_t len, enum tw_ct_class *ret);
-/* The TCP state (enum tcp_conntrack of linux/netfilter/nf_conntrack_tcp.h) of the connection that an
- * IP packet with TCP right behind its IP header belongs to; -1: there is none. */
+/* Returns the TCP state (enum tcp_conntrack of linux/netfilter/nf_conntrack_tcp.h) of the
+ * connection to which a TCP packet without extension headers belongs; -1 if there is none. */
 int tw_ct_tcp_state(const uint8_t *packet);
 /* Forgets every connection. */
 int tw_ct_forget(void);

@@ -14,7 +14,8 @@ enum {
 	NF_SYN_SENT2 = 9
 };
 
-#define ACK_WINDOW_MIN 65999 /* nf_conntrack ignores no acknowledgement younger than that */
+#define ACK_WINDOW_MIN \
+	65999 /* nf_conntrack accepts every acknowledgement less than this many bytes old */
 
 static bool after(uint32_t a, uint32_t b)
 {
@@ -31,7 +32,7 @@ static bool is_syn(const struct tw_ct_segment *s)
 	return (s->flags & (SYN | ACK)) == SYN;
 }
 
-/* The segment's way along the record, which the other end may have opened anew. */
+/* Returns the segment's direction in the record, which the other end may have reopened. */
 static bool way_of(const struct tw_ct_case *k)
 {
 	return k->segment->reply != k->history->turned;
@@ -50,7 +51,7 @@ static uint32_t edge(const struct tw_ct_case *k)
 	       ((uint32_t)k->record.peer_window[way] << (k->record.progress.scale[!way] & 15));
 }
 
-/* What the other end has sent. */
+/* Returns the end of what the other end has sent. */
 static uint32_t sent(const struct tw_ct_case *k)
 {
 	return k->record.window[!way_of(k)].end;
@@ -93,7 +94,7 @@ static bool rst_no_data(const struct tw_ct_case *k)
 	       !after(k->segment->ack, k->history->rst[peer]);
 }
 
-/* The highest of what the segment acknowledges, SACK included. */
+/* Returns the highest number that the segment acknowledges, including SACK. */
 static uint32_t highest_ack(const struct tw_ct_segment *s)
 {
 	uint32_t highest = s->ack;
@@ -170,7 +171,7 @@ static bool begun_anew(const struct tw_ct_case *k)
 		return is(k, TW_CT_INVALID, TW_CT_ESTABLISHED) && !k->segment->seq &&
 		       k->record.progress.flags & TW_CONN_F_SYN_AGAIN;
 	if (k->their_state == NF_SYN_RECV && k->record.progress.state == TW_S_ESTABLISHED)
-		return true; /* the SYN-ACK is one that the old connection might have sent */
+		return true; /* the old connection might have sent this SYN-ACK */
 	return k->record.progress.state == TW_S_SYN_RECV &&
 	       !(k->record.progress.scale[TW_WAY_ORIGINAL] & TW_SCALE_SEEN);
 }
@@ -262,7 +263,7 @@ static const struct {
 	[TW_CT_WHY_UNANSWERED] = {"unanswered", unanswered, false},
 };
 
-/* As `unanswered`, of what has no segment. The end that spoke first is the originator. */
+/* As `unanswered`, for protocols other than TCP. The end that spoke first is the originator. */
 static bool datagram_unanswered(const struct tw_ct_case *k)
 {
 	const bool *spoke = k->history->spoke[k->kind];
@@ -307,7 +308,7 @@ void tw_ct_remember(struct tw_ct_history *history, const struct tw_ct_case *k)
 	their_end = sent(k);
 	if (history->challenged[!s->reply] && after(history->rst[!s->reply], their_end))
 		their_end = history->rst[!s->reply];
-	/* Data that nf_conntrack ignores: with an old ACK, or by leave of the SYN's window. */
+	/* Data that nf_conntrack ignores: with an old ACK, or within the SYN's window. */
 	if (s->flags & ACK &&
 		(after(their_end - ACK_WINDOW_MIN, s->ack) ||
 			(way_of(k) && !after(acked(k), history->first[s->reply] + 1)))) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conntrack_reasons.h: why tapwall and nf_conntrack may differ about a packet, the closed list.
+/* conntrack_reasons.h: the closed list of reasons for which tapwall and nf_conntrack may differ
+ * about a packet.
  *
- * Each entry of conntrack_reasons.c says what has to be true of a packet and of what went before for
- * the difference to be that one, and which standard is behind it. docs/conformance.md tells the same
- * in words. What fits no entry fails the test.
+ * Each entry of conntrack_reasons.c is a condition on the packet and the conversation before it,
+ * with the standard that justifies the difference. docs/conformance.md describes the same list in
+ * prose. A difference that no entry explains fails the test.
  */
 #pragma once
 
@@ -42,41 +43,42 @@ enum tw_ct_why {
 
 enum tw_ct_kind { TW_CT_TCP, TW_CT_UDP, TW_CT_ECHO, TW_CT_ERROR, TW_CT__KINDS };
 
-/* What went before in the conversation. */
+/* The conversation before the packet. */
 struct tw_ct_history {
-	bool spoke[TW_CT__KINDS][2]; /* passed packets of each kind but TCP, by end */
+	bool spoke[TW_CT__KINDS][2]; /* a packet of this kind (TCP excepted) passed, by end */
 	bool begun;
-	bool turned;	     /* it was opened anew by the end that answered before */
+	bool turned;	     /* the end that answered before has reopened it */
 	bool answered;	     /* the other end has spoken */
-	uint32_t first[2];   /* sequence numbers */
+	uint32_t first[2];   /* initial sequence numbers, by end */
 	bool reset;	     /* a RST closed our record */
-	bool challenged[2];  /* a RST passed and closed nothing here, by its sender */
-	uint32_t rst[2];     /* the highest number of such a RST */
-	bool syn_acked;	     /* a SYN-ACK passed that acknowledges another SYN */
-	uint32_t syn_window; /* of the SYN that opened it */
+	bool challenged[2];  /* a RST passed without closing our record, by its sender */
+	uint32_t rst[2];     /* the highest sequence number of such a RST */
+	bool syn_acked;	     /* a SYN-ACK passed that acknowledges a different SYN */
+	uint32_t syn_window; /* window of the SYN that opened the connection */
 	bool fin[2];	     /* a FIN passed */
-	bool aged[2]; /* a segment passed whose acknowledgement was old, and how far it reached */
+	bool aged[2];	     /* a segment with an old acknowledgement passed; the end of its data */
 	uint32_t aged_end[2];
-	bool acks[2]; /* it has acknowledged, and the highest that it did, in whatever segment */
+	bool acks[2]; /* the end has acknowledged something; its highest acknowledgement so far */
 	uint32_t highest_ack[2];
 };
 
-/* One packet, judged by both. */
+/* One packet with both outcomes. */
 struct tw_ct_case {
-	const struct tw_ct_segment *segment; /* NULL: not TCP, but … */
+	const struct tw_ct_segment *segment; /* NULL: not TCP; `kind` tells */
 	enum tw_ct_kind kind;
-	bool reply; /* … from the other end */
+	bool reply; /* sent by the end that did not open the conversation */
 	const struct tw_ct_history *history;
-	struct tw_conn record; /* ours, before the packet; all zero: none */
-	int their_state; /* of TCP, before the packet, as linux/netfilter/nf_conntrack_tcp.h; -1: none */
+	struct tw_conn record; /* our record before the packet; all zero: none */
+	int their_state; /* nf_conntrack's TCP state before the packet (linux/netfilter/nf_conntrack_tcp.h); -1: none */
 	enum tw_ct_class theirs;
 	enum tw_ct_class ours;
 	enum tw_reason reason;
-	enum tw_state state; /* ours, behind the packet */
+	enum tw_state state; /* our state after the packet */
 };
 
 enum tw_ct_why tw_ct_explain(const struct tw_ct_case *k);
-/* Whether what comes next cannot be compared, as the two take the connection for different ones now. */
+/* True if the rest of the conversation cannot be compared, because the two now track different
+ * connections. */
 bool tw_ct_parts_ways(enum tw_ct_why why);
 void tw_ct_remember(struct tw_ct_history *history, const struct tw_ct_case *k);
 const char *tw_ct_why_name(enum tw_ct_why why);

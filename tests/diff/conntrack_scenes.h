@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conntrack_scenes.h: TCP situations that have a name, as segments (tw_ct_recite() says how). */
+/* conntrack_scenes.h: named TCP scenarios, as segments in the notation of tw_ct_recite(). */
 #pragma once
 
 struct tw_ct_scene {
@@ -7,4 +7,4 @@ struct tw_ct_scene {
 	const char *text;
 };
 
-extern const struct tw_ct_scene tw_ct_scenes[]; /* ends with a name of NULL */
+extern const struct tw_ct_scene tw_ct_scenes[]; /* ends with an entry whose name is NULL */

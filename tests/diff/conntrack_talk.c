@@ -11,21 +11,21 @@ enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10, URG = 0x20 };
 #define FLIGHT_MAX 32
 
 struct end {
-	uint32_t una;	    /* acknowledged by the other end */
-	uint32_t next;	    /* to be sent */
-	uint32_t edge;	    /* the other end takes what is below */
-	uint32_t got;	    /* received in order */
-	uint32_t taken;	    /* right edge that was offered */
-	uint32_t ooo[2];    /* received beyond a hole; equal: nothing */
+	uint32_t una;	    /* first byte not acknowledged by the other end */
+	uint32_t next;	    /* next sequence number to send */
+	uint32_t edge;	    /* right edge of the other end's window */
+	uint32_t got;	    /* end of what was received in order */
+	uint32_t taken;	    /* right edge of the window it offered */
+	uint32_t ooo[2];    /* start and end of data received beyond a hole; equal: none */
 	uint32_t buffer;    /* largest window */
-	int scale;	    /* what its SYN offers */
-	unsigned int shift; /* what counts */
+	int scale;	    /* window scale in its SYN */
+	unsigned int shift; /* window scale in effect */
 	bool fin_sent, fin_got, dead;
 };
 
 struct flight {
 	struct tw_ct_segment segment;
-	bool judged; /* has met the firewall */
+	bool judged; /* the firewall has judged it */
 };
 
 struct talk {
@@ -70,8 +70,8 @@ static bool meets(struct talk *t, const struct tw_ct_segment *segment)
 	return passes > 0;
 }
 
-/* Puts a segment on its way: lost, doubled or neither; the firewall stands near its sender or near
- * its receiver. */
+/* Sends a segment: lost, duplicated or neither. The firewall is near its sender or near its
+ * receiver. */
 static void launch(struct talk *t, const struct tw_ct_segment *segment)
 {
 	bool near = one_in(t, 2);
@@ -83,8 +83,8 @@ static void launch(struct talk *t, const struct tw_ct_segment *segment)
 			t->flight[t->n_flight++] = (struct flight){*segment, near};
 }
 
-/* The window field, and the right edge that it offers. It never goes back, but where an end does what
- * it should not (RFC 9293 §3.8.6) or the scale rounds it off (RFC 7323 §2.4). */
+/* Computes the window field and the right edge that it offers. The edge never moves back, except if
+ * an end violates RFC 9293 §3.8.6 or the scale rounds it off (RFC 7323 §2.4). */
 static uint16_t offer(struct talk *t, struct end *me)
 {
 	uint32_t window = one_in(t, 8) ? below(t, me->buffer + 1) : me->buffer, left = 0;
@@ -245,7 +245,7 @@ static void send_probe(struct talk *t, int who)
 	if (one_in(t, 2))
 		s.seq = me->una - 1;
 	else if (!after(me->edge, me->next) && !me->fin_sent && s.len)
-		me->next++; /* one byte beyond */
+		me->next++; /* one byte beyond the closed window */
 	launch(t, &s);
 }
 
@@ -270,7 +270,7 @@ static void send_reset(struct talk *t, int who)
 	launch(t, &s);
 }
 
-/* Somebody who knows more, or less, than he should. */
+/* Sends a forged segment, from an attacker with more or less knowledge of the connection. */
 static void forge(struct talk *t)
 {
 	static const uint8_t flags[] = {
@@ -328,7 +328,8 @@ static struct tw_ct_segment syn_of(struct talk *t, int who)
 	return s;
 }
 
-/* SYN, SYN-ACK, ACK, each perhaps more than once; data in the SYN where Fast Open sends it. */
+/* Exchanges SYN, SYN-ACK and ACK, each possibly more than once, with data in the SYN for Fast
+ * Open. */
 static bool shake_hands(struct talk *t)
 {
 	struct end *a = &t->end[0], *b = &t->end[1];
@@ -349,7 +350,7 @@ static bool shake_hands(struct talk *t)
 		meets(t, &s);
 	b->next = b->una + 1 + s.len;
 	a->una = b->got;
-	a->next = a->una; /* what was not taken of the SYN's data is sent again */
+	a->next = a->una; /* retransmits the SYN's data that was not accepted */
 	a->edge = a->una + s.window;
 	b->taken = a->edge;
 	a->got = b->una + 1 + s.len;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* explain_diff: random connections over random policies through `tapwall explain --batch`, each
- * answer held against the oracle. The first disagreement is shrunk to few rules, and kept.
+/* explain_diff: asks `tapwall explain --batch` about random connections under random policies, and
+ * compares each answer with the oracle's. The first disagreement is shrunk to few rules and saved.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,10 +21,10 @@
 
 struct run {
 	const char *tapwall;
-	const char *folder; /* for files, and for what is kept */
+	const char *folder; /* for temporary files and saved disagreements */
 	uint64_t seed;
 	size_t n_tuples;
-	size_t n_rules; /* 0: from 1 to 2,000, another number for each policy */
+	size_t n_rules; /* 0: a random number from 1 to 2,000 for each policy */
 	size_t n_policies;
 	char policy_path[512];
 	char tuples_path[512];
@@ -70,7 +70,7 @@ static void print_tuple(const struct tw_oracle_tuple *t, struct tw_buf *out)
 	}
 }
 
-/* Exit code of `tapwall explain --policy P --batch`, or negative errno. */
+/* Runs `tapwall explain --policy P --batch`; returns its exit code, or negative errno. */
 static int explain(const struct run *run)
 {
 	const char *argv[] = {
@@ -93,7 +93,7 @@ static int explain(const struct run *run)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
-/* Nobody answers a question yet: `ask` is denied. */
+/* `ask` is not implemented yet: it denies. */
 static const char *verdict_name(enum tw_verdict verdict)
 {
 	return tw_verdict_name(verdict == TW_V_ASK ? TW_V_DENY : verdict);
@@ -141,8 +141,8 @@ static bool same_answer(
 	return same;
 }
 
-/* Asks about all tuples; *ret_first is the first one answered otherwise than the oracle does, or
- * `n`. The line of that answer goes to `ret_line`. */
+/* Asks about all tuples; *ret_first is the first one whose answer differs from the oracle's, or
+ * `n`. Copies the line of that answer to `ret_line`. */
 static int compare(const struct run *run, const struct tw_gen *gen,
 	const struct tw_oracle_tuple *tuples, size_t n, size_t *ret_first, char *ret_line,
 	size_t line_max)
@@ -180,7 +180,7 @@ static int compare(const struct run *run, const struct tw_gen *gen,
 	return 0;
 }
 
-/* Leaves rules out, many at first, then one by one, as long as the disagreement stays. */
+/* Removes rules, many at first, then one by one, while the disagreement remains. */
 static void shrink(const struct run *run, struct tw_gen *gen, const struct tw_oracle_tuple *tuple)
 {
 	size_t n = gen->oracle.n_rules;
@@ -238,7 +238,7 @@ static void report(const struct run *run, struct tw_gen *gen, const struct tw_or
 		printf("  policy kept in %s\n", kept);
 }
 
-/* One policy, its tuples. 0 agreed, 1 not, negative errno. */
+/* Runs one policy with its tuples. 0: agreed; 1: disagreed; negative errno. */
 static int run_one(const struct run *run, uint64_t seed, size_t n_rules, size_t *ret_verdicts)
 {
 	tw_auto(tw_gen) struct tw_gen *gen = tw_gen_new(seed, n_rules);
@@ -267,7 +267,7 @@ static int run_one(const struct run *run, uint64_t seed, size_t n_rules, size_t 
 	return 0;
 }
 
-/* How fast the product alone answers, start and all. */
+/* Measures how fast the product alone answers, including its start. */
 static int measure(const struct run *run, size_t n_rules, size_t n_tuples)
 {
 	tw_auto(tw_gen) struct tw_gen *gen = tw_gen_new(run->seed, n_rules);
@@ -303,7 +303,7 @@ static int run_all(struct run *run)
 
 	for (size_t i = 0; i < n_policies && !failed; i++) {
 		uint64_t seed = tw_random_bits(&random) >> 16;
-		/* Small policies as often as large ones. */
+		/* Small policies are as frequent as large ones. */
 		size_t n = run->n_rules ? run->n_rules
 					: 1 + tw_random_below(&random,
 						      2000u >> tw_random_below(&random, 8));

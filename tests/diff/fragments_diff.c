@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fragments_diff: what a receiver puts together behind the firewall. Datagrams in pieces, in any order,
- * interleaved, with pieces that overlap, repeat or contradict each other, from one guest to another.
+/* fragments_diff: the datagrams that a receiver reassembles behind the firewall. One guest sends
+ * another datagrams in fragments, in any order, interleaved, with fragments that overlap, repeat or
+ * contradict each other.
  *
- *	Whatever comes: no byte reaches the receiver twice before it has the whole, no piece reaches it
- *	whose first was not allowed, and none that contradicts where the datagram ends.
- *	An honest datagram, in any order, reaches it whole if its first is allowed, else not at all.
+ *	Always: no byte reaches the receiver twice before the datagram is complete; no fragment reaches
+ *	it if the first fragment was not allowed, or if it contradicts the datagram's end.
+ *	A well-formed datagram, in any order, arrives completely if its first fragment is allowed, else
+ *	not at all.
  *
- * The receiver here is as plain as can be: an array of bytes for each datagram. Natively and, with the
- * rights for it, through the programs in the kernel, frame by frame equal.
+ * The receiver is deliberately simple: an array of bytes for each datagram. The test runs natively
+ * and, with the privileges for it, through the BPF programs in the kernel; both must agree frame by
+ * frame.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,9 +28,9 @@
 #define SECOND	    1000000000ull
 #define START_NS    (1000 * SECOND)
 #define ROUNDS	    400
-#define HOSTILE_MAX 60 /* pieces sent in a hostile round */
+#define HOSTILE_MAX 60 /* fragments sent in a hostile round */
 #define IDS	    6
-#define UNITS_MAX   24 /* of eight bytes */
+#define UNITS_MAX   24 /* units of eight bytes in a datagram */
 #define ALLOWED	    53
 #define DENIED	    54
 
@@ -44,13 +47,13 @@ struct piece {
 	unsigned int id;
 	unsigned int from, to; /* units */
 	bool more;
-	unsigned int port; /* of a first one */
+	unsigned int port; /* destination port, in a first fragment */
 };
 
-/* What the receiver has of one datagram. */
+/* The part of one datagram that the receiver has. */
 struct buffer {
 	bool there[UNITS_MAX * 2];
-	unsigned int total; /* units; 0: not known */
+	unsigned int total; /* in units; 0: not known */
 	bool first;
 };
 
@@ -59,7 +62,7 @@ struct run {
 	struct tw_random random;
 	struct buffer buffer[2][IDS];
 	uint64_t now_ns;
-	bool bridged; /* else from outside, straight to the receiver's port */
+	bool bridged; /* false: from outside, directly to the receiver's port */
 	size_t n_whole, n_pieces, n_delivered, n_released;
 	size_t reasons[TW_R__MAX];
 	struct tw_buf log;
@@ -118,7 +121,8 @@ static int receive(struct run *run, const struct piece *p)
 	return 0;
 }
 
-/* At the end of a step: what follows a first one may come before it. */
+/* Called at the end of a step, because the fragments queued for a first one may arrive before
+ * it. */
 static int settle(struct run *run)
 {
 	for (int v6 = 0; v6 < 2; v6++) {
@@ -134,7 +138,7 @@ static int settle(struct run *run)
 	return 0;
 }
 
-/* ---- the way there ---- */
+/* ---- the path to the receiver ---- */
 
 static void make_names(struct tw_draft_names *names)
 {
@@ -184,7 +188,7 @@ static int judge(struct run *run, size_t port, enum tw_dir dir, const struct tw_
 	return 0;
 }
 
-/* The piece that a frame is, read by a plain parser of its own. */
+/* Reads a fragment from a frame, with a simple parser of the test's own. */
 static struct piece read_frame(const uint8_t *frame, size_t len)
 {
 	struct piece p = {.v6 = frame[12] == 0x86};
@@ -202,7 +206,7 @@ static struct piece read_frame(const uint8_t *frame, size_t len)
 
 static int travel(struct run *run, const struct tw_buf *bytes, uint32_t mark, bool released);
 
-/* Sends on what was queued at a port. */
+/* Delivers the fragments that were queued at a port. */
 static int release(struct run *run, const struct tw_outcome *o)
 {
 	tw_autofree struct tw_fragq *queued = tw_alloc(sizeof(*queued));
@@ -269,9 +273,9 @@ static int send_piece(struct run *run, const struct piece *p)
 	return travel(run, &bytes, 0, false);
 }
 
-/* ---- what is sent ---- */
+/* ---- sending ---- */
 
-/* Cuts a datagram of `units` into up to `max` pieces; returns how many. */
+/* Cuts a datagram of `units` into up to `max` fragments; returns their number. */
 static unsigned int cut(struct run *run, struct piece *pieces, struct piece whole,
 	unsigned int units, unsigned int max)
 {
@@ -303,7 +307,7 @@ static void shuffle(struct run *run, struct piece *pieces, unsigned int n)
 	}
 }
 
-/* Two honest datagrams, their pieces in any order. */
+/* Sends two well-formed datagrams, their fragments in random order. */
 static int honest(struct run *run)
 {
 	bool allowed = !tw_random_one_in(&run->random, 4);
@@ -324,7 +328,7 @@ static int honest(struct run *run)
 	return err;
 }
 
-/* Pieces at random, of few datagrams, so that they meet. */
+/* Sends random fragments of few datagrams, so that they interact. */
 static int hostile(struct run *run)
 {
 	unsigned int n = 10 + below(run, HOSTILE_MAX - 10);
@@ -339,13 +343,13 @@ static int hostile(struct run *run)
 
 		p.to = p.from + 1 + below(run, UNITS_MAX / 3);
 		if (!p.from && !p.more && p.to < UNITS_MAX)
-			p.more = true; /* else it is no fragment */
+			p.more = true; /* otherwise it would not be a fragment */
 		err = send_piece(run, &p);
 	}
 	return err;
 }
 
-/* Later than anybody waits for a piece: the receiver has forgotten too. */
+/* Later than any reassembly timeout: the receiver has forgotten everything too. */
 static int play_round(struct run *run, uint64_t seed)
 {
 	run->random = tw_random_from(seed);

@@ -13,7 +13,8 @@
 #define N_SESSIONS   6
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 
-/* Who is behind each port of the policies below; the last two are a router and one without guard. */
+/* The end behind each port of the policies below; the last two are a router and an unguarded
+ * port. */
 static const struct {
 	uint8_t mac;
 	const char *v4;
@@ -55,7 +56,7 @@ static const char *const rule_lines[] = {
 	"{from: any, to: any, action: reject}",
 };
 
-/* One conversation, of which frames come in any order and shape. */
+/* One conversation, whose frames come in any order and shape. */
 struct session {
 	int a;
 	int b;
@@ -64,10 +65,10 @@ struct session {
 	uint16_t sport;
 	uint16_t dport;
 	uint16_t vlan;
-	bool foreign_a; /* speaks with an address that is not its own */
+	bool foreign_a; /* `a` uses an address that is not its own */
 	unsigned int step;
 	uint32_t id;
-	uint32_t next[2]; /* sequence numbers of `a` and `b` */
+	uint32_t next[2]; /* next sequence numbers of `a` and `b` */
 };
 
 struct maker {
@@ -178,7 +179,7 @@ static void add_ip(struct maker *m, const struct session *s)
 	}
 }
 
-/* Turns the innermost IP layer into a fragment; returns whether it is a later one. */
+/* Turns the innermost IP layer into a fragment; true if it is not the first one. */
 static bool add_fragment(struct maker *m, struct session *s)
 {
 	struct tw_layer *layer = &m->draft.layer[m->draft.n_layers - 1];
@@ -217,7 +218,7 @@ static uint32_t tcp_flags(struct maker *m, struct session *s, bool reply)
 	return honest[reply][(s->step++ / 2) % 6];
 }
 
-/* Mostly where the ends are; else somewhere near, or anywhere. */
+/* Sets sequence numbers: mostly the ends' own, else near them, or random. */
 static void add_numbers(struct maker *m, struct session *s, bool reply, struct tw_layer *layer)
 {
 	uint32_t flags = tw_layer_get(layer, TW_F_FLAGS, 0), *next = &s->next[reply];
@@ -290,7 +291,7 @@ static void make_session_frame(struct maker *m, struct session *s, bool reply)
 	add_data(m, one_in(m, 10) ? 180 : 8);
 }
 
-/* An ICMP error about what the other end sent, or about something else. */
+/* Makes an ICMP error about a packet of the other end, or about something else. */
 static void make_error(struct maker *m, struct session *s, bool reply)
 {
 	static const uint8_t types[2][6] = {{3, 11, 12, 4, 5, 3}, {1, 2, 3, 4, 137, 1}};
@@ -369,7 +370,7 @@ static void make_garbage(struct maker *m)
 		tw_layer_set_blob(&m->draft, layer, bytes, n);
 }
 
-/* What no builder would think of: bits turned, the end cut off. */
+/* Flips bits or truncates the frame. */
 static void spoil(struct maker *m)
 {
 	if (one_in(m, 12))

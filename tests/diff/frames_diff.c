@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* frames_diff: random frames in time through the native fast path and through the programs in the
- * kernel, whose outcomes must be equal to the bit. A disagreement is shrunk and kept as a case.
+/* frames_diff: runs random sequences of frames through the native fast path and through the BPF
+ * programs in the kernel; the outcomes must be identical. A disagreement is shrunk and saved as a
+ * case.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,7 +17,7 @@
 struct run {
 	struct tw_target *target;
 	const char *keep;
-	size_t n_frames; /* of a sequence */
+	size_t n_frames; /* per sequence */
 	struct tw_seq_tally tally;
 	size_t n_disagree;
 };

@@ -35,7 +35,7 @@ static void mask(struct tw_addr *addr, unsigned int len)
 		addr->b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 }
 
-/* Few distinct values at each byte, so that prefixes and hosts meet often. */
+/* Few distinct values for each byte, so that prefixes and hosts often overlap. */
 void tw_gen_addr(struct tw_gen *gen, bool v6, struct tw_addr *ret)
 {
 	struct tw_random *r = &gen->random;
@@ -132,7 +132,7 @@ static uint16_t random_port(struct tw_gen *gen)
 	struct tw_random *r = &gen->random;
 	uint16_t port = (uint16_t)tw_random_below(r, tw_random_one_in(r, 3) ? 65536 : 1024);
 
-	/* DHCP meets no rule, so rules for it would say nothing. */
+	/* No rule ever judges DHCP, so a rule for it would have no effect. */
 	if (port == 67 || port == 68 || port == 546 || port == 547)
 		port = 69;
 	if (gen->n_ports < sizeof(gen->ports) / sizeof(gen->ports[0]))
@@ -269,7 +269,7 @@ static void make_workload(struct tw_gen *gen, struct tw_gen_named *ret)
 		tw_buf_adds(&ret->text, comma);
 		print_prefix(&prefix, &ret->text);
 		comma = ", ";
-		gen->n_workloads = number + 1; /* seen by is_taken() from now on */
+		gen->n_workloads = number + 1; /* is_taken() considers it from now on */
 	}
 	gen->n_workloads = number;
 	tw_buf_adds(&ret->text, "], tags: [");
@@ -284,7 +284,8 @@ static void make_workload(struct tw_gen *gen, struct tw_gen_named *ret)
 	tw_buf_adds(&ret->text, "]}");
 }
 
-/* Writes a random tag expression, and returns of which of the 2^N_TAGS tag sets it is true. */
+/* Writes a random tag expression; returns a bit for each of the 2^N_TAGS tag sets for which it is
+ * true. */
 static uint64_t make_tags(struct tw_gen *gen, int depth, struct tw_buf *out)
 {
 	struct tw_random *r = &gen->random;
@@ -326,7 +327,7 @@ static void group_by_tags(struct tw_gen *gen, struct tw_gen_named *ret)
 			add_prefixes(gen, &ret->prefixes, &ret->n_prefixes, &gen->workloads[i]);
 }
 
-/* "w1*" stands for w1, w10 … w19, w100 …; the pattern is checked by its plain meaning. */
+/* "w1*" matches w1, w10 … w19, w100 …; its members are computed from this plain meaning. */
 static void group_by_name(struct tw_gen *gen, struct tw_gen_named *ret)
 {
 	const struct tw_gen_named *w =
@@ -487,7 +488,7 @@ static void make_rule(struct tw_gen *gen, struct tw_oracle_rule *rule, struct tw
 	gen->failed |= !ret->text;
 }
 
-/* ---- the whole ---- */
+/* ---- the policy ---- */
 
 static void make_named(struct tw_gen *gen, struct tw_gen_named *list, size_t *n, char letter,
 	size_t count, void (*make)(struct tw_gen *gen, struct tw_gen_named *ret))

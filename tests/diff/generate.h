@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* generate.h: random policies, at once as text for the product and as sets for the oracle.
+/* generate.h: random policies, both as text for the product and as sets for the oracle.
  *
  * What:       networks, services, workloads (hosts and transit), tags, groups by tag expression,
  *             name pattern and network, rules with lists, `!`, ranges and `at:`.
@@ -12,9 +12,9 @@
 #include "tests/diff/random.h"
 #include "tests/oracle/oracle.h"
 
-#define TW_GEN_NAMES_MAX 64 /* networks, services, workloads, groups of each */
+#define TW_GEN_NAMES_MAX 64 /* limit for each of networks, services, workloads and groups */
 
-/* A named thing of the policy, and the addresses it stands for. */
+/* A named object of the policy, and its addresses. */
 struct tw_gen_named {
 	char name[16];
 	struct tw_buf text; /* its value in YAML */
@@ -22,11 +22,11 @@ struct tw_gen_named {
 	size_t n_prefixes;
 	struct tw_oracle_service *services;
 	size_t n_services;
-	uint32_t tags; /* of a workload, a bit each */
+	uint32_t tags; /* a workload's tags, one bit each */
 };
 
 struct tw_gen_rule {
-	char *text; /* without its name */
+	char *text; /* the rule in YAML, without its name */
 };
 
 struct tw_gen {
@@ -38,7 +38,7 @@ struct tw_gen {
 	size_t n_networks, n_services, n_workloads, n_groups;
 	struct tw_gen_rule *rules;
 	struct tw_oracle_policy oracle;
-	/* Values that stand in the policy, where mistakes would be. */
+	/* Values that occur in the policy: faults are most likely near them. */
 	struct tw_addr *addrs;
 	size_t n_addrs, addrs_max;
 	uint16_t ports[256];
@@ -46,15 +46,15 @@ struct tw_gen {
 	bool failed; /* out of memory */
 };
 
-/* NULL when there is no memory. */
+/* NULL if there is no memory. */
 struct tw_gen *tw_gen_new(uint64_t seed, size_t n_rules);
 void tw_gen_free(struct tw_gen *gen);
 TW_DEFINE_AUTO(tw_gen)
 
-/* The policy as text, without the rules that are disabled. */
+/* Prints the policy as text, without the disabled rules. */
 void tw_gen_print(const struct tw_gen *gen, struct tw_buf *out);
-/* A random connection that can be: both of one family, unicast, not to itself, no DHCP. */
+/* Draws a random possible connection: addresses of one family, unicast, different; not DHCP. */
 void tw_gen_tuple(struct tw_gen *gen, struct tw_oracle_tuple *ret);
-/* An address as the policy's own are made. */
+/* Draws an address in the same way as the policy's own. */
 void tw_gen_addr(struct tw_gen *gen, bool v6, struct tw_addr *ret);
 const char *tw_gen_rule_name(const struct tw_gen *gen, size_t rule, char text[16]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* random.h: numbers that are the same for the same seed, everywhere (xorshift64*, Vigna 2016). */
+/* random.h: a pseudo-random generator with the same sequence on every platform (xorshift64*, Vigna
+ * 2016). */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +25,7 @@ static inline uint64_t tw_random_bits(struct tw_random *r)
 	return r->state * 0x2545f4914f6cdd1du;
 }
 
-/* 0 … n - 1 */
+/* Returns a number from 0 to n - 1. */
 static inline uint32_t tw_random_below(struct tw_random *r, uint32_t n)
 {
 	return (uint32_t)((tw_random_bits(r) >> 32) * n >> 32);

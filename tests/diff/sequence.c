@@ -18,7 +18,7 @@ struct player {
 	struct tw_err *err;
 	uint32_t epoch;
 	uint8_t *room;
-	/* Told of every judgement, when set. */
+	/* If set, called for every judgement. */
 	void (*tell)(void *arg, const struct tw_seq_item *item, enum tw_dir dir,
 		const struct tw_native_result *result);
 	void *arg;
@@ -86,7 +86,7 @@ static int put_in_force(struct player *p, int number)
 	return failed;
 }
 
-/* 0 passed on, 1 ended here, negative errno. */
+/* 0: the frame passes; 1: it ends here; negative errno. */
 static int judge(
 	struct player *p, const struct tw_seq_item *item, enum tw_dir dir, struct tw_beside *beside)
 {
@@ -182,7 +182,8 @@ int tw_seq_play(const struct tw_seq *seq, struct tw_target *target, struct tw_se
 
 /* ---- shrinking ---- */
 
-/* Whether the disagreement stays without items `from` … `from + n - 1`. `less` has room for all. */
+/* True if the disagreement remains without items `from` to `from + n - 1`. `less` has room for all
+ * items. */
 static bool stays_without(const struct tw_seq *seq, size_t from, size_t n, struct tw_target *target,
 	struct tw_seq *less)
 {
@@ -228,7 +229,7 @@ struct writer {
 	struct tw_buf out;
 	const struct tw_seq *seq;
 	const struct tw_seq_item *last;
-	struct tw_policy *policy; /* of names only */
+	struct tw_policy *policy; /* only for names */
 };
 
 static void print_yaml(const char *text, struct tw_buf *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* states_diff: well-formed packets of a few connections, in random order and time, over random
- * policies: the native fast path lets through exactly what the oracle's state machine does, and
- * gives the same reason for what has no place in its connection.
+/* states_diff: sends well-formed packets of a few connections, in random order and time, under
+ * random policies. The native fast path must pass exactly the packets that the oracle's state
+ * machine passes, and give the same reason for a packet that does not fit its connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ struct run {
 	struct tw_oracle_host host;
 	struct tw_oracle_tuple tuples[N_TUPLES];
 	unsigned int step[N_TUPLES];
-	int8_t scale[N_TUPLES][2]; /* by who offers: originator, other end; -1: none */
+	int8_t scale[N_TUPLES][2]; /* window scales offered by originator and other end; -1: none */
 	uint32_t first[N_TUPLES][2];
 	uint64_t now_ns;
 	uint8_t room[4096];
@@ -51,8 +51,8 @@ static bool is_router(const struct run *run, int nic)
 	return false;
 }
 
-/* One protected end, or two that share their record: a router keeps one of its own, and may take
- * for half open what the other end refused. */
+/* Only connections with one protected end, or with two that share their record: a router has a
+ * record of its own, which may be half open although the other end refused the connection. */
 static bool is_wanted(const struct run *run, const struct tw_oracle_tuple *t)
 {
 	int from = tw_oracle_owner(&run->gen->oracle, &t->from);
@@ -87,7 +87,7 @@ static void choose_tuples(struct run *run)
 
 static uint8_t choose_flags(struct run *run, size_t tuple, bool *ret_reply)
 {
-	/* A connection as it should be, one step after the other … */
+	/* The regular course of a connection, step by step. */
 	static const struct {
 		uint8_t flags;
 		bool reply;
@@ -95,7 +95,7 @@ static uint8_t choose_flags(struct run *run, size_t tuple, bool *ret_reply)
 		{TW_TCP_PSH | TW_TCP_ACK, false}, {TW_TCP_ACK, true},
 		{TW_TCP_FIN | TW_TCP_ACK, false}, {TW_TCP_ACK, true},
 		{TW_TCP_FIN | TW_TCP_ACK, true}, {TW_TCP_ACK, false}};
-	/* … and what may come at any time. */
+	/* Segments that may come at any time. */
 	static const uint8_t any[] = {TW_TCP_SYN, TW_TCP_SYN | TW_TCP_ACK, TW_TCP_ACK, TW_TCP_RST,
 		TW_TCP_RST | TW_TCP_ACK, TW_TCP_FIN | TW_TCP_ACK, TW_TCP_PSH | TW_TCP_ACK};
 	struct tw_random *r = &run->gen->random;
@@ -118,7 +118,7 @@ static bool is_of(const struct tw_oracle_conn *c, const struct tw_oracle_tuple *
 		       (turned && c->tuple.sport == t->dport && c->tuple.dport == t->sport));
 }
 
-/* Where the packet stands: where its sender is, near a bound of what fits there, or anywhere. */
+/* Returns a sequence number: the sender's own, near a bound of the valid range, or random. */
 static uint32_t choose_number(struct tw_random *r, uint32_t honest, const uint32_t bounds[3])
 {
 	static const int off[] = {-66001, -66000, -2, -1, 0, 1, 2, 1000};
@@ -130,8 +130,8 @@ static uint32_t choose_number(struct tw_random *r, uint32_t honest, const uint32
 	return bounds[tw_random_below(r, 3)] + (uint32_t)off[tw_random_below(r, 8)];
 }
 
-/* TCP's numbers, by what the oracle knows of the connection. Windows stay what they are, in units of
- * the largest scale: the product keeps right edges that go back only to that precision. */
+/* Sets the TCP numbers from the oracle's record of the connection. Windows are multiples of the
+ * largest scale's unit, because the product tracks shrinking right edges only to that precision. */
 static void choose_numbers(
 	struct run *run, size_t tuple, bool reply, struct tw_oracle_packet *packet)
 {
@@ -170,13 +170,13 @@ static void choose_packet(struct run *run, struct tw_oracle_packet *ret)
 	const struct tw_oracle_tuple *t = &run->tuples[i];
 	bool reply = tw_random_one_in(r, 2);
 
-	/* Limits are no multiples of 7 s, so that their exact moment is never met: the product
-	 * counts in ticks of about a millisecond. */
+	/* No limit is a multiple of 7 s, so no packet comes exactly at a limit: the product counts
+	 * in ticks of about a millisecond. */
 	run->now_ns += 1000000 * (uint64_t)(1 + tw_random_below(r, 5));
 	if (tw_random_one_in(r, 6))
 		run->now_ns += 7 * SECOND * (1 + tw_random_below(r, 20));
-	/* Once at most: the product's sweep takes away what was not seen for weeks, before the tick
-	 * has gone half its way around; here nobody sweeps. */
+	/* At most once: in the product, the sweep removes records that were not seen for weeks
+	 * before the tick goes half its way around; this test does not sweep. */
 	if (tw_random_one_in(r, 300) && run->now_ns < 500000 * SECOND)
 		run->now_ns += 500000 * SECOND;
 	*ret = (struct tw_oracle_packet){.now_ns = run->now_ns};
@@ -209,7 +209,7 @@ static void fill_end(const struct run *run, const struct tw_addr *addr, struct t
 static void describe_tcp(
 	struct run *run, const struct tw_oracle_packet *packet, struct tw_layer *layer)
 {
-	/* RFC 7323 §2.2, behind a maximum segment size and a no-operation. */
+	/* RFC 7323 §2.2, after a maximum segment size and a no-operation. */
 	const uint8_t scale[] = {2, 4, 5, 0xb4, 1, 3, 3, (uint8_t)packet->scale};
 
 	tw_layer_set(layer, TW_F_FLAGS, packet->flags);
@@ -253,7 +253,8 @@ static void describe(struct run *run, const struct tw_oracle_packet *packet)
 	}
 }
 
-/* Brings the frame from one end to the other; returns whether it arrives, and why not. */
+/* Sends the frame from one end to the other. 1: it arrives; 0: denied, reason in *ret_reason;
+ * negative errno. */
 static int send_frame(
 	struct run *run, const struct tw_oracle_packet *packet, enum tw_reason *ret_reason)
 {
@@ -306,9 +307,10 @@ static void report(const struct run *run, const struct tw_oracle_packet *packet,
 		tw_reason_name(got_reason));
 }
 
-/* Whether it is left open what becomes of the packet: a straggler of a closed connection, of which
- * one direction may not be opened, or how far an end may go beyond an offer that was not seen. When the end whose tries are refused has tried to open it anew,
- * the record is that of the refused try, or still the closed one, as the try came far or not. */
+/* True if the packet's outcome is unspecified: a late packet of a closed connection that only one
+ * end may open, or data beyond a window offer that was not seen. If the end whose attempts are
+ * refused has tried to reopen the connection, the record is that of the refused attempt or still
+ * the closed one, depending on how far the attempt came. */
 static bool is_left_open(const struct run *run, const struct tw_oracle_packet *packet)
 {
 	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
@@ -326,7 +328,7 @@ static bool is_left_open(const struct run *run, const struct tw_oracle_packet *p
 
 #define ROUND_OVER 2
 
-/* 0 agreed, 1 not, ROUND_OVER, negative errno. */
+/* 0: agreed; 1: disagreed; ROUND_OVER; negative errno. */
 static int run_packet(struct run *run, uint64_t seed)
 {
 	enum tw_reason expected_reason, got_reason = TW_R_NONE;
@@ -342,8 +344,8 @@ static int run_packet(struct run *run, uint64_t seed)
 		return got;
 	run->n_passed += expected;
 	run->reasons[expected_reason]++;
-	/* What the rules refuse at one end may have a record at the other: then it is enough that
-	 * it does not pass. */
+	/* A packet that the rules refuse at one end may have a record at the other: then it is
+	 * enough that it does not pass. */
 	if (expected == got && (expected || expected_reason == got_reason ||
 				       tw_oracle_refuses(&run->host, &packet)))
 		return 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The connections that a generated policy is asked about: most of them near its own values. */
+/* Random connections for a generated policy, most of them near the policy's own values. */
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "tests/diff/generate.h"
 
-/* An address of the policy, the one before or after it, or one inside of where it leads. */
+/* Draws an address of the policy, its predecessor or successor, or one inside its prefix. */
 static void near_addr(struct tw_gen *gen, struct tw_addr *ret)
 {
 	struct tw_random *r = &gen->random;
@@ -45,7 +45,7 @@ static bool is_v4(const struct tw_addr *addr)
 	return addr->d[0] == 0 && addr->w[2] == htonl(0xffff);
 }
 
-/* Unicast, of the kind that may stand on a wire. */
+/* True if the address is unicast and may occur on a wire. */
 static bool is_usable(const struct tw_addr *addr)
 {
 	if (is_v4(addr))
