@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* scale.h: how much random tests try. The usual volume finds every fault that was ever found so many times
- * over; SCALE=full in the environment is for those that were not. */
+/* scale.h: the volume of random tests. The usual volume finds every known kind of fault many times
+ * over; SCALE=full in the environment searches for unknown ones. */
 #pragma once
 
 #include <stddef.h>

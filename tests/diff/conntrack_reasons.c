@@ -14,8 +14,7 @@ enum {
 	NF_SYN_SENT2 = 9
 };
 
-#define ACK_WINDOW_MIN \
-	65999 /* nf_conntrack accepts every acknowledgement less than this many bytes old */
+#define ACK_WINDOW_MIN 65999 /* nf_conntrack accepts acknowledgements up to this age in bytes */
 
 static bool after(uint32_t a, uint32_t b)
 {

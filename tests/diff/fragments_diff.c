@@ -121,8 +121,8 @@ static int receive(struct run *run, const struct piece *p)
 	return 0;
 }
 
-/* Called at the end of a step, because the fragments queued for a first one may arrive before
- * it. */
+/* Checked at the end of a step: queued fragments may be delivered before the first one that
+ * released them. */
 static int settle(struct run *run)
 {
 	for (int v6 = 0; v6 < 2; v6++) {

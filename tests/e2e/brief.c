@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* brief N RATE GUEST: connections of a guest to guest 2 that are brief: N of them, RATE a second at most, each of
- * them opened, asked, answered and closed by both ends. A hundredth of a second's worth goes on at once, step by step.
+/* brief N RATE GUEST: makes N short connections from a guest to guest 2, at most RATE a second.
+ * Each is opened, carries a request and an answer, and is closed by both ends. The connections of
+ * each 10 ms advance together, step by step.
  *
- * Beside them lives one connection that was opened first, and is used once a second.
- * Prints opened=, refused= (its SYN did not arrive), lost= (later segments that did not), alive= (1: the one that
- * lives still does), rate= (connections a second).
+ * One long-lived connection is opened first and used once a second. Prints opened=, refused= (SYNs
+ * that did not arrive), lost= (later segments that did not arrive), alive= (1: the long-lived
+ * connection still works), rate= (connections a second).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,11 +40,12 @@
 struct step {
 	unsigned int from; /* 1: the guest, 2: the server */
 	uint8_t flags;
-	uint8_t seq, ack; /* of its sender and of the other end, behind their first numbers */
+	uint8_t seq,
+		ack; /* relative to the initial sequence numbers of the sender and of the other end */
 	bool data;
 };
 
-/* A connection's life. The end that closes first keeps TIME-WAIT. */
+/* The course of a connection. The end that closes first keeps TIME-WAIT. */
 static const struct step steps[] = {
 	{1, SYN, 0, 0, false},
 	{2, SYN | ACK, 0, 1, false},
@@ -57,7 +59,7 @@ static const struct step steps[] = {
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
 
 static unsigned int client; /* the guest's number */
-static int tap[3];	    /* of the guest and of the server */
+static int tap[3];	    /* taps of the guest and of the server */
 
 static void die(const char *what)
 {
@@ -104,7 +106,8 @@ static int open_tap(unsigned int guest)
 	return fd;
 }
 
-/* Waits until the bridge forwards to a guest's tap, whose carrier came with this process; up to AWAIT_MS. */
+/* Waits until the bridge forwards to a guest's tap, whose carrier came with this process; up to
+ * AWAIT_MS. */
 static void await_forwarding(unsigned int guest)
 {
 	char path[64];
@@ -124,7 +127,7 @@ static void await_forwarding(unsigned int guest)
 	exit(2);
 }
 
-/* Sends a step of the connection between these ports. */
+/* Sends one step of the connection between these ports. */
 static void send_step(const struct step *s, uint16_t sport, uint16_t dport, uint32_t isn)
 {
 	uint8_t frame[HEADERS + 20 + PAYLOAD] = {0x52, 0x54, 0, 0, 0, 0, 0x52, 0x54}, *ip, *tcp;
@@ -155,7 +158,8 @@ static void send_step(const struct step *s, uint16_t sport, uint16_t dport, uint
 		die("write");
 }
 
-/* Takes all that has come to one of the two; returns how many of these are TCP segments. */
+/* Reads every frame that has arrived at one of the two; returns the number of TCP segments among
+ * them. */
 static unsigned long receive(unsigned int end)
 {
 	static uint8_t frame[ROOM];
@@ -166,7 +170,7 @@ static unsigned long receive(unsigned int end)
 	return n;
 }
 
-/* Opens the connection that lives, or uses it once more. Returns whether all of its segments arrive. */
+/* Opens the long-lived connection, or uses it again. True if all of its segments arrive. */
 static bool live(bool opens)
 {
 	static const struct step uses[] = {{1, PSH | ACK, 1, 1, false}, {2, ACK, 1, 1, false}};
@@ -216,7 +220,7 @@ int main(int argc, char **argv)
 			for (unsigned long k = done; k < done + n; k++) {
 				send_step(&steps[i], (uint16_t)(1024 + k % SPORTS),
 					(uint16_t)(FIRST_PORT + k / SPORTS % 50000), (uint32_t)k);
-				if (k % 64 == 0) /* before the tap's queue is full */
+				if (k % 64 == 0) /* before the tap's queue overflows */
 					arrived[i] += receive(3 - steps[i].from);
 			}
 			arrived[i] += receive(3 - steps[i].from);

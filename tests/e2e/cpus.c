@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* cpus MODE N TAP1 TAP2 [TAP3]: two guests whose frames come by two CPUs at once: two threads, each pinned to a
- * CPU of its own, with a queue of its own of each tap.
+/* cpus MODE N TAP1 TAP2 [TAP3]: two guests whose frames are processed by two CPUs at once. There
+ * are two threads, each pinned to its own CPU and with its own queue of each tap.
  *
  *	churn	N random frames of a few hundred TCP and UDP connections, opened, closed and reset; guest 1's by TAP1,
  *		or TAP3, at random
@@ -44,7 +44,7 @@ struct frame {
 	size_t len;
 };
 
-/* Who sends: guest 1 or 2, its port and the other's. */
+/* A sender: guest 1 or 2, its port and the other guest's. */
 struct sender {
 	unsigned int guest;
 	uint16_t sport, dport;
@@ -85,7 +85,7 @@ static uint32_t sum_of(const uint8_t *at, size_t len, uint32_t sum)
 	return sum;
 }
 
-/* Ethernet and IPv4 around what stands there. `offset` in bytes, of a fragment. */
+/* Writes Ethernet and IPv4 headers before the payload. `offset`: of a fragment, in bytes. */
 static void wrap(struct frame *f, unsigned int guest, uint8_t proto, size_t len, uint16_t id,
 	uint16_t offset, bool more)
 {
@@ -140,7 +140,7 @@ static void make_udp(struct frame *f, struct sender s)
 	wrap(f, s.guest, IPPROTO_UDP, 12, 0, 0, false);
 }
 
-/* One of the two fragments of a datagram. */
+/* Makes one of the two fragments of a datagram. */
 static void make_piece(struct frame *f, uint16_t id, bool later)
 {
 	uint8_t *udp = f->bytes + HEADERS;
@@ -185,7 +185,8 @@ static uint32_t dice(struct thread *t)
 	return (uint32_t)(t->chance >> 32);
 }
 
-/* Both threads go on from here at once, or nearly so: by turns one or the other is late by a random bit. */
+/* Lets both threads continue at nearly the same time: alternately, one of them is delayed by a
+ * random short time. */
 static void meet(struct thread *t)
 {
 	unsigned int mine;
@@ -312,7 +313,7 @@ static const struct mode {
 	const char *name;
 	void (*round)(struct thread *t, unsigned long round);
 	unsigned int n_taps;
-	unsigned int shared; /* rounds are both threads', not divided among them */
+	unsigned int shared; /* both threads run every round, instead of sharing them out */
 } modes[] = {{"churn", churn, 3, 0}, {"first", first, 2, 1}, {"fins", fins, 2, 1},
 	{"pieces", pieces, 2, 1}, {"acks", acks, 2, 1}, {"moves", moves, 3, 1}};
 static const struct mode *mode;
@@ -352,7 +353,8 @@ static int open_queue(const char *tap)
 	return fd;
 }
 
-/* Waits until the bridge forwards to the tap, whose carrier came with this process; up to AWAIT_MS. */
+/* Waits until the bridge ports forward to the tap, whose carrier came with this process; up to
+ * AWAIT_MS. */
 static void await_forwarding(const char *tap)
 {
 	char path[64];

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* flood: a guest that sends as fast as it can, and one that goes on working beside it.
+/* flood: a guest that sends as fast as it can, and a guest that keeps working meanwhile.
  *
  *	flood send IFACE KIND SECONDS [RATE]
- *	                                 floods, RATE frames a second or as fast as it can; prints "sent=N" and "ms=N".
+ *	                                 floods with RATE frames a second, or as fast as it can; prints "sent=N" and "ms=N".
  *	                                 0 seconds: until SIGTERM
  *	flood crr FILE HOST PORT         connect, request, response, close, again and again
- *	flood try N HOST PORT            so many exchanges; prints how many of them came about: "N of N"
+ *	flood try N HOST PORT            N exchanges; prints how many were completed: "N of N"
  *
- * KIND, from guest 1 to guest 2: syn and udp (each frame another pair of ports), icmp (each another identifier),
- * fragment (first fragments, each of another datagram), arp (requests for ever other addresses). From beyond
- * to guest 2, each frame from another address: inwards and unheard (SYNs to ports 7000 and 7009), stray (datagrams
- * to port 161). From guest 2 to other addresses beyond: outwards (SYNs to port 443).
- * FILE is rewritten in place: "exchanges=N" that were done, "failed=N" that did not come about within PATIENCE_MS.
- * All end by SIGTERM, or after LIFE_SECONDS.
+ * KIND, from guest 1 to guest 2: syn and udp (each frame with a new pair of ports), icmp (each with
+ * a new identifier), fragment (first fragments, each of a new datagram), arp (requests, each for a
+ * new address). From outside addresses to guest 2, each frame from a new address: inwards and
+ * unheard (SYNs to ports 7000 and 7009), stray (datagrams to port 161). From guest 2 to new outside
+ * addresses: outwards (SYNs to port 443). FILE is rewritten in place: "exchanges=N" completed
+ * exchanges, "failed=N" exchanges not completed within PATIENCE_MS. All commands end on SIGTERM, or
+ * after LIFE_SECONDS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,7 +38,8 @@
 #define L3	     14
 #define L4	     34
 #define BURST	     64
-/* A flood makes queues overflow, also without a firewall: packets may have to be sent again, twice. */
+/* A flood makes queues overflow, also without a firewall: packets may have to be sent again,
+ * twice. */
 #define PATIENCE_MS 4000
 
 static volatile sig_atomic_t stopping;
@@ -88,7 +90,7 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 }
 
-/* An IPv4 header over the rest of the frame, between the addresses that stand there. */
+/* Completes the IPv4 header for the rest of the frame; the addresses are already written. */
 static void put_ip_over(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment)
 {
 	uint8_t *ip = frame + L3;
@@ -113,7 +115,7 @@ static void put_ip(uint8_t *frame, uint8_t proto, uint32_t id, uint16_t fragment
 	put_ip_over(frame, proto, id, fragment);
 }
 
-/* A TCP checksum over header and pseudo-header; the rest of the frame is zero. */
+/* Writes the TCP checksum over header and pseudo-header; the rest of the frame is zero. */
 static void put_tcp_sum(uint8_t *frame)
 {
 	uint32_t sum = IPPROTO_TCP + FRAME_LEN - L4;
@@ -135,7 +137,7 @@ static void make_syn(uint8_t *frame, uint32_t n)
 	put16(frame + L4 + 14, 65535);
 }
 
-/* A SYN between guest 2 and an address beyond that has no other. */
+/* Makes a SYN between guest 2 and a new outside address. */
 static void make_far_syn(uint8_t *frame, uint32_t n, uint16_t port, bool outwards)
 {
 	uint8_t *ip = frame + L3,
@@ -165,7 +167,7 @@ static void make_unheard(uint8_t *frame, uint32_t n)
 	make_far_syn(frame, n, 7009, false);
 }
 
-/* A datagram between the same addresses that nothing has asked for. */
+/* Makes an unsolicited datagram between the same addresses. */
 static void make_stray(uint8_t *frame, uint32_t n)
 {
 	make_far_syn(frame, n, 7000, false);
@@ -292,7 +294,7 @@ static int await(int fd, short events)
 	return poll(&wait, 1, PATIENCE_MS) == 1 ? 0 : -1;
 }
 
-/* One exchange. 0, or -1 when it did not come about. */
+/* Does one exchange. 0, or -1 if it failed. */
 static int exchange(const struct sockaddr_in *to)
 {
 	struct linger reset = {1, 0};
@@ -307,7 +309,7 @@ static int exchange(const struct sockaddr_in *to)
 		ok = !await(fd, POLLOUT) && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) &&
 		     !err && send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && !await(fd, POLLIN) &&
 		     recv(fd, &byte, 1, 0) == 1;
-	/* Without TIME_WAIT: ports are not to run out. */
+	/* Close by RST, without TIME_WAIT, so that the ports do not run out. */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(fd);
 	return ok ? 0 : -1;

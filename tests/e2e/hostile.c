@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* hostile: clients of the agent's socket that mean no good. Each tries one thing and prints what
- * became of it; the agent must go on serving others meanwhile.
+/* hostile: malicious clients of the agent's socket. Each tries one attack and prints the result;
+ * the agent must keep serving other clients meanwhile.
  *
- *	hostile SOCKET half      a frame that never becomes whole: "closed" when the agent gives up
- *	hostile SOCKET halves N  so many times 15 MiB of a longer frame: "begun", and stays until SIGTERM
+ *	hostile SOCKET half      a frame that is never completed: "closed" when the agent gives up
+ *	hostile SOCKET halves N  N times the first 15 MiB of a longer frame: "begun", then waits for SIGTERM
  *	hostile SOCKET huge      a frame longer than allowed: "closed" at once
  *	hostile SOCKET garbage   frames of random bytes: "closed N" connections
- *	hostile SOCKET crowd N   so many connections at once: "held N", those that stay open, and stays until SIGTERM
- *	hostile SOCKET unpack    a whole frame that is cheap to send and dear to unpack: "closed"
+ *	hostile SOCKET crowd N   N connections at once: "held N", the number that stay open, then waits for SIGTERM
+ *	hostile SOCKET unpack    a complete frame that is cheap to send and expensive to unpack: "closed"
  *	hostile SOCKET deaf N    asks for the log N times, reads nothing for 3 s: "answered"
  *	hostile SOCKET empty     an apply without a policy: "answered"
  *	hostile SOCKET name N    a policy whose name has N letters: "refused", or "taken"
- *	hostile SOCKET ask N     asks for flows N times in one breath: "answered N"
+ *	hostile SOCKET ask N     asks for flows N times in one write: "answered N"
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +44,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* Sends all of it, or as much as the agent takes. */
+/* Sends everything, or as much as the agent accepts. */
 static void send_all(int fd, const void *data, size_t len)
 {
 	const char *at = data;
@@ -59,7 +59,7 @@ static void send_all(int fd, const void *data, size_t len)
 	}
 }
 
-/* Whether the agent closes within WAIT_MS, whatever it says before. */
+/* True if the agent closes the connection within WAIT_MS, whatever it sends before. */
 static bool is_closed(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
@@ -125,7 +125,7 @@ static int garbage(const char *path, int n)
 			data[j] = (uint8_t)random();
 		memcpy(data, header, sizeof(header));
 		send_all(fd, data, sizeof(data));
-		/* What happens to be a message may be answered instead. */
+		/* If the random bytes happen to be a message, the agent may answer instead. */
 		closed += poll(&wait, 1, WAIT_MS) == 1;
 		close(fd);
 	}
@@ -164,7 +164,7 @@ static int crowd(const char *path, int n)
 	return 0;
 }
 
-/* Two bytes of an unknown field each become a struct of their own. */
+/* Each unknown field takes two bytes on the wire and a struct when unpacked. */
 static int unpack(const char *path, int n)
 {
 	const uint8_t header[4] = {TW_LINK_FRAME_MAX >> 24, 0, 0, 0};
@@ -184,7 +184,7 @@ static int unpack(const char *path, int n)
 	return answer(is_closed(fd));
 }
 
-/* The same request n times, with ids from 1. */
+/* Sends the same request n times, with ids from 1. */
 static void ask(int fd, Tapwall__V1__Request *request, int n)
 {
 	struct tw_buf out = {0};
@@ -198,7 +198,8 @@ static void ask(int fd, Tapwall__V1__Request *request, int n)
 	tw_buf_done(&out);
 }
 
-/* The next response, which the caller frees; NULL: the agent closed, or said nothing. */
+/* Returns the next response, which the caller frees; NULL: the agent closed the connection, or sent
+ * nothing. */
 static Tapwall__V1__Response *receive(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
@@ -228,7 +229,7 @@ static int empty(const char *path, int n)
 	int fd = connect_to(path);
 	Tapwall__V1__Response *response;
 
-	send_all(fd, "\0\0\0\2b", 6); /* field 12, of no bytes */
+	send_all(fd, "\0\0\0\2b", 6); /* field 12, with no bytes */
 	response = receive(fd);
 	puts(response && response->error ? "answered" : "closed");
 	return 0;
@@ -286,7 +287,7 @@ static int pipelined(const char *path, int n)
 			response = tapwall__v1__response__unpack(NULL, body_len, body);
 			if (!response)
 				return 2;
-			/* In any order, each ended by its own last response, once. */
+			/* The answers come in any order; each has exactly one last response. */
 			if (response->last && response->id - 1 < PIPELINED_MAX)
 				answered += !ended[response->id - 1]++;
 			tapwall__v1__response__free_unpacked(response, NULL);

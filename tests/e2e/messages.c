@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* messages SOCKET SEED SECONDS POLICY: talks to a real agent in requests made at random: whole and
- * broken ones, with texts and policies that are nearly right, many in one breath, and leaves at any
- * point of the answer. Each answer must be a message that says what link.proto lets it say; now and
- * then an honest client must be served. Prints "N conversations" or what was wrong, with the number
- * of the conversation: the same seed makes the same.
+/* messages SOCKET SEED SECONDS POLICY: sends a real agent random requests: well-formed and
+ * malformed, with nearly valid texts and policies, many at once, closing the connection at any
+ * point of the answer. Each answer must be a valid message of link.proto; from time to time a
+ * well-behaved client must be served. Prints "N conversations", or the fault with the number of its
+ * conversation, which the same seed repeats.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,12 +22,12 @@
 #include "base/cleanup.h"
 #include "link/link.h"
 
-#define WAIT_MS	     20000 /* for an honest answer */
-#define LINGER_MS    20	   /* for one to a request that may be broken */
+#define WAIT_MS	     20000 /* timeout for the answer to a valid request */
+#define LINGER_MS    20	   /* timeout for the answer to a request that may be malformed */
 #define READ_MAX     (1 << 20)
 #define REQUESTS_MAX 6
 #define HONEST_EVERY 50
-#define TEXT_MAX     6000 /* some are longer than a request may have */
+#define TEXT_MAX     6000 /* some texts are longer than a request may have */
 
 struct talk {
 	const char *path;
@@ -35,7 +35,7 @@ struct talk {
 	char *policy;
 	size_t policy_len;
 	char text[3][TEXT_MAX];
-	struct tw_buf changed; /* a policy that is nearly the good one */
+	struct tw_buf changed; /* the valid policy with some changes */
 };
 
 static uint32_t draw(uint32_t below)
@@ -54,7 +54,7 @@ static void fail(const struct talk *talk, const char *what)
 	exit(1);
 }
 
-/* ---- what is said ---- */
+/* ---- requests ---- */
 
 static char *draw_text(struct talk *talk, size_t slot)
 {
@@ -82,7 +82,7 @@ static uint32_t draw_number(void)
 	return one_in(4) ? (uint32_t)random() : edges[draw(sizeof(edges) / sizeof(edges[0]))];
 }
 
-/* The good policy, cut, with bytes changed, pieces left out or twice. */
+/* Draws the valid policy, truncated, with bytes changed, or with pieces removed or repeated. */
 static void draw_policy(struct talk *talk, ProtobufCBinaryData *ret)
 {
 	struct tw_buf *out = &talk->changed;
@@ -107,7 +107,7 @@ static void draw_policy(struct talk *talk, ProtobufCBinaryData *ret)
 		*ret = (ProtobufCBinaryData){0};
 }
 
-/* One request, which lives until the next. */
+/* Draws a request, which is valid until the next call. */
 static void draw_request(struct talk *talk, struct tw_buf *out)
 {
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -147,7 +147,7 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 
 	draw_policy(talk, &apply.text);
 	apply.source = draw_text(talk, 0);
-	/* Seldom in earnest: each changes what the kernel does. */
+	/* Rarely a real apply, since each one changes the policy in the kernel. */
 	apply.dry_run = !one_in(8);
 	flows.workload = draw_text(talk, 1);
 	flows.limit = draw_number();
@@ -174,7 +174,7 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 		fail(talk, "a request cannot be packed");
 }
 
-/* Changes some bytes behind the length, which mostly stays right. */
+/* Changes some bytes after the length; the length mostly stays right. */
 static void spoil(struct tw_buf *out, size_t from)
 {
 	uint32_t n = 1 + draw(4);
@@ -187,7 +187,7 @@ static void spoil(struct tw_buf *out, size_t from)
 		out->data[from + draw(4)] = (char)random();
 }
 
-/* ---- the conversation ---- */
+/* ---- conversations ---- */
 
 static int connect_to(const struct talk *talk)
 {
@@ -200,7 +200,7 @@ static int connect_to(const struct talk *talk)
 	return fd;
 }
 
-/* Takes whole responses off the front; false: what is there is none. */
+/* Removes complete responses from the front; false if one is invalid. */
 static bool take_responses(struct tw_buf *in, bool *ret_last)
 {
 	size_t at = 0;
@@ -225,7 +225,7 @@ static bool take_responses(struct tw_buf *in, bool *ret_last)
 	return true;
 }
 
-/* Reads until something ends, or enough was read. */
+/* Reads until the last response, the end of the connection, the timeout, or `max` bytes. */
 static bool listen_for(const struct talk *talk, int fd, int wait_ms, size_t max)
 {
 	tw_auto_buf struct tw_buf in = {0};
@@ -242,7 +242,7 @@ static bool listen_for(const struct talk *talk, int fd, int wait_ms, size_t max)
 		total += (size_t)n;
 		tw_buf_add(&in, data, (size_t)n);
 		if (!take_responses(&in, &last))
-			fail(talk, "the agent answered with what is no response");
+			fail(talk, "the agent's answer is not a response");
 	}
 	return last;
 }
@@ -262,7 +262,7 @@ static void converse(struct talk *talk)
 			spoil(&out, from);
 	}
 	len = one_in(4) ? draw((uint32_t)out.len + 1) : out.len;
-	/* The agent may have closed meanwhile. */
+	/* The agent may have closed the connection meanwhile. */
 	(void)!send(fd, out.data, len, MSG_NOSIGNAL);
 	if (one_in(4))
 		shutdown(fd, SHUT_WR);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* offload: frames under virtio headers, through real taps, before a strict reader.
+/* offload: sends frames with virtio headers through real taps, and checks strictly what arrives.
  *
- *	offload known             frames that guests send, which must arrive, and such that would be
- *	                          rewritten behind their verdict, which must not
+ *	offload known             frames that guests send, which must arrive, and frames that would be
+ *	                          rewritten after their verdict, which must not
  *	offload random SECONDS SEED
- *	                          random frames under random headers, half of the time to receivers that
- *	                          take offloads themselves
+ *	                          random frames with random headers, half of the time to receivers that
+ *	                          accept offloads
  *
- * The taps are tap1 (the guest that sends), tap2 (another guest) and up0 (an uplink), with
- * IFF_VNET_HDR. The policy lets 10.0.0.11 and fd00::11 send udp/53 and tcp/80 to 10.0.0.12, fd00::12,
- * 203.0.113.9 and 2001:db8::9, and nothing else. Whatever arrives is finished as a receiver would, and
- * must be of that kind. Prints what is not, and how many frames there were; exit 0 or 1.
+ * The taps are tap1 (the sending guest), tap2 (another guest) and up0 (an uplink), with
+ * IFF_VNET_HDR. The policy allows 10.0.0.11 and fd00::11 to send udp/53 and tcp/80 to 10.0.0.12,
+ * fd00::12, 203.0.113.9 and 2001:db8::9, and nothing else. Each frame that arrives is completed as
+ * a receiver would, and must be allowed. Prints the others and the number of frames; exit 0 or 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -54,7 +54,7 @@ struct counts {
 static int taps[N_TAPS];
 static struct counts counts;
 static uint64_t state;
-static struct frame last; /* sent */
+static struct frame last; /* the frame sent last */
 
 static void die(const char *what)
 {
@@ -112,7 +112,7 @@ static void open_taps(void)
 	}
 }
 
-/* The next frame at a tap; false: there is none. */
+/* Reads the next frame from a tap; false if there is none. */
 static bool take(int tap, struct frame *f)
 {
 	const struct iovec parts[] = {{&f->vnet, sizeof(f->vnet)}, {f->bytes, sizeof(f->bytes)}};
@@ -122,7 +122,7 @@ static bool take(int tap, struct frame *f)
 	return n > 0;
 }
 
-/* ---- the reader ---- */
+/* ---- checking ---- */
 
 static void wrong(const struct frame *f, int tap, const char *why, uint32_t value)
 {
@@ -139,7 +139,7 @@ static void wrong(const struct frame *f, int tap, const char *why, uint32_t valu
 	puts("");
 }
 
-/* Completes a checksum that was left to the receiver. */
+/* Completes a checksum that the sender left to the receiver. */
 static void finish(struct frame *f)
 {
 	size_t at = (size_t)f->vnet.csum_start + f->vnet.csum_offset;
@@ -200,7 +200,7 @@ static void check_v6(const struct frame *f, int tap, const uint8_t *ip)
 	check_ports(f, tap, next, at);
 }
 
-/* Whether what a receiver got is what the policy allows. */
+/* Checks that the policy allows a received frame. */
 static void check(struct frame *f, int tap)
 {
 	size_t at = 12;
@@ -223,7 +223,7 @@ static void check(struct frame *f, int tap)
 		wrong(f, tap, "type", get16(f->bytes + at));
 }
 
-/* Reads what has arrived at a tap, up to `max` frames; how many. Only those of the sender count. */
+/* Reads up to `max` frames from a tap; returns the number of frames from the sender. */
 static unsigned int drain(int tap, unsigned int max)
 {
 	static struct frame f;
@@ -258,7 +258,7 @@ static uint32_t pseudo(const struct frame *f, bool v6, uint32_t proto)
 	return sum(ip + (v6 ? 8 : 12), v6 ? 32 : 8, proto + (uint32_t)(f->len - f->l4));
 }
 
-/* Writes the transport header's checksum: whole, or that of the pseudo-header alone. */
+/* Writes the transport checksum: complete, or only the pseudo-header's sum. */
 static void sum_up(struct frame *f, bool v6, uint32_t proto, bool whole)
 {
 	uint8_t *at = f->bytes + f->l4 + (proto == 6 ? 16 : 6);
@@ -305,7 +305,7 @@ static void fill_v6(struct frame *f, bool reply, bool outside, uint32_t proto)
 	inet_pton(AF_INET6, outside ? "2001:db8::9" : "fd00::12", ip + (reply ? 8 : 24));
 }
 
-/* A packet between the sender and a receiver, as a stack makes it. */
+/* Makes a packet between the sender and a receiver, as a network stack would. */
 static void make(struct frame *f, bool v6, bool reply, bool outside, uint32_t proto, uint32_t port,
 	uint32_t flags, size_t payload)
 {
@@ -328,7 +328,7 @@ static void make(struct frame *f, bool v6, bool reply, bool outside, uint32_t pr
 	put16(l4 + (reply ? 2 : 0), port);
 	put16(l4 + (reply ? 0 : 2), proto == 6 ? 80 : 53);
 	if (proto == 6) {
-		/* Either end begins at 0, and has sent a SYN. */
+		/* Each end's initial sequence number is 0, and each has sent its SYN. */
 		l4[7] = l4[11] = flags != 2;
 		l4[7] = flags == 0x12 ? 0 : l4[7];
 		l4[12] = 0x50;
@@ -341,7 +341,8 @@ static void make(struct frame *f, bool v6, bool reply, bool outside, uint32_t pr
 	sum_up(f, v6, proto, true);
 }
 
-/* Waits until the bridge forwards to both receivers: it begins a while after taps are opened. */
+/* Waits until the bridge forwards to both receivers, which takes some time after the taps are
+ * opened. */
 static void settle(void)
 {
 	static struct frame f;
@@ -362,8 +363,8 @@ static void settle(void)
 	}
 }
 
-/* Opens the TCP connections that random segments belong to. Until the bridge knows where they are, their
- * frames come to all, which says nothing. */
+/* Opens the TCP connections of the random segments. Until the bridge has learned the ports it
+ * floods their frames, so arrivals prove nothing. */
 static void open_talks(void)
 {
 	static struct frame f;
@@ -404,7 +405,7 @@ static void known(const char *what, struct frame *f, unsigned int expected)
 	counts.wrong += n != expected;
 }
 
-/* A frame under a header. */
+/* Makes the virtio header of a frame. */
 static struct virtio_net_hdr under(
 	uint32_t flags, uint32_t type, uint32_t size, size_t start, uint32_t offset)
 {
@@ -454,7 +455,7 @@ static void run_rewritten(struct frame *f)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		make(f, false, false, false, 17, 1000, 0, 100);
 		f->vnet = under(1, 0, 0, places[i].start, places[i].offset);
-		/* Behind the header it is what a tunnel carries. */
+		/* Beyond the UDP header it may be a tunnelled packet's checksum. */
 		known(places[i].what, f, places[i].start >= 42);
 	}
 }
@@ -503,7 +504,7 @@ static int run_known(void)
 
 /* ---- random frames ---- */
 
-/* Makes a fragment of the packet, or lets its header say what is not so. */
+/* Makes the packet a fragment, or falsifies its header. */
 static void bend_v4(struct frame *f)
 {
 	uint8_t *ip = f->bytes + f->l3;
@@ -518,7 +519,7 @@ static void bend_v4(struct frame *f)
 		sum_header(f);
 }
 
-/* Puts extension headers between the fixed one and the transport header. */
+/* Inserts extension headers between the fixed header and the transport header. */
 static void bend_v6(struct frame *f)
 {
 	uint8_t *ip = f->bytes + f->l3;

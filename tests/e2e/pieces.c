@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* pieces: fragmented datagrams for the end-to-end tests, by the kernel and by hand.
+/* pieces: fragmented datagrams for the end-to-end tests, fragmented by the kernel or by this
+ * program.
  *
  *	pieces echo PORT                       answers UDP of any size; prints "ready"
- *	pieces ask HOST PORT SIZE              sends so much at once, wants it back; exit 0 or 1
+ *	pieces ask HOST PORT SIZE              sends SIZE bytes and expects them back; exit 0 or 1
  *	pieces ping HOST SIZE                  the same by ICMP or ICMPv6 echo
- *	pieces hop udp|tcp HOST PORT TTL       goes that far, and prints who complained of it
+ *	pieces hop udp|tcp HOST PORT TTL       sends with this TTL, and prints who sent an ICMP error
  *	pieces count FILE PORT                 counts datagrams as "good" (made by send) and "bad"
  *	pieces send IFACE MAC FROM TO PORT SIZE ORDER N
- *	                                       N datagrams of SIZE, in frames to MAC, each in pieces as
- *	                                       an MTU of 1500 makes them, in an order of its own
+ *	                                       N datagrams of SIZE bytes, in frames to MAC, each fragmented
+ *	                                       for an MTU of 1500, in this ORDER
  *
- * ORDER: forward, reverse, middle (first one in the middle), shuffle, twice (each piece twice),
- * overlap (reverse, and one piece overwrites another), first-last (first one after all others).
+ * ORDER: forward, reverse, middle (the first fragment in the middle), shuffle, twice (each fragment
+ * twice), overlap (reverse, and one fragment overlaps another), first-last (the first fragment
+ * after all others).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,7 +57,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* Content that tells whether every byte is where it was. */
+/* Fills the data with a pattern that shows a misplaced byte. */
 static void fill(uint8_t *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -76,7 +78,7 @@ static int open_udp(const char *port)
 		.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port))};
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0), off = 0, room = 8 << 20;
 
-	/* What is lost here would look as if it had been lost on the way. */
+	/* A datagram lost in this socket's buffer would look like one lost on the way. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) ||
 		bind(fd, (struct sockaddr *)&any, sizeof(any)))
@@ -154,7 +156,7 @@ static uint16_t sum16(const void *data, size_t len, uint32_t sum)
 	return (uint16_t)sum;
 }
 
-/* An ICMPv4 raw socket hands up the IP header too. */
+/* An ICMPv4 raw socket also returns the IP header. */
 static int run_ping(char **args)
 {
 	static uint8_t out[DATAGRAM_MAX], in[DATAGRAM_MAX];
@@ -184,7 +186,7 @@ static int run_ping(char **args)
 	return 1;
 }
 
-/* The address that an ICMP error on a socket came from. */
+/* Prints the source address of an ICMP error on a socket. */
 static bool print_offender(int fd)
 {
 	uint8_t data[100], control[500];
@@ -272,7 +274,7 @@ static int run_count(char **args)
 	return 0;
 }
 
-/* ---- datagrams by hand ---- */
+/* ---- fragments made by this program ---- */
 
 struct sender {
 	int fd;
@@ -312,7 +314,7 @@ static void open_sender(struct sender *s, char **args)
 		.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(args[0])};
 	if (s->fd < 0 || !s->to.sll_ifindex)
 		die(args[0]);
-	/* Not those of the runs before, which the receiver may still wait for. */
+	/* Different identifiers from earlier runs, whose fragments the receiver may still hold. */
 	s->id = (uint32_t)getpid() * 64;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* shots: a few datagrams of one guest to another, each pair of ports from a source port of its own.
+/* shots: sends a few datagrams from one guest to another, each from a new source port.
  *
- *	shots HOST N PORT…    N times one UDP datagram to each port, from a new source port each time
+ *	shots HOST N PORT…    N times one UDP datagram to each port
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -26,7 +26,8 @@ int main(int argc, char **argv)
 		}
 		for (int i = 3; i < argc; i++) {
 			to.sin_port = htons((uint16_t)atoi(argv[i]));
-			/* What is refused at once is for the receiver to miss. */
+			/* A datagram that is refused at once is missing at the receiver, where it
+			 * is noticed. */
 			sendto(fd, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to));
 		}
 		close(fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* swept: packets against the sweep of the connection table, both on one CPU.
+/* swept: packets during the sweep of the connection table, on the same CPU.
  *
  *	swept sweep SECONDS		runs the agent's program `tw_sweep` without a pause; prints how often
  *	swept open ADDRESS PORT FROM N	sends a UDP datagram from each of N ports, the first one being FROM
@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME_LEN 14	/* the least that a test run takes */
-#define REPEAT	  20000 /* sweeps a test run */
+#define FRAME_LEN 14	/* the minimum for a test run */
+#define REPEAT	  20000 /* sweeps per test run */
 
 static int die(const char *what)
 {
@@ -24,7 +24,7 @@ static int die(const char *what)
 	return 2;
 }
 
-/* Returns a descriptor of the program that is called `name`, or -1. */
+/* Returns a descriptor of the program named `name`, or -1. */
 static int program(const char *name)
 {
 	__u32 id = 0;

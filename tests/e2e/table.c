@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* table FOLDER: whether the connection table whose maps are pinned in FOLDER is in order. No program may write to
- * it meanwhile.
+/* table FOLDER: checks the consistency of the connection table whose maps are pinned in FOLDER. No
+ * program may write to the table meanwhile.
  *
- * Prints `records=N`, `states=…` (how many in each, by enum tw_state) and a line for each fault: a bucket that
- * is locked; a tag that is not its key's; a record that its key's walk does not come to; a key that stands
- * there twice; buckets that count walks past them wrong; ports that are not charged what stands there. Exit 1
- * when there is any.
+ * Prints `records=N`, `states=…` (the number in each state, by enum tw_state) and a line for each
+ * fault: a locked bucket; a tag that does not match its key; a record that its key's probe sequence
+ * does not reach; a duplicate key; a wrong count of records that overflowed past a bucket; a port
+ * whose charges differ from its records. Exit 1 if there is a fault.
  */
 #include <bpf/bpf.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static const void *map_of(const char *name, size_t size, uint32_t *ret_entries)
 	return at;
 }
 
-/* The table's own hash (fastpath/path/conntrack/conns.h), written down a second time. */
+/* The table's hash, an independent copy of the one in fastpath/path/conntrack/conns.h. */
 static uint32_t hash_of(const struct tw_config *config, const struct tw_conn *conn)
 {
 	uint32_t words[TW_KEY_WORDS], hash;
@@ -95,7 +95,7 @@ static enum tw_charge charge_of(uint8_t state)
 	}
 }
 
-/* Follows the walk of a record's key to the bucket that it stands in. */
+/* Follows the probe sequence of a record's key to the record's bucket. */
 static void follow(const struct tw_config *config, const struct tw_conn *conn, uint32_t bucket,
 	uint32_t slot, uint16_t tag, uint32_t n_buckets, uint32_t *overflowed)
 {

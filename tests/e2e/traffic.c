@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* traffic: the guests of the end-to-end tests: small clients and servers that count exactly.
+/* traffic: the guests of the end-to-end tests: small clients and servers with exact counts.
  *
- *	traffic echo tcp|udp PORT           answers everything; prints "ready"
- *	traffic sink PORT                   takes TCP and throws it away; prints "ready"
+ *	traffic echo tcp|udp PORT           echoes everything; prints "ready"
+ *	traffic sink PORT                   accepts TCP and discards the data; prints "ready"
  *	traffic count FILE PORT…            counts UDP datagrams to these ports
- *	traffic stream FILE tcp|udp HOST PORT MS   a numbered message every MS ms, wants each back
- *	traffic connect tcp|udp HOST PORT   one attempt: prints what became of it and its ms
- *	traffic bulk HOST PORT MIB          sends so much at once; prints the segments lost
- *	traffic spray HOST PORT…            UDP to these ports from ever new source ports
+ *	traffic stream FILE tcp|udp HOST PORT MS   a numbered message every MS ms; expects each back
+ *	traffic connect tcp|udp HOST PORT   one attempt: prints its result and duration in ms
+ *	traffic bulk HOST PORT MIB          sends MIB mebibytes; prints the number of lost segments
+ *	traffic spray HOST PORT…            UDP to these ports, from old and new source ports
  *	traffic flood IFACE PORT [VLAN [MAC]]  broadcasts frames with a UDP port, tagged or (0) not
  *	traffic sniff FILE IFACE PORT       counts frames with that UDP port on an interface
- *	traffic tap FILE NAME BRIDGE PORT   a guest that sends from the moment its tap exists
- *	traffic notified PATH               prints what a service would be told by sd_notify(3)
+ *	traffic tap FILE NAME BRIDGE PORT   a guest that sends as soon as its tap exists
+ *	traffic notified PATH               prints the messages that a service sends with sd_notify(3)
  *
- * FILE is rewritten in place with counts that a test reads at any time. What has no end of its own
- * runs until SIGTERM, and ends by itself after LIFE_SECONDS.
+ * FILE is rewritten in place with counts that a test can read at any time. Commands without an end
+ * run until SIGTERM, or for LIFE_SECONDS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,7 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIFE_SECONDS 900 /* longer than any test has */
+#define LIFE_SECONDS 900 /* longer than any test runs */
 #define CLIENTS_MAX  64
 #define CONNECT_MS   3000
 #define DRAIN_MS     10000
@@ -90,7 +90,7 @@ static void ready(void)
 	fflush(stdout);
 }
 
-/* ---- counts that others read ---- */
+/* ---- counts ---- */
 
 static int open_counts(const char *path)
 {
@@ -106,7 +106,8 @@ static void write_counts(int fd, const char *names[], const uint64_t *counts, si
 	char line[256];
 	size_t len = 0;
 
-	/* Of fixed width, so that a reader never meets half of an older line behind a newer one. */
+	/* The line has a fixed width, so a reader never sees the rest of an older line after a
+	 * newer one. */
 	for (size_t i = 0; i < n; i++)
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s=%-12llu\n", names[i],
 			(unsigned long long)counts[i]);
@@ -154,7 +155,7 @@ static struct addrinfo *resolve(const char *host, const char *port, int type)
 	return found;
 }
 
-/* Connects within CONNECT_MS; the socket, or -1 with errno. */
+/* Connects within CONNECT_MS; returns the socket, or -1 with errno. */
 static int connect_to(const char *host, const char *port, int type)
 {
 	struct addrinfo *to = resolve(host, port, type);
@@ -180,8 +181,8 @@ static int connect_to(const char *host, const char *port, int type)
 	return fd;
 }
 
-/* Segments that were lost on the way: those sent again, but for those of which the receiver then
- * said that it had them already (a busy machine makes a sender impatient). */
+/* Returns the number of segments lost on the way: the retransmitted ones, less those that the
+ * receiver reported as duplicates (on a busy machine, senders retransmit too early). */
 static unsigned int losses(int fd)
 {
 	struct tcp_info info = {0};
@@ -216,8 +217,8 @@ static void echo_udp(const char *port)
 	close(fd);
 }
 
-/* Serves one client's turn; false when it left. What cannot be sent at once is not worth keeping:
- * the clients of this program have little under way. */
+/* Serves one client once; false if it has left. Data that cannot be sent at once is dropped: the
+ * clients of this program have little data in flight. */
 static bool serve_tcp(int fd, bool echo)
 {
 	static char data[1 << 16];
@@ -307,8 +308,8 @@ struct stream {
 	bool broken;
 	uint64_t sent;
 	uint64_t echoed;
-	uint64_t last_ms; /* of the last echo */
-	uint64_t gap_ms;  /* the longest wait for one */
+	uint64_t last_ms; /* time of the last echo */
+	uint64_t gap_ms;  /* the longest time between two echoes */
 };
 
 static void stream_write(const struct stream *s)
@@ -393,7 +394,7 @@ static const char *outcome_name(int err)
 	}
 }
 
-/* One datagram, and whatever the stack then has to say about it. */
+/* Sends one datagram, and returns the error that the stack reports for it. */
 static int probe_udp(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
@@ -415,7 +416,7 @@ static int run_connect(char **args, int n)
 	if (fd >= 0)
 		err = 0;
 	if (fd >= 0 && udp) {
-		/* Hard errors only come to those who ask for all. */
+		/* Without IP_RECVERR, the kernel reports only some of the errors. */
 		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
 		err = probe_udp(fd);
@@ -456,7 +457,7 @@ static int run_spray(char **args, int n)
 		fds[i] = -1;
 	ready();
 	while (!stopping) {
-		/* One source is new in every round, the others grow old. */
+		/* In each round one source is new; the others stay open. */
 		if (fds[fresh] >= 0)
 			close(fds[fresh]);
 		fds[fresh] = socket(strchr(args[0], ':') ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
@@ -498,7 +499,7 @@ static uint16_t ip_checksum(struct iphdr ip)
 	return (uint16_t)~sum;
 }
 
-/* A broadcast datagram that every port of a bridge gets. */
+/* Makes a broadcast datagram, which a bridge sends to every port. */
 static struct frame make_frame(const uint8_t mac[6], const char *port)
 {
 	struct frame frame = {
@@ -540,8 +541,8 @@ static int open_packet(const char *iface)
 	return fd;
 }
 
-/* Puts an 802.1Q tag behind the addresses. The kernel takes it out again as the frame comes in, and
- * keeps it beside the frame from there on. */
+/* Inserts an 802.1Q tag after the addresses. On receipt the kernel moves the tag out of the frame
+ * into its metadata. */
 static size_t tag(const struct frame *frame, uint16_t vlan, uint8_t *tagged)
 {
 	const uint16_t header[2] = {htons(ETHERTYPE_VLAN), htons(vlan)};
@@ -669,7 +670,7 @@ static int run_notified(char **args, int n)
 
 static const struct {
 	const char *name;
-	int n_args; /* at least */
+	int n_args; /* minimum number of arguments */
 	int (*run)(char **args, int n);
 } verbs[] = {
 	{"echo", 2, run_echo},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Any frames, in any order and time, at any port of the native fast path: no fault, no verdict
- * without a reason, no refusal that is not a correct one, no table beyond its size.
+/* Fuzzer: any frames, in any order and at any time, at any port of the native fast path. No crash,
+ * no verdict without a reason, no malformed refusal, no table beyond its size.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define ROOM	    70000
 #define N_PORTS	    5
 #define FIRST_EPOCH 2
-#define START_NS    4503500000000000ull /* the tick wraps within reach */
+#define START_NS    4503500000000000ull /* shortly before the tick wraps */
 
 static const char *const policies[] = {
 	"version: 1\n"
@@ -60,7 +60,7 @@ static void must(bool right, const char *what)
 	abort();
 }
 
-/* Both policies stay loaded, each for the epochs of its parity. */
+/* Both policies stay loaded: one for even epochs, one for odd epochs. */
 static void load(uint32_t epoch)
 {
 	const char *text = policies[epoch & 1];
@@ -94,7 +94,7 @@ static void set_up(void)
 	}
 }
 
-/* As the agent does. What teaches an address teaches one that a host can have. */
+/* Reads the leases, as the agent does. A learned address must be one that a host can have. */
 static void know_leases(void)
 {
 	struct tw_leases *leases = tw_native_leases(native, 1);
@@ -135,7 +135,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	}
 }
 
-/* Judges one frame at one port; returns whether it passes on. */
+/* Judges one frame at one port; true if it passes. */
 static bool judge(uint32_t port, enum tw_dir dir, uint8_t head, const uint8_t *data, size_t len,
 	uint64_t now_ns, struct tw_beside *beside)
 {
@@ -178,7 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (len > size)
 			len = size;
 		if (head & TW_RECORD_POLICY)
-			tw_native_config(native)->epoch++; /* the two take turns */
+			tw_native_config(native)->epoch++; /* alternates between the two policies */
 		beside = (struct tw_beside){0};
 		if (judge(port, dir, head, data, len, now_ns, &beside) && head & TW_RECORD_ON)
 			judge((port + 1) % N_PORTS, TW_DIR_IN, head, data, len, now_ns, &beside);

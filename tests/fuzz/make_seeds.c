@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* make_seeds: the frames of every case as inputs for fuzz_frames, one file a case. */
+/* make_seeds: writes the frames of every case as inputs for fuzz_frames, one file per case. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "tests/run/case.h"
 #include "tests/run/play.h"
 
-/* The operations of a native target, one of which also writes down what it is given. */
+/* The operations of a native target; `run` also records each frame. */
 static const struct tw_target_ops *native_ops;
 static struct tw_buf record;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* cppcheck.h: macros of libraries as cppcheck, which reads no system headers, is to see them. */
+/* cppcheck.h: definitions of library macros for cppcheck, which does not read system headers. */
 #pragma once
 
 #define LIBBPF_OPTS(type, name, ...)	     struct type name = {0}

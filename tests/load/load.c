@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* load: the kernel takes the programs, and its verifier walks no more than the written budget, so
- * that older kernels, which walk more, still stay below their limit of a million instructions. And no
- * lookup in a map has become a call that does not know which map: the compiler makes one of two that
- * stand in two branches, and neither is inlined then (measured: a tenth of what a frame takes).
+/* load: checks that the kernel loads the programs, and that its verifier processes no more
+ * instructions than the written budget: older kernels process more, and must stay below their limit
+ * of a million. Also checks that no map lookup is a call of the generic function: if the compiler
+ * merges the lookups of two branches into one, the verifier does not know the map and cannot inline
+ * the lookup, which costs a tenth of the time per frame.
  *
  *	load BUDGET    reads lines of "PROGRAM WALKED INSTRUCTIONS", '#' begins a comment
  */
@@ -55,12 +56,12 @@ static bool within(const char *program, const char *what, unsigned int got, unsi
 	printf("%-8s %-28s %7u of %7u\n", program, what, got, budget);
 	if (got > budget)
 		printf("%-8s is over its budget\n", program);
-	/* Nothing known is no pass. */
+	/* Fail if the kernel does not report the count. */
 	return got && got <= budget;
 }
 
-/* What calls in a program as the kernel shows it count from, and the lookup in whatever map; 0: not
- * shown to us. */
+/* Reads the address to which the call offsets of a dumped program are relative, and that of the
+ * generic map lookup; 0: the kernel hides them. */
 static int read_symbols(uint64_t *ret_base, uint64_t *ret_lookup)
 {
 	tw_autofile FILE *file = fopen("/proc/kallsyms", "re");
@@ -81,7 +82,7 @@ static int read_symbols(uint64_t *ret_base, uint64_t *ret_lookup)
 	return *ret_base && *ret_lookup ? 0 : -ENOENT;
 }
 
-/* How many lookups of a program do not know their map; negative: cannot be told. */
+/* Returns the number of a program's lookups that do not know their map; negative: unknown. */
 static int count_lookups(int prog)
 {
 	struct bpf_prog_info info = {0};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* scratch: the programs that the agent runs (sweep, take over) do not write to the packets' scratch.
+/* scratch: checks that the programs that the agent runs (sweep, take over) do not write to the
+ * packets' scratch.
  *
  * Why:        before Linux 6.10, BPF_PROG_TEST_RUN does not keep packets off its CPU. A packet that
- *             interrupts the sweep uses a scratch of its own. If both used one, the sweep would end
- *             a connection that the packet had noted when it looked at another bucket.
+ *             interrupts the sweep uses a different scratch. If both used the same one, the sweep
+ *             could end the connection in a bucket that the packet had stored there.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -24,7 +25,7 @@
 struct bench {
 	struct tw_kernel *kernel;
 	int scratch_fd;
-	size_t scratches_len; /* of all CPUs */
+	size_t scratches_len; /* bytes of all CPUs' scratches */
 	unsigned char *scratches;
 	unsigned int n_failed;
 };
@@ -37,7 +38,7 @@ static void expect(struct bench *b, const char *what, long expected, long got)
 	b->n_failed++;
 }
 
-/* Takes a record over as the loader does. An enum tw_taken, or negative. */
+/* Takes a record over, as the loader does. Returns an enum tw_taken, or negative. */
 static int take(const struct bench *b, uint32_t number, uint8_t state, uint32_t quiet)
 {
 	struct tw_conn conn = {.key_end = 6};

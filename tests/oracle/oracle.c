@@ -87,7 +87,8 @@ void tw_oracle_judge(const struct tw_oracle_policy *policy, const struct tw_orac
 
 	judge_end(policy, tuple, TW_DIR_OUT, out);
 	judge_end(policy, tuple, TW_DIR_IN, in);
-	/* The end that refused decides, the out end first; of an allowed connection the in end. */
+	/* The end that refuses decides, the `out` end first; if both allow, the `in` end
+	 * decides. */
 	if (out->nic >= 0 && out->verdict != TW_V_ALLOW)
 		ret->decider = TW_DIR_OUT;
 	else if (in->nic >= 0)
@@ -147,7 +148,7 @@ static struct tw_oracle_conn *find(
 	return NULL;
 }
 
-/* What became of the connection of a TCP segment that finds none. */
+/* Returns the reason for a TCP segment without a connection, from the connection it once had. */
 static enum tw_reason lost(const struct tw_oracle_host *host, const struct tw_oracle_tuple *tuple)
 {
 	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
@@ -185,7 +186,7 @@ static enum tw_reason moves(
 		if (way == TW_WAY_REPLY)
 			c->state = TW_S_UDP_REPLIED;
 		return TW_R_NONE;
-	default: /* an echo travels one way, its reply the other */
+	default: /* only the originator sends echoes, only the other end replies */
 		return packet->answer == (way == TW_WAY_REPLY) ? TW_R_NONE : TW_R_NO_CONNECTION;
 	}
 }
@@ -209,7 +210,7 @@ static enum tw_reason opens(const struct tw_oracle_host *host,
 	}
 }
 
-/* What the rules say of a connection, by its first packet. */
+/* Returns the rules' decision on a connection, from its first packet. */
 static enum tw_reason rules_say(const struct tw_oracle_host *host, struct tw_oracle_tuple tuple)
 {
 	struct tw_oracle_answer answer;
@@ -232,7 +233,7 @@ bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle
 	return rules_say(host, *t) || rules_say(host, back);
 }
 
-/* Where a new connection goes: where one of these ports was, else where none was. */
+/* Returns the entry for a new connection: the one with the same ports, else a free one. */
 static struct tw_oracle_conn *place(
 	struct tw_oracle_host *host, const struct tw_oracle_tuple *tuple)
 {
@@ -257,7 +258,7 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 	enum tw_way way = TW_WAY_ORIGINAL;
 
 	c = find(host, packet, &way);
-	/* RFC 6191: a SYN may open a closed connection's ports anew. */
+	/* RFC 6191: a SYN may reopen the ports of a closed connection. */
 	if (c && packet->tuple.proto == TCP && is_syn(packet->flags) &&
 		(c->state == TW_S_TIME_WAIT || c->state == TW_S_CLOSED)) {
 		old = c;
@@ -275,7 +276,8 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 	c = c ? c : place(host, &moved.tuple);
 	if (!c)
 		return false;
-	if (!c->alive || moved.state != TW_S_CLOSED || c->state != TW_S_CLOSED) /* no straggler */
+	if (!c->alive || moved.state != TW_S_CLOSED ||
+		c->state != TW_S_CLOSED) /* not a late packet */
 		moved.seen_ns = packet->now_ns;
 	*c = moved;
 	return true;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* oracle.h: what a policy means and how a connection lives, in the plainest code that can say it.
+/* oracle.h: the meaning of policies and the states of connections, in the simplest possible code.
  *
- * Why:        the product's classifier is compiled, projected and clever, its tracker made for one
- *             probe a packet. Here rules are looked at one by one and connections stand in a list,
- *             so that a disagreement (tests/diff) points at the clever code.
- * Invariants: 1. Shares no code with policy/ or fastpath/ but the names of verdicts, reasons and
- *                the form of an address. Written from docs/policy.md and the RFCs.
+ * Why:        the product's classifier is compiled and optimized, and its connection table is built
+ *             for one probe per packet. The oracle searches rules and connections linearly, so a
+ *             disagreement (tests/diff) points at the optimized code.
+ * Invariants: 1. Shares no code with policy/ or fastpath/ except the names of verdicts and reasons
+ *                and the type of an address. Written from docs/policy.md and the RFCs.
  * Source:     RFC 9293 §3.3.2, §3.5 and §3.10.7, RFC 5961, RFC 7323 §2, RFC 792.
  */
 #pragma once
@@ -24,7 +24,7 @@ struct tw_oracle_prefix {
 	uint8_t len;
 };
 
-/* The plain entries, less the taken-away ones; `any`: starts from everything. */
+/* The plain entries without the excluded ones; `any`: everything without the excluded ones. */
 struct tw_oracle_set {
 	bool any;
 	struct tw_oracle_prefix *plus;
@@ -50,7 +50,7 @@ struct tw_oracle_rule {
 	enum tw_verdict action;
 	bool at_out;
 	bool at_in;
-	bool disabled; /* left out, while a disagreement is being shrunk */
+	bool disabled; /* removed while a disagreement is being shrunk */
 };
 
 struct tw_oracle_nic {
@@ -93,26 +93,26 @@ void tw_oracle_judge(const struct tw_oracle_policy *policy, const struct tw_orac
 
 /* ---- connections ---- */
 
-/* What is known of one end of a TCP connection, by its sequence numbers. */
+/* The state of one end of a TCP connection, in sequence numbers. */
 struct tw_oracle_end_state {
-	uint32_t next; /* behind all that it sent */
-	uint32_t una;  /* behind all that the other end acknowledged */
-	uint32_t edge; /* the other end takes what is below */
-	int scale;     /* of its own windows; -1: none */
+	uint32_t next; /* end of what it has sent */
+	uint32_t una;  /* end of what the other end has acknowledged */
+	uint32_t edge; /* right edge of the other end's window */
+	int scale;     /* scale of its own windows; -1: none */
 	bool spoke;    /* its SYN was seen */
-	bool heard;    /* so was the other end's */
-	bool behind;   /* it was acknowledged less than it had sent */
-	bool cut;      /* its RST stood at `next` */
-	bool twice;    /* it began at more than one number */
-	bool unbound;  /* the other end's offer was not seen: `edge` is only as good as a guess */
+	bool heard;    /* the other end's SYN was seen */
+	bool behind;   /* the other end acknowledged less than it had sent */
+	bool cut;      /* its RST had the sequence number `next` */
+	bool twice;    /* it sent SYNs with different numbers */
+	bool unbound;  /* no window of the other end was seen: `edge` is a guess */
 };
 
 struct tw_oracle_conn {
-	struct tw_oracle_tuple tuple; /* as its first packet said */
+	struct tw_oracle_tuple tuple; /* from its first packet */
 	enum tw_state state;
 	struct tw_oracle_end_state tcp[TW_WAY__MAX];
 	bool fin[TW_WAY__MAX];
-	bool syn_again; /* the originator's SYN was seen, long after the first */
+	bool syn_again; /* the originator's SYN was seen again, long after the first */
 	bool alive;
 	uint64_t seen_ns;
 };
@@ -129,21 +129,21 @@ struct tw_oracle_packet {
 	uint8_t flags;
 	uint32_t seq;
 	uint32_t ack;
-	uint32_t len; /* of data */
+	uint32_t len; /* bytes of data */
 	uint16_t window;
-	int8_t scale; /* of a SYN; -1: it has no such option */
+	int8_t scale; /* window scale of a SYN; -1: no such option */
 	bool answer;
 	uint64_t now_ns;
 };
 
-/* Whether the packet gets from one end to the other, and if not, why: TW_R_POLICY (or
- * TW_R_ASK_UNAVAILABLE) for what the rules refuse, TW_R_TCP_* and TW_R_NO_CONNECTION for what has
- * no place. */
+/* True if the packet passes from one end to the other. Else stores the reason: TW_R_POLICY (or
+ * TW_R_ASK_UNAVAILABLE) if the rules refuse it, TW_R_TCP_* or TW_R_NO_CONNECTION if it does not fit
+ * a connection. */
 bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
 	enum tw_reason *ret_reason);
-/* TCP, in tcp.c: what a packet does to its connection; 0 or why it has no place there. */
+/* Applies a TCP packet to its connection (tcp.c); 0, or the reason for which it does not fit. */
 enum tw_reason tw_oracle_tcp(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet);
 void tw_oracle_tcp_open(struct tw_oracle_conn *c, const struct tw_oracle_packet *packet);
-/* Whether the rules refuse the connection that the packet would open, in either direction. */
+/* True if the rules refuse the connection that the packet would open, in either direction. */
 bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle_packet *packet);

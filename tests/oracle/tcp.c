@@ -8,13 +8,13 @@ static bool beyond(uint32_t a, uint32_t b)
 	return a != b && a - b < 0x80000000u;
 }
 
-/* The first sequence number behind the segment. */
+/* Returns the first sequence number after the segment. */
 static uint32_t behind(const struct tw_oracle_packet *packet)
 {
 	return packet->seq + packet->len + !!(packet->flags & SYN) + !!(packet->flags & FIN);
 }
 
-/* The receiver now takes all below this from the other end. */
+/* Updates the right edge of the window that the segment's sender offers the other end. */
 static void offer(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	struct tw_oracle_end_state *peer = &c->tcp[!way];
@@ -22,18 +22,18 @@ static void offer(struct tw_oracle_conn *c, enum tw_way way, const struct tw_ora
 
 	if (!(packet->flags & SYN) && c->tcp[way].scale > 0)
 		window <<= c->tcp[way].scale;
-	if (!(packet->flags & ACK)) { /* a SYN: it cannot say from where */
+	if (!(packet->flags & ACK)) { /* a SYN has no acknowledgement to count from */
 		peer->edge = peer->una + window;
 		return;
 	}
 	if (beyond(peer->una, packet->ack))
-		return; /* older than another */
+		return; /* older than a window already seen */
 	peer->una = packet->ack;
 	if (beyond(packet->ack + window, peer->edge))
 		peer->edge = packet->ack + window;
 }
 
-/* RFC 9293 §3.5, RFC 7323 §2.2: an end's SYN. */
+/* An end's SYN (RFC 9293 §3.5, RFC 7323 §2.2). */
 static void begin(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
@@ -54,7 +54,7 @@ static void begin(struct tw_oracle_conn *c, enum tw_way way, const struct tw_ora
 	offer(c, way, packet);
 }
 
-/* Whether the other end's SYN is acknowledged by this segment. */
+/* True if this segment acknowledges the other end's SYN. */
 static bool answers(
 	const struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
@@ -62,7 +62,7 @@ static bool answers(
 	       !beyond(packet->ack, c->tcp[!way].next);
 }
 
-/* RFC 9293 §3.10.7.3 and §3.5, RFC 5961 §4: one end has sent a SYN. */
+/* A segment when only one end has sent a SYN (RFC 9293 §3.10.7.3 and §3.5, RFC 5961 §4). */
 static enum tw_reason unanswered(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
@@ -99,7 +99,7 @@ static enum tw_reason unanswered(
 	}
 }
 
-/* Both ends are known only by what this segment says of them: its own numbers, and no bound. */
+/* Initializes both ends from this segment alone: its own numbers, without bounds. */
 static void begin_both(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
@@ -115,13 +115,14 @@ static void begin_both(
 	offer(c, way, packet);
 }
 
-/* RFC 9293 §3.10.7.4, first check: is any of it, or where it stands, inside or before the window. */
+/* True if the number is beyond neither the receiver's window nor what the end has sent (RFC 9293
+ * §3.10.7.4, first check). */
 static bool within(const struct tw_oracle_conn *c, enum tw_way way, uint32_t seq)
 {
 	return !beyond(seq, c->tcp[way].edge) || !beyond(seq, c->tcp[way].next);
 }
 
-/* RFC 4987 §3.6: a server without memory may answer a second SYN with another number. */
+/* RFC 4987 §3.6: a stateless server may answer a repeated SYN with a different number. */
 static void begin_twice(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
@@ -137,7 +138,7 @@ static void begin_twice(
 	offer(c, way, packet);
 }
 
-/* The ACK says which of a server's numbers counts. */
+/* The ACK determines which of the server's numbers counts. */
 static void settle(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
@@ -197,7 +198,7 @@ static void close_down(struct tw_oracle_conn *c)
 	c->tcp[0].twice = c->tcp[1].twice = false;
 }
 
-/* RFC 5961 §3.2. */
+/* A RST (RFC 5961 §3.2). */
 static enum tw_reason reset(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
@@ -205,7 +206,7 @@ static enum tw_reason reset(
 	bool refused = c->syn_again && way == TW_WAY_REPLY && packet->flags & ACK && !packet->seq;
 
 	if (packet->seq == me->una || packet->seq == me->next) {
-		/* Its receiver has said nothing of having less than was sent. */
+		/* The receiver has never acknowledged less than was sent. */
 		if (packet->seq != me->next && !me->behind)
 			return TW_R_TCP_WINDOW;
 		close_down(c);
@@ -219,7 +220,7 @@ static enum tw_reason reset(
 	return refused ? TW_R_NONE : TW_R_TCP_WINDOW;
 }
 
-/* RFC 9293 §3.6: each end's FIN, and its acknowledgement. */
+/* Each end's FIN and its acknowledgement (RFC 9293 §3.6). */
 static void closes(struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	const struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
@@ -238,7 +239,7 @@ static void closes(struct tw_oracle_conn *c, enum tw_way way, const struct tw_or
 	}
 }
 
-/* Whether the segment's acknowledgement is one that a receiver still looks at (RFC 5961 §5.2). */
+/* True if a receiver accepts the segment's acknowledgement (RFC 5961 §5.2). */
 static bool current(const struct tw_oracle_end_state *peer, uint32_t ack)
 {
 	uint32_t window = peer->edge - peer->una;
@@ -246,7 +247,7 @@ static bool current(const struct tw_oracle_end_state *peer, uint32_t ack)
 	return !beyond(peer->una, ack + (window > 66000 ? window : 66000));
 }
 
-/* Whether a segment after a RST shows that its sender did not take that. */
+/* True if a segment after a RST shows that its sender did not accept the RST. */
 static bool goes_on(const struct tw_oracle_end_state *peer, uint32_t ack)
 {
 	return peer->cut ? ack != peer->next && !beyond(peer->una, ack) : beyond(ack, peer->una);
@@ -278,7 +279,7 @@ enum tw_reason tw_oracle_tcp(
 	if (!within(c, way, packet->seq) || beyond(packet->ack, peer->next))
 		return TW_R_TCP_WINDOW;
 	if (empty ? beyond(me->una, packet->seq) : !beyond(behind(packet), me->una))
-		return TW_R_NONE; /* a keep-alive, or a retransmission of what has arrived */
+		return TW_R_NONE; /* a keep-alive, or a retransmission of data that has arrived */
 	if (current(peer, packet->ack)) {
 		if (way == TW_WAY_REPLY)
 			c->syn_again = false;

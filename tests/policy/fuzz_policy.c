@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fuzz_policy: any bytes as policy text.
+/* fuzz_policy: fuzzer of the policy reader: any bytes as policy text.
  *
- * Checks more than that nothing crashes: a refused text has an error that says why, at a place
- * within it; an accepted one is read back from its canonical form as the same policy, and its
- * images can be compiled.
+ * Checks more than the absence of crashes: a refused text has an error message with a place within
+ * the text; an accepted text reads back from its canonical form as the same policy, and its images
+ * compile.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t len);
 
-/* Not assert(): the check must stand in every build. */
+/* Not assert(): the check must be present in every build. */
 static void must(bool holds)
 {
 	if (!holds)

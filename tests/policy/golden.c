@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* golden FOLDER: each *.yaml there, as text: all that is said about it, and, if it is valid, its
- * canonical form and its lowered rules. Must be what stands in the .txt beside it.
- * TW_GOLDEN_WRITE=1 in the environment writes the .txt files instead.
+/* golden FOLDER: prints for each *.yaml there all messages about it, and, if it is valid, its
+ * canonical form and its lowered rules. Compares that with the .txt beside it. TW_GOLDEN_WRITE=1 in
+ * the environment writes the .txt files instead.
  */
 #include <errno.h>
 #include <glob.h>

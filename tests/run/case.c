@@ -11,12 +11,12 @@
 #include "tests/run/draft_text.h"
 
 #define FILE_MAX (1 << 20)
-#define START_NS 1000000000000ull /* an hour of no importance */
+#define START_NS 1000000000000ull /* an arbitrary time */
 
 struct reader {
 	const char *name;
 	char *at;	   /* the next line */
-	unsigned int line; /* number of the line last taken */
+	unsigned int line; /* number of the line read last */
 	uint64_t now_ns;
 	struct tw_case *c;
 	struct tw_err *err;
@@ -73,7 +73,8 @@ static struct tw_step *add_step(struct reader *r, enum tw_step_kind kind)
 	return step;
 }
 
-/* The indented lines that follow, without the indent of the first; blank lines belong to them. */
+/* Reads the following indented lines, without the indent of the first; blank lines are part of
+ * them. */
 static int read_block(struct reader *r, char **ret)
 {
 	tw_auto_buf struct tw_buf text = {0};
@@ -133,7 +134,7 @@ static int read_about(struct reader *r, const char *first)
 	return r->c->about ? 0 : -ENOMEM;
 }
 
-/* "0.5 web-1 -> db-1: tcp 1 > 2 S => allow policy" and, indented below it, "<= …". */
+/* Reads "0.5 web-1 -> db-1: tcp 1 > 2 S => allow policy" and an indented line "<= …" after it. */
 static int read_frame(struct reader *r, char *line)
 {
 	char *time = tw_word_next(&line);

@@ -10,8 +10,8 @@
 
 struct span {
 	uint8_t *at; /* the layer's first byte */
-	size_t len;  /* from there to the end of the frame */
-	size_t head; /* bytes of its own header */
+	size_t len;  /* length from there to the end of the frame */
+	size_t head; /* length of its own header */
 };
 
 static void put16(uint8_t *at, uint32_t value)
@@ -52,7 +52,8 @@ uint16_t tw_draft_fold(uint32_t sum)
 uint32_t tw_draft_pseudo(
 	const struct tw_addr *src, const struct tw_addr *dst, uint8_t proto, size_t len)
 {
-	/* The mapped prefix of IPv4 addresses must not count: take the last four bytes only. */
+	/* The mapped prefix of IPv4 addresses is not part of the sum: use only the last four
+	 * bytes. */
 	size_t skip = tw_draft_is_v4(src) ? 12 : 0;
 	uint32_t sum = tw_draft_sum(src->b + skip, 16 - skip, 0);
 
@@ -102,7 +103,7 @@ bool tw_layer_set_blob(
 	return true;
 }
 
-/* ---- what a layer's header is by default ---- */
+/* ---- default sizes and types ---- */
 
 static size_t padded_blob(const struct tw_layer *layer)
 {
@@ -156,7 +157,7 @@ static size_t head_len(const struct tw_layer *layer)
 		       (tw_layer_has(layer, TW_F_MAC_A) ? 8 : 0) +
 		       (tw_layer_has(layer, TW_F_MAC_B) ? 8 : 0);
 	case TW_L_DHCP:
-		/* BOOTP, the cookie, one option and the end */
+		/* BOOTP, the cookie, one option and the end option */
 		return 244 + (tw_layer_has(layer, TW_F_LEASE) ? 6 : 0) + layer->blob_len;
 	case TW_L_DHCP6:
 		return 4 + layer->blob_len;
@@ -187,7 +188,7 @@ static uint32_t ethertype_of(const struct tw_layer *next, size_t payload_len)
 	case TW_L_IP6:
 		return 0x86dd;
 	default:
-		return 0x88b5; /* IEEE local experimental */
+		return 0x88b5; /* IEEE Local Experimental Ethertype */
 	}
 }
 
@@ -217,9 +218,10 @@ static uint32_t protocol_of(const struct tw_layer *next, bool v6)
 	}
 }
 
-/* ---- addresses by default ---- */
+/* ---- default addresses ---- */
 
-/* An IP layer behind an ICMP layer is the packet an error is about: it travelled the other way. */
+/* True for an IP layer after an ICMP layer: the packet that an error quotes, which travelled in the
+ * opposite direction. */
 static bool is_quoted(const struct tw_draft *draft, size_t i)
 {
 	while (i-- > 0)
@@ -246,7 +248,7 @@ static void ip_addr(
 		*ret = end->v6;
 }
 
-/* The IP layer that encloses layer `i`, or NULL. */
+/* Returns the IP layer that encloses layer `i`, or NULL. */
 static const struct tw_layer *enclosing_ip(const struct tw_draft *draft, size_t i, size_t *ret_at)
 {
 	while (i-- > 0) {
@@ -258,7 +260,7 @@ static const struct tw_layer *enclosing_ip(const struct tw_draft *draft, size_t 
 	return NULL;
 }
 
-/* RFC 1112 §6.4 and RFC 2464 §7: where a multicast packet is sent on Ethernet. */
+/* Stores the Ethernet address of a multicast address (RFC 1112 §6.4, RFC 2464 §7). */
 static bool multicast_mac(const struct tw_addr *addr, bool v4, uint8_t ret[6])
 {
 	if (v4 && addr->w[3] == 0xffffffff) {
@@ -352,7 +354,7 @@ static void write_arp(const struct tw_draft *draft, const struct tw_layer *layer
 	memcpy(at + 14, tw_layer_has(layer, TW_F_A) ? &layer->a.w[3] : &draft->from.v4.w[3], 4);
 	if (tw_layer_has(layer, TW_F_MAC_B))
 		memcpy(at + 18, layer->mac_b, 6);
-	else if (op != 1) /* a request does not know it */
+	else if (op != 1) /* a request leaves the target MAC zero */
 		memcpy(at + 18, draft->to.mac, 6);
 	memcpy(at + 24, tw_layer_has(layer, TW_F_B) ? &layer->b.w[3] : &draft->to.v4.w[3], 4);
 }
@@ -391,7 +393,7 @@ static void write_ip6(const struct tw_draft *draft, size_t i, const struct span 
 	uint32_t hops = 64;
 	struct tw_addr addr;
 
-	/* RFC 4861 §4: neighbour discovery proves with 255 that it was not forwarded. */
+	/* RFC 4861 §4: the hop limit 255 proves that neighbour discovery was not forwarded. */
 	for (size_t k = i + 1; k < draft->n_layers; k++) {
 		uint32_t type = tw_layer_get(&draft->layer[k], TW_F_TYPE, 0);
 
@@ -435,7 +437,7 @@ static void write_ext(
 		at[2] = (uint8_t)tw_layer_get(layer, TW_F_TYPE, 0);
 		at[3] = (uint8_t)tw_layer_get(layer, TW_F_LEFT, 0);
 	} else {
-		at[2] = 1; /* PadN over all the rest, up to what its length can say */
+		at[2] = 1; /* PadN over the rest, up to its maximum length */
 		at[3] = (uint8_t)(span->head - 4 > 255 ? 255 : span->head - 4);
 	}
 }
@@ -511,7 +513,7 @@ static void write_dhcp(const struct tw_draft *draft, const struct tw_layer *laye
 		memcpy(at + 4, draft->blob + layer->blob, layer->blob_len);
 		return;
 	}
-	/* RFC 2131: offer, ack and nak come from servers, the rest from clients. */
+	/* RFC 2131: offers, acks and naks come from servers, other messages from clients. */
 	at[0] = (uint8_t)tw_layer_get(layer, TW_F_OP, type == 2 || type == 5 || type == 6 ? 2 : 1);
 	at[1] = 1;
 	at[2] = 6;
@@ -543,7 +545,7 @@ static void write_data(
 		span->at[i] = (uint8_t)('a' + i % 26);
 }
 
-/* Checksums of the transport, once all that is inside has been written. */
+/* Writes the transport checksum, after the payload has been written. */
 static void write_transport_sum(const struct tw_draft *draft, size_t i, const struct span *span)
 {
 	const struct tw_layer *layer = &draft->layer[i];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* draft.h: frames for tests, described layer by layer and then built.
  *
- * Why:        a test of a firewall needs frames that no honest stack would send. Every header field
- *             has a right value by default (lengths, checksums, next header, MACs) and can be set
- *             to any wrong one.
- * Invariants: 1. A frame described twice is built to the same bytes.
- *             2. A field that was set is written as set; defaults never overrule it.
+ * Why:        tests of a firewall need frames that no proper network stack sends. Every header
+ *             field (lengths, checksums, next header, MACs) has the correct value by default and
+ *             can be set to any other.
+ * Invariants: 1. The same description always gives the same bytes.
+ *             2. A field that was set is written unchanged; defaults never replace it.
  * Callers:    the case players, tests/diff, tests/fuzz.
  * Source:     IEEE 802.3, 802.1Q; RFC 791, 792, 826, 768, 1042, 2131, 4302, 4443, 4861, 8200, 9293.
  */
@@ -20,7 +20,7 @@
 
 #define TW_DRAFT_LAYERS_MAX 32
 #define TW_DRAFT_BLOB_MAX   8192  /* literal bytes in one description */
-#define TW_DRAFT_BYTES_MAX  70000 /* more than an IP packet can be, less than a super-frame */
+#define TW_DRAFT_BYTES_MAX  70000 /* larger than any IP packet, smaller than super-frames can be */
 
 enum tw_layer_kind {
 	TW_L_ETH,
@@ -30,20 +30,21 @@ enum tw_layer_kind {
 	TW_L_ARP,
 	TW_L_IP,
 	TW_L_IP6,
-	TW_L_EXT,  /* IPv6 hop-by-hop, destination options, routing and their kind */
+	TW_L_EXT,  /* IPv6 hop-by-hop, destination options, routing and similar headers */
 	TW_L_FRAG, /* IPv6 fragment header */
 	TW_L_AH,
 	TW_L_TCP,
 	TW_L_UDP,
 	TW_L_ICMP,
-	TW_L_ICMP6, /* with the bodies of neighbour discovery */
+	TW_L_ICMP6, /* including neighbour discovery */
 	TW_L_DHCP,
 	TW_L_DHCP6,
-	TW_L_DATA, /* literal bytes, then a pattern */
+	TW_L_DATA, /* literal bytes, followed by a pattern */
 	TW_L__MAX
 };
 
-/* Fields of all layers. What each means in a layer is what its standard calls so. */
+/* Fields of all layers. In each layer a field has the meaning of that name in the layer's
+ * standard. */
 enum tw_field {
 	TW_F_TYPE, /* ethertype of ETH, VLAN, SNAP; message type of ICMP, DHCP; routing type of EXT */
 	TW_F_CODE,
@@ -64,8 +65,8 @@ enum tw_field {
 	TW_F_MF,
 	TW_F_RF,    /* IPv4's reserved flag */
 	TW_F_OFF,   /* fragment offset in bytes */
-	TW_F_TTL,   /* and hop limit */
-	TW_F_PROTO, /* protocol, next header */
+	TW_F_TTL,   /* TTL or hop limit */
+	TW_F_PROTO, /* protocol or next header */
 	TW_F_SUM,
 	TW_F_SPORT,
 	TW_F_DPORT,
@@ -75,7 +76,7 @@ enum tw_field {
 	TW_F_FLAGS,
 	TW_F_WIN,
 	TW_F_URG,
-	TW_F_REST, /* the word after an ICMP checksum, where it is no identifier */
+	TW_F_REST, /* the word after an ICMP checksum, for types without an identifier */
 	TW_F_KIND, /* protocol number of an EXT */
 	TW_F_SIZE, /* bytes of an EXT or DATA */
 	TW_F_LEFT,
@@ -87,7 +88,7 @@ enum tw_field {
 	TW_F_OPTLEN, /* length field of a neighbour discovery option */
 	TW_F_XID,
 	TW_F_LEASE, /* DHCP: option 51 */
-	/* Fields that are no number; here so that "was it set" has one place. */
+	/* Fields that are not numbers; listed here so that `set` has a bit for them. */
 	TW_F_A,	    /* source address, ARP sender, ND target, ciaddr */
 	TW_F_B,	    /* destination address, ARP target, redirect destination */
 	TW_F_MAC_A, /* source MAC, ARP sender, ND source option, DHCP chaddr */
@@ -107,7 +108,7 @@ enum tw_field {
 
 struct tw_layer {
 	enum tw_layer_kind kind;
-	uint64_t set; /* bit per enum tw_field */
+	uint64_t set; /* one bit per enum tw_field */
 	uint32_t field[TW_F__MAX];
 	struct tw_addr a;
 	struct tw_addr b;
@@ -117,7 +118,7 @@ struct tw_layer {
 	size_t blob_len;
 };
 
-/* One end of the frame's journey: what stands in headers that do not say otherwise. */
+/* One end of the frame's path: the default values of header fields. */
 struct tw_draft_end {
 	bool has_mac;
 	bool has_v4;
@@ -134,25 +135,25 @@ struct tw_draft {
 	size_t n_layers;
 	uint8_t blob[TW_DRAFT_BLOB_MAX];
 	size_t blob_len;
-	/* About the frame rather than in it. */
-	size_t cut;	 /* keep only so many bytes; 0 = all */
-	size_t pad;	 /* add zero bytes up to this size */
-	size_t wire_len; /* bytes on the wire, when a capture has fewer; 0 = all there */
+	/* Properties of the frame that are not bytes in it. */
+	size_t cut;	 /* truncate the frame to this length; 0: do not */
+	size_t pad;	 /* pad the frame with zeros to this length */
+	size_t wire_len; /* length on the wire if a capture truncated the frame; 0: complete */
 	uint16_t gso_size;
 	struct tw_offload offload;
-	bool goes_on; /* beside it is what was beside the frame before, when that one had been judged */
-	char via[32]; /* port that it entered the host by; "": the host made it */
+	bool goes_on; /* keeps the metadata of the previous frame after its judgement */
+	char via[32]; /* port where the frame entered the host; "": the host made it */
 	uint32_t mark;
-	bool has_outside_tag; /* a VLAN tag that the NIC took out of the frame */
+	bool has_outside_tag; /* a VLAN tag that the NIC removed from the frame */
 	uint16_t outside_tag;
 };
 
-/* Adds a layer; NULL when there is no room. */
+/* Adds a layer; NULL if there is no space. */
 struct tw_layer *tw_draft_add(struct tw_draft *draft, enum tw_layer_kind kind);
 void tw_layer_set(struct tw_layer *layer, enum tw_field field, uint32_t value);
 void tw_layer_set_addr(struct tw_layer *layer, enum tw_field field, const struct tw_addr *addr);
 void tw_layer_set_mac(struct tw_layer *layer, enum tw_field field, const uint8_t mac[6]);
-/* Copies literal bytes into the frame's store; false when there is no room. */
+/* Copies literal bytes into the frame's store; false if there is no space. */
 bool tw_layer_set_blob(
 	struct tw_draft *draft, struct tw_layer *layer, const uint8_t *bytes, size_t len);
 
@@ -167,14 +168,14 @@ static inline uint32_t tw_layer_get(
 	return tw_layer_has(layer, field) ? layer->field[field] : otherwise;
 }
 
-/* Appends the frame's bytes to `out`. 0, -EINVAL when it would be larger than TW_DRAFT_BYTES_MAX,
+/* Appends the frame's bytes to `out`. 0; -EINVAL if the frame would exceed TW_DRAFT_BYTES_MAX;
  * -ENOMEM. */
 int tw_draft_build(const struct tw_draft *draft, struct tw_buf *out);
 
-/* RFC 1071 over `len` bytes, starting from `sum`; not complemented. */
+/* Returns the RFC 1071 sum of `len` bytes, starting from `sum`; not complemented. */
 uint32_t tw_draft_sum(const uint8_t *bytes, size_t len, uint32_t sum);
-uint16_t tw_draft_fold(uint32_t sum); /* folded and complemented */
-/* The pseudo header's part of a transport checksum. */
+uint16_t tw_draft_fold(uint32_t sum); /* returns the sum folded and complemented */
+/* Returns the pseudo-header's part of a transport checksum. */
 uint32_t tw_draft_pseudo(
 	const struct tw_addr *src, const struct tw_addr *dst, uint8_t proto, size_t len);
 bool tw_draft_is_v4(const struct tw_addr *addr);

@@ -11,11 +11,11 @@
 #include "base/cleanup.h"
 #include "fastpath/abi/names.h"
 
-/* What may stand after a layer's name, before its key=value settings. */
+/* The arguments between a layer's name and its key=value settings. */
 enum args {
 	ARGS_NONE,
-	ARGS_MACS,    /* A > B, each may be missing */
-	ARGS_ADDRS,   /* the same with addresses */
+	ARGS_MACS,    /* A > B, each optional */
+	ARGS_ADDRS,   /* A > B with addresses, each optional */
 	ARGS_PORTS,   /* N > N */
 	ARGS_ARP,     /* request|reply|N, then addresses */
 	ARGS_ICMP,    /* TYPE[.CODE], by name or number */
@@ -251,7 +251,8 @@ static int read_addr(const struct reader *r, const char *word, bool v6, struct t
 {
 	struct tw_draft_end end;
 
-	/* `v6` also lets an IPv4 literal into an IPv6 header, as the mapped address it then is. */
+	/* With `v6`, an IPv4 literal is also accepted in an IPv6 header, as an IPv4-mapped
+	 * address. */
 	if (!tw_addr_parse(word, ret))
 		return v6 || tw_draft_is_v4(ret) ? 0 : wrong(r, "an IPv6 address here", word);
 	if (!r->names->find || r->names->find(r->names->arg, word, &end) ||
@@ -318,7 +319,7 @@ static int set_value(
 	return 0;
 }
 
-/* "A > B", "> B", "A >" or nothing; leaves *at at the first word that belongs to neither. */
+/* Reads "A > B", "> B", "A >" or nothing; leaves *at at the first word after that. */
 static int read_pair(
 	const struct reader *r, struct tw_layer *layer, char **at, enum tw_field a, enum tw_field b)
 {
@@ -339,7 +340,7 @@ static int read_pair(
 	if (!word || strcmp(word, ">"))
 		return wrong(r, "'>' with blanks around it should be here", word);
 	rest = *at + strspn(*at, " \t");
-	/* A setting or a flag word may follow at once: then there is no B. */
+	/* If a setting or a flag word follows immediately, there is no B. */
 	if (!*rest || strcspn(rest, "=") < strcspn(rest, " \t"))
 		return 0;
 	word = tw_word_next(at);
@@ -494,7 +495,8 @@ static int read_layer(struct reader *r, char *text)
 	return err;
 }
 
-/* "sum-from 34 sum-at 6": what is left to be done to the frame. False: no such word. */
+/* Reads a word of "sum-from 34 sum-at 6", an offload that is still to be done; false if it is not
+ * such a word. */
 static bool read_offload(struct tw_offload *offload, const char *word, uint32_t number)
 {
 	if (!strcmp(word, "sum-from") || !strcmp(word, "sum-at"))
@@ -514,7 +516,7 @@ static bool read_offload(struct tw_offload *offload, const char *word, uint32_t 
 	return true;
 }
 
-/* "cut 40 gso 1448": what is about the frame rather than in it. */
+/* Reads properties of the frame, such as "cut 40 gso 1448". */
 static int read_about(const struct reader *r, char *text)
 {
 	struct tw_draft *draft = r->draft;
@@ -550,7 +552,7 @@ static int read_about(const struct reader *r, char *text)
 	return 0;
 }
 
-/* ---- what was left out ---- */
+/* ---- omitted layers ---- */
 
 static void insert_layer(struct tw_draft *draft, size_t at, enum tw_layer_kind kind)
 {
@@ -580,7 +582,8 @@ static void imply_layers(const struct reader *r)
 		insert_layer(draft, 0, TW_L_ETH);
 }
 
-/* RFC 4861: solicitations go to the target's solicited-node group, router messages to all. */
+/* RFC 4861: solicitations go to the target's solicited-node address, router messages to all nodes
+ * or all routers. */
 static void imply_nd_destination(struct tw_draft *draft)
 {
 	struct tw_addr dst = {.b = {0xff, 0x02, [15] = 1}};

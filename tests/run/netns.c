@@ -74,7 +74,7 @@ static int add_link(struct mnl_socket *socket, enum tw_port_kind kind, uint32_t 
 		       : 0;
 }
 
-/* The descriptor stays open on purpose: the tap lives as long as it does. */
+/* The descriptor stays open deliberately: the tap exists as long as it does. */
 static int add_tap(uint32_t ifindex)
 {
 	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};

@@ -13,7 +13,7 @@
 #include "tests/run/player.h"
 #include "tests/run/reply.h"
 
-#define FRAMES_MAX 8 /* ends of one frame */
+#define FRAMES_MAX 8 /* ends of one frame's path */
 
 /* ---- names ---- */
 
@@ -53,7 +53,7 @@ static void fill_end(const struct tw_vnic *vnic, struct tw_draft_end *ret)
 	}
 }
 
-/* Whoever is not behind a port of this host. */
+/* Fills the end for `outside`: a host beyond the ports of this one. */
 static void fill_outside(struct tw_draft_end *ret)
 {
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0xfe};
@@ -80,7 +80,8 @@ static int find_end(void *arg, const char *name, struct tw_draft_end *ret)
 	return 0;
 }
 
-/* A port outside the policy keeps its number, from the top down, for the whole case. */
+/* Finds a port outside the policy. Such ports are numbered from the top down, and keep their number
+ * throughout the case. */
 static int find_stray(struct tw_player *p, const char *name, bool make, uint32_t *ret)
 {
 	for (size_t i = 0; i < p->n_strays; i++) {
@@ -113,10 +114,10 @@ static int find_ifindex(struct tw_player *p, const char *name, bool make, uint32
 struct judgement {
 	uint32_t ifindex;
 	enum tw_dir dir;
-	const char *port; /* its name in the case */
+	const char *port; /* the port's name in the case */
 };
 
-/* "out X", "in X", "X -> Y, Z": at which ports, in which order, the frame is judged. */
+/* The ports at which the frame is judged, in order: "out X", "in X", "X -> Y, Z". */
 struct path {
 	struct judgement at[FRAMES_MAX];
 	size_t n;
@@ -139,7 +140,7 @@ static int add_judgement(struct tw_player *p, struct path *path, enum tw_dir dir
 
 static void name_end(struct tw_player *p, const char *name, struct tw_draft_end *ret)
 {
-	/* A port outside the policy has no identity: the frame says it all. */
+	/* A port outside the policy has no identity: the frame must give all addresses. */
 	if (find_end(p, name, ret))
 		fill_outside(ret);
 }
@@ -246,7 +247,7 @@ static void print_outcome(
 		tw_buf_adds(out, " queued");
 }
 
-/* What holds for every outcome, whatever the case is about. */
+/* Checks that hold for every outcome; returns the fault, or NULL. */
 static const char *impossible(const struct judgement *j, uint32_t mark_before, uint32_t mark,
 	const struct tw_native_result *result)
 {
@@ -293,7 +294,7 @@ static int check_reply(struct tw_player *p, const struct tw_step *step, const st
 	return p->reply.failed ? -ENOMEM : 0;
 }
 
-/* Judges the frame at one port; what is beside it goes in and out through `frame`. */
+/* Judges the frame at one port; its metadata is passed in and out through `frame`. */
 static int judge(struct tw_player *p, const struct tw_step *step, const struct judgement *j,
 	const struct tw_buf *bytes, struct tw_native_frame *frame, const char *expected, bool again,
 	struct tw_native_result *ret)
@@ -336,7 +337,8 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	return check_reply(p, step, bytes, frame, ret);
 }
 
-/* The fragments that were queued for the frame follow it now; each passes every port from `first` on. */
+/* Judges the fragments that were queued for the frame and follow it now: each must pass every port
+ * from `first` on. */
 static int judge_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
 	size_t first, uint32_t port_id, uint32_t origin, uint32_t *ret_n)
 {
@@ -368,7 +370,7 @@ static int judge_sent(struct tw_player *p, const struct tw_step *step, const str
 	return err;
 }
 
-/* "sent=N" in what is expected of one port; absent, none. */
+/* Checks "sent=N" in one port's expectation; if it is absent, N is 0. */
 static int check_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
 	size_t at, const char *expected, uint32_t origin, const struct tw_outcome *o)
 {
@@ -402,7 +404,7 @@ static int judge_path(struct tw_player *p, const struct tw_step *step, const str
 
 		if (then)
 			*then = '\0';
-		/* Behind the first port, every port sees what the first one left. */
+		/* Every port after the first sees the metadata that the first one left. */
 		frame->beside = beside;
 		said[i] = expected;
 		err = judge(p, step, &path->at[i], bytes, frame, expected, again, &result[i]);
@@ -517,7 +519,7 @@ static int play_policy(struct tw_player *p, const struct tw_step *step)
 	return put_policy(p, step, NULL, 0);
 }
 
-/* ---- learn: what the agent does when leases come and go ---- */
+/* ---- learn: what the agent does when leases change ---- */
 
 static size_t list_leases(
 	const struct tw_leases *leases, size_t vnic, uint64_t now_ns, struct tw_learned *ret)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* player.h: what the halves of the player share: play.c (frames, policies), steps.c (the rest). */
+/* player.h: definitions shared by the two parts of the player: play.c (frames, policies) and
+ * steps.c (other steps). */
 #pragma once
 
 #include "base/buf.h"
@@ -8,18 +9,18 @@
 
 #define TW_PLAYER_STRAYS_MAX 4 /* ports outside the policy */
 
-/* What a `port` step said of a port; holds across policies. */
+/* The settings of a port by `port` steps; they persist across policies. */
 struct tw_port_change {
 	uint32_t ifindex;
 	bool shut;
 	bool has_network;
 	bool has_pvid;
 	bool has_adopt;
-	bool has_flags; /* a port outside the policy */
-	bool cut;	/* cut-through may start and end here */
+	bool has_flags; /* true for a port outside the policy */
+	bool cut;	/* cut-through may start and end at this port */
 	uint16_t network;
 	uint16_t pvid;
-	uint32_t len_max; /* of frames, for cut-through */
+	uint32_t len_max; /* largest frame for cut-through */
 	uint16_t flags;
 	uint32_t adopt_until;
 };
@@ -39,21 +40,21 @@ struct tw_player {
 	size_t n_strays;
 	struct tw_talks talks;
 	uint8_t *room;		 /* TW_TARGET_FRAME_MAX bytes */
-	struct tw_fragq *queued; /* room for one */
+	struct tw_fragq *queued; /* one queue, to take fragments from the target */
 	struct tw_buf reply;	 /* the last refusal */
 	uint32_t reply_mark;
-	struct tw_beside last; /* beside the last frame, as its last port left it */
+	struct tw_beside last; /* metadata of the last frame after its last port */
 };
 
-/* The case itself is wrong. Both print, and return -EINVAL. */
+/* Reports an error in the case itself. Both functions print, and return -EINVAL. */
 int tw_player_wrong(struct tw_player *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The target does not do as the case expects. */
+/* Reports that the target differs from the case's expectations. */
 int tw_player_fail(struct tw_player *p, const struct tw_step *step, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 int tw_player_do(struct tw_player *p, const struct tw_step *step);
-/* Writes the changes of all `port` steps into the epoch in force. */
+/* Applies the settings of all `port` steps to the epoch in force. */
 int tw_player_reapply(struct tw_player *p);
-/* The interface of a port, which may be one outside the policy. */
+/* Finds the interface of a port, which may be one outside the policy. */
 int tw_player_find_port(struct tw_player *p, const char *name, uint32_t *ret);

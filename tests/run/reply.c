@@ -6,15 +6,15 @@
 
 #include "tests/run/draft.h"
 
-/* RFC 1812 §4.3.2.3 and RFC 4443 §2.4 (c): how large an ICMP error may be. */
+/* Maximum size of an ICMP error: RFC 1812 §4.3.2.3 and RFC 4443 §2.4 (c). */
 #define ICMP_ERROR_MAX	576
 #define ICMP6_ERROR_MAX 1280
 
 struct view {
 	const uint8_t *l3;
 	size_t l3_off;
-	size_t len;  /* of the IP packet */
-	size_t head; /* of the IP header */
+	size_t len;  /* length of the IP packet */
+	size_t head; /* length of the IP header */
 	bool v6;
 	uint8_t proto;
 	const uint8_t *l4;
@@ -38,7 +38,7 @@ static int wrong(struct tw_err *err, const char *what)
 	return tw_err_set(err, -EINVAL, NULL, NULL, "refusal: %s", what);
 }
 
-/* Where the IP packet starts: behind any tags, and LLC/SNAP. */
+/* Returns the offset of the IP packet, after any VLAN tags and LLC/SNAP. */
 static size_t find_l3(const uint8_t *frame, size_t len, uint32_t *ret_type)
 {
 	size_t off = 14;
@@ -61,7 +61,8 @@ static bool is_extension(uint8_t next)
 	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
 }
 
-/* Length that an IP header states. A super-frame may state none: each segment gets its own. */
+/* Returns the length in an IP header. In a super-frame it may be 0, because each segment gets its
+ * own. */
 static size_t stated(uint32_t length, bool super, size_t room)
 {
 	return length || !super ? length : room;
@@ -156,9 +157,10 @@ static int check_icmp(
 	const struct view *frame, const struct view *reply, struct tw_buf *text, struct tw_err *err)
 {
 	size_t max = reply->v6 ? ICMP6_ERROR_MAX : ICMP_ERROR_MAX;
-	/* Behind IPv6 extension headers the transport header may be out of a short quote's reach. */
+	/* After IPv6 extension headers, the transport header may be beyond the end of a short
+	 * quote. */
 	size_t head = frame->v6 ? 40 : frame->head;
-	/* All of a shorter packet, save an odd byte at its end. */
+	/* All of a shorter packet, except an odd byte at its end. */
 	size_t least = head + 8 < frame->len ? head + 8 : frame->len & ~1ul;
 
 	if (reply->proto != (reply->v6 ? 58 : 1) || reply->l4_len < 8)

@@ -10,8 +10,8 @@
 #include "fastpath/abi/names.h"
 #include "tests/run/play.h"
 
-/* Reasons that only one direction can give: a guest is held to its own identity when it sends, and
- * only what is delivered can be for somebody else. */
+/* Reasons that occur in only one direction: a guest's identity is checked when it sends, and the
+ * destination when a frame is delivered. */
 static const struct {
 	enum tw_reason reason;
 	enum tw_dir dir;
@@ -26,25 +26,26 @@ static const struct {
 	{TW_R_ROUTER_ADVERT, TW_DIR_IN},
 	{TW_R_REDIRECT, TW_DIR_IN},
 	{TW_R_NOT_FOR_PORT, TW_DIR_OUT},
-	{TW_R_RATE_LIMIT, TW_DIR_IN}, /* rates are of what guests send */
+	{TW_R_RATE_LIMIT, TW_DIR_IN}, /* rates limit what guests send */
 	{TW_R_WORKLOAD_MAC, TW_DIR_IN},
 	{TW_R_SPOOFED_DHCP, TW_DIR_IN},
 	{TW_R_DHCP_UNASKED, TW_DIR_OUT},
-	/* A frame that is cut through tells so where it arrives. */
+	/* A frame that is cut through has this reason at the port where it arrives. */
 	{TW_R_CUT_THROUGH, TW_DIR_OUT},
-	/* Only a real bridge says so: tests/e2e/cut-moves. */
+	/* Occurs only with a real bridge: tests/e2e/cut-moves.sh. */
 	{TW_R_ASTRAY, TW_DIR_OUT},
 	{TW_R_ASTRAY, TW_DIR_IN},
-	/* And only an agent knows what is beyond the ports: tests/e2e/beyond.sh. */
+	/* Occurs only with an agent, which knows the addresses beyond the ports:
+	 * tests/e2e/beyond.sh. */
 	{TW_R_FOREIGN_SOURCE, TW_DIR_OUT},
 	{TW_R_FOREIGN_SOURCE, TW_DIR_IN},
-	/* Another CPU makes it so: tests/unit/conns.c. */
+	/* Occurs only with several CPUs: tests/unit/conns.c. */
 	{TW_R_TABLE_BUSY, TW_DIR_OUT},
 	{TW_R_TABLE_BUSY, TW_DIR_IN},
-	/* An agent ends connections so, and no packet: tests/e2e/gone.sh. */
+	/* The agent ends connections with this reason, never a packet: tests/e2e/gone.sh. */
 	{TW_R_PORT_GONE, TW_DIR_OUT},
 	{TW_R_PORT_GONE, TW_DIR_IN},
-	/* Compiled images never contradict themselves; tests/unit feeds broken ones. */
+	/* Compiled images are consistent; tests/unit uses corrupt ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},
 };

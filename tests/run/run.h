@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* run.h: the common part of run_native and run_bpf: case files in, one line of result out. */
+/* run.h: the common part of run_native and run_bpf: plays case files, and prints the failures and
+ * one line with the result. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,14 +8,15 @@
 
 #include "tests/run/target.h"
 
-#define TW_RUN_SKIPPED 77 /* the exit code by which Meson knows a skipped test */
+#define TW_RUN_SKIPPED 77 /* exit code of a skipped test in Meson */
 
 struct tw_run_options {
 	bool verbose;
-	bool all_reasons;	  /* fail when some reason was given to no frame */
-	const char *const *paths; /* files, or folders of *.case */
+	bool all_reasons;	  /* fail if a reason did not occur */
+	const char *const *paths; /* files, or folders with *.case files */
 	size_t n_paths;
 };
 
-/* Exit code: 0 all passed, 1 some failed, 5 cannot run. Prints failures and a last line. */
+/* Prints failures and a last line. Returns the exit code: 0 all passed, 1 some failed, 5 cannot
+ * run. */
 int tw_run_cases(struct tw_target *target, const struct tw_run_options *options);

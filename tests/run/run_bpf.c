@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* run_bpf: plays cases on the programs in the kernel and on the native fast path side by side;
- * every bit of every outcome and every byte of every refusal must agree. With --by-lookup the kernel's
- * read images as before Linux 6.2. Needs root.
+/* run_bpf: plays cases on the BPF programs in the kernel and on the native fast path side by side;
+ * every field of every outcome and every byte of every refusal must agree. With --by-lookup the
+ * kernel's programs read images as on kernels before 6.2. Needs root.
  */
 #include <errno.h>
 #include <getopt.h>

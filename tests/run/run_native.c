@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* run_native: plays cases on the native fast path, and beside it on one where every frame takes the
- * full path (path/express/express.h). Both must agree, as in run_bpf. Needs no rights. */
+/* run_native: plays cases on the native fast path, and on a second one where every frame takes the
+ * full path (path/express/express.h). Both must agree, as in run_bpf. Needs no privileges. */
 #include <getopt.h>
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 
 #define FIRST 1000000
 
-/* The frame's own TCP layer, and the IP layer around it. */
+/* Returns the frame's own TCP layer, and the enclosing IP layer. */
 static struct tw_layer *find_tcp(struct tw_draft *draft, const struct tw_layer **ret_ip)
 {
 	*ret_ip = NULL;
@@ -13,7 +13,7 @@ static struct tw_layer *find_tcp(struct tw_draft *draft, const struct tw_layer *
 		struct tw_layer *layer = &draft->layer[i];
 
 		if (layer->kind == TW_L_ICMP || layer->kind == TW_L_ICMP6)
-			return NULL; /* what follows is quoted */
+			return NULL; /* layers after ICMP are a quoted packet */
 		if (layer->kind == TW_L_IP || layer->kind == TW_L_IP6)
 			*ret_ip = layer;
 		if (layer->kind == TW_L_TCP)
@@ -44,7 +44,7 @@ static bool is_end(const struct tw_talk *a, int i, const struct tw_talk *b, int 
 	       !memcmp(a->who[i].mac, b->who[j].mac, sizeof(a->who[i].mac));
 }
 
-/* The conversation, and which of its ends is the sender. */
+/* Returns the conversation, and stores which of its ends is the sender. */
 static struct tw_talk *find_talk(
 	struct tw_talks *talks, const struct tw_talk *wanted, int *ret_sender)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* talk.h: what honest TCP ends say: sequence and acknowledgement numbers that a case leaves out.
+/* talk.h: fills in the sequence and acknowledgement numbers that a case omits, as conforming TCP
+ * ends would.
  *
- * Why:        most cases are not about sequence numbers, yet a firewall that knows windows wants
- *             right ones.
- * What:       each end goes on where it stopped and acknowledges all that the other one sent. A SYN
- *             that is sent again has the number it had; a new one, after anything else, another.
- *             What was refused on its way was never said.
+ * Why:        most cases are not about sequence numbers, but a firewall that tracks windows needs
+ *             correct ones.
+ * What:       each end continues its stream and acknowledges everything that the other end sent. A
+ *             repeated SYN keeps its number; a SYN after any other segment gets a new one. A
+ *             refused segment does not count as sent.
  * Callers:    the case player.
  */
 #pragma once
@@ -16,7 +17,7 @@
 
 struct tw_talk_end {
 	bool spoke;
-	uint32_t first; /* its SYN's number */
+	uint32_t first; /* sequence number of its SYN */
 	uint32_t next;
 };
 
@@ -31,12 +32,12 @@ struct tw_talk {
 struct tw_talks {
 	struct tw_talk talk[TW_TALKS_MAX];
 	size_t n;
-	struct tw_talk *last; /* of the last frame; NULL: none */
+	struct tw_talk *last; /* conversation of the last frame; NULL: none */
 	struct tw_talk before;
 };
 
-/* Fills in the TCP layer's unset numbers, and remembers where its sender is now. Does nothing to
- * frames without a TCP layer of their own, and when there is no room for another conversation. */
+/* Fills in the TCP layer's unset numbers, and records the sender's position. Does nothing if the
+ * frame has no TCP layer of its own, or if there is no space for another conversation. */
 void tw_talk_fill(struct tw_talks *talks, struct tw_draft *draft);
-/* The last frame was refused. */
+/* Undoes the last frame's effect, because it was refused. */
 void tw_talk_refused(struct tw_talks *talks);

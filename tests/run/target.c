@@ -14,7 +14,7 @@ void tw_target_settings(struct tw_config *config)
 	config->reply_rate = config->reply_burst = 0;
 	config->dhcp_rate = 0;
 	config->half_open_max = config->established_max = 0;
-	/* The same for all targets: questions to DHCP servers are kept by a hash. */
+	/* The same key for all targets, because DHCP requests are stored by their hash. */
 	for (uint64_t i = 0; i <= TW_KEY_WORDS; i++)
 		config->hash_key[i] = 0x9e3779b97f4a7c15 * (i + 1) ^ 0x94d049bb133111eb;
 	tw_state_timeouts(config);
@@ -59,9 +59,9 @@ struct pair {
 	struct tw_target target;
 	struct tw_target *a;
 	struct tw_target *b;
-	uint8_t *copy; /* the frame for `b` */
+	uint8_t *copy; /* copy of the frame for `b` */
 	uint32_t
-		number; /* of the redirect that a program of `a` made last, and of the one that `b` made */
+		number; /* redirect number that a program of `a` stored last, and the corresponding one of `b` */
 	uint32_t other_number;
 };
 
@@ -121,7 +121,7 @@ static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir,
 	other.max = TW_TARGET_FRAME_MAX;
 	if (other.beside.number == pair->number)
 		other.beside.number = pair->other_number;
-	/* The kernel goes first: what it cannot take, nobody takes. */
+	/* The kernel runs first: a frame that it does not accept is skipped for both. */
 	failed = pair->b->ops->run(pair->b, ifindex, dir, now_ns, &other, &result, err);
 	if (failed)
 		return failed;
@@ -144,7 +144,7 @@ static int pair_run(struct tw_target *target, uint32_t ifindex, enum tw_dir dir,
 	return 0;
 }
 
-/* What only one of them sent, or sent otherwise, has no length. */
+/* A fragment that only one target sent, or that differs, is returned with length 0. */
 static bool pair_take_sent(
 	struct tw_target *target, uint32_t port_id, uint32_t n, struct tw_fragq *ret)
 {
@@ -193,7 +193,7 @@ static int pair_add_mac(struct tw_target *target, const uint8_t mac[6])
 	return failed ? failed : pair->b->ops->add_mac(pair->b, mac);
 }
 
-/* What was learned has to be the same to the last bit. */
+/* The learned leases must be identical. */
 static int pair_get_leases(struct tw_target *target, uint32_t id, struct tw_leases *ret)
 {
 	struct pair *pair = pair_of(target);

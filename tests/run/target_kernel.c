@@ -12,18 +12,18 @@
 #include "tests/run/target.h"
 
 #define MAX_CONNS  65536
-#define TABLES_MAX 4 /* handles with tables of different sizes */
+#define TABLES_MAX 4 /* handles with different table sizes */
 #define REDIRECTED 7 /* TC_ACT_REDIRECT */
 
-/* Loading takes long, so a handle is kept for every table size that a case asked for. */
+/* Loading takes long, so a handle is kept for every table size that a case used. */
 struct kernel {
 	struct tw_target target;
 	struct tw_kernel *open[TABLES_MAX];
 	uint32_t max_conns[TABLES_MAX];
 	bool by_lookup;
-	struct tw_kernel *kernel; /* the one in use */
-	struct tw_config config;  /* as last written */
-	uint32_t n_rules;	  /* rule slots that may have been counted in */
+	struct tw_kernel *kernel; /* the handle in use */
+	struct tw_config config;  /* as written last */
+	uint32_t n_rules;	  /* rule slots with counters that may not be 0 */
 	int n_cpus;
 };
 
@@ -107,7 +107,7 @@ static void kernel_forget(struct tw_target *target)
 	clear_hash(k, TW_MAP_fragqs);
 }
 
-/* Any frame that enters ends what was left for the one before it. */
+/* A frame that enters invalidates the redirect token of the previous one. */
 static void forget_token(const struct kernel *k)
 {
 	struct tw_beside beside = {0};
@@ -203,7 +203,7 @@ static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i,
 	return failed ? tw_err_set(err, failed, NULL, NULL, "a port cannot be written") : 0;
 }
 
-/* No address is in a group in this epoch. */
+/* Removes all addresses from groups in this epoch. */
 static int leave_groups(struct kernel *k, uint32_t epoch)
 {
 	int fd = tw_kernel_map_fd(k->kernel, TW_MAP_members), failed = 0;
@@ -322,13 +322,13 @@ static int kernel_run(struct tw_target *target, uint32_t ifindex, enum tw_dir di
 	}
 	failed = tw_kernel_test_run(k->kernel, dir, ifindex, frame->data, &len, frame->max,
 		frame->gso_size, &frame->beside, 1, &code, &ns, &ret->outcome);
-	if (failed == -EINVAL) /* too short, too long, or IP without a whole header */
+	if (failed == -EINVAL) /* too short, too long, or IP with a truncated header */
 		return -E2BIG;
 	if (failed)
 		return tw_err_set(
 			err, failed, NULL, NULL, "BPF_PROG_TEST_RUN: %s", strerror(-failed));
 	ret->replied = code == REDIRECTED && ret->outcome.verdict == TW_V_REJECT;
-	/* The test run does not tell where to, only that it was. */
+	/* The test run reports that the frame was redirected, but not to which port. */
 	ret->cut_ifindex = code == REDIRECTED && !ret->replied;
 	ret->reply_len = ret->replied ? len : 0;
 	return 0;
@@ -471,7 +471,7 @@ static const struct tw_target_ops kernel_ops = {
 	.reason_count = kernel_reason_count,
 };
 
-/* What one program leaves for the next lies on the CPU. */
+/* Pins the thread to its CPU: one program passes data to the next in per-CPU memory. */
 static void stay_on_this_cpu(void)
 {
 	int cpu = sched_getcpu();

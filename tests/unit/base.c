@@ -118,7 +118,7 @@ static void alloc_fails_when_told(void **state)
 	assert_non_null(first);
 	assert_null(tw_alloc(1));
 	assert_null(tw_strdup("x"));
-	assert_null(tw_realloc(first, 10)); /* and `first` is kept */
+	assert_null(tw_realloc(first, 10)); /* and `first` is still valid */
 	tw_alloc_fail_after(0);
 	free(first);
 	first = tw_alloc(1);
@@ -202,12 +202,12 @@ static void what_a_terminal_obeys_is_cleaned(void **state)
 	assert_cleaned("plain \xc3\xa9 \xe2\x86\x92 \xf0\x9f\x98\x80",
 		"plain \xc3\xa9 \xe2\x86\x92 \xf0\x9f\x98\x80");
 	assert_cleaned("a?[31mb?c??d?", "a\033[31mb\nc\r\td\x7f");
-	/* CSI as U+009B, and as the byte that it is in Latin-1. */
+	/* CSI as U+009B in UTF-8, and as the Latin-1 byte. */
 	assert_cleaned("a??31m", "a\xc2\x9b"
 				 "31m");
 	assert_cleaned("a?31m", "a\x9b"
 				"31m");
-	/* Overlong, surrogates, beyond the last, cut off. */
+	/* Overlong encodings, surrogates, beyond U+10FFFF, truncated. */
 	assert_cleaned("??", "\xc0\xaf");
 	assert_cleaned("???", "\xe0\x80\x9b");
 	assert_cleaned("???", "\xed\xa0\x80");
@@ -215,7 +215,7 @@ static void what_a_terminal_obeys_is_cleaned(void **state)
 	assert_cleaned("?????", "\xf8\x88\x80\x80\x80");
 	assert_cleaned("a?", "a\xc3");
 	assert_cleaned("??", "\xe2\x86");
-	/* What is written from right to left from here on; a line separator. */
+	/* A right-to-left override; a line separator. */
 	assert_cleaned("a???b???c", "a\xe2\x80\xae"
 				    "b\xe2\x80\xa8"
 				    "c");
@@ -243,7 +243,7 @@ static void a_cleaned_copy_is_cut_between_characters(void **state)
 	assert_null(strchr(cleaned.text, '?'));
 }
 
-/* A name cannot begin a line of its own. */
+/* A name in an error message cannot start a new line. */
 static void an_error_is_one_line(void **state)
 {
 	char printed[256] = "";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The connection table on a target of its own: plain arrays, any number of CPUs at once. */
+/* Unit tests of the connection table, on the target of conns.h: plain arrays, any number of CPUs at
+ * once. */
 #include "tests/unit/test.h"
 
 #include <pthread.h>
@@ -35,7 +36,7 @@ static void fill(uint32_t max)
 	table_free(t);
 }
 
-/* As many as the table is for find room in it, and are found; all of it is given back. */
+/* The table holds as many connections as it was made for, finds them, and returns all charges. */
 static void holds_what_it_is_for(void **state)
 {
 	static const uint32_t sizes[] = {1, 4, 16, 17, 100, 1000, 4096, 65536, 262144};
@@ -47,7 +48,7 @@ static void holds_what_it_is_for(void **state)
 static void holds_four_million(void **state)
 {
 	fill(4000000);
-	/* All in: 157 bytes a connection. */
+	/* The total is 157 bytes per connection. */
 	assert_in_range(
 		(uint64_t)tw_conn_buckets(4000000) *
 			(sizeof(struct tw_bucket) + TW_BUCKET_SLOTS * sizeof(struct tw_conn)) /
@@ -55,7 +56,7 @@ static void holds_four_million(void **state)
 		100, 160);
 }
 
-/* A full table refuses, loses nothing, and makes room where something expired. */
+/* A full table refuses new connections, loses none, and reuses expired records. */
 static void full_refuses(void **state)
 {
 	struct table *t = table_new(1000);
@@ -69,7 +70,7 @@ static void full_refuses(void **state)
 	assert_int_equal(tw_usage_net(t->usage[1].established), n);
 	for (uint32_t i = 0; i < n; i++)
 		assert_true(find(&cpu, i));
-	/* Nobody sweeps, and the ring is full: those in the way go all the same. */
+	/* Without a sweep and with a full ring, expired records are still replaced. */
 	t->ring_full = true;
 	sweep_all(&cpu, 200 * SECOND);
 	assert_int_equal(count(t), n);
@@ -88,7 +89,8 @@ static void keys_do_not_cluster(void **state)
 	struct cpu cpu = {.table = t};
 	uint32_t overflowed = 0;
 
-	/* A quarter full, with keys that differ in a few bits only: no bucket overflows. */
+	/* In a table that is a quarter full, keys that differ in only a few bits overflow no
+	 * bucket. */
 	for (uint32_t n = 0; n < 65536; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
 	for (uint32_t bucket = 0; bucket < t->n_buckets; bucket++)
@@ -97,8 +99,8 @@ static void keys_do_not_cluster(void **state)
 	table_free(t);
 }
 
-/* No sweep and no opening for weeks: what has expired stays so until ticks have gone nearly around, and
- * the longest limit that a policy may set holds to its end. */
+/* Without a sweep or a new connection for weeks, an expired record stays expired until the tick has
+ * nearly wrapped, and the longest limit that a policy may set is exact. */
 static void ages(void **state)
 {
 	static const uint32_t limits_s[] = {30, 86400, 25 * 86400};
@@ -116,7 +118,7 @@ static void ages(void **state)
 									     TW_TICKS_PER_SECOND),
 							 0),
 					days[d] * 86400 > limits_s[i]);
-			/* Another CPU's clock was ahead. */
+			/* The record was seen by a CPU whose clock is ahead. */
 			assert_false(tw_conn_expired(&t->config, &c, c.seen - 100, 0));
 		}
 	}
@@ -144,7 +146,8 @@ static void *work(void *arg)
 		struct tw_frame f = {.target = cpu, .now_ns = (uint64_t)i * SECOND / 100};
 
 		chance = chance * 1664525 + 1013904223;
-		/* Few keys, so that all want the same ones; time runs, so that they end. */
+		/* Few keys, so that the CPUs use the same ones; time advances, so that they
+		 * expire. */
 		open_one(cpu, chance >> 16 & 2047, 1 + (chance >> 28 & 3), TW_S_ESTABLISHED,
 			f.now_ns);
 		if (i % 4 == 0)
@@ -177,7 +180,7 @@ static void many_at_once(void **state)
 	size_t n = 0, charged = 0;
 
 	run_workers(t, work);
-	/* Every key stands there once or not at all, and is charged once. */
+	/* Every key is in the table at most once, and is charged once. */
 	for (uint32_t key = 0; key < 2048; key++)
 		n += find(&cpu, key);
 	for (unsigned int port = 0; port < PORTS; port++)
@@ -190,8 +193,9 @@ static void many_at_once(void **state)
 	table_free(t);
 }
 
-/* A CPU that has lost its turn keeps its bucket for longer than any other can wait. Meanwhile what it has
- * opened is met, nothing else is refused as if there were no room, and no key stands there twice. */
+/* A preempted CPU holds a bucket for longer than the others wait. Meanwhile its new connection is
+ * found, no other connection is refused as if the table were full, and no key is in the table
+ * twice. */
 static void buckets_kept_for_long(void **state)
 {
 	struct table *t = table_new(1000);
@@ -210,7 +214,7 @@ static void buckets_kept_for_long(void **state)
 	assert_int_equal(open_one(&cpu, n, 2, TW_S_ESTABLISHED, SECOND), TW_R_TABLE_BUSY);
 	t->buckets[bucket].lock = 0;
 	assert_int_equal(tw_usage_net(t->usage[2].established), 0);
-	/* One that ended, in a bucket that its walk came to later. */
+	/* A connection that has ended, in a later bucket of its probe sequence. */
 	for (n = 1; count(t) < 1000; n++)
 		assert_int_equal(open_one(&cpu, n, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
 	do
@@ -232,9 +236,9 @@ static void buckets_kept_for_long(void **state)
 
 /* ---- charges ---- */
 
-#define MOVED 4 /* connections that all CPUs are at */
+#define MOVED 4 /* connections that all CPUs use */
 
-/* Moves connections to other ports, answers them, ends them and opens them anew, at random. */
+/* Moves connections to other ports, answers them, ends them and reopens them, at random. */
 static void *move(void *arg)
 {
 	struct worker *w = arg;
@@ -252,7 +256,7 @@ static void *move(void *arg)
 
 		if (find(cpu, dice % MOVED))
 			c = tw_conn_at(&f, tw_call_find(&f));
-		if (!c || dice >> 56 == 0) { /* the same key anew */
+		if (!c || dice >> 56 == 0) { /* reopens the same key */
 			open_over(cpu, dice % MOVED, 1 + (dice >> 40 & 3), TW_S_SYN_SENT, SECOND,
 				c != NULL);
 			continue;
@@ -271,7 +275,8 @@ static void *move(void *arg)
 	return w;
 }
 
-/* Whatever CPUs make of connections at once, ports are charged what stands in the table. */
+/* Whatever several CPUs do with connections at once, the ports' charges equal the records in the
+ * table. */
 static void charges_are_records(void **state)
 {
 	struct table *t = table_new(1024);
@@ -294,7 +299,7 @@ static void charges_are_records(void **state)
 	table_free(t);
 }
 
-/* The sweep locks a bucket only if it has a record to end. */
+/* The sweep locks a bucket only if one of its records has expired. */
 static void sweep_locks_what_ends(void **state)
 {
 	struct table *t = table_new(1000);
@@ -320,8 +325,8 @@ static void sweep_locks_what_ends(void **state)
 	table_free(t);
 }
 
-/* Each of two tables saw one end of a connection while programs changed: what is taken over puts both
- * together, whichever was seen later, and charges nothing twice. */
+/* While programs are replaced, two tables see one end of a connection each. Taking the record over
+ * combines both, whichever was seen later, and charges nothing twice. */
 static void takes_over(void **state)
 {
 	struct table *t = table_new(1024);
@@ -341,8 +346,8 @@ static void takes_over(void **state)
 	assert_non_null(c);
 
 	for (int later = 0; later < 2; later++) {
-		c->window[TW_WAY_ORIGINAL].end = 300; /* the new programs saw this end go on, */
-		old.window[TW_WAY_REPLY].end = 900;   /* and the old ones the other */
+		c->window[TW_WAY_ORIGINAL].end = 300; /* the new programs saw this end, */
+		old.window[TW_WAY_REPLY].end = 900;   /* the old programs saw the other */
 		old.progress.state = TW_S_ESTABLISHED;
 		c->seen = 960;
 		old.seen = later ? 970 : 955;
@@ -354,13 +359,14 @@ static void takes_over(void **state)
 		assert_int_equal(tw_usage_net(t->usage[1].half_open), !later);
 		assert_int_equal(tw_usage_net(t->usage[1].established), later);
 	}
-	/* One that was opened a month ago is the same one; ticks have gone more than half around. */
+	/* A connection that was opened a month ago, more than half a wrap of the tick, is the same
+	 * connection. */
 	c->created -= 30u * 86400 * TW_TICKS_PER_SECOND;
 	old.window[TW_WAY_REPLY].end = 1700;
 	cpu.scratch.conn = old;
 	assert_int_equal(tw_conn_take(&f, &t->config, &cpu.scratch), TW_TAKEN_MET);
 	assert_int_equal(c->window[TW_WAY_REPLY].end, 1700);
-	/* And one that was opened after the other's last packet is another one. */
+	/* A connection that was opened after the other's last packet is a different one. */
 	c->created = old.seen + 1;
 	old.window[TW_WAY_REPLY].end = 2500;
 	cpu.scratch.conn = old;

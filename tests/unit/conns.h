@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* conns.h: the connection table on a target of its own: plain arrays, any number of CPUs at once.
+/* conns.h: a target for tests of the connection table: plain arrays, any number of CPUs at once.
  *
  * Callers:    conns.c and spare.c, once each.
  */
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A target provides all that port.h asks for; the table asks for little of it. */
+/* A target must define everything in port.h; the table uses only a part of it. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #include "fastpath/path/packet.h"
@@ -26,7 +26,7 @@ struct table {
 	struct tw_usage usage[PORTS];
 	struct tw_port ports[PORTS];
 	struct tw_gc gc;
-	uint64_t n_told; /* ends that were told */
+	uint64_t n_told; /* reported ends of connections */
 	bool ring_full;
 };
 
@@ -34,8 +34,8 @@ struct cpu {
 	struct table *table;
 	struct tw_scratch scratch;
 	struct tw_event event;
-	uint64_t n_looked; /* buckets whose records were looked at for one to be given up */
-	uint64_t n_locked; /* buckets that the sweep, or a full first bucket, had to lock */
+	uint64_t n_looked; /* buckets searched for a record to give up */
+	uint64_t n_locked; /* buckets locked by the sweep, or because the first bucket was full */
 };
 
 static struct cpu *cpu_of(const struct tw_frame *f)
@@ -165,7 +165,7 @@ tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 sl
 	return tw_bucket_give_up(f, &cpu_of(f)->table->config, n, slot);
 }
 
-/* ---- driving it ---- */
+/* ---- driving the table ---- */
 
 /* splitmix64 (G. Steele and others, 2014). */
 static uint64_t next_random(uint64_t *state)
@@ -184,7 +184,7 @@ static struct table *table_new(uint32_t max)
 
 	assert_non_null(t);
 	t->config.conn_max = max;
-	t->config.agent_seen = UINT32_MAX / 4; /* no sweep without an order */
+	t->config.agent_seen = UINT32_MAX / 4; /* sweeps only when the test asks for it */
 	for (unsigned int i = 0; i <= TW_KEY_WORDS; i++)
 		t->config.hash_key[i] = next_random(&chance);
 	for (unsigned int i = 0; i < TW_S__MAX; i++)

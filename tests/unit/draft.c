@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The frame builder of the tests is tested against bytes written by hand from the standards. */
+/* Unit tests of the tests' frame builder, against bytes written by hand from the standards. */
 #include "tests/unit/test.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The express path (fastpath/path/express/) against the full path: both must give the same outcome for every
- * frame, and keep and count the same. Random conversations between three guests, in and out of their
- * windows, with frames spoilt at random, under policies that change. */
+/* Differential test of the express path (fastpath/path/express/) and the full path: both must give
+ * the same outcome for every frame, the same records and the same counters. Random conversations
+ * between three guests, inside and outside their windows, with frames corrupted at random, under
+ * changing policies. */
 #include "tests/unit/test.h"
 
 #include <netinet/in.h>
@@ -38,18 +39,18 @@ static const char *const policies[] = {
 	"  - {name: less, from: any, to: [a, b], service: [tcp/80-82, udp/50-70], action: allow}\n",
 };
 
-/* What a frame was told of. */
+/* The events of a frame. */
 struct told {
 	struct tw_event events[4];
 	size_t n;
 };
 
-/* One conversation, as its ends would know it. */
+/* A conversation, as its ends know it. */
 struct talk {
 	uint32_t from, to; /* ports */
 	bool v6, udp;
 	uint16_t sport, dport;
-	uint32_t seq[2]; /* of each end */
+	uint32_t seq[2]; /* sequence number of each end */
 };
 
 struct fixture {
@@ -58,8 +59,8 @@ struct fixture {
 	struct talk talks[N_TALKS];
 	uint64_t now_ns;
 	uint32_t epoch;
-	size_t n_passed, n_opened, n_denied; /* on the express path */
-	struct told told[2];		     /* of the frame at hand, by way */
+	size_t n_passed, n_opened, n_denied; /* counts on the express path */
+	struct told told[2];		     /* events of the present frame, by path */
 };
 
 static void new_talk(struct fixture *f, struct talk *talk)
@@ -76,13 +77,13 @@ static void new_talk(struct fixture *f, struct talk *talk)
 	talk->seq[1] = (uint32_t)tw_random_bits(&f->random);
 }
 
-/* Both ways take a policy over, with cut-through between all ports but now and then one. */
+/* Publishes a policy to both paths, with cut-through at all ports, sometimes all except one. */
 static void usage(struct fixture *f, const char *text)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	uint32_t odd = tw_random_below(&f->random, 8), rate = tw_random_below(&f->random, 16);
 	uint32_t few = tw_random_below(&f->random, 2 * N_PORTS);
-	/* With and without a limit on events: without one, nobody is silent. */
+	/* With and without a limit on the rate of events. */
 	uint32_t events = tw_random_below(&f->random, 2) * 20;
 	struct tw_diags diags = {0};
 
@@ -119,7 +120,7 @@ static void note_event(void *arg, const struct tw_event *event)
 {
 	struct told *told = arg;
 
-	/* Connections that end are told of when somebody sweeps, whatever the frame. */
+	/* The sweep reports ended connections, independently of the frame. */
 	if (event->kind == TW_EVENT_CLOSE)
 		return;
 	assert_true(told->n < sizeof(told->events) / sizeof(told->events[0]));
@@ -164,12 +165,12 @@ static void name_end(struct tw_draft_end *end, uint32_t port, bool mapped)
 		.mac = {0x52, 0x54, 0, 0, 0, (uint8_t)(port + 1)}};
 	snprintf(text, sizeof(text), "10.0.0.%u", port + 1);
 	tw_addr_parse(text, &end->v4);
-	/* An address that IPv4 is mapped to belongs into no frame. */
+	/* An IPv4-mapped address is not valid in a frame. */
 	snprintf(text, sizeof(text), mapped ? "::ffff:10.0.0.%u" : "fd00::%u", port + 1);
 	tw_addr_parse(text, &end->v6);
 }
 
-/* What an end says next, mostly as it should. */
+/* Describes an end's next packet, mostly a correct one. */
 static void say(struct fixture *f, struct talk *talk, bool back, char *text, size_t max)
 {
 	static const char *const odd[] = {"S", "SA", "R", "RA", "FA", "F", "SF", "AU", ""};
@@ -196,7 +197,7 @@ static void say(struct fixture *f, struct talk *talk, bool back, char *text, siz
 		talk->seq[back] += len + (strchr(flags, 'S') || strchr(flags, 'F') ? 1 : 0);
 }
 
-/* Takes a length out of a frame, as guests do in super-frames: the IP header's or UDP's. */
+/* Sets a length in a frame to 0, the IP header's or UDP's, as guests do in super-frames. */
 static void forget_length(struct fixture *f, const struct talk *talk, uint8_t *bytes)
 {
 	size_t at = talk->v6 ? 18 : 16;
@@ -206,7 +207,7 @@ static void forget_length(struct fixture *f, const struct talk *talk, uint8_t *b
 	bytes[at] = bytes[at + 1] = 0;
 }
 
-/* Builds what an end says; what frames are spoilt by is left to chance. Bytes. */
+/* Builds an end's packet, sometimes corrupted at random; returns its length in bytes. */
 static size_t build(
 	struct fixture *f, struct talk *talk, bool back, const char *text, uint8_t *bytes)
 {
@@ -237,7 +238,7 @@ static size_t build(
 	return len;
 }
 
-/* What a guest may leave to be done to a frame: mostly what fits TCP or UDP behind an IP header without
+/* Draws the offloads of a frame: mostly suitable ones for TCP or UDP after an IP header without
  * options. */
 static struct tw_offload draw_offload(struct fixture *f, const uint8_t *bytes)
 {
@@ -261,7 +262,7 @@ static struct tw_offload draw_offload(struct fixture *f, const uint8_t *bytes)
 	return offload;
 }
 
-/* Has both ways judge a frame at both ends. */
+/* Judges a frame at both ends on both paths. */
 static void judge(struct fixture *f, const uint8_t *bytes, size_t len, uint32_t from, uint32_t to)
 {
 	uint16_t gso_size = tw_random_one_in(&f->random, 20) ? 100 : 0;
@@ -329,7 +330,7 @@ static int by_key(const void *a, const void *b)
 	return memcmp(a, b, offsetof(struct tw_conn, progress));
 }
 
-/* What both ways kept and counted. */
+/* Compares the records and counters of both paths. */
 static void compare(const struct fixture *f)
 {
 	struct copy *copy = test_calloc(1, sizeof(*copy));
@@ -358,11 +359,11 @@ static void compare(const struct fixture *f)
 					f->way[1], (enum tw_reason)r, (enum tw_dir)dir));
 }
 
-/* Opens a TCP conversation as its ends do. */
+/* Opens a TCP conversation with the handshake of its ends. */
 static void shake_hands(struct fixture *f, struct talk *talk)
 {
 	static const char *const flags[] = {"S", "SA", "A"};
-	/* None, or a window scale behind a segment size. */
+	/* No options, or a segment size and a window scale. */
 	const char *options = tw_random_one_in(&f->random, 2) ? "" : " options=020405b401030307";
 	uint8_t bytes[FRAME_ROOM];
 	char text[128];
@@ -397,7 +398,8 @@ static void both_ways_agree(void **state)
 		if (tw_random_one_in(&f->random, 2000))
 			usage(f, policies[tw_random_below(&f->random, 2)]);
 		f->now_ns += tw_random_one_in(&f->random, 5000) ? 400000000000 : 200000;
-		for (int n = 0; n < 2 && i / 500 % 2; n++) /* half the time an agent is there */
+		for (int n = 0; n < 2 && i / 500 % 2;
+			n++) /* half of the time an agent is present */
 			tw_native_config(f->way[n])->agent_seen = (uint32_t)(f->now_ns >>
 									     TW_TICK_SHIFT);
 		say(f, talk, back, text, sizeof(text));
@@ -409,7 +411,7 @@ static void both_ways_agree(void **state)
 	compare(f);
 	printf("%zu passed, %zu opened and %zu denied on the express path\n", f->n_passed,
 		f->n_opened, f->n_denied);
-	/* It would be no test of the express path if few frames went there. */
+	/* If only few frames took the express path, the test would prove nothing. */
 	assert_true(f->n_passed > N_FRAMES / 8);
 	assert_true(f->n_opened > N_FRAMES / 400);
 	assert_true(f->n_denied > N_FRAMES / 400);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* A set of fragmented datagrams (path/fragment.h): who displaces whom. */
+/* Unit tests of a set of fragmented datagrams (path/fragment.h): which datagram displaces which. */
 #include "tests/unit/test.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* A target provides all that port.h asks for; a set asks for none of it. */
+/* A target must define everything in port.h; a set uses nothing of it. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #include "fastpath/path/fragment.h"
 
-/* What nothing here comes to. */
+/* Maps that these tests do not use. */
 #define TW_MAP(symbol, type, key, value, ...)                                         \
 	tw_inline value *tw_##symbol##_lookup(const struct tw_frame *f, const key *k) \
 	{                                                                             \
@@ -51,7 +51,8 @@ tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_i
 	return TW_R_NONE;
 }
 
-/* The first, or the last, fragment of datagram `id` from guest `from` (whose addresses may be many). */
+/* Sends the first or the last fragment of datagram `id` from guest `from`, which may have many
+ * addresses. */
 static enum tw_reason send(
 	struct tw_frag_set *set, uint8_t from, uint32_t addr, uint32_t id, bool first, uint32_t now)
 {
@@ -71,8 +72,8 @@ static enum tw_reason send(
 	return tw_frag_take(set, &scratch, now);
 }
 
-/* One guest's first fragments, from as many addresses as it likes, leave other guests' datagrams where they are;
- * among its own the eldest goes. */
+/* One guest's first fragments, from any number of addresses, do not displace other guests'
+ * datagrams; they displace its own oldest one. */
 static void test_flood_displaces_its_own(void **state)
 {
 	struct tw_frag_set set = {0};
@@ -91,7 +92,7 @@ static void test_flood_displaces_its_own(void **state)
 	assert_int_equal(send(&set, 1, 0x0a000100, 1000, false, now), TW_R_FRAG_ORPHAN);
 }
 
-/* A guest that is alone has the whole set. */
+/* A guest without competitors can use the whole set. */
 static void test_alone(void **state)
 {
 	struct tw_frag_set set = {0};

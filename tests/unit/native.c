@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What the native fast path offers around the path itself: set-up, counters, events, failures. */
+/* Unit tests of the native fast path around the packet path: set-up, counters, events, failures. */
 #include "tests/unit/test.h"
 
 #include <arpa/inet.h>
@@ -159,7 +159,7 @@ static void events_tell(void **state)
 	expect(f, "eth > 52:54:00:00:00:99 / ip / udp 1 > 2", TW_DIR_IN, 5000, TW_V_DENY,
 		TW_R_NOT_FOR_PORT);
 	assert_int_equal(seen.n[TW_EVENT_DENY], 2);
-	/* What a guest forged is told, though no connection was looked for. */
+	/* A forged packet of a guest is reported, although no connection was looked up. */
 	expect(f, "ip 10.0.0.77 > / tcp 7 > 80 S", TW_DIR_OUT, 5500, TW_V_DENY,
 		TW_R_SPOOFED_ADDRESS);
 	assert_int_equal(seen.n[TW_EVENT_DENY], 3);
@@ -196,7 +196,7 @@ static void denial_events_are_limited_and_the_rest_counted(void **state)
 	assert_int_equal(tw_native_port_count(f->native, 1)->events_limited, 15);
 }
 
-/* An entry without an image is as shut as a port without an entry. */
+/* A port entry without an image denies everything, like a port without an entry. */
 static void a_port_without_image_is_shut(void **state)
 {
 	struct fixture *f = *state;
@@ -212,7 +212,8 @@ static void a_port_without_image_is_shut(void **state)
 	expect(f, "tcp 7 > 80 S", TW_DIR_OUT, 4000, TW_V_DENY, TW_R_NO_IMAGE);
 }
 
-/* What an unclaimed port sends from a workload's MAC is denied, and told of if that has no port. */
+/* A frame from an unclaimed port with a workload's MAC is denied, and reported if the workload has
+ * no port. */
 static void claims_are_told(void **state)
 {
 	static const uint8_t wanted[6] = {0x52, 0x54, 0, 0, 0, 1};
@@ -252,8 +253,9 @@ static struct tw_image *compile(const struct tw_policy *policy)
 	return image;
 }
 
-/* Corrupts one word in `every` of a good image after another, in several ways: the path must not crash, nor
- * read outside of it (the sanitizers see to that), nor let through what it cannot decide. */
+/* Corrupts every `every`th word of a valid image, one at a time, in several ways. The path must not
+ * crash, read outside the image (the sanitizers check that), or pass a packet that it cannot
+ * decide. */
 static void break_words(struct fixture *f, struct tw_image *image, size_t every)
 {
 	static const uint32_t values[] = {0, 1, 0x7fffffff, 0xffffffff, 1u << 17};
@@ -295,7 +297,7 @@ static void broken_images_decide_nothing_they_should_not(void **state)
 	tw_image_free(image);
 }
 
-/* What is behind the first chunk is read in another way. */
+/* Data after the first chunk is read in a different way. */
 static void broken_large_images_do_neither(void **state)
 {
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
@@ -344,7 +346,8 @@ static void every_lack_of_memory_is_survived(void **state)
 	tw_diags_done(&diags);
 }
 
-/* No memory for a record: the frame is refused, and the next one finds everything as it was. */
+/* Without memory for a record the frame is refused, and the next frame finds everything
+ * unchanged. */
 static void frames_survive_lack_of_memory(void **state)
 {
 	struct fixture *f = *state;
@@ -374,7 +377,7 @@ static void frames_survive_lack_of_memory(void **state)
 	expect(f, "udp 9 > 53", TW_DIR_OUT, 2000, TW_V_ALLOW, TW_R_ESTABLISHED);
 }
 
-/* A flow of each protocol on both sides of the moment when the 32-bit tick starts anew. */
+/* A flow of each protocol before and after the wrap of the 32-bit tick. */
 static void ticks_wrap(void **state)
 {
 	struct fixture *f = *state;
@@ -406,7 +409,7 @@ static void fragments_are_forgotten_too(void **state)
 		TW_R_FRAG_ORPHAN);
 }
 
-/* Who begins datagrams without end displaces none at other ports. */
+/* A guest that starts any number of datagrams displaces none of other ports. */
 static void many_fragments_do_not_fill_the_host(void **state)
 {
 	struct fixture *f = *state;
@@ -494,7 +497,7 @@ static void captures_show_frames_as_judged(void **state)
 	assert_int_equal(shown.last.cap_len, 20);
 	assert_true(shown.last.len > 20);
 
-	/* A rejected frame is shown before the answer is written in its place. */
+	/* A rejected frame is captured before the refusal overwrites it. */
 	expect(f, "ip 10.1.0.7 > / tcp 7 > 99 S", TW_DIR_IN, 6000, TW_V_REJECT, TW_R_POLICY);
 	assert_int_equal(shown.n, 3);
 	assert_memory_equal(shown.data, "\x52\x54\0\0\0\x02", 6);
@@ -506,8 +509,8 @@ static void captures_show_frames_as_judged(void **state)
 	assert_int_equal(tw_native_capture(f->native, web, NULL), -ENOENT);
 }
 
-/* What is cut through is shown at both ends when it is judged, and not again when it arrives; a
- * port that is shut and frames that cannot be read are shown too. */
+/* A frame that is cut through is captured at both ends when it is judged, and not again on arrival.
+ * Frames at a shut port and malformed frames are captured too. */
 static void captures_miss_nothing_and_nothing_twice(void **state)
 {
 	const struct tw_capture_want whole = {.snap_len = 1000};
@@ -532,7 +535,7 @@ static void captures_miss_nothing_and_nothing_twice(void **state)
 	tw_native_on_event(f->native, note_event, &seen);
 	run(f, "udp 1 > 53", TW_DIR_OUT, 1000, &result);
 	assert_int_equal(result.cut_ifindex, tw_scene_ifindex(1));
-	/* It opens at both ends, and one event says so. */
+	/* The connection opens at both ends with a single event. */
 	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
 	assert_int_equal(seen.last.ifindex, tw_scene_ifindex(0));
 	assert_int_equal(seen.last.port_id, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What ports remember beyond their half-open quota (path/conntrack/overflow.h), on a target of its own: nothing unasked meets
- * an entry, a port's flood displaces its own entries only, an honest handshake among 100,000 SYNs a second is
- * known for as long as it takes, and two CPUs never make an entry that neither wrote. */
+/* Unit tests of the entries beyond a port's half-open quota (path/conntrack/overflow.h), on a
+ * target of their own. No unsolicited packet matches an entry; a port's flood displaces only its
+ * own entries; a genuine handshake among 100,000 SYNs a second is remembered until it completes;
+ * two CPUs never combine their writes into an entry that neither wrote. */
 #include "tests/scale.h"
 #include "tests/unit/test.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A target provides all that port.h asks for; this part asks for little of it. */
+/* A target must define everything in port.h; this module uses only a part of it. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #include "fastpath/path/packet.h"
@@ -95,7 +96,7 @@ tw_inline long tw_overflow_few_update(
 	return make_set(cpu_of(f)->memory, 1, *k);
 }
 
-/* The connection table, of which nothing but hashes is wanted. */
+/* The connection table; only its hashes are used. */
 tw_inline struct tw_bucket *tw_buckets_lookup(const struct tw_frame *f, const __u32 *k)
 {
 	return NULL;
@@ -151,7 +152,7 @@ tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u
 		f, &cpu_of(f)->memory->config, port_id, class, hi, &cpu_of(f)->scratch);
 }
 
-/* ---- driving it ---- */
+/* ---- driving the module ---- */
 
 /* splitmix64 (G. Steele and others, 2014). */
 static uint64_t next_random(uint64_t *state)
@@ -195,7 +196,7 @@ static void memory_free(struct memory *memory)
 	free(memory);
 }
 
-/* Connection `n`, from 198.51.x.y to 10.0.0.12: its key and the packet at hand. */
+/* Returns a packet of connection `n`, from 198.51.x.y to 10.0.0.12, with the key. */
 static struct tw_frame aim(struct cpu *cpu, uint32_t n, uint8_t proto, uint64_t now_ns)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
@@ -214,7 +215,8 @@ static struct tw_frame aim(struct cpu *cpu, uint32_t n, uint8_t proto, uint64_t 
 	return f;
 }
 
-/* Its first packet passes at a port, from beyond the host (its hi end opens) or to there. */
+/* Lets the connection's first packet pass at a port, from outside the host (the key's hi end opens)
+ * or to outside. */
 static bool ask(
 	struct cpu *cpu, uint32_t port, uint32_t class, uint32_t n, uint8_t proto, uint64_t now_ns)
 {
@@ -226,7 +228,7 @@ static bool ask(
 	return tw_overflow_put(&f, &cpu->memory->config, port, class, &cpu->scratch);
 }
 
-/* Whether a SYN-ACK, or a datagram, from the lo end goes on with it at a port. */
+/* True if a SYN-ACK, or a datagram, from the key's lo end continues the connection at a port. */
 static bool answer(struct cpu *cpu, uint32_t port, uint32_t n, uint8_t proto, uint64_t now_ns)
 {
 	struct tw_frame f = aim(cpu, n, proto, now_ns);
@@ -251,7 +253,7 @@ static void test_nothing_unasked(void **state)
 	struct cpu *cpu = cpu_new(memory);
 	uint64_t now = 10 * SECOND, chance = 2;
 
-	/* As many entries as a port can have. */
+	/* The maximum number of entries of a port. */
 	for (uint32_t n = 0; n < 8 * TW_OVERFLOW_SETS * TW_OVERFLOW_WAYS; n++)
 		ask(cpu, 1, n % 3, n, TW_IPPROTO_TCP, now + n * 1000ull);
 	now += 8 * TW_OVERFLOW_SETS * TW_OVERFLOW_WAYS * 1000ull;
@@ -259,7 +261,8 @@ static void test_nothing_unasked(void **state)
 	for (uint32_t i = 0; i < n_attempts; i++) {
 		uint64_t r = next_random(&chance);
 		uint8_t proto = protos[r & 3];
-		/* Of TCP, packets that answer no question; of the rest also the very tuples of those that did. */
+		/* TCP: packets of unknown connections only; other protocols: also packets with the
+		 * tuples of the entries. */
 		uint32_t n = (uint32_t)(r >> 32) & 0x3fffffff;
 		struct tw_frame f = aim(
 			cpu, proto == TW_IPPROTO_TCP ? n | 0x20000000 : n & 0xfffff, proto, now);
@@ -281,7 +284,7 @@ static void test_nothing_unasked(void **state)
 	memory_free(memory);
 }
 
-/* What an entry knows, and what is one off. */
+/* An entry matches its own packets, and none that differ in one value. */
 static void test_exact(void **state)
 {
 	struct memory *memory = memory_new();
@@ -305,14 +308,14 @@ static void test_exact(void **state)
 
 			assert_int_equal(
 				tw_overflow_meet(&f, 1, TW_DIR_OUT, &cpu->scratch) != 0, good);
-			/* The other way round nothing was asked. */
+			/* Nothing was sent in the opposite direction. */
 			f = aim(cpu, 5, TW_IPPROTO_TCP, now);
 			p->tcp_flags = (uint8_t)flags;
 			p->ack = 5 * 7919 + 1 + (uint32_t)off;
 			p->seq = 1;
 			assert_false(tw_overflow_meet(&f, 1, TW_DIR_IN, &cpu->scratch));
 		}
-	/* Known for as long as said, no longer. */
+	/* Remembered for exactly TW_OVERFLOW_TICKS. */
 	now += (TW_OVERFLOW_TICKS - 2ull) << TW_TICK_SHIFT;
 	assert_true(answer(cpu, 1, 5, TW_IPPROTO_TCP, now));
 	now += 4ull << TW_TICK_SHIFT;
@@ -321,8 +324,10 @@ static void test_exact(void **state)
 	memory_free(memory);
 }
 
-/* So many SYNs a second for two seconds, and every 5 ms an honest one that is answered `late_ms` later. Returns how
- * many of these were forgotten, of those that came after the flood's first quarter second, and in it. */
+/* Sends `rate` SYNs a second for two seconds, and every 5 ms a genuine SYN that is answered
+ * `late_ms` later. Returns how many genuine ones were forgotten after the flood's first quarter
+ * second; *ret_lost_first is the number in the first quarter second, *ret_n the number sent after
+ * it. */
 static uint32_t honest_lost(struct memory *memory, uint32_t rate, uint32_t late_ms, uint32_t *ret_n,
 	uint32_t *ret_lost_first)
 {
@@ -372,7 +377,7 @@ static void test_honest_in_flood(void **state)
 	}
 }
 
-/* Another port, another class, and a port that found no memory at all. */
+/* Floods do not affect another port, another class, or a port without memory of its own. */
 static void test_floods_are_their_own(void **state)
 {
 	struct memory *memory = memory_new();
@@ -408,7 +413,8 @@ struct writer {
 	bool wrong;
 };
 
-/* Entries whose numbers follow from their fingerprint, in one set, from several CPUs: what is read is whole. */
+/* Several CPUs write entries into one set, with numbers that follow from the fingerprint: an entry
+ * that is read is never a mixture. */
 static void *write_and_read(void *arg)
 {
 	struct writer *w = arg;

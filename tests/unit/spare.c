@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Connections that are over make room for new ones, in the table of conns.h. */
+/* Unit tests of reuse: connections that have ended make room for new ones, in the table of
+ * conns.h. */
 #include "tests/unit/test.h"
 
 #include <stdbool.h>
@@ -8,7 +9,7 @@
 
 #include "tests/unit/conns.h"
 
-/* A connection that opens, is answered and ends at once. Returns whether it was let in. */
+/* Opens, answers and ends a connection at once. True if it was admitted. */
 static bool come_and_go(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now_ns)
 {
 	static const uint8_t states[] = {TW_S_SYN_SENT, TW_S_ESTABLISHED, TW_S_TIME_WAIT};
@@ -28,8 +29,9 @@ static bool come_and_go(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now
 	return true;
 }
 
-/* `rate` a second from port 1 for a while, beside a thousand connections that live and a port that opens one
- * now and then; the agent sweeps all buckets in five seconds. Returns how many were refused. */
+/* Opens `rate` connections a second from port 1 for `seconds`, next to a thousand live connections
+ * and a port that rarely opens one. The agent sweeps all buckets in five seconds. Returns the
+ * number of refused connections. */
 static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
 {
 	struct cpu *cpu = calloc(1, sizeof(*cpu));
@@ -57,8 +59,8 @@ static uint32_t rush(struct table *t, uint32_t rate, uint32_t seconds)
 	return refused;
 }
 
-/* The default table with the default quotas. With SCALE=full for five minutes; without, past the moment
- * when all of the table is filled with what is over. */
+/* The default table with the default quotas: five minutes with SCALE=full, else until some time
+ * after ended connections fill the whole table. */
 static void short_connections(void **state)
 {
 	static const uint32_t rates[] = {2200, 20000, 100000};
@@ -84,8 +86,9 @@ static void short_connections(void **state)
 	}
 }
 
-/* A port that fills the table with what is over and with all that it may have alive gets no other port's live
- * connection, and of what is over there only what its own could not make room for. */
+/* A port that fills the table with ended connections and its full quota of live ones displaces no
+ * live connection of another port, and another port's ended ones only if it has none of its own to
+ * displace. */
 static void keeps_what_lives(void **state)
 {
 	struct table *t = table_new(4096);
@@ -111,7 +114,7 @@ static void keeps_what_lives(void **state)
 	table_free(t);
 }
 
-/* A record that a packet retains stays until the packet is long gone. */
+/* A record that a packet retains stays until long after the packet. */
 static void retained_stays(void **state)
 {
 	struct table *t = table_new(16);
@@ -128,7 +131,7 @@ static void retained_stays(void **state)
 	assert_int_equal(tw_usage_net(t->usage[1].over), 16);
 	assert_int_equal(open_one(&cpu, 16, 1, TW_S_SYN_SENT, 102 * SECOND), TW_R_NONE);
 	assert_int_equal(tw_usage_net(t->usage[1].over), 15);
-	/* One that was given up cannot be retained any more. */
+	/* A record that was given up can no longer be retained. */
 	find(&cpu, 16);
 	for (uint32_t n = 0, n_retained = 0; n < 16; n++) {
 		find(&cpu, n);
@@ -140,7 +143,8 @@ static void retained_stays(void **state)
 
 /* ---- quotas ---- */
 
-/* The default table, swept by the agent in five seconds; port 1 may have `established_max`. */
+/* The default table, which the agent sweeps in five seconds; port 1's quota is
+ * `established_max`. */
 static struct cpu *quota_table(uint32_t established_max)
 {
 	struct table *t = table_new(TW_CONNS_DEFAULT);
@@ -170,8 +174,8 @@ static void sweep_part(struct cpu *cpu, uint64_t now_ns, uint32_t parts)
 		tw_call_sweep(&f);
 }
 
-/* A port may have few connections in a large table, and its own records are far apart there: those that are over
- * keep no new one out. */
+/* A port with a small quota has its records far apart in a large table: its ended connections still
+ * do not keep new ones out. */
 static void small_quota(void **state)
 {
 	struct cpu *cpu = quota_table(100);
@@ -189,7 +193,7 @@ static void small_quota(void **state)
 	quota_table_free(cpu);
 }
 
-/* A question in UDP and its answer. Returns whether it was let in. */
+/* Sends a UDP request and its answer. True if the request was admitted. */
 static bool ask(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now_ns)
 {
 	struct tw_frame f = {.target = cpu, .now_ns = now_ns};
@@ -206,8 +210,8 @@ static bool ask(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now_ns)
 	return true;
 }
 
-/* The same of questions: as many as it may have, less an eighth, in fifteen seconds. They do not make room for
- * more than that, and none that goes on is lost. */
+/* The same for UDP requests: seven eighths of the quota in fifteen seconds. They displace no more
+ * than necessary, and no connection in use is lost. */
 static void small_quota_of_questions(void **state)
 {
 	struct cpu *cpu = quota_table(1000);
@@ -236,7 +240,7 @@ static void small_quota_of_questions(void **state)
 	quota_table_free(cpu);
 }
 
-/* Ports that hold far less than they may keep what is over for as long as a policy says. */
+/* For ports far below their quota, ended connections stay for as long as the policy configures. */
 static void sweeps_no_more_than_needed(void **state)
 {
 	struct cpu *cpu = quota_table(1000);
@@ -250,8 +254,8 @@ static void sweeps_no_more_than_needed(void **state)
 	quota_table_free(cpu);
 }
 
-/* What is refused costs a look at the records of a walk once in a while, not each time: whoever sends it pays
- * nothing, and the host would. */
+/* Only some refused connections search the records of their probe sequence: a search for each would
+ * cost the host time, and the sender nothing. */
 static void refusals_are_cheap(void **state)
 {
 	static const uint8_t states[] = {TW_S_ESTABLISHED, TW_S_TIME_WAIT};
@@ -260,7 +264,7 @@ static void refusals_are_cheap(void **state)
 	for (size_t i = 0; i < sizeof(states); i++) {
 		struct cpu *cpu = quota_table(n_max);
 
-		/* None of them is spare: they live, or were over a moment ago. */
+		/* None of them can be reused: they are alive, or ended only a moment ago. */
 		for (uint32_t n = 0; n < n_max; n++)
 			assert_int_equal(open_one(cpu, n, 1, states[i], SECOND), TW_R_NONE);
 		cpu->n_looked = 0;
@@ -271,7 +275,7 @@ static void refusals_are_cheap(void **state)
 		assert_int_equal(cpu->table->usage[1].refused, n_refused);
 		assert_in_range(cpu->n_looked, 1,
 			TW_PROBE_BUCKETS * (500 / TW_VAIN_TICKS + TW_VAIN_BURST + 2));
-		/* Another port's openings are none of that. */
+		/* New connections of another port are not affected. */
 		assert_int_equal(
 			open_one(cpu, n_max + n_refused, 2, TW_S_SYN_SENT, SECOND), TW_R_NONE);
 		quota_table_free(cpu);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The native stand-in for BPF maps, against a list that is searched from end to end. */
+/* Unit tests of the native substitute for BPF maps, against a list with linear search. */
 #include "tests/unit/test.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Every allocation fails once: no crash, no leak, nothing handed out, and -ENOMEM told. Leaks are
- * seen by the sanitized build.
+/* Unit tests of allocation failures: each allocation fails once, and the caller returns -ENOMEM
+ * without a crash, a leak or an output. The sanitized build detects leaks.
  */
 #include "test.h"
 

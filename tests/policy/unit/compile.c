@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* An image answers as going through the rules one by one does. */
+/* Unit tests of compiled images: an image gives the same decisions as a linear search through the
+ * rules. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -58,7 +59,7 @@ static uint32_t expected(const struct world *world, enum tw_dir dir, const struc
 	return tw_decision(world->rules[number].action, world->rules[number].log, number);
 }
 
-/* Multicast, broadcast and link-local addresses concern every port, as do its own. */
+/* A port's local address: one of its own, or a multicast, broadcast or link-local address. */
 static bool make_local(const struct world *world, unsigned int workload, enum tw_dir dir,
 	uint64_t *random, bool v6, struct tw_addr *ret)
 {
@@ -114,8 +115,8 @@ static void images_equal_rules(void **state)
 	assert_true(asked > WORLDS * WORLD_WORKLOADS * TUPLES / 3);
 }
 
-/* A frame to an address that is not the port's own may be refused where the rules allow it, but
- * never the other way round. */
+/* For a frame to an address that is not the port's own, the image may refuse what the rules allow,
+ * but may not allow what the rules refuse. */
 static void cutting_never_allows(void **state)
 {
 	static struct world world;
@@ -143,7 +144,8 @@ static void cutting_never_allows(void **state)
 	}
 }
 
-/* Where the subnet ends is not known: any address that could be its broadcast is judged by rules. */
+/* The subnet's size is not known: the rules judge every address that could be its broadcast
+ * address. */
 static void directed_broadcast_is_judged(void **state)
 {
 	struct tw_policy *policy = must_read(
@@ -216,7 +218,7 @@ static void four_thousand_rules_fit(void **state)
 	tw_policy_free(policy);
 }
 
-/* What follows a rule that decides everything at a port takes no room there. */
+/* Rules after one that decides everything at a port use no space in its image. */
 static void nothing_after_a_full_match(void **state)
 {
 	struct tw_policy *policy = must_read(
@@ -226,7 +228,8 @@ static void nothing_after_a_full_match(void **state)
 		"  {name: more, to: a, service: tcp/1, action: deny}]\n");
 	struct tw_image *image = must_compile(policy, 0, NULL);
 
-	/* `a` is one address: frames to multicast are not decided by it, so both rules stay. */
+	/* `a` is a single address, and the first rule does not decide frames to multicast
+	 * addresses, so both rules stay. */
 	assert_int_equal(image->n_entries[TW_DIR_IN], 2);
 	tw_image_free(image);
 	tw_policy_free(policy);
@@ -241,7 +244,7 @@ static void nothing_after_a_full_match(void **state)
 	tw_policy_free(policy);
 }
 
-/* Services of several protocols and families share an entry; source ports make one each. */
+/* Services of several protocols and families share an entry; each source port range has its own. */
 static void services_share_an_entry(void **state)
 {
 	struct tw_policy *policy = must_read(
@@ -291,7 +294,8 @@ static bool same_image(const struct tw_policy *p, size_t a, const struct tw_poli
 	"rules: [{name: r, to: g, from: any, service: tcp/80, action: allow},\n" \
 	"  {name: s, from: c, to: 192.0.2.0/24, action: " rule "}]\n"
 
-/* Whatever their own addresses are; and what an edit does not touch keeps its image. */
+/* Ports with equal rules share an image, whatever their addresses. A port that an edit does not
+ * affect keeps its image. */
 static void equal_rules_are_one_image(void **state)
 {
 	struct tw_policy *before = must_read(THREE("allow")), *after = must_read(THREE("reject"));
@@ -304,7 +308,7 @@ static void equal_rules_are_one_image(void **state)
 	tw_policy_free(after);
 }
 
-/* Each class of addresses is in nearly all sets: too many to list for each. */
+/* Each class of addresses is in nearly all sets, too many to list per class. */
 static void sets_that_lie_upon_one_another(void **state)
 {
 	enum { RULES = 1500 };
@@ -333,7 +337,8 @@ static void sets_that_lie_upon_one_another(void **state)
 	tw_policy_free(policy);
 }
 
-/* A router's local addresses are of many classes: vectors, and every rule still has its turn. */
+/* A router's local addresses fall into many classes: the image uses vectors, and every rule still
+ * applies. */
 static void routers_take_vectors(void **state)
 {
 	tw_auto_buf struct tw_buf text = {0};
@@ -363,7 +368,8 @@ static void routers_take_vectors(void **state)
 	tw_policy_free(policy);
 }
 
-/* More entries than vectors take, at a port that cells cannot serve: refused, by name. */
+/* More entries than vectors allow, at a port for which cells do not suffice: refused, with the
+ * port's name. */
 static void too_many_rules_are_refused(void **state)
 {
 	tw_auto_buf struct tw_buf text = {0};

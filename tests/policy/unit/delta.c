@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What is said to be shared by two policies is what working both out gives. */
+/* Unit tests of deltas: the ports reported to share an image in two policies are those whose images
+ * are equal when both are compiled. */
 #include "test.h"
 
 #include "policy/model.h"
@@ -17,7 +18,7 @@ static struct tw_policy *read_world(const struct world *world)
 	return must_read(text.data);
 }
 
-/* One thing of the world is as in another one, or has moved, come or gone. */
+/* Changes one object of the world: it is replaced, moved, added or removed. */
 static void change(struct world *world, uint64_t *random)
 {
 	static struct world other;
@@ -62,7 +63,7 @@ static void change(struct world *world, uint64_t *random)
 	}
 }
 
-/* A rule keeps the slot that it had under its name. */
+/* A rule keeps the slot of the old rule with the same name. */
 static void give_slots(const struct tw_policy *old, const struct tw_policy *now,
 	uint32_t *old_slots, uint32_t *slots)
 {
@@ -101,7 +102,7 @@ static struct tw_image *must_make(
 	return image;
 }
 
-/* Who follows an old policy makes the images of who does not. */
+/* Compares the images of an incremental compiler with those of a fresh one. */
 static void compare_images(const struct tw_policy *now, const uint32_t *slots,
 	const struct tw_policy *old, struct tw_compiler *was, struct tw_compiler *is)
 {
@@ -123,7 +124,7 @@ static void compare_images(const struct tw_policy *now, const uint32_t *slots,
 		assert_int_equal(image->resolved, want->resolved);
 		tw_image_free(image);
 		tw_image_free(want);
-		/* Each one by itself: not even from another port. */
+		/* A new compiler for each image, so that not even ports share one. */
 		tw_compiler_free(fresh);
 		fresh = NULL;
 		assert_int_equal(tw_compiler_new(now, slots, &fresh), 0);
@@ -208,7 +209,7 @@ static size_t shared_by(const char *old_text, const char *text)
 
 static void only_what_is_touched(void **state)
 {
-	/* `two` is enforced at b alone. */
+	/* `two` is enforced only at b. */
 	assert_int_equal(shared_by(HEAD "  - {name: three, to: c, at: to, action: allow}\n",
 				 HEAD "  - {name: three, to: c, at: to, action: deny}\n"),
 		2);

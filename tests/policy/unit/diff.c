@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What a new policy changes against an old one. */
+/* Unit tests of the differences between two policies. */
 #include "test.h"
 
 static const char *const whats[] = {"network", "service", "workload", "group", "rule", "option"};
@@ -65,7 +65,7 @@ static void rules(void **state)
 		"+rule x;~rule c;-rule b;");
 }
 
-/* One rule that goes from the end to the front has changed, and not all those it passes. */
+/* If one rule moves from the end to the front, only that rule has changed. */
 static void a_moved_rule(void **state)
 {
 	check("version: 1\nrules:\n" RULE("a", "allow") RULE("b", "allow") RULE("c", "allow")

@@ -17,7 +17,7 @@ static uint32_t word(const struct tw_image *image, uint32_t offset)
 	return *(const uint32_t *)at(image, offset, 1);
 }
 
-/* The class that a tree leads to; `steps_max` is as deep as it may be. */
+/* Returns the class that a tree gives for a value; `steps_max` is the tree's permitted depth. */
 static uint32_t descend(const struct tw_image *image, uint32_t branch, uint64_t value, uint64_t low,
 	unsigned int steps_max)
 {
@@ -67,7 +67,7 @@ static uint32_t descend_addr(
 	return descend(image, branch, be64toh(addr->d[0]), be64toh(addr->d[1]), TW_NODE_STEPS_V6);
 }
 
-/* How the fast path would say that a port knows the address. */
+/* Returns the code by which the fast path identifies one of the port's addresses. */
 static unsigned int code_of(const struct tw_vnic *vnic, const struct tw_addr *addr)
 {
 	struct tw_port port = {0};
@@ -81,7 +81,7 @@ static unsigned int code_of(const struct tw_vnic *vnic, const struct tw_addr *ad
 
 		if (!is_v4(&port.addr[i]))
 			continue;
-		/* The first one alone is looked at. */
+		/* Only the first address is compared. */
 		i = port.n_addrs;
 		while (differ < 32 && own >> differ != v4(addr) >> differ)
 			differ++;
@@ -120,7 +120,7 @@ enum tw_image_engine image_engine(
 	return view_of(image, dir, q)->engine;
 }
 
-/* Word n of a row. */
+/* Returns word n of a row. */
 static uint32_t row_word(
 	const struct tw_image *image, const struct tw_image_rows *rows, uint32_t row, uint32_t n)
 {
@@ -131,7 +131,7 @@ static uint32_t row_word(
 	return word(image, rows->blocks + block * 16 + n % 16);
 }
 
-/* The groups that an address is in, as the table of members has it. */
+/* Returns the groups of an address from the table of members. */
 static const struct tw_group_set *groups_of(
 	const struct tw_members *members, const struct tw_addr *addr)
 {
@@ -141,7 +141,7 @@ static const struct tw_group_set *groups_of(
 	return NULL;
 }
 
-/* The lowest rank of the remote class and of the remote address's groups. */
+/* Returns the lowest rank of the remote class and of the remote address's groups. */
 static uint32_t lowest(const struct tw_image *image, const struct tw_image_view *view,
 	const struct image_question *q, uint32_t service, uint32_t rank)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Workloads join groups and leave them: images that were kept, with the members of now, answer as
- * freshly made ones do, and as going through the rules one by one does. */
+/* Unit tests of group membership: workloads join and leave groups. Retained images with the present
+ * members give the same decisions as newly compiled images and as a linear search through the
+ * rules. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -12,7 +13,7 @@
 #define MOVES  6
 #define TUPLES 120
 
-/* A policy in force: its images are of some policy before it, or of its own. */
+/* A policy in force: its images are retained from an earlier policy, or its own. */
 struct state {
 	struct tw_policy *policy;
 	struct tw_compiler *compiler;
@@ -53,7 +54,7 @@ static struct tw_image *compile(struct state *s, const struct tw_layout *layout,
 	return image;
 }
 
-/* Takes over what the state before leaves of the images, as the agent does. */
+/* Takes over the images that are still valid from the previous state, as the agent does. */
 static void take_over(struct state *was, struct state *now, struct counts *counts)
 {
 	struct tw_delta *delta = NULL;
@@ -168,7 +169,8 @@ static void joins_and_leaves_change_no_other_image(void **state)
 	"groups: {t: {tags: t}, u: {tags: u}, net: {networks: [10.1.2.5]}}\n" \
 	"rules: [{name: r, to: a, from: " rule ", at: to, service: tcp/80, action: allow}]\n"
 
-/* Who asks from 10.1.2.5 at a's port, with a's image from the first text and members of the second. */
+/* Decides a connection from 10.1.2.5 at a's port, with a's image of the first text and the members
+ * of the second. */
 static uint32_t decide(const char *before, const char *after)
 {
 	struct tw_policy *was = must_read(before), *now = must_read(after);
@@ -199,14 +201,14 @@ static void members_alone_decide(void **state)
 	assert_int_equal(decide(THREE("", "t"), THREE("t", "t")), allow);
 	assert_int_equal(decide(THREE("t", "t"), THREE("", "t")), deny);
 	assert_int_equal(decide(THREE("", "[u, t]"), THREE("t, u", "[u, t]")), allow);
-	/* Networks are fixed, and so is what a list takes away. */
+	/* Networks are part of the image, and so are a list's exclusions. */
 	assert_int_equal(decide(THREE("", "[net, t]"), THREE("", "[net, t]")), allow);
 	assert_int_equal(
 		decide(THREE("", "[10.0.0.0/8, \"!t\"]"), THREE("t", "[10.0.0.0/8, \"!t\"]")),
 		allow);
 }
 
-/* In more groups than a set holds: fixed in all of them. */
+/* An address in more groups than a set holds is resolved in the image for all of them. */
 static void many_groups_are_resolved(void **state)
 {
 	tw_auto_buf struct tw_buf text = {0};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* read → print → read: the same policy, by its canonical text and by what it is lowered to. */
+/* Unit tests of printing: a policy that is printed and read again has the same canonical text and
+ * the same lowered rules. */
 #include "test.h"
 
 #include "world.h"

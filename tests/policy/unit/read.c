@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What a policy answers about itself, and the bounds of what it may hold. */
+/* Unit tests of the policy's queries and limits. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -87,7 +87,7 @@ static void counts_and_rules(void **state)
 	tw_policy_free(policy);
 }
 
-/* Names and patterns that fit one workload twice, and nothing at all. */
+/* Names and patterns that match a workload twice, or match nothing. */
 static void groups(void **state)
 {
 	struct tw_policy *policy = must_read(
@@ -171,7 +171,7 @@ static void options(void **state)
 	tw_policy_free(policy);
 }
 
-/* A text of no bytes may be NULL. */
+/* An empty text may be NULL. */
 static void nothing_at_all(void **state)
 {
 	struct tw_policy *policy = must_read("version: 1\n"), *again = NULL;
@@ -216,7 +216,8 @@ static void ports(void **state)
 	tw_policy_free(policy);
 }
 
-/* A vNIC's own limits go before its workload's, these before the options'; `none` is an answer. */
+/* A vNIC's own limits take precedence over its workload's, and these over the options'; `none` is a
+ * value too. */
 static void limits_from_near_to_far(void **state)
 {
 	struct tw_policy *policy = must_read(
@@ -249,8 +250,8 @@ static void limits_from_near_to_far(void **state)
 	tw_policy_free(policy);
 }
 
-/* What DHCP gave counts as what the text gives, but for the port's own entry, which the fast path
- * looks after. */
+/* Addresses learned from DHCP count like those in the text, except in the port's own entry, which
+ * the fast path maintains. */
 static void learned_addresses(void **state)
 {
 	static const char text[] =
@@ -286,7 +287,7 @@ static void learned_addresses(void **state)
 	tw_policy_free(policy);
 }
 
-/* ::/0 is all of IPv6 and nothing of IPv4: the guard's prefixes must not hold ::ffff:0:0/96. */
+/* ::/0 is all of IPv6 and nothing of IPv4: the guard's prefixes must not contain ::ffff:0:0/96. */
 static void v6_prefixes_never_hold_v4(void **state)
 {
 	struct tw_policy *policy = must_read(
@@ -356,8 +357,8 @@ static void too_many_rules(void **state)
 	assert_int_equal(n_errors_of(text.data, text.len), 1);
 }
 
-/* Groups of groups cannot be, so size is the only way to make a policy explode: many rules, each
- * with a list of its own that names a large group. */
+/* Groups cannot contain groups, so only one kind of policy needs excessive work: many rules, each
+ * with its own list that names a large group. */
 static void too_large_to_work_out(void **state)
 {
 	tw_auto_buf struct tw_buf text = {0};
@@ -371,7 +372,7 @@ static void too_large_to_work_out(void **state)
 	assert_int_equal(n_errors_of(text.data, text.len), 1);
 }
 
-/* The owner is the vNIC with the longest prefix, found the slow way. */
+/* The owner of an address is the vNIC with the longest prefix, as a linear search finds it. */
 static void owners_equal_a_walk(void **state)
 {
 	static struct world world;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* A text that is read on top of another one gives what it gives by itself. */
+/* Unit tests of incremental reading: a text read on the basis of another policy gives the same
+ * policy as on its own. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "world.h"
 
 #define WORLDS	  250
-#define EDITS	  40 /* one after the other */
+#define EDITS	  40 /* consecutive edits */
 #define TEXT_ROOM 65536
 
 struct text {
@@ -22,7 +23,7 @@ static struct {
 	size_t invalid;
 } counts;
 
-/* ---- whether two policies are the same ---- */
+/* ---- comparing two policies ---- */
 
 static void print_lines(const struct tw_policy *p, struct tw_buf *out)
 {
@@ -48,7 +49,7 @@ static void print_sets(const struct tw_policy *p, struct tw_buf *out)
 		tw_buf_addf(out, "%llx\n", (unsigned long long)group->set->digest[0]);
 }
 
-/* Finders must find their things where they are. */
+/* Each object must be found by its name. */
 static void check_finders(const struct tw_policy *p)
 {
 	for (size_t i = 0; i < tw_policy_n_rules(p); i++)
@@ -102,7 +103,7 @@ static void compare_policies(const struct tw_policy *got, const struct tw_policy
 	print_all(want, &b);
 	assert_string_equal(a.data, b.data);
 	check_finders(got);
-	/* What the limits are held against is never less than what there is. */
+	/* The work compared with the limits is never less than the real work. */
 	assert_true(got->text.work >= want->text.work);
 	assert_true(got->text.n_addresses >= want->text.n_addresses);
 	assert_true(got->text.n_parts >= want->text.n_parts);
@@ -113,7 +114,7 @@ static void add_change(void *arg, enum tw_changed what, enum tw_change change, c
 	tw_buf_addf(arg, "%d %d %s\n", what, change, name);
 }
 
-/* What is said to have changed does not depend on what was taken over. */
+/* The reported changes do not depend on what was taken over. */
 static void compare_changes(
 	const struct tw_policy *old, const struct tw_policy *got, const struct tw_policy *want)
 {
@@ -127,7 +128,8 @@ static void compare_changes(
 	assert_string_equal(a.data, b.data);
 }
 
-/* Reads `now` both ways. Gives the policy that was read on top of `old`, NULL when it is invalid. */
+/* Reads `now` both ways. Returns the policy read on the basis of `old`, or NULL if it is
+ * invalid. */
 static struct tw_policy *reread(
 	const struct tw_policy *old, const struct text *was, const struct text *now)
 {
@@ -163,7 +165,7 @@ static void replace(struct text *t, size_t at, size_t len, const char *by, size_
 	t->at[t->len] = '\0';
 }
 
-/* The line that a byte is in, with its newline. */
+/* Returns the line that contains a byte, with its newline. */
 static void line_around(const struct text *t, size_t at, size_t *ret_at, size_t *ret_len)
 {
 	size_t end;
@@ -216,7 +218,7 @@ static void edit_line(struct text *t, uint64_t *random)
 	}
 }
 
-/* Other digits make most of the edits that stay valid. */
+/* Most of the edits that leave a policy valid change a digit. */
 static void edit_digit(struct text *t, uint64_t *random)
 {
 	for (int tries = 0; tries < 100; tries++) {
@@ -296,7 +298,7 @@ static void random_worlds(void **state)
 	assert_true(counts.quick > WORLDS * EDITS / 4 && counts.invalid > WORLDS * EDITS / 20);
 }
 
-/* Whatever way a policy is written. */
+/* Policies in different styles of YAML. */
 static const char *const styles[] = {
 	"version: 1\n"
 	"workloads:\n"
@@ -382,7 +384,7 @@ static void random_styles(void **state)
 	}
 }
 
-/* ---- what has to be quick ---- */
+/* ---- speed ---- */
 
 #define HEAD                                                     \
 	"version: 1\n"                                           \

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Range sets against bitmaps of a small universe, placed where 128-bit arithmetic is at its edges. */
+/* Unit tests of range sets, compared with bitmaps of a small universe that lies at the edges of
+ * 128-bit arithmetic. */
 #include "test.h"
 
 #include "policy/set.h"
 #include "world.h"
 
-#define UNIVERSE 24 /* numbers, as bits of a word */
+#define UNIVERSE 24 /* numbers in the universe, one bit each */
 #define ROUNDS	 20000
 
-/* Where the universe lies: at both ends, over the 64-bit seam, and in the middle of nowhere. */
+/* The universe's positions: at both ends, across the 64-bit boundary, and at an arbitrary
+ * number. */
 static const tw_u128 bases[] = {
 	0, ~(tw_u128)0 - (UNIVERSE - 1), ((tw_u128)1 << 64) - 7, (tw_u128)0x20010db8 << 96};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* A rule that is said never to match never does. (That plain cases
- * are all said is for tests/policy/golden.) */
+/* Unit tests of shadowed rules: a rule that is reported never to match never matches.
+ * tests/policy/golden tests that simple cases are reported. */
 #include "test.h"
 
 #include "world.h"
@@ -8,7 +8,7 @@
 #define WORLDS 300
 #define TUPLES 1000
 
-/* The rules warned of, as bits by number. Names are r<n> or rule-<n + 1>. */
+/* Returns the rules with warnings, one bit each by number. Names are r<n> or rule-<n + 1>. */
 static uint64_t warned_of(const struct world *world)
 {
 	tw_auto_buf struct tw_buf text = {0};
@@ -54,7 +54,7 @@ static void warnings_are_true(void **state)
 			}
 		}
 	}
-	/* The random policies must have shadowed rules, or nothing was shown. */
+	/* Without shadowed rules in the random policies, the test would prove nothing. */
 	assert_true(n_warned > WORLDS);
 }
 

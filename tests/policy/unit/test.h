@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* test.h: what the policy's unit tests share. */
+/* test.h: definitions shared by the unit tests of the policy. */
 #pragma once
 
 #include <errno.h>

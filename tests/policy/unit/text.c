@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The small notations: what is taken, what is refused, and how it is written back. */
+/* Unit tests of the policy's small notations: what is accepted, what is refused, and how it is
+ * printed. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -128,7 +129,7 @@ static void macs(void **state)
 		assert_int_equal(tw_text_mac(bad[i], mac), -EINVAL);
 }
 
-/* Addresses and MACs are written as the C library would. */
+/* Addresses and MACs are printed as by the C library. */
 static void formats(void **state)
 {
 	for (uint32_t i = 0; i < 100000; i++) {
@@ -275,7 +276,7 @@ static void shown_text_is_fit_for_a_line(void **state)
 	longer[sizeof(longer) - 1] = '\0';
 	shown = tw_diag_show(longer);
 	assert_string_equal(shown.text + strlen(shown.text) - 4, "x...");
-	/* A character of two bytes is not cut in half. */
+	/* A two-byte character is not split. */
 	memset(longer, 'x', 67);
 	memcpy(longer + 67, "\xc3\xbc\xc3\xbc\xc3\xbc", 7);
 	shown = tw_diag_show(longer);

@@ -41,7 +41,7 @@ static struct tw_addr make_v4(uint32_t host)
 	return (struct tw_addr){.w = {[2] = htonl(0xffff), [3] = htonl(host)}};
 }
 
-/* Addresses come from few values, so that rules meet one another. */
+/* Addresses come from few values, so that rules overlap. */
 static struct tw_addr pick_addr(uint64_t *random, bool v6)
 {
 	struct tw_addr addr = {.b = {0xfd, [15] = (uint8_t)world_below(random, 64)}};
@@ -161,7 +161,7 @@ static struct world_rule pick_rule(uint64_t *random)
 	};
 }
 
-/* Host addresses carry the workload's number, since nobody may share one. */
+/* Host addresses contain the workload's number, because workloads cannot share an address. */
 static void make_workload(struct world *world, unsigned int number, uint64_t *random)
 {
 	struct world_workload *w = &world->workloads[number];
@@ -372,7 +372,7 @@ bool world_own(const struct world *world, unsigned int workload, bool v6, uint64
 	for (unsigned int bit = p->len + (v6 ? 0 : 96); bit < 128; bit++)
 		if (world_random(random) & 1)
 			ret->b[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
-	/* What looks like IPv4 is IPv4. */
+	/* An IPv4-mapped address is IPv4. */
 	return !v6 || ret->d[0] || ret->w[2] != htonl(0xffff);
 }
 
@@ -391,7 +391,7 @@ struct world_tuple world_tuple(const struct world *world, uint64_t *random)
 		  : kind == 2 ? 17
 		  : kind == 3 ? (t.v6 ? 58 : 1)
 			      : known_protos[world_below(random, N_ITEMS(known_protos))];
-	/* ICMP in IPv6 and ICMPv6 in IPv4 are no packets that a rule ever sees. */
+	/* No rule ever judges ICMP in IPv6 or ICMPv6 in IPv4. */
 	if (t.proto == 1 || t.proto == 58)
 		t.proto = t.v6 ? 58 : 1;
 	if (t.proto == 6 || t.proto == 17) {
