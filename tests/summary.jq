@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# summary.jq: meson's testlog.json files, slurped, as the lines that people read at the end.
+# summary.jq: prints the final summary from meson's testlog.json files (slurped).
 #
-# A test that speaks TAP counts by its subtests, any other as one.
+# A test with TAP output counts as its subtests, any other as one.
 
 def lines: (. // "") | split("\n") | map(select(. != ""));
 def title: .name | sub("^tapwall:"; "");

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# apply.sh: a policy takes effect whole or not at all. An invalid one is told with every error, and
-# the old one stays; a valid one cuts a live connection that it no longer allows at its next
-# packet, and leaves the others alone.
+# apply.sh: a policy takes effect completely or not at all. An invalid policy is refused with a list
+# of all errors, and the old one stays. A valid one cuts a live connection that it no longer allows
+# at its next packet, and leaves the others alone.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -67,9 +67,9 @@ check "the same policy again changes nothing" sh -c \
 	"'$TW_BUILD/tapwall' apply '$lab/one.yaml' --socket '$socket' | grep -q already"
 equal "and keeps its number" 2 "$(tapwall status --json | jq .policy_generation)"
 
-# ---- what was logged keeps its names ----
+# ---- log entries keep their names ----
 
-# The client that was cut goes on trying, so that there are new entries, too.
+# The client whose connection was cut keeps trying, so new entries appear too.
 entries() { # HOW MANY, the oldest
 	tapwall log --all --json --socket "$socket" | head -n "$1" | jq -r '.from.workload, .out.rule // empty' |
 		sort -u | tr '\n' ' '

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# attach.sh: other tools change the hooks at which the programs sit. Bandwidth limits, there before the
-# agent or set under it, work beside the programs; programs that were removed are missed, attached again
-# and counted; a port whose programs find no room is shut, and said to be. With tcx and without.
+# attach.sh: other tools change the hooks of the programs. Bandwidth limits, set before or after the
+# agent's start, work together with the programs. Programs that another tool removed are attached
+# again and counted. A port to which the programs cannot be attached is shut, and reported as shut.
+# With tcx and without.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -21,8 +22,8 @@ begin host host echo tcp 7001
 begin g1 counted count "$lab/counted" 7002
 ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
 
-# What Proxmox and libvirt do when a limit is set or changes: both remove what may be there first. On a slow machine
-# the agent may put its own in between the two, so that it has to be done again.
+# Sets or changes a limit as Proxmox and libvirt do: they first remove any existing qdisc. On a slow
+# machine the agent may attach its own between the two commands, so the attempt is repeated.
 forget_limit() { # PORT
 	on_host tc qdisc del dev "$1" ingress
 	on_host tc qdisc del dev "$1" root
@@ -44,7 +45,8 @@ number() { # PORT FIELD
 	tapwall ports --json | jq -r --arg name "$1" --arg field "$2" 'select(.name == $name)[$field]'
 }
 
-# Where the programs hang on both qdiscs and the agent comes between, one tool's change is two losses.
+# If the programs are attached to both qdiscs and the agent acts in between, one change counts as
+# two losses.
 lost_more() { # PORT THAN
 	[ "$(number "$1" programs_lost)" -gt "$2" ]
 }
@@ -53,7 +55,7 @@ is_proved() { # SECONDS: every port was looked at within so many
 	tapwall status --json | jq -e --argjson limit "$1" '.proof_age_s >= 0 and .proof_age_s < $limit'
 }
 
-# With the host itself at the other end, so that no other port judges for port 1.
+# The host itself is the other end, so only port 1 judges.
 judged() { # WAY
 	check "$1: what is allowed passes" within 20 becomes connected 1 tcp 10.0.0.12 7000
 	equal "$1: what is denied does not, from port 1" timeout "$(attempt 1 tcp 10.0.0.1 7001)"
@@ -112,7 +114,7 @@ for way in tcx clsact; do
 		"$(on_host tc qdisc show | grep -E 'dev tap[12] ' | grep -v noqueue)"
 done
 
-# An ingress qdisc, and at the root one that takes no filters: nothing can judge what goes to the guest.
+# An ingress qdisc, and a root qdisc without filters: nothing can judge frames to the guest.
 on_host tc qdisc add dev tap1 handle ffff: ingress
 on_host tc qdisc add dev tap1 root handle 1: tbf rate 1gbit burst 100kb latency 50ms
 start_agent --policy "$lab/policy.yaml" --force-clsact

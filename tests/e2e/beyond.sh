@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# beyond.sh: what comes from an uplink, or from a port of no workload, gets no rights of a guest of this
-# host by the guest's address or MAC, and no bridge learns the guest there. A guest that is not here yet, or
-# has left, is no guest of this host.
+# beyond.sh: a frame from an uplink, or from a port of no workload, does not get the rights of a
+# guest of this host by using its address or MAC, and no bridge learns the guest there. A guest that
+# has not arrived, or has left, is not a guest of this host.
 #
 #	[ guest 1, 2 ]──[ tap1, tap2 ]─[ br0 ]─[ up0 ]──[ eth0 ] beyond: 10.0.0.99
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
@@ -29,7 +29,7 @@ ip -n "$ns-host" link set up0 master br0 up
 	END
 } >"$lab/policy.yaml"
 
-# become NAMESPACE ADDRESS MAC: the only guest there is now at this address.
+# become NAMESPACE ADDRESS MAC: gives the namespace this address and MAC, and no other.
 become() {
 	ip -n "$ns-$1" link set eth0 address "$3"
 	ip -n "$ns-$1" addr flush dev eth0
@@ -57,13 +57,13 @@ told() { # INTERFACE MAC: the log says who it was
 guest_2_speaks() {
 	[ "$(attempt 2 tcp 10.0.0.11 7000)" = connected ]
 }
-# What the guest's MAC is used for beyond, in a frame without a tag and with one.
+# Sends frames with the guest's MAC from outside, untagged and tagged.
 forge_frames() {
 	become beyond 10.0.0.99 52:54:00:00:00:02
 	tries beyond >"$lab/tries"
 	ip netns exec "$ns-beyond" timeout 0.5 "$traffic" flood eth0 7 7 52:54:00:00:00:02 >"$lab/tries"
 }
-# Denial events that were taken tokens for: "of ports that are shut, at uplinks".
+# Prints the deny events counted by the rate limiters: "at shut ports, at uplinks".
 limiters_used() {
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/limiters" |
 		jq -c '[.[].formatted | select(.key == 0 or .key == 4096).value.event_seen > 0]'
@@ -112,7 +112,8 @@ stop_agent
 release
 equal "clsact: nothing is left of it" '' "$(tc -n "$ns-host" qdisc show dev up0 ingress)"
 
-# A guest that arrives: its tap is here, and it still runs at its old host, beyond the uplink.
+# A guest that migrates to this host: its tap exists here, while it still runs on its old host,
+# beyond the uplink.
 start_agent --policy "$lab/policy.yaml"
 within 20 port_is tap2 protected
 become beyond 10.0.0.13 52:54:00:00:00:03
@@ -134,7 +135,7 @@ become beyond 10.0.0.13 52:54:00:00:00:03
 check "and from beyond, no frame can be its any more" within 20 is_denied beyond
 check "as its bridge knows" seen_behind 52:54:00:00:00:03 tap3
 
-# A guest that leaves, while no agent runs.
+# A guest that leaves while no agent runs.
 stop_agent KILL
 become beyond 10.0.0.12 52:54:00:00:09:09
 equal "with the agent dead, guests are held to be here" timeout "$(tries beyond)"

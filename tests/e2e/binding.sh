@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# binding.sh: which port gets a workload's rights. Taps that libvirt has numbered anew are found by their
-# own MACs, a port whose name and MAC contradict each other is shut, and no guest takes a workload's place
-# by what it sends.
+# binding.sh: the binding of ports to workloads. Taps that libvirt has renumbered are found by their
+# own MACs; a port whose name and MAC contradict each other is shut; no guest takes a workload's
+# place by its source MAC.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -26,11 +26,11 @@ workload_of() { # PORT
 belongs_to() { # PORT WORKLOAD
 	[ "$(workload_of "$1")" = "$2" ]
 }
-# Without an answer to its ARP requests, a guest may end before its time.
+# Without an answer to its ARP requests, a guest's client may fail before its timeout.
 cannot_connect() { # N
 	[ "$(attempt "$1" tcp 10.0.0.12 7000)" != connected ]
 }
-# A guest whose neighbour did not answer before may send nothing for a moment.
+# A guest whose neighbour did not answer before may not send for a moment.
 sends_as() { # N WORKLOAD
 	attempt "$1" tcp 10.0.0.12 7000 >/dev/null
 	belongs_to "tap$1" "$2"
@@ -73,7 +73,7 @@ check "the log tells of it" logged 'tap3: sends from 52:54:00:00:00:09, the MAC 
 equal "and so do the counters" true \
 	"$(tapwall counters --json | jq 'select(.reason == "workload-mac") | .out > 0')"
 
-# Guest 4 does, whose tap's MAC says nothing, until the true one comes.
+# Guest 4, whose tap's MAC identifies nothing, does so until the real workload comes.
 check "the first sender is bound where the policy says so" apply "$lab/deny-first-sender.yaml"
 in_guest 4 ip link set eth0 down address 52:54:00:00:00:09
 in_guest 4 ip link set eth0 up
@@ -88,7 +88,8 @@ set_mac tap3 fe:54:00:00:00:03
 check "and the MAC of another one" within 20 port_is tap3 unclaimed
 equal "neither is bound" unclaimed "$(state_of tap4)"
 
-# Renumbered: 1 and 2 change places, then 1 gets a new number, and an unknown VM its old one.
+# Renumbered: taps 1 and 2 exchange their names, then guest 1's tap gets a new number, and an
+# unknown VM its old one.
 rename tap1 tap9
 rename tap2 tap1
 rename tap9 tap2
@@ -101,7 +102,7 @@ rename tap3 tap1
 check "the one does not get the other's by its name" within 20 port_is tap1 unclaimed
 equal "the one that left it is still known" w1 "$(workload_of tap9)"
 
-# Contradictions: shut, also where unclaimed ports are ignored.
+# Contradictions: such a port is shut, even with `unclaimed: ignore`.
 ip -n "$ns-host" link del tap9
 check "a name that is a workload's, and a MAC that is another VM's, is shut" within 20 port_is tap1 shut
 check "and the log says why" logged 'tap1: is shut: the policy gives it to w1, but its MAC'
@@ -118,7 +119,7 @@ equal "and so does ports" mac-twice "$(tapwall ports --json | jq -r 'select(.nam
 equal "the workload without a port is listed" '["away"]' "$(tapwall status --json | jq -c .sought)"
 equal "and which have one" '"away null null" "w1 tap1 tap-mac" "w2 tap8 tap-mac"' \
 	"$(tapwall workloads --json | jq -s 'sort_by(.name)[] | "\(.name) \(.port) \(.found_by)"' | xargs -d '\n')"
-# A macvtap's hooks see a guest's frames the wrong way round.
+# A macvtap's hooks see a guest's frames in the opposite direction.
 ip -n "$ns-host" link add mv-lower type veth peer name mv-peer
 ip -n "$ns-host" link set mv-lower up
 ip -n "$ns-host" link add link mv-lower name tap-mv address 52:54:00:00:00:09 type macvtap mode bridge

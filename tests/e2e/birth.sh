@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# birth.sh: a port is shut from its birth, whatever its kind, and a device that takes the number and the
-# name of one that was live is as new as any other. With the agent stopped or dead, so that nothing but
-# the latch is there.
+# birth.sh: a port of any kind is shut from its creation, and a device that reuses the number and
+# name of a live one counts as new. The agent is stopped or dead, so only the latch acts.
 #
 #	[ eth0 ]──veth──[ tap4 ] 172.16.4.1, routed        [ eth0 ]──veth──[ tap1 ]─[ br0 ]─[ tap2 ]
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
@@ -16,7 +15,7 @@ make_guest 2
 	workloads 4
 	echo 'rules: [{name: all, from: any, to: any, action: allow}]'
 } | sed 's/10.0.0.14.*]/172.16.4.2]/' >"$lab/policy.yaml"
-# What gets past the latch, whose hooks come first.
+# Counts the packets that pass the latch, whose hooks run first.
 on_host nft -f - <<-'END'
 	table inet watch {
 		counter came { }
@@ -34,7 +33,7 @@ packets() { # FAMILY COUNTER
 	on_host nft -j list counter "$1" watch "$2" | jq '.nftables[] | .counter? | .packets // empty'
 }
 
-# A guest behind a tap that its host routes to. `group` and `index` are options of ip link.
+# Adds a guest behind a tap to which the host routes. `group` and `index` are options of ip link.
 plug_routed() { # [OPTIONS]
 	# shellcheck disable=SC2086 # options
 	ip -n "$ns-host" link add tap4 ${1:-} type veth peer name eth0 netns "$ns-g4"
@@ -43,7 +42,7 @@ plug_routed() { # [OPTIONS]
 	ip -n "$ns-g4" link set eth0 address 52:54:00:00:00:04 up
 	ip -n "$ns-g4" addr add 172.16.4.2/30 dev eth0
 	ip -n "$ns-host" link set tap4 up
-	# Known without asking, so that packets leave at once.
+	# A permanent neighbour entry, so that packets leave at once.
 	ip -n "$ns-host" neigh replace 172.16.4.2 lladdr 52:54:00:00:00:04 dev tap4
 	mac=$(on_host cat /sys/class/net/tap4/address)
 	ip -n "$ns-g4" neigh replace 172.16.4.1 lladdr "$mac" dev eth0
@@ -61,7 +60,7 @@ came_and_went() {
 	echo "$(packets inet came) $(packets inet went) $(packets arp came)"
 }
 
-# Both ends try, by IP and by ARP.
+# Both ends send IP and ARP packets.
 both_try() {
 	equal "$1: the guest gets no answer" timeout "$(attempt 4 udp 172.16.4.1 7000)"
 	equal "$1: the host cannot send" prohibited \
@@ -87,7 +86,7 @@ equal "the host gets an answer" connected \
 routed=$(index_of tap4)
 bridged=$(index_of tap1)
 
-# More than a new tap's stack sends by itself.
+# More packets than the network stack sends on a new tap by itself.
 has_sent() { # PACKETS
 	[ "$(tapwall ports --json | jq 'select(.name == "tap4").packets.out')" -gt "$1" ]
 }
@@ -119,7 +118,7 @@ check "and takes neither for the one that was there before" \
 check "and it works" within 20 becomes connected 1 tcp 10.0.0.12 7000
 check "so does the routed one" within 20 becomes connected 4 udp 172.16.4.1 7000
 
-# One that its host has put into a group of its own passes by another way.
+# A tap that the host has put into a group of its own is not covered by the latch.
 unplug tap4
 plug_routed "group 42"
 check "a tap in a group of its host's works" within 20 becomes connected 4 udp 172.16.4.1 7000

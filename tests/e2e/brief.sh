@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# brief.sh: brief connections, one after the other, 20,000 a second over real taps: with the default table and the
-# default quotas none is refused, beyond the moment when the port has as many finished ones as it may have. A port
-# with a small quota fares no worse. SCALE=full: for five minutes. BRIEF_RATE: another rate.
+# brief.sh: short connections, 20,000 a second over real taps. With the default table and quotas
+# none is refused, also after the port has reached its bound of finished connections. The same holds
+# for a port with a small quota. SCALE=full: five minutes. BRIEF_RATE: another rate.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -51,10 +51,10 @@ start_agent --policy "$lab/policy.yaml"
 run 1 $((rate * seconds)) "$rate"
 check "the table is in order" in_order
 over=$(sed -n 's/^states=//p' "$lab/table.out" | cut -d , -f 7)
-# What was open when the bound was met ends as well: a hundredth of a second's worth.
+# The connections open when the bound is reached end as well: those of 10 ms.
 check "as many are over as the port may have, and no more: $over" \
 	test "$over" -gt 100000 -a "$over" -le $((131072 + rate / 100))
-# A port that may have a hundred has 32,768 that are over.
+# A port with a quota of a hundred may have 32,768 finished connections.
 run 3 60000 8000
 check "the table is in order" in_order
 finish

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# capture.sh: frames at a workload's port, with what became of them and why: allowed, refused,
-# forged, cut through at both ends; and a capture ends with whoever asked for it.
+# capture.sh: captures frames at a workload's port with verdict and reason: allowed, refused,
+# forged, cut through at both ends. A capture ends with its client.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -21,7 +21,7 @@ make_guest 3
 	END
 } >"$lab/policy.yaml"
 
-# Begins a capture; its pid is in $child.
+# Starts a capture; its pid is in $child.
 capture() { # NAME WORKLOAD OPTIONS…
 	name=$1
 	shift
@@ -29,7 +29,7 @@ capture() { # NAME WORKLOAD OPTIONS…
 	child=$!
 	children="$children $child"
 }
-# Begins one into a file, and waits until the agent has begun.
+# Starts a capture into a file, and waits until the agent has started it.
 record() { # NAME WORKLOAD OPTIONS…
 	capture "$@" -w "$lab/$1.pcapng"
 	within 20 test -s "$lab/$1.pcapng" || bail "a capture begins" "$(cat "$lab/$1.err")"
@@ -107,7 +107,7 @@ check "text ends well too" stop "$text"
 check "the last one" stop "$refused"
 check "and nobody captures" within 20 nothing_captured
 
-# A count, a cut, JSON, a pipe.
+# A frame count, truncated frames, JSON, a pipe.
 tapwall capture w1 --count 2 --json >"$lab/json" 2>/dev/null &
 pid=$!
 within 20 captured_at 1
@@ -125,7 +125,8 @@ equal "seconds end it" 0 "$?"
 check "a port's name will do, and frames are cut" test "$("$notes" "$lab/pipe.pcapng" | grep -c '^tap2 in 60/')" -gt 10
 check "super-frames too, with their own length" noted pipe '^tap2 in 60/[0-9]\{5\} '
 
-# A reader that takes nothing: what finds no room is counted, and nobody waits for it.
+# A client that does not read: frames that do not fit the buffer are counted, and nothing waits for
+# the client.
 capture slow w2 -w -
 slow=$child
 within 20 captured_at 1
@@ -134,7 +135,7 @@ in_guest 1 "$traffic" bulk 10.0.0.12 7001 64 >/dev/null
 check "others are served meanwhile" answers
 kill -CONT "$slow"
 ln -s slow.out "$lab/slow.pcapng"
-# The next frame that finds room says how many did not.
+# The next frame that fits has the number of those that did not.
 goes_on() {
 	attempt 1 tcp 10.0.0.12 7000 >/dev/null
 	noted slow ' lost=[1-9]'
@@ -156,7 +157,7 @@ ip -n "$ns-host" link del tap9
 check "and no longer when it goes" within 20 nothing_captured
 check "while the capture goes on" kill -0 "$late"
 
-# A shut port, and what an agent that was killed left.
+# A shut port, and the remains of a killed agent.
 record three tap3
 check "a port of no workload is captured by its name" within 20 captured_at 1
 in_guest 3 "$traffic" connect udp 10.0.0.12 9 >/dev/null 2>&1

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# carry.sh: frames as real stacks and cards make them: VLAN tags that the kernel keeps outside the
-# frame, super-frames of 64 KiB, checksums left to be completed; and connections that were there
-# before the firewall.
+# carry.sh: frames of real network stacks and NICs: VLAN tags that the kernel keeps outside the
+# frame, super-frames of 64 KiB, checksums to be completed; and connections older than the firewall.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -12,7 +11,7 @@ make_guest 1
 make_guest 2
 make_guest 3
 make_guest 4
-# Guest 4 sends handmade frames with an identity of their own.
+# Guest 4 sends frames made by the test, with another identity.
 {
 	workloads 3
 	cat <<-'END'
@@ -61,11 +60,11 @@ packet_size() { # ADDRESS
 check "super-frames passed as such" test "$(packet_size 10.0.0.12)" -gt 3000
 check "over IPv6 too" test "$(packet_size fd00::12)" -gt 3000
 
-# After the window nobody is taken up any more: a connection whose record is gone is over.
+# After the adoption window no connection is adopted: one without a record is denied.
 check "the old connection goes on until its client ends it" end "$old"
 equal "without a segment lost" 0 "$(count_of old lost)"
 
-# The window is of the first protection alone.
+# Only the first protection of a port opens the window.
 begin g1 mid stream "$lab/mid" tcp 10.0.0.13 7000 5
 check "a connection lives" within 20 grows mid echoed 20
 stop_agent

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # churn.sh: netlink loses messages while other interfaces come and go so fast that each dump is
-# interrupted. A tap that was made anew meanwhile is found, one that is gone is forgotten, and none that
-# is there is; an agent that starts then finds all of them, too.
+# interrupted. A tap that was recreated meanwhile is found, a deleted one is forgotten, and no
+# existing one is. An agent that starts at that time finds all taps too.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -20,7 +20,7 @@ done
 } >"$lab/policy.yaml"
 begin g3 echo echo tcp 7000
 
-# Interfaces that are no ports, for the dumps to be long, and messages to fill the socket's buffer.
+# Interfaces that are not ports, so that dumps take long and messages fill the socket's buffer.
 seq "$others" | sed 's/.*/link add d& type veth peer name e&\nlink set d& up/' >"$lab/others"
 ip -n "$ns-host" -batch "$lab/others"
 text=$(printf '%0200d' 0)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# counts.sh: what `rules` and `log` say of connections between two guests, whichever way frames go: one
-# hit and one entry for each; and that counters stay with a rule that has no name, whatever stands before
-# it, across policies and agents.
+# counts.sh: `rules` and `log` show one hit and one entry for each connection between two guests,
+# cut through or not. The counters of a rule without a name persist across policies and agents,
+# whichever rules precede it.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -36,7 +36,7 @@ learned() { # N: the bridge was told where guest N is
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
 
-# What the log has of connections to a port: where it was decided, and what both ends said.
+# Prints the log's entries of connections to a port: the deciding end, and both ends' verdicts.
 entries() { # PORT
 	tapwall log --json --all | jq -r --argjson port "$1" 'select(.event != "close" and .to.port == $port)
 		| "\(.event) \(.workload) \(.direction), \(.out.verdict) \(.out.rule), \(.in.verdict) \(.in.rule)"'

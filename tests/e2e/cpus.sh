@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# cpus.sh: whatever two CPUs do at once, the connection table stays in order, ports are charged what stands
-# there, and no packet is lost or let through for it. SCALE=full: 35 million random frames.
+# cpus.sh: with two CPUs at once, the connection table stays consistent, ports are charged for
+# exactly its records, and no packet is lost or passed wrongly. SCALE=full: 35 million random
+# frames.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -69,7 +70,7 @@ drive churn 100 tap3
 	exit 77
 }
 
-# Policies come and go meanwhile, and guest 1 moves from port to port.
+# Meanwhile policies change, and guest 1 moves between ports.
 : >"$lab/flipping"
 while [ -e "$lab/flipping" ]; do
 	for text in two moved both one; do

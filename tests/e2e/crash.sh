@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# crash.sh: the agent is killed again and again while it puts policies in force, each time a little
-# later. Whatever it was at, what all policies allow loses nothing, what each refuses at one end
-# never passes, and the next agent goes on from there.
+# crash.sh: the agent is killed repeatedly while it publishes policies, each time a little later. At
+# any point, traffic that all policies allow loses nothing, traffic that each policy refuses at one
+# end never passes, and the next agent continues from there.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
-# Twelve policies are in force after some 0.3 s: later, there is nothing to disturb.
+# Twelve policies are published within about 0.3 s: a later kill disturbs nothing.
 rounds=$(scaled 12 200)
 
 make_host
 make_guest 1
 make_guest 2
 make_guest 3
-# As in swap.sh: a mixture of the two would let one of the ports through. Guest 3 has more addresses
-# than fit a port's entry, and others under each policy.
+# As in swap.sh: a mixture of the two policies would let one of the ports through. Guest 3 has more
+# addresses than fit a port's entry, and different ones under each policy.
 policy() { # PORT REFUSED AT FROM, PORT REFUSED AT TO, LAST BYTE
 	workloads 2
 	cat <<-END

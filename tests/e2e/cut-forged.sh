@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# cut-forged.sh: neither a MAC that a guest forges nor a mark that a process of the host forges gets
-# a frame past a gate, and neither ends the cut-through of others.
+# cut-forged.sh: neither a MAC forged by a guest nor a mark forged by a process of the host gets a
+# frame past a gate, and neither ends the cut-through of others.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -41,7 +41,7 @@ begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 10
 stream=$child
 check "a stream runs" goes_on
 
-# Guest 3 says that it is guest 1, to whom guest 2 would listen, and guest 2, whom it would like to be.
+# Guest 3 poses as guest 1, from which guest 2 accepts connections, and as guest 2.
 for victim in 1 2; do
 	before=$(denied spoofed-mac out)
 	ip -n "$ns-g3" link set eth0 address "52:54:00:00:00:0$victim"
@@ -53,7 +53,7 @@ for victim in 1 2; do
 done
 ip -n "$ns-g3" link set eth0 address 52:54:00:00:00:03
 
-# The secret of this boot, which nobody but root can read, as a mark on frames that the host itself sends.
+# The secret of this boot, which only root can read, as a mark on frames that the host itself sends.
 begin g2 count count "$lab/count" 7001
 secret=$(bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/config" | jq '.[0].formatted.value.mark')
 for mark in $((secret | 4)) $((secret | 7)) "$secret"; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# cut-moves.sh: cut-through ends in the instant in which the bridge would no longer send frames there,
-# also while the agent hears of nothing, because it is stopped or dead; and goes on when all is back.
+# cut-moves.sh: cut-through ends as soon as the bridge would no longer send frames to that port,
+# also while the agent is stopped or dead; and resumes when the old state is restored.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -26,7 +26,7 @@ astray() {
 goes_on() {
 	within 20 grows stream echoed "$(($(count_of stream echoed) + 100))"
 }
-# A hundred segments and their echoes, and hardly a frame of them on the bridge.
+# A hundred segments and their echoes, of which hardly any pass the bridge.
 goes_past() {
 	bridged=$(bridged)
 	goes_on && [ "$(($(bridged) - bridged))" -lt 50 ]
@@ -45,8 +45,8 @@ stands_still() {
 learned() { # N: the bridge was told where guest N is
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
-# What changes while the agent is stopped, it hears of only later. Its lease of cut-through is two
-# seconds long, so that frames of the first of them are what tells.
+# A stopped agent learns of changes only later. Its cut-through lease lasts two seconds, so only
+# frames in the first second prove anything.
 unheard() { # COMMAND…
 	kill -STOP "$agent"
 	"$@"
@@ -105,7 +105,7 @@ for change in \
 		check "its frames went astray at once" went_astray "$there" "$back"
 done
 
-# A datagram of 1,200 bytes; bash, for it writes to such files.
+# A datagram of 1,200 bytes, sent by bash, which has /dev/udp.
 long() {
 	in_guest 1 bash -c 'head -c 1200 /dev/zero >/dev/udp/10.0.0.12/7001'
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# cut-uplink.sh: frames to and from what is behind an uplink go past the bridge as well, where the
-# bridge itself would send them there, and no others; it goes on learning what it has to.
+# cut-uplink.sh: frames to and from hosts behind an uplink are cut through too, but only if the
+# bridge would send them to the same port; the bridge still learns the addresses that it needs.
 #
 #	[ guest 1 ]──[ tap1 ]─[ br0 ]─[ up0 ]──[ eth0 ] beyond: 10.0.0.99
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
@@ -89,7 +89,8 @@ bridge -n "$ns-host" fdb flush dev br0
 check "a bridge that was made to forget learns again" within 20 sh -c \
 	"bridge -n $ns-host fdb show br br0 | grep -q '52:54:00:00:09:09 dev up0'"
 check "and the stream goes past it again" within 20 goes_past out
-# Ageing shorter than the test: without frames of its own the bridge would forget, and flood.
+# An ageing time shorter than the test: without any frames the bridge would forget the MACs, and
+# flood.
 ip -n "$ns-host" link set br0 type bridge ageing_time 300
 check "with a short memory of the bridge, it still goes on" goes_on out
 sleep 4
@@ -97,7 +98,7 @@ check "because it is shown frames in time" sh -c \
 	"bridge -n $ns-host fdb show br br0 | grep -q '52:54:00:00:09:09 dev up0'"
 ip -n "$ns-host" link set br0 type bridge ageing_time 30000
 
-# The station beyond moves behind another port of the bridge, as a guest does that migrates.
+# The outside station moves behind another port of the bridge, like a guest that migrates.
 uplink up2 other 10.0.0.98 52:54:00:00:09:0a br0
 ip -n "$ns-other" addr add 10.0.0.97/32 dev lo
 ip -n "$ns-g1" neigh replace 10.0.0.97 lladdr 52:54:00:00:09:09 dev eth0

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# cut.sh: approved frames go straight into the port they are for, and only where the bridge would
-# have sent them: not to isolated ports, not to where a port was, not past a MAC that moved.
+# cut.sh: allowed frames go directly to their destination port, but only if the bridge would have
+# sent them there: not to isolated ports, not to a port's former place, not for a MAC that has
+# moved.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -22,11 +23,11 @@ insist="cut-through!" # that table does nothing but count
 learned() { # N: the bridge was told where guest N is
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
-# Whether an established stream goes on: it has echoed so many more segments.
+# True if an established stream continues, and has echoed a number of further segments.
 goes_on() {
 	within 20 grows stream echoed "$(($(count_of stream echoed) + 100))"
 }
-# What is under way comes in; then nothing does, for as long as a hundred segments take otherwise.
+# After the segments in flight, nothing arrives for the time that a hundred segments take otherwise.
 stands_still() {
 	before=-1
 	while [ "$before" != "$(count_of stream echoed)" ]; do
@@ -42,7 +43,7 @@ begin g2 echo echo tcp 7000
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 30
 stream=$child
 check "a stream runs" goes_on
-# An agent that waits for its turn too long lets its lease of cut-through end, and takes it again.
+# An agent that waits for a CPU too long lets its cut-through lease end, and renews it later.
 goes_past() {
 	before=$(bridged)
 	goes_on && [ "$(bridged)" = "$before" ]
@@ -72,8 +73,9 @@ check "a port on another bridge is not reached" stands_still
 ip -n "$ns-host" link set tap2 master br0
 check "but again when it is back" goes_on
 
-# The same MAC behind a port that is none of ours: the guest has moved, says the bridge. It is told so, as it
-# learns nothing from a frame with that MAC, which tw_from_uplink drops there.
+# The same MAC behind a port that the agent does not manage: for the bridge, the guest has moved. A
+# static entry says so, because tw_from_uplink drops frames with that MAC, and the bridge learns
+# nothing from them.
 ip -n "$ns-host" link add up0 type veth peer name up1
 ip -n "$ns-host" link set up0 master br0 up
 ip -n "$ns-host" link set up1 up

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# dhcp.sh: guests that get their addresses from a DHCP server on the host: busybox's own client and
-# server, through real frames. Rules that name such a guest mean the address it has, from the moment it
-# has it until its lease ends; an agent that dies takes nothing along.
+# dhcp.sh: guests get their addresses from a DHCP server on the host: busybox's client and server,
+# with real frames. A rule about such a guest applies to its address from the assignment until its
+# lease ends. The death of an agent loses nothing.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -36,7 +36,8 @@ rules:
   - {name: to-clients, from: w2, to: w1, service: tcp/7001, action: allow}
 END
 
-# Busybox's client takes no lease for less than 16 s. The server gives guest 1 an address of its own, and guest 3, in error, that of guest 2.
+# Busybox's client accepts no lease shorter than 16 s. The server assigns guest 1 an address of its
+# own, and guest 3, by mistake, that of guest 2.
 cat >"$lab/udhcpd.conf" <<END
 start 10.0.0.50
 end 10.0.0.59
@@ -65,7 +66,7 @@ start_server() {
 	ip netns exec "$ns-host" "$busybox" udhcpd -f "$lab/udhcpd.conf" >"$lab/udhcpd.out" 2>&1 &
 	server=$!
 	children="$children $server"
-	# It answers itself: it listens as soon as a client is answered.
+	# The server has no other sign of readiness: it listens as soon as a client gets an answer.
 }
 start_client() { # N
 	ip netns exec "$ns-g$1" "$busybox" udhcpc -f -i eth0 -t 20 -T 1 -A 1 -s "$lab/script" \
@@ -81,7 +82,7 @@ start_agent --policy "$lab/policy.yaml"
 begin g2 echo2 echo tcp 7000
 start_server
 
-# Before it is given any.
+# Before the guest has an address.
 in_guest 1 ip addr add 10.0.0.51/24 dev eth0
 equal "an address that nobody gave is no address" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 in_guest 1 ip addr flush dev eth0
@@ -100,7 +101,7 @@ check "explain --live knows it" tapwall explain --live --from w1 --to w2 --proto
 check "flows name it" eval \
 	'tapwall flows --json | jq -se "any(.from.workload == \"w1\")" >/dev/null'
 
-# Guest 3 is given what the policy gives guest 2.
+# The server assigns guest 3 the address that the policy gives guest 2.
 start_client 3
 check "an address of another's is given" within 20 has_address 3 10.0.0.12
 equal "and is not taken into the policy" "" "$(lease_of tap3)"
@@ -110,7 +111,7 @@ check "nor does it pass" eval \
 equal "its owner works" connected "$(attempt 2 tcp 10.0.0.51 7001)"
 end "$client"
 
-# The agent dies: what is learned stays, and is prolonged.
+# The agent dies: learned addresses stay, and are prolonged.
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 50
 stream=$child
 check "a connection lives" within 20 grows stream echoed 20
@@ -130,7 +131,7 @@ check "which the connection does not notice" within 20 grows stream echoed "$((e
 end "$stream"
 equal "nothing was lost" 0 "$(count_of stream lost)"
 
-# Given back.
+# Released.
 kill -USR2 "$first_client"
 check "a lease that is given back is over" within 20 lease_is tap1 ""
 check "and the client has no address" within 20 eval '! has_address 1 10.0.0.51'
@@ -141,7 +142,7 @@ kill -USR1 "$first_client"
 check "it can be had again" within 20 has_address 1 10.0.0.51
 check "and works" within 20 becomes connected 1 tcp 10.0.0.12 7000
 
-# Not renewed: the client stops, without a word.
+# Not renewed: the client stops without a release.
 kill -KILL "$first_client"
 check "a lease that nobody renews runs out" within 60 lease_is tap1 ""
 equal "then its address does not pass" timeout "$(attempt 1 tcp 10.0.0.12 7000)"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# dhcp6.sh: guests that get their IPv6 addresses from a DHCPv6 server on the host: dnsmasq, and ISC's client,
-# through real frames. As dhcp.sh, without what only takes time: dnsmasq gives no lease for less than two
-# minutes.
+# dhcp6.sh: guests get their IPv6 addresses from a DHCPv6 server on the host: dnsmasq and ISC's
+# client, with real frames. As dhcp.sh, without the expiry of leases: dnsmasq assigns none shorter
+# than two minutes.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -13,7 +13,7 @@ for program in dnsmasq dhclient; do
 		exit 77
 	fi
 done
-# Profiles of AppArmor are for the path, and know no files of ours.
+# AppArmor profiles apply to a program's path, and do not allow the test's files: run copies.
 cp "$(command -v dhclient)" "$lab/dhclient"
 
 make_host
@@ -48,7 +48,7 @@ END
 chmod +x "$lab/script"
 : >"$lab/dhclient.conf"
 
-# Guest 1 is given an address of its own, and guest 3, in error, that of guest 2.
+# Guest 1 is assigned an address of its own, and guest 3, by mistake, that of guest 2.
 start_server() {
 	ip netns exec "$ns-host" dnsmasq --no-daemon --conf-file=/dev/null --user=root --port=0 \
 		--interface=br0 --pid-file --dhcp-leasefile="$lab/leases6" --dhcp-authoritative \
@@ -78,7 +78,7 @@ start_agent --policy "$lab/policy.yaml"
 begin g2 echo2 echo tcp 7000
 start_server
 
-# Before it is given any.
+# Before the guest has an address.
 in_guest 1 ip addr add fd00::51/64 dev eth0 nodad
 equal "an address that nobody gave is no address" timeout "$(attempt 1 tcp fd00::12 7000)"
 in_guest 1 ip addr flush dev eth0 scope global
@@ -95,7 +95,7 @@ check "ports show how long it is for" eval \
 	'tapwall ports | grep -q "dhcp fd00::51 ([0-9][0-9.ms]*)"'
 check "explain --live knows it" tapwall explain --live --from w1 --to w2 --proto tcp --dport 7000
 
-# Guest 3 is given what the policy gives guest 2.
+# The server assigns guest 3 the address that the policy gives guest 2.
 start_client 3
 check "an address of another's is given" within 20 has_address 3 fd00::12
 equal "and is not taken into the policy" "" "$(lease_of tap3)"
@@ -104,7 +104,7 @@ check "nor does it pass" eval \
 	'tapwall counters --json | jq -se "any(.reason == \"lease-unknown\" and .out > 0)" >/dev/null'
 equal "its owner works" connected "$(attempt 2 tcp fd00::51 7001)"
 
-# The agent dies: what is learned stays.
+# The agent dies: learned addresses stay.
 begin g1 stream stream "$lab/stream" tcp fd00::12 7000 50
 stream=$child
 check "a connection lives" within 20 grows stream echoed 20
@@ -118,7 +118,7 @@ check "and the connection" within 20 grows stream echoed "$((echoed + 20))"
 end "$stream"
 equal "nothing was lost" 0 "$(count_of stream lost)"
 
-# Given back, and had again.
+# Released, and assigned again.
 check "the client gives its lease back" give_back 1
 check "and no client runs any more" within 20 has_ended "$first_client"
 check "then it is over" within 20 lease_is tap1 ""

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# disk.sh: the state folder's disk is full or read-only while an agent runs, and when one starts. What is
-# in force stays in force, a new tap is judged, `status` says what does not work, and it is made up for
-# as soon as there is room.
+# disk.sh: the state folder's disk is full or read-only while an agent runs, and when one starts.
+# The policy stays in force, a new tap is judged, `status` shows what cannot be written, and the
+# agent writes it as soon as there is space.
 # shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# faults.sh: round after round the agent is killed or stopped while policies are applied, its disk is full,
-# its state folder is damaged, netlink messages are lost, taps are made anew, with the same number too.
-# After each round the real verdicts at every port are those of one policy, and `status` names that one.
-# ROUNDS and FIRST in the environment: so many rounds, and the number of the first, on which the details of
-# a fault depend; so that several instances can share the work.
+# faults.sh: in each round the agent is killed or stopped while policies are applied, its disk is
+# full, its state folder is damaged, netlink messages are lost, or taps are recreated, also with the
+# same number. After each round the real verdicts at every port are those of one policy, and
+# `status` names that policy. In the environment, ROUNDS is the number of rounds and FIRST the
+# number of the first one, which determines the details of its fault, so that several instances can
+# share the work.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -19,8 +20,8 @@ make_host
 for i in 1 2 3; do
 	make_guest $i
 done
-# Each policy lets one of two ports through: at each of these paths it is refused at the near end under
-# one of the policies, and at the far end under the other.
+# Each policy allows one of two ports. On each of these paths, one policy refuses the other port at
+# the near end, and the other policy at the far end.
 policy() { # ALLOWED, REFUSED
 	workloads 3
 	cat <<-END
@@ -37,8 +38,7 @@ next_of() { # N
 	echo $(($1 % 3 + 1))
 }
 
-# Receivers end by themselves after 900 seconds: older ones than 600 are begun anew before they are counted
-# on, whatever a round takes.
+# Receivers exit after 900 seconds: those older than 600 are restarted before a round uses them.
 receivers=
 begun=0
 receive() {
@@ -54,24 +54,25 @@ receive() {
 	begun=$(date +%s)
 }
 
-# What arrived on the two ports, at each guest.
+# Prints the number of arrivals at the two ports of each guest.
 sample() {
 	awk -F '[= ]' '{ printf "%s%s", $2, FNR == 2 ? "\n" : " " }' "$lab/count1" "$lab/count2" "$lab/count3"
 }
 
-# Per guest how many more than in $before arrived on the two ports.
+# Prints for each guest how many more datagrams than in $before arrived at the two ports.
 arrived() {
 	printf '%s\n%s\n' "$before" "$(sample)" | awk '
 		NR <= 3 { one[NR] = $1; two[NR] = $2; next }
 		{ print $1 - one[NR - 3], $2 - two[NR - 3] }'
 }
 
-# Shots go to the two ports in turn: when all of one port have come, those of the other would be there.
+# Shots go to the two ports alternately: when all for one port have arrived, those for the other
+# would have too.
 all_arrived() {
 	arrived | awk -v n=$shots '$1 < n && $2 < n { missing = 1 } END { exit missing }'
 }
 
-# Which policy judges at all ports: a, b, or a mixture, as "a a x11".
+# Prints the policy that judges at all ports: a, b, or a mixture such as "a a x11".
 judges() {
 	before=$(sample)
 	for i in 1 2 3; do
@@ -82,7 +83,7 @@ judges() {
 		{ r = ($1 > 0) ($2 > 0); printf "%s ", r == "10" ? "a" : r == "01" ? "b" : "x" r }'
 }
 
-# Where the policy is from; if that was lost with rules.json, whose text it is.
+# Prints the policy's source; if that was lost with rules.json, the policy whose text is in force.
 told() {
 	source=$(tapwall status --json | jq -r '(.policy_source // "none") | sub(".*/"; "") | sub(".yaml"; "")')
 	[ "$source" != policy ] || for file in a b; do
@@ -91,7 +92,7 @@ told() {
 	echo "$source"
 }
 
-# The text of what is in force may be unknown, and then status names none.
+# The text of the policy in force may be unknown; status then names none.
 agree() {
 	[ $(($(date +%s) - begun)) -lt 600 ] || receive
 	real=$(judges)
@@ -133,7 +134,7 @@ applies() {
 	done
 }
 
-# ports.json names the taps that are there.
+# ports.json lists the existing taps.
 saved() {
 	jq -e --argjson now "[$(index_of 1),$(index_of 2),$(index_of 3)]" \
 		'[.ports[].ifindex] | sort == ($now | sort)' "$lab/state/ports.json"
@@ -152,7 +153,7 @@ corrupt() { # FILE, by the round
 
 seq 4000 | awk '{ printf "link set dev lo alias %0200d\n", $1 }' >"$lab/aliases"
 
-# Netlink messages that the kernel had no room for, at sockets of the host's namespace.
+# Prints the netlink messages that the kernel dropped at sockets of the host's namespace.
 dropped() {
 	on_host awk '{ n += $9 } END { print n + 0 }' /proc/net/netlink
 }
@@ -237,7 +238,7 @@ for round in $(seq "$first" $((first + rounds - 1))); do
 			"judged: $real, status: $name, $(tapwall status --json | jq -c '[.ports_protected, .ports_shut, .ports_unfiltered, .degraded]')"
 	fi
 	rm -f "$lab/state/junk"
-	# What is to be tried next starts from a known text.
+	# The next fault starts from a known text.
 	[ "$(told)" != none ] || apply "$lab/a.yaml"
 	done_rounds=$((done_rounds + 1))
 	[ $((done_rounds % 25)) != 0 ] || say "rounds: $done_rounds, bad: $bad"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# flood.sh: one guest floods as fast as it can while two others work. No connection of theirs is lost,
-# new ones go on, memory does not grow, and the counters say who it is. Its rate of exchanges beside a
-# flood is printed, against that through the bare bridge; FLOOD_SECONDS=60 makes each flood
-# so long, FLOOD_KINDS=syn leaves the others out: long ones are to be run one by one.
+# flood.sh: one guest floods as fast as it can while two others work. Their connections are not
+# lost, new ones succeed, memory does not grow, and the counters identify the flooding guest. Prints
+# the rate of exchanges during a flood, and that through the bridge alone. FLOOD_SECONDS=60 sets the
+# duration of each flood, FLOOD_KINDS=syn selects kinds: run long floods one by one.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -36,7 +36,7 @@ rss_kb() {
 out_of() { # PORT FIELD
 	tapwall ports --json | jq -r --arg name "$1" "select(.name == \$name) | .$2.out"
 }
-# Floods and prints the exchanges that were done meanwhile.
+# Floods, and prints the exchanges completed meanwhile.
 during() { # KIND
 	before=$(count_of crr exchanges)
 	in_guest 1 "$flood" send eth0 "$1" "$seconds" >"$lab/sent"
@@ -50,7 +50,7 @@ kinds=${FLOOD_KINDS:-syn udp icmp fragment arp}
 begin g2 echo echo tcp 7000
 echo=$child
 
-# What a flood through the bare bridge leaves.
+# The exchanges during a flood through the bridge alone.
 work
 for kind in $kinds; do
 	during "$kind" >"$lab/bare-$kind"
@@ -68,7 +68,7 @@ work
 in_guest 1 "$flood" send eth0 udp 1 >/dev/null # what the agent grows to once, it has
 rss=$(rss_kb)
 
-# One kind after the other, on what the one before has left.
+# One kind after the other, each on the state that the previous one left.
 try() { # KIND HOW
 	passed=$(out_of tap1 packets)
 	echoed=$(count_of stream echoed)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# fragments.sh: datagrams that real stacks fragment and put together again, and pieces by hand in
-# every order, straight into the far port and through the bridge.
+# fragments.sh: datagrams that real stacks fragment and reassemble, and fragments made by the test
+# in every order, cut through and over the bridge.
 # shellcheck disable=SC2016,SC2119,SC2317 # awk has dollars; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -26,7 +26,7 @@ pieces() { # FROM TO PORT SIZE ORDER N
 	case $1 in *3) from=3 ;; *) from=1 ;; esac
 	in_guest $from "$traffic" send eth0 52:54:00:00:00:02 "$@"
 }
-# Each with a log of its own: an older one would tell that it is ready too soon.
+# Each server has a log of its own: an older log would report it ready too early.
 n_listeners=0
 listen() { # FILE PORT
 	n_listeners=$((n_listeners + 1))
@@ -46,7 +46,7 @@ failures() { # of reassembly, in guest 2
 	in_guest 2 awk '/^Ip6ReasmFails|^Ip6ReasmOverlaps/ { n += $2 } END { print n + 0 }' /proc/net/snmp6
 }
 
-# Everything, with the agent as it was started.
+# Runs all checks with the agent's present options.
 all_ways() { # WHERE
 	for size in 1600 3000 9000 60000; do
 		check "$1: the kernel's own fragments of $size bytes" in_guest 1 "$traffic" ask 10.0.0.12 7000 $size
@@ -62,7 +62,7 @@ all_ways() { # WHERE
 		check "$1: over IPv6" arrive good 40
 		end "$counter"
 	done
-	# Guest 3 is behind a port of nobody: only guest 2's own end judges.
+	# Guest 3 is behind a port of no workload: only guest 2's end judges.
 	for way in forward reverse shuffle; do
 		listen in 7001
 		pieces 10.0.0.13 10.0.0.12 7001 8000 $way 20

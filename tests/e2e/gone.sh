@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# gone.sh: a port that goes takes its connections along, from the table and from what other ports are
-# charged; a guest that comes back within seconds, under another port, keeps them.
+# gone.sh: the connections of a deleted port leave the table and the charges of other ports; a guest
+# that returns at another port within seconds keeps them.
 # shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -32,7 +32,7 @@ charged_is() { # PORT N
 	[ "$(charged "$1")" = "$2" ]
 }
 
-# Whose connections ended, and why, as "w1 port-gone".
+# Prints the workloads whose connections ended, with the reason, such as "w1 port-gone".
 closes() {
 	tapwall log --all --json |
 		jq -r 'select(.event == "close") | "\(.from.workload) \(.reason)"' | sort -u

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# group-packets.sh: what a guest sends to a group is charged to that guest, and to none of the guests that
-# receive it: the connection table has room for the others, however many there are.
+# group-packets.sh: packets to a group are charged to their sender and not to the receivers: the
+# connection table keeps space for the other guests, for any number of packets.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 make_host
 for i in 1 2 3 4 5 6; do make_guest $i; done
-# Every group goes to every port, as on a bridge without MLD or IGMP snooping.
+# Frames to any group reach every port, as on a bridge without MLD or IGMP snooping.
 ip -n "$ns-host" link set br0 type bridge mcast_snooping 0
 ip -n "$ns-g1" route add 239.0.0.0/8 dev eth0
 {
@@ -21,7 +21,7 @@ ip -n "$ns-g1" route add 239.0.0.0/8 dev eth0
 	END
 } >"$lab/policy.yaml"
 
-# All that a port is charged for.
+# Prints everything that a port is charged for.
 charges() { # PORT
 	tapwall ports --json | jq --arg name "$1" \
 		'select(.name == $name).connections | .half_open + .established + .untracked'

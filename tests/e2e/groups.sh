@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# groups.sh: a workload that gets a tag is in its group from the flip on, and no longer once it loses
-# it; the ports with rules about the group keep their images, and the next agent knows who is in it.
+# groups.sh: a workload that gets a tag is in its group from the flip on, and no longer after it
+# loses the tag. Ports with rules about the group keep their images, and the next agent knows the
+# group's members.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -25,7 +26,7 @@ epoch() {
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/config" | jq -c '.[0].value[:4]'
 }
 
-# The images that judge at a port, of either epoch.
+# Prints a port's images in both epochs.
 images_of() { # PORT
 	ifindex=$(on_host cat "/sys/class/net/$1/ifindex")
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/ports" | jq -c --argjson ifindex "$ifindex" \

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# half-open.sh: over its half-open quota a port lets in what was asked for, and nothing else. Beside floods of
-# SYNs that are answered, that are not, and that guests send, every honest connection comes up: from beyond
-# the host, from another guest, the guest's own, cut through or by the vSwitch. Prints the floods' rates.
+# half-open.sh: over its half-open quota a port lets in only answers. During floods of SYNs
+# (answered, unanswered, or sent by guests) every genuine connection is established: from outside
+# the host, from another guest, from the guest itself, cut through or over the vSwitch. Prints the
+# floods' rates.
 #
 #	[ guest 1 ]──[ tap1 ]─[ br0 ]─[ up0 ]──[ eth0 ] beyond: 10.0.0.99, and a route to all other addresses
 #	[ guest 2 ]──[ tap2 ]───┘
@@ -55,13 +56,13 @@ try() { # WHO HOST PORT → "20 of 20"
 overflowed() { # PORT
 	tapwall ports --json | jq --arg name "$1" 'select(.name == $name).connections.passed_over_quota'
 }
-# Begins a flood, which goes on until it is told to end.
+# Starts a flood, which continues until it is stopped.
 send() { # WHERE KIND RATE
 	ip netns exec "$ns-$1" "$flood" send eth0 "$2" 0 "$3" >"$lab/sent" &
 	sender=$!
 	children="$children $sender"
 }
-# Floods from a place, and has honest connections come up meanwhile.
+# Floods from a namespace, and opens genuine connections meanwhile.
 beside() { # HOW WHERE KIND RATE PORT
 	before=$(overflowed "$5")
 	send "$2" "$3" "$4"
@@ -111,7 +112,7 @@ for forwarding in cut-through vswitch; do
 	end "$sender"
 	equal "$forwarding: and no further" 0 "$(strays)"
 	beside "$forwarding, 10,000 of the guest's own" g2 outwards 10000 tap2
-	# What is counted ends with its time, what is logged stays.
+	# Counted connections expire; log entries stay.
 	check "$forwarding: what has no record is counted" within 20 counted
 	check "$forwarding: and logged" within 20 logged
 	beside "$forwarding, 10,000 of another guest" g1 syn 10000 tap1

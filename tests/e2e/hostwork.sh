@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# hostwork.sh: cut-through does not pass by what the host itself does with frames at a bridge or a port:
-# where it filters, limits or mirrors there, frames go through the bridge, and the agent says why.
+# hostwork.sh: cut-through does not bypass the host's own processing of frames at a bridge or a
+# port: if the host filters, limits or mirrors there, frames go through the bridge, and the agent
+# reports the reason.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -58,7 +59,7 @@ if on_host sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null; then
 fi
 
 tc -n "$ns-host" qdisc add dev tap1 handle ffff: ingress
-# Without an action: not every kernel has one, and it is a filter all the same.
+# A filter without an action, because not every kernel has the actions.
 tc -n "$ns-host" filter add dev tap1 parent ffff: protocol ip prio 50 u32 match ip dport 7025 0xffff flowid 1:1
 check "a filter of tc at a port is seen" within 20 port_bridged tap1 'a tc filter at its ingress'
 check "the other port has none" port_bridged tap2 ''
@@ -66,7 +67,8 @@ check "others go on being cut through" forwards cut-through
 tc -n "$ns-host" filter del dev tap1 parent ffff:
 check "when it is gone, the port is as others" within 20 port_bridged tap1 ''
 
-# What a guest sends is mirrored, as an intrusion detection system has it, also where it would be cut through.
+# A guest's frames are mirrored, as for an intrusion detection system, also those that would be cut
+# through.
 ip -n "$ns-host" link add mirror0 type veth peer name mirror1
 for end in mirror0 mirror1; do ip -n "$ns-host" link set $end up; done
 mirrored() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# keep.sh: an agent that returns keeps the programs that are in force if it would load the very same, and
-# only then: not where one is missing or of another agent, nor where their data or maps are other ones.
+# keep.sh: a restarted agent keeps the attached programs only if it would load identical ones: not
+# if one is missing or belongs to another agent, or if their data or maps differ.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -32,13 +32,13 @@ says_kept() {
 	tail -n 20 "$lab/agent.log" | grep 'adopted what was in force' | tail -n 1 | grep 'programs too'
 }
 
-# The ports are protected by the programs that are pinned, and judge.
+# The pinned programs protect the ports, and judge.
 judges() {
 	within 20 port_is tap1 protected && within 20 port_is tap2 protected &&
 		[ "$(attempt 1 tcp 10.0.0.12 7000)" = connected ] && [ "$(attempt 2 tcp 10.0.0.11 7000)" = timeout ]
 }
 
-# The agent returns, after something that makes it another thing.
+# Restarts the agent after a change.
 returns() { # WHAT kept|new [OPTIONS OF THE AGENT…]
 	case=$1 fate=$2
 	shift 2
@@ -64,7 +64,7 @@ all=$(all_programs)
 returns 'the same agent' kept
 equal "not one program is another" "$all" "$(all_programs)"
 
-# As where an agent ended while it pinned: programs are new, and their data are those of others.
+# As if an agent had died while pinning: the programs are new, with the data of others.
 bpftool map pin pinned "$pins/maps/rodata" "$pins/older"
 rm "$pins/progs/tw_sweep"
 returns 'a program without a pin' new
@@ -72,7 +72,7 @@ rm "$pins/maps/rodata"
 mv "$pins/older" "$pins/maps/rodata"
 returns 'data of other programs' new
 
-# Another agent's program looks the same, but for the maps that it uses.
+# Another agent's program is identical except for the maps that it uses.
 on_host "$tapwalld" --ports 'none*' --socket "$lab/other.sock" --bpffs "$lab/bpffs/other" \
 	--state-dir "$lab/state-other" 2>"$lab/other.log" &
 other=$!

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# latch.sh: a tap comes into being on a bridge where traffic is flooded at it, and its guest sends
-# at once. Nothing reaches the guest or leaves it before its image is live: with the agent running,
-# stopped, or dead.
+# latch.sh: a tap is created on a bridge that floods traffic to it, and its guest sends at once.
+# Nothing reaches the guest or leaves it before its image is live, with the agent running, stopped,
+# or dead.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -28,7 +28,7 @@ make_guest 2
 	END
 } >"$lab/open.yaml"
 sed 's/udp.9000, action: allow/udp\/9000, action: deny/' "$lab/open.yaml" >"$lab/shut.yaml"
-# The two that flood and listen are not judged at all.
+# The two guests that flood and listen are not filtered.
 sed -i '/^  w[12]:/d' "$lab/open.yaml" "$lab/shut.yaml"
 
 start_agent --policy "$lab/shut.yaml"
@@ -38,7 +38,7 @@ begin g2 sniffed sniff "$lab/sniffed" eth0 9000
 check "the flood crosses the bridge" within 20 grows sniffed seen 100
 end "$child"
 
-# What came from a tap is told apart by its port: the flood goes to 9000, the taps send to 9001.
+# Port numbers show where a datagram came from: the flood goes to 9000, the taps send to 9001.
 begin g2 leaked sniff "$lab/leaked" eth0 9001
 new_tap() { # FILE NAME SEND-PORT
 	begin host "$1" tap "$lab/$1" "$2" br0 "$3"
@@ -73,7 +73,7 @@ check "the next agent puts its policy in force, and what that allows gets throug
 	within 20 grows dead got 10
 equal "nothing was ever seen of those that were shut" 0 "$(count_of leaked seen)"
 
-# A port that its host put into a group of its own is let through all the same.
+# A port that the host has put into a group of its own works nevertheless.
 ip netns add "$ns-g5"
 guests="$guests g5"
 ip -n "$ns-host" link add tap5 group 42 type veth peer name eth0 netns "$ns-g5"

@@ -21,7 +21,7 @@ traffic=$TW_BUILD/tests/e2e/traffic
 lab=$(mktemp -d /tmp/tw-e2e.XXXXXX)
 ns=twe$$
 socket=$lab/agent.sock
-# What packaging/tapwalld.service leaves the agent.
+# The capabilities that packaging/tapwalld.service gives the agent.
 rights=-all,+bpf,+perfmon,+net_admin,+chown
 guests=
 children=
@@ -38,7 +38,7 @@ leave() {
 		kill -CONT "$pid" 2>/dev/null
 		kill -9 "$pid" 2>/dev/null
 	done
-	# An agent that a test lost sight of still has its process id in its lock.
+	# An agent that a test no longer tracks still has its process id in its lock file.
 	for lock in "$lab"/state*/lock; do
 		[ -s "$lock" ] && kill -9 "$(cat "$lock")" 2>/dev/null
 	done
@@ -75,7 +75,7 @@ not_ok() { # WHAT [DETAILS]
 	[ ! -s "$lab/agent.log" ] || tail -n 15 "$lab/agent.log" | sed 's/^/# agent: /'
 }
 
-# Ends the test: nothing that follows would make sense.
+# Ends the test, because its remaining checks would prove nothing.
 bail() { # WHY
 	not_ok "$@"
 	finish
@@ -107,7 +107,8 @@ finish() {
 	exit
 }
 
-# Waits for a condition, up to so many seconds; quietly false when it does not come.
+# Waits for a condition up to a number of seconds; false without a message if it does not hold by
+# then.
 within() { # SECONDS COMMAND…
 	tries=$(($1 * 20))
 	shift
@@ -118,7 +119,7 @@ within() { # SECONDS COMMAND…
 	done
 }
 
-# The usual amount of something random, or, with SCALE=full, a large one.
+# Prints the usual amount of random work, or, with SCALE=full, the large one.
 scaled() { # USUAL FULL
 	[ "${SCALE:-}" = full ] && echo "$2" || echo "$1"
 }
@@ -161,13 +162,13 @@ make_guest() { # N [BRIDGE]
 	plug "$1" "${2:-br0}"
 }
 
-# Requests for a neighbour's MAC go on for longer than `attempt` waits: by default an unanswered one becomes an
-# error after the same three seconds, and whether that or the timeout comes first is luck.
+# Neighbour requests continue for longer than `attempt` waits: by default an unanswered one becomes
+# an error after the same three seconds as the timeout, and either could come first.
 ask_longer() { # NAMESPACE DEVICE
 	ip netns exec "$ns-$1" sysctl -qw "net.ipv4.neigh.$2.mcast_solicit=10" "net.ipv6.neigh.$2.mcast_solicit=10"
 }
 
-# The wire between a guest and its bridge.
+# Connects a guest to its bridge.
 plug() { # N BRIDGE
 	ip -n "$ns-host" link add "tap$1" type veth peer name eth0 netns "$ns-g$1"
 	in_guest "$1" sysctl -qw net.ipv6.conf.eth0.dad_transmits=0 \
@@ -197,7 +198,7 @@ bridged() {
 	on_host nft -j list counter bridge watch bridged | jq '.nftables[] | .counter? | .packets // empty'
 }
 
-# The workloads of guests 1 to N, as the beginning of a policy.
+# Prints the start of a policy with the workloads of guests 1 to N.
 workloads() { # N
 	echo 'version: 1'
 	echo 'workloads:'
@@ -231,7 +232,7 @@ start_agent() { # OPTIONS…
 	bail "the agent answers" "$(cat "$lab/agent.log")"
 }
 
-# By SIGTERM, or another signal.
+# Stops the agent by SIGTERM, or another signal.
 stop_agent() { # [SIGNAL]
 	kill "-${1:-TERM}" "$agent"
 	wait "$agent" 2>/dev/null
@@ -240,14 +241,14 @@ stop_agent() { # [SIGNAL]
 	return "$code"
 }
 
-# Stops the agent where it is, and waits until it stands.
+# Stops the agent by SIGSTOP, and waits until it has stopped.
 freeze_agent() {
 	kill -STOP "$agent"
 	within 20 grep -q '^State:.*stopped' "/proc/$agent/status"
 }
 
-# What the next agent finds in force shall be of another version: it loads its own programs and puts them in
-# the place of those.
+# Makes the attached programs look like another version's, so that the next agent replaces them with
+# its own.
 of_another_version() {
 	rm "$lab"/bpffs/tapwall/progs/*
 }
@@ -276,7 +277,7 @@ begin() { # NAMESPACE LOG COMMAND…
 	where=$1
 	log=$2
 	shift 2
-	# What an earlier one of this name said is no sign of this one.
+	# Remove the output of an earlier program of this name.
 	rm -f "$lab/$log.out"
 	ip netns exec "$ns-$where" "$traffic" "$@" >"$lab/$log.out" 2>"$lab/$log.err" &
 	child=$!
@@ -297,7 +298,7 @@ end() { # PID…: asks it to end, and gives its exit code
 	return "$code"
 }
 
-# A count of a traffic program.
+# Prints a count of a traffic program.
 count_of() { # FILE NAME
 	sed -n "s/^$2=\([0-9]*\) *\$/\1/p" "$lab/$1"
 }
@@ -318,7 +319,7 @@ has_address() { # N ADDRESS
 	in_guest "$1" ip -o addr show dev eth0 | grep -Eq " inet6? $2/"
 }
 
-# What DHCP gave the guest at a port, and the policy takes into account.
+# True if the policy in force has this address for the port from DHCP.
 lease_of() { # PORT
 	tapwall ports --json | jq -r --arg name "$1" \
 		'select(.name == $name) | .leases[] | select(.known) | .address'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# link-local.sh: a link-local address is the guest's that uses it first, and a reserved one no guest's, as
-# real stacks of guests and of a router beyond the uplink see it.
+# link-local.sh: a link-local address belongs to the guest that uses it first, and a reserved one to
+# no guest, with real network stacks in guests and in a router beyond the uplink.
 #
 #	[ guest 1, 2 ]──[ tap1, tap2 ]─[ br0 ]─[ up0 ]──[ eth0 ] router: fe80::1
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
@@ -27,12 +27,12 @@ ip -n "$ns-host" link set up0 master br0 up
 	END
 } >"$lab/policy.yaml"
 
-# calls itself N ADDRESS: the only link-local address that a guest has.
+# calls itself N ADDRESS: gives a guest this link-local address, and no other.
 calls_itself() {
 	ip -n "$ns-g$1" addr flush dev eth0 scope link
 	ip -n "$ns-g$1" addr add "$2/64" dev eth0 nodad
 }
-# reaches NAMESPACE ADDRESS: by TCP, from its link-local address.
+# reaches NAMESPACE ADDRESS: true if TCP from its link-local address connects.
 reaches() {
 	ip netns exec "$ns-$1" ip neigh flush dev eth0
 	[ "$(ip netns exec "$ns-$1" "$traffic" connect tcp "$2%eth0" 7000 | cut -d ' ' -f 1)" = connected ]

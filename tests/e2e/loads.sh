@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# loads.sh: what becomes of a policy file at start, at a reload and at a restart, and what status says
-# of it. A first start without a valid policy cuts no running guest off; a reload that fails says so by
-# its exit code; an apply is not forgotten at a restart, unless the file was changed since.
+# loads.sh: loading the policy file at start, reload and restart, and the load's status. A first
+# start without a valid policy cuts off no running guest; a failed reload has its exit code; a
+# restart keeps an applied policy, unless the file has changed since.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -36,7 +36,7 @@ begin g2 echo-two echo tcp 7002
 begin g2 echo-three echo tcp 7003
 equal "guests talk before there is an agent" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 
-# ---- the first start, with a file that is no policy ----
+# ---- the first start, with an invalid policy file ----
 echo 'version: 1
 rules: [{name: a, from: nobody, to: any, action: allow}]' >"$policy"
 start_agent --policy "$policy"
@@ -50,7 +50,7 @@ check "and to programs" sh -c "'$TW_BUILD/tapwall' status --json --socket '$sock
 check "the log says it of each" grep -q 'tap1: NOT FILTERED: stays as it was' "$lab/agent.log"
 make_guest 3
 check "a new guest is shut" within 20 port_is tap3 shut
-# Whether its stack gives up by itself depends on when it asked for the address first.
+# The guest's stack may also give up by itself, depending on its first neighbour request.
 check "it reaches no other" eval '! becomes connected 3 tcp 10.0.0.12 7001'
 stop_agent
 start_agent --policy "$policy"
@@ -116,7 +116,7 @@ tapwall reload >"$lab/reload.out" 2>&1
 equal "without --policy there is nothing to reload" 1 $?
 check "as the error says" grep -q 'started without --policy' "$lab/reload.out"
 
-# ---- what the service manager is told ----
+# ---- messages to the service manager ----
 check "the unit's reload is that of the command" grep -q '^ExecReload=.*tapwall reload' \
 	"$TW_SOURCE/packaging/tapwalld.service.in"
 finish

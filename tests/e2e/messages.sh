@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# messages.sh: a real agent under requests made at random, whole and broken ones. TW_SECONDS says how
-# long for each of three seeds; TW_SEED where they begin.
+# messages.sh: a real agent under random requests, well-formed and malformed. TW_SECONDS is the
+# duration for each of three seeds, TW_SEED the first seed.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# nat.sh: a host that routes, translates and marks for its guests: hairpin DNAT, masquerading, marks of
-# connections saved and restored, routing by mark; to and from guests on a bridge and one beside it. The
-# host sees no mark but its own, wherever it looks.
+# nat.sh: a host that routes, translates and marks for its guests: hairpin DNAT, masquerading, saved
+# and restored connection marks, routing by mark; for guests on a bridge and a routed one. In every
+# hook, the host sees no marks other than its own.
 #
 #	guest 1 ─ tap1 ─[ br0 10.0.0.1 ]─ tap2 ─ guest 2
 #	guest 3 ─ tap3 10.3.0.1          up9 203.0.113.1 ─ world
@@ -27,7 +27,7 @@ make_outside() { # NAMESPACE PORT HOST GUEST
 
 make_host
 on_host sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
-# What is bridged is not to be translated: where br_netfilter is there, a new namespace has it on.
+# Bridged frames must not be translated: if br_netfilter is loaded, it is on in a new namespace.
 on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 \
 	net.bridge.bridge-nf-call-arptables=0 2>/dev/null
 ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
@@ -41,9 +41,9 @@ make_outside world up9 203.0.113.1 203.0.113.2
 make_outside elsewhere up8 192.0.2.1 192.0.2.2
 ip -n "$ns-elsewhere" addr add 203.0.113.7/32 dev lo
 
-# Guests reach guest 2 at the host's port 8022, by way of the host, whose address they come from then. The
-# marks of connections, in bits 0x00ff, are kept as kube-proxy and others keep them; TCP to port 7003 is
-# routed by its mark. Nothing else may ever have a mark, in no hook that frames of guests meet.
+# Guests reach guest 2 at the host's port 8022, through the host and with the host's address as
+# source. Connection marks, in bits 0x00ff, are saved as by kube-proxy and others; TCP to port 7003
+# is routed by its mark. No other packet may have a mark in any hook that guests' frames pass.
 on_host nft -f - <<'END'
 table ip nat {
 	chain prerouting {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# offload.sh: what leaves is what was judged, whatever a guest leaves the kernel to do to its frames.
-# SCALE=full prolongs the random part; SEED repeats one.
+# offload.sh: the frames that leave are those that were judged, whatever offloads a guest requests
+# for them. SCALE=full prolongs the random part; SEED repeats a run.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -26,7 +26,7 @@ done
 		  limits: {broadcast: none}
 	END
 } >"$lab/policy.yaml"
-# Frames that the bridge floods would come to others too.
+# Frames that the bridge floods would also reach other ports.
 for port in tap2 up0; do
 	ip -n "$ns-host" link set $port type bridge_slave flood off
 done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# path.sh: what routers on the way have to say reaches a guest: traceroute sees every hop, and path MTU
-# discovery finds a narrow link that neither end knows of.
+# path.sh: the ICMP errors of routers on the path reach a guest: traceroute shows every hop, and
+# path MTU discovery finds a link with a small MTU that neither end knows.
 #
 #	guest 1 ─ tap1 ─[ br0 ]─ up0 ── eth0 [ g8: router ] far ──1400── eth0 [ g9: server ]
 #
@@ -34,7 +34,8 @@ ip -n "$ns-g8" addr add 10.9.0.1/24 dev far
 ip -n "$ns-g8" addr add fd09::1/64 dev far nodad
 ip -n "$ns-g9" addr add 10.9.0.2/24 dev eth0
 ip -n "$ns-g9" addr add fd09::2/64 dev eth0 nodad
-# The server tells of a segment size that its link cannot carry: only the router knows better.
+# The server announces a segment size that is too large for its link; only the router knows that
+# link's MTU.
 ip -n "$ns-g9" route add default via 10.9.0.1 advmss 1460
 ip -n "$ns-g9" -6 route add default via fd09::1 advmss 1440
 ip -n "$ns-g1" route add default via 10.0.0.254

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# ports.sh: ports come, change their names, move between bridges, go and come again; workloads
-# without a port's name are found by MAC; ports of nobody are ignored, or denied.
+# ports.sh: ports are created, renamed, moved between bridges, deleted and recreated; workloads
+# without a port name are found by MAC; ports of no workload are ignored, or denied.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -29,7 +29,7 @@ workload_of() { # PORT
 belongs_to() { # PORT WORKLOAD
 	[ "$(workload_of "$1")" = "$2" ]
 }
-# A guest whose neighbour did not answer before may send nothing for a moment.
+# A guest whose neighbour did not answer before may not send for a moment.
 sends_as() { # N WORKLOAD
 	attempt "$1" tcp 10.0.0.12 7000 >/dev/null
 	belongs_to "tap$1" "$2"
@@ -50,7 +50,7 @@ begin g3 echo3 echo tcp 7000
 equal "a port that no workload claims is told" unclaimed "$(state_of tap3)"
 equal "and ignored: its guest sends what it likes" connected "$(attempt 3 tcp 10.0.0.12 7000)"
 
-# Names.
+# Renamed ports.
 ip -n "$ns-host" link set tap1 down
 ip -n "$ns-host" link set tap1 name tap1b
 ip -n "$ns-host" link set tap1b up
@@ -69,7 +69,7 @@ ip -n "$ns-host" link set other1 name tap1
 ip -n "$ns-host" link set tap1 up
 check "until it is one again" within 20 belongs_to tap1 w1
 
-# Gone and come again.
+# Deleted and recreated ports.
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 5
 check "a connection lives" within 20 grows stream echoed 20
 end "$child"
@@ -86,7 +86,7 @@ check "ten times over" within 20 port_is tap1 protected
 equal "it works still" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 check "with pins of the three ports alone" within 20 pins_are 6
 
-# Bridges.
+# Ports that change their bridge.
 ip -n "$ns-host" link set tap1 nomaster
 ip -n "$ns-host" link set tap1 master br1
 ip -n "$ns-host" link set tap2 master br1
@@ -98,7 +98,7 @@ ip -n "$ns-host" link set tap1 master br0
 ip -n "$ns-host" link set tap2 master br0
 check "and back" within 20 bridge_is tap2 br0
 
-# By MAC.
+# Workloads found by MAC.
 ip -n "$ns-host" link set tap3 down address fe:54:00:00:00:05
 ip -n "$ns-host" link set tap3 up
 check "a tap whose MAC is the workload's behind fe belongs to it" within 20 belongs_to tap3 by-tap
@@ -119,7 +119,7 @@ stop_agent
 start_agent --policy "$lab/first-sender.yaml"
 equal "the next agent remembers" by-sender "$(workload_of tap3)"
 
-# Gone while nobody looked.
+# Deleted while no agent ran.
 make_guest 7
 check "another port comes" within 20 port_is tap7 unclaimed
 stop_agent
@@ -128,7 +128,7 @@ start_agent --policy "$lab/policy.yaml"
 check "a port that went while there was no agent is not there" no_port tap7
 check "and has left no pins" within 20 pins_are 6
 
-# Nobody's, denied.
+# Ports of no workload, denied.
 check "unclaimed: deny is applied" apply "$lab/deny.yaml"
 make_guest 4
 check "a port of nobody is there" within 20 port_is tap4 unclaimed

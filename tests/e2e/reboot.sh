@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# reboot.sh: the host boots anew, or is released and filtered again, and guests that were given their
-# addresses by DHCP go on where they were, without asking again. A boot is what it is to the agent: its
-# state folder is there, and nothing in the kernel. No guest gains an address by that which it does not
-# have any more, or which is another's now.
+# reboot.sh: the host reboots, or is released and filtered again, and guests with addresses from
+# DHCP continue without a new request. A reboot, for the agent, is a state folder without anything
+# in the kernel. No guest gets back an address that it no longer has, or that another guest has now.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -76,13 +75,13 @@ kept() { # ADDRESS
 	jq -e --arg address "$1" '.leases[] | select(.address == $address)' "$lab/state/leases.json"
 }
 
-# How many leases the map has from the file, and not from a server.
+# Prints the number of leases in the map that come from the file, not from a server.
 restored() {
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/leases" |
 		jq '[.[].formatted.value.at[][] | select(.until_ns > 0) | .restored] | add'
 }
 
-# What a boot leaves to the next agent.
+# Simulates a boot: only the state folder remains for the next agent.
 reboot() {
 	[ -z "$agent" ] || stop_agent
 	cp -a "$lab/state" "$lab/disk"
@@ -101,7 +100,7 @@ for i in 1 3; do
 done
 
 reboot
-# Resumed: a tap of another number, and a guest that knows of nothing.
+# A resumed VM: its tap has a new number, and the guest has noticed nothing.
 ip -n "$ns-host" link del tap3
 plug 3 br0
 in_guest 3 ip addr flush dev eth0
@@ -119,7 +118,7 @@ equal "… and nothing else" leases.json "$(ls "$lab/state")"
 start_agent --policy "$lab/policy.yaml"
 check "… which count when the host is filtered again" within 20 becomes connected 1 tcp 10.0.0.12 7000
 
-# Given back while no agent ran: the file has it still, the kernel knows better.
+# Released while no agent ran: the file still has the lease, the kernel's map does not.
 equal "what a server has not said yet is marked so" 2 "$(restored)"
 ask 1
 check "guest 1 renews" within 30 grep -q obtained "$lab/udhcpc1.out"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# reject.sh: a refusal reaches a real stack as a reset or an unreachable, at once, over IPv4 and
-# IPv6, from the sender's own end and from the far one.
+# reject.sh: a refusal reaches a real stack immediately, as a reset or an unreachable message, over
+# IPv4 and IPv6, from the sender's own end and from the far end.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -25,8 +25,8 @@ for port in 7001 7002 7003; do
 done
 begin g2 udp7003 echo udp 7003
 
-# Answers within this many milliseconds came from the firewall's refusal and not from waiting: a SYN without an answer
-# is sent again after a second.
+# An answer within this many milliseconds was the firewall's refusal: an unanswered SYN is repeated
+# only after a second.
 at_once=950
 
 refused() { # WHAT N PROTO HOST PORT EXPECTED

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# release.sh: a clean exit leaves enforcement in place; --release takes everything down, with tcx
-# and with clsact, and not under a running agent.
+# release.sh: a clean exit leaves enforcement in place; --release removes everything, with tcx and
+# with clsact, and refuses while an agent runs.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# resize.sh: another --max-connections at a restart, under traffic: no established connection is lost,
-# flows and charges go on counting, a number that is too small is refused and changes nothing, and what a
-# start left half done the next one ends.
+# resize.sh: a new --max-connections at a restart, under traffic: no established connection is lost,
+# flows and charges keep their counts, a number that is too small is refused without effect, and the
+# next start completes one that was interrupted.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -36,7 +36,7 @@ flow_packets() { # PORT
 		jq -r --argjson port "$1" 'select(.to.port == $port) | .packets.out' |
 		sort -n | tail -n 1
 }
-# What ports are charged, of those that send nothing new.
+# Prints the charges of the ports that open nothing new.
 charged() {
 	tapwall ports --json | jq -c 'select(.name == "tap1") | [.connections.half_open, .connections.established]'
 }
@@ -54,7 +54,7 @@ go_on() { # WHAT
 			"$(($(count_of "$kind" echoed) + 100))"
 	done
 }
-# A restart with another number, and what must be as before.
+# Restarts with a new number, and checks what must not change.
 resize() { # NUMBER
 	before=$(flow_packets 7000)
 	records=$(status connection_records)
@@ -102,8 +102,8 @@ start_agent --policy "$lab/policy.yaml" --max-connections 4096
 equal "the table is what it was" 4096 "$(status connections_max)"
 check "with all its records" test "$(status connection_records)" -ge "$records"
 
-# A start that came to its end between attaching and settling: the programs have the new table, and the
-# other one is still pinned as the one in force.
+# A start that died between attaching and settling: the programs have the new table, and the old one
+# is still pinned as the one in force.
 resize 32768
 records=$(status connection_records)
 stop_agent
@@ -117,7 +117,7 @@ equal "no record is lost by that" "$records" "$(status connection_records)"
 equal "and ends it" 0 "$(pins)"
 go_on "resumed"
 
-# And one that came to its end between the renames: of the old table there are records without their rows.
+# A start that died between the renames: of the old table there are records without buckets.
 stop_agent
 mv "$maps/conns" "$maps/conns-new"
 bpftool map create "$maps/conns" type array key 4 value 128 entries 4832 name conns flags 0x400
@@ -127,7 +127,7 @@ equal "with every record" "$records" "$(status connection_records)"
 equal "and no pin is left" 0 "$(pins)"
 go_on "renamed"
 
-# And one that came to its end before the new table was all pinned: nothing of it stays.
+# A start that died before the new table was completely pinned: nothing of it stays.
 stop_agent
 bpftool map pin pinned "$maps/usage" "$maps/usage-new"
 bpftool map pin pinned "$maps/buckets" "$maps/buckets-new"
@@ -138,7 +138,7 @@ equal "a start takes away what was barely begun" 0 "$(pins)"
 equal "… and goes on as before" 32768 "$(status connections_max)"
 go_on "barely begun"
 
-# Maps of the same shapes whose meaning is another one.
+# Maps of the same shape with a different meaning.
 stop_agent
 layout() { # NUMBER
 	bpftool -j map dump pinned "$maps/config" | jq -r --arg n "$1" \
@@ -158,7 +158,8 @@ start_agent --policy "$lab/policy.yaml" --max-connections 32768
 go_on "of this layout again"
 
 check "every TCP message came back" end "$tcp"
-# While ports change over, each table sees one end of a connection: a segment or two may come again.
+# During the change of tables, each table sees one end of a connection: a few segments may be
+# retransmitted.
 check "hardly a TCP segment had to come again" test "$(count_of tcp lost)" -le 20
 check "every datagram came back" end "$udp"
 check "every message over IPv6 came back" end "$six"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# restart.sh: kill -9 of the agent under traffic: not a packet lost, established connections go on,
-# new ones are judged, and the next agent still shows them with their counters.
+# restart.sh: kill -9 of the agent under traffic: no packet is lost, established connections
+# continue, new ones are judged, and the next agent shows all of them with their counters.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -70,9 +70,9 @@ equal "without --policy the saved one stays in force" "$lab/policy.yaml" \
 	"$(tapwall status --json | jq -r .policy_source)"
 check "and traffic still flows" within 20 grows tcp echoed "$(($(count_of tcp echoed) + 100))"
 
-# The rows of images.json change places, as if they spoke of images that were in these slots before.
+# The rows of images.json exchange their slots, as if they described earlier images in these slots.
 stop_agent
-# Not by jq, which rounds their keys.
+# Without jq, which rounds the keys.
 number='-\{0,1\}[0-9][0-9]*'
 grep -o "\[$number,$number,$number,$number,$number\]" "$lab/state/images.json" | tr -d '[]' >"$lab/rows"
 cut -d , -f 4,5 "$lab/rows" | tac >"$lab/keys"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# socket.sh: the agent's socket under clients that mean no good, what `--json` looks like, and what
-# the service manager is told.
+# socket.sh: the agent's socket with malicious clients, the format of `--json`, and the messages to
+# the service manager.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

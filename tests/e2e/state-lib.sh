@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # variables are set by lib.sh and used by those tests
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# state-lib.sh: four guests that try each other, and what `status` says: shared by the tests of the
-# state folder. Sourced after lib.sh.
+# state-lib.sh: definitions shared by the tests of the state folder: four guests that connect to
+# each other, and checks of `status`. Sourced after lib.sh.
 
 make_host
 for i in 1 2 3 4; do
@@ -23,7 +23,7 @@ replug() { # N
 	plug "$1" br0
 }
 
-# What the kernel does at all ports: what is allowed passes, what is not does not.
+# True if the kernel judges at all ports: allowed connections pass, others do not.
 judged() {
 	for i in 1 2 3 4; do
 		in_guest $i ip neigh flush all
@@ -47,7 +47,7 @@ ifindex() {
 	on_host cat "/sys/class/net/$1/ifindex"
 }
 
-# The id that the kernel knows a port by.
+# Prints a port's id in the kernel.
 id_of() { # PORT
 	number=$(ifindex "$1")
 	bpftool -j map lookup pinned "$lab/bpffs/tapwall/maps/port_ids" key \

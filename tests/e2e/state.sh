@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# state.sh: an agent starts with a state folder that is not what an agent left there, beside a kernel
-# that enforces: files are lost, cut off or older, and taps were made anew while no agent ran. Each
-# port is judged by the policy all the same, and `status` says what the kernel does.
+# state.sh: an agent starts on a host that enforces a policy, with a damaged state folder: files are
+# lost, truncated or old, and taps were recreated while no agent ran. Each port is judged by the
+# policy nevertheless, and `status` shows what the kernel does.
 # shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -12,7 +12,7 @@
 start_agent --policy "$lab/policy.yaml"
 equal "all ports are judged" "$right" "$(judged)"
 
-# ---- ports.json and a tap that was made anew while no agent ran ----
+# ---- ports.json, and a tap that was recreated while no agent ran ----
 
 damage() { # HOW FILE
 	case $1 in
@@ -39,7 +39,7 @@ for how in lost older; do
 done
 equal "no id is given twice" 4 "$(for i in 1 2 3 4; do id_of tap$i; done | sort -u | wc -l)"
 
-# ---- a policy that is not the one in force, and rules that are not its own ----
+# ---- a policy file other than the one in force, and rules of another policy ----
 
 
 cp -r "$lab/state" "$lab/older"
@@ -67,7 +67,7 @@ equal "a policy file of the text in force is taken for it" 'second.yaml 2' \
 	"$(source_of) $(tapwall status --json | jq .policy_generation)"
 check "… and saved" cmp "$lab/second.yaml" "$lab/state/policy.yaml"
 stop_agent KILL
-# Still JSON, and plausible.
+# Changed, but still plausible JSON.
 sed -i 's/"echo"/"other"/; s/\(\[[1-9]\),/\11,/; s/"id":1,/"id":9,/' "$lab/state"/*.json
 start_agent
 equal "other files changed: the policy is in force all the same" "$swapped" "$(judged)"
@@ -81,7 +81,7 @@ equal "a policy of which only the text is left has its number, and is not said t
 	"$lab/state/policy.yaml 2" "$(tapwall status --json | jq -r '"\(.policy_source) \(.policy_generation)"')"
 check "the first policy is applied again" apply "$lab/policy.yaml"
 
-# ---- files that are deleted or changed under the agent, or are missing at its start ----
+# ---- files deleted or changed while the agent runs, or missing at its start ----
 
 written() { # FILE INODE: one of this name is there, and not that one
 	[ -s "$lab/state/$1" ] && [ "$(stat -c %i "$lab/state/$1")" != "$2" ]
@@ -93,7 +93,7 @@ check "… and sound" within 20 sound
 for file in $all_files; do
 	: >"$lab/agent.log"
 	inode=$(stat -c %i "$lab/state/$file")
-	# A number that is not free: another file will not have it.
+	# Keeps the inode in use, so that no new file gets its number.
 	ln "$lab/state/$file" "$lab/state/keep-$file"
 	rm "$lab/state/$file"
 	check "$file, deleted under the agent, is written again" within 20 written $file "$inode"
@@ -126,7 +126,7 @@ on_host "$tapwalld" --release --socket "$lab/other.sock" --bpffs "$lab/bpffs/tap
 equal "… and so is a release with it" 1 $?
 equal "nothing has changed by that" "$right" "$(judged)"
 
-# ---- an entry that is not the one that the agent wrote ----
+# ---- a port entry other than the one that the agent wrote ----
 
 port_slots=$lab/bpffs/tapwall/maps/port_slots
 id=$(id_of tap3)
@@ -136,7 +136,7 @@ lose_entry() { # both epochs
 			$((key % 256)) $((key / 256)) 0 0 value 0 0 0 0
 	done
 }
-# The agent looks after entries every few seconds, and may come between the loss and the question.
+# The agent checks the entries every few seconds, and may restore one before the test looks.
 loss_is_told() {
 	lose_entry
 	port_is tap3 shut

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# swap.sh: two policies take turns under traffic. Each refuses both of two ports, but at different
-# ends: under A the out end refuses 7001 and the in end 7002, under B the other way round. A packet
-# that met one end of A and the other of B would pass. What both allow loses nothing.
+# swap.sh: two policies alternate under traffic. Each refuses both of two ports, but at different
+# ends: under A the out end refuses 7001 and the in end 7002, under B the reverse. A packet judged
+# by A at one end and by B at the other would pass. Traffic that both allow loses nothing.
 # shellcheck disable=SC2016,SC2119,SC2317 # awk has dollars; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -24,7 +24,7 @@ policy() { # PORT REFUSED AT FROM, PORT REFUSED AT TO
 }
 policy 7001 7002 >"$lab/a.yaml"
 policy 7002 7001 >"$lab/b.yaml"
-# The control: the mixture that must never be.
+# The control: a policy that is the forbidden mixture.
 {
 	workloads 2
 	echo 'default: allow'
@@ -34,7 +34,8 @@ denials() {
 	tapwall ports --json | jq -s '[.[] | .denied.out, .denied.in] | add'
 }
 
-# The receiver has taken all that came, and a moment later, too: what it took last is in its counts then.
+# The receiver has read everything that arrived, and again a moment later, so its counts are
+# complete.
 no_queue() {
 	in_guest 2 awk '$2 ~ /:1B5[9A]$/ && $5 !~ /:0+$/ { exit 1 }' /proc/net/udp6 # ports 7001 and 7002
 }

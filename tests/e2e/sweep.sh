@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# sweep.sh: expired connections give their memory back and are told as closed, rules that went give
-# back their slots once no connection speaks of them, and a follower of the log that is too slow
-# misses entries, is told how many, and costs the agent nothing.
+# sweep.sh: expired connections free their memory and are reported as closed; the slots of deleted
+# rules are freed when no connection refers to them; a slow follower of the log misses entries, is
+# told their number, and costs the agent nothing.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -49,7 +49,7 @@ check "and no records either, before long" within 60 swept
 check "their end is told, with what they carried" sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
 	jq -es '[.[] | select(.event == \"close\" and .rule == \"first\" and .packets.out > 0 and .from.workload == \"w1\")] | length > 100'"
 
-# A rule that goes and comes back while connections remember it is the same rule.
+# A rule that is deleted and added again while connections refer to it is the same rule.
 in_guest 1 "$traffic" connect udp 10.0.0.12 7001 >/dev/null &
 opens() {
 	[ "$(hits first)" -gt "$opened" ]
@@ -58,7 +58,7 @@ check "a connection opens" within 20 opens
 check "another rule takes its place" apply "$lab/second.yaml"
 check "and the first comes back at once" apply "$lab/first.yaml"
 check "with its hits" test "$(hits first)" -gt "$opened"
-# Once nothing remembers it, it is a new one.
+# After no connection refers to it, it is a new rule.
 apply "$lab/second.yaml"
 forgotten() {
 	apply "$lab/first.yaml" && [ "$(hits first)" = 0 ] && return

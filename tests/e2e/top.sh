@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# top.sh: rates of real traffic: at ports, of connections, of rules and reasons, and on the screen.
+# top.sh: rates of real traffic: of ports, connections, rules and reasons, and on the screen.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

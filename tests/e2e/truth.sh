@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# truth.sh: no guest loses its protection by a slip of the pen. A policy in which a protected port
-# belongs to no workload any more is refused by apply, by SIGHUP and at start, unless it is told that
-# this is meant; what is not filtered is said first, and counted.
+# truth.sh: no guest loses its protection by a typing mistake. A policy under which a protected port
+# would belong to no workload is refused by apply, by SIGHUP and at start, unless the user confirms
+# it; unfiltered ports come first in the output, with their number.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -34,7 +34,7 @@ generation() {
 	tapwall status --json | jq .policy_generation
 }
 
-# What of a status is said of loads that were refused.
+# Prints the part of the status about refused loads.
 logged() { # PATTERN
 	within 20 grep -q "$1" "$lab/agent.log"
 }
@@ -90,7 +90,7 @@ check "the log says it, too" logged 'tap2: NOT FILTERED'
 apply "$lab/removed.yaml"
 equal "a port that is open already is opened by no further change" 0 $?
 
-# A port whose workload is another one's by its MAC is kept shut; to leave it open is a change, too.
+# A port whose name and MAC belong to different workloads is kept shut; opening it is a change too.
 {
 	cat "$lab/removed.yaml"
 	echo 'default: allow'
@@ -104,7 +104,7 @@ tapwall apply --dry-run "$lab/removed.yaml" >"$lab/dry.out" 2>&1
 check "that ports of no workload open is marked" says dry.out '^  ! unclaimed: deny -> ignore'
 check "and they are counted" first_line dry.out '^NOT FILTERED: 1 port without a workload in total: tap2$'
 
-# ---- explain --live tells what the ports do, not what the policy alone would say ----
+# ---- explain --live shows what the ports do, not the policy's decision alone ----
 explain() { # OPTIONS…
 	tapwall explain --live --from 10.0.0.200 --to w2 --proto tcp "$@" >"$lab/explain.out" 2>&1
 }
@@ -137,7 +137,7 @@ equal "so it is for programs" '["deny","shut","allow"]' "$(
 )"
 equal "which is what happens" timeout "$(attempt 1 tcp 10.0.0.12 80)"
 
-# ---- what the log and the lists say when there is nothing ----
+# ---- empty logs and lists ----
 {
 	workloads 2
 	cat <<-'END'

@@ -34,7 +34,7 @@ match(line, /^[ \t]*(typedef[ \t]+)?(static[ \t]+)?(const[ \t]+)?(struct|union|e
 	sub(/[ \t]*\{$/, "", text)
 	print "tag", FILENAME, FNR, text
 }
-# The head of a function may go over several lines; it ends at its `{` or `;`.
+# A function's head may span several lines; it ends at its `{` or `;`.
 /^[A-Za-z_]/ && line !~ /=/ && line ~ /\(/ { head = line; at = FNR }
 /^[A-Za-z_]/ && line !~ /\(/ && line !~ /[;{}]/ { before = line }
 head != "" && FNR > at && /^[ \t]/ { head = head " " line }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=sh
-# lib.sh: what the tests with virtual machines share. Sourced. They speak TAP (testanything.org).
+# lib.sh: definitions shared by the tests with virtual machines. Sourced. The tests print TAP
+# (testanything.org).
 #
-# A test re-runs itself inside demo/cell, so that no namespace, tap, pin, mount or process outlives
-# it, and has there a /run of its own with LAB_RUN in it.
+# A test restarts itself inside demo/cell, so that no namespace, tap, pin, mount or process outlives
+# it. There it has a private /run that contains LAB_RUN.
 set -u
 TW_SOURCE=${TW_SOURCE:?set TW_SOURCE to the checkout}
 TW_BUILD=${TW_BUILD:?set TW_BUILD to the build folder}
@@ -11,12 +12,12 @@ LAB_SRC=$TW_SOURCE/demo
 export TW_SOURCE TW_BUILD LAB_SRC
 . "$LAB_SRC/lab.sh"
 PATH=$TW_BUILD:$TW_BUILD/demo:$PATH
-# Guests are emulated, beside other tests.
+# Guests are emulated, in parallel with other tests.
 export LAB_BOOT_SECONDS=240 LAB_SECONDS=120
 n_ok=0
 n_failed=0
 
-# The whole test cannot run here.
+# Skips the whole test, which cannot run on this host.
 skip_all() {
 	echo "1..0 # SKIP $*"
 	exit 0
@@ -32,7 +33,7 @@ not_ok() {
 	echo "not ok $((n_ok + n_failed)) - $*"
 }
 
-# check TEXT COMMAND…: passes if the command does; what it printed is shown if not.
+# check TEXT COMMAND…: passes if the command succeeds; otherwise prints its output.
 check() {
 	what=$1
 	shift
@@ -44,7 +45,7 @@ check() {
 	fi
 }
 
-# within SECONDS COMMAND…: tries until it succeeds; fails when the time is over.
+# within SECONDS COMMAND…: repeats the command until it succeeds, or fails after SECONDS.
 within() {
 	end=$(($(date +%s) + $1))
 	shift
@@ -54,7 +55,7 @@ within() {
 	done
 }
 
-# The usual amount of something random, or, with SCALE=full, a large one.
+# Prints the usual amount of random work, or, with SCALE=full, the large one.
 scaled() { # USUAL FULL
 	[ "${SCALE:-}" = full ] && echo "$2" || echo "$1"
 }
@@ -64,13 +65,13 @@ finish() {
 	exit "$((n_failed > 0))"
 }
 
-# bail REASON: the test cannot go on.
+# bail REASON: ends a test that cannot continue.
 bail() {
 	echo "Bail out! $*"
 	exit 1
 }
 
-# Outside: checks what is needed, then starts this script again inside.
+# Outside the cell: checks the requirements, then starts this script again inside.
 enter() {
 	if [ "${LAB_INSIDE:-}" = 1 ]; then
 		LAB_RUN=/run/lab

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# complete.sh WORD…: what the completion offers for the last word.
+# complete.sh WORD…: prints the completions of the last word.
 tapwall() { command tapwall "$@" --socket agent.sock; }
 # shellcheck disable=SC1091 # made by the build
 . "$BUILD/cli/man/tapwall"
