@@ -106,8 +106,7 @@ static void write_counts(int fd, const char *names[], const uint64_t *counts, si
 	char line[256];
 	size_t len = 0;
 
-	/* The line has a fixed width, so a reader never sees the rest of an older line after a
-	 * newer one. */
+	/* Fixed width: a reader never sees the rest of an older line after a newer one. */
 	for (size_t i = 0; i < n; i++)
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s=%-12llu\n", names[i],
 			(unsigned long long)counts[i]);
