@@ -2,13 +2,13 @@
 /* cpus MODE N TAP1 TAP2 [TAP3]: two guests whose frames are processed by two CPUs at once. There
  * are two threads, each pinned to its own CPU and with its own queue of each tap.
  *
- *	churn	N random frames of a few hundred TCP and UDP connections, opened, closed and reset; guest 1's by TAP1,
- *		or TAP3, at random
- *	first	N connections whose first datagram comes by both CPUs at once
- *	fins	N connections whose ends say FIN at once, and acknowledge
- *	pieces	N datagrams in two fragments, which come at once
- *	acks	N times two segments of one connection at once, then what acknowledges both
- *	moves	N rounds of datagrams from both ends of 64 connections at once, guest 1's by TAP1 and TAP3
+ *	churn	N random frames of a few hundred TCP and UDP connections, opened, closed and reset; guest 1 sends
+ *		through TAP1 or TAP3, at random
+ *	first	N connections whose first datagrams are processed by both CPUs at once
+ *	fins	N connections whose ends send FIN at once, and acknowledge
+ *	pieces	N datagrams in two fragments, which arrive at once
+ *	acks	N times two segments of one connection at once, then acknowledgements of both
+ *	moves	N rounds of datagrams from both ends of 64 connections at once; guest 1 sends through TAP1 and TAP3
  *
  * Prints sent=, arrived= (at the other guest) and forbidden= (that no rule allows).
  */
