@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Unit tests of the agent's modules that need no kernel: patterns, leases, rule slots, ports,
- * binding, the log. */
+/* Unit tests of the agent's patterns, leases, rule slots, ports, binding and log. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -520,8 +519,7 @@ static void test_binding_conflicts(void **state)
 	tw_inforce_free(inforce);
 }
 
-/* The guest's source MAC counts only if the policy allows that, and never against the host's
- * information. */
+/* The guest's source MAC counts only if the policy allows it, and never against host data. */
 static void test_binding_first_sender(void **state)
 {
 	static struct bindings b;
