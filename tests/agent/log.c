@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The agent's answer to EventsRequest: what is sent, going on with a number, filters, and what is overwritten. */
+/* Unit tests of the agent's answer to EventsRequest: its events, continuing from a number, filters,
+ * and overwritten entries. */
 #include <stdlib.h>
 
 #include "tests/agent/test.h"
@@ -10,7 +11,7 @@
 #include "agent/observe/telemetry.h"
 #include "link/event_reader.h"
 
-/* An agent with a journal, and a reader of what it answers. */
+/* An agent with a journal, and a reader of its answers. */
 struct fixture {
 	struct tw_journal journal;
 	struct tw_telemetry telemetry;
@@ -123,7 +124,7 @@ static void assert_numbers(const struct fixture *f, uint64_t first, size_t n)
 		assert_int_equal(f->numbers[i], first + i);
 }
 
-/* A reader that goes on where it stopped gets every event once. */
+/* A reader that continues where it stopped gets every event once. */
 static void test_going_on(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;
@@ -147,7 +148,7 @@ static void test_going_on(void **state)
 	assert_numbers(f, 1004, 700);
 	assert_int_equal(f->lost, 0);
 
-	/* Another agent's journal begins with what it has. */
+	/* From another agent's journal, a reader gets all entries. */
 	request.journal++;
 	tw_event_reader_done(&f->reader);
 	ask(f, &request);
@@ -165,7 +166,7 @@ static void test_going_on(void **state)
 	assert_numbers(f, 1704, 1);
 }
 
-/* What was overwritten meanwhile, and what the fast path lost, is counted once. */
+/* Entries overwritten meanwhile, and events lost by the fast path, are counted once. */
 static void test_losses(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;
@@ -186,7 +187,7 @@ static void test_losses(void **state)
 	assert_int_equal(f->lost, 7);
 }
 
-/* A loss beside events that are not wanted is told, too: they might have been. */
+/* Losses between filtered-out events are reported too: the lost events might have matched. */
 static void test_filters(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;
@@ -230,7 +231,7 @@ static void test_filters(void **state)
 	assert_false(tw_answer_has_logged(&f->ctx, "w3"));
 }
 
-/* A reader that wants little is told how far it has come. */
+/* A reader whose filter matches little is told its position. */
 static void test_progress(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;
@@ -244,7 +245,7 @@ static void test_progress(void **state)
 	assert_true(f->reader.next > 3001 - 1024);
 }
 
-/* Names are the right ones after the dictionary was made anew. */
+/* Names are right after the dictionary was rebuilt. */
 static void test_dictionary(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;

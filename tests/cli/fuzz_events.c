@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Events in columns. If the first byte is odd, the rest is a stream of batches, each behind two bytes of length: what
- * is read as rows is written again and read as the same rows. Else the rest is rows, which must come out as they
- * went in. */
+/* Fuzzer of events in columns. If the first byte is odd, the rest is a stream of batches, each
+ * after two bytes of length: rows that are read are written again, and must read as the same rows.
+ * Else the rest is rows, which are written, and must read as the same rows. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static void require(int holds)
 		abort();
 }
 
-/* Passes what the writer has to the reader, as bytes. */
+/* Passes the writer's batch to the reader, as bytes. */
 static void pass(struct tw_event_writer *writer, const struct tw_dictionary *names, uint64_t next,
 	struct tw_event_reader *reader)
 {
@@ -93,7 +93,7 @@ static void read_batches(const uint8_t *data, size_t len)
 	tw_event_reader_done(&reader);
 }
 
-/* Takes away what a row of its kind does not have, and makes names out of any numbers. */
+/* Removes the fields that a row of its kind does not have, and turns numbers into names. */
 static void tidy_row(struct tw_event_row *row, uint64_t number)
 {
 	struct tw_event_row raw = *row;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Events in columns: what a writer puts in, a reader gets out, and nothing else is accepted. */
+/* Unit tests of events in columns: a reader gets the writer's rows, and accepts no malformed
+ * batch. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static void done(struct ends *ends)
 	tw_event_reader_done(&ends->reader);
 }
 
-/* Sends what the writer has, as bytes. */
+/* Sends the writer's batch, as bytes. */
 static int pass(struct ends *ends, uint64_t next)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT, *got;
@@ -118,7 +119,7 @@ static void test_round(void **state)
 
 	for (size_t i = 0; i < 6; i++) {
 		rows[i] = row_of(&ends, 5 + i + (i > 3), kinds[i]);
-		if (kinds[i] == 9) { /* a kind of a later version has the columns of all rows */
+		if (kinds[i] == 9) { /* an unknown kind has only the common columns */
 			memset(&rows[i].src_mac, 0, 12);
 			rows[i].len = rows[i].entered_by = rows[i].tcp_flags = 0;
 			rows[i].tcp_seq = rows[i].tcp_window = 0;
@@ -138,7 +139,7 @@ static void test_round(void **state)
 	done(&ends);
 }
 
-/* A name is sent once, and again when the dictionary is another one. */
+/* A name is sent once, and again after the dictionary was replaced. */
 static void test_names(void **state)
 {
 	Tapwall__V1__EventBatch batch = TAPWALL__V1__EVENT_BATCH__INIT;
@@ -167,7 +168,7 @@ static void test_names(void **state)
 	done(&ends);
 }
 
-/* A loss is told before the first row behind it, whatever batch that is in. */
+/* A loss is reported before the first row after it, in whichever batch that row is. */
 static void test_losses(void **state)
 {
 	struct ends ends = {0};
@@ -305,7 +306,7 @@ static void test_damage(void **state)
 		assert_int_equal(read_damaged(damages[i]), -EBADMSG);
 }
 
-/* Every allocation may fail; the next try with the rest of the memory goes well. */
+/* Each allocation fails once; the next attempt succeeds. */
 static void test_no_memory(void **state)
 {
 	int ret = -ENOMEM;

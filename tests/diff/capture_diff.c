@@ -129,7 +129,7 @@ static int report(struct run *run, const char *path, size_t at, const struct tw_
 	failed = tw_seq_write_case(&run->seq, native, about, kept);
 	tw_target_free(native);
 	if (!failed)
-		printf("  kept with %zu frames in %s\n", run->seq.items.n, kept);
+		printf("  saved with %zu frames in %s\n", run->seq.items.n, kept);
 	return failed;
 }
 

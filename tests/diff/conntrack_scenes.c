@@ -55,7 +55,7 @@ const struct tw_ct_scene tw_ct_scenes[] = {
 	{"RST far away", HANDSHAKE "> R 1000000 0\n< R 1000000 0\n> RA 1000000 1\n> A 1 1\n"},
 	{"RST with a wrong ACK", HANDSHAKE "> RA 1 50000\n"},
 	{"refused", "> S 0 0\n< RA zero 1\n> S 10 0\n< RA zero 11\n"},
-	{"refused by somebody who guesses",
+	{"refused by an attacker who guesses",
 		"> S 0 0\n< RA zero 2\n< RA zero 0\n< SA 0 1\n> A 1 1\n"},
 	{"challenged SYN", "> S 0 0\n< A 5000 7000\n> R 7000 0\n> S 0 0\n< SA 0 1\n> A 1 1\n"},
 	{"SYN-ACK for an older SYN",
@@ -75,7 +75,7 @@ const struct tw_ct_scene tw_ct_scenes[] = {
 	{"window's edge", HANDSHAKE "> A 8001 1 1\n> A 8002 1 1\n> A 8000 1 100\n"},
 	{"window's edge, scaled", SCALED "< A 1 1 w=1000\n> A 32001 1 1\n> A 32002 1 1\n"
 					 "< A 12801 1 1\n< A 12802 1 1\n"},
-	{"ACK of what was not sent", HANDSHAKE "< A 1 2\n> PA 1 1 10\n< A 1 12\n< A 1 11\n"},
+	{"ACK of unsent data", HANDSHAKE "< A 1 2\n> PA 1 1 10\n< A 1 12\n< A 1 11\n"},
 	{"ACK of long ago", HANDSHAKE "> PA 1 1 10\n< A 1 11\n< A 1 -65998\n< A 1 -66010\n"
 				      "< PA 1 -66010 10\n> A 11 11\n"},
 	{"sequence wraps", "> S -2000 0\n< SA -1000 -1999\n> A -1999 -999\n> PA -1999 -999 5000\n"
@@ -88,6 +88,6 @@ const struct tw_ct_scene tw_ct_scenes[] = {
 	{"SYN in the other direction", HANDSHAKE "< S 500000 0\n> A 1 1\n< R 1 0\n"},
 	{"SYN-ACK from the originator", HANDSHAKE "> SA 0 1\n> SA 1 1\n> A 1 1\n"},
 	{"no connection", "> A 1 1\n< SA 0 1\n> R 1 0\n> FA 1 1\n"},
-	{"flags that nobody sends", HANDSHAKE "> SF 1 0\n> SR 1 0\n> P 1 0\n> FU 1 0\n> A 1 1\n"},
+	{"flags that no stack sends", HANDSHAKE "> SF 1 0\n> SR 1 0\n> P 1 0\n> FU 1 0\n> A 1 1\n"},
 	{NULL, NULL},
 };

@@ -235,7 +235,7 @@ static void report(const struct run *run, struct tw_gen *gen, const struct tw_or
 	tw_buf_addf(&policy, "# asked with: %s", text.data);
 	tw_gen_print(gen, &policy);
 	if (!write_file(kept, &policy))
-		printf("  policy kept in %s\n", kept);
+		printf("  policy saved in %s\n", kept);
 }
 
 /* Runs one policy with its tuples. 0: agreed; 1: disagreed; negative errno. */

@@ -108,7 +108,7 @@ static int receive(struct run *run, const struct piece *p)
 			return wrong(run, "a byte was delivered twice");
 		b->there[i] = true;
 		if (b->total && i >= b->total)
-			return wrong(run, "data behind the end was delivered");
+			return wrong(run, "data beyond the end was delivered");
 	}
 	if (!p->more) {
 		if (b->total)
@@ -131,7 +131,8 @@ static int settle(struct run *run)
 
 			for (int i = 0; i < UNITS_MAX * 2; i++)
 				if (b->there[i] && !b->first)
-					return wrong(run, "a piece was delivered before its first");
+					return wrong(run,
+						"a fragment was delivered before the first one");
 			look_whole(run, b);
 		}
 	}
@@ -322,7 +323,7 @@ static int honest(struct run *run)
 	for (unsigned int i = 0; i < n && !err; i++)
 		err = send_piece(run, &pieces[i]);
 	if (!err && allowed && run->n_whole != whole_before + 2)
-		err = wrong(run, "an allowed datagram was not delivered whole");
+		err = wrong(run, "an allowed datagram was not delivered completely");
 	if (!err && !allowed && run->n_delivered != delivered)
 		err = wrong(run, "of a denied datagram something was delivered");
 	return err;

@@ -39,7 +39,7 @@ static int report(struct run *run, struct tw_seq *seq, uint64_t seed, const stru
 	failed = tw_seq_write_case(seq, native, err->text, kept);
 	tw_target_free(native);
 	if (!failed)
-		printf("  kept with %zu frames in %s\n", seq->items.n, kept);
+		printf("  saved with %zu frames in %s\n", seq->items.n, kept);
 	return failed;
 }
 

@@ -283,7 +283,7 @@ static void ask_honestly(const struct talk *talk)
 	if (tw_link_pack(&out, &request.base) < 0 ||
 		send(fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len ||
 		!listen_for(talk, fd, WAIT_MS, READ_MAX))
-		fail(talk, "an honest client is not served");
+		fail(talk, "a valid request was not answered");
 	close(fd);
 }
 

@@ -487,7 +487,7 @@ static void run_segments(struct frame *f)
 	ask(f, false, 6, 3000, VIRTIO_NET_HDR_GSO_TCPV4, 1000);
 	put16(f->bytes + f->l3 + 2, 1040);
 	sum_header(f);
-	known("a super-frame that says it is shorter", f, 0);
+	known("a super-frame whose length field is too small", f, 0);
 }
 
 static int run_known(void)

@@ -463,6 +463,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (argc > 1 && !strcmp(argv[1], verbs[i].name) && argc - 2 == verbs[i].n_args)
 			return verbs[i].run(argv + 2);
-	fprintf(stderr, "pieces: wrong usage; see the head of pieces.c\n");
+	fprintf(stderr, "pieces: invalid arguments; see the comment at the top of pieces.c\n");
 	return 2;
 }

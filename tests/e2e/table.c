@@ -126,8 +126,8 @@ static void check_charges(uint32_t (*met)[KINDS])
 
 		for (size_t kind = 1; kind < KINDS; kind++)
 			if (charged[kind] != (int)met[id][kind])
-				FAULT("port %u, kind %zu: charged %d, %u stand there\n", id, kind,
-					charged[kind], met[id][kind]);
+				FAULT("port %u, kind %zu: charged %d, but has %u records\n", id,
+					kind, charged[kind], met[id][kind]);
 	}
 }
 
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 	qsort(known, n_records, sizeof(*known), by_key);
 	for (uint32_t i = 1; i < n_records; i++)
 		if (!by_key(&known[i - 1], &known[i]))
-			FAULT("a key stands twice: records %td and %td\n", known[i - 1] - records,
+			FAULT("duplicate key: records %td and %td\n", known[i - 1] - records,
 				known[i] - records);
 	check_charges(met);
 	printf("records=%u\nfaults=%u\nstates=", n_records, n_faults);

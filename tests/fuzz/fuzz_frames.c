@@ -105,8 +105,8 @@ static void know_leases(void)
 		bool v4 = !memcmp(lease->addr.b, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
 
 		lease->known = lease->serial;
-		must(!lease->serial || v4 == (i < TW_LEASES_MAX), "leases are kept by family");
-		must(!lease->serial || lease->addr.b[0] != 0xff, "a group is on lease to nobody");
+		must(!lease->serial || v4 == (i < TW_LEASES_MAX), "leases are stored by family");
+		must(!lease->serial || lease->addr.b[0] != 0xff, "no group address is leased");
 	}
 }
 
@@ -123,7 +123,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	must(!result->replied || o->verdict == TW_V_REJECT, "only a rejected frame is answered");
 	must(!result->cut_ifindex || o->verdict == TW_V_ALLOW,
 		"only an approved one is cut through");
-	must(tw_native_n_conns(native) <= MAX_CONNS, "the table keeps its size");
+	must(tw_native_n_conns(native) <= MAX_CONNS, "the table does not exceed its size");
 	know_leases();
 	if (!result->replied)
 		return;

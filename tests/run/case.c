@@ -228,7 +228,7 @@ int tw_case_read(const char *name, const char *text, struct tw_case **ret, struc
 			return failed;
 	}
 	if (!c->about)
-		return wrong(&r, "a case says what it is about");
+		return wrong(&r, "a case needs an about: line");
 	*ret = TW_TAKE_PTR(c);
 	return 0;
 }

@@ -242,7 +242,7 @@ static int read_mac(const struct reader *r, const char *word, uint8_t ret[6])
 	if (!tw_word_mac(word, ret))
 		return 0;
 	if (!r->names->find || r->names->find(r->names->arg, word, &end) || !end.has_mac)
-		return wrong(r, "no MAC and no name of somebody with a MAC", word);
+		return wrong(r, "neither a MAC nor the name of an end with a MAC", word);
 	memcpy(ret, end.mac, 6);
 	return 0;
 }
@@ -257,7 +257,7 @@ static int read_addr(const struct reader *r, const char *word, bool v6, struct t
 		return v6 || tw_draft_is_v4(ret) ? 0 : wrong(r, "an IPv6 address here", word);
 	if (!r->names->find || r->names->find(r->names->arg, word, &end) ||
 		!(v6 ? end.has_v6 : end.has_v4))
-		return wrong(r, "no address and no name of somebody with one", word);
+		return wrong(r, "neither an address nor the name of an end with an address", word);
 	*ret = v6 ? end.v6 : end.v4;
 	return 0;
 }
@@ -448,7 +448,7 @@ static int read_setting(const struct reader *r, struct tw_layer *layer, char *wo
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (!strcmp(keys[i].name, word))
 			return set_value(r, layer, keys[i].field, value);
-	return wrong(r, "no such setting", word);
+	return wrong(r, "unknown setting", word);
 }
 
 static int read_layer(struct reader *r, char *text)
@@ -476,7 +476,7 @@ static int read_layer(struct reader *r, char *text)
 		if (!strcmp(layer_words[i].name, name))
 			w = &layer_words[i];
 	if (!w)
-		return wrong(r, "no such layer", name);
+		return wrong(r, "unknown layer", name);
 	layer = tw_draft_add(r->draft, w->kind);
 	if (!layer)
 		return wrong(r, "too many layers", name);
@@ -546,7 +546,7 @@ static int read_about(const struct reader *r, char *text)
 			draft->has_outside_tag = true;
 			draft->outside_tag = (uint16_t)number;
 		} else if (!read_offload(&draft->offload, word, number)) {
-			return wrong(r, "no such word after '|'", word);
+			return wrong(r, "unknown property after '|'", word);
 		}
 	}
 	return 0;

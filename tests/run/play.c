@@ -133,7 +133,7 @@ static int add_judgement(struct tw_player *p, struct path *path, enum tw_dir dir
 		return tw_player_wrong(p, "too many ends");
 	*j = (struct judgement){.dir = dir, .port = name};
 	if (find_ifindex(p, name, false, &j->ifindex))
-		return tw_player_wrong(p, "nobody is called '%s'", name);
+		return tw_player_wrong(p, "no workload is named '%s'", name);
 	path->n++;
 	return 0;
 }
@@ -256,7 +256,7 @@ static const char *impossible(const struct judgement *j, uint32_t mark_before, u
 	if (o->dir != j->dir)
 		return "the outcome names the other direction";
 	if (o->verdict != TW_V_ALLOW && o->verdict != TW_V_DENY && o->verdict != TW_V_REJECT)
-		return "the outcome's verdict is none";
+		return "the outcome's verdict is not valid";
 	if (o->reason == TW_R_NONE || o->reason >= TW_R__MAX)
 		return "the outcome has no reason";
 	if (result->replied && o->verdict != TW_V_REJECT)
@@ -317,7 +317,7 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 		p->target, j->ifindex, j->dir, p->c->start_ns + step->at_ns, frame, ret, &err);
 	if (failed)
 		return tw_player_fail(p, step, "%s",
-			failed == -E2BIG ? "this target cannot be given such a frame" : err.text);
+			failed == -E2BIG ? "this target does not accept such a frame" : err.text);
 	p->last = frame->beside;
 	p->play->n_judgements++;
 	p->play->seen[ret->outcome.reason % TW_R__MAX][j->dir] = true;

@@ -139,9 +139,9 @@ static int check_reset(
 	uint8_t flags;
 
 	if (frame->proto != 6)
-		return wrong(err, "a reset of what is not TCP");
+		return wrong(err, "a reset for a packet other than TCP");
 	if (reply->l4_len != 20 || reply->l4[12] >> 4 != 5)
-		return wrong(err, "a reset is a TCP header and nothing else");
+		return wrong(err, "a reset must consist of a TCP header alone");
 	if (memcmp(reply->l4, frame->l4 + 2, 2) || memcmp(reply->l4 + 2, frame->l4, 2))
 		return wrong(err, "ports are not those of the refused segment, swapped");
 	flags = reply->l4[13];
@@ -170,7 +170,7 @@ static int check_icmp(
 	if (reply->l4_len - 8 < least)
 		return wrong(err, "quotes less than the IP header and eight bytes");
 	if (reply->l4_len - 8 > frame->len || memcmp(reply->l4 + 8, frame->l3, reply->l4_len - 8))
-		return wrong(err, "what it quotes is not the refused packet");
+		return wrong(err, "the quote is not the refused packet");
 	tw_buf_addf(text, "%s %u.%u", reply->v6 ? "icmp6" : "icmp", reply->l4[0], reply->l4[1]);
 	return 0;
 }
@@ -190,7 +190,7 @@ int tw_reply_check(const uint8_t *frame, size_t len, bool super, const uint8_t *
 	if (f.l3_off != r.l3_off || memcmp(frame + 12, reply + 12, f.l3_off - 14))
 		return wrong(err, "its VLAN tags are not those of the refused frame");
 	if (r.l3_off + r.len != reply_len && reply_len > 60)
-		return wrong(err, "bytes behind the IP packet");
+		return wrong(err, "bytes after the IP packet");
 	failed = check_ip(&f, &r, err);
 	if (failed)
 		return failed;

@@ -41,7 +41,8 @@ int tw_player_fail(struct tw_player *p, const struct tw_step *step, const char *
 	return -EINVAL;
 }
 
-/* ---- port NAME [network=N] [pvid=N] [adopt=SECONDS] [shut] [cut=LEN] [unclaimed=ignore|deny] [watch] ---- */
+/* ---- port NAME [network=N] [pvid=N] [adopt=SECONDS] [shut] [cut=LEN] [unclaimed=ignore|deny]
+ * [watch] ---- */
 
 static int vouch(
 	struct tw_player *p, const struct tw_port_change *change, const struct tw_port *port)
@@ -176,7 +177,8 @@ static int do_port(struct tw_player *p, const struct tw_step *step, char *text)
 	return err;
 }
 
-/* ---- set timeout.STATE=SECONDS, reply-rate=N, reply-burst=N, event-rate=N, event-burst=N, cut-through=0|1, cut-lease=SECONDS ---- */
+/* ---- set timeout.STATE=SECONDS, reply-rate=N, reply-burst=N, event-rate=N, event-burst=N,
+ * cut-through=0|1, cut-lease=SECONDS ---- */
 
 static int set_timeout(
 	struct tw_player *p, struct tw_config *config, const char *state, uint32_t seconds)
@@ -356,7 +358,7 @@ static int check_flow(struct tw_player *p, const struct tw_step *step, char *tex
 	if (word && !strcmp(word, "none"))
 		return q.n_found ? tw_player_fail(p, step, "the connection is there") : 0;
 	if (!q.n_found)
-		return tw_player_fail(p, step, "there is no such connection");
+		return tw_player_fail(p, step, "no such connection");
 	for (; word && !err; word = tw_word_next(&text))
 		err = compare_flow(p, step, &q, word);
 	return err;
