@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* test.h: includes what <cmocka.h> needs before it, in that order. */
+/* test.h: includes <cmocka.h> and, before it, the headers that it requires. */
 #pragma once
 
 #include <setjmp.h>
