@@ -121,10 +121,17 @@ equal "what acknowledges them is never out of window" "$before" "$(denied_for tc
 begin_moves() {
 	drive moves $((20 * few)) tap3
 }
+carried() {
+	tapwall rules --json | jq 'select(.name == "few").packets'
+}
+carries() { # MORE THAN
+	[ "$(carried)" -gt "$1" ]
+}
+before=$(carried)
 begin_moves &
 mover=$!
 children="$children $mover"
-sleep 0.5
+within 20 carries "$before"
 check "a workload moves to another port while its connections go on" tapwall apply "$lab/moved.yaml" --allow-unprotect
 wait "$mover"
 check "ports are charged what stands there" in_order

@@ -8,7 +8,7 @@
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 not_started() { # OPTION…
-	! on_host timeout 20 "$tapwalld" --ports 'tap*' --socket "$socket" \
+	! on_host timeout 120 "$tapwalld" --ports 'tap*' --socket "$socket" \
 		--bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state" "$@" >"$lab/refused.log" 2>&1
 }
 

@@ -167,7 +167,7 @@ check "so is one of a rule that says log: false, for log --all" logs hushed --al
 check "but not else" eval '! logs hushed'
 for verb in 'flows --workload' 'flows --json --workload' 'log --workload' capture; do
 	# shellcheck disable=SC2086 # the option is a word of its own
-	timeout 20 "$TW_BUILD/tapwall" $verb nosuch --socket "$socket" >"$lab/nosuch.out" 2>&1
+	timeout 60 "$TW_BUILD/tapwall" $verb nosuch --socket "$socket" >"$lab/nosuch.out" 2>&1
 	equal "$verb: a workload that there is not is an error" 2 $?
 	check "$verb: which names it" says nosuch.out 'nosuch: there is no such workload'
 done
