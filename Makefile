@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # The front door. Everything happens in build/, by meson and ninja; see README.md.
 #
-#   make                  build/tapwall and build/tapwalld
+#   make                  build/tapwall, build/tapwalld and build/tapwall-slowd
 #   make demo             three virtual machines, one policy, every path tried   (STAY=1 leaves it up)
 #   make test             all tests                                            (SCALE=full: 50 times as much at random)
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)

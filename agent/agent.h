@@ -17,6 +17,7 @@
 #pragma once
 
 #include "agent/answer/answer.h"
+#include "agent/dial.h"
 #include "agent/observe/captures.h"
 #include "agent/observe/events.h"
 #include "agent/observe/journal.h"
@@ -78,6 +79,7 @@ struct tw_agent {
 
 	struct tw_answer_ctx answers;
 	struct tw_server *server;
+	struct tw_dial dial; /* the slow path's requests, which are answered as the server's are */
 
 	struct tw_watch netlink_watch;
 	struct tw_watch latch_watch;

@@ -114,6 +114,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->answers.host = &agent->host;
 	agent->answers.enforcement = &agent->enforcement;
 	agent->answers.telemetry = &agent->telemetry;
+	agent->answers.dial = &agent->dial;
 	agent->answers.started_ns = tw_clock_ns();
 }
 
@@ -223,6 +224,18 @@ static int follow_host(struct tw_agent *agent)
 	return ret;
 }
 
+static int init_dial(struct tw_agent *agent, struct tw_err *err)
+{
+	const struct tw_agent_options *options = agent->options;
+	const struct tw_dial_setup setup = {.loop = &agent->loop,
+		.address = options->slow_path,
+		.files = {options->slow_path_cert, options->slow_path_key, options->slow_path_ca},
+		.start = tw_answer_start,
+		.context = &agent->answers};
+
+	return tw_dial_init(&agent->dial, &setup, err);
+}
+
 static int init_rest(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_server_options server = {.loop = &agent->loop,
@@ -240,6 +253,8 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 		ret = tw_captures_new(&agent->telemetry, &agent->telemetry.captures, err);
 	if (!ret)
 		ret = tw_server_new(&server, &agent->server, err);
+	if (!ret)
+		ret = init_dial(agent, err);
 	if (ret < 0)
 		return ret;
 	ret = follow_host(agent);
@@ -361,6 +376,7 @@ static void done(struct tw_agent *agent)
 		close(agent->tick_fd);
 	if (agent->signal_fd >= 0)
 		close(agent->signal_fd);
+	tw_dial_done(&agent->dial);
 	tw_server_free(agent->server);
 	tw_captures_free(agent->telemetry.captures);
 	tw_events_free(agent->telemetry.events);

@@ -74,6 +74,32 @@ static const struct tw_arg args[] = {
 		.value = "PATH",
 		.help = "Also listen at this socket, for root and the group tapwall-view. It accepts "
 			"only requests that read; policies and captures are refused"},
+	{.name = "slow-path",
+		.type = TW_ARG_TEXT,
+		AT(slow_path),
+		.value = "HOST:PORT",
+		.help = "Connect to tapwall-slowd there, by TLS, and let it ask and set the policy. Write "
+			"[ADDRESS]:PORT for IPv6, with %ZONE if it is link-local. Packets never wait "
+			"for it"},
+	{.name = "slow-path-cert",
+		.type = TW_ARG_FILE,
+		AT(slow_path_cert),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall/link/agent.pem",
+		.help = "This host's certificate for the slow path, as PEM. The file is read at each "
+			"connection"},
+	{.name = "slow-path-key",
+		.type = TW_ARG_FILE,
+		AT(slow_path_key),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall/link/agent.pem",
+		.help = "The key of that certificate, as PEM"},
+	{.name = "slow-path-ca",
+		.type = TW_ARG_FILE,
+		AT(slow_path_ca),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall/link/ca.pem",
+		.help = "Certificate of the CA that the slow path's certificate must be of, as PEM"},
 	{.name = "bpffs",
 		.type = TW_ARG_FILE,
 		AT(bpffs),
@@ -138,8 +164,9 @@ static const struct tw_args_section sections[] = {
 		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; accessible to "
 		"root and the group tapwall.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"
+		"_/var/lib/tapwall/link/_\n\tthe certificates for the slow path.\n\n"
 		"_/var/lib/tapwall/_\n\tthe policy in force and the agent's other state. *--release* keeps _leases.json_, the addresses that DHCP gave to guests, because the guests run on.\n"},
-	{"SEE ALSO", "*tapwall*(1)\n"},
+	{"SEE ALSO", "*tapwall*(1), *tapwall-slowd*(8)\n"},
 };
 
 static const struct tw_args_program program = {

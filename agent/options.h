@@ -23,6 +23,10 @@ struct tw_agent_options {
 	bool hairpin;		 /* accept guests' addresses from outside the ports */
 	const char *socket;
 	const char *viewer_socket; /* NULL: none */
+	const char *slow_path;	   /* HOST:PORT; NULL: none */
+	const char *slow_path_cert;
+	const char *slow_path_key;
+	const char *slow_path_ca;
 	const char *bpffs;
 	const char *state_dir;
 	bool force_clsact;

@@ -136,13 +136,16 @@ static void turn_observers(struct tw_agent *agent, bool ticked)
 	if (ticked) {
 		tw_sweep_tick(&agent->sweep);
 		tw_server_tick(agent->server);
+		tw_dial_tick(&agent->dial);
 		tw_events_tick(telemetry->events);
 	}
 	if (ticked || agent->enforcement.settled)
 		tw_captures_sync(telemetry->captures);
 	agent->enforcement.settled = false;
-	if (ticked || telemetry->told)
+	if (ticked || telemetry->told) {
 		tw_server_pump(agent->server);
+		tw_dial_pump(&agent->dial);
+	}
 	telemetry->told = false;
 }
 

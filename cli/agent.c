@@ -2,12 +2,16 @@
 #include "cli/agent.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli/report.h"
 
 /* Limit for one answer. A live agent answers in milliseconds, and a policy of the largest size
  * within seconds. */
 #define ANSWER_SECONDS 60
+#define AGENT_SCHEME   "agent:"
 
 static bool tell_diagnostics(const char *file, const Tapwall__V1__Response *response)
 {
@@ -63,19 +67,35 @@ static const char *file_of(const struct tw_agent_call *call, const Tapwall__V1__
 	return "policy in force";
 }
 
+/* Returns the socket of a call. `agent:NAME` is that of tapwall-slowd, which passes the request on. */
+static const char *socket_of(const struct tw_agent_call *call, Tapwall__V1__Request *request)
+{
+	const char *slow = getenv("TAPWALL_SLOW");
+
+	if (call->slow || strncmp(call->socket, AGENT_SCHEME, strlen(AGENT_SCHEME)) != 0)
+		return call->socket;
+	request->agent = (char *)(uintptr_t)(call->socket + strlen(AGENT_SCHEME));
+	return slow ? slow : TW_LINK_SLOW_SOCKET;
+}
+
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
 {
+	const char *socket = socket_of(call, request);
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
 	struct tw_err err = {0};
 	bool last = false;
 	int ret = 0;
 
-	if (tw_link_connect(call->socket, &client, &err) < 0)
+	if (tw_link_connect(socket, &client, &err) < 0) {
+		if ((call->slow || request->agent[0]) && err.code != -EACCES)
+			tw_err_set(&err, err.code, socket,
+				"start tapwall-slowd, or name its socket in TAPWALL_SLOW",
+				"cannot reach tapwall-slowd: %s", strerror(-err.code));
 		return call->may_be_absent ? TW_EXIT_NO_AGENT : tell_unreachable(&err);
+	}
 	request->id = 1;
 	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
-		return tw_report_error(
-			TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
+		return tw_report_error(TW_EXIT_INTERNAL, socket, NULL, "cannot set a time limit");
 	if (tw_link_send(client, request, &err) < 0)
 		return err.code == -EMSGSIZE ? tw_report_err(&err) : tell_unreachable(&err);
 	if (call->begun)

@@ -16,6 +16,7 @@ struct tw_agent_call {
 	const char *file; /* file that diagnostics are about; NULL: the one that the agent names */
 	bool patient;	  /* true for a stream: no time limit between answers */
 	bool raw;	  /* pass texts on unchanged, for JSON; otherwise they are cleaned */
+	bool slow;	  /* the socket is that of tapwall-slowd */
 	bool may_be_absent; /* print nothing if no agent runs */
 	tw_agent_answer *answer;
 	/* Called, if set, after the request is sent. The client lives until tw_agent_ask()

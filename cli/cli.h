@@ -12,6 +12,7 @@
 #include "base/args.h"
 
 extern const struct tw_args_program tw_cli_program;
+extern const struct tw_args_section tw_cli_sections[4]; /* of its manual, about all verbs */
 
 struct tw_check_options {
 	const char *file;
@@ -73,6 +74,11 @@ struct tw_workloads_options {
 };
 
 struct tw_groups_options {
+	const char *socket;
+	bool json;
+};
+
+struct tw_agents_options {
 	const char *socket;
 	bool json;
 };
@@ -150,6 +156,7 @@ int tw_status_run(const void *values);
 int tw_ports_run(const void *values);
 int tw_workloads_run(const void *values);
 int tw_groups_run(const void *values);
+int tw_agents_run(const void *values);
 int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);

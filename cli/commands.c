@@ -6,11 +6,18 @@
 #include "fastpath/abi/types.h"
 #include "link/link.h"
 
-#define SOCKET(options)                                                                        \
-	{                                                                                      \
-		.name = "socket", .type = TW_ARG_FILE, .offset = offsetof(options, socket),    \
-		.value = "PATH", .fallback = TW_LINK_DEFAULT_SOCKET,                           \
-		.environment = "TAPWALL_SOCKET", .help = "Connect to the agent at this socket" \
+#define SOCKET(options)                                                                                                 \
+	{                                                                                                               \
+		.name = "socket", .type = TW_ARG_FILE, .offset = offsetof(options, socket),                             \
+		.value = "PATH", .fallback = TW_LINK_DEFAULT_SOCKET,                                                    \
+		.environment = "TAPWALL_SOCKET",                                                                        \
+		.help = "Connect to the agent at this socket. agent:NAME asks tapwall-slowd for the agent of that name" \
+	}
+#define SLOW(options)                                                                            \
+	{                                                                                        \
+		.name = "slow", .type = TW_ARG_FILE, .offset = offsetof(options, socket),        \
+		.value = "PATH", .fallback = TW_LINK_SLOW_SOCKET, .environment = "TAPWALL_SLOW", \
+		.help = "Connect to tapwall-slowd at this socket"                                \
 	}
 #define JSON(options, shape)                                                            \
 	{                                                                               \
@@ -175,6 +182,11 @@ static const struct tw_arg workloads_args[] = {
 static const struct tw_arg groups_args[] = {
 	JSON(struct tw_groups_options, "one object per group"),
 	SOCKET(struct tw_groups_options),
+};
+
+static const struct tw_arg agents_args[] = {
+	JSON(struct tw_agents_options, "one object per agent"),
+	SLOW(struct tw_agents_options),
 };
 
 static const char *const flow_sorts[] = {
@@ -570,6 +582,16 @@ static const struct tw_args_command commands[] = {
 			"those that DHCP gave to workloads.\n\n"
 			"With *--json* each object has _name_, _addresses_ (at most 2^63 - 1), "
 			"and the lists _workloads_ and _networks_."),
+	COMMAND(agents, .summary = "List the agents that the slow path knows",
+		.description =
+			"*tapwall-slowd*(8) answers. Each agent has one line, by the name in its "
+			"certificate: its version, the number of the policy that it has in force, the "
+			"address that it is connected from, for how long it has been connected or "
+			"away, and when it last sent something. WHY shows why it is away.\n\n"
+			"With *--json* each object has _name_, _host_ (as it calls itself), _version_, "
+			"_connected_, _address_, _since_s_, _contact_s_, _policy_generation_, "
+			"_policy_source_, _connects_ (times that it connected since *tapwall-slowd* "
+			"started) and _why_."),
 	COMMAND(flows, EXAMPLES(flows), .summary = "List the live connections",
 		.description =
 			"PACKETS and BYTES count what the side that opened the connection sent, "
@@ -662,28 +684,12 @@ static const struct tw_args_command commands[] = {
 			"_used_ and _note_."),
 };
 
-static const struct tw_args_section sections[] = {
-	{"EXIT STATUS", "*0*\n\tsuccess, or allowed\n\n"
-			"*1*\n\tthe answer is no: denied, or the policy is invalid\n\n"
-			"*2*\n\twrong usage\n\n"
-			"*3*\n\tpermission denied, or the kernel lacks a feature\n\n"
-			"*4*\n\tthe agent cannot be reached\n\n"
-			"*5*\n\tinternal error\n"},
-	{"ENVIRONMENT",
-		"*NO\\_COLOR*\n\tif set, output has no colour; output that is not to a terminal never has any\n\n"
-		"*TAPWALL\\_SOCKET*\n\tthe agent's socket, if *--socket* is not given\n"},
-	{"FILES", "_/run/tapwall/agent.sock_\n\tthe agent's socket, accessible to root and the "
-		  "group tapwall\n\n"
-		  "_/etc/tapwall/policy.yaml_\n\tthe policy that the agent starts with\n"},
-	{"SEE ALSO", "*tapwall*(1), *tapwalld*(8)\n"},
-};
-
 const struct tw_args_program tw_cli_program = {
 	.name = "tapwall",
 	.man_section = 1,
 	.summary = "stateful firewall at the taps of virtual machines",
 	.commands = commands,
 	.n_commands = TW_ARGS_N(commands),
-	.sections = sections,
-	.n_sections = TW_ARGS_N(sections),
+	.sections = tw_cli_sections,
+	.n_sections = TW_ARGS_N(tw_cli_sections),
 };

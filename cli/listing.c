@@ -31,8 +31,11 @@ int tw_listing_run(const struct tw_listing *listing, const char *socket, bool js
 		.sheet = {.columns = listing->columns, .n_columns = listing->n_columns},
 		.json = json,
 		.arg = arg};
-	struct tw_agent_call call = {
-		.socket = socket, .raw = json, .answer = on_answer, .arg = &view};
+	struct tw_agent_call call = {.socket = socket,
+		.slow = listing->slow,
+		.raw = json,
+		.answer = on_answer,
+		.arg = &view};
 	int code = tw_agent_ask(&call, request);
 
 	if (!code && !json && listing->before)

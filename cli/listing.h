@@ -19,6 +19,7 @@ struct tw_listing {
 	const struct tw_column *columns;
 	size_t n_columns;
 	const char *nothing; /* printed if there are no rows */
+	bool slow;	     /* tapwall-slowd sends it, not the agent */
 	/* Adds the cells of one row, or none. `arg` is the one of tw_listing_run(). */
 	void (*add)(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg);
 	/* Called, if set, to print lines before the table. Returns an exit code. */

@@ -132,6 +132,27 @@ static const char *describe_latch(const Tapwall__V1__Status *s)
 		       : "on: new bridge ports and routed ports are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then";
 }
 
+/* Prints how the connection to the slow path is. Its absence takes nothing from what is filtered. */
+static void print_slow_path(const Tapwall__V1__SlowPath *s)
+{
+	if (!s)
+		return;
+	if (!strcmp(s->state, "connected"))
+		print_line("slow path", "%s, connected for %s to %s, version %s", s->address,
+			tw_human_span(s->state_age_s).text, s->name, s->version);
+	else if (!s->why[0])
+		print_line("slow path", "%s, connecting", s->address);
+	else
+		print_line("slow path", "%s, NOT CONNECTED: %s; tried %llu time%s", s->address,
+			s->why, (unsigned long long)s->attempts, plural(s->attempts));
+	if (s->certificate_left_s < 0)
+		print_line("", "this host's certificate EXPIRED %s ago; renew it",
+			tw_human_span(-s->certificate_left_s).text);
+	else if (s->certificate_left_s > 0)
+		print_line("", "this host's certificate expires in %s",
+			tw_human_span(s->certificate_left_s).text);
+}
+
 static void print_text(const Tapwall__V1__Status *s)
 {
 	double used = s->connections_max
@@ -167,6 +188,7 @@ static void print_text(const Tapwall__V1__Status *s)
 	for (size_t i = 0; i < s->n_uplinks; i++)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);
 	print_line("latch", "%s", describe_latch(s));
+	print_slow_path(s->slow_path);
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

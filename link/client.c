@@ -41,7 +41,8 @@ int tw_link_connect(const char *address, struct tw_link_client **ret, struct tw_
 		client->address = tw_strdup(address);
 	if (!client || !client->address)
 		return tw_err_set(err, -ENOMEM, address, NULL, "out of memory");
-	code = tw_stream_dial(address, &client->stream);
+	code = tw_stream_dial(
+		&(struct tw_dial_options){.address = address, .wait = true}, &client->stream);
 	if (code < 0)
 		return connect_error(err, code, address);
 	*ret = TW_TAKE_PTR(client);

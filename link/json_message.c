@@ -26,6 +26,19 @@ static json_t *refused_json(const Tapwall__V1__Status *s)
 		       : json_null();
 }
 
+/* Null: none is configured. */
+static json_t *slow_path_json(const Tapwall__V1__SlowPath *s)
+{
+	if (!s)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+		tw_json_text(s->address), "state", tw_json_text(s->state), "state_age_s",
+		tw_json_s(s->state_age_s), "name", tw_json_text(s->name), "version",
+		tw_json_text(s->version), "why", tw_json_text(s->why), "why_age_s",
+		tw_json_s(s->why_age_s), "attempts", tw_json_u64(s->attempts), "retry_s",
+		tw_json_s(s->retry_s), "certificate_left_s", tw_json_s(s->certificate_left_s));
+}
+
 json_t *tw_json_status(const Tapwall__V1__Status *s)
 {
 	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
@@ -62,9 +75,10 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		"latch_every_kind", s->latch_every_kind, "degraded",
 		tw_json_names(s->degraded, s->n_degraded));
 
-	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o}", "default", tw_json_text(s->default_),
-		"unclaimed", tw_json_text(s->unclaimed), "file", tw_json_text(s->file),
-		"file_state", tw_json_text(s->file_state), "refused", refused_json(s));
+	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "slow_path",
+		slow_path_json(s->slow_path), "default", tw_json_text(s->default_), "unclaimed",
+		tw_json_text(s->unclaimed), "file", tw_json_text(s->file), "file_state",
+		tw_json_text(s->file_state), "refused", refused_json(s));
 
 	object = tw_json_merge(tw_json_merge(object, tables), rest);
 	object = tw_json_merge(object, loads);
@@ -141,6 +155,8 @@ json_t *tw_json_response(const Tapwall__V1__Response *response)
 		return tw_json_rule(response->rule);
 	case TAPWALL__V1__RESPONSE__BODY_COUNTER:
 		return tw_json_counter(response->counter);
+	case TAPWALL__V1__RESPONSE__BODY_AGENT:
+		return tw_json_agent(response->agent);
 	case TAPWALL__V1__RESPONSE__BODY_LOG:
 		return tw_json_log_entry(response->log);
 	default:

@@ -129,3 +129,14 @@ json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *e)
 	who = tw_json_merge(tw_json_merge(what, who), ends);
 	return tw_flow_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type);
 }
+
+json_t *tw_json_agent(const Tapwall__V1__Agent *a)
+{
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		tw_json_text(a->name), "host", tw_json_text(a->host), "version",
+		tw_json_text(a->version), "connected", a->connected, "address",
+		tw_json_text(a->address), "since_s", tw_json_s(a->since_s), "contact_s",
+		tw_json_s(a->contact_s), "policy_generation", tw_json_u64(a->policy_generation),
+		"policy_source", tw_json_text(a->policy_source), "connects",
+		tw_json_u64(a->connects), "why", tw_json_text(a->why));
+}

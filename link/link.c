@@ -8,7 +8,8 @@
 #include "base/alloc.h"
 #include "base/clean.h"
 
-#define HEADER_LEN 4
+#define HEADER_LEN   4
+#define REQUEST_MARK 0x80 /* in the first byte of a frame, where both ends ask */
 
 int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message)
 {
@@ -26,21 +27,43 @@ int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message)
 	return 0;
 }
 
-long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len)
+int tw_link_pack_request(struct tw_buf *out, const Tapwall__V1__Request *request)
 {
-	size_t body_len = 0;
+	size_t start = out->len;
+	int code = tw_link_pack(out, &request->base);
+
+	if (!code)
+		out->data[start] = (char)((unsigned char)out->data[start] | REQUEST_MARK);
+	return code;
+}
+
+long tw_link_frame_either(const uint8_t *data, size_t len, bool *ret_request,
+	const uint8_t **ret_body, size_t *ret_body_len)
+{
+	size_t body_len;
 
 	if (len < HEADER_LEN)
 		return 0;
-	for (size_t i = 0; i < HEADER_LEN; i++)
+	body_len = data[0] & ~REQUEST_MARK;
+	for (size_t i = 1; i < HEADER_LEN; i++)
 		body_len = body_len << 8 | data[i];
 	if (body_len > TW_LINK_FRAME_MAX)
 		return -EMSGSIZE;
 	if (len - HEADER_LEN < body_len)
 		return 0;
+	*ret_request = data[0] & REQUEST_MARK;
 	*ret_body = data + HEADER_LEN;
 	*ret_body_len = body_len;
 	return (long)(HEADER_LEN + body_len);
+}
+
+long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len)
+{
+	bool request;
+
+	if (len && data[0] & REQUEST_MARK)
+		return len < HEADER_LEN ? 0 : -EMSGSIZE;
+	return tw_link_frame_either(data, len, &request, ret_body, ret_body_len);
 }
 
 /* One byte of a message can take forty bytes of memory once unpacked, so memory is bounded too. */

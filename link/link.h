@@ -18,6 +18,8 @@
 
 #define TW_LINK_FRAME_MAX      (16u << 20)
 #define TW_LINK_DEFAULT_SOCKET "/run/tapwall/agent.sock"
+#define TW_LINK_SLOW_SOCKET    "/run/tapwall-slowd/slowd.sock"
+#define TW_LINK_PROTOCOL       1 /* what this version speaks; see link.proto */
 
 /* Appends the framed message to `out`. Returns 0, -EMSGSIZE or -ENOMEM. */
 int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
@@ -25,6 +27,11 @@ int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
 /* Finds a whole frame at the start of data[0 … len). Returns its total length (header and body) and
  * sets *ret_body and *ret_body_len. Returns 0 if more bytes are needed, or -EMSGSIZE. */
 long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len);
+
+/* As both, for a connection on which both ends ask: its frames say whether they hold a request. */
+int tw_link_pack_request(struct tw_buf *out, const Tapwall__V1__Request *request);
+long tw_link_frame_either(const uint8_t *data, size_t len, bool *ret_request,
+	const uint8_t **ret_body, size_t *ret_body_len);
 
 /* Unpacks the request in a frame's body. Free it with tapwall__v1__request__free_unpacked(r,
  * NULL). NULL if the body is no request, or if unpacking would take more memory than

@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "link/link.h"
+#include "link/role.h"
 #include "link/stream.h"
 
 #define TW_SERVER_CLIENTS	64
@@ -62,12 +63,6 @@ struct tw_responses {
 	 * NULL: only closing the connection ends it. */
 	void (*stop)(struct tw_responses *responses);
 	uint64_t id; /* id of the request */
-};
-
-/* The requests that a client may send, by the listener that accepted it. */
-enum tw_role {
-	TW_ROLE_VIEWER,	  /* requests that read and change nothing */
-	TW_ROLE_OPERATOR, /* all requests */
 };
 
 struct tw_server_listener {

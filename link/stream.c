@@ -28,12 +28,12 @@ static const struct tw_transport *find_transport(const char *address, const char
 	return NULL;
 }
 
-int tw_stream_dial(const char *address, struct tw_stream **ret)
+int tw_stream_dial(const struct tw_dial_options *options, struct tw_stream **ret)
 {
 	const char *where;
-	const struct tw_transport *transport = find_transport(address, &where);
+	const struct tw_transport *transport = find_transport(options->address, &where);
 
-	return transport ? transport->dial(where, ret) : -EPROTONOSUPPORT;
+	return transport ? transport->dial(where, options, ret) : -EPROTONOSUPPORT;
 }
 
 int tw_stream_listen(const struct tw_listen_options *options, struct tw_stream **ret)
@@ -41,7 +41,7 @@ int tw_stream_listen(const struct tw_listen_options *options, struct tw_stream *
 	const char *where;
 	const struct tw_transport *transport = find_transport(options->address, &where);
 
-	return transport ? transport->listen(where, options->group, ret) : -EPROTONOSUPPORT;
+	return transport ? transport->listen(where, options, ret) : -EPROTONOSUPPORT;
 }
 
 int tw_stream_accept(struct tw_stream *listener, struct tw_stream **ret)

@@ -8,7 +8,10 @@
  *                choose. The server limits resources per user.
  *             2. The descriptor of a stream works with poll() and epoll. If EPOLLIN comes without
  *                bytes, tw_stream_read() returns -EAGAIN.
- * Callers:    client.c (blocking), server.c (never blocking); one thread per stream.
+ *             3. A read with room for TW_STREAM_READ_MIN bytes leaves none in the transport.
+ *             4. A stream passes bytes only when it is `open`. Reading opens it: the caller reads
+ *                whenever the descriptor is readable, or writable if `wants_write`.
+ * Callers:    client.c (blocking), server.c and peer.c (never blocking); one thread per stream.
  */
 #pragma once
 
@@ -19,6 +22,12 @@
 
 #include "base/err.h"
 
+#define TW_STREAM_READ_MIN  16384
+#define TW_STREAM_PEER_MAX  65
+#define TW_STREAM_WHERE_MAX 80
+#define TW_STREAM_WHY_MAX   160
+
+struct tw_identity;
 struct tw_transport;
 
 /* One end of a connection, or a listener. A transport may embed it in a larger struct. */
@@ -26,19 +35,33 @@ struct tw_stream {
 	const struct tw_transport *transport;
 	int fd;
 	uint32_t user; /* user at the other end; 0: root. Unix sockets: the uid from the kernel */
+	bool open;     /* the peer is known, and bytes may pass */
+	bool wants_write;		 /* while not open: wait for EPOLLOUT instead of EPOLLIN */
+	char peer[TW_STREAM_PEER_MAX];	 /* name in the peer's certificate; empty: none */
+	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
+	char why[TW_STREAM_WHY_MAX];	 /* reason why the last call failed; empty: see its errno */
 };
 
 struct tw_listen_options {
 	const char *address;
 	const char *group; /* its members may connect besides root; NULL or unknown: root only */
+	struct tw_identity *identity; /* certificate of this end; NULL: the transport needs none */
+};
+
+struct tw_dial_options {
+	const char *address;
+	struct tw_identity *identity; /* certificate of this end; NULL: the transport needs none */
+	bool wait; /* return when the stream is open; otherwise the caller opens it by reading */
 };
 
 struct tw_transport {
 	const char *scheme; /* "unix" */
 	/* See tw_stream_dial() and tw_stream_listen(). `where` is the address without the
 	 * scheme. */
-	int (*dial)(const char *where, struct tw_stream **ret);
-	int (*listen)(const char *where, const char *group, struct tw_stream **ret);
+	int (*dial)(
+		const char *where, const struct tw_dial_options *options, struct tw_stream **ret);
+	int (*listen)(
+		const char *where, const struct tw_listen_options *options, struct tw_stream **ret);
 	int (*accept)(struct tw_stream *listener, struct tw_stream **ret);
 	ssize_t (*read)(struct tw_stream *stream, void *bytes, size_t max, bool wait);
 	ssize_t (*write)(struct tw_stream *stream, const void *bytes, size_t len, bool wait);
@@ -51,8 +74,9 @@ struct tw_transport {
 #undef TW_TRANSPORT
 
 /* Connects. The caller closes *ret. Returns 0 or a negative errno: -EPROTONOSUPPORT if no transport
- * has the scheme, -ENAMETOOLONG if the address is too long. */
-int tw_stream_dial(const char *address, struct tw_stream **ret);
+ * has the scheme, -ENAMETOOLONG if the address is too long, -EINVAL if it is malformed,
+ * -EADDRNOTAVAIL if its host is a name and `wait` is false, because looking names up blocks. */
+int tw_stream_dial(const struct tw_dial_options *options, struct tw_stream **ret);
 /* Listens without ever blocking. Makes the directory of a socket file if it is missing, and
  * replaces an old socket file. Returns 0 or a negative errno. */
 int tw_stream_listen(const struct tw_listen_options *options, struct tw_stream **ret);

@@ -34,6 +34,7 @@ static struct unix_stream *stream_new(int fd)
 	}
 	stream->base.transport = &tw_unix_transport;
 	stream->base.fd = fd;
+	stream->base.open = true;
 	return stream;
 }
 
@@ -46,7 +47,8 @@ static int address_of(const char *path, struct sockaddr_un *ret)
 	return 0;
 }
 
-static int unix_dial(const char *path, struct tw_stream **ret)
+static int unix_dial(
+	const char *path, const struct tw_dial_options *options, struct tw_stream **ret)
 {
 	struct sockaddr_un address = {0};
 	struct unix_stream *stream;
@@ -93,7 +95,7 @@ static int bind_file(int fd, const struct sockaddr_un *address, const char *name
 	mask = umask(0177);
 	code = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 	umask(mask);
-	if (!code && group && chown(path, 0, group->gr_gid) < 0)
+	if (!code && group && chown(path, (uid_t)-1, group->gr_gid) < 0)
 		code = -errno;
 	if (!code && chmod(path, 0660) < 0)
 		code = -errno;
@@ -102,7 +104,8 @@ static int bind_file(int fd, const struct sockaddr_un *address, const char *name
 	return code;
 }
 
-static int unix_listen(const char *path, const char *group, struct tw_stream **ret)
+static int unix_listen(
+	const char *path, const struct tw_listen_options *options, struct tw_stream **ret)
 {
 	struct sockaddr_un address = {0};
 	struct unix_stream *stream;
@@ -114,7 +117,7 @@ static int unix_listen(const char *path, const char *group, struct tw_stream **r
 	if (code < 0)
 		return code;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	code = fd < 0 ? -errno : bind_file(fd, &address, group);
+	code = fd < 0 ? -errno : bind_file(fd, &address, options->group);
 	if (code < 0)
 		return code;
 	stream = stream_new(TW_TAKE_FD(fd));

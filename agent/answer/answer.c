@@ -17,33 +17,41 @@
 #include "base/log.h"
 #include "fastpath/abi/names.h"
 #include "fastpath/kernel/load.h"
-
-#define PROTOCOL 1
+#include "link/reply.h"
 
 /* Strings of messages are not const in generated code, and are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
 int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last)
 {
-	response->id = id;
-	response->last = last;
-	return tw_link_pack(out, &response->base);
+	return tw_reply_send(out, id, response, last);
 }
 
 int tw_answer_error(
 	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err)
 {
-	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
-	int result;
+	return tw_reply_error(out, id, response, err);
+}
 
-	error.code = -err->code;
-	error.place = TEXT(err->place);
-	error.text = TEXT(err->text);
-	error.hint = TEXT(err->hint);
-	response->error = &error;
-	result = tw_answer_send(out, id, response, true);
-	response->error = NULL;
-	return result;
+static int answer_hello(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	const struct tw_inforce *inforce = ctx->enforcement->inforce;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Hello hello = TAPWALL__V1__HELLO__INIT;
+	struct utsname host;
+
+	uname(&host);
+	hello.version = TEXT(TW_VERSION);
+	hello.protocol = TW_LINK_PROTOCOL;
+	hello.host = host.nodename;
+	if (inforce) {
+		hello.policy_generation = inforce->generation;
+		hello.policy_source = inforce->source;
+	}
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HELLO;
+	response.hello = &hello;
+	return tw_reply_send(out, request->id, &response, true);
 }
 
 static int answer_version(
@@ -75,7 +83,7 @@ static int answer_version(
 				    ? "cut-through looks up each frame in its bridge's MAC table"
 				    : "cut-through relies on what netlink has reported");
 	version.version = TEXT(TW_VERSION);
-	version.protocol = PROTOCOL;
+	version.protocol = TW_LINK_PROTOCOL;
 	version.kernel = host.release;
 	version.features = features;
 	version.n_features = sizeof(features) / sizeof(features[0]);
@@ -349,29 +357,6 @@ static bool check_workload(
 	return false;
 }
 
-/* True if a client of this role may send the request. Viewers may send only the listed requests.
- * Captures are not among them, because frames contain the data that guests exchange. */
-static bool may_ask(enum tw_role role, const Tapwall__V1__Request *request)
-{
-	switch (request->body_case) {
-	case TAPWALL__V1__REQUEST__BODY_VERSION:
-	case TAPWALL__V1__REQUEST__BODY_STATUS:
-	case TAPWALL__V1__REQUEST__BODY_POLICY:
-	case TAPWALL__V1__REQUEST__BODY_PORTS:
-	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
-	case TAPWALL__V1__REQUEST__BODY_GROUPS:
-	case TAPWALL__V1__REQUEST__BODY_FLOWS:
-	case TAPWALL__V1__REQUEST__BODY_RULES:
-	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
-	case TAPWALL__V1__REQUEST__BODY_LOG:
-	case TAPWALL__V1__REQUEST__BODY_EVENTS:
-	case TAPWALL__V1__REQUEST__BODY_TOP:
-		return true;
-	default:
-		return role == TW_ROLE_OPERATOR;
-	}
-}
-
 int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream)
 {
@@ -385,9 +370,14 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 			"a field is longer than %u bytes", TW_LINK_TEXT_MAX);
 		return tw_answer_error(out, request->id, &response, &err);
 	}
-	if (!may_ask(role, request)) {
-		tw_err_set(&err, -EACCES, "request", "use the agent's main socket",
-			"not allowed on the viewers' socket");
+	if (request->agent[0]) {
+		tw_err_set(&err, -EINVAL, "request", "ask tapwall-slowd for another host's agent",
+			"an agent speaks for its own host only");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+	if (!tw_role_may(role, request)) {
+		tw_err_set(&err, -EACCES, "request", "ask at the agent's own socket", "%s",
+			tw_role_refusal(role));
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	if (!check_workload(ctx, request, &err))
@@ -395,6 +385,8 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_VERSION:
 		return answer_version(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_HELLO:
+		return answer_hello(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_STATUS:
 		return tw_answer_status(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_APPLY:

@@ -10,6 +10,7 @@
 
 #include "link/server.h"
 
+struct tw_dial;
 struct tw_enforcement;
 struct tw_host;
 struct tw_telemetry;
@@ -19,6 +20,7 @@ struct tw_answer_ctx {
 	struct tw_host *host;
 	struct tw_enforcement *enforcement;
 	struct tw_telemetry *telemetry;
+	const struct tw_dial *dial;
 	uint64_t started_ns;
 };
 

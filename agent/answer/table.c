@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/answer/answer.h"
+#include "agent/dial.h"
 #include "agent/observe/describe.h"
 #include "agent/observe/events.h"
 #include "agent/observe/telemetry.h"
@@ -295,6 +296,7 @@ static int send_status(
 	const struct tw_inforce *inforce = ctx->enforcement->inforce;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	Tapwall__V1__SlowPath slow_path;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
 	char *degraded[TW_DEGRADED__MAX];
@@ -321,6 +323,8 @@ static int send_status(
 						: "ignore");
 	}
 	fill_loads(ctx, &status);
+	if (tw_dial_describe(ctx->dial, &slow_path))
+		status.slow_path = &slow_path;
 	status.degraded = degraded;
 	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
 		if (ctx->enforcement->degraded.text[i][0])

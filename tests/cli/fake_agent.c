@@ -89,6 +89,25 @@ static void tell_version(struct teller *teller)
 	send_response(teller, &response, true);
 }
 
+static void fill_slow_path(bool connected, Tapwall__V1__SlowPath *s)
+{
+	tapwall__v1__slow_path__init(s);
+	if (connected) {
+		s->address = "[fe80::1%br0]:7433";
+		s->state = "connected";
+		s->state_age_s = 90;
+		s->version = "0.1.0";
+		s->name = "slow-1";
+		s->certificate_left_s = 30 * 24 * HOUR;
+	} else {
+		s->address = "slow.example:7433";
+		s->state = "waiting";
+		s->why = "the peer refuses: evil\033[31m";
+		s->attempts = 3;
+		s->certificate_left_s = -25 * HOUR;
+	}
+}
+
 static void tell_status(struct teller *teller)
 {
 	char *open[] = {"tap9"}, *sought[] = {"db-2", "evil\033[31m"};
@@ -96,6 +115,7 @@ static void tell_status(struct teller *teller)
 	char *uplinks[] = {"eth0", "evil\033[31m"}, *unfiltered[] = {"tap-ovs", "evil\033[31m"};
 	char *degraded[] = {"/var/lib/tapwall: cannot write ports.json: No space left on device"};
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	Tapwall__V1__SlowPath slow_path;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
 	status.version = "0.1.0";
@@ -116,6 +136,8 @@ static void tell_status(struct teller *teller)
 	status.proof_age_s = -1;
 	status.file = "/etc/tapwall/policy.yaml";
 	status.file_state = "differs";
+	fill_slow_path(!teller->empty, &slow_path);
+	status.slow_path = &slow_path;
 	if (teller->empty) {
 		status.ports_shut = 2;
 		status.refused_source = "/etc/tapwall/evil\033[31m";
@@ -309,6 +331,37 @@ static void tell_group(struct teller *teller, Tapwall__V1__Group *group)
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_GROUP;
 	response.group = group;
 	send_response(teller, &response, false);
+}
+
+static void tell_agents(struct teller *teller)
+{
+	Tapwall__V1__Agent a = TAPWALL__V1__AGENT__INIT, b = a;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	a.name = "host-a";
+	a.host = "hypervisor-1";
+	a.version = "0.1.0";
+	a.connected = true;
+	a.address = "[fe80::2%br0]:41692";
+	a.since_s = 26 * HOUR;
+	a.contact_s = 0.5;
+	a.policy_generation = 3;
+	a.policy_source = "/etc/tapwall/policy.yaml";
+	a.connects = 2;
+	b.name = "host-b";
+	b.host = "evil\033[31m";
+	b.version = "0.1.0";
+	b.address = "10.0.0.2:40000";
+	b.since_s = 90;
+	b.contact_s = 105;
+	b.connects = 1;
+	b.why = "sent nothing for 15 s";
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_AGENT;
+	response.agent = &a;
+	send_response(teller, &response, false);
+	response.agent = &b;
+	send_response(teller, &response, false);
+	send_last(teller);
 }
 
 static void tell_groups(struct teller *teller)
@@ -774,6 +827,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_POLICY] = tell_policy,
 		[TAPWALL__V1__REQUEST__BODY_PORTS] = tell_ports,
 		[TAPWALL__V1__REQUEST__BODY_WORKLOADS] = tell_workloads,
+		[TAPWALL__V1__REQUEST__BODY_AGENTS] = tell_agents,
 		[TAPWALL__V1__REQUEST__BODY_GROUPS] = tell_groups,
 		[TAPWALL__V1__REQUEST__BODY_FLOWS] = tell_flows,
 		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,

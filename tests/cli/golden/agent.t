@@ -21,6 +21,8 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   uplinks      eth0
                evil?[31m
   latch        on: new ports of every kind are shut until they are filtered
+  slow path    [fe80::1%br0]:7433, connected for 1m30s to slow-1, version 0.1.0
+               this host's certificate expires in 30d00h
 $ fake_agent good tapwall ports --socket agent.sock
 NOT FILTERED: 1 port
 NOT FILTERED: tap9: no workload of the policy has it
@@ -52,6 +54,23 @@ $ fake_agent good tapwall groups --socket agent.sock --json
 {"name":"web","addresses":65537,"workloads":["web-1","evil\u001B[31m"],"networks":[]}
 {"name":"all","addresses":9223372036854775807,"workloads":[],"networks":["office","2001:db8::/32"]}
 {"name":"none","addresses":0,"workloads":[],"networks":[]}
+$ fake_agent good tapwall agents --slow agent.sock
+AGENT   VERSION  POLICY  STATE        FOR  LAST CONTACT  ADDRESS              WHY
+host-a  0.1.0         3  connected  1d02h          0.5s  [fe80::2%br0]:41692
+host-b  0.1.0      none  away       1m30s         1m45s  10.0.0.2:40000       sent nothing for 15 s
+$ fake_agent good tapwall agents --slow agent.sock --json
+{"name":"host-a","host":"hypervisor-1","version":"0.1.0","connected":true,"address":"[fe80::2%br0]:41692","since_s":93600.0,"contact_s":0.5,"policy_generation":3,"policy_source":"/etc/tapwall/policy.yaml","connects":2,"why":null}
+{"name":"host-b","host":"evil\u001B[31m","version":"0.1.0","connected":false,"address":"10.0.0.2:40000","since_s":90.0,"contact_s":105.0,"policy_generation":0,"policy_source":null,"connects":1,"why":"sent nothing for 15 s"}
+$ TAPWALL_SLOW=agent.sock fake_agent good tapwall workloads --socket agent:host-a
+WORKLOAD  PORT      STATE             FOUND BY  MAC                NAMED PORT  ADDRESSES
+web-1     tap-web1  protected         tap-mac   52:54:00:00:00:01              10.0.0.11 dhcp
+db-2                not on this host                               tap-db2
+$ TAPWALL_SLOW=nowhere.sock tapwall status --socket agent:host-a
+tapwall: nowhere.sock: cannot reach tapwall-slowd: No such file or directory; start tapwall-slowd, or name its socket in TAPWALL_SLOW
+[4]
+$ tapwall agents --slow nowhere.sock
+tapwall: nowhere.sock: cannot reach tapwall-slowd: No such file or directory; start tapwall-slowd, or name its socket in TAPWALL_SLOW
+[4]
 $ fake_agent good tapwall flows --socket agent.sock
 PROTO          FROM                       TO                    STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
 tcp            [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent           1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
@@ -147,7 +166,7 @@ $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to e
   into edge, whose port is not on this host
 # For programs.
 $ fake_agent good tapwall status --socket agent.sock --json
-{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","bridged":null,"asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"default":"deny","unclaimed":"ignore","file":"/etc/tapwall/policy.yaml","file_state":"differs","refused":null,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true,"degraded":["/var/lib/tapwall: cannot write ports.json: No space left on device"]}
+{"version":"0.1.0","pid":4711,"uptime_s":93661.0,"policy_source":"/etc/tapwall/policy.yaml","policy_generation":3,"policy_age_s":900.0,"rules":4,"workloads":1,"ports_protected":2,"ports_unclaimed":2,"ports_shut":0,"connections":1234,"connections_max":262144,"connection_records":1300,"connection_bytes":176,"image_bytes":5504,"image_bytes_per_rule":688.0,"images":2,"events_lost":0,"events_limited":20000,"attach":"tcx","bpffs":"/sys/fs/bpf/tapwall","forwarding":"cut-through","bridged":null,"asks_bridges":true,"uplinks":["eth0","evil\u001B[31m"],"latch":true,"slow_path":{"address":"[fe80::1%br0]:7433","state":"connected","state_age_s":90.0,"name":"slow-1","version":"0.1.0","why":null,"why_age_s":0.0,"attempts":0,"retry_s":0.0,"certificate_left_s":2592000.0},"default":"deny","unclaimed":"ignore","file":"/etc/tapwall/policy.yaml","file_state":"differs","refused":null,"ports_open":1,"open":["tap9"],"ports_conflicting":3,"conflicts":[{"port":"tap8","conflict":"mac-twice","why":"its own MAC is another's"}],"workloads_sought":20,"sought":["db-2","evil\u001B[31m"],"ports_unfiltered":0,"unfiltered":[],"proof_age_s":4.5,"programs_lost":2,"latch_every_kind":true,"degraded":["/var/lib/tapwall: cannot write ports.json: No space left on device"]}
 $ fake_agent good tapwall ports --socket agent.sock --json
 {"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0,"connections":{"half_open":12,"established":3400,"untracked":5,"passed_over_quota":7,"refused_over_quota":0},"bridged":null,"open":false,"found_by":"tap-mac","conflict":null,"why":null,"resembles":null,"proof_age_s":4.5,"programs_lost":0,"trouble":null}
 {"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0,"connections":{"half_open":0,"established":0,"untracked":0,"passed_over_quota":0,"refused_over_quota":0},"bridged":null,"open":true,"found_by":null,"conflict":null,"why":null,"resembles":"db-1","proof_age_s":null,"programs_lost":1,"trouble":"cannot attach: evil\u001B[31m"}
@@ -197,6 +216,8 @@ tapwall 0.1.0 is up for 1d02h, pid 4711
   uplinks      eth0
                evil?[31m
   latch        on: new bridge ports and routed ports are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then
+  slow path    slow.example:7433, NOT CONNECTED: the peer refuses: evil?[31m; tried 3 times
+               this host's certificate EXPIRED 1d01h ago; renew it
 $ fake_agent empty tapwall workloads --socket agent.sock
 the policy in force has no workload
 $ fake_agent empty tapwall ports --socket agent.sock

@@ -9,6 +9,7 @@ status
 ports
 workloads
 groups
+agents
 flows
 rules
 log

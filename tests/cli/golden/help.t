@@ -13,6 +13,7 @@ commands:
   ports                     List the ports, their workloads and their traffic
   workloads                 List the workloads of the policy and their ports
   groups                    List the groups of the policy and their members
+  agents                    List the agents that the slow path knows
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules
@@ -56,7 +57,8 @@ Put a policy in force, whole or not at all
   --allow-unprotect         Accept the policy even if protected ports then
                             belong to no workload and are NOT FILTERED
   --json                    Print JSON: one object
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -87,7 +89,8 @@ Show what would happen to a connection, and why
   --batch                   Read one JSON object per line from stdin, and print
                             one answer per line
   --json                    Print JSON: one object
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -122,7 +125,8 @@ usage: tapwall status [options]
 Show the state of the firewall at a glance
 
   --json                    Print JSON: one object
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -132,7 +136,8 @@ usage: tapwall ports [options]
 List the ports, their workloads and their traffic
 
   --json                    Print JSON: one object per port
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -142,7 +147,8 @@ usage: tapwall workloads [options]
 List the workloads of the policy and their ports
 
   --json                    Print JSON: one object per vNIC of a workload
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -158,7 +164,8 @@ List the live connections
                             unsorted with --json (default auto)
   -n, --limit N             Print at most N connections; 0 prints all
   --json                    Print JSON: one object per connection
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -174,7 +181,8 @@ usage: tapwall rules [options]
 List the rules with their hits
 
   --json                    Print JSON: one object per rule
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -191,7 +199,8 @@ Print what was denied, and what logging rules allowed
   -n, --limit N             Print only the last N remembered events; 0 prints
                             all
   --json                    Print JSON: one object per entry
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -208,7 +217,8 @@ Count frames by the reason of their verdict
 
   -a, --all                 Also print reasons that never occurred
   --json                    Print JSON: one object per reason, all of them
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -218,7 +228,8 @@ usage: tapwall version [options]
 Show versions, and the kernel features in use
 
   --json                    Print JSON: one object
-  --socket PATH             Connect to the agent at this socket (default
+  --socket PATH             Connect to the agent at this socket. agent:NAME asks
+                            tapwall-slowd for the agent of that name (default
                             /run/tapwall/agent.sock)
   -h, --help                Print this help
   --version                 Print the version
@@ -240,6 +251,7 @@ commands:
   ports                     List the ports, their workloads and their traffic
   workloads                 List the workloads of the policy and their ports
   groups                    List the groups of the policy and their members
+  agents                    List the agents that the slow path knows
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules

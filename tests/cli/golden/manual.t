@@ -11,6 +11,7 @@ status 1
 ports 1
 workloads 1
 groups 1
+agents 1
 flows 1
 rules 1
 log 1
@@ -53,7 +54,7 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 	Print JSON: one object per connection.
 | 
 | *--socket* _PATH_
-| 	Connect to the agent at this socket (default /run/tapwall/agent.sock).
+| 	Connect to the agent at this socket. agent:NAME asks tapwall-slowd for the agent of that name (default /run/tapwall/agent.sock).
 | 
 | *-h*, *--help*
 | 	Print this help.
@@ -97,6 +98,9 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | *TAPWALL\_SOCKET*
 | 	the agent's socket, if *--socket* is not given
 | 
+| *TAPWALL\_SLOW*
+| 	the socket of *tapwall-slowd*, if *--slow* is not given
+| 
 | # FILES
 | 
 | _/run/tapwall/agent.sock_
@@ -107,5 +111,5 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 
 | # SEE ALSO
 | 
-| *tapwall*(1), *tapwalld*(8)
+| *tapwall*(1), *tapwalld*(8), *tapwall-slowd*(8)
 | 

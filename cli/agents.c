@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "cli/cli.h"
+#include "cli/human.h"
+#include "cli/listing.h"
+#include "cli/style.h"
+
+static const struct tw_column columns[] = {
+	{.title = "AGENT"},
+	{.title = "VERSION"},
+	{.title = "POLICY", .right = true},
+	{.title = "STATE"},
+	{.title = "FOR", .right = true},
+	{.title = "LAST CONTACT", .right = true},
+	{.title = "ADDRESS"},
+	{.title = "WHY"},
+};
+
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)
+{
+	const Tapwall__V1__Agent *a = response->agent;
+
+	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", a->name);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", a->version);
+	if (a->policy_generation)
+		tw_sheet_cell(
+			sheet, TW_STYLE_PLAIN, "%llu", (unsigned long long)a->policy_generation);
+	else
+		tw_sheet_cell(sheet, TW_STYLE_WARN, "%s", "none");
+	tw_sheet_cell(sheet, a->connected ? TW_STYLE_GOOD : TW_STYLE_BAD, "%s",
+		a->connected ? "connected" : "away");
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(a->since_s).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(a->contact_s).text);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", a->address);
+	tw_sheet_cell(sheet, TW_STYLE_WARN, "%s", a->connected ? "" : a->why);
+}
+
+static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_AGENT,
+	.columns = columns,
+	.n_columns = TW_ARGS_N(columns),
+	.slow = true,
+	.nothing = "no agent has connected",
+	.add = add_row};
+
+int tw_agents_run(const void *values)
+{
+	const struct tw_agents_options *options = values;
+	Tapwall__V1__AgentsRequest body = TAPWALL__V1__AGENTS_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_AGENTS;
+	request.agents = &body;
+	return tw_listing_run(&listing, options->socket, options->json, &request, NULL);
+}

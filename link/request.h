@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* request.h: a new key, and the request for a certificate of it.
+ *
+ * Callers:    cli/enroll.c, agent/dial.c, slowpath/ca.c.
+ * Source:     RFC 2986.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/buf.h"
+
+#define TW_REQUEST_MAX	       4096 /* bytes of a request, as PEM */
+#define TW_REQUEST_FINGERPRINT 65   /* bytes of the text of a fingerprint */
+
+/* Appends a new key on curve P-256 to `key` and the request to `request`, as PEM. 0 or a negative errno. */
+int tw_request_new(struct tw_buf *key, struct tw_buf *request);
+/* Writes SHA-256 of a certificate in DER, in hex. 0 or a negative errno. */
+int tw_request_fingerprint(const void *der, size_t len, char text[TW_REQUEST_FINGERPRINT]);

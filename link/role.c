@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "link/role.h"
+
+/* Captured frames are the operator's: they hold what guests send to each other, not only how it is judged. So is
+ * reading a file of the host. */
+bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
+{
+	switch (request->body_case) {
+	case TAPWALL__V1__REQUEST__BODY_VERSION:
+	case TAPWALL__V1__REQUEST__BODY_STATUS:
+	case TAPWALL__V1__REQUEST__BODY_POLICY:
+	case TAPWALL__V1__REQUEST__BODY_PORTS:
+	case TAPWALL__V1__REQUEST__BODY_WORKLOADS:
+	case TAPWALL__V1__REQUEST__BODY_GROUPS:
+	case TAPWALL__V1__REQUEST__BODY_FLOWS:
+	case TAPWALL__V1__REQUEST__BODY_RULES:
+	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
+	case TAPWALL__V1__REQUEST__BODY_LOG:
+	case TAPWALL__V1__REQUEST__BODY_EVENTS:
+	case TAPWALL__V1__REQUEST__BODY_TOP:
+	case TAPWALL__V1__REQUEST__BODY_AGENTS:
+	case TAPWALL__V1__REQUEST__BODY__NOT_SET: /* of a later version; the answer says so */
+		return true;
+	case TAPWALL__V1__REQUEST__BODY_HELLO:
+	case TAPWALL__V1__REQUEST__BODY_APPLY:
+		return role != TW_ROLE_VIEWER;
+	default:
+		return role == TW_ROLE_OPERATOR;
+	}
+}
+
+const char *tw_role_refusal(enum tw_role role)
+{
+	return role == TW_ROLE_VIEWER ? "the viewers' socket changes nothing and captures nothing"
+				      : "the slow path sets the policy, and does nothing else here";
+}

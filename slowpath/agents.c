@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "slowpath/agents.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clean.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "link/reply.h"
+
+#define REFUSED_TOLD 16 /* refusals that are logged one by one, in a quarter of a second */
+#define TEXT(text)   ((char *)(uintptr_t)(text))
+
+/* A connection, from accept() on. */
+struct connection {
+	struct tw_agents *agents;
+	struct connection *next;
+	struct tw_peer *peer;
+	struct tw_agents_row *row; /* NULL: its handshake is not over */
+};
+
+struct tw_agents {
+	struct tw_agents_setup setup;
+	struct tw_stream *listener;
+	struct tw_watch watch;
+	struct tw_agents_row *rows;
+	unsigned int n_rows;
+	struct connection *connections; /* newest first */
+	unsigned int n_pending;
+	unsigned int n_refused; /* since the last tick, which bounds what of it is logged */
+};
+
+/* ---- rows ---- */
+
+struct tw_agents_row *tw_agents_first(const struct tw_agents *agents)
+{
+	return agents->rows;
+}
+
+struct tw_agents_row *tw_agents_find(const struct tw_agents *agents, const char *name)
+{
+	struct tw_agents_row *row = agents->rows;
+
+	while (row && strcmp(row->name, name) != 0)
+		row = row->next;
+	return row;
+}
+
+static int find_or_add(struct tw_agents *agents, const char *name, struct tw_agents_row **ret)
+{
+	struct tw_agents_row *row = tw_agents_find(agents, name);
+	struct tw_agents_row **at = &agents->rows;
+
+	if (!row && agents->n_rows >= TW_AGENTS_MAX)
+		return -ENOSPC;
+	if (!row) {
+		row = tw_alloc(sizeof(*row));
+		if (!row)
+			return -ENOMEM;
+		snprintf(row->name, sizeof(row->name), "%s", name);
+		while (*at && strcmp((*at)->name, name) < 0)
+			at = &(*at)->next;
+		row->next = *at;
+		*at = row;
+		agents->n_rows++;
+	}
+	*ret = row;
+	return 0;
+}
+
+static void set_away(struct tw_agents_row *row, const char *why)
+{
+	row->contact_ns = tw_peer_heard_ns(row->peer);
+	row->since_ns = tw_clock_ns();
+	row->peer = NULL;
+	snprintf(row->why, sizeof(row->why), "%s", why);
+}
+
+/* ---- greeting ---- */
+
+static void keep_text(char *to, size_t max, const char *from)
+{
+	snprintf(to, max, "%s", from);
+	tw_clean(to, strlen(to));
+}
+
+static void on_hello(void *arg, Tapwall__V1__Response *response)
+{
+	struct tw_agents_row *row = arg;
+
+	row->greeting = false;
+	if (!response || response->body_case != TAPWALL__V1__RESPONSE__BODY_HELLO)
+		return;
+	keep_text(row->host, sizeof(row->host), response->hello->host);
+	keep_text(row->version, sizeof(row->version), response->hello->version);
+	keep_text(row->source, sizeof(row->source), response->hello->policy_source);
+	row->generation = response->hello->policy_generation;
+}
+
+static int greet(struct tw_agents_row *row)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__HelloRequest hello = TAPWALL__V1__HELLO_REQUEST__INIT;
+	int code;
+
+	hello.version = TEXT(TW_VERSION);
+	hello.protocol = TW_LINK_PROTOCOL;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_HELLO;
+	request.hello = &hello;
+	code = tw_peer_ask(row->peer, &request, on_hello, row, NULL);
+	row->greeting = !code;
+	row->hello_ns = tw_clock_ns();
+	return code;
+}
+
+/* ---- connections ---- */
+
+static void connection_free(struct connection *connection)
+{
+	struct tw_agents *agents = connection->agents;
+	struct connection **at = &agents->connections;
+
+	while (*at != connection)
+		at = &(*at)->next;
+	*at = connection->next;
+	agents->n_pending -= !connection->row;
+	free(connection);
+}
+
+static struct connection *connection_of(const struct tw_agents *agents, const struct tw_peer *peer)
+{
+	struct connection *connection = agents->connections;
+
+	while (connection && connection->peer != peer)
+		connection = connection->next;
+	return connection;
+}
+
+/* A flood of strangers must not fill the log. */
+static void tell_refused(struct tw_agents *agents, const struct tw_peer *peer, const char *why)
+{
+	if (agents->n_refused++ < REFUSED_TOLD)
+		tw_log(TW_LOG_WARNING, "%s: refused: %s", tw_peer_stream(peer)->where, why);
+}
+
+static int start(void *context, enum tw_role role, Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	struct tw_err err;
+
+	tw_err_set(&err, -EACCES, "request", "ask at tapwall-slowd's own socket",
+		"an agent may not ask this");
+	return tw_reply_error(out, request->id, &response, &err);
+}
+
+/* The agent may have dialled again before its end of the old connection was noticed here. */
+static void drop_older(struct tw_agents *agents, struct tw_agents_row *row, const char *where)
+{
+	struct connection *older = row->peer ? connection_of(agents, row->peer) : NULL;
+	struct tw_peer *peer = row->peer;
+
+	if (!older)
+		return;
+	tw_log(TW_LOG_WARNING,
+		"agent %s: connected again from %s; the connection from %s is closed", row->name,
+		where, row->address);
+	set_away(row, "it connected again");
+	connection_free(older);
+	tw_peer_free(peer);
+	agents->setup.told(agents->setup.arg);
+}
+
+static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
+{
+	struct connection *connection = arg;
+	struct tw_agents *agents = connection->agents;
+	const struct tw_stream *stream = tw_peer_stream(peer);
+	struct tw_agents_row *row;
+	int code = find_or_add(agents, stream->peer, &row);
+
+	if (code < 0)
+		return tw_err_set(err, code, stream->where, NULL,
+			code == -ENOSPC ? "no more than %d agents are kept" : "out of memory",
+			TW_AGENTS_MAX);
+	drop_older(agents, row, stream->where);
+	connection->row = row;
+	agents->n_pending--;
+	row->peer = peer;
+	row->since_ns = tw_clock_ns();
+	row->connects++;
+	snprintf(row->address, sizeof(row->address), "%s", stream->where);
+	tw_log(TW_LOG_INFO, "agent %s: connected from %s", row->name, row->address);
+	return greet(row);
+}
+
+static void closed(void *arg, struct tw_peer *peer, const struct tw_err *err)
+{
+	struct connection *connection = arg;
+	struct tw_agents *agents = connection->agents;
+
+	if (connection->row) {
+		tw_log(TW_LOG_WARNING, "agent %s: gone: %s", connection->row->name, err->text);
+		set_away(connection->row, err->text);
+	} else {
+		tell_refused(agents, peer, err->text);
+	}
+	connection_free(connection);
+	agents->setup.told(agents->setup.arg);
+}
+
+/* Closes the oldest connection whose handshake is not over. */
+static void make_place(struct tw_agents *agents)
+{
+	struct connection *oldest = NULL;
+	struct tw_peer *peer;
+
+	if (agents->n_pending < TW_AGENTS_PENDING)
+		return;
+	for (struct connection *at = agents->connections; at; at = at->next)
+		if (!at->row)
+			oldest = at;
+	if (!oldest)
+		return;
+	peer = oldest->peer;
+	tell_refused(agents, peer, "too many others are connecting");
+	connection_free(oldest);
+	tw_peer_free(peer);
+}
+
+static void on_listen(void *arg, uint32_t events)
+{
+	struct tw_agents *agents = arg;
+	struct tw_peer_options options = {.loop = agents->setup.loop,
+		.role = TW_ROLE_VIEWER,
+		.start = start,
+		.opened = opened,
+		.closed = closed};
+	struct connection *connection;
+	struct tw_stream *stream;
+
+	if (tw_stream_accept(agents->listener, &stream) < 0)
+		return;
+	make_place(agents);
+	connection = tw_alloc(sizeof(*connection));
+	if (!connection) {
+		tw_stream_close(stream);
+		return;
+	}
+	connection->agents = agents;
+	options.context = options.arg = connection;
+	if (tw_peer_new(&options, stream, &connection->peer) < 0) {
+		free(connection);
+		return;
+	}
+	connection->next = agents->connections;
+	agents->connections = connection;
+	agents->n_pending++;
+}
+
+/* ---- for the daemon ---- */
+
+int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, struct tw_err *err)
+{
+	struct tw_agents *agents = tw_alloc(sizeof(*agents));
+	struct tw_listen_options at = {.identity = setup->identity};
+	char address[300];
+	int code;
+
+	if (!agents)
+		return tw_err_set(err, -ENOMEM, "start", NULL, "out of memory");
+	agents->setup = *setup;
+	agents->watch.fd = -1;
+	snprintf(address, sizeof(address), "tls:%s", setup->listen);
+	at.address = address;
+	code = tw_stream_listen(&at, &agents->listener);
+	if (!code)
+		code = tw_loop_add(setup->loop, &agents->watch, agents->listener->fd, EPOLLIN,
+			on_listen, agents);
+	if (code < 0) {
+		tw_agents_free(agents);
+		return tw_err_set(err, code, "--listen",
+			"write ADDRESS:PORT, or [ADDRESS]:PORT for IPv6", "cannot listen at %s: %s",
+			setup->listen, strerror(-code));
+	}
+	*ret = agents;
+	return 0;
+}
+
+void tw_agents_free(struct tw_agents *agents)
+{
+	if (!agents)
+		return;
+	while (agents->connections) {
+		struct tw_peer *peer = agents->connections->peer;
+
+		connection_free(agents->connections);
+		tw_peer_free(peer);
+	}
+	while (agents->rows) {
+		struct tw_agents_row *row = agents->rows;
+
+		agents->rows = row->next;
+		free(row);
+	}
+	tw_loop_remove(agents->setup.loop, &agents->watch);
+	tw_stream_close(agents->listener);
+	free(agents);
+}
+
+void tw_agents_tick(struct tw_agents *agents)
+{
+	struct connection *connection, *next;
+	uint64_t now = tw_clock_ns();
+
+	if (agents->n_refused > REFUSED_TOLD)
+		tw_log(TW_LOG_WARNING, "refused %u more connections",
+			agents->n_refused - REFUSED_TOLD);
+	agents->n_refused = 0;
+	for (struct tw_agents_row *row = agents->rows; row; row = row->next)
+		if (row->peer && !row->greeting && now - row->hello_ns > TW_AGENTS_HELLO_NS)
+			greet(row);
+	/* A tick closes none but its own. */
+	for (connection = agents->connections; connection; connection = next) {
+		next = connection->next;
+		tw_peer_tick(connection->peer);
+	}
+}

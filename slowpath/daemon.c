@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "slowpath/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "slowpath/answer.h"
+#include "slowpath/slow.h"
+
+#define TICK_NS 250000000
+
+/* ---- the loop ---- */
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct tw_slow *slow = arg;
+	struct signalfd_siginfo info;
+
+	if (read(slow->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	tw_log(TW_LOG_INFO, "stopping; agents go on without");
+	tw_loop_stop(&slow->loop);
+}
+
+static void on_tick(void *arg, uint32_t events)
+{
+	struct tw_slow *slow = arg;
+	uint64_t count;
+
+	slow->ticked = read(slow->tick_fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static void on_told(void *arg)
+{
+	struct tw_slow *slow = arg;
+
+	slow->told = true;
+}
+
+static void act(void *arg)
+{
+	struct tw_slow *slow = arg;
+
+	if (slow->ticked) {
+		tw_agents_tick(slow->agents);
+		tw_server_tick(slow->server);
+		tw_notify_alive();
+	}
+	slow->ticked = false;
+	if (slow->told) {
+		slow->told = false;
+		tw_server_pump(slow->server);
+	}
+}
+
+/* ---- setting up, in order ---- */
+
+static int open_signals(struct tw_slow *slow)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	slow->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (slow->signal_fd < 0)
+		return -errno;
+	return tw_loop_add(
+		&slow->loop, &slow->signal_watch, slow->signal_fd, EPOLLIN, on_signal, slow);
+}
+
+static int open_tick(struct tw_slow *slow)
+{
+	const struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
+
+	slow->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (slow->tick_fd < 0 || timerfd_settime(slow->tick_fd, 0, &every, NULL) < 0)
+		return -errno;
+	return tw_loop_add(&slow->loop, &slow->tick_watch, slow->tick_fd, EPOLLIN, on_tick, slow);
+}
+
+static int open_agents(struct tw_slow *slow, struct tw_err *err)
+{
+	const struct tw_slow_options *options = slow->options;
+	const struct tw_identity_files files = {options->cert, options->key, options->ca};
+	struct tw_agents_setup agents = {
+		.loop = &slow->loop, .listen = options->listen, .told = on_told, .arg = slow};
+	int code = tw_identity_load(&files, TW_IDENTITY_SLOW_PATH, &slow->identity, err);
+
+	agents.identity = slow->identity;
+	return code < 0 ? code : tw_agents_new(&agents, &slow->agents, err);
+}
+
+static int init(struct tw_slow *slow, struct tw_err *err)
+{
+	const struct tw_server_options server = {.loop = &slow->loop,
+		.listeners = {{.at = {slow->options->socket, "tapwall", NULL},
+				      .role = TW_ROLE_OPERATOR,
+				      .option = "--socket"},
+			{.at = {slow->options->viewer_socket, "tapwall-view", NULL},
+				.role = TW_ROLE_VIEWER,
+				.option = "--viewer-socket"}},
+		.start = tw_slow_answer,
+		.context = slow};
+	int code = tw_loop_init(&slow->loop, act, slow);
+
+	if (!code)
+		code = open_signals(slow);
+	if (!code)
+		code = open_tick(slow);
+	if (code < 0)
+		return tw_err_set(err, code, "start", NULL, "%s", strerror(-code));
+	code = open_agents(slow, err);
+	return code < 0 ? code : tw_server_new(&server, &slow->server, err);
+}
+
+static void done(struct tw_slow *slow)
+{
+	tw_server_free(slow->server);
+	tw_agents_free(slow->agents);
+	tw_identity_free(slow->identity);
+	if (slow->tick_fd >= 0)
+		close(slow->tick_fd);
+	if (slow->signal_fd >= 0)
+		close(slow->signal_fd);
+	tw_loop_done(&slow->loop);
+}
+
+int tw_slow_run(const struct tw_slow_options *options)
+{
+	struct tw_slow slow = {.options = options,
+		.signal_fd = -1,
+		.tick_fd = -1,
+		.loop = {.epoll_fd = -1},
+		.started_ns = tw_clock_ns()};
+	struct tw_err err = {0};
+	int code = init(&slow, &err);
+
+	if (!code) {
+		tw_log(TW_LOG_INFO, "listening for agents at %s", options->listen);
+		tw_notify("READY=1");
+		code = tw_loop_run(&slow.loop);
+		tw_notify("STOPPING=1");
+		if (code < 0)
+			tw_err_set(&err, code, "loop", NULL, "%s", strerror(-code));
+	}
+	done(&slow);
+	if (!code)
+		return TW_EXIT_OK;
+	tw_err_print(stderr, "tapwall-slowd", &err);
+	return (int)tw_exit_code(code);
+}

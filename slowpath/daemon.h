@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* daemon.h: tapwall-slowd from start to end. Caller: main.c. */
+#pragma once
+
+#include "slowpath/options.h"
+
+/* Runs until a signal. Returns an exit code. */
+int tw_slow_run(const struct tw_slow_options *options);

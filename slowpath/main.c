@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* tapwall-slowd: the slow path's command line. */
+#include <stddef.h>
+
+#include "base/args.h"
+#include "base/log.h"
+#include "link/link.h"
+#include "slowpath/daemon.h"
+
+#define AT(field) .offset = offsetof(struct tw_slow_options, field)
+
+static const struct tw_arg args[] = {
+	{.name = "listen",
+		.type = TW_ARG_TEXT,
+		AT(listen),
+		.value = "ADDRESS:PORT",
+		.fallback = "[::]:7433",
+		.help = "Listen for agents at this address, by TLS; [::] is every address, of IPv4 too"},
+	{.name = "socket",
+		.type = TW_ARG_FILE,
+		AT(socket),
+		.value = "PATH",
+		.fallback = TW_LINK_SLOW_SOCKET,
+		.help = "Listen for clients at this socket, for root and the group tapwall"},
+	{.name = "viewer-socket",
+		.type = TW_ARG_FILE,
+		AT(viewer_socket),
+		.value = "PATH",
+		.help = "Listen at this socket too, for root and the group tapwall-view; it answers "
+			"requests that only show something"},
+	{.name = "cert",
+		.type = TW_ARG_FILE,
+		AT(cert),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall-slowd/slowd.pem",
+		.help = "The slow path's certificate, as PEM"},
+	{.name = "key",
+		.type = TW_ARG_FILE,
+		AT(key),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall-slowd/slowd.pem",
+		.help = "The key of that certificate, as PEM"},
+	{.name = "ca",
+		.type = TW_ARG_FILE,
+		AT(ca),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall-slowd/ca.pem",
+		.help = "Certificate of the CA that agents' certificates must be of, as PEM"},
+	{.name = "verbose",
+		.type = TW_ARG_FLAG,
+		AT(verbose),
+		.letter = 'v',
+		.help = "Log debug messages too"},
+};
+
+static int run(const void *values)
+{
+	const struct tw_slow_options *options = values;
+
+	tw_log_init("tapwall-slowd", options->verbose ? TW_LOG_DEBUG : TW_LOG_INFO);
+	return tw_slow_run(options);
+}
+
+static const struct tw_args_command command = {
+	.summary = "Serve the agents of many hosts: the half of tapwall that is no packet",
+	.args = args,
+	.n_args = TW_ARGS_N(args),
+	.values_size = sizeof(struct tw_slow_options),
+	.run = run,
+};
+
+static const struct tw_args_section sections[] = {
+	{"SIGNALS", "*SIGTERM*, *SIGINT*\n\tstop; the agents go on filtering and dial again.\n"},
+	{"EXIT STATUS",
+		"0 stopped by a signal; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
+	{"FILES",
+		"_/var/lib/tapwall-slowd/_\n\tcertificates.\n\n"
+		"_/run/tapwall-slowd/slowd.sock_\n\twhere *tapwall*(1) finds it; accessible to root "
+		"and the group tapwall.\n"},
+	{"SEE ALSO", "*tapwall-agents*(1), *tapwall*(1), *tapwalld*(8)\n"},
+};
+
+static const struct tw_args_program program = {
+	.name = "tapwall-slowd",
+	.man_section = 8,
+	.summary = "the slow path of the tapwall firewall",
+	.commands = &command,
+	.n_commands = 1,
+	.description =
+		"Agents, *tapwalld*(8) with *--slow-path*, connect to it by TLS 1.3 and show certificates of one CA, as it does to them: its own is for TLS servers, theirs are for TLS clients, and the common name is the agent's name. It needs no rights. No packet waits for it: agents filter with the policy that they have while it is away.",
+	.sections = sections,
+	.n_sections = TW_ARGS_N(sections),
+};
+
+int main(int argc, char **argv)
+{
+	return tw_args_main(&program, argc, argv);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* options.h: the options of tapwall-slowd's command line. */
+#pragma once
+
+#include <stdbool.h>
+
+/* Strings point into argv or the table of options. */
+struct tw_slow_options {
+	const char *listen; /* ADDRESS:PORT */
+	const char *socket;
+	const char *viewer_socket; /* NULL: none */
+	const char *cert;
+	const char *key;
+	const char *ca;
+	bool verbose;
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* slow.h: the state of tapwall-slowd, in one place.
+ *
+ * Invariants: 1. One thread and one loop; no module blocks.
+ *             2. What it does not have, no host misses: agents filter without it.
+ * Order:      daemon.c sets everything up, and ends it in reverse.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "link/identity.h"
+#include "link/server.h"
+#include "slowpath/agents.h"
+#include "slowpath/options.h"
+
+struct tw_slow {
+	const struct tw_slow_options *options;
+	struct tw_loop loop;
+	struct tw_identity *identity;
+	struct tw_agents *agents;
+	struct tw_server *server;
+	struct tw_watch signal_watch;
+	struct tw_watch tick_watch;
+	int signal_fd;
+	int tick_fd;
+	uint64_t started_ns;
+
+	/* Flags for the turn. */
+	bool ticked;
+	bool told; /* something came for a stream that waits */
+};

@@ -1,0 +1,140 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# link-hostile.sh: ends of the link that may not be there, or that mean no good. Each is refused for a reason that
+# `status` or the log tells, and nothing else is disturbed.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+certs=$lab/certs
+slowd=
+
+start_slowd() { # [CERTIFICATE]
+	ip netns exec "$ns-host" "$TW_BUILD/tapwall-slowd" --listen 127.0.0.1:7433 --socket "$lab/slowd.sock" \
+		--cert "$certs/${1:-slowd.pem}" --key "$certs/${1:-slowd.pem}" --ca "$certs/ca.pem" \
+		2>>"$lab/slowd.log" &
+	slowd=$!
+	children="$children $slowd"
+	within 20 test -S "$lab/slowd.sock" || bail "tapwall-slowd starts" "$(cat "$lab/slowd.log")"
+}
+stop_slowd() {
+	kill "$slowd"
+	wait "$slowd" 2>/dev/null
+}
+hostile() { # MANNER ARGUMENT…
+	on_host "$TW_BUILD/tests/e2e/hostile_tls" "$@"
+}
+agents() { # JQ FILTER
+	"$TW_BUILD/tapwall" agents --slow "$lab/slowd.sock" --json | jq -se "$@"
+}
+link_is() { # STATE
+	tapwall status --json | jq -e --arg state "$1" '.slow_path.state == $state'
+}
+why_has() { # TEXT
+	tapwall status --json | jq -e --arg text "$1" '.slow_path.why | contains($text)'
+}
+# The next agent's certificate, or CA, or none; the connection is begun anew. What slowd logs is in slowd.new.
+as() { # CERTIFICATE [CA]
+	stop_slowd
+	rm -f "$lab/agent.pem"
+	[ "$1" = none ] || cp "$certs/$1" "$lab/agent.pem"
+	cp "$certs/${2:-ca.pem}" "$lab/agent-ca.pem"
+	: >"$lab/slowd.log"
+	start_slowd
+}
+rejected() { # CERTIFICATE REASON AT SLOWD, ALERT
+	: >"$lab/slowd.log"
+	equal "$1 is refused" "the peer refuses: $3" "$(hostile dial 7433 "$certs/$1" "$certs/ca.pem" hold)"
+	check "... because it $2" within 20 grep -q "refused: the peer's certificate $2" "$lab/slowd.log"
+}
+# The agent meets a slow path that is played.
+meet() { # WHAT
+	hostile serve 7433 "$certs/slowd.pem" "$certs/ca.pem" "$1" >"$lab/met" 2>&1
+	cat "$lab/met"
+}
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: echo, from: any, to: any, service: tcp/7004, action: allow}
+	END
+} >"$lab/policy.yaml"
+mkdir "$certs"
+"$TW_BUILD/tests/e2e/certificates" "$certs" || bail "certificates are made"
+cp "$certs/host-a.pem" "$lab/agent.pem"
+cp "$certs/ca.pem" "$lab/agent-ca.pem"
+
+start_slowd
+start_agent --policy "$lab/policy.yaml" --slow-path localhost:7433 --slow-path-cert "$lab/agent.pem" \
+	--slow-path-key "$lab/agent.pem" --slow-path-ca "$lab/agent-ca.pem"
+check "the agent dials a name" within 20 link_is connected
+begin g2 echo-tcp echo tcp 7004
+begin g1 tcp stream "$lab/tcp" tcp 10.0.0.12 7004 2
+tcp=$child
+
+as expired.pem
+check "an expired certificate: status says why" within 40 why_has 'Certificate is expired'
+check "... and since when" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' | grep -q 'certificate EXPIRED 1d00h ago'"
+check "... so does slowd" within 20 grep -q "refused: the peer's certificate expired" "$lab/slowd.log"
+as none
+check "no certificate: status says that it cannot be read" within 40 why_has 'agent.pem: cannot read it'
+as host-a.pem wrong-ca.pem
+check "another CA of the agent's: the agent refuses" within 40 why_has "the peer's certificate is not of this CA"
+check "... and slowd is told" within 40 grep -q 'the peer refuses: CA is unknown' "$lab/slowd.log"
+cp "$certs/ca.pem" "$lab/agent-ca.pem"
+stop_slowd
+start_slowd host-b.pem
+check "an agent's certificate is none of a slow path" within 40 why_has "the peer's certificate is for another purpose"
+as host-a.pem
+check "a good one is accepted again" within 60 link_is connected
+
+rejected expired.pem expired 'Certificate is expired'
+rejected early.pem 'is not valid yet' 'Certificate is expired'
+rejected wrong.pem 'is not of this CA' 'CA is unknown'
+rejected server.pem 'is for another purpose' 'Certificate is not supported'
+rejected nameless.pem 'has no name' 'Certificate is bad'
+: >"$lab/slowd.log"
+equal "no certificate at all" "the peer refuses: Certificate is required" \
+	"$(hostile dial 7433 - "$certs/ca.pem" hold)"
+equal "bytes that are no TLS" closed "$(hostile raw 7433 garbage)"
+equal "a connection that says nothing" closed "$(hostile raw 7433 silent)"
+check "... was given up after 5 s" within 20 grep -q 'the handshake took longer than 5 s' "$lab/slowd.log"
+equal "a message of 2 GiB" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" huge)"
+check "... is told" within 20 grep -q 'host-b: gone: sent a message of more than 16 MiB' "$lab/slowd.log"
+equal "a message that does not become whole" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" half)"
+check "... is told" within 20 grep -q 'host-b: gone: a message took longer than 10 s' "$lab/slowd.log"
+equal "bytes that are no message" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" garbage)"
+check "... are told" within 20 grep -q 'host-b: gone: sent what is no message' "$lab/slowd.log"
+equal "an agent gets nothing of others" "1: error 13: an agent may not ask this
+2: error 13: an agent may not ask this" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" ask)"
+check "the good agent was connected all the time" agents 'any(.name == "host-a" and .connected and .connects == 1)'
+
+stop_slowd
+equal "a slow path asks for frames, and for a file" \
+	"1: error 13: the slow path sets the policy, and does nothing else here
+2: error 13: the slow path sets the policy, and does nothing else here" "$(meet capture)"
+equal "a newer one is answered as far as is known" "1: answered
+2: error 95: unknown request" "$(meet newer)"
+equal "one that answers what was not asked" closed "$(meet unasked)"
+check "... is told" within 20 grep -q 'answered what was not asked' "$lab/agent.log"
+equal "one that sends a message of 2 GiB" closed "$(meet huge)"
+check "... is told" within 20 grep -q 'sent a message of more than 16 MiB' "$lab/agent.log"
+equal "one that sends what is no message" closed "$(meet garbage)"
+check "... is told" within 20 grep -q 'sent what is no message' "$lab/agent.log"
+memory() { # of the agent, KiB
+	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$agent/status"
+}
+before=$(memory)
+equal "one that asks and takes no answers" closed "$(meet deaf)"
+check "the agent's memory is what it was, give or take 64 MiB" test "$(memory)" -lt $((before + 65536))
+start_slowd
+check "after all that a good one is connected again" within 60 link_is connected
+
+check "the agent lives" kill -0 "$agent"
+check "every TCP message came back" end "$tcp"
+equal "no segment was lost" 0 "$(count_of tcp lost)"
+finish
