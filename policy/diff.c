@@ -126,8 +126,8 @@ static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 	return is_equal(d, tw_policy_print_rule, old_index, now_index);
 }
 
-/* Things that were taken over unchanged are at the same address. Things at another address may
- * still be equal. */
+/* Objects that were taken over unchanged have the same address. Objects with different addresses
+ * may still be equal. */
 typedef bool kept_fn(const struct differ *d, size_t old_index, size_t now_index);
 
 static bool kept_network(const struct differ *d, size_t old_index, size_t now_index)

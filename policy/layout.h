@@ -16,7 +16,8 @@
 
 #include "policy/engine.h"
 
-#define TW_LAYOUT_CLASSES_MAX 12 /* most views of one class, for own and for other addresses each */
+/* Limit of views for one class, separately for own and for other addresses. */
+#define TW_LAYOUT_CLASSES_MAX 12
 
 enum tw_view_kind {
 	TW_VIEW_CLASS,	/* one local class */

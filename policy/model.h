@@ -23,7 +23,7 @@
 #define TW_POLICY_ADDRESSES_MAX 1048576 /* in networks, workloads and rules together */
 #define TW_POLICY_PARTS_MAX	262144	/* service parts in the whole policy */
 #define TW_POLICY_RANGES_MAX	4194304 /* ranges in all resolved sets */
-#define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving, some 10 ns each */
+#define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving, about 10 ns each */
 #define TW_NAME_MAX		127			    /* bytes of a name or tag */
 #define TW_TAGS_MAX		64			    /* tags of one workload */
 #define TW_TAG_NODES_MAX	256			    /* nodes in one tag expression */

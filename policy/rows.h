@@ -32,7 +32,7 @@ struct tw_rows {
 	void (*write)(struct tw_rows *rows, uint32_t member, bool touch);
 	/* Converts the words in place to the form that the image needs; NULL: no change. */
 	void (*finish)(const struct tw_rows *rows, uint32_t *block);
-	uint32_t fill;	       /* value of words that no member wrote */
+	uint32_t fill;	       /* value of the words that no member has written */
 	const bool *is_base;   /* by member */
 	size_t n_words;	       /* of a row, a multiple of TW_ROW_BLOCK */
 	size_t n_blocks;       /* of a row, likewise */

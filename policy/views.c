@@ -18,7 +18,7 @@ struct kept {
 	size_t n_words;
 	uint32_t *links;
 	size_t n_links;
-	struct kept *next; /* in its bucket */
+	struct kept *next; /* next view in the same bucket */
 	struct kept *newer;
 	struct kept *older; /* in order of last use */
 };

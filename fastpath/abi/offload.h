@@ -25,9 +25,9 @@
 /* State of a frame's checksum: CHECKSUM_* of include/linux/skbuff.h. */
 enum tw_summed {
 	TW_SUMMED_NOT,	    /* nothing is known */
-	TW_SUMMED_CHECKED,  /* a NIC vouches for it */
-	TW_SUMMED_COMPLETE, /* a NIC has summed the frame */
-	TW_SUMMED_PARTIAL   /* to be completed on the way */
+	TW_SUMMED_CHECKED,  /* a NIC has verified the checksum */
+	TW_SUMMED_COMPLETE, /* a NIC has computed the frame's sum */
+	TW_SUMMED_PARTIAL   /* the checksum is still to be completed */
 };
 
 /* Work on a frame that its sender left to the kernel after the programs. */

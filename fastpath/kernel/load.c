@@ -218,7 +218,7 @@ static int load_error(int code, const char *logs, struct tw_err *err)
 	if (code == -EPERM)
 		return tw_err_set(err, code, "bpf",
 			"run as root, or with CAP_BPF and CAP_NET_ADMIN",
-			"no right to load eBPF programs");
+			"no privilege to load eBPF programs");
 	for (int i = 0; i < TW_PROG__MAX; i++)
 		if (logs[i * LOG_BYTES])
 			log = logs + i * LOG_BYTES;
@@ -304,7 +304,7 @@ static int random_bytes(void *to, size_t len, struct tw_err *err)
 {
 	return getrandom(to, len, 0) == (ssize_t)len
 		       ? 0
-		       : tw_err_set(err, -EIO, "getrandom", NULL, "no random numbers");
+		       : tw_err_set(err, -EIO, "getrandom", NULL, "cannot get random numbers");
 }
 
 static int default_config(struct tw_kernel *kernel, struct tw_err *err)

@@ -50,8 +50,8 @@ struct tw_kernel_options {
 /* Facts for `tapwall version` and `status`. */
 struct tw_kernel_facts {
 	bool tcx;
-	bool asks_bridges; /* programs read in a bridge's own memory which ports it has */
-	bool uplinks;	   /* programs also read where MACs are: cut-through to and from uplinks */
+	bool asks_bridges; /* programs read a bridge's ports from kernel memory */
+	bool uplinks;	   /* they also read its forwarding database, to cut through at uplinks */
 	bool adopted;	   /* existing maps were adopted */
 	bool kept;	   /* identical programs were kept, too */
 	uint32_t max_conns;

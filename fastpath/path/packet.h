@@ -113,7 +113,7 @@ struct tw_icmp { /* RFC 792, RFC 4443 */
 	__u8 type;
 	__u8 code;
 	__be16 csum;
-	__be16 id; /* echo and other queries; other types use it otherwise */
+	__be16 id; /* identifier of echo and other queries; other types use these bits differently */
 	__be16 sequence;
 };
 

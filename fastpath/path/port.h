@@ -82,10 +82,10 @@ tw_inline __u64 tw_image_address(
 tw_inline const __u32 *tw_image_words(
 	const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at);
 
-/* Calls step(0, context), step(1, context), … n times, or until one returns other than 0. For loops
+/* Calls step(i, context) for i = 0 … n - 1, until a call returns a value other than 0. For loops
  * too long for the verifier to walk. Results that decide anything must be in map memory, not on the
- * stack. Before Linux 6.8, the verifier walks one step only. It takes a constant that this step
- * leaves on the stack for the only possible value, and prunes all other branches. */
+ * stack: before Linux 6.8, the verifier walks only one step, takes a constant that this step leaves
+ * on the stack for the only possible value, and prunes all other branches. */
 tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context);
 
 /* Lock a set against all other CPUs. While it is locked, the caller must not use a map or call a

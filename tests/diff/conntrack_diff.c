@@ -167,7 +167,7 @@ static void print_segment(const struct run *run, const struct tw_ct_segment *s)
 static void print_record(const struct run *run, const struct tw_conn *c)
 {
 	for (int w = 0; w < TW_WAY__MAX; w++)
-		printf("    %s end %d acked %d room %u << %u\n", w ? "reply" : "original",
+		printf("    %s end %d acked %d window %u << %u\n", w ? "reply" : "original",
 			(int)(c->window[w].end - run->history.first[w != run->history.turned]),
 			(int)(c->window[w].acked - run->history.first[w != run->history.turned]),
 			c->peer_window[w], c->progress.scale[!w] & TW_SCALE_SHIFT);

@@ -171,7 +171,7 @@ static int run_ping(char **args)
 	out[4] = (uint8_t)(getpid() >> 8);
 	out[5] = (uint8_t)getpid();
 	sum = htons((uint16_t)~sum16(out, size, 0));
-	if (!v6) /* the kernel does it for ICMPv6 */
+	if (!v6) /* for ICMPv6 the kernel computes the checksum */
 		memcpy(out + 2, &sum, 2);
 	if (send(fd, out, size, 0) != (ssize_t)size)
 		die("send");

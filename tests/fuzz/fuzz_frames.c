@@ -127,7 +127,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	know_leases();
 	if (!result->replied)
 		return;
-	must(result->reply_len <= frame->max, "a refusal stays within its room");
+	must(result->reply_len <= frame->max, "a refusal fits its buffer");
 	if (tw_reply_check(sent, sent_len, frame->gso_size != 0, frame->data, result->reply_len,
 		    &text, &err)) {
 		fprintf(stderr, "%s\n", err.text);

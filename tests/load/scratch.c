@@ -97,7 +97,7 @@ static void try(struct bench *b)
 	expect(b, "it is met", TW_TAKEN_MET, take(b, number, TW_S_ESTABLISHED, 0));
 	for (number++; number <= 2 * n_slots; number++)
 		take(b, number, TW_S_ESTABLISHED, 0);
-	expect(b, "none is left that may go", TW_TAKEN_FULL, take(b, number, TW_S_ESTABLISHED, 0));
+	expect(b, "no record can be replaced", TW_TAKEN_FULL, take(b, number, TW_S_ESTABLISHED, 0));
 	expect(b, "the sweep runs", 0, tw_kernel_sweep(b->kernel, 4, NOW));
 	expect(b, "after all, untouched", 1, untouched(b));
 }

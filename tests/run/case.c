@@ -15,7 +15,7 @@
 
 struct reader {
 	const char *name;
-	char *at;	   /* the next line */
+	char *at;	   /* start of the next line */
 	unsigned int line; /* number of the line read last */
 	uint64_t now_ns;
 	struct tw_case *c;

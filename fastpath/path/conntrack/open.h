@@ -13,8 +13,8 @@
 
 #include "fastpath/path/conntrack/spare.h"
 
-#define TW_VAIN_TICKS 4 /* between a port's failed searches for a record to give up */
-#define TW_VAIN_BURST 3 /* further searches at once, as one may fail by chance */
+#define TW_VAIN_TICKS 4 /* ticks between a port's failed searches for a record to give up */
+#define TW_VAIN_BURST 3 /* further searches without delay, because one may fail by chance */
 
 /* ---- room for a record ---- */
 
