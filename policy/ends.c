@@ -226,7 +226,7 @@ struct maker {
 	const struct tw_end *
 		*of_set; /* by set id of the policy: the end that consists of this set only */
 	const struct tw_end *
-		*of_group; /* by group in the table: the end that consists of it alone */
+		*of_group; /* by group in the table: the end that consists of this group only */
 	struct tw_ranges scratch;
 	TW_VEC(uint16_t) groups;
 };

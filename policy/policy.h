@@ -79,7 +79,7 @@ struct tw_vnic {
 	bool has_mac;			  /* without one, the MAC guard is off for this port */
 	bool any;			  /* `addresses: [any]` */
 	bool dhcp;			  /* `dhcp`: addresses from DHCP; then it has a MAC */
-	bool transit;			  /* some prefix is wider than a host */
+	bool transit;			  /* true if a prefix is wider than a single host */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
 	size_t n_learned; /* how many of the last prefixes are from DHCP, not from the text */

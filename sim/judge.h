@@ -25,7 +25,7 @@
 
 /* State of a vNIC's port on this host. */
 enum tw_real {
-	TW_REAL_JUDGED, /* the policy judges there */
+	TW_REAL_JUDGED, /* the policy judges at the port */
 	TW_REAL_OPEN,	/* NOT FILTERED */
 	TW_REAL_SHUT,	/* nothing passes, whatever the policy says */
 	TW_REAL_ABSENT, /* the port is not on this host */

@@ -49,8 +49,8 @@ static int find_places(uint32_t ifindex, struct places *ret)
 	return 0;
 }
 
-/* Adds the missing qdiscs: ingress and htb; or clsact if the host's root qdisc takes no filters, or
- * if the kernel has no htb. */
+/* Adds the missing qdiscs: ingress and htb; or clsact if the host's root qdisc accepts no filters,
+ * or if the kernel has no htb. */
 static int make_places(uint32_t ifindex, const struct places *places)
 {
 	bool ingress = places->parent[TW_DIR_OUT] != 0;

@@ -116,8 +116,8 @@ tw_inline __u16 tw_beyond_vlan(const struct tw_frame *f, __u32 foreign)
 	return vlan ? vlan : foreign >> TW_FOREIGN_VLAN_SHIFT & TW_FOREIGN_VLAN;
 }
 
-/* True if a frame at an uplink has the MAC of a guest of this host, from which the bridge would
- * learn that the guest is behind the uplink. */
+/* True if a frame at an uplink has the MAC of a guest of this host. The bridge would learn from it
+ * that the guest is behind the uplink. */
 tw_inline int tw_beyond_uplink(const struct tw_frame *f)
 {
 	const struct tw_ethernet *eth = tw_at(f, 0, sizeof(*eth));

@@ -152,7 +152,7 @@ struct tw_ip {
 	__u8 done;     /* `next` is no extension header, or lies in another fragment */
 	__u8 inside;   /* an extension header was read: hop-by-hop options are no longer allowed */
 	__u8 hop_limit;
-	__u8 atomic; /* a whole packet has a fragment header: RFC 6946 */
+	__u8 atomic; /* an unfragmented packet has a fragment header: RFC 6946 */
 };
 
 struct tw_packet {
@@ -178,7 +178,7 @@ struct tw_packet {
 	__u8 tcp_flags;
 	__u8 tcp_header_len; /* bytes, with options */
 	__u8 hop_limit;
-	__u8 atomic;	/* IPv6, whole packet with a fragment header */
+	__u8 atomic;	/* IPv6, unfragmented packet with a fragment header */
 	__u8 snap;	/* carried in LLC/SNAP */
 	__u8 lease;	/* enum tw_lease_state of the last address that guard checked */
 	__u8 multicast; /* L2 or L3 destination is a group or broadcast */

@@ -219,7 +219,7 @@ static void open_kernel(struct kernel *kernel, const char *file, const struct tw
 		must(errno == EPERM, "eBPF program");
 		bpf_object__close(kernel->object);
 		kernel->object = NULL;
-		printf("no right to load eBPF: natively alone\n");
+		printf("no privilege to load eBPF: only the native test runs\n");
 		return;
 	}
 	asks = bpf_object__find_map_by_name(kernel->object, "asks");
@@ -264,7 +264,7 @@ static void read_policy(struct bench *b, const struct tw_buf *text, const char *
 	tw_diags_done(&diags);
 	start = now();
 	must(!tw_compiler_new(b->policy, NULL, &b->compiler), "compiler");
-	printf(", made ready in %.0f ms\n", (now() - start) * 1e3);
+	printf(", prepared in %.0f ms\n", (now() - start) * 1e3);
 }
 
 static struct tw_image *compile(struct bench *b, const struct tw_layout *layout)

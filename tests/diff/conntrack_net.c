@@ -124,10 +124,11 @@ int tw_ct_enter(struct tw_err *err)
 			err, failed, NULL, NULL, "cannot make a tun: %s", strerror(-failed));
 	net.netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!net.netlink || mnl_socket_bind(net.netlink, 0, MNL_SOCKET_AUTOPID) < 0)
-		return tw_err_set(err, -EOPNOTSUPP, NULL, NULL, "no netlink to netfilter");
+		return tw_err_set(
+			err, -EOPNOTSUPP, NULL, NULL, "cannot open a netlink socket to netfilter");
 	if (configure())
 		return tw_err_set(err, -EOPNOTSUPP, NULL, NULL,
-			"this kernel's nf_conntrack, or nft, cannot be set up");
+			"cannot set up nf_conntrack or nft on this kernel");
 	return 0;
 }
 

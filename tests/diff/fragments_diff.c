@@ -112,11 +112,12 @@ static int receive(struct run *run, const struct piece *p)
 	}
 	if (!p->more) {
 		if (b->total)
-			return wrong(run, "two ends were delivered");
+			return wrong(run, "two different ends of a datagram were delivered");
 		b->total = p->to;
 		for (unsigned int i = p->to; i < UNITS_MAX * 2; i++)
 			if (b->there[i])
-				return wrong(run, "an end before data was delivered");
+				return wrong(
+					run, "an end before the end of the data was delivered");
 	}
 	return 0;
 }
@@ -219,7 +220,7 @@ static int release(struct run *run, const struct tw_outcome *o)
 		if (!run->target->ops->take_sent(run->target, o->release, n, queued))
 			continue;
 		if (!queued->len)
-			return wrong(run, "the targets send different fragments on");
+			return wrong(run, "the targets release different fragments");
 		run->n_released++;
 		tw_buf_add(&bytes, queued->bytes, queued->len);
 		err = bytes.failed ? -ENOMEM : travel(run, &bytes, queued->mark, true);
@@ -325,7 +326,7 @@ static int honest(struct run *run)
 	if (!err && allowed && run->n_whole != whole_before + 2)
 		err = wrong(run, "an allowed datagram was not delivered completely");
 	if (!err && !allowed && run->n_delivered != delivered)
-		err = wrong(run, "of a denied datagram something was delivered");
+		err = wrong(run, "a part of a denied datagram was delivered");
 	return err;
 }
 

@@ -384,7 +384,7 @@ static void find_cpus(void)
 		if (CPU_ISSET(i, &set))
 			cpu[n++] = i;
 	if (n < THREADS) {
-		fputs("there is one CPU only\n", stderr);
+		fputs("there is only one CPU\n", stderr);
 		exit(77);
 	}
 }

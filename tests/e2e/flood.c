@@ -369,6 +369,6 @@ int main(int argc, char **argv)
 		return run_crr(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "try"))
 		return run_try(argv + 2);
-	fprintf(stderr, "flood: wrong usage; see the head of flood.c\n");
+	fprintf(stderr, "flood: invalid arguments; see the comment at the top of flood.c\n");
 	return 2;
 }

@@ -336,6 +336,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(argv[2], verbs[i].name))
 			return verbs[i].run(argv[1], argc > 3 ? atoi(argv[3]) : 1);
-	fprintf(stderr, "hostile: wrong usage; see the head of hostile.c\n");
+	fprintf(stderr, "hostile: invalid arguments; see the comment at the top of hostile.c\n");
 	return 2;
 }

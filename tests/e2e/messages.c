@@ -306,7 +306,8 @@ int main(int argc, char **argv)
 	time_t end;
 
 	if (argc != 5) {
-		fprintf(stderr, "messages: wrong usage; see the head of messages.c\n");
+		fprintf(stderr,
+			"messages: invalid arguments; see the comment at the top of messages.c\n");
 		return 2;
 	}
 	talk.path = argv[1];

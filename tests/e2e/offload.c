@@ -446,11 +446,11 @@ static void run_rewritten(struct frame *f)
 	static const struct {
 		uint32_t start, offset;
 		const char *what;
-	} places[] = {{34, 2, "a checksum that would be the port"}, {34, 0, "… the source port"},
-		{34, 4, "… the length"}, {14, 14, "… the source address"},
-		{14, 18, "… the destination address"}, {0, 4, "… the destination MAC"},
-		{0, 10, "… the source MAC"}, {0, 12, "… the type"},
-		{22, 8, "… an address, from within"}, {40, 8, "… payload"}};
+	} places[] = {{34, 2, "a checksum offset at the destination port"},
+		{34, 0, "… the source port"}, {34, 4, "… the length"},
+		{14, 14, "… the source address"}, {14, 18, "… the destination address"},
+		{0, 4, "… the destination MAC"}, {0, 10, "… the source MAC"}, {0, 12, "… the type"},
+		{22, 8, "… an address, with a start inside the header"}, {40, 8, "… payload"}};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		make(f, false, false, false, 17, 1000, 0, 100);
@@ -479,9 +479,9 @@ static void run_segments(struct frame *f)
 	put16(f->bytes + f->l3 + 6, 75);
 	put16(f->bytes + f->l4 + 2, 22);
 	sum_header(f);
-	known("a later fragment that would become a first one", f, 0);
+	known("a checksum offset that would turn a later fragment into a first one", f, 0);
 	ask(f, false, 17, 2992, VIRTIO_NET_HDR_GSO_UDP, 1400);
-	known("UDP to be made into fragments", f, 0);
+	known("UDP fragmentation offload", f, 0);
 	ask(f, false, 6, 60000, VIRTIO_NET_HDR_GSO_TCPV4, 1);
 	known("a super-frame of 60,000 segments", f, 0);
 	ask(f, false, 6, 3000, VIRTIO_NET_HDR_GSO_TCPV4, 1000);

@@ -97,6 +97,6 @@ int main(int argc, char **argv)
 		return sweep(atol(argv[2]));
 	if (argc == 6 && !strcmp(argv[1], "open"))
 		return open_all(argv + 2);
-	fprintf(stderr, "swept: wrong usage; see the head of swept.c\n");
+	fprintf(stderr, "swept: invalid arguments; see the comment at the top of swept.c\n");
 	return 2;
 }

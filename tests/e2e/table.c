@@ -112,7 +112,7 @@ static void follow(const struct tw_config *config, const struct tw_conn *conn, u
 		at = (at + step) % n_buckets;
 	}
 	if (at != bucket)
-		FAULT("bucket %u slot %u: not on its key's walk\n", bucket, slot);
+		FAULT("bucket %u slot %u: not in its key's probe sequence\n", bucket, slot);
 }
 
 static void check_charges(uint32_t (*met)[KINDS])
@@ -164,8 +164,8 @@ int main(int argc, char **argv)
 	}
 	for (uint32_t bucket = 0; bucket < n_buckets; bucket++)
 		if (buckets[bucket].overflowed != overflowed[bucket])
-			FAULT("bucket %u: %u walks past it, and %u are counted\n", bucket,
-				overflowed[bucket], buckets[bucket].overflowed);
+			FAULT("bucket %u: %u records overflowed past it, but %u are counted\n",
+				bucket, overflowed[bucket], buckets[bucket].overflowed);
 	qsort(known, n_records, sizeof(*known), by_key);
 	for (uint32_t i = 1; i < n_records; i++)
 		if (!by_key(&known[i - 1], &known[i]))

@@ -74,7 +74,7 @@ static void load(uint32_t epoch)
 	for (uint32_t i = 0; i < N_PORTS; i++) {
 		struct tw_port *port = tw_native_port(native, tw_scene_ifindex(i), epoch);
 
-		must(port != NULL, "there is room for ports");
+		must(port != NULL, "ports can be added");
 		port->flags |= TW_PORT_F_CUT;
 	}
 }
@@ -90,7 +90,7 @@ static void set_up(void)
 			{0x52, 0x54, 0, 0, 0, (uint8_t)(1 + i)}, TW_SCENE_NETWORK, 0, 0};
 		struct tw_local local = {tw_scene_ifindex(i), 1514};
 
-		must(!tw_native_add_local(native, &key, &local), "there is room for MACs");
+		must(!tw_native_add_local(native, &key, &local), "MACs can be added");
 	}
 }
 
@@ -122,7 +122,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	must(o->verdict >= TW_V_ALLOW && o->verdict <= TW_V_REJECT, "every frame gets a verdict");
 	must(!result->replied || o->verdict == TW_V_REJECT, "only a rejected frame is answered");
 	must(!result->cut_ifindex || o->verdict == TW_V_ALLOW,
-		"only an approved one is cut through");
+		"only an allowed frame is cut through");
 	must(tw_native_n_conns(native) <= MAX_CONNS, "the table does not exceed its size");
 	know_leases();
 	if (!result->replied)
@@ -131,7 +131,7 @@ static void check(const struct tw_native_frame *frame, const struct tw_native_re
 	if (tw_reply_check(sent, sent_len, frame->gso_size != 0, frame->data, result->reply_len,
 		    &text, &err)) {
 		fprintf(stderr, "%s\n", err.text);
-		must(false, "a refusal is a correct one");
+		must(false, "a refusal is well-formed");
 	}
 }
 

@@ -88,13 +88,13 @@ static void try(struct bench *b)
 	expect(b, "scratches are written", 0,
 		bpf_map_update_elem(b->scratch_fd, &packets, b->scratches, BPF_ANY));
 	for (number = 1; number <= n_slots; number++)
-		expect(b, "there is room", TW_TAKEN_NEW,
+		expect(b, "there is space", TW_TAKEN_NEW,
 			take(b, number, TW_S_TIME_WAIT, 10 * TW_TICKS_PER_SECOND));
 	expect(b, "after a record was taken, untouched", 1, untouched(b));
-	expect(b, "a record that is over gives way", TW_TAKEN_NEW,
+	expect(b, "an ended record is replaced", TW_TAKEN_NEW,
 		take(b, number, TW_S_ESTABLISHED, 0));
-	expect(b, "after one gave way, untouched", 1, untouched(b));
-	expect(b, "it is met", TW_TAKEN_MET, take(b, number, TW_S_ESTABLISHED, 0));
+	expect(b, "after a record was replaced, untouched", 1, untouched(b));
+	expect(b, "the record is found", TW_TAKEN_MET, take(b, number, TW_S_ESTABLISHED, 0));
 	for (number++; number <= 2 * n_slots; number++)
 		take(b, number, TW_S_ESTABLISHED, 0);
 	expect(b, "no record can be replaced", TW_TAKEN_FULL, take(b, number, TW_S_ESTABLISHED, 0));

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 	}
 	tw_buf_addf(&pattern, "%s/*.yaml", argv[1]);
 	if (pattern.failed || glob(pattern.data, 0, NULL, &found)) {
-		fprintf(stderr, "golden: %s holds no policy\n", argv[1]);
+		fprintf(stderr, "golden: %s contains no policy\n", argv[1]);
 		return 1;
 	}
 	for (size_t i = 0; i < found.gl_pathc; i++)

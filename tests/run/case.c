@@ -109,7 +109,7 @@ static int read_policy(struct reader *r)
 	int err;
 
 	if (!next_is_indented(r))
-		return wrong(r, "the policy should follow, indented");
+		return wrong(r, "an indented policy must follow");
 	err = read_block(r, &text);
 	if (!err) {
 		err = add_text_step(r, TW_STEP_POLICY, text);
@@ -146,13 +146,13 @@ static int read_frame(struct reader *r, char *line)
 	uint64_t at_ns;
 
 	if (tw_word_seconds(time + relative, &at_ns))
-		return wrong(r, "a line starts with a word of the case language or a time");
+		return wrong(r, "a line must start with a keyword or a time");
 	if (!expect)
 		return wrong(r, "a frame reads TIME PATH: FRAME => EXPECTATION");
 	if (relative)
 		at_ns += r->now_ns;
 	else if (at_ns < r->now_ns)
-		return wrong(r, "time runs backwards");
+		return wrong(r, "the time is before the previous frame's");
 	r->now_ns = at_ns;
 	*text = '\0';
 	*expect = '\0';
@@ -168,7 +168,8 @@ static int read_frame(struct reader *r, char *line)
 		return 0;
 	text = trim(take_line(r));
 	if (strncmp(text, "<= ", 3))
-		return wrong(r, "an indented line after a frame is the refusal expected: <= …");
+		return wrong(
+			r, "an indented line after a frame must be the expected refusal: <= …");
 	step->reply = tw_strdup(trim(text + 3));
 	return step->reply ? 0 : -ENOMEM;
 }
@@ -192,11 +193,11 @@ static int read_line(struct reader *r, char *line)
 	}
 	if (!strncmp(line, "connections:", 12))
 		return tw_word_number(trim(line + 12), &r->c->max_conns)
-			       ? wrong(r, "connections: should be a number")
+			       ? wrong(r, "connections: must be a number")
 			       : 0;
 	if (!strncmp(line, "clock:", 6))
 		return tw_word_seconds(trim(line + 6), &r->c->start_ns)
-			       ? wrong(r, "clock: should be seconds")
+			       ? wrong(r, "clock: must be a number of seconds")
 			       : 0;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		size_t len = strlen(steps[i].word);
@@ -222,7 +223,7 @@ int tw_case_read(const char *name, const char *text, struct tw_case **ret, struc
 		if (*line == '#' || *trim(line) == '\0')
 			continue;
 		if (*line == ' ' || *line == '\t')
-			return wrong(&r, "an indented line that belongs to nothing");
+			return wrong(&r, "an indented line without a line that it continues");
 		failed = read_line(&r, line);
 		if (failed)
 			return failed;
@@ -262,7 +263,7 @@ int tw_case_slurp(const char *path, char **ret, struct tw_err *err)
 	len = fread(text, 1, FILE_MAX + 1, file);
 	if (len > FILE_MAX || ferror(file) || memchr(text, '\0', len))
 		return tw_err_set(
-			err, -EINVAL, path, NULL, "not a text of at most %d bytes", FILE_MAX);
+			err, -EINVAL, path, NULL, "not a text file of at most %d bytes", FILE_MAX);
 	*ret = TW_TAKE_PTR(text);
 	(*ret)[len] = '\0';
 	return 0;

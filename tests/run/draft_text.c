@@ -254,7 +254,9 @@ static int read_addr(const struct reader *r, const char *word, bool v6, struct t
 	/* With `v6`, an IPv4 literal is also accepted in an IPv6 header, as an IPv4-mapped
 	 * address. */
 	if (!tw_addr_parse(word, ret))
-		return v6 || tw_draft_is_v4(ret) ? 0 : wrong(r, "an IPv6 address here", word);
+		return v6 || tw_draft_is_v4(ret)
+			       ? 0
+			       : wrong(r, "an IPv6 address is not allowed here", word);
 	if (!r->names->find || r->names->find(r->names->arg, word, &end) ||
 		!(v6 ? end.has_v6 : end.has_v4))
 		return wrong(r, "neither an address nor the name of an end with an address", word);
@@ -268,7 +270,7 @@ static int read_hex(const struct reader *r, struct tw_layer *layer, const char *
 	size_t n = strlen(word);
 
 	if (n % 2 || n / 2 > sizeof(bytes) || word[strspn(word, "0123456789abcdefABCDEF")])
-		return wrong(r, "no bytes in hexadecimal", word);
+		return wrong(r, "not hexadecimal bytes", word);
 	for (size_t i = 0; i < n / 2; i++) {
 		const char pair[3] = {word[2 * i], word[2 * i + 1], '\0'};
 
@@ -338,7 +340,7 @@ static int read_pair(
 	}
 	word = tw_word_next(at);
 	if (!word || strcmp(word, ">"))
-		return wrong(r, "'>' with blanks around it should be here", word);
+		return wrong(r, "expected '>' with blanks around it", word);
 	rest = *at + strspn(*at, " \t");
 	/* If a setting or a flag word follows immediately, there is no B. */
 	if (!*rest || strcspn(rest, "=") < strcspn(rest, " \t"))
@@ -382,11 +384,11 @@ static int read_args(
 	}
 	word = tw_word_next(at);
 	if (!word)
-		return wrong(r, "something is missing after", w->name);
+		return wrong(r, "an argument is missing after", w->name);
 	switch (w->args) {
 	case ARGS_ARP:
 		if (named(arp_ops, word, &number))
-			return wrong(r, "no ARP operation", word);
+			return wrong(r, "not an ARP operation", word);
 		tw_layer_set(layer, TW_F_OP, number);
 		return read_pair(r, layer, at, TW_F_A, TW_F_B);
 	case ARGS_ICMP:
@@ -395,7 +397,7 @@ static int read_args(
 		return set_value(r, layer, TW_F_A, word);
 	case ARGS_MESSAGE:
 		if (named(layer->kind == TW_L_DHCP ? dhcp_types : dhcp6_types, word, &number))
-			return wrong(r, "no DHCP message", word);
+			return wrong(r, "not a DHCP message", word);
 		tw_layer_set(layer, TW_F_TYPE, number);
 		return 0;
 	case ARGS_HEX:
@@ -418,7 +420,7 @@ static int read_tcp_flags(const struct reader *r, struct tw_layer *layer, const 
 		const char *bit = strchr(letters, *c);
 
 		if (!bit)
-			return wrong(r, "no setting and no TCP flags", word);
+			return wrong(r, "neither a setting nor TCP flags", word);
 		flags |= 1u << (bit - letters);
 	}
 	tw_layer_set(layer, TW_F_FLAGS, flags);
@@ -466,7 +468,7 @@ static int read_layer(struct reader *r, char *text)
 	if (star) {
 		*star++ = '\0';
 		if (tw_word_number(star, &repeat) || repeat == 0)
-			return wrong(r, "no number of times", star);
+			return wrong(r, "not a repeat count", star);
 	}
 	if (!strcmp(name, "raw") && r->draft->n_layers == 0) {
 		r->raw = true;
@@ -531,7 +533,7 @@ static int read_about(const struct reader *r, char *text)
 			continue;
 		}
 		if (!value || tw_word_number(value, &number))
-			return wrong(r, "a number should follow", word);
+			return wrong(r, "expected a number", word);
 		if (!strcmp(word, "cut")) {
 			draft->cut = number;
 		} else if (!strcmp(word, "pad")) {

@@ -196,7 +196,7 @@ static int compare_expected(
 	if (!verdict || !reason || tw_verdict_from_name(verdict) < 0)
 		return tw_player_wrong(p, "expected is VERDICT REASON [RULE] …");
 	if (tw_reason_from_name(reason) < 0)
-		return tw_player_wrong(p, "no reason is called '%s'", reason);
+		return tw_player_wrong(p, "no reason is named '%s'", reason);
 	if (o->verdict != tw_verdict_from_name(verdict) || o->reason != tw_reason_from_name(reason))
 		return 1;
 	while ((word = tw_word_next(&text))) {
@@ -254,7 +254,7 @@ static const char *impossible(const struct judgement *j, uint32_t mark_before, u
 	const struct tw_outcome *o = &result->outcome;
 
 	if (o->dir != j->dir)
-		return "the outcome names the other direction";
+		return "the outcome has the wrong direction";
 	if (o->verdict != TW_V_ALLOW && o->verdict != TW_V_DENY && o->verdict != TW_V_REJECT)
 		return "the outcome's verdict is not valid";
 	if (o->reason == TW_R_NONE || o->reason >= TW_R__MAX)
@@ -262,11 +262,11 @@ static const char *impossible(const struct judgement *j, uint32_t mark_before, u
 	if (result->replied && o->verdict != TW_V_REJECT)
 		return "a refusal was sent for a frame that was not rejected";
 	if (result->cut_ifindex && (o->verdict != TW_V_ALLOW || o->dir != TW_DIR_OUT))
-		return "a frame was cut through that was not let out";
+		return "a frame that was not allowed was cut through";
 	if (mark != (o->reason == TW_R_OWN_REPLY ? 0 : mark_before) && !result->replied)
-		return "a frame has another mark than before";
+		return "the frame's mark has changed";
 	if (o->created && !o->tracked)
-		return "a connection was opened and is not there";
+		return "an opened connection has no record";
 	return NULL;
 }
 
@@ -353,7 +353,7 @@ static int judge_sent(struct tw_player *p, const struct tw_step *step, const str
 		if (!p->target->ops->take_sent(p->target, port_id, n, queued))
 			continue;
 		if (!queued->len)
-			return tw_player_fail(p, step, "the targets send different fragments on");
+			return tw_player_fail(p, step, "the targets release different fragments");
 		++*ret_n;
 		tw_buf_add(&bytes, queued->bytes, queued->len);
 		if (bytes.failed)
@@ -381,7 +381,7 @@ static int check_sent(struct tw_player *p, const struct tw_step *step, const str
 	if (o->verdict == TW_V_ALLOW && o->release)
 		err = judge_sent(p, step, path, at, o->release, origin, &n);
 	if (!err && n != wanted)
-		err = tw_player_fail(p, step, "%u fragments were sent on, expected %u", n, wanted);
+		err = tw_player_fail(p, step, "%u fragments were released, expected %u", n, wanted);
 	return err;
 }
 
@@ -437,7 +437,7 @@ static int build_frame(struct tw_player *p, const struct tw_step *step, const st
 
 	if (!strcmp(step->text, "reply")) {
 		if (!p->reply.len)
-			return tw_player_wrong(p, "nothing was sent back so far");
+			return tw_player_wrong(p, "no refusal has been sent yet");
 		tw_buf_add(bytes, p->reply.data, p->reply.len);
 		*ret = (struct tw_native_frame){.beside = {.mark = p->reply_mark}};
 		return bytes->failed ? -ENOMEM : 0;
@@ -474,7 +474,7 @@ static int play_frame(struct tw_player *p, const struct tw_step *step)
 	int err;
 
 	if (!p->policy)
-		return tw_player_wrong(p, "a frame before any policy");
+		return tw_player_wrong(p, "a frame comes before the first policy");
 	err = read_path(p, step->path, &path);
 	if (!err)
 		err = build_frame(p, step, &path, &bytes, &frame);
@@ -541,7 +541,7 @@ static int play_learn(struct tw_player *p, const struct tw_step *step)
 	size_t n = 0;
 
 	if (!p->policy)
-		return tw_player_wrong(p, "nothing is learned before any policy");
+		return tw_player_wrong(p, "learn comes before the first policy");
 	for (uint32_t i = 0; i < tw_policy_n_vnics(p->policy); i++) {
 		struct tw_leases leases;
 		int failed;
@@ -551,7 +551,7 @@ static int play_learn(struct tw_player *p, const struct tw_step *step)
 		failed = p->target->ops->get_leases(p->target, 1 + i, &leases);
 		if (failed)
 			return tw_player_fail(p, step, "%s",
-				failed == -EIO ? "other leases natively than in the kernel"
+				failed == -EIO ? "the native leases differ from those in the kernel"
 					       : "the leases cannot be read");
 		n += list_leases(&leases, i, p->c->start_ns + step->at_ns, learned + n);
 	}

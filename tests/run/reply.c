@@ -119,7 +119,7 @@ static int check_ip(const struct view *frame, const struct view *reply, struct t
 	if (!reply->v6 && get16(reply->l3 + 6) & 0x3fff)
 		return wrong(err, "it is a fragment");
 	if (!(reply->v6 ? reply->l3[7] : reply->l3[8]))
-		return wrong(err, "no hops left");
+		return wrong(err, "the hop limit is 0");
 	if (memcmp(&reply->src, &frame->dst, 16) || memcmp(&reply->dst, &frame->src, 16))
 		return wrong(err, "addresses are not those of the refused frame, swapped");
 	return 0;

@@ -108,7 +108,7 @@ static int find_files(const struct tw_run_options *options, glob_t *files)
 		snprintf(pattern, sizeof(pattern), S_ISDIR(st.st_mode) ? "%s/*.case" : "%s",
 			options->paths[i]);
 		if (glob(pattern, i ? GLOB_APPEND : 0, NULL, files)) {
-			fprintf(stderr, "%s: no cases here\n", options->paths[i]);
+			fprintf(stderr, "%s: contains no cases\n", options->paths[i]);
 			return -ENOENT;
 		}
 	}

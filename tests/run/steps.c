@@ -131,7 +131,7 @@ static int read_change(
 		if (!strcmp(value, "ignore"))
 			change->flags |= TW_PORT_F_OPEN;
 		else if (strcmp(value, "deny"))
-			return tw_player_wrong(p, "unclaimed is ignore or deny");
+			return tw_player_wrong(p, "unclaimed= must be ignore or deny");
 	} else if (!strcmp(word, "adopt") && value && !tw_word_seconds(value, &ns)) {
 		change->has_adopt = true;
 		change->adopt_until = (uint32_t)((p->c->start_ns + step->at_ns + ns) >>
@@ -160,7 +160,7 @@ static int do_port(struct tw_player *p, const struct tw_step *step, char *text)
 	int err = 0;
 
 	if (!name || tw_player_find_port(p, name, &ifindex))
-		return tw_player_wrong(p, "no room for another port");
+		return tw_player_wrong(p, "no space for another port");
 	for (size_t i = 0; i < p->n_changes; i++)
 		if (p->changes[i].ifindex == ifindex)
 			change = &p->changes[i];
@@ -189,7 +189,7 @@ static int set_timeout(
 			return 0;
 		}
 	}
-	return tw_player_wrong(p, "no connection state is called '%s'", state);
+	return tw_player_wrong(p, "no connection state is named '%s'", state);
 }
 
 static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
@@ -204,7 +204,7 @@ static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 		char *value = strchr(word, '=');
 
 		if (!value || tw_word_number(value + 1, &number))
-			return tw_player_wrong(p, "a setting reads NAME=NUMBER");
+			return tw_player_wrong(p, "a setting must be NAME=NUMBER");
 		*value = '\0';
 		if (!strncmp(word, "timeout.", 8)) {
 			if (set_timeout(p, &config, word + 8, number))
@@ -224,7 +224,7 @@ static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 		} else if (!strcmp(word, "event-burst")) {
 			config.event_burst = number;
 		} else {
-			return tw_player_wrong(p, "no setting is called '%s'", word);
+			return tw_player_wrong(p, "no setting is named '%s'", word);
 		}
 	}
 	return p->target->ops->set_config(p->target, &config)
@@ -272,14 +272,14 @@ static int read_endpoint(
 	uint32_t port;
 
 	if (!colon || tw_word_number(colon + 1, &port))
-		return tw_player_wrong(p, "an end of a flow reads ADDRESS:PORT");
+		return tw_player_wrong(p, "an end of a flow must be ADDRESS:PORT");
 	*colon = '\0';
 	if (*word == '[') {
 		word++;
 		word[strcspn(word, "]")] = '\0';
 	}
 	if (tw_addr_parse(word, ret_addr))
-		return tw_player_wrong(p, "'%s' is no address", word);
+		return tw_player_wrong(p, "'%s' is not an address", word);
 	*ret_port = htons((uint16_t)port);
 	return 0;
 }
@@ -309,7 +309,7 @@ static int compare_flow(
 					 tw_state_name(q->conn.progress.state), value)
 			       : 0;
 	if (tw_word_number(value, &number))
-		return tw_player_wrong(p, "no number: '%s'", value);
+		return tw_player_wrong(p, "not a number: '%s'", value);
 	if (!strcmp(word, "original"))
 		got = q->conn.packets[TW_WAY_ORIGINAL];
 	else if (!strcmp(word, "reply"))
@@ -346,7 +346,7 @@ static int check_flow(struct tw_player *p, const struct tw_step *step, char *tex
 	else if (!strcmp(proto, "udp"))
 		number = 17;
 	else if (tw_word_number(proto, &number))
-		return tw_player_wrong(p, "no protocol: '%s'", proto);
+		return tw_player_wrong(p, "not a protocol: '%s'", proto);
 	q.proto = (uint8_t)number;
 	if (read_endpoint(p, from, &q.from, &q.from_port) ||
 		read_endpoint(p, to, &q.to, &q.to_port))
@@ -356,7 +356,7 @@ static int check_flow(struct tw_player *p, const struct tw_step *step, char *tex
 		return err;
 	word = tw_word_next(&text);
 	if (word && !strcmp(word, "none"))
-		return q.n_found ? tw_player_fail(p, step, "the connection is there") : 0;
+		return q.n_found ? tw_player_fail(p, step, "the connection exists") : 0;
 	if (!q.n_found)
 		return tw_player_fail(p, step, "no such connection");
 	for (; word && !err; word = tw_word_next(&text))
@@ -370,7 +370,7 @@ static int compare_count(struct tw_player *p, const struct tw_step *step, const 
 	uint32_t number;
 
 	if (!expected || tw_word_number(expected, &number))
-		return tw_player_wrong(p, "a number should end this line");
+		return tw_player_wrong(p, "this line must end with a number");
 	if (got != number)
 		return tw_player_fail(
 			p, step, "%s: %llu, expected %u", what, (unsigned long long)got, number);
@@ -389,7 +389,7 @@ static int check_rule(struct tw_player *p, const struct tw_step *step, const cha
 			return tw_player_wrong(p, "the counters of '%s' cannot be read", name);
 		return compare_count(p, step, name, hits ? count.hits : count.packets, expected);
 	}
-	return tw_player_wrong(p, "no rule is called '%s'", name);
+	return tw_player_wrong(p, "no rule is named '%s'", name);
 }
 
 static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
@@ -429,6 +429,6 @@ int tw_player_do(struct tw_player *p, const struct tw_step *step)
 	if (step->kind == TW_STEP_PORT)
 		return do_port(p, step, text);
 	if (!p->policy)
-		return tw_player_wrong(p, "this needs a policy first");
+		return tw_player_wrong(p, "a policy must come first");
 	return step->kind == TW_STEP_SET ? do_set(p, step, text) : do_check(p, step, text);
 }

@@ -128,7 +128,7 @@ static void nonsense_is_refused(void **state)
 		err = (struct tw_err){0};
 		draft.n_layers = 77;
 		if (tw_draft_read(texts[i], &names, &draft, &err) != -EINVAL)
-			fail_msg("'%s' was taken", texts[i]);
+			fail_msg("'%s' was accepted", texts[i]);
 		assert_true(err.text[0]);
 		assert_int_equal(draft.n_layers, 77);
 	}

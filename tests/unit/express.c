@@ -54,7 +54,7 @@ struct talk {
 };
 
 struct fixture {
-	struct tw_native *way[2]; /* the express path, the full path */
+	struct tw_native *way[2]; /* with the express path; with the full path only */
 	struct tw_random random;
 	struct talk talks[N_TALKS];
 	uint64_t now_ns;
