@@ -12,7 +12,7 @@ struct checker {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
 	struct tw_ranges concern[TW_DIR__MAX]; /* local addresses of all ports together */
-	bool learns;			       /* some port gets addresses from DHCP */
+	bool learns;			       /* true if a port gets addresses from DHCP */
 };
 
 static int warn(struct checker *c, const struct tw_rule *rule, const char *hint, const char *why)

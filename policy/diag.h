@@ -4,7 +4,7 @@
 
 #include "policy/policy.h"
 
-#define TW_DIAGS_ERRORS_MAX   100 /* one more is counted and ends the reading */
+#define TW_DIAGS_ERRORS_MAX   100 /* the next error is counted and ends the reading */
 #define TW_DIAGS_WARNINGS_MAX 200
 
 /* Adds a diagnostic. `hint` may be NULL. Returns 0 or -ENOMEM. */

@@ -56,7 +56,7 @@ struct tw_engine_input {
 	uint32_t family;
 	uint32_t fallback; /* decision if no entry matches */
 	size_t n_ids;	   /* larger than all ids of sets and ends */
-	size_t words_max;  /* most words for rows and blocks */
+	size_t words_max;  /* limit of words for rows and blocks */
 };
 
 int tw_cells_build(struct tw_words *words, const struct tw_engine_input *in,

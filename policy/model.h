@@ -18,9 +18,9 @@
 #include "policy/table.h"
 
 #define TW_POLICY_RULES_MAX	(TW_RULES_MAX - 1) /* one slot is for the default */
-#define TW_POLICY_NAMES_MAX	65536 /* of each kind: networks, services, workloads, groups */
+#define TW_POLICY_NAMES_MAX	65536 /* for each of networks, services, workloads, groups */
 #define TW_POLICY_VNICS_MAX	65536
-#define TW_POLICY_ADDRESSES_MAX 1048576 /* in networks, workloads and rules together */
+#define TW_POLICY_ADDRESSES_MAX 1048576 /* total for networks, workloads and rules */
 #define TW_POLICY_PARTS_MAX	262144	/* service parts in the whole policy */
 #define TW_POLICY_RANGES_MAX	4194304 /* ranges in all resolved sets */
 #define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving, about 10 ns each */
@@ -93,7 +93,7 @@ struct tw_nic {
 	struct tw_vnic pub; /* must be first: tw_policy_vnic() returns it */
 	const struct tw_prefix *written;
 	size_t n_written;
-	struct tw_limits limits; /* as written at the vNIC itself, in a list `ports` */
+	struct tw_limits limits; /* limits at the vNIC itself, in a list `ports` */
 	unsigned int line;
 };
 
@@ -105,7 +105,7 @@ struct tw_workload {
 	size_t n_nics;
 	struct tw_limits limits; /* as written */
 	unsigned int line;
-	bool learns; /* some vNIC has `dhcp`, so the set may change */
+	bool learns; /* true if a vNIC has `dhcp`, so the set may change */
 	const struct tw_set *set;
 };
 
@@ -124,7 +124,7 @@ struct tw_group {
 	const struct tw_tag_expr *tags; /* NULL: no `tags` */
 	struct tw_operands networks;	/* networks and prefixes */
 	struct tw_operands workloads;	/* by their names */
-	const char *const *patterns;	/* of names, with * and ? */
+	const char *const *patterns;	/* name patterns, with * and ? */
 	size_t n_patterns;
 	unsigned int line;
 	unsigned int column;

@@ -22,8 +22,8 @@ struct tw_partition {
 
 /* Limits and options of a partition. */
 struct tw_partition_limits {
-	size_t bounds;	/* most bounds of all sets together */
-	size_t members; /* most members of all classes together; 0: no lists of members */
+	size_t bounds;	/* limit of bounds, for all sets together */
+	size_t members; /* limit of members, for all classes together; 0: no lists of members */
 };
 
 /* Cuts [lo, hi] by n sets. Returns 0, -E2BIG or -ENOMEM. `partition` must be empty, and done()

@@ -106,7 +106,7 @@ struct tw_group_info {
 	size_t n_workloads;
 	const char **networks; /* names and prefixes, as written */
 	size_t n_networks;
-	char (*texts)[TW_GROUP_TEXT_MAX]; /* of prefixes; `networks` points there */
+	char (*texts)[TW_GROUP_TEXT_MAX]; /* texts of prefixes; `networks` points to them */
 };
 
 enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
@@ -114,7 +114,7 @@ enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
 /* How a vNIC finds its port if the policy names none, or if it is not at the named one. */
 enum tw_bind {
 	TW_BIND_TAP_MAC,      /* by the tap's own MAC */
-	TW_BIND_FIRST_SENDER, /* also by the first frame with the vNIC's MAC */
+	TW_BIND_FIRST_SENDER, /* bound also by the first frame with the vNIC's MAC */
 };
 
 /* Reads `len` bytes of policy text (not NUL-terminated, any bytes). On success stores the policy,
@@ -176,7 +176,7 @@ enum tw_changed {
 	TW_CHANGED_SERVICE,
 	TW_CHANGED_WORKLOAD,
 	TW_CHANGED_GROUP,
-	TW_CHANGED_RULE, /* includes the default, as `default` */
+	TW_CHANGED_RULE, /* includes the default, named `default` */
 	TW_CHANGED_OPTION,
 };
 int tw_policy_diff(const struct tw_policy *old, const struct tw_policy *now,
@@ -216,7 +216,7 @@ uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
 void tw_policy_fill_config(const struct tw_policy *policy, struct tw_config *ret);
 /* Calls `each` for every reserved link-local address: those of options.reserved and of
  * workloads, which no other guest may claim. If `each` returns non-zero, stops and returns that. */
-#define TW_POLICY_RESERVED_MAX 64 /* most addresses in options.reserved */
+#define TW_POLICY_RESERVED_MAX 64 /* limit of addresses in options.reserved */
 int tw_policy_each_reserved(const struct tw_policy *policy,
 	int (*each)(void *arg, const struct tw_addr *addr), void *arg);
 

@@ -11,7 +11,7 @@
 #include "policy/diag.h"
 #include "policy/text.h"
 
-#define GUESSES_MAX 2000000 /* most comparisons in one reading */
+#define GUESSES_MAX 2000000 /* limit of comparisons in one reading */
 #define FIELDS_MAX  32
 
 static const char *const reserved_words[] = {"any", "default"};

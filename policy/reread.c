@@ -28,7 +28,7 @@
 #include "policy/yaml.h"
 
 #define TEXT_MAX  ((size_t)4 * 1024 * 1024) /* longer texts could reach the limits of yaml.h */
-#define ITEMS_MAX 64			    /* most items to read again */
+#define ITEMS_MAX 64			    /* limit of items to read again */
 #define COMPARED  4096			    /* bytes compared at a time */
 
 /* Most memory compared with a full reading; beyond it, everything is read again. */
@@ -57,8 +57,8 @@ struct change {
 	size_t last; /* the first item after them */
 	size_t cut_from;
 	size_t cut_to;
-	unsigned int line;     /* at cut_from */
-	unsigned int end_line; /* at cut_to */
+	unsigned int line;     /* line at cut_from */
+	unsigned int end_line; /* line at cut_to */
 	size_t column;	       /* column in which items begin, from 0 */
 	long more_lines;       /* how many more lines the new text has */
 };

@@ -19,7 +19,7 @@
 #define TW_ROW_BLOCK 16 /* words */
 
 struct tw_row_base {
-	uint64_t hash[2]; /* of its members */
+	uint64_t hash[2]; /* hash of its members */
 	uint32_t *words;
 	uint32_t *blocks;
 	uint32_t *spans;
@@ -34,12 +34,12 @@ struct tw_rows {
 	void (*finish)(const struct tw_rows *rows, uint32_t *block);
 	uint32_t fill;	       /* value of the words that no member has written */
 	const bool *is_base;   /* by member */
-	size_t n_words;	       /* of a row, a multiple of TW_ROW_BLOCK */
-	size_t n_blocks;       /* of a row, likewise */
-	size_t n_spans;	       /* of a row */
-	size_t words_max;      /* of all blocks and rows together */
+	size_t n_words;	       /* words of a row, a multiple of TW_ROW_BLOCK */
+	size_t n_blocks;       /* blocks of a row, likewise */
+	size_t n_spans;	       /* spans of a row */
+	size_t words_max;      /* limit of words, for all blocks and rows together */
 	uint32_t *row;	       /* the current row */
-	const uint32_t *basis; /* words of its base */
+	const uint32_t *basis; /* words of its base row */
 	uint32_t *touched;     /* by block: number of the row it was touched for */
 	uint32_t turn;
 	TW_VEC(uint32_t) touched_list;

@@ -47,7 +47,7 @@ struct tw_shadow {
 	struct tw_sets sets; /* sets of the pieces */
 	struct hull *hulls;  /* by rule number */
 	struct keys *keys;   /* port keys of the hulls */
-	uint64_t *points;    /* rules with one key alone: key << 32 | number, ascending */
+	uint64_t *points;    /* rules with exactly one key, as key << 32 | number, ascending */
 	size_t n_points;
 	uint32_t *wide; /* numbers of rules with more keys, ascending */
 	size_t n_wide;

@@ -18,7 +18,7 @@ struct tw_words {
 	TW_VEC(uint32_t) v;
 	size_t max; /* limit of the number of words; at most TW_WORDS_MAX */
 	TW_VEC(uint32_t)
-	links; /* words of trees that are offsets, to be adjusted if the words are moved */
+	links; /* words of trees that are offsets, to be adjusted if the words move */
 };
 
 /* Adds n zeroed words at a multiple of `align`, which divides a chunk. Returns 0, -E2BIG or

@@ -20,7 +20,7 @@ struct kept {
 	size_t n_links;
 	struct kept *next; /* next view in the same bucket */
 	struct kept *newer;
-	struct kept *older; /* in order of last use */
+	struct kept *older; /* list in order of last use */
 };
 
 struct tw_views {

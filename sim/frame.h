@@ -12,7 +12,7 @@
 
 #include "sim/tuple.h"
 
-#define TW_FRAME_MAX 128 /* most bytes that tw_frame_build() writes */
+#define TW_FRAME_MAX 128 /* limit of the bytes that tw_frame_build() writes */
 
 /* Writes the frame to data[0 … TW_FRAME_MAX) and returns its length. */
 size_t tw_frame_build(const struct tw_query *tuple, uint8_t *data);

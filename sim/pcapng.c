@@ -25,8 +25,8 @@
 #define OPTION_LOST	4
 #define TSRESOL_DEFAULT 6 /* 10^-6 s */
 #define TSRESOL_BINARY	0x80
-#define OPTIONS_MAX	4096 /* most option bytes read from one block; comments beyond are skipped */
-#define NAME_MAX_LEN	63   /* length of an interface name */
+#define OPTIONS_MAX	4096 /* limit of option bytes read from one block; later comments are skipped */
+#define NAME_MAX_LEN	63 /* length of an interface name */
 
 enum block_type {
 	BLOCK_INTERFACE = 1,

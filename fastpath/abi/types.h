@@ -289,7 +289,7 @@ enum tw_overflow_class {
 	TW_OVERFLOW_OWN,     /* opened by the port's guest; the port pays */
 	TW_OVERFLOW_OUTSIDE, /* opened from beyond this host; the port pays */
 	TW_OVERFLOW_LOCAL,   /* opened by a guest of this host, whose port pays */
-	TW_OVERFLOW_GROUP, /* to groups and broadcast: the entry only shows that it was reported */
+	TW_OVERFLOW_GROUP, /* to a group or broadcast: the entry only shows that it was reported */
 	TW_OVERFLOW__MAX
 };
 
@@ -392,7 +392,8 @@ struct tw_port {
 	__u64 image_key[2];
 };
 
-/* Returns a key by epoch parity. `id`: a port id, or in tables by interface an ifindex. */
+/* Returns a key with the parity of the epoch. `id`: a port id; in tables by interface, an
+ * ifindex. */
 static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 {
 	return id << 1 | (epoch & 1);
@@ -569,7 +570,8 @@ struct tw_config {
 	__u64 print_key[TW_KEY_WORDS + 1]; /* secret, for the other half of fingerprints */
 	/* The policy in force, by epoch parity; `policy_text` identifies its text, 0: unknown. */
 	__u64 policy_text[2], policy_number[2], policy_since_ns[2];
-	struct tw_offload offload; /* of each frame, in programs loaded for tests; else unused */
+	struct tw_offload
+		offload; /* offload of each frame, in programs loaded for tests; otherwise unused */
 	__u32 pad3;
 };
 

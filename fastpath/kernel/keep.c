@@ -182,7 +182,7 @@ void tw_keep_take(struct tw_kernel *kernel)
 	}
 }
 
-/* Pins in place of an earlier pin. */
+/* Pins a file descriptor, replacing an earlier pin. */
 static int pin(int fd, const char *path, struct tw_err *err)
 {
 	unlink(path);

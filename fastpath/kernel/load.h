@@ -99,7 +99,7 @@ bool tw_kernel_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
 
 /* State of an interface's hooks. */
 struct tw_kernel_proof {
-	bool attached[TW_DIR__MAX]; /* this kernel handle's own program is there */
+	bool attached[TW_DIR__MAX]; /* this handle's own program is attached */
 	uint32_t before;	    /* a program that runs before one of them; 0: none */
 };
 
@@ -112,7 +112,7 @@ int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel
 int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 bool tw_kernel_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
 /* Allows cut-through to such an interface, and with tcx from it. `network`: that of its bridge; 0
- * ends cut-through. -EOPNOTSUPP if bridges cannot be asked. */
+ * ends cut-through. -EOPNOTSUPP if the programs cannot read bridges. */
 int tw_kernel_cut_uplink(struct tw_kernel *kernel, uint32_t ifindex, uint16_t network);
 /* Undoes tw_kernel_attach_uplink() and tw_kernel_cut_uplink(). */
 void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);

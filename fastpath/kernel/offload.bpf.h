@@ -51,8 +51,8 @@ tw_inline __u32 tw_frame_summed(const struct tw_frame *f)
 	return word_at((__u64)f->target, bit / 8) >> bit % 8 & 3;
 }
 
-/* Returns the frame offset of a place whose offset in the buffer is in the metadata. Places before
- * the frame become huge numbers. */
+/* Converts an offset in the packet buffer, as in the metadata, to a frame offset. Places before the
+ * frame become huge numbers. */
 tw_inline __u32 frame_place(const struct tw_frame *f, __u32 place)
 {
 	__u64 skb = metadata_of(f);

@@ -12,7 +12,7 @@
 struct tw_table_entry {
 	struct tw_table_entry *next; /* next entry in its bucket */
 	struct tw_table_entry *newer;
-	struct tw_table_entry *older; /* or the next free one */
+	struct tw_table_entry *older; /* next older entry; in a free entry, the next free one */
 	uint64_t hash;
 	uint64_t data[]; /* key, padded to 8 bytes, then value */
 };

@@ -21,7 +21,7 @@
 struct tw_frame {
 	const void *data;
 	const void *data_end;
-	__u32 len; /* bytes on the wire, in all buffers */
+	__u32 len; /* bytes on the wire, including those not in the linear buffer */
 	__u32 ifindex;
 	__u32 mark;
 	__u32 origin;	/* interface where the frame entered the host or was routed; 0: host-made */
@@ -60,7 +60,7 @@ tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32
 struct tw_image_ref {
 	union {
 		void *image;   /* image whose chunks are looked up */
-		__u64 address; /* or the address of a flat image in the target */
+		__u64 address; /* address of a flat image in the target */
 	};
 	const struct tw_image_chunk *first; /* first chunk, which holds all small tables */
 	__u32 n_words;			    /* size of a flat image */

@@ -75,7 +75,7 @@ static void test_charges(void **state)
 
 	charge(charges, 7, 3);
 	assert_int_equal(walk_charges(charges, 7, 3) + walk_charges(charges, 7, 3), 0);
-	charge(charges, 7, -7); /* four too few, with the three */
+	charge(charges, 7, -7); /* the count is now -4, but there are 3 records */
 	assert_int_equal(walk_charges(charges, 7, 3), 0);
 	assert_int_equal(walk_charges(charges, 7, 3), 1);
 	assert_int_equal(charged(charges, 7), 3);

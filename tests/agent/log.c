@@ -18,7 +18,7 @@ struct fixture {
 	struct tw_answer_ctx ctx;
 	struct tw_responses *stream;
 	struct tw_event_reader reader;
-	uint64_t numbers[2 * TW_JOURNAL_ENTRIES]; /* of all rows read */
+	uint64_t numbers[2 * TW_JOURNAL_ENTRIES]; /* numbers of all rows read */
 	size_t n;
 	uint64_t lost; /* before any of them, or behind the last */
 	bool ended;

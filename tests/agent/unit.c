@@ -636,7 +636,7 @@ static void test_journal_names(void **state)
 	assert_int_equal(tw_journal_unsettled(&journal), 0);
 	kept = tw_journal_at(&journal, 1);
 	assert_true(kept->named);
-	/* Another name at the same place is another name. */
+	/* A different text in the same buffer is a different name. */
 	workload[0] = 'W';
 	assert_int_not_equal(tw_journal_name(&journal, workload), kept->names.workload);
 	assert_string_equal(tw_dictionary_text(&journal.names, kept->names.workload), "web-1");

@@ -4,7 +4,7 @@
 
 #include "fastpath/path/packet.h"
 
-#define ASKS_MAX 262144 /* in one batch */
+#define ASKS_MAX 262144 /* limit of headers in one batch */
 
 struct ask {
 	struct tw_tuple tuple;

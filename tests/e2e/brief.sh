@@ -51,7 +51,7 @@ start_agent --policy "$lab/policy.yaml"
 run 1 $((rate * seconds)) "$rate"
 check "the table is in order" in_order
 over=$(sed -n 's/^states=//p' "$lab/table.out" | cut -d , -f 7)
-# The connections open when the bound is reached end as well: those of 10 ms.
+# Connections that are open when the bound is reached end later: at most those of 10 ms.
 check "as many are over as the port may have, and no more: $over" \
 	test "$over" -gt 100000 -a "$over" -le $((131072 + rate / 100))
 # A port with a quota of a hundred may have 32,768 finished connections.

@@ -27,7 +27,7 @@ learned() { # N: the bridge was told where guest N is
 goes_on() {
 	within 20 grows stream echoed "$(($(count_of stream echoed) + 100))"
 }
-# After the segments in flight, nothing arrives for the time that a hundred segments take otherwise.
+# Waits until no more segments arrive in the time that usually suffices for a hundred.
 stands_still() {
 	before=-1
 	while [ "$before" != "$(count_of stream echoed)" ]; do

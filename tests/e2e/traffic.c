@@ -126,8 +126,7 @@ static int listen_on(const char *port, int type)
 
 	if (fd < 0)
 		die("socket");
-	/* A datagram that is lost here, because this process waits for its turn, would look lost on
-	 * the way. */
+	/* A datagram lost here while this process waits for a CPU would look lost on the way. */
 	if (type == SOCK_DGRAM && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
 		die("SO_RCVBUFFORCE");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -696,6 +695,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (argc > 1 && !strcmp(argv[1], verbs[i].name) && argc - 2 >= verbs[i].n_args)
 			return verbs[i].run(argv + 2, argc - 2);
-	fprintf(stderr, "traffic: invalid arguments; see the comment at the top of traffic.c\n");
+	fprintf(stderr, "traffic: invalid arguments; see the top of traffic.c\n");
 	return 2;
 }

@@ -17,4 +17,4 @@
 #define TW_RECORD_TAG	 0x20
 #define TW_RECORD_SUPER	 0x40
 #define TW_RECORD_POLICY 0x80
-#define TW_RECORDS_MAX	 64 /* of one input */
+#define TW_RECORDS_MAX	 64 /* limit of records in one input */

@@ -108,7 +108,7 @@ struct tw_oracle_end_state {
 };
 
 struct tw_oracle_conn {
-	struct tw_oracle_tuple tuple; /* from its first packet */
+	struct tw_oracle_tuple tuple; /* tuple of its first packet */
 	enum tw_state state;
 	struct tw_oracle_end_state tcp[TW_WAY__MAX];
 	bool fin[TW_WAY__MAX];

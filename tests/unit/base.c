@@ -118,7 +118,7 @@ static void alloc_fails_when_told(void **state)
 	assert_non_null(first);
 	assert_null(tw_alloc(1));
 	assert_null(tw_strdup("x"));
-	assert_null(tw_realloc(first, 10)); /* and `first` is still valid */
+	assert_null(tw_realloc(first, 10)); /* `first` is still valid */
 	tw_alloc_fail_after(0);
 	free(first);
 	first = tw_alloc(1);

@@ -26,7 +26,7 @@
 #include "fastpath/path/conntrack/conns.h"
 
 #define TW_SPARE_TICKS	 TW_TICKS_PER_SECOND
-#define TW_SPARE_PACKETS 2 /* at most, each way: resolvers ask for A and AAAA from one port */
+#define TW_SPARE_PACKETS 2 /* limit per direction: resolvers ask for A and AAAA from one port */
 #define TW_OVER_SHARE	 8 /* a port's ended records may always fill 1/8 of the table */
 
 #define TW_RETAIN_SHIFT 8   /* units of 268 ms */
