@@ -16,7 +16,7 @@
 #include "policy/model.h"
 
 struct tw_end {
-	const struct tw_set *all; /* its current addresses, including group members */
+	const struct tw_set *all; /* current addresses of the end, including group members */
 	const struct tw_set *plain;
 	const uint16_t *groups; /* group numbers, ascending, from 1 */
 	size_t n_groups;

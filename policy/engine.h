@@ -14,7 +14,8 @@
 
 struct tw_entry {
 	const struct tw_set *set[TW_DIM__MAX]; /* LOCAL: NULL if the view has one local class */
-	const struct tw_end *remote; /* set[REMOTE] is its plain part; NULL: it has no groups */
+	const struct tw_end
+		*remote; /* set[REMOTE] is the plain part of this end; NULL: no groups */
 	uint32_t decision;
 };
 

@@ -29,8 +29,8 @@ struct tw_diag {
 	enum tw_severity severity;
 	unsigned int line;   /* from 1; 0 means the whole file */
 	unsigned int column; /* from 1 */
-	char *text;	     /* what is wrong */
-	char *hint;	     /* what to do, or NULL */
+	char *text;	     /* text of the error */
+	char *hint;	     /* advice, or NULL */
 };
 
 /* In order of line and column. Owned by the caller and freed with tw_diags_done(). Reading stops
@@ -82,9 +82,10 @@ struct tw_vnic {
 	bool transit;			  /* true if a prefix is wider than a single host */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
-	size_t n_learned; /* how many of the last prefixes are from DHCP, not from the text */
-	struct tw_limits limits; /* its own, otherwise the workload's, otherwise the options' */
-	size_t index;		 /* index among all vNICs of the policy */
+	size_t n_learned; /* number of the last prefixes that are from DHCP, not from the text */
+	struct tw_limits
+		limits; /* limits of the vNIC, otherwise of the workload, otherwise of the options */
+	size_t index;	/* index among all vNICs of the policy */
 };
 
 struct tw_rule_info {
@@ -240,7 +241,7 @@ void tw_policy_print_lowered(const struct tw_policy *policy, struct tw_buf *out)
 struct tw_image_facts {
 	enum tw_dir dir;
 	uint32_t family; /* TW_FAMILY_* */
-	bool wide;	 /* it looks up local addresses, because they fall into many classes */
+	bool wide; /* true if the view looks up local addresses, because they fall into many classes */
 	enum tw_image_engine engine;
 	uint32_t n_entries;
 	uint32_t classes[TW_DIM__MAX];
@@ -248,7 +249,7 @@ struct tw_image_facts {
 	uint32_t rows;	   /* number of distinct rows */
 	uint32_t groups;   /* number of groups in the table of members */
 	size_t bytes;
-	const char *why; /* why the engine is not cells; NULL: it is */
+	const char *why; /* reason why the engine is not cells; NULL: the engine is cells */
 };
 
 /* An image: words as described in abi/image.h, freed with tw_image_free(). */
@@ -258,7 +259,7 @@ struct tw_image {
 	size_t n_entries[TW_DIR__MAX]; /* rules times services that can concern the port */
 	struct tw_image_facts *views;
 	size_t n_views;
-	bool resolved; /* it contains members of groups, which are not in its layout's key */
+	bool resolved; /* true if the image contains members of groups, which are not in its layout's key */
 };
 
 /* Identifies an image: equal keys mean equal content, in this policy or any other. */

@@ -219,7 +219,7 @@ static int keep_said(struct tw_policy *p, const struct tw_diags *diags)
 
 	for (size_t i = 0; i < diags->n && !err; i++)
 		err = tw_policy_said(p, &diags->at[i]);
-	/* There were so many warnings that some were dropped. */
+	/* Some warnings were dropped, because there were too many. */
 	if (diags->n >= TW_DIAGS_WARNINGS_MAX)
 		p->text.plain = false;
 	return err;

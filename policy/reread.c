@@ -60,7 +60,7 @@ struct change {
 	unsigned int line;     /* line at cut_from */
 	unsigned int end_line; /* line at cut_to */
 	size_t column;	       /* column in which items begin, from 0 */
-	long more_lines;       /* how many more lines the new text has */
+	long more_lines;       /* number of additional lines in the new text */
 };
 
 static size_t common_start(struct text a, struct text b)

@@ -23,8 +23,8 @@ static inline uint32_t tw_scene_ifindex(size_t vnic)
 int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
 	struct tw_diags *diags);
 
-/* Sets the leases of a vNIC's port to the ones that the policy says its guest has learned. They
- * are known, and have no expiry unless DHCP gave them in this scene. */
+/* Sets the leases of a vNIC's port to the addresses that the policy lists as learned. They are
+ * known, and have no expiry unless DHCP gave them in this scene. */
 void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases);
 
 /* Judgement of one frame at the ends that are here: out at `from` (NULL: unprotected) and, if it

@@ -246,10 +246,10 @@ static inline __u32 tw_conn_slots(__u32 max)
 
 /* Result of taking a record over from a table of another size. */
 enum tw_taken {
-	TW_TAKEN_BUSY, /* its bucket was locked: try again */
+	TW_TAKEN_BUSY, /* the record's bucket was locked: try again */
 	TW_TAKEN_ENDED,
 	TW_TAKEN_NEW,
-	TW_TAKEN_MET, /* it was there already, and is up to date */
+	TW_TAKEN_MET, /* the record was there already, and is up to date */
 	TW_TAKEN_FULL,
 };
 
@@ -359,7 +359,7 @@ struct tw_gc {
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
-#define TW_MAC_SOUGHT 1 /* it has none: a port that sends from the MAC is reported */
+#define TW_MAC_SOUGHT 1 /* the workload has no port: one that sends from the MAC is reported */
 #define TW_MACS_MAX   65536
 
 #define TW_PORT_ADDRS 4 /* inline addresses of a port */
@@ -641,7 +641,7 @@ struct tw_outcome {
 	__u32 decision;		 /* decision of the deciding gate; 0: none */
 	__u64 gate[TW_DIR__MAX]; /* gates of the connection after the frame; 0 without one */
 	__u8 state;		 /* state of the connection after the frame */
-	__u8 tracked;		 /* there is a connection */
+	__u8 tracked;		 /* true if there is a connection */
 	__u8 created;		 /* this frame opened it */
 	__u8 stage;		 /* enum tw_stage that decided */
 	__u16 release;		 /* id of the port that must send its queued fragments; 0: none */
@@ -651,7 +651,7 @@ struct tw_outcome {
 
 _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
 _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
-_Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "the second line");
+_Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "starts the second cache line");
 _Static_assert(TW_PORTS_MAX == 1 << TW_PORT_BITS, "ids of ports fit the word of both");
 _Static_assert(sizeof(struct tw_bucket) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_usage) == 64, "a cache line");

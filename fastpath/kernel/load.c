@@ -45,9 +45,10 @@ static const char *const prog_names[] = {
 	[TW_PROG_FULL_OUT] = "tw_full_out",
 	[TW_PROG_FULL_IN] = "tw_full_in",
 };
-_Static_assert(sizeof(prog_names) / sizeof(prog_names[0]) == TW_PROG__MAX, "all have names");
+_Static_assert(
+	sizeof(prog_names) / sizeof(prog_names[0]) == TW_PROG__MAX, "every program has a name");
 _Static_assert((int)TW_PROG_FROM_VM == (int)TW_DIR_OUT && (int)TW_PROG_TO_VM == (int)TW_DIR_IN,
-	"attached by direction");
+	"programs are attached by direction");
 
 const char *tw_kernel_map_name(enum tw_map map)
 {

@@ -56,7 +56,7 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 		continue;
 }
 
-/* Its sets have no groups. */
+/* ClassBench sets have no groups. */
 tw_inline struct tw_membership *tw_members_lookup(
 	const struct tw_frame *f, const struct tw_addr *addr)
 {

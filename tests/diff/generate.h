@@ -17,7 +17,7 @@
 /* A named object of the policy, and its addresses. */
 struct tw_gen_named {
 	char name[16];
-	struct tw_buf text; /* its value in YAML */
+	struct tw_buf text; /* value in YAML */
 	struct tw_oracle_prefix *prefixes;
 	size_t n_prefixes;
 	struct tw_oracle_service *services;

@@ -133,7 +133,7 @@ static int garbage(const char *path, int n)
 	return closed == 200 ? 0 : 1;
 }
 
-/* How many of the connections the agent has not closed. */
+/* Returns the number of connections that the agent has not closed. */
 static int count_open(const int *fds, int n)
 {
 	int open = 0;

@@ -33,13 +33,13 @@
 #define TW_RETAIN_UNITS 255 /* 0: never */
 #define TW_RETAIN_FRESH 3   /* units, at least 0.8 s: no CPU takes that long for a packet */
 
-/* Which records a bucket may give up. */
+/* Records that a bucket may give up. */
 enum tw_yield {
 	TW_YIELD_NONE,
 	TW_YIELD_OVER,	      /* the payer's ended TCP connections */
 	TW_YIELD_ESTABLISHED, /* the payer's records charged as established */
 	TW_YIELD_OWN,	      /* all records of the payer */
-	TW_YIELD_ANY,	      /* those of every port, the payer's first */
+	TW_YIELD_ANY,	      /* records of every port, the payer's first */
 };
 
 /* Returns the ticks without a packet after which a record is spare; 0: its connection has not

@@ -175,7 +175,8 @@ tw_inline void tw_tcp_note_ack(
 	left = (__s32)c->peer_window[!way] - (__s32)(gained >> shift);
 	if (left < (__s32)units)
 		left = (__s32)units;
-	/* If another CPU was faster, its window may be too large: it knew an older `acked`. */
+	/* If another CPU was faster, the window it stored may be too large, because it knew an
+	 * older `acked`. */
 	if (gained && __sync_val_compare_and_swap(&theirs->acked, acked, p->ack) != acked) {
 		tw_seq_raise(&theirs->acked, p->ack);
 		return;

@@ -21,8 +21,8 @@
 
 enum tw_syn {
 	TW_SYN_FULL_PATH, /* nothing was done: the full path takes it */
-	TW_SYN_SENT,  /* it opened a connection, was counted, reported and sent to the far port */
-	TW_SYN_DENIED /* it was counted and ends here */
+	TW_SYN_SENT,	  /* opened a connection: counted, reported and sent to the far port */
+	TW_SYN_DENIED	  /* counted; ends here */
 };
 
 /* True if a SYN's only pending offload is its own checksum. */
