@@ -44,7 +44,7 @@ struct tw_kernel_options {
 	uint32_t max_conns; /* 0: unchanged, or the default */
 	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
-	bool by_lookup;	    /* read images as before Linux 6.2, and ask no bridges */
+	bool by_lookup;	    /* read images as on kernels before 6.2, and do not read bridges */
 };
 
 /* Facts for `tapwall version` and `status`. */

@@ -201,7 +201,7 @@ struct tw_probe {
 	__u64 tags; /* the key's tag, four times */
 	__u32 hash;
 	__u32 bucket;
-	__u32 step; /* buckets from one to the next, modulo their number */
+	__u32 step; /* distance in buckets from one probe to the next */
 	__u32 pad;
 };
 

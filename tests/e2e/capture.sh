@@ -157,7 +157,7 @@ ip -n "$ns-host" link del tap9
 check "and no longer when it goes" within 20 nothing_captured
 check "while the capture goes on" kill -0 "$late"
 
-# A shut port, and the remains of a killed agent.
+# A shut port, and the state left by a killed agent.
 record three tap3
 check "a port of no workload is captured by its name" within 20 captured_at 1
 in_guest 3 "$traffic" connect udp 10.0.0.12 9 >/dev/null 2>&1

@@ -58,7 +58,7 @@ check "a connection opens" within 20 opens
 check "another rule takes its place" apply "$lab/second.yaml"
 check "and the first comes back at once" apply "$lab/first.yaml"
 check "with its hits" test "$(hits first)" -gt "$opened"
-# After no connection refers to it, it is a new rule.
+# When no connection refers to the deleted rule any more, adding it again makes a new rule.
 apply "$lab/second.yaml"
 forgotten() {
 	apply "$lab/first.yaml" && [ "$(hits first)" = 0 ] && return

@@ -42,7 +42,7 @@ static const struct {
 	/* Occurs only with several CPUs: tests/unit/conns.c. */
 	{TW_R_TABLE_BUSY, TW_DIR_OUT},
 	{TW_R_TABLE_BUSY, TW_DIR_IN},
-	/* The agent ends connections with this reason, never a packet: tests/e2e/gone.sh. */
+	/* Not the reason of a packet: the agent ends connections with it (tests/e2e/gone.sh). */
 	{TW_R_PORT_GONE, TW_DIR_OUT},
 	{TW_R_PORT_GONE, TW_DIR_IN},
 	/* Compiled images are consistent; tests/unit uses corrupt ones. */
