@@ -183,8 +183,8 @@ static int read_path(struct tw_player *p, const char *text, struct path *path)
 	return !err && path->n < 2 ? tw_player_wrong(p, "'->' leads nowhere") : err;
 }
 
-/* One "VERDICT REASON [RULE] [state=S] [new] [untracked] [cut]" against what came out. `again`: the
- * expectation is that of a port before this one too, so "new" was said of that one. */
+/* Compares an expectation "VERDICT REASON [RULE] [state=S] [new] [untracked] [cut]" with the
+ * outcome. `again`: an earlier port had the same expectation, so "new" applies to that port. */
 static int compare_expected(
 	struct tw_player *p, char *text, bool again, const struct tw_native_result *result)
 {

@@ -409,7 +409,7 @@ static void fragments_are_forgotten_too(void **state)
 		TW_R_FRAG_ORPHAN);
 }
 
-/* A guest that starts any number of datagrams displaces none of other ports. */
+/* A guest that starts any number of datagrams displaces no datagram of another port. */
 static void many_fragments_do_not_fill_the_host(void **state)
 {
 	struct fixture *f = *state;
