@@ -11,7 +11,7 @@
 
 /* Reading and compiling a policy of 100,000 rules takes long. */
 #define READY_SECONDS 120
-/* Enough for all connections that frames open in one stage, and as many for TCP stacks. */
+/* Room for all connections that frames open in one stage, and as many for TCP stacks. */
 #define MAX_CONNECTIONS "524288"
 
 /* Returns how many ports the agent protects; negative while it does not answer. */
@@ -39,8 +39,8 @@ static int ports_protected(const char *socket)
 	return e;
 }
 
-/* Waits until the agent protects all ports. If it ends, or has refused the policy, the error has
- * its own words. */
+/* Waits until the agent protects all ports. If it ends or refuses the policy, the error has the
+ * agent's message. */
 static int wait_for_agent(struct tw_bench_agent *agent, const char *log, struct tw_err *err)
 {
 	char line[400];
@@ -78,7 +78,7 @@ int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err)
 	tw_bench_scratch(log, agent->name, ".log");
 	snprintf(agent->bpffs, sizeof(agent->bpffs), "%.*s/bpf/%s", (int)(strrchr(log, '/') - log),
 		log, agent->name);
-	/* Pins of an agent of an earlier stage, in namespaces that are gone. */
+	/* Removes the pins of an agent of an earlier stage, whose namespaces no longer exist. */
 	e = tw_bench_command(forget, NULL, err);
 	if (e < 0)
 		return e;

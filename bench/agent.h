@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* agent.h: runs tapwalld in a process of its own, in the current network namespace. */
+/* agent.h: runs tapwalld as a child process in the current network namespace. */
 #pragma once
 
 #include <sys/types.h>
@@ -9,7 +9,7 @@
 
 struct tw_bench_agent {
 	const char *program;
-	const char *name; /* of its files in the scratch folder */
+	const char *name; /* name of its files in the scratch folder */
 	const char *ports;
 	const char *policy;
 	const char *forwarding;	     /* NULL: the default */
@@ -17,12 +17,12 @@ struct tw_bench_agent {
 	const char *state; /* its state folder, removed at start and stop; NULL: a scratch folder */
 	int n_ports;	   /* number of ports that it must protect to count as started */
 
-	/* From start to stop. */
+	/* Set while the agent runs. */
 	pid_t pid; /* 0: not running */
 	char socket[TW_BENCH_PATH_MAX];
 	char bpffs[TW_BENCH_PATH_MAX];
 };
 
-/* Starts the agent. If it ends, or refuses the policy, the error has its own words. */
+/* Starts the agent. If it ends or refuses the policy, the error has the agent's message. */
 int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err);
 void tw_bench_agent_stop(struct tw_bench_agent *agent);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* crr.c: connect, request, response, close, between two TCP stacks.
  *
- * Each stack has a namespace, to which a socket belongs from its creation. On a system without
- * workers, every segment takes its whole path and is answered within the system call that caused
+ * Each stack has a namespace of its own, and a socket stays in the namespace where it was created.
+ * On a system without workers, a segment is delivered and answered within the system call that sent
  * it. So the CPU time of this thread covers both stacks, both guests' programs and the path.
  */
 #include "bench/wire.h"

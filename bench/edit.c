@@ -25,15 +25,15 @@
 #define N_RULES	   4000
 #define N_SERVICES 3000 /* ports in rules; edits use others */
 
-/* Each look takes the agent's CPU from it for some 10 µs where both share one, which schedulers see to,
- * and its caches for as long again. So this must not be often against what is measured. */
+/* Each poll of the epoch may interrupt the agent for some 10 µs if both share a CPU, and disturbs
+ * its caches for as long again. The interval must be long compared with that. */
 #define LOOK_NS 200000
 
 /* Differences to the policy that was applied first. */
 struct world {
-	size_t n_edits;	 /* rules that have another service than at first: edited_rule(0) … */
-	size_t workload; /* which has another tag, */
-	size_t tag;	 /* this one; N_GROUPS: none */
+	size_t n_edits;	 /* rules with another service than at first: edited_rule(0) … */
+	size_t workload; /* workload that has an additional tag */
+	size_t tag;	 /* number of that tag; N_GROUPS: none */
 };
 
 static const struct world first = {.tag = N_GROUPS};
@@ -44,7 +44,7 @@ static size_t edited_rule(size_t edit)
 	return (N_RULES / 3 + edit * 131) % N_RULES;
 }
 
-/* Returns the port that an edit gave to a rule, which no rule ever had; 0: unchanged. */
+/* Returns the port that an edit gave to a rule; no rule had it before. 0: unchanged. */
 static unsigned int edited_port(const struct world *world, size_t rule)
 {
 	for (size_t edit = world->n_edits; edit-- > 0;)
@@ -221,7 +221,7 @@ static void stop(struct host *host)
 
 enum figure { ENFORCED, ANSWERED, CPU, FIGURES };
 
-/* Polls for the flip until the answer arrives. It is seen at most LOOK_NS late. */
+/* Polls for the flip until the answer arrives. The flip is noticed at most LOOK_NS late. */
 static uint64_t wait_for_flip(const struct host *host, uint32_t before)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
@@ -281,7 +281,7 @@ static void next_edit(struct world *world, size_t round)
 	world->n_edits = round + 1;
 }
 
-/* A workload joins a group, and leaves it in the next round. */
+/* Adds a workload to a group, and removes it in the next round. */
 static void next_join(struct world *world, size_t round)
 {
 	size_t w = world->workload = round / 2 * 13 % N_PORTS;

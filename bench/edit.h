@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* edit.h: measures the time of a small change from `apply` until every port is judged by it.
  *
- * What:       a host of 200 ports under 4,000 rules between 40 groups. `edit` changes the
- *             service of one rule, `join` gives a workload one tag more or takes it away again;
- *             the whole text is sent each time, as `tapwall apply` does. The clock stops when
- *             the flip of the epoch is seen, at most 0.2 ms after it.
+ * What:       a host with 200 ports and 4,000 rules between 40 groups. `edit` changes the service
+ *             of one rule. `join` adds a tag to a workload, or removes it again. The whole text is
+ *             sent each time, as `tapwall apply` does. The clock stops when the flip of the epoch
+ *             is noticed, at most 0.2 ms later.
  */
 #pragma once
 

@@ -22,7 +22,7 @@
 #define TW_BENCH_SUPER_LEN (54 + 44 * TW_BENCH_GSO_SIZE)
 
 struct tw_bench_frame {
-	size_t len; /* with the virtio header */
+	size_t len; /* including the virtio header */
 	uint8_t data[TW_BENCH_FRAME_MAX];
 };
 
@@ -32,7 +32,7 @@ struct tw_bench_packet {
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	uint16_t sport;
 	uint16_t dport;
-	uint8_t flags; /* TH_*; of TCP, as are seq, ack and gso_size */
+	uint8_t flags; /* TH_*; only for TCP, as are seq, ack and gso_size */
 	uint32_t seq;
 	uint32_t ack;
 	size_t len;
@@ -40,8 +40,8 @@ struct tw_bench_packet {
 };
 
 void tw_bench_frame_make(struct tw_bench_frame *frame, const struct tw_bench_packet *packet);
-/* Completes the checksum, for a path on which nothing else does. */
+/* Completes the checksum, for paths on which nothing else does. */
 void tw_bench_frame_finish(struct tw_bench_frame *frame);
-/* True if a frame read from a tap (with virtio header) is the benchmark's and not the bridge's
- * own. */
+/* True if a frame read from a tap (with virtio header) was sent by the benchmark, not by the
+ * bridge. */
 bool tw_bench_frame_is_ours(const uint8_t *data, size_t len);

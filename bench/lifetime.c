@@ -23,15 +23,15 @@
 #include "link/link.h"
 
 #define SCENARIO    "lifetime"
-#define N_CONNS	    40192 /* opened for one figure; whole batches */
+#define N_CONNS	    40192 /* connections opened for one figure; a multiple of the batch */
 #define TABLE	    "65536"
 #define N_PORTS	    2
 #define PORT_IDS    64 /* the agent gives the lowest ones to the two ports */
 #define FIRST_SPORT 10000
 #define IDLE_S	    6	   /* longer than the sweep pauses */
 #define END_S	    60	   /* a connection ends within this time */
-#define TOLD_MIN    0.5	   /* a reader that is told of fewer has no figure */
-#define BATCH_US    5000   /* between batches: some 50,000 connections a second */
+#define TOLD_MIN    0.5	   /* if the reader receives less than this part, there is no figure */
+#define BATCH_US    5000   /* between batches: about 50,000 connections a second */
 #define SETTLE_US   300000 /* the agent polls its ring buffer more often than this */
 
 static const char policy_text[] =
@@ -47,13 +47,13 @@ struct reader {
 	struct tw_link_client *client;
 	pthread_t thread;
 	atomic_bool stop;
-	atomic_size_t n_told; /* opened and closed */
+	atomic_size_t n_told; /* open and close events received */
 };
 
 struct host {
 	struct tw_bench_system system;
 	struct tw_bench_agent agent;
-	int usage; /* map */
+	int usage; /* the map `usage` */
 	struct reader reader;
 };
 
@@ -237,7 +237,7 @@ static int wait_for_end(const struct host *host, struct tw_err *err)
 	return 0;
 }
 
-/* CPU time of the agent in a second without any connection, ns. */
+/* Returns the CPU time, in ns, that the agent uses in a second without connections. */
 static double idle_per_s(const struct host *host)
 {
 	uint64_t cpu = tw_bench_cpu_ns(host->agent.pid), wall = tw_bench_wall_ns();
@@ -247,7 +247,8 @@ static double idle_per_s(const struct host *host)
 	return (double)cpu / ((double)(tw_bench_wall_ns() - wall) / 1e9);
 }
 
-/* Counts the connections that the agent handled: with a reader, those that were sent to it. */
+/* Counts the connections that the agent handled: with a reader, only those whose events the reader
+ * received. */
 static int count_told(const struct host *host, size_t told_before, double *ret, struct tw_err *err)
 {
 	*ret = host->reader.client ? (double)(host->reader.n_told - told_before) / 2 : N_CONNS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* lifetime.h: CPU time that the agent spends on a connection from its opening to its end.
+/* lifetime.h: measures the agent's CPU time per connection, from its opening to its end.
  *
  * What:       a guest opens connections that are never answered and expire. The agent reads the open and the
  *             close event of each and frees its record. Two cases: `unread`, where no client asks for the log,
@@ -14,6 +14,6 @@
 #include "base/err.h"
 #include "bench/results.h"
 
-/* `agent` is the path of tapwalld. A case whose events were lost on the way is skipped. */
+/* `agent` is the path of tapwalld. A case is skipped if events were lost. */
 int tw_bench_lifetime_run(
 	const char *agent, size_t rounds, struct tw_bench_results *results, struct tw_err *err);

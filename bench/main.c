@@ -25,41 +25,41 @@ struct options {
 	const char *systems;
 	const char *rules; /* counts, separated by commas */
 	const char *lists; /* NAME=FILE, separated by commas */
-	const char *print; /* policy, nft or flows: only write the list of `rules` */
+	const char *print; /* policy, nft or flows: only print the list of `rules` */
 	uint64_t seed;
 	size_t rounds;
 	double slice_ms;
-	size_t n_open; /* open connections, of which random ones are used */
+	size_t n_open; /* number of open connections from which each frame picks one at random */
 	size_t edits;
 	bool just_edits;
 	bool just_lifetime;
 };
 
 #define LIFETIME_ROUNDS 3
-#define MANY_ROUNDS	7 /* with fewer, one is enough */
+#define MANY_ROUNDS	7 /* below this, the lifetime scenario has one round */
 
 static const char usage[] =
 	"usage: tapwall-bench --agent FILE --policy FILE --ruleset FILE --flows FILE --output FILE\n"
 	"                     [OPTION…]\n"
 	"       tapwall-bench --print policy|nft|flows --rules N [--seed N]\n"
-	"Writes what frames and connections cost on their way between two guests, for each system and\n"
-	"scenario. --print writes a list of rules instead.\n"
-	"  --rounds N            figures for each (15; at most 200)\n"
-	"  --slice MS            what one figure may take (10)\n"
-	"  --systems NAME,…      only these\n"
-	"  --rules N,…           new connections under lists of N rules, too\n"
-	"  --lists NAME=FILE,…   and under these lists of ClassBench\n"
-	"  --seed N              of the lists (1)\n"
-	"  --open N              in the programs alone: a random one of so many connections (1000000)\n"
-	"  --edits N             small changes of a policy in force, of each kind (10)\n"
-	"  --just-edits          nothing but these\n"
-	"  --just-lifetime       nothing but the agent's CPU time per connection\n"
+	"Measures the cost of frames and connections between two guests, for each system and scenario.\n"
+	"--print prints a list of rules instead.\n"
+	"  --rounds N            Measure N figures for each scenario and system (15; at most 200)\n"
+	"  --slice MS            Limit the time of one figure (10)\n"
+	"  --systems NAME,…      Measure only these systems\n"
+	"  --rules N,…           Also measure new connections with lists of N rules\n"
+	"  --lists NAME=FILE,…   Also measure them with these lists of ClassBench\n"
+	"  --seed N              Generate the lists from this seed (1)\n"
+	"  --open N              Run the programs with N open connections, in random order (1000000)\n"
+	"  --edits N             Make N small changes of each kind to a policy in force (10)\n"
+	"  --just-edits          Measure only these changes\n"
+	"  --just-lifetime       Measure only the agent's CPU time per connection\n"
 	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
-	"                        the virtual machine\n"
-	"  --vm-why TEXT         why there is none\n"
-	"  --vm-rules N          the longest list that it is given\n";
+	"                        Boot the virtual machine from these files\n"
+	"  --vm-why TEXT         Report this as the reason why there is no virtual machine\n"
+	"  --vm-rules N          Skip the virtual machine for longer lists\n";
 
-/* 100, 10k, 1M: as the scenarios are called. */
+/* Formats a count as in the names of scenarios: 100, 10k, 1M. */
 static void name_count(char *ret, size_t max, size_t n)
 {
 	if (n >= 1000000 && n % 1000000 == 0)
@@ -201,8 +201,8 @@ static int run_programs(
 	return e;
 }
 
-/* Measures small changes of a policy in force. The agent's state folder is beside the results,
- * on a real disk. */
+/* Measures small changes of a policy in force. The agent's state folder is beside the results, on a
+ * real disk. */
 static int run_edits(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {

@@ -54,7 +54,7 @@ int tw_bench_ns_new(struct tw_err *err)
 	if (ns < 0)
 		return tw_err_set(err, -errno, "namespaces", NULL, "%s", strerror(errno));
 	e = tw_bench_sysctl("ipv6/conf/default/disable_ipv6", "1", err);
-	/* Absent without br_netfilter, which then cannot cost anything either. */
+	/* The sysctl does not exist without br_netfilter, which then has no cost either. */
 	if (!e && !access("/proc/sys/net/bridge", F_OK))
 		e = tw_bench_sysctl("bridge/bridge-nf-call-iptables", "0", err);
 	return e < 0 ? e : TW_TAKE_FD(ns);
@@ -73,8 +73,9 @@ static int open_tap(const char *name, int *ret, struct tw_err *err)
 	return 0;
 }
 
-/* A guest with a TCP stack: its namespace, with one end of a veth pair in it. Neighbours are told,
- * not asked, so that only TCP is on the way. Ports of closed connections are free at once. */
+/* Sets up a guest with a TCP stack: a namespace with one end of a veth pair. Neighbour entries
+ * are permanent, so that only TCP is measured. The ports of closed connections can be reused at
+ * once. */
 static int set_up_stack(struct tw_bench_net *net, enum tw_bench_end end, struct tw_err *err)
 {
 	static const char *const veths[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* net.h: the host of one system: a namespace with a bridge and its guests' ports.
+/* net.h: the host of one system: a namespace with a bridge and the guests' ports.
  *
- *	 frames made by us                    namespaces with a TCP stack
+ *	 frames built here                    namespaces with a TCP stack
  *	   tap-a     tap-b                      veth-a       veth-b
  *	     └──┬──────┴───────────── br0 ────────┴────────────┘
  *
@@ -24,7 +24,8 @@ struct tw_bench_net {
 #define TW_BENCH_NET_NONE ((struct tw_bench_net){.ns = -1, .tap = {-1, -1}, .stack = {-1, -1}})
 #define TW_BENCH_N_PORTS  4
 
-/* Makes the host and enters it: all ports up and on one bridge, no IPv6, no bridge netfilter. */
+/* Makes the host and enters its namespace: all ports are up and on one bridge, without IPv6 and
+ * bridge netfilter. */
 int tw_bench_net_new(struct tw_bench_net *ret, struct tw_err *err);
 void tw_bench_net_done(struct tw_bench_net *net);
 /* Makes an empty namespace of the same kind, enters it and returns its descriptor. */

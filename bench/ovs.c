@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ovs.c: Open vSwitch as a system: its userspace datapath with connection tracking in place of the
- * bridge, the rules as flows.
+/* ovs.c: Open vSwitch as a system: its userspace datapath with connection tracking replaces the
+ * bridge, and the rules are flows.
  *
- * The two daemons are this benchmark's own, with their database and sockets in the scratch folder;
- * whatever Open vSwitch the machine runs is left alone. Ports are packet sockets on the same taps
- * and veths that the other systems bridge. `userspace-tso-enable` lets frames with unfinished
- * checksums and super-frames pass as they are, as they do in the kernel.
+ * The benchmark starts its own two daemons, with database and sockets in the scratch folder. An
+ * Open vSwitch that already runs is not touched. Ports are packet sockets on the same taps and
+ * veths that the other systems bridge. With `userspace-tso-enable`, frames with unfinished
+ * checksums and super-frames pass unchanged, as they do in the kernel.
  */
 #include "bench/system.h"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# plots.gp: gnuplot -c plots.gp TABLE FOLDER SUBTITLE: costs and rules, each as SVG and PNG, from
-# what plots.jq made.
+# plots.gp: gnuplot -c plots.gp TABLE FOLDER SUBTITLE: draws costs and rules, each as SVG and PNG, from
+# the output of plots.jq.
 
 table = ARG1
 folder = ARG2
@@ -26,12 +26,12 @@ any(kind, i) = int(system(sprintf("awk -F'\\t' '$1 == \"%s\" && $2 == \"%s\" { n
 
 text(place, column) = system(sprintf("awk -F'\\t' '$1 == \"name\" && $2 == %d { print $%d }' '%s'", place, column, table))
 
-# Bars stand on the line of the bare bridge: up is dearer, down is cheaper.
+# Bars start at the line of the bare bridge: up is more expensive, down is cheaper.
 do for [form in "png svg"] {
 	set terminal @png
 	if (form eq "svg") { set terminal @svg }
 	set output folder . "/costs." . form
-	set title "What a frame or connection costs, times what it costs on a bare bridge\n" . subtitle
+	set title "Cost of a frame or connection, as a multiple of its cost on a bare bridge\n" . subtitle
 	set key top center horizontal maxrows 1 samplen 0.8 width -2 Left reverse font ",12"
 	set bmargin 4
 	set logscale y
@@ -54,7 +54,7 @@ do for [form in "png svg"] {
 	unset arrow 1
 
 	set output folder . "/rules." . form
-	set title "What opening a connection costs, by the number of rules before its own is found\n" . subtitle
+	set title "Cost of opening a connection, by the length of the rule list\n" . subtitle
 	set key top left vertical maxrows 20 samplen 2 Left reverse
 	set logscale x
 	set xrange [80:130000]

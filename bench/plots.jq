@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# plots.jq: results.json as one table for plots.gp, with tabs between:
-#   cost  SYSTEM  PLACE  RATIO          a scenario's median over that of `bare`
-#   rules SYSTEM  RULES  MICROSECONDS   of CPU time for a new connection
-#   name  PLACE   TEXT   BELOW          of a scenario
+# plots.jq: converts results.json to a table for plots.gp, separated by tabs:
+#   cost  SYSTEM  PLACE  RATIO          median of a scenario divided by that of `bare`
+#   rules SYSTEM  RULES  MICROSECONDS   CPU time for a new connection
+#   name  PLACE   TEXT   BELOW          label of a scenario, in two lines
 
 def places: [
 	["established-64B", "cpu_ns_per_frame", "established\t64 B"],

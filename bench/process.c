@@ -17,10 +17,10 @@
 
 #include "base/cleanup.h"
 
-/* Below a tmpfs in a mount namespace of its own, so that nothing is left behind. */
+/* A tmpfs is mounted here in a private mount namespace, so that nothing is left behind. */
 #define SCRATCH "/mnt"
 
-/* How often to check that a process sleeps, before its time is read anyway. */
+/* Number of checks that a process sleeps, after which its CPU time is read anyway. */
 #define SLEEP_TRIES 100
 
 void tw_bench_scratch(char ret[static TW_BENCH_PATH_MAX], const char *stem, const char *suffix)
@@ -40,7 +40,7 @@ int tw_bench_isolate(struct tw_err *err)
 	return 0;
 }
 
-/* In the child: never returns. */
+/* Executes the command in the child process. Never returns. */
 static void become(const char *const *argv, int in, int out)
 {
 	cpu_set_t all;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* process.h: commands that set systems up, and processes that are part of them.
+/* process.h: runs the commands and processes of which the measured systems consist.
  *
- * Why:        nothing that the benchmark starts may outlive it, and the CPU time of what works on
- *             frames in a process of its own is part of what a frame costs.
- * Invariants: 1. Whatever is started ends with this process, even if that is killed.
- *             2. All of it lives in a mount namespace with a scratch folder of its own, so that no
+ * Why:        no process of the benchmark may outlive it. If a system forwards frames in processes,
+ *             their CPU time is part of the cost of a frame.
+ * Invariants: 1. Every process ends with this one, even if this one is killed.
+ *             2. All of them run in a private mount namespace with a scratch folder, so that no
  *                file, socket or pin is left behind.
  */
 #pragma once
@@ -17,26 +17,28 @@
 
 #define TW_BENCH_PATH_MAX 128
 
-/* Enters a mount namespace of its own with a scratch folder; once, before all else. */
+/* Enters a private mount namespace with a scratch folder. Called once, before anything else. */
 int tw_bench_isolate(struct tw_err *err);
-/* Fills `ret` with a path in the scratch folder, which also holds bpf/ (a bpffs). */
+/* Fills `ret` with a path in the scratch folder, which also has bpf/ (a bpffs). */
 void tw_bench_scratch(char ret[static TW_BENCH_PATH_MAX], const char *stem, const char *suffix);
 
-/* Runs a command in the current namespaces with `input` (or nothing) on stdin; -EIO if it fails. */
+/* Runs a command in the current namespaces. `input`, if not NULL, is its stdin. Returns -EIO if it
+ * fails. */
 int tw_bench_command(const char *const *argv, const char *input, struct tw_err *err);
-/* Starts a command that ends with this process; what it prints goes to `log`. Returns its pid or a
+/* Starts a command that ends with this process, with its output in `log`. Returns its pid or a
  * negative errno. */
 pid_t tw_bench_start(const char *const *argv, const char *log, struct tw_err *err);
-/* True if a started process still runs. A process that does not has been reaped. */
+/* True if a started process still runs. If it has ended, it is reaped. */
 bool tw_bench_runs(pid_t pid);
-/* Ends a started process and waits until it is gone; nothing for pid 0. */
+/* Ends a started process and waits for it. Does nothing for pid 0. */
 void tw_bench_stop(pid_t pid);
-/* CPU time that all threads of a process have used so far, in user and kernel; 0 when it is gone.
- * Waits a moment until they sleep: of a thread that runs, the kernel tells only what it had used by
- * the last tick, and what is still to be done belongs to what was asked before. */
+/* Returns the CPU time that all threads of a process have used so far, in user and kernel mode,
+ * or 0 if it has ended. First waits a moment until all threads sleep, because the kernel
+ * accounts running threads only at ticks, and because unfinished work belongs to what was
+ * measured before. */
 uint64_t tw_bench_cpu_ns(pid_t pid);
-/* Gets the first line of `log` that contains `what`, or else its last line, without the newline;
- * empty if there is none. True if `what` was found. */
+/* Copies the first line of `log` that contains `what`, or else its last line, without the newline.
+ * Empty if there is no line. True if `what` was found. */
 bool tw_bench_log_line(const char *log, const char *what, char *ret, size_t max);
 /* Sleeps between two checks of a condition. */
 void tw_bench_pause(void);

@@ -19,10 +19,10 @@
 #include "policy/policy.h"
 
 #define REPEAT	      20000
-#define N_ARRIVALS    401 /* number of single runs of the receiver's program */
+#define N_ARRIVALS    401 /* number of runs of the receiver's program, one frame each */
 #define AGENT_SECONDS 3600
-#define N_NEW	      8000 /* connections opened for one figure: enough that its start is no part of it */
-#define N_KEPT	      100000 /* of these, before the table is emptied: it is never near full */
+#define N_NEW	      8000   /* connections per figure; the first ones are negligible */
+#define N_KEPT	      100000 /* the table is emptied after this many, so it is never nearly full */
 #define OPEN_PORTS    32     /* number of ports that the policy allows */
 #define N_SPORTS      (65536 - TW_BENCH_SPORT_MIN)
 #define NETWORK	      1
@@ -34,9 +34,9 @@ struct lab {
 	struct tw_bench_net net;
 	uint32_t ifindex[TW_BENCH_ENDS];
 	int empty;
-	uint32_t n_open; /* connections that are open; the first of them stays in caches */
-	uint32_t n_new;	 /* half-open ones, ever */
-	uint32_t n_kept; /* number of these in the table */
+	uint32_t n_open; /* number of open connections; the first one stays in the caches */
+	uint32_t n_new;	 /* half-open connections opened so far */
+	uint32_t n_kept; /* number of half-open connections in the table */
 };
 
 static int read_text(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
@@ -64,7 +64,7 @@ static int write_text(
 	return 0;
 }
 
-/* Reads the policy of a file, or makes that of `rules`. */
+/* Reads the policy from a file, or generates it from `rules`. */
 static int read_policy(const char *path, const struct tw_bench_rules *rules, struct tw_policy **ret,
 	struct tw_err *err)
 {
@@ -83,7 +83,7 @@ static int read_policy(const char *path, const struct tw_bench_rules *rules, str
 	return e;
 }
 
-/* Allows cut-through to a port. */
+/* Makes the agent's entry for a MAC, so that cut-through may go to the port. */
 static int vouch(struct lab *lab, uint32_t ifindex, const uint8_t *mac)
 {
 	const struct tw_local local = {.ifindex = ifindex, .len_max = LEN_MAX};
@@ -145,7 +145,7 @@ static int set_groups(
 			e = tw_kernel_put_member(lab->kernel, &member->addr, &membership);
 	}
 	tw_members_done(&members);
-	return e < 0 ? tw_err_set(err, e, "groups", NULL, "cannot tell who is in them") : 0;
+	return e < 0 ? tw_err_set(err, e, "groups", NULL, "cannot write their members") : 0;
 }
 
 /* Loads a program that does nothing, to measure the cost of BPF_PROG_TEST_RUN itself. */
@@ -187,8 +187,7 @@ static int lab_init(struct lab *lab, const char *policy_file, const struct tw_be
 		e = tw_kernel_get_config(lab->kernel, &config);
 	if (!e) {
 		config.cut_until_ns = UINT64_MAX;
-		/* Pretends that an agent runs, so that opening a connection does not have to
-		 * sweep. */
+		/* Pretends that an agent is running, so that the programs do not have to sweep. */
 		config.agent_seen = (uint32_t)(tw_bench_wall_ns() >> TW_TICK_SHIFT) +
 				    AGENT_SECONDS * TW_TICKS_PER_SECOND;
 		e = tw_kernel_set_config(lab->kernel, &config);
@@ -226,7 +225,7 @@ static int run_empty(const struct lab *lab, const struct tw_bench_frame *frame, 
 	return e;
 }
 
-/* Runs one program `repeat` times on one packet, as it leaves or enters a guest. */
+/* Runs one program `repeat` times on one frame, which leaves or enters a guest. */
 static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_packet *packet,
 	uint32_t repeat, struct tw_beside *beside, int *ret_code, uint32_t *ret_ns,
 	struct tw_err *err)
@@ -244,8 +243,9 @@ static int run_program(struct lab *lab, enum tw_dir dir, const struct tw_bench_p
 	return e < 0 ? tw_err_set(err, e, "BPF_PROG_TEST_RUN", NULL, "%s", strerror(-e)) : 0;
 }
 
-/* One segment through the sender's program and, if it passes, the receiver's: ns in both, less
- * what as many empty programs take. -EIO when it does not fare as `passes` says. */
+/* Runs a segment through the sender's program and, if it passes, through the receiver's. Returns
+ * the time of both in ns, less the time of as many empty programs. -EIO if the segment's verdict
+ * differs from `passes`. */
 static int run_tcp(struct lab *lab, const struct tw_bench_packet *packet, uint32_t repeat,
 	bool passes, double *ret_ns, struct tw_err *err)
 {
@@ -356,8 +356,9 @@ static int open_connections(struct lab *lab, uint32_t n, struct tw_err *err)
 	return e;
 }
 
-/* What the receiver's program takes for a frame that is cut through to it. The sender's has just left
- * a token for it, which counts once: so each run follows one of the sender's, and the median counts. */
+/* Measures the receiver's program for a frame that is cut through to it. The redirect token that
+ * the sender's program leaves is valid once, so each run follows a run of the sender's program. The
+ * result is the median. */
 static int run_arrivals(
 	struct lab *lab, const struct tw_bench_packet *packet, double *ret_ns, struct tw_err *err)
 {
@@ -409,8 +410,8 @@ static int established(struct lab *lab, double *ret_ns, struct tw_err *err)
 	return e;
 }
 
-/* Runs a frame that varies through the sender's program, then takes what the receiver's does with one
- * that is cut through to it; less what empty programs take instead. */
+/* Runs a frame with changing ports through the sender's program. Adds the time of the receiver's
+ * program for a frame that is cut through. Subtracts the time of empty programs. */
 static int run_varied(struct lab *lab, const struct tw_bench_packet *packet, uint32_t repeat,
 	double *ret_ns, struct tw_err *err)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* program.h: how long the programs themselves run, without tap, bridge or system call.
+/* program.h: measures the run time of the BPF programs alone, without tap, bridge or system call.
  *
- * The kernel times BPF_PROG_TEST_RUN, in batches of one frame. Where each frame shall belong to
- * another connection, a small program before ours sees to that, and is taken off again. A frame that
- * passes meets two programs, out of one guest and into the other; as on a host with the usual
- * settings, the first decides for both and the second knows it by its mark. What as many empty
- * programs take is no part of a figure.
+ * The kernel times BPF_PROG_TEST_RUN, which repeats one frame. If each frame must belong to another
+ * connection, a small program changes its ports before, and the time of that program is subtracted.
+ * A frame that passes meets two programs: the one out of the first guest decides for both ends, and
+ * the one into the second guest finds its redirect token, as on a host with default settings. The
+ * time of as many empty programs is subtracted.
  */
 #pragma once
 
@@ -14,9 +14,9 @@
 
 struct tw_bench_program {
 	const char *policy;		    /* file */
-	uint32_t n_open;		    /* connections; 0: without a case of many */
+	uint32_t n_open;		    /* number of open connections; 0: without this case */
 	const char *open_case;		    /* `established-1M` */
-	const struct tw_bench_rules *rules; /* NULL: without a case of many */
+	const struct tw_bench_rules *rules; /* NULL: without this case */
 	const char *rules_case;		    /* `new-100k` */
 	size_t rounds;
 };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# report.jq: results.json as a report for people.
+# report.jq: formats results.json as a report.
 
 def value($scenario; $system; $metric):
 	[.rows[] | select(.scenario == $scenario and .system == $system and .metric == $metric) | .value] | first;
@@ -15,7 +15,7 @@ def signed: round | if . < 0 then tostring else "+\(.)" end;
 def short: if . == null then "–" elif . < 9.95 then round2 | tostring elif . < 99.5 then (. * 10 | round / 10 | tostring) else round | tostring end;
 def sorted_by($order): . as $have | $order | map(select(. as $x | $have | index($x)));
 
-# A line of the table of figures: what must hold, what is aimed at, what came out.
+# A row of the table of figures: the bound, the aim, and the measured figure.
 def figure($what; $must; $aim; $got):
 	"| \($what) | ≤ \($must | round3) | \(if $aim then "≤ \($aim | round3)" else "–" end) | " +
 	(if $got == null then "not measured | –"
@@ -24,7 +24,7 @@ def figure($what; $must; $aim; $got):
 def systems: [.rows[].system] | unique
 	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
 
-# One table: a line for each of `scenarios` that is there, a column for each system.
+# A table with a row for each of `scenarios` that was measured, and a column for each system.
 def table($metric; $scale; $scenarios):
 	. as $all | systems as $systems
 	| "| | \($systems | join(" | ")) |",
@@ -39,7 +39,7 @@ def frames: ["established-64B", "established-1400B", "bulk-gso", "new-connection
 def lists: reduce (.rows[].scenario | select(test("^new-connection-.*-rules$"))) as $s
 	([]; if index($s) then . else . + [$s] end);
 
-# Who does better than tapwall, the bare bridge included, by more than the noise of two in a hundred.
+# Lists the systems, including the bare bridge, that are better than tapwall by more than the noise of 2 %.
 def beaten:
 	. as $all
 	| [(frames + lists)[] | {scenario: ., metric: "cpu_ns_per_frame"}]
@@ -53,7 +53,7 @@ def beaten:
 		| select($better | length > 0)
 		| "- \($at.scenario), \($at.metric): \($own | short) against " +
 		  ($better | sort_by(.value) | map("\(.value | short) of \(.system)") | join(", ")))
-	| if length == 0 then "Nowhere in this run, within two in a hundred." else join("\n") end;
+	| if length == 0 then "Nowhere in this run, within 2 %." else join("\n") end;
 
 . as $all
 | ([.rows[] | select(.metric == "cpu_ns_per_frame") | .runs] | min) as $runs
@@ -61,22 +61,22 @@ def beaten:
 | (over("established-64B"; "tapwall")) as $own
 | (ratio(cost("established-64B"; "tapwall"); cost("established-64B"; "bare"))) as $times
 |
-"# What tapwall costs beside its peers
+"# The cost of tapwall and of its peers
 
 Linux \(.machine.kernel), \(.machine.cpu), \(.machine.cores) cores. All systems were measured in one run, in turn, \($runs) rounds; figures are medians.
 
 ## In short
 
-Established traffic, 64-byte frames: a firewalled frame costs \($times | round3) times what a bare bridge takes for it (\($own | signed) ns); nft adds \(over("established-64B"; "nft") | if . then "\(signed) ns" else "an unknown part" end).
-A new connection under 1,000 rules costs \(ratio(cost("new-connection-1k-rules"; "tapwall"); cost("new-connection-1k-rules"; "bare")) | short) times the bare bridge's frame, with nft \(ratio(cost("new-connection-1k-rules"; "nft"); cost("new-connection-1k-rules"; "bare")) | short) times; under 10,000 rules \(ratio(cost("new-connection-10k-rules"; "tapwall"); cost("new-connection-10k-rules"; "bare")) | short) and \(ratio(cost("new-connection-10k-rules"; "nft"); cost("new-connection-10k-rules"; "bare")) | short) times.
+Established traffic, 64-byte frames: a filtered frame costs \($times | round3) times as much as on a bare bridge (\($own | signed) ns); nft adds \(over("established-64B"; "nft") | if . then "\(signed) ns" else "an unknown amount" end).
+A new connection under 1,000 rules costs \(ratio(cost("new-connection-1k-rules"; "tapwall"); cost("new-connection-1k-rules"; "bare")) | short) times as much as a frame on the bare bridge, with nft \(ratio(cost("new-connection-1k-rules"; "nft"); cost("new-connection-1k-rules"; "bare")) | short) times; under 10,000 rules \(ratio(cost("new-connection-10k-rules"; "tapwall"); cost("new-connection-10k-rules"; "bare")) | short) and \(ratio(cost("new-connection-10k-rules"; "nft"); cost("new-connection-10k-rules"; "bare")) | short) times.
 
 ![costs](costs.svg)
 
 ![rules](rules.svg)
 
-## The figures that must hold
+## Figures with bounds
 
-| figure | must | aim | got | holds |
+| figure | bound | aim | measured | holds |
 |---|--:|--:|--:|---|",
 figure("established-64B against bare"; 1; 0.88; $times),
 figure("established-1400B against bare"; 1; 0.88; ratio(cost("established-1400B"; "tapwall"); cost("established-1400B"; "bare"))),
@@ -91,10 +91,10 @@ figure("program, ns: established, hot"; 130; 70; program("established")),
 figure("program, ns: 1M connections at random"; 400; 200; program("established-1M")),
 figure("program, ns: new at 100k rules"; 600; 300; program("new-100k")),
 figure("program, ns: denied"; 100; 50; program("denied")),
-figure("one rule of 4,000 edited, until enforced, ms"; 50; 20; value("edit"; "tapwall"; "enforced_ms")),
-figure("agent, ns for each connection, from open to close: no reader"; 500; null; lifetime("unread")),
+figure("edit of one rule of 4,000, until enforced, ms"; 50; 20; value("edit"; "tapwall"; "enforced_ms")),
+figure("agent, ns per connection, from open to close: no reader"; 500; null; lifetime("unread")),
 figure("the same, with a client that follows the log"; 1500; null; lifetime("followed")),
-figure("a workload joins a group or leaves it, until enforced, ms"; 5; 1; value("join"; "tapwall"; "enforced_ms")),
+figure("workload joins or leaves a group, until enforced, ms"; 5; 1; value("join"; "tapwall"; "enforced_ms")),
 "
 ## Where tapwall is not best
 
@@ -102,24 +102,24 @@ figure("a workload joins a group or leaves it, until enforced, ms"; 5; 1; value(
 
 ## CPU time of a frame from guest to guest, ns
 
-What is in brackets is the ratio to the bare bridge. A frame of bulk-gso is a super-frame of 44 segments.
+Brackets show the ratio to the bare bridge. A frame of bulk-gso is a super-frame of 44 segments.
 ",
 table("cpu_ns_per_frame"; 1; frames),
 "
 ## CPU time of a frame that opens a connection, µs, by the number of rules
 ",
 table("cpu_ns_per_frame"; 1000; lists),
-(if any(lists[]; test("(acl|fw|ipc)")) then "\nacl1, fw1 and ipc1 are lists of ClassBench itself, with two of their addresses taken as the guests'; the rules that would decide the opened connections early were left out." else empty end),
+(if any(lists[]; test("(acl|fw|ipc)")) then "\nacl1, fw1 and ipc1 are ClassBench's own lists. Two of their addresses stand for the guests, and rules that would decide the opened connections too early are left out." else empty end),
 "
 ## Connections between real TCP stacks, and latency
 ",
 table("cpu_us_per_connection"; 1; ["crr"]),
 "
-CPU time of both stacks and the way between them for one connection that is opened, asked, answered and closed, µs. Below, how many a second, one after the other in one thread:
+CPU time of both stacks and the path between them for one connection (open, request, response, close), µs. Below, connections per second, one after the other in one thread:
 ",
 table("connections_per_s"; 1; ["crr"]),
 "
-From the write at one tap to the read at the other, one frame at a time: the median, then what 99 of 100 stay below, µs:
+Time from the write at one tap to the read at the other, one frame at a time, µs: the median, then the 99th percentile:
 ",
 table("latency_us_p50"; 1; ["latency"]),
 "",
@@ -127,7 +127,7 @@ table("latency_us_p99"; 1; ["latency"]),
 "
 ## Time inside tapwall's programs
 
-By BPF_PROG_TEST_RUN, less what empty programs take. A frame that passes meets two: the first decides for both guests and cuts it through, the second knows it by its mark. A denied one meets only the first.
+Measured by BPF_PROG_TEST_RUN, less the time of empty programs. A frame that passes runs two programs: the first decides for both guests and cuts the frame through, the second recognizes it by its redirect token. A denied frame runs only the first.
 
 | case | median ns | min | max | runs |
 |---|--:|--:|--:|--:|",
@@ -135,41 +135,41 @@ By BPF_PROG_TEST_RUN, less what empty programs take. A frame that passes meets t
 "
 ## Small changes of a large policy
 
-A host of 200 ports under 4,000 rules between 40 groups. The whole text is sent each time: from there until the epoch flips and all ports are judged by the new policy, and until the agent answers, with all saved to disk; and the agent's CPU time. Wall time but for the last, so other work on the machine shows.
+A host with 200 ports and 4,000 rules between 40 groups. The whole text is sent each time. `enforced_ms` is the time until the epoch flips and all ports are judged by the new policy. `answered_ms` is the time until the agent answers, with everything saved to disk. Both are wall time, so other work on the machine shows. `agent_cpu_ms` is the agent's CPU time.
 
 | change | figure | median ms | min | max | runs |
 |---|---|--:|--:|--:|--:|",
 (.rows[] | select(.scenario == "edit" or .scenario == "join") | "| \(.scenario) | \(.metric) | \(.value | short) | \(.min | short) | \(.max | short) | \(.runs) |"),
 "
-## Who was measured
+## The systems
 
-- `bare`: the bridge and nothing else, br_netfilter switched off.
-- `tapwall`: the agent with `bench/policy.yaml`, or a list of rules, as installed on a host: an approved frame for a guest on the same bridge goes straight into its port.
-- `tapwall-vswitch`: the same with `--forwarding vswitch`: every frame goes through the bridge.
-- `nft`: br_netfilter, conntrack and `bench/ruleset.nft`, the same policy: established traffic is accepted by the first rule, then a chain out of the source's port and one into the destination's, found by address. A list of rules is one chain, in its order.
-- `nft-fwbr`: the same rules on the layout that Proxmox builds, and OpenStack's hybrid driver much alike: a firewall bridge of its own in front of each guest, joined to the common one by a veth pair. Each bridge calls netfilter.
-- `ovs`: Open vSwitch's userspace datapath with connection tracking, ports by packet sockets, `userspace-tso-enable`; `bench/flows.ovs` in the manner of OVN's ACLs, lists of rules as flows in the order of their priority.
-- `vm-bridge-netns`: the way through a firewall machine without the machine: two more hops, into a namespace that bridges with nft and out of it again. Kinder to that design than any real one.
+- `bare`: only the bridge, with br_netfilter switched off.
+- `tapwall`: the agent with `bench/policy.yaml`, or a list of rules, as installed on a host: an allowed frame for a guest on the same bridge goes directly into its port.
+- `tapwall-vswitch`: tapwall with `--forwarding vswitch`: every frame goes through the bridge.
+- `nft`: br_netfilter, conntrack and `bench/ruleset.nft`, the same policy: the first rule accepts established traffic; then a chain for the source's port and one for the destination's are found by address. A list of rules is one chain in the same order.
+- `nft-fwbr`: the same rules in the layout of Proxmox, which OpenStack's hybrid driver resembles: each guest has its own firewall bridge, joined to the common bridge by a veth pair. Each bridge calls netfilter.
+- `ovs`: Open vSwitch's userspace datapath with connection tracking, packet sockets as ports, and `userspace-tso-enable`. `bench/flows.ovs` is written like OVN's ACLs. Lists of rules are flows with descending priorities.
+- `vm-bridge-netns`: the path through a firewall VM without the VM: two additional hops, into a namespace that bridges with nft and out of it. No real VM can be faster.
 - `vm-bridge`: a virtual machine (Debian's cloud kernel) that bridges two halves of the network with nft, by QEMU\(if $vm == "tcg" then "; there is no KVM here, so it is emulated by TCG" elif $vm == "kvm" then " with KVM" else "" end), virtio cards served by QEMU without vhost.
 ",
-(if (.skipped | length) > 0 then "### Left out\n", (.skipped[] | "- \(.system), \(.scenario // "all scenarios"): \(.reason)"), "" else empty end),
+(if (.skipped | length) > 0 then "### Skipped\n", (.skipped[] | "- \(.system), \(.scenario // "all scenarios"): \(.reason)"), "" else empty end),
 "## How it was measured
 
-- Each system stands in namespaces of its own; all are set up at once with the same rules and measured in turn, in an order that moves on each round, after a warm-up.
-- Two taps and two veths on one bridge (two halves for the firewall machines). One thread writes frames to one tap. A write runs the whole way (tap, bridge, filter, queue of the far tap) in the caller's context, so the thread's CPU time is the cost of the way. Systems whose own threads carry frames on (`ovs`, `vm-bridge`) get at most 32 frames at once (2 super-frames), and the CPU time of all threads of their processes is added, from the first frame to the arrival of the last; what kernel threads do for them is not seen.
-- The far tap is emptied outside the measured time, and every frame is accounted for: all must have arrived, or none where the policy denies them. Taps take unfinished checksums and super-frames, as those of virtio guests do.
-- `established-*`, `bulk-gso`: data of one open connection. `new-connection`: each frame is the SYN of another connection. `denied`: SYNs to a forbidden port; a bare bridge forwards them, which is why less than × 1 is possible. `crr`: TCP stacks of this kernel in two namespaces; client, server, both stacks and the way run in one thread, one connection after the other. `latency`: one frame at a time, wall time.
-- Lists of rules come from a generator of the benchmark's own, with the structure of ClassBench's sets: popular networks with subnets and hosts in them, nested prefixes on both sides, the five port classes, few services over and over (some 700 to 1,200 in 100,000 rules, where ClassBench's sets have 215 to 460), mostly TCP; 30 to 50 in 100 of the sides of rules cover a guest. The seed draws the distributions, too. From one list come tapwall's policy, nft's ruleset and Open vSwitch's flows. The connections that are opened are decided in the last tenth of the list for everybody: ten rules, one for each port, a hundredth of the list apart, the last at its very end. Before a list is measured, each system must give the list's verdicts to 150 frames at the edges of its rules.
+- Each system has its own namespaces. All are set up at the same time with the same rules, and measured in turn after a warm-up, in an order that rotates each round.
+- Two taps and two veths on one bridge (two halves for the firewall machines). One thread writes frames to one tap. A write processes the frame on its whole path (tap, bridge, filter, queue of the far tap) in the caller's context, so the thread's CPU time is the cost of the path. If a system forwards frames in its own threads (`ovs`, `vm-bridge`), at most 32 frames are in flight (2 super-frames), and the CPU time of all threads of its processes is added, from the first frame to the arrival of the last. Work of kernel threads for these systems is not measured.
+- The far tap is read outside the measured time, and every frame is counted: all must have arrived or, if the policy denies them, none. Taps accept unfinished checksums and super-frames, as those of virtio guests do.
+- `established-*`, `bulk-gso`: data of one open connection. `new-connection`: each frame is the SYN of another connection. `denied`: SYNs to a forbidden port. A bare bridge forwards them, so a ratio below 1 is possible. `crr`: TCP stacks of this kernel in two namespaces; client, server, both stacks and the path run in one thread, one connection after the other. `latency`: one frame at a time, wall time.
+- The benchmark generates lists of rules with the structure of ClassBench's sets: popular networks with subnets and hosts in them, nested prefixes on both sides, the five port classes, few services used again and again (some 700 to 1,200 in 100,000 rules, where ClassBench's sets have 215 to 460), mostly TCP; 30 to 50 % of the sides of rules cover a guest. The seed also determines the distributions. Tapwall's policy, nft's ruleset and Open vSwitch's flows are written from the same list. In all systems, the opened connections are decided in the last tenth of the list, by ten rules, one for each port, a hundredth of the list apart; the last one ends the list. Before a list is measured, each system must give the list's verdicts to 150 frames at the edges of its rules.
 
 ## What is unfair about it
 
-- In favour of nft: with the six-rule policy its chains are found by an address map, where the products that work this way jump through a chain per port; on one bridge it is cheaper than any of them is as installed (see `nft-fwbr`); it checks no MAC, no ARP and no neighbour discovery, which tapwall does for every frame. Nothing logs in it. Open vSwitch and the firewall machines check none of that either.
-- Against nft: a list is walked in its order, as it stands. Who can turn parts of a list into sets and maps by hand gets a shorter walk; a list like these, whose order decides, does not let itself be turned into one.
-- In favour of tapwall: its agent reads the events of new connections on another CPU: \([.rows[] | select(.metric == "agent_cpu_ns_per_frame" and .scenario == "new-connection" and .system == "tapwall") | .value | round | tostring] | first // "unknown") ns for each, which the tables leave out. Rules that cannot concern a guest's address are not in its port's image at all.
-- Against Open vSwitch: its kernel datapath is not in this kernel, and its userspace one is at its best with DPDK and vhost-user, on CPUs of its own that poll. Through packet sockets it pays for system calls and wake-ups; a wake-up is shared by up to 32 frames here.
+- In favour of nft: with the six-rule policy its chains are found by an address map, while products of this kind use a jump rule per port. On one bridge it is cheaper than any of these products as installed (see `nft-fwbr`). It checks no MACs, ARP or neighbour discovery, as tapwall does for every frame, and logs nothing. Open vSwitch and the firewall VMs do not check these either.
+- Against nft: it evaluates the list rule by rule. An operator may convert parts of a list into sets and maps by hand, which makes it faster. Lists like these, in which the order decides, cannot be converted as a whole.
+- In favour of tapwall: its agent reads the events of new connections on another CPU: \([.rows[] | select(.metric == "agent_cpu_ns_per_frame" and .scenario == "new-connection" and .system == "tapwall") | .value | round | tostring] | first // "unknown") ns per connection, which the tables do not include. Rules that cannot apply to a guest's address are not in the image of its port.
+- Against Open vSwitch: its kernel datapath is not in this kernel, and its userspace datapath is made for DPDK and vhost-user, on dedicated CPUs that poll. With packet sockets it pays for system calls and wake-ups; here up to 32 frames share a wake-up.
 - Against `vm-bridge`: \(if $vm == "tcg" then "TCG translates a guest's code instead of running it: with KVM the machine would be much faster. " else "" end)Without vhost each frame crosses QEMU. `vm-bridge-netns` is the other bound.
-- Where br_netfilter is part of the kernel or loaded, as it must be for nft's sake, frames on a bridge meet its hooks even when they are switched off; what is cut through does not, and a host without it has a slightly cheaper bare bridge.
-- For all: one flow at a time on one CPU with warm caches and quiet neighbours; no guest, vhost or NIC, whose cost is the same for all and would make every ratio smaller. Other work on the machine shows in `max`, in latency and in what is counted per second, least in CPU time.
+- If br_netfilter is built in or loaded, as nft requires, frames on a bridge pass its hooks even if they are switched off. Frames that are cut through do not. On a host without br_netfilter, the bare bridge is slightly cheaper.
+- For all: there is one flow at a time on one CPU, with warm caches and no other load. There is no guest, vhost or NIC, whose cost is the same for all systems and would bring every ratio closer to 1. Other work on the machine affects `max`, latency and figures per second, and CPU time least.
 
 ## Every figure
 

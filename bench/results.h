@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* results.h: results.json, as CONTRACT of the benchmark has it:
+/* results.h: writes results.json:
  *
  *	{"machine": {"kernel", "cpu", "cores", "vm"},
  *	 "rows": [{"scenario", "system", "metric", "unit", "value", "min", "max", "runs", "vs_bare"}],
  *	 "skipped": [{"scenario", "system", "reason"}]}
  *
  * `value` is the median; `vs_bare` is its ratio to the median of `bare` in the same scenario and
- * metric, null where there is none. Rows of `program` have a `case`, too.
+ * metric, or null if there is none. Rows of `program` also have a `case`.
  */
 #pragma once
 

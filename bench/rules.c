@@ -11,13 +11,13 @@
 #include "bench/frame.h"
 
 #define N_NETWORKS 40
-/* ClassBench's sets of 100,000 rules name 40 to 73 single ports, 3 to 35 ranges of destination ports
- * and 0 to 33 source ports, over and over: 215 to 460 services in all. */
+/* ClassBench's sets of 100,000 rules use few services again and again: 40 to 73 single ports, 3 to
+ * 35 ranges of destination ports and 0 to 33 source ports, 215 to 460 services in all. */
 #define SERVICES_MAX 72
 #define RANGES_MAX   36
-#define SOURCES_MAX  6 /* ranges, and as many single ones */
+#define SOURCES_MAX  6 /* number of ranges, and of single ports */
 
-/* Classes of prefix lengths, with how often each is met in ClassBench's seeds, roughly. */
+/* Classes of prefix lengths, with their approximate frequency in ClassBench's seeds. */
 static const struct {
 	uint8_t min, max;
 	double weight;
@@ -36,21 +36,21 @@ static const struct {
 enum ports { PORTS_ANY, PORTS_LOW, PORTS_HIGH, PORTS_RANGE, PORTS_ONE, PORTS__MAX };
 static const double source_ports[PORTS__MAX] = {88, 0.5, 5.5, 2, 4};
 static const double destination_ports[PORTS__MAX] = {14, 3, 9, 16, 58};
-/* Destination ports of the few rules that name source ports, too. */
+/* Weights of destination ports for the few rules that also have source ports. */
 static const double destination_ports_of_pairs[PORTS__MAX] = {60, 2, 24, 2, 12};
 
 enum { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_ANY, PROTOCOL__MAX };
 static const double protocols[PROTOCOL__MAX] = {64, 24, 4, 8};
 
-/* The distributions of one list, and its source of chance. */
+/* The distributions of one list, and the state of its random generator. */
 struct model {
 	uint64_t state;
 	uint16_t network[N_NETWORKS]; /* upper half of the addresses */
 	uint16_t service[SERVICES_MAX];
 	struct tw_bench_range range[RANGES_MAX];
 	uint32_t n_services, n_ranges;
-	double network_skew, host_skew, service_skew; /* 1: all alike; more: few are popular */
-	double about_guests; /* part of the sides of rules that cover one of the guests */
+	double network_skew, host_skew, service_skew; /* 1: uniform; larger: few are popular */
+	double about_guests; /* fraction of rule sides that cover one of the guests */
 	double allow;
 	double lengths[N_LENGTHS];
 	double source_ports[PORTS__MAX], destination_ports[PORTS__MAX];
@@ -151,7 +151,8 @@ static uint32_t mask(uint8_t len)
 	return len ? ~0u << (32 - len) : 0;
 }
 
-/* Popular subnets and hosts have small numbers, moved about so that each network has its own. */
+/* Draws an address. Popular subnets and hosts have small numbers, which are permuted so that they
+ * differ between networks. */
 static uint32_t draw_address(struct model *model)
 {
 	uint32_t network = draw_skewed(model, N_NETWORKS, model->network_skew);
@@ -177,7 +178,7 @@ static struct tw_bench_prefix draw_prefix(struct model *model)
 	return prefix;
 }
 
-/* `popular` of the pools are in question. */
+/* Draws a range from the first `popular` entries of the pools. */
 static struct tw_bench_range draw_ports(
 	struct model *model, const double *weights, uint32_t popular)
 {
@@ -275,13 +276,13 @@ static bool same(const struct tw_bench_rule *a, const struct tw_bench_rule *b)
 	       a->dport.to == b->dport.to;
 }
 
-/* The rules there are, to find one again: positions from 1 in an open-addressed table. */
+/* The existing rules, to detect duplicates: positions from 1 in an open-addressed table. */
 struct known {
 	uint32_t *at;
 	size_t n; /* a power of two */
 };
 
-/* True if the rule is new, which is then stored as the next of the list. */
+/* True if the rule is new. It is then stored as the next rule of the list. */
 static bool learn(
 	struct known *known, const struct tw_bench_rules *rules, const struct tw_bench_rule *rule)
 {
@@ -294,7 +295,6 @@ static bool learn(
 	return true;
 }
 
-/* They stand a hundredth of the list apart, the last of them at the very end. */
 bool tw_bench_rule_deciding(size_t n, size_t place, struct tw_bench_rule *ret)
 {
 	size_t step = n / 10 / TW_BENCH_N_OPEN;
@@ -392,7 +392,7 @@ struct tw_bench_tuple tw_bench_rules_probe(const struct tw_bench_rules *rules, s
 		.to = forth ? TW_BENCH_ADDRESS_B : TW_BENCH_ADDRESS_A,
 	};
 
-	/* Of a few rules, one that these two could meet, if there is one among them. */
+	/* Draws up to 32 rules, until one covers the addresses of both guests. */
 	for (int i = 0; i < 32; i++) {
 		rule = &rules->list.at[draw_below(&model, (uint32_t)rules->list.n)];
 		if (covers(&rule->from, tuple.from) && covers(&rule->to, tuple.to))
@@ -401,7 +401,8 @@ struct tw_bench_tuple tw_bench_rules_probe(const struct tw_bench_rules *rules, s
 	tuple.protocol = rule->protocol == IPPROTO_UDP || (!rule->protocol && draw(&model) & 1)
 				 ? IPPROTO_UDP
 				 : IPPROTO_TCP;
-	/* A port of its own where any will do, so that no probe belongs to another's connection. */
+	/* If any source port matches, each probe has its own, so that no probe belongs to the
+	 * connection of another. */
 	tuple.sport = rule->sport.from == 0 && rule->sport.to == 65535
 			      ? (uint16_t)(TW_BENCH_SPORT_MIN + n)
 			      : draw_edge(&model, &rule->sport);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* rules_read.c: lists of rules in ClassBench's format. */
+/* rules_read.c: reads lists of rules in ClassBench's format. */
 #include "bench/rules.h"
 
 #include <errno.h>
@@ -45,8 +45,8 @@ static bool read_line(const char *line, struct tw_bench_rule *ret)
 	return true;
 }
 
-/* Ports belong to TCP and UDP: a rule for any protocol that names some is one for TCP here, and one
- * for another protocol has none. */
+/* Only TCP and UDP have ports here. A rule for any protocol that names ports becomes a rule for
+ * TCP; a rule for another protocol loses its ports. */
 static void settle_ports(struct tw_bench_rule *rule)
 {
 	bool any = rule->sport.from == 0 && rule->sport.to == 65535 && rule->dport.from == 0 &&
@@ -82,8 +82,8 @@ static int read_all(const char *path, struct tw_bench_rules *ret, struct tw_err 
 	return 0;
 }
 
-/* Moves all sources so that `from` becomes guest a's address, and all destinations likewise. By
- * exclusive or, which leaves every prefix a prefix and every pair of them as they were nested. */
+/* Maps the sources so that `from` becomes guest a's address, and the destinations likewise.
+ * Exclusive or keeps the nesting of prefixes. */
 static void move(struct tw_bench_rule *rule, uint32_t from, uint32_t to)
 {
 	rule->from.address ^= from ^ TW_BENCH_ADDRESS_A;
@@ -92,7 +92,7 @@ static void move(struct tw_bench_rule *rule, uint32_t from, uint32_t to)
 	rule->to.address &= rule->to.len ? ~0u << (32 - rule->to.len) : 0;
 }
 
-/* Takes the guests' addresses from one of the rules. */
+/* Takes the guests' addresses from one of the rules, and draws verdicts. */
 static void move_all(struct tw_bench_rules *rules, uint64_t seed)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): an empty list was refused */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* rules_write.c: one list of rules in three languages. */
+/* rules_write.c: writes a list of rules in the languages of three systems. */
 #include "bench/rules.h"
 
 #include <inttypes.h>
@@ -27,7 +27,7 @@ static void put_range(FILE *out, const struct tw_bench_range *range)
 		fprintf(out, "%u-%u", range->from, range->to);
 }
 
-/* NULL: it has only a number. */
+/* Returns the name of a protocol, or NULL if it has only a number. */
 static const char *protocol_name(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP	  ? "tcp"

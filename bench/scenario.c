@@ -9,13 +9,14 @@
 #include "bench/wire.h"
 
 #define N_SPORTS (65536 - TW_BENCH_SPORT_MIN)
-/* Super-frames on their way at once: as many as stay in a CPU's cache, so that what is compared is
- * not main memory; through workers, as a packet socket's buffer holds. */
+/* Super-frames in flight: few enough to stay in a CPU's cache, so that main memory is not what is
+ * measured. With workers, as many as a packet socket's buffer holds. */
 #define SUPER_BATCH	8
 #define SUPER_IN_FLIGHT 2
 #define PINGS_MAX	1024
 
-/* Frames of the connection that stays are all the same: one is made. */
+/* Makes the frames of a scenario. All frames of the permanent connection are the same, so only one
+ * is made. */
 static void make_frames(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
 	struct tw_bench_frame *frames, size_t n)
 {

@@ -11,7 +11,7 @@ struct tw_bench_series {
 };
 
 int tw_bench_series_add(struct tw_bench_series *series, double value); /* 0 or -ENOMEM */
-/* The value that a part `q` (0 … 1) of the figures is below, between two figures in proportion;
- * sorts the series. 0 when it is empty. */
+/* Returns the quantile `q` (0 … 1), interpolated between two values. Sorts the series. 0 if it is
+ * empty. */
 double tw_bench_series_quantile(struct tw_bench_series *series, double q);
 void tw_bench_series_done(struct tw_bench_series *series);

@@ -17,9 +17,9 @@
 /* One system in one scenario. */
 struct cell {
 	bool on;
-	size_t n; /* frames or connections of one figure */
+	size_t n; /* frames or connections per figure */
 	struct tw_bench_series series[TW_BENCH_METRICS];
-	uint64_t agent_ns; /* that the agent had used before the first figure, then since */
+	uint64_t agent_ns; /* agent's CPU time before the first figure, then since */
 	size_t total;	   /* frames or connections of all figures */
 };
 
@@ -111,8 +111,8 @@ static int start_systems(const struct tw_bench_stage *stage, struct tw_bench_res
 
 /* ---- figures ---- */
 
-/* How many frames or connections one figure is made of: as many as fit the time for it, by what a
- * few of them took. Warms up at the same time. */
+/* Chooses the number of frames or connections per figure, so that one figure takes the given time,
+ * from the time of a few of them. Also warms up. */
 static int choose_n(const struct tw_bench_stage *stage, const struct tw_bench_scenario *scenario,
 	struct tw_bench_system *system, size_t *ret, struct tw_err *err)
 {
@@ -196,7 +196,8 @@ static int add_rows(const struct tw_bench_scenario *scenario, const char *name, 
 	return e;
 }
 
-/* What the agent used from first to last: it reads events in its own time, on another CPU. */
+/* Adds the CPU time of the agent over all figures, because it reads events later and on another
+ * CPU. */
 static int add_agent_rows(const struct tw_bench_scenario *scenario, const char *name,
 	const struct cell *cells, struct tw_bench_results *results)
 {

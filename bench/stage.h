@@ -15,13 +15,13 @@
 
 struct tw_bench_stage {
 	const struct tw_bench_files *files;
-	const struct tw_bench_rules *rules; /* NULL: bench/policy.yaml and its likes */
+	const struct tw_bench_rules *rules; /* NULL: bench/policy.yaml and its equivalents */
 	const struct tw_bench_scenario *scenarios;
 	size_t n_scenarios;
-	const char *suffix; /* of the scenarios' names */
-	const char *only;   /* names of systems, with commas between; NULL: all */
+	const char *suffix; /* suffix of the scenarios' names */
+	const char *only;   /* names of systems, separated by commas; NULL: all */
 	size_t rounds;
-	double slice_ms; /* what one figure may take */
+	double slice_ms; /* time for one figure */
 };
 
 int tw_bench_stage_run(

@@ -31,8 +31,8 @@ static int start_nft(
 	return e < 0 ? e : tw_bench_command(nft, NULL, err);
 }
 
-/* Proxmox's layout (OpenStack's hybrid one is much the same): a firewall bridge of its own in front
- * of each guest, joined to the common bridge by a veth pair; every bridge calls netfilter. */
+/* Builds the layout of Proxmox, which OpenStack's hybrid driver resembles: each guest has a
+ * firewall bridge, joined to the common bridge by a veth pair. Every bridge calls netfilter. */
 static int start_nft_fwbr(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {
@@ -67,8 +67,8 @@ int tw_bench_split(struct tw_bench_net *net, struct tw_err *err)
 		err);
 }
 
-/* The firewall machine's way without the machine: two hops more, into a namespace that bridges with
- * nft and out of it again. */
+/* Builds the path through a firewall VM without the VM: two additional hops, into a namespace that
+ * bridges with nft and out of it. */
 static int start_vm_bridge_netns(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {

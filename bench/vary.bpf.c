@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* vary.bpf.c: gives each of a program's repeated runs another connection.
+/* vary.bpf.c: changes the connection of a frame for each repeated run of a program.
  *
- * Why:        BPF_PROG_TEST_RUN repeats a program on one and the same frame. This one writes the
- *             ports of the next connection, or of a random one, into the frame and goes on with the
- *             program that is measured, so that a whole batch is timed as one.
- * In:         an IPv4 frame without options. The program to go on with is next[0].
+ * Why:        BPF_PROG_TEST_RUN repeats a program on the same frame. This program writes the ports
+ *             of the next connection, or of a random one, into the frame, and tail-calls the
+ *             program to be measured. So one call measures a whole batch of connections.
+ * In:         an IPv4 frame without options. next[0] is the program to be measured.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -13,7 +13,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define PORTS_AT 34 /* 14 of Ethernet, 20 of IPv4 */
+#define PORTS_AT 34 /* 14 bytes of Ethernet, 20 of IPv4 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -22,11 +22,11 @@ struct {
 	__type(value, __u32);
 } next SEC(".maps");
 
-/* Connection n has port first_dport + n % n_dports, from port first_sport + n / n_dports. */
+/* Connection n goes from port first_sport + n / n_dports to port first_dport + n % n_dports. */
 __u32 first_sport, n_sports = 1;
 __u32 first_dport, n_dports = 1;
-__u32 n_random; /* of the first so many connections, a random one; 0: one after the other */
-__u32 count;	/* the next of these */
+__u32 n_random; /* pick one of the first n_random connections at random; 0: in order */
+__u32 count;	/* number of the next connection in order */
 
 SEC("tc")
 int vary(struct __sk_buff *skb)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* vm.c: the firewall as a virtual machine that bridges two halves of the network, with nft.
+/* vm.c: a firewall in a virtual machine that bridges two halves of the network, with nft.
  *
- * The machine boots what bench/run made for it (see bench/vm-bridge.init) and reads its rules from a
- * disk. Its network cards are virtio on taps that QEMU itself serves: this kernel may have no vhost.
+ * The machine boots an image made by bench/vm.sh (see bench/vm-bridge.init) and reads its rules
+ * from a disk. Its network cards are virtio. QEMU itself serves their taps, as the kernel may lack
+ * vhost.
  */
 #include "bench/system.h"
 
@@ -13,9 +14,9 @@
 
 #include "bench/process.h"
 
-/* Emulated, it takes a minute for 100,000 rules. */
+/* With TCG, loading 100,000 rules takes a minute. */
 #define READY_SECONDS 400
-#define MEMORY	      "1536" /* MB: nft wants so many for that; only what is used is taken */
+#define MEMORY	      "1536" /* MB, which nft needs for 100,000 rules */
 
 /* Waits until the machine reports that it bridges. */
 static int await_machine(struct tw_bench_system *system, const char *log, struct tw_err *err)
@@ -35,7 +36,7 @@ static int await_machine(struct tw_bench_system *system, const char *log, struct
 		tw_bench_pause();
 	}
 	return tw_err_set(err, -ETIMEDOUT, "vm-bridge", NULL,
-		"the machine was not ready in %d s; it said last: %s", READY_SECONDS, line);
+		"the machine was not ready in %d s; its last message: %s", READY_SECONDS, line);
 }
 
 static int boot(struct tw_bench_system *system, const struct tw_bench_files *files,
@@ -78,7 +79,7 @@ int tw_bench_start_vm(
 			files->vm_why ? files->vm_why : "none was given");
 	if (files->vm_rules_max && files->n_rules > files->vm_rules_max)
 		return tw_err_set(err, -EOPNOTSUPP, "vm-bridge", NULL,
-			"not asked to: so many rules take an emulated machine minutes to load");
+			"skipped, because an emulated machine takes minutes to load this many rules");
 	if (stat(files->ruleset, &rules) < 0)
 		return tw_err_set(err, -errno, files->ruleset, NULL, "%s", strerror(errno));
 	e = tw_bench_split(&system->net, err);

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # shellcheck shell=sh
-# vm.sh: makes the machine of the system `vm-bridge`. Sourced, with $TW_BUILD set and in the checkout.
+# vm.sh: makes the machine of the system `vm-bridge`. Sourced in the checkout, with $TW_BUILD set.
 #
-# Out: vm_options, words for tapwall-bench: the machine's parts, or why there is none.
+# Out: the function vm_options prints options for tapwall-bench: the machine's files, or the reason why
+#      there is none.
 LAB_SRC=$PWD/demo
 . demo/lab.sh
 
-# What bridges, tracks connections and filters, and a disk for the rules.
+# Modules for bridging, connection tracking and filtering, and for the disk with the rules.
 vm_modules='virtio_blk bridge br_netfilter nf_conntrack nf_tables nft_ct'
 
 vm_image() {
@@ -21,7 +22,7 @@ vm_image() {
 		lab_fail "the machine's initramfs could not be made in $LAB_CACHE"
 }
 
-# Prints the options, one a line.
+# Prints the options, one word per line.
 vm_options() {
 	if vm_image; then
 		printf '%s\n' --vm-kernel "$LAB_CACHE/kernel/vmlinuz" --vm-image "$image" \

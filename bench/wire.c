@@ -33,13 +33,14 @@ uint64_t tw_bench_wall_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Frames of ours that were read, and how many of them belong to the connection that stays. */
+/* Frames of the benchmark that were read, and the number of them that belong to the permanent
+ * connection. */
 struct seen {
 	size_t frames;
 	size_t beats;
 };
 
-/* Addresses and ports, from the virtio header on. */
+/* Position of addresses and ports, from the virtio header on. */
 #define TUPLE_AT  (TW_BENCH_VNET_LEN + 26)
 #define TUPLE_LEN 12
 
@@ -58,7 +59,7 @@ static void drain(struct tw_bench_system *system, enum tw_bench_end from, struct
 	}
 }
 
-/* Reads frames of `from` until that many have arrived or the time is over. */
+/* Reads frames of `from` until this many have arrived or the time is over. */
 static struct seen await(
 	struct tw_bench_system *system, enum tw_bench_end from, size_t frames, size_t beats)
 {
@@ -117,8 +118,9 @@ int tw_bench_wire_open(struct tw_bench_system *system, struct tw_err *err)
 	return 0;
 }
 
-/* Waits until what was sent has had its fate: workers carry frames on in their order, so what was
- * sent before a frame that arrived has arrived, too, or was denied. Returns how many arrived. */
+/* Waits until all frames sent before have arrived or were denied. For this, sends a frame of the
+ * permanent connection: workers keep the order of frames, so once it arrives, none is in flight.
+ * Returns the number of arrived frames. */
 static int settle(struct tw_bench_system *system, enum tw_bench_end from, size_t *ret_arrived,
 	struct tw_err *err)
 {
@@ -130,7 +132,7 @@ static int settle(struct tw_bench_system *system, enum tw_bench_end from, size_t
 	seen = await(system, from, 0, 1);
 	if (!seen.beats)
 		return tw_err_set(err, -EIO, system->name, NULL,
-			"the connection that stays does not pass any more");
+			"frames of the permanent connection no longer pass");
 	*ret_arrived = seen.frames - 1;
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* wire.h: carries frames, and connections of TCP stacks, through a system and tells what it cost.
+/* wire.h: sends frames, and connections of TCP stacks, through a system and measures their cost.
  *
- * Why:        write() on a tap runs a frame's whole way (tap, bridge, filter, far tap's queue) in
- *             the caller's context, so the CPU time of the writing thread is the cost of the way:
- *             no scheduler and no other process is in the figure. A system whose processes carry
- *             frames on is given a bounded number of them at once, and the CPU time of all threads
- *             of these processes, from the first frame to the arrival of the last, is added.
- * Invariants: 1. A run whose frames did not all arrive (or, where they must not, did) is an error.
- *             2. What reading at the far end costs is in no figure but wall time.
+ * Why:        write() on a tap processes a frame on its whole path (tap, bridge, filter, queue of
+ *             the far tap) in the caller's context. So the CPU time of the writing thread is the
+ *             cost of the path, without scheduler and other processes. If a system forwards frames
+ *             in processes, a bounded number of frames is sent at once, and the CPU time of all
+ *             threads of these processes is added, from the first frame to the arrival of the last.
+ * Invariants: 1. A run is an error if frames did not arrive, or if frames that must be denied did.
+ *             2. The cost of reading at the far end is part of wall time only.
  */
 #pragma once
 
@@ -17,32 +17,33 @@
 
 #include "bench/system.h"
 
-#define TW_BENCH_CLIENT_PORT 40000 /* of the connection that stays */
-#define TW_BENCH_BATCH	     256   /* frames written in one go; the far tap's queue holds 1000 */
+#define TW_BENCH_CLIENT_PORT 40000 /* port of the permanent connection's client */
+#define TW_BENCH_BATCH	     256   /* frames written at once; the far tap's queue holds 1000 */
 
 struct tw_bench_cost {
 	uint64_t cpu_ns;
-	uint64_t wall_ns; /* with reading at the far end */
+	uint64_t wall_ns; /* includes reading at the far end */
 };
 
-/* Opens the connection that stays, by its three segments; a bridge learns both MACs. */
+/* Opens the permanent connection with its three segments. Bridges learn both MACs from them. */
 int tw_bench_wire_open(struct tw_bench_system *system, struct tw_err *err);
-/* Sends `n` frames of `from` in one go: frames[i], or frames[0] over and over if `same`. At most
- * TW_BENCH_BATCH. Waits until they have arrived, or were denied if not `arrive`. Adds to `cost`, but
- * for the workers' part of it. */
+/* Sends `n` frames of `from`, at most TW_BENCH_BATCH: frames[i], or frames[0] each time if `same`.
+ * Waits until they have arrived or, if not `arrive`, were denied. Adds to `cost` all but the
+ * workers' CPU time. */
 int tw_bench_wire_send(struct tw_bench_system *system, enum tw_bench_end from,
 	const struct tw_bench_frame *frames, bool same, size_t n, bool arrive,
 	struct tw_bench_cost *cost, struct tw_err *err);
-/* Reads away what waits at both taps. */
+/* Discards the frames that wait at both taps. */
 void tw_bench_wire_clear(struct tw_bench_system *system);
-/* One frame of the connection that stays, there and read: wall time. */
+/* Measures the wall time of one frame of the permanent connection, from its write to its read. */
 int tw_bench_wire_ping(struct tw_bench_system *system, uint64_t *ret_ns, struct tw_err *err);
-/* Sets *ret_arrived to true if a frame arrives; with workers, before a later one does. */
+/* Sets *ret_arrived to true if the frame arrives. With workers, a later frame shows that it did
+ * not. */
 int tw_bench_wire_try(struct tw_bench_system *system, enum tw_bench_end from,
 	const struct tw_bench_frame *frame, bool *ret_arrived, struct tw_err *err);
 
-/* crr.c: opens `n` TCP connections, one after the other, between the two guests with a stack; on
- * each, a request, a response, and both close. Both stacks run in this thread. */
+/* Opens `n` TCP connections between the two guests with a stack, one after the other, with a
+ * request, a response and a close each. Both stacks run in this thread. In crr.c. */
 int tw_bench_connections(
 	struct tw_bench_system *system, size_t n, struct tw_bench_cost *ret, struct tw_err *err);
 
