@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# The front door. Everything happens in build/, by meson and ninja; see README.md.
+# Entry point of the build. Everything is built in build/, by meson and ninja; see README.md.
 #
 #   make                  build/tapwall, build/tapwalld and build/tapwall-slowd
-#   make demo             three virtual machines, one policy, every path tried   (STAY=1 leaves it up)
-#   make test             all tests                                            (SCALE=full: 50 times as much at random)
+#   make demo             three virtual machines, one policy, every path tried   (STAY=1 keeps it running)
+#   make test             all tests                                            (SCALE=full: 50 times as many random cases)
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
-#   make install          DESTDIR= PREFIX=; installs no package
+#   make install          DESTDIR= PREFIX=; installs no packages
 #   make fuzz             SECONDS=60 for each fuzzer
 #   make deps format lint clean help
 #
-# WERROR=1 turns warnings into errors. BUILD names another build folder.
+# WERROR=1 turns warnings into errors. BUILD sets another build directory.
 
 BUILD ?= build
 PREFIX ?= /usr
@@ -23,7 +23,7 @@ san_flags := -Db_sanitize=address,undefined $(if $(WERROR),-Dwerror=true)
 
 export BUILD QUICK STAY WERROR
 
-# On a terminal ninja shows its progress in one line; elsewhere only what is worth reading.
+# On a terminal ninja shows its progress in one line; elsewhere only warnings and errors.
 define build
 @if [ -t 1 ]; then ninja -C $(1) $(2); else \
 	ninja -C $(1) --quiet $(2) >$(1)/build.log 2>&1; status=$$?; \
@@ -33,7 +33,7 @@ endef
 all: $(BUILD)/build.ninja
 	$(call build,$(BUILD))
 
-# Debian packages are installed by the targets for developers alone; `make install` takes what is there.
+# The targets for developers install missing Debian packages; `make install` does not.
 deps:
 	@packaging/deps
 
@@ -47,14 +47,14 @@ endif
 $(BUILD)/build.ninja:
 	@mkdir -p $(BUILD)
 	@meson setup $(BUILD) $(meson_flags) -Dtests=false >$(BUILD)/setup.log 2>&1 || \
-		{ tail -n 20 $(BUILD)/setup.log; echo 'make deps-build installs what is missing'; exit 1; }
+		{ tail -n 20 $(BUILD)/setup.log; echo 'make deps-build installs missing packages'; exit 1; }
 
-# The build folder knows the tests, too.
+# Adds the tests to the build directory.
 $(BUILD)/with-tests: | $(BUILD)/build.ninja deps-demo deps-test
 	@meson configure $(BUILD) -Dtests=true
 	@touch $@
 
-# The same code under ASan and UBSan, for the tests that run it natively.
+# Builds with ASan and UBSan, for the tests that run natively.
 $(BUILD)/san/build.ninja: | $(BUILD)/with-tests
 	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/setup.log 2>&1 || \
 		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
