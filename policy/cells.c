@@ -14,8 +14,8 @@
 #include "policy/engine.h"
 #include "policy/rows.h"
 
-#define PAIRS_MAX   ((size_t)4 * 1024 * 1024)	/* pairs of key class and source port class */
-#define COVER_MAX   ((size_t)256 * 1024 * 1024) /* total of services over all pairs */
+#define PAIRS_MAX   ((size_t)4 * 1024 * 1024) /* limit of pairs of key class and source port class */
+#define COVER_MAX   ((size_t)256 * 1024 * 1024) /* limit of the total of services over all pairs */
 #define BASE_WRITES 64 /* a remote set that writes more words goes into the base of rows */
 
 /* Concatenated lists of numbers: list i is at[first[i] … first[i + 1]). */

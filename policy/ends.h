@@ -21,7 +21,7 @@ struct tw_end {
 	const uint16_t *groups; /* group numbers, ascending, from 1 */
 	size_t n_groups;
 	uint32_t id;	 /* equal ends have the same id */
-	uint32_t family; /* families of its current and possible members */
+	uint32_t family; /* families of the current and possible members */
 	uint64_t digest[2];
 };
 

@@ -56,7 +56,7 @@ struct tw_engine_input {
 	const struct tw_entries *entries;
 	uint32_t family;
 	uint32_t fallback; /* decision if no entry matches */
-	size_t n_ids;	   /* larger than all ids of sets and ends */
+	size_t n_ids;	   /* number above all ids of sets and ends */
 	size_t words_max;  /* limit of words for rows and blocks */
 };
 

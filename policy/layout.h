@@ -65,7 +65,7 @@ struct tw_rule_at {
 	uint32_t local;	 /* index of the set of local addresses in tw_compiler.locals */
 	uint32_t family; /* families that both ends have */
 	bool allows;
-	bool wide; /* matches any remote address, protocol and port */
+	bool wide; /* true if the rule matches any remote address, protocol and port */
 };
 
 /* The ordered rules of a direction, and for each set of local addresses the rules that use it. */

@@ -20,14 +20,14 @@
 #define TW_POLICY_RULES_MAX	(TW_RULES_MAX - 1) /* one slot is for the default */
 #define TW_POLICY_NAMES_MAX	65536 /* for each of networks, services, workloads, groups */
 #define TW_POLICY_VNICS_MAX	65536
-#define TW_POLICY_ADDRESSES_MAX 1048576 /* total for networks, workloads and rules */
-#define TW_POLICY_PARTS_MAX	262144	/* service parts in the whole policy */
-#define TW_POLICY_RANGES_MAX	4194304 /* ranges in all resolved sets */
-#define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* steps of resolving, about 10 ns each */
-#define TW_NAME_MAX		127			    /* bytes of a name or tag */
-#define TW_TAGS_MAX		64			    /* tags of one workload */
-#define TW_TAG_NODES_MAX	256			    /* nodes in one tag expression */
-#define TW_TAG_DEPTH_MAX	32			    /* nesting of brackets and `!` */
+#define TW_POLICY_ADDRESSES_MAX 1048576 /* limit for networks, workloads and rules together */
+#define TW_POLICY_PARTS_MAX	262144	/* limit of service parts in the whole policy */
+#define TW_POLICY_RANGES_MAX	4194304 /* limit of ranges in all resolved sets */
+#define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* resolving steps, about 10 ns each */
+#define TW_NAME_MAX		127			    /* limit of bytes of a name or tag */
+#define TW_TAGS_MAX		64			    /* limit of tags of a workload */
+#define TW_TAG_NODES_MAX	256			    /* limit of nodes in a tag expression */
+#define TW_TAG_DEPTH_MAX	32			    /* limit of nested brackets and `!` */
 
 /* Keys of the protocol dimension: proto << 16 | destination port, or type << 8 | code. */
 #define TW_PROTO_SHIFT 16
@@ -123,12 +123,12 @@ struct tw_group {
 	const char *name;
 	const struct tw_tag_expr *tags; /* NULL: no `tags` */
 	struct tw_operands networks;	/* networks and prefixes */
-	struct tw_operands workloads;	/* by their names */
+	struct tw_operands workloads;	/* workloads by name */
 	const char *const *patterns;	/* name patterns, with * and ? */
 	size_t n_patterns;
 	unsigned int line;
 	unsigned int column;
-	bool learns; /* a workload in it learns addresses */
+	bool learns; /* true if a workload in the group learns addresses */
 	const struct tw_set *set;
 };
 
@@ -150,7 +150,7 @@ struct tw_cells {
 
 struct tw_rule {
 	struct tw_rule_info info;
-	bool named; /* named in the text, not by its number */
+	bool named; /* true if the text names the rule; false: named by its number */
 	unsigned int column;
 	struct tw_operands from; /* none: any */
 	struct tw_operands to;

@@ -15,7 +15,7 @@ struct tw_partition {
 	TW_VEC(tw_u128) keys;
 	TW_VEC(uint32_t) classes; /* class of each interval */
 	size_t n_classes;
-	TW_VEC(tw_u128) sample;	  /* a number of each class */
+	TW_VEC(tw_u128) sample;	  /* a sample number in each class */
 	TW_VEC(uint32_t) first;	  /* sets of class c: members[first[c] … first[c + 1]) */
 	TW_VEC(uint32_t) members; /* set numbers, unordered */
 };

@@ -92,7 +92,7 @@ struct tw_rule_info {
 	const char *name; /* "default" for the last one */
 	enum tw_verdict action;
 	bool log;
-	bool quiet;  /* `log: false`: its denials are not logged either */
+	bool quiet;  /* `log: false`: not even denials are logged */
 	bool at_out; /* enforced at the from end */
 	bool at_in;  /* enforced at the to end */
 	unsigned int line;

@@ -46,7 +46,7 @@ struct tw_addr tw_set_addr(tw_u128 number);
 
 /* Return 0 or -ENOMEM, or a result. Operands must be normal, except for add and sort. */
 int tw_ranges_add(struct tw_ranges *ranges, tw_u128 lo, tw_u128 hi);
-void tw_ranges_sort(struct tw_ranges *ranges); /* makes it normal */
+void tw_ranges_sort(struct tw_ranges *ranges); /* sorts and merges the ranges */
 int tw_ranges_add_all(struct tw_ranges *ranges, const struct tw_ranges *more);
 /* Replace the contents of `ret`, which must not be an operand. */
 int tw_ranges_minus(const struct tw_ranges *a, const struct tw_ranges *b, struct tw_ranges *ret);

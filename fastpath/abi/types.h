@@ -131,7 +131,8 @@ static inline __u32 tw_decision_rule(__u32 decision)
 }
 
 /* A gate: a decision and the policy epoch in which it was made. It is read and written as one word,
- * so that no CPU sees half of it. The next packet decides a gate of another epoch again. */
+ * so that no CPU sees half of it. If that is not the present epoch, the next packet decides the
+ * gate again. */
 static inline __u64 tw_gate(__u32 epoch, __u32 decision)
 {
 	return (__u64)epoch << 32 | decision;

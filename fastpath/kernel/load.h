@@ -8,8 +8,9 @@
  *             fds.
  * Invariants: 1. Closing a handle leaves everything pinned in force.
  *             2. Attaching never passes a frame that the new state would deny.
- * Errors:     0 or negative errno with `err` filled: -EPERM (no right to load BPF), -EOPNOTSUPP
- *             (kernel lacks something, named), -EEXIST (pinned state of another layout), …
+ * Errors:     0 or negative errno with `err` filled: -EPERM (no privilege to load BPF programs),
+ *             -EOPNOTSUPP (kernel lacks something, named), -EEXIST (pinned state of another
+ *             layout), …
  */
 #pragma once
 

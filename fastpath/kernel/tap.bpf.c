@@ -252,8 +252,8 @@ tw_inline void frame_init(struct tw_frame *f, const struct tw_config *c, struct 
 __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4)
 {
 	/* Map lookups need no struct tw_frame here. Its 72 bytes of stack are more than Linux 6.1
-	 * has left under tw_from_vm. An unused argument would not be passed, but the verifier
-	 * requires it. */
+	 * has left under tw_from_vm. The verifier requires the argument `skb`, and the compiler
+	 * would not pass it if it were unused. */
 	TW_OPAQUE(skb);
 	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
 }

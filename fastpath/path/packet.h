@@ -365,7 +365,7 @@ struct tw_ctx {
 	struct tw_conn *conn;	    /* live record of the packet; NULL: none */
 	__u32 epoch;		    /* policy epoch of this frame, at all its gates */
 	__u8 dir;		    /* enum tw_dir */
-	__u8 marked;	/* by its token, the near end on the same network has tracked the frame */
+	__u8 marked; /* according to its token, the near end on the same network has tracked the frame */
 	__u8 untracked; /* the near end let this packet pass without a record */
 	__u8 quiet;	/* report no event: rate-limited, or just reported */
 };

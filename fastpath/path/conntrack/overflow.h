@@ -285,7 +285,7 @@ tw_inline __u32 tw_overflow_steps(__u32 age)
 enum tw_overflow_room {
 	TW_OVERFLOW_AGAIN, /* the connection was known */
 	TW_OVERFLOW_FRESH,
-	TW_OVERFLOW_TIGHT, /* fresh, displacing a young entry: `level` is the next one */
+	TW_OVERFLOW_TIGHT, /* fresh, displacing a young entry; `level` is the next level */
 };
 
 /* Rank of a place for an entry: its predecessor's first, then a free one, then the oldest. */
