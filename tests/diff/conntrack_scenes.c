@@ -76,8 +76,8 @@ const struct tw_ct_scene tw_ct_scenes[] = {
 	{"window's edge, scaled", SCALED "< A 1 1 w=1000\n> A 32001 1 1\n> A 32002 1 1\n"
 					 "< A 12801 1 1\n< A 12802 1 1\n"},
 	{"ACK of unsent data", HANDSHAKE "< A 1 2\n> PA 1 1 10\n< A 1 12\n< A 1 11\n"},
-	{"ACK of long ago", HANDSHAKE "> PA 1 1 10\n< A 1 11\n< A 1 -65998\n< A 1 -66010\n"
-				      "< PA 1 -66010 10\n> A 11 11\n"},
+	{"very old ACK", HANDSHAKE "> PA 1 1 10\n< A 1 11\n< A 1 -65998\n< A 1 -66010\n"
+				   "< PA 1 -66010 10\n> A 11 11\n"},
 	{"sequence wraps", "> S -2000 0\n< SA -1000 -1999\n> A -1999 -999\n> PA -1999 -999 5000\n"
 			   "< A -999 3001\n< PA -999 3001 3000\n> A 3001 2001\n> FA 3001 2001\n"},
 	{"urgent", HANDSHAKE "> PAU 1 1 10\n< A 1 11\n> FAU 11 1\n< A 1 12\n"},

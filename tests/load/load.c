@@ -113,9 +113,9 @@ static bool inlined(const char *program, int prog)
 	int n = count_lookups(prog);
 
 	if (n < 0)
-		printf("%-8s %-28s hidden by the kernel\n", program, "lookups in whatever map");
+		printf("%-8s %-28s hidden by the kernel\n", program, "lookups in unknown maps");
 	else
-		printf("%-8s %-28s %7d of %7d\n", program, "lookups in whatever map", n, 0);
+		printf("%-8s %-28s %7d of %7d\n", program, "lookups in unknown maps", n, 0);
 	return n <= 0;
 }
 

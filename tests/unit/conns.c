@@ -346,7 +346,7 @@ static void takes_over(void **state)
 	assert_non_null(c);
 
 	for (int later = 0; later < 2; later++) {
-		c->window[TW_WAY_ORIGINAL].end = 300; /* the new programs saw this end, */
+		c->window[TW_WAY_ORIGINAL].end = 300; /* the new programs saw this end */
 		old.window[TW_WAY_REPLY].end = 900;   /* the old programs saw the other end */
 		old.progress.state = TW_S_ESTABLISHED;
 		c->seen = 960;

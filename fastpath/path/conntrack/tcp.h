@@ -364,7 +364,8 @@ tw_inline enum tw_reason tw_tcp_unanswered(
 	return TW_R_NONE;
 }
 
-/* Distance behind an established connection from which numbers belong to another connection. */
+/* A number that is at least this far behind an established connection belongs to another
+ * connection. */
 #define TW_FORGOTTEN_BEHIND (1 << 24)
 
 /* True if a SYN-ACK is too far behind its connection to be a retransmission. */
