@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/inet.h"
+
 #define ETHERTYPE_V4  0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_V6  0x86dd
@@ -28,13 +30,6 @@ static const char *const kind_names[TW_LAB__MAX] = {
 const char *tw_lab_kind_name(enum tw_lab_kind kind)
 {
 	return kind_names[kind];
-}
-
-bool tw_lab_addr_is_v4(const struct tw_addr *addr)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	return memcmp(addr->b, mapped, sizeof(mapped)) == 0;
 }
 
 static void put(struct tw_lab_frame *frame, const void *data, size_t len)
@@ -109,22 +104,6 @@ static void put_nd_token(struct tw_lab_frame *frame, const struct tw_lab_spec *s
 	put_zeros(frame, ND_OPTION_LEN - 2 - TW_LAB_TOKEN_LEN);
 }
 
-static uint32_t sum_of(const uint8_t *data, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)(data[i] << 8 | data[i + 1]);
-	if (len & 1)
-		sum += (uint32_t)(data[len - 1] << 8);
-	return sum;
-}
-
-static uint16_t sum_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static void write16(uint8_t *at, uint16_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
@@ -146,23 +125,21 @@ static uint8_t protocol_of(const struct tw_lab_spec *spec, bool v4)
 
 static void put_tcp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 {
-	put16(frame, spec->sport);
-	put16(frame, spec->dport);
-	put32(frame, spec->seq);
-	put32(frame, spec->ack);
-	put8(frame, 5 << 4);
-	put8(frame, spec->tcp_flags);
-	put16(frame, 64240);
-	put32(frame, 0);
+	const struct tw_inet_tcp tcp = {.sport = spec->sport,
+		.dport = spec->dport,
+		.seq = spec->seq,
+		.ack = spec->ack,
+		.flags = spec->tcp_flags,
+		.window = 64240};
+
+	frame->len += tw_inet_write_tcp(frame->data + frame->len, &tcp);
 	put_token(frame, spec);
 }
 
-/* Adds a UDP header. finish_l4() fills in its checksum and length once the payload is added. */
+/* Adds a UDP header. put_ip() fills in its checksum and length once the payload is added. */
 static void put_udp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 {
-	put16(frame, spec->sport);
-	put16(frame, spec->dport);
-	put32(frame, 0);
+	frame->len += tw_inet_write_udp(frame->data + frame->len, spec->sport, spec->dport, 0);
 }
 
 static void put_dhcp_offer(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
@@ -256,65 +233,28 @@ static void put_l4(struct tw_lab_frame *frame, const struct tw_lab_spec *spec, b
 	}
 }
 
-/* Fills in lengths and checksums of the headers at `l3` and `l4`, which end with the frame. */
-static void finish(struct tw_lab_frame *frame, size_t l3, size_t l4, uint8_t protocol, bool v4)
-{
-	uint8_t *ip = frame->data + l3;
-	uint8_t *transport = frame->data + l4;
-	size_t len = frame->len - l4;
-	uint32_t sum = 0;
-	size_t at = 2; /* offset of the checksum in ICMP */
-	uint16_t folded;
-
-	if (protocol == IPPROTO_UDP)
-		write16(transport + 4, (uint16_t)len);
-	if (v4) {
-		write16(ip + 2, (uint16_t)(frame->len - l3));
-		write16(ip + 10, sum_fold(sum_of(ip, 20, 0)));
-	} else {
-		write16(ip + 4, (uint16_t)len);
-	}
-	if (protocol != IPPROTO_ICMP) {
-		sum = v4 ? sum_of(ip + 12, 8, 0) : sum_of(ip + 8, 32, 0);
-		sum += protocol + (uint32_t)len;
-	}
-	if (protocol == IPPROTO_TCP)
-		at = 16;
-	else if (protocol == IPPROTO_UDP)
-		at = 6;
-	folded = sum_fold(sum_of(transport, len, sum));
-	/* RFC 768: a UDP checksum of zero is sent as all ones. */
-	write16(transport + at, protocol == IPPROTO_UDP && !folded ? 0xffff : folded);
-}
-
 static void put_ip(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 {
-	bool v4 = tw_lab_addr_is_v4(&spec->src);
-	uint8_t protocol = protocol_of(spec, v4);
+	bool v4 = tw_inet_is_v4(spec->src.b);
 	bool nd = spec->kind == TW_LAB_ND || spec->kind == TW_LAB_ROUTER_ADVERT;
-	size_t l3 = frame->len;
-	size_t l4;
+	struct tw_inet_ip ip = {.src = spec->src.b,
+		.dst = spec->dst.b,
+		.proto = protocol_of(spec, v4),
+		.ttl = nd ? 255 : 64}; /* RFC 4861 §7.1 */
+	uint8_t *l3 = frame->data + frame->len, *l4;
+	uint32_t sum = 0;
 
-	if (v4) {
-		put16(frame, 0x4500);
-		put16(frame, 0);
-		put32(frame, 0x4000); /* identification 0, do not fragment */
-		put8(frame, 64);
-		put8(frame, protocol);
-		put16(frame, 0);
-		put(frame, &spec->src.b[12], 4);
-		put(frame, &spec->dst.b[12], 4);
-	} else {
-		put32(frame, 0x60000000);
-		put16(frame, 0);
-		put8(frame, protocol);
-		put8(frame, nd ? 255 : 64); /* RFC 4861 §7.1 */
-		put(frame, spec->src.b, 16);
-		put(frame, spec->dst.b, 16);
-	}
-	l4 = frame->len;
+	/* Written again once the payload's length is known. */
+	frame->len += tw_inet_write_ip(l3, &ip);
+	l4 = frame->data + frame->len;
 	put_l4(frame, spec, v4);
-	finish(frame, l3, l4, protocol, v4);
+	ip.payload_len = (size_t)(frame->data + frame->len - l4);
+	tw_inet_write_ip(l3, &ip);
+	if (ip.proto == IPPROTO_UDP)
+		write16(l4 + 4, (uint16_t)ip.payload_len);
+	if (ip.proto != IPPROTO_ICMP)
+		sum = tw_inet_pseudo(ip.src, ip.dst, ip.proto, ip.payload_len);
+	tw_inet_write_sum(l4, ip.payload_len, ip.proto, sum);
 }
 
 static void put_arp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
@@ -332,7 +272,7 @@ static void put_arp(struct tw_lab_frame *frame, const struct tw_lab_spec *spec)
 
 void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret)
 {
-	uint16_t ethertype = tw_lab_addr_is_v4(&spec->src) ? ETHERTYPE_V4 : ETHERTYPE_V6;
+	uint16_t ethertype = tw_inet_is_v4(spec->src.b) ? ETHERTYPE_V4 : ETHERTYPE_V6;
 
 	ret->len = 0;
 	put(ret, spec->dst_mac, 6);

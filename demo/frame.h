@@ -61,8 +61,6 @@ const char *tw_lab_kind_name(enum tw_lab_kind kind);
 #define TW_LAB_RST 0x04
 #define TW_LAB_ACK 0x10
 
-bool tw_lab_addr_is_v4(const struct tw_addr *addr);
-
 /* Builds the frame. Never fails, because the largest kind fits. */
 void tw_lab_frame_build(const struct tw_lab_spec *spec, struct tw_lab_frame *ret);
 

@@ -12,6 +12,8 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "base/inet.h"
+
 #define TTL		64
 #define TTL_NEIGHBOUR	255 /* RFC 4861 §4: receivers discard anything less */
 #define WINDOW		64240
@@ -26,97 +28,44 @@
 _Static_assert(ETH_HLEN + 2 * sizeof(struct ip6_hdr) + 8 + sizeof(struct udphdr) <= TW_FRAME_MAX,
 	"the longest frame, an ICMPv6 error, fits");
 
-static uint32_t sum_bytes(const void *data, size_t len, uint32_t sum)
+static uint32_t pseudo_of(const struct tw_query *tuple, size_t len)
 {
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	if (len & 1)
-		sum += (uint32_t)bytes[len - 1] << 8;
-	return sum;
-}
-
-/* Returns the Internet checksum in wire order (RFC 1071). */
-static uint16_t checksum(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
-static uint32_t pseudo_sum(const struct tw_query *tuple, size_t len)
-{
-	size_t skip = tw_addr_is_v4(&tuple->addr[TW_DIR_OUT]) ? 12 : 0;
-	uint32_t sum = tuple->proto + (uint32_t)len;
-
-	sum = sum_bytes(tuple->addr[TW_DIR_OUT].b + skip, 16 - skip, sum);
-	return sum_bytes(tuple->addr[TW_DIR_IN].b + skip, 16 - skip, sum);
-}
-
-static size_t write_ip(uint8_t *at, const struct tw_addr *from, const struct tw_addr *to,
-	uint8_t proto, uint8_t ttl, size_t payload_len)
-{
-	if (tw_addr_is_v4(from) && tw_addr_is_v4(to)) {
-		struct ip ip = {.ip_v = 4, .ip_hl = 5, .ip_ttl = ttl, .ip_p = proto};
-
-		ip.ip_len = htons((uint16_t)(sizeof(ip) + payload_len));
-		ip.ip_off = htons(IP_DF);
-		memcpy(&ip.ip_src, from->b + 12, 4);
-		memcpy(&ip.ip_dst, to->b + 12, 4);
-		ip.ip_sum = checksum(sum_bytes(&ip, sizeof(ip), 0));
-		memcpy(at, &ip, sizeof(ip));
-		return sizeof(ip);
-	}
-	struct ip6_hdr ip6 = {0};
-
-	ip6.ip6_vfc = 6 << 4;
-	ip6.ip6_plen = htons((uint16_t)payload_len);
-	ip6.ip6_nxt = proto;
-	ip6.ip6_hlim = ttl;
-	memcpy(&ip6.ip6_src, from, sizeof(*from));
-	memcpy(&ip6.ip6_dst, to, sizeof(*to));
-	memcpy(at, &ip6, sizeof(ip6));
-	return sizeof(ip6);
+	return tw_inet_pseudo(
+		tuple->addr[TW_DIR_OUT].b, tuple->addr[TW_DIR_IN].b, tuple->proto, len);
 }
 
 static size_t write_tcp(const struct tw_query *tuple, uint8_t *at)
 {
-	struct tcphdr tcp = {.th_seq = htonl(1), .th_off = 5, .th_flags = TH_SYN};
+	const struct tw_inet_tcp tcp = {.sport = tuple->sport,
+		.dport = tuple->dport,
+		.seq = 1,
+		.flags = TH_SYN,
+		.window = WINDOW};
+	size_t len = tw_inet_write_tcp(at, &tcp);
 
-	tcp.th_sport = htons(tuple->sport);
-	tcp.th_dport = htons(tuple->dport);
-	tcp.th_win = htons(WINDOW);
-	tcp.th_sum = checksum(sum_bytes(&tcp, sizeof(tcp), pseudo_sum(tuple, sizeof(tcp))));
-	memcpy(at, &tcp, sizeof(tcp));
-	return sizeof(tcp);
+	tw_inet_write_sum(at, len, IPPROTO_TCP, pseudo_of(tuple, len));
+	return len;
 }
 
 static size_t write_udp(const struct tw_query *tuple, uint8_t *at)
 {
-	struct udphdr udp = {.uh_ulen = htons(sizeof(udp))};
+	size_t len = tw_inet_write_udp(at, tuple->sport, tuple->dport, 0);
 
-	udp.uh_sport = htons(tuple->sport);
-	udp.uh_dport = htons(tuple->dport);
-	udp.uh_sum = checksum(sum_bytes(&udp, sizeof(udp), pseudo_sum(tuple, sizeof(udp))));
-	if (!udp.uh_sum)
-		udp.uh_sum = 0xffff;
-	memcpy(at, &udp, sizeof(udp));
-	return sizeof(udp);
+	tw_inet_write_sum(at, len, IPPROTO_UDP, pseudo_of(tuple, len));
+	return len;
 }
 
 /* Writes the datagram that an ICMP error quotes: one that the other end sent. */
 static size_t write_quoted(const struct tw_query *tuple, uint8_t *at)
 {
-	struct udphdr udp = {.uh_ulen = htons(sizeof(udp))};
-	size_t len;
+	const struct tw_inet_ip ip = {.src = tuple->addr[TW_DIR_IN].b,
+		.dst = tuple->addr[TW_DIR_OUT].b,
+		.proto = IPPROTO_UDP,
+		.ttl = TTL,
+		.payload_len = sizeof(struct udphdr)};
+	size_t len = tw_inet_write_ip(at, &ip);
 
-	udp.uh_sport = htons(INNER_SPORT);
-	udp.uh_dport = htons(INNER_DPORT);
-	len = write_ip(at, &tuple->addr[TW_DIR_IN], &tuple->addr[TW_DIR_OUT], IPPROTO_UDP, TTL,
-		sizeof(udp));
-	memcpy(at + len, &udp, sizeof(udp));
-	return len + sizeof(udp);
+	return len + tw_inet_write_udp(at + len, INNER_SPORT, INNER_DPORT, 0);
 }
 
 static bool is_icmp_error(const struct tw_query *tuple)
@@ -158,7 +107,6 @@ static size_t write_neighbour(const struct tw_query *tuple, uint8_t *at)
 static size_t write_icmp(const struct tw_query *tuple, uint8_t *at)
 {
 	size_t len = OTHER_LEN;
-	uint16_t sum;
 
 	at[0] = tuple->type;
 	at[1] = tuple->code;
@@ -170,9 +118,8 @@ static size_t write_icmp(const struct tw_query *tuple, uint8_t *at)
 		at[5] = ECHO_ID;
 		at[7] = 1;
 	}
-	sum = checksum(
-		sum_bytes(at, len, tuple->proto == IPPROTO_ICMPV6 ? pseudo_sum(tuple, len) : 0));
-	memcpy(at + 2, &sum, sizeof(sum));
+	tw_inet_write_sum(
+		at, len, tuple->proto, tuple->proto == IPPROTO_ICMPV6 ? pseudo_of(tuple, len) : 0);
 	return len;
 }
 
@@ -191,30 +138,10 @@ static size_t write_payload(const struct tw_query *tuple, uint8_t *at)
 	}
 }
 
-/* Writes the MAC of a multicast or broadcast address (RFC 1112 §6.4, RFC 2464 §7). False if the
- * address is unicast. */
-static bool group_mac(const struct tw_addr *addr, uint8_t *mac)
-{
-	if (tw_addr_is_v4(addr)) {
-		if (addr->w[3] == htonl(INADDR_BROADCAST)) {
-			memset(mac, 0xff, ETH_ALEN);
-			return true;
-		}
-		memcpy(mac, (const uint8_t[]){0x01, 0x00, 0x5e}, 3);
-		mac[3] = addr->b[13] & 0x7f;
-		mac[4] = addr->b[14];
-		mac[5] = addr->b[15];
-		return IN_MULTICAST(ntohl(addr->w[3]));
-	}
-	memset(mac, 0x33, 2);
-	memcpy(mac + 2, addr->b + 12, 4);
-	return addr->b[0] == 0xff;
-}
-
 void tw_frame_mac(
 	enum tw_dir end, const struct tw_addr *addr, const struct tw_vnic *vnic, uint8_t mac[6])
 {
-	if (end == TW_DIR_IN && group_mac(addr, mac))
+	if (end == TW_DIR_IN && tw_inet_group_mac(addr->b, mac))
 		return;
 	if (vnic && vnic->has_mac)
 		memcpy(mac, vnic->mac, ETH_ALEN);
@@ -228,14 +155,16 @@ size_t tw_frame_build(const struct tw_query *tuple, uint8_t *data)
 	bool v4 = tw_addr_is_v4(from);
 	size_t ip_len = v4 ? sizeof(struct ip) : sizeof(struct ip6_hdr);
 	struct ether_header *ether = (struct ether_header *)data;
-	size_t payload_len;
+	struct tw_inet_ip ip = {.src = from->b,
+		.dst = to->b,
+		.proto = tuple->proto,
+		.ttl = is_neighbour(tuple) ? TTL_NEIGHBOUR : TTL};
 
 	memset(data, 0, TW_FRAME_MAX);
 	tw_frame_mac(TW_DIR_IN, to, tuple->vnic[TW_DIR_IN], ether->ether_dhost);
 	tw_frame_mac(TW_DIR_OUT, from, tuple->vnic[TW_DIR_OUT], ether->ether_shost);
 	ether->ether_type = htons(v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
-	payload_len = write_payload(tuple, data + ETH_HLEN + ip_len);
-	write_ip(data + ETH_HLEN, from, to, tuple->proto, is_neighbour(tuple) ? TTL_NEIGHBOUR : TTL,
-		payload_len);
-	return ETH_HLEN + ip_len + payload_len;
+	ip.payload_len = write_payload(tuple, data + ETH_HLEN + ip_len);
+	tw_inet_write_ip(data + ETH_HLEN, &ip);
+	return ETH_HLEN + ip_len + ip.payload_len;
 }

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/inet.h"
 
 #define ASKS_MAX      256
 #define DEFAULT_MS    3000
@@ -129,7 +130,6 @@ static int bind_source(int fd, const struct ask *ask)
 static void ask_send(int fd, struct ask *ask)
 {
 	uint8_t echo[8 + sizeof(ask->text)] = {ask->v6 ? ECHO6_REQUEST : ECHO_REQUEST};
-	uint32_t sum = 0;
 
 	ask->sent = true;
 	ask->asked_again_us = now_us();
@@ -142,14 +142,8 @@ static void ask_send(int fd, struct ask *ask)
 	echo[7] = 1;
 	memcpy(echo + 8, ask->text, sizeof(ask->text));
 	/* The kernel fills in the checksum of ICMPv6 (RFC 3542 §3.1), but not of ICMP. */
-	for (size_t i = 0; !ask->v6 && i < sizeof(echo); i += 2)
-		sum += (uint32_t)(echo[i] << 8 | echo[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	if (!ask->v6) {
-		echo[2] = (uint8_t)(~sum >> 8);
-		echo[3] = (uint8_t)~sum;
-	}
+	if (!ask->v6)
+		tw_inet_write_sum(echo, sizeof(echo), IPPROTO_ICMP, 0);
 	send(fd, echo, sizeof(echo), MSG_NOSIGNAL);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "demo/report/plan.h"
@@ -81,7 +82,7 @@ static bool is_about(const struct tw_lab_spec *spec, const json_t *object)
 static bool is_about_frame(
 	const struct tw_lab_path *path, const struct tw_lab_spec *spec, const json_t *object)
 {
-	json_int_t ethertype = tw_lab_addr_is_v4(&spec->src) ? ETH_P_IP : ETH_P_IPV6;
+	json_int_t ethertype = tw_inet_is_v4(spec->src.b) ? ETH_P_IP : ETH_P_IPV6;
 
 	if (spec->kind == TW_LAB_ARP)
 		ethertype = ETH_P_ARP;

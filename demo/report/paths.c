@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -264,7 +265,7 @@ const struct tw_addr *tw_lab_vnic_addr(const struct tw_vnic *vnic, enum tw_lab_f
 		const struct tw_prefix *prefix = &vnic->prefixes[i];
 
 		if (prefix->len == MAPPED_HOST &&
-			tw_lab_addr_is_v4(&prefix->addr) == (family == TW_LAB_V4))
+			tw_inet_is_v4(prefix->addr.b) == (family == TW_LAB_V4))
 			return &prefix->addr;
 	}
 	return NULL;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/inet.h"
 #include "fastpath/abi/names.h"
 #include "sim/scene.h"
 #include "tests/diff/generate.h"
@@ -225,7 +226,7 @@ static void describe_tcp(
 static void describe(struct run *run, const struct tw_oracle_packet *packet)
 {
 	const struct tw_oracle_tuple *t = &packet->tuple;
-	bool v4 = tw_draft_is_v4(&t->from);
+	bool v4 = tw_inet_is_v4(t->from.b);
 	struct tw_layer *layer;
 
 	run->draft.n_layers = 0;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/inet.h"
+
 #define ETH_P_8021Q  0x8100
 #define ETH_P_8021AD 0x88a8
 
@@ -24,41 +26,6 @@ static void put32(uint8_t *at, uint32_t value)
 {
 	put16(at, value >> 16);
 	put16(at + 2, value);
-}
-
-bool tw_draft_is_v4(const struct tw_addr *addr)
-{
-	return addr->d[0] == 0 && addr->w[2] == htonl(0xffff);
-}
-
-uint32_t tw_draft_sum(const uint8_t *bytes, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i + 1 < len; i += 2) {
-		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-		sum = (sum & 0xffff) + (sum >> 16);
-	}
-	if (len & 1)
-		sum += (uint32_t)bytes[len - 1] << 8;
-	return sum;
-}
-
-uint16_t tw_draft_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-uint32_t tw_draft_pseudo(
-	const struct tw_addr *src, const struct tw_addr *dst, uint8_t proto, size_t len)
-{
-	/* The mapped prefix of IPv4 addresses is not part of the sum: use only the last four
-	 * bytes. */
-	size_t skip = tw_draft_is_v4(src) ? 12 : 0;
-	uint32_t sum = tw_draft_sum(src->b + skip, 16 - skip, 0);
-
-	sum = tw_draft_sum(dst->b + skip, 16 - skip, sum);
-	return sum + proto + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff);
 }
 
 struct tw_layer *tw_draft_add(struct tw_draft *draft, enum tw_layer_kind kind)
@@ -260,27 +227,6 @@ static const struct tw_layer *enclosing_ip(const struct tw_draft *draft, size_t 
 	return NULL;
 }
 
-/* Stores the Ethernet address of a multicast address (RFC 1112 §6.4, RFC 2464 §7). */
-static bool multicast_mac(const struct tw_addr *addr, bool v4, uint8_t ret[6])
-{
-	if (v4 && addr->w[3] == 0xffffffff) {
-		memset(ret, 0xff, 6);
-		return true;
-	}
-	if (v4 && (addr->b[12] & 0xf0) == 0xe0) {
-		const uint8_t mac[6] = {1, 0, 0x5e, addr->b[13] & 0x7f, addr->b[14], addr->b[15]};
-
-		memcpy(ret, mac, 6);
-		return true;
-	}
-	if (!v4 && addr->b[0] == 0xff) {
-		ret[0] = ret[1] = 0x33;
-		memcpy(ret + 2, addr->b + 12, 4);
-		return true;
-	}
-	return false;
-}
-
 static void default_dst_mac(const struct tw_draft *draft, uint8_t ret[6])
 {
 	struct tw_addr dst;
@@ -295,7 +241,9 @@ static void default_dst_mac(const struct tw_draft *draft, uint8_t ret[6])
 		}
 		if (layer->kind == TW_L_IP || layer->kind == TW_L_IP6) {
 			ip_addr(draft, i, TW_F_B, &dst);
-			multicast_mac(&dst, layer->kind == TW_L_IP, ret);
+			/* An IPv6 header may have an IPv4-mapped address, which has no group. */
+			if (layer->kind == TW_L_IP || !tw_inet_is_v4(dst.b))
+				tw_inet_group_mac(dst.b, ret);
 			return;
 		}
 	}
@@ -382,8 +330,7 @@ static void write_ip(const struct tw_draft *draft, size_t i, const struct span *
 	memcpy(at + 16, &addr.w[3], 4);
 	if (layer->blob_len)
 		memcpy(at + 20, draft->blob + layer->blob, layer->blob_len);
-	put16(at + 10,
-		tw_layer_get(layer, TW_F_SUM, tw_draft_fold(tw_draft_sum(at, span->head, 0))));
+	put16(at + 10, tw_layer_get(layer, TW_F_SUM, tw_inet_fold(tw_inet_sum(at, span->head, 0))));
 }
 
 static void write_ip6(const struct tw_draft *draft, size_t i, const struct span *span)
@@ -561,10 +508,10 @@ static void write_transport_sum(const struct tw_draft *draft, size_t i, const st
 	if (layer->kind != TW_L_ICMP && enclosing_ip(draft, i, &ip)) {
 		ip_addr(draft, ip, TW_F_A, &src);
 		ip_addr(draft, ip, TW_F_B, &dst);
-		sum = tw_draft_pseudo(&src, &dst, (uint8_t)protocol_of(layer, true), span->len);
+		sum = tw_inet_pseudo(src.b, dst.b, (uint8_t)protocol_of(layer, true), span->len);
 	}
 	put16(span->at + place, 0);
-	sum = tw_draft_fold(tw_draft_sum(span->at, span->len, sum));
+	sum = tw_inet_fold(tw_inet_sum(span->at, span->len, sum));
 	if (layer->kind == TW_L_UDP && sum == 0)
 		sum = 0xffff; /* RFC 768: zero on the wire means "no checksum" */
 	put16(span->at + place, tw_layer_get(layer, TW_F_SUM, sum));

@@ -171,11 +171,3 @@ static inline uint32_t tw_layer_get(
 /* Appends the frame's bytes to `out`. 0; -EINVAL if the frame would exceed TW_DRAFT_BYTES_MAX;
  * -ENOMEM. */
 int tw_draft_build(const struct tw_draft *draft, struct tw_buf *out);
-
-/* Returns the RFC 1071 sum of `len` bytes, starting from `sum`; not complemented. */
-uint32_t tw_draft_sum(const uint8_t *bytes, size_t len, uint32_t sum);
-uint16_t tw_draft_fold(uint32_t sum); /* returns the sum folded and complemented */
-/* Returns the pseudo-header's part of a transport checksum. */
-uint32_t tw_draft_pseudo(
-	const struct tw_addr *src, const struct tw_addr *dst, uint8_t proto, size_t len);
-bool tw_draft_is_v4(const struct tw_addr *addr);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/inet.h"
 #include "fastpath/abi/names.h"
 
 /* The arguments between a layer's name and its key=value settings. */
@@ -254,7 +255,7 @@ static int read_addr(const struct reader *r, const char *word, bool v6, struct t
 	/* With `v6`, an IPv4 literal is also accepted in an IPv6 header, as an IPv4-mapped
 	 * address. */
 	if (!tw_addr_parse(word, ret))
-		return v6 || tw_draft_is_v4(ret)
+		return v6 || tw_inet_is_v4(ret->b)
 			       ? 0
 			       : wrong(r, "an IPv6 address is not allowed here", word);
 	if (!r->names->find || r->names->find(r->names->arg, word, &end) ||

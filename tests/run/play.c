@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 #include "sim/scene.h"
@@ -43,7 +44,7 @@ static void fill_end(const struct tw_vnic *vnic, struct tw_draft_end *ret)
 
 		if (!is_host(prefix))
 			continue;
-		if (tw_draft_is_v4(&prefix->addr)) {
+		if (tw_inet_is_v4(prefix->addr.b)) {
 			ret->has_v4 = true;
 			ret->v4 = prefix->addr;
 		} else {

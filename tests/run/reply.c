@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "tests/run/draft.h"
 
 /* Maximum size of an ICMP error: RFC 1812 §4.3.2.3 and RFC 4443 §2.4 (c). */
@@ -114,7 +115,7 @@ static int check_ip(const struct view *frame, const struct view *reply, struct t
 		return wrong(err, "not of the refused frame's IP version");
 	if (reply->l3[0] >> 4 != (reply->v6 ? 6 : 4))
 		return wrong(err, "version");
-	if (!reply->v6 && tw_draft_fold(tw_draft_sum(reply->l3, reply->head, 0)))
+	if (!reply->v6 && tw_inet_fold(tw_inet_sum(reply->l3, reply->head, 0)))
 		return wrong(err, "IPv4 header checksum");
 	if (!reply->v6 && get16(reply->l3 + 6) & 0x3fff)
 		return wrong(err, "it is a fragment");
@@ -127,9 +128,9 @@ static int check_ip(const struct view *frame, const struct view *reply, struct t
 
 static bool transport_sum_ok(const struct view *v)
 {
-	uint32_t sum = v->proto == 1 ? 0 : tw_draft_pseudo(&v->src, &v->dst, v->proto, v->l4_len);
+	uint32_t sum = v->proto == 1 ? 0 : tw_inet_pseudo(v->src.b, v->dst.b, v->proto, v->l4_len);
 
-	return tw_draft_fold(tw_draft_sum(v->l4, v->l4_len, sum)) == 0;
+	return tw_inet_fold(tw_inet_sum(v->l4, v->l4_len, sum)) == 0;
 }
 
 static int check_reset(

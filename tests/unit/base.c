@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,6 +11,7 @@
 #include "base/clean.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/inet.h"
 #include "base/vec.h"
 
 static void buf_grows_and_stays_terminated(void **state)
@@ -257,6 +259,66 @@ static void an_error_is_one_line(void **state)
 	assert_string_equal(printed, "prog: a?b: c?d; ?[2J\n");
 }
 
+static void checksums_are_those_of_the_rfc(void **state)
+{
+	/* RFC 1071 §3, with its sum; then an odd length. */
+	static const uint8_t example[8] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
+	static const uint8_t zero_sum[8] = {0, 0, 0xff, 0xff, 0, 0, 0, 0};
+	uint8_t udp[8];
+
+	assert_int_equal(tw_inet_fold(tw_inet_sum(example, 8, 0)), 0xffff ^ 0xddf2);
+	assert_int_equal(tw_inet_fold(tw_inet_sum(example, 3, 0)), 0xffff ^ 0xf201);
+	memcpy(udp, zero_sum, sizeof(udp));
+	tw_inet_write_sum(udp, sizeof(udp), IPPROTO_UDP, 0);
+	assert_int_equal(udp[6] << 8 | udp[7], 0xffff); /* RFC 768: 0 means no checksum */
+}
+
+static void headers_have_the_right_bytes(void **state)
+{
+	static const uint8_t v4[20] = {0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0xb8, 0x61, 192,
+		168, 0, 1, 192, 168, 0, 199};
+	const uint8_t src[16] = {[10] = 0xff, 0xff, 192, 168, 0, 1};
+	const uint8_t dst[16] = {[10] = 0xff, 0xff, 192, 168, 0, 199};
+	const uint8_t src6[16] = {0xfd, [15] = 1}, dst6[16] = {0xfd, [15] = 2};
+	struct tw_inet_ip ip = {src, dst, IPPROTO_UDP, 64, 0x73 - 20};
+	uint8_t at[40];
+
+	memset(at, 0xee, sizeof(at));
+	assert_int_equal(tw_inet_write_ip(at, &ip), 20);
+	assert_memory_equal(at, v4, sizeof(v4));
+	assert_int_equal(at[20], 0xee);
+	/* Both pseudo-headers: addresses, protocol, length. */
+	assert_int_equal(tw_inet_fold(tw_inet_pseudo(src, dst, 17, 8)),
+		0xffff ^ (2 * 0xc0a8 - 0xffff + 1 + 199 + 17 + 8));
+	assert_int_equal(tw_inet_fold(tw_inet_pseudo(src6, dst6, 6, 20)),
+		0xffff ^ (2 * 0xfd00 - 0xffff + 1 + 2 + 6 + 20));
+	ip.src = src6;
+	ip.dst = dst6;
+	assert_int_equal(tw_inet_write_ip(at, &ip), 40);
+	assert_int_equal(at[0], 0x60);
+	assert_int_equal(at[5], 0x73 - 20);
+	assert_memory_equal(at + 24, dst6, 16);
+}
+
+static void groups_have_their_macs(void **state)
+{
+	const uint8_t all[16] = {[10] = 0xff, 0xff, 255, 255, 255, 255};
+	const uint8_t group[16] = {[10] = 0xff, 0xff, 239, 129, 2, 3};
+	const uint8_t group6[16] = {0xff, 2, [12] = 1, 2, 3, 4};
+	const uint8_t host[16] = {[10] = 0xff, 0xff, 10, 0, 0, 1}, host6[16] = {0xfd};
+	uint8_t mac[6] = {1, 2, 3, 4, 5, 6};
+
+	assert_false(tw_inet_group_mac(host, mac));
+	assert_false(tw_inet_group_mac(host6, mac));
+	assert_memory_equal(mac, "\1\2\3\4\5\6", 6);
+	assert_true(tw_inet_group_mac(all, mac));
+	assert_memory_equal(mac, "\xff\xff\xff\xff\xff\xff", 6);
+	assert_true(tw_inet_group_mac(group, mac));
+	assert_memory_equal(mac, "\x01\x00\x5e\x01\x02\x03", 6);
+	assert_true(tw_inet_group_mac(group6, mac));
+	assert_memory_equal(mac, "\x33\x33\x01\x02\x03\x04", 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +335,9 @@ int main(void)
 		cmocka_unit_test(a_cleaned_copy_is_cut_between_characters),
 		cmocka_unit_test(an_error_is_one_line),
 		cmocka_unit_test(descriptors_close_themselves_unless_taken),
+		cmocka_unit_test(checksums_are_those_of_the_rfc),
+		cmocka_unit_test(headers_have_the_right_bytes),
+		cmocka_unit_test(groups_have_their_macs),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fastpath/abi/names.h"
+#include "base/inet.h"
 #include "tests/run/draft_text.h"
 
 static struct tw_draft draft;
@@ -77,14 +78,14 @@ static void checksums_hold(void **state)
 	assert_int_equal(bytes.len, 14 + 40 + 8 + 20 + 333);
 	assert_int_equal(ip[6], 60);
 	assert_int_equal(ip[40], 6);
-	assert_int_equal(tw_draft_fold(tw_draft_sum(
-				 l4, 353, tw_draft_pseudo(&draft.from.v6, &draft.to.v6, 6, 353))),
+	assert_int_equal(tw_inet_fold(tw_inet_sum(
+				 l4, 353, tw_inet_pseudo(draft.from.v6.b, draft.to.v6.b, 6, 353))),
 		0);
 	tw_buf_reset(&bytes);
 	build("icmp echo id=5 seq=6 / data 7", &bytes);
 	ip = (uint8_t *)bytes.data + 14;
-	assert_int_equal(tw_draft_fold(tw_draft_sum(ip, 20, 0)), 0);
-	assert_int_equal(tw_draft_fold(tw_draft_sum(ip + 20, 15, 0)), 0);
+	assert_int_equal(tw_inet_fold(tw_inet_sum(ip, 20, 0)), 0);
+	assert_int_equal(tw_inet_fold(tw_inet_sum(ip + 20, 15, 0)), 0);
 }
 
 static void quoted_packets_travelled_the_other_way(void **state)
