@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "link/stream.h"
 
 #define SERIAL_MAX   40	   /* bytes; RFC 5280 section 4.1.2.2 allows 20 */
 #define FILE_LEN_MAX 65536 /* a certificate has less than 4 KiB */
@@ -164,13 +165,21 @@ static bool has_purpose(gnutls_x509_crt_t cert, const char *wanted)
 	return false;
 }
 
+bool tw_identity_is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len < TW_STREAM_PEER_MAX && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, name_chars) == len;
+}
+
 static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
 {
 	size_t len = max;
 
 	return !gnutls_x509_crt_get_dn_by_oid(
 		       cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) &&
-	       len && name[0] != '.' && strspn(name, name_chars) == len;
+	       strlen(name) == len && tw_identity_is_name(name);
 }
 
 static bool is_revoked(const struct tw_identity *identity, gnutls_x509_crt_t cert)

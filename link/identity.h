@@ -50,6 +50,9 @@ struct tw_identity *tw_identity_hold(struct tw_identity *identity);
 void tw_identity_free(struct tw_identity *identity);
 TW_DEFINE_AUTO(tw_identity)
 
+/* True if a text can be the name of an agent. */
+bool tw_identity_is_name(const char *name);
+
 /* Checks the peer of a session whose handshake is over, and puts its name into `name`. 0, or -EKEYREJECTED with
  * `why` and the alert that tells the peer. */
 int tw_identity_check(const struct tw_identity *identity, gnutls_session_t session, char *name,

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "link/link.h"
 #include "slowpath/daemon.h"
+#include "slowpath/issue.h"
 
 #define AT(field) .offset = offsetof(struct tw_slow_options, field)
 
@@ -46,6 +47,22 @@ static const struct tw_arg args[] = {
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall-slowd/ca.pem",
 		.help = "Certificate of the CA that agents' certificates must be of, as PEM"},
+	{.name = "state-dir",
+		.type = TW_ARG_FILE,
+		AT(state_dir),
+		.value = "PATH",
+		.fallback = "/var/lib/tapwall-slowd",
+		.help = "Folder of the CA that --init makes and --issue uses"},
+	{.name = "init",
+		.type = TW_ARG_FLAG,
+		AT(init),
+		.help = "Make a CA and the slow path's certificate, unless they exist, and exit"},
+	{.name = "issue",
+		.type = TW_ARG_TEXT,
+		AT(issue),
+		.value = "NAME",
+		.help = "Print a new key and certificate for the agent of this name, and exit. They are "
+			"valid for a year"},
 	{.name = "verbose",
 		.type = TW_ARG_FLAG,
 		AT(verbose),
@@ -58,6 +75,10 @@ static int run(const void *values)
 	const struct tw_slow_options *options = values;
 
 	tw_log_init("tapwall-slowd", options->verbose ? TW_LOG_DEBUG : TW_LOG_INFO);
+	if (options->init)
+		return tw_issue_init(options->state_dir);
+	if (options->issue)
+		return tw_issue_agent(options->state_dir, options->issue);
 	return tw_slow_run(options);
 }
 
@@ -70,11 +91,14 @@ static const struct tw_args_command command = {
 };
 
 static const struct tw_args_section sections[] = {
+	{"A NEW AGENT",
+		"*--init* makes the CA; the service does so when it starts first. For each host, put the output of *--issue* into _/var/lib/tapwall/link/agent.pem_ there, for root alone, and a copy of _ca.pem_ beside it; start *tapwalld*(8) with *--slow-path*. A certificate is renewed in the same way. The file is read at the next connection.\n"},
 	{"SIGNALS", "*SIGTERM*, *SIGINT*\n\tstop; the agents go on filtering and dial again.\n"},
 	{"EXIT STATUS",
-		"0 stopped by a signal; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
+		"0 stopped by a signal, or done; 1 the name of an agent is invalid, or a file exists; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
 	{"FILES",
-		"_/var/lib/tapwall-slowd/_\n\tcertificates.\n\n"
+		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
+		"_slowd.pem_.\n\n"
 		"_/run/tapwall-slowd/slowd.sock_\n\twhere *tapwall*(1) finds it; accessible to root "
 		"and the group tapwall.\n"},
 	{"SEE ALSO", "*tapwall-agents*(1), *tapwall*(1), *tapwalld*(8)\n"},

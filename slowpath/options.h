@@ -12,5 +12,8 @@ struct tw_slow_options {
 	const char *cert;
 	const char *key;
 	const char *ca;
+	const char *state_dir; /* of --init and --issue */
+	const char *issue;     /* the name of an agent; NULL: none */
+	bool init;
 	bool verbose;
 };
