@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "link/stream.h"
 
-#define SERIAL_MAX   40	   /* bytes; RFC 5280 section 4.1.2.2 allows 20 */
 #define FILE_LEN_MAX 65536 /* a certificate has less than 4 KiB */
 #define PURPOSES_MAX 16
 
@@ -182,34 +181,26 @@ static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
 	       strlen(name) == len && tw_identity_is_name(name);
 }
 
-static bool is_revoked(const struct tw_identity *identity, gnutls_x509_crt_t cert)
-{
-	unsigned char serial[SERIAL_MAX];
-	size_t len = sizeof(serial);
-
-	if (!identity->is_revoked)
-		return false;
-	return gnutls_x509_crt_get_serial(cert, serial, &len) < 0 ||
-	       identity->is_revoked(identity->arg, serial, len);
-}
-
 /* Returns what is wrong with a certificate of this CA, or NULL. */
-static const struct verdict *judge_cert(
-	const struct tw_identity *identity, gnutls_x509_crt_t cert, char *name, size_t name_max)
+static const struct verdict *judge_cert(const struct tw_identity *identity, gnutls_x509_crt_t cert,
+	char *name, size_t name_max, time_t *ret_from)
 {
 	const char *purpose = identity->side == TW_IDENTITY_AGENT ? GNUTLS_KP_TLS_WWW_SERVER
 								  : GNUTLS_KP_TLS_WWW_CLIENT;
 
 	if (!has_purpose(cert, purpose))
 		return &other_purpose;
-	if (is_revoked(identity, cert))
+	if (!read_name(cert, name, name_max))
+		return &nameless;
+	*ret_from = gnutls_x509_crt_get_activation_time(cert);
+	if (identity->is_revoked && identity->is_revoked(identity->arg, name, *ret_from))
 		return &revoked;
-	return read_name(cert, name, name_max) ? NULL : &nameless;
+	return NULL;
 }
 
 /* Returns what is wrong with the peer, or NULL. */
-static const struct verdict *judge_peer(
-	const struct tw_identity *identity, gnutls_session_t session, char *name, size_t name_max)
+static const struct verdict *judge_peer(const struct tw_identity *identity,
+	gnutls_session_t session, char *name, size_t name_max, time_t *ret_from)
 {
 	const struct verdict *verdict = verdicts;
 	unsigned int status = 0, n = 0;
@@ -230,15 +221,16 @@ static const struct verdict *judge_peer(
 	if (gnutls_x509_crt_import(cert, chain, GNUTLS_X509_FMT_DER) < 0)
 		verdict = &verdicts[sizeof(verdicts) / sizeof(verdicts[0]) - 1];
 	else
-		verdict = judge_cert(identity, cert, name, name_max);
+		verdict = judge_cert(identity, cert, name, name_max, ret_from);
 	gnutls_x509_crt_deinit(cert);
 	return verdict;
 }
 
 int tw_identity_check(const struct tw_identity *identity, gnutls_session_t session, char *name,
-	size_t name_max, char *why, size_t why_max, gnutls_alert_description_t *ret_alert)
+	size_t name_max, time_t *ret_from, char *why, size_t why_max,
+	gnutls_alert_description_t *ret_alert)
 {
-	const struct verdict *verdict = judge_peer(identity, session, name, name_max);
+	const struct verdict *verdict = judge_peer(identity, session, name, name_max, ret_from);
 
 	if (!verdict)
 		return 0;

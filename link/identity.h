@@ -36,8 +36,8 @@ struct tw_identity {
 	enum tw_identity_side side;
 	gnutls_certificate_credentials_t credentials;
 	time_t expires; /* when the own certificate does */
-	/* True if a certificate of this serial number was revoked. NULL: none is. */
-	bool (*is_revoked)(void *arg, const unsigned char *serial, size_t len);
+	/* True if a certificate of this name that began at `from` was revoked. NULL: none is. */
+	bool (*is_revoked)(void *arg, const char *name, time_t from);
 	void *arg;
 };
 
@@ -53,7 +53,9 @@ TW_DEFINE_AUTO(tw_identity)
 /* True if a text can be the name of an agent. */
 bool tw_identity_is_name(const char *name);
 
-/* Checks the peer of a session whose handshake is over, and puts its name into `name`. 0, or -EKEYREJECTED with
+/* Checks the peer of a session whose handshake is over, and puts its name into `name` and when its
+ * certificate began into *ret_from. 0, or -EKEYREJECTED with
  * `why` and the alert that tells the peer. */
 int tw_identity_check(const struct tw_identity *identity, gnutls_session_t session, char *name,
-	size_t name_max, char *why, size_t why_max, gnutls_alert_description_t *ret_alert);
+	size_t name_max, time_t *ret_from, char *why, size_t why_max,
+	gnutls_alert_description_t *ret_alert);

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -38,6 +39,7 @@ struct tw_stream {
 	bool open;     /* the peer is known, and bytes may pass */
 	bool wants_write;		 /* while not open: wait for EPOLLOUT instead of EPOLLIN */
 	char peer[TW_STREAM_PEER_MAX];	 /* name in the peer's certificate; empty: none */
+	time_t peer_from;		 /* when that certificate began; 0: none */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
 	char why[TW_STREAM_WHY_MAX];	 /* reason why the last call failed; empty: see its errno */
 };

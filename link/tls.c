@@ -234,7 +234,7 @@ static int open_step(struct tls_stream *stream)
 		return fail_with(stream, code);
 	}
 	code = tw_identity_check(stream->identity, stream->session, base->peer, sizeof(base->peer),
-		base->why, sizeof(base->why), &alert);
+		&base->peer_from, base->why, sizeof(base->why), &alert);
 	if (code < 0) {
 		gnutls_alert_send(stream->session, GNUTLS_AL_FATAL, alert);
 		shutdown(base->fd, SHUT_WR);

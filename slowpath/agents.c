@@ -10,6 +10,7 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "link/identity.h"
 #include "link/reply.h"
 
 #define REFUSED_TOLD 16 /* refusals that are logged one by one, in a quarter of a second */
@@ -158,19 +159,15 @@ static int start(void *context, enum tw_role role, Tapwall__V1__Request *request
 	return tw_reply_error(out, request->id, &response, &err);
 }
 
-/* The agent may have dialled again before its end of the old connection was noticed here. */
-static void drop_older(struct tw_agents *agents, struct tw_agents_row *row, const char *where)
+/* Ends the connection of a row, which is not the one of the callback under way. */
+static void drop(struct tw_agents *agents, struct tw_agents_row *row, const char *why)
 {
-	struct connection *older = row->peer ? connection_of(agents, row->peer) : NULL;
 	struct tw_peer *peer = row->peer;
+	struct connection *connection = connection_of(agents, peer);
 
-	if (!older)
-		return;
-	tw_log(TW_LOG_WARNING,
-		"agent %s: connected again from %s; the connection from %s is closed", row->name,
-		where, row->address);
-	set_away(row, "it connected again");
-	connection_free(older);
+	set_away(row, why);
+	if (connection)
+		connection_free(connection);
 	tw_peer_free(peer);
 	agents->setup.told(agents->setup.arg);
 }
@@ -187,7 +184,13 @@ static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
 		return tw_err_set(err, code, stream->where, NULL,
 			code == -ENOSPC ? "no more than %d agents are kept" : "out of memory",
 			TW_AGENTS_MAX);
-	drop_older(agents, row, stream->where);
+	/* The agent may have dialled again before the end of its old connection was noticed here. */
+	if (row->peer) {
+		tw_log(TW_LOG_WARNING,
+			"agent %s: connected again from %s; the connection from %s is closed",
+			row->name, stream->where, row->address);
+		drop(agents, row, "it connected again");
+	}
 	connection->row = row;
 	agents->n_pending--;
 	row->peer = peer;
@@ -328,5 +331,19 @@ void tw_agents_tick(struct tw_agents *agents)
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;
 		tw_peer_tick(connection->peer);
+	}
+}
+
+void tw_agents_revoke(struct tw_agents *agents)
+{
+	const struct tw_identity *identity = agents->setup.identity;
+
+	for (struct tw_agents_row *row = agents->rows; row; row = row->next) {
+		if (!row->peer || !identity->is_revoked ||
+			!identity->is_revoked(
+				identity->arg, row->name, tw_peer_stream(row->peer)->peer_from))
+			continue;
+		tw_log(TW_LOG_WARNING, "agent %s: gone: its certificate was revoked", row->name);
+		drop(agents, row, "its certificate was revoked");
 	}
 }

@@ -57,6 +57,8 @@ struct tw_agents_row {
 int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, struct tw_err *err);
 void tw_agents_free(struct tw_agents *agents); /* NULL is fine */
 void tw_agents_tick(struct tw_agents *agents);
+/* Ends the connections whose certificates were revoked since. */
+void tw_agents_revoke(struct tw_agents *agents);
 
 struct tw_agents_row *tw_agents_first(const struct tw_agents *agents);
 struct tw_agents_row *tw_agents_find(const struct tw_agents *agents, const char *name);

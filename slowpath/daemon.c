@@ -50,6 +50,8 @@ static void act(void *arg)
 	struct tw_slow *slow = arg;
 
 	if (slow->ticked) {
+		if (tw_revoked_look(&slow->revoked))
+			tw_agents_revoke(slow->agents);
 		tw_agents_tick(slow->agents);
 		tw_server_tick(slow->server);
 		tw_notify_alive();
@@ -98,8 +100,16 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 		.loop = &slow->loop, .listen = options->listen, .told = on_told, .arg = slow};
 	int code = tw_identity_load(&files, TW_IDENTITY_SLOW_PATH, &slow->identity, err);
 
+	if (code < 0)
+		return code;
+	code = tw_revoked_init(&slow->revoked, options->state_dir);
+	if (code < 0)
+		return tw_err_set(err, code, "--state-dir", "use a shorter path", "%s is too long",
+			options->state_dir);
+	slow->identity->is_revoked = tw_revoked_has;
+	slow->identity->arg = &slow->revoked;
 	agents.identity = slow->identity;
-	return code < 0 ? code : tw_agents_new(&agents, &slow->agents, err);
+	return tw_agents_new(&agents, &slow->agents, err);
 }
 
 static int init(struct tw_slow *slow, struct tw_err *err)
@@ -130,6 +140,7 @@ static void done(struct tw_slow *slow)
 	tw_server_free(slow->server);
 	tw_agents_free(slow->agents);
 	tw_identity_free(slow->identity);
+	tw_revoked_done(&slow->revoked);
 	if (slow->tick_fd >= 0)
 		close(slow->tick_fd);
 	if (slow->signal_fd >= 0)

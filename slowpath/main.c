@@ -7,6 +7,7 @@
 #include "link/link.h"
 #include "slowpath/daemon.h"
 #include "slowpath/issue.h"
+#include "slowpath/revoked.h"
 
 #define AT(field) .offset = offsetof(struct tw_slow_options, field)
 
@@ -52,7 +53,8 @@ static const struct tw_arg args[] = {
 		AT(state_dir),
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall-slowd",
-		.help = "Folder of the CA that --init makes and --issue uses"},
+		.help = "Folder of the CA that --init makes and --issue uses, and of the names that --revoke "
+			"adds"},
 	{.name = "init",
 		.type = TW_ARG_FLAG,
 		AT(init),
@@ -63,6 +65,12 @@ static const struct tw_arg args[] = {
 		.value = "NAME",
 		.help = "Print a new key and certificate for the agent of this name, and exit. They are "
 			"valid for a year"},
+	{.name = "revoke",
+		.type = TW_ARG_TEXT,
+		AT(revoke),
+		.value = "NAME",
+		.help = "Revoke every certificate that the agent of this name has so far, and exit. A "
+			"tapwall-slowd that runs closes its connection"},
 	{.name = "verbose",
 		.type = TW_ARG_FLAG,
 		AT(verbose),
@@ -79,6 +87,8 @@ static int run(const void *values)
 		return tw_issue_init(options->state_dir);
 	if (options->issue)
 		return tw_issue_agent(options->state_dir, options->issue);
+	if (options->revoke)
+		return tw_revoked_add(options->state_dir, options->revoke);
 	return tw_slow_run(options);
 }
 
@@ -98,7 +108,8 @@ static const struct tw_args_section sections[] = {
 		"0 stopped by a signal, or done; 1 the name of an agent is invalid, or a file exists; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
 	{"FILES",
 		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
-		"_slowd.pem_.\n\n"
+		"_slowd.pem_; _revoked_, lines of a name and a time: the agent's certificates that began by "
+		"then are refused.\n\n"
 		"_/run/tapwall-slowd/slowd.sock_\n\twhere *tapwall*(1) finds it; accessible to root "
 		"and the group tapwall.\n"},
 	{"SEE ALSO", "*tapwall-agents*(1), *tapwall*(1), *tapwalld*(8)\n"},

@@ -12,7 +12,8 @@ struct tw_slow_options {
 	const char *cert;
 	const char *key;
 	const char *ca;
-	const char *state_dir; /* of --init and --issue */
+	const char *state_dir; /* the CA, and the list of what was revoked */
+	const char *revoke;    /* the name of an agent; NULL: none */
 	const char *issue;     /* the name of an agent; NULL: none */
 	bool init;
 	bool verbose;

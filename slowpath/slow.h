@@ -15,11 +15,13 @@
 #include "link/server.h"
 #include "slowpath/agents.h"
 #include "slowpath/options.h"
+#include "slowpath/revoked.h"
 
 struct tw_slow {
 	const struct tw_slow_options *options;
 	struct tw_loop loop;
 	struct tw_identity *identity;
+	struct tw_revoked revoked;
 	struct tw_agents *agents;
 	struct tw_server *server;
 	struct tw_watch signal_watch;

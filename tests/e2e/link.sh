@@ -15,7 +15,7 @@ slowd=
 # Without any right, as a user who owns nothing but the folder of its sockets.
 start_slowd() {
 	ip netns exec "$ns-slow" setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
-		"$TW_BUILD/tapwall-slowd" --listen '[fd09::1]:7433' --socket "$slow/slowd.sock" \
+		"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --listen '[fd09::1]:7433' --socket "$slow/slowd.sock" \
 		--viewer-socket "$slow/view.sock" --cert "$slow/slowd.pem" --key "$slow/slowd.pem" \
 		--ca "$slow/ca.pem" 2>>"$lab/slowd.log" &
 	slowd=$!
@@ -171,6 +171,22 @@ check "the agent ends: the slow path says so" within 20 agents '(.connected | no
 start_agent --policy "$lab/policy.yaml" --slow-path '[fd09::1]:7433' --slow-path-cert "$lab/certs/host-a.pem" \
 	--slow-path-key "$lab/certs/host-a.pem" --slow-path-ca "$lab/certs/ca.pem"
 check "it comes back" within 40 link_is connected
+
+check "root revokes its certificate" "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --revoke host-a
+check "the connection is cut" within 20 agents '(.connected | not) and (.why | contains("revoked"))'
+check "and refused: status says why" within 40 why_has 'Certificate was revoked'
+check "the list is told" grep -q "refused: the peer's certificate was revoked" "$lab/slowd.log"
+is_later() { # a certificate of the same second is revoked, too
+	[ "$(date +%s)" -gt "$(cut -d ' ' -f 2 "$slow/revoked")" ]
+}
+within 20 is_later || bail "time passes"
+slowd_alone --issue host-a >"$lab/certs/new.pem" || bail "a certificate is issued again"
+mv "$lab/certs/new.pem" "$lab/certs/host-a.pem"
+check "a new certificate is accepted" within 60 link_is connected
+echo 'host-b not a time' >>"$slow/revoked"
+check "a list that cannot be read shuts all out" within 20 agents '.connected | not'
+sed -i '$d' "$slow/revoked"
+check "until it can" within 60 link_is connected
 
 check "every datagram came back" end "$udp"
 check "every TCP message came back" end "$tcp"

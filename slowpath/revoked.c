@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "slowpath/revoked.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/exit.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "link/identity.h"
+
+#define FILE_NAME "revoked"
+
+static int path_of(const char *folder, char *path, size_t max)
+{
+	return (size_t)snprintf(path, max, "%s/" FILE_NAME, folder) < max ? 0 : -ENAMETOOLONG;
+}
+
+/* ---- reading ---- */
+
+/* False if a line is no line of this list. */
+static bool read_line(struct tw_revoked *revoked, const char *line)
+{
+	struct tw_revoked_row row = {0};
+	long long until;
+	char end;
+
+	if (sscanf(line, "%64s %lld%c", row.name, &until, &end) != 2 ||
+		!tw_identity_is_name(row.name))
+		return false;
+	row.until = (time_t)until;
+	return !tw_vec_push(&revoked->rows, row);
+}
+
+static bool read_list(struct tw_revoked *revoked)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_err err = {0};
+	char *rest = NULL;
+
+	revoked->rows.n = 0;
+	if (access(revoked->path, F_OK) < 0 && errno == ENOENT)
+		return true;
+	if (tw_file_read(revoked->path, &text, &err) < 0)
+		return false;
+	for (char *line = text.len ? strtok_r(text.data, "\n", &rest) : NULL; line;
+		line = strtok_r(NULL, "\n", &rest))
+		if (!read_line(revoked, line))
+			return false;
+	return true;
+}
+
+int tw_revoked_init(struct tw_revoked *revoked, const char *folder)
+{
+	int code;
+
+	*revoked = (struct tw_revoked){0};
+	code = path_of(folder, revoked->path, sizeof(revoked->path));
+	if (!code)
+		tw_revoked_look(revoked);
+	return code;
+}
+
+void tw_revoked_done(struct tw_revoked *revoked)
+{
+	tw_vec_done(&revoked->rows);
+}
+
+bool tw_revoked_look(struct tw_revoked *revoked)
+{
+	struct stat now = {0};
+
+	if (stat(revoked->path, &now) < 0)
+		now = (struct stat){0};
+	if (now.st_ino == revoked->seen.st_ino && now.st_size == revoked->seen.st_size &&
+		now.st_mtim.tv_sec == revoked->seen.st_mtim.tv_sec &&
+		now.st_mtim.tv_nsec == revoked->seen.st_mtim.tv_nsec)
+		return false;
+	revoked->seen = now;
+	revoked->broken = !read_list(revoked);
+	if (revoked->broken)
+		tw_log(TW_LOG_ERR,
+			"%s cannot be read as lines of NAME TIME; every agent is refused until it can",
+			revoked->path);
+	return true;
+}
+
+bool tw_revoked_has(void *arg, const char *name, time_t from)
+{
+	const struct tw_revoked *revoked = arg;
+
+	if (revoked->broken)
+		return true;
+	tw_vec_foreach (&revoked->rows, row)
+		if (from <= row->until && !strcmp(row->name, name))
+			return true;
+	return false;
+}
+
+/* ---- adding ---- */
+
+/* One write appends the whole line or, if it fails, at most a piece, which shuts all out and is seen. */
+static int append(const char *path, const char *name)
+{
+	tw_autofd int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	char line[TW_STREAM_PEER_MAX + 32];
+	int len = snprintf(line, sizeof(line), "%s %lld\n", name, (long long)time(NULL));
+
+	/* It holds no secret, and tapwall-slowd reads it also if root has made it. */
+	if (fd < 0 || write(fd, line, (size_t)len) != len || fsync(fd) < 0)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+int tw_revoked_add(const char *folder, const char *name)
+{
+	struct tw_err err = {0};
+	char path[4096];
+	int code = path_of(folder, path, sizeof(path));
+
+	if (!tw_identity_is_name(name))
+		code = tw_err_set(&err, -EINVAL, "--revoke", "tapwall agents lists their names",
+			"%s is no name of an agent", name);
+	if (!code)
+		code = append(path, name);
+	if (!code)
+		return TW_EXIT_OK;
+	if (!err.code)
+		tw_err_set(&err, code, folder, NULL, "cannot revoke: %s", strerror(-code));
+	tw_err_print(stderr, "tapwall-slowd", &err);
+	return (int)tw_exit_code(code);
+}
