@@ -10,7 +10,8 @@
  *             folders to its right. A module that finds a change sets a flag in its folder's
  *             struct. turn.c acts on the flags, in a fixed order.
  * Order:      daemon.c sets everything up from right to left, and ends it in reverse.
- * Invariants: 1. One thread; no module blocks.
+ * Invariants: 1. One thread; no module blocks. A second thread only moves events from the kernel's buffer into a
+ *                queue (observe/ring.h).
  *             2. Ending the agent, in any way, changes nothing that is enforced.
  *             3. No cycle of files (tests/lint/structure).
  */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/observe/events.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "agent/observe/describe.h"
 #include "agent/observe/journal.h"
+#include "agent/observe/ring.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
@@ -37,11 +35,9 @@ struct waiting {
 struct tw_events {
 	uint64_t looked_ns;
 	struct tw_telemetry *telemetry;
-	struct ring_buffer *ring;
+	struct tw_ring *ring;
 	struct tw_watch watch;
 	struct tw_watch poll_watch;
-	int poll_fd;		 /* fires every TW_EVENTS_POLL_MS: most events wake no reader */
-	unsigned int turn;	 /* events taken in this turn */
 	int64_t unix_ns;	 /* Unix time minus monotonic time, in this turn */
 	struct waiting *waiting; /* a ring of WAITING_MAX */
 	size_t first;		 /* number of the oldest waiting event; never wraps */
@@ -209,13 +205,10 @@ static void hear(struct tw_events *events, const struct tw_event *event)
 		tw_bind_hear(events->telemetry->enforcement->inforce, port, event->frame.src_mac);
 }
 
-static int on_event(void *arg, void *data, size_t len)
+static void on_event(void *arg, const struct tw_event *event)
 {
 	struct tw_events *events = arg;
-	const struct tw_event *event = data;
 
-	if (len < sizeof(*event))
-		return 0;
 	if (event->kind == TW_EVENT_CLAIM) {
 		claim(events, event);
 	} else if (event->kind == TW_EVENT_LEASE) {
@@ -225,39 +218,15 @@ static int on_event(void *arg, void *data, size_t len)
 		if (event->kind == TW_EVENT_DENY)
 			hear(events, event);
 	}
-	/* An error stops reading for this turn; the record itself is consumed. */
-	return ++events->turn < TW_EVENTS_TURN ? 0 : -EAGAIN;
 }
 
 static void on_ready(void *arg, uint32_t ready)
 {
 	struct tw_events *events = arg;
 
-	events->turn = 0;
 	events->unix_ns = (int64_t)tw_clock_unix_ns(0);
-	ring_buffer__consume(events->ring);
+	tw_ring_take(events->ring, TW_EVENTS_TURN);
 	tell_waiting(events);
-}
-
-static void on_poll(void *arg, uint32_t ready)
-{
-	struct tw_events *events = arg;
-	uint64_t count;
-
-	if (read(events->poll_fd, &count, sizeof(count)) == sizeof(count))
-		on_ready(events, ready);
-}
-
-static int open_poll(struct tw_events *events)
-{
-	const struct timespec period = {0, TW_EVENTS_POLL_MS * 1000000L};
-	const struct itimerspec every = {period, period};
-
-	events->poll_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (events->poll_fd < 0 || timerfd_settime(events->poll_fd, 0, &every, NULL) < 0)
-		return -errno;
-	return tw_loop_add(events->telemetry->loop, &events->poll_watch, events->poll_fd, EPOLLIN,
-		on_poll, events);
 }
 
 int tw_events_new(struct tw_telemetry *telemetry, struct tw_events **ret, struct tw_err *err)
@@ -271,17 +240,15 @@ int tw_events_new(struct tw_telemetry *telemetry, struct tw_events **ret, struct
 	events->waiting = tw_alloc_array(WAITING_MAX, sizeof(*events->waiting));
 	events->watch.fd = -1;
 	events->poll_watch.fd = -1;
-	events->poll_fd = -1;
 	if (events->waiting)
-		events->ring = ring_buffer__new(
-			tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_events), on_event, events,
-			NULL);
-	result = events->ring
-			 ? tw_loop_add(telemetry->loop, &events->watch,
-				   ring_buffer__epoll_fd(events->ring), EPOLLIN, on_ready, events)
-			 : -errno;
-	if (result >= 0)
-		result = open_poll(events);
+		result = tw_ring_new(tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_events),
+			on_event, events, &events->ring);
+	if (!result)
+		result = tw_loop_add(telemetry->loop, &events->watch,
+			tw_ring_buffer_fd(events->ring), EPOLLIN, on_ready, events);
+	if (!result)
+		result = tw_loop_add(telemetry->loop, &events->poll_watch,
+			tw_ring_poll_fd(events->ring), EPOLLIN, on_ready, events);
 	if (result < 0) {
 		tw_events_free(events);
 		return tw_err_set(err, result, "events", NULL, "cannot read the ring buffer: %s",
@@ -297,10 +264,8 @@ void tw_events_free(struct tw_events *events)
 	if (!events)
 		return;
 	tw_loop_remove(events->telemetry->loop, &events->poll_watch);
-	if (events->poll_fd >= 0)
-		close(events->poll_fd);
 	tw_loop_remove(events->telemetry->loop, &events->watch);
-	ring_buffer__free(events->ring);
+	tw_ring_free(events->ring);
 	free(events->waiting);
 	free(events);
 }

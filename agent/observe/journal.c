@@ -4,16 +4,31 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+
+/* The kernel takes advice about whole pages only. */
+static void advise_huge(void *memory, size_t len)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = ((uintptr_t)memory + page - 1) & ~(page - 1);
+
+	madvise((void *)begin, len - (begin - (uintptr_t)memory), MADV_HUGEPAGE);
+}
 
 int tw_journal_init(struct tw_journal *journal)
 {
 	*journal = (struct tw_journal){.next = 1, .settled = 1, .generation = 1};
 	journal->id = tw_clock_unix_ns(tw_clock_ns()) | 1;
 	journal->ring = tw_alloc_array(TW_JOURNAL_ENTRIES, sizeof(*journal->ring));
-	return journal->ring ? 0 : -ENOMEM;
+	if (!journal->ring)
+		return -ENOMEM;
+	/* Where the system allows it, a fault brings memory for 8,700 events, instead of 17. */
+	advise_huge(journal->ring, TW_JOURNAL_ENTRIES * sizeof(*journal->ring));
+	return 0;
 }
 
 void tw_journal_done(struct tw_journal *journal)

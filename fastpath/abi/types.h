@@ -19,7 +19,7 @@
 	(4 * TW_PORTS_MAX)     /* entries: two epochs, and as many being added or removed */
 #define TW_RULES_MAX	131072 /* rule slots */
 #define TW_IMAGES_MAX	8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
-#define TW_EVENTS_BYTES (1 << 20)
+#define TW_EVENTS_BYTES (1 << 24)
 
 #define TW_CONNS_DEFAULT 262144 /* default capacity of the connection table */
 #define TW_CONNS_MAX	 16777216

@@ -147,6 +147,12 @@ static int adopt_map(
 		return tw_err_set(err, -EEXIST, path,
 			"remove the old state with tapwalld --release, then start again",
 			"pinned by another version with another layout");
+	/* Programs wake the reader by the size of the buffer for events. Those that are loaded now get one of their
+	 * own; what the old one holds is lost. */
+	if (info.type == BPF_MAP_TYPE_RINGBUF && info.max_entries != bpf_map__max_entries(map))
+		return unlink(path) ? tw_err_set(err, -errno, path, NULL, "cannot remove: %s",
+					      strerror(errno))
+				    : 0;
 	if (bpf_map__set_max_entries(map, info.max_entries) || bpf_map__reuse_fd(map, fd))
 		return tw_err_set(err, -EEXIST, path, NULL, "cannot be taken over");
 	kernel->facts.adopted = true;

@@ -640,7 +640,7 @@ static void test_journal_names(void **state)
 	workload[0] = 'W';
 	assert_int_not_equal(tw_journal_name(&journal, workload), kept->names.workload);
 	assert_string_equal(tw_dictionary_text(&journal.names, kept->names.workload), "web-1");
-	for (int i = 0; i < TW_JOURNAL_ENTRIES; i++)
+	for (uint32_t i = 0; i < TW_JOURNAL_ENTRIES; i++)
 		tw_journal_add(&journal, &event, 0, true);
 	assert_false(tw_journal_at(&journal, TW_JOURNAL_ENTRIES + 1)->named);
 	assert_int_equal(tw_journal_unsettled(&journal), 3); /* the oldest unsettled entry */
