@@ -376,7 +376,7 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	if (!tw_role_may(role, request)) {
-		tw_err_set(&err, -EACCES, "request", "ask at the agent's own socket", "%s",
+		tw_err_set(&err, -EACCES, "request", "use the agent's main socket", "%s",
 			tw_role_refusal(role));
 		return tw_answer_error(out, request->id, &response, &err);
 	}
