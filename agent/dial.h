@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* dial.h: the agent's connection to its slow path.
  *
- * Why:        The agent dials, so that a hypervisor has no port that listens. On the one connection the slow path
- *             asks what a client of the agent's socket may ask, with the role TW_ROLE_SLOW_PATH.
- * Invariants: 1. No call blocks: a name is looked up by getaddrinfo_a(3), and TLS never waits (link/peer.h).
- *             2. Nothing that is enforced depends on it. A slow path that is absent, hangs or lies is told by
- *                `status` and the log, and dialled again.
- * Bounds:     One connection. The time between two attempts doubles from TW_DIAL_MIN_MS to TW_DIAL_MAX_MS, and is
- *             chosen at random from its upper half, so that the agents of a slow path that returns do not all
- *             come at once.
+ * Why:        the agent connects, so that a hypervisor needs no listening port. On this connection
+ *             the slow path may send the requests of a client of the agent's socket, in the role
+ *             TW_ROLE_SLOW_PATH.
+ * Invariants: 1. No call blocks: a name is looked up by getaddrinfo_a(3), and TLS never waits
+ *                (link/peer.h).
+ *             2. Enforcement does not depend on the slow path. If it is absent, hangs or sends
+ *                invalid data, `status` and the log show this, and the agent connects again.
+ * Bounds:     one connection. The time between two attempts doubles from TW_DIAL_MIN_MS to
+ *             TW_DIAL_MAX_MS. It is chosen at random from its upper half, so that not all agents
+ *             connect at once when a slow path returns.
  * Callers:    daemon.c, turn.c, answer/table.c.
  */
 #pragma once
@@ -43,25 +45,26 @@ struct tw_dial_setup {
 struct tw_dial {
 	struct tw_dial_setup setup;
 	enum tw_dial_state state;
-	uint64_t since_ns; /* the state began */
-	uint64_t retry_ns; /* when it is dialled again, if it waits */
+	uint64_t since_ns; /* time when the current state began */
+	uint64_t retry_ns; /* time of the next attempt, while waiting */
 	uint32_t backoff_ms;
-	uint64_t attempts; /* since the last connection */
+	uint64_t attempts; /* attempts since the last connection */
 	struct tw_lookup *lookup;
 	struct tw_peer *peer;
-	time_t expires; /* the agent's certificate; 0: it could not be read */
+	time_t expires; /* expiry of the agent's certificate; 0: it could not be read */
 	char name[TW_STREAM_PEER_MAX];
 	char version[64];
-	char why[TW_ERR_TEXT_MAX]; /* the last connection failed or ended; empty: none has */
+	char why[TW_ERR_TEXT_MAX]; /* why the last connection failed or ended; empty: none has */
 	uint64_t why_ns;
 };
 
-/* 0 or a negative errno, with `err` filled. What `setup` points to outlives it. */
+/* Returns 0, or a negative errno with `err` filled in. The objects that `setup` points to must
+ * outlive `dial`. */
 int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct tw_err *err);
 void tw_dial_done(struct tw_dial *dial);
-/* Dials, and gives up what takes too long. Call it a few times a second. */
+/* Starts attempts, and ends those that take too long. Must be called a few times a second. */
 void tw_dial_tick(struct tw_dial *dial);
-/* There may be something new for streams of the slow path. */
+/* Asks the streams of the slow path again, as there may be something new for them. */
 void tw_dial_pump(struct tw_dial *dial);
 /* Fills the message for `status`. False if no slow path is configured. */
 bool tw_dial_describe(const struct tw_dial *dial, Tapwall__V1__SlowPath *message);

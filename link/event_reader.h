@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* event_reader.h: reads the rows of EventBatches (link.proto), which may come from anywhere.
+/* event_reader.h: reads the rows of EventBatch messages (link.proto), which are not trusted.
  *
  *	struct tw_event_reader reader = {0};
  *	…	for each response with a batch:
@@ -9,11 +9,12 @@
  *	…
  *	tw_event_reader_done(&reader);
  *
- * Invariants: 1. Every name of a row is defined, every number ascends, and no column has a length but its own
- *                (tests/cli/unit_events.c, tests/cli/fuzz_events.c).
- *             2. `generation` changes when ids are forgotten: a caller that keeps ids translates them anew.
- *             3. Events that were lost are told by the next row, or by `lost` until one comes.
- * Bounds:     TW_EVENT_READER_ROWS rows in a batch; the dictionary's.
+ * Invariants: 1. Every name of a row is defined, every number ascends, and no column has a length
+ *                but its own (tests/cli/unit_events.c, tests/cli/fuzz_events.c).
+ *             2. `generation` changes when ids become invalid. A caller that stores ids must look
+ *                up the names again.
+ *             3. Lost events are reported by the next row or, until it arrives, by `lost`.
+ * Bounds:     TW_EVENT_READER_ROWS rows in a batch, and the bounds of the dictionary.
  * Callers:    one thread.
  */
 #pragma once
@@ -25,20 +26,21 @@
 #define TW_EVENT_READER_ROWS 4096
 
 struct tw_event_reader {
-	struct tw_event_row *rows; /* of the last batch */
+	struct tw_event_row *rows; /* rows of the last batch */
 	size_t n;
 	struct tw_dictionary dictionary;
-	uint32_t generation; /* of the dictionary */
-	uint64_t lost;	     /* events lost behind the last row */
-	/* To go on after a disconnection: fields of EventsRequest. */
+	uint32_t generation; /* generation of the dictionary */
+	uint64_t lost;	     /* events lost after the last row */
+	/* Fields of EventsRequest, to continue after a disconnection. */
 	uint64_t journal;
 	uint64_t next;
 
-	size_t max; /* of rows */
+	size_t max; /* capacity of `rows` */
 };
 
 void tw_event_reader_done(struct tw_event_reader *reader);
 
-/* Replaces the rows by those of a batch. Returns 0, -EBADMSG if the batch breaks a rule of link.proto, or -ENOMEM.
- * After an error the stream is of no more use, and there are no rows. */
+/* Replaces the rows by those of a batch. Returns 0, -EBADMSG if the batch violates a rule of
+ * link.proto, or -ENOMEM. After an error there are no rows, and the stream cannot be used any
+ * more. */
 int tw_event_reader_take(struct tw_event_reader *reader, const Tapwall__V1__EventBatch *batch);

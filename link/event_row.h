@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* event_row.h: one event as data: numbers, and names by their ids in a dictionary.
  *
- * Why:        an event is described by some twenty words, nearly all of which the event before it had, too. As ids
- *             they cost no allocation and no comparison of texts, and the reader decides which of them it looks up.
- * In:         the agent fills rows from its journal (agent/observe/describe.h), and a reader from a stream
- *             (link/event_reader.h).
+ * Why:        about twenty words describe an event, and most are the same as in the previous event.
+ *             As ids they need no allocation and no comparison of texts, and a reader looks up only
+ *             the names that it needs.
+ * In:         the agent fills rows from its journal (agent/observe/describe.h), and a reader from a
+ *             stream (link/event_reader.h).
  * Invariants: names are ids of the dictionary that came with the row. 0 is "".
  */
 #pragma once
@@ -15,20 +16,21 @@
 #include "link/dictionary.h"
 #include "link/link.h"
 
-/* Numbers of link.proto, which do not change. */
+/* These numbers are those of link.proto, and never change. */
 enum tw_event_row_kind {
 	TW_EVENT_ROW_OPEN = 1, /* a connection opened: its first packet passed */
 	TW_EVENT_ROW_CLOSE,    /* a connection ended */
 	TW_EVENT_ROW_DENY,     /* a frame was denied or rejected */
 };
 
-/* Directions are seen from the workload: `out` leaves it. Rows of kinds that a field is not meant for have 0. */
+/* Directions are seen from the workload: `out` leaves it. A field that does not apply to a kind of
+ * row is 0. */
 struct tw_event_row {
-	uint64_t number;      /* in the agent's journal */
-	uint64_t lost_before; /* events lost between the row before and this one */
+	uint64_t number;      /* number in the agent's journal */
+	uint64_t lost_before; /* events lost between the previous row and this one */
 	uint64_t time_ns;     /* Unix time */
 
-	uint8_t kind;	   /* enum tw_event_row_kind; others may come */
+	uint8_t kind;	   /* enum tw_event_row_kind; newer peers may send other values */
 	uint8_t verdict;   /* enum tw_verdict */
 	uint8_t direction; /* enum tw_dir */
 	uint8_t notable;   /* 1: `tapwall log` shows it without --all */
@@ -42,7 +44,7 @@ struct tw_event_row {
 	uint8_t from
 		[16]; /* originator of a connection, sender of a denied frame; IPv4 as ::ffff:a.b.c.d */
 	uint8_t to[16];
-	uint16_t from_port; /* host order; of ICMP queries the identifier */
+	uint16_t from_port; /* host order; for ICMP queries the identifier */
 	uint16_t to_port;
 	uint16_t icmp_type; /* type << 8 | code */
 	uint16_t ethertype; /* host order */
@@ -50,10 +52,10 @@ struct tw_event_row {
 	uint32_t from_workload; /* name; 0: the address belongs to none */
 	uint32_t to_workload;
 
-	uint32_t state; /* name; "untracked": it passed without a record; 0: none */
-	uint8_t out_verdict; /* enum tw_verdict of the source's end; 0: it was not asked, or is not here */
-	uint8_t in_verdict; /* … of the destination's end */
-	uint32_t out_rule;  /* name of the rule that decided at the source's end */
+	uint32_t state;	     /* name; "untracked": it passed without a record; 0: none */
+	uint8_t out_verdict; /* enum tw_verdict at the source's end; 0: none */
+	uint8_t in_verdict;  /* enum tw_verdict at the destination's end; 0: none */
+	uint32_t out_rule;   /* name of the rule that decided at the source's end */
 	uint32_t in_rule;
 
 	/* The frame of an open or a deny. */
@@ -71,7 +73,7 @@ struct tw_event_row {
 	/* The frame of a deny. */
 	uint32_t
 		entered_by; /* name of the interface where a frame on its way in entered the host; 0: unknown */
-	uint8_t tcp_flags;   /* 0: no TCP segment, or it was not parsed as far */
+	uint8_t tcp_flags;   /* 0: not TCP, or the TCP header was not parsed */
 	uint16_t tcp_window; /* not scaled */
 	uint32_t tcp_seq;
 	uint32_t tcp_ack;
@@ -79,7 +81,7 @@ struct tw_event_row {
 
 /* ---- rows and columns ---- */
 
-/* Rows that a column has a value of. */
+/* Rows that have a value in a column. */
 enum tw_event_rows_of {
 	TW_EVENT_ROWS_ALL,
 	TW_EVENT_ROWS_FRAMES, /* opens and denials */
@@ -103,14 +105,15 @@ static inline bool tw_event_rows_have(enum tw_event_rows_of rows, uint8_t kind)
 	}
 }
 
-/* ---- a row in words ---- */
+/* ---- a row as text ---- */
 
 #define TW_EVENT_PROTO_TEXT 4 /* "255" */
 
 /* Returns "tcp", "udp", "icmp", "icmp6", or else the number, written to `text`. */
 const char *tw_event_row_proto(uint8_t proto, char text[TW_EVENT_PROTO_TEXT]);
 
-/* A row as LogEntry. The entry points into this and into the dictionary; not to be copied. */
+/* A row as a LogEntry. The entry points into this struct and into the dictionary, so it must not be
+ * copied. */
 struct tw_event_words {
 	Tapwall__V1__LogEntry entry;
 	Tapwall__V1__End from;

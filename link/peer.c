@@ -223,7 +223,7 @@ static int take_request(struct tw_peer *peer, Tapwall__V1__Request *request)
 	if (waiting_out(peer) > TW_PEER_BUSY)
 		return refuse_request(peer, request->id, "too many bytes wait to be taken");
 	if (find_making(peer, request->id))
-		return FAIL(peer, -EPROTO, "sent a request with the number of another one");
+		return FAIL(peer, -EPROTO, "sent a request with a number that is in use");
 	code = options->start(options->context, options->role, request, &peer->out, &responses);
 	if (code < 0 || !responses)
 		return code;

@@ -203,7 +203,7 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 	adopt_prefixes(enforcement);
 	if (!ret)
 		tw_mend_begin(enforcement);
-	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot adopt what is in force") : 0;
+	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot read the state in force") : 0;
 }
 
 /* ---- executing a plan ---- */

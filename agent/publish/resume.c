@@ -84,7 +84,7 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 		ret = -ESTALE;
 	if (ret < 0 && (ret == -ESTALE || enforcement->found.text))
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
-			"%s in the state folder %s; nothing that is enforced changes: apply the policy",
+			"%s in the state folder %s; the enforced policy stays: apply the policy again",
 			TW_STORE_POLICY,
 			ret == -ESTALE	 ? "is damaged, or older than the policy in force"
 			: ret == -ENOENT ? "is missing"
