@@ -15,7 +15,7 @@ start_slowd() { # [CERTIFICATE]
 		2>>"$lab/slowd.log" &
 	slowd=$!
 	children="$children $slowd"
-	within 20 test -S "$lab/slowd.sock" || bail "tapwall-slowd starts" "$(cat "$lab/slowd.log")"
+	within 20 "$TW_BUILD/tapwall" agents --slow "$lab/slowd.sock" || bail "tapwall-slowd starts" "$(cat "$lab/slowd.log")"
 }
 stop_slowd() {
 	kill "$slowd"
