@@ -31,7 +31,7 @@ struct list_stream {
 	struct tw_responses base;
 	uint64_t at;		    /* next ifindex, rule number or reason */
 	struct tw_inforce *inforce; /* for groups and rules: the policy in force at the request */
-	bool prove;		    /* ports */
+	bool prove;		    /* only for ports: check the hooks first */
 };
 
 static void list_done(struct tw_responses *base)

@@ -197,7 +197,7 @@ static void tell_changes(
 	for (size_t i = 0; i < inforce->n_learned; i++)
 		if (!bsearch(&inforce->learned[i], now->at, now->n, sizeof(*now->at),
 			    compare_learned))
-			tw_log(TW_LOG_INFO, "dhcp: %s has %s no longer",
+			tw_log(TW_LOG_INFO, "dhcp: %s no longer has %s",
 				tw_policy_vnic(inforce->policy, inforce->learned[i].vnic)->workload,
 				tw_addr_format(&inforce->learned[i].addr, text));
 }

@@ -33,7 +33,7 @@ static const struct {
 	const char *text; /* %s is the service or, for a way without a service, the victim */
 } ways[TW_LAB_WAY__MAX] = {
 	[TW_LAB_ASK] = {"", false, true, {true, true}, "%s"},
-	[TW_LAB_HONEST] = {"frame/", false, true, {true, true}, "%s, an honest frame"},
+	[TW_LAB_HONEST] = {"frame/", false, true, {true, true}, "%s, a valid frame"},
 	[TW_LAB_AS_ADDRESS] = {"as:", true, true, {true, true}, "%s with %s's address"},
 	[TW_LAB_AS_MAC] = {"mac:", true, true, {true, true}, "%s with %s's MAC"},
 	[TW_LAB_STRAY_ACK] = {"stray-ack/", false, true, {true, true}, "%s ACK, no connection"},
