@@ -31,6 +31,6 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 
 const char *tw_role_refusal(enum tw_role role)
 {
-	return role == TW_ROLE_VIEWER ? "the viewers' socket changes nothing and captures nothing"
+	return role == TW_ROLE_VIEWER ? "not allowed on the viewers' socket"
 				      : "the slow path sets the policy, and does nothing else here";
 }
