@@ -136,6 +136,7 @@ tw_inline int tw_probe_yield(const struct tw_frame *f, const struct tw_scratch *
 tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *payer, struct tw_scratch *scratch, int replaces)
 {
+	__u32 half_max = tw_port_half_open_max(config, payer);
 	__u8 state = scratch->conn.progress.state;
 	__u32 id = payer->id;
 	struct tw_usage *usage = tw_usage_lookup(f, &id);
@@ -153,8 +154,7 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 	}
 	/* A replacement takes no memory. Without a record, its packets would find its
 	 * predecessor's. */
-	if (tw_conn_half_open_full(config, payer, usage) && tw_state_half_open(state) &&
-		!replaces) {
+	if (tw_usage_half_open_full(usage, half_max) && tw_state_half_open(state) && !replaces) {
 		scratch->flow.untracked = 1;
 		return TW_R_NONE;
 	}

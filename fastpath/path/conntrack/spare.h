@@ -94,12 +94,15 @@ tw_inline enum tw_yield tw_conn_bound(
 									       : TW_YIELD_NONE;
 }
 
-/* True if the payer's quota admits no further half-open connection. */
-tw_inline int tw_conn_half_open_full(
-	const struct tw_config *config, const struct tw_port *payer, const struct tw_usage *usage)
+tw_inline __u32 tw_port_half_open_max(const struct tw_config *config, const struct tw_port *port)
 {
-	__u32 max = payer->half_open_max ? payer->half_open_max : config->half_open_max;
+	return port->half_open_max ? port->half_open_max : config->half_open_max;
+}
 
+/* True if a port with this quota may open no further half-open connection; 0: no quota. Takes the
+ * number, as Linux 6.1 has no stack for keeping config and port until it is needed. */
+tw_inline int tw_usage_half_open_full(const struct tw_usage *usage, __u32 max)
+{
 	return max && tw_usage_now(usage->half_open) >= max;
 }
 

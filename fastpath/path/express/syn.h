@@ -212,7 +212,7 @@ tw_inline int tw_syn_affords(
 	const struct tw_config *config, const struct tw_port *port, const struct tw_usage *usage)
 {
 	return tw_conn_bound(config, port, usage) == TW_YIELD_NONE &&
-	       !tw_conn_half_open_full(config, port, usage);
+	       !tw_usage_half_open_full(usage, tw_port_half_open_max(config, port));
 }
 
 /* Locks the first bucket of the flow in scratch and prefetches the future record, if the bucket has
