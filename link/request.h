@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* request.h: a new key, and the request for a certificate of it.
  *
- * Callers:    cli/enroll.c, agent/dial.c, slowpath/ca.c.
+ * Callers:    slowpath/ca.c.
  * Source:     RFC 2986.
  */
 #pragma once
