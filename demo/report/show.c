@@ -7,9 +7,8 @@
 #include "cli/human.h"
 #include "cli/sheet.h"
 
-#define TEXT_MAX 160
-#define COMPLAINTS_MAX \
-	12 /* most descriptions; further ones usually have the same cause */
+#define TEXT_MAX       160
+#define COMPLAINTS_MAX 12 /* most descriptions; further ones usually have the same cause */
 
 /* The results of a path in all its families, to be printed. */
 struct row {
