@@ -232,13 +232,15 @@ static void make_blocks(const struct history_file *file, unsigned int n)
 static void a_damaged_block_is_told_and_the_rest_read(void **state)
 {
 	static const char *const damages[] = {
-		/* A byte in the middle of the addresses of block 2, its times cut short, no bytes at all. */
+		/* Of block 2: two bytes of its addresses, of its rows' numbers, its times cut short, no bytes column. */
 		"UPDATE part SET data = CAST(substr(data, 1, 30000) || x'5a5a' || substr(data, 30003) AS BLOB)"
 		" WHERE id = 2 * 32 + 0",
+		"UPDATE part SET data = CAST(substr(data, 1, length(data) - 1000) || x'0100' ||"
+		" substr(data, length(data) - 997) AS BLOB) WHERE id = 2 * 32 + 0",
 		"UPDATE part SET data = substr(data, 1, length(data) - 5) WHERE id = 2 * 32 + 9",
 		"DELETE FROM part WHERE id = 2 * 32 + 15",
 	};
-	static const unsigned int columns[] = {0, 9, 15};
+	static const unsigned int columns[] = {0, 0, 9, 15};
 
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
 		struct tw_history_query q = {.limit = TW_HISTORY_LIMIT_MAX,
