@@ -280,5 +280,6 @@ int main(void)
 		WITH_FIXTURE(test_dictionary),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

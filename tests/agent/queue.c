@@ -111,5 +111,6 @@ int main(void)
 		cmocka_unit_test(test_threads),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }
