@@ -80,7 +80,7 @@ struct tw_agent {
 
 	struct tw_answer_ctx answers;
 	struct tw_server *server;
-	struct tw_dial dial; /* the slow path's requests, which are answered as the server's are */
+	struct tw_dial dial; /* slow path; its requests are answered like a client's */
 
 	struct tw_watch netlink_watch;
 	struct tw_watch latch_watch;

@@ -15,12 +15,12 @@
 #include "link/stream.h"
 
 #define MS_NS	   1000000u
-#define STEADY_NS  10000000000u /* a connection that lasted so long was a good one */
+#define STEADY_NS  10000000000u /* after a connection this long, the next attempt comes soon */
 #define SCHEME	   "tls:"
 #define WHERE_MAX  400
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
-/* A name that is being looked up, in a thread of the C library's. */
+/* A look-up of a name, which a thread of the C library does. */
 struct tw_lookup {
 	struct gaicb request;
 	struct addrinfo hints;
@@ -36,7 +36,7 @@ static void set_state(struct tw_dial *dial, enum tw_dial_state state)
 	dial->since_ns = tw_clock_ns();
 }
 
-/* Returns a random number of milliseconds from the upper half of the time between two attempts. */
+/* Returns a random time between half of `ms` and `ms`. */
 static uint32_t jittered(uint32_t ms)
 {
 	uint32_t random = 0;
@@ -46,15 +46,15 @@ static uint32_t jittered(uint32_t ms)
 	return ms - random % (ms / 2 + 1);
 }
 
-/* Tells why there is no connection, and waits before the next attempt. */
+/* Logs why there is no connection, and waits before the next attempt. */
 static void wait_after(struct tw_dial *dial, const char *why)
 {
 	uint64_t now = tw_clock_ns();
 	bool was_good = dial->state == TW_DIAL_CONNECTED && now - dial->since_ns > STEADY_NS;
 
-	/* An attempt that fails as the one before is no news. */
+	/* A repeated failure is logged once. */
 	if (dial->state == TW_DIAL_CONNECTED || strcmp(why, dial->why) != 0)
-		tw_log(TW_LOG_WARNING, "slow path %s: %s; packets are not concerned, trying again",
+		tw_log(TW_LOG_WARNING, "slow path %s: %s; trying again; packets are not affected",
 			dial->setup.address, why);
 	snprintf(dial->why, sizeof(dial->why), "%s", why);
 	dial->why_ns = now;
@@ -66,7 +66,7 @@ static void wait_after(struct tw_dial *dial, const char *why)
 	dial->retry_ns = now + (uint64_t)jittered(dial->backoff_ms) * MS_NS;
 }
 
-/* Says what failed, with the file that it is about. */
+/* Ends an attempt with the error and the file that caused it. */
 static void fail_attempt(struct tw_dial *dial, const struct tw_err *err)
 {
 	char why[TW_ERR_TEXT_MAX];
@@ -78,7 +78,7 @@ static void fail_attempt(struct tw_dial *dial, const struct tw_err *err)
 
 /* ---- the connection ---- */
 
-/* The first greeting says that the slow path has accepted this agent. */
+/* The slow path sends its greeting after it has accepted this agent. */
 static void greeted(void *arg, const Tapwall__V1__HelloRequest *hello)
 {
 	struct tw_dial *dial = arg;
@@ -107,7 +107,7 @@ static void closed(void *arg, struct tw_peer *peer, const struct tw_err *err)
 	wait_after(dial, err->text);
 }
 
-/* Dials an address without names. */
+/* Dials an address that needs no look-up. */
 static int dial_at(struct tw_dial *dial, const char *address, struct tw_err *err)
 {
 	const struct tw_peer_options options = {.loop = dial->setup.loop,
@@ -158,7 +158,7 @@ static int begin_lookup(struct tw_dial *dial, struct tw_err *err)
 	return 0;
 }
 
-/* Picks one of the addresses found, another one with each attempt. */
+/* Picks one of the addresses found, a different one at each attempt. */
 static int pick_address(const struct tw_dial *dial, const struct addrinfo *found, char *address)
 {
 	const struct addrinfo *at = found;
@@ -234,10 +234,10 @@ int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct
 	if (strlen(setup->address) > WHERE_MAX / 2)
 		return tw_err_set(err, -EINVAL, "--slow-path", "write HOST:PORT", "is too long");
 	snprintf(address, sizeof(address), SCHEME "%s", setup->address);
-	/* Without an identity nothing is dialled. */
+	/* Only the syntax is checked: without an identity, nothing is dialled. */
 	if (tw_stream_dial(&(struct tw_dial_options){.address = address}, &stream) == -EINVAL)
 		return tw_err_set(err, -EINVAL, "--slow-path",
-			"write HOST:PORT, or [ADDRESS]:PORT for IPv6", "%s is no address",
+			"write HOST:PORT, or [ADDRESS]:PORT for IPv6", "%s is not an address",
 			setup->address);
 	set_state(dial, TW_DIAL_WAITING);
 	return 0;
@@ -246,7 +246,7 @@ int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct
 void tw_dial_done(struct tw_dial *dial)
 {
 	tw_peer_free(dial->peer);
-	/* A look-up that is under way uses its memory until the process ends. */
+	/* The memory of a look-up that cannot be cancelled stays in use until the process ends. */
 	if (dial->lookup && gai_cancel(&dial->lookup->request) == EAI_CANCELED)
 		free(dial->lookup);
 	*dial = (struct tw_dial){0};
@@ -274,7 +274,8 @@ static const char *const state_names[] = {
 	[TW_DIAL_CONNECTING] = "connecting",
 	[TW_DIAL_CONNECTED] = "connected",
 };
-_Static_assert(sizeof(state_names) / sizeof(state_names[0]) == TW_DIAL__MAX, "a name for each");
+_Static_assert(
+	sizeof(state_names) / sizeof(state_names[0]) == TW_DIAL__MAX, "a name for each state");
 
 bool tw_dial_describe(const struct tw_dial *dial, Tapwall__V1__SlowPath *message)
 {

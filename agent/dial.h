@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* dial.h: the agent's connection to its slow path.
  *
- * Why:        the agent connects, so that a hypervisor needs no listening port. On this connection
- *             the slow path may send the requests of a client of the agent's socket, in the role
- *             TW_ROLE_SLOW_PATH.
+ * Why:        the agent connects, so that a hypervisor needs no listening port. On this connection,
+ *             the slow path may send the same requests as a client of the agent's socket, limited
+ *             by the role TW_ROLE_SLOW_PATH.
  * Invariants: 1. No call blocks: a name is looked up by getaddrinfo_a(3), and TLS never waits
  *                (link/peer.h).
  *             2. Enforcement does not depend on the slow path. If it is absent, hangs or sends
  *                invalid data, `status` and the log show this, and the agent connects again.
  * Bounds:     one connection. The time between two attempts doubles from TW_DIAL_MIN_MS to
- *             TW_DIAL_MAX_MS. It is chosen at random from its upper half, so that not all agents
- *             connect at once when a slow path returns.
+ *             TW_DIAL_MAX_MS. The actual time is random in its upper half, so that agents do not
+ *             all connect at once when a slow path returns.
  * Callers:    daemon.c, turn.c, answer/table.c.
  */
 #pragma once

@@ -78,9 +78,9 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_TEXT,
 		AT(slow_path),
 		.value = "HOST:PORT",
-		.help = "Connect to tapwall-slowd there, by TLS, and let it ask and set the policy. Write "
-			"[ADDRESS]:PORT for IPv6, with %ZONE if it is link-local. Packets never wait "
-			"for it"},
+		.help = "Connect to tapwall-slowd at this address by TLS. It may read what viewers may read, "
+			"and set the policy. Write an IPv6 address as [ADDRESS]:PORT, with %ZONE if it is "
+			"link-local. Packets never wait for the slow path"},
 	{.name = "slow-path-cert",
 		.type = TW_ARG_FILE,
 		AT(slow_path_cert),
@@ -99,7 +99,7 @@ static const struct tw_arg args[] = {
 		AT(slow_path_ca),
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall/link/ca.pem",
-		.help = "Certificate of the CA that the slow path's certificate must be of, as PEM"},
+		.help = "Certificate of the CA that issued the slow path's certificate, as PEM"},
 	{.name = "bpffs",
 		.type = TW_ARG_FILE,
 		AT(bpffs),

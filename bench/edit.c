@@ -235,7 +235,7 @@ static uint64_t wait_for_flip(const struct host *host, uint32_t before)
 static int refused(const Tapwall__V1__Response *response, struct tw_err *err)
 {
 	return tw_err_set(err, -EIO, "agent", NULL, "refused a change: %s",
-		response->error ? response->error->text : "no answer to it");
+		response->error ? response->error->text : "no reason given");
 }
 
 static int apply(struct host *host, const struct world *world, double ret[static FIGURES],

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "link/stream.h"
 
-#define FILE_LEN_MAX 65536 /* a certificate has less than 4 KiB */
+#define FILE_LEN_MAX 65536 /* a certificate is smaller than 4 KiB */
 #define PURPOSES_MAX 16
 
 static const char name_chars[] =
@@ -33,7 +33,7 @@ static gnutls_datum_t datum_of(const struct tw_buf *buf)
 	return (gnutls_datum_t){(unsigned char *)buf->data, (unsigned int)buf->len};
 }
 
-/* Reads when the certificate expires. 0 or an error of GnuTLS. */
+/* Reads the expiry of a certificate. Returns 0 or an error code of GnuTLS. */
 static int read_expiry(const gnutls_datum_t *pem, time_t *ret)
 {
 	gnutls_x509_crt_t cert;
@@ -67,7 +67,7 @@ static int load_pair(
 	if (code >= 0)
 		code = read_expiry(&cert_pem, &identity->expires);
 	return code < 0 ? tw_err_set(err, -EKEYREJECTED, files->cert,
-				  "the certificate and its key must be PEM and belong together",
+				  "use a certificate and its own key, both as PEM",
 				  "cannot be used: %s", gnutls_strerror(code))
 			: 0;
 }
@@ -85,8 +85,8 @@ static int load_ca(
 	code = gnutls_certificate_set_x509_trust_mem(
 		identity->credentials, &pem, GNUTLS_X509_FMT_PEM);
 	return code <= 0 ? tw_err_set(err, -EKEYREJECTED, files->ca,
-				   "it must be the CA's certificate as PEM", "cannot be used: %s",
-				   code ? gnutls_strerror(code) : "it holds no certificate")
+				   "use the CA's certificate as PEM", "cannot be used: %s",
+				   code ? gnutls_strerror(code) : "it contains no certificate")
 			 : 0;
 }
 
@@ -128,15 +128,16 @@ void tw_identity_free(struct tw_identity *identity)
 /* ---- checking the peer ---- */
 
 struct verdict {
-	unsigned int flag; /* of gnutls_certificate_status_t */
+	unsigned int flag; /* a gnutls_certificate_status_t */
 	gnutls_alert_description_t alert;
 	const char *text;
 };
 
-/* In the order in which they are told: the first one that holds is the reason. */
+/* By priority: the first one whose flag is set is reported. */
 static const struct verdict verdicts[] = {
-	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "is not of this CA"},
-	{GNUTLS_CERT_SIGNER_NOT_CA, GNUTLS_A_UNKNOWN_CA, "is signed by what is no CA"},
+	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "was not issued by this CA"},
+	{GNUTLS_CERT_SIGNER_NOT_CA, GNUTLS_A_UNKNOWN_CA,
+		"was signed by a certificate that is not a CA's"},
 	{GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "expired"},
 	{GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_CERTIFICATE_EXPIRED,
 		"is not valid yet; compare both clocks"},
@@ -181,7 +182,7 @@ static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
 	       strlen(name) == len && tw_identity_is_name(name);
 }
 
-/* Returns what is wrong with a certificate of this CA, or NULL. */
+/* Returns the fault of a certificate that this CA issued, or NULL. */
 static const struct verdict *judge_cert(const struct tw_identity *identity, gnutls_x509_crt_t cert,
 	char *name, size_t name_max, time_t *ret_from)
 {
@@ -198,7 +199,7 @@ static const struct verdict *judge_cert(const struct tw_identity *identity, gnut
 	return NULL;
 }
 
-/* Returns what is wrong with the peer, or NULL. */
+/* Returns the fault of the peer's certificate, or NULL. */
 static const struct verdict *judge_peer(const struct tw_identity *identity,
 	gnutls_session_t session, char *name, size_t name_max, time_t *ret_from)
 {

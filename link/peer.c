@@ -10,12 +10,12 @@
 
 #define READ_BYTES    65536
 #define STEP_MESSAGES 16
-#define DONE_BYTES    65536 /* of `in` that are moved away at once */
+#define DONE_BYTES    65536 /* handled bytes of `in` that are removed at once */
 
-/* A stream of responses that this end makes. */
+/* A stream of responses from this end. */
 struct making {
 	struct tw_responses *responses;
-	bool waits;	/* it has nothing now */
+	bool waits;	/* nothing to send until tw_peer_pump() */
 	int64_t window; /* bytes that it may still send */
 };
 
@@ -30,24 +30,24 @@ struct tw_peer {
 	struct tw_peer_options options;
 	struct tw_stream *stream;
 	struct tw_watch watch;
-	uint32_t events; /* asked of epoll */
+	uint32_t events; /* registered with epoll */
 	struct tw_buf in;
-	size_t in_start; /* of what is not handled yet */
+	size_t in_start; /* start of the bytes not handled yet */
 	struct tw_buf out;
-	size_t sent; /* of out */
+	size_t sent; /* bytes of `out` already sent */
 	struct making makings[TW_PEER_ANSWERS];
 	unsigned int n_makings;
-	unsigned int turn; /* the stream that is asked next */
+	unsigned int turn; /* number of the stream whose turn is next */
 	struct asking askings[TW_PEER_ASKS];
 	unsigned int n_askings;
 	uint64_t last_id;
 	bool opened;
 	bool loaded; /* `in` holds a whole message */
 	uint64_t began_ns;
-	uint64_t heard_ns; /* when bytes last came */
-	uint64_t frame_ns; /* when the unfinished message began; 0: there is none */
-	uint64_t stall_ns; /* since when the other end takes nothing; 0: it takes all */
-	struct tw_err err; /* why it ends */
+	uint64_t heard_ns; /* time of the last bytes received */
+	uint64_t frame_ns; /* time when the unfinished message began; 0: none */
+	uint64_t stall_ns; /* time since which the other end accepts nothing; 0: it does */
+	struct tw_err err; /* reason for the end of the connection */
 };
 
 /* ---- life ---- */
@@ -88,7 +88,7 @@ static void end_peer(struct tw_peer *peer, int code)
 	tw_peer_free(peer);
 }
 
-/* Fails with the reason in words. */
+/* Sets the reason for the end of the connection, and returns `code`. */
 #define FAIL(peer, code, ...) \
 	tw_err_set(&(peer)->err, code, (peer)->stream->where, NULL, __VA_ARGS__)
 
@@ -114,7 +114,7 @@ static int flush_out(struct tw_peer *peer)
 		return 0;
 	peer->sent = 0;
 	peer->stall_ns = 0;
-	/* One great message must not keep its memory for as long as the connection lasts. */
+	/* The memory of a large message must not stay for as long as the connection does. */
 	if (peer->out.max > TW_PEER_BUSY)
 		tw_buf_done(&peer->out);
 	else
@@ -144,7 +144,7 @@ static int watch_events(struct tw_peer *peer, bool more)
 
 /* ---- responses that this end makes ---- */
 
-/* Sends a short error for a request that is not even looked at. */
+/* Refuses a request without reading its body. */
 static int refuse_request(struct tw_peer *peer, uint64_t id, const char *text)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -188,7 +188,7 @@ static void open_window(struct tw_peer *peer, uint64_t id, uint32_t bytes)
 		making->window = TW_PEER_WINDOW;
 }
 
-/* A stream that can end in order does so; else it is cut. */
+/* Stops a stream if it can be stopped, or else frees it. */
 static void cancel_making(struct tw_peer *peer, uint64_t id)
 {
 	struct making *making = find_making(peer, id);
@@ -219,9 +219,9 @@ static int take_request(struct tw_peer *peer, Tapwall__V1__Request *request)
 		break;
 	}
 	if (peer->n_makings >= TW_PEER_ANSWERS)
-		return refuse_request(peer, request->id, "too many streams are under way");
+		return refuse_request(peer, request->id, "too many streams are open");
 	if (waiting_out(peer) > TW_PEER_BUSY)
-		return refuse_request(peer, request->id, "too many bytes wait to be taken");
+		return refuse_request(peer, request->id, "too many bytes wait to be sent");
 	if (find_making(peer, request->id))
 		return FAIL(peer, -EPROTO, "sent a request with a number that is in use");
 	code = options->start(options->context, options->role, request, &peer->out, &responses);
@@ -232,7 +232,8 @@ static int take_request(struct tw_peer *peer, Tapwall__V1__Request *request)
 	return 0;
 }
 
-/* Asks one stream for its next part: 1 when there is more to do at once, 0, or a negative errno. */
+/* Lets one stream add its next responses. Returns 1 if there is more to do at once, 0, or a
+ * negative errno. */
 static int take_part(struct tw_peer *peer, struct making *making)
 {
 	size_t before = peer->out.len;
@@ -249,7 +250,7 @@ static int take_part(struct tw_peer *peer, struct making *making)
 	return state != TW_RESPONSES_WAIT;
 }
 
-/* Asks the next stream that neither waits nor has used its window up. */
+/* Serves the next stream, in turn, that neither waits nor has exhausted its window. */
 static int take_responses(struct tw_peer *peer)
 {
 	if (waiting_out(peer) >= TW_SERVER_OUT_SOFT)
@@ -282,7 +283,8 @@ int tw_peer_ask(struct tw_peer *peer, Tapwall__V1__Request *request, tw_peer_ans
 	return watch_events(peer, true);
 }
 
-/* Sends what has no answer, on a request of this end. A lack of memory ends the connection later. */
+/* Sends a MoreRequest or CancelRequest for a request of this end. If memory runs out, the
+ * connection ends later. */
 static void send_about(struct tw_peer *peer, Tapwall__V1__Request *request)
 {
 	tw_link_pack_request(&peer->out, request);
@@ -324,7 +326,7 @@ void tw_peer_cancel(struct tw_peer *peer, uint64_t id)
 	send_about(peer, &request);
 }
 
-/* Responses may still come for a request that was cancelled. */
+/* Responses to a cancelled request may still arrive. */
 static int take_response(struct tw_peer *peer, Tapwall__V1__Response *response)
 {
 	struct asking *at = find_asking(peer, response->id), asking;
@@ -332,7 +334,7 @@ static int take_response(struct tw_peer *peer, Tapwall__V1__Response *response)
 	if (!at)
 		return response->id <= peer->last_id
 			       ? 0
-			       : FAIL(peer, -EPROTO, "answered what was not asked");
+			       : FAIL(peer, -EPROTO, "answered a request that was not sent");
 	asking = *at;
 	if (response->last)
 		*at = peer->askings[--peer->n_askings];
@@ -355,12 +357,12 @@ static int take_body(struct tw_peer *peer, bool is_request, const uint8_t *body,
 		code = take_response(peer, response);
 		tapwall__v1__response__free_unpacked(response, NULL);
 	} else {
-		return FAIL(peer, -EBADMSG, "sent what is no message of this protocol");
+		return FAIL(peer, -EBADMSG, "sent an invalid message");
 	}
 	if (!code && peer->out.failed)
 		return -ENOMEM;
 	if (!code && waiting_out(peer) > TW_PEER_OUT_MAX)
-		return FAIL(peer, -ENOBUFS, "asks, and takes no answers");
+		return FAIL(peer, -ENOBUFS, "sends requests but accepts no answers");
 	return code;
 }
 
@@ -381,7 +383,7 @@ static void drop_in(struct tw_peer *peer)
 	}
 }
 
-/* Handles one whole message: 1, 0 if there is none, or a negative errno. */
+/* Handles one whole message. Returns 1, 0 if there is none, or a negative errno. */
 static int take_message(struct tw_peer *peer)
 {
 	size_t left = peer->in.len - peer->in_start, body_len;
@@ -407,7 +409,7 @@ static int take_message(struct tw_peer *peer)
 	return code < 0 ? code : 1;
 }
 
-/* Reads once, and opens the stream if it is not open. 0 or a negative errno. */
+/* Reads once, which also opens the stream. Returns 0 or a negative errno. */
 static int fill_in(struct tw_peer *peer)
 {
 	char data[READ_BYTES];
@@ -433,8 +435,9 @@ static int fill_in(struct tw_peer *peer)
 	return peer->in.failed ? -ENOMEM : 0;
 }
 
-/* Handles some of the messages that are there, and reads no more before all are: what an end sends faster than it is
- * handled stays in its socket. 1 when some are left, 0, or a negative errno. */
+/* Handles a bounded number of messages. The next read waits until none is left, so that bytes
+ * sent faster than they are handled stay in the socket. Returns 1 if some are left, 0, or a
+ * negative errno. */
 static int take_messages(struct tw_peer *peer)
 {
 	int taken = 1;
@@ -445,7 +448,7 @@ static int take_messages(struct tw_peer *peer)
 	return taken;
 }
 
-/* One bounded step; 0, or a negative errno when the connection is to end. */
+/* Does one bounded step. Returns 0, or a negative errno if the connection must be closed. */
 static int serve(struct tw_peer *peer)
 {
 	int more = 0, parts;
@@ -465,7 +468,7 @@ static void on_peer(void *arg, uint32_t events)
 	struct tw_peer *peer = arg;
 	int code = 0;
 
-	/* Reading says why a connection is in error. */
+	/* The read returns the error of the connection. */
 	if (events & (EPOLLERR | EPOLLHUP) || !peer->opened || (events & EPOLLIN && !peer->loaded))
 		code = fill_in(peer);
 	if (!code)
@@ -524,7 +527,7 @@ void tw_peer_pump(struct tw_peer *peer)
 		end_peer(peer, code);
 }
 
-/* Returns what has taken too long, or NULL. */
+/* Returns the time limit that was exceeded, as text, or NULL. */
 static const char *overdue(const struct tw_peer *peer, uint64_t now)
 {
 	if (!peer->opened)
@@ -535,7 +538,7 @@ static const char *overdue(const struct tw_peer *peer, uint64_t now)
 	if (now - peer->heard_ns > TW_PEER_SILENCE_NS)
 		return "sent nothing for 15 s";
 	if (peer->stall_ns && now - peer->stall_ns > TW_PEER_SILENCE_NS)
-		return "took nothing for 15 s";
+		return "accepted nothing for 15 s";
 	return NULL;
 }
 
@@ -547,7 +550,7 @@ void tw_peer_tick(struct tw_peer *peer)
 	if (why)
 		code = FAIL(peer, -ETIMEDOUT, "%s", why);
 	else if (peer->loaded)
-		/* The socket may take no bytes because the other end waits for this one. */
+		/* The socket may be full because the other end waits for this one to read. */
 		code = serve(peer);
 	if (code < 0)
 		end_peer(peer, code);

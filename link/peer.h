@@ -7,11 +7,11 @@
  *             So an end always reads, a slow reader of one stream delays no other message, and two
  *             ends that both have much to send do not wait for each other.
  * Bounds:     TW_PEER_ANSWERS streams and TW_PEER_ASKS own requests under way; TW_PEER_WINDOW bytes
- *             ahead of a stream; one read of messages that are not handled yet. A request that
- *             comes while TW_PEER_BUSY bytes wait to be taken is refused with EBUSY. An end that
- *             lets TW_PEER_OUT_MAX gather is let go, as is one whose handshake takes longer than
- *             TW_PEER_OPEN_NS or a message longer than TW_PEER_FRAME_NS, and one that sends nothing
- *             or takes nothing for TW_PEER_SILENCE_NS.
+ *             of a stream not yet consumed; one read of messages not yet handled. A request that
+ *             arrives while TW_PEER_BUSY bytes wait to be sent is refused with EBUSY. The
+ *             connection is closed if TW_PEER_OUT_MAX bytes wait to be sent, if the handshake takes
+ *             longer than TW_PEER_OPEN_NS or a message longer than TW_PEER_FRAME_NS, or if the
+ *             other end sends or accepts nothing for TW_PEER_SILENCE_NS.
  * Callers:    agent/dial.c, slowpath/agents.c; one thread.
  */
 #pragma once
@@ -49,7 +49,7 @@ struct tw_peer_options {
 	/* Called after the handshake. Returns 0, or a negative errno with `err` filled in, and then
 	 * the connection is closed. */
 	int (*opened)(void *arg, struct tw_peer *peer, struct tw_err *err);
-	/* The connection ended. The peer is freed when this returns. */
+	/* Called when the connection has ended. The peer is freed when this returns. */
 	void (*closed)(void *arg, struct tw_peer *peer, const struct tw_err *err);
 	void *arg;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "link/role.h"
 
-/* Captured frames are the operator's: they hold what guests send to each other, not only how it is judged. So is
- * reading a file of the host. */
+/* Only an operator may capture frames, which contain guests' data, and have the agent read a
+ * file of the host. */
 bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 {
 	switch (request->body_case) {
@@ -19,7 +19,7 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_EVENTS:
 	case TAPWALL__V1__REQUEST__BODY_TOP:
 	case TAPWALL__V1__REQUEST__BODY_AGENTS:
-	case TAPWALL__V1__REQUEST__BODY__NOT_SET: /* of a later version; the answer says so */
+	case TAPWALL__V1__REQUEST__BODY__NOT_SET: /* answered as unknown */
 		return true;
 	case TAPWALL__V1__REQUEST__BODY_HELLO:
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
@@ -32,5 +32,5 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 const char *tw_role_refusal(enum tw_role role)
 {
 	return role == TW_ROLE_VIEWER ? "not allowed on the viewers' socket"
-				      : "the slow path sets the policy, and does nothing else here";
+				      : "not allowed to the slow path";
 }

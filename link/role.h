@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* role.h: what the end of a connection may ask, by where it connected.
+/* role.h: the requests that an end of a connection may send, by where it connected.
  *
  * Callers:    agent/answer/, slowpath/.
  */
@@ -10,12 +10,12 @@
 #include "link.pb-c.h"
 
 enum tw_role {
-	TW_ROLE_VIEWER,	   /* what shows something and changes nothing */
-	TW_ROLE_SLOW_PATH, /* as a viewer, and the policy */
+	TW_ROLE_VIEWER,	   /* requests that only read */
+	TW_ROLE_SLOW_PATH, /* as a viewer, and set the policy */
 	TW_ROLE_OPERATOR,  /* all */
 };
 
-/* True if a role may ask this. What is not listed is the operator's. */
+/* True if a role may send this request. Requests that are not listed are for operators only. */
 bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request);
-/* Says why not, for the error. */
+/* Returns the text of the error for a refused request. */
 const char *tw_role_refusal(enum tw_role role);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* TLS 1.3 over TCP as a transport of stream.h. Both ends show certificates (identity.h). An address is HOST:PORT,
- * [HOST]:PORT for IPv6, with %ZONE if it is link-local.
+/* tls.c: TLS 1.3 over TCP as a transport of stream.h. Both ends present certificates (identity.h).
+ * An address is HOST:PORT, or [HOST]:PORT for IPv6, with %ZONE if it is link-local.
  *
- * Invariants: 1. No call blocks but of a stream that was dialled with `wait`.
+ * Invariants: 1. Calls block only on a stream that was dialled with `wait`.
  *             2. A stream is open only when the handshake is over and the peer's certificate was accepted. A
  *                peer that is refused gets an alert that says why.
- * Source:     RFC 8446. Sessions are not resumed, and no early data is taken: it could be replayed.
+ * Source:     RFC 8446. Sessions are not resumed, and early data is refused because it could be
+ *             replayed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,21 +29,21 @@
 #define BACKLOG	      32
 #define HOST_MAX      256
 #define DIAL_SECONDS  5
-#define HANDSHAKE_MAX 16384 /* bytes of one message of the handshake */
+#define HANDSHAKE_MAX 16384 /* maximum bytes of one handshake message */
 #define PRIORITIES    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CTYPE-ALL:+CTYPE-X509"
 
 struct tls_stream {
 	struct tw_stream base;
 	gnutls_session_t session; /* NULL: a listener */
 	struct tw_identity *identity;
-	unsigned int timeout_s; /* of a call that waits; 0: none */
+	unsigned int timeout_s; /* time limit of a call that waits; 0: none */
 	bool connecting;	/* TCP is not connected yet */
-	bool sending;		/* a record is made, and not all of it is in the socket */
+	bool sending;		/* a record is only partly written to the socket */
 };
 
 /* ---- addresses ---- */
 
-/* Splits HOST:PORT. False if it is not such. */
+/* Splits HOST:PORT. False if the address is malformed. */
 static bool split_address(const char *where, char host[HOST_MAX], const char **ret_port)
 {
 	const char *colon = strrchr(where, ':');
@@ -92,7 +93,7 @@ static void write_where(
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
-	/* What came over IPv4 to a listener of both is told as such. */
+	/* An IPv4 peer of a dual-stack listener is shown with its IPv4 address. */
 	if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
 		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
 		v4.sin_port = v6->sin6_port;
@@ -122,7 +123,7 @@ static void tls_close(struct tw_stream *base)
 	free(stream);
 }
 
-/* Takes `fd` over, also if it fails. `end` is GNUTLS_CLIENT, GNUTLS_SERVER, or 0 for a listener. */
+/* Takes `fd` over, even if it fails. `end` is GNUTLS_CLIENT, GNUTLS_SERVER, or 0 for a listener. */
 static int stream_new(
 	int fd, struct tw_identity *identity, unsigned int end, struct tls_stream **ret)
 {
@@ -153,14 +154,14 @@ static int stream_new(
 	gnutls_transport_set_int(stream->session, fd);
 	if (end & GNUTLS_SERVER) {
 		gnutls_certificate_server_set_request(stream->session, GNUTLS_CERT_REQUIRE);
-		/* A peer that was told the CA would keep another one's certificate to itself, and not learn why it
-		 * is refused. */
+		/* A client that knows the CA's name sends no certificate of another CA, and
+		 * would not learn why it is refused. */
 		gnutls_certificate_send_x509_rdn_sequence(stream->session, 1);
 	}
 	return 0;
 }
 
-/* Says why a call of GnuTLS failed; returns a negative errno. */
+/* Stores the reason why a call of GnuTLS failed, and returns a negative errno. */
 static int fail_with(struct tls_stream *stream, int code)
 {
 	char *why = stream->base.why;
@@ -202,7 +203,7 @@ static int finish_connect(struct tls_stream *stream)
 		return -errno;
 	if (code)
 		return -code;
-	/* Without an error it may also not be connected yet. */
+	/* Without an error, the socket may still be connecting. */
 	if (getpeername(stream->base.fd, (struct sockaddr *)&(struct sockaddr_storage){0},
 		    &(socklen_t){sizeof(struct sockaddr_storage)}) < 0)
 		return -EAGAIN;
@@ -210,7 +211,8 @@ static int finish_connect(struct tls_stream *stream)
 	return 0;
 }
 
-/* One step towards an open stream. 0 when it is open, or a negative errno. */
+/* Does one step of connection and handshake. Returns 0 if the stream is open, or a negative
+ * errno. */
 static int open_step(struct tls_stream *stream)
 {
 	struct tw_stream *base = &stream->base;
@@ -225,7 +227,7 @@ static int open_step(struct tls_stream *stream)
 	code = gnutls_handshake(stream->session);
 	base->wants_write = code == GNUTLS_E_AGAIN &&
 			    gnutls_record_get_direction(stream->session) == 1;
-	/* A warning is no end; the loop comes back when there is more to read. */
+	/* A warning does not end the handshake. The loop calls again when there is more to read. */
 	if (code == GNUTLS_E_WARNING_ALERT_RECEIVED)
 		return -EAGAIN;
 	if (code < 0) {
@@ -244,7 +246,8 @@ static int open_step(struct tls_stream *stream)
 	return 0;
 }
 
-/* Waits until the socket is ready. 0, -EAGAIN when the time is over, or another negative errno. */
+/* Waits until the socket is ready. Returns 0, -EAGAIN after the time limit, or another negative
+ * errno. */
 static int wait_ready(const struct tls_stream *stream, bool to_write)
 {
 	struct pollfd poll_fd = {.fd = stream->base.fd, .events = to_write ? POLLOUT : POLLIN};
@@ -274,7 +277,7 @@ static int open_stream(struct tls_stream *stream, bool wait)
 
 /* ---- bytes ---- */
 
-/* Fills what there is room for by whole records, so that GnuTLS keeps none behind. */
+/* Reads while a whole record fits, so that GnuTLS buffers no bytes that poll() cannot see. */
 static ssize_t tls_read(struct tw_stream *base, void *bytes, size_t max, bool wait)
 {
 	struct tls_stream *stream = (struct tls_stream *)base;
@@ -310,7 +313,7 @@ static ssize_t tls_write(struct tw_stream *base, const void *bytes, size_t len, 
 	if (code < 0)
 		return code;
 	for (;;) {
-		/* A record that the socket did not take is complete already: only its rest is to be sent. */
+		/* A partly written record is already encrypted: only its rest is sent. */
 		n = stream->sending ? gnutls_record_send(stream->session, NULL, 0)
 				    : gnutls_record_send(stream->session, bytes, len);
 		if (n >= 0) {
@@ -398,7 +401,7 @@ static int listen_at(int fd, const struct addrinfo *at)
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		return -errno;
-	/* [::] is every address, of IPv4 too. */
+	/* A listener at [::] accepts IPv4 too. */
 	if (at->ai_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
 		return -errno;
@@ -444,7 +447,7 @@ static int tls_accept(struct tw_stream *listener, struct tw_stream **ret)
 	code = stream_new(fd, ((struct tls_stream *)listener)->identity, GNUTLS_SERVER, &stream);
 	if (code < 0)
 		return code;
-	/* The number of no user of this host, so not root. */
+	/* UINT32_MAX is no user of this host, so the peer is not treated as root. */
 	stream->base.user = UINT32_MAX;
 	write_where(&stream->base, (struct sockaddr *)&from, len);
 	*ret = &stream->base;

@@ -13,15 +13,15 @@
 #include "link/identity.h"
 #include "link/reply.h"
 
-#define REFUSED_TOLD 16 /* refusals that are logged one by one, in a quarter of a second */
+#define REFUSED_TOLD 16 /* refusals logged individually between two ticks */
 #define TEXT(text)   ((char *)(uintptr_t)(text))
 
-/* A connection, from accept() on. */
+/* A connection that was accepted. */
 struct connection {
 	struct tw_agents *agents;
 	struct connection *next;
 	struct tw_peer *peer;
-	struct tw_agents_row *row; /* NULL: its handshake is not over */
+	struct tw_agents_row *row; /* NULL: in its handshake */
 };
 
 struct tw_agents {
@@ -32,7 +32,7 @@ struct tw_agents {
 	unsigned int n_rows;
 	struct connection *connections; /* newest first */
 	unsigned int n_pending;
-	unsigned int n_refused; /* since the last tick, which bounds what of it is logged */
+	unsigned int n_refused; /* since the last tick; limits the log */
 };
 
 /* ---- rows ---- */
@@ -141,7 +141,7 @@ static struct connection *connection_of(const struct tw_agents *agents, const st
 	return connection;
 }
 
-/* A flood of strangers must not fill the log. */
+/* Refused connections must not flood the log. */
 static void tell_refused(struct tw_agents *agents, const struct tw_peer *peer, const char *why)
 {
 	if (agents->n_refused++ < REFUSED_TOLD)
@@ -155,11 +155,11 @@ static int start(void *context, enum tw_role role, Tapwall__V1__Request *request
 	struct tw_err err;
 
 	tw_err_set(&err, -EACCES, "request", "ask at tapwall-slowd's own socket",
-		"an agent may not ask this");
+		"not allowed to an agent");
 	return tw_reply_error(out, request->id, &response, &err);
 }
 
-/* Ends the connection of a row, which is not the one of the callback under way. */
+/* Closes the connection of an agent. Must not be called from a callback of that connection. */
 static void drop(struct tw_agents *agents, struct tw_agents_row *row, const char *why)
 {
 	struct tw_peer *peer = row->peer;
@@ -182,9 +182,10 @@ static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
 
 	if (code < 0)
 		return tw_err_set(err, code, stream->where, NULL,
-			code == -ENOSPC ? "no more than %d agents are kept" : "out of memory",
+			code == -ENOSPC ? "%d agents are known already" : "out of memory",
 			TW_AGENTS_MAX);
-	/* The agent may have dialled again before the end of its old connection was noticed here. */
+	/* The agent may have connected again before this end noticed that the old connection is
+	 * dead. */
 	if (row->peer) {
 		tw_log(TW_LOG_WARNING,
 			"agent %s: connected again from %s; the connection from %s is closed",
@@ -216,7 +217,7 @@ static void closed(void *arg, struct tw_peer *peer, const struct tw_err *err)
 	agents->setup.told(agents->setup.arg);
 }
 
-/* Closes the oldest connection whose handshake is not over. */
+/* Closes the oldest connection in its handshake. */
 static void make_place(struct tw_agents *agents)
 {
 	struct connection *oldest = NULL;
@@ -230,7 +231,7 @@ static void make_place(struct tw_agents *agents)
 	if (!oldest)
 		return;
 	peer = oldest->peer;
-	tell_refused(agents, peer, "too many others are connecting");
+	tell_refused(agents, peer, "too many other connections are in their handshake");
 	connection_free(oldest);
 	tw_peer_free(peer);
 }
@@ -327,7 +328,7 @@ void tw_agents_tick(struct tw_agents *agents)
 	for (struct tw_agents_row *row = agents->rows; row; row = row->next)
 		if (row->peer && !row->greeting && now - row->hello_ns > TW_AGENTS_HELLO_NS)
 			greet(row);
-	/* A tick closes none but its own. */
+	/* A tick closes no connection but its own. */
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;
 		tw_peer_tick(connection->peer);

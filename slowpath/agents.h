@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* agents.h: the agents that dial this slow path, and what is known of each.
+/* agents.h: the agents that connect to this slow path, and their state.
  *
- * Why:        An agent is known by the name in its certificate. Two connections of one name are one agent that has
- *             dialled again: the newer one stays.
- * Invariants: 1. An agent gets nothing of another one. So far it may ask nothing at all.
- *             2. What an agent says of itself is cleaned and cut to length before it is kept.
- * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections whose handshake is not over, of which the oldest
- *             makes place for a new one; for each connection those of link/peer.h.
+ * Why:        The name in the certificate identifies an agent. If it connects again, the new
+ *             connection replaces the old one.
+ * Invariants: 1. An agent learns nothing about other agents: all its requests are refused, except
+ *                those about its own streams.
+ *             2. Text from an agent is cleaned and truncated before it is stored.
+ * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake, of which a new
+ *             one replaces the oldest. Each connection has the bounds of link/peer.h.
  * Callers:    daemon.c, answer.c; one thread.
  */
 #pragma once
@@ -30,7 +31,7 @@ struct tw_agents_setup {
 	struct tw_loop *loop;
 	const char *listen; /* ADDRESS:PORT */
 	struct tw_identity *identity;
-	/* Something came for a stream that waits. */
+	/* Called when an agent sent something for a waiting stream. */
 	void (*told)(void *arg);
 	void *arg;
 };
@@ -42,22 +43,22 @@ struct tw_agents_row {
 	char host[65];
 	char version[64];
 	char address[TW_STREAM_WHERE_MAX];
-	char source[256]; /* of the policy that it has in force */
+	char source[256]; /* source of its policy in force */
 	char why[TW_ERR_TEXT_MAX];
 	uint64_t generation;
 	uint64_t connects;
-	uint64_t since_ns;    /* connected or away */
-	uint64_t contact_ns;  /* while it is away: when it last sent something */
-	uint64_t hello_ns;    /* when it was last greeted */
-	bool greeting;	      /* … and has not answered */
+	uint64_t since_ns;    /* time when it connected, or when it was lost */
+	uint64_t contact_ns;  /* while it is away: time of the last bytes received */
+	uint64_t hello_ns;    /* time of the last HelloRequest to it */
+	bool greeting;	      /* the last HelloRequest is not answered yet */
 	struct tw_peer *peer; /* NULL: away */
 };
 
-/* 0 or a negative errno, with `err` filled. */
+/* Returns 0 or a negative errno with `err` filled in. */
 int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, struct tw_err *err);
 void tw_agents_free(struct tw_agents *agents); /* NULL is fine */
 void tw_agents_tick(struct tw_agents *agents);
-/* Ends the connections whose certificates were revoked since. */
+/* Closes the connections whose certificates have been revoked. */
 void tw_agents_revoke(struct tw_agents *agents);
 
 struct tw_agents_row *tw_agents_first(const struct tw_agents *agents);

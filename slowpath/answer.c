@@ -60,7 +60,7 @@ static int send_agent(const struct tw_agents_row *row, uint64_t id, struct tw_bu
 	return tw_reply_send(out, id, &response, false);
 }
 
-/* The rows of all agents take less than a client may leave waiting. */
+/* The rows of all agents fit into the output buffer of a client. */
 static int answer_agents(
 	const struct tw_slow *slow, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
@@ -75,12 +75,12 @@ static int answer_agents(
 
 /* ---- requests that are passed on ---- */
 
-/* Responses of an agent on their way to a client. */
+/* A request that was passed on to an agent, and the responses on their way to the client. */
 struct passing {
 	struct tw_responses base;
 	struct tw_slow *slow;
 	struct tw_peer *peer; /* NULL: the agent has sent the last response, or is gone */
-	uint64_t peer_id;     /* of the request, as the agent knows it */
+	uint64_t peer_id;     /* id of the request at the agent */
 	struct tw_buf queue;
 	size_t lent; /* bytes that the agent sent since its window was last opened */
 	char agent[TW_STREAM_PEER_MAX];
@@ -140,7 +140,8 @@ static int passing_next(struct tw_responses *base, void *context, struct tw_buf 
 	return TW_RESPONSES_WAIT;
 }
 
-/* A capture ends in order when the client sends no more; so does every other stream here. */
+/* When the client sends no more, the agent is asked to end the stream, and its last response is
+ * passed on. */
 static void passing_stop(struct tw_responses *base)
 {
 	struct passing *passing = (struct passing *)base;
@@ -181,15 +182,15 @@ static int pass_on(struct tw_slow *slow, Tapwall__V1__Request *request, struct t
 		.next = passing_next, .done = passing_done, .stop = passing_stop, .id = id};
 	passing->slow = slow;
 	strcpy(passing->agent, row->name);
-	/* The agent must not take it for another one's. */
+	/* The agent's name is for the slow path only. */
 	request->agent = TEXT("");
 	code = tw_peer_ask(row->peer, request, on_response, passing, &passing->peer_id);
 	request->agent = agent;
 	request->id = id;
 	if (code < 0) {
 		free(passing);
-		tw_err_set(
-			&err, code, row->name, "try again later", "too much is asked of the agent");
+		tw_err_set(&err, code, row->name, "try again later",
+			"too many requests to the agent are open");
 		return refuse(out, id, &err);
 	}
 	passing->peer = row->peer;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* answer.h: what tapwall-slowd answers to clients of its sockets.
+/* answer.h: answers requests of clients of tapwall-slowd's sockets.
  *
- * A request that names an agent is passed on to it, if the client's role may ask it, and its responses are
- * passed back as fast as the client takes them.
+ * A request that names an agent is passed on to it if the client's role allows the request. The
+ * responses are passed back as fast as the client accepts them.
  */
 #pragma once
 
 #include "link/server.h"
 #include "slowpath/slow.h"
 
-/* This is `start` of struct tw_server_options, with a struct tw_slow as context. */
+/* The `start` of struct tw_server_options, with a struct tw_slow as context. */
 int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret);

@@ -27,7 +27,7 @@ static int code_of(int result)
 	return result == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EKEYREJECTED;
 }
 
-/* Takes what GnuTLS has allocated. */
+/* Moves a datum that GnuTLS allocated to a buffer. */
 static int put_datum(int result, gnutls_datum_t *datum, struct tw_buf *to)
 {
 	if (result < 0)
@@ -38,14 +38,14 @@ static int put_datum(int result, gnutls_datum_t *datum, struct tw_buf *to)
 	return to->failed ? -ENOMEM : 0;
 }
 
-/* Fills what all certificates have. */
+/* Sets the fields that all certificates have. */
 static int fill_cert(gnutls_x509_crt_t cert, const char *name, time_t from, time_t until)
 {
 	unsigned char serial[SERIAL_LEN];
 	int result = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial));
 
 	serial[0] &= 0x7f; /* RFC 5280 section 4.1.2.2: positive */
-	serial[0] |= 0x40; /* … and all of one length */
+	serial[0] |= 0x40; /* not shortened by leading zeros */
 	if (!result)
 		result = gnutls_x509_crt_set_version(cert, 3);
 	if (!result)
@@ -180,7 +180,7 @@ static int set_issuer(const struct tw_ca *ca, gnutls_x509_crt_t cert)
 	size_t len = sizeof(id);
 	int result = gnutls_x509_crt_get_subject_key_id(ca->cert, id, &len, NULL);
 
-	/* A CA of the user's own may have no identifier. */
+	/* A CA that the user made may have no key identifier. */
 	if (result == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		return 0;
 	return result < 0 ? result : gnutls_x509_crt_set_authority_key_id(cert, id, len);
@@ -232,7 +232,7 @@ static bool is_good_key(gnutls_pubkey_t key)
 	}
 }
 
-/* Reads the public key of a request, whose signature proves that the private one is there. */
+/* Reads the public key of a request. The signature proves that the sender has the private key. */
 static int read_request(const void *request, size_t len, gnutls_pubkey_t key)
 {
 	const gnutls_datum_t pem = {(unsigned char *)(uintptr_t)request, (unsigned int)len};

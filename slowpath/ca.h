@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ca.h: the slow path's own small CA: it signs the certificates of its agents and of the slow path itself.
+/* ca.h: the slow path's CA, which signs the certificates of its agents and of the slow path itself.
  *
- * Invariants: 1. Of a request for a certificate only the public key is used, after its owner proved to have the
- *                private one. Name, purpose and lifetime are this end's to say.
- *             2. Keys are on curve P-256, or Ed25519, and of no other kind.
+ * Invariants: 1. Only the public key of a request is used, after its signature was verified. Name,
+ *                purpose and lifetime are set by the caller.
+ *             2. Keys are P-256 or Ed25519 keys only.
  * Callers:    slowpath/, tests/; one thread.
  * Source:     RFC 5280 (certificates), RFC 2986 (requests for them).
  */
@@ -18,8 +18,8 @@
 #include "link/identity.h"
 
 #define TW_CA_YEARS	  10
-#define TW_CA_SKEW_S	  300 /* certificates are valid so much earlier, for clocks that are behind */
-#define TW_CA_FINGERPRINT 65 /* bytes of its text */
+#define TW_CA_SKEW_S	  300 /* certificates are valid this much earlier, for slow clocks */
+#define TW_CA_FINGERPRINT 65  /* bytes of a fingerprint as text */
 
 struct tw_ca;
 
@@ -30,22 +30,22 @@ struct tw_ca_subject {
 	time_t until;
 };
 
-/* Makes a CA with a new key. 0 or a negative errno. */
+/* Makes a CA with a new key. Returns 0 or a negative errno. */
 int tw_ca_new(const char *name, struct tw_ca **ret);
-/* Reads a CA from PEM. 0, -EKEYREJECTED if it is none, or -ENOMEM. */
+/* Reads a CA from PEM. Returns 0, -EKEYREJECTED if it is not a CA, or -ENOMEM. */
 int tw_ca_read(const struct tw_buf *cert, const struct tw_buf *key, struct tw_ca **ret);
 void tw_ca_free(struct tw_ca *ca); /* NULL is fine */
 TW_DEFINE_AUTO(tw_ca)
 
-/* Append PEM. 0 or a negative errno. */
+/* Append the certificate and the key as PEM. Return 0 or a negative errno. */
 int tw_ca_put_cert(const struct tw_ca *ca, struct tw_buf *pem);
 int tw_ca_put_key(const struct tw_ca *ca, struct tw_buf *pem);
-/* Writes SHA-256 of the CA's certificate, in hex. 0 or a negative errno. */
+/* Writes the SHA-256 of the CA's certificate in hex. Returns 0 or a negative errno. */
 int tw_ca_fingerprint(const struct tw_ca *ca, char text[TW_CA_FINGERPRINT]);
 
-/* Appends a certificate for the key of a request (PEM). 0, -EKEYREJECTED if the request is not sound, or another
- * negative errno. */
+/* Appends a certificate for the key of a request (PEM). Returns 0, -EKEYREJECTED if the request
+ * is invalid, or another negative errno. */
 int tw_ca_sign(const struct tw_ca *ca, const struct tw_ca_subject *subject, const void *request,
 	size_t len, struct tw_buf *pem);
-/* Appends a new key and a certificate for it. 0 or a negative errno. */
+/* Appends a new key and a certificate for it. Returns 0 or a negative errno. */
 int tw_ca_issue(const struct tw_ca *ca, const struct tw_ca_subject *subject, struct tw_buf *pem);

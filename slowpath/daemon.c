@@ -26,7 +26,7 @@ static void on_signal(void *arg, uint32_t events)
 
 	if (read(slow->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	tw_log(TW_LOG_INFO, "stopping; agents go on without");
+	tw_log(TW_LOG_INFO, "stopping; agents keep filtering");
 	tw_loop_stop(&slow->loop);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* daemon.h: tapwall-slowd from start to end. Caller: main.c. */
+/* daemon.h: runs tapwall-slowd. Caller: main.c. */
 #pragma once
 
 #include "slowpath/options.h"

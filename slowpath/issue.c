@@ -44,8 +44,8 @@ static int write_new(const char *path, const struct tw_buf *text, struct tw_err 
 	if (fd >= 0)
 		close(fd);
 	if (code == -EEXIST)
-		return tw_err_set(err, code, path, "remove it if no agent needs it any more",
-			"exists already");
+		return tw_err_set(err, code, path, "delete it if no agent needs it any more",
+			"already exists");
 	return code < 0 ? tw_err_set(err, code, path, NULL, "cannot write it: %s", strerror(-code))
 			: 0;
 }
@@ -61,7 +61,8 @@ static int write_pem(const char *folder, const char *name, const struct tw_buf *
 	return code < 0 ? code : write_new(path, pem, err);
 }
 
-/* The slow path's certificate lasts as long as the CA does, whose key lies beside it. */
+/* The slow path's certificate is valid for as long as the CA: a shorter time would gain nothing,
+ * because the CA's key is stored beside it. */
 static int issue_own(const struct tw_ca *ca, struct tw_buf *pem)
 {
 	time_t now = time(NULL);
@@ -89,7 +90,7 @@ static int read_ca(const char *folder, struct tw_ca **ret, struct tw_err *err)
 		return code;
 	code = tw_ca_read(&cert, &key, ret);
 	return code < 0 ? tw_err_set(err, code, path, "tapwall-slowd --init makes a CA",
-				  "it and ca-key.pem are no CA")
+				  "it and ca-key.pem do not form a CA")
 			: 0;
 }
 
@@ -136,7 +137,7 @@ int tw_issue_agent(const char *folder, const char *name)
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
 		.side = TW_IDENTITY_AGENT,
-		.from = now, /* checked by this clock alone; see revoked.h */
+		.from = now, /* checked by the clock of this host */
 		.until = now + (time_t)TW_ISSUE_DAYS * DAY_S};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	tw_auto_buf struct tw_buf pem = {0};
@@ -146,7 +147,7 @@ int tw_issue_agent(const char *folder, const char *name)
 	if (!tw_identity_is_name(name))
 		code = tw_err_set(&err, -EINVAL, "--issue",
 			"use letters, digits, dots, hyphens and underscores, at most 64",
-			"%s is no name of an agent", name);
+			"%s is not a valid name of an agent", name);
 	else
 		code = read_ca(folder, &ca, &err);
 	if (!code)

@@ -17,7 +17,7 @@ static const struct tw_arg args[] = {
 		AT(listen),
 		.value = "ADDRESS:PORT",
 		.fallback = "[::]:7433",
-		.help = "Listen for agents at this address, by TLS; [::] is every address, of IPv4 too"},
+		.help = "Listen for agents at this address by TLS; [::] is every IPv6 and IPv4 address"},
 	{.name = "socket",
 		.type = TW_ARG_FILE,
 		AT(socket),
@@ -28,8 +28,8 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_FILE,
 		AT(viewer_socket),
 		.value = "PATH",
-		.help = "Listen at this socket too, for root and the group tapwall-view; it answers "
-			"requests that only show something"},
+		.help = "Also listen at this socket, for root and the group tapwall-view. It accepts "
+			"only requests that read; policies and captures are refused"},
 	{.name = "cert",
 		.type = TW_ARG_FILE,
 		AT(cert),
@@ -47,14 +47,14 @@ static const struct tw_arg args[] = {
 		AT(ca),
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall-slowd/ca.pem",
-		.help = "Certificate of the CA that agents' certificates must be of, as PEM"},
+		.help = "Certificate of the CA that issues agents' certificates, as PEM"},
 	{.name = "state-dir",
 		.type = TW_ARG_FILE,
 		AT(state_dir),
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall-slowd",
-		.help = "Folder of the CA that --init makes and --issue uses, and of the names that --revoke "
-			"adds"},
+		.help = "Directory of the CA that --init makes and --issue uses, and of the list that --revoke "
+			"extends"},
 	{.name = "init",
 		.type = TW_ARG_FLAG,
 		AT(init),
@@ -69,8 +69,8 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_TEXT,
 		AT(revoke),
 		.value = "NAME",
-		.help = "Revoke every certificate that the agent of this name has so far, and exit. A "
-			"tapwall-slowd that runs closes its connection"},
+		.help = "Revoke every certificate issued to the agent of this name so far, and exit. If "
+			"tapwall-slowd is running, it closes the agent's connection"},
 	{.name = "verbose",
 		.type = TW_ARG_FLAG,
 		AT(verbose),
@@ -93,7 +93,7 @@ static int run(const void *values)
 }
 
 static const struct tw_args_command command = {
-	.summary = "Serve the agents of many hosts: the half of tapwall that is no packet",
+	.summary = "Serve the agents of many hosts",
 	.args = args,
 	.n_args = TW_ARGS_N(args),
 	.values_size = sizeof(struct tw_slow_options),
@@ -102,15 +102,16 @@ static const struct tw_args_command command = {
 
 static const struct tw_args_section sections[] = {
 	{"A NEW AGENT",
-		"*--init* makes the CA; the service does so when it starts first. For each host, put the output of *--issue* into _/var/lib/tapwall/link/agent.pem_ there, for root alone, and a copy of _ca.pem_ beside it; start *tapwalld*(8) with *--slow-path*. A certificate is renewed in the same way. The file is read at the next connection.\n"},
-	{"SIGNALS", "*SIGTERM*, *SIGINT*\n\tstop; the agents go on filtering and dial again.\n"},
+		"*--init* makes the CA; the service does so at its first start. On each host, save the output of *--issue* as _/var/lib/tapwall/link/agent.pem_, readable by root only, and a copy of _ca.pem_ beside it; then start *tapwalld*(8) with *--slow-path*. Renew a certificate in the same way. The agent reads the file at each connection.\n"},
+	{"SIGNALS",
+		"*SIGTERM*, *SIGINT*\n\tstop; the agents keep filtering and try to connect again.\n"},
 	{"EXIT STATUS",
 		"0 stopped by a signal, or done; 1 the name of an agent is invalid, or a file exists; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
 	{"FILES",
 		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
-		"_slowd.pem_; _revoked_, lines of a name and a time: the agent's certificates that began by "
-		"then are refused.\n\n"
-		"_/run/tapwall-slowd/slowd.sock_\n\twhere *tapwall*(1) finds it; accessible to root "
+		"_slowd.pem_; _revoked_, lines of a name and a time: the agent's certificates that are valid "
+		"from then or before are refused.\n\n"
+		"_/run/tapwall-slowd/slowd.sock_\n\tsocket for *tapwall*(1); accessible to root "
 		"and the group tapwall.\n"},
 	{"SEE ALSO", "*tapwall-agents*(1), *tapwall*(1), *tapwalld*(8)\n"},
 };
@@ -122,7 +123,7 @@ static const struct tw_args_program program = {
 	.commands = &command,
 	.n_commands = 1,
 	.description =
-		"Agents, *tapwalld*(8) with *--slow-path*, connect to it by TLS 1.3 and show certificates of one CA, as it does to them: its own is for TLS servers, theirs are for TLS clients, and the common name is the agent's name. It needs no rights. No packet waits for it: agents filter with the policy that they have while it is away.",
+		"Agents, *tapwalld*(8) with *--slow-path*, connect to tapwall-slowd by TLS 1.3. Both ends need a certificate of one CA: tapwall-slowd one for TLS servers, an agent one for TLS clients whose common name is the agent's name. tapwall-slowd needs no privileges. No packet waits for it: while it is down, agents filter with the policy that they have.",
 	.sections = sections,
 	.n_sections = TW_ARGS_N(sections),
 };

@@ -23,7 +23,7 @@ static int path_of(const char *folder, char *path, size_t max)
 
 /* ---- reading ---- */
 
-/* False if a line is no line of this list. */
+/* False if the line is invalid. */
 static bool read_line(struct tw_revoked *revoked, const char *line)
 {
 	struct tw_revoked_row row = {0};
@@ -85,7 +85,7 @@ bool tw_revoked_look(struct tw_revoked *revoked)
 	revoked->broken = !read_list(revoked);
 	if (revoked->broken)
 		tw_log(TW_LOG_ERR,
-			"%s cannot be read as lines of NAME TIME; every agent is refused until it can",
+			"%s is unreadable or has an invalid line; every agent is refused until it is repaired",
 			revoked->path);
 	return true;
 }
@@ -104,14 +104,16 @@ bool tw_revoked_has(void *arg, const char *name, time_t from)
 
 /* ---- adding ---- */
 
-/* One write appends the whole line or, if it fails, at most a piece, which shuts all out and is seen. */
+/* Appends a line with one write. If the write fails, at most part of the line is in the file: it
+ * is invalid, so every agent is refused and the operator is warned. */
 static int append(const char *path, const char *name)
 {
 	tw_autofd int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	char line[TW_STREAM_PEER_MAX + 32];
 	int len = snprintf(line, sizeof(line), "%s %lld\n", name, (long long)time(NULL));
 
-	/* It holds no secret, and tapwall-slowd reads it also if root has made it. */
+	/* The mode is 0644 because the list is not secret, and tapwall-slowd must read a file
+	 * that root made. */
 	if (fd < 0 || write(fd, line, (size_t)len) != len || fsync(fd) < 0)
 		return errno ? -errno : -EIO;
 	return 0;
@@ -125,7 +127,7 @@ int tw_revoked_add(const char *folder, const char *name)
 
 	if (!tw_identity_is_name(name))
 		code = tw_err_set(&err, -EINVAL, "--revoke", "tapwall agents lists their names",
-			"%s is no name of an agent", name);
+			"%s is not a valid name of an agent", name);
 	if (!code)
 		code = append(path, name);
 	if (!code)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* revoked.h: the agents whose certificates are no longer accepted: a file of lines `NAME TIME`.
+/* revoked.h: the list of revoked certificates: a file of lines `NAME TIME`.
  *
- * Why:        A name and a time take all certificates of the name that began by then, also those that were copied or
- *             renewed unseen. A later one is good again.
- * Invariants: 1. If the file is there and cannot be read, or has a line that is not such, every agent is refused.
+ * Why:        A line revokes all certificates of the name whose validity starts at or before the
+ *             time, including copies that the operator does not know of. A certificate issued later
+ *             is accepted.
+ * Invariants: 1. If the file exists but cannot be read, or has an invalid line, every agent is
+ *                refused.
  * Callers:    daemon.c (one thread), main.c.
  */
 #pragma once
@@ -18,7 +20,7 @@
 
 struct tw_revoked_row {
 	char name[TW_STREAM_PEER_MAX];
-	time_t until; /* certificates that began by then */
+	time_t until; /* certificates valid from then or before are revoked */
 };
 
 struct tw_revoked {
@@ -28,12 +30,13 @@ struct tw_revoked {
 	TW_VEC(struct tw_revoked_row) rows;
 };
 
-/* Reads the list of a folder. 0, or -ENAMETOOLONG. */
+/* Reads the list in a directory. Returns 0 or -ENAMETOOLONG. */
 int tw_revoked_init(struct tw_revoked *revoked, const char *folder);
 void tw_revoked_done(struct tw_revoked *revoked);
-/* Reads the list again if it has changed. True if it has. Call it a few times a second. */
+/* Reads the list again if it has changed. True if it has. Must be called a few times a second. */
 bool tw_revoked_look(struct tw_revoked *revoked);
-/* True if a certificate of this name that began at `from` was revoked. `arg` is a struct tw_revoked. */
+/* True if a certificate of this name, valid from `from` on, was revoked. `arg` is a struct
+ * tw_revoked. */
 bool tw_revoked_has(void *arg, const char *name, time_t from);
-/* Adds a name to the list of a folder. Returns an exit code. */
+/* Adds a name to the list in a directory. Returns an exit code. */
 int tw_revoked_add(const char *folder, const char *name);

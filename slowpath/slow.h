@@ -2,7 +2,7 @@
 /* slow.h: the state of tapwall-slowd, in one place.
  *
  * Invariants: 1. One thread and one loop; no module blocks.
- *             2. What it does not have, no host misses: agents filter without it.
+ *             2. No host depends on it: agents filter without it.
  * Order:      daemon.c sets everything up, and ends it in reverse.
  */
 #pragma once
@@ -30,7 +30,7 @@ struct tw_slow {
 	int tick_fd;
 	uint64_t started_ns;
 
-	/* Flags for the turn. */
+	/* Flags for this turn of the loop. */
 	bool ticked;
-	bool told; /* something came for a stream that waits */
+	bool told; /* an agent sent something for a waiting stream */
 };

@@ -13,7 +13,7 @@
 #include "link/event_writer.h"
 
 #define ROWS_TURN 512 /* entries visited per turn */
-/* Entries that a reader does not want, after which it is told how far it has come. */
+/* After this number of skipped entries, the reader is told the current position. */
 #define UNTOLD_MAX 1024
 
 struct log_stream {
@@ -26,7 +26,7 @@ struct log_stream {
 	uint32_t workload_name; /* its id */
 	uint32_t generation;	/* of that id */
 	struct tw_event_writer writer;
-	uint64_t told; /* entry that the reader knows to go on with */
+	uint64_t told; /* position that the reader was last told */
 };
 
 static void log_done(struct tw_responses *base)

@@ -83,53 +83,53 @@ check "... so does slowd" within 20 grep -q "refused: the peer's certificate exp
 as none
 check "no certificate: status says that it cannot be read" within 40 why_has 'agent.pem: cannot read it'
 as host-a.pem wrong-ca.pem
-check "another CA of the agent's: the agent refuses" within 40 why_has "the peer's certificate is not of this CA"
-check "... and slowd is told" within 40 grep -q 'the peer refuses: CA is unknown' "$lab/slowd.log"
+check "another CA of the agent's: the agent refuses" within 40 why_has "the peer's certificate was not issued by this CA"
+check "... and slowd logs it" within 40 grep -q 'the peer refuses: CA is unknown' "$lab/slowd.log"
 cp "$certs/ca.pem" "$lab/agent-ca.pem"
 stop_slowd
 start_slowd host-b.pem
-check "an agent's certificate is none of a slow path" within 40 why_has "the peer's certificate is for another purpose"
+check "a slow path with an agent's certificate is refused" within 40 why_has "the peer's certificate is for another purpose"
 as host-a.pem
 check "a good one is accepted again" within 60 link_is connected
 
 rejected expired.pem expired 'Certificate is expired'
 rejected early.pem 'is not valid yet' 'Certificate is expired'
-rejected wrong.pem 'is not of this CA' 'CA is unknown'
+rejected wrong.pem 'was not issued by this CA' 'CA is unknown'
 rejected server.pem 'is for another purpose' 'Certificate is not supported'
 rejected nameless.pem 'has no name' 'Certificate is bad'
 : >"$lab/slowd.log"
 equal "no certificate at all" "the peer refuses: Certificate is required" \
 	"$(hostile dial 7433 - "$certs/ca.pem" hold)"
-equal "bytes that are no TLS" closed "$(hostile raw 7433 garbage)"
+equal "bytes that are not TLS" closed "$(hostile raw 7433 garbage)"
 equal "a connection that says nothing" closed "$(hostile raw 7433 silent)"
 check "... was given up after 5 s" within 20 grep -q 'the handshake took longer than 5 s' "$lab/slowd.log"
 equal "a message of 2 GiB" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" huge)"
-check "... is told" within 20 grep -q 'host-b: gone: sent a message of more than 16 MiB' "$lab/slowd.log"
-equal "a message that does not become whole" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" half)"
-check "... is told" within 20 grep -q 'host-b: gone: a message took longer than 10 s' "$lab/slowd.log"
-equal "bytes that are no message" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" garbage)"
-check "... are told" within 20 grep -q 'host-b: gone: sent what is no message' "$lab/slowd.log"
-equal "an agent gets nothing of others" "1: error 13: an agent may not ask this
-2: error 13: an agent may not ask this" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" ask)"
+check "... is logged" within 20 grep -q 'host-b: gone: sent a message of more than 16 MiB' "$lab/slowd.log"
+equal "an incomplete message" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" half)"
+check "... is logged" within 20 grep -q 'host-b: gone: a message took longer than 10 s' "$lab/slowd.log"
+equal "bytes that form no message" closed "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" garbage)"
+check "... is logged" within 20 grep -q 'host-b: gone: sent an invalid message' "$lab/slowd.log"
+equal "an agent may ask nothing" "1: error 13: not allowed to an agent
+2: error 13: not allowed to an agent" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" ask)"
 check "the good agent was connected all the time" agents 'any(.name == "host-a" and .connected and .connects == 1)'
 
 stop_slowd
 equal "a slow path asks for frames, and for a file" \
-	"1: error 13: the slow path sets the policy, and does nothing else here
-2: error 13: the slow path sets the policy, and does nothing else here" "$(meet capture)"
-equal "a newer one is answered as far as is known" "1: answered
+	"1: error 13: not allowed to the slow path
+2: error 13: not allowed to the slow path" "$(meet capture)"
+equal "a newer slow path: known requests are answered" "1: answered
 2: error 95: unknown request" "$(meet newer)"
-equal "one that answers what was not asked" closed "$(meet unasked)"
-check "... is told" within 20 grep -q 'answered what was not asked' "$lab/agent.log"
+equal "an answer without a request" closed "$(meet unasked)"
+check "... is logged" within 20 grep -q 'answered a request that was not sent' "$lab/agent.log"
 equal "one that sends a message of 2 GiB" closed "$(meet huge)"
-check "... is told" within 20 grep -q 'sent a message of more than 16 MiB' "$lab/agent.log"
+check "... is logged" within 20 grep -q 'sent a message of more than 16 MiB' "$lab/agent.log"
 equal "one that sends what is no message" closed "$(meet garbage)"
-check "... is told" within 20 grep -q 'sent what is no message' "$lab/agent.log"
+check "... is logged" within 20 grep -q 'sent an invalid message' "$lab/agent.log"
 memory() { # of the agent, KiB
 	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$agent/status"
 }
 before=$(memory)
-equal "one that asks and takes no answers" closed "$(meet deaf)"
+equal "one that sends requests but accepts no answers" closed "$(meet deaf)"
 check "the agent's memory is what it was, give or take 64 MiB" test "$(memory)" -lt $((before + 65536))
 start_slowd
 check "after all that a good one is connected again" within 60 link_is connected

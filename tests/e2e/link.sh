@@ -86,7 +86,7 @@ equal "its keys are its own" "600 600" "$(stat -c %a "$slow/ca-key.pem") $(stat 
 equal "and keeps it" "$print" "$(slowd_alone --init)"
 slowd_alone --issue host-a >"$lab/certs/host-a.pem" || bail "a certificate is issued"
 cp "$slow/ca.pem" "$lab/certs"
-check "a name is checked" refused 'is no name of an agent' slowd_alone --issue ../host-a
+check "a name is checked" refused 'is not a valid name of an agent' slowd_alone --issue ../host-a
 
 start_slowd
 equal "its sockets are its own and its groups'" "660 660" \
@@ -110,8 +110,8 @@ check "and its policy's rules" sh -c \
 	"TAPWALL_SLOW='$slow/slowd.sock' '$TW_BUILD/tapwall' rules --socket agent:host-a | grep -q 7001"
 check "there is no such agent" refused 'there is no such agent' \
 	env TAPWALL_SLOW="$slow/slowd.sock" "$TW_BUILD/tapwall" status --socket agent:nobody
-check "the slow path gets no frames" refused 'sets the policy, and does nothing else' by_slow capture w1
-check "and reads no file of the host" refused 'sets the policy, and does nothing else' by_slow reload
+check "the slow path gets no frames" refused 'not allowed to the slow path' by_slow capture w1
+check "and reads no file of the host" refused 'not allowed to the slow path' by_slow reload
 TAPWALL_SLOW="$slow/slowd.sock" "$TW_BUILD/tapwall" log --follow --json --socket agent:host-a >"$lab/followed" &
 follower=$!
 children="$children $follower"
@@ -136,7 +136,7 @@ check "traffic flows" within 20 grows tcp echoed 50
 stop_slowd KILL
 check "the slow path is killed: status says so" within 20 link_is waiting
 check "… and the log why" within 20 grep -q 'slow path .*\(cut\|closed\) by the peer' "$lab/agent.log"
-check "its clients are told" within 20 not kill -0 "$follower"
+check "its clients end" within 20 not kill -0 "$follower"
 check "the host is not degraded" tapwall status --json
 equal "… in any way" '[]' "$(jq -c .degraded "$lab/check.out")"
 check "status tells of refused connections" within 20 why_has refused
@@ -175,7 +175,7 @@ check "it comes back" within 40 link_is connected
 check "root revokes its certificate" "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --revoke host-a
 check "the connection is cut" within 20 agents '(.connected | not) and (.why | contains("revoked"))'
 check "and refused: status says why" within 40 why_has 'Certificate was revoked'
-check "the list is told" grep -q "refused: the peer's certificate was revoked" "$lab/slowd.log"
+check "the reason is logged" grep -q "refused: the peer's certificate was revoked" "$lab/slowd.log"
 is_later() { # a certificate of the same second is revoked, too
 	[ "$(date +%s)" -gt "$(cut -d ' ' -f 2 "$slow/revoked")" ]
 }
