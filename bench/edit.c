@@ -31,7 +31,7 @@
 
 /* Differences to the policy that was applied first. */
 struct world {
-	size_t n_edits;	 /* rules with another service than at first: edited_rule(0) … */
+	size_t n_edits;	 /* rules whose service has changed: edited_rule(0) … */
 	size_t workload; /* workload that has an additional tag */
 	size_t tag;	 /* number of that tag; N_GROUPS: none */
 };

@@ -111,7 +111,8 @@ void tw_event_row_describe(const struct tw_event_row *row, const struct tw_dicti
 
 	tapwall__v1__log_entry__init(entry);
 	entry->lost_before = row->lost_before;
-	/* The seconds apart: a double holds 53 bits, and the time in nanoseconds takes 61. */
+	/* Seconds and nanoseconds are converted separately: a double has 53 bits, but the time
+	 * in nanoseconds needs 61. */
 	entry->time = (double)seconds + (double)(row->time_ns % NS_PER_S) / 1e9;
 	entry->event = TEXT(kind_name(row->kind));
 	entry->verdict = TEXT(tw_verdict_name(row->verdict));

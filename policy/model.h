@@ -238,7 +238,7 @@ int tw_policy_new(uint64_t seed, struct tw_policy **ret); /* an empty policy; 0 
  * be changed. New things are allocated in the memory of `old`, which then lives as long as
  * either policy or, if `apart`, in separate memory. Returns 0 or -ENOMEM. */
 int tw_policy_copy(const struct tw_policy *old, bool apart, struct tw_policy **ret);
-/* Adds all the rules to such a copy. */
+/* Adds all rules of `old` to its copy `policy`. Returns 0 or -ENOMEM. */
 int tw_policy_copy_rules(struct tw_policy *policy, const struct tw_policy *old);
 
 /* Stores a warning from reading the text. Returns 0 or -ENOMEM. */

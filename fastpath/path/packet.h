@@ -253,7 +253,7 @@ struct tw_dhcp {
 	__u32 off;		  /* offset of the next option */
 	__u32 end;		  /* end of the message */
 	__u32 n_left;		  /* records left in an MLDv2 report */
-	/* For ND options. */
+	/* Used for ND options only. */
 	__u64 link_mac; /* MAC that link-layer addresses must equal; ~0: any */
 	__u32 allowed;	/* allowed options as bits; ~0: any, of any length */
 	__u32 reason;	/* enum tw_reason: result so far */

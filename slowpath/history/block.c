@@ -14,7 +14,7 @@
 #error "parts are written as the memory of a little-endian machine"
 #endif
 
-#define LEVEL	    1 /* of zstd: higher ones gain 2 % and cost twice the time */
+#define LEVEL	    1 /* level of zstd: higher ones save 2 % and take twice the time */
 #define TABLE_SLOTS 65536u
 #define WIDTH_MAX   8 /* bytes of a value */
 
@@ -29,7 +29,7 @@
 struct ids_header {
 	uint8_t format, flags, key_len, id_len;
 	uint32_t n_rows, n_keys;
-	uint32_t packed_len; /* of keys and ids together; 0 if they are not packed */
+	uint32_t packed_len; /* length of the packed keys and ids; 0 if they are not packed */
 	uint64_t keys_sum, ids_sum;
 };
 
@@ -42,7 +42,7 @@ struct values_header {
 struct group {
 	uint64_t base;
 	uint64_t sum;
-	uint32_t end;  /* of its bytes, from the end of the directory */
+	uint32_t end;  /* end of its bytes, as offset from the end of the directory */
 	uint8_t width; /* bytes of each value */
 	uint8_t packed;
 	uint16_t pad;
@@ -265,8 +265,8 @@ static uint64_t value_of(const struct tw_history_row *row, enum tw_history_colum
 	}
 }
 
-/* Returns the smallest value, by which the others are reduced, and the bytes that they then take. Of
- * an ascending column: the first value; differences are taken from the one before. */
+/* Returns the smallest value, which is subtracted from all, and the bytes that each difference
+ * takes. In an ascending column: the first value, and the differences between neighbours. */
 static uint64_t base_of(const uint64_t *value, size_t n, bool ascending, uint8_t *ret_width)
 {
 	uint64_t base = value[0], any = 0;
@@ -381,7 +381,7 @@ void tw_history_ids_done(struct tw_history_ids *ids)
 	tw_buf_done(&ids->packed_raw);
 }
 
-/* True if the header can be one of a part of so many rows and bytes. */
+/* True if the header fits a part of this number of rows and bytes. */
 static bool header_fits(const struct ids_header *h, uint32_t n_rows, size_t len)
 {
 	size_t raw = (size_t)h->n_keys * h->key_len + (size_t)h->n_rows * h->id_len;
@@ -493,7 +493,8 @@ uint32_t tw_history_find_key(const struct tw_history_ids *ids, struct tw_history
 	return from;
 }
 
-/* 8 numbers of 2 bytes, and a byte about each. SSE2, which every x86-64 has, compares signed ones only. */
+/* Eight 16-bit ids, and a byte for each. SSE2, which every x86-64 CPU has, compares signed
+ * numbers only. */
 typedef uint16_t lane_ids __attribute__((vector_size(16)));
 typedef int16_t lane_signed __attribute__((vector_size(16)));
 typedef uint8_t lane_marks __attribute__((vector_size(8)));

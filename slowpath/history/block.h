@@ -2,18 +2,17 @@
 /* block.h: a block of the history: up to 32,000 rows, sorted by time, a part for each column.
  *
  * Why:        a query reads the columns it filters by, and of the others only the groups that hold
- *             a row it shows. A column that says little takes little.
- * A part is one of two kinds:
- *   ids:      a dictionary of the block's distinct keys, sorted, and for each row the number of its
- *             key in 0, 1 or 2 bytes. The dictionary is the skip index: a block without the key
- *             that is asked for is not read further. Rows with keys of an interval have numbers of
- *             an interval. In a packed part both are compressed; blocks of the tail are.
- *   values:   groups of 4,000 rows, each compressed on its own: less a base, as differences
+ *             a row it shows. A column with few distinct values takes little space. There are two
+ *             kinds of parts: ids: a dictionary of the block's distinct keys, sorted, and for each
+ *             row the id of its key in 0, 1 or 2 bytes. The dictionary is the skip index: a block
+ *             without the key of a query is not read further. The keys of an interval have
+ *             consecutive ids. In a packed part, as in blocks of the tail, both are compressed.
+ *             values: groups of 4,000 rows, each compressed on its own: less a base, as differences
  *             where the column ascends, all lowest bytes first, then all second bytes, and so on.
- * Numbers are little-endian.
- * Invariants: 1. What is read was checked: lengths against each other, contents by a checksum. A part
- *                that does not fit is -EBADMSG, and nothing of it is used.
- *             2. No input makes the reader reach beyond what it was given (tests/fuzz/fuzz_history.c).
+ *             Numbers are little-endian.
+ * Invariants: 1. Parts are checked before they are used: lengths against each other, contents by a
+ *                checksum. An inconsistent part gives -EBADMSG, and nothing of it is used.
+ *             2. No input makes the reader read outside its input (tests/fuzz/fuzz_history.c).
  * Callers:    write.c and read.c; one thread for each writer and each reader.
  */
 #pragma once
@@ -33,7 +32,7 @@
 enum tw_history_column {
 	/* ids */
 	TW_HISTORY_FROM,     /* address of the source */
-	TW_HISTORY_TO,	     /* … of the destination */
+	TW_HISTORY_TO,	     /* address of the destination */
 	TW_HISTORY_FROM_END, /* workload << 32 | tap */
 	TW_HISTORY_TO_END,
 	TW_HISTORY_OUT_GATE, /* rule << 8 | verdict */
@@ -104,7 +103,7 @@ struct tw_history_ids {
 	uint8_t id_len;	 /* 0, 1 or 2 bytes */
 	bool packed;
 	uint64_t seed, ids_sum;
-	uint64_t above; /* bits of all keys above their 4 bytes */
+	uint64_t above; /* upper bits, which all 4-byte keys share */
 	const uint8_t *keys, *ids;
 	struct tw_buf raw, packed_raw;
 };
@@ -129,7 +128,7 @@ static inline uint32_t tw_history_id_at(const struct tw_history_ids *ids, uint32
 				  : 0;
 }
 
-/* Returns the lowest number whose key is not below `key`; n_keys if there is none. */
+/* Returns the lowest id whose key is at least `key`; n_keys if there is none. */
 uint32_t tw_history_find_key(const struct tw_history_ids *ids, struct tw_history_key key);
 
 /* Sets `mask` of each row whose number is `first` … `first + n - 1`, where n is at least 1; leaves

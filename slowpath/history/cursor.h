@@ -14,10 +14,10 @@
 struct tw_history_cursor {
 	sqlite3 *db;
 	sqlite3_blob *blob; /* NULL: none open */
-	uint64_t part;	    /* where it stands */
+	uint64_t part;	    /* current part */
 	uint64_t block;
 	uint32_t n_rows;
-	unsigned int column;	      /* that failed, for messages */
+	unsigned int column;	      /* part that failed, for messages */
 	uint32_t keys_read, ids_read; /* bits by column */
 	struct tw_history_ids ids[TW_HISTORY_IDS];
 	struct tw_history_values *values;
@@ -27,7 +27,7 @@ struct tw_history_cursor {
 int tw_history_cursor_init(struct tw_history_cursor *cursor, sqlite3 *db);
 void tw_history_cursor_done(struct tw_history_cursor *cursor);
 
-/* Lets go of the database between queries, so that its log can be written back. */
+/* Releases the database between queries, so that its log can be written back. */
 void tw_history_cursor_rest(struct tw_history_cursor *cursor);
 
 /* Goes to a block. Nothing is read yet. */

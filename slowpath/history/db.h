@@ -19,7 +19,7 @@
 #define TW_HISTORY_APPLICATION 0x74776869 /* "twhi" */
 #define TW_HISTORY_PARTS       32	  /* ids of parts of a block */
 #define TW_HISTORY_TIER_FULL   255	  /* block.tier of a block that is not of the tail */
-#define TW_HISTORY_TIER_BAD    254 /* … of the tail, and damaged: nothing is merged into it */
+#define TW_HISTORY_TIER_BAD    254	  /* a damaged block of the tail: never merged */
 
 /* Opens the file. A writer creates it if there is none. Returns 0 with `ret_db` owned by the caller, or a negative
  * errno with `err` filled: -EPROTO if the file has another schema or is no history. */

@@ -64,7 +64,8 @@ static int find_name(struct tw_history_match *m, sqlite3 *db, enum tw_history_no
 	return tw_history_db_errno(db, result);
 }
 
-/* Adds what is asked of an end; `a` and `b` are the columns of addresses, of the workloads those after. */
+/* Adds the conditions for an end. `a` and `b` are columns of addresses; the columns of workloads
+ * follow them. */
 static int add_end(struct tw_history_match *m, sqlite3 *db, const struct tw_history_end *end,
 	enum tw_history_column a, enum tw_history_column b)
 {
@@ -188,7 +189,7 @@ int tw_history_match_keys(struct tw_history_match *m, struct tw_history_cursor *
 	return 0;
 }
 
-/* Takes from the mask the rows that are not of the time asked for. */
+/* Clears the mask of rows outside the time. */
 static int mask_time(struct tw_history_match *m, struct tw_history_cursor *cursor,
 	const struct tw_history_filter *f)
 {

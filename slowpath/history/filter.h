@@ -24,17 +24,17 @@ struct tw_history_clause {
 	uint32_t n_columns, n_intervals;
 	enum tw_history_column column[2];
 	struct tw_history_interval interval[TW_HISTORY_INTERVALS];
-	/* Of the block at hand: numbers of keys in the intervals. */
+	/* In the current block: ids of the keys in the intervals. */
 	uint32_t first[2][TW_HISTORY_INTERVALS];
 	uint32_t count[2][TW_HISTORY_INTERVALS];
-	bool all; /* every row has such a key in the first column */
+	bool all; /* every row has a key of the intervals in the first column */
 };
 
 struct tw_history_match {
 	struct tw_history_clause clause[TW_HISTORY_CLAUSES];
 	uint32_t n;
-	bool never;			     /* it names what the history does not know */
-	bool possible;			     /* the block at hand has keys for every clause */
+	bool never;			     /* the filter has a name that is not in the history */
+	bool possible;			     /* the current block has keys for every clause */
 	uint8_t mask[TW_HISTORY_BLOCK_ROWS]; /* 1: the row matches */
 	uint8_t part[TW_HISTORY_BLOCK_ROWS];
 };

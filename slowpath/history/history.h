@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* history.h: writes the history: what ended and what was denied, durable once it is committed.
+/* history.h: writes the history: ended connections and denied frames, durable once committed.
  *
  *	tw_history_open(path, &limits, &history, &err);
  *	tw_history_name(history, TW_HISTORY_WORKLOAD, "web-1", &row.workload[TW_DIR_OUT]);
@@ -9,10 +9,9 @@
  *
  * A commit writes what was appended as a small block of the tail, and 32,000 rows of the tail as a
  * block in its place. All of a commit is one transaction of SQLite in WAL mode with
- * synchronous=FULL: it is there as a whole or not at all.
- * If a commit fails (a full disk), nothing is lost: its rows stay in memory, and the next commit has
- * them, too. When TW_HISTORY_PENDING_MAX rows wait, tw_history_append() refuses more, so that the
- * source keeps them.
+ * synchronous=FULL: it is there as a whole or not at all. If a commit fails (a full disk), nothing
+ * is lost: its rows stay in memory, and the next commit includes them. When TW_HISTORY_PENDING_MAX
+ * rows wait, tw_history_append() refuses more, so that the source keeps them.
  * Callers:    one process and one thread for each file; a lock keeps others out. Any number of readers
  *             (read.h), in other threads or processes.
  */
@@ -28,7 +27,7 @@
 
 #define TW_HISTORY_PENDING_MAX 128000u
 
-/* Bounds of what is kept; 0: no bound. The oldest blocks go first. */
+/* Limits of the history; 0: no limit. The oldest blocks are dropped first. */
 struct tw_history_limits {
 	uint64_t bytes_max; /* of the file, less what is free within it */
 	uint64_t age_max_us;
@@ -38,10 +37,10 @@ struct tw_history_limits {
 struct tw_history_state {
 	uint64_t seq;		   /* rows ever committed */
 	uint64_t pending;	   /* rows appended and not committed */
-	uint64_t blocks;	   /* with those of the tail */
+	uint64_t blocks;	   /* including those of the tail */
 	uint64_t rows;		   /* kept */
 	uint64_t bytes;		   /* of the file, less what is free within it */
-	uint64_t rows_dropped;	   /* by the limits, since it was opened */
+	uint64_t rows_dropped;	   /* dropped by the limits since it was opened */
 	uint64_t damaged;	   /* blocks of the tail that were damaged when it was opened */
 	uint64_t oldest_us;	   /* time of the oldest row; 0: none */
 	int failing;		   /* negative errno of the last commit; 0: it succeeded */
@@ -56,7 +55,7 @@ struct tw_history;
 int tw_history_open(const char *path, const struct tw_history_limits *limits,
 	struct tw_history **ret_history, struct tw_err *err);
 
-/* Closes the history; accepts NULL. What was not committed is lost. */
+/* Closes the history; accepts NULL. Rows that were not committed are lost. */
 void tw_history_free(struct tw_history *history);
 TW_DEFINE_AUTO(tw_history)
 
@@ -68,10 +67,11 @@ int tw_history_name(struct tw_history *history, enum tw_history_noun noun, const
  * rows wait for a commit, or the error of the last commit if that is why. */
 int tw_history_append(struct tw_history *history, const struct tw_history_row *rows, size_t n);
 
-/* Notes how far a source was read. It becomes durable with the rows appended before. Returns 0 or -ENOMEM. */
+/* Stores the position up to which a source was read. It becomes durable together with the rows
+ * appended before. Returns 0 or -ENOMEM. */
 int tw_history_mark_source(struct tw_history *history, const char *source, uint64_t value);
 
-/* Returns what was last marked for a source, durable or not; 0: nothing. */
+/* Returns the last mark of a source, durable or not; 0: none. */
 uint64_t tw_history_marked(const struct tw_history *history, const char *source);
 
 /* Makes all that was appended durable. `ret_seq`, if not NULL, is set to the number of rows ever

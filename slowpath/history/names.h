@@ -17,7 +17,7 @@ struct tw_history_text {
 	char *text;
 };
 
-/* All names, sorted by nothing, found by a hash. Zero it before use. */
+/* All names, in a hash table. Zero it before use. */
 struct tw_history_names {
 	TW_VEC(struct tw_history_text) texts;
 	uint32_t *slot; /* 1 + index of a text; 0: free */
@@ -33,7 +33,7 @@ int tw_history_names_load(struct tw_history_names *names, sqlite3 *db);
 int tw_history_names_find(struct tw_history_names *names, enum tw_history_noun noun,
 	const char *text, uint32_t *ret_number);
 
-/* Writes new texts, within the caller's transaction. tw_history_names_stored() follows when it was
- * committed. Returns 0 or a negative errno. */
+/* Writes new texts, within the caller's transaction. Call tw_history_names_stored() after its
+ * commit. Returns 0 or a negative errno. */
 int tw_history_names_store(const struct tw_history_names *names, sqlite3 *db);
 void tw_history_names_stored(struct tw_history_names *names);

@@ -21,7 +21,8 @@ static int note_log(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-/* Reads a block of the tail to the end of the rows in memory. One that is damaged stays in the file, apart. */
+/* Reads a block of the tail to the end of the rows in memory. A damaged one stays in the file
+ * and is never merged. */
 static int load_piece(
 	struct tw_history *h, struct tw_history_cursor *cursor, struct tw_history_piece piece)
 {
@@ -145,8 +146,8 @@ static int load(struct tw_history *h)
 	return err ? err : load_tail(h);
 }
 
-/* Takes the lock beside the file. It is another file, as closing one of its own descriptors would let go of
- * SQLite's locks (fcntl(2)). */
+/* Takes the lock beside the file. It is a separate file, because closing a descriptor of the
+ * database would release SQLite's locks (fcntl(2)). */
 static int take_lock(struct tw_history *h, const char *path, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf name = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* question.h: what rows of the history are asked for. */
+/* question.h: a query for rows of the history. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,17 +7,17 @@
 
 #include "slowpath/history/row.h"
 
-/* An end of a connection: all that is set must be so. */
+/* Conditions for an end of a connection. All that are set must hold. */
 struct tw_history_end {
 	const char *workload; /* NULL: any */
 	bool has_prefix;
 	struct tw_addr prefix;
-	uint8_t prefix_len; /* of IPv4 as of the mapped address: 96 … 128 */
+	uint8_t prefix_len; /* of IPv4: that of the mapped address, 96 … 128 */
 };
 
-/* What rows are asked for: all that is set must be so; all zero is every row. */
+/* Conditions for rows. All that are set must hold; an all-zero filter matches every row. */
 struct tw_history_filter {
-	uint64_t since_us, until_us; /* from the first until before the last; 0: no bound */
+	uint64_t since_us, until_us; /* since ≤ time < until; 0: no bound */
 	struct tw_history_end either, from, to;
 	const char *rule; /* at either end; NULL: any */
 	const char *host;

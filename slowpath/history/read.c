@@ -34,10 +34,10 @@ struct tw_history_reader {
 	struct tw_history_match match;
 	TW_VEC(struct block) blocks;
 	TW_VEC(char *) texts; /* by name; NULL: not looked up */
-	/* Those of the answer so far, those of a block, and both merged; sorted. */
+	/* Candidates of the answer so far, of a block, and both merged; sorted. */
 	struct candidate *best, *more, *merged;
 	uint32_t n_best;
-	bool only_tail; /* rows of finished blocks are not asked for */
+	bool only_tail; /* skip finished blocks */
 	TW_VEC(struct tw_history_damage) damage;
 };
 
@@ -83,7 +83,8 @@ void tw_history_result_done(struct tw_history_result *result)
 
 /* ---- blocks ---- */
 
-/* Lists blocks of a time, in the order in which their rows are wanted; of the tail only, if `only_tail`. */
+/* Lists the blocks within a time, in the order of the wanted rows; only those of the tail if
+ * `only_tail`. */
 static int list_blocks(struct tw_history_reader *r, const struct tw_history_filter *f,
 	bool oldest_first, bool only_tail)
 {
@@ -282,7 +283,7 @@ static int scan(struct tw_history_reader *r, const struct tw_history_query *q,
 	return err ? err : fetch_rows(r, result);
 }
 
-/* Ends a question: the database is let go of, and the damage met is part of the answer. */
+/* Ends a query: releases the database, and adds the damage found to the answer. */
 static int finish(struct tw_history_reader *r, int err, struct tw_history_result *result)
 {
 	tw_history_cursor_rest(&r->cursor);
@@ -480,7 +481,7 @@ int tw_history_rule_used(struct tw_history_reader *r, const char *rule, uint64_t
 	int err, found;
 
 	*ret_last_us = 0;
-	/* `rule_use` has the rows of finished blocks. */
+	/* The table `rule_use` covers the rows of finished blocks. */
 	r->only_tail = true;
 	err = tw_history_select(r, &q, &result);
 	r->only_tail = false;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* read.h: questions to the history.
+/* read.h: queries of the history.
  *
- * A question sees what was committed when it began, while the writer goes on. Blocks that are damaged
- * are left out and listed: the answer is about the others.
- * Source:     blocks are skipped by their time and their dictionaries (block.h); sums are taken from
- *             rollups where the question names nothing but a time (rollup.h).
+ * A query sees the rows that were committed when it began; the writer continues meanwhile. Damaged
+ * blocks are left out and listed.
+ * Source:     blocks are skipped by their time and their dictionaries (block.h); sums are taken
+ *             from rollups if the query has no condition but a time (rollup.h).
  * Callers:    any thread or process with a reader of its own.
  */
 #pragma once
@@ -36,14 +36,14 @@ struct tw_history_damage {
 	uint64_t rows;
 };
 
-/* Answer to a question. Free with tw_history_result_done(). */
+/* Answer to a query. Free with tw_history_result_done(). */
 struct tw_history_result {
 	struct tw_history_row *rows;
 	size_t n;
-	uint64_t matched; /* if counted */
+	uint64_t matched; /* number of matching rows, if counted */
 	struct tw_history_total *totals;
 	size_t n_totals;
-	uint64_t blocks, blocks_read; /* in the time asked for; of these, past their dictionaries */
+	uint64_t blocks, blocks_read; /* within the time; blocks_read: past the dictionaries */
 	struct tw_history_damage *damage;
 	size_t n_damage;
 	uint64_t damaged_rollups;
@@ -67,7 +67,8 @@ TW_DEFINE_AUTO(tw_history_reader)
 
 void tw_history_result_done(struct tw_history_result *result);
 
-/* Finds rows. `ret_result` is zeroed and filled. Returns 0 or a negative errno, then with nothing to free. */
+/* Finds rows. `ret_result` is zeroed and filled. Returns 0, or a negative errno with nothing to
+ * free. */
 int tw_history_select(struct tw_history_reader *reader, const struct tw_history_query *query,
 	struct tw_history_result *ret_result);
 
@@ -77,8 +78,9 @@ int tw_history_top(struct tw_history_reader *reader, const struct tw_history_fil
 	enum tw_history_dimension dimension, enum tw_history_order order, uint32_t limit,
 	struct tw_history_result *ret_result);
 
-/* Returns the text of a name, valid until the reader is freed; "" for 0 and numbers that are not known. */
+/* Returns the text of a name, valid until the reader is freed; "" for 0 and unknown numbers. */
 const char *tw_history_text(struct tw_history_reader *reader, uint32_t name);
 
-/* Sets `ret_last_us` to when a rule last decided a row, 0 if it never has. Returns 0 or a negative errno. */
+/* Sets `ret_last_us` to the time when a rule last decided a row, 0 if never. Returns 0 or a
+ * negative errno. */
 int tw_history_rule_used(struct tw_history_reader *reader, const char *rule, uint64_t *ret_last_us);

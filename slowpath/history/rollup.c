@@ -11,8 +11,8 @@
 
 #define SECOND_US    1000000ull
 #define MINUTE	     60ull
-#define GRACE	     (5 * MINUTE) /* an hour is merged so long after its end */
-#define MINUTE_GRACE 10ull	  /* … and the parts of a minute */
+#define GRACE	     (5 * MINUTE) /* seconds from the end of an hour to its merge */
+#define MINUTE_GRACE 10ull	  /* seconds from the end of a minute to its merge */
 #define N_COLUMNS    9		  /* of a part: key, name and sums of each total */
 #define FIRST_SLOTS  4096u
 
@@ -65,7 +65,7 @@ static int encode_part(struct tw_history_encoder *encoder, const struct tw_histo
 	return out->failed ? -ENOMEM : err;
 }
 
-/* Adds up what is beyond the keys that are kept, in `others`, which becomes the last one. */
+/* Adds up all totals beyond the kept keys in `others`, which becomes the last total. */
 static uint32_t cut(const struct tw_history_entry **at, size_t n, enum tw_history_level level,
 	struct tw_history_entry *others)
 {
@@ -263,8 +263,8 @@ static int add_parts(struct part_reader *r, const struct place *from, uint64_t e
 	return tw_history_db_errno(r->db, result);
 }
 
-/* Adds a span of a level: its merged part, and parts of its minutes that this does not have; without a
- * merged part, the spans of the level below. */
+/* Adds a span of a level: its merged part, and the parts of its minutes that are not included in
+ * it; if there is no merged part, the spans of the level below. */
 static int add_span(struct part_reader *r, struct place place, struct tw_history_totals *totals)
 {
 	uint64_t end = place.start + span_of[place.level], through = 0, n = 0, ignored = 0;
@@ -301,7 +301,7 @@ static int ask_number(sqlite3 *db, const char *sql, uint64_t a, uint64_t b, uint
 	return tw_history_db_errno(db, result);
 }
 
-/* Every span has parts in all dimensions, so that one of them tells when spans start. */
+/* Every span has parts in all dimensions, so one dimension is enough to find the starts. */
 #define FIRST_START \
 	"SELECT min(start) FROM rollup WHERE level = ?1 AND dimension = 0 AND start >= ?2"
 #define LAST_START \
@@ -370,7 +370,7 @@ static int remove_parts(sqlite3 *db, enum tw_history_level level, uint64_t from,
 	return tw_history_db_run(remove);
 }
 
-/* Merges a span from what it has now, in place of what was merged before. */
+/* Merges all present parts of a span, and replaces its old merged part. */
 static int merge_span(sqlite3 *db, struct tw_history_encoder *encoder, struct place place)
 {
 	struct tw_history_totals *totals[TW_HISTORY_DIMENSION__MAX] = {0};
@@ -407,7 +407,8 @@ static int merge_span(sqlite3 *db, struct tw_history_encoder *encoder, struct pl
 	return err;
 }
 
-/* Merges the parts of each minute that is over, unless its hour was merged: the hour has some of them. */
+/* Merges the parts of each finished minute, unless its hour was merged, because the hour
+ * includes some of them. */
 static int merge_minutes(sqlite3 *db, struct tw_history_encoder *encoder, uint64_t now)
 {
 	uint64_t next = 0, hour = 0;
@@ -435,7 +436,7 @@ static int merge_minutes(sqlite3 *db, struct tw_history_encoder *encoder, uint64
 	return err;
 }
 
-/* Merges the spans of a level that are over and were not merged yet. */
+/* Merges the finished spans of a level that are not merged yet. */
 static int merge_level(
 	sqlite3 *db, struct tw_history_encoder *encoder, enum tw_history_level level, uint64_t now)
 {
@@ -460,7 +461,7 @@ static int merge_level(
 	return err;
 }
 
-/* Removes the minutes of an hour, after what was written late is merged. */
+/* Removes the minutes of an hour, after late parts are merged. */
 static int retire_minutes(sqlite3 *db, struct tw_history_encoder *encoder, uint64_t hour)
 {
 	struct place place = {.level = TW_HISTORY_HOUR, .start = hour};

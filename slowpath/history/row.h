@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* row.h: a row of the history: a connection that ended, or a frame that was denied.
  *
- * Names (workloads, rules, ports, hosts) are numbers that tw_history_name() gives out. 0 is no name.
+ * Names (workloads, rules, ports, hosts) are numbers from tw_history_name(); 0 means none.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "fastpath/abi/types.h"
 
-/* What a name is of. Stored; append only. */
+/* Kinds of names. The values are stored: append only. */
 enum tw_history_noun {
 	TW_HISTORY_WORKLOAD,
 	TW_HISTORY_RULE,
@@ -24,10 +24,10 @@ enum tw_history_kind {
 	TW_HISTORY_KIND__MAX
 };
 
-/* Ends are indexed by enum tw_dir: the source's end is TW_DIR_OUT, the destination's TW_DIR_IN.
+/* Ends are indexed by enum tw_dir: TW_DIR_OUT is the source's end, TW_DIR_IN the destination's.
  * Counters are indexed by the sender's enum tw_way. */
 struct tw_history_row {
-	uint64_t time_us;     /* Unix time of the report; the row's place in the history */
+	uint64_t time_us;     /* Unix time of the report, by which rows are ordered */
 	uint64_t idle_ms;     /* from the last packet to the report */
 	uint64_t duration_ms; /* from the first packet to the last */
 	struct tw_addr addr[TW_DIR__MAX];

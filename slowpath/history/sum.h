@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* sum.h: a checksum that is fast enough for each byte that a query reads.
+/* sum.h: a checksum fast enough to verify every byte that a query reads.
  *
  * Four interleaved sums of 64-bit words and four sums of those sums (Fletcher, "An Arithmetic
- * Checksum for Serial Transmissions", 1982), mixed into 64 bits. Finds each single wrong word and
- * words that changed places. It is no defence against intent.
+ * Checksum for Serial Transmissions", 1982), mixed into 64 bits. Detects every single wrong word,
+ * and swapped words. It does not detect deliberate changes.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Four words; unaligned where it is read. */
+/* Four words, which may be unaligned in memory. */
 typedef uint64_t tw_history_lanes __attribute__((vector_size(32), aligned(8)));
 
 static inline uint64_t tw_history_mix(uint64_t a, uint64_t b)
@@ -20,7 +20,7 @@ static inline uint64_t tw_history_mix(uint64_t a, uint64_t b)
 	return a ^ a >> 29;
 }
 
-/* Returns the checksum of `len` bytes; `seed` goes in as if it stood before them. */
+/* Returns the checksum of `len` bytes; `seed` counts as a word before them. */
 static inline uint64_t tw_history_sum(uint64_t seed, const void *data, size_t len)
 {
 	const uint8_t *at = data;

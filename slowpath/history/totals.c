@@ -62,7 +62,7 @@ static bool is_of(const struct tw_history_entry *a, const struct tw_history_entr
 	       a->dimension == b->dimension;
 }
 
-/* Returns the slot of a key, or the free one where it belongs. */
+/* Returns the slot of a key, or the free slot where it would be stored. */
 static size_t slot_of(
 	const struct tw_history_totals *t, const struct tw_history_entry *e, uint32_t hash)
 {
@@ -211,7 +211,7 @@ const struct tw_history_total *tw_history_totals_at(const struct tw_history_tota
 
 /* ---- sorting ---- */
 
-/* A weight by which keys are kept: bytes, and each row as 1,000 of them. */
+/* Returns the weight that decides which keys are kept: bytes, and 1,000 for each row. */
 static uint64_t weight_of(const struct tw_history_sums *s)
 {
 	return s->bytes[0] + s->bytes[1] + 1000 * (s->connections + s->denials);

@@ -29,7 +29,7 @@ struct tw_history_sums {
 /* A key with its sums. */
 struct tw_history_total {
 	struct tw_history_key key; /* address; service as in block.h; rule: none */
-	uint32_t name;		   /* of the workload or the rule; UINT32_MAX: others */
+	uint32_t name;		   /* name of the workload or the rule; UINT32_MAX: all others */
 	struct tw_history_sums sums;
 };
 
@@ -49,13 +49,13 @@ int tw_history_totals_add(struct tw_history_totals *totals, const struct tw_hist
 int tw_history_totals_add_to(struct tw_history_totals *totals, enum tw_history_dimension dimension,
 	const struct tw_history_row *row);
 
-/* Returns how many totals there are, and one of them; in no order. */
+/* Returns the number of totals, and one of them. They have no order. */
 size_t tw_history_totals_n(const struct tw_history_totals *totals);
 const struct tw_history_total *tw_history_totals_at(
 	const struct tw_history_totals *totals, size_t i);
 
-/* Returns the name of the rule that decided a row: of the end that refused; of an allowed connection that
- * of the destination's end, if that has decided. */
+/* Returns the name of the rule that decided a row: of a denial, the rule at the end that denied;
+ * of an allowed connection, the rule at the destination's end, if that end decided. */
 uint32_t tw_history_rule_of(const struct tw_history_row *row);
 
 /* ---- for rollup.c ---- */

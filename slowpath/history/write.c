@@ -11,10 +11,10 @@
 #include "slowpath/history/db.h"
 #include "slowpath/history/rollup.h"
 
-#define TIER_BLOCKS	 16			  /* of one tier become one of the next */
-#define BLOCK_US	 (24 * 3600 * 1000000ull) /* a block holds at most so much time */
-#define CHECKPOINT_PAGES 2048			  /* of the log, 16 MiB */
-#define DROP_BLOCKS	 64			  /* in one commit */
+#define TIER_BLOCKS	 16 /* blocks of a tier that merge into one of the next */
+#define BLOCK_US	 (24 * 3600 * 1000000ull) /* maximum time span of a block */
+#define CHECKPOINT_PAGES 2048			  /* pages of the log before a checkpoint: 16 MiB */
+#define DROP_BLOCKS	 64			  /* maximum blocks dropped in one commit */
 
 /* ---- blocks ---- */
 
@@ -27,7 +27,7 @@ static int compare_order(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Returns the rows sorted by time, in their order of arrival where times are equal. */
+/* Returns the rows sorted by time; rows of equal time keep their order of arrival. */
 static const struct tw_history_row *sort_rows(
 	struct tw_history *h, const struct tw_history_row *rows, size_t n)
 {
@@ -52,7 +52,7 @@ static int put_part(struct tw_history *h, uint64_t id, const struct tw_buf *part
 	return tw_history_db_run(h->put_part);
 }
 
-/* Writes rows `start` … as a block of its own. */
+/* Writes the rows of a piece as a block. */
 static int put_block(struct tw_history *h, const struct tw_history_piece *piece)
 {
 	const struct tw_history_row *rows = sort_rows(h, h->rows + piece->start, piece->n);
@@ -89,7 +89,7 @@ static int drop_block(struct tw_history *h, uint64_t id)
 
 /* ---- the tail, as the transaction changes it ---- */
 
-/* Takes from the staged tail all pieces from `first` on. */
+/* Removes the pieces of the staged tail from `first` on. */
 static int drop_pieces(struct tw_history *h, size_t first)
 {
 	int err = 0;
@@ -110,7 +110,7 @@ static int add_piece(struct tw_history *h, size_t start, size_t n, uint8_t tier,
 	return err;
 }
 
-/* Merges the last pieces where there are too many of one tier. */
+/* Merges the last pieces while TIER_BLOCKS of them have the same tier. */
 static int merge_tiers(struct tw_history *h, uint64_t *next)
 {
 	int err = 0;
@@ -131,8 +131,8 @@ static int merge_tiers(struct tw_history *h, uint64_t *next)
 	return err;
 }
 
-/* Returns how many of the rows from `start` on make a block: as many as fit, fewer if they span
- * too much time, 0 if there are not enough yet. */
+/* Returns the number of rows from `start` on for the next block: as many as fit, fewer if they
+ * span too much time, 0 if there are not enough yet. */
 static size_t block_of(const struct tw_history *h, size_t start)
 {
 	size_t n = h->n_rows - start;
@@ -144,7 +144,8 @@ static size_t block_of(const struct tw_history *h, size_t start)
 	return 0;
 }
 
-/* Writes what is new: whole blocks in place of the tail, and the rest as a piece of it. */
+/* Writes the new rows: full blocks, which replace the tail, and the rest as a new piece of the
+ * tail. */
 static int put_rows(struct tw_history *h, uint64_t *next)
 {
 	size_t start = 0, n;
@@ -170,7 +171,7 @@ static int put_rows(struct tw_history *h, uint64_t *next)
 
 /* ---- rollups ---- */
 
-/* Makes room for all rules that can be named. */
+/* Allocates an entry of `uses` for each name. */
 static int make_uses(struct tw_history *h)
 {
 	const struct tw_history_use none = {0};
@@ -194,7 +195,7 @@ static void note_use(struct tw_history *h, const struct tw_history_row *row)
 	}
 }
 
-/* Adds up the rows that the transaction makes blocks of. */
+/* Adds up the rows of the blocks that the transaction finishes. */
 static int add_up(struct tw_history *h)
 {
 	int err = make_uses(h);
@@ -257,7 +258,7 @@ static int used_bytes(struct tw_history *h, uint64_t *ret_bytes)
 	return err;
 }
 
-/* Drops the oldest finished blocks that are beyond the limits. */
+/* Drops the oldest finished blocks while the limits are exceeded. */
 static int keep_limits(struct tw_history *h, uint64_t *dropped)
 {
 	tw_auto_statement sqlite3_stmt *oldest = NULL;
@@ -329,7 +330,7 @@ static int write_all(struct tw_history *h, uint64_t *next, uint64_t *dropped)
 	return err ? err : tw_history_db_exec(h->db, "COMMIT");
 }
 
-/* Takes over what the transaction has made durable. */
+/* Updates the memory after the transaction was committed. */
 static void take_over(struct tw_history *h, uint64_t next, uint64_t dropped)
 {
 	h->seq += h->n_rows - h->n_safe;
@@ -365,7 +366,7 @@ static void note_result(struct tw_history *h, int err)
 	h->state.failing = err;
 }
 
-/* Writes the log back into the file when it is long. What fails is tried after the next commit. */
+/* Writes a long log back into the file. A failure is tried again after the next commit. */
 static void write_back(struct tw_history *h)
 {
 	if (h->log_pages < CHECKPOINT_PAGES)
@@ -380,7 +381,8 @@ int tw_history_commit(struct tw_history *h, uint64_t *ret_seq)
 	int err = 0;
 
 	if (has_news(h)) {
-		/* The tail as it will be must fit in memory, as nothing may fail after COMMIT. */
+		/* Memory for the new tail is reserved now, because nothing may fail after
+		 * COMMIT. */
 		err = tw_vec_reserve_(
 			(void **)&h->tail.at, &h->tail.max, h->tail.n + 2, sizeof(h->tail.at[0]));
 		if (!err)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* writer.h: the writer's memory.
+/* writer.h: the state of the writer in memory.
  *
- * Invariants: 1. rows[0 … n_safe) are the tail, which the file has too; tail's pieces name them all, in
- *                order. rows[n_safe … n_rows) wait for a commit.
- *             2. A transaction works on `staged` and on numbers of its own; what it made durable is taken
- *                over after COMMIT, which needs no memory.
+ * Invariants: 1. rows[0 … n_safe) are the tail, which is also in the file; the pieces of `tail`
+ *                cover them in order. rows[n_safe … n_rows) wait for a commit.
+ *             2. A transaction changes only `staged` and local variables. After COMMIT they replace
+ *                the state, which needs no allocation.
  * Callers:    write.c and open.c.
  */
 #pragma once
@@ -20,14 +20,14 @@
 #include "slowpath/history/names.h"
 #include "slowpath/history/totals.h"
 
-/* A block of the tail: rows `start` … `start + n - 1` of those in memory. */
+/* A block of the tail: rows[start … start + n). */
 struct tw_history_piece {
 	uint64_t id;
 	size_t start, n;
 	uint8_t tier;
 };
 
-/* Use of a rule by rows of finished blocks since the last writing. */
+/* Use of a rule in finished blocks, not yet written. */
 struct tw_history_use {
 	uint64_t last_us, rows;
 };
@@ -44,15 +44,15 @@ struct tw_history {
 	struct tw_history_limits limits;
 	struct tw_history_encoder *encoder;
 	struct tw_history_names names;
-	struct tw_history_totals *totals;   /* of the blocks that the transaction finishes */
-	TW_VEC(struct tw_history_use) uses; /* of the same blocks, by the rule's number */
+	struct tw_history_totals *totals;   /* totals of the blocks that the transaction finishes */
+	TW_VEC(struct tw_history_use) uses; /* in the same blocks, by the rule's number */
 	TW_VEC(struct tw_history_mark) marks;
-	struct tw_history_row *rows; /* the tail, then what is not committed */
-	size_t n_rows, n_safe;	     /* n_safe: of the tail */
+	struct tw_history_row *rows; /* the tail, then rows not committed */
+	size_t n_rows, n_safe;	     /* n_safe: rows of the tail */
 	TW_VEC(struct tw_history_piece) tail;
 	TW_VEC(struct tw_history_piece)
-	staged;		   /* the tail as it will be when the transaction is committed */
-	size_t n_finished; /* rows at the front that the transaction makes a block of */
+	staged;		   /* the tail after the commit */
+	size_t n_finished; /* rows at the front that the transaction turns into blocks */
 	uint64_t next_block, seq;
 	struct tw_history_state state;
 	uint64_t newest_us;

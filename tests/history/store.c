@@ -37,7 +37,7 @@ static struct tw_history *open_history(
 	return history;
 }
 
-/* Row number `number`, which stands in its bytes. */
+/* Makes row number `number`, and stores the number in its byte counter. */
 static void make_row(uint64_t number, struct tw_history_row *row)
 {
 	struct random random = {.state = number + 1};
