@@ -69,7 +69,7 @@ struct tw_args_command {
 	size_t values_size;
 	int (*run)(const void *values);		/* returns the exit code */
 	const char *description;		/* paragraphs for the man page, scdoc(5), or NULL */
-	const struct tw_args_example *examples; /* or NULL */
+	const struct tw_args_example *examples; /* NULL: none */
 	size_t n_examples;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* history.c: what the history costs, and how fast it answers, at a number of rows.
+/* history.c: measures the CPU time and disk writes of the history, and the time of its answers.
  *
  *	tapwall-bench-history FILE [ROWS] [SECONDS]
  *
@@ -48,7 +48,7 @@ static uint32_t random_below(uint32_t n)
 	return (uint32_t)((random_next() >> 32) * n >> 32);
 }
 
-/* A number below n; the low ones are frequent: half of all are in the first eighth. */
+/* Returns a number below n. Low ones are frequent: half of all are in the first eighth. */
 static uint32_t random_rare(uint32_t n)
 {
 	uint64_t a = random_next() >> 43; /* 21 bits */
@@ -56,7 +56,7 @@ static uint32_t random_rare(uint32_t n)
 	return (uint32_t)(((a * a >> 21) * a >> 21) * n >> 21);
 }
 
-/* A number of random magnitude, up to 2^bits. */
+/* Returns a number of random magnitude, up to 2^bits. */
 static uint64_t random_size(unsigned int bits)
 {
 	return random_next() >> (64 - 1 - random_below(bits));
@@ -218,7 +218,7 @@ static uint64_t write_rows(const char *path, uint64_t n, uint64_t step_us)
 	return time_us;
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 struct span {
 	uint64_t from_us, to_us;

@@ -14,9 +14,9 @@
 
 struct tw_bench_program {
 	const char *policy;		    /* file */
-	uint32_t n_open;		    /* number of open connections; 0: without this case */
+	uint32_t n_open;		    /* number of open connections; 0: skips this case */
 	const char *open_case;		    /* `established-1M` */
-	const struct tw_bench_rules *rules; /* NULL: without this case */
+	const struct tw_bench_rules *rules; /* NULL: skips this case */
 	const char *rules_case;		    /* `new-100k` */
 	size_t rounds;
 };

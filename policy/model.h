@@ -174,7 +174,7 @@ struct tw_said {
 	unsigned int line;
 	unsigned int column;
 	const char *text;
-	const char *hint; /* or NULL */
+	const char *hint; /* NULL: none */
 };
 
 #define TW_SECTIONS_MAX 8

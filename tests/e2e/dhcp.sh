@@ -111,7 +111,7 @@ check "nor does it pass" eval \
 equal "its owner works" connected "$(attempt 2 tcp 10.0.0.51 7001)"
 end "$client"
 
-# The agent dies: learned addresses stay, and are prolonged.
+# The agent dies: learned addresses stay, and are renewed.
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7000 50
 stream=$child
 check "a connection lives" within 20 grows stream echoed 20

@@ -26,7 +26,7 @@ static uint32_t word_at(const uint8_t *at)
 	return word;
 }
 
-/* Makes the sums of a part of ids right, as far as its lengths allow. */
+/* Corrects the checksums of a part of ids, as far as its lengths allow. */
 static void mend_ids(uint8_t *part, size_t len)
 {
 	static uint8_t raw[TW_HISTORY_BLOCK_ROWS * 18];
@@ -52,7 +52,7 @@ static void mend_ids(uint8_t *part, size_t len)
 	memcpy(part + 24, &sum, sizeof(sum));
 }
 
-/* Makes the sums of a part of values right. */
+/* Corrects the checksums of a part of values. */
 static void mend_values(uint8_t *part, size_t len)
 {
 	static uint8_t raw[TW_HISTORY_GROUP_ROWS * 8];

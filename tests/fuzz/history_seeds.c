@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* history_seeds FOLDER: parts of blocks of few and of many rows, as fuzz_history takes them. */
+/* history_seeds FOLDER: writes parts of small and large blocks, as seeds of fuzz_history. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

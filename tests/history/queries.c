@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The history answers as a plain scan of its rows does, while it grows, is closed and opened again. */
+/* The history gives the same answers as a plain scan of its rows, while it grows and is closed
+ * and opened again. */
 #include "tests/unit/test.h"
 
 #include <stdbool.h>
@@ -71,8 +72,8 @@ static int by_time(const void *a, const void *b)
 	return memcmp(x, y, sizeof(*x));
 }
 
-/* Compares an answer with what a scan finds. Rows of one time may come in any order, and the limit may cut among
- * them, so that those of the last time only have to be among those found. */
+/* Compares an answer with a scan. Rows of equal time may come in any order, and the limit may
+ * cut among them, so that those of the last time only have to be among those found. */
 static void compare(struct world *w, const struct tw_history_query *q)
 {
 	struct tw_history_row *found = calloc(w->n + 1, sizeof(*found));
@@ -150,7 +151,7 @@ static void answers_as_a_scan_does(void **state)
 	done(&w);
 }
 
-/* Key and name of a row for one dimension, by the words of rollup.h. */
+/* Returns key and name of a row in one dimension, as rollup.h defines them. */
 static void key_of(const struct tw_history_row *row, int dimension, struct tw_history_total *t)
 {
 	*t = (struct tw_history_total){0};
@@ -210,7 +211,7 @@ static void compare_top(struct world *w, const struct tw_history_filter *f, int 
 	free(sums);
 }
 
-/* Rows of five days, so that minutes, hours and days have been merged. */
+/* Writes rows of five days, so that minutes, hours and days are merged. */
 static void totals_are_those_of_a_scan(void **state)
 {
 	const uint64_t minute = 60000000, hour = 60 * minute, day = 24 * hour;

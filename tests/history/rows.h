@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* rows.h: random rows for tests of the history, and what a plain scan of them answers. */
+/* rows.h: random rows for tests of the history, and a plain scan as reference. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,12 +11,12 @@
 
 #define NAMES 6u
 
-/* Numbers of names "w1" …, "r1" …, "t1" …, "h1" …; [0] is 0. */
+/* Numbers of the names "w1" …, "r1" …, "t1" … and "h1" …; [0] is 0. */
 struct row_names {
 	uint32_t of[TW_HISTORY_NOUN__MAX][NAMES + 1];
 };
 
-/* A generator of its own for each test, so that a failure can be had again by its seed. */
+/* Random numbers of one test, so that a failure can be repeated with its seed. */
 struct random {
 	uint64_t state;
 };
@@ -26,14 +26,14 @@ uint32_t random_below(struct random *random, uint32_t n);
 
 void names_make(struct tw_history *history, struct row_names *names);
 
-/* Fills a row. `few`: of few addresses and services, so that totals are of few keys. */
+/* Fills a row. `few`: with few addresses and services, so that totals have few keys. */
 void row_make(struct random *random, const struct row_names *names, uint64_t time_us, bool few,
 	struct tw_history_row *row);
 
-/* True if a row is as a filter says; one condition after the other. */
+/* True if a row matches a filter. */
 bool row_matches(const struct row_names *names, const struct tw_history_row *row,
 	const struct tw_history_filter *filter);
 
-/* A random filter, of random conditions. */
+/* Makes a filter with random conditions. */
 void filter_make(
 	struct random *random, uint64_t from_us, uint64_t to_us, struct tw_history_filter *filter);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What was committed is there: after SIGKILL, on a full disk, beside damage, and within the limits. */
+/* Committed rows survive SIGKILL, a full disk and damage elsewhere in the file, and are kept
+ * within the limits. */
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ static void make_row(uint64_t number, struct tw_history_row *row)
 	row->bytes[0] = number;
 }
 
-/* Appends rows `from` … until `to`, not committed. */
+/* Appends rows [from, to) without a commit. */
 static int append(struct tw_history *history, uint64_t from, uint64_t to)
 {
 	int err = 0;
@@ -62,8 +63,8 @@ static int append(struct tw_history *history, uint64_t from, uint64_t to)
 	return err;
 }
 
-/* Holds the file against rows `from` … until `to`: all are there, once, and as they were appended. Returns how many
- * follow. */
+/* Checks that the file has rows [from, to), each once and unchanged. Returns the number of rows
+ * that follow. */
 static uint64_t check_rows(const struct history_file *file, uint64_t from, uint64_t to)
 {
 	struct tw_history_query q = {.limit = 50000, .oldest_first = true};
@@ -94,7 +95,7 @@ static uint64_t check_rows(const struct history_file *file, uint64_t from, uint6
 
 /* ---- SIGKILL ---- */
 
-/* Appends and commits for ever, and tells each number that is durable. */
+/* Appends and commits until it is killed, and prints each durable number. */
 static void write_for_ever(const struct history_file *file, int out, uint64_t seed)
 {
 	struct tw_history *history = open_history(file, NULL);
@@ -159,7 +160,7 @@ static void what_was_acknowledged_survives_a_kill(void **state)
 
 /* ---- a full disk ---- */
 
-/* A limit on the size of files fails a write as a full disk does, and needs no rights. */
+/* A limit on file sizes makes writes fail as on a full disk, and needs no privileges. */
 static void a_full_disk_loses_nothing(void **state)
 {
 	struct rlimit old, full;
@@ -186,7 +187,7 @@ static void a_full_disk_loses_nothing(void **state)
 	tw_history_get_state(history, &facts);
 	assert_int_equal(facts.failing, err);
 	assert_int_equal(facts.pending, 5000);
-	/* It goes on as long as memory is set aside, and then says no. */
+	/* Rows are accepted up to TW_HISTORY_PENDING_MAX, and then refused. */
 	while (!append(history, n, n + 1000))
 		n += 1000;
 	assert_int_equal(n - durable, TW_HISTORY_PENDING_MAX / 1000 * 1000);
@@ -219,7 +220,7 @@ static void run_sql(const struct history_file *file, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* Blocks 1 … of 32,000 rows each, and a tail. */
+/* Full blocks, numbered from 1, and a tail. */
 static void make_blocks(const struct history_file *file, unsigned int n)
 {
 	struct tw_history *history = open_history(file, NULL);
@@ -232,7 +233,8 @@ static void make_blocks(const struct history_file *file, unsigned int n)
 static void a_damaged_block_is_told_and_the_rest_read(void **state)
 {
 	static const char *const damages[] = {
-		/* Of block 2: two bytes of its addresses, of its rows' numbers, its times cut short, no bytes column. */
+		/* Block 2: changed addresses, changed ids of rows, truncated times, a missing
+		 * column. */
 		"UPDATE part SET data = CAST(substr(data, 1, 30000) || x'5a5a' || substr(data, 30003) AS BLOB)"
 		" WHERE id = 2 * 32 + 0",
 		"UPDATE part SET data = CAST(substr(data, 1, length(data) - 1000) || x'0100' ||"
@@ -394,7 +396,7 @@ static void the_oldest_blocks_go_first(void **state)
 	assert_true(st.st_size < 3 * (off_t)limits.bytes_max);
 	check_rows(&file, facts.rows_dropped, n);
 
-	/* By age: rows that come three days later leave none of the old blocks. */
+	/* By age: after rows that are three days newer, no old block is left. */
 	limits = (struct tw_history_limits){.age_max_us = 2 * DAY_US};
 	history = open_history(&file, &limits);
 	assert_int_equal(
@@ -408,7 +410,7 @@ static void the_oldest_blocks_go_first(void **state)
 
 /* ---- memory ---- */
 
-/* Every allocation fails once: nothing leaks, and what fails can be tried again. */
+/* Each allocation fails once: nothing leaks, and the failed call succeeds when repeated. */
 static void out_of_memory_is_told(void **state)
 {
 	const struct tw_history_limits none = {0};

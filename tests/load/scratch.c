@@ -99,7 +99,7 @@ static void try(struct bench *b)
 		take(b, number, TW_S_ESTABLISHED, 0);
 	expect(b, "no record can be replaced", TW_TAKEN_FULL, take(b, number, TW_S_ESTABLISHED, 0));
 	expect(b, "the sweep runs", 0, tw_kernel_sweep(b->kernel, 4, NOW));
-	expect(b, "after all, untouched", 1, untouched(b));
+	expect(b, "after all records were replaced, untouched", 1, untouched(b));
 }
 
 int main(void)

@@ -28,7 +28,7 @@ enum tw_lease_state {
 	TW_LEASE_NONE,
 	TW_LEASE_FRESH, /* given to the guest, but not yet in the policy in force */
 	TW_LEASE_KNOWN,
-	TW_LEASE_UNCLAIMED, /* a name not claimed yet: tw_call_claim() */
+	TW_LEASE_UNCLAIMED, /* a link-local name that no guest has claimed yet: tw_call_claim() */
 };
 
 /* Returns the leases of a port's guest, if it still has their MAC. */
