@@ -5,10 +5,10 @@
  *	clients'       events,        enforcement       the policy        interfaces of this host,
  *	requests       counters       in the kernel     in force          and their state in the kernel
  *
- * Why:        the modules of each folder share one struct: tw_host (ports), tw_enforcement
- *             (publish and state), tw_telemetry (observe), tw_answer_ctx (answer). A folder uses only the
- *             folders to its right. A module that finds a change sets a flag in its folder's
- *             struct. turn.c acts on the flags, in a fixed order.
+ * Why:        the modules of each directory share one struct: tw_host (ports), tw_enforcement
+ *             (publish and state), tw_telemetry (observe), tw_answer_ctx (answer). A directory uses
+ *             only the directories to its right. A module that finds a change sets a flag in its
+ *             directory's struct. turn.c acts on the flags, in a fixed order.
  * Order:      daemon.c sets everything up from right to left, and ends it in reverse.
  * Invariants: 1. One thread; no module blocks. A second thread only moves events from the kernel's buffer into a
  *                queue (observe/ring.h).
@@ -88,7 +88,7 @@ struct tw_agent {
 	struct tw_watch tick_watch;
 	int signal_fd;
 	int tick_fd;
-	int bpffs_fd; /* holds the lock on the BPF folder */
+	int bpffs_fd; /* holds the lock on the BPF directory */
 
 	/* Flags for the turn. The two _ready flags: the descriptor was readable. */
 	bool ticked;

@@ -80,8 +80,8 @@ static void on_change(void *arg)
 
 /* ---- setting up, in order ---- */
 
-/* Connects the struct of each folder to its modules' states and to the struct of the next
- * folder. */
+/* Connects the struct of each directory to its modules' states and to the struct of the next
+ * directory. */
 static void connect_rooms(struct tw_agent *agent)
 {
 	agent->host.options = agent->options;
@@ -147,9 +147,9 @@ static int open_tick(struct tw_agent *agent)
 		&agent->loop, &agent->tick_watch, agent->tick_fd, EPOLLIN, on_tick, agent);
 }
 
-/* Locks the BPF folder, because two agents on the same maps would undo each other's work. The lock
- * of the state folder does not exclude it, as their state folders may differ. `ret_fd` holds the
- * lock. */
+/* Locks the BPF directory, because two agents on the same maps would undo each other's work. The
+ * lock of the state directory does not exclude it, as their state directories may differ.
+ * `ret_fd` holds the lock. */
 static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *err)
 {
 	tw_autofd int fd = -1;

@@ -6,7 +6,7 @@
 #pragma once
 
 enum tw_degraded {
-	TW_DEGRADED_STORE,  /* the state folder cannot be written */
+	TW_DEGRADED_STORE,  /* the state directory cannot be written */
 	TW_DEGRADED_POLICY, /* the text of the policy in force is unknown */
 	TW_DEGRADED__MAX
 };

@@ -9,12 +9,12 @@
 
 struct tw_bench_agent {
 	const char *program;
-	const char *name; /* name of its files in the scratch folder */
+	const char *name; /* name of its files in the scratch directory */
 	const char *ports;
 	const char *policy;
 	const char *forwarding;	     /* NULL: the default */
 	const char *max_connections; /* NULL: enough for all scenarios */
-	const char *state; /* its state folder, removed at start and stop; NULL: a scratch folder */
+	const char *state; /* its state directory, removed at start and stop; NULL: scratch */
 	int n_ports;	   /* number of ports that it must protect to count as started */
 
 	/* Set while the agent runs. */

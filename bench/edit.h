@@ -15,7 +15,7 @@
 
 struct tw_bench_edit {
 	const char *agent; /* tapwalld */
-	const char *state; /* its state folder, on a disk; made before and removed after */
+	const char *state; /* its state directory, on a disk; made before and removed after */
 	size_t rounds;
 };
 

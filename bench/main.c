@@ -201,8 +201,8 @@ static int run_programs(
 	return e;
 }
 
-/* Measures small changes of a policy in force. The agent's state folder is beside the results, on a
- * real disk. */
+/* Measures small changes of a policy in force. The agent's state directory is beside the
+ * results, on a real disk. */
 static int run_edits(
 	const struct options *options, struct tw_bench_results *results, struct tw_err *err)
 {

@@ -2,7 +2,7 @@
 /* ovs.c: Open vSwitch as a system: its userspace datapath with connection tracking replaces the
  * bridge, and the rules are flows.
  *
- * The benchmark starts its own two daemons, with database and sockets in the scratch folder. An
+ * The benchmark starts its own two daemons, with database and sockets in the scratch directory. An
  * Open vSwitch that already runs is not touched. Ports are packet sockets on the same taps and
  * veths that the other systems bridge. With `userspace-tso-enable`, frames with unfinished
  * checksums and super-frames pass unchanged, as they do in the kernel.

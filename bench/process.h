@@ -4,7 +4,7 @@
  * Why:        no process of the benchmark may outlive it. If a system forwards frames in processes,
  *             their CPU time is part of the cost of a frame.
  * Invariants: 1. Every process ends with this one, even if this one is killed.
- *             2. All of them run in a private mount namespace with a scratch folder, so that no
+ *             2. All of them run in a private mount namespace with a scratch directory, so that no
  *                file, socket or pin is left behind.
  */
 #pragma once
@@ -17,9 +17,9 @@
 
 #define TW_BENCH_PATH_MAX 128
 
-/* Enters a private mount namespace with a scratch folder. Called once, before anything else. */
+/* Enters a private mount namespace with a scratch directory. Called once, before anything else. */
 int tw_bench_isolate(struct tw_err *err);
-/* Fills `ret` with a path in the scratch folder, which also has bpf/ (a bpffs). */
+/* Fills `ret` with a path in the scratch directory, which also has bpf/ (a bpffs). */
 void tw_bench_scratch(char ret[static TW_BENCH_PATH_MAX], const char *stem, const char *suffix);
 
 /* Runs a command in the current namespaces. `input`, if not NULL, is its stdin. Returns -EIO if it

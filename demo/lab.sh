@@ -13,8 +13,8 @@
 # Ends:       lab_vm starts children of the caller. If the caller runs in a pid namespace
 #             (demo/cell), they end with it.
 
-LAB_SRC=${LAB_SRC:?lab.sh: set LAB_SRC to the folder of lab.sh}
-LAB_CACHE=${TW_VM_CACHE:-${TW_BUILD:?lab.sh: set TW_BUILD to the build folder}/vm}
+LAB_SRC=${LAB_SRC:?lab.sh: set LAB_SRC to the directory of lab.sh}
+LAB_CACHE=${TW_VM_CACHE:-${TW_BUILD:?lab.sh: set TW_BUILD to the build directory}/vm}
 LAB_WHY=
 
 # Modules that a guest needs for its network card.

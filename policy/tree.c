@@ -140,7 +140,7 @@ struct pieces {
 	size_t max;
 };
 
-/* Appends a piece. If it begins where the last piece does, it replaces that. */
+/* Appends a piece, which replaces the last one if both begin at the same place. */
 static int push(struct pieces *pieces, uint64_t key, uint32_t to)
 {
 	struct tw_tree_piece piece = {.key = key, .to = to};

@@ -3,8 +3,8 @@
  *
  * Why:        each module owns its state. This struct points to all of them, so that a module can
  *             read another one's state without including more than it uses.
- * Invariants: 1. The modules of this folder know nothing of the policy in force except the entries
- *             of ports.
+ * Invariants: 1. The modules of this directory know nothing of the policy in force except the
+ *             entries of ports.
  *             2. They set flags for what follows from their findings. The turn (agent/turn.c)
  *                acts on the flags and clears them.
  */

@@ -152,7 +152,7 @@ int tw_ports_add(struct tw_ports *ports, uint32_t ifindex, const char *name, uin
 	struct tw_agent_port **ret);
 void tw_ports_remove(struct tw_ports *ports, struct tw_agent_port *port);
 /* Reserves an id: tw_ports_add() gives it only to a caller that asks for this number. New ids
- * continue after it, so that they do not repeat early if the state folder is lost. */
+ * continue after it, so that they do not repeat early if the state directory is lost. */
 void tw_ports_reserve(struct tw_ports *ports, uint16_t id);
 void tw_ports_unreserve(struct tw_ports *ports, uint16_t id);
 

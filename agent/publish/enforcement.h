@@ -38,7 +38,7 @@ struct tw_enforcement {
 	uint64_t flipped_ns;	     /* last flip; 0: the previous epoch's entries are cleared */
 	uint64_t reserved;	     /* tw_plan.reserved of the policy in force */
 	struct tw_policy_note found; /* the policy that the kernel enforced at the start */
-	bool unstaged;	     /* the policy in force could not be staged in the state folder */
+	bool unstaged;		     /* the policy in force is not staged on disk */
 	bool unkept;	     /* the policy in force is staged, but could not be kept on disk */
 	uint64_t restage_ns; /* when to stage or keep it again */
 	struct tw_degraded_state degraded;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* mend.h: detects missing or changed files of the state folder, logs them, and causes them to be
+/* mend.h: detects missing or changed files of the state directory, logs them, and causes them to be
  * written again.
  *
  * Why:        otherwise only the next agent would notice, and their contents would be lost.

@@ -55,7 +55,7 @@ struct tw_apply_order {
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
 
-/* Ends the degraded state of the state folder if everything is saved. */
+/* Ends the degraded state of the state directory if everything is saved. */
 void tw_publish_store_works(struct tw_enforcement *enforcement);
 /* Saves the state of ports and images if it has changed since the last time. */
 void tw_publish_save(struct tw_enforcement *enforcement);

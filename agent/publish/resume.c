@@ -36,7 +36,7 @@ static bool is_believed(struct tw_enforcement *enforcement, const char *text, si
 
 	if (!mark)
 		tw_log(TW_LOG_WARNING,
-			"cannot verify that %s in the state folder is unchanged: there is no checksum",
+			"cannot verify that %s in the state directory is unchanged: there is no checksum",
 			TW_STORE_POLICY);
 	return !mark || mark == tw_policy_text_mark(text, len);
 }
@@ -72,7 +72,7 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 	return ret;
 }
 
-/* Loads the policy from the state folder, unless another one was in force. */
+/* Loads the policy from the state directory, unless another one was in force. */
 static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved,
 	const struct tw_saved_given *given)
 {
@@ -84,7 +84,7 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 		ret = -ESTALE;
 	if (ret < 0 && (ret == -ESTALE || enforcement->found.text))
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
-			"%s in the state folder %s; the enforced policy stays: apply the policy again",
+			"%s in the state directory %s; the enforced policy stays: apply the policy again",
 			TW_STORE_POLICY,
 			ret == -ESTALE	 ? "is damaged, or older than the policy in force"
 			: ret == -ENOENT ? "is missing"
@@ -92,8 +92,8 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 	return ret < 0 ? ret : load_text(enforcement, saved, given, text, len);
 }
 
-/* Loads the file of --policy if it has the text that the kernel enforces and the state folder has
- * another. */
+/* Loads the file of --policy if it has the text that the kernel enforces and the state directory
+ * has another. */
 static int load_live_file(
 	struct tw_enforcement *enforcement, const struct tw_saved_rules *saved, uint64_t mark)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* sealed.h: the .json files of the state folder, each with a version and a checksum.
+/* sealed.h: the .json files of the state directory, each with a version and a checksum.
  *
  * Why:        a file that is truncated, changed by another program or written by another version
  *             must not be used.

@@ -184,7 +184,7 @@ void tw_staged_load_given(struct tw_store *store, struct tw_saved_given *ret)
 	ret->mark = tw_policy_text_mark(policy, len);
 	root = tw_sealed_read_any(store, TW_STORE_RULES);
 	source = json_string_value(json_object_get(root, "source"));
-	/* The origin counts only for the policy in the folder. */
+	/* The origin counts only for the policy in the directory. */
 	if ((uint64_t)json_integer_value(json_object_get(root, "text")) == ret->mark) {
 		ret->file_mark = (uint64_t)json_integer_value(json_object_get(root, "file"));
 		if (source)

@@ -42,6 +42,6 @@ int tw_staged_load_rules(
 struct tw_saved_given {
 	uint64_t mark;		/* tw_policy_text_mark() of its text; 0: no policy is saved */
 	uint64_t file_mark;	/* mark of the --policy file when it took effect; 0: unknown */
-	char source[4096 + 16]; /* its origin, as given; if unknown, the path in the folder */
+	char source[4096 + 16]; /* its origin, as given; if unknown, the path in the directory */
 };
 void tw_staged_load_given(struct tw_store *store, struct tw_saved_given *ret);

@@ -65,8 +65,8 @@ static int is_taken(const struct tw_store *store, struct tw_err *err)
 		"an agent is running here (process %s)", text[0] ? text : "unknown");
 }
 
-/* Locks the folder itself, because that works on a full or read-only disk. The lock file holds the
- * process id, if it can be written. */
+/* Locks the directory itself, because that works on a full or read-only disk. The lock file
+ * holds the process id, if it can be written. */
 static int take_lock(struct tw_store *store, struct tw_err *err)
 {
 	char text[32];
@@ -83,12 +83,12 @@ static int take_lock(struct tw_store *store, struct tw_err *err)
 	return 0;
 }
 
-/* Makes the folder if it does not exist, and locks it. */
+/* Makes the directory if it does not exist, and locks it. */
 static int open_folder(struct tw_store *store, struct tw_err *err)
 {
 	int ret = make_folders(store->path);
 
-	/* On a read-only disk the folder may exist anyway. */
+	/* On a read-only disk the directory may exist anyway. */
 	if (ret == -EROFS)
 		ret = 0;
 	if (!ret) {
@@ -101,7 +101,7 @@ static int open_folder(struct tw_store *store, struct tw_err *err)
 	return take_lock(store, err);
 }
 
-/* Makes the folder again if it was deleted while the agent runs. */
+/* Makes the directory again if it was deleted while the agent runs. */
 static void restore_folder(struct tw_store *store)
 {
 	struct stat info;

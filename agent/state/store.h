@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* store.h: the agent's state folder and its lock.
+/* store.h: the agent's state directory and its lock.
  *
  * What:       policy.yaml   the policy in force, as it was given
  *             rules.json    rule slots and their names, and the origin of the policy
@@ -8,7 +8,7 @@
  *             leases.json   addresses assigned by DHCP (kept.h); never deleted with the others
  *             lock          held while an agent runs; has its process id
  *             *.new         staged contents of one of these files
- * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the folder). The
+ * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the directory). The
  *                files of a policy are staged before it takes effect, and synced to disk after.
  *                rules.json.new has the epoch for which it is valid. An agent that starts uses it
  *                if the kernel is in that epoch.
@@ -37,13 +37,13 @@
 
 struct tw_store;
 
-/* Opens the folder, which is created if it does not exist, and locks it. Returns -EBUSY if another
- * agent has the lock. */
+/* Opens the directory, which is created if it does not exist, and locks it. Returns -EBUSY if
+ * another agent has the lock. */
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
 void tw_store_free(struct tw_store *store);
 TW_DEFINE_AUTO(tw_store)
-/* Deletes all files except leases.json, which is kept because guests keep running, and the folder
- * if it is then empty. */
+/* Deletes all files except leases.json, which is kept because guests keep running, and the
+ * directory if it is then empty. */
 void tw_store_remove(struct tw_store *store);
 
 /* Sets the random mark of the kernel's maps, which the .json files must have. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* attach.h: probes which hooks the kernel has (attach.c; for this folder only). */
+/* attach.h: probes which hooks the kernel has (attach.c; for this directory only). */
 #pragma once
 
 #include "fastpath/kernel/kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* clock.h: calibrates jiffies (clock.c; for this folder only).
+/* clock.h: calibrates jiffies (clock.c; for this directory only).
  *
  * Why:        the path needs the time of every frame to a few milliseconds. A call for it costs
  *             more than a map lookup; bpf_jiffies64() is a single load.

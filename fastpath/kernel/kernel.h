@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* kernel.h: the handle of load.h, shared by the files of this folder. */
+/* kernel.h: the handle of load.h, shared by the files of this directory. */
 #pragma once
 
 #include "base/vec.h"

@@ -99,7 +99,7 @@ static int make_folder(const char *path, struct tw_err *err)
 		return 0;
 	return tw_err_set(err, -errno, path,
 		"mount a bpffs there, or name another place with --bpffs",
-		"cannot make this folder: %s", strerror(errno));
+		"cannot make this directory: %s", strerror(errno));
 }
 
 static int make_folders(const char *bpffs, struct tw_err *err)

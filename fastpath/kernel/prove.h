@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* prove.h: a program's id, by which it is found at an interface (for this folder only). */
+/* prove.h: a program's id, by which it is found at an interface (for this directory only). */
 #pragma once
 
 #include <stdint.h>

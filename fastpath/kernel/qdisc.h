@@ -3,9 +3,8 @@
  *
  * Why:        before Linux 6.6 the programs are tc filters, and users of tc change the same
  *             interfaces: the qdiscs must be read before a filter is added.
- * Callers:    attach.c and prove.c; for this folder only. Each call waits for its answer, which the
- *             kernel gives at once.
- * Errors:     0 or a negative errno.
+ * Callers:    attach.c and prove.c; for this directory only. Each call waits for its answer, which
+ *             the kernel gives at once. Errors: 0 or a negative errno.
  */
 #pragma once
 

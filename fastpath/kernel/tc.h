@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tc.h: the programs as tc filters, before Linux 6.6 (for this folder only).
+/* tc.h: the programs as tc filters, before Linux 6.6 (for this directory only).
  *
  * Why:        a host limits a guest's bandwidth with `tc qdisc add dev tap0 ingress` and a root
  *             qdisc, before or after the agent attaches to the tap. The ingress qdisc occupies the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Unit tests of the state folder: what the agent writes, and how it reads what it finds there. */
+/* Unit tests of the state directory: the files that the agent writes, and how it reads them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +109,7 @@ static void test_store_rules(void **state)
 	assert_non_null(strstr(given.source, "/state/deep/" TW_STORE_POLICY));
 }
 
-/* Replaces a file of the folder. */
+/* Replaces a file of the directory. */
 static void put_file(
 	const struct store_place *place, const char *name, const char *text, size_t len)
 {
@@ -341,7 +341,7 @@ static void test_adopt_images(void **state)
 	assert_int_equal(tw_images_adopt(&images, TW_IMAGES_MAX, &older), -ENOENT);
 }
 
-/* Only root writes the state folder, but disks fail: the contents are never trusted. */
+/* Only root writes the state directory, but disks fail: the contents are never trusted. */
 static void test_store_damaged(void **state)
 {
 	static const char *const texts[] = {"", "{", "[]", "null", "{\"mark\": 42}",

@@ -220,7 +220,7 @@ static void tell_applied(struct teller *teller)
 	send_response(teller, &response, true);
 }
 
-/* Sends the policy in force: the file policy.yaml in the current folder. */
+/* Sends the policy in force: the file policy.yaml in the current directory. */
 static void tell_policy(struct teller *teller)
 {
 	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;

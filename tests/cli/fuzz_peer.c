@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Any bytes at an end of the link on which both ask: they come in pieces, and what is under way stays within its
- * bounds. The first byte says how long the pieces are, and whether the socket takes what is sent. */
+/* Feeds arbitrary bytes, in pieces, to one end of a link with requests from both ends, and
+ * checks the bounds of open requests and streams. The first byte selects the size of the pieces,
+ * and whether the socket accepts bytes. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>

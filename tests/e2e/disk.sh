@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# disk.sh: the state folder's disk is full or read-only while an agent runs, and when one starts.
+# disk.sh: the state directory's disk is full or read-only while an agent runs, and when one starts.
 # The policy stays in force, a new tap is judged, `status` shows what cannot be written, and the
 # agent writes it as soon as there is space.
 # shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
@@ -47,7 +47,7 @@ check "once the disk can be written, nothing is degraded" within 20 sound
 rm -r "$lab/state"/*
 stop_agent KILL
 start_agent --policy "$lab/policy.yaml"
-equal "a folder that was emptied is filled again" "$right" "$(judged)"
+equal "a directory that was emptied is filled again" "$right" "$(judged)"
 stop_agent
 umount "$lab/state"
 finish

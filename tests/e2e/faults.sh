@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # faults.sh: in each round the agent is killed or stopped while policies are applied, its disk is
-# full, its state folder is damaged, netlink messages are lost, or taps are recreated, also with the
+# full, its state directory is damaged, netlink messages are lost, or taps are recreated, also with the
 # same number. After each round the real verdicts at every port are those of one policy, and
 # `status` names that policy. In the environment, ROUNDS is the number of rounds and FIRST the
 # number of the first one, which determines the details of its fault, so that several instances can

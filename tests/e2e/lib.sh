@@ -1,13 +1,13 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# lib.sh: what the end-to-end tests share. Sourced first; $TW_BUILD names the build folder.
+# lib.sh: what the end-to-end tests share. Sourced first; $TW_BUILD names the build directory.
 #
 #	  guest 1          host namespace           guest 2
 #	[ eth0 ]──veth──[ tap1 ]─[ br0 ]─[ tap2 ]──veth──[ eth0 ]      real TCP/IP stacks at both ends
 #	                    ▲ tapwalld ▲
 #
 # Guest N has 10.0.0.1N and fd00::1N, MAC 52:54:00:00:00:0N, port tapN. Everything lives in
-# namespaces and in one temporary folder, named by process id, and goes away with the test, also
+# namespaces and in one temporary directory, named by process id, and goes away with the test, also
 # after a failure or a signal. A test prints TAP: `ok`/`not ok` lines by ok() and check().
 set -u
 

@@ -12,7 +12,7 @@
 slow=$lab/slow
 slowd=
 
-# Without any right, as a user who owns nothing but the folder of its sockets.
+# Without any right, as a user who owns nothing but the directory of its sockets.
 start_slowd() {
 	ip netns exec "$ns-slow" setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
 		"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --listen '[fd09::1]:7433' --socket "$slow/slowd.sock" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # reboot.sh: the host reboots, or is released and filtered again, and guests with addresses from
-# DHCP continue without a new request. A reboot, for the agent, is a state folder without anything
+# DHCP continue without a new request. A reboot, for the agent, is a state directory without anything
 # in the kernel. No guest gets back an address that it no longer has, or that another guest has now.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
@@ -81,7 +81,7 @@ restored() {
 		jq '[.[].formatted.value.at[][] | select(.until_ns > 0) | .restored] | add'
 }
 
-# Simulates a boot: only the state folder remains for the next agent.
+# Simulates a boot: only the state directory remains for the next agent.
 reboot() {
 	[ -z "$agent" ] || stop_agent
 	cp -a "$lab/state" "$lab/disk"

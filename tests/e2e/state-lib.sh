@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # variables are set by lib.sh and used by those tests
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# state-lib.sh: definitions shared by the tests of the state folder: four guests that connect to
+# state-lib.sh: definitions shared by the tests of the state directory: four guests that connect to
 # each other, and checks of `status`. Sourced after lib.sh.
 
 make_host

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# state.sh: an agent starts on a host that enforces a policy, with a damaged state folder: files are
+# state.sh: an agent starts on a host that enforces a policy, with a damaged state directory: files are
 # lost, truncated or old, and taps were recreated while no agent ran. Each port is judged by the
 # policy nevertheless, and `status` shows what the kernel does.
 # shellcheck disable=SC2016,SC2119,SC2317 # sh -c expands; options of lib.sh are optional; checks call functions by name
@@ -51,7 +51,7 @@ for how in emptied older; do
 	start_agent
 	equal "policy.yaml $how: what is in force stays" "$swapped" "$(judged)"
 	check "… and status says that its text is not known" \
-		sh -c 'echo "$1" | grep -q "policy.yaml in the state folder is"' - "$(degraded)"
+		sh -c 'echo "$1" | grep -q "policy.yaml in the state directory is"' - "$(degraded)"
 	equal "… instead of naming another" none "$(source_of)"
 	stop_agent KILL
 	rm -r "$lab/state"
@@ -119,7 +119,7 @@ check "the first policy is applied again" apply "$lab/policy.yaml"
 ip netns exec "$ns-host" "$tapwalld" --ports 'tap*' --socket "$lab/other.sock" \
 	--bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state-other" --policy "$lab/second.yaml" \
 	2>"$lab/other.log"
-equal "a second agent with another state folder is refused" 1 $?
+equal "a second agent with another state directory is refused" 1 $?
 check "… and told why" grep -q 'another agent uses these maps' "$lab/other.log"
 on_host "$tapwalld" --release --socket "$lab/other.sock" --bpffs "$lab/bpffs/tapwall" \
 	--state-dir "$lab/state-other" 2>"$lab/other.log"

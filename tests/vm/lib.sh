@@ -7,7 +7,7 @@
 # it. There it has a private /run that contains LAB_RUN.
 set -u
 TW_SOURCE=${TW_SOURCE:?set TW_SOURCE to the checkout}
-TW_BUILD=${TW_BUILD:?set TW_BUILD to the build folder}
+TW_BUILD=${TW_BUILD:?set TW_BUILD to the build directory}
 LAB_SRC=$TW_SOURCE/demo
 export TW_SOURCE TW_BUILD LAB_SRC
 . "$LAB_SRC/lab.sh"

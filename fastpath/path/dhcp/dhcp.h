@@ -159,7 +159,8 @@ static long tw_dhcp_option(__u32 i, void *context)
 	return 0;
 }
 
-/* Reads the options from d->off to their end. 0, or -1: no end, or malformed. */
+/* Reads the options from d->off to their end. Returns 0, or -1 if they are malformed or have no
+ * end. */
 tw_inline int tw_dhcp_options(const struct tw_frame *f, struct tw_dhcp *d)
 {
 	struct tw_dhcp_walk walk = {f->target, d};
