@@ -79,8 +79,7 @@ static void test_charges(void **state)
 	assert_int_equal(walk_charges(charges, 7, 3), 0);
 	assert_int_equal(walk_charges(charges, 7, 3), 1);
 	assert_int_equal(charged(charges, 7), 3);
-	/* Seven too many, then six, then none, then too few: a single observation proves
-	 * nothing. */
+	/* One wrong walk is not enough for a correction: the surplus is 7, 6, 0, then negative. */
 	charge(charges, 7, 7);
 	assert_int_equal(walk_charges(charges, 7, 3), 0);
 	assert_int_equal(walk_charges(charges, 7, 10), 0);

@@ -316,7 +316,7 @@ tw_inline void tw_conn_catch_up(
 	struct tw_progress found = c->progress, now = old->progress;
 	__u32 tick = tw_tick(f->now_ns), way, dir;
 
-	/* Another connection with the same key: younger than the last packet of the old one. */
+	/* A new connection with the same key: it opened after the last packet of the old one. */
 	if ((found.flags ^ now.flags) & TW_CONN_F_ORIGIN_HI ||
 		tw_tick_age(tick, c->created) < tw_tick_age(tick, old->seen))
 		return;
