@@ -20,7 +20,7 @@
 #include "fastpath/abi/event.h"
 #include "link/dictionary.h"
 
-#define TW_JOURNAL_ENTRIES (1u << 18) /* 60 MiB, once as many events have come */
+#define TW_JOURNAL_ENTRIES (1u << 15) /* 7.5 MiB; a longer one costs each event more (decision 015) */
 #define TW_JOURNAL_NAMES   (TW_DICTIONARY_MAX / 2)
 
 /* The names in an event: ids of the journal's dictionary, 0 if there is none. */

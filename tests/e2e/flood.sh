@@ -100,5 +100,5 @@ end "$stream"
 equal "no byte of the others' connection was lost" 0 "$(count_of stream lost)"
 check "a new connection works as ever" [ "$(attempt 3 tcp 10.0.0.12 7000)" = connected ]
 grown=$(($(rss_kb) - rss))
-check "the agent has not grown but for its journal ($grown KiB)" [ "$grown" -lt $((4096 + 61440)) ]
+check "the agent has not grown but for its journal ($grown KiB)" [ "$grown" -lt $((4096 + 7680)) ]
 finish
