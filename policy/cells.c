@@ -30,7 +30,7 @@ static void lists_done(struct lists *lists)
 	tw_vec_done(&lists->at);
 }
 
-/* A service of the entries. */
+/* A pair of destination service and source ports that some entry matches. */
 struct service {
 	uint32_t keys; /* set numbers */
 	uint32_t sports;

@@ -38,7 +38,7 @@ static const struct {
 	[TW_LAB_AS_MAC] = {"mac:", true, true, {true, true}, "%s with %s's MAC"},
 	[TW_LAB_STRAY_ACK] = {"stray-ack/", false, true, {true, true}, "%s ACK, no connection"},
 	[TW_LAB_STRAY_SYNACK] = {"stray-synack/", false, true, {true, true},
-		"%s SYN-ACK, uncalled"},
+		"%s SYN-ACK, unsolicited"},
 	[TW_LAB_CLAIM_ARP] = {"arp:", true, false, {true, false}, "ARP: %s's address is mine"},
 	[TW_LAB_CLAIM_ND] = {"nd:", true, false, {false, true}, "ND: %s's address is mine"},
 	[TW_LAB_PLAY_DHCP] = {"dhcp-offer", false, false, {true, false}, "plays DHCP server"},

@@ -71,7 +71,7 @@ static void test_kept_clock(void **state)
 	/* The first lease has expired. */
 	assert_int_equal(reread(&kept, 100, 7 * SECOND), 0);
 	assert_int_equal(kept.list.n, 2);
-	/* A clock that steps back a little does not prolong a lease; one that was set back far
+	/* A clock that steps back a little does not extend a lease; one that was set back far
 	 * discards them. */
 	assert_int_equal(reread(&kept, -30, 7 * SECOND), 0);
 	assert_true(kept.list.at[0].until_ns == 107 * SECOND);

@@ -330,7 +330,7 @@ tw_inline enum tw_reason tw_track_open(const struct tw_frame *f, const struct tw
 	return tw_call_open(f, far_pays ? s->far->id : s->port->id, s->epoch);
 }
 
-/* Advances a live record. Late packets of a closed connection do not prolong it. */
+/* Advances a live record. Late packets of a closed connection do not extend its lifetime. */
 tw_inline void tw_track_move(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow)
 {
