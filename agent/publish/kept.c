@@ -260,8 +260,8 @@ static int list_places(const struct tw_enforcement *enforcement, struct tw_kept 
 	return err;
 }
 
-/* Keeps the leases of all places that the map knows nothing of, because their guests may still
- * come. */
+/* Keeps the leases of all places without an entry in the map, because their guests may still
+ * appear. */
 static int take_absent(
 	const struct tw_enforcement *enforcement, uint64_t now, struct tw_kept *fresh)
 {

@@ -27,7 +27,7 @@ struct tw_kernel_put {
 	struct tw_err err;
 };
 
-/* Returns when all slots are filled: 0; or a negative errno, with `err` filled and no thread
+/* Returns 0 once all slots are filled, or a negative errno with `err` filled in and no thread
  * running. */
 int tw_kernel_put_start(struct tw_kernel_put *put, struct tw_kernel *kernel, const uint32_t *slots,
 	const int *fds, size_t n, struct tw_err *err);

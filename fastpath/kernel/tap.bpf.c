@@ -578,7 +578,7 @@ int tw_from_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* Drops a frame from beyond with the MAC of a guest of this host. Returns the tc action. */
+/* Drops a frame from outside with the MAC of a guest of this host. Returns the tc action. */
 __noinline int tw_sub_impostor(struct __sk_buff *skb)
 {
 	__u32 want = skb->len < TW_HEAD_MAX ? skb->len : TW_HEAD_MAX;
