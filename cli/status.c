@@ -132,7 +132,7 @@ static const char *describe_latch(const Tapwall__V1__Status *s)
 		       : "on: new bridge ports and routed ports are shut until they are filtered; those of Open vSwitch, bonds and teams are open until then";
 }
 
-/* Prints how the connection to the slow path is. Its absence takes nothing from what is filtered. */
+/* Prints the state of the connection to the slow path. Filtering does not depend on it. */
 static void print_slow_path(const Tapwall__V1__SlowPath *s)
 {
 	if (!s)

@@ -362,7 +362,7 @@ static int run_stream(char **args, int n)
 			stream_receive(&s);
 		stream_write(&s);
 	}
-	/* The echo may come before the word that a segment was sent again in vain. */
+	/* The echo may arrive before the report that a retransmission was unnecessary. */
 	end = now_ms() + DRAIN_MS;
 	while ((s.echoed < s.sent || (!s.udp && losses(s.fd))) && !s.broken && now_ms() < end) {
 		struct pollfd wait = {.fd = s.fd, .events = POLLIN};
