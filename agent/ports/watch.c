@@ -217,7 +217,7 @@ static void on_changed(void *arg, const struct tw_link *link)
 
 	on_bridge(host, link);
 	if (port && !match) {
-		forget(host, port, "has a new name that is no port's");
+		forget(host, port, "was renamed to a name that matches no port");
 		port = NULL;
 	}
 	if (match)

@@ -41,7 +41,7 @@ enum tw_map {
 enum tw_prog { TW_PROG_FROM_VM, TW_PROG_TO_VM, TW_PROG_FULL_OUT, TW_PROG_FULL_IN, TW_PROG__MAX };
 
 struct tw_kernel_options {
-	const char *bpffs;  /* folder in a mounted bpffs, made if absent; NULL: pin nothing */
+	const char *bpffs;  /* directory in a mounted bpffs, made if absent; NULL: pin nothing */
 	uint32_t max_conns; /* 0: unchanged, or the default */
 	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
