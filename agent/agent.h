@@ -20,6 +20,7 @@
 #include "agent/answer/answer.h"
 #include "agent/dial.h"
 #include "agent/observe/captures.h"
+#include "agent/observe/asks.h"
 #include "agent/observe/events.h"
 #include "agent/observe/journal.h"
 #include "agent/observe/sweep.h"

@@ -242,6 +242,9 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 		.listeners = {{.at = {agent->options->socket, "tapwall"},
 				      .role = TW_ROLE_OPERATOR,
 				      .option = "--socket"},
+			{.at = {agent->options->decider_socket, "tapwall-decide"},
+				.role = TW_ROLE_DECIDER,
+				.option = "--decider-socket"},
 			{.at = {agent->options->viewer_socket, "tapwall-view"},
 				.role = TW_ROLE_VIEWER,
 				.option = "--viewer-socket"}},
@@ -251,6 +254,8 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 
 	if (!ret)
 		ret = tw_captures_new(&agent->telemetry, &agent->telemetry.captures, err);
+	if (!ret)
+		ret = tw_asks_new(&agent->telemetry, &agent->telemetry.asks, err);
 	if (!ret)
 		ret = tw_server_new(&server, &agent->server, err);
 	if (!ret)
@@ -379,6 +384,7 @@ static void done(struct tw_agent *agent)
 	tw_dial_done(&agent->dial);
 	tw_server_free(agent->server);
 	tw_captures_free(agent->telemetry.captures);
+	tw_asks_free(agent->telemetry.asks);
 	tw_events_free(agent->telemetry.events);
 	tw_netlink_free(agent->host.netlink);
 	tw_rtnl_free(agent->host.rtnl);

@@ -27,6 +27,8 @@ struct tw_agent_options {
 	const char *slow_path_cert;
 	const char *slow_path_key;
 	const char *slow_path_ca;
+	const char *decider_socket;
+	uint32_t ask_rate; /* questions per second and port */
 	const char *bpffs;
 	const char *state_dir;
 	bool force_clsact;

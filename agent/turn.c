@@ -138,7 +138,10 @@ static void turn_observers(struct tw_agent *agent, bool ticked)
 		tw_server_tick(agent->server);
 		tw_dial_tick(&agent->dial);
 		tw_events_tick(telemetry->events);
+		tw_asks_tick(telemetry->asks);
 	}
+	if (agent->enforcement.settled)
+		tw_asks_settle(telemetry->asks);
 	if (ticked || agent->enforcement.settled)
 		tw_captures_sync(telemetry->captures);
 	agent->enforcement.settled = false;

@@ -125,6 +125,15 @@ struct tw_capture_options {
 	bool json;
 };
 
+struct tw_decide_options {
+	const char *socket;
+	const char *exec; /* NULL: answers come from stdin */
+	const char *scope;
+	uint32_t ttl; /* seconds; 0: the agent's default */
+	uint32_t window;
+	bool json;
+};
+
 struct tw_top_options {
 	const char *socket;
 	bool once;
@@ -161,6 +170,7 @@ int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);
 int tw_capture_run(const void *values);
+int tw_decide_run(const void *values);
 int tw_top_run(const void *values);
 int tw_counters_run(const void *values);
 int tw_version_run(const void *values);

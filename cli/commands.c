@@ -359,6 +359,8 @@ static const struct tw_arg capture_args[] = {
 	SOCKET(struct tw_capture_options),
 };
 
+#include "cli/decide_args.h"
+
 static const struct tw_arg counters_args[] = {
 	{.name = "all",
 		.type = TW_ARG_FLAG,
@@ -670,6 +672,9 @@ static const struct tw_args_command commands[] = {
 			"_verdict_, _reason_, _rule_, _stage_, _len_, _vlan_, _proto_, _from_, "
 			"_to_, _tcp_flags_, _src_mac_, _dst_mac_, _ethertype_ and "
 			"_lost_before_; ICMP also has _type_ and _code_."),
+	COMMAND(decide, EXAMPLES(decide),
+		.summary = "Answer the questions of rules with action: ask",
+		.description = DECIDE_DESCRIPTION),
 	COMMAND(counters, .summary = "Count frames by the reason of their verdict",
 		.description =
 			"Every frame is counted under one reason. *log* and *explain* name the "

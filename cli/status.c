@@ -178,6 +178,12 @@ static void print_text(const Tapwall__V1__Status *s)
 		tw_human_bytes(s->image_bytes).text, s->image_bytes_per_rule);
 	print_line("events", "%s lost, %s over a port's rate", tw_human_count(s->events_lost).text,
 		tw_human_count(s->events_limited).text);
+	if (s->deciders || s->questions)
+		print_line("asks",
+			"%u decider%s; %s question%s: %u open, %s without an answer in time",
+			s->deciders, plural(s->deciders), tw_human_count(s->questions).text,
+			plural(s->questions), s->questions_open,
+			tw_human_count(s->questions_overdue).text);
 	print_line("attached", "by %s, pinned at %s", s->attach, s->bpffs);
 	print_line("forwarding", "%s%s%s", s->forwarding,
 		*s->bridged				    ? ", because the host filters there: "

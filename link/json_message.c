@@ -80,7 +80,16 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		tw_json_text(s->unclaimed), "file", tw_json_text(s->file), "file_state",
 		tw_json_text(s->file_state), "refused", refused_json(s));
 
+	json_t *asks = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "deciders",
+		tw_json_u64(s->deciders), "questions_open", tw_json_u64(s->questions_open),
+		"questions", tw_json_u64(s->questions), "questions_answered",
+		tw_json_u64(s->questions_answered), "questions_overdue",
+		tw_json_u64(s->questions_overdue), "questions_dropped",
+		tw_json_u64(s->questions_dropped), "answers_refused",
+		tw_json_u64(s->answers_refused));
+
 	object = tw_json_merge(tw_json_merge(object, tables), rest);
+	object = tw_json_merge(object, asks);
 	object = tw_json_merge(object, loads);
 	return tw_json_merge(tw_json_merge(object, gaps), proof);
 }
@@ -157,6 +166,8 @@ json_t *tw_json_response(const Tapwall__V1__Response *response)
 		return tw_json_counter(response->counter);
 	case TAPWALL__V1__RESPONSE__BODY_AGENT:
 		return tw_json_agent(response->agent);
+	case TAPWALL__V1__RESPONSE__BODY_QUESTION:
+		return tw_json_question(response->question);
 	case TAPWALL__V1__RESPONSE__BODY_LOG:
 		return tw_json_log_entry(response->log);
 	default:

@@ -23,6 +23,7 @@ json_t *tw_json_port(const Tapwall__V1__Port *port);
 json_t *tw_json_workload(const Tapwall__V1__Workload *workload);
 json_t *tw_json_group(const Tapwall__V1__Group *group);
 json_t *tw_json_rule(const Tapwall__V1__Rule *rule);
+json_t *tw_json_question(const Tapwall__V1__Question *q);
 json_t *tw_json_counter(const Tapwall__V1__Counter *counter);
 json_t *tw_json_agent(const Tapwall__V1__Agent *agent);
 json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *entry);

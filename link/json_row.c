@@ -140,3 +140,17 @@ json_t *tw_json_agent(const Tapwall__V1__Agent *a)
 		"policy_source", tw_json_text(a->policy_source), "connects",
 		tw_json_u64(a->connects), "why", tw_json_text(a->why));
 }
+
+json_t *tw_json_question(const Tapwall__V1__Question *q)
+{
+	json_t *head = json_pack("{s:o, s:o, s:o}", "id", tw_json_u64(q->id), "rule",
+		tw_json_text(q->rule), "proto", tw_json_text(q->proto));
+	json_t *where = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "from",
+		tw_flow_end_json(q->from), "to", tw_flow_end_json(q->to), "network",
+		tw_json_text(q->network), "workload", tw_json_text(q->workload), "port",
+		tw_json_text(q->port), "direction", tw_json_text(q->direction), "age_s",
+		tw_json_s(q->age_s), "left_s", tw_json_s(q->left_s), "held", q->held);
+
+	head = tw_flow_proto_json(head, q->proto, q->icmp_type);
+	return tw_json_merge(head, where);
+}

@@ -21,9 +21,12 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_AGENTS:
 	case TAPWALL__V1__REQUEST__BODY__NOT_SET: /* answered as unknown */
 		return true;
+	case TAPWALL__V1__REQUEST__BODY_DECIDE:
+	case TAPWALL__V1__REQUEST__BODY_ANSWER:
+		return role == TW_ROLE_DECIDER || role == TW_ROLE_OPERATOR;
 	case TAPWALL__V1__REQUEST__BODY_HELLO:
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
-		return role != TW_ROLE_VIEWER;
+		return role == TW_ROLE_SLOW_PATH || role == TW_ROLE_OPERATOR;
 	default:
 		return role == TW_ROLE_OPERATOR;
 	}
@@ -31,6 +34,12 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 
 const char *tw_role_refusal(enum tw_role role)
 {
-	return role == TW_ROLE_VIEWER ? "not allowed on the viewers' socket"
-				      : "not allowed to the slow path";
+	switch (role) {
+	case TW_ROLE_VIEWER:
+		return "not allowed on the viewers' socket";
+	case TW_ROLE_DECIDER:
+		return "not allowed on the deciders' socket";
+	default:
+		return "not allowed to the slow path";
+	}
 }

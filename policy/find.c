@@ -192,6 +192,11 @@ uint32_t tw_policy_adopt_seconds(const struct tw_policy *p)
 	return p->has_adopt ? p->adopt_seconds : TW_ADOPT_SECONDS_DEFAULT;
 }
 
+bool tw_policy_ask_allows(const struct tw_policy *p)
+{
+	return p->ask_allows;
+}
+
 void tw_policy_fill_config(const struct tw_policy *p, struct tw_config *ret)
 {
 	tw_state_timeouts(ret);
@@ -201,6 +206,10 @@ void tw_policy_fill_config(const struct tw_policy *p, struct tw_config *ret)
 		if (seconds)
 			ret->timeout[state] = seconds * TW_TICKS_PER_SECOND;
 	}
+	ret->ask_timeout = (uint32_t)((uint64_t)(p->ask_ms ? p->ask_ms : TW_ASK_MS_DEFAULT) *
+				      TW_TICKS_PER_SECOND / 1000) +
+			   1;
+	ret->ask_verdict = p->ask_allows ? TW_V_ALLOW : TW_V_DENY;
 	ret->reply_rate = p->has_refusals ? p->refusals : TW_REFUSALS_DEFAULT;
 	ret->reply_burst = ret->reply_rate < TW_REFUSALS_BURST ? ret->reply_rate
 							       : TW_REFUSALS_BURST;

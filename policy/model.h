@@ -225,6 +225,9 @@ struct tw_policy {
 	bool has_adopt;
 	uint32_t refusals; /* per second and port; 0: no limit */
 	bool has_refusals;
+	bool has_ask;
+	bool ask_allows; /* options.ask.on-timeout */
+	uint32_t ask_ms; /* options.ask.timeout; 0: TW_ASK_MS_DEFAULT */
 	struct tw_addr reserved[TW_POLICY_RESERVED_MAX]; /* options.reserved */
 	size_t n_reserved;
 	struct tw_limits limits;

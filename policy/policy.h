@@ -212,8 +212,11 @@ enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
 uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
 /* Fills the policy's part of the settings: the timeouts, equal for the kernel and for explain. */
+#define TW_ASK_MS_DEFAULT   1000 /* time that a question of a rule with `ask` waits */
 #define TW_REFUSALS_DEFAULT 1000 /* per second and port */
 #define TW_REFUSALS_BURST   1000 /* largest burst, for higher rates too */
+/* True if options.ask lets unanswered connections pass. */
+bool tw_policy_ask_allows(const struct tw_policy *policy);
 void tw_policy_fill_config(const struct tw_policy *policy, struct tw_config *ret);
 /* Calls `each` for every reserved link-local address: those of options.reserved and of
  * workloads, which no other guest may claim. If `each` returns non-zero, stops and returns that. */

@@ -301,6 +301,18 @@ int tw_policy_rule_key(const struct tw_policy *p, size_t index, char key[TW_RULE
 	return 0;
 }
 
+static void print_ask(const struct tw_policy *p, struct tw_buf *out)
+{
+	uint32_t ms = p->ask_ms ? p->ask_ms : TW_ASK_MS_DEFAULT;
+
+	tw_buf_adds(out, ", ask: {timeout: ");
+	if (ms % 1000)
+		tw_buf_addf(out, "%ums", ms);
+	else
+		tw_text_seconds_print(ms / 1000, out);
+	tw_buf_addf(out, ", on-timeout: %s}", p->ask_allows ? "allow" : "deny");
+}
+
 void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 {
 	const char *separator = "";
@@ -318,6 +330,8 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 		tw_buf_adds(out, ", refusals: ");
 		tw_limits_print_rate(p->refusals, out);
 	}
+	if (p->has_ask)
+		print_ask(p, out);
 	for (size_t i = 0; i < p->n_reserved; i++)
 		tw_buf_addf(out, "%s\"%s\"", i ? ", " : ", reserved: [",
 			tw_addr_format(&p->reserved[i], text));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* read_options.c: the section `options`. */
+#include <stdio.h>
 #include <string.h>
 
 #include "fastpath/abi/names.h"
@@ -130,6 +131,63 @@ static void read_option_limits(struct tw_reader *r, const struct tw_node *value,
 	tw_limits_read(r, value, &r->policy->limits);
 }
 
+/* ---- ask ---- */
+
+#define ASK_MS_MAX 60000
+
+/* Parses `250ms` or a duration in seconds. */
+static bool parse_wait(const char *text, uint32_t *ret_ms)
+{
+	size_t len = strlen(text);
+	char number[16];
+	uint32_t seconds;
+
+	if (len > 2 && len < sizeof(number) && !strcmp(text + len - 2, "ms")) {
+		snprintf(number, sizeof(number), "%.*s", (int)(len - 2), text);
+		return !tw_text_number(number, ASK_MS_MAX, ret_ms) && *ret_ms;
+	}
+	if (tw_text_seconds(text, ASK_MS_MAX / 1000, &seconds) < 0 || !seconds)
+		return false;
+	*ret_ms = seconds * 1000;
+	return true;
+}
+
+static void read_ask_timeout(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_reader_text(r, value, "timeout");
+
+	if (text && !parse_wait(text, &r->policy->ask_ms))
+		tw_reader_error(r, value, "write 500ms, 1s, 10s; from 1ms to 1m",
+			"%s cannot be the time to wait for an answer", tw_diag_show(text).text);
+}
+
+static void read_on_timeout(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_reader_text(r, value, "on-timeout");
+
+	if (!text)
+		return;
+	if (!strcmp(text, "allow"))
+		r->policy->ask_allows = true;
+	else if (strcmp(text, "deny") != 0)
+		tw_reader_error(r, value, "write deny or allow", "on-timeout cannot be %s",
+			tw_diag_show(text).text);
+}
+
+static const struct tw_field ask_fields[] = {
+	{.name = "timeout", .read = read_ask_timeout},
+	{.name = "on-timeout", .read = read_on_timeout},
+};
+
+static void read_ask(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (!tw_reader_section(r, value, "ask"))
+		return;
+	r->policy->has_ask = true;
+	tw_reader_map(
+		r, value, "ask", ask_fields, sizeof(ask_fields) / sizeof(ask_fields[0]), NULL);
+}
+
 static const struct tw_field option_fields[] = {
 	{.name = "unclaimed", .read = read_unclaimed},
 	{.name = "bind", .read = read_bind},
@@ -138,6 +196,7 @@ static const struct tw_field option_fields[] = {
 	{.name = "limits", .read = read_option_limits},
 	{.name = "refusals", .read = read_refusals},
 	{.name = "reserved", .read = read_reserved},
+	{.name = "ask", .read = read_ask},
 };
 
 void tw_read_options(struct tw_reader *r, const struct tw_node *map)

@@ -48,6 +48,11 @@ bool tw_answer_has_logged(const struct tw_answer_ctx *ctx, const char *workload)
 int tw_answer_capture(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
 
+int tw_answer_decide(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct tw_responses **ret_stream);
+int tw_answer_answer(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+
 int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 

@@ -7,6 +7,7 @@
 #include "agent/answer/answer.h"
 #include "agent/dial.h"
 #include "agent/observe/describe.h"
+#include "agent/observe/asks.h"
 #include "agent/observe/events.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
@@ -289,6 +290,20 @@ static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 	status->refused_age_s = (double)(tw_clock_ns() - refused->when_ns) / 1e9;
 }
 
+static void fill_asks(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
+{
+	struct tw_asks_counts counts;
+
+	tw_asks_count(ctx->telemetry->asks, &counts);
+	status->deciders = counts.deciders;
+	status->questions_open = counts.open;
+	status->questions = counts.asked;
+	status->questions_answered = counts.answered;
+	status->questions_overdue = counts.overdue;
+	status->questions_dropped = counts.dropped;
+	status->answers_refused = counts.refused;
+}
+
 static int send_status(
 	const struct table_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
@@ -347,6 +362,7 @@ static int send_status(
 					 : "vswitch");
 	status.bridged = TEXT(ctx->host->hostwork->why);
 	status.asks_bridges = facts->asks_bridges;
+	fill_asks(ctx, &status);
 	if (!gaps || fill_gaps(ctx, gaps, &status) < 0 || fill_uplinks(ctx, &status, &uplinks) < 0)
 		return -ENOMEM;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;

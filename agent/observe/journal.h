@@ -20,8 +20,9 @@
 #include "fastpath/abi/event.h"
 #include "link/dictionary.h"
 
-#define TW_JOURNAL_ENTRIES (1u << 15) /* 7.5 MiB; a longer one costs each event more (decision 015) */
-#define TW_JOURNAL_NAMES   (TW_DICTIONARY_MAX / 2)
+#define TW_JOURNAL_ENTRIES \
+	(1u << 15) /* 7.5 MiB; a longer one costs each event more (decision 015) */
+#define TW_JOURNAL_NAMES (TW_DICTIONARY_MAX / 2)
 
 /* The names in an event: ids of the journal's dictionary, 0 if there is none. */
 struct tw_event_names {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct tw_asks;
 struct tw_captures;
 struct tw_enforcement;
 struct tw_events;
@@ -23,6 +24,7 @@ struct tw_telemetry {
 	struct tw_sweep *sweep;
 	struct tw_events *events;
 	struct tw_captures *captures;
+	struct tw_asks *asks;
 
 	/* Flags for the turn. */
 	bool told;    /* streams that wait have something new to send */

@@ -109,10 +109,13 @@ static inline __u32 tw_key_tags(__u32 vlan, __u32 inner_vlan, __u32 proto)
 	return key.w[10];
 }
 
-/* Decision word of a rule about a connection: verdict, log bit and rule slot; 0 = undecided. */
+/* Decision word of a rule about a connection: verdict, log bit, answered bit and rule slot; 0 =
+ * undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
 #define TW_DECISION_LOG		  (1u << 28)
-#define TW_DECISION_RULE_MASK	  ((1u << 28) - 1)
+/* An answer to the rule's question decided, and outlives the policy epoch (path/ask.h). */
+#define TW_DECISION_ANSWERED  (1u << 27)
+#define TW_DECISION_RULE_MASK ((1u << 27) - 1)
 
 static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
 {
@@ -545,7 +548,7 @@ struct tw_beside {
 
 /* Version of the layout of all pinned maps. A change of a struct in a map, or of its meaning,
  * increments it (docs/decisions/014-layout.md). */
-#define TW_LAYOUT 1
+#define TW_LAYOUT 2
 
 struct tw_config {
 	__u32 epoch;	   /* epoch of the policy in force; its parity selects ports and zones */
@@ -573,7 +576,11 @@ struct tw_config {
 	__u64 policy_text[2], policy_number[2], policy_since_ns[2];
 	struct tw_offload
 		offload; /* offload of each frame, in programs loaded for tests; otherwise unused */
-	__u32 pad3;
+	/* Rules that ask (path/ask.h). */
+	__u32 ask_until;   /* tick until which a decider is there; 0: none */
+	__u32 ask_timeout; /* ticks that a question waits for its answer */
+	__u32 ask_verdict; /* enum tw_verdict without an answer: allow, else deny */
+	__u32 ask_rate;	   /* questions per second and port */
 };
 
 struct tw_rule_count {
@@ -583,7 +590,7 @@ struct tw_rule_count {
 	__u64 last_ns; /* time of the last hit, monotonic */
 };
 
-#define TW_REASON_COUNTERS (64 * TW_DIR__MAX)
+#define TW_REASON_COUNTERS (128 * TW_DIR__MAX)
 
 static inline __u32 tw_reason_index(__u32 reason, __u32 dir)
 {
@@ -646,7 +653,7 @@ struct tw_outcome {
 	__u8 created;		 /* this frame opened it */
 	__u8 stage;		 /* enum tw_stage that decided */
 	__u16 release;		 /* id of the port that must send its queued fragments; 0: none */
-	__u8 queued;		 /* denied for now: a copy is queued */
+	__u8 queued;		 /* denied for now: a copy is queued, or waits for an answer */
 	__u8 pad;
 };
 

@@ -167,6 +167,8 @@ static int *place_of(struct tw_kernel *kernel, const char *name)
 			return &kernel->prog_fd[i];
 	if (!strcmp(name, "tw_from_uplink"))
 		return &kernel->uplink_fd;
+	if (!strcmp(name, "tw_reinject"))
+		return &kernel->reinject_fd;
 	return strcmp(name, "tw_sweep") != 0 ? &kernel->take_fd : &kernel->sweep_fd;
 }
 

@@ -41,6 +41,7 @@ struct tw_kernel {
 	int uplink_fd;		  /* tw_from_uplink */
 	int sweep_fd;		  /* tw_sweep, which sweeps a bucket */
 	int take_fd;		  /* tw_take, which takes over a record of another table */
+	int reinject_fd;	  /* tw_reinject, which sends a held frame again */
 	struct tw_config *config; /* mapped */
 	TW_VEC(int) kept;	  /* fds of kept programs (keep.h), in the object's order */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */

@@ -34,6 +34,7 @@ static const char *const map_names[] = {
 #undef TW_MAP
 	[TW_MAP_images] = TW_MAP_PREFIX "images",
 	[TW_MAP_events] = TW_MAP_PREFIX "events",
+	[TW_MAP_asks] = TW_MAP_PREFIX "asks",
 	[TW_MAP_captured] = TW_MAP_PREFIX "captured",
 	[TW_MAP_full] = TW_MAP_PREFIX "full",
 };
@@ -327,6 +328,9 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.event_rate = EVENT_RATE,
 		.event_burst = EVENT_BURST,
 		.dhcp_rate = DHCP_RATE,
+		.ask_timeout = TW_TICKS_PER_SECOND,
+		.ask_verdict = TW_V_DENY,
+		.ask_rate = TW_ASK_RATE_DEFAULT,
 		.conn_max = kernel->facts.max_conns,
 		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,
 		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,

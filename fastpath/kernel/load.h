@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "fastpath/abi/ask.h"
 #include "fastpath/abi/event.h"
 #include "fastpath/abi/image.h"
 #include "fastpath/abi/types.h"
@@ -31,6 +32,7 @@ enum tw_map {
 #undef TW_MAP
 	TW_MAP_images,
 	TW_MAP_events,
+	TW_MAP_asks,
 	TW_MAP_captured,
 	TW_MAP_full,
 	TW_MAP__MAX

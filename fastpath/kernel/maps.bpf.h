@@ -23,6 +23,11 @@ struct {
 	__uint(max_entries, TW_EVENTS_BYTES);
 } tw_events SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TW_ASKS_BYTES);
+} tw_asks SEC(".maps");
+
 /* The agent chooses the size of the inner maps. */
 struct captured_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -11,6 +11,12 @@ tw_inline __u32 tw_call_classify(
 	return (__u32)tw_sub_classify(f->target, slot, end, home.own | home.parity << 1, home.v4);
 }
 
+tw_inline int tw_call_ask(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 was, __u32 was_id)
+{
+	return tw_sub_ask(f->target, port_id, epoch, was, was_id);
+}
+
 tw_inline enum tw_reason tw_call_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
 {
 	return (enum tw_reason)tw_sub_open_conn(f->target, payer_id, epoch);

@@ -126,6 +126,7 @@ tw_inline int bounded(__u32 *len, __u32 max)
 	return *len >= TW_ACCESS_MIN;
 }
 
+#include "fastpath/kernel/ask.bpf.h"
 #include "fastpath/kernel/capture.bpf.h"
 
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
@@ -180,6 +181,8 @@ tw_inline void tw_stage_enter(const struct tw_frame *f, enum tw_stage stage)
 /* ---- subprograms: the verifier walks each once, whatever the path before it was ---- */
 
 __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u32 home, __u32 v4);
+__noinline int tw_sub_ask(
+	struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 was, __u32 was_id);
 __noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
 __noinline int tw_sub_find(struct __sk_buff *skb);
 __noinline int tw_sub_again(struct __sk_buff *skb);
@@ -258,6 +261,7 @@ __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u
 	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
 }
 
+#include "fastpath/kernel/question.bpf.h"
 #include "fastpath/kernel/conns.bpf.h"
 
 __noinline int tw_sub_tell(struct __sk_buff *skb, __u32 ifindex, __u32 port_id, __u32 kind)

@@ -32,6 +32,8 @@ struct tw_native {
 	void *event_arg;
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data);
 	void *capture_arg;
+	void (*on_ask)(void *arg, const struct tw_asked *question, const uint8_t *data);
+	void *ask_arg;
 };
 
 /* One frame being judged: its head in aligned memory, as the path requires. */
@@ -219,6 +221,22 @@ tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir)
 {
 }
 
+tw_inline long tw_frame_ask(const struct tw_frame *f, struct tw_asked *question)
+{
+	const struct tw_native_frame *frame = ((struct run *)f->target)->frame;
+	struct tw_native *native = native_of(f);
+
+	if (frame->len < question->cap_len)
+		question->cap_len = 0;
+	if (f->has_vlan) {
+		question->vlan_tci = f->vlan_tci;
+		question->vlan_type = tw_be16(TW_ETH_8021Q);
+	}
+	if (native->on_ask)
+		native->on_ask(native->ask_arg, question, frame->data);
+	return 0;
+}
+
 tw_inline void tw_frame_mark(struct tw_frame *f, __u32 mark)
 {
 	((struct run *)f->target)->frame->beside.mark = mark;
@@ -322,6 +340,9 @@ static void default_settings(struct tw_config *settings, uint32_t max_conns)
 	settings->epoch = 1;
 	settings->mark = DEFAULT_MARK & ~TW_MARK_BITS;
 	tw_state_timeouts(settings);
+	settings->ask_timeout = TW_TICKS_PER_SECOND;
+	settings->ask_verdict = TW_V_DENY;
+	settings->ask_rate = TW_ASK_RATE_DEFAULT;
 }
 
 static int init_tables(struct tw_native *native, uint32_t max_conns)
@@ -572,6 +593,18 @@ void tw_native_on_event(struct tw_native *native,
 {
 	native->on_event = on_event;
 	native->event_arg = arg;
+}
+
+void tw_native_on_ask(struct tw_native *native,
+	void (*on_ask)(void *arg, const struct tw_asked *question, const uint8_t *data), void *arg)
+{
+	native->on_ask = on_ask;
+	native->ask_arg = arg;
+}
+
+struct tw_table *tw_native_answers(struct tw_native *native)
+{
+	return &native->answers;
 }
 
 void tw_native_on_capture(struct tw_native *native,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "fastpath/abi/ask.h"
 #include "fastpath/abi/event.h"
 #include "fastpath/abi/image.h"
 #include "fastpath/abi/types.h"
@@ -105,6 +106,12 @@ void tw_native_on_event(struct tw_native *native,
 void tw_native_on_capture(struct tw_native *native,
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data),
 	void *arg);
+/* Sets a function that is called for every question of a rule that asks (path/ask.h), with
+ * question->cap_len bytes of its frame. */
+void tw_native_on_ask(struct tw_native *native,
+	void (*on_ask)(void *arg, const struct tw_asked *question, const uint8_t *data), void *arg);
+/* Returns the live table of answers: struct tw_answer by struct tw_ask_key. */
+struct tw_table *tw_native_answers(struct tw_native *native);
 /* Starts a capture at a port; `capture` NULL ends it. 0, -ENOENT, -E2BIG or -ENOMEM. */
 int tw_native_capture(
 	struct tw_native *native, uint32_t ifindex, const struct tw_capture_want *capture);

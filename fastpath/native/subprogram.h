@@ -11,6 +11,13 @@ tw_inline __u32 tw_call_classify(
 	return tw_path_decide(f, slot, end, home);
 }
 
+tw_inline int tw_call_ask(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 was, __u32 was_id)
+{
+	return tw_path_question(
+		f, native_of(f)->settings, port_id, epoch, was_id == port_id ? was : 0);
+}
+
 tw_inline enum tw_reason tw_call_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch)
 {
 	return tw_path_open(f, native_of(f)->settings, payer_id, epoch);

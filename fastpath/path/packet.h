@@ -235,6 +235,7 @@ struct tw_flow {
 	__u8 met;	 /* another CPU has opened it meanwhile */
 	__u8 stale;	 /* an ended record has this key: replace it */
 	__u8 decided;	 /* the gate was decided by this packet */
+	__u8 asked;	 /* enum tw_reason of a rule that asks and lets the packet pass */
 	__u8 opened;	 /* this packet decided the gate for the first time */
 	__u8 far_opened; /* cut-through: this packet decided the far gate for the first time */
 	__u16 far_id;	 /* id of the far port of a cut-through, else 0 */
@@ -355,6 +356,8 @@ struct tw_scratch {
 	__u32 way_at;
 	__u32 slot; /* slot of the claim */
 	__u32 oldest;
+	struct tw_asked question; /* being asked */
+	struct tw_answer answer;  /* entry of a new question */
 };
 
 /* Context in which a frame is judged, for every stage. */

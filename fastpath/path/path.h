@@ -12,13 +12,14 @@
  *                tw_path_admits() lists the reasons that let it pass.
  *             2. A frame is judged in one policy epoch at both ends; its token carries the epoch.
  *             3. A connection is decided by its first packet, and again by its first packet in a
- *                newer epoch.
+ *                newer epoch. A rule that asks decides once there is an answer (ask.h).
  * Bounds:     no loops but those of the stages; at most 16 map lookups and 2 updates a frame, and 4
  *             more lookups during a capture.
  * Callers:    kernel/tap.bpf.c and native/native.c, after they define what port.h declares.
  */
 #pragma once
 
+#include "fastpath/path/ask.h"
 #include "fastpath/path/checksum.h"
 #include "fastpath/path/cut.h"
 #include "fastpath/path/limit.h"
@@ -132,6 +133,9 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 	__u64 gate = c ? c->gate[end] : 0;
 
 	flow->decision = tw_gate_decision(gate);
+	/* A rule that asked and had no answer is asked again. */
+	if (tw_decision_verdict(flow->decision) == TW_V_ASK)
+		flow->decision = 0;
 	if (!flow->decision || tw_gate_epoch(gate) != s->epoch ||
 		tw_ports_at(c->ports, end) != s->port->id) {
 		tw_stage_enter(f, TW_STAGE_CLASSIFY);
@@ -142,6 +146,10 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 			tw_home_of(s->port, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (!flow->decision)
 			return TW_R_BAD_IMAGE;
+		if (tw_decision_verdict(flow->decision) == TW_V_ASK &&
+			tw_call_ask(f, s->port->id, s->epoch, tw_gate_decision(gate),
+				c ? tw_ports_at(c->ports, end) : 0))
+			return (enum tw_reason)TW_MEMORY(flow->asked);
 		if (c) {
 			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, s->port->id);
 			c->gate[end] = tw_gate(s->epoch, flow->decision);
@@ -155,7 +163,9 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 	o->verdict = tw_decision_verdict(flow->decision);
 	if (o->verdict == TW_V_ALLOW)
 		return TW_R_NONE;
-	return o->verdict == TW_V_ASK ? TW_R_ASK_UNAVAILABLE : TW_R_POLICY;
+	if (flow->asked)
+		return (enum tw_reason)TW_MEMORY(flow->asked);
+	return flow->decision & TW_DECISION_ANSWERED ? TW_R_ASK_DENIED : TW_R_POLICY;
 }
 
 /* Returns the reason for a frame that every stage let pass. */
@@ -163,6 +173,8 @@ tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 {
 	if (flow->related)
 		return TW_R_RELATED;
+	if (flow->asked)
+		return (enum tw_reason)flow->asked;
 	return flow->decided ? TW_R_POLICY : TW_R_ESTABLISHED;
 }
 
@@ -221,7 +233,8 @@ tw_inline __u8 tw_path_verdict(enum tw_reason reason, const struct tw_outcome *o
 		return o->verdict;
 	if (reason == TW_R_POLICY && o->verdict == TW_V_REJECT)
 		return TW_V_REJECT;
-	if (reason == TW_R_POLICY || reason == TW_R_ESTABLISHED || reason == TW_R_RELATED)
+	if (reason == TW_R_POLICY || reason == TW_R_ESTABLISHED || reason == TW_R_RELATED ||
+		tw_ask_reason(reason))
 		return o->verdict == TW_V_ALLOW ? TW_V_ALLOW : TW_V_DENY;
 	return tw_path_admits(reason) ? TW_V_ALLOW : TW_V_DENY;
 }
@@ -301,6 +314,14 @@ tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config
 }
 
 /* ---- bodies of subprograms: tw_call_…() of port.h ---- */
+
+tw_inline int tw_path_question(const struct tw_frame *f, const struct tw_config *config,
+	__u32 port_id, __u32 epoch, __u32 was)
+{
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return scratch ? tw_ask(f, config, port_id, epoch, was, scratch) : 0;
+}
 
 tw_inline __u32 tw_path_decide(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)

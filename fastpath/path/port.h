@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "fastpath/abi/ask.h"
 #include "fastpath/abi/event.h"
 #include "fastpath/abi/fragment.h"
 #include "fastpath/abi/image.h"
@@ -100,6 +101,10 @@ tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued);
 tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued);
 tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir);
 
+/* Sends a question with a copy of the frame: question->cap_len bytes of it, which the function sets to 0 if
+ * it cannot be copied. 0; negative: there is no room. */
+tw_inline long tw_frame_ask(const struct tw_frame *f, struct tw_asked *question);
+
 /* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
 tw_inline struct tw_event *tw_event_reserve(const struct tw_frame *f);
 tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event);
@@ -175,6 +180,8 @@ enum tw_owned { TW_OWNED_ADDRESS, TW_OWNED_NAME };
 
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
+tw_inline int tw_call_ask(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 was, __u32 was_id);
 tw_inline enum tw_reason tw_call_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
 tw_inline void tw_call_sweep(const struct tw_frame *f);
 tw_inline int tw_call_find(const struct tw_frame *f);

@@ -77,8 +77,8 @@ tw_inline int tw_flow_opens(const struct tw_flow *flow, int opened, __u32 decisi
 }
 
 /* Returns the event kind of a frame: an opening at this end, or a denial; -1: none. Unknown unicast
- * that the vSwitch floods is not reported, nor is a fragment in a queue, which has no verdict
- * yet. */
+ * that the vSwitch floods is not reported, nor is a packet whose copy is queued, which has no
+ * verdict yet. */
 tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	if (o->verdict == TW_V_ALLOW)

@@ -146,14 +146,14 @@ layout() { # NUMBER
 	# shellcheck disable=SC2046 # bytes, one a word
 	bpftool map update pinned "$maps/config" key 0 0 0 0 value $(cat "$lab/config")
 }
-equal "the settings say which layout" 1 \
+equal "the settings say which layout" 2 \
 	"$(bpftool -j map dump pinned "$maps/config" | jq '.[0].formatted.value.layout')"
 layout 9
 check "pins of another layout are refused" not_started --policy "$lab/policy.yaml"
-check "with the reason" grep -q "another version with layout 9, this one has 1" "$lab/refused.log"
+check "with the reason" grep -q "another version with layout 9, this one has 2" "$lab/refused.log"
 equal "and nothing is changed" 9 \
 	"$(bpftool -j map dump pinned "$maps/config" | jq '.[0].formatted.value.layout')"
-layout 1
+layout 2
 start_agent --policy "$lab/policy.yaml" --max-connections 32768
 go_on "of this layout again"
 

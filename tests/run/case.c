@@ -180,7 +180,7 @@ static int read_line(struct reader *r, char *line)
 		const char *word;
 		enum tw_step_kind kind;
 	} steps[] = {{"port ", TW_STEP_PORT}, {"set ", TW_STEP_SET}, {"check ", TW_STEP_CHECK},
-		{"learn", TW_STEP_LEARN}};
+		{"answer ", TW_STEP_ANSWER}, {"learn", TW_STEP_LEARN}};
 
 	if (!strncmp(line, "about:", 6))
 		return read_about(r, trim(line + 6));

@@ -18,6 +18,7 @@ enum tw_step_kind {
 	TW_STEP_PORT,
 	TW_STEP_SET,
 	TW_STEP_CHECK,
+	TW_STEP_ANSWER,
 	TW_STEP_LEARN
 };
 

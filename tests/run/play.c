@@ -598,6 +598,7 @@ enum tw_played tw_case_play(
 		case TW_STEP_PORT:
 		case TW_STEP_SET:
 		case TW_STEP_CHECK:
+		case TW_STEP_ANSWER:
 			failed = tw_player_do(&p, step);
 			break;
 		}

@@ -221,6 +221,14 @@ static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 			config.cut_until_ns = number ? UINT64_MAX : 0;
 		} else if (!strcmp(word, "cut-lease")) {
 			config.cut_until_ns = p->c->start_ns + step->at_ns + number * 1000000000ull;
+		} else if (!strcmp(word, "decider")) {
+			config.ask_until = number ? (uint32_t)((p->c->start_ns + step->at_ns +
+								       number * 1000000000ull) >>
+							       TW_TICK_SHIFT) |
+							    1
+						  : 0;
+		} else if (!strcmp(word, "ask-rate")) {
+			config.ask_rate = number;
 		} else if (!strcmp(word, "event-burst")) {
 			config.event_burst = number;
 		} else {
@@ -420,6 +428,45 @@ static int do_check(struct tw_player *p, const struct tw_step *step, char *text)
 		tw_word_next(&text));
 }
 
+/* ---- answer RULE allow|deny [connection|pair|policy] [SECONDS] ---- */
+
+static long rule_index(const struct tw_player *p, const char *name)
+{
+	for (size_t i = 0; i <= tw_policy_n_rules(p->policy); i++)
+		if (!strcmp(tw_policy_rule(p->policy, i)->name, name))
+			return (long)i;
+	return -1;
+}
+
+static int do_answer(struct tw_player *p, const struct tw_step *step, char *text)
+{
+	static const char *const scopes[] = {"connection", "pair", "policy"};
+	uint32_t now = (uint32_t)((p->c->start_ns + step->at_ns) >> TW_TICK_SHIFT), seconds = 10;
+	char *name = tw_word_next(&text), *verdict = tw_word_next(&text), *word;
+	long rule = name ? rule_index(p, name) : -1;
+	unsigned int scope = 0;
+	int n;
+
+	if (rule < 0 || !verdict || (strcmp(verdict, "allow") && strcmp(verdict, "deny")))
+		return tw_player_wrong(
+			p, "answer RULE allow|deny [connection|pair|policy] [SECONDS]");
+	while ((word = tw_word_next(&text))) {
+		for (unsigned int i = 0; i < TW_ASK__MAX; i++)
+			if (!strcmp(word, scopes[i]))
+				scope = i;
+		if (strcmp(word, scopes[scope]) && tw_word_number(word, &seconds))
+			return tw_player_wrong(p, "no scope and no number: '%s'", word);
+	}
+	n = p->target->ops->answer(p->target, (uint32_t)rule,
+		strcmp(verdict, "allow") ? TW_V_DENY : TW_V_ALLOW, (enum tw_ask_scope)scope,
+		&(struct tw_answer){.word = now,
+			.until = now + seconds * TW_TICKS_PER_SECOND,
+			.epoch = p->epoch});
+	if (n == -EXDEV)
+		return tw_player_fail(p, step, "the targets ask different questions");
+	return n > 0 ? 0 : tw_player_fail(p, step, "no question of '%s' is open", name);
+}
+
 int tw_player_do(struct tw_player *p, const struct tw_step *step)
 {
 	tw_autofree char *text = tw_strdup(step->text);
@@ -430,5 +477,7 @@ int tw_player_do(struct tw_player *p, const struct tw_step *step)
 		return do_port(p, step, text);
 	if (!p->policy)
 		return tw_player_wrong(p, "a policy must come first");
+	if (step->kind == TW_STEP_ANSWER)
+		return do_answer(p, step, text);
 	return step->kind == TW_STEP_SET ? do_set(p, step, text) : do_check(p, step, text);
 }

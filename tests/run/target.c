@@ -13,6 +13,8 @@ void tw_target_settings(struct tw_config *config)
 	config->event_rate = config->event_burst = 0; /* no limits */
 	config->reply_rate = config->reply_burst = 0;
 	config->dhcp_rate = 0;
+	config->ask_until = 0;
+	config->ask_rate = TW_ASK_RATE_DEFAULT;
 	config->half_open_max = config->established_max = 0;
 	/* The same key for all targets, because DHCP requests are stored by their hash. */
 	for (uint64_t i = 0; i <= TW_KEY_WORDS; i++)
@@ -50,6 +52,25 @@ bool tw_outcome_differs(
 			(unsigned long long)b->outcome.gate[1]);
 	if (a->replied && b->replied && a->reply_len != b->reply_len)
 		tw_buf_addf(out, "; refusals of %zu and %zu bytes", a->reply_len, b->reply_len);
+	return true;
+}
+
+bool tw_target_answers(struct tw_ask_key *key, const struct tw_answer *entry, uint32_t rule,
+	enum tw_verdict verdict, enum tw_ask_scope scope, const struct tw_answer *limits,
+	struct tw_answer *ret)
+{
+	uint32_t payer = tw_answer_payer(entry->word);
+
+	if (key->rule != rule || tw_answer_verdict(entry->word) != TW_V_ASK)
+		return false;
+	*ret = (struct tw_answer){
+		.word = tw_answer_word(verdict, payer, tw_answer_tick(limits->word)),
+		.until = limits->until,
+		.epoch = scope == TW_ASK_POLICY ? limits->epoch : 0};
+	if (scope != TW_ASK_CONNECTION) {
+		key->sport = 0;
+		key->scope = TW_ASK_PAIR;
+	}
 	return true;
 }
 
@@ -241,6 +262,16 @@ static uint64_t pair_reason_count(struct tw_target *target, enum tw_reason reaso
 	return pair->b->ops->reason_count(pair->b, reason, dir);
 }
 
+static int pair_answer(struct tw_target *target, uint32_t rule, enum tw_verdict verdict,
+	enum tw_ask_scope scope, const struct tw_answer *limits)
+{
+	struct pair *pair = pair_of(target);
+	int a = pair->a->ops->answer(pair->a, rule, verdict, scope, limits);
+	int b = pair->b->ops->answer(pair->b, rule, verdict, scope, limits);
+
+	return a == b ? a : -EXDEV;
+}
+
 static const struct tw_target_ops pair_ops = {
 	.name = "pair",
 	.free = pair_free,
@@ -258,6 +289,7 @@ static const struct tw_target_ops pair_ops = {
 	.set_config = pair_set_config,
 	.each_conn = pair_each_conn,
 	.rule_count = pair_rule_count,
+	.answer = pair_answer,
 	.reason_count = pair_reason_count,
 };
 

@@ -132,6 +132,7 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	clear_hash(k, TW_MAP_addrs);
 	clear_hash(k, TW_MAP_macs);
 	clear_hash(k, TW_MAP_locals);
+	clear_hash(k, TW_MAP_answers);
 	forget_token(k);
 	kernel_forget(target);
 	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
@@ -140,6 +141,8 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 			false) ||
 		clear_array(
 			k, TW_MAP_usage, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_usage), false) ||
+		clear_array(k, TW_MAP_askers, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_asker),
+			false) ||
 		clear_array(k, TW_MAP_gc, 1, sizeof(struct tw_gc), false) ||
 		clear_array(k, TW_MAP_leases, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_leases),
 			false) ||
@@ -451,6 +454,28 @@ static uint64_t kernel_reason_count(
 	return n;
 }
 
+static int kernel_answer(struct tw_target *target, uint32_t rule, enum tw_verdict verdict,
+	enum tw_ask_scope scope, const struct tw_answer *limits)
+{
+	int fd = tw_kernel_map_fd(kernel_of(target)->kernel, TW_MAP_answers), n = 0;
+	struct tw_ask_key key, next, about;
+	struct tw_answer entry, answer;
+	bool more = !bpf_map_get_next_key(fd, NULL, &next);
+
+	while (more) {
+		key = about = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (bpf_map_lookup_elem(fd, &key, &entry) ||
+			!tw_target_answers(&about, &entry, rule, verdict, scope, limits, &answer))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		if (bpf_map_update_elem(fd, &about, &answer, BPF_ANY))
+			return -errno;
+		n++;
+	}
+	return n;
+}
+
 static const struct tw_target_ops kernel_ops = {
 	.name = "kernel",
 	.free = kernel_free,
@@ -468,6 +493,7 @@ static const struct tw_target_ops kernel_ops = {
 	.set_config = kernel_set_config,
 	.each_conn = kernel_each_conn,
 	.rule_count = kernel_rule_count,
+	.answer = kernel_answer,
 	.reason_count = kernel_reason_count,
 };
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "fastpath/native/table.h"
 #include "sim/scene.h"
 #include "tests/run/target.h"
 
@@ -159,6 +160,47 @@ static uint64_t native_reason_count(
 	return tw_native_reason_count(native_of(target), reason, dir);
 }
 
+#define QUESTIONS_MAX 64 /* in a case */
+
+struct questions {
+	struct tw_ask_key keys[QUESTIONS_MAX];
+	struct tw_answer entries[QUESTIONS_MAX];
+	size_t n;
+};
+
+static void list_question(void *arg, const void *key, void *value)
+{
+	struct questions *questions = arg;
+
+	if (questions->n == QUESTIONS_MAX)
+		return;
+	questions->keys[questions->n] = *(const struct tw_ask_key *)key;
+	questions->entries[questions->n++] = *(const struct tw_answer *)value;
+}
+
+static int native_answer(struct tw_target *target, uint32_t rule, enum tw_verdict verdict,
+	enum tw_ask_scope scope, const struct tw_answer *limits)
+{
+	struct tw_table *answers = tw_native_answers(native_of(target));
+	struct questions questions = {.n = 0};
+	struct tw_answer answer;
+	int n = 0;
+
+	tw_table_each(answers, list_question, &questions);
+	for (size_t i = 0; i < questions.n; i++) {
+		struct tw_ask_key about = questions.keys[i];
+
+		if (!tw_target_answers(
+			    &about, &questions.entries[i], rule, verdict, scope, limits, &answer))
+			continue;
+		tw_table_delete(answers, &questions.keys[i]);
+		if (tw_table_update(answers, &about, &answer, 0))
+			return -ENOMEM;
+		n++;
+	}
+	return n;
+}
+
 static const struct tw_target_ops native_ops = {
 	.name = "native",
 	.free = native_free,
@@ -176,6 +218,7 @@ static const struct tw_target_ops native_ops = {
 	.set_config = native_set_config,
 	.each_conn = native_each_conn,
 	.rule_count = native_rule_count,
+	.answer = native_answer,
 	.reason_count = native_reason_count,
 };
 

@@ -15,6 +15,7 @@ rules
 log
 top
 capture
+decide
 counters
 version
 --help

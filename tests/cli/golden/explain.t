@@ -138,13 +138,13 @@ source port 49152 chosen; --sport sets it
     ✓ parse     reads the headers, denies unreadable frames
     ✓ guard     enforces the port's own identity
     ✓ track     finds the connection and advances its state
-    ✗ classify  deny by rule analyst (policy.yaml:23): the rule says ask, but no slow path answers
+    ✗ classify  deny by rule analyst (policy.yaml:23): the rule asks a decider; without one, on-timeout decides
     · inspect   not reached
     ✓ forward   drops it silently
     ✓ report    counts the frame and sends events
 
   deny · ask-unavailable, rule analyst (policy.yaml:23), into db-1
-  the rule says ask, but no slow path answers
+  the rule asks a decider; without one, on-timeout decides
 [1]
 # Not a rule but the port's own identity.
 $ tapwall explain --policy policy.yaml --from web-1@10.0.0.99 --to db-1 --proto tcp --dport 5432

@@ -21,6 +21,7 @@ commands:
   top                       Show ports, connections and rules by rate, live
   capture                   Capture frames at a workload's ports, with verdict
                             and reason
+  decide                    Answer the questions of rules with action: ask
   counters                  Count frames by the reason of their verdict
   version                   Show versions, and the kernel features in use
 
@@ -259,6 +260,7 @@ commands:
   top                       Show ports, connections and rules by rate, live
   capture                   Capture frames at a workload's ports, with verdict
                             and reason
+  decide                    Answer the questions of rules with action: ask
   counters                  Count frames by the reason of their verdict
   version                   Show versions, and the kernel features in use
 

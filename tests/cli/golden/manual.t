@@ -17,6 +17,7 @@ rules 1
 log 1
 top 1
 capture 1
+decide 1
 counters 1
 version 1
 # Each names all options of its verb.

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/observe/answers.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "agent/observe/telemetry.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/enforcement.h"
+#include "agent/state/slots.h"
+#include "agent/ticks.h"
+#include "base/alloc.h"
+#include "fastpath/kernel/ask.h"
+
+#define STEP	  1024 /* entries read at once */
+#define STEPS	  16   /* steps of a call that does not sweep all */
+#define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_asker))
+
+static void charge(struct tw_answers *answers, uint32_t payer_id, int n)
+{
+	__atomic_add_fetch(
+		&answers->askers[payer_id % TW_PORTS_MAX].entries, (uint32_t)n, __ATOMIC_RELAXED);
+}
+
+static int remove_entry(struct tw_answers *answers, const struct tw_ask_key *key, uint64_t word)
+{
+	if (bpf_map_delete_elem(answers->fd, key))
+		return -errno;
+	charge(answers, tw_answer_payer(word), -1);
+	return 0;
+}
+
+/* ---- the sweep ---- */
+
+static bool is_over(const struct tw_answers *answers, const struct tw_ask_key *key,
+	const struct tw_answer *answer, uint32_t now)
+{
+	const struct tw_telemetry *telemetry = answers->telemetry;
+	uint32_t asked = tw_answer_tick(answer->word);
+
+	if (tw_slots_rule(telemetry->enforcement->slots, key->rule) < 0 ||
+		!tw_ports_by_id(telemetry->host->ports, key->port_id))
+		return true;
+	switch (tw_answer_verdict(answer->word)) {
+	case TW_V_ASK:
+		return (uint64_t)(now - asked) << TW_TICK_SHIFT >
+		       2 * tw_answers_timeout_ns(answers) + 1000000000u;
+	case TW_V_ALLOW:
+	case TW_V_DENY:
+		return (int32_t)(now - answer->until) > 0 ||
+		       (answer->epoch && answer->epoch != telemetry->host->epoch);
+	default:
+		return true;
+	}
+}
+
+/* Removes an entry if it is still over: the fast path may have asked again meanwhile. */
+static void look_again(struct tw_answers *answers, const struct tw_ask_key *key, uint32_t now)
+{
+	struct tw_answer answer;
+
+	if (!bpf_map_lookup_elem(answers->fd, key, &answer) && is_over(answers, key, &answer, now))
+		remove_entry(answers, key, answer.word);
+}
+
+/* Reads the next entries. True if there are more. */
+static bool read_step(struct tw_answers *answers, uint32_t *ret_n)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t next = 0;
+	int failed;
+
+	*ret_n = STEP;
+	failed = bpf_map_lookup_batch(answers->fd, answers->sweeping ? &answers->token : NULL,
+		&next, answers->keys, answers->values, ret_n, &opts);
+	if (failed && errno != ENOENT)
+		*ret_n = 0;
+	answers->sweeping = !failed;
+	answers->token = next;
+	return !failed;
+}
+
+/* True if any port pays for an entry. Reading an empty map visits each of its buckets. */
+static bool has_entries(const struct tw_answers *answers)
+{
+	for (uint32_t id = 0; id < TW_PORTS_MAX; id++)
+		if (answers->askers[id].entries)
+			return true;
+	return false;
+}
+
+void tw_answers_sweep(struct tw_answers *answers, bool all)
+{
+	uint32_t now = tw_ticks_now(), n = 0, steps = 0;
+	bool more;
+
+	if (!has_entries(answers))
+		return;
+	if (all)
+		answers->sweeping = false;
+	do {
+		more = read_step(answers, &n);
+		for (uint32_t i = 0; i < n; i++)
+			if (is_over(answers, &answers->keys[i], &answers->values[i], now))
+				look_again(answers, &answers->keys[i], now);
+	} while (more && (all || ++steps < STEPS));
+}
+
+/* Counts the entries that each port pays for, of an earlier agent. */
+static void count_entries(struct tw_answers *answers)
+{
+	uint32_t n = 0;
+	bool more;
+
+	for (uint32_t id = 0; id < TW_PORTS_MAX; id++)
+		answers->askers[id].entries = 0;
+	do {
+		more = read_step(answers, &n);
+		for (uint32_t i = 0; i < n; i++)
+			charge(answers, tw_answer_payer(answers->values[i].word), 1);
+	} while (more);
+}
+
+/* ---- answers ---- */
+
+uint64_t tw_answers_timeout_ns(const struct tw_answers *answers)
+{
+	struct tw_config config;
+
+	if (tw_kernel_get_config(answers->telemetry->host->kernel, &config) < 0)
+		return 1000000000u;
+	return (uint64_t)config.ask_timeout << TW_TICK_SHIFT;
+}
+
+void tw_answers_lease(struct tw_answers *answers, bool held)
+{
+	tw_kernel_ask_until(answers->telemetry->host->kernel,
+		held ? (tw_ticks_now() + TW_ASK_LEASE_TICKS) | 1 : 0);
+}
+
+bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *key)
+{
+	struct tw_ask_key other = *key;
+
+	other.sport = pair->sport;
+	return !memcmp(&other, pair, sizeof(other));
+}
+
+/* Writes an answer for any source port. */
+static int write_pair(
+	struct tw_answers *answers, const struct tw_asked *asked, const struct tw_answer *answer)
+{
+	struct tw_ask_key key = asked->key;
+	int failed;
+
+	key.sport = 0;
+	key.scope = TW_ASK_PAIR;
+	if (!bpf_map_update_elem(answers->fd, &key, answer, BPF_EXIST))
+		return 0;
+	if (answers->askers[asked->payer_id].entries >= TW_ANSWERS_PORT)
+		return -ENOSPC;
+	failed = bpf_map_update_elem(answers->fd, &key, answer, BPF_NOEXIST) ? -errno : 0;
+	if (!failed)
+		charge(answers, asked->payer_id, 1);
+	return failed;
+}
+
+bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked *asked)
+{
+	struct tw_answer entry;
+
+	return !bpf_map_lookup_elem(answers->fd, &asked->key, &entry) &&
+	       entry.word == tw_answer_word(TW_V_ASK, asked->payer_id, asked->since);
+}
+
+int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
+	const struct tw_answer_given *given)
+{
+	bool pair = given->scope != TW_ASK_CONNECTION;
+	uint32_t ttl = pair ? TW_ANSWERS_TTL_PAIR : TW_ANSWERS_TTL_CONNECTION, now = tw_ticks_now();
+	struct tw_answer entry = {.word = tw_answer_word(given->verdict, asked->payer_id, now)};
+
+	if ((given->verdict != TW_V_ALLOW && given->verdict != TW_V_DENY) ||
+		given->scope >= TW_ASK__MAX)
+		return -EINVAL;
+	if (!tw_answers_is_open(answers, asked))
+		return -ENOENT;
+	if (given->ttl_s)
+		ttl = given->ttl_s < TW_ANSWERS_TTL_MAX ? given->ttl_s : TW_ANSWERS_TTL_MAX;
+	entry.until = now + ttl * TW_TICKS_PER_SECOND;
+	if (given->scope == TW_ASK_POLICY)
+		entry.epoch = answers->telemetry->host->epoch;
+	if (pair)
+		return write_pair(answers, asked, &entry);
+	return bpf_map_update_elem(answers->fd, &asked->key, &entry, BPF_EXIST) ? -errno : 0;
+}
+
+void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked)
+{
+	if (tw_answers_is_open(answers, asked))
+		remove_entry(answers, &asked->key,
+			tw_answer_word(TW_V_ASK, asked->payer_id, asked->since));
+}
+
+/* ---- beginning and end ---- */
+
+int tw_answers_init(struct tw_answers *answers, struct tw_telemetry *telemetry)
+{
+	void *map = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+		tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_askers), 0);
+
+	answers->telemetry = telemetry;
+	answers->fd = tw_kernel_map_fd(telemetry->host->kernel, TW_MAP_answers);
+	if (map == MAP_FAILED)
+		return -errno;
+	answers->askers = map;
+	answers->keys = tw_alloc_array(STEP, sizeof(*answers->keys));
+	answers->values = tw_alloc_array(STEP, sizeof(*answers->values));
+	if (!answers->keys || !answers->values)
+		return -ENOMEM;
+	tw_answers_lease(answers, false);
+	count_entries(answers);
+	return 0;
+}
+
+void tw_answers_done(struct tw_answers *answers)
+{
+	if (answers->askers)
+		munmap(answers->askers, MAP_BYTES);
+	free(answers->keys);
+	free(answers->values);
+}

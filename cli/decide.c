@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* decide: prints the questions of rules that ask, and answers them from stdin or by a command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clean.h"
+#include "base/clock.h"
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/report.h"
+#include "cli/style.h"
+#include "link/flow.h"
+#include "link/json_message.h"
+#include "policy/text.h"
+
+#define SUBSCRIPTION 1 /* id of the request; answers have their question's, which is larger */
+#define COMMANDS_MAX 64
+#define LINE_MAX_LEN 512
+#define TTL_MAX	     (20 * 86400)
+#define ENV_MAX	     384
+
+/* A command that decides a question. */
+struct command {
+	uint64_t id;
+	pid_t pid;
+	int fd; /* pidfd; -1: none */
+	uint64_t until_ns;
+};
+
+struct session {
+	const struct tw_decide_options *options;
+	struct tw_link_client *client;
+	struct command commands[COMMANDS_MAX];
+	char line[LINE_MAX_LEN]; /* of stdin, so far */
+	size_t line_len;
+	bool too_long;
+	bool ended; /* stdin has */
+};
+
+/* ---- answers ---- */
+
+static int send_answer(struct session *session, Tapwall__V1__Answer *answer)
+{
+	Tapwall__V1__AnswerRequest body = TAPWALL__V1__ANSWER_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_err err = {0};
+
+	body.n_answers = 1;
+	body.answers = &answer;
+	request.id = answer->id;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_ANSWER;
+	request.answer = &body;
+	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
+}
+
+static const char *const scopes[] = {"connection", "pair", "policy"};
+
+/* Reads a line of stdin: ID VERDICT [SCOPE] [TTL]. False: it is no answer. */
+static bool read_answer(char *line, Tapwall__V1__Answer *ret)
+{
+	char *rest = NULL, *end = NULL, *word = strtok_r(line, " \t", &rest);
+	char *verdict = strtok_r(NULL, " \t", &rest);
+	uint32_t seconds = 0;
+
+	if (!word || !verdict || (strcmp(verdict, "allow") != 0 && strcmp(verdict, "deny") != 0))
+		return false;
+	errno = 0;
+	ret->id = strtoull(word, &end, 10);
+	if (errno || end == word || *end || ret->id <= SUBSCRIPTION || *word == '-')
+		return false;
+	ret->verdict = verdict;
+	word = strtok_r(NULL, " \t", &rest);
+	for (size_t i = 0; word && i < TW_ARGS_N(scopes); i++) {
+		if (strcmp(word, scopes[i]) != 0)
+			continue;
+		ret->scope = word;
+		word = strtok_r(NULL, " \t", &rest);
+		break;
+	}
+	if (word && (tw_text_seconds(word, TTL_MAX, &seconds) < 0 || !seconds))
+		return false;
+	ret->ttl_s = seconds;
+	return !word || !strtok_r(NULL, " \t", &rest);
+}
+
+static int on_line(struct session *session)
+{
+	Tapwall__V1__Answer answer = TAPWALL__V1__ANSWER__INIT;
+	char copy[LINE_MAX_LEN];
+
+	session->line[session->line_len] = '\0';
+	session->line[strcspn(session->line, "\r")] = '\0';
+	snprintf(copy, sizeof(copy), "%s", session->line);
+	if (!session->too_long && !copy[strspn(copy, " \t")])
+		return 0;
+	if (!session->too_long && read_answer(session->line, &answer))
+		return send_answer(session, &answer);
+	tw_report_error(TW_EXIT_USAGE, "stdin",
+		"write ID allow|deny [connection|pair|policy] [TTL], as in 12 allow pair 1h",
+		"%.80s is no answer", tw_cleaned(copy).text);
+	return 0;
+}
+
+static int on_stdin(struct session *session)
+{
+	char data[4096];
+	ssize_t n = read(STDIN_FILENO, data, sizeof(data));
+	int ret = 0;
+
+	if (n <= 0) {
+		session->ended = true;
+		return 0;
+	}
+	for (ssize_t i = 0; i < n && !ret; i++) {
+		if (data[i] == '\n') {
+			ret = on_line(session);
+			session->line_len = 0;
+			session->too_long = false;
+		} else if (session->line_len < LINE_MAX_LEN - 1) {
+			session->line[session->line_len++] = data[i];
+		} else {
+			session->too_long = true;
+		}
+	}
+	return ret;
+}
+
+/* ---- commands ---- */
+
+static void put_variable(const char *name, const char *text)
+{
+	setenv(name, text ? text : "", 1);
+}
+
+static void put_number(const char *name, uint64_t number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	setenv(name, text, 1);
+}
+
+static void put_variables(const Tapwall__V1__Question *q)
+{
+	put_number("TAPWALL_ID", q->id);
+	put_variable("TAPWALL_RULE", q->rule);
+	put_variable("TAPWALL_PROTO", q->proto);
+	put_variable("TAPWALL_FROM", q->from ? q->from->address : "");
+	put_variable("TAPWALL_FROM_WORKLOAD", q->from ? q->from->workload : "");
+	put_number("TAPWALL_FROM_PORT", q->from ? q->from->port : 0);
+	put_variable("TAPWALL_TO", q->to ? q->to->address : "");
+	put_variable("TAPWALL_TO_WORKLOAD", q->to ? q->to->workload : "");
+	put_number("TAPWALL_TO_PORT", q->to ? q->to->port : 0);
+	put_number("TAPWALL_ICMP_TYPE", q->icmp_type >> 8);
+	put_variable("TAPWALL_WORKLOAD", q->workload);
+	put_variable("TAPWALL_DIRECTION", q->direction);
+}
+
+/* The child: a group of its own, so that what it starts ends with it. */
+static void run_command(const struct session *session, const Tapwall__V1__Question *q)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	setpgid(0, 0);
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
+	put_variables(q);
+	execl("/bin/sh", "sh", "-c", session->options->exec, (char *)NULL);
+	_exit(127);
+}
+
+static int start_command(struct session *session, const Tapwall__V1__Question *q)
+{
+	struct command *command = session->commands;
+	const struct command *end = command + COMMANDS_MAX;
+
+	while (command < end && command->fd >= 0)
+		command++;
+	if (command == end)
+		return 0; /* it times out; the window keeps the agent from asking so much */
+	command->pid = fork();
+	if (!command->pid)
+		run_command(session, q);
+	if (command->pid < 0)
+		return tw_report_error(TW_EXIT_INTERNAL, session->options->exec, NULL,
+			"cannot start it: %s", strerror(errno));
+	setpgid(command->pid, command->pid);
+	command->id = q->id;
+	command->until_ns = tw_clock_ns() + (uint64_t)((q->left_s > 0 ? q->left_s : 0) * 1e9);
+	command->fd = (int)syscall(SYS_pidfd_open, command->pid, 0);
+	if (command->fd >= 0)
+		return 0;
+	kill(-command->pid, SIGKILL);
+	waitpid(command->pid, NULL, 0);
+	return tw_report_error(TW_EXIT_INTERNAL, session->options->exec, NULL,
+		"cannot wait for it: %s", strerror(errno));
+}
+
+static int end_command(struct session *session, struct command *command, bool answers)
+{
+	Tapwall__V1__Answer answer = TAPWALL__V1__ANSWER__INIT;
+	int status = 0;
+
+	if (!answers)
+		kill(-command->pid, SIGKILL);
+	waitpid(command->pid, &status, 0);
+	close(command->fd);
+	command->fd = -1;
+	if (!answers)
+		return 0;
+	answer.id = command->id;
+	answer.verdict = (char *)(WIFEXITED(status) && !WEXITSTATUS(status) ? "allow" : "deny");
+	answer.scope = (char *)session->options->scope;
+	answer.ttl_s = session->options->ttl;
+	return send_answer(session, &answer);
+}
+
+/* ---- questions ---- */
+
+static int print_question(const struct session *session, const Tapwall__V1__Question *q)
+{
+	struct tw_flow_words words;
+
+	if (session->options->json) {
+		int code = tw_report_json(tw_json_question(q));
+
+		fflush(stdout);
+		return code;
+	}
+	tw_flow_words(q->proto, q->icmp_type, q->from, q->to, &words);
+	printf("%" PRIu64 "  %s%s  %s %s %s  rule %s, %s %s, %.0f ms left%s\n", q->id, words.proto,
+		words.id, words.from, tw_glyph(TW_GLYPH_ARROW), words.to, q->rule,
+		strcmp(q->direction, "in") ? "out of" : "into",
+		q->workload[0] ? q->workload : q->port, q->left_s * 1e3,
+		q->held ? "" : "; the packet does not wait");
+	fflush(stdout);
+	return 0;
+}
+
+static int on_response(struct session *session, Tapwall__V1__Response *response)
+{
+	struct tw_err err = {0};
+
+	if (response->error) {
+		tw_err_set(&err, -response->error->code, response->error->place,
+			response->error->hint, "%s", response->error->text);
+		return tw_report_err(&err);
+	}
+	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_ANSWERED) {
+		if (response->answered->refused)
+			fprintf(stderr,
+				"tapwall: %" PRIu64
+				": no such question is open: it is unknown, answered, or its time is over\n",
+				response->id);
+		return 0;
+	}
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_QUESTION)
+		return response->last ? TW_AGENT_ENOUGH : 0;
+	return session->options->exec ? start_command(session, response->question)
+				      : print_question(session, response->question);
+}
+
+static int receive(struct session *session)
+{
+	struct tw_err err = {0};
+	int ret;
+
+	do {
+		Tapwall__V1__Response *response = NULL;
+
+		if (tw_link_receive(session->client, &response, &err) < 0) {
+			tw_report_err(&err);
+			return TW_EXIT_NO_AGENT;
+		}
+		if (!session->options->json)
+			tw_link_clean(&response->base);
+		ret = on_response(session, response);
+		tapwall__v1__response__free_unpacked(response, NULL);
+	} while (!ret && tw_link_client_has_more(session->client));
+	return ret;
+}
+
+/* ---- the verb ---- */
+
+static int subscribe(struct session *session)
+{
+	const struct tw_decide_options *options = session->options;
+	Tapwall__V1__DecideRequest body = TAPWALL__V1__DECIDE_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	struct tw_err err = {0};
+
+	if (tw_link_connect(options->socket, &session->client, &err) < 0) {
+		int code = tw_report_err(&err);
+
+		return code == TW_EXIT_PERMISSION ? code : TW_EXIT_NO_AGENT;
+	}
+	body.window = options->window;
+	request.id = SUBSCRIPTION;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_DECIDE;
+	request.decide = &body;
+	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
+}
+
+/* Ends commands that are done, and those whose question is over. Returns ms until the next one is; -1: none
+ * runs. */
+static int tend_commands(struct session *session, const struct pollfd *fds, int *ret_code)
+{
+	uint64_t now = tw_clock_ns(), next = UINT64_MAX;
+
+	for (size_t i = 0; i < COMMANDS_MAX && !*ret_code; i++) {
+		struct command *command = &session->commands[i];
+
+		if (command->fd < 0)
+			continue;
+		if (fds[2 + i].fd == command->fd && fds[2 + i].revents)
+			*ret_code = end_command(session, command, true);
+		else if (command->until_ns <= now)
+			*ret_code = end_command(session, command, false);
+		else if (command->until_ns < next)
+			next = command->until_ns;
+	}
+	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
+}
+
+static int turn(struct session *session, struct pollfd *fds, int *wait_ms)
+{
+	bool reads = !session->options->exec;
+	int code = 0;
+
+	fds[0] = (struct pollfd){tw_link_client_fd(session->client), POLLIN, 0};
+	fds[1] = (struct pollfd){reads ? STDIN_FILENO : -1, POLLIN, 0};
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		fds[2 + i] = (struct pollfd){session->commands[i].fd, POLLIN, 0};
+	if (poll(fds, 2 + COMMANDS_MAX, *wait_ms) < 0 && errno != EINTR)
+		return tw_report_error(TW_EXIT_INTERNAL, "poll", NULL, "%s", strerror(errno));
+	if (fds[0].revents)
+		code = receive(session);
+	if (!code && fds[1].revents)
+		code = on_stdin(session);
+	*wait_ms = tend_commands(session, fds, &code);
+	return code;
+}
+
+int tw_decide_run(const void *values)
+{
+	const struct tw_decide_options *options = values;
+	struct session session = {.options = options};
+	struct pollfd fds[2 + COMMANDS_MAX];
+	int code, wait_ms = -1;
+
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		session.commands[i].fd = -1;
+	if (options->exec && options->json)
+		return tw_report_error(TW_EXIT_USAGE, "--json", "leave one of them out",
+			"cannot be used with --exec");
+	code = subscribe(&session);
+	while (!code && !session.ended)
+		code = turn(&session, fds, &wait_ms);
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (session.commands[i].fd >= 0)
+			end_command(&session, &session.commands[i], false);
+	tw_link_client_free(session.client);
+	return code == TW_AGENT_ENOUGH ? TW_EXIT_OK : code;
+}
