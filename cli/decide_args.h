@@ -20,13 +20,13 @@ static const struct tw_arg decide_args[] = {
 		.choices = decide_scopes,
 		.fallback = "connection",
 		.offset = offsetof(struct tw_decide_options, scope),
-		.help = "With --exec: what its answers are about"},
+		.help = "With --exec: scope of its answers"},
 	{.name = "ttl",
 		.type = TW_ARG_U32,
 		.value = "SECONDS",
 		.max = 20 * 86400,
 		.offset = offsetof(struct tw_decide_options, ttl),
-		.help = "With --exec: how long its answers count; 0 means the default of the scope"},
+		.help = "With --exec: time to live of its answers; 0 means the default of the scope"},
 	{.name = "window",
 		.type = TW_ARG_U32,
 		.value = "N",
@@ -47,21 +47,22 @@ static const struct tw_args_example decide_examples[] = {
 
 #define DECIDE_DESCRIPTION                                                          \
 	"A connection that meets a rule with _action: ask_ waits for an answer. "   \
-	"Each question is printed as a line, which begins with its number, or "     \
-	"with *--json* as an object. Answers are read from stdin, one a line:\n\n"  \
+	"Each question is printed as a line that begins with its number, or with "  \
+	"*--json* as an object. Answers are read from stdin, one per line:\n\n"     \
 	"\t_ID_ *allow*|*deny* [*connection*|*pair*|*policy*] [_TTL_]\n\n"          \
-	"*connection*, the default, is about these addresses and ports; *pair* "    \
-	"about these addresses and this service, whatever the source port; "        \
-	"*policy* is as *pair*, until the policy changes. _TTL_ says for how long " \
-	"the answer lets new connections begin: 30s, 10m, 2h, 5d; 10s for "         \
-	"*connection* and 1h for the others if not given. A connection that has "   \
-	"begun lives on after it, and over changes of the policy while the same "   \
-	"rule decides it.\n\n"                                                      \
-	"With *--exec*, a command decides. It is told of the connection by "        \
-	"TAPWALL_RULE, TAPWALL_PROTO, TAPWALL_FROM, TAPWALL_FROM_PORT, "            \
-	"TAPWALL_FROM_WORKLOAD, TAPWALL_TO, TAPWALL_TO_PORT, TAPWALL_TO_WORKLOAD, " \
-	"TAPWALL_ICMP_TYPE, TAPWALL_WORKLOAD, TAPWALL_DIRECTION and TAPWALL_ID in " \
-	"its environment, and is killed when the question's time is over.\n\n"      \
-	"A question that nobody answers in time is decided by "                     \
-	"_options: {ask: {on-timeout}}_ of the policy. Several deciders share the " \
-	"questions. It runs until stdin ends."
+	"An answer for *connection*, the default, applies to these addresses and "  \
+	"ports; for *pair*, to these addresses and this service with any source "   \
+	"port; for *policy*, as for *pair*, but only until the policy changes. "    \
+	"New connections may begin within _TTL_, such as 30s, 10m, 2h or 5d; the "  \
+	"default is 10s for *connection* and 1h for the others. A connection that " \
+	"has begun continues after that, and stays allowed by later policies as "   \
+	"long as the same rule decides it.\n\n"                                     \
+	"With *--exec*, a command decides. TAPWALL_RULE, TAPWALL_PROTO, "           \
+	"TAPWALL_FROM, TAPWALL_FROM_PORT, TAPWALL_FROM_WORKLOAD, TAPWALL_TO, "      \
+	"TAPWALL_TO_PORT, TAPWALL_TO_WORKLOAD, TAPWALL_ICMP_TYPE, "                 \
+	"TAPWALL_WORKLOAD, TAPWALL_DIRECTION and TAPWALL_ID in its environment "    \
+	"describe the connection. The command is killed when the question "         \
+	"expires.\n\n"                                                              \
+	"If no answer comes in time, _options: {ask: {on-timeout}}_ of the policy " \
+	"decides. Several deciders share the questions. The command runs until "    \
+	"stdin ends."

@@ -58,9 +58,9 @@ static bool has_family(const struct tw_rule *rule)
 static const char *ends_without_port(const struct tw_rule *rule)
 {
 	if (!rule->info.at_in)
-		return "it is enforced at the from end, and no workload is there";
+		return "it is enforced at the 'from' end, and no workload is there";
 	if (!rule->info.at_out)
-		return "it is enforced at the to end, and no workload is there";
+		return "it is enforced at the 'to' end, and no workload is there";
 	return "no workload is at either end";
 }
 
@@ -71,14 +71,14 @@ static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_d
 
 	*ret_dead = true;
 	if (!rule->from_set->r.n)
-		return warn(c, rule, empty_hint, "its from contains no address");
+		return warn(c, rule, empty_hint, "'from' contains no address");
 	if (!rule->to_set->r.n)
-		return warn(c, rule, empty_hint, "its to contains no address");
+		return warn(c, rule, empty_hint, "'to' contains no address");
 	if (!has_family(rule))
 		return warn(c, rule, "IPv4 and IPv6 never meet; icmp is IPv4, icmp6 is IPv6",
-			"its from, to and service have no address family in common");
+			"'from', 'to' and the service have no address family in common");
 	if (c->policy->nics.n && !c->learns && !is_enforced(c, rule))
-		return warn(c, rule, "check its from, to and at", ends_without_port(rule));
+		return warn(c, rule, "check 'from', 'to' and 'at'", ends_without_port(rule));
 	*ret_dead = false;
 	return 0;
 }

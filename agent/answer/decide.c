@@ -216,7 +216,8 @@ int tw_answer_answer(
 		if (!read_given(answer, &given)) {
 			tw_err_set(&err, -EINVAL, "answer",
 				"verdict: allow or deny; scope: connection, pair or policy; ttl_s: from 0",
-				"answer %zu is none; those before it counted", i + 1);
+				"answer %zu is invalid; the answers before it have taken effect",
+				i + 1);
 			return tw_answer_error(out, request->id, &response, &err);
 		}
 		if (tw_asks_answer(ctx->telemetry->asks, answer->id, &given) < 0)

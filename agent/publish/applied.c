@@ -104,7 +104,7 @@ static void find_option_dangers(const struct changes *changes)
 			"unclaimed: deny -> ignore: ports without a workload are NOT FILTERED");
 	if (tw_policy_ask_allows(now) && !tw_policy_ask_allows(old))
 		add_danger(changes->applied,
-			"ask: on-timeout: deny -> allow: what a rule asks and no decider answers passes");
+			"ask: on-timeout: deny -> allow: connections pass if their question has no answer in time");
 	if (tw_policy_bind(now) == TW_BIND_FIRST_SENDER &&
 		tw_policy_bind(old) != TW_BIND_FIRST_SENDER)
 		add_danger(changes->applied,
