@@ -20,10 +20,10 @@
 struct tw_dictionary {
 	char **texts;	/* by id; NULL: not defined */
 	uint32_t n;	/* larger than every defined id; at least 1 once there is any */
-	uint32_t max;	/* of texts */
+	uint32_t max;	/* capacity of `texts` */
 	uint32_t *ids;	/* a hash table for tw_dictionary_intern(); 0: free */
-	uint32_t n_ids; /* its size, a power of 2; 0: none */
-	size_t bytes;	/* of text */
+	uint32_t n_ids; /* size of the hash table, a power of 2; 0: none */
+	size_t bytes;	/* total length of the texts */
 };
 
 /* All zero is an empty dictionary. */

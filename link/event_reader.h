@@ -9,8 +9,8 @@
  *	…
  *	tw_event_reader_done(&reader);
  *
- * Invariants: 1. Every name of a row is defined, every number ascends, and no column has a length
- *                but its own (tests/cli/unit_events.c, tests/cli/fuzz_events.c).
+ * Invariants: 1. Every name of a row is defined, numbers of rows ascend, and every column has the
+ *                length that its rows require (tests/cli/unit_events.c, tests/cli/fuzz_events.c).
  *             2. `generation` changes when ids become invalid. A caller that stores ids must look
  *                up the names again.
  *             3. Lost events are reported by the next row or, until it arrives, by `lost`.

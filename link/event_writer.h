@@ -48,7 +48,7 @@ void tw_event_writer_done(struct tw_event_writer *writer);
 /* Begins a batch with the current generation of the dictionary. The writer must be empty. */
 void tw_event_writer_begin(struct tw_event_writer *writer, uint32_t generation);
 
-/* Adds a row. False if it belongs into the next batch, because this one is full or events were lost
+/* Adds a row. False if it belongs in the next batch, because this one is full or events were lost
  * before the row. An empty writer accepts any row. */
 bool tw_event_writer_add(struct tw_event_writer *writer, const struct tw_event_row *row);
 

@@ -2,11 +2,11 @@
 /* identity.h: the certificate of this end of a TLS connection, and the check of the peer's.
  *
  * Why:        A valid certificate is not enough: it must be issued by the configured CA, for the
- *             purpose of the other side. A stolen certificate of an agent can therefore not be used
- *             to impersonate the slow path.
+ *             purpose of the other side. So an agent's stolen certificate cannot be used to
+ *             impersonate the slow path.
  * Invariants: 1. An agent accepts only certificates for TLS servers, the slow path only
  *                certificates for TLS clients. A certificate without a purpose is refused by both.
- *             2. Only the CA in the configured file is trusted, none of the system's.
+ *             2. Only the CA in the configured file is trusted, not those of the system.
  * Callers:    tls.c, agent/dial.c, slowpath/; one thread.
  * Source:     RFC 5280 section 4.2.1.12 (purposes), RFC 8446 section 6 (alerts).
  */
@@ -47,7 +47,7 @@ struct tw_identity {
 int tw_identity_load(const struct tw_identity_files *files, enum tw_identity_side side,
 	struct tw_identity **ret, struct tw_err *err);
 struct tw_identity *tw_identity_hold(struct tw_identity *identity);
-/* Drops one hold; the last one frees the identity. NULL is fine. */
+/* Drops one reference; the last one frees the identity. NULL is fine. */
 void tw_identity_free(struct tw_identity *identity);
 TW_DEFINE_AUTO(tw_identity)
 

@@ -26,7 +26,7 @@ static json_t *refused_json(const Tapwall__V1__Status *s)
 		       : json_null();
 }
 
-/* Null: none is configured. */
+/* Returns JSON null if no slow path is configured. */
 static json_t *slow_path_json(const Tapwall__V1__SlowPath *s)
 {
 	if (!s)

@@ -9,7 +9,7 @@
 #include "base/clean.h"
 
 #define HEADER_LEN   4
-#define REQUEST_MARK 0x80 /* in the first byte of a frame, where both ends ask */
+#define REQUEST_MARK 0x80 /* in a frame's first byte, if both ends send requests */
 
 int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message)
 {

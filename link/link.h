@@ -28,8 +28,8 @@ int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
  * sets *ret_body and *ret_body_len. Returns 0 if more bytes are needed, or -EMSGSIZE. */
 long tw_link_frame(const uint8_t *data, size_t len, const uint8_t **ret_body, size_t *ret_body_len);
 
-/* Like the two functions above, for a connection on which both ends send requests: each frame is
- * marked as request or response. */
+/* Like tw_link_pack() and tw_link_frame(), for a connection on which both ends send requests: each
+ * frame is marked as request or response. */
 int tw_link_pack_request(struct tw_buf *out, const Tapwall__V1__Request *request);
 long tw_link_frame_either(const uint8_t *data, size_t len, bool *ret_request,
 	const uint8_t **ret_body, size_t *ret_body_len);

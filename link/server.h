@@ -39,7 +39,7 @@
 #define TW_SERVER_VIEWER_IN_MAX (64u << 10) /* viewers send no policies */
 #define TW_SERVER_LISTENERS	4
 #define TW_SERVER_IN_MAX	(96u << 20)
-#define TW_SERVER_USER_IN_MAX	(48u << 20) /* a request of full size and a second begun */
+#define TW_SERVER_USER_IN_MAX	(48u << 20) /* a request of full size, and part of another */
 #define TW_SERVER_OUT_SOFT	(256u << 10)
 #define TW_SERVER_FRAME_NS	10000000000u
 #define TW_SERVER_STALL_NS	60000000000u
@@ -58,7 +58,7 @@ struct tw_responses {
 	/* Adds responses to `out`. Returns enum tw_responses_state, or a negative errno, and then
 	 * the client is closed. `context` is that of the server's options. */
 	int (*next)(struct tw_responses *responses, void *context, struct tw_buf *out);
-	void (*done)(struct tw_responses *responses); /* frees them too */
+	void (*done)(struct tw_responses *responses); /* frees the answer */
 	/* Called when the client sends no more: the answer must end soon, with its last response.
 	 * NULL: only closing the connection ends it. */
 	void (*stop)(struct tw_responses *responses);
@@ -68,7 +68,7 @@ struct tw_responses {
 struct tw_server_listener {
 	struct tw_listen_options at;
 	enum tw_role role;
-	const char *option; /* option of the command line that sets it, for errors */
+	const char *option; /* command-line option that sets the address, for errors */
 };
 
 struct tw_server_options {

@@ -39,14 +39,14 @@ struct tw_stream {
 	bool open;     /* the peer is known, and bytes may pass */
 	bool wants_write;		 /* while not open: wait for EPOLLOUT instead of EPOLLIN */
 	char peer[TW_STREAM_PEER_MAX];	 /* name in the peer's certificate; empty: none */
-	time_t peer_from;		 /* when that certificate began; 0: none */
+	time_t peer_from;		 /* start of that certificate's validity; 0: none */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
 	char why[TW_STREAM_WHY_MAX];	 /* reason why the last call failed; empty: see its errno */
 };
 
 struct tw_listen_options {
 	const char *address;
-	const char *group; /* its members may connect besides root; NULL or unknown: root only */
+	const char *group; /* members may connect, as may root; NULL or unknown: root only */
 	struct tw_identity *identity; /* certificate of this end; NULL: the transport needs none */
 };
 
@@ -68,7 +68,7 @@ struct tw_transport {
 	ssize_t (*read)(struct tw_stream *stream, void *bytes, size_t max, bool wait);
 	ssize_t (*write)(struct tw_stream *stream, const void *bytes, size_t len, bool wait);
 	int (*set_timeout)(struct tw_stream *stream, unsigned int seconds);
-	void (*close)(struct tw_stream *stream); /* frees it too */
+	void (*close)(struct tw_stream *stream); /* also frees the stream */
 };
 
 #define TW_TRANSPORT(name) extern const struct tw_transport tw_##name##_transport;

@@ -154,8 +154,8 @@ static int stream_new(
 	gnutls_transport_set_int(stream->session, fd);
 	if (end & GNUTLS_SERVER) {
 		gnutls_certificate_server_set_request(stream->session, GNUTLS_CERT_REQUIRE);
-		/* A client that knows the CA's name sends no certificate of another CA, and
-		 * would not learn why it is refused. */
+		/* Names no CA: a client that knew the name would send no certificate of another
+		 * CA, and would not learn why it is refused. */
 		gnutls_certificate_send_x509_rdn_sequence(stream->session, 1);
 	}
 	return 0;

@@ -362,8 +362,8 @@ static int list_groups(struct cells *c, uint32_t *place, uint32_t highest)
 	return err;
 }
 
-/* The members of a group's class are the remote sets that name the group. One more class has
- * those of all groups; it shows where no group can matter. */
+/* Adds a class for each group, whose members are the remote sets that name the group. One more
+ * class has the remote sets that name any group; it shows where no group can matter. */
 static int add_group_classes(
 	struct cells *c, const struct tw_end *const *ends, const uint32_t *place)
 {

@@ -31,7 +31,7 @@ struct tw_delta {
 	struct side now;
 	bool all;     /* the default has changed: every port is affected */
 	bool guarded; /* refusing rules towards guests are in every image (layout.h) */
-	struct tw_ranges mine[TW_DIR__MAX]; /* ends where changed rules are enforced, and `tells` */
+	struct tw_ranges mine[TW_DIR__MAX]; /* ends where changed rules are enforced; has `tells` */
 	struct tw_ranges far[TW_DIR__MAX]; /* ends of rules whose groups at the other end changed */
 	struct tw_ranges tells;		   /* addresses that sets gained or lost */
 	uint8_t *has_far; /* by set id of the new policy: bit per direction in which `far` has it */

@@ -110,8 +110,8 @@ static bool same_services(
 	return true;
 }
 
-/* True if all parts of two rules are equal, and so their printed text. Comparing parts is fast;
- * printing every rule would take longer than the rest of an edit. */
+/* True if all parts of two rules are equal, which makes their printed text equal, too. Comparing
+ * parts is fast; printing every rule would take longer than the rest of an edit. */
 static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 {
 	const struct tw_rule *old = &d->old->rules.at[old_index];

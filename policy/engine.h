@@ -2,7 +2,7 @@
 /* engine.h: the two engines that build a view of an image from ordered rules.
  *
  * In:         entries in order of match, each a product of one set per dimension.
- * Out:        tables appended to the words, and the view that points to them. After -E2BIG words
+ * Out:        tables appended to the words, and the view that points to them. After -E2BIG, words
  *             may have been added; the caller removes them.
  */
 #pragma once

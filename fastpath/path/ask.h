@@ -193,7 +193,8 @@ tw_inline enum tw_reason tw_ask_wait(
 	return tw_ask_default(config, flow, TW_R_ASK_TIMEOUT);
 }
 
-/* Decides what no answer in force decides: an entry that waits, or a new question. */
+/* Handles a packet without an answer in force: waits for an open question, asks a new one, or
+ * applies the default. */
 tw_inline enum tw_reason tw_ask_open(const struct tw_frame *f, const struct tw_config *config,
 	__u32 epoch, struct tw_answer *entry, struct tw_scratch *scratch)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* capture.h: copies frames with their verdict to captures at a port.
  *
- * Why:        frames with verdicts show best how a guest's traffic is filtered.
+ * Why:        a capture with verdicts is the best way to see how a guest's traffic is filtered.
  * In:         a judged and reported frame, still unchanged; its outcome in scratch memory.
  * Invariants: 1. Without any capture this costs one test of a word already loaded.
  *             2. Never blocks, never decides: a frame without room is counted at its port.
- *             3. A frame is copied once at each port: a cut-through frame at both when it is
- *                judged, and not again when the far program passes it.
+ *             3. A frame is copied once at each port. A cut-through frame is copied for both ports
+ *                when it is judged, and not again when the far program passes it.
  * Bounds:     two map lookups at each end; at most TW_CAPTURE_SNAP_MAX bytes are copied.
  */
 #pragma once

@@ -36,8 +36,8 @@ tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet 
 }
 
 /* Returns 1 if a packet changes a record, or is the first answer. Fragments do not count, as a
- * checksum covers the whole datagram. It has no branches, so that the verifier walks the code after
- * it once. */
+ * checksum covers the whole datagram. The function has no branches, so that the verifier walks the
+ * code after it once. */
 tw_inline __u32 tw_checksum_matters(
 	const struct tw_ctx *s, const struct tw_packet *p, const struct tw_flow *flow)
 {

@@ -14,7 +14,7 @@
  *             3. An address that the policy reserves or gives to another port cannot be claimed. In
  *                a new policy epoch, each claim is checked again when it is next used.
  *             4. An address in use beyond the ports can be claimed only with the MAC that used it,
- *                such as by a guest that moves here from another host. The source of a router
+ *                as when a guest moves here from another host. The source of a router
  *                advertisement takes its address back from a guest that claimed it before.
  * Bounds:     TW_CLAIMS_MAX slots, TW_OWNER_WAYS ways, four lookups for each way; runs in a
  *             subprogram.
@@ -187,8 +187,8 @@ tw_inline int tw_claim_listed(const struct tw_claims *claims, __u64 tag)
 	return (int)found;
 }
 
-/* True if the port in a way still claims the way's name. False for the port of the guest with
- * `mac`, which may have moved to another port of this host. */
+/* True if the port in a way still claims the way's name. False if that port's claims are those of
+ * `mac`: the guest itself asks, and may have moved here from that port. */
 tw_inline int tw_owner_lives(const struct tw_frame *f, __u32 epoch, __u64 way, __u64 mac)
 {
 	__u32 id = way & 0xffff;
@@ -293,7 +293,7 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	claim->name = scratch->about;
 	claim->where = scratch->where;
 	claim->seen = tw_tick(f->now_ns);
-	/* Listed before it is owned, so that no other port takes it in between. */
+	/* The claim is listed before it is owned, so that no other port takes it in between. */
 	TW_MEMORY(claim->tag) = scratch->tag;
 	if (!tw_owner_take(f, id, epoch, scratch)) {
 		TW_MEMORY(claim->tag) = 0;
@@ -303,9 +303,9 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 	return 1;
 }
 
-/* Returns what is known about scratch->about without reading `owners`. 1: it is the port's; 0: it
- * is not; -1: the port does not claim it, or has not since the policy changed. A link-local address
- * made from the guest's MAC needs no claim. */
+/* Returns 1 if scratch->about is the port's, 0 if it is not, and -1 if only `owners` can tell: the
+ * port does not list a claim for it, or has not used the claim since the policy changed. A
+ * link-local address made from the guest's MAC needs no claim. */
 tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	enum tw_claim_kind kind, struct tw_scratch *scratch)
 {

@@ -58,7 +58,7 @@ tw_inline __u32 tw_far_word(const struct tw_frame *f, const struct tw_image_ref 
 	return word;
 }
 
-/* Returns the word at an offset; 0 beyond the end, and for offset 0, where no table is. */
+/* Returns the word at an offset; 0 beyond the end, and at offset 0, where there is no table. */
 tw_inline __u32 tw_word(const struct tw_frame *f, const struct tw_image_ref *ref, __u32 at)
 {
 	const struct tw_image_chunk *chunk;
@@ -369,7 +369,8 @@ tw_inline const void *tw_block(const struct tw_match *m, __u32 dim, __u32 n)
 	chunk = tw_chunk(m->f, m->ref, at);
 	if (!chunk)
 		return 0;
-	/* Placed here, as otherwise the compiler adds to a pointer that may be NULL. */
+	/* TW_OPAQUE stands after the check, as otherwise the compiler adds to a pointer that may
+	 * be NULL. */
 	TW_OPAQUE(at);
 	return &chunk->w[at & (TW_IMAGE_CHUNK_WORDS - 16)];
 }
@@ -382,7 +383,7 @@ static long tw_match_step(__u32 i, void *context)
 	__u32 dim, n, entry;
 	__u64 word;
 
-	/* In memory, as a callback has little stack. */
+	/* The block number is kept in memory, as a callback has little stack. */
 	m->block = i;
 	if (!(i & 15))
 		for (dim = 0; dim < TW_DIM__MAX; dim++)

@@ -31,8 +31,8 @@ tw_inline int tw_cut_fits(const struct tw_ctx *s, const struct tw_port *far)
 	       far->network == s->port->network && far->pvid == s->port->pvid;
 }
 
-/* Returns the length of the longest frame that the far port gets. For a super-frame, that is a
- * segment. */
+/* Returns the length of the longest frame that the far port gets: of the frame itself, or of one
+ * segment of a super-frame. */
 tw_inline __u32 tw_cut_len(const struct tw_frame *f, const struct tw_packet *p)
 {
 	__u32 header = p->tuple.proto == TW_IPPROTO_TCP ? p->tcp_header_len : sizeof(struct tw_udp);
@@ -80,8 +80,8 @@ tw_inline const struct tw_port *tw_cut_port(const struct tw_frame *f, const stru
 	return tw_cut_fits(s, far) ? far : 0;
 }
 
-/* As tw_cut_port(), but first tries the ports it recently opened connections to, which are mostly
- * few. A lookup in `locals` is a tenth of the cost of opening. */
+/* Like tw_cut_port(), but first tries a port to which the near port recently opened a connection.
+ * Such ports are usually few, and a lookup in `locals` is a tenth of the cost of opening. */
 tw_inline const struct tw_port *tw_cut_again(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_packet *p, struct tw_flow *flow, struct tw_limiter *limiter)
 {

@@ -93,8 +93,8 @@ tw_inline __u32 tw_frag_same_sender(const struct tw_frag_name *a, const struct t
 	return (differs - 1) >> 31;
 }
 
-/* Counts, for each datagram of a set, those of its sender. Done before ranks are compared, so that
- * the verifier walks this once. */
+/* Counts, for each datagram of a set, all that its sender has in the set. Runs before ranks are
+ * compared, so that the verifier walks this loop once. */
 tw_inline void tw_frag_count(struct tw_frag_set *set)
 {
 	__u32 i, j, n;
@@ -165,7 +165,8 @@ tw_inline __u8 tw_frag_compare(const struct tw_frag_range *r, const struct tw_pi
 	return r->to > piece->to ? found | TW_FRAG_IS_BEYOND : found;
 }
 
-/* Returns TW_R_NONE if a piece fits those seen before, and the datagram's end if that is known. */
+/* Returns TW_R_NONE if a piece fits: it overlaps no piece seen before, and does not contradict the
+ * datagram's end. */
 tw_inline enum tw_reason tw_frag_fits(struct tw_frag *d, const struct tw_piece *piece)
 {
 	__u32 i;

@@ -5,8 +5,8 @@
  *             rights.
  * Out:        TW_R_NONE: go on to track. A reason that admits (TW_R_NEIGHBOUR, TW_R_DHCP_CLIENT):
  *             passes now. Any other: denied.
- * Invariants: 1. Every source MAC, IP, ARP sender, and ND source or target from a guest is its
- *                workload's, or by claim its port's (except for DAD and DHCP's 0.0.0.0).
+ * Invariants: 1. Every source MAC, IP, ARP sender, and ND source or target from a guest belongs to
+ *                its workload, or to its port by a claim (except for DAD and DHCP's 0.0.0.0).
  *             2. No guest answers for DHCP, DHCPv6, routers or redirects.
  *             3. Housekeeping is well-formed to the last byte (neighbour.h, dhcp.h).
  * Bounds:     one lookup in `addrs`, only for ports with more than TW_PORT_ADDRS addresses;

@@ -29,8 +29,8 @@
  * RFC 9293 §3.7.1); a UDP super-frame has at most 128 segments (UDP_MAX_SEGMENTS). */
 #define TW_SEGMENTS_MAX 1024
 
-/* True if the guard stage reads the payload of a datagram with these ports, so that it matters,
- * too. */
+/* True if the guard stage reads the payload of a datagram with these ports, so that the verdict
+ * depends on the payload. */
 tw_inline int tw_offload_read_on(const struct tw_packet *p)
 {
 	const __be16 sport = p->tuple.sport, dport = p->tuple.dport;

@@ -136,7 +136,7 @@ struct tw_piece {
 	__be32 id;
 	__u16 from; /* bytes, `to` exclusive */
 	__u16 to;
-	__u16 vlan; /* VLAN that it travels on, tagged or not */
+	__u16 vlan; /* VLAN of the datagram, tagged or not */
 	__u8 more;  /* more fragments follow */
 };
 
@@ -207,7 +207,7 @@ struct tw_probe {
 
 /* Update that a passing TCP segment makes to its connection's windows. */
 enum tw_note {
-	TW_NOTE_NOTHING, /* none: its receiver does not accept it */
+	TW_NOTE_NOTHING, /* none: the receiver does not accept the segment */
 	TW_NOTE_MOVE,	 /* the sender's position, and the window it offers */
 	TW_NOTE_BEGIN,	 /* a SYN: the start of the sender's numbers */
 	TW_NOTE_TWICE,	 /* a second SYN-ACK: another possible start of its sender's numbers */
@@ -232,7 +232,7 @@ struct tw_flow {
 	__u8 untracked;		  /* passes without a record: the port is over its quota */
 	__u8 overflowed;	  /* untracked, and the first packet of its connection here */
 	__u8 resumed;	 /* continues an overflowed connection: enum tw_overflow_class + 1 */
-	__u8 met;	 /* another CPU has opened it meanwhile */
+	__u8 met;	 /* another CPU has opened the connection meanwhile */
 	__u8 stale;	 /* an ended record has this key: replace it */
 	__u8 decided;	 /* the gate was decided by this packet */
 	__u8 asked;	 /* enum tw_reason of a rule that asks and lets the packet pass */
@@ -250,7 +250,7 @@ struct tw_flow {
 
 /* Parser state of a DHCP message, or of another message with options. */
 struct tw_dhcp {
-	__u8 bytes[TW_QUOTE_MAX]; /* last bytes loaded; at offset 0 */
+	__u8 bytes[TW_QUOTE_MAX]; /* last bytes loaded */
 	__u32 off;		  /* offset of the next option */
 	__u32 end;		  /* end of the message */
 	__u32 n_left;		  /* records left in an MLDv2 report */
@@ -356,7 +356,7 @@ struct tw_scratch {
 	__u32 way_at;
 	__u32 slot; /* slot of the claim */
 	__u32 oldest;
-	struct tw_asked question; /* being asked */
+	struct tw_asked question; /* question being asked */
 	struct tw_answer answer;  /* entry of a new question */
 };
 

@@ -133,7 +133,7 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 	__u64 gate = c ? c->gate[end] : 0;
 
 	flow->decision = tw_gate_decision(gate);
-	/* A rule that asked and had no answer is asked again. */
+	/* A rule that has no answer yet asks again. */
 	if (tw_decision_verdict(flow->decision) == TW_V_ASK)
 		flow->decision = 0;
 	if (!flow->decision || tw_gate_epoch(gate) != s->epoch ||

@@ -94,15 +94,15 @@ tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *co
 tw_inline void tw_frag_lock(struct tw_frag_set *set);
 tw_inline void tw_frag_unlock(struct tw_frag_set *set);
 
-/* Copy a whole frame of at most TW_FRAGQ_BYTES; turn the frame into such a copy; send the frame as
- * it is now again, in the direction it came from. The first two invalidate pointers into the
+/* Copy a whole frame of at most TW_FRAGQ_BYTES; turn the frame into such a copy; send the present
+ * frame once more, in the direction it came from. The first two invalidate pointers into the
  * frame. */
 tw_inline long tw_frame_keep(const struct tw_frame *f, struct tw_fragq *queued);
 tw_inline long tw_frame_become(struct tw_frame *f, const struct tw_fragq *queued);
 tw_inline void tw_frame_again(const struct tw_frame *f, enum tw_dir dir);
 
-/* Sends a question with a copy of the frame: question->cap_len bytes of it, which the function sets to 0 if
- * it cannot be copied. 0; negative: there is no room. */
+/* Sends a question with a copy of question->cap_len bytes of the frame. If the frame cannot be
+ * copied, sets cap_len to 0. Returns 0, or a negative number if there is no room. */
 tw_inline long tw_frame_ask(const struct tw_frame *f, struct tw_asked *question);
 
 /* ---- events: NULL when the ring buffer is full; a reserved event is zeroed by the caller ---- */
@@ -136,8 +136,8 @@ tw_inline int tw_bridge_port_plain(__u64 bridge_port)
 	return bridge_port > TW_BRIDGE_PORT_UNKNOWN &&
 	       !(bridge_port & (TW_BRIDGE_PORT_ISOLATED - 1));
 }
-/* Returns the interface to which such a port's bridge would send a frame of `len` bytes for `mac`.
- * 0: none, or several, or the host itself. */
+/* Returns the interface to which a port's bridge, without VLAN filtering, would send a frame of
+ * `len` bytes for `mac`. 0: none, or several, or the host itself. */
 tw_inline __u32 tw_bridge_way(
 	const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6], __u32 len);
 /* True if the bridge need not learn from a frame with this source MAC at this port, as it has seen
@@ -157,7 +157,7 @@ tw_inline __u32 tw_frame_summed(const struct tw_frame *f);
  * before the frame, and the offset of the checksum from there. */
 tw_inline __u32 tw_frame_csum_start(const struct tw_frame *f);
 tw_inline __u32 tw_frame_csum_offset(const struct tw_frame *f);
-/* True if both have these values; cheaper than reading each. */
+/* True if a checksum has this start and offset; cheaper than reading each. */
 tw_inline int tw_frame_csum_fits(const struct tw_frame *f, __u32 start, __u32 offset);
 /* Returns TW_GSO_* of a super-frame. */
 tw_inline __u32 tw_frame_gso_type(const struct tw_frame *f);

@@ -176,8 +176,8 @@ tw_inline __u64 tw_bucket_tagged(const struct tw_bucket *bucket, __u64 tags)
 	return found;
 }
 
-/* Returns the slot of the lowest bit of tw_bucket_tagged(), which is not 0. It has no branch, so
- * the verifier walks the code after it once, not once per slot. */
+/* Returns the slot of the lowest bit of `found`, a result of tw_bucket_tagged() other than 0. The
+ * function has no branch, so the verifier walks the code after it once, not once per slot. */
 tw_inline __u32 tw_tagged_slot(__u64 found)
 {
 	__u64 bit = found & -found, lane = bit | bit >> 1 | bit >> 2 | bit >> 3;
@@ -217,7 +217,7 @@ tw_inline int tw_bucket_settles(const struct tw_bucket *bucket, __u64 tags)
 }
 
 /* Returns the record of a key if it is in its preferred slot of its first bucket, where most are.
- * If NULL, *ret_sought is true when the key is nowhere else either. */
+ * Otherwise returns NULL, and sets *ret_sought if that bucket shows that the key has no record. */
 tw_inline struct tw_conn *tw_conn_near(
 	const struct tw_frame *f, const struct tw_flow *flow, int *ret_sought)
 {

@@ -57,7 +57,8 @@ tw_inline enum tw_reason tw_lost_in_bucket(const struct tw_frame *f, const struc
 		if (c && tw_conn_is(c, &flow->key))
 			return tw_lost_why(c);
 	}
-	/* Checked last, as the connection may have opened and ended again since. */
+	/* Checked last: a connection that was given up may have opened and ended again since
+	 * then, and left a newer trace. */
 	return TW_MEMORY(bucket->given_up) == flow->probe.hash ? TW_R_TCP_GIVEN_UP : TW_R_NONE;
 }
 

@@ -86,7 +86,8 @@ tw_inline int tw_probe_put(const struct tw_frame *f, const struct tw_scratch *sc
 }
 
 /* True if a port's searches for a record to give up have failed as often as they may. `vain_due` is
- * never further ahead than that; a greater value is from long ago and has wrapped. */
+ * at most (TW_VAIN_BURST + 1) * TW_VAIN_TICKS ahead; a greater value is from long ago and has
+ * wrapped. */
 tw_inline int tw_usage_looks_no_more(const struct tw_usage *usage, __u32 now)
 {
 	__u32 ahead = TW_MEMORY(usage->vain_due) - now;
@@ -145,7 +146,7 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 	if (!usage)
 		return TW_R_TABLE_FULL;
 	bound = tw_conn_bound(config, payer, usage);
-	/* A record that replaces its predecessor does not raise the count of ended ones. */
+	/* A record that replaces its predecessor does not raise the count of ended records. */
 	if (bound == TW_YIELD_OVER && replaces)
 		bound = TW_YIELD_NONE;
 	if (bound != TW_YIELD_NONE && !tw_probe_yield(f, scratch, usage, id, bound)) {
@@ -182,7 +183,7 @@ tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratc
 }
 
 /* Replaces the record in bucket number `n` of the probe sequence whose first bucket is locked.
- * TW_R_TABLE_FULL: the record is gone, and there is no other. */
+ * TW_R_TABLE_FULL: the record is no longer there. */
 tw_inline enum tw_reason tw_probe_replace(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
@@ -290,9 +291,9 @@ tw_inline enum tw_reason tw_conn_open(const struct tw_frame *f, const struct tw_
 
 /* ---- taking over from a table of another size ---- */
 
-/* Merges what one end sent. Each table may know more of one end than of the other. Windows never go
- * back: otherwise an acknowledgement of data that a record does not know of would be refused again
- * and again. */
+/* Merges both tables' counts and numbers of one way. Each table may know more of one end than of
+ * the other. Windows never go back: otherwise an acknowledgement of data that a record does not
+ * know of would be refused again and again. */
 tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old, __u32 way)
 {
 	if (c->packets[way] < old->packets[way]) {
@@ -308,8 +309,8 @@ tw_inline void tw_conn_catch_up_way(struct tw_conn *c, const struct tw_conn *old
 }
 
 /* Merges a record that both tables have; `old` is from the table that the old programs still used.
- * The record with the later packet has the current state; in the same tick, the one that is beyond
- * its opening. Charges follow the state. */
+ * The record with the later packet has the current state. If both packets came in the same tick,
+ * the record that is beyond its opening has it. Charges follow the state. */
 tw_inline void tw_conn_catch_up(
 	const struct tw_frame *f, struct tw_conn *c, const struct tw_conn *old)
 {

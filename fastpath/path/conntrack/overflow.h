@@ -37,7 +37,7 @@
 
 #define TW_OVERFLOW_HI	 0x5555555500000000ull /* the originator is the key's hi end */
 #define TW_OVERFLOW_PAST 2 /* flag for tw_overflow_find(): entries of any age count */
-/* Distance that the third packet's numbers may be ahead: data, fast open. */
+/* Limit of how far the third packet's numbers may be ahead, because of data or TCP Fast Open. */
 #define TW_OVERFLOW_REACH 65536
 
 /* Returns the fingerprint of the flow's key and direction. flow.probe is set. */
@@ -226,7 +226,8 @@ tw_inline int tw_overflow_meet(
 
 /* ---- remembering ---- */
 
-/* Returns the set for an entry, created if there is room, else one of the port's few. */
+/* Returns the set for an entry, created if there is room; otherwise the set `key_few` of
+ * `overflow_few`. */
 tw_inline struct tw_overflow_set *tw_overflow_set_get(
 	const struct tw_frame *f, const struct tw_scratch *scratch, __u32 key, __u32 key_few)
 {
@@ -270,9 +271,9 @@ tw_inline void tw_overflow_fill(struct tw_scratch *scratch, __u32 now)
 	}
 }
 
-/* Returns how many levels higher a displaced entry of this age would have grown old. The first
- * flood of a port displaces entries a few ms old: going up one level at a time, most displaced
- * entries would be young. */
+/* Returns the number of levels to go up, so that an entry displaced at this age would have grown
+ * old. The first flood of a port displaces entries a few ms old. If a class went up one level at a
+ * time, most of the displaced entries would be young. */
 tw_inline __u32 tw_overflow_steps(__u32 age)
 {
 	__u32 i, steps = 1;
@@ -313,8 +314,8 @@ tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
 	e->rest = old.rest;
 }
 
-/* Puts the entry in scratch into a set: over its predecessor, or else over a free or the oldest
- * one. */
+/* Puts the entry in scratch into a set: in place of its predecessor, or else of a free or the
+ * oldest entry. */
 tw_inline enum tw_overflow_room tw_overflow_write(
 	struct tw_overflow_set *set, __u64 print, struct tw_overflow *e, __u32 now)
 {

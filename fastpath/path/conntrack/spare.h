@@ -99,8 +99,8 @@ tw_inline __u32 tw_port_half_open_max(const struct tw_config *config, const stru
 	return port->half_open_max ? port->half_open_max : config->half_open_max;
 }
 
-/* True if a port with this quota may open no further half-open connection; 0: no quota. Takes the
- * number, as Linux 6.1 has no stack for keeping config and port until it is needed. */
+/* True if a port may open no further half-open connection. `max` is its quota; 0: none. The quota
+ * is passed as a number, as on Linux 6.1 no stack is left to keep config and port until here. */
 tw_inline int tw_usage_half_open_full(const struct tw_usage *usage, __u32 max)
 {
 	return max && tw_usage_now(usage->half_open) >= max;
@@ -214,9 +214,9 @@ tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 		       : TW_NO_SLOT;
 }
 
-/* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, and
- * 0 if it stays because a packet may retain it. An `expired` record cannot be retained; -1: it
- * stays because its end could not be reported to the agent. */
+/* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, 0 if
+ * it stays because a packet may retain it, and -1 if it stays because its end could not be reported
+ * to the agent. An `expired` record cannot be retained. */
 tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
 {

@@ -195,7 +195,7 @@ tw_inline void tw_tcp_note_begin(
 	__u32 bytes;
 
 	if ((c->progress.scale[!way] ^ flow->progress.scale[!way]) & TW_SCALE_SHIFT) {
-		/* The peer's SYN had a scale, but this one has not: no scale counts. */
+		/* The peer's SYN had a scale, but this SYN has none: no scale counts. */
 		bytes = (__u32)c->peer_window[way] << (c->progress.scale[!way] & TW_SCALE_SHIFT);
 		c->peer_window[way] = (__u16)(bytes < TW_PEER_WINDOW_MAX ? bytes
 									 : TW_PEER_WINDOW_MAX);
@@ -437,10 +437,10 @@ tw_inline void tw_tcp_closed(struct tw_progress *to)
 	to->scale[TW_WAY_REPLY] &= (__u8)~TW_SCALE_RESET;
 }
 
-/* Handles a RST. It closes if its number is exactly the receiver's next one (RFC 5961 §3), which
- * lies between `acked` and `end`. Unless the receiver has shown a gap, its next number is `end`,
- * and it ignores a RST with a lower number, which may answer a stray segment. Elsewhere in the
- * window it challenges the RST. */
+/* Handles a RST. The connection closes if the RST has exactly the receiver's next number (RFC 5961
+ * §3), which lies between `acked` and `end`. Unless the receiver has shown a gap, its next number
+ * is `end`, and it ignores a RST with a lower number, which may answer a stray segment. Elsewhere
+ * in the window, the receiver challenges the RST. */
 tw_inline enum tw_reason tw_tcp_reset(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {

@@ -60,7 +60,7 @@ tw_inline void tw_flow_tuple(struct tw_flow *flow)
 }
 
 /* True if a record has ended. A refused connection does not block one that the other end opens;
- * `opens`: the packet comes from there and could open one. */
+ * `opens`: the packet comes from that end and could open one. */
 tw_inline int tw_conn_ended(
 	const struct tw_config *config, const struct tw_conn *c, __u32 now, int opens)
 {
@@ -184,7 +184,7 @@ tw_inline int tw_track_find(const struct tw_frame *f, struct tw_ctx *s, const st
 		(t->proto != TW_IPPROTO_TCP || tw_tcp_is_syn(p->tcp_flags));
 	if (tw_conn_ended(s->config, c, tw_tick(f->now_ns), opens) ||
 		(tw_conn_may_linger(c, tw_tick(f->now_ns)) && !tw_call_retain(f))) {
-		/* The result is as if it had been swept. */
+		/* The result is as if the record had been swept. */
 		flow->stale = 1;
 		flow->way = TW_WAY_ORIGINAL;
 		return src_is_hi;

@@ -126,7 +126,7 @@ tw_inline void tw_dhcp_take(struct tw_dhcp *d, __u32 off, __u32 code, __u32 len,
 
 /* Context of loops over a message. The kernel calls their steps, so the verifier walks only one. */
 struct tw_dhcp_walk {
-	void *target; /* the frame's target */
+	void *target; /* `target` of the frame */
 	struct tw_dhcp *d;
 };
 
@@ -368,7 +368,7 @@ tw_inline void tw_dhcp_note(const struct tw_frame *f, struct tw_dhcp *d, struct 
 }
 
 /* True if a message renews a lease: its sender already has the address (RFC 2131 §4.3.2: RENEWING
- * and REBINDING set ciaddr, and neither of the two options). */
+ * and REBINDING set ciaddr, and include neither the requested address nor the server). */
 tw_inline int tw_dhcp_prolongs(const struct tw_packet *p, const struct tw_dhcp *d)
 {
 	return TW_MEMORY(d->type) == TW_DHCP_REQUEST && d->ciaddr && !d->requested && !d->server &&

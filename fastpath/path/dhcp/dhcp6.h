@@ -247,7 +247,7 @@ tw_inline int tw_dhcp6_aimed(const struct tw_packet *p)
 	       tw_mac_word(p->dst_mac) == 0x333300010002ull;
 }
 
-/* Judges a DHCPv6 message of a guest, as tw_dhcp_sent(). */
+/* Judges a DHCPv6 message of a guest, as tw_dhcp_sent() judges a DHCP message. */
 tw_inline enum tw_reason tw_dhcp6_sent(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_packet *p = &s->scratch->packet;

@@ -10,8 +10,8 @@
  * Invariants: 1. The guard accepts an address only once the policy in force includes it (`known`,
  *                written by the agent). So no frame is judged by rules that do not know its owner,
  *                and another guest's address is not even announced by ARP.
- *             2. An address ends with its lease, to the millisecond, with or without an agent; and
- *                with the MAC.
+ *             2. A guest loses an address when its lease ends, to the millisecond, with or without
+ *                an agent. It also loses the address when its MAC changes.
  *             3. A message that is malformed, fragmented, overloaded (option 52) or without a lease
  *                time teaches nothing.
  * Bounds:     TW_DHCP_OPTIONS_MAX or TW_DHCP6_OPTIONS_MAX options, one load each; runs in a
@@ -134,7 +134,7 @@ tw_inline int tw_lease_end(
 	return ended;
 }
 
-/* Returns when a lease ends; all ones never ends (RFC 2131 §3.3). */
+/* Returns the time when a lease ends. A duration of all ones means never (RFC 2131 §3.3). */
 tw_inline __u64 tw_lease_until(__u32 seconds, __u64 now)
 {
 	return seconds == 0xffffffff ? ~0ull : now + seconds * 1000000000ull;
