@@ -148,7 +148,7 @@ static int open_tick(struct tw_agent *agent)
 }
 
 /* Locks the BPF directory, because two agents on the same maps would undo each other's work. The
- * lock of the state directory does not exclude it, as their state directories may differ.
+ * lock of the state directory does not prevent that, as their state directories may differ.
  * `ret_fd` holds the lock. */
 static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *err)
 {

@@ -20,7 +20,7 @@
 #define WHERE_MAX  400
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
-/* A look-up of a name, which a thread of the C library does. */
+/* A look-up of a name by a thread of the C library. */
 struct tw_lookup {
 	struct gaicb request;
 	struct addrinfo hints;

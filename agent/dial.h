@@ -64,7 +64,7 @@ int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct
 void tw_dial_done(struct tw_dial *dial);
 /* Starts attempts, and ends those that take too long. Must be called a few times a second. */
 void tw_dial_tick(struct tw_dial *dial);
-/* Asks the streams of the slow path again, as there may be something new for them. */
+/* Wakes the streams of the slow path, which may have something new to send. */
 void tw_dial_pump(struct tw_dial *dial);
 /* Fills the message for `status`. False if no slow path is configured. */
 bool tw_dial_describe(const struct tw_dial *dial, Tapwall__V1__SlowPath *message);

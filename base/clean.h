@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Replaces each byte of control characters, of invalid UTF-8, and of characters that end a line
- * or change the direction of writing. Works in place. */
+/* Replaces, in place, each byte of invalid UTF-8, of a control character, and of a character that ends
+ * a line or changes the direction of writing. */
 void tw_clean(char *text, size_t len);
 
 /* True if the text has nothing to replace. */

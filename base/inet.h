@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* inet.h: writes the headers of IP, TCP and UDP, and computes their checksums.
  *
- * Why:        simulation, demo, benchmark and tests build frames. Each describes other frames, but
- *             correct headers are the same for all.
+ * Why:        simulation, demo, benchmark and tests build frames. Each describes different frames,
+ *             but all need the same correct headers.
  * What:       an address has 16 bytes; an IPv4 address is IPv4-mapped (RFC 4291 §2.5.5.2). Both
  *             addresses of a packet are of one family. Ports and numbers are in host order.
  * Source:     RFC 768, 791, 1071, 1112, 2464, 8200, 9293.

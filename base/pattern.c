@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* True if the text is accepted as an interface name. It is also used in nftables syntax. */
+/* True if the text is accepted as an interface name. Such names are also used in nftables syntax. */
 static bool is_name(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

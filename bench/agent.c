@@ -11,7 +11,7 @@
 
 /* Reading and compiling a policy of 100,000 rules takes long. */
 #define READY_SECONDS 120
-/* Room for all connections that frames open in one stage, and as many for TCP stacks. */
+/* Room for all connections that frames open in one stage, and for as many of the TCP stacks. */
 #define MAX_CONNECTIONS "524288"
 
 /* Returns how many ports the agent protects; negative while it does not answer. */

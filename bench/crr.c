@@ -112,7 +112,7 @@ static int one_connection(int listener, const struct sockaddr_in *to)
 	return e ? e : receive(client, 0);
 }
 
-/* Opens a listener in the server's namespace and returns in the client's. */
+/* Opens a listener in the server's namespace, then enters the client's. */
 static int listen_at_server(
 	struct tw_bench_system *system, const struct sockaddr_in *at, int *ret, struct tw_err *err)
 {

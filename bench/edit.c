@@ -29,7 +29,7 @@
  * its caches for as long again. The interval must be long compared with that. */
 #define LOOK_NS 200000
 
-/* Differences to the policy that was applied first. */
+/* Differences from the policy that was applied first. */
 struct world {
 	size_t n_edits;	 /* rules whose service has changed: edited_rule(0) … */
 	size_t workload; /* workload that has an additional tag */

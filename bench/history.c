@@ -3,13 +3,13 @@
  *
  *	tapwall-bench-history FILE [ROWS] [SECONDS]
  *
- * Writes ROWS rows (6 million) that span SECONDS (60), each commit the rows of a fifth of a second at
- * 100,000 rows a second, and prints CPU time and bytes for each row. Then asks each question many times,
- * of random times and names, and prints the median, the 99th percentile and the longest. If FILE exists, its rows
- * stay, and only questions are measured (ROWS and SECONDS are to be those it was made with).
+ * Writes ROWS rows (6 million) that span SECONDS (60), and prints CPU time and bytes for each row. A commit has the
+ * rows of a fifth of a second at 100,000 rows a second. Then asks each question many times, about random times and
+ * names, and prints the median, the 99th percentile and the longest time. If FILE exists, its rows stay, and only
+ * questions are measured. ROWS and SECONDS must then be those that the file was made with.
  *
- * The rows: 1,000 workloads, 500 rules, 20,000 addresses outside, 64 services and now and then any port; few
- * of each are frequent and most are rare; one row in eight is a denial.
+ * The rows have 1,000 workloads, 500 rules, 20,000 addresses outside, 64 services and sometimes an arbitrary port.
+ * A few of each are frequent and most are rare. One row in eight is a denial.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -155,7 +155,7 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* Bytes that this process caused to be written to the disk (proc(5)). */
+/* Returns the bytes that this process caused to be written to the disk (proc(5)). */
 static uint64_t written_bytes(void)
 {
 	uint64_t bytes = 0;

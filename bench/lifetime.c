@@ -26,12 +26,12 @@
 #define N_CONNS	    40192 /* connections opened for one figure; a multiple of the batch */
 #define TABLE	    "65536"
 #define N_PORTS	    2
-#define PORT_IDS    64 /* the agent gives the lowest ones to the two ports */
+#define PORT_IDS    64 /* ids that are searched; the two ports have the lowest ones */
 #define FIRST_SPORT 10000
 #define IDLE_S	    6	   /* longer than the sweep pauses */
 #define END_S	    60	   /* a connection ends within this time */
 #define TOLD_MIN    0.5	   /* if the reader receives less than this part, there is no figure */
-#define BATCH_US    5000   /* between batches: about 50,000 connections a second */
+#define BATCH_US    5000   /* pause between batches: about 50,000 connections a second */
 #define SETTLE_US   300000 /* the agent polls its ring buffer more often than this */
 
 static const char policy_text[] =

@@ -54,7 +54,7 @@ int tw_bench_ns_new(struct tw_err *err)
 	if (ns < 0)
 		return tw_err_set(err, -errno, "namespaces", NULL, "%s", strerror(errno));
 	e = tw_bench_sysctl("ipv6/conf/default/disable_ipv6", "1", err);
-	/* The sysctl does not exist without br_netfilter, which then has no cost either. */
+	/* The sysctl exists only if br_netfilter is loaded; otherwise there is nothing to turn off. */
 	if (!e && !access("/proc/sys/net/bridge", F_OK))
 		e = tw_bench_sysctl("bridge/bridge-nf-call-iptables", "0", err);
 	return e < 0 ? e : TW_TAKE_FD(ns);

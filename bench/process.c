@@ -20,7 +20,7 @@
 /* A tmpfs is mounted here in a private mount namespace, so that nothing is left behind. */
 #define SCRATCH "/mnt"
 
-/* Number of checks that a process sleeps, after which its CPU time is read anyway. */
+/* Number of checks for a sleeping process. After the last one, its CPU time is read anyway. */
 #define SLEEP_TRIES 100
 
 void tw_bench_scratch(char ret[static TW_BENCH_PATH_MAX], const char *stem, const char *suffix)

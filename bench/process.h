@@ -37,8 +37,8 @@ void tw_bench_stop(pid_t pid);
  * accounts running threads only at ticks, and because unfinished work belongs to what was
  * measured before. */
 uint64_t tw_bench_cpu_ns(pid_t pid);
-/* Copies the first line of `log` that contains `what`, or else its last line, without the newline.
- * Empty if there is no line. True if `what` was found. */
+/* Copies the first line of `log` that contains `what` or, if none does, the last line, without the
+ * newline. `ret` is empty if `log` has no line. True if `what` was found. */
 bool tw_bench_log_line(const char *log, const char *what, char *ret, size_t max);
 /* Sleeps between two checks of a condition. */
 void tw_bench_pause(void);

@@ -83,7 +83,7 @@ static int read_policy(const char *path, const struct tw_bench_rules *rules, str
 	return e;
 }
 
-/* Makes the agent's entry for a MAC, so that cut-through may go to the port. */
+/* Writes an entry for a MAC to `locals`, as the agent does, so that cut-through may deliver there. */
 static int vouch(struct lab *lab, uint32_t ifindex, const uint8_t *mac)
 {
 	const struct tw_local local = {.ifindex = ifindex, .len_max = LEN_MAX};

@@ -111,8 +111,8 @@ static int start_systems(const struct tw_bench_stage *stage, struct tw_bench_res
 
 /* ---- figures ---- */
 
-/* Chooses the number of frames or connections per figure, so that one figure takes the given time,
- * from the time of a few of them. Also warms up. */
+/* Measures a few frames or connections, and chooses their number per figure so that one figure takes
+ * the given time. Also warms up. */
 static int choose_n(const struct tw_bench_stage *stage, const struct tw_bench_scenario *scenario,
 	struct tw_bench_system *system, size_t *ret, struct tw_err *err)
 {

@@ -19,7 +19,7 @@
 #include "fastpath/kernel/load.h"
 #include "link/reply.h"
 
-/* Strings of messages are not const in generated code, and are only read. */
+/* Messages in generated code have non-const strings, but these are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
 int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last)
@@ -155,7 +155,7 @@ static int answer_policy(
 
 /* ---- apply ---- */
 
-#define DIAGNOSTICS_MAX 1000 /* most diagnostics in one answer */
+#define DIAGNOSTICS_MAX 1000 /* maximum of diagnostics in one answer */
 
 /* Converts diagnostics to messages. The caller frees `list` and `rows`. */
 static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnostic **ret_rows,

@@ -65,7 +65,7 @@ static void note_change(struct tw_capturer *capturer)
 }
 
 /* Returns the frame as on the wire: a tag that the kernel stores separately is put back. The
- * bytes are valid until the next call, or as long as `data`. */
+ * bytes are valid until the next call, or as long as `data` is. */
 static ProtobufCBinaryData wire_data(
 	const struct tw_captured *head, const uint8_t *data, size_t len)
 {

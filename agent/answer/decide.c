@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The requests of deciders: a stream of questions, and answers to them. */
+/* decide.c: handles the requests of deciders, which subscribe to questions and answer them. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -19,16 +19,16 @@
 
 #define TEXT(text)     ((char *)(uintptr_t)(text))
 #define WINDOW_DEFAULT 64
-#define QUEUE_MAX      (4u << 20) /* bytes of questions that a slow decider has not taken yet */
+#define QUEUE_MAX      (4u << 20) /* maximum of bytes queued for a slow decider */
 
-/* A decider's stream. Questions wait in `queue` as responses; those before `sent` have been sent. */
+/* The stream of a decider. `queue` holds packed responses; its first `sent` bytes have been sent. */
 struct decide_stream {
 	struct tw_responses base;
 	struct tw_answer_ctx *ctx;
 	struct tw_decider decider;
 	struct tw_buf queue;
 	size_t sent;
-	bool data; /* with the first packet */
+	bool data; /* questions include the first packet */
 	bool joined;
 };
 
@@ -39,7 +39,7 @@ static struct decide_stream *stream_of(struct tw_decider *decider)
 
 /* ---- questions ---- */
 
-/* Describes the connection as one without packets. */
+/* Describes the connection of a question, as if it had a record that has seen no packets. */
 static void describe(const struct tw_telemetry *telemetry, const struct tw_asked *asked,
 	struct tw_described_flow *ret)
 {
@@ -179,7 +179,7 @@ static const char *const scopes[] = {
 };
 _Static_assert(sizeof(scopes) / sizeof(scopes[0]) == TW_ASK__MAX, "every scope has a name");
 
-/* Reads an answer. False if it is none. */
+/* Reads an answer. False if it is invalid. */
 static bool read_given(const Tapwall__V1__Answer *answer, struct tw_answer_given *ret)
 {
 	unsigned int scope = 0;
@@ -193,7 +193,7 @@ static bool read_given(const Tapwall__V1__Answer *answer, struct tw_answer_given
 	while (answer->scope[0] && scope < TW_ASK__MAX && strcmp(scopes[scope], answer->scope) != 0)
 		scope++;
 	ret->scope = (enum tw_ask_scope)scope;
-	/* Written so that NaN is none. */
+	/* The negated comparison also refuses NaN. */
 	if (scope == TW_ASK__MAX || !(answer->ttl_s >= 0))
 		return false;
 	ret->ttl_s = answer->ttl_s < TW_ANSWERS_TTL_MAX ? (uint32_t)answer->ttl_s

@@ -23,8 +23,8 @@ struct log_stream {
 	bool all;
 	uint32_t kinds;		/* set of 1 << enum tw_event_row_kind; 0: all */
 	char *workload;		/* NULL: all */
-	uint32_t workload_name; /* its id */
-	uint32_t generation;	/* of that id */
+	uint32_t workload_name; /* id of its name */
+	uint32_t generation;	/* generation of that id */
 	struct tw_event_writer writer;
 	uint64_t told; /* position that the reader was last told */
 };

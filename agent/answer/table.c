@@ -30,7 +30,7 @@
 #include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define GAPS_MAX   16 /* most names of each kind in a status message */
+#define GAPS_MAX   16 /* maximum of names of each kind in a status message */
 #define STEPS	   8  /* steps of the walk per turn while no record matches */
 
 struct table_stream {
@@ -148,7 +148,7 @@ int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reque
 
 /* ---- status ---- */
 
-/* Sets proof_age_s to this port's age of proof if that is older. */
+/* Raises proof_age_s to the age of this port's last proof, if that is older. */
 static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *status)
 {
 	double age = tw_prove_age(port);

@@ -17,7 +17,7 @@
 #include "fastpath/kernel/ask.h"
 
 #define STEP	  1024 /* entries read at once */
-#define STEPS	  16   /* steps of a call that does not sweep all */
+#define STEPS	  16   /* steps per call, unless it sweeps all */
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_asker))
 
 static void charge(struct tw_answers *answers, uint32_t payer_id, int n)
@@ -58,7 +58,7 @@ static bool is_over(const struct tw_answers *answers, const struct tw_ask_key *k
 	}
 }
 
-/* Removes an entry if it is still over: the fast path may have asked again meanwhile. */
+/* Removes an entry if it is still expired. The fast path may have asked again in the meantime. */
 static void look_again(struct tw_answers *answers, const struct tw_ask_key *key, uint32_t now)
 {
 	struct tw_answer answer;
@@ -84,7 +84,7 @@ static bool read_step(struct tw_answers *answers, uint32_t *ret_n)
 	return !failed;
 }
 
-/* True if any port pays for an entry. Reading an empty map visits each of its buckets. */
+/* True if any port pays for an entry. If none does, the map need not be read: that would visit every bucket. */
 static bool has_entries(const struct tw_answers *answers)
 {
 	for (uint32_t id = 0; id < TW_PORTS_MAX; id++)
@@ -110,7 +110,7 @@ void tw_answers_sweep(struct tw_answers *answers, bool all)
 	} while (more && (all || ++steps < STEPS));
 }
 
-/* Counts the entries that each port pays for, of an earlier agent. */
+/* Counts the entries of an earlier agent, for each port that pays for them. */
 static void count_entries(struct tw_answers *answers)
 {
 	uint32_t n = 0;
@@ -150,7 +150,7 @@ bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *k
 	return !memcmp(&other, pair, sizeof(other));
 }
 
-/* Writes an answer for any source port. */
+/* Writes an answer that is valid for any source port. */
 static int write_pair(
 	struct tw_answers *answers, const struct tw_asked *asked, const struct tw_answer *answer)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* answers.h: the maps `answers` and `askers`: answers to rules that ask, and who pays for them.
  *
- * Invariants: 1. An answer is written only for a question that is still open in the kernel: the same entry,
- *                asked at the same tick, without an answer.
- *             2. askers[port].entries counts the entries of `answers` that the port pays for: whoever makes
- *                an entry adds one, whoever removes it takes one off.
- *             3. No entry names a rule that is not in force once tw_answers_sweep() has run in full, which
- *                is before the rule's slot can be used again.
+ * Invariants: 1. An answer is written only for a question that is still open in the kernel: its entry exists,
+ *                has the tick of the question, and has no answer.
+ *             2. askers[port].entries counts the entries of `answers` that the port pays for. The code that
+ *                makes an entry adds one, and the code that removes it subtracts one.
+ *             3. A full run of tw_answers_sweep() removes all entries of rules that are no longer in force.
+ *                It happens before the slot of such a rule can be used again.
  * Callers:    asks.c.
  */
 #pragma once
@@ -16,14 +16,14 @@
 
 #include "fastpath/abi/ask.h"
 
-/* Time to live of an answer, by default and at most. */
+/* Time to live of an answer in seconds: the defaults by scope, and the maximum. */
 #define TW_ANSWERS_TTL_CONNECTION 10
 #define TW_ANSWERS_TTL_PAIR	  3600
 #define TW_ANSWERS_TTL_MAX	  (20 * 86400)
 
 struct tw_telemetry;
 
-/* An answer as a decider gives it. */
+/* An answer as given by a decider. */
 struct tw_answer_given {
 	enum tw_verdict verdict; /* allow or deny */
 	enum tw_ask_scope scope;
@@ -33,32 +33,34 @@ struct tw_answer_given {
 struct tw_answers {
 	struct tw_telemetry *telemetry;
 	int fd;
-	struct tw_asker *askers; /* mapped, by port id */
-	uint32_t token;		 /* place of the sweep in the map */
+	struct tw_asker *askers; /* mapped into memory; by port id */
+	uint32_t token;		 /* position of the sweep in the map */
 	bool sweeping;
-	struct tw_ask_key *keys; /* room for one step of the sweep */
+	struct tw_ask_key *keys; /* buffer for one step of the sweep */
 	struct tw_answer *values;
 };
 
-/* Maps the tables and counts anew. 0 or a negative errno; tw_answers_done() also after a failure. */
+/* Maps `askers` into memory and counts the entries of `answers`. Returns 0 or a negative errno. tw_answers_done()
+ * must be called even after a failure. */
 int tw_answers_init(struct tw_answers *answers, struct tw_telemetry *telemetry);
 void tw_answers_done(struct tw_answers *answers);
 
-/* Says that a decider is there, for TW_ASK_LEASE_TICKS from now, or that there is none. */
+/* Tells the fast path that a decider is connected, for TW_ASK_LEASE_TICKS from now, or that there is none. */
 void tw_answers_lease(struct tw_answers *answers, bool held);
-/* Returns how long a question waits by the policy in force. */
+/* Returns how long a question waits for its answer under the policy in force. */
 uint64_t tw_answers_timeout_ns(const struct tw_answers *answers);
 
 /* True if a question is open in the kernel: its entry has no answer. */
 bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked *asked);
-/* Writes the answer to a question. 0; -ENOENT: it is no longer open in the kernel; -EINVAL: the answer is none;
- * or another negative errno. */
+/* Writes the answer to a question. Returns 0; -ENOENT if the question is no longer open in the kernel; -EINVAL if
+ * the answer is invalid; or another negative errno. */
 int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
 	const struct tw_answer_given *given);
-/* Removes the entry of a question that another answer covers. */
+/* Removes the entry of a question that an answer for its pair covers. */
 void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked);
-/* True if an answer to `pair`, with any source port, is one to `key`. */
+/* True if an answer for a pair, given to the question `pair`, also answers the question `key`. */
 bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *key);
 
-/* Removes entries that are over, or whose rule or port is gone: some of the map, or all. */
+/* Removes entries that have expired, or whose rule or port is gone. Checks the whole map if `all` is true,
+ * otherwise the next part of it. */
 void tw_answers_sweep(struct tw_answers *answers, bool all);

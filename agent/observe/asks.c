@@ -20,27 +20,27 @@
 #include "fastpath/kernel/ask.h"
 
 #define TURN_MAX    256		/* questions read in one turn of the loop */
-#define GRACE_NS    20000000ull /* the fast path's clock may be so late */
+#define GRACE_NS    20000000ull /* the fast path's clock may lag by this much */
 #define NUMBER_BITS 12
 _Static_assert(TW_ASKS_OPEN_MAX == 1 << NUMBER_BITS, "a question's number names its place");
 
 /* An open question. */
 struct question {
 	uint64_t id;
-	uint64_t due_ns; /* when its time is over; monotonic */
+	uint64_t due_ns; /* time when it becomes overdue; monotonic */
 	struct tw_asked asked;
-	struct tw_decider *decider; /* that has it; NULL: it is queued */
-	struct question *newer;	    /* by due_ns */
+	struct tw_decider *decider; /* the decider that has it; NULL: it is queued */
+	struct question *newer;	    /* next one in the order of due_ns */
 	struct question *older;
-	struct question *behind; /* in the queue of its port */
+	struct question *behind; /* next one in its port's queue */
 	uint8_t data[];
 };
 
 /* The questions that one port pays for. */
 struct queue {
-	struct question *first; /* queued ones */
+	struct question *first; /* first of the questions that no decider has */
 	struct question *last;
-	struct queue *next; /* in the ring of ports with queued ones */
+	struct queue *next; /* next queue in the ring of queues that are not empty */
 	uint32_t n_open;
 };
 
@@ -53,12 +53,12 @@ struct tw_asks {
 	int timer_fd;
 	bool armed;
 	unsigned int turn;
-	struct question *open[TW_ASKS_OPEN_MAX]; /* by the low bits of the id */
+	struct question *open[TW_ASKS_OPEN_MAX]; /* indexed by the low bits of the id */
 	uint32_t next_place;
 	struct question *oldest;
 	struct question *newest;
-	struct queue queues[TW_PORTS_MAX]; /* by the id of the port that pays */
-	struct queue *turn_of;		   /* the last of the ring of queues; NULL: none has any */
+	struct queue queues[TW_PORTS_MAX]; /* indexed by the id of the port that pays */
+	struct queue *turn_of; /* tail of the ring of queues; NULL: no question is queued */
 	struct tw_decider *deciders;
 	struct tw_asks_counts counts;
 };
@@ -83,7 +83,7 @@ static void put_queued(struct tw_asks *asks, struct question *question)
 	queue->last = question;
 }
 
-/* Takes a queue without questions out of the ring; `before` stands before it there. */
+/* Takes an empty queue out of the ring. `before` is the queue before it in the ring. */
 static void leave_ring(struct tw_asks *asks, struct queue *before, struct queue *queue)
 {
 	before->next = queue->next;
@@ -92,7 +92,7 @@ static void leave_ring(struct tw_asks *asks, struct queue *before, struct queue 
 	queue->next = NULL;
 }
 
-/* Takes the oldest question of the port whose turn it is. NULL: none is queued. */
+/* Takes the first question from the queue of the port whose turn it is. NULL if no question is queued. */
 static struct question *take_queued(struct tw_asks *asks)
 {
 	struct queue *before = asks->turn_of, *queue = before ? before->next : NULL;
@@ -140,7 +140,7 @@ static void arm(struct tw_asks *asks)
 	asks->armed = due && !timerfd_settime(asks->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* Keeps the order by time, which the policy may have shortened. */
+/* Inserts a question by its due time: a new policy may have shortened the timeout. */
 static void link_open(struct tw_asks *asks, struct question *question)
 {
 	struct question *older = asks->newest;
@@ -179,7 +179,7 @@ static void question_free(struct tw_asks *asks, struct question *question)
 	free(question);
 }
 
-/* Returns a number that names a free place and cannot be guessed; 0: none is free. */
+/* Returns an id that cannot be guessed and whose low bits are a free index of open[]. Returns 0 if none is free. */
 static uint64_t make_id(struct tw_asks *asks)
 {
 	uint64_t id = 0;
@@ -191,7 +191,7 @@ static uint64_t make_id(struct tw_asks *asks)
 			continue;
 		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
 			return 0;
-		/* JSON's numbers are exact up to 53 bits. */
+		/* A number in JSON is exact up to 53 bits. */
 		return (id << NUMBER_BITS | place) & ((1ull << 53) - 1);
 	}
 	return 0;
@@ -223,7 +223,7 @@ static int question_new(struct tw_asks *asks, const struct tw_asked *asked, cons
 	return 0;
 }
 
-/* Sends the held frame again: the fast path finds the answer, or that there was none in time. */
+/* Sends the held frame again. The fast path then finds the answer, or finds that none came in time. */
 static void send_held(struct tw_asks *asks, const struct question *question)
 {
 	const struct tw_asked *asked = &question->asked;
@@ -235,14 +235,14 @@ static void send_held(struct tw_asks *asks, const struct question *question)
 		.origin = asked->origin,
 		.mark = asked->mark};
 
-	/* A port that is gone loses it. */
+	/* If the port is gone, the frame is lost. */
 	if (frame.len)
 		tw_kernel_reinject(asks->telemetry->host->kernel, &frame);
 }
 
 /* ---- deciders ---- */
 
-/* Gives a question to the next decider with room, in turn. */
+/* Gives a question to the next decider that has room. Deciders take turns. */
 static bool give(struct tw_asks *asks, struct question *question)
 {
 	struct tw_decider **at = &asks->deciders, *decider;
@@ -269,8 +269,8 @@ static bool give(struct tw_asks *asks, struct question *question)
 	return false;
 }
 
-/* Gives queued questions to deciders with room. One for which there is none goes behind its port's others, which
- * are as old to within the timeout. */
+/* Gives queued questions to deciders until none has room. The question that was not taken goes to the end of its
+ * port's queue. The ages of the questions there differ by no more than the timeout. */
 static void give_all(struct tw_asks *asks)
 {
 	struct question *question;
@@ -312,7 +312,7 @@ void tw_asks_leave(struct tw_asks *asks, struct tw_decider *decider)
 
 /* ---- answers ---- */
 
-/* Answers the other open questions that an answer for a pair answers, too. */
+/* Ends the other open questions that an answer for a pair covers. */
 static void answer_pair(
 	struct tw_asks *asks, const struct tw_ask_key *pair, struct question *question)
 {
@@ -373,7 +373,7 @@ static int on_question(void *arg, void *record, size_t len)
 		asked->cap_len > TW_ASK_FRAME_MAX || asked->payer_id >= TW_PORTS_MAX)
 		return 0;
 	asks->counts.asked++;
-	/* What an earlier agent left unread is over. */
+	/* A question that an earlier agent left unread may have ended or be too late. */
 	if (!tw_answers_is_open(&asks->answers, asked) || is_late(asks, asked) ||
 		question_new(asks, asked, (const uint8_t *)(asked + 1)) < 0)
 		asks->counts.dropped++;
@@ -402,7 +402,7 @@ static void on_timer(void *arg, uint32_t events)
 		struct question *question = asks->oldest;
 
 		asks->counts.overdue++;
-		/* Unless the guest's own repetition has ended it. */
+		/* A retransmission by the guest may have ended it already. */
 		if (tw_answers_is_open(&asks->answers, &question->asked))
 			send_held(asks, question);
 		question_free(asks, question);

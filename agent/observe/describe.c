@@ -18,7 +18,7 @@
 #include "base/mac.h"
 #include "fastpath/abi/names.h"
 
-/* Strings of messages are not const in generated code, and are only read. */
+/* Messages in generated code have non-const strings, but these are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
 static const char *owner_of(const struct tw_telemetry *telemetry, const struct tw_addr *addr)

@@ -66,8 +66,8 @@ void tw_events_settle(struct tw_telemetry *telemetry)
 
 /* ---- both ends of a connection as one entry ---- */
 
-/* Turns an event that describes both ends of a connection into an event of the in end, whose rule
- * decided. */
+/* Turns an event that describes both ends of a connection into an event of the receiving end, whose
+ * rule decided. */
 static void turn_to_far(struct tw_event *event)
 {
 	event->port_id = event->frame.far_port_id;

@@ -22,8 +22,8 @@ static uint16_t sum(const uint8_t *data, size_t len)
 	return (uint16_t)total;
 }
 
-/* Completes a checksum: its field holds the sum of the pseudo header. UDP sends 0 as all ones (RFC 768), which
- * other protocols take for the same number. */
+/* Completes a checksum whose field has the sum of the pseudo-header. A result of 0 is written as all ones: UDP
+ * requires that (RFC 768), and for other protocols both mean the same number. */
 static size_t complete(const struct tw_asked *asked, uint8_t *frame, size_t len)
 {
 	size_t start = asked->csum_start, at = start + asked->csum_offset;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* held.h: makes the copy of a frame whole, so that it can be sent again.
+/* held.h: completes the copy of a held frame, so that it can be sent again.
  *
- * Why:        a copy loses what travels beside a frame: a checksum that the sender left to be completed, and
- *             a tag that the kernel keeps outside the frame.
+ * Why:        the copy has only the bytes of the frame. Its checksum may still have to be completed, and its VLAN
+ *             tag may be stored outside the frame by the kernel.
  */
 #pragma once
 
@@ -13,6 +13,6 @@
 
 #define TW_HELD_MAX (TW_ASK_FRAME_MAX + 4) /* a frame and its tag */
 
-/* Writes the frame of a question, of asked->cap_len bytes at `data`, to `out`: its checksum complete, its tag
- * in place. Returns its length; 0 if its checksum is not within it. */
+/* Copies the frame of a question, asked->cap_len bytes at `data`, to `out`, completes its checksum and inserts its
+ * tag. Returns the length, or 0 if the frame is too short to have its checksum. */
 size_t tw_held_finish(const struct tw_asked *asked, const uint8_t *data, uint8_t out[TW_HELD_MAX]);

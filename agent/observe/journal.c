@@ -26,7 +26,7 @@ int tw_journal_init(struct tw_journal *journal)
 	journal->ring = tw_alloc_array(TW_JOURNAL_ENTRIES, sizeof(*journal->ring));
 	if (!journal->ring)
 		return -ENOMEM;
-	/* Where the system allows it, a fault brings memory for 8,700 events, instead of 17. */
+	/* With huge pages, a page fault maps memory for 8,700 events instead of 17. */
 	advise_huge(journal->ring, TW_JOURNAL_ENTRIES * sizeof(*journal->ring));
 	return 0;
 }
@@ -76,8 +76,8 @@ const struct tw_journal_record *tw_journal_at(const struct tw_journal *journal, 
 
 /* ---- names ---- */
 
-/* The same names come from the same places in memory. Comparing the text with that of the id that the place had last
- * is cheaper than hashing it, and right whatever stands there now. */
+/* A name usually comes from the same address as before, so the id last returned for that address is tried first.
+ * Comparing the texts is cheaper than hashing, and detects if another text is at the address now. */
 uint32_t tw_journal_name(struct tw_journal *journal, const char *text)
 {
 	uintptr_t place = (uintptr_t)text;

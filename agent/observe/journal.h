@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* journal.h: the last entries of the log, in memory, as the ring buffer brought them.
+/* journal.h: the last entries of the log, in memory, as the ring buffer delivered them.
  *
  * Why:        storing an event costs one copy, and most are never read. They are described
  *             (describe.h) when a client reads them.
@@ -8,8 +8,8 @@
  *             (workloads, rules, interfaces) are those at the time of the event: before any of them
  *             may change, tw_events_settle() stores them with the entries (tests/agent/unit.c).
  *             They are stored as ids: a dictionary holds each text once.
- * Bounds:     TW_JOURNAL_ENTRIES records. A dictionary of TW_JOURNAL_NAMES names is made anew from those that
- *             the entries still have.
+ * Bounds:     TW_JOURNAL_ENTRIES records. Once the dictionary has more than TW_JOURNAL_NAMES names, it is
+ *             rebuilt from the names that entries still have.
  */
 #pragma once
 
@@ -37,9 +37,9 @@ struct tw_event_names {
 struct tw_journal_record {
 	struct tw_event event;
 	int64_t unix_ns;      /* offset from the event's time to Unix time */
-	uint64_t lost_before; /* entries lost between the one before and this one */
+	uint64_t lost_before; /* entries lost between the previous one and this one */
 	struct tw_event_names names;
-	bool named;   /* `names` is set; otherwise the current names are those of the entry */
+	bool named;   /* `names` is set; until then the current names apply */
 	bool notable; /* shown without --all */
 };
 
@@ -50,10 +50,10 @@ struct tw_journal {
 	uint64_t next;			/* number of the next entry, from 1 */
 	uint64_t settled;		/* entries before this number have their names */
 	uint64_t lost;			/* losses to report with the next entry */
-	uint64_t id;			/* differs from other agents' journals, and never 0 */
+	uint64_t id;			/* differs from other agents' ids; never 0 */
 	struct tw_dictionary names;
-	uint32_t generation;		    /* of the dictionary; changes when ids are given anew */
-	uint32_t recent[TW_JOURNAL_RECENT]; /* ids of names, by where the name stood */
+	uint32_t generation; /* changes when the dictionary is rebuilt with new ids */
+	uint32_t recent[TW_JOURNAL_RECENT]; /* ids, by a hash of the name's address */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -70,7 +70,7 @@ uint64_t tw_journal_oldest(const struct tw_journal *journal);
  * next entry is added. */
 const struct tw_journal_record *tw_journal_at(const struct tw_journal *journal, uint64_t number);
 
-/* Returns the id of a name, 0 for NULL, "", and if memory runs out. */
+/* Returns the id of a name; 0 if it is NULL or "", or if memory runs out. */
 uint32_t tw_journal_name(struct tw_journal *journal, const char *text);
 
 /* Returns the number of the next entry whose names must be stored, or 0. */
@@ -78,6 +78,6 @@ uint64_t tw_journal_unsettled(struct tw_journal *journal);
 /* Stores an entry's names. */
 void tw_journal_settle(
 	struct tw_journal *journal, uint64_t number, const struct tw_event_names *names);
-/* Makes the dictionary anew if it has more than `max` names. All entries are settled. Ids of before mean nothing
- * then: `generation` changes. */
+/* Rebuilds the dictionary if it has more than `max` names. All entries must be settled. If it is rebuilt, earlier
+ * ids become invalid and `generation` changes. */
 void tw_journal_tidy(struct tw_journal *journal, uint32_t max);

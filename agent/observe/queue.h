@@ -2,9 +2,9 @@
 /* queue.h: events on their way from one thread to another.
  *
  * How:        a ring of slots, and two numbers that only grow: how many events the writer has added, and how many the
- *             reader has taken. Each is written by one thread. A release store of it publishes what was done to the
- *             slots before; an acquire load of it in the other thread sees that. If the queue is empty, the writer
- *             begins again at the first slot: a short queue uses little memory, and finds it in the cache.
+ *             reader has taken. Each number is written by one thread, with a release store. The other thread reads it
+ *             with an acquire load, and so sees all that the first one did to the slots before. If the queue is empty,
+ *             the writer begins again at the first slot, so a short queue uses little memory, which stays in the cache.
  * Invariants: 1. Slots [taken, added) are the reader's, the others are the writer's. added - taken <= n.
  *             2. Events keep their order (tests/agent/queue.c).
  *             3. `begin` changes only while the queue is empty. The reader reads it when there is an event.
@@ -36,14 +36,14 @@ struct tw_queue {
 int tw_queue_init(struct tw_queue *queue, size_t n);
 void tw_queue_done(struct tw_queue *queue);
 
-/* Writer: returns how many events can be added now; more as the reader goes on. */
+/* Writer: returns how many events can be added now. The number grows as the reader drops events. */
 static inline size_t tw_queue_room(const struct tw_queue *queue)
 {
 	return queue->n - (atomic_load_explicit(&queue->added, memory_order_relaxed) -
 				  atomic_load_explicit(&queue->taken, memory_order_acquire));
 }
 
-/* Writer: adds a copy of an event. There is room. */
+/* Writer: adds a copy of an event. The queue must have room. */
 static inline void tw_queue_add(struct tw_queue *queue, const struct tw_event *event)
 {
 	size_t at = atomic_load_explicit(&queue->added, memory_order_relaxed);
@@ -64,7 +64,7 @@ static inline const struct tw_event *tw_queue_first(const struct tw_queue *queue
 		       : &queue->slots[(at - queue->begin) & (queue->n - 1)];
 }
 
-/* Reader: drops the oldest event, of which there is one. */
+/* Reader: drops the oldest event. The queue must not be empty. */
 static inline void tw_queue_drop(struct tw_queue *queue)
 {
 	size_t at = atomic_load_explicit(&queue->taken, memory_order_relaxed);

@@ -5,8 +5,8 @@
  * How:        stores the counters of recently active connections by a hash of the key; their growth
  *             is the traffic. A connection idle for TW_RANK_MEMORY_S is forgotten, and ranked again
  *             one walk after it resumes.
- * Bounds:     40 bytes for each of at most TW_RANK_MAX connections, twice. Further connections are
- *             not ranked.
+ * Bounds:     two tables with 40 bytes for each of at most TW_RANK_MAX connections. Further
+ *             connections are not ranked.
  * Callers:    agent/answer/top.c; per walk: begin, meet for every live record, end.
  */
 #pragma once

@@ -20,13 +20,13 @@ struct tw_ring {
 	struct tw_queue queue;
 	struct ring_buffer *buffer;
 	pthread_mutex_t buffer_lock; /* held by the thread that reads the buffer */
-	bool moving;	/* events go to the queue; under the lock, as are the next two */
+	bool moving;	/* events go to the queue; under buffer_lock, like `n` and `max` */
 	unsigned int n; /* events taken in this call */
 	unsigned int max;
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	_Atomic uint64_t taken_ns; /* when the loop last came */
+	_Atomic uint64_t taken_ns; /* time of the loop's last tw_ring_take() */
 	int stop_fd;		   /* wakes the thread to end */
 	int poll_fd;		   /* wakes the loop */
 };
@@ -96,7 +96,7 @@ void tw_ring_take(struct tw_ring *ring, unsigned int max)
 {
 	uint64_t count;
 
-	/* Fails only if it is not readable anyway. */
+	/* Fails only if the descriptor is not readable. */
 	(void)!read(ring->poll_fd, &count, sizeof(count));
 	ring->taken_ns = tw_clock_ns();
 	pthread_mutex_lock(&ring->buffer_lock);

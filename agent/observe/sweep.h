@@ -34,7 +34,7 @@ int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry);
 void tw_sweep_done(struct tw_sweep *sweep);
 void tw_sweep_tick(struct tw_sweep *sweep);
 
-/* Names every unnamed rule slot that connections refer to `(unknown-N)`. Otherwise, if an
- * earlier agent's names are lost, a new rule in such a slot would appear to have decided. Called
+/* Gives the name `(unknown-N)` to every unnamed rule slot that connections refer to. Otherwise, if
+ * an earlier agent's names are lost, a new rule in such a slot would appear to have decided. Called
  * at start. */
 void tw_sweep_name_unknown(struct tw_telemetry *telemetry);

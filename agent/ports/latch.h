@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* latch.h: keeps a new port shut from its creation until the agent has attached to it.
  *
- * Why:        programs are attached only after netlink has reported a new tap, or never while no
- *             agent runs. Netfilter tables close this gap: an interface that matches the patterns
- *             and is not live can neither send nor receive, through a bridge or as IP and ARP
+ * Why:        programs are attached only after netlink has reported a new tap. While no agent runs,
+ *             none are. Netfilter tables close this gap: an interface that matches the patterns and
+ *             is not live can neither send nor receive, through a bridge or as IP and ARP
  *             packets to or through the host. docs/decisions/001-latch.md has the cost.
  * How:        live ports are put into a separate interface group. The group is a property of the
  *             device, so a new interface is shut, whatever its number and name. A port that the

@@ -8,9 +8,9 @@
  *                too.
  *             2. Cut-through ends if no agent has read netlink for a while, because a port may have
  *                been moved or deleted, and a MAC may be behind another port.
- *             3. A port is fit only if it is a forwarding, not isolated port of a bridge, with
- *                one known MAC and an untagged VLAN that leaves untagged, and if its MAC is not
- *                seen elsewhere.
+ *             3. A port is fit only if it is a forwarding, not isolated port of a bridge and has one
+ *                known MAC that is not seen elsewhere. The VLAN of its untagged frames must also
+ *                leave it untagged.
  */
 #pragma once
 

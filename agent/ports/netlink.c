@@ -207,8 +207,8 @@ static int on_message(const struct nlmsghdr *header, void *arg)
 	link.loopback = info->ifi_flags & IFF_LOOPBACK;
 	mnl_attr_for_each (attr, header, sizeof(*info))
 		read_attr(attr, bridge_view, &link);
-	/* A bridge reports a port that leaves it by RTM_DELLINK too, although the interface
-	 * still exists. */
+	/* A bridge also sends RTM_DELLINK if a port leaves it, although the interface still
+	 * exists. */
 	if (header->nlmsg_type == RTM_DELLINK && !bridge_view)
 		handler->gone(handler->arg, link.ifindex);
 	else if (header->nlmsg_type == RTM_NEWLINK && !bridge_view)

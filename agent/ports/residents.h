@@ -3,12 +3,12 @@
  * (path/beyond.h).
  *
  * What:       keeps the map `residents` equal to the addresses and MACs of the guests at protected
- *             ports, and `foreign` to the other ports of their bridges; `workloads` to all
- *             workloads' addresses, if ports without a workload may send from this host. While no agent
- *             runs, all stay unchanged, but a guest whose device is gone does not count (the map
- *             `present`). A guest counts as present while its device has a carrier, unless its
- *             bridge knows its MAC behind another port: an arriving guest sends from its old host
- *             until it has moved.
+ *             ports, and `foreign` equal to the other ports of their bridges. If ports without a
+ *             workload may send from this host, `workloads` is kept equal to all workloads'
+ *             addresses. While no agent runs, the maps stay unchanged, but a guest whose device is
+ *             gone does not count (the map `present`). A guest counts as present while its device
+ *             has a carrier, unless its bridge knows its MAC behind another port: an arriving guest
+ *             sends from its old host until it has moved.
  * Invariants: the maps never have the addresses of a port that sees other hosts' packets, or of an
  *             isolated port, whose frames are routed beyond the uplink. With --hairpin they have no
  *             addresses. They always have the MACs, because no router sends from a guest's MAC.

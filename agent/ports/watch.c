@@ -36,8 +36,7 @@ static void forget(struct tw_host *host, struct tw_agent_port *port, const char 
 	tw_kernel_detach(host->kernel, port->ifindex, NULL);
 	tw_gone_note(host, port);
 	tw_entries_drop(host, port);
-	/* Ifindexes are not reused soon, so that the latch may forget many of them at once
-	 * later. */
+	/* An ifindex is not reused soon, so the latch may forget many of them at once later. */
 	if (host->latch && tw_vec_push(&host->forgotten, port->ifindex) < 0)
 		tw_latch_shut(host->latch, &port->ifindex, 1);
 	tw_ports_network_gone(host->ports, port->ifindex);

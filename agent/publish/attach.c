@@ -57,7 +57,7 @@ void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only)
 		(*port)->let = host->latch && is_passing(*port, attached_only);
 }
 
-/* Lets through the latch all ports that are attached and still held by it. */
+/* Lets through all attached ports that the latch still holds. */
 static void let_through(struct tw_enforcement *enforcement)
 {
 	struct tw_host *host = enforcement->host;
@@ -78,7 +78,7 @@ static void let_through(struct tw_enforcement *enforcement)
 		retry_later(enforcement);
 		return;
 	}
-	/* Another interface may have replaced the attached one; it has no programs. */
+	/* The attached interface may have been replaced by another one without programs. */
 	tw_vec_foreach (&host->ports->list, port) {
 		bool fresh = (*port)->attached && !(*port)->let;
 

@@ -12,7 +12,7 @@
 
 /* Attaches ports and lets them through the latch where that is due. Makes no plan. */
 void tw_attach_ports(struct tw_enforcement *enforcement);
-/* Installs the latch, which lets ports through that carry traffic: the attached ones or, without
+/* Installs the latch. It lets through the ports that carry traffic: the attached ones or, without
  * `attached_only`, all existing ones. */
 void tw_attach_latch(struct tw_enforcement *enforcement, bool attached_only);
 

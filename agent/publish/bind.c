@@ -21,7 +21,7 @@ struct binder {
 	bool *taken; /* indexed by vNIC */
 };
 
-/* True if the port's own MAC identifies a VM: set by libvirt or the like, not by the kernel. */
+/* True if the port's own MAC identifies a VM, as libvirt sets it: the kernel did not choose it. */
 static bool mac_tells(const struct tw_agent_port *port)
 {
 	return !port->macvtap && port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&
@@ -44,8 +44,8 @@ static size_t first_with_tail(const struct tw_inforce *inforce, uint64_t tail)
 	return low;
 }
 
-/* Counts the vNICs that a tap's MAC may stand for. If one of them names this port, it is the only
- * one. *ret is that vNIC or the first one. */
+/* Counts the vNICs that a tap's MAC may stand for. If one of them names this port, only that one
+ * counts. *ret is that vNIC or the first one. */
 static size_t count_owners(const struct tw_inforce *inforce, const struct tw_agent_port *port,
 	const struct tw_vnic **ret)
 {
@@ -98,8 +98,8 @@ static void bind_by_tap_mac(struct binder *b, size_t i, bool agreeing)
 }
 
 /* True if the port's own MAC shows that it belongs to another VM. LXC gives the host end of a
- * container's veth fe and random bytes, and the kernel cannot always be asked about a port. In both
- * cases the MAC counts only if its vendor bytes are the workload's. */
+ * container's veth a MAC of fe and random bytes, and the origin of a tap's MAC may be unknown. In
+ * both cases the MAC counts only if its vendor bytes are the workload's. */
 static bool says_other(const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {
 	return mac_tells(port) && vnic->has_mac &&

@@ -63,7 +63,7 @@ void tw_charges_meet(struct tw_charges *charges, const struct tw_conn *conn)
 		charges->met[tw_ports_payer(ports)][charge - 1]++;
 }
 
-/* Returns the distance by which a count is proved too high, at least; negative: too low. */
+/* Returns the least amount by which a count is proved too high; negative: too low; 0: neither. */
 static int64_t distance(uint64_t began, uint64_t ended, uint32_t met)
 {
 	int64_t added = (uint32_t)(tw_usage_ever(ended) - tw_usage_ever(began));

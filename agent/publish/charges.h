@@ -6,8 +6,8 @@
  * How:        a walk counts the records of each port and kind while the table changes. Without an
  *             error, the sum lies between two bounds: the count at the start minus the charges
  *             removed since, and the count at the start plus the charges added since. A sum outside
- *             proves that the count is wrong, at least by its distance from the bound. The
- *             correction is what two consecutive walks have both proved.
+ *             these bounds proves that the count is wrong by at least the distance to the nearer
+ *             one. The correction is the smaller of the distances that two consecutive walks proved.
  * Invariants: 1. A correct count is never changed (tests/agent/charges.c). A program may have
  *                changed a record but not yet its count. It does so within a tick: therefore a walk
  *                starts a tick after tw_charges_begin_walk(), and is judged a tick after its end. A

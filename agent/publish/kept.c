@@ -206,7 +206,7 @@ static bool save(struct tw_enforcement *enforcement)
 
 /* ---- from the map ---- */
 
-/* Returns a port's place without a lease: network, workload, MAC and VLAN. */
+/* Returns a row with a port's place (network, workload, MAC and VLAN) and no lease. */
 static struct tw_kept_lease place_of(const struct tw_enforcement *enforcement,
 	const struct tw_agent_port *port, const struct tw_vnic *vnic)
 {

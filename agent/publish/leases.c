@@ -18,7 +18,7 @@
 #include "fastpath/kernel/load.h"
 
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_leases))
-#define REST	  4 /* rest, as a multiple of the last turn's duration */
+#define REST	  4 /* length of the rest, in durations of the last turn */
 
 /* A lease that the policy could include. */
 struct candidate {

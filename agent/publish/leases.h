@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* leases.h: adds the addresses that DHCP assigned to guests to the policy.
+/* leases.h: adds to the policy the addresses that DHCP assigned to guests.
  *
  * How:        the fast path writes `leases` and sends an event. The policy in force is resolved
  *             again with these addresses as if they were in its text, and published. Only then are
@@ -47,8 +47,8 @@ int tw_leases_gather(struct tw_enforcement *enforcement, const struct tw_inforce
 	struct tw_learned_list *ret);
 /* Marks the addresses of the policy in force as known for the fast path. */
 void tw_leases_know(struct tw_enforcement *enforcement);
-/* True if the guests' addresses differ from the policy in force and the rest is over. The caller
- * must then publish, and call tw_leases_rest(). Called after an event and at each tick. */
+/* True if the guests' addresses differ from the policy in force and the agent has rested long enough.
+ * The caller must then publish, and call tw_leases_rest(). Called after an event and at each tick. */
 bool tw_leases_look(struct tw_enforcement *enforcement);
 void tw_leases_rest(struct tw_enforcement *enforcement);
 

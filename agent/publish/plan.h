@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* plan.h: computes the kernel entry that each port needs under a policy, and which ones change.
+/* plan.h: computes the kernel entry that each port needs under a policy, and finds the changed ones.
  *
  * A plan writes images to free slots. No packet uses them before the plan is executed.
  */
@@ -30,7 +30,7 @@ struct tw_plan {
 	bool *taken;			 /* by vNIC: true if its port was found */
 	size_t n_changed;
 	bool flip;			  /* the changes must take effect together */
-	struct tw_delta *delta;		  /* difference to the policy in force; NULL: none */
+	struct tw_delta *delta;		  /* difference from the policy in force; NULL: none */
 	const struct tw_members *members; /* the policy's members, owned by its compiler */
 	bool regroup;			  /* the members differ from those in force */
 	const struct tw_policy *policy;

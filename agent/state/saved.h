@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* saved.h: ports.json and images.json, from which an agent restores what an earlier one knew of the
- * kernel's maps.
+/* saved.h: ports.json and images.json, from which an agent restores what an earlier one knew about
+ * the kernel's maps.
  *
  * Invariants: both files are ignored if they describe maps of an earlier boot. Missing facts are
  *             restored from the kernel and the policy.

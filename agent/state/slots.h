@@ -3,8 +3,8 @@
  *
  * Why:        connections and counters in the kernel identify a rule by its slot. So a rule that
  *             stays keeps its slot, and a removed one keeps it until no connection refers to it.
- * Invariants: a slot is reused only after a complete walk of the connection table, begun after
- *             its rule had left the policy in force, found no gate with that slot.
+ * Invariants: a slot is reused only once a complete walk of the connection table has found no gate
+ *             with that slot. The walk must have begun after the slot's rule left the policy in force.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct tw_slot {
 	uint32_t round; /* the last assignment in which a rule had this slot */
 	bool retired;	/* its rule is not in the policy in force */
 	bool old;	/* it was retired when the current walk began */
-	bool referred;	/* a record refers to it, as the current walk found */
+	bool referred;	/* the current walk found a record that refers to it */
 };
 
 struct tw_slots {
