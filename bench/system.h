@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* system.h: the measured systems: ways to connect and filter the ports of one host.
  *
- * What:       each system has its own namespaces and is started from the same rules. Most work in
- *             the context of the sender of a frame. For systems whose processes forward frames
- *             (`workers`), the CPU time of these is added.
+ * What:       each system has its own namespaces and is started from the same rules. Most run in
+ *             the sender's context. If a system has processes that forward frames (`workers`),
+ *             their CPU time is added.
  * Ends:       tw_bench_system_stop(), or with the process.
  */
 #pragma once

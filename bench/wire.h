@@ -37,8 +37,8 @@ int tw_bench_wire_send(struct tw_bench_system *system, enum tw_bench_end from,
 void tw_bench_wire_clear(struct tw_bench_system *system);
 /* Measures the wall time of one frame of the permanent connection, from its write to its read. */
 int tw_bench_wire_ping(struct tw_bench_system *system, uint64_t *ret_ns, struct tw_err *err);
-/* Sets *ret_arrived to true if the frame arrives. With workers, a later frame shows that it did
- * not. */
+/* Sets *ret_arrived to true if the frame arrives. With workers, the arrival of a later frame
+ * proves that this one was lost. */
 int tw_bench_wire_try(struct tw_bench_system *system, enum tw_bench_end from,
 	const struct tw_bench_frame *frame, bool *ret_arrived, struct tw_err *err);
 

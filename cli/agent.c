@@ -38,8 +38,8 @@ static int tell_error(const Tapwall__V1__Error *error, bool told_already)
 	return tw_report_err(&err);
 }
 
-/* Reports that the agent cannot be reached. Every errno but a lack of rights means that no agent
- * runs. */
+/* Reports that the agent cannot be reached. Any error other than a lack of permission or
+ * memory means that no agent runs. */
 static int tell_unreachable(const struct tw_err *err)
 {
 	int exit_code = tw_report_err(err);

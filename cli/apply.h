@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* apply.h: what `apply` and `reload` have in common. */
+/* apply.h: code shared by the verbs `apply` and `reload`. */
 #pragma once
 
 #include "cli/cli.h"

@@ -96,8 +96,8 @@ static int on_frame(struct session *session, const Tapwall__V1__CapturedFrame *f
 	return TW_EXIT_OK;
 }
 
-/* Flushes the output once every received frame is written and the next one would have to be
- * waited for. */
+/* Flushes the output if all received frames are written, so that none is held back while the
+ * program waits for the next one. */
 static int flush(struct session *session)
 {
 	struct tw_err err = {0};

@@ -12,7 +12,7 @@
 #include "base/args.h"
 
 extern const struct tw_args_program tw_cli_program;
-extern const struct tw_args_section tw_cli_sections[4]; /* of its manual, about all verbs */
+extern const struct tw_args_section tw_cli_sections[4]; /* manual: sections about all verbs */
 
 struct tw_check_options {
 	const char *file;

@@ -23,7 +23,7 @@
 #include "link/json_message.h"
 #include "policy/text.h"
 
-#define SUBSCRIPTION 1 /* id of the request; answers have their question's, which is larger */
+#define SUBSCRIPTION 1 /* id of the request; answers use their question's id, which is larger */
 #define COMMANDS_MAX 64
 #define LINE_MAX_LEN 512
 #define TTL_MAX	     (20 * 86400)
@@ -41,10 +41,10 @@ struct session {
 	const struct tw_decide_options *options;
 	struct tw_link_client *client;
 	struct command commands[COMMANDS_MAX];
-	char line[LINE_MAX_LEN]; /* of stdin, so far */
+	char line[LINE_MAX_LEN]; /* start of a line of stdin */
 	size_t line_len;
 	bool too_long;
-	bool ended; /* stdin has */
+	bool ended; /* end of stdin reached */
 };
 
 /* ---- answers ---- */
@@ -65,7 +65,7 @@ static int send_answer(struct session *session, Tapwall__V1__Answer *answer)
 
 static const char *const scopes[] = {"connection", "pair", "policy"};
 
-/* Reads a line of stdin: ID VERDICT [SCOPE] [TTL]. False: it is no answer. */
+/* Reads a line of stdin: ID VERDICT [SCOPE] [TTL]. False if it is not an answer. */
 static bool read_answer(char *line, Tapwall__V1__Answer *ret)
 {
 	char *rest = NULL, *end = NULL, *word = strtok_r(line, " \t", &rest);
@@ -166,7 +166,8 @@ static void put_variables(const Tapwall__V1__Question *q)
 	put_variable("TAPWALL_DIRECTION", q->direction);
 }
 
-/* The child: a group of its own, so that what it starts ends with it. */
+/* Runs in the child. The child leads a process group, so that processes started by the command
+ * end with it. */
 static void run_command(const struct session *session, const Tapwall__V1__Question *q)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -187,7 +188,7 @@ static int start_command(struct session *session, const Tapwall__V1__Question *q
 	while (command < end && command->fd >= 0)
 		command++;
 	if (command == end)
-		return 0; /* it times out; the window keeps the agent from asking so much */
+		return 0; /* the question times out; rare, because --window limits their number */
 	command->pid = fork();
 	if (!command->pid)
 		run_command(session, q);
@@ -311,8 +312,8 @@ static int subscribe(struct session *session)
 	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
 }
 
-/* Ends commands that are done, and those whose question is over. Returns ms until the next one is; -1: none
- * runs. */
+/* Ends commands that have finished or whose question has timed out. Returns the ms until the next
+ * timeout, or -1 if no command runs. */
 static int tend_commands(struct session *session, const struct pollfd *fds, int *ret_code)
 {
 	uint64_t now = tw_clock_ns(), next = UINT64_MAX;

@@ -137,7 +137,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return tw_vec_push(&view->waiting, waiting) < 0 ? tw_report_memory() : TW_EXIT_OK;
 }
 
-/* Adds up the untracked connections of one port: those of --workload, or of all workloads. */
+/* Adds the untracked connections of one port, unless --workload names another workload. */
 static int on_port(void *arg, const Tapwall__V1__Response *response)
 {
 	struct view *view = arg;

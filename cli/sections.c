@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What the help and the manual of `tapwall` say about all verbs together. */
+/* Sections of the help and the manual of `tapwall` that concern all verbs. */
 #include "cli/cli.h"
 
 const struct tw_args_section tw_cli_sections[] = {

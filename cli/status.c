@@ -60,7 +60,7 @@ static void print_policy(const Tapwall__V1__Status *s)
 	print_file(s);
 }
 
-/* Prints a line of `n` names, of `all` that there are, after the formatted text. */
+/* Prints a line: the formatted text, then `n` names, then how many of `all` names are left out. */
 static void print_gap(size_t n, char **names, uint32_t all, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

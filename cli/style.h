@@ -44,6 +44,6 @@ const char *tw_style_state(const char *state, bool open);
 /* Returns the columns that `len` bytes take on a terminal. */
 size_t tw_style_width(const char *text, size_t len);
 
-/* Prints a text, which is cleaned in place, padded to `width` columns plus two. For output line
- * by line, where no sheet can be laid out. */
+/* Cleans a text in place and prints it, padded to `width` columns plus two. For output line by
+ * line, where no sheet can be laid out. */
 void tw_style_put(enum tw_style style, char *text, size_t width);

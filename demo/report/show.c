@@ -68,9 +68,9 @@ static enum tw_lab_expect outcome_of(const struct tw_lab_paths *paths,
 	return TW_LAB_EXPECT__MAX;
 }
 
-/* Returns the decision of a try: the observed one or, if there is none, the one of the same code in
- * explain or replay. There is none for an allowed frame that opens no connection, and for denials
- * beyond a port's rate limit. */
+/* Returns the decision of a try: the observed one or, if there is none, that of explain or replay,
+ * which run the same code. None is observed if an allowed frame opens no connection, or if a denial
+ * exceeds its port's rate limit. */
 static const struct tw_lab_decision *decision_of(const struct tw_lab_fact *fact, bool tried)
 {
 	if (tried && fact->live.verdict[0])

@@ -9,15 +9,15 @@
 #include "fastpath/abi/types.h"
 
 #define TW_ANSWERS_MAX	262144	  /* answers and pending questions of all ports */
-#define TW_ANSWERS_PORT 65536	  /* … that one port pays for */
+#define TW_ANSWERS_PORT 65536	  /* entries of `answers` that one port pays for */
 #define TW_ASKS_BYTES	(2 << 20) /* ring buffer of questions */
 
-/* Longest frame whose copy is held. BPF_PROG_TEST_RUN takes a page less the room for metadata. */
+/* Longest frame whose copy is held. BPF_PROG_TEST_RUN accepts a page minus room for metadata. */
 #define TW_ASK_FRAME_MAX 3408
 
 #define TW_ASK_RATE_DEFAULT 5000 /* questions a second that one port pays for */
 
-/* How long a decider's lease lasts without an agent that renews it. */
+/* Time until a decider's lease ends, unless the agent renews it. */
 #define TW_ASK_LEASE_TICKS (2 * TW_TICKS_PER_SECOND)
 
 enum tw_ask_scope {
@@ -35,7 +35,7 @@ struct tw_ask_key {
 	__be16 sport; /* TW_ASK_PAIR: 0 */
 	__be16 dport; /* ICMP: type << 8 | code of the first packet */
 	__u16 network;
-	__u16 owner; /* struct tw_key */
+	__u16 owner; /* as in struct tw_key */
 	__u32 tags;  /* tw_key_tags() */
 	__u32 rule;  /* slot */
 	__u16 port_id;
@@ -72,10 +72,10 @@ static inline __u32 tw_answer_payer(__u64 word)
 	return (__u32)(word >> 40) & (TW_PORTS_MAX - 1);
 }
 
-/* What a port pays for. */
+/* Account of the questions and answers that one port pays for. */
 struct tw_asker {
 	__u64 due_ns;  /* time when the next question is due at an even rate (path/limit.h) */
-	__u32 entries; /* of `answers` */
+	__u32 entries; /* entries of `answers` that the port pays for */
 	__u32 pad;
 };
 
@@ -86,14 +86,14 @@ struct tw_asked {
 	struct tw_ask_key key;
 	__u32 since; /* tick of its entry in `answers` */
 	__u32 decision;
-	__u32 ifindex; /* of the port that asks */
+	__u32 ifindex; /* interface of the port that asks */
 	__u32 origin;  /* interface where the frame entered the host; 0: host-made */
 	__u32 mark;
 	__u32 len;	  /* bytes of the frame */
 	__u32 cap_len;	  /* bytes held; 0: the frame cannot be held */
 	__u16 vlan_tci;	  /* host order; tag kept outside the frame */
 	__be16 vlan_type; /* TPID of that tag; 0: none */
-	__u32 csum_start; /* of a checksum to be completed: frame offset; 0: complete */
+	__u32 csum_start; /* frame offset where an incomplete checksum starts; 0: complete */
 	__u16 csum_offset;
 	__u16 payer_id;
 	__u8 dir; /* enum tw_dir */

@@ -21,8 +21,9 @@ struct tw_event_frame {
 	__u8 dst_mac[6];
 	__u32 len; /* bytes */
 	union {
-		/* On open, if the connection also opens at the far port of a cut-through: that
-		 * port, to which all other fields apply with direction in. Otherwise 0. */
+		/* On open: the far port of a cut-through, if the connection opens there, too;
+		 * otherwise 0. The event's other fields then also apply to the far port, with
+		 * direction in. */
 		struct {
 			__u32 far_ifindex;
 			__u32 far_decision;
@@ -33,7 +34,7 @@ struct tw_event_frame {
 			__u32 ack;
 		};
 	};
-	__u16 far_port_id; /* on open, as above; otherwise 0 */
+	__u16 far_port_id; /* on open: id of the far port, if there is one; otherwise 0 */
 	__u16 window;	   /* on deny, for TCP: unscaled */
 	__u32 origin;	   /* ifindex where the frame entered the host; 0: host-made */
 };

@@ -30,5 +30,5 @@ int tw_addr_parse(const char *text, struct tw_addr *ret);
 struct tw_tcp_flags {
 	char text[9];
 };
-/* "SA": TCP flags, as in the header, by their first letters, FSRPAUEC. */
+/* Formats TCP flags, as in the header, by their first letters (FSRPAUEC), such as "SA". */
 struct tw_tcp_flags tw_tcp_flags_text(uint32_t flags);

@@ -113,7 +113,7 @@ static inline __u32 tw_key_tags(__u32 vlan, __u32 inner_vlan, __u32 proto)
  * undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
 #define TW_DECISION_LOG		  (1u << 28)
-/* An answer to the rule's question decided, and outlives the policy epoch (path/ask.h). */
+/* Set if the decision comes from an answer that outlives the policy epoch (path/ask.h). */
 #define TW_DECISION_ANSWERED  (1u << 27)
 #define TW_DECISION_RULE_MASK ((1u << 27) - 1)
 
@@ -269,7 +269,7 @@ struct tw_usage {
 	__u32 overflow_until;	/* tick until which `overflows` may hold entries; 0: none */
 	__u32 overflow_grown;	/* tick when a class last got more sets */
 	__u8 overflow_level[4]; /* level of sets, by enum tw_overflow_class */
-	__u32 vain_due; /* tick when the next failed search for a record to give up would be due */
+	__u32 vain_due; /* tick when the next failed search for a record to give up is due */
 	__u32 pad[2];	/* fills a cache line, which ports do not share */
 };
 
@@ -344,7 +344,7 @@ struct tw_gc {
 
 #define TW_SCALE_SHIFT	0x0f /* RFC 7323 §2.3: 0 … 14 */
 #define TW_SCALE_SEEN	0x10 /* its SYN was seen, so that the scale is known */
-#define TW_SCALE_OPTION 0x20 /* its SYN had the option, or may have had */
+#define TW_SCALE_OPTION 0x20 /* its SYN had the option, or may have had it */
 #define TW_SCALE_BEHIND 0x40 /* its peer has acknowledged less than it had sent */
 #define TW_SCALE_TWICE	0x80 /* SYN_RECV: it sent SYN-ACKs with different numbers */
 #define TW_SCALE_RESET	0x80 /* CLOSED: its RST was at the end of what it had sent */
@@ -363,7 +363,7 @@ struct tw_gc {
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
-#define TW_MAC_SOUGHT 1 /* the workload has no port: one that sends from the MAC is reported */
+#define TW_MAC_SOUGHT 1 /* the workload has no port: a port that sends from the MAC is reported */
 #define TW_MACS_MAX   65536
 
 #define TW_PORT_ADDRS 4 /* inline addresses of a port */
@@ -438,7 +438,7 @@ struct tw_lease {
 	__u32 serial;	/* changes whenever the address changes */
 	__u32 known;	/* serial that the policy in force includes; written by the agent */
 	__be32 server;	/* IPv4: address of the server, for renewals; 0: unknown */
-	__u32 restored; /* written by the agent, from an earlier boot; 0: since given by a server */
+	__u32 restored; /* set by the agent: from an earlier boot; 0: a server has given it since */
 };
 
 /* A guest's question to a DHCP server. */
@@ -579,7 +579,7 @@ struct tw_config {
 	/* Rules that ask (path/ask.h). */
 	__u32 ask_until;   /* tick until which a decider is there; 0: none */
 	__u32 ask_timeout; /* ticks that a question waits for its answer */
-	__u32 ask_verdict; /* enum tw_verdict without an answer: allow, else deny */
+	__u32 ask_verdict; /* enum tw_verdict to use without an answer: allow, else deny */
 	__u32 ask_rate;	   /* questions per second and port */
 };
 

@@ -9,7 +9,7 @@
 #include "fastpath/abi/ask.h"
 #include "fastpath/kernel/load.h"
 
-/* Says until which tick a decider is there; 0: there is none. */
+/* Sets the tick until which a decider is there; 0: there is none. */
 void tw_kernel_ask_until(struct tw_kernel *kernel, uint32_t tick);
 /* Sets the questions that the fast path asks per second and port. */
 void tw_kernel_ask_rate(struct tw_kernel *kernel, uint32_t rate);
@@ -18,7 +18,7 @@ void tw_kernel_ask_rate(struct tw_kernel *kernel, uint32_t rate);
 struct tw_kernel_frame {
 	const uint8_t *data; /* from the Ethernet header, tags in place */
 	size_t len;	     /* bytes; -EINVAL beyond what BPF_PROG_TEST_RUN takes */
-	uint32_t ifindex;    /* of a port */
+	uint32_t ifindex;    /* interface of the port */
 	enum tw_dir dir; /* TW_DIR_OUT: as its guest sent it; TW_DIR_IN: on its way to its guest */
 	uint32_t origin; /* interface where it entered the host; 0: none */
 	uint32_t mark;

@@ -143,8 +143,8 @@ tw_inline __u32 tw_bridge_way(
 	return (__u32)word_at(dev, tw_view.dev_ifindex);
 }
 
-/* Counts an entry for half of the ageing time, so that the bridge sees a frame of the MAC before it
- * forgets the MAC. */
+/* True if the bridge has a MAC at the frame's port. An entry is used for half of the ageing time,
+ * so that the bridge sees a frame of the MAC before it forgets the MAC. */
 tw_inline int tw_bridge_knows(const struct tw_frame *f, __u64 bridge_port, const __u8 mac[6])
 {
 	__u64 bridge = bridge_at(bridge_port), entry, age;

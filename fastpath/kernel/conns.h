@@ -32,9 +32,9 @@ void tw_conns_close(struct tw_conns *conns);
 /* Copies the records of a bucket, live or ended, and their keys. Returns their number. */
 size_t tw_conns_read(const struct tw_conns *conns, uint32_t bucket,
 	struct tw_key keys[TW_BUCKET_SLOTS], struct tw_conn records[TW_BUCKET_SLOTS]);
-/* Sets TW_CONN_F_GONE in a record, which was read as `read` in a bucket from `bucket` to before
- * `end`, and sets the tick when it was last seen to `seen`. False if it is gone, or a packet was
- * faster. */
+/* Finds the record that was read as `read`, in the buckets from `bucket` to before `end`. Sets its
+ * flag TW_CONN_F_GONE, and the tick when it was last seen to `seen`. False if the record is no
+ * longer there, or if a packet was faster. */
 bool tw_conns_expire(struct tw_conns *conns, uint32_t bucket, uint32_t end,
 	const struct tw_conn *read, uint32_t seen);
 /* Empties the table. No program may be running. */
@@ -44,8 +44,8 @@ void tw_conns_clear(struct tw_conns *conns);
  * TW_EVENT_CLOSE, and notes tick `now` as the agent's last sweep. 0 or negative errno. */
 int tw_kernel_sweep(struct tw_kernel *kernel, uint32_t n_buckets, uint32_t now);
 
-/* State of the loop that frees empty sets of connections beyond their ports' half-open quotas, in
- * steps; zeroed to begin with. */
+/* State of the stepwise walks that free empty sets of connections beyond their ports' half-open
+ * quotas. Zeroed before the first walk. */
 struct tw_overflow_walk {
 	uint32_t key; /* key of the next set */
 	bool begun;
@@ -57,9 +57,10 @@ struct tw_overflow_walk {
 	uint32_t untracked[TW_PORTS_MAX]; /* connections found in the last complete walk */
 };
 
-/* True if tw_kernel_sweep_overflows() has something to do at tick `now`: a walk is under way, the last one found
- * sets, or there may be sets since, as a port is `in_use`. The ports do not tell of every set: a walk is due every
- * TW_OVERFLOW_TICKS, too. Not more often: finding that a hash map is empty costs a look at each of its buckets. */
+/* True if tw_kernel_sweep_overflows() has something to do at tick `now`: a walk is under way, the
+ * last one found sets, or a port may have new ones (`in_use`). Ports do not show every set, so a
+ * walk is also due every TW_OVERFLOW_TICKS. It is not due more often, because the kernel looks at
+ * each bucket of a hash map to find that the map is empty. */
 bool tw_overflow_walk_due(const struct tw_overflow_walk *walk, bool in_use, uint32_t now);
 
 /* Checks the next `n` sets at tick `now`. 0 or negative errno. */

@@ -220,7 +220,8 @@ static int pin_program(
 	return code ? code : pin(bpf_program__fd(program), path, err);
 }
 
-/* The id of the read-only data identifies a set of programs: of a mixture, none are kept. */
+/* The id of the read-only data identifies a set of programs. If pinned programs are of different
+ * sets, none is kept. */
 int tw_keep_pin(struct tw_kernel *kernel, struct tw_err *err)
 {
 	struct bpf_program *program;

@@ -7,8 +7,8 @@
  * What:       every program is pinned in <bpffs>/progs. Maps that only programs use are pinned
  *             beside the others: `rodata`, with a fingerprint of the object and all decisions of
  *             the loader, and the scratch memory. Either all programs are kept, or none.
- * Invariants: 1. Only programs of the same object are kept, with the same read-only data, that use
- *                the pinned maps and no others.
+ * Invariants: 1. A program is kept only if it is of the same object, has the same read-only data,
+ *                and uses the pinned maps and no others.
  *             2. If an agent ends while it pins, the next one keeps nothing that is incomplete.
  */
 #pragma once

@@ -148,8 +148,9 @@ static int adopt_map(
 		return tw_err_set(err, -EEXIST, path,
 			"remove the old state with tapwalld --release, then start again",
 			"pinned by another version with another layout");
-	/* Programs wake the reader by the size of the buffer for events. Those that are loaded now get one of their
-	 * own; what the old one holds is lost. */
+	/* Programs decide by the size of the event buffer when to wake the reader. If the pinned
+	 * buffer has another size, the new programs get a new one. Events in the old one are
+	 * lost. */
 	if (info.type == BPF_MAP_TYPE_RINGBUF && info.max_entries != bpf_map__max_entries(map))
 		return unlink(path) ? tw_err_set(err, -errno, path, NULL, "cannot remove: %s",
 					      strerror(errno))
@@ -321,7 +322,7 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 	int code;
 
 	code = tw_kernel_get_config(kernel, &config);
-	if (!code && config.mark) /* adopted, and set up before */
+	if (!code && config.mark) /* adopted settings, already set up */
 		return 0;
 	config = (struct tw_config){
 		.epoch = 1,

@@ -85,7 +85,7 @@ int tw_kernel_prog_fd(const struct tw_kernel *kernel, enum tw_prog prog);
 const char *tw_kernel_prog_name(enum tw_prog prog);
 const struct tw_kernel_facts *tw_kernel_facts(const struct tw_kernel *kernel);
 #define TW_MAP_PREFIX "tw_"
-/* Return the name of a map, with the prefix, and that of its pin, without. */
+/* Return the name of a map (with the prefix) and the name of its pin (without it). */
 const char *tw_kernel_map_name(enum tw_map map);
 const char *tw_kernel_pin_name(enum tw_map map);
 
@@ -110,12 +110,12 @@ struct tw_kernel_proof {
 int tw_kernel_prove(struct tw_kernel *kernel, uint32_t ifindex, struct tw_kernel_proof *ret);
 
 /* Attaches tw_from_uplink to an interface of a bridge that is not a filtered port. With tcx it runs
- * after other programs, pinned as <bpffs>/links/<ifindex>-uplink; without, before other filters. 0;
- * -EOPNOTSUPP without a bpffs; another negative errno. */
+ * after other programs, pinned as <bpffs>/links/<ifindex>-uplink. Without tcx it runs before other
+ * filters. 0; -EOPNOTSUPP without a bpffs; another negative errno. */
 int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *err);
 bool tw_kernel_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex);
-/* Allows cut-through to such an interface, and with tcx from it. `network`: that of its bridge; 0
- * ends cut-through. -EOPNOTSUPP if the programs cannot read bridges. */
+/* Allows cut-through to an uplink, and with tcx from it. `network`: number of its bridge; 0 ends
+ * cut-through. -EOPNOTSUPP if the programs cannot read bridges. */
 int tw_kernel_cut_uplink(struct tw_kernel *kernel, uint32_t ifindex, uint16_t network);
 /* Undoes tw_kernel_attach_uplink() and tw_kernel_cut_uplink(). */
 void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
@@ -124,9 +124,9 @@ void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex);
 int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const uint32_t *words,
 	size_t n_words, struct tw_err *err);
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot);
-/* As above, for many: the kernel waits for packets in flight once, not once for each. An image is
- * created first as a map that no packet uses yet, closed by the caller; slots are filled, or
- * emptied, all together. */
+/* Publish many images: the kernel waits for packets in flight once, not once per image. First each
+ * image is created as a map that no packet uses yet; the caller closes its fd. Then all slots are
+ * filled, or emptied, together. */
 int tw_kernel_make_image(const uint32_t *words, size_t n_words, int *ret_fd, struct tw_err *err);
 int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const int *fds, size_t n,
 	struct tw_err *err);

@@ -24,7 +24,7 @@ struct btf;
 #define TW_MEMORY_WORDS 16 /* words of 64 bits, read from one pointer */
 
 struct tw_memory {
-	__u32 type; /* BTF id of a structure that begins with this many; 0: nothing is readable */
+	__u32 type; /* BTF id: a structure that begins with TW_MEMORY_WORDS integers; 0: none */
 };
 
 /* Fills *ret, and makes libbpf put the functions' numbers into all programs of section tc that it

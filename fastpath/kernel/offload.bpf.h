@@ -22,8 +22,8 @@ tw_inline const __u8 *skb_of(const struct tw_frame *f)
 	return kernel_context(f->target);
 }
 
-/* Returns the address of a frame's metadata: the true one with those functions, else the one that
- * the copying helper takes. */
+/* Returns the address of a frame's metadata: the true one with the functions of memory.h, else the
+ * one that the copying helper takes. */
 tw_inline __u64 metadata_of(const struct tw_frame *f)
 {
 	return tw_memory.type ? (__u64)kernel_context(f->target) : (__u64)f->target;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-/* True if the packet whose decision, in scratch, asks waits for the answer. */
+/* Replaces the decision in scratch, which asks. True if the packet ends here: see tw_ask(). */
 __noinline int tw_sub_ask(
 	struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 was, __u32 was_id)
 {

@@ -270,8 +270,8 @@ int tw_resize_begin(struct tw_kernel *kernel, struct tw_err *err)
 		code = take_over(kernel, &tally);
 	if (code)
 		return fail_take_over(kernel, code, err);
-	/* No program uses the new table yet, unless an earlier start began it: then there is no way
-	 * back. */
+	/* No program uses the new table yet, unless an earlier start began the change: then there
+	 * is no way back. */
 	if (!resize->resumed && (tally.lost || tally.live > kernel->facts.max_conns))
 		return tw_err_set(err, -ENOSPC, "connections",
 			"start with a larger --max-connections, or with the previous one",

@@ -27,8 +27,8 @@ struct tw_kernel_resize {
 	struct tw_conns from; /* the old table, mapped */
 };
 
-/* Before maps are created: decides the table's capacity (facts.max_conns), and if it replaces
- * another. 0 or negative errno. */
+/* Before maps are created: decides the table's capacity (facts.max_conns), and whether it
+ * replaces another table. 0 or negative errno. */
 int tw_resize_plan(struct tw_kernel *kernel, uint32_t max_conns, struct tw_err *err);
 /* Returns the pin suffix of a map to adopt in *ret_suffix. False: the map is to be created. */
 bool tw_resize_adopts(const struct tw_kernel *kernel, enum tw_map map, const char **ret_suffix);

@@ -115,8 +115,8 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 
 #define TW_ACCESS_MIN 8 /* shortest load or store */
 
-/* Bounds a length in a form that the verifier follows, even that of 6.1, and that the compiler
- * cannot see through: two plain comparisons. */
+/* Bounds a length by two plain comparisons. Every verifier since Linux 6.1 follows them, and the
+ * compiler cannot see through them. */
 tw_inline int bounded(__u32 *len, __u32 max)
 {
 	TW_OPAQUE(*len);

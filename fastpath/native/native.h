@@ -102,7 +102,7 @@ const struct tw_usage *tw_native_usage(const struct tw_native *native, uint32_t 
 void tw_native_on_event(struct tw_native *native,
 	void (*on_event)(void *arg, const struct tw_event *event), void *arg);
 /* Sets a function that is called for every captured frame, with its head and head->cap_len bytes of
- * it. Without one, there is no room for any. */
+ * it. Without such a function, frames are counted as if the ring buffer were full. */
 void tw_native_on_capture(struct tw_native *native,
 	void (*on_capture)(void *arg, const struct tw_captured *head, const uint8_t *data),
 	void *arg);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* ask.h: asks a decider about a connection whose rule has `action: ask`.
  *
- * How:        the first packet of such a connection makes an entry in `answers`, and sends a question with
- *             a copy of itself to the agent. It ends here. The agent writes the answer into the entry and
- *             sends the copy again, which is judged in full and finds the answer. So does each packet
- *             until a gate holds the decision.
+ * How:        the first packet of such a connection makes an entry in `answers`, and sends a
+ *             question with a copy of itself to the agent. The packet ends here. The agent writes
+ *             the answer into the entry and sends the copy again. The copy is judged in full and
+ *             finds the answer, as does each later packet until a gate holds the decision.
  * In:         a decision TW_V_ASK of the classifier, in scratch, with the connection's tuple.
  * Out:        the decision that replaces it, and the reason; or the packet waits.
  * Invariants: 1. A gate that asks is never open: the next packet asks again.
  *             2. One question for each entry: the CPU that makes the entry asks.
- *             3. An answer counts only at the port, and for the rule, that asked.
+ *             3. An answer counts only at the port and for the rule that asked.
  *             4. Without an answer in config.ask_timeout, or without a decider, config.ask_verdict
  *                decides, whether an agent runs or not.
- *             5. The port that sent the packet pays, if it is on this host; so a flood of questions
- *                limits only its sender's.
+ *             5. The port that sent the packet pays, if it is on this host. So a flood of questions
+ *                uses up only its sender's quota.
  * Bounds:     two lookups in `answers`; for a question, one in `askers` and one update; no loops.
  */
 #pragma once
@@ -21,8 +21,8 @@
 #include "fastpath/path/limit.h"
 #include "fastpath/path/packet.h"
 
-/* True if an old gate's decision is an answer that still counts under the new decision, of the same
- * rule. */
+/* True if `was`, an old gate's decision, still counts: an answer allowed the connection, and the
+ * new decision is of the same rule. */
 tw_inline int tw_ask_keeps(__u32 was, __u32 decision)
 {
 	return was & TW_DECISION_ANSWERED && tw_decision_verdict(was) == TW_V_ALLOW &&
@@ -83,7 +83,8 @@ tw_inline enum tw_reason tw_ask_default(
 	return TW_R_NONE;
 }
 
-/* Applies an answer in force. One that is limited to this policy is none in the next. */
+/* Applies an answer in force. If an allowing answer is limited to this policy, the decision is not
+ * marked as answered, so that the next policy asks again. */
 tw_inline enum tw_reason tw_ask_answered(
 	struct tw_flow *flow, enum tw_verdict verdict, const struct tw_answer *a)
 {
@@ -180,7 +181,8 @@ tw_inline enum tw_reason tw_ask_question(const struct tw_frame *f, const struct 
 	return TW_R_ASK_LIMIT;
 }
 
-/* Waits for an open question. The first packet after its time ends it, so that the next one asks again. */
+/* Waits for an open question. The first packet after the timeout voids the entry, so that the next
+ * packet asks again. */
 tw_inline enum tw_reason tw_ask_wait(
 	const struct tw_config *config, struct tw_flow *flow, struct tw_answer *entry, __u32 now)
 {
@@ -204,13 +206,13 @@ tw_inline enum tw_reason tw_ask_open(const struct tw_frame *f, const struct tw_c
 		return tw_ask_wait(config, &scratch->flow, entry, now);
 	if (!config->ask_until || tw_tick_after(now, config->ask_until))
 		return tw_ask_default(config, &scratch->flow, TW_R_ASK_UNAVAILABLE);
-	/* An ICMP error about the connection is no reason to ask for it. */
+	/* An ICMP error about the connection is no reason to ask about it. */
 	if (scratch->flow.related)
 		return TW_R_ASK_PENDING;
 	return tw_ask_question(f, config, epoch, entry, scratch);
 }
 
-/* True if a reason comes from a rule that asks. The outcome has its verdict. */
+/* True if a rule that asks gave this reason. It implies no verdict: that is in the outcome. */
 tw_inline int tw_ask_reason(enum tw_reason reason)
 {
 	return (__u32)reason - TW_R_ASK_PENDING <= TW_R_ASK_LIMIT - TW_R_ASK_PENDING ||
@@ -251,9 +253,10 @@ tw_inline enum tw_reason tw_ask_decide(const struct tw_frame *f, const struct tw
 	return tw_ask_open(f, config, epoch, entry, scratch);
 }
 
-/* Body of tw_call_ask(). True if the packet waits for the answer; else the decision in scratch is replaced, or
- * still asks, which refuses the connection until it is asked for again. flow->asked is the reason in each case.
- * A packet that waits is no hit of the rule, and not reported: its copy will be. */
+/* Body of tw_call_ask(). True if the packet ends here, because it waits for the answer or cannot
+ * wait. Otherwise the decision in scratch is replaced or still asks; one that still asks refuses
+ * the packet, and a later packet asks again. flow->asked is the reason in each case. A packet that
+ * waits is not counted as a hit of the rule and not reported, but its copy is. */
 tw_inline int tw_ask(const struct tw_frame *f, const struct tw_config *config, __u32 port_id,
 	__u32 epoch, __u32 was, struct tw_scratch *scratch)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* beyond.h: denies frames from beyond the ports that claim to be from a guest of this host.
+/* beyond.h: denies frames from beyond the ports, if they claim to be from a guest of this host.
  *
  * Why:        a guest's own port enforces its identity. An uplink, or a port of no workload,
  *             enforces none. A sender there that used a guest's address would get the guest's
  *             rights, and could answer in its name.
- * In:         a frame on its way to a guest that did not enter at a filtered port.
+ * In:         a frame that did not enter at a filtered port, on its way to a guest.
  * Invariants: 1. A frame that the host itself has made or routed passes, as it entered the bridge
  *                at none of its ports.
  *             2. Only identities at another port of the same bridge and VLAN count. The agent lists
@@ -29,7 +29,8 @@ enum tw_beyond {
 	TW_BEYOND_HERE /* where only this host is connected */
 };
 
-/* Returns how the frame entered the port's bridge without an identity check. */
+/* Returns where the frame entered the port's bridge, or TW_BEYOND_NOT if its identity needs no
+ * check. */
 tw_inline enum tw_beyond tw_beyond_entered(
 	const struct tw_frame *f, const struct tw_port *port, __u32 epoch)
 {
@@ -48,7 +49,7 @@ tw_inline enum tw_beyond tw_beyond_entered(
 	return from->flags & TW_PORT_F_LOCAL ? TW_BEYOND_HERE : TW_BEYOND_FAR;
 }
 
-/* True if the key is that of a guest at an interface other than `ifindex` that still exists. */
+/* True if the key is that of a guest whose interface still exists and is not `ifindex`. */
 tw_inline int tw_beyond_resides(
 	const struct tw_frame *f, const struct tw_resident_key *key, __u32 ifindex)
 {
@@ -105,8 +106,8 @@ tw_inline enum tw_reason tw_beyond(const struct tw_frame *f, const struct tw_por
 	return tw_beyond_resides(f, &key, f->origin) ? TW_R_FOREIGN_SOURCE : TW_R_NONE;
 }
 
-/* Returns the VLAN that a bridge assigns to a frame at a port of `foreign`; 0 without VLAN
- * filtering. */
+/* Returns the VLAN that a bridge assigns to a frame at a port with this value of `foreign`; 0
+ * without VLAN filtering. */
 tw_inline __u16 tw_beyond_vlan(const struct tw_frame *f, __u32 foreign)
 {
 	__u16 vlan = f->has_vlan ? f->vlan_tci & TW_FOREIGN_VLAN : 0;
