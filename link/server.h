@@ -6,7 +6,7 @@
  *             responses whenever the output buffer has space. Streams take turns. None is asked
  *             while TW_SERVER_OUT_SOFT bytes wait to be sent.
  * Bounds:     streams: a client may always have one, and up to TW_SERVER_ANSWERS while its user has
- *             fewer than TW_SERVER_USER_ANSWERS. Until then its next request waits.
+ *             fewer than TW_SERVER_USER_ANSWERS. Otherwise its next request waits.
  *             Viewers: TW_SERVER_VIEWERS clients of users other than root; requests of at most
  *             TW_SERVER_VIEWER_IN_MAX bytes.
  *             Users, by the number that the transport reports: TW_SERVER_USER_CLIENTS clients and

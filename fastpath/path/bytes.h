@@ -10,7 +10,7 @@
 #define TW_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
 
 /* Forces an access of a variable in memory. The verifier knows nothing of the loaded value, so it
- * does not walk the code after it once per stored value. */
+ * walks the code after the access once, not once for each value that was stored. */
 #define TW_MEMORY(variable) (*(volatile __typeof__(variable) *)&(variable))
 
 #define TW_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)

@@ -311,8 +311,8 @@ tw_inline void tw_fragq_drop(
 		queued->state = TW_FRAGQ_FREE;
 }
 
-/* Body of tw_call_fragment(). It runs twice for a queued fragment: of two CPUs, the second one to
- * lock the set finds what the first has left. */
+/* Body of tw_call_fragment(). It runs twice for a queued fragment: if two CPUs judge fragments of
+ * one datagram, the second one to lock the set finds what the first one has left. */
 tw_inline enum tw_reason tw_fragment_judge(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, struct tw_scratch *scratch)
 {

@@ -33,8 +33,8 @@ tw_inline __u64 tw_meter_burst(__u64 step)
 	return burst < TW_SECOND_NS ? burst : TW_SECOND_NS;
 }
 
-/* True if one more frame fits `rate`, which is not 0. It then charges `n` frames: the segments of a
- * super-frame pass together. */
+/* True if one more frame fits `rate`, which is not 0. If so, charges `n` frames, as the segments of
+ * a super-frame pass together. */
 tw_inline int tw_meter_take(__u64 *due, __u32 rate, __u64 now, __u32 n)
 {
 	__u64 step = TW_SECOND_NS / rate, at = TW_MEMORY(*due);

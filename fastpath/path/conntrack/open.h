@@ -51,7 +51,7 @@ tw_inline int tw_bucket_take(const struct tw_frame *f, const struct tw_scratch *
 	return 1;
 }
 
-/* Body of tw_call_bucket_put(): as tw_bucket_take(), by the bucket's number alone. */
+/* Body of tw_call_bucket_put(): tw_bucket_take() for a bucket given by its number. */
 tw_inline int tw_bucket_put(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);

@@ -180,7 +180,7 @@ struct tw_spare {
 	__u32 what; /* enum tw_yield */
 };
 
-/* Notes the record in a slot in scratch if it ranks above those noted so far. */
+/* Notes a slot's record in scratch if it ranks above those noted so far. */
 tw_inline long tw_bucket_spare_step(__u32 slot, void *context)
 {
 	const struct tw_spare *s = context;
@@ -248,8 +248,8 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 	return 1;
 }
 
-/* Notes in the first bucket of its probe sequence that a TCP connection's record was given up: the
- * next one overwrites it at once. scratch->probe is the record's. */
+/* Notes that a TCP connection's record was given up, as a new record overwrites it at once. The
+ * note is in the first bucket of the old record's probe sequence, which is scratch->probe. */
 tw_inline void tw_bucket_given_up(const struct tw_frame *f, const struct tw_conn *c)
 {
 	const struct tw_scratch *scratch = tw_scratch_control(f);
@@ -264,7 +264,8 @@ tw_inline void tw_bucket_given_up(const struct tw_frame *f, const struct tw_conn
 		TW_MEMORY(bucket->given_up) = scratch->probe.hash;
 }
 
-/* Body of tw_call_bucket_give_up(): as tw_bucket_withdraw(), by the numbers alone. */
+/* Body of tw_call_bucket_give_up(): gives up the record in a slot of bucket number `n`, whose
+ * lock is held. True if it is gone. */
 tw_inline int tw_bucket_give_up(
 	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
 {

@@ -65,7 +65,7 @@ tw_inline __be64 tw_pair(__be32 first, __be32 second)
 
 /* Reads the IP header after an untagged Ethernet header, without options, extensions or fragments.
  * Returns the transport header, or NULL. The protocol is read twice, so that the verifier does not
- * walk the rest once for each value that the second one is compared with. */
+ * walk the rest once for each value that the second copy is compared with. */
 tw_inline const void *tw_express_network(const struct tw_frame *f, struct tw_packet *p)
 {
 	const struct tw_ethernet *eth = tw_head(f, sizeof(*eth) + sizeof(struct tw_ipv4));
