@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # summary.jq: prints the final summary from meson's testlog.json files (slurped).
 #
-# A test with TAP output counts as its subtests, any other as one. meson calls a test skipped whose
-# output is not TAP though it should be; that is a failure.
+# A test with TAP output counts as its subtests, any other as one. If a test should print TAP but
+# does not, meson reports it as skipped; here it counts as a failure.
 
 def lines: (. // "") | split("\n") | map(select(. != ""));
 def title: .name | sub("^tapwall:"; "");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Fuzzer of events in columns. If the first byte is odd, the rest is a stream of batches, each
- * after two bytes of length: rows that are read are written again, and must read as the same rows.
- * Else the rest is rows, which are written, and must read as the same rows. */
+ * after two bytes of length: the rows read from it are written, and must read back as the same
+ * rows. If the first byte is even, the rest is rows, which are written, and must read back as the
+ * same rows. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -24,7 +24,7 @@ static size_t piece;
 static bool deaf;
 static bool ended;
 static unsigned int n_streams;
-static unsigned int n_answers; /* to what this end asks */
+static unsigned int n_answers; /* answers to requests of this end */
 
 static void require(bool holds)
 {

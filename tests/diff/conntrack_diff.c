@@ -26,7 +26,7 @@
 
 #define START_NS    1000000000000ull
 #define STEP_NS	    1000000
-#define FORGET_EACH 500 /* conversations, then all connections are forgotten */
+#define FORGET_EACH 500 /* number of conversations between removals of all connections */
 #define PRINT_MAX   20
 #define CONNS_MAX   16
 

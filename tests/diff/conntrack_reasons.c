@@ -262,7 +262,7 @@ static const struct {
 	[TW_CT_WHY_UNANSWERED] = {"unanswered", unanswered, false},
 };
 
-/* As `unanswered`, for protocols other than TCP. The end that spoke first is the originator. */
+/* Like `unanswered`, for protocols other than TCP. The end that spoke first is the originator. */
 static bool datagram_unanswered(const struct tw_ct_case *k)
 {
 	const bool *spoke = k->history->spoke[k->kind];

@@ -47,24 +47,24 @@ enum tw_ct_kind { TW_CT_TCP, TW_CT_UDP, TW_CT_ECHO, TW_CT_ERROR, TW_CT__KINDS };
 struct tw_ct_history {
 	bool spoke[TW_CT__KINDS][2]; /* a packet of this kind (TCP excepted) passed, by end */
 	bool begun;
-	bool turned;	     /* the end that answered before has reopened it */
-	bool answered;	     /* the other end has spoken */
-	uint32_t first[2];   /* initial sequence numbers, by end */
-	bool reset;	     /* a RST closed our record */
-	bool challenged[2];  /* a RST passed without closing our record, by its sender */
-	uint32_t rst[2];     /* the highest sequence number of such a RST */
-	bool syn_acked;	     /* a SYN-ACK passed that acknowledges a different SYN */
-	uint32_t syn_window; /* window of the SYN that opened the connection */
-	bool fin[2];	     /* a FIN passed */
-	bool aged[2];	     /* a segment with an old acknowledgement passed; the end of its data */
-	uint32_t aged_end[2];
-	bool acks[2]; /* the end has acknowledged something; its highest acknowledgement so far */
-	uint32_t highest_ack[2];
+	bool turned;		 /* the end that answered before has reopened it */
+	bool answered;		 /* the other end has spoken */
+	uint32_t first[2];	 /* initial sequence numbers, by end */
+	bool reset;		 /* a RST closed our record */
+	bool challenged[2];	 /* a RST passed without closing our record, by its sender */
+	uint32_t rst[2];	 /* the highest sequence number of such a RST */
+	bool syn_acked;		 /* a SYN-ACK passed that acknowledges a different SYN */
+	uint32_t syn_window;	 /* window of the SYN that opened the connection */
+	bool fin[2];		 /* a FIN passed */
+	bool aged[2];		 /* a segment with an old acknowledgement passed, by its sender */
+	uint32_t aged_end[2];	 /* end of the data in such segments */
+	bool acks[2];		 /* the end has acknowledged something */
+	uint32_t highest_ack[2]; /* highest acknowledgement of the end */
 };
 
 /* One packet with both outcomes. */
 struct tw_ct_case {
-	const struct tw_ct_segment *segment; /* NULL: not TCP; `kind` tells */
+	const struct tw_ct_segment *segment; /* NULL: not TCP, see `kind` */
 	enum tw_ct_kind kind;
 	bool reply; /* sent by the end that did not open the conversation */
 	const struct tw_ct_history *history;

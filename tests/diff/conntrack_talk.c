@@ -15,10 +15,10 @@ struct end {
 	uint32_t next;	    /* next sequence number to send */
 	uint32_t edge;	    /* right edge of the other end's window */
 	uint32_t got;	    /* end of what was received in order */
-	uint32_t taken;	    /* right edge of the window it offered */
+	uint32_t taken;	    /* right edge of the window that this end offered */
 	uint32_t ooo[2];    /* start and end of data received beyond a hole; equal: none */
 	uint32_t buffer;    /* largest window */
-	int scale;	    /* window scale in its SYN */
+	int scale;	    /* window scale in this end's SYN */
 	unsigned int shift; /* window scale in effect */
 	bool fin_sent, fin_got, dead;
 };

@@ -46,7 +46,7 @@ struct tw_gen {
 	bool failed; /* out of memory */
 };
 
-/* NULL if there is no memory. */
+/* Generates a policy with `n_rules` rules; NULL if there is no memory. */
 struct tw_gen *tw_gen_new(uint64_t seed, size_t n_rules);
 void tw_gen_free(struct tw_gen *gen);
 TW_DEFINE_AUTO(tw_gen)
@@ -55,6 +55,6 @@ TW_DEFINE_AUTO(tw_gen)
 void tw_gen_print(const struct tw_gen *gen, struct tw_buf *out);
 /* Draws a random possible connection: addresses of one family, unicast, different; not DHCP. */
 void tw_gen_tuple(struct tw_gen *gen, struct tw_oracle_tuple *ret);
-/* Draws an address in the same way as the policy's own. */
+/* Draws an address in the same way as the addresses of the policy. */
 void tw_gen_addr(struct tw_gen *gen, bool v6, struct tw_addr *ret);
 const char *tw_gen_rule_name(const struct tw_gen *gen, size_t rule, char text[16]);

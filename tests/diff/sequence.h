@@ -30,7 +30,7 @@ struct tw_seq {
 	size_t n_policies;
 	bool adopt;	  /* connections may be adopted mid-stream at any time */
 	bool cut_through; /* enabled at every port that supports it */
-	bool in_force; /* policies[0] is in force already: a run only forgets connections first */
+	bool in_force; /* policies[0] is already in force: before a run, only connections are removed */
 	TW_VEC(struct tw_seq_item) items;
 };
 

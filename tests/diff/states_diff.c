@@ -309,9 +309,9 @@ static void report(const struct run *run, const struct tw_oracle_packet *packet,
 }
 
 /* True if the packet's outcome is unspecified: a late packet of a closed connection that only one
- * end may open, or data beyond a window offer that was not seen. If the end whose attempts are
- * refused has tried to reopen the connection, the record is that of the refused attempt or still
- * the closed one, depending on how far the attempt came. */
+ * end may open, or data beyond a window offer that was not seen. If the other end has tried to
+ * reopen the closed connection and was refused, the record may be that of its attempt, or still the
+ * closed one. */
 static bool is_left_open(const struct run *run, const struct tw_oracle_packet *packet)
 {
 	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {

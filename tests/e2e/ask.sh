@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# ask.sh: rules with `action: ask`: a held first packet goes on with the answer; without one, on-timeout decides;
-# a decider that dies, hangs or lies, and a guest that floods, harm nothing but questions.
+# ask.sh: rules with `action: ask`: a first packet passes when the answer allows it; without an answer, on-timeout
+# decides. A decider that dies, hangs or lies, and a guest that floods, affect only questions.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -10,7 +10,7 @@ make_host
 make_guest 1
 make_guest 2
 make_guest 3
-# Guest 4 is beyond: its port is an uplink to the agent.
+# Guest 4 is a host beyond an uplink: the agent treats its port, up4, as one.
 guests="$guests g4"
 ip netns add "$ns-g4"
 ip -n "$ns-host" link add up4 type veth peer name eth0 netns "$ns-g4"
@@ -36,7 +36,7 @@ policy() { # TIMEOUT ON-TIMEOUT [MORE RULES]
 	END
 }
 
-# A decider: what it answers is in $lab/answer, which it reads for each question; its pid is in $decider.
+# Starts a decider, which reads its answer to each question from $lab/answer; its pid is in $decider.
 decide() {
 	cat >"$lab/decide.sh" <<-END
 		echo "\$TAPWALL_RULE \$TAPWALL_PROTO \$TAPWALL_FROM \$TAPWALL_TO \$TAPWALL_TO_PORT" >>"$lab/asked"
@@ -95,7 +95,7 @@ check "and says so" [ "$(reason_count ask-unavailable)" -gt 0 ]
 
 answer allow
 decide
-# A lost SYN comes again after a second; so it does if the machine is slow, but not every time.
+# A lost SYN is retransmitted after a second. On a slow machine that may happen too, but not every time.
 opens_at_once() { # N HOST PORT
 	before=$(retransmitted "$1")
 	becomes connected "$1" tcp "$2" "$3" && [ "$(retransmitted "$1")" = "$before" ]
@@ -118,7 +118,7 @@ asked_before=$(asked)
 check "both ends ask" within 2 opens_at_once 1 10.0.0.13 7003
 equal "each its own question" 0 "$((($(asked) - asked_before) % 2))"
 check "from beyond the uplink" within 2 opens_at_once 4 10.0.0.12 7002
-# One datagram is delivered once: the answer's copy is no second one.
+# A datagram in question arrives exactly once: as the copy that the agent sends again after the answer.
 received() {
 	in_guest 2 cat /proc/net/snmp | awk '/^Udp:/ { if (n++) print $2 }'
 }
@@ -204,7 +204,7 @@ wait "$left"
 # ---- roles ----
 
 no_decider
-# With --exec, as it would end with its input otherwise, and not wait for the answer.
+# Without --exec, `decide` would exit at the end of its input, before the response arrives.
 "$TW_BUILD/tapwall" decide --exec true --socket "$lab/viewer.sock" >"$lab/viewer" 2>&1
 check "a viewer may not decide" grep -q "viewers' socket" "$lab/viewer"
 check "nor counts as a decider" deciders 0
@@ -316,7 +316,7 @@ equal "without a decider at once" connected "$(attempt 1 tcp 10.0.0.12 7002)"
 policy 10s deny >"$lab/policy.yaml"
 check "back to deny" apply "$lab/policy.yaml"
 decide
-# Not by in_guest: the process id must be that of the program.
+# Without in_guest, so that $! is the process id of the program itself.
 ip netns exec "$ns-g3" "$traffic" spray 10.0.0.12 7004 >/dev/null 2>&1 &
 flood=$!
 children="$children $flood"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* asker: measures rules that ask, with real packets and a real agent.
+/* asker: measures rules with `action: ask`, with real packets and a real agent.
  *
  *	asker decider SOCKET WINDOW       allows every question at once, until SIGTERM; prints "ready"
- *	asker latency HOST PORT N         N UDP exchanges one after the other, each of a new source port: prints
+ *	asker latency HOST PORT N         N UDP exchanges one after the other, each from a new source port: prints
  *	                                  p50 and p99 of the round trip in µs
- *	asker rate HOST PORT OPEN N       N new UDP exchanges, OPEN at a time: prints how many a second
+ *	asker rate HOST PORT OPEN N       N new UDP exchanges, OPEN at a time: prints their rate per second
  *
- * The other end is `traffic echo udp PORT`. The kernel gives about 28,000 source ports: of more exchanges with
- * one port, some are not new.
+ * The other end is `traffic echo udp PORT`. The kernel has about 28,000 source ports to assign: with more
+ * exchanges than that to one port, some are not new.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +62,7 @@ static void answer(struct tw_link_client *client, Tapwall__V1__Answer *answers, 
 		exit(0);
 }
 
-/* Receives what is there; answers it together. */
+/* Receives the questions that have arrived, up to BATCH_MAX, and allows them in one request. */
 static void decide(struct tw_link_client *client)
 {
 	Tapwall__V1__Answer answers[BATCH_MAX];
@@ -119,7 +119,7 @@ static struct sockaddr_in address_of(char **args)
 	return to;
 }
 
-/* Sends the first datagram of a new source port. */
+/* Sends the first datagram from a new source port. */
 static int ask(const struct sockaddr_in *to)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);

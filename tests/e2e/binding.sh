@@ -73,7 +73,7 @@ check "the log tells of it" logged 'tap3: sends from 52:54:00:00:00:09, the MAC 
 equal "and so do the counters" true \
 	"$(tapwall counters --json | jq 'select(.reason == "workload-mac") | .out > 0')"
 
-# Guest 4, whose tap's MAC identifies nothing, does so until the real workload comes.
+# Guest 4, whose tap's MAC identifies no workload, has that identity until the real workload comes.
 check "the first sender is bound where the policy says so" apply "$lab/deny-first-sender.yaml"
 in_guest 4 ip link set eth0 down address 52:54:00:00:00:09
 in_guest 4 ip link set eth0 up

@@ -118,7 +118,7 @@ check "and takes neither for the one that was there before" \
 check "and it works" within 20 becomes connected 1 tcp 10.0.0.12 7000
 check "so does the routed one" within 20 becomes connected 4 udp 172.16.4.1 7000
 
-# A tap that the host has put into a group of its own is not covered by the latch.
+# A tap that the host has put into an interface group is not covered by the latch.
 unplug tap4
 plug_routed "group 42"
 check "a tap in a group of its host's works" within 20 becomes connected 4 udp 172.16.4.1 7000

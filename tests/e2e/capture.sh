@@ -135,7 +135,7 @@ in_guest 1 "$traffic" bulk 10.0.0.12 7001 64 >/dev/null
 check "others are served meanwhile" answers
 kill -CONT "$slow"
 ln -s slow.out "$lab/slow.pcapng"
-# The next frame that fits has the number of those that did not.
+# The next frame that fits comes with the number of frames that did not fit.
 goes_on() {
 	attempt 1 tcp 10.0.0.12 7000 >/dev/null
 	noted slow ' lost=[1-9]'

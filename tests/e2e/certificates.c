@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* certificates FOLDER: makes a CA, and certificates good and bad, for the tests of the link:
+/* certificates FOLDER: makes a CA, and valid and invalid certificates, for the tests of the link:
  *
- *	ca.pem ca-key.pem slowd.pem     a slow path and its CA
- *	host-a.pem host-b.pem           agents of it
- *	expired.pem early.pem           agents of it, at another time
+ *	ca.pem ca-key.pem slowd.pem     the CA and its key; the slow path
+ *	host-a.pem host-b.pem           two agents
+ *	expired.pem early.pem           an agent; expired, and not valid yet
  *	wrong.pem wrong-ca.pem          an agent of another CA; that CA
- *	server.pem                      the slow path's purpose under an agent's name
- *	nameless.pem                    an agent with a name that is none
- *	old-slowd.pem                   a slow path whose certificate expired
+ *	server.pem                      an agent's name with the slow path's purpose
+ *	nameless.pem                    an agent whose name is not valid
+ *	old-slowd.pem                   the slow path, expired
  */
 #include <errno.h>
 #include <fcntl.h>

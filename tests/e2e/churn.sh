@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # churn.sh: netlink loses messages while other interfaces come and go so fast that each dump is
-# interrupted. A tap that was recreated meanwhile is found, a deleted one is forgotten, and no
-# existing one is. An agent that starts at that time finds all taps too.
+# interrupted. A tap that was recreated meanwhile is found, a deleted one is forgotten, and
+# an existing one is not. An agent that starts at that time finds all taps too.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

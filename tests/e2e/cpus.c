@@ -10,7 +10,7 @@
  *	acks	N times two segments of one connection at once, then acknowledgements of both
  *	moves	N rounds of datagrams from both ends of 64 connections at once; guest 1 sends through TAP1 and TAP3
  *
- * Prints sent=, arrived= (at the other guest) and forbidden= (that no rule allows).
+ * Prints sent=, arrived= (at the other guest) and forbidden= (frames that no rule allows).
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -85,7 +85,7 @@ static uint32_t sum_of(const uint8_t *at, size_t len, uint32_t sum)
 	return sum;
 }
 
-/* Writes Ethernet and IPv4 headers before the payload. `offset`: of a fragment, in bytes. */
+/* Writes Ethernet and IPv4 headers before the payload. `offset` is the fragment offset in bytes. */
 static void wrap(struct frame *f, unsigned int guest, uint8_t proto, size_t len, uint16_t id,
 	uint16_t offset, bool more)
 {

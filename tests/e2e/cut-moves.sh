@@ -26,7 +26,7 @@ astray() {
 goes_on() {
 	within 20 grows stream echoed "$(($(count_of stream echoed) + 100))"
 }
-# A hundred segments and their echoes, of which hardly any pass the bridge.
+# True if a hundred more segments are echoed, and hardly any of them pass the bridge.
 goes_past() {
 	bridged=$(bridged)
 	goes_on && [ "$(($(bridged) - bridged))" -lt 50 ]
@@ -65,8 +65,8 @@ stream=$child
 check "a stream goes past the bridge" within 20 goes_past
 asks=$(tapwall status --json | jq .asks_bridges)
 
-# Frames have gone astray since $before. On a busy machine the lease may end before there is one, and the change is
-# made again.
+# True if frames have gone astray since $before. On a busy machine the lease may end before the first one does; then
+# the change is repeated.
 went_astray() { # THERE BACK
 	for _ in $(seq 20); do
 		[ "$(astray)" -le "$before" ] || return 0

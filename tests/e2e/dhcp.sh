@@ -66,7 +66,7 @@ start_server() {
 	ip netns exec "$ns-host" "$busybox" udhcpd -f "$lab/udhcpd.conf" >"$lab/udhcpd.out" 2>&1 &
 	server=$!
 	children="$children $server"
-	# The server has no other sign of readiness: it listens as soon as a client gets an answer.
+	# The server does not report when it is ready: only an answer to a client shows it.
 }
 start_client() { # N
 	ip netns exec "$ns-g$1" "$busybox" udhcpc -f -i eth0 -t 20 -T 1 -A 1 -s "$lab/script" \

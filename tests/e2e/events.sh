@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# events.sh: what happens while nobody reads is told afterwards: 20,000 connections while the agent stands still, and
-# with a buffer for events of another size, as an older agent left it, the agent makes one of its own.
+# events.sh: events of 20,000 connections that open while the agent is stopped are reported afterwards; and an event
+# buffer of another size, left by an older agent, is replaced.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

@@ -20,8 +20,8 @@ make_host
 for i in 1 2 3; do
 	make_guest $i
 done
-# Each policy allows one of two ports. On each of these paths, one policy refuses the other port at
-# the near end, and the other policy at the far end.
+# Each policy allows one of two ports, and refuses the other: from guests 1 and 2 at the near end,
+# from guest 3 at the far end.
 policy() { # ALLOWED, REFUSED
 	workloads 3
 	cat <<-END

@@ -33,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIFE_SECONDS 900 /* longer than any test has */
+#define LIFE_SECONDS 900 /* longer than any test runs */
 #define FRAME_LEN    60
 #define L3	     14
 #define L4	     34

@@ -65,7 +65,7 @@ came=$(count_of third echoed)
 check "… and goes on" within 20 grows third echoed "$came"
 kill -0 "$third" || not_ok "its traffic lives"
 
-# While no agent runs.
+# A port that is deleted while no agent runs.
 stop_agent KILL
 ip -n "$ns-host" link del tap3
 start_agent

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# group-packets.sh: packets to a group are charged to their sender and not to the receivers: the
-# connection table keeps space for the other guests, for any number of packets.
+# group-packets.sh: packets to a multicast group are charged to their sender and not to the
+# receivers: however many there are, the connection table keeps space for the other guests.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 make_host
 for i in 1 2 3 4 5 6; do make_guest $i; done
-# Frames to any group reach every port, as on a bridge without MLD or IGMP snooping.
+# Frames to any multicast group reach every port, as on a bridge without MLD or IGMP snooping.
 ip -n "$ns-host" link set br0 type bridge mcast_snooping 0
 ip -n "$ns-g1" route add 239.0.0.0/8 dev eth0
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* hostile_tls: ends of the link's TLS that mean no good. Each tries one thing and prints what became of it.
+/* hostile_tls: hostile ends of the link's TLS. Each tries one attack and prints the result.
  *
  *	hostile_tls raw PORT silent|garbage       TCP without TLS: "closed" when slowd gives up
  *	hostile_tls dial PORT PEM CA WHAT         plays an agent
  *	hostile_tls serve PORT PEM CA WHAT        plays the slow path for the first agent that dials
  *
- * PEM is - for no certificate. WHAT of an agent: hold (says nothing: what is heard), huge, half, garbage, ask (asks
- * for the agents, and for another one's status: the errors). WHAT of a slow path: huge, garbage, unasked (a response
- * to nothing), capture, deaf (asks for the policy again and again, reads nothing), newer (an unknown request, and
- * fields that are unknown: what is answered). All at 127.0.0.1.
+ * PEM is - for no certificate. WHAT of an agent: hold (sends nothing), huge, half, garbage, ask (asks for the agents,
+ * and for another agent's status; prints the errors). WHAT of a slow path: huge, garbage, unasked (a response without
+ * a request), capture, deaf (requests the policy again and again, reads nothing), newer (unknown fields, and an
+ * unknown request; prints the answers). All connections are to or from 127.0.0.1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -60,7 +60,7 @@ static void send_garbage(void)
 	srand((unsigned int)time(NULL));
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)rand();
-	/* A length that is allowed, so that what follows is read as a message. */
+	/* An allowed length, so that the bytes after it are read as a message. */
 	memcpy(bytes, "\0\0\1\0", 4);
 	send_bytes(bytes, sizeof(bytes));
 }
@@ -82,7 +82,8 @@ static void print_end(ssize_t n)
 		printf("%s\n", n == -EAGAIN ? "stays" : "closed");
 }
 
-/* Reads messages until the connection ends or says nothing for some time; prints the errors among them. */
+/* Reads messages until it has read `wanted` responses, the connection ends, or nothing arrives for some time; prints
+ * each response. */
 static void print_answers(unsigned int wanted)
 {
 	struct tw_buf in = {0};
@@ -200,7 +201,7 @@ static void send_unasked(void)
 	wait_for_end();
 }
 
-/* Asks and reads nothing, until the agent closes or has not for some time. */
+/* Sends requests and reads nothing, until the agent closes the connection, or for DEAF_NS. */
 static void be_deaf(void)
 {
 	Tapwall__V1__PolicyRequest policy = TAPWALL__V1__POLICY_REQUEST__INIT;
@@ -220,7 +221,7 @@ static void be_deaf(void)
 	printf("%s\n", closed ? "closed" : "stays");
 }
 
-/* A request with fields of a later version, and one of a kind that there is not yet. */
+/* Sends a request with fields of a later version, and a request of an unknown kind. */
 static void speak_newer(void)
 {
 	/* Field 1011 = 7; request 2 with field 1010, as a message. */

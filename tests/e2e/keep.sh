@@ -64,7 +64,7 @@ all=$(all_programs)
 returns 'the same agent' kept
 equal "not one program is another" "$all" "$(all_programs)"
 
-# As if an agent had died while pinning: the programs are new, with the data of others.
+# As if an agent had died while pinning: the programs are new, but the pinned data are those of others.
 bpftool map pin pinned "$pins/maps/rodata" "$pins/older"
 rm "$pins/progs/tw_sweep"
 returns 'a program without a pin' new

@@ -73,7 +73,7 @@ check "the next agent puts its policy in force, and what that allows gets throug
 	within 20 grows dead got 10
 equal "nothing was ever seen of those that were shut" 0 "$(count_of leaked seen)"
 
-# A port that the host has put into a group of its own works nevertheless.
+# A port that the host has put into an interface group works nevertheless.
 ip netns add "$ns-g5"
 guests="$guests g5"
 ip -n "$ns-host" link add tap5 group 42 type veth peer name eth0 netns "$ns-g5"

@@ -181,7 +181,7 @@ plug() { # N BRIDGE
 	ip -n "$ns-g$1" link set eth0 up
 }
 
-# Counts the TCP packets that bridges of the host forward between ports; bridged says how many.
+# Counts the TCP packets that bridges of the host forward between ports; `bridged` prints their number.
 watch_bridge() {
 	on_host nft -f - <<-'END'
 		table bridge watch {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# link-hostile.sh: ends of the link that may not be there, or that mean no good. Each is refused for a reason that
-# `status` or the log tells, and nothing else is disturbed.
+# link-hostile.sh: unauthorised and hostile ends of the link. Each is refused for a reason that `status` or the log
+# shows, and nothing else is disturbed.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -33,7 +33,8 @@ link_is() { # STATE
 why_has() { # TEXT
 	tapwall status --json | jq -e --arg text "$1" '.slow_path.why | contains($text)'
 }
-# The next agent's certificate, or CA, or none; the connection is begun anew. What slowd logs is in slowd.new.
+# Gives the agent this certificate, or none, and this CA; restarts slowd with an empty log, so that the agent
+# connects again.
 as() { # CERTIFICATE [CA]
 	stop_slowd
 	rm -f "$lab/agent.pem"
@@ -47,7 +48,7 @@ rejected() { # CERTIFICATE REASON AT SLOWD, ALERT
 	equal "$1 is refused" "the peer refuses: $3" "$(hostile dial 7433 "$certs/$1" "$certs/ca.pem" hold)"
 	check "... because it $2" within 20 grep -q "refused: the peer's certificate $2" "$lab/slowd.log"
 }
-# The agent meets a slow path that is played.
+# Plays a hostile slow path, to which the agent connects; prints the result.
 meet() { # WHAT
 	hostile serve 7433 "$certs/slowd.pem" "$certs/ca.pem" "$1" >"$lab/met" 2>&1
 	cat "$lab/met"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# link.sh: an agent dials its slow path, which asks it, sets its policy and follows its log on that connection. The
-# slow path is killed, stopped, restarted, and its cable is cut, under traffic: no packet is lost.
+# link.sh: an agent dials its slow path, which queries the agent, sets its policy and follows its log on that
+# connection. Under traffic the slow path is killed, stopped and restarted, and its cable is cut: no packet is lost.
 #
 #	  slow              host
 #	[ tapwall-slowd ]──veth──[ tapwalld, guests ]
@@ -12,7 +12,7 @@
 slow=$lab/slow
 slowd=
 
-# Without any right, as a user who owns nothing but the directory of its sockets.
+# Starts slowd without privileges, as a user that owns only its state directory.
 start_slowd() {
 	ip netns exec "$ns-slow" setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
 		"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --listen '[fd09::1]:7433' --socket "$slow/slowd.sock" \

@@ -10,7 +10,8 @@
  * The taps are tap1 (the sending guest), tap2 (another guest) and up0 (an uplink), with
  * IFF_VNET_HDR. The policy allows 10.0.0.11 and fd00::11 to send udp/53 and tcp/80 to 10.0.0.12,
  * fd00::12, 203.0.113.9 and 2001:db8::9, and nothing else. Each frame that arrives is completed as
- * a receiver would, and must be allowed. Prints the others and the number of frames; exit 0 or 1.
+ * a receiver would, and must be allowed. Prints the frames that are not, and the number of frames;
+ * exit 0 or 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -455,7 +456,7 @@ static void run_rewritten(struct frame *f)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		make(f, false, false, false, 17, 1000, 0, 100);
 		f->vnet = under(1, 0, 0, places[i].start, places[i].offset);
-		/* Beyond the UDP header it may be a tunnelled packet's checksum. */
+		/* A place beyond the UDP header may be a tunnelled packet's checksum. */
 		known(places[i].what, f, places[i].start >= 42);
 	}
 }

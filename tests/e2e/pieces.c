@@ -38,7 +38,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LIFE_SECONDS 900 /* longer than any test has */
+#define LIFE_SECONDS 900 /* longer than any test runs */
 #define DATAGRAM_MAX 65000
 #define WAIT_MS	     10000
 #define PIECES_MAX   64

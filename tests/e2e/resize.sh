@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # resize.sh: a new --max-connections at a restart, under traffic: no established connection is lost,
-# flows and charges keep their counts, a number that is too small is refused without effect, and the
-# next start completes one that was interrupted.
+# flows and charges keep their counts, a number that is too small is refused without effect, and an
+# interrupted resize is completed by the next start.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -36,7 +36,7 @@ flow_packets() { # PORT
 		jq -r --argjson port "$1" 'select(.to.port == $port) | .packets.out' |
 		sort -n | tail -n 1
 }
-# Prints the charges of the ports that open nothing new.
+# Prints the charges of tap1, whose guest opens no connections during a restart.
 charged() {
 	tapwall ports --json | jq -c 'select(.name == "tap1") | [.connections.half_open, .connections.established]'
 }
@@ -54,7 +54,7 @@ go_on() { # WHAT
 			"$(($(count_of "$kind" echoed) + 100))"
 	done
 }
-# Restarts with a new number, and checks what must not change.
+# Restarts the agent with a new --max-connections, and checks what must not change.
 resize() { # NUMBER
 	before=$(flow_packets 7000)
 	records=$(status connection_records)
@@ -117,7 +117,7 @@ equal "no record is lost by that" "$records" "$(status connection_records)"
 equal "and ends it" 0 "$(pins)"
 go_on "resumed"
 
-# A start that died between the renames: of the old table there are records without buckets.
+# A start that died between the renames: the old table's records are still pinned, its buckets no longer.
 stop_agent
 mv "$maps/conns" "$maps/conns-new"
 bpftool map create "$maps/conns" type array key 4 value 128 entries 4832 name conns flags 0x400
@@ -127,7 +127,7 @@ equal "with every record" "$records" "$(status connection_records)"
 equal "and no pin is left" 0 "$(pins)"
 go_on "renamed"
 
-# A start that died before the new table was completely pinned: nothing of it stays.
+# A start that died before the new table was completely pinned: its pins are removed.
 stop_agent
 bpftool map pin pinned "$maps/usage" "$maps/usage-new"
 bpftool map pin pinned "$maps/buckets" "$maps/buckets-new"

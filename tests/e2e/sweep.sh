@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # sweep.sh: expired connections free their memory and are reported as closed; the slots of deleted
-# rules are freed when no connection refers to them; a slow follower of the log misses entries, is
-# told their number, and costs the agent nothing.
+# rules are freed when no connection refers to them; a slow follower of the log misses entries,
+# receives their number, and costs the agent nothing.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

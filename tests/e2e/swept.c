@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* swept: packets during the sweep of the connection table, on the same CPU.
  *
- *	swept sweep SECONDS		runs the agent's program `tw_sweep` without a pause; prints how often
+ *	swept sweep SECONDS		runs the agent's program `tw_sweep` without a pause; prints the number of runs
  *	swept open ADDRESS PORT FROM N	sends a UDP datagram from each of N ports, the first one being FROM
  */
 #include <arpa/inet.h>

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# top.sh: rates of real traffic: of ports, connections, rules and reasons, and on the screen.
+# top.sh: `tapwall top` shows rates of real traffic for ports, connections, rules and reasons, as
+# JSON and on the screen.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

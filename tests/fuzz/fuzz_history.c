@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Reads any bytes as a part of a block of the history. The input: a byte that chooses the kind of part, two bytes
- * of its number of rows, the part. A checksum keeps chance out, so that the input's are made right first. */
+/* Fuzzer: any bytes as a part of a block of the history. The first byte of the input selects the kind of part, the
+ * next two are its number of rows, and the rest is the part. Its checksums are corrected first, because random ones
+ * would be refused. */
 #include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -124,7 +125,7 @@ static void read_values(struct tw_history_part *part, uint32_t n_rows)
 			any ^= value[i];
 	}
 	if (any == 0x5eed)
-		abort(); /* so that the reads are not left out */
+		abort(); /* a use of the values, so that the compiler keeps the reads */
 	tw_history_values_free(values);
 }
 

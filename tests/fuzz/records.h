@@ -2,11 +2,14 @@
 /* records.h: the encoding of frames with their times as bytes, for the fuzzer of the frame path and
  * its seeds.
  *
- * One record after another, each a head of TW_RECORD_HEAD bytes and then the frame: byte 0     bits
- * 0–2: port; bit 3: in rather than out; bit 4: goes on to the next port with the mark it got; bit
- * 5: a tag outside the frame; bit 6: a super-frame; bit 7: the policy changes before it byte 1    
- * time that passes before it: (low 6 bits) << (high 2 bits × 8) milliseconds bytes 2–3  length of
- * the frame, big-endian; more than is left means all that is left
+ * One record after another, each a head of TW_RECORD_HEAD bytes and then the frame:
+ *
+ *	byte 0     bits 0–2: port; bit 3: `in` rather than `out`; bit 4: continues to the next
+ *	           port with its mark; bit 5: a tag outside the frame; bit 6: a super-frame;
+ *	           bit 7: the policy changes before the frame
+ *	byte 1     time before the frame: (low 6 bits) << (high 2 bits × 8) milliseconds
+ *	bytes 2–3  length of the frame, big-endian; if it exceeds the rest of the input, the
+ *	           frame is that rest
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* file.h: a directory of its own for the history of a test. */
+/* file.h: a temporary directory for the history of one test. */
 #pragma once
 
 #include <stdio.h>

@@ -72,8 +72,9 @@ static int by_time(const void *a, const void *b)
 	return memcmp(x, y, sizeof(*x));
 }
 
-/* Compares an answer with a scan. Rows of equal time may come in any order, and the limit may
- * cut among them, so that those of the last time only have to be among those found. */
+/* Compares an answer with a scan. Rows of equal time may come in any order, and the limit may cut
+ * off some of them: the answer's rows of its last time need only be among those that the scan
+ * found. */
 static void compare(struct world *w, const struct tw_history_query *q)
 {
 	struct tw_history_row *found = calloc(w->n + 1, sizeof(*found));

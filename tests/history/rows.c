@@ -91,7 +91,7 @@ static bool has_prefix(const struct tw_addr *addr, const struct tw_history_end *
 	return true;
 }
 
-/* Names of tests are one letter and a digit. */
+/* The tests' names are a letter and a digit. */
 static uint32_t number_of(
 	const struct row_names *names, enum tw_history_noun noun, const char *text)
 {

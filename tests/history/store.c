@@ -139,7 +139,7 @@ static void what_was_acknowledged_survives_a_kill(void **state)
 		close(fds[1]);
 		while (got++ < wanted && read(fds[0], &seq, sizeof(seq)) == sizeof(seq))
 			acknowledged = seq;
-		usleep(random_below(&random, 20000)); /* any place of the next commits */
+		usleep(random_below(&random, 20000)); /* kills anywhere in the next commits */
 		assert_int_equal(kill(child, SIGKILL), 0);
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(WIFSIGNALED(status));
@@ -220,7 +220,7 @@ static void run_sql(const struct history_file *file, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* Full blocks, numbered from 1, and a tail. */
+/* Writes full blocks, numbered from 1, and a tail. */
 static void make_blocks(const struct history_file *file, unsigned int n)
 {
 	struct tw_history *history = open_history(file, NULL);
@@ -278,7 +278,7 @@ static void a_damaged_block_is_told_and_the_rest_read(void **state)
 				    result.rows[k].bytes[0] >= 64000);
 		tw_history_result_done(&result);
 		tw_history_reader_free(reader);
-		history = open_history(&file, NULL); /* and it is written on */
+		history = open_history(&file, NULL); /* the damaged file accepts new rows */
 		assert_int_equal(append(history, 96100, 96200), 0);
 		assert_int_equal(tw_history_commit(history, NULL), 0);
 		tw_history_free(history);

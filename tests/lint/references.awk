@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# references.awk: splits each line into code and comment, notes the names in both, and prints the names that
-# comments have and code has not; read by `references`.
+# references.awk: splits each line into code and comment, notes the names in both, and prints the names that occur
+# in comments but not in code; read by `references`.
 BEGIN {
 	while ((getline path < paths) > 0) {
 		rest = path

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# structure.awk: what C files include, define and declare, one fact a line; read by `structure`. Functions are
+# structure.awk: what C files include, define and declare, one fact per line; read by `structure`. Functions are
 # known by the layout that clang-format enforces.
 #	include FILE LINE HEADER
 #	tag FILE LINE KIND NAME		a struct, union or enum with its body, or a typedef
 #	defines FILE LINE NAME		a function with external linkage
-#	static FILE LINE NAME		one without
+#	static FILE LINE NAME		a function without it
 #	declares FILE LINE NAME		a prototype in a header
 function name_of(text) {
 	sub(/\(.*/, "", text)

@@ -148,7 +148,8 @@ static struct tw_oracle_conn *find(
 	return NULL;
 }
 
-/* Returns the reason for a TCP segment without a connection, from the connection it once had. */
+/* Returns the reason for which a TCP segment without a connection is denied: how its former
+ * connection ended. */
 static enum tw_reason lost(const struct tw_oracle_host *host, const struct tw_oracle_tuple *tuple)
 {
 	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {

@@ -17,7 +17,8 @@ struct tw_draft_names {
 	void *arg;
 };
 
-/* 0; -EINVAL with `err` about the part that could not be read, and *ret unchanged; -ENOMEM. */
+/* Reads the notation. 0; -EINVAL with `err` about the part that could not be read, and *ret
+ * unchanged; -ENOMEM. */
 int tw_draft_read(const char *text, const struct tw_draft_names *names, struct tw_draft *ret,
 	struct tw_err *err);
 

@@ -11,7 +11,7 @@
 
 enum tw_port_kind { TW_PORTS_DUMMY, TW_PORTS_TAP, TW_PORTS_VETH, TW_PORTS__MAX };
 
-/* -ENOENT if there is no kind of that name. */
+/* Finds a kind by its name; -ENOENT if there is none. */
 int tw_port_kind_from_name(const char *name, enum tw_port_kind *ret);
 
 /* Moves the process into a new namespace with `n` interfaces of one kind, numbered from

@@ -338,8 +338,8 @@ static int judge(struct tw_player *p, const struct tw_step *step, const struct j
 	return check_reply(p, step, bytes, frame, ret);
 }
 
-/* Judges the fragments that were queued for the frame and follow it now: each must pass every port
- * from `first` on. */
+/* Judges the fragments that were queued until this frame and now follow it: each must pass every
+ * port from `first` on. */
 static int judge_sent(struct tw_player *p, const struct tw_step *step, const struct path *path,
 	size_t first, uint32_t port_id, uint32_t origin, uint32_t *ret_n)
 {

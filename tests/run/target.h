@@ -55,8 +55,8 @@ struct tw_target_ops {
 	int (*set_config)(struct tw_target *target, const struct tw_config *config);
 	int (*each_conn)(struct tw_target *target, tw_conn_fn *each, void *arg);
 	int (*rule_count)(struct tw_target *target, uint32_t slot, struct tw_rule_count *ret);
-	/* Answers a rule's open questions, as the agent does: for their connections, or for their pairs. Returns how
-	 * many there were, or a negative errno. */
+	/* Answers a rule's open questions, as the agent does; `scope`: what an answer applies to. Returns the number
+	 * of questions, or a negative errno. */
 	int (*answer)(struct tw_target *target, uint32_t rule, enum tw_verdict verdict,
 		enum tw_ask_scope scope, const struct tw_answer *limits);
 	uint64_t (*reason_count)(struct tw_target *target, enum tw_reason reason, enum tw_dir dir);
@@ -74,12 +74,13 @@ static inline void tw_target_free(struct tw_target *target)
 }
 TW_DEFINE_AUTO(tw_target)
 
-/* The entry that answers an open question; false if it is none of the rule's. Its key is changed to the answer's. */
+/* Makes the entry that answers the question in `entry`, and changes `key` to the key of the answer. False, without a
+ * change, if `entry` is not an open question of the rule. */
 bool tw_target_answers(struct tw_ask_key *key, const struct tw_answer *entry, uint32_t rule,
 	enum tw_verdict verdict, enum tw_ask_scope scope, const struct tw_answer *limits,
 	struct tw_answer *ret);
 
-/* Stores the initial settings of every target, the same for all, so that outcomes can be compared
+/* Stores the initial settings, which are equal for all targets, so that outcomes can be compared
  * exactly. */
 void tw_target_settings(struct tw_config *config);
 

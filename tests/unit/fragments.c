@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A target must define everything in port.h; a set uses nothing of it. */
+/* A target must define everything in port.h; a fragment set uses none of it. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #include "fastpath/path/fragment.h"

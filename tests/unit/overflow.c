@@ -315,7 +315,7 @@ static void test_exact(void **state)
 			p->seq = 1;
 			assert_false(tw_overflow_meet(&f, 1, TW_DIR_IN, &cpu->scratch));
 		}
-	/* Remembered for exactly TW_OVERFLOW_TICKS. */
+	/* The entry is remembered for exactly TW_OVERFLOW_TICKS. */
 	now += (TW_OVERFLOW_TICKS - 2ull) << TW_TICK_SHIFT;
 	assert_true(answer(cpu, 1, 5, TW_IPPROTO_TCP, now));
 	now += 4ull << TW_TICK_SHIFT;

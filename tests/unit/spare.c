@@ -210,8 +210,8 @@ static bool ask(struct cpu *cpu, uint32_t n, uint16_t port, uint64_t now_ns)
 	return true;
 }
 
-/* The same for UDP requests: seven eighths of the quota in fifteen seconds. They displace no more
- * than necessary, and no connection in use is lost. */
+/* UDP requests of seven eighths of the quota in fifteen seconds: none is refused, they displace no
+ * more than necessary, and no connection in use is lost. */
 static void small_quota_of_questions(void **state)
 {
 	struct cpu *cpu = quota_table(1000);
