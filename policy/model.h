@@ -187,7 +187,7 @@ struct tw_policy_text {
 	bool block_rules; /* `rules` is not in brackets */
 	bool block_workloads;
 	TW_VEC(struct tw_said) said;
-	size_t n_strange_tags; /* number of tags of groups that no workload has */
+	size_t n_strange_tags; /* number of tags that groups name but no workload has */
 	size_t n_addresses;
 	size_t n_parts;
 	size_t work;  /* steps of resolving */
@@ -238,8 +238,8 @@ struct tw_policy {
 
 int tw_policy_new(uint64_t seed, struct tw_policy **ret); /* an empty policy; 0 or -ENOMEM */
 /* Copies a policy without its rules, with everything at the same index, so that a few things can
- * be changed. New things are allocated in the memory of `old`, which then lives as long as
- * either policy or, if `apart`, in separate memory. Returns 0 or -ENOMEM. */
+ * be changed. If `apart`, new things are allocated in separate memory. Otherwise they are allocated
+ * in the memory of `old`, which then lives until both policies are freed. Returns 0 or -ENOMEM. */
 int tw_policy_copy(const struct tw_policy *old, bool apart, struct tw_policy **ret);
 /* Adds all rules of `old` to its copy `policy`. Returns 0 or -ENOMEM. */
 int tw_policy_copy_rules(struct tw_policy *policy, const struct tw_policy *old);
@@ -267,7 +267,7 @@ const struct tw_cells *tw_policy_cells(
 
 /* ---- find.c ---- */
 
-/* Fills the indexes of ports, MACs and addresses. Of equal entries the first one is found.
+/* Fills the indexes of ports, MACs and addresses. If entries are equal, lookups find the first one.
  * Returns 0 or -ENOMEM. */
 int tw_policy_index(struct tw_policy *policy);
 
@@ -275,8 +275,9 @@ int tw_policy_index(struct tw_policy *policy);
 
 /* Adds to `ret` the possible local addresses of a frame at this port, and makes `ret` normal. */
 int tw_vnic_concern(const struct tw_vnic *vnic, enum tw_dir dir, struct tw_ranges *ret);
-/* True if some of these addresses, a normal list, can be local at every port; at this port. */
+/* True if `ranges`, a normal list, contains an address that can be local at every port. */
 bool tw_concern_meets(enum tw_dir dir, const struct tw_ranges *ranges);
+/* True if `ranges`, a normal list, contains an address that can be local at this port. */
 bool tw_vnic_meets(const struct tw_vnic *vnic, enum tw_dir dir, const struct tw_ranges *ranges);
 
 /* ---- text.c: small notations ---- */

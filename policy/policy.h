@@ -82,7 +82,7 @@ struct tw_vnic {
 	bool transit;			  /* true if a prefix is wider than a single host */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
-	size_t n_learned; /* number of the last prefixes that are from DHCP, not from the text */
+	size_t n_learned; /* number of prefixes from DHCP, which come after those of the text */
 	struct tw_limits
 		limits; /* limits of the vNIC, otherwise of the workload, otherwise of the options */
 	size_t index;	/* index among all vNICs of the policy */
@@ -186,7 +186,7 @@ int tw_policy_diff(const struct tw_policy *old, const struct tw_policy *now,
 
 size_t tw_policy_n_workloads(const struct tw_policy *policy);
 size_t tw_policy_n_groups(const struct tw_policy *policy);
-/* Returns how many of a vNIC's prefixes are from the policy's text: the first ones. */
+/* Returns the number of a vNIC's prefixes from the policy's text, which come first. */
 static inline size_t tw_vnic_n_given(const struct tw_vnic *vnic)
 {
 	return vnic->n_prefixes - vnic->n_learned;
@@ -339,7 +339,7 @@ const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
 #define TW_BROADCAST_RATE_DEFAULT 1000
 
 /* Fills the policy's part of a port: mac, guard flags, inline addresses and limits. If the policy
- * gives no broadcast limit, the default applies; other limits that it does not give are none. The
+ * gives no broadcast limit, the default applies; any other limit that is not given is 0 (none). The
  * caller adds id, network, pvid, image and adopt_until. If a prefix is not a host address or does
  * not fit inline, TW_PORT_F_MORE is set: the caller then writes every vnic->prefixes entry to
  * `addrs`. */

@@ -68,7 +68,7 @@ static void push_part(struct tw_reader *r, const struct tw_node *node, struct tw
 			TW_POLICY_PARTS_MAX);
 }
 
-/* Reads a port or a range of ports. If nothing is written, all ports. */
+/* Reads a port or a range of ports. If nothing is written, the range is all ports. */
 static bool read_ports(
 	struct tw_reader *r, const struct tw_node *node, uint32_t *ret_lo, uint32_t *ret_hi)
 {

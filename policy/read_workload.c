@@ -131,8 +131,8 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	}
 	if (!tw_reader_prefix(r, item, text, true, &prefix))
 		return;
-	/* A host address belongs to one vNIC. Several may have the same wider prefix, such as a
-	 * pair of routers. */
+	/* A host address belongs to one vNIC. Several vNICs, such as those of a pair of routers,
+	 * may have the same wider prefix. */
 	tw_prefix_format(&prefix, clean);
 	if (prefix.len < 128)
 		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* reread.c: reads a policy from a text that is similar to that of another one.
+/* reread.c: reads a policy from a text that is similar to another policy's text.
  *
  * Why:        an edit of one rule of thousands, or one more tag of a guest, should not cost reading
  *             the whole text again.
@@ -7,7 +7,7 @@
  *             `rules` or `workloads`. These are read as a small text of their own, and everything
  *             else is taken over.
  * Exact:      if a part is not certain to mean the same in both texts, the whole text is read
- *             (tests/policy/unit/reread.c). YAML's rules for blocks guarantee that:
+ *             (tests/policy/unit/reread.c). YAML's rules for blocks give that certainty:
  *             1. If both texts are equal up to a place where each begins an item of a block in the
  *                same column, a reader is in the same state there.
  *             2. If the lines of the new items are a complete text by themselves, and the next line
@@ -31,7 +31,7 @@
 #define ITEMS_MAX 64			    /* limit of items to read again */
 #define COMPARED  4096			    /* bytes compared at a time */
 
-/* Most memory compared with a full reading; beyond it, everything is read again. */
+/* Limit of memory, given the bytes that a full reading took. Beyond it, everything is read again. */
 #define BYTES_MAX(bytes) (2 * (bytes) + ((size_t)4 << 20))
 
 /* The whole text must be read. Returned by functions of this file, never by tw_policy_reread(). */
@@ -47,14 +47,14 @@ struct change {
 	struct tw_policy *policy;
 	struct text was;
 	struct text is;
-	size_t from; /* bytes of the old text that differ; if none, the new one has more there */
+	size_t from; /* bytes of the old text that differ; none if text was only added */
 	size_t to;
 	struct tw_arena scratch;
 	struct tw_diags fresh;
 
 	/* The items to read again: the lines of `was` from `cut_from` to `cut_to`. */
 	size_t first;
-	size_t last; /* the first item after them */
+	size_t last; /* index of the last item to read again, plus 1 */
 	size_t cut_from;
 	size_t cut_to;
 	unsigned int line;     /* line at cut_from */
@@ -134,7 +134,7 @@ static bool begins_rule(const char *at, size_t len)
 	return len > 1 && at[0] == '-' && at[1] == ' ';
 }
 
-/* True for a key without quotes. Anything else there has another first character. */
+/* True for a key without quotes: no other kind of line begins with these characters. */
 static bool begins_workload(const char *at, size_t len)
 {
 	return len && ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||

@@ -454,7 +454,7 @@ static int resolve_changed_rules(struct again *a)
 	struct tw_policy *p = a->s.policy;
 	int err = 0;
 
-	/* The last one is the default. */
+	/* The last rule is the default. */
 	for (uint32_t i = 0; i + 1 < p->rules.n && !err; i++) {
 		struct tw_rule *rule = &p->rules.at[i];
 		bool is_new = !rule->cells;

@@ -27,8 +27,8 @@ struct tw_row_base {
 
 struct tw_rows {
 	void *arg;
-	/* Writes member m into a row: all its words, or with `touch` those that change, after
-	 * tw_rows_touch() on each. */
+	/* Writes a member into the current row. With `touch`, calls tw_rows_touch() for a block
+	 * before it writes a word there. */
 	void (*write)(struct tw_rows *rows, uint32_t member, bool touch);
 	/* Converts the words in place to the form that the image needs; NULL: no change. */
 	void (*finish)(const struct tw_rows *rows, uint32_t *block);

@@ -425,8 +425,8 @@ static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
 	return tw_vec_push(&s->near, earlier);
 }
 
-/* Lists, in order, the earlier rules that have only this key, and those that have more keys; most
- * rules are neither. The rule's own point ends the first kind. */
+/* Lists, in order, the earlier rules that have only this key, and those that have more keys. Most
+ * rules are neither. The search for the first kind ends at the rule's own point. */
 static int find_near_point(struct tw_shadow *s, uint32_t number)
 {
 	const uint64_t mine = (uint64_t)s->keys[number].lo << 32 | number;

@@ -2,7 +2,7 @@
 /* pcapng.h: reads the packets of a pcapng file one by one.
  *
  * Why:        libpcap reads pcapng, but refuses files whose interfaces differ in snap length, link
- *             type or clock, as those of captures on several interfaces do.
+ *             type or clock. Captures on several interfaces often make such files.
  * Invariants: accepts any bytes, and never reads beyond the data.
  * Bounds:     one packet of at most TW_PCAPNG_PACKET_MAX bytes and TW_PCAPNG_INTERFACES_MAX
  *             interfaces in memory; other blocks are skipped, whatever their size.

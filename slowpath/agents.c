@@ -328,7 +328,7 @@ void tw_agents_tick(struct tw_agents *agents)
 	for (struct tw_agents_row *row = agents->rows; row; row = row->next)
 		if (row->peer && !row->greeting && now - row->hello_ns > TW_AGENTS_HELLO_NS)
 			greet(row);
-	/* A tick closes no connection but its own. */
+	/* The tick of a connection closes no other one, so `next` stays valid. */
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;
 		tw_peer_tick(connection->peer);

@@ -6,8 +6,8 @@
  * Invariants: 1. An agent learns nothing about other agents: all its requests are refused, except
  *                those about its own streams.
  *             2. Text from an agent is cleaned and truncated before it is stored.
- * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake, of which a new
- *             one replaces the oldest. Each connection has the bounds of link/peer.h.
+ * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake. At that limit,
+ *             a new connection replaces the oldest. Each connection has the bounds of link/peer.h.
  * Callers:    daemon.c, answer.c; one thread.
  */
 #pragma once
@@ -50,7 +50,7 @@ struct tw_agents_row {
 	uint64_t since_ns;    /* time when it connected, or when it was lost */
 	uint64_t contact_ns;  /* while it is away: time of the last bytes received */
 	uint64_t hello_ns;    /* time of the last HelloRequest to it */
-	bool greeting;	      /* the last HelloRequest is not answered yet */
+	bool greeting;	      /* true if the last HelloRequest has not been answered */
 	struct tw_peer *peer; /* NULL: away */
 };
 

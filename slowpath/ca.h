@@ -18,7 +18,7 @@
 #include "link/identity.h"
 
 #define TW_CA_YEARS	  10
-#define TW_CA_SKEW_S	  300 /* certificates are valid this much earlier, for slow clocks */
+#define TW_CA_SKEW_S	  300 /* validity starts this long before issue, for slow clocks */
 #define TW_CA_FINGERPRINT 65  /* bytes of a fingerprint as text */
 
 struct tw_ca;

@@ -59,11 +59,11 @@ struct tw_history_encoder {
 	struct tw_buf raw, packed;
 	uint64_t value[TW_HISTORY_BLOCK_ROWS];
 	struct tw_history_key
-		key[TW_HISTORY_BLOCK_ROWS];    /* distinct ones, in order of appearance */
+		key[TW_HISTORY_BLOCK_ROWS];    /* distinct keys, in order of appearance */
 	uint16_t slot[TABLE_SLOTS];	       /* 1 + index of a key; 0: free */
 	uint16_t id[TW_HISTORY_BLOCK_ROWS];    /* index of each row's key */
 	uint16_t order[TW_HISTORY_BLOCK_ROWS]; /* indexes of keys, sorted by key */
-	uint16_t rank[TW_HISTORY_BLOCK_ROWS];  /* of each key among the sorted */
+	uint16_t rank[TW_HISTORY_BLOCK_ROWS];  /* position of each key in `order` */
 };
 
 struct tw_history_key tw_history_key_of_addr(const struct tw_addr *addr)
@@ -183,7 +183,7 @@ static void put_key(uint8_t *to, struct tw_history_key key, uint8_t key_len)
 		memcpy(to, &key.lo, key_len);
 }
 
-/* Compresses `raw` to the end of `out` if that makes it smaller. Returns the length, 0 if it did not. */
+/* Appends `raw` to `out`, compressed, if that makes it smaller. Returns the length; 0: nothing appended. */
 static size_t pack(struct tw_history_encoder *e, const struct tw_buf *raw, struct tw_buf *out)
 {
 	size_t max = ZSTD_compressBound(raw->len), len = out->len, n;
@@ -265,8 +265,9 @@ static uint64_t value_of(const struct tw_history_row *row, enum tw_history_colum
 	}
 }
 
-/* Returns the smallest value, which is subtracted from all, and the bytes that each difference
- * takes. In an ascending column: the first value, and the differences between neighbours. */
+/* Returns the base of a group, and the bytes that each difference takes. In an ascending column the
+ * base is the first value, and differences are between neighbours. Otherwise the base is the smallest
+ * value, which is subtracted from all. */
 static uint64_t base_of(const uint64_t *value, size_t n, bool ascending, uint8_t *ret_width)
 {
 	uint64_t base = value[0], any = 0;
@@ -612,7 +613,7 @@ const uint64_t *tw_history_read_group(struct tw_history_values *v, struct tw_his
 {
 	uint32_t n_groups = (n_rows + TW_HISTORY_GROUP_ROWS - 1) / TW_HISTORY_GROUP_ROWS;
 	size_t contents = sizeof(struct values_header) + n_groups * sizeof(struct group), n, start;
-	struct group entry[2] = {0}; /* the one before, and the group */
+	struct group entry[2] = {0}; /* the previous group, and this one */
 	struct values_header h;
 	int err = read_part(part, 0, &h, sizeof(h));
 

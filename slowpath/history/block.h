@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* block.h: a block of the history: up to 32,000 rows, sorted by time, a part for each column.
  *
- * Why:        a query reads the columns it filters by, and of the others only the groups that hold
- *             a row it shows. A column with few distinct values takes little space. There are two
- *             kinds of parts: ids: a dictionary of the block's distinct keys, sorted, and for each
- *             row the id of its key in 0, 1 or 2 bytes. The dictionary is the skip index: a block
- *             without the key of a query is not read further. The keys of an interval have
- *             consecutive ids. In a packed part, as in blocks of the tail, both are compressed.
- *             values: groups of 4,000 rows, each compressed on its own: less a base, as differences
- *             where the column ascends, all lowest bytes first, then all second bytes, and so on.
+ * Why:        a query reads the columns it filters by. From other columns it reads only the groups
+ *             with rows that it shows. A column with few distinct values takes little space. There
+ *             are two kinds of parts:
+ *             ids: a dictionary of the block's distinct keys, sorted, and for each row the id of
+ *             its key in 0, 1 or 2 bytes. The dictionary is the skip index: a block without the
+ *             key of a query is not read further. The keys of an interval have consecutive ids. In
+ *             a packed part, as in blocks of the tail, both are compressed.
+ *             values: groups of 4,000 rows, each compressed on its own. A group has the differences
+ *             of its values from a base, or between neighbours if the column ascends: the lowest
+ *             byte of every difference first, then all second bytes, and so on.
  *             Numbers are little-endian.
  * Invariants: 1. Parts are checked before they are used: lengths against each other, contents by a
  *                checksum. An inconsistent part gives -EBADMSG, and nothing of it is used.
@@ -85,8 +87,8 @@ int tw_history_encode_values(struct tw_history_encoder *encoder, const uint64_t 
 
 /* ---- reading ---- */
 
-/* A part: read() fills `to` with `len` bytes from `offset`, which are within `len` of the part.
- * Returns 0 or a negative errno. */
+/* A part of `len` bytes. read() fills `to` with the bytes at `offset`, which the caller keeps within
+ * the part. It returns 0 or a negative errno. */
 struct tw_history_part {
 	int (*read)(void *arg, size_t offset, void *to, size_t len);
 	void *arg;
@@ -117,7 +119,7 @@ int tw_history_read_keys(struct tw_history_part *part, uint32_t n_rows, struct t
 /* Reads the numbers of the rows, after the dictionary. Returns 0 or as above. */
 int tw_history_read_ids(struct tw_history_part *part, struct tw_history_ids *ids);
 
-/* Returns the key of number `id`; 0 if there is none of that number. */
+/* Returns the key with this id, or 0 if there is none. */
 struct tw_history_key tw_history_key_at(const struct tw_history_ids *ids, uint32_t id);
 
 /* Returns the number of a row's key. `row` is less than n_rows. */
@@ -131,8 +133,8 @@ static inline uint32_t tw_history_id_at(const struct tw_history_ids *ids, uint32
 /* Returns the lowest id whose key is at least `key`; n_keys if there is none. */
 uint32_t tw_history_find_key(const struct tw_history_ids *ids, struct tw_history_key key);
 
-/* Sets `mask` of each row whose number is `first` … `first + n - 1`, where n is at least 1; leaves
- * the others. */
+/* Sets `mask` of each row whose number is `first` … `first + n - 1`, where n is at least 1. Other
+ * rows keep theirs. */
 void tw_history_mark(const struct tw_history_ids *ids, uint32_t first, uint32_t n, uint8_t *mask);
 
 struct tw_history_values;			       /* memory for reading */

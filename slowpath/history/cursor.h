@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* cursor.h: reads the parts of one block after the other.
  *
- * Each part is read when it is first asked for, and once.
+ * Each part is read only once, when it is first needed.
  * Callers:    write.c (the tail, at start) and read.c, each with a cursor and connection of its own.
  */
 #pragma once
@@ -33,8 +33,8 @@ void tw_history_cursor_rest(struct tw_history_cursor *cursor);
 /* Goes to a block. Nothing is read yet. */
 void tw_history_cursor_go(struct tw_history_cursor *cursor, uint64_t block, uint32_t n_rows);
 
-/* Reads a dictionary, or it and the rows' numbers. Returns 0; -EBADMSG if the part is damaged or
- * missing; or another negative errno. */
+/* Read a dictionary, or a dictionary and the rows' numbers. Return 0; -EBADMSG if the part is damaged
+ * or missing; or another negative errno. */
 int tw_history_cursor_keys(struct tw_history_cursor *cursor, enum tw_history_column column);
 int tw_history_cursor_ids(struct tw_history_cursor *cursor, enum tw_history_column column);
 
@@ -44,7 +44,7 @@ const uint64_t *tw_history_cursor_group(struct tw_history_cursor *cursor,
 
 #define TW_HISTORY_ALL_COLUMNS ((1u << TW_HISTORY_COLUMN__MAX) - 1)
 
-/* Fills `rows` with the `n` rows of these indexes, which ascend: the fields of `columns`, a set of 1 << column,
- * and 0 in others. Returns 0 or as above. */
+/* Reads the `n` rows with these ascending indexes. Fills the fields of `columns`, a set of 1 << column; other
+ * fields are 0. Returns as above. */
 int tw_history_cursor_rows(struct tw_history_cursor *cursor, uint32_t columns,
 	const uint32_t *index, size_t n, struct tw_history_row *rows);

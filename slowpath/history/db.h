@@ -38,7 +38,7 @@ int tw_history_db_run(sqlite3_stmt *statement);
  * is no answer. */
 int tw_history_db_number(sqlite3 *db, const char *sql, uint64_t *ret_value);
 
-/* Reads a number of `meta`; `ret_value` keeps its value if there is none of that name. */
+/* Reads a number of `meta`. If no number has that name, `ret_value` keeps its value. */
 int tw_history_db_get(sqlite3 *db, const char *key, uint64_t *ret_value);
 int tw_history_db_set(sqlite3 *db, const char *key, uint64_t value);
 

@@ -99,7 +99,7 @@ static void add_service(struct tw_history_match *m, const struct tw_history_filt
 			(uint64_t)with_ports[i] << 16 | f->port);
 }
 
-/* Kind, verdict and reason are neighbours in a key, and each may be asked for alone. */
+/* Kind, verdict and reason are parts of one key, and a filter may name any of them. */
 static void add_outcome(struct tw_history_match *m, const struct tw_history_filter *f)
 {
 	struct tw_history_clause *c;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* filter.h: a filter as intervals of keys, and the rows of a block that it matches.
  *
- * A filter is a list of clauses that must all hold. A clause is one or two columns, of which one must
- * have a key of one of the intervals.
+ * A filter is a list of clauses that must all hold. A clause holds if one of its columns (one or two)
+ * has a key in one of its intervals.
  * Callers:    read.c.
  */
 #pragma once
@@ -27,7 +27,7 @@ struct tw_history_clause {
 	/* In the current block: ids of the keys in the intervals. */
 	uint32_t first[2][TW_HISTORY_INTERVALS];
 	uint32_t count[2][TW_HISTORY_INTERVALS];
-	bool all; /* every row has a key of the intervals in the first column */
+	bool all; /* the first column's key is in the intervals in every row */
 };
 
 struct tw_history_match {
@@ -43,7 +43,7 @@ struct tw_history_match {
 int tw_history_match_init(
 	struct tw_history_match *match, sqlite3 *db, const struct tw_history_filter *filter);
 
-/* Sets `possible` for the block the cursor is at, by its dictionaries. Returns 0 or a negative errno. */
+/* Sets `possible` for the cursor's block, from its dictionaries. Returns 0 or a negative errno. */
 int tw_history_match_keys(struct tw_history_match *match, struct tw_history_cursor *cursor);
 
 /* Sets the mask, and `ret_n` to the number of rows that match. `time`, if not NULL, bounds their time. Returns 0

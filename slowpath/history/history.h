@@ -7,8 +7,8 @@
  *	tw_history_mark_source(history, "agent of host-1", sequence);
  *	tw_history_commit(history, &seq);       rows 1 … seq survive a crash; the source may forget
  *
- * A commit writes what was appended as a small block of the tail, and 32,000 rows of the tail as a
- * block in its place. All of a commit is one transaction of SQLite in WAL mode with
+ * A commit writes the appended rows as a small block of the tail. When the tail has 32,000 rows, the
+ * commit replaces it by one block. All of a commit is one transaction of SQLite in WAL mode with
  * synchronous=FULL: it is there as a whole or not at all. If a commit fails (a full disk), nothing
  * is lost: its rows stay in memory, and the next commit includes them. When TW_HISTORY_PENDING_MAX
  * rows wait, tw_history_append() refuses more, so that the source keeps them.
@@ -29,7 +29,7 @@
 
 /* Limits of the history; 0: no limit. The oldest blocks are dropped first. */
 struct tw_history_limits {
-	uint64_t bytes_max; /* of the file, less what is free within it */
+	uint64_t bytes_max; /* size of the file, without the free space in it */
 	uint64_t age_max_us;
 };
 
@@ -37,9 +37,9 @@ struct tw_history_limits {
 struct tw_history_state {
 	uint64_t seq;		   /* rows ever committed */
 	uint64_t pending;	   /* rows appended and not committed */
-	uint64_t blocks;	   /* including those of the tail */
-	uint64_t rows;		   /* kept */
-	uint64_t bytes;		   /* of the file, less what is free within it */
+	uint64_t blocks;	   /* blocks, including those of the tail */
+	uint64_t rows;		   /* rows in the history */
+	uint64_t bytes;		   /* size of the file, without the free space in it */
 	uint64_t rows_dropped;	   /* dropped by the limits since it was opened */
 	uint64_t damaged;	   /* blocks of the tail that were damaged when it was opened */
 	uint64_t oldest_us;	   /* time of the oldest row; 0: none */
@@ -63,8 +63,8 @@ TW_DEFINE_AUTO(tw_history)
 int tw_history_name(struct tw_history *history, enum tw_history_noun noun, const char *text,
 	uint32_t *ret_name);
 
-/* Appends rows. Returns 0, or, with nothing appended, -ENOMEM, -ENOBUFS if TW_HISTORY_PENDING_MAX
- * rows wait for a commit, or the error of the last commit if that is why. */
+/* Appends rows, and returns 0. If more than TW_HISTORY_PENDING_MAX rows would wait for a commit,
+ * appends nothing, and returns the error of the last commit, or -ENOBUFS if it succeeded. */
 int tw_history_append(struct tw_history *history, const struct tw_history_row *rows, size_t n);
 
 /* Stores the position up to which a source was read. It becomes durable together with the rows

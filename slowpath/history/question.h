@@ -12,7 +12,7 @@ struct tw_history_end {
 	const char *workload; /* NULL: any */
 	bool has_prefix;
 	struct tw_addr prefix;
-	uint8_t prefix_len; /* of IPv4: that of the mapped address, 96 … 128 */
+	uint8_t prefix_len; /* for IPv4, the length in the mapped address: 96 … 128 */
 };
 
 /* Conditions for rows. All that are set must hold; an all-zero filter matches every row. */
@@ -26,5 +26,5 @@ struct tw_history_filter {
 	uint8_t verdict; /* TW_V_NONE: any */
 	uint8_t reason;
 	uint8_t kind;
-	uint16_t port; /* destination; without a protocol: of TCP, UDP and SCTP */
+	uint16_t port; /* destination port; without a protocol, that of TCP, UDP or SCTP */
 };

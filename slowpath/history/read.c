@@ -23,9 +23,9 @@ struct block {
 /* A row that may be part of the answer. */
 struct candidate {
 	uint64_t time_us;
-	uint32_t block; /* index */
+	uint32_t block; /* index in `blocks` */
 	uint32_t row;
-	uint32_t place; /* in the answer */
+	uint32_t place; /* index in the answer */
 };
 
 struct tw_history_reader {
@@ -34,7 +34,7 @@ struct tw_history_reader {
 	struct tw_history_match match;
 	TW_VEC(struct block) blocks;
 	TW_VEC(char *) texts; /* by name; NULL: not looked up */
-	/* Candidates of the answer so far, of a block, and both merged; sorted. */
+	/* Sorted candidates: the best so far, those of the current block, and both merged. */
 	struct candidate *best, *more, *merged;
 	uint32_t n_best;
 	bool only_tail; /* skip finished blocks */

@@ -25,7 +25,7 @@ struct tw_history_query {
 	struct tw_history_filter filter;
 	uint32_t limit;	   /* rows returned, at most TW_HISTORY_LIMIT_MAX; 0: none */
 	bool oldest_first; /* false: newest first */
-	bool count;	   /* count all rows that match, and not only find those returned */
+	bool count;	   /* count all matching rows, not only those returned */
 };
 
 /* A damaged part of a block, or an unreadable one. */
@@ -43,7 +43,7 @@ struct tw_history_result {
 	uint64_t matched; /* number of matching rows, if counted */
 	struct tw_history_total *totals;
 	size_t n_totals;
-	uint64_t blocks, blocks_read; /* within the time; blocks_read: past the dictionaries */
+	uint64_t blocks, blocks_read; /* blocks within the time; those read past dictionaries */
 	struct tw_history_damage *damage;
 	size_t n_damage;
 	uint64_t damaged_rollups;
@@ -72,8 +72,8 @@ void tw_history_result_done(struct tw_history_result *result);
 int tw_history_select(struct tw_history_reader *reader, const struct tw_history_query *query,
 	struct tw_history_result *ret_result);
 
-/* Adds up rows by one dimension and returns the `limit` largest totals, by `order`. With a filter that names
- * only a time, that is rounded outward to minutes. Returns as above. */
+/* Adds up rows by one dimension and returns the `limit` largest totals, by `order`. If the filter names
+ * only a time, the time is rounded outward to minutes. Returns as above. */
 int tw_history_top(struct tw_history_reader *reader, const struct tw_history_filter *filter,
 	enum tw_history_dimension dimension, enum tw_history_order order, uint32_t limit,
 	struct tw_history_result *ret_result);

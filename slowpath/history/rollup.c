@@ -13,7 +13,7 @@
 #define MINUTE	     60ull
 #define GRACE	     (5 * MINUTE) /* seconds from the end of an hour to its merge */
 #define MINUTE_GRACE 10ull	  /* seconds from the end of a minute to its merge */
-#define N_COLUMNS    9		  /* of a part: key, name and sums of each total */
+#define N_COLUMNS    9		  /* columns of a part: key, name and sums of each total */
 #define FIRST_SLOTS  4096u
 
 static const uint64_t span_of[] = {MINUTE, 60 * MINUTE, 24 * 60 * MINUTE}; /* seconds */
@@ -232,8 +232,8 @@ static int add_part(struct part_reader *r, const void *data, size_t len, unsigne
 	return err;
 }
 
-/* Adds parts of one level and dimension that start from `start` until `end` and have numbers over `over`. Sets `ret_through`
- * to the highest `through` among them. */
+/* Adds the parts of one level and dimension that start at from->start or later, but before `end`, and whose
+ * numbers are above `over`. Sets `ret_through` to the highest `through` among them. */
 static int add_parts(struct part_reader *r, const struct place *from, uint64_t end, uint64_t over,
 	struct tw_history_totals *totals, uint64_t *ret_through, uint64_t *ret_n)
 {

@@ -54,8 +54,8 @@ size_t tw_history_totals_n(const struct tw_history_totals *totals);
 const struct tw_history_total *tw_history_totals_at(
 	const struct tw_history_totals *totals, size_t i);
 
-/* Returns the name of the rule that decided a row: of a denial, the rule at the end that denied;
- * of an allowed connection, the rule at the destination's end, if that end decided. */
+/* Returns the name of the rule that decided a row: for a denial, the rule at the end that denied;
+ * for an allowed connection, the rule at the destination's end, if that end decided. */
 uint32_t tw_history_rule_of(const struct tw_history_row *row);
 
 /* ---- for rollup.c ---- */

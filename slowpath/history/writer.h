@@ -45,7 +45,7 @@ struct tw_history {
 	struct tw_history_encoder *encoder;
 	struct tw_history_names names;
 	struct tw_history_totals *totals;   /* totals of the blocks that the transaction finishes */
-	TW_VEC(struct tw_history_use) uses; /* in the same blocks, by the rule's number */
+	TW_VEC(struct tw_history_use) uses; /* rule uses in the same blocks, by the rule's number */
 	TW_VEC(struct tw_history_mark) marks;
 	struct tw_history_row *rows; /* the tail, then rows not committed */
 	size_t n_rows, n_safe;	     /* n_safe: rows of the tail */

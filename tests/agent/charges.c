@@ -47,7 +47,7 @@ static void charges_free(struct tw_charges *charges)
 	free(charges);
 }
 
-/* One word holds the current count and the total count, also if the current count is below 0. */
+/* One word holds the current count and the total count, even if the current count is below 0. */
 static void test_charges_word(void **state)
 {
 	struct tw_charges *charges = charges_new();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Copies of frames that waited for an answer: whole when they are sent again. */
+/* Unit tests of observe/held.h: a frame that waited for an answer is sent on with its checksum and
+ * VLAN tag. */
 #include "agent/observe/held.h"
 
 #include <arpa/inet.h>
@@ -9,8 +10,8 @@
 
 #define L4 34 /* offset of a UDP header behind Ethernet and IPv4 */
 
-/* A UDP datagram of 10.0.0.1 to 10.0.0.2, ports 1 and 2, of 3 bytes, whose checksum holds the sum of the pseudo
- * header (RFC 768): 0a00 + 0001 + 0a00 + 0002 + 0011 + 000b. */
+/* A UDP datagram with 3 bytes of data, from 10.0.0.1 port 1 to 10.0.0.2 port 2. Its checksum field holds the sum
+ * of the pseudo header (RFC 768): 0a00 + 0001 + 0a00 + 0002 + 0011 + 000b. */
 static const uint8_t datagram[] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,	  /* Ethernet */
 	0x45, 0, 0, 31, 0, 0, 0, 0, 64, 17, 0x66, 0xcc, 10, 0, 0, 1, 10, 0, 0, 2, /* IPv4 */
 	0, 1, 0, 2, 0, 11, 0x14, 0x1f, 'a', 'b', 'c'};

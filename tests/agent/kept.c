@@ -203,8 +203,8 @@ static void test_kept_kernel_first(void **state)
 	drop_place(&place);
 }
 
-/* An address that a server has since given to another guest stays with that guest, although the
- * policy lists the first one's. */
+/* If a server has since given a restored lease's address to another guest, the address belongs to
+ * that guest, although the policy still lists it for the first guest. */
 static void test_kept_yields(void **state)
 {
 	struct kept_place place;

@@ -20,7 +20,7 @@ struct fixture {
 	struct tw_event_reader reader;
 	uint64_t numbers[2 * TW_JOURNAL_ENTRIES]; /* numbers of all rows read */
 	size_t n;
-	uint64_t lost; /* before any of them, or behind the last */
+	uint64_t lost; /* events lost before any of these rows, or after the last one */
 	bool ended;
 };
 
@@ -148,13 +148,13 @@ static void test_going_on(void **state)
 	assert_numbers(f, 1004, 700);
 	assert_int_equal(f->lost, 0);
 
-	/* From another agent's journal, a reader gets all entries. */
+	/* A reader that comes from another agent's journal gets all entries. */
 	request.journal++;
 	tw_event_reader_done(&f->reader);
 	ask(f, &request);
 	read_all(f);
 	assert_numbers(f, 1, 1703);
-	/* A number that is not there yet. */
+	/* No event has the requested number yet. */
 	request.journal--;
 	request.from = UINT64_MAX;
 	tw_event_reader_done(&f->reader);
@@ -231,7 +231,7 @@ static void test_filters(void **state)
 	assert_false(tw_answer_has_logged(&f->ctx, "w3"));
 }
 
-/* A reader whose filter matches little is told its position. */
+/* A reader whose filter matches little still learns its position in the journal. */
 static void test_progress(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;
@@ -245,7 +245,7 @@ static void test_progress(void **state)
 	assert_true(f->reader.next > 3001 - 1024);
 }
 
-/* Names are right after the dictionary was rebuilt. */
+/* Names stay correct when the dictionary is rebuilt. */
 static void test_dictionary(void **state)
 {
 	Tapwall__V1__EventsRequest request = TAPWALL__V1__EVENTS_REQUEST__INIT;

@@ -42,7 +42,7 @@ static void test_order(void **state)
 	tw_queue_done(&queue);
 }
 
-/* An empty queue begins at the first slot: a few events at a time take little memory. */
+/* An empty queue starts again at the first slot, so that a few events at a time use little memory. */
 static void test_memory(void **state)
 {
 	struct tw_queue queue;
@@ -78,7 +78,7 @@ static void *add_many(void *arg)
 	return NULL;
 }
 
-/* What one thread adds another one takes: all of it, whole, in order. */
+/* One thread takes all events that another one adds: each complete, and in order. */
 static void test_threads(void **state)
 {
 	struct tw_queue queue;

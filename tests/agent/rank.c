@@ -87,8 +87,8 @@ static void a_key_that_is_another_connections_now(void **state)
 	assert_int_equal(rows[0].bytes[TW_WAY_ORIGINAL], 300);
 }
 
-/* A connection that resumes after a long pause has no counters from the previous walk: it is not
- * taken for busy. */
+/* A connection that resumes after a long pause has no counters from the previous walk, so it does
+ * not count as busy. */
 static void sleepers_are_ranked_one_walk_late(void **state)
 {
 	tw_auto(tw_rank) struct tw_rank *rank = rank_of(10);

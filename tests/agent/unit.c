@@ -565,7 +565,7 @@ static void test_binding_first_sender(void **state)
 
 /* ---- connections without a record ---- */
 
-/* Maps without a set are not searched at every tick. */
+/* Overflow maps that hold no set are not searched at every tick. */
 static void test_overflow_walk(void **state)
 {
 	struct tw_overflow_walk *walk = calloc(1, sizeof(*walk));
