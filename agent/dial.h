@@ -54,7 +54,7 @@ struct tw_dial {
 	time_t expires; /* expiry of the agent's certificate; 0: it could not be read */
 	char name[TW_STREAM_PEER_MAX];
 	char version[64];
-	char why[TW_ERR_TEXT_MAX]; /* why the last connection failed or ended; empty: none has */
+	char why[TW_ERR_TEXT_MAX]; /* why the last connection failed or ended; empty: none yet */
 	uint64_t why_ns;
 };
 

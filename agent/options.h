@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* When cut-through is used: never; except where the host filters, limits or mirrors frames;
- * always. */
+/* Uses of cut-through: VSWITCH: never; CUT_THROUGH: unless the host filters, limits or mirrors frames;
+ * INSISTS: always. */
 enum tw_forwarding {
 	TW_FORWARDING_VSWITCH,
 	TW_FORWARDING_CUT_THROUGH,

@@ -24,7 +24,7 @@ uint16_t tw_inet_fold(uint32_t sum);
 /* Returns the sum of the pseudo-header for `len` bytes of transport header and payload. */
 uint32_t tw_inet_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8_t proto, size_t len);
 
-/* Header of IPv4 (without options or identification, do not fragment) or IPv6. */
+/* Header of IPv4 (without options or identification, with the flag DF) or IPv6. */
 struct tw_inet_ip {
 	const uint8_t *src;
 	const uint8_t *dst;

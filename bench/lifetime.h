@@ -4,8 +4,8 @@
  * What:       a guest opens connections that are never answered and expire. The agent reads the open and the
  *             close event of each and frees its record. Two cases: `unread`, where no client asks for the log,
  *             and `followed`, where one client follows all of it.
- *             The log drops entries for a reader that is too slow. Only connections that the reader was told
- *             of count.
+ *             The log drops entries for a reader that is too slow. Only connections whose entries
+ *             the reader received are counted.
  * How:        the CPU time of the agent's process, less the CPU time that it uses in an equal time when nothing
  *             happens.
  */

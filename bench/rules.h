@@ -75,8 +75,8 @@ int tw_bench_rules_read(
 
 /* True if a connection that the benchmark opens could match the rule. */
 bool tw_bench_rule_concerns_opened(const struct tw_bench_rule *rule);
-/* True if such connections must be decided by the rule at `place`, counted from the end of a list of
- * `n`. *ret is that rule. */
+/* True if the rule at `place`, counted from the end of a list of `n`, must decide connections that the
+ * benchmark opens. *ret is then that rule. */
 bool tw_bench_rule_deciding(size_t n, size_t place, struct tw_bench_rule *ret);
 
 /* Returns the verdict by linear first match, the reference for all systems. */

@@ -19,7 +19,7 @@ struct cell {
 	bool on;
 	size_t n; /* frames or connections per figure */
 	struct tw_bench_series series[TW_BENCH_METRICS];
-	uint64_t agent_ns; /* agent's CPU time before the first figure, then since */
+	uint64_t agent_ns; /* agent's CPU time up to the first figure, later since then */
 	size_t total;	   /* frames or connections of all figures */
 };
 

@@ -155,7 +155,7 @@ static int answer_policy(
 
 /* ---- apply ---- */
 
-#define DIAGNOSTICS_MAX 1000 /* maximum of diagnostics in one answer */
+#define DIAGNOSTICS_MAX 1000 /* maximum number of diagnostics in one answer */
 
 /* Converts diagnostics to messages. The caller frees `list` and `rows`. */
 static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnostic **ret_rows,

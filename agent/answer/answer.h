@@ -56,8 +56,8 @@ int tw_answer_answer(
 int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
-/* Fills a reason's name, text and frames in both directions. 0 or negative errno; the strings are
- * constant. */
+/* Fills in a reason's name, text and frames in both directions. The strings are constant. Returns 0
+ * or a negative errno. */
 int tw_answer_counter(const struct tw_answer_ctx *ctx, uint32_t reason, Tapwall__V1__Counter *ret);
 
 int tw_answer_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, bool last);

@@ -19,7 +19,7 @@
 
 #define TEXT(text)     ((char *)(uintptr_t)(text))
 #define WINDOW_DEFAULT 64
-#define QUEUE_MAX      (4u << 20) /* maximum of bytes queued for a slow decider */
+#define QUEUE_MAX      (4u << 20) /* maximum number of bytes queued for a slow decider */
 
 /* The stream of a decider. `queue` holds packed responses; its first `sent` bytes have been sent. */
 struct decide_stream {

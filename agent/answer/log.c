@@ -26,7 +26,7 @@ struct log_stream {
 	uint32_t workload_name; /* id of its name */
 	uint32_t generation;	/* generation of that id */
 	struct tw_event_writer writer;
-	uint64_t told; /* position that the reader was last told */
+	uint64_t told; /* position that was last sent to the reader */
 };
 
 static void log_done(struct tw_responses *base)

@@ -30,7 +30,7 @@
 #include "fastpath/path/conntrack/expiry.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define GAPS_MAX   16 /* maximum of names of each kind in a status message */
+#define GAPS_MAX   16 /* maximum number of names of each kind in a status message */
 #define STEPS	   8  /* steps of the walk per turn while no record matches */
 
 struct table_stream {
@@ -257,7 +257,7 @@ static void fill_images(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *st
 		status->image_bytes_per_rule = (double)status->image_bytes / (double)n_entries;
 }
 
-/* Fills in the names of the uplinks in use. They are valid as long as the rows. */
+/* Fills in the names of the uplinks in use. They are valid as long as the rows are. */
 static int fill_uplinks(
 	const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status, char ***ret_names)
 {

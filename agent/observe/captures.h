@@ -36,7 +36,7 @@ struct tw_capturer {
 	struct tw_capturer *next;
 	const char *target;   /* name of a workload or a port */
 	uint32_t snap_len;    /* 1 … TW_CAPTURE_SNAP_MAX */
-	uint32_t ring_mib;    /* a power of two; for ports that are not captured yet */
+	uint32_t ring_mib;    /* a power of two; not used for ports with a ring already */
 	bool refused;	      /* only frames that are denied or rejected */
 	unsigned int n_ports; /* ports captured now; maintained by captures.c */
 	/* Called for a frame at one of its ports, with head->cap_len bytes, which may be more

@@ -3,7 +3,7 @@
  *
  * How:        a ring of slots, and two numbers that only grow: how many events the writer has added, and how many the
  *             reader has taken. Each number is written by one thread, with a release store. The other thread reads it
- *             with an acquire load, and so sees all that the first one did to the slots before. If the queue is empty,
+ *             with an acquire load, and so sees what was done to the slots before the store. If the queue is empty,
  *             the writer begins again at the first slot, so a short queue uses little memory, which stays in the cache.
  * Invariants: 1. Slots [taken, added) are the reader's, the others are the writer's. added - taken <= n.
  *             2. Events keep their order (tests/agent/queue.c).

@@ -31,7 +31,7 @@ struct tw_gone_port {
 	uint16_t pvid;
 	uint32_t bridge; /* ifindex; 0: none or unknown */
 	uint8_t mac[6];	 /* its guest's MAC; zeros: unknown */
-	uint8_t n_addrs; /* number of its guest's addresses stored */
+	uint8_t n_addrs; /* number of stored addresses of its guest */
 	struct tw_addr addr[TW_PORT_ADDRS];
 	char name[IFNAMSIZ];
 	char workload[128]; /* empty: none */

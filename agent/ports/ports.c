@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-#define NETWORKS_KEPT 4096 /* maximum of rows of removed networks */
+#define NETWORKS_KEPT 4096 /* maximum number of rows of removed networks */
 
 void tw_ports_init(struct tw_ports *ports)
 {

@@ -16,7 +16,7 @@
 #include "fastpath/abi/names.h"
 
 #define DANGER_MAX    256
-#define REFUSED_NAMES 4 /* maximum of port names in an error */
+#define REFUSED_NAMES 4 /* maximum number of port names in an error */
 
 static void add_name(struct tw_applied *applied, struct tw_name_list *list, const char *name)
 {

@@ -22,7 +22,7 @@ struct tw_name_list {
 /* A port that is filtered now and would not be under the new policy. */
 struct tw_unprotected {
 	char *port;	/* owned */
-	char *workload; /* owned: its workload before; empty: unknown */
+	char *workload; /* owned: its previous workload; empty: unknown */
 };
 
 struct tw_applied {

@@ -21,7 +21,8 @@ struct binder {
 	bool *taken; /* indexed by vNIC */
 };
 
-/* True if the port's own MAC identifies a VM, as libvirt sets it: the kernel did not choose it. */
+/* True if the port's own MAC may identify a VM: it begins with fe, as libvirt sets it, and is not a
+ * random choice of the kernel. */
 static bool mac_tells(const struct tw_agent_port *port)
 {
 	return !port->macvtap && port->has_mac && port->mac[0] == TW_TAP_MAC_FIRST &&

@@ -10,7 +10,7 @@
  *                slot that images.json does not describe any more.
  *             2. If an agent dies between writing an image and using it, the image stays until its
  *                slot is reused. To find such images, all slots would have to be read, and Linux
- *                6.1 waits for packets at each.
+ *                6.1 waits for packets at each read.
  */
 #pragma once
 

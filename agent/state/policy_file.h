@@ -2,7 +2,7 @@
 /* policy_file.h: the file of --policy, and the last policy that was refused.
  *
  * Why:        after a failed reload, or an apply of another text, the policy in force differs from
- *             the file. `status` must show that for as long as it is so.
+ *             the file. `status` must show that as long as they differ.
  * How:        the mark (hash) of the file's text at the time when a policy took effect is stored
  *             with the policy. At the start, a file with another mark has changed since and is
  *             loaded. If the mark is the same, the policy that was in force is newer and stays.

@@ -101,7 +101,7 @@ static int open_folder(struct tw_store *store, struct tw_err *err)
 	return take_lock(store, err);
 }
 
-/* Makes the directory again if it was deleted while the agent runs. */
+/* Makes the directory again if it was deleted while the agent was running. */
 static void restore_folder(struct tw_store *store)
 {
 	struct stat info;
