@@ -48,7 +48,7 @@ void tw_rows_done(struct tw_rows *rows)
 void tw_rows_touch(struct tw_rows *rows, size_t block)
 {
 	rows->touched[block] = rows->turn;
-	/* The list was allocated with the length of a row. */
+	/* The list was allocated with room for every block of a row. */
 	rows->touched_list.at[rows->touched_list.n++] = (uint32_t)block;
 	memcpy(rows->row + block * TW_ROW_BLOCK, rows->basis + block * TW_ROW_BLOCK,
 		TW_ROW_BLOCK * sizeof(*rows->row));

@@ -16,7 +16,7 @@
 #define LINKTYPE_RAW 101
 #define NS_PER_S     1000000000ull
 #define PCAPNG_START 0x0a /* first byte of the first block's type, in either byte order */
-/* Year 2262, the last one whose nanoseconds fit 63 bits. Clocks of broken files stop there. */
+/* Year 2262, the last one whose nanoseconds fit in 63 bits. Clocks of broken files stop there. */
 #define TIME_MAX_S 9223372035ll
 
 /* Either `pcap`, which owns the file, or `pcapng` and `file`. */

@@ -99,7 +99,7 @@ static int read_exact(struct tw_pcapng *reader, void *data, size_t len, struct t
 	return 0;
 }
 
-/* Skips `len` bytes by reading in chunks, because they may not fit memory and the file may be a
+/* Skips `len` bytes by reading in chunks, because they may not fit in memory and the file may be a
  * pipe. */
 static int skip(struct tw_pcapng *reader, uint64_t len, struct tw_err *err)
 {

@@ -137,7 +137,7 @@ int tw_issue_agent(const char *folder, const char *name)
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
 		.side = TW_IDENTITY_AGENT,
-		.from = now, /* checked by the clock of this host */
+		.from = now, /* no allowance for skew: this host's own clock checks it */
 		.until = now + (time_t)TW_ISSUE_DAYS * DAY_S};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	tw_auto_buf struct tw_buf pem = {0};
