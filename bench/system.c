@@ -18,7 +18,7 @@ static int start_bare(
 	return 0;
 }
 
-/* Loads the rules into netfilter in the current namespace, which every bridge calls. */
+/* Loads the rules into netfilter, which every bridge of the current namespace calls. */
 static int start_nft(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err)
 {

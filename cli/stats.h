@@ -23,7 +23,7 @@ struct tw_stats {
 	size_t n_members; /* addresses in the table of group members, apart from the images */
 };
 
-/* Compiles the images of all ports; equal ones once. Returns 0, -E2BIG with `diags` filled, or
+/* Compiles the images of all ports, equal ones only once. Returns 0, -E2BIG with `diags` filled, or
  * -ENOMEM. */
 int tw_stats_make(struct tw_stats *stats, const struct tw_policy *policy, struct tw_diags *diags);
 void tw_stats_done(struct tw_stats *stats);

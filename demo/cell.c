@@ -127,7 +127,7 @@ static bool write_pid(const char *path, pid_t pid)
 	return file && fprintf(file, "%d\n", (int)pid) > 0;
 }
 
-/* Waits until the command has ended, or has asked to stay, which it does with a byte on
+/* Waits until the command has ended. If its processes are to be left running, init() sends a byte to
  * `stay_fd`. */
 static int outcome(pid_t pid, int stay_fd)
 {

@@ -25,7 +25,7 @@ lab_fail() {
 	return 1
 }
 
-# Downloads the package that the metapackage depends on to the current directory.
+# Downloads the kernel package, found through its metapackage, to the current directory.
 lab_download() {
 	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
@@ -33,7 +33,7 @@ lab_download() {
 		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1
 }
 
-# Unpacks the package in the current directory to ./kernel.
+# Unpacks the kernel package of the current directory to ./kernel.
 lab_unpack() {
 	dpkg-deb -x ./*.deb . &&
 		busybox depmod -b . "$(ls lib/modules)" 2>/dev/null &&

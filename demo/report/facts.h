@@ -24,7 +24,7 @@ struct tw_lab_fact {
 	uint64_t seen_by;		  /* bit per vNIC: a hand-built frame arrived there */
 	struct tw_lab_decision live;	  /* from log and flows */
 	struct tw_lab_decision explained; /* from explain; only for connections */
-	struct tw_lab_decision replayed;  /* from replay: first frame refused, else first frame */
+	struct tw_lab_decision replayed;  /* from replay: first refused frame, or the first one */
 };
 
 struct tw_lab_facts {

@@ -20,7 +20,7 @@ struct views {
 	struct tw_offload_view offload;
 };
 
-/* Fills the views from the running kernel's type information; in tests, only how memory is read.
+/* Fills the views from the running kernel's type information; in tests, only the view of memory.
  * -ENOTSUP if frames' metadata cannot be read: a frame may then leave with headers other than those
  * judged. */
 static int look_at_kernel(bool by_lookup, bool test, struct views *views)

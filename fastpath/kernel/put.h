@@ -17,7 +17,7 @@
 
 struct tw_kernel_put {
 	struct tw_kernel *kernel;
-	const uint32_t *slots; /* the caller's until tw_kernel_put_finish() */
+	const uint32_t *slots; /* kept by the caller until tw_kernel_put_finish() */
 	const int *fds;
 	size_t n;
 	pthread_t thread;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* resize.h: changes the size of a connection table in use without losing a record.
  *
- * How:        tables do not grow: programs of another size have a table and a `usage` map of their
- *             own, so that ports' charges are always the sum of one table. A program
+ * How:        tables do not grow: programs for another size have their own table and `usage` map,
+ *             so that ports' charges are always the sum of one table. A program
  *             (path/conntrack/open.h) takes over records under the same locks as packets. It takes
  *             all of them before the new programs are attached. It takes later changes right before
  *             the first attachment and again after the last one.

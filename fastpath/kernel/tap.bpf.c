@@ -53,7 +53,8 @@ tw_inline const struct tw_port *tw_port_numbered(const struct tw_frame *f, __u32
 	return slot && *slot ? bpf_map_lookup_elem(&tw_ports, slot) : 0;
 }
 
-/* Two separate lookups: merged into one, with either map, they would become a real call. */
+/* TW_OPAQUE() keeps the two lookups separate. If the compiler merged them into one for either map,
+ * the kernel would not inline it. */
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch)
 {
 	__u32 *id;
@@ -609,8 +610,8 @@ tw_inline int is_impostor(const struct __sk_buff *skb, struct tw_frame *f)
 	return tw_beyond_uplink(f);
 }
 
-/* Runs at the uplinks of bridges. A frame for one of our ports is redirected to it, to tw_to_vm;
- * others pass. The only frames dropped here are those with the MAC of a guest of this host. */
+/* Runs at the uplinks of bridges. A frame for one of our ports is redirected to tw_to_vm of that
+ * port; others pass. Only frames with the MAC of a guest of this host are dropped here. */
 SEC("tc")
 int tw_from_uplink(struct __sk_buff *skb)
 {
