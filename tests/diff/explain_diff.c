@@ -93,7 +93,7 @@ static int explain(const struct run *run)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
-/* `ask` is not implemented yet: it denies. */
+/* Without a decider, `ask` denies by default (`on-timeout`). */
 static const char *verdict_name(enum tw_verdict verdict)
 {
 	return tw_verdict_name(verdict == TW_V_ASK ? TW_V_DENY : verdict);

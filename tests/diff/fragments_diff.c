@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fragments_diff: the datagrams that a receiver reassembles behind the firewall. One guest sends
- * another datagrams in fragments, in any order, interleaved, with fragments that overlap, repeat or
- * contradict each other.
+/* fragments_diff: checks the datagrams that a receiver reassembles behind the firewall. One guest
+ * sends another datagrams in fragments, in any order, interleaved, with fragments that overlap,
+ * repeat or contradict each other.
  *
- *	Always: no byte reaches the receiver twice before the datagram is complete; no fragment reaches
- *	it if the first fragment was not allowed, or if it contradicts the datagram's end.
+ *	Always: no byte reaches the receiver twice before the datagram is complete. No fragment
+ *	reaches it if the datagram's first fragment was not allowed, and none that contradicts the
+ *	datagram's end.
  *	A well-formed datagram, in any order, arrives completely if its first fragment is allowed, else
  *	not at all.
  *

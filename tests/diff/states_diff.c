@@ -176,8 +176,8 @@ static void choose_packet(struct run *run, struct tw_oracle_packet *ret)
 	run->now_ns += 1000000 * (uint64_t)(1 + tw_random_below(r, 5));
 	if (tw_random_one_in(r, 6))
 		run->now_ns += 7 * SECOND * (1 + tw_random_below(r, 20));
-	/* At most once: in the product, the sweep removes records that were not seen for weeks
-	 * before the tick goes half its way around; this test does not sweep. */
+	/* At most once, because this test does not sweep: in the product, the sweep removes records
+	 * that were not seen for weeks before half of the tick's range has passed. */
 	if (tw_random_one_in(r, 300) && run->now_ns < 500000 * SECOND)
 		run->now_ns += 500000 * SECOND;
 	*ret = (struct tw_oracle_packet){.now_ns = run->now_ns};

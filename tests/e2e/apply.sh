@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # apply.sh: a policy takes effect completely or not at all. An invalid policy is refused with a list
-# of all errors, and the old one stays. A valid one cuts a live connection that it no longer allows
-# at its next packet, and leaves the others alone.
+# of all errors, and the old one stays. A valid one cuts a live connection at its next
+# packet if it no longer allows that connection, and leaves the others alone.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

@@ -67,7 +67,7 @@ asked() {
 	if [ -s "$lab/asked" ]; then wc -l <"$lab/asked"; else echo 0; fi
 }
 
-retransmitted() { # N: segments that a guest sent again
+retransmitted() { # N: prints the number of segments that guest N retransmitted
 	in_guest "$1" cat /proc/net/snmp | awk '/^Tcp:/ { if (n++) print $13 }'
 }
 
@@ -134,7 +134,7 @@ goes_on() {
 }
 check "a stream that was asked for runs" goes_on
 watch_bridge
-cut_through() { # no frame of it takes the bridge
+cut_through() { # true if no frame of the stream takes the bridge
 	now=$(bridged)
 	goes_on && [ "$(bridged)" = "$now" ]
 }
@@ -220,7 +220,7 @@ socket=$own_socket
 
 # ---- lies ----
 
-lie() { # LINE…: tells the agent so, and says what it answers
+lie() { # LINE…: sends these answers, and prints the agent's errors
 	printf '%s\n' "$@" | "$TW_BUILD/tapwall" decide --socket "$socket" 2>&1
 }
 said() {

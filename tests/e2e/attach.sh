@@ -51,7 +51,7 @@ lost_more() { # PORT THAN
 	[ "$(number "$1" programs_lost)" -gt "$2" ]
 }
 
-is_proved() { # SECONDS: every port was looked at within so many
+is_proved() { # SECONDS: true if every port was checked within this time
 	tapwall status --json | jq -e --argjson limit "$1" '.proof_age_s >= 0 and .proof_age_s < $limit'
 }
 

@@ -36,7 +36,7 @@ become() {
 	ip -n "$ns-$1" addr add "$2/24" dev eth0
 	ip -n "$ns-$1" neigh replace 10.0.0.11 lladdr 52:54:00:00:00:01 dev eth0
 }
-tries() { # NAMESPACE: what comes of a connection to guest 1
+tries() { # NAMESPACE: prints the result of a connection to guest 1
 	ip netns exec "$ns-$1" "$traffic" connect tcp 10.0.0.11 7000 | cut -d ' ' -f 1
 }
 foreign() {
@@ -49,7 +49,7 @@ is_denied() { # NAMESPACE
 seen_behind() { # MAC PORT
 	ip netns exec "$ns-host" bridge fdb show br br0 | grep -i "^$1 dev $2 "
 }
-told() { # INTERFACE MAC: the log says who it was
+told() { # INTERFACE MAC: true if the log names the sender
 	tapwall log --json | jq -es --arg by "$1" --arg mac "$2" \
 		'any(.[]; .reason == "foreign-source" and .entered_by == $by and .src_mac == $mac)' &&
 		tapwall log | grep -q "foreign-source, by $1 from $2"
@@ -69,7 +69,7 @@ forge_frames() {
 frames_in() {
 	on_host cat /sys/class/net/up0/statistics/rx_packets
 }
-frames_came() { # SINCE: so many, of which a few may be others
+frames_came() { # SINCE: true if over 100 more frames came; a few may be unrelated ones
 	[ "$(frames_in)" -gt "$(($1 + 100))" ]
 }
 # Prints the deny events counted by the rate limiters: "at shut ports, at uplinks".

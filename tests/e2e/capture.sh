@@ -44,10 +44,10 @@ stop() { # PID: as Ctrl-C does
 noted() { # NAME PATTERN
 	"$notes" "$lab/$1.pcapng" | grep -q -- "$2"
 }
-capturing() { # how many ports the kernel captures at
+capturing() { # prints the number of ports at which the kernel captures
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/captures" | jq length
 }
-flag() { # whether the programs look for captures at all
+flag() { # prints 1 if the programs look for captures, else 0
 	bpftool -j map dump pinned "$lab/bpffs/tapwall/maps/config" | jq '.[0].formatted.value.capturing'
 }
 captured_at() { # N ports

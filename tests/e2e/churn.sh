@@ -51,7 +51,7 @@ ifindex() {
 	on_host cat "/sys/class/net/$1/ifindex"
 }
 
-known() { # PORT: by the interface that has the name now
+known() { # PORT: true if the agent protects the interface that has this name now
 	[ "$(tapwall ports --json | jq -r --arg n "$1" 'select(.name == $n) | "\(.ifindex) \(.state)"')" = \
 		"$(ifindex "$1") protected" ]
 }

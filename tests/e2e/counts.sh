@@ -32,7 +32,7 @@ count() { # RULE WHAT
 	tapwall rules --json | jq --arg rule "$1" --arg what "$2" 'select(.name == $rule)[$what]'
 }
 
-learned() { # N: the bridge was told where guest N is
+learned() { # N: true if the agent has entered guest N in the bridge's FDB
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
 

@@ -83,7 +83,7 @@ children="$children $flipper"
 all_flipped() {
 	[ "$(grep -cx both "$lab/flips")" -gt 1 ]
 }
-churn_and_flip() { # until an agent that waits for its turn has done its part, too
+churn_and_flip() { # until the agent, which may have to wait for a CPU, has published all policies
 	for _ in $(seq 10); do
 		drive churn $((300000 * few)) tap3 || return
 		! all_flipped || return 0

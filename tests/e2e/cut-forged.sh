@@ -18,7 +18,7 @@ ip -n "$ns-host" addr add 10.0.0.1/24 dev br0
 	END
 } >"$lab/policy.yaml"
 
-learned() { # N: the bridge was told where guest N is
+learned() { # N: true if the agent has entered guest N in the bridge's FDB
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
 denied() { # REASON DIRECTION: frames so far

@@ -42,7 +42,7 @@ stands_still() {
 		! within 1 grows stream echoed "$echoed" || continue
 	done
 }
-learned() { # N: the bridge was told where guest N is
+learned() { # N: true if the agent has entered guest N in the bridge's FDB
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
 # A stopped agent learns of changes only later. Its cut-through lease lasts two seconds, so only

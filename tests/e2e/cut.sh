@@ -20,7 +20,7 @@ make_guest 2
 watch_bridge
 insist="cut-through!" # that table does nothing but count
 
-learned() { # N: the bridge was told where guest N is
+learned() { # N: true if the agent has entered guest N in the bridge's FDB
 	bridge -n "$ns-host" fdb show br br0 | grep "52:54:00:00:00:0$1" | grep -q "dev tap$1 .*extern_learn"
 }
 # True if an established stream continues, and has echoed a number of further segments.

@@ -70,7 +70,7 @@ start_client() { # N
 has_ended() { # PID
 	! grep -q '^State:.*[^Z] (' "/proc/$1/status"
 }
-give_back() { # N: which also ends the client that runs
+give_back() { # N: releases the lease, which also ends the running client
 	(be_client "$1" -r)
 }
 

@@ -21,14 +21,14 @@ make_guest 2
 bytes() {
 	bpftool -j map show pinned "$pin" | jq .max_entries
 }
-opened() { # pairs of ports
+opened() { # prints the number of connections in the log
 	tapwall log --all --json | jq -r 'select(.event == "open" and .to.port > 7000 and .to.port < 7011)
 		| "\(.from.port) \(.to.port)"' | sort -u | wc -l
 }
 told() { # N
 	[ "$(opened)" -ge "$1" ]
 }
-lost() { # as the counters say, and as the log says
+lost() { # prints the lost events by the log, and by the counters
 	tapwall log --all --json | jq -s 'map(.lost_before) | add'
 	tapwall status --json | jq .events_lost
 }

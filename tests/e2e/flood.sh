@@ -50,7 +50,7 @@ kinds=${FLOOD_KINDS:-syn udp icmp fragment arp}
 begin g2 echo echo tcp 7000
 echo=$child
 
-# The exchanges during a flood through the bridge alone.
+# For comparison: the exchanges during a flood through the bridge alone.
 work
 for kind in $kinds; do
 	during "$kind" >"$lab/bare-$kind"

@@ -39,7 +39,7 @@ arrive() { # FILE N
 		false
 	}
 }
-arrived() { # FILE N: so many good ones, and no bad one
+arrived() { # FILE N: true if N good datagrams arrived, and no bad one
 	[ "$(count_of "$1" good)" = "$2" ] && [ "$(count_of "$1" bad)" = 0 ]
 }
 failures() { # of reassembly, in guest 2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# half-open.sh: over its half-open quota a port lets in only answers. During floods of SYNs
+# half-open.sh: a port over its half-open quota admits only answers. During floods of SYNs
 # (answered, unanswered, or sent by guests) every genuine connection is established: from outside
 # the host, from another guest, from the guest itself, cut through or over the vSwitch. Prints the
 # floods' rates.

@@ -18,7 +18,7 @@ on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-cal
 	END
 } >"$lab/policy.yaml"
 begin g2 open echo tcp 7000
-begin g2 closed echo tcp 7025 # where the host lets nobody go
+begin g2 closed echo tcp 7025 # the port to which the host's filters drop frames
 
 forwards() { # HOW [WHY]
 	tapwall status --json | jq -e --arg how "$1" --arg why "${2:-}" \

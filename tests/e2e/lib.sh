@@ -288,7 +288,7 @@ begin() { # NAMESPACE LOG COMMAND…
 	esac || bail "traffic $1 starts" "$(cat "$lab/$log.err")"
 }
 
-end() { # PID…: asks it to end, and gives its exit code
+end() { # PID…: ends the processes, and returns the exit code of the last one
 	for pid in "$@"; do
 		kill -TERM "$pid" 2>/dev/null
 		wait "$pid"

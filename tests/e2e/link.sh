@@ -176,7 +176,7 @@ check "root revokes its certificate" "$TW_BUILD/tapwall-slowd" --state-dir "$slo
 check "the connection is cut" within 20 agents '(.connected | not) and (.why | contains("revoked"))'
 check "and refused: status says why" within 40 why_has 'Certificate was revoked'
 check "the reason is logged" grep -q "refused: the peer's certificate was revoked" "$lab/slowd.log"
-is_later() { # a certificate of the same second is revoked, too
+is_later() { # than the revocation, which covers certificates of the same second
 	[ "$(date +%s)" -gt "$(cut -d ' ' -f 2 "$slow/revoked")" ]
 }
 within 20 is_later || bail "time passes"

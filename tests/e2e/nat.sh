@@ -100,7 +100,7 @@ for i in br0 tap3; do
 done
 ip -n "$ns-host" route add default via 192.0.2.2 table 100
 
-strange() { # packets that had a mark that the host does not make
+strange() { # prints the number of packets with a mark that the host does not set
 	for table in "inet watch" "netdev watch"; do
 		# shellcheck disable=SC2086 # a family and a name
 		on_host nft -j list counters table $table
@@ -174,7 +174,7 @@ try_all() { # HOW
 	# shellcheck disable=SC2086 # several
 	end $servers
 }
-attempt() { # as in lib.sh, of the host, too
+attempt() { # as in lib.sh; also from the host
 	case $1 in
 	host) on_host "$traffic" connect "$2" "$3" "$4" ;;
 	*) in_guest "$1" "$traffic" connect "$2" "$3" "$4" ;;

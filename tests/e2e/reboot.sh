@@ -59,7 +59,7 @@ chmod +x "$lab/script"
 ip netns exec "$ns-host" "$busybox" udhcpd -f "$lab/udhcpd.conf" >"$lab/udhcpd.out" 2>&1 &
 children="$children $!"
 
-ask() { # N: a client that gives nothing back when it ends
+ask() { # N: starts a DHCP client that does not release its lease when it ends
 	: >"$lab/udhcpc$1.out" # before the client starts, so that no check reads what the last one said
 	ip netns exec "$ns-g$1" "$busybox" udhcpc -f -i eth0 -t 20 -T 1 -A 1 -s "$lab/script" \
 		>"$lab/udhcpc$1.out" 2>&1 &

@@ -83,7 +83,7 @@ check "the first policy is applied again" apply "$lab/policy.yaml"
 
 # ---- files deleted or changed while the agent runs, or missing at its start ----
 
-written() { # FILE INODE: one of this name is there, and not that one
+written() { # FILE INODE: true if the file exists, with an inode other than this
 	[ -s "$lab/state/$1" ] && [ "$(stat -c %i "$lab/state/$1")" != "$2" ]
 }
 

@@ -82,7 +82,7 @@ more_hits() {
 check "it stops reading while many thousands open" within 120 more_hits
 kill -CONT "$follower"
 end "$spray"
-accounts_for_all() { # the entries that came, and those that it was told it missed
+accounts_for_all() { # received entries and entries reported as missed
 	jq -es 'length + (map(.lost_before) | add) > 20000' "$lab/followed" >/dev/null
 }
 check "and gets them, or is told how many it missed" within 60 accounts_for_all

@@ -122,8 +122,8 @@ struct tw_oracle_host {
 	struct tw_oracle_conn conns[TW_ORACLE_CONNS_MAX];
 };
 
-/* One packet between two ends; `flags` are TCP's, `answer` marks an ICMP echo reply, whose `sport`
- * and `dport` in the tuple are the identifier. */
+/* One packet between two ends. `flags` are TCP's. `answer` marks an ICMP echo reply; `sport` and
+ * `dport` of its tuple are the identifier. */
 struct tw_oracle_packet {
 	struct tw_oracle_tuple tuple;
 	uint8_t flags;

@@ -1,4 +1,4 @@
-# One answer a line, in order; what is no tuple is told in its place.
+# One answer per line, in order; a line that is not a tuple gets an error in its place.
 $ cat tuples.jsonl
 {"from":"10.0.0.11","to":"10.0.0.21","proto":"tcp","sport":40000,"dport":5432}
 {"from":"10.20.1.3","to":"10.0.0.21","proto":"tcp","sport":40000,"dport":5432}

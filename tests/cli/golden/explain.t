@@ -23,7 +23,7 @@ source port 49152 chosen; --sport sets it
 
   allow · policy, rule web-to-db (policy.yaml:20), into db-1
   a rule, or the default, decided the connection
-# The out end refuses; what the in end would have said is told too.
+# The out end refuses; the in end's verdict is shown too.
 $ tapwall explain --policy policy.yaml --from db-1 --to web-1 --proto tcp --dport 23
 tcp  db-1 10.0.0.21:49152  →  web-1 10.0.0.11:23
 source port 49152 chosen; --sport sets it
@@ -49,7 +49,7 @@ source port 49152 chosen; --sport sets it
   reject · policy, rule no-telnet (policy.yaml:21), out of db-1
   a rule, or the default, decided the connection
 [1]
-# One end is nobody's.
+# One end belongs to no workload.
 $ tapwall explain --policy policy.yaml --from 10.20.1.1 --to web-1 --proto tcp --dport 443
 tcp  10.20.1.1:49152  →  web-1 10.0.0.11:443
 source port 49152 chosen; --sport sets it
@@ -126,7 +126,7 @@ $ tapwall explain --policy policy.yaml --from 198.51.100.77 --to db-1 --proto tc
 [1]
 $ tapwall explain --policy policy.yaml --from edge@198.51.100.77 --to db-1 --proto tcp --dport 5432 | grep '^  out'
   out of edge at port tap-edge2
-# ask, as long as nobody answers.
+# A rule with `ask`, without a decider.
 $ tapwall explain --policy policy.yaml --from 10.20.1.1 --to db-1 --proto tcp --dport 5432
 tcp  10.20.1.1:49152  →  db-1 10.0.0.21:5432
 source port 49152 chosen; --sport sets it
