@@ -320,7 +320,8 @@ static void answer_pair(
 		struct question *newer = question->newer;
 
 		if (tw_answers_covers(pair, &question->asked.key)) {
-			send_held(asks, question);
+			if (tw_answers_is_open(&asks->answers, &question->asked))
+				send_held(asks, question);
 			tw_answers_void(&asks->answers, &question->asked);
 			question_free(asks, question);
 			asks->counts.answered++;
