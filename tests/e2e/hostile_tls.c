@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -57,11 +56,12 @@ static void send_garbage(void)
 {
 	char bytes[4096];
 
-	srand((unsigned int)time(NULL));
+	srand(1);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)rand();
 	/* An allowed length, so that the bytes after it are read as a message. */
-	memcpy(bytes, "\0\0\1\0", 4);
+	bytes[0] = bytes[1] = bytes[3] = 0;
+	bytes[2] = 1;
 	send_bytes(bytes, sizeof(bytes));
 }
 
