@@ -58,10 +58,12 @@ static struct tw_native *native_of(const struct tw_frame *f)
 /* Returns an element of an array map, created when first read. */
 static void *array_lookup(struct tw_table *table, const void *key, const void *first)
 {
+	/* As large as the largest value of any map. */
 	static const union {
-		struct tw_leases leases;
-		struct tw_claims claims;
-	} zero; /* as large as the largest value */
+#define TW_MAP(symbol, map_type, key_type, value_type, ...) value_type symbol;
+#include "fastpath/abi/maps.def"
+#undef TW_MAP
+	} zero;
 	void *value = tw_table_lookup(table, key);
 
 	if (value || tw_table_update(table, key, first ? first : &zero, 1))
