@@ -62,7 +62,7 @@ struct tw_dial {
  * outlive `dial`. */
 int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct tw_err *err);
 void tw_dial_done(struct tw_dial *dial);
-/* Starts attempts, and ends those that take too long. Must be called a few times a second. */
+/* Starts attempts, and ends attempts that take too long. Must be called a few times a second. */
 void tw_dial_tick(struct tw_dial *dial);
 /* Wakes the streams of the slow path, which may have something new to send. */
 void tw_dial_pump(struct tw_dial *dial);

@@ -6,7 +6,7 @@
  * Writes ROWS rows (6 million) that span SECONDS (60), and prints CPU time and bytes for each row. A commit has the
  * rows of a fifth of a second at 100,000 rows a second. Then asks each question many times, about random times and
  * names, and prints the median, the 99th percentile and the longest time. If FILE exists, its rows stay, and only
- * questions are measured. ROWS and SECONDS must then be those that the file was made with.
+ * questions are measured. ROWS and SECONDS must then be the values that the file was made with.
  *
  * The rows have 1,000 workloads, 500 rules, 20,000 addresses outside, 64 services and sometimes an arbitrary port.
  * A few of each are frequent and most are rare. One row in eight is a denial.
