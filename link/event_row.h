@@ -21,6 +21,7 @@ enum tw_event_row_kind {
 	TW_EVENT_ROW_OPEN = 1, /* a connection opened: its first packet passed */
 	TW_EVENT_ROW_CLOSE,    /* a connection ended */
 	TW_EVENT_ROW_DENY,     /* a frame was denied or rejected */
+	TW_EVENT_ROW_LIVE,     /* a connection that goes on: its state and its counts until now */
 };
 
 /* Directions are seen from the workload: `out` leaves it. A field that does not apply to a kind of
@@ -63,12 +64,16 @@ struct tw_event_row {
 	uint8_t dst_mac[6];
 	uint32_t len; /* bytes */
 
-	/* The connection of a close. `out`: sent by the originator. */
+	/* The connection of a close or of a live connection. `out`: sent by the originator. */
 	uint64_t packets_out;
 	uint64_t packets_in;
 	uint64_t bytes_out;
 	uint64_t bytes_in;
-	uint64_t age_ns; /* from its first packet to its end */
+	uint64_t age_ns;   /* from its first packet to its end */
+	uint64_t first_ns; /* Unix time of its first packet */
+	uint64_t last_ns;  /* Unix time of its last packet */
+	uint32_t out_port; /* name of the interface at the source's end; 0: none on this host */
+	uint32_t in_port;  /* name of the interface at the destination's end */
 
 	/* The frame of a deny. */
 	uint32_t
@@ -85,7 +90,7 @@ struct tw_event_row {
 enum tw_event_rows_of {
 	TW_EVENT_ROWS_ALL,
 	TW_EVENT_ROWS_FRAMES, /* opens and denials */
-	TW_EVENT_ROWS_CLOSES,
+	TW_EVENT_ROWS_CLOSES, /* closes and live connections */
 	TW_EVENT_ROWS_DENIALS,
 	TW_EVENT_ROWS__MAX
 };
@@ -97,7 +102,7 @@ static inline bool tw_event_rows_have(enum tw_event_rows_of rows, uint8_t kind)
 	case TW_EVENT_ROWS_FRAMES:
 		return kind == TW_EVENT_ROW_OPEN || kind == TW_EVENT_ROW_DENY;
 	case TW_EVENT_ROWS_CLOSES:
-		return kind == TW_EVENT_ROW_CLOSE;
+		return kind == TW_EVENT_ROW_CLOSE || kind == TW_EVENT_ROW_LIVE;
 	case TW_EVENT_ROWS_DENIALS:
 		return kind == TW_EVENT_ROW_DENY;
 	default:

@@ -400,6 +400,8 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 	case TAPWALL__V1__REQUEST__BODY_LOG:
 	case TAPWALL__V1__REQUEST__BODY_EVENTS:
 		return tw_answer_log(ctx, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_EVENTS_ACK:
+		return tw_answer_events_ack(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return tw_answer_capture(ctx, request, out, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_DECIDE:

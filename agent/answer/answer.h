@@ -40,6 +40,8 @@ int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reque
 /* Answers LogRequest and EventsRequest. */
 int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
+int tw_answer_events_ack(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 
 /* True if the log has an entry about a workload, even one that the policy in force no longer
  * has. */

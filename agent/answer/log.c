@@ -15,13 +15,15 @@
 #define ROWS_TURN 512 /* entries visited per turn */
 /* After this number of skipped entries, the reader is told the current position. */
 #define UNTOLD_MAX 1024
+/* Kinds for a reader that names none: it may be older than the others. */
+#define KINDS_OLD (1u << TW_EVENT_ROW_OPEN | 1u << TW_EVENT_ROW_CLOSE | 1u << TW_EVENT_ROW_DENY)
 
 struct log_stream {
 	struct tw_responses base;
 	uint64_t at; /* next entry */
 	bool follow;
 	bool all;
-	uint32_t kinds;		/* set of 1 << enum tw_event_row_kind; 0: all */
+	uint32_t kinds;		/* set of 1 << enum tw_event_row_kind */
 	char *workload;		/* NULL: all */
 	uint32_t workload_name; /* id of its name */
 	uint32_t generation;	/* generation of that id */
@@ -63,7 +65,7 @@ static bool is_wanted(struct log_stream *stream, const struct tw_answer_ctx *ctx
 	const struct tw_journal_record *record = tw_journal_at(journal, number);
 
 	return (record->notable || stream->all) &&
-	       (!stream->kinds || stream->kinds & 1u << tw_describe_kind(&record->event)) &&
+	       stream->kinds & 1u << tw_describe_kind(&record->event) &&
 	       (!stream->workload || is_of(ctx, number, workload_of(stream, journal)));
 }
 
@@ -274,11 +276,32 @@ static int events_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Even
 	stream->base.next = events_next;
 	stream->follow = request->follow;
 	stream->all = request->all;
-	stream->kinds = request->kinds;
+	stream->kinds = request->kinds ? request->kinds : KINDS_OLD;
 	if (set_workload(stream, request->workload) < 0)
 		return -ENOMEM;
 	stream->at = stream->told = first_of(stream, ctx, request);
 	return 0;
+}
+
+int tw_answer_events_ack(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	const Tapwall__V1__EventsAckRequest *ack = request->events_ack;
+	const struct tw_journal *journal = ctx->telemetry->journal;
+	uint64_t oldest = tw_journal_oldest(journal);
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__EventsAcked acked = TAPWALL__V1__EVENTS_ACKED__INIT;
+	struct tw_err err;
+
+	if (ack->journal != journal->id || ack->next > journal->next) {
+		tw_err_set(&err, -EINVAL, "request", "acknowledge rows that were sent",
+			"the agent has not sent these events");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
+	acked.kept = journal->next - (ack->next > oldest ? ack->next : oldest);
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_EVENTS_ACKED;
+	response.events_acked = &acked;
+	return tw_answer_send(out, request->id, &response, true);
 }
 
 int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,

@@ -142,21 +142,35 @@ static const char *interface_name(const struct tw_telemetry *telemetry, uint32_t
 	return "";
 }
 
+/* Returns the name of the port at the other end than the one that an end of a connection was reported for. */
+static uint32_t name_other_port(const struct tw_telemetry *telemetry, const struct tw_event *event)
+{
+	uint32_t id = tw_ports_at(event->ports, !event->outcome.dir);
+	const struct tw_agent_port *port = id ? tw_ports_by_id(telemetry->host->ports, (uint16_t)id)
+					      : NULL;
+
+	return tw_journal_name(telemetry->journal, port ? port->name : NULL);
+}
+
 void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	struct tw_event_names *ret)
 {
+	uint32_t ifindex = event->kind == TW_EVENT_CLOSE ? 0 : event->ifindex;
 	/* A shut port has no entry, and so no id in the event. */
-	const struct tw_agent_port *port =
-		event->port_id ? tw_ports_by_id(telemetry->host->ports, event->port_id)
-			       : tw_ports_find(telemetry->host->ports, event->ifindex);
+	const struct tw_agent_port *port = event->port_id
+						   ? tw_ports_by_id(
+							     telemetry->host->ports, event->port_id)
+						   : tw_ports_find(telemetry->host->ports, ifindex);
 	bool from_hi = event->conn_flags & TW_CONN_F_ORIGIN_HI;
 	struct tw_journal *journal = telemetry->journal;
 
 	*ret = (struct tw_event_names){0};
 	ret->port = tw_journal_name(
-		journal, port ? port->name : interface_name(telemetry, event->ifindex));
+		journal, port ? port->name : interface_name(telemetry, ifindex));
 	if (port && port->vnic)
 		ret->workload = tw_journal_name(journal, port->vnic->workload);
+	if (event->kind == TW_EVENT_CLOSE)
+		ret->other_port = name_other_port(telemetry, event);
 	if (event->kind == TW_EVENT_DENY && event->outcome.dir == TW_DIR_IN)
 		ret->entered_by = tw_journal_name(
 			journal, interface_name(telemetry, event->frame.origin));
@@ -250,13 +264,22 @@ static void fill_frame(const struct tw_event *event, struct tw_event_row *ret)
 	ret->tcp_window = frame->window;
 }
 
-static void fill_sums(const struct tw_event_sums *sums, struct tw_event_row *ret)
+static void fill_sums(
+	const struct tw_event *event, const struct tw_event_names *names, struct tw_event_row *ret)
 {
+	const struct tw_event_sums *sums = &event->sums;
+	uint32_t idle = (int32_t)sums->idle < 0 ? 0 : sums->idle;
+	bool in = event->outcome.dir == TW_DIR_IN;
+
 	ret->packets_out = sums->packets[TW_WAY_ORIGINAL];
 	ret->packets_in = sums->packets[TW_WAY_REPLY];
 	ret->bytes_out = sums->bytes[TW_WAY_ORIGINAL];
 	ret->bytes_in = sums->bytes[TW_WAY_REPLY];
 	ret->age_ns = (uint64_t)sums->age << TW_TICK_SHIFT;
+	ret->first_ns = ret->time_ns - ret->age_ns;
+	ret->last_ns = ret->time_ns - ((uint64_t)idle << TW_TICK_SHIFT);
+	ret->out_port = in ? names->other_port : names->port;
+	ret->in_port = in ? names->port : names->other_port;
 }
 
 static void fill_names(const struct tw_event_names *names, struct tw_event_row *ret)
@@ -281,6 +304,7 @@ void tw_describe_row(
 {
 	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
 	const struct tw_event *event = &record->event;
+	const struct tw_event_names *names = tw_describe_names_of(telemetry, number);
 	const struct tw_outcome *outcome = &event->outcome;
 
 	*ret = (struct tw_event_row){
@@ -298,10 +322,10 @@ void tw_describe_row(
 		.out_verdict = gate_verdict(outcome->gate[TW_DIR_OUT]),
 		.in_verdict = gate_verdict(outcome->gate[TW_DIR_IN]),
 	};
-	fill_names(tw_describe_names_of(telemetry, number), ret);
+	fill_names(names, ret);
 	fill_ends(telemetry->journal, event, ret);
 	if (event->kind == TW_EVENT_CLOSE)
-		fill_sums(&event->sums, ret);
+		fill_sums(event, names, ret);
 	else
 		fill_frame(event, ret);
 }

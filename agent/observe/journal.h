@@ -28,6 +28,7 @@
 struct tw_event_names {
 	uint32_t port;
 	uint32_t workload;	   /* workload of the port */
+	uint32_t other_port;	   /* port of the other end of a connection that ended */
 	uint32_t entered_by;	   /* interface where a denied frame entered the host */
 	uint32_t end[TW_DIR__MAX]; /* workloads: OUT is the source, IN the destination */
 	uint32_t rule;		   /* rule that decided */

@@ -43,14 +43,17 @@ struct tw_event_frame {
 struct tw_event_sums {
 	__u64 packets[TW_WAY__MAX];
 	__u64 bytes[TW_WAY__MAX];
-	__u32 age; /* ticks */
-	__u32 pad;
+	__u32 age;  /* ticks since the first packet */
+	__u32 idle; /* ticks since the last packet; below 0: another CPU saw it during the report */
 };
 
 /* An event. It is short, as every new connection writes one. */
 struct tw_event {
 	__u64 time_ns; /* monotonic */
-	__u32 ifindex; /* port where it was seen */
+	union {
+		__u32 ifindex; /* port where it was seen */
+		__u32 ports;   /* TW_EVENT_CLOSE: the ports of both ends, as in struct tw_conn */
+	};
 	__u16 port_id;
 	__u8 kind;	 /* enum tw_event_kind */
 	__u8 conn_flags; /* TW_CONN_F_*; on deny, TW_CONN_F_ORIGIN_HI gives the sender */

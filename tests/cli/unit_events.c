@@ -79,10 +79,14 @@ static struct tw_event_row row_of(struct ends *ends, uint64_t number, uint8_t ki
 		.out_verdict = TW_V_ALLOW,
 		.out_rule = name(ends, "web-to-db")};
 
-	if (kind == TW_EVENT_ROW_CLOSE) {
+	if (kind == TW_EVENT_ROW_CLOSE || kind == TW_EVENT_ROW_LIVE) {
 		row.packets_out = number;
 		row.bytes_in = (1ull << 40) + number;
 		row.age_ns = 75000000000;
+		row.first_ns = row.time_ns - row.age_ns;
+		row.last_ns = row.time_ns - number;
+		row.out_port = name(ends, "tap-web1");
+		row.in_port = number & 1 ? 0 : name(ends, "tap-db1");
 		return row;
 	}
 	memcpy(row.src_mac, "\x52\x54\0\0\0\1", 6);
@@ -113,11 +117,12 @@ static void assert_row(const struct tw_event_row *got, const struct tw_event_row
 static void test_round(void **state)
 {
 	static const uint8_t kinds[] = {TW_EVENT_ROW_OPEN, TW_EVENT_ROW_DENY, TW_EVENT_ROW_CLOSE,
-		TW_EVENT_ROW_CLOSE, 9, TW_EVENT_ROW_OPEN};
+		TW_EVENT_ROW_CLOSE, 9, TW_EVENT_ROW_OPEN, TW_EVENT_ROW_LIVE};
+	enum { ROWS = sizeof(kinds) };
 	struct ends ends = {0};
-	struct tw_event_row rows[6];
+	struct tw_event_row rows[ROWS];
 
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < ROWS; i++) {
 		rows[i] = row_of(&ends, 5 + i + (i > 3), kinds[i]);
 		if (kinds[i] == 9) { /* an unknown kind has only the common columns */
 			memset(&rows[i].src_mac, 0, 12);
@@ -127,10 +132,10 @@ static void test_round(void **state)
 		assert_true(tw_event_writer_add(&ends.writer, &rows[i]));
 	}
 	assert_int_equal(pass(&ends, 20), 0);
-	assert_int_equal(ends.reader.n, 6);
+	assert_int_equal(ends.reader.n, ROWS);
 	assert_int_equal(ends.reader.next, 20);
 	assert_int_equal(ends.reader.journal, 77);
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < ROWS; i++)
 		assert_row(&ends.reader.rows[i], &rows[i]);
 	assert_string_equal(
 		tw_dictionary_text(&ends.reader.dictionary, ends.reader.rows[1].entered_by),

@@ -122,6 +122,7 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 	Tapwall__V1__CountersRequest counters = TAPWALL__V1__COUNTERS_REQUEST__INIT;
 	Tapwall__V1__LogRequest log = TAPWALL__V1__LOG_REQUEST__INIT;
 	Tapwall__V1__EventsRequest events = TAPWALL__V1__EVENTS_REQUEST__INIT;
+	Tapwall__V1__EventsAckRequest ack = TAPWALL__V1__EVENTS_ACK_REQUEST__INIT;
 	Tapwall__V1__CaptureRequest capture = TAPWALL__V1__CAPTURE_REQUEST__INIT;
 	Tapwall__V1__TopRequest top = TAPWALL__V1__TOP_REQUEST__INIT;
 	const struct {
@@ -140,6 +141,7 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 		{TAPWALL__V1__REQUEST__BODY_COUNTERS, &counters},
 		{TAPWALL__V1__REQUEST__BODY_LOG, &log},
 		{TAPWALL__V1__REQUEST__BODY_EVENTS, &events},
+		{TAPWALL__V1__REQUEST__BODY_EVENTS_ACK, &ack},
 		{TAPWALL__V1__REQUEST__BODY_CAPTURE, &capture},
 		{TAPWALL__V1__REQUEST__BODY_TOP, &top},
 	};
@@ -161,6 +163,7 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 	events.limit = flows.limit;
 	events.from = draw_number();
 	events.kinds = draw_number();
+	ack.next = draw_number();
 	capture.workload = draw_text(talk, 2);
 	capture.dropped = one_in(2);
 	capture.snap_len = draw_number();

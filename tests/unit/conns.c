@@ -380,6 +380,31 @@ static void takes_over(void **state)
 	table_free(t);
 }
 
+/* The end of a connection is reported with the ports of both ends, and with the times of its first and last packet. */
+static void the_end_has_ports_and_times(void **state)
+{
+	struct table *t = table_new(16);
+	struct cpu cpu = {.table = t};
+	const struct tw_frame f = {.target = &cpu};
+	struct tw_conn *c;
+
+	assert_int_equal(open_one(&cpu, 0, 1, TW_S_ESTABLISHED, SECOND), TW_R_NONE);
+	assert_true(find(&cpu, 0));
+	c = tw_conn_at(&f, tw_call_find(&f));
+	assert_non_null(c);
+	c->ports = tw_ports_with(c->ports, TW_DIR_IN, 2);
+	c->seen += 70;
+	sweep_all(&cpu, 200 * SECOND);
+	assert_empty(t);
+	assert_int_equal(t->n_told, 1);
+	assert_int_equal(tw_ports_at(cpu.event.ports, TW_DIR_OUT), 1);
+	assert_int_equal(tw_ports_at(cpu.event.ports, TW_DIR_IN), 2);
+	assert_int_equal(cpu.event.port_id, 2);
+	assert_int_equal(cpu.event.sums.age, tw_tick(200 * SECOND) - tw_tick(SECOND));
+	assert_int_equal(cpu.event.sums.age - cpu.event.sums.idle, 70);
+	table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +413,7 @@ int main(void)
 		cmocka_unit_test(holds_what_it_is_for),
 		cmocka_unit_test(holds_four_million),
 		cmocka_unit_test(full_refuses),
+		cmocka_unit_test(the_end_has_ports_and_times),
 		cmocka_unit_test(keys_do_not_cluster),
 		cmocka_unit_test(ages),
 		cmocka_unit_test(many_at_once),

@@ -443,12 +443,14 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 		return 0;
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = f->now_ns;
+	e->ports = ports;
 	e->port_id = (__u16)tw_ports_at(ports, end);
 	e->kind = TW_EVENT_CLOSE;
 	tw_conn_key(c, &e->key);
 	__builtin_memcpy(e->sums.packets, c->packets, sizeof(c->packets));
 	__builtin_memcpy(e->sums.bytes, c->bytes, sizeof(c->bytes));
 	e->sums.age = now - c->created;
+	e->sums.idle = now - c->seen;
 	e->conn_flags = c->progress.flags;
 	e->vlan = (__u16)e->key.vlan;
 	if (e->key.proto == TW_IPPROTO_ICMP || e->key.proto == TW_IPPROTO_ICMPV6)
