@@ -448,12 +448,12 @@ static bool over_time(const struct client *client, uint64_t now)
 
 void tw_server_tick(struct tw_server *server)
 {
-	uint64_t now = tw_clock_ns();
 	struct client *client, *next;
 
 	for (client = server->clients; client; client = next) {
 		next = client->next;
-		if (over_time(client, now) || (client->blocked && serve(client) < 0))
+		/* Serving one client may send to the next. */
+		if (over_time(client, tw_clock_ns()) || (client->blocked && serve(client) < 0))
 			client_free(client);
 	}
 }

@@ -26,45 +26,65 @@ static void charge(struct tw_answers *answers, uint32_t payer_id, int n)
 		&answers->askers[payer_id % TW_PORTS_MAX].entries, (uint32_t)n, __ATOMIC_RELAXED);
 }
 
-static int remove_entry(struct tw_answers *answers, const struct tw_ask_key *key, uint64_t word)
+/* Removes an entry. Returns false if there is none. */
+static bool take_out(
+	struct tw_answers *answers, const struct tw_ask_key *key, struct tw_answer *ret_removed)
 {
-	if (bpf_map_delete_elem(answers->fd, key))
-		return -errno;
-	charge(answers, tw_answer_payer(word), -1);
-	return 0;
+	if (bpf_map_lookup_and_delete_elem(answers->fd, key, ret_removed))
+		return false;
+	charge(answers, tw_answer_payer(ret_removed->word), -1);
+	return true;
+}
+
+/* Makes an entry. Returns false if there is one, or if there is no room. */
+static bool put_in(
+	struct tw_answers *answers, const struct tw_ask_key *key, const struct tw_answer *answer)
+{
+	if (bpf_map_update_elem(answers->fd, key, answer, BPF_NOEXIST))
+		return false;
+	charge(answers, tw_answer_payer(answer->word), 1);
+	return true;
 }
 
 /* ---- the sweep ---- */
 
-static bool is_over(const struct tw_answers *answers, const struct tw_ask_key *key,
-	const struct tw_answer *answer, uint32_t now)
+bool tw_answers_expired(
+	const struct tw_answer *answer, uint32_t now, uint64_t timeout_ns, uint32_t epoch)
 {
-	const struct tw_telemetry *telemetry = answers->telemetry;
-	uint32_t asked = tw_answer_tick(answer->word);
+	/* The fast path may have asked or the agent answered after `now`. */
+	int64_t age = (int64_t)(int32_t)(now - tw_answer_tick(answer->word)) * (1 << TW_TICK_SHIFT);
 
-	if (tw_slots_rule(telemetry->enforcement->slots, key->rule) < 0 ||
-		!tw_ports_by_id(telemetry->host->ports, key->port_id))
-		return true;
 	switch (tw_answer_verdict(answer->word)) {
 	case TW_V_ASK:
-		return (uint64_t)(now - asked) << TW_TICK_SHIFT >
-		       2 * tw_answers_timeout_ns(answers) + 1000000000u;
+		return age > (int64_t)(2 * timeout_ns + 1000000000u);
 	case TW_V_ALLOW:
 	case TW_V_DENY:
 		return (int32_t)(now - answer->until) > 0 ||
-		       (answer->epoch && answer->epoch != telemetry->host->epoch);
+		       (answer->epoch && answer->epoch != epoch);
 	default:
 		return true;
 	}
 }
 
-/* Removes an entry if it is still expired. The fast path may have asked again in the meantime. */
-static void look_again(struct tw_answers *answers, const struct tw_ask_key *key, uint32_t now)
+/* True if an entry has expired, or its rule or port is gone. */
+static bool is_over(const struct tw_answers *answers, const struct tw_ask_key *key,
+	const struct tw_answer *answer, uint32_t now, uint64_t timeout_ns)
 {
-	struct tw_answer answer;
+	const struct tw_telemetry *telemetry = answers->telemetry;
 
-	if (!bpf_map_lookup_elem(answers->fd, key, &answer) && is_over(answers, key, &answer, now))
-		remove_entry(answers, key, answer.word);
+	return tw_slots_rule(telemetry->enforcement->slots, key->rule) < 0 ||
+	       !tw_ports_by_id(telemetry->host->ports, key->port_id) ||
+	       tw_answers_expired(answer, now, timeout_ns, telemetry->host->epoch);
+}
+
+/* Removes an entry that is over. It is put back if the fast path has just taken it over for a new question. */
+static void remove_over(
+	struct tw_answers *answers, const struct tw_ask_key *key, uint32_t now, uint64_t timeout_ns)
+{
+	struct tw_answer removed;
+
+	if (take_out(answers, key, &removed) && !is_over(answers, key, &removed, now, timeout_ns))
+		put_in(answers, key, &removed);
 }
 
 /* Reads the next entries. True if there are more. */
@@ -96,17 +116,20 @@ static bool has_entries(const struct tw_answers *answers)
 void tw_answers_sweep(struct tw_answers *answers, bool all)
 {
 	uint32_t now = tw_ticks_now(), n = 0, steps = 0;
+	uint64_t timeout_ns;
 	bool more;
 
 	if (!has_entries(answers))
 		return;
+	timeout_ns = tw_answers_timeout_ns(answers);
 	if (all)
 		answers->sweeping = false;
 	do {
 		more = read_step(answers, &n);
 		for (uint32_t i = 0; i < n; i++)
-			if (is_over(answers, &answers->keys[i], &answers->values[i], now))
-				look_again(answers, &answers->keys[i], now);
+			if (is_over(answers, &answers->keys[i], &answers->values[i], now,
+				    timeout_ns))
+				remove_over(answers, &answers->keys[i], now, timeout_ns);
 	} while (more && (all || ++steps < STEPS));
 }
 
@@ -155,7 +178,6 @@ static int write_pair(
 	struct tw_answers *answers, const struct tw_asked *asked, const struct tw_answer *answer)
 {
 	struct tw_ask_key key = asked->key;
-	int failed;
 
 	key.sport = 0;
 	key.scope = TW_ASK_PAIR;
@@ -163,10 +185,7 @@ static int write_pair(
 		return 0;
 	if (answers->askers[asked->payer_id].entries >= TW_ANSWERS_PORT)
 		return -ENOSPC;
-	failed = bpf_map_update_elem(answers->fd, &key, answer, BPF_NOEXIST) ? -errno : 0;
-	if (!failed)
-		charge(answers, asked->payer_id, 1);
-	return failed;
+	return put_in(answers, &key, answer) ? 0 : -errno;
 }
 
 bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked *asked)
@@ -175,6 +194,17 @@ bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked 
 
 	return !bpf_map_lookup_elem(answers->fd, &asked->key, &entry) &&
 	       entry.word == tw_answer_word(TW_V_ASK, asked->payer_id, asked->since);
+}
+
+bool tw_answers_open(struct tw_answers *answers, const struct tw_asked *asked)
+{
+	const struct tw_answer entry = {
+		.word = tw_answer_word(TW_V_ASK, asked->payer_id, asked->since)};
+
+	return tw_answers_is_open(answers, asked) ||
+	       (!is_over(answers, &asked->key, &entry, tw_ticks_now(),
+			tw_answers_timeout_ns(answers)) &&
+		       put_in(answers, &asked->key, &entry));
 }
 
 int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
@@ -201,9 +231,10 @@ int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
 
 void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked)
 {
+	struct tw_answer removed;
+
 	if (tw_answers_is_open(answers, asked))
-		remove_entry(answers, &asked->key,
-			tw_answer_word(TW_V_ASK, asked->payer_id, asked->since));
+		take_out(answers, &asked->key, &removed);
 }
 
 /* ---- beginning and end ---- */

@@ -52,6 +52,9 @@ uint64_t tw_answers_timeout_ns(const struct tw_answers *answers);
 
 /* True if a question is open in the kernel: its entry has no answer. */
 bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked *asked);
+/* As tw_answers_is_open(). The entry is made anew if it was removed at the moment when the fast path took it over
+ * for this question, so that the question is not lost. */
+bool tw_answers_open(struct tw_answers *answers, const struct tw_asked *asked);
 /* Writes the answer to a question. Returns 0; -ENOENT if the question is no longer open in the kernel; -EINVAL if
  * the answer is invalid; or another negative errno. */
 int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
@@ -61,6 +64,10 @@ void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked);
 /* True if an answer for a pair, given to the question `pair`, also answers the question `key`. */
 bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *key);
 
+/* True if an answer is no longer in force at the tick `now`, or a question was asked more than two timeouts and a
+ * second before it. `epoch`: epoch of the policy in force. An entry may be newer than `now`. */
+bool tw_answers_expired(
+	const struct tw_answer *answer, uint32_t now, uint64_t timeout_ns, uint32_t epoch);
 /* Removes entries that have expired, or whose rule or port is gone. Checks the whole map if `all` is true,
  * otherwise the next part of it. */
 void tw_answers_sweep(struct tw_answers *answers, bool all);

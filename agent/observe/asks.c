@@ -375,7 +375,7 @@ static int on_question(void *arg, void *record, size_t len)
 		return 0;
 	asks->counts.asked++;
 	/* A question that an earlier agent left unread may have ended or be too late. */
-	if (!tw_answers_is_open(&asks->answers, asked) || is_late(asks, asked) ||
+	if (is_late(asks, asked) || !tw_answers_open(&asks->answers, asked) ||
 		question_new(asks, asked, (const uint8_t *)(asked + 1)) < 0)
 		asks->counts.dropped++;
 	/* An error stops reading for this turn; the record itself is consumed. */
