@@ -60,19 +60,30 @@ static int wait_for_agent(struct tw_bench_agent *agent, const char *log, struct 
 		err, -ETIMEDOUT, "agent", NULL, "did not protect all ports in %d s", READY_SECONDS);
 }
 
+#define N_FIXED 13 /* arguments that every agent has */
+
 int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err)
 {
 	char scratch[TW_BENCH_PATH_MAX], log[TW_BENCH_PATH_MAX];
 	const char *state = agent->state ? agent->state : scratch;
-	const char *const argv[] = {agent->program, "--ports", agent->ports, "--policy",
-		agent->policy, "--max-connections",
+	const char *argv[] = {agent->program, "--ports", agent->ports, "--policy", agent->policy,
+		"--max-connections",
 		agent->max_connections ? agent->max_connections : MAX_CONNECTIONS, "--socket",
-		agent->socket, "--bpffs", agent->bpffs, "--state-dir", state,
-		agent->forwarding ? "--forwarding" : NULL, agent->forwarding, NULL};
+		agent->socket, "--bpffs", agent->bpffs, "--state-dir", state, NULL, NULL, NULL,
+		NULL, NULL};
+	const char **more = &argv[N_FIXED];
 	const char *const forget[] = {"rm", "-rf", agent->bpffs, state, NULL};
 	pid_t pid;
 	int e;
 
+	if (agent->forwarding) {
+		*more++ = "--forwarding";
+		*more++ = agent->forwarding;
+	}
+	if (agent->ask_rate) {
+		*more++ = "--ask-rate";
+		*more++ = agent->ask_rate;
+	}
 	tw_bench_scratch(agent->socket, agent->name, ".sock");
 	tw_bench_scratch(scratch, agent->name, ".state");
 	tw_bench_scratch(log, agent->name, ".log");

@@ -13,6 +13,7 @@ struct tw_bench_agent {
 	const char *ports;
 	const char *policy;
 	const char *forwarding;	     /* NULL: the default */
+	const char *ask_rate;	     /* NULL: the default */
 	const char *max_connections; /* NULL: enough for all scenarios */
 	const char *state; /* its state directory, removed at start and stop; NULL: scratch */
 	int n_ports;	   /* number of ports that it must protect to count as started */

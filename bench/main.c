@@ -54,6 +54,8 @@ static const char usage[] =
 	"  --edits N             Make N small changes of each kind to a policy in force (10)\n"
 	"  --just-edits          Measure only these changes\n"
 	"  --just-lifetime       Measure only the agent's CPU time per connection\n"
+	"  --ask-policy FILE --decider FILE\n"
+	"                        Also measure a policy that asks, and the program that answers\n"
 	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
 	"                        Boot the virtual machine from these files\n"
 	"  --vm-why TEXT         Report this as the reason why there is no virtual machine\n"
@@ -302,6 +304,8 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"policy", &files->policy},
 		{"ruleset", &files->ruleset},
 		{"flows", &files->flows},
+		{"ask-policy", &files->ask_policy},
+		{"decider", &files->decider},
 		{"vm-kernel", &files->vm_kernel},
 		{"vm-image", &files->vm_image},
 		{"vm-accel", &files->vm_accel},

@@ -22,7 +22,7 @@ def figure($what; $must; $aim; $got):
 	 else "\($got | if fabs > 10 then round else round3 end) | \(if $got > $must then "**no**" elif $aim == null or $got > $aim then "yes" else "yes, and the aim" end)" end) + " |";
 
 def systems: [.rows[].system] | unique
-	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
+	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "tapwall-ask", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
 
 # A table with a row for each of `scenarios` that was measured, and a column for each system.
 def table($metric; $scale; $scenarios):
@@ -35,6 +35,19 @@ def table($metric; $scale; $scenarios):
 			| if . then "\(.value / $scale | short)" + (if .system == "bare" then "" else " (× \(.vs_bare | short))" end) else "–" end]
 			| join(" | ")) + " |");
 
+def ways: ["tapwall", "tapwall-ask", "vm-bridge", "vm-bridge-netns"];
+def added($system; $metric):
+	value("first-packet"; $system; $metric) as $own | value("first-packet"; "bare"; $metric) as $bare
+	| if $own and $bare then $own - $bare else null end;
+
+# CPU time of one connection in µs, with that of the agent and of the processes that decide or forward.
+def whole_cost($system):
+	(value("crr"; $system; "agent_cpu_ns_per_connection") // 0) as $agent
+	| value("crr"; $system; "cpu_us_per_connection") | if . then . + $agent / 1000 else null end;
+
+# A row of the table of the three ways.
+def way($what; f): "| \($what) | " + ([ways[] | f | short] | join(" | ")) + " |";
+
 def frames: ["established-64B", "established-1400B", "bulk-gso", "new-connection", "denied"];
 def lists: reduce (.rows[].scenario | select(test("^new-connection-.*-rules$"))) as $s
 	([]; if index($s) then . else . + [$s] end);
@@ -44,7 +57,8 @@ def beaten:
 	. as $all
 	| [(frames + lists)[] | {scenario: ., metric: "cpu_ns_per_frame"}]
 	  + [{scenario: "crr", metric: "cpu_us_per_connection"}, {scenario: "latency", metric: "latency_us_p50"},
-	     {scenario: "latency", metric: "latency_us_p99"}]
+	     {scenario: "latency", metric: "latency_us_p99"},
+	     {scenario: "first-packet", metric: "latency_us_p50"}]
 	| map(. as $at
 		| ($all | value($at.scenario; "tapwall"; $at.metric)) as $own
 		| select($own)
@@ -125,6 +139,25 @@ table("latency_us_p50"; 1; ["latency"]),
 "",
 table("latency_us_p99"; 1; ["latency"]),
 "
+Time of the first packet of a connection, from the write to the read, µs: the median, then the 99th percentile:
+",
+table("latency_us_p50"; 1; ["first-packet"]),
+"",
+table("latency_us_p99"; 1; ["first-packet"]),
+"
+## Three ways to build it
+
+A firewall for virtual machines can decide in the fast path (`tapwall`), ask the slow path about every new connection (`tapwall-ask`), or route traffic through a firewall VM (`vm-bridge`; `vm-bridge-netns` is its lower bound). A connection is one of `crr`, and its CPU time counts all CPUs: the agent and the process that decides or forwards are included.
+
+| | \(ways | join(" | ")) |
+|---|--:|--:|--:|--:|",
+way("added latency of the first packet, median, µs"; . as $y | $all | added($y; "latency_us_p50")),
+way("the same, 99th percentile"; . as $y | $all | added($y; "latency_us_p99")),
+way("connections per CPU second"; . as $y | $all | whole_cost($y) | if . then 1e6 / . else null end),
+way("CPU time of a connection, µs"; . as $y | $all | whole_cost($y)),
+way("connections per second, one after the other"; . as $y | $all | value("crr"; $y; "connections_per_s")),
+way("CPU time of an established 64-byte frame, ns"; . as $y | $all | cost("established-64B"; $y)),
+"
 ## Time inside tapwall's programs
 
 Measured by BPF_PROG_TEST_RUN, less the time of empty programs. A frame that passes runs two programs: the first decides for both guests and cuts the frame through, the second recognizes it by its redirect token. A denied frame runs only the first.
@@ -146,6 +179,7 @@ A host with 200 ports and 4,000 rules between 40 groups. The whole text is sent 
 - `bare`: only the bridge, with br_netfilter switched off.
 - `tapwall`: the agent with `bench/policy.yaml`, or a list of rules, as installed on a host: an allowed frame for a guest on the same bridge goes directly into its port.
 - `tapwall-vswitch`: tapwall with `--forwarding vswitch`: every frame goes through the bridge.
+- `tapwall-ask`: tapwall with `bench/policy-ask.yaml`, which asks about every new connection. A decider in a process of its own answers over the Unix socket; it only compares the port. The first packet waits in the agent meanwhile. At most 32 packets are in flight. The agent and the decider count as threads that forward.
 - `nft`: br_netfilter, conntrack and `bench/ruleset.nft`, the same policy: the first rule accepts established traffic; then a chain for the source's port and one for the destination's are found by address. A list of rules is one chain in the same order.
 - `nft-fwbr`: the same rules in the layout of Proxmox, which OpenStack's hybrid driver resembles: each guest has its own firewall bridge, joined to the common bridge by a veth pair. Each bridge calls netfilter.
 - `ovs`: Open vSwitch's userspace datapath with connection tracking, packet sockets as ports, and `userspace-tso-enable`. `bench/flows.ovs` is written like OVN's ACLs. Lists of rules are flows with descending priorities.
@@ -158,7 +192,7 @@ A host with 200 ports and 4,000 rules between 40 groups. The whole text is sent 
 - Each system has its own namespaces. All are set up at the same time with the same rules, and measured in turn after a warm-up, in an order that rotates each round.
 - Two taps and two veths on one bridge (two halves for the firewall machines). One thread writes frames to one tap. A write processes the frame on its whole path (tap, bridge, filter, queue of the far tap) in the caller's context, so the thread's CPU time is the cost of the path. If a system forwards frames in its own threads (`ovs`, `vm-bridge`), at most 32 frames are in flight (2 super-frames), and the CPU time of all threads of its processes is added, from the first frame to the arrival of the last. Work of kernel threads for these systems is not measured.
 - The far tap is read outside the measured time, and every frame is counted: all must have arrived or, if the policy denies them, none. Taps accept unfinished checksums and super-frames, as those of virtio guests do.
-- `established-*`, `bulk-gso`: data of one open connection. `new-connection`: each frame is the SYN of another connection. `denied`: SYNs to a forbidden port. A bare bridge forwards them, so a ratio below 1 is possible. `crr`: TCP stacks of this kernel in two namespaces; client, server, both stacks and the path run in one thread, one connection after the other. `latency`: one frame at a time, wall time.
+- `established-*`, `bulk-gso`: data of one open connection. `new-connection`: each frame is the SYN of another connection. `denied`: SYNs to a forbidden port. A bare bridge forwards them, so a ratio below 1 is possible. `crr`: TCP stacks of this kernel in two namespaces; client, server, both stacks and the path run in one thread, one connection after the other. `latency`: one frame at a time, wall time. `first-packet`: the same with the first packets of connections.
 - The benchmark generates lists of rules with the structure of ClassBench's sets: popular networks with subnets and hosts in them, nested prefixes on both sides, the five port classes, few services used again and again (some 700 to 1,200 in 100,000 rules, where ClassBench's sets have 215 to 460), mostly TCP; 30 to 50 % of the sides of rules cover a guest. The seed also determines the distributions. Tapwall's policy, nft's ruleset and Open vSwitch's flows are written from the same list. In all systems, the opened connections are decided in the last tenth of the list, by ten rules, one for each port, a hundredth of the list apart; the last one ends the list. Before a list is measured, each system must give the list's verdicts to 150 frames at the edges of its rules.
 
 ## What is unfair about it
@@ -166,6 +200,7 @@ A host with 200 ports and 4,000 rules between 40 groups. The whole text is sent 
 - In favour of nft: with the six-rule policy its chains are found by an address map, while products of this kind use a jump rule per port. On one bridge it is cheaper than any of these products as installed (see `nft-fwbr`). It checks no MACs, ARP or neighbour discovery, as tapwall does for every frame, and logs nothing. Open vSwitch and the firewall VMs do not check these either.
 - Against nft: it evaluates the list rule by rule. An operator may convert parts of a list into sets and maps by hand, which makes it faster. Lists like these, in which the order decides, cannot be converted as a whole.
 - In favour of tapwall: its agent reads the events of new connections on another CPU: \([.rows[] | select(.metric == "agent_cpu_ns_per_frame" and .scenario == "new-connection" and .system == "tapwall") | .value | round | tostring] | first // "unknown") ns per connection, which the tables do not include. Rules that cannot apply to a guest's address are not in the image of its port.
+- In favour of `tapwall-ask`: its decider compares one number, where a real one looks up a policy. The frames of `denied` come from 256 source ports, so most of them meet an answer of the last second.
 - Against Open vSwitch: its kernel datapath is not in this kernel, and its userspace datapath is made for DPDK and vhost-user, on dedicated CPUs that poll. With packet sockets it pays for system calls and wake-ups; here up to 32 frames share a wake-up.
 - Against `vm-bridge`: \(if $vm == "tcg" then "TCG translates a guest's code instead of running it: with KVM the machine would be much faster. " else "" end)Without vhost each frame crosses QEMU. `vm-bridge-netns` is the other bound.
 - If br_netfilter is built in or loaded, as nft requires, frames on a bridge pass its hooks even if they are switched off. Frames that are cut through do not. On a host without br_netfilter, the bare bridge is slightly cheaper.

@@ -78,6 +78,7 @@ static int measure_frames(struct tw_bench_system *system, const struct tw_bench_
 static int measure_latency(struct tw_bench_system *system, const struct tw_bench_scenario *scenario,
 	size_t n, double ret[static TW_BENCH_METRICS], struct tw_err *err)
 {
+	static struct tw_bench_frame frame;
 	struct tw_bench_series series = {0};
 	int e = 0;
 
@@ -85,7 +86,9 @@ static int measure_latency(struct tw_bench_system *system, const struct tw_bench
 	for (size_t i = 0; !e && i < n; i++) {
 		uint64_t ns;
 
-		e = tw_bench_wire_ping(system, &ns, err);
+		if (!i || scenario->opens)
+			make_frames(system, scenario, &frame, 1);
+		e = tw_bench_wire_ping(system, &frame, &ns, err);
 		if (!e)
 			e = tw_bench_series_add(&series, (double)ns / 1000);
 	}
@@ -129,8 +132,17 @@ const struct tw_bench_scenario tw_bench_scenarios[] = {
 	{.name = "latency",
 		.metrics = {{"latency_us_p50", "us"}, {"latency_us_p99", "us"}},
 		.measure = measure_latency,
+		.frame_len = 64,
 		.n_min = 100,
 		.n_max = PINGS_MAX},
+	{.name = "first-packet",
+		.metrics = {{"latency_us_p50", "us"}, {"latency_us_p99", "us"}},
+		.measure = measure_latency,
+		.frame_len = 64,
+		.opens = true,
+		.n_min = 100,
+		.n_max = PINGS_MAX,
+		.total_max = 60000},
 };
 const size_t tw_bench_n_scenarios = sizeof(tw_bench_scenarios) / sizeof(tw_bench_scenarios[0]);
 

@@ -201,7 +201,8 @@ static int add_rows(const struct tw_bench_scenario *scenario, const char *name, 
 static int add_agent_rows(const struct tw_bench_scenario *scenario, const char *name,
 	const struct cell *cells, struct tw_bench_results *results)
 {
-	static const struct tw_bench_metric metric = {"agent_cpu_ns_per_frame", "ns"};
+	static const struct tw_bench_metric of_frame = {"agent_cpu_ns_per_frame", "ns"},
+					    of_connection = {"agent_cpu_ns_per_connection", "ns"};
 	int e = 0;
 
 	for (size_t i = 0; !e && i < tw_bench_n_systems; i++) {
@@ -209,13 +210,13 @@ static int add_agent_rows(const struct tw_bench_scenario *scenario, const char *
 		struct tw_bench_series series = {0};
 		uint64_t ns;
 
-		if (!cells[i].on || !system->agent || !scenario->frame_len)
+		if (!cells[i].on || !system->agent)
 			continue;
 		ns = tw_bench_cpu_ns(system->agent) - cells[i].agent_ns;
 		e = tw_bench_series_add(&series, (double)ns / (double)cells[i].total);
 		if (!e)
-			e = tw_bench_results_add(
-				results, name, system->name, &metric, &series, 0, NULL);
+			e = tw_bench_results_add(results, name, system->name,
+				scenario->frame_len ? &of_frame : &of_connection, &series, 0, NULL);
 		tw_bench_series_done(&series);
 	}
 	return e;

@@ -102,6 +102,7 @@ struct tw_bench_system tw_bench_systems[] = {
 	{.name = "bare", .start = start_bare, .essential = true},
 	{.name = "tapwall", .start = tw_bench_start_tapwall, .filters = true, .essential = true},
 	{.name = "tapwall-vswitch", .start = tw_bench_start_tapwall_vswitch, .filters = true},
+	{.name = "tapwall-ask", .start = tw_bench_start_ask, .filters = true, .in_flight = 32},
 	{.name = "nft", .start = start_nft, .filters = true},
 	{.name = "nft-fwbr", .start = start_nft_fwbr, .filters = true},
 	{.name = "ovs", .start = tw_bench_start_ovs, .filters = true, .in_flight = 32},

@@ -2,8 +2,8 @@
 /* system.h: the measured systems: ways to connect and filter the ports of one host.
  *
  * What:       each system has its own namespaces and is started from the same rules. Most run in
- *             the sender's context. If a system has processes that forward frames (`workers`),
- *             their CPU time is added.
+ *             the sender's context. If a system has processes that forward frames or decide about
+ *             them (`workers`), their CPU time is added.
  * Ends:       tw_bench_system_stop(), or with the process.
  */
 #pragma once
@@ -19,11 +19,13 @@
 
 /* Files for the systems. Only `agent` and the three forms of the rules must be set. */
 struct tw_bench_files {
-	const char *agent;     /* tapwalld */
-	const char *policy;    /* the rules for tapwall */
-	const char *ruleset;   /* the rules for nft */
-	const char *flows;     /* the rules for Open vSwitch */
-	const char *vm_kernel; /* kernel of the virtual machine */
+	const char *agent;	/* tapwalld */
+	const char *policy;	/* the rules for tapwall */
+	const char *ruleset;	/* the rules for nft */
+	const char *flows;	/* the rules for Open vSwitch */
+	const char *ask_policy; /* policy that asks about every connection; NULL: none */
+	const char *decider;	/* tapwall-bench-decider, which answers */
+	const char *vm_kernel;	/* kernel of the virtual machine */
 	const char *vm_image;
 	const char *vm_accel; /* kvm or tcg */
 	const char *vm_why;   /* reason why there is no virtual machine */
@@ -67,6 +69,8 @@ uint64_t tw_bench_system_workers_ns(const struct tw_bench_system *system);
 int tw_bench_start_tapwall(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
 int tw_bench_start_tapwall_vswitch(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
+int tw_bench_start_ask(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
 int tw_bench_start_ovs(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);

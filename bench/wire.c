@@ -179,10 +179,11 @@ int tw_bench_wire_send(struct tw_bench_system *system, enum tw_bench_end from,
 	return e;
 }
 
-int tw_bench_wire_ping(struct tw_bench_system *system, uint64_t *ret_ns, struct tw_err *err)
+int tw_bench_wire_ping(struct tw_bench_system *system, const struct tw_bench_frame *frame,
+	uint64_t *ret_ns, struct tw_err *err)
 {
 	uint64_t start = tw_bench_wall_ns();
-	int e = put(system, TW_BENCH_A, &system->heartbeat[TW_BENCH_A], err);
+	int e = put(system, TW_BENCH_A, frame, err);
 
 	if (e < 0)
 		return e;

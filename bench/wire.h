@@ -35,8 +35,9 @@ int tw_bench_wire_send(struct tw_bench_system *system, enum tw_bench_end from,
 	struct tw_bench_cost *cost, struct tw_err *err);
 /* Discards the frames that wait at both taps. */
 void tw_bench_wire_clear(struct tw_bench_system *system);
-/* Measures the wall time of one frame of the permanent connection, from its write to its read. */
-int tw_bench_wire_ping(struct tw_bench_system *system, uint64_t *ret_ns, struct tw_err *err);
+/* Measures the wall time of one frame of guest a, from its write to its read. */
+int tw_bench_wire_ping(struct tw_bench_system *system, const struct tw_bench_frame *frame,
+	uint64_t *ret_ns, struct tw_err *err);
 /* Sets *ret_arrived to true if the frame arrives. With workers, the arrival of a later frame
  * proves that this one was lost. */
 int tw_bench_wire_try(struct tw_bench_system *system, enum tw_bench_end from,
