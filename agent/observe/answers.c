@@ -18,6 +18,7 @@
 
 #define STEP	  1024 /* entries read at once */
 #define STEPS	  16   /* steps per call, unless it sweeps all */
+#define QUOTA_MIN 1024
 #define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_asker))
 
 static void charge(struct tw_answers *answers, uint32_t payer_id, int n)
@@ -165,6 +166,31 @@ void tw_answers_lease(struct tw_answers *answers, bool held)
 		held ? (tw_ticks_now() + TW_ASK_LEASE_TICKS) | 1 : 0);
 }
 
+uint32_t tw_answers_quota(uint32_t total, uint32_t n_ports)
+{
+	uint32_t share = TW_ANSWERS_MAX / 2 / (n_ports ? n_ports : 1);
+
+	if (total <= TW_ANSWERS_MAX / 2 || share > TW_ANSWERS_PORT)
+		return TW_ANSWERS_PORT;
+	return share > QUOTA_MIN ? share : QUOTA_MIN;
+}
+
+void tw_answers_share(struct tw_answers *answers)
+{
+	uint32_t total = 0, n_ports = 0, quota;
+
+	for (uint32_t id = 0; id < TW_PORTS_MAX; id++) {
+		uint32_t entries = answers->askers[id].entries;
+
+		total += entries;
+		n_ports += entries > 0;
+	}
+	quota = tw_answers_quota(total, n_ports);
+	if (quota != answers->quota)
+		tw_kernel_ask_quota(answers->telemetry->host->kernel, quota);
+	answers->quota = quota;
+}
+
 bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *key)
 {
 	struct tw_ask_key other = *key;
@@ -255,6 +281,7 @@ int tw_answers_init(struct tw_answers *answers, struct tw_telemetry *telemetry)
 		return -ENOMEM;
 	tw_answers_lease(answers, false);
 	count_entries(answers);
+	tw_answers_share(answers);
 	return 0;
 }
 

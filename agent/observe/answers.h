@@ -34,6 +34,7 @@ struct tw_answers {
 	struct tw_telemetry *telemetry;
 	int fd;
 	struct tw_asker *askers; /* mapped into memory; by port id */
+	uint32_t quota;		 /* last one told to the fast path; 0: none */
 	uint32_t token;		 /* position of the sweep in the map */
 	bool sweeping;
 	struct tw_ask_key *keys; /* buffer for one step of the sweep */
@@ -50,6 +51,11 @@ void tw_answers_lease(struct tw_answers *answers, bool held);
 /* Returns how long a question waits for its answer under the policy in force. */
 uint64_t tw_answers_timeout_ns(const struct tw_answers *answers);
 
+/* Returns how many entries one port may pay for, if `n_ports` ports pay for `total` entries. If more than half of
+ * all entries are used, the other half is shared equally, so that a few ports cannot use up the answers of all. */
+uint32_t tw_answers_quota(uint32_t total, uint32_t n_ports);
+/* Tells the fast path this quota. Must be called several times a second. */
+void tw_answers_share(struct tw_answers *answers);
 /* True if a question is open in the kernel: its entry has no answer. */
 bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked *asked);
 /* As tw_answers_is_open(). The entry is made anew if it was removed at the moment when the fast path took it over

@@ -417,6 +417,7 @@ void tw_asks_tick(struct tw_asks *asks)
 	if (asks->deciders)
 		tw_answers_lease(&asks->answers, true);
 	tw_answers_sweep(&asks->answers, false);
+	tw_answers_share(&asks->answers);
 }
 
 void tw_asks_settle(struct tw_asks *asks)

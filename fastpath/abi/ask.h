@@ -8,8 +8,8 @@
 
 #include "fastpath/abi/types.h"
 
-#define TW_ANSWERS_MAX	262144	  /* answers and pending questions of all ports */
-#define TW_ANSWERS_PORT 65536	  /* entries of `answers` that one port pays for */
+#define TW_ANSWERS_MAX	262144 /* answers and pending questions of all ports */
+#define TW_ANSWERS_PORT 65536  /* entries that one port may pay for while at most half are used */
 #define TW_ASKS_BYTES	(2 << 20) /* ring buffer of questions */
 
 /* Longest frame whose copy is held. BPF_PROG_TEST_RUN accepts a page minus room for metadata. */

@@ -581,7 +581,7 @@ struct tw_config {
 	__u32 ask_timeout; /* ticks that a question waits for its answer */
 	__u32 ask_verdict; /* enum tw_verdict to use without an answer: allow, else deny */
 	__u32 ask_rate;	   /* questions per second and port */
-	__u32 pad3;
+	__u32 ask_quota;   /* entries of `answers` that one port may pay for */
 };
 
 struct tw_rule_count {

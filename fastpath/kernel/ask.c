@@ -18,6 +18,11 @@ void tw_kernel_ask_rate(struct tw_kernel *kernel, uint32_t rate)
 	tw_kernel_store_setting(kernel, offsetof(struct tw_config, ask_rate), rate);
 }
 
+void tw_kernel_ask_quota(struct tw_kernel *kernel, uint32_t entries)
+{
+	tw_kernel_store_setting(kernel, offsetof(struct tw_config, ask_quota), entries);
+}
+
 int tw_kernel_reinject(struct tw_kernel *kernel, const struct tw_kernel_frame *frame)
 {
 	struct __sk_buff ctx = {.mark = frame->mark,

@@ -13,6 +13,8 @@
 void tw_kernel_ask_until(struct tw_kernel *kernel, uint32_t tick);
 /* Sets the questions that the fast path asks per second and port. */
 void tw_kernel_ask_rate(struct tw_kernel *kernel, uint32_t rate);
+/* Sets the entries of `answers` that one port may pay for. */
+void tw_kernel_ask_quota(struct tw_kernel *kernel, uint32_t entries);
 
 /* A frame to be sent again, to be judged as if it came now. */
 struct tw_kernel_frame {

@@ -332,6 +332,7 @@ static int default_config(struct tw_kernel *kernel, struct tw_err *err)
 		.ask_timeout = TW_TICKS_PER_SECOND,
 		.ask_verdict = TW_V_DENY,
 		.ask_rate = TW_ASK_RATE_DEFAULT,
+		.ask_quota = TW_ANSWERS_PORT,
 		.conn_max = kernel->facts.max_conns,
 		.half_open_max = kernel->facts.max_conns / HALF_OPEN_SHARE,
 		.established_max = kernel->facts.max_conns / ESTABLISHED_SHARE,

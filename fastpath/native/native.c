@@ -345,6 +345,7 @@ static void default_settings(struct tw_config *settings, uint32_t max_conns)
 	settings->ask_timeout = TW_TICKS_PER_SECOND;
 	settings->ask_verdict = TW_V_DENY;
 	settings->ask_rate = TW_ASK_RATE_DEFAULT;
+	settings->ask_quota = TW_ANSWERS_PORT;
 }
 
 static int init_tables(struct tw_native *native, uint32_t max_conns)

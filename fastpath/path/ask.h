@@ -105,8 +105,9 @@ tw_inline __u32 tw_ask_payer(const struct tw_frame *f, __u32 port_id, __u32 epoc
 
 /* Makes the entry of the key in scratch, or takes over the one that is void. Returns TW_R_NONE if this CPU
  * did. */
-tw_inline enum tw_reason tw_ask_begin(const struct tw_frame *f, struct tw_asker *asker,
-	struct tw_answer *void_entry, struct tw_scratch *scratch, __u64 word)
+tw_inline enum tw_reason tw_ask_begin(const struct tw_frame *f, const struct tw_config *config,
+	struct tw_asker *asker, struct tw_answer *void_entry, struct tw_scratch *scratch,
+	__u64 word)
 {
 	__u64 old;
 
@@ -116,7 +117,7 @@ tw_inline enum tw_reason tw_ask_begin(const struct tw_frame *f, struct tw_asker 
 			       ? TW_R_NONE
 			       : TW_R_ASK_PENDING;
 	}
-	if (asker->entries >= TW_ANSWERS_PORT)
+	if (asker->entries >= config->ask_quota)
 		return TW_R_ASK_LIMIT;
 	scratch->answer.word = word;
 	scratch->answer.until = 0;
@@ -168,7 +169,8 @@ tw_inline enum tw_reason tw_ask_question(const struct tw_frame *f, const struct 
 	if (!asker || !config->ask_rate ||
 		!tw_meter_take(&asker->due_ns, config->ask_rate, f->now_ns, 1))
 		return TW_R_ASK_LIMIT;
-	reason = tw_ask_begin(f, asker, void_entry, scratch, tw_answer_word(TW_V_ASK, payer, now));
+	reason = tw_ask_begin(
+		f, config, asker, void_entry, scratch, tw_answer_word(TW_V_ASK, payer, now));
 	if (reason)
 		return reason;
 	tw_ask_fill(f, scratch, payer, now);

@@ -42,12 +42,27 @@ static void test_answer(void **state)
 	assert_true(expired(TW_V_ALLOW, NOW - 10, NOW + 1, EPOCH - 1));
 }
 
+/* However many ports ask, the sum of what they may add fits in the other half. */
+static void test_quota(void **state)
+{
+	assert_int_equal(tw_answers_quota(0, 0), TW_ANSWERS_PORT);
+	assert_int_equal(tw_answers_quota(TW_ANSWERS_MAX / 2, 2), TW_ANSWERS_PORT);
+	for (uint32_t n_ports = 2; n_ports < 100; n_ports++) {
+		uint32_t quota = tw_answers_quota(TW_ANSWERS_MAX / 2 + 1, n_ports);
+
+		assert_true(quota * n_ports <= TW_ANSWERS_MAX / 2);
+		assert_true(quota > TW_ASK_RATE_DEFAULT / 4);
+	}
+	assert_true(tw_answers_quota(TW_ANSWERS_MAX, TW_PORTS_MAX) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_question),
 		cmocka_unit_test(test_newer_than_now),
 		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_quota),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

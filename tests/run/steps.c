@@ -229,6 +229,8 @@ static int do_set(struct tw_player *p, const struct tw_step *step, char *text)
 						  : 0;
 		} else if (!strcmp(word, "ask-rate")) {
 			config.ask_rate = number;
+		} else if (!strcmp(word, "ask-quota")) {
+			config.ask_quota = number;
 		} else if (!strcmp(word, "event-burst")) {
 			config.event_burst = number;
 		} else {

@@ -15,6 +15,7 @@ void tw_target_settings(struct tw_config *config)
 	config->dhcp_rate = 0;
 	config->ask_until = 0;
 	config->ask_rate = TW_ASK_RATE_DEFAULT;
+	config->ask_quota = TW_ANSWERS_PORT;
 	config->half_open_max = config->established_max = 0;
 	/* The same key for all targets, because DHCP requests are stored by their hash. */
 	for (uint64_t i = 0; i <= TW_KEY_WORDS; i++)
