@@ -14,29 +14,48 @@
 /* Room for all connections that frames open in one stage, and for as many of the TCP stacks. */
 #define MAX_CONNECTIONS "524288"
 
-/* Returns how many ports the agent protects; negative while it does not answer. */
-static int ports_protected(const char *socket)
+/* Asks for the agent's status. Returns NULL while it does not answer; otherwise the caller frees it. */
+static Tapwall__V1__Response *status_of(const char *socket)
 {
 	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_link_client *client = NULL;
 	Tapwall__V1__Response *response = NULL;
-	int e;
 
 	request.body_case = TAPWALL__V1__REQUEST__BODY_STATUS;
 	request.status = &status;
-	e = tw_link_connect(socket, &client, NULL);
-	if (e < 0)
-		return e;
-	e = tw_link_send(client, &request, NULL);
-	if (!e)
-		e = tw_link_receive(client, &response, NULL);
-	if (!e && response->body_case == TAPWALL__V1__RESPONSE__BODY_STATUS)
-		e = (int)response->status->ports_protected;
+	if (tw_link_connect(socket, &client, NULL) < 0)
+		return NULL;
+	if (!tw_link_send(client, &request, NULL))
+		tw_link_receive(client, &response, NULL);
+	tw_link_client_free(client);
+	if (response && response->body_case == TAPWALL__V1__RESPONSE__BODY_STATUS)
+		return response;
 	if (response)
 		tapwall__v1__response__free_unpacked(response, NULL);
-	tw_link_client_free(client);
-	return e;
+	return NULL;
+}
+
+/* Returns how many ports the agent protects; negative while it does not answer. */
+static int ports_protected(const char *socket)
+{
+	Tapwall__V1__Response *response = status_of(socket);
+	int n = response ? (int)response->status->ports_protected : -1;
+
+	if (response)
+		tapwall__v1__response__free_unpacked(response, NULL);
+	return n;
+}
+
+bool tw_bench_agent_is_linked(const struct tw_bench_agent *agent)
+{
+	Tapwall__V1__Response *response = status_of(agent->socket);
+	bool linked = response && response->status->slow_path &&
+		      !strcmp(response->status->slow_path->state, "connected");
+
+	if (response)
+		tapwall__v1__response__free_unpacked(response, NULL);
+	return linked;
 }
 
 /* Waits until the agent protects all ports. If it ends or refuses the policy, the error has the
@@ -60,35 +79,43 @@ static int wait_for_agent(struct tw_bench_agent *agent, const char *log, struct 
 		err, -ETIMEDOUT, "agent", NULL, "did not protect all ports in %d s", READY_SECONDS);
 }
 
-#define N_FIXED 13 /* arguments that every agent has */
+/* Appends an option with its value. A value of NULL is left out. */
+static const char **add_option(const char **to, const char *option, const char *value)
+{
+	if (value) {
+		*to++ = option;
+		*to++ = value;
+	}
+	return to;
+}
 
 int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err)
 {
 	char scratch[TW_BENCH_PATH_MAX], log[TW_BENCH_PATH_MAX];
 	const char *state = agent->state ? agent->state : scratch;
-	const char *argv[] = {agent->program, "--ports", agent->ports, "--policy", agent->policy,
-		"--max-connections",
-		agent->max_connections ? agent->max_connections : MAX_CONNECTIONS, "--socket",
-		agent->socket, "--bpffs", agent->bpffs, "--state-dir", state, NULL, NULL, NULL,
-		NULL, NULL};
-	const char **more = &argv[N_FIXED];
 	const char *const forget[] = {"rm", "-rf", agent->bpffs, state, NULL};
+	const char *argv[32] = {agent->program}, **to = &argv[1];
 	pid_t pid;
 	int e;
 
-	if (agent->forwarding) {
-		*more++ = "--forwarding";
-		*more++ = agent->forwarding;
-	}
-	if (agent->ask_rate) {
-		*more++ = "--ask-rate";
-		*more++ = agent->ask_rate;
-	}
 	tw_bench_scratch(agent->socket, agent->name, ".sock");
 	tw_bench_scratch(scratch, agent->name, ".state");
 	tw_bench_scratch(log, agent->name, ".log");
 	snprintf(agent->bpffs, sizeof(agent->bpffs), "%.*s/bpf/%s", (int)(strrchr(log, '/') - log),
 		log, agent->name);
+	to = add_option(to, "--ports", agent->ports);
+	to = add_option(to, "--policy", agent->policy);
+	to = add_option(to, "--max-connections",
+		agent->max_connections ? agent->max_connections : MAX_CONNECTIONS);
+	to = add_option(to, "--socket", agent->socket);
+	to = add_option(to, "--bpffs", agent->bpffs);
+	to = add_option(to, "--state-dir", state);
+	to = add_option(to, "--forwarding", agent->forwarding);
+	to = add_option(to, "--ask-rate", agent->ask_rate);
+	to = add_option(to, "--slow-path", agent->slow_path);
+	to = add_option(to, "--slow-path-cert", agent->slow_path_cert);
+	to = add_option(to, "--slow-path-key", agent->slow_path_cert);
+	add_option(to, "--slow-path-ca", agent->slow_path_ca);
 	/* Removes the pins of an agent of an earlier stage, whose namespaces no longer exist. */
 	e = tw_bench_command(forget, NULL, err);
 	if (e < 0)

@@ -56,6 +56,7 @@ static const char usage[] =
 	"  --just-lifetime       Measure only the agent's CPU time per connection\n"
 	"  --ask-policy FILE --decider FILE\n"
 	"                        Also measure a policy that asks, and the program that answers\n"
+	"  --slowd FILE          Also measure with this tapwall-slowd attached\n"
 	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
 	"                        Boot the virtual machine from these files\n"
 	"  --vm-why TEXT         Report this as the reason why there is no virtual machine\n"
@@ -305,6 +306,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"ruleset", &files->ruleset},
 		{"flows", &files->flows},
 		{"ask-policy", &files->ask_policy},
+		{"slowd", &files->slowd},
 		{"decider", &files->decider},
 		{"vm-kernel", &files->vm_kernel},
 		{"vm-image", &files->vm_image},

@@ -22,7 +22,7 @@ def figure($what; $must; $aim; $got):
 	 else "\($got | if fabs > 10 then round else round3 end) | \(if $got > $must then "**no**" elif $aim == null or $got > $aim then "yes" else "yes, and the aim" end)" end) + " |";
 
 def systems: [.rows[].system] | unique
-	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "tapwall-ask", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
+	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "tapwall-slowd", "tapwall-ask", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
 
 # A table with a row for each of `scenarios` that was measured, and a column for each system.
 def table($metric; $scale; $scenarios):
@@ -35,14 +35,15 @@ def table($metric; $scale; $scenarios):
 			| if . then "\(.value / $scale | short)" + (if .system == "bare" then "" else " (× \(.vs_bare | short))" end) else "–" end]
 			| join(" | ")) + " |");
 
-def ways: ["tapwall", "tapwall-ask", "vm-bridge", "vm-bridge-netns"];
+def ways: ["tapwall", "tapwall-slowd", "tapwall-ask", "vm-bridge", "vm-bridge-netns"];
 def added($system; $metric):
 	value("first-packet"; $system; $metric) as $own | value("first-packet"; "bare"; $metric) as $bare
 	| if $own and $bare then $own - $bare else null end;
 
 # CPU time of one connection in µs, with that of the agent and of the processes that decide or forward.
 def whole_cost($system):
-	(value("crr"; $system; "agent_cpu_ns_per_connection") // 0) as $agent
+	((value("crr"; $system; "agent_cpu_ns_per_connection") // 0) +
+		(value("crr"; $system; "slowd_cpu_ns_per_connection") // 0)) as $agent
 	| value("crr"; $system; "cpu_us_per_connection") | if . then . + $agent / 1000 else null end;
 
 # A row of the table of the three ways.
@@ -150,7 +151,7 @@ table("latency_us_p99"; 1; ["first-packet"]),
 A firewall for virtual machines can decide in the fast path (`tapwall`), ask the slow path about every new connection (`tapwall-ask`), or route traffic through a firewall VM (`vm-bridge`; `vm-bridge-netns` is its lower bound). A connection is one of `crr`, and its CPU time counts all CPUs: the agent and the process that decides or forwards are included.
 
 | | \(ways | join(" | ")) |
-|---|--:|--:|--:|--:|",
+|---|--:|--:|--:|--:|--:|",
 way("added latency of the first packet, median, µs"; . as $y | $all | added($y; "latency_us_p50")),
 way("the same, 99th percentile"; . as $y | $all | added($y; "latency_us_p99")),
 way("connections per CPU second"; . as $y | $all | whole_cost($y) | if . then 1e6 / . else null end),
@@ -179,6 +180,7 @@ A host with 200 ports and 4,000 rules between 40 groups. The whole text is sent 
 - `bare`: only the bridge, with br_netfilter switched off.
 - `tapwall`: the agent with `bench/policy.yaml`, or a list of rules, as installed on a host: an allowed frame for a guest on the same bridge goes directly into its port.
 - `tapwall-vswitch`: tapwall with `--forwarding vswitch`: every frame goes through the bridge.
+- `tapwall-slowd`: `tapwall` with a slow path attached: `tapwall-slowd` on the same host, joined by TLS, receives the events.
 - `tapwall-ask`: tapwall with `bench/policy-ask.yaml`, which asks about every new connection. A decider in a process of its own answers over the Unix socket; it only compares the port. The first packet waits in the agent meanwhile. At most 32 packets are in flight. The agent and the decider count as threads that forward.
 - `nft`: br_netfilter, conntrack and `bench/ruleset.nft`, the same policy: the first rule accepts established traffic; then a chain for the source's port and one for the destination's are found by address. A list of rules is one chain in the same order.
 - `nft-fwbr`: the same rules in the layout of Proxmox, which OpenStack's hybrid driver resembles: each guest has its own firewall bridge, joined to the common bridge by a veth pair. Each bridge calls netfilter.

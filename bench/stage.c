@@ -19,7 +19,8 @@ struct cell {
 	bool on;
 	size_t n; /* frames or connections per figure */
 	struct tw_bench_series series[TW_BENCH_METRICS];
-	uint64_t agent_ns; /* agent's CPU time up to the first figure, later since then */
+	uint64_t agent_ns; /* agent's CPU time up to the first figure */
+	uint64_t slowd_ns; /* the same of tapwall-slowd */
 	size_t total;	   /* frames or connections of all figures */
 };
 
@@ -159,6 +160,8 @@ static int step(const struct tw_bench_stage *stage, const struct tw_bench_scenar
 
 	if (!cell->total && system->agent)
 		cell->agent_ns = tw_bench_cpu_ns(system->agent);
+	if (!cell->total && system->slowd)
+		cell->slowd_ns = tw_bench_cpu_ns(system->slowd);
 	if (!e)
 		return 0;
 	cell->on = false;
@@ -196,28 +199,45 @@ static int add_rows(const struct tw_bench_scenario *scenario, const char *name, 
 	return e;
 }
 
-/* Adds the CPU time of the agent over all figures, because it reads events later and on another
- * CPU. */
-static int add_agent_rows(const struct tw_bench_scenario *scenario, const char *name,
+/* Adds the CPU time that a process of a system, which runs on other CPUs, used per frame or connection over all
+ * figures. */
+static int add_process_row(const struct tw_bench_scenario *scenario, const char *name,
+	const struct tw_bench_system *system, const char *process, uint64_t ns, size_t total,
+	struct tw_bench_results *results)
+{
+	struct tw_bench_series series = {0};
+	struct tw_bench_metric metric = {.unit = "ns"};
+	char text[64];
+	int e = tw_bench_series_add(&series, (double)ns / (double)total);
+
+	snprintf(text, sizeof(text), "%s_cpu_ns_per_%s", process,
+		scenario->frame_len ? "frame" : "connection");
+	metric.name = text;
+	if (!e)
+		e = tw_bench_results_add(results, name, system->name, &metric, &series, 0, NULL);
+	tw_bench_series_done(&series);
+	return e;
+}
+
+static int add_process_rows(const struct tw_bench_scenario *scenario, const char *name,
 	const struct cell *cells, struct tw_bench_results *results)
 {
-	static const struct tw_bench_metric of_frame = {"agent_cpu_ns_per_frame", "ns"},
-					    of_connection = {"agent_cpu_ns_per_connection", "ns"};
 	int e = 0;
 
 	for (size_t i = 0; !e && i < tw_bench_n_systems; i++) {
 		const struct tw_bench_system *system = &tw_bench_systems[i];
-		struct tw_bench_series series = {0};
-		uint64_t ns;
+		const struct cell *cell = &cells[i];
 
-		if (!cells[i].on || !system->agent)
+		if (!cell->on || !cell->total)
 			continue;
-		ns = tw_bench_cpu_ns(system->agent) - cells[i].agent_ns;
-		e = tw_bench_series_add(&series, (double)ns / (double)cells[i].total);
-		if (!e)
-			e = tw_bench_results_add(results, name, system->name,
-				scenario->frame_len ? &of_frame : &of_connection, &series, 0, NULL);
-		tw_bench_series_done(&series);
+		if (system->agent)
+			e = add_process_row(scenario, name, system, "agent",
+				tw_bench_cpu_ns(system->agent) - cell->agent_ns, cell->total,
+				results);
+		if (!e && system->slowd)
+			e = add_process_row(scenario, name, system, "slowd",
+				tw_bench_cpu_ns(system->slowd) - cell->slowd_ns, cell->total,
+				results);
 	}
 	return e;
 }
@@ -245,7 +265,7 @@ static int run_scenario(const struct tw_bench_stage *stage,
 	if (!e)
 		e = add_rows(scenario, name, cells, results);
 	if (!e)
-		e = add_agent_rows(scenario, name, cells, results);
+		e = add_process_rows(scenario, name, cells, results);
 	for (size_t i = 0; i < n; i++)
 		for (int m = 0; m < TW_BENCH_METRICS; m++)
 			tw_bench_series_done(&cells[i].series[m]);

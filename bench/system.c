@@ -102,6 +102,7 @@ struct tw_bench_system tw_bench_systems[] = {
 	{.name = "bare", .start = start_bare, .essential = true},
 	{.name = "tapwall", .start = tw_bench_start_tapwall, .filters = true, .essential = true},
 	{.name = "tapwall-vswitch", .start = tw_bench_start_tapwall_vswitch, .filters = true},
+	{.name = "tapwall-slowd", .start = tw_bench_start_slow, .filters = true},
 	{.name = "tapwall-ask", .start = tw_bench_start_ask, .filters = true, .in_flight = 32},
 	{.name = "nft", .start = start_nft, .filters = true},
 	{.name = "nft-fwbr", .start = start_nft_fwbr, .filters = true},
@@ -167,7 +168,8 @@ void tw_bench_system_stop(struct tw_bench_system *system)
 		system->workers[i] = 0;
 	}
 	tw_bench_stop(system->agent);
-	system->agent = 0;
+	tw_bench_stop(system->slowd);
+	system->agent = system->slowd = 0;
 	if (system->inner >= 0)
 		close(system->inner);
 	system->inner = -1;

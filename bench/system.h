@@ -24,6 +24,7 @@ struct tw_bench_files {
 	const char *ruleset;	/* the rules for nft */
 	const char *flows;	/* the rules for Open vSwitch */
 	const char *ask_policy; /* policy that asks about every connection; NULL: none */
+	const char *slowd;	/* tapwall-slowd; NULL: none */
 	const char *decider;	/* tapwall-bench-decider, which answers */
 	const char *vm_kernel;	/* kernel of the virtual machine */
 	const char *vm_image;
@@ -49,6 +50,7 @@ struct tw_bench_system {
 	struct tw_bench_net net;
 	int inner; /* namespace of the filter, if it has its own; otherwise -1 */
 	pid_t agent;
+	pid_t slowd;
 	pid_t workers[TW_BENCH_WORKERS];
 	uint32_t n_conns; /* connections opened so far by frames */
 	/* Frames of the permanent connection. */
@@ -69,6 +71,8 @@ uint64_t tw_bench_system_workers_ns(const struct tw_bench_system *system);
 int tw_bench_start_tapwall(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
 int tw_bench_start_tapwall_vswitch(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
+int tw_bench_start_slow(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
 int tw_bench_start_ask(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
