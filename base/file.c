@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,4 +50,60 @@ int tw_file_read(const char *path, struct tw_buf *out, struct tw_err *err)
 			return tw_err_set(err, -EFBIG, tw_file_label(path), "split it",
 				"larger than %u MiB", TW_FILE_MAX >> 20);
 	}
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		data += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Makes the new name of a file permanent. */
+static int sync_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	tw_autofd int fd = -1;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		slash ? path : ".");
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* A file that an earlier attempt left is replaced. */
+static int replace(const char *path, const char *data, size_t len, mode_t mode)
+{
+	char temporary[PATH_MAX];
+	tw_autofd int fd = -1;
+	int code;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
+		return -ENAMETOOLONG;
+	if (unlink(temporary) < 0 && errno != ENOENT)
+		return -errno;
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	code = write_all(fd, data, len);
+	if (!code && rename(temporary, path) < 0)
+		code = -errno;
+	if (code < 0)
+		unlink(temporary);
+	return code < 0 ? code : sync_folder(path);
+}
+
+int tw_file_replace(const char *path, const void *data, size_t len, mode_t mode, struct tw_err *err)
+{
+	int code = replace(path, data, len, mode);
+
+	return code < 0 ? tw_err_set(err, code, path, NULL, "cannot write it: %s", strerror(-code))
+			: 0;
 }

@@ -83,6 +83,18 @@ struct tw_agents_options {
 	bool json;
 };
 
+#define TW_ENROLL_CERT "/var/lib/tapwall/link/agent.pem"
+#define TW_ENROLL_CA   "/var/lib/tapwall/link/ca.pem"
+
+struct tw_enroll_options {
+	const char *address;
+	const char *token; /* file of the token; "-": stdin */
+	const char *cert;
+	const char *ca;
+	bool replace;
+	bool json;
+};
+
 enum tw_flow_sort {
 	TW_FLOW_SORT_AUTO, /* by idle time as text, unsorted as JSON */
 	TW_FLOW_SORT_IDLE,
@@ -166,6 +178,7 @@ int tw_ports_run(const void *values);
 int tw_workloads_run(const void *values);
 int tw_groups_run(const void *values);
 int tw_agents_run(const void *values);
+int tw_enroll_run(const void *values);
 int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);

@@ -184,11 +184,6 @@ static const struct tw_arg groups_args[] = {
 	SOCKET(struct tw_groups_options),
 };
 
-static const struct tw_arg agents_args[] = {
-	JSON(struct tw_agents_options, "one object per agent"),
-	SLOW(struct tw_agents_options),
-};
-
 static const char *const flow_sorts[] = {
 	[TW_FLOW_SORT_AUTO] = "auto",
 	[TW_FLOW_SORT_IDLE] = "idle",
@@ -360,6 +355,7 @@ static const struct tw_arg capture_args[] = {
 };
 
 #include "cli/decide_args.h"
+#include "cli/slow_args.h"
 
 static const struct tw_arg counters_args[] = {
 	{.name = "all",
@@ -585,15 +581,10 @@ static const struct tw_args_command commands[] = {
 			"With *--json* each object has _name_, _addresses_ (at most 2^63 - 1), "
 			"and the lists _workloads_ and _networks_."),
 	COMMAND(agents, .summary = "List the agents that the slow path knows",
-		.description =
-			"*tapwall-slowd*(8) answers. Each agent has one line, by the name in its "
-			"certificate: its version, the number of the policy that it has in force, the "
-			"address that it is connected from, for how long it has been connected or "
-			"away, and when it last sent something. WHY shows why it is away.\n\n"
-			"With *--json* each object has _name_, _host_ (as it calls itself), _version_, "
-			"_connected_, _address_, _since_s_, _contact_s_, _policy_generation_, "
-			"_policy_source_, _connects_ (times that it connected since *tapwall-slowd* "
-			"started) and _why_."),
+		.description = AGENTS_DESCRIPTION),
+	COMMAND(enroll, EXAMPLES(enroll),
+		.summary = "Get this host's certificate for the slow path, with a token",
+		.description = ENROLL_DESCRIPTION),
 	COMMAND(flows, EXAMPLES(flows), .summary = "List the live connections",
 		.description =
 			"PACKETS and BYTES count what the side that opened the connection sent, "

@@ -2,6 +2,7 @@
 #include "link/identity.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #define FILE_LEN_MAX 65536 /* a certificate is smaller than 4 KiB */
 #define PURPOSES_MAX 16
+#define CHAIN_MAX    8
 
 static const char name_chars[] =
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -33,8 +35,8 @@ static gnutls_datum_t datum_of(const struct tw_buf *buf)
 	return (gnutls_datum_t){(unsigned char *)buf->data, (unsigned int)buf->len};
 }
 
-/* Reads the expiry of a certificate. Returns 0 or an error code of GnuTLS. */
-static int read_expiry(const gnutls_datum_t *pem, time_t *ret)
+/* Reads the validity of a certificate. Returns 0 or an error code of GnuTLS. */
+static int read_validity(const gnutls_datum_t *pem, time_t *ret_from, time_t *ret_until)
 {
 	gnutls_x509_crt_t cert;
 	int code = gnutls_x509_crt_init(&cert);
@@ -42,17 +44,46 @@ static int read_expiry(const gnutls_datum_t *pem, time_t *ret)
 	if (code < 0)
 		return code;
 	code = gnutls_x509_crt_import(cert, pem, GNUTLS_X509_FMT_PEM);
-	if (!code)
-		*ret = gnutls_x509_crt_get_expiration_time(cert);
+	if (!code) {
+		*ret_from = gnutls_x509_crt_get_activation_time(cert);
+		*ret_until = gnutls_x509_crt_get_expiration_time(cert);
+	}
 	gnutls_x509_crt_deinit(cert);
 	return code;
 }
 
-static int load_pair(
-	struct tw_identity *identity, const struct tw_identity_files *files, struct tw_err *err)
+/* Gives certificate and key to GnuTLS. The slow path also sends its CA's certificate, for hosts that
+ * enroll. If the two form no chain, it sends its own only. */
+static int set_pair(struct tw_identity *identity, struct tw_buf *cert, const struct tw_buf *key,
+	const struct tw_buf *ca)
+{
+	const gnutls_datum_t key_pem = datum_of(key);
+	size_t len = cert->len;
+	gnutls_datum_t chain;
+	int code = -1;
+
+	if (identity->side == TW_IDENTITY_SLOW_PATH) {
+		tw_buf_adds(cert, "\n");
+		tw_buf_add(cert, ca->data, ca->len);
+		if (cert->failed)
+			return GNUTLS_E_MEMORY_ERROR;
+		chain = datum_of(cert);
+		code = gnutls_certificate_set_x509_key_mem(
+			identity->credentials, &chain, &key_pem, GNUTLS_X509_FMT_PEM);
+	}
+	if (code >= 0)
+		return code;
+	cert->len = len;
+	chain = datum_of(cert);
+	return gnutls_certificate_set_x509_key_mem(
+		identity->credentials, &chain, &key_pem, GNUTLS_X509_FMT_PEM);
+}
+
+static int load_pair(struct tw_identity *identity, const struct tw_identity_files *files,
+	const struct tw_buf *ca, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf cert = {0}, key = {0};
-	gnutls_datum_t cert_pem, key_pem;
+	gnutls_datum_t cert_pem;
 	int code = read_pem(files->cert, &cert, err);
 
 	if (!code)
@@ -60,54 +91,80 @@ static int load_pair(
 	if (code < 0)
 		return code;
 	cert_pem = datum_of(&cert);
-	key_pem = datum_of(&key);
-	code = gnutls_certificate_set_x509_key_mem(
-		identity->credentials, &cert_pem, &key_pem, GNUTLS_X509_FMT_PEM);
-	gnutls_memset(key.data, 0, key.len);
+	code = read_validity(&cert_pem, &identity->from, &identity->expires);
 	if (code >= 0)
-		code = read_expiry(&cert_pem, &identity->expires);
+		code = set_pair(identity, &cert, &key, ca);
+	gnutls_memset(key.data, 0, key.len);
+	/* `cert` holds the key, too, if both are in one file. */
+	gnutls_memset(cert.data, 0, cert.max);
 	return code < 0 ? tw_err_set(err, -EKEYREJECTED, files->cert,
 				  "use a certificate and its own key, both as PEM",
 				  "cannot be used: %s", gnutls_strerror(code))
 			: 0;
 }
 
-static int load_ca(
-	struct tw_identity *identity, const struct tw_identity_files *files, struct tw_err *err)
+static int load_ca(struct tw_identity *identity, const struct tw_identity_files *files,
+	struct tw_buf *ca, struct tw_err *err)
 {
-	tw_auto_buf struct tw_buf ca = {0};
 	gnutls_datum_t pem;
-	int code = read_pem(files->ca, &ca, err);
+	time_t from;
+	int code = read_pem(files->ca, ca, err);
 
 	if (code < 0)
 		return code;
-	pem = datum_of(&ca);
+	pem = datum_of(ca);
 	code = gnutls_certificate_set_x509_trust_mem(
 		identity->credentials, &pem, GNUTLS_X509_FMT_PEM);
+	if (code > 0)
+		read_validity(&pem, &from, &identity->ca_expires);
 	return code <= 0 ? tw_err_set(err, -EKEYREJECTED, files->ca,
 				   "use the CA's certificate as PEM", "cannot be used: %s",
 				   code ? gnutls_strerror(code) : "it contains no certificate")
 			 : 0;
 }
 
+static int identity_new(enum tw_identity_side side, struct tw_identity **ret)
+{
+	struct tw_identity *identity = tw_alloc(sizeof(*identity));
+
+	if (!identity)
+		return -ENOMEM;
+	identity->n_holders = 1;
+	identity->side = side;
+	if (gnutls_certificate_allocate_credentials(&identity->credentials) < 0) {
+		free(identity);
+		return -ENOMEM;
+	}
+	*ret = identity;
+	return 0;
+}
+
 int tw_identity_load(const struct tw_identity_files *files, enum tw_identity_side side,
 	struct tw_identity **ret, struct tw_err *err)
 {
-	tw_auto(tw_identity) struct tw_identity *identity = tw_alloc(sizeof(*identity));
-	int code;
+	tw_auto(tw_identity) struct tw_identity *identity = NULL;
+	tw_auto_buf struct tw_buf ca = {0};
+	int code = identity_new(side, &identity);
 
-	if (!identity)
-		return tw_err_set(err, -ENOMEM, files->cert, NULL, "out of memory");
-	identity->n_holders = 1;
-	identity->side = side;
-	if (gnutls_certificate_allocate_credentials(&identity->credentials) < 0)
-		return tw_err_set(err, -ENOMEM, files->cert, NULL, "out of memory");
-	code = load_pair(identity, files, err);
+	if (code < 0)
+		return tw_err_set(err, code, files->cert, NULL, "out of memory");
+	code = load_ca(identity, files, &ca, err);
 	if (!code)
-		code = load_ca(identity, files, err);
+		code = load_pair(identity, files, &ca, err);
 	if (!code)
 		*ret = TW_TAKE_PTR(identity);
 	return code;
+}
+
+int tw_identity_pin(const unsigned char pin[TW_IDENTITY_PRINT], struct tw_identity **ret)
+{
+	int code = identity_new(TW_IDENTITY_AGENT, ret);
+
+	if (code < 0)
+		return code;
+	(*ret)->is_pinned = true;
+	memcpy((*ret)->pin, pin, TW_IDENTITY_PRINT);
+	return 0;
 }
 
 struct tw_identity *tw_identity_hold(struct tw_identity *identity)
@@ -122,6 +179,7 @@ void tw_identity_free(struct tw_identity *identity)
 		return;
 	if (identity->credentials)
 		gnutls_certificate_free_credentials(identity->credentials);
+	tw_buf_done(&identity->pinned_ca);
 	free(identity);
 }
 
@@ -149,6 +207,9 @@ static const struct verdict other_purpose = {
 	0, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is for another purpose"};
 static const struct verdict nameless = {
 	0, GNUTLS_A_BAD_CERTIFICATE, "has no name of letters, digits, dots and hyphens"};
+static const struct verdict other_ca = {
+	0, GNUTLS_A_UNKNOWN_CA, "was not issued by the CA of the token"};
+static const struct verdict broken = {0, GNUTLS_A_BAD_CERTIFICATE, "is invalid"};
 static const struct verdict missing = {0, GNUTLS_A_CERTIFICATE_REQUIRED, "is missing"};
 
 static bool has_purpose(gnutls_x509_crt_t cert, const char *wanted)
@@ -183,60 +244,134 @@ static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
 }
 
 /* Returns the fault of a certificate that this CA issued, or NULL. */
-static const struct verdict *judge_cert(const struct tw_identity *identity, gnutls_x509_crt_t cert,
-	char *name, size_t name_max, time_t *ret_from)
+static const struct verdict *judge_cert(
+	const struct tw_identity *identity, gnutls_x509_crt_t cert, struct tw_stream *stream)
 {
 	const char *purpose = identity->side == TW_IDENTITY_AGENT ? GNUTLS_KP_TLS_WWW_SERVER
 								  : GNUTLS_KP_TLS_WWW_CLIENT;
 
 	if (!has_purpose(cert, purpose))
 		return &other_purpose;
-	if (!read_name(cert, name, name_max))
+	if (!read_name(cert, stream->peer, sizeof(stream->peer)))
 		return &nameless;
-	*ret_from = gnutls_x509_crt_get_activation_time(cert);
-	if (identity->is_revoked && identity->is_revoked(identity->arg, name, *ret_from))
+	stream->peer_from = gnutls_x509_crt_get_activation_time(cert);
+	stream->peer_until = gnutls_x509_crt_get_expiration_time(cert);
+	if (identity->is_revoked &&
+		identity->is_revoked(identity->arg, stream->peer, stream->peer_from))
 		return &revoked;
 	return NULL;
 }
 
-/* Returns the fault of the peer's certificate, or NULL. */
-static const struct verdict *judge_peer(const struct tw_identity *identity,
-	gnutls_session_t session, char *name, size_t name_max, time_t *ret_from)
+static const struct verdict *verdict_of(unsigned int status)
 {
 	const struct verdict *verdict = verdicts;
+
+	if (!status)
+		return NULL;
+	while (!(verdict->flag & status))
+		verdict++;
+	return verdict;
+}
+
+static bool is_pinned(const struct tw_identity *identity, const gnutls_datum_t *der)
+{
+	unsigned char print[TW_IDENTITY_PRINT];
+
+	return !gnutls_hash_fast(GNUTLS_DIG_SHA256, der->data, der->size, print) &&
+	       !memcmp(print, identity->pin, sizeof(print));
+}
+
+static int keep_ca(struct tw_identity *identity, gnutls_x509_crt_t ca)
+{
+	gnutls_datum_t pem = {0};
+
+	if (gnutls_x509_crt_export2(ca, GNUTLS_X509_FMT_PEM, &pem) < 0)
+		return -ENOMEM;
+	tw_buf_reset(&identity->pinned_ca);
+	tw_buf_add(&identity->pinned_ca, pem.data, pem.size);
+	gnutls_free(pem.data);
+	identity->ca_expires = gnutls_x509_crt_get_expiration_time(ca);
+	return identity->pinned_ca.failed ? -ENOMEM : 0;
+}
+
+/* Verifies the certificates before the CA against it. */
+static unsigned int verify_by(gnutls_x509_crt_t ca, gnutls_x509_crt_t *certs, unsigned int n_certs)
+{
+	unsigned int status = GNUTLS_CERT_INVALID;
+	gnutls_x509_trust_list_t list;
+
+	if (gnutls_x509_trust_list_init(&list, 0) < 0)
+		return status;
+	if (gnutls_x509_trust_list_add_cas(list, &ca, 1, 0) != 1 ||
+		gnutls_x509_trust_list_verify_crt(list, certs, n_certs, 0, &status, NULL) < 0)
+		status = GNUTLS_CERT_INVALID;
+	gnutls_x509_trust_list_deinit(list, 0);
+	return status;
+}
+
+/* Judges a chain by the CA whose fingerprint is known. The slow path sends that CA last. */
+static const struct verdict *judge_pinned(
+	struct tw_identity *identity, const gnutls_datum_t *chain, unsigned int n)
+{
+	gnutls_x509_crt_t certs[CHAIN_MAX];
+	const struct verdict *verdict = &broken;
+	unsigned int n_certs = 0;
+
+	if (n < 2 || n > CHAIN_MAX || !is_pinned(identity, &chain[n - 1]))
+		return &other_ca;
+	while (n_certs < n && gnutls_x509_crt_init(&certs[n_certs]) >= 0) {
+		n_certs++;
+		if (gnutls_x509_crt_import(
+			    certs[n_certs - 1], &chain[n_certs - 1], GNUTLS_X509_FMT_DER) < 0)
+			goto out;
+	}
+	if (n_certs == n)
+		verdict = verdict_of(verify_by(certs[n - 1], certs, n - 1));
+	if (!verdict && keep_ca(identity, certs[n - 1]) < 0)
+		verdict = &broken;
+out:
+	while (n_certs)
+		gnutls_x509_crt_deinit(certs[--n_certs]);
+	return verdict;
+}
+
+/* Returns the fault of the peer's certificate, or NULL. */
+static const struct verdict *judge_peer(
+	struct tw_identity *identity, gnutls_session_t session, struct tw_stream *stream)
+{
+	const struct verdict *verdict;
 	unsigned int status = 0, n = 0;
 	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
 	gnutls_x509_crt_t cert;
 
 	if (!chain || !n)
-		return &missing;
-	if (gnutls_certificate_verify_peers2(session, &status) < 0)
+		return identity->is_enrolling && identity->is_enrolling(identity->enrolling_arg)
+			       ? NULL
+			       : &missing;
+	if (!identity->is_pinned && gnutls_certificate_verify_peers2(session, &status) < 0)
 		status = GNUTLS_CERT_INVALID;
-	if (status) {
-		while (!(verdict->flag & status))
-			verdict++;
+	verdict = identity->is_pinned ? judge_pinned(identity, chain, n) : verdict_of(status);
+	if (verdict)
 		return verdict;
-	}
 	if (gnutls_x509_crt_init(&cert) < 0)
-		return &verdicts[sizeof(verdicts) / sizeof(verdicts[0]) - 1];
+		return &broken;
 	if (gnutls_x509_crt_import(cert, chain, GNUTLS_X509_FMT_DER) < 0)
-		verdict = &verdicts[sizeof(verdicts) / sizeof(verdicts[0]) - 1];
+		verdict = &broken;
 	else
-		verdict = judge_cert(identity, cert, name, name_max, ret_from);
+		verdict = judge_cert(identity, cert, stream);
 	gnutls_x509_crt_deinit(cert);
 	return verdict;
 }
 
-int tw_identity_check(const struct tw_identity *identity, gnutls_session_t session, char *name,
-	size_t name_max, time_t *ret_from, char *why, size_t why_max,
-	gnutls_alert_description_t *ret_alert)
+int tw_identity_check(struct tw_identity *identity, gnutls_session_t session,
+	struct tw_stream *stream, gnutls_alert_description_t *ret_alert)
 {
-	const struct verdict *verdict = judge_peer(identity, session, name, name_max, ret_from);
+	const struct verdict *verdict = judge_peer(identity, session, stream);
 
 	if (!verdict)
 		return 0;
-	snprintf(why, why_max, "the peer's certificate %s", verdict->text);
+	snprintf(stream->why, sizeof(stream->why), "the peer's certificate %s", verdict->text);
 	*ret_alert = verdict->alert;
-	name[0] = '\0';
+	stream->peer[0] = '\0';
 	return -EKEYREJECTED;
 }

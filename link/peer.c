@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "link/peer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct tw_peer {
 	struct tw_watch watch;
 	uint32_t events; /* registered with epoll */
 	struct tw_buf in;
+	size_t in_max;	 /* maximum bytes of a message */
 	size_t in_start; /* start of the bytes not handled yet */
 	struct tw_buf out;
 	size_t sent; /* bytes of `out` already sent */
@@ -383,6 +385,17 @@ static void drop_in(struct tw_peer *peer)
 	}
 }
 
+/* Returns the length of the message that begins, or 0 if its length has not arrived. */
+static size_t announced_len(const struct tw_peer *peer)
+{
+	uint32_t len_be32;
+
+	if (peer->in.len - peer->in_start < sizeof(len_be32))
+		return 0;
+	memcpy(&len_be32, peer->in.data + peer->in_start, sizeof(len_be32));
+	return ntohl(len_be32) & INT32_MAX; /* the highest bit marks a request */
+}
+
 /* Handles one whole message. Returns 1, 0 if there is none, or a negative errno. */
 static int take_message(struct tw_peer *peer)
 {
@@ -397,6 +410,9 @@ static int take_message(struct tw_peer *peer)
 	if (len == -EMSGSIZE)
 		return FAIL(peer, -EMSGSIZE, "sent a message of more than %u MiB",
 			TW_LINK_FRAME_MAX >> 20);
+	if (announced_len(peer) > peer->in_max)
+		return FAIL(
+			peer, -EMSGSIZE, "sent a message of more than %zu KiB", peer->in_max >> 10);
 	if (!len) {
 		if (left && !peer->frame_ns)
 			peer->frame_ns = peer->heard_ns;
@@ -492,6 +508,7 @@ int tw_peer_new(
 	peer->options = *options;
 	peer->stream = stream;
 	peer->watch.fd = -1;
+	peer->in_max = TW_LINK_FRAME_MAX;
 	peer->began_ns = peer->heard_ns = tw_clock_ns();
 	peer->events = EPOLLIN | EPOLLOUT;
 	code = tw_loop_add(options->loop, &peer->watch, stream->fd, peer->events, on_peer, peer);
@@ -506,6 +523,11 @@ int tw_peer_new(
 const struct tw_stream *tw_peer_stream(const struct tw_peer *peer)
 {
 	return peer->stream;
+}
+
+void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes)
+{
+	peer->in_max = bytes;
 }
 
 uint64_t tw_peer_heard_ns(const struct tw_peer *peer)

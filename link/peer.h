@@ -68,6 +68,9 @@ void tw_peer_free(struct tw_peer *peer);
 const struct tw_stream *tw_peer_stream(const struct tw_peer *peer);
 uint64_t tw_peer_heard_ns(const struct tw_peer *peer); /* time of the last bytes received */
 
+/* Limits the messages that the other end may send. The default is TW_LINK_FRAME_MAX bytes. */
+void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes);
+
 /* Sends a request with a new number. `answer` is called from the loop, up to and including the last
  * response. Returns 0 and *ret_id (which may be NULL), -EBUSY if too many requests are open,
  * -EMSGSIZE or -ENOMEM. */

@@ -40,6 +40,7 @@ struct tw_stream {
 	bool wants_write;		 /* while not open: wait for EPOLLOUT instead of EPOLLIN */
 	char peer[TW_STREAM_PEER_MAX];	 /* name in the peer's certificate; empty: none */
 	time_t peer_from;		 /* start of that certificate's validity; 0: none */
+	time_t peer_until;		 /* end of it */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
 	char why[TW_STREAM_WHY_MAX];	 /* reason why the last call failed; empty: see its errno */
 };
@@ -54,6 +55,7 @@ struct tw_dial_options {
 	const char *address;
 	struct tw_identity *identity; /* certificate of this end; NULL: the transport needs none */
 	bool wait; /* return when the stream is open; otherwise the caller opens it by reading */
+	char *why; /* TW_STREAM_WHY_MAX bytes for the reason of a failure, if the errno does not tell it; may be NULL */
 };
 
 struct tw_transport {

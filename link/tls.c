@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tls.c: TLS 1.3 over TCP as a transport of stream.h. Both ends present certificates (identity.h).
+/* tls.c: TLS 1.3 over TCP as a transport of stream.h. Both ends present certificates (identity.h),
+ * except for a host that enrolls, which has none yet.
  * An address is HOST:PORT, or [HOST]:PORT for IPv6, with %ZONE if it is link-local.
  *
  * Invariants: 1. Calls block only on a stream that was dialled with `wait`.
@@ -153,7 +154,9 @@ static int stream_new(
 	gnutls_handshake_set_timeout(stream->session, GNUTLS_INDEFINITE_TIMEOUT);
 	gnutls_transport_set_int(stream->session, fd);
 	if (end & GNUTLS_SERVER) {
-		gnutls_certificate_server_set_request(stream->session, GNUTLS_CERT_REQUIRE);
+		/* If hosts may enroll, a missing certificate is judged after the handshake. */
+		gnutls_certificate_server_set_request(stream->session,
+			identity->is_enrolling ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_REQUIRE);
 		/* Names no CA: a client that knew the name would send no certificate of another
 		 * CA, and would not learn why it is refused. */
 		gnutls_certificate_send_x509_rdn_sequence(stream->session, 1);
@@ -235,8 +238,7 @@ static int open_step(struct tls_stream *stream)
 			gnutls_alert_send_appropriate(stream->session, code);
 		return fail_with(stream, code);
 	}
-	code = tw_identity_check(stream->identity, stream->session, base->peer, sizeof(base->peer),
-		&base->peer_from, base->why, sizeof(base->why), &alert);
+	code = tw_identity_check(stream->identity, stream->session, base, &alert);
 	if (code < 0) {
 		gnutls_alert_send(stream->session, GNUTLS_AL_FATAL, alert);
 		shutdown(base->fd, SHUT_WR);
@@ -384,6 +386,8 @@ static int tls_dial(
 		}
 		if (!code)
 			break;
+		if (stream && options->why)
+			strcpy(options->why, stream->base.why);
 		if (stream)
 			tls_close(&stream->base);
 		stream = NULL;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "link/identity.h"
 #include "link/reply.h"
+#include "slowpath/enroll.h"
 
 #define REFUSED_TOLD 16 /* refusals logged individually between two ticks */
 #define TEXT(text)   ((char *)(uintptr_t)(text))
@@ -21,7 +22,9 @@ struct connection {
 	struct tw_agents *agents;
 	struct connection *next;
 	struct tw_peer *peer;
-	struct tw_agents_row *row; /* NULL: in its handshake */
+	struct tw_agents_row *row; /* NULL: in its handshake, or a host that enrolls */
+	uint64_t enroll_ns; /* time when a host without a certificate connected; 0: it is none */
+	bool enrolled;	    /* its request was answered */
 };
 
 struct tw_agents {
@@ -148,15 +151,62 @@ static void tell_refused(struct tw_agents *agents, const struct tw_peer *peer, c
 		tw_log(TW_LOG_WARNING, "%s: refused: %s", tw_peer_stream(peer)->where, why);
 }
 
-static int start(void *context, enum tw_role role, Tapwall__V1__Request *request,
-	struct tw_buf *out, struct tw_responses **ret)
+static int refuse(struct tw_buf *out, uint64_t id, int code, const char *hint, const char *text)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_err err;
 
-	tw_err_set(&err, -EACCES, "request", "ask at tapwall-slowd's own socket",
+	tw_err_set(&err, code, "request", hint, "%s", text);
+	return tw_reply_error(out, id, &response, &err);
+}
+
+/* Answers the one request of a host that enrolls. A second one ends the connection. */
+static int start_enrollment(
+	struct connection *connection, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	struct tw_agents *agents = connection->agents;
+	time_t until;
+
+	if (connection->enrolled)
+		return -EPROTO;
+	connection->enrolled = true;
+	if (request->body_case != TAPWALL__V1__REQUEST__BODY_ENROLL)
+		return refuse(out, request->id, -EACCES, "enroll first",
+			"not allowed without a certificate");
+	return tw_enroll_answer(
+		agents->setup.enroll, tw_peer_stream(connection->peer), request, out, &until);
+}
+
+static int start_renewal(
+	struct connection *connection, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	struct tw_agents_row *row = connection->row;
+	uint64_t now = tw_clock_ns();
+	time_t until = 0;
+	int code;
+
+	if (row->renewed_ns && now - row->renewed_ns < TW_AGENTS_RENEW_NS)
+		return refuse(out, request->id, -EBUSY, "try again in 10 s",
+			"a certificate was requested a moment ago");
+	row->renewed_ns = now;
+	code = tw_enroll_answer(connection->agents->setup.enroll, tw_peer_stream(connection->peer),
+		request, out, &until);
+	if (until)
+		row->expires = until;
+	return code;
+}
+
+static int start(void *context, enum tw_role role, Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret)
+{
+	struct connection *connection = context;
+
+	if (!connection->row)
+		return start_enrollment(connection, request, out);
+	if (request->body_case == TAPWALL__V1__REQUEST__BODY_RENEW)
+		return start_renewal(connection, request, out);
+	return refuse(out, request->id, -EACCES, "ask at tapwall-slowd's own socket",
 		"not allowed to an agent");
-	return tw_reply_error(out, request->id, &response, &err);
 }
 
 /* Closes the connection of an agent. Must not be called from a callback of that connection. */
@@ -178,8 +228,14 @@ static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
 	struct tw_agents *agents = connection->agents;
 	const struct tw_stream *stream = tw_peer_stream(peer);
 	struct tw_agents_row *row;
-	int code = find_or_add(agents, stream->peer, &row);
+	int code;
 
+	if (!stream->peer[0]) {
+		connection->enroll_ns = tw_clock_ns();
+		tw_peer_set_in_max(peer, TW_AGENTS_ENROLL_MAX);
+		return 0;
+	}
+	code = find_or_add(agents, stream->peer, &row);
 	if (code < 0)
 		return tw_err_set(err, code, stream->where, NULL,
 			code == -ENOSPC ? "%d agents are known already" : "out of memory",
@@ -197,6 +253,7 @@ static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
 	row->peer = peer;
 	row->since_ns = tw_clock_ns();
 	row->connects++;
+	row->expires = stream->peer_until;
 	snprintf(row->address, sizeof(row->address), "%s", stream->where);
 	tw_log(TW_LOG_INFO, "agent %s: connected from %s", row->name, row->address);
 	return greet(row);
@@ -210,7 +267,7 @@ static void closed(void *arg, struct tw_peer *peer, const struct tw_err *err)
 	if (connection->row) {
 		tw_log(TW_LOG_WARNING, "agent %s: gone: %s", connection->row->name, err->text);
 		set_away(connection->row, err->text);
-	} else {
+	} else if (!connection->enrolled) {
 		tell_refused(agents, peer, err->text);
 	}
 	connection_free(connection);
@@ -234,6 +291,20 @@ static void make_place(struct tw_agents *agents)
 	tell_refused(agents, peer, "too many other connections are in their handshake");
 	connection_free(oldest);
 	tw_peer_free(peer);
+}
+
+/* Closes the connection of a host that has not enrolled in time. */
+static bool end_late(struct connection *connection, uint64_t now)
+{
+	struct tw_peer *peer = connection->peer;
+
+	if (!connection->enroll_ns || now - connection->enroll_ns < TW_AGENTS_ENROLL_NS)
+		return false;
+	if (!connection->enrolled)
+		tell_refused(connection->agents, peer, "it did not enroll within 10 s");
+	connection_free(connection);
+	tw_peer_free(peer);
+	return true;
 }
 
 static void on_listen(void *arg, uint32_t events)
@@ -331,7 +402,8 @@ void tw_agents_tick(struct tw_agents *agents)
 	/* The tick of a connection closes no other one, so `next` stays valid. */
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;
-		tw_peer_tick(connection->peer);
+		if (!end_late(connection, now))
+			tw_peer_tick(connection->peer);
 	}
 }
 

@@ -4,7 +4,8 @@
  * Why:        The name in the certificate identifies an agent. If it connects again, the new
  *             connection replaces the old one.
  * Invariants: 1. An agent learns nothing about other agents: all its requests are refused, except
- *                those about its own streams.
+ *                those about its own streams, and for its own certificate. A host that enrolls may
+ *                send one EnrollRequest and nothing else.
  *             2. Text from an agent is cleaned and truncated before it is stored.
  * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake. At that limit,
  *             a new connection replaces the oldest. Each connection has the bounds of link/peer.h.
@@ -21,16 +22,21 @@
 #include "link/peer.h"
 #include "link/stream.h"
 
-#define TW_AGENTS_MAX	   1024
-#define TW_AGENTS_PENDING  64
-#define TW_AGENTS_HELLO_NS 2000000000u
+#define TW_AGENTS_MAX	     1024
+#define TW_AGENTS_PENDING    64
+#define TW_AGENTS_HELLO_NS   2000000000u
+#define TW_AGENTS_RENEW_NS   10000000000u /* between two renewals of an agent's certificate */
+#define TW_AGENTS_ENROLL_NS  10000000000u /* time that a host has to enroll */
+#define TW_AGENTS_ENROLL_MAX 16384u	  /* bytes of its message */
 
 struct tw_agents;
+struct tw_enroll;
 
 struct tw_agents_setup {
 	struct tw_loop *loop;
 	const char *listen; /* ADDRESS:PORT */
 	struct tw_identity *identity;
+	struct tw_enroll *enroll;
 	/* Called when an agent sent something for a waiting stream. */
 	void (*told)(void *arg);
 	void *arg;
@@ -50,6 +56,8 @@ struct tw_agents_row {
 	uint64_t since_ns;    /* time when it connected, or when it was lost */
 	uint64_t contact_ns;  /* while it is away: time of the last bytes received */
 	uint64_t hello_ns;    /* time of the last HelloRequest to it */
+	uint64_t renewed_ns;  /* time of its last RenewRequest; 0: none */
+	time_t expires;	      /* end of the validity of its newest certificate */
 	bool greeting;	      /* true if the last HelloRequest has not been answered */
 	struct tw_peer *peer; /* NULL: away */
 };

@@ -160,6 +160,18 @@ int tw_ca_put_key(const struct tw_ca *ca, struct tw_buf *pem)
 		&datum, pem);
 }
 
+int tw_ca_hash(const struct tw_ca *ca, unsigned char hash[TW_IDENTITY_PRINT])
+{
+	size_t len = TW_IDENTITY_PRINT;
+
+	return code_of(gnutls_x509_crt_get_fingerprint(ca->cert, GNUTLS_DIG_SHA256, hash, &len));
+}
+
+time_t tw_ca_until(const struct tw_ca *ca)
+{
+	return gnutls_x509_crt_get_expiration_time(ca->cert);
+}
+
 int tw_ca_fingerprint(const struct tw_ca *ca, char text[TW_CA_FINGERPRINT])
 {
 	gnutls_datum_t der = {0};
@@ -191,13 +203,17 @@ static int sign_key(const struct tw_ca *ca, const struct tw_ca_subject *subject,
 {
 	const char *purpose = subject->side == TW_IDENTITY_AGENT ? GNUTLS_KP_TLS_WWW_CLIENT
 								 : GNUTLS_KP_TLS_WWW_SERVER;
+	time_t end = tw_ca_until(ca), until = subject->until < end ? subject->until : end;
 	gnutls_datum_t datum = {0};
 	gnutls_x509_crt_t cert;
-	int result = gnutls_x509_crt_init(&cert);
+	int result;
 
+	if (subject->from >= end)
+		return -EKEYEXPIRED;
+	result = gnutls_x509_crt_init(&cert);
 	if (result < 0)
 		return code_of(result);
-	result = fill_cert(cert, subject->name, subject->from, subject->until);
+	result = fill_cert(cert, subject->name, subject->from, until);
 	if (!result)
 		result = gnutls_x509_crt_set_pubkey(cert, key);
 	if (!result)

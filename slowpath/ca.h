@@ -40,11 +40,15 @@ TW_DEFINE_AUTO(tw_ca)
 /* Append the certificate and the key as PEM. Return 0 or a negative errno. */
 int tw_ca_put_cert(const struct tw_ca *ca, struct tw_buf *pem);
 int tw_ca_put_key(const struct tw_ca *ca, struct tw_buf *pem);
+/* Returns the SHA-256 of the CA's certificate. Returns 0 or a negative errno. */
+int tw_ca_hash(const struct tw_ca *ca, unsigned char hash[TW_IDENTITY_PRINT]);
+time_t tw_ca_until(const struct tw_ca *ca); /* end of its validity */
 /* Writes the SHA-256 of the CA's certificate in hex. Returns 0 or a negative errno. */
 int tw_ca_fingerprint(const struct tw_ca *ca, char text[TW_CA_FINGERPRINT]);
 
-/* Appends a certificate for the key of a request (PEM). Returns 0, -EKEYREJECTED if the request
- * is invalid, or another negative errno. */
+/* Appends a certificate for the key of a request (PEM). It does not outlive the CA. Returns 0,
+ * -EKEYREJECTED if the request is invalid, -EKEYEXPIRED if the CA has expired, or another negative
+ * errno. */
 int tw_ca_sign(const struct tw_ca *ca, const struct tw_ca_subject *subject, const void *request,
 	size_t len, struct tw_buf *pem);
 /* Appends a new key and a certificate for it. Returns 0 or a negative errno. */

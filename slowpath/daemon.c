@@ -52,6 +52,7 @@ static void act(void *arg)
 	if (slow->ticked) {
 		if (tw_revoked_look(&slow->revoked))
 			tw_agents_revoke(slow->agents);
+		tw_tokens_look(&slow->enroll.tokens);
 		tw_agents_tick(slow->agents);
 		tw_server_tick(slow->server);
 		tw_notify_alive();
@@ -108,6 +109,13 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 			options->state_dir);
 	slow->identity->is_revoked = tw_revoked_has;
 	slow->identity->arg = &slow->revoked;
+	code = tw_enroll_init(&slow->enroll, options->state_dir, options->life_s, &slow->revoked);
+	if (code < 0)
+		return tw_err_set(err, code, "--state-dir", "use a shorter path", "%s is too long",
+			options->state_dir);
+	slow->identity->is_enrolling = tw_enroll_is_open;
+	slow->identity->enrolling_arg = &slow->enroll;
+	agents.enroll = &slow->enroll;
 	agents.identity = slow->identity;
 	return tw_agents_new(&agents, &slow->agents, err);
 }
@@ -140,6 +148,7 @@ static void done(struct tw_slow *slow)
 	tw_server_free(slow->server);
 	tw_agents_free(slow->agents);
 	tw_identity_free(slow->identity);
+	tw_enroll_done(&slow->enroll);
 	tw_revoked_done(&slow->revoked);
 	if (slow->tick_fd >= 0)
 		close(slow->tick_fd);

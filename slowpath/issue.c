@@ -74,7 +74,7 @@ static int issue_own(const struct tw_ca *ca, struct tw_buf *pem)
 	return tw_ca_issue(ca, &subject, pem);
 }
 
-static int read_ca(const char *folder, struct tw_ca **ret, struct tw_err *err)
+int tw_issue_ca(const char *folder, struct tw_ca **ret, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf key = {0}, cert = {0};
 	char path[PATH_MAX];
@@ -120,7 +120,7 @@ int tw_issue_init(const char *folder)
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	char print[TW_CA_FINGERPRINT];
 	struct tw_err err = {0};
-	int code = has_file(folder, "ca-key.pem") ? read_ca(folder, &ca, &err)
+	int code = has_file(folder, "ca-key.pem") ? tw_issue_ca(folder, &ca, &err)
 						  : make_ca(folder, &ca, &err);
 
 	if (!code && !has_file(folder, "slowd.pem"))
@@ -132,24 +132,33 @@ int tw_issue_init(const char *folder)
 	return TW_EXIT_OK;
 }
 
-int tw_issue_agent(const char *folder, const char *name)
+int tw_issue_print(const char *folder, unsigned char print[TW_IDENTITY_PRINT], struct tw_err *err)
+{
+	tw_auto(tw_ca) struct tw_ca *ca = NULL;
+	int code = tw_issue_ca(folder, &ca, err);
+
+	if (!code && tw_ca_hash(ca, print) < 0)
+		code = tw_err_set(err, -ENOMEM, folder, NULL, "out of memory");
+	return code;
+}
+
+int tw_issue_agent(const char *folder, const char *name, uint32_t life_s)
 {
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
 		.side = TW_IDENTITY_AGENT,
 		.from = now, /* no allowance for skew: this host's own clock checks it */
-		.until = now + (time_t)TW_ISSUE_DAYS * DAY_S};
+		.until = now + (time_t)life_s};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	tw_auto_buf struct tw_buf pem = {0};
 	struct tw_err err = {0};
 	int code;
 
 	if (!tw_identity_is_name(name))
-		code = tw_err_set(&err, -EINVAL, "--issue",
-			"use letters, digits, dots, hyphens and underscores, at most 64",
+		code = tw_err_set(&err, -EINVAL, "--issue", TW_ISSUE_NAME_HINT,
 			"%s is not a valid name of an agent", name);
 	else
-		code = read_ca(folder, &ca, &err);
+		code = tw_issue_ca(folder, &ca, &err);
 	if (!code)
 		code = tw_ca_issue(ca, &subject, &pem);
 	if (code < 0 && !err.code)

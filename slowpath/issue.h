@@ -5,15 +5,26 @@
  * Invariants: 1. Existing files are never overwritten: with another CA, every agent would be
  *                refused.
  *             2. Files with keys are created with mode 0600.
- * Caller:     main.c.
+ * Callers:    main.c, enroll.c, tokens.c, own.c.
  */
 #pragma once
 
-#define TW_ISSUE_DAYS 365
+#include <stdint.h>
+
+#include "base/err.h"
+#include "slowpath/ca.h"
+
+#define TW_ISSUE_NAME_HINT "use letters, digits, dots, hyphens and underscores, at most 64"
 
 /* Makes ca.pem, ca-key.pem and slowd.pem in a directory, or those that are missing. Returns an
  * exit code. */
 int tw_issue_init(const char *folder);
-/* Prints a key and certificate for an agent, issued by the CA in a directory. Returns an exit
- * code. */
-int tw_issue_agent(const char *folder, const char *name);
+/* Prints a key and certificate for an agent, issued by the CA in a directory and valid for `life_s`
+ * seconds. Returns an exit code. */
+int tw_issue_agent(const char *folder, const char *name, uint32_t life_s);
+/* Reads the CA in a directory. The caller frees *ret. Returns 0 or a negative errno with `err`
+ * filled in. */
+int tw_issue_ca(const char *folder, struct tw_ca **ret, struct tw_err *err);
+/* Returns the SHA-256 of the certificate of the CA in a directory. Returns 0 or a negative errno
+ * with `err` filled in. */
+int tw_issue_print(const char *folder, unsigned char print[TW_IDENTITY_PRINT], struct tw_err *err);

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tapwall-slowd: the slow path's command line. */
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/args.h"
 #include "base/log.h"
 #include "link/link.h"
+#include "policy/text.h"
 #include "slowpath/daemon.h"
 #include "slowpath/issue.h"
 #include "slowpath/revoked.h"
+#include "slowpath/tokens.h"
+
+#define LIFE_MIN_S 30
+#define LIFE_MAX_S (3650u * 86400)
 
 #define AT(field) .offset = offsetof(struct tw_slow_options, field)
 
@@ -64,7 +71,25 @@ static const struct tw_arg args[] = {
 		AT(issue),
 		.value = "NAME",
 		.help = "Print a new key and certificate for the agent of this name, and exit. They are "
-			"valid for a year"},
+			"valid for the time of --lifetime"},
+	{.name = "token",
+		.type = TW_ARG_TEXT,
+		AT(token),
+		.value = "NAME",
+		.help = "Print a token with which one host may enroll as the agent of this name by tapwall "
+			"enroll, once, and exit"},
+	{.name = "ttl",
+		.type = TW_ARG_TEXT,
+		AT(ttl),
+		.value = "TIME",
+		.fallback = "1h",
+		.help = "With --token: time until the token expires, such as 30m or 2d, at most 7d"},
+	{.name = "lifetime",
+		.type = TW_ARG_TEXT,
+		AT(life),
+		.value = "TIME",
+		.fallback = "365d",
+		.help = "Time for which agents' certificates are valid, such as 90d, at least 30s"},
 	{.name = "revoke",
 		.type = TW_ARG_TEXT,
 		AT(revoke),
@@ -78,18 +103,38 @@ static const struct tw_arg args[] = {
 		.help = "Log debug messages too"},
 };
 
+/* Reads a time, or prints why it is invalid. */
+static bool read_time(
+	const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *ret)
+{
+	struct tw_err err;
+
+	if (!tw_text_seconds(text, max, ret) && *ret >= min)
+		return true;
+	tw_err_set(&err, -EINVAL, option, "write a time such as 90s, 30m, 12h or 7d",
+		"%s is no time from %u s to %u d", text, min, max / 86400);
+	tw_err_print(stderr, "tapwall-slowd", &err);
+	return false;
+}
+
 static int run(const void *values)
 {
-	const struct tw_slow_options *options = values;
+	struct tw_slow_options options = *(const struct tw_slow_options *)values;
+	uint32_t ttl_s;
 
-	tw_log_init("tapwall-slowd", options->verbose ? TW_LOG_DEBUG : TW_LOG_INFO);
-	if (options->init)
-		return tw_issue_init(options->state_dir);
-	if (options->issue)
-		return tw_issue_agent(options->state_dir, options->issue);
-	if (options->revoke)
-		return tw_revoked_add(options->state_dir, options->revoke);
-	return tw_slow_run(options);
+	tw_log_init("tapwall-slowd", options.verbose ? TW_LOG_DEBUG : TW_LOG_INFO);
+	if (!read_time("--lifetime", options.life, LIFE_MIN_S, LIFE_MAX_S, &options.life_s) ||
+		!read_time("--ttl", options.ttl, 1, TW_TOKENS_TTL_MAX, &ttl_s))
+		return TW_EXIT_USAGE;
+	if (options.init)
+		return tw_issue_init(options.state_dir);
+	if (options.issue)
+		return tw_issue_agent(options.state_dir, options.issue, options.life_s);
+	if (options.token)
+		return tw_tokens_add(options.state_dir, options.token, ttl_s);
+	if (options.revoke)
+		return tw_revoked_add(options.state_dir, options.revoke);
+	return tw_slow_run(&options);
 }
 
 static const struct tw_args_command command = {
@@ -102,18 +147,20 @@ static const struct tw_args_command command = {
 
 static const struct tw_args_section sections[] = {
 	{"A NEW AGENT",
-		"*--init* makes the CA; the service does so at its first start. On each host, save the output of *--issue* as _/var/lib/tapwall/link/agent.pem_, readable by root only, and a copy of _ca.pem_ beside it; then start *tapwalld*(8) with *--slow-path*. Renew a certificate in the same way. The agent reads the file at each connection.\n"},
+		"*--init* makes the CA; the service does so at its first start. *tapwall-slowd --token host-a* prints a token for the agent host-a. Give it to *tapwall-enroll*(1) on that host. It makes the key there, recognises this slow path by the CA's fingerprint in the token, and gets the certificate. A token is valid once. Its secret is not stored here. While no token is valid, a connection without a certificate is refused.\n\n"
+		"Without a token: on each host, save the output of *--issue* as _/var/lib/tapwall/link/agent.pem_, readable by root only, and a copy of _ca.pem_ beside it.\n\n"
+		"Then start *tapwalld*(8) with *--slow-path*.\n"},
 	{"SIGNALS",
 		"*SIGTERM*, *SIGINT*\n\tstop; the agents keep filtering and try to connect again.\n"},
 	{"EXIT STATUS",
 		"0 stopped by a signal, or done; 1 the name of an agent is invalid, or a file exists; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
 	{"FILES",
 		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
-		"_slowd.pem_; _revoked_, lines of a name and a time: the agent's certificates that are valid "
+		"_slowd.pem_; _tokens_, a file for each token, with the agent's name and two times; _revoked_, lines of a name and a time: the agent's certificates that are valid "
 		"from then or before are refused.\n\n"
 		"_/run/tapwall-slowd/slowd.sock_\n\tsocket for *tapwall*(1); accessible to root "
 		"and the group tapwall.\n"},
-	{"SEE ALSO", "*tapwall-agents*(1), *tapwall*(1), *tapwalld*(8)\n"},
+	{"SEE ALSO", "*tapwall-agents*(1), *tapwall-enroll*(1), *tapwall*(1), *tapwalld*(8)\n"},
 };
 
 static const struct tw_args_program program = {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Strings point into argv or the table of options. */
 struct tw_slow_options {
@@ -15,6 +16,10 @@ struct tw_slow_options {
 	const char *state_dir; /* the CA, and the list of what was revoked */
 	const char *revoke;    /* the name of an agent; NULL: none */
 	const char *issue;     /* the name of an agent; NULL: none */
+	const char *token;     /* the name of an agent; NULL: none */
+	const char *ttl;       /* validity of the token, as text */
+	const char *life;      /* validity of certificates, as text */
+	uint32_t life_s;
 	bool init;
 	bool verbose;
 };

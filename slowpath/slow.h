@@ -14,6 +14,7 @@
 #include "link/identity.h"
 #include "link/server.h"
 #include "slowpath/agents.h"
+#include "slowpath/enroll.h"
 #include "slowpath/options.h"
 #include "slowpath/revoked.h"
 
@@ -22,6 +23,7 @@ struct tw_slow {
 	struct tw_loop loop;
 	struct tw_identity *identity;
 	struct tw_revoked revoked;
+	struct tw_enroll enroll;
 	struct tw_agents *agents;
 	struct tw_server *server;
 	struct tw_watch signal_watch;

@@ -10,6 +10,7 @@ ports
 workloads
 groups
 agents
+enroll
 flows
 rules
 log

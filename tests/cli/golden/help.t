@@ -14,6 +14,8 @@ commands:
   workloads                 List the workloads of the policy and their ports
   groups                    List the groups of the policy and their members
   agents                    List the agents that the slow path knows
+  enroll                    Get this host's certificate for the slow path, with
+                            a token
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules
@@ -253,6 +255,8 @@ commands:
   workloads                 List the workloads of the policy and their ports
   groups                    List the groups of the policy and their members
   agents                    List the agents that the slow path knows
+  enroll                    Get this host's certificate for the slow path, with
+                            a token
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules

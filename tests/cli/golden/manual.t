@@ -12,6 +12,7 @@ ports 1
 workloads 1
 groups 1
 agents 1
+enroll 1
 flows 1
 rules 1
 log 1
