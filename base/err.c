@@ -2,9 +2,6 @@
 #include "base/err.h"
 
 #include <stdarg.h>
-#include <string.h>
-
-#include "base/clean.h"
 
 int tw_err_set(
 	struct tw_err *err, int code, const char *place, const char *hint, const char *format, ...)
@@ -20,15 +17,4 @@ int tw_err_set(
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
 	return code;
-}
-
-void tw_err_print(FILE *out, const char *program, const struct tw_err *err)
-{
-	struct tw_err clean = *err;
-
-	tw_clean(clean.place, strlen(clean.place));
-	tw_clean(clean.text, strlen(clean.text));
-	tw_clean(clean.hint, strlen(clean.hint));
-	fprintf(out, "%s: %s%s%s%s%s\n", program, clean.place, clean.place[0] ? ": " : "",
-		clean.text, clean.hint[0] ? "; " : "", clean.hint);
 }

@@ -2,11 +2,13 @@
 #include "link/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "link/stream.h"
 
 #define READ_CHUNK (64u << 10)
@@ -111,8 +113,9 @@ int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, s
 	return 0;
 }
 
-/* Moves the unread bytes to the front of the buffer and reads once. */
-static int fill(struct tw_link_client *client, struct tw_err *err)
+/* Moves the unread bytes to the front of the buffer and reads once. Without `wait`, there may be
+ * nothing to read. */
+static int fill(struct tw_link_client *client, bool wait, struct tw_err *err)
 {
 	size_t left = client->in.len - client->start;
 	char *room;
@@ -128,8 +131,10 @@ static int fill(struct tw_link_client *client, struct tw_err *err)
 		client->in.failed = false;
 		return tw_err_set(err, -ENOMEM, client->address, NULL, "out of memory");
 	}
-	n = tw_stream_read(client->stream, room, READ_CHUNK, true);
+	n = tw_stream_read(client->stream, room, READ_CHUNK, wait);
 	client->in.len = left + (n > 0 ? (size_t)n : 0);
+	if (n == -EAGAIN && !wait)
+		return 0;
 	if (n < 0)
 		return transfer_error(err, (int)n, client->address);
 	if (n == 0)
@@ -137,35 +142,75 @@ static int fill(struct tw_link_client *client, struct tw_err *err)
 	return 0;
 }
 
-int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err)
+/* Takes a whole response from the buffer. Returns 1, 0 if there is none, or a negative errno. */
+static int take_response(
+	struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err)
 {
+	const char *hint = "check that it is tapwalld's socket";
+	const char *text = "the peer does not speak tapwall's protocol";
 	const uint8_t *body = NULL;
 	size_t body_len = 0;
+	long len = 0;
 
-	for (;;) {
-		long len = 0;
-		int code;
+	if (client->in.len > client->start)
+		len = tw_link_frame((const uint8_t *)client->in.data + client->start,
+			client->in.len - client->start, &body, &body_len);
+	if (len < 0)
+		return tw_err_set(err, (int)len, client->address, hint, "%s", text);
+	if (!len)
+		return 0;
+	*ret = tw_link_unpack_response(body, body_len);
+	if (!*ret)
+		return tw_err_set(err, -EBADMSG, client->address, hint, "%s", text);
+	client->start += (size_t)len;
+	return 1;
+}
 
-		if (client->in.len > client->start)
-			len = tw_link_frame((const uint8_t *)client->in.data + client->start,
-				client->in.len - client->start, &body, &body_len);
-		if (len < 0)
-			return tw_err_set(err, (int)len, client->address,
-				"check that it is tapwalld's socket",
-				"the peer does not speak tapwall's protocol");
-		if (len > 0) {
-			Tapwall__V1__Response *response = tw_link_unpack_response(body, body_len);
+int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err)
+{
+	Tapwall__V1__Response *response = NULL;
+	int code;
 
-			if (!response)
-				return tw_err_set(err, -EBADMSG, client->address,
-					"check that it is tapwalld's socket",
-					"the peer does not speak tapwall's protocol");
-			client->start += (size_t)len;
-			*ret = response;
-			return 0;
-		}
-		code = fill(client, err);
+	while (!(code = take_response(client, &response, err))) {
+		code = fill(client, true, err);
 		if (code < 0)
 			return code;
 	}
+	if (code < 0)
+		return code;
+	*ret = response;
+	return 0;
+}
+
+/* Waits until there is something to read, or until `due_ns`. Returns 0 or a negative errno. */
+static int wait_readable(const struct tw_link_client *client, bool for_ever, uint64_t due_ns)
+{
+	struct pollfd poll_fd = {.fd = client->stream->fd, .events = POLLIN};
+	uint64_t now = tw_clock_ns();
+	uint64_t left_ms = due_ns > now ? (due_ns - now + 999999) / 1000000 : 0;
+	int n = poll(&poll_fd, 1, for_ever ? -1 : (int)left_ms);
+
+	return n > 0 ? 0 : n < 0 ? -errno : -EAGAIN;
+}
+
+int tw_link_receive_within(
+	struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret, struct tw_err *err)
+{
+	uint64_t due_ns = tw_clock_ns() + (wait_ms > 0 ? (uint64_t)wait_ms * 1000000 : 0);
+	Tapwall__V1__Response *response = NULL;
+	int code;
+
+	while (!(code = take_response(client, &response, err))) {
+		code = wait_readable(client, wait_ms < 0, due_ns);
+		if (code < 0)
+			return tw_err_set(err, code, client->address, NULL, "%s",
+				code == -EAGAIN ? "nothing came in time" : strerror(-code));
+		code = fill(client, false, err);
+		if (code < 0)
+			return code;
+	}
+	if (code < 0)
+		return code;
+	*ret = response;
+	return 0;
 }

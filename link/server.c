@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #define READ_BYTES 65536
 
@@ -481,6 +482,8 @@ static int listen_at(
 	code = tw_stream_listen(&options->at, &listener->stream);
 	if (code < 0)
 		return listen_error(err, code, options);
+	if (listener->stream->why[0])
+		tw_log(TW_LOG_WARNING, "%s: %s", options->at.address, listener->stream->why);
 	server->n_listeners++;
 	code = tw_loop_add(server->options.loop, &listener->watch, listener->stream->fd, EPOLLIN,
 		on_listen, listener);

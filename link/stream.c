@@ -4,12 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct tw_transport *const transports[] = {
-#define TW_TRANSPORT(name) &tw_##name##_transport,
-#include "link/transports.def"
-#undef TW_TRANSPORT
-};
-
 /* Finds the transport of an address and the part behind its scheme. As a path may contain colons, a
  * scheme is only lower-case letters and digits before the first one. */
 static const struct tw_transport *find_transport(const char *address, const char **ret_where)
@@ -18,12 +12,11 @@ static const struct tw_transport *find_transport(const char *address, const char
 
 	*ret_where = address;
 	if (!len || address[len] != ':')
-		return transports[0];
-	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
-		if (strlen(transports[i]->scheme) == len &&
-			!memcmp(transports[i]->scheme, address, len)) {
+		return tw_stream_transports[0];
+	for (const struct tw_transport *const *at = tw_stream_transports; *at; at++)
+		if (strlen((*at)->scheme) == len && !memcmp((*at)->scheme, address, len)) {
 			*ret_where = address + len + 1;
-			return transports[i];
+			return *at;
 		}
 	return NULL;
 }

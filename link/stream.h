@@ -2,7 +2,8 @@
 /* stream.h: a byte stream between two programs, over any transport.
  *
  * Why:        client.c and server.c exchange frames of link.proto without using sockets directly. A
- *             new transport is one file and one line of transports.def.
+ *             new transport is one file and one line of transports.def. A library or program that
+ *             needs fewer transports defines tw_stream_transports itself.
  * In:         an address, `SCHEME:WHERE`. A path without a scheme is a Unix socket.
  * Invariants: 1. A transport reports the user at the other end as a number that the peer cannot
  *                choose. The server limits resources per user.
@@ -42,7 +43,9 @@ struct tw_stream {
 	time_t peer_from;		 /* start of that certificate's validity; 0: none */
 	time_t peer_until;		 /* end of it */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
-	char why[TW_STREAM_WHY_MAX];	 /* reason why the last call failed; empty: see its errno */
+	/* Reason why the last call failed; empty: see its errno. Of a new listener: what is wrong
+	 * with it although it listens. */
+	char why[TW_STREAM_WHY_MAX];
 };
 
 struct tw_listen_options {
@@ -76,6 +79,9 @@ struct tw_transport {
 #define TW_TRANSPORT(name) extern const struct tw_transport tw_##name##_transport;
 #include "link/transports.def"
 #undef TW_TRANSPORT
+/* The transports of this program, NULL at the end. The first one is used for addresses without a
+ * scheme. */
+extern const struct tw_transport *const tw_stream_transports[];
 
 /* Connects. The caller closes *ret. Returns 0 or a negative errno: -EPROTONOSUPPORT if no transport
  * has the scheme, -ENAMETOOLONG if the address is too long, -EINVAL if it is malformed,

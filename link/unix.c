@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,7 +15,6 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/log.h"
 
 #define BACKLOG 32
 
@@ -80,17 +80,14 @@ static int make_folder(const char *path)
 	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Root and the group may connect. The umask keeps the file closed to others from the start. */
-static int bind_file(int fd, const struct sockaddr_un *address, const char *name)
+/* Root and the group, NULL: none, may connect. The umask keeps the file closed to others from the
+ * start. */
+static int bind_file(int fd, const struct sockaddr_un *address, const struct group *group)
 {
-	const struct group *group = name ? getgrnam(name) : NULL;
 	const char *path = address->sun_path;
 	mode_t mask;
 	int code;
 
-	if (name && !group)
-		tw_log(TW_LOG_WARNING, "%s: only root may connect, as there is no group %s", path,
-			name);
 	unlink(path);
 	mask = umask(0177);
 	code = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
@@ -108,6 +105,7 @@ static int unix_listen(
 	const char *path, const struct tw_listen_options *options, struct tw_stream **ret)
 {
 	struct sockaddr_un address = {0};
+	const struct group *group = options->group ? getgrnam(options->group) : NULL;
 	struct unix_stream *stream;
 	tw_autofd int fd = -1;
 	int code = address_of(path, &address);
@@ -117,13 +115,16 @@ static int unix_listen(
 	if (code < 0)
 		return code;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	code = fd < 0 ? -errno : bind_file(fd, &address, options->group);
+	code = fd < 0 ? -errno : bind_file(fd, &address, group);
 	if (code < 0)
 		return code;
 	stream = stream_new(TW_TAKE_FD(fd));
 	if (!stream)
 		return -ENOMEM;
 	strcpy(stream->path, path);
+	if (options->group && !group)
+		snprintf(stream->base.why, sizeof(stream->base.why),
+			"only root may connect, as there is no group %.64s", options->group);
 	*ret = &stream->base;
 	return 0;
 }

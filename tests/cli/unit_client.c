@@ -126,6 +126,30 @@ static void answers_come_in_any_pieces(void **state)
 	tw_buf_done(&out);
 }
 
+static void waiting_ends(void **state)
+{
+	Tapwall__V1__Response *response = NULL;
+	struct fixture *f = *state;
+	struct tw_buf out = {0};
+	struct tw_err err;
+
+	pack_response(&out, 1);
+	assert_int_equal(tw_link_receive_within(f->client, 0, &response, &err), -EAGAIN);
+	assert_int_equal(tw_link_receive_within(f->client, 20, &response, &err), -EAGAIN);
+	/* A part of an answer is kept. */
+	assert_int_equal(send(f->peer, out.data, out.len - 1, 0), out.len - 1);
+	assert_int_equal(tw_link_receive_within(f->client, 0, &response, &err), -EAGAIN);
+	assert_null(response);
+	assert_int_equal(send(f->peer, out.data + out.len - 1, 1, 0), 1);
+	assert_int_equal(tw_link_receive_within(f->client, -1, &response, &err), 0);
+	assert_int_equal(response->id, 1);
+	tapwall__v1__response__free_unpacked(response, NULL);
+	tw_buf_done(&out);
+	close(f->peer);
+	f->peer = -1;
+	assert_int_equal(tw_link_receive_within(f->client, 0, &response, &err), -EPIPE);
+}
+
 static void many_answers_come_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -262,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(requests_arrive_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_come_in_any_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(waiting_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_answers_come_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_ends_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_close_is_told, setup, teardown),

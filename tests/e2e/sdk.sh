@@ -1,0 +1,183 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# sdk.sh: libtapwall as another project uses it: installed to a directory of its own, found by pkg-config, and
+# its examples at work on an agent.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+# ---- the installed copy ----
+
+installed=$lab/installed
+mkdir "$lab/built"
+check "it installs" meson install -C "$TW_BUILD" --no-rebuild --quiet --destdir "$installed" --tags runtime,devel
+pc=$(find "$installed" -name tapwall.pc)
+[ -s "$pc" ] || bail "pkg-config finds it"
+# pkg-config --libs prints the path in the directory.
+PKG_CONFIG_LIBDIR=$(dirname "$pc")
+PKG_CONFIG_SYSROOT_DIR=$installed
+export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR
+library=$(find "$installed" -name libtapwall.so.1)
+LD_LIBRARY_PATH=$(dirname "$library")
+export LD_LIBRARY_PATH
+warnings='-Wall -Wextra -Werror -pedantic'
+
+exported() {
+	nm -D --defined-only "$library" | sed -n 's/.* T \(.*\)@@TAPWALL_1$/\1/p' | sort
+}
+in_map() {
+	sed -n 's/^\t\(tapwall_[a-z_]*\);$/\1/p' "$TW_SOURCE/sdk/tapwall.map"
+}
+in_header() {
+	tr '\n' ' ' <"$TW_SOURCE/sdk/tapwall.h" | grep -o 'TAPWALL_PUBLIC [^(]*(' | grep -o 'tapwall_[a-z_]*($' | tr -d '('
+}
+equal "it exports the functions of its map" "$(in_map)" "$(exported)"
+equal "and nothing else" TAPWALL_1 "$(nm -D --defined-only "$library" | sed 's/.* //' | grep -v '^tapwall_.*@@TAPWALL_1$')"
+equal "which are those of the header" "$(in_map)" "$(in_header | sort)"
+equal "the static library defines the same" "$(in_map)" \
+	"$(nm --defined-only "$(dirname "$library")/libtapwall.a" | sed -n 's/.* [TDBRV] //p' | sort)"
+equal "its name" libtapwall.so.1 "$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
+# It neither ends the process nor prints, whatever happens.
+equal "it calls nothing that a library must not" "" "$(nm -D --undefined-only "$library" | sed 's/.* //; s/@.*//' |
+	grep -E '^(_?exit|abort|_Exit|quick_exit|__assert.*|__.*_chk_fail|v?f?printf|__v?f?printf_chk|f?puts|f?putc|putchar|perror|fwrite|v?dprintf|write|v?syslog|std(out|err)|signal|sigaction|fork|pthread_create)$')"
+
+alone() { # COMPILER… : compiles a file that includes the header twice
+	printf '#include <tapwall.h>\n#include <tapwall.h>\nint main(void) { return !tapwall_library_version(); }\n' >"$lab/alone"
+	# shellcheck disable=SC2046,SC2086 # lists of options
+	"$@" $warnings -Wconversion "$lab/alone" -x none $(pkg-config --cflags --libs tapwall) -o "$lab/built/alone" &&
+		"$lab/built/alone"
+}
+check "the header is C11" alone cc -std=c11 -x c
+check "and C++17" alone c++ -std=c++17 -x c++
+
+example() { # NAME COMPILER…
+	name=$1
+	shift
+	source=$(find "$TW_SOURCE/sdk/examples" -name "$name.c" -o -name "$name.cpp")
+	# shellcheck disable=SC2046,SC2086 # lists of options
+	"$@" $warnings -O1 "$source" $(pkg-config --cflags --libs tapwall) -o "$lab/built/$name"
+}
+check "connection-log builds" example connection-log cc -std=c11
+check "office-hours builds" example office-hours cc -std=c11
+# shellcheck disable=SC2046,SC2086 # lists of options
+check "a program builds without the shared library" cc -std=c11 $warnings "$TW_SOURCE/tests/e2e/sdk-calls.c" \
+	$(pkg-config --cflags tapwall) "$(dirname "$library")/libtapwall.a" -lprotobuf-c -o "$lab/built/static"
+# shellcheck disable=SC2046,SC2086 # lists of options
+check "and with it" cc -std=c11 $warnings "$TW_SOURCE/tests/e2e/sdk-calls.c" \
+	$(pkg-config --cflags --libs tapwall) -o "$lab/built/calls"
+
+# ---- an agent ----
+
+make_host
+make_guest 1
+make_guest 2
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: web, from: w1, to: w2, service: tcp/7000, action: allow}
+		  - {name: ask, from: w1, to: w2, service: tcp/7001-7009, action: ask, at: from}
+		  - {name: asked, from: w1, to: w2, service: tcp/7001-7009, action: allow, at: to}
+		options: {ask: {timeout: 20s}, timeouts: {fin-wait: 1s, close-wait: 1s, last-ack: 1s, time-wait: 1s, closed: 1s}}
+	END
+} >"$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml" --viewer-socket "$lab/viewer.sock"
+begin g2 tcp7000 echo tcp 7000
+begin g2 tcp7001 echo tcp 7001
+
+says() { # FILE TEXT: a line of the file matches
+	grep -Eq "$2" "$lab/$1"
+}
+
+# Begins an attempt whose end the test does not wait for.
+tries() { # N PROTO HOST PORT
+	ip netns exec "$ns-g$1" "$traffic" connect "$2" "$3" "$4" >/dev/null 2>&1 &
+	children="$children $!"
+}
+
+equal "without an agent the library says what to do" \
+	"connection-log: $lab/none.sock: cannot reach the agent: No such file or directory; start tapwalld, or name the socket of a running one" \
+	"$("$lab/built/connection-log" "$lab/none.sock" 2>&1)"
+
+# ---- the connection logger ----
+
+: >"$lab/log"
+"$lab/built/connection-log" "$socket" >"$lab/log" 2>&1 &
+logger=$!
+children="$children $logger"
+check "a connection passes" becomes connected 1 tcp 10.0.0.12 7000
+tries 2 tcp 10.0.0.11 7005
+check "the logger prints a denied one" within 20 says log \
+	'Z deny tcp w2=10.0.0.12:[0-9]+ w1=10.0.0.11:7005 rule default reason policy$'
+
+# ---- calls ----
+
+TAPWALL_SOCKET=$socket "$lab/built/calls" >"$lab/calls" 2>&1
+equal "calls of the library" "$(cat <<-'END'
+	status: 3 rules, 2 workloads, 2 protected, default deny, generation 1
+	versions: equal
+	port: tap1 w1 protected 52:54:00:00:00:01 br0, 2 addresses
+	port: tap2 w2 protected 52:54:00:00:00:02 br0, 2 addresses
+	rules of a list of ports: Invalid argument the rows of this list are of another type; use the function of the list's type
+	rule: web allow 6
+	rule: ask ask 7
+	rule: asked allow 8
+	rule: default deny 0
+	workload: w1 tap1 10.0.0.11
+	workload: w2 tap2 10.0.0.12
+	counter: policy, not zero
+	flows of nobody: No such file or directory nobody: there is no such workload; tapwall workloads lists the policy's workloads
+	events: some, then the end
+	descriptor: yes
+	no event at once: EAGAIN
+	nor later: EAGAIN
+	policy: a text, generation 1
+	the same: in force, unchanged, +0 -0 rules
+	an invalid one: Invalid argument sdk-calls: the policy is invalid
+	an invalid one: error at 2:18
+	an empty one: Operation canceled sdk-calls: 2 protected ports would be NOT FILTERED, because no workload has them: tap1 (w1), tap2 (w2); correct the workload's port or mac; if the port is to be open, apply it with --allow-unprotect
+	an empty one: warning at 0:0
+	an empty one: tried, +0 -3 rules
+	an unknown flag: Invalid argument flags: the program uses flags that this library does not know; use a newer library
+	one with a service more: in force, +0 -0 rules
+	the first again: in force, +0 -0 rules
+	options of a later library, unused: 0
+	used: Argument list too long options: the program uses options that this library does not know; use a newer library
+	an answer that is none: Invalid argument verdict: this verdict is no answer; allow or deny
+	an answer to no question: 1 refused
+	END
+)" "$(cat "$lab/calls")"
+
+# ---- a decider ----
+
+printf 'w1 w2 tcp 7001 0-24\nw1 w2 tcp 7003 0-0\n' >"$lab/allowed"
+: >"$lab/decided"
+"$lab/built/office-hours" "$lab/allowed" "$socket" >"$lab/decided" 2>&1 &
+decider=$!
+children="$children $decider"
+decides() {
+	[ "$(tapwall status --json | jq .deciders)" = 1 ]
+}
+check "a decider subscribes" within 20 decides
+equal "it allows what its file allows" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+tries 1 tcp 10.0.0.12 7003
+check "and nothing outside its hours" within 20 says decided '^w1 tcp w2:7003 deny$'
+equal "it was asked about both" "w1 tcp w2:7001 allow,w1 tcp w2:7003 deny" \
+	"$(sort -u "$lab/decided" | paste -sd ,)"
+end "$decider"
+"$lab/built/office-hours" "$lab/allowed" "$lab/viewer.sock" >"$lab/viewer" 2>&1
+equal "a viewer may not decide" \
+	"office-hours: request: not allowed on the viewers' socket; use the agent's main socket" "$(cat "$lab/viewer")"
+
+# ---- a restart ----
+
+check "the logger prints the connection that ended" within 40 says log \
+	'Z close tcp w1=10.0.0.11:[0-9]+ w2=10.0.0.12:7000 packets [1-9][0-9]*/[1-9][0-9]* bytes [1-9][0-9]*/[1-9][0-9]* [0-9.]+s rule web reason established$'
+stop_agent
+start_agent
+tries 2 udp 10.0.0.11 7002
+check "after a restart of the agent, it goes on" within 40 says log \
+	'Z deny udp w2=10.0.0.12:[0-9]+ w1=10.0.0.11:7002 rule default reason policy$'
+equal "and repeats nothing" 1 "$(grep -c 'w2=10.0.0.12:7000' "$lab/log")"
+end "$logger"
+finish
