@@ -95,6 +95,27 @@ struct tw_enroll_options {
 	bool json;
 };
 
+enum tw_policy_action {
+	TW_POLICY_PUSH,
+	TW_POLICY_LOG,
+	TW_POLICY_SHOW,
+	TW_POLICY_DIFF,
+	TW_POLICY_STATUS,
+};
+
+struct tw_policy_options {
+	const char *socket;
+	unsigned int action; /* enum tw_policy_action */
+	const char *what;
+	const char *other;
+	const char *agents;
+	const char *message;
+	const char *stored; /* number of a version */
+	uint32_t limit;	    /* 0: all */
+	bool allow_unprotect;
+	bool json;
+};
+
 enum tw_flow_sort {
 	TW_FLOW_SORT_AUTO, /* by idle time as text, unsorted as JSON */
 	TW_FLOW_SORT_IDLE,
@@ -179,6 +200,7 @@ int tw_workloads_run(const void *values);
 int tw_groups_run(const void *values);
 int tw_agents_run(const void *values);
 int tw_enroll_run(const void *values);
+int tw_policy_run(const void *values);
 int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);

@@ -355,6 +355,7 @@ static const struct tw_arg capture_args[] = {
 };
 
 #include "cli/decide_args.h"
+#include "cli/policy_args.h"
 #include "cli/slow_args.h"
 
 static const struct tw_arg counters_args[] = {
@@ -585,6 +586,9 @@ static const struct tw_args_command commands[] = {
 	COMMAND(enroll, EXAMPLES(enroll),
 		.summary = "Get this host's certificate for the slow path, with a token",
 		.description = ENROLL_DESCRIPTION),
+	COMMAND(policy, EXAMPLES(policy),
+		.summary = "Store policies at the slow path, and push them to agents",
+		.description = POLICY_DESCRIPTION),
 	COMMAND(flows, EXAMPLES(flows), .summary = "List the live connections",
 		.description =
 			"PACKETS and BYTES count what the side that opened the connection sent, "

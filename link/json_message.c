@@ -166,6 +166,10 @@ json_t *tw_json_response(const Tapwall__V1__Response *response)
 		return tw_json_counter(response->counter);
 	case TAPWALL__V1__RESPONSE__BODY_AGENT:
 		return tw_json_agent(response->agent);
+	case TAPWALL__V1__RESPONSE__BODY_POLICY_VERSION:
+		return tw_json_policy_version(response->policy_version);
+	case TAPWALL__V1__RESPONSE__BODY_POLICY_TARGET:
+		return tw_json_policy_target(response->policy_target);
 	case TAPWALL__V1__RESPONSE__BODY_QUESTION:
 		return tw_json_question(response->question);
 	case TAPWALL__V1__RESPONSE__BODY_LOG:

@@ -26,6 +26,8 @@ json_t *tw_json_rule(const Tapwall__V1__Rule *rule);
 json_t *tw_json_question(const Tapwall__V1__Question *q);
 json_t *tw_json_counter(const Tapwall__V1__Counter *counter);
 json_t *tw_json_agent(const Tapwall__V1__Agent *agent);
+json_t *tw_json_policy_version(const Tapwall__V1__PolicyVersion *v);
+json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t);
 json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *entry);
 
 /* Returns the body of a response if it is the complete JSON of its verb: a status, or a row of a

@@ -2,7 +2,10 @@
 /* json_row.c: converts the rows of lists to JSON objects. */
 #include "link/json_message.h"
 
+#include <stdio.h>
+
 #include "fastpath/abi/names.h"
+#include "link/digest.h"
 #include "link/flow.h"
 #include "link/json.h"
 
@@ -128,6 +131,38 @@ json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *e)
 
 	who = tw_json_merge(tw_json_merge(what, who), ends);
 	return tw_flow_proto_json(tw_json_merge(who, count), e->proto, e->icmp_type);
+}
+
+/* Returns a digest in hex. */
+static json_t *hex_json(const ProtobufCBinaryData *bytes)
+{
+	char text[2 * TW_DIGEST_BYTES + 1] = "";
+
+	for (size_t i = 0; i < bytes->len && i < TW_DIGEST_BYTES; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes->data[i]);
+	return tw_json_text(text);
+}
+
+json_t *tw_json_policy_version(const Tapwall__V1__PolicyVersion *v)
+{
+	json_t *text = v->text.len ? json_stringn((const char *)v->text.data, v->text.len)
+				   : json_null();
+
+	return json_pack("{s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "version",
+		tw_json_u64(v->version), "time", v->time, "author", tw_json_text(v->author), "uid",
+		tw_json_u64(v->uid), "comment", tw_json_text(v->comment), "source",
+		tw_json_text(v->source), "sha256", hex_json(&v->sha256), "size",
+		tw_json_u64(v->size), "text", text, "stored_before", v->stored_before);
+}
+
+json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "agent",
+		tw_json_text(t->agent), "wanted", t->wanted ? tw_json_u64(t->wanted) : json_null(),
+		"in_force", t->in_force ? tw_json_u64(t->in_force) : json_null(), "state",
+		tw_json_text(t->state), "connected", t->connected, "source",
+		tw_json_text(t->source), "error", tw_json_text(t->error), "since_s",
+		tw_json_s(t->since_s));
 }
 
 json_t *tw_json_agent(const Tapwall__V1__Agent *a)

@@ -48,6 +48,7 @@ struct tw_server {
 	struct listener listeners[TW_SERVER_LISTENERS];
 	unsigned int n_listeners;
 	struct client *clients;
+	uint32_t user; /* of the client whose request starts */
 };
 
 /* ---- one client ---- */
@@ -288,6 +289,7 @@ static int take_request(struct client *client)
 		return -EBADMSG;
 	answer = &client->answers[client->n_answers];
 	*answer = (struct answer){0};
+	client->server->user = client->stream->user;
 	ret = options->start(
 		options->context, client->role, request, &client->out, &answer->responses);
 	tapwall__v1__request__free_unpacked(request, NULL);
@@ -510,6 +512,11 @@ int tw_server_new(
 	}
 	*ret = server;
 	return 0;
+}
+
+uint32_t tw_server_user(const struct tw_server *server)
+{
+	return server->user;
 }
 
 void tw_server_free(struct tw_server *server)

@@ -87,6 +87,10 @@ int tw_server_new(
 	const struct tw_server_options *options, struct tw_server **ret, struct tw_err *err);
 void tw_server_free(struct tw_server *server); /* stops listening; NULL is fine */
 
+/* Returns the user whose request is being started, as the transport reports it (stream.h). Must only
+ * be called within `start`. */
+uint32_t tw_server_user(const struct tw_server *server);
+
 /* Asks the waiting streams again, as there may be something new for them. `server` may be NULL. */
 void tw_server_pump(struct tw_server *server);
 /* Closes the clients that exceed a time limit. Called at every tick of the agent. */

@@ -81,6 +81,7 @@ static void set_away(struct tw_agents_row *row, const char *why)
 	row->contact_ns = tw_peer_heard_ns(row->peer);
 	row->since_ns = tw_clock_ns();
 	row->peer = NULL;
+	row->said = false;
 	snprintf(row->why, sizeof(row->why), "%s", why);
 }
 
@@ -103,6 +104,10 @@ static void on_hello(void *arg, Tapwall__V1__Response *response)
 	keep_text(row->version, sizeof(row->version), response->hello->version);
 	keep_text(row->source, sizeof(row->source), response->hello->policy_source);
 	row->generation = response->hello->policy_generation;
+	row->has_sha256 = response->hello->policy_sha256.len == sizeof(row->sha256);
+	if (row->has_sha256)
+		memcpy(row->sha256, response->hello->policy_sha256.data, sizeof(row->sha256));
+	row->said = true;
 }
 
 static int greet(struct tw_agents_row *row)

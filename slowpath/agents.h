@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "link/digest.h"
 #include "link/link.h"
 #include "link/peer.h"
 #include "link/stream.h"
@@ -52,6 +53,9 @@ struct tw_agents_row {
 	char source[256]; /* source of its policy in force */
 	char why[TW_ERR_TEXT_MAX];
 	uint64_t generation;
+	bool said; /* its first Hello on this connection has arrived */
+	bool has_sha256;
+	uint8_t sha256[TW_DIGEST_BYTES]; /* digest of the text of its policy in force */
 	uint64_t connects;
 	uint64_t since_ns;    /* time when it connected, or when it was lost */
 	uint64_t contact_ns;  /* while it is away: time of the last bytes received */

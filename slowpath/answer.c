@@ -10,6 +10,7 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "link/reply.h"
+#include "slowpath/policies/answers.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
@@ -221,6 +222,10 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 		return answer_version(request, out);
 	case TAPWALL__V1__REQUEST__BODY_AGENTS:
 		return answer_agents(slow, request, out);
+	case TAPWALL__V1__REQUEST__BODY_POLICY_PUSH:
+	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
+	case TAPWALL__V1__REQUEST__BODY_POLICY_TARGETS:
+		return tw_policies_answer(slow, request, out, ret);
 	default:
 		tw_err_set(&err, -EOPNOTSUPP, "request",
 			"name an agent, or ask it at its own socket",

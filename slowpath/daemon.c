@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -54,6 +55,7 @@ static void act(void *arg)
 			tw_agents_revoke(slow->agents);
 		tw_tokens_look(&slow->enroll.tokens);
 		tw_agents_tick(slow->agents);
+		tw_targets_tick(slow->targets);
 		tw_server_tick(slow->server);
 		tw_notify_alive();
 	}
@@ -120,6 +122,31 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 	return tw_agents_new(&agents, &slow->agents, err);
 }
 
+/* Opens the store of policies. If that fails, all else works: agents filter without it. */
+static void open_policies(struct tw_slow *slow)
+{
+	const struct tw_policies_limits limits = {TW_POLICIES_KEPT, TW_POLICIES_BYTES_MAX};
+	struct tw_targets_setup setup = {.agents = slow->agents, .told = on_told, .arg = slow};
+	struct tw_err *err = &slow->policies_err;
+	char path[4096];
+	int code = 0;
+
+	if (snprintf(path, sizeof(path), "%s/policies.db", slow->options->state_dir) >=
+		(int)sizeof(path))
+		code = tw_err_set(err, -ENAMETOOLONG, "--state-dir", NULL, "is too long");
+	if (!code)
+		code = tw_policies_open(path, &limits, &slow->policies, err);
+	setup.policies = slow->policies;
+	if (!code)
+		code = tw_targets_new(&setup, &slow->targets, err);
+	if (!code)
+		return;
+	tw_policies_free(slow->policies);
+	slow->policies = NULL;
+	tw_log(TW_LOG_ERR, "%s: %s; no policy can be pushed%s%s", err->place, err->text,
+		err->hint[0] ? ": " : "", err->hint);
+}
+
 static int init(struct tw_slow *slow, struct tw_err *err)
 {
 	const struct tw_server_options server = {.loop = &slow->loop,
@@ -140,13 +167,18 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 	if (code < 0)
 		return tw_err_set(err, code, "start", NULL, "%s", strerror(-code));
 	code = open_agents(slow, err);
-	return code < 0 ? code : tw_server_new(&server, &slow->server, err);
+	if (code < 0)
+		return code;
+	open_policies(slow);
+	return tw_server_new(&server, &slow->server, err);
 }
 
 static void done(struct tw_slow *slow)
 {
 	tw_server_free(slow->server);
 	tw_agents_free(slow->agents);
+	tw_targets_free(slow->targets);
+	tw_policies_free(slow->policies);
 	tw_identity_free(slow->identity);
 	tw_enroll_done(&slow->enroll);
 	tw_revoked_done(&slow->revoked);

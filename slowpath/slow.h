@@ -16,6 +16,8 @@
 #include "slowpath/agents.h"
 #include "slowpath/enroll.h"
 #include "slowpath/options.h"
+#include "slowpath/policies/policies.h"
+#include "slowpath/policies/targets.h"
 #include "slowpath/revoked.h"
 
 struct tw_slow {
@@ -25,6 +27,9 @@ struct tw_slow {
 	struct tw_revoked revoked;
 	struct tw_enroll enroll;
 	struct tw_agents *agents;
+	struct tw_policies *policies; /* NULL: `policies_err` says why */
+	struct tw_targets *targets;   /* NULL if `policies` is */
+	struct tw_err policies_err;
 	struct tw_server *server;
 	struct tw_watch signal_watch;
 	struct tw_watch tick_watch;

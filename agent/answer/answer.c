@@ -33,6 +33,20 @@ int tw_answer_error(
 	return tw_reply_error(out, id, response, err);
 }
 
+/* Computes the digest of the text in force, once for each text. */
+static bool know_sha256(struct tw_answer_ctx *ctx)
+{
+	const struct tw_inforce *inforce = ctx->enforcement->inforce;
+
+	if (!inforce)
+		return false;
+	if (ctx->sha256_mark != inforce->mark &&
+		tw_digest_make(inforce->text, inforce->text_len, ctx->sha256) < 0)
+		return false;
+	ctx->sha256_mark = inforce->mark;
+	return true;
+}
+
 static int answer_hello(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
@@ -48,6 +62,10 @@ static int answer_hello(
 	if (inforce) {
 		hello.policy_generation = inforce->generation;
 		hello.policy_source = inforce->source;
+	}
+	if (know_sha256(ctx)) {
+		hello.policy_sha256.data = ctx->sha256;
+		hello.policy_sha256.len = sizeof(ctx->sha256);
 	}
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_HELLO;
 	response.hello = &hello;

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "link/digest.h"
 #include "link/server.h"
 
 struct tw_dial;
@@ -22,6 +23,9 @@ struct tw_answer_ctx {
 	struct tw_telemetry *telemetry;
 	const struct tw_dial *dial;
 	uint64_t started_ns;
+	/* SHA-256 of the text in force, and the mark of that text. */
+	uint8_t sha256[TW_DIGEST_BYTES];
+	uint64_t sha256_mark;
 };
 
 /* Starts the answer to a request. This is `start` of struct tw_server_options, with a struct

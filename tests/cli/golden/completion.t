@@ -11,6 +11,7 @@ workloads
 groups
 agents
 enroll
+policy
 flows
 rules
 log

@@ -16,6 +16,8 @@ commands:
   agents                    List the agents that the slow path knows
   enroll                    Get this host's certificate for the slow path, with
                             a token
+  policy                    Store policies at the slow path, and push them to
+                            agents
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules
@@ -257,6 +259,8 @@ commands:
   agents                    List the agents that the slow path knows
   enroll                    Get this host's certificate for the slow path, with
                             a token
+  policy                    Store policies at the slow path, and push them to
+                            agents
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules

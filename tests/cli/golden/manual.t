@@ -13,6 +13,7 @@ workloads 1
 groups 1
 agents 1
 enroll 1
+policy 1
 flows 1
 rules 1
 log 1

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "slowpath/policies/targets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clean.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/vec.h"
+
+#define TEXT(text) ((char *)(uintptr_t)(text))
+
+struct tw_targets {
+	struct tw_targets_setup setup;
+	struct tw_target *rows;	     /* ascending by name */
+	struct tw_policies_wish all; /* the wish for agents without their own; wanted 0: none */
+	struct tw_buf text;	     /* the text read last */
+	uint64_t text_version;	     /* 0: none */
+	size_t n_sent;		     /* requests that are not answered */
+	size_t sent_bytes;	     /* bytes of their texts */
+};
+
+static const char *const state_names[] = {
+	[TW_TARGET_UNMANAGED] = "unmanaged",
+	[TW_TARGET_WAITING] = "waiting",
+	[TW_TARGET_PUSHING] = "pushing",
+	[TW_TARGET_REFUSED] = "refused",
+	[TW_TARGET_IN_FORCE] = "in-force",
+	[TW_TARGET_DRIFT] = "drift",
+	[TW_TARGET_AWAY] = "away",
+};
+_Static_assert(
+	sizeof(state_names) / sizeof(state_names[0]) == TW_TARGET__MAX, "a name for each state");
+
+const char *tw_target_state_name(enum tw_target_state state)
+{
+	return state_names[state];
+}
+
+/* ---- rows ---- */
+
+struct tw_target *tw_targets_first(const struct tw_targets *targets)
+{
+	return targets->rows;
+}
+
+struct tw_target *tw_targets_find(const struct tw_targets *targets, const char *agent)
+{
+	struct tw_target *row = targets->rows;
+
+	while (row && strcmp(row->wish.agent, agent) != 0)
+		row = row->next;
+	return row;
+}
+
+static struct tw_target *find_or_add(struct tw_targets *targets, const char *agent)
+{
+	struct tw_target *row = tw_targets_find(targets, agent);
+	struct tw_target **at = &targets->rows;
+
+	if (row)
+		return row;
+	row = tw_alloc(sizeof(*row));
+	if (!row)
+		return NULL;
+	snprintf(row->wish.agent, sizeof(row->wish.agent), "%s", agent);
+	row->targets = targets;
+	row->since_ns = tw_clock_ns();
+	while (*at && strcmp((*at)->wish.agent, agent) < 0)
+		at = &(*at)->next;
+	row->next = *at;
+	*at = row;
+	return row;
+}
+
+static void tell(const struct tw_targets *targets)
+{
+	targets->setup.told(targets->setup.arg);
+}
+
+static void set_state(struct tw_target *row, enum tw_target_state state)
+{
+	if (row->state == state)
+		return;
+	row->state = state;
+	row->since_ns = tw_clock_ns();
+	tell(row->targets);
+}
+
+/* Makes a wish the one of a row. `version` has the facts of the wanted version. */
+static void set_wish(struct tw_target *row, const struct tw_policies_wish *wish,
+	const struct tw_policies_version *version)
+{
+	row->wish = *wish;
+	memcpy(row->sha256, version->sha256, sizeof(row->sha256));
+	row->size = version->size;
+	row->error[0] = '\0';
+	row->refused_connects = row->retry_ns = 0;
+}
+
+/* Stores the wish of a row again. What could not be stored is still known until slowd ends. */
+static void store_wish(struct tw_target *row)
+{
+	struct tw_err err = {0};
+
+	if (tw_policies_wish(row->targets->setup.policies, &row->wish, 1, &err) < 0)
+		tw_log(TW_LOG_ERR, "agent %s: its state is not stored: %s", row->wish.agent,
+			err.text);
+}
+
+/* ---- sending ---- */
+
+static void note_refusal(struct tw_target *row, const Tapwall__V1__Error *error)
+{
+	const struct tw_agents_row *agent = tw_agents_find(
+		row->targets->setup.agents, row->wish.agent);
+	bool may_pass = error->code == EBUSY || error->code == ENOMEM || error->code == ENOSPC ||
+			error->code == EROFS || error->code == EIO;
+
+	snprintf(row->error, sizeof(row->error), "%s", error->text);
+	tw_clean(row->error, strlen(row->error));
+	row->refused_connects = agent ? agent->connects : 0;
+	row->retry_ns = may_pass ? tw_clock_ns() + TW_TARGETS_RETRY_NS : 0;
+	if (row->state != TW_TARGET_REFUSED)
+		tw_log(TW_LOG_WARNING, "agent %s: refuses policy version %llu: %s", row->wish.agent,
+			(unsigned long long)row->wish.wanted, row->error);
+	set_state(row, TW_TARGET_REFUSED);
+}
+
+static void note_delivery(struct tw_target *row)
+{
+	row->wish.delivered = true;
+	row->error[0] = '\0';
+	store_wish(row);
+	tw_log(TW_LOG_INFO, "agent %s: policy version %llu is in force", row->wish.agent,
+		(unsigned long long)row->wish.wanted);
+	set_state(row, TW_TARGET_IN_FORCE);
+}
+
+static void on_applied(void *arg, Tapwall__V1__Response *response)
+{
+	struct tw_target *row = arg;
+	struct tw_targets *targets = row->targets;
+	struct tw_agents_row *agent;
+
+	if (response && !response->last)
+		return;
+	row->sent = false;
+	targets->n_sent--;
+	targets->sent_bytes -= row->sent_bytes;
+	tell(targets);
+	/* Another version may be wanted meanwhile, or the connection has ended. */
+	if (!response || row->sent_version != row->wish.wanted)
+		return;
+	if (response->error) {
+		note_refusal(row, response->error);
+		return;
+	}
+	/* The next Hello will report the same digest. */
+	agent = tw_agents_find(targets->setup.agents, row->wish.agent);
+	if (agent) {
+		memcpy(agent->sha256, row->sha256, sizeof(agent->sha256));
+		agent->has_sha256 = true;
+	}
+	note_delivery(row);
+}
+
+static int read_text(struct tw_targets *targets, uint64_t version, struct tw_err *err)
+{
+	struct tw_policies_version facts;
+	int code;
+
+	if (targets->text_version == version)
+		return 0;
+	tw_buf_done(&targets->text);
+	targets->text_version = 0;
+	code = tw_policies_get(targets->setup.policies, version, &facts, &targets->text, err);
+	if (!code)
+		targets->text_version = version;
+	return code;
+}
+
+static void send_version(struct tw_target *row, struct tw_peer *peer)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__ApplyRequest apply = TAPWALL__V1__APPLY_REQUEST__INIT;
+	struct tw_targets *targets = row->targets;
+	struct tw_err err = {0};
+	char source[64];
+	int code = read_text(targets, row->wish.wanted, &err);
+
+	snprintf(source, sizeof(source), "tapwall-slowd, version %llu",
+		(unsigned long long)row->wish.wanted);
+	apply.text.data = (uint8_t *)targets->text.data;
+	apply.text.len = targets->text.len;
+	apply.source = source;
+	apply.allow_unprotect = row->wish.allow_unprotect;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
+	request.apply = &apply;
+	if (!code)
+		code = tw_peer_ask(peer, &request, on_applied, row, NULL);
+	if (code < 0) {
+		const Tapwall__V1__Error error = {.code = -code,
+			.place = TEXT("tapwall-slowd"),
+			.text = err.text[0] ? err.text : TEXT("cannot send the policy now"),
+			.hint = TEXT("")};
+
+		note_refusal(row, &error);
+		return;
+	}
+	row->sent = true;
+	row->sent_version = row->wish.wanted;
+	targets->n_sent++;
+	row->sent_bytes = row->size;
+	targets->sent_bytes += row->sent_bytes;
+	set_state(row, TW_TARGET_PUSHING);
+}
+
+/* ---- states ---- */
+
+static bool has_wanted(const struct tw_target *row, const struct tw_agents_row *agent)
+{
+	return agent->has_sha256 && !memcmp(agent->sha256, row->sha256, sizeof(row->sha256));
+}
+
+static bool may_send(const struct tw_target *row, const struct tw_agents_row *agent)
+{
+	const struct tw_targets *targets = row->targets;
+
+	if (row->refused_connects == agent->connects &&
+		!(row->retry_ns && tw_clock_ns() >= row->retry_ns))
+		return false;
+	return !targets->n_sent || targets->sent_bytes + row->size <= TW_TARGETS_BYTES;
+}
+
+static void note_drift(struct tw_target *row, const struct tw_agents_row *agent)
+{
+	if (row->state != TW_TARGET_DRIFT)
+		tw_log(TW_LOG_WARNING,
+			"agent %s: drift: policy %s is in force instead of version %llu; push the version again to replace it",
+			row->wish.agent, agent->source, (unsigned long long)row->wish.wanted);
+	set_state(row, TW_TARGET_DRIFT);
+}
+
+static void look_at(struct tw_target *row)
+{
+	const struct tw_agents_row *agent = tw_agents_find(
+		row->targets->setup.agents, row->wish.agent);
+	bool connected = agent && agent->peer && agent->said;
+
+	if (!row->wish.wanted)
+		set_state(row, TW_TARGET_UNMANAGED);
+	else if (row->sent)
+		set_state(row, TW_TARGET_PUSHING);
+	else if (!connected)
+		set_state(row, row->wish.delivered ? TW_TARGET_AWAY : TW_TARGET_WAITING);
+	else if (has_wanted(row, agent) && row->wish.delivered)
+		set_state(row, TW_TARGET_IN_FORCE);
+	else if (has_wanted(row, agent))
+		note_delivery(row);
+	else if (row->wish.delivered && agent->has_sha256)
+		note_drift(row, agent);
+	else if (may_send(row, agent))
+		send_version(row, agent->peer);
+	else if (row->refused_connects != agent->connects)
+		set_state(row, TW_TARGET_PUSHING);
+}
+
+/* Gives the wish for all agents to the agents that have none of their own. */
+static void adopt_agents(struct tw_targets *targets)
+{
+	const struct tw_agents_row *agent = tw_agents_first(targets->setup.agents);
+
+	for (; agent; agent = agent->next) {
+		struct tw_policies_wish wish = targets->all;
+		struct tw_policies_version version;
+		struct tw_target *row = find_or_add(targets, agent->name);
+
+		if (!row || row->wish.wanted || !wish.wanted ||
+			tw_policies_get(targets->setup.policies, wish.wanted, &version, NULL, NULL))
+			continue;
+		snprintf(wish.agent, sizeof(wish.agent), "%s", agent->name);
+		set_wish(row, &wish, &version);
+		store_wish(row);
+	}
+}
+
+void tw_targets_tick(struct tw_targets *targets)
+{
+	if (!targets)
+		return;
+	adopt_agents(targets);
+	for (struct tw_target *row = targets->rows; row; row = row->next)
+		look_at(row);
+}
+
+/* ---- what is wanted ---- */
+
+int tw_targets_know(
+	const struct tw_targets *targets, const struct tw_targets_order *order, struct tw_err *err)
+{
+	for (size_t i = 0; i < order->n_agents; i++)
+		if (!tw_targets_find(targets, order->agents[i]) &&
+			!tw_agents_find(targets->setup.agents, order->agents[i]))
+			return tw_err_set(err, -ENOENT, tw_cleaned(order->agents[i]).text,
+				"tapwall agents lists those that have connected",
+				"there is no such agent");
+	return 0;
+}
+
+bool tw_targets_has(const struct tw_targets_order *order, const char *agent)
+{
+	for (size_t i = 0; i < order->n_agents; i++)
+		if (!strcmp(order->agents[i], agent))
+			return true;
+	return !order->n_agents;
+}
+
+int tw_targets_want(
+	struct tw_targets *targets, const struct tw_targets_order *order, struct tw_err *err)
+{
+	const struct tw_policies_wish wish = {
+		.wanted = order->version->version, .allow_unprotect = order->allow_unprotect};
+	TW_VEC(struct tw_policies_wish) wishes = {0};
+	int code = tw_targets_know(targets, order, err);
+
+	if (code)
+		return code;
+	for (const struct tw_agents_row *agent = tw_agents_first(targets->setup.agents); agent;
+		agent = agent->next)
+		if (!find_or_add(targets, agent->name))
+			code = -ENOMEM;
+	for (const struct tw_target *row = targets->rows; row && !code; row = row->next) {
+		if (!tw_targets_has(order, row->wish.agent))
+			continue;
+		code = tw_vec_push(&wishes, wish);
+		if (!code)
+			snprintf(wishes.at[wishes.n - 1].agent, sizeof(wish.agent), "%s",
+				row->wish.agent);
+	}
+	if (!code && !order->n_agents)
+		code = tw_vec_push(&wishes, wish);
+	if (!code && !order->n_agents)
+		strcpy(wishes.at[wishes.n - 1].agent, TW_POLICIES_ALL);
+	if (code)
+		tw_err_set(err, code, "policy", NULL, "out of memory");
+	else
+		code = tw_policies_wish(targets->setup.policies, wishes.at, wishes.n, err);
+	tw_vec_foreach (&wishes, at) {
+		if (code)
+			break;
+		if (!strcmp(at->agent, TW_POLICIES_ALL))
+			targets->all = *at;
+		else
+			set_wish(tw_targets_find(targets, at->agent), at, order->version);
+	}
+	tw_vec_done(&wishes);
+	if (!code)
+		tw_targets_tick(targets);
+	return code;
+}
+
+/* ---- for the daemon ---- */
+
+static int load_wish(void *arg, const struct tw_policies_wish *wish)
+{
+	struct tw_targets *targets = arg;
+	struct tw_policies_version version;
+	struct tw_target *row;
+	struct tw_err err = {0};
+
+	if (!strcmp(wish->agent, TW_POLICIES_ALL)) {
+		targets->all = *wish;
+		return 0;
+	}
+	row = find_or_add(targets, wish->agent);
+	if (!row)
+		return -ENOMEM;
+	/* Without its version, the agent keeps what it has. */
+	if (tw_policies_get(targets->setup.policies, wish->wanted, &version, NULL, &err)) {
+		tw_log(TW_LOG_ERR, "agent %s: version %llu is wanted: %s", wish->agent,
+			(unsigned long long)wish->wanted, err.text);
+		return 0;
+	}
+	set_wish(row, wish, &version);
+	row->state = wish->delivered ? TW_TARGET_AWAY : TW_TARGET_WAITING;
+	return 0;
+}
+
+int tw_targets_new(
+	const struct tw_targets_setup *setup, struct tw_targets **ret, struct tw_err *err)
+{
+	struct tw_targets *targets = tw_alloc(sizeof(*targets));
+	int code = -ENOMEM;
+
+	if (targets) {
+		targets->setup = *setup;
+		code = tw_policies_each_wish(setup->policies, load_wish, targets);
+	}
+	if (code) {
+		tw_targets_free(targets);
+		return tw_err_set(err, code, "policies.db", NULL,
+			"cannot read which policies are wanted: %s", strerror(-code));
+	}
+	*ret = targets;
+	return 0;
+}
+
+void tw_targets_free(struct tw_targets *targets)
+{
+	if (!targets)
+		return;
+	while (targets->rows) {
+		struct tw_target *row = targets->rows;
+
+		targets->rows = row->next;
+		free(row);
+	}
+	tw_buf_done(&targets->text);
+	free(targets);
+}

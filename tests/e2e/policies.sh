@@ -1,0 +1,169 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# policies.sh: tapwall-slowd stores versions of policies and puts them in force at two agents. One refuses a
+# version, one is away, and at one another policy is applied by hand. The store survives SIGKILL and damage.
+#
+#	  slow                       host
+#	[ tapwall-slowd, host-b ]──veth──[ host-a, guests ]
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+slow=$lab/slow
+slowd=
+other=
+
+start_slowd() {
+	ip netns exec "$ns-slow" setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
+		"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --listen '[fd09::1]:7433' --socket "$slow/slowd.sock" \
+		--viewer-socket "$slow/view.sock" --cert "$slow/slowd.pem" --key "$slow/slowd.pem" \
+		--ca "$slow/ca.pem" 2>>"$lab/slowd.log" &
+	slowd=$!
+	children="$children $slowd"
+	within 20 policy status || bail "tapwall-slowd starts" "$(cat "$lab/slowd.log")"
+}
+stop_slowd() { # SIGNAL
+	kill "-$1" "$slowd"
+	wait "$slowd" 2>/dev/null
+}
+linked() { # NAME: options of an agent that dials the slow path
+	echo "--slow-path [fd09::1]:7433 --slow-path-cert $lab/$1.pem --slow-path-key $lab/$1.pem --slow-path-ca $lab/ca.pem"
+}
+# The agent host-b has no ports.
+start_other() {
+	# shellcheck disable=SC2046
+	ip netns exec "$ns-slow" setpriv --bounding-set "$rights" "$tapwalld" --ports 'none*' --socket "$lab/b.sock" \
+		--bpffs "$lab/bpffs/b" --state-dir "$lab/state-b" $(linked host-b) 2>>"$lab/b.log" &
+	other=$!
+	children="$children $other"
+}
+policy() { # ACTION…
+	"$TW_BUILD/tapwall" policy "$@" --slow "$slow/slowd.sock"
+}
+target() { # AGENT JQ FILTER
+	policy status --json | jq -es "any(.[]; .agent == \"$1\" and ($2))"
+}
+says() { # CODE TEXT COMMAND…: true if the command exits with CODE and prints TEXT
+	code=$1
+	text=$2
+	shift 2
+	"$@" >"$lab/says.out" 2>&1
+	got=$?
+	echo "$got"
+	cat "$lab/says.out"
+	[ "$got" = "$code" ] && grep -q "$text" "$lab/says.out"
+}
+log_has() { # FILE TEXT
+	grep -q "$2" "$lab/$1"
+}
+
+make_host
+make_guest 1
+make_guest 2
+guests="$guests slow"
+ip netns add "$ns-slow"
+ip -n "$ns-slow" link set lo up
+ip -n "$ns-host" link add up0 type veth peer name eth0 netns "$ns-slow"
+on_host sysctl -qw net.ipv6.conf.up0.disable_ipv6=0 net.ipv6.conf.up0.dad_transmits=0
+ip -n "$ns-slow" addr add fd09::1/64 dev eth0 nodad
+ip -n "$ns-host" addr add fd09::2/64 dev up0 nodad
+ip -n "$ns-slow" link set eth0 up
+ip -n "$ns-host" link set up0 up
+chmod 755 "$lab"
+mkdir "$slow"
+chown 65534:65534 "$slow"
+slowd_alone() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$TW_BUILD/tapwall-slowd" --state-dir "$slow" "$@"
+}
+slowd_alone --init >"$lab/init.out" 2>&1 || bail "the slow path makes a CA" "$(cat "$lab/init.out")"
+cp "$slow/ca.pem" "$lab"
+for name in host-a host-b; do
+	slowd_alone --issue "$name" >"$lab/$name.pem" || bail "a certificate is issued"
+done
+begin g2 echo7001 echo tcp 7001
+begin g2 echo7002 echo tcp 7002
+
+rules() { # PORT…
+	echo 'rules:'
+	for port; do
+		echo "  - {name: p$port, from: any, to: any, service: tcp/$port, action: allow}"
+	done
+	echo '  - {name: rest, from: any, to: any, action: reject}'
+}
+{ workloads 2; rules 7001; } >"$lab/one.yaml"
+{ workloads 1; rules 7001 7002; } >"$lab/two.yaml" # has no workload for tap2
+{ workloads 2; rules 7002; } >"$lab/three.yaml"
+{ workloads 2; echo 'rules:'; echo '  - {name: bad, from: w9, to: any, action: allow}'; } >"$lab/bad.yaml"
+
+start_slowd
+check "no version is stored" says 0 'no version is stored' policy log
+# shellcheck disable=SC2046
+start_agent $(linked host-a)
+start_other
+check "the agents connect" within 20 target host-a '.connected and .state == "unmanaged"'
+check "both of them" within 20 target host-b '.connected and .state == "unmanaged"'
+
+check "an invalid policy is refused at its place" says 1 'bad.yaml:6:23:.*w9' policy push "$lab/bad.yaml"
+check "and not stored" says 0 'no version is stored' policy log
+check "an unknown agent is named" says 2 'there is no such agent' policy push "$lab/one.yaml" --agents host-x
+check "viewers push nothing" says 3 "viewers' socket" "$TW_BUILD/tapwall" policy push "$lab/one.yaml" \
+	--slow "$slow/view.sock"
+check "a version is pushed" policy push "$lab/one.yaml" -m 'the first'
+check "host-a has it" target host-a '.state == "in-force" and .wanted == 1 and .in_force == 1'
+check "host-b has it" target host-b '.state == "in-force" and .in_force == 1'
+equal "it is in force at the ports" "connected refused" \
+	"$(attempt 1 tcp 10.0.0.12 7001) $(attempt 1 tcp 10.0.0.12 7002)"
+policy log --json >"$lab/log.json"
+equal "the log has author, comment and digest" "root the first $(sha256sum "$lab/one.yaml" | cut -d ' ' -f 1)" \
+	"$(jq -r '.author + " " + .comment + " " + .sha256' "$lab/log.json")"
+check "viewers read it" "$TW_BUILD/tapwall" policy log --slow "$slow/view.sock"
+
+check "a version that one agent refuses" says 1 'host-a: REFUSED: .*NOT FILTERED' policy push "$lab/two.yaml"
+check "is in force at the other" target host-b '.state == "in-force" and .in_force == 2'
+check "and why is told" target host-a '.state == "refused" and .in_force == 1 and (.error | contains("tap2"))'
+policy show 2 >"$lab/shown.yaml"
+check "a version is shown" cmp "$lab/two.yaml" "$lab/shown.yaml"
+policy diff 1 2 >"$lab/diff.out"
+equal "two are compared" "  - workload w2,  + rule p7002" "$(grep -v '^      ' "$lab/diff.out" | paste -sd ,)"
+check "an older version again" policy push --stored 1
+check "is in force at both" target host-a '.state == "in-force" and .wanted == 1 and .in_force == 1'
+equal "and no new one is made" 2 "$(policy log --json | wc -l)"
+
+check "another policy is applied at the host" apply "$lab/three.yaml"
+check "drift is shown" within 20 target host-a '.state == "drift" and .wanted == 1 and .in_force == null'
+check "and logged" log_has slowd.log 'agent host-a: drift: policy .*three.yaml is in force instead of version 1'
+equal "and not overwritten" "refused connected" \
+	"$(attempt 1 tcp 10.0.0.12 7001) $(attempt 1 tcp 10.0.0.12 7002)"
+check "a push replaces it" policy push --stored 1 --agents host-a
+check "and ends the drift" target host-a '.state == "in-force" and .in_force == 1'
+
+kill "$other"
+wait "$other" 2>/dev/null
+check "an agent goes away" within 20 target host-b '(.connected | not) and .state == "away"'
+check "a push does not wait for it" says 0 'host-b: away; gets it when it connects' policy push "$lab/three.yaml"
+check "it waits for the agent" target host-b '.state == "waiting" and .wanted == 3'
+stop_slowd KILL
+start_slowd
+check "the slow path was killed, and knows what is wanted" target host-b '.state == "waiting" and .wanted == 3'
+start_other
+check "the agent comes back and gets it" within 20 target host-b '.state == "in-force" and .in_force == 3'
+check "the other one had it" within 20 target host-a '.state == "in-force" and .in_force == 3'
+
+stop_slowd TERM
+dd if=/dev/urandom of="$slow/policies.db" bs=4096 count=1 conv=notrunc status=none
+start_slowd_damaged() {
+	ip netns exec "$ns-slow" setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
+		"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --listen '[fd09::1]:7433' --socket "$slow/slowd.sock" \
+		--cert "$slow/slowd.pem" --key "$slow/slowd.pem" --ca "$slow/ca.pem" 2>>"$lab/slowd.log" &
+	slowd=$!
+	children="$children $slowd"
+}
+start_slowd_damaged
+agents_are() {
+	[ "$("$TW_BUILD/tapwall" agents --slow "$slow/slowd.sock" --json | jq -r 'select(.connected).name' | paste -sd ' ')" = "$1" ]
+}
+check "with a damaged store it serves agents" within 40 agents_are "host-a host-b"
+check "and says what is wrong" says 5 'policies.db' policy log
+equal "the ports keep their policy" "refused connected" \
+	"$(attempt 1 tcp 10.0.0.12 7001) $(attempt 1 tcp 10.0.0.12 7002)"
+finish
