@@ -11,7 +11,7 @@
  *             directory's struct. turn.c acts on the flags, in a fixed order.
  * Order:      daemon.c sets everything up from right to left, and ends it in reverse.
  * Invariants: 1. One thread; no module blocks. A second thread only moves events from the kernel's buffer into a
- *                queue (observe/ring.h).
+ *                queue (observe/ring.h), a third one writes and reads the spool's files (observe/spool_disk.h).
  *             2. Ending the agent, in any way, changes nothing that is enforced.
  *             3. No cycle of files (tests/lint/structure).
  */
@@ -23,6 +23,7 @@
 #include "agent/observe/asks.h"
 #include "agent/observe/events.h"
 #include "agent/observe/journal.h"
+#include "agent/observe/spool.h"
 #include "agent/observe/sweep.h"
 #include "agent/observe/telemetry.h"
 #include "agent/options.h"
@@ -78,6 +79,7 @@ struct tw_agent {
 	struct tw_telemetry telemetry;
 	struct tw_journal journal;
 	struct tw_sweep sweep;
+	char *spool_dir;
 
 	struct tw_answer_ctx answers;
 	struct tw_server *server;
@@ -87,6 +89,7 @@ struct tw_agent {
 	struct tw_watch latch_watch;
 	struct tw_watch signal_watch;
 	struct tw_watch tick_watch;
+	struct tw_watch spool_watch;
 	int signal_fd;
 	int tick_fd;
 	int bpffs_fd; /* holds the lock on the BPF directory */

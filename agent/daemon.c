@@ -236,6 +236,35 @@ static int init_dial(struct tw_agent *agent, struct tw_err *err)
 	return tw_dial_init(&agent->dial, &setup, err);
 }
 
+static void on_spool(void *arg, uint32_t events)
+{
+	struct tw_agent *agent = arg;
+
+	agent->telemetry.told |= tw_spool_turn(agent->telemetry.spool);
+}
+
+/* Without a slow path, nothing is kept for it. What an earlier agent kept stays until there is one. */
+static int init_spool(struct tw_agent *agent)
+{
+	struct tw_spool_options spool = {.bytes_max = (uint64_t)agent->options->spool_mib << 20,
+		.names = &agent->journal.names};
+	int ret;
+
+	agent->spool_watch.fd = -1;
+	if (!agent->options->slow_path || !agent->options->spool_mib)
+		return 0;
+	if (asprintf(&agent->spool_dir, "%s/" TW_SPOOL_DIR, agent->options->state_dir) < 0) {
+		agent->spool_dir = NULL;
+		return -ENOMEM;
+	}
+	spool.dir = agent->spool_dir;
+	ret = tw_spool_new(&spool, &agent->telemetry.spool);
+	if (!ret && tw_spool_fd(agent->telemetry.spool) >= 0)
+		ret = tw_loop_add(&agent->loop, &agent->spool_watch,
+			tw_spool_fd(agent->telemetry.spool), EPOLLIN, on_spool, agent);
+	return ret;
+}
+
 static int init_rest(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_server_options server = {.loop = &agent->loop,
@@ -250,8 +279,11 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 				.option = "--viewer-socket"}},
 		.start = tw_answer_start,
 		.context = &agent->answers};
-	int ret = tw_events_new(&agent->telemetry, &agent->telemetry.events, err);
+	int ret = init_spool(agent);
 
+	if (ret < 0)
+		return tw_err_set(err, ret, "spool", NULL, "%s", strerror(-ret));
+	ret = tw_events_new(&agent->telemetry, &agent->telemetry.events, err);
 	if (!ret)
 		ret = tw_captures_new(&agent->telemetry, &agent->telemetry.captures, err);
 	if (!ret)
@@ -386,6 +418,9 @@ static void done(struct tw_agent *agent)
 	tw_captures_free(agent->telemetry.captures);
 	tw_asks_free(agent->telemetry.asks);
 	tw_events_free(agent->telemetry.events);
+	tw_loop_remove(&agent->loop, &agent->spool_watch);
+	tw_spool_free(agent->telemetry.spool);
+	free(agent->spool_dir);
 	tw_netlink_free(agent->host.netlink);
 	tw_rtnl_free(agent->host.rtnl);
 	tw_latch_free(agent->host.latch);
@@ -481,6 +516,7 @@ int tw_daemon_release(const struct tw_agent_options *options)
 	tw_auto(tw_store) struct tw_store *store = NULL;
 	struct tw_err err = {0};
 	tw_autofd int bpffs_fd = -1;
+	char *spool_dir;
 	int ret = tw_store_open(options->state_dir, &store, &err);
 
 	if (!ret)
@@ -495,6 +531,10 @@ int tw_daemon_release(const struct tw_agent_options *options)
 	if (ret < 0)
 		return fail(&err, tw_exit_code(ret));
 	unlink(options->socket);
+	if (asprintf(&spool_dir, "%s/" TW_SPOOL_DIR, options->state_dir) >= 0) {
+		tw_spool_remove(spool_dir);
+		free(spool_dir);
+	}
 	tw_store_remove(store);
 	return 0;
 }

@@ -100,6 +100,21 @@ static const struct tw_arg args[] = {
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall/link/ca.pem",
 		.help = "Certificate of the CA that issued the slow path's certificate, as PEM"},
+	{.name = "spool-size",
+		.type = TW_ARG_U32,
+		AT(spool_mib),
+		.value = "MIB",
+		.fallback = "64",
+		.max = 65536,
+		.help = "Keep events for the slow path until it has stored them: half of this size in memory, "
+			"the rest compressed in the state directory. Beyond it, the oldest are dropped. 0: keep none"},
+	{.name = "snapshot",
+		.type = TW_ARG_U32,
+		AT(snapshot_s),
+		.value = "SECONDS",
+		.fallback = "300",
+		.max = 86400,
+		.help = "Report live connections to the slow path at this interval. 0: only when they end"},
 	{.name = "decider-socket",
 		.type = TW_ARG_FILE,
 		AT(decider_socket),
@@ -179,6 +194,7 @@ static const struct tw_args_section sections[] = {
 		"root and the group tapwall.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"
 		"_/var/lib/tapwall/link/_\n\tthe certificates for the slow path.\n\n"
+		"_/var/lib/tapwall/spool/_\n\tevents that the slow path has not stored yet.\n\n"
 		"_/var/lib/tapwall/_\n\tthe policy in force and the agent's other state. *--release* keeps _leases.json_, the addresses that DHCP gave to guests, because the guests run on.\n"},
 	{"SEE ALSO", "*tapwall*(1), *tapwall-slowd*(8)\n"},
 };

@@ -27,6 +27,8 @@ struct tw_agent_options {
 	const char *slow_path_cert;
 	const char *slow_path_key;
 	const char *slow_path_ca;
+	uint32_t spool_mib;  /* events kept for the slow path; 0: none */
+	uint32_t snapshot_s; /* interval between reports of live connections; 0: none */
 	const char *decider_socket;
 	uint32_t ask_rate; /* questions per second and port */
 	const char *bpffs;

@@ -145,6 +145,15 @@ static void print_slow_path(const Tapwall__V1__SlowPath *s)
 	else
 		print_line("slow path", "%s, NOT CONNECTED: %s; tried %llu time%s", s->address,
 			s->why, (unsigned long long)s->attempts, plural(s->attempts));
+	if (s->events_kept || s->events_dropped)
+		print_line("",
+			"%s event%s not stored by it yet, %s in memory, %s on disk; %s dropped",
+			tw_human_count(s->events_kept).text, plural(s->events_kept),
+			tw_human_bytes(s->events_memory_bytes).text,
+			tw_human_bytes(s->events_disk_bytes).text,
+			tw_human_count(s->events_dropped).text);
+	if (s->events_trouble[0])
+		print_line("", "events are NOT KEPT ON DISK: %s", s->events_trouble);
 	if (s->certificate_left_s < 0)
 		print_line("", "this host's certificate EXPIRED %s ago; renew it",
 			tw_human_span(-s->certificate_left_s).text);

@@ -13,7 +13,13 @@
 
 int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message)
 {
-	size_t len = protobuf_c_message_get_packed_size(message);
+	return tw_link_pack_with(out, message, NULL, 0);
+}
+
+int tw_link_pack_with(
+	struct tw_buf *out, const ProtobufCMessage *message, const uint8_t *rest, size_t rest_len)
+{
+	size_t first_len = protobuf_c_message_get_packed_size(message), len = first_len + rest_len;
 	uint8_t *frame;
 
 	if (len > TW_LINK_FRAME_MAX)
@@ -24,6 +30,8 @@ int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message)
 	for (size_t i = 0; i < HEADER_LEN; i++)
 		frame[i] = (uint8_t)(len >> (8 * (HEADER_LEN - 1 - i)));
 	protobuf_c_message_pack(message, frame + HEADER_LEN);
+	if (rest_len)
+		memcpy(frame + HEADER_LEN + first_len, rest, rest_len);
 	return 0;
 }
 

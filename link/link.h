@@ -23,6 +23,9 @@
 
 /* Appends the framed message to `out`. Returns 0, -EMSGSIZE or -ENOMEM. */
 int tw_link_pack(struct tw_buf *out, const ProtobufCMessage *message);
+/* As tw_link_pack(), with `rest_len` more bytes of the same message that are packed already. */
+int tw_link_pack_with(
+	struct tw_buf *out, const ProtobufCMessage *message, const uint8_t *rest, size_t rest_len);
 
 /* Finds a whole frame at the start of data[0 … len). Returns its total length (header and body) and
  * sets *ret_body and *ret_body_len. Returns 0 if more bytes are needed, or -EMSGSIZE. */

@@ -11,6 +11,14 @@ int tw_reply_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *respon
 	return tw_link_pack(out, &response->base);
 }
 
+int tw_reply_packed(struct tw_buf *out, uint64_t id, const uint8_t *packed, size_t len)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	response.id = id;
+	return tw_link_pack_with(out, &response.base, packed, len);
+}
+
 int tw_reply_error(
 	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err)
 {

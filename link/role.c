@@ -16,13 +16,16 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_RULES:
 	case TAPWALL__V1__REQUEST__BODY_COUNTERS:
 	case TAPWALL__V1__REQUEST__BODY_LOG:
-	case TAPWALL__V1__REQUEST__BODY_EVENTS:
 	case TAPWALL__V1__REQUEST__BODY_TOP:
 	case TAPWALL__V1__REQUEST__BODY_AGENTS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_TARGETS:
 	case TAPWALL__V1__REQUEST__BODY__NOT_SET: /* answered as unknown */
 		return true;
+	case TAPWALL__V1__REQUEST__BODY_EVENTS:
+		/* A second reader that acknowledges would end the slow path's stream. */
+		return !request->events->acks || role == TW_ROLE_SLOW_PATH ||
+		       role == TW_ROLE_OPERATOR;
 	case TAPWALL__V1__REQUEST__BODY_DECIDE:
 	case TAPWALL__V1__REQUEST__BODY_ANSWER:
 		return role == TW_ROLE_DECIDER || role == TW_ROLE_OPERATOR;

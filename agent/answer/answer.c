@@ -415,8 +415,11 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return answer_policy(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_FLOWS:
 		return tw_answer_flows(ctx, request, ret_stream);
-	case TAPWALL__V1__REQUEST__BODY_LOG:
 	case TAPWALL__V1__REQUEST__BODY_EVENTS:
+		if (request->events->acks)
+			return tw_answer_spooled(ctx, request, out, ret_stream);
+		return tw_answer_log(ctx, request, ret_stream);
+	case TAPWALL__V1__REQUEST__BODY_LOG:
 		return tw_answer_log(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_EVENTS_ACK:
 		return tw_answer_events_ack(ctx, request, out);

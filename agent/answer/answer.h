@@ -44,6 +44,9 @@ int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reque
 /* Answers LogRequest and EventsRequest. */
 int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
+/* Answers an EventsRequest with `acks`. */
+int tw_answer_spooled(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret_stream);
 int tw_answer_events_ack(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 

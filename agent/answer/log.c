@@ -283,27 +283,6 @@ static int events_start(const struct tw_answer_ctx *ctx, const Tapwall__V1__Even
 	return 0;
 }
 
-int tw_answer_events_ack(
-	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
-{
-	const Tapwall__V1__EventsAckRequest *ack = request->events_ack;
-	const struct tw_journal *journal = ctx->telemetry->journal;
-	uint64_t oldest = tw_journal_oldest(journal);
-	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
-	Tapwall__V1__EventsAcked acked = TAPWALL__V1__EVENTS_ACKED__INIT;
-	struct tw_err err;
-
-	if (ack->journal != journal->id || ack->next > journal->next) {
-		tw_err_set(&err, -EINVAL, "request", "acknowledge rows that were sent",
-			"the agent has not sent these events");
-		return tw_answer_error(out, request->id, &response, &err);
-	}
-	acked.kept = journal->next - (ack->next > oldest ? ack->next : oldest);
-	response.body_case = TAPWALL__V1__RESPONSE__BODY_EVENTS_ACKED;
-	response.events_acked = &acked;
-	return tw_answer_send(out, request->id, &response, true);
-}
-
 int tw_answer_log(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream)
 {

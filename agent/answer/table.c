@@ -9,6 +9,7 @@
 #include "agent/observe/describe.h"
 #include "agent/observe/asks.h"
 #include "agent/observe/events.h"
+#include "agent/observe/spool.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
 #include "agent/ports/hostwork.h"
@@ -304,6 +305,20 @@ static void fill_asks(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *stat
 	status->answers_refused = counts.refused;
 }
 
+static void fill_spool(const struct tw_spool *spool, Tapwall__V1__SlowPath *message)
+{
+	struct tw_spool_state state;
+
+	if (!spool)
+		return;
+	tw_spool_describe(spool, &state);
+	message->events_kept = state.rows;
+	message->events_memory_bytes = state.memory;
+	message->events_disk_bytes = state.disk;
+	message->events_dropped = state.dropped;
+	message->events_trouble = TEXT(state.trouble);
+}
+
 static int send_status(
 	const struct table_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
@@ -338,8 +353,10 @@ static int send_status(
 						: "ignore");
 	}
 	fill_loads(ctx, &status);
-	if (tw_dial_describe(ctx->dial, &slow_path))
+	if (tw_dial_describe(ctx->dial, &slow_path)) {
+		fill_spool(ctx->telemetry->spool, &slow_path);
 		status.slow_path = &slow_path;
+	}
 	status.degraded = degraded;
 	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
 		if (ctx->enforcement->degraded.text[i][0])

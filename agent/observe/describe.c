@@ -299,23 +299,17 @@ static uint8_t gate_verdict(uint64_t gate)
 	return (uint8_t)tw_decision_verdict(tw_gate_decision(gate));
 }
 
-void tw_describe_row(
-	const struct tw_telemetry *telemetry, uint64_t number, struct tw_event_row *ret)
+static void fill_row(struct tw_journal *journal, const struct tw_event *event,
+	const struct tw_event_names *names, int64_t unix_ns, struct tw_event_row *ret)
 {
-	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
-	const struct tw_event *event = &record->event;
-	const struct tw_event_names *names = tw_describe_names_of(telemetry, number);
 	const struct tw_outcome *outcome = &event->outcome;
 
 	*ret = (struct tw_event_row){
-		.number = number,
-		.lost_before = record->lost_before,
-		.time_ns = event->time_ns + (uint64_t)record->unix_ns,
+		.time_ns = event->time_ns + (uint64_t)unix_ns,
 		.kind = (uint8_t)tw_describe_kind(event),
 		.verdict = outcome->verdict,
 		.direction = outcome->dir,
-		.notable = record->notable,
-		.reason = tw_journal_name(telemetry->journal, tw_reason_name(reason_of(event))),
+		.reason = tw_journal_name(journal, tw_reason_name(reason_of(event))),
 		.icmp_type = event->icmp_type,
 		.ethertype = ntohs(event->ethertype),
 		.vlan = event->vlan,
@@ -323,11 +317,33 @@ void tw_describe_row(
 		.in_verdict = gate_verdict(outcome->gate[TW_DIR_IN]),
 	};
 	fill_names(names, ret);
-	fill_ends(telemetry->journal, event, ret);
+	fill_ends(journal, event, ret);
 	if (event->kind == TW_EVENT_CLOSE)
 		fill_sums(event, names, ret);
 	else
 		fill_frame(event, ret);
+}
+
+void tw_describe_row(
+	const struct tw_telemetry *telemetry, uint64_t number, struct tw_event_row *ret)
+{
+	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
+	const struct tw_event_names *names = tw_describe_names_of(telemetry, number);
+
+	fill_row(telemetry->journal, &record->event, names, record->unix_ns, ret);
+	ret->number = number;
+	ret->lost_before = record->lost_before;
+	ret->notable = record->notable;
+}
+
+void tw_describe_live(const struct tw_telemetry *telemetry, const struct tw_event *event,
+	int64_t unix_ns, struct tw_event_row *ret)
+{
+	struct tw_event_names names;
+
+	tw_describe_names(telemetry, event, &names);
+	fill_row(telemetry->journal, event, &names, unix_ns, ret);
+	ret->kind = TW_EVENT_ROW_LIVE;
 }
 
 /* True if the rule that decided says `log: false`. */

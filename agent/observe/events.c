@@ -8,6 +8,7 @@
 #include "agent/observe/describe.h"
 #include "agent/observe/journal.h"
 #include "agent/observe/ring.h"
+#include "agent/observe/spool.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
@@ -46,12 +47,29 @@ struct tw_events {
 	uint64_t limited;
 };
 
+/* Adds an entry of the journal to the spool, unless it opens a connection. */
+static void keep(const struct tw_telemetry *telemetry, uint64_t number)
+{
+	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
+	struct tw_event_row row;
+
+	if (record->event.kind == TW_EVENT_OPEN) {
+		if (record->lost_before)
+			tw_spool_lose(telemetry->spool, record->lost_before);
+		return;
+	}
+	tw_describe_row(telemetry, number, &row);
+	tw_spool_add(telemetry->spool, &row);
+}
+
 static void tell(struct tw_events *events, const struct tw_event *event)
 {
 	struct tw_telemetry *telemetry = events->telemetry;
 
 	tw_journal_add(telemetry->journal, event, events->unix_ns,
 		tw_describe_is_notable(telemetry, event));
+	if (telemetry->spool)
+		keep(telemetry, telemetry->journal->next - 1);
 	events->telemetry->told = true;
 }
 
@@ -61,6 +79,8 @@ void tw_events_settle(struct tw_telemetry *telemetry)
 
 	while ((number = tw_journal_unsettled(telemetry->journal)))
 		tw_describe_names_of(telemetry, number);
+	if (telemetry->spool && telemetry->journal->names.n > TW_JOURNAL_NAMES)
+		tw_spool_seal(telemetry->spool);
 	tw_journal_tidy(telemetry->journal, TW_JOURNAL_NAMES);
 }
 

@@ -18,6 +18,7 @@
 #include "fastpath/kernel/walk.h"
 #include "fastpath/path/conntrack/expiry.h"
 
+#define NS_PER_S     1000000000u
 #define PAUSE_NS     5000000000u /* pause between two walks */
 #define STEPS	     8		 /* steps per tick */
 #define OVERFLOWS    2048	 /* sets per tick */
@@ -29,6 +30,8 @@ int tw_sweep_init(struct tw_sweep *sweep, struct tw_telemetry *telemetry)
 
 	memset(sweep, 0, sizeof(*sweep));
 	sweep->telemetry = telemetry;
+	sweep->snapshot.telemetry = telemetry;
+	sweep->snapshot.interval_ns = (uint64_t)telemetry->host->options->snapshot_s * NS_PER_S;
 	/* Tells the programs that an agent sweeps, so that opening a connection does not have
 	 * to. */
 	tw_kernel_sweep(telemetry->host->kernel, 0, tw_ticks_now());
@@ -57,7 +60,10 @@ static int step(struct tw_sweep *sweep, const struct tw_config *config)
 		const struct tw_conn *conn = &sweep->walk.conns[i];
 
 		tw_charges_meet(&sweep->charges, conn);
-		sweep->met += !tw_conn_expired(config, conn, now, 0);
+		if (!tw_conn_expired(config, conn, now, 0)) {
+			sweep->met++;
+			tw_snapshot_meet(&sweep->snapshot, &sweep->walk.keys[i], conn);
+		}
 		for (size_t dir = 0; dir < TW_DIR__MAX; dir++)
 			if (tw_gate_decision(conn->gate[dir]))
 				tw_slots_refer(telemetry->enforcement->slots,
@@ -72,6 +78,7 @@ static void begin_walk(struct tw_sweep *sweep)
 	tw_slots_begin_walk(sweep->telemetry->enforcement->slots);
 	tw_gone_begin_walk(sweep->telemetry->host);
 	tw_charges_begin_walk(&sweep->charges);
+	tw_snapshot_begin_walk(&sweep->snapshot);
 	sweep->walking = true;
 	sweep->met = 0;
 }

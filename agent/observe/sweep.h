@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/observe/snapshot.h"
 #include "fastpath/kernel/walk.h"
 #include "agent/publish/charges.h"
 
@@ -22,6 +23,7 @@ struct tw_sweep {
 	struct tw_telemetry *telemetry;
 	struct tw_walk walk;
 	struct tw_charges charges;
+	struct tw_snapshot snapshot;
 	struct tw_overflow_walk overflows;
 	uint64_t next_ns; /* time of the next walk */
 	bool walking;

@@ -14,6 +14,7 @@ struct tw_events;
 struct tw_host;
 struct tw_journal;
 struct tw_loop;
+struct tw_spool;
 struct tw_sweep;
 
 struct tw_telemetry {
@@ -23,6 +24,7 @@ struct tw_telemetry {
 	struct tw_journal *journal;
 	struct tw_sweep *sweep;
 	struct tw_events *events;
+	struct tw_spool *spool; /* NULL: no slow path is configured, or nothing is kept for it */
 	struct tw_captures *captures;
 	struct tw_asks *asks;
 

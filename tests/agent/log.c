@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Unit tests of the agent's answer to EventsRequest: its events, continuing from a number, filters,
  * and overwritten entries. */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "tests/agent/test.h"
@@ -269,48 +268,6 @@ static void test_dictionary(void **state)
 	assert_int_equal(f->reader.generation, 2);
 }
 
-/* Returns the errno of an acknowledgement, positive, or 0. */
-static int acknowledge(struct fixture *f, uint64_t journal, uint64_t next, uint64_t *ret_kept)
-{
-	Tapwall__V1__EventsAckRequest ack = TAPWALL__V1__EVENTS_ACK_REQUEST__INIT;
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	Tapwall__V1__Response *response;
-	tw_auto_buf struct tw_buf out = {0};
-	const uint8_t *body;
-	size_t len;
-	int code;
-
-	ack.journal = journal;
-	ack.next = next;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_EVENTS_ACK;
-	request.events_ack = &ack;
-	assert_int_equal(tw_answer_events_ack(&f->ctx, &request, &out), 0);
-	assert_true(tw_link_frame((const uint8_t *)out.data, out.len, &body, &len) > 0);
-	response = tw_link_unpack_response(body, len);
-	assert_non_null(response);
-	assert_true(response->last);
-	code = response->error ? response->error->code : 0;
-	if (!code)
-		*ret_kept = response->events_acked->kept;
-	tapwall__v1__response__free_unpacked(response, NULL);
-	return code;
-}
-
-static void test_ack(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t kept = 0;
-
-	add(f, 10, TW_EVENT_CLOSE, "w1");
-	assert_int_equal(acknowledge(f, f->journal.id, 4, &kept), 0);
-	assert_int_equal(kept, 7);
-	assert_int_equal(acknowledge(f, f->journal.id, 11, &kept), 0);
-	assert_int_equal(kept, 0);
-	/* Events that do not exist yet, and those of another agent. */
-	assert_int_equal(acknowledge(f, f->journal.id, 12, &kept), EINVAL);
-	assert_int_equal(acknowledge(f, f->journal.id + 1, 4, &kept), EINVAL);
-}
-
 /* The row of an ended connection has the times of its first and last packet, and the ports of both ends. */
 static void test_close(void **state)
 {
@@ -353,7 +310,6 @@ int main(void)
 		WITH_FIXTURE(test_progress),
 		WITH_FIXTURE(test_dictionary),
 		WITH_FIXTURE(test_close),
-		WITH_FIXTURE(test_ack),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -104,6 +104,11 @@ static void fill_slow_path(bool connected, Tapwall__V1__SlowPath *s)
 		s->state = "waiting";
 		s->why = "the peer refuses: evil\033[31m";
 		s->attempts = 3;
+		s->events_kept = 1234567;
+		s->events_memory_bytes = 32 << 20;
+		s->events_disk_bytes = 20 << 20;
+		s->events_dropped = 400;
+		s->events_trouble = "cannot write: No space left on device\033[31m";
 		s->certificate_left_s = -25 * HOUR;
 	}
 }
