@@ -31,6 +31,11 @@ int tw_port_kind_from_name(const char *name, enum tw_port_kind *ret)
 	return -ENOENT;
 }
 
+const char *tw_port_kind_name(enum tw_port_kind kind)
+{
+	return kind_names[kind];
+}
+
 static void put_veth_peer(struct nlmsghdr *nlh, const char *name)
 {
 	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);

@@ -130,8 +130,9 @@ int tw_run_cases(struct tw_target *target, const struct tw_run_options *options)
 		return 5;
 	if (options->all_reasons)
 		complete = all_reasons_seen(&play);
-	printf("%s: %zu cases, %zu judgements: %zu passed, %zu failed, %zu skipped\n",
-		target->ops->name, n[0] + n[1] + n[2], play.n_judgements, n[TW_PLAYED_PASS],
-		n[TW_PLAYED_FAIL], n[TW_PLAYED_SKIP]);
+	printf("%s%s%s: %zu cases, %zu judgements: %zu passed, %zu failed, %zu skipped\n",
+		target->ops->name, options->ports ? ", ports by " : "",
+		options->ports ? options->ports : "", n[0] + n[1] + n[2], play.n_judgements,
+		n[TW_PLAYED_PASS], n[TW_PLAYED_FAIL], n[TW_PLAYED_SKIP]);
 	return n[TW_PLAYED_FAIL] || !complete || !n[TW_PLAYED_PASS] ? 1 : 0;
 }

@@ -12,6 +12,7 @@
 
 struct tw_run_options {
 	bool verbose;
+	const char *ports;	  /* kind of the ports' interfaces; NULL: none */
 	bool all_reasons;	  /* fail if a reason did not occur */
 	const char *const *paths; /* files, or folders with *.case files */
 	size_t n_paths;
