@@ -108,14 +108,21 @@ finish() {
 }
 
 # Waits for a condition up to a number of seconds; false without a message if it does not hold by
-# then.
+# then. After the first second it looks less often, because many tests wait at the same time.
 within() { # SECONDS COMMAND…
 	tries=$(($1 * 20))
+	frequent=$((tries - 20))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
+		if [ "$tries" -gt "$frequent" ]; then
+			tries=$((tries - 1))
+			between=0.05
+		else
+			tries=$((tries - 4))
+			between=0.2
+		fi
 		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
+		sleep $between
 	done
 }
 
