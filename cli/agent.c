@@ -38,9 +38,8 @@ static int tell_error(const Tapwall__V1__Error *error, bool told_already)
 	return tw_report_err(&err);
 }
 
-/* Reports that the agent cannot be reached. Any error other than a lack of permission or
- * memory means that no agent runs. */
-static int tell_unreachable(const struct tw_err *err)
+/* Any error other than a lack of permission or memory means that no agent runs. */
+int tw_agent_tell_unreachable(const struct tw_err *err)
 {
 	int exit_code = tw_report_err(err);
 
@@ -67,37 +66,48 @@ static const char *file_of(const struct tw_agent_call *call, const Tapwall__V1__
 	return "policy in force";
 }
 
-/* Returns the socket of a call. `agent:NAME` is that of tapwall-slowd, which passes the request on. */
-static const char *socket_of(const struct tw_agent_call *call, Tapwall__V1__Request *request)
+static int connect_slow(const char *socket, struct tw_link_client **ret, struct tw_err *err)
+{
+	int code = tw_link_connect(socket, ret, err);
+
+	if (code < 0 && code != -EACCES)
+		tw_err_set(err, code, socket,
+			"start tapwall-slowd, or name its socket in TAPWALL_SLOW",
+			"cannot reach tapwall-slowd: %s", strerror(-code));
+	return code;
+}
+
+int tw_agent_connect(
+	const char *socket, struct tw_link_client **ret, const char **ret_agent, struct tw_err *err)
 {
 	const char *slow = getenv("TAPWALL_SLOW");
 
-	if (call->slow || strncmp(call->socket, AGENT_SCHEME, strlen(AGENT_SCHEME)) != 0)
-		return call->socket;
-	request->agent = (char *)(uintptr_t)(call->socket + strlen(AGENT_SCHEME));
-	return slow ? slow : TW_LINK_SLOW_SOCKET;
+	*ret_agent = "";
+	if (strncmp(socket, AGENT_SCHEME, strlen(AGENT_SCHEME)) != 0)
+		return tw_link_connect(socket, ret, err);
+	*ret_agent = socket + strlen(AGENT_SCHEME);
+	return connect_slow(slow ? slow : TW_LINK_SLOW_SOCKET, ret, err);
 }
 
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
 {
-	const char *socket = socket_of(call, request);
+	const char *agent = "";
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
 	struct tw_err err = {0};
 	bool last = false;
-	int ret = 0;
+	int ret = call->slow ? connect_slow(call->socket, &client, &err)
+			     : tw_agent_connect(call->socket, &client, &agent, &err);
 
-	if (tw_link_connect(socket, &client, &err) < 0) {
-		if ((call->slow || request->agent[0]) && err.code != -EACCES)
-			tw_err_set(&err, err.code, socket,
-				"start tapwall-slowd, or name its socket in TAPWALL_SLOW",
-				"cannot reach tapwall-slowd: %s", strerror(-err.code));
-		return call->may_be_absent ? TW_EXIT_NO_AGENT : tell_unreachable(&err);
-	}
+	if (ret < 0)
+		return call->may_be_absent ? TW_EXIT_NO_AGENT : tw_agent_tell_unreachable(&err);
+	request->agent = (char *)(uintptr_t)agent;
 	request->id = 1;
 	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
-		return tw_report_error(TW_EXIT_INTERNAL, socket, NULL, "cannot set a time limit");
+		return tw_report_error(
+			TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
 	if (tw_link_send(client, request, &err) < 0)
-		return err.code == -EMSGSIZE ? tw_report_err(&err) : tell_unreachable(&err);
+		return err.code == -EMSGSIZE ? tw_report_err(&err)
+					     : tw_agent_tell_unreachable(&err);
 	if (call->begun)
 		call->begun(call->arg, client);
 	while (!last && !ret) {
@@ -106,7 +116,7 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 
 		if (tw_link_receive(client, &response, &err) < 0) {
 			tell_failed(call);
-			return tell_unreachable(&err);
+			return tw_agent_tell_unreachable(&err);
 		}
 		if (!call->raw)
 			tw_link_clean(&response->base);

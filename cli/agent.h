@@ -27,5 +27,13 @@ struct tw_agent_call {
 	void *arg;
 };
 
+/* Connects to a socket. `agent:NAME` is that of tapwall-slowd, and *ret_agent is the agent to which
+ * it passes requests; otherwise empty. The caller frees *ret. Returns 0 or a negative errno with
+ * `err` filled in. */
+int tw_agent_connect(const char *socket, struct tw_link_client **ret, const char **ret_agent,
+	struct tw_err *err);
+/* Returns the exit code of an agent or a tapwall-slowd that cannot be reached, and prints why. */
+int tw_agent_tell_unreachable(const struct tw_err *err);
+
 /* Connects, sends the request, passes each response on and prints errors. Returns an exit code. */
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request);

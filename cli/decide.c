@@ -40,6 +40,8 @@ struct command {
 struct session {
 	const struct tw_decide_options *options;
 	struct tw_link_client *client;
+	const char *
+		agent; /* to which tapwall-slowd passes the requests; empty: the agent's own socket */
 	struct command commands[COMMANDS_MAX];
 	char line[LINE_MAX_LEN]; /* start of a line of stdin */
 	size_t line_len;
@@ -58,6 +60,7 @@ static int send_answer(struct session *session, Tapwall__V1__Answer *answer)
 	body.n_answers = 1;
 	body.answers = &answer;
 	request.id = answer->id;
+	request.agent = (char *)(uintptr_t)session->agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_ANSWER;
 	request.answer = &body;
 	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
@@ -300,13 +303,11 @@ static int subscribe(struct session *session)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_err err = {0};
 
-	if (tw_link_connect(options->socket, &session->client, &err) < 0) {
-		int code = tw_report_err(&err);
-
-		return code == TW_EXIT_PERMISSION ? code : TW_EXIT_NO_AGENT;
-	}
+	if (tw_agent_connect(options->socket, &session->client, &session->agent, &err) < 0)
+		return tw_agent_tell_unreachable(&err);
 	body.window = options->window;
 	request.id = SUBSCRIPTION;
+	request.agent = (char *)(uintptr_t)session->agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_DECIDE;
 	request.decide = &body;
 	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;

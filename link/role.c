@@ -28,7 +28,8 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 		       role == TW_ROLE_OPERATOR;
 	case TAPWALL__V1__REQUEST__BODY_DECIDE:
 	case TAPWALL__V1__REQUEST__BODY_ANSWER:
-		return role == TW_ROLE_DECIDER || role == TW_ROLE_OPERATOR;
+		return role == TW_ROLE_DECIDER || role == TW_ROLE_SLOW_PATH ||
+		       role == TW_ROLE_OPERATOR;
 	case TAPWALL__V1__REQUEST__BODY_HELLO:
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
 	case TAPWALL__V1__REQUEST__BODY_EVENTS_ACK:

@@ -12,7 +12,7 @@
 enum tw_role {
 	TW_ROLE_VIEWER,	   /* requests that only read */
 	TW_ROLE_DECIDER,   /* as a viewer, and answer the questions of rules that ask */
-	TW_ROLE_SLOW_PATH, /* as a viewer, and set the policy */
+	TW_ROLE_SLOW_PATH, /* as a decider, and set the policy */
 	TW_ROLE_OPERATOR,  /* all */
 };
 

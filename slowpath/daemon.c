@@ -155,7 +155,10 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 				      .option = "--socket"},
 			{.at = {slow->options->viewer_socket, "tapwall-view", NULL},
 				.role = TW_ROLE_VIEWER,
-				.option = "--viewer-socket"}},
+				.option = "--viewer-socket"},
+			{.at = {slow->options->decider_socket, "tapwall-decide", NULL},
+				.role = TW_ROLE_DECIDER,
+				.option = "--decider-socket"}},
 		.start = tw_slow_answer,
 		.context = slow};
 	int code = tw_loop_init(&slow->loop, act, slow);

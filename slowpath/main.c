@@ -37,6 +37,12 @@ static const struct tw_arg args[] = {
 		.value = "PATH",
 		.help = "Also listen at this socket, for root and the group tapwall-view. It accepts "
 			"only requests that read; policies and captures are refused"},
+	{.name = "decider-socket",
+		.type = TW_ARG_FILE,
+		AT(decider_socket),
+		.value = "PATH",
+		.help = "Also listen at this socket, for root and the group tapwall-decide. It accepts "
+			"requests that read, and those of deciders"},
 	{.name = "cert",
 		.type = TW_ARG_FILE,
 		AT(cert),

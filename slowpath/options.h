@@ -9,7 +9,8 @@
 struct tw_slow_options {
 	const char *listen; /* ADDRESS:PORT */
 	const char *socket;
-	const char *viewer_socket; /* NULL: none */
+	const char *viewer_socket;  /* NULL: none */
+	const char *decider_socket; /* NULL: none */
 	const char *cert;
 	const char *key;
 	const char *ca;

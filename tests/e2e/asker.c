@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* asker: measures rules with `action: ask`, with real packets and a real agent.
  *
- *	asker decider SOCKET WINDOW       allows every question at once, until SIGTERM; prints "ready"
+ *	asker decider SOCKET WINDOW [AGENT]
+ *	                                  allows every question at once, until SIGTERM; prints "ready". With AGENT,
+ *	                                  SOCKET is that of tapwall-slowd, which passes the questions of AGENT on
  *	asker latency HOST PORT N         N UDP exchanges one after the other, each from a new source port: prints
  *	                                  p50 and p99 of the round trip in µs
  *	asker rate HOST PORT OPEN N       N new UDP exchanges, OPEN at a time: prints their rate per second
@@ -44,6 +46,8 @@ static void die(const char *what)
 
 /* ---- the decider ---- */
 
+static const char *agent = "";
+
 static void answer(struct tw_link_client *client, Tapwall__V1__Answer *answers, size_t n)
 {
 	Tapwall__V1__AnswerRequest body = TAPWALL__V1__ANSWER_REQUEST__INIT;
@@ -56,6 +60,7 @@ static void answer(struct tw_link_client *client, Tapwall__V1__Answer *answers, 
 	body.n_answers = n;
 	body.answers = list;
 	request.id = 2;
+	request.agent = (char *)(uintptr_t)agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_ANSWER;
 	request.answer = &body;
 	if (tw_link_send(client, &request, &err) < 0)
@@ -74,6 +79,11 @@ static void decide(struct tw_link_client *client)
 
 		if (tw_link_receive(client, &response, &err) < 0)
 			exit(0);
+		if (response->error) {
+			fprintf(stderr, "asker: %s: %s\n", response->error->place,
+				response->error->text);
+			exit(1);
+		}
 		if (response->body_case == TAPWALL__V1__RESPONSE__BODY_QUESTION) {
 			tapwall__v1__answer__init(&answers[n]);
 			answers[n].id = response->question->id;
@@ -95,8 +105,10 @@ static int run_decider(char **args)
 
 	if (tw_link_connect(args[0], &client, &err) < 0)
 		die(args[0]);
+	agent = args[2] ? args[2] : "";
 	body.window = (uint32_t)atoi(args[1]);
 	request.id = 1;
+	request.agent = (char *)(uintptr_t)agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_DECIDE;
 	request.decide = &body;
 	if (tw_link_send(client, &request, &err) < 0)
@@ -204,13 +216,14 @@ int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
-		int n_args;
+		int n_args, n_optional;
 		int (*run)(char **args);
-	} verbs[] = {
-		{"decider", 2, run_decider}, {"latency", 3, run_latency}, {"rate", 4, run_rate}};
+	} verbs[] = {{"decider", 2, 1, run_decider}, {"latency", 3, 0, run_latency},
+		{"rate", 4, 0, run_rate}};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (argc > 1 && !strcmp(argv[1], verbs[i].name) && argc - 2 == verbs[i].n_args)
+		if (argc > 1 && !strcmp(argv[1], verbs[i].name) && argc - 2 >= verbs[i].n_args &&
+			argc - 2 <= verbs[i].n_args + verbs[i].n_optional)
 			return verbs[i].run(argv + 2);
 	fprintf(stderr, "asker: wrong usage; see the head of asker.c\n");
 	return 2;

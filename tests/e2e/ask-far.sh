@@ -1,0 +1,104 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# ask-far.sh: a decider at the slow path answers the questions of an agent over the link. The slow path's sockets
+# differ in what their clients may do; its death leaves questions to on-timeout and other traffic alone.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+slow=$lab/slow
+slowd=
+decider=
+
+start_slowd() {
+	ip netns exec "$ns-host" "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --listen 127.0.0.1:7433 \
+		--socket "$slow/slowd.sock" --decider-socket "$slow/decide.sock" --viewer-socket "$slow/view.sock" \
+		--cert "$slow/slowd.pem" --key "$slow/slowd.pem" --ca "$slow/ca.pem" 2>>"$lab/slowd.log" &
+	slowd=$!
+	children="$children $slowd"
+	within 20 "$TW_BUILD/tapwall" agents --slow "$slow/slowd.sock" || bail "tapwall-slowd starts" "$(cat "$lab/slowd.log")"
+}
+known() { # the agent is connected
+	"$TW_BUILD/tapwall" agents --slow "$slow/slowd.sock" --json | jq -se 'any(.name == "host-a" and .connected)'
+}
+at() { # SOCKET VERB…
+	at=$1
+	shift
+	TAPWALL_SLOW="$slow/$at.sock" "$TW_BUILD/tapwall" "$@" --socket agent:host-a
+}
+decide() { # SOCKET COMMAND
+	: >"$lab/decide.err"
+	TAPWALL_SLOW="$slow/$1.sock" "$TW_BUILD/tapwall" decide --socket agent:host-a --exec "$2" 2>>"$lab/decide.err" &
+	decider=$!
+	children="$children $decider"
+}
+no_decider() {
+	kill "$decider" 2>/dev/null
+	wait "$decider" 2>/dev/null
+	within 20 deciders 0 || bail "the decider is gone"
+}
+deciders() { # N
+	[ "$(tapwall status --json | jq .deciders)" = "$1" ]
+}
+refused() { # TEXT COMMAND…
+	text=$1
+	shift
+	if "$@" >"$lab/refused.out" 2>&1; then return 1; fi
+	grep -q "$text" "$lab/refused.out"
+}
+gone() { # PID
+	! kill -0 "$1"
+}
+
+make_host
+make_guest 1
+make_guest 2
+mkdir "$slow"
+{
+	workloads 2
+	cat <<-'END'
+		rules:
+		  - {name: plain, from: any, to: w2, service: tcp/7000, action: allow}
+		  - {name: asks, from: w1, to: w2, service: tcp/7001-7004, action: ask, at: from}
+		  - {name: rest, from: any, to: w2, action: allow, at: to}
+		options: {ask: {timeout: 10s, on-timeout: deny}}
+	END
+} >"$lab/policy.yaml"
+"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --init >"$lab/init" || bail "the slow path makes a CA"
+"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --issue host-a >"$lab/host-a.pem" || bail "a certificate is issued"
+start_slowd
+start_agent --policy "$lab/policy.yaml" --slow-path 127.0.0.1:7433 --slow-path-cert "$lab/host-a.pem" \
+	--slow-path-key "$lab/host-a.pem" --slow-path-ca "$slow/ca.pem"
+within 20 known || bail "the agent dials" "$(cat "$lab/slowd.log")"
+for port in 7000 7001 7002 7003 7004; do
+	begin g2 "tcp$port" echo tcp $port
+done
+
+decide slowd "echo \"\$TAPWALL_RULE \$TAPWALL_TO:\$TAPWALL_TO_PORT\" >>'$lab/asked'"
+check "a decider at the slow path subscribes at the agent" within 20 deciders 1
+check "it allows a connection" becomes connected 1 tcp 10.0.0.12 7001
+equal "and was told about it" "asks 10.0.0.12:7001" "$(tail -n 1 "$lab/asked")"
+no_decider
+decide decide false
+check "so does one at the deciders' socket" within 20 deciders 1
+equal "it denies" timeout "$(attempt 1 tcp 10.0.0.12 7002)"
+check "a client there may look" at decide ports
+check "but set no policy" refused "not allowed on the deciders' socket" at decide apply "$lab/policy.yaml"
+check "a viewer may not decide" refused "not allowed on the viewers' socket" at view decide --exec true
+check "an unknown agent is told" refused 'there is no such agent' env TAPWALL_SLOW="$slow/slowd.sock" \
+	"$TW_BUILD/tapwall" decide --socket agent:nobody --exec true
+check "status counts its answers" tapwall status --json
+equal "… none is overdue" "2 0" "$(jq -r '"\(.questions_answered) \(.questions_overdue)"' "$lab/check.out")"
+
+kill -KILL "$slowd"
+wait "$slowd" 2>/dev/null
+check "the slow path dies: so does the decider" within 20 gone "$decider"
+check "the agent has no decider" within 20 deciders 0
+equal "its questions are denied" timeout "$(attempt 1 tcp 10.0.0.12 7003)"
+check "other traffic passes" becomes connected 1 tcp 10.0.0.12 7000
+start_slowd
+within 60 known || bail "the agent dials again" "$(cat "$lab/slowd.log")"
+decide decide true
+check "after it came back a decider subscribes again" within 20 deciders 1
+check "and allows" becomes connected 1 tcp 10.0.0.12 7004
+finish
