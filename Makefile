@@ -2,6 +2,7 @@
 # Entry point of the build. Everything is built in build/, by meson and ninja; see README.md.
 #
 #   make                  build/tapwall, build/tapwalld and build/tapwall-slowd
+#   make appliance        build/appliance, the image of the service VM            (docs/appliance.md)
 #   make demo             three virtual machines, one policy, every path tried   (STAY=1 keeps it running)
 #   make test             all tests                                            (SCALE=full: 50 times as many random cases)
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
@@ -60,6 +61,10 @@ $(BUILD)/san/build.ninja: | $(BUILD)/with-tests
 	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/setup.log 2>&1 || \
 		{ tail -n 20 $(BUILD)/setup.log; exit 1; }
 
+appliance: deps-demo all
+	$(call build,$(BUILD),appliance)
+	@appliance/build
+
 demo: deps-demo all
 	$(call build,$(BUILD),demo)
 	@demo/run
@@ -75,6 +80,10 @@ bench: deps-demo deps-bench all
 install: all
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+	@[ ! -e $(BUILD)/appliance/initrd ] || install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/tapwall/appliance" \
+		$(BUILD)/appliance/vmlinuz $(BUILD)/appliance/initrd
+	@[ ! -e $(BUILD)/appliance/command ] || install -D -t "$(DESTDIR)$(PREFIX)/lib/tapwall/appliance" \
+		$(BUILD)/appliance/command
 
 fuzz: $(BUILD)/with-tests
 	$(call build,$(BUILD))
@@ -92,5 +101,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all deps deps-build deps-demo deps-test deps-bench deps-lint demo test bench install fuzz format lint clean help
+.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint demo test bench install fuzz format lint clean help
 .DELETE_ON_ERROR:

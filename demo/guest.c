@@ -27,6 +27,7 @@
 #define EXIT_UNREACHABLE 125
 #define DEFAULT_SECONDS	 20
 #define RETRY_MS	 20
+#define READY_MAX	 5 /* a guest that says so often that it listens has not received the command */
 
 static long now_ms(void)
 {
@@ -159,12 +160,13 @@ static bool send_all(int fd, const char *data, size_t len)
 
 static int run(int fd, long seconds, char **words, int n_words)
 {
-	tw_auto_buf struct tw_buf line = {0};
+	tw_auto_buf struct tw_buf line = {0}, answer = {0};
 	char id[32];
+	unsigned int n_ready = 0;
 	size_t id_len;
 	int error;
 
-	snprintf(id, sizeof(id), "%x.%lx", (unsigned int)getpid(), (unsigned long)now_ms());
+	snprintf(id, sizeof(id), "#%x.%lx", (unsigned int)getpid(), (unsigned long)now_ms());
 	id_len = strlen(id);
 	tw_buf_addf(&line, "%s\t%ld\t", id, seconds);
 	for (int i = 0; i < n_words; i++)
@@ -176,16 +178,20 @@ static int run(int fd, long seconds, char **words, int n_words)
 	tw_buf_adds(&line, "\n");
 	if (line.failed || !send_all(fd, line.data, line.len))
 		return EXIT_UNREACHABLE;
-	/* The guest ends a command that takes too long; one more second lets it report that. */
+	/* The guest ends a command that takes too long; one more second lets it report that. What is
+	 * sent before the guest opens its serial line is lost, and must be sent again. */
 	for (;;) {
-		error = next_line(fd, &line, now_ms() + (seconds + 1) * 1000);
+		error = next_line(fd, &answer, now_ms() + (seconds + 1) * 1000);
 		if (error)
 			return exit_code(error);
-		if (line.len <= id_len || strncmp(line.data, id, id_len) != 0)
+		if (answer.len && !strcmp(answer.data, "ready") && ++n_ready % READY_MAX == 0 &&
+			!send_all(fd, line.data, line.len))
+			return EXIT_UNREACHABLE;
+		if (answer.len <= id_len || strncmp(answer.data, id, id_len) != 0)
 			continue;
-		if (line.data[id_len] == '=')
-			return (int)strtol(line.data + id_len + 1, NULL, 10);
-		puts(line.data + id_len + 1);
+		if (answer.data[id_len] == '=')
+			return (int)strtol(answer.data + id_len + 1, NULL, 10);
+		puts(answer.data + id_len + 1);
 	}
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* agent.c: runs commands received over a serial line.
  *
- * Protocol:   lines. Host: `ID <tab> SECONDS <tab> COMMAND`. Guest: `ID-text` for each line that
- *             the command prints, then `ID=STATUS`. Until the first command, the guest sends
- *             `ready` five times a second, so that the host knows that it listens. Lines with
- *             another ID answer a host that has gone away; the reader skips them.
+ * Protocol:   lines. Host: `ID <tab> SECONDS <tab> COMMAND`; ID begins with #. Guest: `ID-text`
+ *             for each line that the command prints, then `ID=STATUS`. Until the first command, the
+ *             guest sends `ready` five times a second, so that the host knows that it listens.
+ *             Lines with another ID answer a host that has gone away; the reader skips them.
  */
 #include "demo/probe/probe.h"
 
@@ -206,7 +206,8 @@ int tw_probe_agent(int argc, char **argv)
 		const char *id = strsep(&rest, "\t");
 		const char *seconds = strsep(&rest, "\t");
 
-		if (!rest)
+		/* What arrives before the line is open is lost; the rest of it is no command. */
+		if (!rest || id[0] != '#')
 			continue;
 		wait = false;
 		dprintf(tty, "%s=%d\n", id, run(tty, id, rest, strtol(seconds, NULL, 10)));
