@@ -167,6 +167,42 @@ struct tw_decide_options {
 	bool json;
 };
 
+enum tw_history_what {
+	TW_HISTORY_WHAT_CONNECTIONS,
+	TW_HISTORY_WHAT_TALKERS,
+	TW_HISTORY_WHAT_DESTINATIONS,
+	TW_HISTORY_WHAT_SERVICES,
+	TW_HISTORY_WHAT_RULES,
+	TW_HISTORY_WHAT_WHO,
+	TW_HISTORY_WHAT_STATUS
+};
+
+struct tw_history_options {
+	const char *socket; /* of tapwall-slowd */
+	unsigned int what;  /* enum tw_history_what */
+	const char *subject;
+	const char *since;
+	const char *until;
+	const char *workload;
+	const char *address;
+	const char *from;
+	const char *to;
+	uint32_t port;
+	const char *proto;
+	const char *rule;
+	unsigned int verdict; /* 0: any */
+	const char *reason;
+	const char *agent;
+	const char *page;
+	const char *unused_since;
+	unsigned int order; /* enum tw_history_order */
+	uint32_t limit;	    /* 0: all */
+	bool oldest_first;
+	bool live;
+	bool count;
+	bool json;
+};
+
 struct tw_top_options {
 	const char *socket;
 	bool once;
@@ -204,6 +240,7 @@ int tw_policy_run(const void *values);
 int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);
+int tw_history_run(const void *values);
 int tw_capture_run(const void *values);
 int tw_decide_run(const void *values);
 int tw_top_run(const void *values);

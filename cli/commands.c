@@ -252,111 +252,12 @@ static const struct tw_arg log_args[] = {
 	SOCKET(struct tw_log_options),
 };
 
-/* `all`, then the views of top.h in their order. */
-static const char *const top_views[] = {"all", "ports", "connections", "rules", "reasons", NULL};
-
-static const struct tw_arg top_args[] = {
-	{.name = "once",
-		.type = TW_ARG_FLAG,
-		.letter = '1',
-		.offset = offsetof(struct tw_top_options, once),
-		.help = "Print one interval as text and exit; the default if stdout is "
-			"not a terminal"},
-	{.name = "interval",
-		.type = TW_ARG_U32,
-		.letter = 'i',
-		.value = "S",
-		.fallback = "1",
-		.min = 1,
-		.max = 3600,
-		.offset = offsetof(struct tw_top_options, interval),
-		.help = "Refresh every S seconds"},
-	{.name = "count",
-		.type = TW_ARG_U32,
-		.letter = 'c',
-		.value = "N",
-		.offset = offsetof(struct tw_top_options, count),
-		.help = "Print N intervals as text and exit"},
-	{.name = "view",
-		.type = TW_ARG_CHOICE,
-		.letter = 'v',
-		.choices = top_views,
-		.fallback = "all",
-		.offset = offsetof(struct tw_top_options, view),
-		.help = "Show this view; on a screen, show it first"},
-	{.name = "sort",
-		.type = TW_ARG_CHOICE,
-		.choices = tw_top_sorts,
-		.fallback = "bytes",
-		.offset = offsetof(struct tw_top_options, sort),
-		.help = "Sort by this rate"},
-	{.name = "limit",
-		.type = TW_ARG_U32,
-		.letter = 'n',
-		.value = "N",
-		.fallback = "20",
-		.min = 1,
-		.max = 1000,
-		.offset = offsetof(struct tw_top_options, limit),
-		.help = "Show at most N connections; as text, at most N rows of each view"},
-	JSON(struct tw_top_options, "one object per interval"),
-	SOCKET(struct tw_top_options),
-};
-
-static const struct tw_arg capture_args[] = {
-	{.name = "WORKLOAD",
-		.type = TW_ARG_TEXT,
-		.complete = WORKLOADS,
-		.offset = offsetof(struct tw_capture_options, workload),
-		.positional = true,
-		.required = true,
-		.help = "Workload whose ports are captured, or the name of one port"},
-	{.name = "write",
-		.type = TW_ARG_FILE,
-		.letter = 'w',
-		.value = "FILE",
-		.offset = offsetof(struct tw_capture_options, write),
-		.help = "Write whole frames to FILE as pcapng, - to stdout; without it, "
-			"print one line of text per frame"},
-	{.name = "dropped",
-		.type = TW_ARG_FLAG,
-		.letter = 'd',
-		.offset = offsetof(struct tw_capture_options, dropped),
-		.help = "Capture only frames that are denied or rejected"},
-	{.name = "count",
-		.type = TW_ARG_U32,
-		.letter = 'n',
-		.value = "N",
-		.offset = offsetof(struct tw_capture_options, count),
-		.help = "Exit after N frames; 0 means never"},
-	{.name = "seconds",
-		.type = TW_ARG_U32,
-		.value = "N",
-		.offset = offsetof(struct tw_capture_options, seconds),
-		.help = "Exit after N seconds; 0 means never"},
-	{.name = "snaplen",
-		.type = TW_ARG_U32,
-		.letter = 's',
-		.value = "N",
-		.max = TW_CAPTURE_SNAP_MAX,
-		.offset = offsetof(struct tw_capture_options, snap_len),
-		.help = "Capture at most N bytes of each frame; 0 means all"},
-	{.name = "buffer",
-		.type = TW_ARG_U32,
-		.letter = 'B',
-		.value = "MIB",
-		.fallback = "4",
-		.min = 1,
-		.max = 64,
-		.offset = offsetof(struct tw_capture_options, buffer),
-		.help = "Size of each port's buffer in MiB"},
-	JSON(struct tw_capture_options, "one object per frame, without its payload"),
-	SOCKET(struct tw_capture_options),
-};
-
+#include "cli/capture_args.h"
 #include "cli/decide_args.h"
 #include "cli/policy_args.h"
 #include "cli/slow_args.h"
+#include "cli/history_args.h"
+#include "cli/top_args.h"
 
 static const struct tw_arg counters_args[] = {
 	{.name = "all",
@@ -409,22 +310,6 @@ static const struct tw_args_example flows_examples[] = {
 static const struct tw_args_example log_examples[] = {
 	{"tapwall log --follow", "Watch what is denied"},
 	{"tapwall log --follow --all --workload web-1", "Watch everything web-1 does"},
-};
-
-static const struct tw_args_example top_examples[] = {
-	{"tapwall top", "Show the busiest ports; press a key for connections or rules"},
-	{"tapwall top --once --view connections --sort packets",
-		"Print the busiest connections once, for a report"},
-	{"tapwall top --json --interval 10 --count 6 | jq .opened_s",
-		"Print new connections per second, for a minute"},
-};
-
-static const struct tw_args_example capture_examples[] = {
-	{"tapwall capture web-1 --dropped", "Show which of web-1's frames are denied, and why"},
-	{"tapwall capture web-1 -w web-1.pcapng",
-		"Save frames for later, with verdict, reason and rule as comments"},
-	{"tapwall capture db-1 -w - | tcpdump -nr -",
-		"Pipe frames into a program that reads captures"},
 };
 
 #define COMMAND(verb, ...)                                                                 \
@@ -670,6 +555,9 @@ static const struct tw_args_command commands[] = {
 	COMMAND(decide, EXAMPLES(decide),
 		.summary = "Answer the questions of rules with action: ask",
 		.description = DECIDE_DESCRIPTION),
+	COMMAND(history, EXAMPLES(history),
+		.summary = "Search ended connections and denials of the past",
+		.description = HISTORY_DESCRIPTION),
 	COMMAND(counters, .summary = "Count frames by the reason of their verdict",
 		.description =
 			"Every frame is counted under one reason. *log* and *explain* name the "

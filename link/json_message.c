@@ -181,6 +181,16 @@ json_t *tw_json_response(const Tapwall__V1__Response *response)
 		return tw_json_question(response->question);
 	case TAPWALL__V1__RESPONSE__BODY_LOG:
 		return tw_json_log_entry(response->log);
+	case TAPWALL__V1__RESPONSE__BODY_HISTORY_ROW:
+		return tw_json_history_row(response->history_row);
+	case TAPWALL__V1__RESPONSE__BODY_HISTORY_TOTAL:
+		return tw_json_history_total(response->history_total);
+	case TAPWALL__V1__RESPONSE__BODY_HISTORY_USE:
+		return tw_json_history_use(response->history_use);
+	case TAPWALL__V1__RESPONSE__BODY_HISTORY_SOURCE:
+		return tw_json_history_source(response->history_source);
+	case TAPWALL__V1__RESPONSE__BODY_HISTORY_STATE:
+		return tw_json_history_state(response->history_state);
 	default:
 		return NULL;
 	}

@@ -29,6 +29,11 @@ json_t *tw_json_agent(const Tapwall__V1__Agent *agent);
 json_t *tw_json_policy_version(const Tapwall__V1__PolicyVersion *v);
 json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t);
 json_t *tw_json_log_entry(const Tapwall__V1__LogEntry *entry);
+json_t *tw_json_history_row(const Tapwall__V1__HistoryRow *row);
+json_t *tw_json_history_total(const Tapwall__V1__HistoryTotal *total);
+json_t *tw_json_history_use(const Tapwall__V1__HistoryUse *use);
+json_t *tw_json_history_source(const Tapwall__V1__HistorySource *source);
+json_t *tw_json_history_state(const Tapwall__V1__HistoryState *state);
 
 /* Returns the body of a response if it is the complete JSON of its verb: a status, or a row of a
  * list. NULL for every other body, and if memory runs out. */

@@ -20,6 +20,7 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_AGENTS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_TARGETS:
+	case TAPWALL__V1__REQUEST__BODY_HISTORY:
 	case TAPWALL__V1__REQUEST__BODY__NOT_SET: /* answered as unknown */
 		return true;
 	case TAPWALL__V1__REQUEST__BODY_EVENTS:

@@ -64,6 +64,7 @@ struct tw_agents_row {
 	time_t expires;	      /* end of the validity of its newest certificate */
 	bool greeting;	      /* true if the last HelloRequest has not been answered */
 	struct tw_peer *peer; /* NULL: away */
+	void *stream;	      /* feed.c's: the stream of its events */
 };
 
 /* Returns 0 or a negative errno with `err` filled in. */

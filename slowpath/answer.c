@@ -226,6 +226,8 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_TARGETS:
 		return tw_policies_answer(slow, request, out, ret);
+	case TAPWALL__V1__REQUEST__BODY_HISTORY:
+		return tw_search_start(slow->search, request, out, ret);
 	default:
 		tw_err_set(&err, -EOPNOTSUPP, "request",
 			"name an agent, or ask it at its own socket",

@@ -17,6 +17,7 @@
 #include "slowpath/slow.h"
 
 #define TICK_NS 250000000
+#define DAY_US	86400000000u
 
 /* ---- the loop ---- */
 
@@ -56,6 +57,7 @@ static void act(void *arg)
 		tw_tokens_look(&slow->enroll.tokens);
 		tw_agents_tick(slow->agents);
 		tw_targets_tick(slow->targets);
+		tw_feed_tick(slow->feed, slow->agents);
 		tw_server_tick(slow->server);
 		tw_notify_alive();
 	}
@@ -147,6 +149,24 @@ static void open_policies(struct tw_slow *slow)
 		err->hint[0] ? ": " : "", err->hint);
 }
 
+static int open_history(struct tw_slow *slow, struct tw_err *err)
+{
+	const struct tw_slow_options *options = slow->options;
+	const struct tw_history_limits limits = {.bytes_max = (uint64_t)options->history_mib << 20,
+		.age_max_us = options->history_days * DAY_US};
+	const struct tw_feed_setup feed = {
+		.loop = &slow->loop, .path = slow->history, .limits = limits};
+	struct tw_search_setup search = {.loop = &slow->loop,
+		.path = slow->history,
+		.limits = limits,
+		.told = on_told,
+		.arg = slow};
+	int code = tw_feed_new(&feed, &slow->feed, err);
+
+	search.feed = slow->feed;
+	return code < 0 ? code : tw_search_new(&search, &slow->search, err);
+}
+
 static int init(struct tw_slow *slow, struct tw_err *err)
 {
 	const struct tw_server_options server = {.loop = &slow->loop,
@@ -169,7 +189,9 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 		code = open_tick(slow);
 	if (code < 0)
 		return tw_err_set(err, code, "start", NULL, "%s", strerror(-code));
-	code = open_agents(slow, err);
+	code = open_history(slow, err);
+	if (!code)
+		code = open_agents(slow, err);
 	if (code < 0)
 		return code;
 	open_policies(slow);
@@ -179,9 +201,11 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 static void done(struct tw_slow *slow)
 {
 	tw_server_free(slow->server);
+	tw_search_free(slow->search);
 	tw_agents_free(slow->agents);
 	tw_targets_free(slow->targets);
 	tw_policies_free(slow->policies);
+	tw_feed_free(slow->feed);
 	tw_identity_free(slow->identity);
 	tw_enroll_done(&slow->enroll);
 	tw_revoked_done(&slow->revoked);
@@ -200,8 +224,13 @@ int tw_slow_run(const struct tw_slow_options *options)
 		.loop = {.epoll_fd = -1},
 		.started_ns = tw_clock_ns()};
 	struct tw_err err = {0};
-	int code = init(&slow, &err);
+	tw_auto_buf struct tw_buf path = {0};
+	int code;
 
+	tw_buf_addf(&path, "%s/history.db", options->state_dir);
+	if (!options->no_history)
+		slow.history = options->history ? options->history : path.data;
+	code = path.failed ? -ENOMEM : init(&slow, &err);
 	if (!code) {
 		tw_log(TW_LOG_INFO, "listening for agents at %s", options->listen);
 		tw_notify("READY=1");

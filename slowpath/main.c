@@ -68,6 +68,25 @@ static const struct tw_arg args[] = {
 		.fallback = "/var/lib/tapwall-slowd",
 		.help = "Directory of the CA that --init makes and --issue uses, and of the list that --revoke "
 			"extends"},
+	{.name = "history",
+		.type = TW_ARG_FILE,
+		AT(history),
+		.value = "PATH",
+		.help = "Keep the history in this file; the default is history.db in --state-dir"},
+	{.name = "history-size",
+		.type = TW_ARG_U32,
+		AT(history_mib),
+		.value = "MIB",
+		.fallback = "10240",
+		.help = "Drop the oldest part of the history when it has more than this number of MiB; 0 "
+			"means no limit"},
+	{.name = "history-age",
+		.type = TW_ARG_U32,
+		AT(history_days),
+		.value = "DAYS",
+		.fallback = "90",
+		.help = "Drop what is older than this number of days; 0 means no limit"},
+	{.name = "no-history", .type = TW_ARG_FLAG, AT(no_history), .help = "Keep no history"},
 	{.name = "init",
 		.type = TW_ARG_FLAG,
 		AT(init),
@@ -164,6 +183,7 @@ static const struct tw_args_section sections[] = {
 		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
 		"_slowd.pem_; _tokens_, a file for each token, with the agent's name and two times; _revoked_, lines of a name and a time: the agent's certificates that are valid "
 		"from then or before are refused.\n\n"
+		"_/var/lib/tapwall-slowd/history.db_\n\tthe history, an SQLite database; *tapwall-history*(1) reads it.\n\n"
 		"_/run/tapwall-slowd/slowd.sock_\n\tsocket for *tapwall*(1); accessible to root "
 		"and the group tapwall.\n"},
 	{"SEE ALSO", "*tapwall-agents*(1), *tapwall-enroll*(1), *tapwall*(1), *tapwalld*(8)\n"},

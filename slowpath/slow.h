@@ -15,13 +15,16 @@
 #include "link/server.h"
 #include "slowpath/agents.h"
 #include "slowpath/enroll.h"
+#include "slowpath/feed/feed.h"
 #include "slowpath/options.h"
 #include "slowpath/policies/policies.h"
 #include "slowpath/policies/targets.h"
+#include "slowpath/query/search.h"
 #include "slowpath/revoked.h"
 
 struct tw_slow {
 	const struct tw_slow_options *options;
+	const char *history; /* its file; NULL: none is kept */
 	struct tw_loop loop;
 	struct tw_identity *identity;
 	struct tw_revoked revoked;
@@ -30,6 +33,8 @@ struct tw_slow {
 	struct tw_policies *policies; /* NULL: `policies_err` says why */
 	struct tw_targets *targets;   /* NULL if `policies` is */
 	struct tw_err policies_err;
+	struct tw_feed *feed;
+	struct tw_search *search;
 	struct tw_server *server;
 	struct tw_watch signal_watch;
 	struct tw_watch tick_watch;

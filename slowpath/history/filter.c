@@ -104,7 +104,7 @@ static void add_outcome(struct tw_history_match *m, const struct tw_history_filt
 {
 	struct tw_history_clause *c;
 
-	if (!f->has_kind && f->verdict == TW_V_NONE && !f->has_reason)
+	if (!f->has_kind && !f->no_live && f->verdict == TW_V_NONE && !f->has_reason)
 		return;
 	c = add_clause(m, TW_HISTORY_OUTCOME, TW_HISTORY_OUTCOME);
 	for (uint64_t kind = 0; kind < TW_HISTORY_KIND__MAX; kind++)
@@ -113,6 +113,7 @@ static void add_outcome(struct tw_history_match *m, const struct tw_history_filt
 				       (f->has_reason ? (uint64_t)f->reason << 24 : 0);
 
 			if ((!f->has_kind || f->kind == kind) &&
+				(!f->no_live || kind != TW_HISTORY_LIVE) &&
 				(f->verdict == TW_V_NONE || f->verdict == verdict))
 				add_interval(c, key, key | (f->has_reason ? 0xffffff : 0xffffffff));
 		}

@@ -14,7 +14,7 @@
 #include "slowpath/history/question.h"
 
 #define TW_HISTORY_CLAUSES   12
-#define TW_HISTORY_INTERVALS 10
+#define TW_HISTORY_INTERVALS 15
 
 struct tw_history_interval {
 	struct tw_history_key low, high; /* both included */

@@ -26,6 +26,7 @@
 #include "slowpath/history/row.h"
 
 #define TW_HISTORY_PENDING_MAX 128000u
+#define TW_HISTORY_NAMES_MAX   1000000u
 
 /* Limits of the history; 0: no limit. The oldest blocks are dropped first. */
 struct tw_history_limits {
@@ -59,7 +60,8 @@ int tw_history_open(const char *path, const struct tw_history_limits *limits,
 void tw_history_free(struct tw_history *history);
 TW_DEFINE_AUTO(tw_history)
 
-/* Sets `ret_name` to the number of a text, a new one if needed; 0 for "" and NULL. Returns 0, or -ENOMEM. */
+/* Sets `ret_name` to the number of a text, a new one if needed; 0 for "" and NULL. Returns 0, -ENOMEM, or
+ * -ENOSPC if the history has TW_HISTORY_NAMES_MAX names. */
 int tw_history_name(struct tw_history *history, enum tw_history_noun noun, const char *text,
 	uint32_t *ret_name);
 
@@ -77,5 +79,8 @@ uint64_t tw_history_marked(const struct tw_history *history, const char *source)
 /* Makes all that was appended durable. `ret_seq`, if not NULL, is set to the number of rows ever
  * committed. Returns 0, or a negative errno (-ENOSPC: the disk is full) with nothing changed. */
 int tw_history_commit(struct tw_history *history, uint64_t *ret_seq);
+
+/* Fills seq, pending, rows_dropped, damaged and failing, which need no look into the file. */
+void tw_history_get_progress(const struct tw_history *history, struct tw_history_state *ret_state);
 
 void tw_history_get_state(struct tw_history *history, struct tw_history_state *ret_state);

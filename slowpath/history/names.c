@@ -110,7 +110,9 @@ int tw_history_names_find(struct tw_history_names *names, enum tw_history_noun n
 		return err;
 	at = slot_of(names, noun, text);
 	if (!names->slot[at]) {
-		err = add_text(names, noun, text, names->next);
+		err = names->texts.n < TW_HISTORY_NAMES_MAX
+			      ? add_text(names, noun, text, names->next)
+			      : -ENOSPC;
 		if (err)
 			return err;
 		*ret_number = names->next++;

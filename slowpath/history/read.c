@@ -38,6 +38,7 @@ struct tw_history_reader {
 	struct candidate *best, *more, *merged;
 	uint32_t n_best;
 	bool only_tail; /* skip finished blocks */
+	bool held;	/* the caller of the query holds a transaction */
 	TW_VEC(struct tw_history_damage) damage;
 };
 
@@ -287,7 +288,8 @@ static int scan(struct tw_history_reader *r, const struct tw_history_query *q,
 static int finish(struct tw_history_reader *r, int err, struct tw_history_result *result)
 {
 	tw_history_cursor_rest(&r->cursor);
-	sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+	if (!r->held)
+		sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
 	if (!err && r->damage.n) {
 		result->damage = r->damage.at;
 		result->n_damage = r->damage.n;
@@ -306,7 +308,7 @@ static int begin(struct tw_history_reader *r, const struct tw_history_filter *fi
 
 	*result = (struct tw_history_result){0};
 	r->damage.n = 0;
-	err = tw_history_db_exec(r->db, "BEGIN");
+	err = r->held ? 0 : tw_history_db_exec(r->db, "BEGIN");
 	return err ? err : tw_history_match_init(&r->match, r->db, filter);
 }
 
@@ -501,4 +503,117 @@ int tw_history_rule_used(struct tw_history_reader *r, const char *rule, uint64_t
 	if (found == SQLITE_ROW && (uint64_t)sqlite3_column_int64(get, 0) > *ret_last_us)
 		*ret_last_us = (uint64_t)sqlite3_column_int64(get, 0);
 	return tw_history_db_errno(r->db, found);
+}
+
+/* ---- all rules ---- */
+
+struct uses {
+	TW_VEC(struct tw_history_use) by_name; /* by name; rows 0: no rule, or none of its rows */
+};
+
+static int add_use(struct uses *uses, uint32_t rule, uint64_t last_us, uint64_t rows)
+{
+	const struct tw_history_use none = {0};
+	struct tw_history_use *use;
+
+	while (uses->by_name.n <= rule)
+		if (tw_vec_push(&uses->by_name, none))
+			return -ENOMEM;
+	use = &uses->by_name.at[rule];
+	use->rule = rule;
+	use->rows += rows;
+	use->last_us = use->last_us > last_us ? use->last_us : last_us;
+	return 0;
+}
+
+/* Adds the uses in finished blocks. */
+static int add_stored_uses(struct tw_history_reader *r, struct uses *uses)
+{
+	tw_auto_statement sqlite3_stmt *get = NULL;
+	int result, err = tw_history_db_prepare(
+			    r->db, "SELECT rule, last_us, rows FROM rule_use", &get);
+
+	if (err)
+		return err;
+	while (!err && (result = sqlite3_step(get)) == SQLITE_ROW)
+		err = add_use(uses, (uint32_t)sqlite3_column_int64(get, 0),
+			(uint64_t)sqlite3_column_int64(get, 1),
+			(uint64_t)sqlite3_column_int64(get, 2));
+	return err ? err : tw_history_db_errno(r->db, result);
+}
+
+/* Adds the uses in the tail. */
+static int add_tail_uses(struct tw_history_reader *r, struct uses *uses)
+{
+	const struct tw_history_query q = {.limit = TW_HISTORY_BLOCK_ROWS};
+	struct tw_history_result result;
+	int err;
+
+	r->only_tail = true;
+	err = tw_history_select(r, &q, &result);
+	r->only_tail = false;
+	if (err)
+		return err;
+	for (size_t i = 0; i < result.n && !err; i++) {
+		const uint32_t *rule = result.rows[i].rule;
+
+		if (rule[TW_DIR_OUT])
+			err = add_use(uses, rule[TW_DIR_OUT], result.rows[i].time_us, 1);
+		if (!err && rule[TW_DIR_IN] && rule[TW_DIR_IN] != rule[TW_DIR_OUT])
+			err = add_use(uses, rule[TW_DIR_IN], result.rows[i].time_us, 1);
+	}
+	tw_history_result_done(&result);
+	return err;
+}
+
+int tw_history_uses(struct tw_history_reader *r, struct tw_history_use **ret_uses, size_t *ret_n)
+{
+	struct uses uses = {0};
+	/* Both parts are of one moment, so that a block that is being finished counts once. */
+	int err = tw_history_db_exec(r->db, "BEGIN");
+	size_t n = 0;
+
+	r->held = true;
+	if (!err)
+		err = add_stored_uses(r, &uses);
+	if (!err)
+		err = add_tail_uses(r, &uses);
+	r->held = false;
+	sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+	if (err) {
+		tw_vec_done(&uses.by_name);
+		return err;
+	}
+	for (size_t i = 0; i < uses.by_name.n; i++)
+		if (uses.by_name.at[i].rows)
+			uses.by_name.at[n++] = uses.by_name.at[i];
+	*ret_uses = uses.by_name.at;
+	*ret_n = n;
+	return 0;
+}
+
+int tw_history_get_extent(struct tw_history_reader *r, struct tw_history_extent *ret_extent)
+{
+	struct tw_history_extent e = {0};
+	uint64_t pages = 0, unused = 0, size = 0;
+	int err = tw_history_db_number(r->db, "SELECT count(*) FROM block", &e.blocks);
+
+	if (!err)
+		err = tw_history_db_number(r->db, "SELECT coalesce(sum(n), 0) FROM block", &e.rows);
+	if (!err)
+		err = tw_history_db_number(
+			r->db, "SELECT coalesce(min(from_us), 0) FROM block", &e.oldest_us);
+	if (!err)
+		err = tw_history_db_number(
+			r->db, "SELECT coalesce(max(to_us), 0) FROM block", &e.newest_us);
+	if (!err)
+		err = tw_history_db_number(r->db, "PRAGMA page_count", &pages);
+	if (!err)
+		err = tw_history_db_number(r->db, "PRAGMA freelist_count", &unused);
+	if (!err)
+		err = tw_history_db_number(r->db, "PRAGMA page_size", &size);
+	e.bytes = (pages - unused) * size;
+	if (!err)
+		*ret_extent = e;
+	return err;
 }

@@ -81,6 +81,25 @@ int tw_history_top(struct tw_history_reader *reader, const struct tw_history_fil
 /* Returns the text of a name, valid until the reader is freed; "" for 0 and unknown numbers. */
 const char *tw_history_text(struct tw_history_reader *reader, uint32_t name);
 
+/* When a rule last decided a row, and how many rows it ever decided, at either end. */
+struct tw_history_use {
+	uint32_t rule; /* name */
+	uint64_t last_us, rows;
+};
+
+/* Returns all rules that ever decided a row, also of rows that were dropped, in no order. `ret_uses` is owned by
+ * the caller. Returns 0 or a negative errno. */
+int tw_history_uses(
+	struct tw_history_reader *reader, struct tw_history_use **ret_uses, size_t *ret_n);
+
+/* Facts about the file. */
+struct tw_history_extent {
+	uint64_t rows, blocks, bytes;  /* bytes: without the free space in the file */
+	uint64_t oldest_us, newest_us; /* 0: no rows */
+};
+
+int tw_history_get_extent(struct tw_history_reader *reader, struct tw_history_extent *ret_extent);
+
 /* Sets `ret_last_us` to the time when a rule last decided a row, 0 if never. Returns 0 or a
  * negative errno. */
 int tw_history_rule_used(struct tw_history_reader *reader, const char *rule, uint64_t *ret_last_us);

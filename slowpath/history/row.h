@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* row.h: a row of the history: a connection that ended, or a frame that was denied.
+/* row.h: a row of the history: a connection that ended or goes on, or a frame that was denied.
  *
  * Names (workloads, rules, ports, hosts) are numbers from tw_history_name(); 0 means none.
  */
@@ -21,8 +21,12 @@ enum tw_history_noun {
 enum tw_history_kind {
 	TW_HISTORY_CLOSE, /* a connection ended */
 	TW_HISTORY_DENY,  /* a frame was denied or rejected */
+	TW_HISTORY_LIVE,  /* a connection goes on; not part of any sum, as its close will be */
 	TW_HISTORY_KIND__MAX
 };
+
+/* A reason or state that this version does not know, and no state. */
+#define TW_HISTORY_UNKNOWN 255
 
 /* Ends are indexed by enum tw_dir: TW_DIR_OUT is the source's end, TW_DIR_IN the destination's.
  * Counters are indexed by the sender's enum tw_way. */
@@ -42,7 +46,7 @@ struct tw_history_row {
 	uint8_t proto;
 	uint8_t kind;	 /* enum tw_history_kind */
 	uint8_t verdict; /* enum tw_verdict */
-	uint8_t reason;	 /* enum tw_reason */
-	uint8_t state;	 /* enum tw_state when it ended */
+	uint8_t reason;	 /* enum tw_reason, or TW_HISTORY_UNKNOWN */
+	uint8_t state;	 /* enum tw_state when it ended, or TW_HISTORY_UNKNOWN */
 	uint8_t dir;	 /* enum tw_dir of a denied frame */
 };

@@ -183,6 +183,8 @@ int tw_history_totals_add(struct tw_history_totals *t, const struct tw_history_r
 		.total.sums = sums_of(row), .minute = seconds - seconds % MINUTE};
 	int err = 0;
 
+	if (row->kind == TW_HISTORY_LIVE)
+		return 0;
 	for (unsigned int d = 0; d < TW_HISTORY_DIMENSION__MAX && !err; d++) {
 		set_key(&e, row, d);
 		err = tw_history_totals_add_entry(t, &e);
@@ -195,6 +197,8 @@ int tw_history_totals_add_to(struct tw_history_totals *t, enum tw_history_dimens
 {
 	struct tw_history_entry e = {.total.sums = sums_of(row)};
 
+	if (row->kind == TW_HISTORY_LIVE)
+		return 0;
 	set_key(&e, row, dimension);
 	return tw_history_totals_add_entry(t, &e);
 }

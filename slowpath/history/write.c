@@ -174,7 +174,7 @@ static int put_rows(struct tw_history *h, uint64_t *next)
 /* Allocates an entry of `uses` for each name. */
 static int make_uses(struct tw_history *h)
 {
-	const struct tw_history_use none = {0};
+	const struct tw_history_new_use none = {0};
 	int err = 0;
 
 	while (h->uses.n < h->names.next && !err)
@@ -186,7 +186,7 @@ static void note_use(struct tw_history *h, const struct tw_history_row *row)
 {
 	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
 		uint32_t rule = row->rule[dir];
-		struct tw_history_use *use = rule < h->uses.n ? &h->uses.at[rule] : NULL;
+		struct tw_history_new_use *use = rule < h->uses.n ? &h->uses.at[rule] : NULL;
 
 		if (!use || !rule || (dir && rule == row->rule[0]))
 			continue;
@@ -219,7 +219,7 @@ static int put_uses(struct tw_history *h)
 		&put);
 
 	for (size_t rule = 0; rule < h->uses.n && !err; rule++) {
-		const struct tw_history_use *use = &h->uses.at[rule];
+		const struct tw_history_new_use *use = &h->uses.at[rule];
 
 		if (!use->rows)
 			continue;
@@ -445,6 +445,16 @@ uint64_t tw_history_marked(const struct tw_history *h, const char *source)
 		if (!strcmp(m->source, source))
 			return m->value;
 	return 0;
+}
+
+void tw_history_get_progress(const struct tw_history *h, struct tw_history_state *ret_state)
+{
+	ret_state->seq = h->seq;
+	ret_state->pending = h->n_rows - h->n_safe;
+	ret_state->failing = h->state.failing;
+	ret_state->failing_since_ns = h->state.failing_since_ns;
+	ret_state->rows_dropped = h->state.rows_dropped;
+	ret_state->damaged = h->state.damaged;
 }
 
 void tw_history_get_state(struct tw_history *h, struct tw_history_state *ret_state)

@@ -28,7 +28,7 @@ struct tw_history_piece {
 };
 
 /* Use of a rule in finished blocks, not yet written. */
-struct tw_history_use {
+struct tw_history_new_use {
 	uint64_t last_us, rows;
 };
 
@@ -44,8 +44,9 @@ struct tw_history {
 	struct tw_history_limits limits;
 	struct tw_history_encoder *encoder;
 	struct tw_history_names names;
-	struct tw_history_totals *totals;   /* totals of the blocks that the transaction finishes */
-	TW_VEC(struct tw_history_use) uses; /* rule uses in the same blocks, by the rule's number */
+	struct tw_history_totals *totals; /* totals of the blocks that the transaction finishes */
+	TW_VEC(struct tw_history_new_use)
+	uses; /* rule uses in the same blocks, by the rule's number */
 	TW_VEC(struct tw_history_mark) marks;
 	struct tw_history_row *rows; /* the tail, then rows not committed */
 	size_t n_rows, n_safe;	     /* n_safe: rows of the tail */

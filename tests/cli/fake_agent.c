@@ -47,6 +47,7 @@ struct teller {
 	int fd;
 	uint64_t id;
 	bool empty;
+	const Tapwall__V1__HistoryRequest *history; /* NULL: another request */
 };
 
 static void send_response(struct teller *teller, Tapwall__V1__Response *response, bool last)
@@ -367,6 +368,157 @@ static void tell_agents(struct teller *teller)
 	response.agent = &b;
 	send_response(teller, &response, false);
 	send_last(teller);
+}
+
+static void tell_history_rows(struct teller *teller)
+{
+	Tapwall__V1__HistoryRow row = TAPWALL__V1__HISTORY_ROW__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__End from = TAPWALL__V1__END__INIT, to = from;
+	Tapwall__V1__Gate gate = TAPWALL__V1__GATE__INIT;
+
+	from.workload = "web-1";
+	from.address = "10.0.0.11";
+	from.port = 40000;
+	to.workload = "evil\033[31m";
+	to.address = "fd00::21";
+	to.port = 5432;
+	gate.verdict = "allow";
+	gate.rule = "web-to-db";
+	row.time_us = 1700000000250000;
+	row.event = "close";
+	row.verdict = "allow";
+	row.reason = "policy";
+	row.rule = "web-to-db";
+	row.proto = "tcp";
+	row.from = &from;
+	row.to = &to;
+	row.out = &gate;
+	row.out_port = "tap-web1";
+	row.state = "time-wait";
+	row.packets_out = 1200;
+	row.packets_in = 1100;
+	row.bytes_out = 98304;
+	row.bytes_in = 1500000;
+	row.duration_s = 61;
+	row.idle_s = 2;
+	row.agent = "host-a";
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_ROW;
+	response.history_row = &row;
+	send_response(teller, &response, false);
+	row.event = "deny";
+	row.verdict = "reject";
+	row.reason = "foreign-source";
+	row.rule = row.state = "";
+	row.proto = "icmp";
+	row.icmp_type = 8 << 8;
+	row.out = NULL;
+	row.direction = "out";
+	row.packets_out = 1;
+	row.bytes_out = 98;
+	row.packets_in = row.bytes_in = 0;
+	row.duration_s = row.idle_s = 0;
+	send_response(teller, &response, false);
+}
+
+static void tell_history_totals(struct teller *teller)
+{
+	Tapwall__V1__HistoryTotal total = TAPWALL__V1__HISTORY_TOTAL__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	if (teller->history->about == TAPWALL__V1__HISTORY_REQUEST__ABOUT__SERVICES) {
+		total.proto = "tcp";
+		total.port = 5432;
+	} else {
+		total.name = "web-1";
+		total.address = "10.0.0.11";
+	}
+	total.connections = 1234;
+	total.denials = 5;
+	total.packets_out = 1200;
+	total.bytes_out = 98304;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_TOTAL;
+	response.history_total = &total;
+	send_response(teller, &response, false);
+	total.others = true;
+	total.name = total.address = total.proto = "";
+	send_response(teller, &response, false);
+}
+
+static void tell_history_uses(struct teller *teller)
+{
+	Tapwall__V1__HistoryUse use = TAPWALL__V1__HISTORY_USE__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	use.rule = "web-to-db";
+	use.last_us = 1700000000250000;
+	use.rows = 1234;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_USE;
+	response.history_use = &use;
+	send_response(teller, &response, false);
+}
+
+static void tell_history_state(struct teller *teller)
+{
+	Tapwall__V1__HistorySource source = TAPWALL__V1__HISTORY_SOURCE__INIT;
+	Tapwall__V1__HistoryState state = TAPWALL__V1__HISTORY_STATE__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	source.agent = "host-a";
+	source.followed = true;
+	source.rows = 1234;
+	source.last_us = 1700000000250000;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_SOURCE;
+	response.history_source = &source;
+	send_response(teller, &response, false);
+	source.agent = "host-b";
+	source.followed = false;
+	source.lost = 17;
+	source.why = "it sent a malformed batch";
+	send_response(teller, &response, false);
+	state.path = "/var/lib/tapwall-slowd/history.db";
+	state.rows = 32000;
+	state.bytes = 900000;
+	state.blocks = 3;
+	state.oldest_us = 1699990000000000;
+	state.newest_us = 1700000000250000;
+	state.recorded = 33000;
+	state.pending = 7;
+	state.dropped = 1000;
+	state.failing = "No space left on device";
+	state.failing_s = 12;
+	state.bytes_max = (uint64_t)10 << 30;
+	state.age_max_s = 90 * 24 * HOUR;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_STATE;
+	response.history_state = &state;
+	send_response(teller, &response, true);
+}
+
+static void tell_history(struct teller *teller)
+{
+	Tapwall__V1__HistoryEnd end = TAPWALL__V1__HISTORY_END__INIT;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	switch (teller->history->about) {
+	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__STATE:
+		tell_history_state(teller);
+		return;
+	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__ROWS:
+		tell_history_rows(teller);
+		end.more = true;
+		end.at_us = 1700000000250001;
+		end.skip = 2;
+		end.matched = 4711;
+		break;
+	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__USES:
+		tell_history_uses(teller);
+		break;
+	default:
+		tell_history_totals(teller);
+	}
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_END;
+	response.history_end = &end;
+	send_response(teller, &response, true);
 }
 
 static void tell_groups(struct teller *teller)
@@ -833,6 +985,7 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 		[TAPWALL__V1__REQUEST__BODY_PORTS] = tell_ports,
 		[TAPWALL__V1__REQUEST__BODY_WORKLOADS] = tell_workloads,
 		[TAPWALL__V1__REQUEST__BODY_AGENTS] = tell_agents,
+		[TAPWALL__V1__REQUEST__BODY_HISTORY] = tell_history,
 		[TAPWALL__V1__REQUEST__BODY_GROUPS] = tell_groups,
 		[TAPWALL__V1__REQUEST__BODY_FLOWS] = tell_flows,
 		[TAPWALL__V1__REQUEST__BODY_RULES] = tell_rules,
@@ -843,6 +996,8 @@ static void answer(struct teller *teller, const Tapwall__V1__Request *request)
 	};
 
 	teller->id = request->id;
+	if (request->body_case == TAPWALL__V1__REQUEST__BODY_HISTORY)
+		teller->history = request->history;
 	tellers[request->body_case](teller);
 }
 

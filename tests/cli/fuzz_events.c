@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Fuzzer of events in columns. If the first byte is odd, the rest is a stream of batches, each
- * after two bytes of length: the rows read from it are written, and must read back as the same
- * rows. If the first byte is even, the rest is rows, which are written, and must read back as the
- * same rows. */
+ * after two bytes of length: the rows read from it become rows of the history, and are written and
+ * must read back as the same rows. If the first byte is even, the rest is rows, which are written,
+ * and must read back as the same rows. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "link/event_reader.h"
 #include "link/event_writer.h"
+#include "slowpath/feed/translate.h"
 
 #define N_NAMES 20
 
@@ -68,6 +69,28 @@ static void check_rows(const struct tw_event_row *rows, size_t n, const struct t
 	tw_event_reader_done(&reader);
 }
 
+static int number_text(void *arg, enum tw_history_noun noun, const char *text, uint32_t *ret)
+{
+	require(strlen(text) <= TW_TRANSLATE_NAME_MAX);
+	*ret = (uint32_t)strlen(text);
+	return 0;
+}
+
+/* Turns rows into rows of the history. */
+static void record_rows(const struct tw_event_reader *reader)
+{
+	struct tw_translation translation = {.name = number_text};
+
+	for (size_t i = 0; i < reader->n; i++) {
+		struct tw_history_row row;
+		int made = tw_translate_row(
+			&translation, reader, &reader->rows[i], UINT64_MAX / 1000, &row);
+
+		require(made >= 0 && (!made || row.time_us >= TW_TRANSLATE_LEAST_US));
+	}
+	tw_translate_done(&translation);
+}
+
 static void read_batches(const uint8_t *data, size_t len)
 {
 	struct tw_event_reader reader = {0};
@@ -88,8 +111,10 @@ static void read_batches(const uint8_t *data, size_t len)
 			break;
 		ret = tw_event_reader_take(&reader, batch);
 		tapwall__v1__event_batch__free_unpacked(batch, NULL);
-		if (!ret)
+		if (!ret) {
 			check_rows(reader.rows, reader.n, &reader.dictionary);
+			record_rows(&reader);
+		}
 	}
 	tw_event_reader_done(&reader);
 }

@@ -46,7 +46,7 @@ leave() {
 	for name in $guests host; do
 		ip netns del "$ns-$name" 2>/dev/null
 	done
-	umount "$lab/bpffs" "$lab/state" 2>/dev/null
+	umount "$lab/bpffs" "$lab/state" "$lab/disk" 2>/dev/null
 	rm -rf "$lab"
 	[ "$code" != 0 ] || [ "$n_failed" = 0 ] || code=1
 	exit "$code"

@@ -176,7 +176,7 @@ static void compare_top(struct world *w, const struct tw_history_filter *f, int 
 	for (size_t i = 0; i < w->n; i++) {
 		const struct tw_history_row *row = &w->rows[i];
 
-		if (!row_matches(&w->names, row, f))
+		if (!row_matches(&w->names, row, f) || row->kind == TW_HISTORY_LIVE)
 			continue;
 		key_of(row, dimension, &t);
 		for (at = 0; at < n; at++)

@@ -135,7 +135,8 @@ bool row_matches(const struct row_names *names, const struct tw_history_row *row
 	if (f->verdict != TW_V_NONE && row->verdict != f->verdict)
 		return false;
 	return (!f->has_reason || row->reason == f->reason) &&
-	       (!f->has_kind || row->kind == f->kind);
+	       (!f->has_kind || row->kind == f->kind) &&
+	       (!f->no_live || row->kind != TW_HISTORY_LIVE);
 }
 
 static void end_make(struct random *random, struct tw_history_end *end)
@@ -180,5 +181,6 @@ void filter_make(
 	f->has_reason = !random_below(random, 5);
 	f->reason = (uint8_t)random_below(random, 9);
 	f->has_kind = !random_below(random, 5);
-	f->kind = (uint8_t)random_below(random, 2);
+	f->kind = (uint8_t)random_below(random, TW_HISTORY_KIND__MAX);
+	f->no_live = !random_below(random, 5);
 }

@@ -68,6 +68,76 @@ db-2                not on this host                               tap-db2
 $ TAPWALL_SLOW=nowhere.sock tapwall status --socket agent:host-a
 tapwall: nowhere.sock: cannot reach tapwall-slowd: No such file or directory; start tapwall-slowd, or name its socket in TAPWALL_SLOW
 [4]
+$ fake_agent good tapwall history --limit 2 --count --slow agent.sock
+TIME                     VERDICT  PROTO              FROM                      TO                         PACKETS   BYTES  REPLY BYTES  LASTED  RULE       WHY             AGENT
+2023-11-14 22:13:20.250  allow    tcp                web-1 10.0.0.11:40000  →  evil?[31m [fd00::21]:5432    2,300  96 KiB      1.4 MiB   1m01s  web-to-db  time-wait       host-a
+2023-11-14 22:13:20.250  reject   icmp 8.0 id 40000  web-1 10.0.0.11        →  evil?[31m fd00::21               1    98 B                                  foreign-source  host-a
+
+4,711 match
+
+more: --page 1700000000250001+2
+$ fake_agent good tapwall history --limit 2 --slow agent.sock --json
+{"time":1700000000.25,"event":"close","verdict":"allow","reason":"policy","rule":"web-to-db","proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"fd00::21","port":5432,"workload":"evil\u001B[31m"},"out":{"verdict":"allow","rule":"web-to-db"},"in":null,"ports":{"out":"tap-web1","in":null},"direction":null,"state":"time-wait","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"duration_s":61.0,"idle_s":2.0,"agent":"host-a"}
+{"time":1700000000.25,"event":"deny","verdict":"reject","reason":"foreign-source","rule":null,"proto":"icmp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"fd00::21","port":5432,"workload":"evil\u001B[31m"},"out":null,"in":null,"ports":{"out":"tap-web1","in":null},"direction":"out","state":null,"packets":{"out":1,"in":0},"bytes":{"out":98,"in":0},"duration_s":0.0,"idle_s":0.0,"agent":"host-a","type":8,"code":0}
+{"summary":{"rows":2,"next":"1700000000250001+2"}}
+$ fake_agent good tapwall history talkers --slow agent.sock
+SOURCE           CONNECTIONS  DENIALS  PACKETS  REPLIES   BYTES  REPLY BYTES
+web-1 10.0.0.11        1,234        5    1,200        0  96 KiB          0 B
+others                 1,234        5    1,200        0  96 KiB          0 B
+$ fake_agent good tapwall history who 10.0.0.0/8 --slow agent.sock --json
+{"address":"10.0.0.11","workload":"web-1","connections":1234,"denials":5,"packets":{"out":1200,"in":0},"bytes":{"out":98304,"in":0}}
+{"others":true,"connections":1234,"denials":5,"packets":{"out":1200,"in":0},"bytes":{"out":98304,"in":0}}
+{"summary":{"rows":2,"next":null}}
+$ fake_agent good tapwall history services --slow agent.sock
+SERVICE   CONNECTIONS  DENIALS  PACKETS  REPLIES   BYTES  REPLY BYTES
+tcp/5432        1,234        5    1,200        0  96 KiB          0 B
+others          1,234        5    1,200        0  96 KiB          0 B
+$ fake_agent good tapwall history services --slow agent.sock --json
+{"service":{"proto":"tcp","port":5432},"connections":1234,"denials":5,"packets":{"out":1200,"in":0},"bytes":{"out":98304,"in":0}}
+{"others":true,"connections":1234,"denials":5,"packets":{"out":1200,"in":0},"bytes":{"out":98304,"in":0}}
+{"summary":{"rows":2,"next":null}}
+$ fake_agent good tapwall history rules --slow agent.sock --json
+{"rule":"web-to-db","last":1700000000.25,"decided":1234}
+{"summary":{"rows":1,"next":null}}
+$ fake_agent good tapwall history status --slow agent.sock
+file       /var/lib/tapwall-slowd/history.db
+writing    failing for 12s: No space left on device; agents keep their events
+rows       32,000 in 3 blocks, 879 KiB
+waiting    7 rows are to be written
+from       2023-11-14 19:26:40.000 to 2023-11-14 22:13:20.250
+keeps      10 GiB, 90d00h; 1,000 rows were dropped since tapwall-slowd started
+
+AGENT   EVENTS         ROWS  MISSING  LAST                     WHY
+host-a  followed      1,234        0  2023-11-14 22:13:20.250
+host-b  not followed  1,234       17  2023-11-14 22:13:20.250  it sent a malformed batch
+$ fake_agent good tapwall history status --slow agent.sock --json
+{"agent":"host-a","followed":true,"rows":1234,"lost":0,"unusable":0,"last":1700000000.25,"why":null}
+{"agent":"host-b","followed":false,"rows":1234,"lost":17,"unusable":0,"last":1700000000.25,"why":"it sent a malformed batch"}
+{"path":"/var/lib/tapwall-slowd/history.db","rows":32000,"bytes":900000,"blocks":3,"oldest":1699990000.0,"newest":1700000000.25,"recorded":33000,"pending":7,"dropped":1000,"failing":"No space left on device","failing_s":12.0,"bytes_max":10737418240,"age_max_s":7776000.0}
+$ tapwall history who
+tapwall: history who: name a workload, address or CIDR
+[2]
+$ tapwall history talkers web-1
+tapwall: history: unexpected argument 'web-1'; see --help
+[2]
+$ tapwall history --since 25:00
+tapwall: --since: '25:00' is not valid; write 2h (ago), 14:05, yesterday, "2026-01-31 14:05" or @UNIX-SECONDS
+[2]
+$ tapwall history --proto 256
+tapwall: --proto: '256' is not valid; write tcp, udp, icmp, icmp6 or a number from 1 to 255
+[2]
+$ tapwall history --page 17
+tapwall: --page: '17' is not valid; write what the last line of an answer says
+[2]
+$ tapwall history talkers --page 17+1
+tapwall: --page: sums have no pages
+[2]
+$ tapwall history talkers --unused-since 1d
+tapwall: --unused-since: lists rules; write history rules
+[2]
+$ tapwall history --slow nowhere.sock
+tapwall: nowhere.sock: cannot reach tapwall-slowd: No such file or directory; start tapwall-slowd, or name its socket in TAPWALL_SLOW
+[4]
 $ tapwall agents --slow nowhere.sock
 tapwall: nowhere.sock: cannot reach tapwall-slowd: No such file or directory; start tapwall-slowd, or name its socket in TAPWALL_SLOW
 [4]

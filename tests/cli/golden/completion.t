@@ -18,6 +18,7 @@ log
 top
 capture
 decide
+history
 counters
 version
 --help

@@ -26,6 +26,7 @@ commands:
   capture                   Capture frames at a workload's ports, with verdict
                             and reason
   decide                    Answer the questions of rules with action: ask
+  history                   Search ended connections and denials of the past
   counters                  Count frames by the reason of their verdict
   version                   Show versions, and the kernel features in use
 
@@ -269,6 +270,7 @@ commands:
   capture                   Capture frames at a workload's ports, with verdict
                             and reason
   decide                    Answer the questions of rules with action: ask
+  history                   Search ended connections and denials of the past
   counters                  Count frames by the reason of their verdict
   version                   Show versions, and the kernel features in use
 

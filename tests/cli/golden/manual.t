@@ -20,6 +20,7 @@ log 1
 top 1
 capture 1
 decide 1
+history 1
 counters 1
 version 1
 # Each names all options of its verb.

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* recorder.h: a thread that reads the agents' event streams into the history.
+ *
+ * Why:        a commit waits for the disk, and no module may block the loop.
+ * How:        the loop gives parcels, one for each batch of a stream. The thread handles them in order,
+ *             commits every TW_RECORDER_COMMIT_NS or TW_RECORDER_COMMIT_ROWS rows, and gives them
+ *             back. If a commit fails and no more rows can wait, it keeps its parcels and tries again
+ *             every TW_RECORDER_RETRY_NS; the flow control of the streams then stops the agents.
+ *             A source's position is committed with its rows (history.h).
+ * Sinks:      exporters see the same rows, in this thread, as they arrive. After a crash, an agent
+ *             sends the rows that were not committed again, so a sink may see a row twice.
+ * Invariants: 1. A stream begins with a parcel without a batch, so no batch of an earlier stream of
+ *                its source is left when the next one begins.
+ *             2. After a malformed batch, batches of that stream are ignored.
+ * Callers:    feed.c, in the loop's thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "link/event_reader.h"
+#include "link/link.h"
+#include "link/stream.h"
+#include "slowpath/feed/translate.h"
+#include "slowpath/history/history.h"
+
+#define TW_RECORDER_COMMIT_NS	1000000000u
+#define TW_RECORDER_COMMIT_ROWS 20000u
+#define TW_RECORDER_RETRY_NS	1000000000u
+#define TW_RECORDER_SINKS	4
+
+/* A consumer of rows. `take` is called in the recorder's thread with the rows of each batch, and must not
+ * block; `pause` at least every TW_RECORDER_COMMIT_NS while there are rows, and once at the end. */
+struct tw_recorder_sink {
+	void (*take)(void *arg, const char *agent, const struct tw_event_reader *reader);
+	void (*pause)(void *arg); /* may be NULL */
+	void *arg;
+};
+
+/* Numbers of a source, for status. */
+struct tw_source_facts {
+	uint64_t rows;	   /* since tapwall-slowd started */
+	uint64_t lost;	   /* events that its agent had lost before they were read */
+	uint64_t unusable; /* rows of unknown verdicts or directions */
+	uint64_t last_us;  /* time of its last row; 0: none */
+	uint64_t next;	   /* position up to which its rows were read */
+	uint64_t durable;  /* position up to which they were committed */
+	uint64_t journal;  /* the journal of both positions */
+};
+
+/* An agent whose rows are read. Made by feed.c, and lives as long as the recorder. */
+struct tw_source {
+	char name[TW_STREAM_PEER_MAX];
+	/* The recorder's. */
+	struct tw_event_reader reader;
+	struct tw_translation translation;
+	bool found;  /* its position was looked up */
+	bool failed; /* its stream had a malformed batch */
+	bool dirty;  /* rows were read since the last commit */
+	uint64_t journal, next;
+	struct tw_source *next_dirty;
+	/* Of both threads. */
+	struct tw_source_facts facts;
+};
+
+struct tw_parcel {
+	struct tw_parcel *next;
+	struct tw_source *source;
+	Tapwall__V1__EventBatch *batch; /* NULL: a stream is to begin */
+	size_t bytes;			/* of the response that it came with */
+	/* Filled in by the recorder. */
+	int code;		/* 0, -EBADMSG or -ENOMEM: the stream must be ended */
+	uint64_t journal, from; /* where the stream is to begin, as in EventsRequest */
+};
+
+struct tw_recorder_setup {
+	const char *path; /* NULL: no history, only sinks */
+	struct tw_history_limits limits;
+	int wake_fd; /* eventfd, written when there are parcels to take back or rows became durable */
+	struct tw_recorder_sink sinks[TW_RECORDER_SINKS];
+	unsigned int n_sinks;
+};
+
+struct tw_recorder_state {
+	struct tw_history_state history; /* of the last commit; without rows, bytes and blocks */
+	uint64_t commits;
+	uint64_t damaged;
+};
+
+struct tw_recorder;
+
+/* Opens the history and starts the thread. Returns 0, or a negative errno with `err` filled in. */
+int tw_recorder_new(
+	const struct tw_recorder_setup *setup, struct tw_recorder **ret, struct tw_err *err);
+/* Handles what was given, commits if that is possible, and ends the thread. NULL is fine. */
+void tw_recorder_free(struct tw_recorder *recorder);
+
+/* Gives a parcel. */
+void tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel);
+/* Returns the parcels that were handled, oldest first; NULL: none. The caller frees them. */
+struct tw_parcel *tw_recorder_take_back(struct tw_recorder *recorder);
+
+void tw_recorder_get_state(struct tw_recorder *recorder, struct tw_recorder_state *ret);
+void tw_recorder_get_facts(
+	struct tw_recorder *recorder, const struct tw_source *source, struct tw_source_facts *ret);
