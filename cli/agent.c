@@ -91,7 +91,7 @@ int tw_agent_connect(
 
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
 {
-	const char *agent = "";
+	const char *agent = call->agent ? call->agent : "";
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
 	struct tw_err err = {0};
 	bool last = false;

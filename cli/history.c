@@ -380,7 +380,7 @@ static int ask_agents(struct view *view)
 	request.body_case = TAPWALL__V1__REQUEST__BODY_RULES;
 	request.rules = &rules;
 	tw_vec_foreach (&agents.names, name) {
-		request.agent = *name;
+		call.agent = *name;
 		if (!code)
 			code = tw_agent_ask(&call, &request);
 		free(*name);
