@@ -37,6 +37,7 @@
 #include "agent/ports/residents.h"
 #include "agent/ports/rtnl.h"
 #include "agent/ports/uplinks.h"
+#include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/kept.h"
 #include "agent/publish/leases.h"
@@ -73,6 +74,7 @@ struct tw_agent {
 	struct tw_memberships memberships;
 	struct tw_macs macs;
 	struct tw_policy_file policy_file;
+	struct tw_confirm confirm;
 	struct tw_agent_leases leases;
 	struct tw_kept kept;
 

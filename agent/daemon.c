@@ -17,6 +17,7 @@
 #include "agent/ports/survey.h"
 #include "agent/ports/watch.h"
 #include "agent/publish/apply.h"
+#include "agent/publish/apply.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/publish.h"
 #include "agent/publish/resume.h"
@@ -102,6 +103,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->enforcement.memberships = &agent->memberships;
 	agent->enforcement.macs = &agent->macs;
 	agent->enforcement.policy_file = &agent->policy_file;
+	agent->enforcement.confirm = &agent->confirm;
 	agent->enforcement.leases = &agent->leases;
 	agent->enforcement.kept = &agent->kept;
 
@@ -398,7 +400,9 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		ret = open_host(agent, err);
 	}
 	if (!ret) {
+		tw_confirm_load(&agent->enforcement);
 		tw_resume_policy(&agent->enforcement, &saved);
+		tw_apply_tick(&agent->enforcement);
 		begin(agent);
 		ret = init_rest(agent, err);
 	}
@@ -426,6 +430,7 @@ static void done(struct tw_agent *agent)
 	tw_latch_free(agent->host.latch);
 	tw_inforce_free(agent->enforcement.inforce);
 	tw_policy_file_done(&agent->policy_file);
+	tw_confirm_done(&agent->confirm);
 	tw_vec_done(&agent->host.adopted);
 	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->host.forgotten);

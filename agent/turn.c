@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/ports/survey.h"
+#include "agent/publish/apply.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/mend.h"
@@ -168,6 +169,7 @@ void tw_turn_act(void *arg)
 		tw_mend_tick(&agent->enforcement);
 		tw_publish_tick(&agent->enforcement);
 		tw_resume_again(&agent->enforcement);
+		tw_apply_tick(&agent->enforcement);
 		look_at_host(&agent->host);
 	}
 	turn_ports(agent, ticked);

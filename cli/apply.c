@@ -13,8 +13,10 @@
 #include "cli/report.h"
 #include "cli/style.h"
 #include "link/json_message.h"
+#include "policy/text.h"
 
-#define OPEN_NAMES 16 /* names of unclaimed ports shown; `tapwall ports` lists all */
+#define CONFIRM_MAX_S 86400
+#define OPEN_NAMES    16 /* names of unclaimed ports shown; `tapwall ports` lists all */
 
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
 {
@@ -74,6 +76,9 @@ static void print_text(const struct tw_apply_options *options, const Tapwall__V1
 		printf(" (compile %s, publish %s)", tw_human_ms(a->compile_ms).text,
 			tw_human_ms(a->publish_ms).text);
 	putchar('\n');
+	if (options->confirm && !options->dry_run)
+		printf("%sreturns to the previous policy unless tapwall confirm is called within %s%s\n",
+			tw_style_on(TW_STYLE_WARN), options->confirm, tw_style_off());
 	for (size_t i = 0; i < a->n_dangers; i++)
 		printf("  %s! %s%s\n", tw_style_on(TW_STYLE_BAD), a->dangers[i], tw_style_off());
 	print_names('+', TW_STYLE_GOOD, "rule", a->n_rules_added, a->rules_added);
@@ -112,6 +117,14 @@ int tw_apply_ask(struct tw_apply_options *options, Tapwall__V1__Request *request
 	return tw_agent_ask(&call, request);
 }
 
+int tw_apply_confirm_time(const char *text, uint32_t *ret_s)
+{
+	if (!text || (!tw_text_seconds(text, CONFIRM_MAX_S, ret_s) && *ret_s))
+		return TW_EXIT_OK;
+	return tw_report_error(TW_EXIT_USAGE, "--confirm", "write 60s or 5m, at most 24h",
+		"invalid time '%s'", tw_cleaned(text).text);
+}
+
 int tw_apply_run(const void *values)
 {
 	struct tw_apply_options options = *(const struct tw_apply_options *)values;
@@ -129,6 +142,8 @@ int tw_apply_run(const void *values)
 	body.source = whole ? whole : (char *)options.file;
 	body.dry_run = options.dry_run;
 	body.allow_unprotect = options.allow_unprotect;
+	if (tw_apply_confirm_time(options.confirm, &body.confirm_s))
+		return TW_EXIT_USAGE;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
 	return tw_apply_ask(&options, &request);

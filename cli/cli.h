@@ -26,8 +26,14 @@ struct tw_apply_options {
 	const char *file;
 	const char *socket;
 	bool json;
+	const char *confirm; /* time, as text; NULL: need not be confirmed */
 	bool dry_run;
 	bool allow_unprotect;
+};
+
+struct tw_confirm_options {
+	const char *socket;
+	bool json;
 };
 
 struct tw_reload_options {
@@ -101,6 +107,7 @@ enum tw_policy_action {
 	TW_POLICY_SHOW,
 	TW_POLICY_DIFF,
 	TW_POLICY_STATUS,
+	TW_POLICY_CONFIRM,
 };
 
 struct tw_policy_options {
@@ -110,8 +117,9 @@ struct tw_policy_options {
 	const char *other;
 	const char *agents;
 	const char *message;
-	const char *stored; /* number of a version */
-	uint32_t limit;	    /* 0: all */
+	const char *stored;  /* number of a version */
+	const char *confirm; /* time, as text; NULL: need not be confirmed */
+	uint32_t limit;	     /* 0: all */
 	bool allow_unprotect;
 	bool json;
 };
@@ -227,6 +235,7 @@ struct tw_version_options {
 
 int tw_check_run(const void *values);
 int tw_apply_run(const void *values);
+int tw_confirm_run(const void *values);
 int tw_reload_run(const void *values);
 int tw_explain_run(const void *values);
 int tw_replay_run(const void *values);

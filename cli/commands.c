@@ -52,37 +52,6 @@ static const struct tw_arg check_args[] = {
 			"entries, classes and bytes of each of its views"},
 };
 
-static const struct tw_arg apply_args[] = {
-	{.name = "FILE",
-		.type = TW_ARG_FILE,
-		.offset = offsetof(struct tw_apply_options, file),
-		.positional = true,
-		.required = true,
-		.help = "Policy to read; - reads stdin"},
-	{.name = "dry-run",
-		.type = TW_ARG_FLAG,
-		.letter = 'n',
-		.offset = offsetof(struct tw_apply_options, dry_run),
-		.help = "Print what would change; change nothing"},
-	{.name = "allow-unprotect",
-		.type = TW_ARG_FLAG,
-		.offset = offsetof(struct tw_apply_options, allow_unprotect),
-		.help = "Accept the policy even if protected ports then belong to no "
-			"workload and are NOT FILTERED"},
-	JSON(struct tw_apply_options, "one object"),
-	SOCKET(struct tw_apply_options),
-};
-
-static const struct tw_arg reload_args[] = {
-	{.name = "allow-unprotect",
-		.type = TW_ARG_FLAG,
-		.offset = offsetof(struct tw_reload_options, allow_unprotect),
-		.help = "Accept the policy even if protected ports then belong to no "
-			"workload and are NOT FILTERED"},
-	JSON(struct tw_reload_options, "one object"),
-	SOCKET(struct tw_reload_options),
-};
-
 static const struct tw_arg explain_args[] = {
 	{.name = "policy",
 		.type = TW_ARG_FILE,
@@ -252,6 +221,7 @@ static const struct tw_arg log_args[] = {
 	SOCKET(struct tw_log_options),
 };
 
+#include "cli/apply_args.h"
 #include "cli/capture_args.h"
 #include "cli/decide_args.h"
 #include "cli/policy_args.h"
@@ -278,11 +248,6 @@ static const struct tw_args_example check_examples[] = {
 	{"tapwall check policy.yaml", "Check the policy and print every error with its place"},
 	{"tapwall check --lowered policy.yaml", "Show what its names stand for"},
 	{"tapwall check --stats policy.yaml", "Show the size of its ports' images"},
-};
-
-static const struct tw_args_example apply_examples[] = {
-	{"tapwall apply --dry-run policy.yaml", "Show what would change"},
-	{"tapwall apply policy.yaml", "Put the policy in force, for live connections too"},
 };
 
 static const struct tw_args_example explain_examples[] = {
@@ -341,23 +306,9 @@ static const struct tw_args_command commands[] = {
 			"_images_ has _workloads_, _bytes_, _compile_ms_, _entries_ and "
 			"_views_, and _members_ is the number of addresses in that table."),
 	COMMAND(apply, EXAMPLES(apply), .summary = "Put a policy in force, whole or not at all",
-		.description =
-			"The agent checks the policy, compiles it for every port and puts it in "
-			"force at all of them at once. Live connections are judged again at "
-			"their next packet. If the policy has errors, all of them are printed "
-			"and the old policy stays in force.\n\n"
-			"A protected port belongs to no workload of the new policy if, for "
-			"example, its _port_ or _mac_ is mistyped or its workload is gone. "
-			"Under *unclaimed: ignore* such a port would be open. The policy is "
-			"then refused with exit status 1, unless *--allow-unprotect* is given. "
-			"Ports that become NOT FILTERED are listed first. Lines with *!* name "
-			"other changes that weaken protection, such as another default.\n\n"
-			"With *--json* the object has _ports_unprotected_, a number; "
-			"_unprotected_ with each _port_ and the _workload_ it had; _open_, all "
-			"ports that are not filtered because no workload has them; _dangers_; "
-			"_refused_, of a dry run; _generation_; _dry_run_; _unchanged_; "
-			"_compile_ms_; _publish_ms_; under _rules_ and _workloads_ the names "
-			"that were _added_, _removed_ and _changed_; and _ports_changed_."),
+		.description = APPLY_DESCRIPTION),
+	COMMAND(confirm, .summary = "Keep a policy that was applied with --confirm",
+		.description = CONFIRM_DESCRIPTION),
 	COMMAND(reload, .summary = "Make the agent read its policy file again",
 		.description =
 			"The agent reads the file of its *--policy* option. Output and exit "

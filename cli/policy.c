@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/vec.h"
 #include "cli/agent.h"
+#include "cli/apply.h"
 #include "cli/human.h"
 #include "cli/listing.h"
 #include "cli/report.h"
@@ -48,7 +49,8 @@ static const char *state_text(const Tapwall__V1__PolicyTarget *t)
 	static const struct {
 		const char *state, *text;
 	} rows[] = {{"in-force", "in force"}, {"drift", "DRIFT"}, {"refused", "REFUSED"},
-		{"waiting", "away; gets it when it connects"}, {"away", "away"}};
+		{"waiting", "away; gets it when it connects"}, {"away", "away"},
+		{"returning", "not confirmed; returns"}};
 
 	for (size_t i = 0; i < TW_ARGS_N(rows); i++)
 		if (!strcmp(t->state, rows[i].state))
@@ -74,8 +76,12 @@ static void print_version(const Tapwall__V1__PolicyVersion *v)
 
 static void print_target(const Tapwall__V1__PolicyTarget *t)
 {
-	printf("  %s: %s%s%s%s%s\n", t->agent, tw_style_on(state_style(t)), state_text(t),
+	printf("  %s: %s%s%s%s%s", t->agent, tw_style_on(state_style(t)), state_text(t),
 		tw_style_off(), t->error[0] ? ": " : "", t->error);
+	if (t->confirm_left_s > 0)
+		printf("; returns in %s unless tapwall policy confirm is called",
+			tw_human_span(t->confirm_left_s).text);
+	putchar('\n');
 	fflush(stdout);
 }
 
@@ -158,6 +164,11 @@ static int push_run(const struct tw_policy_options *options)
 	body.source = whole ? whole : TEXT(call.file ? call.file : "");
 	body.comment = TEXT(options->message ? options->message : "");
 	body.allow_unprotect = options->allow_unprotect;
+	code = tw_apply_confirm_time(options->confirm, &body.confirm_s);
+	if (code) {
+		free(body.agents);
+		return code;
+	}
 	request.body_case = TAPWALL__V1__REQUEST__BODY_POLICY_PUSH;
 	request.policy_push = &body;
 	code = tw_agent_ask(&call, &request);
@@ -266,6 +277,7 @@ static const struct tw_column status_columns[] = {
 	{.title = "IN FORCE", .right = true},
 	{.title = "STATE"},
 	{.title = "FOR", .right = true},
+	{.title = "RETURNS IN", .right = true},
 	{.title = "SOURCE"},
 	{.title = "ERROR"},
 };
@@ -287,6 +299,8 @@ static void add_target(struct tw_sheet *sheet, const Tapwall__V1__Response *resp
 	add_number(sheet, t->in_force, t->connected ? "its own" : "");
 	tw_sheet_cell(sheet, state_style(t), "%s", state_text(t));
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(t->since_s).text);
+	tw_sheet_cell(sheet, TW_STYLE_WARN, "%s",
+		t->confirm_left_s > 0 ? tw_human_span(t->confirm_left_s).text : "");
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", t->source);
 	tw_sheet_cell(sheet, TW_STYLE_BAD, "%s", t->error);
 }
@@ -308,10 +322,27 @@ static int status_run(const struct tw_policy_options *options)
 	return tw_listing_run(&status_listing, options->socket, options->json, &request, NULL);
 }
 
+static int confirm_run(const struct tw_policy_options *options)
+{
+	struct push push = {.options = options};
+	struct tw_agent_call call = {.socket = options->socket,
+		.slow = true,
+		.raw = options->json,
+		.answer = on_pushed,
+		.arg = &push};
+	Tapwall__V1__ConfirmRequest body = TAPWALL__V1__CONFIRM_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+
+	request.body_case = TAPWALL__V1__REQUEST__BODY_CONFIRM;
+	request.confirm = &body;
+	return tw_agent_ask(&call, &request);
+}
+
 int tw_policy_run(const void *values)
 {
 	const struct tw_policy_options *options = values;
-	bool has_what = options->action != TW_POLICY_LOG && options->action != TW_POLICY_STATUS;
+	bool has_what = options->action != TW_POLICY_LOG && options->action != TW_POLICY_STATUS &&
+			options->action != TW_POLICY_CONFIRM;
 
 	if ((options->what && !has_what) || (options->other && options->action != TW_POLICY_DIFF))
 		return tw_report_error(TW_EXIT_USAGE, "policy", "see --help",
@@ -327,6 +358,8 @@ int tw_policy_run(const void *values)
 		return show_run(options);
 	case TW_POLICY_DIFF:
 		return tw_policy_diff_run(options);
+	case TW_POLICY_CONFIRM:
+		return confirm_run(options);
 	default:
 		return status_run(options);
 	}

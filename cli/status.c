@@ -80,6 +80,19 @@ static void print_gap(size_t n, char **names, uint32_t all, const char *format, 
 	putchar('\n');
 }
 
+static void print_confirmation(const Tapwall__V1__Confirmation *c)
+{
+	const char *on = tw_style_on(TW_STYLE_WARN), *off = tw_style_off();
+
+	if (c && c->previous[0])
+		printf("%sNOT CONFIRMED:%s in %s, %s is put in force again; run tapwall confirm to keep the new policy\n",
+			on, off, tw_human_span(c->left_s).text, c->previous);
+	if (c && c->returned_from[0])
+		printf("%sRETURNED:%s the policy before %s is in force again since %s: %s\n", on,
+			off, c->returned_from, tw_human_span(c->returned_age_s).text,
+			c->returned_why);
+}
+
 /* Prints the ports that are not protected, before anything else. */
 static void print_gaps(const Tapwall__V1__Status *s)
 {
@@ -97,6 +110,7 @@ static void print_gaps(const Tapwall__V1__Status *s)
 	if (s->refused_source[0])
 		printf("%sREFUSED:%s %s, %s ago: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->refused_source, tw_human_span(s->refused_age_s).text, s->refused_text);
+	print_confirmation(s->confirmation);
 	if (s->ports_conflicting > s->n_conflicts)
 		printf("%sSHUT:%s %zu more such ports\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->ports_conflicting - s->n_conflicts);

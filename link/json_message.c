@@ -26,6 +26,17 @@ static json_t *refused_json(const Tapwall__V1__Status *s)
 		       : json_null();
 }
 
+/* Returns JSON null if no policy waits to be confirmed, and none was returned from. */
+static json_t *confirmation_json(const Tapwall__V1__Confirmation *c)
+{
+	if (!c)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "previous", tw_json_text(c->previous),
+		"left_s", c->previous[0] ? tw_json_s(c->left_s) : json_null(), "returned_from",
+		tw_json_text(c->returned_from), "why", tw_json_text(c->returned_why),
+		"returned_age_s", c->returned_from[0] ? tw_json_s(c->returned_age_s) : json_null());
+}
+
 /* Returns JSON null if no slow path is configured. */
 static json_t *slow_path_json(const Tapwall__V1__SlowPath *s)
 {
@@ -82,10 +93,11 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		"latch_every_kind", s->latch_every_kind, "degraded",
 		tw_json_names(s->degraded, s->n_degraded));
 
-	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "slow_path",
+	json_t *loads = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "slow_path",
 		slow_path_json(s->slow_path), "default", tw_json_text(s->default_), "unclaimed",
 		tw_json_text(s->unclaimed), "file", tw_json_text(s->file), "file_state",
-		tw_json_text(s->file_state), "refused", refused_json(s));
+		tw_json_text(s->file_state), "refused", refused_json(s), "confirmation",
+		confirmation_json(s->confirmation));
 
 	json_t *asks = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "deciders",
 		tw_json_u64(s->deciders), "questions_open", tw_json_u64(s->questions_open),

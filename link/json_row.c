@@ -157,12 +157,13 @@ json_t *tw_json_policy_version(const Tapwall__V1__PolicyVersion *v)
 
 json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "agent",
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "agent",
 		tw_json_text(t->agent), "wanted", t->wanted ? tw_json_u64(t->wanted) : json_null(),
 		"in_force", t->in_force ? tw_json_u64(t->in_force) : json_null(), "state",
 		tw_json_text(t->state), "connected", t->connected, "source",
 		tw_json_text(t->source), "error", tw_json_text(t->error), "since_s",
-		tw_json_s(t->since_s));
+		tw_json_s(t->since_s), "confirm_left_s",
+		t->confirm_left_s > 0 ? tw_json_s(t->confirm_left_s) : json_null());
 }
 
 json_t *tw_json_agent(const Tapwall__V1__Agent *a)

@@ -222,6 +222,7 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 		return answer_version(request, out);
 	case TAPWALL__V1__REQUEST__BODY_AGENTS:
 		return answer_agents(slow, request, out);
+	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_PUSH:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_TARGETS:

@@ -10,6 +10,7 @@
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/apply.h"
+#include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
 #include "base/alloc.h"
@@ -297,11 +298,14 @@ static int answer_apply(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__ApplyRequest *apply = request->apply;
-	struct tw_apply load = {.order = {.text = (const char *)apply->text.data,
-					.len = apply->text.len,
-					.source = apply->source,
-					.dry_run = apply->dry_run,
-					.allow_unprotect = apply->allow_unprotect}};
+	struct tw_apply load = {
+		.order = {.text = (const char *)apply->text.data,
+			.len = apply->text.len,
+			.source = apply->source,
+			.dry_run = apply->dry_run,
+			.allow_unprotect = apply->allow_unprotect,
+			.confirm_s = apply->confirm_s < TW_CONFIRM_MAX_S ? apply->confirm_s
+									 : TW_CONFIRM_MAX_S}};
 	int ret;
 
 	/* The name appears in the log and wherever the policy is shown. */
@@ -320,6 +324,30 @@ static int answer_reload(
 
 	tw_apply_done(&load);
 	return ret;
+}
+
+static int answer_confirm(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
+{
+	const ProtobufCBinaryData *sha256 = &request->confirm->sha256;
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Applied applied = TAPWALL__V1__APPLIED__INIT;
+	struct tw_err err = {0};
+	int ret = 0;
+
+	if (sha256->len && (!know_sha256(ctx) || sha256->len != sizeof(ctx->sha256) ||
+				   memcmp(sha256->data, ctx->sha256, sizeof(ctx->sha256)) != 0))
+		ret = tw_err_set(&err, -ESTALE, "confirm",
+			"tapwall status shows the policy in force", "another policy is in force");
+	if (!ret)
+		ret = tw_confirm_keep(ctx->enforcement, &err);
+	if (ret < 0)
+		return tw_answer_error(out, request->id, &response, &err);
+	applied.generation = ctx->enforcement->inforce->generation;
+	applied.source = ctx->enforcement->inforce->source;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_APPLIED;
+	response.applied = &applied;
+	return tw_answer_send(out, request->id, &response, true);
 }
 
 /* ---- the workload of a request ---- */
@@ -409,6 +437,8 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return tw_answer_status(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
 		return answer_apply(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
+		return answer_confirm(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_RELOAD:
 		return answer_reload(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_POLICY:

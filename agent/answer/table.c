@@ -17,6 +17,7 @@
 #include "agent/ports/ports.h"
 #include "agent/ports/uplinks.h"
 #include "agent/publish/bind.h"
+#include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/prove.h"
 #include "agent/state/images.h"
@@ -274,6 +275,26 @@ static int fill_uplinks(
 	return 0;
 }
 
+/* Fills in the policy to which the agent returns, or returned. False if there is none. */
+static bool fill_confirmation(struct tw_answer_ctx *ctx, Tapwall__V1__Confirmation *message)
+{
+	const struct tw_confirm *confirm = ctx->enforcement->confirm;
+	uint64_t now = tw_clock_ns();
+
+	tapwall__v1__confirmation__init(message);
+	if (confirm->pending) {
+		message->previous = confirm->source;
+		message->left_s = confirm->until_ns > now ? (double)(confirm->until_ns - now) / 1e9
+							  : 0;
+	}
+	if (confirm->returned_from) {
+		message->returned_from = confirm->returned_from;
+		message->returned_why = TEXT(confirm->returned_why);
+		message->returned_age_s = (double)(now - confirm->returned_ns) / 1e9;
+	}
+	return confirm->pending || confirm->returned_from;
+}
+
 /* Fills in how the policy in force differs from the policy file and the last policy refused. */
 static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
@@ -327,6 +348,7 @@ static int send_status(
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__SlowPath slow_path;
+	Tapwall__V1__Confirmation confirmation;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
 	char *degraded[TW_DEGRADED__MAX];
@@ -357,6 +379,8 @@ static int send_status(
 		fill_spool(ctx->telemetry->spool, &slow_path);
 		status.slow_path = &slow_path;
 	}
+	if (fill_confirmation(ctx, &confirmation))
+		status.confirmation = &confirmation;
 	status.degraded = degraded;
 	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
 		if (ctx->enforcement->degraded.text[i][0])

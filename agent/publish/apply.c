@@ -5,9 +5,12 @@
 
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
+#include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
 #include "agent/state/policy_file.h"
+#include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/notify.h"
 
@@ -60,10 +63,18 @@ void tw_apply_tell(const struct tw_enforcement *enforcement)
 
 int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 {
-	int ret = tw_publish_apply(
-		enforcement, &apply->order, &apply->diags, &apply->applied, &apply->err);
+	const struct tw_apply_order *order = &apply->order;
+	int ret = 0;
 
-	if (apply->order.dry_run)
+	if (order->confirm_s && !order->dry_run)
+		ret = tw_confirm_begin(enforcement, &apply->err);
+	if (!ret) {
+		ret = tw_publish_apply(
+			enforcement, order, &apply->diags, &apply->applied, &apply->err);
+		if (!order->dry_run && !order->adopt)
+			tw_confirm_settle(enforcement, order->confirm_s, ret);
+	}
+	if (order->dry_run)
 		return ret;
 	log_outcome(enforcement, apply, ret);
 	if (ret < 0)
@@ -99,4 +110,26 @@ void tw_apply_done(struct tw_apply *apply)
 {
 	tw_diags_done(&apply->diags);
 	tw_applied_done(&apply->applied);
+}
+
+void tw_apply_tick(struct tw_enforcement *enforcement)
+{
+	struct tw_confirm *confirm = enforcement->confirm;
+	struct tw_apply apply = {.order = {.text = confirm->text,
+					 .len = confirm->len,
+					 .source = confirm->source,
+					 .file_mark = confirm->file_mark,
+					 .adopt = true,
+					 .allow_unprotect = true}};
+	tw_autofree char *from = NULL;
+
+	if (!tw_confirm_is_over(confirm))
+		return;
+	if (enforcement->inforce)
+		from = tw_strdup(enforcement->inforce->source);
+	if (tw_apply_policy(enforcement, &apply) < 0)
+		tw_confirm_retry(confirm);
+	else
+		tw_confirm_note_return(enforcement, from ? from : "that was applied");
+	tw_apply_done(&apply);
 }

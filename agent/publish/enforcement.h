@@ -13,6 +13,7 @@
 #include "fastpath/kernel/load.h"
 
 struct tw_agent_leases;
+struct tw_confirm;
 struct tw_host;
 struct tw_images;
 struct tw_inforce;
@@ -31,6 +32,7 @@ struct tw_enforcement {
 	struct tw_memberships *memberships;
 	struct tw_macs *macs;
 	struct tw_policy_file *policy_file;
+	struct tw_confirm *confirm;
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */

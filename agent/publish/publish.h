@@ -46,6 +46,7 @@ struct tw_apply_order {
 	bool allow_unprotect; /* protected ports may lose their workload and become open */
 	uint64_t file_mark;   /* mark of the --policy file at that time; 0: its current mark */
 	uint64_t since_ns;    /* when it took effect, monotonic; 0: now */
+	uint32_t confirm_s; /* time in which it must be confirmed (confirm.h); 0: it need not be */
 };
 
 /* Puts a policy text in force. Returns 0; -EINVAL (see diags); -ECANCELED if protected ports

@@ -15,7 +15,7 @@
 #define FILE_MAX (64u << 20)
 
 static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS,
-	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_LOCK};
+	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_CONFIRM, TW_STORE_LOCK};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
 /* Facts that show whether a file was changed. */

@@ -6,6 +6,7 @@
  *             ports.json    ports, networks, and the MACs learned for them
  *             images.json   keys and sizes of the images in the kernel
  *             leases.json   addresses assigned by DHCP (kept.h); never deleted with the others
+ *             confirm.json  the policy to return to while the one in force is not confirmed (confirm.h)
  *             lock          held while an agent runs; has its process id
  *             *.new         staged contents of one of these files
  * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the directory). The
@@ -28,12 +29,13 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define TW_STORE_POLICY "policy.yaml"
-#define TW_STORE_RULES	"rules.json"
-#define TW_STORE_PORTS	"ports.json"
-#define TW_STORE_IMAGES "images.json"
-#define TW_STORE_LEASES "leases.json"
-#define TW_STORE_LOCK	"lock"
+#define TW_STORE_POLICY	 "policy.yaml"
+#define TW_STORE_RULES	 "rules.json"
+#define TW_STORE_PORTS	 "ports.json"
+#define TW_STORE_IMAGES	 "images.json"
+#define TW_STORE_LEASES	 "leases.json"
+#define TW_STORE_CONFIRM "confirm.json"
+#define TW_STORE_LOCK	 "lock"
 
 struct tw_store;
 

@@ -16,6 +16,7 @@
 
 #define TEXT(text)	((char *)(uintptr_t)(text))
 #define DIAGNOSTICS_MAX 1000
+#define CONFIRM_MAX_S	86400
 
 static int refuse(struct tw_buf *out, uint64_t id, const struct tw_err *err)
 {
@@ -140,6 +141,11 @@ static int send_target(
 	row.wanted = target->wish.wanted;
 	row.state = TEXT(tw_target_state_name(target->state));
 	row.error = TEXT(target->error);
+	if (target->wish.until_s) {
+		row.confirm_left_s = (double)target->wish.until_s - tw_clock_unix(tw_clock_ns());
+		if (row.confirm_left_s < 0.001)
+			row.confirm_left_s = 0.001;
+	}
 	row.since_s = (double)(tw_clock_ns() - target->since_ns) / 1e9;
 	if (agent) {
 		row.connected = agent->peer != NULL;
@@ -276,6 +282,9 @@ static int check_push(const Tapwall__V1__PolicyPushRequest *push, struct tw_err 
 	if (strlen(push->comment) > TW_POLICIES_COMMENT_MAX)
 		return tw_err_set(err, -EINVAL, "comment", "write a shorter one",
 			"is longer than %u bytes", TW_POLICIES_COMMENT_MAX);
+	if (push->confirm_s > CONFIRM_MAX_S)
+		return tw_err_set(err, -EINVAL, "confirm", "use a shorter one",
+			"the time is longer than a day");
 	if (push->version && push->text.len)
 		return tw_err_set(err, -EINVAL, "push", "send one of them",
 			"has a text and the number of a version");
@@ -311,7 +320,8 @@ static int answer_push(struct tw_slow *slow, const Tapwall__V1__Request *request
 	struct tw_targets_order order = {.version = &version,
 		.agents = push->agents,
 		.n_agents = push->n_agents,
-		.allow_unprotect = push->allow_unprotect};
+		.allow_unprotect = push->allow_unprotect,
+		.confirm_s = push->confirm_s};
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
 	struct tw_diags diags = {0};
 	struct tw_err err = {0};
@@ -345,6 +355,20 @@ static int answer_push(struct tw_slow *slow, const Tapwall__V1__Request *request
 	return code ? code : follow(slow, &order, request->id, ret);
 }
 
+/* Confirms at all agents whose version waits for it. */
+static int answer_confirm(struct tw_slow *slow, const Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret)
+{
+	const struct tw_targets_order all = {0};
+	struct tw_err err = {0};
+	size_t n;
+
+	if (tw_targets_confirm(slow->targets, &n, &err))
+		return refuse(out, request->id, &err);
+	tw_log(TW_LOG_INFO, "policies are confirmed, at %zu agents", n);
+	return follow(slow, &all, request->id, ret);
+}
+
 int tw_policies_answer(struct tw_slow *slow, Tapwall__V1__Request *request, struct tw_buf *out,
 	struct tw_responses **ret)
 {
@@ -353,6 +377,8 @@ int tw_policies_answer(struct tw_slow *slow, Tapwall__V1__Request *request, stru
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_POLICY_PUSH:
 		return answer_push(slow, request, out, ret);
+	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
+		return answer_confirm(slow, request, out, ret);
 	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
 		return answer_versions(slow, request, out, ret);
 	default:

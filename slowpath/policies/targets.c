@@ -12,7 +12,14 @@
 #include "base/log.h"
 #include "base/vec.h"
 
+#define SECOND_NS  1000000000u
 #define TEXT(text) ((char *)(uintptr_t)(text))
+
+struct wish_list {
+	struct tw_policies_wish *at;
+	size_t n;
+	size_t max;
+};
 
 struct tw_targets {
 	struct tw_targets_setup setup;
@@ -32,6 +39,7 @@ static const char *const state_names[] = {
 	[TW_TARGET_IN_FORCE] = "in-force",
 	[TW_TARGET_DRIFT] = "drift",
 	[TW_TARGET_AWAY] = "away",
+	[TW_TARGET_RETURNING] = "returning",
 };
 _Static_assert(
 	sizeof(state_names) / sizeof(state_names[0]) == TW_TARGET__MAX, "a name for each state");
@@ -141,6 +149,11 @@ static void note_delivery(struct tw_target *row)
 	set_state(row, TW_TARGET_IN_FORCE);
 }
 
+static uint64_t unix_s(void)
+{
+	return tw_clock_unix_ns(tw_clock_ns()) / SECOND_NS;
+}
+
 static void on_applied(void *arg, Tapwall__V1__Response *response)
 {
 	struct tw_target *row = arg;
@@ -199,6 +212,10 @@ static void send_version(struct tw_target *row, struct tw_peer *peer)
 	apply.text.len = targets->text.len;
 	apply.source = source;
 	apply.allow_unprotect = row->wish.allow_unprotect;
+	if (row->wish.until_s)
+		apply.confirm_s = row->wish.until_s > unix_s()
+					  ? (uint32_t)(row->wish.until_s - unix_s())
+					  : 1;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &apply;
 	if (!code)
@@ -218,6 +235,127 @@ static void send_version(struct tw_target *row, struct tw_peer *peer)
 	row->sent_bytes = row->size;
 	targets->sent_bytes += row->sent_bytes;
 	set_state(row, TW_TARGET_PUSHING);
+}
+
+/* ---- confirmation ---- */
+
+static void on_confirmed(void *arg, Tapwall__V1__Response *response)
+{
+	struct tw_target *row = arg;
+
+	if (response && !response->last)
+		return;
+	row->sent = false;
+	row->targets->n_sent--;
+	tell(row->targets);
+	if (!response || row->sent_version != row->wish.wanted)
+		return;
+	row->wish.confirm_due = false;
+	/* If the agent has returned already, it gets the version again. */
+	if (response->error)
+		row->wish.delivered = false;
+	store_wish(row);
+}
+
+static void send_confirmation(struct tw_target *row, struct tw_peer *peer)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__ConfirmRequest confirm = TAPWALL__V1__CONFIRM_REQUEST__INIT;
+
+	confirm.sha256.data = row->sha256;
+	confirm.sha256.len = sizeof(row->sha256);
+	request.body_case = TAPWALL__V1__REQUEST__BODY_CONFIRM;
+	request.confirm = &confirm;
+	/* After a failure the next tick tries again. */
+	if (tw_peer_ask(peer, &request, on_confirmed, row, NULL) < 0)
+		return;
+	row->sent = true;
+	row->sent_version = row->wish.wanted;
+	row->targets->n_sent++;
+	set_state(row, TW_TARGET_PUSHING);
+}
+
+/* Collects the wishes that wait for their confirmation, as they are once confirmed. */
+static int collect_waiting(const struct tw_targets *targets, struct wish_list *ret)
+{
+	int code = targets->all.until_s ? tw_vec_push(ret, targets->all) : 0;
+
+	for (const struct tw_target *row = targets->rows; row && !code; row = row->next)
+		if (row->wish.until_s)
+			code = tw_vec_push(ret, row->wish);
+	tw_vec_foreach (ret, wish) {
+		wish->confirm_due = wish->delivered;
+		wish->until_s = wish->before = 0;
+	}
+	return code;
+}
+
+int tw_targets_confirm(struct tw_targets *targets, size_t *ret_n, struct tw_err *err)
+{
+	struct wish_list wishes = {0};
+	int code = collect_waiting(targets, &wishes);
+
+	*ret_n = 0;
+	if (code)
+		tw_err_set(err, code, "confirm", NULL, "out of memory");
+	else if (!wishes.n)
+		code = tw_err_set(err, -ENOENT, "confirm",
+			"tapwall policy status shows what is in force",
+			"no version waits for its confirmation");
+	else
+		code = tw_policies_wish(targets->setup.policies, wishes.at, wishes.n, err);
+	tw_vec_foreach (&wishes, wish) {
+		struct tw_target *row = code ? NULL : tw_targets_find(targets, wish->agent);
+
+		if (row) {
+			row->wish = *wish;
+			++*ret_n;
+		} else if (!code) {
+			targets->all = *wish;
+		}
+	}
+	tw_vec_done(&wishes);
+	if (!code)
+		tw_targets_tick(targets);
+	return code;
+}
+
+/* Wants again what was wanted before a version that was not confirmed. */
+static void end_unconfirmed(struct tw_target *row)
+{
+	struct tw_policies_wish wish = {.wanted = row->wish.before, .delivered = true};
+	struct tw_policies_version version = {0};
+	struct tw_err err = {0};
+
+	tw_log(TW_LOG_WARNING, "agent %s: policy version %llu was not confirmed in time",
+		row->wish.agent, (unsigned long long)row->wish.wanted);
+	memcpy(wish.agent, row->wish.agent, sizeof(wish.agent));
+	if (wish.wanted && tw_policies_get(row->targets->setup.policies, wish.wanted, &version,
+				   NULL, &err) < 0) {
+		tw_log(TW_LOG_ERR, "agent %s: version %llu: %s", wish.agent,
+			(unsigned long long)wish.wanted, err.text);
+		wish.wanted = 0;
+	}
+	set_wish(row, &wish, &version);
+	row->quiet_ns = tw_clock_ns() + TW_TARGETS_QUIET_NS;
+	store_wish(row);
+}
+
+static void end_all_unconfirmed(struct tw_targets *targets)
+{
+	struct tw_policies_wish *all = &targets->all;
+	struct tw_err err = {0};
+	uint64_t now = unix_s();
+
+	for (struct tw_target *row = targets->rows; row; row = row->next)
+		if (row->wish.until_s && now >= row->wish.until_s)
+			end_unconfirmed(row);
+	if (!all->until_s || now < all->until_s)
+		return;
+	all->wanted = all->before;
+	all->until_s = all->before = 0;
+	if (tw_policies_wish(targets->setup.policies, all, 1, &err) < 0)
+		tw_log(TW_LOG_ERR, "agents: what is wanted is not stored: %s", err.text);
 }
 
 /* ---- states ---- */
@@ -258,10 +396,16 @@ static void look_at(struct tw_target *row)
 		set_state(row, TW_TARGET_PUSHING);
 	else if (!connected)
 		set_state(row, row->wish.delivered ? TW_TARGET_AWAY : TW_TARGET_WAITING);
+	else if (row->wish.confirm_due && has_wanted(row, agent))
+		send_confirmation(row, agent->peer);
 	else if (has_wanted(row, agent) && row->wish.delivered)
 		set_state(row, TW_TARGET_IN_FORCE);
 	else if (has_wanted(row, agent))
 		note_delivery(row);
+	else if (row->wish.confirm_due)
+		row->wish.confirm_due = row->wish.delivered = false;
+	else if (row->wish.delivered && tw_clock_ns() < row->quiet_ns)
+		set_state(row, TW_TARGET_RETURNING);
 	else if (row->wish.delivered && agent->has_sha256)
 		note_drift(row, agent);
 	else if (may_send(row, agent))
@@ -293,6 +437,7 @@ void tw_targets_tick(struct tw_targets *targets)
 {
 	if (!targets)
 		return;
+	end_all_unconfirmed(targets);
 	adopt_agents(targets);
 	for (struct tw_target *row = targets->rows; row; row = row->next)
 		look_at(row);
@@ -320,12 +465,22 @@ bool tw_targets_has(const struct tw_targets_order *order, const char *agent)
 	return !order->n_agents;
 }
 
+/* Sets the agent of a wish, and what to return to. */
+static void name_wish(
+	struct tw_policies_wish *wish, const char *agent, const struct tw_policies_wish *old)
+{
+	snprintf(wish->agent, sizeof(wish->agent), "%s", agent);
+	if (wish->until_s)
+		wish->before = old->until_s ? old->before : old->wanted;
+}
+
 int tw_targets_want(
 	struct tw_targets *targets, const struct tw_targets_order *order, struct tw_err *err)
 {
-	const struct tw_policies_wish wish = {
-		.wanted = order->version->version, .allow_unprotect = order->allow_unprotect};
-	TW_VEC(struct tw_policies_wish) wishes = {0};
+	const struct tw_policies_wish wish = {.wanted = order->version->version,
+		.allow_unprotect = order->allow_unprotect,
+		.until_s = order->confirm_s ? unix_s() + order->confirm_s : 0};
+	struct wish_list wishes = {0};
 	int code = tw_targets_know(targets, order, err);
 
 	if (code)
@@ -339,13 +494,12 @@ int tw_targets_want(
 			continue;
 		code = tw_vec_push(&wishes, wish);
 		if (!code)
-			snprintf(wishes.at[wishes.n - 1].agent, sizeof(wish.agent), "%s",
-				row->wish.agent);
+			name_wish(&wishes.at[wishes.n - 1], row->wish.agent, &row->wish);
 	}
 	if (!code && !order->n_agents)
 		code = tw_vec_push(&wishes, wish);
 	if (!code && !order->n_agents)
-		strcpy(wishes.at[wishes.n - 1].agent, TW_POLICIES_ALL);
+		name_wish(&wishes.at[wishes.n - 1], TW_POLICIES_ALL, &targets->all);
 	if (code)
 		tw_err_set(err, code, "policy", NULL, "out of memory");
 	else

@@ -10,6 +10,8 @@
  *             2. No agent waits for another one, except for memory: TW_TARGETS_BYTES of texts are
  *                on their way at once, or one text.
  *             3. What is wanted is stored before it is sent.
+ *             4. An agent returns by itself from a version that was not confirmed. Then, the version
+ *                wanted before is wanted again here, also after a start.
  * Callers:    slowpath/; one thread.
  */
 #pragma once
@@ -24,6 +26,7 @@
 
 #define TW_TARGETS_BYTES    (64u << 20)
 #define TW_TARGETS_RETRY_NS 5000000000u
+#define TW_TARGETS_QUIET_NS 10000000000u
 
 struct tw_targets;
 
@@ -33,8 +36,9 @@ enum tw_target_state {
 	TW_TARGET_PUSHING,
 	TW_TARGET_REFUSED,
 	TW_TARGET_IN_FORCE,
-	TW_TARGET_DRIFT, /* the version was in force, and another policy is now */
-	TW_TARGET_AWAY,	 /* away, and has had the version */
+	TW_TARGET_DRIFT,     /* the version was in force, and another policy is now */
+	TW_TARGET_AWAY,	     /* away, and has had the version */
+	TW_TARGET_RETURNING, /* the version was not confirmed in time */
 	TW_TARGET__MAX,
 };
 
@@ -46,9 +50,10 @@ struct tw_target {
 	uint64_t size;			 /* bytes of its text */
 	enum tw_target_state state;
 	uint64_t since_ns;
-	bool sent;		   /* a request to the agent is not answered yet */
-	uint64_t sent_version;	   /* the version in that request */
-	uint64_t sent_bytes;	   /* bytes of its text */
+	bool sent;	       /* a request to the agent is not answered yet */
+	uint64_t sent_version; /* the version in that request */
+	uint64_t quiet_ns;     /* until then, the agent may still have a version to return from */
+	uint64_t sent_bytes;   /* bytes of its text */
 	uint64_t refused_connects; /* number of the connection on which the agent refused */
 	uint64_t retry_ns;	   /* when to send the version again after an error that may pass */
 	char error[TW_ERR_TEXT_MAX]; /* why the agent refused */
@@ -73,6 +78,7 @@ struct tw_targets_order {
 	char **agents;	 /* names */
 	size_t n_agents; /* 0: all, and those that connect later without a wish of their own */
 	bool allow_unprotect;
+	uint32_t confirm_s; /* time in which the version must be confirmed; 0: it need not be */
 };
 /* Returns 0, or -ENOENT with `err` filled if an agent of the order is not known. */
 int tw_targets_know(
@@ -83,6 +89,10 @@ bool tw_targets_has(const struct tw_targets_order *order, const char *agent);
  * agent is not known. Nothing changes on failure. */
 int tw_targets_want(
 	struct tw_targets *targets, const struct tw_targets_order *order, struct tw_err *err);
+
+/* Confirms all versions that wait for it, and sets *ret_n to the number of agents. Returns 0, or a
+ * negative errno with `err` filled: -ENOENT if there are none. */
+int tw_targets_confirm(struct tw_targets *targets, size_t *ret_n, struct tw_err *err);
 
 /* Sends versions, and updates the states. Must be called a few times a second. NULL is fine. */
 void tw_targets_tick(struct tw_targets *targets);

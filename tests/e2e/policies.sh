@@ -149,6 +149,20 @@ start_other
 check "the agent comes back and gets it" within 20 target host-b '.state == "in-force" and .in_force == 3'
 check "the other one had it" within 20 target host-a '.state == "in-force" and .in_force == 3'
 
+check "a version that must be confirmed" says 0 'host-a: in force; returns in' policy push "$lab/one.yaml" --confirm 3s
+equal "is in force" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+stop_slowd KILL
+check "the slow path is dead: the agent returns" within 20 becomes refused 1 tcp 10.0.0.12 7001
+check "… to what it had" becomes connected 1 tcp 10.0.0.12 7002
+start_slowd
+check "the slow path comes back and wants that" within 20 target host-a \
+	'.state == "in-force" and .wanted == 3 and .confirm_left_s == null'
+check "at both" within 20 target host-b '.state == "in-force" and .in_force == 3'
+check "nothing is left to confirm" says 2 'no version waits' policy confirm
+check "a version that is confirmed" policy push "$lab/one.yaml" --confirm 10m
+check "at all agents at once" says 0 'host-b: in force$' policy confirm
+check "stays there" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' --json | jq -es 'any(.[]; .confirmation == null)'"
+
 stop_slowd TERM
 dd if=/dev/urandom of="$slow/policies.db" bs=4096 count=1 conv=notrunc status=none
 start_slowd_damaged() {
@@ -164,6 +178,6 @@ agents_are() {
 }
 check "with a damaged store it serves agents" within 40 agents_are "host-a host-b"
 check "and says what is wrong" says 5 'policies.db' policy log
-equal "the ports keep their policy" "refused connected" \
+equal "the ports keep their policy" "connected refused" \
 	"$(attempt 1 tcp 10.0.0.12 7001) $(attempt 1 tcp 10.0.0.12 7002)"
 finish

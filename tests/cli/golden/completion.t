@@ -2,6 +2,7 @@
 $ bash complete.sh tapwall ''
 check
 apply
+confirm
 reload
 explain
 replay

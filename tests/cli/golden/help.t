@@ -6,6 +6,7 @@ stateful firewall at the taps of virtual machines
 commands:
   check                     Check a policy and list every error
   apply                     Put a policy in force, whole or not at all
+  confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
@@ -62,6 +63,9 @@ Put a policy in force, whole or not at all
   -n, --dry-run             Print what would change; change nothing
   --allow-unprotect         Accept the policy even if protected ports then
                             belong to no workload and are NOT FILTERED
+  --confirm TIME            Return to the policy in force now unless tapwall
+                            confirm is called within TIME, such as 60s or 5m, at
+                            most 24h
   --json                    Print JSON: one object
   --socket PATH             Connect to the agent at this socket. agent:NAME asks
                             tapwall-slowd for the agent of that name (default
@@ -72,6 +76,8 @@ Put a policy in force, whole or not at all
 examples:
   tapwall apply --dry-run policy.yaml
       Show what would change
+  tapwall apply --confirm 60s policy.yaml && tapwall confirm
+      Try the policy: without the second command the old one returns
   tapwall apply policy.yaml
       Put the policy in force, for live connections too
 $ tapwall explain --help
@@ -250,6 +256,7 @@ stateful firewall at the taps of virtual machines
 commands:
   check                     Check a policy and list every error
   apply                     Put a policy in force, whole or not at all
+  confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture

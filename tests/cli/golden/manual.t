@@ -4,6 +4,7 @@ $ grep -c '^\.TH "tapwall" "1"' "$BUILD/cli/man/tapwall.1"
 $ for verb in $(tapwall --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do echo "$verb $(grep -c "^\.TH \"tapwall-$verb\" \"1\"" "$BUILD/cli/man/tapwall-$verb.1")"; done
 check 1
 apply 1
+confirm 1
 reload 1
 explain 1
 replay 1

@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# confirm.sh: a policy that is applied with --confirm is replaced by the previous one unless it is confirmed in time,
+# also if the agent is killed meanwhile.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+source_is() { # FILE
+	tapwall status --json | jq -es --arg file "$1" 'any(.[]; .policy_source | endswith($file))'
+}
+status_has() { # JQ FILTER
+	tapwall status --json | jq -es "any(.[]; $1)"
+}
+fails() { # CODE TEXT COMMAND…: true if the command exits with CODE and prints TEXT
+	code=$1
+	text=$2
+	shift 2
+	"$@" >"$lab/fails.out" 2>&1
+	got=$?
+	cat "$lab/fails.out"
+	[ "$got" = "$code" ] && grep -q "$text" "$lab/fails.out"
+}
+policy() { # ACTION
+	workloads 2
+	echo 'rules:'
+	echo "  - {name: echo, from: any, to: any, service: tcp/7001, action: $1}"
+	echo '  - {name: rest, from: any, to: any, action: reject}'
+}
+
+make_host
+make_guest 1
+make_guest 2
+policy allow >"$lab/old.yaml"
+policy reject >"$lab/new.yaml"
+{ policy reject; echo '# newer'; } >"$lab/newer.yaml"
+begin g2 echo echo tcp 7001
+start_agent
+check "without a policy there is nothing to return to" fails 2 'no policy is in force to return to' \
+	tapwall apply --confirm 60s "$lab/new.yaml"
+check "the first policy" apply "$lab/old.yaml"
+check "there is nothing to confirm" fails 2 'no policy waits' tapwall confirm
+check "a time is checked" fails 2 "invalid time '5 m'" tapwall apply --confirm '5 m' "$lab/new.yaml"
+
+check "a policy for two seconds" tapwall apply --confirm 2s "$lab/new.yaml"
+equal "is in force" refused "$(attempt 1 tcp 10.0.0.12 7001)"
+check "status says when the old one returns" status_has \
+	'(.confirmation.previous | endswith("old.yaml")) and .confirmation.left_s <= 2'
+check "the old one returns" within 20 source_is old.yaml
+equal "at the ports" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+check "status and log say why" status_has \
+	'(.confirmation.returned_from | endswith("new.yaml")) and .confirmation.why == "it was not confirmed in time"'
+check "as text, too" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' | grep -q '^RETURNED: .*new.yaml'"
+check "a late confirmation fails" fails 2 'too late' tapwall confirm
+
+check "a policy for ten minutes" tapwall apply --confirm 10m "$lab/new.yaml"
+check "is confirmed" tapwall confirm
+check "and stays" status_has '.confirmation == null and (.policy_source | endswith("new.yaml"))'
+check "nothing is left on disk" test ! -e "$lab/state/confirm.json"
+
+check "the old policy again" apply "$lab/old.yaml"
+check "two policies, neither confirmed" tapwall apply --confirm 10m "$lab/new.yaml"
+check "one after the other" tapwall apply --confirm 2s "$lab/newer.yaml"
+check "return to the one before both" within 20 source_is old.yaml
+
+check "an invalid policy" fails 1 'bad.yaml' sh -c \
+	"echo 'rules: 1' >'$lab/bad.yaml'; '$TW_BUILD/tapwall' apply --confirm 1s '$lab/bad.yaml' --socket '$socket'"
+check "leaves nothing to confirm" status_has '.confirmation.previous == null'
+
+check "another apply confirms" tapwall apply --confirm 10m "$lab/new.yaml"
+check "a policy for good" apply "$lab/newer.yaml"
+check "need not be confirmed" status_has '.confirmation == null'
+
+check "the agent is killed" apply "$lab/old.yaml"
+check "while a policy waits" tapwall apply --confirm 10m "$lab/new.yaml"
+stop_agent KILL
+equal "the new policy stays until it starts again" refused "$(attempt 1 tcp 10.0.0.12 7001)"
+start_agent
+check "then the old one is in force" within 20 source_is old.yaml
+equal "again" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+check "and status says so" status_has '.confirmation.why | contains("started again")'
+stop_agent TERM
+start_agent
+check "the next start changes nothing" source_is old.yaml
+check "and returns to nothing" status_has '.confirmation == null'
+finish
