@@ -149,20 +149,26 @@ static void open_policies(struct tw_slow *slow)
 		err->hint[0] ? ": " : "", err->hint);
 }
 
+/* Opens the history. If that fails, all else works, and the agents keep their events for a while. */
 static int open_history(struct tw_slow *slow, struct tw_err *err)
 {
 	const struct tw_slow_options *options = slow->options;
 	const struct tw_history_limits limits = {.bytes_max = (uint64_t)options->history_mib << 20,
 		.age_max_us = options->history_days * DAY_US};
-	const struct tw_feed_setup feed = {
-		.loop = &slow->loop, .path = slow->history, .limits = limits};
-	struct tw_search_setup search = {.loop = &slow->loop,
-		.path = slow->history,
-		.limits = limits,
-		.told = on_told,
-		.arg = slow};
-	int code = tw_feed_new(&feed, &slow->feed, err);
+	struct tw_feed_setup feed = {.loop = &slow->loop, .path = slow->history, .limits = limits};
+	struct tw_search_setup search = {
+		.loop = &slow->loop, .limits = limits, .told = on_told, .arg = slow};
+	struct tw_err *why = &slow->history_err;
+	int code = tw_feed_new(&feed, &slow->feed, why);
 
+	if (code < 0) {
+		tw_log(TW_LOG_ERR, "%s: %s; nothing is recorded%s%s", why->place, why->text,
+			why->hint[0] ? ": " : "", why->hint);
+		feed.path = slow->history = NULL;
+		code = tw_feed_new(&feed, &slow->feed, err);
+	}
+	search.path = slow->history;
+	search.why = why;
 	search.feed = slow->feed;
 	return code < 0 ? code : tw_search_new(&search, &slow->search, err);
 }

@@ -24,7 +24,8 @@
 
 struct tw_slow {
 	const struct tw_slow_options *options;
-	const char *history; /* its file; NULL: none is kept */
+	const char *history; /* its file; NULL: none is kept, `history_err` may say why */
+	struct tw_err history_err;
 	struct tw_loop loop;
 	struct tw_identity *identity;
 	struct tw_revoked revoked;

@@ -154,8 +154,9 @@ static int check_schema(sqlite3 *db, const char *path, bool write, struct tw_err
 			"the history has schema %llu, and this version reads schema %d",
 			(unsigned long long)schema, TW_HISTORY_SCHEMA);
 	if (code)
-		return tw_err_set(
-			err, code, path, NULL, "cannot open the history: %s", sqlite3_errmsg(db));
+		return tw_err_set(err, code, path,
+			code == -EBADMSG ? "move the file away, and a new one is made" : NULL,
+			"cannot open the history: %s", sqlite3_errmsg(db));
 	return 0;
 }
 

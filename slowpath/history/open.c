@@ -190,7 +190,10 @@ int tw_history_open(const char *path, const struct tw_history_limits *limits,
 	if (!code) {
 		code = load(h);
 		if (code)
-			tw_err_set(err, code, path, NULL, "cannot read the history: %s",
+			tw_err_set(err, code, path,
+				code == -EBADMSG ? "move the file away, and a new one is made"
+						 : NULL,
+				"cannot read the history: %s",
 				code == -EBADMSG ? sqlite3_errmsg(h->db) : strerror(-code));
 	}
 	if (code)

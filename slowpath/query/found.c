@@ -90,6 +90,9 @@ static void describe_row(
 static void set_end(const struct tw_wanted *wanted, const struct tw_history_row *rows, size_t n,
 	Tapwall__V1__HistoryEnd *end)
 {
+	const struct tw_history_query *query = &wanted->query;
+	uint64_t begin_us = query->oldest_first ? query->filter.since_us
+						: query->filter.until_us - 1;
 	uint64_t at_us = rows[n - 1].time_us;
 	size_t same = 0;
 
@@ -97,8 +100,8 @@ static void set_end(const struct tw_wanted *wanted, const struct tw_history_row 
 		same++;
 	end->more = true;
 	end->at_us = wanted->query.oldest_first ? at_us : at_us + 1;
-	/* If all rows are of one microsecond, those that were skipped are, too. */
-	end->skip = (uint32_t)(same == n ? same + wanted->skip : same);
+	/* The rows that were skipped are of the microsecond where this answer began. */
+	end->skip = (uint32_t)(same == n && at_us == begin_us ? same + wanted->skip : same);
 }
 
 static int send_rows(const struct tw_wanted *wanted, const struct tw_history_result *result,

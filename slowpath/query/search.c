@@ -254,6 +254,10 @@ static int make_job(struct tw_search *query, const Tapwall__V1__Request *request
 	struct job *job;
 	int code;
 
+	if (!query->setup.path && query->setup.why->code) {
+		*err = *query->setup.why;
+		return err->code;
+	}
 	if (!query->setup.path)
 		return tw_err_set(err, -EOPNOTSUPP, "history",
 			"start tapwall-slowd without --no-history", "no history is kept");

@@ -27,6 +27,7 @@ struct tw_search;
 struct tw_search_setup {
 	struct tw_loop *loop;
 	const char *path; /* file of the history, which a feed has open; NULL: none is kept */
+	const struct tw_err *why; /* why not, if its `code` is set */
 	struct tw_history_limits limits;
 	struct tw_feed *feed;
 	void (*told)(

@@ -139,4 +139,16 @@ check "the disk has space: the connection is recorded" within 20 has 3 '.event =
 equal "none is recorded twice" "" "$(twice)"
 check "the history is as it was committed" test "$(rows '.event == "close"' | wc -l)" = 6
 check "nothing is missing" status_has '.[0].lost == 0 and .[-1].failing == null'
+kill -TERM "$slowd"
+wait "$slowd"
+history_is_garbage() {
+	dd if=/dev/urandom of="$disk/history.db" bs=8k count=1 conv=notrunc
+	rm -f "$disk"/history.db-wal
+}
+check "the file is damaged" history_is_garbage
+start_slowd
+check "the log says so" grep -q 'cannot open the history: file is not a database; nothing is recorded: move the file away' "$lab/slowd.log"
+equal "and the command" "tapwall: $disk/history.db: cannot open the history: file is not a database; move the file away, and a new one is made" \
+	"$(history 2>&1)"
+check "the agent is served" within 20 sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/slowd.sock' --json | jq -e .connected"
 finish

@@ -224,6 +224,29 @@ static void test_deny(void **state)
 	sender_done(&sender);
 }
 
+static void test_live(void **state)
+{
+	struct sender sender = {0};
+	struct tw_event_reader reader = {0};
+	struct tw_translation translation = {.name = number_text};
+	struct tw_event_row row = make_row(&sender, 1, TW_EVENT_ROW_LIVE);
+	struct tw_history_row got;
+	Tapwall__V1__EventBatch *batch;
+
+	row.bytes_in = 5000;
+	assert_true(tw_event_writer_add(&sender.writer, &row));
+	batch = take_batch(&sender, 2);
+	assert_int_equal(tw_event_reader_take(&reader, batch), 0);
+	assert_int_equal(make_one(&translation, &reader, 0, &got), 1);
+	assert_int_equal(got.kind, TW_HISTORY_LIVE);
+	assert_int_equal(got.bytes[TW_WAY_REPLY], 5000);
+	tapwall__v1__event_batch__free_unpacked(batch, NULL);
+	tw_event_reader_done(&reader);
+	tw_translate_done(&translation);
+	forget_texts();
+	sender_done(&sender);
+}
+
 /* A time before 2020 or in the future is that of an unset or wrong clock, and must not decide what the history
  * drops. */
 static void test_times(void **state)
@@ -391,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_deny),
+		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_positions),
 	};
