@@ -123,9 +123,10 @@ static int dial_at(struct tw_dial *dial, const char *address, struct tw_err *err
 	struct tw_stream *stream;
 	int code = tw_identity_load(&dial->setup.files, TW_IDENTITY_AGENT, &identity, err);
 
-	dial->expires = code ? 0 : identity->expires;
+	dial->has_cert = !code;
 	if (code < 0)
 		return code;
+	tw_renewal_set(&dial->renewal, identity);
 	to.identity = identity;
 	code = tw_stream_dial(&to, &stream);
 	if (!code)
@@ -239,6 +240,7 @@ int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct
 		return tw_err_set(err, -EINVAL, "--slow-path",
 			"write HOST:PORT, or [ADDRESS]:PORT for IPv6", "%s is not an address",
 			setup->address);
+	tw_renewal_init(&dial->renewal, &setup->files);
 	set_state(dial, TW_DIAL_WAITING);
 	return 0;
 }
@@ -246,6 +248,7 @@ int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct
 void tw_dial_done(struct tw_dial *dial)
 {
 	tw_peer_free(dial->peer);
+	tw_renewal_done(&dial->renewal);
 	/* The memory of a look-up that cannot be cancelled stays in use until the process ends. */
 	if (dial->lookup && gai_cancel(&dial->lookup->request) == EAI_CANCELED)
 		free(dial->lookup);
@@ -254,6 +257,9 @@ void tw_dial_done(struct tw_dial *dial)
 
 void tw_dial_tick(struct tw_dial *dial)
 {
+	if (dial->state != TW_DIAL_OFF)
+		tw_renewal_tick(
+			&dial->renewal, dial->state == TW_DIAL_CONNECTED ? dial->peer : NULL);
 	if (dial->peer)
 		tw_peer_tick(dial->peer);
 	else if (dial->lookup)
@@ -294,7 +300,8 @@ bool tw_dial_describe(const struct tw_dial *dial, Tapwall__V1__SlowPath *message
 	message->attempts = dial->attempts;
 	if (dial->state == TW_DIAL_WAITING && dial->retry_ns > now)
 		message->retry_s = (double)(dial->retry_ns - now) / 1e9;
-	if (dial->expires)
-		message->certificate_left_s = difftime(dial->expires, time(NULL));
+	if (dial->has_cert)
+		message->certificate_left_s = difftime(dial->renewal.until, time(NULL));
+	message->renewal_failed = TEXT(dial->renewal.why);
 	return true;
 }

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "agent/renewal.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "link/identity.h"
@@ -51,7 +52,8 @@ struct tw_dial {
 	uint64_t attempts; /* attempts since the last connection */
 	struct tw_lookup *lookup;
 	struct tw_peer *peer;
-	time_t expires; /* expiry of the agent's certificate; 0: it could not be read */
+	struct tw_renewal renewal;
+	bool has_cert; /* the agent's certificate could be read at the last attempt */
 	char name[TW_STREAM_PEER_MAX];
 	char version[64];
 	char why[TW_ERR_TEXT_MAX]; /* why the last connection failed or ended; empty: none yet */

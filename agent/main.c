@@ -87,7 +87,7 @@ static const struct tw_arg args[] = {
 		.value = "PATH",
 		.fallback = "/var/lib/tapwall/link/agent.pem",
 		.help = "This host's certificate for the slow path, as PEM. The file is read at each "
-			"connection"},
+			"connection. If it also has the key, the agent renews both"},
 	{.name = "slow-path-key",
 		.type = TW_ARG_FILE,
 		AT(slow_path_key),

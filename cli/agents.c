@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <math.h>
+#include <stdio.h>
+
 #include "cli/cli.h"
 #include "cli/human.h"
 #include "cli/listing.h"
 #include "cli/style.h"
+
+#define CERT_WARN_S (7 * 86400)
+#define CA_WARN_S   (180 * 86400)
 
 static const struct tw_column columns[] = {
 	{.title = "AGENT"},
@@ -31,7 +37,29 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(a->since_s).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_span(a->contact_s).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", a->address);
-	tw_sheet_cell(sheet, TW_STYLE_WARN, "%s", a->connected ? "" : a->why);
+	if (a->connected && a->certificate_left_s && a->certificate_left_s < CERT_WARN_S)
+		tw_sheet_cell(sheet, TW_STYLE_WARN, "its certificate expires in %s",
+			tw_human_span(a->certificate_left_s).text);
+	else
+		tw_sheet_cell(sheet, TW_STYLE_WARN, "%s", a->connected ? "" : a->why);
+}
+
+/* Prints when certificates of the slow path itself end, if that is soon. */
+static void tell_state(const Tapwall__V1__Response *response, void *arg)
+{
+	const Tapwall__V1__SlowState *s = response->slow_state;
+
+	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_SLOW_STATE)
+		return;
+	if (s->certificate_left_s < CERT_WARN_S)
+		printf("The slow path's certificate %s %s%s.\n\n",
+			s->certificate_left_s < 0 ? "EXPIRED" : "expires in",
+			tw_human_span(fabs(s->certificate_left_s)).text,
+			s->certificate_left_s < 0 ? " ago" : "");
+	if (s->ca_left_s < CA_WARN_S)
+		printf("The CA's certificate %s %s%s, and all that it issued with it: make a new CA and enroll every host again.\n\n",
+			s->ca_left_s < 0 ? "EXPIRED" : "expires in",
+			tw_human_span(fabs(s->ca_left_s)).text, s->ca_left_s < 0 ? " ago" : "");
 }
 
 static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_AGENT,
@@ -39,7 +67,8 @@ static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_AG
 	.n_columns = TW_ARGS_N(columns),
 	.slow = true,
 	.nothing = "no agent has connected",
-	.add = add_row};
+	.add = add_row,
+	.other = tell_state};
 
 int tw_agents_run(const void *values)
 {

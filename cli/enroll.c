@@ -313,8 +313,8 @@ static int print_text(const struct enrollment *e)
 
 	printf("This host is %s for the slow path %s at %s (CA SHA-256 %s).\n", e->cert.name,
 		e->slow_path, options->address, e->print);
-	printf("Key and certificate are in %s, valid for %s.\n", options->cert,
-		tw_human_span(difftime(e->cert.until, time(NULL))).text);
+	printf("Key and certificate are in %s, valid for %s; the agent renews them.\n",
+		options->cert, tw_human_span(difftime(e->cert.until, time(NULL))).text);
 	printf("Next: start tapwalld with --slow-path %s", options->address);
 	if (!usual)
 		printf(" --slow-path-cert %s --slow-path-key %s --slow-path-ca %s", options->cert,

@@ -16,8 +16,11 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
 	struct view *view = arg;
 
-	if (response->body_case != view->listing->body)
+	if (response->body_case != view->listing->body) {
+		if (view->listing->other && !view->json)
+			view->listing->other(response, view->arg);
 		return TW_EXIT_OK;
+	}
 	if (view->json)
 		return tw_report_json(tw_json_response(response));
 	view->listing->add(&view->sheet, response, view->arg);

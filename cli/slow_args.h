@@ -14,11 +14,14 @@ static const struct tw_arg agents_args[] = {
 	"*tapwall-slowd*(8) answers. Each agent has one line, by the name in its "       \
 	"certificate: its version, the number of the policy that it has in force, the "  \
 	"address that it is connected from, for how long it has been connected or "      \
-	"away, and when it last sent something. WHY shows why it is away.\n\n"           \
+	"away, and when it last sent something. WHY shows why it is away, or that its "  \
+	"certificate expires within a week. Lines before the table tell that the slow "  \
+	"path's own certificate or that of its CA ends soon.\n\n"                        \
 	"With *--json* each object has _name_, _host_ (as it calls itself), _version_, " \
 	"_connected_, _address_, _since_s_, _contact_s_, _policy_generation_, "          \
 	"_policy_source_, _connects_ (times that it connected since *tapwall-slowd* "    \
-	"started) and _why_."
+	"started), _why_ and _certificate_left_s_ (time until its newest certificate "   \
+	"expires, null if it has)."
 
 static const struct tw_arg enroll_args[] = {
 	{.name = "HOST:PORT",
@@ -66,7 +69,8 @@ static const struct tw_args_example enroll_examples[] = {
 	"The token has the fingerprint of the slow path's CA. An end that cannot prove " \
 	"that its certificate is from that CA is refused before anything is sent to "    \
 	"it, so a machine in the middle learns nothing.\n\n"                             \
-	"*tapwalld*(8) with *--slow-path* then connects.\n\n"                            \
+	"*tapwalld*(8) with *--slow-path* then connects, and renews the certificate by " \
+	"itself.\n\n"                                                                    \
 	"With *--json* the object has _name_, _address_, _slow_path_ (the name in its "  \
 	"certificate), _ca_sha256_, _cert_ and _ca_ (the files) and _expires_, as Unix " \
 	"time."

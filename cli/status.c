@@ -169,11 +169,13 @@ static void print_slow_path(const Tapwall__V1__SlowPath *s)
 	if (s->events_trouble[0])
 		print_line("", "events are NOT KEPT ON DISK: %s", s->events_trouble);
 	if (s->certificate_left_s < 0)
-		print_line("", "this host's certificate EXPIRED %s ago; renew it",
+		print_line("",
+			"this host's certificate EXPIRED %s ago; run tapwall enroll --replace",
 			tw_human_span(-s->certificate_left_s).text);
 	else if (s->certificate_left_s > 0)
-		print_line("", "this host's certificate expires in %s",
-			tw_human_span(s->certificate_left_s).text);
+		print_line("", "this host's certificate expires in %s%s%s",
+			tw_human_span(s->certificate_left_s).text,
+			s->renewal_failed[0] ? ", NOT RENEWED: " : "", s->renewal_failed);
 }
 
 static void print_text(const Tapwall__V1__Status *s)

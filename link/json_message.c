@@ -48,12 +48,13 @@ static json_t *slow_path_json(const Tapwall__V1__SlowPath *s)
 		tw_json_u64(s->events_kept), "memory_bytes", tw_json_u64(s->events_memory_bytes),
 		"disk_bytes", tw_json_u64(s->events_disk_bytes), "dropped",
 		tw_json_u64(s->events_dropped), "trouble", tw_json_text(s->events_trouble));
-	state = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+	state = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
 		tw_json_text(s->address), "state", tw_json_text(s->state), "state_age_s",
 		tw_json_s(s->state_age_s), "name", tw_json_text(s->name), "version",
 		tw_json_text(s->version), "why", tw_json_text(s->why), "why_age_s",
 		tw_json_s(s->why_age_s), "attempts", tw_json_u64(s->attempts), "retry_s",
-		tw_json_s(s->retry_s), "certificate_left_s", tw_json_s(s->certificate_left_s));
+		tw_json_s(s->retry_s), "certificate_left_s", tw_json_s(s->certificate_left_s),
+		"renewal_failed", tw_json_text(s->renewal_failed));
 	return tw_json_merge(state, kept);
 }
 

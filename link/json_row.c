@@ -168,13 +168,14 @@ json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t)
 
 json_t *tw_json_agent(const Tapwall__V1__Agent *a)
 {
-	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		tw_json_text(a->name), "host", tw_json_text(a->host), "version",
 		tw_json_text(a->version), "connected", a->connected, "address",
 		tw_json_text(a->address), "since_s", tw_json_s(a->since_s), "contact_s",
 		tw_json_s(a->contact_s), "policy_generation", tw_json_u64(a->policy_generation),
 		"policy_source", tw_json_text(a->policy_source), "connects",
-		tw_json_u64(a->connects), "why", tw_json_text(a->why));
+		tw_json_u64(a->connects), "why", tw_json_text(a->why), "certificate_left_s",
+		tw_json_s(a->certificate_left_s));
 }
 
 json_t *tw_json_question(const Tapwall__V1__Question *q)

@@ -37,6 +37,12 @@ int tw_stream_listen(const struct tw_listen_options *options, struct tw_stream *
 	return transport ? transport->listen(where, options, ret) : -EPROTONOSUPPORT;
 }
 
+void tw_stream_set_identity(struct tw_stream *listener, struct tw_identity *identity)
+{
+	if (listener->transport->set_identity)
+		listener->transport->set_identity(listener, identity);
+}
+
 int tw_stream_accept(struct tw_stream *listener, struct tw_stream **ret)
 {
 	return listener->transport->accept(listener, ret);

@@ -72,6 +72,8 @@ struct tw_transport {
 	int (*accept)(struct tw_stream *listener, struct tw_stream **ret);
 	ssize_t (*read)(struct tw_stream *stream, void *bytes, size_t max, bool wait);
 	ssize_t (*write)(struct tw_stream *stream, const void *bytes, size_t len, bool wait);
+	void (*set_identity)(
+		struct tw_stream *listener, struct tw_identity *identity); /* NULL: needs none */
 	int (*set_timeout)(struct tw_stream *stream, unsigned int seconds);
 	void (*close)(struct tw_stream *stream); /* also frees the stream */
 };
@@ -90,6 +92,8 @@ int tw_stream_dial(const struct tw_dial_options *options, struct tw_stream **ret
 /* Listens without ever blocking. Makes the directory of a socket file if it is missing, and
  * replaces an old socket file. Returns 0 or a negative errno. */
 int tw_stream_listen(const struct tw_listen_options *options, struct tw_stream **ret);
+/* Gives a listener another certificate for the connections that it accepts from now on. */
+void tw_stream_set_identity(struct tw_stream *listener, struct tw_identity *identity);
 /* Accepts the next connection of a listener. Returns 0 or a negative errno: -EAGAIN if there is
  * none. */
 int tw_stream_accept(struct tw_stream *listener, struct tw_stream **ret);

@@ -333,6 +333,15 @@ static ssize_t tls_write(struct tw_stream *base, const void *bytes, size_t len, 
 	}
 }
 
+static void tls_set_identity(struct tw_stream *listener, struct tw_identity *identity)
+{
+	struct tls_stream *stream = (struct tls_stream *)listener;
+
+	tw_identity_hold(identity);
+	tw_identity_free(stream->identity);
+	stream->identity = identity;
+}
+
 static int tls_set_timeout(struct tw_stream *base, unsigned int seconds)
 {
 	((struct tls_stream *)base)->timeout_s = seconds;
@@ -465,6 +474,7 @@ const struct tw_transport tw_tls_transport = {
 	.accept = tls_accept,
 	.read = tls_read,
 	.write = tls_write,
+	.set_identity = tls_set_identity,
 	.set_timeout = tls_set_timeout,
 	.close = tls_close,
 };

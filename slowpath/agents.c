@@ -23,8 +23,9 @@ struct connection {
 	struct connection *next;
 	struct tw_peer *peer;
 	struct tw_agents_row *row; /* NULL: in its handshake, or a host that enrolls */
-	uint64_t enroll_ns; /* time when a host without a certificate connected; 0: it is none */
-	bool enrolled;	    /* its request was answered */
+	uint64_t enroll_ns;  /* time when a host without a certificate connected; 0: it is none */
+	uint64_t renewed_ns; /* time of the last RenewRequest; 0: none */
+	bool enrolled;	     /* its request was answered */
 };
 
 struct tw_agents {
@@ -190,10 +191,10 @@ static int start_renewal(
 	time_t until = 0;
 	int code;
 
-	if (row->renewed_ns && now - row->renewed_ns < TW_AGENTS_RENEW_NS)
+	if (connection->renewed_ns && now - connection->renewed_ns < TW_AGENTS_RENEW_NS)
 		return refuse(out, request->id, -EBUSY, "try again in 10 s",
 			"a certificate was requested a moment ago");
-	row->renewed_ns = now;
+	connection->renewed_ns = now;
 	code = tw_enroll_answer(connection->agents->setup.enroll, tw_peer_stream(connection->peer),
 		request, out, &until);
 	if (until)
@@ -401,15 +402,27 @@ void tw_agents_tick(struct tw_agents *agents)
 		tw_log(TW_LOG_WARNING, "refused %u more connections",
 			agents->n_refused - REFUSED_TOLD);
 	agents->n_refused = 0;
-	for (struct tw_agents_row *row = agents->rows; row; row = row->next)
+	for (struct tw_agents_row *row = agents->rows; row; row = row->next) {
+		if (row->peer && time(NULL) > tw_peer_stream(row->peer)->peer_until) {
+			tw_log(TW_LOG_WARNING, "agent %s: gone: its certificate expired",
+				row->name);
+			drop(agents, row, "its certificate expired");
+		}
 		if (row->peer && !row->greeting && now - row->hello_ns > TW_AGENTS_HELLO_NS)
 			greet(row);
+	}
 	/* The tick of a connection closes no other one, so `next` stays valid. */
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;
 		if (!end_late(connection, now))
 			tw_peer_tick(connection->peer);
 	}
+}
+
+void tw_agents_set_identity(struct tw_agents *agents, struct tw_identity *identity)
+{
+	agents->setup.identity = identity;
+	tw_stream_set_identity(agents->listener, identity);
 }
 
 void tw_agents_revoke(struct tw_agents *agents)

@@ -26,7 +26,7 @@
 #define TW_AGENTS_MAX	     1024
 #define TW_AGENTS_PENDING    64
 #define TW_AGENTS_HELLO_NS   2000000000u
-#define TW_AGENTS_RENEW_NS   10000000000u /* between two renewals of an agent's certificate */
+#define TW_AGENTS_RENEW_NS   10000000000u /* between two renewals on a connection */
 #define TW_AGENTS_ENROLL_NS  10000000000u /* time that a host has to enroll */
 #define TW_AGENTS_ENROLL_MAX 16384u	  /* bytes of its message */
 
@@ -60,7 +60,6 @@ struct tw_agents_row {
 	uint64_t since_ns;    /* time when it connected, or when it was lost */
 	uint64_t contact_ns;  /* while it is away: time of the last bytes received */
 	uint64_t hello_ns;    /* time of the last HelloRequest to it */
-	uint64_t renewed_ns;  /* time of its last RenewRequest; 0: none */
 	time_t expires;	      /* end of the validity of its newest certificate */
 	bool greeting;	      /* true if the last HelloRequest has not been answered */
 	struct tw_peer *peer; /* NULL: away */
@@ -71,6 +70,9 @@ struct tw_agents_row {
 int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, struct tw_err *err);
 void tw_agents_free(struct tw_agents *agents); /* NULL is fine */
 void tw_agents_tick(struct tw_agents *agents);
+/* Accepts connections with another identity from now on. It must outlive `agents` or the next
+ * call. */
+void tw_agents_set_identity(struct tw_agents *agents, struct tw_identity *identity);
 /* Closes the connections whose certificates have been revoked. */
 void tw_agents_revoke(struct tw_agents *agents);
 

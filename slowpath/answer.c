@@ -56,6 +56,7 @@ static int send_agent(const struct tw_agents_row *row, uint64_t id, struct tw_bu
 	agent.policy_source = TEXT(row->source);
 	agent.connects = row->connects;
 	agent.why = TEXT(row->why);
+	agent.certificate_left_s = difftime(row->expires, time(NULL));
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_AGENT;
 	response.agent = &agent;
 	return tw_reply_send(out, id, &response, false);
@@ -66,8 +67,13 @@ static int answer_agents(
 	const struct tw_slow *slow, const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__SlowState state = TAPWALL__V1__SLOW_STATE__INIT;
 	int code = 0;
 
+	state.certificate_left_s = difftime(slow->own.identity->expires, time(NULL));
+	state.ca_left_s = difftime(slow->own.identity->ca_expires, time(NULL));
+	end.body_case = TAPWALL__V1__RESPONSE__BODY_SLOW_STATE;
+	end.slow_state = &state;
 	for (const struct tw_agents_row *row = tw_agents_first(slow->agents); row && !code;
 		row = row->next)
 		code = send_agent(row, request->id, out);

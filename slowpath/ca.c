@@ -13,7 +13,6 @@
 #include "link/request.h"
 
 #define SERIAL_LEN 16
-#define YEAR_S	   (366 * 86400)
 
 struct tw_ca {
 	gnutls_x509_crt_t cert;
@@ -96,7 +95,7 @@ void tw_ca_free(struct tw_ca *ca)
 	free(ca);
 }
 
-int tw_ca_new(const char *name, struct tw_ca **ret)
+int tw_ca_new(const char *name, time_t until, struct tw_ca **ret)
 {
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	time_t now = time(NULL);
@@ -107,8 +106,7 @@ int tw_ca_new(const char *name, struct tw_ca **ret)
 	result = gnutls_x509_privkey_generate(
 		ca->key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
 	if (!result)
-		result = fill_cert(
-			ca->cert, name, now - TW_CA_SKEW_S, now + (time_t)TW_CA_YEARS * YEAR_S);
+		result = fill_cert(ca->cert, name, now - TW_CA_SKEW_S, until);
 	if (!result)
 		result = gnutls_x509_crt_set_key(ca->cert, ca->key);
 	if (!result)

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "link/identity.h"
 
-#define TW_CA_YEARS	  10
+#define TW_CA_LIFE_S	  ((time_t)10 * 366 * 86400)
 #define TW_CA_SKEW_S	  300 /* validity starts this long before issue, for slow clocks */
 #define TW_CA_FINGERPRINT 65  /* bytes of a fingerprint as text */
 
@@ -30,8 +30,8 @@ struct tw_ca_subject {
 	time_t until;
 };
 
-/* Makes a CA with a new key. Returns 0 or a negative errno. */
-int tw_ca_new(const char *name, struct tw_ca **ret);
+/* Makes a CA with a new key, valid until a time. Returns 0 or a negative errno. */
+int tw_ca_new(const char *name, time_t until, struct tw_ca **ret);
 /* Reads a CA from PEM. Returns 0, -EKEYREJECTED if it is not a CA, or -ENOMEM. */
 int tw_ca_read(const struct tw_buf *cert, const struct tw_buf *key, struct tw_ca **ret);
 void tw_ca_free(struct tw_ca *ca); /* NULL is fine */

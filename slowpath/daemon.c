@@ -54,6 +54,8 @@ static void act(void *arg)
 	if (slow->ticked) {
 		if (tw_revoked_look(&slow->revoked))
 			tw_agents_revoke(slow->agents);
+		if (tw_own_tick(&slow->own))
+			tw_agents_set_identity(slow->agents, slow->own.identity);
 		tw_tokens_look(&slow->enroll.tokens);
 		tw_agents_tick(slow->agents);
 		tw_targets_tick(slow->targets);
@@ -103,7 +105,7 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 	const struct tw_identity_files files = {options->cert, options->key, options->ca};
 	struct tw_agents_setup agents = {
 		.loop = &slow->loop, .listen = options->listen, .told = on_told, .arg = slow};
-	int code = tw_identity_load(&files, TW_IDENTITY_SLOW_PATH, &slow->identity, err);
+	int code = tw_own_init(&slow->own, &files, options->state_dir, err);
 
 	if (code < 0)
 		return code;
@@ -111,16 +113,16 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 	if (code < 0)
 		return tw_err_set(err, code, "--state-dir", "use a shorter path", "%s is too long",
 			options->state_dir);
-	slow->identity->is_revoked = tw_revoked_has;
-	slow->identity->arg = &slow->revoked;
+	slow->own.identity->is_revoked = tw_revoked_has;
+	slow->own.identity->arg = &slow->revoked;
 	code = tw_enroll_init(&slow->enroll, options->state_dir, options->life_s, &slow->revoked);
 	if (code < 0)
 		return tw_err_set(err, code, "--state-dir", "use a shorter path", "%s is too long",
 			options->state_dir);
-	slow->identity->is_enrolling = tw_enroll_is_open;
-	slow->identity->enrolling_arg = &slow->enroll;
+	slow->own.identity->is_enrolling = tw_enroll_is_open;
+	slow->own.identity->enrolling_arg = &slow->enroll;
 	agents.enroll = &slow->enroll;
-	agents.identity = slow->identity;
+	agents.identity = slow->own.identity;
 	return tw_agents_new(&agents, &slow->agents, err);
 }
 
@@ -212,7 +214,7 @@ static void done(struct tw_slow *slow)
 	tw_targets_free(slow->targets);
 	tw_policies_free(slow->policies);
 	tw_feed_free(slow->feed);
-	tw_identity_free(slow->identity);
+	tw_own_done(&slow->own);
 	tw_enroll_done(&slow->enroll);
 	tw_revoked_done(&slow->revoked);
 	if (slow->tick_fd >= 0)

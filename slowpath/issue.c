@@ -61,15 +61,14 @@ static int write_pem(const char *folder, const char *name, const struct tw_buf *
 	return code < 0 ? code : write_new(path, pem, err);
 }
 
-/* The slow path's certificate is valid for as long as the CA: a shorter time would gain nothing,
- * because the CA's key is stored beside it. */
-static int issue_own(const struct tw_ca *ca, struct tw_buf *pem)
+/* tapwall-slowd renews its certificate. */
+static int sign_own(const struct tw_ca *ca, struct tw_buf *pem)
 {
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = "slow-path",
 		.side = TW_IDENTITY_SLOW_PATH,
 		.from = now - TW_CA_SKEW_S,
-		.until = now + (time_t)TW_CA_YEARS * 365 * DAY_S};
+		.until = now + (time_t)TW_ISSUE_OWN_DAYS * DAY_S};
 
 	return tw_ca_issue(ca, &subject, pem);
 }
@@ -98,7 +97,7 @@ int tw_issue_ca(const char *folder, struct tw_ca **ret, struct tw_err *err)
 static int make_ca(const char *folder, struct tw_ca **ret, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf key = {0}, cert = {0};
-	int code = tw_ca_new("tapwall", ret);
+	int code = tw_ca_new("tapwall", time(NULL) + TW_CA_LIFE_S, ret);
 
 	if (code < 0)
 		return tw_err_set(err, code, folder, NULL, "cannot make a CA: %s", strerror(-code));
@@ -124,12 +123,34 @@ int tw_issue_init(const char *folder)
 						  : make_ca(folder, &ca, &err);
 
 	if (!code && !has_file(folder, "slowd.pem"))
-		code = write_pem(folder, "slowd.pem", &own, issue_own(ca, &own), &err);
+		code = write_pem(folder, "slowd.pem", &own, sign_own(ca, &own), &err);
 	if (code < 0)
 		return fail(&err);
 	if (!tw_ca_fingerprint(ca, print))
 		printf("CA %s/ca.pem, SHA-256 %s\n", folder, print);
 	return TW_EXIT_OK;
+}
+
+int tw_issue_own(const char *folder, const char *ca_path, time_t until, struct tw_buf *pem,
+	struct tw_err *err)
+{
+	tw_auto_buf struct tw_buf configured = {0}, own = {0};
+	tw_auto(tw_ca) struct tw_ca *ca = NULL;
+	int code = tw_issue_ca(folder, &ca, err);
+
+	if (!code)
+		code = tw_file_read(ca_path, &configured, err);
+	if (code < 0)
+		return code;
+	if (tw_ca_put_cert(ca, &own) < 0)
+		return tw_err_set(err, -ENOMEM, folder, NULL, "out of memory");
+	if (own.len != configured.len || memcmp(own.data, configured.data, own.len) != 0)
+		return tw_err_set(err, -EKEYREJECTED, ca_path, NULL, "is not the CA in %s", folder);
+	if (tw_ca_until(ca) <= until)
+		return tw_err_set(err, -EKEYEXPIRED, ca_path, NULL, "the CA does not outlive it");
+	code = sign_own(ca, pem);
+	return code < 0 ? tw_err_set(err, code, folder, NULL, "cannot sign: %s", strerror(-code))
+			: 0;
 }
 
 int tw_issue_print(const char *folder, unsigned char print[TW_IDENTITY_PRINT], struct tw_err *err)

@@ -13,7 +13,7 @@
 #include "slowpath/revoked.h"
 #include "slowpath/tokens.h"
 
-#define LIFE_MIN_S 30
+#define LIFE_MIN_S 5
 #define LIFE_MAX_S (3650u * 86400)
 
 #define AT(field) .offset = offsetof(struct tw_slow_options, field)
@@ -114,7 +114,8 @@ static const struct tw_arg args[] = {
 		AT(life),
 		.value = "TIME",
 		.fallback = "365d",
-		.help = "Time for which agents' certificates are valid, such as 90d, at least 30s"},
+		.help = "Time for which agents' certificates are valid, such as 90d. Agents renew them after two "
+			"thirds of it"},
 	{.name = "revoke",
 		.type = TW_ARG_TEXT,
 		AT(revoke),
@@ -174,7 +175,8 @@ static const struct tw_args_section sections[] = {
 	{"A NEW AGENT",
 		"*--init* makes the CA; the service does so at its first start. *tapwall-slowd --token host-a* prints a token for the agent host-a. Give it to *tapwall-enroll*(1) on that host. It makes the key there, recognises this slow path by the CA's fingerprint in the token, and gets the certificate. A token is valid once. Its secret is not stored here. While no token is valid, a connection without a certificate is refused.\n\n"
 		"Without a token: on each host, save the output of *--issue* as _/var/lib/tapwall/link/agent.pem_, readable by root only, and a copy of _ca.pem_ beside it.\n\n"
-		"Then start *tapwalld*(8) with *--slow-path*.\n"},
+		"Then start *tapwalld*(8) with *--slow-path*.\n\n"
+		"Agents renew their certificates over the link after two thirds of their validity. tapwall-slowd renews its own in the same way, if it is in one file with its key and from the CA in *--state-dir*, and reads the file again whenever it changes. The CA is valid for ten years; *tapwall-agents*(1) and the log tell when it ends within half a year.\n"},
 	{"SIGNALS",
 		"*SIGTERM*, *SIGINT*\n\tstop; the agents keep filtering and try to connect again.\n"},
 	{"EXIT STATUS",

@@ -17,6 +17,7 @@
 #include "slowpath/enroll.h"
 #include "slowpath/feed/feed.h"
 #include "slowpath/options.h"
+#include "slowpath/own.h"
 #include "slowpath/policies/policies.h"
 #include "slowpath/policies/targets.h"
 #include "slowpath/query/search.h"
@@ -27,7 +28,7 @@ struct tw_slow {
 	const char *history; /* its file; NULL: none is kept, `history_err` may say why */
 	struct tw_err history_err;
 	struct tw_loop loop;
-	struct tw_identity *identity;
+	struct tw_own own;
 	struct tw_revoked revoked;
 	struct tw_enroll enroll;
 	struct tw_agents *agents;
