@@ -34,6 +34,8 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_HELLO:
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
 	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
+	case TAPWALL__V1__REQUEST__BODY_INSTALL:
+	case TAPWALL__V1__REQUEST__BODY_REMOVE:
 	case TAPWALL__V1__REQUEST__BODY_EVENTS_ACK:
 		return role == TW_ROLE_SLOW_PATH || role == TW_ROLE_OPERATOR;
 	default:

@@ -234,6 +234,20 @@ const struct tw_vnic *tw_policy_find_mac(const struct tw_policy *policy, const u
 const struct tw_vnic *tw_policy_find_owner(
 	const struct tw_policy *policy, const struct tw_addr *addr);
 
+/* The first packet of a connection, as rules judge it. Both addresses are of one family. */
+struct tw_first_packet {
+	struct tw_addr from;
+	struct tw_addr to;
+	uint8_t proto;
+	uint16_t sport;	 /* 0 without ports */
+	uint16_t detail; /* destination port; for ICMP and ICMPv6 type << 8 | code; otherwise 0 */
+};
+
+/* Returns the number of the first rule that matches at this end; that of the default if none does.
+ * Searches all rules. */
+size_t tw_policy_match(
+	const struct tw_policy *policy, enum tw_dir end, const struct tw_first_packet *about);
+
 /* ---- for the fast path ---- */
 
 /* Prints lowered rules, one line each, in the form of tests/policy/golden and of `check

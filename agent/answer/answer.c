@@ -459,6 +459,10 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return tw_answer_decide(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_ANSWER:
 		return tw_answer_answer(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_INSTALL:
+		return tw_answer_install(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_REMOVE:
+		return tw_answer_remove(ctx, request, out, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_TOP:
 		return tw_answer_top(ctx, request, ret_stream);
 	default:

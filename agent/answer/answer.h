@@ -62,6 +62,12 @@ int tw_answer_decide(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *requ
 int tw_answer_answer(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 
+/* Answer InstallRequest and RemoveRequest. */
+int tw_answer_install(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret_stream);
+
 int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 

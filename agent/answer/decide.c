@@ -39,22 +39,6 @@ static struct decide_stream *stream_of(struct tw_decider *decider)
 
 /* ---- questions ---- */
 
-/* Describes the connection of a question, as if it had a record that has seen no packets. */
-static void describe(const struct tw_telemetry *telemetry, const struct tw_asked *asked,
-	struct tw_described_flow *ret)
-{
-	const struct tw_ask_key *about = &asked->key;
-	struct tw_key key = {.lo = about->src,
-		.hi = about->dst,
-		.lo_port = about->sport,
-		.hi_port = about->dport,
-		.network = about->network};
-	struct tw_conn conn = {.progress = {.icmp_type = ntohs(about->dport)}};
-
-	key.w[TW_KEY_WORDS - 1] = about->tags;
-	tw_describe_flow(telemetry, &key, &conn, tw_ticks_now(), ret);
-}
-
 static void fill_question(const struct decide_stream *stream, uint64_t id,
 	const struct tw_asked *asked, const struct tw_described_flow *flow,
 	Tapwall__V1__Question *question)
@@ -92,7 +76,7 @@ static bool take(
 
 	if (stream->queue.len - stream->sent > QUEUE_MAX || stream->queue.failed)
 		return false;
-	describe(stream->ctx->telemetry, asked, &flow);
+	tw_describe_asked(stream->ctx->telemetry, &asked->key, &flow);
 	fill_question(stream, id, asked, &flow, &question);
 	if (stream->data && asked->cap_len) {
 		question.data.len = tw_held_finish(asked, data, bytes);

@@ -199,17 +199,19 @@ bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *k
 	return !memcmp(&other, pair, sizeof(other));
 }
 
-/* Writes an answer that is valid for any source port. */
-static int write_pair(
-	struct tw_answers *answers, const struct tw_asked *asked, const struct tw_answer *answer)
+/* Writes an answer, for any source port unless its scope is the connection. */
+static int write_entry(struct tw_answers *answers, const struct tw_ask_key *about,
+	uint32_t payer_id, enum tw_ask_scope scope, const struct tw_answer *answer)
 {
-	struct tw_ask_key key = asked->key;
+	struct tw_ask_key key = *about;
 
-	key.sport = 0;
-	key.scope = TW_ASK_PAIR;
+	if (scope != TW_ASK_CONNECTION) {
+		key.sport = 0;
+		key.scope = TW_ASK_PAIR;
+	}
 	if (!bpf_map_update_elem(answers->fd, &key, answer, BPF_EXIST))
 		return 0;
-	if (answers->askers[asked->payer_id].entries >= TW_ANSWERS_PORT)
+	if (answers->askers[payer_id].entries >= TW_ANSWERS_PORT)
 		return -ENOSPC;
 	return put_in(answers, &key, answer) ? 0 : -errno;
 }
@@ -233,26 +235,72 @@ bool tw_answers_open(struct tw_answers *answers, const struct tw_asked *asked)
 		       put_in(answers, &asked->key, &entry));
 }
 
-int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
-	const struct tw_answer_given *given)
+/* Makes the entry of an answer. Returns 0 or -EINVAL. */
+static int make_entry(const struct tw_answers *answers, uint32_t payer_id,
+	const struct tw_answer_given *given, struct tw_answer *ret)
 {
 	bool pair = given->scope != TW_ASK_CONNECTION;
 	uint32_t ttl = pair ? TW_ANSWERS_TTL_PAIR : TW_ANSWERS_TTL_CONNECTION, now = tw_ticks_now();
-	struct tw_answer entry = {.word = tw_answer_word(given->verdict, asked->payer_id, now)};
 
 	if ((given->verdict != TW_V_ALLOW && given->verdict != TW_V_DENY) ||
 		given->scope >= TW_ASK__MAX)
 		return -EINVAL;
-	if (!tw_answers_is_open(answers, asked))
-		return -ENOENT;
 	if (given->ttl_s)
 		ttl = given->ttl_s < TW_ANSWERS_TTL_MAX ? given->ttl_s : TW_ANSWERS_TTL_MAX;
-	entry.until = now + ttl * TW_TICKS_PER_SECOND;
+	*ret = (struct tw_answer){.word = tw_answer_word(given->verdict, payer_id, now),
+		.until = now + ttl * TW_TICKS_PER_SECOND};
 	if (given->scope == TW_ASK_POLICY)
-		entry.epoch = answers->telemetry->host->epoch;
-	if (pair)
-		return write_pair(answers, asked, &entry);
+		ret->epoch = answers->telemetry->host->epoch;
+	return 0;
+}
+
+int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
+	const struct tw_answer_given *given)
+{
+	struct tw_answer entry;
+	int ret = make_entry(answers, asked->payer_id, given, &entry);
+
+	if (!ret && !tw_answers_is_open(answers, asked))
+		ret = -ENOENT;
+	if (ret)
+		return ret;
+	if (given->scope != TW_ASK_CONNECTION)
+		return write_entry(answers, &asked->key, asked->payer_id, given->scope, &entry);
 	return bpf_map_update_elem(answers->fd, &asked->key, &entry, BPF_EXIST) ? -errno : 0;
+}
+
+int tw_answers_install(struct tw_answers *answers, const struct tw_ask_key *key, uint32_t payer_id,
+	const struct tw_answer_given *given)
+{
+	struct tw_answer entry;
+	int ret = make_entry(answers, payer_id, given, &entry);
+
+	return ret ? ret : write_entry(answers, key, payer_id, given->scope, &entry);
+}
+
+uint64_t tw_answers_remove(struct tw_answers *answers,
+	bool (*matches)(void *arg, const struct tw_ask_key *key), void *arg)
+{
+	uint64_t removed = 0;
+	uint32_t n = 0;
+	bool more;
+
+	if (!has_entries(answers))
+		return 0;
+	answers->sweeping = false;
+	do {
+		more = read_step(answers, &n);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct tw_ask_key *key = &answers->keys[i];
+			enum tw_verdict verdict = tw_answer_verdict(answers->values[i].word);
+			struct tw_answer old;
+
+			if ((verdict == TW_V_ALLOW || verdict == TW_V_DENY) && matches(arg, key) &&
+				take_out(answers, key, &old))
+				removed++;
+		}
+	} while (more);
+	return removed;
 }
 
 void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked)

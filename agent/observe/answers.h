@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* answers.h: the maps `answers` and `askers`: answers to rules that ask, and who pays for them.
  *
- * Invariants: 1. An answer is written only for a question that is still open in the kernel: its entry exists,
- *                has the tick of the question, and has no answer.
+ * Invariants: 1. An answer to a question is written only if the question is still open in the kernel: its entry
+ *                exists, has the tick of the question, and has no answer.
  *             2. askers[port].entries counts the entries of `answers` that the port pays for. The code that
  *                makes an entry adds one, and the code that removes it subtracts one.
  *             3. A full run of tw_answers_sweep() removes all entries of rules that are no longer in force.
@@ -65,6 +65,14 @@ bool tw_answers_open(struct tw_answers *answers, const struct tw_asked *asked);
  * the answer is invalid; or another negative errno. */
 int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
 	const struct tw_answer_given *given);
+/* Writes an answer before any question. `key` is that of a question, of scope TW_ASK_CONNECTION, which must not be
+ * open. Returns 0; -EINVAL if the answer is invalid; -ENOSPC if the port that pays has too many; or another
+ * negative errno. */
+int tw_answers_install(struct tw_answers *answers, const struct tw_ask_key *key, uint32_t payer_id,
+	const struct tw_answer_given *given);
+/* Removes the answers that match, but no open question. Returns their number. */
+uint64_t tw_answers_remove(struct tw_answers *answers,
+	bool (*matches)(void *arg, const struct tw_ask_key *key), void *arg);
 /* Removes the entry of a question that an answer for its pair covers. */
 void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked);
 /* True if an answer for a pair, given to the question `pair`, also answers the question `key`. */

@@ -330,31 +330,62 @@ static void answer_pair(
 	}
 }
 
-int tw_asks_answer(struct tw_asks *asks, uint64_t id, const struct tw_answer_given *given)
+/* Answers an open question. */
+static int answer_open(
+	struct tw_asks *asks, struct question *question, const struct tw_answer_given *given)
 {
-	struct question *question = asks->open[id % TW_ASKS_OPEN_MAX];
-	struct tw_ask_key pair;
-	int ret;
+	struct tw_ask_key pair = question->asked.key;
+	int ret = tw_answers_write(&asks->answers, &question->asked, given);
 
-	if (!question || question->id != id || !question->decider) {
-		asks->counts.refused++;
-		return -ENOENT;
-	}
-	ret = tw_answers_write(&asks->answers, &question->asked, given);
-	if (ret == -ENOENT || ret == -EINVAL)
-		asks->counts.refused++;
 	if (ret < 0)
 		return ret;
 	send_held(asks, question);
 	if (given->scope != TW_ASK_CONNECTION)
 		tw_answers_void(&asks->answers, &question->asked);
-	pair = question->asked.key;
 	question_free(asks, question);
 	asks->counts.answered++;
 	if (given->scope != TW_ASK_CONNECTION)
 		answer_pair(asks, &pair, asks->oldest);
 	give_all(asks);
 	return 0;
+}
+
+int tw_asks_answer(struct tw_asks *asks, uint64_t id, const struct tw_answer_given *given)
+{
+	struct question *question = asks->open[id % TW_ASKS_OPEN_MAX];
+	int ret;
+
+	if (!question || question->id != id || !question->decider) {
+		asks->counts.refused++;
+		return -ENOENT;
+	}
+	ret = answer_open(asks, question, given);
+	if (ret == -ENOENT || ret == -EINVAL)
+		asks->counts.refused++;
+	return ret;
+}
+
+int tw_asks_install(struct tw_asks *asks, const struct tw_ask_key *key, uint32_t payer_id,
+	const struct tw_answer_given *given)
+{
+	bool pair = given->scope != TW_ASK_CONNECTION;
+
+	for (struct question *question = asks->oldest; question; question = question->newer)
+		if (pair ? tw_answers_covers(key, &question->asked.key)
+			 : !memcmp(key, &question->asked.key, sizeof(*key))) {
+			int ret = answer_open(asks, question, given);
+
+			/* -ENOENT: the fast path has ended the question since. */
+			if (ret != -ENOENT)
+				return ret;
+		}
+	return tw_answers_install(&asks->answers, key, payer_id, given);
+}
+
+uint64_t tw_asks_remove(
+	struct tw_asks *asks, bool (*matches)(void *arg, const struct tw_ask_key *key), void *arg)
+{
+	return tw_answers_remove(&asks->answers, matches, arg);
 }
 
 /* ---- events of the loop ---- */

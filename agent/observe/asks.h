@@ -60,6 +60,14 @@ void tw_asks_leave(struct tw_asks *asks, struct tw_decider *decider);
  * negative errno from the kernel. */
 int tw_asks_answer(struct tw_asks *asks, uint64_t id, const struct tw_answer_given *given);
 
+/* Answers a question before it is asked, and open ones that the answer covers. `key` and `payer_id` are those of the
+ * question. Returns as tw_answers_install() does. */
+int tw_asks_install(struct tw_asks *asks, const struct tw_ask_key *key, uint32_t payer_id,
+	const struct tw_answer_given *given);
+/* As tw_answers_remove(). */
+uint64_t tw_asks_remove(
+	struct tw_asks *asks, bool (*matches)(void *arg, const struct tw_ask_key *key), void *arg);
+
 /* Renews the deciders' lease, and removes expired answers from the next part of the map. */
 void tw_asks_tick(struct tw_asks *asks);
 /* Removes answers for rules and ports that no longer exist. Must be called after each change of the policy. */

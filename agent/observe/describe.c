@@ -122,6 +122,20 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 		flow->icmp_type = conn->progress.icmp_type;
 }
 
+void tw_describe_asked(const struct tw_telemetry *telemetry, const struct tw_ask_key *about,
+	struct tw_described_flow *ret)
+{
+	struct tw_key key = {.lo = about->src,
+		.hi = about->dst,
+		.lo_port = about->sport,
+		.hi_port = about->dport,
+		.network = about->network};
+	struct tw_conn conn = {.progress = {.icmp_type = ntohs(about->dport)}};
+
+	key.w[TW_KEY_WORDS - 1] = about->tags;
+	tw_describe_flow(telemetry, &key, &conn, tw_ticks_now(), ret);
+}
+
 static bool has_tuple(const struct tw_key *key)
 {
 	static const struct tw_key none;
@@ -213,12 +227,24 @@ enum tw_event_row_kind tw_describe_kind(const struct tw_event *event)
 	}
 }
 
-/* Returns why a frame was judged as it was, or why a connection ended. */
-static __u32 reason_of(const struct tw_event *event)
+/* True if a connection has an end at a port that is gone. */
+static bool has_lost_port(const struct tw_telemetry *telemetry, uint32_t ports)
 {
-	return event->kind == TW_EVENT_CLOSE && event->conn_flags & TW_CONN_F_GONE
-		       ? TW_R_PORT_GONE
-		       : event->outcome.reason;
+	for (unsigned int end = 0; end < TW_DIR__MAX; end++) {
+		uint16_t id = (uint16_t)tw_ports_at(ports, end);
+
+		if (id && !tw_ports_by_id(telemetry->host->ports, id))
+			return true;
+	}
+	return false;
+}
+
+/* Returns why a frame was judged as it was, or why a connection ended. */
+static __u32 reason_of(const struct tw_telemetry *telemetry, const struct tw_event *event)
+{
+	if (event->kind != TW_EVENT_CLOSE || !(event->conn_flags & TW_CONN_F_GONE))
+		return event->outcome.reason;
+	return has_lost_port(telemetry, event->ports) ? TW_R_PORT_GONE : TW_R_REMOVED;
 }
 
 /* Returns the state of the connection in words; "" if there is none. */
@@ -268,7 +294,9 @@ static void fill_sums(
 	const struct tw_event *event, const struct tw_event_names *names, struct tw_event_row *ret)
 {
 	const struct tw_event_sums *sums = &event->sums;
-	uint32_t idle = (int32_t)sums->idle < 0 ? 0 : sums->idle;
+	/* The time of the last packet is lost if the agent ended the connection (tw_conns_expire()). */
+	bool ended = event->conn_flags & TW_CONN_F_GONE;
+	uint32_t idle = (int32_t)sums->idle < 0 || ended ? 0 : sums->idle;
 	bool in = event->outcome.dir == TW_DIR_IN;
 
 	ret->packets_out = sums->packets[TW_WAY_ORIGINAL];
@@ -299,7 +327,7 @@ static uint8_t gate_verdict(uint64_t gate)
 	return (uint8_t)tw_decision_verdict(tw_gate_decision(gate));
 }
 
-static void fill_row(struct tw_journal *journal, const struct tw_event *event,
+static void fill_row(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	const struct tw_event_names *names, int64_t unix_ns, struct tw_event_row *ret)
 {
 	const struct tw_outcome *outcome = &event->outcome;
@@ -309,7 +337,8 @@ static void fill_row(struct tw_journal *journal, const struct tw_event *event,
 		.kind = (uint8_t)tw_describe_kind(event),
 		.verdict = outcome->verdict,
 		.direction = outcome->dir,
-		.reason = tw_journal_name(journal, tw_reason_name(reason_of(event))),
+		.reason = tw_journal_name(
+			telemetry->journal, tw_reason_name(reason_of(telemetry, event))),
 		.icmp_type = event->icmp_type,
 		.ethertype = ntohs(event->ethertype),
 		.vlan = event->vlan,
@@ -317,7 +346,7 @@ static void fill_row(struct tw_journal *journal, const struct tw_event *event,
 		.in_verdict = gate_verdict(outcome->gate[TW_DIR_IN]),
 	};
 	fill_names(names, ret);
-	fill_ends(journal, event, ret);
+	fill_ends(telemetry->journal, event, ret);
 	if (event->kind == TW_EVENT_CLOSE)
 		fill_sums(event, names, ret);
 	else
@@ -330,7 +359,7 @@ void tw_describe_row(
 	const struct tw_journal_record *record = tw_journal_at(telemetry->journal, number);
 	const struct tw_event_names *names = tw_describe_names_of(telemetry, number);
 
-	fill_row(telemetry->journal, &record->event, names, record->unix_ns, ret);
+	fill_row(telemetry, &record->event, names, record->unix_ns, ret);
 	ret->number = number;
 	ret->lost_before = record->lost_before;
 	ret->notable = record->notable;
@@ -342,7 +371,7 @@ void tw_describe_live(const struct tw_telemetry *telemetry, const struct tw_even
 	struct tw_event_names names;
 
 	tw_describe_names(telemetry, event, &names);
-	fill_row(telemetry->journal, event, &names, unix_ns, ret);
+	fill_row(telemetry, event, &names, unix_ns, ret);
 	ret->kind = TW_EVENT_ROW_LIVE;
 }
 

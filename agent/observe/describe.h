@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "agent/observe/journal.h"
+#include "fastpath/abi/ask.h"
 #include "fastpath/abi/event.h"
 #include "link/event_row.h"
 
@@ -31,6 +32,10 @@ struct tw_described_flow {
 
 void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key *key,
 	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret);
+
+/* Describes the connection of a question or an answer, as if it had a record that has seen no packets. */
+void tw_describe_asked(const struct tw_telemetry *telemetry, const struct tw_ask_key *about,
+	struct tw_described_flow *ret);
 
 /* Looks up the current names of an event. */
 void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
