@@ -13,7 +13,7 @@
 
 /* ---- requests ---- */
 
-static int connect_error(const struct tapwall *agent, int code, struct tapwall_error *error)
+static int connect_error(const struct tapwall_handle *agent, int code, struct tapwall_error *error)
 {
 	const char *hint = agent->name[0]
 				   ? "start tapwall-slowd, or name its socket in TAPWALL_SLOW"
@@ -31,8 +31,8 @@ static int connect_error(const struct tapwall *agent, int code, struct tapwall_e
 	return tw_sdk_fail(error, &err);
 }
 
-int tw_sdk_ask(struct tapwall *agent, Tapwall__V1__Request *request, struct tw_link_client **ret,
-	struct tapwall_error *error)
+int tw_sdk_ask(struct tapwall_handle *agent, Tapwall__V1__Request *request,
+	struct tw_link_client **ret, struct tapwall_error *error)
 {
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
 	struct tw_err err = {0};
@@ -90,7 +90,7 @@ int tw_sdk_receive(struct tw_link_client *client, int wait_ms, Tapwall__V1__Resp
 	return 0;
 }
 
-int tw_sdk_wait_ms(const struct tapwall *agent)
+int tw_sdk_wait_ms(const struct tapwall_handle *agent)
 {
 	return agent->timeout ? (int)agent->timeout * 1000 : -1;
 }
@@ -122,7 +122,7 @@ int tw_sdk_options(const void *options, size_t size, void *wanted, size_t wanted
 	return 0;
 }
 
-int tw_sdk_call(struct tapwall *agent, Tapwall__V1__Request *request,
+int tw_sdk_call(struct tapwall_handle *agent, Tapwall__V1__Request *request,
 	Tapwall__V1__Response__BodyCase body, Tapwall__V1__Response **ret,
 	struct tapwall_error *error)
 {
@@ -155,7 +155,7 @@ const char *tapwall_library_version(void)
 }
 
 /* Sets the socket, and the agent behind it if the address names one. */
-static int set_address(struct tapwall *agent, const char *address)
+static int set_address(struct tapwall_handle *agent, const char *address)
 {
 	const char *slow = secure_getenv("TAPWALL_SLOW"), *name = "";
 
@@ -172,7 +172,7 @@ static int set_address(struct tapwall *agent, const char *address)
 	return agent->address && agent->name ? 0 : -ENOMEM;
 }
 
-static int greet(struct tapwall *agent, struct tapwall_error *error)
+static int greet(struct tapwall_handle *agent, struct tapwall_error *error)
 {
 	Tapwall__V1__VersionRequest body = TAPWALL__V1__VERSION_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -195,9 +195,9 @@ static int greet(struct tapwall *agent, struct tapwall_error *error)
 	return code;
 }
 
-int tapwall_connect(const char *address, struct tapwall **ret, struct tapwall_error *error)
+int tapwall_connect(const char *address, struct tapwall_handle **ret, struct tapwall_error *error)
 {
-	struct tapwall *agent = tw_alloc(sizeof(*agent));
+	struct tapwall_handle *agent = tw_alloc(sizeof(*agent));
 	int code;
 
 	if (!agent || set_address(agent, address) < 0) {
@@ -214,7 +214,7 @@ int tapwall_connect(const char *address, struct tapwall **ret, struct tapwall_er
 	return 0;
 }
 
-void tapwall_free(struct tapwall *agent)
+void tapwall_free(struct tapwall_handle *agent)
 {
 	if (!agent)
 		return;
@@ -224,12 +224,12 @@ void tapwall_free(struct tapwall *agent)
 	free(agent);
 }
 
-void tapwall_set_timeout(struct tapwall *agent, unsigned int seconds)
+void tapwall_set_timeout(struct tapwall_handle *agent, unsigned int seconds)
 {
 	agent->timeout = seconds < 86400 ? seconds : 86400;
 }
 
-const char *tapwall_agent_version(const struct tapwall *agent)
+const char *tapwall_agent_version(const struct tapwall_handle *agent)
 {
 	return agent->version;
 }

@@ -18,7 +18,7 @@ struct tapwall_decider {
 	bool ended;
 };
 
-static int subscribe(struct tapwall *agent, const struct tapwall_decider_options *options,
+static int subscribe(struct tapwall_handle *agent, const struct tapwall_decider_options *options,
 	struct tapwall_decider *decider, struct tapwall_error *error)
 {
 	Tapwall__V1__DecideRequest body = TAPWALL__V1__DECIDE_REQUEST__INIT;
@@ -32,8 +32,9 @@ static int subscribe(struct tapwall *agent, const struct tapwall_decider_options
 	return tw_sdk_ask(agent, &request, &decider->client, error);
 }
 
-int tapwall_decider_open(struct tapwall *agent, const struct tapwall_decider_options *options,
-	struct tapwall_decider **ret, struct tapwall_error *error)
+int tapwall_decider_open(struct tapwall_handle *agent,
+	const struct tapwall_decider_options *options, struct tapwall_decider **ret,
+	struct tapwall_error *error)
 {
 	struct tapwall_decider_options wanted = {0};
 	struct tapwall_decider *decider;

@@ -31,7 +31,7 @@ struct tapwall_events {
 
 /* ---- subscribing ---- */
 
-static int subscribe(struct tapwall *agent, const struct tapwall_events_options *options,
+static int subscribe(struct tapwall_handle *agent, const struct tapwall_events_options *options,
 	struct tapwall_events *events, struct tapwall_error *error)
 {
 	Tapwall__V1__EventsRequest body = TAPWALL__V1__EVENTS_REQUEST__INIT;
@@ -52,7 +52,7 @@ static int subscribe(struct tapwall *agent, const struct tapwall_events_options 
 	return tw_sdk_ask(agent, &request, &events->client, error);
 }
 
-int tapwall_events_open(struct tapwall *agent, const struct tapwall_events_options *options,
+int tapwall_events_open(struct tapwall_handle *agent, const struct tapwall_events_options *options,
 	struct tapwall_events **ret, struct tapwall_error *error)
 {
 	struct tapwall_events_options wanted = {0};

@@ -25,7 +25,7 @@ struct tapwall_list {
 
 /* ---- beginning and end ---- */
 
-static int begin(struct tapwall *agent, Tapwall__V1__Request *request,
+static int begin(struct tapwall_handle *agent, Tapwall__V1__Request *request,
 	Tapwall__V1__Response__BodyCase body, struct tapwall_list **ret,
 	struct tapwall_error *error)
 {
@@ -62,7 +62,7 @@ void tapwall_list_free(struct tapwall_list *list)
 }
 
 int tapwall_list_ports(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error)
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__PortsRequest body = TAPWALL__V1__PORTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -72,7 +72,7 @@ int tapwall_list_ports(
 	return begin(agent, &request, TAPWALL__V1__RESPONSE__BODY_PORT, ret, error);
 }
 
-int tapwall_list_flows(struct tapwall *agent, const char *workload, uint32_t limit,
+int tapwall_list_flows(struct tapwall_handle *agent, const char *workload, uint32_t limit,
 	struct tapwall_list **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__FlowsRequest body = TAPWALL__V1__FLOWS_REQUEST__INIT;
@@ -86,7 +86,7 @@ int tapwall_list_flows(struct tapwall *agent, const char *workload, uint32_t lim
 }
 
 int tapwall_list_rules(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error)
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__RulesRequest body = TAPWALL__V1__RULES_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -97,7 +97,7 @@ int tapwall_list_rules(
 }
 
 int tapwall_list_workloads(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error)
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__WorkloadsRequest body = TAPWALL__V1__WORKLOADS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -108,7 +108,7 @@ int tapwall_list_workloads(
 }
 
 int tapwall_list_counters(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error)
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__CountersRequest body = TAPWALL__V1__COUNTERS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -119,7 +119,7 @@ int tapwall_list_counters(
 }
 
 int tapwall_list_agents(
-	struct tapwall *slow, struct tapwall_list **ret, struct tapwall_error *error)
+	struct tapwall_handle *slow, struct tapwall_list **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__AgentsRequest body = TAPWALL__V1__AGENTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;

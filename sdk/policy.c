@@ -21,7 +21,7 @@ struct policy {
 };
 
 int tapwall_policy_get(
-	struct tapwall *agent, struct tapwall_policy **ret, struct tapwall_error *error)
+	struct tapwall_handle *agent, struct tapwall_policy **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__PolicyRequest body = TAPWALL__V1__POLICY_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
@@ -184,8 +184,9 @@ static int take_response(Tapwall__V1__Response *response, bool dry_run,
 	return applied_new(response, dry_run, ret) < 0 ? no_memory(error) : code;
 }
 
-int tapwall_policy_set(struct tapwall *agent, const char *text, size_t len, const char *source,
-	unsigned int flags, struct tapwall_applied **ret, struct tapwall_error *error)
+int tapwall_policy_set(struct tapwall_handle *agent, const char *text, size_t len,
+	const char *source, unsigned int flags, struct tapwall_applied **ret,
+	struct tapwall_error *error)
 {
 	Tapwall__V1__ApplyRequest body = TAPWALL__V1__APPLY_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;

@@ -14,7 +14,7 @@
 
 #define TW_SDK_TIMEOUT 60 /* seconds */
 
-struct tapwall {
+struct tapwall_handle {
 	char *address; /* of the socket */
 	char *name;    /* of the agent behind tapwall-slowd; empty: the socket is the agent's */
 	char *version; /* of the agent */
@@ -40,8 +40,8 @@ static inline int tw_sdk_fail(struct tapwall_error *error, const struct tw_err *
 }
 
 /* Connects and sends a request. The caller frees *ret. */
-int tw_sdk_ask(struct tapwall *agent, Tapwall__V1__Request *request, struct tw_link_client **ret,
-	struct tapwall_error *error);
+int tw_sdk_ask(struct tapwall_handle *agent, Tapwall__V1__Request *request,
+	struct tw_link_client **ret, struct tapwall_error *error);
 /* Waits for the next response, as tw_link_receive_within() does. The caller frees *ret. */
 int tw_sdk_receive_any(struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret,
 	struct tapwall_error *error);
@@ -52,12 +52,12 @@ int tw_sdk_receive(struct tw_link_client *client, int wait_ms, Tapwall__V1__Resp
 	struct tapwall_error *error);
 /* Sends a request that has one response, and returns it. -EBADMSG if its body is not `body`. The
  * caller frees *ret. */
-int tw_sdk_call(struct tapwall *agent, Tapwall__V1__Request *request,
+int tw_sdk_call(struct tapwall_handle *agent, Tapwall__V1__Request *request,
 	Tapwall__V1__Response__BodyCase body, Tapwall__V1__Response **ret,
 	struct tapwall_error *error);
 
 /* Returns the time to wait in ms of a handle's timeout. */
-int tw_sdk_wait_ms(const struct tapwall *agent);
+int tw_sdk_wait_ms(const struct tapwall_handle *agent);
 /* Returns the time of the monotonic clock when a wait of `wait_ms` ends, and the ms left until
  * then, negative: for ever. 0 stands for never. */
 uint64_t tw_sdk_due_ns(int wait_ms);

@@ -44,7 +44,7 @@ static void fill(const Tapwall__V1__Status *s, struct tapwall_status *ret)
 }
 
 int tapwall_status_get(
-	struct tapwall *agent, struct tapwall_status **ret, struct tapwall_error *error)
+	struct tapwall_handle *agent, struct tapwall_status **ret, struct tapwall_error *error)
 {
 	Tapwall__V1__StatusRequest body = TAPWALL__V1__STATUS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;

@@ -2,7 +2,7 @@
 /* tapwall.h: the programming interface of tapwall, a firewall at the taps of virtual machines.
  *
  *	struct tapwall_error error;
- *	struct tapwall *agent;
+ *	struct tapwall_handle *agent;
  *	struct tapwall_events *events;
  *	const struct tapwall_event *event;
  *
@@ -22,7 +22,7 @@
  *             or stream they come from: a row and its texts are valid until the next call on it.
  *             Texts are UTF-8, or bytes as the host's tools gave them; never NULL unless a field
  *             says so.
- * Threads:    a struct tapwall may be used by several threads at once. Each other object belongs to
+ * Threads:    a struct tapwall_handle may be used by several threads at once. Each other object belongs to
  *             one thread at a time.
  * Processes:  the library starts no thread, installs no signal handler, prints nothing and never
  *             ends the process. Writing to a closed connection raises no SIGPIPE. Descriptors are
@@ -52,6 +52,8 @@ extern "C" {
 
 #define TAPWALL_FOREVER (-1)
 
+/* ---- errors ---- */
+
 /* An error that tells a person what to do. All zero before the first error. This struct never
  * changes its size. */
 struct tapwall_error {
@@ -69,7 +71,7 @@ TAPWALL_PUBLIC const char *tapwall_error_text(
 /* ---- connecting ---- */
 
 /* An agent, as this program reaches it. */
-struct tapwall;
+struct tapwall_handle;
 
 /* Returns the version of this library, as in "1.2.3". */
 TAPWALL_PUBLIC const char *tapwall_library_version(void);
@@ -83,15 +85,15 @@ TAPWALL_PUBLIC const char *tapwall_library_version(void);
  * restarts of the agent. Errors: -ECONNREFUSED or -ENOENT if no agent runs, -EACCES, -EPROTO if
  * the agent speaks another version of the protocol, -ETIMEDOUT, -ENOMEM. */
 TAPWALL_PUBLIC int tapwall_connect(
-	const char *address, struct tapwall **ret, struct tapwall_error *error);
-TAPWALL_PUBLIC void tapwall_free(struct tapwall *agent);
+	const char *address, struct tapwall_handle **ret, struct tapwall_error *error);
+TAPWALL_PUBLIC void tapwall_free(struct tapwall_handle *agent);
 
 /* Limits how long each request waits for its answer: 60 seconds by default; 0: for ever. Call it
  * before other threads use the handle. */
-TAPWALL_PUBLIC void tapwall_set_timeout(struct tapwall *agent, unsigned int seconds);
+TAPWALL_PUBLIC void tapwall_set_timeout(struct tapwall_handle *agent, unsigned int seconds);
 
 /* Returns the agent's version when the handle was made. Valid as long as the handle. */
-TAPWALL_PUBLIC const char *tapwall_agent_version(const struct tapwall *agent);
+TAPWALL_PUBLIC const char *tapwall_agent_version(const struct tapwall_handle *agent);
 
 /* ---- words ---- */
 
@@ -159,7 +161,7 @@ struct tapwall_status {
 };
 
 TAPWALL_PUBLIC int tapwall_status_get(
-	struct tapwall *agent, struct tapwall_status **ret, struct tapwall_error *error);
+	struct tapwall_handle *agent, struct tapwall_status **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC void tapwall_status_free(struct tapwall_status *status);
 
 /* ---- tables ---- */
@@ -251,17 +253,17 @@ struct tapwall_list;
 /* Begin a list. `workload` NULL: all. `limit` 0: no limit. tapwall_list_agents() asks
  * tapwall-slowd, so the handle must be of its socket. */
 TAPWALL_PUBLIC int tapwall_list_ports(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error);
-TAPWALL_PUBLIC int tapwall_list_flows(struct tapwall *agent, const char *workload, uint32_t limit,
-	struct tapwall_list **ret, struct tapwall_error *error);
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error);
+TAPWALL_PUBLIC int tapwall_list_flows(struct tapwall_handle *agent, const char *workload,
+	uint32_t limit, struct tapwall_list **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC int tapwall_list_rules(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error);
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC int tapwall_list_workloads(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error);
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC int tapwall_list_counters(
-	struct tapwall *agent, struct tapwall_list **ret, struct tapwall_error *error);
+	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC int tapwall_list_agents(
-	struct tapwall *slow, struct tapwall_list **ret, struct tapwall_error *error);
+	struct tapwall_handle *slow, struct tapwall_list **ret, struct tapwall_error *error);
 
 /* Return 1 and the next row, or 0 at the end. -EINVAL if the list has rows of another type. */
 TAPWALL_PUBLIC int tapwall_list_next_port(
@@ -358,7 +360,7 @@ struct tapwall_events_options {
 struct tapwall_events;
 
 /* Subscribes. `options` NULL: as if all zero. -ENOENT if there is no such workload. */
-TAPWALL_PUBLIC int tapwall_events_open(struct tapwall *agent,
+TAPWALL_PUBLIC int tapwall_events_open(struct tapwall_handle *agent,
 	const struct tapwall_events_options *options, struct tapwall_events **ret,
 	struct tapwall_error *error);
 /* Returns 1 and the next event; 0 at the end of a stream that ends; -EAGAIN if none came in time;
@@ -420,7 +422,7 @@ struct tapwall_decider;
 /* Subscribes to questions. `options` NULL: as if all zero. Several deciders share the questions. A
  * decider that leaves or dies loses nothing but its questions. -EACCES, from
  * tapwall_decider_next(), if the socket is not for deciders. */
-TAPWALL_PUBLIC int tapwall_decider_open(struct tapwall *agent,
+TAPWALL_PUBLIC int tapwall_decider_open(struct tapwall_handle *agent,
 	const struct tapwall_decider_options *options, struct tapwall_decider **ret,
 	struct tapwall_error *error);
 /* Returns 1 and the next question, or as tapwall_events_next() does. */
@@ -440,6 +442,59 @@ TAPWALL_PUBLIC uint64_t tapwall_decider_refused(const struct tapwall_decider *de
 TAPWALL_PUBLIC int tapwall_decider_fd(const struct tapwall_decider *decider);
 TAPWALL_PUBLIC void tapwall_decider_free(struct tapwall_decider *decider);
 
+/* ---- connection records ---- */
+
+/* An answer that is given before a rule asks. It allows nothing that the policy denies: only a rule
+ * with `action: ask` heeds it, at the ends of the connection that ask. Set `size` to
+ * sizeof(struct tapwall_record). */
+struct tapwall_record {
+	size_t size;
+	const char *proto; /* tcp, udp, icmp, icmp6, or a number */
+	const char *from;  /* an address, or a workload: all its single addresses */
+	const char *to;
+	uint16_t from_port; /* 0: any */
+	uint16_t to_port;
+	uint16_t icmp_type;	      /* type << 8 | code, for icmp and icmp6 */
+	enum tapwall_verdict verdict; /* TAPWALL_ALLOW or TAPWALL_DENY */
+	double ttl_s;		      /* how long it counts for new connections; 0: an hour */
+	bool until_policy; /* end with the next policy, if that is earlier; only without from_port */
+};
+
+/* Installs a record. A change of the policy that removes its rule ends it, too. Returns the number of
+ * answers that are now in force: one for each pair of addresses and end that asks. -EPERM if a rule
+ * denies the connection, -EEXIST if the policy allows it without a record, -ENOENT if no port of the
+ * host judges it or there is no such workload, -EACCES, -EINVAL, -ENOSPC. After an error nothing is
+ * installed, except after -ENOSPC. */
+TAPWALL_PUBLIC int tapwall_record_install(struct tapwall_handle *agent,
+	const struct tapwall_record *record, struct tapwall_error *error);
+
+/* The connections and answers to remove: those to which all fields apply that are not NULL or 0. Set
+ * `size` to sizeof(struct tapwall_filter). */
+struct tapwall_filter {
+	size_t size;
+	const char *proto;
+	const char *from; /* an address, or a workload */
+	const char *to;
+	const char *workload; /* at either end */
+	uint16_t from_port;
+	uint16_t to_port;
+	bool all; /* with no other field: every connection */
+};
+
+/* This struct never changes its size. */
+struct tapwall_removed {
+	uint64_t connections;
+	uint64_t missed;  /* connections that had a packet at that moment: try again */
+	uint64_t answers; /* of deciders, and installed ones */
+};
+
+/* Ends connections, and removes answers about them. Their next packet is judged as that of a new
+ * connection: a TCP connection that was open does not go on. `ret` may be NULL. -EINVAL if the filter matches everything and `all`
+ * is false, -EACCES. */
+TAPWALL_PUBLIC int tapwall_record_remove(struct tapwall_handle *agent,
+	const struct tapwall_filter *filter, struct tapwall_removed *ret,
+	struct tapwall_error *error);
+
 /* ---- the policy ---- */
 
 struct tapwall_policy {
@@ -451,7 +506,7 @@ struct tapwall_policy {
 
 /* Reads the policy in force. -ENOENT if there is none. */
 TAPWALL_PUBLIC int tapwall_policy_get(
-	struct tapwall *agent, struct tapwall_policy **ret, struct tapwall_error *error);
+	struct tapwall_handle *agent, struct tapwall_policy **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC void tapwall_policy_free(struct tapwall_policy *policy);
 
 struct tapwall_diagnostic {
@@ -499,7 +554,7 @@ struct tapwall_applied {
  * *ret, unless `ret` is NULL, is set if the agent read the policy, also if it refused it: then its
  * diagnostics say where and why. Otherwise it becomes NULL. -EINVAL if the policy is invalid,
  * -EACCES if the socket may not change the policy, -EMSGSIZE if it is larger than 16 MiB. */
-TAPWALL_PUBLIC int tapwall_policy_set(struct tapwall *agent, const char *text, size_t len,
+TAPWALL_PUBLIC int tapwall_policy_set(struct tapwall_handle *agent, const char *text, size_t len,
 	const char *source, unsigned int flags, struct tapwall_applied **ret,
 	struct tapwall_error *error);
 /* Returns a diagnostic, in the order of the text, or NULL from `n_diagnostics` on. */

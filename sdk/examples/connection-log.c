@@ -40,7 +40,7 @@ static void print_event(const struct tapwall_event *event)
 }
 
 /* Prints events until the connection ends. Returns the error. */
-static int follow(struct tapwall *agent, struct tapwall_events_options *options)
+static int follow(struct tapwall_handle *agent, struct tapwall_events_options *options)
 {
 	const struct tapwall_event *event;
 	struct tapwall_events *events;
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 		.kinds = 1u << TAPWALL_CLOSE | 1u << TAPWALL_DENIAL,
 	};
 	struct tapwall_error error;
-	struct tapwall *agent;
+	struct tapwall_handle *agent;
 	char text[1024];
 
 	if (tapwall_connect(argc > 1 ? argv[1] : NULL, &agent, &error) < 0) {

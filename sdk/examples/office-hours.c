@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 {
 	struct tapwall_decider *decider = NULL;
 	struct tapwall_error error = {0};
-	struct tapwall *agent = NULL;
+	struct tapwall_handle *agent = NULL;
 	char text[1024];
 
 	if (argc < 2) {

@@ -24,7 +24,7 @@ static void need(int code, const char *what, const struct tapwall_error *error)
 	exit(1);
 }
 
-static void show_status(struct tapwall *agent)
+static void show_status(struct tapwall_handle *agent)
 {
 	struct tapwall_status *status = NULL;
 	struct tapwall_error error = {0};
@@ -41,7 +41,7 @@ static void show_status(struct tapwall *agent)
 	tapwall_status_free(status);
 }
 
-static void show_ports(struct tapwall *agent)
+static void show_ports(struct tapwall_handle *agent)
 {
 	const struct tapwall_port *port = NULL;
 	const struct tapwall_rule *rule = NULL;
@@ -59,7 +59,7 @@ static void show_ports(struct tapwall *agent)
 	tapwall_list_free(list);
 }
 
-static void show_tables(struct tapwall *agent)
+static void show_tables(struct tapwall_handle *agent)
 {
 	const struct tapwall_workload *workload = NULL;
 	const struct tapwall_counter *counter = NULL;
@@ -94,7 +94,7 @@ static void show_tables(struct tapwall *agent)
 }
 
 /* The events so far, and the wait for one that does not come. */
-static void show_events(struct tapwall *agent)
+static void show_events(struct tapwall_handle *agent)
 {
 	struct tapwall_events_options options = {
 		.size = sizeof(options), .once = true, .all = true};
@@ -123,7 +123,7 @@ static void show_events(struct tapwall *agent)
 }
 
 static void set_policy(
-	struct tapwall *agent, const char *what, const char *text, unsigned int flags)
+	struct tapwall_handle *agent, const char *what, const char *text, unsigned int flags)
 {
 	struct tapwall_applied *applied = NULL;
 	struct tapwall_error error = {0};
@@ -145,12 +145,29 @@ static void set_policy(
 	tapwall_applied_free(applied);
 }
 
-static void change_policy(struct tapwall *agent)
+/* Puts a policy with another rule in force, and then this one again. */
+static void set_another(struct tapwall_handle *agent, const struct tapwall_policy *policy,
+	const char *another, const char *again)
 {
-	static const char more[] = "\nservices: {more: tcp/9}\n";
+	static const char more[] = "  - {from: w2, to: w1, service: tcp/9, action: allow}\n";
+	const char *rules = strstr(policy->text, "  - {name: web");
+	size_t before = rules ? (size_t)(rules - policy->text) : 0;
+	char *text = malloc(policy->len + sizeof(more));
+
+	if (!text || !rules)
+		exit(1);
+	memcpy(text, policy->text, before);
+	strcpy(text + before, more);
+	strcat(text, rules);
+	set_policy(agent, another, text, 0);
+	set_policy(agent, again, policy->text, 0);
+	free(text);
+}
+
+static void change_policy(struct tapwall_handle *agent)
+{
 	struct tapwall_policy *policy = NULL;
 	struct tapwall_error error = {0};
-	char *text;
 
 	need(tapwall_policy_get(agent, &policy, &error), "policy", &error);
 	printf("policy: %s, generation %d\n",
@@ -161,18 +178,11 @@ static void change_policy(struct tapwall *agent)
 	set_policy(agent, "an empty one", "version: 1\n", 0);
 	set_policy(agent, "an empty one", "version: 1\n", TAPWALL_DRY_RUN);
 	set_policy(agent, "an unknown flag", "version: 1\n", 1u << 31);
-	text = malloc(policy->len + sizeof(more));
-	if (!text)
-		exit(1);
-	memcpy(text, policy->text, policy->len);
-	memcpy(text + policy->len, more, sizeof(more));
-	set_policy(agent, "one with a service more", text, 0);
-	set_policy(agent, "the first again", policy->text, 0);
-	free(text);
+	set_another(agent, policy, "one with a rule more", "the first again");
 	tapwall_policy_free(policy);
 }
 
-static void show_limits(struct tapwall *agent)
+static void show_limits(struct tapwall_handle *agent)
 {
 	struct {
 		struct tapwall_events_options known;
@@ -204,10 +214,61 @@ static void show_limits(struct tapwall *agent)
 	tapwall_decider_free(decider);
 }
 
+static void install(struct tapwall_handle *agent, const char *what, struct tapwall_record record)
+{
+	struct tapwall_error error = {0};
+	int got = tapwall_record_install(agent, &record, &error);
+
+	if (got < 0)
+		show_error(what, got, &error);
+	else
+		printf("%s: %d\n", what, got);
+}
+
+static void show_records(struct tapwall_handle *agent)
+{
+	struct tapwall_record record = {.size = sizeof(record),
+		.proto = "tcp",
+		.from = "w1",
+		.to = "10.0.0.12",
+		.to_port = 7009,
+		.verdict = TAPWALL_DENY};
+	struct tapwall_filter filter = {.size = sizeof(filter)};
+	struct tapwall_policy *policy = NULL;
+	struct tapwall_removed removed = {0};
+	struct tapwall_error error = {0};
+
+	install(agent, "a record", record);
+	install(agent, "again", record);
+	record.to = "nobody";
+	install(agent, "to nobody", record);
+	record.to = "fd00::12";
+	record.from_port = 1234;
+	record.until_policy = true;
+	install(agent, "too narrow", record);
+	record.from_port = 0;
+	record.proto = "icmp";
+	install(agent, "icmp with a port", record);
+	record.to_port = 7008;
+	record.proto = "tcp";
+	install(agent, "until the policy changes", record);
+	need(tapwall_policy_get(agent, &policy, &error), "policy", &error);
+	set_another(agent, policy, "another policy", "the first policy");
+	tapwall_policy_free(policy);
+	show_error("a filter that matches all",
+		tapwall_record_remove(agent, &filter, &removed, &error), &error);
+	filter.proto = "tcp";
+	need(tapwall_record_remove(agent, &filter, &removed, &error), "remove", &error);
+	printf("removed: %d answers\n", (int)removed.answers);
+	filter.all = true;
+	need(tapwall_record_remove(agent, &filter, &removed, &error), "remove", &error);
+	printf("and then: %d\n", (int)removed.answers);
+}
+
 int main(int argc, char **argv)
 {
 	struct tapwall_error error = {0};
-	struct tapwall *agent = NULL;
+	struct tapwall_handle *agent = NULL;
 
 	need(tapwall_connect(argc > 1 ? argv[1] : NULL, &agent, &error), "connect", &error);
 	show_status(agent);
@@ -216,6 +277,7 @@ int main(int argc, char **argv)
 	show_events(agent);
 	change_policy(agent);
 	show_limits(agent);
+	show_records(agent);
 	tapwall_free(agent);
 	tapwall_free(NULL);
 	tapwall_list_free(NULL);

@@ -10,7 +10,7 @@
 
 installed=$lab/installed
 mkdir "$lab/built"
-check "it installs" meson install -C "$TW_BUILD" --no-rebuild --quiet --destdir "$installed" --tags runtime,devel
+check "it installs" meson install -C "$TW_BUILD" --no-rebuild --quiet --destdir "$installed" --tags runtime,devel,man
 pc=$(find "$installed" -name tapwall.pc)
 [ -s "$pc" ] || bail "pkg-config finds it"
 # pkg-config --libs prints the path in the directory.
@@ -41,6 +41,10 @@ equal "its name" libtapwall.so.1 "$(readelf -d "$library" | sed -n 's/.*SONAME.*
 equal "it calls nothing that a library must not" "" "$(nm -D --undefined-only "$library" | sed 's/.* //; s/@.*//' |
 	grep -E '^(_?exit|abort|_Exit|quick_exit|__assert.*|__.*_chk_fail|v?f?printf|__v?f?printf_chk|f?puts|f?putc|putchar|perror|fwrite|v?dprintf|write|v?syslog|std(out|err)|signal|sigaction|fork|pthread_create)$')"
 
+equal "each function has a page of the manual" "$(in_map)" \
+	"$(find "$installed" -path '*/man3/*' | sed -n 's|.*/\(tapwall_[a-z_]*\)\.3$|\1|p' | sort)"
+check "and the library" [ -s "$(find "$installed" -name libtapwall.7)" ]
+
 alone() { # COMPILER… : compiles a file that includes the header twice
 	printf '#include <tapwall.h>\n#include <tapwall.h>\nint main(void) { return !tapwall_library_version(); }\n' >"$lab/alone"
 	# shellcheck disable=SC2046,SC2086 # lists of options
@@ -49,6 +53,12 @@ alone() { # COMPILER… : compiles a file that includes the header twice
 }
 check "the header is C11" alone cc -std=c11 -x c
 check "and C++17" alone c++ -std=c++17 -x c++
+wrapper() {
+	sed 's/tapwall\.h>/tapwall.hpp>/' "$lab/alone" >"$lab/alone.cpp"
+	# shellcheck disable=SC2046,SC2086 # lists of options
+	c++ -std=c++17 $warnings -Wconversion "$lab/alone.cpp" $(pkg-config --cflags --libs tapwall) -o "$lab/built/alone"
+}
+check "the C++ header can be included twice" wrapper
 
 example() { # NAME COMPILER…
 	name=$1
@@ -59,6 +69,7 @@ example() { # NAME COMPILER…
 }
 check "connection-log builds" example connection-log cc -std=c11
 check "office-hours builds" example office-hours cc -std=c11
+check "allow-hour builds" example allow-hour c++ -std=c++17
 # shellcheck disable=SC2046,SC2086 # lists of options
 check "a program builds without the shared library" cc -std=c11 $warnings "$TW_SOURCE/tests/e2e/sdk-calls.c" \
 	$(pkg-config --cflags tapwall) "$(dirname "$library")/libtapwall.a" -lprotobuf-c -o "$lab/built/static"
@@ -84,6 +95,8 @@ make_guest 2
 start_agent --policy "$lab/policy.yaml" --viewer-socket "$lab/viewer.sock"
 begin g2 tcp7000 echo tcp 7000
 begin g2 tcp7001 echo tcp 7001
+begin g2 tcp7004 echo tcp 7004
+begin g2 tcp7005 echo tcp 7005
 
 says() { # FILE TEXT: a line of the file matches
 	grep -Eq "$2" "$lab/$1"
@@ -139,12 +152,23 @@ equal "calls of the library" "$(cat <<-'END'
 	an empty one: warning at 0:0
 	an empty one: tried, +0 -3 rules
 	an unknown flag: Invalid argument flags: the program uses flags that this library does not know; use a newer library
-	one with a service more: in force, +0 -0 rules
-	the first again: in force, +0 -0 rules
+	one with a rule more: in force, +1 -0 rules
+	the first again: in force, +0 -1 rules
 	options of a later library, unused: 0
 	used: Argument list too long options: the program uses options that this library does not know; use a newer library
 	an answer that is none: Invalid argument verdict: this verdict is no answer; allow or deny
 	an answer to no question: 1 refused
+	a record: 1
+	again: 1
+	to nobody: No such file or directory to: nobody is no address, and no workload with an address of its own; tapwall workloads lists workloads
+	too narrow: Invalid argument until_policy: the record is invalid; leave out from_port
+	icmp with a port: Invalid argument to_port: the record is invalid; tcp and udp have ports, icmp and icmp6 a type
+	until the policy changes: 1
+	another policy: in force, +1 -0 rules
+	the first policy: in force, +0 -1 rules
+	a filter that matches all: Invalid argument remove: the request matches every connection; name an end, or set all
+	removed: 1 answers
+	and then: 0
 	END
 )" "$(cat "$lab/calls")"
 
@@ -158,6 +182,9 @@ children="$children $decider"
 decides() {
 	[ "$(tapwall status --json | jq .deciders)" = 1 ]
 }
+no_decider() {
+	[ "$(tapwall status --json | jq .deciders)" = 0 ]
+}
 check "a decider subscribes" within 20 decides
 equal "it allows what its file allows" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 tries 1 tcp 10.0.0.12 7003
@@ -168,6 +195,61 @@ end "$decider"
 "$lab/built/office-hours" "$lab/allowed" "$lab/viewer.sock" >"$lab/viewer" 2>&1
 equal "a viewer may not decide" \
 	"office-hours: request: not allowed on the viewers' socket; use the agent's main socket" "$(cat "$lab/viewer")"
+
+# ---- the program of the documentation ----
+
+sed -n '/^```python$/,/^```$/p' "$TW_SOURCE/docs/sdk.md" | sed '/^```/d' >"$lab/decider.py"
+: >"$lab/python"
+TAPWALL_SOCKET=$socket python3 "$lab/decider.py" w1 >"$lab/python" 2>&1 &
+decider=$!
+children="$children $decider"
+check "the decider in Python subscribes" within 20 decides
+equal "it allows" connected "$(attempt 1 tcp 10.0.0.12 7005)"
+equal "what it says" "w1 tcp 10.0.0.12 7005 allow" "$(cat "$lab/python")"
+end "$decider"
+
+# ---- records ----
+
+hour() { # FROM TO PROTO PORT [end]
+	TAPWALL_SOCKET=${hour_socket:-$socket} "$lab/built/allow-hour" "$@" 2>&1
+}
+live() { # PORT
+	tapwall flows --json | jq -s --argjson port "$1" 'map(select(.to.port == $port)) | length'
+}
+none_live() {
+	hour w1 w2 tcp 7004 end
+	[ "$(live 7004)" = 0 ]
+}
+opened() {
+	tapwall log --json --all | jq -se 'any(.[]; .event == "open" and .to.port == 7004 and .reason == "ask-allowed")'
+}
+check "no decider is left" within 20 no_decider
+equal "a record for each family" "allowed for an hour: 2 answers in force" "$(hour w1 w2 tcp 7004)"
+check "the agent logs it" grep -q 'record: allow 10.0.0.11 to 10.0.0.12 port 7004 for 3600 s, by rule ask' "$lab/agent.log"
+begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7004 50
+check "it opens a connection without a question" within 20 grows stream echoed 0
+check "the log says why" within 20 opened
+equal "flows names the rule" "allow ask" "$(tapwall flows --json |
+	jq -r 'select(.to.port == 7004) | .out.verdict + " " + .out.rule' | head -n 1)"
+equal "what the policy allows needs no record" \
+	"allow-hour: record: the policy allows the connection; no record is needed" "$(hour w1 w2 tcp 7000)"
+equal "what it denies gets none" \
+	"allow-hour: default: the policy denies the connection, and a record allows only what a rule asks about; change the rule to action: ask" \
+	"$(hour w2 w1 tcp 7004)"
+equal "nor does a host of others" \
+	"allow-hour: record: no port of this host judges the connection; ask the agent of the host" \
+	"$(hour 10.9.9.1 10.9.9.2 tcp 7004)"
+equal "a viewer installs none" \
+	"allow-hour: request: not allowed on the viewers' socket; use the agent's main socket" \
+	"$(hour_socket=$lab/viewer.sock hour w1 w2 tcp 7004)"
+equal "the record is taken back" "took back 2 answers" "$(hour w1 w2 tcp 7004 end | sed 's/.*, //')"
+check "and its connection ends" within 20 none_live
+check "the logger says that it was removed" within 40 says log 'close .* w2=10.0.0.12:7004 .* rule ask.* reason removed$'
+denied() {
+	tapwall log --json | jq -se 'any(.[]; .event == "deny" and .to.port == 7004 and .reason == "ask-unavailable")'
+}
+tries 1 tcp 10.0.0.12 7004
+check "the next one is denied" within 20 denied
 
 # ---- a restart ----
 
