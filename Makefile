@@ -38,7 +38,7 @@ all: $(BUILD)/build.ninja
 deps:
 	@packaging/deps
 
-deps-build deps-demo deps-test deps-bench deps-lint:
+deps-build deps-demo deps-test deps-bench deps-lint deps-export:
 	@packaging/deps $(@:deps-%=%)
 
 ifneq ($(MAKECMDGOALS),install)
@@ -101,5 +101,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint demo test bench install fuzz format lint clean help
+.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export demo test bench install fuzz format lint clean help
 .DELETE_ON_ERROR:

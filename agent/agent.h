@@ -85,7 +85,8 @@ struct tw_agent {
 
 	struct tw_answer_ctx answers;
 	struct tw_server *server;
-	struct tw_dial dial; /* slow path; its requests are answered like a client's */
+	struct tw_metrics *metrics; /* NULL: none */
+	struct tw_dial dial;	    /* slow path; its requests are answered like a client's */
 
 	struct tw_watch netlink_watch;
 	struct tw_watch latch_watch;

@@ -29,6 +29,7 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "link/metrics.h"
 
 #define NO_UPLINKS   "none"
 #define FILES_WANTED 65536 /* descriptors for maps, links and clients */
@@ -267,6 +268,17 @@ static int init_spool(struct tw_agent *agent)
 	return ret;
 }
 
+/* Without --metrics, nothing is served. */
+static int init_metrics(struct tw_agent *agent, struct tw_err *err)
+{
+	const struct tw_metrics_options options = {.loop = &agent->loop,
+		.address = agent->options->metrics,
+		.write = tw_answer_metrics,
+		.context = &agent->answers};
+
+	return options.address ? tw_metrics_new(&options, &agent->metrics, err) : 0;
+}
+
 static int init_rest(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_server_options server = {.loop = &agent->loop,
@@ -294,6 +306,8 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 		ret = tw_server_new(&server, &agent->server, err);
 	if (!ret)
 		ret = init_dial(agent, err);
+	if (!ret)
+		ret = init_metrics(agent, err);
 	if (ret < 0)
 		return ret;
 	ret = follow_host(agent);
@@ -418,6 +432,7 @@ static void done(struct tw_agent *agent)
 	if (agent->signal_fd >= 0)
 		close(agent->signal_fd);
 	tw_dial_done(&agent->dial);
+	tw_metrics_free(agent->metrics);
 	tw_server_free(agent->server);
 	tw_captures_free(agent->telemetry.captures);
 	tw_asks_free(agent->telemetry.asks);

@@ -121,6 +121,13 @@ static const struct tw_arg args[] = {
 		.value = "PATH",
 		.help = "Also listen at this socket, for root and the group tapwall-decide. It accepts "
 			"requests that read, and those of deciders"},
+	{.name = "metrics",
+		.type = TW_ARG_TEXT,
+		AT(metrics),
+		.value = "ADDRESS",
+		.help = "Serve figures for Prometheus at http://ADDRESS/metrics: ADDRESS:PORT, or the path of "
+			"a Unix socket for root and the group tapwall-view. There is no encryption and no "
+			"password; 127.0.0.1:9433 reaches only this host"},
 	{.name = "ask-rate",
 		.type = TW_ARG_U32,
 		AT(ask_rate),

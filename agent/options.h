@@ -30,7 +30,8 @@ struct tw_agent_options {
 	uint32_t spool_mib;  /* events kept for the slow path; 0: none */
 	uint32_t snapshot_s; /* interval between reports of live connections; 0: none */
 	const char *decider_socket;
-	uint32_t ask_rate; /* questions per second and port */
+	const char *metrics; /* ADDRESS:PORT or the path of a Unix socket; NULL: none */
+	uint32_t ask_rate;   /* questions per second and port */
 	const char *bpffs;
 	const char *state_dir;
 	bool force_clsact;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "link/metrics.h"
 
 #define RETRY_NS 1000000000u
 
@@ -137,6 +138,7 @@ static void turn_observers(struct tw_agent *agent, bool ticked)
 	if (ticked) {
 		tw_sweep_tick(&agent->sweep);
 		tw_server_tick(agent->server);
+		tw_metrics_tick(agent->metrics);
 		tw_dial_tick(&agent->dial);
 		tw_events_tick(telemetry->events);
 		tw_asks_tick(telemetry->asks);

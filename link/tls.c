@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -24,11 +23,11 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "link/address.h"
 #include "link/identity.h"
 #include "link/stream.h"
 
 #define BACKLOG	      32
-#define HOST_MAX      256
 #define DIAL_SECONDS  5
 #define HANDSHAKE_MAX 16384 /* maximum bytes of one handshake message */
 #define PRIORITIES    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CTYPE-ALL:+CTYPE-X509"
@@ -43,49 +42,6 @@ struct tls_stream {
 };
 
 /* ---- addresses ---- */
-
-/* Splits HOST:PORT. False if the address is malformed. */
-static bool split_address(const char *where, char host[HOST_MAX], const char **ret_port)
-{
-	const char *colon = strrchr(where, ':');
-	bool brackets = where[0] == '[';
-	size_t len;
-
-	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return false;
-	len = (size_t)(colon - where);
-	if (brackets && (len < 3 || colon[-1] != ']'))
-		return false;
-	if (brackets) {
-		where++;
-		len -= 2;
-	}
-	if (!len || len >= HOST_MAX || (!brackets && memchr(where, ':', len)))
-		return false;
-	memcpy(host, where, len);
-	host[len] = '\0';
-	*ret_port = colon + 1;
-	return true;
-}
-
-static int resolve(const char *where, int flags, struct addrinfo **ret)
-{
-	const struct addrinfo hints = {
-		.ai_flags = flags | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-	char host[HOST_MAX];
-	const char *port;
-
-	if (!split_address(where, host, &port))
-		return -EINVAL;
-	switch (getaddrinfo(host, port, &hints, ret)) {
-	case 0:
-		return 0;
-	case EAI_MEMORY:
-		return -ENOMEM;
-	default:
-		return -EADDRNOTAVAIL;
-	}
-}
 
 static void write_where(
 	struct tw_stream *stream, const struct sockaddr *address, socklen_t address_len)
@@ -377,15 +333,13 @@ static int tls_dial(
 {
 	struct addrinfo *found = NULL;
 	struct tls_stream *stream = NULL;
-	char host[HOST_MAX];
-	const char *port;
 	int code;
 
-	if (!split_address(where, host, &port))
+	if (!tw_address_is_valid(where))
 		return -EINVAL;
 	if (!options->identity)
 		return -EPROTONOSUPPORT;
-	code = resolve(where, options->wait ? 0 : AI_NUMERICHOST, &found);
+	code = tw_address_resolve(where, options->wait ? 0 : AI_NUMERICHOST, &found);
 	for (const struct addrinfo *to = found; to; to = to->ai_next) {
 		code = dial_one(to, options->identity, &stream);
 		if (!code && stream && options->wait) {
@@ -433,7 +387,7 @@ static int tls_listen(
 
 	if (!options->identity)
 		return -EPROTONOSUPPORT;
-	code = resolve(where, AI_PASSIVE, &found);
+	code = tw_address_resolve(where, AI_PASSIVE, &found);
 	if (code < 0)
 		return code;
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

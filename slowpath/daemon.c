@@ -13,7 +13,9 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "link/metrics.h"
 #include "slowpath/answer.h"
+#include "slowpath/metrics.h"
 #include "slowpath/slow.h"
 
 #define TICK_NS 250000000
@@ -61,6 +63,7 @@ static void act(void *arg)
 		tw_targets_tick(slow->targets);
 		tw_feed_tick(slow->feed, slow->agents);
 		tw_server_tick(slow->server);
+		tw_metrics_tick(slow->metrics);
 		tw_notify_alive();
 	}
 	slow->ticked = false;
@@ -189,6 +192,10 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 				.option = "--decider-socket"}},
 		.start = tw_slow_answer,
 		.context = slow};
+	const struct tw_metrics_options metrics = {.loop = &slow->loop,
+		.address = slow->options->metrics,
+		.write = tw_slow_metrics,
+		.context = slow};
 	int code = tw_loop_init(&slow->loop, act, slow);
 
 	if (!code)
@@ -203,11 +210,13 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 	if (code < 0)
 		return code;
 	open_policies(slow);
-	return tw_server_new(&server, &slow->server, err);
+	code = tw_server_new(&server, &slow->server, err);
+	return !code && metrics.address ? tw_metrics_new(&metrics, &slow->metrics, err) : code;
 }
 
 static void done(struct tw_slow *slow)
 {
+	tw_metrics_free(slow->metrics);
 	tw_server_free(slow->server);
 	tw_search_free(slow->search);
 	tw_agents_free(slow->agents);

@@ -10,6 +10,7 @@ struct tw_slow_options {
 	const char *listen; /* ADDRESS:PORT */
 	const char *socket;
 	const char *viewer_socket;  /* NULL: none */
+	const char *metrics;	    /* ADDRESS:PORT or the path of a Unix socket; NULL: none */
 	const char *decider_socket; /* NULL: none */
 	const char *cert;
 	const char *key;

@@ -38,6 +38,7 @@ struct tw_slow {
 	struct tw_feed *feed;
 	struct tw_search *search;
 	struct tw_server *server;
+	struct tw_metrics *metrics; /* NULL: none */
 	struct tw_watch signal_watch;
 	struct tw_watch tick_watch;
 	int signal_fd;

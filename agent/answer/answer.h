@@ -71,6 +71,14 @@ int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *requ
 int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
+/* Counts the ports by their state, and fills in the names of those that are unfiltered: `status` has room
+ * for those of all ports. */
+void tw_answer_count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status);
+
+/* Adds the agent's figures for Prometheus; `context` is a struct tw_answer_ctx. This is `write` of struct
+ * tw_metrics_options. */
+int tw_answer_metrics(void *context, struct tw_buf *out);
+
 /* Fills in a reason's name, text and frames in both directions. The strings are constant. Returns 0
  * or a negative errno. */
 int tw_answer_counter(const struct tw_answer_ctx *ctx, uint32_t reason, Tapwall__V1__Counter *ret);

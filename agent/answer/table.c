@@ -159,7 +159,7 @@ static void note_proof(const struct tw_agent_port *port, Tapwall__V1__Status *st
 		status->proof_age_s = age;
 }
 
-static void count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
+void tw_answer_count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
 	status->proof_age_s = -1;
 	status->programs_lost = ctx->enforcement->n_lost;
@@ -385,7 +385,7 @@ static int send_status(
 	for (size_t i = 0; i < TW_DEGRADED__MAX; i++)
 		if (ctx->enforcement->degraded.text[i][0])
 			degraded[status.n_degraded++] = TEXT(ctx->enforcement->degraded.text[i]);
-	count_ports(ctx, &status);
+	tw_answer_count_ports(ctx, &status);
 	fill_images(ctx, &status);
 	status.connections = stream->n_live;
 	status.connection_records = stream->n_records;

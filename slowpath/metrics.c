@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "slowpath/metrics.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "link/metrics.h"
+#include "slowpath/slow.h"
+
+#define NS_PER_S 1000000000u
+
+static uint64_t is_connected(const struct tw_agents_row *row)
+{
+	return row->peer != NULL;
+}
+
+static uint64_t generation_of(const struct tw_agents_row *row)
+{
+	return row->generation;
+}
+
+static uint64_t connects_of(const struct tw_agents_row *row)
+{
+	return row->connects;
+}
+
+static uint64_t contact_of(const struct tw_agents_row *row)
+{
+	uint64_t ns = row->peer ? tw_peer_heard_ns(row->peer) : row->contact_ns;
+
+	return tw_clock_unix_ns(ns) / NS_PER_S;
+}
+
+static uint64_t expiry_of(const struct tw_agents_row *row)
+{
+	return row->expires > 0 ? (uint64_t)row->expires : 0;
+}
+
+/* Families with one figure for each agent. */
+static const struct {
+	const char *name, *type, *help;
+	uint64_t (*figure)(const struct tw_agents_row *row);
+} agent_families[] = {
+	{"tapwall_slowd_agent_connected", "gauge", "1 if the agent is connected.", is_connected},
+	{"tapwall_slowd_agent_policy_generation", "gauge",
+		"Generation of the policy in force at the agent.", generation_of},
+	{"tapwall_slowd_agent_connects_total", "counter", "Connections of the agent.", connects_of},
+	{"tapwall_slowd_agent_contact_time_seconds", "gauge",
+		"Unix time of the last bytes from the agent.", contact_of},
+	{"tapwall_slowd_agent_certificate_expiry_time_seconds", "gauge",
+		"Unix time when the agent's certificate expires; 0: unknown.", expiry_of},
+};
+
+int tw_slow_metrics(void *context, struct tw_buf *out)
+{
+	const struct tw_slow *slow = context;
+
+	tw_metrics_family(out, "tapwall_slowd_build_info", "gauge", "Version of tapwall-slowd.");
+	tw_metrics_add(out, "tapwall_slowd_build_info",
+		(const char *const[]){"version", TW_VERSION, NULL}, 1);
+	tw_metrics_single(out, "tapwall_slowd_start_time_seconds", "gauge",
+		"Unix time when tapwall-slowd started.",
+		tw_clock_unix_ns(slow->started_ns) / NS_PER_S);
+	for (size_t i = 0; i < sizeof(agent_families) / sizeof(agent_families[0]); i++) {
+		tw_metrics_family(out, agent_families[i].name, agent_families[i].type,
+			agent_families[i].help);
+		for (const struct tw_agents_row *row = tw_agents_first(slow->agents); row;
+			row = row->next)
+			tw_metrics_add(out, agent_families[i].name,
+				(const char *const[]){"agent", row->name, NULL},
+				agent_families[i].figure(row));
+	}
+	return out->failed ? -ENOMEM : 0;
+}
