@@ -3,7 +3,7 @@
 #
 #   make                  build/tapwall, build/tapwalld and build/tapwall-slowd
 #   make appliance        build/appliance, the image of the service VM            (docs/appliance.md)
-#   make demo             three virtual machines, one policy, every path tried   (STAY=1 keeps it running)
+#   make demo             three virtual machines and a service VM, every path tried (STAY=1 keeps it running)
 #   make test             all tests                                            (SCALE=full: 50 times as many random cases)
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
 #   make install          DESTDIR= PREFIX=; installs no packages
@@ -66,7 +66,7 @@ appliance: deps-demo all
 	@appliance/build
 
 demo: deps-demo all
-	$(call build,$(BUILD),demo)
+	$(call build,$(BUILD),demo appliance)
 	@demo/run
 
 test: $(BUILD)/with-tests deps-demo deps-test $(BUILD)/san/build.ninja

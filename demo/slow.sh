@@ -14,13 +14,27 @@ slow_agent=host-a
 slow_timing="mitigations=off nokaslr tsc=reliable tsc_early_khz=$("$TW_BUILD/demo/guest" -k)"
 
 appliance() {
-	"$LAB_SRC/../appliance/tapwall-appliance" -d "$slow_folder" -i "$TW_BUILD/appliance" -s 256M \
+	${slow_exec:-} "$LAB_SRC/../appliance/tapwall-appliance" -d "$slow_folder" -i "$TW_BUILD/appliance" -s 256M \
 		-w "${SLOW_SECONDS:-60}" -k "$slow_timing" "$@"
 }
 
 slow_start() {
-	appliance run </dev/null >>"$LAB_RUN/slow.console" 2>&1 9>&- &
+	{
+		slow_exec=exec
+		appliance run
+	} </dev/null >>"$LAB_RUN/slow.console" 2>&1 9>&- &
 	slow_runner=$!
+}
+
+# Waits until tapwall-slowd listens. Fails at once if the VM ends.
+slow_await() {
+	appliance wait &
+	slow_waiter=$!
+	while kill -0 "$slow_waiter" 2>/dev/null; do
+		kill -0 "$slow_runner" 2>/dev/null || { kill "$slow_waiter"; echo 'it has ended' >&2; return 1; }
+		sleep 0.1
+	done
+	wait "$slow_waiter"
 }
 
 slow_kill() {
@@ -48,15 +62,21 @@ slow_push() {
 # Starts a decider in the service VM that allows everything it is asked about.
 slow_decide() {
 	appliance exec "tapwall decide --socket agent:$slow_agent --exec true >/run/decide.log 2>&1 & true"
+	appliance exec "until tapwall status --socket agent:$slow_agent --json | grep -q '\"deciders\":1'; do sleep 0.2; done"
+}
+
+# slow_await_agent PID: waits until tapwall-slowd in the service VM has the connection of the agent, which has
+# this pid. The agent's own status would not do: it notices a dead slow path only after 15 s.
+slow_await_agent() {
 	n=0
-	until "$TW_BUILD/tapwall" status --json | jq -e '.deciders == 1' >/dev/null; do
+	until appliance exec tapwall agents --json | grep -q '"connected":true'; do
 		n=$((n + 1))
-		[ $n -lt 100 ] || return
-		sleep 0.1
+		kill -0 "$1" 2>/dev/null && [ $n -lt 300 ] || return
+		sleep 0.2
 	done
 }
 
-# True if the agent is connected to the service VM.
+# True if the agent is connected to the service VM, or has not noticed yet that the VM is dead.
 slow_connected() {
-	"$TW_BUILD/tapwall" status --json | jq -e '.slow_path.state == "connected"' >/dev/null
+	"$TW_BUILD/tapwall" status --json | grep -q '"slow_path":{[^}]*"state":"connected"'
 }
