@@ -115,8 +115,12 @@ check "and reads no file of the host" refused 'not allowed to the slow path' by_
 TAPWALL_SLOW="$slow/slowd.sock" "$TW_BUILD/tapwall" log --follow --json --socket agent:host-a >"$lab/followed" &
 follower=$!
 children="$children $follower"
+: >"$lab/logged"
+TAPWALL_SLOW="$slow/slowd.sock" "$TW_BUILD/tests/e2e/connection-log" agent:host-a >"$lab/logged" 2>&1 &
+children="$children $!"
 equal "a refusal" refused "$(attempt 1 tcp 10.0.0.12 7001)"
 check "is followed through the slow path" within 20 grep -q '"rule":"no"' "$lab/followed"
+check "and by a program with the library" within 20 grep -q ' deny tcp w1=.* w2=10.0.0.12:7001 rule no ' "$lab/logged"
 check "a stream does not stop a policy" by_slow apply "$lab/other.yaml"
 equal "which is in force at the port" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 check "and told in the list of agents" within 20 agents '.policy_generation == 2'
