@@ -51,6 +51,55 @@ static const struct {
 		"Unix time when the agent's certificate expires; 0: unknown.", expiry_of},
 };
 
+static uint64_t is_followed(const struct tw_feed_row *row)
+{
+	return row->followed;
+}
+
+static uint64_t rows_of(const struct tw_feed_row *row)
+{
+	return row->facts.rows;
+}
+
+static uint64_t lost_of(const struct tw_feed_row *row)
+{
+	return row->facts.lost;
+}
+
+static uint64_t unusable_of(const struct tw_feed_row *row)
+{
+	return row->facts.unusable;
+}
+
+/* Families with one figure for each stream of events. */
+static const struct {
+	const char *name, *type, *help;
+	uint64_t (*figure)(const struct tw_feed_row *row);
+} feed_families[] = {
+	{"tapwall_slowd_agent_followed", "gauge", "1 if the agent's events are being received.",
+		is_followed},
+	{"tapwall_slowd_agent_events_total", "counter",
+		"Events received from the agent since tapwall-slowd started.", rows_of},
+	{"tapwall_slowd_agent_events_lost_total", "counter",
+		"Events that the agent had lost before they were received.", lost_of},
+	{"tapwall_slowd_agent_events_unusable_total", "counter",
+		"Events with values that this version does not know.", unusable_of},
+};
+
+static void add_feed(const struct tw_slow *slow, struct tw_buf *out)
+{
+	struct tw_feed_row row;
+
+	for (size_t i = 0; i < sizeof(feed_families) / sizeof(feed_families[0]); i++) {
+		tw_metrics_family(
+			out, feed_families[i].name, feed_families[i].type, feed_families[i].help);
+		for (unsigned int n = 0; tw_feed_row_at(slow->feed, n, &row); n++)
+			tw_metrics_add(out, feed_families[i].name,
+				(const char *const[]){"agent", row.agent, NULL},
+				feed_families[i].figure(&row));
+	}
+}
+
 int tw_slow_metrics(void *context, struct tw_buf *out)
 {
 	const struct tw_slow *slow = context;
@@ -70,5 +119,6 @@ int tw_slow_metrics(void *context, struct tw_buf *out)
 				(const char *const[]){"agent", row->name, NULL},
 				agent_families[i].figure(row));
 	}
+	add_feed(slow, out);
 	return out->failed ? -ENOMEM : 0;
 }

@@ -92,7 +92,12 @@ check "the agent says that its slow path is there" within 20 is_figure tapwall_s
 knows() {
 	figures 9434 >"$lab/slow-figures" && grep -qx 'tapwall_slowd_agent_connected{agent="host-a"} 1' "$lab/slow-figures"
 }
+has_events() {
+	figures 9434 >"$lab/slow-figures" && grep -q '^tapwall_slowd_agent_events_total{agent="host-a"} [1-9]' "$lab/slow-figures"
+}
 check "the slow path counts it" within 20 knows
+equal "a denial" timeout "$(attempt 1 udp 10.0.0.12 7004)"
+check "is counted there as an event" within 20 has_events
 check "its text has Prometheus's format" readable "$lab/slow-figures"
 if [ -n "$promtool" ]; then
 	for text in figures slow-figures; do
