@@ -79,7 +79,7 @@ int tw_request_fingerprint(const void *der, size_t len, char text[TW_REQUEST_FIN
 static int check_key(gnutls_x509_crt_t cert, const struct tw_buf *key_pem)
 {
 	const gnutls_datum_t pem = {(unsigned char *)key_pem->data, (unsigned int)key_pem->len};
-	unsigned char of_cert[KEY_ID_LEN], of_key[KEY_ID_LEN];
+	unsigned char of_cert[KEY_ID_LEN] = {0}, of_key[KEY_ID_LEN] = {0};
 	size_t cert_len = sizeof(of_cert), key_len = sizeof(of_key);
 	gnutls_x509_privkey_t key;
 	int result = gnutls_x509_privkey_init(&key);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # enroll.sh: hosts enroll at the slow path with a token, once; everything else that comes without a certificate is
 # refused, and says so. tapwalld connects with what `tapwall enroll` wrote.
-# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck disable=SC2119,SC2120,SC2317 # options are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
