@@ -32,11 +32,14 @@ rows() { # JQ FILTER: prints the rows that it selects, by their source port
 has() { # N JQ FILTER
 	[ "$(rows "$2" | wc -l)" = "$1" ]
 }
+has_some() { # JQ FILTER
+	[ -n "$(rows "$1")" ]
+}
 status_has() { # JQ FILTER
 	history status --json | jq -se "$1"
 }
 twice() {
-	rows '.event == "close"' | sort | uniq -d
+	history --limit 0 --json | jq -c 'select(.event) | [.time, .event, .from, .to]' | sort | uniq -d
 }
 followed() {
 	status_has '.[0].followed'
@@ -77,8 +80,8 @@ begin g2 echo5 echo tcp 7005
 
 equal "a connection" connected "$(connects 7004)"
 equal "a refusal" refused "$(connects 7001)"
-check "the connection is recorded when it is over" within 20 has 1 '.event == "close"'
-check "and the refusal" within 20 has 1 '.event == "deny" and .to.port == 7001'
+check "the connection is recorded when it is over" within 40 has 1 '.event == "close"'
+check "and the refusal" within 40 has_some '.event == "deny" and .to.port == 7001'
 history --json >"$lab/rows"
 equal "the connection's fields" \
 	'{"verdict":"allow","rule":"echo","proto":"tcp","from":["10.0.0.11","w1"],"to":["10.0.0.12",7004,"w2"],"out":"echo","in":"echo","agent":"host-a","some":true}' \
@@ -86,7 +89,8 @@ equal "the connection's fields" \
 		to: [.to.address, .to.port, .to.workload], out: .out.rule, in: .in.rule, agent,
 		some: (.packets.out > 2 and .packets.in > 1 and .bytes.out > 100 and (now - .time | . >= 0 and . < 300))}' "$lab/rows")"
 equal "the refusal's fields" '{"verdict":"reject","reason":"policy","rule":"no","direction":"out","port":"tap1","from":"w1"}' \
-	"$(jq -c 'select(.event == "deny") | {verdict, reason, rule, direction, port: .ports.out, from: .from.workload}' "$lab/rows")"
+	"$(jq -c 'select(.event == "deny" and .to.port == 7001) |
+		{verdict, reason, rule, direction, port: .ports.out, from: .from.workload}' "$lab/rows" | sort -u)"
 
 kill -KILL "$slowd"
 wait "$slowd" 2>/dev/null
@@ -101,15 +105,15 @@ stop_agent KILL
 with_slow_path
 check "the agent is killed, and followed again" within 40 followed
 equal "a connection" connected "$(connects 7004)"
-check "is recorded" within 20 has 2 '.event == "close" and .to.port == 7004'
+check "is recorded" within 40 has 2 '.event == "close" and .to.port == 7004'
 equal "none is recorded twice" "" "$(twice)"
 
 check "by workload, address, port, rule and verdict" history -c -w w1 -a 10.0.0.0/24 --to w2 --proto tcp -p 7005 -r echo -v allow --since 1h
 equal "… the rows" "3 match" "$(tail -n 1 "$lab/check.out")"
 check "who talked" history who w2 --json --sort connections
-equal "… to a workload" '["10.0.0.11","w1",5]' "$(jq -c 'select(.address) | [.address, .workload, .connections]' "$lab/check.out")"
+equal "… to a workload" '["10.0.0.11","w1",5]' "$(jq -c 'select(.connections > 0) | [.address, .workload, .connections]' "$lab/check.out")"
 check "talkers" history talkers --json
-equal "… with their denials" '["w1",5,true]' "$(jq -c 'select(.address) | [.workload, .connections, .denials > 0]' "$lab/check.out")"
+equal "… with their denials" '["w1",5,true]' "$(jq -c 'select(.connections > 0) | [.workload, .connections, .denials > 0]' "$lab/check.out")"
 check "services" sh -c "'$TW_BUILD/tapwall' history services --slow '$slow/slowd.sock' | grep -q tcp/7005"
 check "rules that decided nothing for an hour" history rules --unused-since 1h --json
 equal "… are those that never did" '["idle",null]' "$(jq -c 'select(.rule and .rule != "default") | [.rule, .last]' "$lab/check.out")"
@@ -131,11 +135,11 @@ connects 7004 >"$lab/attempts"
 fails() {
 	status_has '.[-1].failing != null and .[-1].pending > 0'
 }
-check "the disk is full: status says so" within 20 fails
+check "the disk is full: status says so" within 40 fails
 check "and the log" grep -q 'the history cannot be written: No space left on device; agents keep their events' "$lab/slowd.log"
 check "the agent is connected" within 2 sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/slowd.sock' --json | jq -e .connected"
 rm "$disk/full"
-check "the disk has space: the connection is recorded" within 20 has 3 '.event == "close" and .to.port == 7004'
+check "the disk has space: the connection is recorded" within 40 has 3 '.event == "close" and .to.port == 7004'
 equal "none is recorded twice" "" "$(twice)"
 check "the history is as it was committed" test "$(rows '.event == "close"' | wc -l)" = 6
 check "nothing is missing" status_has '.[0].lost == 0 and .[-1].failing == null'
