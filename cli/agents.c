@@ -7,8 +7,9 @@
 #include "cli/listing.h"
 #include "cli/style.h"
 
-#define CERT_WARN_S (7 * 86400)
-#define CA_WARN_S   (180 * 86400)
+#define HANDSHAKES_WARN 16
+#define CERT_WARN_S	(7 * 86400)
+#define CA_WARN_S	(180 * 86400)
 
 static const struct tw_column columns[] = {
 	{.title = "AGENT"},
@@ -51,6 +52,11 @@ static void tell_state(const Tapwall__V1__Response *response, void *arg)
 
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_SLOW_STATE)
 		return;
+	if (s->handshakes >= HANDSHAKES_WARN)
+		printf("%u connections are in their handshake.\n\n", s->handshakes);
+	if (s->in_bytes > s->in_bytes_max / 2)
+		printf("Incomplete messages of agents take %s of %s.\n\n",
+			tw_human_bytes(s->in_bytes).text, tw_human_bytes(s->in_bytes_max).text);
 	if (s->certificate_left_s < CERT_WARN_S)
 		printf("The slow path's certificate %s %s%s.\n\n",
 			s->certificate_left_s < 0 ? "EXPIRED" : "expires in",

@@ -16,7 +16,8 @@ static const struct tw_arg agents_args[] = {
 	"address that it is connected from, for how long it has been connected or "      \
 	"away, and when it last sent something. WHY shows why it is away, or that its "  \
 	"certificate expires within a week. Lines before the table tell that the slow "  \
-	"path's own certificate or that of its CA ends soon.\n\n"                        \
+	"path's own certificate or that of its CA ends soon, that many connections are " \
+	"in their handshake, or that incomplete messages take much memory.\n\n"          \
 	"With *--json* each object has _name_, _host_ (as it calls itself), _version_, " \
 	"_connected_, _address_, _since_s_, _contact_s_, _policy_generation_, "          \
 	"_policy_source_, _connects_ (times that it connected since *tapwall-slowd* "    \

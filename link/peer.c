@@ -33,8 +33,9 @@ struct tw_peer {
 	struct tw_watch watch;
 	uint32_t events; /* registered with epoll */
 	struct tw_buf in;
-	size_t in_max;	 /* maximum bytes of a message */
-	size_t in_start; /* start of the bytes not handled yet */
+	size_t in_counted; /* bytes of `in` that are counted in options.memory */
+	size_t in_max;	   /* maximum bytes of a message */
+	size_t in_start;   /* start of the bytes not handled yet */
 	struct tw_buf out;
 	size_t sent; /* bytes of `out` already sent */
 	struct making makings[TW_PEER_ANSWERS];
@@ -63,10 +64,33 @@ static void end_askings(struct tw_peer *peer)
 	}
 }
 
+/* Counts the memory of `in` while it holds much. */
+static void count_in(struct tw_peer *peer)
+{
+	struct tw_peer_memory *memory = peer->options.memory;
+	size_t held = peer->in.len > TW_PEER_IN_FREE ? peer->in.max : 0;
+
+	if (!memory)
+		return;
+	memory->used = memory->used + held - peer->in_counted;
+	peer->in_counted = held;
+}
+
+/* True if it must not read now, because all connections together hold too much. */
+static bool is_paused(const struct tw_peer *peer)
+{
+	const struct tw_peer_memory *memory = peer->options.memory;
+
+	return memory && memory->max && memory->used > memory->max &&
+	       peer->in.len > TW_PEER_IN_FREE;
+}
+
 void tw_peer_free(struct tw_peer *peer)
 {
 	if (!peer)
 		return;
+	if (peer->options.memory)
+		peer->options.memory->used -= peer->in_counted;
 	tw_loop_remove(peer->options.loop, &peer->watch);
 	end_askings(peer);
 	for (unsigned int i = 0; i < peer->n_makings; i++)
@@ -135,7 +159,8 @@ static int watch_events(struct tw_peer *peer, bool more)
 	uint32_t events;
 
 	if (stream->open)
-		events = (peer->loaded ? 0 : EPOLLIN) | (waiting_out(peer) || more ? EPOLLOUT : 0);
+		events = (peer->loaded || is_paused(peer) ? 0 : EPOLLIN) |
+			 (waiting_out(peer) || more ? EPOLLOUT : 0);
 	else
 		events = stream->wants_write ? EPOLLOUT : EPOLLIN;
 	if (events == peer->events)
@@ -383,6 +408,7 @@ static void drop_in(struct tw_peer *peer)
 		in->len -= peer->in_start;
 		peer->in_start = 0;
 	}
+	count_in(peer);
 }
 
 /* Returns the length of the message that begins, or 0 if its length has not arrived. */
@@ -448,6 +474,7 @@ static int fill_in(struct tw_peer *peer)
 		return (int)n;
 	peer->heard_ns = tw_clock_ns();
 	tw_buf_add(&peer->in, data, (size_t)n);
+	count_in(peer);
 	return peer->in.failed ? -ENOMEM : 0;
 }
 
@@ -485,7 +512,8 @@ static void on_peer(void *arg, uint32_t events)
 	int code = 0;
 
 	/* The read returns the error of the connection. */
-	if (events & (EPOLLERR | EPOLLHUP) || !peer->opened || (events & EPOLLIN && !peer->loaded))
+	if (events & (EPOLLERR | EPOLLHUP) || !peer->opened ||
+		(events & EPOLLIN && !peer->loaded && !is_paused(peer)))
 		code = fill_in(peer);
 	if (!code)
 		code = serve(peer);
@@ -523,6 +551,11 @@ int tw_peer_new(
 const struct tw_stream *tw_peer_stream(const struct tw_peer *peer)
 {
 	return peer->stream;
+}
+
+uint64_t tw_peer_holds_ns(const struct tw_peer *peer)
+{
+	return peer->in.len > TW_PEER_IN_FREE ? peer->frame_ns : 0;
 }
 
 void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes)
@@ -571,8 +604,9 @@ void tw_peer_tick(struct tw_peer *peer)
 
 	if (why)
 		code = FAIL(peer, -ETIMEDOUT, "%s", why);
-	else if (peer->loaded)
-		/* The socket may be full because the other end waits for this one to read. */
+	else if (peer->loaded || !(peer->events & EPOLLIN))
+		/* The socket may be full because the other end waits for this one to read. A peer
+		 * that was paused may read again. */
 		code = serve(peer);
 	if (code < 0)
 		end_peer(peer, code);

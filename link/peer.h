@@ -30,13 +30,23 @@
 #define TW_PEER_WINDOW	   (256u << 10)
 #define TW_PEER_BUSY	   (1u << 20)
 #define TW_PEER_OUT_MAX	   (40u << 20) /* two messages of full size, and some errors */
+#define TW_PEER_IN_FREE	   (128u << 10)
 #define TW_PEER_OPEN_NS	   5000000000u
 #define TW_PEER_FRAME_NS   10000000000u
 #define TW_PEER_SILENCE_NS 15000000000u
 
 struct tw_peer;
 
+/* Memory that several connections share for messages that are not complete. Beyond `max`, a
+ * connection with more than TW_PEER_IN_FREE bytes is not read until the owner has closed another
+ * one. */
+struct tw_peer_memory {
+	size_t used;
+	size_t max; /* 0: no limit */
+};
+
 struct tw_peer_options {
+	struct tw_peer_memory *memory; /* NULL: its own, without limit; must outlive the peer */
 	struct tw_loop *loop;
 	enum tw_role role; /* role of the other end */
 	/* See struct tw_server_options. `context` is also passed to each stream that `start`
@@ -83,5 +93,8 @@ void tw_peer_cancel(struct tw_peer *peer, uint64_t id);
 
 /* Asks the waiting streams again, as there may be something new for them. */
 void tw_peer_pump(struct tw_peer *peer);
+/* Returns the time since which a message of more than TW_PEER_IN_FREE bytes is incomplete; 0: none
+ * is. */
+uint64_t tw_peer_holds_ns(const struct tw_peer *peer);
 /* Closes the connection if it exceeds a time limit. Must be called a few times a second. */
 void tw_peer_tick(struct tw_peer *peer);

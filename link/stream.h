@@ -43,6 +43,8 @@ struct tw_stream {
 	time_t peer_from;		 /* start of that certificate's validity; 0: none */
 	time_t peer_until;		 /* end of it */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
+	uint64_t
+		source; /* the same for peers that count as one source: an IPv4 address, or an IPv6 /64 */
 	/* Reason why the last call failed; empty: see its errno. Of a new listener: what is wrong
 	 * with it although it listens. */
 	char why[TW_STREAM_WHY_MAX];

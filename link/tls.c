@@ -43,6 +43,21 @@ struct tls_stream {
 
 /* ---- addresses ---- */
 
+static uint64_t source_of(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	uint64_t source = 0;
+
+	if (address->ss_family == AF_INET)
+		return v4->sin_addr.s_addr;
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		memcpy(&source, &v6->sin6_addr.s6_addr[12], 4);
+	else
+		memcpy(&source, &v6->sin6_addr, sizeof(source));
+	return source;
+}
+
 static void write_where(
 	struct tw_stream *stream, const struct sockaddr *address, socklen_t address_len)
 {
@@ -416,6 +431,7 @@ static int tls_accept(struct tw_stream *listener, struct tw_stream **ret)
 		return code;
 	/* UINT32_MAX is no user of this host, so the peer is not treated as root. */
 	stream->base.user = UINT32_MAX;
+	stream->base.source = source_of(&from);
 	write_where(&stream->base, (struct sockaddr *)&from, len);
 	*ret = &stream->base;
 	return 0;

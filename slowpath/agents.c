@@ -32,6 +32,7 @@ struct tw_agents {
 	struct tw_agents_setup setup;
 	struct tw_stream *listener;
 	struct tw_watch watch;
+	struct tw_peer_memory memory;
 	struct tw_agents_row *rows;
 	unsigned int n_rows;
 	struct connection *connections; /* newest first */
@@ -280,16 +281,23 @@ static void closed(void *arg, struct tw_peer *peer, const struct tw_err *err)
 	agents->setup.told(agents->setup.arg);
 }
 
-/* Closes the oldest connection in its handshake. */
-static void make_place(struct tw_agents *agents)
+static unsigned int count_pending(const struct tw_agents *agents, uint64_t source)
+{
+	unsigned int n = 0;
+
+	for (const struct connection *at = agents->connections; at; at = at->next)
+		n += !at->row && tw_peer_stream(at->peer)->source == source;
+	return n;
+}
+
+/* Closes the oldest connection in its handshake from a source. */
+static void close_oldest(struct tw_agents *agents, uint64_t source)
 {
 	struct connection *oldest = NULL;
 	struct tw_peer *peer;
 
-	if (agents->n_pending < TW_AGENTS_PENDING)
-		return;
 	for (struct connection *at = agents->connections; at; at = at->next)
-		if (!at->row)
+		if (!at->row && tw_peer_stream(at->peer)->source == source)
 			oldest = at;
 	if (!oldest)
 		return;
@@ -297,6 +305,61 @@ static void make_place(struct tw_agents *agents)
 	tell_refused(agents, peer, "too many other connections are in their handshake");
 	connection_free(oldest);
 	tw_peer_free(peer);
+}
+
+/* Makes place for a connection from a source, at the expense of the source that has most. */
+static void make_place(struct tw_agents *agents, uint64_t source)
+{
+	unsigned int most = count_pending(agents, source);
+
+	if (most < TW_AGENTS_PENDING_SOURCE && agents->n_pending < TW_AGENTS_PENDING)
+		return;
+	for (const struct connection *at = agents->connections; at; at = at->next) {
+		uint64_t other = tw_peer_stream(at->peer)->source;
+		unsigned int n = at->row ? 0 : count_pending(agents, other);
+
+		if (most >= TW_AGENTS_PENDING_SOURCE || n <= most)
+			continue;
+		most = n;
+		source = other;
+	}
+	close_oldest(agents, source);
+}
+
+/* If incomplete messages take too much memory, closes the connection whose message began first. */
+static void free_memory(struct tw_agents *agents)
+{
+	struct connection *first = NULL;
+	struct tw_peer *peer;
+	uint64_t first_ns = UINT64_MAX;
+
+	if (agents->memory.used <= agents->memory.max)
+		return;
+	for (struct connection *at = agents->connections; at; at = at->next) {
+		uint64_t ns = tw_peer_holds_ns(at->peer);
+
+		if (!ns || ns >= first_ns)
+			continue;
+		first_ns = ns;
+		first = at;
+	}
+	if (!first)
+		return;
+	if (first->row) {
+		tw_log(TW_LOG_WARNING,
+			"agent %s: gone: incomplete messages exceed %u MiB, its began first",
+			first->row->name, TW_AGENTS_IN_MAX >> 20);
+		drop(agents, first->row, "incomplete messages took too much memory");
+		return;
+	}
+	peer = first->peer;
+	connection_free(first);
+	tw_peer_free(peer);
+}
+
+struct tw_agents_load tw_agents_load(const struct tw_agents *agents)
+{
+	return (struct tw_agents_load){agents->n_pending, agents->memory.used};
 }
 
 /* Closes the connection of a host that has not enrolled in time. */
@@ -316,7 +379,8 @@ static bool end_late(struct connection *connection, uint64_t now)
 static void on_listen(void *arg, uint32_t events)
 {
 	struct tw_agents *agents = arg;
-	struct tw_peer_options options = {.loop = agents->setup.loop,
+	struct tw_peer_options options = {.memory = &agents->memory,
+		.loop = agents->setup.loop,
 		.role = TW_ROLE_VIEWER,
 		.start = start,
 		.opened = opened,
@@ -326,7 +390,7 @@ static void on_listen(void *arg, uint32_t events)
 
 	if (tw_stream_accept(agents->listener, &stream) < 0)
 		return;
-	make_place(agents);
+	make_place(agents, stream->source);
 	connection = tw_alloc(sizeof(*connection));
 	if (!connection) {
 		tw_stream_close(stream);
@@ -355,6 +419,7 @@ int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, s
 	if (!agents)
 		return tw_err_set(err, -ENOMEM, "start", NULL, "out of memory");
 	agents->setup = *setup;
+	agents->memory.max = TW_AGENTS_IN_MAX;
 	agents->watch.fd = -1;
 	snprintf(address, sizeof(address), "tls:%s", setup->listen);
 	at.address = address;
@@ -411,6 +476,7 @@ void tw_agents_tick(struct tw_agents *agents)
 		if (row->peer && !row->greeting && now - row->hello_ns > TW_AGENTS_HELLO_NS)
 			greet(row);
 	}
+	free_memory(agents);
 	/* The tick of a connection closes no other one, so `next` stays valid. */
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;

@@ -7,8 +7,11 @@
  *                those about its own streams, and for its own certificate. A host that enrolls may
  *                send one EnrollRequest and nothing else.
  *             2. Text from an agent is cleaned and truncated before it is stored.
- * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake. At that limit,
- *             a new connection replaces the oldest. Each connection has the bounds of link/peer.h.
+ * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake, of which
+ *             TW_AGENTS_PENDING_SOURCE from one address (or IPv6 /64). At a limit, a new connection
+ *             replaces the oldest of the source that has most. TW_AGENTS_IN_MAX bytes of incomplete
+ *             messages of all agents; beyond it, the connection whose message began first is
+ *             closed. Each connection has the bounds of link/peer.h.
  * Callers:    daemon.c, answer.c; one thread.
  */
 #pragma once
@@ -23,12 +26,14 @@
 #include "link/peer.h"
 #include "link/stream.h"
 
-#define TW_AGENTS_MAX	     1024
-#define TW_AGENTS_PENDING    64
-#define TW_AGENTS_HELLO_NS   2000000000u
-#define TW_AGENTS_RENEW_NS   10000000000u /* between two renewals on a connection */
-#define TW_AGENTS_ENROLL_NS  10000000000u /* time that a host has to enroll */
-#define TW_AGENTS_ENROLL_MAX 16384u	  /* bytes of its message */
+#define TW_AGENTS_MAX		 1024
+#define TW_AGENTS_PENDING	 64
+#define TW_AGENTS_PENDING_SOURCE 16
+#define TW_AGENTS_IN_MAX	 (64u << 20)
+#define TW_AGENTS_HELLO_NS	 2000000000u
+#define TW_AGENTS_RENEW_NS	 10000000000u /* between two renewals on a connection */
+#define TW_AGENTS_ENROLL_NS	 10000000000u /* time that a host has to enroll */
+#define TW_AGENTS_ENROLL_MAX	 16384u	      /* bytes of its message */
 
 struct tw_agents;
 struct tw_enroll;
@@ -75,6 +80,13 @@ void tw_agents_tick(struct tw_agents *agents);
 void tw_agents_set_identity(struct tw_agents *agents, struct tw_identity *identity);
 /* Closes the connections whose certificates have been revoked. */
 void tw_agents_revoke(struct tw_agents *agents);
+
+/* What connections use of the bounds. */
+struct tw_agents_load {
+	unsigned int handshakes; /* now */
+	uint64_t in_bytes;	 /* of incomplete messages */
+};
+struct tw_agents_load tw_agents_load(const struct tw_agents *agents);
 
 struct tw_agents_row *tw_agents_first(const struct tw_agents *agents);
 struct tw_agents_row *tw_agents_find(const struct tw_agents *agents, const char *name);

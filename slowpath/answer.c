@@ -68,11 +68,15 @@ static int answer_agents(
 {
 	Tapwall__V1__Response end = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__SlowState state = TAPWALL__V1__SLOW_STATE__INIT;
+	struct tw_agents_load load = tw_agents_load(slow->agents);
 	int code = 0;
 
 	state.certificate_left_s = difftime(slow->own.identity->expires, time(NULL));
 	state.ca_left_s = difftime(slow->own.identity->ca_expires, time(NULL));
 	end.body_case = TAPWALL__V1__RESPONSE__BODY_SLOW_STATE;
+	state.handshakes = load.handshakes;
+	state.in_bytes = load.in_bytes;
+	state.in_bytes_max = TW_AGENTS_IN_MAX;
 	end.slow_state = &state;
 	for (const struct tw_agents_row *row = tw_agents_first(slow->agents); row && !code;
 		row = row->next)

@@ -3,8 +3,10 @@
  *
  *	ca.pem ca-key.pem slowd.pem     the CA, which ends in 40 days, and its key; the slow path
  *	host-a.pem host-b.pem           two agents
+ *	fill-1.pem … fill-7.pem         agents
  *	expired.pem early.pem           an agent; expired, and not valid yet
  *	wrong.pem wrong-ca.pem          an agent of another CA; that CA
+ *	self.pem                        signed by its own key
  *	server.pem                      an agent's name with the slow path's purpose
  *	nameless.pem                    an agent whose name is not valid
  *	due.pem due-slowd.pem           host-a and the slow path, in the last third of their validity
@@ -12,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,8 @@
 #include "base/cleanup.h"
 #include "slowpath/ca.h"
 
-#define DAY 86400
+#define DAY	86400
+#define FILLERS 7
 
 static const char *folder;
 
@@ -49,6 +53,40 @@ static void issue(const struct tw_ca *ca, const char *file, const char *name,
 	write_file(file, &pem);
 }
 
+/* Makes an agent's certificate that its own key signs. */
+static void sign_itself(const char *file, const char *name)
+{
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crt_t cert;
+	gnutls_datum_t key_pem, cert_pem;
+	struct tw_buf pem = {0};
+	time_t now = time(NULL);
+
+	if (gnutls_x509_privkey_init(&key) < 0 || gnutls_x509_crt_init(&cert) < 0 ||
+		gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+			GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0 ||
+		gnutls_x509_crt_set_version(cert, 3) < 0 ||
+		gnutls_x509_crt_set_serial(cert, "\1", 1) < 0 ||
+		gnutls_x509_crt_set_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+			(unsigned int)strlen(name)) < 0 ||
+		gnutls_x509_crt_set_activation_time(cert, now - DAY) < 0 ||
+		gnutls_x509_crt_set_expiration_time(cert, now + DAY) < 0 ||
+		gnutls_x509_crt_set_key(cert, key) < 0 ||
+		gnutls_x509_crt_set_key_usage(cert, GNUTLS_KEY_DIGITAL_SIGNATURE) < 0 ||
+		gnutls_x509_crt_set_key_purpose_oid(cert, GNUTLS_KP_TLS_WWW_CLIENT, 0) < 0 ||
+		gnutls_x509_crt_sign2(cert, cert, key, GNUTLS_DIG_SHA256, 0) < 0 ||
+		gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &key_pem) < 0 ||
+		gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_PEM, &cert_pem) < 0)
+		exit(1);
+	tw_buf_add(&pem, key_pem.data, key_pem.size);
+	tw_buf_add(&pem, cert_pem.data, cert_pem.size);
+	write_file(file, &pem);
+	gnutls_free(key_pem.data);
+	gnutls_free(cert_pem.data);
+	gnutls_x509_crt_deinit(cert);
+	gnutls_x509_privkey_deinit(key);
+}
+
 int main(int argc, char **argv)
 {
 	tw_auto(tw_ca) struct tw_ca *ca = NULL, *wrong = NULL;
@@ -70,12 +108,20 @@ int main(int argc, char **argv)
 	if (tw_ca_put_cert(wrong, &pem) < 0)
 		return 1;
 	write_file("wrong-ca.pem", &pem);
+	sign_itself("self.pem", "host-a");
 	issue(ca, "slowd.pem", "slow-1", TW_IDENTITY_SLOW_PATH, -1, 30);
 	issue(ca, "old-slowd.pem", "slow-1", TW_IDENTITY_SLOW_PATH, -9, -1);
 	issue(ca, "due-slowd.pem", "slow-1", TW_IDENTITY_SLOW_PATH, -9, 1);
 	issue(ca, "due.pem", "host-a", TW_IDENTITY_AGENT, -9, 1);
 	issue(ca, "host-a.pem", "host-a", TW_IDENTITY_AGENT, -1, 30);
 	issue(ca, "host-b.pem", "host-b", TW_IDENTITY_AGENT, -1, 30);
+	for (int i = 1; i <= FILLERS; i++) {
+		char file[32], name[32];
+
+		snprintf(file, sizeof(file), "fill-%d.pem", i);
+		snprintf(name, sizeof(name), "fill-%d", i);
+		issue(ca, file, name, TW_IDENTITY_AGENT, -1, 30);
+	}
 	issue(ca, "expired.pem", "host-a", TW_IDENTITY_AGENT, -9, -1);
 	issue(ca, "early.pem", "host-a", TW_IDENTITY_AGENT, 1, 30);
 	issue(ca, "server.pem", "host-a", TW_IDENTITY_SLOW_PATH, -1, 30);

@@ -2,13 +2,16 @@
 /* hostile_tls: hostile ends of the link's TLS. Each tries one attack and prints the result.
  *
  *	hostile_tls raw PORT silent|garbage       TCP without TLS: "closed" when slowd gives up
+ *	hostile_tls raw PORT patient              silent, from 127.0.0.2
+ *	hostile_tls raw PORT crowd                80 connections at once, from 127.0.0.3
  *	hostile_tls dial PORT PEM CA WHAT         plays an agent
  *	hostile_tls serve PORT PEM CA WHAT        plays the slow path for the first agent that dials
  *
- * PEM is - for no certificate. WHAT of an agent: hold (sends nothing), huge, half, garbage, ask (asks for the agents,
- * and for another agent's status; prints the errors). WHAT of a slow path: huge, garbage, unasked (a response without
- * a request), capture, deaf (requests the policy again and again, reads nothing), newer (unknown fields, and an
- * unknown request; prints the answers). All connections are to or from 127.0.0.1.
+ * PEM is - for no certificate. WHAT of an agent: hold (sends nothing), huge, half, fill (15 MiB of a message), garbage,
+ * ask (asks for the agents, and for another agent's status; prints the errors), newer (as below). WHAT of a slow path:
+ * huge, garbage, unasked (a response without a request), capture, deaf (requests the policy again and again, reads
+ * nothing), newer (unknown fields, and an unknown request; prints the answers). All connections are to or from
+ * 127.0.0.1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +31,7 @@
 #include "link/stream.h"
 
 #define WAIT_S	30
+#define CROWD	80
 #define DEAF_NS 60000000000u
 
 static struct tw_stream *stream;
@@ -63,6 +67,17 @@ static void send_garbage(void)
 	bytes[0] = bytes[1] = bytes[3] = 0;
 	bytes[2] = 1;
 	send_bytes(bytes, sizeof(bytes));
+}
+
+/* Sends most of a message of nearly full size, and says so. */
+static void send_most(void)
+{
+	static const char zeros[1 << 20];
+
+	send_bytes("\x80\xff\xff\xff", 4);
+	for (int i = 0; i < 15; i++)
+		send_bytes(zeros, sizeof(zeros));
+	puts("sent");
 }
 
 static void send_request(Tapwall__V1__Request *request)
@@ -155,6 +170,30 @@ static void ask_for_others(void)
 	print_answers(2);
 }
 
+/* Sends a request with fields of a later version, and a request of an unknown kind. */
+static void speak_newer(void)
+{
+	/* Field 1011 = 7; request 2 with field 1010, as a message. */
+	static const char field[] = {(char)0x98, 0x3f, 7};
+	static const char unknown[] = {(char)0x80, 0, 0, 5, 8, 2, (char)0x92, 0x3f, 0};
+	Tapwall__V1__HelloRequest hello = TAPWALL__V1__HELLO_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	tw_auto_buf struct tw_buf out = {0};
+
+	request.id = 1;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_HELLO;
+	hello.version = (char *)"9.0.0";
+	hello.protocol = 9;
+	request.hello = &hello;
+	if (tw_link_pack_request(&out, &request) < 0)
+		return;
+	tw_buf_add(&out, field, sizeof(field));
+	out.data[3] = (char)(out.data[3] + (char)sizeof(field));
+	send_bytes(out.data, out.len);
+	send_bytes(unknown, sizeof(unknown));
+	print_answers(2);
+}
+
 static void play_agent(const char *what)
 {
 	if (!strcmp(what, "huge"))
@@ -163,8 +202,12 @@ static void play_agent(const char *what)
 		send_bytes("\0\1\0\0half", 8);
 	else if (!strcmp(what, "garbage"))
 		send_garbage();
+	else if (!strcmp(what, "fill"))
+		send_most();
 	if (!strcmp(what, "ask"))
 		ask_for_others();
+	else if (!strcmp(what, "newer"))
+		speak_newer();
 	else
 		wait_for_end();
 }
@@ -219,30 +262,6 @@ static void be_deaf(void)
 			 tw_stream_write(stream, out.data, out.len, true) < 0;
 	}
 	printf("%s\n", closed ? "closed" : "stays");
-}
-
-/* Sends a request with fields of a later version, and a request of an unknown kind. */
-static void speak_newer(void)
-{
-	/* Field 1011 = 7; request 2 with field 1010, as a message. */
-	static const char field[] = {(char)0x98, 0x3f, 7};
-	static const char unknown[] = {(char)0x80, 0, 0, 5, 8, 2, (char)0x92, 0x3f, 0};
-	Tapwall__V1__HelloRequest hello = TAPWALL__V1__HELLO_REQUEST__INIT;
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	tw_auto_buf struct tw_buf out = {0};
-
-	request.id = 1;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_HELLO;
-	hello.version = (char *)"9.0.0";
-	hello.protocol = 9;
-	request.hello = &hello;
-	if (tw_link_pack_request(&out, &request) < 0)
-		return;
-	tw_buf_add(&out, field, sizeof(field));
-	out.data[3] = (char)(out.data[3] + (char)sizeof(field));
-	send_bytes(out.data, out.len);
-	send_bytes(unknown, sizeof(unknown));
-	print_answers(2);
 }
 
 static void play_slow_path(const char *what)
@@ -314,17 +333,32 @@ static void serve(const char *pem, const char *ca)
 	tw_stream_set_timeout(stream, WAIT_S);
 }
 
-static void play_raw(const char *port, const char *what)
+static int connect_from(const char *port, uint32_t from)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)atoi(port)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&source, sizeof(source)) < 0 ||
+		connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die(port, -errno);
+	return fd;
+}
+
+static void play_raw(const char *port, const char *what)
+{
+	bool patient = !strcmp(what, "patient"), crowd = !strcmp(what, "crowd");
+	uint32_t from = INADDR_LOOPBACK + (patient ? 1 : crowd ? 2 : 0);
+	int fd = connect_from(port, from);
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 	char bytes[512];
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die(port, -errno);
+	for (int i = 1; crowd && i < CROWD; i++)
+		connect_from(port, from);
+	if (patient)
+		puts("connected");
 	memset(bytes, 0x5a, sizeof(bytes));
 	if (!strcmp(what, "garbage") && send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0)
 		die("send", -errno);

@@ -96,6 +96,7 @@ check "a good one is accepted again" within 60 link_is connected
 rejected expired.pem expired 'Certificate is expired'
 rejected early.pem 'is not valid yet' 'Certificate is expired'
 rejected wrong.pem 'was not issued by this CA' 'CA is unknown'
+rejected self.pem 'was not issued by this CA' 'CA is unknown'
 rejected server.pem 'is for another purpose' 'Certificate is not supported'
 rejected nameless.pem 'has no name' 'Certificate is bad'
 : >"$lab/slowd.log"
@@ -112,6 +113,31 @@ equal "bytes that form no message" closed "$(hostile dial 7433 "$certs/host-b.pe
 check "... is logged" within 20 grep -q 'host-b: gone: sent an invalid message' "$lab/slowd.log"
 equal "an agent may ask nothing" "1: error 13: not allowed to an agent
 2: error 13: not allowed to an agent" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" ask)"
+equal "a newer agent: its requests are refused, known or not" "1: error 13: not allowed to an agent
+2: error 13: not allowed to an agent" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" newer)"
+hostile raw 7433 patient >"$lab/patient" &
+children="$children $!"
+patient=$!
+check "a connection that is slow in its handshake" within 20 grep -q connected "$lab/patient"
+equal "many connections from another address" closed "$(hostile raw 7433 crowd)"
+check "... replace each other" within 20 grep -q '127.0.0.3:.*refused: too many other connections' "$lab/slowd.log"
+wait "$patient"
+check "... not those of other addresses" within 20 grep -q '127.0.0.2:.*refused: the handshake took longer' "$lab/slowd.log"
+slowd_memory() { # KiB, at most
+	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$slowd/status"
+}
+before=$(slowd_memory)
+fillers=
+for i in 1 2 3 4 5 6 7; do
+	: >"$lab/fill-$i"
+	hostile dial 7433 "$certs/fill-$i.pem" "$certs/ca.pem" fill >"$lab/fill-$i" 2>&1 &
+	fillers="$fillers $!"
+done
+children="$children $fillers"
+check "seven incomplete messages of 15 MiB are too much" within 30 \
+	grep -q 'fill-.: gone: incomplete messages exceed 64 MiB' "$lab/slowd.log"
+for pid in $fillers; do wait "$pid"; done
+check "... memory stays below 128 MiB" test "$(slowd_memory)" -lt $((before + 131072))
 check "the good agent was connected all the time" agents 'any(.name == "host-a" and .connected and .connects == 1)'
 
 stop_slowd

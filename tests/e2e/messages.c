@@ -6,6 +6,7 @@
  * conversation, which the same seed repeats.
  */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,12 +23,14 @@
 #include "base/cleanup.h"
 #include "link/link.h"
 
-#define WAIT_MS	     20000 /* timeout for the answer to a valid request */
-#define LINGER_MS    20	   /* timeout for the answer to a request that may be malformed */
-#define READ_MAX     (1 << 20)
-#define REQUESTS_MAX 6
-#define HONEST_EVERY 50
-#define TEXT_MAX     6000 /* some texts are longer than a request may have */
+#define TABLE_N(table) ((uint32_t)(sizeof(table) / sizeof((table)[0])))
+#define ANSWERS_MAX    4
+#define WAIT_MS	       20000 /* timeout for the answer to a valid request */
+#define LINGER_MS      20    /* timeout for the answer to a request that may be malformed */
+#define READ_MAX       (1 << 20)
+#define REQUESTS_MAX   6
+#define HONEST_EVERY   50
+#define TEXT_MAX       6000 /* some texts are longer than a request may have */
 
 struct talk {
 	const char *path;
@@ -107,6 +110,33 @@ static void draw_policy(struct talk *talk, ProtobufCBinaryData *ret)
 		*ret = (ProtobufCBinaryData){0};
 }
 
+static Tapwall__V1__Answer *draw_answer(struct talk *talk, Tapwall__V1__Answer *answer)
+{
+	static const double times[] = {0, 1, -1, 1e-9, 86400, 1e18, -1e300, INFINITY, NAN};
+	static const char *const verdicts[] = {"allow", "deny", "reject", ""};
+	static const char *const scopes[] = {"connection", "pair", "policy", "all", ""};
+
+	tapwall__v1__answer__init(answer);
+	answer->id = one_in(2) ? draw(8) : (uint64_t)random() << draw(32);
+	answer->verdict = one_in(8) ? draw_text(talk, 0)
+				    : (char *)(uintptr_t)verdicts[draw(TABLE_N(verdicts))];
+	answer->scope = one_in(8) ? draw_text(talk, 1)
+				  : (char *)(uintptr_t)scopes[draw(TABLE_N(scopes))];
+	answer->ttl_s = times[draw(TABLE_N(times))];
+	return answer;
+}
+
+/* The answers are valid until the next call. */
+static void draw_answers(struct talk *talk, Tapwall__V1__AnswerRequest *request)
+{
+	static Tapwall__V1__Answer answers[ANSWERS_MAX], *list[ANSWERS_MAX];
+
+	request->answers = list;
+	request->n_answers = draw(ANSWERS_MAX + 1);
+	for (size_t i = 0; i < request->n_answers; i++)
+		list[i] = draw_answer(talk, &answers[i]);
+}
+
 /* Draws a request, which is valid until the next call. */
 static void draw_request(struct talk *talk, struct tw_buf *out)
 {
@@ -125,6 +155,11 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 	Tapwall__V1__EventsAckRequest ack = TAPWALL__V1__EVENTS_ACK_REQUEST__INIT;
 	Tapwall__V1__CaptureRequest capture = TAPWALL__V1__CAPTURE_REQUEST__INIT;
 	Tapwall__V1__TopRequest top = TAPWALL__V1__TOP_REQUEST__INIT;
+	Tapwall__V1__HelloRequest hello = TAPWALL__V1__HELLO_REQUEST__INIT;
+	Tapwall__V1__DecideRequest decide = TAPWALL__V1__DECIDE_REQUEST__INIT;
+	Tapwall__V1__AnswerRequest answer = TAPWALL__V1__ANSWER_REQUEST__INIT;
+	Tapwall__V1__EnrollRequest enroll = TAPWALL__V1__ENROLL_REQUEST__INIT;
+	Tapwall__V1__RenewRequest renew = TAPWALL__V1__RENEW_REQUEST__INIT;
 	const struct {
 		unsigned int number;
 		void *body;
@@ -144,6 +179,11 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 		{TAPWALL__V1__REQUEST__BODY_EVENTS_ACK, &ack},
 		{TAPWALL__V1__REQUEST__BODY_CAPTURE, &capture},
 		{TAPWALL__V1__REQUEST__BODY_TOP, &top},
+		{TAPWALL__V1__REQUEST__BODY_HELLO, &hello},
+		{TAPWALL__V1__REQUEST__BODY_DECIDE, &decide},
+		{TAPWALL__V1__REQUEST__BODY_ANSWER, &answer},
+		{TAPWALL__V1__REQUEST__BODY_ENROLL, &enroll},
+		{TAPWALL__V1__REQUEST__BODY_RENEW, &renew},
 	};
 	uint32_t kind = draw(sizeof(kinds) / sizeof(kinds[0]));
 
@@ -170,6 +210,11 @@ static void draw_request(struct talk *talk, struct tw_buf *out)
 	capture.buffer_mib = one_in(4) ? draw_number() : 1;
 	top.interval_ms = draw_number();
 	top.limit = draw_number();
+	hello.version = flows.workload;
+	decide.window = draw_number();
+	decide.data = one_in(2);
+	draw_answers(talk, &answer);
+	enroll.secret = enroll.request = renew.request = apply.text;
 	request.id = (uint64_t)random() << draw(32);
 	request.body_case = kinds[kind].number;
 	request.version = kinds[kind].body;
