@@ -51,6 +51,7 @@ static void wait_after(struct tw_dial *dial, const char *why)
 {
 	uint64_t now = tw_clock_ns();
 	bool was_good = dial->state == TW_DIAL_CONNECTED && now - dial->since_ns > STEADY_NS;
+	uint32_t max_ms = dial->has_cert ? TW_DIAL_MAX_MS : TW_DIAL_FILE_MS;
 
 	/* A repeated failure is logged once. */
 	if (dial->state == TW_DIAL_CONNECTED || strcmp(why, dial->why) != 0)
@@ -60,8 +61,8 @@ static void wait_after(struct tw_dial *dial, const char *why)
 	dial->why_ns = now;
 	dial->version[0] = dial->name[0] = '\0';
 	dial->backoff_ms = was_good || !dial->backoff_ms ? TW_DIAL_MIN_MS : dial->backoff_ms * 2;
-	if (dial->backoff_ms > TW_DIAL_MAX_MS)
-		dial->backoff_ms = TW_DIAL_MAX_MS;
+	if (dial->backoff_ms > max_ms)
+		dial->backoff_ms = max_ms;
 	set_state(dial, TW_DIAL_WAITING);
 	dial->retry_ns = now + (uint64_t)jittered(dial->backoff_ms) * MS_NS;
 }

@@ -10,7 +10,8 @@
  *                invalid data, `status` and the log show this, and the agent connects again.
  * Bounds:     one connection. The time between two attempts doubles from TW_DIAL_MIN_MS to
  *             TW_DIAL_MAX_MS. The actual time is random in its upper half, so that agents do not
- *             all connect at once when a slow path returns.
+ *             all connect at once when a slow path returns. Without a certificate, the limit is
+ *             TW_DIAL_FILE_MS: a host that enrolls is connected within a second.
  * Callers:    daemon.c, turn.c, answer/table.c.
  */
 #pragma once
@@ -22,8 +23,9 @@
 #include "link/link.h"
 #include "link/peer.h"
 
-#define TW_DIAL_MIN_MS 250
-#define TW_DIAL_MAX_MS 10000
+#define TW_DIAL_MIN_MS	250
+#define TW_DIAL_MAX_MS	10000
+#define TW_DIAL_FILE_MS 1000
 
 enum tw_dial_state {
 	TW_DIAL_OFF, /* no slow path is configured */
