@@ -47,7 +47,8 @@ struct reader {
 	struct tw_link_client *client;
 	pthread_t thread;
 	atomic_bool stop;
-	atomic_size_t n_told; /* open and close events received */
+	bool acks; /* as the slow path: gets closes from the spool, and acknowledges them */
+	atomic_size_t n_told; /* open and close events received; with `acks`, twice the closes */
 };
 
 struct host {
@@ -58,6 +59,29 @@ struct host {
 };
 
 /* ---- the reader ---- */
+
+static int acknowledge(struct reader *reader, const struct tw_event_reader *events)
+{
+	Tapwall__V1__EventsAckRequest body = TAPWALL__V1__EVENTS_ACK_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+
+	body.journal = events->journal;
+	body.next = events->next;
+	request.id = 2;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_EVENTS_ACK;
+	request.events_ack = &body;
+	return tw_link_send(reader->client, &request, NULL);
+}
+
+static void count_rows(struct reader *reader, const struct tw_event_reader *events)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		uint8_t kind = events->rows[i].kind;
+
+		reader->n_told += reader->acks ? 2 * (kind == TW_EVENT_ROW_CLOSE)
+					       : kind != TW_EVENT_ROW_DENY;
+	}
+}
 
 static void *follow(void *arg)
 {
@@ -77,8 +101,9 @@ static void *follow(void *arg)
 		tapwall__v1__response__free_unpacked(response, NULL);
 		if (e < 0)
 			break;
-		for (size_t i = 0; i < events.n; i++)
-			reader->n_told += events.rows[i].kind != TW_EVENT_ROW_DENY;
+		count_rows(reader, &events);
+		if (reader->acks && events.n && acknowledge(reader, &events) < 0)
+			break;
 		events.n = 0;
 	}
 	tw_event_reader_done(&events);
@@ -93,6 +118,7 @@ static int start_reader(struct host *host, struct tw_err *err)
 	int e = tw_link_connect(host->agent.socket, &reader->client, err);
 
 	body.follow = body.all = true;
+	body.acks = reader->acks;
 	body.limit = 1;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_EVENTS;
 	request.events = &body;
@@ -131,7 +157,8 @@ static int write_policy(const char *path, struct tw_err *err)
 	return fclose(out) ? tw_err_set(err, -EIO, path, NULL, "cannot write") : 0;
 }
 
-static int start_host(struct host *host, const char *agent, struct tw_err *err)
+static int start_host(
+	struct host *host, const char *agent, const char *slow_path, struct tw_err *err)
 {
 	static char policy[TW_BENCH_PATH_MAX];
 	char path[2 * TW_BENCH_PATH_MAX];
@@ -144,6 +171,7 @@ static int start_host(struct host *host, const char *agent, struct tw_err *err)
 		.name = SCENARIO,
 		.ports = "tap-*",
 		.policy = policy,
+		.slow_path = slow_path,
 		.max_connections = TABLE,
 		.n_ports = N_PORTS};
 	if (!e)
@@ -327,12 +355,33 @@ static int run_case(struct host *host, const char *which, size_t rounds,
 	return e;
 }
 
+static struct host no_host(void)
+{
+	return (struct host){
+		.system = {.name = SCENARIO, .net = TW_BENCH_NET_NONE, .inner = -1}, .usage = -1};
+}
+
+/* The reader takes the slow path's place: nothing listens at its address. */
+static int run_acknowledged(
+	const char *agent, size_t rounds, struct tw_bench_results *results, struct tw_err *err)
+{
+	struct host host = no_host();
+	int e = start_host(&host, agent, "127.0.0.1:1", err);
+
+	host.reader.acks = true;
+	if (!e)
+		e = start_reader(&host, err);
+	if (!e)
+		e = run_case(&host, "acknowledged", rounds, results, err);
+	stop_host(&host);
+	return e;
+}
+
 int tw_bench_lifetime_run(
 	const char *agent, size_t rounds, struct tw_bench_results *results, struct tw_err *err)
 {
-	struct host host = {
-		.system = {.name = SCENARIO, .net = TW_BENCH_NET_NONE, .inner = -1}, .usage = -1};
-	int e = start_host(&host, agent, err);
+	struct host host = no_host();
+	int e = start_host(&host, agent, NULL, err);
 
 	if (!e)
 		e = run_case(&host, "unread", rounds, results, err);
@@ -341,5 +390,5 @@ int tw_bench_lifetime_run(
 	if (!e)
 		e = run_case(&host, "followed", rounds, results, err);
 	stop_host(&host);
-	return e;
+	return e ? e : run_acknowledged(agent, rounds, results, err);
 }

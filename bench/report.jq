@@ -109,6 +109,7 @@ figure("program, ns: denied"; 100; 50; program("denied")),
 figure("edit of one rule of 4,000, until enforced, ms"; 50; 20; value("edit"; "tapwall"; "enforced_ms")),
 figure("agent, ns per connection, from open to close: no reader"; 500; null; lifetime("unread")),
 figure("the same, with a client that follows the log"; 1500; null; lifetime("followed")),
+figure("the same, with a reader that acknowledges, as the slow path"; 1000; 400; lifetime("acknowledged")),
 figure("workload joins or leaves a group, until enforced, ms"; 5; 1; value("join"; "tapwall"; "enforced_ms")),
 "
 ## Where tapwall is not best

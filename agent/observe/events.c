@@ -180,13 +180,15 @@ static void take(struct tw_events *events, const struct tw_event *event)
 
 /* ---- the ring buffer ---- */
 
-/* Adds up the events of all ports that were not sent: because the ring buffer was full, and
- * because of the port's rate limit. */
+/* Adds up the events that were not sent: because the ring buffer was full, and because of a port's rate limit. */
 static int sum_losses(const struct tw_host *host, uint64_t *ret_lost, uint64_t *ret_limited)
 {
 	struct tw_port_count count;
 	uint64_t lost = 0, limited = 0;
-	int ret;
+	int ret = tw_counts_closes_lost(host->kernel, &lost);
+
+	if (ret < 0)
+		return ret;
 
 	tw_vec_foreach (&host->ports->list, port) {
 		ret = tw_counts_port(host->kernel, (*port)->id, &count);

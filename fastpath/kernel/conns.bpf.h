@@ -30,10 +30,14 @@ __noinline int tw_sub_bucket_put(struct __sk_buff *skb, __u32 n)
 
 __noinline int tw_sub_bucket_replace(struct __sk_buff *skb, __u32 n)
 {
+	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
 	const struct tw_scratch *work = tw_scratch_get(&f);
 
-	return work ? tw_bucket_replace(&f, work, n) : 0;
+	if (!c || !work)
+		return 0;
+	f.now_ns = now(c);
+	return tw_bucket_replace(&f, work, n);
 }
 
 __noinline int tw_sub_bucket_due(struct __sk_buff *skb, __u32 n)

@@ -39,6 +39,17 @@ int tw_counts_port(const struct tw_kernel *kernel, uint32_t id, struct tw_port_c
 	return sum(kernel, TW_MAP_port_counts, id, (uint64_t *)ret, N_COUNTERS(*ret));
 }
 
+int tw_counts_closes_lost(const struct tw_kernel *kernel, uint64_t *ret)
+{
+	const uint32_t zero = 0;
+	struct tw_gc gc;
+
+	if (bpf_map_lookup_elem(tw_kernel_map_fd(kernel, TW_MAP_gc), &zero, &gc) < 0)
+		return -errno;
+	*ret = gc.closes_lost;
+	return 0;
+}
+
 int tw_counts_clear_port(const struct tw_kernel *kernel, uint32_t id)
 {
 	int n_cpus = libbpf_num_possible_cpus();

@@ -2,6 +2,8 @@
 /* shots: sends a few datagrams from one guest to another, each from a new source port.
  *
  *	shots HOST N PORT…    N times one UDP datagram to each port
+ *
+ * SHOTS_FROM=PORT: source ports ascend from this one, so that none is used twice.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -11,6 +13,8 @@
 
 int main(int argc, char **argv)
 {
+	const char *first = getenv("SHOTS_FROM");
+	struct sockaddr_in from = {.sin_family = AF_INET};
 	struct sockaddr_in to = {.sin_family = AF_INET};
 
 	if (argc < 4 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
@@ -24,6 +28,9 @@ int main(int argc, char **argv)
 			perror("shots: socket");
 			return 2;
 		}
+		/* Fails if the port is in use; the kernel then chooses another one. */
+		from.sin_port = htons((uint16_t)(first ? atoi(first) + shots : 0));
+		bind(fd, (const struct sockaddr *)&from, sizeof(from));
 		for (int i = 3; i < argc; i++) {
 			to.sin_port = htons((uint16_t)atoi(argv[i]));
 			/* A datagram that is refused at once is missing at the receiver, where it

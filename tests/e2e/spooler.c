@@ -3,8 +3,9 @@
  *
  *	spooler SOCKET POSITION N [ack]    continues where the file POSITION says, which it keeps up to date, and
  *	                                   ends after N rows. Prints a line for each row: its kind, source port,
- *	                                   destination port, interfaces of both ends, state, and the ages of its
- *	                                   first and last packet in ms. Last: rows, losses, and what the agent keeps
+ *	                                   destination port, interfaces of both ends, state, the ages of its first and
+ *	                                   last packet in ms, number, packets from its source, and a period. Last:
+ *	                                   rows, losses, and what the agent keeps
  *	spooler SOCKET future              acknowledges what does not exist; prints the errors
  */
 #include <stdio.h>
@@ -77,7 +78,7 @@ static const char *text_of(uint32_t name)
 
 static unsigned long long ms(uint64_t later, uint64_t sooner)
 {
-	return (unsigned long long)(later - sooner) / 1000000;
+	return (later - sooner) / 1000000;
 }
 
 static void print_rows(uint64_t max)
@@ -91,10 +92,11 @@ static void print_rows(uint64_t max)
 		if (reader.journal == began_journal && row->number < began)
 			continue;
 		n++;
-		printf("%s %u %u %s %s %s %llu %llu\n", kinds[row->kind % 5], row->from_port,
-			row->to_port, text_of(row->out_port), text_of(row->in_port),
+		printf("%s %u %u %s %s %s %llu %llu %llu %llu .\n", kinds[row->kind % 5],
+			row->from_port, row->to_port, text_of(row->out_port), text_of(row->in_port),
 			text_of(row->state), ms(row->time_ns, row->first_ns),
-			ms(row->time_ns, row->last_ns));
+			ms(row->time_ns, row->last_ns), (unsigned long long)row->number,
+			(unsigned long long)row->packets_out);
 	}
 }
 

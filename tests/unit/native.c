@@ -124,6 +124,7 @@ static void counters_count(void **state)
 struct seen {
 	size_t n[TW_EVENT__MAX];
 	struct tw_event last;
+	struct tw_event closed; /* the last TW_EVENT_CLOSE */
 };
 
 static void note_event(void *arg, const struct tw_event *event)
@@ -133,6 +134,8 @@ static void note_event(void *arg, const struct tw_event *event)
 	assert_true(event->kind < TW_EVENT__MAX);
 	seen->n[event->kind]++;
 	seen->last = *event;
+	if (event->kind == TW_EVENT_CLOSE)
+		seen->closed = *event;
 }
 
 static void events_tell(void **state)
@@ -172,6 +175,28 @@ static void events_tell(void **state)
 	tw_native_on_event(f->native, NULL, NULL);
 	expect(f, "tcp 7 > 81 S", TW_DIR_OUT, 6000, TW_V_DENY, TW_R_POLICY);
 	assert_int_equal(seen.n[TW_EVENT_DENY], 3);
+}
+
+/* A connection that takes the place of an ended one, before a sweep does, reports the end of that one. */
+static void the_end_of_a_replaced_connection_is_told(void **state)
+{
+	const uint64_t tick = 1ull << TW_TICK_SHIFT;
+	struct fixture *f = *state;
+	struct seen seen = {0};
+
+	expect(f, "udp 1 > 53", TW_DIR_OUT, 1000 * tick, TW_V_ALLOW, TW_R_POLICY);
+	expect(f, "udp 1 > 53", TW_DIR_IN, 1000 * tick, TW_V_ALLOW, TW_R_POLICY);
+	expect(f, "udp 1 > 53", TW_DIR_OUT, 1700 * tick, TW_V_ALLOW, TW_R_ESTABLISHED);
+	tw_native_on_event(f->native, note_event, &seen);
+	expect(f, "udp 1 > 53", TW_DIR_OUT, 901700 * tick, TW_V_ALLOW, TW_R_POLICY);
+	assert_int_equal(seen.n[TW_EVENT_CLOSE], 1);
+	assert_int_equal(seen.n[TW_EVENT_OPEN], 1);
+	assert_int_equal(seen.closed.port_id, 2);
+	assert_int_equal(tw_ports_at(seen.closed.ports, TW_DIR_OUT), 1);
+	assert_int_equal(tw_ports_at(seen.closed.ports, TW_DIR_IN), 2);
+	assert_int_equal(seen.closed.sums.age, 900700);
+	assert_int_equal(seen.closed.sums.idle, 900000);
+	tw_native_on_event(f->native, NULL, NULL);
 }
 
 static void denial_events_are_limited_and_the_rest_counted(void **state)
@@ -566,6 +591,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(counters_count),
 		TEST(events_tell),
+		TEST(the_end_of_a_replaced_connection_is_told),
 		TEST(denial_events_are_limited_and_the_rest_counted),
 		TEST(a_port_without_image_is_shut),
 		TEST(claims_are_told),

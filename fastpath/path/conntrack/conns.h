@@ -467,6 +467,16 @@ tw_inline int tw_conn_tell_end(const struct tw_frame *f, const struct tw_conn *c
 	return 1;
 }
 
+/* Counts an ended connection that could not be reported. */
+tw_inline void tw_gc_lose_close(const struct tw_frame *f)
+{
+	__u32 zero = 0;
+	struct tw_gc *gc = tw_gc_lookup(f, &zero);
+
+	if (gc)
+		__sync_fetch_and_add(&gc->closes_lost, 1);
+}
+
 /* Removes a record from bucket number `n`, whose lock is held. */
 tw_inline void tw_bucket_remove(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot)

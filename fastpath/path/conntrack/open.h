@@ -164,7 +164,8 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
 }
 
 /* Body of tw_call_bucket_replace(): puts the record in scratch in place of an ended one with the
- * same key, in bucket number `n`, whose lock is held. True if there was one. */
+ * same key, in bucket number `n`, whose lock is held, and reports the end of the old connection. True
+ * if there was one. */
 tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
 	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
@@ -177,6 +178,8 @@ tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratc
 	c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
 	if (!c)
 		return 0;
+	if (!tw_conn_tell_end(f, c, tw_tick(f->now_ns)))
+		tw_gc_lose_close(f);
 	tw_conn_uncharge(f, c);
 	*c = scratch->conn;
 	return 1;

@@ -220,10 +220,9 @@ tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
 {
-	__u32 zero = 0, now = tw_tick(f->now_ns);
+	__u32 now = tw_tick(f->now_ns);
 	struct tw_conn *c = tw_record(f, n, slot);
 	__u64 tags = tw_bucket_tag(bucket, slot);
-	struct tw_gc *gc;
 	int told;
 
 	if (!c)
@@ -241,9 +240,8 @@ tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_confi
 		tw_bucket_tag_set(bucket, slot, tags);
 		return -1;
 	}
-	gc = told ? 0 : tw_gc_lookup(f, &zero);
-	if (gc)
-		__sync_fetch_and_add(&gc->closes_lost, 1);
+	if (!told)
+		tw_gc_lose_close(f);
 	tw_bucket_remove(f, config, bucket, n, slot);
 	return 1;
 }
