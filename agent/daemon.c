@@ -105,6 +105,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->enforcement.macs = &agent->macs;
 	agent->enforcement.policy_file = &agent->policy_file;
 	agent->enforcement.confirm = &agent->confirm;
+	agent->enforcement.quarantines = &agent->quarantines;
 	agent->enforcement.leases = &agent->leases;
 	agent->enforcement.kept = &agent->kept;
 
@@ -119,6 +120,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->answers.telemetry = &agent->telemetry;
 	agent->answers.dial = &agent->dial;
 	agent->answers.started_ns = tw_clock_ns();
+	agent->answers.server = &agent->server;
 }
 
 static int open_signals(struct tw_agent *agent)
@@ -411,6 +413,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		}
 		agent->enforcement.generation = saved.generation;
 		tw_kept_load(&agent->enforcement);
+		tw_quarantines_load(&agent->quarantines, agent->enforcement.store);
 		ret = open_host(agent, err);
 	}
 	if (!ret) {
@@ -446,6 +449,7 @@ static void done(struct tw_agent *agent)
 	tw_inforce_free(agent->enforcement.inforce);
 	tw_policy_file_done(&agent->policy_file);
 	tw_confirm_done(&agent->confirm);
+	tw_quarantines_done(&agent->quarantines);
 	tw_vec_done(&agent->host.adopted);
 	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->host.forgotten);

@@ -172,6 +172,7 @@ void tw_turn_act(void *arg)
 		tw_publish_tick(&agent->enforcement);
 		tw_resume_again(&agent->enforcement);
 		tw_apply_tick(&agent->enforcement);
+		tw_quarantine_tick(&agent->enforcement);
 		look_at_host(&agent->host);
 	}
 	turn_ports(agent, ticked);

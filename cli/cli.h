@@ -36,6 +36,15 @@ struct tw_confirm_options {
 	bool json;
 };
 
+struct tw_quarantine_options {
+	const char *socket;
+	const char *workload; /* NULL: list */
+	const char *reason;
+	const char *time; /* NULL: until it is lifted */
+	bool lift;
+	bool json;
+};
+
 struct tw_reload_options {
 	const char *socket;
 	bool json;
@@ -236,6 +245,7 @@ struct tw_version_options {
 int tw_check_run(const void *values);
 int tw_apply_run(const void *values);
 int tw_confirm_run(const void *values);
+int tw_quarantine_run(const void *values);
 int tw_reload_run(const void *values);
 int tw_explain_run(const void *values);
 int tw_replay_run(const void *values);

@@ -225,6 +225,7 @@ static const struct tw_arg log_args[] = {
 #include "cli/capture_args.h"
 #include "cli/decide_args.h"
 #include "cli/policy_args.h"
+#include "cli/quarantine_args.h"
 #include "cli/slow_args.h"
 #include "cli/history_args.h"
 #include "cli/top_args.h"
@@ -315,6 +316,8 @@ static const struct tw_args_command commands[] = {
 			"status are those of *apply*. *systemctl reload tapwalld* runs this "
 			"command: if the file is refused, the reload fails, and *status* shows "
 			"why until a policy takes effect."),
+	COMMAND(quarantine, EXAMPLES(quarantine), .summary = "Let nothing pass at a workload's ports",
+		.description = QUARANTINE_DESCRIPTION),
 	COMMAND(explain, EXAMPLES(explain),
 		.summary = "Show what would happen to a connection, and why",
 		.description =

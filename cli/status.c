@@ -80,6 +80,13 @@ static void print_gap(size_t n, char **names, uint32_t all, const char *format, 
 	putchar('\n');
 }
 
+static void print_quarantine(const Tapwall__V1__Quarantine *q)
+{
+	printf("%sQUARANTINED:%s %s, by %s until %s: %s\n", tw_style_on(TW_STYLE_BAD),
+		tw_style_off(), q->workload, q->who,
+		q->until > 0 ? tw_human_time(q->until).text : "it is lifted", q->reason);
+}
+
 static void print_confirmation(const Tapwall__V1__Confirmation *c)
 {
 	const char *on = tw_style_on(TW_STYLE_WARN), *off = tw_style_off();
@@ -110,6 +117,8 @@ static void print_gaps(const Tapwall__V1__Status *s)
 	if (s->refused_source[0])
 		printf("%sREFUSED:%s %s, %s ago: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->refused_source, tw_human_span(s->refused_age_s).text, s->refused_text);
+	for (size_t i = 0; i < s->n_quarantines; i++)
+		print_quarantine(s->quarantines[i]);
 	print_confirmation(s->confirmation);
 	if (s->ports_conflicting > s->n_conflicts)
 		printf("%sSHUT:%s %zu more such ports\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),

@@ -86,6 +86,7 @@ enum tw_style tw_style_of(const char *word)
 		{"NOT FILTERED", TW_STYLE_BAD},
 		{"unclaimed, shut", TW_STYLE_WARN},
 		{"shut", TW_STYLE_BAD},
+		{"quarantined", TW_STYLE_BAD},
 		{"unfiltered", TW_STYLE_BAD},
 		{"open", TW_STYLE_GOOD},
 		{"close", TW_STYLE_DIM},

@@ -26,6 +26,15 @@ static json_t *refused_json(const Tapwall__V1__Status *s)
 		       : json_null();
 }
 
+static json_t *quarantines_json(const Tapwall__V1__Status *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->n_quarantines; i++)
+		json_array_append_new(array, tw_json_quarantine(s->quarantines[i]));
+	return array;
+}
+
 /* Returns JSON null if no policy waits to be confirmed, and none was returned from. */
 static json_t *confirmation_json(const Tapwall__V1__Confirmation *c)
 {
@@ -99,6 +108,7 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		tw_json_text(s->unclaimed), "file", tw_json_text(s->file), "file_state",
 		tw_json_text(s->file_state), "refused", refused_json(s), "confirmation",
 		confirmation_json(s->confirmation));
+	json_object_set_new(loads, "quarantines", quarantines_json(s));
 
 	json_t *asks = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "deciders",
 		tw_json_u64(s->deciders), "questions_open", tw_json_u64(s->questions_open),
@@ -188,6 +198,8 @@ json_t *tw_json_response(const Tapwall__V1__Response *response)
 		return tw_json_agent(response->agent);
 	case TAPWALL__V1__RESPONSE__BODY_POLICY_VERSION:
 		return tw_json_policy_version(response->policy_version);
+	case TAPWALL__V1__RESPONSE__BODY_QUARANTINE:
+		return tw_json_quarantine(response->quarantine);
 	case TAPWALL__V1__RESPONSE__BODY_POLICY_TARGET:
 		return tw_json_policy_target(response->policy_target);
 	case TAPWALL__V1__RESPONSE__BODY_QUESTION:

@@ -166,6 +166,13 @@ json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t)
 		t->confirm_left_s > 0 ? tw_json_s(t->confirm_left_s) : json_null());
 }
 
+json_t *tw_json_quarantine(const Tapwall__V1__Quarantine *q)
+{
+	return json_pack("{s:o, s:o, s:o, s:f, s:o}", "workload", tw_json_text(q->workload),
+		"reason", tw_json_text(q->reason), "who", tw_json_text(q->who), "since", q->since,
+		"until", q->until > 0 ? json_real(q->until) : json_null());
+}
+
 json_t *tw_json_agent(const Tapwall__V1__Agent *a)
 {
 	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",

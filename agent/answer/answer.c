@@ -439,6 +439,10 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return answer_apply(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
 		return answer_confirm(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_QUARANTINE:
+		return tw_answer_quarantine(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_QUARANTINES:
+		return tw_answer_quarantines(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_RELOAD:
 		return answer_reload(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_POLICY:

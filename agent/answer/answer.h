@@ -14,6 +14,7 @@
 struct tw_dial;
 struct tw_enforcement;
 struct tw_host;
+struct tw_quarantine;
 struct tw_telemetry;
 
 /* The state that answers may read. */
@@ -23,6 +24,7 @@ struct tw_answer_ctx {
 	struct tw_telemetry *telemetry;
 	const struct tw_dial *dial;
 	uint64_t started_ns;
+	struct tw_server *const *server; /* whose clients ask; set after this struct */
 	/* SHA-256 of the text in force, and the mark of that text. */
 	uint8_t sha256[TW_DIGEST_BYTES];
 	uint64_t sha256_mark;
@@ -67,6 +69,14 @@ int tw_answer_install(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
+
+/* Answers QuarantineRequest and QuarantinesRequest. */
+int tw_answer_quarantine(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+int tw_answer_quarantines(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+/* Fills in a message, whose texts are those of the quarantine. */
+void tw_answer_fill_quarantine(const struct tw_quarantine *q, Tapwall__V1__Quarantine *ret);
 
 int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/answer/answer.h"
 #include "agent/observe/sweep.h"
@@ -15,6 +16,7 @@
 #include "agent/publish/enforcement.h"
 #include "agent/publish/leases.h"
 #include "agent/publish/prove.h"
+#include "agent/publish/quarantine.h"
 #include "agent/state/images.h"
 #include "agent/state/inforce.h"
 #include "base/alloc.h"
@@ -201,6 +203,22 @@ static int address_room_init(struct address_room *room, const struct tw_vnic *vn
 	return 0;
 }
 
+static void tell_quarantine(
+	const struct tw_answer_ctx *ctx, const struct tw_agent_port *port, char *ret, size_t max)
+{
+	const struct tw_quarantine *q = tw_quarantines_find(ctx->enforcement->quarantines,
+		port->vnic ? port->vnic->workload : NULL, port->name);
+	time_t until = q ? (time_t)q->until_s : 0;
+	char when[40] = "it is lifted";
+	struct tm local;
+
+	if (!q)
+		return;
+	if (until && localtime_r(&until, &local))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+	snprintf(ret, max, "in quarantine by %s until %s: %s", q->who, when, q->reason);
+}
+
 static int send_port(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
 	const struct tw_agent_port *port, struct tw_buf *out)
 {
@@ -210,6 +228,7 @@ static int send_port(const struct list_stream *stream, const struct tw_answer_ct
 	struct lease_room leases;
 	Tapwall__V1__Port message;
 	char mac[18] = "", why[TW_CONFLICT_TEXT_MAX] = "";
+	char quarantine[TW_QUARANTINE_REASON_MAX + 128] = "";
 	int ret = address_room_init(&addresses, vnic);
 
 	if (ret < 0)
@@ -220,6 +239,10 @@ static int send_port(const struct list_stream *stream, const struct tw_answer_ct
 	message.mac = mac;
 	tw_bind_conflict_text(&port->binding, port, why, sizeof(why));
 	message.why = why;
+	if (port->quarantined) {
+		tell_quarantine(ctx, port, quarantine, sizeof(quarantine));
+		message.why = quarantine;
+	}
 	add_leases(ctx, port, &leases, &message);
 	message.addresses = addresses.list;
 	message.n_addresses = addresses.n;

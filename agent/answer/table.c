@@ -18,6 +18,7 @@
 #include "agent/ports/uplinks.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/confirm.h"
+#include "agent/publish/quarantine.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/prove.h"
 #include "agent/state/images.h"
@@ -295,6 +296,25 @@ static bool fill_confirmation(struct tw_answer_ctx *ctx, Tapwall__V1__Confirmati
 	return confirm->pending || confirm->returned_from;
 }
 
+/* Lists the workloads in quarantine. The caller frees both arrays. Returns 0 or -ENOMEM. */
+static int fill_quarantines(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status,
+	Tapwall__V1__Quarantine **ret_rows)
+{
+	const struct tw_quarantines *all = ctx->enforcement->quarantines;
+	Tapwall__V1__Quarantine *rows = tw_alloc_array(all->list.n + 1, sizeof(*rows));
+
+	*ret_rows = rows;
+	status->quarantines = tw_alloc_array(all->list.n + 1, sizeof(*status->quarantines));
+	if (!rows || !status->quarantines)
+		return -ENOMEM;
+	for (size_t i = 0; i < all->list.n; i++) {
+		tw_answer_fill_quarantine(&all->list.at[i], &rows[i]);
+		status->quarantines[i] = &rows[i];
+	}
+	status->n_quarantines = all->list.n;
+	return 0;
+}
+
 /* Fills in how the policy in force differs from the policy file and the last policy refused. */
 static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
@@ -349,6 +369,8 @@ static int send_status(
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__SlowPath slow_path;
 	Tapwall__V1__Confirmation confirmation;
+	tw_autofree Tapwall__V1__Quarantine *quarantines = NULL;
+	int ret;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
 	tw_autofree char **uplinks = NULL;
 	char *degraded[TW_DEGRADED__MAX];
@@ -408,7 +430,11 @@ static int send_status(
 		return -ENOMEM;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
-	return tw_answer_send(out, stream->base.id, &response, true);
+	ret = fill_quarantines(ctx, &status, &quarantines);
+	if (!ret)
+		ret = tw_answer_send(out, stream->base.id, &response, true);
+	free(status.quarantines);
+	return ret;
 }
 
 static int status_next(struct tw_responses *base, void *context, struct tw_buf *out)

@@ -112,6 +112,7 @@ struct tw_agent_port {
 	uint64_t told_ns; /* when the log last named the workload it resembles; 0: never */
 	enum tw_port_state state;
 	bool open;		    /* unclaimed, and frames pass unfiltered */
+	bool quarantined;	    /* shut by a quarantine */
 	const struct tw_vnic *vnic; /* its vNIC in the policy in force; NULL: none */
 	struct tw_binding binding;  /* its full binding under the policy in force */
 	struct tw_port entry[2];    /* its entries in the kernel, by parity of the epoch */

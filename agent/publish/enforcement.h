@@ -19,6 +19,7 @@ struct tw_images;
 struct tw_inforce;
 struct tw_kept;
 struct tw_policy_file;
+struct tw_quarantines;
 struct tw_macs;
 struct tw_memberships;
 struct tw_slots;
@@ -33,6 +34,7 @@ struct tw_enforcement {
 	struct tw_macs *macs;
 	struct tw_policy_file *policy_file;
 	struct tw_confirm *confirm;
+	struct tw_quarantines *quarantines;
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */

@@ -12,6 +12,7 @@
 #include "agent/state/images.h"
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
+#include "agent/state/quarantines.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/notify.h"
@@ -171,6 +172,17 @@ static bool decides_alike(const struct tw_plan_row *row, const struct tw_port *l
 	return entries_equal(&entry, live) && row->prefixes == row->port->prefixes;
 }
 
+/* Makes the entry of a port in quarantine. Without an image, nothing passes. */
+static void shut_row(struct tw_plan_row *row)
+{
+	row->state = TW_PORT_SHUT;
+	row->entry.flags = TW_PORT_F_QUARANTINED;
+	row->entry.image = 0;
+	row->entry.adopt_until = 0;
+	row->prefixes = 0;
+	memset(row->entry.image_key, 0, sizeof(row->entry.image_key));
+}
+
 static int fill_row(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
 	struct tw_plan *plan, struct tw_plan_row *row, struct tw_diags *diags, struct tw_err *err)
 {
@@ -188,6 +200,8 @@ static int fill_row(struct tw_enforcement *enforcement, struct tw_inforce *infor
 		fill_unclaimed(inforce, row);
 	if (ret < 0 && (strict || ret != -E2BIG))
 		return ret;
+	row->quarantine = tw_quarantines_find(
+		enforcement->quarantines, row->vnic ? row->vnic->workload : NULL, port->name);
 	row->entry.id = port->id;
 	row->entry.network = port->network;
 	row->entry.pvid = port->vlan;
@@ -197,11 +211,15 @@ static int fill_row(struct tw_enforcement *enforcement, struct tw_inforce *infor
 		row->entry.flags |= TW_PORT_F_CUT;
 	/* Connections that were judged by the previous groups must be judged again. */
 	plan->flip |= (plan->regroup || plan->rereserve) && judged(live);
+	if (row->quarantine)
+		shut_row(row);
+	/* Gates that were decided before a quarantine may be those of an older policy. */
+	plan->flip |= live && live->flags & TW_PORT_F_QUARANTINED && !row->quarantine;
 	row->changed = !live || !entries_equal(&row->entry, live) ||
 		       row->prefixes != port->prefixes;
 	if (row->changed) {
 		plan->n_changed++;
-		plan->flip |= judged(live) && !decides_alike(row, live);
+		plan->flip |= judged(live) && !row->quarantine && !decides_alike(row, live);
 	}
 	return 0;
 }

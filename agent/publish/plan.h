@@ -14,6 +14,7 @@
 
 struct tw_enforcement;
 struct tw_inforce;
+struct tw_quarantine;
 
 struct tw_plan_row {
 	struct tw_agent_port *port;
@@ -21,8 +22,9 @@ struct tw_plan_row {
 	struct tw_binding binding;
 	enum tw_port_state state;
 	struct tw_port entry;
-	uint64_t prefixes; /* sum of the hashes of its rows of `addrs`; 0: none */
-	bool changed;	   /* differs from the entry in force */
+	uint64_t prefixes;		  /* sum of the hashes of its rows of `addrs`; 0: none */
+	bool changed;			  /* differs from the entry in force */
+	struct tw_quarantine *quarantine; /* NULL: none */
 };
 
 struct tw_plan {

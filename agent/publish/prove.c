@@ -162,6 +162,8 @@ const char *tw_prove_state(
 
 	if (!port->attached)
 		return tw_prove_is_unfiltered(enforcement, port) ? "unfiltered" : "shut";
+	if (port->quarantined && tw_prove_enforced(enforcement, port) == TW_PORT_SHUT)
+		return "quarantined";
 	return states[tw_prove_enforced(enforcement, port)];
 }
 

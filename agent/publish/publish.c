@@ -24,6 +24,7 @@
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
 #include "agent/state/policy_file.h"
+#include "agent/state/quarantines.h"
 #include "agent/state/saved.h"
 #include "agent/state/slots.h"
 #include "agent/state/staged.h"
@@ -219,6 +220,9 @@ static void settle_row(struct tw_enforcement *enforcement, const struct tw_plan_
 	port->binding = row->binding;
 	port->state = row->state;
 	port->open = row->entry.flags & TW_PORT_F_OPEN;
+	port->quarantined = row->quarantine != NULL;
+	if (row->quarantine)
+		tw_quarantines_note(row->quarantine, port->name);
 	port->prefixes = row->prefixes;
 	tw_bind_tell_resembling(enforcement->inforce, port);
 }
@@ -341,6 +345,11 @@ static int commit(
 			 : commit_alone(enforcement, plan, err);
 	if (!ret)
 		enforcement->reserved = plan->reserved;
+	/* No frame that was judged in the previous epoch reaches or leaves a port in quarantine. */
+	tw_vec_foreach (&plan->rows, row)
+		if (!ret && row->quarantine && row->changed)
+			tw_entries_remove(
+				enforcement->host, row->port, enforcement->host->epoch + 1);
 	tw_images_settle(enforcement->images);
 	return ret;
 }

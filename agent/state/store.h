@@ -7,6 +7,7 @@
  *             images.json   keys and sizes of the images in the kernel
  *             leases.json   addresses assigned by DHCP (kept.h); never deleted with the others
  *             confirm.json  the policy to return to while the one in force is not confirmed (confirm.h)
+ *             quarantine.json  workloads in quarantine (quarantine.h); never deleted with the others
  *             lock          held while an agent runs; has its process id
  *             *.new         staged contents of one of these files
  * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the directory). The
@@ -35,6 +36,7 @@
 #define TW_STORE_IMAGES	 "images.json"
 #define TW_STORE_LEASES	 "leases.json"
 #define TW_STORE_CONFIRM "confirm.json"
+#define TW_STORE_QUARANTINE "quarantine.json"
 #define TW_STORE_LOCK	 "lock"
 
 struct tw_store;

@@ -120,7 +120,10 @@ tw_inline enum tw_reason tw_path_admit(
 		return reason;
 	if (s->port->flags & TW_PORT_F_UNCLAIMED)
 		return tw_path_unclaimed(f, s, p, &scratch->outcome);
-	return s->port->image ? TW_R_NONE : TW_R_NO_IMAGE;
+	if (s->port->image)
+		return TW_R_NONE;
+	tw_path_glance(f, p);
+	return s->port->flags & TW_PORT_F_QUARANTINED ? TW_R_QUARANTINED : TW_R_NO_IMAGE;
 }
 
 /* The classify stage: evaluates the gate at this end, unless this port has decided it in this

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/author.h"
 #include "base/clean.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "link/reply.h"
 #include "policy/policy.h"
-#include "slowpath/policies/author.h"
 
 #define TEXT(text)	((char *)(uintptr_t)(text))
 #define DIAGNOSTICS_MAX 1000

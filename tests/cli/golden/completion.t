@@ -4,6 +4,7 @@ check
 apply
 confirm
 reload
+quarantine
 explain
 replay
 status

@@ -8,6 +8,7 @@ commands:
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
+  quarantine                Let nothing pass at a workload's ports
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
   status                    Show the state of the firewall at a glance
@@ -258,6 +259,7 @@ commands:
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
+  quarantine                Let nothing pass at a workload's ports
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
   status                    Show the state of the firewall at a glance

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "slowpath/policies/author.h"
+#include "base/author.h"
 
 #include <pwd.h>
 #include <stdio.h>
