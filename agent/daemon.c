@@ -17,7 +17,6 @@
 #include "agent/ports/survey.h"
 #include "agent/ports/watch.h"
 #include "agent/publish/apply.h"
-#include "agent/publish/apply.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/publish.h"
 #include "agent/publish/resume.h"

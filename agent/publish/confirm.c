@@ -52,7 +52,7 @@ void tw_confirm_load(struct tw_enforcement *enforcement)
 	const json_t *text = json_object_get(root, "text");
 	const char *source = json_string_value(json_object_get(root, "source"));
 
-	if (text && source && json_is_string(text) &&
+	if (source && json_is_string(text) &&
 		!set_previous(enforcement->confirm, json_string_value(text),
 			json_string_length(text), source,
 			(uint64_t)json_integer_value(json_object_get(root, "file_mark"))))

@@ -384,6 +384,14 @@ static void note_drift(struct tw_target *row, const struct tw_agents_row *agent)
 	set_state(row, TW_TARGET_DRIFT);
 }
 
+static void send_when_due(struct tw_target *row, const struct tw_agents_row *agent)
+{
+	if (may_send(row, agent))
+		send_version(row, agent->peer);
+	else if (row->refused_connects != agent->connects)
+		set_state(row, TW_TARGET_PUSHING);
+}
+
 static void look_at(struct tw_target *row)
 {
 	const struct tw_agents_row *agent = tw_agents_find(
@@ -408,10 +416,8 @@ static void look_at(struct tw_target *row)
 		set_state(row, TW_TARGET_RETURNING);
 	else if (row->wish.delivered && agent->has_sha256)
 		note_drift(row, agent);
-	else if (may_send(row, agent))
-		send_version(row, agent->peer);
-	else if (row->refused_connects != agent->connects)
-		set_state(row, TW_TARGET_PUSHING);
+	else
+		send_when_due(row, agent);
 }
 
 /* Gives the wish for all agents to the agents that have none of their own. */
