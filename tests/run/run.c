@@ -45,6 +45,12 @@ static const struct {
 	/* Not the reason of a packet: the agent ends connections with it (tests/e2e/gone.sh). */
 	{TW_R_PORT_GONE, TW_DIR_OUT},
 	{TW_R_PORT_GONE, TW_DIR_IN},
+	/* The agent ends connections with it on request (tests/e2e/sdk.sh). */
+	{TW_R_REMOVED, TW_DIR_OUT},
+	{TW_R_REMOVED, TW_DIR_IN},
+	/* Occurs only with an agent, which marks the ports (tests/e2e/quarantine.sh). */
+	{TW_R_QUARANTINED, TW_DIR_OUT},
+	{TW_R_QUARANTINED, TW_DIR_IN},
 	/* Compiled images are consistent; tests/unit uses corrupt ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},
