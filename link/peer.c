@@ -277,18 +277,21 @@ static int take_part(struct tw_peer *peer, struct making *making)
 	return state != TW_RESPONSES_WAIT;
 }
 
-/* Serves the next stream, in turn, that neither waits nor has exhausted its window. */
+/* Serves streams in turn that neither wait nor have exhausted their window, until one has more to
+ * send. A stream that has nothing must not keep the next one waiting. */
 static int take_responses(struct tw_peer *peer)
 {
-	if (waiting_out(peer) >= TW_SERVER_OUT_SOFT)
-		return 0;
-	for (unsigned int tried = 0; tried < peer->n_makings; tried++) {
+	int more = 0;
+
+	for (unsigned int tried = 0; tried < peer->n_makings && !more; tried++) {
 		struct making *making = &peer->makings[peer->turn++ % peer->n_makings];
 
+		if (waiting_out(peer) >= TW_SERVER_OUT_SOFT)
+			return 0;
 		if (!making->waits && making->window > 0)
-			return take_part(peer, making);
+			more = take_part(peer, making);
 	}
-	return 0;
+	return more;
 }
 
 /* ---- requests of this end ---- */

@@ -319,17 +319,19 @@ static int take_part(struct client *client, unsigned int i)
 	return !answer->waits || state == TW_RESPONSES_END;
 }
 
-/* Serves the next answer, in turn, that is not waiting. Returns 1 if there is more to do at once,
- * 0, or a negative errno. */
+/* Serves answers in turn that are not waiting, until one has more to send. Returns 1 if there is more
+ * to do at once, 0, or a negative errno. */
 static int take_responses(struct client *client)
 {
-	for (unsigned int tried = 0; tried < client->n_answers; tried++) {
+	int more = 0;
+
+	for (unsigned int tried = 0; tried < client->n_answers && !more; tried++) {
 		unsigned int i = client->turn++ % client->n_answers;
 
 		if (!client->answers[i].waits)
-			return take_part(client, i);
+			more = take_part(client, i);
 	}
-	return 0;
+	return more;
 }
 
 static int watch_events(struct client *client, bool more)
