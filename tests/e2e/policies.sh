@@ -149,7 +149,7 @@ start_other
 check "the agent comes back and gets it" within 20 target host-b '.state == "in-force" and .in_force == 3'
 check "the other one had it" within 20 target host-a '.state == "in-force" and .in_force == 3'
 
-check "a version that must be confirmed" says 0 'host-a: in force; returns in' policy push "$lab/one.yaml" --confirm 3s
+check "a version that must be confirmed" says 0 'host-a: in force; returns in' policy push "$lab/one.yaml" --confirm 8s
 equal "is in force" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 stop_slowd KILL
 check "the slow path is dead: the agent returns" within 20 becomes refused 1 tcp 10.0.0.12 7001

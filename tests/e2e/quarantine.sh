@@ -82,7 +82,7 @@ before=$(count_of udp echoed)
 check "it is lifted" prints 'no longer in quarantine' tapwall quarantine w1 --lift
 check "and talks again" within 20 becomes connected 1 tcp 10.0.0.12 7004
 check "on its old connection, too" within 20 grows udp echoed $((before + 20))
-check "it is in quarantine for two seconds" tapwall quarantine w1 --reason 'a test' --for 2s
+check "it is in quarantine for six seconds" tapwall quarantine w1 --reason 'a test' --for 6s
 check "its port says so" port_is tap1 quarantined
 check "then it is not" within 20 port_is tap1 protected
 check "and talks" within 20 becomes connected 1 tcp 10.0.0.12 7004
