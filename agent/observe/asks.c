@@ -14,6 +14,7 @@
 #include "agent/observe/held.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
+#include "agent/ports/ports.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/loop.h"
@@ -227,6 +228,8 @@ static int question_new(struct tw_asks *asks, const struct tw_asked *asked, cons
 static void send_held(struct tw_asks *asks, const struct question *question)
 {
 	const struct tw_asked *asked = &question->asked;
+	const struct tw_agent_port *sender = tw_ports_find(
+		asks->telemetry->host->ports, asked->origin);
 	uint8_t bytes[TW_HELD_MAX];
 	const struct tw_kernel_frame frame = {.data = bytes,
 		.len = asked->cap_len ? tw_held_finish(asked, question->data, bytes) : 0,
@@ -235,8 +238,8 @@ static void send_held(struct tw_asks *asks, const struct question *question)
 		.origin = asked->origin,
 		.mark = asked->mark};
 
-	/* If the port is gone, the frame is lost. */
-	if (frame.len)
+	/* If the port is gone, or its sender is in quarantine by now, the frame is lost. */
+	if (frame.len && !(sender && sender->quarantined))
 		tw_kernel_reinject(asks->telemetry->host->kernel, &frame);
 }
 
