@@ -52,7 +52,7 @@ lost_more() { # PORT THAN
 }
 
 is_proved() { # SECONDS: true if every port was checked within this time
-	tapwall status --json | jq -e --argjson limit "$1" '.proof_age_s >= 0 and .proof_age_s < $limit'
+	tapwall status --json | jq -es --argjson limit "$1" 'any(.[]; .proof_age_s >= 0 and .proof_age_s < $limit)'
 }
 
 # The host itself is the other end, so only port 1 judges.

@@ -30,7 +30,7 @@ equal "a new policy waits for room" "policy.yaml $right" "$(source_of) $(judged)
 rm "$lab/state/junk"
 check "once there is room, ports.json is written" within 20 saved "$(ifindex tap4)"
 check "… and the new policy is in force" within 20 sh -c \
-	'"$1" status --json --socket "$2" | jq -e ".degraded == [] and (.policy_source | endswith(\"second.yaml\"))"' \
+	'"$1" status --json --socket "$2" | jq -es "any(.[]; .degraded == [] and (.policy_source | endswith(\"second.yaml\")))"' \
 	- "$TW_BUILD/tapwall" "$socket"
 equal "… and judges" "$swapped" "$(judged)"
 check "the first policy is applied again" apply "$lab/policy.yaml"

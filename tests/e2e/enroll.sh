@@ -45,7 +45,7 @@ refused() { # TEXT COMMAND…
 	grep -q "$text" "$lab/refused.out"
 }
 link_is() { # STATE
-	tapwall status --json | jq -e --arg state "$1" '.slow_path.state == $state'
+	tapwall status --json | jq -es --arg state "$1" 'any(.[]; .slow_path.state == $state)'
 }
 no_tokens() {
 	[ "$(tokens)" = 0 ]

@@ -103,7 +103,7 @@ agree() {
 	esac
 	[ "$name" = "${real%% *}" ] && return
 	[ "$name" = none ] &&
-		tapwall status --json | jq -e '.degraded | length > 0' >"$lab/degraded.out"
+		tapwall status --json | jq -es 'any(.[]; .degraded | length > 0)' >"$lab/degraded.out"
 }
 
 all_protected() {
@@ -136,8 +136,8 @@ applies() {
 
 # ports.json lists the existing taps.
 saved() {
-	jq -e --argjson now "[$(index_of 1),$(index_of 2),$(index_of 3)]" \
-		'[.ports[].ifindex] | sort == ($now | sort)' "$lab/state/ports.json"
+	jq -es --argjson now "[$(index_of 1),$(index_of 2),$(index_of 3)]" \
+		'any(.[]; [.ports[].ifindex] | sort == ($now | sort))' "$lab/state/ports.json"
 }
 
 corrupt() { # FILE, by the round

@@ -21,12 +21,12 @@ begin g2 open echo tcp 7000
 begin g2 closed echo tcp 7025 # the port to which the host's filters drop frames
 
 forwards() { # HOW [WHY]
-	tapwall status --json | jq -e --arg how "$1" --arg why "${2:-}" \
-		'.forwarding == $how and ((.bridged // "") | startswith($why))'
+	tapwall status --json | jq -es --arg how "$1" --arg why "${2:-}" \
+		'any(.[]; .forwarding == $how and ((.bridged // "") | startswith($why)))'
 }
 port_bridged() { # PORT WHY
 	tapwall ports --json | jq -es --arg name "$1" --arg why "$2" \
-		'.[] | select(.name == $name) | (.bridged // "") == $why'
+		'any(.[]; .name == $name and (.bridged // "") == $why)'
 }
 held() { # WHAT
 	check "$1: what the host lets pass passes" becomes connected 1 tcp 10.0.0.12 7000

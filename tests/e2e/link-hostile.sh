@@ -28,10 +28,10 @@ agents() { # JQ FILTER
 	"$TW_BUILD/tapwall" agents --slow "$lab/slowd.sock" --json | jq -se "$@"
 }
 link_is() { # STATE
-	tapwall status --json | jq -e --arg state "$1" '.slow_path.state == $state'
+	tapwall status --json | jq -es --arg state "$1" 'any(.[]; .slow_path.state == $state)'
 }
 why_has() { # TEXT
-	tapwall status --json | jq -e --arg text "$1" '.slow_path.why | contains($text)'
+	tapwall status --json | jq -es --arg text "$1" 'any(.[]; .slow_path.why | contains($text))'
 }
 # Gives the agent this certificate, or none, and this CA; restarts slowd with an empty log, so that the agent
 # connects again.

@@ -30,13 +30,13 @@ by_slow() { # VERB…
 	TAPWALL_SLOW="$slow/slowd.sock" TAPWALL_SOCKET=agent:host-a "$TW_BUILD/tapwall" "$@"
 }
 agents() { # JQ FILTER
-	"$TW_BUILD/tapwall" agents --slow "$slow/slowd.sock" --json | jq -e "$@"
+	"$TW_BUILD/tapwall" agents --slow "$slow/slowd.sock" --json | jq -es "any(.[]; $1)"
 }
 link_is() { # STATE
-	tapwall status --json | jq -e --arg state "$1" '.slow_path.state == $state'
+	tapwall status --json | jq -es --arg state "$1" 'any(.[]; .slow_path.state == $state)'
 }
 why_has() { # TEXT
-	tapwall status --json | jq -e --arg text "$1" '.slow_path.why | contains($text)'
+	tapwall status --json | jq -es --arg text "$1" 'any(.[]; .slow_path.why | contains($text))'
 }
 refused() { # TEXT COMMAND…
 	text=$1
@@ -104,7 +104,7 @@ check "the slow path knows the agent" within 20 \
 	agents '.name == "host-a" and .connected and .policy_generation == 1'
 
 check "it asks the agent for its status" sh -c \
-	"TAPWALL_SLOW='$slow/slowd.sock' '$TW_BUILD/tapwall' status --socket agent:host-a --json | jq -e '.ports_protected == 2'"
+	"TAPWALL_SLOW='$slow/slowd.sock' '$TW_BUILD/tapwall' status --socket agent:host-a --json | jq -es 'any(.[]; .ports_protected == 2)'"
 check "for its ports" by_slow ports
 check "and its policy's rules" sh -c \
 	"TAPWALL_SLOW='$slow/slowd.sock' '$TW_BUILD/tapwall' rules --socket agent:host-a | grep -q 7001"

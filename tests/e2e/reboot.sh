@@ -72,7 +72,7 @@ has_lease() { # N ADDRESS
 }
 
 kept() { # ADDRESS
-	jq -e --arg address "$1" '.leases[] | select(.address == $address)' "$lab/state/leases.json"
+	jq -es --arg address "$1" 'any(.[].leases[]; .address == $address)' "$lab/state/leases.json"
 }
 
 # Prints the number of leases in the map that come from the file, not from a server.

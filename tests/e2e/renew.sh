@@ -23,7 +23,7 @@ start() {
 		--slow-path-key "$link/agent.pem" --slow-path-ca "$certs/ca.pem"
 }
 slow_path() { # JQ FILTER: of status
-	tapwall status --json | jq -e ".slow_path | $1"
+	tapwall status --json | jq -es "any(.[].slow_path; $1)"
 }
 agents() { # JQ FILTER
 	"$TW_BUILD/tapwall" agents --slow "$lab/slowd.sock" --json | jq -se "$1"

@@ -77,7 +77,7 @@ packets() {
 		"$lab/outage.1" "$lab/outage.2"
 }
 all_stored() { # true if every connection has ended, and the reader has acknowledged its row
-	tapwall status --json | jq -e '.connection_records == 0 and .slow_path.events.kept == 0'
+	tapwall status --json | jq -es 'any(.[]; .connection_records == 0 and .slow_path.events.kept == 0)'
 }
 follow() { # N: follows until it is killed
 	: >"$lab/outage.$1"

@@ -40,7 +40,7 @@ protected() {
 }
 
 saved() { # IFINDEX: ports.json names it
-	jq -e --argjson i "$1" '.ports[] | select(.ifindex == $i)' "$lab/state/ports.json"
+	jq -es --argjson i "$1" 'any(.[].ports[]; .ifindex == $i)' "$lab/state/ports.json"
 }
 
 ifindex() {
