@@ -48,9 +48,6 @@ static const struct {
 	/* The agent ends connections with it on request (tests/e2e/sdk.sh). */
 	{TW_R_REMOVED, TW_DIR_OUT},
 	{TW_R_REMOVED, TW_DIR_IN},
-	/* Occurs only with an agent, which marks the ports (tests/e2e/quarantine.sh). */
-	{TW_R_QUARANTINED, TW_DIR_OUT},
-	{TW_R_QUARANTINED, TW_DIR_IN},
 	/* Compiled images are consistent; tests/unit uses corrupt ones. */
 	{TW_R_BAD_IMAGE, TW_DIR_OUT},
 	{TW_R_BAD_IMAGE, TW_DIR_IN},

@@ -125,6 +125,9 @@ static int read_change(
 		change->shut = true;
 	} else if (!strcmp(word, "watch") && !value) {
 		change->flags |= TW_PORT_F_WATCH;
+	} else if (!strcmp(word, "quarantined") && !value) {
+		change->has_flags = true;
+		change->flags |= TW_PORT_F_QUARANTINED;
 	} else if (!strcmp(word, "unclaimed") && value) {
 		change->has_flags = true;
 		change->flags |= TW_PORT_F_UNCLAIMED;
