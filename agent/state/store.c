@@ -148,7 +148,8 @@ void tw_store_remove(struct tw_store *store)
 {
 	tw_store_unstage(store);
 	for (size_t i = 0; i < N_FILES; i++)
-		if (strcmp(files[i], TW_STORE_LEASES) != 0 && strcmp(files[i], TW_STORE_QUARANTINE) != 0)
+		if (strcmp(files[i], TW_STORE_LEASES) != 0 &&
+			strcmp(files[i], TW_STORE_QUARANTINE) != 0)
 			unlinkat(store->dir_fd, files[i], 0);
 	rmdir(store->path);
 }

@@ -30,14 +30,14 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define TW_STORE_POLICY	 "policy.yaml"
-#define TW_STORE_RULES	 "rules.json"
-#define TW_STORE_PORTS	 "ports.json"
-#define TW_STORE_IMAGES	 "images.json"
-#define TW_STORE_LEASES	 "leases.json"
-#define TW_STORE_CONFIRM "confirm.json"
+#define TW_STORE_POLICY	    "policy.yaml"
+#define TW_STORE_RULES	    "rules.json"
+#define TW_STORE_PORTS	    "ports.json"
+#define TW_STORE_IMAGES	    "images.json"
+#define TW_STORE_LEASES	    "leases.json"
+#define TW_STORE_CONFIRM    "confirm.json"
 #define TW_STORE_QUARANTINE "quarantine.json"
-#define TW_STORE_LOCK	 "lock"
+#define TW_STORE_LOCK	    "lock"
 
 struct tw_store;
 
