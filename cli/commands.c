@@ -316,7 +316,8 @@ static const struct tw_args_command commands[] = {
 			"status are those of *apply*. *systemctl reload tapwalld* runs this "
 			"command: if the file is refused, the reload fails, and *status* shows "
 			"why until a policy takes effect."),
-	COMMAND(quarantine, EXAMPLES(quarantine), .summary = "Let nothing pass at a workload's ports",
+	COMMAND(quarantine, EXAMPLES(quarantine),
+		.summary = "Let nothing pass at a workload's ports",
 		.description = QUARANTINE_DESCRIPTION),
 	COMMAND(explain, EXAMPLES(explain),
 		.summary = "Show what would happen to a connection, and why",

@@ -357,9 +357,9 @@ struct tw_gc {
 #define TW_PORT_F_OPEN	    0x10
 #define TW_PORT_F_WATCH	    0x20 /* unclaimed: must not send from the MACs in `macs` */
 
-#define TW_PORT_F_CUT	0x40  /* cut-through may start and end here: a plain forwarding port */
-#define TW_PORT_F_DHCP	0x80  /* addresses from DHCP are its own, too: `leases` */
-#define TW_PORT_F_LOCAL 0x100 /* unclaimed; the device's other end is on this host */
+#define TW_PORT_F_CUT	      0x40 /* cut-through may start and end here: a plain forwarding port */
+#define TW_PORT_F_DHCP	      0x80 /* addresses from DHCP are its own, too: `leases` */
+#define TW_PORT_F_LOCAL	      0x100 /* unclaimed; the device's other end is on this host */
 #define TW_PORT_F_QUARANTINED 0x200 /* shut by a quarantine: it has no image */
 
 /* Values of `macs`. */
