@@ -56,8 +56,8 @@ $(BUILD)/with-tests: | $(BUILD)/build.ninja deps-demo deps-test
 	@touch $@
 
 # Builds with ASan and UBSan, for the tests that run natively. With -O2 and -g, compilation takes twice
-# as long. At another optimization level, the compiler guesses worse what may go
-# wrong, so only the plain build turns warnings into errors.
+# as long. At other optimization levels the compiler's warnings are less reliable, so only the plain
+# build turns them into errors.
 $(BUILD)/san/build.ninja: | $(BUILD)/with-tests
 	@meson setup $(BUILD)/san $(san_flags) >$(BUILD)/setup.log 2>&1 || \
 		{ tail -n 20 $(BUILD)/setup.log; exit 1; }

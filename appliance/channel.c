@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* channel.c: runs the commands of `tapwall-appliance exec` in the service VM.
  *
- *	channel TTY   the serial line that they come from; see demo/probe/agent.c for the protocol
+ *	channel TTY   the serial line on which they arrive; see demo/probe/agent.c for the protocol
  *
  * Only root of the host can connect to the other end of the line.
  */

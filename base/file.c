@@ -65,7 +65,7 @@ static int write_all(int fd, const char *data, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Makes the new name of a file permanent. */
+/* Makes the new name of a file durable. */
 static int sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -78,7 +78,7 @@ static int sync_folder(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* A file that an earlier attempt left is replaced. */
+/* Writes PATH.new, in place of one that an earlier attempt may have left, and renames it. */
 static int replace(const char *path, const char *data, size_t len, mode_t mode)
 {
 	char temporary[PATH_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* ask.c: tapwall as the design that asks the slow path about every new connection. */
+/* ask.c: the system `tapwall-ask`: tapwall asking the slow path about every new connection. */
 #include <errno.h>
 
 #include "bench/agent.h"

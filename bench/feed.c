@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* feed.c: sends events to a running tapwall-slowd as an agent does, and measures what recording them costs it.
+/* feed.c: sends events to a running tapwall-slowd as an agent does, and measures the cost of recording them.
  *
  *	tapwall-bench-feed HOST:PORT CERTIFICATE CA PID [RATE] [SECONDS]
  *
  * CERTIFICATE has the agent's key and certificate. PID is that of tapwall-slowd. Sends RATE rows a second (100,000)
  * for SECONDS (60): one in eight is a denial, of 1,000 workloads, 500 rules and 20,000 addresses outside. Then waits
- * until all are acknowledged as durable, and prints the CPU time of tapwall-slowd, with all its threads, and the bytes
- * that it had written to the disk. Exits with 1 if a row was not acknowledged.
+ * until all are acknowledged as durable, and prints the CPU time of tapwall-slowd, with all its threads, and the
+ * number of bytes that it wrote to the disk. Exits with 1 if a row was not acknowledged.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -135,7 +135,7 @@ static uint32_t random_below(struct sender *s, uint32_t n)
 	return (uint32_t)((random_next(s) >> 32) * n >> 32);
 }
 
-/* Returns a number below n. Low ones are frequent: half of all are in the first eighth. */
+/* Returns a number below n. Low numbers are more frequent: half are in the first eighth. */
 static uint32_t random_rare(struct sender *s, uint32_t n)
 {
 	uint64_t a = random_next(s) >> 43; /* 21 bits */

@@ -40,7 +40,7 @@ def added($system; $metric):
 	value("first-packet"; $system; $metric) as $own | value("first-packet"; "bare"; $metric) as $bare
 	| if $own and $bare then $own - $bare else null end;
 
-# CPU time of one connection in µs, with that of the agent and of the processes that decide or forward.
+# CPU time of one connection in µs, including the agent and the processes that decide or forward.
 def whole_cost($system):
 	((value("crr"; $system; "agent_cpu_ns_per_connection") // 0) +
 		(value("crr"; $system; "slowd_cpu_ns_per_connection") // 0)) as $agent

@@ -19,8 +19,8 @@ struct cell {
 	bool on;
 	size_t n; /* frames or connections per figure */
 	struct tw_bench_series series[TW_BENCH_METRICS];
-	uint64_t agent_ns; /* agent's CPU time up to the first figure */
-	uint64_t slowd_ns; /* the same of tapwall-slowd */
+	uint64_t agent_ns; /* the agent's CPU time up to the first figure */
+	uint64_t slowd_ns; /* tapwall-slowd's CPU time up to the first figure */
 	size_t total;	   /* frames or connections of all figures */
 };
 
@@ -199,8 +199,7 @@ static int add_rows(const struct tw_bench_scenario *scenario, const char *name, 
 	return e;
 }
 
-/* Adds the CPU time that a process of a system, which runs on other CPUs, used per frame or connection over all
- * figures. */
+/* Adds the CPU time per frame or connection, over all figures, of a process that runs on other CPUs. */
 static int add_process_row(const struct tw_bench_scenario *scenario, const char *name,
 	const struct tw_bench_system *system, const char *process, uint64_t ns, size_t total,
 	struct tw_bench_results *results)

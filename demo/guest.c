@@ -27,7 +27,7 @@
 #define EXIT_UNREACHABLE 125
 #define DEFAULT_SECONDS	 20
 #define RETRY_MS	 20
-#define READY_MAX	 5 /* a guest that says so often that it listens has not received the command */
+#define READY_MAX	 5 /* lines `ready` after which the command counts as lost and is sent again */
 
 static long now_ms(void)
 {

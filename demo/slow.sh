@@ -48,7 +48,7 @@ slow_options() {
 		--slow-path-key "$slow_link/agent.pem" --slow-path-ca "$slow_link/ca.pem"
 }
 
-# The token exists only in this pipe.
+# Enrolls the host. The token exists only in this pipe.
 slow_enroll() {
 	appliance exec tapwall-slowd --token "$slow_agent" |
 		"$TW_BUILD/tapwall" enroll "$slow_address" --cert "$slow_link/agent.pem" --ca "$slow_link/ca.pem"
@@ -65,8 +65,8 @@ slow_decide() {
 	appliance exec "until tapwall status --socket agent:$slow_agent --json | grep -q '\"deciders\":1'; do sleep 0.2; done"
 }
 
-# slow_await_agent PID: waits until tapwall-slowd in the service VM has the connection of the agent, which has
-# this pid. The agent's own status would not do: it notices a dead slow path only after 15 s.
+# slow_await_agent PID: waits until tapwall-slowd in the service VM has a connection from the agent, the
+# process PID. The agent's own status would not do: it notices a dead slow path only after 15 s.
 slow_await_agent() {
 	n=0
 	until appliance exec tapwall agents --json | grep -q '"connected":true'; do

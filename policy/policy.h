@@ -243,7 +243,7 @@ struct tw_first_packet {
 	uint16_t detail; /* destination port; for ICMP and ICMPv6 type << 8 | code; otherwise 0 */
 };
 
-/* Returns the number of the first rule that matches at this end; that of the default if none does.
+/* Returns the number of the first rule that matches at this end, or that of the default.
  * Searches all rules. */
 size_t tw_policy_match(
 	const struct tw_policy *policy, enum tw_dir end, const struct tw_first_packet *about);

@@ -23,9 +23,9 @@ struct connection {
 	struct connection *next;
 	struct tw_peer *peer;
 	struct tw_agents_row *row; /* NULL: in its handshake, or a host that enrolls */
-	uint64_t enroll_ns;  /* time when a host without a certificate connected; 0: it is none */
-	uint64_t renewed_ns; /* time of the last RenewRequest; 0: none */
-	bool enrolled;	     /* its request was answered */
+	uint64_t enroll_ns;	   /* time when a host that enrolls connected; 0: an agent */
+	uint64_t renewed_ns;	   /* time of the last RenewRequest; 0: none */
+	bool enrolled;		   /* the host's one request was answered */
 };
 
 struct tw_agents {
@@ -307,7 +307,8 @@ static void close_oldest(struct tw_agents *agents, uint64_t source)
 	tw_peer_free(peer);
 }
 
-/* Makes place for a connection from a source, at the expense of the source that has most. */
+/* Makes room for a connection from a source. At a limit, closes the oldest connection in its
+ * handshake from the source with the most of them. */
 static void make_place(struct tw_agents *agents, uint64_t source)
 {
 	unsigned int most = count_pending(agents, source);

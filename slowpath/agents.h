@@ -4,12 +4,12 @@
  * Why:        The name in the certificate identifies an agent. If it connects again, the new
  *             connection replaces the old one.
  * Invariants: 1. An agent learns nothing about other agents: all its requests are refused, except
- *                those about its own streams, and for its own certificate. A host that enrolls may
- *                send one EnrollRequest and nothing else.
+ *                those about its own streams and its own certificate. A host that enrolls may send
+ *                one EnrollRequest and nothing else.
  *             2. Text from an agent is cleaned and truncated before it is stored.
  * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake, of which
  *             TW_AGENTS_PENDING_SOURCE from one address (or IPv6 /64). At a limit, a new connection
- *             replaces the oldest of the source that has most. TW_AGENTS_IN_MAX bytes of incomplete
+ *             replaces the oldest of the source with the most. TW_AGENTS_IN_MAX bytes of incomplete
  *             messages of all agents; beyond it, the connection whose message began first is
  *             closed. Each connection has the bounds of link/peer.h.
  * Callers:    daemon.c, answer.c; one thread.
@@ -33,7 +33,7 @@
 #define TW_AGENTS_HELLO_NS	 2000000000u
 #define TW_AGENTS_RENEW_NS	 10000000000u /* between two renewals on a connection */
 #define TW_AGENTS_ENROLL_NS	 10000000000u /* time that a host has to enroll */
-#define TW_AGENTS_ENROLL_MAX	 16384u	      /* bytes of its message */
+#define TW_AGENTS_ENROLL_MAX	 16384u	      /* longest message of such a host, in bytes */
 
 struct tw_agents;
 struct tw_enroll;
@@ -68,23 +68,23 @@ struct tw_agents_row {
 	time_t expires;	      /* end of the validity of its newest certificate */
 	bool greeting;	      /* true if the last HelloRequest has not been answered */
 	struct tw_peer *peer; /* NULL: away */
-	void *stream;	      /* feed.c's: the stream of its events */
+	void *stream;	      /* stream of its events; belongs to feed.c */
 };
 
 /* Returns 0 or a negative errno with `err` filled in. */
 int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, struct tw_err *err);
 void tw_agents_free(struct tw_agents *agents); /* NULL is fine */
 void tw_agents_tick(struct tw_agents *agents);
-/* Accepts connections with another identity from now on. It must outlive `agents` or the next
- * call. */
+/* Sets the identity for connections accepted from now on. It must outlive `agents`, or be valid
+ * until the next call. */
 void tw_agents_set_identity(struct tw_agents *agents, struct tw_identity *identity);
 /* Closes the connections whose certificates have been revoked. */
 void tw_agents_revoke(struct tw_agents *agents);
 
-/* What connections use of the bounds. */
+/* Use of the bounds at present. */
 struct tw_agents_load {
-	unsigned int handshakes; /* now */
-	uint64_t in_bytes;	 /* of incomplete messages */
+	unsigned int handshakes; /* connections in their handshake */
+	uint64_t in_bytes;	 /* bytes of incomplete messages */
 };
 struct tw_agents_load tw_agents_load(const struct tw_agents *agents);
 

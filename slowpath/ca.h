@@ -40,7 +40,7 @@ TW_DEFINE_AUTO(tw_ca)
 /* Append the certificate and the key as PEM. Return 0 or a negative errno. */
 int tw_ca_put_cert(const struct tw_ca *ca, struct tw_buf *pem);
 int tw_ca_put_key(const struct tw_ca *ca, struct tw_buf *pem);
-/* Returns the SHA-256 of the CA's certificate. Returns 0 or a negative errno. */
+/* Sets `hash` to the SHA-256 of the CA's certificate. Returns 0 or a negative errno. */
 int tw_ca_hash(const struct tw_ca *ca, unsigned char hash[TW_IDENTITY_PRINT]);
 time_t tw_ca_until(const struct tw_ca *ca); /* end of its validity */
 /* Writes the SHA-256 of the CA's certificate in hex. Returns 0 or a negative errno. */

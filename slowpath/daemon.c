@@ -129,7 +129,8 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 	return tw_agents_new(&agents, &slow->agents, err);
 }
 
-/* Opens the store of policies. If that fails, all else works: agents filter without it. */
+/* Opens the store of policies. If that fails, tapwall-slowd runs without it, and agents keep their
+ * policies. */
 static void open_policies(struct tw_slow *slow)
 {
 	const struct tw_policies_limits limits = {TW_POLICIES_KEPT, TW_POLICIES_BYTES_MAX};
@@ -154,7 +155,8 @@ static void open_policies(struct tw_slow *slow)
 		err->hint[0] ? ": " : "", err->hint);
 }
 
-/* Opens the history. If that fails, all else works, and the agents keep their events for a while. */
+/* Opens the history. If that fails, tapwall-slowd runs without it, and agents keep their events
+ * for a while. */
 static int open_history(struct tw_slow *slow, struct tw_err *err)
 {
 	const struct tw_slow_options *options = slow->options;

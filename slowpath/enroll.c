@@ -39,7 +39,7 @@ static int sign(const struct tw_enroll *enroll, const char *name,
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
 		.side = TW_IDENTITY_AGENT,
-		.from = now, /* no allowance for skew: this host's own clock checks it */
+		.from = now, /* no allowance for skew: only this host checks it */
 		.until = now + (time_t)enroll->life_s};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	int code = tw_issue_ca(enroll->folder, &ca, err);
@@ -57,7 +57,7 @@ static int sign(const struct tw_enroll *enroll, const char *name,
 	return code < 0 ? tw_err_set(err, code, "CA", NULL, "cannot sign: %s", strerror(-code)) : 0;
 }
 
-/* The reason is the same for an unknown, a used and an expired token: it helps no attacker. */
+/* Unknown, used and expired tokens get the same message, so that an attacker learns nothing. */
 static int refuse_token(struct tw_err *err)
 {
 	return tw_err_set(err, -EACCES, "token", "make a new one with tapwall-slowd --token NAME",

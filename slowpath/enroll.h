@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* enroll.h: issues certificates over the link: to a host with a token, and to an agent that renews its own.
+/* enroll.h: issues certificates over the link, to hosts with a token and agents that renew theirs.
  *
- * Why:        the host makes the key, and only a request for the certificate leaves it. The request
- *             contributes nothing but its public key (ca.h): the name is that of the token or of
- *             the agent's present certificate, the purpose is that of agents.
+ * Why:        the host makes the key, and only a request for the certificate leaves it. Nothing but
+ *             the public key is taken from the request (ca.h). The name comes from the token or from
+ *             the agent's present certificate, and the certificate is always an agent's.
  * Invariants: 1. A token is spent before its certificate is sent.
  *             2. A name that was revoked after the token was made, or after the present certificate
- *                became valid, gets none.
+ *                became valid, gets no certificate.
  * Callers:    agents.c, daemon.c; one thread.
  */
 #pragma once
@@ -21,7 +21,7 @@
 #include "slowpath/tokens.h"
 
 struct tw_enroll {
-	const char *folder; /* of the CA */
+	const char *folder; /* directory of the CA */
 	uint32_t life_s;    /* validity of the certificates */
 	struct tw_revoked *revoked;
 	struct tw_tokens tokens;
@@ -35,7 +35,7 @@ void tw_enroll_done(struct tw_enroll *enroll);
  * tw_enroll. */
 bool tw_enroll_is_open(void *arg);
 /* Answers an EnrollRequest or a RenewRequest that came on a stream. *ret_until is the end of the
- * certificate's validity, or 0 if the request was refused. Returns 0 or a negative errno, and then
- * the connection must be closed. */
+ * certificate's validity, or 0 if the request was refused. Returns 0, or a negative errno if the
+ * connection must be closed. */
 int tw_enroll_answer(struct tw_enroll *enroll, const struct tw_stream *stream,
 	const Tapwall__V1__Request *request, struct tw_buf *out, time_t *ret_until);

@@ -61,7 +61,7 @@ static int write_pem(const char *folder, const char *name, const struct tw_buf *
 	return code < 0 ? code : write_new(path, pem, err);
 }
 
-/* tapwall-slowd renews its certificate. */
+/* Makes the slow path's own key and certificate. tapwall-slowd renews it in time. */
 static int sign_own(const struct tw_ca *ca, struct tw_buf *pem)
 {
 	time_t now = time(NULL);
@@ -168,7 +168,7 @@ int tw_issue_agent(const char *folder, const char *name, uint32_t life_s)
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
 		.side = TW_IDENTITY_AGENT,
-		.from = now, /* no allowance for skew: this host's own clock checks it */
+		.from = now, /* no allowance for skew: only this host checks it */
 		.until = now + (time_t)life_s};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
 	tw_auto_buf struct tw_buf pem = {0};

@@ -27,10 +27,9 @@ int tw_issue_agent(const char *folder, const char *name, uint32_t life_s);
  * filled in. */
 int tw_issue_ca(const char *folder, struct tw_ca **ret, struct tw_err *err);
 /* Appends a new key and certificate for the slow path itself, if the CA in a directory is the one in
- * the file `ca` and they are valid for longer than `until`. Returns 0 or a negative errno with `err`
- * filled in. */
+ * the file `ca` and is valid beyond `until`. Returns 0 or a negative errno with `err` filled in. */
 int tw_issue_own(
 	const char *folder, const char *ca, time_t until, struct tw_buf *pem, struct tw_err *err);
-/* Returns the SHA-256 of the certificate of the CA in a directory. Returns 0 or a negative errno
- * with `err` filled in. */
+/* Sets `print` to the SHA-256 of the certificate of the CA in a directory. Returns 0 or a negative
+ * errno with `err` filled in. */
 int tw_issue_print(const char *folder, unsigned char print[TW_IDENTITY_PRINT], struct tw_err *err);

@@ -15,7 +15,7 @@ struct tw_slow_options {
 	const char *cert;
 	const char *key;
 	const char *ca;
-	const char *state_dir; /* the CA, and the list of what was revoked */
+	const char *state_dir; /* directory of the CA and of the files that tapwall-slowd keeps */
 	const char *revoke;    /* the name of an agent; NULL: none */
 	const char *issue;     /* the name of an agent; NULL: none */
 	const char *token;     /* the name of an agent; NULL: none */

@@ -30,7 +30,7 @@ static bool has_changed(const struct tw_own *own)
 		       now.st_mtim.tv_nsec != own->seen.st_mtim.tv_nsec);
 }
 
-/* The new identity has the callbacks of the old one. */
+/* Reads the files again. The new identity takes over the callbacks of the old one. */
 static bool load(struct tw_own *own)
 {
 	struct tw_identity *identity = NULL, *old = own->identity;
@@ -79,7 +79,7 @@ static bool is_due(const struct tw_own *own, time_t now)
 	       (!own->renewed || now - own->renewed >= AGAIN_S || now < own->renewed);
 }
 
-/* Renews the certificate. A CA that ends before the present certificate does not help. */
+/* Renews the certificate. If the CA expires no later than the present certificate, this fails. */
 static bool renew(struct tw_own *own, time_t now)
 {
 	tw_auto_buf struct tw_buf pem = {0};

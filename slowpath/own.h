@@ -22,12 +22,12 @@
 
 struct tw_own {
 	struct tw_identity_files files;
-	const char *folder; /* of the CA */
+	const char *folder; /* directory of the CA */
 	struct tw_identity *identity;
-	struct stat seen; /* of the certificate's file */
+	struct stat seen; /* state of the certificate's file when it was read */
 	uint64_t next_ns; /* time of the next look */
 	time_t renewed;	  /* time of the last attempt to renew; 0: none */
-	time_t told;	  /* time of the last warning about an end of validity; 0: none */
+	time_t told;	  /* time of the last warning about an expiry; 0: none */
 };
 
 /* Reads the files. `folder` and the paths must outlive `own`. Returns 0 or a negative errno with
@@ -35,6 +35,6 @@ struct tw_own {
 int tw_own_init(struct tw_own *own, const struct tw_identity_files *files, const char *folder,
 	struct tw_err *err);
 void tw_own_done(struct tw_own *own);
-/* Looks at the file, renews the certificate if it is due, and warns of an end of validity. True if
- * own->identity is another one now. Must be called a few times a second. */
+/* Looks at the file, renews the certificate if it is due, and warns before an expiry. True if
+ * own->identity was replaced. Must be called a few times a second. */
 bool tw_own_tick(struct tw_own *own);

@@ -20,7 +20,7 @@
 #define FOLDER	   "tokens"
 #define NEW_SUFFIX ".new"
 #define LINE_LEN   (TW_STREAM_PEER_MAX + 48)
-#define SETTLED_S  2 /* a directory's time does not show two changes within one tick of the clock */
+#define SETTLED_S  2 /* two changes within one clock tick may leave the directory's time the same */
 
 static int path_of(const char *folder, char path[PATH_MAX])
 {
@@ -158,7 +158,7 @@ int tw_tokens_spend(struct tw_tokens *tokens, const struct tw_tokens_row *row)
 
 /* ---- adding ---- */
 
-/* Opens the directory, which belongs to the owner of the state directory, also if root makes it. */
+/* Opens the directory. Its owner is that of the state directory, even if root makes it. */
 static int open_folder(const char *state, const char *path)
 {
 	struct stat owner;
@@ -180,7 +180,7 @@ static int open_folder(const char *state, const char *path)
 	return fd;
 }
 
-/* Writes the file of a token under its name at once, so that no half-written one is read. */
+/* Writes the file of a token, and renames it when it is complete: no half-written one is read. */
 static int write_row(int folder, const struct tw_tokens_row *row)
 {
 	char line[LINE_LEN], temporary[TW_TOKEN_HASH + sizeof(NEW_SUFFIX)];

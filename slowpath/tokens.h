@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tokens.h: the tokens with which hosts may enroll (link/token.h): a directory with a file for each.
  *
- * Why:        one unlink() spends a token, so it is valid once, also for two hosts at the same time
- *             and across a crash. Another process, `tapwall-slowd --token`, adds tokens.
+ * Why:        one unlink() spends a token, so it is valid only once, even if two hosts use it at the
+ *             same time or tapwall-slowd crashes. Another process, `tapwall-slowd --token`, adds tokens.
  * How:        the file's name is the SHA-256 of the secret, which itself is stored nowhere. The file has
  *             one line: NAME MADE UNTIL, the times in Unix seconds.
- * Invariants: 1. A token is valid for one name, until its time is over or the name is revoked.
+ * Invariants: 1. A token is valid for one name, until it expires or the name is revoked.
  *             2. A file that cannot be read, or has an invalid line, is no token.
  * Bounds:     TW_TOKENS_MAX tokens, each valid for at most TW_TOKENS_TTL_MAX.
  * Callers:    enroll.c (one thread), main.c.
@@ -46,8 +46,8 @@ size_t tw_tokens_look(struct tw_tokens *tokens);
 /* Finds the valid token with a secret. The row is valid until the next call. NULL: none. */
 const struct tw_tokens_row *tw_tokens_find(
 	struct tw_tokens *tokens, const void *secret, size_t len);
-/* Spends a token. Returns 0 once, then -ENOENT, or another negative errno: not spent, or not known
- * to be. */
+/* Spends a token. Returns 0 the first time, and -ENOENT from then on. After another negative errno,
+ * the token may or may not be spent. */
 int tw_tokens_spend(struct tw_tokens *tokens, const struct tw_tokens_row *row);
 /* Makes a token for the agent of this name, valid for `ttl_s` seconds, in the directory of the CA,
  * and prints it. Returns an exit code. */

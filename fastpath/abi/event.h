@@ -44,7 +44,7 @@ struct tw_event_sums {
 	__u64 packets[TW_WAY__MAX];
 	__u64 bytes[TW_WAY__MAX];
 	__u32 age;  /* ticks since the first packet */
-	__u32 idle; /* ticks since the last packet; below 0: another CPU saw it during the report */
+	__u32 idle; /* ticks since the last packet, signed; < 0 if another CPU saw one meanwhile */
 };
 
 /* An event. It is short, as every new connection writes one. */

@@ -157,7 +157,7 @@ static inline __u32 tw_gate_decision(__u64 gate)
 #define TW_CONN_F_FIN_ORIG  0x08 /* FIN seen from the originator */
 #define TW_CONN_F_FIN_REPLY 0x10
 #define TW_CONN_F_OPENED    0x20 /* its open event has been sent */
-#define TW_CONN_F_GONE	    0x40 /* the agent ended it: a port is gone, or on request */
+#define TW_CONN_F_GONE	    0x40 /* ended by the agent: on request, or with its port */
 #define TW_CONN_F_SYN_AGAIN 0x80 /* the originator sent another SYN: it may have restarted */
 
 /* Sequence numbers that one end of a TCP connection sent, as far as a middlebox sees: SND.NXT and

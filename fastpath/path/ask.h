@@ -103,8 +103,8 @@ tw_inline __u32 tw_ask_payer(const struct tw_frame *f, __u32 port_id, __u32 epoc
 	return sender ? sender->id : port_id;
 }
 
-/* Makes the entry of the key in scratch, or takes over the one that is void. Returns TW_R_NONE if this CPU
- * did. */
+/* Makes an entry for the key in scratch, or takes over its void entry. Returns TW_R_NONE if this CPU
+ * did so and must ask. */
 tw_inline enum tw_reason tw_ask_begin(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_asker *asker, struct tw_answer *void_entry, struct tw_scratch *scratch,
 	__u64 word)

@@ -14,11 +14,11 @@
 #include "base/log.h"
 
 #define KINDS	    (1u << TW_EVENT_ROW_CLOSE | 1u << TW_EVENT_ROW_DENY | 1u << TW_EVENT_ROW_LIVE)
-#define FRAME_BYTES 4u /* length before a message */
+#define FRAME_BYTES 4u /* length field before a message */
 
 enum stream_state {
 	STREAM_NONE,
-	STREAM_BEGINS, /* the recorder looks up where */
+	STREAM_BEGINS, /* the recorder looks up where to begin */
 	STREAM_FOLLOWED,
 };
 
@@ -29,12 +29,12 @@ struct stream {
 	struct stream *next;
 	const struct tw_agents_row *agent;
 	struct tw_peer *peer; /* NULL: not followed */
-	uint64_t id;	      /* of the request */
+	uint64_t id;	      /* id of the EventsRequest */
 	size_t handled;	      /* bytes recorded since the agent's window was last enlarged */
 	enum stream_state state;
 	uint64_t acked;	   /* position that was last acknowledged */
-	bool acking;	   /* the agent has not answered that yet */
-	uint64_t retry_ns; /* not before this time */
+	bool acking;	   /* an acknowledgement is not answered yet */
+	uint64_t retry_ns; /* earliest time to follow it again */
 	char why[TW_ERR_TEXT_MAX];
 };
 
@@ -44,7 +44,7 @@ struct tw_feed {
 	struct tw_watch watch;
 	int wake_fd;
 	struct stream *streams, **end;
-	uint64_t commits; /* up to this one, rows were acknowledged */
+	uint64_t commits; /* number of commits whose rows were acknowledged */
 };
 
 /* ---- streams ---- */
@@ -81,8 +81,8 @@ static int give(struct stream *stream, Tapwall__V1__EventBatch *batch, size_t by
 	return 0;
 }
 
-/* Passes the batch of a response on to the recorder, which frees it. A stream without one of its batches
- * must not go on. */
+/* Passes the batch of a response on to the recorder, which frees it. If that fails, ends the stream:
+ * no batch may be missing from it. */
 static void take_batch(struct stream *stream, Tapwall__V1__Response *response, size_t bytes)
 {
 	int code = give(stream, response->events, bytes);
@@ -141,7 +141,7 @@ static void follow(struct stream *stream, uint64_t journal, uint64_t from)
 	stream->state = STREAM_FOLLOWED;
 }
 
-/* Takes a parcel back that the recorder has handled. */
+/* Takes back a parcel that the recorder has handled. */
 static void take_back(struct stream *stream, const struct tw_parcel *parcel)
 {
 	if (stream->state == STREAM_BEGINS && !parcel->code) {

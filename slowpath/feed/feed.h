@@ -3,10 +3,10 @@
  *
  * How:        at each tick, an agent that is connected and not followed is asked for its closes and
  *             denials (EventsRequest), from the position where the history stopped. Its batches go to
- *             the recorder's thread (recorder.h). An agent may send as many bytes as the recorder has
- *             handled: while the disk is full, nothing is requested.
+ *             the recorder's thread (recorder.h). The agent's window grows only
+ *             by bytes that the recorder has handled: while the disk is full, agents send no more.
  * Bounds:     TW_PEER_WINDOW bytes of batches for each agent. A stream that ended with an error is
- *             begun again after TW_FEED_RETRY_NS.
+ *             restarted after TW_FEED_RETRY_NS.
  * Callers:    daemon.c, history.c; one thread.
  */
 #pragma once
@@ -47,6 +47,6 @@ void tw_feed_free(struct tw_feed *feed);
 void tw_feed_tick(struct tw_feed *feed, struct tw_agents *agents);
 
 void tw_feed_get_state(struct tw_feed *feed, struct tw_recorder_state *ret);
-/* Fills the row of stream `i`, counted from 0. False if there are not so many. Texts are valid until the
- * loop's next turn. */
+/* Fills the row of stream `i`, counted from 0. False if there is no such stream. Texts are valid
+ * until the loop's next turn. */
 bool tw_feed_row_at(struct tw_feed *feed, unsigned int i, struct tw_feed_row *ret);

@@ -31,7 +31,7 @@ struct tw_recorder {
 	bool told; /* the failure to commit was logged */
 	pthread_t thread;
 	bool started;
-	/* Of both threads, under the lock. */
+	/* Shared by both threads, under the lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t given;
 	struct list in, out;
@@ -56,7 +56,7 @@ static void wake_loop(struct tw_recorder *recorder)
 {
 	const uint64_t one = 1;
 
-	/* The eventfd is readable until the loop reads it, so a full one is no loss. */
+	/* The eventfd is readable until the loop reads it, so a full counter loses no wake-up. */
 	if (write(recorder->setup.wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		tw_log(TW_LOG_ERR, "cannot wake the loop: %s", strerror(errno));
 }
@@ -132,7 +132,7 @@ static int commit(struct tw_recorder *recorder)
 	return 0;
 }
 
-/* Waits until `deadline_ns`, or until the recorder is to stop. Returns true then. */
+/* Waits until `deadline_ns`, or until the recorder is to stop. True if it is to stop. */
 static bool wait_for_stop(struct tw_recorder *recorder, uint64_t deadline_ns)
 {
 	const struct timespec deadline = {
@@ -337,8 +337,8 @@ static bool is_due(const struct tw_recorder *recorder)
 	return state.pending >= TW_RECORDER_COMMIT_ROWS;
 }
 
-/* Waits for a parcel or until a commit is due. Returns a parcel, or NULL; false if the recorder is
- * to stop and no parcel is left. */
+/* Waits for a parcel or until a commit is due. Sets *ret to the parcel; NULL: there is none. False
+ * if the recorder is to stop and no parcel is left. */
 static bool next_parcel(struct tw_recorder *recorder, struct tw_parcel **ret)
 {
 	const struct timespec deadline = {

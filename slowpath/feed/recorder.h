@@ -9,8 +9,8 @@
  *             A source's position is committed with its rows (history.h).
  * Sinks:      exporters see the same rows, in this thread, as they arrive. After a crash, an agent
  *             sends the rows that were not committed again, so a sink may see a row twice.
- * Invariants: 1. A stream begins with a parcel without a batch, so no batch of an earlier stream of
- *                its source is left when the next one begins.
+ * Invariants: 1. A stream begins with a parcel without a batch. When the recorder gives it back, no
+ *                batch of the source's earlier stream is left.
  *             2. After a malformed batch, batches of that stream are ignored.
  * Callers:    feed.c, in the loop's thread.
  */
@@ -44,7 +44,7 @@ struct tw_recorder_sink {
 struct tw_source_facts {
 	uint64_t rows;	   /* since tapwall-slowd started */
 	uint64_t lost;	   /* events that its agent had lost before they were read */
-	uint64_t unusable; /* rows of unknown verdicts or directions */
+	uint64_t unusable; /* rows with an unknown kind, verdict or direction */
 	uint64_t last_us;  /* time of its last row; 0: none */
 	uint64_t next;	   /* position up to which its rows were read */
 	uint64_t durable;  /* position up to which they were committed */
@@ -54,7 +54,7 @@ struct tw_source_facts {
 /* An agent whose rows are read. Made by feed.c, and lives as long as the recorder. */
 struct tw_source {
 	char name[TW_STREAM_PEER_MAX];
-	/* The recorder's. */
+	/* Only for the recorder's thread. */
 	struct tw_event_reader reader;
 	struct tw_translation translation;
 	bool found;  /* its position was looked up */
@@ -62,7 +62,7 @@ struct tw_source {
 	bool dirty;  /* rows were read since the last commit */
 	uint64_t journal, next;
 	struct tw_source *next_dirty;
-	/* Of both threads. */
+	/* Shared by both threads, under the recorder's lock. */
 	struct tw_source_facts facts;
 };
 
@@ -70,7 +70,7 @@ struct tw_parcel {
 	struct tw_parcel *next;
 	struct tw_source *source;
 	Tapwall__V1__EventBatch *batch; /* NULL: a stream is to begin */
-	size_t bytes;			/* of the response that it came with */
+	size_t bytes;			/* length of the response that carried it */
 	/* Filled in by the recorder. */
 	int code;		/* 0, -EBADMSG or -ENOMEM: the stream must be ended */
 	uint64_t journal, from; /* where the stream is to begin, as in EventsRequest */
@@ -85,7 +85,7 @@ struct tw_recorder_setup {
 };
 
 struct tw_recorder_state {
-	struct tw_history_state history; /* of the last commit; without rows, bytes and blocks */
+	struct tw_history_state history; /* at the last commit; without rows, bytes and blocks */
 	uint64_t commits;
 	uint64_t damaged;
 };
@@ -95,10 +95,10 @@ struct tw_recorder;
 /* Opens the history and starts the thread. Returns 0, or a negative errno with `err` filled in. */
 int tw_recorder_new(
 	const struct tw_recorder_setup *setup, struct tw_recorder **ret, struct tw_err *err);
-/* Handles what was given, commits if that is possible, and ends the thread. NULL is fine. */
+/* Handles the parcels that wait, commits if possible, and ends the thread. NULL is fine. */
 void tw_recorder_free(struct tw_recorder *recorder);
 
-/* Gives a parcel. */
+/* Gives a parcel to the thread. The caller must not touch it until it is taken back. */
 void tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel);
 /* Returns the parcels that were handled, oldest first; NULL: none. The caller frees them. */
 struct tw_parcel *tw_recorder_take_back(struct tw_recorder *recorder);

@@ -101,8 +101,8 @@ static int find_names(struct tw_translation *translation, const struct tw_dictio
 
 	for (int dir = 0; dir < TW_DIR__MAX && !err; dir++) {
 		bool here = dir == row->direction;
-		/* The port where a frame was denied knows its own workload, and what decided, also
-		 * if the frame has no addresses. */
+		/* Even for a frame without addresses, the port that denied it knows its own
+		 * workload and the rule that decided. */
 		bool none = here && !verdict[dir];
 
 		ret->gate_verdict[dir] = none && row->rule ? row->verdict : verdict[dir];
@@ -139,7 +139,7 @@ static void fill_sums(const struct tw_event_row *row, struct tw_history_row *ret
 	ret->packets[TW_WAY_REPLY] = row->packets_in;
 	ret->bytes[TW_WAY_ORIGINAL] = row->bytes_out;
 	ret->bytes[TW_WAY_REPLY] = row->bytes_in;
-	/* An older agent sends neither time. */
+	/* An older agent sends neither first_ns nor last_ns. */
 	ret->duration_ms = row->age_ns / NS_PER_MS;
 	if (row->first_ns && row->last_ns >= row->first_ns && row->last_ns <= row->time_ns) {
 		ret->duration_ms = (row->last_ns - row->first_ns) / NS_PER_MS;

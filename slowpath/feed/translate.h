@@ -22,7 +22,7 @@
 #define TW_TRANSLATE_NAME_MAX 255
 #define TW_TRANSLATE_LEAST_US 1577836800000000u /* 2020-01-01: an earlier clock has not been set */
 
-/* Returns the number of a name; as tw_history_name(). */
+/* Finds the number of a name, with the results of tw_history_name(). */
 typedef int tw_translate_name(
 	void *arg, enum tw_history_noun noun, const char *text, uint32_t *ret_number);
 
@@ -37,12 +37,12 @@ struct tw_translate_known {
 struct tw_translation {
 	tw_translate_name *name;
 	void *arg;
-	uint32_t host;				 /* the agent's number in the history */
-	uint32_t generation;			 /* of the dictionary that `known` belongs to */
+	uint32_t host;	     /* the agent's number in the history */
+	uint32_t generation; /* generation of the dictionary that `known` is for */
 	TW_VEC(struct tw_translate_known) known; /* by id */
 };
 
-/* Forgets all ids, as a new stream or a new dictionary begins. */
+/* Forgets all ids. Must be called when a new stream or a new dictionary begins. */
 void tw_translate_reset(struct tw_translation *translation);
 void tw_translate_done(struct tw_translation *translation);
 

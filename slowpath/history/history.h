@@ -80,7 +80,7 @@ uint64_t tw_history_marked(const struct tw_history *history, const char *source)
  * committed. Returns 0, or a negative errno (-ENOSPC: the disk is full) with nothing changed. */
 int tw_history_commit(struct tw_history *history, uint64_t *ret_seq);
 
-/* Fills seq, pending, rows_dropped, damaged and failing, which need no look into the file. */
+/* Fills seq, pending, rows_dropped, damaged and failing, all known without reading the file. */
 void tw_history_get_progress(const struct tw_history *history, struct tw_history_state *ret_state);
 
 void tw_history_get_state(struct tw_history *history, struct tw_history_state *ret_state);

@@ -22,7 +22,7 @@ struct tw_history_filter {
 	const char *rule; /* at either end; NULL: any */
 	const char *host;
 	bool has_proto, has_port, has_reason, has_kind;
-	bool no_live; /* without TW_HISTORY_LIVE; sums are always without */
+	bool no_live; /* leave out TW_HISTORY_LIVE; sums always do */
 	uint8_t proto;
 	uint8_t verdict; /* TW_V_NONE: any */
 	uint8_t reason;

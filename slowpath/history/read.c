@@ -508,7 +508,7 @@ int tw_history_rule_used(struct tw_history_reader *r, const char *rule, uint64_t
 /* ---- all rules ---- */
 
 struct uses {
-	TW_VEC(struct tw_history_use) by_name; /* by name; rows 0: no rule, or none of its rows */
+	TW_VEC(struct tw_history_use) by_name; /* by name; `rows` 0: not a rule, or never used */
 };
 
 static int add_use(struct uses *uses, uint32_t rule, uint64_t last_us, uint64_t rows)
@@ -569,7 +569,7 @@ static int add_tail_uses(struct tw_history_reader *r, struct uses *uses)
 int tw_history_uses(struct tw_history_reader *r, struct tw_history_use **ret_uses, size_t *ret_n)
 {
 	struct uses uses = {0};
-	/* Both parts are of one moment, so that a block that is being finished counts once. */
+	/* One transaction reads both parts, so that a block that is being finished counts once. */
 	int err = tw_history_db_exec(r->db, "BEGIN");
 	size_t n = 0;
 

@@ -81,14 +81,14 @@ int tw_history_top(struct tw_history_reader *reader, const struct tw_history_fil
 /* Returns the text of a name, valid until the reader is freed; "" for 0 and unknown numbers. */
 const char *tw_history_text(struct tw_history_reader *reader, uint32_t name);
 
-/* When a rule last decided a row, and how many rows it ever decided, at either end. */
+/* Use of a rule at either end: time of the last row that it decided, and number of such rows. */
 struct tw_history_use {
 	uint32_t rule; /* name */
 	uint64_t last_us, rows;
 };
 
-/* Returns all rules that ever decided a row, also of rows that were dropped, in no order. `ret_uses` is owned by
- * the caller. Returns 0 or a negative errno. */
+/* Sets `ret_uses` to all rules that ever decided a row, including dropped rows, in no particular
+ * order. The caller frees it. Returns 0 or a negative errno. */
 int tw_history_uses(
 	struct tw_history_reader *reader, struct tw_history_use **ret_uses, size_t *ret_n);
 

@@ -21,11 +21,11 @@ enum tw_history_noun {
 enum tw_history_kind {
 	TW_HISTORY_CLOSE, /* a connection ended */
 	TW_HISTORY_DENY,  /* a frame was denied or rejected */
-	TW_HISTORY_LIVE,  /* a connection goes on; not part of any sum, as its close will be */
+	TW_HISTORY_LIVE,  /* a connection goes on; left out of sums, which count its close */
 	TW_HISTORY_KIND__MAX
 };
 
-/* A reason or state that this version does not know, and no state. */
+/* Stands for a reason or state that this version does not know, and for no state. */
 #define TW_HISTORY_UNKNOWN 255
 
 /* Ends are indexed by enum tw_dir: TW_DIR_OUT is the source's end, TW_DIR_IN the destination's.

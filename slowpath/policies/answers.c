@@ -174,11 +174,11 @@ static int answer_targets(
 
 /* ---- push ---- */
 
-/* A push whose agents have not all answered. */
+/* A push or confirmation that some agents have not answered yet. */
 struct pushing {
 	struct tw_responses base;
 	struct tw_slow *slow;
-	TW_VEC(char *) agents; /* those that are not reported */
+	TW_VEC(char *) agents; /* agents not reported yet */
 };
 
 static void pushing_done(struct tw_responses *base)
@@ -217,7 +217,7 @@ static int pushing_next(struct tw_responses *base, void *context, struct tw_buf 
 	return code ? code : TW_RESPONSES_END;
 }
 
-/* Makes the stream that reports the agents at which the version is wanted. */
+/* Makes the stream that reports each agent of the order as soon as it has answered. */
 static int follow(struct tw_slow *slow, const struct tw_targets_order *order, uint64_t id,
 	struct tw_responses **ret)
 {
@@ -328,7 +328,7 @@ static int answer_push(struct tw_slow *slow, const Tapwall__V1__Request *request
 	bool same = false;
 	int code = check_push(push, &err);
 
-	/* Nothing is stored for a name that is mistyped. */
+	/* If an agent's name is mistyped, nothing is stored. */
 	if (!code)
 		code = tw_targets_know(slow->targets, &order, &err);
 	if (!code && !push->version)
@@ -355,7 +355,7 @@ static int answer_push(struct tw_slow *slow, const Tapwall__V1__Request *request
 	return code ? code : follow(slow, &order, request->id, ret);
 }
 
-/* Confirms at all agents whose version waits for it. */
+/* Confirms all versions that wait for it, and reports all agents. */
 static int answer_confirm(struct tw_slow *slow, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret)
 {

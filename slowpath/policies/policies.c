@@ -212,7 +212,7 @@ static int read_row(sqlite3_stmt *row, struct tw_policies_version *ret)
 	return 0;
 }
 
-/* Runs a query of one number. Returns 0 if there is no answer. */
+/* Runs a query whose answer is one number. Returns 0 if there is no answer. */
 static uint64_t number_of(sqlite3_stmt *statement)
 {
 	uint64_t number = 0;
@@ -229,7 +229,7 @@ uint64_t tw_policies_find(struct tw_policies *policies, const uint8_t sha256[TW_
 	return number_of(policies->find);
 }
 
-/* Reads the row of the statement `get`, which was stepped to it. */
+/* Reads the version in the current row of the statement `get`. */
 static int get_row(struct tw_policies *policies, struct tw_policies_version *ret,
 	struct tw_buf *text, struct tw_err *err)
 {

@@ -38,7 +38,7 @@ struct tw_policies;
 
 struct tw_policies_limits {
 	uint64_t versions;
-	uint64_t bytes; /* of all texts */
+	uint64_t bytes; /* size of all texts */
 };
 
 struct tw_policies_version {
@@ -62,7 +62,7 @@ struct tw_policies_wish {
 	uint64_t
 		until_s; /* Unix time at which `before` is wanted again; 0: it need not be confirmed */
 	uint64_t before;  /* version wanted before; 0: none */
-	bool confirm_due; /* confirmed, and the agent does not know yet */
+	bool confirm_due; /* confirmed here, but not yet at the agent */
 };
 
 /* Opens the file, and creates it if there is none. Returns 0, or a negative errno with `err`
@@ -73,13 +73,13 @@ int tw_policies_open(const char *path, const struct tw_policies_limits *limits,
 void tw_policies_free(struct tw_policies *policies); /* NULL is fine */
 TW_DEFINE_AUTO(tw_policies)
 
-/* Stores a text. Of `facts`, uid, author, comment and source are used; `facts` is then complete.
- * If the newest version has this text, stores nothing and returns its facts with *ret_same set.
- * Returns 0, or a negative errno with `err` filled. */
+/* Stores a text. Reads uid, author, comment and source of `facts`, and fills in the rest of it. If
+ * the newest version has this text, stores nothing and returns that version's facts with *ret_same
+ * set. Returns 0, or a negative errno with `err` filled. */
 int tw_policies_add(struct tw_policies *policies, const char *text, size_t len,
 	struct tw_policies_version *facts, bool *ret_same, struct tw_err *err);
 
-/* Reads a version, 0: the newest. `text` may be NULL. Returns 0, or a negative errno with `err`
+/* Reads a version (0: the newest). `text` may be NULL. Returns 0, or a negative errno with `err`
  * filled: -ENOENT if there is none, -EBADMSG if its text is damaged. */
 int tw_policies_get(struct tw_policies *policies, uint64_t version, struct tw_policies_version *ret,
 	struct tw_buf *text, struct tw_err *err);
@@ -90,10 +90,10 @@ int tw_policies_each(struct tw_policies *policies, uint64_t before,
 /* Returns the newest version with this text, or 0. */
 uint64_t tw_policies_find(struct tw_policies *policies, const uint8_t sha256[TW_DIGEST_BYTES]);
 
-/* Reads all wishes. Returns 0 or a negative errno. */
+/* Calls `each` for all wishes, until it returns non-zero. Returns 0 or a negative errno. */
 int tw_policies_each_wish(struct tw_policies *policies,
 	int (*each)(void *arg, const struct tw_policies_wish *wish), void *arg);
-/* Stores wishes, all or none. A wish for version 0 removes its agent's. Returns 0, or a negative
- * errno with `err` filled. */
+/* Stores wishes, all or none. A wish for version 0 removes the agent's wish. Returns 0, or a
+ * negative errno with `err` filled. */
 int tw_policies_wish(struct tw_policies *policies, const struct tw_policies_wish *wishes, size_t n,
 	struct tw_err *err);

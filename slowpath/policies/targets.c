@@ -24,7 +24,7 @@ struct wish_list {
 struct tw_targets {
 	struct tw_targets_setup setup;
 	struct tw_target *rows;	     /* ascending by name */
-	struct tw_policies_wish all; /* the wish for agents without their own; wanted 0: none */
+	struct tw_policies_wish all; /* wish for agents without their own; `wanted` 0: none */
 	struct tw_buf text;	     /* the text read last */
 	uint64_t text_version;	     /* 0: none */
 	size_t n_sent;		     /* requests that are not answered */
@@ -99,7 +99,7 @@ static void set_state(struct tw_target *row, enum tw_target_state state)
 	tell(row->targets);
 }
 
-/* Makes a wish the one of a row. `version` has the facts of the wanted version. */
+/* Sets the wish of a row. `version` has the facts of the wanted version. */
 static void set_wish(struct tw_target *row, const struct tw_policies_wish *wish,
 	const struct tw_policies_version *version)
 {
@@ -110,7 +110,7 @@ static void set_wish(struct tw_target *row, const struct tw_policies_wish *wish,
 	row->refused_connects = row->retry_ns = 0;
 }
 
-/* Stores the wish of a row again. What could not be stored is still known until slowd ends. */
+/* Stores the wish of a row again. If that fails, the wish holds until tapwall-slowd ends. */
 static void store_wish(struct tw_target *row)
 {
 	struct tw_err err = {0};
@@ -166,14 +166,14 @@ static void on_applied(void *arg, Tapwall__V1__Response *response)
 	targets->n_sent--;
 	targets->sent_bytes -= row->sent_bytes;
 	tell(targets);
-	/* Another version may be wanted meanwhile, or the connection has ended. */
+	/* Another version may be wanted by now, or the connection may have ended. */
 	if (!response || row->sent_version != row->wish.wanted)
 		return;
 	if (response->error) {
 		note_refusal(row, response->error);
 		return;
 	}
-	/* The next Hello will report the same digest. */
+	/* What the next Hello will report. Without it, the row would show drift until then. */
 	agent = tw_agents_find(targets->setup.agents, row->wish.agent);
 	if (agent) {
 		memcpy(agent->sha256, row->sha256, sizeof(agent->sha256));
@@ -251,7 +251,7 @@ static void on_confirmed(void *arg, Tapwall__V1__Response *response)
 	if (!response || row->sent_version != row->wish.wanted)
 		return;
 	row->wish.confirm_due = false;
-	/* If the agent has returned already, it gets the version again. */
+	/* An agent that has already returned to the version before is sent this one again. */
 	if (response->error)
 		row->wish.delivered = false;
 	store_wish(row);
@@ -266,7 +266,7 @@ static void send_confirmation(struct tw_target *row, struct tw_peer *peer)
 	confirm.sha256.len = sizeof(row->sha256);
 	request.body_case = TAPWALL__V1__REQUEST__BODY_CONFIRM;
 	request.confirm = &confirm;
-	/* After a failure the next tick tries again. */
+	/* If it cannot be sent, the next tick tries again. */
 	if (tw_peer_ask(peer, &request, on_confirmed, row, NULL) < 0)
 		return;
 	row->sent = true;
@@ -275,7 +275,7 @@ static void send_confirmation(struct tw_target *row, struct tw_peer *peer)
 	set_state(row, TW_TARGET_PUSHING);
 }
 
-/* Collects the wishes that wait for their confirmation, as they are once confirmed. */
+/* Collects the wishes that wait for their confirmation, and marks the copies as confirmed. */
 static int collect_waiting(const struct tw_targets *targets, struct wish_list *ret)
 {
 	int code = targets->all.until_s ? tw_vec_push(ret, targets->all) : 0;
@@ -320,7 +320,7 @@ int tw_targets_confirm(struct tw_targets *targets, size_t *ret_n, struct tw_err 
 	return code;
 }
 
-/* Wants again what was wanted before a version that was not confirmed. */
+/* Gives up a version that was not confirmed: the version before it is wanted again. */
 static void end_unconfirmed(struct tw_target *row)
 {
 	struct tw_policies_wish wish = {.wanted = row->wish.before, .delivered = true};
@@ -420,7 +420,7 @@ static void look_at(struct tw_target *row)
 		send_when_due(row, agent);
 }
 
-/* Gives the wish for all agents to the agents that have none of their own. */
+/* Applies the wish for all agents to the agents without one of their own. */
 static void adopt_agents(struct tw_targets *targets)
 {
 	const struct tw_agents_row *agent = tw_agents_first(targets->setup.agents);
@@ -471,7 +471,7 @@ bool tw_targets_has(const struct tw_targets_order *order, const char *agent)
 	return !order->n_agents;
 }
 
-/* Sets the agent of a wish, and what to return to. */
+/* Sets the agent of a wish, and the version to return to. */
 static void name_wish(
 	struct tw_policies_wish *wish, const char *agent, const struct tw_policies_wish *old)
 {

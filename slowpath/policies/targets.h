@@ -8,10 +8,10 @@
  *                takes its place: a change that an operator made at the host, perhaps to end an
  *                outage, is shown and logged as drift, and stays until a push.
  *             2. No agent waits for another one, except for memory: TW_TARGETS_BYTES of texts are
- *                on their way at once, or one text.
- *             3. What is wanted is stored before it is sent.
- *             4. An agent returns by itself from a version that was not confirmed. Then, the version
- *                wanted before is wanted again here, also after a start.
+ *                on their way at once, or one larger text.
+ *             3. A wish is stored before its text is sent.
+ *             4. An agent returns by itself from a version that was not confirmed. Then the version
+ *                before it is wanted again here, even if tapwall-slowd has restarted.
  * Callers:    slowpath/; one thread.
  */
 #pragma once
@@ -46,16 +46,16 @@ enum tw_target_state {
 struct tw_target {
 	struct tw_target *next;
 	struct tw_policies_wish wish;
-	uint8_t sha256[TW_DIGEST_BYTES]; /* of the wanted version */
-	uint64_t size;			 /* bytes of its text */
+	uint8_t sha256[TW_DIGEST_BYTES]; /* digest of the wanted version */
+	uint64_t size;			 /* bytes of the wanted version's text */
 	enum tw_target_state state;
 	uint64_t since_ns;
-	bool sent;	       /* a request to the agent is not answered yet */
-	uint64_t sent_version; /* the version in that request */
-	uint64_t quiet_ns;     /* until then, the agent may still have a version to return from */
-	uint64_t sent_bytes;   /* bytes of its text */
+	bool sent;		   /* a request to the agent is not answered yet */
+	uint64_t sent_version;	   /* the version in that request */
+	uint64_t quiet_ns;	   /* end of the time in which the agent may still return */
+	uint64_t sent_bytes;	   /* bytes of the text in that request */
 	uint64_t refused_connects; /* number of the connection on which the agent refused */
-	uint64_t retry_ns;	   /* when to send the version again after an error that may pass */
+	uint64_t retry_ns; /* time to send the version again after a temporary error; 0: none */
 	char error[TW_ERR_TEXT_MAX]; /* why the agent refused */
 	struct tw_targets *targets;
 };
@@ -67,7 +67,7 @@ struct tw_targets_setup {
 	void *arg;
 };
 
-/* Reads what is wanted. Returns 0, or a negative errno with `err` filled. */
+/* Reads the stored wishes. Returns 0, or a negative errno with `err` filled. */
 int tw_targets_new(
 	const struct tw_targets_setup *setup, struct tw_targets **ret, struct tw_err *err);
 /* Must be called after tw_agents_free(), which still reports about requests. NULL is fine. */
@@ -76,7 +76,7 @@ void tw_targets_free(struct tw_targets *targets);
 struct tw_targets_order {
 	const struct tw_policies_version *version;
 	char **agents;	 /* names */
-	size_t n_agents; /* 0: all, and those that connect later without a wish of their own */
+	size_t n_agents; /* 0: all, and agents that connect later without a wish of their own */
 	bool allow_unprotect;
 	uint32_t confirm_s; /* time in which the version must be confirmed; 0: it need not be */
 };
@@ -85,8 +85,8 @@ int tw_targets_know(
 	const struct tw_targets *targets, const struct tw_targets_order *order, struct tw_err *err);
 /* True if the order is for this agent. */
 bool tw_targets_has(const struct tw_targets_order *order, const char *agent);
-/* Wants a stored version at agents. Returns 0, or a negative errno with `err` filled: -ENOENT if an
- * agent is not known. Nothing changes on failure. */
+/* Makes a stored version the wanted one at agents. Returns 0, or a negative errno with `err` filled:
+ * -ENOENT if an agent is not known. Nothing changes on failure. */
 int tw_targets_want(
 	struct tw_targets *targets, const struct tw_targets_order *order, struct tw_err *err);
 

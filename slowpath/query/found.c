@@ -100,7 +100,8 @@ static void set_end(const struct tw_wanted *wanted, const struct tw_history_row 
 		same++;
 	end->more = true;
 	end->at_us = wanted->query.oldest_first ? at_us : at_us + 1;
-	/* The rows that were skipped are of the microsecond where this answer began. */
+	/* The skipped rows have the time at which this answer begins. If all
+	 * of its rows have that time, too, the next answer must skip both. */
 	end->skip = (uint32_t)(same == n && at_us == begin_us ? same + wanted->skip : same);
 }
 
@@ -248,7 +249,7 @@ static int run_query(struct tw_history_reader *reader, const struct tw_wanted *w
 				wanted->about - TAPWALL__V1__HISTORY_REQUEST__ABOUT__SOURCES),
 			wanted->order, query.limit, result);
 	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__ROWS:
-		/* One more row shows that there are more. */
+		/* A row beyond the limit shows that the answer is incomplete. */
 		query.limit += wanted->skip + 1;
 		return tw_history_select(reader, &query, result);
 	default:

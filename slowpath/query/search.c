@@ -16,7 +16,7 @@
 #include "slowpath/query/wanted.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define SEND_BYTES 65536 /* of an answer that are sent at once */
+#define SEND_BYTES 65536 /* largest part of an answer that is sent at once */
 
 /* A query. Its stream owns it, except while a thread runs it. */
 struct job {
@@ -45,7 +45,7 @@ struct tw_search {
 	struct tw_watch watch;
 	int wake_fd;
 	unsigned int n_jobs;
-	/* Of all threads, under the lock. */
+	/* Shared by all threads, under the lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t queued;
 	struct job *first, **end; /* jobs that no thread has taken */
@@ -181,7 +181,7 @@ static void job_done(struct tw_responses *base)
 		job_free(job);
 }
 
-/* A client that sends no more gets its answer. */
+/* A client that has closed its sending side still gets its answer. */
 static void job_stop(struct tw_responses *base)
 {
 }

@@ -6,7 +6,7 @@
  * How:        the loop queues a query, and its stream of responses waits. A thread runs the query
  *             with a reader of its own and keeps the answer in memory; the stream then sends it.
  * Bounds:     TW_SEARCH_MAX queries queued, running or being sent; TW_WANTED_MAX rows in an answer.
- *             A query whose client has gone is not begun, or else runs to its end.
+ *             If the client has gone, a queued query is dropped; a running one runs to its end.
  * Callers:    answer.c, in the loop's thread.
  */
 #pragma once
@@ -27,7 +27,7 @@ struct tw_search;
 struct tw_search_setup {
 	struct tw_loop *loop;
 	const char *path; /* file of the history, which a feed has open; NULL: none is kept */
-	const struct tw_err *why; /* why not, if its `code` is set */
+	const struct tw_err *why; /* why none is kept, if `code` is set */
 	struct tw_history_limits limits;
 	struct tw_feed *feed;
 	void (*told)(

@@ -107,7 +107,7 @@ static int read_words(
 	filter->reason = (uint8_t)reason;
 	filter->has_kind = request->event[0];
 	filter->kind = (uint8_t)kind;
-	/* Sums are without live connections anyway, and come faster without a condition. */
+	/* Sums leave out live connections anyway, and are faster without a condition. */
 	filter->no_live = request->about == TAPWALL__V1__HISTORY_REQUEST__ABOUT__ROWS &&
 			  !request->event[0] && !request->live;
 	return 0;

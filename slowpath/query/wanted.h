@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* wanted.h: a HistoryRequest as a query of the history.
+/* wanted.h: turns a HistoryRequest into a query of the history.
  *
  * Callers:    search.c.
  */
@@ -18,7 +18,7 @@
 /* A query. Its texts are copies that it owns. */
 struct tw_wanted {
 	Tapwall__V1__HistoryRequest__About about;
-	struct tw_history_query query; /* limit: without the rows to skip */
+	struct tw_history_query query; /* `limit` does not count the rows to skip */
 	enum tw_history_order order;
 	uint32_t skip;
 	char *texts[8];

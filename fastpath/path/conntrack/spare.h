@@ -215,8 +215,8 @@ tw_inline __u32 tw_bucket_spare(struct tw_spare *s)
 }
 
 /* Ends the record in a slot of bucket number `n`, whose lock is held. Returns 1 if it is gone, 0 if
- * it stays because a packet may retain it, and -1 if it stays because its end could not be reported
- * to the agent. An `expired` record cannot be retained. */
+ * it stays because a packet may retain it, and -1 if it is `expired` but stays because its end could
+ * not be reported to the agent. An `expired` record cannot be retained. */
 tw_inline int tw_bucket_withdraw(const struct tw_frame *f, const struct tw_config *config,
 	struct tw_bucket *bucket, __u32 n, __u32 slot, int expired)
 {
