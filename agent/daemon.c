@@ -247,7 +247,8 @@ static void on_spool(void *arg, uint32_t events)
 	agent->telemetry.told |= tw_spool_turn(agent->telemetry.spool);
 }
 
-/* Without a slow path, nothing is kept for it. What an earlier agent kept stays until there is one. */
+/* Without a slow path, no events are kept. Events that an earlier agent kept stay until a slow path
+ * is configured. */
 static int init_spool(struct tw_agent *agent)
 {
 	struct tw_spool_options spool = {.bytes_max = (uint64_t)agent->options->spool_mib << 20,

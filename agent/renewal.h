@@ -33,15 +33,15 @@ struct tw_renewal {
 	time_t due; /* time of the renewal */
 	char name[TW_STREAM_PEER_MAX];
 	uint64_t next_ns;  /* no request before this time */
-	uint64_t again_ns; /* time from the last attempt to this one, or to the next */
+	uint64_t again_ns; /* time from the last attempt to the next; 0: no attempt yet */
 	uint64_t set_ns;   /* time when the certificate was read */
 	time_t told;	   /* time of the last warning about the certificate's end; 0: none */
 	bool asking;
-	struct tw_buf key;	   /* of the request under way */
+	struct tw_buf key;	   /* key of the request under way */
 	char why[TW_ERR_TEXT_MAX]; /* why the last renewal failed; empty: it did not */
 };
 
-/* The paths in `files` must outlive it. */
+/* The paths in `files` must outlive `renewal`. */
 void tw_renewal_init(struct tw_renewal *renewal, const struct tw_identity_files *files);
 void tw_renewal_done(struct tw_renewal *renewal);
 /* Takes the validity of the certificate that was read from the file. */

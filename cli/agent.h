@@ -28,9 +28,9 @@ struct tw_agent_call {
 	void *arg;
 };
 
-/* Connects to a socket. `agent:NAME` is that of tapwall-slowd, and *ret_agent is the agent to which
- * it passes requests; otherwise empty. The caller frees *ret. Returns 0 or a negative errno with
- * `err` filled in. */
+/* Connects to a socket. `agent:NAME` stands for the socket of tapwall-slowd; *ret_agent is then the
+ * agent to which tapwall-slowd passes requests, otherwise empty. The caller frees *ret. Returns 0 or
+ * a negative errno with `err` filled in. */
 int tw_agent_connect(const char *socket, struct tw_link_client **ret, const char **ret_agent,
 	struct tw_err *err);
 /* Returns the exit code of an agent or a tapwall-slowd that cannot be reached, and prints why. */

@@ -195,7 +195,7 @@ enum tw_history_what {
 };
 
 struct tw_history_options {
-	const char *socket; /* of tapwall-slowd */
+	const char *socket; /* socket of tapwall-slowd */
 	unsigned int what;  /* enum tw_history_what */
 	const char *subject;
 	const char *since;

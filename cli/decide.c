@@ -41,7 +41,7 @@ struct session {
 	const struct tw_decide_options *options;
 	struct tw_link_client *client;
 	const char *
-		agent; /* to which tapwall-slowd passes the requests; empty: the agent's own socket */
+		agent; /* agent to which tapwall-slowd passes requests; empty: agent's own socket */
 	struct command commands[COMMANDS_MAX];
 	char line[LINE_MAX_LEN]; /* start of a line of stdin */
 	size_t line_len;

@@ -21,10 +21,10 @@
 #include "link/token.h"
 
 #define WAIT_S	    15
-#define CLOCK_OFF_S 60 /* a difference of the two clocks that is told */
+#define CLOCK_OFF_S 60 /* from this difference between the two clocks on, the user is warned */
 #define REQUEST_ID  1
 
-/* What one run knows and makes. */
+/* State of one enrollment. */
 struct enrollment {
 	const struct tw_enroll_options *options;
 	struct tw_token_parts token;
@@ -35,7 +35,7 @@ struct enrollment {
 	struct tw_buf in;
 	struct tw_request_cert cert;
 	char slow_path[TW_STREAM_PEER_MAX];
-	char print[TW_REQUEST_FINGERPRINT]; /* of the CA */
+	char print[TW_REQUEST_FINGERPRINT]; /* fingerprint of the CA */
 };
 
 /* ---- the token ---- */
@@ -275,7 +275,7 @@ static int exchange(struct enrollment *e)
 	return code;
 }
 
-/* ---- after it ---- */
+/* ---- after the exchange ---- */
 
 static int write_files(const struct enrollment *e)
 {

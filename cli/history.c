@@ -31,13 +31,13 @@ struct question {
 struct view {
 	const struct tw_history_options *options;
 	struct tw_sheet sheet;
-	bool uses;		     /* the rows are rules and when they last decided */
-	uint64_t unused_us;	     /* leave out rules that decided since; UINT64_MAX: none */
+	bool uses;		     /* each row is a rule with the time when it last decided */
+	uint64_t unused_us;	     /* leave out rules that decided after it; UINT64_MAX: none */
 	uint64_t n;		     /* rows so far */
-	uint64_t matched;	     /* if counted, by the first answer */
+	uint64_t matched;	     /* rows that match, if the first answer counted them */
 	bool ended;		     /* `end` is set */
 	Tapwall__V1__HistoryEnd end; /* of the last answer */
-	TW_VEC(char *) rules;	     /* that decided something, to find those that did not */
+	TW_VEC(char *) rules;	     /* rules that decided something, to find the others */
 };
 
 /* ---- the request ---- */

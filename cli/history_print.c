@@ -105,13 +105,13 @@ static void add_connection(struct tw_sheet *sheet, const Tapwall__V1__HistoryRow
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", denied ? "" : tw_human_bytes(r->bytes_in).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", denied ? "" : tw_human_span(r->duration_s).text);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", r->rule);
-	/* The reason of a rule's own verdict says nothing that its name does not. */
+	/* If a rule denied, the reason adds nothing to the rule's name. */
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s%s", !strcmp(r->event, "live") ? "live, " : "",
 		denied ? (r->rule[0] && !strcmp(r->reason, "policy") ? "" : r->reason) : r->state);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", r->agent);
 }
 
-/* The key of a total: what it is the sum of. */
+/* Adds the key of a total: the address, service or rule whose figures it adds up. */
 static void add_key(struct tw_sheet *sheet, const Tapwall__V1__HistoryTotal *t)
 {
 	if (t->others)

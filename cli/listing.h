@@ -22,7 +22,7 @@ struct tw_listing {
 	bool slow;	     /* tapwall-slowd sends it, not the agent */
 	/* Adds the cells of one row, or none. `arg` is the one of tw_listing_run(). */
 	void (*add)(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg);
-	/* Called, if set, for each response that is no row, unless as JSON. */
+	/* Called, if set, for each response that is no row, unless the output is JSON. */
 	void (*other)(const Tapwall__V1__Response *response, void *arg);
 	/* Called, if set, to print lines before the table. Returns an exit code. */
 	int (*before)(void *arg);

@@ -95,7 +95,7 @@ static bool read_date(const char **at, struct tm *tm)
 	return true;
 }
 
-/* Midnight of the day `back` days before today, local time. */
+/* Returns midnight, local time, of the day `back` days before today. */
 static struct tm midnight(uint64_t now_us, int back)
 {
 	time_t now = (time_t)(now_us / US_PER_S);

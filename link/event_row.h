@@ -64,7 +64,7 @@ struct tw_event_row {
 	uint8_t dst_mac[6];
 	uint32_t len; /* bytes */
 
-	/* The connection of a close or of a live connection. `out`: sent by the originator. */
+	/* The connection that ended (close) or goes on (live). `out`: sent by the originator. */
 	uint64_t packets_out;
 	uint64_t packets_in;
 	uint64_t bytes_out;

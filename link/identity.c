@@ -294,7 +294,7 @@ static int keep_ca(struct tw_identity *identity, gnutls_x509_crt_t ca)
 	return identity->pinned_ca.failed ? -ENOMEM : 0;
 }
 
-/* Verifies the certificates before the CA against it. */
+/* Verifies a chain, without its CA, against this CA. */
 static unsigned int verify_by(gnutls_x509_crt_t ca, gnutls_x509_crt_t *certs, unsigned int n_certs)
 {
 	unsigned int status = GNUTLS_CERT_INVALID;

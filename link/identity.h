@@ -53,7 +53,7 @@ struct tw_identity {
 	/* True if peers without a certificate may connect now. NULL: never. */
 	bool (*is_enrolling)(void *arg);
 	void *enrolling_arg;
-	/* Of a host that enrolls: the fingerprint of the CA that it trusts, and that CA's
+	/* For a host that enrolls: the fingerprint of the CA that it trusts, and that CA's
 	 * certificate as PEM, once the slow path has sent it. */
 	bool is_pinned;
 	unsigned char pin[TW_IDENTITY_PRINT];

@@ -32,7 +32,7 @@ json_t *tw_json_history_row(const Tapwall__V1__HistoryRow *r)
 	return tw_flow_proto_json(what, r->proto, r->icmp_type);
 }
 
-/* Names the key of a total: what it is the sum of. */
+/* Returns the key of a total: the address, service or rule whose figures it adds up. */
 static json_t *key_json(const Tapwall__V1__HistoryTotal *t)
 {
 	if (t->others)

@@ -35,7 +35,7 @@ static json_t *quarantines_json(const Tapwall__V1__Status *s)
 	return array;
 }
 
-/* Returns JSON null if no policy waits to be confirmed, and none was returned from. */
+/* Returns JSON null if no policy waits to be confirmed, and the agent has not returned from one. */
 static json_t *confirmation_json(const Tapwall__V1__Confirmation *c)
 {
 	if (!c)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* metrics.h: serves a program's figures to Prometheus, as GET /metrics over HTTP.
  *
- * Why:        The text has a fixed format and few kilobytes, and the requests have no body, so an HTTP
- *             library would be larger than its use.
+ * Why:        the text has a fixed format and takes a few kilobytes, and the requests have no body,
+ *             so an HTTP library would be larger than what it replaces.
  * How:        one response per connection, which is then closed. A request's headers are read and
  *             ignored.
- * Invariants: 1. Reading is all that a request can do.
+ * Invariants: 1. A request can only read.
  *             2. Labels have few values: ports, agents, reasons. No connection has a time series.
- * Bounds:     TW_METRICS_CLIENTS connections, further ones are closed at once; TW_METRICS_REQUEST_MAX
- *             bytes of a request; TW_METRICS_NS from accepting to closing.
+ * Bounds:     TW_METRICS_CLIENTS connections (further ones are closed at once);
+ *             TW_METRICS_REQUEST_MAX bytes of a request; TW_METRICS_NS from accepting to closing.
  * Callers:    the daemons of the agent and of the slow path; one thread.
  * Source:     RFC 9112; Prometheus text format 0.0.4.
  */

@@ -64,7 +64,7 @@ static void end_askings(struct tw_peer *peer)
 	}
 }
 
-/* Counts the memory of `in` while it holds much. */
+/* Counts the memory of `in` in options.memory while `in` holds more than TW_PEER_IN_FREE bytes. */
 static void count_in(struct tw_peer *peer)
 {
 	struct tw_peer_memory *memory = peer->options.memory;
@@ -76,7 +76,7 @@ static void count_in(struct tw_peer *peer)
 	peer->in_counted = held;
 }
 
-/* True if it must not read now, because all connections together hold too much. */
+/* True if the peer must not be read now, because all connections together hold too much. */
 static bool is_paused(const struct tw_peer *peer)
 {
 	const struct tw_peer_memory *memory = peer->options.memory;
@@ -277,8 +277,8 @@ static int take_part(struct tw_peer *peer, struct making *making)
 	return state != TW_RESPONSES_WAIT;
 }
 
-/* Serves streams in turn that neither wait nor have exhausted their window, until one has more to
- * send. A stream that has nothing must not keep the next one waiting. */
+/* Serves the streams that neither wait nor have exhausted their window, in turn, until one has more
+ * to send. A stream that has nothing must not keep the next one waiting. */
 static int take_responses(struct tw_peer *peer)
 {
 	int more = 0;
@@ -414,7 +414,7 @@ static void drop_in(struct tw_peer *peer)
 	count_in(peer);
 }
 
-/* Returns the length of the message that begins, or 0 if its length has not arrived. */
+/* Returns the length of the message at `in_start`, or 0 if that length has not arrived. */
 static size_t announced_len(const struct tw_peer *peer)
 {
 	uint32_t len_be32;

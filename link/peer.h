@@ -46,7 +46,7 @@ struct tw_peer_memory {
 };
 
 struct tw_peer_options {
-	struct tw_peer_memory *memory; /* NULL: its own, without limit; must outlive the peer */
+	struct tw_peer_memory *memory; /* must outlive the peer; NULL: memory without limit */
 	struct tw_loop *loop;
 	enum tw_role role; /* role of the other end */
 	/* See struct tw_server_options. `context` is also passed to each stream that `start`
@@ -93,8 +93,8 @@ void tw_peer_cancel(struct tw_peer *peer, uint64_t id);
 
 /* Asks the waiting streams again, as there may be something new for them. */
 void tw_peer_pump(struct tw_peer *peer);
-/* Returns the time since which a message of more than TW_PEER_IN_FREE bytes is incomplete; 0: none
- * is. */
+/* Returns the time when the incomplete message in memory began; 0: it has at most TW_PEER_IN_FREE
+ * bytes, or there is none. */
 uint64_t tw_peer_holds_ns(const struct tw_peer *peer);
 /* Closes the connection if it exceeds a time limit. Must be called a few times a second. */
 void tw_peer_tick(struct tw_peer *peer);

@@ -13,5 +13,5 @@ int tw_reply_send(struct tw_buf *out, uint64_t id, Tapwall__V1__Response *respon
 /* Appends `response`, which may have diagnostics, as the error of its request. */
 int tw_reply_error(
 	struct tw_buf *out, uint64_t id, Tapwall__V1__Response *response, const struct tw_err *err);
-/* Appends a response to the request `id`, of which all other fields are packed already. 0, -EMSGSIZE or -ENOMEM. */
+/* Appends a response to the request `id`. All fields but the id are already packed. 0, -EMSGSIZE or -ENOMEM. */
 int tw_reply_packed(struct tw_buf *out, uint64_t id, const uint8_t *packed, size_t len);

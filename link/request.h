@@ -25,9 +25,9 @@ struct tw_request_cert {
 	time_t until;
 };
 
-/* Checks that a certificate has a key's public key, is valid now and issued by a CA of `ca`, for an
- * agent, and that it has a name (all as PEM). Validity may begin TW_REQUEST_SKEW_S from now, for
- * clocks that differ. Returns 0, -EKEYREJECTED or -ENOMEM. */
+/* Checks that a certificate has the public key of `key` and a name, is valid now, and was issued by
+ * a CA of `ca` for an agent. All three are PEM. Because clocks differ, its validity may begin up to
+ * TW_REQUEST_SKEW_S from now. Returns 0, -EKEYREJECTED or -ENOMEM. */
 #define TW_REQUEST_SKEW_S 86400
 int tw_request_check(const struct tw_buf *key, const void *cert, size_t cert_len,
 	const struct tw_buf *ca, struct tw_request_cert *ret);

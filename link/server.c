@@ -319,8 +319,8 @@ static int take_part(struct client *client, unsigned int i)
 	return !answer->waits || state == TW_RESPONSES_END;
 }
 
-/* Serves answers in turn that are not waiting, until one has more to send. Returns 1 if there is more
- * to do at once, 0, or a negative errno. */
+/* Serves the answers that are not waiting, in turn, until one has more to send. Returns 1 if there
+ * is more to do at once, 0, or a negative errno. */
 static int take_responses(struct client *client)
 {
 	int more = 0;

@@ -41,12 +41,12 @@ struct tw_stream {
 	bool wants_write;		 /* while not open: wait for EPOLLOUT instead of EPOLLIN */
 	char peer[TW_STREAM_PEER_MAX];	 /* name in the peer's certificate; empty: none */
 	time_t peer_from;		 /* start of that certificate's validity; 0: none */
-	time_t peer_until;		 /* end of it */
+	time_t peer_until;		 /* end of that validity */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
 	uint64_t
 		source; /* the same for peers that count as one source: an IPv4 address, or an IPv6 /64 */
-	/* Reason why the last call failed; empty: see its errno. Of a new listener: what is wrong
-	 * with it although it listens. */
+	/* Reason why the last call failed; empty: see its errno. For a new listener: a
+	 * fault that does not keep it from listening. */
 	char why[TW_STREAM_WHY_MAX];
 };
 

@@ -5,7 +5,7 @@
  *             secret lets the slow path recognise the host. So a machine in the middle can neither
  *             answer nor learn the secret.
  * How:        "tapwall-" and base64url (RFC 4648 section 5) of fingerprint, secret and two bytes of a
- *             checksum, which tells a token that was not copied as a whole.
+ *             checksum, which detects a token that was not copied completely.
  * Callers:    cli/enroll.c, slowpath/tokens.c.
  */
 #pragma once

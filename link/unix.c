@@ -80,8 +80,8 @@ static int make_folder(const char *path)
 	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Root and the group, NULL: none, may connect. The umask keeps the file closed to others from the
- * start. */
+/* Binds the socket. Root and the members of `group` may connect; NULL: root only. The umask keeps
+ * other users out from the start. */
 static int bind_file(int fd, const struct sockaddr_un *address, const struct group *group)
 {
 	const char *path = address->sun_path;

@@ -24,7 +24,7 @@ struct tw_answer_ctx {
 	struct tw_telemetry *telemetry;
 	const struct tw_dial *dial;
 	uint64_t started_ns;
-	struct tw_server *const *server; /* whose clients ask; set after this struct */
+	struct tw_server *const *server; /* receives the requests; set up after this struct */
 	/* SHA-256 of the text in force, and the mark of that text. */
 	uint8_t sha256[TW_DIGEST_BYTES];
 	uint64_t sha256_mark;
@@ -75,18 +75,18 @@ int tw_answer_quarantine(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 int tw_answer_quarantines(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
-/* Fills in a message, whose texts are those of the quarantine. */
+/* Fills in a message. Its strings point into the quarantine. */
 void tw_answer_fill_quarantine(const struct tw_quarantine *q, Tapwall__V1__Quarantine *ret);
 
 int tw_answer_top(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_responses **ret_stream);
 
-/* Counts the ports by their state, and fills in the names of those that are unfiltered: `status` has room
- * for those of all ports. */
+/* Counts the ports by their state, and fills in the names of the unfiltered ports. `status->unfiltered` must
+ * have room for the names of all ports. */
 void tw_answer_count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status);
 
-/* Adds the agent's figures for Prometheus; `context` is a struct tw_answer_ctx. This is `write` of struct
- * tw_metrics_options. */
+/* Adds the agent's figures for Prometheus; `context` is a struct tw_answer_ctx. Used as `write`
+ * of struct tw_metrics_options. */
 int tw_answer_metrics(void *context, struct tw_buf *out);
 
 /* Fills in a reason's name, text and frames in both directions. The strings are constant. Returns 0

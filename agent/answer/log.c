@@ -15,7 +15,7 @@
 #define ROWS_TURN 512 /* entries visited per turn */
 /* After this number of skipped entries, the reader is told the current position. */
 #define UNTOLD_MAX 1024
-/* Kinds for a reader that names none: it may be older than the others. */
+/* Kinds sent to a reader that names none. Such a reader may not know the newer kinds. */
 #define KINDS_OLD (1u << TW_EVENT_ROW_OPEN | 1u << TW_EVENT_ROW_CLOSE | 1u << TW_EVENT_ROW_DENY)
 
 struct log_stream {

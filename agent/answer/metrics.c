@@ -61,7 +61,7 @@ static int add_packets(const struct tw_answer_ctx *ctx, struct tw_buf *out)
 	return 0;
 }
 
-/* The figures of one family of ports, all of them in the struct tw_port_count of each port. */
+/* One family of figures about ports. Its values come from the struct tw_port_count of each port. */
 struct port_family {
 	const char *name, *help;
 	size_t all, denied; /* offsets of the counters of both directions */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* record.c: installs answers to rules that ask before they are asked. */
+/* record.c: installs answers for rules that ask, before any question is asked. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -86,7 +86,7 @@ static int refuse_denied(const struct targets *targets, const struct tw_rule_inf
 		"the policy denies the connection, and a record allows only what a rule asks about");
 }
 
-/* Adds the answer of one end. Sets *ret_asks if its rule asks. */
+/* Adds the answer for one end. Sets *ret_asks if the rule of that end asks. */
 static int add_end(struct targets *targets, enum tw_dir end, const struct tw_agent_port *port,
 	uint32_t payer_id, const struct tw_first_packet *about, const struct tw_answer_given *given,
 	bool *ret_asks)

@@ -19,9 +19,9 @@
 #include "fastpath/path/conntrack/expiry.h"
 
 #define STEPS	      8 /* steps of the walk per turn */
-#define EXPIRED_TICKS 2 /* ticks past expiry */
+#define EXPIRED_TICKS 2 /* an ended record looks as if it expired this many ticks ago */
 
-/* A walk through the connection table that ends what `wanted` matches. */
+/* A walk through the connection table that ends the connections that `wanted` matches. */
 struct remove_stream {
 	struct tw_responses base;
 	struct tw_answer_ctx *ctx;
@@ -124,7 +124,7 @@ static int remove_next(struct tw_responses *base, void *context, struct tw_buf *
 	return stream->walk.ended ? send_removed(stream, out) : TW_RESPONSES_MORE;
 }
 
-/* Copies what is wanted. An address gets the form in which addresses are compared. */
+/* Copies the request. Addresses are rewritten in the form in which they are compared. */
 static int copy_wanted(struct remove_stream *stream, const Tapwall__V1__RemoveRequest *request)
 {
 	const char *given[] = {request->proto, request->from, request->to, request->workload};

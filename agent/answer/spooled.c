@@ -32,7 +32,7 @@ static int refuse(struct tw_buf *out, uint64_t id, int code, const char *hint, c
 	return tw_answer_error(out, id, &response, &err);
 }
 
-/* Reports losses that no batch reports itself. */
+/* Reports losses that the next batch does not report itself. */
 static int send_lost(
 	const struct spooled_stream *stream, const struct tw_spool_batch *at, struct tw_buf *out)
 {

@@ -52,7 +52,7 @@ static bool put_in(
 bool tw_answers_expired(
 	const struct tw_answer *answer, uint32_t now, uint64_t timeout_ns, uint32_t epoch)
 {
-	/* The fast path may have asked or the agent answered after `now`. */
+	/* The question or the answer may be newer than `now`. */
 	int64_t age = (int64_t)(int32_t)(now - tw_answer_tick(answer->word)) * (1 << TW_TICK_SHIFT);
 
 	switch (tw_answer_verdict(answer->word)) {

@@ -34,7 +34,7 @@ struct tw_answers {
 	struct tw_telemetry *telemetry;
 	int fd;
 	struct tw_asker *askers; /* mapped into memory; by port id */
-	uint32_t quota;		 /* last one told to the fast path; 0: none */
+	uint32_t quota;		 /* quota in force in the fast path; 0: none */
 	uint32_t token;		 /* position of the sweep in the map */
 	bool sweeping;
 	struct tw_ask_key *keys; /* buffer for one step of the sweep */
@@ -54,12 +54,12 @@ uint64_t tw_answers_timeout_ns(const struct tw_answers *answers);
 /* Returns how many entries one port may pay for, if `n_ports` ports pay for `total` entries. If more than half of
  * all entries are used, the other half is shared equally, so that a few ports cannot use up the answers of all. */
 uint32_t tw_answers_quota(uint32_t total, uint32_t n_ports);
-/* Tells the fast path this quota. Must be called several times a second. */
+/* Computes this quota and sets it in the fast path. Must be called several times a second. */
 void tw_answers_share(struct tw_answers *answers);
 /* True if a question is open in the kernel: its entry has no answer. */
 bool tw_answers_is_open(const struct tw_answers *answers, const struct tw_asked *asked);
-/* As tw_answers_is_open(). The entry is made anew if it was removed at the moment when the fast path took it over
- * for this question, so that the question is not lost. */
+/* As tw_answers_is_open(). If the entry was removed just when the fast path reused it for this question, the entry is
+ * made again, so that the question is not lost. */
 bool tw_answers_open(struct tw_answers *answers, const struct tw_asked *asked);
 /* Writes the answer to a question. Returns 0; -ENOENT if the question is no longer open in the kernel; -EINVAL if
  * the answer is invalid; or another negative errno. */
@@ -78,8 +78,8 @@ void tw_answers_void(struct tw_answers *answers, const struct tw_asked *asked);
 /* True if an answer for a pair, given to the question `pair`, also answers the question `key`. */
 bool tw_answers_covers(const struct tw_ask_key *pair, const struct tw_ask_key *key);
 
-/* True if an answer is no longer in force at the tick `now`, or a question was asked more than two timeouts and a
- * second before it. `epoch`: epoch of the policy in force. An entry may be newer than `now`. */
+/* True if, at the tick `now`, an answer is no longer in force, or a question is older than two timeouts and a
+ * second. `epoch`: epoch of the policy in force. An entry may be newer than `now`. */
 bool tw_answers_expired(
 	const struct tw_answer *answer, uint32_t now, uint64_t timeout_ns, uint32_t epoch);
 /* Removes entries that have expired, or whose rule or port is gone. Checks the whole map if `all` is true,

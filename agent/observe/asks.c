@@ -378,7 +378,7 @@ int tw_asks_install(struct tw_asks *asks, const struct tw_ask_key *key, uint32_t
 			 : !memcmp(key, &question->asked.key, sizeof(*key))) {
 			int ret = answer_open(asks, question, given);
 
-			/* -ENOENT: the fast path has ended the question since. */
+			/* -ENOENT: the fast path has ended the question in the meantime. */
 			if (ret != -ENOENT)
 				return ret;
 		}

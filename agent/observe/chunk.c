@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Before each batch. Files are read on the host that wrote them, so the order of bytes is the host's. */
+/* Precedes each batch. The byte order is the host's, because files are read on the host that wrote them. */
 struct head {
 	uint64_t first;
 	uint32_t rows;
@@ -25,7 +25,7 @@ int tw_chunk_add(struct tw_chunk *chunk, const Tapwall__V1__Response *response)
 	uint8_t *to = tw_buf_extend(&chunk->data, size);
 
 	if (!to) {
-		/* What the buffer has is whole. */
+		/* The buffer is unchanged: it still holds only whole batches. */
 		chunk->data.failed = false;
 		return -ENOMEM;
 	}

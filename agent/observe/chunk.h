@@ -34,7 +34,7 @@ struct tw_chunk_batch {
 	uint32_t len;
 };
 
-/* Returns the number behind the last row. */
+/* Returns the number after that of the last row. */
 static inline uint64_t tw_chunk_end(const struct tw_chunk *chunk)
 {
 	return chunk->part.first + chunk->part.rows;
@@ -51,9 +51,9 @@ static inline uint64_t tw_chunk_kept(const struct tw_chunk *chunk)
 size_t tw_chunk_size(const Tapwall__V1__Response *response);
 /* Adds a response with a batch. Returns 0, or -ENOMEM with the chunk unchanged. */
 int tw_chunk_add(struct tw_chunk *chunk, const Tapwall__V1__Response *response);
-/* Reads the batch at `at` in a chunk whose data are whole. Returns the place behind it. */
+/* Reads the batch at offset `at`. The chunk's data must be whole. Returns the offset of the next batch. */
 size_t tw_chunk_batch_at(const struct tw_chunk *chunk, size_t at, struct tw_chunk_batch *ret);
-/* True if data from a file are the batches that `part` says. */
+/* True if data from a file are whole batches with exactly the rows of `part`. */
 bool tw_chunk_is_whole(const struct tw_buf *data, const struct tw_spool_part *part);
 
 /* Returns the chunk that a job belongs to. */

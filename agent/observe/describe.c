@@ -156,7 +156,7 @@ static const char *interface_name(const struct tw_telemetry *telemetry, uint32_t
 	return "";
 }
 
-/* Returns the name of the port at the other end than the one that an end of a connection was reported for. */
+/* Returns the name of the connection's other port: the one for which the event was not reported. */
 static uint32_t name_other_port(const struct tw_telemetry *telemetry, const struct tw_event *event)
 {
 	uint32_t id = tw_ports_at(event->ports, !event->outcome.dir);

@@ -50,8 +50,8 @@ enum tw_event_row_kind tw_describe_kind(const struct tw_event *event);
 void tw_describe_row(
 	const struct tw_telemetry *telemetry, uint64_t number, struct tw_event_row *ret);
 
-/* Fills the row of a connection that goes on. `event` is what would be reported if it ended now. The names are ids of
- * the journal's dictionary. */
+/* Fills the row of a live connection. `event` is the event that its end would cause now. The names are ids of the
+ * journal's dictionary. */
 void tw_describe_live(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	int64_t unix_ns, struct tw_event_row *ret);
 

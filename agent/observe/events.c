@@ -180,7 +180,8 @@ static void take(struct tw_events *events, const struct tw_event *event)
 
 /* ---- the ring buffer ---- */
 
-/* Adds up the events that were not sent: because the ring buffer was full, and because of a port's rate limit. */
+/* Counts the events that were not sent: *ret_lost because the ring buffer was full, *ret_limited because of a port's
+ * rate limit. */
 static int sum_losses(const struct tw_host *host, uint64_t *ret_lost, uint64_t *ret_limited)
 {
 	struct tw_port_count count;

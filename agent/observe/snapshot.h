@@ -5,7 +5,8 @@
  * How:        a walk of the sweep (sweep.h), which reads all records anyway, also reports them if a snapshot is due. A
  *             record is reported if it had a packet since the last snapshot, and is older than TW_SNAPSHOT_AGE_S or
  *             the interval: most connections end sooner, and their ends are reported.
- * Bounds:     those of the sweep. Without a reader of the spool, none is reported: later, it would be out of date.
+ * Bounds:     those of the sweep. While the spool has no reader, no connection is reported: the report would be out of
+ *             date when it is read.
  * Callers:    sweep.c.
  */
 #pragma once
@@ -22,8 +23,8 @@ struct tw_telemetry;
 struct tw_snapshot {
 	struct tw_telemetry *telemetry;
 	uint64_t interval_ns; /* 0: none */
-	uint64_t next_ns;     /* time of the next one */
-	bool active;	      /* the current walk is one */
+	uint64_t next_ns;     /* time of the next snapshot */
+	bool active;	      /* the current walk takes a snapshot */
 	int64_t unix_ns;      /* Unix time minus monotonic time */
 	uint64_t reported;    /* records reported since the start */
 };

@@ -28,16 +28,16 @@ struct tw_spool {
 	uint32_t dictionary; /* generation of the next batch's dictionary */
 	uint64_t journal;
 	uint64_t next;	     /* number of the next row */
-	uint64_t next_seq;   /* of the next chunk */
-	uint64_t lost_ahead; /* for the next chunk */
+	uint64_t next_seq;   /* sequence number of the next chunk */
+	uint64_t lost_ahead; /* `lost_ahead` of the next chunk */
 	uint64_t memory;
 	uint64_t disk_bytes;
 	uint64_t dropped;
-	uint64_t told_dropped; /* of `dropped`, reported in the log */
+	uint64_t told_dropped; /* value of `dropped` last reported in the log */
 	bool dropping;	       /* chunks were dropped since the last acknowledgement */
 	unsigned int writes;   /* chunks that the disk is writing */
-	uint64_t writing;      /* their bytes of `memory` */
-	uint64_t retry_ns;     /* nothing is written until then */
+	uint64_t writing;      /* bytes of those chunks, part of `memory` */
+	uint64_t retry_ns;     /* no chunk is written before this time */
 	char trouble[TROUBLE_MAX];
 
 	uint64_t reader; /* number of the current reader */
@@ -46,7 +46,7 @@ struct tw_spool {
 	size_t read_at;
 	uint64_t read_journal;
 	uint64_t read_next;
-	uint64_t sent_seq; /* the furthest that any reader was sent */
+	uint64_t sent_seq; /* furthest position that was sent to a reader */
 	uint64_t sent_next;
 };
 
@@ -124,8 +124,8 @@ static struct tw_chunk *add_chunk(struct tw_spool *spool)
 
 /* ---- bounds ---- */
 
-/* Drops a chunk with rows that are not acknowledged, and counts what is lost with it. If a reader was sent the rows, it
- * has them. */
+/* Drops a chunk with unacknowledged rows, and counts them. A reader that has passed the chunk has its rows, and knows
+ * of the losses before them. */
 static void drop_chunk(struct tw_spool *spool, struct tw_chunk *before, struct tw_chunk *chunk)
 {
 	struct tw_chunk *next = chunk->next;
@@ -136,7 +136,7 @@ static void drop_chunk(struct tw_spool *spool, struct tw_chunk *before, struct t
 	spool->dropped += tw_chunk_kept(chunk);
 	if (!passed)
 		*ahead += chunk->lost_ahead + chunk->part.lost;
-	/* Numbers show only losses of the same journal. */
+	/* Gaps in the numbers show losses only within one journal. */
 	if (!passed && journal != chunk->part.journal)
 		*ahead += tw_chunk_kept(chunk);
 	remove_chunk(spool, before, chunk);
@@ -311,7 +311,7 @@ uint64_t tw_spool_open(struct tw_spool *spool, uint64_t journal, uint64_t from)
 	while (chunk && chunk->part.journal != journal)
 		chunk = chunk->next;
 	known = chunk || journal == spool->journal;
-	/* The first chunk with a row that the reader lacks. */
+	/* Find the first chunk with a row that the reader lacks. */
 	while (chunk && chunk->part.journal == journal && tw_chunk_end(chunk) <= from)
 		chunk = chunk->next;
 	if (!known)
@@ -343,7 +343,7 @@ bool tw_spool_is_read(const struct tw_spool *spool)
 	return spool->open;
 }
 
-/* Asks the disk for a chunk that is only there. */
+/* Asks the disk for a chunk that is not in memory. */
 static void load_chunk(struct tw_spool *spool, struct tw_chunk *chunk)
 {
 	if (!chunk->busy)
@@ -380,7 +380,7 @@ static void leave_chunk(struct tw_spool *spool, struct tw_chunk *chunk)
 	spool->read_at = 0;
 	if (chunk->on_disk && !chunk->busy)
 		free_data(spool, chunk);
-	/* Having the next one read meanwhile saves the reader a wait. */
+	/* Reading the next chunk ahead saves the reader a wait. */
 	if (chunk->next && !chunk->next->data.len && chunk->next->on_disk)
 		load_chunk(spool, chunk->next);
 }
@@ -600,7 +600,7 @@ int tw_spool_new(const struct tw_spool_options *options, struct tw_spool **ret)
 	return 0;
 }
 
-/* Has all chunks in memory written, without bounds. */
+/* Hands all chunks in memory to the disk, without the limit of TW_SPOOL_WRITES. */
 static void write_rest(struct tw_spool *spool)
 {
 	tw_spool_turn(spool);
@@ -629,7 +629,7 @@ void tw_spool_free(struct tw_spool *spool)
 		return;
 	if (spool->disk)
 		write_rest(spool);
-	/* The thread of a disk that hangs uses the chunks until the process ends. */
+	/* If the disk hangs, its thread may use the chunks until the process ends. */
 	if (!tw_spool_disk_stop(spool->disk, END_MS))
 		return;
 	while (spool->disk && (job = tw_spool_disk_take(spool->disk))) {

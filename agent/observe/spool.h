@@ -5,13 +5,13 @@
  *             to its disk is lost when it dies. Until it acknowledges an event, the agent keeps it.
  * How:        rows are packed into batches as soon as they arrive. A batch defines all names that it uses, so that it
  *             can be sent at any later time, also by a later agent. Batches are collected in chunks. While more than
- *             half of the spool's size is in memory, chunks are moved to disk, compressed, by a thread of its own
- *             (spool_disk.h). A chunk is freed when all its rows are acknowledged.
+ *             half of the spool's size is in memory, a separate thread (spool_disk.h) compresses chunks and writes
+ *             them to disk. A chunk is freed when all its rows are acknowledged.
  * Numbers:    rows are numbered from 1 without gaps, under an id that is new each time the agent starts. A reader that
  *             continues at a number whose row was dropped learns from the numbers how many it misses.
- * Bounds:     `bytes_max` in memory and on disk together. Beyond it, the oldest chunk is dropped; what it had is counted
- *             in `status`, in the log and in the stream. In addition, up to TW_SPOOL_WRITES chunks of memory while the
- *             disk hangs, and the chunk that is being read. One reader: a new one replaces it.
+ * Bounds:     `bytes_max` in memory and on disk together. Beyond it, the oldest chunk is dropped; its rows are counted
+ *             in `status`, in the log and in the stream. In addition, memory may hold up to TW_SPOOL_WRITES chunks
+ *             while the disk hangs, and the chunk that is being read. One reader: a new one replaces it.
  * At the end: the agent writes the chunks in memory to disk, and the next one reads them. If the agent is killed, it
  *             loses those in memory.
  * Callers:    events.c and snapshot.c add; answer/spooled.c reads; one thread.
@@ -78,7 +78,7 @@ void tw_spool_lose(struct tw_spool *spool, uint64_t n);
 /* Packs the rows that are not in a batch yet. Must be called before ids of the dictionary become invalid. */
 void tw_spool_seal(struct tw_spool *spool);
 
-/* Begins to read after what a reader has, as in EventsRequest. Returns the number of this reader. */
+/* Starts a reader at the row `from` of `journal`, as in EventsRequest. Returns the number of this reader. */
 uint64_t tw_spool_open(struct tw_spool *spool, uint64_t journal, uint64_t from);
 /* Returns 1 and the next batch, which may begin before `from`; 0 if there is none now; or -ECANCELED if another reader
  * has replaced this one. */

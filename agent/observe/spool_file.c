@@ -25,7 +25,7 @@ static void name_part(const struct tw_spool_part *part, char name[NAME_MAX_LEN])
 		part->journal, part->first, part->rows, part->lost);
 }
 
-/* True if a file's name is that of a part: it is read, and must be the same when it is written again. */
+/* Reads a part from the name of its file. False if the name is not exactly the one that name_part() writes. */
 static bool read_name(const char *name, struct tw_spool_part *ret)
 {
 	char again[NAME_MAX_LEN];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* confirm.h: returns to the previous policy unless the new one is confirmed in time.
  *
- * How:        before a policy takes effect that must be confirmed, the one in force is written to
- *             confirm.json. When the time is over, or if an agent starts and finds the file, that
- *             policy is put in force again. A confirmation deletes the file, as does another apply.
+ * How:        before a policy that must be confirmed takes effect, the policy in force is written
+ *             to confirm.json. When the time is over, or if an agent starts and finds the file,
+ *             the policy in the file is put in force again. A confirmation deletes the file, as
+ *             does another apply.
  * Invariants: 1. The agent returns by itself: neither a client nor the slow path is needed.
  *             2. An agent that ends before the confirmation returns when it starts again, because
  *                the new policy may be why it ended (tests/e2e/confirm.sh).
@@ -52,7 +53,8 @@ void tw_confirm_settle(struct tw_enforcement *enforcement, uint32_t seconds, int
 int tw_confirm_keep(struct tw_enforcement *enforcement, struct tw_err *err);
 /* True if the previous policy must be put in force now. */
 bool tw_confirm_is_over(const struct tw_confirm *confirm);
-/* Called if it could not be put in force: tries again later. */
+/* Called if the previous policy could not be put in force. Schedules another attempt. */
 void tw_confirm_retry(struct tw_confirm *confirm);
-/* Called when it is in force again. `from` is the source of the policy that was not confirmed. */
+/* Called when the previous policy is in force again. `from` is the source of the policy that was
+ * not confirmed. */
 void tw_confirm_note_return(struct tw_enforcement *enforcement, const char *from);

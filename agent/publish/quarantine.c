@@ -40,7 +40,7 @@ int tw_quarantine_add(struct tw_enforcement *enforcement, const struct tw_quaran
 	}
 	if (ret)
 		return tw_err_set(err, ret, "quarantine", NULL, "out of memory");
-	/* The port is shut first. The file is written after, also to have its name. */
+	/* The ports are shut before the file is written, which then also has their names. */
 	ret = tw_publish_refresh(enforcement, err);
 	if (!ret)
 		ret = tw_quarantines_save(enforcement->quarantines, enforcement->store, err);
@@ -102,7 +102,7 @@ void tw_quarantine_tick(struct tw_enforcement *enforcement)
 			tw_quarantines_save(enforcement->quarantines, enforcement->store, &err);
 		if (!q.until_s || now < q.until_s)
 			continue;
-		/* A failure is tried again at the next tick, and logged once a minute. */
+		/* A failed lift is tried again at the next tick, and logged once a minute. */
 		if (!lift(enforcement, &all->list.at[i], &err))
 			tw_log(TW_LOG_INFO,
 				"workload %s is no longer in quarantine: its time is over",

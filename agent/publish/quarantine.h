@@ -3,12 +3,12 @@
  *
  * How:        the kernel entry of such a port has no image, so every path of a frame denies: the
  *             full path at the port itself, and the express path and cut-through at other ports,
- *             which need the image of the far port. plan.c makes the entry, and publish.c removes
- *             that of the previous epoch too.
+ *             which need the image of the far port. plan.c makes the entry, and publish.c also
+ *             removes the port's entry of the previous epoch.
  * Invariants: 1. A policy that no longer has the workload does not free its port: the port stays in
  *                quarantine while its interface exists.
- *             2. quarantine.json survives restarts, reboots and --release. A quarantine ends at its
- *                time, also if no agent runs then: at the next start.
+ *             2. quarantine.json survives restarts, reboots and --release. If no agent runs when
+ *                its time is over, a quarantine ends at the next start.
  *             3. When a quarantine ends, all gates are decided again.
  *             Test: tests/e2e/quarantine.sh.
  * Callers:    agent/publish, agent/answer; one thread.

@@ -104,7 +104,7 @@ void tw_quarantines_note(struct tw_quarantine *q, const char *port)
 
 	if (has_port(q, port))
 		return;
-	/* The oldest name makes place for a new one. */
+	/* If all places are used, the oldest name makes room. */
 	while (at < TW_QUARANTINE_PORTS && q->ports[at][0])
 		at++;
 	if (at == TW_QUARANTINE_PORTS) {

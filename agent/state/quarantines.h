@@ -26,8 +26,8 @@ struct tw_quarantine {
 	char who[64];
 	uint64_t since_s;			   /* Unix time */
 	uint64_t until_s;			   /* Unix time; 0: until it is lifted */
-	char ports[TW_QUARANTINE_PORTS][IFNAMSIZ]; /* ports that it has shut; empty: none */
-	bool unsaved;				   /* the file does not have all of them */
+	char ports[TW_QUARANTINE_PORTS][IFNAMSIZ]; /* ports that were shut; empty: none */
+	bool unsaved;				   /* the file lacks some of `ports` */
 };
 
 struct tw_quarantines {
@@ -41,8 +41,8 @@ int tw_quarantines_save(
 	struct tw_quarantines *quarantines, struct tw_store *store, struct tw_err *err);
 void tw_quarantines_done(struct tw_quarantines *quarantines);
 
-/* Returns the quarantine of a workload (NULL: of a port without one, which had a workload when it was
- * shut), or NULL. */
+/* Returns the quarantine of a workload, or NULL. If `workload` is NULL, returns the quarantine that
+ * shut `port` while the port had a workload. */
 struct tw_quarantine *tw_quarantines_find(
 	const struct tw_quarantines *quarantines, const char *workload, const char *port);
 /* Remembers that a port is shut. */
