@@ -31,7 +31,7 @@ struct tw_enroll {
 int tw_enroll_init(
 	struct tw_enroll *enroll, const char *folder, uint32_t life_s, struct tw_revoked *revoked);
 void tw_enroll_done(struct tw_enroll *enroll);
-/* True if a token is valid now, so that peers without a certificate may connect. `arg` is a struct
+/* True if any token is valid now, so that peers without a certificate may connect. `arg` is a struct
  * tw_enroll. */
 bool tw_enroll_is_open(void *arg);
 /* Answers an EnrollRequest or a RenewRequest that came on a stream. *ret_until is the end of the

@@ -11,9 +11,9 @@
 
 /* Sets the tick until which a decider is there; 0: there is none. */
 void tw_kernel_ask_until(struct tw_kernel *kernel, uint32_t tick);
-/* Sets the questions that the fast path asks per second and port. */
+/* Sets the number of questions that the fast path asks per second and port. */
 void tw_kernel_ask_rate(struct tw_kernel *kernel, uint32_t rate);
-/* Sets the entries of `answers` that one port may pay for. */
+/* Sets the number of entries of `answers` that one port may pay for. */
 void tw_kernel_ask_quota(struct tw_kernel *kernel, uint32_t entries);
 
 /* A frame to be sent again, to be judged as if it came now. */
