@@ -174,8 +174,8 @@ static void show(struct tapwall_events *events, const struct tw_event_row *row)
 	show_details(row, event);
 }
 
-/* Returns the next row of the batch that was asked for. An agent that knows other kinds does not send
- * them, as `kinds` says. */
+/* Returns the batch's next row whose kind was asked for; NULL: none is left. Agents send only the
+ * kinds in the request. */
 static const struct tw_event_row *next_row(struct tapwall_events *events)
 {
 	while (events->at < events->reader.n) {

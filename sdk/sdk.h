@@ -45,9 +45,9 @@ int tw_sdk_ask(struct tapwall_handle *agent, Tapwall__V1__Request *request,
 /* Waits for the next response, as tw_link_receive_within() does. The caller frees *ret. */
 int tw_sdk_receive_any(struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret,
 	struct tapwall_error *error);
-/* Makes the error of a response that has one. Returns its code. */
+/* Copies the error of a response, which has one, for the caller. Returns its code. */
 int tw_sdk_refused(const Tapwall__V1__Response *response, struct tapwall_error *error);
-/* As tw_sdk_receive_any(), but a response with an error becomes the error. */
+/* Works like tw_sdk_receive_any(), but fails if the response has an error. */
 int tw_sdk_receive(struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret,
 	struct tapwall_error *error);
 /* Sends a request that has one response, and returns it. -EBADMSG if its body is not `body`. The
@@ -56,10 +56,10 @@ int tw_sdk_call(struct tapwall_handle *agent, Tapwall__V1__Request *request,
 	Tapwall__V1__Response__BodyCase body, Tapwall__V1__Response **ret,
 	struct tapwall_error *error);
 
-/* Returns the time to wait in ms of a handle's timeout. */
+/* Returns a handle's timeout in ms; negative: for ever. */
 int tw_sdk_wait_ms(const struct tapwall_handle *agent);
-/* Returns the time of the monotonic clock when a wait of `wait_ms` ends, and the ms left until
- * then, negative: for ever. 0 stands for never. */
+/* tw_sdk_due_ns() returns when a wait of `wait_ms` ends, in time of the monotonic clock; 0: never.
+ * tw_sdk_left_ms() returns the ms left until then; negative: for ever. */
 uint64_t tw_sdk_due_ns(int wait_ms);
 int tw_sdk_left_ms(uint64_t due_ns);
 /* Copies options of `size` bytes into `wanted`, which is zero. -E2BIG if they have fields that this
@@ -72,7 +72,7 @@ const char *tw_sdk_text(const char *text);
 char *tw_sdk_borrow(const char *text);
 /* Returns the verdict of a name, TAPWALL_NO_VERDICT for unknown ones. */
 enum tapwall_verdict tw_sdk_verdict(const char *name);
-/* Fills in an answer, which borrows static texts. -EINVAL if it is none. */
+/* Fills in an answer, which borrows static texts. -EINVAL if an argument is invalid. */
 int tw_sdk_answer(enum tapwall_verdict verdict, enum tapwall_scope scope, double ttl_s,
 	Tapwall__V1__Answer *ret, struct tapwall_error *error);
 void tw_sdk_end(const Tapwall__V1__End *end, struct tapwall_end *ret);

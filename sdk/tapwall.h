@@ -14,16 +14,16 @@
  *	tapwall_events_free(events);
  *	tapwall_free(agent);
  *
- * Errors:     functions that return int return 0, or 1 for a row, or a negative errno. Then they
- *             fill in the caller's `error` if it is not NULL. Outputs are unchanged after an error
- *             unless the function says otherwise.
- * Ownership:  the caller frees what a function returns through a pointer to a pointer, by the
- *             function …_free() of its type; NULL is fine. Rows are `const` and belong to the list
- *             or stream they come from: a row and its texts are valid until the next call on it.
- *             Texts are UTF-8, or bytes as the host's tools gave them; never NULL unless a field
- *             says so.
- * Threads:    a struct tapwall_handle may be used by several threads at once. Each other object belongs to
- *             one thread at a time.
+ * Errors:     if a function that returns int fails, it returns a negative errno and fills in the
+ *             caller's `error` unless that is NULL. Otherwise it returns 0, or 1 for a row. Outputs
+ *             are unchanged after an error. A function that differs says so.
+ * Ownership:  the caller frees each object that a function returns through a pointer to a pointer,
+ *             with the …_free() function of its type, which accepts NULL. Rows are `const` and
+ *             belong to their list or stream: a row and its texts are valid until the next call on
+ *             that list or stream. Texts are UTF-8, or bytes as the host's tools gave them. They
+ *             are never NULL unless a field says so.
+ * Threads:    a struct tapwall_handle may be used by several threads at once. Each other object
+ *             belongs to one thread at a time.
  * Processes:  the library starts no thread, installs no signal handler, prints nothing and never
  *             ends the process. Writing to a closed connection raises no SIGPIPE. Descriptors are
  *             close-on-exec. After fork(), only one of the processes may use an object.
@@ -54,7 +54,7 @@ extern "C" {
 
 /* ---- errors ---- */
 
-/* An error that tells a person what to do. All zero before the first error. This struct never
+/* An error, described for a person. It is all zero before the first error. This struct never
  * changes its size. */
 struct tapwall_error {
 	int code;	 /* negative errno; 0: none */
@@ -70,20 +70,20 @@ TAPWALL_PUBLIC const char *tapwall_error_text(
 
 /* ---- connecting ---- */
 
-/* An agent, as this program reaches it. */
+/* A handle for one agent. */
 struct tapwall_handle;
 
 /* Returns the version of this library, as in "1.2.3". */
 TAPWALL_PUBLIC const char *tapwall_library_version(void);
 
-/* Finds the agent at `address` and checks that it answers: a socket's path; `unix:PATH`; or
- * `agent:NAME` for another host's agent, through the socket of tapwall-slowd ($TAPWALL_SLOW or the
- * default one). NULL: $TAPWALL_SOCKET, or the default socket of this host's agent. What a program
- * may do depends on the socket: see docs/sdk.md.
+/* Finds the agent at `address` and checks that it answers. `address` is the path of a socket,
+ * `unix:PATH`, or `agent:NAME` for another host's agent, through the socket of tapwall-slowd
+ * ($TAPWALL_SLOW or the default one). NULL: $TAPWALL_SOCKET, or the default socket of this host's
+ * agent. What a program may do depends on the socket: see docs/sdk.md.
  *
- * Each call on the handle, list and stream has a connection of its own, so the handle outlives
- * restarts of the agent. Errors: -ECONNREFUSED or -ENOENT if no agent runs, -EACCES, -EPROTO if
- * the agent speaks another version of the protocol, -ETIMEDOUT, -ENOMEM. */
+ * Each call on the handle, each list and each stream has a connection of its own, so the handle
+ * outlives restarts of the agent. Errors: -ECONNREFUSED or -ENOENT if no agent runs, -EACCES,
+ * -EPROTO if the agent speaks another version of the protocol, -ETIMEDOUT, -ENOMEM. */
 TAPWALL_PUBLIC int tapwall_connect(
 	const char *address, struct tapwall_handle **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC void tapwall_free(struct tapwall_handle *agent);
@@ -92,7 +92,8 @@ TAPWALL_PUBLIC void tapwall_free(struct tapwall_handle *agent);
  * before other threads use the handle. */
 TAPWALL_PUBLIC void tapwall_set_timeout(struct tapwall_handle *agent, unsigned int seconds);
 
-/* Returns the agent's version when the handle was made. Valid as long as the handle. */
+/* Returns the version that the agent had when the handle was made. The text is valid as long as the
+ * handle. */
 TAPWALL_PUBLIC const char *tapwall_agent_version(const struct tapwall_handle *agent);
 
 /* ---- words ---- */
@@ -184,7 +185,7 @@ struct tapwall_port {
 	uint64_t half_open; /* connections that its guest opened */
 	uint64_t established;
 	bool open;	     /* nothing is filtered here */
-	const char *why;     /* why it is shut; empty: it is not, or for want of a policy */
+	const char *why;     /* why it is shut; empty: not shut, or there is no policy */
 	const char *trouble; /* empty: none */
 };
 
@@ -244,14 +245,14 @@ struct tapwall_agent {
 	double contact_s; /* since it last sent something */
 	uint64_t policy_generation;
 	const char *policy_source;
-	const char *why; /* why its last connection ended; empty: none has */
+	const char *why; /* why its last connection ended; empty: none has ended */
 };
 
 /* An answer of many rows, read one by one; its memory does not grow with their number. */
 struct tapwall_list;
 
-/* Begin a list. `workload` NULL: all. `limit` 0: no limit. tapwall_list_agents() asks
- * tapwall-slowd, so the handle must be of its socket. */
+/* Begin a list. `workload` NULL: all. `limit` 0: no limit. tapwall_list_agents() needs a handle for
+ * the socket of tapwall-slowd. */
 TAPWALL_PUBLIC int tapwall_list_ports(
 	struct tapwall_handle *agent, struct tapwall_list **ret, struct tapwall_error *error);
 TAPWALL_PUBLIC int tapwall_list_flows(struct tapwall_handle *agent, const char *workload,
@@ -318,12 +319,12 @@ struct tapwall_event {
 	struct tapwall_gate out;
 	struct tapwall_gate in;
 
-	/* Of opens and denials: the frame. */
+	/* The frame; only in opens and denials. */
 	uint8_t src_mac[6];
 	uint8_t dst_mac[6];
 	uint32_t len; /* bytes */
 
-	/* Of closes and live connections: the connection; `out` from its originator. */
+	/* The connection; only in closes and live events. `out` is from its originator. */
 	uint64_t packets_out;
 	uint64_t packets_in;
 	uint64_t bytes_out;
@@ -334,7 +335,7 @@ struct tapwall_event {
 	const char *out_port; /* interface at the end of `from`; empty: none on this host */
 	const char *in_port;  /* interface at the end of `to` */
 
-	/* Of denials. */
+	/* Only in denials. */
 	const char *entered_by; /* interface where an inbound frame entered the host */
 	uint8_t tcp_flags;	/* 0: not TCP */
 	uint16_t tcp_window;
@@ -342,8 +343,8 @@ struct tapwall_event {
 	uint32_t tcp_ack;
 };
 
-/* All zero but `size` begins with the oldest event that the agent keeps, and shows denials and what
- * logging rules allow. Set `size` to sizeof(struct tapwall_events_options). */
+/* Set `size` to sizeof(struct tapwall_events_options). If all other fields are zero, the stream
+ * begins with the oldest event that the agent keeps, and has the notable events only. */
 struct tapwall_events_options {
 	size_t size;
 	bool once;	      /* end after the latest event instead of following */
@@ -351,7 +352,7 @@ struct tapwall_events_options {
 	const char *workload; /* only events about it; NULL: all */
 	uint32_t latest;      /* begin this many events before the end; 0: with the oldest */
 	uint32_t kinds;	      /* set of 1 << enum tapwall_kind; 0: all but TAPWALL_LIVE */
-	/* To continue after a disconnection: tapwall_events_place(). 0: as `latest` says. */
+	/* From tapwall_events_place(), to continue after a disconnection; 0: see `latest`. */
 	uint64_t journal;
 	uint64_t next;
 };
@@ -363,20 +364,22 @@ struct tapwall_events;
 TAPWALL_PUBLIC int tapwall_events_open(struct tapwall_handle *agent,
 	const struct tapwall_events_options *options, struct tapwall_events **ret,
 	struct tapwall_error *error);
-/* Returns 1 and the next event; 0 at the end of a stream that ends; -EAGAIN if none came in time;
+/* Returns 1 and the next event, 0 at the end of the stream, -EAGAIN if no event came in time, or
  * -EINTR. After another error the stream is over: -EPIPE if the agent closed the connection. */
 TAPWALL_PUBLIC int tapwall_events_next(struct tapwall_events *events, int wait_ms,
 	const struct tapwall_event **ret, struct tapwall_error *error);
 /* Returns the descriptor for the caller's poll(), readable when there may be new events. Events
- * come in batches: read until -EAGAIN with wait_ms 0 before polling again. Do not read from it. */
+ * come in batches: before polling again, call tapwall_events_next() with wait_ms 0 until it returns
+ * -EAGAIN. Do not read from the descriptor itself. */
 TAPWALL_PUBLIC int tapwall_events_fd(const struct tapwall_events *events);
-/* Sets the fields of options with which another subscription continues after the last event that
- * was returned. If the agent was restarted meanwhile, it begins with the oldest event of the new
- * journal. Before the first event they are those of the options. */
+/* Returns values for the options `journal` and `next`, with which a new subscription continues
+ * after the last event that was returned. Before the first event, these are the values that
+ * tapwall_events_open() got. If the agent has restarted meanwhile, the new subscription begins with
+ * the oldest event of the new journal. */
 TAPWALL_PUBLIC void tapwall_events_place(
 	const struct tapwall_events *events, uint64_t *ret_journal, uint64_t *ret_next);
-/* Returns the number of events lost after the last one that was returned. The next event says it
- * too, in `lost_before`. */
+/* Returns the number of events lost after the last one that was returned. `lost_before` of the next
+ * event includes them. */
 TAPWALL_PUBLIC uint64_t tapwall_events_lost(const struct tapwall_events *events);
 TAPWALL_PUBLIC void tapwall_events_free(struct tapwall_events *events);
 
@@ -401,8 +404,9 @@ struct tapwall_question {
 	size_t data_len;
 };
 
-/* What an answer covers: these addresses and ports; these addresses and this service from any source
- * port; and as a pair, until the policy changes. */
+/* What an answer covers. TAPWALL_CONNECTION: these addresses and ports. TAPWALL_PAIR: these
+ * addresses and this service, from any source port. TAPWALL_UNTIL_POLICY: as TAPWALL_PAIR, but only
+ * until the policy changes. */
 enum tapwall_scope {
 	TAPWALL_CONNECTION = 0,
 	TAPWALL_PAIR = 1,
@@ -419,24 +423,25 @@ struct tapwall_decider_options {
 /* A stream of questions, and the way back for answers. */
 struct tapwall_decider;
 
-/* Subscribes to questions. `options` NULL: as if all zero. Several deciders share the questions. A
- * decider that leaves or dies loses nothing but its questions. -EACCES, from
- * tapwall_decider_next(), if the socket is not for deciders. */
+/* Subscribes to questions. `options` NULL: as if all zero. Several deciders share the questions. If
+ * a decider leaves or dies, its unanswered questions go to the other deciders. If the socket is not
+ * for deciders, tapwall_decider_next() returns -EACCES. */
 TAPWALL_PUBLIC int tapwall_decider_open(struct tapwall_handle *agent,
 	const struct tapwall_decider_options *options, struct tapwall_decider **ret,
 	struct tapwall_error *error);
-/* Returns 1 and the next question, or as tapwall_events_next() does. */
+/* Returns 1 and the next question. The other results are those of tapwall_events_next(). */
 TAPWALL_PUBLIC int tapwall_decider_next(struct tapwall_decider *decider, int wait_ms,
 	const struct tapwall_question **ret, struct tapwall_error *error);
-/* Answers the question `id`: TAPWALL_ALLOW or TAPWALL_DENY, for new connections of the next `ttl_s`
- * seconds; 0: 10 seconds for TAPWALL_CONNECTION, else an hour. Does not wait for the agent's reply:
- * tapwall_decider_refused() counts answers that came too late. Questions may be answered in any
- * order, or not at all. */
+/* Answers the question `id` with TAPWALL_ALLOW or TAPWALL_DENY. The answer counts for connections
+ * that open within `ttl_s` seconds; 0: 10 seconds for TAPWALL_CONNECTION, else an hour. The
+ * function does not wait for the agent's reply: tapwall_decider_refused() counts answers that came
+ * too late. Questions may be answered in any order, or not at all. */
 TAPWALL_PUBLIC int tapwall_decider_answer(struct tapwall_decider *decider, uint64_t id,
 	enum tapwall_verdict verdict, enum tapwall_scope scope, double ttl_s,
 	struct tapwall_error *error);
-/* Returns the number of answers that the agent refused, as far as replies were read by
- * tapwall_decider_next(): to questions that are unknown, answered, or overdue. */
+/* Returns the number of answers that the agent refused because their question was unknown, answered
+ * or overdue. tapwall_decider_next() reads the agent's replies: refusals that it has not read yet
+ * do not count. */
 TAPWALL_PUBLIC uint64_t tapwall_decider_refused(const struct tapwall_decider *decider);
 /* As tapwall_events_fd(). */
 TAPWALL_PUBLIC int tapwall_decider_fd(const struct tapwall_decider *decider);
@@ -460,16 +465,16 @@ struct tapwall_record {
 	bool until_policy; /* end with the next policy, if that is earlier; only without from_port */
 };
 
-/* Installs a record. A change of the policy that removes its rule ends it, too. Returns the number of
- * answers that are now in force: one for each pair of addresses and end that asks. -EPERM if a rule
- * denies the connection, -EEXIST if the policy allows it without a record, -ENOENT if no port of the
- * host judges it or there is no such workload, -EACCES, -EINVAL, -ENOSPC. After an error nothing is
- * installed, except after -ENOSPC. */
+/* Installs a record. It also ends when a change of the policy removes the rule that asks. Returns
+ * the number of answers that are now in force: one for each pair of addresses and end that asks.
+ * -EPERM if a rule denies the connection, -EEXIST if the policy allows it without a record, -ENOENT
+ * if no port of the host judges it or there is no such workload, -EACCES, -EINVAL, -ENOSPC. After
+ * an error nothing is installed, except after -ENOSPC. */
 TAPWALL_PUBLIC int tapwall_record_install(struct tapwall_handle *agent,
 	const struct tapwall_record *record, struct tapwall_error *error);
 
-/* The connections and answers to remove: those to which all fields apply that are not NULL or 0. Set
- * `size` to sizeof(struct tapwall_filter). */
+/* Selects connections and answers to remove: those that match every field that is not NULL or 0.
+ * Set `size` to sizeof(struct tapwall_filter). */
 struct tapwall_filter {
 	size_t size;
 	const char *proto;
@@ -488,9 +493,9 @@ struct tapwall_removed {
 	uint64_t answers; /* of deciders, and installed ones */
 };
 
-/* Ends connections, and removes answers about them. Their next packet is judged as that of a new
- * connection: a TCP connection that was open does not go on. `ret` may be NULL. -EINVAL if the filter matches everything and `all`
- * is false, -EACCES. */
+/* Ends connections, and removes answers about them. The next packet of such a connection is judged
+ * as that of a new one: a TCP connection that was open does not go on. `ret` may be NULL. -EINVAL
+ * if the filter matches everything and `all` is false, -EACCES. */
 TAPWALL_PUBLIC int tapwall_record_remove(struct tapwall_handle *agent,
 	const struct tapwall_filter *filter, struct tapwall_removed *ret,
 	struct tapwall_error *error);
@@ -551,13 +556,15 @@ struct tapwall_applied {
 #define TAPWALL_ALLOW_UNPROTECT 2u /* even if it leaves a protected port unfiltered */
 
 /* Puts a policy in force, whole or not at all. `source` names it in status and log; NULL: "api".
- * *ret, unless `ret` is NULL, is set if the agent read the policy, also if it refused it: then its
- * diagnostics say where and why. Otherwise it becomes NULL. -EINVAL if the policy is invalid,
- * -EACCES if the socket may not change the policy, -EMSGSIZE if it is larger than 16 MiB. */
+ * `ret` may be NULL. *ret is set if the agent read the policy, even if it refused the policy; the
+ * diagnostics in *ret then say where and why. Otherwise *ret becomes NULL. -EINVAL if the policy is
+ * invalid, -EACCES if the socket may not change the policy, -EMSGSIZE if the policy is larger than
+ * 16 MiB. */
 TAPWALL_PUBLIC int tapwall_policy_set(struct tapwall_handle *agent, const char *text, size_t len,
 	const char *source, unsigned int flags, struct tapwall_applied **ret,
 	struct tapwall_error *error);
-/* Returns a diagnostic, in the order of the text, or NULL from `n_diagnostics` on. */
+/* Returns the diagnostic number `index`, in the order of the text. NULL if there is no such
+ * diagnostic. */
 TAPWALL_PUBLIC const struct tapwall_diagnostic *tapwall_applied_diagnostic(
 	const struct tapwall_applied *applied, size_t index);
 TAPWALL_PUBLIC void tapwall_applied_free(struct tapwall_applied *applied);

@@ -7,9 +7,9 @@
  *
  * Errors:     every function that fails throws tapwall::error, which has the parts of struct
  *             tapwall_error. Destructors do not throw.
- * Ownership:  objects can be moved, not copied. get() returns the C object, which stays owned, so that
- *             every function of tapwall.h can be used. Rows are those of the C interface: valid until
- *             the next one.
+ * Ownership:  objects can be moved, not copied. get() returns the C object, for functions of
+ *             tapwall.h that have no wrapper; the C++ object still owns it. Rows are those of the C
+ *             interface: valid until the next one is read.
  * ABI:        that of tapwall.h. All of this header is compiled into the program.
  */
 #ifndef TAPWALL_HPP

@@ -18,13 +18,13 @@
 
 #include <tapwall.h>
 
-/* A workload, or else an address. */
+/* Returns the name of the workload, or the address if no workload has it. */
 static const char *name_of(const struct tapwall_end *end)
 {
 	return *end->workload ? end->workload : end->address;
 }
 
-/* Returns for how many seconds FILE allows the connection, 0: not at all. */
+/* Returns the number of seconds for which FILE allows the connection; 0: not at all. */
 static int allowed_seconds(const char *file, const struct tapwall_question *question)
 {
 	FILE *lines = fopen(file, "r");
@@ -64,7 +64,7 @@ static int decide(
 		decider, question->id, TAPWALL_DENY, TAPWALL_CONNECTION, 0, NULL);
 }
 
-/* A loop of its own, as a program would have that waits for other things too. */
+/* Waits with poll(), so that the loop can wait for other descriptors, too. */
 static int loop(struct tapwall_decider *decider, const char *file, struct tapwall_error *error)
 {
 	struct pollfd poll_fd = {.fd = tapwall_decider_fd(decider), .events = POLLIN};

@@ -42,7 +42,7 @@ static void test_answer(void **state)
 	assert_true(expired(TW_V_ALLOW, NOW - 10, NOW + 1, EPOCH - 1));
 }
 
-/* However many ports ask, the sum of what they may add fits in the other half. */
+/* When half of the entries are used, the quotas of all ports together fit in the other half. */
 static void test_quota(void **state)
 {
 	assert_int_equal(tw_answers_quota(0, 0), TW_ANSWERS_PORT);

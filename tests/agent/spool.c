@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Unit tests of the spool: what is not acknowledged is kept, in memory and on disk, within its bounds. */
+/* Unit tests of the spool: it keeps rows until they are acknowledged, in memory and on disk, within its bounds. */
 #include "tests/agent/test.h"
 
 #include <dirent.h>
@@ -19,7 +19,7 @@
 
 #define MIB	     (1u << 20)
 #define WAIT_NS	     60000000000ull
-#define ROWS_PER_MIB 15000 /* about this number of rows has a chunk */
+#define ROWS_PER_MIB 15000 /* rows per MiB, about */
 
 struct fixture {
 	char dir[64];
@@ -28,7 +28,7 @@ struct fixture {
 	struct tw_event_reader rows;
 	uint64_t reader;
 	uint64_t added; /* value of the last row */
-	/* What was read. */
+	/* State of the reader. */
 	uint64_t began; /* journal in which the reader began */
 	uint64_t journal;
 	uint64_t next;	  /* position to continue from */
@@ -65,7 +65,7 @@ static int teardown(void **state)
 	tw_spool_remove(f->dir);
 	tw_event_reader_done(&f->rows);
 	tw_dictionary_clear(&f->names);
-	/* What is left there would be a file that the spool does not know. */
+	/* If the directory still exists, it has a file that the spool does not know. */
 	assert_int_equal(access(f->dir, F_OK), -1);
 	free(f);
 	return 0;
@@ -181,7 +181,7 @@ static struct tw_spool_state state_of(const struct fixture *f)
 	return state;
 }
 
-/* What is acknowledged is forgotten, and nothing else. */
+/* The spool forgets acknowledged rows, and no others. */
 static void test_acks(void **state)
 {
 	struct fixture *f = *state;
@@ -198,7 +198,7 @@ static void test_acks(void **state)
 
 	assert_int_equal(tw_spool_ack(f->spool, f->journal, 401), 0);
 	assert_int_equal(kept(f), 600);
-	/* Neither what was not sent, nor another agent's. */
+	/* Rows that were not sent, and rows of another agent, cannot be acknowledged. */
 	assert_int_equal(tw_spool_ack(f->spool, f->journal, 1002), -EINVAL);
 	assert_int_equal(tw_spool_ack(f->spool, f->journal, UINT64_MAX), -EINVAL);
 	assert_int_equal(tw_spool_ack(f->spool, f->journal + 2, 1), -EINVAL);
@@ -227,7 +227,7 @@ static void test_continues(void **state)
 	assert_int_equal(tw_spool_ack(f->spool, f->journal, 9001), 0);
 	tw_spool_close(f->spool, f->reader);
 	add(f, 100);
-	/* It had stored more than it could acknowledge. */
+	/* The reader had stored more rows than it acknowledged. */
 	f->last = 12345;
 	open_at(f, f->journal, 12346);
 	read_all(f, 12346);
@@ -271,7 +271,7 @@ static void test_overflow(void **state)
 	assert_int_equal(f->n + f->skipped + 100, f->added);
 }
 
-/* What does not fit in memory goes to disk, and comes back in order. */
+/* Rows that do not fit in memory go to disk, and come back in order. */
 static void test_disk(void **state)
 {
 	struct fixture *f = *state;
@@ -314,7 +314,7 @@ static void test_disk(void **state)
 	assert_int_equal(spool.disk, 0);
 }
 
-/* The next agent takes over what an agent that ended has kept. */
+/* The next agent takes over the rows that the previous one kept. */
 static void test_restart(void **state)
 {
 	struct fixture *f = *state;

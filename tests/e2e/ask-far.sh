@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# ask-far.sh: a decider at the slow path answers the questions of an agent over the link. The slow path's sockets
-# differ in what their clients may do; its death leaves questions to on-timeout and other traffic alone.
+# ask-far.sh: a decider at the slow path answers the questions of an agent over the link. What a client may do depends
+# on the socket. When the slow path dies, on-timeout decides the questions, and other traffic is not affected.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -78,8 +78,8 @@ decide slowd "echo \"\$TAPWALL_RULE \$TAPWALL_TO:\$TAPWALL_TO_PORT\" >>'$lab/ask
 check "a decider at the slow path subscribes at the agent" within 20 deciders 1
 check "it allows a connection" becomes connected 1 tcp 10.0.0.12 7001
 equal "and was told about it" "asks 10.0.0.12:7001" "$(tail -n 1 "$lab/asked")"
-# tapwall-slowd also follows the agent's events on the connection. A question does not wait for them: without this, each
-# answer took 50 ms.
+# tapwall-slowd also follows the agent's events on the connection. If questions waited for events, each answer would
+# take 50 ms.
 begin g2 udp7005 echo udp 7005
 no_decider
 "$TW_BUILD/tests/e2e/asker" decider "$slow/slowd.sock" 64 host-a >"$lab/asker" 2>&1 &

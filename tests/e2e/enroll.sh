@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# enroll.sh: hosts enroll at the slow path with a token, once; everything else that comes without a certificate is
-# refused, and says so. tapwalld connects with what `tapwall enroll` wrote.
+# enroll.sh: a host enrolls at the slow path with a token, which is valid once. Any other request without a certificate
+# is refused with an error. tapwalld connects with the files that `tapwall enroll` wrote.
 # shellcheck disable=SC2119,SC2120,SC2317 # options are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -128,7 +128,7 @@ check "under the token's name" sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/s
 token host-c
 "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --revoke host-c
 check "a revoked name: its token is refused" refused 'was revoked after the token was made' enroll --replace
-is_later() { # than the revocation, which covers tokens of the same second
+is_later() { # true if a token made now is newer than the revocation, which covers tokens of the same second
 	[ "$(date +%s)" -gt "$(cut -d ' ' -f 2 "$slow/revoked")" ]
 }
 within 20 is_later || bail "time passes"

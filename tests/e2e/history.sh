@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# history.sh: what guests do appears in the history, once, with its fields: also after the slow path or the agent was
-# killed, and after the disk was full.
+# history.sh: the history has each connection and denial of the guests once, with all fields, even if the slow path or
+# the agent was killed or the disk was full.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -26,7 +26,7 @@ with_slow_path() {
 history() { # OPTION…
 	"$TW_BUILD/tapwall" history "$@" --slow "$slow/slowd.sock"
 }
-rows() { # JQ FILTER: prints the rows that it selects, by their source port
+rows() { # JQ FILTER: prints the source port of each row that the filter selects
 	history --limit 0 --json | jq -c "select(.summary | not) | select($1) | .from.port"
 }
 has() { # N JQ FILTER

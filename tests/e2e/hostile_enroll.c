@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* hostile_enroll PORT FILE WHAT: hosts that enroll at 127.0.0.1:PORT with the token in FILE, and do what they should
- * not. Prints the result.
+/* hostile_enroll PORT FILE WHAT: enrolls at 127.0.0.1:PORT with the token in FILE, as a misbehaving host. Prints the
+ * result. WHAT is one of:
  *
  *	agents    asks for the list of agents instead
- *	guess     sends another secret, then, on the same connection, that of the token
+ *	guess     sends a wrong secret, then the token's on the same connection
  *	large     announces a message of 1 MiB
  *	half      sends half a message, and waits
  *	silent    sends nothing, and waits
- *	forged    a request for a certificate that is not signed by its own key
- *	rsa       a request with an RSA key
- *	proud     a request that asks for another name, for a CA and for the purpose of a slow path: prints what the
- *	          certificate says
- *	race      eight connections at once: prints how many got a certificate
+ *	forged    sends a request for a certificate that is not signed by its own key
+ *	rsa       sends a request with an RSA key
+ *	proud     asks for another name, for a CA and for the purpose of a slow path: prints what the certificate
+ *	          says
+ *	race      makes eight connections at once: prints how many got a certificate
  */
 #include <errno.h>
 #include <gnutls/x509.h>
@@ -80,7 +80,7 @@ static struct tw_buf make_request(bool rsa)
 	return request;
 }
 
-/* Changes a byte of a request in the middle, which is of the key or what is signed with it. */
+/* Changes a byte in the middle of a request, so that its signature is wrong. */
 static struct tw_buf make_forged(void)
 {
 	struct tw_buf request = make_request(false);

@@ -123,7 +123,7 @@ equal "many connections from another address" closed "$(hostile raw 7433 crowd)"
 check "... replace each other" within 20 grep -q '127.0.0.3:.*refused: too many other connections' "$lab/slowd.log"
 wait "$patient"
 check "... not those of other addresses" within 20 grep -q '127.0.0.2:.*refused: the handshake took longer' "$lab/slowd.log"
-slowd_memory() { # KiB, at most
+slowd_memory() { # prints its peak memory in KiB
 	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$slowd/status"
 }
 before=$(slowd_memory)

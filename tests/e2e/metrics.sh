@@ -25,11 +25,11 @@ is_above() { # FIGURE NUMBER
 is_figure() { # FIGURE NUMBER
 	[ "$(figure "$1")" = "$2" ]
 }
-# Lines that are no comment, and not NAME{LABELS} NUMBER.
+# Prints lines that are neither HELP or TYPE comments nor NAME{LABELS} NUMBER.
 strange() { # FILE
 	grep -v '^# \(HELP\|TYPE\) ' "$1" | grep -Ev '^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9]+$'
 }
-# Families have one HELP and one TYPE, and each line belongs to the family before it.
+# True if each family has one HELP, and each line belongs to the family before it.
 families() { # FILE
 	awk '$2 == "HELP" && help[$3]++ { exit 1 }
 		$2 == "TYPE" { name = $3; type = $4 }

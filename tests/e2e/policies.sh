@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# policies.sh: tapwall-slowd stores versions of policies and puts them in force at two agents. One refuses a
-# version, one is away, and at one another policy is applied by hand. The store survives SIGKILL and damage.
+# policies.sh: tapwall-slowd stores versions of policies and puts them in force at two agents. An agent may refuse
+# a version, be away, or get another policy by hand. The store survives SIGKILL. If it is damaged, tapwall-slowd
+# still serves the agents.
 #
 #	  slow                       host
 #	[ tapwall-slowd, host-b ]──veth──[ host-a, guests ]

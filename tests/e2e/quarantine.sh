@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# quarantine.sh: nothing passes at the port of a workload in quarantine, in either direction, also of established
-# connections that are cut through, until it is lifted or its time is over. Policies and restarts do not free it.
+# quarantine.sh: while a workload is in quarantine, nothing passes at its port in either direction, not even frames of
+# connections that are cut through. The quarantine ends when it is lifted or its time is over. A policy or a restart
+# does not end it.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

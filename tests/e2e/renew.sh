@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # renew.sh: agent and slow path renew their certificates in the last third of their validity, without a restart and
-# without a cut of the link. What cannot be renewed, and the end of the CA, is told in time.
+# with the link up. They report a renewal that fails, and the end of the CA's certificate, in time.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

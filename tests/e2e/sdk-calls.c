@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* sdk-calls ADDRESS: uses libtapwall as a program would, and prints what it got. sdk.sh builds it against
- * the installed copy, runs it on an agent whose policy has w1, w2 and the rules of sdk.sh, and compares. */
+/* sdk-calls ADDRESS: uses libtapwall as a program would, and prints the results. sdk.sh builds it against
+ * the installed copy, runs it on an agent whose policy has w1, w2 and the rules of sdk.sh, and compares the
+ * output. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +94,7 @@ static void show_tables(struct tapwall_handle *agent)
 	tapwall_list_free(list);
 }
 
-/* The events so far, and the wait for one that does not come. */
+/* Reads the events so far, and then waits for one that does not come. */
 static void show_events(struct tapwall_handle *agent)
 {
 	struct tapwall_events_options options = {

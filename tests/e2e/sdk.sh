@@ -13,7 +13,7 @@ mkdir "$lab/built"
 check "it installs" meson install -C "$TW_BUILD" --no-rebuild --quiet --destdir "$installed" --tags runtime,devel,man
 pc=$(find "$installed" -name tapwall.pc)
 [ -s "$pc" ] || bail "pkg-config finds it"
-# pkg-config --libs prints the path in the directory.
+# With a sysroot, pkg-config --libs prints paths below that directory.
 PKG_CONFIG_LIBDIR=$(dirname "$pc")
 PKG_CONFIG_SYSROOT_DIR=$installed
 export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR
@@ -37,7 +37,7 @@ equal "which are those of the header" "$(in_map)" "$(in_header | sort)"
 equal "the static library defines the same" "$(in_map)" \
 	"$(nm --defined-only "$(dirname "$library")/libtapwall.a" | sed -n 's/.* [TDBRV] //p' | sort)"
 equal "its name" libtapwall.so.1 "$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
-# It neither ends the process nor prints, whatever happens.
+# The library must neither end the process nor print.
 equal "it calls nothing that a library must not" "" "$(nm -D --undefined-only "$library" | sed 's/.* //; s/@.*//' |
 	grep -E '^(_?exit|abort|_Exit|quick_exit|__assert.*|__.*_chk_fail|v?f?printf|__v?f?printf_chk|f?puts|f?putc|putchar|perror|fwrite|v?dprintf|write|v?syslog|std(out|err)|signal|sigaction|fork|pthread_create)$')"
 

@@ -38,7 +38,7 @@ read_rows() { # N [ack]: prints what the reader says at its end
 	grep -v '^rows' "$lab/rows.new" >>"$lab/rows"
 	tail -n 1 "$lab/rows.new"
 }
-connections() { # prints how many connections to the ports have ended in the rows, and how many packets they had
+connections() { # prints the numbers of connections to the ports that the rows report as ended, and of their packets
 	awk '$1 == "close" && $3 > 7000 && $3 < 7011 { n++; packets += $10 } END { print n + 0, packets + 0 }' "$lab/rows"
 }
 reported() { # KIND FROM-INTERFACE TO-INTERFACE PORT STATE
@@ -71,7 +71,7 @@ equal "each connection has ended once" "1400 1400" "$(connections)"
 equal "with the ports of both ends" "tap1 tap2" "$(awk '{ print $4, $5 }' "$lab/rows" | sort -u)"
 equal "and the times of its only packet" 0 "$(awk '$7 != $8 || $8 < 1000' "$lab/rows" | wc -l)"
 
-# The sum of packets over the rows, each counted once although a reader that was killed may have stored some twice.
+# Prints the sum of packets over the rows. A killed reader may have stored rows twice; each row counts once.
 packets() {
 	awk 'NF == 11 && $1 == "close" && $3 > 7000 && $3 < 7011 && !seen[$9]++ { n += $10 } END { print n + 0 }' \
 		"$lab/outage.1" "$lab/outage.2"
@@ -85,7 +85,7 @@ follow() { # N: follows until it is killed
 	reader=$!
 	children="$children $reader"
 }
-passed() { # prints how many packets of connections have left guest 1: a busy host drops some before
+passed() { # prints the number of packets that the firewall let pass; a busy host drops some before it
 	tapwall counters --json | jq -s 'map(select(.reason == "policy" or .reason == "established").out) | add'
 }
 before=$(passed)
@@ -99,7 +99,7 @@ wait "$reader" 2>/dev/null
 begun=$(date +%s%N)
 for i in $(seq "$rounds"); do
 	shoot "$n"
-	[ "$rounds" = 1 ] || within 5 false # this is the rate, 30,000 a second or less
+	[ "$rounds" = 1 ] || within 5 false # keeps the rate at 30,000 connections a second or less
 done
 say "$((rounds * n * 10)) datagrams in $((($(date +%s%N) - begun) / 1000000)) ms without a reader: $(tapwall status --json | jq -c .slow_path.events)"
 follow 2

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* spooler: a reader that stores events and acknowledges them, as the slow path does.
  *
- *	spooler SOCKET POSITION N [ack]    continues where the file POSITION says, which it keeps up to date, and
- *	                                   ends after N rows. Prints a line for each row: its kind, source port,
+ *	spooler SOCKET POSITION N [ack]    continues at the position in the file POSITION, keeps that file up to date,
+ *	                                   and ends after N rows. Prints a line for each row: its kind, source port,
  *	                                   destination port, interfaces of both ends, state, the ages of its first and
- *	                                   last packet in ms, number, packets from its source, and a period. Last:
- *	                                   rows, losses, and what the agent keeps
- *	spooler SOCKET future              acknowledges what does not exist; prints the errors
+ *	                                   last packet in ms, number, packets from its source, and a period. The last
+ *	                                   line has the numbers of rows, of losses, and of events that the agent keeps
+ *	spooler SOCKET future              acknowledges rows that do not exist; prints the errors
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static void print_rows(uint64_t max)
 	}
 }
 
-/* Stores the position, which is the number behind the last row printed. */
+/* Stores the position: the number of the row after the last one printed. */
 static void store_position(const char *path, uint64_t next)
 {
 	char temporary[4096];
@@ -130,7 +130,7 @@ static void read_position(const char *path)
 	fclose(file);
 }
 
-/* Returns the number behind the last row that was printed. */
+/* Returns the number of the row after the last one printed. */
 static uint64_t next_of(uint64_t before, uint64_t max)
 {
 	uint64_t fresh = n - before;

@@ -42,7 +42,7 @@ static void write_rows(const struct history_file *file)
 	tw_history_free(history);
 }
 
-/* What was found in an answer. */
+/* The rows found by a request. */
 struct found {
 	unsigned int seen[ROWS]; /* by source port - 1000 */
 	unsigned int rows, warnings;

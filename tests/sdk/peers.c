@@ -100,7 +100,7 @@ static void add_response(struct tw_buf *out, Tapwall__V1__Response *response)
 	assert_int_equal(tw_link_pack(out, &response->base), 0);
 }
 
-/* Opens events at a peer with this answer, and returns what the first event is. */
+/* Opens events at a peer with this answer. Returns the result of reading the first event. */
 static int first_event(const struct tw_buf *answer, struct tapwall_error *error)
 {
 	struct tapwall_handle *agent = NULL;
@@ -114,7 +114,7 @@ static int first_event(const struct tw_buf *answer, struct tapwall_error *error)
 	assert_string_equal(tapwall_agent_version(agent), "9.9");
 	assert_int_equal(tapwall_events_open(agent, NULL, &events, error), 0);
 	got = tapwall_events_next(events, TAPWALL_FOREVER, &event, error);
-	/* An error stays. */
+	/* After an error, the stream keeps returning it. */
 	if (got < 0)
 		assert_int_equal(tapwall_events_next(events, 0, &event, error), got);
 	tapwall_events_free(events);
@@ -132,7 +132,7 @@ static void peers_that_lie_are_refused(void **state)
 	tw_auto_buf struct tw_buf answer = {0};
 	uint32_t rule = 7;
 
-	assert_int_equal(first_event(&answer, &error), -EPIPE); /* nothing, and the end */
+	assert_int_equal(first_event(&answer, &error), -EPIPE); /* closes without an answer */
 	tw_buf_add(&answer, "\xff\xff\xff\xff", 4);
 	assert_int_equal(first_event(&answer, &error), -EMSGSIZE);
 	tw_buf_reset(&answer);
@@ -141,7 +141,7 @@ static void peers_that_lie_are_refused(void **state)
 	tw_buf_reset(&answer);
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_EVENTS;
 	response.events = &batch;
-	batch.rows = 3; /* of which the column has two */
+	batch.rows = 3; /* the column `kind` has only two */
 	batch.next = 3;
 	batch.kind.data = (uint8_t *)(uintptr_t)kinds;
 	batch.kind.len = sizeof(kinds);
@@ -152,7 +152,7 @@ static void peers_that_lie_are_refused(void **state)
 	add_response(&answer, &response);
 	assert_int_equal(first_event(&answer, &error), 1);
 	tw_buf_reset(&answer);
-	batch.n_rule = 1; /* of two rows, and not defined */
+	batch.n_rule = 1; /* one rule for two rows, and not defined */
 	batch.rule = &rule;
 	add_response(&answer, &response);
 	assert_int_equal(first_event(&answer, &error), -EBADMSG);
@@ -191,7 +191,7 @@ static void another_protocol_is_refused(void **state)
 	stop_peer(&peer);
 }
 
-/* An answer of another kind, and none at all. */
+/* The peer gives an answer of another kind, or none at all. */
 static void wrong_answers_are_refused(void **state)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -240,7 +240,7 @@ static void memory_may_run_out(void **state)
 		if (!got)
 			got = tapwall_status_get(agent, &status, &error);
 		tw_alloc_fail_after(0);
-		/* A message that cannot be unpacked for want of memory looks malformed. */
+		/* If memory runs out while a message is unpacked, the message looks malformed. */
 		assert_true(!got || got == -ENOMEM || got == -EBADMSG);
 		assert_true(
 			got || (status->n_degraded == 2 && !strcmp(status->degraded[1], "two")));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The store of policies: versions and wishes survive SIGKILL and a full disk, damage is found, and
- * what agents want is never dropped. */
+/* Unit tests of the store of policies: versions and wishes survive SIGKILL and a full disk, damage is
+ * found, and a version that an agent wants is never dropped. */
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -140,7 +140,7 @@ static void test_versions(void **state)
 	version.sha256[0] ^= 1;
 	assert_int_equal(tw_policies_find(f.policies, version.sha256), 0);
 	assert_int_equal(tw_policies_get(f.policies, 4, &version, NULL, &err), -ENOENT);
-	/* A version has a greatest size. */
+	/* The size of a version is limited. */
 	tw_buf_reset(&text);
 	tw_buf_extend(&text, TW_POLICIES_TEXT_MAX + 1);
 	assert_int_equal(add_text(&f, text.data, text.len, &number), -EFBIG);
@@ -298,7 +298,7 @@ static void test_full(void **state)
 	assert_true(add_text(&f, text, sizeof(text) - 60, &number) < 0);
 	assert_int_equal(count_versions(&f), n);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-	/* It works again once there is space, and after a start. */
+	/* The store works again once there is space, and after it is opened again. */
 	assert_int_equal(add_text(&f, text, sizeof(text) - 61, &number), 0);
 	open_again(&f, &plenty);
 	assert_int_equal(count_versions(&f), n + 1);

@@ -124,7 +124,7 @@ static int dial(void)
 	return fd;
 }
 
-/* Reads until the server closes; returns the length, or -1 if it does not within 20 s. Frees the fd. */
+/* Reads until the server closes, and closes `fd`. Returns the length, or -1 if the server sends nothing for 20 s. */
 static ssize_t hear(int fd, char reply[REPLY_MAX])
 {
 	size_t len = 0;
@@ -226,7 +226,7 @@ static void one_byte_at_a_time(void **state)
 	assert_memory_equal(reply, "HTTP/1.1 404 ", 13);
 }
 
-/* Connections that say nothing take all places, until their time is over. Further ones are closed at once. */
+/* Silent connections take all places until they time out. Further connections are closed at once. */
 static void silent(void **state)
 {
 	int fds[TW_METRICS_CLIENTS + 2];
