@@ -45,7 +45,7 @@ int tw_sdk_ask(struct tapwall_handle *agent, Tapwall__V1__Request *request,
 /* Waits for the next response, as tw_link_receive_within() does. The caller frees *ret. */
 int tw_sdk_receive_any(struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret,
 	struct tapwall_error *error);
-/* Copies the error of a response, which has one, for the caller. Returns its code. */
+/* Copies the error of a response for the caller, and returns its code. The response must have one. */
 int tw_sdk_refused(const Tapwall__V1__Response *response, struct tapwall_error *error);
 /* Works like tw_sdk_receive_any(), but fails if the response has an error. */
 int tw_sdk_receive(struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret,

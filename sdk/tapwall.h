@@ -29,7 +29,7 @@
  *             close-on-exec. After fork(), only one of the processes may use an object.
  * Waiting:    `wait_ms` is the longest time to wait, TAPWALL_FOREVER, or 0 to return at once. A
  *             signal that the process handles ends a wait with -EINTR.
- * Stability:  docs/sdk.md says what stays compatible and for how long. Structs that the library
+ * Stability:  see docs/sdk.md for what stays compatible and for how long. Structs that the library
  *             returns may grow at their end; do not copy them by size or put them into arrays.
  *             Enumerations may grow: handle values that are not listed here.
  */
