@@ -46,6 +46,6 @@ void tw_renewal_init(struct tw_renewal *renewal, const struct tw_identity_files 
 void tw_renewal_done(struct tw_renewal *renewal);
 /* Takes the validity of the certificate that was read from the file. */
 void tw_renewal_set(struct tw_renewal *renewal, const struct tw_identity *identity);
-/* Renews the certificate if it is due, and warns if it ends soon. `peer` is NULL while there is no
- * connection. Must be called a few times a second. */
+/* Renews the certificate if it is due, and warns if it expires soon. `peer` is NULL while there is
+ * no connection. Must be called a few times a second. */
 void tw_renewal_tick(struct tw_renewal *renewal, struct tw_peer *peer);

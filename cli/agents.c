@@ -45,7 +45,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 		tw_sheet_cell(sheet, TW_STYLE_WARN, "%s", a->connected ? "" : a->why);
 }
 
-/* Prints when certificates of the slow path itself end, if that is soon. */
+/* Prints when the slow path's own certificates expire, if they expire soon. */
 static void tell_state(const Tapwall__V1__Response *response, void *arg)
 {
 	const Tapwall__V1__SlowState *s = response->slow_state;

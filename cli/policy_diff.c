@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tapwall policy diff: compares two stored versions by what they mean. */
+/* tapwall policy diff: compares two stored versions by their meaning. */
 #include <errno.h>
 #include <stdio.h>
 

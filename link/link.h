@@ -69,7 +69,7 @@ int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, s
  * any other. */
 int tw_link_receive(struct tw_link_client *client, Tapwall__V1__Response **ret, struct tw_err *err);
 /* As tw_link_receive(), but waits at most `wait_ms`; negative: for ever. -EAGAIN if no whole response
- * came by then, -EINTR if a signal came. After either the caller may go on. */
+ * came by then, -EINTR if a signal came. After either, the caller may call again. */
 int tw_link_receive_within(struct tw_link_client *client, int wait_ms, Tapwall__V1__Response **ret,
 	struct tw_err *err);
 /* True if a whole response is already buffered, so that tw_link_receive() will not wait. */

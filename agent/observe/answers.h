@@ -65,8 +65,8 @@ bool tw_answers_open(struct tw_answers *answers, const struct tw_asked *asked);
  * the answer is invalid; or another negative errno. */
 int tw_answers_write(struct tw_answers *answers, const struct tw_asked *asked,
 	const struct tw_answer_given *given);
-/* Writes an answer before any question. `key` is that of a question, of scope TW_ASK_CONNECTION, which must not be
- * open. Returns 0; -EINVAL if the answer is invalid; -ENOSPC if the port that pays has too many; or another
+/* Writes an answer before any question. `key` is the key of a question with scope TW_ASK_CONNECTION. That question must
+ * not be open. Returns 0; -EINVAL if the answer is invalid; -ENOSPC if the port that pays has too many; or another
  * negative errno. */
 int tw_answers_install(struct tw_answers *answers, const struct tw_ask_key *key, uint32_t payer_id,
 	const struct tw_answer_given *given);

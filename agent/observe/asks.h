@@ -60,7 +60,7 @@ void tw_asks_leave(struct tw_asks *asks, struct tw_decider *decider);
  * negative errno from the kernel. */
 int tw_asks_answer(struct tw_asks *asks, uint64_t id, const struct tw_answer_given *given);
 
-/* Answers a question before it is asked, and open ones that the answer covers. `key` and `payer_id` are those of the
+/* Answers a question in advance, and the open questions that the answer covers. `key` and `payer_id` are those of the
  * question. Returns as tw_answers_install() does. */
 int tw_asks_install(struct tw_asks *asks, const struct tw_ask_key *key, uint32_t payer_id,
 	const struct tw_answer_given *given);

@@ -39,7 +39,7 @@ int tw_spool_disk_new(int dir_fd, struct tw_spool_disk **ret);
 /* Waits up to `wait_ms` for the jobs that were submitted, and ends the thread. False if the disk hangs: the thread then
  * goes on, and nothing that it uses may be freed. NULL is fine. */
 bool tw_spool_disk_stop(struct tw_spool_disk *disk, unsigned int wait_ms);
-/* Frees it after tw_spool_disk_stop() was true. NULL is fine. */
+/* Frees `disk`. May be called only after tw_spool_disk_stop() has returned true. NULL is fine. */
 void tw_spool_disk_free(struct tw_spool_disk *disk);
 
 void tw_spool_disk_submit(struct tw_spool_disk *disk, struct tw_spool_job *job);

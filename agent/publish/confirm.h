@@ -8,8 +8,8 @@
  * Invariants: 1. The agent returns by itself: neither a client nor the slow path is needed.
  *             2. An agent that ends before the confirmation returns when it starts again, because
  *                the new policy may be why it ended (tests/e2e/confirm.sh).
- *             3. Several policies that must be confirmed, one after another, return to the last one
- *                that was confirmed.
+ *             3. If several policies that must be confirmed follow one another, the agent returns
+ *                to the last policy that was confirmed.
  * Callers:    agent/publish/apply.c, agent/daemon.c, agent/turn.c, agent/answer/; one thread.
  */
 #pragma once
