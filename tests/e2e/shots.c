@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 		}
 		/* Fails if the port is in use; the kernel then chooses another one. */
 		from.sin_port = htons((uint16_t)(first ? atoi(first) + shots : 0));
-		bind(fd, (const struct sockaddr *)&from, sizeof(from));
+		(void)!bind(fd, (const struct sockaddr *)&from, sizeof(from));
 		for (int i = 3; i < argc; i++) {
 			to.sin_port = htons((uint16_t)atoi(argv[i]));
 			/* A datagram that is refused at once is missing at the receiver, where it

@@ -8,6 +8,7 @@
  *	                                   line has the numbers of rows, of losses, and of events that the agent keeps
  *	spooler SOCKET future              acknowledges rows that do not exist; prints the errors
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,8 +173,7 @@ static void follow(const char *path, uint64_t max, bool acks)
 		}
 		tapwall__v1__response__free_unpacked(response, NULL);
 	}
-	printf("rows %llu lost %llu kept %llu\n", (unsigned long long)n,
-		(unsigned long long)(lost + reader.lost), (unsigned long long)kept);
+	printf("rows %" PRIu64 " lost %" PRIu64 " kept %" PRIu64 "\n", n, lost + reader.lost, kept);
 }
 
 /* Waits for an answer, and prints its error. */

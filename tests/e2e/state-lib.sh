@@ -63,5 +63,5 @@ source_of() {
 }
 
 sound() {
-	[ -z "$(degraded)" ]
+	tapwall status --json | jq -es 'any(.[]; .degraded == [])'
 }

@@ -103,6 +103,8 @@ for file in $all_files; do
 done
 echo '# older' >>"$lab/state/policy.yaml"
 check "a policy.yaml that was changed is written again" within 20 cmp "$lab/policy.yaml" "$lab/state/policy.yaml"
+# The agent answers once all its files are in place. A file that is still staged would be renamed at the next start.
+check "… and of its end" within 20 sound
 stop_agent KILL
 rm "$lab/state"/*.json
 : >"$lab/agent.log"
