@@ -413,7 +413,11 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		}
 		agent->enforcement.generation = saved.generation;
 		tw_kept_load(&agent->enforcement);
-		tw_quarantines_load(&agent->quarantines, agent->enforcement.store);
+		if (!tw_quarantines_load(&agent->quarantines, agent->enforcement.store))
+			tw_degraded_begin(&agent->enforcement.degraded, TW_DEGRADED_QUARANTINE,
+				"%s in the state directory is damaged: workloads that were in quarantine are "
+				"free; repeat tapwall quarantine",
+				TW_STORE_QUARANTINE);
 		ret = open_host(agent, err);
 	}
 	if (!ret) {

@@ -6,8 +6,9 @@
 #pragma once
 
 enum tw_degraded {
-	TW_DEGRADED_STORE,  /* the state directory cannot be written */
-	TW_DEGRADED_POLICY, /* the text of the policy in force is unknown */
+	TW_DEGRADED_STORE,	/* the state directory cannot be written */
+	TW_DEGRADED_POLICY,	/* the text of the policy in force is unknown */
+	TW_DEGRADED_QUARANTINE, /* the list of quarantines was damaged at the start */
 	TW_DEGRADED__MAX
 };
 

@@ -13,11 +13,11 @@ typedef int tw_agent_answer(void *arg, const Tapwall__V1__Response *response);
 
 struct tw_agent_call {
 	const char *socket;
-	const char *file;  /* file that diagnostics are about; NULL: the one that the agent names */
-	bool patient;	   /* true for a stream: no time limit between answers */
-	bool raw;	   /* pass texts on unchanged, for JSON; otherwise they are cleaned */
-	bool slow;	   /* the socket is that of tapwall-slowd */
-	const char *agent; /* with `slow`: pass the request on to this agent; NULL: none */
+	const char *file; /* file that diagnostics are about; NULL: the file that the agent names */
+	bool patient;	  /* true for a stream: no time limit between answers */
+	bool raw;	  /* pass texts on unchanged, for JSON; otherwise they are cleaned */
+	bool slow;	  /* the socket is that of tapwall-slowd */
+	const char *agent;  /* with `slow`: pass the request on to this agent; NULL: none */
 	bool may_be_absent; /* print nothing if no agent runs */
 	tw_agent_answer *answer;
 	/* Called, if set, after the request is sent. The client lives until tw_agent_ask()

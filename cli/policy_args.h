@@ -39,7 +39,7 @@ static const struct tw_arg policy_args[] = {
 		.fallback = "all",
 		.offset = offsetof(struct tw_policy_options, agents),
 		.help = "push: want the policy at these agents; all is every agent, also "
-			"those that connect for the first time later"},
+			"agents that connect for the first time later"},
 	{.name = "message",
 		.type = TW_ARG_TEXT,
 		.letter = 'm',
@@ -85,7 +85,7 @@ static const struct tw_args_example policy_examples[] = {
 #define POLICY_DESCRIPTION                                                                      \
 	"*tapwall-slowd*(8) stores each policy that is pushed as a version, with its author "   \
 	"(the user that called *tapwall*), time, comment and SHA-256. It keeps the newest "     \
-	"1,000 versions, at most 256 MiB, and those that agents want.\n\n"                      \
+	"1,000 versions, at most 256 MiB, and versions that agents want.\n\n"                   \
 	"*push* checks a policy; an invalid one is refused with the place of each error, and "  \
 	"not stored. The command then prints what each agent said. An agent that is away "      \
 	"gets the version when it connects. One that refuses says why; the others are not "     \

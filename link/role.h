@@ -12,7 +12,7 @@
 enum tw_role {
 	TW_ROLE_VIEWER,	   /* requests that only read */
 	TW_ROLE_DECIDER,   /* a viewer's requests, and answers to rules that ask */
-	TW_ROLE_SLOW_PATH, /* a decider's requests, and those that set the policy */
+	TW_ROLE_SLOW_PATH, /* a decider's requests, and the requests that set the policy */
 	TW_ROLE_OPERATOR,  /* all */
 };
 

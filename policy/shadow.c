@@ -425,7 +425,7 @@ static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
 	return tw_vec_push(&s->near, earlier);
 }
 
-/* Lists, in order, the earlier rules that have only this key, and those that have more keys. Most
+/* Lists, in order, the earlier rules that have only this key, and the earlier rules that have more keys. Most
  * rules are neither. The search for the first kind ends at the rule's own point. */
 static int find_near_point(struct tw_shadow *s, uint32_t number)
 {

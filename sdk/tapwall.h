@@ -58,7 +58,7 @@ extern "C" {
  * changes its size. */
 struct tapwall_error {
 	int code;	 /* negative errno; 0: none */
-	char place[256]; /* what it is about: an address, a workload, line:column; may be empty */
+	char place[256]; /* subject: an address, a workload, line:column; may be empty */
 	char text[512];	 /* what is wrong */
 	char hint[256];	 /* what to do; may be empty */
 };
@@ -473,7 +473,7 @@ struct tapwall_record {
 TAPWALL_PUBLIC int tapwall_record_install(struct tapwall_handle *agent,
 	const struct tapwall_record *record, struct tapwall_error *error);
 
-/* Selects connections and answers to remove: those that match every field that is not NULL or 0.
+/* Selects connections and answers to remove. They match every field that is not NULL or 0.
  * Set `size` to sizeof(struct tapwall_filter). */
 struct tapwall_filter {
 	size_t size;

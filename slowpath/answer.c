@@ -167,7 +167,8 @@ static int no_agent(const struct tw_agents_row *row, const char *name, struct tw
 {
 	if (!row)
 		return tw_err_set(err, -ENOENT, tw_cleaned(name).text,
-			"tapwall agents lists those that have connected", "there is no such agent");
+			"tapwall agents lists the agents that have connected",
+			"there is no such agent");
 	return tw_err_set(
 		err, -EPIPE, row->name, "tapwall agents shows why", "the agent is not connected");
 }

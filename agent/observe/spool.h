@@ -45,7 +45,7 @@ struct tw_spool_batch {
 	uint64_t journal; /* as in EventBatch */
 	uint64_t first;
 	uint64_t
-		lost; /* rows dropped and events lost before this batch, besides those that it reports itself */
+		lost; /* rows and events lost before this batch, without the losses that it reports itself */
 };
 
 /* For status. */

@@ -25,7 +25,7 @@ static void name_part(const struct tw_spool_part *part, char name[NAME_MAX_LEN])
 		part->journal, part->first, part->rows, part->lost);
 }
 
-/* Reads a part from the name of its file. False if the name is not exactly the one that name_part() writes. */
+/* Reads a part from the name of its file. False if name_part() would write another name. */
 static bool read_name(const char *name, struct tw_spool_part *ret)
 {
 	char again[NAME_MAX_LEN];

@@ -45,6 +45,7 @@ int tw_quarantine_add(struct tw_enforcement *enforcement, const struct tw_quaran
 	if (!ret)
 		ret = tw_quarantines_save(enforcement->quarantines, enforcement->store, err);
 	if (!ret) {
+		tw_degraded_end(&enforcement->degraded, TW_DEGRADED_QUARANTINE);
 		tw_log(TW_LOG_WARNING, "workload %s is in quarantine, by %s: %s",
 			quarantine->workload, quarantine->who, quarantine->reason);
 		return 0;

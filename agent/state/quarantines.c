@@ -48,10 +48,11 @@ static void copy_text(char *to, size_t max, const json_t *row, const char *key)
 	snprintf(to, max, "%s", text ? text : "");
 }
 
-void tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store)
+bool tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store)
 {
 	json_t *root = tw_sealed_read_any(store, TW_STORE_QUARANTINE), *row, *port;
 	size_t i, k;
+	bool usable;
 
 	json_array_foreach (json_object_get(root, "quarantines"), i, row) {
 		struct tw_quarantine q = {
@@ -71,7 +72,9 @@ void tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *st
 			tw_log(TW_LOG_ERR, "out of memory: workload %s is NOT in quarantine",
 				q.workload);
 	}
+	usable = root || !tw_store_has(store, TW_STORE_QUARANTINE);
 	json_decref(root);
+	return usable;
 }
 
 void tw_quarantines_done(struct tw_quarantines *quarantines)

@@ -34,9 +34,9 @@ struct tw_quarantines {
 	TW_VEC(struct tw_quarantine) list;
 };
 
-/* Reads and writes quarantine.json. tw_quarantines_save() returns 0, or a negative errno with `err`
- * filled. */
-void tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store);
+/* Reads quarantine.json. False if it exists and cannot be used. */
+bool tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store);
+/* Writes quarantine.json. Returns 0, or a negative errno with `err` filled. */
 int tw_quarantines_save(
 	struct tw_quarantines *quarantines, struct tw_store *store, struct tw_err *err);
 void tw_quarantines_done(struct tw_quarantines *quarantines);

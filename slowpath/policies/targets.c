@@ -458,7 +458,7 @@ int tw_targets_know(
 		if (!tw_targets_find(targets, order->agents[i]) &&
 			!tw_agents_find(targets->setup.agents, order->agents[i]))
 			return tw_err_set(err, -ENOENT, tw_cleaned(order->agents[i]).text,
-				"tapwall agents lists those that have connected",
+				"tapwall agents lists the agents that have connected",
 				"there is no such agent");
 	return 0;
 }

@@ -87,4 +87,15 @@ check "it is in quarantine for six seconds" tapwall quarantine w1 --reason 'a te
 check "its port says so" port_is tap1 quarantined
 check "then it is not" within 20 port_is tap1 protected
 check "and talks" within 20 becomes connected 1 tcp 10.0.0.12 7004
+
+check "it is in quarantine again" tapwall quarantine w1 --reason 'a test'
+stop_agent KILL
+echo '{}' >"$lab/state/quarantine.json"
+start_agent --policy "$lab/policy.yaml" --viewer-socket "$lab/view.sock"
+check "the list was damaged: status says who may be free" prints 'quarantine.json .* is damaged: workloads that were in quarantine are free' \
+	tapwall status
+check "it is repeated" tapwall quarantine w1 --reason 'a test'
+check "then the host is no longer degraded" sh -c \
+	"'$TW_BUILD/tapwall' status --socket '$socket' --json | jq -es 'any(.[]; .degraded == [])'"
+check "and the port is shut" port_is tap1 quarantined
 finish
