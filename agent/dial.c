@@ -12,6 +12,7 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "link/address.h"
 #include "link/stream.h"
 
 #define MS_NS	   1000000u
@@ -120,7 +121,8 @@ static int dial_at(struct tw_dial *dial, const char *address, struct tw_err *err
 		.closed = closed,
 		.arg = dial};
 	tw_auto(tw_identity) struct tw_identity *identity = NULL;
-	struct tw_dial_options to = {.address = address};
+	char why[TW_STREAM_WHY_MAX] = "";
+	struct tw_dial_options to = {.address = address, .why = why};
 	struct tw_stream *stream;
 	int code = tw_identity_load(&dial->setup.files, TW_IDENTITY_AGENT, &identity, err);
 
@@ -132,7 +134,8 @@ static int dial_at(struct tw_dial *dial, const char *address, struct tw_err *err
 	code = tw_stream_dial(&to, &stream);
 	if (!code)
 		code = tw_peer_new(&options, stream, &dial->peer);
-	return code < 0 ? tw_err_set(err, code, NULL, NULL, "%s", strerror(-code)) : 0;
+	return code < 0 ? tw_err_set(err, code, NULL, NULL, "%s", why[0] ? why : strerror(-code))
+			: 0;
 }
 
 /* ---- names ---- */
@@ -213,7 +216,7 @@ static void try_now(struct tw_dial *dial)
 	char address[WHERE_MAX];
 	int code;
 
-	snprintf(address, sizeof(address), SCHEME "%s", dial->setup.address);
+	tw_address_with_scheme(dial->setup.address, address, sizeof(address));
 	set_state(dial, TW_DIAL_CONNECTING);
 	dial->attempts++;
 	code = dial_at(dial, address, &err);
@@ -234,13 +237,12 @@ int tw_dial_init(struct tw_dial *dial, const struct tw_dial_setup *setup, struct
 	if (!setup->address)
 		return 0;
 	if (strlen(setup->address) > WHERE_MAX / 2)
-		return tw_err_set(err, -EINVAL, "--slow-path", "write HOST:PORT", "is too long");
-	snprintf(address, sizeof(address), SCHEME "%s", setup->address);
+		return tw_err_set(err, -EINVAL, "--slow-path", TW_ADDRESS_DIAL_HINT, "is too long");
+	tw_address_with_scheme(setup->address, address, sizeof(address));
 	/* Only the syntax is checked: without an identity, nothing is dialled. */
 	if (tw_stream_dial(&(struct tw_dial_options){.address = address}, &stream) == -EINVAL)
-		return tw_err_set(err, -EINVAL, "--slow-path",
-			"write HOST:PORT, or [ADDRESS]:PORT for IPv6", "%s is not an address",
-			setup->address);
+		return tw_err_set(err, -EINVAL, "--slow-path", TW_ADDRESS_DIAL_HINT,
+			"%s is not an address", setup->address);
 	tw_renewal_init(&dial->renewal, &setup->files);
 	set_state(dial, TW_DIAL_WAITING);
 	return 0;

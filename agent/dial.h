@@ -37,7 +37,7 @@ enum tw_dial_state {
 
 struct tw_dial_setup {
 	struct tw_loop *loop;
-	const char *address; /* HOST:PORT; NULL: none */
+	const char *address; /* HOST:PORT or vsock:CID:PORT; NULL: none */
 	struct tw_identity_files files;
 	/* As in struct tw_server_options. */
 	int (*start)(void *context, enum tw_role role, Tapwall__V1__Request *request,

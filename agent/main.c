@@ -77,10 +77,11 @@ static const struct tw_arg args[] = {
 	{.name = "slow-path",
 		.type = TW_ARG_TEXT,
 		AT(slow_path),
-		.value = "HOST:PORT",
-		.help = "Connect to tapwall-slowd at this address by TLS. It may read what viewers may read, "
-			"and set the policy. Write an IPv6 address as [ADDRESS]:PORT, with %ZONE if it is "
-			"link-local. Packets never wait for the slow path"},
+		.value = "ADDRESS",
+		.help = "Connect to tapwall-slowd at this address by TLS: HOST:PORT, or vsock:CID:PORT for a "
+			"virtual machine on this host. It may read what viewers may read, and set the policy. "
+			"Write an IPv6 address as [ADDRESS]:PORT, with %ZONE if it is link-local. Packets "
+			"never wait for the slow path"},
 	{.name = "slow-path-cert",
 		.type = TW_ARG_FILE,
 		AT(slow_path_cert),

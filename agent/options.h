@@ -23,7 +23,7 @@ struct tw_agent_options {
 	bool hairpin;		 /* accept guests' addresses from outside the ports */
 	const char *socket;
 	const char *viewer_socket; /* NULL: none */
-	const char *slow_path;	   /* HOST:PORT; NULL: none */
+	const char *slow_path;	   /* HOST:PORT or vsock:CID:PORT; NULL: none */
 	const char *slow_path_cert;
 	const char *slow_path_key;
 	const char *slow_path_ca;

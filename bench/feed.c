@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "fastpath/abi/types.h"
+#include "link/address.h"
 #include "link/event_writer.h"
 #include "link/identity.h"
 #include "link/peer.h"
@@ -362,7 +363,8 @@ static void dial(struct sender *s, const char *where, const char *cert, const ch
 		tw_err_print(stderr, "tapwall-bench-feed", &err);
 		exit(1);
 	}
-	snprintf(address, sizeof(address), "tls:%s", where);
+	if (tw_address_with_scheme(where, address, sizeof(address)) < 0)
+		fail(where, -ENAMETOOLONG);
 	to.address = address;
 	to.identity = identity;
 	code = tw_stream_dial(&to, &stream);

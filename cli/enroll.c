@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/human.h"
 #include "cli/report.h"
+#include "link/address.h"
 #include "link/identity.h"
 #include "link/json.h"
 #include "link/link.h"
@@ -144,11 +145,12 @@ static int dial(struct enrollment *e)
 		.address = address, .identity = e->identity, .wait = true, .why = why};
 	int code;
 
-	snprintf(address, sizeof(address), "tls:%s", e->options->address);
-	code = strlen(e->options->address) > 300 ? -EINVAL : tw_stream_dial(&options, &e->stream);
+	code = tw_address_with_scheme(e->options->address, address, sizeof(address)) < 0
+		       ? -EINVAL
+		       : tw_stream_dial(&options, &e->stream);
 	if (code == -EINVAL)
-		return tw_report_error(TW_EXIT_USAGE, e->options->address,
-			"write HOST:PORT, or [ADDRESS]:PORT for IPv6", "is not an address");
+		return tw_report_error(TW_EXIT_USAGE, e->options->address, TW_ADDRESS_DIAL_HINT,
+			"is not an address");
 	if (code == -EKEYREJECTED)
 		return tw_report_error(TW_EXIT_NO, e->options->address,
 			"check address and token; nothing was sent", "%s", why);

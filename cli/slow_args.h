@@ -25,12 +25,12 @@ static const struct tw_arg agents_args[] = {
 	"expires, null if it has)."
 
 static const struct tw_arg enroll_args[] = {
-	{.name = "HOST:PORT",
+	{.name = "ADDRESS",
 		.type = TW_ARG_TEXT,
 		.offset = offsetof(struct tw_enroll_options, address),
 		.positional = true,
 		.required = true,
-		.help = "Address of the slow path; [ADDRESS]:PORT for IPv6"},
+		.help = "Address of the slow path: HOST:PORT, [ADDRESS]:PORT for IPv6, or vsock:CID:PORT"},
 	{.name = "token",
 		.type = TW_ARG_FILE,
 		.value = "FILE",

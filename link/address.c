@@ -2,9 +2,11 @@
 #include "link/address.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HOST_MAX 256
+#define VSOCK	 "vsock:"
 
 /* Splits HOST:PORT. False if the address is malformed. */
 static bool split_address(const char *where, char host[HOST_MAX], const char **ret_port)
@@ -55,4 +57,12 @@ int tw_address_resolve(const char *where, int flags, struct addrinfo **ret)
 	default:
 		return -EADDRNOTAVAIL;
 	}
+}
+
+int tw_address_with_scheme(const char *text, char *ret, size_t max)
+{
+	bool is_vsock = !strncmp(text, VSOCK, strlen(VSOCK));
+	int n = snprintf(ret, max, "%s%s", is_vsock ? "" : "tls:", text);
+
+	return n < 0 || (size_t)n >= max ? -ENAMETOOLONG : 0;
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* address.h: TCP addresses as text, HOST:PORT. An IPv6 address is written in brackets. */
+/* address.h: addresses of the slow path as text. TCP: HOST:PORT, with an IPv6 address in brackets. */
 #pragma once
 
 #include <netdb.h>
 #include <stdbool.h>
+#include <stddef.h>
+
+/* What is written where --slow-path, --listen or `tapwall enroll` gets an invalid address. */
+#define TW_ADDRESS_DIAL_HINT   "write HOST:PORT, [ADDRESS]:PORT for IPv6, or vsock:CID:PORT"
+#define TW_ADDRESS_LISTEN_HINT "write ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or vsock:PORT"
 
 /* True if the text has the form HOST:PORT with a decimal port. */
 bool tw_address_is_valid(const char *where);
@@ -11,3 +16,7 @@ bool tw_address_is_valid(const char *where);
  * not block. The caller frees *ret with freeaddrinfo(). Returns 0, -EINVAL if the text is malformed,
  * -EADDRNOTAVAIL if there is no such host, or -ENOMEM. */
 int tw_address_resolve(const char *where, int flags, struct addrinfo **ret);
+/* Writes the address of a slow path, as a user gives it, as an address of stream.h: one that begins with
+ * `vsock:` is unchanged, and HOST:PORT gets the scheme of TLS over TCP. Returns 0, or -ENAMETOOLONG if it
+ * does not fit into `max` bytes. */
+int tw_address_with_scheme(const char *text, char *ret, size_t max);

@@ -25,9 +25,8 @@
 #include "base/cleanup.h"
 #include "link/address.h"
 #include "link/identity.h"
-#include "link/stream.h"
+#include "link/tls.h"
 
-#define BACKLOG	      32
 #define DIAL_SECONDS  5
 #define HANDSHAKE_MAX 16384 /* maximum bytes of one handshake message */
 #define PRIORITIES    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CTYPE-ALL:+CTYPE-X509"
@@ -81,7 +80,7 @@ static void write_where(
 
 /* ---- one stream ---- */
 
-static void tls_close(struct tw_stream *base)
+void tw_tls_close(struct tw_stream *base)
 {
 	struct tls_stream *stream = (struct tls_stream *)base;
 
@@ -95,36 +94,21 @@ static void tls_close(struct tw_stream *base)
 	free(stream);
 }
 
-/* Takes `fd` over, even if it fails. `end` is GNUTLS_CLIENT, GNUTLS_SERVER, or 0 for a listener. */
-static int stream_new(
-	int fd, struct tw_identity *identity, unsigned int end, struct tls_stream **ret)
+/* Prepares the session of a connection. */
+static int session_new(struct tls_stream *stream, unsigned int end)
 {
-	struct tls_stream *stream = tw_alloc(sizeof(*stream));
-	const int on = 1;
+	const struct tw_identity *identity = stream->identity;
 
-	if (!stream) {
-		close(fd);
-		return -ENOMEM;
-	}
-	stream->base.transport = &tw_tls_transport;
-	stream->base.fd = fd;
-	stream->identity = tw_identity_hold(identity);
-	*ret = stream;
-	if (!end)
-		return 0;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (gnutls_init(&stream->session,
 		    end | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS) < 0 ||
 		gnutls_priority_set_direct(stream->session, PRIORITIES, NULL) < 0 ||
 		gnutls_credentials_set(
-			stream->session, GNUTLS_CRD_CERTIFICATE, identity->credentials) < 0) {
-		tls_close(&stream->base);
+			stream->session, GNUTLS_CRD_CERTIFICATE, identity->credentials) < 0)
 		return -ENOMEM;
-	}
 	gnutls_handshake_set_max_packet_length(stream->session, HANDSHAKE_MAX);
 	gnutls_handshake_set_timeout(stream->session, GNUTLS_INDEFINITE_TIMEOUT);
-	gnutls_transport_set_int(stream->session, fd);
-	if (end & GNUTLS_SERVER) {
+	gnutls_transport_set_int(stream->session, stream->base.fd);
+	if (end == GNUTLS_SERVER) {
 		/* If hosts may enroll, a missing certificate is judged after the handshake. */
 		gnutls_certificate_server_set_request(stream->session,
 			identity->is_enrolling ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_REQUIRE);
@@ -132,6 +116,31 @@ static int stream_new(
 		 * CA, and would not learn why it is refused. */
 		gnutls_certificate_send_x509_rdn_sequence(stream->session, 1);
 	}
+	return 0;
+}
+
+int tw_tls_new(const struct tw_transport *transport, int fd, enum tw_tls_end end,
+	struct tw_identity *identity, struct tw_stream **ret)
+{
+	struct tls_stream *stream = tw_alloc(sizeof(*stream));
+
+	if (!stream) {
+		close(fd);
+		return -ENOMEM;
+	}
+	stream->base.transport = transport;
+	stream->base.fd = fd;
+	stream->identity = tw_identity_hold(identity);
+	stream->connecting = stream->base.wants_write = end == TW_TLS_DIALLED;
+	/* UINT32_MAX is no user of this host, so the peer is not treated as root. */
+	if (end == TW_TLS_ACCEPTED)
+		stream->base.user = UINT32_MAX;
+	if (end != TW_TLS_LISTENER &&
+		session_new(stream, end == TW_TLS_DIALLED ? GNUTLS_CLIENT : GNUTLS_SERVER) < 0) {
+		tw_tls_close(&stream->base);
+		return -ENOMEM;
+	}
+	*ret = &stream->base;
 	return 0;
 }
 
@@ -251,7 +260,7 @@ static int open_stream(struct tls_stream *stream, bool wait)
 /* ---- bytes ---- */
 
 /* Reads while a whole record fits, so that GnuTLS buffers no bytes that poll() cannot see. */
-static ssize_t tls_read(struct tw_stream *base, void *bytes, size_t max, bool wait)
+ssize_t tw_tls_read(struct tw_stream *base, void *bytes, size_t max, bool wait)
 {
 	struct tls_stream *stream = (struct tls_stream *)base;
 	size_t len = 0;
@@ -277,7 +286,21 @@ static ssize_t tls_read(struct tw_stream *base, void *bytes, size_t max, bool wa
 	return fail_with(stream, (int)n);
 }
 
-static ssize_t tls_write(struct tw_stream *base, const void *bytes, size_t len, bool wait)
+/* A peer that refuses sends an alert and closes. If the write is then the first to fail, the alert is still to be
+ * read. */
+static int fail_write(struct tls_stream *stream, int code)
+{
+	int error = errno;
+	char byte;
+
+	if (code == GNUTLS_E_PUSH_ERROR &&
+		gnutls_record_recv(stream->session, &byte, 1) == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		code = GNUTLS_E_FATAL_ALERT_RECEIVED;
+	errno = error;
+	return fail_with(stream, code);
+}
+
+ssize_t tw_tls_write(struct tw_stream *base, const void *bytes, size_t len, bool wait)
 {
 	struct tls_stream *stream = (struct tls_stream *)base;
 	ssize_t n;
@@ -294,7 +317,7 @@ static ssize_t tls_write(struct tw_stream *base, const void *bytes, size_t len, 
 			return n;
 		}
 		if (n != GNUTLS_E_AGAIN && n != GNUTLS_E_INTERRUPTED)
-			return fail_with(stream, (int)n);
+			return fail_write(stream, (int)n);
 		stream->sending = true;
 		if (!wait)
 			return -EAGAIN;
@@ -304,7 +327,7 @@ static ssize_t tls_write(struct tw_stream *base, const void *bytes, size_t len, 
 	}
 }
 
-static void tls_set_identity(struct tw_stream *listener, struct tw_identity *identity)
+void tw_tls_set_identity(struct tw_stream *listener, struct tw_identity *identity)
 {
 	struct tls_stream *stream = (struct tls_stream *)listener;
 
@@ -313,7 +336,7 @@ static void tls_set_identity(struct tw_stream *listener, struct tw_identity *ide
 	stream->identity = identity;
 }
 
-static int tls_set_timeout(struct tw_stream *base, unsigned int seconds)
+int tw_tls_set_timeout(struct tw_stream *base, unsigned int seconds)
 {
 	((struct tls_stream *)base)->timeout_s = seconds;
 	return 0;
@@ -321,9 +344,40 @@ static int tls_set_timeout(struct tw_stream *base, unsigned int seconds)
 
 /* ---- both ends ---- */
 
+int tw_tls_wait_open(struct tw_stream **base, char *why)
+{
+	struct tls_stream *stream = (struct tls_stream *)*base;
+	int code;
+
+	stream->timeout_s = DIAL_SECONDS;
+	code = open_stream(stream, true);
+	stream->timeout_s = 0;
+	if (!code)
+		return 0;
+	if (why)
+		strcpy(why, stream->base.why);
+	tw_tls_close(*base);
+	*base = NULL;
+	return code;
+}
+
+struct tw_identity *tw_tls_identity(const struct tw_stream *listener)
+{
+	return ((const struct tls_stream *)listener)->identity;
+}
+
+/* ---- TCP ---- */
+
+static void send_at_once(int fd)
+{
+	const int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 /* Connects to one of the addresses found. */
 static int dial_one(
-	const struct addrinfo *to, struct tw_identity *identity, struct tls_stream **ret)
+	const struct addrinfo *to, const struct tw_dial_options *options, struct tw_stream **ret)
 {
 	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), code;
 
@@ -334,12 +388,12 @@ static int dial_one(
 		close(fd);
 		return code;
 	}
-	code = stream_new(fd, identity, GNUTLS_CLIENT, ret);
+	send_at_once(fd);
+	code = tw_tls_new(&tw_tls_transport, fd, TW_TLS_DIALLED, options->identity, ret);
 	if (code < 0)
 		return code;
-	(*ret)->connecting = (*ret)->base.wants_write = true;
-	write_where(&(*ret)->base, to->ai_addr, to->ai_addrlen);
-	return 0;
+	write_where(*ret, to->ai_addr, to->ai_addrlen);
+	return options->wait ? tw_tls_wait_open(ret, options->why) : 0;
 }
 
 /* Without `wait`, the host must be an address, as a look-up of a name could block. */
@@ -347,7 +401,7 @@ static int tls_dial(
 	const char *where, const struct tw_dial_options *options, struct tw_stream **ret)
 {
 	struct addrinfo *found = NULL;
-	struct tls_stream *stream = NULL;
+	struct tw_stream *stream = NULL;
 	int code;
 
 	if (!tw_address_is_valid(where))
@@ -356,24 +410,14 @@ static int tls_dial(
 		return -EPROTONOSUPPORT;
 	code = tw_address_resolve(where, options->wait ? 0 : AI_NUMERICHOST, &found);
 	for (const struct addrinfo *to = found; to; to = to->ai_next) {
-		code = dial_one(to, options->identity, &stream);
-		if (!code && stream && options->wait) {
-			stream->timeout_s = DIAL_SECONDS;
-			code = open_stream(stream, true);
-			stream->timeout_s = 0;
-		}
+		code = dial_one(to, options, &stream);
 		if (!code)
 			break;
-		if (stream && options->why)
-			strcpy(options->why, stream->base.why);
-		if (stream)
-			tls_close(&stream->base);
-		stream = NULL;
 	}
 	if (found)
 		freeaddrinfo(found);
 	if (!code)
-		*ret = &stream->base;
+		*ret = stream;
 	return code;
 }
 
@@ -387,7 +431,7 @@ static int listen_at(int fd, const struct addrinfo *at)
 	if (at->ai_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
 		return -errno;
-	if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+	if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, TW_TLS_BACKLOG) < 0)
 		return -errno;
 	return 0;
 }
@@ -396,7 +440,6 @@ static int tls_listen(
 	const char *where, const struct tw_listen_options *options, struct tw_stream **ret)
 {
 	struct addrinfo *found = NULL;
-	struct tls_stream *stream;
 	tw_autofd int fd = -1;
 	int code;
 
@@ -408,32 +451,27 @@ static int tls_listen(
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	code = fd < 0 ? -errno : listen_at(fd, found);
 	freeaddrinfo(found);
-	if (!code)
-		code = stream_new(TW_TAKE_FD(fd), options->identity, 0, &stream);
-	if (!code)
-		*ret = &stream->base;
-	return code;
+	return code < 0 ? code
+			: tw_tls_new(&tw_tls_transport, TW_TAKE_FD(fd), TW_TLS_LISTENER,
+				  options->identity, ret);
 }
 
 static int tls_accept(struct tw_stream *listener, struct tw_stream **ret)
 {
 	struct sockaddr_storage from = {0};
 	socklen_t len = sizeof(from);
-	struct tls_stream *stream;
 	int fd = accept4(
 		listener->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int code;
 
 	if (fd < 0)
 		return -errno;
-	code = stream_new(fd, ((struct tls_stream *)listener)->identity, GNUTLS_SERVER, &stream);
+	send_at_once(fd);
+	code = tw_tls_new(&tw_tls_transport, fd, TW_TLS_ACCEPTED, tw_tls_identity(listener), ret);
 	if (code < 0)
 		return code;
-	/* UINT32_MAX is no user of this host, so the peer is not treated as root. */
-	stream->base.user = UINT32_MAX;
-	stream->base.source = source_of(&from);
-	write_where(&stream->base, (struct sockaddr *)&from, len);
-	*ret = &stream->base;
+	(*ret)->source = source_of(&from);
+	write_where(*ret, (struct sockaddr *)&from, len);
 	return 0;
 }
 
@@ -442,9 +480,9 @@ const struct tw_transport tw_tls_transport = {
 	.dial = tls_dial,
 	.listen = tls_listen,
 	.accept = tls_accept,
-	.read = tls_read,
-	.write = tls_write,
-	.set_identity = tls_set_identity,
-	.set_timeout = tls_set_timeout,
-	.close = tls_close,
+	.read = tw_tls_read,
+	.write = tw_tls_write,
+	.set_identity = tw_tls_set_identity,
+	.set_timeout = tw_tls_set_timeout,
+	.close = tw_tls_close,
 };

@@ -10,6 +10,7 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "link/address.h"
 #include "link/identity.h"
 #include "link/reply.h"
 #include "slowpath/enroll.h"
@@ -422,17 +423,17 @@ int tw_agents_new(const struct tw_agents_setup *setup, struct tw_agents **ret, s
 	agents->setup = *setup;
 	agents->memory.max = TW_AGENTS_IN_MAX;
 	agents->watch.fd = -1;
-	snprintf(address, sizeof(address), "tls:%s", setup->listen);
 	at.address = address;
-	code = tw_stream_listen(&at, &agents->listener);
+	code = tw_address_with_scheme(setup->listen, address, sizeof(address));
+	if (!code)
+		code = tw_stream_listen(&at, &agents->listener);
 	if (!code)
 		code = tw_loop_add(setup->loop, &agents->watch, agents->listener->fd, EPOLLIN,
 			on_listen, agents);
 	if (code < 0) {
 		tw_agents_free(agents);
-		return tw_err_set(err, code, "--listen",
-			"write ADDRESS:PORT, or [ADDRESS]:PORT for IPv6", "cannot listen at %s: %s",
-			setup->listen, strerror(-code));
+		return tw_err_set(err, code, "--listen", TW_ADDRESS_LISTEN_HINT,
+			"cannot listen at %s: %s", setup->listen, strerror(-code));
 	}
 	*ret = agents;
 	return 0;

@@ -22,9 +22,10 @@ static const struct tw_arg args[] = {
 	{.name = "listen",
 		.type = TW_ARG_TEXT,
 		AT(listen),
-		.value = "ADDRESS:PORT",
+		.value = "ADDRESS",
 		.fallback = "[::]:7433",
-		.help = "Listen for agents at this address by TLS; [::] is every IPv6 and IPv4 address"},
+		.help = "Listen for agents at this address by TLS: ADDRESS:PORT, where [::] is every IPv6 and "
+			"IPv4 address, or vsock:PORT"},
 	{.name = "socket",
 		.type = TW_ARG_FILE,
 		AT(socket),

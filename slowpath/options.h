@@ -7,7 +7,7 @@
 
 /* Strings point into argv or the table of options. */
 struct tw_slow_options {
-	const char *listen; /* ADDRESS:PORT */
+	const char *listen; /* ADDRESS:PORT or vsock:PORT */
 	const char *socket;
 	const char *viewer_socket;  /* NULL: none */
 	const char *metrics;	    /* ADDRESS:PORT or the path of a Unix socket; NULL: none */

@@ -60,6 +60,7 @@ static void fuzz_close(struct tw_stream *stream)
 /* stream.c lists these; here they are never dialled. */
 const struct tw_transport tw_unix_transport = {.scheme = "unix"};
 const struct tw_transport tw_tls_transport = {.scheme = "tls"};
+const struct tw_transport tw_vsock_transport = {.scheme = "vsock"};
 
 static const struct tw_transport transport = {
 	.read = fuzz_read, .write = fuzz_write, .close = fuzz_close};
