@@ -24,10 +24,9 @@ static void read_version(struct tw_reader *r, const struct tw_node *value, void 
 static void add_network_prefix(struct tw_reader *r, const struct tw_node *item, void *object)
 {
 	const char *text = tw_reader_text(r, item, "an address");
-	struct tw_prefix prefix;
 
-	if (text && tw_reader_prefix(r, item, text, false, &prefix))
-		tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix));
+	if (text)
+		tw_reader_addresses(r, item, text);
 }
 
 static void read_networks(struct tw_reader *r, const struct tw_node *value, void *object)

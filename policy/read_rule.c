@@ -222,6 +222,30 @@ static void bad_service(struct tw_reader *r, const struct tw_node *node, const c
 		tw_diag_show(node->text).text);
 }
 
+/* Reads `tcp/80,443,8000-8100`: each entry of the list means what it would mean alone. */
+static void read_literals(struct tw_reader *r, const struct tw_node *node, const char *text)
+{
+	int head = (int)strcspn(text, "/") + 1;
+	const char *how = NULL;
+	struct tw_part part;
+	char item[64];
+
+	for (const char *at = text + head;; at++) {
+		int len = (int)strcspn(at, ",");
+
+		if (snprintf(item, sizeof(item), "%.*s%.*s", head, text, len, at) >=
+				(int)sizeof(item) ||
+			tw_service_parse(item, &part, &how) < 0) {
+			bad_service(r, node, how);
+			return;
+		}
+		push_part(r, node, part);
+		at += len;
+		if (!*at)
+			return;
+	}
+}
+
 void tw_read_service_part(struct tw_reader *r, const struct tw_node *node)
 {
 	const char *text, *how = NULL;
@@ -234,7 +258,9 @@ void tw_read_service_part(struct tw_reader *r, const struct tw_node *node)
 	text = tw_reader_text(r, node, "a service");
 	if (!text)
 		return;
-	if (tw_service_parse(text, &part, &how) < 0)
+	if (strchr(text, '/') && strchr(text, ','))
+		read_literals(r, node, text);
+	else if (tw_service_parse(text, &part, &how) < 0)
 		bad_service(r, node, how);
 	else
 		push_part(r, node, part);
@@ -287,18 +313,22 @@ static void keep_name(struct tw_reader *r, const struct tw_node *value, void *ob
 
 static void unknown_end(struct tw_reader *r, const struct tw_node *item, const char *text)
 {
+	const char *how = "define it under networks, workloads or groups";
 	struct tw_guess guess = {0};
-	char hint[192];
+	char hint[384];
 
 	if (!strcasecmp(text, "any") || !strcasecmp(text, "all") || !strcmp(text, "*")) {
-		tw_reader_error(r, item, "write any", "there is no %s", tw_diag_show(text).text);
-		return;
+		how = "write any";
+	} else if (tw_text_is_name(text) && tw_names_find(&r->policy->tag_names, text)) {
+		snprintf(hint, sizeof(hint),
+			"it is a tag; name its workloads under groups, %s: {tags: %s}", text, text);
+		how = hint;
+	} else {
+		tw_guess_names(r, &guess, text, &r->policy->names);
+		how = tw_guess_hint(&guess, hint, sizeof(hint), how);
 	}
-	tw_guess_names(r, &guess, text, &r->policy->names);
-	tw_reader_error(r, item,
-		tw_guess_hint(&guess, hint, sizeof(hint),
-			"define it under networks, workloads or groups"),
-		"there is no group, workload or network %s", tw_diag_show(text).text);
+	tw_reader_error(
+		r, item, how, "there is no group, workload or network %s", tw_diag_show(text).text);
 }
 
 static void add_operand(struct tw_reader *r, const struct tw_node *item, void *object)
@@ -306,6 +336,7 @@ static void add_operand(struct tw_reader *r, const struct tw_node *item, void *o
 	const char *text = tw_reader_text(r, item, "an entry of from or to");
 	struct tw_operand operand = {.kind = TW_OP_ANY};
 	const struct tw_name *name;
+	struct tw_prefix prefix;
 	bool host_bits;
 
 	if (!text)
@@ -322,18 +353,13 @@ static void add_operand(struct tw_reader *r, const struct tw_node *item, void *o
 		operand.index = name->index;
 	} else if (strcmp(text, "any") != 0) {
 		/* If the text could be a name, the error says that the name is not defined. */
-		if (tw_text_is_name(text) && tw_text_prefix(text, &operand.prefix, &host_bits) &&
-			strspn(text, "0123456789.") < strlen(text)) {
+		bool is_name = tw_text_is_name(text) && text[strspn(text, "0123456789.-")];
+
+		if (!strcmp(text, "*") || (is_name && tw_text_prefix(text, &prefix, &host_bits)))
 			unknown_end(r, item, text);
-			return;
-		}
-		if (!strcmp(text, "*")) {
-			unknown_end(r, item, text);
-			return;
-		}
-		operand.kind = TW_OP_PREFIX;
-		if (!tw_reader_prefix(r, item, text, false, &operand.prefix))
-			return;
+		else
+			tw_reader_operands(r, item, text, operand.negate);
+		return;
 	}
 	tw_reader_failed(r, tw_vec_push(&r->operands, operand));
 }

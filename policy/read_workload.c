@@ -357,6 +357,12 @@ static void read_group_tags(struct tw_reader *r, const struct tw_node *value, vo
 	draft->group.tags = tw_read_tags(r, value);
 }
 
+/* True for text that is meant as an address or a range of IPv4 addresses. */
+static bool looks_numeric(const char *text)
+{
+	return !text[strspn(text, "0123456789.-")];
+}
+
 static void add_group_network(struct tw_reader *r, const struct tw_node *item, void *object)
 {
 	const char *text = tw_reader_text(r, item, "a network");
@@ -375,15 +381,15 @@ static void add_group_network(struct tw_reader *r, const struct tw_node *item, v
 		tw_reader_error(r, item, "networks takes networks, addresses and CIDRs",
 			"%s is a %s, not a network", text, tw_reader_kind_name(name->kind));
 		return;
-	} else if (tw_text_is_name(text) && !strpbrk(text, ":/") &&
-		   strspn(text, "0123456789.") < strlen(text)) {
+	} else if (tw_text_is_name(text) && !looks_numeric(text)) {
 		for (size_t i = 0; i < r->policy->networks.n; i++)
 			tw_guess(r, &guess, text, r->policy->networks.at[i].name);
 		tw_reader_error(r, item,
 			tw_guess_hint(&guess, hint, sizeof(hint), "define it under networks"),
 			"there is no network %s", tw_diag_show(text).text);
 		return;
-	} else if (!tw_reader_prefix(r, item, text, false, &operand.prefix)) {
+	} else {
+		tw_reader_operands(r, item, text, false);
 		return;
 	}
 	tw_reader_failed(r, tw_vec_push(&r->operands, operand));

@@ -37,14 +37,42 @@ void *tw_reader_keep(struct tw_reader *r, const void *items, size_t n, size_t si
 	return copy;
 }
 
+/* Characters that editors and web pages put in the place of plain ones. */
+static const struct {
+	const char *bytes;
+	const char *hint;
+} odd_characters[] = {
+	{"\xc2\xa0", "it contains a no-break space (U+00A0); write a plain space"},
+	{"\xe2\x80\xaf", "it contains a no-break space (U+202F); write a plain space"},
+	{"\xe2\x80\x8b", "it contains a space of no width (U+200B); remove it"},
+	{"\xe2\x80\x98", "it contains a curly quote (U+2018); write a straight one"},
+	{"\xe2\x80\x99", "it contains a curly quote (U+2019); write a straight one"},
+	{"\xe2\x80\x9c", "it contains a curly quote (U+201C); write a straight one"},
+	{"\xe2\x80\x9d", "it contains a curly quote (U+201D); write a straight one"},
+	{"\xe2\x80\x93", "it contains a dash (U+2013); write a hyphen"},
+	{"\xe2\x80\x94", "it contains a dash (U+2014); write a hyphen"},
+};
+
+/* Returns a hint for text that looks correct and is not, or NULL. */
+static const char *odd_character_hint(const struct tw_node *node)
+{
+	if (node->kind != TW_NODE_SCALAR || !node->text)
+		return NULL;
+	for (size_t i = 0; i < sizeof(odd_characters) / sizeof(odd_characters[0]); i++)
+		if (strstr(node->text, odd_characters[i].bytes))
+			return odd_characters[i].hint;
+	return NULL;
+}
+
 static void tell(struct tw_reader *r, enum tw_severity severity, const struct tw_node *node,
 	const char *hint, const char *format, va_list args)
 {
+	const char *odd = odd_character_hint(node);
 	char text[512];
 
 	vsnprintf(text, sizeof(text), format, args);
-	tw_reader_failed(
-		r, tw_diags_add(r->diags, severity, node->line, node->column, hint, "%s", text));
+	tw_reader_failed(r, tw_diags_add(r->diags, severity, node->line, node->column,
+				    odd ? odd : hint, "%s", text));
 }
 
 void tw_reader_error(
@@ -155,6 +183,12 @@ static void unknown_key(struct tw_reader *r, const struct tw_node *key, const ch
 	struct tw_guess guess = {0};
 	size_t len = strlen(hint);
 
+	if (key->text[0] && !key->text[strspn(key->text, "0123456789-")]) {
+		tw_reader_error(r, key,
+			"within brackets, quote text that has a comma: \"tcp/80,443\"",
+			"%s has no key %s", what, tw_diag_show(key->text).text);
+		return;
+	}
 	if (!strcmp(key->text, "<<")) {
 		tw_reader_error(r, key, "write the keys out",
 			"merge keys are not part of the policy format");
@@ -229,6 +263,7 @@ const char *tw_reader_name(struct tw_reader *r, const struct tw_node *key, struc
 	struct tw_name name = {.line = key->line, .kind = kind, .index = (uint32_t)index};
 	const struct tw_name *other;
 	struct tw_prefix prefix;
+	tw_u128 first, last;
 	bool host_bits;
 
 	if (key->kind != TW_NODE_SCALAR)
@@ -248,6 +283,11 @@ const char *tw_reader_name(struct tw_reader *r, const struct tw_node *key, struc
 	if (tw_text_prefix(key->text, &prefix, &host_bits) == 0) {
 		tw_reader_error(r, key, "choose another name",
 			"%s is an address and cannot be a name", key->text);
+		return NULL;
+	}
+	if (tw_text_addresses(key->text, &first, &last) != -ENOENT) {
+		tw_reader_error(r, key, "choose another name",
+			"%s is a range of addresses and cannot be a name", key->text);
 		return NULL;
 	}
 	other = tw_names_find(scope, key->text);
@@ -275,14 +315,45 @@ const char *tw_reader_name(struct tw_reader *r, const struct tw_node *key, struc
 	return name.text;
 }
 
+static bool count_address(struct tw_reader *r, const struct tw_node *node)
+{
+	if (++r->n_addresses <= TW_POLICY_ADDRESSES_MAX)
+		return true;
+	if (r->n_addresses == TW_POLICY_ADDRESSES_MAX + 1)
+		tw_reader_error(r, node, "use wider prefixes",
+			"too many addresses, at most %u are allowed", TW_POLICY_ADDRESSES_MAX);
+	return false;
+}
+
+/* Returns how to write what is meant by a netmask, or by a range where addresses are listed. */
+static const char *address_hint(const char *text, char *hint, size_t hint_len)
+{
+	const char *slash = strchr(text, '/');
+	int len = slash ? tw_text_netmask(slash + 1) : -EINVAL;
+	tw_u128 first, last;
+
+	if (len >= 0) {
+		snprintf(hint, hint_len, "write the length of the prefix: %.*s/%d",
+			(int)(slash - text < 40 ? slash - text : 40), text, len);
+		return hint;
+	}
+	if (tw_text_addresses(text, &first, &last) == 0)
+		return "list the addresses; only networks, from and to take ranges";
+	return NULL;
+}
+
 bool tw_reader_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
 	struct tw_prefix *ret)
 {
 	char clean[TW_PREFIX_TEXT_MAX], hint[160];
 	bool host_bits;
 	int err = tw_text_prefix(text, ret, &host_bits);
+	const char *better = err ? address_hint(text, hint, sizeof(hint)) : NULL;
 
-	if (err == -ERANGE)
+	if (err && better)
+		tw_reader_error(
+			r, node, better, "%s is not an address or a CIDR", tw_diag_show(text).text);
+	else if (err == -ERANGE)
 		tw_reader_error(r, node, "write 0 to 32 for IPv4, 0 to 128 for IPv6",
 			"the prefix length of %s is too large", tw_diag_show(text).text);
 	else if (err == -EAFNOSUPPORT)
@@ -294,13 +365,8 @@ bool tw_reader_prefix(struct tw_reader *r, const struct tw_node *node, const cha
 			"%s is not an address", tw_diag_show(text).text);
 	if (err)
 		return false;
-	if (++r->n_addresses > TW_POLICY_ADDRESSES_MAX) {
-		if (r->n_addresses == TW_POLICY_ADDRESSES_MAX + 1)
-			tw_reader_error(r, node, "use wider prefixes",
-				"too many addresses, at most %u are allowed",
-				TW_POLICY_ADDRESSES_MAX);
+	if (!count_address(r, node))
 		return false;
-	}
 	if (!host_bits)
 		return true;
 	tw_prefix_format(ret, clean);
@@ -316,6 +382,45 @@ bool tw_reader_prefix(struct tw_reader *r, const struct tw_node *node, const cha
 	tw_reader_warn(r, node, hint, "%s has bits set beyond its prefix, and is read as %s",
 		tw_diag_show(text).text, clean);
 	return true;
+}
+
+bool tw_reader_addresses(struct tw_reader *r, const struct tw_node *node, const char *text)
+{
+	struct tw_prefix prefix;
+	tw_u128 first, last;
+	int err = tw_text_addresses(text, &first, &last);
+
+	if (err == -ENOENT)
+		return tw_reader_prefix(r, node, text, false, &prefix) &&
+		       !tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix));
+	if (err) {
+		tw_reader_error(r, node, "write two addresses of one family, the lower one first",
+			"%s is not a range of addresses", tw_diag_show(text).text);
+		return false;
+	}
+	do {
+		if (!count_address(r, node))
+			return false;
+		prefix = tw_prefix_within(first, last);
+		if (tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix)))
+			return false;
+		first = tw_prefix_last(&prefix) + 1;
+	} while (first && first <= last);
+	return true;
+}
+
+void tw_reader_operands(
+	struct tw_reader *r, const struct tw_node *node, const char *text, bool negate)
+{
+	struct tw_operand operand = {.kind = TW_OP_PREFIX, .negate = negate};
+
+	r->prefixes.n = 0;
+	if (!tw_reader_addresses(r, node, text))
+		return;
+	tw_vec_foreach (&r->prefixes, prefix) {
+		operand.prefix = *prefix;
+		tw_reader_failed(r, tw_vec_push(&r->operands, operand));
+	}
 }
 
 bool tw_reader_section(struct tw_reader *r, const struct tw_node *value, const char *what)

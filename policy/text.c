@@ -104,6 +104,58 @@ int tw_text_prefix(const char *text, struct tw_prefix *ret, bool *ret_host_bits)
 	return 0;
 }
 
+static bool is_v4(tw_u128 number)
+{
+	return number >= TW_V4_FIRST && number <= TW_V4_LAST;
+}
+
+int tw_text_addresses(const char *text, tw_u128 *ret_first, tw_u128 *ret_last)
+{
+	char scratch[INET6_ADDRSTRLEN];
+	const char *dash = strchr(text, '-');
+	struct tw_addr addr;
+	tw_u128 first, last;
+
+	if (!dash || (size_t)(dash - text) >= sizeof(scratch))
+		return -ENOENT;
+	memcpy(scratch, text, (size_t)(dash - text));
+	scratch[dash - text] = '\0';
+	if (tw_addr_parse(scratch, &addr) < 0)
+		return -ENOENT;
+	first = tw_set_number(&addr);
+	if (tw_addr_parse(dash + 1, &addr) < 0)
+		return -ENOENT;
+	last = tw_set_number(&addr);
+	if (is_v4(first) != is_v4(last) || last < first)
+		return -ERANGE;
+	*ret_first = first;
+	*ret_last = last;
+	return 0;
+}
+
+int tw_text_netmask(const char *text)
+{
+	struct tw_addr addr;
+	uint32_t host;
+
+	if (strchr(text, ':') || tw_addr_parse(text, &addr) < 0)
+		return -EINVAL;
+	host = ~(uint32_t)tw_set_number(&addr);
+	return host & (host + 1) ? -EINVAL : host ? __builtin_clz(host) : 32;
+}
+
+struct tw_prefix tw_prefix_within(tw_u128 first, tw_u128 last)
+{
+	tw_u128 size = 1;
+	uint8_t len = 128;
+
+	while (len && !(first & size) && last - first >= size && last - first - size >= size - 1) {
+		size <<= 1;
+		len--;
+	}
+	return (struct tw_prefix){.addr = tw_set_addr(first), .len = len};
+}
+
 const char *tw_prefix_format(const struct tw_prefix *prefix, char *text)
 {
 	tw_u128 first = tw_set_number(&prefix->addr);

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "policy/policy.h"
+#include "policy/set.h"
 
 #define TW_PREFIX_TEXT_MAX 64
 
@@ -20,6 +21,13 @@ bool tw_text_is_tag_char(char c);
  * set (they are cleared); -EINVAL: neither; -ERANGE: prefix length too large; -EAFNOSUPPORT:
  * IPv4-mapped IPv6. Outputs are untouched on failure. */
 int tw_text_prefix(const char *text, struct tw_prefix *ret, bool *ret_host_bits);
+/* Parses `FIRST-LAST`, two addresses of one family. Returns 0; -ENOENT: not two addresses; -ERANGE:
+ * of different families, or LAST before FIRST. Outputs are untouched on failure. */
+int tw_text_addresses(const char *text, tw_u128 *ret_first, tw_u128 *ret_last);
+/* Parses an IPv4 netmask, such as 255.255.0.0. Returns its prefix length, 0 to 32, or -EINVAL. */
+int tw_text_netmask(const char *text);
+/* Returns the largest prefix that begins at `first` and does not go beyond `last`. */
+struct tw_prefix tw_prefix_within(tw_u128 first, tw_u128 last);
 /* Writes to `text` of TW_PREFIX_TEXT_MAX bytes and returns it. */
 const char *tw_prefix_format(const struct tw_prefix *prefix, char *text);
 

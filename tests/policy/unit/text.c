@@ -115,6 +115,57 @@ static void services(void **state)
 	}
 }
 
+static void netmasks(void **state)
+{
+	assert_int_equal(tw_text_netmask("255.255.255.255"), 32);
+	assert_int_equal(tw_text_netmask("255.255.240.0"), 20);
+	assert_int_equal(tw_text_netmask("128.0.0.0"), 1);
+	assert_int_equal(tw_text_netmask("0.0.0.0"), 0);
+	assert_int_equal(tw_text_netmask("0.0.0.255"), -EINVAL);
+	assert_int_equal(tw_text_netmask("255.0.255.0"), -EINVAL);
+	assert_int_equal(tw_text_netmask("ffff::"), -EINVAL);
+	assert_int_equal(tw_text_netmask("24"), -EINVAL);
+}
+
+/* Prints the prefixes of a range, or the error. */
+static void check_range(const char *text, const char *expected)
+{
+	tw_auto_buf struct tw_buf out = {0};
+	char scratch[TW_PREFIX_TEXT_MAX];
+	tw_u128 first, last;
+	int err = tw_text_addresses(text, &first, &last);
+
+	if (err)
+		tw_buf_adds(&out, err == -ENOENT ? "no range" : "bad range");
+	while (!err) {
+		struct tw_prefix prefix = tw_prefix_within(first, last);
+
+		tw_buf_addf(&out, "%s ", tw_prefix_format(&prefix, scratch));
+		first = tw_prefix_last(&prefix) + 1;
+		if (!first || first > last)
+			break;
+	}
+	assert_string_equal(out.data, expected);
+}
+
+static void address_ranges(void **state)
+{
+	check_range("10.0.0.1-10.0.0.9", "10.0.0.1 10.0.0.2/31 10.0.0.4/30 10.0.0.8/31 ");
+	check_range("10.0.0.0-10.0.0.255", "10.0.0.0/24 ");
+	check_range("10.0.0.7-10.0.0.7", "10.0.0.7 ");
+	check_range("0.0.0.0-255.255.255.255", "0.0.0.0/0 ");
+	check_range("255.255.255.254-255.255.255.255", "255.255.255.254/31 ");
+	check_range("fd00::f-fd00::10", "fd00::f fd00::10 ");
+	check_range("::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::/0 ");
+	check_range("10.0.0.9-10.0.0.1", "bad range");
+	check_range("10.0.0.1-fd00::1", "bad range");
+	check_range("web-1", "no range");
+	check_range("10.0.0.1-", "no range");
+	check_range("10.0.0.1", "no range");
+	check_range("10.0.0.1-9", "no range");
+	check_range("10.0.0.0/24-10.0.1.0/24", "no range");
+}
+
 static void macs(void **state)
 {
 	static const char *const bad[] = {"", "52:54:00:00:00", "52:54:00:00:00:0g",
@@ -288,6 +339,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(services),
+		cmocka_unit_test(netmasks),
+		cmocka_unit_test(address_ranges),
 		cmocka_unit_test(macs),
 		cmocka_unit_test(formats),
 		cmocka_unit_test(times),
