@@ -273,7 +273,11 @@ static int fail_command(const struct tw_args_program *program, const char *name)
 		}
 	if (best)
 		snprintf(hint, sizeof(hint), "did you mean %s?", best);
-	tw_err_set(&err, -EINVAL, name, best ? hint : "see --help", "unknown command");
+	else
+		snprintf(hint, sizeof(hint), "%s",
+			name[0] == '-' ? "write the command first" : "see --help");
+	tw_err_set(&err, -EINVAL, name, hint,
+		name[0] == '-' ? "a command is missing" : "unknown command");
 	return fail(program, &err);
 }
 
@@ -294,6 +298,52 @@ static bool answer_common(const struct tw_args_program *program,
 	return true;
 }
 
+/* Returns the number of words that `--name` takes with its value: 1 or 2, or 0 if that depends on the
+ * command. */
+static int count_words(const struct tw_args_program *program, const char *name)
+{
+	int words = 0;
+
+	for (size_t i = 0; i < program->n_commands; i++) {
+		const struct tw_arg *arg = find_option(&program->commands[i], name, strlen(name));
+		int n = !arg ? words : takes_value(arg) ? 2 : 1;
+
+		if (words && n != words)
+			return 0;
+		words = n;
+	}
+	return words ? words : 1;
+}
+
+/* Moves the command before the long options that are given before it. Options whose meaning depends
+ * on the command, such as letters, stay where they are. */
+static void move_command(const struct tw_args_program *program, int argc, char **argv)
+{
+	int at = 1, words = 1;
+
+	while (at < argc && words && !strncmp(argv[at], "--", 2)) {
+		words = count_words(program, argv[at] + 2);
+		at += words;
+	}
+	if (words && at < argc) {
+		char *command = argv[at];
+
+		memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof(*argv));
+		argv[1] = command;
+	}
+}
+
+/* Answers `help` and `help COMMAND`. */
+static int answer_help(const struct tw_args_program *program, const char *name)
+{
+	const struct tw_args_command *command = name ? tw_args_find(program, name) : NULL;
+
+	if (name && !command)
+		return fail_command(program, name);
+	tw_args_print_help(stdout, program, command);
+	return fflush(stdout) ? TW_EXIT_INTERNAL : 0;
+}
+
 int tw_args_main(const struct tw_args_program *program, int argc, char **argv)
 {
 	const struct tw_args_command *command = NULL;
@@ -306,11 +356,16 @@ int tw_args_main(const struct tw_args_program *program, int argc, char **argv)
 	} else if (argc < 2) {
 		tw_args_print_help(stderr, program, NULL);
 		return TW_EXIT_USAGE;
-	} else if (argv[1][0] != '-') {
-		command = tw_args_find(program, argv[1]);
-		if (!command)
-			return fail_command(program, argv[1]);
-		first = 2;
+	} else {
+		move_command(program, argc, argv);
+		if (!strcmp(argv[1], "help"))
+			return answer_help(program, argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
+		if (argv[1][0] != '-') {
+			command = tw_args_find(program, argv[1]);
+			if (!command)
+				return fail_command(program, argv[1]);
+			first = 2;
+		}
 	}
 	for (int i = first; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (answer_common(program, command, argv[i]))

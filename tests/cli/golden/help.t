@@ -319,3 +319,27 @@ tapwall: --json=yes: takes no value
 $ tapwall check --print policy.yaml > /dev/full
 tapwall: stdout: cannot write the output
 [5]
+# help is a command too, and options may come before the command.
+$ tapwall check --help > help-check; tapwall help check | cmp - help-check && echo same
+same
+$ tapwall help | head -n 1
+usage: tapwall COMMAND [options]
+$ tapwall help chek
+tapwall: chek: unknown command; did you mean check?
+[2]
+$ tapwall --socket nowhere.sock status
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+[4]
+$ tapwall --socket=nowhere.sock --json status
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+[4]
+# What an option means may depend on the command.
+$ tapwall --count 5 capture web-1
+tapwall: --count: a command is missing; write the command first
+[2]
+$ tapwall -n 5 flows
+tapwall: -n: a command is missing; write the command first
+[2]
+$ tapwall --json
+tapwall: --json: a command is missing; write the command first
+[2]
