@@ -13,7 +13,8 @@
 #define ANSWER_SECONDS 60
 #define AGENT_SCHEME   "agent:"
 
-static bool tell_diagnostics(const char *file, const Tapwall__V1__Response *response)
+static bool tell_diagnostics(
+	const struct tw_report_source *source, const Tapwall__V1__Response *response)
 {
 	bool errors = false;
 
@@ -22,7 +23,7 @@ static bool tell_diagnostics(const char *file, const Tapwall__V1__Response *resp
 		bool warning = d->severity == TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
 
 		errors |= !warning;
-		tw_report_diag(file, warning ? TW_SEV_WARNING : TW_SEV_ERROR, d->line, d->column,
+		tw_report_diag(source, warning ? TW_SEV_WARNING : TW_SEV_ERROR, d->line, d->column,
 			d->text, d->hint);
 	}
 	return errors;
@@ -53,17 +54,22 @@ static void tell_failed(const struct tw_agent_call *call)
 		call->failed(call->arg);
 }
 
-/* Returns the name of the file that the diagnostics of a response are about. */
-static const char *file_of(const struct tw_agent_call *call, const Tapwall__V1__Response *response)
+static struct tw_report_source source_of(
+	const struct tw_agent_call *call, const Tapwall__V1__Response *response)
 {
-	if (call->file)
-		return call->file;
-	if (response->error && response->error->place[0])
-		return response->error->place;
-	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_APPLIED &&
-		response->applied->source[0])
-		return response->applied->source;
-	return "policy in force";
+	struct tw_report_source source = {.file = "policy in force"};
+
+	if (call->file) {
+		source.file = call->file;
+		source.text = call->text ? call->text->data : NULL;
+		source.len = call->text ? call->text->len : 0;
+	} else if (response->error && response->error->place[0]) {
+		source.file = response->error->place;
+	} else if (response->body_case == TAPWALL__V1__RESPONSE__BODY_APPLIED &&
+		   response->applied->source[0]) {
+		source.file = response->applied->source;
+	}
+	return source;
 }
 
 static int connect_slow(const char *socket, struct tw_link_client **ret, struct tw_err *err)
@@ -112,6 +118,7 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		call->begun(call->arg, client);
 	while (!last && !ret) {
 		Tapwall__V1__Response *response = NULL;
+		struct tw_report_source source;
 		bool errors;
 
 		if (tw_link_receive(client, &response, &err) < 0) {
@@ -123,7 +130,8 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		last = response->last;
 		if (response->error)
 			tell_failed(call);
-		errors = tell_diagnostics(file_of(call, response), response);
+		source = source_of(call, response);
+		errors = tell_diagnostics(&source, response);
 		if (response->error)
 			ret = tell_error(response->error, errors);
 		else

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "link/link.h"
 
 /* Called for each response, including the last one, which may have no body. Returns 0 to go on,
@@ -14,9 +15,10 @@ typedef int tw_agent_answer(void *arg, const Tapwall__V1__Response *response);
 struct tw_agent_call {
 	const char *socket;
 	const char *file; /* file that diagnostics are about; NULL: the file that the agent names */
-	bool patient;	  /* true for a stream: no time limit between answers */
-	bool raw;	  /* pass texts on unchanged, for JSON; otherwise they are cleaned */
-	bool slow;	  /* the socket is that of tapwall-slowd */
+	const struct tw_buf *text; /* contents of that file, or NULL */
+	bool patient;		   /* true for a stream: no time limit between answers */
+	bool raw;	    /* pass texts on unchanged, for JSON; otherwise they are cleaned */
+	bool slow;	    /* the socket is that of tapwall-slowd */
 	const char *agent;  /* with `slow`: pass the request on to this agent; NULL: none */
 	bool may_be_absent; /* print nothing if no agent runs */
 	tw_agent_answer *answer;

@@ -104,11 +104,13 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return is_refused(options, response->applied) ? TW_EXIT_NO : TW_EXIT_OK;
 }
 
-int tw_apply_ask(struct tw_apply_options *options, Tapwall__V1__Request *request)
+int tw_apply_ask(
+	struct tw_apply_options *options, const struct tw_buf *text, Tapwall__V1__Request *request)
 {
 	struct tw_agent_call call = {
 		.socket = options->socket,
 		.file = options->file,
+		.text = text,
 		.raw = options->json,
 		.answer = on_answer,
 		.arg = options,
@@ -146,5 +148,5 @@ int tw_apply_run(const void *values)
 		return TW_EXIT_USAGE;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
-	return tw_apply_ask(&options, &request);
+	return tw_apply_ask(&options, &text, &request);
 }

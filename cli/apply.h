@@ -7,5 +7,7 @@
 
 /* Reads the time of --confirm; NULL leaves *ret_s as it is. Prints an error. Returns an exit code. */
 int tw_apply_confirm_time(const char *text, uint32_t *ret_s);
-/* Sends the request and prints the agent's answer, as text or as JSON. Returns an exit code. */
-int tw_apply_ask(struct tw_apply_options *options, Tapwall__V1__Request *request);
+/* Sends the request and prints the agent's answer, as text or as JSON. `text` is that of
+ * options->file, or NULL. Returns an exit code. */
+int tw_apply_ask(
+	struct tw_apply_options *options, const struct tw_buf *text, Tapwall__V1__Request *request);

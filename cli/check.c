@@ -90,8 +90,8 @@ static int print_text(const struct tw_policy *policy, bool lowered)
 	return TW_EXIT_OK;
 }
 
-static int answer(const struct tw_check_options *options, const struct tw_policy *policy,
-	const struct tw_stats *stats, const struct tw_diags *diags)
+static int answer(const struct tw_check_options *options, const struct tw_buf *text,
+	const struct tw_policy *policy, const struct tw_stats *stats, const struct tw_diags *diags)
 {
 	const char *file = tw_file_label(options->file);
 
@@ -100,7 +100,7 @@ static int answer(const struct tw_check_options *options, const struct tw_policy
 
 		return code || policy ? code : TW_EXIT_NO;
 	}
-	tw_report_diags(file, diags);
+	tw_report_diags(&(struct tw_report_source){file, text->data, text->len}, diags);
 	if (!policy)
 		return TW_EXIT_NO;
 	if (options->lowered || options->print)
@@ -130,7 +130,7 @@ int tw_check_run(const void *values)
 	if (code == -ENOMEM)
 		code = tw_report_memory();
 	else
-		code = answer(options, compiled ? policy : NULL, &stats, &diags);
+		code = answer(options, &text, compiled ? policy : NULL, &stats, &diags);
 	tw_stats_done(&stats);
 	tw_diags_done(&diags);
 	return code;

@@ -72,7 +72,9 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 	code = tw_policy_read_learned(
 		text->text.data, text->text.len, text->learned.at, text->learned.n, ret, &diags);
 	if (code < 0)
-		tw_report_diags(text->source, &diags);
+		tw_report_diags(
+			&(struct tw_report_source){text->source, text->text.data, text->text.len},
+			&diags);
 	tw_diags_done(&diags);
 	if (code == -ENOMEM)
 		return tw_report_memory();

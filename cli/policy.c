@@ -141,8 +141,10 @@ static int fill_push(const struct tw_policy_options *options, struct tw_buf *tex
 static int push_run(const struct tw_policy_options *options)
 {
 	struct push push = {.options = options};
+	tw_auto_buf struct tw_buf text = {0};
 	struct tw_agent_call call = {.socket = options->socket,
 		.file = options->what ? tw_file_label(options->what) : NULL,
+		.text = &text,
 		.slow = true,
 		.raw = options->json,
 		.answer = on_pushed,
@@ -151,7 +153,6 @@ static int push_run(const struct tw_policy_options *options)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	tw_autofree char *whole = options->what ? realpath(options->what, NULL) : NULL;
 	tw_autofree char *names = tw_strdup(options->agents);
-	tw_auto_buf struct tw_buf text = {0};
 	int code = fill_push(options, &text, &body);
 
 	if (code)

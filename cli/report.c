@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "cli/excerpt.h"
+#include "cli/style.h"
 #include "link/json.h"
 
 #define PROGRAM "tapwall"
@@ -37,24 +40,30 @@ int tw_report_memory(void)
 	return tw_report_error(TW_EXIT_INTERNAL, NULL, NULL, "out of memory");
 }
 
-void tw_report_diag(const char *file, enum tw_severity severity, unsigned int line,
-	unsigned int column, const char *text, const char *hint)
+void tw_report_diag(const struct tw_report_source *source, enum tw_severity severity,
+	unsigned int line, unsigned int column, const char *text, const char *hint)
 {
 	struct tw_err err = {0};
+	size_t columns;
 
-	tw_err_set(&err, -EINVAL, file, hint, "%s%s", severity == TW_SEV_WARNING ? "warning: " : "",
-		text);
+	tw_err_set(&err, -EINVAL, source->file, hint, "%s%s",
+		severity == TW_SEV_WARNING ? "warning: " : "", text);
 	if (line)
-		snprintf(err.place, sizeof(err.place), "%.200s:%u:%u", file, line, column);
+		snprintf(err.place, sizeof(err.place), "%.200s:%u:%u", source->file, line, column);
 	tw_report_err(&err);
+	if (!source->text || !isatty(STDERR_FILENO))
+		return;
+	columns = tw_style_columns(STDERR_FILENO);
+	tw_excerpt_print(stderr, source->text, source->len, line, column,
+		(columns > 2 * TW_EXCERPT_MARGIN ? columns : 80) - TW_EXCERPT_MARGIN);
 }
 
-void tw_report_diags(const char *file, const struct tw_diags *diags)
+void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags)
 {
 	for (size_t i = 0; i < diags->n; i++) {
 		const struct tw_diag *d = &diags->at[i];
 
-		tw_report_diag(file, d->severity, d->line, d->column, d->text, d->hint);
+		tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
 	}
 }
 
@@ -68,8 +77,11 @@ int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 	if (tw_file_read(path, &text, &err) < 0)
 		return tw_report_err(&err);
 	code = tw_policy_read(text.data, text.len, ret, &diags);
-	if (code < 0 || warnings)
-		tw_report_diags(tw_file_label(path), &diags);
+	if (code < 0 || warnings) {
+		struct tw_report_source source = {tw_file_label(path), text.data, text.len};
+
+		tw_report_diags(&source, &diags);
+	}
 	tw_diags_done(&diags);
 	if (code == -ENOMEM)
 		return tw_report_memory();
@@ -83,7 +95,7 @@ int tw_report_judge(
 	int code = tw_judge_init(judge, policy, max_conns, &diags);
 
 	if (code < 0 && code != -ENOMEM)
-		tw_report_diags(file, &diags);
+		tw_report_diags(&(struct tw_report_source){.file = file}, &diags);
 	tw_diags_done(&diags);
 	if (code == -ENOMEM)
 		return tw_report_memory();

@@ -2,7 +2,7 @@
 /* report.h: prints errors.
  *
  * Every error is one line on stderr: `tapwall: <place>: <what is wrong>; <what to do>`; an error
- * in a file has the place file:line:column.
+ * in a file has the place file:line:column, and on a terminal is followed by the line of the file.
  */
 #pragma once
 
@@ -23,10 +23,18 @@ int tw_report_error(int exit_code, const char *place, const char *hint, const ch
 /* Prints that memory ran out. Returns TW_EXIT_INTERNAL. */
 int tw_report_memory(void);
 
-/* Prints one diagnostic of a policy. `line` 0 means the whole file. */
-void tw_report_diag(const char *file, enum tw_severity severity, unsigned int line,
-	unsigned int column, const char *text, const char *hint);
-void tw_report_diags(const char *file, const struct tw_diags *diags);
+/* The policy that diagnostics are about. `text` is NULL if it is not at hand. */
+struct tw_report_source {
+	const char *file;
+	const char *text;
+	size_t len;
+};
+
+/* Prints one diagnostic of a policy. `line` 0 means the whole file. If stderr is a terminal, the line
+ * of the policy follows, with a caret below the place. */
+void tw_report_diag(const struct tw_report_source *source, enum tw_severity severity,
+	unsigned int line, unsigned int column, const char *text, const char *hint);
+void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags);
 
 /* Reads and checks a policy file and prints its errors, and its warnings if `warnings`. Returns
  * an exit code; *ret is set only if it is TW_EXIT_OK. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clean.h"
 #include "cli/report.h"
@@ -155,7 +156,7 @@ int tw_sheet_print(const struct tw_sheet *sheet, FILE *out)
 
 int tw_sheet_show(struct tw_sheet *sheet, const char *nothing)
 {
-	sheet->width = tw_style_columns();
+	sheet->width = tw_style_columns(STDOUT_FILENO);
 	if (!sheet->failed && !sheet->cells.n) {
 		printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), nothing, tw_style_off());
 		return TW_EXIT_OK;

@@ -64,11 +64,11 @@ const char *tw_glyph(enum tw_glyph glyph)
 	return use_utf8 ? glyphs[glyph].utf8 : glyphs[glyph].ascii;
 }
 
-size_t tw_style_columns(void)
+size_t tw_style_columns(int fd)
 {
 	struct winsize size = {0};
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_col;
+	return ioctl(fd, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_col;
 }
 
 enum tw_style tw_style_of(const char *word)

@@ -31,8 +31,8 @@ const char *tw_style_on(enum tw_style style);
 const char *tw_style_off(void);
 const char *tw_glyph(enum tw_glyph glyph);
 
-/* Returns the columns of the terminal, or 0 if stdout is not a terminal. */
-size_t tw_style_columns(void);
+/* Returns the columns of the terminal behind a file descriptor, or 0 if it is not a terminal. */
+size_t tw_style_columns(int fd);
 
 /* Returns the style of a verdict, port state or event, given its name. */
 enum tw_style tw_style_of(const char *word);

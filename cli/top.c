@@ -51,8 +51,8 @@ static int print_text(const struct session *session)
 		if (options->view && options->view - 1 != view)
 			continue;
 		putchar('\n');
-		code = tw_top_table(
-			&session->top, view, 0, options->limit, tw_style_columns(), stdout);
+		code = tw_top_table(&session->top, view, 0, options->limit,
+			tw_style_columns(STDOUT_FILENO), stdout);
 	}
 	return code < 0 ? tw_report_memory() : TW_EXIT_OK;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clean.h"
 #include "base/cleanup.h"
+#include "cli/excerpt.h"
 #include "cli/human.h"
 #include "cli/sheet.h"
 #include "cli/style.h"
@@ -175,9 +176,46 @@ static void memory_may_run_out(void **state)
 	}
 }
 
+/* Prints an excerpt and compares it. */
+static void check_excerpt(const char *text, size_t len, unsigned int line, unsigned int column,
+	size_t width, const char *expected)
+{
+	tw_autofree char *got = NULL;
+	size_t got_len = 0;
+	FILE *out = open_memstream(&got, &got_len);
+
+	assert_non_null(out);
+	tw_excerpt_print(out, text, len, line, column, width);
+	fclose(out);
+	assert_string_equal(got, expected);
+}
+
+static void excerpts_show_the_place(void **state)
+{
+	static const char text[] = "\xef\xbb\xbfone: 1\ntwo: \t2  \n\n\xc3\xa9\xc3\xa9: x\nlast";
+	char hostile[2000];
+
+	check_excerpt(text, strlen(text), 1, 6, 40, "    1 | one: 1\n      |      ^\n");
+	check_excerpt(text, strlen(text), 2, 1, 40, "    2 | two: ?2\n      | ^\n");
+	check_excerpt(text, strlen(text), 3, 1, 40, "    3 | \n      | ^\n");
+	check_excerpt(text, strlen(text), 4, 5, 40, "    4 | \xc3\xa9\xc3\xa9: x\n      |     ^\n");
+	check_excerpt(text, strlen(text), 5, 4, 40, "    5 | last\n      |    ^\n");
+	check_excerpt(text, strlen(text), 6, 1, 40, "");
+	check_excerpt(text, strlen(text), 0, 0, 40, "");
+	check_excerpt(NULL, 0, 1, 1, 40, "");
+	check_excerpt("0123456789abcdefghij", 20, 1, 15, 9, "    1 | 9abcdefgh\n      |      ^\n");
+	check_excerpt("a", 1, 1, 400, 12, "    1 | \n      |        ^\n");
+	/* A line of continuation bytes has no characters, however long it is. */
+	memset(hostile, 0x80, sizeof(hostile));
+	hostile[0] = '\x1b';
+	check_excerpt(hostile, 4, 1, 1, 40, "    1 | ????\n      | ^\n");
+	tw_excerpt_print(stdout, hostile, sizeof(hostile), 1, 1, 256);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(excerpts_show_the_place),
 		cmocka_unit_test(bytes_are_short),
 		cmocka_unit_test(counts_are_grouped),
 		cmocka_unit_test(spans_fit_their_size),

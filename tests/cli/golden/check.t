@@ -66,3 +66,21 @@ $ { printf 'version: 1\nworkloads: {r: {port: p0, addresses: [10.0.0.0/8]}}\nrul
 $ sed 's/, "!fd00::\/8"//' policy.yaml | tapwall check -
 tapwall: stdin:22:5: warning: rule vms-out: its to subtracts only IPv4 addresses, so it includes every IPv6 address; subtract IPv6 addresses too, or put 0.0.0.0/0 before it for IPv4 only
 stdin: valid: 5 rules, 4 workloads with 5 ports, 2 groups, default deny
+# On a terminal, an error is followed by its line.
+$ script -qec "stty cols 100; tapwall check bad.yaml" /dev/null | tr -d '\r'
+tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
+    3 |   - {name: a, from: nobody, to: any, action: alow}
+      |                     ^
+tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
+    3 |   - {name: a, from: nobody, to: any, action: alow}
+      |                                              ^
+tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
+    4 |   - {name: a, from: any, to: any, action: allow}
+      |            ^
+tapwall: bad.yaml:5:1: a policy has no key bogus; write one of: version, networks, services, workloads, groups, default, options, rules
+    5 | bogus: 1
+      | ^
+$ script -qec "stty cols 40; tapwall check bad.yaml" /dev/null | tr -d '\r' | head -n 3
+tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
+    3 |   - {name: a, from: nobody, to:
+      |                     ^
