@@ -31,16 +31,24 @@ n_failed=0
 
 # ---- life and death ----
 
+# True if the process is a child of this shell, or has the test's directory among its arguments. The kernel gives the
+# ids of ended processes to new ones, within minutes if kernel.pid_max is 32,768.
+is_own() { # PID
+	parent=
+	while read -r key value; do
+		[ "$key" != PPid: ] || parent=$value
+	done 2>/dev/null <"/proc/$1/status" || return
+	[ "$parent" = $$ ] || grep -qsF "$lab" "/proc/$1/cmdline"
+}
+
 leave() {
 	code=$?
 	trap - EXIT HUP INT TERM
-	for pid in $children $agent; do
+	# An agent that a test no longer tracks still has its process id in its lock file.
+	for pid in $children $agent $(cat "$lab"/state*/lock 2>/dev/null); do
+		is_own "$pid" || continue
 		kill -CONT "$pid" 2>/dev/null
 		kill -9 "$pid" 2>/dev/null
-	done
-	# An agent that a test no longer tracks still has its process id in its lock file.
-	for lock in "$lab"/state*/lock; do
-		[ -s "$lock" ] && kill -9 "$(cat "$lock")" 2>/dev/null
 	done
 	wait 2>/dev/null
 	for name in $guests host; do
@@ -248,10 +256,15 @@ stop_agent() { # [SIGNAL]
 	return "$code"
 }
 
-# Stops the agent by SIGSTOP, and waits until it has stopped.
-freeze_agent() {
-	kill -STOP "$agent"
-	within 20 grep -q '^State:.*stopped' "/proc/$agent/status"
+# True if no thread of the process runs.
+is_stopped() { # PID
+	grep -q '^State:.*stopped' "/proc/$1/status" && ! grep -h '^State:' "/proc/$1"/task/*/status | grep -qv stopped
+}
+
+# Stops a process by SIGSTOP, and waits until it has stopped: in a system call it continues to the call's end.
+freeze() { # PID
+	kill -STOP "$1"
+	within 20 is_stopped "$1"
 }
 
 # Makes the attached programs look like another version's, so that the next agent replaces them with
@@ -297,7 +310,7 @@ begin() { # NAMESPACE LOG COMMAND…
 
 end() { # PID…: ends the processes, and returns the exit code of the last one
 	for pid in "$@"; do
-		kill -TERM "$pid" 2>/dev/null
+		! is_own "$pid" || kill -TERM "$pid" 2>/dev/null
 		wait "$pid"
 		code=$?
 		children=$(echo "$children" | tr ' ' '\n' | grep -vx "$pid")
