@@ -10,8 +10,8 @@
 . "$TW_SOURCE/tests/e2e/state-lib.sh"
 
 mkdir "$lab/small"
-mount -t tmpfs -o size=128k none "$lab/small"
-mount --move "$lab/small" "$lab/state"
+mount -t tmpfs -o size=128k none "$lab/small" && mount --move "$lab/small" "$lab/state" ||
+	bail "a small disk is mounted"
 start_agent --policy "$lab/policy.yaml"
 dd if=/dev/zero of="$lab/state/junk" bs=512 2>/dev/null
 replug 4

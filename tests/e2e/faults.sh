@@ -33,7 +33,7 @@ policy() { # ALLOWED, REFUSED
 }
 policy 7001 7002 >"$lab/a.yaml"
 policy 7002 7001 >"$lab/b.yaml"
-mount -t tmpfs -o size=256k none "$lab/state"
+mount -t tmpfs -o size=256k none "$lab/state" || bail "a small disk is mounted"
 next_of() { # N
 	echo $(($1 % 3 + 1))
 }
@@ -199,7 +199,7 @@ fault() { # KIND
 		esac
 		;;
 	lost)
-		kill -STOP "$agent"
+		freeze "$agent"
 		replug 3
 		lose_messages
 		replug 1
@@ -210,12 +210,12 @@ fault() { # KIND
 		replug 1 "$(index_of 1)"
 		;;
 	same-alive)
-		kill -STOP "$agent"
+		freeze "$agent"
 		replug 1 "$(index_of 1)"
 		kill -CONT "$agent"
 		;;
 	new-index)
-		kill -STOP "$agent"
+		freeze "$agent"
 		replug 1
 		stop_agent KILL
 		;;
