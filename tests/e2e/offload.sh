@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # offload.sh: the frames that leave are those that were judged, whatever offloads a guest requests
-# for them. SCALE=full extends the random part; SEED repeats a run.
+# for them. SCALE=full extends the random part, with another seed in each run; SEED repeats a run.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 offload=$TW_BUILD/tests/e2e/offload
-seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+seed=${SEED:-$(scaled 1 "$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')")}
 
 make_host
 for port in tap1 tap2 up0; do
