@@ -53,14 +53,15 @@ check "and enforced" within 20 grows two echoed "$((before + 50))"
 
 check "a policy without one of the connections is applied" apply "$lab/one.yaml"
 sent=$(count_of two sent)
-check "its client goes on sending" within 20 grows two sent "$((sent + 5))"
+# An echo that passed before the policy may wait in a queue for some time.
+check "its client goes on sending" within 20 grows two sent "$((sent + 100))"
 cut=$(count_of two echoed)
 before=$(count_of one echoed)
 check "the other connection goes on" within 20 grows one echoed "$((before + 200))"
 equal "the one that is no longer allowed was cut at its next packet" "$cut" "$(count_of two echoed)"
 check "what is left is whole" end "$one"
 equal "without a segment lost" 0 "$(count_of one lost)"
-check "the cut is in the log" \
+check "the cut is in the log" within 20 \
 	sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' | grep -q '\"rule\":\"default\".*7002'"
 
 check "the same policy again changes nothing" sh -c \

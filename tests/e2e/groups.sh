@@ -57,7 +57,7 @@ epoch=$(epoch)
 stop_agent KILL
 check "it may without an agent" within 20 grows one echoed "$(($(count_of one echoed) + 50))"
 start_agent --policy "$lab/web.yaml"
-check "the next agent adopts" grep -q 'adopted what was in force' "$lab/agent.log"
+check "the next agent adopts" within 20 grep -q 'adopted what was in force' "$lab/agent.log"
 equal "and changes nothing" "$epoch" "$(epoch)"
 equal "it may still" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 
@@ -67,7 +67,8 @@ check "the live connection goes on under it" within 20 grows one echoed "$(($(co
 
 check "w1 leaves that, too" apply "$lab/none.yaml"
 sent=$(count_of one sent)
-check "its client goes on sending" within 20 grows one sent "$((sent + 5))"
+# An echo that passed before the policy may wait in a queue for some time.
+check "its client goes on sending" within 20 grows one sent "$((sent + 100))"
 cut=$(count_of one echoed)
 equal "nobody may any more" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 equal "and the live connection is cut" "$cut" "$(count_of one echoed)"
