@@ -173,7 +173,7 @@ answer allow
 decide
 policy 500ms deny >"$lab/policy.yaml"
 check "questions wait for half a second" apply "$lab/policy.yaml"
-kill -STOP "$decider"
+freeze "$decider"
 equal "a decider that hangs: denied" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 check "for want of an answer" within 20 denied ask-timeout 7001
 check "other traffic passes" becomes connected 1 tcp 10.0.0.12 7000
@@ -182,7 +182,7 @@ kill -CONT "$decider"
 check "it goes on answering" within 20 becomes connected 1 tcp 10.0.0.12 7001
 policy 60s deny >"$lab/policy.yaml"
 check "questions wait for a minute" apply "$lab/policy.yaml"
-kill -STOP "$decider"
+freeze "$decider"
 in_guest 1 "$traffic" connect udp 10.0.0.12 7001 >"$lab/left" &
 left=$!
 children="$children $left"
@@ -282,7 +282,7 @@ check "the decider ends with its input" within 20 deciders 0
 
 answer allow
 decide
-kill -STOP "$decider"
+freeze "$decider"
 in_guest 1 "$traffic" connect udp 10.0.0.12 7002 >"$lab/left" &
 left=$!
 children="$children $left"
@@ -300,7 +300,7 @@ check "the stream goes on" goes_on
 
 # ---- on-timeout: allow ----
 
-kill -STOP "$decider"
+freeze "$decider"
 policy 300ms allow >"$lab/policy.yaml"
 check "a policy that allows what nobody answers" apply "$lab/policy.yaml"
 equal "a held packet goes on when its time is over" connected "$(attempt 1 udp 10.0.0.12 7002)"

@@ -101,7 +101,7 @@ for way in tcx clsact; do
 	fi
 	check "$way: that the programs were removed is seen" within 20 lost_more tap1 "$lost"
 	check "$way: and mended" within 20 port_is tap1 protected
-	check "$way: and logged" grep -q 'tap1: another tool removed the programs' "$lab/agent.log"
+	check "$way: and logged" within 20 grep -q 'tap1: another tool removed the programs' "$lab/agent.log"
 	judged "$way, programs that were removed"
 	check "$way: proofs are fresh" within 20 is_proved 10
 	check "$way: status counts losses" \
@@ -122,7 +122,7 @@ equal "a port without room for the programs is shut" shut "$(state_of tap1)"
 equal "nothing gets there" timeout "$(attempt 2 tcp 10.0.0.11 7000)"
 equal "nor from there" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 check "the port says why" sh -c "echo '$(number tap1 trouble)' | grep -q 'root qdisc (tbf)'"
-check "so does the log" grep -q 'tap1: cannot be attached, stays shut' "$lab/agent.log"
+check "so does the log" within 20 grep -q 'tap1: cannot be attached, stays shut' "$lab/agent.log"
 on_host tc qdisc del dev tap1 root
 check "with room it is protected" within 20 port_is tap1 protected
 judged "a port that got room"

@@ -36,7 +36,7 @@ sends_as() { # N WORKLOAD
 	belongs_to "tap$1" "$2"
 }
 logged() { # PATTERN
-	grep -q "$1" "$lab/agent.log"
+	within 20 grep -q "$1" "$lab/agent.log"
 }
 policy() { # OPTIONS…
 	workloads 2

@@ -73,7 +73,7 @@ ip netns add "$ns-g4"
 guests="$guests g4"
 begin host echo echo udp 7000
 start_agent --policy "$lab/policy.yaml"
-kill -STOP "$agent"
+freeze "$agent"
 plug_routed
 begin g4 guest echo udp 7000
 both_try "a routed tap, the agent stopped"

@@ -29,7 +29,7 @@ denied_for() { # REASON
 	tapwall counters --json | jq -s --arg reason "$1" '[.[] | select(.reason == $reason) | .out + .in] | add // 0'
 }
 in_order() {
-	freeze_agent
+	freeze "$agent"
 	"$TW_BUILD/tests/e2e/table" "$lab/bpffs/tapwall/maps" >"$lab/table.out"
 	code=$?
 	kill -CONT "$agent"

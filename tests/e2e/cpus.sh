@@ -46,7 +46,7 @@ count() { # NAME [FILE]
 	sed -n "s/^$1=//p" "$lab/${2:-drive.out}"
 }
 in_order() {
-	freeze_agent
+	freeze "$agent"
 	"$table" "$lab/bpffs/tapwall/maps" >"$lab/table.out"
 	code=$?
 	kill -CONT "$agent"

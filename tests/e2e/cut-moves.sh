@@ -48,7 +48,7 @@ learned() { # N: true if the agent has entered guest N in the bridge's FDB
 # A stopped agent learns of changes only later. Its cut-through lease lasts two seconds, so only
 # frames in the first second prove anything.
 unheard() { # COMMAND…
-	kill -STOP "$agent"
+	freeze "$agent"
 	"$@"
 }
 heard() {

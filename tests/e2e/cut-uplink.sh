@@ -104,7 +104,7 @@ ip -n "$ns-other" addr add 10.0.0.97/32 dev lo
 ip -n "$ns-g1" neigh replace 10.0.0.97 lladdr 52:54:00:00:09:09 dev eth0
 begin other moved count "$lab/moved" 7004
 check "up2 is an uplink too" within 20 uplinks_are "up0 up2"
-kill -STOP "$agent"
+freeze "$agent"
 ip -n "$ns-beyond" link set eth0 down
 ip -n "$ns-other" link set eth0 address 52:54:00:00:09:09
 ip netns exec "$ns-other" "$traffic" connect tcp 10.0.0.1 1 >/dev/null 2>&1

@@ -136,7 +136,7 @@ fails() {
 	status_has '.[-1].failing != null and .[-1].pending > 0'
 }
 check "the disk is full: status says so" within 40 fails
-check "and the log" grep -q 'the history cannot be written: No space left on device; agents keep their events' "$lab/slowd.log"
+check "and the log" within 20 grep -q 'the history cannot be written: No space left on device; agents keep their events' "$lab/slowd.log"
 check "the agent is connected" within 2 sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/slowd.sock' --json | jq -es 'any(.[]; .connected)'"
 rm "$disk/full"
 check "the disk has space: the connection is recorded" within 40 has 3 '.event == "close" and .to.port == 7004'
@@ -151,7 +151,7 @@ history_is_garbage() {
 }
 check "the file is damaged" history_is_garbage
 start_slowd
-check "the log says so" grep -q 'cannot open the history: file is not a database; nothing is recorded: move the file away' "$lab/slowd.log"
+check "the log says so" within 20 grep -q 'cannot open the history: file is not a database; nothing is recorded: move the file away' "$lab/slowd.log"
 equal "and the command" "tapwall: $disk/history.db: cannot open the history: file is not a database; move the file away, and a new one is made" \
 	"$(history 2>&1)"
 check "the agent is served" within 20 sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/slowd.sock' --json | jq -es 'any(.[]; .connected)'"

@@ -54,7 +54,7 @@ for round in $(seq 10); do
 done
 equal "ten new taps, denied by policy: the guests got nothing of the flood" 0 "$leaks"
 
-kill -STOP "$agent"
+freeze "$agent"
 new_tap stopped tap8 9001
 check "with the agent stopped, a guest sends on" within 20 grows stopped sent 2000
 equal "and gets nothing" 0 "$(count_of leaked seen)"

@@ -148,12 +148,12 @@ start_slowd
 check "it comes back: the agent dials again" within 40 link_is connected
 check "and is asked again" within 20 agents '.connected and .policy_generation == 2'
 
-kill -STOP "$slowd"
+freeze "$slowd"
 before=$(echoed tcp)
 check "the slow path is stopped: the agent answers at once" within 2 answers
 check "traffic goes on" within 20 grows tcp echoed $((before + 100))
 check "the agent notices that nothing comes" within 40 link_is waiting
-check "… and says so" grep -q 'slow path .*: sent nothing for 15 s' "$lab/agent.log"
+check "… and says so" within 20 grep -q 'slow path .*: sent nothing for 15 s' "$lab/agent.log"
 check "a handshake that does not end is given up" within 40 grep -q \
 	'slow path .*: the handshake took longer than 5 s' "$lab/agent.log"
 kill -CONT "$slowd"
@@ -179,7 +179,7 @@ check "it comes back" within 40 link_is connected
 check "root revokes its certificate" "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --revoke host-a
 check "the connection is cut" within 20 agents '(.connected | not) and (.why | contains("revoked"))'
 check "and refused: status says why" within 40 why_has 'Certificate was revoked'
-check "the reason is logged" grep -q "refused: the peer's certificate was revoked" "$lab/slowd.log"
+check "the reason is logged" within 20 grep -q "refused: the peer's certificate was revoked" "$lab/slowd.log"
 is_later() { # than the revocation, which covers certificates of the same second
 	[ "$(date +%s)" -gt "$(cut -d ' ' -f 2 "$slow/revoked")" ]
 }

@@ -47,7 +47,7 @@ check "and says so first" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' |
 check "with what was refused, and why" says '^REFUSED: .*policy.yaml, .* ago: line 2, column 25'
 check "and to programs" sh -c "'$TW_BUILD/tapwall' status --json --socket '$socket' |
 	jq -es 'any(.[]; .refused.source == \"$policy\" and .ports_unfiltered == 2)'"
-check "the log says it of each" grep -q 'tap1: NOT FILTERED: stays as it was' "$lab/agent.log"
+check "the log says it of each" within 20 grep -q 'tap1: NOT FILTERED: stays as it was' "$lab/agent.log"
 make_guest 3
 check "a new guest is shut" within 20 port_is tap3 shut
 # The guest's stack may also give up by itself, depending on its first neighbour request.

@@ -55,7 +55,7 @@ says() { # CODE TEXT COMMAND…: true if the command exits with CODE and prints 
 	[ "$got" = "$code" ] && grep -q "$text" "$lab/says.out"
 }
 log_has() { # FILE TEXT
-	grep -q "$2" "$lab/$1"
+	within 20 grep -q "$2" "$lab/$1"
 }
 
 make_host

@@ -63,7 +63,7 @@ equal "nor to it" timeout "$(attempt 2 tcp 10.0.0.11 7004)"
 equal "not even ARP passes" "$got" "$(frames_of 1)"
 check "ports shows it" prints 'tap1 *w1 *quarantined' tapwall ports
 check "status, too" prints '^QUARANTINED: w1, by root until it is lifted: ticket 7: malware' tapwall status
-check "the log has the reason" prints 'quarantined' tapwall log
+check "the log has the reason" within 20 prints 'quarantined' tapwall log
 check "explain says why" fails 1 'in quarantine by root until it is lifted: ticket 7: malware' \
 	tapwall explain --live --from w1 --to w2 --proto tcp --dport 7004
 check "so does the list" prints 'w1 .*root .*ticket 7: malware' tapwall quarantine

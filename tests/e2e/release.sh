@@ -38,7 +38,7 @@ for way in tcx clsact; do
 	equal "$way: what is not does not" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 	release
 	equal "$way: no release under a running agent" 1 $?
-	check "$way: it names the agent" grep -q "an agent is running here (process $agent)" "$lab/agent.log"
+	check "$way: it names the agent" within 20 grep -q "an agent is running here (process $agent)" "$lab/agent.log"
 	stop_agent
 	equal "$way: SIGTERM ends the agent cleanly" 0 $?
 	check "$way: its socket is gone" test ! -e "$socket"

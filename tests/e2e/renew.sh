@@ -53,7 +53,7 @@ cp "$certs/due.pem" "$link/agent.pem"
 chmod 500 "$link" # the agent may not write there: it has no CAP_DAC_OVERRIDE
 start
 check "an agent whose certificate cannot be replaced says so" within 20 slow_path '.renewal_failed | contains("cannot write")'
-check "in the log, too" grep -q 'agent.pem: cannot renew it: cannot write it: Permission denied' "$lab/agent.log"
+check "in the log, too" within 20 grep -q 'agent.pem: cannot renew it: cannot write it: Permission denied' "$lab/agent.log"
 check "it is connected with the old one" slow_path '.state == "connected" and .certificate_left_s < 86401'
 stop_agent TERM
 chmod 700 "$link"

@@ -225,7 +225,7 @@ opened() {
 }
 check "no decider is left" within 20 no_decider
 equal "a record for each family" "allowed for an hour: 2 answers in force" "$(hour w1 w2 tcp 7004)"
-check "the agent logs it" grep -q 'record: allow 10.0.0.11 to 10.0.0.12 port 7004 for 3600 s, by rule ask' "$lab/agent.log"
+check "the agent logs it" within 20 grep -q 'record: allow 10.0.0.11 to 10.0.0.12 port 7004 for 3600 s, by rule ask' "$lab/agent.log"
 begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7004 50
 check "it opens a connection without a question" within 20 grows stream echoed 0
 check "the log says why" within 20 opened

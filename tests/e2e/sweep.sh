@@ -46,7 +46,7 @@ check "the rule counts them" test "$opened" -gt 2000
 check "expired ones are no flows" within 60 sh -c \
 	"[ \"\$('$TW_BUILD/tapwall' flows --json --socket '$socket' | wc -l)\" = 0 ]"
 check "and no records either, before long" within 60 swept
-check "their end is told, with what they carried" sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
+check "their end is told, with what they carried" within 20 sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
 	jq -es '[.[] | select(.event == \"close\" and .rule == \"first\" and .packets.out > 0 and .from.workload == \"w1\")] | length > 100'"
 
 # A rule that is deleted and added again while connections refer to it is the same rule.
@@ -75,7 +75,7 @@ begin g1 spray-again spray 10.0.0.12 7001
 spray=$child
 check "a follower sees connections open" within 20 grep -q '"event":"open"' "$lab/followed"
 before=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$agent/status")
-kill -STOP "$follower"
+freeze "$follower"
 more_hits() {
 	[ "$(hits first)" -gt 20000 ]
 }
