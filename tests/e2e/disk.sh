@@ -10,8 +10,8 @@
 . "$TW_SOURCE/tests/e2e/state-lib.sh"
 
 mkdir "$lab/small"
-mount -t tmpfs -o size=128k none "$lab/small" && mount --move "$lab/small" "$lab/state" ||
-	bail "a small disk is mounted"
+mount -t tmpfs -o size=128k none "$lab/small" || bail "a small disk is mounted"
+mount --move "$lab/small" "$lab/state" || bail "it is moved to the state directory"
 start_agent --policy "$lab/policy.yaml"
 dd if=/dev/zero of="$lab/state/junk" bs=512 2>/dev/null
 replug 4
