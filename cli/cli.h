@@ -41,6 +41,9 @@ struct tw_quarantine_options {
 	const char *workload; /* NULL: list */
 	const char *reason;
 	const char *time; /* NULL: until it is lifted */
+	const char *slow; /* socket of tapwall-slowd */
+	bool everywhere;  /* ask tapwall-slowd */
+	bool ended;
 	bool lift;
 	bool json;
 };

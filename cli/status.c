@@ -82,9 +82,15 @@ static void print_gap(size_t n, char **names, uint32_t all, const char *format, 
 
 static void print_quarantine(const Tapwall__V1__Quarantine *q)
 {
-	printf("%sQUARANTINED:%s %s, by %s until %s: %s\n", tw_style_on(TW_STYLE_BAD),
-		tw_style_off(), q->workload, q->who,
-		q->until > 0 ? tw_human_time(q->until).text : "it is lifted", q->reason);
+	if (q->ended > 0)
+		printf("%sLIFTED HERE:%s %s, by %s; the slow path still wants it in quarantine: %s\n",
+			tw_style_on(TW_STYLE_WARN), tw_style_off(), q->workload, q->ended_by,
+			q->reason);
+	else
+		printf("%sQUARANTINED:%s %s, by %s%s until %s: %s\n", tw_style_on(TW_STYLE_BAD),
+			tw_style_off(), q->workload, q->who,
+			q->change ? " through the slow path" : "",
+			q->until > 0 ? tw_human_time(q->until).text : "it is lifted", q->reason);
 }
 
 static void print_confirmation(const Tapwall__V1__Confirmation *c)

@@ -200,6 +200,8 @@ json_t *tw_json_response(const Tapwall__V1__Response *response)
 		return tw_json_policy_version(response->policy_version);
 	case TAPWALL__V1__RESPONSE__BODY_QUARANTINE:
 		return tw_json_quarantine(response->quarantine);
+	case TAPWALL__V1__RESPONSE__BODY_QUARANTINE_TARGET:
+		return tw_json_quarantine_target(response->quarantine_target);
 	case TAPWALL__V1__RESPONSE__BODY_POLICY_TARGET:
 		return tw_json_policy_target(response->policy_target);
 	case TAPWALL__V1__RESPONSE__BODY_QUESTION:

@@ -26,6 +26,7 @@ json_t *tw_json_rule(const Tapwall__V1__Rule *rule);
 json_t *tw_json_question(const Tapwall__V1__Question *q);
 json_t *tw_json_counter(const Tapwall__V1__Counter *counter);
 json_t *tw_json_agent(const Tapwall__V1__Agent *agent);
+json_t *tw_json_quarantine_target(const Tapwall__V1__QuarantineTarget *t);
 json_t *tw_json_quarantine(const Tapwall__V1__Quarantine *q);
 json_t *tw_json_policy_version(const Tapwall__V1__PolicyVersion *v);
 json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t);

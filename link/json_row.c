@@ -166,11 +166,39 @@ json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t)
 		t->confirm_left_s > 0 ? tw_json_s(t->confirm_left_s) : json_null());
 }
 
+static json_t *unix_json(double time)
+{
+	return time > 0 ? json_real(time) : json_null();
+}
+
+static json_t *texts_json(char *const *texts, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, tw_json_text(texts[i]));
+	return list;
+}
+
 json_t *tw_json_quarantine(const Tapwall__V1__Quarantine *q)
 {
-	return json_pack("{s:o, s:o, s:o, s:f, s:o}", "workload", tw_json_text(q->workload),
-		"reason", tw_json_text(q->reason), "who", tw_json_text(q->who), "since", q->since,
-		"until", q->until > 0 ? json_real(q->until) : json_null());
+	json_t *head = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "workload",
+		tw_json_text(q->workload), "reason", tw_json_text(q->reason), "who",
+		tw_json_text(q->who), "since", unix_json(q->since), "until", unix_json(q->until),
+		"change", q->change ? tw_json_u64(q->change) : json_null());
+	json_t *where = json_pack("{s:o, s:o, s:o, s:i, s:o, s:o}", "ended", unix_json(q->ended),
+		"ended_by", tw_json_text(q->ended_by), "waiting",
+		texts_json(q->waiting, q->n_waiting), "waiting_all", (int)q->waiting_all,
+		"lifted_at", texts_json(q->lifted_at, q->n_lifted_at), "only_at",
+		tw_json_text(q->only_at));
+
+	return tw_json_merge(head, where);
+}
+
+json_t *tw_json_quarantine_target(const Tapwall__V1__QuarantineTarget *t)
+{
+	return json_pack("{s:o, s:o, s:o, s:i}", "agent", tw_json_text(t->agent), "state",
+		tw_json_text(t->state), "error", tw_json_text(t->error), "ports", (int)t->ports);
 }
 
 json_t *tw_json_agent(const Tapwall__V1__Agent *a)

@@ -107,6 +107,7 @@ static void on_hello(void *arg, Tapwall__V1__Response *response)
 	keep_text(row->version, sizeof(row->version), response->hello->version);
 	keep_text(row->source, sizeof(row->source), response->hello->policy_source);
 	row->generation = response->hello->policy_generation;
+	row->quarantines_ended = response->hello->quarantines_ended;
 	row->has_sha256 = response->hello->policy_sha256.len == sizeof(row->sha256);
 	if (row->has_sha256)
 		memcpy(row->sha256, response->hello->policy_sha256.data, sizeof(row->sha256));

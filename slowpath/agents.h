@@ -62,13 +62,15 @@ struct tw_agents_row {
 	bool has_sha256;
 	uint8_t sha256[TW_DIGEST_BYTES]; /* digest of the text of its policy in force */
 	uint64_t connects;
-	uint64_t since_ns;    /* time when it connected, or when it was lost */
-	uint64_t contact_ns;  /* while it is away: time of the last bytes received */
-	uint64_t hello_ns;    /* time of the last HelloRequest to it */
-	time_t expires;	      /* end of the validity of its newest certificate */
-	bool greeting;	      /* true if the last HelloRequest has not been answered */
-	struct tw_peer *peer; /* NULL: away */
-	void *stream;	      /* stream of its events; belongs to feed.c */
+	uint64_t since_ns;	    /* time when it connected, or when it was lost */
+	uint64_t contact_ns;	    /* while it is away: time of the last bytes received */
+	uint64_t hello_ns;	    /* time of the last HelloRequest to it */
+	time_t expires;		    /* end of the validity of its newest certificate */
+	bool greeting;		    /* true if the last HelloRequest has not been answered */
+	struct tw_peer *peer;	    /* NULL: away */
+	void *stream;		    /* stream of its events; belongs to feed.c */
+	uint64_t quarantines_ended; /* as its last Hello said */
+	void *spread;		    /* what it has accepted; belongs to quarantine/spread.c */
 };
 
 /* Returns 0 or a negative errno with `err` filled in. */

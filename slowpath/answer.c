@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "link/reply.h"
 #include "slowpath/policies/answers.h"
+#include "slowpath/quarantine/shut.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
@@ -226,6 +227,11 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 			tw_role_refusal(role));
 		return refuse(out, request->id, &err);
 	}
+	if (request->agent[0] && request->body_case == TAPWALL__V1__REQUEST__BODY_QUARANTINE) {
+		tw_err_set(&err, -EINVAL, "request", "name no agent, or use the agent's own socket",
+			"tapwall-slowd puts a workload into quarantine at all agents");
+		return refuse(out, request->id, &err);
+	}
 	if (request->agent[0])
 		return pass_on(slow, request, out, ret);
 	switch (request->body_case) {
@@ -238,6 +244,9 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
 	case TAPWALL__V1__REQUEST__BODY_POLICY_TARGETS:
 		return tw_policies_answer(slow, request, out, ret);
+	case TAPWALL__V1__REQUEST__BODY_QUARANTINE:
+	case TAPWALL__V1__REQUEST__BODY_QUARANTINES:
+		return tw_shut_answer(slow, request, out, ret);
 	case TAPWALL__V1__REQUEST__BODY_HISTORY:
 		return tw_search_start(slow->search, request, out, ret);
 	default:

@@ -61,6 +61,8 @@ static void act(void *arg)
 		tw_tokens_look(&slow->enroll.tokens);
 		tw_agents_tick(slow->agents);
 		tw_targets_tick(slow->targets);
+		tw_ledger_tick(slow->ledger);
+		tw_spread_tick(slow->spread);
 		tw_feed_tick(slow->feed, slow->agents);
 		tw_server_tick(slow->server);
 		tw_metrics_tick(slow->metrics);
@@ -129,12 +131,25 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 	return tw_agents_new(&agents, &slow->agents, err);
 }
 
+static void close_policies(struct tw_slow *slow)
+{
+	tw_spread_free(slow->spread);
+	tw_ledger_free(slow->ledger);
+	tw_targets_free(slow->targets);
+	tw_policies_free(slow->policies);
+	slow->spread = NULL;
+	slow->ledger = NULL;
+	slow->targets = NULL;
+	slow->policies = NULL;
+}
+
 /* Opens the store of policies. If that fails, tapwall-slowd runs without it, and agents keep their
  * policies. */
 static void open_policies(struct tw_slow *slow)
 {
 	const struct tw_policies_limits limits = {TW_POLICIES_KEPT, TW_POLICIES_BYTES_MAX};
 	struct tw_targets_setup setup = {.agents = slow->agents, .told = on_told, .arg = slow};
+	struct tw_spread_setup spread = {.agents = slow->agents, .told = on_told, .arg = slow};
 	struct tw_err *err = &slow->policies_err;
 	char path[4096];
 	int code = 0;
@@ -148,11 +163,18 @@ static void open_policies(struct tw_slow *slow)
 	if (!code)
 		code = tw_targets_new(&setup, &slow->targets, err);
 	if (!code)
+		code = tw_ledger_open(slow->policies, &slow->ledger, err);
+	spread.ledger = slow->ledger;
+	if (!code)
+		code = tw_spread_new(&spread, &slow->spread);
+	if (!code)
 		return;
-	tw_policies_free(slow->policies);
-	slow->policies = NULL;
-	tw_log(TW_LOG_ERR, "%s: %s; no policy can be pushed%s%s", err->place, err->text,
-		err->hint[0] ? ": " : "", err->hint);
+	close_policies(slow);
+	if (!err->code)
+		tw_err_set(err, code, "start", NULL, "out of memory");
+	tw_log(TW_LOG_ERR,
+		"%s: %s; no policy can be pushed, and no workload be put into quarantine%s%s",
+		err->place, err->text, err->hint[0] ? ": " : "", err->hint);
 }
 
 /* Opens the history. If that fails, tapwall-slowd runs without it, and agents keep their events
@@ -222,8 +244,7 @@ static void done(struct tw_slow *slow)
 	tw_server_free(slow->server);
 	tw_search_free(slow->search);
 	tw_agents_free(slow->agents);
-	tw_targets_free(slow->targets);
-	tw_policies_free(slow->policies);
+	close_policies(slow);
 	tw_feed_free(slow->feed);
 	tw_own_done(&slow->own);
 	tw_enroll_done(&slow->enroll);

@@ -100,6 +100,23 @@ static void add_feed(const struct tw_slow *slow, struct tw_buf *out)
 	}
 }
 
+static void add_quarantines(const struct tw_slow *slow, struct tw_buf *out)
+{
+	const struct tw_spread_row *row = slow->spread ? tw_spread_first(slow->spread) : NULL;
+
+	if (!slow->ledger)
+		return;
+	tw_metrics_single(out, "tapwall_slowd_quarantines", "gauge",
+		"Workloads that the slow path has put into quarantine.",
+		tw_ledger_count(slow->ledger));
+	tw_metrics_family(out, "tapwall_slowd_agent_quarantines_accepted", "gauge",
+		"1 if the agent has accepted all changes of the list of quarantines.");
+	for (; row; row = row->next)
+		tw_metrics_add(out, "tapwall_slowd_agent_quarantines_accepted",
+			(const char *const[]){"agent", row->agent->name, NULL},
+			row->known >= tw_ledger_newest(slow->ledger));
+}
+
 int tw_slow_metrics(void *context, struct tw_buf *out)
 {
 	const struct tw_slow *slow = context;
@@ -119,6 +136,7 @@ int tw_slow_metrics(void *context, struct tw_buf *out)
 				(const char *const[]){"agent", row->name, NULL},
 				agent_families[i].figure(row));
 	}
+	add_quarantines(slow, out);
 	add_feed(slow, out);
 	return out->failed ? -ENOMEM : 0;
 }

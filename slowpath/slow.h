@@ -20,6 +20,8 @@
 #include "slowpath/own.h"
 #include "slowpath/policies/policies.h"
 #include "slowpath/policies/targets.h"
+#include "slowpath/quarantine/ledger.h"
+#include "slowpath/quarantine/spread.h"
 #include "slowpath/query/search.h"
 #include "slowpath/revoked.h"
 
@@ -34,6 +36,8 @@ struct tw_slow {
 	struct tw_agents *agents;
 	struct tw_policies *policies; /* NULL: `policies_err` says why */
 	struct tw_targets *targets;   /* NULL if `policies` is */
+	struct tw_ledger *ledger;     /* NULL if `policies` is */
+	struct tw_spread *spread;     /* NULL if `policies` is */
 	struct tw_err policies_err;
 	struct tw_feed *feed;
 	struct tw_search *search;

@@ -13,6 +13,7 @@
 #include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
+#include "agent/state/quarantines.h"
 #include "base/alloc.h"
 #include "base/clean.h"
 #include "base/log.h"
@@ -64,6 +65,7 @@ static int answer_hello(
 		hello.policy_generation = inforce->generation;
 		hello.policy_source = inforce->source;
 	}
+	hello.quarantines_ended = ctx->enforcement->quarantines->n_ended;
 	if (know_sha256(ctx)) {
 		hello.policy_sha256.data = ctx->sha256;
 		hello.policy_sha256.len = sizeof(ctx->sha256);
@@ -443,6 +445,8 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return tw_answer_quarantine(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_QUARANTINES:
 		return tw_answer_quarantines(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_QUARANTINE_CHANGES:
+		return tw_answer_quarantine_changes(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_RELOAD:
 		return answer_reload(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_POLICY:

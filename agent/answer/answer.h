@@ -73,6 +73,8 @@ int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *requ
 /* Answers QuarantineRequest and QuarantinesRequest. */
 int tw_answer_quarantine(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+int tw_answer_quarantine_changes(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 int tw_answer_quarantines(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 /* Fills in a message. Its strings point into the quarantine. */

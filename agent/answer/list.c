@@ -216,7 +216,8 @@ static void tell_quarantine(
 		return;
 	if (until && localtime_r(&until, &local))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-	snprintf(ret, max, "in quarantine by %s until %s: %s", q->who, when, q->reason);
+	snprintf(ret, max, "in quarantine by %s%s until %s: %s", q->who,
+		q->change ? " through the slow path" : "", when, q->reason);
 }
 
 static int send_port(const struct list_stream *stream, const struct tw_answer_ctx *ctx,

@@ -15,6 +15,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
+#include "agent/state/quarantines.h"
 #include "agent/state/policy_file.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -158,6 +159,20 @@ static void add_policy(const struct tw_answer_ctx *ctx, struct tw_buf *out)
 		"Workloads of the policy in force.", tw_policy_n_workloads(inforce->policy));
 }
 
+static void add_quarantines(const struct tw_answer_ctx *ctx, struct tw_buf *out)
+{
+	static const char *const by[] = {"host", "slow-path"};
+	uint64_t n[2] = {0};
+
+	tw_vec_foreach (&ctx->enforcement->quarantines->list, q)
+		n[q->change > 0] += !q->ended_s;
+	tw_metrics_family(out, "tapwall_quarantines", "gauge",
+		"Quarantines, by where they were made. A workload may be on another host.");
+	for (size_t i = 0; i < 2; i++)
+		tw_metrics_add(
+			out, "tapwall_quarantines", (const char *const[]){"by", by[i], NULL}, n[i]);
+}
+
 static void add_connections(const struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
 	tw_metrics_single(out, "tapwall_connection_records", "gauge",
@@ -227,6 +242,7 @@ int tw_answer_metrics(void *context, struct tw_buf *out)
 		code = add_packets(ctx, out);
 	add_ports(ctx, out);
 	add_policy(ctx, out);
+	add_quarantines(ctx, out);
 	add_connections(ctx, out);
 	add_asks(ctx, out);
 	add_slow_path(ctx, out);

@@ -10,7 +10,10 @@
  *             2. quarantine.json survives restarts, reboots and --release. If no agent runs when
  *                its time is over, a quarantine ends at the next start.
  *             3. When a quarantine ends, all gates are decided again.
- *             Test: tests/e2e/quarantine.sh.
+ *             4. A quarantine of the slow path ends when the slow path lifts it by a newer change,
+ *                when its time is over, or when an operator of this host ends it. A list that lacks
+ *                it ends nothing.
+ *             Test: tests/e2e/quarantine.sh, tests/e2e/quarantine-slow.sh, tests/agent/quarantine.c.
  * Callers:    agent/publish, agent/answer; one thread.
  */
 #pragma once
@@ -24,8 +27,21 @@ struct tw_enforcement;
  * `err` filled, and then nothing has changed. */
 int tw_quarantine_add(struct tw_enforcement *enforcement, const struct tw_quarantine *quarantine,
 	struct tw_err *err);
-/* Lifts a quarantine. Returns 0, or a negative errno with `err` filled: -ENOENT if there is none. */
-int tw_quarantine_lift(
-	struct tw_enforcement *enforcement, const char *workload, struct tw_err *err);
+/* Ends all quarantines of a workload. That of the slow path stays in the list as ended by `who`.
+ * Returns 0, or a negative errno with `err` filled: -ENOENT if there is none. */
+int tw_quarantine_lift(struct tw_enforcement *enforcement, const char *workload, const char *who,
+	struct tw_err *err);
+
+/* A change of the slow path's list. `row.change` is its number; of a lift, only that and the
+ * workload count. */
+struct tw_quarantine_change {
+	struct tw_quarantine row;
+	bool lift;
+};
+/* Makes the changes that are newer than what the list has of their workloads. Returns 0, or a negative
+ * errno with `err` filled. If a change cannot be stored, its ports are shut nevertheless. */
+int tw_quarantine_change(struct tw_enforcement *enforcement,
+	const struct tw_quarantine_change *changes, size_t n, struct tw_err *err);
+
 /* Lifts the quarantines whose time is over. */
 void tw_quarantine_tick(struct tw_enforcement *enforcement);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/state/quarantines.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,14 @@ static json_t *pack_ports(const struct tw_quarantine *q)
 	return list;
 }
 
+static json_t *pack_row(const struct tw_quarantine *q)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o}", "workload", q->workload,
+		"reason", q->reason, "who", q->who, "since", (json_int_t)q->since_s, "until",
+		(json_int_t)q->until_s, "change", (json_int_t)q->change, "ended",
+		(json_int_t)q->ended_s, "ended_by", q->ended_by, "ports", pack_ports(q));
+}
+
 int tw_quarantines_save(
 	struct tw_quarantines *quarantines, struct tw_store *store, struct tw_err *err)
 {
@@ -26,11 +35,7 @@ int tw_quarantines_save(
 	int ret;
 
 	tw_vec_foreach (&quarantines->list, q)
-		if (json_array_append_new(
-			    list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "workload",
-					  q->workload, "reason", q->reason, "who", q->who, "since",
-					  (json_int_t)q->since_s, "until", (json_int_t)q->until_s,
-					  "ports", pack_ports(q))) < 0) {
+		if (json_array_append_new(list, pack_row(q)) < 0) {
 			json_decref(list);
 			return tw_store_no_memory(store, err);
 		}
@@ -48,25 +53,41 @@ static void copy_text(char *to, size_t max, const json_t *row, const char *key)
 	snprintf(to, max, "%s", text ? text : "");
 }
 
+static uint64_t number_of(const json_t *row, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(row, key));
+}
+
+static struct tw_quarantine unpack_row(const json_t *row)
+{
+	struct tw_quarantine q = {.since_s = number_of(row, "since"),
+		.until_s = number_of(row, "until"),
+		.change = number_of(row, "change"),
+		.ended_s = number_of(row, "ended")};
+	const json_t *port;
+	size_t i;
+
+	copy_text(q.workload, sizeof(q.workload), row, "workload");
+	copy_text(q.reason, sizeof(q.reason), row, "reason");
+	copy_text(q.who, sizeof(q.who), row, "who");
+	copy_text(q.ended_by, sizeof(q.ended_by), row, "ended_by");
+	json_array_foreach (json_object_get(row, "ports"), i, port)
+		if (json_is_string(port))
+			tw_quarantines_note(&q, json_string_value(port));
+	q.unsaved = false;
+	return q;
+}
+
 bool tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store)
 {
-	json_t *root = tw_sealed_read_any(store, TW_STORE_QUARANTINE), *row, *port;
-	size_t i, k;
+	json_t *root = tw_sealed_read_any(store, TW_STORE_QUARANTINE), *row;
+	size_t i;
 	bool usable;
 
 	json_array_foreach (json_object_get(root, "quarantines"), i, row) {
-		struct tw_quarantine q = {
-			.since_s = (uint64_t)json_integer_value(json_object_get(row, "since")),
-			.until_s = (uint64_t)json_integer_value(json_object_get(row, "until"))};
+		struct tw_quarantine q = unpack_row(row);
 
-		copy_text(q.workload, sizeof(q.workload), row, "workload");
-		copy_text(q.reason, sizeof(q.reason), row, "reason");
-		copy_text(q.who, sizeof(q.who), row, "who");
-		json_array_foreach (json_object_get(row, "ports"), k, port)
-			if (json_is_string(port))
-				tw_quarantines_note(&q, json_string_value(port));
-		q.unsaved = false;
-		if (!q.workload[0] || i >= TW_QUARANTINES_MAX)
+		if (!q.workload[0] || i >= 2 * TW_QUARANTINES_MAX)
 			continue;
 		if (tw_vec_push(&quarantines->list, q) < 0)
 			tw_log(TW_LOG_ERR, "out of memory: workload %s is NOT in quarantine",
@@ -96,9 +117,52 @@ struct tw_quarantine *tw_quarantines_find(
 	const struct tw_quarantines *quarantines, const char *workload, const char *port)
 {
 	tw_vec_foreach (&quarantines->list, q)
-		if (workload ? !strcmp(q->workload, workload) : has_port(q, port))
+		if (!q->ended_s && (workload ? !strcmp(q->workload, workload) : has_port(q, port)))
 			return q;
 	return NULL;
+}
+
+/* ---- rows ---- */
+
+struct tw_quarantine *tw_quarantines_row(
+	const struct tw_quarantines *quarantines, const char *workload, bool slow_path)
+{
+	tw_vec_foreach (&quarantines->list, q)
+		if (!q->change == !slow_path && !strcmp(q->workload, workload))
+			return q;
+	return NULL;
+}
+
+size_t tw_quarantines_count(const struct tw_quarantines *quarantines, bool slow_path)
+{
+	size_t n = 0;
+
+	tw_vec_foreach (&quarantines->list, q)
+		n += !q->change == !slow_path;
+	return n;
+}
+
+void tw_quarantines_drop(struct tw_quarantines *quarantines, struct tw_quarantine *row)
+{
+	struct tw_quarantine *other = tw_quarantines_row(quarantines, row->workload, !row->change);
+
+	for (size_t i = 0; i < TW_QUARANTINE_PORTS && other; i++)
+		if (row->ports[i][0])
+			tw_quarantines_note(other, row->ports[i]);
+	*row = quarantines->list.at[--quarantines->list.n];
+}
+
+int tw_quarantines_copy(const struct tw_quarantines *quarantines, struct tw_quarantines *ret)
+{
+	struct tw_quarantines copy = {.n_ended = quarantines->n_ended};
+
+	tw_vec_foreach (&quarantines->list, q)
+		if (tw_vec_push(&copy.list, *q) < 0) {
+			tw_quarantines_done(&copy);
+			return -ENOMEM;
+		}
+	*ret = copy;
+	return 0;
 }
 
 void tw_quarantines_note(struct tw_quarantine *q, const char *port)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* quarantines.h: the list of workloads in quarantine, and its file (publish/quarantine.h).
  *
- * Bounds:     TW_QUARANTINES_MAX workloads.
+ * What:       a workload has at most two rows: one made at this host, one made through the slow
+ *             path. Each shuts its ports.
+ * Bounds:     TW_QUARANTINES_MAX rows of each kind.
  * Callers:    agent/publish, agent/answer; one thread.
  */
 #pragma once
@@ -28,10 +30,16 @@ struct tw_quarantine {
 	uint64_t until_s;			   /* Unix time; 0: until it is lifted */
 	char ports[TW_QUARANTINE_PORTS][IFNAMSIZ]; /* ports that were shut; empty: none */
 	bool unsaved;				   /* the file lacks some of `ports` */
+	uint64_t change; /* change of the slow path that made it; 0: made at this host */
+	/* An operator of this host has ended a quarantine of the slow path. The row stays, so that
+	 * the slow path does not begin it again. */
+	uint64_t ended_s; /* Unix time; 0: in force */
+	char ended_by[64];
 };
 
 struct tw_quarantines {
 	TW_VEC(struct tw_quarantine) list;
+	uint64_t n_ended; /* rows ended at this host since the agent started */
 };
 
 /* Reads quarantine.json. False if it exists and cannot be used. */
@@ -41,9 +49,18 @@ int tw_quarantines_save(
 	struct tw_quarantines *quarantines, struct tw_store *store, struct tw_err *err);
 void tw_quarantines_done(struct tw_quarantines *quarantines);
 
-/* Returns the quarantine of a workload, or NULL. If `workload` is NULL, returns the quarantine that
- * shut `port` while the port had a workload. */
+/* Returns a row in force of a workload, or NULL. If `workload` is NULL, returns the row that shut
+ * `port` while the port had a workload. */
 struct tw_quarantine *tw_quarantines_find(
 	const struct tw_quarantines *quarantines, const char *workload, const char *port);
+/* Returns a workload's row of one kind, or NULL. The row may have been ended at this host. */
+struct tw_quarantine *tw_quarantines_row(
+	const struct tw_quarantines *quarantines, const char *workload, bool slow_path);
+/* Returns the number of rows of one kind. */
+size_t tw_quarantines_count(const struct tw_quarantines *quarantines, bool slow_path);
+/* Removes a row. Another row of the workload remembers its ports. */
+void tw_quarantines_drop(struct tw_quarantines *quarantines, struct tw_quarantine *row);
+/* Copies the list. Returns 0 or -ENOMEM. */
+int tw_quarantines_copy(const struct tw_quarantines *quarantines, struct tw_quarantines *ret);
 /* Remembers that a port is shut. */
 void tw_quarantines_note(struct tw_quarantine *quarantine, const char *port);

@@ -161,6 +161,11 @@ void tw_policies_free(struct tw_policies *policies)
 	free(policies);
 }
 
+struct sqlite3 *tw_policies_db(const struct tw_policies *policies)
+{
+	return policies->db;
+}
+
 /* ---- transactions ---- */
 
 static int begin(struct tw_policies *policies)

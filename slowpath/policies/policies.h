@@ -72,6 +72,8 @@ int tw_policies_open(const char *path, const struct tw_policies_limits *limits,
 	struct tw_policies **ret, struct tw_err *err);
 void tw_policies_free(struct tw_policies *policies); /* NULL is fine */
 TW_DEFINE_AUTO(tw_policies)
+/* Returns the open file, in which ledger.c keeps a table of its own. */
+struct sqlite3 *tw_policies_db(const struct tw_policies *policies);
 
 /* Stores a text. Reads uid, author, comment and source of `facts`, and fills in the rest of it. If
  * the newest version has this text, stores nothing and returns that version's facts with *ret_same
