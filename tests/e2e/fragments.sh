@@ -22,9 +22,11 @@ make_guest 3
 	END
 } >"$lab/policy.yaml"
 
+n_runs=0
 pieces() { # FROM TO PORT SIZE ORDER N
 	case $1 in *3) from=3 ;; *) from=1 ;; esac
-	in_guest $from "$traffic" send eth0 52:54:00:00:00:02 "$@"
+	n_runs=$((n_runs + 1))
+	PIECES_RUN=$n_runs in_guest $from "$traffic" send eth0 52:54:00:00:00:02 "$@"
 }
 # Each server has a log of its own: an older log would report it ready too early.
 n_listeners=0

@@ -14,6 +14,8 @@
  * ORDER: forward, reverse, middle (the first fragment in the middle), shuffle, twice (each fragment
  * twice), overlap (reverse, and one fragment overlaps another), first-last (the first fragment
  * after all others).
+ *
+ * PIECES_RUN=NUMBER: the run's identifiers of fragments, which no run with another number below 1,024 uses.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,6 +45,7 @@
 #define WAIT_MS	     10000
 #define PIECES_MAX   64
 #define MTU	     1500
+#define IDS_PER_RUN  64
 
 static volatile sig_atomic_t stopping;
 
@@ -293,6 +296,7 @@ struct piece {
 
 static void open_sender(struct sender *s, char **args)
 {
+	const char *run = getenv("PIECES_RUN");
 	char path[100];
 	FILE *address;
 
@@ -314,8 +318,9 @@ static void open_sender(struct sender *s, char **args)
 		.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(args[0])};
 	if (s->fd < 0 || !s->to.sll_ifindex)
 		die(args[0]);
-	/* Different identifiers from earlier runs, whose fragments the receiver may still hold. */
-	s->id = (uint32_t)getpid() * 64;
+	/* The receiver may still hold fragments of earlier runs, under their identifiers. IPv4 has 1,024 times 64 of
+	 * them, so process ids would not do. */
+	s->id = run ? (uint32_t)atoi(run) * IDS_PER_RUN : 0;
 }
 
 static void make_datagram(struct sender *s, uint16_t port, size_t size)
