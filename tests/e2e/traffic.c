@@ -119,9 +119,7 @@ static void write_counts(int fd, const char *names[], const uint64_t *counts, si
 static int listen_on(const char *port, int type)
 {
 	struct sockaddr_in6 addr = {
-		.sin6_family = AF_INET6,
-		.sin6_port = htons((uint16_t)atoi(port)),
-	};
+		.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port))};
 	int fd = socket(AF_INET6, type | SOCK_NONBLOCK, 0), on = 1, off = 0, room = 8 << 20;
 
 	if (fd < 0)
@@ -141,9 +139,7 @@ static int listen_on(const char *port, int type)
 static struct addrinfo *resolve(const char *host, const char *port, int type)
 {
 	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-		.ai_socktype = type,
-	};
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = type};
 	struct addrinfo *found;
 	int err = getaddrinfo(host, port, &hints, &found);
 
@@ -305,6 +301,7 @@ struct stream {
 	int file;
 	bool udp;
 	bool broken;
+	unsigned int again; /* SYNs sent again, as the first may wait for an ARP answer */
 	uint64_t sent;
 	uint64_t echoed;
 	uint64_t last_ms; /* time of the last echo */
@@ -315,7 +312,7 @@ static void stream_write(const struct stream *s)
 {
 	static const char *names[] = {"sent", "echoed", "gap_ms", "lost", "broken"};
 	const uint64_t counts[] = {
-		s->sent, s->echoed, s->gap_ms, s->udp ? 0 : losses(s->fd), s->broken};
+		s->sent, s->echoed, s->gap_ms, s->udp ? 0 : losses(s->fd) - s->again, s->broken};
 
 	write_counts(s->file, names, counts, 5);
 }
@@ -344,8 +341,10 @@ static int run_stream(char **args, int n)
 	s.fd = connect_to(args[2], args[3], s.udp ? SOCK_DGRAM : SOCK_STREAM);
 	if (s.fd < 0)
 		die(args[2]);
-	if (!s.udp)
+	if (!s.udp) {
+		s.again = losses(s.fd);
 		setsockopt(s.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
 	s.last_ms = next = now_ms();
 	ready();
 	while (!stopping && !s.broken) {
@@ -364,7 +363,8 @@ static int run_stream(char **args, int n)
 	}
 	/* The echo may arrive before the report that a retransmission was unnecessary. */
 	end = now_ms() + DRAIN_MS;
-	while ((s.echoed < s.sent || (!s.udp && losses(s.fd))) && !s.broken && now_ms() < end) {
+	while ((s.echoed < s.sent || (!s.udp && losses(s.fd) > s.again)) && !s.broken &&
+		now_ms() < end) {
 		struct pollfd wait = {.fd = s.fd, .events = POLLIN};
 
 		if (poll(&wait, 1, 100) == 1)
