@@ -62,7 +62,7 @@ apply_large() {
 	say "in $((($(date +%s%N) - apply_begun) / 1000000)) ms"
 }
 stop_slowd() {
-	kill -STOP "$slowd"
+	freeze "$slowd"
 	within "$stop_seconds" false
 	kill -CONT "$slowd"
 }
