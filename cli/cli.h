@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/args.h"
+#include "cli/filter.h"
 
 extern const struct tw_args_program tw_cli_program;
 extern const struct tw_args_section tw_cli_sections[4]; /* manual: sections about all verbs */
@@ -147,19 +148,34 @@ enum tw_flow_sort {
 struct tw_flows_options {
 	const char *socket;
 	const char *workload;
+	struct tw_filter filter;
 	unsigned int sort; /* enum tw_flow_sort */
 	uint32_t limit;	   /* 0: all */
+	bool denied;
 	bool json;
+};
+
+enum tw_rule_sort {
+	TW_RULE_SORT_NONE, /* as in the policy */
+	TW_RULE_SORT_HITS,
+	TW_RULE_SORT_PACKETS,
+	TW_RULE_SORT_BYTES,
+	TW_RULE_SORT_LAST
 };
 
 struct tw_rules_options {
 	const char *socket;
+	const char *name;  /* name of a rule, or pattern; NULL: all */
+	unsigned int sort; /* enum tw_rule_sort */
+	bool unused;
 	bool json;
 };
 
 struct tw_log_options {
 	const char *socket;
 	const char *workload;
+	const char *since;
+	struct tw_filter filter;
 	uint32_t limit;
 	bool follow;
 	bool all;

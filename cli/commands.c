@@ -19,6 +19,32 @@
 		.value = "PATH", .fallback = TW_LINK_SLOW_SOCKET, .environment = "TAPWALL_SLOW", \
 		.help = "Connect to tapwall-slowd at this socket"                                \
 	}
+#define FILTERS(options)                                                                              \
+	{.name = "proto",                                                                             \
+		.type = TW_ARG_TEXT,                                                                  \
+		.value = "P",                                                                         \
+		.complete = "tcp udp icmp icmp6",                                                     \
+		.offset = offsetof(options, filter.proto),                                            \
+		.help = "Only this protocol: tcp, udp, icmp, icmp6, or a protocol number"},           \
+		{.name = "address",                                                                   \
+			.type = TW_ARG_TEXT,                                                          \
+			.letter = 'a',                                                                \
+			.value = "CIDR",                                                              \
+			.offset = offsetof(options, filter.address),                                  \
+			.help = "Only from or to this address or CIDR"},                              \
+		{.name = "port",                                                                      \
+			.type = TW_ARG_U32,                                                           \
+			.letter = 'p',                                                                \
+			.value = "N",                                                                 \
+			.min = 1,                                                                     \
+			.max = UINT16_MAX,                                                            \
+			.offset = offsetof(options, filter.port),                                     \
+			.help = "Only from or to this port"},                                         \
+	{                                                                                             \
+		.name = "rule", .type = TW_ARG_TEXT, .letter = 'r', .value = "NAME",                  \
+		.offset = offsetof(options, filter.rule),                                             \
+		.help = "Only what this rule decided, at either end; default is the policy's default" \
+	}
 #define JSON(options, shape)                                                            \
 	{                                                                               \
 		.name = "json", .type = TW_ARG_FLAG, .offset = offsetof(options, json), \
@@ -170,6 +196,12 @@ static const struct tw_arg flows_args[] = {
 		.value = "W",
 		.offset = offsetof(struct tw_flows_options, workload),
 		.help = "Print only connections from or to this workload"},
+	FILTERS(struct tw_flows_options),
+	{.name = "denied",
+		.type = TW_ARG_FLAG,
+		.letter = 'd',
+		.offset = offsetof(struct tw_flows_options, denied),
+		.help = "Only connections that are refused now, such as those that a new policy cut"},
 	{.name = "sort",
 		.type = TW_ARG_CHOICE,
 		.choices = flow_sorts,
@@ -188,7 +220,31 @@ static const struct tw_arg flows_args[] = {
 	SOCKET(struct tw_flows_options),
 };
 
+static const char *const rule_sorts[] = {
+	[TW_RULE_SORT_NONE] = "policy",
+	[TW_RULE_SORT_HITS] = "hits",
+	[TW_RULE_SORT_PACKETS] = "packets",
+	[TW_RULE_SORT_BYTES] = "bytes",
+	[TW_RULE_SORT_LAST] = "last-hit",
+	NULL,
+};
+
 static const struct tw_arg rules_args[] = {
+	{.name = "NAME",
+		.type = TW_ARG_TEXT,
+		.offset = offsetof(struct tw_rules_options, name),
+		.positional = true,
+		.help = "Only the rule of this name, or the rules whose names match a pattern with * and ?"},
+	{.name = "sort",
+		.type = TW_ARG_CHOICE,
+		.choices = rule_sorts,
+		.fallback = "policy",
+		.offset = offsetof(struct tw_rules_options, sort),
+		.help = "Sort as in the policy, or by this key, the largest or latest first"},
+	{.name = "unused",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_rules_options, unused),
+		.help = "Only rules without a hit since the agent first had them"},
 	JSON(struct tw_rules_options, "one object per rule"),
 	SOCKET(struct tw_rules_options),
 };
@@ -211,12 +267,19 @@ static const struct tw_arg log_args[] = {
 		.value = "W",
 		.offset = offsetof(struct tw_log_options, workload),
 		.help = "Print only events at this workload's ports or about it"},
+	FILTERS(struct tw_log_options),
+	{.name = "since",
+		.type = TW_ARG_TEXT,
+		.letter = 's',
+		.value = "TIME",
+		.offset = offsetof(struct tw_log_options, since),
+		.help = "Leave out earlier events: 2h (ago), 14:05, yesterday, \"2026-01-31 14:05\" or @UNIX-SECONDS"},
 	{.name = "limit",
 		.type = TW_ARG_U32,
 		.letter = 'n',
 		.value = "N",
 		.offset = offsetof(struct tw_log_options, limit),
-		.help = "Print only the last N remembered events; 0 prints all"},
+		.help = "Look only at the last N remembered events; 0 looks at all"},
 	JSON(struct tw_log_options, "one object per entry"),
 	SOCKET(struct tw_log_options),
 };

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/cleanup.h"
-#include "base/vec.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/human.h"
-#include "cli/report.h"
-#include "cli/sheet.h"
+#include "cli/listing.h"
 #include "link/flow.h"
-#include "link/json.h"
 
 static const struct tw_column columns[] = {
 	{.title = "PROTO"},
@@ -51,8 +45,9 @@ static void cell_gate(struct tw_sheet *sheet, const Tapwall__V1__Gate *gate)
 			sheet, tw_style_of(gate->verdict), "%s: %s", gate->verdict, gate->rule);
 }
 
-static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Flow *f)
+static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg)
 {
+	const Tapwall__V1__Flow *f = response->flow;
 	struct tw_flow_words words;
 
 	tw_flow_words(f->proto, f->icmp_type, f->from, f->to, &words);
@@ -71,23 +66,17 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Flow *f)
 	cell_gate(sheet, f->in);
 }
 
-/* A flow to be sorted: a row of the sheet, or a line of JSON. */
-struct waiting {
-	double key;   /* sort key; the smallest comes first */
-	size_t index; /* row number, or offset of the line */
-};
-
 struct view {
 	const struct tw_flows_options *options;
-	struct tw_sheet sheet;
-	struct tw_buf lines; /* JSON lines, each ending with a NUL */
-	TW_VEC(struct waiting) waiting;
 	uint64_t untracked; /* number of connections without a record */
 };
 
-static double sort_key(unsigned int sort, const Tapwall__V1__Flow *f)
+static double sort_key(const Tapwall__V1__Response *response, void *arg)
 {
-	switch (sort) {
+	const Tapwall__V1__Flow *f = response->flow;
+	struct view *view = arg;
+
+	switch (view->options->sort) {
 	case TW_FLOW_SORT_AGE:
 		return f->age_s;
 	case TW_FLOW_SORT_PACKETS:
@@ -99,42 +88,25 @@ static double sort_key(unsigned int sort, const Tapwall__V1__Flow *f)
 	}
 }
 
-static int compare(const void *a, const void *b)
+static bool is_refused(const Tapwall__V1__Gate *gate)
 {
-	const struct waiting *x = a, *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->index < y->index ? -1 : 1;
+	return gate && (!strcmp(gate->verdict, "deny") || !strcmp(gate->verdict, "reject"));
 }
 
-static int add_line(struct view *view, const Tapwall__V1__Flow *f)
-{
-	tw_autofree char *line = tw_json_line(tw_flow_json(f));
-
-	if (!line)
-		return tw_report_memory();
-	tw_buf_add(&view->lines, line, strlen(line) + 1);
-	return view->lines.failed ? tw_report_memory() : TW_EXIT_OK;
-}
-
-static int on_answer(void *arg, const Tapwall__V1__Response *response)
+static bool is_shown(const Tapwall__V1__Response *response, void *arg)
 {
 	const Tapwall__V1__Flow *f = response->flow;
-	struct view *view = arg;
-	struct waiting waiting;
+	const struct tw_flows_options *options = ((struct view *)arg)->options;
 
-	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_FLOW)
-		return TW_EXIT_OK;
-	if (view->options->json && view->options->sort == TW_FLOW_SORT_AUTO)
-		return tw_report_json(tw_flow_json(f));
-	waiting.key = sort_key(view->options->sort, f);
-	waiting.index = view->options->json ? view->lines.len : view->waiting.n;
-	if (!view->options->json)
-		add_row(&view->sheet, f);
-	else if (add_line(view, f))
-		return TW_EXIT_INTERNAL;
-	return tw_vec_push(&view->waiting, waiting) < 0 ? tw_report_memory() : TW_EXIT_OK;
+	if (options->denied && !is_refused(f->out) && !is_refused(f->in))
+		return false;
+	return tw_filter_has(&options->filter, f->proto, f->from, f->to, f->out, f->in, "");
+}
+
+/* True if the client leaves connections out, so that it must also count those that remain. */
+static bool selects(const struct tw_flows_options *options)
+{
+	return options->denied || tw_filter_is_set(&options->filter);
 }
 
 /* Adds the untracked connections of one port, unless --workload names another workload. */
@@ -166,65 +138,44 @@ static int print_untracked(struct view *view)
 	return code;
 }
 
-static void print_total(size_t shown, size_t all)
+static int after(void *arg, size_t shown, size_t n)
 {
-	printf("\n%s connection%s", tw_human_count(shown).text, shown == 1 ? "" : "s");
-	if (shown < all)
-		printf(" of %s", tw_human_count(all).text);
-	putchar('\n');
-}
+	struct view *view = arg;
 
-static int show(struct view *view)
-{
-	size_t n = view->waiting.n, limit = view->options->limit;
-	tw_autofree size_t *order = tw_alloc_array(n, sizeof(*order));
-	int code;
-
-	if (!order)
-		return tw_report_memory();
-	if (n)
-		qsort(view->waiting.at, n, sizeof(*view->waiting.at), compare);
-	if (!limit || limit > n)
-		limit = n;
-	for (size_t i = 0; i < limit; i++) {
-		if (view->options->json)
-			puts(view->lines.data + view->waiting.at[i].index);
-		else
-			order[i] = view->waiting.at[i].index;
+	if (n) {
+		printf("\n%s connection%s", tw_human_count(shown).text, shown == 1 ? "" : "s");
+		if (shown < n)
+			printf(" of %s", tw_human_count(n).text);
+		putchar('\n');
 	}
-	if (view->options->json)
-		return TW_EXIT_OK;
-	view->sheet.order = order;
-	view->sheet.n_order = limit;
-	code = tw_sheet_show(&view->sheet, "no connection is open");
-	if (!code && n)
-		print_total(limit, n);
-	return code ? code : print_untracked(view);
+	return selects(view->options) ? TW_EXIT_OK : print_untracked(view);
 }
 
 int tw_flows_run(const void *values)
 {
-	const struct tw_flows_options *options = values;
-	bool sorted = !options->json || options->sort != TW_FLOW_SORT_AUTO;
+	struct tw_flows_options options = *(const struct tw_flows_options *)values;
+	bool sorted = !options.json || options.sort != TW_FLOW_SORT_AUTO;
+	struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_FLOW,
+		.columns = columns,
+		.n_columns = TW_ARGS_N(columns),
+		.limit = options.limit,
+		.keep = is_shown,
+		.key = sorted ? sort_key : NULL,
+		.add = add_row,
+		.after = after};
 	Tapwall__V1__FlowsRequest body = TAPWALL__V1__FLOWS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct view view = {
-		.options = options, .sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)}};
-	struct tw_agent_call call = {
-		.socket = options->socket, .raw = options->json, .answer = on_answer, .arg = &view};
-	int code;
+	struct view view = {.options = &options};
 
-	if (options->workload)
-		body.workload = (char *)options->workload;
-	if (!sorted)
-		body.limit = options->limit;
+	if (tw_filter_init(&options.filter))
+		return TW_EXIT_USAGE;
+	listing.nothing = selects(&options) ? "no such connection is open"
+					    : "no connection is open";
+	if (options.workload)
+		body.workload = (char *)options.workload;
+	if (!sorted && !selects(&options))
+		body.limit = options.limit;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_FLOWS;
 	request.flows = &body;
-	code = tw_agent_ask(&call, &request);
-	if (!code && sorted)
-		code = show(&view);
-	tw_sheet_done(&view.sheet);
-	tw_buf_done(&view.lines);
-	tw_vec_done(&view.waiting);
-	return code;
+	return tw_listing_run(&listing, options.socket, options.json, &request, &view);
 }

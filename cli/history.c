@@ -48,14 +48,6 @@ static int invalid(const char *option, const char *text, const char *hint)
 		TW_EXIT_USAGE, option, hint, "'%s' is not valid", tw_cleaned(text).text);
 }
 
-static int read_when(const char *option, const char *text, uint64_t *ret_us)
-{
-	if (!text || !tw_when_read(text, tw_clock_unix_ns(tw_clock_ns()) / 1000, ret_us))
-		return TW_EXIT_OK;
-	return invalid(option, text,
-		"write 2h (ago), 14:05, yesterday, \"2026-01-31 14:05\" or @UNIX-SECONDS");
-}
-
 static bool is_address(const char *text)
 {
 	struct tw_addr addr;
@@ -181,9 +173,9 @@ static int fill_question(struct question *q, const struct view *view)
 		body->reason = TEXT(o->reason);
 	if (o->agent)
 		body->agent = TEXT(o->agent);
-	code = read_when("--since", o->since, &body->since_us);
+	code = tw_when_option("--since", o->since, &body->since_us);
 	if (!code)
-		code = read_when("--until", o->until, &body->until_us);
+		code = tw_when_option("--until", o->until, &body->until_us);
 	if (!code)
 		code = set_proto(body, o->proto);
 	return code ? code : set_page(body, o->page);
@@ -420,7 +412,7 @@ int tw_history_run(const void *values)
 	view.uses = o->what == TW_HISTORY_WHAT_RULES && (o->unused_since || !has_condition(o));
 	tw_history_print_begin(&view.sheet, (enum tw_history_what)o->what, view.uses);
 	if (!code)
-		code = read_when("--unused-since", o->unused_since, &view.unused_us);
+		code = tw_when_option("--unused-since", o->unused_since, &view.unused_us);
 	if (!code)
 		code = ask_all(&view);
 	if (!code && o->unused_since)

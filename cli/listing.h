@@ -5,7 +5,7 @@
  *		.columns = columns, .n_columns = TW_ARGS_N(columns), .add = add_row, …};
  *	return tw_listing_run(&listing, options->socket, options->json, &request, &view);
  *
- * Callers: ports, workloads, rules, counters.
+ * Callers: ports, workloads, groups, flows, rules, counters, agents, policy.
  */
 #pragma once
 
@@ -20,12 +20,20 @@ struct tw_listing {
 	size_t n_columns;
 	const char *nothing; /* printed if there are no rows */
 	bool slow;	     /* tapwall-slowd sends it, not the agent */
+	size_t limit;	     /* rows to print at most; 0: all */
+	/* Says, if set, whether a row is shown. */
+	bool (*keep)(const Tapwall__V1__Response *response, void *arg);
+	/* Returns, if set, the number by which rows are sorted, the smallest first. */
+	double (*key)(const Tapwall__V1__Response *response, void *arg);
 	/* Adds the cells of one row, or none. `arg` is the one of tw_listing_run(). */
 	void (*add)(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg);
 	/* Called, if set, for each response that is no row, unless the output is JSON. */
 	void (*other)(const Tapwall__V1__Response *response, void *arg);
 	/* Called, if set, to print lines before the table. Returns an exit code. */
 	int (*before)(void *arg);
+	/* Called, if set, to print lines after the table, of which `shown` of `n` rows are in it.
+	 * Returns an exit code. */
+	int (*after)(void *arg, size_t shown, size_t n);
 };
 
 /* Sends the request and prints the rows and any errors. Returns an exit code. */

@@ -8,6 +8,7 @@
 #include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "cli/when.h"
 #include "fastpath/abi/names.h"
 #include "link/event_reader.h"
 #include "link/flow.h"
@@ -99,14 +100,24 @@ static void print_text(const Tapwall__V1__LogEntry *e)
 struct view {
 	const struct tw_log_options *options;
 	struct tw_event_reader reader;
+	uint64_t from_us; /* Unix time of --since */
 	bool any;
 	double since; /* Unix time of the oldest event that the agent may still hold; 0: unknown */
 };
+
+static bool is_selected(const struct view *view, const Tapwall__V1__LogEntry *e)
+{
+	return e->time * 1e6 >= (double)view->from_us &&
+	       tw_filter_has(
+		       &view->options->filter, e->proto, e->from, e->to, e->out, e->in, e->rule);
+}
 
 static int show_entry(struct view *view, const Tapwall__V1__LogEntry *entry)
 {
 	int code = TW_EXIT_OK;
 
+	if (!is_selected(view, entry))
+		return code;
 	view->any = true;
 	if (view->options->json)
 		code = tw_report_json(tw_json_log_entry(entry));
@@ -149,9 +160,21 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return show_batch(view, response->events);
 }
 
+static void print_nothing(const struct view *view)
+{
+	bool filtered = view->from_us || tw_filter_is_set(&view->options->filter);
+
+	printf("%s%s%s%s; older events are not kept%s\n", tw_style_on(TW_STYLE_DIM),
+		filtered ? "nothing of that kind was denied or logged"
+			 : "nothing was denied or logged",
+		view->since > 0 ? " since " : " since the agent started",
+		view->since > 0 ? tw_human_time(view->since).text : "", tw_style_off());
+}
+
 int tw_log_run(const void *values)
 {
-	const struct tw_log_options *options = values;
+	struct tw_log_options copy = *(const struct tw_log_options *)values;
+	const struct tw_log_options *options = &copy;
 	Tapwall__V1__EventsRequest body = TAPWALL__V1__EVENTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct view view = {.options = options};
@@ -162,6 +185,9 @@ int tw_log_run(const void *values)
 		.patient = options->follow};
 	int code;
 
+	if (tw_filter_init(&copy.filter) ||
+		tw_when_option("--since", options->since, &view.from_us))
+		return TW_EXIT_USAGE;
 	body.follow = options->follow;
 	body.all = options->all;
 	body.limit = options->limit;
@@ -172,9 +198,6 @@ int tw_log_run(const void *values)
 	code = tw_agent_ask(&call, &request);
 	tw_event_reader_done(&view.reader);
 	if (!code && !options->json && !view.any)
-		printf("%snothing was denied or logged%s%s; older events are not kept%s\n",
-			tw_style_on(TW_STYLE_DIM),
-			view.since > 0 ? " since " : " since the agent started",
-			view.since > 0 ? tw_human_time(view.since).text : "", tw_style_off());
+		print_nothing(&view);
 	return code;
 }

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clean.h"
+#include "base/clock.h"
+#include "cli/report.h"
+
 #define US_PER_S    1000000u
 #define SECONDS_MAX 253402300800.0 /* end of the year 9999 */
 
@@ -153,4 +157,13 @@ int tw_when_read(const char *text, uint64_t now_us, uint64_t *ret_us)
 		return end == text + 1 || *end ? -EINVAL : set_seconds(seconds, ret_us);
 	}
 	return read_ago(text, now_us, ret_us) ? read_calendar(text, now_us, ret_us) : 0;
+}
+
+int tw_when_option(const char *option, const char *text, uint64_t *ret_us)
+{
+	if (!text || !tw_when_read(text, tw_clock_unix_ns(tw_clock_ns()) / 1000, ret_us))
+		return TW_EXIT_OK;
+	return tw_report_error(TW_EXIT_USAGE, option,
+		"write 2h (ago), 14:05, yesterday, \"2026-01-31 14:05\" or @UNIX-SECONDS",
+		"'%s' is not valid", tw_cleaned(text).text);
 }

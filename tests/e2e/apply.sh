@@ -59,6 +59,14 @@ cut=$(count_of two echoed)
 before=$(count_of one echoed)
 check "the other connection goes on" within 20 grows one echoed "$((before + 200))"
 equal "the one that is no longer allowed was cut at its next packet" "$cut" "$(count_of two echoed)"
+cut_flow() {
+	[ "$(tapwall flows --denied --json | jq .to.port)" = 7002 ]
+}
+check "flows --denied shows it, and no other" within 20 cut_flow
+cut_entries() {
+	[ "$(tapwall log --port 7002 --json | jq -r .rule | sort -u)" = default ]
+}
+check "as log --port does" within 20 cut_entries
 check "what is left is whole" end "$one"
 equal "without a segment lost" 0 "$(count_of one lost)"
 check "the cut is in the log" within 20 \

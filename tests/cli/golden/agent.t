@@ -159,6 +159,77 @@ $ fake_agent good tapwall rules --socket agent.sock
 #  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
 1  web-to-db  allow   12,345  9,876,543  6.5 GiB      0.2s    17  from: web, to: db, service: tcp/5432
 2  default    deny         0          0      0 B     never
+# Only some of them.
+$ for f in "--proto tcp" "--proto 1" "--port 443" "--address 10.0.0.0/24" "-a 2001:db8:20::7" "--rule users-to-web" "--denied" "--proto tcp --rule web-to-db -n 1"; do fake_agent good tapwall flows --socket agent.sock --json $f | jq -c '[.proto, .from.port]'; echo "-- $f"; done
+["tcp",40000]
+["tcp",51515]
+-- --proto tcp
+["icmp",7]
+-- --proto 1
+["tcp",51515]
+-- --port 443
+["tcp",40000]
+["icmp",7]
+-- --address 10.0.0.0/24
+["tcp",51515]
+-- -a 2001:db8:20::7
+["tcp",51515]
+-- --rule users-to-web
+-- --denied
+["tcp",40000]
+-- --proto tcp --rule web-to-db -n 1
+$ fake_agent good tapwall flows --socket agent.sock --proto tcp
+PROTO  FROM                       TO                    STATE        PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
+tcp    [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent           1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
+tcp    web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   established    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
+
+2 connections
+$ fake_agent good tapwall flows --socket agent.sock --port 9
+no such connection is open
+$ tapwall flows --proto tpc; tapwall flows --address web-1; tapwall flows --port 0
+tapwall: --proto: 'tpc' is not a protocol; write tcp, udp, icmp, icmp6 or a number from 0 to 255
+tapwall: --address: 'web-1' is not an address or a CIDR; write 10.0.0.1, fd00::1 or 10.0.0.0/8
+tapwall: --port: '0' is not a number from 1 to 65535
+[2]
+$ fake_agent good tapwall rules "web-*" --socket agent.sock --json | jq -c .name
+"web-to-db"
+$ fake_agent good tapwall rules --unused --sort hits --socket agent.sock
+#  RULE     ACTION  HITS  PACKETS  BYTES  LAST HIT
+2  default  deny       0        0    0 B     never
+$ fake_agent good tapwall rules --sort last-hit --socket agent.sock --json | jq -c .name
+"web-to-db"
+"default"
+$ fake_agent good tapwall rules nothing --socket agent.sock
+the policy has no such rule
+$ for f in "--rule db-in" "--rule web-to-db" "--port 5432" "--proto tcp" "--address 10.0.0.21" "--since @1700000001" "--since 2023-11-15Z"; do fake_agent good tapwall log --socket agent.sock --json $f | jq -c '[.event, .rule]'; echo "-- $f"; done
+["deny","db-in"]
+-- --rule db-in
+["deny","db-in"]
+["close","web-to-db"]
+-- --rule web-to-db
+["deny","no-telnet"]
+["deny","db-in"]
+["close","web-to-db"]
+["deny",null]
+-- --port 5432
+["deny","no-telnet"]
+["deny","db-in"]
+["close","web-to-db"]
+["deny",null]
+-- --proto tcp
+["deny","no-telnet"]
+["deny","db-in"]
+["close","web-to-db"]
+["deny",null]
+-- --address 10.0.0.21
+["deny",null]
+-- --since @1700000001
+-- --since 2023-11-15Z
+$ fake_agent good tapwall log --socket agent.sock --rule nothing
+nothing of that kind was denied or logged since the agent started; older events are not kept
+$ tapwall log --since tomorrow
+tapwall: --since: 'tomorrow' is not valid; write 2h (ago), 14:05, yesterday, "2026-01-31 14:05" or @UNIX-SECONDS
+[2]
 $ fake_agent good tapwall counters --socket agent.sock
 REASON         OUT  IN  MEANS
 policy       1,000  23  a rule, or the default, decided the connection

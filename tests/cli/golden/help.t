@@ -171,6 +171,14 @@ usage: tapwall flows [options]
 List the live connections
 
   -w, --workload W          Print only connections from or to this workload
+  --proto P                 Only this protocol: tcp, udp, icmp, icmp6, or a
+                            protocol number
+  -a, --address CIDR        Only from or to this address or CIDR
+  -p, --port N              Only from or to this port
+  -r, --rule NAME           Only what this rule decided, at either end; default
+                            is the policy's default
+  -d, --denied              Only connections that are refused now, such as those
+                            that a new policy cut
   --sort auto|idle|age|packets|bytes
                             Sort by this key: most recently active, youngest, or
                             most packets or bytes first. auto: idle for people,
@@ -189,10 +197,17 @@ examples:
   tapwall flows --sort bytes --limit 10
       Show the ten connections that moved the most bytes
 $ tapwall rules --help
-usage: tapwall rules [options]
+usage: tapwall rules [options] [NAME]
 
 List the rules with their hits
 
+  NAME                      Only the rule of this name, or the rules whose names
+                            match a pattern with * and ?
+  --sort policy|hits|packets|bytes|last-hit
+                            Sort as in the policy, or by this key, the largest
+                            or latest first (default policy)
+  --unused                  Only rules without a hit since the agent first had
+                            them
   --json                    Print JSON: one object per rule
   --socket PATH             Connect to the agent at this socket. agent:NAME asks
                             tapwall-slowd for the agent of that name (default
@@ -209,8 +224,16 @@ Print what was denied, and what logging rules allowed
                             rules with log: true
   -w, --workload W          Print only events at this workload's ports or about
                             it
-  -n, --limit N             Print only the last N remembered events; 0 prints
-                            all
+  --proto P                 Only this protocol: tcp, udp, icmp, icmp6, or a
+                            protocol number
+  -a, --address CIDR        Only from or to this address or CIDR
+  -p, --port N              Only from or to this port
+  -r, --rule NAME           Only what this rule decided, at either end; default
+                            is the policy's default
+  -s, --since TIME          Leave out earlier events: 2h (ago), 14:05,
+                            yesterday, "2026-01-31 14:05" or @UNIX-SECONDS
+  -n, --limit N             Look only at the last N remembered events; 0 looks
+                            at all
   --json                    Print JSON: one object per entry
   --socket PATH             Connect to the agent at this socket. agent:NAME asks
                             tapwall-slowd for the agent of that name (default

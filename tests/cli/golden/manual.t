@@ -50,6 +50,21 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | *-w*, *--workload* _W_
 | 	Print only connections from or to this workload.
 | 
+| *--proto* _P_
+| 	Only this protocol: tcp, udp, icmp, icmp6, or a protocol number.
+| 
+| *-a*, *--address* _CIDR_
+| 	Only from or to this address or CIDR.
+| 
+| *-p*, *--port* _N_
+| 	Only from or to this port.
+| 
+| *-r*, *--rule* _NAME_
+| 	Only what this rule decided, at either end; default is the policy's default.
+| 
+| *-d*, *--denied*
+| 	Only connections that are refused now, such as those that a new policy cut.
+| 
 | *--sort* _auto\|idle\|age\|packets\|bytes_
 | 	Sort by this key: most recently active, youngest, or most packets or bytes first. auto: idle for people, unsorted with --json (default auto).
 | 
