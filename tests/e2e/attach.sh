@@ -58,10 +58,16 @@ is_proved() { # SECONDS: true if every port was checked within this time
 # The host itself is the other end, so only port 1 judges.
 judged() { # WAY
 	check "$1: what is allowed passes" within 20 becomes connected 1 tcp 10.0.0.12 7000
-	equal "$1: what is denied does not, from port 1" timeout "$(attempt 1 tcp 10.0.0.1 7001)"
-	equal "$1: nor to port 1" timeout \
-		"$(on_host "$traffic" connect tcp 10.0.0.11 7001 | cut -d ' ' -f 1)"
-	on_host "$traffic" connect udp 10.0.0.11 7002 >"$lab/udp.out"
+	# Each of them waits for three seconds.
+	attempt 1 tcp 10.0.0.1 7001 >"$lab/from" &
+	attempts=$!
+	on_host "$traffic" connect tcp 10.0.0.11 7001 >"$lab/to" &
+	attempts="$attempts $!"
+	on_host "$traffic" connect udp 10.0.0.11 7002 >"$lab/udp.out" &
+	# shellcheck disable=SC2086 # process ids
+	wait $attempts $!
+	equal "$1: what is denied does not, from port 1" timeout "$(cat "$lab/from")"
+	equal "$1: nor to port 1" timeout "$(cut -d ' ' -f 1 "$lab/to")"
 	equal "$1: nor a datagram" 0 "$(count_of counted 7002)"
 }
 
