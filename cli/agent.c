@@ -11,7 +11,6 @@
 /* Limit for one answer. A live agent answers in milliseconds, and a policy of the largest size
  * within seconds. */
 #define ANSWER_SECONDS 60
-#define AGENT_SCHEME   "agent:"
 
 static bool tell_diagnostics(
 	const struct tw_report_source *source, const Tapwall__V1__Response *response)
@@ -89,9 +88,9 @@ int tw_agent_connect(
 	const char *slow = getenv("TAPWALL_SLOW");
 
 	*ret_agent = "";
-	if (strncmp(socket, AGENT_SCHEME, strlen(AGENT_SCHEME)) != 0)
+	if (strncmp(socket, TW_AGENT_SCHEME, strlen(TW_AGENT_SCHEME)) != 0)
 		return tw_link_connect(socket, ret, err);
-	*ret_agent = socket + strlen(AGENT_SCHEME);
+	*ret_agent = socket + strlen(TW_AGENT_SCHEME);
 	return connect_slow(slow ? slow : TW_LINK_SLOW_SOCKET, ret, err);
 }
 

@@ -7,6 +7,9 @@
 #include "base/buf.h"
 #include "link/link.h"
 
+/* Prefix of an address that names an agent of tapwall-slowd. */
+#define TW_AGENT_SCHEME "agent:"
+
 /* Called for each response, including the last one, which may have no body. Returns 0 to go on,
  * or the exit code to end with. TW_AGENT_ENOUGH ends with exit code 0. */
 #define TW_AGENT_ENOUGH (-1)

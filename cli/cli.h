@@ -104,6 +104,7 @@ struct tw_agents_options {
 
 #define TW_ENROLL_CERT "/var/lib/tapwall/link/agent.pem"
 #define TW_ENROLL_CA   "/var/lib/tapwall/link/ca.pem"
+#define TW_DECIDE_CERT "/var/lib/tapwall/link/decider.pem"
 
 struct tw_enroll_options {
 	const char *address;
@@ -196,12 +197,18 @@ struct tw_capture_options {
 
 struct tw_decide_options {
 	const char *socket;
+	const char
+		*connect; /* HOST:PORT of tapwall-slowd, by TLS; NULL: its socket, or the agent's */
+	const char *cert; /* with `connect`: file of key and certificate */
+	const char *ca;	  /* with `connect`: file of the slow path's CA */
 	const char *exec; /* NULL: answers come from stdin */
-	const char *scope;
-	uint32_t ttl; /* seconds; 0: the agent's default */
+	unsigned int scope; /* index into tw_decide_scopes */
+	uint32_t ttl;	    /* seconds; 0: the agent's default */
 	uint32_t window;
 	bool json;
 };
+
+extern const char *const tw_decide_scopes[]; /* NULL-terminated */
 
 enum tw_history_what {
 	TW_HISTORY_WHAT_CONNECTIONS,

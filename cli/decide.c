@@ -20,6 +20,7 @@
 #include "cli/report.h"
 #include "cli/style.h"
 #include "link/flow.h"
+#include "link/identity.h"
 #include "link/json_message.h"
 #include "policy/text.h"
 
@@ -28,6 +29,8 @@
 #define LINE_MAX_LEN 512
 #define TTL_MAX	     (20 * 86400)
 #define ENV_MAX	     384
+#define SILENCE_NS   15000000000u /* as TW_PEER_SILENCE_NS */
+#define FAR_WAIT_MS  1000
 
 /* A command that decides a question. */
 struct command {
@@ -66,7 +69,7 @@ static int send_answer(struct session *session, Tapwall__V1__Answer *answer)
 	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
 }
 
-static const char *const scopes[] = {"connection", "pair", "policy"};
+const char *const tw_decide_scopes[] = {"connection", "pair", "policy", NULL};
 
 /* Reads a line of stdin: ID VERDICT [SCOPE] [TTL]. False if it is not an answer. */
 static bool read_answer(char *line, Tapwall__V1__Answer *ret)
@@ -83,8 +86,8 @@ static bool read_answer(char *line, Tapwall__V1__Answer *ret)
 		return false;
 	ret->verdict = verdict;
 	word = strtok_r(NULL, " \t", &rest);
-	for (size_t i = 0; word && i < TW_ARGS_N(scopes); i++) {
-		if (strcmp(word, scopes[i]) != 0)
+	for (size_t i = 0; word && tw_decide_scopes[i]; i++) {
+		if (strcmp(word, tw_decide_scopes[i]) != 0)
 			continue;
 		ret->scope = word;
 		word = strtok_r(NULL, " \t", &rest);
@@ -224,7 +227,7 @@ static int end_command(struct session *session, struct command *command, bool an
 		return 0;
 	answer.id = command->id;
 	answer.verdict = (char *)(WIFEXITED(status) && !WEXITSTATUS(status) ? "allow" : "deny");
-	answer.scope = (char *)session->options->scope;
+	answer.scope = (char *)(uintptr_t)tw_decide_scopes[session->options->scope];
 	answer.ttl_s = session->options->ttl;
 	return send_answer(session, &answer);
 }
@@ -281,8 +284,11 @@ static int receive(struct session *session)
 
 	do {
 		Tapwall__V1__Response *response = NULL;
+		int code = tw_link_receive_within(session->client, 0, &response, &err);
 
-		if (tw_link_receive(session->client, &response, &err) < 0) {
+		if (code == -EAGAIN || code == -EINTR)
+			return 0;
+		if (code < 0) {
 			tw_report_err(&err);
 			return TW_EXIT_NO_AGENT;
 		}
@@ -296,15 +302,50 @@ static int receive(struct session *session)
 
 /* ---- the verb ---- */
 
+/* Connects to tapwall-slowd by TLS. */
+static int connect_far(struct session *session, struct tw_err *err)
+{
+	const struct tw_decide_options *options = session->options;
+	const struct tw_identity_files files = {options->cert, options->cert, options->ca};
+	tw_auto(tw_identity) struct tw_identity *identity = NULL;
+	int code = tw_identity_load(&files, TW_IDENTITY_DECIDER, &identity, err);
+
+	session->agent = options->socket + strlen(TW_AGENT_SCHEME);
+	return code < 0 ? code
+			: tw_link_connect_far(options->connect, identity, &session->client, err);
+}
+
+/* Connects. Returns an exit code. */
+static int connect_any(struct session *session)
+{
+	const struct tw_decide_options *options = session->options;
+	bool far = options->connect;
+	struct tw_err err = {0};
+	int code;
+
+	if (far && strncmp(options->socket, TW_AGENT_SCHEME, strlen(TW_AGENT_SCHEME)) != 0)
+		return tw_report_error(TW_EXIT_USAGE, "--connect",
+			"add --socket agent:NAME; tapwall agents lists the names",
+			"needs the name of an agent");
+	code = far ? connect_far(session, &err)
+		   : tw_agent_connect(options->socket, &session->client, &session->agent, &err);
+	if (code == -EKEYREJECTED) {
+		tw_report_err(&err);
+		return TW_EXIT_NO;
+	}
+	return code < 0 ? tw_agent_tell_unreachable(&err) : TW_EXIT_OK;
+}
+
 static int subscribe(struct session *session)
 {
 	const struct tw_decide_options *options = session->options;
 	Tapwall__V1__DecideRequest body = TAPWALL__V1__DECIDE_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_err err = {0};
+	int code = connect_any(session);
 
-	if (tw_agent_connect(options->socket, &session->client, &session->agent, &err) < 0)
-		return tw_agent_tell_unreachable(&err);
+	if (code)
+		return code;
 	body.window = options->window;
 	request.id = SUBSCRIPTION;
 	request.agent = (char *)(uintptr_t)session->agent;
@@ -334,10 +375,21 @@ static int tend_commands(struct session *session, const struct pollfd *fds, int 
 	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
 }
 
+/* True if the slow path, which greets every two seconds, has sent nothing for too long. A socket of this
+ * host is closed by the kernel if the other end dies; a TCP connection may last longer than its end. */
+static bool is_silent(const struct session *session)
+{
+	return session->options->connect &&
+	       tw_clock_ns() - tw_link_client_heard_ns(session->client) > SILENCE_NS;
+}
+
 static int turn(struct session *session, struct pollfd *fds, int *wait_ms)
 {
 	bool reads = !session->options->exec;
 	int code = 0;
+
+	if (session->options->connect && (*wait_ms < 0 || *wait_ms > FAR_WAIT_MS))
+		*wait_ms = FAR_WAIT_MS;
 
 	fds[0] = (struct pollfd){tw_link_client_fd(session->client), POLLIN, 0};
 	fds[1] = (struct pollfd){reads ? STDIN_FILENO : -1, POLLIN, 0};
@@ -350,6 +402,9 @@ static int turn(struct session *session, struct pollfd *fds, int *wait_ms)
 	if (!code && fds[1].revents)
 		code = on_stdin(session);
 	*wait_ms = tend_commands(session, fds, &code);
+	if (!code && is_silent(session))
+		return tw_report_error(
+			TW_EXIT_NO_AGENT, session->options->connect, NULL, "sent nothing for 15 s");
 	return code;
 }
 

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-static const char *const decide_scopes[] = {"connection", "pair", "policy", NULL};
-
 static const struct tw_arg decide_args[] = {
 	{.name = "exec",
 		.type = TW_ARG_TEXT,
@@ -17,7 +15,7 @@ static const struct tw_arg decide_args[] = {
 			"it exits with 0; read no answers from stdin"},
 	{.name = "scope",
 		.type = TW_ARG_CHOICE,
-		.choices = decide_scopes,
+		.choices = tw_decide_scopes,
 		.fallback = "connection",
 		.offset = offsetof(struct tw_decide_options, scope),
 		.help = "With --exec: scope of its answers"},
@@ -35,12 +33,32 @@ static const struct tw_arg decide_args[] = {
 		.max = 64,
 		.offset = offsetof(struct tw_decide_options, window),
 		.help = "Take at most N questions at once"},
+	{.name = "connect",
+		.type = TW_ARG_TEXT,
+		.value = "HOST:PORT",
+		.offset = offsetof(struct tw_decide_options, connect),
+		.help = "Reach tapwall-slowd at this address by TLS instead of its socket. "
+			"--socket agent:NAME names the agent"},
+	{.name = "cert",
+		.type = TW_ARG_FILE,
+		.value = "PATH",
+		.fallback = TW_DECIDE_CERT,
+		.offset = offsetof(struct tw_decide_options, cert),
+		.help = "With --connect: file with a decider's key and certificate"},
+	{.name = "ca",
+		.type = TW_ARG_FILE,
+		.value = "PATH",
+		.fallback = TW_ENROLL_CA,
+		.offset = offsetof(struct tw_decide_options, ca),
+		.help = "With --connect: certificate of the slow path's CA"},
 	JSON(struct tw_decide_options, "one object per question"),
 	SOCKET(struct tw_decide_options),
 };
 
 static const struct tw_args_example decide_examples[] = {
 	{"tapwall decide", "Show each question, and type answers such as 4711 allow pair 1h"},
+	{"tapwall decide --connect slow.example:7433 --socket agent:host-a",
+		"Decide for the agent host-a from another machine"},
 	{"tapwall decide --exec 'grep -qx \"$TAPWALL_TO\" /etc/allowed'",
 		"Allow connections to the addresses in a file"},
 };
@@ -63,6 +81,9 @@ static const struct tw_args_example decide_examples[] = {
 	"TAPWALL_WORKLOAD, TAPWALL_DIRECTION and TAPWALL_ID in its environment "    \
 	"describe the connection. The command is killed when the question "         \
 	"expires.\n\n"                                                              \
+	"With *--connect*, tapwall-slowd on another machine is reached by TLS. "    \
+	"*tapwall-slowd*(8) *--issue* _NAME_ *--role* _decider_ prints a key and "  \
+	"certificate for *--cert*.\n\n"                                             \
 	"If no answer comes in time, _options: {ask: {on-timeout}}_ of the policy " \
 	"decides. Several deciders share the questions. The command runs until "    \
 	"stdin ends."

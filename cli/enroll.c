@@ -302,10 +302,11 @@ static void tell_clock(const struct enrollment *e)
 
 static int print_json(const struct enrollment *e)
 {
-	return tw_report_json(json_pack("{s:o, s:o, s:o, s:s, s:s, s:s, s:I}", "name",
-		tw_json_text(e->cert.name), "address", tw_json_text(e->options->address),
-		"slow_path", tw_json_text(e->slow_path), "ca_sha256", e->print, "cert",
-		e->options->cert, "ca", e->options->ca, "expires", (json_int_t)e->cert.until));
+	return tw_report_json(json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:s, s:I}", "name",
+		tw_json_text(e->cert.name), "role", e->cert.decides ? "decider" : "agent",
+		"address", tw_json_text(e->options->address), "slow_path",
+		tw_json_text(e->slow_path), "ca_sha256", e->print, "cert", e->options->cert, "ca",
+		e->options->ca, "expires", (json_int_t)e->cert.until));
 }
 
 static int print_text(const struct enrollment *e)
@@ -313,6 +314,15 @@ static int print_text(const struct enrollment *e)
 	const struct tw_enroll_options *options = e->options;
 	bool usual = !strcmp(options->cert, TW_ENROLL_CERT) && !strcmp(options->ca, TW_ENROLL_CA);
 
+	if (e->cert.decides) {
+		printf("This is the decider %s for the slow path %s at %s (CA SHA-256 %s).\n",
+			e->cert.name, e->slow_path, options->address, e->print);
+		printf("Key and certificate are in %s, valid for %s. They are not renewed.\n",
+			options->cert, tw_human_span(difftime(e->cert.until, time(NULL))).text);
+		printf("Next: tapwall decide --connect %s --cert %s --ca %s --socket agent:NAME\n",
+			options->address, options->cert, options->ca);
+		return TW_EXIT_OK;
+	}
 	printf("This host is %s for the slow path %s at %s (CA SHA-256 %s).\n", e->cert.name,
 		e->slow_path, options->address, e->print);
 	printf("Key and certificate are in %s, valid for %s; the agent renews them.\n",

@@ -62,16 +62,20 @@ static const struct tw_args_example enroll_examples[] = {
 	{"tapwall enroll '[fd09::1]:7433'", "Type or paste the token"},
 };
 
-#define ENROLL_DESCRIPTION                                                               \
-	"*tapwall-slowd --token* _NAME_ prints a token on the slow path's side. It is "  \
-	"valid once, for a limited time, for the agent of that name. This command "      \
-	"makes a key on this host, which never leaves it, and gets a certificate for "   \
-	"that name.\n\n"                                                                 \
-	"The token has the fingerprint of the slow path's CA. An end that cannot prove " \
-	"that its certificate is from that CA is refused before anything is sent to "    \
-	"it, so a machine in the middle learns nothing.\n\n"                             \
-	"*tapwalld*(8) with *--slow-path* then connects, and renews the certificate by " \
-	"itself.\n\n"                                                                    \
-	"With *--json* the object has _name_, _address_, _slow_path_ (the name in its "  \
-	"certificate), _ca_sha256_, _cert_ and _ca_ (the files) and _expires_, as Unix " \
+#define ENROLL_DESCRIPTION                                                                  \
+	"*tapwall-slowd --token* _NAME_ prints a token on the slow path's side. It is "     \
+	"valid once, for a limited time, for the agent of that name, or with *--role* "     \
+	"_decider_ for a decider. This command "                                            \
+	"makes a key on this host, which never leaves it, and gets a certificate for "      \
+	"that name.\n\n"                                                                    \
+	"The token has the fingerprint of the slow path's CA. An end that cannot prove "    \
+	"that its certificate is from that CA is refused before anything is sent to "       \
+	"it, so a machine in the middle learns nothing.\n\n"                                \
+	"*tapwalld*(8) with *--slow-path* then connects, and renews the certificate by "    \
+	"itself.\n\n"                                                                       \
+	"A decider gives another file with *--cert*, and uses it with *tapwall-decide*(1) " \
+	"*--connect*. Its certificate is not renewed.\n\n"                                  \
+	"With *--json* the object has _name_, _role_ (_agent_ or _decider_), _address_, "   \
+	"_slow_path_ (the name in its "                                                     \
+	"certificate), _ca_sha256_, _cert_ and _ca_ (the files) and _expires_, as Unix "    \
 	"time."

@@ -15,6 +15,8 @@
 #define FILE_LEN_MAX 65536 /* a certificate is smaller than 4 KiB */
 #define PURPOSES_MAX 16
 #define CHAIN_MAX    8
+#define UNITS_MAX    16
+#define UNIT_LEN_MAX 256
 
 static const char name_chars[] =
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -35,8 +37,34 @@ static gnutls_datum_t datum_of(const struct tw_buf *buf)
 	return (gnutls_datum_t){(unsigned char *)buf->data, (unsigned int)buf->len};
 }
 
-/* Reads the validity of a certificate. Returns 0 or an error code of GnuTLS. */
-static int read_validity(const gnutls_datum_t *pem, time_t *ret_from, time_t *ret_until)
+int tw_identity_read_role(gnutls_x509_crt_t cert, bool *ret_decides)
+{
+	bool decides = false;
+
+	for (unsigned int i = 0;; i++) {
+		char unit[UNIT_LEN_MAX];
+		size_t len = sizeof(unit);
+		int code = gnutls_x509_crt_get_dn_by_oid(
+			cert, GNUTLS_OID_X520_ORGANIZATIONAL_UNIT_NAME, i, 0, unit, &len);
+
+		if (code == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+			break;
+		if (code < 0 || i >= UNITS_MAX || strlen(unit) != len)
+			return -EKEYREJECTED;
+		if (strncmp(unit, TW_IDENTITY_UNITS, strlen(TW_IDENTITY_UNITS)) != 0)
+			continue;
+		if (strcmp(unit, TW_IDENTITY_UNIT_DECIDER) != 0)
+			return -EKEYREJECTED;
+		decides = true;
+	}
+	*ret_decides = decides;
+	return 0;
+}
+
+/* Reads the validity of a certificate and, unless `ret_decides` is NULL, whether it is a decider's.
+ * Returns 0 or an error code of GnuTLS. */
+static int read_cert(
+	const gnutls_datum_t *pem, time_t *ret_from, time_t *ret_until, bool *ret_decides)
 {
 	gnutls_x509_crt_t cert;
 	int code = gnutls_x509_crt_init(&cert);
@@ -44,6 +72,8 @@ static int read_validity(const gnutls_datum_t *pem, time_t *ret_from, time_t *re
 	if (code < 0)
 		return code;
 	code = gnutls_x509_crt_import(cert, pem, GNUTLS_X509_FMT_PEM);
+	if (!code && ret_decides && tw_identity_read_role(cert, ret_decides) < 0)
+		code = GNUTLS_E_CERTIFICATE_ERROR;
 	if (!code) {
 		*ret_from = gnutls_x509_crt_get_activation_time(cert);
 		*ret_until = gnutls_x509_crt_get_expiration_time(cert);
@@ -79,11 +109,26 @@ static int set_pair(struct tw_identity *identity, struct tw_buf *cert, const str
 		identity->credentials, &chain, &key_pem, GNUTLS_X509_FMT_PEM);
 }
 
+/* A client with the certificate of another role would be refused, or taken for an agent. */
+static int check_own_role(
+	const struct tw_identity *identity, const char *path, bool decides, struct tw_err *err)
+{
+	if (identity->side == TW_IDENTITY_SLOW_PATH ||
+		decides == (identity->side == TW_IDENTITY_DECIDER))
+		return 0;
+	return decides ? tw_err_set(err, -EKEYREJECTED, path, "use one of tapwall-slowd --issue",
+				 "is a decider's certificate, not an agent's")
+		       : tw_err_set(err, -EKEYREJECTED, path,
+				 "use one of tapwall-slowd --issue NAME --role decider",
+				 "is an agent's certificate, not a decider's");
+}
+
 static int load_pair(struct tw_identity *identity, const struct tw_identity_files *files,
 	const struct tw_buf *ca, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf cert = {0}, key = {0};
 	gnutls_datum_t cert_pem;
+	bool decides = false;
 	int code = read_pem(files->cert, &cert, err);
 
 	if (!code)
@@ -91,16 +136,18 @@ static int load_pair(struct tw_identity *identity, const struct tw_identity_file
 	if (code < 0)
 		return code;
 	cert_pem = datum_of(&cert);
-	code = read_validity(&cert_pem, &identity->from, &identity->expires);
+	code = read_cert(&cert_pem, &identity->from, &identity->expires,
+		identity->side == TW_IDENTITY_SLOW_PATH ? NULL : &decides);
 	if (code >= 0)
 		code = set_pair(identity, &cert, &key, ca);
 	gnutls_memset(key.data, 0, key.len);
 	/* `cert` holds the key, too, if both are in one file. */
 	gnutls_memset(cert.data, 0, cert.max);
-	return code < 0 ? tw_err_set(err, -EKEYREJECTED, files->cert,
-				  "use a certificate and its own key, both as PEM",
-				  "cannot be used: %s", gnutls_strerror(code))
-			: 0;
+	if (code < 0)
+		return tw_err_set(err, -EKEYREJECTED, files->cert,
+			"use a certificate and its own key, both as PEM", "cannot be used: %s",
+			gnutls_strerror(code));
+	return check_own_role(identity, files->cert, decides, err);
 }
 
 static int load_ca(struct tw_identity *identity, const struct tw_identity_files *files,
@@ -116,7 +163,7 @@ static int load_ca(struct tw_identity *identity, const struct tw_identity_files 
 	code = gnutls_certificate_set_x509_trust_mem(
 		identity->credentials, &pem, GNUTLS_X509_FMT_PEM);
 	if (code > 0)
-		read_validity(&pem, &from, &identity->ca_expires);
+		read_cert(&pem, &from, &identity->ca_expires, NULL);
 	return code <= 0 ? tw_err_set(err, -EKEYREJECTED, files->ca,
 				   "use the CA's certificate as PEM", "cannot be used: %s",
 				   code ? gnutls_strerror(code) : "it contains no certificate")
@@ -205,6 +252,8 @@ static const struct verdict verdicts[] = {
 static const struct verdict revoked = {0, GNUTLS_A_CERTIFICATE_REVOKED, "was revoked"};
 static const struct verdict other_purpose = {
 	0, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is for another purpose"};
+static const struct verdict other_role = {
+	0, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is for a role that is not known here"};
 static const struct verdict nameless = {
 	0, GNUTLS_A_BAD_CERTIFICATE, "has no name of letters, digits, dots and hyphens"};
 static const struct verdict other_ca = {
@@ -247,11 +296,13 @@ static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
 static const struct verdict *judge_cert(
 	const struct tw_identity *identity, gnutls_x509_crt_t cert, struct tw_stream *stream)
 {
-	const char *purpose = identity->side == TW_IDENTITY_AGENT ? GNUTLS_KP_TLS_WWW_SERVER
-								  : GNUTLS_KP_TLS_WWW_CLIENT;
+	bool is_slow_path = identity->side == TW_IDENTITY_SLOW_PATH;
+	const char *purpose = is_slow_path ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER;
 
 	if (!has_purpose(cert, purpose))
 		return &other_purpose;
+	if (is_slow_path && tw_identity_read_role(cert, &stream->peer_decides) < 0)
+		return &other_role;
 	if (!read_name(cert, stream->peer, sizeof(stream->peer)))
 		return &nameless;
 	stream->peer_from = gnutls_x509_crt_get_activation_time(cert);

@@ -8,7 +8,10 @@
  *                certificates for TLS clients. A certificate without a purpose is refused by both.
  *             2. Only the CA in the configured file is trusted, not those of the system. A host
  *                that enrolls has no such file: it trusts the CA whose fingerprint it was given.
- *             3. The slow path accepts a peer without a certificate only while `is_enrolling` says
+ *             3. The role of a client stands in its certificate: an organizational unit
+ *                TW_IDENTITY_UNIT_DECIDER makes it a decider's, none of ours an agent's. A unit
+ *                that begins like ours and is unknown is refused by the slow path.
+ *             4. The slow path accepts a peer without a certificate only while `is_enrolling` says
  *                so. Such a peer has no name (stream.h), and may do nothing but enroll.
  * Callers:    tls.c, agent/dial.c, slowpath/; one thread.
  * Source:     RFC 5280 section 4.2.1.12 (purposes), RFC 8446 section 6 (alerts).
@@ -16,6 +19,7 @@
 #pragma once
 
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
@@ -38,7 +42,12 @@ struct tw_identity_files {
 enum tw_identity_side {
 	TW_IDENTITY_AGENT,
 	TW_IDENTITY_SLOW_PATH,
+	TW_IDENTITY_DECIDER,
 };
+
+/* Organizational units (RFC 5280 appendix A.1) with this prefix are tapwall's. */
+#define TW_IDENTITY_UNITS	 "tapwall-"
+#define TW_IDENTITY_UNIT_DECIDER TW_IDENTITY_UNITS "decider"
 
 struct tw_identity {
 	unsigned int n_holders;
@@ -61,7 +70,8 @@ struct tw_identity {
 };
 
 /* Reads the files. The caller frees *ret. Returns 0 or a negative errno with `err` filled in:
- * -ENOENT, -EACCES, or -EKEYREJECTED if certificate or key is invalid or they do not match. */
+ * -ENOENT, -EACCES, or -EKEYREJECTED if certificate or key is invalid, they do not match, or the
+ * certificate is an agent's instead of a decider's or the reverse. */
 int tw_identity_load(const struct tw_identity_files *files, enum tw_identity_side side,
 	struct tw_identity **ret, struct tw_err *err);
 /* Makes the identity of a host that has no certificate yet, and trusts the CA with this fingerprint.
@@ -72,11 +82,15 @@ struct tw_identity *tw_identity_hold(struct tw_identity *identity);
 void tw_identity_free(struct tw_identity *identity);
 TW_DEFINE_AUTO(tw_identity)
 
-/* True if `name` is valid as the name of an agent. */
+/* Reads from the subject of a client's certificate whether it is a decider's. Returns 0, or
+ * -EKEYREJECTED if the role is unknown. */
+int tw_identity_read_role(gnutls_x509_crt_t cert, bool *ret_decides);
+
+/* True if `name` is valid as the name of an agent or a decider. */
 bool tw_identity_is_name(const char *name);
 
-/* Checks the certificate of the peer after the handshake, and sets the stream's `peer`, `peer_from`
- * and `peer_until`. Returns 0, or -EKEYREJECTED with the reason in the stream's `why` and the alert
+/* Checks the certificate of the peer after the handshake, and sets the stream's `peer`, `peer_from`,
+ * `peer_until` and `peer_decides`. Returns 0, or -EKEYREJECTED with the reason in the stream's `why` and the alert
  * to send. */
 int tw_identity_check(struct tw_identity *identity, gnutls_session_t session,
 	struct tw_stream *stream, gnutls_alert_description_t *ret_alert);

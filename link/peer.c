@@ -45,7 +45,9 @@ struct tw_peer {
 	unsigned int n_askings;
 	uint64_t last_id;
 	bool opened;
-	bool loaded; /* `in` holds a whole message */
+	bool patient; /* see tw_peer_set_patient() */
+	bool blocked; /* a request waits until a stream ends */
+	bool loaded;  /* `in` holds a whole message */
 	uint64_t began_ns;
 	uint64_t heard_ns; /* time of the last bytes received */
 	uint64_t frame_ns; /* time when the unfinished message began; 0: none */
@@ -447,6 +449,9 @@ static int take_message(struct tw_peer *peer)
 			peer->frame_ns = peer->heard_ns;
 		return 0;
 	}
+	peer->blocked = is_request && peer->patient && peer->n_makings >= TW_PEER_ANSWERS;
+	if (peer->blocked)
+		return 0;
 	code = take_body(peer, is_request, body, body_len);
 	peer->in_start += (size_t)len;
 	peer->frame_ns = 0;
@@ -490,7 +495,7 @@ static int take_messages(struct tw_peer *peer)
 
 	for (int i = 0; i < STEP_MESSAGES && taken > 0; i++)
 		taken = take_message(peer);
-	peer->loaded = taken > 0;
+	peer->loaded = taken > 0 || peer->blocked;
 	return taken;
 }
 
@@ -564,6 +569,11 @@ uint64_t tw_peer_holds_ns(const struct tw_peer *peer)
 void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes)
 {
 	peer->in_max = bytes;
+}
+
+void tw_peer_set_patient(struct tw_peer *peer)
+{
+	peer->patient = true;
 }
 
 uint64_t tw_peer_heard_ns(const struct tw_peer *peer)

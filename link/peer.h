@@ -25,8 +25,8 @@
 #include "link/server.h"
 #include "link/stream.h"
 
-#define TW_PEER_ANSWERS	   16
-#define TW_PEER_ASKS	   64
+#define TW_PEER_ANSWERS	   32
+#define TW_PEER_ASKS	   512
 #define TW_PEER_WINDOW	   (256u << 10)
 #define TW_PEER_BUSY	   (1u << 20)
 #define TW_PEER_OUT_MAX	   (40u << 20) /* two messages of full size, and some errors */
@@ -80,6 +80,9 @@ uint64_t tw_peer_heard_ns(const struct tw_peer *peer); /* time of the last bytes
 
 /* Limits the messages that the other end may send. The default is TW_LINK_FRAME_MAX bytes. */
 void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes);
+/* From now on, a request beyond TW_PEER_ANSWERS waits, with all that the other end sends after it,
+ * instead of being refused. */
+void tw_peer_set_patient(struct tw_peer *peer);
 
 /* Sends a request with a new number. `answer` is called from the loop, up to and including the last
  * response. Returns 0 and *ret_id (which may be NULL), -EBUSY if too many requests are open,

@@ -128,7 +128,8 @@ static int check_cert(gnutls_x509_crt_t cert, struct tw_request_cert *ret)
 		    cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, ret->name, &len) < 0 ||
 		!tw_identity_is_name(ret->name) ||
 		gnutls_x509_crt_get_key_purpose_oid(cert, 0, purpose, &purpose_len, NULL) < 0 ||
-		strcmp(purpose, GNUTLS_KP_TLS_WWW_CLIENT) != 0)
+		strcmp(purpose, GNUTLS_KP_TLS_WWW_CLIENT) != 0 ||
+		tw_identity_read_role(cert, &ret->decides) < 0)
 		return -EKEYREJECTED;
 	return ret->from > now + TW_REQUEST_SKEW_S || ret->until <= now ? -EKEYREJECTED : 0;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -23,10 +24,11 @@ struct tw_request_cert {
 	char name[TW_STREAM_PEER_MAX];
 	time_t from;
 	time_t until;
+	bool decides; /* it is a decider's, not an agent's */
 };
 
 /* Checks that a certificate has the public key of `key` and a name, is valid now, and was issued by
- * a CA of `ca` for an agent. All three are PEM. Because clocks differ, its validity may begin up to
+ * a CA of `ca` for an agent or a decider. All three are PEM. Because clocks differ, its validity may begin up to
  * TW_REQUEST_SKEW_S from now. Returns 0, -EKEYREJECTED or -ENOMEM. */
 #define TW_REQUEST_SKEW_S 86400
 int tw_request_check(const struct tw_buf *key, const void *cert, size_t cert_len,

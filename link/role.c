@@ -5,6 +5,9 @@
  * file of the host. */
 bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 {
+	if (role == TW_ROLE_FAR_DECIDER)
+		return request->body_case == TAPWALL__V1__REQUEST__BODY_DECIDE ||
+		       request->body_case == TAPWALL__V1__REQUEST__BODY_ANSWER;
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_VERSION:
 	case TAPWALL__V1__REQUEST__BODY_STATUS:
@@ -54,6 +57,8 @@ const char *tw_role_refusal(enum tw_role role)
 		return "not allowed on the viewers' socket";
 	case TW_ROLE_DECIDER:
 		return "not allowed on the deciders' socket";
+	case TW_ROLE_FAR_DECIDER:
+		return "not allowed to a decider";
 	default:
 		return "not allowed to the slow path";
 	}

@@ -10,10 +10,12 @@
 #include "link.pb-c.h"
 
 enum tw_role {
-	TW_ROLE_VIEWER,	   /* requests that only read */
-	TW_ROLE_DECIDER,   /* a viewer's requests, and answers to rules that ask */
-	TW_ROLE_SLOW_PATH, /* a decider's requests, and the requests that set the policy */
-	TW_ROLE_OPERATOR,  /* all */
+	TW_ROLE_VIEWER,	     /* requests that only read */
+	TW_ROLE_DECIDER,     /* a viewer's requests, and answers to rules that ask */
+	TW_ROLE_FAR_DECIDER, /* a decider with a certificate: only questions and answers */
+	TW_ROLE_SLOW_PATH,   /* a decider's requests, and the requests that set the policy */
+	TW_ROLE_OPERATOR,    /* all */
+	TW_ROLE__MAX,
 };
 
 /* True if a role may send this request. Requests that are not listed are for operators only. */

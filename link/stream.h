@@ -42,6 +42,7 @@ struct tw_stream {
 	char peer[TW_STREAM_PEER_MAX];	 /* name in the peer's certificate; empty: none */
 	time_t peer_from;		 /* start of that certificate's validity; 0: none */
 	time_t peer_until;		 /* end of that validity */
+	bool peer_decides;		 /* that certificate is a decider's */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
 	uint64_t
 		source; /* the same for peers that count as one source: an IPv4 address, or an IPv6 /64 */

@@ -23,7 +23,9 @@ struct connection {
 	struct tw_agents *agents;
 	struct connection *next;
 	struct tw_peer *peer;
-	struct tw_agents_row *row; /* NULL: in its handshake, or a host that enrolls */
+	struct tw_agents_row *row; /* NULL: no agent's, or in its handshake */
+	bool decides;		   /* it is a decider's */
+	uint64_t hello_ns;	   /* time of the last HelloRequest to a decider */
 	uint64_t enroll_ns;	   /* time when a host that enrolls connected; 0: an agent */
 	uint64_t renewed_ns;	   /* time of the last RenewRequest; 0: none */
 	bool enrolled;		   /* the host's one request was answered */
@@ -114,23 +116,34 @@ static void on_hello(void *arg, Tapwall__V1__Response *response)
 	row->said = true;
 }
 
-static int greet(struct tw_agents_row *row)
+static int send_hello(struct tw_peer *peer, tw_peer_answer *answer, void *arg)
 {
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	Tapwall__V1__HelloRequest hello = TAPWALL__V1__HELLO_REQUEST__INIT;
-	int code;
 
 	hello.version = TEXT(TW_VERSION);
 	hello.protocol = TW_LINK_PROTOCOL;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_HELLO;
 	request.hello = &hello;
-	code = tw_peer_ask(row->peer, &request, on_hello, row, NULL);
+	return tw_peer_ask(peer, &request, answer, arg, NULL);
+}
+
+static int greet(struct tw_agents_row *row)
+{
+	int code = send_hello(row->peer, on_hello, row);
+
 	row->greeting = !code;
 	row->hello_ns = tw_clock_ns();
 	return code;
 }
 
 /* ---- connections ---- */
+
+/* True for a connection in its handshake, or of a host that enrolls. */
+static bool is_pending(const struct connection *connection)
+{
+	return !connection->row && !connection->decides;
+}
 
 static void connection_free(struct connection *connection)
 {
@@ -140,7 +153,7 @@ static void connection_free(struct connection *connection)
 	while (*at != connection)
 		at = &(*at)->next;
 	*at = connection->next;
-	agents->n_pending -= !connection->row;
+	agents->n_pending -= is_pending(connection);
 	free(connection);
 }
 
@@ -210,6 +223,9 @@ static int start(void *context, enum tw_role role, Tapwall__V1__Request *request
 {
 	struct connection *connection = context;
 
+	if (connection->decides)
+		return connection->agents->setup.answer(
+			connection->agents->setup.arg, TW_ROLE_FAR_DECIDER, request, out, ret);
 	if (!connection->row)
 		return start_enrollment(connection, request, out);
 	if (request->body_case == TAPWALL__V1__REQUEST__BODY_RENEW)
@@ -231,6 +247,68 @@ static void drop(struct tw_agents *agents, struct tw_agents_row *row, const char
 	agents->setup.told(agents->setup.arg);
 }
 
+/* ---- deciders ---- */
+
+static unsigned int count_deciders(const struct tw_agents *agents, const char *name)
+{
+	unsigned int n = 0;
+
+	for (const struct connection *at = agents->connections; at; at = at->next)
+		n += at->decides && (!name || !strcmp(tw_peer_stream(at->peer)->peer, name));
+	return n;
+}
+
+/* A decider answers a greeting, which shows that it is there. The answer is of no interest. */
+static void on_decider_hello(void *arg, Tapwall__V1__Response *response)
+{
+}
+
+static int open_decider(struct connection *connection, struct tw_peer *peer, struct tw_err *err)
+{
+	struct tw_agents *agents = connection->agents;
+	const struct tw_stream *stream = tw_peer_stream(peer);
+
+	if (count_deciders(agents, NULL) >= TW_AGENTS_DECIDERS ||
+		count_deciders(agents, stream->peer) >= TW_AGENTS_DECIDERS_NAME)
+		return tw_err_set(err, -EUSERS, stream->where, NULL,
+			"decider %s: too many deciders are connected", stream->peer);
+	connection->decides = true;
+	agents->n_pending--;
+	tw_peer_set_in_max(peer, TW_AGENTS_DECIDER_MAX);
+	tw_peer_set_patient(peer);
+	tw_log(TW_LOG_INFO, "decider %s: connected from %s", stream->peer, stream->where);
+	connection->hello_ns = tw_clock_ns();
+	return send_hello(peer, on_decider_hello, NULL);
+}
+
+/* Closes the connection of a decider. Must not be called from a callback of that connection. */
+static void drop_decider(struct connection *connection, const char *why)
+{
+	struct tw_peer *peer = connection->peer;
+
+	tw_log(TW_LOG_WARNING, "decider %s: gone: %s", tw_peer_stream(peer)->peer, why);
+	connection_free(connection);
+	tw_peer_free(peer);
+}
+
+/* Greets a decider, or closes its connection if its certificate has expired. True if it did. */
+static bool tend_decider(struct connection *connection, uint64_t now)
+{
+	struct tw_peer *peer = connection->peer;
+
+	if (time(NULL) > tw_peer_stream(peer)->peer_until) {
+		drop_decider(connection, "its certificate expired");
+		return true;
+	}
+	if (now - connection->hello_ns > TW_AGENTS_HELLO_NS) {
+		connection->hello_ns = now;
+		send_hello(peer, on_decider_hello, NULL);
+	}
+	return false;
+}
+
+/* ---- the ends of a connection ---- */
+
 static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
 {
 	struct connection *connection = arg;
@@ -244,6 +322,8 @@ static int opened(void *arg, struct tw_peer *peer, struct tw_err *err)
 		tw_peer_set_in_max(peer, TW_AGENTS_ENROLL_MAX);
 		return 0;
 	}
+	if (stream->peer_decides)
+		return open_decider(connection, peer, err);
 	code = find_or_add(agents, stream->peer, &row);
 	if (code < 0)
 		return tw_err_set(err, code, stream->where, NULL,
@@ -276,6 +356,9 @@ static void closed(void *arg, struct tw_peer *peer, const struct tw_err *err)
 	if (connection->row) {
 		tw_log(TW_LOG_WARNING, "agent %s: gone: %s", connection->row->name, err->text);
 		set_away(connection->row, err->text);
+	} else if (connection->decides) {
+		tw_log(TW_LOG_WARNING, "decider %s: gone: %s", tw_peer_stream(peer)->peer,
+			err->text);
 	} else if (!connection->enrolled) {
 		tell_refused(agents, peer, err->text);
 	}
@@ -288,7 +371,7 @@ static unsigned int count_pending(const struct tw_agents *agents, uint64_t sourc
 	unsigned int n = 0;
 
 	for (const struct connection *at = agents->connections; at; at = at->next)
-		n += !at->row && tw_peer_stream(at->peer)->source == source;
+		n += is_pending(at) && tw_peer_stream(at->peer)->source == source;
 	return n;
 }
 
@@ -299,7 +382,7 @@ static void close_oldest(struct tw_agents *agents, uint64_t source)
 	struct tw_peer *peer;
 
 	for (struct connection *at = agents->connections; at; at = at->next)
-		if (!at->row && tw_peer_stream(at->peer)->source == source)
+		if (is_pending(at) && tw_peer_stream(at->peer)->source == source)
 			oldest = at;
 	if (!oldest)
 		return;
@@ -319,7 +402,7 @@ static void make_place(struct tw_agents *agents, uint64_t source)
 		return;
 	for (const struct connection *at = agents->connections; at; at = at->next) {
 		uint64_t other = tw_peer_stream(at->peer)->source;
-		unsigned int n = at->row ? 0 : count_pending(agents, other);
+		unsigned int n = is_pending(at) ? count_pending(agents, other) : 0;
 
 		if (most >= TW_AGENTS_PENDING_SOURCE || n <= most)
 			continue;
@@ -362,7 +445,8 @@ static void free_memory(struct tw_agents *agents)
 
 struct tw_agents_load tw_agents_load(const struct tw_agents *agents)
 {
-	return (struct tw_agents_load){agents->n_pending, agents->memory.used};
+	return (struct tw_agents_load){
+		agents->n_pending, count_deciders(agents, NULL), agents->memory.used};
 }
 
 /* Closes the connection of a host that has not enrolled in time. */
@@ -483,7 +567,8 @@ void tw_agents_tick(struct tw_agents *agents)
 	/* The tick of a connection closes no other one, so `next` stays valid. */
 	for (connection = agents->connections; connection; connection = next) {
 		next = connection->next;
-		if (!end_late(connection, now))
+		if (connection->decides ? !tend_decider(connection, now)
+					: !end_late(connection, now))
 			tw_peer_tick(connection->peer);
 	}
 }
@@ -492,6 +577,32 @@ void tw_agents_set_identity(struct tw_agents *agents, struct tw_identity *identi
 {
 	agents->setup.identity = identity;
 	tw_stream_set_identity(agents->listener, identity);
+}
+
+void tw_agents_pump(struct tw_agents *agents)
+{
+	struct connection *connection, *next;
+
+	for (connection = agents->connections; connection; connection = next) {
+		next = connection->next;
+		if (connection->decides)
+			tw_peer_pump(connection->peer);
+	}
+}
+
+static void revoke_deciders(struct tw_agents *agents)
+{
+	const struct tw_identity *identity = agents->setup.identity;
+	struct connection *connection, *next;
+
+	for (connection = agents->connections; connection; connection = next) {
+		const struct tw_stream *stream = tw_peer_stream(connection->peer);
+
+		next = connection->next;
+		if (connection->decides && identity->is_revoked &&
+			identity->is_revoked(identity->arg, stream->peer, stream->peer_from))
+			drop_decider(connection, "its certificate was revoked");
+	}
 }
 
 void tw_agents_revoke(struct tw_agents *agents)
@@ -506,4 +617,5 @@ void tw_agents_revoke(struct tw_agents *agents)
 		tw_log(TW_LOG_WARNING, "agent %s: gone: its certificate was revoked", row->name);
 		drop(agents, row, "its certificate was revoked");
 	}
+	revoke_deciders(agents);
 }

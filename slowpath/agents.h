@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* agents.h: the agents that connect to this slow path, and their state.
+/* agents.h: the agents that connect to this slow path, and their state; and deciders from other machines.
  *
  * Why:        The name in the certificate identifies an agent. If it connects again, the new
- *             connection replaces the old one.
+ *             connection replaces the old one. The certificate also says whether it is an agent's or
+ *             a decider's (identity.h). A decider has no row, and may have several connections.
  * Invariants: 1. An agent learns nothing about other agents: all its requests are refused, except
  *                those about its own streams and its own certificate. A host that enrolls may send
  *                one EnrollRequest and nothing else.
- *             2. Text from an agent is cleaned and truncated before it is stored.
- * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_PENDING connections in their handshake, of which
+ *             2. A decider's requests are those of the role TW_ROLE_FAR_DECIDER.
+ *             3. Text from an agent is cleaned and truncated before it is stored.
+ * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_DECIDERS connections of deciders, of which
+ *             TW_AGENTS_DECIDERS_NAME of one name, with messages of TW_AGENTS_DECIDER_MAX bytes;
+ *             TW_AGENTS_PENDING connections in their handshake, of which
  *             TW_AGENTS_PENDING_SOURCE from one address (or IPv6 /64). At a limit, a new connection
  *             replaces the oldest of the source with the most. TW_AGENTS_IN_MAX bytes of incomplete
  *             messages of all agents; beyond it, the connection whose message began first is
@@ -27,6 +31,9 @@
 #include "link/stream.h"
 
 #define TW_AGENTS_MAX		 1024
+#define TW_AGENTS_DECIDERS	 16
+#define TW_AGENTS_DECIDERS_NAME	 4
+#define TW_AGENTS_DECIDER_MAX	 65536u /* longest message of a decider, in bytes */
 #define TW_AGENTS_PENDING	 64
 #define TW_AGENTS_PENDING_SOURCE 16
 #define TW_AGENTS_IN_MAX	 (64u << 20)
@@ -45,6 +52,9 @@ struct tw_agents_setup {
 	struct tw_enroll *enroll;
 	/* Called when an agent sent something for a waiting stream. */
 	void (*told)(void *arg);
+	/* Starts the answer to a decider's request, as tw_server_options.start does. */
+	int (*answer)(void *arg, enum tw_role role, Tapwall__V1__Request *request,
+		struct tw_buf *out, struct tw_responses **ret);
 	void *arg;
 };
 
@@ -71,6 +81,7 @@ struct tw_agents_row {
 	void *stream;		    /* stream of its events; belongs to feed.c */
 	uint64_t quarantines_ended; /* as its last Hello said */
 	void *spread;		    /* what it has accepted; belongs to quarantine/spread.c */
+	unsigned int n_passed[TW_ROLE__MAX]; /* requests under way to it; belongs to answer.c */
 };
 
 /* Returns 0 or a negative errno with `err` filled in. */
@@ -80,12 +91,15 @@ void tw_agents_tick(struct tw_agents *agents);
 /* Sets the identity for connections accepted from now on. It must outlive `agents`, or be valid
  * until the next call. */
 void tw_agents_set_identity(struct tw_agents *agents, struct tw_identity *identity);
+/* Asks the waiting streams of deciders again. */
+void tw_agents_pump(struct tw_agents *agents);
 /* Closes the connections whose certificates have been revoked. */
 void tw_agents_revoke(struct tw_agents *agents);
 
 /* Use of the bounds at present. */
 struct tw_agents_load {
 	unsigned int handshakes; /* connections in their handshake */
+	unsigned int deciders;	 /* connections of deciders */
 	uint64_t in_bytes;	 /* bytes of incomplete messages */
 };
 struct tw_agents_load tw_agents_load(const struct tw_agents *agents);

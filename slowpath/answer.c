@@ -76,6 +76,7 @@ static int answer_agents(
 	state.ca_left_s = difftime(slow->own.identity->ca_expires, time(NULL));
 	end.body_case = TAPWALL__V1__RESPONSE__BODY_SLOW_STATE;
 	state.handshakes = load.handshakes;
+	state.deciders = load.deciders;
 	state.in_bytes = load.in_bytes;
 	state.in_bytes_max = TW_AGENTS_IN_MAX;
 	end.slow_state = &state;
@@ -91,6 +92,9 @@ static int answer_agents(
 struct passing {
 	struct tw_responses base;
 	struct tw_slow *slow;
+	struct tw_agents_row *row;
+	enum tw_role role;    /* of the client */
+	bool counted;	      /* in row->n_passed */
 	struct tw_peer *peer; /* NULL: the agent has sent the last response, or is gone */
 	uint64_t peer_id;     /* id of the request at the agent */
 	struct tw_buf queue;
@@ -104,6 +108,7 @@ static void passing_done(struct tw_responses *base)
 
 	if (passing->peer)
 		tw_peer_cancel(passing->peer, passing->peer_id);
+	passing->row->n_passed[passing->role] -= passing->counted;
 	tw_buf_done(&passing->queue);
 	free(passing);
 }
@@ -174,11 +179,25 @@ static int no_agent(const struct tw_agents_row *row, const char *name, struct tw
 		err, -EPIPE, row->name, "tapwall agents shows why", "the agent is not connected");
 }
 
-static int pass_on(struct tw_slow *slow, Tapwall__V1__Request *request, struct tw_buf *out,
-	struct tw_responses **ret)
+/* True if a role has room for another request to the agent. Clients share the agent's connection with
+ * tapwall-slowd itself, and must not keep it from following events and setting the policy. */
+static bool may_pass(const struct tw_agents_row *row, enum tw_role role)
 {
-	const struct tw_agents_row *row = tw_agents_find(slow->agents, request->agent);
+	unsigned int total = 0;
+
+	for (int i = 0; i < TW_ROLE__MAX; i++)
+		total += row->n_passed[i];
+	return total < TW_SLOW_PASSED_MAX &&
+	       (role == TW_ROLE_OPERATOR || row->n_passed[role] < TW_SLOW_PASSED_ROLE);
+}
+
+static int pass_on(struct tw_slow *slow, enum tw_role role, Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret)
+{
+	struct tw_agents_row *row = tw_agents_find(slow->agents, request->agent);
 	struct passing *passing;
+	/* Answers are short and hold no place at the agent. */
+	bool counted = request->body_case != TAPWALL__V1__REQUEST__BODY_ANSWER;
 	char *agent = request->agent;
 	uint64_t id = request->id;
 	struct tw_err err;
@@ -186,6 +205,11 @@ static int pass_on(struct tw_slow *slow, Tapwall__V1__Request *request, struct t
 
 	if (!row || !row->peer) {
 		no_agent(row, request->agent, &err);
+		return refuse(out, id, &err);
+	}
+	if (counted && !may_pass(row, role)) {
+		tw_err_set(&err, -EBUSY, row->name, "end some of them, or try again later",
+			"too many requests to the agent are open");
 		return refuse(out, id, &err);
 	}
 	passing = tw_alloc(sizeof(*passing));
@@ -207,6 +231,10 @@ static int pass_on(struct tw_slow *slow, Tapwall__V1__Request *request, struct t
 		return refuse(out, id, &err);
 	}
 	passing->peer = row->peer;
+	passing->row = row;
+	passing->role = role;
+	passing->counted = counted;
+	row->n_passed[role] += counted;
 	*ret = &passing->base;
 	return 0;
 }
@@ -223,8 +251,11 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 		return refuse(out, request->id, &err);
 	}
 	if (!tw_role_may(role, request)) {
-		tw_err_set(&err, -EACCES, "request", "ask at the operators' socket", "%s",
-			tw_role_refusal(role));
+		tw_err_set(&err, -EACCES, "request",
+			role == TW_ROLE_FAR_DECIDER
+				? "subscribe to an agent's questions, or answer them"
+				: "ask at the operators' socket",
+			"%s", tw_role_refusal(role));
 		return refuse(out, request->id, &err);
 	}
 	if (request->agent[0] && request->body_case == TAPWALL__V1__REQUEST__BODY_QUARANTINE) {
@@ -233,7 +264,7 @@ int tw_slow_answer(void *context, enum tw_role role, Tapwall__V1__Request *reque
 		return refuse(out, request->id, &err);
 	}
 	if (request->agent[0])
-		return pass_on(slow, request, out, ret);
+		return pass_on(slow, role, request, out, ret);
 	switch (request->body_case) {
 	case TAPWALL__V1__REQUEST__BODY_VERSION:
 		return answer_version(request, out);

@@ -199,8 +199,8 @@ static int set_issuer(const struct tw_ca *ca, gnutls_x509_crt_t cert)
 static int sign_key(const struct tw_ca *ca, const struct tw_ca_subject *subject,
 	gnutls_pubkey_t key, struct tw_buf *pem)
 {
-	const char *purpose = subject->side == TW_IDENTITY_AGENT ? GNUTLS_KP_TLS_WWW_CLIENT
-								 : GNUTLS_KP_TLS_WWW_SERVER;
+	const char *purpose = subject->side == TW_IDENTITY_SLOW_PATH ? GNUTLS_KP_TLS_WWW_SERVER
+								     : GNUTLS_KP_TLS_WWW_CLIENT;
 	time_t end = tw_ca_until(ca), until = subject->until < end ? subject->until : end;
 	gnutls_datum_t datum = {0};
 	gnutls_x509_crt_t cert;
@@ -212,6 +212,10 @@ static int sign_key(const struct tw_ca *ca, const struct tw_ca_subject *subject,
 	if (result < 0)
 		return code_of(result);
 	result = fill_cert(cert, subject->name, subject->from, until);
+	if (!result && subject->side == TW_IDENTITY_DECIDER)
+		result = gnutls_x509_crt_set_dn_by_oid(cert,
+			GNUTLS_OID_X520_ORGANIZATIONAL_UNIT_NAME, 0, TW_IDENTITY_UNIT_DECIDER,
+			(unsigned int)strlen(TW_IDENTITY_UNIT_DECIDER));
 	if (!result)
 		result = gnutls_x509_crt_set_pubkey(cert, key);
 	if (!result)

@@ -72,6 +72,7 @@ static void act(void *arg)
 	if (slow->told) {
 		slow->told = false;
 		tw_server_pump(slow->server);
+		tw_agents_pump(slow->agents);
 	}
 }
 
@@ -108,8 +109,11 @@ static int open_agents(struct tw_slow *slow, struct tw_err *err)
 {
 	const struct tw_slow_options *options = slow->options;
 	const struct tw_identity_files files = {options->cert, options->key, options->ca};
-	struct tw_agents_setup agents = {
-		.loop = &slow->loop, .listen = options->listen, .told = on_told, .arg = slow};
+	struct tw_agents_setup agents = {.loop = &slow->loop,
+		.listen = options->listen,
+		.told = on_told,
+		.answer = tw_slow_answer,
+		.arg = slow};
 	int code = tw_own_init(&slow->own, &files, options->state_dir, err);
 
 	if (code < 0)

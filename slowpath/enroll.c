@@ -31,14 +31,14 @@ bool tw_enroll_is_open(void *arg)
 	return tw_tokens_look(&enroll->tokens) > 0;
 }
 
-/* Signs the request for an agent's certificate. */
-static int sign(const struct tw_enroll *enroll, const char *name,
+/* Signs the request for the certificate of an agent or a decider. */
+static int sign(const struct tw_enroll *enroll, const char *name, enum tw_identity_side side,
 	const ProtobufCBinaryData *request, struct tw_buf *pem, time_t *ret_until,
 	struct tw_err *err)
 {
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
-		.side = TW_IDENTITY_AGENT,
+		.side = side,
 		.from = now, /* no allowance for skew: only this host checks it */
 		.until = now + (time_t)enroll->life_s};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
@@ -80,7 +80,7 @@ static int enroll_host(struct tw_enroll *enroll, const Tapwall__V1__EnrollReques
 			"make a new token with tapwall-slowd --token NAME",
 			"was revoked after the token was made");
 	/* A request that cannot be signed does not spend the token. */
-	code = sign(enroll, row->name, &body->request, pem, ret_until, err);
+	code = sign(enroll, row->name, row->side, &body->request, pem, ret_until, err);
 	if (code < 0)
 		return code;
 	code = tw_tokens_spend(&enroll->tokens, row);
@@ -98,7 +98,7 @@ static int renew(struct tw_enroll *enroll, const struct tw_stream *stream,
 	tw_revoked_look(enroll->revoked);
 	if (tw_revoked_has(enroll->revoked, stream->peer, stream->peer_from))
 		return tw_err_set(err, -EACCES, stream->peer, NULL, "was revoked");
-	return sign(enroll, stream->peer, &body->request, pem, ret_until, err);
+	return sign(enroll, stream->peer, TW_IDENTITY_AGENT, &body->request, pem, ret_until, err);
 }
 
 int tw_enroll_answer(struct tw_enroll *enroll, const struct tw_stream *stream,
@@ -122,7 +122,7 @@ int tw_enroll_answer(struct tw_enroll *enroll, const struct tw_stream *stream,
 			name[0] ? name : "a host", err.place, err.text);
 		return tw_reply_error(out, request->id, &response, &err);
 	}
-	tw_log(TW_LOG_INFO, "agent %s: %s from %s, certificate valid for %lld days", name,
+	tw_log(TW_LOG_INFO, "%s: %s from %s, certificate valid for %lld days", name,
 		enrolls ? "enrolled" : "renewed", stream->where,
 		(long long)(until - time(NULL)) / 86400);
 	issued.certificate.data = (uint8_t *)pem.data;

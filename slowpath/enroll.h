@@ -2,8 +2,9 @@
 /* enroll.h: issues certificates over the link, to hosts with a token and agents that renew theirs.
  *
  * Why:        the host makes the key, and only a request for the certificate leaves it. Nothing but
- *             the public key is taken from the request (ca.h). The name comes from the token or from
- *             the agent's present certificate, and the certificate is always an agent's.
+ *             the public key is taken from the request (ca.h). Name and role come from the token.
+ *             Only an agent renews: the name comes from its present certificate, and the new one
+ *             is an agent's.
  * Invariants: 1. A token is spent before its certificate is sent.
  *             2. A name that was revoked after the token was made, or after the present certificate
  *                became valid, gets no certificate.

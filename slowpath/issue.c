@@ -163,11 +163,12 @@ int tw_issue_print(const char *folder, unsigned char print[TW_IDENTITY_PRINT], s
 	return code;
 }
 
-int tw_issue_agent(const char *folder, const char *name, uint32_t life_s)
+int tw_issue_client(
+	const char *folder, const char *name, enum tw_identity_side side, uint32_t life_s)
 {
 	time_t now = time(NULL);
 	const struct tw_ca_subject subject = {.name = name,
-		.side = TW_IDENTITY_AGENT,
+		.side = side,
 		.from = now, /* no allowance for skew: only this host checks it */
 		.until = now + (time_t)life_s};
 	tw_auto(tw_ca) struct tw_ca *ca = NULL;
@@ -177,7 +178,7 @@ int tw_issue_agent(const char *folder, const char *name, uint32_t life_s)
 
 	if (!tw_identity_is_name(name))
 		code = tw_err_set(&err, -EINVAL, "--issue", TW_ISSUE_NAME_HINT,
-			"%s is not a valid name of an agent", name);
+			"%s is not a valid name", name);
 	else
 		code = tw_issue_ca(folder, &ca, &err);
 	if (!code)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* issue.h: makes the slow path's CA, and prints an agent's key and certificate, which the operator
- * copies to its host.
+/* issue.h: makes the slow path's CA, and prints the key and certificate of an agent or a decider, which
+ * the operator copies to its host.
  *
  * Invariants: 1. Existing files are never overwritten: with another CA, every agent would be
  *                refused.
@@ -20,9 +20,10 @@
 /* Makes ca.pem, ca-key.pem and slowd.pem in a directory, or those that are missing. Returns an
  * exit code. */
 int tw_issue_init(const char *folder);
-/* Prints a key and certificate for an agent, issued by the CA in a directory and valid for `life_s`
- * seconds. Returns an exit code. */
-int tw_issue_agent(const char *folder, const char *name, uint32_t life_s);
+/* Prints a key and certificate for an agent or a decider, issued by the CA in a directory and valid for
+ * `life_s` seconds. Returns an exit code. */
+int tw_issue_client(
+	const char *folder, const char *name, enum tw_identity_side side, uint32_t life_s);
 /* Reads the CA in a directory. The caller frees *ret. Returns 0 or a negative errno with `err`
  * filled in. */
 int tw_issue_ca(const char *folder, struct tw_ca **ret, struct tw_err *err);

@@ -18,13 +18,17 @@
 
 #define AT(field) .offset = offsetof(struct tw_slow_options, field)
 
+/* Choices of --role, and the side of each in certificates. */
+static const char *const roles[] = {"agent", "decider", NULL};
+static const enum tw_identity_side sides[] = {TW_IDENTITY_AGENT, TW_IDENTITY_DECIDER};
+
 static const struct tw_arg args[] = {
 	{.name = "listen",
 		.type = TW_ARG_TEXT,
 		AT(listen),
 		.value = "ADDRESS",
 		.fallback = "[::]:7433",
-		.help = "Listen for agents at this address by TLS: ADDRESS:PORT, where [::] is every IPv6 and "
+		.help = "Listen for agents and deciders at this address by TLS: ADDRESS:PORT, where [::] is every IPv6 and "
 			"IPv4 address, or vsock:PORT"},
 	{.name = "socket",
 		.type = TW_ARG_FILE,
@@ -103,14 +107,21 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_TEXT,
 		AT(issue),
 		.value = "NAME",
-		.help = "Print a new key and certificate for the agent of this name, and exit. They are "
-			"valid for the time of --lifetime"},
+		.help = "Print a new key and certificate for the agent or decider of this name, and exit. "
+			"They are valid for the time of --lifetime"},
 	{.name = "token",
 		.type = TW_ARG_TEXT,
 		AT(token),
 		.value = "NAME",
-		.help = "Print a token with which one host may enroll as the agent of this name by tapwall "
-			"enroll, once, and exit"},
+		.help = "Print a token with which one host may enroll as the agent or decider of this name "
+			"by tapwall enroll, once, and exit"},
+	{.name = "role",
+		.type = TW_ARG_CHOICE,
+		.choices = roles,
+		.fallback = "agent",
+		AT(role),
+		.help = "With --issue or --token: what the certificate is for. A decider may answer the "
+			"questions of rules that ask, at every agent, and do nothing else"},
 	{.name = "ttl",
 		.type = TW_ARG_TEXT,
 		AT(ttl),
@@ -128,8 +139,8 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_TEXT,
 		AT(revoke),
 		.value = "NAME",
-		.help = "Revoke every certificate issued to the agent of this name so far, and exit. If "
-			"tapwall-slowd is running, it closes the agent's connection"},
+		.help = "Revoke every certificate issued to this name so far, and exit. If tapwall-slowd is "
+			"running, it closes the connections of the agent or decider"},
 	{.name = "verbose",
 		.type = TW_ARG_FLAG,
 		AT(verbose),
@@ -163,9 +174,10 @@ static int run(const void *values)
 	if (options.init)
 		return tw_issue_init(options.state_dir);
 	if (options.issue)
-		return tw_issue_agent(options.state_dir, options.issue, options.life_s);
+		return tw_issue_client(
+			options.state_dir, options.issue, sides[options.role], options.life_s);
 	if (options.token)
-		return tw_tokens_add(options.state_dir, options.token, ttl_s);
+		return tw_tokens_add(options.state_dir, options.token, sides[options.role], ttl_s);
 	if (options.revoke)
 		return tw_revoked_add(options.state_dir, options.revoke);
 	return tw_slow_run(&options);
@@ -185,13 +197,15 @@ static const struct tw_args_section sections[] = {
 		"Without a token: on each host, save the output of *--issue* as _/var/lib/tapwall/link/agent.pem_, readable by root only, and a copy of _ca.pem_ beside it.\n\n"
 		"Then start *tapwalld*(8) with *--slow-path*.\n\n"
 		"Agents renew their certificates over the link after two thirds of their validity. tapwall-slowd renews its own in the same way, if it is in one file with its key and from the CA in *--state-dir*, and reads the file again whenever it changes. The CA is valid for ten years; *tapwall-agents*(1) and the log tell when it ends within half a year.\n"},
+	{"A DECIDER ON ANOTHER MACHINE",
+		"*tapwall-slowd --issue dave --role decider* prints a key and a certificate with which *tapwall-decide*(1) *--connect* answers the questions of agents from another machine; or a token of *--token dave --role decider* gets one by *tapwall-enroll*(1). The role is in the certificate, as the organizational unit tapwall-decider of its subject. tapwall-slowd refuses everything but questions and answers to a decider, and questions and answers to an agent. A decider's certificate is not renewed: issue another one before it expires.\n"},
 	{"SIGNALS",
 		"*SIGTERM*, *SIGINT*\n\tstop; the agents keep filtering and try to connect again.\n"},
 	{"EXIT STATUS",
 		"0 stopped by a signal, or done; 1 the name of an agent is invalid, or a file exists; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
 	{"FILES",
 		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
-		"_slowd.pem_; _tokens_, a file for each token, with the agent's name and two times; _revoked_, lines of a name and a time: the agent's certificates that are valid "
+		"_slowd.pem_; _tokens_, a file for each token, with a name and two times; _revoked_, lines of a name and a time: the certificates of that name that are valid "
 		"from then or before are refused.\n\n"
 		"_/var/lib/tapwall-slowd/history.db_\n\tthe history, an SQLite database; *tapwall-history*(1) reads it.\n\n"
 		"_/run/tapwall-slowd/slowd.sock_\n\tsocket for *tapwall*(1); accessible to root "

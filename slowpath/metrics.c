@@ -127,6 +127,9 @@ int tw_slow_metrics(void *context, struct tw_buf *out)
 	tw_metrics_single(out, "tapwall_slowd_start_time_seconds", "gauge",
 		"Unix time when tapwall-slowd started.",
 		tw_clock_unix_ns(slow->started_ns) / NS_PER_S);
+	tw_metrics_single(out, "tapwall_slowd_deciders", "gauge",
+		"Connections of deciders with a certificate.",
+		tw_agents_load(slow->agents).deciders);
 	for (size_t i = 0; i < sizeof(agent_families) / sizeof(agent_families[0]); i++) {
 		tw_metrics_family(out, agent_families[i].name, agent_families[i].type,
 			agent_families[i].help);

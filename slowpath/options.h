@@ -16,9 +16,10 @@ struct tw_slow_options {
 	const char *key;
 	const char *ca;
 	const char *state_dir; /* directory of the CA and of the files that tapwall-slowd keeps */
-	const char *revoke;    /* the name of an agent; NULL: none */
-	const char *issue;     /* the name of an agent; NULL: none */
-	const char *token;     /* the name of an agent; NULL: none */
+	const char *revoke;    /* the name of an agent or decider; NULL: none */
+	const char *issue;     /* the name of an agent or decider; NULL: none */
+	const char *token;     /* the name of an agent or decider; NULL: none */
+	unsigned int role;     /* of --issue and --token: 0 agent, 1 decider */
 	const char *ttl;       /* validity of the token, as text */
 	const char *life;      /* validity of certificates, as text */
 	uint32_t life_s;

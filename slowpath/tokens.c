@@ -19,7 +19,8 @@
 
 #define FOLDER	   "tokens"
 #define NEW_SUFFIX ".new"
-#define LINE_LEN   (TW_STREAM_PEER_MAX + 48)
+#define DECIDER	   " decider\n" /* end of the line of a decider's token */
+#define LINE_LEN   (TW_STREAM_PEER_MAX + 64)
 #define SETTLED_S  2 /* two changes within one clock tick may leave the directory's time the same */
 
 static int path_of(const char *folder, char path[PATH_MAX])
@@ -39,9 +40,15 @@ static bool is_hash(const char *name)
 static bool read_line(const char *line, struct tw_tokens_row *row)
 {
 	long long made, until;
-	char end;
+	int read = 0;
 
-	if (sscanf(line, "%64s %lld %lld%c", row->name, &made, &until, &end) != 4 || end != '\n')
+	if (sscanf(line, "%64s %lld %lld%n", row->name, &made, &until, &read) != 3)
+		return false;
+	if (!strcmp(line + read, DECIDER))
+		row->side = TW_IDENTITY_DECIDER;
+	else if (!strcmp(line + read, "\n"))
+		row->side = TW_IDENTITY_AGENT;
+	else
 		return false;
 	row->made = (time_t)made;
 	row->until = (time_t)until;
@@ -184,8 +191,8 @@ static int open_folder(const char *state, const char *path)
 static int write_row(int folder, const struct tw_tokens_row *row)
 {
 	char line[LINE_LEN], temporary[TW_TOKEN_HASH + sizeof(NEW_SUFFIX)];
-	int len = snprintf(line, sizeof(line), "%s %lld %lld\n", row->name, (long long)row->made,
-		(long long)row->until);
+	int len = snprintf(line, sizeof(line), "%s %lld %lld%s", row->name, (long long)row->made,
+		(long long)row->until, row->side == TW_IDENTITY_DECIDER ? DECIDER : "\n");
 	struct stat owner;
 	tw_autofd int fd = -1;
 	int code = 0;
@@ -228,9 +235,9 @@ static int add(const char *state, const struct tw_tokens_row *row, struct tw_err
 			: 0;
 }
 
-int tw_tokens_add(const char *folder, const char *name, uint32_t ttl_s)
+int tw_tokens_add(const char *folder, const char *name, enum tw_identity_side side, uint32_t ttl_s)
 {
-	struct tw_tokens_row row = {.made = time(NULL)};
+	struct tw_tokens_row row = {.side = side, .made = time(NULL)};
 	char text[TW_TOKEN_TEXT];
 	struct tw_token_parts token;
 	struct tw_err err = {0};
@@ -238,7 +245,7 @@ int tw_tokens_add(const char *folder, const char *name, uint32_t ttl_s)
 
 	if (!tw_identity_is_name(name))
 		code = tw_err_set(&err, -EINVAL, "--token", TW_ISSUE_NAME_HINT,
-			"%s is not a valid name of an agent", name);
+			"%s is not a valid name", name);
 	if (!code)
 		code = tw_issue_print(folder, token.print, &err);
 	if (!code && (tw_token_new(&token) < 0 || tw_token_write(&token, text) < 0 ||

@@ -4,8 +4,8 @@
  * Why:        one unlink() spends a token, so it is valid only once, even if two hosts use it at the
  *             same time or tapwall-slowd crashes. Another process, `tapwall-slowd --token`, adds tokens.
  * How:        the file's name is the SHA-256 of the secret, which itself is stored nowhere. The file has
- *             one line: NAME MADE UNTIL, the times in Unix seconds.
- * Invariants: 1. A token is valid for one name, until it expires or the name is revoked.
+ *             one line: NAME MADE UNTIL, the times in Unix seconds, and for a decider the word decider.
+ * Invariants: 1. A token is valid for one name and role, until it expires or the name is revoked.
  *             2. A file that cannot be read, or has an invalid line, is no token.
  * Bounds:     TW_TOKENS_MAX tokens, each valid for at most TW_TOKENS_TTL_MAX.
  * Callers:    enroll.c (one thread), main.c.
@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "base/vec.h"
+#include "link/identity.h"
 #include "link/stream.h"
 #include "link/token.h"
 
@@ -27,6 +28,7 @@
 struct tw_tokens_row {
 	char hash[TW_TOKEN_HASH];
 	char name[TW_STREAM_PEER_MAX];
+	enum tw_identity_side side; /* of an agent or a decider */
 	time_t made;
 	time_t until;
 };
@@ -49,6 +51,6 @@ const struct tw_tokens_row *tw_tokens_find(
 /* Spends a token. Returns 0 the first time, and -ENOENT from then on. After another negative errno,
  * the token may or may not be spent. */
 int tw_tokens_spend(struct tw_tokens *tokens, const struct tw_tokens_row *row);
-/* Makes a token for the agent of this name, valid for `ttl_s` seconds, in the directory of the CA,
- * and prints it. Returns an exit code. */
-int tw_tokens_add(const char *folder, const char *name, uint32_t ttl_s);
+/* Makes a token for the agent or decider of this name, valid for `ttl_s` seconds, in the directory of
+ * the CA, and prints it. Returns an exit code. */
+int tw_tokens_add(const char *folder, const char *name, enum tw_identity_side side, uint32_t ttl_s);

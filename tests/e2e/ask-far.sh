@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# ask-far.sh: a decider at the slow path answers the questions of an agent over the link. What a client may do depends
-# on the socket. When the slow path dies, on-timeout decides the questions, and other traffic is not affected.
+# ask-far.sh: a decider at the slow path answers the questions of an agent over the link, or from another machine with a
+# certificate. What a client may do depends on the socket, or on the certificate. When the slow path dies, on-timeout decides the questions, and other traffic is not affected.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -59,7 +59,7 @@ mkdir "$slow"
 	cat <<-'END'
 		rules:
 		  - {name: plain, from: any, to: w2, service: tcp/7000, action: allow}
-		  - {name: asks, from: w1, to: w2, service: [tcp/7001-7004, udp/7005], action: ask, at: from}
+		  - {name: asks, from: w1, to: w2, service: [tcp/7001-7004, udp/7005, tcp/7006], action: ask, at: from}
 		  - {name: rest, from: any, to: w2, action: allow, at: to}
 		options: {ask: {timeout: 10s, on-timeout: deny}}
 	END
@@ -70,7 +70,7 @@ start_slowd
 start_agent --policy "$lab/policy.yaml" --slow-path 127.0.0.1:7433 --slow-path-cert "$lab/host-a.pem" \
 	--slow-path-key "$lab/host-a.pem" --slow-path-ca "$slow/ca.pem"
 within 20 known || bail "the agent dials" "$(cat "$lab/slowd.log")"
-for port in 7000 7001 7002 7003 7004; do
+for port in 7000 7001 7002 7003 7004 7006; do
 	begin g2 "tcp$port" echo tcp $port
 done
 
@@ -102,6 +102,50 @@ check "an unknown agent is told" refused 'there is no such agent' env TAPWALL_SL
 	"$TW_BUILD/tapwall" decide --socket agent:nobody --exec true
 check "status counts its answers" tapwall status --json
 equal "… none is overdue" 0 "$(jq .questions_overdue "$lab/check.out")"
+
+no_decider
+"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --issue dave --role decider >"$lab/dave.pem" || bail "a decider's certificate is issued"
+decide_by_tls() { # CERTIFICATE OPTION…
+	file=$1
+	shift
+	: >"$lab/decide.err"
+	ip netns exec "$ns-host" "$TW_BUILD/tapwall" decide --connect 127.0.0.1:7433 --socket agent:host-a --cert "$file" --ca "$slow/ca.pem" \
+		"$@" 2>"$lab/decide.err" &
+	decider=$!
+	children="$children $decider"
+}
+exits() { # PID CODE TEXT [FILE]: a decider, whose errors are in FILE, ends
+	wait "$1"
+	got=$?
+	cat "$lab/${4:-decide.err}"
+	[ "$got" = "$2" ] && grep -q "$3" "$lab/${4:-decide.err}"
+}
+: >"$lab/asked"
+decide_by_tls "$lab/dave.pem" --exec "echo \"\$TAPWALL_TO_PORT\" >>'$lab/asked'" --scope pair --ttl 1
+check "a decider with a certificate subscribes over TLS" within 20 deciders 1
+check "it allows a connection" becomes connected 1 tcp 10.0.0.12 7006
+equal "and was told about it" 7006 "$(tail -n 1 "$lab/asked")"
+no_decider
+decide_by_tls "$lab/host-a.pem" --exec true
+check "an agent's certificate decides nothing" exits "$decider" 1 "is an agent's certificate, not a decider's"
+"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --issue brief --role decider --lifetime 10s >"$lab/brief.pem" || bail "another one is issued"
+decide_by_tls "$lab/brief.pem" --exec true
+check "one that is valid for ten seconds subscribes" within 20 deciders 1
+brief=$decider
+mv "$lab/decide.err" "$lab/brief.err"
+decide_by_tls "$lab/dave.pem" --exec true
+check "another one does, too" within 20 deciders 2
+"$TW_BUILD/tapwall-slowd" --state-dir "$slow" --revoke dave || bail "a name is revoked"
+check "revoked, its connection ends" exits "$decider" 4 'closed\|cut'
+check "... for that reason" within 20 grep -q 'decider dave: gone: its certificate was revoked' "$lab/slowd.log"
+decide_by_tls "$lab/dave.pem" --exec true
+check "and it is refused" exits "$decider" 1 'Certificate was revoked'
+check "the connection of a certificate that expires ends" exits "$brief" 4 'closed\|cut' brief.err
+check "... for that reason" within 20 grep -q 'decider brief: gone: its certificate expired' "$lab/slowd.log"
+decide_by_tls "$lab/brief.pem" --exec true
+check "and it is refused from then on" exits "$decider" 1 'Certificate is expired'
+decide decide true
+check "a decider subscribes again" within 20 deciders 1
 
 kill -KILL "$slowd"
 wait "$slowd" 2>/dev/null

@@ -9,6 +9,8 @@
  *	self.pem                        signed by its own key
  *	server.pem                      an agent's name with the slow path's purpose
  *	nameless.pem                    an agent whose name is not valid
+ *	decider.pem late-decider.pem    a decider, dave; the same, expired
+ *	oracle.pem                      a client with a role that does not exist
  *	due.pem due-slowd.pem           host-a and the slow path, in the last third of their validity
  *	old-slowd.pem                   the slow path, expired
  */
@@ -87,6 +89,50 @@ static void sign_itself(const char *file, const char *name)
 	gnutls_x509_privkey_deinit(key);
 }
 
+/* Makes a client's certificate for a role that this version does not know. */
+static void issue_unknown_role(const struct tw_ca *ca, const char *file)
+{
+	gnutls_x509_privkey_t ca_key, key;
+	gnutls_x509_crt_t ca_cert, cert;
+	struct tw_buf ca_pem = {0}, ca_key_pem = {0}, pem = {0};
+	gnutls_datum_t key_pem, cert_pem, from;
+	time_t now = time(NULL);
+
+	if (tw_ca_put_cert(ca, &ca_pem) < 0 || tw_ca_put_key(ca, &ca_key_pem) < 0 ||
+		gnutls_x509_privkey_init(&key) < 0 || gnutls_x509_privkey_init(&ca_key) < 0 ||
+		gnutls_x509_crt_init(&cert) < 0 || gnutls_x509_crt_init(&ca_cert) < 0)
+		exit(1);
+	from = (gnutls_datum_t){(unsigned char *)ca_pem.data, (unsigned int)ca_pem.len};
+	if (gnutls_x509_crt_import(ca_cert, &from, GNUTLS_X509_FMT_PEM) < 0)
+		exit(1);
+	from = (gnutls_datum_t){(unsigned char *)ca_key_pem.data, (unsigned int)ca_key_pem.len};
+	if (gnutls_x509_privkey_import(ca_key, &from, GNUTLS_X509_FMT_PEM) < 0 ||
+		gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+			GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0 ||
+		gnutls_x509_crt_set_version(cert, 3) < 0 ||
+		gnutls_x509_crt_set_serial(cert, "\2", 1) < 0 ||
+		gnutls_x509_crt_set_dn(cert, "CN=host-a,OU=tapwall-oracle", NULL) < 0 ||
+		gnutls_x509_crt_set_activation_time(cert, now - DAY) < 0 ||
+		gnutls_x509_crt_set_expiration_time(cert, now + DAY) < 0 ||
+		gnutls_x509_crt_set_key(cert, key) < 0 ||
+		gnutls_x509_crt_set_key_purpose_oid(cert, GNUTLS_KP_TLS_WWW_CLIENT, 0) < 0 ||
+		gnutls_x509_crt_sign2(cert, ca_cert, ca_key, GNUTLS_DIG_SHA256, 0) < 0 ||
+		gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &key_pem) < 0 ||
+		gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_PEM, &cert_pem) < 0)
+		exit(1);
+	tw_buf_add(&pem, key_pem.data, key_pem.size);
+	tw_buf_add(&pem, cert_pem.data, cert_pem.size);
+	write_file(file, &pem);
+	gnutls_free(key_pem.data);
+	gnutls_free(cert_pem.data);
+	gnutls_x509_crt_deinit(cert);
+	gnutls_x509_crt_deinit(ca_cert);
+	gnutls_x509_privkey_deinit(key);
+	gnutls_x509_privkey_deinit(ca_key);
+	tw_buf_done(&ca_pem);
+	tw_buf_done(&ca_key_pem);
+}
+
 int main(int argc, char **argv)
 {
 	tw_auto(tw_ca) struct tw_ca *ca = NULL, *wrong = NULL;
@@ -126,6 +172,9 @@ int main(int argc, char **argv)
 	issue(ca, "early.pem", "host-a", TW_IDENTITY_AGENT, 1, 30);
 	issue(ca, "server.pem", "host-a", TW_IDENTITY_SLOW_PATH, -1, 30);
 	issue(ca, "nameless.pem", "../host a", TW_IDENTITY_AGENT, -1, 30);
+	issue(ca, "decider.pem", "dave", TW_IDENTITY_DECIDER, -1, 30);
+	issue(ca, "late-decider.pem", "dave", TW_IDENTITY_DECIDER, -9, -1);
+	issue_unknown_role(ca, "oracle.pem");
 	issue(wrong, "wrong.pem", "host-a", TW_IDENTITY_AGENT, -1, 30);
 	return 0;
 }

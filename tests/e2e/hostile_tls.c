@@ -4,11 +4,12 @@
  *	hostile_tls raw PORT silent|garbage       TCP without TLS: "closed" when slowd gives up
  *	hostile_tls raw PORT patient              silent, from 127.0.0.2
  *	hostile_tls raw PORT crowd                80 connections at once, from 127.0.0.3
- *	hostile_tls dial PORT PEM CA WHAT         plays an agent
+ *	hostile_tls dial PORT PEM CA WHAT         plays an agent or a decider
  *	hostile_tls serve PORT PEM CA WHAT        plays the slow path for the first agent that dials
  *
  * PEM is - for no certificate. WHAT of an agent: hold (sends nothing), huge, half, fill (15 MiB of a message), garbage,
- * ask (asks for the agents, and for another agent's status; prints the errors), newer (as below). WHAT of a slow path:
+ * ask (asks for the agents, and for another agent's status; prints the errors), roles (one request of each kind at
+ * the agent host-a, then an answer; prints the results), newer (as below). WHAT of a slow path:
  * huge, garbage, unasked (a response without a request), capture, deaf (requests the policy again and again, reads
  * nothing), newer (unknown fields, and an unknown request; prints the answers). All connections are to or from
  * 127.0.0.1.
@@ -170,6 +171,45 @@ static void ask_for_others(void)
 	print_answers(2);
 }
 
+static void send_as(
+	Tapwall__V1__Request *request, Tapwall__V1__Request__BodyCase kind, const char *agent)
+{
+	request->id++;
+	request->agent = (char *)(uintptr_t)agent;
+	request->body_case = kind;
+	send_request(request);
+}
+
+/* Sends requests that are not a decider's, a subscription without an agent, and then an answer to no question. */
+static void try_roles(void)
+{
+	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
+	Tapwall__V1__InstallRequest install = TAPWALL__V1__INSTALL_REQUEST__INIT;
+	Tapwall__V1__EventsRequest events = TAPWALL__V1__EVENTS_REQUEST__INIT;
+	Tapwall__V1__AgentsRequest agents = TAPWALL__V1__AGENTS_REQUEST__INIT;
+	Tapwall__V1__RenewRequest renew = TAPWALL__V1__RENEW_REQUEST__INIT;
+	Tapwall__V1__DecideRequest decide = TAPWALL__V1__DECIDE_REQUEST__INIT;
+	Tapwall__V1__AnswerRequest answer = TAPWALL__V1__ANSWER_REQUEST__INIT;
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+
+	request.status = &status;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_STATUS, "host-a");
+	request.install = &install;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_INSTALL, "host-a");
+	request.events = &events;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_EVENTS, "host-a");
+	request.agents = &agents;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_AGENTS, "");
+	request.renew = &renew;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_RENEW, "");
+	request.decide = &decide;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_DECIDE, "");
+	print_answers(6);
+	request.answer = &answer;
+	send_as(&request, TAPWALL__V1__REQUEST__BODY_ANSWER, "host-a");
+	print_answers(1);
+}
+
 /* Sends a request with fields of a later version, and a request of an unknown kind. */
 static void speak_newer(void)
 {
@@ -206,6 +246,8 @@ static void play_agent(const char *what)
 		send_most();
 	if (!strcmp(what, "ask"))
 		ask_for_others();
+	else if (!strcmp(what, "roles"))
+		try_roles();
 	else if (!strcmp(what, "newer"))
 		speak_newer();
 	else
@@ -305,10 +347,14 @@ static struct tw_identity *load(const char *pem, const char *ca, enum tw_identit
 
 static void dial(const char *pem, const char *ca)
 {
+	/* Loaded like a slow path's, because the role of a client's certificate is checked. */
+	struct tw_identity *identity = load(pem, ca, TW_IDENTITY_SLOW_PATH);
 	const struct tw_dial_options options = {
-		.address = address, .identity = load(pem, ca, TW_IDENTITY_AGENT), .wait = true};
-	int code = tw_stream_dial(&options, &stream);
+		.address = address, .identity = identity, .wait = true};
+	int code;
 
+	identity->side = TW_IDENTITY_AGENT;
+	code = tw_stream_dial(&options, &stream);
 	if (code < 0)
 		die(address, code);
 	tw_stream_set_timeout(stream, WAIT_S);

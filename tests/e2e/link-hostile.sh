@@ -83,6 +83,8 @@ check "... and since when" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' 
 check "... so does slowd" within 20 grep -q "refused: the peer's certificate expired" "$lab/slowd.log"
 as none
 check "no certificate: status says that it cannot be read" within 40 why_has 'agent.pem: cannot read it'
+as decider.pem
+check "a decider's certificate: the agent refuses to use it" within 40 why_has "is a decider's certificate, not an agent's"
 as host-a.pem wrong-ca.pem
 check "another CA of the agent's: the agent refuses" within 40 why_has "the peer's certificate was not issued by this CA"
 check "... and slowd logs it" within 40 grep -q 'the peer refuses: CA is unknown' "$lab/slowd.log"
@@ -98,6 +100,8 @@ rejected early.pem 'is not valid yet' 'Certificate is expired'
 rejected wrong.pem 'was not issued by this CA' 'CA is unknown'
 rejected self.pem 'was not issued by this CA' 'CA is unknown'
 rejected server.pem 'is for another purpose' 'Certificate is not supported'
+rejected oracle.pem 'is for a role that is not known' 'Certificate is not supported'
+rejected late-decider.pem expired 'Certificate is expired'
 rejected nameless.pem 'has no name' 'Certificate is bad'
 : >"$lab/slowd.log"
 equal "no certificate at all" "the peer refuses: Certificate is required" \
@@ -113,6 +117,31 @@ equal "bytes that form no message" closed "$(hostile dial 7433 "$certs/host-b.pe
 check "... is logged" within 20 grep -q 'host-b: gone: sent an invalid message' "$lab/slowd.log"
 equal "an agent may ask nothing" "1: error 13: not allowed to an agent
 2: error 13: not allowed to an agent" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" ask)"
+equal "nor decide" "$(printf '%s: error 13: not allowed to an agent\n' 1 2 3 4 6 7)" \
+	"$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" roles | grep -v '^5: ')"
+equal "a decider may do nothing else" "1: error 13: not allowed to a decider
+2: error 13: not allowed to a decider
+3: error 13: not allowed to a decider
+4: error 13: not allowed to a decider
+5: error 13: not allowed to a decider
+6: error 95: tapwall-slowd has no answer to this
+7: answered" "$(hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" roles)"
+check "... and is no agent" agents 'all(.name != "dave")'
+equal "a decider's message of 15 MiB" closed "$(hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" fill | tail -n 1)"
+check "... is logged" within 20 grep -q 'decider dave: gone: sent a message of more than 64 KiB' "$lab/slowd.log"
+: >"$lab/slowd.log"
+accepted() { # COUNT: connections of the decider were accepted
+	[ "$(grep -c 'decider dave: connected' "$lab/slowd.log")" -ge "$1" ]
+}
+holders=
+for i in 1 2 3 4; do
+	hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" hold >"$lab/holder-$i" &
+	holders="$holders $!"
+done
+children="$children $holders"
+check "four connections of one decider" within 20 accepted 4
+equal "a fifth one" closed "$(hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" hold)"
+check "... is refused" within 20 grep -q 'refused: decider dave: too many deciders are connected' "$lab/slowd.log"
 equal "a newer agent: its requests are refused, known or not" "1: error 13: not allowed to an agent
 2: error 13: not allowed to an agent" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" newer)"
 hostile raw 7433 patient >"$lab/patient" &
@@ -139,6 +168,10 @@ check "seven incomplete messages of 15 MiB are too much" within 30 \
 for pid in $fillers; do wait "$pid"; done
 check "... memory stays below 128 MiB" test "$(slowd_memory)" -lt $((before + 131072))
 check "the good agent was connected all the time" agents 'any(.name == "host-a" and .connected and .connects == 1)'
+for pid in $holders; do
+	wait "$pid"
+done
+check "deciders that say nothing were closed" within 20 grep -q 'decider dave: gone: sent nothing for 15 s' "$lab/slowd.log"
 
 stop_slowd
 equal "a slow path asks for frames, and for a file" \
