@@ -19,6 +19,7 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "link/address.h"
 #include "link/flow.h"
 #include "link/identity.h"
 #include "link/json_message.h"
@@ -31,6 +32,7 @@
 #define ENV_MAX	     384
 #define SILENCE_NS   15000000000u /* as TW_PEER_SILENCE_NS */
 #define FAR_WAIT_MS  1000
+#define ADDRESS_MAX  320
 
 /* A command that decides a question. */
 struct command {
@@ -308,11 +310,16 @@ static int connect_far(struct session *session, struct tw_err *err)
 	const struct tw_decide_options *options = session->options;
 	const struct tw_identity_files files = {options->cert, options->cert, options->ca};
 	tw_auto(tw_identity) struct tw_identity *identity = NULL;
+	char address[ADDRESS_MAX];
 	int code = tw_identity_load(&files, TW_IDENTITY_DECIDER, &identity, err);
 
 	session->agent = options->socket + strlen(TW_AGENT_SCHEME);
-	return code < 0 ? code
-			: tw_link_connect_far(options->connect, identity, &session->client, err);
+	if (code < 0)
+		return code;
+	if (tw_address_with_scheme(options->connect, address, sizeof(address)) < 0)
+		return tw_err_set(
+			err, -EINVAL, "--connect", TW_ADDRESS_DIAL_HINT, "the address is too long");
+	return tw_link_connect_far(address, identity, &session->client, err);
 }
 
 /* Connects. Returns an exit code. */

@@ -35,9 +35,10 @@ static const struct tw_arg decide_args[] = {
 		.help = "Take at most N questions at once"},
 	{.name = "connect",
 		.type = TW_ARG_TEXT,
-		.value = "HOST:PORT",
+		.value = "ADDRESS",
 		.offset = offsetof(struct tw_decide_options, connect),
-		.help = "Reach tapwall-slowd at this address by TLS instead of its socket. "
+		.help = "Reach tapwall-slowd at HOST:PORT, [ADDRESS]:PORT for IPv6 or "
+			"vsock:CID:PORT by TLS, instead of its socket. "
 			"--socket agent:NAME names the agent"},
 	{.name = "cert",
 		.type = TW_ARG_FILE,

@@ -14,11 +14,11 @@
 #include "link/stream.h"
 
 #define READ_CHUNK	 (64u << 10)
-#define ADDRESS_MAX	 320
 #define GREETING_SECONDS 5
 #define LENT_MAX	 (64u << 10) /* a part of TW_PEER_WINDOW; more would delay the other end */
 
 #define HOST_LEN 65
+#define TCP	 "tls:" /* scheme that errors leave out */
 
 /* The bytes [start, in.len) of `in` are received but not yet returned. */
 struct tw_link_client {
@@ -49,7 +49,8 @@ static int connect_error(struct tw_err *err, int code, const char *address)
 static int far_error(struct tw_err *err, int code, const char *where, const char *why)
 {
 	if (code == -EINVAL)
-		return tw_err_set(err, code, where, "write HOST:PORT, or [ADDRESS]:PORT for IPv6",
+		return tw_err_set(err, code, where,
+			"write HOST:PORT, [ADDRESS]:PORT for IPv6, or vsock:CID:PORT",
 			"is not an address");
 	return tw_err_set(err, code, where, "see what tapwall-slowd logs",
 		"cannot reach tapwall-slowd: %s",
@@ -288,11 +289,12 @@ static int fill(struct tw_link_client *client, bool wait, struct tw_err *err)
 
 /* Waits for the greeting, which comes only after the slow path has accepted this end. Had this end sent
  * anything before, a reset could discard the alert that says why it is refused. */
-int tw_link_connect_far(const char *where, struct tw_identity *identity,
+int tw_link_connect_far(const char *address, struct tw_identity *identity,
 	struct tw_link_client **ret, struct tw_err *err)
 {
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
-	char address[ADDRESS_MAX], why[TW_STREAM_WHY_MAX] = "";
+	const char *where = !strncmp(address, TCP, strlen(TCP)) ? address + strlen(TCP) : address;
+	char why[TW_STREAM_WHY_MAX] = "";
 	const struct tw_dial_options options = {
 		.address = address, .identity = identity, .wait = true, .why = why};
 	const uint8_t *body;
@@ -302,9 +304,7 @@ int tw_link_connect_far(const char *where, struct tw_identity *identity,
 
 	if (client_new(where, &client) < 0)
 		return tw_err_set(err, -ENOMEM, where, NULL, "out of memory");
-	code = snprintf(address, sizeof(address), "tls:%s", where) < (int)sizeof(address)
-		       ? tw_stream_dial(&options, &client->stream)
-		       : -EINVAL;
+	code = tw_stream_dial(&options, &client->stream);
 	if (code < 0)
 		return far_error(err, code, where, why);
 	client->far = true;

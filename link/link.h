@@ -60,8 +60,8 @@ struct tw_identity;
 /* Connects to an address of stream.h. */
 int tw_link_connect(const char *address, struct tw_link_client **ret, struct tw_err *err);
 /* Connects to the slow path by TLS, as a peer (peer.h): greetings are answered and windows are enlarged
- * while the caller receives. `where` is HOST:PORT. */
-int tw_link_connect_far(const char *where, struct tw_identity *identity,
+ * while the caller receives. */
+int tw_link_connect_far(const char *address, struct tw_identity *identity,
 	struct tw_link_client **ret, struct tw_err *err);
 /* Returns the time of the last bytes received. */
 uint64_t tw_link_client_heard_ns(const struct tw_link_client *client);
