@@ -83,8 +83,22 @@ static const struct tw_arg args[] = {
 	{.name = "history",
 		.type = TW_ARG_FILE,
 		AT(history),
+		.value = "PLACE",
+		.help = "Keep the history in the file PLACE, or in the database of a ClickHouse server, "
+			"clickhouse://HOST[:PORT]/DATABASE, or clickhouses://... by TLS; the default is the file "
+			"history.db in --state-dir"},
+	{.name = "history-login",
+		.type = TW_ARG_FILE,
+		AT(history_login),
 		.value = "PATH",
-		.help = "Keep the history in this file; the default is history.db in --state-dir"},
+		.help = "Log in at the ClickHouse server with the name in the first line of this file and the "
+			"password in the second; the default is the user default without a password"},
+	{.name = "history-ca",
+		.type = TW_ARG_FILE,
+		AT(history_ca),
+		.value = "PATH",
+		.help = "Check the ClickHouse server's certificate with the CA certificates in this file, as PEM; "
+			"the default is those of the system"},
 	{.name = "history-size",
 		.type = TW_ARG_U32,
 		AT(history_mib),
@@ -199,6 +213,8 @@ static const struct tw_args_section sections[] = {
 		"Agents renew their certificates over the link after two thirds of their validity. tapwall-slowd renews its own in the same way, if it is in one file with its key and from the CA in *--state-dir*, and reads the file again whenever it changes. The CA is valid for ten years; *tapwall-agents*(1) and the log tell when it ends within half a year.\n"},
 	{"A DECIDER ON ANOTHER MACHINE",
 		"*tapwall-slowd --issue dave --role decider* prints a key and a certificate with which *tapwall-decide*(1) *--connect* answers the questions of agents from another machine; or a token of *--token dave --role decider* gets one by *tapwall-enroll*(1). The role is in the certificate, as the organizational unit tapwall-decider of its subject. tapwall-slowd refuses everything but questions and answers to a decider, and questions and answers to an agent. A decider's certificate is not renewed: issue another one before it expires.\n"},
+	{"A HISTORY IN CLICKHOUSE",
+		"With *--history clickhouses://HOST/DATABASE*, a ClickHouse server of version 18.16 or newer keeps the history. tapwall-slowd makes the database and its tables, and brings them up to date. Each database has one tapwall-slowd: if a second one starts, the first records no more. While the server is away, agents keep their events, and *tapwall-history*(1) *status* shows why.\n"},
 	{"SIGNALS",
 		"*SIGTERM*, *SIGINT*\n\tstop; the agents keep filtering and try to connect again.\n"},
 	{"EXIT STATUS",
@@ -208,6 +224,7 @@ static const struct tw_args_section sections[] = {
 		"_slowd.pem_; _tokens_, a file for each token, with a name and two times; _revoked_, lines of a name and a time: the certificates of that name that are valid "
 		"from then or before are refused.\n\n"
 		"_/var/lib/tapwall-slowd/history.db_\n\tthe history, an SQLite database; *tapwall-history*(1) reads it.\n\n"
+		"_/usr/share/tapwall/clickhouse/_\n\tthe schema of a history in ClickHouse, a file for each version.\n\n"
 		"_/run/tapwall-slowd/slowd.sock_\n\tsocket for *tapwall*(1); accessible to root "
 		"and the group tapwall.\n"},
 	{"SEE ALSO", "*tapwall-agents*(1), *tapwall-enroll*(1), *tapwall*(1), *tapwalld*(8)\n"},

@@ -23,9 +23,11 @@ struct tw_slow_options {
 	const char *ttl;       /* validity of the token, as text */
 	const char *life;      /* validity of certificates, as text */
 	uint32_t life_s;
-	const char *history;   /* file; NULL: history.db in state_dir */
-	uint32_t history_mib;  /* 0: no limit */
-	uint32_t history_days; /* 0: no limit */
+	const char *history; /* file or server, as in place.h; NULL: history.db in state_dir */
+	const char *history_login; /* file with a name and a password; NULL: none */
+	const char *history_ca;	   /* NULL: the system's */
+	uint32_t history_mib;	   /* 0: no limit */
+	uint32_t history_days;	   /* 0: no limit */
 	bool no_history;
 	bool init;
 	bool verbose;

@@ -27,7 +27,8 @@
 
 struct tw_slow {
 	const struct tw_slow_options *options;
-	const char *history; /* its file; NULL: none is kept, `history_err` may say why */
+	const char *
+		history; /* its place, as in place.h; NULL: none is kept, `history_err` may say why */
 	struct tw_err history_err;
 	struct tw_loop loop;
 	struct tw_own own;

@@ -262,8 +262,10 @@ void tw_feed_tick(struct tw_feed *feed, struct tw_agents *agents)
 int tw_feed_new(const struct tw_feed_setup *setup, struct tw_feed **ret, struct tw_err *err)
 {
 	struct tw_feed *feed = tw_alloc(sizeof(*feed));
-	struct tw_recorder_setup recorder = {
-		.path = setup->path, .limits = setup->limits, .n_sinks = setup->n_sinks};
+	struct tw_recorder_setup recorder = {.path = setup->path,
+		.access = setup->access,
+		.limits = setup->limits,
+		.n_sinks = setup->n_sinks};
 	int code;
 
 	if (!feed)

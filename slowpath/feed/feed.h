@@ -25,7 +25,8 @@ struct tw_feed;
 
 struct tw_feed_setup {
 	struct tw_loop *loop;
-	const char *path; /* file of the history; NULL: none is kept */
+	const char *path; /* the history, as in place.h; NULL: none is kept */
+	struct tw_store_access access;
 	struct tw_history_limits limits;
 	struct tw_recorder_sink sinks[TW_RECORDER_SINKS];
 	unsigned int n_sinks;

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "slowpath/store/place.h"
 
 #define NS_PER_S     1000000000u
 #define MARK_MAX     (TW_STREAM_PEER_MAX + 16)
@@ -24,7 +25,7 @@ struct list {
 
 struct tw_recorder {
 	struct tw_recorder_setup setup;
-	struct tw_history *history; /* NULL: none is kept */
+	struct tw_store_writer *history; /* NULL: none is kept */
 	struct tw_history_row rows[TW_EVENT_READER_ROWS];
 	uint64_t commit_ns; /* time when a commit is due; 0: nothing waits for one */
 	struct tw_source *dirty;
@@ -66,6 +67,7 @@ static void wake_loop(struct tw_recorder *recorder)
 /* Stores the positions of the sources that have new rows. */
 static int mark_sources(struct tw_recorder *recorder)
 {
+	struct tw_store_writer *store = recorder->history;
 	int err = 0;
 
 	for (struct tw_source *source = recorder->dirty; source && !err;
@@ -73,10 +75,10 @@ static int mark_sources(struct tw_recorder *recorder)
 		char mark[MARK_MAX];
 
 		snprintf(mark, sizeof(mark), MARK_NEXT, source->name);
-		err = tw_history_mark_source(recorder->history, mark, source->next);
+		err = store->ops->mark_source(store, mark, source->next);
 		snprintf(mark, sizeof(mark), MARK_JOURNAL, source->name);
 		if (!err)
-			err = tw_history_mark_source(recorder->history, mark, source->journal);
+			err = store->ops->mark_source(store, mark, source->journal);
 	}
 	return err;
 }
@@ -95,13 +97,22 @@ static void note_durable(struct tw_recorder *recorder)
 	recorder->dirty = NULL;
 }
 
-/* Logs the first of several failures, and the success after them. */
-static void tell_commit(struct tw_recorder *recorder, int err)
+/* Takes over the state of the history, for status. Logs the first of several failures, and the
+ * success after them. */
+static void tell_state(struct tw_recorder *recorder, int err)
 {
+	struct tw_history_state state = {0};
+
+	if (recorder->history) {
+		recorder->history->ops->get_progress(recorder->history, &state);
+		pthread_mutex_lock(&recorder->lock);
+		recorder->state.history = state;
+		pthread_mutex_unlock(&recorder->lock);
+	}
 	if (err && !recorder->told)
 		tw_log(TW_LOG_ERR,
 			"the history cannot be written: %s; agents keep their events until it can",
-			strerror(-err));
+			state.why[0] ? state.why : strerror(-err));
 	else if (!err && recorder->told)
 		tw_log(TW_LOG_INFO, "the history is written again");
 	recorder->told = err != 0;
@@ -109,18 +120,11 @@ static void tell_commit(struct tw_recorder *recorder, int err)
 
 static int commit(struct tw_recorder *recorder)
 {
-	struct tw_history_state state = {0};
 	int err = recorder->history ? mark_sources(recorder) : 0;
 
 	if (recorder->history && !err)
-		err = tw_history_commit(recorder->history, NULL);
-	if (recorder->history) {
-		tw_history_get_progress(recorder->history, &state);
-		pthread_mutex_lock(&recorder->lock);
-		recorder->state.history = state;
-		pthread_mutex_unlock(&recorder->lock);
-	}
-	tell_commit(recorder, err);
+		err = recorder->history->ops->commit(recorder->history);
+	tell_state(recorder, err);
 	recorder->commit_ns = err ? tw_clock_ns() + TW_RECORDER_RETRY_NS : 0;
 	if (err)
 		return err;
@@ -154,7 +158,7 @@ static int append(struct tw_recorder *recorder, size_t n)
 {
 	int err = 0;
 
-	while (n && tw_history_append(recorder->history, recorder->rows, n)) {
+	while (n && recorder->history->ops->append(recorder->history, recorder->rows, n)) {
 		err = commit(recorder);
 		if (err && wait_for_stop(recorder, recorder->commit_ns))
 			return err;
@@ -167,15 +171,34 @@ static int append(struct tw_recorder *recorder, size_t n)
 static int find_number(void *arg, enum tw_history_noun noun, const char *text, uint32_t *ret_number)
 {
 	struct tw_recorder *recorder = arg;
-	int err = tw_history_name(recorder->history, noun, text, ret_number);
+	int err = recorder->history->ops->name(recorder->history, noun, text, ret_number);
 
 	/* A row without a name is better than none. */
 	return err == -ENOSPC ? 0 : err;
 }
 
+/* Waits until the history can tell positions. Returns 0, or a negative errno if the recorder is to stop. */
+static int wait_for_history(struct tw_recorder *recorder)
+{
+	struct tw_store_writer *store = recorder->history;
+	bool waited = false;
+	int err;
+
+	while ((err = store->ops->ready(store))) {
+		waited = true;
+		tell_state(recorder, err);
+		if (wait_for_stop(recorder, tw_clock_ns() + TW_RECORDER_RETRY_NS))
+			return err;
+	}
+	if (waited)
+		tell_state(recorder, 0);
+	return 0;
+}
+
 /* Looks up the position of a source that is new to this process. */
 static int find_source(struct tw_recorder *recorder, struct tw_source *source)
 {
+	struct tw_store_writer *store = recorder->history;
 	char mark[MARK_MAX];
 	int err = 0;
 
@@ -183,11 +206,13 @@ static int find_source(struct tw_recorder *recorder, struct tw_source *source)
 		return 0;
 	source->translation.name = find_number;
 	source->translation.arg = recorder;
-	if (recorder->history) {
+	if (store)
+		err = wait_for_history(recorder);
+	if (store && !err) {
 		snprintf(mark, sizeof(mark), MARK_NEXT, source->name);
-		source->next = tw_history_marked(recorder->history, mark);
+		source->next = store->ops->marked(store, mark);
 		snprintf(mark, sizeof(mark), MARK_JOURNAL, source->name);
-		source->journal = tw_history_marked(recorder->history, mark);
+		source->journal = store->ops->marked(store, mark);
 		err = find_number(
 			recorder, TW_HISTORY_HOSTNAME, source->name, &source->translation.host);
 	}
@@ -333,7 +358,7 @@ static bool is_due(const struct tw_recorder *recorder)
 		return true;
 	if (!recorder->history || recorder->told)
 		return false;
-	tw_history_get_progress(recorder->history, &state);
+	recorder->history->ops->get_progress(recorder->history, &state);
 	return state.pending >= TW_RECORDER_COMMIT_ROWS;
 }
 
@@ -407,7 +432,8 @@ int tw_recorder_new(
 	list_init(&recorder->in);
 	list_init(&recorder->out);
 	if (setup->path)
-		code = tw_history_open(setup->path, &setup->limits, &recorder->history, err);
+		code = tw_place_open_writer(
+			setup->path, &setup->access, &setup->limits, &recorder->history, err);
 	if (!code) {
 		code = start_thread(recorder);
 		if (code < 0)
@@ -440,7 +466,7 @@ void tw_recorder_free(struct tw_recorder *recorder)
 		recorder->out.first = parcel->next;
 		free(parcel);
 	}
-	tw_history_free(recorder->history);
+	tw_store_writer_free(recorder->history);
 	free(recorder);
 }
 

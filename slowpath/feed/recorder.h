@@ -26,6 +26,7 @@
 #include "link/stream.h"
 #include "slowpath/feed/translate.h"
 #include "slowpath/history/history.h"
+#include "slowpath/store/store.h"
 
 #define TW_RECORDER_COMMIT_NS	1000000000u
 #define TW_RECORDER_COMMIT_ROWS 20000u
@@ -77,7 +78,8 @@ struct tw_parcel {
 };
 
 struct tw_recorder_setup {
-	const char *path; /* NULL: no history, only sinks */
+	const char *path; /* the history, as in place.h; NULL: none, only sinks */
+	struct tw_store_access access;
 	struct tw_history_limits limits;
 	int wake_fd; /* eventfd, written when there are parcels to take back or rows became durable */
 	struct tw_recorder_sink sinks[TW_RECORDER_SINKS];

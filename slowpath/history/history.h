@@ -46,6 +46,7 @@ struct tw_history_state {
 	uint64_t oldest_us;	   /* time of the oldest row; 0: none */
 	int failing;		   /* negative errno of the last commit; 0: it succeeded */
 	uint64_t failing_since_ns; /* monotonic */
+	char why[TW_ERR_TEXT_MAX]; /* more about the failure than its errno; empty: nothing */
 };
 
 struct tw_history;

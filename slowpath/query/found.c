@@ -34,7 +34,7 @@ static bool is_icmp(uint8_t proto)
 	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
-static void describe_end(struct tw_history_reader *reader, const struct tw_history_row *row,
+static void describe_end(struct tw_store_reader *reader, const struct tw_history_row *row,
 	enum tw_dir dir, struct words *ret)
 {
 	Tapwall__V1__End *end = &ret->end[dir];
@@ -42,15 +42,15 @@ static void describe_end(struct tw_history_reader *reader, const struct tw_histo
 
 	tapwall__v1__end__init(end);
 	end->address = TEXT(tw_addr_format(&row->addr[dir], ret->address[dir]));
-	end->workload = TEXT(tw_history_text(reader, row->workload[dir]));
+	end->workload = TEXT(reader->ops->text(reader, row->workload[dir]));
 	end->port = row->port[dir];
 	tapwall__v1__gate__init(gate);
 	gate->verdict = TEXT(tw_verdict_name(row->gate_verdict[dir]));
-	gate->rule = TEXT(tw_history_text(reader, row->rule[dir]));
+	gate->rule = TEXT(reader->ops->text(reader, row->rule[dir]));
 }
 
 static void describe_row(
-	struct tw_history_reader *reader, const struct tw_history_row *row, struct words *ret)
+	struct tw_store_reader *reader, const struct tw_history_row *row, struct words *ret)
 {
 	Tapwall__V1__HistoryRow *r = &ret->row;
 	static const char *const kinds[] = {"close", "deny", "live"};
@@ -63,7 +63,7 @@ static void describe_row(
 	r->event = TEXT(row->kind < TW_HISTORY_KIND__MAX ? kinds[row->kind] : "");
 	r->verdict = TEXT(tw_verdict_name(row->verdict));
 	r->reason = TEXT(tw_reason_name(row->reason));
-	r->rule = TEXT(tw_history_text(reader, tw_history_rule_of(row)));
+	r->rule = TEXT(reader->ops->text(reader, tw_history_rule_of(row)));
 	r->proto = TEXT(tw_event_row_proto(row->proto, ret->proto));
 	r->from = &ret->end[TW_DIR_OUT];
 	r->to = &ret->end[TW_DIR_IN];
@@ -73,8 +73,8 @@ static void describe_row(
 	}
 	r->out = row->gate_verdict[TW_DIR_OUT] ? &ret->gate[TW_DIR_OUT] : NULL;
 	r->in = row->gate_verdict[TW_DIR_IN] ? &ret->gate[TW_DIR_IN] : NULL;
-	r->out_port = TEXT(tw_history_text(reader, row->tap[TW_DIR_OUT]));
-	r->in_port = TEXT(tw_history_text(reader, row->tap[TW_DIR_IN]));
+	r->out_port = TEXT(reader->ops->text(reader, row->tap[TW_DIR_OUT]));
+	r->in_port = TEXT(reader->ops->text(reader, row->tap[TW_DIR_IN]));
 	r->direction = TEXT(denied ? tw_dir_name(row->dir) : "");
 	r->state = TEXT(row->state < TW_S__MAX ? tw_state_name(row->state) : "");
 	r->packets_out = row->packets[TW_WAY_ORIGINAL];
@@ -83,7 +83,7 @@ static void describe_row(
 	r->bytes_in = row->bytes[TW_WAY_REPLY];
 	r->duration_s = (double)row->duration_ms / 1e3;
 	r->idle_s = (double)row->idle_ms / 1e3;
-	r->agent = TEXT(tw_history_text(reader, row->host));
+	r->agent = TEXT(reader->ops->text(reader, row->host));
 }
 
 /* Says where the next query continues. `n` rows were sent, the last one at `at_us`. */
@@ -106,7 +106,7 @@ static void set_end(const struct tw_wanted *wanted, const struct tw_history_row 
 }
 
 static int send_rows(const struct tw_wanted *wanted, const struct tw_history_result *result,
-	struct tw_history_reader *reader, uint64_t id, struct tw_buf *out,
+	struct tw_store_reader *reader, uint64_t id, struct tw_buf *out,
 	Tapwall__V1__HistoryEnd *end)
 {
 	size_t skip = wanted->skip < result->n ? wanted->skip : result->n;
@@ -149,7 +149,7 @@ static struct tw_addr address_of(struct tw_history_key key)
 	return addr;
 }
 
-static int send_total(struct tw_history_reader *reader, const struct tw_wanted *wanted,
+static int send_total(struct tw_store_reader *reader, const struct tw_wanted *wanted,
 	const struct tw_history_total *total, uint64_t id, struct tw_buf *out)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -165,7 +165,7 @@ static int send_total(struct tw_history_reader *reader, const struct tw_wanted *
 		t.port = (uint16_t)total->key.lo;
 	}
 	if (!t.others)
-		t.name = TEXT(tw_history_text(reader, total->name));
+		t.name = TEXT(reader->ops->text(reader, total->name));
 	t.connections = total->sums.connections;
 	t.denials = total->sums.denials;
 	t.packets_out = total->sums.packets[TW_WAY_ORIGINAL];
@@ -234,8 +234,8 @@ static int send_damage(const struct tw_history_result *result, uint64_t id, stru
 
 /* ---- queries ---- */
 
-static int run_query(struct tw_history_reader *reader, const struct tw_wanted *wanted,
-	struct tw_history_result *result)
+static int run_query(struct tw_store_reader *reader, const struct tw_wanted *wanted,
+	struct tw_history_result *result, struct tw_err *err)
 {
 	struct tw_history_query query = wanted->query;
 
@@ -244,26 +244,26 @@ static int run_query(struct tw_history_reader *reader, const struct tw_wanted *w
 	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__DESTINATIONS:
 	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__SERVICES:
 	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__RULES:
-		return tw_history_top(reader, &query.filter,
+		return reader->ops->top(reader, &query.filter,
 			(enum tw_history_dimension)(
 				wanted->about - TAPWALL__V1__HISTORY_REQUEST__ABOUT__SOURCES),
-			wanted->order, query.limit, result);
+			wanted->order, query.limit, result, err);
 	case TAPWALL__V1__HISTORY_REQUEST__ABOUT__ROWS:
 		/* A row beyond the limit shows that the answer is incomplete. */
 		query.limit += wanted->skip + 1;
-		return tw_history_select(reader, &query, result);
+		return reader->ops->select(reader, &query, result, err);
 	default:
 		return -EOPNOTSUPP;
 	}
 }
 
-static int send_found(struct tw_history_reader *reader, const struct tw_wanted *wanted, uint64_t id,
-	struct tw_buf *out)
+static int send_found(struct tw_store_reader *reader, const struct tw_wanted *wanted, uint64_t id,
+	struct tw_buf *out, struct tw_err *err)
 {
 	Tapwall__V1__Response last = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__HistoryEnd end = TAPWALL__V1__HISTORY_END__INIT;
 	struct tw_history_result result;
-	int code = run_query(reader, wanted, &result);
+	int code = run_query(reader, wanted, &result, err);
 
 	if (code < 0)
 		return code;
@@ -286,13 +286,14 @@ static int compare_uses(const void *a, const void *b)
 	return x->last_us > y->last_us ? -1 : x->last_us < y->last_us;
 }
 
-static int send_uses(struct tw_history_reader *reader, uint64_t id, struct tw_buf *out)
+static int send_uses(
+	struct tw_store_reader *reader, uint64_t id, struct tw_buf *out, struct tw_err *err)
 {
 	Tapwall__V1__Response last = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__HistoryEnd end = TAPWALL__V1__HISTORY_END__INIT;
 	struct tw_history_use *uses = NULL;
 	size_t n = 0;
-	int code = tw_history_uses(reader, &uses, &n);
+	int code = reader->ops->uses(reader, &uses, &n, err);
 
 	if (code < 0)
 		return code;
@@ -302,7 +303,7 @@ static int send_uses(struct tw_history_reader *reader, uint64_t id, struct tw_bu
 		Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 		Tapwall__V1__HistoryUse use = TAPWALL__V1__HISTORY_USE__INIT;
 
-		use.rule = TEXT(tw_history_text(reader, uses[i].rule));
+		use.rule = TEXT(reader->ops->text(reader, uses[i].rule));
 		use.last_us = uses[i].last_us;
 		use.rows = uses[i].rows;
 		response.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_USE;
@@ -315,41 +316,47 @@ static int send_uses(struct tw_history_reader *reader, uint64_t id, struct tw_bu
 	return code ? code : tw_reply_send(out, id, &last, true);
 }
 
-static int send_state(struct tw_history_reader *reader, Tapwall__V1__HistoryState *state,
-	uint64_t id, struct tw_buf *out)
+static int send_state(struct tw_store_reader *reader, Tapwall__V1__HistoryState *state, uint64_t id,
+	struct tw_buf *out, struct tw_err *err)
 {
 	Tapwall__V1__Response last = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_history_extent extent;
-	int code = tw_history_get_extent(reader, &extent);
+	int code = reader->ops->get_extent(reader, &extent, err);
 
-	if (code < 0)
+	/* A history that cannot be written has a state, even if it cannot be read either. */
+	if (code < 0 && !state->failing[0])
 		return code;
-	state->rows = extent.rows;
-	state->bytes = extent.bytes;
-	state->blocks = extent.blocks;
-	state->oldest_us = extent.oldest_us;
-	state->newest_us = extent.newest_us;
+	if (!code) {
+		state->rows = extent.rows;
+		state->bytes = extent.bytes;
+		state->blocks = extent.blocks;
+		state->oldest_us = extent.oldest_us;
+		state->newest_us = extent.newest_us;
+	}
 	last.body_case = TAPWALL__V1__RESPONSE__BODY_HISTORY_STATE;
 	last.history_state = state;
 	return tw_reply_send(out, id, &last, true);
 }
 
-int tw_found_send(struct tw_history_reader *reader, const struct tw_wanted *wanted,
+int tw_found_send(struct tw_store_reader *reader, const struct tw_wanted *wanted,
 	Tapwall__V1__HistoryState *state, uint64_t id, struct tw_buf *out, struct tw_err *err)
 {
 	size_t before = out->len;
 	int code;
 
+	err->code = 0;
 	if (wanted->about == TAPWALL__V1__HISTORY_REQUEST__ABOUT__STATE)
-		code = send_state(reader, state, id, out);
+		code = send_state(reader, state, id, out, err);
 	else if (wanted->about == TAPWALL__V1__HISTORY_REQUEST__ABOUT__USES)
-		code = send_uses(reader, id, out);
+		code = send_uses(reader, id, out, err);
 	else
-		code = send_found(reader, wanted, id, out);
+		code = send_found(reader, wanted, id, out, err);
 	if (!code)
 		return 0;
 	if (!out->failed)
 		out->len = before;
+	if (err->code == code)
+		return code;
 	return tw_err_set(err, code, "history",
 		code == -EOPNOTSUPP ? "use a newer tapwall-slowd" : NULL, "%s",
 		code == -EOPNOTSUPP ? "the question is not known" : strerror(-code));

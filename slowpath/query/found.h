@@ -9,10 +9,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "slowpath/history/read.h"
+#include "slowpath/store/store.h"
 #include "slowpath/query/wanted.h"
 
 /* Appends all responses to the request `id`. For HistoryState, `state` has the facts that the reader cannot know;
  * its other fields are filled in. Returns 0, or a negative errno with `err` filled in and nothing appended. */
-int tw_found_send(struct tw_history_reader *reader, const struct tw_wanted *wanted,
+int tw_found_send(struct tw_store_reader *reader, const struct tw_wanted *wanted,
 	Tapwall__V1__HistoryState *state, uint64_t id, struct tw_buf *out, struct tw_err *err);

@@ -14,6 +14,7 @@
 #include "link/reply.h"
 #include "slowpath/query/found.h"
 #include "slowpath/query/wanted.h"
+#include "slowpath/store/place.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
 #define SEND_BYTES 65536 /* largest part of an answer that is sent at once */
@@ -34,7 +35,7 @@ struct job {
 
 struct worker {
 	struct tw_search *query;
-	struct tw_history_reader *reader; /* NULL: not opened yet */
+	struct tw_store_reader *reader; /* NULL: not opened yet */
 	pthread_t thread;
 	bool started;
 };
@@ -87,7 +88,7 @@ static int run_job(struct worker *worker, struct job *job)
 	int code = 0;
 
 	if (!worker->reader)
-		code = tw_history_reader_open(setup->path, &worker->reader, &err);
+		code = tw_place_open_reader(setup->path, &setup->access, &worker->reader, &err);
 	if (!code)
 		code = tw_found_send(
 			worker->reader, &job->wanted, &job->state, job->base.id, &job->out, &err);
@@ -137,7 +138,7 @@ static void *work(void *arg)
 			job->out.failed = true;
 		end_job(worker->query, job);
 	}
-	tw_history_reader_free(worker->reader);
+	tw_store_reader_free(worker->reader);
 	return NULL;
 }
 
@@ -226,8 +227,9 @@ static int add_state(struct tw_search *query, struct job *job)
 		code = send_source(&row, job->base.id, &job->out);
 	tw_feed_get_state(query->setup.feed, &recorder);
 	state->path = tw_strdup(query->setup.path);
-	state->failing = tw_strdup(
-		recorder.history.failing ? strerror(-recorder.history.failing) : "");
+	state->failing = tw_strdup(!recorder.history.failing ? ""
+				   : recorder.history.why[0] ? recorder.history.why
+							     : strerror(-recorder.history.failing));
 	if (recorder.history.failing)
 		state->failing_s = (double)(tw_clock_ns() - recorder.history.failing_since_ns) /
 				   1e9;

@@ -26,7 +26,9 @@ struct tw_search;
 
 struct tw_search_setup {
 	struct tw_loop *loop;
-	const char *path; /* file of the history, which a feed has open; NULL: none is kept */
+	const char
+		*path; /* the history, as in place.h, which a feed has open; NULL: none is kept */
+	struct tw_store_access access;
 	const struct tw_err *why; /* why none is kept, if `code` is set */
 	struct tw_history_limits limits;
 	struct tw_feed *feed;

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "slowpath/history/history.h"
 #include "slowpath/query/found.h"
+#include "slowpath/store/place.h"
 #include "tests/history/file.h"
 
 #define START_US 1767225600000000u
@@ -67,7 +68,7 @@ static void take_response(const Tapwall__V1__Response *response, struct found *f
 	}
 }
 
-static void ask(struct tw_history_reader *reader, const Tapwall__V1__HistoryRequest *request,
+static void ask(struct tw_store_reader *reader, const Tapwall__V1__HistoryRequest *request,
 	struct found *found)
 {
 	Tapwall__V1__HistoryState state = TAPWALL__V1__HISTORY_STATE__INIT;
@@ -95,7 +96,7 @@ static void ask(struct tw_history_reader *reader, const Tapwall__V1__HistoryRequ
 	assert_int_equal(at, out.len);
 }
 
-static void check_pages(struct tw_history_reader *reader, bool oldest_first)
+static void check_pages(struct tw_store_reader *reader, bool oldest_first)
 {
 	Tapwall__V1__HistoryRequest request = TAPWALL__V1__HISTORY_REQUEST__INIT;
 	struct found found = {0};
@@ -120,14 +121,14 @@ static void check_pages(struct tw_history_reader *reader, bool oldest_first)
 static void test_pages(void **state)
 {
 	Tapwall__V1__HistoryRequest request = TAPWALL__V1__HISTORY_REQUEST__INIT;
-	struct tw_history_reader *reader = NULL;
+	struct tw_store_reader *reader = NULL;
 	struct history_file file;
 	struct found found = {0};
 	struct tw_err err = {0};
 
 	file_make(&file);
 	write_rows(&file);
-	assert_int_equal(tw_history_reader_open(file.path, &reader, &err), 0);
+	assert_int_equal(tw_place_open_reader(file.path, NULL, &reader, &err), 0);
 	check_pages(reader, false);
 	check_pages(reader, true);
 	request.limit = ROWS;
@@ -137,7 +138,7 @@ static void test_pages(void **state)
 	assert_int_equal(found.rows, ROWS);
 	assert_int_equal(found.matched, ROWS);
 	assert_int_equal(found.warnings, 0);
-	tw_history_reader_free(reader);
+	tw_store_reader_free(reader);
 	file_remove(&file);
 }
 
@@ -145,7 +146,7 @@ static void test_pages(void **state)
 static void test_damage(void **state)
 {
 	Tapwall__V1__HistoryRequest request = TAPWALL__V1__HISTORY_REQUEST__INIT;
-	struct tw_history_reader *reader = NULL;
+	struct tw_store_reader *reader = NULL;
 	struct history_file file;
 	struct found found = {0};
 	struct tw_err err = {0};
@@ -161,12 +162,12 @@ static void test_damage(void **state)
 		SQLITE_OK);
 	assert_true(sqlite3_changes(db) > 0);
 	sqlite3_close(db);
-	assert_int_equal(tw_history_reader_open(file.path, &reader, &err), 0);
+	assert_int_equal(tw_place_open_reader(file.path, NULL, &reader, &err), 0);
 	request.limit = ROWS;
 	ask(reader, &request, &found);
 	assert_int_equal(found.rows, ROWS - 3);
 	assert_int_equal(found.warnings, 1);
-	tw_history_reader_free(reader);
+	tw_store_reader_free(reader);
 	file_remove(&file);
 }
 
