@@ -31,6 +31,7 @@
 #define OUTSIDE	  20000u
 #define SERVICES  64u
 #define TICK_NS	  2000000
+#define CHUNK	  (1u << 20) /* as TW_SPOOL_CHUNK */
 #define WAIT_NS	  20000000000u
 #define NS_PER_S  1000000000u
 
@@ -46,6 +47,7 @@ struct sender {
 	uint64_t journal;
 	uint64_t random;
 	uint32_t generation;
+	size_t chunk_bytes; /* batches since the last change of `generation` */
 	struct tw_dictionary names;
 	struct tw_event_writer writer;
 	uint32_t workload[WORKLOADS], port[WORKLOADS], rule[RULES];
@@ -221,8 +223,12 @@ static int send_batch(struct events *events, struct tw_buf *out)
 	response.events = &batch;
 	if (!code)
 		code = tw_reply_send(out, events->base.id, &response, false);
-	/* An agent's batch for the slow path defines all names that it uses. */
-	tw_event_writer_begin(&s->writer, ++s->generation);
+	/* As in an agent's spool, each chunk defines all names that it uses. */
+	s->chunk_bytes += tapwall__v1__event_batch__get_packed_size(&batch);
+	if (s->chunk_bytes >= CHUNK) {
+		tw_event_writer_begin(&s->writer, ++s->generation);
+		s->chunk_bytes = 0;
+	}
 	return code;
 }
 

@@ -137,6 +137,13 @@ static int fill_names(struct tw_event_writer *writer, const struct tw_dictionary
 	return 0;
 }
 
+/* Marks the names of a column of a batch. */
+static void meet_column(struct tw_event_writer *writer, const uint32_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		meet_name(writer, ids[i]);
+}
+
 static void fill_columns(struct tw_event_writer *writer, Tapwall__V1__EventBatch *batch)
 {
 	struct tw_event_columns *columns = &writer->columns;
@@ -181,5 +188,22 @@ int tw_event_writer_take(struct tw_event_writer *writer, const struct tw_diction
 	writer->scattered = false;
 	if (empty)
 		writer->lost_behind = 0;
+	return 0;
+}
+
+int tw_event_writer_redefine(struct tw_event_writer *writer, const struct tw_dictionary *dictionary,
+	uint32_t generation, Tapwall__V1__EventBatch *batch)
+{
+	tw_event_writer_begin(writer, generation);
+#define TW_COLUMN_8(field, rows)
+#define TW_COLUMN_16(field, rows)
+#define TW_COLUMN_32(field, rows)
+#define TW_COLUMN_64(field, rows)
+#define TW_COLUMN_NAME(field, rows) meet_column(writer, batch->field, batch->n_##field);
+#define TW_COLUMN_BYTES(field, rows, n)
+#include "link/event_columns.def"
+	if (writer->failed || fill_names(writer, dictionary, batch) < 0)
+		return -ENOMEM;
+	batch->dictionary = generation;
 	return 0;
 }

@@ -25,7 +25,7 @@ struct tw_spool {
 	struct tw_chunk *first;	    /* oldest */
 	struct tw_chunk *last;
 	struct tw_event_writer writer;
-	uint32_t dictionary; /* generation of the next batch's dictionary */
+	uint32_t dictionary; /* generation of the dictionary */
 	uint64_t journal;
 	uint64_t next;	     /* number of the next row */
 	uint64_t next_seq;   /* sequence number of the next chunk */
@@ -208,7 +208,8 @@ static struct tw_chunk *chunk_for(struct tw_spool *spool, size_t len)
 	return chunk;
 }
 
-/* Adds a batch to the last chunk. Returns 0 or -ENOMEM. */
+/* Adds a batch, which the writer has just filled, to the last chunk. The first batch of a chunk defines all names that
+ * it uses. Returns 0 or -ENOMEM. */
 static int add_batch(struct tw_spool *spool, Tapwall__V1__EventBatch *batch)
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
@@ -222,12 +223,28 @@ static int add_batch(struct tw_spool *spool, Tapwall__V1__EventBatch *batch)
 	if (!chunk)
 		return -ENOMEM;
 	max = chunk->data.max;
-	code = tw_chunk_add(chunk, &response);
+	code = chunk->data.len ? 0
+			       : tw_event_writer_redefine(&spool->writer, spool->options.names,
+					 ++spool->dictionary, batch);
+	if (!code)
+		code = tw_chunk_add(chunk, &response);
 	spool->memory += chunk->data.max - max;
 	return code;
 }
 
-void tw_spool_seal(struct tw_spool *spool)
+/* Frees the writer's memory, and begins another generation of the dictionary. */
+static void reset_writer(struct tw_spool *spool)
+{
+	uint64_t lost_behind = spool->writer.lost_behind;
+
+	tw_event_writer_done(&spool->writer);
+	memset(&spool->writer, 0, sizeof(spool->writer));
+	spool->writer.lost_behind = lost_behind;
+	tw_event_writer_begin(&spool->writer, ++spool->dictionary);
+}
+
+/* Packs the rows that are not in a batch yet. */
+static void seal(struct tw_spool *spool)
 {
 	Tapwall__V1__EventBatch batch = TAPWALL__V1__EVENT_BATCH__INIT;
 	size_t rows = spool->writer.n[TW_EVENT_ROWS_ALL];
@@ -237,31 +254,33 @@ void tw_spool_seal(struct tw_spool *spool)
 	if (!rows)
 		return;
 	code = tw_event_writer_take(&spool->writer, spool->options.names, spool->next, &batch);
-	if (code < 0) {
-		/* The writer cannot be used any more. */
-		tw_event_writer_done(&spool->writer);
-		memset(&spool->writer, 0, sizeof(spool->writer));
-	} else {
+	if (!code) {
 		batch.journal = spool->journal;
 		code = add_batch(spool, &batch);
 	}
 	if (code < 0) {
+		/* The chunk lacks the names that this batch should have defined, so that it takes no more. */
+		reset_writer(spool);
 		/* The next row's number shows that these are missing. */
 		spool->lost_ahead += lost;
 		spool->dropped += rows;
 		if (spool->last)
 			spool->last->closed = spool->last->part.rows > 0;
 	}
-	/* Each batch has a dictionary of its own. */
-	tw_event_writer_begin(&spool->writer, ++spool->dictionary);
 	keep_bounds(spool);
+}
+
+void tw_spool_seal(struct tw_spool *spool)
+{
+	seal(spool);
+	tw_event_writer_begin(&spool->writer, ++spool->dictionary);
 }
 
 void tw_spool_add(struct tw_spool *spool, struct tw_event_row *row)
 {
 	row->number = spool->next;
 	if (!tw_event_writer_add(&spool->writer, row)) {
-		tw_spool_seal(spool);
+		seal(spool);
 		tw_event_writer_add(&spool->writer, row);
 	}
 	spool->next++;
@@ -350,27 +369,28 @@ static void load_chunk(struct tw_spool *spool, struct tw_chunk *chunk)
 		submit(spool, chunk, TW_SPOOL_READ);
 }
 
-/* Passes a batch on, unless the reader has it. */
-static bool take_batch(struct tw_spool *spool, const struct tw_chunk *chunk, uint64_t lost_ahead,
+/* Passes a batch on. A reader that continues gets a whole chunk, because later batches use names that earlier ones
+ * define. Losses before a batch that it knows were reported before. */
+static void take_batch(struct tw_spool *spool, const struct tw_chunk *chunk, uint64_t lost_ahead,
 	struct tw_spool_batch *ret)
 {
 	bool same = spool->read_journal == chunk->part.journal;
 	struct tw_chunk_batch batch;
+	bool known;
 
 	spool->read_at = tw_chunk_batch_at(chunk, spool->read_at, &batch);
-	if (same && batch.first + batch.rows <= spool->read_next)
-		return false;
+	known = same && batch.first + batch.rows <= spool->read_next;
 	*ret = (struct tw_spool_batch){.data = batch.data,
 		.len = batch.len,
 		.journal = chunk->part.journal,
 		.first = batch.first,
-		.lost = lost_ahead};
+		.lost = known ? 0 : lost_ahead};
 	if (same && batch.first > spool->read_next)
 		ret->lost += batch.first - spool->read_next;
 	spool->read_journal = chunk->part.journal;
-	spool->read_next = batch.first + batch.rows;
+	if (!known)
+		spool->read_next = batch.first + batch.rows;
 	note_sent(spool);
-	return true;
 }
 
 /* Goes on to the chunk after this one. */
@@ -405,12 +425,12 @@ int tw_spool_read(struct tw_spool *spool, uint64_t reader, struct tw_spool_batch
 		}
 		if (chunk && spool->read_at < chunk->data.len) {
 			lost = spool->read_at ? 0 : chunk->lost_ahead;
-			if (take_batch(spool, chunk, lost, ret))
-				return 1;
+			take_batch(spool, chunk, lost, ret);
+			return 1;
 		} else if (chunk && chunk->closed) {
 			leave_chunk(spool, chunk);
 		} else if (spool->writer.n[TW_EVENT_ROWS_ALL]) {
-			tw_spool_seal(spool);
+			seal(spool);
 		} else {
 			return 0;
 		}
@@ -592,6 +612,8 @@ int tw_spool_new(const struct tw_spool_options *options, struct tw_spool **ret)
 	spool->options = *options;
 	spool->journal = tw_clock_unix_ns(tw_clock_ns()) | 1;
 	spool->next = spool->next_seq = 1;
+	/* A chunk of the earlier agent, which a reader reads before, should have another generation. */
+	spool->dictionary = (uint32_t)spool->journal;
 	if (options->dir)
 		open_disk(spool);
 	tw_event_writer_begin(&spool->writer, ++spool->dictionary);
@@ -604,7 +626,7 @@ int tw_spool_new(const struct tw_spool_options *options, struct tw_spool **ret)
 static void write_rest(struct tw_spool *spool)
 {
 	tw_spool_turn(spool);
-	tw_spool_seal(spool);
+	seal(spool);
 	for (struct tw_chunk *chunk = spool->first; chunk; chunk = chunk->next)
 		if (!chunk->on_disk && !chunk->busy && chunk->data.len)
 			submit(spool, chunk, TW_SPOOL_WRITE);

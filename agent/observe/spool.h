@@ -3,10 +3,10 @@
  *
  * Why:        the slow path stores a history. It may be away for a while, and what it has received but not yet written
  *             to its disk is lost when it dies. Until it acknowledges an event, the agent keeps it.
- * How:        rows are packed into batches as soon as they arrive. A batch defines all names that it uses, so that it
- *             can be sent at any later time, also by a later agent. Batches are collected in chunks. While more than
- *             half of the spool's size is in memory, a separate thread (spool_disk.h) compresses chunks and writes
- *             them to disk. A chunk is freed when all its rows are acknowledged.
+ * How:        rows are packed into batches as soon as they arrive. Batches are collected in chunks. A chunk defines
+ *             all names that it uses, each once, so that it can be sent at any later time, also by a later agent.
+ *             While more than half of the spool's size is in memory, a separate thread (spool_disk.h) compresses
+ *             chunks and writes them to disk. A chunk is freed when all its rows are acknowledged.
  * Numbers:    rows are numbered from 1 without gaps, under an id that is new each time the agent starts. A reader that
  *             continues at a number whose row was dropped learns from the numbers how many it misses.
  * Bounds:     `bytes_max` in memory and on disk together. Beyond it, the oldest chunk is dropped; its rows are counted
@@ -75,12 +75,13 @@ bool tw_spool_turn(struct tw_spool *spool);
 void tw_spool_add(struct tw_spool *spool, struct tw_event_row *row);
 /* Counts events that were lost after the rows so far. */
 void tw_spool_lose(struct tw_spool *spool, uint64_t n);
-/* Packs the rows that are not in a batch yet. Must be called before ids of the dictionary become invalid. */
+/* Packs the rows that are not in a batch yet, and ends the dictionary's generation. Must be called before ids of the
+ * dictionary become invalid. */
 void tw_spool_seal(struct tw_spool *spool);
 
 /* Starts a reader at the row `from` of `journal`, as in EventsRequest. Returns the number of this reader. */
 uint64_t tw_spool_open(struct tw_spool *spool, uint64_t journal, uint64_t from);
-/* Returns 1 and the next batch, which may begin before `from`; 0 if there is none now; or -ECANCELED if another reader
+/* Returns 1 and the next batch, the first ones of which may have rows before `from`; 0 if there is none now; or -ECANCELED if another reader
  * has replaced this one. */
 int tw_spool_read(struct tw_spool *spool, uint64_t reader, struct tw_spool_batch *ret);
 void tw_spool_close(struct tw_spool *spool, uint64_t reader);

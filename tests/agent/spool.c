@@ -36,6 +36,7 @@ struct fixture {
 	uint64_t n;	  /* rows read */
 	uint64_t lost;	  /* losses reported */
 	uint64_t skipped; /* values missing between rows */
+	uint64_t defined; /* names that batches defined */
 };
 
 static void begin(struct fixture *f, uint64_t bytes_max, bool disk)
@@ -127,6 +128,7 @@ static int read_batch(struct fixture *f, uint64_t from)
 	assert_int_equal(tw_event_reader_take(&f->rows, response->events), 0);
 	assert_int_equal(batch.journal, f->rows.journal);
 	assert_int_equal(batch.first, response->events->first);
+	f->defined += response->events->n_names;
 	tapwall__v1__response__free_unpacked(response, NULL);
 	take_rows(f, from);
 	return 1;
@@ -235,10 +237,52 @@ static void test_continues(void **state)
 	assert_int_equal(f->lost + f->skipped, 0);
 	/* A position that does not exist yet. */
 	open_at(f, f->journal, UINT64_MAX);
-	assert_int_equal(read_batch(f, 0), 0);
 	add(f, 1);
-	read_all(f, 0);
+	read_all(f, f->next);
 	assert_int_equal(f->n, 1);
+	assert_int_equal(f->lost + f->skipped, 0);
+}
+
+/* A chunk defines each of its 300 names once. A reader that begins in the middle of a chunk, or after all rows were
+ * acknowledged, knows all names, too. */
+static void test_names(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, 64 * MIB, false);
+	open_at(f, 0, 0);
+	add(f, 4 * ROWS_PER_MIB);
+	read_all(f, 0);
+	assert_int_equal(f->defined % 300, 0);
+	assert_in_range(f->defined / 300, 2, 8);
+	assert_int_equal(tw_spool_ack(f->spool, f->journal, f->next), 0);
+	add(f, 500);
+	open_at(f, f->journal, f->next);
+	read_all(f, f->next);
+	assert_int_equal(f->n, 500);
+	f->last -= 50;
+	open_at(f, f->journal, f->next - 50);
+	read_all(f, f->next - 50);
+	assert_int_equal(f->n, 50);
+	assert_int_equal(f->lost + f->skipped, 0);
+}
+
+/* After the dictionary was rebuilt, the same ids mean other names. */
+static void test_rebuilt(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, 8 * MIB, false);
+	open_at(f, 0, 0);
+	add(f, 450);
+	read_all(f, 0);
+	add(f, 20);
+	tw_spool_seal(f->spool);
+	tw_dictionary_clear(&f->names);
+	tw_dictionary_intern(&f->names, "another");
+	add(f, 450);
+	read_all(f, 0);
+	assert_int_equal(f->n, 920);
 }
 
 /* Beyond the bound, the oldest rows are dropped, and the reader learns how many. */
@@ -484,6 +528,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FIXTURE(test_acks),
 		WITH_FIXTURE(test_continues),
+		WITH_FIXTURE(test_names),
+		WITH_FIXTURE(test_rebuilt),
 		WITH_FIXTURE(test_overflow),
 		WITH_FIXTURE(test_disk),
 		WITH_FIXTURE(test_restart),

@@ -89,9 +89,9 @@ static void print_rows(uint64_t max)
 	for (size_t i = 0; i < reader.n && n < max; i++) {
 		const struct tw_event_row *row = &reader.rows[i];
 
-		lost += row->lost_before;
 		if (reader.journal == began_journal && row->number < began)
 			continue;
+		lost += row->lost_before;
 		n++;
 		printf("%s %u %u %s %s %s %llu %llu %llu %llu .\n", kinds[row->kind % 5],
 			row->from_port, row->to_port, text_of(row->out_port), text_of(row->in_port),
