@@ -19,7 +19,9 @@
 #include "agent/publish/apply.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/publish.h"
+#include "agent/publish/quarantine.h"
 #include "agent/publish/resume.h"
+#include "agent/state/present.h"
 #include "agent/state/saved.h"
 #include "agent/state/staged.h"
 #include "agent/turn.h"
@@ -413,11 +415,7 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 		}
 		agent->enforcement.generation = saved.generation;
 		tw_kept_load(&agent->enforcement);
-		if (!tw_quarantines_load(&agent->quarantines, agent->enforcement.store))
-			tw_degraded_begin(&agent->enforcement.degraded, TW_DEGRADED_QUARANTINE,
-				"%s in the state directory is damaged: workloads that were in quarantine are "
-				"free; repeat tapwall quarantine",
-				TW_STORE_QUARANTINE);
+		tw_quarantine_load(&agent->enforcement);
 		ret = open_host(agent, err);
 	}
 	if (!ret) {
@@ -563,6 +561,8 @@ int tw_daemon_release(const struct tw_agent_options *options)
 		tw_spool_remove(spool_dir);
 		free(spool_dir);
 	}
+	tw_present_note(store, TW_STORE_POLICY, 0, NULL);
+	tw_present_note(store, TW_STORE_CONFIRM, 0, NULL);
 	tw_store_remove(store);
 	return 0;
 }

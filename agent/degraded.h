@@ -8,7 +8,8 @@
 enum tw_degraded {
 	TW_DEGRADED_STORE,	/* the state directory cannot be written */
 	TW_DEGRADED_POLICY,	/* the text of the policy in force is unknown */
-	TW_DEGRADED_QUARANTINE, /* the list of quarantines was damaged at the start */
+	TW_DEGRADED_QUARANTINE, /* the list of quarantines was lost before the start */
+	TW_DEGRADED_CONFIRM,	/* the policy to return to was lost before the start */
 	TW_DEGRADED__MAX
 };
 

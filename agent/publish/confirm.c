@@ -7,6 +7,7 @@
 
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
+#include "agent/state/present.h"
 #include "agent/state/sealed.h"
 #include "agent/state/store.h"
 #include "base/alloc.h"
@@ -58,15 +59,42 @@ void tw_confirm_load(struct tw_enforcement *enforcement)
 			(uint64_t)json_integer_value(json_object_get(root, "file_mark"))))
 		enforcement->confirm->pending = true;
 	json_decref(root);
+	if (!enforcement->confirm->pending &&
+		tw_present_number(enforcement->store, TW_STORE_CONFIRM))
+		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_CONFIRM,
+			"%s in the state directory is missing or damaged: the policy before the last one cannot be put in force again; apply one",
+			TW_STORE_CONFIRM);
 }
 
 static void delete_file(struct tw_enforcement *enforcement)
 {
 	struct tw_err err = {0};
 
+	/* If this fails, the next start reports the file as missing, which does no harm. */
+	tw_present_note(enforcement->store, TW_STORE_CONFIRM, 0, NULL);
+	tw_degraded_end(&enforcement->degraded, TW_DEGRADED_CONFIRM);
 	if (tw_store_delete(enforcement->store, TW_STORE_CONFIRM, &err) < 0)
 		tw_log(TW_LOG_ERR, "%s: %s; delete it, or the next start returns to an old policy",
 			err.place, err.text);
+}
+
+static int write_file(struct tw_enforcement *enforcement, struct tw_err *err)
+{
+	const struct tw_confirm *confirm = enforcement->confirm;
+	int ret = tw_sealed_write(enforcement->store, TW_STORE_CONFIRM,
+		json_pack("{s:s#, s:s, s:I}", "text", confirm->text, confirm->len, "source",
+			confirm->source, "file_mark", (json_int_t)confirm->file_mark),
+		err);
+
+	return ret ? ret : tw_present_note(enforcement->store, TW_STORE_CONFIRM, 1, err);
+}
+
+void tw_confirm_rewrite(struct tw_enforcement *enforcement)
+{
+	struct tw_err err = {0};
+
+	if (enforcement->confirm->pending && write_file(enforcement, &err) < 0)
+		tw_log(TW_LOG_ERR, "%s: %s", err.place, err.text);
 }
 
 int tw_confirm_begin(struct tw_enforcement *enforcement, struct tw_err *err)
@@ -84,10 +112,7 @@ int tw_confirm_begin(struct tw_enforcement *enforcement, struct tw_err *err)
 		confirm, inforce->text, inforce->text_len, inforce->source, inforce->file_mark);
 	if (ret < 0)
 		return tw_err_set(err, ret, "confirm", NULL, "out of memory");
-	ret = tw_sealed_write(enforcement->store, TW_STORE_CONFIRM,
-		json_pack("{s:s#, s:s, s:I}", "text", inforce->text, inforce->text_len, "source",
-			inforce->source, "file_mark", (json_int_t)inforce->file_mark),
-		err);
+	ret = write_file(enforcement, err);
 	if (ret < 0)
 		drop_previous(confirm);
 	return ret;
@@ -112,6 +137,8 @@ void tw_confirm_settle(struct tw_enforcement *enforcement, uint32_t seconds, int
 			enforcement->inforce->source, seconds, confirm->source);
 	} else if (confirm->pending) {
 		drop_previous(confirm);
+		delete_file(enforcement);
+	} else if (enforcement->degraded.text[TW_DEGRADED_CONFIRM][0]) {
 		delete_file(enforcement);
 	}
 }

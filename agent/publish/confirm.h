@@ -51,6 +51,8 @@ int tw_confirm_begin(struct tw_enforcement *enforcement, struct tw_err *err);
 void tw_confirm_settle(struct tw_enforcement *enforcement, uint32_t seconds, int result);
 /* Keeps the policy in force. Returns 0, or -ENOENT with `err` filled if it need not be confirmed. */
 int tw_confirm_keep(struct tw_enforcement *enforcement, struct tw_err *err);
+/* Writes confirm.json again, after another program has changed it. */
+void tw_confirm_rewrite(struct tw_enforcement *enforcement);
 /* True if the previous policy must be put in force now. */
 bool tw_confirm_is_over(const struct tw_confirm *confirm);
 /* Called if the previous policy could not be put in force. Schedules another attempt. */

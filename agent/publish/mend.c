@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "agent/ports/host.h"
+#include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/kept.h"
 #include "agent/state/images.h"
+#include "agent/state/quarantines.h"
 #include "agent/state/store.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -53,6 +55,15 @@ static void write_again(struct tw_enforcement *enforcement, const char *name)
 		enforcement->images->changed = true;
 	} else if (!strcmp(name, TW_STORE_LEASES)) {
 		tw_kept_rewrite(enforcement->kept);
+	} else if (!strcmp(name, TW_STORE_QUARANTINE)) {
+		enforcement->quarantines->unsaved = true;
+	} else if (!strcmp(name, TW_STORE_CONFIRM)) {
+		tw_confirm_rewrite(enforcement);
+	} else if (!strcmp(name, TW_STORE_PRESENT)) {
+		enforcement->quarantines->unsaved = true;
+		enforcement->unstaged = enforcement->inforce != NULL;
+		enforcement->restage_ns = 0;
+		tw_confirm_rewrite(enforcement);
 	}
 }
 

@@ -21,6 +21,7 @@
 #include "agent/publish/mend.h"
 #include "agent/publish/plan.h"
 #include "agent/state/images.h"
+#include "agent/state/present.h"
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
 #include "agent/state/policy_file.h"
@@ -487,6 +488,9 @@ static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 			"the policy is in force, but not saved: %s", err.text);
 	if (!failed && enforcement->unkept)
 		tw_log(TW_LOG_INFO, "the policy in force is saved now");
+	/* If the note fails, the next policy's is tried. */
+	if (!failed)
+		tw_present_note(enforcement->store, TW_STORE_POLICY, 1, NULL);
 	enforcement->unkept = failed;
 	tw_publish_store_works(enforcement);
 }

@@ -2,10 +2,12 @@
 #include "agent/publish/quarantine.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "agent/ports/host.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/publish.h"
 #include "base/clean.h"
@@ -21,8 +23,11 @@ static uint64_t unix_s(void)
 
 /* ---- transactions ---- */
 
+/* The file may have been written: its number stays, and it is written again. */
 static void restore_list(struct tw_quarantines *all, struct tw_quarantines *old)
 {
+	old->number = all->number;
+	old->unsaved = true;
 	tw_quarantines_done(all);
 	*all = *old;
 	*old = (struct tw_quarantines){0};
@@ -37,13 +42,10 @@ static int shut_ports(struct tw_enforcement *enforcement, struct tw_quarantines 
 	struct tw_quarantines *all = enforcement->quarantines;
 	int ret = tw_publish_refresh(enforcement, err);
 
-	if (ret) {
+	if (ret)
 		keep = false;
-	} else {
+	else
 		ret = tw_quarantines_save(all, enforcement->store, err);
-		tw_vec_foreach (&all->list, q)
-			q->unsaved |= ret < 0;
-	}
 	if (ret && !keep) {
 		restore_list(all, old);
 		tw_publish_refresh(enforcement, NULL);
@@ -59,15 +61,11 @@ static int open_ports(
 {
 	struct tw_quarantines *all = enforcement->quarantines;
 	int ret = tw_quarantines_save(all, enforcement->store, err);
-	bool saved = !ret;
 
 	if (!ret)
 		ret = tw_publish_refresh(enforcement, err);
-	if (ret) {
+	if (ret)
 		restore_list(all, old);
-		tw_vec_foreach (&all->list, q)
-			q->unsaved |= saved;
-	}
 	tw_quarantines_done(old);
 	return ret;
 }
@@ -119,6 +117,20 @@ int tw_quarantine_add(struct tw_enforcement *enforcement, const struct tw_quaran
 	return 0;
 }
 
+/* Drops the rows of a lost list that have ports of a row. */
+static void drop_lost(struct tw_quarantines *all, const struct tw_quarantine *row)
+{
+	for (size_t i = all->list.n; i-- > 0;) {
+		struct tw_quarantine *q = &all->list.at[i];
+
+		for (size_t k = 0; k < TW_QUARANTINE_PORTS && q->lost; k++)
+			if (row->ports[k][0] && !strcmp(row->ports[k], q->ports[0])) {
+				tw_quarantines_drop(all, q);
+				break;
+			}
+	}
+}
+
 int tw_quarantine_lift(struct tw_enforcement *enforcement, const char *workload, const char *who,
 	struct tw_err *err)
 {
@@ -140,8 +152,12 @@ int tw_quarantine_lift(struct tw_enforcement *enforcement, const char *workload,
 		snprintf(slow->ended_by, sizeof(slow->ended_by), "%s", who);
 		all->n_ended++;
 	}
-	if (here)
+	if (here) {
+		const struct tw_quarantine copy = *here;
+
 		tw_quarantines_drop(all, here);
+		drop_lost(all, &copy);
+	}
 	ret = open_ports(enforcement, &old, err);
 	if (!ret)
 		tw_log(TW_LOG_WARNING, "workload %s is no longer in quarantine, by %s%s", workload,
@@ -164,13 +180,11 @@ static int begin_all(struct tw_enforcement *enforcement, const struct tw_quarant
 	size_t n, struct tw_err *err)
 {
 	struct tw_quarantines *all = enforcement->quarantines, old;
-	bool changed = false;
+	bool changed = all->unsaved;
 	int ret = 0;
 
 	if (tw_quarantines_copy(all, &old))
 		return no_memory(err);
-	tw_vec_foreach (&all->list, q)
-		changed |= q->unsaved && q->change;
 	for (size_t i = 0; i < n && !ret; i++) {
 		const struct tw_quarantine *row = &changes[i].row;
 
@@ -250,11 +264,30 @@ static void end_overdue(struct tw_enforcement *enforcement, uint64_t now)
 	tw_log(TW_LOG_INFO, "the time of quarantines is over: %zu remain", all->list.n);
 }
 
+void tw_quarantine_load(struct tw_enforcement *enforcement)
+{
+	struct tw_quarantines *all = enforcement->quarantines;
+	const char *wrong = tw_quarantines_load(all, enforcement->store);
+	char name[IFNAMSIZ];
+
+	if (!wrong)
+		return;
+	tw_vec_foreach (&enforcement->host->adopted, adopted)
+		if (adopted->entry.flags & TW_PORT_F_QUARANTINED &&
+			if_indextoname(adopted->ifindex, name) &&
+			tw_quarantines_keep_port(all, name))
+			tw_log(TW_LOG_ERR, "out of memory: port %s is NOT in quarantine", name);
+	all->unsaved |= all->list.n > 0;
+	tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_QUARANTINE,
+		"%s in the state directory %s: ports that are in quarantine stay so; repeat tapwall quarantine for other workloads",
+		TW_STORE_QUARANTINE, wrong);
+}
+
 void tw_quarantine_tick(struct tw_enforcement *enforcement)
 {
 	struct tw_quarantines *all = enforcement->quarantines;
 	uint64_t now = unix_s();
-	bool unsaved = false, overdue = false;
+	bool unsaved = all->unsaved, overdue = false;
 
 	tw_vec_foreach (&all->list, q) {
 		unsaved |= q->unsaved;

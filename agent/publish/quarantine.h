@@ -43,5 +43,8 @@ struct tw_quarantine_change {
 int tw_quarantine_change(struct tw_enforcement *enforcement,
 	const struct tw_quarantine_change *changes, size_t n, struct tw_err *err);
 
+/* Reads the list of an earlier agent. If it was lost, the ports that the kernel has in quarantine stay so, and
+ * the host is degraded. */
+void tw_quarantine_load(struct tw_enforcement *enforcement);
 /* Lifts the quarantines whose time is over. */
 void tw_quarantine_tick(struct tw_enforcement *enforcement);

@@ -9,6 +9,7 @@
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
 #include "agent/state/policy_file.h"
+#include "agent/state/present.h"
 #include "agent/state/staged.h"
 #include "agent/state/store.h"
 #include "base/clock.h"
@@ -82,7 +83,8 @@ static int load_saved(struct tw_enforcement *enforcement, const struct tw_saved_
 
 	if (!ret && !is_believed(enforcement, text, len))
 		ret = -ESTALE;
-	if (ret < 0 && (ret == -ESTALE || enforcement->found.text))
+	if (ret < 0 && (ret == -ESTALE || enforcement->found.text ||
+			       tw_present_number(enforcement->store, TW_STORE_POLICY)))
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
 			"%s in the state directory %s; the enforced policy stays: apply the policy again",
 			TW_STORE_POLICY,
@@ -115,6 +117,16 @@ static bool may_pass(int ret)
 	       ret == -EMFILE || ret == -ENFILE;
 }
 
+/* Returns the name of a lost file that told which policy was in force, or NULL. */
+static const char *find_lost(const struct tw_enforcement *enforcement)
+{
+	if (!tw_present_number(enforcement->store, TW_STORE_POLICY))
+		return NULL;
+	if (!tw_store_has(enforcement->store, TW_STORE_POLICY))
+		return TW_STORE_POLICY;
+	return tw_store_has(enforcement->store, TW_STORE_RULES) ? NULL : TW_STORE_RULES;
+}
+
 void tw_resume_again(struct tw_enforcement *enforcement)
 {
 	if (!enforcement->reapply_ns || tw_clock_ns() < enforcement->reapply_ns ||
@@ -129,6 +141,7 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 {
 	const char *path = enforcement->host->options->policy;
 	uint64_t file = tw_policy_file_mark(enforcement->policy_file, path);
+	const char *lost = find_lost(enforcement);
 	struct tw_saved_given given;
 	int ret = 0;
 	bool same;
@@ -140,8 +153,13 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 	same = file && file == given.mark;
 	if (path && !same && (!file || file != given.file_mark)) {
 		ret = apply_file(enforcement);
-		if (!ret)
+		if (!ret) {
+			if (lost)
+				tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_POLICY,
+					"%s in the state directory was missing: %s is in force now, and may be older than the policy before; apply one",
+					lost, path);
 			return;
+		}
 		/* A mark that differs from the file's makes the next start try the file again. */
 		given.file_mark = given.file_mark ? given.file_mark : 1;
 	} else if (path && !same) {

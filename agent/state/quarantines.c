@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "agent/state/present.h"
 #include "agent/state/sealed.h"
 #include "base/log.h"
 
@@ -22,15 +24,17 @@ static json_t *pack_ports(const struct tw_quarantine *q)
 
 static json_t *pack_row(const struct tw_quarantine *q)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o}", "workload", q->workload,
-		"reason", q->reason, "who", q->who, "since", (json_int_t)q->since_s, "until",
-		(json_int_t)q->until_s, "change", (json_int_t)q->change, "ended",
-		(json_int_t)q->ended_s, "ended_by", q->ended_by, "ports", pack_ports(q));
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:o}", "workload",
+		q->workload, "reason", q->reason, "who", q->who, "since", (json_int_t)q->since_s,
+		"until", (json_int_t)q->until_s, "change", (json_int_t)q->change, "ended",
+		(json_int_t)q->ended_s, "ended_by", q->ended_by, "lost", q->lost, "ports",
+		pack_ports(q));
 }
 
 int tw_quarantines_save(
 	struct tw_quarantines *quarantines, struct tw_store *store, struct tw_err *err)
 {
+	uint64_t number = quarantines->number + 1;
 	json_t *list = json_array();
 	int ret;
 
@@ -39,8 +43,14 @@ int tw_quarantines_save(
 			json_decref(list);
 			return tw_store_no_memory(store, err);
 		}
-	ret = tw_sealed_write(
-		store, TW_STORE_QUARANTINE, json_pack("{s:o}", "quarantines", list), err);
+	ret = tw_sealed_write(store, TW_STORE_QUARANTINE,
+		json_pack("{s:I, s:o}", "number", (json_int_t)number, "quarantines", list), err);
+	/* An empty list may be missing. */
+	if (!ret)
+		ret = tw_present_note(
+			store, TW_STORE_QUARANTINE, quarantines->list.n ? number : 0, err);
+	quarantines->number = number;
+	quarantines->unsaved = ret < 0;
 	tw_vec_foreach (&quarantines->list, q)
 		q->unsaved &= ret < 0;
 	return ret;
@@ -71,6 +81,7 @@ static struct tw_quarantine unpack_row(const json_t *row)
 	copy_text(q.reason, sizeof(q.reason), row, "reason");
 	copy_text(q.who, sizeof(q.who), row, "who");
 	copy_text(q.ended_by, sizeof(q.ended_by), row, "ended_by");
+	q.lost = json_is_true(json_object_get(row, "lost"));
 	json_array_foreach (json_object_get(row, "ports"), i, port)
 		if (json_is_string(port))
 			tw_quarantines_note(&q, json_string_value(port));
@@ -78,11 +89,12 @@ static struct tw_quarantine unpack_row(const json_t *row)
 	return q;
 }
 
-bool tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store)
+const char *tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store)
 {
+	uint64_t wanted = tw_present_number(store, TW_STORE_QUARANTINE);
 	json_t *root = tw_sealed_read_any(store, TW_STORE_QUARANTINE), *row;
+	const char *wrong = NULL;
 	size_t i;
-	bool usable;
 
 	json_array_foreach (json_object_get(root, "quarantines"), i, row) {
 		struct tw_quarantine q = unpack_row(row);
@@ -93,9 +105,17 @@ bool tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *st
 			tw_log(TW_LOG_ERR, "out of memory: workload %s is NOT in quarantine",
 				q.workload);
 	}
-	usable = root || !tw_store_has(store, TW_STORE_QUARANTINE);
+	quarantines->number = number_of(root, "number");
+	if (!root && tw_store_has(store, TW_STORE_QUARANTINE))
+		wrong = "is damaged";
+	else if (!root && wanted)
+		wrong = "is missing";
+	else if (quarantines->number < wanted)
+		wrong = "is older than the last one";
+	if (quarantines->number < wanted)
+		quarantines->number = wanted;
 	json_decref(root);
-	return usable;
+	return wrong;
 }
 
 void tw_quarantines_done(struct tw_quarantines *quarantines)
@@ -117,9 +137,25 @@ struct tw_quarantine *tw_quarantines_find(
 	const struct tw_quarantines *quarantines, const char *workload, const char *port)
 {
 	tw_vec_foreach (&quarantines->list, q)
-		if (!q->ended_s && (workload ? !strcmp(q->workload, workload) : has_port(q, port)))
+		if (!q->ended_s && (workload && !q->lost ? !strcmp(q->workload, workload)
+							 : port && has_port(q, port)))
 			return q;
 	return NULL;
+}
+
+int tw_quarantines_keep_port(struct tw_quarantines *quarantines, const char *port)
+{
+	struct tw_quarantine q = {.reason = "the list of quarantines was lost",
+		.who = "unknown",
+		.since_s = (uint64_t)time(NULL),
+		.lost = true};
+
+	tw_vec_foreach (&quarantines->list, row)
+		if (has_port(row, port))
+			return 0;
+	snprintf(q.workload, sizeof(q.workload), "%s", port);
+	tw_quarantines_note(&q, port);
+	return tw_vec_push(&quarantines->list, q);
 }
 
 /* ---- rows ---- */
@@ -154,8 +190,10 @@ void tw_quarantines_drop(struct tw_quarantines *quarantines, struct tw_quarantin
 
 int tw_quarantines_copy(const struct tw_quarantines *quarantines, struct tw_quarantines *ret)
 {
-	struct tw_quarantines copy = {.n_ended = quarantines->n_ended};
+	struct tw_quarantines copy = *quarantines;
 
+	copy.list.at = NULL;
+	copy.list.n = copy.list.max = 0;
 	tw_vec_foreach (&quarantines->list, q)
 		if (tw_vec_push(&copy.list, *q) < 0) {
 			tw_quarantines_done(&copy);

@@ -35,15 +35,22 @@ struct tw_quarantine {
 	 * the slow path does not begin it again. */
 	uint64_t ended_s; /* Unix time; 0: in force */
 	char ended_by[64];
+	/* The file was lost, and the kernel has `ports[0]` in quarantine. `workload` is its name. */
+	bool lost;
 };
 
 struct tw_quarantines {
 	TW_VEC(struct tw_quarantine) list;
 	uint64_t n_ended; /* rows ended at this host since the agent started */
+	uint64_t number;  /* of the file's contents; grows with each write */
+	bool unsaved;	  /* the file differs from the list */
 };
 
-/* Reads quarantine.json. False if it exists and cannot be used. */
-bool tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store);
+/* Reads quarantine.json. Returns NULL, or what is wrong: "is missing", "is damaged", or "is older than
+ * the last one"; the rows of an older one are taken. */
+const char *tw_quarantines_load(struct tw_quarantines *quarantines, struct tw_store *store);
+/* Adds a row for a port that the kernel has in quarantine, if no row has it. Returns 0 or -ENOMEM. */
+int tw_quarantines_keep_port(struct tw_quarantines *quarantines, const char *port);
 /* Writes quarantine.json. Returns 0, or a negative errno with `err` filled. */
 int tw_quarantines_save(
 	struct tw_quarantines *quarantines, struct tw_store *store, struct tw_err *err);

@@ -15,7 +15,8 @@
 #define FILE_MAX (64u << 20)
 
 static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS,
-	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_CONFIRM, TW_STORE_QUARANTINE, TW_STORE_LOCK};
+	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_CONFIRM, TW_STORE_QUARANTINE, TW_STORE_PRESENT,
+	TW_STORE_LOCK};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
 /* Facts that show whether a file was changed. */
@@ -149,7 +150,8 @@ void tw_store_remove(struct tw_store *store)
 	tw_store_unstage(store);
 	for (size_t i = 0; i < N_FILES; i++)
 		if (strcmp(files[i], TW_STORE_LEASES) != 0 &&
-			strcmp(files[i], TW_STORE_QUARANTINE) != 0)
+			strcmp(files[i], TW_STORE_QUARANTINE) != 0 &&
+			strcmp(files[i], TW_STORE_PRESENT) != 0)
 			unlinkat(store->dir_fd, files[i], 0);
 	rmdir(store->path);
 }

@@ -8,6 +8,7 @@
  *             leases.json   addresses assigned by DHCP (kept.h); never deleted with the others
  *             confirm.json  the policy to return to while the one in force is not confirmed (confirm.h)
  *             quarantine.json  workloads in quarantine (quarantine.h); never deleted with the others
+ *             present.json  which of these files must exist (present.h)
  *             lock          held while an agent runs; has its process id
  *             *.new         staged contents of one of these files
  * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the directory). The
@@ -37,6 +38,7 @@
 #define TW_STORE_LEASES	    "leases.json"
 #define TW_STORE_CONFIRM    "confirm.json"
 #define TW_STORE_QUARANTINE "quarantine.json"
+#define TW_STORE_PRESENT    "present.json"
 #define TW_STORE_LOCK	    "lock"
 
 struct tw_store;
@@ -46,8 +48,8 @@ struct tw_store;
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
 void tw_store_free(struct tw_store *store);
 TW_DEFINE_AUTO(tw_store)
-/* Deletes all files except leases.json, which is kept because guests keep running, and the
- * directory if it is then empty. */
+/* Deletes all files except leases.json and quarantine.json, which are kept because guests keep running,
+ * and the directory if it is then empty. */
 void tw_store_remove(struct tw_store *store);
 
 /* Sets the random mark of the kernel's maps, which the .json files must have. */

@@ -27,7 +27,7 @@ static void open_store(struct fixture *f)
 	f->list = (struct tw_quarantines){0};
 	f->enforcement = (struct tw_enforcement){.quarantines = &f->list};
 	assert_int_equal(tw_store_open(f->folder, &f->enforcement.store, &err), 0);
-	assert_true(tw_quarantines_load(&f->list, f->enforcement.store));
+	assert_null(tw_quarantines_load(&f->list, f->enforcement.store));
 }
 
 static void close_store(struct fixture *f)
@@ -45,12 +45,15 @@ static void set_up(struct fixture *f)
 
 static void tear_down(struct fixture *f)
 {
+	static const char *const kept[] = {TW_STORE_QUARANTINE, TW_STORE_PRESENT};
 	char path[128];
 
 	tw_store_remove(f->enforcement.store);
 	close_store(f);
-	snprintf(path, sizeof(path), "%s/%s", f->folder, TW_STORE_QUARANTINE);
-	unlink(path);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->folder, kept[i]);
+		unlink(path);
+	}
 	rmdir(f->folder);
 }
 
@@ -197,6 +200,116 @@ static void the_list_is_bounded(void **state)
 	tear_down(&f);
 }
 
+static void forget_file(struct fixture *f, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+static const char *load_again(struct fixture *f)
+{
+	struct tw_err err = {0};
+
+	f->list = (struct tw_quarantines){0};
+	f->enforcement = (struct tw_enforcement){.quarantines = &f->list};
+	assert_int_equal(tw_store_open(f->folder, &f->enforcement.store, &err), 0);
+	return tw_quarantines_load(&f->list, f->enforcement.store);
+}
+
+static void a_file_that_is_gone_is_missed(void **state)
+{
+	struct fixture f;
+
+	set_up(&f);
+	add_here(&f, "w1");
+	close_store(&f);
+	forget_file(&f, TW_STORE_QUARANTINE);
+	assert_string_equal(load_again(&f), "is missing");
+	/* It is missed until there is another list. */
+	close_store(&f);
+	assert_string_equal(load_again(&f), "is missing");
+	add_here(&f, "w2");
+	close_store(&f);
+	assert_null(load_again(&f));
+	assert_true(is_shut(&f, "w2"));
+	tear_down(&f);
+}
+
+static void an_empty_list_is_not_missed(void **state)
+{
+	struct tw_err err = {0};
+	struct fixture f;
+
+	set_up(&f);
+	add_here(&f, "w1");
+	assert_int_equal(tw_quarantine_lift(&f.enforcement, "w1", "bob", &err), 0);
+	close_store(&f);
+	forget_file(&f, TW_STORE_QUARANTINE);
+	assert_null(load_again(&f));
+	tear_down(&f);
+}
+
+static void an_older_file_is_noticed(void **state)
+{
+	struct fixture f;
+	char *text = NULL;
+	size_t len = 0;
+
+	set_up(&f);
+	add_here(&f, "w1");
+	assert_int_equal(tw_store_read(f.enforcement.store, TW_STORE_QUARANTINE, &text, &len), 0);
+	add_here(&f, "w2");
+	assert_int_equal(
+		tw_store_write(f.enforcement.store, TW_STORE_QUARANTINE, text, len, NULL), 0);
+	free(text);
+	close_store(&f);
+	assert_string_equal(load_again(&f), "is older than the last one");
+	assert_true(is_shut(&f, "w1"));
+	add_here(&f, "w2");
+	close_store(&f);
+	assert_null(load_again(&f));
+	tear_down(&f);
+}
+
+static void a_damaged_note_of_the_files_frees_nothing(void **state)
+{
+	struct fixture f;
+
+	set_up(&f);
+	add_here(&f, "w1");
+	assert_int_equal(tw_store_write(f.enforcement.store, TW_STORE_PRESENT, "{}", 2, NULL), 0);
+	close_store(&f);
+	assert_null(load_again(&f));
+	assert_true(is_shut(&f, "w1"));
+	close_store(&f);
+	forget_file(&f, TW_STORE_QUARANTINE);
+	assert_string_equal(load_again(&f), "is missing");
+	tear_down(&f);
+}
+
+static void a_port_of_a_lost_list_stays_shut(void **state)
+{
+	struct tw_err err = {0};
+	struct fixture f;
+
+	set_up(&f);
+	assert_int_equal(tw_quarantines_keep_port(&f.list, "tap1"), 0);
+	assert_int_equal(tw_quarantines_keep_port(&f.list, "tap1"), 0);
+	assert_int_equal(f.list.list.n, 1);
+	assert_non_null(tw_quarantines_find(&f.list, "w1", "tap1"));
+	assert_null(tw_quarantines_find(&f.list, "tap1", "tap2"));
+	add_here(&f, "w1");
+	tw_quarantines_note(tw_quarantines_row(&f.list, "w1", false), "tap1");
+	close_store(&f);
+	open_store(&f);
+	assert_non_null(tw_quarantines_find(&f.list, "w9", "tap1"));
+	assert_int_equal(tw_quarantine_lift(&f.enforcement, "tap1", "bob", &err), 0);
+	assert_null(tw_quarantines_find(&f.list, "w9", "tap1"));
+	tear_down(&f);
+}
+
 static void what_is_over_ends_at_once(void **state)
 {
 	struct fixture f;
@@ -225,6 +338,11 @@ int main(void)
 		cmocka_unit_test(a_restart_keeps_all),
 		cmocka_unit_test(the_port_of_a_workload_that_is_gone_stays_shut),
 		cmocka_unit_test(the_list_is_bounded),
+		cmocka_unit_test(a_file_that_is_gone_is_missed),
+		cmocka_unit_test(an_empty_list_is_not_missed),
+		cmocka_unit_test(an_older_file_is_noticed),
+		cmocka_unit_test(a_damaged_note_of_the_files_frees_nothing),
+		cmocka_unit_test(a_port_of_a_lost_list_stays_shut),
 		cmocka_unit_test(what_is_over_ends_at_once),
 	};
 

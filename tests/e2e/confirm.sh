@@ -83,4 +83,35 @@ stop_agent TERM
 start_agent
 check "the next start changes nothing" source_is old.yaml
 check "and returns to nothing" status_has '.confirmation == null'
+
+check "a policy waits" tapwall apply --confirm 10m "$lab/new.yaml"
+stop_agent KILL
+rm "$lab/state/confirm.json"
+start_agent
+check "what to return to was deleted: status says so" status_has '.degraded[0] | contains("confirm.json")'
+check "a policy for good" apply "$lab/old.yaml"
+check "ends that" status_has '.degraded == []'
+release_state() { # as a reboot does: what the kernel had is gone, the state directory is not
+	stop_agent TERM
+	cp -a "$lab/state" "$lab/kept"
+	release
+	rm -rf "$lab/state"
+	mv "$lab/kept" "$lab/state"
+}
+start_with_file() {
+	release_state
+	rm "$lab/state/$1"
+	start_agent --policy "$lab/new.yaml"
+}
+for file in policy.yaml rules.json; do
+	start_with_file $file
+	check "after a reboot without $file, another one's policy is in force: status says so" \
+		status_has ".degraded[0] | contains(\"$file\")"
+	check "a policy for good" apply "$lab/old.yaml"
+	check "ends that" status_has '.degraded == []'
+done
+release_state
+rm "$lab/state/policy.yaml"
+start_agent
+check "without any policy, too" status_has '.degraded[0] | contains("policy.yaml")'
 finish

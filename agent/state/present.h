@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* present.h: remembers in present.json which files the state directory must have.
+ *
+ * Why:        quarantines, and the policy to return to, are in no other place than their files. If
+ *             one was deleted, or replaced by an older copy, while no agent ran, this would look as
+ *             if it had never existed.
+ * Invariants: 1. A file is noted after it was written, and no longer noted before it is deleted: a
+ *                crash between the two causes no false alarm.
+ *             Test: tests/agent/present.c.
+ * Callers:    agent/state, agent/publish; one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/state/store.h"
+#include "base/err.h"
+
+/* Notes that a file exists whose contents have this number; 0: it need not exist any more. Returns 0,
+ * or a negative errno with `err` filled. */
+int tw_present_note(struct tw_store *store, const char *name, uint64_t number, struct tw_err *err);
+/* Returns the number that the contents of a file must have at least. 0: it need not exist. If
+ * present.json is damaged, returns 1. */
+uint64_t tw_present_number(struct tw_store *store, const char *name);
