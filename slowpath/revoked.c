@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "link/identity.h"
 
-#define FILE_NAME "revoked"
+#define FILE_NAME    "revoked"
+#define KEPT_END     ".kept"
+#define PATH_MAX_LEN (4096 + sizeof(KEPT_END))
 
 static int path_of(const char *folder, char *path, size_t max)
 {
@@ -37,6 +39,30 @@ static bool read_line(struct tw_revoked *revoked, const char *line)
 	return !tw_vec_push(&revoked->rows, row);
 }
 
+/* The name of the file that says that there is a list. */
+static void kept_path(const char *path, char *ret, size_t max)
+{
+	snprintf(ret, max, "%s" KEPT_END, path);
+}
+
+static bool is_kept(const char *path)
+{
+	char kept[PATH_MAX_LEN];
+
+	kept_path(path, kept, sizeof(kept));
+	return !access(kept, F_OK);
+}
+
+static int keep_list(const char *path)
+{
+	char kept[PATH_MAX_LEN];
+	tw_autofd int fd = -1;
+
+	kept_path(path, kept, sizeof(kept));
+	fd = open(kept, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 static bool read_list(struct tw_revoked *revoked)
 {
 	tw_auto_buf struct tw_buf text = {0};
@@ -45,7 +71,7 @@ static bool read_list(struct tw_revoked *revoked)
 
 	revoked->rows.n = 0;
 	if (access(revoked->path, F_OK) < 0 && errno == ENOENT)
-		return true;
+		return !is_kept(revoked->path);
 	if (tw_file_read(revoked->path, &text, &err) < 0)
 		return false;
 	for (char *line = text.len ? strtok_r(text.data, "\n", &rest) : NULL; line;
@@ -59,7 +85,8 @@ int tw_revoked_init(struct tw_revoked *revoked, const char *folder)
 {
 	int code;
 
-	*revoked = (struct tw_revoked){0};
+	/* No file has this number: the first look reads the list, also if it is missing. */
+	*revoked = (struct tw_revoked){.seen.st_ino = (ino_t)-1};
 	code = path_of(folder, revoked->path, sizeof(revoked->path));
 	if (!code)
 		tw_revoked_look(revoked);
@@ -74,9 +101,13 @@ void tw_revoked_done(struct tw_revoked *revoked)
 bool tw_revoked_look(struct tw_revoked *revoked)
 {
 	struct stat now = {0};
+	bool was_broken = revoked->broken;
 
 	if (stat(revoked->path, &now) < 0)
 		now = (struct stat){0};
+	/* A missing list may be given up. */
+	if (was_broken && !now.st_ino && !is_kept(revoked->path))
+		revoked->seen.st_ino = (ino_t)-1;
 	if (now.st_ino == revoked->seen.st_ino && now.st_size == revoked->seen.st_size &&
 		now.st_mtim.tv_sec == revoked->seen.st_mtim.tv_sec &&
 		now.st_mtim.tv_nsec == revoked->seen.st_mtim.tv_nsec)
@@ -85,8 +116,11 @@ bool tw_revoked_look(struct tw_revoked *revoked)
 	revoked->broken = !read_list(revoked);
 	if (revoked->broken)
 		tw_log(TW_LOG_ERR,
-			"%s is unreadable or has an invalid line; every agent is refused until it is repaired",
+			"%s is missing, unreadable or has an invalid line; every agent is refused until it is repaired",
 			revoked->path);
+	/* A list that an earlier version began. */
+	if (!revoked->broken && revoked->rows.n && !is_kept(revoked->path))
+		keep_list(revoked->path);
 	return true;
 }
 
@@ -116,7 +150,7 @@ static int append(const char *path, const char *name)
 	 * that root made. */
 	if (fd < 0 || write(fd, line, (size_t)len) != len || fsync(fd) < 0)
 		return errno ? -errno : -EIO;
-	return 0;
+	return keep_list(path);
 }
 
 int tw_revoked_add(const char *folder, const char *name)

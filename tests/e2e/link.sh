@@ -191,6 +191,10 @@ echo 'host-b not a time' >>"$slow/revoked"
 check "a list that cannot be read shuts all out" within 20 agents '.connected | not'
 sed -i '$d' "$slow/revoked"
 check "until it can" within 60 link_is connected
+mv "$slow/revoked" "$lab/revoked"
+check "so does one that was deleted" within 20 agents '.connected | not'
+mv "$lab/revoked" "$slow/revoked"
+check "until it is back" within 60 link_is connected
 
 check "every datagram came back" end "$udp"
 check "every TCP message came back" end "$tcp"
