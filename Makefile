@@ -75,7 +75,7 @@ test: $(BUILD)/with-tests deps-demo deps-test $(BUILD)/san/build.ninja
 	@tests/run-all $(BUILD)
 
 bench: deps-demo deps-bench all
-	$(call build,$(BUILD),bench demo)
+	$(call build,$(BUILD),bench demo appliance)
 	@bench/run
 
 install: all

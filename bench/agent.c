@@ -47,6 +47,16 @@ static int ports_protected(const char *socket)
 	return n;
 }
 
+int tw_bench_agent_deciders(const struct tw_bench_agent *agent)
+{
+	Tapwall__V1__Response *response = status_of(agent->socket);
+	int n = response ? (int)response->status->deciders : -1;
+
+	if (response)
+		tapwall__v1__response__free_unpacked(response, NULL);
+	return n;
+}
+
 bool tw_bench_agent_is_linked(const struct tw_bench_agent *agent)
 {
 	Tapwall__V1__Response *response = status_of(agent->socket);

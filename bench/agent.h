@@ -30,6 +30,8 @@ struct tw_bench_agent {
 
 /* Starts the agent. If it ends or refuses the policy, the error has the agent's message. */
 int tw_bench_agent_start(struct tw_bench_agent *agent, struct tw_err *err);
+/* Returns the number of deciders that have subscribed; negative while the agent does not answer. */
+int tw_bench_agent_deciders(const struct tw_bench_agent *agent);
 /* True if the agent is connected to its slow path. */
 bool tw_bench_agent_is_linked(const struct tw_bench_agent *agent);
 void tw_bench_agent_stop(struct tw_bench_agent *agent);

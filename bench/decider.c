@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* decider: the slow path of the system `tapwall-ask`.
+/* decider: the slow path of the systems `tapwall-ask` and `tapwall-ask-vm`.
  *
- *	tapwall-bench-decider SOCKET WINDOW    answers each question, until SIGTERM; prints "ready"
+ *	tapwall-bench-decider SOCKET WINDOW [AGENT]
+ *	                               answers each question, until SIGTERM; prints "ready". With AGENT, SOCKET
+ *	                               is that of tapwall-slowd, which passes the questions of AGENT on
  *
  * It allows connections to the benchmark's open ports and denies all others. It reads all questions that
  * wait, up to 256, and answers them in one message. An answer is for one connection and counts for one
  * second, as a run opens more connections than the agent stores answers.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +18,8 @@
 
 #define BATCH_MAX 256
 #define TTL_S	  1
+
+static const char *agent = "";
 
 static const char *verdict_of(const Tapwall__V1__Question *question)
 {
@@ -36,6 +41,7 @@ static int answer(
 	body.n_answers = n;
 	body.answers = list;
 	request.id = 2;
+	request.agent = (char *)(uintptr_t)agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_ANSWER;
 	request.answer = &body;
 	return tw_link_send(client, &request, err);
@@ -72,12 +78,15 @@ int main(int argc, char **argv)
 	struct tw_err err = {0};
 	int e;
 
-	if (argc != 3) {
-		fputs("usage: tapwall-bench-decider SOCKET WINDOW\n", stderr);
+	if (argc != 3 && argc != 4) {
+		fputs("usage: tapwall-bench-decider SOCKET WINDOW [AGENT]\n", stderr);
 		return 2;
 	}
+	if (argc == 4)
+		agent = argv[3];
 	body.window = (uint32_t)strtoul(argv[2], NULL, 10);
 	request.id = 1;
+	request.agent = (char *)(uintptr_t)agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_DECIDE;
 	request.decide = &body;
 	e = tw_link_connect(argv[1], &client, &err);

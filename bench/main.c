@@ -60,6 +60,10 @@ static const char usage[] =
 	"  --vm-kernel FILE --vm-image FILE --vm-accel kvm|tcg\n"
 	"                        Boot the virtual machine from these files\n"
 	"  --vm-why TEXT         Report this as the reason why there is no virtual machine\n"
+	"  --vm-khz N            Rate of the time stamp counter that emulated machines are told\n"
+	"  --appliance FILE --appliance-image FOLDER\n"
+	"                        Boot the service VM by this tapwall-appliance, from this image\n"
+	"  --appliance-why TEXT  Report this as the reason why there is no service VM\n"
 	"  --vm-rules N          Skip the virtual machine for longer lists\n";
 
 /* Formats a count as in the names of scenarios: 100, 10k, 1M. */
@@ -312,6 +316,10 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"vm-image", &files->vm_image},
 		{"vm-accel", &files->vm_accel},
 		{"vm-why", &files->vm_why},
+		{"vm-khz", &files->vm_khz},
+		{"appliance", &files->appliance},
+		{"appliance-image", &files->appliance_image},
+		{"appliance-why", &files->appliance_why},
 		{"output", &options.output},
 		{"systems", &options.systems},
 		{"rules", &options.rules},

@@ -21,8 +21,14 @@ def figure($what; $must; $aim; $got):
 	(if $got == null then "not measured | –"
 	 else "\($got | if fabs > 10 then round else round3 end) | \(if $got > $must then "**no**" elif $aim == null or $got > $aim then "yes" else "yes, and the aim" end)" end) + " |";
 
+# The same for a figure that must not be smaller than the bound.
+def floor_figure($what; $must; $aim; $got):
+	"| \($what) | ≥ \($must) | ≥ \($aim) | " +
+	(if $got == null then "not measured | –"
+	 else "\($got | short) | \(if $got < $must then "**no**" elif $got < $aim then "yes" else "yes, and the aim" end)" end) + " |";
+
 def systems: [.rows[].system] | unique
-	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "tapwall-slowd", "tapwall-ask", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
+	| sorted_by(["bare", "tapwall", "tapwall-vswitch", "tapwall-slowd", "tapwall-ask", "tapwall-ask-vm", "nft", "nft-fwbr", "ovs", "vm-bridge-netns", "vm-bridge"]);
 
 # A table with a row for each of `scenarios` that was measured, and a column for each system.
 def table($metric; $scale; $scenarios):
@@ -35,7 +41,7 @@ def table($metric; $scale; $scenarios):
 			| if . then "\(.value / $scale | short)" + (if .system == "bare" then "" else " (× \(.vs_bare | short))" end) else "–" end]
 			| join(" | ")) + " |");
 
-def ways: ["tapwall", "tapwall-slowd", "tapwall-ask", "vm-bridge", "vm-bridge-netns"];
+def ways: ["tapwall", "tapwall-slowd", "tapwall-ask", "tapwall-ask-vm", "vm-bridge", "vm-bridge-netns"];
 def added($system; $metric):
 	value("first-packet"; $system; $metric) as $own | value("first-packet"; "bare"; $metric) as $bare
 	| if $own and $bare then $own - $bare else null end;
@@ -149,16 +155,26 @@ table("latency_us_p99"; 1; ["first-packet"]),
 "
 ## Three ways to build it
 
-A firewall for virtual machines can decide in the fast path (`tapwall`), ask the slow path about every new connection (`tapwall-ask`), or route traffic through a firewall VM (`vm-bridge`; `vm-bridge-netns` is its lower bound). A connection is one of `crr`, and its CPU time counts all CPUs: the agent and the process that decides or forwards are included.
+A firewall for virtual machines can decide in the fast path (`tapwall`), ask the slow path about every new connection (`tapwall-ask`: a decider on the host; `tapwall-ask-vm`: one in the service VM, over TLS), or route traffic through a firewall VM (`vm-bridge`; `vm-bridge-netns` is its lower bound). A connection is one of `crr`, and its CPU time counts all CPUs: the agent and the process that decides or forwards are included.
 
 | | \(ways | join(" | ")) |
-|---|--:|--:|--:|--:|--:|",
+|---|\(ways | map("--:|") | join(""))",
 way("added latency of the first packet, median, µs"; . as $y | $all | added($y; "latency_us_p50")),
 way("the same, 99th percentile"; . as $y | $all | added($y; "latency_us_p99")),
 way("connections per CPU second"; . as $y | $all | whole_cost($y) | if . then 1e6 / . else null end),
 way("CPU time of a connection, µs"; . as $y | $all | whole_cost($y)),
 way("connections per second, one after the other"; . as $y | $all | value("crr"; $y; "connections_per_s")),
+way("connections opened per second, as many as 32 at once"; . as $y | $all | value("new-connection"; $y; "frames_per_s")),
 way("CPU time of an established 64-byte frame, ns"; . as $y | $all | cost("established-64B"; $y)),
+"
+The fast path against `tapwall-ask-vm`: \(ratio(added("tapwall-ask-vm"; "latency_us_p50"); added("tapwall"; "latency_us_p50")) | short) times less added latency, \(ratio(whole_cost("tapwall-ask-vm"); whole_cost("tapwall")) | short) times as many connections per CPU second. Against `tapwall-ask`: \(ratio(added("tapwall-ask"; "latency_us_p50"); added("tapwall"; "latency_us_p50")) | short) and \(ratio(whole_cost("tapwall-ask"); whole_cost("tapwall")) | short) times.
+
+| figure of `tapwall-ask-vm` | bound | aim | measured | holds |
+|---|--:|--:|--:|---|",
+figure("added latency of the first packet, median, µs"; 2000; 600; added("tapwall-ask-vm"; "latency_us_p50")),
+floor_figure("decisions per second, as many as 32 at once"; 5000; 15000; value("new-connection"; "tapwall-ask-vm"; "frames_per_s")),
+floor_figure("added latency over that of the fast path"; 100; 500; ratio(added("tapwall-ask-vm"; "latency_us_p50"); added("tapwall"; "latency_us_p50"))),
+floor_figure("connections per CPU second of the fast path over its own"; 10; 30; ratio(whole_cost("tapwall-ask-vm"); whole_cost("tapwall"))),
 "
 ## Time inside tapwall's programs
 
@@ -183,6 +199,7 @@ A host with 200 ports and 4,000 rules between 40 groups. The whole text is sent 
 - `tapwall-vswitch`: tapwall with `--forwarding vswitch`: every frame goes through the bridge.
 - `tapwall-slowd`: `tapwall` with a slow path attached: `tapwall-slowd` on the same host, joined by TLS, receives the events.
 - `tapwall-ask`: tapwall with `bench/policy-ask.yaml`, which asks about every new connection. A decider in a process of its own answers over the Unix socket; it only compares the port. The first packet waits in the agent meanwhile. At most 32 packets are in flight. The agent and the decider count as threads that forward.
+- `tapwall-ask-vm`: the same, but the decider runs beside `tapwall-slowd` in the service VM (docs/appliance.md; QEMU\(if $vm == "tcg" then " by TCG" elif $vm == "kvm" then " with KVM" else "" end)), which also records the history. A question crosses TLS, the private bridge and the VM's network card. The agent and QEMU count as threads that forward.
 - `nft`: br_netfilter, conntrack and `bench/ruleset.nft`, the same policy: the first rule accepts established traffic; then a chain for the source's port and one for the destination's are found by address. A list of rules is one chain in the same order.
 - `nft-fwbr`: the same rules in the layout of Proxmox, which OpenStack's hybrid driver resembles: each guest has its own firewall bridge, joined to the common bridge by a veth pair. Each bridge calls netfilter.
 - `ovs`: Open vSwitch's userspace datapath with connection tracking, packet sockets as ports, and `userspace-tso-enable`. `bench/flows.ovs` is written like OVN's ACLs. Lists of rules are flows with descending priorities.

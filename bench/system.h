@@ -30,8 +30,13 @@ struct tw_bench_files {
 	const char *vm_image;
 	const char *vm_accel; /* kvm or tcg */
 	const char *vm_why;   /* reason why there is no virtual machine */
-	size_t vm_rules_max;  /* the virtual machine is skipped for longer lists; 0: never */
-	size_t n_rules;	      /* rules in the list; 0: bench/policy.yaml */
+	const char *
+		vm_khz; /* rate of the time stamp counter for emulated machines; NULL: measured at boot */
+	const char *appliance;	     /* the script tapwall-appliance; NULL: none */
+	const char *appliance_image; /* directory of the service VM's image */
+	const char *appliance_why;   /* reason why there is no service VM */
+	size_t vm_rules_max;	     /* the virtual machine is skipped for longer lists; 0: never */
+	size_t n_rules;		     /* rules in the list; 0: bench/policy.yaml */
 };
 
 #define TW_BENCH_WORKERS 2
@@ -75,6 +80,8 @@ int tw_bench_start_tapwall_vswitch(
 int tw_bench_start_slow(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
 int tw_bench_start_ask(
+	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
+int tw_bench_start_ask_vm(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);
 int tw_bench_start_ovs(
 	struct tw_bench_system *system, const struct tw_bench_files *files, struct tw_err *err);

@@ -3,7 +3,8 @@
 # vm.sh: makes the machine of the system `vm-bridge`. Sourced in the checkout, with $TW_BUILD set.
 #
 # Out: the function vm_options prints options for tapwall-bench: the machine's files, or the reason why
-#      there is none.
+#      there is none. appliance_options does so for the service VM of the system `tapwall-ask-vm`, whose image
+#      it makes if it is missing or old.
 LAB_SRC=$PWD/demo
 . demo/lab.sh
 
@@ -29,5 +30,15 @@ vm_options() {
 			--vm-accel "$LAB_ACCEL"
 	else
 		printf '%s\n' --vm-why "$LAB_WHY"
+	fi
+}
+
+# Prints the options, one word per line.
+appliance_options() {
+	if why=$(BUILD=$TW_BUILD appliance/build 2>&1); then
+		printf '%s\n' --appliance "$PWD/appliance/tapwall-appliance" --appliance-image "$TW_BUILD/appliance" \
+			--vm-khz "$("$TW_BUILD/demo/guest" -k)"
+	else
+		printf '%s\n' --appliance-why "$(echo "$why" | tail -n 1)"
 	fi
 }
