@@ -46,7 +46,7 @@ start_server() {
 	ip netns exec "$ns-host" clickhouse-server --config-file="$lab/click/config.xml" >"$lab/click/log" 2>&1 &
 	server=$!
 	children="$children $server"
-	within 20 on_host busybox wget -q -O - http://127.0.0.1:8123/ping ||
+	within 60 on_host busybox wget -q -O - http://127.0.0.1:8123/ping ||
 		bail "clickhouse-server starts" "$(tail -n 20 "$lab/click/log")"
 }
 client() { # QUERY: by the server's own client
