@@ -38,7 +38,7 @@ all: $(BUILD)/build.ninja
 deps:
 	@packaging/deps
 
-deps-build deps-demo deps-test deps-bench deps-lint deps-export:
+deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse:
 	@packaging/deps $(@:deps-%=%)
 
 ifneq ($(MAKECMDGOALS),install)

@@ -188,7 +188,8 @@ static int open_history(struct tw_slow *slow, struct tw_err *err)
 	const struct tw_slow_options *options = slow->options;
 	const struct tw_history_limits limits = {.bytes_max = (uint64_t)options->history_mib << 20,
 		.age_max_us = options->history_days * DAY_US};
-	const struct tw_store_access access = {options->history_login, options->history_ca};
+	const struct tw_store_access access = {
+		.login = options->history_login, .ca = options->history_ca};
 	struct tw_feed_setup feed = {
 		.loop = &slow->loop, .path = slow->history, .access = access, .limits = limits};
 	struct tw_search_setup search = {.loop = &slow->loop,

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clean.h"
+#include "base/clock.h"
 #include "slowpath/clickhouse/curl.h"
 
 #define LOGIN_MAX    1024 /* bytes of the file */
@@ -23,6 +24,7 @@ struct tw_clickhouse {
 	struct curl_slist *headers;
 	char *base; /* http://HOST:PORT/ */
 	const char *ca;
+	const _Atomic uint64_t *end_ns; /* NULL: none */
 	char database[DATABASE_MAX + 1];
 	long timeout_ms;
 };
@@ -143,6 +145,7 @@ int tw_clickhouse_open(const char *place, const struct tw_store_access *access, 
 		return tw_err_set(err, -ENOMEM, "--history", NULL, "out of memory");
 	server->timeout_ms = timeout_ms;
 	server->ca = access ? access->ca : NULL;
+	server->end_ns = access ? access->end_ns : NULL;
 	server->curl = tw_curl_load();
 	code = server->curl ? read_place(server, place, err)
 			    : tw_err_set(err, -ENOENT, "--history", "install libcurl3-gnutls",
@@ -206,6 +209,16 @@ static size_t take_bytes(char *data, size_t size, size_t n, void *arg)
 	return arrival->to->failed ? 0 : size * n;
 }
 
+/* libcurl calls it about once a second. Ends the statement if its thread is to end. */
+static int look_at_time(
+	void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
+{
+	const struct tw_clickhouse *server = arg;
+	uint64_t end_ns = server->end_ns ? atomic_load(server->end_ns) : 0;
+
+	return end_ns && tw_clock_ns() >= end_ns;
+}
+
 static void add_escaped(struct tw_buf *url, const char *text)
 {
 	for (; *text; text++)
@@ -231,21 +244,26 @@ static int errno_of(CURLcode code)
 	}
 }
 
-/* Tells why a statement failed: the first line of the server's text, without its version. */
+/* Tells why a statement failed: the first line of the server's text, without what all have. */
 static int report(
 	const struct tw_clickhouse *server, const struct tw_buf *answer, struct tw_err *err)
 {
 	static const char exception[] = "DB::Exception: ";
 	const char *text = answer->data ? answer->data : "", *at = strstr(text, exception);
 	long status = 0;
+	size_t len;
 
 	server->curl->easy_getinfo(server->handle, CURLINFO_RESPONSE_CODE, &status);
 	if (status == OK)
 		return 0;
 	if (at)
 		text = at + strlen(exception);
+	len = strcspn(text, "\r\n");
+	at = strstr(text, ", e.what()");
+	if (at && (size_t)(at - text) < len)
+		len = (size_t)(at - text);
 	tw_err_set(err, status == 401 || status == 403 ? -EACCES : -EIO, server->base, NULL,
-		"the server refuses (%ld): %.*s", status, (int)strcspn(text, "\r\n"), text);
+		"the server refuses (%ld): %.*s", status, (int)len, text);
 	tw_clean(err->text, strlen(err->text));
 	return err->code;
 }
@@ -264,6 +282,9 @@ static void set_options(struct tw_clickhouse *server, const char *url, struct ar
 	curl->easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0l);
 	curl->easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)TW_CLICKHOUSE_CONNECT_MS);
 	curl->easy_setopt(handle, CURLOPT_TIMEOUT_MS, server->timeout_ms);
+	curl->easy_setopt(handle, CURLOPT_NOPROGRESS, 0l);
+	curl->easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, look_at_time);
+	curl->easy_setopt(handle, CURLOPT_XFERINFODATA, server);
 	curl->easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl->easy_setopt(handle, CURLOPT_WRITEDATA, arrival);
 	if (server->ca)

@@ -103,7 +103,7 @@ static int check_owner(struct click_writer *w, struct tw_err *err)
 
 	if (code < 0)
 		return code;
-	if (epoch == w->epoch && who == w->who && !wire.bad)
+	if (!wire.bad && epoch == w->epoch && who == w->who)
 		return 0;
 	w->superseded = true;
 	return tw_err_set(err, -EBUSY, "--history",

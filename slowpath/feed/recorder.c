@@ -14,10 +14,11 @@
 #include "base/log.h"
 #include "slowpath/store/place.h"
 
-#define NS_PER_S     1000000000u
-#define MARK_MAX     (TW_STREAM_PEER_MAX + 16)
-#define MARK_NEXT    "agent %s: next"
-#define MARK_JOURNAL "agent %s: journal"
+#define NS_PER_S       1000000000u
+#define LAST_COMMIT_NS 3000000000u /* for the last commit, when the recorder stops */
+#define MARK_MAX       (TW_STREAM_PEER_MAX + 16)
+#define MARK_NEXT      "agent %s: next"
+#define MARK_JOURNAL   "agent %s: journal"
 
 struct list {
 	struct tw_parcel *first, **end;
@@ -38,6 +39,7 @@ struct tw_recorder {
 	struct list in, out;
 	bool stopping;
 	struct tw_recorder_state state;
+	_Atomic uint64_t end_ns; /* as in store.h */
 };
 
 static void list_init(struct list *list)
@@ -429,11 +431,12 @@ int tw_recorder_new(
 	if (!recorder)
 		return tw_err_set(err, -ENOMEM, "start", NULL, "out of memory");
 	recorder->setup = *setup;
+	recorder->setup.access.end_ns = &recorder->end_ns;
 	list_init(&recorder->in);
 	list_init(&recorder->out);
 	if (setup->path)
-		code = tw_place_open_writer(
-			setup->path, &setup->access, &setup->limits, &recorder->history, err);
+		code = tw_place_open_writer(setup->path, &recorder->setup.access, &setup->limits,
+			&recorder->history, err);
 	if (!code) {
 		code = start_thread(recorder);
 		if (code < 0)
@@ -451,6 +454,7 @@ void tw_recorder_free(struct tw_recorder *recorder)
 {
 	if (!recorder)
 		return;
+	atomic_store(&recorder->end_ns, tw_clock_ns() + LAST_COMMIT_NS);
 	if (recorder->started) {
 		pthread_mutex_lock(&recorder->lock);
 		recorder->stopping = true;

@@ -51,6 +51,7 @@ struct tw_search {
 	pthread_cond_t queued;
 	struct job *first, **end; /* jobs that no thread has taken */
 	bool stopping;
+	_Atomic uint64_t end_ns; /* as in store.h */
 };
 
 /* ---- jobs ---- */
@@ -327,6 +328,7 @@ int tw_search_new(const struct tw_search_setup *setup, struct tw_search **ret, s
 	if (!query)
 		return tw_err_set(err, -ENOMEM, "start", NULL, "out of memory");
 	query->setup = *setup;
+	query->setup.access.end_ns = &query->end_ns;
 	query->end = &query->first;
 	query->watch.fd = -1;
 	pthread_mutex_init(&query->lock, NULL);
@@ -350,6 +352,7 @@ void tw_search_free(struct tw_search *query)
 {
 	if (!query)
 		return;
+	atomic_store(&query->end_ns, tw_clock_ns());
 	pthread_mutex_lock(&query->lock);
 	query->stopping = true;
 	pthread_cond_broadcast(&query->queued);

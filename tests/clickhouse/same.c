@@ -14,6 +14,8 @@
 #include "base/buf.h"
 #include "base/vec.h"
 #include "link/link.h"
+#include "slowpath/clickhouse/encode.h"
+#include "slowpath/clickhouse/server.h"
 #include "slowpath/query/found.h"
 #include "slowpath/store/place.h"
 #include "tests/history/file.h"
@@ -309,10 +311,102 @@ static void test_same(void **state)
 	file_remove(&w.file);
 }
 
+/* ---- limits ---- */
+
+static void run(struct tw_clickhouse *server, const char *statement)
+{
+	struct tw_err err = {0};
+
+	if (tw_clickhouse_run(server, statement, false, NULL, &err))
+		fail_msg("%s: %s", statement, err.text);
+}
+
+/* Sets `ret` to the sum of all uses, and to the newest. */
+static void add_uses(struct tw_store_reader *reader, struct tw_history_use *ret)
+{
+	struct tw_history_use *uses;
+	struct tw_err err = {0};
+	size_t n;
+
+	*ret = (struct tw_history_use){0};
+	assert_int_equal(reader->ops->uses(reader, &uses, &n, &err), 0);
+	for (size_t i = 0; i < n; i++) {
+		ret->rows += uses[i].rows;
+		ret->last_us = ret->last_us > uses[i].last_us ? ret->last_us : uses[i].last_us;
+	}
+	assert_int_equal(n, NAMES);
+	free(uses);
+}
+
+static uint64_t count_rows(struct tw_store_reader *reader)
+{
+	struct tw_history_extent extent;
+	struct tw_err err = {0};
+
+	assert_int_equal(reader->ops->get_extent(reader, &extent, &err), 0);
+	return extent.rows;
+}
+
+/* Opens the server with limits, and commits a mark, so that they are applied. Returns the number of dropped rows. */
+static uint64_t apply(const struct tw_history_limits *limits)
+{
+	struct tw_history_state state;
+	struct tw_store_writer *writer;
+	struct tw_err err = {0};
+
+	assert_int_equal(tw_place_open_writer(place, &login, limits, &writer, &err), 0);
+	assert_int_equal(writer->ops->ready(writer), 0);
+	assert_int_equal(
+		writer->ops->mark_source(writer, "it's", writer->ops->marked(writer, "it's") + 1),
+		0);
+	assert_int_equal(writer->ops->commit(writer), 0);
+	writer->ops->get_progress(writer, &state);
+	tw_store_writer_free(writer);
+	return state.rows_dropped;
+}
+
+/* Copies of all rows that arrived earlier are dropped by age and by size. Uses of rules are kept. */
+static void test_limits(void **state)
+{
+	const uint64_t day_us = 86400000000u;
+	const struct tw_history_limits none = {0}, age = {.age_max_us = day_us},
+				       size = {.bytes_max = 1};
+	struct tw_clickhouse *server;
+	struct tw_store_reader *reader;
+	struct tw_history_use before, after;
+	struct tw_err err = {0};
+	uint64_t rows;
+
+	assert_int_equal(tw_clickhouse_open(place, &login, 60000, &server, &err), 0);
+	assert_int_equal(tw_place_open_reader(place, &login, &reader, &err), 0);
+	rows = count_rows(reader);
+	run(server, "INSERT INTO history (piece, batch, place, " TW_ENCODE_COLUMNS ") SELECT"
+		    " toUInt32(piece - 1000 * back), batch, place, " TW_ENCODE_COLUMNS
+		    " FROM history ARRAY JOIN [2, 4] AS back");
+	add_uses(reader, &before);
+	assert_int_equal(apply(&none), 0);
+	assert_int_equal(count_rows(reader), 3 * rows);
+	/* The newer copy ended when the present piece began. */
+	assert_int_equal(apply(&age), rows);
+	assert_int_equal(count_rows(reader), 2 * rows);
+	add_uses(reader, &after);
+	assert_int_equal(after.rows, before.rows);
+	assert_int_equal(after.last_us, before.last_us);
+	assert_int_equal(apply(&size), rows);
+	assert_int_equal(count_rows(reader), rows);
+	assert_int_equal(apply(&size), 0);
+	add_uses(reader, &after);
+	assert_int_equal(after.rows, before.rows);
+	assert_int_equal(after.last_us, before.last_us);
+	tw_store_reader_free(reader);
+	tw_clickhouse_free(server);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_limits),
 	};
 
 	if (argc < 2) {

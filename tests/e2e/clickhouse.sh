@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # clickhouse.sh: a history in ClickHouse gives the same answers as one in a file, has each connection once, and its
-# absence stops nothing else. Needs Debian's clickhouse-server and clickhouse-client: packaging/deps clickhouse.
+# absence stops nothing else. Needs Debian's clickhouse-server and clickhouse-client: make deps-clickhouse.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
 for program in clickhouse-server clickhouse-client; do
 	[ -x "/usr/sbin/$program" ] || [ -x "/usr/bin/$program" ] || {
-		echo "1..0 # SKIP $program is not installed: packaging/deps clickhouse"
+		echo "1..0 # SKIP $program is not installed: make deps-clickhouse"
 		exit 77
 	}
 done
@@ -122,6 +122,19 @@ equal "the tables have their version" 1 "$(client 'SELECT max(number) FROM histo
 
 check "a file and the server give the same answers" \
 	on_host "$TW_BUILD/tests/clickhouse/clickhouse_same" clickhouse://127.0.0.1:8123/same "$lab/login"
+
+# A ClickHouse of npm's package chdb stands for newer servers; $TW_CHDB names the directory with the package.
+if [ -d "${TW_CHDB:-/nonexistent}/chdb" ] && command -v node >/dev/null; then
+	mkdir "$lab/chdb"
+	NODE_PATH=$TW_CHDB ip netns exec "$ns-host" node "$TW_SOURCE/tests/clickhouse/chdb.mjs" "$lab/chdb" 8124 \
+		>"$lab/chdb/log" 2>&1 &
+	children="$children $!"
+	check "chdb starts" within 20 on_host busybox wget -q -O - --post-data='SELECT 1' http://127.0.0.1:8124/
+	check "a newer server gives the same answers" \
+		on_host "$TW_BUILD/tests/clickhouse/clickhouse_same" clickhouse://127.0.0.1:8124/same
+else
+	say "no package chdb in \$TW_CHDB: the schema of newer servers is not checked"
+fi
 
 kill -KILL "$slowd"
 wait "$slowd" 2>/dev/null
