@@ -193,6 +193,12 @@ int tw_answer_answer(
 	Tapwall__V1__Answered answered = TAPWALL__V1__ANSWERED__INIT;
 	struct tw_err err;
 
+	/* A decider has no more questions than that. */
+	if (request->answer->n_answers > TW_ASKS_WINDOW_MAX) {
+		tw_err_set(&err, -E2BIG, "answer", "send them in several requests",
+			"more than %u answers at once", TW_ASKS_WINDOW_MAX);
+		return tw_answer_error(out, request->id, &response, &err);
+	}
 	for (size_t i = 0; i < request->answer->n_answers; i++) {
 		const Tapwall__V1__Answer *answer = request->answer->answers[i];
 		struct tw_answer_given given;

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/loop.h"
 #include "fastpath/kernel/ask.h"
+#include "policy/model.h"
 
 #define TURN_MAX    256		/* questions read in one turn of the loop */
 #define GRACE_NS    20000000ull /* the fast path's clock may lag by this much */
@@ -34,6 +36,9 @@ struct question {
 	struct question *newer;	    /* next one in the order of due_ns */
 	struct question *older;
 	struct question *behind; /* next one in its port's queue */
+	/* Sender of the frame, if it is another port than the one that asks. */
+	enum tw_port_state sender_state;
+	char sender[TW_NAME_MAX + 1]; /* its workload; empty: none */
 	uint8_t data[];
 };
 
@@ -198,9 +203,40 @@ static uint64_t make_id(struct tw_asks *asks)
 	return 0;
 }
 
+static const char *workload_of(const struct tw_agent_port *port)
+{
+	return port && port->vnic ? port->vnic->workload : "";
+}
+
+/* Returns the port that sent the frame of a question, if it has an entry in the kernel and is another port than
+ * the one that asks. Sets *ret to NULL if that port is gone. False if there is no such port. */
+static bool find_sender(
+	const struct tw_asks *asks, const struct tw_asked *asked, const struct tw_agent_port **ret)
+{
+	const struct tw_agent_port *port = tw_ports_find(
+		asks->telemetry->host->ports, asked->origin);
+
+	*ret = port && port->id == asked->payer_id ? port : NULL;
+	return asked->payer_id != asked->key.port_id;
+}
+
+/* True if the guest that sent the frame of a question may still send it: its port exists, belongs to the same
+ * workload, and is not in quarantine. The port that asks judges the frame again itself; it does not judge the
+ * sender's port. */
+static bool may_go_on(const struct tw_asks *asks, const struct question *question)
+{
+	const struct tw_agent_port *sender;
+
+	if (!find_sender(asks, &question->asked, &sender))
+		return true;
+	return sender && sender->state == question->sender_state && !sender->quarantined &&
+	       !sender->moved && !strcmp(workload_of(sender), question->sender);
+}
+
 static int question_new(struct tw_asks *asks, const struct tw_asked *asked, const uint8_t *data)
 {
 	struct queue *queue = &asks->queues[asked->payer_id];
+	const struct tw_agent_port *sender;
 	struct question *question;
 	uint64_t id;
 
@@ -212,6 +248,10 @@ static int question_new(struct tw_asks *asks, const struct tw_asked *asked, cons
 		return -ENOMEM;
 	question->id = id;
 	question->asked = *asked;
+	if (find_sender(asks, asked, &sender) && sender) {
+		question->sender_state = sender->state;
+		snprintf(question->sender, sizeof(question->sender), "%s", workload_of(sender));
+	}
 	memcpy(question->data, data, asked->cap_len);
 	question->due_ns = asked->time_ns + tw_answers_timeout_ns(&asks->answers) + GRACE_NS;
 	asks->open[id % TW_ASKS_OPEN_MAX] = question;
@@ -228,8 +268,6 @@ static int question_new(struct tw_asks *asks, const struct tw_asked *asked, cons
 static void send_held(struct tw_asks *asks, const struct question *question)
 {
 	const struct tw_asked *asked = &question->asked;
-	const struct tw_agent_port *sender = tw_ports_find(
-		asks->telemetry->host->ports, asked->origin);
 	uint8_t bytes[TW_HELD_MAX];
 	const struct tw_kernel_frame frame = {.data = bytes,
 		.len = asked->cap_len ? tw_held_finish(asked, question->data, bytes) : 0,
@@ -238,8 +276,8 @@ static void send_held(struct tw_asks *asks, const struct question *question)
 		.origin = asked->origin,
 		.mark = asked->mark};
 
-	/* If the port is gone, or its sender is in quarantine by now, the frame is lost. */
-	if (frame.len && !(sender && sender->quarantined))
+	/* If the port is gone, the frame is lost. */
+	if (frame.len && may_go_on(asks, question))
 		tw_kernel_reinject(asks->telemetry->host->kernel, &frame);
 }
 

@@ -7,6 +7,8 @@
  *             finds the answer. A question without an answer ends once the fast path considers it overdue.
  *             Its copy is sent again then, too: options.ask.on-timeout decides it, and the log shows it.
  * Invariants: 1. A copy is sent at most once, and only for a question that was still open here and in the kernel.
+ *                If its sender's port has been removed since, is in quarantine or is another workload's, the
+ *                copy is dropped.
  *             2. A question is identified by its number alone, which cannot be guessed.
  *             3. A port that floods, or a decider that hangs, lies or dies, delays only questions. Each
  *                question ends after the policy's timeout.

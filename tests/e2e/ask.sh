@@ -311,6 +311,55 @@ check "and the log says so" within 20 let_through
 no_decider
 equal "without a decider at once" connected "$(attempt 1 tcp 10.0.0.12 7002)"
 
+# ---- senders that are gone ----
+
+policy 60s deny >"$lab/policy.yaml"
+check "questions wait for a minute again" apply "$lab/policy.yaml"
+exec 9>&-
+rm -f "$lab/in"
+mkfifo "$lab/in"
+: >"$lab/questions"
+"$TW_BUILD/tapwall" decide --json --socket "$socket" <"$lab/in" >"$lab/questions" 2>"$lab/decide.err" &
+decider=$!
+children="$children $decider"
+exec 9>"$lab/in"
+check "a decider reads answers" within 20 deciders 1
+holds() { # GUEST: its datagram for guest 2 is held at guest 2's port
+	n=$(wc -l <"$lab/questions")
+	in_guest "$1" "$traffic" connect udp 10.0.0.12 7002 >"$lab/left" &
+	children="$children $!"
+	within 20 asks_again
+}
+# Allows what is held, and sends a datagram behind it. True if only the latter arrives.
+is_dropped() {
+	before=$(received)
+	done_before=$(tapwall status --json | jq .questions_answered)
+	echo "$(tail -n 1 "$lab/questions" | jq .id) allow" >&9
+	within 20 answered "$done_before" || return
+	attempt 4 udp 10.0.0.12 7000
+	[ "$(received)" = $((before + 1)) ]
+}
+check "a datagram of guest 1 is held" holds 1
+check "guest 1 is put in quarantine" tapwall quarantine w1 --reason 'a test'
+check "its datagram does not go on" is_dropped
+check "the quarantine is lifted" tapwall quarantine w1 --lift
+check "a datagram of guest 3 is held" holds 3
+{ policy 60s deny | grep -v ' w3:' | grep -v 'w3'; } >"$lab/without.yaml"
+check "its port belongs to no workload any more" tapwall apply --allow-unprotect "$lab/without.yaml"
+check "its datagram does not go on" is_dropped
+check "guest 3 is back" apply "$lab/policy.yaml"
+check "a datagram of guest 3 is held again" holds 3
+ip -n "$ns-host" link del tap3
+port_is_gone() {
+	tapwall ports --json | jq -se 'any(.[]; .name == "tap2") and all(.[]; .name != "tap3")'
+}
+check "it moves to another host" within 20 port_is_gone
+check "its datagram does not go on" is_dropped
+plug 3 br0
+check "it comes back" within 20 port_is tap3 protected
+no_decider
+exec 9>&-
+
 # ---- a flood ----
 
 policy 10s deny >"$lab/policy.yaml"

@@ -31,9 +31,10 @@
 #include "link/link.h"
 #include "link/stream.h"
 
-#define WAIT_S	30
-#define CROWD	80
-#define DEAF_NS 60000000000u
+#define WAIT_S	    30
+#define CROWD	    80
+#define ANSWERS_MAX 1024 /* TW_ASKS_WINDOW_MAX */
+#define DEAF_NS	    60000000000u
 
 static struct tw_stream *stream;
 static const char *address;
@@ -180,7 +181,30 @@ static void send_as(
 	send_request(request);
 }
 
-/* Sends requests that are not a decider's, a subscription without an agent, and then an answer to no question. */
+/* Sends answers to no question: more than are allowed at once, then one. */
+static void answer_none(Tapwall__V1__Request *request)
+{
+	static Tapwall__V1__Answer answers[ANSWERS_MAX + 1];
+	static Tapwall__V1__Answer *list[ANSWERS_MAX + 1];
+	Tapwall__V1__AnswerRequest body = TAPWALL__V1__ANSWER_REQUEST__INIT;
+
+	for (size_t i = 0; i <= ANSWERS_MAX; i++) {
+		tapwall__v1__answer__init(&answers[i]);
+		answers[i].id = i + 1;
+		answers[i].verdict = (char *)"allow";
+		list[i] = &answers[i];
+	}
+	body.answers = list;
+	request->answer = &body;
+	body.n_answers = ANSWERS_MAX + 1;
+	send_as(request, TAPWALL__V1__REQUEST__BODY_ANSWER, "host-a");
+	print_answers(1);
+	body.n_answers = 1;
+	send_as(request, TAPWALL__V1__REQUEST__BODY_ANSWER, "host-a");
+	print_answers(1);
+}
+
+/* Sends requests that are not a decider's, a subscription without an agent, and then answers. */
 static void try_roles(void)
 {
 	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
@@ -189,7 +213,6 @@ static void try_roles(void)
 	Tapwall__V1__AgentsRequest agents = TAPWALL__V1__AGENTS_REQUEST__INIT;
 	Tapwall__V1__RenewRequest renew = TAPWALL__V1__RENEW_REQUEST__INIT;
 	Tapwall__V1__DecideRequest decide = TAPWALL__V1__DECIDE_REQUEST__INIT;
-	Tapwall__V1__AnswerRequest answer = TAPWALL__V1__ANSWER_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 
 	request.status = &status;
@@ -205,9 +228,7 @@ static void try_roles(void)
 	request.decide = &decide;
 	send_as(&request, TAPWALL__V1__REQUEST__BODY_DECIDE, "");
 	print_answers(6);
-	request.answer = &answer;
-	send_as(&request, TAPWALL__V1__REQUEST__BODY_ANSWER, "host-a");
-	print_answers(1);
+	answer_none(&request);
 }
 
 /* Sends a request with fields of a later version, and a request of an unknown kind. */

@@ -117,7 +117,7 @@ equal "bytes that form no message" closed "$(hostile dial 7433 "$certs/host-b.pe
 check "... is logged" within 20 grep -q 'host-b: gone: sent an invalid message' "$lab/slowd.log"
 equal "an agent may ask nothing" "1: error 13: not allowed to an agent
 2: error 13: not allowed to an agent" "$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" ask)"
-equal "nor decide" "$(printf '%s: error 13: not allowed to an agent\n' 1 2 3 4 6 7)" \
+equal "nor decide" "$(printf '%s: error 13: not allowed to an agent\n' 1 2 3 4 6 7 8)" \
 	"$(hostile dial 7433 "$certs/host-b.pem" "$certs/ca.pem" roles | grep -v '^5: ')"
 equal "a decider may do nothing else" "1: error 13: not allowed to a decider
 2: error 13: not allowed to a decider
@@ -125,7 +125,8 @@ equal "a decider may do nothing else" "1: error 13: not allowed to a decider
 4: error 13: not allowed to a decider
 5: error 13: not allowed to a decider
 6: error 95: tapwall-slowd has no answer to this
-7: answered" "$(hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" roles)"
+7: error 7: more than 1024 answers at once
+8: answered" "$(hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" roles)"
 check "... and is no agent" agents 'all(.name != "dave")'
 equal "a decider's message of 15 MiB" closed "$(hostile dial 7433 "$certs/decider.pem" "$certs/ca.pem" fill | tail -n 1)"
 check "... is logged" within 20 grep -q 'decider dave: gone: sent a message of more than 64 KiB' "$lab/slowd.log"
