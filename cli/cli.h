@@ -37,6 +37,13 @@ struct tw_confirm_options {
 	bool json;
 };
 
+struct tw_adopt_options {
+	const char *socket;
+	const char *workload; /* NULL: all ports */
+	const char *time;     /* as text */
+	bool json;
+};
+
 struct tw_quarantine_options {
 	const char *socket;
 	const char *workload; /* NULL: list */
@@ -271,6 +278,7 @@ struct tw_version_options {
 int tw_check_run(const void *values);
 int tw_apply_run(const void *values);
 int tw_confirm_run(const void *values);
+int tw_adopt_run(const void *values);
 int tw_quarantine_run(const void *values);
 int tw_reload_run(const void *values);
 int tw_explain_run(const void *values);

@@ -284,6 +284,7 @@ static const struct tw_arg log_args[] = {
 	SOCKET(struct tw_log_options),
 };
 
+#include "cli/adopt_args.h"
 #include "cli/apply_args.h"
 #include "cli/capture_args.h"
 #include "cli/decide_args.h"
@@ -379,6 +380,9 @@ static const struct tw_args_command commands[] = {
 			"status are those of *apply*. *systemctl reload tapwalld* runs this "
 			"command: if the file is refused, the reload fails, and *status* shows "
 			"why until a policy takes effect."),
+	COMMAND(adopt, EXAMPLES(adopt),
+		.summary = "Let TCP connections that began unseen continue for a time",
+		.description = ADOPT_DESCRIPTION),
 	COMMAND(quarantine, EXAMPLES(quarantine),
 		.summary = "Let nothing pass at a workload's ports",
 		.description = QUARANTINE_DESCRIPTION),

@@ -206,9 +206,9 @@ enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
 enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 
 /* Settings from `options`: idle seconds per connection state (0: the default of states.def); and
- * seconds after a port is first protected in which mid-stream TCP is adopted (0: never). */
+ * seconds for which a port that has become protected adopts mid-stream TCP (0: never). */
 #define TW_ADOPT_SECONDS_DEFAULT 30
-#define TW_ADOPT_SECONDS_MAX	 3600
+#define TW_ADOPT_SECONDS_MAX	 86400
 uint32_t tw_policy_timeout(const struct tw_policy *policy, enum tw_state state);
 uint32_t tw_policy_adopt_seconds(const struct tw_policy *policy);
 /* Fills the policy's part of the settings: the timeouts, equal for the kernel and for explain. */

@@ -87,7 +87,7 @@ static void read_adopt(struct tw_reader *r, const struct tw_node *value, void *o
 	if (!text)
 		return;
 	if (tw_text_seconds(text, TW_ADOPT_SECONDS_MAX, &seconds) < 0) {
-		tw_reader_error(r, value, "write 0s (never), 30s, 5m; at most 1h",
+		tw_reader_error(r, value, "write 0s (never), 30s, 5m; at most 24h",
 			"%s is not a valid adoption window", tw_diag_show(text).text);
 		return;
 	}

@@ -366,6 +366,8 @@ static const char *workload_of(const Tapwall__V1__Request *request)
 		return request->events->workload;
 	case TAPWALL__V1__REQUEST__BODY_CAPTURE:
 		return request->capture->workload;
+	case TAPWALL__V1__REQUEST__BODY_ADOPT:
+		return request->adopt->workload;
 	default:
 		return "";
 	}
@@ -441,6 +443,8 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 		return answer_apply(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
 		return answer_confirm(ctx, request, out);
+	case TAPWALL__V1__REQUEST__BODY_ADOPT:
+		return tw_answer_adopt(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_QUARANTINE:
 		return tw_answer_quarantine(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_QUARANTINES:

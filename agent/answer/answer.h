@@ -70,6 +70,9 @@ int tw_answer_install(
 int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
 
+int tw_answer_adopt(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+
 /* Answers QuarantineRequest and QuarantinesRequest. */
 int tw_answer_quarantine(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);

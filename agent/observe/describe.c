@@ -107,8 +107,8 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 	flow->packets_in = conn->packets[TW_WAY_REPLY];
 	flow->bytes_out = conn->bytes[TW_WAY_ORIGINAL];
 	flow->bytes_in = conn->bytes[TW_WAY_REPLY];
-	flow->age_s = tw_ticks_seconds(now_tick - conn->created);
-	flow->idle_s = tw_ticks_seconds(now_tick - conn->seen);
+	flow->age_s = tw_ticks_seconds(tw_ticks_since(now_tick, conn->created));
+	flow->idle_s = tw_ticks_seconds(tw_ticks_since(now_tick, conn->seen));
 	flow->out = describe_gate(conn->gate[TW_DIR_OUT],
 		gate_rule(telemetry, conn->gate[TW_DIR_OUT]), &ret->gate[TW_DIR_OUT]);
 	flow->in = describe_gate(conn->gate[TW_DIR_IN], gate_rule(telemetry, conn->gate[TW_DIR_IN]),
@@ -227,16 +227,21 @@ enum tw_event_row_kind tw_describe_kind(const struct tw_event *event)
 	}
 }
 
-/* True if a connection has an end at a port that is gone. */
-static bool has_lost_port(const struct tw_telemetry *telemetry, uint32_t ports)
+/* True if a port of an ended connection is gone, or if all its ports have left its bridge. */
+static bool has_lost_port(const struct tw_telemetry *telemetry, const struct tw_event *event)
 {
-	for (unsigned int end = 0; end < TW_DIR__MAX; end++) {
-		uint16_t id = (uint16_t)tw_ports_at(ports, end);
+	bool left = true;
 
-		if (id && !tw_ports_by_id(telemetry->host->ports, id))
+	for (unsigned int end = 0; end < TW_DIR__MAX; end++) {
+		uint16_t id = (uint16_t)tw_ports_at(event->ports, end);
+		const struct tw_agent_port *port = id ? tw_ports_by_id(telemetry->host->ports, id)
+						      : NULL;
+
+		if (id && !port)
 			return true;
+		left &= !id || port->network != event->key.network;
 	}
-	return false;
+	return left;
 }
 
 /* Returns why a frame was judged as it was, or why a connection ended. */
@@ -244,7 +249,7 @@ static __u32 reason_of(const struct tw_telemetry *telemetry, const struct tw_eve
 {
 	if (event->kind != TW_EVENT_CLOSE || !(event->conn_flags & TW_CONN_F_GONE))
 		return event->outcome.reason;
-	return has_lost_port(telemetry, event->ports) ? TW_R_PORT_GONE : TW_R_REMOVED;
+	return has_lost_port(telemetry, event) ? TW_R_PORT_GONE : TW_R_REMOVED;
 }
 
 /* Returns the state of the connection in words; "" if there is none. */

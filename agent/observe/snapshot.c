@@ -7,6 +7,7 @@
 #include "agent/observe/describe.h"
 #include "agent/observe/spool.h"
 #include "agent/observe/telemetry.h"
+#include "agent/ticks.h"
 #include "base/clock.h"
 #include "fastpath/path/conntrack/expiry.h"
 
@@ -37,7 +38,8 @@ static void make_event(
 		.conn_flags = conn->progress.flags,
 		.key = *key,
 		.vlan = (uint16_t)key->vlan,
-		.sums = {.age = now - conn->created, .idle = now - conn->seen},
+		.sums = {.age = tw_ticks_since(now, conn->created),
+			.idle = tw_ticks_since(now, conn->seen)},
 		.outcome = {.gate = {conn->gate[TW_DIR_OUT], conn->gate[TW_DIR_IN]},
 			.dir = (uint8_t)end,
 			.decision = tw_gate_decision(conn->gate[end]),

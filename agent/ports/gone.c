@@ -2,12 +2,14 @@
 #include "agent/ports/gone.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/ports/rtnl.h"
 #include "agent/ticks.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mac.h"
@@ -52,9 +54,18 @@ void tw_gone_note_entry(struct tw_host *host, const struct tw_port *entry)
 	note(host, &row);
 }
 
+void tw_gone_note_left(struct tw_host *host, const struct tw_agent_port *port)
+{
+	host->gone->left_ns = tw_clock_ns();
+	if (host->gone->networks)
+		host->gone->networks[port->id % TW_PORTS_MAX] = port->network;
+}
+
 void tw_gone_done(struct tw_gone *gone)
 {
 	tw_vec_done(&gone->list);
+	free(gone->networks);
+	gone->networks = NULL;
 }
 
 static bool is_guest(const struct tw_gone_port *row, const struct tw_port *entry)
@@ -100,11 +111,30 @@ static void forget_row(struct tw_host *host, size_t i)
 	gone->list.at[i] = gone->list.at[--gone->list.n];
 }
 
+/* Notes where the ports are, if a port has left a bridge. Out of memory, the next walk tries again. */
+static void note_networks(struct tw_host *host)
+{
+	struct tw_gone *gone = host->gone;
+
+	free(gone->networks);
+	gone->networks = NULL;
+	gone->walked_ns = 0;
+	if (!gone->left_ns || tw_clock_ns() - gone->left_ns < TW_LEFT_NS)
+		return;
+	gone->networks = tw_alloc_array(TW_PORTS_MAX, sizeof(*gone->networks));
+	if (!gone->networks)
+		return;
+	gone->walked_ns = gone->left_ns;
+	tw_vec_foreach (&host->ports->list, port)
+		gone->networks[(*port)->id % TW_PORTS_MAX] = (*port)->network;
+}
+
 void tw_gone_begin_walk(struct tw_host *host)
 {
 	struct tw_gone *gone = host->gone;
 	uint64_t now = tw_clock_ns();
 
+	note_networks(host);
 	gone->n_due = 0;
 	for (size_t i = gone->list.n; i-- > 0;) {
 		struct tw_gone_port *row = &gone->list.at[i];
@@ -129,19 +159,42 @@ static struct tw_gone_port *due_end(struct tw_gone *gone, const struct tw_conn *
 	return NULL;
 }
 
+/* True if all ports of a record exist, and have left its bridge. */
+static bool is_left(
+	const struct tw_gone *gone, const struct tw_key *key, const struct tw_conn *conn)
+{
+	bool any = false;
+
+	for (uint32_t end = 0; end < TW_DIR__MAX; end++) {
+		uint16_t id = (uint16_t)(tw_ports_at(conn->ports, end) % TW_PORTS_MAX);
+
+		if (!id)
+			continue;
+		if (!gone->networks[id] || gone->networks[id] == key->network)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 void tw_gone_meet(struct tw_host *host, const struct tw_config *config, struct tw_walk *walk,
 	uint32_t row, size_t n)
 {
+	struct tw_gone *gone = host->gone;
 	uint32_t now = tw_ticks_now();
 
-	for (size_t i = 0; host->gone->n_due && i < n; i++) {
+	for (size_t i = 0; (gone->n_due || gone->networks) && i < n; i++) {
 		const struct tw_conn *conn = &walk->conns[i];
-		struct tw_gone_port *port = due_end(host->gone, conn);
+		struct tw_gone_port *port = due_end(gone, conn);
+		uint64_t ended = 0;
 
-		if (!port || tw_conn_expired(config, conn, now, 0))
+		if (!port && (!gone->networks || !is_left(gone, &walk->keys[i], conn)))
 			continue;
-		port->n_ended += tw_conns_expire(&walk->table, row, walk->bucket, conn,
-			now - tw_conn_limit(config, conn) - EXPIRED_TICKS);
+		if (!tw_conn_expired(config, conn, now, 0))
+			ended = tw_conns_expire(&walk->table, row, walk->bucket, conn,
+				now - tw_conn_limit(config, conn) - EXPIRED_TICKS);
+		if (port)
+			port->n_ended += ended;
 	}
 }
 
@@ -160,4 +213,8 @@ void tw_gone_end_walk(struct tw_host *host)
 		forget_row(host, i);
 	}
 	gone->n_due = 0;
+	if (gone->networks && gone->left_ns == gone->walked_ns)
+		gone->left_ns = 0;
+	free(gone->networks);
+	gone->networks = NULL;
 }

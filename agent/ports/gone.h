@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* gone.h: ends the connections of removed ports.
+/* gone.h: ends the connections of removed ports, and those on bridges that their ports have left.
  *
  * Why:        a guest that is shut down does not close its connections, and established ones are
- *             kept for days.
+ *             kept for days. A record on a bridge that its ports have left sees none of its
+ *             connection's segments; if the ports came back, they would not fit its window.
  * How:        once a port has been gone for TW_GONE_NS, the walk of the connection table marks its
  *             records as expired. The programs' sweep then ends them and corrects the charges.
  * Invariants: 1. A guest that is back by then, at any port, keeps its connections. So does a guest
  *                that its bridge knows behind another port: it has moved to another host, and its
  *                neighbours here still talk to it.
  *             2. A port's id is not reused before its connections have ended.
+ *             3. As long as one port of a record is on the record's bridge, the record stays: it
+ *                sees the segments that other bridges of this host bring there.
  * Callers:    watch.c, publish.c and sweep.c, in the agent's one thread.
  */
 #pragma once
@@ -21,6 +24,7 @@
 #include "fastpath/abi/types.h"
 
 #define TW_GONE_NS 15000000000u
+#define TW_LEFT_NS 2000000000u /* a port that is back on its bridge within it has not left */
 
 struct tw_host;
 struct tw_agent_port;
@@ -43,12 +47,17 @@ struct tw_gone_port {
 struct tw_gone {
 	TW_VEC(struct tw_gone_port) list;
 	uint16_t n_due;
+	uint64_t left_ns;   /* when a port last left a bridge; 0: no walk is due */
+	uint64_t walked_ns; /* `left_ns` at the beginning of the current walk; 0: nothing to end */
+	uint16_t *networks; /* by id: network of each port during that walk; 0: no such port */
 };
 
 /* Records that a port is being removed; it is still in the table of ports. */
 void tw_gone_note(struct tw_host *host, const struct tw_agent_port *port);
 /* Records an entry of an earlier agent whose interface is gone. */
 void tw_gone_note_entry(struct tw_host *host, const struct tw_port *entry);
+/* Records that a port has left a bridge, and is in another network now. */
+void tw_gone_note_left(struct tw_host *host, const struct tw_agent_port *port);
 void tw_gone_done(struct tw_gone *gone);
 
 /* Begins a walk of the connection table. */

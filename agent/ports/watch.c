@@ -62,7 +62,7 @@ static void place(struct tw_host *host, struct tw_agent_port *port)
 	uint32_t ifindex = port->bridge ? port->bridge : port->ifindex;
 	char name[IFNAMSIZ] = "";
 	uint16_t network, vlan;
-	bool filtering;
+	bool filtering, left;
 
 	if (!port->bridge || !if_indextoname(port->bridge, name))
 		snprintf(name, sizeof(name), "%s", port->name);
@@ -72,8 +72,11 @@ static void place(struct tw_host *host, struct tw_agent_port *port)
 	vlan = filtering ? port->pvid : 0;
 	if (network == port->network && vlan == port->vlan && filtering == port->filtering)
 		return;
+	left = port->network && network != port->network;
 	port->filtering = filtering;
 	port->network = network;
+	if (left)
+		tw_gone_note_left(host, port);
 	port->vlan = vlan;
 	doubt(host, port);
 }
@@ -117,7 +120,6 @@ static struct tw_agent_port *meet(struct tw_host *host, const struct tw_link *li
 			ret == -ENOSPC ? "too many ports" : strerror(-ret));
 		return NULL;
 	}
-	port->carried = host->before && !adopted;
 	port->quiet_ns = host->before ? 0 : tw_clock_ns() + QUIET_NS;
 	if (adopted) {
 		take_entry(host, port, &before);

@@ -39,6 +39,7 @@ struct tw_enforcement {
 	struct tw_kept *kept;
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */
 	uint64_t generation;	     /* generation of the last policy in force */
+	uint64_t adopt_until_ns;     /* end of an operator's adoption window for all ports */
 	uint64_t flipped_ns;	     /* last flip; 0: the previous epoch's entries are cleared */
 	uint64_t reserved;	     /* tw_plan.reserved of the policy in force */
 	struct tw_policy_note found; /* the policy that the kernel enforced at the start */

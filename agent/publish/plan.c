@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/adoption.h"
 #include "agent/publish/plan.h"
 
 #include <errno.h>
@@ -101,22 +102,6 @@ static int image_of(struct tw_enforcement *enforcement, struct tw_inforce *infor
 	return 0;
 }
 
-/* Returns the end of the adoption window for mid-stream TCP. A port that carried traffic before it
- * was protected gets a window; a protected port keeps the rest of its window. */
-static uint32_t adopt_until(const struct tw_inforce *inforce, const struct tw_agent_port *port,
-	const struct tw_port *live)
-{
-	uint32_t ticks = tw_policy_adopt_seconds(inforce->policy) * TW_TICKS_PER_SECOND;
-	uint32_t until;
-
-	if (live && live->image)
-		return live->adopt_until;
-	if (!ticks || !port->carried)
-		return 0;
-	until = tw_ticks_now() + ticks;
-	return until ? until : 1;
-}
-
 static int fill_protected(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	const struct tw_plan *plan, struct tw_plan_row *row, const struct tw_port *live,
 	struct tw_diags *diags, struct tw_err *err)
@@ -132,7 +117,7 @@ static int fill_protected(struct tw_enforcement *enforcement, struct tw_inforce 
 	row->entry.image = slot;
 	memcpy(row->entry.image_key, enforcement->images->slots[slot].key.word,
 		sizeof(row->entry.image_key));
-	row->entry.adopt_until = adopt_until(inforce, row->port, live);
+	row->entry.adopt_until = tw_adoption_until(enforcement, inforce->policy, row->port, live);
 	row->state = TW_PORT_PROTECTED;
 	if (row->entry.flags & TW_PORT_F_MORE)
 		row->prefixes = hash_prefixes(row->vnic);

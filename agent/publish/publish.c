@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/adoption.h"
 #include "agent/publish/publish.h"
 
 #include <arpa/inet.h>
@@ -214,8 +215,8 @@ static void settle_row(struct tw_enforcement *enforcement, const struct tw_plan_
 {
 	struct tw_agent_port *port = row->port;
 
-	if (row->state == TW_PORT_PROTECTED)
-		port->carried = false;
+	if (row->state == TW_PORT_PROTECTED && port->state != TW_PORT_PROTECTED)
+		tw_adoption_await(enforcement, port);
 	tw_bind_tell(port, &row->binding, row->state, row->entry.flags & TW_PORT_F_OPEN);
 	port->vnic = row->vnic;
 	port->binding = row->binding;
@@ -426,18 +427,6 @@ int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 	return ret;
 }
 
-/* Marks ports that were open under the previous policy and are protected now: their connections
- * have no records. */
-static void note_carried(struct tw_enforcement *enforcement)
-{
-	tw_vec_foreach (&enforcement->host->ports->list, port) {
-		uint32_t parity = enforcement->host->epoch & 1;
-
-		if ((*port)->has_entry[parity] && (*port)->entry[parity].flags & TW_PORT_F_OPEN)
-			(*port)->carried = true;
-	}
-}
-
 void tw_publish_store_works(struct tw_enforcement *enforcement)
 {
 	if (!enforcement->unstaged && !enforcement->unkept && !enforcement->save_ns &&
@@ -599,10 +588,8 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	result = read_order(enforcement, order, diags, &inforce, err);
 	if (result < 0)
 		return result;
-	if (!order->dry_run) {
+	if (!order->dry_run)
 		tw_host_about_to_change(enforcement->host);
-		note_carried(enforcement);
-	}
 	result = order->dry_run ? 0 : restore_leases(enforcement, inforce, err);
 	if (!result)
 		result = relearn(enforcement, &inforce, &again, err);
@@ -650,6 +637,5 @@ void tw_publish_tick(struct tw_enforcement *enforcement)
 		keep(enforcement, NULL);
 	if (enforcement->unstaged && enforcement->inforce)
 		restage(enforcement);
-	tw_vec_foreach (&enforcement->host->ports->list, port)
-		tw_entries_end_adoption(enforcement->host, *port);
+	tw_adoption_tick(enforcement);
 }

@@ -63,5 +63,5 @@ void tw_publish_save(struct tw_enforcement *enforcement);
 
 /* Updates the kernel after ports changed, according to the policy in force. */
 int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err);
-/* Clears the entries of the previous epoch and ends expired adoption windows. */
+/* Clears the entries of the previous epoch, and ends and extends adoption windows. */
 void tw_publish_tick(struct tw_enforcement *enforcement);

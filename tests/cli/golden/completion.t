@@ -4,6 +4,7 @@ check
 apply
 confirm
 reload
+adopt
 quarantine
 explain
 replay

@@ -8,6 +8,8 @@ commands:
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
+  adopt                     Let TCP connections that began unseen continue for a
+                            time
   quarantine                Let nothing pass at a workload's ports
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
@@ -282,6 +284,8 @@ commands:
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
+  adopt                     Let TCP connections that began unseen continue for a
+                            time
   quarantine                Let nothing pass at a workload's ports
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture

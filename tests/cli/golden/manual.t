@@ -6,6 +6,7 @@ check 1
 apply 1
 confirm 1
 reload 1
+adopt 1
 quarantine 1
 explain 1
 replay 1

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/adoption.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/ports/entries.h"
+#include "agent/ports/host.h"
+#include "agent/ports/ports.h"
+#include "agent/publish/enforcement.h"
+#include "agent/state/inforce.h"
+#include "agent/ticks.h"
+#include "fastpath/kernel/counts.h"
+#include "fastpath/kernel/load.h"
+#include "policy/policy.h"
+
+#define LOOK_NS 1000000000u /* interval at which a waiting window is looked at */
+
+/* Returns the tick after a number of ticks, which is never 0. */
+static uint32_t after(uint32_t ticks)
+{
+	uint32_t until = tw_ticks_now() + ticks;
+
+	return ticks && !until ? 1 : ticks ? until : 0;
+}
+
+/* True if `a` ends after `b`. 0 has ended. */
+static bool is_later(uint32_t a, uint32_t b)
+{
+	return a && (!b || (int32_t)(a - b) > 0);
+}
+
+/* Returns the ticks of an operator's window for all ports that are left. */
+static uint32_t asked_ticks(const struct tw_enforcement *enforcement)
+{
+	uint64_t now = tw_clock_ns();
+
+	return enforcement->adopt_until_ns > now
+		       ? (uint32_t)((enforcement->adopt_until_ns - now) >> TW_TICK_SHIFT)
+		       : 0;
+}
+
+uint32_t tw_adoption_until(const struct tw_enforcement *enforcement, const struct tw_policy *policy,
+	const struct tw_agent_port *port, const struct tw_port *live)
+{
+	uint32_t ticks = tw_policy_adopt_seconds(policy) * TW_TICKS_PER_SECOND;
+	uint32_t asked = asked_ticks(enforcement);
+	uint32_t until = after(ticks > asked ? ticks : asked);
+
+	if (!live || !live->image)
+		return until;
+	return live->network == port->network || is_later(live->adopt_until, until)
+		       ? live->adopt_until
+		       : until;
+}
+
+static uint64_t frames_sent(
+	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
+{
+	struct tw_port_count count = {0};
+
+	tw_counts_port(enforcement->host->kernel, port->id, &count);
+	return count.packets[TW_DIR_OUT];
+}
+
+void tw_adoption_await(struct tw_enforcement *enforcement, struct tw_agent_port *port)
+{
+	port->awaited = true;
+	port->awaited_ns = tw_clock_ns();
+	port->sent_before = frames_sent(enforcement, port);
+}
+
+static struct tw_port *entry_of(
+	const struct tw_enforcement *enforcement, struct tw_agent_port *port)
+{
+	uint32_t parity = enforcement->host->epoch & 1;
+
+	return port->has_entry[parity] && port->entry[parity].image ? &port->entry[parity] : NULL;
+}
+
+/* Lets a port's window end at a tick, unless it ends later. Returns 0 or a negative errno. */
+static int extend(struct tw_enforcement *enforcement, struct tw_agent_port *port, uint32_t until)
+{
+	struct tw_host *host = enforcement->host;
+	struct tw_port *entry = entry_of(enforcement, port);
+
+	if (!is_later(until, entry->adopt_until))
+		return 0;
+	entry->adopt_until = until;
+	return tw_kernel_set_port(host->kernel, port->ifindex, host->epoch, entry);
+}
+
+int tw_adoption_open(struct tw_enforcement *enforcement, const char *workload, uint32_t seconds,
+	size_t *ret_ports, struct tw_err *err)
+{
+	uint64_t until_ns = tw_clock_ns() + seconds * UINT64_C(1000000000);
+	uint32_t until = after(seconds * TW_TICKS_PER_SECOND);
+
+	*ret_ports = 0;
+	if (!workload && until_ns > enforcement->adopt_until_ns)
+		enforcement->adopt_until_ns = until_ns;
+	tw_vec_foreach (&enforcement->host->ports->list, at) {
+		struct tw_agent_port *port = *at;
+
+		if (port->state != TW_PORT_PROTECTED || !entry_of(enforcement, port) ||
+			(workload && strcmp(port->vnic->workload, workload) != 0))
+			continue;
+		if (extend(enforcement, port, until) < 0)
+			return tw_err_set(err, -EIO, port->name, NULL,
+				"cannot change the port's entry in the kernel");
+		++*ret_ports;
+	}
+	return 0;
+}
+
+/* Extends the window of a guest that has not sent yet. */
+static void look_at(struct tw_enforcement *enforcement, struct tw_agent_port *port)
+{
+	const struct tw_inforce *inforce = enforcement->inforce;
+	uint32_t ticks = inforce ? tw_policy_adopt_seconds(inforce->policy) * TW_TICKS_PER_SECOND
+				 : 0;
+
+	if (!port->awaited || tw_clock_ns() - port->awaited_ns < LOOK_NS)
+		return;
+	port->awaited_ns = tw_clock_ns();
+	port->awaited = entry_of(enforcement, port) && ticks;
+	if (!port->awaited)
+		return;
+	extend(enforcement, port, after(ticks));
+	port->awaited = frames_sent(enforcement, port) == port->sent_before;
+}
+
+void tw_adoption_tick(struct tw_enforcement *enforcement)
+{
+	tw_vec_foreach (&enforcement->host->ports->list, port) {
+		look_at(enforcement, *port);
+		tw_entries_end_adoption(enforcement->host, *port);
+	}
+}

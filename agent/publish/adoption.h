@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* adoption.h: the windows in which a port accepts TCP connections that began before it saw them.
+ *
+ * How:        the kernel entry of a port has the end of its window. A window is as long as the
+ *             policy's `adopt` says. It begins when the port becomes protected, and again when the
+ *             port moves to another bridge, where its connections have no records. Until the guest
+ *             sends its first frame, the window does not run: a live migration makes the tap long
+ *             before the guest arrives, and pooled connections may be idle.
+ * Invariants: 1. A window grants nothing that the policy denies.
+ *             2. A guest cannot open a window: it takes a change of the host or an operator.
+ *             3. A port in quarantine has no window.
+ *             Test: tests/e2e/adopt.sh.
+ * Callers:    agent/publish, agent/answer; one thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "fastpath/abi/types.h"
+
+struct tw_agent_port;
+struct tw_enforcement;
+struct tw_policy;
+
+/* Returns the tick at which a port's window ends under a policy, or 0 if it has none. `live` is its
+ * entry in force, or NULL. */
+uint32_t tw_adoption_until(const struct tw_enforcement *enforcement, const struct tw_policy *policy,
+	const struct tw_agent_port *port, const struct tw_port *live);
+/* Called when a port has become protected. From now on its window waits for its guest. */
+void tw_adoption_await(struct tw_enforcement *enforcement, struct tw_agent_port *port);
+/* Opens a window at the ports of a workload, or at all ports and those that become protected
+ * meanwhile if `workload` is NULL. A window that ends later stays. Sets *ret_ports to the number of
+ * ports. Returns 0, or -EIO with `err` filled. */
+int tw_adoption_open(struct tw_enforcement *enforcement, const char *workload, uint32_t seconds,
+	size_t *ret_ports, struct tw_err *err);
+/* Ends windows, and extends those that wait. */
+void tw_adoption_tick(struct tw_enforcement *enforcement);

@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# adopt.sh: TCP connections that began before a port saw them continue in its adoption window: when a
+# guest arrives, however late it speaks, when ports move to another bridge, and when an operator says
+# so. Outside a window they are denied.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+make_host
+make_bridge br1
+make_bridge br2
+make_guest 1
+make_guest 3
+# Guest 3 sends nothing but what the test makes it send.
+in_guest 3 sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+make_policy() { # LENGTH OF THE WINDOW
+	workloads 3
+	cat <<-END
+		rules:
+		  - {name: echo, from: w3, to: w1, service: tcp/7000, action: allow}
+		options: {adopt: $1}
+	END
+}
+make_policy 1s >"$lab/short.yaml"
+make_policy 0s >"$lab/never.yaml"
+
+rename() { # OLD NEW
+	ip -n "$ns-host" link set "$1" down &&
+		ip -n "$ns-host" link set "$1" name "$2" &&
+		ip -n "$ns-host" link set "$2" up
+}
+goes_on() {
+	within 40 grows stream echoed "$(($(count_of stream echoed) + 20))"
+}
+denied() { # the number of segments that were denied, because no record has their connection
+	tapwall counters --all --json |
+		jq -s 'map(select(.reason == "tcp-midstream") | .out + .in) | add'
+}
+is_denied() { # MORE THAN
+	[ "$(denied)" -gt "$1" ]
+}
+stands_still() {
+	before=$(count_of stream echoed)
+	within 20 is_denied "$(($(denied) + 1))" && [ "$(count_of stream echoed)" = "$before" ]
+}
+# Moves both ports to a bridge on which their connection has no record.
+move() { # BRIDGE
+	ip -n "$ns-host" link set tap1 master "$1" && ip -n "$ns-host" link set tap3 master "$1"
+}
+placed() { # BRIDGE
+	tapwall ports --json | jq -es "map(select(.bridge == \"$1\")) | length == 2" >/dev/null
+}
+
+# ---- a guest that arrives ----
+
+rename tap3 oth3
+start_agent --policy "$lab/short.yaml"
+begin g1 echo echo tcp 7000
+begin g3 stream stream "$lab/stream" tcp 10.0.0.11 7000 120
+stream=$child
+check "a connection lives, of which one end is not protected" goes_on
+ip -n "$ns-g3" link set eth0 down
+rename oth3 tap3
+check "its guest arrives, and is silent" within 20 port_is tap3 protected
+sleep 3 # for longer than the window
+ip -n "$ns-g3" link set eth0 up
+check "the connection continues when the guest speaks" goes_on
+equal "and its record is that of an established connection" established \
+	"$(tapwall flows --json --port 7000 | jq -r .state)"
+
+# ---- bridges that are made anew ----
+
+sleep 3
+move br1
+check "both ports move to another bridge" within 20 placed br1
+check "where the connection continues" goes_on
+left_behind() {
+	tapwall log --all --json --port 7000 |
+		jq -es 'any(.[]; .event == "close" and .reason == "port-gone")' >/dev/null
+}
+check "its record on the bridge that both have left ends" within 40 left_behind
+move br0
+check "both ports come back" within 20 placed br0
+check "where the record that was left behind stops nothing" goes_on
+
+check "a policy without windows" apply "$lab/never.yaml"
+sleep 3
+move br2
+check "both ports move to a third bridge" within 20 placed br2
+check "the connection stands still" stands_still
+
+# ---- an operator's window ----
+
+check "no workload, no window" sh -c "! '$TW_BUILD/tapwall' adopt w9 --for 60s --socket '$socket' 2>'$lab/refused'"
+check "says why" grep -q "there is no such workload" "$lab/refused"
+equal "a window at one end" '{"ports":1,"seconds":60}' "$(tapwall adopt w1 --for 60s --json)"
+check "is not enough" stands_still
+equal "with one at both" '{"ports":2,"seconds":60}' "$(tapwall adopt --for 60s --json)"
+check "the connection continues" goes_on
+check "the log says who opened it" grep -q "all ports: connections that began unseen are adopted for 60 s at 2 ports, says root" "$lab/agent.log"
+check "without a segment lost" end "$stream"
+finish
