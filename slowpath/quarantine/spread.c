@@ -123,7 +123,7 @@ static void compare_lists(struct tw_spread_row *row, const Tapwall__V1__Quaranti
 		if (!is_usable(q))
 			continue;
 		here = tw_ledger_find(row->spread->setup.ledger, q->workload);
-		if (here && q->ended > 0 && here->change == q->change) {
+		if (here && q->ended > 0 && q->change >= here->change) {
 			add_name(&row->lifted, q->workload);
 			if (!tw_spread_has(&lifted, q->workload) &&
 				row->lifted.n <= TW_SPREAD_NAMES)
