@@ -71,14 +71,17 @@ static void end_stream(struct stream *stream, const char *why)
 static int give(struct stream *stream, Tapwall__V1__EventBatch *batch, size_t bytes)
 {
 	struct tw_parcel *parcel = tw_alloc(sizeof(*parcel));
+	int code;
 
 	if (!parcel)
 		return -ENOMEM;
 	parcel->source = &stream->source;
 	parcel->batch = batch;
 	parcel->bytes = bytes;
-	tw_recorder_give(stream->feed->recorder, parcel);
-	return 0;
+	code = tw_recorder_give(stream->feed->recorder, parcel);
+	if (code < 0)
+		free(parcel);
+	return code;
 }
 
 /* Passes the batch of a response on to the recorder, which frees it. If that fails, ends the stream:
@@ -89,7 +92,9 @@ static void take_batch(struct stream *stream, Tapwall__V1__Response *response, s
 
 	if (code < 0) {
 		tw_peer_cancel(stream->peer, stream->id);
-		end_stream(stream, strerror(-code));
+		end_stream(stream, code == -ENOBUFS
+					   ? "too many events of all agents wait to be recorded"
+					   : strerror(-code));
 		return;
 	}
 	response->body_case = TAPWALL__V1__RESPONSE__BODY__NOT_SET;
@@ -250,7 +255,8 @@ void tw_feed_tick(struct tw_feed *feed, struct tw_agents *agents)
 	for (struct tw_agents_row *agent = tw_agents_first(agents); agent; agent = agent->next) {
 		struct stream *stream = agent->peer ? stream_of(feed, agent) : NULL;
 
-		if (!stream || stream->state != STREAM_NONE || now < stream->retry_ns)
+		if (!stream || stream->state != STREAM_NONE || now < stream->retry_ns ||
+			!tw_recorder_has_room(feed->recorder))
 			continue;
 		if (give(stream, NULL, 0) == 0)
 			stream->state = STREAM_BEGINS;

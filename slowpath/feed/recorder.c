@@ -31,6 +31,7 @@ struct tw_recorder {
 	uint64_t commit_ns; /* time when a commit is due; 0: nothing waits for one */
 	struct tw_source *dirty;
 	bool told; /* the failure to commit was logged */
+	size_t waiting; /* bytes of parcels that were given and not taken back; only for the loop's thread */
 	pthread_t thread;
 	bool started;
 	/* Shared by both threads, under the lock. */
@@ -407,6 +408,17 @@ static void *record(void *arg)
 
 /* ---- for the loop ---- */
 
+/* A file that cannot be opened is told at once, not when the first agent connects. */
+static void tell_opened(struct tw_recorder *recorder)
+{
+	struct tw_history_state state = {0};
+
+	if (recorder->history)
+		recorder->history->ops->get_progress(recorder->history, &state);
+	if (state.failing)
+		tell_state(recorder, state.failing);
+}
+
 static int start_thread(struct tw_recorder *recorder)
 {
 	pthread_condattr_t attributes;
@@ -417,6 +429,7 @@ static int start_thread(struct tw_recorder *recorder)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&recorder->given, &attributes);
 	pthread_condattr_destroy(&attributes);
+	tell_opened(recorder);
 	code = pthread_create(&recorder->thread, NULL, record, recorder);
 	recorder->started = !code;
 	return -code;
@@ -474,12 +487,26 @@ void tw_recorder_free(struct tw_recorder *recorder)
 	free(recorder);
 }
 
-void tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel)
+static size_t waiting_max(const struct tw_recorder *recorder)
 {
+	return recorder->setup.waiting_max ? recorder->setup.waiting_max : TW_RECORDER_WAITING_MAX;
+}
+
+bool tw_recorder_has_room(const struct tw_recorder *recorder)
+{
+	return recorder->waiting < waiting_max(recorder) / 2;
+}
+
+int tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel)
+{
+	if (parcel->batch && recorder->waiting + parcel->bytes > waiting_max(recorder))
+		return -ENOBUFS;
+	recorder->waiting += parcel->bytes;
 	pthread_mutex_lock(&recorder->lock);
 	list_add(&recorder->in, parcel);
 	pthread_cond_signal(&recorder->given);
 	pthread_mutex_unlock(&recorder->lock);
+	return 0;
 }
 
 struct tw_parcel *tw_recorder_take_back(struct tw_recorder *recorder)
@@ -490,6 +517,8 @@ struct tw_parcel *tw_recorder_take_back(struct tw_recorder *recorder)
 	first = recorder->out.first;
 	list_init(&recorder->out);
 	pthread_mutex_unlock(&recorder->lock);
+	for (const struct tw_parcel *parcel = first; parcel; parcel = parcel->next)
+		recorder->waiting -= parcel->bytes;
 	return first;
 }
 

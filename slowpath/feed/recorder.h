@@ -7,6 +7,7 @@
  *             back. If a commit fails and no more rows can wait, it keeps its parcels and tries again
  *             every TW_RECORDER_RETRY_NS; the flow control of the streams then stops the agents.
  *             A source's position is committed with its rows (history.h).
+ * Bounds:     the batches of all agents that wait have at most TW_RECORDER_WAITING_MAX bytes, as they were sent.
  * Sinks:      exporters see the same rows, in this thread, as they arrive. After a crash, an agent
  *             sends the rows that were not committed again, so a sink may see a row twice.
  * Invariants: 1. A stream begins with a parcel without a batch. When the recorder gives it back, no
@@ -32,6 +33,7 @@
 #define TW_RECORDER_COMMIT_ROWS 20000u
 #define TW_RECORDER_RETRY_NS	1000000000u
 #define TW_RECORDER_SINKS	4
+#define TW_RECORDER_WAITING_MAX (32u << 20)
 
 /* A consumer of rows. `take` is called in the recorder's thread with the rows of each batch, and must not
  * block; `pause` at least every TW_RECORDER_COMMIT_NS while there are rows, and once at the end. */
@@ -81,6 +83,7 @@ struct tw_recorder_setup {
 	const char *path; /* the history, as in place.h; NULL: none, only sinks */
 	struct tw_store_access access;
 	struct tw_history_limits limits;
+	size_t waiting_max; /* 0: TW_RECORDER_WAITING_MAX */
 	int wake_fd; /* eventfd, written when there are parcels to take back or rows became durable */
 	struct tw_recorder_sink sinks[TW_RECORDER_SINKS];
 	unsigned int n_sinks;
@@ -100,8 +103,11 @@ int tw_recorder_new(
 /* Handles the parcels that wait, commits if possible, and ends the thread. NULL is fine. */
 void tw_recorder_free(struct tw_recorder *recorder);
 
-/* Gives a parcel to the thread. The caller must not touch it until it is taken back. */
-void tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel);
+/* Gives a parcel to the thread. The caller must not touch it until it is taken back. Returns 0, or -ENOBUFS if too
+ * many bytes wait for another batch; the parcel then stays with the caller. */
+int tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel);
+/* True if less than half of the bytes that may wait do wait, so that another stream may begin. */
+bool tw_recorder_has_room(const struct tw_recorder *recorder);
 /* Returns the parcels that were handled, oldest first; NULL: none. The caller frees them. */
 struct tw_parcel *tw_recorder_take_back(struct tw_recorder *recorder);
 

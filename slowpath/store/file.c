@@ -2,15 +2,21 @@
 #include "slowpath/store/file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 /* ---- writing ---- */
 
 struct file_writer {
 	struct tw_store_writer base;
-	struct tw_history *history;
+	struct tw_history *history; /* NULL: it could not be opened, as `failed` says */
+	struct tw_history_state failed;
+	struct tw_history_limits limits;
+	char path[];
 };
 
 static struct tw_history *history_of(const struct tw_store_writer *writer)
@@ -18,9 +24,22 @@ static struct tw_history *history_of(const struct tw_store_writer *writer)
 	return ((const struct file_writer *)writer)->history;
 }
 
-static int file_ready(struct tw_store_writer *writer)
+static int file_ready(struct tw_store_writer *base)
 {
-	return 0;
+	struct file_writer *writer = (struct file_writer *)base;
+	struct tw_history_state *failed = &writer->failed;
+	struct tw_err err = {0};
+
+	if (writer->history)
+		return 0;
+	failed->failing = tw_history_open(writer->path, &writer->limits, &writer->history, &err);
+	if (!failed->failing)
+		return 0;
+	if (!failed->failing_since_ns)
+		failed->failing_since_ns = tw_clock_ns();
+	snprintf(failed->why, sizeof(failed->why), "%.150s: %.200s%s%.100s", err.place, err.text,
+		err.hint[0] ? "; " : "", err.hint);
+	return failed->failing;
 }
 
 static int file_name(struct tw_store_writer *writer, enum tw_history_noun noun, const char *text,
@@ -46,13 +65,20 @@ static uint64_t file_marked(const struct tw_store_writer *writer, const char *so
 
 static int file_commit(struct tw_store_writer *writer)
 {
-	return tw_history_commit(history_of(writer), NULL);
+	const struct file_writer *file = (const struct file_writer *)writer;
+
+	return file->history ? tw_history_commit(file->history, NULL) : file->failed.failing;
 }
 
 static void file_get_progress(
 	const struct tw_store_writer *writer, struct tw_history_state *ret_state)
 {
-	tw_history_get_progress(history_of(writer), ret_state);
+	const struct file_writer *file = (const struct file_writer *)writer;
+
+	if (file->history)
+		tw_history_get_progress(file->history, ret_state);
+	else
+		*ret_state = file->failed;
 }
 
 static void file_writer_free(struct tw_store_writer *writer)
@@ -72,18 +98,17 @@ int tw_file_writer_open(const char *path, const struct tw_history_limits *limits
 		.commit = file_commit,
 		.get_progress = file_get_progress,
 		.free = file_writer_free};
-	struct file_writer *writer = tw_alloc(sizeof(*writer));
-	int code;
+	struct file_writer *writer = tw_alloc(sizeof(*writer) + strlen(path) + 1);
 
 	if (!writer)
 		return tw_err_set(err, -ENOMEM, path, NULL, "out of memory");
 	writer->base.ops = &ops;
-	code = tw_history_open(path, limits, &writer->history, err);
-	if (code < 0)
-		free(writer);
-	else
-		*ret = &writer->base;
-	return code;
+	writer->limits = *limits;
+	strcpy(writer->path, path);
+	/* If the file cannot be opened, the caller tries again. */
+	file_ready(&writer->base);
+	*ret = &writer->base;
+	return 0;
 }
 
 /* ---- reading ---- */

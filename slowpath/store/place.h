@@ -13,7 +13,8 @@
 /* True if the text names a server. */
 bool tw_place_is_remote(const char *place);
 
-/* Opens a store to write. A server is not asked yet. Returns 0, or a negative errno with `err` filled in. */
+/* Opens a store to write. A server is not asked yet. A file that cannot be opened is no error: `ready` tries again, and
+ * the state says why. Returns 0, or a negative errno with `err` filled in. */
 int tw_place_open_writer(const char *place, const struct tw_store_access *access,
 	const struct tw_history_limits *limits, struct tw_store_writer **ret, struct tw_err *err);
 

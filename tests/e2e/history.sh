@@ -151,8 +151,12 @@ history_is_garbage() {
 }
 check "the file is damaged" history_is_garbage
 start_slowd
-check "the log says so" within 20 grep -q 'cannot open the history: file is not a database; nothing is recorded: move the file away' "$lab/slowd.log"
+check "the log says so" within 20 grep -q 'cannot open the history: file is not a database; move the file away.*; agents keep their events' "$lab/slowd.log"
 equal "and the command" "tapwall: $disk/history.db: cannot open the history: file is not a database; move the file away, and a new one is made" \
 	"$(history 2>&1)"
 check "the agent is served" within 20 sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/slowd.sock' --json | jq -es 'any(.[]; .connected)'"
+connects 7004 >"$lab/attempts"
+rm "$disk"/history.db*
+check "the file is moved away: a new one has what the agent kept" within 40 has_some '.event == "close" and .to.port == 7004'
+check "the log says so" within 20 grep -q 'the history is written again' "$lab/slowd.log"
 finish

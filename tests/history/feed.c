@@ -316,7 +316,7 @@ static struct tw_parcel handle(struct lab *lab, Tapwall__V1__EventBatch *batch)
 	assert_non_null(parcel);
 	parcel->source = &lab->source;
 	parcel->batch = batch;
-	tw_recorder_give(lab->recorder, parcel);
+	assert_int_equal(tw_recorder_give(lab->recorder, parcel), 0);
 	while (!back && tw_clock_ns() < end) {
 		poll(&wake, 1, WAIT_MS);
 		if (read(lab->wake_fd, &count, sizeof(count)) != sizeof(count))
@@ -409,6 +409,71 @@ static void test_positions(void **state)
 	file_remove(&lab.file);
 }
 
+/* A sink that takes a row only when the test allows it. */
+static void wait_for_test(void *arg, const char *agent, const struct tw_event_reader *reader)
+{
+	uint64_t count;
+
+	assert_int_equal(read(*(int *)arg, &count, sizeof(count)), sizeof(count));
+}
+
+static struct tw_parcel *make_parcel(struct lab *lab, Tapwall__V1__EventBatch *batch, size_t bytes)
+{
+	struct tw_parcel *parcel = calloc(1, sizeof(*parcel));
+
+	assert_non_null(parcel);
+	parcel->source = &lab->source;
+	parcel->batch = batch;
+	parcel->bytes = bytes;
+	return parcel;
+}
+
+/* The batches of all agents that wait have a bound: one more is refused, and fits when they are handled. */
+static void test_waiting(void **state)
+{
+	struct sender sender = {0};
+	struct lab lab = {0};
+	int allow_fd = eventfd(0, EFD_SEMAPHORE | EFD_CLOEXEC);
+	const uint64_t all = 100;
+	struct tw_recorder_setup setup = {.waiting_max = 1000,
+		.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.sinks = {{.take = wait_for_test, .arg = &allow_fd}},
+		.n_sinks = 1};
+	uint64_t end = tw_clock_ns() + (uint64_t)WAIT_MS * 1000000;
+	struct tw_err err = {0};
+	struct tw_parcel *parcel;
+
+	lab.source = (struct tw_source){.name = "host-a"};
+	lab.wake_fd = setup.wake_fd;
+	assert_int_equal(tw_recorder_new(&setup, &lab.recorder, &err), 0);
+	assert_int_equal(handle(&lab, NULL).code, 0);
+	for (uint64_t i = 0; i < 2; i++) {
+		parcel = make_parcel(&lab, make_batch(&sender, 1 + i, 1), 500);
+		assert_int_equal(tw_recorder_give(lab.recorder, parcel), 0);
+	}
+	assert_false(tw_recorder_has_room(lab.recorder));
+	parcel = make_parcel(&lab, make_batch(&sender, 3, 1), 1);
+	assert_int_equal(tw_recorder_give(lab.recorder, parcel), -ENOBUFS);
+	assert_int_equal(write(allow_fd, &all, sizeof(all)), sizeof(all));
+	while (!tw_recorder_has_room(lab.recorder) && tw_clock_ns() < end) {
+		struct pollfd wake = {.fd = lab.wake_fd, .events = POLLIN};
+		uint64_t count;
+
+		poll(&wake, 1, WAIT_MS);
+		if (read(lab.wake_fd, &count, sizeof(count)) != sizeof(count))
+			continue;
+		for (struct tw_parcel *next, *at = tw_recorder_take_back(lab.recorder); at;
+			at = next) {
+			next = at->next;
+			free(at);
+		}
+	}
+	assert_int_equal(tw_recorder_give(lab.recorder, parcel), 0);
+	lab_stop(&lab);
+	close(allow_fd);
+	sender_done(&sender);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
