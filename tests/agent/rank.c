@@ -7,6 +7,7 @@
 
 #include "tests/unit/test.h"
 
+#include "agent/ticks.h"
 #include "agent/observe/rank.h"
 #include "base/alloc.h"
 
@@ -168,9 +169,21 @@ static void without_memory(void **state)
 	tw_rank_free(rank);
 }
 
+/* Another CPU may note a time just after the reader has taken its own. */
+static void ticks_since(void **state)
+{
+	assert_int_equal(tw_ticks_since(1000, 1000), 0);
+	assert_int_equal(tw_ticks_since(1000, 990), 10);
+	assert_int_equal(tw_ticks_since(1000, 1001), 0);
+	assert_int_equal(tw_ticks_since(5, UINT32_MAX), 6);
+	assert_int_equal(tw_ticks_since(UINT32_MAX, 3), 0);
+	assert_int_equal(tw_ticks_since(3u << 30, 0), 3u << 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ticks_since),
 		cmocka_unit_test(grown_is_moved),
 		cmocka_unit_test(a_key_that_is_another_connections_now),
 		cmocka_unit_test(sleepers_are_ranked_one_walk_late),

@@ -9,7 +9,6 @@
 
 #include "tests/agent/test.h"
 
-#include "agent/ticks.h"
 #include "agent/observe/journal.h"
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
@@ -675,21 +674,9 @@ static void test_journal_tidy(void **state)
 	tw_journal_done(&journal);
 }
 
-/* Another CPU may note a time just after the reader has taken its own. */
-static void ticks_since(void **state)
-{
-	assert_int_equal(tw_ticks_since(1000, 1000), 0);
-	assert_int_equal(tw_ticks_since(1000, 990), 10);
-	assert_int_equal(tw_ticks_since(1000, 1001), 0);
-	assert_int_equal(tw_ticks_since(5, UINT32_MAX), 6);
-	assert_int_equal(tw_ticks_since(UINT32_MAX, 3), 0);
-	assert_int_equal(tw_ticks_since(3u << 30, 0), 3u << 30);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ticks_since),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_leases),
 		cmocka_unit_test(test_slots),
