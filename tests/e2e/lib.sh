@@ -89,6 +89,11 @@ bail() { # WHY
 	finish
 }
 
+# Runs a command that prepares the checks. Its failure ends the test, and the reason names the command.
+must() { # COMMAND…
+	"$@" || bail "preparation: $*"
+}
+
 check() { # WHAT COMMAND…
 	what=$1
 	shift
@@ -152,53 +157,53 @@ in_guest() { # N COMMAND…
 }
 
 make_host() {
-	mkdir "$lab/bpffs" "$lab/state"
+	must mkdir "$lab/bpffs" "$lab/state"
 	if ! mount -t bpf none "$lab/bpffs"; then
 		echo "1..0 # SKIP cannot mount a BPF file system"
 		exit 77
 	fi
-	ip netns add "$ns-host"
-	on_host sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-	ip -n "$ns-host" link set lo up
+	must ip netns add "$ns-host"
+	must on_host sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	must ip -n "$ns-host" link set lo up
 	make_bridge br0
 }
 
 make_bridge() { # NAME [OPTIONS]
 	bridge=$1
 	shift
-	ip -n "$ns-host" link add "$bridge" type bridge "$@"
-	ip -n "$ns-host" link set "$bridge" up
+	must ip -n "$ns-host" link add "$bridge" type bridge "$@"
+	must ip -n "$ns-host" link set "$bridge" up
 }
 
 make_guest() { # N [BRIDGE]
 	guests="$guests g$1"
-	ip netns add "$ns-g$1"
-	ip -n "$ns-g$1" link set lo up
+	must ip netns add "$ns-g$1"
+	must ip -n "$ns-g$1" link set lo up
 	plug "$1" "${2:-br0}"
 }
 
 # Neighbour requests continue for longer than `attempt` waits: by default an unanswered one becomes
 # an error after the same three seconds as the timeout, and either could come first.
 ask_longer() { # NAMESPACE DEVICE
-	ip netns exec "$ns-$1" sysctl -qw "net.ipv4.neigh.$2.mcast_solicit=10" "net.ipv6.neigh.$2.mcast_solicit=10"
+	must ip netns exec "$ns-$1" sysctl -qw "net.ipv4.neigh.$2.mcast_solicit=10" "net.ipv6.neigh.$2.mcast_solicit=10"
 }
 
 # Connects a guest to its bridge.
 plug() { # N BRIDGE
-	ip -n "$ns-host" link add "tap$1" type veth peer name eth0 netns "$ns-g$1"
-	in_guest "$1" sysctl -qw net.ipv6.conf.eth0.dad_transmits=0 \
+	must ip -n "$ns-host" link add "tap$1" type veth peer name eth0 netns "$ns-g$1"
+	must in_guest "$1" sysctl -qw net.ipv6.conf.eth0.dad_transmits=0 \
 		net.ipv6.conf.eth0.router_solicitations=0
 	ask_longer "g$1" eth0
-	ip -n "$ns-g$1" link set eth0 address "52:54:00:00:00:0$1"
-	ip -n "$ns-g$1" addr add "10.0.0.1$1/24" dev eth0
-	ip -n "$ns-g$1" addr add "fd00::1$1/64" dev eth0 nodad
-	ip -n "$ns-host" link set "tap$1" master "$2" up
-	ip -n "$ns-g$1" link set eth0 up
+	must ip -n "$ns-g$1" link set eth0 address "52:54:00:00:00:0$1"
+	must ip -n "$ns-g$1" addr add "10.0.0.1$1/24" dev eth0
+	must ip -n "$ns-g$1" addr add "fd00::1$1/64" dev eth0 nodad
+	must ip -n "$ns-host" link set "tap$1" master "$2" up
+	must ip -n "$ns-g$1" link set eth0 up
 }
 
 # Counts the TCP packets that bridges of the host forward between ports; `bridged` prints their number.
 watch_bridge() {
-	on_host nft -f - <<-'END'
+	must on_host nft -f - <<-'END'
 		table bridge watch {
 			counter bridged { }
 			chain forward {
