@@ -22,9 +22,9 @@ enum tw_tls_end {
  * fills in where the peer is, and closes *ret with tw_tls_close(). Returns 0 or -ENOMEM. */
 int tw_tls_new(const struct tw_transport *transport, int fd, enum tw_tls_end end,
 	struct tw_identity *identity, struct tw_stream **ret);
-/* Waits until a dialled stream is open, for at most five seconds. If it fails, closes and clears *stream, and
+/* Waits until a dialled stream is open, for at most five seconds. If it fails, closes and clears *base, and
  * copies the reason to `why` (TW_STREAM_WHY_MAX bytes, or NULL). Returns 0 or a negative errno. */
-int tw_tls_wait_open(struct tw_stream **stream, char *why);
+int tw_tls_wait_open(struct tw_stream **base, char *why);
 /* Returns the identity with which a listener's connections are accepted. The listener owns it. */
 struct tw_identity *tw_tls_identity(const struct tw_stream *listener);
 
