@@ -102,5 +102,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export demo test bench install fuzz format lint clean help
+.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse demo test bench install fuzz format lint clean help
 .DELETE_ON_ERROR:

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* history.c: measures the CPU time and disk writes of the history, and the time of its answers.
  *
- *	tapwall-bench-history FILE [ROWS] [SECONDS]
+ *	tapwall-bench-history PLACE [ROWS] [SECONDS] [LOGIN]
  *
  * Writes ROWS rows (6 million) that span SECONDS (60), and prints CPU time and bytes for each row. A commit has the
  * rows of a fifth of a second at 100,000 rows a second. Then asks each question many times, about random times and
- * names, and prints the median, the 99th percentile and the longest time. If FILE exists, its rows stay, and only
- * questions are measured. ROWS and SECONDS must then be the values that the file was made with.
+ * names, and prints the median, the 99th percentile and the longest time. If PLACE has rows, they stay, and only
+ * questions are measured. ROWS and SECONDS must then be the values that they were made with. PLACE is a file or a
+ * ClickHouse server (place.h), and LOGIN the file with a name and a password for it. The CPU time of a server is not
+ * included.
  *
  * The rows have 1,000 workloads, 500 rules, 20,000 addresses outside, 64 services and sometimes an arbitrary port.
  * A few of each are frequent and most are rare. One row in eight is a denial.
@@ -21,8 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "slowpath/history/history.h"
-#include "slowpath/history/read.h"
+#include "slowpath/store/place.h"
 
 #define COMMIT_ROWS 20000u
 #define WORKLOADS   1000u
@@ -72,21 +73,21 @@ static void fail(const char *what, int err)
 	exit(1);
 }
 
-static void make_names(struct tw_history *history, struct names *names)
+static void make_names(struct tw_store_writer *writer, struct names *names)
 {
 	char text[32];
-	int err = tw_history_name(history, TW_HISTORY_HOSTNAME, "host-1", &names->host);
+	int err = writer->ops->name(writer, TW_HISTORY_HOSTNAME, "host-1", &names->host);
 
 	for (unsigned int i = 0; i < WORKLOADS && !err; i++) {
 		snprintf(text, sizeof(text), "workload-%u", i);
-		err = tw_history_name(history, TW_HISTORY_WORKLOAD, text, &names->workload[i]);
+		err = writer->ops->name(writer, TW_HISTORY_WORKLOAD, text, &names->workload[i]);
 		snprintf(text, sizeof(text), "tap%ui0", i);
 		if (!err)
-			err = tw_history_name(history, TW_HISTORY_TAP, text, &names->tap[i]);
+			err = writer->ops->name(writer, TW_HISTORY_TAP, text, &names->tap[i]);
 	}
 	for (unsigned int i = 0; i < RULES && !err; i++) {
 		snprintf(text, sizeof(text), "rule-%u", i);
-		err = tw_history_name(history, TW_HISTORY_RULE, text, &names->rule[i]);
+		err = writer->ops->name(writer, TW_HISTORY_RULE, text, &names->rule[i]);
 	}
 	if (err)
 		fail("names", err);
@@ -170,23 +171,21 @@ static uint64_t written_bytes(void)
 	return bytes;
 }
 
-static uint64_t write_rows(const char *path, uint64_t n, uint64_t step_us)
+static uint64_t write_rows(struct tw_store_writer *writer, struct tw_store_reader *reader,
+	uint64_t n, uint64_t step_us)
 {
-	const struct tw_history_limits limits = {0};
 	struct tw_history_row *rows = calloc(COMMIT_ROWS, sizeof(*rows));
-	struct tw_history *history = NULL;
+	struct tw_history_extent extent;
 	struct tw_history_state state;
 	struct names names;
 	struct tw_err err = {0};
 	double cpu = 0, made = 0, longest = 0;
 	uint64_t before = written_bytes(), start = tw_clock_ns(), seq = 0, time_us = START_US;
-	int code = rows ? tw_history_open(path, &limits, &history, &err) : -ENOMEM;
+	int code;
 
-	if (code) {
-		tw_err_print(stderr, "tapwall-bench-history", &err);
-		exit(1);
-	}
-	make_names(history, &names);
+	if (!rows)
+		fail("rows", -ENOMEM);
+	make_names(writer, &names);
 	for (uint64_t done = 0; done < n; done += COMMIT_ROWS) {
 		double at = cpu_seconds();
 		uint64_t wall;
@@ -197,23 +196,26 @@ static uint64_t write_rows(const char *path, uint64_t n, uint64_t step_us)
 		made += cpu_seconds() - at;
 		at = cpu_seconds();
 		wall = tw_clock_ns();
-		code = tw_history_append(history, rows, COMMIT_ROWS);
+		code = writer->ops->append(writer, rows, COMMIT_ROWS);
 		if (!code)
-			code = tw_history_commit(history, &seq);
+			code = writer->ops->commit(writer);
 		if (code)
 			fail("commit", code);
 		cpu += cpu_seconds() - at;
 		if ((double)(tw_clock_ns() - wall) / 1e6 > longest)
 			longest = (double)(tw_clock_ns() - wall) / 1e6;
 	}
-	tw_history_get_state(history, &state);
+	writer->ops->get_progress(writer, &state);
+	seq = state.seq;
+	code = reader->ops->get_extent(reader, &extent, &err);
+	if (code)
+		fail("extent", code);
 	printf("rows %" PRIu64
 	       ", CPU %.3f us a row, kept %.1f bytes a row, written %.1f bytes a row\n",
-		seq, cpu * 1e6 / (double)seq, (double)state.bytes / (double)seq,
+		seq, cpu * 1e6 / (double)seq, (double)extent.bytes / (double)seq,
 		(double)(written_bytes() - before) / (double)seq);
 	printf("share of a core at 100,000 rows/s: %.1f %%; whole run %.0f s, of which %.0f s made rows; longest commit %.0f ms\n",
 		cpu * 1e7 / (double)seq, (double)(tw_clock_ns() - start) / 1e9, made, longest);
-	tw_history_free(history);
 	free(rows);
 	return time_us;
 }
@@ -320,7 +322,7 @@ static int compare_doubles(const void *a, const void *b)
 }
 
 static void ask(
-	struct tw_history_reader *reader, const struct question *question, const struct span *span)
+	struct tw_store_reader *reader, const struct question *question, const struct span *span)
 {
 	double *ms = calloc(question->times, sizeof(*ms)), cpu = cpu_seconds();
 	uint64_t rows = 0, matched = 0, blocks = 0;
@@ -330,16 +332,17 @@ static void ask(
 	for (unsigned int i = 0; i < question->times; i++) {
 		struct tw_history_query q = {0};
 		struct tw_history_result result;
+		struct tw_err why = {0};
 		char text[32];
 		uint64_t start = tw_clock_ns();
 		int err;
 
 		question->set(&q, span, text);
 		err = question->dimension < 0
-			      ? tw_history_select(reader, &q, &result)
-			      : tw_history_top(reader, &q.filter,
+			      ? reader->ops->select(reader, &q, &result, &why)
+			      : reader->ops->top(reader, &q.filter,
 					(enum tw_history_dimension)question->dimension,
-					TW_HISTORY_ORDER_BYTES, q.limit, &result);
+					TW_HISTORY_ORDER_BYTES, q.limit, &result, &why);
 		ms[i] = (double)(tw_clock_ns() - start) / 1e6;
 		if (err)
 			fail(question->name, err);
@@ -365,22 +368,32 @@ int main(int argc, char **argv)
 	uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 6000000;
 	uint64_t seconds = argc > 3 ? strtoull(argv[3], NULL, 10) : 60;
 	struct span span = {.from_us = START_US, .to_us = START_US + seconds * 1000000};
-	struct tw_history_reader *reader = NULL;
+	const struct tw_store_access access = {.login = argc > 4 ? argv[4] : NULL};
+	const struct tw_history_limits limits = {0};
+	struct tw_history_extent extent;
+	struct tw_store_writer *writer = NULL;
+	struct tw_store_reader *reader = NULL;
 	struct tw_err err = {0};
 
 	if (argc < 2 || n < COMMIT_ROWS || !seconds) {
-		fprintf(stderr, "usage: tapwall-bench-history FILE [ROWS] [SECONDS]\n");
+		fprintf(stderr, "usage: tapwall-bench-history PLACE [ROWS] [SECONDS] [LOGIN]\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (access(argv[1], F_OK))
-		span.to_us = write_rows(argv[1], n, seconds * 1000000 / n);
-	if (tw_history_reader_open(argv[1], &reader, &err)) {
+	if (tw_place_open_writer(argv[1], &access, &limits, &writer, &err) ||
+		tw_place_open_reader(argv[1], &access, &reader, &err)) {
 		tw_err_print(stderr, "tapwall-bench-history", &err);
 		return 1;
 	}
+	if (writer->ops->ready(writer))
+		fail(argv[1], -EIO);
+	if (reader->ops->get_extent(reader, &extent, &err))
+		fail(argv[1], err.code);
+	if (!extent.rows)
+		span.to_us = write_rows(writer, reader, n, seconds * 1000000 / n);
 	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
 		ask(reader, &questions[i], &span);
-	tw_history_reader_free(reader);
+	tw_store_reader_free(reader);
+	tw_store_writer_free(writer);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/vec.h"
 #include "slowpath/clickhouse/encode.h"
 #include "slowpath/clickhouse/filter_sql.h"
@@ -62,26 +63,84 @@ static int ask(struct click_reader *r, struct tw_buf *sql, struct tw_buf *answer
 	return code;
 }
 
+/* Runs a query and reads the numbers of its row. */
+static int ask_numbers(
+	struct click_reader *r, struct tw_buf *sql, uint64_t **to, size_t n, struct tw_err *err)
+{
+	tw_auto_buf struct tw_buf answer = {0};
+	struct tw_wire wire;
+	int code = ask(r, sql, &answer, &wire, err);
+
+	/* Without rows to add up, an old server answers by no row at all. */
+	for (size_t i = 0; i < n && !code; i++)
+		*to[i] = answer.len ? tw_wire_number(&wire, 8) : 0;
+	return !code && wire.bad ? tell_malformed(err) : code;
+}
+
+static int ask_extent(
+	struct click_reader *r, const char *query, uint64_t **to, size_t n, struct tw_err *err)
+{
+	tw_auto_buf struct tw_buf sql = {0};
+
+	tw_buf_adds(&sql, query);
+	return ask_numbers(r, &sql, to, n, err);
+}
+
 /* ---- rows ---- */
 
-/* Finds the time of the last wanted row, 0 if there is none. */
+/* Narrows a filter to a span at the end where the wanted rows are. False if it is as narrow already. */
+static bool narrow(struct tw_history_filter *f, bool oldest_first, uint64_t span_us)
+{
+	uint64_t now_us = tw_clock_unix_ns(tw_clock_ns()) / 1000;
+	uint64_t until_us = f->until_us ? f->until_us : now_us;
+
+	if (oldest_first) {
+		if (!f->since_us || f->since_us + span_us >= until_us)
+			return false;
+		f->until_us = f->since_us + span_us;
+	} else {
+		if (until_us < span_us || until_us - span_us <= f->since_us)
+			return false;
+		f->since_us = until_us - span_us;
+	}
+	return true;
+}
+
+/* Finds the time of the last wanted row, 0 if there is none, among those within the filter. Sets `ret_n` to the number
+ * of rows up to it. */
+static int find_last(struct click_reader *r, const struct tw_history_query *q,
+	const struct tw_history_filter *f, uint64_t *ret_us, uint64_t *ret_n, struct tw_err *err)
+{
+	tw_auto_buf struct tw_buf sql = {0};
+
+	tw_buf_addf(&sql,
+		"SELECT toUInt64(%s(time_us)), toUInt64(count()) FROM (SELECT time_us FROM history",
+		q->oldest_first ? "max" : "min");
+	tw_filter_sql_add(&sql, f, false);
+	tw_buf_addf(&sql, " ORDER BY time_us%s LIMIT %" PRIu32 ")", q->oldest_first ? "" : " DESC",
+		q->limit);
+	return ask_numbers(r, &sql, (uint64_t *[]){ret_us, ret_n}, 2, err);
+}
+
+/* Finds the time of the last wanted row, 0 if there is none. Looks in short spans first: the server reads only the
+ * part of its tables that has the span. */
 static int find_edge(struct click_reader *r, const struct tw_history_query *q, uint64_t *ret_us,
 	struct tw_err *err)
 {
-	tw_auto_buf struct tw_buf sql = {0}, answer = {0};
-	struct tw_wire wire;
-	int code;
+	static const uint64_t spans_us[] = {10000000, 600000000, 36000000000};
+	uint64_t n = 0;
 
-	tw_buf_addf(&sql, "SELECT toUInt64(%s(time_us)) FROM (SELECT time_us FROM history",
-		q->oldest_first ? "max" : "min");
-	tw_filter_sql_add(&sql, &q->filter, false);
-	tw_buf_addf(&sql, " ORDER BY time_us%s LIMIT %" PRIu32 ")", q->oldest_first ? "" : " DESC",
-		q->limit);
-	code = ask(r, &sql, &answer, &wire, err);
-	if (code < 0)
-		return code;
-	*ret_us = tw_wire_is_at_end(&wire) ? 0 : tw_wire_number(&wire, 8);
-	return wire.bad ? tell_malformed(err) : 0;
+	for (size_t i = 0; i < sizeof(spans_us) / sizeof(spans_us[0]); i++) {
+		struct tw_history_filter f = q->filter;
+		int code;
+
+		if (!narrow(&f, q->oldest_first, spans_us[i]))
+			break;
+		code = find_last(r, q, &f, ret_us, &n, err);
+		if (code < 0 || n >= q->limit)
+			return code;
+	}
+	return find_last(r, q, &q->filter, ret_us, &n, err);
 }
 
 static int read_rows(struct click_reader *r, struct tw_wire *wire, uint32_t limit,
@@ -130,17 +189,11 @@ static int find_rows(struct click_reader *r, const struct tw_history_query *q,
 static int count_rows(struct click_reader *r, const struct tw_history_filter *f, uint64_t *ret,
 	struct tw_err *err)
 {
-	tw_auto_buf struct tw_buf sql = {0}, answer = {0};
-	struct tw_wire wire;
-	int code;
+	tw_auto_buf struct tw_buf sql = {0};
 
 	tw_buf_adds(&sql, "SELECT toUInt64(count()) FROM history");
 	tw_filter_sql_add(&sql, f, false);
-	code = ask(r, &sql, &answer, &wire, err);
-	if (code < 0)
-		return code;
-	*ret = tw_wire_is_at_end(&wire) ? 0 : tw_wire_number(&wire, 8);
-	return wire.bad ? tell_malformed(err) : 0;
+	return ask_numbers(r, &sql, &ret, 1, err);
 }
 
 static int click_select(struct tw_store_reader *base, const struct tw_history_query *query,
@@ -315,38 +368,22 @@ static int click_uses(struct tw_store_reader *base, struct tw_history_use **ret_
 	" FROM system.parts WHERE active AND table = 'history' AND" \
 	" database = currentDatabase()"
 
-/* Reads the numbers of a row. */
-static int ask_numbers(
-	struct click_reader *r, const char *query, uint64_t **to, size_t n, struct tw_err *err)
-{
-	tw_auto_buf struct tw_buf sql = {0}, answer = {0};
-	struct tw_wire wire;
-	int code;
-
-	tw_buf_adds(&sql, query);
-	code = ask(r, &sql, &answer, &wire, err);
-	/* Without rows, an old server answers by none at all. */
-	for (size_t i = 0; i < n && !code; i++)
-		*to[i] = answer.len ? tw_wire_number(&wire, 8) : 0;
-	return !code && wire.bad ? tell_malformed(err) : code;
-}
-
 /* Times are read from the first and the last piece only. */
 static int find_extent(struct click_reader *r, struct tw_history_extent *e, struct tw_err *err)
 {
-	int code = ask_numbers(r, "SELECT toUInt64(count()), toUInt64(sum(bytes_on_disk))" PARTS,
+	int code = ask_extent(r, "SELECT toUInt64(count()), toUInt64(sum(bytes_on_disk))" PARTS,
 		(uint64_t *[]){&e->blocks, &e->bytes}, 2, err);
 
 	if (!code)
-		code = ask_numbers(r, "SELECT toUInt64(count()) FROM history WHERE " NOT_VOID,
+		code = ask_extent(r, "SELECT toUInt64(count()) FROM history WHERE " NOT_VOID,
 			(uint64_t *[]){&e->rows}, 1, err);
 	if (!code)
-		code = ask_numbers(r,
+		code = ask_extent(r,
 			"SELECT toUInt64(min(time_us)) FROM history WHERE " NOT_VOID " AND piece ="
 			" (SELECT min(toUInt32(partition))" PARTS ")",
 			(uint64_t *[]){&e->oldest_us}, 1, err);
 	if (!code)
-		code = ask_numbers(r,
+		code = ask_extent(r,
 			"SELECT toUInt64(max(time_us)) FROM history WHERE " NOT_VOID " AND piece ="
 			" (SELECT max(toUInt32(partition))" PARTS ")",
 			(uint64_t *[]){&e->newest_us}, 1, err);
