@@ -138,25 +138,28 @@ static int read_login(struct tw_clickhouse *server, const char *path, struct tw_
 int tw_clickhouse_open(const char *place, const struct tw_store_access *access, long timeout_ms,
 	struct tw_clickhouse **ret, struct tw_err *err)
 {
-	struct tw_clickhouse *server = tw_alloc(sizeof(*server));
+	const struct tw_curl *curl = tw_curl_load();
+	struct tw_clickhouse *server;
 	int code;
 
+	if (!curl)
+		return tw_err_set(err, -ENOENT, "--history", "install libcurl3-gnutls",
+			"ClickHouse needs libcurl, which is missing");
+	server = tw_alloc(sizeof(*server));
 	if (!server)
 		return tw_err_set(err, -ENOMEM, "--history", NULL, "out of memory");
+	server->curl = curl;
 	server->timeout_ms = timeout_ms;
 	server->ca = access ? access->ca : NULL;
 	server->end_ns = access ? access->end_ns : NULL;
-	server->curl = tw_curl_load();
-	code = server->curl ? read_place(server, place, err)
-			    : tw_err_set(err, -ENOENT, "--history", "install libcurl3-gnutls",
-				      "ClickHouse needs libcurl, which is missing");
+	code = read_place(server, place, err);
 	/* Without this line, libcurl asks before it sends a long request, and waits. */
 	if (!code && add_header(server, "Expect", "") < 0)
 		code = tw_err_set(err, -ENOMEM, "--history", NULL, "out of memory");
 	if (!code && access && access->login)
 		code = read_login(server, access->login, err);
 	if (!code) {
-		server->handle = server->curl->easy_init();
+		server->handle = curl->easy_init();
 		if (!server->handle)
 			code = tw_err_set(err, -ENOMEM, "--history", NULL, "out of memory");
 	}
