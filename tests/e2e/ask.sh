@@ -372,7 +372,14 @@ children="$children $flood"
 limited() {
 	[ "$(reason_count ask-limit)" -gt 0 ] || [ "$(tapwall status --json | jq .questions_dropped)" -gt 0 ]
 }
-check "a guest floods questions" within 20 limited
+# However little CPU time the flood gets, its questions pile up while the decider is stopped.
+floods() {
+	in_guest 3 "$TW_BUILD/tests/e2e/shots" 10.0.0.12 1000 7004
+	limited
+}
+freeze "$decider"
+check "a guest floods questions" within 20 floods
+kill -CONT "$decider"
 check "another one's connection is asked for and opens" within 20 becomes connected 1 tcp 10.0.0.12 7002
 check "other traffic passes" becomes connected 1 tcp 10.0.0.12 7000
 check "the stream goes on" goes_on
