@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 static const char *log_program = "tapwall";
 static enum tw_log_level log_max = TW_LOG_INFO;
 static bool log_journal;
+static void (*_Atomic log_tee)(void *arg, enum tw_log_level level, const char *text);
+static void *_Atomic log_tee_arg;
 
 void tw_log_init(const char *program, enum tw_log_level max_level)
 {
@@ -20,8 +23,16 @@ void tw_log_init(const char *program, enum tw_log_level max_level)
 	log_journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
+void tw_log_tee(void (*tee)(void *arg, enum tw_log_level level, const char *text), void *arg)
+{
+	atomic_store(&log_tee, NULL);
+	atomic_store(&log_tee_arg, arg);
+	atomic_store(&log_tee, tee);
+}
+
 void tw_log(enum tw_log_level level, const char *format, ...)
 {
+	void (*tee)(void *arg, enum tw_log_level level, const char *text);
 	char text[1024];
 	va_list args;
 
@@ -35,4 +46,7 @@ void tw_log(enum tw_log_level level, const char *format, ...)
 		fprintf(stderr, "<%d>%s\n", (int)level, text);
 	else
 		fprintf(stderr, "%s: %s\n", log_program, text);
+	tee = atomic_load(&log_tee);
+	if (tee)
+		tee(atomic_load(&log_tee_arg), level, text);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOST_MAX 256
+#define HOST_MAX TW_ADDRESS_HOST_MAX
 #define VSOCK	 "vsock:"
 
 /* Splits HOST:PORT. False if the address is malformed. */
@@ -30,6 +30,13 @@ static bool split_address(const char *where, char host[HOST_MAX], const char **r
 	host[len] = '\0';
 	*ret_port = colon + 1;
 	return true;
+}
+
+bool tw_address_host(const char *where, char ret[TW_ADDRESS_HOST_MAX])
+{
+	const char *port;
+
+	return split_address(where, ret, &port);
 }
 
 bool tw_address_is_valid(const char *where)

@@ -10,8 +10,12 @@
 #define TW_ADDRESS_DIAL_HINT   "write HOST:PORT, [ADDRESS]:PORT for IPv6, or vsock:CID:PORT"
 #define TW_ADDRESS_LISTEN_HINT "write ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or vsock:PORT"
 
+#define TW_ADDRESS_HOST_MAX 256
+
 /* True if the text has the form HOST:PORT with a decimal port. */
 bool tw_address_is_valid(const char *where);
+/* Copies the host, without brackets. False if the text has another form. */
+bool tw_address_host(const char *where, char ret[TW_ADDRESS_HOST_MAX]);
 /* Resolves HOST:PORT for stream sockets. `flags` are AI_… of getaddrinfo(); with AI_NUMERICHOST it does
  * not block. The caller frees *ret with freeaddrinfo(). Returns 0, -EINVAL if the text is malformed,
  * -EADDRNOTAVAIL if there is no such host, or -ENOMEM. */

@@ -15,6 +15,7 @@
 #include "base/notify.h"
 #include "link/metrics.h"
 #include "slowpath/answer.h"
+#include "slowpath/export/export.h"
 #include "slowpath/metrics.h"
 #include "slowpath/slow.h"
 
@@ -198,8 +199,10 @@ static int open_history(struct tw_slow *slow, struct tw_err *err)
 		.told = on_told,
 		.arg = slow};
 	struct tw_err *why = &slow->history_err;
-	int code = tw_feed_new(&feed, &slow->feed, why);
+	int code;
 
+	tw_export_add_sinks(slow->export, feed.sinks, &feed.n_sinks);
+	code = tw_feed_new(&feed, &slow->feed, why);
 	if (code < 0) {
 		tw_log(TW_LOG_ERR, "%s: %s; nothing is recorded%s%s", why->place, why->text,
 			why->hint[0] ? ": " : "", why->hint);
@@ -238,7 +241,9 @@ static int init(struct tw_slow *slow, struct tw_err *err)
 		code = open_tick(slow);
 	if (code < 0)
 		return tw_err_set(err, code, "start", NULL, "%s", strerror(-code));
-	code = open_history(slow, err);
+	code = tw_export_new(slow->options, &slow->export, err);
+	if (!code)
+		code = open_history(slow, err);
 	if (!code)
 		code = open_agents(slow, err);
 	if (code < 0)
@@ -256,6 +261,7 @@ static void done(struct tw_slow *slow)
 	tw_agents_free(slow->agents);
 	close_policies(slow);
 	tw_feed_free(slow->feed);
+	tw_export_free(slow->export);
 	tw_own_done(&slow->own);
 	tw_enroll_done(&slow->enroll);
 	tw_revoked_done(&slow->revoked);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "link/metrics.h"
+#include "slowpath/export/export.h"
 #include "slowpath/slow.h"
 
 #define NS_PER_S 1000000000u
@@ -141,5 +142,6 @@ int tw_slow_metrics(void *context, struct tw_buf *out)
 	}
 	add_quarantines(slow, out);
 	add_feed(slow, out);
+	tw_export_add_metrics(slow->export, out);
 	return out->failed ? -ENOMEM : 0;
 }

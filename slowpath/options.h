@@ -12,6 +12,13 @@ struct tw_slow_options {
 	const char *viewer_socket;  /* NULL: none */
 	const char *metrics;	    /* ADDRESS:PORT or the path of a Unix socket; NULL: none */
 	const char *decider_socket; /* NULL: none */
+	const char *ipfix;	    /* HOST:PORT; NULL: none */
+	bool ipfix_tcp;
+	const char *syslog; /* HOST:PORT; NULL: none */
+	const char *syslog_ca;
+	const char *syslog_cert; /* NULL: none */
+	const char *syslog_key;	 /* NULL: in the file of the certificate */
+	const char *syslog_what; /* as tw_syslog_parse() */
 	const char *cert;
 	const char *key;
 	const char *ca;

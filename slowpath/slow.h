@@ -40,6 +40,7 @@ struct tw_slow {
 	struct tw_ledger *ledger;     /* NULL if `policies` is */
 	struct tw_spread *spread;     /* NULL if `policies` is */
 	struct tw_err policies_err;
+	struct tw_export *export; /* NULL: none */
 	struct tw_feed *feed;
 	struct tw_search *search;
 	struct tw_server *server;
