@@ -25,6 +25,7 @@ struct asking {
 	uint64_t id;
 	tw_peer_answer *answer;
 	void *arg;
+	int64_t window; /* bytes that the other end may still send */
 };
 
 struct tw_peer {
@@ -309,7 +310,8 @@ int tw_peer_ask(struct tw_peer *peer, Tapwall__V1__Request *request, tw_peer_ans
 	code = tw_link_pack_request(&peer->out, request);
 	if (code < 0)
 		return code;
-	peer->askings[peer->n_askings++] = (struct asking){request->id, answer, arg};
+	peer->askings[peer->n_askings++] = (struct asking){
+		request->id, answer, arg, TW_PEER_WINDOW};
 	if (ret_id)
 		*ret_id = request->id;
 	return watch_events(peer, true);
@@ -323,24 +325,27 @@ static void send_about(struct tw_peer *peer, Tapwall__V1__Request *request)
 	watch_events(peer, true);
 }
 
-void tw_peer_more(struct tw_peer *peer, uint64_t id, size_t bytes)
-{
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	Tapwall__V1__MoreRequest more = TAPWALL__V1__MORE_REQUEST__INIT;
-
-	request.id = id;
-	more.bytes = bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_MORE;
-	request.more = &more;
-	send_about(peer, &request);
-}
-
 static struct asking *find_asking(struct tw_peer *peer, uint64_t id)
 {
 	for (unsigned int i = 0; i < peer->n_askings; i++)
 		if (peer->askings[i].id == id)
 			return &peer->askings[i];
 	return NULL;
+}
+
+void tw_peer_more(struct tw_peer *peer, uint64_t id, size_t bytes)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__MoreRequest more = TAPWALL__V1__MORE_REQUEST__INIT;
+	struct asking *asking = find_asking(peer, id);
+
+	if (asking)
+		asking->window += (int64_t)bytes;
+	request.id = id;
+	more.bytes = bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_MORE;
+	request.more = &more;
+	send_about(peer, &request);
 }
 
 void tw_peer_cancel(struct tw_peer *peer, uint64_t id)
@@ -359,7 +364,7 @@ void tw_peer_cancel(struct tw_peer *peer, uint64_t id)
 }
 
 /* Responses to a cancelled request may still arrive. */
-static int take_response(struct tw_peer *peer, Tapwall__V1__Response *response)
+static int take_response(struct tw_peer *peer, Tapwall__V1__Response *response, size_t len)
 {
 	struct asking *at = find_asking(peer, response->id), asking;
 
@@ -367,6 +372,9 @@ static int take_response(struct tw_peer *peer, Tapwall__V1__Response *response)
 		return response->id <= peer->last_id
 			       ? 0
 			       : FAIL(peer, -EPROTO, "answered a request that was not sent");
+	at->window -= (int64_t)len;
+	if (at->window < -(int64_t)TW_PEER_BEYOND)
+		return FAIL(peer, -EPROTO, "sent more of a stream than it may");
 	asking = *at;
 	if (response->last)
 		*at = peer->askings[--peer->n_askings];
@@ -386,7 +394,7 @@ static int take_body(struct tw_peer *peer, bool is_request, const uint8_t *body,
 		code = take_request(peer, request);
 		tapwall__v1__request__free_unpacked(request, NULL);
 	} else if (response) {
-		code = take_response(peer, response);
+		code = take_response(peer, response, len);
 		tapwall__v1__response__free_unpacked(response, NULL);
 	} else {
 		return FAIL(peer, -EBADMSG, "sent an invalid message");

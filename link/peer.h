@@ -11,7 +11,9 @@
  *             arrives while TW_PEER_BUSY bytes wait to be sent is refused with EBUSY. The
  *             connection is closed if TW_PEER_OUT_MAX bytes wait to be sent, if the handshake takes
  *             longer than TW_PEER_OPEN_NS or a message longer than TW_PEER_FRAME_NS, or if the
- *             other end sends or accepts nothing for TW_PEER_SILENCE_NS.
+ *             other end sends or accepts nothing for TW_PEER_SILENCE_NS. The same if a stream exceeds
+ *             its window by more than TW_PEER_BEYOND bytes, so that an end that ignores windows cannot
+ *             use up the memory of the other one.
  * Callers:    agent/dial.c, slowpath/agents.c; one thread.
  */
 #pragma once
@@ -28,6 +30,7 @@
 #define TW_PEER_ANSWERS	   32
 #define TW_PEER_ASKS	   512
 #define TW_PEER_WINDOW	   (256u << 10)
+#define TW_PEER_BEYOND	   (TW_LINK_FRAME_MAX + (1u << 20)) /* the last message, and what precedes it */
 #define TW_PEER_BUSY	   (1u << 20)
 #define TW_PEER_OUT_MAX	   (40u << 20) /* two messages of full size, and some errors */
 #define TW_PEER_IN_FREE	   (128u << 10)

@@ -110,10 +110,20 @@ static bool is_usable(const Tapwall__V1__Quarantine *q)
 	return len && len < TW_LEDGER_NAME_MAX && tw_clean_check(q->workload, len);
 }
 
-/* Finds out how the agent's list differs from this one. */
+/* Adds a name. Returns it if it was not among the names before, or NULL. */
+static const char *note_name(
+	struct tw_spread_names *names, const struct tw_spread_names *before, const char *workload)
+{
+	add_name(names, workload);
+	return tw_spread_has(before, workload) ? NULL : workload;
+}
+
+/* Finds out how the agent's list differs from this one. Logs one new difference of each kind, so that an agent
+ * cannot fill the log. */
 static void compare_lists(struct tw_spread_row *row, const Tapwall__V1__QuarantinesKept *kept)
 {
 	const struct tw_spread_names lifted = row->lifted, strays = row->strays;
+	const char *new_lifted = NULL, *new_stray = NULL, *by = "", *name;
 
 	row->lifted = row->strays = (struct tw_spread_names){0};
 	for (size_t i = 0; i < kept->n_rows; i++) {
@@ -124,22 +134,22 @@ static void compare_lists(struct tw_spread_row *row, const Tapwall__V1__Quaranti
 			continue;
 		here = tw_ledger_find(row->spread->setup.ledger, q->workload);
 		if (here && q->ended > 0 && q->change >= here->change) {
-			add_name(&row->lifted, q->workload);
-			if (!tw_spread_has(&lifted, q->workload) &&
-				row->lifted.n <= TW_SPREAD_NAMES)
-				tw_log(TW_LOG_WARNING,
-					"agent %s: the quarantine of workload %s was ended at its host, by %s",
-					row->agent->name, q->workload,
-					tw_cleaned(q->ended_by).text);
+			name = note_name(&row->lifted, &lifted, q->workload);
+			by = new_lifted || !name ? by : q->ended_by;
+			new_lifted = new_lifted ? new_lifted : name;
 		} else if (!here && !(q->ended > 0)) {
-			add_name(&row->strays, q->workload);
-			if (!tw_spread_has(&strays, q->workload) &&
-				row->strays.n <= TW_SPREAD_NAMES)
-				tw_log(TW_LOG_WARNING,
-					"agent %s: workload %s is in quarantine there, and the slow path's list lacks it",
-					row->agent->name, q->workload);
+			name = note_name(&row->strays, &strays, q->workload);
+			new_stray = new_stray ? new_stray : name;
 		}
 	}
+	if (new_lifted)
+		tw_log(TW_LOG_WARNING,
+			"agent %s: the quarantine of workload %s was ended at its host, by %s; %zu in all",
+			row->agent->name, new_lifted, tw_cleaned(by).text, row->lifted.n);
+	if (new_stray)
+		tw_log(TW_LOG_WARNING,
+			"agent %s: workload %s is in quarantine there, and the slow path's list lacks it; %zu in all",
+			row->agent->name, new_stray, row->strays.n);
 }
 
 static void note_hits(struct tw_spread_row *row, const Tapwall__V1__QuarantinesKept *kept)
@@ -183,6 +193,10 @@ static void on_kept(void *arg, Tapwall__V1__Response *response)
 		response->body_case != TAPWALL__V1__RESPONSE__BODY_QUARANTINES_KEPT) {
 		note_refusal(
 			row, response->error ? response->error->text : "an answer of another kind");
+		return;
+	}
+	if (response->quarantines_kept->n_rows > TW_LEDGER_MAX) {
+		note_refusal(row, "it has more rows than an agent keeps");
 		return;
 	}
 	row->error[0] = '\0';
