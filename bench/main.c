@@ -23,6 +23,7 @@ struct options {
 	struct tw_bench_files files;
 	const char *output;
 	const char *systems;
+	const char *scenarios;
 	const char *rules; /* counts, separated by commas */
 	const char *lists; /* NAME=FILE, separated by commas */
 	const char *print; /* policy, nft or flows: only print the list of `rules` */
@@ -47,6 +48,7 @@ static const char usage[] =
 	"  --rounds N            Measure N figures for each scenario and system (15; at most 200)\n"
 	"  --slice MS            Limit the time of one figure (10)\n"
 	"  --systems NAME,…      Measure only these systems\n"
+	"  --scenarios NAME,…    Measure only these scenarios, and nothing else\n"
 	"  --rules N,…           Also measure new connections with lists of N rules\n"
 	"  --lists NAME=FILE,…   Also measure them with these lists of ClassBench\n"
 	"  --seed N              Generate the lists from this seed (1)\n"
@@ -231,10 +233,14 @@ static int run_all(
 		.n_scenarios = tw_bench_n_scenarios,
 		.suffix = "",
 		.only = options->systems,
+		.only_scenarios = options->scenarios,
 		.rounds = options->rounds,
 		.slice_ms = options->slice_ms,
 	};
 	int e = tw_bench_isolate(err);
+
+	if (options->scenarios)
+		return e ? e : tw_bench_stage_run(&stage, results, err);
 
 	if (!e && !options->just_lifetime)
 		e = run_edits(options, results, err);
@@ -322,6 +328,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"appliance-why", &files->appliance_why},
 		{"output", &options.output},
 		{"systems", &options.systems},
+		{"scenarios", &options.scenarios},
 		{"rules", &options.rules},
 		{"lists", &options.lists},
 		{"print", &options.print},

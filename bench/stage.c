@@ -26,14 +26,15 @@ struct cell {
 
 /* ---- systems and their verdicts ---- */
 
-static bool wanted(const struct tw_bench_stage *stage, const char *name)
+/* True if `list`, names separated by commas or NULL for all, has `name`. */
+static bool wanted(const char *list, const char *name)
 {
 	size_t len = strlen(name);
 
-	for (const char *at = stage->only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
 		if (!strncmp(at, name, len) && (!at[len] || at[len] == ','))
 			return true;
-	return !stage->only;
+	return !list;
 }
 
 /* Skips a system, unless it is essential. */
@@ -91,7 +92,7 @@ static int start_systems(const struct tw_bench_stage *stage, struct tw_bench_res
 		struct tw_bench_system *system = &tw_bench_systems[i];
 		int e;
 
-		if (!wanted(stage, system->name))
+		if (!wanted(stage->only, system->name))
 			continue;
 		e = tw_bench_system_start(system, stage->files, err);
 		if (!e)
@@ -280,7 +281,8 @@ int tw_bench_stage_run(
 	snprintf(name, sizeof(name), "%s%s", stage->scenarios[0].name, stage->suffix);
 	e = start_systems(stage, results, stage->n_scenarios == 1 ? name : NULL, err);
 	for (size_t i = 0; !e && i < stage->n_scenarios; i++)
-		e = run_scenario(stage, &stage->scenarios[i], results, err);
+		if (wanted(stage->only_scenarios, stage->scenarios[i].name))
+			e = run_scenario(stage, &stage->scenarios[i], results, err);
 	for (size_t i = 0; i < tw_bench_n_systems; i++)
 		if (tw_bench_systems[i].runs)
 			tw_bench_system_stop(&tw_bench_systems[i]);

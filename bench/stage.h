@@ -18,8 +18,9 @@ struct tw_bench_stage {
 	const struct tw_bench_rules *rules; /* NULL: bench/policy.yaml and its equivalents */
 	const struct tw_bench_scenario *scenarios;
 	size_t n_scenarios;
-	const char *suffix; /* suffix of the scenarios' names */
-	const char *only;   /* names of systems, separated by commas; NULL: all */
+	const char *suffix;	    /* suffix of the scenarios' names */
+	const char *only;	    /* names of systems, separated by commas; NULL: all */
+	const char *only_scenarios; /* in the same form */
 	size_t rounds;
 	double slice_ms; /* time for one figure */
 };
