@@ -2,7 +2,7 @@
 /* filter_sql.h: conditions of a query as SQL.
  *
  * Invariants: 1. Of a text, only ASCII letters and digits stand in the SQL as they are; every other byte is
- *                \xHH within quotes. No text can end its literal (tests/clickhouse/sql.c).
+ *                \xHH within quotes. No text can end its literal (tests/clickhouse/protocol.c).
  *                Parameters would do the same, but version 18.16 has none.
  * Callers:    reader.c.
  */
