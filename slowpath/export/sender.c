@@ -156,10 +156,9 @@ static bool take_next(struct tw_sender *sender, struct item **ret)
 static void free_acked(struct tw_sender *sender, uint64_t acked)
 {
 	pthread_mutex_lock(&sender->lock);
-	while (sender->first != sender->next && sender->first->end &&
-		sender->first->end - 1 <= acked) {
-		struct item *item = sender->first;
-
+	for (struct item *item = sender->first;
+		item && item != sender->next && item->end && item->end - 1 <= acked;
+		item = sender->first) {
 		sender->first = item->next;
 		if (!sender->first)
 			sender->end = &sender->first;
