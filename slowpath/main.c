@@ -262,7 +262,7 @@ static const struct tw_args_section sections[] = {
 		"0 stopped by a signal, or done; 1 the name of an agent is invalid, or a file exists; 2 wrong usage, or a file is missing; 3 permission denied; 5 internal error.\n"},
 	{"FILES",
 		"_/var/lib/tapwall-slowd/_\n\tthe CA, _ca.pem_ and _ca-key.pem_, and the slow path's own "
-		"_slowd.pem_; _tokens_, a file for each token, with a name and two times; _revoked_, lines of a name and a time: the certificates of that name that are valid "
+		"_slowd.pem_; _tokens_, a file for each token, with a name and two times; _revoked.kept_, which says that there is a list of revoked certificates; _revoked_, lines of a name and a time: the certificates of that name that are valid "
 		"from then or before are refused.\n\n"
 		"_/var/lib/tapwall-slowd/history.db_\n\tthe history, an SQLite database; *tapwall-history*(1) reads it.\n\n"
 		"_/usr/share/tapwall/clickhouse/_\n\tthe schema of a history in ClickHouse, a file for each version.\n\n"

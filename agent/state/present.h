@@ -6,7 +6,7 @@
  *             if it had never existed.
  * Invariants: 1. A file is noted after it was written, and no longer noted before it is deleted: a
  *                crash between the two causes no false alarm.
- *             Test: tests/agent/quarantine.c.
+ *             Test: tests/agent/quarantine.c, tests/e2e/confirm.sh.
  * Callers:    agent/state, agent/publish; one thread.
  */
 #pragma once

@@ -57,7 +57,7 @@ static int send_row(const struct tw_slow *slow, const struct tw_ledger_row *row,
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Quarantine message = TAPWALL__V1__QUARANTINE__INIT;
-	struct names names;
+	struct names names = {0};
 
 	message.workload = TEXT(row->workload);
 	message.reason = TEXT(row->reason);

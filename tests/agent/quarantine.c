@@ -88,7 +88,7 @@ static void add_here(struct fixture *f, const char *workload)
 
 static void an_older_change_ends_nothing(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	assert_int_equal(change_one(&f, "w1", 10, false), 0);
@@ -105,7 +105,7 @@ static void an_older_change_ends_nothing(void **state)
 
 static void an_older_change_does_not_replace_a_newer_one(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	assert_int_equal(change_one(&f, "w1", 10, false), 0);
@@ -117,7 +117,7 @@ static void an_older_change_does_not_replace_a_newer_one(void **state)
 
 static void the_slow_path_ends_only_its_own(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	add_here(&f, "w1");
@@ -130,7 +130,7 @@ static void the_slow_path_ends_only_its_own(void **state)
 
 static void the_host_ends_both_and_remembers_it(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 	struct tw_err err = {0};
 
 	set_up(&f);
@@ -152,7 +152,7 @@ static void the_host_ends_both_and_remembers_it(void **state)
 
 static void a_restart_keeps_all(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	add_here(&f, "w1");
@@ -168,7 +168,7 @@ static void a_restart_keeps_all(void **state)
 
 static void the_port_of_a_workload_that_is_gone_stays_shut(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	add_here(&f, "w1");
@@ -181,7 +181,7 @@ static void the_port_of_a_workload_that_is_gone_stays_shut(void **state)
 
 static void the_list_is_bounded(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 	char name[16];
 
 	set_up(&f);
@@ -220,7 +220,7 @@ static const char *load_again(struct fixture *f)
 
 static void a_file_that_is_gone_is_missed(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	add_here(&f, "w1");
@@ -240,7 +240,7 @@ static void a_file_that_is_gone_is_missed(void **state)
 static void an_empty_list_is_not_missed(void **state)
 {
 	struct tw_err err = {0};
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	add_here(&f, "w1");
@@ -253,7 +253,7 @@ static void an_empty_list_is_not_missed(void **state)
 
 static void an_older_file_is_noticed(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 	char *text = NULL;
 	size_t len = 0;
 
@@ -275,7 +275,7 @@ static void an_older_file_is_noticed(void **state)
 
 static void a_damaged_note_of_the_files_frees_nothing(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	add_here(&f, "w1");
@@ -292,7 +292,7 @@ static void a_damaged_note_of_the_files_frees_nothing(void **state)
 static void a_port_of_a_lost_list_stays_shut(void **state)
 {
 	struct tw_err err = {0};
-	struct fixture f;
+	struct fixture f = {0};
 
 	set_up(&f);
 	assert_int_equal(tw_quarantines_keep_port(&f.list, "tap1"), 0);
@@ -312,7 +312,7 @@ static void a_port_of_a_lost_list_stays_shut(void **state)
 
 static void what_is_over_ends_at_once(void **state)
 {
-	struct fixture f;
+	struct fixture f = {0};
 	struct tw_quarantine_change changes[2] = {
 		{.row = row_for("w1", 1)}, {.row = row_for("w2", 2)}};
 

@@ -129,14 +129,15 @@ static void check_list(const struct fixture *f)
 
 static void random_changes(void **state)
 {
-	static char *const names[] = {"w1", "w2", "", "\x1b[31m", "\xff", "w3\n",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+	char *names[] = {"w1", "w2", "", "\x1b[31m", "\xff", "w3\n", NULL};
 	static const uint64_t changes[] = {0, 1, 2, 1000, INT64_MAX, UINT64_MAX};
 	static const double times[] = {0, 1, -1, 1e10, 1e18, 1e300};
+	char long_name[200] = ""; /* longer than a name may be */
 	struct fixture *f = *state;
 	unsigned int answered = 0;
 
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	names[6] = long_name;
 	for (unsigned int i = 0; i < CHANGES; i++) {
 		Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 		Tapwall__V1__QuarantineChangesRequest body =
