@@ -519,7 +519,7 @@ static const struct tw_args_command commands[] = {
 			"as its name stays or, if it has no name, its text.\n\n"
 			"With *--json* each rule has _name_, _action_, _hits_, _packets_, "
 			"_bytes_, _last_hit_s_ (seconds since the last hit, null if never), and "
-			"_line_ and _text_ as in the policy."),
+			"_line_, _text_, _disabled_, _comment_ and _owner_ as in the policy."),
 	COMMAND(log, EXAMPLES(log),
 		.summary = "Print what was denied, and what logging rules allowed",
 		.description =

@@ -59,7 +59,10 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", view->n);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", r->name);
-	tw_sheet_cell(sheet, tw_style_of(r->action), "%s", r->action);
+	if (r->disabled)
+		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", "disabled");
+	else
+		tw_sheet_cell(sheet, tw_style_of(r->action), "%s", r->action);
 	tw_sheet_cell(sheet, style, "%s", tw_human_count(r->hits).text);
 	tw_sheet_cell(sheet, style, "%s", tw_human_count(r->packets).text);
 	tw_sheet_cell(sheet, style, "%s", tw_human_bytes(r->bytes).text);

@@ -160,7 +160,8 @@ static int check_rules(struct checker *c)
 		const struct tw_rule *rule = &c->policy->rules.at[i];
 		bool dead;
 
-		if (learns(c->policy, &rule->from) || learns(c->policy, &rule->to))
+		if (rule->info.disabled || learns(c->policy, &rule->from) ||
+			learns(c->policy, &rule->to))
 			continue;
 		err = check_rule(c, rule, &dead);
 		if (!err && !dead)

@@ -110,6 +110,17 @@ static bool same_services(
 	return true;
 }
 
+static bool same_note(const char *old, const char *now)
+{
+	return old && now ? same_text(old, now) : old == now;
+}
+
+static bool same_notes(const struct tw_rule *old, const struct tw_rule *now)
+{
+	return same_note(old->info.comment, now->info.comment) &&
+	       same_note(old->info.owner, now->info.owner);
+}
+
 /* True if all parts of two rules are equal, which makes their printed text equal, too. Comparing
  * parts is fast; printing every rule would take longer than the rest of an edit. */
 static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
@@ -118,9 +129,10 @@ static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 	const struct tw_rule *now = &d->now->rules.at[now_index];
 
 	if (old->named == now->named && same_text(old->info.name, now->info.name) &&
+		same_notes(old, now) && old->wants_out == now->wants_out &&
+		old->wants_in == now->wants_in && old->info.disabled == now->info.disabled &&
 		old->info.action == now->info.action && old->info.log == now->info.log &&
-		old->info.quiet == now->info.quiet && old->info.at_out == now->info.at_out &&
-		old->info.at_in == now->info.at_in && same_operands(d, &old->from, &now->from) &&
+		old->info.quiet == now->info.quiet && same_operands(d, &old->from, &now->from) &&
 		same_operands(d, &old->to, &now->to) && same_services(d, old, now))
 		return true;
 	return is_equal(d, tw_policy_print_rule, old_index, now_index);

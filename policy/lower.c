@@ -227,10 +227,10 @@ static void print_cell(const struct tw_cell *cell, struct tw_buf *out, const cha
 static void print_rule(const struct tw_policy *p, const struct tw_rule *rule, struct tw_buf *out)
 {
 	const char *separator = "";
-	const char *ends = rule->info.at_out ? rule->info.at_in ? "both" : "from" : "to";
+	const char *ends = rule->wants_out ? rule->wants_in ? "both" : "from" : "to";
 
-	tw_buf_addf(out, "%s: %s at %s, from ", rule->info.name, tw_verdict_name(rule->info.action),
-		ends);
+	tw_buf_addf(out, "%s: %s%s at %s, from ", rule->info.name,
+		rule->info.disabled ? "disabled, " : "", tw_verdict_name(rule->info.action), ends);
 	print_set(p, rule->from_set, out);
 	tw_buf_adds(out, " to ");
 	print_set(p, rule->to_set, out);

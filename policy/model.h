@@ -24,10 +24,11 @@
 #define TW_POLICY_PARTS_MAX	262144	/* limit of service parts in the whole policy */
 #define TW_POLICY_RANGES_MAX	4194304 /* limit of ranges in all resolved sets */
 #define TW_POLICY_WORK_MAX	((size_t)256 * 1024 * 1024) /* resolving steps, about 10 ns each */
-#define TW_NAME_MAX		127			    /* limit of bytes of a name or tag */
-#define TW_TAGS_MAX		64			    /* limit of tags of a workload */
-#define TW_TAG_NODES_MAX	256			    /* limit of nodes in a tag expression */
-#define TW_TAG_DEPTH_MAX	32			    /* limit of nested brackets and `!` */
+#define TW_RULE_NOTE_MAX	255 /* limit of bytes of a rule's comment or owner */
+#define TW_NAME_MAX		127 /* limit of bytes of a name or tag */
+#define TW_TAGS_MAX		64  /* limit of tags of a workload */
+#define TW_TAG_NODES_MAX	256 /* limit of nodes in a tag expression */
+#define TW_TAG_DEPTH_MAX	32  /* limit of nested brackets and `!` */
 
 /* Keys of the protocol dimension: proto << 16 | destination port, or type << 8 | code. */
 #define TW_PROTO_SHIFT 16
@@ -150,7 +151,9 @@ struct tw_cells {
 
 struct tw_rule {
 	struct tw_rule_info info;
-	bool named; /* true if the text names the rule; false: named by its number */
+	bool named;	/* true if the text names the rule; false: named by its number */
+	bool wants_out; /* its `at` as written, also if it is disabled */
+	bool wants_in;
 	unsigned int column;
 	struct tw_operands from; /* none: any */
 	struct tw_operands to;

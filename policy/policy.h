@@ -92,9 +92,12 @@ struct tw_rule_info {
 	const char *name; /* "default" for the last one */
 	enum tw_verdict action;
 	bool log;
-	bool quiet;  /* `log: false`: not even denials are logged */
-	bool at_out; /* enforced at the from end */
-	bool at_in;  /* enforced at the to end */
+	bool quiet;	     /* `log: false`: not even denials are logged */
+	bool at_out;	     /* enforced at the from end */
+	bool at_in;	     /* enforced at the to end */
+	bool disabled;	     /* `enabled: false`: enforced at no end */
+	const char *comment; /* NULL: none */
+	const char *owner;   /* NULL: none */
 	unsigned int line;
 };
 

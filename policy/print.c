@@ -243,14 +243,9 @@ static void print_services(
 	tw_buf_adds(out, rule->n_services == 1 ? "" : "]");
 }
 
-void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf *out)
+/* Prints what a rule does, in braces that are not closed yet. */
+static void print_deeds(const struct tw_policy *p, const struct tw_rule *rule, struct tw_buf *out)
 {
-	const struct tw_rule *rule = &p->rules.at[index];
-
-	if (index + 1 == p->rules.n) {
-		tw_buf_addf(out, "default: %s", tw_verdict_name(rule->info.action));
-		return;
-	}
 	tw_buf_adds(out, "{");
 	if (rule->named) {
 		tw_buf_adds(out, "name: ");
@@ -270,8 +265,31 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 	 * not logged by default. */
 	if (rule->info.log || (rule->info.quiet && rule->info.action != TW_V_ALLOW))
 		tw_buf_addf(out, ", log: %s", rule->info.log ? "true" : "false");
-	if (!rule->info.at_in || !rule->info.at_out)
-		tw_buf_addf(out, ", at: %s", rule->info.at_out ? "from" : "to");
+	if (!rule->wants_in || !rule->wants_out)
+		tw_buf_addf(out, ", at: %s", rule->wants_out ? "from" : "to");
+}
+
+static void print_note(const char *key, const char *text, struct tw_buf *out)
+{
+	if (!text)
+		return;
+	tw_buf_addf(out, ", %s: ", key);
+	tw_text_yaml_print(text, out);
+}
+
+void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf *out)
+{
+	const struct tw_rule *rule = &p->rules.at[index];
+
+	if (index + 1 == p->rules.n) {
+		tw_buf_addf(out, "default: %s", tw_verdict_name(rule->info.action));
+		return;
+	}
+	print_deeds(p, rule, out);
+	if (rule->info.disabled)
+		tw_buf_adds(out, ", enabled: false");
+	print_note("comment", rule->info.comment, out);
+	print_note("owner", rule->info.owner, out);
 	tw_buf_adds(out, "}");
 }
 
@@ -293,7 +311,10 @@ int tw_policy_rule_key(const struct tw_policy *p, size_t index, char key[TW_RULE
 		snprintf(key, TW_RULE_KEY_MAX, "%s", p->rules.at[index].info.name);
 		return 0;
 	}
-	tw_policy_print_rule(p, index, &text);
+	/* A rule that is switched off and on again keeps its counts, as does one whose comment
+	 * changes. */
+	print_deeds(p, &p->rules.at[index], &text);
+	tw_buf_adds(&text, "}");
 	if (text.failed)
 		return -ENOMEM;
 	/* `#` cannot occur in a name. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "fastpath/abi/names.h"
 #include "policy/diag.h"
 #include "policy/read.h"
@@ -481,6 +482,44 @@ static void read_at(struct tw_reader *r, const struct tw_node *value, void *obje
 			tw_diag_show(text).text);
 }
 
+static void read_enabled(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_reader_text(r, value, "enabled");
+	struct tw_rule_info *info = &((struct rule_draft *)object)->rule.info;
+
+	if (!text)
+		return;
+	info->disabled = !strcasecmp(text, "false");
+	if (!info->disabled && strcasecmp(text, "true") != 0)
+		tw_reader_error(r, value, "write true or false", "enabled cannot be %s",
+			tw_diag_show(text).text);
+}
+
+/* Returns a copy of a note for people, or NULL after an error. */
+static const char *read_note(struct tw_reader *r, const struct tw_node *value, const char *key)
+{
+	const char *text = tw_reader_text(r, value, key);
+
+	if (!text)
+		return NULL;
+	if (strlen(text) > TW_RULE_NOTE_MAX || !tw_clean_check(text, strlen(text))) {
+		tw_reader_error(r, value, "write one line of at most 255 bytes",
+			"%s is too long, or has a control character", key);
+		return NULL;
+	}
+	return tw_reader_keep(r, text, strlen(text) + 1, 1);
+}
+
+static void read_comment(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	((struct rule_draft *)object)->rule.info.comment = read_note(r, value, "comment");
+}
+
+static void read_owner(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	((struct rule_draft *)object)->rule.info.owner = read_note(r, value, "owner");
+}
+
 static const struct tw_field rule_fields[] = {
 	{.name = "name", .read = keep_name},
 	{.name = "from", .read = read_from},
@@ -492,6 +531,9 @@ static const struct tw_field rule_fields[] = {
 		.hint = "add action: allow, deny, reject or ask"},
 	{.name = "log", .read = read_log},
 	{.name = "at", .read = read_at},
+	{.name = "enabled", .read = read_enabled},
+	{.name = "comment", .read = read_comment},
+	{.name = "owner", .read = read_owner},
 };
 
 /* Names the rule: as written, or by its number. */
@@ -534,6 +576,10 @@ void tw_read_rules(struct tw_reader *r, const struct tw_node *list, size_t numbe
 		draft.rule.info.at_out = draft.rule.info.at_in = true;
 		tw_reader_map(r, node, "a rule", rule_fields,
 			sizeof(rule_fields) / sizeof(rule_fields[0]), &draft);
+		draft.rule.wants_out = draft.rule.info.at_out;
+		draft.rule.wants_in = draft.rule.info.at_in;
+		draft.rule.info.at_out &= !draft.rule.info.disabled;
+		draft.rule.info.at_in &= !draft.rule.info.disabled;
 		if (node->kind == TW_NODE_MAP && name_rule(r, node, &draft, number))
 			tw_reader_failed(r, tw_vec_push(&p->rules, draft.rule));
 	}

@@ -412,6 +412,9 @@ static int send_rule(const struct list_stream *stream, const struct tw_answer_ct
 	message.last_hit_s = count.last_ns ? (double)(tw_clock_ns() - count.last_ns) / 1e9 : -1;
 	message.line = info->line;
 	message.text = text.data;
+	message.disabled = info->disabled;
+	message.comment = TEXT(info->comment ? info->comment : "");
+	message.owner = TEXT(info->owner ? info->owner : "");
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_RULE;
 	response.rule = &message;
 	return tw_answer_send(out, stream->base.id, &response, false);

@@ -75,9 +75,42 @@ static void a_moved_rule(void **state)
 		"~rule d;");
 }
 
+static void check_key(const char *a_text, const char *b_text, bool same)
+{
+	struct tw_policy *a = must_read(a_text), *b = must_read(b_text);
+	char a_key[TW_RULE_KEY_MAX], b_key[TW_RULE_KEY_MAX];
+
+	assert_int_equal(tw_policy_rule_key(a, 0, a_key), 0);
+	assert_int_equal(tw_policy_rule_key(b, 0, b_key), 0);
+	assert_int_equal(!strcmp(a_key, b_key), same);
+	tw_policy_free(a);
+	tw_policy_free(b);
+}
+
+/* Notes and `enabled` are part of a rule's text, but a rule without a name keeps its counts. */
+static void notes(void **state)
+{
+	static const char off[] = BASE
+		"rules: [{to: n, action: deny, at: to, enabled: false, comment: c}]";
+	static const char on[] = BASE "rules: [{to: n, action: deny, at: to, comment: c}]";
+	static const char other[] = BASE "rules: [{to: n, action: deny, at: to, comment: d}]";
+	static const char none[] = BASE "rules: [{to: n, action: deny, at: to}]";
+	static const char owned[] = BASE "rules: [{to: n, action: deny, at: to, owner: c}]";
+
+	check(off, off, "");
+	check(off, on, "~rule rule-1;");
+	check(on, other, "~rule rule-1;");
+	check(none, on, "~rule rule-1;");
+	check(on, owned, "~rule rule-1;");
+	check_key(off, none, true);
+	check_key(on, other, true);
+	check_key(none, BASE "rules: [{to: n, action: deny, enabled: false}]", false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(notes),
 		cmocka_unit_test(nothing),
 		cmocka_unit_test(everything_is_new),
 		cmocka_unit_test(each_kind),
