@@ -25,7 +25,7 @@
 #define START_US (1767225600ull * 1000000)
 #define ROWS	 4000u
 #define ROUNDS	 2u
-#define QUERIES	 40u
+#define QUERIES	 15u
 #define HOSTILE	 12u /* rows with each hostile name */
 
 static const char *place;
