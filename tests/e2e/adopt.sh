@@ -22,7 +22,7 @@ make_policy() { # LENGTH OF THE WINDOW
 		options: {adopt: $1}
 	END
 }
-make_policy 1s >"$lab/short.yaml"
+make_policy 2s >"$lab/short.yaml"
 make_policy 0s >"$lab/never.yaml"
 
 rename() { # OLD NEW
