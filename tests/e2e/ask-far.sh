@@ -98,6 +98,29 @@ equal "it denies" timeout "$(attempt 1 tcp 10.0.0.12 7002)"
 check "a client there may look" at decide ports
 check "but set no policy" refused "not allowed on the deciders' socket" at decide apply "$lab/policy.yaml"
 check "a viewer may not decide" refused "not allowed on the viewers' socket" at view decide --exec true
+followers=
+for i in 1 2 3 4 5 6; do
+	: >"$lab/follow-$i"
+	TAPWALL_SLOW="$slow/view.sock" "$TW_BUILD/tapwall" log --follow --all --socket agent:host-a >"$lab/follow-$i" 2>&1 &
+	followers="$followers $!"
+done
+children="$children $followers"
+all_follow() { # each of them got what the log has
+	for i in 1 2 3 4 5 6; do
+		grep -q 7002 "$lab/follow-$i" || return
+	done
+}
+one_more() { # a seventh one is refused; one that is not is ended
+	refused 'too many requests to the agent are open' timeout 1 env TAPWALL_SLOW="$slow/view.sock" \
+		"$TW_BUILD/tapwall" log --follow --socket agent:host-a
+}
+check "six viewers follow an agent's log" within 20 all_follow
+check "a seventh one is refused" one_more
+check "others reach it" at slowd status
+for pid in $followers; do
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+done
 check "an unknown agent is told" refused 'there is no such agent' env TAPWALL_SLOW="$slow/slowd.sock" \
 	"$TW_BUILD/tapwall" decide --socket agent:nobody --exec true
 check "status counts its answers" tapwall status --json
