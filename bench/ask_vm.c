@@ -80,11 +80,11 @@ static int get_certificates(const struct machine *machine, struct tw_err *err)
 	char script[SCRIPT_MAX];
 
 	snprintf(script, sizeof(script),
-		"t='%1$s -d %2$s -i %3$s -w %6$d'; umask 077; $t wait && "
-		"$t exec tapwall-slowd --issue host >%4$s && "
-		"$t exec cat /var/lib/tapwall-slowd/ca.pem >%5$s",
+		"t='%s -d %s -i %s -w %d'; umask 077; $t wait && "
+		"$t exec tapwall-slowd --issue host >%s && "
+		"$t exec cat /var/lib/tapwall-slowd/ca.pem >%s",
 		machine->files->appliance, machine->folder, machine->files->appliance_image,
-		machine->cert, machine->ca, READY_SECONDS);
+		READY_SECONDS, machine->cert, machine->ca);
 	return run_script(script, err);
 }
 
@@ -94,14 +94,14 @@ static int start_decider(const struct machine *machine, struct tw_err *err)
 	char script[SCRIPT_MAX];
 
 	snprintf(script, sizeof(script),
-		"t='%1$s -d %2$s -i %3$s -w %5$d'; "
-		"strip -o %2$s/decider %4$s && $t exec -i 'cat >/run/decider' <%2$s/decider && "
+		"d=%s; t=\"%s -d $d -i %s -w %d\"; "
+		"strip -o $d/decider %s && $t exec -i 'cat >/run/decider' <$d/decider && "
 		"$t exec 'chmod 700 /run/decider; /run/decider /run/tapwall-slowd/slowd.sock " WINDOW
 		" host >/run/decider.log 2>&1 & true' && "
 		"$t exec 'n=0; until [ -s /run/decider.log ] || [ $n -gt 200 ]; do n=$((n + 1)); sleep 0.1; done; "
 		"grep -q ready /run/decider.log'",
-		machine->files->appliance, machine->folder, machine->files->appliance_image,
-		machine->files->decider, READY_SECONDS);
+		machine->folder, machine->files->appliance, machine->files->appliance_image,
+		READY_SECONDS, machine->files->decider);
 	return run_script(script, err);
 }
 

@@ -202,6 +202,7 @@ static void answer_none(Tapwall__V1__Request *request)
 	body.n_answers = 1;
 	send_as(request, TAPWALL__V1__REQUEST__BODY_ANSWER, "host-a");
 	print_answers(1);
+	request->answer = NULL;
 }
 
 /* Sends requests that are not a decider's, a subscription without an agent, and then answers. */
