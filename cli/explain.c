@@ -174,7 +174,7 @@ static void live_ports_done(struct live_ports *live)
 
 static enum tw_real real_of(const Tapwall__V1__Port *port)
 {
-	if (!strcmp(port->state, "protected"))
+	if (!strcmp(port->state, "protected") || !strcmp(port->state, "observed"))
 		return TW_REAL_JUDGED;
 	return port->open || !strcmp(port->state, "unfiltered") ? TW_REAL_OPEN : TW_REAL_SHUT;
 }

@@ -91,7 +91,7 @@ static const char *stage_says(const struct tw_judged_end *end, int stage)
 		return tw_stage_text((unsigned int)stage);
 	if (end->run.replied)
 		return "drops it and sends a refusal back";
-	if (end->verdict != TW_V_ALLOW)
+	if (!tw_verdict_passes(end->verdict))
 		return "drops it silently";
 	return end->run.outcome.dir == TW_DIR_OUT ? "passes it on" : "passes it to the guest";
 }
@@ -100,7 +100,7 @@ static void put_stage(const struct tw_explained *x, const struct tw_judged_end *
 {
 	bool ran = end->run.stage_ran[stage];
 	bool decided = stage == (int)end->run.outcome.stage;
-	bool refused = decided && end->verdict != TW_V_ALLOW;
+	bool refused = decided && !tw_verdict_passes(end->verdict);
 	enum tw_style style = !ran ? TW_STYLE_DIM : refused ? TW_STYLE_BAD : TW_STYLE_GOOD;
 	enum tw_glyph glyph = !ran ? TW_GLYPH_DOT : refused ? TW_GLYPH_NO : TW_GLYPH_YES;
 
@@ -137,7 +137,8 @@ static void put_port(const struct tw_explained *x, enum tw_dir dir)
 	}
 	printf(" at port %s, %s%s%s", port->name, tw_style_on(tw_style_of(port->state)),
 		port->state, tw_style_off());
-	if (port->proof_age_s >= 0 && !strcmp(port->state, "protected"))
+	if (port->proof_age_s >= 0 &&
+		(!strcmp(port->state, "protected") || !strcmp(port->state, "observed")))
 		printf(", proved %s ago", tw_human_span(port->proof_age_s).text);
 }
 

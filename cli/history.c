@@ -149,7 +149,7 @@ static void set_places(struct question *q, const struct tw_history_options *o)
 
 static int fill_question(struct question *q, const struct view *view)
 {
-	static const char *const verdicts[] = {"", "allow", "deny", "reject"};
+	static const char *const verdicts[] = {"", "allow", "deny", "reject", "would-deny"};
 	static const char *const orders[] = {"bytes", "connections", "denials"};
 	const struct tw_history_options *o = view->options;
 	Tapwall__V1__HistoryRequest *body = &q->body;

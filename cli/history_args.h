@@ -16,8 +16,8 @@ static const char *const history_whats[] = {
 	NULL,
 };
 
-/* `any`, then the verdicts in the order of enum tw_verdict. */
-static const char *const history_verdicts[] = {"any", "allow", "deny", "reject", NULL};
+/* `any`, then verdicts in the order of history.c. */
+static const char *const history_verdicts[] = {"any", "allow", "deny", "reject", "would-deny", NULL};
 
 static const char *const history_orders[] = {"bytes", "connections", "denials", NULL};
 

@@ -16,7 +16,7 @@
 
 /* Fixed column widths, because a stream cannot know how wide its columns will be. They fit the
  * usual words; a longer word shifts the rest of its line. */
-#define EVENT_WIDTH    6
+#define EVENT_WIDTH    10
 #define WORKLOAD_WIDTH 12
 #define PROTO_WIDTH    10
 #define TUPLE_WIDTH    44
@@ -53,7 +53,8 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 
 	if (e->rule[0])
 		n = snprintf(text, sizeof(text), "rule %.200s", e->rule);
-	if (e->in && e->out && strcmp(e->in->rule, e->out->rule) && !strcmp(e->direction, "in"))
+	if (e->in && e->out && strcmp(e->in->rule, e->out->rule) && !strcmp(e->direction, "in") &&
+		!strcmp(e->out->verdict, "allow"))
 		n += snprintf(text + n, sizeof(text) - (size_t)n, ", allowed out by %.200s",
 			e->out->rule);
 	if (!e->rule[0] || strcmp(e->reason, "policy"))
@@ -80,8 +81,9 @@ static void put_why(const Tapwall__V1__LogEntry *e)
 
 static void print_text(const Tapwall__V1__LogEntry *e)
 {
-	bool denied = !strcmp(e->event, "deny");
-	const char *event = denied ? e->verdict : e->event;
+	bool judged = !strcmp(e->event, "deny") ||
+		      (!strcmp(e->verdict, "would-deny") && strcmp(e->event, "close") != 0);
+	const char *event = judged ? e->verdict : e->event;
 	char text[TW_FLOW_TEXT_MAX];
 
 	if (e->lost_before)

@@ -32,6 +32,7 @@ static const struct tw_column columns[] = {
 struct head {
 	struct tw_buf gaps; /* lines */
 	unsigned int n_open;
+	unsigned int n_observed;
 };
 
 static void join(char *text, size_t max, size_t n, char **items)
@@ -65,6 +66,7 @@ static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 	bool unfiltered = !strcmp(p->state, "unfiltered");
 
 	head->n_open += p->open || unfiltered;
+	head->n_observed += !strcmp(p->state, "observed");
 	if (p->open || unfiltered)
 		tw_buf_addf(&head->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
 			p->open ? "no workload of the policy has it"
@@ -121,6 +123,10 @@ static int print_head(void *arg)
 	if (head->n_open)
 		printf("%sNOT FILTERED:%s %u port%s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			head->n_open, head->n_open == 1 ? "" : "s");
+	if (head->n_observed)
+		printf("%sOBSERVED:%s not enforced, rules and default deny nothing at %u port%s\n",
+			tw_style_on(TW_STYLE_BAD), tw_style_off(), head->n_observed,
+			head->n_observed == 1 ? "" : "s");
 	if (head->gaps.len)
 		fputs(head->gaps.data, stdout);
 	return TW_EXIT_OK;

@@ -29,10 +29,19 @@
 #define RULE_WIDTH    16
 
 /* Outcome of a frame. */
-enum kind { KIND_ALLOW, KIND_DENY, KIND_REJECT, KIND_UNPROTECTED, KIND_UNSUPPORTED, KIND__MAX };
+enum kind {
+	KIND_ALLOW,
+	KIND_WOULD_DENY,
+	KIND_DENY,
+	KIND_REJECT,
+	KIND_UNPROTECTED,
+	KIND_UNSUPPORTED,
+	KIND__MAX
+};
 
 static const char *const kind_names[KIND__MAX] = {
 	[KIND_ALLOW] = "allow",
+	[KIND_WOULD_DENY] = "would-deny",
 	[KIND_DENY] = "deny",
 	[KIND_REJECT] = "reject",
 	[KIND_UNPROTECTED] = "unprotected",
@@ -140,15 +149,16 @@ static void count(struct replay *replay, struct told *told)
 {
 	enum tw_verdict verdict = told->end ? told->end->verdict : TW_V_NONE;
 
-	if (told->end && verdict == TW_V_ALLOW)
-		told->kind = KIND_ALLOW;
+	if (told->end && tw_verdict_passes(verdict))
+		told->kind = verdict == TW_V_ALLOW ? KIND_ALLOW : KIND_WOULD_DENY;
 	else if (told->end)
 		told->kind = verdict == TW_V_REJECT ? KIND_REJECT : KIND_DENY;
 	replay->n_kinds[told->kind]++;
 	if (told->end)
 		replay->n_reasons[told->end->reason][verdict]++;
 	/* If one end allows a frame and the other refuses it, no connection is opened. */
-	replay->n_conns += replay->opens && told->kind == KIND_ALLOW;
+	replay->n_conns += replay->opens &&
+			   (told->kind == KIND_ALLOW || told->kind == KIND_WOULD_DENY);
 }
 
 static void judge(struct replay *replay, struct tw_capture_frame *frame,

@@ -54,6 +54,8 @@ static void print_policy(const Tapwall__V1__Status *s)
 		(unsigned long long)s->policy_generation, tw_human_span(s->policy_age_s).text);
 	print_line("", "%s rule%s, %s workload%s", tw_human_count(s->rules).text, plural(s->rules),
 		tw_human_count(s->workloads).text, plural(s->workloads));
+	if (!strcmp(s->mode, "observe"))
+		print_line("", "mode: observe, WHAT RULES AND DEFAULT WOULD DENY PASSES");
 	print_line("", "default: %s%s; ports without a workload are %s (unclaimed: %s)",
 		s->default_, !strcmp(s->default_, "allow") ? ", WHAT MATCHES NO RULE PASSES" : "",
 		!strcmp(s->unclaimed, "deny") ? "shut" : "NOT FILTERED", s->unclaimed);
@@ -117,6 +119,10 @@ static void print_gaps(const Tapwall__V1__Status *s)
 		print_gap(s->n_open, s->open, s->ports_open,
 			"NOT FILTERED, %u port%s without a workload", s->ports_open,
 			plural(s->ports_open));
+	if (s->ports_observed)
+		print_gap(s->n_observed, s->observed, s->ports_observed,
+			"OBSERVED: not enforced, rules and default deny nothing at %u port%s",
+			s->ports_observed, plural(s->ports_observed));
 	for (size_t i = 0; i < s->n_conflicts; i++)
 		printf("%sSHUT:%s %s: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->conflicts[i]->port, s->conflicts[i]->text);
@@ -193,6 +199,17 @@ static void print_slow_path(const Tapwall__V1__SlowPath *s)
 			s->renewal_failed[0] ? ", NOT RENEWED: " : "", s->renewal_failed);
 }
 
+static void print_ports(const Tapwall__V1__Status *s)
+{
+	char observed[48] = "";
+
+	if (s->ports_observed)
+		snprintf(observed, sizeof(observed), "%u OBSERVED, ", s->ports_observed);
+	print_line("ports", "%u NOT FILTERED, %s%u protected, %u unclaimed and shut, %u shut",
+		s->ports_open + s->ports_unfiltered, observed, s->ports_protected,
+		s->ports_unclaimed - s->ports_open, s->ports_shut);
+}
+
 static void print_text(const Tapwall__V1__Status *s)
 {
 	double used = s->connections_max
@@ -204,9 +221,7 @@ static void print_text(const Tapwall__V1__Status *s)
 	printf("%stapwall %s%s is up for %s, pid %u\n", tw_style_on(TW_STYLE_STRONG), s->version,
 		tw_style_off(), tw_human_span(s->uptime_s).text, s->pid);
 	print_policy(s);
-	print_line("ports", "%u NOT FILTERED, %u protected, %u unclaimed and shut, %u shut",
-		s->ports_open + s->ports_unfiltered, s->ports_protected,
-		s->ports_unclaimed - s->ports_open, s->ports_shut);
+	print_ports(s);
 	if (s->workloads_sought)
 		print_gap(s->n_sought, s->sought, s->workloads_sought,
 			"  without a port on this host");

@@ -79,6 +79,7 @@ enum tw_style tw_style_of(const char *word)
 	} words[] = {
 		{"allow", TW_STYLE_GOOD},
 		{"deny", TW_STYLE_BAD},
+		{"would-deny", TW_STYLE_WARN},
 		{"reject", TW_STYLE_WARN},
 		{"ask", TW_STYLE_WARN},
 		{"unprotected", TW_STYLE_DIM},
@@ -87,6 +88,7 @@ enum tw_style tw_style_of(const char *word)
 		{"unclaimed, shut", TW_STYLE_WARN},
 		{"shut", TW_STYLE_BAD},
 		{"quarantined", TW_STYLE_BAD},
+		{"observed", TW_STYLE_WARN},
 		{"unfiltered", TW_STYLE_BAD},
 		{"open", TW_STYLE_GOOD},
 		{"close", TW_STYLE_DIM},

@@ -114,8 +114,11 @@ void tw_event_row_describe(const struct tw_event_row *row, const struct tw_dicti
 	/* Seconds and nanoseconds are converted separately: a double has 53 bits, but the time
 	 * in nanoseconds needs 61. */
 	entry->time = (double)seconds + (double)(row->time_ns % NS_PER_S) / 1e9;
-	entry->event = TEXT(kind_name(row->kind));
 	entry->verdict = TEXT(tw_verdict_name(row->verdict));
+	/* A frame that would be denied is no denial. */
+	entry->event = row->kind == TW_EVENT_ROW_DENY && row->verdict == TW_V_WOULD_DENY
+			       ? entry->verdict
+			       : TEXT(kind_name(row->kind));
 	entry->reason = TEXT(tw_dictionary_text(dictionary, row->reason));
 	entry->rule = TEXT(tw_dictionary_text(dictionary, row->rule));
 	entry->port = TEXT(tw_dictionary_text(dictionary, row->port));

@@ -109,6 +109,9 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		tw_json_text(s->file_state), "refused", refused_json(s), "confirmation",
 		confirmation_json(s->confirmation));
 	json_object_set_new(loads, "quarantines", quarantines_json(s));
+	json_object_set_new(loads, "mode", tw_json_text(s->mode));
+	json_object_set_new(loads, "ports_observed", tw_json_u64(s->ports_observed));
+	json_object_set_new(loads, "observed", tw_json_names(s->observed, s->n_observed));
 
 	json_t *asks = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "deciders",
 		tw_json_u64(s->deciders), "questions_open", tw_json_u64(s->questions_open),

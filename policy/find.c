@@ -174,7 +174,12 @@ const struct tw_rule_info *tw_policy_rule(const struct tw_policy *p, size_t inde
 
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *p)
 {
-	return p->unclaimed;
+	return tw_policy_observes(p) ? TW_UNCLAIMED_IGNORE : p->unclaimed;
+}
+
+bool tw_policy_observes(const struct tw_policy *p)
+{
+	return p->mode == TW_MODE_OBSERVE;
 }
 
 enum tw_bind tw_policy_bind(const struct tw_policy *p)
@@ -250,7 +255,8 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 	memcpy(ret->mac, vnic->mac, sizeof(ret->mac));
 	ret->flags = (__u16)((vnic->any ? TW_PORT_F_GUARD_ANY : 0) |
 			     (vnic->transit ? TW_PORT_F_TRANSIT : 0) |
-			     (vnic->dhcp ? TW_PORT_F_DHCP : 0));
+			     (vnic->dhcp ? TW_PORT_F_DHCP : 0) |
+			     (vnic->observed ? TW_PORT_F_OBSERVED : 0));
 	ret->n_addrs = 0;
 	ret->packet_rate = vnic->limits.at[TW_LIMIT_PACKETS];
 	ret->open_rate = vnic->limits.at[TW_LIMIT_NEW_CONNECTIONS];
@@ -258,7 +264,8 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 	ret->established_max = quota_of(&vnic->limits, TW_LIMIT_ESTABLISHED);
 	ret->broadcast_rate = vnic->limits.said & 1u << TW_LIMIT_BROADCAST
 				      ? vnic->limits.at[TW_LIMIT_BROADCAST]
-				      : TW_BROADCAST_RATE_DEFAULT;
+			      : vnic->observed ? 0
+					       : TW_BROADCAST_RATE_DEFAULT;
 	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++) {
 		if (vnic->prefixes[i].len == 128 && ret->n_addrs < TW_PORT_ADDRS)
 			ret->addr[ret->n_addrs++] = vnic->prefixes[i].addr;

@@ -105,6 +105,7 @@ struct tw_workload {
 	size_t first_nic;
 	size_t n_nics;
 	struct tw_limits limits; /* as written */
+	enum tw_mode mode;	 /* as written */
 	unsigned int line;
 	bool learns; /* true if a vNIC has `dhcp`, so the set may change */
 	const struct tw_set *set;
@@ -221,6 +222,7 @@ struct tw_policy {
 	uint8_t owned_lens[129]; /* prefix lengths in use, longest first */
 	size_t n_owned_lens;
 	enum tw_unclaimed unclaimed;
+	enum tw_mode mode; /* options.mode; unsaid means enforce */
 	enum tw_bind bind;
 	bool has_bind;
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */

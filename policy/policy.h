@@ -80,6 +80,7 @@ struct tw_vnic {
 	bool any;			  /* `addresses: [any]` */
 	bool dhcp;			  /* `dhcp`: addresses from DHCP; then it has a MAC */
 	bool transit;			  /* true if a prefix is wider than a single host */
+	bool observed;			  /* `mode: observe`: rules and default deny nothing */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
 	size_t n_learned; /* number of prefixes from DHCP, which come after those of the text */
@@ -114,6 +115,9 @@ struct tw_group_info {
 };
 
 enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
+
+/* Whether rules and default are enforced at a workload. */
+enum tw_mode { TW_MODE_UNSAID, TW_MODE_ENFORCE, TW_MODE_OBSERVE };
 
 /* How a vNIC finds its port if the policy names none, or if it is not at the named one. */
 enum tw_bind {
@@ -205,7 +209,10 @@ const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t
  * tw_group_info_done(), or -ENOMEM with *ret untouched. */
 int tw_policy_group(const struct tw_policy *policy, size_t index, struct tw_group_info *ret);
 void tw_group_info_done(struct tw_group_info *info);
+/* Returns what happens at a port without a workload: nothing is denied under `mode: observe`. */
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
+/* True if options.mode is observe. A workload may still be enforced. */
+bool tw_policy_observes(const struct tw_policy *policy);
 enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 
 /* Settings from `options`: idle seconds per connection state (0: the default of states.def); and
@@ -356,8 +363,8 @@ const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
 #define TW_BROADCAST_RATE_DEFAULT 1000
 
 /* Fills the policy's part of a port: mac, guard flags, inline addresses and limits. If the policy
- * gives no broadcast limit, the default applies; any other limit that is not given is 0 (none). The
- * caller adds id, network, pvid, image and adopt_until. If a prefix is not a host address or does
+ * gives no broadcast limit, the default applies, unless the vNIC is observed; any other limit that is
+ * not given is 0 (none). The caller adds id, network, pvid, image and adopt_until. If a prefix is not a host address or does
  * not fit inline, TW_PORT_F_MORE is set: the caller then writes every vnic->prefixes entry to
  * `addrs`. */
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);

@@ -57,6 +57,12 @@ static void print_limits(const struct tw_limits *limits, struct tw_buf *out)
 	tw_limits_print(limits, out);
 }
 
+static void print_mode(enum tw_mode mode, struct tw_buf *out)
+{
+	if (mode != TW_MODE_UNSAID)
+		tw_buf_addf(out, ", mode: %s", mode == TW_MODE_OBSERVE ? "observe" : "enforce");
+}
+
 static void print_learning(const struct tw_nic *nic, struct tw_buf *out)
 {
 	tw_buf_adds(out, "[dhcp");
@@ -108,6 +114,7 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 		tw_buf_adds(out, "]");
 	}
 	print_limits(&workload->limits, out);
+	print_mode(workload->mode, out);
 	if (workload->n_tags) {
 		tw_buf_adds(out, ", tags: [");
 		for (size_t i = 0; i < workload->n_tags; i++) {
@@ -340,6 +347,7 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 	char text[64];
 
 	tw_buf_addf(out, "{unclaimed: %s", p->unclaimed == TW_UNCLAIMED_DENY ? "deny" : "ignore");
+	print_mode(p->mode, out);
 	if (p->has_bind)
 		tw_buf_addf(out, ", bind: %s",
 			p->bind == TW_BIND_FIRST_SENDER ? "first-sender" : "tap-mac");

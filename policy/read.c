@@ -117,15 +117,21 @@ static const struct tw_field top_fields[] = {
 	{.name = "rules", .read = read_rules},
 };
 
-/* Resolves each vNIC's limits after the whole text is read. */
-static void spread_limits(struct tw_policy *p)
+/* Resolves each vNIC's limits and mode after the whole text is read. */
+static void spread_settings(struct tw_policy *p)
 {
 	for (size_t i = 0; i < p->nics.n; i++)
 		p->nics.at[i].pub.limits = p->nics.at[i].limits;
-	tw_vec_foreach (&p->workloads, workload)
-		for (size_t i = 0; i < workload->n_nics; i++)
-			tw_limits_inherit(
-				&p->nics.at[workload->first_nic + i].pub.limits, &workload->limits);
+	tw_vec_foreach (&p->workloads, workload) {
+		enum tw_mode mode = workload->mode == TW_MODE_UNSAID ? p->mode : workload->mode;
+
+		for (size_t i = 0; i < workload->n_nics; i++) {
+			struct tw_vnic *vnic = &p->nics.at[workload->first_nic + i].pub;
+
+			tw_limits_inherit(&vnic->limits, &workload->limits);
+			vnic->observed = mode == TW_MODE_OBSERVE;
+		}
+	}
 	for (size_t i = 0; i < p->nics.n; i++)
 		tw_limits_inherit(&p->nics.at[i].pub.limits, &p->limits);
 }
@@ -150,7 +156,7 @@ static int read_tree(struct tw_reader *r, const struct tw_node *root)
 
 	tw_reader_map(r, root, "a policy", top_fields, sizeof(top_fields) / sizeof(top_fields[0]),
 		&fallback.info);
-	spread_limits(r->policy);
+	spread_settings(r->policy);
 	fallback.from_set = fallback.to_set = r->policy->sets.everything;
 	tw_reader_failed(r, tw_vec_push(&r->policy->rules, fallback));
 	return r->nomem ? -ENOMEM : 0;

@@ -65,6 +65,11 @@ static void read_unclaimed(struct tw_reader *r, const struct tw_node *value, voi
 			tw_diag_show(text).text);
 }
 
+static void read_mode(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	r->policy->mode = tw_reader_mode(r, value);
+}
+
 static void read_bind(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	const char *text = tw_reader_text(r, value, "bind");
@@ -190,6 +195,7 @@ static void read_ask(struct tw_reader *r, const struct tw_node *value, void *obj
 
 static const struct tw_field option_fields[] = {
 	{.name = "unclaimed", .read = read_unclaimed},
+	{.name = "mode", .read = read_mode},
 	{.name = "bind", .read = read_bind},
 	{.name = "timeouts", .read = read_timeouts},
 	{.name = "adopt", .read = read_adopt},

@@ -436,7 +436,7 @@ static void read_action(struct tw_reader *r, const struct tw_node *value, void *
 	if (!text)
 		return;
 	verdict = tw_verdict_from_name(text);
-	if (verdict > TW_V_NONE) {
+	if (verdict > TW_V_NONE && verdict <= TW_V_ASK) {
 		draft->rule.info.action = (enum tw_verdict)verdict;
 		return;
 	}

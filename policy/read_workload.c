@@ -205,6 +205,11 @@ static void read_workload_limits(struct tw_reader *r, const struct tw_node *valu
 	tw_limits_read(r, value, &draft->workload.limits);
 }
 
+static void read_workload_mode(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	((struct draft *)object)->workload.mode = tw_reader_mode(r, value);
+}
+
 static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_node *node)
 {
 	struct tw_policy *p = r->policy;
@@ -319,6 +324,7 @@ static const struct tw_field workload_fields[] = {
 	{.name = "addresses", .read = read_addresses},
 	{.name = "tags", .read = read_workload_tags},
 	{.name = "limits", .read = read_workload_limits},
+	{.name = "mode", .read = read_workload_mode},
 	{.name = "ports", .read = read_ports},
 };
 

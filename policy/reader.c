@@ -155,6 +155,20 @@ const char *tw_reader_text(struct tw_reader *r, const struct tw_node *node, cons
 	return node->text;
 }
 
+enum tw_mode tw_reader_mode(struct tw_reader *r, const struct tw_node *value)
+{
+	const char *text = tw_reader_text(r, value, "mode");
+
+	if (text && !strcmp(text, "observe"))
+		return TW_MODE_OBSERVE;
+	if (text && !strcmp(text, "enforce"))
+		return TW_MODE_ENFORCE;
+	if (text)
+		tw_reader_error(r, value, "write enforce or observe", "mode cannot be %s",
+			tw_diag_show(text).text);
+	return TW_MODE_UNSAID;
+}
+
 void tw_reader_list(struct tw_reader *r, const struct tw_node *node, const char *what,
 	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object)
 {

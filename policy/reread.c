@@ -488,7 +488,7 @@ static bool same_but_tags(const struct change *c, const struct tw_workload *old,
 	const struct tw_policy *news, const struct tw_workload *now)
 {
 	if (!same_text(old->name, now->name) || old->n_nics != now->n_nics ||
-		!same_limits(&old->limits, &now->limits))
+		old->mode != now->mode || !same_limits(&old->limits, &now->limits))
 		return false;
 	for (size_t i = 0; i < old->n_nics; i++)
 		if (!same_nic(&c->old->nics.at[old->first_nic + i],

@@ -40,6 +40,7 @@ static void fill(const Tapwall__V1__Status *s, struct tapwall_status *ret)
 		.questions = s->questions,
 		.questions_answered = s->questions_answered,
 		.questions_overdue = s->questions_overdue,
+		.ports_observed = s->ports_observed,
 	};
 }
 

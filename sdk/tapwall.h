@@ -104,6 +104,7 @@ enum tapwall_verdict {
 	TAPWALL_DENY = 2,   /* silently */
 	TAPWALL_REJECT = 3, /* with an answer to the sender */
 	TAPWALL_ASK = 4,
+	TAPWALL_WOULD_DENY = 5, /* passes, but only because its workload is observed */
 };
 
 /* Directions are seen from the workload. */
@@ -159,6 +160,7 @@ struct tapwall_status {
 	uint64_t questions;
 	uint64_t questions_answered;
 	uint64_t questions_overdue;
+	uint32_t ports_observed; /* rules and default deny nothing; not in ports_protected */
 };
 
 TAPWALL_PUBLIC int tapwall_status_get(
@@ -171,7 +173,7 @@ struct tapwall_port {
 	const char *name; /* of the interface */
 	uint32_t ifindex;
 	const char *workload; /* empty: unclaimed */
-	const char *state;    /* protected, unclaimed, shut, unfiltered */
+	const char *state;    /* protected, observed, unclaimed, shut, quarantined, unfiltered */
 	const char *mac;
 	const char *const *addresses;
 	size_t n_addresses;

@@ -11,7 +11,8 @@
 #include "sdk/sdk.h"
 
 _Static_assert((int)TAPWALL_ALLOW == TW_V_ALLOW && (int)TAPWALL_DENY == TW_V_DENY &&
-		       (int)TAPWALL_REJECT == TW_V_REJECT && (int)TAPWALL_ASK == TW_V_ASK,
+		       (int)TAPWALL_REJECT == TW_V_REJECT && (int)TAPWALL_ASK == TW_V_ASK &&
+		       (int)TAPWALL_WOULD_DENY == TW_V_WOULD_DENY,
 	"verdicts have the link's numbers");
 _Static_assert((int)TAPWALL_OUT == TW_DIR_OUT && (int)TAPWALL_IN == TW_DIR_IN,
 	"directions have the link's numbers");

@@ -37,7 +37,7 @@ void tw_judge_done(struct tw_judge *judge)
 static void take_end(struct tw_judged_end *end, const struct tw_native_result *run)
 {
 	end->asked = true;
-	end->verdict = (enum tw_verdict)run->outcome.verdict;
+	end->verdict = tw_outcome_report(&run->outcome);
 	end->reason = (enum tw_reason)run->outcome.reason;
 	end->rule = TW_NO_RULE;
 	if (run->outcome.decision)
@@ -50,7 +50,10 @@ static void decide(struct tw_judgement *judgement)
 	const struct tw_judged_end *out = &judgement->end[TW_DIR_OUT];
 	const struct tw_judged_end *in = &judgement->end[TW_DIR_IN];
 
-	if (out->protected && out->verdict != TW_V_ALLOW)
+	if (out->protected && !tw_verdict_passes(out->verdict))
+		judgement->decider = TW_DIR_OUT;
+	else if (out->protected && out->verdict == TW_V_WOULD_DENY &&
+		 (!in->protected || tw_verdict_passes(in->verdict)))
 		judgement->decider = TW_DIR_OUT;
 	else if (in->protected)
 		judgement->decider = TW_DIR_IN;
@@ -99,7 +102,7 @@ static void settle(
 			settle_end(&ret->end[d], judge->real[tuple->vnic[d]->index]);
 	/* If the out end is open or not on this host, the frame reaches the in end whatever the
 	 * policy says. */
-	if (!ret->end[TW_DIR_OUT].protected || ret->end[TW_DIR_OUT].verdict == TW_V_ALLOW)
+	if (!ret->end[TW_DIR_OUT].protected || tw_verdict_passes(ret->end[TW_DIR_OUT].verdict))
 		ret->end[TW_DIR_IN].asked = ret->end[TW_DIR_IN].protected;
 	else
 		ret->end[TW_DIR_IN].asked = false;

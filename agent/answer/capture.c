@@ -93,8 +93,8 @@ static void fill_frame(const struct tw_answer_ctx *ctx, const struct tw_agent_po
 	frame->port = TEXT(port->name);
 	frame->workload = TEXT(port->vnic ? port->vnic->workload : "");
 	frame->direction = TEXT(tw_dir_name(outcome->dir));
-	frame->verdict = TEXT(tw_verdict_name(outcome->verdict));
-	frame->reason = TEXT(tw_reason_name(outcome->reason));
+	frame->verdict = TEXT(tw_verdict_name(tw_outcome_report(outcome)));
+	frame->reason = TEXT(tw_reason_name(tw_outcome_reason(outcome)));
 	frame->rule = TEXT(
 		outcome->decision ? tw_describe_rule(ctx->telemetry, outcome->decision) : "");
 	frame->stage = TEXT(tw_stage_name(outcome->stage));

@@ -125,8 +125,9 @@ static int add_port_states(const struct tw_answer_ctx *ctx, struct tw_buf *out)
 	const struct {
 		const char *state;
 		uint64_t n;
-	} states[] = {{"protected", status.ports_protected}, {"unclaimed", status.ports_unclaimed},
-		{"shut", status.ports_shut}, {"unfiltered", status.ports_unfiltered}};
+	} states[] = {{"protected", status.ports_protected}, {"observed", status.ports_observed},
+		{"unclaimed", status.ports_unclaimed}, {"shut", status.ports_shut},
+		{"unfiltered", status.ports_unfiltered}};
 
 	tw_metrics_family(out, "tapwall_ports", "gauge", "Ports by state.");
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)

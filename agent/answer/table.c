@@ -173,7 +173,10 @@ void tw_answer_count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status 
 		switch ((*port)->attached ? tw_prove_enforced(ctx->enforcement, *port)
 					  : TW_PORT_SHUT) {
 		case TW_PORT_PROTECTED:
-			status->ports_protected++;
+			if (tw_prove_observed(ctx->enforcement, *port))
+				status->ports_observed++;
+			else
+				status->ports_protected++;
 			break;
 		case TW_PORT_UNCLAIMED:
 			status->ports_unclaimed++;
@@ -190,6 +193,7 @@ void tw_answer_count_ports(const struct tw_answer_ctx *ctx, Tapwall__V1__Status 
 struct gap_room {
 	char *open[GAPS_MAX];
 	char *sought[GAPS_MAX];
+	char *observed[GAPS_MAX];
 	Tapwall__V1__Conflict conflict[GAPS_MAX];
 	Tapwall__V1__Conflict *conflicts[GAPS_MAX];
 	char why[GAPS_MAX][TW_CONFLICT_TEXT_MAX];
@@ -226,6 +230,7 @@ static int fill_gaps(
 	status->open = room->open;
 	status->sought = room->sought;
 	status->conflicts = room->conflicts;
+	status->observed = room->observed;
 	tw_vec_foreach (&ctx->host->ports->list, at) {
 		const struct tw_agent_port *port = *at;
 
@@ -233,6 +238,8 @@ static int fill_gaps(
 			found[port->vnic->index] = true;
 		if (tw_bind_is_open(port) && status->ports_open++ < GAPS_MAX)
 			room->open[status->n_open++] = TEXT(port->name);
+		if (tw_prove_observed(ctx->enforcement, port) && status->n_observed < GAPS_MAX)
+			room->observed[status->n_observed++] = TEXT(port->name);
 		if (port->binding.conflict && status->ports_conflicting++ < GAPS_MAX)
 			add_conflict(port, room, status);
 	}
@@ -392,6 +399,7 @@ static int send_status(
 		status.workloads = (uint32_t)tw_policy_n_workloads(inforce->policy);
 		status.default_ = TEXT(
 			tw_verdict_name(tw_policy_rule(inforce->policy, status.rules)->action));
+		status.mode = TEXT(tw_policy_observes(inforce->policy) ? "observe" : "enforce");
 		status.unclaimed = TEXT(tw_policy_unclaimed(inforce->policy) == TW_UNCLAIMED_DENY
 						? "deny"
 						: "ignore");

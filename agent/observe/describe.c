@@ -82,7 +82,7 @@ static Tapwall__V1__Gate *describe_gate(uint64_t gate, const char *rule, Tapwall
 	if (!decision)
 		return NULL;
 	tapwall__v1__gate__init(ret);
-	ret->verdict = TEXT(tw_verdict_name(tw_decision_verdict(decision)));
+	ret->verdict = TEXT(tw_verdict_name(tw_decision_report(decision)));
 	ret->rule = TEXT(rule ? rule : "?");
 	return ret;
 }
@@ -166,6 +166,21 @@ static uint32_t name_other_port(const struct tw_telemetry *telemetry, const stru
 	return tw_journal_name(telemetry->journal, port ? port->name : NULL);
 }
 
+/* Returns the decision to report: the one that would deny, at whichever end, else that of the event's
+ * port. */
+static uint32_t decision_of(const struct tw_event *event)
+{
+	const struct tw_outcome *outcome = &event->outcome;
+
+	for (int dir = 0; dir < TW_DIR__MAX && !(outcome->decision & TW_DECISION_OBSERVED); dir++) {
+		uint32_t decision = tw_gate_decision(outcome->gate[dir]);
+
+		if (outcome->verdict == TW_V_ALLOW && decision & TW_DECISION_OBSERVED)
+			return decision;
+	}
+	return outcome->decision;
+}
+
 void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_event *event,
 	struct tw_event_names *ret)
 {
@@ -190,7 +205,7 @@ void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_eve
 			journal, interface_name(telemetry, event->frame.origin));
 	if (event->outcome.decision)
 		ret->rule = tw_journal_name(
-			journal, tw_describe_rule(telemetry, event->outcome.decision));
+			journal, tw_describe_rule(telemetry, decision_of(event)));
 	for (int dir = 0; dir < TW_DIR__MAX; dir++) {
 		ret->gate_rule[dir] = tw_journal_name(
 			journal, gate_rule(telemetry, event->outcome.gate[dir]));
@@ -248,7 +263,7 @@ static bool has_lost_port(const struct tw_telemetry *telemetry, const struct tw_
 static __u32 reason_of(const struct tw_telemetry *telemetry, const struct tw_event *event)
 {
 	if (event->kind != TW_EVENT_CLOSE || !(event->conn_flags & TW_CONN_F_GONE))
-		return event->outcome.reason;
+		return tw_outcome_reason(&event->outcome);
 	return has_lost_port(telemetry, event) ? TW_R_PORT_GONE : TW_R_REMOVED;
 }
 
@@ -329,7 +344,7 @@ static void fill_names(const struct tw_event_names *names, struct tw_event_row *
 
 static uint8_t gate_verdict(uint64_t gate)
 {
-	return (uint8_t)tw_decision_verdict(tw_gate_decision(gate));
+	return (uint8_t)tw_decision_report(tw_gate_decision(gate));
 }
 
 static void fill_row(const struct tw_telemetry *telemetry, const struct tw_event *event,
@@ -340,7 +355,7 @@ static void fill_row(const struct tw_telemetry *telemetry, const struct tw_event
 	*ret = (struct tw_event_row){
 		.time_ns = event->time_ns + (uint64_t)unix_ns,
 		.kind = (uint8_t)tw_describe_kind(event),
-		.verdict = outcome->verdict,
+		.verdict = (uint8_t)tw_outcome_report(outcome),
 		.direction = outcome->dir,
 		.reason = tw_journal_name(
 			telemetry->journal, tw_reason_name(reason_of(telemetry, event))),
@@ -396,8 +411,9 @@ bool tw_describe_is_notable(const struct tw_telemetry *telemetry, const struct t
 {
 	const struct tw_outcome *outcome = &event->outcome;
 
-	if (event->kind == TW_EVENT_DENY)
-		return !is_quiet(telemetry, outcome->decision);
+	if (event->kind == TW_EVENT_DENY ||
+		(event->kind == TW_EVENT_OPEN && tw_outcome_report(outcome) == TW_V_WOULD_DENY))
+		return !is_quiet(telemetry, decision_of(event));
 	return (outcome->decision | tw_gate_decision(outcome->gate[TW_DIR_OUT]) |
 		       tw_gate_decision(outcome->gate[TW_DIR_IN])) &
 	       TW_DECISION_LOG;

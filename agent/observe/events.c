@@ -94,6 +94,7 @@ static void turn_to_far(struct tw_event *event)
 	event->ifindex = event->frame.far_ifindex;
 	event->outcome.dir = TW_DIR_IN;
 	event->outcome.decision = event->frame.far_decision;
+	event->outcome.spared = 0;
 }
 
 static struct waiting *waiting_at(const struct tw_events *events, size_t number)

@@ -77,6 +77,31 @@ static struct unguarded unguarded(const struct tw_policy *policy, const char *wo
 	return ret;
 }
 
+/* True if a workload's rules are not enforced. */
+static bool is_observed(const struct tw_policy *policy, const char *workload)
+{
+	const struct tw_vnic *vnic = policy ? tw_policy_find_workload(policy, workload) : NULL;
+
+	return vnic && vnic->observed;
+}
+
+static void find_mode_danger(const struct changes *changes, const char *workload)
+{
+	bool was = is_observed(changes->old, workload), is = is_observed(changes->now, workload);
+
+	/* A change of the option is said once for all. */
+	if (was == is || (was == (changes->old && tw_policy_observes(changes->old)) &&
+				 is == tw_policy_observes(changes->now)))
+		return;
+	if (is)
+		add_danger(changes->applied,
+			"workload %s: mode: observe: rules and default deny nothing", workload);
+	else if (was)
+		add_danger(changes->applied,
+			"workload %s: mode: enforce: what policy does not allow is denied now, also in live connections",
+			workload);
+}
+
 static void find_workload_dangers(const struct changes *changes, const char *workload)
 {
 	struct unguarded was = unguarded(changes->old, workload);
@@ -89,6 +114,19 @@ static void find_workload_dangers(const struct changes *changes, const char *wor
 	if (is.n_no_mac > was.n_no_mac)
 		add_danger(changes->applied, "workload %s: no mac: its guest may send from any MAC",
 			workload);
+}
+
+static void find_mode_dangers(const struct changes *changes)
+{
+	bool was = changes->old && tw_policy_observes(changes->old);
+	bool is = tw_policy_observes(changes->now);
+
+	if (is && !was)
+		add_danger(changes->applied,
+			"mode: enforce -> observe: rules and default deny nothing");
+	if (was && !is)
+		add_danger(changes->applied,
+			"mode: observe -> enforce: what policy does not allow is denied now, also in live connections");
 }
 
 static void find_option_dangers(const struct changes *changes)
@@ -186,6 +224,8 @@ static void on_change(void *arg, enum tw_changed what, enum tw_change change, co
 		add_name(applied, &applied->workloads[change], name);
 	if (what == TW_CHANGED_WORKLOAD && change == TW_CHANGE_CHANGED && changes->old)
 		find_workload_dangers(changes, name);
+	if (what == TW_CHANGED_WORKLOAD && change != TW_CHANGE_REMOVED)
+		find_mode_danger(changes, name);
 }
 
 int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enforcement,
@@ -196,6 +236,7 @@ int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enf
 	int ret;
 
 	applied->unchanged = true;
+	find_mode_dangers(&changes);
 	if (changes.old)
 		find_option_dangers(&changes);
 	ret = tw_policy_diff(changes.old, changes.now, on_change, &changes);

@@ -151,6 +151,12 @@ enum tw_port_state tw_prove_enforced(
 		       : TW_PORT_SHUT;
 }
 
+bool tw_prove_observed(const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
+{
+	return port->attached && tw_prove_enforced(enforcement, port) == TW_PORT_PROTECTED &&
+	       port->entry[enforcement->host->epoch & 1].flags & TW_PORT_F_OBSERVED;
+}
+
 const char *tw_prove_state(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
@@ -164,6 +170,8 @@ const char *tw_prove_state(
 		return tw_prove_is_unfiltered(enforcement, port) ? "unfiltered" : "shut";
 	if (port->quarantined && tw_prove_enforced(enforcement, port) == TW_PORT_SHUT)
 		return "quarantined";
+	if (tw_prove_observed(enforcement, port))
+		return "observed";
 	return states[tw_prove_enforced(enforcement, port)];
 }
 

@@ -46,6 +46,7 @@ static const char *const verdict_names[] = {
 	[TW_V_DENY] = "deny",
 	[TW_V_REJECT] = "reject",
 	[TW_V_ASK] = "ask",
+	[TW_V_WOULD_DENY] = "would-deny",
 };
 static const char *const dir_names[] = {[TW_DIR_OUT] = "out", [TW_DIR_IN] = "in"};
 

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "fastpath/abi/charge.h"
+#include "fastpath/abi/decision.h"
 #include "fastpath/abi/offload.h"
 
 #define TW_PORTS_MAX 4096  /* port ids: 1 … TW_PORTS_MAX - 1 */
@@ -63,8 +64,6 @@ enum tw_dir { TW_DIR_OUT, TW_DIR_IN, TW_DIR__MAX };
 /* Direction of a packet within its connection. */
 enum tw_way { TW_WAY_ORIGINAL, TW_WAY_REPLY, TW_WAY__MAX };
 
-enum tw_verdict { TW_V_NONE, TW_V_ALLOW, TW_V_DENY, TW_V_REJECT, TW_V_ASK, TW_V__MAX };
-
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), in wire order. */
 struct tw_addr {
 	union {
@@ -107,48 +106,6 @@ static inline __u32 tw_key_tags(__u32 vlan, __u32 inner_vlan, __u32 proto)
 		.vlan = vlan & 0xfff, .inner_vlan = inner_vlan & 0xfff, .proto = proto & 0xff};
 
 	return key.w[10];
-}
-
-/* Decision word of a rule about a connection: verdict, log bit, answered bit and rule slot; 0 =
- * undecided. */
-#define TW_DECISION_VERDICT_SHIFT 29
-#define TW_DECISION_LOG		  (1u << 28)
-/* Set if the decision comes from an answer that outlives the policy epoch (path/ask.h). */
-#define TW_DECISION_ANSWERED  (1u << 27)
-#define TW_DECISION_RULE_MASK ((1u << 27) - 1)
-
-static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
-{
-	return (__u32)verdict << TW_DECISION_VERDICT_SHIFT | (log ? TW_DECISION_LOG : 0) |
-	       (rule & TW_DECISION_RULE_MASK);
-}
-
-static inline enum tw_verdict tw_decision_verdict(__u32 decision)
-{
-	return (enum tw_verdict)(decision >> TW_DECISION_VERDICT_SHIFT);
-}
-
-static inline __u32 tw_decision_rule(__u32 decision)
-{
-	return decision & TW_DECISION_RULE_MASK;
-}
-
-/* A gate: a decision and the policy epoch in which it was made. It is read and written as one word,
- * so that no CPU sees half of it. If that is not the present epoch, the next packet decides the
- * gate again. */
-static inline __u64 tw_gate(__u32 epoch, __u32 decision)
-{
-	return (__u64)epoch << 32 | decision;
-}
-
-static inline __u32 tw_gate_epoch(__u64 gate)
-{
-	return (__u32)(gate >> 32);
-}
-
-static inline __u32 tw_gate_decision(__u64 gate)
-{
-	return (__u32)gate;
 }
 
 #define TW_CONN_F_ORIGIN_HI 0x01 /* the originator is the key's hi end */
@@ -361,6 +318,7 @@ struct tw_gc {
 #define TW_PORT_F_DHCP	      0x80 /* addresses from DHCP are its own, too: `leases` */
 #define TW_PORT_F_LOCAL	      0x100 /* unclaimed; the device's other end is on this host */
 #define TW_PORT_F_QUARANTINED 0x200 /* shut by a quarantine: it has no image */
+#define TW_PORT_F_OBSERVED    0x400 /* `mode: observe`: rules, default and tracking deny nothing */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
@@ -656,9 +614,34 @@ struct tw_outcome {
 	__u8 stage;		 /* enum tw_stage that decided */
 	__u16 release;		 /* id of the port that must send its queued fragments; 0: none */
 	__u8 queued;		 /* denied for now: a copy is queued, or waits for an answer */
-	__u8 pad;
+	__u8 spared; /* enum tw_reason that an enforced port would give; the frame passes */
 };
 
+/* True for a verdict with which a frame passes. */
+static inline int tw_verdict_passes(enum tw_verdict verdict)
+{
+	return verdict == TW_V_ALLOW || verdict == TW_V_WOULD_DENY;
+}
+
+/* Returns the verdict to report: TW_V_WOULD_DENY if the frame passes, but its connection or the
+ * frame itself would not if all its ports were enforced. */
+static inline enum tw_verdict tw_outcome_report(const struct tw_outcome *o)
+{
+	__u32 decisions = o->decision | tw_gate_decision(o->gate[TW_DIR_OUT]) |
+			  tw_gate_decision(o->gate[TW_DIR_IN]);
+
+	return o->verdict == TW_V_ALLOW && (o->spared || decisions & TW_DECISION_OBSERVED)
+		       ? TW_V_WOULD_DENY
+		       : (enum tw_verdict)o->verdict;
+}
+
+/* Returns the reason to report: that of an enforced port, if the frame was spared. */
+static inline enum tw_reason tw_outcome_reason(const struct tw_outcome *o)
+{
+	return (enum tw_reason)(o->spared ? o->spared : o->reason);
+}
+
+_Static_assert(TW_R_POLICY == TW_SPARED_POLICY, "reasons never change their numbers");
 _Static_assert(sizeof(struct tw_key) == 48, "part of events and records");
 _Static_assert(sizeof(struct tw_conn) == 128, "two cache lines");
 _Static_assert(__builtin_offsetof(struct tw_conn, packets) == 64, "starts the second cache line");

@@ -8,7 +8,8 @@
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
-	return (__u32)tw_sub_classify(f->target, slot, end, home.own | home.parity << 1, home.v4);
+	return (__u32)tw_sub_classify(
+		f->target, slot, end, home.own | home.parity << 1 | home.observed << 2, home.v4);
 }
 
 tw_inline int tw_call_ask(

@@ -259,7 +259,8 @@ __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u
 	 * has left under tw_from_vm. The verifier requires the argument `skb`, and the compiler
 	 * would not pass it if it were unused. */
 	TW_OPAQUE(skb);
-	return (int)tw_path_decide(0, slot, end, (struct tw_home){home & 1, v4, home >> 1});
+	return (int)tw_path_decide(
+		0, slot, end, (struct tw_home){home & 1, v4, home >> 1 & 1, home >> 2});
 }
 
 #include "fastpath/kernel/question.bpf.h"

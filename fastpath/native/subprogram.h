@@ -101,6 +101,11 @@ tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u3
 	return tw_path_overflow_put(f, native_of(f)->settings, port_id, class);
 }
 
+tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
+{
+	return tw_path_spare(f, port_id, epoch, dir);
+}
+
 tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
 {
 	return tw_path_lost(f, native_of(f)->settings, port_id, dir);

@@ -230,11 +230,12 @@ tw_inline __u32 tw_local_broadcast(__u32 own, const struct tw_addr *addr)
 }
 
 /* Returns what classify needs of a port: whether an address is the port's own, its first own IPv4
- * address, and the parity of the entry's epoch. */
+ * address, the parity of the entry's epoch, and its mode. */
 tw_inline struct tw_home tw_home_of(
 	const struct tw_port *port, const struct tw_addr *addr, __u32 epoch)
 {
-	struct tw_home home = {.parity = epoch & 1};
+	struct tw_home home = {
+		.parity = epoch & 1, .observed = !!(port->flags & TW_PORT_F_OBSERVED)};
 	__u32 i;
 
 	for (i = 0; i < TW_PORT_ADDRS; i++) {

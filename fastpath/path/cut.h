@@ -106,12 +106,15 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 
 	decision = tw_gate_decision(gate);
 	if (!decision || tw_gate_epoch(gate) != s->epoch || tw_ports_at(c->ports, end) != far->id) {
+		if (!decision && tw_track_stray(far, flow, tw_tick(f->now_ns)))
+			return 0;
 		flow->far_opened = !decision;
 		tw_flow_tuple(flow);
 		decision = tw_call_classify(f, far->image, end ? TW_DIR_IN : TW_DIR_OUT,
 			tw_home_of(far, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (tw_decision_verdict(decision) != TW_V_ALLOW)
 			return 0;
+		flow->far_spared = tw_decision_spares(decision, tw_gate_decision(gate));
 		if (c) {
 			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, far->id);
 			c->gate[end] = tw_gate(s->epoch, decision);

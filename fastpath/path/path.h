@@ -23,6 +23,7 @@
 #include "fastpath/path/checksum.h"
 #include "fastpath/path/cut.h"
 #include "fastpath/path/limit.h"
+#include "fastpath/path/observe.h"
 #include "fastpath/path/offload.h"
 #include "fastpath/path/express/syn.h"
 
@@ -30,7 +31,7 @@
 tw_inline int tw_path_admits(enum tw_reason reason)
 {
 	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_OWN_REPLY ||
-	       reason == TW_R_CUT_THROUGH;
+	       reason == TW_R_CUT_THROUGH || reason == TW_R_OBSERVED;
 }
 
 /* Reads what an event reports about an unparsed frame. */
@@ -142,6 +143,8 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 	if (!flow->decision || tw_gate_epoch(gate) != s->epoch ||
 		tw_ports_at(c->ports, end) != s->port->id) {
 		tw_stage_enter(f, TW_STAGE_CLASSIFY);
+		if (c && !flow->decision && tw_track_stray(s->port, flow, tw_tick(f->now_ns)))
+			return TW_R_TCP_MIDSTREAM;
 		tw_flow_tuple(flow);
 		flow->opened = !flow->decision;
 		flow->decided = 1;
@@ -162,6 +165,8 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 				c->seen = tw_tick(f->now_ns);
 		}
 	}
+	/* A connection that only observe mode lets pass is reported once for each gate. */
+	flow->spared = tw_decision_spares(flow->decision, tw_gate_decision(gate));
 	o->decision = flow->decision;
 	o->verdict = tw_decision_verdict(flow->decision);
 	if (o->verdict == TW_V_ALLOW)
@@ -174,6 +179,8 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 /* Returns the reason for a frame that every stage let pass. */
 tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 {
+	if (flow->spared)
+		return TW_R_OBSERVED;
 	if (flow->related)
 		return TW_R_RELATED;
 	if (flow->asked)
@@ -253,6 +260,7 @@ tw_inline void tw_path_conclude(struct tw_outcome *o, const struct tw_ctx *s,
 	o->dir = s->dir;
 	o->way = flow->way;
 	o->state = flow->progress.state;
+	o->spared = flow->spared;
 	if (s->conn) {
 		o->tracked = 1;
 		o->gate[TW_DIR_OUT] = s->conn->gate[TW_DIR_OUT];
@@ -283,6 +291,8 @@ tw_inline const struct tw_outcome *tw_path(
 	/* Stored through memory so that the verifier walks the code below once, not once per
 	 * reason. */
 	*(volatile __u8 *)&o->reason = (__u8)tw_path_judge(f, &s, scratch);
+	if (s.port && s.port->flags & TW_PORT_F_OBSERVED)
+		s.far = tw_call_spare(f, s.port->id, s.epoch, dir) ? 0 : s.far;
 	tw_path_conclude(o, &s, &scratch->flow, *(volatile __u8 *)&o->reason);
 	tw_stage_enter(f, TW_STAGE_FORWARD);
 	if (o->verdict == TW_V_ALLOW && s.port)
@@ -330,9 +340,13 @@ tw_inline __u32 tw_path_decide(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
 	const struct tw_scratch *scratch = tw_scratch_get(f);
+	__u32 decision;
 
-	return scratch ? tw_classify(f, slot, end, home, &scratch->flow.first, scratch->flow.icmp)
-		       : 0;
+	if (!scratch)
+		return 0;
+	decision = tw_classify(f, slot, end, home, &scratch->flow.first, scratch->flow.icmp);
+
+	return home.observed ? tw_decision_observed(decision) : decision;
 }
 
 tw_inline enum tw_reason tw_path_fragment(
@@ -372,6 +386,14 @@ tw_inline enum tw_reason tw_path_lost(
 	struct tw_scratch *scratch = tw_scratch_get(f);
 
 	return scratch ? tw_lost(f, config, port_id, dir, scratch) : TW_R_TCP_MIDSTREAM;
+}
+
+tw_inline int tw_path_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
+{
+	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return port && scratch && tw_observe_spare(f, port, dir, scratch);
 }
 
 tw_inline enum tw_reason tw_path_open(

@@ -170,9 +170,10 @@ struct tw_scratch;
 
 /* Facts about a port for classify. */
 struct tw_home {
-	__u32 own;    /* the address at this end is the port's own */
-	__u32 v4;     /* first own IPv4 address of the port; 0: none */
-	__u32 parity; /* parity of the entry's epoch: 0 or 1 */
+	__u32 own;	/* the address at this end is the port's own */
+	__u32 v4;	/* first own IPv4 address of the port; 0: none */
+	__u32 parity;	/* parity of the entry's epoch: 0 or 1 */
+	__u32 observed; /* 1: the port is in observe mode */
 };
 
 /* Kind of name whose owner is looked up: an address, or a DHCP client's name. */
@@ -197,6 +198,7 @@ tw_inline int tw_call_retain(const struct tw_frame *f);
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
+tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir);
 tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline void tw_call_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_id);

@@ -76,13 +76,16 @@ tw_inline int tw_flow_opens(const struct tw_flow *flow, int opened, __u32 decisi
 	return !flow->untracked || (flow->overflowed && decision & TW_DECISION_LOG);
 }
 
-/* Returns the event kind of a frame: an opening at this end, or a denial; -1: none. Unknown unicast
+/* Returns the event kind of a frame: an opening at this end, or a denial; -1: none. A frame that
+ * passes only because the port is observed is reported as a denial would be. Unknown unicast
  * that the vSwitch floods is not reported, nor is a packet whose copy is queued, which has no
  * verdict yet. */
 tw_inline int tw_event_kind_of(const struct tw_flow *flow, const struct tw_outcome *o)
 {
+	if (o->verdict == TW_V_ALLOW && tw_flow_opens(flow, flow->opened, flow->decision))
+		return TW_EVENT_OPEN;
 	if (o->verdict == TW_V_ALLOW)
-		return tw_flow_opens(flow, flow->opened, flow->decision) ? TW_EVENT_OPEN : -1;
+		return o->spared ? TW_EVENT_DENY : -1;
 	return o->reason == TW_R_NOT_FOR_PORT || o->queued ? -1 : TW_EVENT_DENY;
 }
 
@@ -246,22 +249,47 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_ctx *s, const struc
 		tw_call_capture(f, f->ifindex, s->port ? s->port->id : 0);
 }
 
+/* Returns the reason at the far end of a cut-through: that of the near end, unless one of both gates
+ * is newly open only because its port is observed. Without a branch, so that the verifier walks the
+ * code after it once. */
+tw_inline __u8 tw_far_reason(const struct tw_flow *flow, const struct tw_outcome *o)
+{
+	__u32 near = o->spared, far = flow->far_spared, reason = o->reason;
+
+	_Static_assert(TW_R_POLICY == 1, "a flag");
+	near &= 1;
+	far &= 1;
+	TW_OPAQUE(near);
+	TW_OPAQUE(far);
+	reason = near * (TW_R_ESTABLISHED - flow->far_opened) + (1 - near) * reason;
+	return (__u8)(far * TW_R_OBSERVED + (1 - far) * reason);
+}
+
 /* Reports what the far end would have reported had the frame come there through the vSwitch.
  * Modifies and restores the outcome's end. */
 tw_inline void tw_report_far(const struct tw_frame *f, const struct tw_ctx *s,
 	const struct tw_flow *flow, struct tw_outcome *o)
 {
 	struct tw_ctx there = {.config = s->config, .port = s->far, .dir = TW_DIR_IN};
+	int opens = tw_opens_far(flow) && !tw_flow_opens(flow, flow->opened, flow->decision);
+	__u8 reason = o->reason, spared = o->spared;
 
 	o->dir = TW_DIR_IN;
 	o->decision = flow->far_decision;
+	o->reason = tw_far_reason(flow, o);
+	o->spared = flow->far_spared;
 	tw_count_frame(f, &there, o);
 	if (!tw_rule_shared(flow->far_decision, flow->decision))
 		tw_count_rule(f, flow->far_decision, flow->far_opened && !flow->resumed);
-	if (tw_opens_far(flow) && !tw_flow_opens(flow, flow->opened, flow->decision))
+	if (opens)
 		tw_call_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_OPEN);
+	else if (flow->far_spared && !tw_opens_far(flow) &&
+		 tw_event_admit(f, s->config, s->far->id))
+		tw_call_tell(f, flow->far_ifindex, s->far->id, TW_EVENT_DENY);
 	if (s->config->capturing)
 		tw_call_capture(f, flow->far_ifindex, s->far->id);
 	o->dir = TW_DIR_OUT;
 	o->decision = flow->decision;
+	o->reason = reason;
+	o->spared = spared;
 }

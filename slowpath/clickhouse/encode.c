@@ -7,7 +7,7 @@
 #include "fastpath/abi/names.h"
 #include "slowpath/feed/translate.h"
 
-_Static_assert(TW_V__MAX == 5, "a new verdict needs a migration of the Enum8 columns");
+_Static_assert(TW_V__MAX == 6, "a new verdict needs a migration of the Enum8 columns");
 _Static_assert(TW_HISTORY_KIND__MAX == 3, "a new kind needs a migration of the column event");
 
 const char *tw_encode_text(const struct tw_history_names *names, uint32_t number)

@@ -23,6 +23,7 @@
 #define ENTERPRISE	 0x8000u
 #define EVENT_DELETED	 2
 #define EVENT_DENIED	 3
+#define EVENT_ALERT	 4 /* passed, as its workload is observed */
 #define ETHERNET_BYTES	 14
 #define NS_PER_MS	 1000000u
 #define WORKLOADS_MAX	 2   /* names of variable length in a record */
@@ -285,6 +286,8 @@ static uint64_t number_of(
 	case PROTO:
 		return row->proto;
 	case EVENT:
+		if (denied && row->verdict == TW_V_WOULD_DENY)
+			return EVENT_ALERT;
 		return denied ? EVENT_DENIED : EVENT_DELETED;
 	case FORWARDING:
 		return tw_terms_forwarding(row, reason);

@@ -145,9 +145,10 @@ static void write_address(const uint8_t addr[16], char ret[INET6_ADDRSTRLEN])
 static void describe(const struct tw_event_row *row, struct words *ret)
 {
 	*ret = (struct words){0};
-	ret->verdict = row->kind == TW_EVENT_ROW_CLOSE ? "allow"
-		       : row->verdict == TW_V_REJECT   ? "reject"
-						       : "deny";
+	ret->verdict = row->verdict == TW_V_WOULD_DENY	 ? "would-deny"
+		       : row->kind == TW_EVENT_ROW_CLOSE ? "allow"
+		       : row->verdict == TW_V_REJECT	 ? "reject"
+							 : "deny";
 	if (!row->has_ends)
 		return;
 	ret->proto = tw_event_row_proto(row->proto, ret->proto_text);

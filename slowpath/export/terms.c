@@ -51,7 +51,7 @@ static uint8_t dropped_for(int reason)
 
 uint8_t tw_terms_forwarding(const struct tw_event_row *row, const char *reason)
 {
-	if (row->kind != TW_EVENT_ROW_DENY)
+	if (row->kind != TW_EVENT_ROW_DENY || row->verdict == TW_V_WOULD_DENY)
 		return FORWARDED;
 	if (row->verdict == TW_V_REJECT)
 		return ACL_DENY;

@@ -14,7 +14,7 @@
 #include "slowpath/history/question.h"
 
 #define TW_HISTORY_CLAUSES   12
-#define TW_HISTORY_INTERVALS 15
+#define TW_HISTORY_INTERVALS 18
 
 struct tw_history_interval {
 	struct tw_history_key low, high; /* both included */

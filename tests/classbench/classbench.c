@@ -149,7 +149,7 @@ static void ask_natively(
 			struct ask a = question(h, dir, own);
 
 			check(b, h, dir,
-				tw_classify(&f, SLOT, dir, (struct tw_home){a.own, a.v4, 0},
+				tw_classify(&f, SLOT, dir, (struct tw_home){a.own, a.v4, 0, 0},
 					&a.tuple, (__u16)a.icmp),
 				"native", native_way);
 		}

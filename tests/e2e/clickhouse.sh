@@ -118,7 +118,7 @@ equal "with its fields" '["allow","echo","tcp","10.0.0.11","w1","10.0.0.12",7004
 	"$(history --json | jq -c 'select(.event) | [.verdict, .rule, .proto, .from.address, .from.workload, .to.address, .to.port, .to.workload, .agent]')"
 equal "its own client reads the row" "close	allow	echo	10.0.0.11	w1	10.0.0.12	7004	w2	host-a" \
 	"$(client 'SELECT event, verdict, rule, from_ip, from_workload, to_ip, to_port, to_workload, agent FROM history')"
-equal "the tables have their version" 1 "$(client 'SELECT max(number) FROM history_migrations')"
+equal "the tables have their version" 3 "$(client 'SELECT max(number) FROM history_migrations')"
 
 check "a file and the server give the same answers" \
 	on_host "$TW_BUILD/tests/clickhouse/clickhouse_same" clickhouse://127.0.0.1:8123/same "$lab/login"

@@ -175,7 +175,7 @@ static size_t read_record(const unsigned char *at, size_t len, size_t id)
 				assert_int_equal(at[used + k], 0);
 		}
 		if (element == 233)
-			assert_in_range(at[used], 2, 3);
+			assert_in_range(at[used], 2, 4);
 		used += n;
 	}
 	n_records++;

@@ -67,8 +67,22 @@ tw_inline int tw_conn_ended(
 	return (opens && tw_conn_refused(c)) || tw_conn_expired(config, c, now, 0);
 }
 
-/* Adopts a TCP segment from the middle of a connection, in the adoption window. The end with the
- * lower port is taken for the server. */
+/* True if mid-stream TCP is adopted at a port. */
+tw_inline int tw_port_adopts(const struct tw_port *port, __u32 now)
+{
+	return port->flags & TW_PORT_F_OBSERVED ||
+	       (port->adopt_until && tw_tick_after(port->adopt_until, now));
+}
+
+/* True if a port may not decide a gate for the first time, because the connection was adopted
+ * mid-stream at its other end, and this port adopts none. */
+tw_inline int tw_track_stray(const struct tw_port *port, const struct tw_flow *flow, __u32 now)
+{
+	return flow->progress.flags & TW_CONN_F_ADOPTED && !tw_port_adopts(port, now);
+}
+
+/* Adopts a TCP segment from the middle of a connection, in the adoption window or at an observed
+ * port. The end with the lower port is taken for the server. */
 tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
 {
 	if (tw_host16(t->sport) < tw_host16(t->dport)) {
@@ -116,8 +130,7 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 		}
 		if (p->tcp_flags & (TW_TCP_SYN | TW_TCP_RST))
 			return TW_R_NO_CONNECTION;
-		if (!s->port->adopt_until ||
-			!tw_tick_after(s->port->adopt_until, tw_tick(f->now_ns)))
+		if (!tw_port_adopts(s->port, tw_tick(f->now_ns)))
 			return tw_call_lost(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
 		tw_track_adopt(flow, &p->tuple);
 		return TW_R_NONE;

@@ -122,13 +122,20 @@ tw_inline int tw_syn_silent(
 	return limiter->event_tokens < TW_TOKEN;
 }
 
+/* Returns the reason for a packet that opens with a gate's decision, or that it denies. */
+tw_inline enum tw_reason tw_syn_reason(__u32 decision)
+{
+	return decision & TW_DECISION_OBSERVED ? TW_R_OBSERVED : TW_R_POLICY;
+}
+
 /* Fills the outcome for events and tracing. */
 tw_inline void tw_syn_outcome(
 	const struct tw_ctx *s, __u32 decision, __u32 far_decision, struct tw_outcome *o)
 {
 	__builtin_memset(o, 0, sizeof(*o));
 	o->verdict = far_decision ? TW_V_ALLOW : TW_V_DENY;
-	o->reason = TW_R_POLICY;
+	o->reason = (__u8)tw_syn_reason(decision);
+	o->spared = decision & TW_DECISION_OBSERVED ? TW_R_POLICY : TW_R_NONE;
 	o->stage = tw_reason_stages[TW_R_POLICY];
 	o->decision = decision;
 	o->gate[TW_DIR_OUT] = tw_gate(s->epoch, decision);
@@ -279,8 +286,10 @@ tw_inline void tw_syn_send(struct tw_frame *f, const struct tw_ctx *s, struct tw
 	flow->opened = flow->far_opened = 1;
 	flow->related = flow->untracked = 0;
 	flow->far_id = s->far->id;
+	o.reason = (__u8)tw_syn_reason(flow->decision);
 	tw_count_frame(f, s, &o);
 	tw_count_rule(f, flow->decision, 1);
+	o.reason = (__u8)tw_syn_reason(flow->far_decision);
 	tw_count_frame(f, &there, &o);
 	if (!tw_rule_shared(flow->far_decision, flow->decision))
 		tw_count_rule(f, flow->far_decision, 1);

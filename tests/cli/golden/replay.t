@@ -27,11 +27,11 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --json
 {"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in"}
 {"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
 {"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
 # The same as pcapng, from stdin.
 $ make_capture pcapng frames.pcapng
 $ tapwall replay --policy policy.yaml --pcap - --json < frames.pcapng | tail -n 1
-{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
 # At one port.
 $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --at db-1
       1      0.000000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40000 → 10.0.0.21:5432
@@ -64,7 +64,7 @@ $ for form in raw null sll sll2; do make_capture $form $form.pcap; tapwall repla
 {"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in"}
 {"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
 {"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
 $ make_capture usb usb.pcap
 $ tapwall replay --policy policy.yaml --pcap usb.pcap | tail -n 3
 
@@ -72,7 +72,7 @@ $ tapwall replay --policy policy.yaml --pcap usb.pcap | tail -n 3
 unsupported: the link layer is USB_LINUX, which is not Ethernet, bare IP, Linux cooked or BSD loopback, or the frame ends inside it
 $ tapwall replay --policy policy.yaml --pcap usb.pcap --json | tail -n 2
 {"n":8,"verdict":"unsupported","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":0,"deny":0,"reject":0,"unprotected":0,"unsupported":8},"connections":0,"unsupported":"USB_LINUX"}}
+{"summary":{"frames":8,"verdicts":{"allow":0,"would-deny":0,"deny":0,"reject":0,"unprotected":0,"unsupported":8},"connections":0,"unsupported":"USB_LINUX"}}
 # Frames that were cut when captured.
 $ make_capture cut cut.pcap
 $ tapwall replay --policy policy.yaml --pcap cut.pcap
@@ -110,7 +110,7 @@ tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried
   reject        1  policy           a rule, or the default, decided the connection
 $ tapwall replay --policy policy.yaml --pcap broken.pcap --json > out; tail -n 1 out
 tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried to read 42 captured bytes, only got 32
-{"summary":{"frames":7,"verdicts":{"allow":4,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":2}}
+{"summary":{"frames":7,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":2}}
 $ tapwall replay --policy policy.yaml --pcap policy.yaml
 tapwall: policy.yaml: not a readable capture: unknown file format; give a pcap or pcapng file
 [1]

@@ -63,7 +63,7 @@ static void options(void **state)
 	check_round_trip(
 		"version: 1\n"
 		"options: {unclaimed: deny, bind: first-sender, adopt: 0s, timeouts: {established: 86400, icmp: 7m},\n"
-		"  limits: {packets: 5, broadcast: none}, refusals: 100}\n"
+		"  limits: {packets: 5, broadcast: none}, refusals: 100, mode: observe}\n"
 		"default: allow\n");
 	check_round_trip(
 		"version: 1\nworkloads: {r: {ports: [{port: a, mac: 52-54-00-00-00-01, addresses: "

@@ -250,6 +250,36 @@ static void limits_from_near_to_far(void **state)
 	tw_policy_free(policy);
 }
 
+/* A workload's own mode takes precedence over the options'. Under options.mode, ports without a
+ * workload are open, and no broadcast limit applies that the policy does not set. */
+static void modes_from_near_to_far(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads:\n"
+		"  a: {port: a, addresses: any}\n"
+		"  b: {ports: [{port: b, addresses: any}, {port: c, addresses: any}], mode: enforce}\n"
+		"options: {mode: observe, unclaimed: deny}\n");
+	struct tw_port port = {0};
+
+	assert_true(tw_policy_observes(policy));
+	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_IGNORE);
+	tw_policy_fill_port(tw_policy_find_port(policy, "a"), &port);
+	assert_true(port.flags & TW_PORT_F_OBSERVED);
+	assert_int_equal(port.broadcast_rate, 0);
+	tw_policy_fill_port(tw_policy_find_port(policy, "c"), &port);
+	assert_false(port.flags & TW_PORT_F_OBSERVED);
+	assert_int_equal(port.broadcast_rate, TW_BROADCAST_RATE_DEFAULT);
+	tw_policy_free(policy);
+	policy = must_read("version: 1\nworkloads: {a: {port: a, addresses: any, mode: observe}}\n"
+			   "options: {unclaimed: deny}\n");
+	assert_false(tw_policy_observes(policy));
+	assert_int_equal(tw_policy_unclaimed(policy), TW_UNCLAIMED_DENY);
+	tw_policy_fill_port(tw_policy_find_port(policy, "a"), &port);
+	assert_true(port.flags & TW_PORT_F_OBSERVED);
+	tw_policy_free(policy);
+}
+
 /* Addresses learned from DHCP count like those in the text, except in the port's own entry, which
  * the fast path maintains. */
 static void learned_addresses(void **state)
@@ -406,6 +436,7 @@ int main(void)
 		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(limits_from_near_to_far),
+		cmocka_unit_test(modes_from_near_to_far),
 		cmocka_unit_test(learned_addresses),
 		cmocka_unit_test(v6_prefixes_never_hold_v4),
 		cmocka_unit_test(errors_are_counted_not_hoarded),

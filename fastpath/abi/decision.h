@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* decision.h: what a rule, or the default, decides about a connection, as images and gates hold it.
+ *
+ * Callers:    types.h includes it.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+/* TW_V_WOULD_DENY is in reports only: the frame passed because its port is observed. */
+enum tw_verdict {
+	TW_V_NONE,
+	TW_V_ALLOW,
+	TW_V_DENY,
+	TW_V_REJECT,
+	TW_V_ASK,
+	TW_V_WOULD_DENY,
+	TW_V__MAX
+};
+
+#define TW_SPARED_POLICY 1 /* TW_R_POLICY */
+
+/* Decision word of a rule about a connection: verdict, log, answered and observed bits, and rule
+ * slot; 0 = undecided. */
+#define TW_DECISION_VERDICT_SHIFT 29
+#define TW_DECISION_LOG		  (1u << 28)
+/* Set if the decision comes from an answer that outlives the policy epoch (path/ask.h). */
+#define TW_DECISION_ANSWERED (1u << 27)
+/* Set if the verdict is allow only because the port is observed: enforced, the rule would not let
+ * the connection pass. */
+#define TW_DECISION_OBSERVED  (1u << 26)
+#define TW_DECISION_RULE_MASK ((1u << 26) - 1)
+
+static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
+{
+	return (__u32)verdict << TW_DECISION_VERDICT_SHIFT | (log ? TW_DECISION_LOG : 0) |
+	       (rule & TW_DECISION_RULE_MASK);
+}
+
+static inline enum tw_verdict tw_decision_verdict(__u32 decision)
+{
+	return (enum tw_verdict)(decision >> TW_DECISION_VERDICT_SHIFT);
+}
+
+/* Returns the decision of a port in observe mode: a rule that does not allow is noted, not
+ * enforced. */
+static inline __u32 tw_decision_observed(__u32 decision)
+{
+	enum tw_verdict verdict = tw_decision_verdict(decision);
+
+	if (verdict == TW_V_NONE || verdict == TW_V_ALLOW)
+		return decision;
+	return (decision & ((1u << TW_DECISION_VERDICT_SHIFT) - 1)) |
+	       (__u32)TW_V_ALLOW << TW_DECISION_VERDICT_SHIFT | TW_DECISION_OBSERVED;
+}
+
+/* Returns the verdict to report: TW_V_WOULD_DENY if only observe mode lets the connection pass. */
+static inline enum tw_verdict tw_decision_report(__u32 decision)
+{
+	return decision & TW_DECISION_OBSERVED ? TW_V_WOULD_DENY : tw_decision_verdict(decision);
+}
+
+/* Returns TW_SPARED_POLICY if a gate is open only because its port is observed, and was not so before,
+ * when its decision was `was`; else 0. Without a branch. */
+static inline __u8 tw_decision_spares(__u32 decision, __u32 was)
+{
+	return (__u8)((decision & ~was) / TW_DECISION_OBSERVED % 2 * TW_SPARED_POLICY);
+}
+
+static inline __u32 tw_decision_rule(__u32 decision)
+{
+	return decision & TW_DECISION_RULE_MASK;
+}
+
+/* A gate: a decision and the policy epoch in which it was made. It is read and written as one word,
+ * so that no CPU sees half of it. If that is not the present epoch, the next packet decides the
+ * gate again. */
+static inline __u64 tw_gate(__u32 epoch, __u32 decision)
+{
+	return (__u64)epoch << 32 | decision;
+}
+
+static inline __u32 tw_gate_epoch(__u64 gate)
+{
+	return (__u32)(gate >> 32);
+}
+
+static inline __u32 tw_gate_decision(__u64 gate)
+{
+	return (__u32)gate;
+}
