@@ -17,7 +17,8 @@ static const char *const history_whats[] = {
 };
 
 /* `any`, then verdicts in the order of history.c. */
-static const char *const history_verdicts[] = {"any", "allow", "deny", "reject", "would-deny", NULL};
+static const char *const history_verdicts[] = {
+	"any", "allow", "deny", "reject", "would-deny", NULL};
 
 static const char *const history_orders[] = {"bytes", "connections", "denials", NULL};
 
