@@ -186,7 +186,7 @@ static void answer_none(Tapwall__V1__Request *request)
 {
 	static Tapwall__V1__Answer answers[ANSWERS_MAX + 1];
 	static Tapwall__V1__Answer *list[ANSWERS_MAX + 1];
-	Tapwall__V1__AnswerRequest body = TAPWALL__V1__ANSWER_REQUEST__INIT;
+	static Tapwall__V1__AnswerRequest body = TAPWALL__V1__ANSWER_REQUEST__INIT;
 
 	for (size_t i = 0; i <= ANSWERS_MAX; i++) {
 		tapwall__v1__answer__init(&answers[i]);
