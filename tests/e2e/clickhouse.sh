@@ -162,7 +162,7 @@ equal "a slow path that stops releases the tables" 1 \
 client 'INSERT INTO history_migrations VALUES (99, now())'
 start_slowd
 check "tables of a newer version are refused" within 20 status_has \
-	'.[-1].failing == "the tables have version 99; this tapwall-slowd knows those up to 2; start a newer tapwall-slowd, or use another database"'
+	'.[-1].failing == "the tables have version 99; this tapwall-slowd knows those up to 3; start a newer tapwall-slowd, or use another database"'
 kill -TERM "$slowd"
 wait "$slowd"
 finish
