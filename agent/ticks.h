@@ -10,8 +10,8 @@ static inline uint32_t tw_ticks_now(void)
 	return (uint32_t)(tw_clock_ns() >> TW_TICK_SHIFT);
 }
 
-/* Returns the ticks between two times. A time that another CPU noted meanwhile may be later than `now`:
- * then 0. */
+/* Returns the ticks from `then` to `now`. If another CPU noted `then` after `now` was read, returns
+ * 0. */
 static inline uint32_t tw_ticks_since(uint32_t now, uint32_t then)
 {
 	return then - now < TW_TICKS_PER_SECOND ? 0 : now - then;

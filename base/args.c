@@ -315,8 +315,8 @@ static int count_words(const struct tw_args_program *program, const char *name)
 	return words ? words : 1;
 }
 
-/* Moves the command before the long options that are given before it. Options whose meaning depends
- * on the command, such as letters, stay where they are. */
+/* Moves the command to the front of the long options that precede it. The command is not moved past options
+ * whose meaning depends on it, such as letters. */
 static void move_command(const struct tw_args_program *program, int argc, char **argv)
 {
 	int at = 1, words = 1;

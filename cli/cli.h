@@ -204,13 +204,12 @@ struct tw_capture_options {
 
 struct tw_decide_options {
 	const char *socket;
-	const char *
-		connect; /* HOST:PORT or vsock:CID:PORT of tapwall-slowd, by TLS; NULL: its socket, or the agent's */
-	const char *cert;   /* with `connect`: file of key and certificate */
-	const char *ca;	    /* with `connect`: file of the slow path's CA */
-	const char *exec;   /* NULL: answers come from stdin */
-	unsigned int scope; /* index into tw_decide_scopes */
-	uint32_t ttl;	    /* seconds; 0: the agent's default */
+	const char *connect; /* address of tapwall-slowd for TLS; NULL: use `socket` */
+	const char *cert;    /* with `connect`: file of key and certificate */
+	const char *ca;	     /* with `connect`: file of the slow path's CA */
+	const char *exec;    /* NULL: answers come from stdin */
+	unsigned int scope;  /* index into tw_decide_scopes */
+	uint32_t ttl;	     /* seconds; 0: the agent's default */
 	uint32_t window;
 	bool json;
 };

@@ -382,8 +382,8 @@ static int tend_commands(struct session *session, const struct pollfd *fds, int 
 	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
 }
 
-/* True if the slow path, which greets every two seconds, has sent nothing for too long. A socket of this
- * host is closed by the kernel if the other end dies; a TCP connection may last longer than its end. */
+/* True if the slow path, which greets every two seconds, has sent nothing for too long. The kernel
+ * closes a socket of this host if the other end dies, but a connection to another machine may stay open. */
 static bool is_silent(const struct session *session)
 {
 	return session->options->connect &&

@@ -7,8 +7,8 @@
 
 #define TW_EXCERPT_MARGIN 8 /* characters before the excerpt, for the number of the line */
 
-/* Prints a line of a text, with its number, and below it a caret at a column. Both count from 1,
- * columns in characters. Of a line longer than `width` characters, the part around the column is
- * printed. Control characters are replaced. Prints nothing if the text has no such line. */
+/* Prints a line of a text, with its number, and below it a caret at a column. Lines and columns count
+ * from 1, columns in characters. If a line is longer than `width` characters, prints the part around the
+ * column. Control characters are replaced. Prints nothing if the text has no such line. */
 void tw_excerpt_print(FILE *out, const char *text, size_t len, unsigned int line,
 	unsigned int column, size_t width);

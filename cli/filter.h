@@ -8,12 +8,12 @@
 #include "link/link.h"
 #include "policy/policy.h"
 
-/* What to select. Texts are those of the options; NULL and 0 select everything. */
+/* A selection. Texts are those of the options; NULL and 0 select everything. */
 struct tw_filter {
 	const char *proto;
 	const char *address; /* address or CIDR of either end */
-	const char *rule;    /* that decided at either end */
-	uint32_t port;	     /* of either end */
+	const char *rule;    /* name of the rule that decided at either end */
+	uint32_t port;	     /* port of either end */
 	/* set by tw_filter_init() */
 	char proto_name[8];
 	bool has_prefix;

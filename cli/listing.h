@@ -21,9 +21,9 @@ struct tw_listing {
 	const char *nothing; /* printed if there are no rows */
 	bool slow;	     /* tapwall-slowd sends it, not the agent */
 	size_t limit;	     /* rows to print at most; 0: all */
-	/* Says, if set, whether a row is shown. */
+	/* True if a row is to be shown. NULL: all are. */
 	bool (*keep)(const Tapwall__V1__Response *response, void *arg);
-	/* Returns, if set, the number by which rows are sorted, the smallest first. */
+	/* Returns the number by which rows are sorted, the smallest first. NULL: as the rows arrive. */
 	double (*key)(const Tapwall__V1__Response *response, void *arg);
 	/* Adds the cells of one row, or none. `arg` is the one of tw_listing_run(). */
 	void (*add)(struct tw_sheet *sheet, const Tapwall__V1__Response *response, void *arg);
@@ -31,8 +31,8 @@ struct tw_listing {
 	void (*other)(const Tapwall__V1__Response *response, void *arg);
 	/* Called, if set, to print lines before the table. Returns an exit code. */
 	int (*before)(void *arg);
-	/* Called, if set, to print lines after the table, of which `shown` of `n` rows are in it.
-	 * Returns an exit code. */
+	/* Called, if set, to print lines after the table, which has `shown` of `n` rows. Returns an
+	 * exit code. */
 	int (*after)(void *arg, size_t shown, size_t n);
 };
 

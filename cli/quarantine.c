@@ -26,7 +26,7 @@ static const struct tw_column columns[] = {
 	{.title = "NOTE"},
 };
 
-/* Appends the names and the number of further ones. */
+/* Appends the text, `n` names, and the number of further ones. */
 static void add_names(
 	struct tw_buf *out, const char *text, char *const *names, size_t n, size_t all)
 {
@@ -83,7 +83,7 @@ static const struct tw_listing listing = {.body = TAPWALL__V1__RESPONSE__BODY_QU
 struct change {
 	const struct tw_quarantine_options *options;
 	bool told;    /* an answer was printed */
-	bool refused; /* at least one agent did */
+	bool refused; /* at least one agent refused it */
 };
 
 static void print_target(const Tapwall__V1__QuarantineTarget *t)

@@ -23,7 +23,7 @@ int tw_report_error(int exit_code, const char *place, const char *hint, const ch
 /* Prints that memory ran out. Returns TW_EXIT_INTERNAL. */
 int tw_report_memory(void);
 
-/* The policy that diagnostics are about. `text` is NULL if it is not at hand. */
+/* The policy that diagnostics are about. `text` is NULL if it is not available. */
 struct tw_report_source {
 	const char *file;
 	const char *text;

@@ -21,7 +21,7 @@ static const struct tw_column columns[] = {
 
 struct view {
 	const struct tw_rules_options *options;
-	unsigned int n; /* rules so far, with those that are left out */
+	unsigned int n; /* rules so far, including those not shown */
 };
 
 static bool is_shown(const Tapwall__V1__Response *response, void *arg)

@@ -186,7 +186,7 @@ int tw_link_send(struct tw_link_client *client, Tapwall__V1__Request *request, s
 	return send_bytes(client, &out, err);
 }
 
-/* ---- what a client does by itself, as a peer ---- */
+/* ---- duties of a peer ---- */
 
 /* Answers a request of the other end: a greeting, or one that a client does not know. */
 static int answer_request(
@@ -287,8 +287,8 @@ static int fill(struct tw_link_client *client, bool wait, struct tw_err *err)
 	return 0;
 }
 
-/* Waits for the greeting, which comes only after the slow path has accepted this end. Had this end sent
- * anything before, a reset could discard the alert that says why it is refused. */
+/* Waits for the greeting, which comes only after the slow path has accepted this end. If this
+ * end sent anything earlier, a reset could discard the alert that says why it is refused. */
 int tw_link_connect_far(const char *address, struct tw_identity *identity,
 	struct tw_link_client **ret, struct tw_err *err)
 {

@@ -68,7 +68,7 @@ static inline bool tw_event_writer_is_empty(const struct tw_event_writer *writer
  * more. */
 int tw_event_writer_take(struct tw_event_writer *writer, const struct tw_dictionary *dictionary,
 	uint64_t next, Tapwall__V1__EventBatch *batch);
-/* Begins another generation of the dictionary with a batch that tw_event_writer_take() has just filled: it then
- * defines all names that it uses. Returns 0 or -ENOMEM; after the latter, the writer must not be used any more. */
+/* Begins another generation of the dictionary with a batch that tw_event_writer_take() has just filled, so that
+ * the batch defines all names that it uses. Returns 0 or -ENOMEM. After -ENOMEM, the writer must not be used. */
 int tw_event_writer_redefine(struct tw_event_writer *writer, const struct tw_dictionary *dictionary,
 	uint32_t generation, Tapwall__V1__EventBatch *batch);

@@ -8,9 +8,9 @@
  *                certificates for TLS clients. A certificate without a purpose is refused by both.
  *             2. Only the CA in the configured file is trusted, not those of the system. A host
  *                that enrolls has no such file: it trusts the CA whose fingerprint it was given.
- *             3. The role of a client stands in its certificate: an organizational unit
- *                TW_IDENTITY_UNIT_DECIDER makes it a decider's, none of ours an agent's. A unit
- *                that begins like ours and is unknown is refused by the slow path.
+ *             3. The role of a client is in its certificate. With the organizational unit
+ *                TW_IDENTITY_UNIT_DECIDER it is a decider's; without a unit of tapwall's, it is an
+ *                agent's. The slow path refuses a certificate with any other unit of tapwall's.
  *             4. The slow path accepts a peer without a certificate only while `is_enrolling` says
  *                so. Such a peer has no name (stream.h), and may do nothing but enroll.
  * Callers:    tls.c, agent/dial.c, slowpath/; one thread.
@@ -71,7 +71,7 @@ struct tw_identity {
 
 /* Reads the files. The caller frees *ret. Returns 0 or a negative errno with `err` filled in:
  * -ENOENT, -EACCES, or -EKEYREJECTED if certificate or key is invalid, they do not match, or the
- * certificate is an agent's instead of a decider's or the reverse. */
+ * certificate is for another role than `side`. */
 int tw_identity_load(const struct tw_identity_files *files, enum tw_identity_side side,
 	struct tw_identity **ret, struct tw_err *err);
 /* Makes the identity of a host that has no certificate yet, and trusts the CA with this fingerprint.

@@ -11,9 +11,9 @@
  *             arrives while TW_PEER_BUSY bytes wait to be sent is refused with EBUSY. The
  *             connection is closed if TW_PEER_OUT_MAX bytes wait to be sent, if the handshake takes
  *             longer than TW_PEER_OPEN_NS or a message longer than TW_PEER_FRAME_NS, or if the
- *             other end sends or accepts nothing for TW_PEER_SILENCE_NS. The same if a stream exceeds
- *             its window by more than TW_PEER_BEYOND bytes, so that an end that ignores windows cannot
- *             use up the memory of the other one.
+ *             other end sends or accepts nothing for TW_PEER_SILENCE_NS. It is also closed if a
+ *             stream exceeds its window by more than TW_PEER_BEYOND bytes, so that an end that ignores
+ *             windows cannot use up the memory of the other end.
  * Callers:    agent/dial.c, slowpath/agents.c; one thread.
  */
 #pragma once
@@ -30,7 +30,7 @@
 #define TW_PEER_ANSWERS	   32
 #define TW_PEER_ASKS	   512
 #define TW_PEER_WINDOW	   (256u << 10)
-#define TW_PEER_BEYOND	   (TW_LINK_FRAME_MAX + (1u << 20)) /* the last message, and what precedes it */
+#define TW_PEER_BEYOND	   (TW_LINK_FRAME_MAX + (1u << 20)) /* a full message and others before it */
 #define TW_PEER_BUSY	   (1u << 20)
 #define TW_PEER_OUT_MAX	   (40u << 20) /* two messages of full size, and some errors */
 #define TW_PEER_IN_FREE	   (128u << 10)
@@ -83,8 +83,8 @@ uint64_t tw_peer_heard_ns(const struct tw_peer *peer); /* time of the last bytes
 
 /* Limits the messages that the other end may send. The default is TW_LINK_FRAME_MAX bytes. */
 void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes);
-/* From now on, a request beyond TW_PEER_ANSWERS waits, with all that the other end sends after it,
- * instead of being refused. */
+/* From now on, a request beyond TW_PEER_ANSWERS is not refused but waits, and so does everything that the
+ * other end sends after it. */
 void tw_peer_set_patient(struct tw_peer *peer);
 
 /* Sends a request with a new number. `answer` is called from the loop, up to and including the last

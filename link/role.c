@@ -43,7 +43,7 @@ bool tw_role_may(enum tw_role role, const Tapwall__V1__Request *request)
 	case TAPWALL__V1__REQUEST__BODY_EVENTS_ACK:
 		return role == TW_ROLE_SLOW_PATH || role == TW_ROLE_OPERATOR;
 	case TAPWALL__V1__REQUEST__BODY_QUARANTINE_CHANGES:
-		/* Numbers that tapwall-slowd did not give would keep its later changes out. */
+		/* A change with a number that tapwall-slowd did not assign could make the agent ignore later ones. */
 		return role == TW_ROLE_SLOW_PATH;
 	default:
 		return role == TW_ROLE_OPERATOR;

@@ -45,7 +45,7 @@ struct tw_stream {
 	bool peer_decides;		 /* that certificate is a decider's */
 	char where[TW_STREAM_WHERE_MAX]; /* address of the peer; empty: none */
 	uint64_t
-		source; /* the same for peers that count as one source: an IPv4 address, or an IPv6 /64 */
+		source; /* equal for peers that count as one source: IPv4 address, IPv6 /64, vsock CID */
 	/* Reason why the last call failed; empty: see its errno. For a new listener: a
 	 * fault that does not keep it from listening. */
 	char why[TW_STREAM_WHY_MAX];

@@ -286,8 +286,8 @@ ssize_t tw_tls_read(struct tw_stream *base, void *bytes, size_t max, bool wait)
 	return fail_with(stream, (int)n);
 }
 
-/* A peer that refuses sends an alert and closes. If the write is then the first to fail, the alert is still to be
- * read. */
+/* A peer that refuses this end sends an alert, and closes. If a write fails because of that, the alert has not been
+ * read yet. */
 static int fail_write(struct tls_stream *stream, int code)
 {
 	int error = errno;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tls.h: TLS 1.3 over a stream socket, for the transports that connect one.
+/* tls.h: TLS 1.3 over a stream socket, for the transports that make the socket.
  *
- * Why:        tls.c connects by TCP and vsock.c by AF_VSOCK. Handshake, certificates and records do not
- *             differ.
+ * Why:        tls.c connects by TCP and vsock.c by AF_VSOCK. Handshake, certificates and records are
+ *             the same for both.
  * Callers:    tls.c and vsock.c.
  */
 #pragma once
@@ -11,15 +11,15 @@
 
 #define TW_TLS_BACKLOG 32
 
-/* The socket behind a stream. */
+/* Kind of the socket behind a stream. */
 enum tw_tls_end {
 	TW_TLS_LISTENER,
 	TW_TLS_DIALLED, /* its connection may still be in progress */
 	TW_TLS_ACCEPTED,
 };
 
-/* Makes a stream from the socket `fd`, which must not block, and takes it over, even if it fails. The caller
- * fills in where the peer is, and closes *ret with tw_tls_close(). Returns 0 or -ENOMEM. */
+/* Makes a stream from the socket `fd`, which must not block. Takes `fd` over, even on failure. The caller fills in
+ * where the peer is, and closes *ret with tw_tls_close(). Returns 0 or -ENOMEM. */
 int tw_tls_new(const struct tw_transport *transport, int fd, enum tw_tls_end end,
 	struct tw_identity *identity, struct tw_stream **ret);
 /* Waits until a dialled stream is open, for at most five seconds. If it fails, closes and clears *base, and

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* vsock.c: TLS 1.3 over AF_VSOCK, between a virtual machine and its host, as a transport of stream.h.
- * An address is CID:PORT, or PORT of a listener. Both are decimal; the host is CID 2.
+ * An address is CID:PORT; a listener may leave CID: out. Both numbers are decimal. The host is CID 2.
  *
  * Why:        neither end needs a network interface or an IP address.
  * Invariants: 1. A CID does not identify a peer: every guest of a host can connect to the host's vsock ports.
@@ -20,8 +20,8 @@
 #include "base/cleanup.h"
 #include "link/tls.h"
 
-/* Reads a number up to the end or a colon, and moves *at there. The largest number is a wildcard of the kernel,
- * so it is refused. False if there is no number, or it is too large. */
+/* Reads a decimal number, and moves *at behind it. UINT32_MAX is refused, because it is a wildcard of the kernel.
+ * False if there is no number, or it is too large. */
 static bool read_number(const char **at, unsigned int *ret)
 {
 	size_t len = strspn(*at, "0123456789");
@@ -52,7 +52,7 @@ static void write_where(struct tw_stream *stream, const struct sockaddr_vm *addr
 		address->svm_port);
 }
 
-/* Explains why the kernel refuses a connection at once. Returns a negative errno. */
+/* Explains why the kernel refused a connection at once. Returns a negative errno. */
 static int fail_dial(int code, const struct sockaddr_vm *to, char *why)
 {
 	if (why && code == EAFNOSUPPORT)

@@ -153,8 +153,8 @@ struct tw_cells {
 struct tw_rule {
 	struct tw_rule_info info;
 	bool named;	/* true if the text names the rule; false: named by its number */
-	bool wants_out; /* its `at` as written, also if it is disabled */
-	bool wants_in;
+	bool wants_out; /* `at` as written includes the from end, even if the rule is disabled */
+	bool wants_in;	/* `at` as written includes the to end, even if the rule is disabled */
 	unsigned int column;
 	struct tw_operands from; /* none: any */
 	struct tw_operands to;

@@ -363,7 +363,7 @@ static void read_group_tags(struct tw_reader *r, const struct tw_node *value, vo
 	draft->group.tags = tw_read_tags(r, value);
 }
 
-/* True for text that is meant as an address or a range of IPv4 addresses. */
+/* True if text has only digits, dots and hyphens, as an IPv4 address or a range of them has. */
 static bool looks_numeric(const char *text)
 {
 	return !text[strspn(text, "0123456789.-")];

@@ -53,7 +53,7 @@ static const struct {
 	{"\xe2\x80\x94", "it contains a dash (U+2014); write a hyphen"},
 };
 
-/* Returns a hint for text that looks correct and is not, or NULL. */
+/* Returns a hint for text that looks correct but is not, or NULL. */
 static const char *odd_character_hint(const struct tw_node *node)
 {
 	if (node->kind != TW_NODE_SCALAR || !node->text)
@@ -339,7 +339,8 @@ static bool count_address(struct tw_reader *r, const struct tw_node *node)
 	return false;
 }
 
-/* Returns how to write what is meant by a netmask, or by a range where addresses are listed. */
+/* Returns a hint for an address with a netmask, or for a range where only single addresses and CIDRs are
+ * allowed. NULL: none. */
 static const char *address_hint(const char *text, char *hint, size_t hint_len)
 {
 	const char *slash = strchr(text, '/');

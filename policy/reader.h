@@ -82,10 +82,11 @@ const char *tw_guess_hint(
  * and not a warning. */
 bool tw_reader_prefix(struct tw_reader *r, const struct tw_node *node, const char *text, bool exact,
 	struct tw_prefix *ret);
-/* Reads an address, a CIDR or a range of addresses, reports errors, and appends the prefixes of
- * which it consists to r->prefixes. */
+/* Reads an address, a CIDR or a range of addresses, and appends its prefixes to r->prefixes. Reports
+ * errors, and returns false after one. */
 bool tw_reader_addresses(struct tw_reader *r, const struct tw_node *node, const char *text);
-/* Reads the same, and appends an operand for each prefix to r->operands. */
+/* Reads an address, a CIDR or a range of addresses, and appends an operand for each of its prefixes to
+ * r->operands. Reports errors. */
 void tw_reader_operands(
 	struct tw_reader *r, const struct tw_node *node, const char *text, bool negate);
 const char *tw_reader_kind_name(uint32_t kind);

@@ -193,7 +193,7 @@ int tw_answer_answer(
 	Tapwall__V1__Answered answered = TAPWALL__V1__ANSWERED__INIT;
 	struct tw_err err;
 
-	/* A decider has no more questions than that. */
+	/* A decider never has more than TW_ASKS_WINDOW_MAX open questions. */
 	if (request->answer->n_answers > TW_ASKS_WINDOW_MAX) {
 		tw_err_set(&err, -E2BIG, "answer", "send them in several requests",
 			"more than %u answers at once", TW_ASKS_WINDOW_MAX);

@@ -36,7 +36,7 @@ struct question {
 	struct question *newer;	    /* next one in the order of due_ns */
 	struct question *older;
 	struct question *behind; /* next one in its port's queue */
-	/* Sender of the frame, if it is another port than the one that asks. */
+	/* State of the port that sent the frame, if another port asks. */
 	enum tw_port_state sender_state;
 	char sender[TW_NAME_MAX + 1]; /* its workload; empty: none */
 	uint8_t data[];
@@ -208,8 +208,8 @@ static const char *workload_of(const struct tw_agent_port *port)
 	return port && port->vnic ? port->vnic->workload : "";
 }
 
-/* Returns the port that sent the frame of a question, if it has an entry in the kernel and is another port than
- * the one that asks. Sets *ret to NULL if that port is gone. False if there is no such port. */
+/* True if the frame of a question was sent by another port than the one that asks. Then *ret is the sender's
+ * port, or NULL if it is gone. */
 static bool find_sender(
 	const struct tw_asks *asks, const struct tw_asked *asked, const struct tw_agent_port **ret)
 {
@@ -220,9 +220,9 @@ static bool find_sender(
 	return asked->payer_id != asked->key.port_id;
 }
 
-/* True if the guest that sent the frame of a question may still send it: its port exists, belongs to the same
- * workload, and is not in quarantine. The port that asks judges the frame again itself; it does not judge the
- * sender's port. */
+/* True if the guest that sent the frame of a question may still send it: its port exists, has the state and the
+ * workload that it had, and is not in quarantine, and its MAC has not been seen behind another port. The port
+ * that asks judges the frame again itself, but does not judge the sender's port. */
 static bool may_go_on(const struct tw_asks *asks, const struct question *question)
 {
 	const struct tw_agent_port *sender;

@@ -259,7 +259,7 @@ static void seal(struct tw_spool *spool)
 		code = add_batch(spool, &batch);
 	}
 	if (code < 0) {
-		/* The chunk lacks the names that this batch should have defined, so that it takes no more. */
+		/* The chunk is closed below, because it lacks the names that this batch should have defined. */
 		reset_writer(spool);
 		/* The next row's number shows that these are missing. */
 		spool->lost_ahead += lost;
@@ -370,7 +370,7 @@ static void load_chunk(struct tw_spool *spool, struct tw_chunk *chunk)
 }
 
 /* Passes a batch on. A reader that continues gets a whole chunk, because later batches use names that earlier ones
- * define. Losses before a batch that it knows were reported before. */
+ * define. If the reader already has a batch, the losses before that batch were reported with it. */
 static void take_batch(struct tw_spool *spool, const struct tw_chunk *chunk, uint64_t lost_ahead,
 	struct tw_spool_batch *ret)
 {
@@ -612,7 +612,7 @@ int tw_spool_new(const struct tw_spool_options *options, struct tw_spool **ret)
 	spool->options = *options;
 	spool->journal = tw_clock_unix_ns(tw_clock_ns()) | 1;
 	spool->next = spool->next_seq = 1;
-	/* A chunk of the earlier agent, which a reader reads before, should have another generation. */
+	/* A reader first gets the chunks of the earlier agent. Their generations should differ. */
 	spool->dictionary = (uint32_t)spool->journal;
 	if (options->dir)
 		open_disk(spool);

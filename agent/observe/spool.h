@@ -81,8 +81,8 @@ void tw_spool_seal(struct tw_spool *spool);
 
 /* Starts a reader at the row `from` of `journal`, as in EventsRequest. Returns the number of this reader. */
 uint64_t tw_spool_open(struct tw_spool *spool, uint64_t journal, uint64_t from);
-/* Returns 1 and the next batch, the first ones of which may have rows before `from`; 0 if there is none now; or -ECANCELED if another reader
- * has replaced this one. */
+/* Returns 1 and the next batch; 0 if there is none now; or -ECANCELED if another reader has replaced this one. The
+ * first batches may have rows before `from`. */
 int tw_spool_read(struct tw_spool *spool, uint64_t reader, struct tw_spool_batch *ret);
 void tw_spool_close(struct tw_spool *spool, uint64_t reader);
 bool tw_spool_is_read(const struct tw_spool *spool); /* true if there is a reader */

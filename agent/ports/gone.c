@@ -111,7 +111,8 @@ static void forget_row(struct tw_host *host, size_t i)
 	gone->list.at[i] = gone->list.at[--gone->list.n];
 }
 
-/* Notes where the ports are, if a port has left a bridge. Out of memory, the next walk tries again. */
+/* If a port has left a bridge, notes which network each port is in. If memory is short, the next walk tries
+ * again. */
 static void note_networks(struct tw_host *host)
 {
 	struct tw_gone *gone = host->gone;

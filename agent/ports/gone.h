@@ -3,7 +3,8 @@
  *
  * Why:        a guest that is shut down does not close its connections, and established ones are
  *             kept for days. A record on a bridge that its ports have left sees none of its
- *             connection's segments; if the ports came back, they would not fit its window.
+ *             connection's segments; if the ports came back, the segments would lie outside
+ *             the record's window.
  * How:        once a port has been gone for TW_GONE_NS, the walk of the connection table marks its
  *             records as expired. The programs' sweep then ends them and corrects the charges.
  * Invariants: 1. A guest that is back by then, at any port, keeps its connections. So does a guest
@@ -11,7 +12,7 @@
  *                neighbours here still talk to it.
  *             2. A port's id is not reused before its connections have ended.
  *             3. As long as one port of a record is on the record's bridge, the record stays: it
- *                sees the segments that other bridges of this host bring there.
+ *                sees the segments that reach that port through other bridges of this host.
  * Callers:    watch.c, publish.c and sweep.c, in the agent's one thread.
  */
 #pragma once
@@ -24,7 +25,7 @@
 #include "fastpath/abi/types.h"
 
 #define TW_GONE_NS 15000000000u
-#define TW_LEFT_NS 2000000000u /* a port that is back on its bridge within it has not left */
+#define TW_LEFT_NS 2000000000u /* a port that returns to its bridge within this time has not left */
 
 struct tw_host;
 struct tw_agent_port;

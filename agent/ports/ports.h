@@ -103,9 +103,9 @@ struct tw_agent_port {
 	uint32_t n_lost;    /* number of times its programs were found removed */
 	uint32_t n_mended;  /* number of times its entry or image had to be rewritten */
 	uint32_t before;    /* id of a program that runs before tapwall's; 0: none */
-	bool awaited;	    /* protected, and its guest had not sent when last looked at */
-	uint64_t awaited_ns;  /* when it was last looked at */
-	uint64_t sent_before; /* frames that had left it when it became protected */
+	bool awaited;	    /* protected, and its guest had sent nothing at the last look */
+	uint64_t awaited_ns;  /* time of the last look */
+	uint64_t sent_before; /* frames that its guest had sent when it became protected */
 	bool learned;	      /* `learned_mac` was seen sending */
 	uint8_t learned_mac[6];
 	bool heard;	/* `heard_mac` is the last MAC that its bridge learned behind it */

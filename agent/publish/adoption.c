@@ -16,7 +16,7 @@
 
 #define LOOK_NS 1000000000u /* interval at which a waiting window is looked at */
 
-/* Returns the tick after a number of ticks, which is never 0. */
+/* Returns the tick that is `ticks` from now, with 1 in place of 0. If `ticks` is 0, returns 0. */
 static uint32_t after(uint32_t ticks)
 {
 	uint32_t until = tw_ticks_now() + ticks;
@@ -24,13 +24,13 @@ static uint32_t after(uint32_t ticks)
 	return ticks && !until ? 1 : ticks ? until : 0;
 }
 
-/* True if `a` ends after `b`. 0 has ended. */
+/* True if a window that ends at tick `a` ends after one that ends at `b`. 0: no window. */
 static bool is_later(uint32_t a, uint32_t b)
 {
 	return a && (!b || (int32_t)(a - b) > 0);
 }
 
-/* Returns the ticks of an operator's window for all ports that are left. */
+/* Returns the ticks that are left of an operator's window for all ports. */
 static uint32_t asked_ticks(const struct tw_enforcement *enforcement)
 {
 	uint64_t now = tw_clock_ns();
@@ -78,7 +78,7 @@ static struct tw_port *entry_of(
 	return port->has_entry[parity] && port->entry[parity].image ? &port->entry[parity] : NULL;
 }
 
-/* Lets a port's window end at a tick, unless it ends later. Returns 0 or a negative errno. */
+/* Extends a port's window to a tick, unless it already ends later. Returns 0 or a negative errno. */
 static int extend(struct tw_enforcement *enforcement, struct tw_agent_port *port, uint32_t until)
 {
 	struct tw_host *host = enforcement->host;

@@ -28,12 +28,12 @@ struct tw_policy;
  * entry in force, or NULL. */
 uint32_t tw_adoption_until(const struct tw_enforcement *enforcement, const struct tw_policy *policy,
 	const struct tw_agent_port *port, const struct tw_port *live);
-/* Called when a port has become protected. From now on its window waits for its guest. */
+/* Called when a port has become protected. From then on, its window does not run until its guest sends. */
 void tw_adoption_await(struct tw_enforcement *enforcement, struct tw_agent_port *port);
-/* Opens a window at the ports of a workload, or at all ports and those that become protected
- * meanwhile if `workload` is NULL. A window that ends later stays. Sets *ret_ports to the number of
- * ports. Returns 0, or -EIO with `err` filled. */
+/* Opens a window at the ports of a workload. If `workload` is NULL, opens it at all ports, and at
+ * those that become protected meanwhile. A window that ends later stays. Sets *ret_ports to the
+ * number of ports. Returns 0, or -EIO with `err` filled. */
 int tw_adoption_open(struct tw_enforcement *enforcement, const char *workload, uint32_t seconds,
 	size_t *ret_ports, struct tw_err *err);
-/* Ends windows, and extends those that wait. */
+/* Ends windows, and extends those whose guests have not sent yet. */
 void tw_adoption_tick(struct tw_enforcement *enforcement);

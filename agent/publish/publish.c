@@ -477,7 +477,7 @@ static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 			"the policy is in force, but not saved: %s", err.text);
 	if (!failed && enforcement->unkept)
 		tw_log(TW_LOG_INFO, "the policy in force is saved now");
-	/* If the note fails, the next policy's is tried. */
+	/* If the note cannot be written, it is tried again with the next policy. */
 	if (!failed)
 		tw_present_note(enforcement->store, TW_STORE_POLICY, 1, NULL);
 	enforcement->unkept = failed;

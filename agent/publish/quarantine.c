@@ -23,7 +23,8 @@ static uint64_t unix_s(void)
 
 /* ---- transactions ---- */
 
-/* The file may have been written: its number stays, and it is written again. */
+/* Puts the old list back. The file may already have the new one, so the number is kept, and the next
+ * tick writes the file again. */
 static void restore_list(struct tw_quarantines *all, struct tw_quarantines *old)
 {
 	old->number = all->number;
@@ -33,9 +34,9 @@ static void restore_list(struct tw_quarantines *all, struct tw_quarantines *old)
 	*old = (struct tw_quarantines){0};
 }
 
-/* Puts a list that opens no port in force, and stores it. The ports are shut before the file is
- * written, which then also has their names. Restores `old` on failure, unless only the file could
- * not be written and `keep` is true: then the next tick writes it. Takes `old` over. */
+/* Puts the list, which opens no port, in force, and stores it. The ports are shut first, so that the
+ * file has their names. If that fails, restores `old`. If only the file cannot be written, restores
+ * `old` unless `keep` is true: then the next tick writes the file. Takes `old` over. */
 static int shut_ports(struct tw_enforcement *enforcement, struct tw_quarantines *old, bool keep,
 	struct tw_err *err)
 {
@@ -54,8 +55,8 @@ static int shut_ports(struct tw_enforcement *enforcement, struct tw_quarantines 
 	return ret;
 }
 
-/* Stores a list that may open ports, and puts it in force. The file is written first: if that fails,
- * no port was open meanwhile. Restores `old` on failure. Takes `old` over. */
+/* Stores the list, which may open ports, and puts it in force. The file is written first, so that no
+ * port opens if that fails. Restores `old` on failure. Takes `old` over. */
 static int open_ports(
 	struct tw_enforcement *enforcement, struct tw_quarantines *old, struct tw_err *err)
 {
@@ -117,7 +118,7 @@ int tw_quarantine_add(struct tw_enforcement *enforcement, const struct tw_quaran
 	return 0;
 }
 
-/* Drops the rows of a lost list that have ports of a row. */
+/* Drops the rows that stand for a lost list and whose port `row` has, too. */
 static void drop_lost(struct tw_quarantines *all, const struct tw_quarantine *row)
 {
 	for (size_t i = all->list.n; i-- > 0;) {

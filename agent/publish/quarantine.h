@@ -11,8 +11,8 @@
  *                its time is over, a quarantine ends at the next start.
  *             3. When a quarantine ends, all gates are decided again.
  *             4. A quarantine of the slow path ends when the slow path lifts it by a newer change,
- *                when its time is over, or when an operator of this host ends it. A list that lacks
- *                it ends nothing.
+ *                when its time is over, or when an operator of this host ends it. A list without it
+ *                does not end it.
  *             Test: tests/e2e/quarantine.sh, tests/e2e/quarantine-slow.sh, tests/agent/quarantine.c.
  * Callers:    agent/publish, agent/answer; one thread.
  */
@@ -27,19 +27,19 @@ struct tw_enforcement;
  * `err` filled, and then nothing has changed. */
 int tw_quarantine_add(struct tw_enforcement *enforcement, const struct tw_quarantine *quarantine,
 	struct tw_err *err);
-/* Ends all quarantines of a workload. That of the slow path stays in the list as ended by `who`.
- * Returns 0, or a negative errno with `err` filled: -ENOENT if there is none. */
+/* Ends all quarantines of a workload. The slow path's stays in the list, as ended by `who`. Returns
+ * 0, or a negative errno with `err` filled: -ENOENT if there is none. */
 int tw_quarantine_lift(struct tw_enforcement *enforcement, const char *workload, const char *who,
 	struct tw_err *err);
 
-/* A change of the slow path's list. `row.change` is its number; of a lift, only that and the
- * workload count. */
+/* A change of the slow path's list. `row.change` is its number. For a lift, the other fields except
+ * the workload are ignored. */
 struct tw_quarantine_change {
 	struct tw_quarantine row;
 	bool lift;
 };
-/* Makes the changes that are newer than what the list has of their workloads. Returns 0, or a negative
- * errno with `err` filled. If a change cannot be stored, its ports are shut nevertheless. */
+/* Applies the changes that are newer than the list's rows of their workloads. Returns 0, or a negative
+ * errno with `err` filled. Ports are shut even if the change cannot be stored. */
 int tw_quarantine_change(struct tw_enforcement *enforcement,
 	const struct tw_quarantine_change *changes, size_t n, struct tw_err *err);
 

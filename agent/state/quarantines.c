@@ -45,7 +45,7 @@ int tw_quarantines_save(
 		}
 	ret = tw_sealed_write(store, TW_STORE_QUARANTINE,
 		json_pack("{s:I, s:o}", "number", (json_int_t)number, "quarantines", list), err);
-	/* An empty list may be missing. */
+	/* The file of an empty list need not exist. */
 	if (!ret)
 		ret = tw_present_note(
 			store, TW_STORE_QUARANTINE, quarantines->list.n ? number : 0, err);

@@ -48,8 +48,8 @@ struct tw_store;
 int tw_store_open(const char *path, struct tw_store **ret, struct tw_err *err);
 void tw_store_free(struct tw_store *store);
 TW_DEFINE_AUTO(tw_store)
-/* Deletes all files except leases.json and quarantine.json, which are kept because guests keep running,
- * and the directory if it is then empty. */
+/* Deletes the files except leases.json, quarantine.json and present.json, which are kept because guests
+ * keep running. If the directory is empty then, deletes it, too. */
 void tw_store_remove(struct tw_store *store);
 
 /* Sets the random mark of the kernel's maps, which the .json files must have. */

@@ -228,8 +228,8 @@ static int load_error(int code, const char *logs, struct tw_err *err)
 		return tw_err_set(err, code, "bpf",
 			"run as root, or with CAP_BPF and CAP_NET_ADMIN",
 			"no privilege to load eBPF programs");
-	/* The verifier gives up when a signal interrupts it, such as that of a cgroup freezer; libbpf
-	 * has tried several times (kernel/bpf/verifier.c, do_check()). */
+	/* The verifier gives up when a signal interrupts it, such as that of a cgroup freezer
+	 * (kernel/bpf/verifier.c, do_check()). libbpf has already tried several times. */
 	if (code == -EAGAIN)
 		return tw_err_set(err, code, "bpf", "start tapwalld again",
 			"the kernel was interrupted whenever it checked the fast path");
