@@ -23,8 +23,8 @@ struct connection {
 	struct tw_agents *agents;
 	struct connection *next;
 	struct tw_peer *peer;
-	struct tw_agents_row *row; /* NULL: no agent's, or in its handshake */
-	bool decides;		   /* it is a decider's */
+	struct tw_agents_row *row; /* NULL: in its handshake, or not an agent's connection */
+	bool decides;		   /* true for a decider's connection */
 	uint64_t hello_ns;	   /* time of the last HelloRequest to a decider */
 	uint64_t enroll_ns;	   /* time when a host that enrolls connected; 0: an agent */
 	uint64_t renewed_ns;	   /* time of the last RenewRequest; 0: none */
@@ -291,7 +291,8 @@ static void drop_decider(struct connection *connection, const char *why)
 	tw_peer_free(peer);
 }
 
-/* Greets a decider, or closes its connection if its certificate has expired. True if it did. */
+/* Greets a decider, or closes its connection if its certificate has expired. True if the connection was
+ * closed. */
 static bool tend_decider(struct connection *connection, uint64_t now)
 {
 	struct tw_peer *peer = connection->peer;

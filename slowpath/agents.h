@@ -9,8 +9,8 @@
  *                one EnrollRequest and nothing else.
  *             2. A decider's requests are those of the role TW_ROLE_FAR_DECIDER.
  *             3. Text from an agent is cleaned and truncated before it is stored.
- * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_DECIDERS connections of deciders, of which
- *             TW_AGENTS_DECIDERS_NAME of one name, with messages of TW_AGENTS_DECIDER_MAX bytes;
+ * Bounds:     TW_AGENTS_MAX names; TW_AGENTS_DECIDERS connections of deciders, at most
+ *             TW_AGENTS_DECIDERS_NAME with one name, and messages of TW_AGENTS_DECIDER_MAX bytes;
  *             TW_AGENTS_PENDING connections in their handshake, of which
  *             TW_AGENTS_PENDING_SOURCE from one address (or IPv6 /64). At a limit, a new connection
  *             replaces the oldest of the source with the most. TW_AGENTS_IN_MAX bytes of incomplete

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* answer.h: answers requests of clients of tapwall-slowd's sockets, and of deciders with a certificate.
  *
- * Bounds:     at most TW_SLOW_PASSED_MAX requests are under way to an agent, of which TW_SLOW_PASSED_ROLE
- *             of each role but operators; answers of deciders are not counted. The rest of TW_PEER_ANSWERS
- *             is left to tapwall-slowd itself.
+ * Bounds:     at most TW_SLOW_PASSED_MAX requests are under way to an agent, and at most TW_SLOW_PASSED_ROLE
+ *             from each role except operators. Answers of deciders are not counted. The rest of
+ *             TW_PEER_ANSWERS is left to tapwall-slowd itself.
  *
  * A request that names an agent is passed on to it if the client's role allows the request. The
  * responses are passed back as fast as the client accepts them.

@@ -18,7 +18,7 @@ struct tw_slow_options {
 	const char *syslog_ca;
 	const char *syslog_cert; /* NULL: none */
 	const char *syslog_key;	 /* NULL: in the file of the certificate */
-	const char *syslog_what; /* as tw_syslog_parse() */
+	const char *syslog_what; /* as tw_syslog_parse() reads it */
 	const char *cert;
 	const char *key;
 	const char *ca;
@@ -26,7 +26,7 @@ struct tw_slow_options {
 	const char *revoke;    /* the name of an agent or decider; NULL: none */
 	const char *issue;     /* the name of an agent or decider; NULL: none */
 	const char *token;     /* the name of an agent or decider; NULL: none */
-	unsigned int role;     /* of --issue and --token: 0 agent, 1 decider */
+	unsigned int role;     /* for --issue and --token: 0 agent, 1 decider */
 	const char *ttl;       /* validity of the token, as text */
 	const char *life;      /* validity of certificates, as text */
 	uint32_t life_s;

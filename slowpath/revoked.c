@@ -39,7 +39,7 @@ static bool read_line(struct tw_revoked *revoked, const char *line)
 	return !tw_vec_push(&revoked->rows, row);
 }
 
-/* The name of the file that says that there is a list. */
+/* Writes the path of the empty file that shows that there must be a list. */
 static void kept_path(const char *path, char *ret, size_t max)
 {
 	snprintf(ret, max, "%s" KEPT_END, path);
@@ -85,7 +85,7 @@ int tw_revoked_init(struct tw_revoked *revoked, const char *folder)
 {
 	int code;
 
-	/* No file has this number: the first look reads the list, also if it is missing. */
+	/* No file has this inode number, so the first look reads the list even if it is missing. */
 	*revoked = (struct tw_revoked){.seen.st_ino = (ino_t)-1};
 	code = path_of(folder, revoked->path, sizeof(revoked->path));
 	if (!code)
@@ -105,7 +105,7 @@ bool tw_revoked_look(struct tw_revoked *revoked)
 
 	if (stat(revoked->path, &now) < 0)
 		now = (struct stat){0};
-	/* A missing list may be given up. */
+	/* If the list is missing and revoked.kept was deleted, too, the list is read again, as an empty one. */
 	if (was_broken && !now.st_ino && !is_kept(revoked->path))
 		revoked->seen.st_ino = (ino_t)-1;
 	if (now.st_ino == revoked->seen.st_ino && now.st_size == revoked->seen.st_size &&
@@ -118,7 +118,7 @@ bool tw_revoked_look(struct tw_revoked *revoked)
 		tw_log(TW_LOG_ERR,
 			"%s is missing, unreadable or has an invalid line; every agent is refused until it is repaired",
 			revoked->path);
-	/* A list that an earlier version began. */
+	/* Makes revoked.kept for a list that an earlier version began. */
 	if (!revoked->broken && revoked->rows.n && !is_kept(revoked->path))
 		keep_list(revoked->path);
 	return true;

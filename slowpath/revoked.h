@@ -6,8 +6,8 @@
  *             is accepted.
  * Invariants: 1. If the file exists but cannot be read, or has an invalid line, every agent is
  *                refused.
- *             2. The same if it is gone: the first line also makes the empty file `revoked.kept`,
- *                which says that there is a list. An operator who wants none deletes both.
+ *             2. Every agent is also refused if the file is gone but the empty file `revoked.kept`
+ *                exists, which is made with the first line. An operator who wants no list deletes both.
  * Callers:    daemon.c (one thread), main.c.
  */
 #pragma once

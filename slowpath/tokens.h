@@ -28,7 +28,7 @@
 struct tw_tokens_row {
 	char hash[TW_TOKEN_HASH];
 	char name[TW_STREAM_PEER_MAX];
-	enum tw_identity_side side; /* of an agent or a decider */
+	enum tw_identity_side side; /* the token is for an agent or a decider */
 	time_t made;
 	time_t until;
 };

@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS history_voids (
 	batch UInt64
 ) ENGINE = MergeTree PARTITION BY tuple() ORDER BY batch;
 
--- Processes that have recorded. The newest may; the others stop.
+-- Processes that have claimed the database. Only the newest may record.
 CREATE TABLE IF NOT EXISTS history_owners (
 	epoch UInt64,
 	who UInt64,

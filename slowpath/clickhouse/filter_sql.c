@@ -127,7 +127,7 @@ void tw_filter_sql_add(struct tw_buf *sql, const struct tw_history_filter *f, bo
 	if (f->has_port)
 		tw_buf_addf(sql, " AND to_port = %u", f->port);
 	add_outcome(sql, f, no_live);
-	/* Rows whose batch was sent again. */
+	/* Leaves out rows whose batch was sent again. */
 	tw_buf_adds(sql, " AND batch NOT IN (SELECT batch FROM history_voids)");
 }
 

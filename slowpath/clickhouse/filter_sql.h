@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* filter_sql.h: conditions of a query as SQL.
  *
- * Invariants: 1. Of a text, only ASCII letters and digits stand in the SQL as they are; every other byte is
- *                \xHH within quotes. No text can end its literal (tests/clickhouse/protocol.c).
+ * Invariants: 1. Only the ASCII letters and digits of a text stand in the SQL unchanged; every other byte
+ *                becomes \xHH within quotes. No text can end its literal (tests/clickhouse/protocol.c).
  *                Parameters would do the same, but version 18.16 has none.
  * Callers:    reader.c.
  */

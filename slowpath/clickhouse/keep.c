@@ -11,7 +11,7 @@
 #define NS_PER_MINUTE	60000000000u
 #define US_PER_MINUTE	60000000u
 #define MINUTES_PER_DAY 1440u
-#define PIECES		16u /* pieces that the limits allow at least */
+#define PIECES		16u /* the limits allow at least this many pieces */
 #define BYTES_PER_ROW	32u /* a guess that decides when a piece ends */
 #define PARTS \
 	"FROM system.parts WHERE active AND table = 'history' AND database = currentDatabase()"
@@ -108,7 +108,7 @@ static int drop_piece(struct tw_clickhouse *server, const struct piece *piece, s
 				: tw_clickhouse_run(server, statement.data, false, NULL, err);
 }
 
-/* Drops the oldest pieces, but not that to which rows are added. */
+/* Drops the oldest pieces beyond the limits, but never the newest, to which rows are added. */
 static int drop_pieces(const struct tw_keep *keep, struct tw_clickhouse *server, const pieces *all,
 	uint64_t *dropped, struct tw_err *err)
 {

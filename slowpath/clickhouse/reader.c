@@ -15,7 +15,7 @@
 #include "slowpath/feed/translate.h"
 
 #define MINUTE_US 60000000ull
-#define STATUS_MS 3000 /* status is asked when the server may hang */
+#define STATUS_MS 3000 /* short, because status is wanted when the server may hang */
 #define NOT_VOID  "batch NOT IN (SELECT batch FROM history_voids)"
 #define SUMS                                                 \
 	"toUInt64(countIf(event != 'deny')) AS connections," \
@@ -71,7 +71,7 @@ static int ask_numbers(
 	struct tw_wire wire;
 	int code = ask(r, sql, &answer, &wire, err);
 
-	/* Without rows to add up, an old server answers by no row at all. */
+	/* An old server that has no rows to add up returns no row at all. */
 	for (size_t i = 0; i < n && !code; i++)
 		*to[i] = answer.len ? tw_wire_number(&wire, 8) : 0;
 	return !code && wire.bad ? tell_malformed(err) : code;
@@ -88,7 +88,7 @@ static int ask_extent(
 
 /* ---- rows ---- */
 
-/* Narrows a filter to a span at the end where the wanted rows are. False if it is as narrow already. */
+/* Narrows a filter to a span at the end where the wanted rows are. False if the filter is already that narrow. */
 static bool narrow(struct tw_history_filter *f, bool oldest_first, uint64_t span_us)
 {
 	uint64_t now_us = tw_clock_unix_ns(tw_clock_ns()) / 1000;
@@ -106,8 +106,8 @@ static bool narrow(struct tw_history_filter *f, bool oldest_first, uint64_t span
 	return true;
 }
 
-/* Finds the time of the last wanted row, 0 if there is none, among those within the filter. Sets `ret_n` to the number
- * of rows up to it. */
+/* Finds the time of the last wanted row within the filter; 0: there is none. Sets `ret_n` to the number of rows up to
+ * it. */
 static int find_last(struct click_reader *r, const struct tw_history_query *q,
 	const struct tw_history_filter *f, uint64_t *ret_us, uint64_t *ret_n, struct tw_err *err)
 {
@@ -309,7 +309,7 @@ static int click_top(struct tw_store_reader *base, const struct tw_history_filte
 
 	forget_names(r);
 	*ret_result = (struct tw_history_result){0};
-	/* As with sums in a file. */
+	/* Widens the span to whole minutes, because the sums in a file are by minute. */
 	if (tw_filter_sql_is_plain(&f)) {
 		f.since_us -= f.since_us % MINUTE_US;
 		f.until_us = (f.until_us + MINUTE_US - 1) / MINUTE_US * MINUTE_US;
@@ -332,7 +332,7 @@ static int click_uses(struct tw_store_reader *base, struct tw_history_use **ret_
 	int code;
 
 	forget_names(r);
-	/* A piece that is being dropped counts once, by its rows. */
+	/* A piece that is being dropped may be in both tables; its rows in `history` count. */
 	tw_buf_adds(&sql,
 		"SELECT used, max(last), toUInt64(sum(n)) FROM ("
 		"SELECT used, max(time_us) AS last, count() AS n FROM ("

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* reader.h: queries of the history in ClickHouse.
  *
- * How:        newest and oldest rows are found in two steps: the time of the last wanted row, which reads few
- *             columns and short spans first, then the rows up to that time. Totals are added up by the server.
- *             They are as those of a file (history/read.h), but never have "others".
+ * How:        two queries find the newest or oldest rows. The first finds the time of the last wanted row; it
+ *             reads few columns, and looks in short spans first. The second reads the rows up to that time.
+ *             The server adds up totals. They are those that a file gives (history/read.h), but without
+ *             "others".
  * Callers:    store.c, search.c; any thread with a reader of its own.
  */
 #pragma once

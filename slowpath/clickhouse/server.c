@@ -153,7 +153,7 @@ int tw_clickhouse_open(const char *place, const struct tw_store_access *access, 
 	server->ca = access ? access->ca : NULL;
 	server->end_ns = access ? access->end_ns : NULL;
 	code = read_place(server, place, err);
-	/* Without this line, libcurl asks before it sends a long request, and waits. */
+	/* Without this header, libcurl asks the server's permission before a long request, and waits for it. */
 	if (!code && add_header(server, "Expect", "") < 0)
 		code = tw_err_set(err, -ENOMEM, "--history", NULL, "out of memory");
 	if (!code && access && access->login)
@@ -212,7 +212,7 @@ static size_t take_bytes(char *data, size_t size, size_t n, void *arg)
 	return arrival->to->failed ? 0 : size * n;
 }
 
-/* libcurl calls it about once a second. Ends the statement if its thread is to end. */
+/* A callback that libcurl calls about once a second. Ends the statement once `end_ns` has passed. */
 static int look_at_time(
 	void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
 {
@@ -247,7 +247,8 @@ static int errno_of(CURLcode code)
 	}
 }
 
-/* Tells why a statement failed: the first line of the server's text, without what all have. */
+/* If a statement failed, fills `err` with the first line of the server's text, without the prefix and the suffix that
+ * every exception has. */
 static int report(
 	const struct tw_clickhouse *server, const struct tw_buf *answer, struct tw_err *err)
 {
@@ -325,7 +326,7 @@ int tw_clickhouse_run(struct tw_clickhouse *server, const char *statement, bool 
 	size_t before = answer ? answer->len : 0;
 	int code;
 
-	/* The server then sends no row before it knows that all can be read. */
+	/* With wait_end_of_query, the server sends no row before it has read all of them. */
 	tw_buf_addf(&url, "%s?wait_end_of_query=1", server->base);
 	if (!bare)
 		tw_buf_addf(&url, "&database=%s", server->database);

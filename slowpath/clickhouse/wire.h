@@ -32,7 +32,7 @@ struct tw_wire tw_wire_of(const struct tw_buf *buf);
 uint64_t tw_wire_number(struct tw_wire *wire, size_t len); /* 1 … 8 bytes */
 uint64_t tw_wire_length(struct tw_wire *wire);
 void tw_wire_bytes(struct tw_wire *wire, void *to, size_t len);
-/* Reads a text into `to`, with a NUL after it. Of a text that is too long or has a NUL, the rest is left out. */
+/* Reads a text into `to`, with a NUL after it. Truncates a text that is too long; a NUL in the text ends it early. */
 void tw_wire_text(struct tw_wire *wire, char *to, size_t max);
 /* True if no byte is left, or the bytes are bad. */
 static inline bool tw_wire_is_at_end(const struct tw_wire *wire)

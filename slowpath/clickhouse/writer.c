@@ -45,8 +45,8 @@ struct click_writer {
 	uint64_t batch;	      /* number of the last batch */
 	uint64_t doubtful;    /* batch whose answer was lost; 0: none */
 	bool unconfirmed;     /* a batch is stored, and its commit is not confirmed */
-	size_t n_stored;      /* rows at the front that this batch has */
-	struct tw_buf commit; /* the row of history_commits for it */
+	size_t n_stored;      /* number of `rows` in the stored batch; they are at the front */
+	struct tw_buf commit; /* row of history_commits for the stored batch */
 	struct tw_history_state state;
 };
 
@@ -57,7 +57,7 @@ static struct click_writer *writer_of(struct tw_store_writer *base)
 
 /* ---- single statements ---- */
 
-/* Runs a query that gives a row, and returns it in `answer`. */
+/* Runs a query whose result is one row, and returns the row in `answer`. */
 static int ask_row(struct click_writer *w, const char *statement, struct tw_buf *answer,
 	struct tw_wire *ret, struct tw_err *err)
 {
@@ -167,7 +167,7 @@ static int insert_commit(struct click_writer *w, struct tw_err *err)
 
 /* ---- becoming the owner ---- */
 
-/* Takes a commit's marks over, except those that this process knows better. */
+/* Takes over a commit's marks, except for sources that this process has already marked. */
 static int take_marks(struct click_writer *w, struct tw_wire *wire)
 {
 	uint64_t n = tw_wire_length(wire);
@@ -388,7 +388,7 @@ static int send_batch(struct click_writer *w, struct tw_err *err)
 	int code = 0;
 
 	if (w->doubtful) {
-		/* After another owner's start, at most one batch of this one is on its way. */
+		/* Checked first, because a new owner voids only one batch of this process. */
 		code = check_owner(w, err);
 		if (!code)
 			code = insert_void(w, w->doubtful, err);
@@ -402,7 +402,7 @@ static int send_batch(struct click_writer *w, struct tw_err *err)
 	if (!code && w->n_rows)
 		code = insert_rows(w, err);
 	if (code < 0) {
-		/* No number may be left out: the next owner voids only the next one. */
+		/* Numbers have no gaps, because the next owner voids only the number after the last. */
 		if (!w->doubtful)
 			w->batch--;
 		return code;

@@ -153,7 +153,7 @@ void tw_export_free(struct tw_export *export)
 {
 	if (!export)
 		return;
-	/* The log is sent until its sender ends; that of IPFIX may still log. */
+	/* The IPFIX sender ends first, because it may still log, and the syslog sender sends the log. */
 	tw_sender_free(export->senders[EXPORT_IPFIX]);
 	tw_log_tee(NULL, NULL);
 	tw_sender_free(export->senders[EXPORT_SYSLOG]);

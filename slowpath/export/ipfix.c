@@ -32,7 +32,7 @@
 _Static_assert(HEADER_BYTES + SET_BYTES + RECORD_MAX <= TW_IPFIX_MESSAGE_MAX, "a record fits");
 _Static_assert(TW_IPFIX_NAME_MAX < LONG_NAME, "one byte of length");
 
-/* What a field is filled with. */
+/* Sources of a field's value. */
 enum value {
 	FROM,
 	TO,
@@ -84,7 +84,7 @@ enum kind { CONNECTION_V4, CONNECTION_V6, DENIAL_V4, DENIAL_V6, DENIAL_ETHERNET,
 #define R(element, len, value)            \
 	{                                 \
 		element, len, value, true \
-	} /* of the reverse direction */
+	} /* a field of the reverse direction */
 /* flowStartMilliseconds, flowEndMilliseconds */
 #define TIMES F(152, 8, START), F(153, 8, END)
 #define PORTS F(7, 2, FROM_PORT), F(11, 2, TO_PORT), F(4, 1, PROTO)
@@ -120,7 +120,7 @@ static uint16_t template_of(enum kind kind)
 	return (uint16_t)(256 + kind);
 }
 
-/* An agent. */
+/* The observation domain of an agent. */
 struct domain {
 	char name[TW_STREAM_PEER_MAX];
 	uint32_t id;
@@ -143,7 +143,7 @@ struct tw_ipfix {
 	tw_ipfix_put *put;
 	void *arg;
 	unsigned int n_domains;
-	unsigned int domain; /* of the message that is being made */
+	unsigned int domain; /* index of the domain of `draft` */
 	struct draft draft;
 	struct domain domains[TW_IPFIX_DOMAINS_MAX];
 };
@@ -223,7 +223,7 @@ static bool is_v4(const uint8_t addr[16])
 	return !memcmp(addr, mapped, sizeof(mapped));
 }
 
-/* Returns the id of the port's name where a denied frame entered or would have left the host. */
+/* Returns the id of the name of the port where a frame entered, left or would have left the host. */
 static uint32_t port_of(const struct tw_event_row *row, bool ingress)
 {
 	if (row->kind != TW_EVENT_ROW_DENY)
@@ -233,7 +233,7 @@ static uint32_t port_of(const struct tw_event_row *row, bool ingress)
 	return ingress ? row->entered_by : row->port;
 }
 
-/* Even for a frame without addresses, the port that denied it knows its own workload. */
+/* Returns the workload at one end. For a frame without addresses, the port that denied it still knows its own. */
 static uint32_t workload_of(const struct tw_event_row *row, enum tw_dir end)
 {
 	uint32_t workload = end == TW_DIR_OUT ? row->from_workload : row->to_workload;
@@ -261,7 +261,7 @@ static uint32_t name_of(const struct tw_event_row *row, enum value value)
 	}
 }
 
-/* The registry counts octets from the IP header on, tapwall those of frames. */
+/* IANA's registry counts octets from the IP header on; tapwall counts those of whole frames. */
 static uint64_t octets(uint64_t bytes, uint64_t packets)
 {
 	return bytes > packets * ETHERNET_BYTES ? bytes - packets * ETHERNET_BYTES : 0;
@@ -306,7 +306,7 @@ static uint64_t number_of(
 	case TCP_FLAGS:
 		return row->tcp_flags;
 	case DIRECTION:
-		/* flowDirection is seen from the host: what leaves a workload enters it. */
+		/* flowDirection is seen from the host: a frame that leaves a workload enters the host. */
 		return row->direction == TW_DIR_OUT ? 0 : 1;
 	case ETHERTYPE:
 		return row->ethertype;
@@ -373,7 +373,7 @@ static void flush(struct tw_ipfix *ipfix)
 	if (!draft->len)
 		return;
 	end_message(draft);
-	/* The domain by its place; tw_ipfix_stamp() writes its number. */
+	/* The domain's index for now; tw_ipfix_stamp() replaces it by the domain's number. */
 	set_at(draft->bytes + 12, ipfix->domain, 4);
 	ipfix->put(ipfix->arg, draft->bytes, draft->len, draft->n_records);
 	draft->len = 0;
@@ -481,7 +481,7 @@ static void put_templates(struct draft *draft, const struct domain *domain)
 	begin_set(draft, OPTIONS_SET);
 	put(draft, OPTIONS_TEMPLATE, 2);
 	put(draft, 2, 2);   /* fields */
-	put(draft, 1, 2);   /* of which this many are the scope */
+	put(draft, 1, 2);   /* number of scope fields among them */
 	put(draft, 149, 2); /* observationDomainId */
 	put(draft, 4, 2);
 	put(draft, 300, 2); /* observationDomainName */

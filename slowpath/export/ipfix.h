@@ -5,8 +5,8 @@
  *             each when it is sent: export time, sequence number, domain. It also says when templates must precede it:
  *             first, on a new connection, and with UDP every TW_IPFIX_TEMPLATE_NS (RFC 7011 §8.1, §8.4).
  * Records:    docs/export.md lists them. Both directions of a connection are in one (RFC 5103). firewallEvent is 2 at
- *             the end of a connection and 3 for a denied or rejected frame, which is one packet. Longer
- *             names are cut.
+ *             the end of a connection and 3 for a denied or rejected frame, which is one packet. Names
+ *             longer than their fields are cut.
  * Domains:    each agent is an observation domain, and a record by the options template gives its name. The domain's
  *             number is a hash of that name, or the next one that is free.
  * Invariants: 1. Only information elements of IANA's registry are used, and their reverse (RFC 5103 §6.1).
@@ -42,11 +42,12 @@ typedef void tw_ipfix_put(void *arg, const void *message, size_t len, uint32_t n
 int tw_ipfix_new(tw_ipfix_put *put, void *arg, struct tw_ipfix **ret);
 void tw_ipfix_free(struct tw_ipfix *ipfix); /* NULL is fine */
 
-/* Makes messages of the closes and denials among the rows. Returns the number of rows for which there is no domain. */
+/* Makes messages of the closes and denials among the rows. Returns the number of rows for which no
+ * domain was free. */
 size_t tw_ipfix_take(
 	struct tw_ipfix *ipfix, const char *agent, const struct tw_event_reader *reader);
 
-/* When a message is sent. */
+/* Time at which a message is sent, and its connection. */
 struct tw_ipfix_stamp {
 	uint64_t now_ns;
 	uint32_t unix_s;
@@ -54,8 +55,8 @@ struct tw_ipfix_stamp {
 	bool is_stream; /* TCP: templates are sent once, and each connection counts its records from 0 */
 };
 
-/* Completes a message of tw_ipfix_take(), just before it is sent. If templates must be sent before it, writes their
- * message to `templates`. Returns the length of that; 0: none is needed. */
+/* Completes a message of tw_ipfix_take(), just before it is sent. If templates must be sent before it, writes a
+ * message with them to `templates`. Returns that message's length; 0: none is needed. */
 size_t tw_ipfix_stamp(struct tw_ipfix *ipfix, const struct tw_ipfix_stamp *stamp,
 	unsigned char *message, uint32_t n_records,
 	unsigned char templates[TW_IPFIX_TEMPLATES_MAX]);

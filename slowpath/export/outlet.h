@@ -3,8 +3,8 @@
  *
  * Why:        link/stream.h connects tapwall's own programs, which know each other by tapwall's CA. A collector is a
  *             foreign server, verified by the name in its certificate.
- * Invariants: 1. A TLS server must have a certificate for its host name or address, for TLS servers, issued by a
- *                CA in the given file. Otherwise nothing is sent to it.
+ * Invariants: 1. Nothing is sent to a TLS server unless a CA in the given file issued its certificate, for its host
+ *                name or address, and for use as a TLS server.
  *             2. Every call that waits ends when `stop_fd` becomes readable.
  * Bounds:     TW_OUTLET_OPEN_NS for a connection and its handshake. Looking up a name may take longer.
  * Callers:    sender.c, in its thread.
@@ -40,14 +40,13 @@ int tw_outlet_open(const struct tw_outlet_setup *setup, struct tw_outlet **ret, 
 void tw_outlet_close(struct tw_outlet *outlet); /* NULL is fine */
 
 int tw_outlet_fd(const struct tw_outlet *outlet);
-/* Writes all bytes, or one datagram. Returns 0, -ECANCELED because of `stop_fd`, or another negative errno. The
- * connection cannot be used any more then, unless it is UDP. */
+/* Writes all bytes, or one datagram. Returns 0, -ECANCELED because of `stop_fd`, or another negative errno. After an
+ * error, only a UDP connection can still be used. */
 int tw_outlet_write(struct tw_outlet *outlet, const void *bytes, size_t len);
-/* Reads and ignores what has arrived. Returns 0, or a negative errno if the connection has ended, or a datagram was
- * refused. */
+/* Reads and ignores input. Returns 0, or a negative errno if the connection has ended or a datagram was refused. */
 int tw_outlet_look(struct tw_outlet *outlet);
 
-/* Number of bytes given to the socket, and number of those that the other end's TCP has acknowledged. Of datagrams,
- * all count as acknowledged. */
+/* Return the number of bytes given to the socket, and how many of them the other end's TCP has acknowledged. All
+ * datagrams count as acknowledged. */
 uint64_t tw_outlet_written(const struct tw_outlet *outlet);
 uint64_t tw_outlet_acked(const struct tw_outlet *outlet);

@@ -87,7 +87,7 @@ static uint64_t append(struct tw_sender *sender, struct item *item, uint32_t n, 
 		sender->next = item;
 	sender->bytes_queued += sizeof(*item) + item->len;
 	sender->facts.queued += n;
-	/* Logs one series, not one for each message, while the queue is nearly full. */
+	/* A series ends only when half of the queue is free, so a nearly full queue is logged once. */
 	if (sender->losing && sender->bytes_queued < sender->setup.queue_bytes / 2) {
 		ended = sender->losing;
 		sender->losing = 0;
@@ -152,7 +152,7 @@ static bool take_next(struct tw_sender *sender, struct item **ret)
 	return item != NULL;
 }
 
-/* Frees the items that the collector has. */
+/* Frees the items that the collector's TCP has acknowledged. */
 static void free_acked(struct tw_sender *sender, uint64_t acked)
 {
 	pthread_mutex_lock(&sender->lock);
@@ -171,7 +171,7 @@ static void free_acked(struct tw_sender *sender, uint64_t acked)
 
 /* ---- sending ---- */
 
-/* Notes for the items of the batch where they ended. */
+/* Sets `end` of the batch's items, and counts their records as sent. */
 static void note_sent(struct tw_sender *sender)
 {
 	uint64_t end = tw_outlet_written(sender->outlet);
@@ -190,7 +190,8 @@ static void note_sent(struct tw_sender *sender)
 	sender->batch_len = 0;
 }
 
-/* Counts and logs lost datagrams. What listens there next knows no templates. */
+/* Counts and logs lost datagrams. `connection` grows, because a collector that listens there later has no
+ * templates. */
 static void note_refused(struct tw_sender *sender, uint32_t n_records, int code)
 {
 	uint64_t now = tw_clock_ns();
@@ -209,7 +210,7 @@ static int send_datagram(
 {
 	int code = tw_outlet_write(sender->outlet, bytes, len);
 
-	/* A refusal that arrived since the last look is of an earlier datagram, and this one was not sent. */
+	/* A refusal that arrived since the last look belongs to an earlier datagram; this one was not sent. */
 	if (code == -ECONNREFUSED) {
 		note_refused(sender, sender->previous, code);
 		sender->previous = 0;
@@ -334,7 +335,7 @@ static bool is_stopping(struct tw_sender *sender, bool *ret_empty)
 	return stopping;
 }
 
-/* Sends until the connection ends, or nothing is left to do. Returns why. */
+/* Sends until the connection ends or the sender is stopped. Returns why, as a negative errno. */
 static int serve(struct tw_sender *sender)
 {
 	bool empty;
@@ -359,7 +360,7 @@ static int serve(struct tw_sender *sender)
 	return code;
 }
 
-/* Lets all that was not acknowledged be sent again. */
+/* Closes the connection. Items that were not acknowledged will be sent again. */
 static void rewind_queue(struct tw_sender *sender)
 {
 	free_acked(sender, tw_outlet_acked(sender->outlet));
@@ -518,7 +519,7 @@ void tw_sender_free(struct tw_sender *sender)
 	wake(sender->wake_fd);
 	if (!join(sender, TW_SENDER_STOP_NS)) {
 		wake(sender->stop_fd);
-		/* Only a look-up of the collector's name does not end by stop_fd. The program ends before it. */
+		/* Only a look-up of the collector's name ignores stop_fd. The program then exits during it. */
 		if (!join(sender, HARD_STOP_S * (uint64_t)NS_PER_S))
 			return;
 	}

@@ -5,8 +5,8 @@
  * How:        the thread connects (outlet.h), again and again with a growing, jittered pause. Over TCP and TLS, a
  *             message leaves the queue when the collector's TCP has acknowledged it; after a disconnection, the
  *             others are sent again, so a collector may see a message twice.
- * Invariants: 1. tw_sender_give() never waits. A message for which the queue has no room is lost, counted and, at the
- *                beginning and the end of a series, logged.
+ * Invariants: 1. tw_sender_give() never waits. A message for which the queue has no room is lost and counted. The
+ *                beginning and the end of a series of losses are logged.
  *             2. What was acknowledged may still be lost in a collector that dies, and a lost datagram is not noticed
  *                unless its host refuses it. RFC 5425 and RFC 7011 have no acknowledgement above the transport.
  * Bounds:     TW_SENDER_QUEUE_BYTES of queued messages; TW_SENDER_MESSAGE_MAX bytes of one.
@@ -25,7 +25,7 @@
 #define TW_SENDER_MESSAGE_MAX 8192u
 #define TW_SENDER_PAUSE_NS    500000000u   /* before the second attempt to connect; then doubled */
 #define TW_SENDER_PAUSE_MAX   30000000000u /* longest pause */
-#define TW_SENDER_STOP_NS     1000000000u  /* time to send what is queued when it is freed */
+#define TW_SENDER_STOP_NS     1000000000u  /* time that tw_sender_free() has to send the queue */
 
 struct tw_sender;
 
@@ -35,8 +35,8 @@ struct tw_sender_setup {
 	const char *where; /* HOST:PORT */
 	const char *ca, *cert, *key;
 	size_t queue_bytes; /* 0: TW_SENDER_QUEUE_BYTES */
-	/* Called before a message is sent, with the number of the connection, counted from 1; with UDP, after a
-	 * datagram was refused, it is another one. May change the message, and send others before it by
+	/* Called before a message is sent. `connection` is the number of the connection, counted from 1; with
+	 * UDP, a refused datagram begins a new one. May change the message, and may send others before it by
 	 * tw_sender_put(). Returns 0 or a negative errno. NULL: none. */
 	int (*prepare)(void *arg, struct tw_sender *sender, uint64_t connection,
 		unsigned char *message, size_t len, uint32_t n_records);

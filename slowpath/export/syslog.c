@@ -36,7 +36,7 @@ struct tw_syslog {
 	int pid;
 	char host[HOST_MAX + 1];
 	_Atomic uint32_t sequence;
-	/* Of the recorder's thread: the second that `second_text` shows. */
+	/* Only for the recorder's thread: the second that `second_text` shows. */
 	time_t second;
 	char second_text[TIME_TEXT];
 };

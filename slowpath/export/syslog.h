@@ -2,8 +2,8 @@
 /* syslog.h: makes syslog messages of denials, of connections, and of tapwall-slowd's own log.
  *
  * Format:     RFC 5424, with octet counts (RFC 5425 §4.3). Facility local0. MSGID is `deny`, `reject`, `close` or
- *             `log`. Facts of an event are parameters of the structured data TW_SYSLOG_ID; the text has none that the
- *             structured data lacks. docs/export.md lists them.
+ *             `log`. Facts of an event are parameters of the structured data TW_SYSLOG_ID; the text adds no
+ *             further facts. docs/export.md lists them.
  * Invariants: 1. No byte that an agent, a policy or a guest chose ends a parameter, an element or a message: values
  *                are cleaned (base/clean.h), cut, and escaped (RFC 5424 §6.3.3; tests/slowpath/export.c).
  *             2. `sequenceId` of the element `meta` counts all messages, also those that are lost before they are
@@ -48,6 +48,6 @@ void tw_syslog_free(struct tw_syslog *syslog); /* NULL is fine */
 
 void tw_syslog_take(
 	struct tw_syslog *syslog, const char *agent, const struct tw_event_reader *reader);
-/* A message of the log; `unix_ns` is its time. */
+/* Makes a message of an entry of the log. `unix_ns` is the entry's time. */
 void tw_syslog_log(
 	struct tw_syslog *syslog, enum tw_log_level level, uint64_t unix_ns, const char *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* terms.h: what tapwall's reasons and states are called in the registries of IPFIX.
+/* terms.h: translates tapwall's reasons and states into the codes of IPFIX.
  *
- * In:         texts of agents, which are not trusted: a word that this version does not know is the general term.
+ * In:         texts from agents, which are not trusted. A word that this version does not know gets the
+ *             general code.
  * Callers:    ipfix.c, syslog.c; any thread.
  * Source:     RFC 5102 §5.11.3 (flowEndReason), RFC 7270 §4.12 (forwardingStatus).
  */
@@ -12,7 +13,7 @@
 
 #include "link/event_row.h"
 
-/* Returns the length to which a text is cut: at most `max` bytes, and no part of a UTF-8 character. */
+/* Returns the length to which a text is cut: at most `max` bytes, without splitting a UTF-8 character. */
 size_t tw_terms_cut(const char *text, size_t max);
 /* Returns forwardingStatus. A rule's reject is "ACL deny" (129), its deny "ACL drop" (130). */
 uint8_t tw_terms_forwarding(const struct tw_event_row *row, const char *reason);

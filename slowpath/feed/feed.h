@@ -5,9 +5,9 @@
  *             denials (EventsRequest), from the position where the history stopped. Its batches go to
  *             the recorder's thread (recorder.h). The agent's window grows only
  *             by bytes that the recorder has handled: while the disk is full, agents send no more.
- * Bounds:     TW_PEER_WINDOW bytes of batches for each agent, and those of the recorder for all agents
- *             together. Beyond the latter, the stream whose batch does not fit is ended; its agent keeps
- *             the events. A stream that ended with an error is restarted after TW_FEED_RETRY_NS.
+ * Bounds:     TW_PEER_WINDOW bytes of batches for each agent, and TW_RECORDER_WAITING_MAX for all agents
+ *             together. A batch that exceeds the latter ends its stream, and the agent keeps the
+ *             events. A stream that ended with an error is restarted after TW_FEED_RETRY_NS.
  * Callers:    daemon.c, history.c; one thread.
  */
 #pragma once

@@ -180,7 +180,8 @@ static int find_number(void *arg, enum tw_history_noun noun, const char *text, u
 	return err == -ENOSPC ? 0 : err;
 }
 
-/* Waits until the history can tell positions. Returns 0, or a negative errno if the recorder is to stop. */
+/* Waits until the history is ready, so that positions are known. Returns 0, or a negative errno if the
+ * recorder is to stop. */
 static int wait_for_history(struct tw_recorder *recorder)
 {
 	struct tw_store_writer *store = recorder->history;
@@ -408,7 +409,7 @@ static void *record(void *arg)
 
 /* ---- for the loop ---- */
 
-/* A file that cannot be opened is told at once, not when the first agent connects. */
+/* Logs at once that a file cannot be opened, instead of when the first agent connects. */
 static void tell_opened(struct tw_recorder *recorder)
 {
 	struct tw_history_state state = {0};

@@ -7,7 +7,7 @@
  *             back. If a commit fails and no more rows can wait, it keeps its parcels and tries again
  *             every TW_RECORDER_RETRY_NS; the flow control of the streams then stops the agents.
  *             A source's position is committed with its rows (history.h).
- * Bounds:     the batches of all agents that wait have at most TW_RECORDER_WAITING_MAX bytes, as they were sent.
+ * Bounds:     TW_RECORDER_WAITING_MAX bytes, as sent, in the waiting batches of all agents together.
  * Sinks:      exporters see the same rows, in this thread, as they arrive. After a crash, an agent
  *             sends the rows that were not committed again, so a sink may see a row twice.
  * Invariants: 1. A stream begins with a parcel without a batch. When the recorder gives it back, no
@@ -103,10 +103,10 @@ int tw_recorder_new(
 /* Handles the parcels that wait, commits if possible, and ends the thread. NULL is fine. */
 void tw_recorder_free(struct tw_recorder *recorder);
 
-/* Gives a parcel to the thread. The caller must not touch it until it is taken back. Returns 0, or -ENOBUFS if too
- * many bytes wait for another batch; the parcel then stays with the caller. */
+/* Gives a parcel to the thread. The caller must not touch it until it is taken back. Returns 0, or -ENOBUFS if
+ * the waiting bytes leave no room for its batch; the parcel then stays with the caller. */
 int tw_recorder_give(struct tw_recorder *recorder, struct tw_parcel *parcel);
-/* True if less than half of the bytes that may wait do wait, so that another stream may begin. */
+/* True if the waiting bytes are less than half of `waiting_max`, so that another stream may begin. */
 bool tw_recorder_has_room(const struct tw_recorder *recorder);
 /* Returns the parcels that were handled, oldest first; NULL: none. The caller frees them. */
 struct tw_parcel *tw_recorder_take_back(struct tw_recorder *recorder);

@@ -276,7 +276,7 @@ void tw_ledger_tick(struct tw_ledger *ledger)
 		if (tw_ledger_end(ledger, row.workload, "", false, &row, &err) && !(now % 60))
 			tw_log(TW_LOG_ERR, "quarantine of workload %s stays: %s", row.workload,
 				err.text);
-		/* One for each tick: each waits for the disk. */
+		/* Ends one quarantine per tick, because each change waits for the disk. */
 		return;
 	}
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* ledger.h: the slow path's list of quarantines, as a table of policies.db.
  *
- * Why:        an agent that was away must also learn which quarantines have ended, and an operator
- *             who made and ended each. So an ended quarantine stays in the list for a while.
- * Invariants: 1. Each change has a number. It grows, also over restarts and after an older copy of
- *                the file was restored, because it begins with the time in microseconds. An agent
+ * Why:        an agent that was away must learn which quarantines have ended. An operator wants to see
+ *             who began and ended each. So an ended quarantine stays in the list for a while.
+ * Invariants: 1. Each change has a number, which is at least the time in microseconds. So numbers grow
+ *                even over restarts, and after an older copy of the file was restored. An agent
  *                ignores a change that is older than what it has.
- *             2. A change is stored (synchronous=FULL) before an agent is told.
+ *             2. A change is stored (synchronous=FULL) before it is sent to an agent.
  *             3. A workload has at most one row in force.
- * Bounds:     TW_LEDGER_MAX rows in force; TW_LEDGER_ENDED_MAX ended ones, of which the oldest is
- *             dropped. An agent that was away longer keeps its quarantine, which is shown.
+ * Bounds:     TW_LEDGER_MAX rows in force; TW_LEDGER_ENDED_MAX ended ones, beyond which the oldest is
+ *             dropped. An agent that was away until then keeps its quarantine, and `tapwall
+ *             quarantine` shows it as that agent's only.
  * Callers:    slowpath/; one thread.
  */
 #pragma once
@@ -30,7 +31,7 @@
 struct tw_ledger;
 
 struct tw_ledger_row {
-	uint64_t change; /* number of the change that began it or, if it has ended, ended it */
+	uint64_t change; /* number of the change that ended it or, if it is in force, began it */
 	char workload[TW_LEDGER_NAME_MAX];
 	char reason[TW_LEDGER_REASON_MAX];
 	char who[64];

@@ -32,7 +32,7 @@ struct names {
 	char *lifted[TW_SPREAD_NAMES];
 };
 
-/* Fills in at which agents the row is not in force. */
+/* Fills in the agents at which the row is not in force. */
 static void fill_agents(const struct tw_slow *slow, const struct tw_ledger_row *row,
 	Tapwall__V1__Quarantine *ret, struct names *names)
 {
@@ -78,7 +78,7 @@ static int send_row(const struct tw_slow *slow, const struct tw_ledger_row *row,
 struct listing {
 	struct tw_responses base;
 	struct tw_slow *slow;
-	bool ended;	/* also those that have ended */
+	bool ended;	/* the list includes ended quarantines */
 	uint64_t after; /* changes up to this one were sent */
 };
 
@@ -260,7 +260,7 @@ static int answer_change(struct tw_slow *slow, const Tapwall__V1__Request *reque
 	int code;
 
 	tw_author_name(tw_server_user(slow->server), who, sizeof(who));
-	/* What an agent still has although the list lacks it can be lifted, too. */
+	/* A quarantine that an agent has and the list lacks can be lifted, too. */
 	if (wanted->lift) {
 		code = tw_ledger_end(slow->ledger, wanted->workload, who,
 			tw_spread_strays(slow->spread, wanted->workload), &row, &err);

@@ -110,7 +110,7 @@ static bool is_usable(const Tapwall__V1__Quarantine *q)
 	return len && len < TW_LEDGER_NAME_MAX && tw_clean_check(q->workload, len);
 }
 
-/* Adds a name. Returns it if it was not among the names before, or NULL. */
+/* Adds a name. Returns the name if `before` lacks it, otherwise NULL. */
 static const char *note_name(
 	struct tw_spread_names *names, const struct tw_spread_names *before, const char *workload)
 {
@@ -277,8 +277,8 @@ static void send_changes(struct tw_spread_row *row)
 	if (!chunk)
 		return;
 	collect(row->spread->setup.ledger, row->acked, chunk);
-	/* A full list is wanted with the last changes, and after every change, which may make an
-	 * agent's list equal to this one again. */
+	/* The last request of a series asks for the agent's full list. So both lists are compared
+	 * after every change, which may have made them equal again. */
 	chunk->body.list = !chunk->full;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_QUARANTINE_CHANGES;
 	request.quarantine_changes = &chunk->body;

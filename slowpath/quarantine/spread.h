@@ -34,21 +34,21 @@ enum tw_spread_state {
 	TW_SPREAD__MAX,
 };
 
-/* Workloads at an agent. */
+/* Names of workloads that differ at an agent. */
 struct tw_spread_names {
 	size_t n; /* all of them; the first TW_SPREAD_NAMES are in `at` */
 	char at[TW_SPREAD_NAMES][TW_LEDGER_NAME_MAX];
 };
 
-/* One agent. */
+/* State of the list at one agent. */
 struct tw_spread_row {
 	struct tw_spread_row *next;
 	struct tw_spread *spread;
 	const struct tw_agents_row *agent;
-	uint64_t connects; /* number of the connection that the next four are about */
+	uint64_t connects; /* number of the connection that the next four fields belong to */
 	uint64_t acked;	   /* the agent has answered for all changes up to this one */
 	bool listed;	   /* it has sent its list */
-	uint64_t ended;	   /* agent->quarantines_ended when it did */
+	uint64_t ended;	   /* agent->quarantines_ended when its list was asked for */
 	uint64_t retry_ns; /* time to try again after a refusal; 0: it refused nothing */
 	uint64_t known;	   /* newest change that it has accepted on any connection */
 	/* The request under way. */
@@ -57,8 +57,8 @@ struct tw_spread_row {
 	uint64_t sent_to; /* newest change in it */
 	uint64_t sent_ended;
 	char error[TW_ERR_TEXT_MAX];   /* why it refused; empty: it did not */
-	struct tw_spread_names lifted; /* ended at its host only */
-	struct tw_spread_names strays; /* that it has, and the list has not */
+	struct tw_spread_names lifted; /* workloads whose quarantine was ended at its host only */
+	struct tw_spread_names strays; /* workloads in quarantine there that the list lacks */
 	struct tw_spread_hit {
 		uint64_t change;
 		uint32_t ports; /* ports that are shut because of it */
@@ -80,12 +80,12 @@ void tw_spread_free(struct tw_spread *spread);
 /* Sends changes. Must be called a few times a second, and after a change. NULL is fine. */
 void tw_spread_tick(struct tw_spread *spread);
 
-/* Returns the rows of all agents that have connected. */
+/* Returns the first row of the list of all agents that have connected. */
 const struct tw_spread_row *tw_spread_first(const struct tw_spread *spread);
 enum tw_spread_state tw_spread_state(const struct tw_spread_row *row, uint64_t change);
 const char *tw_spread_state_name(enum tw_spread_state state);
 /* Returns the number of ports that an agent shut because of a recent change. */
 uint32_t tw_spread_ports(const struct tw_spread_row *row, uint64_t change);
 bool tw_spread_has(const struct tw_spread_names *names, const char *workload);
-/* True if an agent has a quarantine of this workload that the list has not. */
+/* True if an agent has a quarantine of this workload that the list lacks. */
 bool tw_spread_strays(const struct tw_spread *spread, const char *workload);

@@ -24,7 +24,7 @@
 struct tw_store_access {
 	const char *login; /* file with the user's name and password; NULL: none */
 	const char *ca;	   /* file with certificates of CAs as PEM; NULL: those of the system */
-	/* Monotonic time at which statements are broken off, so that a thread can be ended; 0: none. Any
+	/* Monotonic time at which statements are aborted, so that their thread can end; 0: none. Any
 	 * thread may set it. NULL: statements end by their timeouts only. */
 	const _Atomic uint64_t *end_ns;
 };
