@@ -2,8 +2,8 @@
 /* ask_vm.c: the system `tapwall-ask-vm`: as `tapwall-ask`, but the decider runs beside tapwall-slowd in the
  * service VM. A question crosses TLS, the VM's network card and tapwall-slowd, which also keeps the history.
  *
- * The machine boots the image of `make appliance`, on its private bridge with its filter. Its certificates
- * and the decider go through the line of `tapwall-appliance exec`.
+ * The machine boots the image of `make appliance`, on its private bridge with its filter. The agent's
+ * certificate comes out of the machine, and the decider gets into it, by `tapwall-appliance exec`.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -105,7 +105,7 @@ static int start_decider(const struct machine *machine, struct tw_err *err)
 	return run_script(script, err);
 }
 
-/* Waits until the agent has a slow path and a decider there. */
+/* Waits until a decider at the agent's slow path has subscribed. */
 static int await_decider(const struct tw_bench_agent *agent, struct tw_err *err)
 {
 	for (int i = 0; i < READY_SECONDS * TW_BENCH_PAUSES_PER_S; i++) {

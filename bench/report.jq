@@ -21,7 +21,7 @@ def figure($what; $must; $aim; $got):
 	(if $got == null then "not measured | –"
 	 else "\($got | if fabs > 10 then round else round3 end) | \(if $got > $must then "**no**" elif $aim == null or $got > $aim then "yes" else "yes, and the aim" end)" end) + " |";
 
-# The same for a figure that must not be smaller than the bound.
+# A row of the table for a figure that must not be smaller than the bound.
 def floor_figure($what; $must; $aim; $got):
 	"| \($what) | ≥ \($must) | ≥ \($aim) | " +
 	(if $got == null then "not measured | –"

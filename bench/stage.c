@@ -26,7 +26,7 @@ struct cell {
 
 /* ---- systems and their verdicts ---- */
 
-/* True if `list`, names separated by commas or NULL for all, has `name`. */
+/* True if `list`, whose names are separated by commas, has `name`. NULL has all names. */
 static bool wanted(const char *list, const char *name)
 {
 	size_t len = strlen(name);

@@ -20,7 +20,7 @@ struct tw_bench_stage {
 	size_t n_scenarios;
 	const char *suffix;	    /* suffix of the scenarios' names */
 	const char *only;	    /* names of systems, separated by commas; NULL: all */
-	const char *only_scenarios; /* in the same form */
+	const char *only_scenarios; /* their names, separated by commas; NULL: all */
 	size_t rounds;
 	double slice_ms; /* time for one figure */
 };

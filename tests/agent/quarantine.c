@@ -227,7 +227,7 @@ static void a_file_that_is_gone_is_missed(void **state)
 	close_store(&f);
 	forget_file(&f, TW_STORE_QUARANTINE);
 	assert_string_equal(load_again(&f), "is missing");
-	/* It is missed until there is another list. */
+	/* The list is reported as missing until there is another one. */
 	close_store(&f);
 	assert_string_equal(load_again(&f), "is missing");
 	add_here(&f, "w2");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Fuzzer: any bytes as what both ends of an enrolment get: a token, a request for a certificate, and a certificate. If
- * the first byte is odd, the rest changes a valid request, byte by byte; otherwise it is the request. What is signed has
- * the name that the CA was told, and no certificate is accepted that the CA did not sign. */
+/* Fuzzer: any bytes as a token, as a request for a certificate and as a certificate, the inputs of an enrolment. If
+ * the first byte is odd, the rest changes bytes of a valid request; otherwise it is the request. A signed certificate has
+ * the name that was given to the CA. A certificate that the CA did not sign is refused. */
 #include <errno.h>
 #include <gnutls/x509.h>
 #include <stdint.h>
@@ -66,7 +66,7 @@ static void check_request(const void *request, size_t len)
 		require(!pem.len);
 }
 
-/* Each pair of bytes of the input changes a byte of a valid request: its place, and the change. */
+/* Each three bytes of the input change a byte of a valid request: two for its place, one for the change. */
 static void check_changed(const uint8_t *data, size_t len)
 {
 	tw_auto_buf struct tw_buf request = {0};
@@ -93,7 +93,7 @@ static void check_text(const uint8_t *data, size_t len)
 	}
 }
 
-/* The certificates of the input are none of the CA's. */
+/* No certificate in the input is signed by the CA, so each is refused. */
 static void check_certificate(const void *pem, size_t len)
 {
 	struct tw_request_cert cert;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Fuzzer: quarantine.json with a right checksum, put together of parts of a list: each byte of the input selects one,
- * and a byte from 192 on copies the next byte. The list stays within its bounds, and what is written again is read as the
- * same list. */
+/* Fuzzer: quarantine.json with a correct checksum, assembled from parts of a list: each byte of the input selects one,
+ * and a byte from 192 on copies the next byte. The list stays within its bounds. If it is written again, the file is read
+ * as the same list. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static void make_store(void)
 	require(mkdtemp(folder) != NULL);
 	atexit(remove_folder);
 	require(!tw_store_open(folder, &store, NULL));
-	/* Errors of files are expected, and not printed. */
+	/* Errors in files are expected, and not printed. */
 	tw_log_init("fuzz", (enum tw_log_level)0);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Fuzzer: any bytes as a HistoryRequest. It is refused, or becomes a query within its bounds and a condition in SQL
- * of which no part comes from a text. */
+/* Fuzzer: any bytes as a HistoryRequest. It is refused, or becomes a query within its bounds. No text of
+ * the request can end its literal in the SQL condition. */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Unit tests of the windows of a peer: an end that sends more of a stream than it may is cut off, one that keeps to
- * its window is not. */
+/* Unit tests of the windows of a peer: an end that sends more of a stream than it may is cut off; an end that keeps
+ * to its window is not. */
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ struct fixture {
 	unsigned int got;
 };
 
-static struct fixture *fixture; /* of the transport, which has no argument */
+static struct fixture *fixture; /* global: the transport has no argument for it */
 
 static ssize_t flood_read(struct tw_stream *stream, void *bytes, size_t max, bool wait)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 // chdb.mjs FOLDER PORT: serves a ClickHouse that runs in this process (npm's package chdb) over HTTP, as far as
-// slowpath/clickhouse/ needs it. Keeps its tables and the rows under way in FOLDER.
+// slowpath/clickhouse/ needs it. Keeps its tables, and the rows of the present INSERT, in FOLDER.
 // NODE_PATH names the directory with the package.
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'

@@ -190,7 +190,7 @@ static void select_rows(struct fake *fake, const char *query, struct tw_buf *out
 		tw_wire_add_number(out, fake->epoch, 8);
 		tw_wire_add_number(out, fake->who, 8);
 	} else if (strstr(query, "FROM history_commits")) {
-		/* Only the newest is kept, so a void one must not be asked for. */
+		/* Only the newest commit is kept: if it is void, there is no earlier one to return. */
 		if (fake->commit.len && !is_void(fake, fake->committed))
 			tw_buf_add(out, fake->commit.data, fake->commit.len);
 	} else if (strstr(query, "max(batch)")) {

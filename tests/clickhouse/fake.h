@@ -18,15 +18,15 @@
 enum fault {
 	FAULT_NONE,
 	FAULT_LOSE,   /* carries the statement out, and closes the connection without an answer */
-	FAULT_REFUSE, /* answers by an error, and does nothing */
-	FAULT_DENY,   /* answers by status 401 */
+	FAULT_REFUSE, /* answers with an error, and does nothing */
+	FAULT_DENY,   /* answers with status 401 */
 	FAULT_HANG,   /* never answers */
-	FAULT_LIE,    /* answers a query by bytes that make no sense */
+	FAULT_LIE,    /* answers a query with bytes that make no sense */
 };
 
 struct fake_statement {
 	char text[1024];
-	uint64_t batch; /* of rows, a commit or a void */
+	uint64_t batch; /* number of the batch that is inserted, committed or void */
 	uint32_t rows;
 };
 
@@ -36,13 +36,13 @@ struct fake {
 	pthread_t thread;
 	atomic_bool stopping;
 	pthread_mutex_t lock;
-	/* Under the lock. */
+	/* The fields below are protected by the lock. */
 	enum fault fault;
 	const char *at;
 	bool closes;	    /* closes each connection after its answer, without saying so */
 	uint32_t migration; /* newest in history_migrations; 0: none */
 	uint64_t epoch, who;
-	bool released; /* the newest owner is */
+	bool released; /* the newest owner has released the tables */
 	uint64_t released_epoch;
 	struct tw_buf commit; /* last row of history_commits, without its time */
 	uint64_t committed;
@@ -50,13 +50,13 @@ struct fake {
 	unsigned int n_voids;
 	struct fake_statement log[FAKE_LOG];
 	unsigned int n_log;
-	char headers[4096]; /* of the last request */
+	char headers[4096]; /* headers of the last request */
 };
 
 void fake_start(struct fake *fake);
 void fake_stop(struct fake *fake);
 void fake_fail(struct fake *fake, enum fault fault, const char *at);
-/* Returns the number of statements so far that have the text, from the one with index `from` on. */
+/* Returns the number of statements that have the text. Counts from the statement with index `from` on. */
 unsigned int fake_count(struct fake *fake, unsigned int from, const char *text);
-/* Returns the rows of all batches that are committed or would count, and not void. */
+/* Returns the number of rows in all batches that are not void, committed or not. */
 uint64_t fake_rows(struct fake *fake);

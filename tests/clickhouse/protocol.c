@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What tapwall-slowd and a ClickHouse server say to each other: each row counts once, whatever answer is lost; a
- * refusal is reported; no text ends its literal. The server is the test's own (fake.h). */
+/* Unit tests of the exchange between tapwall-slowd and a ClickHouse server: each row counts once, whatever answer is
+ * lost; a refusal is reported; no text ends its literal. The server is the test's own (fake.h). */
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -65,7 +65,7 @@ static void test_commit(void **state)
 	struct fake fake;
 
 	fake_start(&fake);
-	fake.closes = true; /* a connection that seems to be open is not */
+	fake.closes = true; /* the next statement finds its connection closed */
 	writer = open_writer(&fake, NULL);
 	assert_int_equal(writer->ops->ready(writer), 0);
 	for (unsigned int i = 1; i <= 3; i++) {
@@ -78,7 +78,7 @@ static void test_commit(void **state)
 	}
 	assert_int_equal(fake_count(&fake, 0, "INSERT INTO history ("), 3);
 	assert_int_equal(fake_count(&fake, 0, "INSERT INTO history_voids"), 0);
-	/* Nothing to commit is no statement. */
+	/* A commit without rows and marks sends no statement. */
 	assert_int_equal(writer->ops->commit(writer), 0);
 	assert_int_equal(fake_count(&fake, 0, "INSERT INTO history_commits"), 4);
 	tw_store_writer_free(writer);
@@ -142,7 +142,7 @@ static void test_lost_commit(void **state)
 		mark(writer, 100 + i);
 		fake_fail(&fake, faults[i], "INSERT INTO history_commits");
 		assert_int_equal(writer->ops->commit(writer), -EIO);
-		/* Rows and a position from after the batch are not in its commit. */
+		/* Rows and a position that were added after the batch are not in its commit. */
 		append(writer, 1);
 		mark(writer, 200 + i);
 		assert_int_equal(state_of(writer).seq, i * 11);
@@ -156,7 +156,7 @@ static void test_lost_commit(void **state)
 	fake_stop(&fake);
 }
 
-/* A process that ended in the middle of a batch may have a batch on its way. */
+/* A process that ended in the middle of a batch may have left it on its way to the server. */
 static void test_successor(void **state)
 {
 	static const char *const ats[] = {"INSERT INTO history (", "INSERT INTO history_commits"};
@@ -193,7 +193,7 @@ static void test_successor(void **state)
 	}
 }
 
-/* Of two processes, the newer records, and the older acknowledges nothing any more. */
+/* If there are two processes, only the newer one records. The older one acknowledges nothing any more. */
 static void test_superseded(void **state)
 {
 	struct tw_store_writer *old, *new;
@@ -264,7 +264,7 @@ static void test_schema(void **state)
 	assert_int_equal(writer->ops->ready(writer), 0);
 	assert_int_equal(fake.migration, 3);
 	assert_int_equal(fake_count(&fake, 0, "CREATE TABLE IF NOT EXISTS history_voids"), 2);
-	/* This one needs a newer server. */
+	/* The change of the column `batch` needs a newer server. */
 	assert_int_equal(fake_count(&fake, 0, "MODIFY COLUMN batch"), 0);
 	assert_int_equal(fake_count(&fake, 0, "'would-deny' = 5"), 3);
 	tw_store_writer_free(writer);
@@ -404,7 +404,7 @@ static void test_lies(void **state)
 	fake_fail(&fake, FAULT_REFUSE, "system.parts");
 	assert_int_equal(reader->ops->get_extent(reader, &extent, &err), -EIO);
 	assert_non_null(strstr(err.text, "Too many"));
-	/* The time of the last row is a lie; then there are lies for rows. */
+	/* The time of the last row is nonsense; the rows are asked for, and there are none. */
 	fake_fail(&fake, FAULT_LIE, "min(time_us)");
 	assert_int_equal(reader->ops->select(reader, &query, &result, &err), 0);
 	tw_history_result_done(&result);

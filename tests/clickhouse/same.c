@@ -31,7 +31,7 @@
 static const char *place;
 static struct tw_store_access login;
 
-/* Names that would break a query if a byte of them were more than a byte. */
+/* Names with bytes that would break a query if they were not escaped. */
 static const char *const hostile[] = {
 	"a'); DROP TABLE history; --",
 	"back\\slash\\",
@@ -264,7 +264,7 @@ static void compare_pages(struct world *w, bool oldest_first)
 	}
 }
 
-/* Every row with a hostile name is found by it, and no other. */
+/* A search for a hostile name finds all rows that have it, and no others. */
 static void find_hostile(struct world *w)
 {
 	for (size_t i = 0; i < N_HOSTILE; i++) {
@@ -365,7 +365,7 @@ static uint64_t apply(const struct tw_history_limits *limits)
 	return state.rows_dropped;
 }
 
-/* Copies of all rows that arrived earlier are dropped by age and by size. Uses of rules are kept. */
+/* Copies of all rows, in earlier pieces, are dropped by age and by size. Uses of rules are kept. */
 static void test_limits(void **state)
 {
 	const uint64_t day_us = 86400000000u;
@@ -386,7 +386,7 @@ static void test_limits(void **state)
 	add_uses(reader, &before);
 	assert_int_equal(apply(&none), 0);
 	assert_int_equal(count_rows(reader), 3 * rows);
-	/* The newer copy ended when the present piece began. */
+	/* A piece ends where the next one begins, so the newer copy is not old yet. */
 	assert_int_equal(apply(&age), rows);
 	assert_int_equal(count_rows(reader), 2 * rows);
 	add_uses(reader, &after);

@@ -59,22 +59,22 @@ start_agent --policy "$lab/short.yaml"
 begin g1 echo echo tcp 7000
 begin g3 stream stream "$lab/stream" tcp 10.0.0.11 7000 120
 stream=$child
-check "a connection lives, of which one end is not protected" goes_on
+check "a connection is open, and one of its ends is not protected" goes_on
 ip -n "$ns-g3" link set eth0 down
 rename oth3 tap3
-check "its guest arrives, and is silent" within 20 port_is tap3 protected
+check "the guest at that end arrives, and is silent" within 20 port_is tap3 protected
 sleep 3 # for longer than the window
 ip -n "$ns-g3" link set eth0 up
 check "the connection continues when the guest speaks" goes_on
 equal "and its record is that of an established connection" established \
 	"$(tapwall flows --json --port 7000 | jq -r .state)"
 
-# ---- bridges that are made anew ----
+# ---- ports that move to another bridge ----
 
 sleep 3
 move br1
 check "both ports move to another bridge" within 20 placed br1
-check "where the connection continues" goes_on
+check "and the connection continues there" goes_on
 left_behind() {
 	tapwall log --all --json --port 7000 |
 		jq -es 'any(.[]; .event == "close" and .reason == "port-gone")' >/dev/null
@@ -82,7 +82,7 @@ left_behind() {
 check "its record on the bridge that both have left ends" within 40 left_behind
 move br0
 check "both ports come back" within 20 placed br0
-check "where the record that was left behind stops nothing" goes_on
+check "and the connection continues, despite the record left behind there" goes_on
 
 check "a policy without windows" apply "$lab/never.yaml"
 sleep 3
@@ -92,12 +92,12 @@ check "the connection stands still" stands_still
 
 # ---- an operator's window ----
 
-check "no workload, no window" sh -c "! '$TW_BUILD/tapwall' adopt w9 --for 60s --socket '$socket' 2>'$lab/refused'"
-check "says why" grep -q "there is no such workload" "$lab/refused"
+check "a window for an unknown workload is refused" sh -c "! '$TW_BUILD/tapwall' adopt w9 --for 60s --socket '$socket' 2>'$lab/refused'"
+check "and the error says why" grep -q "there is no such workload" "$lab/refused"
 equal "a window at one end" '{"ports":1,"seconds":60}' "$(tapwall adopt w1 --for 60s --json)"
 check "is not enough" stands_still
-equal "with one at both" '{"ports":2,"seconds":60}' "$(tapwall adopt --for 60s --json)"
+equal "a window at both ends" '{"ports":2,"seconds":60}' "$(tapwall adopt --for 60s --json)"
 check "the connection continues" goes_on
 check "the log says who opened it" within 20 grep -q "all ports: connections that began unseen are adopted for 60 s at 2 ports, says root" "$lab/agent.log"
-check "without a segment lost" end "$stream"
+check "no segment was lost" end "$stream"
 finish

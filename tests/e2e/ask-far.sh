@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # ask-far.sh: a decider at the slow path answers the questions of an agent over the link, or from another machine with a
-# certificate. What a client may do depends on the socket, or on the certificate. When the slow path dies, on-timeout decides the questions, and other traffic is not affected.
+# certificate. What a client may do depends on the socket, or on the certificate. When the slow path dies, on-timeout
+# decides the questions, and other traffic is not affected.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -105,23 +106,23 @@ for i in 1 2 3 4 5 6; do
 	followers="$followers $!"
 done
 children="$children $followers"
-all_follow() { # each of them got what the log has
+all_follow() { # each viewer got what the log has
 	for i in 1 2 3 4 5 6; do
 		grep -q 7002 "$lab/follow-$i" || return
 	done
 }
-one_more() { # a seventh one is refused; one that is not is ended
+one_more() { # a seventh viewer is refused; if it is not, it is ended
 	refused 'too many requests to the agent are open' timeout 1 env TAPWALL_SLOW="$slow/view.sock" \
 		"$TW_BUILD/tapwall" log --follow --socket agent:host-a
 }
 check "six viewers follow an agent's log" within 20 all_follow
 check "a seventh one is refused" one_more
-check "others reach it" at slowd status
+check "an operator still reaches the agent" at slowd status
 for pid in $followers; do
 	kill "$pid"
 	wait "$pid" 2>/dev/null
 done
-check "an unknown agent is told" refused 'there is no such agent' env TAPWALL_SLOW="$slow/slowd.sock" \
+check "a decider for an unknown agent is refused" refused 'there is no such agent' env TAPWALL_SLOW="$slow/slowd.sock" \
 	"$TW_BUILD/tapwall" decide --socket agent:nobody --exec true
 check "status counts its answers" tapwall status --json
 equal "… none is overdue" 0 "$(jq .questions_overdue "$lab/check.out")"
@@ -137,7 +138,7 @@ decide_by_tls() { # CERTIFICATE OPTION…
 	decider=$!
 	children="$children $decider"
 }
-exits() { # PID CODE TEXT [FILE]: a decider, whose errors are in FILE, ends
+exits() { # PID CODE TEXT [FILE]: true if the decider exits with CODE, and FILE has TEXT
 	wait "$1"
 	got=$?
 	cat "$lab/${4:-decide.err}"
@@ -153,13 +154,13 @@ decide_by_tls "$lab/host-a.pem" --exec true
 check "an agent's certificate decides nothing" exits "$decider" 1 "is an agent's certificate, not a decider's"
 "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --issue brief --role decider --lifetime 10s >"$lab/brief.pem" || bail "another one is issued"
 decide_by_tls "$lab/brief.pem" --exec true
-check "one that is valid for ten seconds subscribes" within 20 deciders 1
+check "a decider with a certificate for ten seconds subscribes" within 20 deciders 1
 brief=$decider
 mv "$lab/decide.err" "$lab/brief.err"
 decide_by_tls "$lab/dave.pem" --exec true
-check "another one does, too" within 20 deciders 2
+check "another decider subscribes, too" within 20 deciders 2
 "$TW_BUILD/tapwall-slowd" --state-dir "$slow" --revoke dave || bail "a name is revoked"
-check "revoked, its connection ends" exits "$decider" 4 'closed\|cut'
+check "its connection ends when its certificate is revoked" exits "$decider" 4 'closed\|cut'
 check "... for that reason" within 20 grep -q 'decider dave: gone: its certificate was revoked' "$lab/slowd.log"
 decide_by_tls "$lab/dave.pem" --exec true
 check "and it is refused" exits "$decider" 1 'Certificate was revoked'

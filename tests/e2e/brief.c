@@ -216,7 +216,7 @@ int main(int argc, char **argv)
 		now = now_ms(); /* once: a second reading may be past due, and a negative timeout waits for ever */
 		if (now < due_ms)
 			poll(NULL, 0, (int)(due_ms - now));
-		/* After a wait for a CPU, the rate stays what it was: a port's ended records yield after a second. */
+		/* A delay is not made up for by a higher rate: a port's ended records yield only after a second. */
 		else if (now > due_ms + LATE_MS)
 			pace_ms += now - due_ms;
 		for (size_t i = 0; i < N_STEPS; i++) {

@@ -107,8 +107,8 @@ check "text ends well too" stop "$text"
 check "the last one" stop "$refused"
 check "and nobody captures" within 20 nothing_captured
 
-# A frame count, truncated frames, JSON, a pipe. Permanent neighbour entries, so that no ARP request, which a stack sends
-# at a time of its own, is among the counted frames.
+# A frame count, truncated frames, JSON, a pipe. Permanent neighbour entries keep ARP requests, which a stack may send at
+# any time, out of the counted frames.
 ip -n "$ns-g1" neigh replace 10.0.0.12 lladdr 52:54:00:00:00:02 dev eth0
 ip -n "$ns-g2" neigh replace 10.0.0.11 lladdr 52:54:00:00:00:01 dev eth0
 tapwall capture w1 --count 2 --json >"$lab/json" 2>/dev/null &

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# clickhouse.sh: a history in ClickHouse gives the same answers as one in a file, has each connection once, and its
-# absence stops nothing else. Needs Debian's clickhouse-server and clickhouse-client: make deps-clickhouse.
+# clickhouse.sh: a history in ClickHouse gives the same answers as one in a file, and has each connection once. If the
+# server is away, nothing else stops. Needs Debian's clickhouse-server and clickhouse-client: make deps-clickhouse.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -116,7 +116,7 @@ start_server
 check "the server starts: the connection is recorded" within 40 has 1 '.event == "close"'
 equal "with its fields" '["allow","echo","tcp","10.0.0.11","w1","10.0.0.12",7004,"w2","host-a"]' \
 	"$(history --json | jq -c 'select(.event) | [.verdict, .rule, .proto, .from.address, .from.workload, .to.address, .to.port, .to.workload, .agent]')"
-equal "its own client reads the row" "close	allow	echo	10.0.0.11	w1	10.0.0.12	7004	w2	host-a" \
+equal "the server's own client reads the row" "close	allow	echo	10.0.0.11	w1	10.0.0.12	7004	w2	host-a" \
 	"$(client 'SELECT event, verdict, rule, from_ip, from_workload, to_ip, to_port, to_workload, agent FROM history')"
 equal "the tables have their version" 3 "$(client 'SELECT max(number) FROM history_migrations')"
 
@@ -152,7 +152,7 @@ check "the agent is connected" sh -c "'$TW_BUILD/tapwall' agents --slow '$slow/s
 start_server
 check "the server comes back: the connection is recorded" within 40 has 3 '.event == "close"'
 equal "none is recorded twice" "" "$(twice)"
-equal "also not for the client" "3" \
+equal "nor for the server's own client" "3" \
 	"$(client "SELECT count() FROM history WHERE event = 'close' AND batch NOT IN (SELECT batch FROM history_voids)")"
 
 kill -TERM "$slowd"

@@ -68,7 +68,7 @@ check "an invalid policy" fails 1 'bad.yaml' sh -c \
 check "leaves nothing to confirm" status_has '.confirmation.previous == null'
 
 check "another apply confirms" tapwall apply --confirm 10m "$lab/new.yaml"
-check "a policy for good" apply "$lab/newer.yaml"
+check "a policy is applied for good" apply "$lab/newer.yaml"
 check "need not be confirmed" status_has '.confirmation == null'
 
 check "the agent is killed" apply "$lab/old.yaml"
@@ -88,9 +88,9 @@ check "a policy waits" tapwall apply --confirm 10m "$lab/new.yaml"
 stop_agent KILL
 rm "$lab/state/confirm.json"
 start_agent
-check "what to return to was deleted: status says so" status_has '.degraded[0] | contains("confirm.json")'
-check "a policy for good" apply "$lab/old.yaml"
-check "ends that" status_has '.degraded == []'
+check "confirm.json was deleted: status says so" status_has '.degraded[0] | contains("confirm.json")'
+check "a policy is applied for good" apply "$lab/old.yaml"
+check "then the host is no longer degraded" status_has '.degraded == []'
 release_state() { # as a reboot does: what the kernel had is gone, the state directory is not
 	stop_agent TERM
 	cp -a "$lab/state" "$lab/kept"
@@ -105,13 +105,13 @@ start_with_file() {
 }
 for file in policy.yaml rules.json; do
 	start_with_file $file
-	check "after a reboot without $file, another one's policy is in force: status says so" \
+	check "after a reboot without $file, another policy is in force: status says so" \
 		status_has ".degraded[0] | contains(\"$file\")"
-	check "a policy for good" apply "$lab/old.yaml"
-	check "ends that" status_has '.degraded == []'
+	check "a policy is applied for good" apply "$lab/old.yaml"
+	check "then the host is no longer degraded" status_has '.degraded == []'
 done
 release_state
 rm "$lab/state/policy.yaml"
 start_agent
-check "without any policy, too" status_has '.degraded[0] | contains("policy.yaml")'
+check "without any policy, status says so, too" status_has '.degraded[0] | contains("policy.yaml")'
 finish

@@ -80,7 +80,7 @@ ip -n "$ns-host" link add up0 type veth peer name up1
 ip -n "$ns-host" link set up0 master br0 up
 ip -n "$ns-host" link set up1 up
 # Until a port forwards, the bridge takes only static and local entries for it.
-check "the bridge is told that it has moved" within 20 \
+check "the bridge has its MAC at another port" within 20 \
 	bridge -n "$ns-host" fdb replace 52:54:00:00:00:02 dev up0 master dynamic
 check "a MAC that is seen elsewhere is believed" within 20 grep -q "tap2: its MAC is seen" "$lab/agent.log"
 ip -n "$ns-host" link del up0

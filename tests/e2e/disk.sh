@@ -15,7 +15,7 @@ mount --move "$lab/small" "$lab/state" || bail "it is moved to the state directo
 start_agent --policy "$lab/policy.yaml"
 dd if=/dev/zero of="$lab/state/junk" bs=512 2>/dev/null
 replug 4
-check "the log tells that ports.json cannot be written" within 20 \
+check "the log says that ports.json cannot be written" within 20 \
 	grep -q 'cannot write ports.json' "$lab/agent.log"
 equal "a port that comes while the disk is full is judged" "$right" "$(judged)"
 stop_agent KILL

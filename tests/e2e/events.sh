@@ -48,7 +48,7 @@ rm "$pin"
 bpftool map create "$pin" type ringbuf key 0 value 0 entries $((1 << 20)) name tw_events
 start_agent --policy "$lab/policy.yaml"
 equal "a buffer of another size is replaced" $((16 << 20)) "$(bytes)"
-# From a source port that none of the connections before has had: the table still has those.
+# Source ports that no connection before has used, because the table still has those connections.
 SHOTS_FROM=20000 in_guest 1 "$TW_BUILD/tests/e2e/shots" 10.0.0.12 1 7001
 check "and events come through the new one" within 20 told 1
 finish

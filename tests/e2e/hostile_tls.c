@@ -181,7 +181,7 @@ static void send_as(
 	send_request(request);
 }
 
-/* Sends answers to no question: more than are allowed at once, then one. */
+/* Sends answers without a question: more than are allowed at once, then one. */
 static void answer_none(Tapwall__V1__Request *request)
 {
 	static Tapwall__V1__Answer answers[ANSWERS_MAX + 1];

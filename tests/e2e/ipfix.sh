@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # ipfix.sh: a slow path sends ended connections and denials to an IPFIX collector, by UDP and by TCP. A strict
-# collector of the tests reads them, and nfcapd and nfacctd if they are installed, or in $NFCAPD, $NFDUMP and $NFACCTD. A
-# collector that is away loses records of UDP, which are counted, and is sent the templates again when it
-# returns; it loses none of TCP.
+# collector of the tests reads them, and nfcapd and nfacctd if they are installed, or in $NFCAPD, $NFDUMP and $NFACCTD. If a
+# collector is away, records sent by UDP are lost and counted, and the templates are sent again when it returns. By
+# TCP, no record is lost.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -86,7 +86,7 @@ check "a denied one over IPv6 is exported" within 60 collected '259 27=fd00::11 
 equal "a connection" connected "$(attempt 1 tcp 10.0.0.12 7003)"
 check "both its directions are exported when it has ended" within 90 collected \
 	'256 8=10.0.0.11 12=10.0.0.12 .* 11=7003 4=6 32=0 233=2 89=64 2=[1-9][0-9]* 1=[1-9][0-9]* -2=[1-9][0-9]* -1=[1-9][0-9]* 136=3 239=1 335=echo 335=echo 82=tap1 82=tap2 350=w1 350=w2$'
-check "the agent has a domain of its name" within 60 collected '270 149=[1-9][0-9]* 300=host-a$'
+check "the agent's observation domain has its name" within 60 collected '270 149=[1-9][0-9]* 300=host-a$'
 check "what was sent is counted" test "$(counted records_total)" -gt 2
 equal "nothing was lost" 0 "$(counted lost_total)"
 equal "nothing violates the standard" '' "$(grep '^bad' "$lab/collected")"
@@ -96,11 +96,11 @@ check "without a collector, records are lost and counted" within 90 deny_until h
 check "and the log says so" within 60 grep -q 'IPFIX collector 127.0.0.1:4739: Connection refused; records are lost' "$lab/slowd.log"
 collect udp
 check "the collector that returns can read the next ones" within 90 deny_until collected '258 .* 11=7004 4=17 32=0 233=3 '
-equal "nothing of it violates the standard" '' "$(grep '^bad' "$lab/collected")"
+equal "none of it violates the standard" '' "$(grep '^bad' "$lab/collected")"
 end "$collector"
 
-# Starts a third-party collector, after datagrams were refused at its port: that slowd sends the templates again, and
-# does not wait until they are due.
+# Starts a third-party collector after datagrams were refused at its port. So tapwall-slowd sends the templates again at
+# once, and does not wait until they are due.
 start_collector() { # COMMAND…
 	before=$(counted lost_total)
 	within 60 deny_until lost_more || bail "datagrams are refused while there is no collector"
@@ -168,7 +168,7 @@ if [ -n "$nfacctd" ]; then
 		print_refresh_time: 1
 	END
 	start_collector "$nfacctd" -f "$lab/nfacctd.conf"
-	# What arrives before its plugin has started is lost in nfacctd, so there is more until it has some.
+	# nfacctd loses what arrives before its plugin has started, so more is sent until it has some.
 	check "nfacctd has a denial, with its event and rule" within 60 deny_until accounted \
 		'.port_dst == 7004 and .ip_src == "10.0.0.11" and .firewall_event == "3" and .selector == "a-rule-that-rejects" and .packets == 1'
 	check "and a connection" within 60 connect_until accounted \
@@ -187,11 +187,11 @@ waits() {
 }
 check "TCP: without a collector, records wait" within 60 deny_until waits
 collect tcp
-check "the collector that comes gets them" within 60 collected '258 .* 11=7004 4=17 32=0 233=3 '
+check "a collector that starts gets them" within 60 collected '258 .* 11=7004 4=17 32=0 233=3 '
 end "$collector"
 collect tcp
 check "a connection that was broken is made again" within 60 deny_until collected '258 .* 11=7004 4=17 32=0 233=3 '
 check "with templates" within 60 collected '270 149=[1-9][0-9]* 300=host-a$'
-equal "nothing of it violates the standard" '' "$(grep '^bad' "$lab/collected")"
+equal "none of it violates the standard" '' "$(grep '^bad' "$lab/collected")"
 equal "nothing was lost" 0 "$(counted lost_total)"
 finish

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# observe.sh: `mode: observe` stops nothing that worked before, and tells what would be denied. Enforced from then on,
-# connections that policy does not allow are cut, and the others go on. Both with cut-through and through the bridge.
+# observe.sh: `mode: observe` stops nothing that worked before, and reports what would be denied. When the workloads are
+# enforced later, connections that policy does not allow are cut, and the others go on. Observing is tested with
+# cut-through and through the bridge.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -13,11 +14,11 @@ prints() { # TEXT COMMAND…
 	cat "$lab/prints.out"
 	grep -q "$text" "$lab/prints.out"
 }
-logged() { # VERDICT PORT: number of notable entries; a connection met midway may be taken for one from its server
+logged() { # VERDICT PORT: number of notable entries; a connection met midway may seem to come from its server
 	tapwall log --json | jq -s --arg verdict "$1" --argjson port "$2" \
 		'map(select(.verdict == $verdict and (.to.port == $port or .from.port == $port))) | length'
 }
-denials() { # entries about denied frames; other ports drop what the bridge floods without one
+denials() { # number of entries about denied frames; flooded frames that are not for a port have no entry
 	tapwall log --all --json | jq -s 'map(select(.event == "deny")) | length'
 }
 is_logged() { # VERDICT PORT
@@ -34,7 +35,7 @@ go_on() { # FILE…: each stream gets more answers
 		within 20 grows "$file" echoed "$(($(count_of "$file" echoed) + 5))" || return
 	done
 }
-go_past() { # past the bridge
+go_past() { # true if streams go on, and no frame passes the bridge
 	got=$(bridged)
 	go_on wanted tcp && [ "$(bridged)" = "$got" ]
 }
@@ -68,14 +69,14 @@ begin g1 wanted stream "$lab/wanted" tcp 10.0.0.12 7000 20
 begin g1 tcp stream "$lab/tcp" tcp 10.0.0.12 7001 20
 begin g1 udp stream "$lab/udp" udp 10.0.0.12 7002 20
 begin g3 slow stream "$lab/slow" tcp 10.0.0.12 7001 3000
-check "four connections live before the firewall does" go_on wanted tcp udp
+check "four connections are open before the agent starts" go_on wanted tcp udp
 check "one of them is quiet" within 20 grows slow echoed 0
 before=$(count_of slow echoed)
 
 watch_bridge
-# That table does nothing but count, so cut-through may go past it.
+# The bridge's table only counts frames, so cut-through may bypass it.
 start_agent --policy "$lab/observe.yaml" --forwarding "cut-through!" --uplinks no-uplink
-check "switched on, they go on" go_on wanted tcp udp
+check "they go on when the agent starts" go_on wanted tcp udp
 equal "a new connection that a rule rejects opens" connected "$(attempt 3 tcp 10.0.0.12 7003)"
 check "the quiet connection goes on, too" within 20 grows slow echoed "$before"
 equal "nothing was denied" 0 "$(denials)"
@@ -100,13 +101,13 @@ check "explain says would-deny" prints 'would-deny .* observed, the default' \
 check "observed connections are cut through, past the bridge" within 20 go_past
 stop_agent
 start_agent --policy "$lab/observe.yaml" --forwarding vswitch
-check "through the bridge they go on" go_on wanted tcp udp
+check "they go on through the bridge" go_on wanted tcp udp
 equal "and nothing is denied there" 0 "$(denials)"
 
 check "apply says what enforcing does" prints '! mode: observe -> enforce' tapwall apply "$lab/enforce.yaml" --dry-run
 check "it is enforced" apply "$lab/enforce.yaml"
 check "what is wanted goes on" go_on wanted
-check "what is not is cut" is_cut tcp
+check "a connection that is not allowed is cut" is_cut tcp
 check "datagrams, too" is_cut udp
 check "the log says deny now" within 20 is_logged deny 7001
 check "a port is protected" port_is tap1 protected
@@ -115,9 +116,9 @@ check "status no longer says that it is observed" sh -c \
 equal "a new connection is refused" refused "$(attempt 3 tcp 10.0.0.12 7003)"
 
 check "apply says what observing does" prints '! mode: enforce -> observe' tapwall apply "$lab/observe.yaml"
-check "observed again, all go on" go_on wanted tcp udp
+check "all go on when they are observed again" go_on wanted tcp udp
 sed 's/w1: {/w1: {mode: enforce, /' "$lab/observe.yaml" >"$lab/one.yaml"
 check "one workload is enforced" apply "$lab/one.yaml"
 check "what it may not send is cut" is_cut tcp
-check "what another one sends is not" becomes connected 3 tcp 10.0.0.12 7003
+check "what another workload sends is not cut" becomes connected 3 tcp 10.0.0.12 7003
 finish

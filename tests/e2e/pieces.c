@@ -15,7 +15,7 @@
  * twice), overlap (reverse, and one fragment overlaps another), first-last (the first fragment
  * after all others).
  *
- * PIECES_RUN=NUMBER: the run's identifiers of fragments, which no run with another number below 1,024 uses.
+ * PIECES_RUN=NUMBER: selects the run's identifiers of fragments. Runs with other numbers below 1,024 use others.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -318,8 +318,8 @@ static void open_sender(struct sender *s, char **args)
 		.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(args[0])};
 	if (s->fd < 0 || !s->to.sll_ifindex)
 		die(args[0]);
-	/* The receiver may still hold fragments of earlier runs, under their identifiers. IPv4 has 1,024 times 64 of
-	 * them, so process ids would not do. */
+	/* The receiver may still hold fragments of earlier runs, under their identifiers. IPv4 has only
+	 * 1,024 times 64 of them, so those of two process ids could be the same. */
 	s->id = run ? (uint32_t)atoi(run) * IDS_PER_RUN : 0;
 }
 

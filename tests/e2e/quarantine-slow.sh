@@ -107,7 +107,7 @@ check "viewers shut nothing" says 3 "viewers' socket" "$TW_BUILD/tapwall" quaran
 check "nor do deciders" says 3 "deciders' socket" "$TW_BUILD/tapwall" quarantine w1 --everywhere --reason x \
 	--slow "$slow/decide.sock"
 check "viewers see the list" says 0 'no workload' "$TW_BUILD/tapwall" quarantine --everywhere --slow "$slow/view.sock"
-check "one agent alone is not asked" says 1 'at all agents' \
+check "a call for one agent alone is refused" says 1 'at all agents' \
 	env TAPWALL_SLOW="$slow/slowd.sock" "$TW_BUILD/tapwall" quarantine w1 --reason x --socket agent:host-a
 check "a reason must be given" says 2 'reason is missing' everywhere w1
 
@@ -148,8 +148,8 @@ check "the slow path says where it was lifted" within 60 row '.workload == "w2" 
 check "and does not begin it again" port_is tap2 protected
 check "a host's own quarantine of the same workload" tapwall quarantine w3 --reason 'seen here'
 check "outlives the slow path's" says 0 'host-a: accepted' everywhere w3 --lift
-check "which has left the host's list" says 0 '^w3  *root  *[0-9].*seen here' tapwall quarantine
-check "whose port stays shut" port_is tap3 quarantined
+check "and the host's list has it, with its own reason" says 0 '^w3  *root  *[0-9].*seen here' tapwall quarantine
+check "so the port stays shut" port_is tap3 quarantined
 check "a new call begins it at the host where it was lifted" says 0 'host-a: accepted, 1 port' everywhere w2 --reason again
 check "so its port is shut" port_is tap2 quarantined
 
@@ -160,7 +160,7 @@ check "the slow path's list is lost: it says who has what" within 60 row '.workl
 check "and lifts nothing" port_is tap2 quarantined
 check "until an operator does" says 0 'host-a: accepted' everywhere w2 --lift
 check "then it talks" within 20 port_is tap2 protected
-check "its time is over at all agents" everywhere w1 --reason 'a moment' --for 2s
+check "a quarantine for two seconds begins at all agents" everywhere w1 --reason 'a moment' --for 2s
 check "after that time, the port is open" within 20 port_is tap1 protected
 check "and the list says that it has ended" within 20 row '.workload == "w1" and .ended > 0 and .ended_by == null'
 check "no agent has it" within 20 lacks_b w1

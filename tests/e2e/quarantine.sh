@@ -95,7 +95,7 @@ start_agent --policy "$lab/policy.yaml" --viewer-socket "$lab/view.sock"
 check "the list was damaged: status says so" prints 'quarantine.json .* is damaged: ports that are in quarantine stay so' \
 	tapwall status
 check "the port stays shut" port_is tap1 quarantined
-check "and the list tells of it" prints '^tap1 .*unknown .*the list of quarantines was lost' tapwall quarantine
+check "and the list shows it" prints '^tap1 .*unknown .*the list of quarantines was lost' tapwall quarantine
 check "it is repeated" tapwall quarantine w1 --reason 'a test'
 check "then the host is no longer degraded" sh -c \
 	"'$TW_BUILD/tapwall' status --socket '$socket' --json | jq -es 'any(.[]; .degraded == [])'"
@@ -106,7 +106,7 @@ start_agent --policy "$lab/policy.yaml" --viewer-socket "$lab/view.sock"
 check "the list was deleted: status says so" prints 'quarantine.json .* is missing' tapwall status
 check "the port stays shut" port_is tap1 quarantined
 check "it is lifted by the name of the port" tapwall quarantine tap1 --lift
-check "and protected again" within 20 port_is tap1 protected
+check "and the port is protected again" within 20 port_is tap1 protected
 check "it is in quarantine again" tapwall quarantine w1 --reason 'a test'
 rm "$lab/state/quarantine.json"
 check "the list was deleted while the agent runs: it is written again" within 20 test -s "$lab/state/quarantine.json"

@@ -158,5 +158,5 @@ for how in damaged missing; do
 	equal "$how: nothing is believed" "" "$(lease_of tap1)"
 	equal "$how: … and nothing passes" timeout "$(attempt 1 tcp 10.0.0.12 7000)"
 done
-check "the log tells of it" within 20 grep -q 'leases.json is damaged' "$lab/agent.log"
+check "the log says that the file is damaged" within 20 grep -q 'leases.json is damaged' "$lab/agent.log"
 finish

@@ -48,7 +48,8 @@ reported() { # KIND FROM-INTERFACE TO-INTERFACE PORT STATE
 
 : >"$lab/rows"
 start
-# Neither may the datagrams wait for an ARP answer, in a queue that does not hold them all, nor for the bridge's port.
+# True if guest 1 has guest 2's MAC, and the bridge's ports forward. Datagrams that wait for an ARP answer may overflow
+# their queue.
 forwards() {
 	ip -n "$ns-g1" neigh replace 10.0.0.12 dev eth0 nud none use
 	ip -n "$ns-g1" neigh show 10.0.0.12 | grep -q 52:54:00:00:00:02

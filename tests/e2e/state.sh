@@ -72,7 +72,7 @@ sed -i 's/"echo"/"other"/; s/\(\[[1-9]\),/\11,/; s/"id":1,/"id":9,/' "$lab/state
 start_agent
 equal "other files changed: the policy is in force all the same" "$swapped" "$(judged)"
 for file in rules.json images.json ports.json; do
-	check "… and the log tells of $file" within 20 grep -q "$file is damaged" "$lab/agent.log"
+	check "… and the log names $file" within 20 grep -q "$file is damaged" "$lab/agent.log"
 done
 equal "… and rules have their names" 'default echo' \
 	"$(tapwall rules --json | jq -r .name | sort | tr '\n' ' ' | sed 's/ $//')"
@@ -110,7 +110,7 @@ rm "$lab/state"/*.json
 : >"$lab/agent.log"
 start_agent
 for file in rules.json ports.json images.json; do
-	check "$file, missing at a start, is told of" within 20 grep -q "$file is missing" "$lab/agent.log"
+	check "$file is missing at a start: the log says so" within 20 grep -q "$file is missing" "$lab/agent.log"
 	check "… and is there again" within 20 test -s "$lab/state/$file"
 done
 equal "… and all ports are judged" "$right" "$(judged)"

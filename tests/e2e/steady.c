@@ -4,8 +4,8 @@
  * ports of its own.
  *
  * Prints sent=, seconds=, rate= (connections a second), late_ms= (the longest time that a datagram was late), and
- * cpu= (seconds of CPU time, which includes the whole path of each datagram). Arriving datagrams are not read: tap2
- * drops those that its queue has no room for, after the firewall.
+ * cpu= (seconds of CPU time, which includes the whole path of each datagram). Arriving datagrams are not read: after
+ * the firewall, tap2 drops those that its queue has no room for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static int open_tap(const char *name)
 	return fd;
 }
 
-/* Waits until the bridge forwards to a tap, whose carrier came with this process. */
+/* Waits until the bridge forwards to a tap, which had no carrier before it was opened. */
 static void await_forwarding(const char *tap)
 {
 	char path[64];

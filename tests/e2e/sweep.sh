@@ -51,7 +51,7 @@ check "the rule counts them" test "$opened" -gt 2000
 check "expired ones are no flows" within 60 sh -c \
 	"[ \"\$('$TW_BUILD/tapwall' flows --json --socket '$socket' | wc -l)\" = 0 ]"
 check "and no records either, before long" within 60 swept
-check "their end is told, with what they carried" within 20 sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
+check "the log has their ends, with what they carried" within 20 sh -c "'$TW_BUILD/tapwall' log --json --socket '$socket' |
 	jq -es '[.[] | select(.event == \"close\" and .rule == \"first\" and .packets.out > 0 and .from.workload == \"w1\")] | length > 100'"
 
 # A rule that is deleted and added again while connections refer to it is the same rule.

@@ -88,7 +88,7 @@ start_agent --policy "$lab/policy.yaml" --slow-path 127.0.0.1:7433 --slow-path-c
 	--slow-path-key "$lab/certs/agent.pem" --slow-path-ca "$slow/ca.pem"
 check "tapwall-slowd's own log arrives, with a client's certificate" within 90 received \
 	'^<134>1 [0-9T:.-]*Z [^ ]+ tapwall-slowd [0-9]+ log \[meta sequenceId="[0-9]+"\] agent host-a: connected from 127'
-check "what was logged before the server came too" within 60 received '\] syslog server 127.0.0.1:6514: cannot connect: its certificate is refused'
+check "and so does what was logged before the server started" within 60 received '\] syslog server 127.0.0.1:6514: cannot connect: its certificate is refused'
 check "the ports are protected" within 60 port_is tap2 protected
 check "the agent's events are followed" within 60 figure tapwall_slowd_agent_followed '{agent="host-a"}' 1
 begin g2 echo echo tcp 7003
@@ -99,7 +99,7 @@ check "it arrives with its facts" within 60 received \
 check "the connection arrives when it has ended" within 90 received \
 	'^<134>1 .* close \[meta [^]]*\]\[tapwall@32473 agent="host-a" verdict="allow" .* rule="echo" proto="tcp" .* srcTap="tap1" dstTap="tap2" packetsOut="[1-9][0-9]*" packetsIn="[1-9][0-9]*" .*\] close tcp 10.0.0.11 [0-9]+ to 10.0.0.12 7003$'
 equal "nothing violates the standard" '' "$(grep '^bad' "$lab/received")"
-check "the server has all" within 60 is_idle
+check "the server has everything" within 60 is_idle
 
 sequences() {
 	sed -n 's/.*\[meta sequenceId="\([0-9]*\)"\].*/\1/p' "$lab/received" | sort -nu
@@ -109,7 +109,7 @@ end "$server"
 check "without a server, messages wait" within 60 deny_until waits
 serve server.pem ca.pem
 check "the server that returns gets them" within 90 received ' reject '
-check "the server has all" within 60 is_idle
+check "the server has everything" within 60 is_idle
 check "none is missing" sh -c "sed -n 's/.*sequenceId=\"\([0-9]*\)\".*/\1/p' '$lab/received' | sort -nu |
 	awk -v want=$((last + 1)) '\$1 > want { exit 1 } \$1 == want { want++; n++ } END { exit !n }'"
 equal "nothing violates the standard" '' "$(grep '^bad' "$lab/received")"

@@ -2,9 +2,9 @@
 /* syslog_server: a syslog server over TLS (RFC 5425) at 127.0.0.1, and its certificates.
  *
  *	syslog_server make FOLDER              ca.pem; with keys: server.pem for 127.0.0.1, other.pem for another
- *	                                       name, client.pem; foreign.pem is for 127.0.0.1, and of no CA
- *	syslog_server serve PORT CERT [CA]     prints `ready`, and each message as a line; `bad: …` for octet counts that
- *	                                       are none. With a CA, clients must have a certificate of it. Accepts one
+ *	                                       name, client.pem; foreign.pem for 127.0.0.1, signed by no CA
+ *	syslog_server serve PORT CERT [CA]     prints `ready`, and each message as a line; `bad: …` for an invalid octet
+ *	                                       count. With a CA, clients must have a certificate of it. Accepts one
  *	                                       connection after another.
  */
 #include <arpa/inet.h>
@@ -62,7 +62,7 @@ static void save(const struct pair *pair, const char *folder, const char *name, 
 	require(!fclose(file), path);
 }
 
-/* Makes a certificate that `ca` signs, or its own key. */
+/* Makes a certificate that `ca` signs. NULL: its own key signs it. */
 static struct pair issue(
 	const struct pair *ca, const char *name, const char *address, const char *purpose)
 {

@@ -428,7 +428,7 @@ static struct tw_parcel *make_parcel(struct lab *lab, Tapwall__V1__EventBatch *b
 	return parcel;
 }
 
-/* The batches of all agents that wait have a bound: one more is refused, and fits when they are handled. */
+/* The waiting batches of all agents have a bound: one more is refused, and accepted once they are handled. */
 static void test_waiting(void **state)
 {
 	struct sender sender = {0};

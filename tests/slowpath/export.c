@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* export: what the exporters of tapwall-slowd make of random rows with hostile names, read by strict readers, and a
- * sender whose collector is away, stopped or restarted. */
+/* Unit tests of the exporters of tapwall-slowd: strict readers read the messages made from random rows with hostile
+ * names, and a sender's collector is away, stopped or restarted. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -254,7 +254,7 @@ static void test_ipfix(void **state)
 
 static size_t n_syslog, last_sequence;
 
-/* Reads a value in quotes at `at`, unescaped. Returns what is behind it. */
+/* Reads a value in quotes at `at`, unescaped. Returns the address behind it. */
 static const char *read_value(const char *at, const char *end, char ret[1024])
 {
 	size_t n = 0;
@@ -290,7 +290,7 @@ static bool is_name(const char *value)
 	return false;
 }
 
-/* Reads one element of structured data. Returns what is behind it. */
+/* Reads one element of structured data. Returns the address behind it. */
 static const char *read_element(const char *at, const char *end, const char *id)
 {
 	char name[64], value[1024];
@@ -441,8 +441,7 @@ static struct tw_sender *start_sender(const char *where)
 	return sender;
 }
 
-/* Reads numbers until `last`, each of which must follow the one before, or be a repetition. Returns how many were
- * missing. */
+/* Reads numbers until `last`, some of which may be repeated. Returns how many are missing between them. */
 static unsigned int read_until(int fd, uint32_t *next, uint32_t last)
 {
 	unsigned int n_missing = 0;
@@ -482,7 +481,7 @@ static void test_stopped(void **state)
 	unsigned int n = 0;
 
 	sender = start_sender(where);
-	/* More than the buffers of both sockets hold, so the number depends on them. */
+	/* The number of messages depends on the size of both sockets' buffers. */
 	do {
 		tw_sender_give(sender, message, sizeof(message), 1);
 		n++;
@@ -533,7 +532,7 @@ static void test_restarted(void **state)
 	close(fd);
 }
 
-/* What the collector's TCP did not acknowledge before its connection broke is sent again. */
+/* Messages that the collector's TCP did not acknowledge before the connection broke are sent again. */
 static void test_broken(void **state)
 {
 	struct {

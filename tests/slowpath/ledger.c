@@ -143,7 +143,7 @@ static void the_list_is_bounded(void **state)
 	char name[16];
 
 	set_up(&f);
-	/* Durability is not what this test is about. */
+	/* This test is not about durability. */
 	sqlite3_exec(tw_policies_db(f.policies), "PRAGMA synchronous = OFF", NULL, NULL, NULL);
 	for (unsigned int i = 0; i < TW_LEDGER_MAX; i++) {
 		snprintf(name, sizeof(name), "w%u", i);

@@ -159,7 +159,7 @@ $ fake_agent good tapwall rules --socket agent.sock
 #  RULE       ACTION    HITS    PACKETS    BYTES  LAST HIT  LINE  SAYS
 1  web-to-db  allow   12,345  9,876,543  6.5 GiB      0.2s    17  from: web, to: db, service: tcp/5432
 2  default    deny         0          0      0 B     never
-# Only some of them.
+# Options that select some of the connections.
 $ for f in "--proto tcp" "--proto 1" "--port 443" "--address 10.0.0.0/24" "-a 2001:db8:20::7" "--rule users-to-web" "--denied" "--proto tcp --rule web-to-db -n 1"; do fake_agent good tapwall flows --socket agent.sock --json $f | jq -c '[.proto, .from.port]'; echo "-- $f"; done
 ["tcp",40000]
 ["tcp",51515]

@@ -251,7 +251,7 @@ static void limits_from_near_to_far(void **state)
 }
 
 /* A workload's own mode takes precedence over the options'. Under options.mode, ports without a
- * workload are open, and no broadcast limit applies that the policy does not set. */
+ * workload are open, and a broadcast limit applies only if the policy sets one. */
 static void modes_from_near_to_far(void **state)
 {
 	struct tw_policy *policy = must_read(
