@@ -209,7 +209,7 @@ const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t
  * tw_group_info_done(), or -ENOMEM with *ret untouched. */
 int tw_policy_group(const struct tw_policy *policy, size_t index, struct tw_group_info *ret);
 void tw_group_info_done(struct tw_group_info *info);
-/* Returns what happens at a port without a workload: nothing is denied under `mode: observe`. */
+/* Returns the treatment of ports without a workload. If options.mode is observe, they are not filtered. */
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
 /* True if options.mode is observe. A workload may still be enforced. */
 bool tw_policy_observes(const struct tw_policy *policy);
@@ -363,8 +363,8 @@ const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
 #define TW_BROADCAST_RATE_DEFAULT 1000
 
 /* Fills the policy's part of a port: mac, guard flags, inline addresses and limits. If the policy
- * gives no broadcast limit, the default applies, unless the vNIC is observed; any other limit that is
- * not given is 0 (none). The caller adds id, network, pvid, image and adopt_until. If a prefix is not a host address or does
- * not fit inline, TW_PORT_F_MORE is set: the caller then writes every vnic->prefixes entry to
- * `addrs`. */
+ * gives no broadcast limit, the default applies, unless the vNIC is observed. Any other limit that is
+ * not given is 0 (none). The caller adds id, network, pvid, image and adopt_until. If a prefix is not a
+ * host address or does not fit inline, TW_PORT_F_MORE is set: the caller then writes every
+ * vnic->prefixes entry to `addrs`. */
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);

@@ -166,8 +166,8 @@ static uint32_t name_other_port(const struct tw_telemetry *telemetry, const stru
 	return tw_journal_name(telemetry->journal, port ? port->name : NULL);
 }
 
-/* Returns the decision to report: the one that would deny, at whichever end, else that of the event's
- * port. */
+/* Returns the decision to report: one of either end that would deny; if there is none, that of the
+ * event's port. */
 static uint32_t decision_of(const struct tw_event *event)
 {
 	const struct tw_outcome *outcome = &event->outcome;

@@ -89,7 +89,7 @@ static void find_mode_danger(const struct changes *changes, const char *workload
 {
 	bool was = is_observed(changes->old, workload), is = is_observed(changes->now, workload);
 
-	/* A change of the option is said once for all. */
+	/* A change of options.mode is reported once, not for each workload. */
 	if (was == is || (was == (changes->old && tw_policy_observes(changes->old)) &&
 				 is == tw_policy_observes(changes->now)))
 		return;

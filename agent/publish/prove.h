@@ -37,8 +37,8 @@ enum tw_port_state tw_prove_enforced(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* True if the port is filtered in observe mode: rules and default deny nothing. */
 bool tw_prove_observed(const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
-/* Returns the state of a port for users, as read from the kernel: protected, unclaimed, shut, or
- * unfiltered (without programs, and not kept shut by the latch). */
+/* Returns the state of a port for users, as read from the kernel: protected, observed, unclaimed,
+ * shut, quarantined, or unfiltered (without programs, and not kept shut by the latch). */
 const char *tw_prove_state(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* Returns the seconds since the port was last found to have its programs; negative: never. */

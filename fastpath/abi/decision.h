@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* decision.h: what a rule, or the default, decides about a connection, as images and gates hold it.
+/* decision.h: the decision of a rule, or of the default, about a connection, as in images and gates.
  *
  * Callers:    types.h includes it.
  */
@@ -26,8 +26,8 @@ enum tw_verdict {
 #define TW_DECISION_LOG		  (1u << 28)
 /* Set if the decision comes from an answer that outlives the policy epoch (path/ask.h). */
 #define TW_DECISION_ANSWERED (1u << 27)
-/* Set if the verdict is allow only because the port is observed: enforced, the rule would not let
- * the connection pass. */
+/* Set if the verdict is allow only because the port is observed. At an enforced port, the rule would
+ * not let the connection pass. */
 #define TW_DECISION_OBSERVED  (1u << 26)
 #define TW_DECISION_RULE_MASK ((1u << 26) - 1)
 
@@ -60,8 +60,8 @@ static inline enum tw_verdict tw_decision_report(__u32 decision)
 	return decision & TW_DECISION_OBSERVED ? TW_V_WOULD_DENY : tw_decision_verdict(decision);
 }
 
-/* Returns TW_SPARED_POLICY if a gate is open only because its port is observed, and was not so before,
- * when its decision was `was`; else 0. Without a branch. */
+/* Returns TW_SPARED_POLICY if a gate's decision has TW_DECISION_OBSERVED, but its previous decision,
+ * `was`, had not; else 0. Has no branch. */
 static inline __u8 tw_decision_spares(__u32 decision, __u32 was)
 {
 	return (__u8)((decision & ~was) / TW_DECISION_OBSERVED % 2 * TW_SPARED_POLICY);

@@ -617,7 +617,7 @@ struct tw_outcome {
 	__u8 spared; /* enum tw_reason that an enforced port would give; the frame passes */
 };
 
-/* True for a verdict with which a frame passes. */
+/* True if a frame with this verdict passes. */
 static inline int tw_verdict_passes(enum tw_verdict verdict)
 {
 	return verdict == TW_V_ALLOW || verdict == TW_V_WOULD_DENY;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* observe.h: what an observed port (`mode: observe`) lets pass, though an enforced one would not.
+/* observe.h: lets frames pass at an observed port (`mode: observe`) that an enforced one would deny.
  *
  * Why:        an operator switches tapwall on beside running guests. Nothing that worked may stop
  *             before the operator has read what policy would deny.
@@ -9,7 +9,7 @@
  * Invariants: 1. An observed port decides only for itself. An enforced port at the other end judges
  *                by its own rules: a spared frame has no token, or the token of a connection without
  *                a record.
- *             2. A frame is spared only if none but the ends of its connection can tell. Identities,
+ *             2. A frame is spared only if that affects none but the ends of its connection. Identities,
  *                malformed packets, rates and fragments are judged as at an enforced port.
  *             3. What passes only because of the mode has `spared` set, and is reported.
  * Bounds:     two lookups, for a frame that an enforced port would refuse; no loops.
@@ -20,15 +20,16 @@
 #include "fastpath/path/claim.h"
 #include "fastpath/path/conntrack/track.h"
 
-/* True for a frame to a group that bridges do not forward: it is for the bridge itself (IEEE 802.1Q
- * §8.6.3). */
+/* True if the MAC is a group that bridges do not forward: its frames are for the bridge itself (IEEE
+ * 802.1Q §8.6.3). */
 tw_inline int tw_observe_for_bridge(const __u8 mac[6])
 {
 	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !(mac[3] | mac[4]) &&
 	       mac[5] < 16;
 }
 
-/* True for a frame of another protocol, such as PPPoE, with the port's own MAC. */
+/* True if the frame is neither IP nor ARP, such as PPPoE, and is from the port's own MAC, or to it or to
+ * a group. */
 tw_inline int tw_observe_other_protocol(
 	const struct tw_port *port, enum tw_dir dir, const struct tw_packet *p)
 {
@@ -43,7 +44,7 @@ tw_inline int tw_observe_other_protocol(
 	return any || p->dst_mac[0] & 1 || tw_mac_equal(p->dst_mac, port->mac);
 }
 
-/* True for the reasons of tracking that an observed port spares. */
+/* True if an observed port spares frames that tracking refuses for this reason. */
 tw_inline int tw_observe_tracking(enum tw_reason reason)
 {
 	const __u64 spared = 1ull << TW_R_NO_CONNECTION | 1ull << TW_R_TCP_MIDSTREAM |
@@ -55,8 +56,9 @@ tw_inline int tw_observe_tracking(enum tw_reason reason)
 	return reason < 64 && spared >> reason & 1;
 }
 
-/* Turns the connection of a segment that does not fit it into one that was adopted mid-stream, as
- * its path may have a gap. So it is spared once, and goes on when the port is enforced. */
+/* Called for a segment that does not fit its connection, as this host may not see all of its segments.
+ * Turns the connection into one that was adopted mid-stream. So only one segment must be spared, and
+ * the connection goes on when the port is enforced. */
 tw_inline void tw_observe_adopt(const struct tw_frame *f, struct tw_scratch *scratch)
 {
 	const struct tw_packet *p = &scratch->packet;

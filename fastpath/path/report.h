@@ -249,9 +249,8 @@ tw_inline void tw_report(const struct tw_frame *f, struct tw_ctx *s, const struc
 		tw_call_capture(f, f->ifindex, s->port ? s->port->id : 0);
 }
 
-/* Returns the reason at the far end of a cut-through: that of the near end, unless one of both gates
- * is newly open only because its port is observed. Without a branch, so that the verifier walks the
- * code after it once. */
+/* Returns the reason at the far end of a cut-through: that of the near end, unless this frame was spared
+ * at either end. Has no branch, so that the verifier walks the code after it once. */
 tw_inline __u8 tw_far_reason(const struct tw_flow *flow, const struct tw_outcome *o)
 {
 	__u32 near = o->spared, far = flow->far_spared, reason = o->reason;

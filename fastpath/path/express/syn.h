@@ -122,7 +122,7 @@ tw_inline int tw_syn_silent(
 	return limiter->event_tokens < TW_TOKEN;
 }
 
-/* Returns the reason for a packet that opens with a gate's decision, or that it denies. */
+/* Returns the reason for a packet that a gate's decision denies, or lets open a connection. */
 tw_inline enum tw_reason tw_syn_reason(__u32 decision)
 {
 	return decision & TW_DECISION_OBSERVED ? TW_R_OBSERVED : TW_R_POLICY;
