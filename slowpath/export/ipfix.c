@@ -23,7 +23,7 @@
 #define ENTERPRISE	 0x8000u
 #define EVENT_DELETED	 2
 #define EVENT_DENIED	 3
-#define EVENT_ALERT	 4 /* passed, as its workload is observed */
+#define EVENT_ALERT	 4 /* the frame passed only because its workload is observed */
 #define ETHERNET_BYTES	 14
 #define NS_PER_MS	 1000000u
 #define WORKLOADS_MAX	 2   /* names of variable length in a record */

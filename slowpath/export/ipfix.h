@@ -5,8 +5,8 @@
  *             each when it is sent: export time, sequence number, domain. It also says when templates must precede it:
  *             first, on a new connection, and with UDP every TW_IPFIX_TEMPLATE_NS (RFC 7011 §8.1, §8.4).
  * Records:    docs/export.md lists them. Both directions of a connection are in one (RFC 5103). firewallEvent is 2 at
- *             the end of a connection and 3 for a denied or rejected frame, which is one packet. Names
- *             longer than their fields are cut.
+ *             the end of a connection, 3 for a denied or rejected frame, and 4 for a frame that passed only
+ *             because its workload is observed. A frame is one packet. Names longer than their fields are cut.
  * Domains:    each agent is an observation domain, and a record by the options template gives its name. The domain's
  *             number is a hash of that name, or the next one that is free.
  * Invariants: 1. Only information elements of IANA's registry are used, and their reverse (RFC 5103 §6.1).

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* syslog.h: makes syslog messages of denials, of connections, and of tapwall-slowd's own log.
  *
- * Format:     RFC 5424, with octet counts (RFC 5425 §4.3). Facility local0. MSGID is `deny`, `reject`, `close` or
- *             `log`. Facts of an event are parameters of the structured data TW_SYSLOG_ID; the text adds no
- *             further facts. docs/export.md lists them.
+ * Format:     RFC 5424, with octet counts (RFC 5425 §4.3). Facility local0. MSGID is `deny`, `reject`,
+ *             `would-deny`, `close` or `log`. Facts of an event are parameters of the structured data
+ *             TW_SYSLOG_ID; the text adds no further facts. docs/export.md lists them.
  * Invariants: 1. No byte that an agent, a policy or a guest chose ends a parameter, an element or a message: values
  *                are cleaned (base/clean.h), cut, and escaped (RFC 5424 §6.3.3; tests/slowpath/export.c).
  *             2. `sequenceId` of the element `meta` counts all messages, also those that are lost before they are

@@ -15,7 +15,8 @@
 
 /* Returns the length to which a text is cut: at most `max` bytes, without splitting a UTF-8 character. */
 size_t tw_terms_cut(const char *text, size_t max);
-/* Returns forwardingStatus. A rule's reject is "ACL deny" (129), its deny "ACL drop" (130). */
+/* Returns forwardingStatus. A rule's reject is "ACL deny" (129), its deny "ACL drop" (130). A connection, or
+ * a frame with the verdict would-deny, is "forwarded" (64). */
 uint8_t tw_terms_forwarding(const struct tw_event_row *row, const char *reason);
 /* Returns flowEndReason: idle timeout (1), end of flow detected (3) or forced end (4). */
 uint8_t tw_terms_end(const char *reason, const char *state);
