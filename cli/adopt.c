@@ -26,7 +26,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (view->options->json)
 		return tw_report_json(json_pack("{s:I, s:I}", "ports", (json_int_t)n, "seconds",
 			(json_int_t)view->seconds));
-	printf("for %s, %u port%s of %s accept%s TCP connections that began unseen, if the policy "
+	printf("for %s, %u port%s of %s accept%s TCP connections without a record, if the policy "
 	       "allows them\n",
 		tw_human_span(view->seconds).text, n, n == 1 ? "" : "s",
 		view->options->workload ? tw_cleaned(view->options->workload).text : "this host",

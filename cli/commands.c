@@ -244,7 +244,7 @@ static const struct tw_arg rules_args[] = {
 	{.name = "unused",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_rules_options, unused),
-		.help = "Only rules without a hit since the agent first had them"},
+		.help = "Only rules without a hit"},
 	JSON(struct tw_rules_options, "one object per rule"),
 	SOCKET(struct tw_rules_options),
 };
@@ -381,7 +381,7 @@ static const struct tw_args_command commands[] = {
 			"command: if the file is refused, the reload fails, and *status* shows "
 			"why until a policy takes effect."),
 	COMMAND(adopt, EXAMPLES(adopt),
-		.summary = "Let TCP connections that began unseen continue for a time",
+		.summary = "Accept TCP connections without a record for a time",
 		.description = ADOPT_DESCRIPTION),
 	COMMAND(quarantine, EXAMPLES(quarantine),
 		.summary = "Let nothing pass at a workload's ports",

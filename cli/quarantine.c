@@ -97,7 +97,7 @@ static void print_target(const Tapwall__V1__QuarantineTarget *t)
 		t->state, tw_style_off(), t->error[0] ? ": " : "", t->error);
 	if (t->ports)
 		printf(", %u port%s shut", t->ports, t->ports == 1 ? "" : "s");
-	printf("%s\n", !strcmp(t->state, "away") ? "; it is told when it connects" : "");
+	printf("%s\n", !strcmp(t->state, "away") ? "; it follows when it connects" : "");
 	fflush(stdout);
 }
 

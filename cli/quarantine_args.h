@@ -28,7 +28,7 @@ static const struct tw_arg quarantine_args[] = {
 		.type = TW_ARG_FLAG,
 		.letter = 'e',
 		.offset = offsetof(struct tw_quarantine_options, everywhere),
-		.help = "Ask tapwall-slowd: at all agents, also those that connect later"},
+		.help = "At all agents of tapwall-slowd, including those that connect later"},
 	{.name = "lift",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_quarantine_options, lift),
@@ -58,28 +58,28 @@ static const struct tw_args_example quarantine_examples[] = {
 	{"tapwall quarantine --everywhere --ended", "List who quarantined what, and who ended it"},
 };
 
-#define QUARANTINE_DESCRIPTION                                                                     \
-	"At once, nothing passes at the ports of the workload in either direction: neither "       \
-	"packets of established connections nor ARP, neighbour discovery or DHCP. Each frame "     \
-	"is counted and logged with the reason _quarantined_. A quarantine stays through "         \
-	"policies, restarts of the agent and reboots. If a policy no longer has the "              \
-	"workload, its ports stay shut while their interfaces exist.\n\n"                          \
-	"When the quarantine ends, connections whose records have not expired are judged by "      \
-	"the policy in force. A guest whose DHCP lease expired meanwhile must get a new one.\n\n"  \
-	"With *--everywhere*, *tapwall-slowd*(8) stores the quarantine and sends it to all "       \
-	"agents, also to those that have not the workload: a guest that is migrated is shut at "   \
-	"its new host. An agent that is away gets it when it connects, and keeps it while the "    \
-	"slow path is away. The command prints the answer of each agent, and exits with 1 if "     \
-	"one refused. A port is shut as long as its host or the slow path wants it so. "           \
-	"*--lift* *--everywhere* ends what was begun with *--everywhere*, and nothing that was "   \
-	"begun at a host. *--lift* at a host ends both there: the slow path does not begin it "    \
-	"again, and shows at which agents it was lifted. A new quarantine with *--everywhere* "    \
-	"holds there, too.\n\n"                                                                    \
-	"With *--json* each object has _workload_, _reason_, _who_, _since_, _until_ (Unix "       \
-	"time; null: until it is lifted), _change_ (number of the slow path's change; null: "      \
-	"made at this host), _ended_ (Unix time; null: in force; at a host: ended there only) "    \
-	"and _ended_by_ (null: its time was over). Those of the slow path have _waiting_ "         \
-	"(agents that have not accepted it), _waiting_all_ (their number), _lifted_at_ "           \
-	"and _only_at_ (an agent that has it although the slow path's list lacks it). "            \
-	"The answer of an agent has _agent_, _state_ (_accepted_, _refused_, _waiting_, _away_), " \
+#define QUARANTINE_DESCRIPTION                                                                       \
+	"At once, nothing passes at the ports of the workload in either direction: neither "         \
+	"packets of established connections nor ARP, neighbour discovery or DHCP. Each frame "       \
+	"is counted and logged with the reason _quarantined_. A quarantine stays through "           \
+	"policies, restarts of the agent and reboots. If a policy no longer has the "                \
+	"workload, its ports stay shut while their interfaces exist.\n\n"                            \
+	"When the quarantine ends, connections whose records have not expired are judged by "        \
+	"the policy in force. A guest whose DHCP lease expired meanwhile must get a new one.\n\n"    \
+	"With *--everywhere*, *tapwall-slowd*(8) stores the quarantine and sends it to all "         \
+	"agents, including those without the workload: a guest that is migrated is shut at "         \
+	"its new host. An agent that is away gets it when it connects, and keeps it while the "      \
+	"slow path is away. The command prints the answer of each agent, and exits with 1 if "       \
+	"one refused. A port is shut as long as it is in the list of its host or of the slow path. " \
+	"*--lift* *--everywhere* ends what was begun with *--everywhere*, and nothing that was "     \
+	"begun at a host. *--lift* at a host ends both there: the slow path does not begin it "      \
+	"again, and shows at which agents it was lifted. A new quarantine with *--everywhere* "      \
+	"holds there, too.\n\n"                                                                      \
+	"With *--json* each object has _workload_, _reason_, _who_, _since_, _until_ (Unix "         \
+	"time; null: until it is lifted), _change_ (number of the slow path's change; null: "        \
+	"made at this host), _ended_ (Unix time; null: in force; at a host: ended there only) "      \
+	"and _ended_by_ (null: its time was over). Those of the slow path have _waiting_ "           \
+	"(agents that have not accepted it), _waiting_all_ (their number), _lifted_at_ "             \
+	"and _only_at_ (an agent that has it although the slow path's list lacks it). "              \
+	"The answer of an agent has _agent_, _state_ (_accepted_, _refused_, _waiting_, _away_), "   \
 	"_error_ and _ports_ (number of ports that it shut)."

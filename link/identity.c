@@ -253,7 +253,7 @@ static const struct verdict revoked = {0, GNUTLS_A_CERTIFICATE_REVOKED, "was rev
 static const struct verdict other_purpose = {
 	0, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is for another purpose"};
 static const struct verdict other_role = {
-	0, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is for a role that is not known here"};
+	0, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is for an unknown role"};
 static const struct verdict nameless = {
 	0, GNUTLS_A_BAD_CERTIFICATE, "has no name of letters, digits, dots and hyphens"};
 static const struct verdict other_ca = {

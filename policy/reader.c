@@ -44,7 +44,7 @@ static const struct {
 } odd_characters[] = {
 	{"\xc2\xa0", "it contains a no-break space (U+00A0); write a plain space"},
 	{"\xe2\x80\xaf", "it contains a no-break space (U+202F); write a plain space"},
-	{"\xe2\x80\x8b", "it contains a space of no width (U+200B); remove it"},
+	{"\xe2\x80\x8b", "it contains a zero-width space (U+200B); remove it"},
 	{"\xe2\x80\x98", "it contains a curly quote (U+2018); write a straight one"},
 	{"\xe2\x80\x99", "it contains a curly quote (U+2019); write a straight one"},
 	{"\xe2\x80\x9c", "it contains a curly quote (U+201C); write a straight one"},

@@ -45,20 +45,23 @@ static void take_end(struct tw_judged_end *end, const struct tw_native_result *r
 	end->run = *run;
 }
 
+/* True if the end where the packet leaves its sender decides: it refuses the packet, or would refuse it
+ * if it were enforced, and the other end does not refuse it. */
+static bool sender_decides(const struct tw_judged_end *out, const struct tw_judged_end *in)
+{
+	if (!out->protected)
+		return false;
+	if (!in->protected || !tw_verdict_passes(out->verdict))
+		return true;
+	return out->verdict == TW_V_WOULD_DENY && tw_verdict_passes(in->verdict);
+}
+
 static void decide(struct tw_judgement *judgement)
 {
 	const struct tw_judged_end *out = &judgement->end[TW_DIR_OUT];
 	const struct tw_judged_end *in = &judgement->end[TW_DIR_IN];
 
-	if (out->protected && !tw_verdict_passes(out->verdict))
-		judgement->decider = TW_DIR_OUT;
-	else if (out->protected && out->verdict == TW_V_WOULD_DENY &&
-		 (!in->protected || tw_verdict_passes(in->verdict)))
-		judgement->decider = TW_DIR_OUT;
-	else if (in->protected)
-		judgement->decider = TW_DIR_IN;
-	else
-		judgement->decider = out->protected ? TW_DIR_OUT : -1;
+	judgement->decider = sender_decides(out, in) ? TW_DIR_OUT : in->protected ? TW_DIR_IN : -1;
 }
 
 void tw_judge_frame(struct tw_judge *judge, const struct tw_vnic *from, const struct tw_vnic *to,

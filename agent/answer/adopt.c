@@ -32,7 +32,7 @@ int tw_answer_adopt(
 		return tw_answer_error(out, request->id, &response, &err);
 	tw_author_name(tw_server_user(*ctx->server), who, sizeof(who));
 	tw_log(TW_LOG_WARNING,
-		"%s: connections that began unseen are adopted for %u s at %zu port%s, says %s",
+		"%s: TCP connections without a record are adopted for %u s at %zu port%s, on request of %s",
 		workload ? workload : "all ports", seconds, n, n == 1 ? "" : "s", who);
 	adopting.ports = (uint32_t)n;
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_ADOPTING;

@@ -98,7 +98,7 @@ static void find_mode_danger(const struct changes *changes, const char *workload
 			"workload %s: mode: observe: rules and default deny nothing", workload);
 	else if (was)
 		add_danger(changes->applied,
-			"workload %s: mode: enforce: what policy does not allow is denied now, also in live connections",
+			"workload %s: mode: enforce: what the policy does not allow is denied from now on, also in live connections",
 			workload);
 }
 
@@ -126,7 +126,7 @@ static void find_mode_dangers(const struct changes *changes)
 			"mode: enforce -> observe: rules and default deny nothing");
 	if (was && !is)
 		add_danger(changes->applied,
-			"mode: observe -> enforce: what policy does not allow is denied now, also in live connections");
+			"mode: observe -> enforce: what the policy does not allow is denied from now on, also in live connections");
 }
 
 static void find_option_dangers(const struct changes *changes)

@@ -62,7 +62,7 @@ void tw_confirm_load(struct tw_enforcement *enforcement)
 	if (!enforcement->confirm->pending &&
 		tw_present_number(enforcement->store, TW_STORE_CONFIRM))
 		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_CONFIRM,
-			"%s in the state directory is missing or damaged: the policy before the last one cannot be put in force again; apply one",
+			"%s in the state directory is missing or damaged: the previous policy cannot return; apply one",
 			TW_STORE_CONFIRM);
 }
 

@@ -262,7 +262,7 @@ static void end_overdue(struct tw_enforcement *enforcement, uint64_t now)
 				err.text);
 		return;
 	}
-	tw_log(TW_LOG_INFO, "the time of quarantines is over: %zu remain", all->list.n);
+	tw_log(TW_LOG_INFO, "quarantines have expired; %zu remain", all->list.n);
 }
 
 void tw_quarantine_load(struct tw_enforcement *enforcement)

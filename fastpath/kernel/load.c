@@ -232,7 +232,7 @@ static int load_error(int code, const char *logs, struct tw_err *err)
 	 * (kernel/bpf/verifier.c, do_check()). libbpf has already tried several times. */
 	if (code == -EAGAIN)
 		return tw_err_set(err, code, "bpf", "start tapwalld again",
-			"the kernel was interrupted whenever it checked the fast path");
+			"the kernel's check of the fast path was interrupted each time");
 	for (int i = 0; i < TW_PROG__MAX; i++)
 		if (logs[i * LOG_BYTES])
 			log = logs + i * LOG_BYTES;

@@ -98,6 +98,6 @@ equal "a window at one end" '{"ports":1,"seconds":60}' "$(tapwall adopt w1 --for
 check "is not enough" stands_still
 equal "a window at both ends" '{"ports":2,"seconds":60}' "$(tapwall adopt --for 60s --json)"
 check "the connection continues" goes_on
-check "the log says who opened it" within 20 grep -q "all ports: connections that began unseen are adopted for 60 s at 2 ports, says root" "$lab/agent.log"
+check "the log says who opened it" within 20 grep -q "all ports: TCP connections without a record are adopted for 60 s at 2 ports, on request of root" "$lab/agent.log"
 check "no segment was lost" end "$stream"
 finish

@@ -100,7 +100,7 @@ rejected early.pem 'is not valid yet' 'Certificate is expired'
 rejected wrong.pem 'was not issued by this CA' 'CA is unknown'
 rejected self.pem 'was not issued by this CA' 'CA is unknown'
 rejected server.pem 'is for another purpose' 'Certificate is not supported'
-rejected oracle.pem 'is for a role that is not known' 'Certificate is not supported'
+rejected oracle.pem 'is for an unknown role' 'Certificate is not supported'
 rejected late-decider.pem expired 'Certificate is expired'
 rejected nameless.pem 'has no name' 'Certificate is bad'
 : >"$lab/slowd.log"

@@ -124,7 +124,7 @@ check "is shut when its port appears" within 20 port_is tap3 quarantined
 
 stop_other
 check "an agent goes away" within 20 connected host-a
-check "it is not waited for" says 0 'host-b: away; it is told when it connects' everywhere w2 --reason 'a third'
+check "it is not waited for" says 0 'host-b: away; it follows when it connects' everywhere w2 --reason 'a third'
 check "the list says who lacks it" row '.workload == "w2" and .waiting == ["host-b"]'
 check "a quarantine is lifted meanwhile" says 0 'w1 is no longer in quarantine' everywhere w1 --lift
 check "and its guest talks" within 20 port_is tap1 protected

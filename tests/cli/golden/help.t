@@ -8,8 +8,7 @@ commands:
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
-  adopt                     Let TCP connections that began unseen continue for a
-                            time
+  adopt                     Accept TCP connections without a record for a time
   quarantine                Let nothing pass at a workload's ports
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
@@ -208,8 +207,7 @@ List the rules with their hits
   --sort policy|hits|packets|bytes|last-hit
                             Sort as in the policy, or by this key, the largest
                             or latest first (default policy)
-  --unused                  Only rules without a hit since the agent first had
-                            them
+  --unused                  Only rules without a hit
   --json                    Print JSON: one object per rule
   --socket PATH             Connect to the agent at this socket. agent:NAME asks
                             tapwall-slowd for the agent of that name (default
@@ -284,8 +282,7 @@ commands:
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
   reload                    Make the agent read its policy file again
-  adopt                     Let TCP connections that began unseen continue for a
-                            time
+  adopt                     Accept TCP connections without a record for a time
   quarantine                Let nothing pass at a workload's ports
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
