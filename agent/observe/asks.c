@@ -208,7 +208,7 @@ static const char *workload_of(const struct tw_agent_port *port)
 	return port && port->vnic ? port->vnic->workload : "";
 }
 
-/* True if the frame of a question was sent by another port than the one that asks. Then *ret is the sender's
+/* True if the frame of a question was sent by a port other than the asking one. Then *ret is the sender's
  * port, or NULL if it is gone. */
 static bool find_sender(
 	const struct tw_asks *asks, const struct tw_asked *asked, const struct tw_agent_port **ret)
