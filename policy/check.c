@@ -7,6 +7,7 @@
 #include "policy/diag.h"
 #include "policy/model.h"
 #include "policy/shadow.h"
+#include "policy/sharing.h"
 
 struct checker {
 	const struct tw_policy *policy;
@@ -190,6 +191,8 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
 	}
 	tw_ranges_sort(&c.concern[TW_DIR_OUT]);
 	tw_ranges_sort(&c.concern[TW_DIR_IN]);
+	if (!err)
+		err = tw_sharing_check(policy, diags);
 	if (!err)
 		err = check_groups(&c);
 	if (!err)

@@ -88,12 +88,19 @@ struct tw_service {
 	size_t n_parts;
 };
 
+/* Place of an address: lines after the vNIC's own line, and column. */
+struct tw_place {
+	unsigned int line;
+	unsigned int column;
+};
+
 /* A vNIC in its public form, and its addresses as written. An IPv6 prefix that spans the
  * v4-mapped range is split in `pub`, so that it never includes IPv4. */
 struct tw_nic {
 	struct tw_vnic pub; /* must be first: tw_policy_vnic() returns it */
 	const struct tw_prefix *written;
 	size_t n_written;
+	const struct tw_place *places; /* of `written`; NULL if it has no CIDR */
 	struct tw_limits limits; /* limits at the vNIC itself, in a list `ports` */
 	unsigned int line;
 };

@@ -114,6 +114,7 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 {
 	const char *text = tw_reader_text(r, item, "an address");
 	char clean[TW_PREFIX_TEXT_MAX], what[48] = "address";
+	struct tw_place place = {item->line, item->column};
 	struct draft *draft = object;
 	struct tw_prefix prefix;
 
@@ -136,8 +137,8 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	tw_prefix_format(&prefix, clean);
 	if (prefix.len < 128)
 		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);
-	if (claim(r, item, what, clean))
-		tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix));
+	if (claim(r, item, what, clean) && !tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix)))
+		tw_reader_failed(r, tw_vec_push(&r->places, place));
 }
 
 static bool spans_v4(const struct tw_prefix *prefix)
@@ -172,7 +173,7 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 
 	draft->nic_node = value;
 	draft->has_addresses = true;
-	r->prefixes.n = 0;
+	r->prefixes.n = r->places.n = 0;
 	tw_reader_list(r, value, "addresses", add_address, draft);
 	if (nic->pub.any && (r->prefixes.n || nic->pub.dhcp))
 		tw_reader_error(r, value, "keep either any or the others",
@@ -210,6 +211,16 @@ static void read_workload_mode(struct tw_reader *r, const struct tw_node *value,
 	((struct draft *)object)->workload.mode = tw_reader_mode(r, value);
 }
 
+/* Keeps the places of the addresses if one of them is a CIDR. */
+static void keep_places(struct tw_reader *r, struct draft *draft, const struct tw_node *node)
+{
+	if (!draft->nic.pub.transit || r->places.n != draft->nic.n_written)
+		return;
+	tw_vec_foreach (&r->places, place)
+		place->line -= node->line;
+	draft->nic.places = tw_reader_keep(r, r->places.at, r->places.n, sizeof(*r->places.at));
+}
+
 static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_node *node)
 {
 	struct tw_policy *p = r->policy;
@@ -218,6 +229,7 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 	nic->line = node->line;
 	nic->pub.workload = draft->workload.name;
 	nic->pub.index = p->nics.n;
+	keep_places(r, draft, node);
 	if (!draft->has_addresses)
 		tw_reader_error(r, node,
 			"list the guest's addresses, or [any] for no address guard",

@@ -451,6 +451,7 @@ bool tw_reader_section(struct tw_reader *r, const struct tw_node *value, const c
 void tw_reader_done(struct tw_reader *r)
 {
 	tw_vec_done(&r->prefixes);
+	tw_vec_done(&r->places);
 	tw_vec_done(&r->parts);
 	tw_vec_done(&r->operands);
 	tw_vec_done(&r->refs);

@@ -22,6 +22,7 @@ struct tw_reader {
 	struct tw_arena *scratch; /* freed when reading ends */
 	struct tw_names claims; /* texts that only one vNIC can have: ports, MACs, host addresses */
 	TW_VEC(struct tw_prefix) prefixes; /* scratch lists; each user empties them first */
+	TW_VEC(struct tw_place) places;
 	TW_VEC(struct tw_part) parts;
 	TW_VEC(struct tw_operand) operands;
 	TW_VEC(struct tw_service_ref) refs;

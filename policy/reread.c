@@ -476,7 +476,8 @@ static bool same_nic(const struct tw_nic *a, const struct tw_nic *b)
 		a->n_written != b->n_written || !same_limits(&a->limits, &b->limits))
 		return false;
 	for (size_t i = 0; i < a->n_written; i++)
-		if (a->written[i].len != b->written[i].len ||
+		if ((a->places && memcmp(&a->places[i], &b->places[i], sizeof(*a->places)) != 0) ||
+			a->written[i].len != b->written[i].len ||
 			memcmp(&a->written[i].addr, &b->written[i].addr,
 				sizeof(a->written[i].addr)) != 0)
 			return false;
