@@ -31,6 +31,12 @@ define build
 	grep -v '^ninja: no work to do' $(1)/build.log; exit $$status; fi
 endef
 
+# Prints how many steps a build has, unless it is up to date.
+define announce
+@n=$$(ninja -C $(1) -n $(2) | sed -n '$$s|^\[[0-9]*/\([0-9]*\)\].*|\1|p'); \
+	[ -z "$$n" ] || echo "Building $(3): $$n steps on $$(nproc) cores ..."
+endef
+
 all: $(BUILD)/build.ninja
 	$(call build,$(BUILD))
 
@@ -47,6 +53,7 @@ endif
 
 $(BUILD)/build.ninja:
 	@mkdir -p $(BUILD)
+	@echo 'Looking for compilers and libraries ...'
 	@meson setup $(BUILD) $(meson_flags) -Dtests=false >$(BUILD)/setup.log 2>&1 || \
 		{ tail -n 20 $(BUILD)/setup.log; echo 'make deps-build installs missing packages'; exit 1; }
 
@@ -66,7 +73,9 @@ appliance: deps-demo all
 	$(call build,$(BUILD),appliance)
 	@appliance/build
 
-demo: deps-demo all
+# Not `all`: the demo needs neither manual pages nor libtapwall, and after `make test` that would build the tests.
+demo: deps-demo $(BUILD)/build.ninja
+	$(call announce,$(BUILD),demo appliance,the firewall and the programs of its guests)
 	$(call build,$(BUILD),demo appliance)
 	@demo/run
 

@@ -19,10 +19,13 @@ headline() {
 	echo
 }
 
-# step_begins NAME TEXT: on a terminal, shows what a step waits for, until its result replaces the
-# line.
+# step_begins NAME TEXT: shows what a step waits for. On a terminal, its result replaces the line.
 step_begins() {
-	[ ! -t 1 ] || printf '  %s%-9s%s %s%s ...%s' "$bold" "$1" "$plain" "$dim" "$2" "$plain"
+	if [ -t 1 ]; then
+		printf '  %s%-9s%s %s%s ...%s' "$bold" "$1" "$plain" "$dim" "$2" "$plain"
+	else
+		printf '  %-9s %s ...\n' "$1" "$2"
+	fi
 }
 
 step() {
