@@ -11,14 +11,17 @@ static const struct tw_arg adopt_args[] = {
 		.complete = WORKLOADS,
 		.offset = offsetof(struct tw_adopt_options, workload),
 		.positional = true,
-		.help = "At the ports of this workload; without it, at all ports, and at those "
-			"that become protected meanwhile"},
+		.help = "At the ports of this workload; without it, at all ports, and with "
+			"--for also at those that become protected meanwhile"},
 	{.name = "for",
 		.type = TW_ARG_TEXT,
 		.value = "TIME",
-		.required = true,
 		.offset = offsetof(struct tw_adopt_options, time),
 		.help = "Length of the window, such as 60s, 10m or 2h, at most 24h"},
+	{.name = "stop",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_adopt_options, stop),
+		.help = "Close the windows that are open, also those that the policy opened"},
 	JSON(struct tw_adopt_options, "one object"),
 	SOCKET(struct tw_adopt_options),
 };
@@ -26,6 +29,7 @@ static const struct tw_arg adopt_args[] = {
 static const struct tw_args_example adopt_examples[] = {
 	{"tapwall adopt db-1 --for 2h", "Let the idle connections of db-1's clients continue"},
 	{"tapwall adopt --for 10m", "Before the ports of running guests are moved to new bridges"},
+	{"tapwall adopt --stop", "All connections that matter have continued"},
 };
 
 #define ADOPT_DESCRIPTION                                                                     \
@@ -35,7 +39,10 @@ static const struct tw_args_example adopt_examples[] = {
 	"The end with the lower port is taken for the server.\n\n"                            \
 	"Each port that becomes protected gets a window by itself, as long as "               \
 	"_options.adopt_ of the policy says; see *docs/policy.md*. This command opens one "   \
-	"at any time. A window that ends later stays as it is. It grants nothing that the "   \
+	"at any time. A window that ends later stays as it is. A policy with a shorter "      \
+	"_adopt_ shortens the windows that a policy opened, but not those of this command; "  \
+	"*--stop* closes both. A window grants nothing that the "                             \
 	"policy denies, but while it is open, a guest can send segments that belong to no "   \
 	"connection to where it may connect, or from where it may be connected to.\n\n"       \
-	"With *--json* the object has _ports_, the number of ports, and _seconds_."
+	"With *--json* the object has _ports_, the number of ports, and _seconds_; with "     \
+	"*--stop* _ports_ counts those that had a window, and _seconds_ is 0."

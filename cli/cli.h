@@ -40,7 +40,8 @@ struct tw_confirm_options {
 struct tw_adopt_options {
 	const char *socket;
 	const char *workload; /* NULL: all ports */
-	const char *time;     /* as text */
+	const char *time;     /* as text; NULL: none */
+	bool stop;
 	bool json;
 };
 

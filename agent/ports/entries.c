@@ -42,7 +42,7 @@ void tw_entries_end_adoption(struct tw_host *host, struct tw_agent_port *port)
 	if (!port->has_entry[host->epoch & 1] || !entry->adopt_until ||
 		(int32_t)(tw_ticks_now() - entry->adopt_until) < 0)
 		return;
-	entry->adopt_until = 0;
+	entry->adopt_until = entry->adopt_asked = 0;
 	tw_kernel_set_port(host->kernel, port->ifindex, host->epoch, entry);
 }
 

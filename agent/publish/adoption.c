@@ -40,18 +40,54 @@ static uint32_t asked_ticks(const struct tw_enforcement *enforcement)
 		       : 0;
 }
 
-uint32_t tw_adoption_until(const struct tw_enforcement *enforcement, const struct tw_policy *policy,
-	const struct tw_agent_port *port, const struct tw_port *live)
+/* Returns the later one of two ends of windows. */
+static uint32_t later(uint32_t a, uint32_t b)
 {
-	uint32_t ticks = tw_policy_adopt_seconds(policy) * TW_TICKS_PER_SECOND;
-	uint32_t asked = asked_ticks(enforcement);
-	uint32_t until = after(ticks > asked ? ticks : asked);
+	return is_later(a, b) ? a : b;
+}
 
-	if (!live || !live->image)
-		return until;
-	return live->network == port->network || is_later(live->adopt_until, until)
-		       ? live->adopt_until
-		       : until;
+static uint32_t adopt_ticks(const struct tw_policy *policy)
+{
+	return tw_policy_adopt_seconds(policy) * TW_TICKS_PER_SECOND;
+}
+
+/* Returns the end of a window that a policy opened, under another policy. The window began at the
+ * same time, but is no longer than the new `adopt`. */
+static uint32_t shortened(
+	const struct tw_enforcement *enforcement, const struct tw_policy *policy, uint32_t until)
+{
+	const struct tw_inforce *inforce = enforcement->inforce;
+	uint32_t ticks = adopt_ticks(policy), old = inforce ? adopt_ticks(inforce->policy) : 0;
+	uint32_t now = tw_ticks_now();
+
+	if (old > ticks)
+		until -= old - ticks;
+	/* If an earlier agent opened the window, its length is unknown. */
+	if ((int32_t)(until - (now + ticks)) > 0)
+		until = now + ticks;
+	return (int32_t)(until - now) <= 0 ? 0 : until ? until : 1;
+}
+
+bool tw_adoption_fill(const struct tw_enforcement *enforcement, const struct tw_policy *policy,
+	const struct tw_port *live, struct tw_port *entry)
+{
+	uint32_t now = tw_ticks_now(), was;
+
+	if (live && live->image) {
+		was = live->adopt_until;
+		entry->adopt_asked = live->adopt_asked;
+		entry->adopt_until = was;
+		/* An operator's window hides one of the policy that ends no later. */
+		if (was && is_later(was, live->adopt_asked))
+			entry->adopt_until = later(
+				shortened(enforcement, policy, was), live->adopt_asked);
+		if (live->network == entry->network)
+			return was && (int32_t)(was - now) > 0 && is_later(was, entry->adopt_until);
+	}
+	entry->adopt_asked = later(entry->adopt_asked, after(asked_ticks(enforcement)));
+	entry->adopt_until = later(
+		later(entry->adopt_until, after(adopt_ticks(policy))), entry->adopt_asked);
+	return false;
 }
 
 static uint64_t frames_sent(
@@ -78,16 +114,37 @@ static struct tw_port *entry_of(
 	return port->has_entry[parity] && port->entry[parity].image ? &port->entry[parity] : NULL;
 }
 
-/* Extends a port's window to a tick, unless it already ends later. Returns 0 or a negative errno. */
-static int extend(struct tw_enforcement *enforcement, struct tw_agent_port *port, uint32_t until)
+/* Extends a port's window to a tick, unless it already ends later. `asked`: an operator wants it.
+ * Returns 0 or a negative errno. */
+static int extend(
+	struct tw_enforcement *enforcement, struct tw_agent_port *port, uint32_t until, bool asked)
 {
 	struct tw_host *host = enforcement->host;
 	struct tw_port *entry = entry_of(enforcement, port);
+	bool changes = is_later(until, entry->adopt_until);
 
-	if (!is_later(until, entry->adopt_until))
+	if (asked && is_later(until, entry->adopt_asked)) {
+		entry->adopt_asked = until;
+		changes = true;
+	}
+	if (!changes)
 		return 0;
-	entry->adopt_until = until;
+	entry->adopt_until = later(until, entry->adopt_until);
 	return tw_kernel_set_port(host->kernel, port->ifindex, host->epoch, entry);
+}
+
+/* True if a port has an entry under the policy, and belongs to the workload, if one is given. */
+static bool is_meant(
+	const struct tw_enforcement *enforcement, struct tw_agent_port *port, const char *workload)
+{
+	return port->state == TW_PORT_PROTECTED && entry_of(enforcement, port) &&
+	       (!workload || !strcmp(port->vnic->workload, workload));
+}
+
+static int no_write(const struct tw_agent_port *port, struct tw_err *err)
+{
+	return tw_err_set(
+		err, -EIO, port->name, NULL, "cannot change the port's entry in the kernel");
 }
 
 int tw_adoption_open(struct tw_enforcement *enforcement, const char *workload, uint32_t seconds,
@@ -102,12 +159,35 @@ int tw_adoption_open(struct tw_enforcement *enforcement, const char *workload, u
 	tw_vec_foreach (&enforcement->host->ports->list, at) {
 		struct tw_agent_port *port = *at;
 
-		if (port->state != TW_PORT_PROTECTED || !entry_of(enforcement, port) ||
-			(workload && strcmp(port->vnic->workload, workload) != 0))
+		if (!is_meant(enforcement, port, workload))
 			continue;
-		if (extend(enforcement, port, until) < 0)
-			return tw_err_set(err, -EIO, port->name, NULL,
-				"cannot change the port's entry in the kernel");
+		if (extend(enforcement, port, until, true) < 0)
+			return no_write(port, err);
+		++*ret_ports;
+	}
+	return 0;
+}
+
+int tw_adoption_stop(struct tw_enforcement *enforcement, const char *workload, size_t *ret_ports,
+	struct tw_err *err)
+{
+	struct tw_host *host = enforcement->host;
+
+	*ret_ports = 0;
+	if (!workload)
+		enforcement->adopt_until_ns = 0;
+	tw_vec_foreach (&host->ports->list, at) {
+		struct tw_agent_port *port = *at;
+		struct tw_port *entry = entry_of(enforcement, port);
+
+		if (!is_meant(enforcement, port, workload))
+			continue;
+		port->awaited = false;
+		if (!entry->adopt_until)
+			continue;
+		entry->adopt_until = entry->adopt_asked = 0;
+		if (tw_kernel_set_port(host->kernel, port->ifindex, host->epoch, entry) < 0)
+			return no_write(port, err);
 		++*ret_ports;
 	}
 	return 0;
@@ -117,8 +197,7 @@ int tw_adoption_open(struct tw_enforcement *enforcement, const char *workload, u
 static void look_at(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 {
 	const struct tw_inforce *inforce = enforcement->inforce;
-	uint32_t ticks = inforce ? tw_policy_adopt_seconds(inforce->policy) * TW_TICKS_PER_SECOND
-				 : 0;
+	uint32_t ticks = inforce ? adopt_ticks(inforce->policy) : 0;
 
 	if (!port->awaited || tw_clock_ns() - port->awaited_ns < LOOK_NS)
 		return;
@@ -126,7 +205,7 @@ static void look_at(struct tw_enforcement *enforcement, struct tw_agent_port *po
 	port->awaited = entry_of(enforcement, port) && ticks;
 	if (!port->awaited)
 		return;
-	extend(enforcement, port, after(ticks));
+	extend(enforcement, port, after(ticks), false);
 	port->awaited = frames_sent(enforcement, port) == port->sent_before;
 }
 

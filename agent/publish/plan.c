@@ -117,7 +117,8 @@ static int fill_protected(struct tw_enforcement *enforcement, struct tw_inforce 
 	row->entry.image = slot;
 	memcpy(row->entry.image_key, enforcement->images->slots[slot].key.word,
 		sizeof(row->entry.image_key));
-	row->entry.adopt_until = tw_adoption_until(enforcement, inforce->policy, row->port, live);
+	row->entry.network = row->port->network;
+	row->shortens = tw_adoption_fill(enforcement, inforce->policy, live, &row->entry);
 	row->state = TW_PORT_PROTECTED;
 	if (row->entry.flags & TW_PORT_F_MORE)
 		row->prefixes = hash_prefixes(row->vnic);
@@ -139,6 +140,7 @@ static bool entries_equal(const struct tw_port *a, const struct tw_port *b)
 	struct tw_port left = *a;
 
 	left.adopt_until = b->adopt_until;
+	left.adopt_asked = b->adopt_asked;
 	return !memcmp(&left, b, sizeof(left));
 }
 
@@ -163,7 +165,8 @@ static void shut_row(struct tw_plan_row *row)
 	row->state = TW_PORT_SHUT;
 	row->entry.flags = TW_PORT_F_QUARANTINED;
 	row->entry.image = 0;
-	row->entry.adopt_until = 0;
+	row->entry.adopt_until = row->entry.adopt_asked = 0;
+	row->shortens = false;
 	row->prefixes = 0;
 	memset(row->entry.image_key, 0, sizeof(row->entry.image_key));
 }
@@ -206,6 +209,7 @@ static int fill_row(struct tw_enforcement *enforcement, struct tw_inforce *infor
 		plan->n_changed++;
 		plan->flip |= judged(live) && !row->quarantine && !decides_alike(row, live);
 	}
+	plan->n_shortened += row->shortens;
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct tw_plan_row {
 	struct tw_port entry;
 	uint64_t prefixes;		  /* sum of the hashes of its rows of `addrs`; 0: none */
 	bool changed;			  /* differs from the entry in force */
+	bool shortens;			  /* its adoption window ends earlier than before */
 	struct tw_quarantine *quarantine; /* NULL: none */
 };
 
@@ -31,6 +32,7 @@ struct tw_plan {
 	TW_VEC(struct tw_plan_row) rows; /* one for each port, in the same order */
 	bool *taken;			 /* by vNIC: true if its port was found */
 	size_t n_changed;
+	size_t n_shortened;
 	bool flip;			  /* the changes must take effect together */
 	struct tw_delta *delta;		  /* difference from the policy in force; NULL: none */
 	const struct tw_members *members; /* the policy's members, owned by its compiler */

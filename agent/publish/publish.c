@@ -264,7 +264,7 @@ static int commit_alone(
 	tw_vec_foreach (&plan->rows, row) {
 		int ret;
 
-		if (!row->changed)
+		if (!row->changed && !row->shortens)
 			continue;
 		ret = write_row(enforcement, row, enforcement->host->epoch);
 		if (ret < 0)
@@ -327,24 +327,30 @@ static int commit_flip(
 	return 0;
 }
 
+/* True if a plan changes what frames are judged by. */
+static bool changes_judging(const struct tw_plan *plan)
+{
+	return plan->n_changed || plan->regroup || plan->rereserve;
+}
+
 static int commit(
 	struct tw_enforcement *enforcement, const struct tw_plan *plan, struct tw_err *err)
 {
+	bool flips = plan->flip && changes_judging(plan);
 	int ret;
 
-	if (!plan->n_changed && !plan->regroup && !plan->rereserve)
+	if (!changes_judging(plan) && !plan->n_shortened)
 		return 0;
 	ret = tw_images_flush(enforcement->images, err);
 	/* If there is no flip, no connection was judged by groups yet. */
-	if (!ret && !plan->flip)
+	if (!ret && !flips)
 		ret = tw_memberships_write(
 			enforcement->memberships, plan->members, enforcement->host->epoch, err);
-	if (!ret && !plan->flip && plan->rereserve)
+	if (!ret && !flips && plan->rereserve)
 		ret = write_reserved(enforcement, plan->policy, enforcement->host->epoch, err);
 	if (ret < 0)
 		return ret;
-	ret = plan->flip ? commit_flip(enforcement, plan, err)
-			 : commit_alone(enforcement, plan, err);
+	ret = flips ? commit_flip(enforcement, plan, err) : commit_alone(enforcement, plan, err);
 	if (!ret)
 		enforcement->reserved = plan->reserved;
 	/* No frame that was judged in the previous epoch reaches or leaves a port in quarantine. */
@@ -353,6 +359,9 @@ static int commit(
 			tw_entries_remove(
 				enforcement->host, row->port, enforcement->host->epoch + 1);
 	tw_images_settle(enforcement->images);
+	if (!ret && plan->n_shortened)
+		tw_log(TW_LOG_INFO, "adoption windows of %zu ports end earlier, as the policy says",
+			plan->n_shortened);
 	return ret;
 }
 
@@ -527,8 +536,7 @@ static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *in
 
 	/* Flips even if all changes are independent, so that the policy takes effect at once. */
 	plan->flip = plan->flip || enforcement->inforce != NULL;
-	epoch = enforcement->host->epoch +
-		(plan->flip && (plan->n_changed || plan->regroup || plan->rereserve));
+	epoch = enforcement->host->epoch + (plan->flip && changes_judging(plan));
 	/* The pending files of an earlier policy must not be mixed with this one's. */
 	if (enforcement->unkept)
 		keep(enforcement, NULL);

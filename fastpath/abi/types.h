@@ -349,7 +349,9 @@ struct tw_port {
 	__u32 half_open_max;   /* open connections without an answer */
 	__u32 established_max; /* answered connections */
 	__u32 broadcast_rate;  /* frames sent to a broadcast or multicast MAC per second */
-	__u32 pad2;
+	/* End of the window that an operator opened; 0: none. Only the agent reads it: `adopt_until`
+	 * is no earlier. */
+	__u32 adopt_asked;
 	/* Identifies the content of `image`. An agent that adopts the entry cannot read the image,
 	 * and its file on disk may describe an older one. */
 	__u64 image_key[2];

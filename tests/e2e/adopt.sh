@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # adopt.sh: TCP connections that began before a port saw them continue in its adoption window: when a
 # guest arrives, however late it speaks, when ports move to another bridge, and when an operator says
-# so. Outside a window they are denied.
+# so. Outside a window they are denied. A policy and an operator can close windows early.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -10,6 +10,7 @@
 make_host
 make_bridge br1
 make_bridge br2
+make_bridge br3
 make_guest 1
 make_guest 3
 # Guest 3 sends nothing but what the test makes it send.
@@ -24,6 +25,7 @@ make_policy() { # LENGTH OF THE WINDOW
 }
 make_policy 2s >"$lab/short.yaml"
 make_policy 0s >"$lab/never.yaml"
+make_policy 1h >"$lab/long.yaml"
 
 rename() { # OLD NEW
 	ip -n "$ns-host" link set "$1" down &&
@@ -99,5 +101,29 @@ check "is not enough" stands_still
 equal "a window at both ends" '{"ports":2,"seconds":60}' "$(tapwall adopt --for 60s --json)"
 check "the connection continues" goes_on
 check "the log says who opened it" within 20 grep -q "all ports: TCP connections without a record are adopted for 60 s at 2 ports, on request of root" "$lab/agent.log"
+
+# ---- windows that end early ----
+
+check "a policy with windows" apply "$lab/short.yaml"
+check "and one without" apply "$lab/never.yaml"
+equal "an operator's windows outlive both, and --stop closes them" '{"ports":2,"seconds":0}' \
+	"$(tapwall adopt --stop --json)"
+move br3
+check "both ports move again" within 20 placed br3
+check "the connection stands still, because no window counts for moved ports" stands_still
+check "a policy with long windows" apply "$lab/long.yaml"
+equal "opens none where ports are protected already" 0 "$(tapwall adopt --stop --json | jq .ports)"
+move br0
+check "both ports move back" within 20 placed br0
+check "the connection continues in its windows" goes_on
+check "a policy without windows" apply "$lab/never.yaml"
+check "closes them, and the log says so" within 20 \
+	grep -q "adoption windows of 2 ports end earlier, as the policy says" "$lab/agent.log"
+equal "so none is open" '{"ports":0,"seconds":0}' "$(tapwall adopt --stop --json)"
+check "a window at one workload" tapwall adopt w1 --for 60s
+equal "is not closed with another's" 0 "$(tapwall adopt w3 --stop --json | jq .ports)"
+equal "but with its own" 1 "$(tapwall adopt w1 --stop --json | jq .ports)"
+tapwall adopt >"$lab/neither" 2>&1
+equal "a time or --stop is needed" 2 $?
 check "no segment was lost" end "$stream"
 finish

@@ -35,6 +35,18 @@ sends_as() { # N WORKLOAD
 	attempt "$1" tcp 10.0.0.12 7000 >/dev/null
 	belongs_to "tap$1" "$2"
 }
+set_guest_mac() { # N MAC
+	in_guest "$1" ip link set eth0 down address "$2" && in_guest "$1" ip link set eth0 up
+}
+cannot_connect_as() { # N MAC
+	set_guest_mac "$1" "$2" && cannot_connect "$1"
+}
+connects() { # N
+	[ "$(attempt "$1" tcp 10.0.0.12 7000)" = connected ]
+}
+sends_from() { # N MAC
+	set_guest_mac "$1" "$2" && within 20 connects "$1"
+}
 logged() { # PATTERN
 	within 20 grep -q "$1" "$lab/agent.log"
 }
@@ -80,6 +92,10 @@ in_guest 4 ip link set eth0 up
 in_guest 4 ip addr flush dev eth0
 in_guest 4 ip addr add 10.0.0.19/24 dev eth0
 check "and has the rights" within 20 sends_as 4 away
+check "its port has one adoption window" tapwall adopt --stop
+check "also if its guest then sends from another MAC" cannot_connect_as 4 52:54:00:00:00:04
+check "and from the first one again" sends_from 4 52:54:00:00:00:09
+equal "so it has none" '{"ports":0,"seconds":0}' "$(tapwall adopt --stop --json)"
 set_mac tap3 fe:54:00:00:00:09
 check "a tap with the workload's MAC takes its place" within 20 belongs_to tap3 away
 check "the impostor has lost it" within 20 port_is tap4 unclaimed
