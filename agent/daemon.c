@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
@@ -32,10 +33,11 @@
 #include "base/notify.h"
 #include "link/metrics.h"
 
-#define NO_UPLINKS   "none"
-#define FILES_WANTED 65536 /* descriptors for maps, links and clients */
-#define TICK_NS	     250000000
-#define KEPT_BYTES   (32 << 20)
+#define NO_UPLINKS    "none"
+#define FILES_WANTED  65536 /* descriptors for maps, links and clients */
+#define TICK_NS	      250000000
+#define KEPT_BYTES    (32 << 20)
+#define EXPEDITE_NOTE "rcu_expedited"
 
 /* ---- loop callbacks ---- */
 
@@ -173,13 +175,23 @@ static int lock_bpffs(const char *path, bool make, int *ret_fd, struct tw_err *e
 	return 0;
 }
 
+/* Writes the path of tw_expedite.note to `path`, and returns it, or NULL if it is too long. */
+static const char *expedite_note(const struct tw_store *store, char path[PATH_MAX])
+{
+	int len = snprintf(path, PATH_MAX, "%s/" EXPEDITE_NOTE, tw_store_path(store));
+
+	return len < PATH_MAX ? path : NULL;
+}
+
 static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 {
 	const struct tw_agent_options *options = agent->options;
+	char note[PATH_MAX];
 	const struct tw_kernel_options kernel = {
 		.bpffs = options->bpffs,
 		.max_conns = options->max_conns,
 		.force_clsact = options->force_clsact,
+		.expedite_note = expedite_note(agent->enforcement.store, note),
 	};
 	const struct tw_kernel_facts *facts;
 	int ret = lock_bpffs(options->bpffs, true, &agent->bpffs_fd, err);
@@ -390,6 +402,7 @@ static void begin(struct tw_agent *agent)
 	host->n_saved_ports = 0;
 	if (host->latch)
 		tw_attach_latch(&agent->enforcement, true);
+	tw_kernel_rest(host->kernel);
 }
 
 static int init(struct tw_agent *agent, struct tw_err *err)
@@ -542,14 +555,14 @@ int tw_daemon_release(const struct tw_agent_options *options)
 	tw_auto(tw_store) struct tw_store *store = NULL;
 	struct tw_err err = {0};
 	tw_autofd int bpffs_fd = -1;
-	char *spool_dir;
+	char note[PATH_MAX], *spool_dir;
 	int ret = tw_store_open(options->state_dir, &store, &err);
 
 	if (!ret)
 		ret = lock_bpffs(options->bpffs, false, &bpffs_fd, &err);
 	if (!ret) {
 		tw_locals_release(options->bpffs);
-		ret = tw_kernel_release(options->bpffs, &err);
+		ret = tw_kernel_release(options->bpffs, expedite_note(store, note), &err);
 	}
 	/* Without netfilter there is no latch to remove. */
 	if (!ret && !tw_latch_new(options->bpffs, &none, &latch, NULL) && tw_latch_exists(latch))

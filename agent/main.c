@@ -201,6 +201,7 @@ static const struct tw_args_section sections[] = {
 		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; accessible to "
 		"root and the group tapwall.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"
+		"_/sys/kernel/rcu_expedited_\n\tset to 1 while programs are attached and detached, then restored; a crashed agent's successor restores it. On hosts with real-time guests, _/sys/kernel/rcu_normal_ overrides it.\n\n"
 		"_/var/lib/tapwall/link/_\n\tthe certificates for the slow path.\n\n"
 		"_/var/lib/tapwall/spool/_\n\tevents that the slow path has not stored yet.\n\n"
 		"_/var/lib/tapwall/_\n\tthe policy in force and the agent's other state. *--release* keeps _leases.json_, the addresses that DHCP gave to guests, because the guests run on.\n"},

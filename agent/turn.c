@@ -180,6 +180,7 @@ void tw_turn_act(void *arg)
 		take_leases(&agent->enforcement);
 	agent->telemetry.leased = false;
 	turn_observers(agent, ticked);
+	tw_kernel_rest(agent->host.kernel);
 	if (!ticked)
 		return;
 	if (tw_kept_tick(&agent->enforcement))

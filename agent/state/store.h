@@ -9,6 +9,7 @@
  *             confirm.json  the policy to return to while the one in force is not confirmed (confirm.h)
  *             quarantine.json  workloads in quarantine (quarantine.h); never deleted with the others
  *             present.json  which of these files must exist (present.h)
+ *             rcu_expedited the host's setting, while the agent attaches programs (fastpath/kernel/expedite.h)
  *             lock          held while an agent runs; has its process id
  *             *.new         staged contents of one of these files
  * Invariants: 1. A file is replaced as a whole (write, fsync, rename, fsync of the directory). The

@@ -95,6 +95,7 @@ static int attach_tcx(struct tw_kernel *kernel, uint32_t ifindex, enum tw_dir di
 			unlink(path);
 		}
 	}
+	tw_expedite_begin(&kernel->expedite);
 	link = link_create(kernel->prog_fd[dir], ifindex, tw_attach_tcx_type(dir), LINK_BEFORE);
 	if (link < 0)
 		return link;
@@ -131,6 +132,7 @@ int tw_kernel_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, stru
 	tw_resize_attach(kernel);
 	code = tw_kernel_set_full(kernel);
 	if (!code && !kernel->facts.tcx) {
+		tw_expedite_begin(&kernel->expedite);
 		filtered = tw_tc_attach(kernel, ifindex, make, err);
 		if (filtered)
 			return filtered;
@@ -201,6 +203,7 @@ static int attach_uplink_tcx(struct tw_kernel *kernel, uint32_t ifindex)
 		close(TW_TAKE_FD(link));
 		unlink(path);
 	}
+	tw_expedite_begin(&kernel->expedite);
 	link = link_create(kernel->uplink_fd, ifindex, ATTACH_TCX_INGRESS, 0);
 	if (link < 0)
 		return link;
@@ -212,6 +215,8 @@ int tw_kernel_attach_uplink(struct tw_kernel *kernel, uint32_t ifindex, struct t
 	char place[IF_NAMESIZE + 16];
 	int code = -EOPNOTSUPP;
 
+	if (kernel->bpffs && !kernel->facts.tcx)
+		tw_expedite_begin(&kernel->expedite);
 	if (kernel->bpffs)
 		code = kernel->facts.tcx ? attach_uplink_tcx(kernel, ifindex)
 					 : tw_tc_attach_uplink(kernel, ifindex);
@@ -248,6 +253,7 @@ void tw_kernel_detach_uplink(struct tw_kernel *kernel, uint32_t ifindex)
 	char path[PATH_MAX];
 
 	tw_kernel_cut_uplink(kernel, ifindex, 0);
+	tw_expedite_begin(&kernel->expedite);
 	if (!kernel->facts.tcx) {
 		tw_tc_detach(ifindex);
 		return;
@@ -263,6 +269,7 @@ int tw_kernel_detach(struct tw_kernel *kernel, uint32_t ifindex, struct tw_err *
 	char path[PATH_MAX];
 
 	bpf_map_delete_elem(kernel->map_fd[TW_MAP_present], &ifindex);
+	tw_expedite_begin(&kernel->expedite);
 	if (!kernel->facts.tcx) {
 		tw_tc_detach(ifindex);
 		return 0;
@@ -308,17 +315,21 @@ static void release_folder(const char *folder, bool links)
 	rmdir(folder);
 }
 
-int tw_kernel_release(const char *bpffs, struct tw_err *err)
+int tw_kernel_release(const char *bpffs, const char *expedite_note, struct tw_err *err)
 {
 	static const char *const folders[] = {"links", "progs", "maps"};
+	struct tw_expedite expedite = {.note = expedite_note};
 	char path[PATH_MAX];
 
 	tw_kernel_silence();
+	tw_expedite_recover(&expedite);
+	tw_expedite_begin(&expedite);
 	release_filters();
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", bpffs, folders[i]);
 		release_folder(path, i == 0);
 	}
+	tw_expedite_end(&expedite);
 	if (rmdir(bpffs) && errno != ENOENT && errno != EBUSY)
 		return tw_err_set(err, -errno, bpffs, NULL, "cannot remove: %s", strerror(errno));
 	return 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "fastpath/kernel/expedite.h"
 #include "fastpath/kernel/load.h"
 #include "fastpath/kernel/resize.h"
 
@@ -47,6 +48,8 @@ struct tw_kernel {
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
 	struct tw_kernel_ports ports;
 	struct tw_kernel_facts facts;
+	struct tw_expedite expedite;
+	char *expedite_note;
 	struct tw_kernel_resize resize;
 };
 

@@ -405,6 +405,14 @@ static int setup(
 		if (code)
 			return code;
 	}
+	if (options->expedite_note) {
+		kernel->expedite_note = tw_strdup(options->expedite_note);
+		if (!kernel->expedite_note)
+			return -ENOMEM;
+		kernel->expedite.note = kernel->expedite_note;
+	}
+	tw_expedite_recover(&kernel->expedite);
+	tw_expedite_begin(&kernel->expedite);
 	kernel->facts.tcx = !options->force_clsact && tw_attach_probe_tcx();
 	code = tw_kernel_open_object(kernel, options);
 	if (code == -ENOTSUP)
@@ -460,10 +468,16 @@ int tw_kernel_open(
 	return 0;
 }
 
+void tw_kernel_rest(struct tw_kernel *kernel)
+{
+	tw_expedite_end(&kernel->expedite);
+}
+
 void tw_kernel_close(struct tw_kernel *kernel)
 {
 	if (!kernel)
 		return;
+	tw_kernel_rest(kernel);
 	tw_vec_foreach (&kernel->links, link)
 		if (link->fd >= 0)
 			close(link->fd);
@@ -475,5 +489,6 @@ void tw_kernel_close(struct tw_kernel *kernel)
 	tw_keep_done(kernel);
 	tw_kernel_close_object(kernel);
 	free(kernel->bpffs);
+	free(kernel->expedite_note);
 	free(kernel);
 }

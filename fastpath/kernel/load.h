@@ -48,6 +48,7 @@ struct tw_kernel_options {
 	bool test;	    /* trace outcomes, take the clock from config.now_ns */
 	bool force_clsact;  /* as on a kernel without tcx */
 	bool by_lookup;	    /* read images as on kernels before 6.2, and do not read bridges */
+	const char *expedite_note; /* tw_expedite.note */
 };
 
 /* Facts for `tapwall version` and `status`. */
@@ -74,6 +75,9 @@ int tw_kernel_open(
 /* Once all ports are attached: completes a change of the table's size (resize.h). Does nothing if
  * there is none. */
 int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err);
+/* Attaching and detaching set /sys/kernel/rcu_expedited (expedite.h). Restores it: to be called when all
+ * that is due has been attached and detached. */
+void tw_kernel_rest(struct tw_kernel *kernel);
 void tw_kernel_close(struct tw_kernel *kernel);
 static inline void tw_kernel_cleanup(struct tw_kernel **kernel)
 {
@@ -186,8 +190,9 @@ int tw_kernel_capture_get(struct tw_kernel *kernel, uint32_t ifindex, struct tw_
 void tw_kernel_capture_stop(struct tw_kernel *kernel, uint32_t ifindex);
 void tw_kernel_capture_clear(struct tw_kernel *kernel); /* stops all */
 
-/* Detaches everything pinned under `bpffs`, in this network namespace, and removes the pins. */
-int tw_kernel_release(const char *bpffs, struct tw_err *err);
+/* Detaches everything pinned under `bpffs`, in this network namespace, and removes the pins.
+ * `expedite_note`: as in struct tw_kernel_options. */
+int tw_kernel_release(const char *bpffs, const char *expedite_note, struct tw_err *err);
 
 /* Runs one program on one frame (BPF_PROG_TEST_RUN), in the current namespace. `frame` is changed
  * in place; *len: its length before and after; `max`: size of the buffer. `beside` is read and

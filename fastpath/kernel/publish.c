@@ -46,6 +46,7 @@ int tw_kernel_put_images(struct tw_kernel *kernel, const uint32_t *slots, const 
 
 	if (!n)
 		return 0;
+	tw_expedite_begin(&kernel->expedite);
 	if (!bpf_map_update_batch(images, slots, fds, &count, &opts))
 		return 0;
 	code = -errno;
@@ -70,6 +71,7 @@ int tw_kernel_put_image(struct tw_kernel *kernel, uint32_t slot, const uint32_t 
 
 int tw_kernel_drop_image(struct tw_kernel *kernel, uint32_t slot)
 {
+	tw_expedite_begin(&kernel->expedite);
 	return bpf_map_delete_elem(kernel->map_fd[TW_MAP_images], &slot) ? -errno : 0;
 }
 

@@ -26,6 +26,8 @@ rights=-all,+bpf,+perfmon,+net_admin,+chown
 guests=
 children=
 agent=
+# Command by which the agent is started, with the agent's command as arguments.
+inside=
 n_checks=0
 n_failed=0
 
@@ -240,7 +242,8 @@ answers() {
 }
 
 start_agent() { # OPTIONS…
-	ip netns exec "$ns-host" setpriv --bounding-set "$rights" "$tapwalld" --ports 'tap*' \
+	# shellcheck disable=SC2086 # a command
+	ip netns exec "$ns-host" $inside setpriv --bounding-set "$rights" "$tapwalld" --ports 'tap*' \
 		--socket "$socket" --bpffs "$lab/bpffs/tapwall" --state-dir "$lab/state" "$@" \
 		2>>"$lab/agent.log" &
 	agent=$!
@@ -279,7 +282,8 @@ of_another_version() {
 }
 
 release() {
-	on_host "$tapwalld" --release --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
+	# shellcheck disable=SC2086 # a command
+	on_host $inside "$tapwalld" --release --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
 		--state-dir "$lab/state" 2>>"$lab/agent.log"
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # release.sh: a clean exit leaves enforcement in place; --release removes everything, with tcx and
-# with clsact, and refuses while an agent runs.
+# with clsact, and refuses while an agent runs. Both set the kernel's rcu_expedited meanwhile, and restore it.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -27,7 +27,29 @@ left_in_kernel() {
 	find "$lab/bpffs/tapwall" -mindepth 1 2>/dev/null
 }
 
+# A file stands for the kernel's setting, which other agents of this machine change, too.
+setting=$lab/rcu_expedited
+inside="sh $lab/inside"
+cat >"$lab/inside" <<-END
+	mount --bind "$setting" /sys/kernel/rcu_expedited && exec "\$@"
+END
+
+set_setting() { # VALUE
+	echo "$1" >"$setting"
+	must touch -d @1 "$setting"
+}
+
+# The value, and if it was written since set_setting.
+read_setting() {
+	printf '%s ' "$(cat "$setting")"
+	[ "$(stat -c %Y "$setting")" = 1 ] || echo written
+}
+
 for way in tcx clsact; do
+	# An earlier agent died while it attached programs.
+	set_setting 1
+	must mkdir -p "$lab/state"
+	printf '%s0' "$(cat /proc/sys/kernel/random/boot_id)" >"$lab/state/rcu_expedited"
 	if [ $way = clsact ]; then
 		start_agent --policy "$lab/policy.yaml" --force-clsact
 	else
@@ -36,6 +58,9 @@ for way in tcx clsact; do
 	equal "$way: attached" $way "$(tapwall status --json | jq -r .attach)"
 	equal "$way: what is allowed passes" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 	equal "$way: what is not does not" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+	equal "$way: the setting that a dead agent had changed is restored" "0 written" "$(read_setting)"
+	check "$way: its note is gone" test ! -e "$lab/state/rcu_expedited"
+	set_setting 0
 	release
 	equal "$way: no release under a running agent" 1 $?
 	check "$way: it names the agent" within 20 grep -q "an agent is running here (process $agent)" "$lab/agent.log"
@@ -45,6 +70,7 @@ for way in tcx clsact; do
 	equal "$way: enforcement stays" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 	equal "$way: and lets pass" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 	check "$way: release" release
+	equal "$way: it set the setting and restored it" "0 written" "$(read_setting)"
 	equal "$way: nothing is left in the kernel" "" "$(left_in_kernel)"
 	check "$way: nor on disk" test ! -e "$lab/state"
 	equal "$way: everything passes" connected "$(attempt 1 tcp 10.0.0.12 7001)"
