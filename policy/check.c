@@ -13,6 +13,7 @@ struct checker {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
 	struct tw_ranges concern[TW_DIR__MAX]; /* local addresses of all ports together */
+	struct tw_ranges known[TW_DIR__MAX];   /* those of ports with an address guard */
 	bool learns;			       /* true if a port gets addresses from DHCP */
 };
 
@@ -30,7 +31,7 @@ static int check_groups(struct checker *c)
 	for (size_t i = 0; i < p->groups.n && !err; i++) {
 		const struct tw_group *group = &p->groups.at[i];
 
-		if (!group->set->r.n && !group->learns)
+		if (!group->set->r.n && !group->learns && !group->any)
 			err = tw_diags_add(c->diags, TW_SEV_WARNING, group->line, group->column,
 				"ignore this if its workloads are added later",
 				"group %s contains no address", group->name);
@@ -38,17 +39,25 @@ static int check_groups(struct checker *c)
 	return err;
 }
 
+/* True if an address of this end of the rule can be local at some port. */
+static bool is_at_port(const struct checker *c, const struct tw_rule *rule, enum tw_dir end)
+{
+	return tw_ranges_overlap(&tw_rule_reach(rule, end)->r, &c->concern[end]);
+}
+
 /* True if a frame at some port could match this rule. */
 static bool is_enforced(const struct checker *c, const struct tw_rule *rule)
 {
-	return (rule->info.at_out &&
-		       tw_ranges_overlap(&rule->from_set->r, &c->concern[TW_DIR_OUT])) ||
-	       (rule->info.at_in && tw_ranges_overlap(&rule->to_set->r, &c->concern[TW_DIR_IN]));
+	return (rule->info.at_out && is_at_port(c, rule, TW_DIR_OUT)) ||
+	       (rule->info.at_in && is_at_port(c, rule, TW_DIR_IN));
 }
 
-static bool has_family(const struct tw_rule *rule)
+/* True if both ends of the rule have addresses of one family, as an end sees them: the other end is
+ * known by its addresses only. */
+static bool meets_at(const struct tw_rule *rule, enum tw_dir end)
 {
-	uint32_t families = rule->from_set->family & rule->to_set->family;
+	const struct tw_set *far = end == TW_DIR_OUT ? rule->to_set : rule->from_set;
+	uint32_t families = tw_rule_reach(rule, end)->family & far->family;
 
 	for (size_t i = 0; i < rule->cells->n; i++)
 		if (rule->cells->at[i].family & families)
@@ -67,15 +76,22 @@ static const char *ends_without_port(const struct tw_rule *rule)
 
 static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_dead)
 {
-	const char *empty_hint =
-		"look for an empty group, a ! entry that removes all, or a workload with addresses: any";
+	const char *empty_hint = "look for an empty group, or a ! entry that removes all";
+	const struct tw_set *from = tw_rule_reach(rule, TW_DIR_OUT);
+	const struct tw_set *to = tw_rule_reach(rule, TW_DIR_IN);
 
 	*ret_dead = true;
-	if (!rule->from_set->r.n)
+	if (!from->r.n)
 		return warn(c, rule, empty_hint, "'from' contains no address");
-	if (!rule->to_set->r.n)
+	if (!to->r.n)
 		return warn(c, rule, empty_hint, "'to' contains no address");
-	if (!has_family(rule))
+	if ((!rule->info.at_out || !rule->to_set->r.n) &&
+		(!rule->info.at_in || !rule->from_set->r.n))
+		return warn(c, rule,
+			"give one of the two ends addresses, or enforce the rule at the end of the other",
+			"a workload with addresses: any has no address by which the other end could know it");
+	if (!(rule->info.at_out && meets_at(rule, TW_DIR_OUT)) &&
+		!(rule->info.at_in && meets_at(rule, TW_DIR_IN)))
 		return warn(c, rule, "IPv4 and IPv6 never meet; icmp is IPv4, icmp6 is IPv6",
 			"'from', 'to' and the service have no address family in common");
 	if (c->policy->nics.n && !c->learns && !is_enforced(c, rule))
@@ -151,6 +167,61 @@ static int check_subtractions(struct checker *c, const struct tw_rule *rule)
 		   : check_subtraction(c, rule, "to", &rule->to, rule->to_set, rule->from_set);
 }
 
+/* Returns the first entry that names a workload with `any`, with or without `!`; NULL: none. */
+static const struct tw_operand *find_any(
+	const struct tw_policy *p, const struct tw_operands *list, bool negate)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->at[i].negate == negate && tw_operand_names_any(p, &list->at[i]))
+			return &list->at[i];
+	return NULL;
+}
+
+/* True if the rule is enforced at ports of this end other than those it is about. */
+static bool has_near_ports(const struct checker *c, const struct tw_rule *rule, enum tw_dir near)
+{
+	const struct tw_set *set = near == TW_DIR_OUT ? rule->from_set : rule->to_set;
+
+	if (near == TW_DIR_OUT ? !rule->info.at_out : !rule->info.at_in)
+		return false;
+	return c->learns || tw_rule_reach(rule, near) != set || whole_families(set) ||
+	       tw_ranges_overlap(&set->r, &c->known[near]);
+}
+
+/* Warns of a workload with `any` that is named as the far end, where the near end is enforced and
+ * does not know it. If the workload's own port enforces the rule too, it completes a rule that
+ * refuses, but one that allows needs both ends. A `!` entry is the reverse. */
+static int check_far(struct checker *c, const struct tw_rule *rule, enum tw_dir near, bool negate)
+{
+	bool out = near == TW_DIR_OUT, far_at = out ? rule->info.at_in : rule->info.at_out;
+	bool lets_pass = rule->info.action == TW_V_ALLOW || rule->info.action == TW_V_ASK;
+	const struct tw_operand *named = find_any(c->policy, out ? &rule->to : &rule->from, negate);
+
+	if (!named || (far_at && lets_pass == negate) || !has_near_ports(c, rule, near))
+		return 0;
+	return tw_diags_add(c->diags, TW_SEV_WARNING, rule->info.line, rule->column,
+		!far_at ? "name addresses or a network instead, or write at: both"
+		: out	? "name addresses or a network instead, or write at: to"
+			: "name addresses or a network instead, or write at: from",
+		"rule %s: at the ports of '%s' it %s to %s%s, whose addresses (any) are not known there",
+		rule->info.name, out ? "from" : "to", negate ? "also applies" : "does not apply",
+		named->kind == TW_OP_GROUP ? "workloads of group " : "",
+		named->kind == TW_OP_GROUP ? c->policy->groups.at[named->index].name
+					   : c->policy->workloads.at[named->index].name);
+}
+
+static int check_far_ends(struct checker *c, const struct tw_rule *rule)
+{
+	int err = 0;
+
+	for (enum tw_dir near = 0; near < TW_DIR__MAX && !err; near++) {
+		err = check_far(c, rule, near, false);
+		if (!err)
+			err = check_far(c, rule, near, true);
+	}
+	return err;
+}
+
 static int check_rules(struct checker *c)
 {
 	size_t n = tw_policy_n_rules(c->policy);
@@ -159,12 +230,17 @@ static int check_rules(struct checker *c)
 
 	for (size_t i = 0; i < n && !err; i++) {
 		const struct tw_rule *rule = &c->policy->rules.at[i];
-		bool dead;
+		bool dead = false;
+		bool changes = learns(c->policy, &rule->from) || learns(c->policy, &rule->to);
 
-		if (rule->info.disabled || learns(c->policy, &rule->from) ||
-			learns(c->policy, &rule->to))
+		if (rule->info.disabled)
 			continue;
-		err = check_rule(c, rule, &dead);
+		if (!changes)
+			err = check_rule(c, rule, &dead);
+		if (!err && !dead)
+			err = check_far_ends(c, rule);
+		if (changes)
+			continue;
 		if (!err && !dead)
 			err = check_subtractions(c, rule);
 		if (!err && !dead)
@@ -183,22 +259,29 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
 		err = tw_diags_add(diags, TW_SEV_WARNING, 0, 0, "list the guests under workloads",
 			"the policy has no workloads, so it protects no port");
 	for (size_t i = 0; i < policy->nics.n && !err; i++) {
-		c.learns |= policy->nics.at[i].pub.dhcp;
-		err = tw_vnic_concern(&policy->nics.at[i].pub, TW_DIR_OUT, &c.concern[TW_DIR_OUT]);
-		if (!err)
-			err = tw_vnic_concern(
-				&policy->nics.at[i].pub, TW_DIR_IN, &c.concern[TW_DIR_IN]);
+		const struct tw_vnic *vnic = &policy->nics.at[i].pub;
+
+		c.learns |= vnic->dhcp;
+		for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
+			err = tw_vnic_concern(vnic, dir, &c.concern[dir]);
+			if (!err && !vnic->any)
+				err = tw_vnic_concern(vnic, dir, &c.known[dir]);
+		}
 	}
-	tw_ranges_sort(&c.concern[TW_DIR_OUT]);
-	tw_ranges_sort(&c.concern[TW_DIR_IN]);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
+		tw_ranges_sort(&c.concern[dir]);
+		tw_ranges_sort(&c.known[dir]);
+	}
 	if (!err)
 		err = tw_sharing_check(policy, diags);
 	if (!err)
 		err = check_groups(&c);
 	if (!err)
 		err = check_rules(&c);
-	tw_ranges_done(&c.concern[TW_DIR_OUT]);
-	tw_ranges_done(&c.concern[TW_DIR_IN]);
+	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++) {
+		tw_ranges_done(&c.concern[dir]);
+		tw_ranges_done(&c.known[dir]);
+	}
 	tw_diags_sort(diags);
 	return err;
 }

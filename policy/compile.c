@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "policy/diag.h"
 #include "policy/layout.h"
+#include "policy/named.h"
 #include "policy/views.h"
 
 /* Largest size of a view's cells; a larger view uses vectors. */
@@ -27,10 +28,12 @@ static int find_locals(struct tw_compiler *c)
 	int err = 0;
 
 	for (size_t i = 0; i < tw_policy_n_rules(p) && !err; i++) {
-		const struct tw_set *ends[] = {p->rules.at[i].from_set, p->rules.at[i].to_set};
+		const struct tw_rule *rule = &p->rules.at[i];
+		const struct tw_set *ends[] = {
+			rule->from_set, rule->to_set, rule->from_port.set, rule->to_port.set};
 
-		for (int e = 0; e < 2 && !err; e++) {
-			if (c->local_of[ends[e]->id])
+		for (int e = 0; e < 4 && !err; e++) {
+			if (!ends[e] || c->local_of[ends[e]->id])
 				continue;
 			err = tw_vec_push(&c->locals, ends[e]);
 			c->local_of[ends[e]->id] = (uint32_t)c->locals.n;
@@ -143,6 +146,8 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 	for (int f = 0; f < 2 && !err; f++)
 		err = cut_locals(c, f);
 	if (!err)
+		err = tw_named_init(c);
+	if (!err)
 		*ret = TW_TAKE_PTR(c);
 	return err;
 }
@@ -178,6 +183,7 @@ void tw_compiler_free(struct tw_compiler *compiler)
 		tw_partition_done(&compiler->local[f]);
 		free(compiler->memo[f]);
 	}
+	tw_named_done(compiler);
 	free(compiler->local_of);
 	free(compiler->cut);
 	tw_ranges_done(&compiler->scratch);
@@ -379,6 +385,8 @@ int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layo
 	if (!err)
 		err = tw_vec_reserve_((void **)&m.words.v.at, &m.words.v.max, compiler->n_words,
 			sizeof(*m.words.v.at));
+	if (!err)
+		err = tw_named_enter(compiler, layout->vnic);
 	if (!err)
 		err = make(&m);
 	tw_vec_done(&m.words.links);

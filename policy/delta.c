@@ -311,7 +311,8 @@ long tw_delta_find(struct tw_delta *d, const struct tw_vnic *vnic, bool resolved
 {
 	const struct tw_vnic *old = d->all || d->everyone ? NULL : find_old(d, vnic);
 
-	if (!old || !same_addresses(old, vnic) || (resolved && d->everyone_far))
+	/* Rules name a vNIC with `any` without containing an address of it. */
+	if (!old || vnic->any || !same_addresses(old, vnic) || (resolved && d->everyone_far))
 		return -ENOENT;
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX; dir++)
 		if (tw_vnic_meets(vnic, dir, &d->mine[dir]) ||

@@ -34,6 +34,11 @@ static bool is_named(const struct tw_group *group, size_t workload)
 	return false;
 }
 
+bool tw_group_has(const struct tw_group *group, const struct tw_workload *workload, uint32_t number)
+{
+	return is_named(group, number) || tw_policy_selects(group, workload);
+}
+
 static void list_workloads(
 	const struct tw_policy *p, const struct tw_group *group, struct tw_group_info *info)
 {

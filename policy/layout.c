@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 #include "fastpath/path/bytes.h"
+#include "policy/named.h"
+#include "policy/pick.h"
 
 /* Maximum number of ranges of local addresses for which a port's rules are found by class. A port
  * with more tests each set. */
@@ -75,10 +77,11 @@ static bool ends_list(
 }
 
 static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layout_view *view,
-	size_t number, struct tw_entries *ret)
+	size_t index, struct tw_entries *ret)
 {
+	const size_t number = c->rules[dir].all.at[index].number;
 	const struct tw_rule *rule = &c->policy->rules.at[number];
-	const struct tw_set *mine = dir == TW_DIR_OUT ? rule->from_set : rule->to_set;
+	const struct tw_set *mine = tw_named_local(c, dir, index);
 	const struct tw_end *remote = c->ends.of[number * 2 + (dir == TW_DIR_OUT)];
 	struct tw_entry entry = {.decision = decision_of(c, number)};
 	int err = 0;
@@ -107,62 +110,6 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	return err;
 }
 
-/* Sets the bits of the rules that use a set of local addresses. */
-static void pick(const struct tw_rules_at *rules, size_t local, uint64_t *picked)
-{
-	for (uint32_t i = rules->first[local]; i < rules->first[local + 1]; i++)
-		picked[rules->of[i] / 64] |= (uint64_t)1 << rules->of[i] % 64;
-}
-
-static void unpick(const struct tw_rules_at *rules, uint64_t *picked)
-{
-	memset(picked, 0, (rules->all.n / 64 + 1) * sizeof(*picked));
-}
-
-/* Returns the next picked rule from index *i on and moves *i past it; NULL at the end. */
-static const struct tw_rule_at *next_picked(
-	const struct tw_rules_at *rules, const uint64_t *picked, size_t *i)
-{
-	size_t word = *i / 64, n_words = rules->all.n / 64 + 1;
-	uint64_t bits = picked[word] & ~(uint64_t)0 << *i % 64;
-
-	while (!bits && ++word < n_words)
-		bits = picked[word];
-	if (!bits)
-		return NULL;
-	*i = word * 64 + (size_t)__builtin_ctzll(bits) + 1;
-	return &rules->all.at[*i - 1];
-}
-
-/* Picks the rules whose local addresses contain a class. */
-static void pick_class(const struct tw_compiler *c, const struct tw_rules_at *rules, int f,
-	uint32_t class, uint64_t *picked)
-{
-	const struct tw_partition *partition = &c->local[f];
-
-	if (c->listed[f]) {
-		for (uint32_t m = partition->first.at[class]; m < partition->first.at[class + 1];
-			m++)
-			pick(rules, partition->members.at[m], picked);
-		return;
-	}
-	for (size_t i = 0; i < c->locals.n; i++)
-		if (tw_ranges_has(&c->locals.at[i]->r, partition->sample.at[class]))
-			pick(rules, i, picked);
-}
-
-/* Picks at least the rules that can be in a view. */
-static void pick_for_view(
-	struct tw_compiler *c, struct tw_rules_at *rules, const struct tw_layout_view *view)
-{
-	if (view->kind == TW_VIEW_CLASS) {
-		pick_class(c, rules, tw_family_index(view->family), view->class, rules->picked);
-		return;
-	}
-	memset(rules->picked, 0xff, rules->all.n / 64 * sizeof(*rules->picked));
-	rules->picked[rules->all.n / 64] = ((uint64_t)1 << rules->all.n % 64) - 1;
-}
-
 int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_layout_view *view,
 	struct tw_entries *ret)
 {
@@ -174,17 +121,18 @@ int tw_layout_entries(struct tw_compiler *c, enum tw_dir dir, const struct tw_la
 	ret->n = 0;
 	if (view->kind == TW_VIEW_WIDE)
 		memset(c->cut, 0, c->policy->sets.all.n * sizeof(*c->cut));
-	pick_for_view(c, rules, view);
-	while (!err && (at = next_picked(rules, rules->picked, &next))) {
+	tw_pick_for_view(c, dir, view);
+	while (!err && (at = tw_pick_next(rules, rules->picked, &next))) {
 		size_t n = ret->n;
 
-		if (!(at->family & view->family) || (view->kind == TW_VIEW_BEYOND && at->allows))
+		if (!(tw_pick_families(c, dir, next - 1) & view->family) ||
+			(view->kind == TW_VIEW_BEYOND && at->allows))
 			continue;
-		err = add_rule(c, dir, view, at->number, ret);
+		err = add_rule(c, dir, view, next - 1, ret);
 		if (ret->n > n && ends_list(c, view, ret))
 			break;
 	}
-	unpick(rules, rules->picked);
+	tw_pick_clear(rules, rules->picked);
 	return err;
 }
 
@@ -216,7 +164,7 @@ static int key_view(
 	struct tw_entries entries = {0};
 	int err;
 
-	if (view->kind == TW_VIEW_CLASS)
+	if (view->kind == TW_VIEW_CLASS && !c->named[dir].rules.n)
 		memo = &c->memo[tw_family_index(view->family)][view->class];
 	if (memo && memo->known[dir]) {
 		memcpy(view->key, memo->key[dir], sizeof(view->key));
@@ -534,8 +482,7 @@ static int make_family(
 
 	side->near_known &= c->listed[tw_family_index(family)] && s.n <= NEAR_STRETCHES_MAX;
 	for (size_t i = 0; i < s.n && side->near_known; i++)
-		pick_class(c, &c->rules[dir], tw_family_index(family), s.at[i].class,
-			c->rules[dir].near);
+		tw_pick_class(c, dir, tw_family_index(family), s.at[i].class, c->rules[dir].near);
 	tw_policy_fill_port(layout->vnic, &port);
 	all = count_classes(&s, true) > TW_LAYOUT_CLASSES_MAX;
 	if (!err)
@@ -556,16 +503,6 @@ static int make_family(
 	return err;
 }
 
-/* Picks the rules that concern a port by testing each set. */
-static void pick_near(const struct tw_compiler *c, const struct tw_rules_at *rules,
-	const struct tw_ranges *concern)
-{
-	for (size_t i = 0; i < c->locals.n; i++)
-		if (rules->first[i] < rules->first[i + 1] &&
-			tw_ranges_overlap(&c->locals.at[i]->r, concern))
-			pick(rules, i, rules->near);
-}
-
 /* Counts rules times services that can concern the port in this direction, up to a rule after
  * which nothing can match. */
 static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum tw_dir dir)
@@ -576,13 +513,13 @@ static int count_entries(struct tw_compiler *c, struct tw_layout *layout, enum t
 	size_t next = 0;
 	int err = tw_vnic_concern(layout->vnic, dir, &concern);
 
-	if (!err && !layout->side[dir].near_known)
-		pick_near(c, rules, &concern);
-	while (!err && (at = next_picked(rules, rules->near, &next))) {
-		if (at->family)
+	if (!err)
+		tw_pick_near(c, dir, &concern, layout->side[dir].near_known);
+	while (!err && (at = tw_pick_next(rules, rules->near, &next))) {
+		if (tw_pick_families(c, dir, next - 1))
 			layout->side[dir].n_entries +=
 				c->policy->rules.at[at->number].cells->n_joined;
-		if (at->wide && tw_ranges_contain(&c->locals.at[at->local]->r, &concern))
+		if (at->wide && tw_ranges_contain(&tw_named_local(c, dir, next - 1)->r, &concern))
 			break;
 	}
 	tw_ranges_done(&concern);
@@ -620,9 +557,11 @@ int tw_layout_new(struct tw_compiler *c, const struct tw_vnic *vnic, struct tw_l
 	int err = layout ? 0 : -ENOMEM;
 
 	if (!err)
+		err = tw_named_enter(c, vnic);
+	if (!err)
 		layout->vnic = vnic;
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
-		unpick(&c->rules[dir], c->rules[dir].near);
+		tw_pick_clear(&c->rules[dir], c->rules[dir].near);
 		layout->side[dir].near_known = true;
 		err = make_family(c, layout, dir, TW_FAMILY_V4);
 		if (!err)

@@ -160,16 +160,38 @@ static bool has_all_v6(const struct tw_set *set)
 	return tw_ranges_contain(&set->r, &(struct tw_ranges){.at = v6, .n = 2});
 }
 
-static void print_set(const struct tw_policy *p, const struct tw_set *set, struct tw_buf *out)
+/* Prints the entries that mean ports, because they name workloads with `any`. Returns the separator
+ * before what follows. */
+static const char *print_names(
+	const struct tw_policy *p, const struct tw_operands *list, struct tw_buf *out)
 {
-	bool all_v6 = has_all_v6(set);
 	const char *separator = "";
 
-	if (set == p->sets.everything) {
+	for (size_t i = 0; i < list->n; i++) {
+		const struct tw_operand *operand = &list->at[i];
+
+		if (!tw_operand_names_any(p, operand))
+			continue;
+		tw_buf_addf(out, "%s%sports of %s", separator, operand->negate ? "!" : "",
+			operand->kind == TW_OP_WORKLOAD ? p->workloads.at[operand->index].name
+							: p->groups.at[operand->index].name);
+		separator = ", ";
+	}
+	return separator;
+}
+
+static void print_set(const struct tw_policy *p, const struct tw_operands *list,
+	const struct tw_port_end *port, const struct tw_set *set, struct tw_buf *out)
+{
+	bool all_v6 = has_all_v6(set);
+	const char *separator;
+
+	if (set == p->sets.everything && !port->spares) {
 		tw_buf_adds(out, "any");
 		return;
 	}
 	tw_buf_adds(out, "{");
+	separator = print_names(p, list, out);
 	for (size_t i = 0; i < set->r.n; i++) {
 		tw_u128 lo = set->r.at[i].lo, hi = set->r.at[i].hi;
 		tw_u128 v4_lo = lo > TW_V4_FIRST ? lo : TW_V4_FIRST;
@@ -231,9 +253,9 @@ static void print_rule(const struct tw_policy *p, const struct tw_rule *rule, st
 
 	tw_buf_addf(out, "%s: %s%s at %s, from ", rule->info.name,
 		rule->info.disabled ? "disabled, " : "", tw_verdict_name(rule->info.action), ends);
-	print_set(p, rule->from_set, out);
+	print_set(p, &rule->from, &rule->from_port, rule->from_set, out);
 	tw_buf_adds(out, " to ");
-	print_set(p, rule->to_set, out);
+	print_set(p, &rule->to, &rule->to_port, rule->to_set, out);
 	tw_buf_adds(out, " service ");
 	for (size_t i = 0; i < rule->cells->n; i++)
 		print_cell(&rule->cells->at[i], out, &separator);

@@ -101,7 +101,7 @@ struct tw_nic {
 	const struct tw_prefix *written;
 	size_t n_written;
 	const struct tw_place *places; /* of `written`; NULL if it has no CIDR */
-	struct tw_limits limits; /* limits at the vNIC itself, in a list `ports` */
+	struct tw_limits limits;       /* limits at the vNIC itself, in a list `ports` */
 	unsigned int line;
 };
 
@@ -115,6 +115,7 @@ struct tw_workload {
 	enum tw_mode mode;	 /* as written */
 	unsigned int line;
 	bool learns; /* true if a vNIC has `dhcp`, so the set may change */
+	bool any;    /* true if a vNIC has `addresses: [any]` */
 	const struct tw_set *set;
 };
 
@@ -138,6 +139,7 @@ struct tw_group {
 	unsigned int line;
 	unsigned int column;
 	bool learns; /* true if a workload in the group learns addresses */
+	bool any;    /* true if a workload in the group has `any` */
 	const struct tw_set *set;
 };
 
@@ -157,6 +159,12 @@ struct tw_cells {
 	size_t n_joined;
 };
 
+/* An end of a rule at the ports of vNICs with `any`, whose workloads it names (policy/named.h). */
+struct tw_port_end {
+	const struct tw_set *set; /* local addresses there; NULL: it names none without `!` */
+	bool spares;		  /* true if a `!` entry names one */
+};
+
 struct tw_rule {
 	struct tw_rule_info info;
 	bool named;	/* true if the text names the rule; false: named by its number */
@@ -170,8 +178,20 @@ struct tw_rule {
 	/* resolved */
 	const struct tw_set *from_set;
 	const struct tw_set *to_set;
+	struct tw_port_end from_port;
+	struct tw_port_end to_port;
 	const struct tw_cells *cells;
 };
+
+/* Returns the addresses that an end of a rule (TW_DIR_OUT: `from`) can contain at some port. */
+static inline const struct tw_set *tw_rule_reach(const struct tw_rule *rule, enum tw_dir end)
+{
+	const struct tw_port_end *port = end == TW_DIR_OUT ? &rule->from_port : &rule->to_port;
+
+	if (port->set)
+		return port->set;
+	return end == TW_DIR_OUT ? rule->from_set : rule->to_set;
+}
 
 /* An owned prefix, to find the owner of an address. */
 struct tw_owner_row {
@@ -268,8 +288,13 @@ int tw_policy_resolve(struct tw_policy *policy, struct tw_diags *diags);
  * are not NULL is an old one. `changed` may be NULL: none. */
 int tw_policy_resolve_again(struct tw_policy *policy, const struct tw_policy *old,
 	const bool *changed, struct tw_diags *diags);
+/* True if an entry of a list names a workload with `any`, by its name or by a group. */
+bool tw_operand_names_any(const struct tw_policy *policy, const struct tw_operand *operand);
 /* True if a group's tags or one of its patterns select a workload. */
 bool tw_policy_selects(const struct tw_group *group, const struct tw_workload *workload);
+/* True if a workload, by its number, is in a group. */
+bool tw_group_has(
+	const struct tw_group *group, const struct tw_workload *workload, uint32_t number);
 
 /* ---- lower.c: a rule's services become cells ---- */
 

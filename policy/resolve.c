@@ -84,6 +84,7 @@ static int resolve_workload(struct resolver *s, struct tw_workload *workload)
 		const struct tw_vnic *vnic = &s->policy->nics.at[workload->first_nic + n].pub;
 
 		workload->learns |= vnic->dhcp;
+		workload->any |= vnic->any;
 		for (size_t i = 0; i < vnic->n_prefixes && !err; i++)
 			err = tw_prefix_add_to(&vnic->prefixes[i], &s->plus);
 	}
@@ -164,6 +165,12 @@ static int add_operand(struct resolver *s, const struct tw_operand *operand, str
 	return err ? err : tw_ranges_add_all(ret, &set->r);
 }
 
+static void join_group(struct tw_group *group, const struct tw_workload *workload)
+{
+	group->learns |= workload->learns;
+	group->any |= workload->any;
+}
+
 static int resolve_group(struct resolver *s, struct tw_group *group)
 {
 	size_t n_looked_at = group->tags || group->n_patterns ? s->policy->workloads.n : 0;
@@ -173,7 +180,7 @@ static int resolve_group(struct resolver *s, struct tw_group *group)
 	for (size_t i = 0; i < group->networks.n && !err; i++)
 		err = add_operand(s, &group->networks.at[i], &s->plus);
 	for (size_t i = 0; i < group->workloads.n && !err; i++) {
-		group->learns |= s->policy->workloads.at[group->workloads.at[i].index].learns;
+		join_group(group, &s->policy->workloads.at[group->workloads.at[i].index]);
 		err = add_operand(s, &group->workloads.at[i], &s->plus);
 	}
 	for (size_t i = 0; i < n_looked_at && !err; i++) {
@@ -181,7 +188,7 @@ static int resolve_group(struct resolver *s, struct tw_group *group)
 		size_t steps = 0;
 
 		if (selects(group, workload, &steps)) {
-			group->learns |= workload->learns;
+			join_group(group, workload);
 			err = tw_ranges_add_all(&s->plus, &workload->set->r);
 			steps += workload->set->r.n * RANGE_STEPS;
 		}
@@ -231,12 +238,42 @@ static uint64_t hash_list(const struct tw_policy *p, const struct tw_operands *l
 	return hash;
 }
 
-static int resolve_list(
-	struct resolver *s, const struct tw_operands *list, const struct tw_set **ret)
+bool tw_operand_names_any(const struct tw_policy *p, const struct tw_operand *operand)
+{
+	if (operand->kind == TW_OP_WORKLOAD)
+		return p->workloads.at[operand->index].any;
+	return operand->kind == TW_OP_GROUP && p->groups.at[operand->index].any;
+}
+
+/* Makes the end for the ports of the workloads with `any` that the list names: everything but the
+ * addresses in s->minus. */
+static int resolve_port_end(
+	struct resolver *s, const struct tw_operands *list, struct tw_port_end *ret)
+{
+	struct tw_range all = {.lo = 0, .hi = TW_U128_MAX};
+	struct tw_ranges everything = {.at = &all, .n = 1};
+	bool names = false;
+	int err;
+
+	for (size_t i = 0; i < list->n; i++) {
+		bool any = tw_operand_names_any(s->policy, &list->at[i]);
+
+		names |= any && !list->at[i].negate;
+		ret->spares |= any && list->at[i].negate;
+	}
+	if (!names)
+		return 0;
+	err = tw_ranges_minus(&everything, &s->minus, &s->result);
+	return err ? err : intern(s, &s->result, &ret->set);
+}
+
+static int resolve_list(struct resolver *s, const struct tw_operands *list,
+	const struct tw_set **ret, struct tw_port_end *ret_port)
 {
 	bool has_plus = false;
 	int err = 0;
 
+	*ret_port = (struct tw_port_end){0};
 	if (!list->n) {
 		*ret = s->policy->sets.everything;
 		return 0;
@@ -253,24 +290,30 @@ static int resolve_list(
 	tw_ranges_sort(&s->plus);
 	tw_ranges_sort(&s->minus);
 	err = tw_ranges_minus(&s->plus, &s->minus, &s->result);
-	return err ? err : intern(s, &s->result, ret);
+	if (!err)
+		err = intern(s, &s->result, ret);
+	return err ? err : resolve_port_end(s, list, ret_port);
 }
 
-static int resolve_end(struct resolver *s, uint32_t number, const struct tw_set **ret)
+static int resolve_end(struct resolver *s, uint32_t number)
 {
 	const struct tw_policy *p = s->policy;
+	struct tw_rule *rule = &s->policy->rules.at[number / 2];
+	const struct tw_set **set = number % 2 ? &rule->to_set : &rule->from_set;
+	struct tw_port_end *port = number % 2 ? &rule->to_port : &rule->from_port;
 	const struct tw_operands *list = list_at(p, number);
 	uint64_t hash = hash_list(p, list);
 	uint32_t known = tw_index_find(&s->lists, hash, same_list, p, list);
 	int err;
 
 	if (known != TW_INDEX_NONE) {
-		const struct tw_rule *rule = &p->rules.at[known / 2];
+		const struct tw_rule *same = &p->rules.at[known / 2];
 
-		*ret = known % 2 ? rule->to_set : rule->from_set;
+		*set = known % 2 ? same->to_set : same->from_set;
+		*port = known % 2 ? same->to_port : same->from_port;
 		return 0;
 	}
-	err = resolve_list(s, list, ret);
+	err = resolve_list(s, list, set, port);
 	return err ? err : tw_index_add(&s->lists, hash, number);
 }
 
@@ -323,11 +366,9 @@ static int resolve_rules(struct resolver *s)
 	int err = 0;
 
 	for (uint32_t i = 0; i < p->rules.n && !err; i++) {
-		struct tw_rule *rule = &p->rules.at[i];
-
-		err = resolve_end(s, i * 2, &rule->from_set);
+		err = resolve_end(s, i * 2);
 		if (!err)
-			err = resolve_end(s, i * 2 + 1, &rule->to_set);
+			err = resolve_end(s, i * 2 + 1);
 		if (!err)
 			err = resolve_services(s, i);
 	}
@@ -415,9 +456,10 @@ static int resolve_changed_groups(struct again *a)
 		size_t steps = 0;
 
 		if (group_concerned(a, group, &steps)) {
-			group->learns = false;
+			a->group_changed[i] = group->any;
+			group->learns = group->any = false;
 			err = resolve_group(&a->s, group);
-			a->group_changed[i] = group->set != was;
+			a->group_changed[i] |= group->set != was || group->any;
 		}
 		if (!err)
 			err = spend(&a->s, steps);
@@ -460,9 +502,9 @@ static int resolve_changed_rules(struct again *a)
 		bool is_new = !rule->cells;
 
 		if (is_new || list_concerned(a, &rule->from))
-			err = resolve_end(&a->s, i * 2, &rule->from_set);
+			err = resolve_end(&a->s, i * 2);
 		if (!err && (is_new || list_concerned(a, &rule->to)))
-			err = resolve_end(&a->s, i * 2 + 1, &rule->to_set);
+			err = resolve_end(&a->s, i * 2 + 1);
 		if (!err && is_new)
 			err = find_services(a, i);
 	}

@@ -33,7 +33,7 @@ struct keys {
 	uint32_t lo, hi;
 };
 
-/* A rule's ends and the bounds of its sets, for a quick test. */
+/* A rule's ends and the bounds of its widest sets, for a quick test. */
 struct hull {
 	struct keys keys;
 	unsigned int ends; /* bit per enum tw_dir */
@@ -52,6 +52,7 @@ struct tw_shadow {
 	uint32_t *wide; /* numbers of rules with more keys, ascending */
 	size_t n_wide;
 	TW_VEC(uint32_t) near; /* earlier rules whose hulls meet that of the current rule */
+	const struct tw_rule *current;
 	struct pieces pieces;
 	struct pieces cut; /* pieces left after a rule */
 	struct tw_ranges scratch;
@@ -63,7 +64,8 @@ struct tw_shadow {
 
 static struct hull hull_of(const struct tw_rule *rule)
 {
-	const struct tw_ranges *from = &rule->from_set->r, *to = &rule->to_set->r;
+	const struct tw_ranges *from = &tw_rule_reach(rule, TW_DIR_OUT)->r;
+	const struct tw_ranges *to = &tw_rule_reach(rule, TW_DIR_IN)->r;
 	struct hull hull = {.keys.lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* an empty hull */
 
 	hull.ends = (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
@@ -175,13 +177,55 @@ static bool meets(struct tw_shadow *s, const struct tw_set *a, const struct tw_s
 	return tw_ranges_overlap(&a->r, &b->r);
 }
 
-/* Returns the sets of a rule's cell as a piece without a family. */
-static struct piece piece_of(const struct tw_rule *rule, const struct tw_cell *cell)
+static const struct tw_operands *own_list(const struct tw_rule *rule, enum tw_dir end)
 {
+	return end == TW_DIR_OUT ? &rule->from : &rule->to;
+}
+
+static bool same_list(const struct tw_operands *a, const struct tw_operands *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->at[i].kind != b->at[i].kind || a->at[i].index != b->at[i].index ||
+			a->at[i].negate != b->at[i].negate ||
+			memcmp(&a->at[i].prefix, &b->at[i].prefix, sizeof(a->at[i].prefix)) != 0)
+			return false;
+	return true;
+}
+
+/* Returns the sets of a rule's cell at one end as a piece without a family. `all`: at every port
+ * where the rule applies, by address or by name; otherwise only where it applies by address. */
+static struct piece piece_of(
+	const struct tw_rule *rule, const struct tw_cell *cell, enum tw_dir end, bool all)
+{
+	const struct tw_set *from = rule->from_set, *to = rule->to_set;
+
+	if (all && end == TW_DIR_OUT)
+		from = tw_rule_reach(rule, TW_DIR_OUT);
+	if (all && end == TW_DIR_IN)
+		to = tw_rule_reach(rule, TW_DIR_IN);
 	return (struct piece){
-		.axis = {rule->from_set, rule->to_set, cell->keys, cell->sports},
+		.axis = {from, to, cell->keys, cell->sports},
 		.family = cell->family,
 	};
+}
+
+/* True if an earlier rule applies by address at every port where it contains the address. If one
+ * of its own `!` entries names a workload, it does not apply at that workload's port. */
+static bool is_taker(const struct tw_shadow *s, uint32_t number, enum tw_dir end)
+{
+	const struct tw_rule *rule = &s->policy->rules.at[number];
+
+	return s->hulls[number].ends & 1u << end &&
+	       !(end == TW_DIR_OUT ? rule->from_port.spares : rule->to_port.spares);
+}
+
+/* Returns the sets of an earlier rule's cell. The same list names the same ports. */
+static struct piece taken_by(const struct tw_shadow *s, const struct tw_rule *rule,
+	const struct tw_cell *cell, enum tw_dir end)
+{
+	return piece_of(rule, cell, end, same_list(own_list(rule, end), own_list(s->current, end)));
 }
 
 /* Returns the part of a set in one family, or NULL if out of memory. */
@@ -211,22 +255,23 @@ static int give_up(struct tw_shadow *s)
 
 /* Starts with the pieces of everything that a rule matches. Each piece has one family, because
  * both addresses of a packet have the same one. */
-static int begin(struct tw_shadow *s, const struct tw_rule *rule)
+static int begin(struct tw_shadow *s, const struct tw_rule *rule, enum tw_dir end)
 {
-	s->pieces.n = s->takers.n = 0;
+	s->current = rule;
+	s->pieces.n = 0;
 	s->given_up = false;
 	for (size_t i = 0; i < rule->cells->n; i++) {
 		const struct tw_cell *cell = &rule->cells->at[i];
 
 		for (uint32_t family = TW_FAMILY_V4; family <= TW_FAMILY_V6; family <<= 1) {
-			struct piece piece = piece_of(rule, cell);
+			struct piece piece = piece_of(rule, cell, end, true);
 
-			if (!(cell->family & rule->from_set->family & rule->to_set->family &
-				    family))
+			if (!(cell->family & piece.axis[AXIS_FROM]->family &
+				    piece.axis[AXIS_TO]->family & family))
 				continue;
 			piece.family = family;
-			piece.axis[AXIS_FROM] = of_family(s, rule->from_set, family);
-			piece.axis[AXIS_TO] = of_family(s, rule->to_set, family);
+			piece.axis[AXIS_FROM] = of_family(s, piece.axis[AXIS_FROM], family);
+			piece.axis[AXIS_TO] = of_family(s, piece.axis[AXIS_TO], family);
 			if (s->pieces.n == TW_SHADOW_PIECES_MAX)
 				return give_up(s);
 			if (!piece.axis[AXIS_FROM] || !piece.axis[AXIS_TO] ||
@@ -287,13 +332,13 @@ static int cut_piece(struct tw_shadow *s, const struct piece *cell, struct piece
 }
 
 /* Subtracts what one earlier rule decides. */
-static int take_away(struct tw_shadow *s, uint32_t number)
+static int take_away(struct tw_shadow *s, uint32_t number, enum tw_dir end)
 {
 	const struct tw_rule *rule = &s->policy->rules.at[number];
 	bool took = false;
 
 	for (size_t i = 0; i < rule->cells->n; i++) {
-		struct piece cell = piece_of(rule, &rule->cells->at[i]);
+		struct piece cell = taken_by(s, rule, &rule->cells->at[i], end);
 		struct pieces swap;
 		bool changed = false;
 
@@ -337,11 +382,11 @@ static bool find_single(struct tw_shadow *s, enum tw_dir end)
 		const struct tw_rule *rule = &s->policy->rules.at[i];
 		size_t held = 0;
 
-		if (!(s->hulls[i].ends & 1u << end))
+		if (!is_taker(s, i, end))
 			continue;
 		for (size_t k = 0; k < s->pieces.n && held == k; k++)
 			for (size_t c = 0; c < rule->cells->n && held == k; c++) {
-				struct piece cell = piece_of(rule, &rule->cells->at[c]);
+				struct piece cell = taken_by(s, rule, &rule->cells->at[c], end);
 
 				held += holds(s, &cell, &s->pieces.at[k]);
 			}
@@ -356,12 +401,14 @@ static bool find_single(struct tw_shadow *s, enum tw_dir end)
 /* Sets *ret to true if nothing is left of the rule at this end. Returns 0 or -ENOMEM. */
 static int is_dead_at(struct tw_shadow *s, uint32_t number, enum tw_dir end, bool *ret)
 {
-	int err = begin(s, &s->policy->rules.at[number]);
+	int err = begin(s, &s->policy->rules.at[number], end);
 
-	if (!err)
-		err = tw_vec_push(&s->takers, 0);
-	*ret = false;
-	if (err || s->given_up)
+	*ret = !err && !s->given_up && !s->pieces.n;
+	if (err || s->given_up || !s->pieces.n)
+		return err;
+	s->takers.n = 0;
+	err = tw_vec_push(&s->takers, 0);
+	if (err)
 		return err;
 	*ret = find_single(s, end);
 	if (*ret)
@@ -370,8 +417,8 @@ static int is_dead_at(struct tw_shadow *s, uint32_t number, enum tw_dir end, boo
 	for (size_t n = 0; n < s->near.n && s->pieces.n && !err; n++) {
 		if (is_spent(s) || s->given_up)
 			return 0;
-		if (s->hulls[s->near.at[n]].ends & 1u << end)
-			err = take_away(s, s->near.at[n]);
+		if (is_taker(s, s->near.at[n], end))
+			err = take_away(s, s->near.at[n], end);
 	}
 	*ret = !err && !s->given_up && !s->pieces.n;
 	return err;
@@ -468,8 +515,10 @@ int tw_shadow_check(struct tw_shadow *s, size_t rule)
 	err = find_near(s, (uint32_t)rule);
 	if (err || !s->near.n)
 		return err;
+	s->takers.n = 0;
 	for (enum tw_dir end = 0; end < TW_DIR__MAX && dead && !err; end++)
 		if (ends & 1u << end)
 			err = is_dead_at(s, (uint32_t)rule, end, &dead);
-	return err || !dead ? err : warn(s, (uint32_t)rule);
+	/* Without takers, the rule matches nothing by itself. */
+	return err || !dead || !s->takers.n ? err : warn(s, (uint32_t)rule);
 }

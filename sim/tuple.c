@@ -140,6 +140,15 @@ static unsigned int workload_families(const struct tw_policy *policy, const stru
 	return families;
 }
 
+/* Returns the first vNIC with `any` of the workload whose first vNIC is `first`, or `first`. */
+static const struct tw_vnic *find_any(const struct tw_policy *policy, const struct tw_vnic *first)
+{
+	for (size_t i = first->index; same_workload(policy, i, first->workload); i++)
+		if (tw_policy_vnic(policy, i)->any)
+			return tw_policy_vnic(policy, i);
+	return first;
+}
+
 static int read_workload(
 	const struct tw_policy *policy, const char *text, struct end *end, struct tw_err *err)
 {
@@ -158,9 +167,12 @@ static int read_workload(
 	if (at) {
 		const struct tw_vnic *owner = tw_policy_find_owner(policy, &end->addr);
 
-		/* If the workload has several vNICs, takes the one with the address. */
+		/* If the workload has several vNICs, takes the one with the address, or one that
+		 * may use any. */
 		if (owner && !strcmp(owner->workload, end->vnic->workload))
 			end->vnic = owner;
+		else
+			end->vnic = find_any(policy, end->vnic);
 	}
 	end->families = at ? family_of(&end->addr) : workload_families(policy, end->vnic);
 	if (!end->families && end->vnic->dhcp)

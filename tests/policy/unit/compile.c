@@ -50,9 +50,10 @@ static uint32_t ask(const struct tw_policy *policy, size_t vnic, const struct tw
 	return decision;
 }
 
-static uint32_t expected(const struct world *world, enum tw_dir dir, const struct world_tuple *t)
+static uint32_t expected(
+	const struct world *world, int workload, enum tw_dir dir, const struct world_tuple *t)
 {
-	unsigned int number = world_decide(world, dir, t);
+	unsigned int number = world_decide_at(world, workload, dir, t);
 
 	if (number == world->n_rules)
 		return tw_decision(world->default_allow ? TW_V_ALLOW : TW_V_DENY, 0, number);
@@ -91,7 +92,8 @@ static void check_world(const struct world *world, const struct tw_policy *polic
 			if (!make_local(world, w, dir, random, t.v6,
 				    dir == TW_DIR_OUT ? &t.from : &t.to))
 				continue;
-			assert_int_equal(ask(policy, w, image, dir, &t), expected(world, dir, &t));
+			assert_int_equal(
+				ask(policy, w, image, dir, &t), expected(world, (int)w, dir, &t));
 			++*ret_asked;
 		}
 		tw_image_free(image);
@@ -136,7 +138,7 @@ static void cutting_never_allows(void **state)
 
 			if (got == TW_V_ALLOW)
 				assert_int_equal(
-					tw_decision_verdict(expected(&world, TW_DIR_IN, &t)),
+					tw_decision_verdict(expected(&world, 0, TW_DIR_IN, &t)),
 					TW_V_ALLOW);
 		}
 		tw_image_free(image);

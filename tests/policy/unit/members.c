@@ -88,9 +88,10 @@ static void take_over(struct state *was, struct state *now, struct counts *count
 	tw_delta_free(delta);
 }
 
-static uint32_t expected(const struct world *world, enum tw_dir dir, const struct world_tuple *t)
+static uint32_t expected(
+	const struct world *world, int workload, enum tw_dir dir, const struct world_tuple *t)
 {
-	unsigned int number = world_decide(world, dir, t);
+	unsigned int number = world_decide_at(world, workload, dir, t);
 
 	if (number == world->n_rules)
 		return tw_decision(world->default_allow ? TW_V_ALLOW : TW_V_DENY, 0, number);
@@ -124,8 +125,9 @@ static void ask_all(
 			q.local = *own;
 			q.remote = dir == TW_DIR_OUT ? t.to : t.from;
 			assert_int_equal(
-				image_eval(s->image[w], dir, &q), expected(world, dir, &t));
-			assert_int_equal(image_eval(fresh, dir, &q), expected(world, dir, &t));
+				image_eval(s->image[w], dir, &q), expected(world, (int)w, dir, &t));
+			assert_int_equal(
+				image_eval(fresh, dir, &q), expected(world, (int)w, dir, &t));
 			counts->asked++;
 		}
 		tw_image_free(fresh);

@@ -291,13 +291,26 @@ static bool operand_has(const struct world *world, const struct world_operand *o
 	}
 }
 
+/* True if an entry names the workload. */
+static bool operand_names(const struct world *world, const struct world_operand *o, int workload)
+{
+	if (workload < 0)
+		return false;
+	if (o->kind == OP_WORKLOAD)
+		return o->index == (unsigned int)workload;
+	return o->kind == OP_GROUP &&
+	       group_has_workload(&world->groups[o->index], world, (unsigned int)workload);
+}
+
+/* `workload`: the workload without an address guard at whose port the end is; -1: none. */
 static bool ends_have(const struct world *world, const struct world_ends *ends,
-	const struct tw_addr *addr, bool v6)
+	const struct tw_addr *addr, bool v6, int workload)
 {
 	bool any_plus = false, in_plus = false;
 
 	for (unsigned int i = 0; i < ends->n; i++) {
-		bool has = operand_has(world, &ends->at[i], addr, v6);
+		bool has = operand_has(world, &ends->at[i], addr, v6) ||
+			   operand_names(world, &ends->at[i], workload);
 
 		if (ends->at[i].negate && has)
 			return false;
@@ -344,14 +357,23 @@ static bool service_has(
 
 unsigned int world_decide(const struct world *world, enum tw_dir end, const struct world_tuple *t)
 {
+	return world_decide_at(world, -1, end, t);
+}
+
+unsigned int world_decide_at(
+	const struct world *world, int workload, enum tw_dir end, const struct world_tuple *t)
+{
+	int guest = workload >= 0 && world->workloads[workload].any ? workload : -1;
 	unsigned int i = 0;
 
 	for (; i < world->n_rules; i++) {
 		const struct world_rule *rule = &world->rules[i];
 
 		if ((end == TW_DIR_OUT ? rule->at_out : rule->at_in) &&
-			ends_have(world, &rule->from, &t->from, t->v6) &&
-			ends_have(world, &rule->to, &t->to, t->v6) && service_has(world, rule, t))
+			ends_have(world, &rule->from, &t->from, t->v6,
+				end == TW_DIR_OUT ? guest : -1) &&
+			ends_have(world, &rule->to, &t->to, t->v6, end == TW_DIR_IN ? guest : -1) &&
+			service_has(world, rule, t))
 			break;
 	}
 	return i;
