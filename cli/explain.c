@@ -69,7 +69,7 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 	if (!text->text.len)
 		return tw_report_error(
 			TW_EXIT_NO, socket, "apply one first", "no policy is in force");
-	code = tw_policy_read_learned(
+	code = tw_policy_read_unchecked(
 		text->text.data, text->text.len, text->learned.at, text->learned.n, ret, &diags);
 	if (code < 0)
 		tw_report_diags(

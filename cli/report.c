@@ -76,7 +76,8 @@ int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 
 	if (tw_file_read(path, &text, &err) < 0)
 		return tw_report_err(&err);
-	code = tw_policy_read(text.data, text.len, ret, &diags);
+	code = warnings ? tw_policy_read(text.data, text.len, ret, &diags)
+			: tw_policy_read_unchecked(text.data, text.len, NULL, 0, ret, &diags);
 	if (code < 0 || warnings) {
 		struct tw_report_source source = {tw_file_label(path), text.data, text.len};
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "policy/diag.h"
+#include "policy/near.h"
 
 #define PAIRS_MAX ((size_t)300 * 1000 * 1000) /* pairs of rules looked at */
 #define STEPS_MAX ((size_t)50 * 1000 * 1000)  /* ranges visited by set operations */
@@ -27,99 +28,19 @@ struct pieces {
 	size_t max;
 };
 
-/* Port keys distinguish most rules and are cheapest to compare, so they are stored separately
- * and densely. */
-struct keys {
-	uint32_t lo, hi;
-};
-
-/* A rule's ends and the bounds of its widest sets, for a quick test. */
-struct hull {
-	struct keys keys;
-	unsigned int ends; /* bit per enum tw_dir */
-	tw_u128 from_lo, from_hi;
-	tw_u128 to_lo, to_hi;
-};
-
 struct tw_shadow {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
 	struct tw_sets sets; /* sets of the pieces */
-	struct hull *hulls;  /* by rule number */
-	struct keys *keys;   /* port keys of the hulls */
-	uint64_t *points;    /* rules with exactly one key, as key << 32 | number, ascending */
-	size_t n_points;
-	uint32_t *wide; /* numbers of rules with more keys, ascending */
-	size_t n_wide;
-	TW_VEC(uint32_t) near; /* earlier rules whose hulls meet that of the current rule */
+	struct tw_near near; /* earlier rules that may have something in common */
 	const struct tw_rule *current;
 	struct pieces pieces;
 	struct pieces cut; /* pieces left after a rule */
 	struct tw_ranges scratch;
 	TW_VEC(uint32_t) takers; /* rules that took a part of the current rule */
 	bool given_up;		 /* true if the current rule was given up */
-	size_t pairs;
 	size_t steps;
 };
-
-static struct hull hull_of(const struct tw_rule *rule)
-{
-	const struct tw_ranges *from = &tw_rule_reach(rule, TW_DIR_OUT)->r;
-	const struct tw_ranges *to = &tw_rule_reach(rule, TW_DIR_IN)->r;
-	struct hull hull = {.keys.lo = UINT32_MAX, .from_lo = 1, .to_lo = 1}; /* an empty hull */
-
-	hull.ends = (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
-		    (rule->info.at_in ? 1u << TW_DIR_IN : 0);
-	if (!from->n || !to->n)
-		return hull;
-	for (size_t i = 0; i < rule->cells->n; i++) {
-		const struct tw_ranges *keys = &rule->cells->at[i].keys->r;
-		tw_u128 hi = keys->at[keys->n - 1].hi;
-
-		if ((uint32_t)keys->at[0].lo < hull.keys.lo)
-			hull.keys.lo = (uint32_t)keys->at[0].lo;
-		if (hi > hull.keys.hi)
-			hull.keys.hi = hi > UINT32_MAX ? UINT32_MAX : (uint32_t)hi;
-	}
-	hull.from_lo = from->at[0].lo;
-	hull.from_hi = from->at[from->n - 1].hi;
-	hull.to_lo = to->at[0].lo;
-	hull.to_hi = to->at[to->n - 1].hi;
-	return hull;
-}
-
-static bool keys_meet(struct keys a, struct keys b)
-{
-	return a.lo <= b.hi && b.lo <= a.hi;
-}
-
-/* Compares all but the keys. */
-static bool hulls_meet(const struct hull *a, const struct hull *b)
-{
-	return a->from_lo <= b->from_hi && b->from_lo <= a->from_hi && a->to_lo <= b->to_hi &&
-	       b->to_lo <= a->to_hi;
-}
-
-static int compare_points(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Lists rules by key. Rules that match nothing are in neither list, because they shadow nothing. */
-static void list_keys(struct tw_shadow *s)
-{
-	for (size_t i = 0; i < s->policy->rules.n; i++) {
-		struct keys keys = s->keys[i] = s->hulls[i].keys;
-
-		if (keys.lo == keys.hi)
-			s->points[s->n_points++] = (uint64_t)keys.lo << 32 | i;
-		else if (keys.lo < keys.hi)
-			s->wide[s->n_wide++] = (uint32_t)i;
-	}
-	qsort(s->points, s->n_points, sizeof(*s->points), compare_points);
-}
 
 int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct tw_shadow **ret)
 {
@@ -131,17 +52,12 @@ int tw_shadow_new(const struct tw_policy *policy, struct tw_diags *diags, struct
 	s->policy = policy;
 	s->diags = diags;
 	err = tw_sets_init(&s->sets, policy->seed, (uint32_t)policy->sets.all.n);
-	s->hulls = tw_alloc_array(policy->rules.n, sizeof(*s->hulls));
-	s->keys = tw_alloc_array(policy->rules.n, sizeof(*s->keys));
-	s->points = tw_alloc_array(policy->rules.n, sizeof(*s->points));
-	s->wide = tw_alloc_array(policy->rules.n, sizeof(*s->wide));
-	if (err || !s->hulls || !s->keys || !s->points || !s->wide) {
+	if (!err)
+		err = tw_near_init(&s->near, policy);
+	if (err) {
 		tw_shadow_free(s);
-		return -ENOMEM;
+		return err;
 	}
-	for (size_t i = 0; i < policy->rules.n; i++)
-		s->hulls[i] = hull_of(&policy->rules.at[i]);
-	list_keys(s);
 	*ret = s;
 	return 0;
 }
@@ -154,12 +70,8 @@ void tw_shadow_free(struct tw_shadow *s)
 	tw_vec_done(&s->pieces);
 	tw_vec_done(&s->cut);
 	tw_vec_done(&s->takers);
-	tw_vec_done(&s->near);
+	tw_near_done(&s->near);
 	tw_ranges_done(&s->scratch);
-	free(s->hulls);
-	free(s->keys);
-	free(s->points);
-	free(s->wide);
 	free(s);
 }
 
@@ -211,13 +123,20 @@ static struct piece piece_of(
 	};
 }
 
+/* Returns a bit for each enum tw_dir at which a rule is enforced. */
+static unsigned int ends_of(const struct tw_rule *rule)
+{
+	return (rule->info.at_out ? 1u << TW_DIR_OUT : 0) |
+	       (rule->info.at_in ? 1u << TW_DIR_IN : 0);
+}
+
 /* True if an earlier rule applies by address at every port where it contains the address. If one
  * of its own `!` entries names a workload, it does not apply at that workload's port. */
 static bool is_taker(const struct tw_shadow *s, uint32_t number, enum tw_dir end)
 {
 	const struct tw_rule *rule = &s->policy->rules.at[number];
 
-	return s->hulls[number].ends & 1u << end &&
+	return ends_of(rule) & 1u << end &&
 	       !(end == TW_DIR_OUT ? rule->from_port.spares : rule->to_port.spares);
 }
 
@@ -369,7 +288,7 @@ static int take_away(struct tw_shadow *s, uint32_t number, enum tw_dir end)
 
 static bool is_spent(const struct tw_shadow *s)
 {
-	return s->pairs > PAIRS_MAX || s->steps > STEPS_MAX ||
+	return s->near.pairs > PAIRS_MAX || s->steps > STEPS_MAX ||
 	       s->sets.n_ranges > TW_POLICY_RANGES_MAX;
 }
 
@@ -377,8 +296,8 @@ static bool is_spent(const struct tw_shadow *s)
  * reason. */
 static bool find_single(struct tw_shadow *s, enum tw_dir end)
 {
-	for (size_t n = 0; n < s->near.n && !is_spent(s); n++) {
-		uint32_t i = s->near.at[n];
+	for (size_t n = 0; n < s->near.found.n && !is_spent(s); n++) {
+		uint32_t i = s->near.found.at[n];
 		const struct tw_rule *rule = &s->policy->rules.at[i];
 		size_t held = 0;
 
@@ -414,11 +333,11 @@ static int is_dead_at(struct tw_shadow *s, uint32_t number, enum tw_dir end, boo
 	if (*ret)
 		return 0;
 	s->takers.n = 0;
-	for (size_t n = 0; n < s->near.n && s->pieces.n && !err; n++) {
+	for (size_t n = 0; n < s->near.found.n && s->pieces.n && !err; n++) {
 		if (is_spent(s) || s->given_up)
 			return 0;
-		if (is_taker(s, s->near.at[n], end))
-			err = take_away(s, s->near.at[n], end);
+		if (is_taker(s, s->near.found.at[n], end))
+			err = take_away(s, s->near.found.at[n], end);
 	}
 	*ret = !err && !s->given_up && !s->pieces.n;
 	return err;
@@ -447,73 +366,16 @@ static int warn(struct tw_shadow *s, uint32_t number)
 		rule->info.name, names, n == 1 ? "s" : "");
 }
 
-/* Returns the index of the first point at or above a bound. */
-static size_t find_point(const struct tw_shadow *s, uint64_t bound)
-{
-	size_t lo = 0, hi = s->n_points;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->points[mid] < bound)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static int note_near(struct tw_shadow *s, uint32_t earlier, uint32_t number)
-{
-	s->pairs++;
-	if (!keys_meet(s->keys[earlier], s->keys[number]) ||
-		!hulls_meet(&s->hulls[earlier], &s->hulls[number]))
-		return 0;
-	return tw_vec_push(&s->near, earlier);
-}
-
-/* Lists, in order, the earlier rules that have only this key, and the earlier rules that have more keys. Most
- * rules are neither. The search for the first kind ends at the rule's own point. */
-static int find_near_point(struct tw_shadow *s, uint32_t number)
-{
-	const uint64_t mine = (uint64_t)s->keys[number].lo << 32 | number;
-	size_t i = find_point(s, (uint64_t)s->keys[number].lo << 32), k = 0;
-	int err = 0;
-
-	while (!err) {
-		uint32_t point = s->points[i] < mine ? (uint32_t)s->points[i] : number;
-		uint32_t wide = k < s->n_wide ? s->wide[k] : number;
-
-		if (point >= number && wide >= number)
-			break;
-		err = note_near(
-			s, point < wide ? s->points[i++] & UINT32_MAX : s->wide[k++], number);
-	}
-	return err;
-}
-
-static int find_near(struct tw_shadow *s, uint32_t number)
-{
-	int err = 0;
-
-	s->near.n = 0;
-	if (s->keys[number].lo == s->keys[number].hi)
-		return find_near_point(s, number);
-	for (uint32_t i = 0; i < number && !err; i++)
-		err = note_near(s, i, number);
-	return err;
-}
-
 int tw_shadow_check(struct tw_shadow *s, size_t rule)
 {
-	unsigned int ends = s->hulls[rule].ends;
+	unsigned int ends = ends_of(&s->policy->rules.at[rule]);
 	bool dead = true;
 	int err;
 
 	if (is_spent(s))
 		return 0;
-	err = find_near(s, (uint32_t)rule);
-	if (err || !s->near.n)
+	err = tw_near_find(&s->near, (uint32_t)rule);
+	if (err || !s->near.found.n)
 		return err;
 	s->takers.n = 0;
 	for (enum tw_dir end = 0; end < TW_DIR__MAX && dead && !err; end++)

@@ -14,7 +14,7 @@
 #include "policy/engine.h"
 
 #define TW_VIEWS_BYTES_MAX ((size_t)64 << 20)
-#define TW_VIEW_BYTES_MAX  ((size_t)1 << 20)
+#define TW_VIEW_BYTES_MAX  ((size_t)16 << 20)
 #define TW_VIEW_ALIGN	   32 /* alignment of a view in words */
 
 struct tw_view_key {

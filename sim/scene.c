@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/vec.h"
 #include "fastpath/native/table.h"
+#include "policy/table.h"
 
 static void know_lease(struct tw_leases *leases, const struct tw_addr *addr)
 {
@@ -45,37 +47,109 @@ static int load_leases(struct tw_native *native, const struct tw_vnic *vnic, uin
 	return vnic->n_learned && !leases ? -ENOMEM : 0;
 }
 
-static int load_port(struct tw_native *native, const struct tw_policy *policy,
-	const struct tw_vnic *vnic, uint32_t epoch, struct tw_diags *diags)
+/* What the ports of a policy share while they are loaded. */
+struct loading {
+	struct tw_native *native;
+	const struct tw_policy *policy;
+	struct tw_compiler *compiler;
+	struct tw_index index; /* ports with an image of their own, by its key */
+	TW_VEC(struct tw_image_key) keys;
+	TW_VEC(const struct tw_vnic *) owners; /* their vNICs */
+	uint32_t epoch;
+};
+
+static uint32_t image_number(const struct loading *loading, const struct tw_vnic *vnic)
+{
+	size_t n_vnics = tw_policy_n_vnics(loading->policy);
+
+	return (uint32_t)(1 + vnic->index + (loading->epoch & 1) * n_vnics);
+}
+
+static bool same_key(const void *owner, uint32_t value, const void *key)
+{
+	return !memcmp(
+		&((const struct loading *)owner)->keys.at[value], key, sizeof(struct tw_image_key));
+}
+
+/* Compiles the image with this layout and puts it at the number of its vNIC. */
+static int add_image(struct loading *loading, const struct tw_layout *layout,
+	const struct tw_vnic *vnic, struct tw_diags *diags)
 {
 	tw_auto(tw_image) struct tw_image *image = NULL;
-	size_t n_vnics = tw_policy_n_vnics(policy);
-	struct tw_port *port;
-	uint32_t zone;
-	int err;
+	const struct tw_image_key *key = tw_layout_key(layout);
+	int err = tw_layout_compile(loading->compiler, layout, &image, diags);
 
-	err = tw_policy_compile(policy, vnic, NULL, &image, diags);
+	if (!err)
+		err = tw_index_add(&loading->index, key->word[0], (uint32_t)loading->keys.n);
+	if (!err)
+		err = tw_vec_push(&loading->keys, *key);
+	if (!err)
+		err = tw_vec_push(&loading->owners, vnic);
+	return err ? err
+		   : tw_native_put_image(loading->native, image_number(loading, vnic), image->words,
+			     image->n_words);
+}
+
+/* Sets *ret to the number of a vNIC's image. Ports with equal rules share one. */
+static int find_image(
+	struct loading *loading, const struct tw_vnic *vnic, struct tw_diags *diags, uint32_t *ret)
+{
+	tw_auto(tw_layout) struct tw_layout *layout = NULL;
+	int err = tw_layout_new(loading->compiler, vnic, &layout);
+	uint32_t known;
+
 	if (err)
 		return err;
-	port = tw_native_port(native, tw_scene_ifindex(vnic->index), epoch);
+	known = tw_index_find(&loading->index, tw_layout_key(layout)->word[0], same_key, loading,
+		tw_layout_key(layout));
+	if (known != TW_INDEX_NONE)
+		vnic = loading->owners.at[known];
+	else
+		err = add_image(loading, layout, vnic, diags);
+	*ret = image_number(loading, vnic);
+	return err;
+}
+
+static int load_port(struct loading *loading, const struct tw_vnic *vnic, struct tw_diags *diags)
+{
+	struct tw_native *native = loading->native;
+	struct tw_port *port;
+	uint32_t zone, image;
+	int err = find_image(loading, vnic, diags, &image);
+
+	if (err)
+		return err;
+	port = tw_native_port(native, tw_scene_ifindex(vnic->index), loading->epoch);
 	if (!port)
 		return -ENOMEM;
 	*port = (struct tw_port){.ifindex = tw_scene_ifindex(vnic->index)};
 	tw_policy_fill_port(vnic, port);
 	port->id = (uint16_t)(1 + vnic->index);
 	port->network = TW_SCENE_NETWORK;
-	port->image = (uint32_t)(1 + vnic->index + (epoch & 1) * n_vnics);
-	zone = tw_addr_zone(port->id, epoch);
+	port->image = image;
+	zone = tw_addr_zone(port->id, loading->epoch);
 	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < tw_vnic_n_given(vnic); i++) {
 		err = tw_native_add_addr(
 			native, zone, &vnic->prefixes[i].addr, vnic->prefixes[i].len);
 		if (err)
 			return err;
 	}
-	err = load_leases(native, vnic, port->id);
-	if (err)
-		return err;
-	return tw_native_put_image(native, port->image, image->words, image->n_words);
+	return load_leases(native, vnic, port->id);
+}
+
+static int load_ports(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,
+	struct tw_diags *diags)
+{
+	struct loading loading = {.native = native, .policy = policy, .epoch = epoch};
+	int err = tw_compiler_new(policy, NULL, &loading.compiler);
+
+	for (size_t i = 0; i < tw_policy_n_vnics(policy) && !err; i++)
+		err = load_port(&loading, tw_policy_vnic(policy, i), diags);
+	tw_compiler_free(loading.compiler);
+	tw_index_done(&loading.index);
+	tw_vec_done(&loading.keys);
+	tw_vec_done(&loading.owners);
+	return err;
 }
 
 static void leave_groups(void *arg, const void *key, void *value)
@@ -140,12 +214,9 @@ int tw_scene_load(struct tw_native *native, const struct tw_policy *policy, uint
 
 	if (n_vnics >= TW_PORTS_MAX || 2 * n_vnics >= TW_IMAGES_MAX)
 		return -E2BIG;
-	for (size_t i = 0; i < n_vnics; i++) {
-		err = load_port(native, policy, tw_policy_vnic(policy, i), epoch, diags);
-		if (err)
-			return err;
-	}
-	err = load_groups(native, policy, epoch);
+	err = load_ports(native, policy, epoch, diags);
+	if (!err)
+		err = load_groups(native, policy, epoch);
 	if (!err)
 		err = load_reserved(native, policy, epoch);
 	if (err)
