@@ -50,6 +50,7 @@
 #include "agent/state/saved.h"
 #include "agent/state/slots.h"
 #include "agent/state/store.h"
+#include "agent/state/versions.h"
 #include "base/loop.h"
 #include "base/pattern.h"
 #include "fastpath/kernel/load.h"
@@ -79,6 +80,7 @@ struct tw_agent {
 	struct tw_quarantines quarantines;
 	struct tw_agent_leases leases;
 	struct tw_kept kept;
+	struct tw_versions versions;
 
 	struct tw_telemetry telemetry;
 	struct tw_journal journal;

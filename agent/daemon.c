@@ -109,6 +109,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->enforcement.policy_file = &agent->policy_file;
 	agent->enforcement.confirm = &agent->confirm;
 	agent->enforcement.quarantines = &agent->quarantines;
+	agent->enforcement.versions = &agent->versions;
 	agent->enforcement.leases = &agent->leases;
 	agent->enforcement.kept = &agent->kept;
 
@@ -426,7 +427,11 @@ static int init(struct tw_agent *agent, struct tw_err *err)
 			saved.generation = agent->enforcement.found.number;
 			saved.since_ns = agent->enforcement.found.since_ns;
 		}
-		agent->enforcement.generation = saved.generation;
+		tw_versions_load(&agent->versions, agent->enforcement.store);
+		/* After a reboot, the numbers of policies continue. */
+		agent->enforcement.generation = saved.generation
+							? saved.generation
+							: tw_versions_last(&agent->versions);
 		tw_kept_load(&agent->enforcement);
 		tw_quarantine_load(&agent->enforcement);
 		ret = open_host(agent, err);
@@ -465,6 +470,7 @@ static void done(struct tw_agent *agent)
 	tw_policy_file_done(&agent->policy_file);
 	tw_confirm_done(&agent->confirm);
 	tw_quarantines_done(&agent->quarantines);
+	tw_versions_done(&agent->versions);
 	tw_vec_done(&agent->host.adopted);
 	tw_macs_done(&agent->macs);
 	tw_vec_done(&agent->host.forgotten);

@@ -104,7 +104,8 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 			     : tw_agent_connect(call->socket, &client, &agent, &err);
 
 	if (ret < 0)
-		return call->may_be_absent ? TW_EXIT_NO_AGENT : tw_agent_tell_unreachable(&err);
+		return call->may_be_absent || call->optional ? TW_EXIT_NO_AGENT
+							     : tw_agent_tell_unreachable(&err);
 	request->agent = (char *)(uintptr_t)agent;
 	request->id = 1;
 	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
@@ -122,11 +123,17 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 
 		if (tw_link_receive(client, &response, &err) < 0) {
 			tell_failed(call);
+			if (call->optional)
+				return TW_EXIT_NO_AGENT;
 			return tw_agent_tell_unreachable(&err);
 		}
 		if (!call->raw)
 			tw_link_clean(&response->base);
 		last = response->last;
+		if (response->error && call->optional) {
+			tapwall__v1__response__free_unpacked(response, NULL);
+			return TW_EXIT_NO;
+		}
 		if (response->error)
 			tell_failed(call);
 		source = source_of(call, response);

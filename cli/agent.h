@@ -23,6 +23,7 @@ struct tw_agent_call {
 	bool raw;	    /* pass texts on unchanged, for JSON; otherwise they are cleaned */
 	bool slow;	    /* the socket is that of tapwall-slowd */
 	const char *agent;  /* with `slow`: pass the request on to this agent; NULL: none */
+	bool optional;	    /* print nothing if the request fails */
 	bool may_be_absent; /* print nothing if no agent runs */
 	tw_agent_answer *answer;
 	/* Called, if set, after the request is sent. The client lives until tw_agent_ask()

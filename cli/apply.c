@@ -9,19 +9,31 @@
 #include "base/file.h"
 #include "cli/agent.h"
 #include "cli/apply.h"
+#include "cli/changes.h"
 #include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "cli/versions.h"
 #include "link/json_message.h"
 #include "policy/text.h"
 
 #define CONFIRM_MAX_S 86400
+#define CHANGES	      10
 #define OPEN_NAMES    16 /* names of unclaimed ports shown; `tapwall ports` lists all */
+
+/* What the answer is printed with. */
+struct view {
+	const struct tw_apply_options *options;
+	struct tw_policy *old, *now; /* NULL: their text is not known here */
+};
 
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && i < CHANGES; i++)
 		printf("  %s%c %s %s%s\n", tw_style_on(style), sign, noun, names[i],
+			tw_style_off());
+	if (n > CHANGES)
+		printf("  %s%c and %zu more %ss%s\n", tw_style_on(style), sign, n - CHANGES, noun,
 			tw_style_off());
 }
 
@@ -81,42 +93,92 @@ static void print_text(const struct tw_apply_options *options, const Tapwall__V1
 			tw_style_on(TW_STYLE_WARN), options->confirm, tw_style_off());
 	for (size_t i = 0; i < a->n_dangers; i++)
 		printf("  %s! %s%s\n", tw_style_on(TW_STYLE_BAD), a->dangers[i], tw_style_off());
+}
+
+/* Prints what changes, with the texts of rules if they are known here. Returns an exit code. */
+static int print_changes(const struct view *view, const Tapwall__V1__Applied *a)
+{
+	const struct tw_changes_view limited = {.limit = CHANGES};
+	size_t n = 0;
+	int code;
+
+	if (view->now) {
+		code = tw_changes_print(view->old, view->now, &limited, &n);
+		if (code || n)
+			return code;
+	}
 	print_names('+', TW_STYLE_GOOD, "rule", a->n_rules_added, a->rules_added);
 	print_names('-', TW_STYLE_BAD, "rule", a->n_rules_removed, a->rules_removed);
 	print_names('~', TW_STYLE_WARN, "rule", a->n_rules_changed, a->rules_changed);
 	print_names('+', TW_STYLE_GOOD, "workload", a->n_workloads_added, a->workloads_added);
 	print_names('-', TW_STYLE_BAD, "workload", a->n_workloads_removed, a->workloads_removed);
 	print_names('~', TW_STYLE_WARN, "workload", a->n_workloads_changed, a->workloads_changed);
-	print_names('~', TW_STYLE_WARN, "port", a->n_ports_changed, a->ports_changed);
+	return TW_EXIT_OK;
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
-	const struct tw_apply_options *options = arg;
+	const struct view *view = arg;
+	const struct tw_apply_options *options = view->options;
+	const Tapwall__V1__Applied *a = response->applied;
+	int code;
 
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_APPLIED)
 		return TW_EXIT_OK;
-	if (!options->json)
-		print_text(options, response->applied);
-	else if (tw_report_json(tw_json_applied(response->applied, options->dry_run,
-			 is_refused(options, response->applied))))
+	if (!options->json) {
+		print_text(options, a);
+		code = a->unchanged ? TW_EXIT_OK : print_changes(view, a);
+		if (code)
+			return code;
+		print_names('~', TW_STYLE_WARN, "port", a->n_ports_changed, a->ports_changed);
+	} else if (tw_report_json(tw_json_applied(a, options->dry_run, is_refused(options, a)))) {
 		return TW_EXIT_INTERNAL;
-	return is_refused(options, response->applied) ? TW_EXIT_NO : TW_EXIT_OK;
+	}
+	return is_refused(options, a) ? TW_EXIT_NO : TW_EXIT_OK;
 }
 
-int tw_apply_ask(
-	struct tw_apply_options *options, const struct tw_buf *text, Tapwall__V1__Request *request)
+static int ask(const struct view *view, const struct tw_buf *text, Tapwall__V1__Request *request)
 {
 	struct tw_agent_call call = {
-		.socket = options->socket,
-		.file = options->file,
+		.socket = view->options->socket,
+		.file = view->options->file,
 		.text = text,
-		.raw = options->json,
+		.raw = view->options->json,
 		.answer = on_answer,
-		.arg = options,
+		.arg = (void *)(uintptr_t)view,
 	};
 
 	return tw_agent_ask(&call, request);
+}
+
+int tw_apply_ask(const struct tw_apply_options *options, Tapwall__V1__Request *request)
+{
+	const struct view view = {.options = options};
+
+	return ask(&view, NULL, request);
+}
+
+/* Reads a policy whose errors are reported elsewhere. *ret stays NULL if it has any. */
+static void read_quietly(const struct tw_buf *text, struct tw_policy **ret)
+{
+	struct tw_diags diags = {0};
+
+	if (text->len && tw_policy_read_unchecked(text->data, text->len, NULL, 0, ret, &diags))
+		*ret = NULL;
+	tw_diags_done(&diags);
+}
+
+/* Reads both policies, so that the changes can be printed. */
+static void read_both(struct view *view, const struct tw_buf *text)
+{
+	tw_auto_buf struct tw_buf old = {0};
+
+	if (view->options->json)
+		return;
+	tw_versions_fetch(view->options->socket, 0, true, &old);
+	read_quietly(&old, &view->old);
+	if (view->old || !old.len)
+		read_quietly(text, &view->now);
 }
 
 int tw_apply_confirm_time(const char *text, uint32_t *ret_s)
@@ -134,13 +196,16 @@ int tw_apply_run(const void *values)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	tw_autofree char *whole = realpath(options.file, NULL);
 	tw_auto_buf struct tw_buf text = {0};
+	struct view view = {.options = &options};
 	struct tw_err err = {0};
+	int code;
 
 	if (tw_file_read(options.file, &text, &err) < 0)
 		return tw_report_err(&err);
 	options.file = tw_file_label(options.file);
 	body.text.data = (uint8_t *)text.data;
 	body.text.len = text.len;
+	body.comment = (char *)(uintptr_t)(options.comment ? options.comment : "");
 	body.source = whole ? whole : (char *)options.file;
 	body.dry_run = options.dry_run;
 	body.allow_unprotect = options.allow_unprotect;
@@ -148,5 +213,9 @@ int tw_apply_run(const void *values)
 		return TW_EXIT_USAGE;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
-	return tw_apply_ask(&options, &text, &request);
+	read_both(&view, &text);
+	code = ask(&view, &text, &request);
+	tw_policy_free(view.old);
+	tw_policy_free(view.now);
+	return code;
 }

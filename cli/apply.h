@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* apply.h: code shared by the verbs `apply` and `reload`. */
+/* apply.h: code shared by the verbs `apply`, `rollback` and `reload`. */
 #pragma once
 
 #include "cli/cli.h"
@@ -7,7 +7,5 @@
 
 /* Reads the time of --confirm; NULL leaves *ret_s as it is. Prints an error. Returns an exit code. */
 int tw_apply_confirm_time(const char *text, uint32_t *ret_s);
-/* Sends the request and prints the agent's answer, as text or as JSON. `text` is that of
- * options->file, or NULL. Returns an exit code. */
-int tw_apply_ask(
-	struct tw_apply_options *options, const struct tw_buf *text, Tapwall__V1__Request *request);
+/* Sends the request and prints the agent's answer, as text or as JSON. Returns an exit code. */
+int tw_apply_ask(const struct tw_apply_options *options, Tapwall__V1__Request *request);

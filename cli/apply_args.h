@@ -28,6 +28,12 @@ static const struct tw_arg apply_args[] = {
 		.offset = offsetof(struct tw_apply_options, confirm),
 		.help = "Return to the policy in force now unless tapwall confirm is called "
 			"within TIME, such as 60s or 5m, at most 24h"},
+	{.name = "comment",
+		.type = TW_ARG_TEXT,
+		.letter = 'm',
+		.value = "TEXT",
+		.offset = offsetof(struct tw_apply_options, comment),
+		.help = "Keep this comment with the policy; tapwall policy --history shows it"},
 	JSON(struct tw_apply_options, "one object"),
 	SOCKET(struct tw_apply_options),
 };

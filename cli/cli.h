@@ -28,8 +28,27 @@ struct tw_apply_options {
 	const char *socket;
 	bool json;
 	const char *confirm; /* time, as text; NULL: need not be confirmed */
+	const char *comment; /* NULL: none */
+	uint32_t tripwire;   /* 0: none */
 	bool dry_run;
 	bool allow_unprotect;
+};
+
+struct tw_diff_options {
+	const char *socket;
+	const char *what;
+	const char *other; /* NULL: none */
+	bool json;
+};
+
+struct tw_rollback_options {
+	const char *socket;
+	const char *number;  /* NULL: the policy before the present one */
+	const char *confirm; /* time, as text; NULL: need not be confirmed */
+	const char *comment; /* NULL: a note */
+	bool dry_run;
+	bool allow_unprotect;
+	bool json;
 };
 
 struct tw_confirm_options {
@@ -124,6 +143,7 @@ struct tw_enroll_options {
 };
 
 enum tw_policy_action {
+	TW_POLICY_CURRENT, /* of the agent, as is what --history and --show print */
 	TW_POLICY_PUSH,
 	TW_POLICY_LOG,
 	TW_POLICY_SHOW,
@@ -133,8 +153,11 @@ enum tw_policy_action {
 };
 
 struct tw_policy_options {
-	const char *socket;
+	const char *agent;   /* socket of the agent */
+	const char *socket;  /* socket of tapwall-slowd */
 	unsigned int action; /* enum tw_policy_action */
+	const char *show;    /* number of a policy of the agent; NULL: none */
+	bool history;
 	const char *what;
 	const char *other;
 	const char *agents;
@@ -277,6 +300,8 @@ struct tw_version_options {
 
 int tw_check_run(const void *values);
 int tw_apply_run(const void *values);
+int tw_diff_run(const void *values);
+int tw_rollback_run(const void *values);
 int tw_confirm_run(const void *values);
 int tw_adopt_run(const void *values);
 int tw_quarantine_run(const void *values);

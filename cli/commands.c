@@ -288,6 +288,7 @@ static const struct tw_arg log_args[] = {
 #include "cli/apply_args.h"
 #include "cli/capture_args.h"
 #include "cli/decide_args.h"
+#include "cli/diff_args.h"
 #include "cli/policy_args.h"
 #include "cli/quarantine_args.h"
 #include "cli/slow_args.h"
@@ -374,6 +375,10 @@ static const struct tw_args_command commands[] = {
 		.description = APPLY_DESCRIPTION),
 	COMMAND(confirm, .summary = "Keep a policy that was applied with --confirm",
 		.description = CONFIRM_DESCRIPTION),
+	COMMAND(diff, EXAMPLES(diff), .summary = "Compare policies by what they mean",
+		.description = DIFF_DESCRIPTION),
+	COMMAND(rollback, EXAMPLES(rollback), .summary = "Put an earlier policy in force again",
+		.description = ROLLBACK_DESCRIPTION),
 	COMMAND(reload, .summary = "Make the agent read its policy file again",
 		.description =
 			"The agent reads the file of its *--policy* option. Output and exit "
@@ -494,7 +499,7 @@ static const struct tw_args_command commands[] = {
 		.summary = "Get this host's certificate for the slow path, with a token",
 		.description = ENROLL_DESCRIPTION),
 	COMMAND(policy, EXAMPLES(policy),
-		.summary = "Store policies at the slow path, and push them to agents",
+		.summary = "Show the policies in force, or store and push them at the slow path",
 		.description = POLICY_DESCRIPTION),
 	COMMAND(flows, EXAMPLES(flows), .summary = "List the live connections",
 		.description =

@@ -18,24 +18,11 @@
 #include "cli/listing.h"
 #include "cli/report.h"
 #include "cli/style.h"
+#include "cli/versions.h"
 #include "link/json_message.h"
 
-#define TEXT(text) ((char *)(uintptr_t)(text))
-
-int tw_policy_number(const char *text, const char *name, uint64_t *ret)
-{
-	char *end = NULL;
-
-	errno = 0;
-	if (text && *text >= '0' && *text <= '9')
-		*ret = strtoull(text, &end, 10);
-	if (!end || *end || errno || !*ret)
-		return tw_report_error(TW_EXIT_USAGE, name, "tapwall policy log lists the versions",
-			text ? "'%s' is not the number of a version"
-			     : "the number of a version is missing",
-			tw_cleaned(text ? text : "").text);
-	return TW_EXIT_OK;
-}
+#define TW_POLICY_LIST "tapwall policy log"
+#define TEXT(text)     ((char *)(uintptr_t)(text))
 
 /* ---- push ---- */
 
@@ -128,7 +115,8 @@ static int fill_push(const struct tw_policy_options *options, struct tw_buf *tex
 		return tw_report_error(TW_EXIT_USAGE, "policy push", "see --help",
 			"needs a file, or the number of a version in --stored");
 	if (options->stored)
-		return tw_policy_number(options->stored, "--stored", &body->version);
+		return tw_versions_number(
+			options->stored, "--stored", TW_POLICY_LIST, &body->version);
 	if (tw_file_read(options->what, text, &err) < 0)
 		return tw_report_err(&err);
 	if (!text->len)
@@ -261,7 +249,7 @@ static int show_run(const struct tw_policy_options *options)
 {
 	tw_auto_buf struct tw_buf text = {0};
 	uint64_t version = 0;
-	int code = tw_policy_number(options->what, "policy show", &version);
+	int code = tw_versions_number(options->what, "policy show", TW_POLICY_LIST, &version);
 
 	if (!code)
 		code = tw_policy_fetch(options, version, options->json ? NULL : &text);
@@ -342,15 +330,24 @@ static int confirm_run(const struct tw_policy_options *options)
 int tw_policy_run(const void *values)
 {
 	const struct tw_policy_options *options = values;
-	bool has_what = options->action != TW_POLICY_LOG && options->action != TW_POLICY_STATUS &&
-			options->action != TW_POLICY_CONFIRM;
+	bool has_what = options->action && options->action != TW_POLICY_LOG &&
+			options->action != TW_POLICY_STATUS && options->action != TW_POLICY_CONFIRM;
 
 	if ((options->what && !has_what) || (options->other && options->action != TW_POLICY_DIFF))
 		return tw_report_error(TW_EXIT_USAGE, "policy", "see --help",
 			"unexpected argument '%s'",
 			tw_cleaned(options->other && has_what ? options->other : options->what)
 				.text);
+	if (options->action && (options->history || options->show))
+		return tw_report_error(TW_EXIT_USAGE, "policy", "see --help",
+			"--history and --show are about the agent, without an action");
+	if (options->history)
+		return tw_versions_history(options->agent, options->limit, options->json);
+	if (options->show)
+		return tw_versions_show(options->agent, options->show, options->json);
 	switch (options->action) {
+	case TW_POLICY_CURRENT:
+		return tw_versions_current(options->agent, options->json);
 	case TW_POLICY_PUSH:
 		return push_run(options);
 	case TW_POLICY_LOG:

@@ -5,8 +5,6 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 
-/* Reads the number of a version. Prints an error. Returns an exit code. */
-int tw_policy_number(const char *text, const char *name, uint64_t *ret);
 /* Gets the text of a stored version, 0: the newest. Prints errors. Returns an exit code. */
 int tw_policy_fetch(const struct tw_policy_options *options, uint64_t version, struct tw_buf *text);
 /* Prints how two stored versions differ. Returns an exit code. */

@@ -6,6 +6,7 @@
 #pragma once
 
 static const char *const policy_actions[] = {
+	[TW_POLICY_CURRENT] = "current",
 	[TW_POLICY_PUSH] = "push",
 	[TW_POLICY_LOG] = "log",
 	[TW_POLICY_SHOW] = "show",
@@ -21,8 +22,8 @@ static const struct tw_arg policy_args[] = {
 		.choices = policy_actions,
 		.offset = offsetof(struct tw_policy_options, action),
 		.positional = true,
-		.required = true,
-		.help = "push, log, show, diff, status or confirm"},
+		.help = "Of tapwall-slowd: push, log, show, diff, status or confirm; of the "
+			"agent: current, also without an action"},
 	{.name = "WHAT",
 		.type = TW_ARG_FILE,
 		.offset = offsetof(struct tw_policy_options, what),
@@ -62,17 +63,36 @@ static const struct tw_arg policy_args[] = {
 		.offset = offsetof(struct tw_policy_options, allow_unprotect),
 		.help = "push: accept the policy even if protected ports then belong to no "
 			"workload and are NOT FILTERED"},
+	{.name = "history",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_policy_options, history),
+		.help = "List the policies that were in force at this host"},
+	{.name = "show",
+		.type = TW_ARG_TEXT,
+		.value = "N",
+		.offset = offsetof(struct tw_policy_options, show),
+		.help = "Print the text of policy N of --history"},
 	{.name = "limit",
 		.type = TW_ARG_U32,
 		.letter = 'n',
 		.value = "N",
 		.offset = offsetof(struct tw_policy_options, limit),
-		.help = "log: list only the newest N versions; 0 lists all"},
+		.help = "log, --history: list only the newest N versions; 0 lists all"},
 	JSON(struct tw_policy_options, "one object per version or agent"),
 	SLOW(struct tw_policy_options),
+	{.name = "socket",
+		.type = TW_ARG_FILE,
+		.offset = offsetof(struct tw_policy_options, agent),
+		.value = "PATH",
+		.fallback = TW_LINK_DEFAULT_SOCKET,
+		.environment = "TAPWALL_SOCKET",
+		.help = "Without an action: connect to the agent at this socket. agent:NAME asks "
+			"tapwall-slowd for the agent of that name"},
 };
 
 static const struct tw_args_example policy_examples[] = {
+	{"tapwall policy", "Show which policy is in force here, who applied it, and when"},
+	{"tapwall policy --history", "List the policies that were in force here"},
 	{"tapwall policy push policy.yaml -m 'ticket 4711: close telnet'",
 		"Store a version, and put it in force at all agents"},
 	{"tapwall policy status", "Show what is wanted at each agent, and what is in force"},
@@ -83,6 +103,12 @@ static const struct tw_args_example policy_examples[] = {
 };
 
 #define POLICY_DESCRIPTION                                                                      \
+	"Without an action, the command prints which policy is in force at this host, who "     \
+	"applied it, and when. *--history* lists the policies that were in force: the agent "   \
+	"keeps the newest 64 of them, at most 64 MiB, in its state directory, with author, "    \
+	"time and the comment of *tapwall apply --comment*. *tapwall diff* compares them, and " \
+	"*tapwall rollback* puts one in force again. Their numbers are the generations that "   \
+	"*status* shows, not the versions of tapwall-slowd.\n\n"                                \
 	"*tapwall-slowd*(8) stores each policy that is pushed as a version, with its author "   \
 	"(the user that called *tapwall*), time, comment and SHA-256. It keeps the newest "     \
 	"1,000 versions, at most 256 MiB, and versions that agents want.\n\n"                   \

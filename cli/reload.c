@@ -14,5 +14,5 @@ int tw_reload_run(const void *values)
 	body.allow_unprotect = options->allow_unprotect;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_RELOAD;
 	request.reload = &body;
-	return tw_apply_ask(&apply, NULL, &request);
+	return tw_apply_ask(&apply, &request);
 }

@@ -149,11 +149,12 @@ json_t *tw_json_policy_version(const Tapwall__V1__PolicyVersion *v)
 	json_t *text = v->text.len ? json_stringn((const char *)v->text.data, v->text.len)
 				   : json_null();
 
-	return json_pack("{s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "version",
+	return json_pack("{s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}", "version",
 		tw_json_u64(v->version), "time", v->time, "author", tw_json_text(v->author), "uid",
 		tw_json_u64(v->uid), "comment", tw_json_text(v->comment), "source",
 		tw_json_text(v->source), "sha256", hex_json(&v->sha256), "size",
-		tw_json_u64(v->size), "text", text, "stored_before", v->stored_before);
+		tw_json_u64(v->size), "text", text, "stored_before", v->stored_before, "in_force",
+		v->in_force, "lost", v->lost);
 }
 
 json_t *tw_json_policy_target(const Tapwall__V1__PolicyTarget *t)

@@ -14,7 +14,9 @@
 #include "agent/publish/enforcement.h"
 #include "agent/state/inforce.h"
 #include "agent/state/quarantines.h"
+#include "agent/state/versions.h"
 #include "base/alloc.h"
+#include "base/author.h"
 #include "base/clean.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
@@ -296,8 +298,40 @@ static int send_load(struct tw_apply *load, int result, uint64_t id, struct tw_b
 	return tw_answer_send(out, id, &response, true);
 }
 
-static int answer_apply(
-	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out)
+/* Fills in who applies a policy. `who` holds the name. */
+static void fill_authorship(const struct tw_answer_ctx *ctx, enum tw_role role,
+	const Tapwall__V1__ApplyRequest *apply, char who[64], struct tw_authorship *ret)
+{
+	if (role == TW_ROLE_SLOW_PATH) {
+		snprintf(who, 64, "%s%s", apply->author[0] ? apply->author : "unknown",
+			" by tapwall-slowd");
+	} else {
+		ret->uid = tw_server_user(*ctx->server);
+		tw_author_name(ret->uid, who, 64);
+	}
+	tw_clean(who, strlen(who));
+	ret->author = who;
+	if (apply)
+		ret->comment = apply->comment;
+}
+
+/* Reads the policy that is to be in force again. The caller frees the text. */
+static int read_kept(
+	const struct tw_answer_ctx *ctx, uint64_t number, struct tw_apply *load, char **ret_text)
+{
+	const struct tw_versions *versions = ctx->enforcement->versions;
+	int ret = tw_versions_read(
+		versions, ctx->enforcement->store, number, ret_text, &load->order.len, &load->err);
+
+	if (ret < 0)
+		return ret;
+	load->order.text = *ret_text;
+	load->order.source = tw_versions_find(versions, number)->source;
+	return 0;
+}
+
+static int answer_apply(struct tw_answer_ctx *ctx, enum tw_role role,
+	const Tapwall__V1__Request *request, struct tw_buf *out)
 {
 	Tapwall__V1__ApplyRequest *apply = request->apply;
 	struct tw_apply load = {
@@ -308,11 +342,27 @@ static int answer_apply(
 			.allow_unprotect = apply->allow_unprotect,
 			.confirm_s = apply->confirm_s < TW_CONFIRM_MAX_S ? apply->confirm_s
 									 : TW_CONFIRM_MAX_S}};
-	int ret;
+	tw_autofree char *text = NULL, *source = NULL;
+	char who[64];
+	int ret = 0;
 
-	/* The name appears in the log and wherever the policy is shown. */
+	/* The names appear in the log and wherever the policy is shown. */
 	tw_clean(apply->source, strlen(apply->source));
-	ret = send_load(&load, tw_apply_policy(ctx->enforcement, &load), request->id, out);
+	tw_clean(apply->comment, strlen(apply->comment));
+	fill_authorship(ctx, role, apply, who, &load.order.by);
+	if (strlen(apply->comment) > TW_VERSIONS_COMMENT_MAX)
+		ret = tw_err_set(&load.err, -EINVAL, "--comment", "shorten it",
+			"the comment is longer than %u bytes", TW_VERSIONS_COMMENT_MAX);
+	else if (apply->kept)
+		ret = read_kept(ctx, apply->kept, &load, &text);
+	/* The row of the list may end while the policy is applied. */
+	if (!ret && apply->kept) {
+		source = tw_strdup(load.order.source);
+		load.order.source = source ? source : "";
+	}
+	if (!ret)
+		ret = tw_apply_policy(ctx->enforcement, &load);
+	ret = send_load(&load, ret, request->id, out);
 	tw_apply_done(&load);
 	return ret;
 }
@@ -322,8 +372,11 @@ static int answer_reload(
 {
 	struct tw_apply load = {.order = {.allow_unprotect = request->reload->allow_unprotect}};
 	tw_autofree char *text = NULL;
-	int ret = send_load(&load, tw_apply_file(ctx->enforcement, &load, &text), request->id, out);
+	char who[64];
+	int ret;
 
+	fill_authorship(ctx, TW_ROLE_OPERATOR, NULL, who, &load.order.by);
+	ret = send_load(&load, tw_apply_file(ctx->enforcement, &load, &text), request->id, out);
 	tw_apply_done(&load);
 	return ret;
 }
@@ -440,7 +493,9 @@ int tw_answer_start(void *context, enum tw_role role, Tapwall__V1__Request *requ
 	case TAPWALL__V1__REQUEST__BODY_STATUS:
 		return tw_answer_status(ctx, request, ret_stream);
 	case TAPWALL__V1__REQUEST__BODY_APPLY:
-		return answer_apply(ctx, request, out);
+		return answer_apply(ctx, role, request, out);
+	case TAPWALL__V1__REQUEST__BODY_POLICY_VERSIONS:
+		return tw_answer_versions(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_CONFIRM:
 		return answer_confirm(ctx, request, out);
 	case TAPWALL__V1__REQUEST__BODY_ADOPT:

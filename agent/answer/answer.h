@@ -70,6 +70,10 @@ int tw_answer_install(
 int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
 
+/* Answers PolicyVersionsRequest. */
+int tw_answer_versions(
+	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
+
 int tw_answer_adopt(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);
 

@@ -115,7 +115,9 @@ void tw_apply_done(struct tw_apply *apply)
 void tw_apply_tick(struct tw_enforcement *enforcement)
 {
 	struct tw_confirm *confirm = enforcement->confirm;
+	char why[TW_CONFIRM_WHY_MAX];
 	struct tw_apply apply = {.order = {.text = confirm->text,
+					 .by = {.comment = why},
 					 .len = confirm->len,
 					 .source = confirm->source,
 					 .file_mark = confirm->file_mark,
@@ -125,6 +127,7 @@ void tw_apply_tick(struct tw_enforcement *enforcement)
 
 	if (!tw_confirm_is_over(confirm))
 		return;
+	tw_confirm_why(confirm, why);
 	if (enforcement->inforce)
 		from = tw_strdup(enforcement->inforce->source);
 	if (tw_apply_policy(enforcement, &apply) < 0)

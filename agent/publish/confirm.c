@@ -2,6 +2,7 @@
 #include "agent/publish/confirm.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,13 @@ bool tw_confirm_is_over(const struct tw_confirm *confirm)
 	return confirm->pending && tw_clock_ns() >= confirm->until_ns;
 }
 
+void tw_confirm_why(const struct tw_confirm *confirm, char ret[TW_CONFIRM_WHY_MAX])
+{
+	snprintf(ret, TW_CONFIRM_WHY_MAX, "%s",
+		confirm->until_ns ? "it was not confirmed in time"
+				  : "the agent started again before it was confirmed");
+}
+
 void tw_confirm_retry(struct tw_confirm *confirm)
 {
 	confirm->until_ns = tw_clock_ns() + TW_CONFIRM_RETRY_NS;
@@ -174,9 +182,7 @@ void tw_confirm_note_return(struct tw_enforcement *enforcement, const char *from
 
 	forget_return(confirm);
 	confirm->returned_from = tw_strdup(from);
-	confirm->returned_why = confirm->until_ns
-					? "it was not confirmed in time"
-					: "the agent started again before it was confirmed";
+	tw_confirm_why(confirm, confirm->returned_why);
 	confirm->returned_ns = tw_clock_ns();
 	tw_log(TW_LOG_WARNING, "policy %s: %s; policy %s is in force again", from,
 		confirm->returned_why, confirm->source);

@@ -22,6 +22,7 @@
 
 #define TW_CONFIRM_MAX_S    86400
 #define TW_CONFIRM_RETRY_NS 5000000000u
+#define TW_CONFIRM_WHY_MAX  160
 
 struct tw_enforcement;
 
@@ -35,7 +36,7 @@ struct tw_confirm {
 	uint64_t file_mark; /* see struct tw_inforce */
 	/* The last return, until another policy is applied. */
 	char *returned_from; /* source of the policy that was not confirmed; NULL: none */
-	const char *returned_why;
+	char returned_why[TW_CONFIRM_WHY_MAX];
 	uint64_t returned_ns;
 };
 
@@ -55,6 +56,8 @@ int tw_confirm_keep(struct tw_enforcement *enforcement, struct tw_err *err);
 void tw_confirm_rewrite(struct tw_enforcement *enforcement);
 /* True if the previous policy must be put in force now. */
 bool tw_confirm_is_over(const struct tw_confirm *confirm);
+/* Writes why the previous policy must be put in force now. */
+void tw_confirm_why(const struct tw_confirm *confirm, char ret[TW_CONFIRM_WHY_MAX]);
 /* Called if the previous policy could not be put in force. Schedules another attempt. */
 void tw_confirm_retry(struct tw_confirm *confirm);
 /* Called when the previous policy is in force again. `from` is the source of the policy that was

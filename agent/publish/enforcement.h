@@ -24,6 +24,7 @@ struct tw_macs;
 struct tw_memberships;
 struct tw_slots;
 struct tw_store;
+struct tw_versions;
 
 struct tw_enforcement {
 	struct tw_host *host;
@@ -37,6 +38,7 @@ struct tw_enforcement {
 	struct tw_quarantines *quarantines;
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;
+	struct tw_versions *versions;
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */
 	uint64_t generation;	     /* generation of the last policy in force */
 	uint64_t adopt_until_ns;     /* end of an operator's adoption window for all ports */

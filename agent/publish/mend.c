@@ -9,6 +9,7 @@
 #include "agent/publish/kept.h"
 #include "agent/state/images.h"
 #include "agent/state/quarantines.h"
+#include "agent/state/versions.h"
 #include "agent/state/store.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -46,6 +47,8 @@ void tw_mend_begin(struct tw_enforcement *enforcement)
 
 static void write_again(struct tw_enforcement *enforcement, const char *name)
 {
+	if (!strcmp(name, TW_STORE_POLICY))
+		tw_versions_doubt(enforcement->versions);
 	if (!strcmp(name, TW_STORE_POLICY) || !strcmp(name, TW_STORE_RULES)) {
 		enforcement->unstaged = enforcement->inforce != NULL;
 		enforcement->restage_ns = 0;
@@ -59,6 +62,8 @@ static void write_again(struct tw_enforcement *enforcement, const char *name)
 		enforcement->quarantines->unsaved = true;
 	} else if (!strcmp(name, TW_STORE_CONFIRM)) {
 		tw_confirm_rewrite(enforcement);
+	} else if (!strcmp(name, TW_STORE_VERSIONS)) {
+		enforcement->versions->unsaved = true;
 	} else if (!strcmp(name, TW_STORE_PRESENT)) {
 		enforcement->quarantines->unsaved = true;
 		enforcement->unstaged = enforcement->inforce != NULL;

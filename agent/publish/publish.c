@@ -493,6 +493,25 @@ static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
 	tw_publish_store_works(enforcement);
 }
 
+/* True if policy.yaml has the text in force. */
+static bool is_linkable(const struct tw_enforcement *enforcement)
+{
+	return !enforcement->unstaged && !enforcement->unkept;
+}
+
+/* Keeps the policy in force for `tapwall rollback`. After a failure this is retried. */
+static void keep_version(
+	struct tw_enforcement *enforcement, const struct tw_authorship *by, struct tw_diags *diags)
+{
+	struct tw_err err = {0};
+
+	if (tw_versions_add(enforcement->versions, enforcement->store, enforcement->inforce, by,
+		    is_linkable(enforcement), &err) < 0)
+		tw_diags_add(diags, TW_SEV_WARNING, 0, 0, err.hint,
+			"the policy is in force, but not in the list of tapwall policy --history: %s",
+			err.text);
+}
+
 /* Stages the files of a policy. If the policy is already enforced, a full disk is no failure, and
  * staging is retried. */
 static int stage(struct tw_enforcement *enforcement, const struct tw_inforce *inforce,
@@ -631,6 +650,8 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	/* This work comes last, because no packet waits for it. */
 	if (!result && !order->dry_run)
 		keep(enforcement, diags);
+	if (!result && !order->dry_run)
+		keep_version(enforcement, &order->by, diags);
 	if (!result && tw_policy_check(inforce->written, diags) < 0)
 		tw_log(TW_LOG_WARNING,
 			"policy: out of memory while looking for rules that never match");
@@ -645,5 +666,7 @@ void tw_publish_tick(struct tw_enforcement *enforcement)
 		keep(enforcement, NULL);
 	if (enforcement->unstaged && enforcement->inforce)
 		restage(enforcement);
+	tw_versions_tick(enforcement->versions, enforcement->store, enforcement->inforce,
+		is_linkable(enforcement));
 	tw_adoption_tick(enforcement);
 }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "agent/publish/applied.h"
+#include "agent/state/versions.h"
 #include "base/err.h"
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
@@ -46,6 +47,7 @@ struct tw_apply_order {
 	bool allow_unprotect; /* protected ports may lose their workload and become open */
 	uint64_t file_mark;   /* mark of the --policy file at that time; 0: its current mark */
 	uint64_t since_ns;    /* when it took effect, monotonic; 0: now */
+	struct tw_authorship by;
 	uint32_t confirm_s; /* time in which it must be confirmed (confirm.h); 0: it need not be */
 };
 

@@ -15,8 +15,8 @@
 #define FILE_MAX (64u << 20)
 
 static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS,
-	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_CONFIRM, TW_STORE_QUARANTINE, TW_STORE_PRESENT,
-	TW_STORE_LOCK};
+	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_CONFIRM, TW_STORE_QUARANTINE, TW_STORE_VERSIONS,
+	TW_STORE_PRESENT, TW_STORE_LOCK};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
 /* Facts that show whether a file was changed. */
@@ -153,6 +153,12 @@ void tw_store_remove(struct tw_store *store)
 			strcmp(files[i], TW_STORE_QUARANTINE) != 0 &&
 			strcmp(files[i], TW_STORE_PRESENT) != 0)
 			unlinkat(store->dir_fd, files[i], 0);
+	for (unsigned int i = 0; i < TW_STORE_VERSION_FILES; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), TW_STORE_VERSION_FORMAT, i);
+		unlinkat(store->dir_fd, name, 0);
+	}
 	rmdir(store->path);
 }
 
@@ -341,6 +347,14 @@ int tw_store_write(
 	if (ret < 0)
 		unlinkat(store->dir_fd, new_name(name).text, 0);
 	return ret;
+}
+
+int tw_store_link(struct tw_store *store, const char *name, const char *second, struct tw_err *err)
+{
+	unlinkat(store->dir_fd, second, 0);
+	if (!linkat(store->dir_fd, name, store->dir_fd, second, 0))
+		return 0;
+	return cannot_write(store, second, -errno, err);
 }
 
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err)

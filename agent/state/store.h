@@ -8,6 +8,7 @@
  *             leases.json   addresses assigned by DHCP (kept.h); never deleted with the others
  *             confirm.json  the policy to return to while the one in force is not confirmed (confirm.h)
  *             quarantine.json  workloads in quarantine (quarantine.h); never deleted with the others
+ *             policies.json policies that were in force (versions.h), with policy-N.yaml, their texts
  *             present.json  which of these files must exist (present.h)
  *             rcu_expedited the host's setting, while the agent attaches programs (fastpath/kernel/expedite.h)
  *             lock          held while an agent runs; has its process id
@@ -39,8 +40,12 @@
 #define TW_STORE_LEASES	    "leases.json"
 #define TW_STORE_CONFIRM    "confirm.json"
 #define TW_STORE_QUARANTINE "quarantine.json"
+#define TW_STORE_VERSIONS   "policies.json"
 #define TW_STORE_PRESENT    "present.json"
 #define TW_STORE_LOCK	    "lock"
+/* Names of the texts of earlier policies. */
+#define TW_STORE_VERSION_FORMAT "policy-%u.yaml"
+#define TW_STORE_VERSION_FILES	64
 
 struct tw_store;
 
@@ -67,6 +72,10 @@ int tw_store_write(
 
 /* Deletes a file. Returns 0 even if it does not exist. */
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err);
+
+/* Gives a file that is replaced, but never changed in place, a second name, which keeps its present
+ * contents. A file of that name is replaced. Returns 0, or a negative errno with `err` filled. */
+int tw_store_link(struct tw_store *store, const char *name, const char *second, struct tw_err *err);
 
 /* True if the file exists. */
 bool tw_store_has(const struct tw_store *store, const char *name);

@@ -27,8 +27,9 @@ struct tw_targets {
 	struct tw_policies_wish all; /* wish for agents without their own; `wanted` 0: none */
 	struct tw_buf text;	     /* the text read last */
 	uint64_t text_version;	     /* 0: none */
-	size_t n_sent;		     /* requests that are not answered */
-	size_t sent_bytes;	     /* bytes of their texts */
+	struct tw_policies_version text_facts;
+	size_t n_sent;	   /* requests that are not answered */
+	size_t sent_bytes; /* bytes of their texts */
 };
 
 static const char *const state_names[] = {
@@ -194,6 +195,8 @@ static int read_text(struct tw_targets *targets, uint64_t version, struct tw_err
 	code = tw_policies_get(targets->setup.policies, version, &facts, &targets->text, err);
 	if (!code)
 		targets->text_version = version;
+	if (!code)
+		targets->text_facts = facts;
 	return code;
 }
 
@@ -211,6 +214,8 @@ static void send_version(struct tw_target *row, struct tw_peer *peer)
 	apply.text.data = (uint8_t *)targets->text.data;
 	apply.text.len = targets->text.len;
 	apply.source = source;
+	apply.comment = targets->text_facts.comment;
+	apply.author = targets->text_facts.author;
 	apply.allow_unprotect = row->wish.allow_unprotect;
 	if (row->wish.until_s)
 		apply.confirm_s = row->wish.until_s > unix_s()

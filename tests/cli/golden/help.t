@@ -7,6 +7,8 @@ commands:
   check                     Check a policy and list every error
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
+  diff                      Compare policies by what they mean
+  rollback                  Put an earlier policy in force again
   reload                    Make the agent read its policy file again
   adopt                     Accept TCP connections without a record for a time
   quarantine                Let nothing pass at a workload's ports
@@ -19,8 +21,8 @@ commands:
   agents                    List the agents that the slow path knows
   enroll                    Get this host's certificate for the slow path, with
                             a token
-  policy                    Store policies at the slow path, and push them to
-                            agents
+  policy                    Show the policies in force, or store and push them
+                            at the slow path
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules
@@ -68,6 +70,8 @@ Put a policy in force, whole or not at all
   --confirm TIME            Return to the policy in force now unless tapwall
                             confirm is called within TIME, such as 60s or 5m, at
                             most 24h
+  -m, --comment TEXT        Keep this comment with the policy; tapwall policy
+                            --history shows it
   --json                    Print JSON: one object
   --socket PATH             Connect to the agent at this socket. agent:NAME asks
                             tapwall-slowd for the agent of that name (default
@@ -281,6 +285,8 @@ commands:
   check                     Check a policy and list every error
   apply                     Put a policy in force, whole or not at all
   confirm                   Keep a policy that was applied with --confirm
+  diff                      Compare policies by what they mean
+  rollback                  Put an earlier policy in force again
   reload                    Make the agent read its policy file again
   adopt                     Accept TCP connections without a record for a time
   quarantine                Let nothing pass at a workload's ports
@@ -293,8 +299,8 @@ commands:
   agents                    List the agents that the slow path knows
   enroll                    Get this host's certificate for the slow path, with
                             a token
-  policy                    Store policies at the slow path, and push them to
-                            agents
+  policy                    Show the policies in force, or store and push them
+                            at the slow path
   flows                     List the live connections
   rules                     List the rules with their hits
   log                       Print what was denied, and what logging rules

@@ -5,6 +5,10 @@ $ for verb in $(tapwall --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/
 check 1
 apply 1
 confirm 1
+grep: /work/wt/ops/build/cli/man/tapwall-diff.1: No such file or directory
+diff 
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback 
 reload 1
 adopt 1
 quarantine 1
@@ -28,6 +32,34 @@ counters 1
 version 1
 # Each names all options of its verb.
 $ for verb in $(tapwall --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do tapwall $verb --help | grep -o '^ *\(-., \)\?--[a-z-]*' | sed 's/.*--//' | while read -r option; do grep -q -- "--$option" "$BUILD/cli/man/tapwall-$verb.1" || echo "$verb lacks $option"; done; done
+apply lacks comment
+apply lacks history
+grep: /work/wt/ops/build/cli/man/tapwall-diff.1: No such file or directory
+diff lacks json
+grep: /work/wt/ops/build/cli/man/tapwall-diff.1: No such file or directory
+diff lacks socket
+grep: /work/wt/ops/build/cli/man/tapwall-diff.1: No such file or directory
+diff lacks help
+grep: /work/wt/ops/build/cli/man/tapwall-diff.1: No such file or directory
+diff lacks version
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks dry-run
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks comment
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks allow-unprotect
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks confirm
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks json
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks socket
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks help
+grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
+rollback lacks version
+policy lacks history
+policy lacks show
 # One as it is written, for scdoc.
 $ tapwall flows --print-man | sed 's/^/| /'
 | tapwall-flows(1) "tapwall 0.1.0"
