@@ -9,6 +9,7 @@
 #include "agent/publish/apply.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/bind.h"
+#include "agent/publish/expiry.h"
 #include "agent/publish/mend.h"
 #include "agent/publish/prove.h"
 #include "agent/publish/publish.h"
@@ -172,6 +173,7 @@ void tw_turn_act(void *arg)
 		tw_publish_tick(&agent->enforcement);
 		tw_resume_again(&agent->enforcement);
 		tw_apply_tick(&agent->enforcement);
+		tw_expiry_tick(&agent->enforcement);
 		tw_quarantine_tick(&agent->enforcement);
 		look_at_host(&agent->host);
 	}

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clean.h"
 #include "base/cleanup.h"
@@ -165,6 +166,8 @@ static void read_quietly(const struct tw_buf *text, struct tw_policy **ret)
 
 	if (text->len && tw_policy_read_unchecked(text->data, text->len, NULL, 0, ret, &diags))
 		*ret = NULL;
+	if (*ret)
+		tw_policy_expire(*ret, time(NULL));
 	tw_diags_done(&diags);
 }
 

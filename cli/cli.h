@@ -76,6 +76,24 @@ struct tw_quarantine_options {
 	bool json;
 };
 
+struct tw_block_options {
+	const char *socket;
+	const char *workload; /* NULL: list */
+	const char *time;     /* NULL: until it is lifted */
+	const char *why;
+	bool json;
+};
+
+struct tw_kill_options {
+	const char *socket;
+	const char *workload;
+	const char *from;
+	const char *to;
+	struct tw_filter filter;
+	bool all;
+	bool json;
+};
+
 struct tw_reload_options {
 	const char *socket;
 	bool json;
@@ -305,6 +323,9 @@ int tw_rollback_run(const void *values);
 int tw_confirm_run(const void *values);
 int tw_adopt_run(const void *values);
 int tw_quarantine_run(const void *values);
+int tw_block_run(const void *values);
+int tw_unblock_run(const void *values);
+int tw_kill_run(const void *values);
 int tw_reload_run(const void *values);
 int tw_explain_run(const void *values);
 int tw_replay_run(const void *values);

@@ -284,6 +284,7 @@ static const struct tw_arg log_args[] = {
 	SOCKET(struct tw_log_options),
 };
 
+#include "cli/act_args.h"
 #include "cli/adopt_args.h"
 #include "cli/apply_args.h"
 #include "cli/capture_args.h"
@@ -388,8 +389,19 @@ static const struct tw_args_command commands[] = {
 	COMMAND(adopt, EXAMPLES(adopt),
 		.summary = "Accept TCP connections without a record for a time",
 		.description = ADOPT_DESCRIPTION),
+	COMMAND(block, EXAMPLES(block), .summary = "Let nothing pass at a workload's ports",
+		.description = BLOCK_DESCRIPTION),
+	{.name = "unblock",
+		.args = unblock_args,
+		.n_args = TW_ARGS_N(unblock_args),
+		.values_size = sizeof(struct tw_block_options),
+		.run = tw_unblock_run,
+		.summary = "End the block of a workload",
+		.description = UNBLOCK_DESCRIPTION},
+	COMMAND(kill, EXAMPLES(kill), .summary = "End live connections",
+		.description = KILL_DESCRIPTION),
 	COMMAND(quarantine, EXAMPLES(quarantine),
-		.summary = "Let nothing pass at a workload's ports",
+		.summary = "Block a workload at this host, or at all hosts",
 		.description = QUARANTINE_DESCRIPTION),
 	COMMAND(explain, EXAMPLES(explain),
 		.summary = "Show what would happen to a connection, and why",
@@ -524,7 +536,8 @@ static const struct tw_args_command commands[] = {
 			"as its name stays or, if it has no name, its text.\n\n"
 			"With *--json* each rule has _name_, _action_, _hits_, _packets_, "
 			"_bytes_, _last_hit_s_ (seconds since the last hit, null if never), and "
-			"_line_, _text_, _disabled_, _comment_ and _owner_ as in the policy."),
+			"_line_, _text_, _disabled_, _comment_, _owner_ and _until_ (Unix time; null: "
+			"never) as in the policy, and _expired_."),
 	COMMAND(log, EXAMPLES(log),
 		.summary = "Print what was denied, and what logging rules allowed",
 		.description =

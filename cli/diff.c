@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clean.h"
 #include "base/file.h"
@@ -35,6 +36,8 @@ static int read_side(
 	if (code)
 		return code;
 	code = tw_policy_read_unchecked(text.data ? text.data : "", text.len, NULL, 0, ret, &diags);
+	if (!code)
+		tw_policy_expire(*ret, time(NULL));
 	if (code)
 		tw_report_diags(&(struct tw_report_source){what ? tw_file_label(what) : "in force",
 					text.data, text.len},

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <strings.h>
 
 #include "base/alloc.h"
@@ -71,6 +72,8 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 			TW_EXIT_NO, socket, "apply one first", "no policy is in force");
 	code = tw_policy_read_unchecked(
 		text->text.data, text->text.len, text->learned.at, text->learned.n, ret, &diags);
+	if (!code)
+		tw_policy_expire(*ret, time(NULL));
 	if (code < 0)
 		tw_report_diags(
 			&(struct tw_report_source){text->source, text->text.data, text->text.len},

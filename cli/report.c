@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -76,8 +77,14 @@ int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 
 	if (tw_file_read(path, &text, &err) < 0)
 		return tw_report_err(&err);
-	code = warnings ? tw_policy_read(text.data, text.len, ret, &diags)
-			: tw_policy_read_unchecked(text.data, text.len, NULL, 0, ret, &diags);
+	code = tw_policy_read_unchecked(text.data, text.len, NULL, 0, ret, &diags);
+	if (!code)
+		tw_policy_expire(*ret, time(NULL));
+	if (!code && warnings && tw_policy_check(*ret, &diags) < 0) {
+		tw_policy_free(*ret);
+		*ret = NULL;
+		code = -ENOMEM;
+	}
 	if (code < 0 || warnings) {
 		struct tw_report_source source = {tw_file_label(path), text.data, text.len};
 

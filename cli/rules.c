@@ -59,7 +59,9 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", view->n);
 	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", r->name);
-	if (r->disabled)
+	if (r->expired)
+		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", "ended");
+	else if (r->disabled)
 		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", "disabled");
 	else
 		tw_sheet_cell(sheet, tw_style_of(r->action), "%s", r->action);

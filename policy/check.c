@@ -233,7 +233,11 @@ static int check_rules(struct checker *c)
 		bool dead = false;
 		bool changes = learns(c->policy, &rule->from) || learns(c->policy, &rule->to);
 
-		if (rule->info.disabled)
+		if (rule->info.expired && !rule->info.disabled)
+			tw_diags_add(c->diags, TW_SEV_WARNING, rule->info.line, rule->column,
+				"remove it, or write a later until", "rule %s has ended",
+				rule->info.name);
+		if (rule->info.disabled || rule->info.expired)
 			continue;
 		if (!changes)
 			err = check_rule(c, rule, &dead);

@@ -128,6 +128,8 @@ static bool same_rule(struct differ *d, size_t old_index, size_t now_index)
 	const struct tw_rule *old = &d->old->rules.at[old_index];
 	const struct tw_rule *now = &d->now->rules.at[now_index];
 
+	if (old->info.expired != now->info.expired || old->info.until_s != now->info.until_s)
+		return false;
 	if (old->named == now->named && same_text(old->info.name, now->info.name) &&
 		same_notes(old, now) && old->wants_out == now->wants_out &&
 		old->wants_in == now->wants_in && old->info.disabled == now->info.disabled &&

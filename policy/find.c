@@ -273,3 +273,33 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 			ret->flags |= TW_PORT_F_MORE;
 	}
 }
+
+size_t tw_policy_expire(struct tw_policy *p, int64_t now_s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->rules.n; i++) {
+		struct tw_rule_info *info = &p->rules.at[i].info;
+
+		if (!info->until_s || info->expired || now_s < info->until_s)
+			continue;
+		info->expired = true;
+		info->at_out = info->at_in = false;
+		n += !info->disabled;
+	}
+	return n;
+}
+
+int64_t tw_policy_next_until(const struct tw_policy *p)
+{
+	int64_t next = 0;
+
+	for (size_t i = 0; i < p->rules.n; i++) {
+		const struct tw_rule_info *info = &p->rules.at[i].info;
+
+		if (info->until_s && !info->expired && !info->disabled &&
+			(!next || info->until_s < next))
+			next = info->until_s;
+	}
+	return next;
+}

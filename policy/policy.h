@@ -97,6 +97,8 @@ struct tw_rule_info {
 	bool at_out;	     /* enforced at the from end */
 	bool at_in;	     /* enforced at the to end */
 	bool disabled;	     /* `enabled: false`: enforced at no end */
+	bool expired;	     /* `until` is over: enforced at no end */
+	int64_t until_s;     /* Unix time at which it ends; 0: never */
 	const char *comment; /* NULL: none */
 	const char *owner;   /* NULL: none */
 	unsigned int line;
@@ -205,6 +207,11 @@ const struct tw_vnic *tw_policy_vnic(const struct tw_policy *policy, size_t inde
 /* Rules are numbered in order; the default is number n_rules. */
 size_t tw_policy_n_rules(const struct tw_policy *policy);
 const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t index);
+/* Ends the rules whose `until` is not after `now_s`, Unix time: from then on, they are enforced at no end.
+ * Called before the policy is compiled. Returns the number of rules that have ended now. */
+size_t tw_policy_expire(struct tw_policy *policy, int64_t now_s);
+/* Returns the Unix time at which the next rule ends that has not ended yet, or 0. */
+int64_t tw_policy_next_until(const struct tw_policy *policy);
 /* `index` is below tw_policy_n_groups(). Returns 0 with *ret to be freed by
  * tw_group_info_done(), or -ENOMEM with *ret untouched. */
 int tw_policy_group(const struct tw_policy *policy, size_t index, struct tw_group_info *ret);

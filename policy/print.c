@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "fastpath/abi/names.h"
 #include "policy/limits.h"
@@ -284,6 +285,16 @@ static void print_note(const char *key, const char *text, struct tw_buf *out)
 	tw_text_yaml_print(text, out);
 }
 
+static void print_until(int64_t until_s, struct tw_buf *out)
+{
+	time_t at = (time_t)until_s;
+	char text[32];
+	struct tm tm;
+
+	if (gmtime_r(&at, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		tw_buf_addf(out, ", until: %s", text);
+}
+
 void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf *out)
 {
 	const struct tw_rule *rule = &p->rules.at[index];
@@ -295,6 +306,8 @@ void tw_policy_print_rule(const struct tw_policy *p, size_t index, struct tw_buf
 	print_deeds(p, rule, out);
 	if (rule->info.disabled)
 		tw_buf_adds(out, ", enabled: false");
+	if (rule->info.until_s)
+		print_until(rule->info.until_s, out);
 	print_note("comment", rule->info.comment, out);
 	print_note("owner", rule->info.owner, out);
 	tw_buf_adds(out, "}");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clean.h"
 #include "fastpath/abi/names.h"
@@ -495,6 +496,40 @@ static void read_enabled(struct tw_reader *r, const struct tw_node *value, void 
 			tw_diag_show(text).text);
 }
 
+/* Reads YYYY-MM-DDTHH:MM[:SS]Z, RFC 3339 without fractions and other zones, or a day, which ends the rule when
+ * that day begins in UTC. */
+static bool read_time(const char *text, int64_t *ret_s)
+{
+	static const char *const forms[] = {
+		"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:%MZ", "%Y-%m-%d"};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm tm = {0}, same;
+		const char *end = strptime(text, forms[i], &tm);
+		time_t at;
+
+		if (!end || *end)
+			continue;
+		same = tm;
+		at = timegm(&tm);
+		/* timegm() accepts February 30. */
+		if (at <= 0 || tm.tm_mday != same.tm_mday || tm.tm_mon != same.tm_mon)
+			return false;
+		*ret_s = at;
+		return true;
+	}
+	return false;
+}
+
+static void read_until(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_reader_text(r, value, "until");
+
+	if (text && !read_time(text, &((struct rule_draft *)object)->rule.info.until_s))
+		tw_reader_error(r, value, "write 2026-12-31T00:00Z, in UTC", "until cannot be %s",
+			tw_diag_show(text).text);
+}
+
 /* Returns a copy of a note for people, or NULL after an error. */
 static const char *read_note(struct tw_reader *r, const struct tw_node *value, const char *key)
 {
@@ -532,6 +567,7 @@ static const struct tw_field rule_fields[] = {
 	{.name = "log", .read = read_log},
 	{.name = "at", .read = read_at},
 	{.name = "enabled", .read = read_enabled},
+	{.name = "until", .read = read_until},
 	{.name = "comment", .read = read_comment},
 	{.name = "owner", .read = read_owner},
 };

@@ -414,6 +414,8 @@ static int send_rule(const struct list_stream *stream, const struct tw_answer_ct
 	message.text = text.data;
 	message.disabled = info->disabled;
 	message.comment = TEXT(info->comment ? info->comment : "");
+	message.until = (double)info->until_s;
+	message.expired = info->expired;
 	message.owner = TEXT(info->owner ? info->owner : "");
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_RULE;
 	response.rule = &message;

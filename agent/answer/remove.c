@@ -10,6 +10,7 @@
 #include "agent/observe/describe.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
+#include "agent/ports/ports.h"
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -17,6 +18,13 @@
 #include "fastpath/kernel/load.h"
 #include "fastpath/kernel/walk.h"
 #include "fastpath/path/conntrack/expiry.h"
+#include "policy/policy.h"
+
+/* Addresses that begin with the same bits. `len` 0: all. */
+struct prefix_bits {
+	struct tw_addr addr;
+	uint32_t len;
+};
 
 #define STEPS	      8 /* steps of the walk per turn */
 #define EXPIRED_TICKS 2 /* an ended record looks as if it expired this many ticks ago */
@@ -26,12 +34,62 @@ struct remove_stream {
 	struct tw_responses base;
 	struct tw_answer_ctx *ctx;
 	Tapwall__V1__RemoveRequest wanted; /* its texts are below */
-	char *texts[4];
+	char *texts[5];
+	struct prefix_bits network; /* `wanted.network` */
 	struct tw_walk walk;
 	Tapwall__V1__Removed removed;
 };
 
 /* ---- what is wanted ---- */
+
+/* Reads an address or a CIDR. An empty text matches everything. Returns 0 or -EINVAL. */
+static int read_network(const char *text, struct prefix_bits *ret)
+{
+	char address[INET6_ADDRSTRLEN + 1];
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char *end = NULL;
+	unsigned long bits;
+	bool v4;
+
+	*ret = (struct prefix_bits){0};
+	if (!text[0])
+		return 0;
+	if (len >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	if (tw_addr_parse(address, &ret->addr) < 0)
+		return -EINVAL;
+	v4 = !strchr(address, ':');
+	bits = slash ? strtoul(slash + 1, &end, 10) : v4 ? 32u : 128u;
+	if ((slash && (!end || end == slash + 1 || *end)) || bits > (v4 ? 32u : 128u))
+		return -EINVAL;
+	ret->len = (uint32_t)bits + (v4 ? 96u : 0);
+	return 0;
+}
+
+static bool is_within(const struct prefix_bits *network, const struct tw_addr *addr)
+{
+	uint32_t whole = network->len / 8, rest = network->len % 8;
+
+	return !memcmp(network->addr.b, addr->b, whole) &&
+	       (!rest || !((network->addr.b[whole] ^ addr->b[whole]) >> (8 - rest)));
+}
+
+/* True if an end has the wanted address. */
+static bool is_there(const struct remove_stream *stream, const Tapwall__V1__End *end)
+{
+	struct tw_addr addr;
+
+	return !stream->network.len ||
+	       (!tw_addr_parse(end->address, &addr) && is_within(&stream->network, &addr));
+}
+
+static bool is_decided(const Tapwall__V1__Gate *gate, const char *rule)
+{
+	return gate && !strcmp(gate->rule, rule);
+}
 
 static bool is_end(const Tapwall__V1__End *end, const char *name, uint32_t port)
 {
@@ -39,13 +97,20 @@ static bool is_end(const Tapwall__V1__End *end, const char *name, uint32_t port)
 	       (!port || port == end->port);
 }
 
-static bool is_wanted(const Tapwall__V1__RemoveRequest *wanted, const Tapwall__V1__Flow *flow)
+static bool is_wanted(const struct remove_stream *stream, const Tapwall__V1__Flow *flow)
 {
+	const Tapwall__V1__RemoveRequest *wanted = &stream->wanted;
+
 	return is_end(flow->from, wanted->from, wanted->from_port) &&
 	       is_end(flow->to, wanted->to, wanted->to_port) &&
 	       (!wanted->proto[0] || !strcmp(wanted->proto, flow->proto)) &&
+	       (!wanted->port || wanted->port == flow->from->port ||
+		       wanted->port == flow->to->port) &&
 	       (!wanted->workload[0] || !strcmp(wanted->workload, flow->from->workload) ||
-		       !strcmp(wanted->workload, flow->to->workload));
+		       !strcmp(wanted->workload, flow->to->workload)) &&
+	       (is_there(stream, flow->from) || is_there(stream, flow->to)) &&
+	       (!wanted->rule[0] || is_decided(flow->out, wanted->rule) ||
+		       is_decided(flow->in, wanted->rule));
 }
 
 static bool is_wanted_answer(void *arg, const struct tw_ask_key *about)
@@ -53,8 +118,30 @@ static bool is_wanted_answer(void *arg, const struct tw_ask_key *about)
 	const struct remove_stream *stream = arg;
 	struct tw_described_flow described;
 
+	/* No gate has the rule of a question, so a request by rule leaves the answers. */
 	tw_describe_asked(stream->ctx->telemetry, about, &described);
-	return is_wanted(&stream->wanted, &described.flow);
+	return is_wanted(stream, &described.flow);
+}
+
+/* True if a port of one of the workloads adopts TCP connections. */
+static bool is_adopting(const struct tw_answer_ctx *ctx, const Tapwall__V1__Flow *flow)
+{
+	uint32_t parity = ctx->host->epoch & 1, now = tw_ticks_now();
+
+	if (strcmp(flow->proto, "tcp") != 0)
+		return false;
+	tw_vec_foreach (&ctx->host->ports->list, at) {
+		const struct tw_agent_port *port = *at;
+		const struct tw_port *entry = &port->entry[parity];
+
+		if (port->vnic && port->has_entry[parity] && entry->image &&
+			(entry->flags & TW_PORT_F_OBSERVED ||
+				(entry->adopt_until && (int32_t)(entry->adopt_until - now) > 0)) &&
+			(!strcmp(port->vnic->workload, flow->from->workload) ||
+				!strcmp(port->vnic->workload, flow->to->workload)))
+			return true;
+	}
+	return false;
 }
 
 /* ---- the stream ---- */
@@ -80,13 +167,15 @@ static void end_record(struct remove_stream *stream, const struct tw_config *con
 	if (tw_conn_expired(config, conn, now, 0))
 		return;
 	tw_describe_flow(stream->ctx->telemetry, &stream->walk.keys[i], conn, now, &described);
-	if (!is_wanted(&stream->wanted, &described.flow))
+	if (!is_wanted(stream, &described.flow))
 		return;
 	seen = now - config->timeout[conn->progress.state] - EXPIRED_TICKS;
-	if (tw_conns_expire(&stream->walk.table, bucket, stream->walk.bucket, conn, seen))
+	if (tw_conns_expire(&stream->walk.table, bucket, stream->walk.bucket, conn, seen)) {
 		stream->removed.connections++;
-	else
+		stream->removed.adopting += is_adopting(stream->ctx, &described.flow);
+	} else {
 		stream->removed.missed++;
+	}
 }
 
 static int send_removed(struct remove_stream *stream, struct tw_buf *out)
@@ -127,7 +216,8 @@ static int remove_next(struct tw_responses *base, void *context, struct tw_buf *
 /* Copies the request. Addresses are rewritten in the form in which they are compared. */
 static int copy_wanted(struct remove_stream *stream, const Tapwall__V1__RemoveRequest *request)
 {
-	const char *given[] = {request->proto, request->from, request->to, request->workload};
+	const char *given[] = {
+		request->proto, request->from, request->to, request->workload, request->rule};
 
 	stream->wanted = *request;
 	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
@@ -143,13 +233,15 @@ static int copy_wanted(struct remove_stream *stream, const Tapwall__V1__RemoveRe
 	stream->wanted.from = stream->texts[1];
 	stream->wanted.to = stream->texts[2];
 	stream->wanted.workload = stream->texts[3];
+	stream->wanted.rule = stream->texts[4];
 	return 0;
 }
 
 static bool is_narrow(const Tapwall__V1__RemoveRequest *request)
 {
 	return request->proto[0] || request->from[0] || request->to[0] || request->from_port ||
-	       request->to_port || request->workload[0];
+	       request->to_port || request->workload[0] || request->rule[0] ||
+	       request->network[0] || request->port;
 }
 
 int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
@@ -157,8 +249,14 @@ int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *requ
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct remove_stream *stream;
+	struct prefix_bits network;
 	struct tw_err err;
 
+	if (read_network(request->remove->network, &network) < 0) {
+		tw_err_set(&err, -EINVAL, "remove", "write 10.0.0.1, fd00::1 or 10.0.0.0/8",
+			"the network is not valid");
+		return tw_answer_error(out, request->id, &response, &err);
+	}
 	if (!is_narrow(request->remove) && !request->remove->all) {
 		tw_err_set(&err, -EINVAL, "remove", "name an end, or set all",
 			"the request matches every connection");
@@ -170,6 +268,7 @@ int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *requ
 	stream->base = (struct tw_responses){
 		.next = remove_next, .done = remove_done, .id = request->id};
 	stream->ctx = ctx;
+	stream->network = network;
 	tapwall__v1__removed__init(&stream->removed);
 	if (copy_wanted(stream, request->remove) < 0 ||
 		tw_walk_init(&stream->walk, ctx->host->kernel) < 0) {

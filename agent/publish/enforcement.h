@@ -62,5 +62,6 @@ struct tw_enforcement {
 	uint64_t mend_ns;    /* when tw_mend_tick() is due */
 	uint64_t save_ns;    /* when to retry saving; 0: nothing failed */
 	uint64_t retry_ns;   /* when to retry a failed step; 0: none failed */
+	uint64_t expire_ns;  /* when to try again to end rules */
 	uint64_t reapply_ns; /* when to apply the file of --policy again; 0: never */
 };

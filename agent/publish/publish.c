@@ -587,8 +587,8 @@ static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *in
 static int read_order(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
 	struct tw_diags *diags, struct tw_inforce **ret, struct tw_err *err)
 {
-	int result = tw_inforce_new(
-		order->text, order->len, order->source, enforcement->inforce, diags, ret);
+	int result = tw_inforce_new(order->text, order->len, order->source, enforcement->inforce,
+		tw_versions_now(enforcement->versions), diags, ret);
 
 	if (!result)
 		result = enforcement->inforce

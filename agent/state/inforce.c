@@ -77,13 +77,15 @@ static int new_inforce(struct tw_policy *written, struct tw_policy *policy, stru
 }
 
 int tw_inforce_new(const char *text, size_t len, const char *source, const struct tw_inforce *old,
-	struct tw_diags *diags, struct tw_inforce **ret)
+	int64_t now_s, struct tw_diags *diags, struct tw_inforce **ret)
 {
 	struct tw_policy *policy = NULL;
 	int err = old ? tw_policy_reread(
 				old->written, old->text, old->text_len, text, len, &policy, diags)
 		      : tw_policy_read_unchecked(text, len, NULL, 0, &policy, diags);
 
+	if (!err)
+		tw_policy_expire(policy, now_s);
 	return err ? err
 		   : new_inforce(
 			     tw_policy_ref(policy), policy, (struct text){text, len}, source, ret);

@@ -256,6 +256,17 @@ uint64_t tw_versions_last(const struct tw_versions *versions)
 	return versions->list.n ? versions->list.at[versions->list.n - 1].number : 0;
 }
 
+int64_t tw_versions_now(struct tw_versions *versions)
+{
+	int64_t now = time(NULL);
+
+	if (versions->list.n && versions->list.at[versions->list.n - 1].time_s > now)
+		now = versions->list.at[versions->list.n - 1].time_s;
+	if (now > versions->now_s)
+		versions->now_s = now;
+	return versions->now_s;
+}
+
 int tw_versions_read(const struct tw_versions *versions, struct tw_store *store, uint64_t number,
 	char **ret, size_t *ret_len, struct tw_err *err)
 {

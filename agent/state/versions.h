@@ -53,6 +53,7 @@ struct tw_versions {
 	bool unsaved;			/* the file differs from the list */
 	bool failed;			/* the last attempt to save failed, and the log says so */
 	uint64_t retry_ns;
+	int64_t now_s; /* latest time that tw_versions_now() returned */
 };
 
 /* Reads policies.json. A damaged list is logged, and counts as empty. */
@@ -74,6 +75,9 @@ void tw_versions_tick(struct tw_versions *versions, struct tw_store *store,
 const struct tw_version *tw_versions_find(const struct tw_versions *versions, uint64_t number);
 /* Returns the number of the newest policy, 0 if there is none. */
 uint64_t tw_versions_last(const struct tw_versions *versions);
+/* Returns the Unix time by which rules end. It never goes back, and is no earlier than that of the newest
+ * policy, so a rule that has ended does not return if the clock is set back. */
+int64_t tw_versions_now(struct tw_versions *versions);
 /* Reads the text of a policy, which the caller frees. Returns 0, or a negative errno with `err`
  * filled: -ENOENT if it is not in the list, -ENODATA if its text is not kept or was changed. */
 int tw_versions_read(const struct tw_versions *versions, struct tw_store *store, uint64_t number,

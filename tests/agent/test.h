@@ -17,7 +17,7 @@ static inline struct tw_inforce *inforce_of(const char *text)
 	struct tw_inforce *inforce = NULL;
 	struct tw_diags diags = {0};
 
-	assert_int_equal(tw_inforce_new(text, strlen(text), "test", NULL, &diags, &inforce), 0);
+	assert_int_equal(tw_inforce_new(text, strlen(text), "test", NULL, 0, &diags, &inforce), 0);
 	tw_diags_done(&diags);
 	return inforce;
 }

@@ -226,7 +226,7 @@ static void test_slots_like(void **state)
 		struct tw_diags diags = {0};
 
 		assert_int_equal(
-			tw_inforce_new(texts[i], strlen(texts[i]), "test", old, &diags, &now), 0);
+			tw_inforce_new(texts[i], strlen(texts[i]), "t", old, 0, &diags, &now), 0);
 		assert_int_equal(tw_slots_assign_like(
 					 &slots, now->policy, old->policy, old->slots, now->slots),
 			0);

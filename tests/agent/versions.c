@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/state/inforce.h"
@@ -182,6 +183,21 @@ static void numbers_that_begin_again_replace_the_old_ones(void **state)
 	tear_down(&f);
 }
 
+static void the_time_never_goes_back(void **state)
+{
+	struct fixture f = {0};
+	int64_t ahead = time(NULL) + 86400;
+
+	set_up(&f);
+	assert_true(tw_versions_now(&f.versions) < ahead);
+	add(&f, 1, "one", true);
+	f.versions.list.at[0].time_s = ahead;
+	assert_int_equal(tw_versions_now(&f.versions), ahead);
+	f.versions.list.at[0].time_s = 1;
+	assert_int_equal(tw_versions_now(&f.versions), ahead);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +206,7 @@ int main(void)
 		cmocka_unit_test(the_list_is_bounded),
 		cmocka_unit_test(a_text_that_is_not_on_disk_is_not_given_out),
 		cmocka_unit_test(a_changed_text_is_not_given_out),
+		cmocka_unit_test(the_time_never_goes_back),
 		cmocka_unit_test(numbers_that_begin_again_replace_the_old_ones),
 	};
 

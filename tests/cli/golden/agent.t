@@ -318,8 +318,8 @@ $ fake_agent good tapwall flows --socket agent.sock --json
 $ fake_agent good tapwall flows --socket agent.sock --json --sort idle --limit 1
 {"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0"}
 $ fake_agent good tapwall rules --socket agent.sock --json
-{"name":"web-to-db","action":"allow","hits":12345,"packets":9876543,"bytes":7000000000,"last_hit_s":0.2,"line":17,"text":"from: web, to: db, service: tcp/5432","disabled":false,"comment":null,"owner":null}
-{"name":"default","action":"deny","hits":0,"packets":0,"bytes":0,"last_hit_s":null,"line":0,"text":null,"disabled":false,"comment":null,"owner":null}
+{"name":"web-to-db","action":"allow","hits":12345,"packets":9876543,"bytes":7000000000,"last_hit_s":0.2,"line":17,"text":"from: web, to: db, service: tcp/5432","disabled":false,"comment":null,"owner":null,"until":null,"expired":false}
+{"name":"default","action":"deny","hits":0,"packets":0,"bytes":0,"last_hit_s":null,"line":0,"text":null,"disabled":false,"comment":null,"owner":null,"until":null,"expired":false}
 $ fake_agent good tapwall counters --socket agent.sock --json
 {"reason":"policy","text":"a rule, or the default, decided the connection","out":1000,"in":23}
 {"reason":"truncated","text":"the frame ends inside a header","out":0,"in":0}

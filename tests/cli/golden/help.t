@@ -11,7 +11,10 @@ commands:
   rollback                  Put an earlier policy in force again
   reload                    Make the agent read its policy file again
   adopt                     Accept TCP connections without a record for a time
-  quarantine                Let nothing pass at a workload's ports
+  block                     Let nothing pass at a workload's ports
+  unblock                   End the block of a workload
+  kill                      End live connections
+  quarantine                Block a workload at this host, or at all hosts
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
   status                    Show the state of the firewall at a glance
@@ -289,7 +292,10 @@ commands:
   rollback                  Put an earlier policy in force again
   reload                    Make the agent read its policy file again
   adopt                     Accept TCP connections without a record for a time
-  quarantine                Let nothing pass at a workload's ports
+  block                     Let nothing pass at a workload's ports
+  unblock                   End the block of a workload
+  kill                      End live connections
+  quarantine                Block a workload at this host, or at all hosts
   explain                   Show what would happen to a connection, and why
   replay                    Evaluate the frames of a capture
   status                    Show the state of the firewall at a glance

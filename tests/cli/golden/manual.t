@@ -11,6 +11,12 @@ grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
 rollback 
 reload 1
 adopt 1
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block 
+grep: /work/wt/ops/build/cli/man/tapwall-unblock.1: No such file or directory
+unblock 
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill 
 quarantine 1
 explain 1
 replay 1
@@ -58,6 +64,50 @@ grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
 rollback lacks help
 grep: /work/wt/ops/build/cli/man/tapwall-rollback.1: No such file or directory
 rollback lacks version
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block lacks for
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block lacks why
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block lacks json
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block lacks socket
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block lacks help
+grep: /work/wt/ops/build/cli/man/tapwall-block.1: No such file or directory
+block lacks version
+grep: /work/wt/ops/build/cli/man/tapwall-unblock.1: No such file or directory
+unblock lacks json
+grep: /work/wt/ops/build/cli/man/tapwall-unblock.1: No such file or directory
+unblock lacks socket
+grep: /work/wt/ops/build/cli/man/tapwall-unblock.1: No such file or directory
+unblock lacks help
+grep: /work/wt/ops/build/cli/man/tapwall-unblock.1: No such file or directory
+unblock lacks version
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks workload
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks from
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks to
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks proto
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks address
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks port
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks rule
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks all
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks json
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks socket
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks help
+grep: /work/wt/ops/build/cli/man/tapwall-kill.1: No such file or directory
+kill lacks version
 policy lacks history
 policy lacks show
 # One as it is written, for scdoc.

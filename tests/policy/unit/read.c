@@ -426,6 +426,44 @@ static void owners_equal_a_walk(void **state)
 	}
 }
 
+static void rules_end(void **state)
+{
+	static const char text[] =
+		"version: 1\n"
+		"rules:\n"
+		"- {name: a, action: allow, until: 2026-12-31T00:00Z}\n"
+		"- {name: b, action: allow, until: '2026-12-31T00:00:01Z', enabled: false}\n"
+		"- {name: c, action: deny, until: 2027-01-01}\n"
+		"- {name: d, action: deny}\n";
+	static const char *const wrong[] = {"soon", "2026-02-30", "2026-12-31T00:00",
+		"2026-12-31T24:00Z", "2026-12-31T00:00+01:00", "1969-12-31"};
+	const int64_t first = 1798675200; /* date -ud 2026-12-31 +%s */
+	struct tw_policy *policy = must_read(text);
+	tw_auto_buf struct tw_buf printed = {0};
+
+	assert_int_equal(tw_policy_rule(policy, 0)->until_s, first);
+	assert_int_equal(tw_policy_rule(policy, 3)->until_s, 0);
+	assert_int_equal(tw_policy_next_until(policy), first);
+	assert_int_equal(tw_policy_expire(policy, first - 1), 0);
+	assert_true(tw_policy_rule(policy, 0)->at_out);
+	assert_int_equal(tw_policy_expire(policy, first), 1);
+	assert_false(tw_policy_rule(policy, 0)->at_out || tw_policy_rule(policy, 0)->at_in);
+	/* A disabled rule does not count. */
+	assert_int_equal(tw_policy_next_until(policy), first + 86400);
+	assert_int_equal(tw_policy_expire(policy, first + 86400), 1);
+	assert_int_equal(tw_policy_next_until(policy), 0);
+	tw_policy_print_rule(policy, 2, &printed);
+	assert_string_equal(printed.data,
+		"{name: c, from: any, to: any, action: deny, until: 2027-01-01T00:00:00Z}");
+	tw_policy_free(policy);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		tw_auto_buf struct tw_buf one = {0};
+
+		tw_buf_addf(&one, "version: 1\nrules:\n- {action: allow, until: '%s'}\n", wrong[i]);
+		assert_int_equal(n_errors_of(one.data, one.len), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +482,7 @@ int main(void)
 		cmocka_unit_test(too_many_rules),
 		cmocka_unit_test(too_large_to_work_out),
 		cmocka_unit_test(owners_equal_a_walk),
+		cmocka_unit_test(rules_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "agent/publish/expiry.h"
+
+#include "agent/publish/apply.h"
+#include "agent/publish/enforcement.h"
+#include "agent/state/inforce.h"
+#include "agent/state/versions.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define RETRY_NS 5000000000u
+
+static void log_ended(const struct tw_policy *policy, int64_t now)
+{
+	for (size_t i = 0; i < tw_policy_n_rules(policy); i++) {
+		const struct tw_rule_info *info = tw_policy_rule(policy, i);
+
+		if (info->until_s && !info->expired && !info->disabled && info->until_s <= now)
+			tw_log(TW_LOG_WARNING, "rule %s has ended: its time is over", info->name);
+	}
+}
+
+void tw_expiry_tick(struct tw_enforcement *enforcement)
+{
+	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
+	int64_t now = tw_versions_now(enforcement->versions), next;
+	struct tw_apply apply = {.order = {.by = {.comment = "a rule's time is over"},
+					 .adopt = true,
+					 .allow_unprotect = true}};
+
+	if (!enforcement->inforce || tw_clock_ns() < enforcement->expire_ns)
+		return;
+	next = tw_policy_next_until(enforcement->inforce->written);
+	if (!next || now < next)
+		return;
+	enforcement->expire_ns = tw_clock_ns() + RETRY_NS;
+	inforce = tw_inforce_ref(enforcement->inforce);
+	log_ended(inforce->written, now);
+	apply.order.text = inforce->text;
+	apply.order.len = inforce->text_len;
+	apply.order.source = inforce->source;
+	apply.order.file_mark = inforce->file_mark;
+	tw_apply_policy(enforcement, &apply);
+	tw_apply_done(&apply);
+}
