@@ -256,6 +256,7 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 	ret->flags = (__u16)((vnic->any ? TW_PORT_F_GUARD_ANY : 0) |
 			     (vnic->transit ? TW_PORT_F_TRANSIT : 0) |
 			     (vnic->dhcp ? TW_PORT_F_DHCP : 0) |
+			     (vnic->grants ? TW_PORT_F_GRANTS : 0) |
 			     (vnic->observed ? TW_PORT_F_OBSERVED : 0));
 	ret->n_addrs = 0;
 	ret->packet_rate = vnic->limits.at[TW_LIMIT_PACKETS];

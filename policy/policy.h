@@ -81,6 +81,7 @@ struct tw_vnic {
 	bool dhcp;			  /* `dhcp`: addresses from DHCP; then it has a MAC */
 	bool transit;			  /* true if a prefix is wider than a single host */
 	bool observed;			  /* `mode: observe`: rules and default deny nothing */
+	const struct tw_grants *grants;	  /* rights beyond its MAC and addresses; NULL: none */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
 	size_t n_learned; /* number of prefixes from DHCP, which come after those of the text */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "fastpath/abi/names.h"
+#include "policy/grants.h"
 #include "policy/limits.h"
 #include "policy/print.h"
 #include "policy/service.h"
@@ -93,6 +94,7 @@ static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
 		print_learning(nic, out);
 	else
 		print_prefixes(nic->written, nic->n_written, out);
+	tw_grants_print(nic->pub.grants, out);
 	print_limits(&nic->limits, out);
 }
 

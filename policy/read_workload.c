@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "policy/diag.h"
+#include "policy/grants.h"
 #include "policy/limits.h"
 #include "policy/read.h"
 #include "policy/text.h"
@@ -19,6 +20,7 @@
 struct draft {
 	struct tw_workload workload;
 	struct tw_nic nic;
+	struct tw_grants grants;
 	const struct tw_node *nic_node; /* first key of the vNIC itself, if any was written */
 	const struct tw_node *ports_node;
 	bool has_addresses;
@@ -104,7 +106,7 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 	}
 	snprintf(clean, sizeof(clean), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
 		mac[3], mac[4], mac[5]);
-	if (!claim(r, value, "mac", clean))
+	if (tw_grants_claimed(r, value, clean) || !claim(r, value, "mac", clean))
 		return;
 	memcpy(draft->nic.pub.mac, mac, sizeof(mac));
 	draft->nic.pub.has_mac = true;
@@ -192,6 +194,30 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 		r, r->prefixes.at, r->prefixes.n, sizeof(*r->prefixes.at));
 }
 
+static void read_vlans(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	draft->nic_node = value;
+	tw_grants_read_vlans(r, value, &draft->grants);
+}
+
+static void read_macs(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	draft->nic_node = value;
+	tw_grants_read_macs(r, value, &draft->grants);
+}
+
+static void read_may(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	draft->nic_node = value;
+	tw_grants_read_may(r, value, &draft->grants);
+}
+
 static void read_nic_limits(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	struct draft *draft = object;
@@ -240,6 +266,11 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 	if (nic->pub.dhcp && !nic->pub.has_mac)
 		tw_reader_error(r, node, "give the vNIC's mac, which identifies its DHCP answers",
 			"a vNIC with addresses from DHCP has no mac");
+	if (draft->grants.n_macs && !nic->pub.has_mac)
+		tw_reader_error(r, node, "give the vNIC's mac, or leave out macs",
+			"a vNIC with macs has no mac, so its MACs are not checked");
+	if (!tw_grants_empty(&draft->grants))
+		nic->pub.grants = tw_reader_keep(r, &draft->grants, 1, sizeof(draft->grants));
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)
 			tw_reader_error(r, node, NULL, "too many vNICs, at most %u are allowed",
@@ -253,6 +284,9 @@ static const struct tw_field nic_fields[] = {
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
+	{.name = "vlans", .read = read_vlans},
+	{.name = "macs", .read = read_macs},
+	{.name = "may", .read = read_may},
 	{.name = "limits", .read = read_nic_limits},
 };
 
@@ -263,6 +297,7 @@ static void read_nic(struct tw_reader *r, const struct tw_node *item, void *obje
 	if (item->kind == TW_NODE_BAD)
 		return;
 	draft->nic = (struct tw_nic){0};
+	draft->grants = (struct tw_grants){0};
 	draft->nic_node = NULL;
 	draft->has_addresses = draft->is_placed = false;
 	tw_reader_map(
@@ -334,6 +369,9 @@ static const struct tw_field workload_fields[] = {
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
+	{.name = "vlans", .read = read_vlans},
+	{.name = "macs", .read = read_macs},
+	{.name = "may", .read = read_may},
 	{.name = "tags", .read = read_workload_tags},
 	{.name = "limits", .read = read_workload_limits},
 	{.name = "mode", .read = read_workload_mode},

@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "policy/diag.h"
+#include "policy/grants.h"
 #include "policy/limits.h"
 #include "policy/model.h"
 #include "policy/read.h"
@@ -473,7 +474,8 @@ static bool same_nic(const struct tw_nic *a, const struct tw_nic *b)
 	if (!same_text(a->pub.port, b->pub.port) || a->pub.has_mac != b->pub.has_mac ||
 		memcmp(a->pub.mac, b->pub.mac, sizeof(a->pub.mac)) != 0 ||
 		a->pub.any != b->pub.any || a->pub.dhcp != b->pub.dhcp ||
-		a->n_written != b->n_written || !same_limits(&a->limits, &b->limits))
+		!tw_grants_equal(a->pub.grants, b->pub.grants) || a->n_written != b->n_written ||
+		!same_limits(&a->limits, &b->limits))
 		return false;
 	for (size_t i = 0; i < a->n_written; i++)
 		if ((a->places && memcmp(&a->places[i], &b->places[i], sizeof(*a->places)) != 0) ||

@@ -134,7 +134,9 @@ static int load_port(struct loading *loading, const struct tw_vnic *vnic, struct
 		if (err)
 			return err;
 	}
-	return load_leases(native, vnic, port->id);
+	if (vnic->grants)
+		err = tw_native_put_grants(native, port->id, loading->epoch, vnic->grants);
+	return err ? err : load_leases(native, vnic, port->id);
 }
 
 static int load_ports(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch,

@@ -119,7 +119,7 @@ struct tw_agent_port {
 	struct tw_binding binding;  /* its full binding under the policy in force */
 	struct tw_port entry[2];    /* its entries in the kernel, by parity of the epoch */
 	bool has_entry[2];
-	uint64_t prefixes; /* sum of the hashes of its prefixes in the map `addrs`, 0 = none */
+	uint64_t prefixes; /* sum of the hashes of its rows of `addrs` and `grants`, 0 = none */
 };
 
 /* The meaning of a network number: a bridge, or a port without a bridge. */

@@ -47,6 +47,31 @@ int tw_macs_adopt(struct tw_enforcement *enforcement)
 	return ret;
 }
 
+/* Adds a vNIC's further MACs, which other vNICs may have, too. No port is sought by them. */
+static int list_further(const struct tw_grants *grants, struct tw_macs *ret)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; grants && i < grants->n_macs && !err; i++) {
+		struct tw_macs_row row = {.value = TW_MAC_FOUND};
+
+		memcpy(row.mac.mac, grants->mac[i], sizeof(row.mac.mac));
+		err = tw_vec_push(&ret->rows, row);
+	}
+	return err;
+}
+
+/* Keeps one of equal rows in a sorted list. */
+static void drop_twins(struct tw_macs *macs)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < macs->rows.n; i++)
+		if (!kept || compare_rows(&macs->rows.at[kept - 1], &macs->rows.at[i]) != 0)
+			macs->rows.at[kept++] = macs->rows.at[i];
+	macs->rows.n = kept;
+}
+
 static int list_wanted(const struct tw_inforce *inforce, const bool *taken, struct tw_macs *ret)
 {
 	int err = 0;
@@ -59,7 +84,10 @@ static int list_wanted(const struct tw_inforce *inforce, const bool *taken, stru
 		memcpy(row.mac.mac, vnic->mac, sizeof(row.mac.mac));
 		err = tw_vec_push(&ret->rows, row);
 	}
+	for (size_t i = 0; i < tw_policy_n_vnics(inforce->policy) && !err; i++)
+		err = list_further(tw_policy_vnic(inforce->policy, i)->grants, ret);
 	sort(ret);
+	drop_twins(ret);
 	return err;
 }
 
@@ -93,15 +121,16 @@ void tw_macs_sync(struct tw_enforcement *enforcement, const bool *taken)
 {
 	struct tw_macs now = {0};
 	int ret = list_wanted(enforcement->inforce, taken, &now);
+	bool listed = !ret;
 
-	if (!ret)
+	if (listed)
 		ret = write_changes(enforcement, enforcement->macs, &now);
 	if (ret < 0)
 		tw_log(TW_LOG_WARNING,
 			"policy: ports without a workload may use some workloads' MACs: %s",
 			strerror(-ret));
 	/* If memory ran out, the map was not changed. */
-	if (ret == -ENOMEM && now.rows.n < enforcement->inforce->n_macs) {
+	if (!listed) {
 		tw_macs_done(&now);
 		return;
 	}

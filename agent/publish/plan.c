@@ -38,6 +38,16 @@ uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len)
 	return (hash ^ len) * 1099511628211u;
 }
 
+uint64_t tw_plan_hash_grants(const struct tw_grants *grants)
+{
+	const unsigned char *bytes = (const unsigned char *)grants;
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+	for (size_t i = 0; i < sizeof(*grants); i++)
+		hash = (hash ^ bytes[i]) * 1099511628211u;
+	return hash;
+}
+
 /* Returns the image slot of the policy in force if nothing about the vNIC has changed, or 0 if the
  * image must be looked up. */
 static uint32_t inherited(const struct tw_enforcement *enforcement, const struct tw_plan *plan,
@@ -122,6 +132,8 @@ static int fill_protected(struct tw_enforcement *enforcement, struct tw_inforce 
 	row->state = TW_PORT_PROTECTED;
 	if (row->entry.flags & TW_PORT_F_MORE)
 		row->prefixes = hash_prefixes(row->vnic);
+	if (row->entry.flags & TW_PORT_F_GRANTS)
+		row->prefixes += tw_plan_hash_grants(row->vnic->grants);
 	return 0;
 }
 

@@ -22,9 +22,9 @@ struct tw_plan_row {
 	struct tw_binding binding;
 	enum tw_port_state state;
 	struct tw_port entry;
-	uint64_t prefixes;		  /* sum of the hashes of its rows of `addrs`; 0: none */
-	bool changed;			  /* differs from the entry in force */
-	bool shortens;			  /* its adoption window ends earlier than before */
+	uint64_t prefixes; /* sum of the hashes of its rows of `addrs` and `grants`; 0: none */
+	bool changed;	   /* differs from the entry in force */
+	bool shortens;	   /* its adoption window ends earlier than before */
 	struct tw_quarantine *quarantine; /* NULL: none */
 };
 
@@ -52,3 +52,5 @@ void tw_plan_done(struct tw_plan *plan);
 
 /* Returns the hash of a prefix. The sum of a port's hashes identifies its rows of `addrs`. */
 uint64_t tw_plan_hash_prefix(const struct tw_addr *addr, uint32_t len);
+/* Returns the hash of a port's row of `grants`. */
+uint64_t tw_plan_hash_grants(const struct tw_grants *grants);

@@ -53,7 +53,7 @@ static int write_prefixes(
 	uint32_t zone = tw_addr_zone(row->entry.id, epoch);
 	int ret;
 
-	if (!row->prefixes)
+	if (!(row->entry.flags & TW_PORT_F_MORE))
 		return 0;
 	ret = tw_kernel_clear_addrs(enforcement->host->kernel, zone);
 	for (size_t i = 0; !ret && i < tw_vnic_n_given(row->vnic); i++)
@@ -104,6 +104,9 @@ static int write_row(
 	struct tw_agent_port *port = row->port;
 	int ret = write_prefixes(enforcement, row, epoch);
 
+	if (!ret && row->entry.flags & TW_PORT_F_GRANTS)
+		ret = tw_kernel_put_grants(
+			enforcement->host->kernel, row->entry.id, epoch, row->vnic->grants);
 	if (!ret)
 		ret = has_twin(row, epoch) ? tw_kernel_share_port(enforcement->host->kernel,
 						     port->ifindex, epoch)
@@ -164,8 +167,22 @@ static int adopt_entry(void *arg, uint32_t ifindex, uint32_t epoch, const struct
 	return tw_kernel_set_port(enforcement->host->kernel, ifindex, epoch, NULL);
 }
 
-/* Computes the hash of each adopted port's rows of `addrs`, so that unchanged rows need not be
- * rewritten. */
+/* Adds the hash of each adopted port's row of `grants`. */
+static void adopt_grants(struct tw_enforcement *enforcement)
+{
+	struct tw_grants grants;
+
+	tw_vec_foreach (&enforcement->host->adopted, adopted) {
+		__u32 key = tw_port_key(adopted->entry.id, enforcement->host->epoch);
+
+		if (adopted->entry.flags & TW_PORT_F_GRANTS &&
+			!bpf_map_lookup_elem(map_fd(enforcement, TW_MAP_grants), &key, &grants))
+			adopted->prefixes += tw_plan_hash_grants(&grants);
+	}
+}
+
+/* Computes the hash of each adopted port's rows of `addrs` and `grants`, so that unchanged rows need
+ * not be rewritten. */
 static void adopt_prefixes(struct tw_enforcement *enforcement)
 {
 	int fd = map_fd(enforcement, TW_MAP_addrs);
@@ -204,6 +221,7 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err)
 	if (!ret)
 		ret = tw_macs_adopt(enforcement);
 	adopt_prefixes(enforcement);
+	adopt_grants(enforcement);
 	if (!ret)
 		tw_mend_begin(enforcement);
 	return ret < 0 ? tw_err_set(err, ret, "ports", NULL, "cannot read the state in force") : 0;

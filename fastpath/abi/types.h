@@ -319,6 +319,7 @@ struct tw_gc {
 #define TW_PORT_F_LOCAL	      0x100 /* unclaimed; the device's other end is on this host */
 #define TW_PORT_F_QUARANTINED 0x200 /* shut by a quarantine: it has no image */
 #define TW_PORT_F_OBSERVED    0x400 /* `mode: observe`: rules, default and tracking deny nothing */
+#define TW_PORT_F_GRANTS      0x800 /* has rights beyond its MAC and addresses: `grants` */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
@@ -363,6 +364,23 @@ static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 {
 	return id << 1 | (epoch & 1);
 }
+
+#define TW_VLAN_WORDS	    64 /* 4096 VLAN ids, a bit each */
+#define TW_GRANT_MACS	    8
+#define TW_GRANT_ETHERTYPES 8
+
+/* Bits of struct tw_grants. */
+#define TW_MAY_DHCP_SERVER 0x01 /* answers DHCP and DHCPv6 clients */
+#define TW_MAY_ROUTER	   0x02 /* sends router advertisements and redirects */
+
+/* What a port's guest may do beyond sending untagged frames from its own MAC and addresses. */
+struct tw_grants {
+	__u64 vlans[TW_VLAN_WORDS];	      /* VLAN ids of tags that it may send and receive */
+	__u8 mac[TW_GRANT_MACS][6];	      /* further MACs */
+	__u16 ethertype[TW_GRANT_ETHERTYPES]; /* protocols that are neither IP nor ARP; 0: none */
+	__u32 may;			      /* TW_MAY_* */
+	__u32 n_macs;
+};
 
 /* The groups of an address: numbers from 1, ascending, then zeros. */
 #define TW_GROUP_SET_MAX 16
@@ -654,6 +672,7 @@ _Static_assert(sizeof(struct tw_overflow_set) == 192, "256 bytes with what a has
 _Static_assert(
 	TW_PORTS_MAX *TW_OVERFLOW__MAX <= (1ull << 32) / TW_OVERFLOW_SETS, "keys fit a word");
 _Static_assert(sizeof(struct tw_port) == 136, "ports value is pinned");
+_Static_assert(sizeof(struct tw_grants) == 584, "grants value is pinned");
 _Static_assert(sizeof(struct tw_leases) == 400, "leases value is pinned, and mapped by the agent");
 _Static_assert(sizeof(struct tw_claims) == 328, "claims value is pinned");
 _Static_assert(sizeof(struct tw_owners) == 64, "a cache line");

@@ -155,6 +155,9 @@ bool tw_kernel_has_image(struct tw_kernel *kernel, uint32_t slot);
 int tw_kernel_each_port(struct tw_kernel *kernel,
 	int (*each)(void *arg, uint32_t ifindex, uint32_t epoch, const struct tw_port *port),
 	void *arg);
+/* Writes a port's rights in an epoch; NULL removes them, as does removing the port. */
+int tw_kernel_put_grants(
+	struct tw_kernel *kernel, uint32_t id, uint32_t epoch, const struct tw_grants *grants);
 int tw_kernel_add_addr(
 	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);

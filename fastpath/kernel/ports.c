@@ -116,6 +116,25 @@ static bool has_entry(const struct tw_kernel *kernel, uint32_t id, uint32_t epoc
 	       entry.ifindex == ifindex;
 }
 
+int tw_kernel_put_grants(
+	struct tw_kernel *kernel, uint32_t id, uint32_t epoch, const struct tw_grants *grants)
+{
+	const __u32 key = tw_port_key(id, epoch);
+	int fd = kernel->map_fd[TW_MAP_grants];
+
+	if (grants)
+		return bpf_map_update_elem(fd, &key, grants, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(fd, &key) && errno != ENOENT ? -errno : 0;
+}
+
+/* Makes packets no longer find an entry, then removes its rights. */
+static int drop_entry(struct tw_kernel *kernel, uint32_t id, uint32_t epoch)
+{
+	int code = put_slot(&kernel->ports, id, epoch, 0);
+
+	return code ? code : tw_kernel_put_grants(kernel, id, epoch, NULL);
+}
+
 /* Does not touch an id that another interface has now. */
 static int remove_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoch)
 {
@@ -125,7 +144,7 @@ static int remove_port(struct tw_kernel *kernel, uint32_t ifindex, uint32_t epoc
 	if (!id || id >= TW_PORTS_MAX)
 		return 0;
 	if (has_entry(kernel, id, epoch, ifindex))
-		code = put_slot(&kernel->ports, id, epoch, 0);
+		code = drop_entry(kernel, id, epoch);
 	if (code || has_entry(kernel, id, epoch + 1, ifindex))
 		return code;
 	return put_id(kernel, ifindex, 0);
@@ -181,7 +200,7 @@ int tw_kernel_get_port(
 
 int tw_kernel_drop_stray(struct tw_kernel *kernel, uint32_t id, uint32_t epoch)
 {
-	return id && id < TW_PORTS_MAX ? put_slot(&kernel->ports, id, epoch, 0) : -EINVAL;
+	return id && id < TW_PORTS_MAX ? drop_entry(kernel, id, epoch) : -EINVAL;
 }
 
 int tw_kernel_each_port(struct tw_kernel *kernel,

@@ -107,6 +107,12 @@ tw_inline int tw_call_claim(
 	return tw_sub_claim(f->target, port_id, epoch, kind);
 }
 
+tw_inline int tw_call_granted(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_grant what)
+{
+	return tw_sub_granted(f->target, port_id, epoch, what);
+}
+
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch)
 {
 	return (enum tw_reason)tw_sub_beyond(f->target, epoch);

@@ -203,6 +203,7 @@ __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int tw_sub_options(struct __sk_buff *skb);
 __noinline int tw_sub_checksum(struct __sk_buff *skb);
+__noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what);
 __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch);
 __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
@@ -330,6 +331,14 @@ __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, _
 		return 0;
 	f.now_ns = now(c);
 	return tw_path_claim(&f, c, port_id, epoch, kind);
+}
+
+/* True if the port has this right for the packet in scratch. Map lookups need no struct tw_frame
+ * here. */
+__noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what)
+{
+	TW_OPAQUE(skb);
+	return tw_path_granted(0, port_id, epoch, what);
 }
 
 __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch)

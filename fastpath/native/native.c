@@ -435,6 +435,14 @@ int tw_native_add_addr(
 	return tw_vec_push(&native->prefixes, key);
 }
 
+int tw_native_put_grants(
+	struct tw_native *native, uint32_t id, uint32_t epoch, const struct tw_grants *grants)
+{
+	const uint32_t key = tw_port_key(id, epoch);
+
+	return tw_table_update(&native->grants, &key, grants, 0);
+}
+
 void tw_native_clear_addrs(struct tw_native *native, uint32_t zone)
 {
 	size_t kept = 0;

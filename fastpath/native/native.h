@@ -63,6 +63,9 @@ int tw_native_add_addr(
 	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
 /* Removes a zone's prefixes. */
 void tw_native_clear_addrs(struct tw_native *native, uint32_t zone);
+/* Writes a port's rights in an epoch. */
+int tw_native_put_grants(
+	struct tw_native *native, uint32_t id, uint32_t epoch, const struct tw_grants *grants);
 /* Lists a workload's MAC in `macs`; `value` is TW_MAC_*. */
 int tw_native_add_mac(struct tw_native *native, const uint8_t mac[6], uint32_t value);
 /* Lists a MAC as a destination of cut-through (config.cut_until_ns, TW_PORT_F_CUT). */

@@ -12,7 +12,8 @@ static inline int tw_prefix_matches(const struct tw_addr_key *prefix, const stru
 {
 	uint32_t bits = prefix->prefixlen - 32, whole = bits / 8, rest = bits % 8;
 
-	if (prefix->zone != key->zone || memcmp(prefix->addr.b, key->addr.b, whole))
+	if (prefix->zone != key->zone || prefix->prefixlen > key->prefixlen ||
+		memcmp(prefix->addr.b, key->addr.b, whole))
 		return 0;
 	return !rest || (prefix->addr.b[whole] ^ key->addr.b[whole]) >> (8 - rest) == 0;
 }

@@ -144,6 +144,12 @@ tw_inline int tw_call_claim(
 	return tw_path_claim(f, native_of(f)->settings, port_id, epoch, kind);
 }
 
+tw_inline int tw_call_granted(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_grant what)
+{
+	return tw_path_granted(f, port_id, epoch, what);
+}
+
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch)
 {
 	return tw_path_beyond(f, epoch);

@@ -366,8 +366,17 @@ tw_inline void tw_claim_revoke(const struct tw_frame *f, __u64 way)
 			TW_MEMORY(claims->at[TW_CLAIM_ADDRESS][i].tag) = 0;
 }
 
+/* True if the frame entered at the port in a way. */
+tw_inline int tw_claim_sent(const struct tw_frame *f, __u32 epoch, __u64 way)
+{
+	const struct tw_port *owner = tw_port_numbered(f, way & 0xffff, epoch);
+
+	return owner && owner->ifindex == f->origin;
+}
+
 /* Notes the link-local source of a neighbour message that reaches a port, unless a port of this
- * host claims it. A router's message ends that claim, as guests cannot send one. */
+ * host claims it. A router's message ends that claim, unless the claiming guest has sent it: other
+ * guests cannot send one from this address. */
 tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, __u32 epoch, struct tw_scratch *scratch, int router)
 {
@@ -388,7 +397,7 @@ tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *co
 		if ((TW_MEMORY(set->way[i]) & ~0xffffull) == tag)
 			way = TW_MEMORY(set->way[i]);
 	if (way && tw_owner_lives(f, epoch, way, 0)) {
-		if (!router)
+		if (!router || tw_claim_sent(f, epoch, way))
 			return;
 		tw_claim_revoke(f, way);
 	}

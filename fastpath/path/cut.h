@@ -9,7 +9,8 @@
  *             judges it.
  * Invariants: 1. Only between two ports with TW_PORT_F_CUT in one network and VLAN, to a MAC that
  *                the agent vouches for. Tagged frames of VLAN-filtering bridges, multicast, frames
- *                of transit ports and oversized frames go to the vSwitch.
+ *                of transit ports and oversized frames go to the vSwitch. So do frames from or to
+ *                further MACs of a guest, as only the bridge knows where such a MAC is.
  *             2. Only frames that the far end's guard and gate would allow too.
  *             3. Both gates are evaluated in one policy epoch.
  *             4. Only while the agent follows changes of ports (config.cut_until_ns). If the kernel
@@ -179,7 +180,7 @@ tw_inline void tw_cut(
 
 	if (s->dir != TW_DIR_OUT || f->now_ns >= s->config->cut_until_ns ||
 		!(s->port->flags & TW_PORT_F_CUT) || tw_ctx_alone(s, p) ||
-		(s->port->pvid && p->vlan))
+		(s->port->pvid && p->vlan) || !tw_mac_equal(p->src_mac, s->port->mac))
 		return;
 	there.port = tw_cut_known(f, s, p, flow);
 	if (!there.port)
@@ -191,6 +192,8 @@ tw_inline void tw_cut(
 		flow->uplink_ifindex = tw_cut_uplink(f, s, p, flow->bridge_port);
 		return;
 	}
+	if (p->vlan && !tw_guard_granted(f, &there, TW_GRANT_TAGS))
+		return;
 	if (!tw_own_destination(f, there.port, there.epoch, &p->tuple.dst))
 		return;
 	if (!tw_cut_gate(f, s, there.port, flow))

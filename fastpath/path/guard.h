@@ -7,9 +7,11 @@
  *             passes now. Any other: denied.
  * Invariants: 1. Every source MAC, IP, ARP sender, and ND source or target from a guest belongs to
  *                its workload, or to its port by a claim (except for DAD and DHCP's 0.0.0.0).
- *             2. No guest answers for DHCP, DHCPv6, routers or redirects.
+ *             2. No guest answers for DHCP, DHCPv6, routers or redirects, unless its policy says so
+ *                (TW_MAY_*). Then it can give others only addresses that its own port may use.
  *             3. Housekeeping is well-formed to the last byte (neighbour.h, dhcp.h).
- * Bounds:     one lookup in `addrs`, only for ports with more than TW_PORT_ADDRS addresses;
+ *             4. Tags, further MACs and other protocols pass only as granted (grant.h).
+ * Bounds:     one lookup in `grants`, only for ports with rights; one in `addrs`, only for ports with more than TW_PORT_ADDRS addresses;
  *             housekeeping and claims run in subprograms.
  * Source:     RFC 826, 5227 (ARP probes), 4861 and 4862 (ND), 6980 (no ND in fragments), 2131, 8415
  *             (DHCP), 3810 (MLD).
@@ -17,6 +19,7 @@
 #pragma once
 
 #include "fastpath/path/beyond.h"
+#include "fastpath/path/grant.h"
 #include "fastpath/path/neighbour.h"
 
 /* True for a datagram to a DHCP port of either family. */
@@ -39,8 +42,8 @@ tw_inline int tw_guard_is_neighbour(const struct tw_packet *p)
 	       type >= TW_MLD_QUERY && type <= TW_MLD2_REPORT;
 }
 
-/* Judges a datagram to a DHCP port. No guest answers as a server; answers from other ports are not
- * DHCP. */
+/* Judges a datagram to a DHCP port. Only a guest that may do so answers as a server, and hears
+ * clients without a rule; answers from other ports are not DHCP. */
 tw_inline enum tw_reason tw_guard_dhcp(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -48,11 +51,16 @@ tw_inline enum tw_reason tw_guard_dhcp(
 	__be16 client = v4 ? tw_be16(68) : tw_be16(546), server = v4 ? tw_be16(67) : tw_be16(547);
 	enum tw_dir dir = (enum tw_dir)s->dir;
 
-	if (p->tuple.dport == client && dir == TW_DIR_OUT)
-		return TW_R_DHCP_SERVER;
-	if (dir == TW_DIR_OUT ? p->tuple.dport != server
-			      : p->tuple.dport != client || p->tuple.sport != server || p->fragment)
+	if (p->tuple.dport == client && dir == TW_DIR_OUT) {
+		if (p->tuple.sport != server || p->fragment ||
+			!tw_grant_may(f, s->port, s->epoch, TW_MAY_DHCP_SERVER))
+			return TW_R_DHCP_SERVER;
+	} else if (p->tuple.dport == server && dir == TW_DIR_IN) {
+		return tw_grant_may(f, s->port, s->epoch, TW_MAY_DHCP_SERVER) ? TW_R_GRANTED
+									      : TW_R_NONE;
+	} else if (dir == TW_DIR_IN && (p->tuple.sport != server || p->fragment)) {
 		return TW_R_NONE;
+	}
 	/* No lease is learned from a message that its receiver drops. */
 	if (tw_call_checksum(f))
 		return TW_R_BAD_CHECKSUM;
@@ -68,10 +76,9 @@ tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const stru
 	if (p->ethertype == TW_ETH_ARP)
 		return tw_arp(f, s);
 	if (s->dir == TW_DIR_OUT) {
-		if (type == TW_ND_RA)
-			return TW_R_ROUTER_ADVERT;
-		if (type == TW_ND_REDIRECT)
-			return TW_R_REDIRECT;
+		if ((type == TW_ND_RA || type == TW_ND_REDIRECT) &&
+			!tw_grant_may(f, s->port, s->epoch, TW_MAY_ROUTER))
+			return type == TW_ND_RA ? TW_R_ROUTER_ADVERT : TW_R_REDIRECT;
 		if (type == TW_MLD_QUERY)
 			return TW_R_NONE;
 	}
@@ -101,20 +108,47 @@ tw_inline int tw_guard_is_igmp(const struct tw_packet *p)
 	       tw_addr_is_v4(&p->tuple.src) && tw_addr_is_unspecified(&p->tuple.src);
 }
 
+/* True if the policy grants this to the port, for the packet. */
+tw_inline int tw_guard_granted(const struct tw_frame *f, const struct tw_ctx *s, enum tw_grant what)
+{
+	return s->port->flags & TW_PORT_F_GRANTS && tw_call_granted(f, s->port->id, s->epoch, what);
+}
+
+/* Checks that the guest's end of a frame has a MAC of the guest. Frames to a group have no other
+ * end. The vSwitch floods a frame whose MAC it does not know; it is not for this guest. */
+tw_inline enum tw_reason tw_guard_mac(
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
+{
+	int out = s->dir == TW_DIR_OUT;
+	const __u8 *mac = out ? p->src_mac : p->dst_mac;
+
+	if (mac[0] & 1)
+		return out ? TW_R_SPOOFED_MAC : TW_R_NONE;
+	if (!tw_port_has_mac(s->port) || tw_mac_equal(mac, s->port->mac) ||
+		tw_guard_granted(f, s, out ? TW_GRANT_SOURCE : TW_GRANT_DESTINATION))
+		return TW_R_NONE;
+	return out ? TW_R_SPOOFED_MAC : TW_R_NOT_FOR_PORT;
+}
+
+/* True if the frame has a tag that the guest may not send or receive. A priority tag, with VLAN id
+ * 0, is no VLAN. */
+tw_inline int tw_guard_tagged(
+	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
+{
+	return p->vlan && !tw_guard_granted(f, s, TW_GRANT_TAGS);
+}
+
 /* Checks a frame that the guest sends. */
 tw_inline enum tw_reason tw_guard_out(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	const struct tw_addr *src = &p->tuple.src;
-	enum tw_reason reason;
+	enum tw_reason reason = tw_guard_house(f, s, p);
 
-	if (p->src_mac[0] & 1 ||
-		(tw_port_has_mac(s->port) && !tw_mac_equal(p->src_mac, s->port->mac)))
-		return TW_R_SPOOFED_MAC;
-	reason = tw_guard_house(f, s, p);
 	if (reason)
 		return reason;
-	if (p->tuple.proto == TW_IPPROTO_ICMP && p->fragment != TW_FRAG_LATER && p->icmp >> 8 == 5)
+	if (p->tuple.proto == TW_IPPROTO_ICMP && p->fragment != TW_FRAG_LATER &&
+		p->icmp >> 8 == 5 && !tw_grant_may(f, s->port, s->epoch, TW_MAY_ROUTER))
 		return TW_R_REDIRECT;
 	if (tw_guard_is_igmp(p))
 		return TW_R_NONE;
@@ -128,13 +162,8 @@ tw_inline enum tw_reason tw_guard_in(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	int unicast = !(p->dst_mac[0] & 1);
-	enum tw_reason reason;
+	enum tw_reason reason = s->marked ? TW_R_NONE : tw_call_beyond(f, s->epoch);
 
-	/* The vSwitch floods such a frame, as it does not know the MAC; it is not for this
-	 * guest. */
-	if (unicast && tw_port_has_mac(s->port) && !tw_mac_equal(p->dst_mac, s->port->mac))
-		return TW_R_NOT_FOR_PORT;
-	reason = s->marked ? TW_R_NONE : tw_call_beyond(f, s->epoch);
 	if (reason)
 		return reason;
 	reason = tw_guard_house(f, s, p);
@@ -145,9 +174,43 @@ tw_inline enum tw_reason tw_guard_in(
 	return TW_R_NONE;
 }
 
-/* The guard stage. */
-tw_inline enum tw_reason tw_guard(
+/* Judges a frame that is neither IP nor ARP. The guest must not request a checksum in it: the kernel
+ * would write it anywhere in the frame. */
+tw_inline enum tw_reason tw_guard_other(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
-	return s->dir == TW_DIR_OUT ? tw_guard_out(f, s, p) : tw_guard_in(f, s, p);
+	enum tw_reason reason;
+
+	if (!tw_guard_granted(f, s, TW_GRANT_ETHERTYPE))
+		return TW_R_NOT_IP;
+	tw_stage_enter(f, TW_STAGE_GUARD);
+	reason = tw_guard_mac(f, s, p);
+	if (reason)
+		return reason;
+	if (tw_guard_tagged(f, s, p))
+		return TW_R_VLAN_TAG;
+	if (s->dir == TW_DIR_OUT)
+		return f->gso_size || tw_frame_summed(f) == TW_SUMMED_PARTIAL ? TW_R_BAD_OFFLOAD
+									      : TW_R_GRANTED;
+	reason = tw_call_beyond(f, s->epoch);
+	return reason ? reason : TW_R_GRANTED;
+}
+
+/* The guard stage. At an observed port, a tag is refused last: what passes only because of the mode
+ * must be right otherwise. `tagged` is kept in memory, so that the verifier walks the checks once. */
+tw_inline enum tw_reason tw_guard(
+	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p)
+{
+	enum tw_reason reason = tw_guard_mac(f, s, p);
+
+	if (reason)
+		return reason;
+	TW_MEMORY(p->tagged) = (__u8)tw_guard_tagged(f, s, p);
+	if (TW_MEMORY(p->tagged) && !(s->port->flags & TW_PORT_F_OBSERVED))
+		return TW_R_VLAN_TAG;
+	reason = s->dir == TW_DIR_OUT ? tw_guard_out(f, s, p) : tw_guard_in(f, s, p);
+	if (reason && reason != TW_R_NEIGHBOUR && reason != TW_R_DHCP_CLIENT &&
+		reason != TW_R_GRANTED)
+		return reason;
+	return TW_MEMORY(p->tagged) ? TW_R_VLAN_TAG : reason;
 }

@@ -40,6 +40,7 @@
 
 #define TW_ND_O_SOURCE 1
 #define TW_ND_O_TARGET 2
+#define TW_ND_O_PREFIX 3
 #define TW_ND_O_NONCE  14 /* RFC 3971, 7527 */
 
 /* ---- ARP ---- */
@@ -87,7 +88,8 @@ tw_inline enum tw_reason tw_arp_sent(
 	struct tw_addr addr;
 	__be32 sender, target;
 
-	if (tw_port_has_mac(s->port) && !tw_mac_equal(arp->sender_mac, s->port->mac))
+	/* The frame's MAC is one of the guest's. */
+	if (tw_port_has_mac(s->port) && !tw_mac_equal(arp->sender_mac, p->src_mac))
 		return TW_R_SPOOFED_ARP;
 	if (p->dst_mac[0] & 1 && !tw_mac_is_broadcast(p->dst_mac))
 		return TW_R_BAD_HEADER;
@@ -201,6 +203,36 @@ tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
 	}
 }
 
+/* Notes the prefix of an option of a router's message (RFC 4861 §4.6.2), and checks the sender's
+ * MAC. Returns 0, or -1: it is another MAC, or the option is malformed; then d->reason says so. */
+tw_inline int tw_nd_router_option(
+	const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 code, __u32 len, __u64 word)
+{
+	__u32 n = TW_MEMORY(d->n_addrs), bits = (__u32)(word >> 40) & 0xff;
+	__u64 high, low;
+
+	if (code == TW_ND_O_SOURCE && TW_MEMORY(d->link_mac) != ~0ull &&
+		(len != 8 || (word & 0xffffffffffffull) != TW_MEMORY(d->link_mac))) {
+		TW_MEMORY(d->reason) = TW_R_SPOOFED_ND;
+		return -1;
+	}
+	if (code != TW_ND_O_PREFIX)
+		return 0;
+	if (len != 32 || bits > 128 || tw_dhcp_word(f, d, off + 16, &high) ||
+		tw_dhcp_word(f, d, off + 24, &low))
+		return -1;
+	if (n >= TW_LEASES_MAX) {
+		d->n_beyond = 1;
+		return 0;
+	}
+	TW_OPAQUE(n);
+	d->addr[n & (TW_LEASES_MAX - 1)].d[0] = tw_host64(high);
+	d->addr[n & (TW_LEASES_MAX - 1)].d[1] = tw_host64(low);
+	d->valid[n & (TW_LEASES_MAX - 1)] = bits;
+	d->n_addrs = (__u8)(n + 1);
+	return 0;
+}
+
 /* Reads one option at d->off. */
 static long tw_nd_option(__u32 i, void *context)
 {
@@ -221,6 +253,8 @@ static long tw_nd_option(__u32 i, void *context)
 	if (!len || off + len > d->end)
 		return 1;
 	TW_MEMORY(d->off) = off + len;
+	if (allowed == ~0u && tw_nd_router_option(&f, d, off, code, len, word))
+		return 1;
 	if (allowed != ~0u) {
 		if (code > 31 || !(allowed >> code & 1) || len != 8)
 			return 1;
@@ -242,7 +276,7 @@ tw_inline enum tw_reason tw_nd_options(
 	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_dhcp_walk walk = {f->target, d};
 
-	TW_MEMORY(d->link_mac) = checks ? tw_mac_word(s->port->mac) : ~0ull;
+	TW_MEMORY(d->link_mac) = checks ? tw_mac_word(s->scratch->packet.src_mac) : ~0ull;
 	TW_MEMORY(d->allowed) = allowed;
 	TW_MEMORY(d->reason) = TW_R_HEADER_BUDGET;
 	tw_repeat(TW_ND_OPTIONS_MAX, tw_nd_option, &walk);
@@ -295,6 +329,45 @@ tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_ho
 	return tw_nd_aimed(f, s, type, rest, target) ? TW_R_NONE : TW_R_BAD_HEADER;
 }
 
+/* Judges a router advertisement or a redirect of a guest that may send them: from its own link-local
+ * address, to a neighbour or, an advertisement, to all nodes. */
+tw_inline enum tw_reason tw_nd_routed(
+	const struct tw_frame *f, const struct tw_house *s, __u32 type)
+{
+	const struct tw_packet *p = &s->scratch->packet;
+	const struct tw_addr *dst = &p->tuple.dst;
+
+	if (!tw_addr_is_link_local(&p->tuple.src) ||
+		!tw_own_source(f, s->port, s->epoch, &p->tuple.src))
+		return TW_R_SPOOFED_ND;
+	if (!tw_mac_fits(p->dst_mac, dst))
+		return TW_R_BAD_HEADER;
+	if (tw_addr_is_multicast(dst))
+		return type == TW_ND_RA && tw_addr_is_group(dst, 1) ? TW_R_NONE : TW_R_BAD_HEADER;
+	return tw_neighbour_near(f, s, dst) ? TW_R_NONE : TW_R_BAD_HEADER;
+}
+
+/* True if the port may use every address of the prefixes that a router advertises, and so could
+ * give them to others. */
+tw_inline int tw_nd_prefixes_own(const struct tw_frame *f, const struct tw_house *s)
+{
+	const struct tw_dhcp *d = &s->scratch->dhcp;
+	__u32 i;
+
+	if (s->port->flags & TW_PORT_F_GUARD_ANY)
+		return 1;
+	for (i = 0; i < TW_LEASES_MAX; i++) {
+		if (i >= d->n_addrs)
+			continue;
+		s->scratch->asked.prefixlen = 32 + (d->valid[i] & 0xff);
+		s->scratch->asked.zone = tw_be32(tw_addr_zone(s->port->id, s->epoch));
+		s->scratch->asked.addr = d->addr[i];
+		if (!tw_addrs_lookup(f, &s->scratch->asked))
+			return 0;
+	}
+	return !d->n_beyond;
+}
+
 /* Judges a message on its way to a guest. */
 tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	const struct tw_addr *target)
@@ -336,6 +409,7 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 	enum tw_reason reason;
 	const void *wire;
 	__be32 rest;
+	int router;
 
 	if (!tw_nd_valid(f, p))
 		return TW_R_BAD_HEADER;
@@ -353,13 +427,22 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 		if (tw_addr_is_multicast(&target))
 			return TW_R_BAD_HEADER;
 	}
-	reason = s->dir == TW_DIR_OUT ? tw_nd_sent(f, s, type, rest, &target)
-				      : tw_nd_met(f, s, type, &target);
+	router = type == TW_ND_RA || type == TW_ND_REDIRECT;
+	if (s->dir == TW_DIR_IN)
+		reason = tw_nd_met(f, s, type, &target);
+	else if (router)
+		reason = tw_nd_routed(f, s, type);
+	else
+		reason = tw_nd_sent(f, s, type, rest, &target);
 	if (reason)
 		return reason;
 	d->end = p->l3_off + p->l3_len;
 	TW_MEMORY(d->off) = p->l4_off + tw_nd_fixed(type);
-	return tw_nd_options(f, s, tw_nd_allowed(type, tw_addr_is_unspecified(&p->tuple.src)));
+	d->n_addrs = d->n_beyond = 0;
+	reason = tw_nd_options(f, s, tw_nd_allowed(type, tw_addr_is_unspecified(&p->tuple.src)));
+	if (router && reason == TW_R_NEIGHBOUR && s->dir == TW_DIR_OUT)
+		return tw_nd_prefixes_own(f, s) ? TW_R_GRANTED : TW_R_FOREIGN_PREFIX;
+	return reason;
 }
 
 /* ---- MLD ---- */

@@ -91,7 +91,7 @@ tw_inline int tw_observe_spare(const struct tw_frame *f, const struct tw_port *p
 	struct tw_flow *flow = &scratch->flow;
 
 	if (reason == TW_R_NOT_IP ? !tw_observe_other_protocol(port, dir, &scratch->packet)
-				  : !tw_observe_tracking(reason))
+				  : reason != TW_R_VLAN_TAG && !tw_observe_tracking(reason))
 		return 0;
 	if (reason == TW_R_TCP_STATE || reason == TW_R_TCP_WINDOW)
 		tw_observe_adopt(f, scratch);

@@ -182,6 +182,7 @@ struct tw_packet {
 	__u8 snap;	/* carried in LLC/SNAP */
 	__u8 lease;	/* enum tw_lease_state of the last address that guard checked */
 	__u8 multicast; /* L2 or L3 destination is a group or broadcast */
+	__u8 tagged;	/* has a tag that the port may not use: guard.h */
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
 };

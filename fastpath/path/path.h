@@ -30,8 +30,8 @@
 /* True if the reason ends the path and lets the frame pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)
 {
-	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_OWN_REPLY ||
-	       reason == TW_R_CUT_THROUGH || reason == TW_R_OBSERVED;
+	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_GRANTED ||
+	       reason == TW_R_OWN_REPLY || reason == TW_R_CUT_THROUGH || reason == TW_R_OBSERVED;
 }
 
 /* Reads what an event reports about an unparsed frame. */
@@ -206,7 +206,7 @@ tw_inline enum tw_reason tw_path_judge(
 	tw_stage_enter(f, TW_STAGE_PARSE);
 	reason = tw_parse(f, p);
 	if (reason)
-		return reason;
+		return reason == TW_R_NOT_IP ? tw_guard_other(f, s, p) : reason;
 	reason = tw_offload(f, p);
 	if (reason)
 		return reason;
@@ -466,6 +466,14 @@ tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *co
 	return scratch &&
 	       tw_claim_take(f, config, port_id, epoch,
 		       kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, scratch);
+}
+
+/* True if the port has a right of this enum tw_grant for the packet in scratch. */
+tw_inline int tw_path_granted(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 what)
+{
+	const struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return scratch && tw_granted(f, port_id, epoch, (enum tw_grant)what, &scratch->packet);
 }
 
 /* Returns why a frame from beyond the ports may not reach this port, or TW_R_NONE. */

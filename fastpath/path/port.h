@@ -179,6 +179,9 @@ struct tw_home {
 /* Kind of name whose owner is looked up: an address, or a DHCP client's name. */
 enum tw_owned { TW_OWNED_ADDRESS, TW_OWNED_NAME };
 
+/* Kinds of rights in `grants` (grant.h). */
+enum tw_grant { TW_GRANT_TAGS, TW_GRANT_SOURCE, TW_GRANT_DESTINATION, TW_GRANT_ETHERTYPE };
+
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
 tw_inline int tw_call_ask(
@@ -207,6 +210,8 @@ tw_inline __u32 tw_call_owned(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
 tw_inline int tw_call_claim(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
+tw_inline int tw_call_granted(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_grant what);
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);

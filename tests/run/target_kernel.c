@@ -130,6 +130,7 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 		return failed;
 	tw_kernel_each_port(k->kernel, remove_port, k->kernel);
 	clear_hash(k, TW_MAP_addrs);
+	clear_hash(k, TW_MAP_grants);
 	clear_hash(k, TW_MAP_macs);
 	clear_hash(k, TW_MAP_locals);
 	clear_hash(k, TW_MAP_answers);
@@ -199,6 +200,8 @@ static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i,
 			failed = tw_kernel_add_addr(k->kernel, tw_addr_zone(port.id, epoch),
 				&vnic->prefixes[n].addr, vnic->prefixes[n].len);
 	}
+	if (!failed && vnic->grants)
+		failed = tw_kernel_put_grants(k->kernel, port.id, epoch, vnic->grants);
 	if (!failed)
 		failed = load_leases(k, vnic, port.id);
 	if (!failed)

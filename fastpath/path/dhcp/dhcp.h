@@ -3,7 +3,8 @@
  *
  * Why:        a guest must get its address before any rule can name it. Yet it must neither act in
  *             another guest's name at the server, nor send data to other listeners on these ports.
- * In:         a guest's datagram to port 67 or 547, or a server's to 68 or 546.
+ * In:         a guest's datagram to port 67 or 547, or a server's to 68 or 546. A guest is a server
+ *             only with TW_MAY_DHCP_SERVER.
  * Out:        TW_R_DHCP_CLIENT: passes. TW_R_NONE: the policy judges it. Any other: denied.
  * Invariants: 1. From a guest only a client's message passes, whatever its source port and the
  *                rules. It has the guest's own MAC, and a client name (identifier; DUID and IAID)
@@ -406,6 +407,14 @@ tw_inline int tw_dhcp_fixed(const struct tw_frame *f, struct tw_dhcp *d, __u32 o
 	return 0;
 }
 
+/* True if the guest sends the message as a server. */
+tw_inline int tw_dhcp_serves(const struct tw_house *s)
+{
+	__be16 port = s->scratch->packet.tuple.dport;
+
+	return s->dir == TW_DIR_OUT && (port == tw_be16(68) || port == tw_be16(546));
+}
+
 /* Reads a DHCP message into scratch memory. d->broken: it is malformed. */
 tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
 {
@@ -413,7 +422,8 @@ tw_inline void tw_dhcp_parse(const struct tw_frame *f, const struct tw_house *s)
 	__u32 off = p->l4_off + (__u32)sizeof(struct tw_udp);
 	struct tw_dhcp *d = &s->scratch->dhcp;
 
-	TW_MEMORY(d->broken) = tw_dhcp_fixed(f, d, off, s->dir == TW_DIR_OUT ? 1 : 2) ||
+	TW_MEMORY(d->broken) = tw_dhcp_fixed(f, d, off,
+				       s->dir == TW_DIR_OUT && !tw_dhcp_serves(s) ? 1 : 2) ||
 			       tw_dhcp_read(f, d, off);
 }
 

@@ -18,6 +18,7 @@ enum tw_dhcp6_message {
 	TW_DHCP6_REPLY = 7,
 	TW_DHCP6_RELEASE = 8,
 	TW_DHCP6_DECLINE = 9,
+	TW_DHCP6_RECONFIGURE = 10,
 	TW_DHCP6_INFORMATION = 11,
 };
 
@@ -290,6 +291,52 @@ tw_inline enum tw_reason tw_dhcp6_met(const struct tw_frame *f, const struct tw_
 	return TW_R_DHCP_CLIENT;
 }
 
+/* ---- servers ---- */
+
+/* True if the port may use every address that a message lists. */
+tw_inline int tw_dhcp6_given(const struct tw_frame *f, const struct tw_house *s)
+{
+	const struct tw_dhcp *d = &s->scratch->dhcp;
+	__u32 i;
+
+	for (i = 0; i < TW_LEASES_MAX; i++) {
+		if (i >= d->n_addrs)
+			continue;
+		s->scratch->about = d->addr[i];
+		if (!tw_own_given(f, s->port, s->epoch, &s->scratch->about))
+			return 0;
+	}
+	return !d->n_beyond;
+}
+
+/* Judges a message of a guest's DHCP server. It assigns only addresses that its own port may use, so
+ * no client gains rights that the server does not have. */
+tw_inline enum tw_reason tw_dhcp_served(const struct tw_frame *f, const struct tw_house *s, int v4)
+{
+	struct tw_dhcp *d = &s->scratch->dhcp;
+	__u32 type;
+
+	if (v4)
+		tw_dhcp_parse(f, s);
+	else
+		tw_dhcp6_parse(f, s);
+	type = TW_MEMORY(d->type);
+	if (d->broken)
+		return TW_R_BAD_DHCP;
+	if (!v4) {
+		if (type != TW_DHCP6_ADVERTISE && type != TW_DHCP6_REPLY &&
+			type != TW_DHCP6_RECONFIGURE)
+			return TW_R_BAD_DHCP;
+		return tw_dhcp6_given(f, s) ? TW_R_GRANTED : TW_R_FOREIGN_LEASE;
+	}
+	if (type != TW_DHCP_OFFER && type != TW_DHCP_ACK && type != TW_DHCP_NAK)
+		return TW_R_BAD_DHCP;
+	tw_addr_map(&s->scratch->about, d->yiaddr);
+	return !d->yiaddr || tw_own_given(f, s->port, s->epoch, &s->scratch->about)
+		       ? TW_R_GRANTED
+		       : TW_R_FOREIGN_LEASE;
+}
+
 /* ---- both ---- */
 
 /* True if a guest sends DHCP within its rate. */
@@ -334,14 +381,21 @@ tw_inline enum tw_reason tw_dhcp_admit(const struct tw_frame *f, const struct tw
 tw_inline enum tw_reason tw_dhcp_judge(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
 	const struct tw_packet *p = &s->scratch->packet;
-	enum tw_reason reason = s->dir == TW_DIR_OUT ? tw_dhcp_admit(f, s) : TW_R_NONE;
+	enum tw_reason reason = TW_R_NONE;
 	struct tw_dhcp *d = &s->scratch->dhcp;
 
+	if (tw_dhcp_serves(s))
+		reason = tw_own_held(f, s->port, s->epoch, &p->tuple.src) ? TW_R_NONE
+									  : TW_R_SPOOFED_ADDRESS;
+	else if (s->dir == TW_DIR_OUT)
+		reason = tw_dhcp_admit(f, s);
 	if (reason)
 		return reason;
 	d->end = p->l3_off + p->l3_len;
 	if (f->gso_size || f->len != d->end || !tw_dhcp_whole(f, p))
 		return TW_R_BAD_DHCP;
+	if (tw_dhcp_serves(s))
+		return tw_dhcp_served(f, s, v4);
 	if (v4) {
 		tw_dhcp_parse(f, s);
 		return s->dir == TW_DIR_OUT ? tw_dhcp_sent(f, s) : tw_dhcp_met(f, s);
@@ -358,7 +412,7 @@ tw_inline enum tw_reason tw_dhcp(const struct tw_frame *f, const struct tw_house
 
 	__builtin_memset(&s->scratch->dhcp, 0, sizeof(s->scratch->dhcp));
 	reason = tw_dhcp_judge(f, s, v4);
-	if (reason != TW_R_DHCP_CLIENT && reason != TW_R_RATE_LIMIT &&
+	if (reason != TW_R_DHCP_CLIENT && reason != TW_R_RATE_LIMIT && !tw_dhcp_serves(s) &&
 		s->port->flags & TW_PORT_FOREIGN)
 		return TW_R_NONE;
 	return reason;
