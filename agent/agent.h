@@ -43,6 +43,7 @@
 #include "agent/publish/leases.h"
 #include "agent/publish/macs.h"
 #include "agent/publish/quarantine.h"
+#include "agent/publish/tripwire.h"
 #include "agent/state/images.h"
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
@@ -77,6 +78,7 @@ struct tw_agent {
 	struct tw_macs macs;
 	struct tw_policy_file policy_file;
 	struct tw_confirm confirm;
+	struct tw_tripwire tripwire;
 	struct tw_quarantines quarantines;
 	struct tw_agent_leases leases;
 	struct tw_kept kept;

@@ -108,6 +108,7 @@ static void connect_rooms(struct tw_agent *agent)
 	agent->enforcement.macs = &agent->macs;
 	agent->enforcement.policy_file = &agent->policy_file;
 	agent->enforcement.confirm = &agent->confirm;
+	agent->enforcement.tripwire = &agent->tripwire;
 	agent->enforcement.quarantines = &agent->quarantines;
 	agent->enforcement.versions = &agent->versions;
 	agent->enforcement.leases = &agent->leases;
@@ -469,6 +470,7 @@ static void done(struct tw_agent *agent)
 	tw_inforce_free(agent->enforcement.inforce);
 	tw_policy_file_done(&agent->policy_file);
 	tw_confirm_done(&agent->confirm);
+	tw_tripwire_unset(&agent->tripwire);
 	tw_quarantines_done(&agent->quarantines);
 	tw_versions_done(&agent->versions);
 	tw_vec_done(&agent->host.adopted);

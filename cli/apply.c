@@ -19,6 +19,7 @@
 #include "policy/text.h"
 
 #define CONFIRM_MAX_S 86400
+#define TRIPWIRE_MAX  100000
 #define CHANGES	      10
 #define OPEN_NAMES    16 /* names of unclaimed ports shown; `tapwall ports` lists all */
 
@@ -192,6 +193,22 @@ int tw_apply_confirm_time(const char *text, uint32_t *ret_s)
 		"invalid time '%s'", tw_cleaned(text).text);
 }
 
+/* Reads --tripwire. Prints an error. Returns an exit code. */
+static int read_tripwire(const struct tw_apply_options *options, uint32_t *ret)
+{
+	if (!options->tripwire)
+		return TW_EXIT_OK;
+	if (!options->confirm)
+		return tw_report_error(
+			TW_EXIT_USAGE, "--tripwire", "add --confirm 60s", "needs --confirm");
+	if (tw_text_number(options->tripwire, TRIPWIRE_MAX - 1, ret) < 0)
+		return tw_report_error(TW_EXIT_USAGE, "--tripwire",
+			"write a number of connections below 100000", "invalid number '%s'",
+			tw_cleaned(options->tripwire).text);
+	++*ret;
+	return TW_EXIT_OK;
+}
+
 int tw_apply_run(const void *values)
 {
 	struct tw_apply_options options = *(const struct tw_apply_options *)values;
@@ -212,7 +229,8 @@ int tw_apply_run(const void *values)
 	body.source = whole ? whole : (char *)options.file;
 	body.dry_run = options.dry_run;
 	body.allow_unprotect = options.allow_unprotect;
-	if (tw_apply_confirm_time(options.confirm, &body.confirm_s))
+	if (tw_apply_confirm_time(options.confirm, &body.confirm_s) ||
+		read_tripwire(&options, &body.tripwire))
 		return TW_EXIT_USAGE;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;

@@ -29,7 +29,7 @@ struct tw_apply_options {
 	bool json;
 	const char *confirm; /* time, as text; NULL: need not be confirmed */
 	const char *comment; /* NULL: none */
-	uint32_t tripwire;   /* 0: none */
+	const char *tripwire; /* number, as text; NULL: none */
 	bool dry_run;
 	bool allow_unprotect;
 };

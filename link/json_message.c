@@ -40,10 +40,13 @@ static json_t *confirmation_json(const Tapwall__V1__Confirmation *c)
 {
 	if (!c)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "previous", tw_json_text(c->previous),
-		"left_s", c->previous[0] ? tw_json_s(c->left_s) : json_null(), "returned_from",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "previous",
+		tw_json_text(c->previous), "left_s",
+		c->previous[0] ? tw_json_s(c->left_s) : json_null(), "returned_from",
 		tw_json_text(c->returned_from), "why", tw_json_text(c->returned_why),
-		"returned_age_s", c->returned_from[0] ? tw_json_s(c->returned_age_s) : json_null());
+		"returned_age_s", c->returned_from[0] ? tw_json_s(c->returned_age_s) : json_null(),
+		"tripwire", c->tripwire ? tw_json_u64(c->tripwire - 1) : json_null(), "cut",
+		c->tripwire ? tw_json_u64(c->cut) : json_null());
 }
 
 /* Returns JSON null if no slow path is configured. */

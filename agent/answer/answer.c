@@ -12,6 +12,7 @@
 #include "agent/publish/apply.h"
 #include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
+#include "agent/publish/tripwire.h"
 #include "agent/state/inforce.h"
 #include "agent/state/quarantines.h"
 #include "agent/state/versions.h"
@@ -340,6 +341,8 @@ static int answer_apply(struct tw_answer_ctx *ctx, enum tw_role role,
 			.source = apply->source,
 			.dry_run = apply->dry_run,
 			.allow_unprotect = apply->allow_unprotect,
+			.tripwire = apply->tripwire < TW_TRIPWIRE_MAX ? apply->tripwire
+								      : TW_TRIPWIRE_MAX,
 			.confirm_s = apply->confirm_s < TW_CONFIRM_MAX_S ? apply->confirm_s
 									 : TW_CONFIRM_MAX_S}};
 	tw_autofree char *text = NULL, *source = NULL;

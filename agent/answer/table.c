@@ -21,6 +21,7 @@
 #include "agent/publish/quarantine.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/prove.h"
+#include "agent/publish/tripwire.h"
 #include "agent/state/images.h"
 #include "agent/state/inforce.h"
 #include "agent/state/policy_file.h"
@@ -292,6 +293,8 @@ static bool fill_confirmation(struct tw_answer_ctx *ctx, Tapwall__V1__Confirmati
 	tapwall__v1__confirmation__init(message);
 	if (confirm->pending) {
 		message->previous = confirm->source;
+		message->tripwire = ctx->enforcement->tripwire->limit;
+		message->cut = ctx->enforcement->tripwire->n;
 		message->left_s = confirm->until_ns > now ? (double)(confirm->until_ns - now) / 1e9
 							  : 0;
 	}

@@ -7,6 +7,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
+#include "agent/publish/tripwire.h"
 #include "agent/state/inforce.h"
 #include "agent/state/policy_file.h"
 #include "base/alloc.h"
@@ -61,6 +62,17 @@ void tw_apply_tell(const struct tw_enforcement *enforcement)
 			enforcement->host->ports->list.n);
 }
 
+/* Called after an apply with its result. */
+static void settle(
+	struct tw_enforcement *enforcement, const struct tw_apply_order *order, int result)
+{
+	tw_confirm_settle(enforcement, order->confirm_s, result);
+	if (!enforcement->confirm->pending)
+		tw_tripwire_unset(enforcement->tripwire);
+	else if (!result)
+		tw_tripwire_begin(enforcement);
+}
+
 int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 {
 	const struct tw_apply_order *order = &apply->order;
@@ -68,11 +80,13 @@ int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 
 	if (order->confirm_s && !order->dry_run)
 		ret = tw_confirm_begin(enforcement, &apply->err);
+	if (!ret && order->confirm_s && !order->dry_run)
+		ret = tw_tripwire_set(enforcement, order->tripwire, &apply->err);
 	if (!ret) {
 		ret = tw_publish_apply(
 			enforcement, order, &apply->diags, &apply->applied, &apply->err);
 		if (!order->dry_run && !order->adopt)
-			tw_confirm_settle(enforcement, order->confirm_s, ret);
+			settle(enforcement, order, ret);
 	}
 	if (order->dry_run)
 		return ret;
@@ -112,6 +126,19 @@ void tw_apply_done(struct tw_apply *apply)
 	tw_applied_done(&apply->applied);
 }
 
+static void look_at_tripwire(struct tw_enforcement *enforcement)
+{
+	struct tw_confirm *confirm = enforcement->confirm;
+	char why[TW_CONFIRM_WHY_MAX];
+
+	if (!confirm->pending)
+		tw_tripwire_unset(enforcement->tripwire);
+	else if (!confirm->tripped[0] && tw_tripwire_tick(enforcement)) {
+		tw_tripwire_text(enforcement->tripwire, why, sizeof(why));
+		tw_confirm_trip(confirm, why);
+	}
+}
+
 void tw_apply_tick(struct tw_enforcement *enforcement)
 {
 	struct tw_confirm *confirm = enforcement->confirm;
@@ -125,6 +152,7 @@ void tw_apply_tick(struct tw_enforcement *enforcement)
 					 .allow_unprotect = true}};
 	tw_autofree char *from = NULL;
 
+	look_at_tripwire(enforcement);
 	if (!tw_confirm_is_over(confirm))
 		return;
 	tw_confirm_why(confirm, why);

@@ -20,6 +20,7 @@ static void drop_previous(struct tw_confirm *confirm)
 	free(confirm->text);
 	free(confirm->source);
 	confirm->text = confirm->source = NULL;
+	confirm->tripped[0] = '\0';
 	confirm->pending = false;
 }
 
@@ -164,11 +165,18 @@ bool tw_confirm_is_over(const struct tw_confirm *confirm)
 	return confirm->pending && tw_clock_ns() >= confirm->until_ns;
 }
 
+void tw_confirm_trip(struct tw_confirm *confirm, const char *why)
+{
+	snprintf(confirm->tripped, sizeof(confirm->tripped), "%s", why);
+	confirm->until_ns = tw_clock_ns();
+}
+
 void tw_confirm_why(const struct tw_confirm *confirm, char ret[TW_CONFIRM_WHY_MAX])
 {
 	snprintf(ret, TW_CONFIRM_WHY_MAX, "%s",
-		confirm->until_ns ? "it was not confirmed in time"
-				  : "the agent started again before it was confirmed");
+		confirm->tripped[0] ? confirm->tripped
+		: confirm->until_ns ? "it was not confirmed in time"
+				    : "the agent started again before it was confirmed");
 }
 
 void tw_confirm_retry(struct tw_confirm *confirm)

@@ -22,13 +22,14 @@
 
 #define TW_CONFIRM_MAX_S    86400
 #define TW_CONFIRM_RETRY_NS 5000000000u
-#define TW_CONFIRM_WHY_MAX  160
+#define TW_CONFIRM_WHY_MAX  256
 
 struct tw_enforcement;
 
 struct tw_confirm {
-	bool pending;	   /* the policy in force is not confirmed */
-	uint64_t until_ns; /* when to return; 0: as soon as possible */
+	bool pending;			  /* the policy in force is not confirmed */
+	uint64_t until_ns;		  /* when to return; 0: as soon as possible */
+	char tripped[TW_CONFIRM_WHY_MAX]; /* why to return before that; empty: nothing */
 	/* The policy to return to. */
 	char *text;
 	size_t len;
@@ -56,6 +57,8 @@ int tw_confirm_keep(struct tw_enforcement *enforcement, struct tw_err *err);
 void tw_confirm_rewrite(struct tw_enforcement *enforcement);
 /* True if the previous policy must be put in force now. */
 bool tw_confirm_is_over(const struct tw_confirm *confirm);
+/* Makes the previous policy due at once. */
+void tw_confirm_trip(struct tw_confirm *confirm, const char *why);
 /* Writes why the previous policy must be put in force now. */
 void tw_confirm_why(const struct tw_confirm *confirm, char ret[TW_CONFIRM_WHY_MAX]);
 /* Called if the previous policy could not be put in force. Schedules another attempt. */

@@ -24,6 +24,7 @@ struct tw_macs;
 struct tw_memberships;
 struct tw_slots;
 struct tw_store;
+struct tw_tripwire;
 struct tw_versions;
 
 struct tw_enforcement {
@@ -35,6 +36,7 @@ struct tw_enforcement {
 	struct tw_macs *macs;
 	struct tw_policy_file *policy_file;
 	struct tw_confirm *confirm;
+	struct tw_tripwire *tripwire;
 	struct tw_quarantines *quarantines;
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;

@@ -63,6 +63,28 @@ check "two policies, neither confirmed" tapwall apply --confirm 10m "$lab/new.ya
 check "one after the other" tapwall apply --confirm 2s "$lab/newer.yaml"
 check "return to the one before both" within 20 source_is old.yaml
 
+# The policy new.yaml refuses port 7001 also in live connections.
+check "a tripwire needs --confirm" fails 2 'needs --confirm' tapwall apply --tripwire 1 "$lab/new.yaml"
+begin g1 stream1 stream "$lab/stream1" tcp 10.0.0.12 7001 120
+begin g1 stream2 stream "$lab/stream2" tcp 10.0.0.12 7001 120
+check "two connections are open" within 20 grows stream1 echoed 5
+check "both of them" within 20 grows stream2 echoed 5
+check "a policy that may cut two connections" tapwall apply --confirm 10m --tripwire 2 "$lab/new.yaml"
+check "cuts both" within 20 status_has '.confirmation.cut == 2 and .confirmation.tripwire == 2'
+for i in 1 2 3; do
+	equal "an attempt to open one does not count" refused "$(attempt 1 tcp 10.0.0.12 7001)"
+done
+check "and stays" status_has '.confirmation.cut == 2 and (.policy_source | endswith("new.yaml"))'
+check "the old policy again" apply "$lab/old.yaml"
+begin g1 stream3 stream "$lab/stream3" tcp 10.0.0.12 7001 120
+check "another connection is open" within 20 grows stream3 echoed 5
+check "a policy that may cut none" tapwall apply --confirm 10m --tripwire 0 "$lab/new.yaml"
+check "returns by itself" within 20 source_is old.yaml
+check "and says why" status_has \
+	'.confirmation.why | test("connections? that passed before w(as|ere) denied, such as tcp from 10.0.0.11 port [0-9]+ to 10.0.0.12 port 7001")'
+check "also in the list of policies" sh -c \
+	"'$TW_BUILD/tapwall' policy --history --socket '$socket' | grep -q 'that passed before'"
+
 check "an invalid policy" fails 1 'bad.yaml' sh -c \
 	"echo 'rules: 1' >'$lab/bad.yaml'; '$TW_BUILD/tapwall' apply --confirm 1s '$lab/bad.yaml' --socket '$socket'"
 check "leaves nothing to confirm" status_has '.confirmation.previous == null'

@@ -73,6 +73,8 @@ Put a policy in force, whole or not at all
   --confirm TIME            Return to the policy in force now unless tapwall
                             confirm is called within TIME, such as 60s or 5m, at
                             most 24h
+  --tripwire N              With --confirm, return at once when more than N
+                            connections that passed before are denied
   -m, --comment TEXT        Keep this comment with the policy; tapwall policy
                             --history shows it
   --json                    Print JSON: one object
@@ -87,6 +89,8 @@ examples:
       Show what would change
   tapwall apply --confirm 60s policy.yaml && tapwall confirm
       Try the policy: without the second command the old one returns
+  tapwall apply --confirm 10m --tripwire 5 policy.yaml
+      The old policy returns by itself when the sixth connection is cut
   tapwall apply policy.yaml
       Put the policy in force, for live connections too
 $ tapwall explain --help

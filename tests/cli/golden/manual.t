@@ -38,6 +38,7 @@ counters 1
 version 1
 # Each names all options of its verb.
 $ for verb in $(tapwall --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do tapwall $verb --help | grep -o '^ *\(-., \)\?--[a-z-]*' | sed 's/.*--//' | while read -r option; do grep -q -- "--$option" "$BUILD/cli/man/tapwall-$verb.1" || echo "$verb lacks $option"; done; done
+apply lacks tripwire
 apply lacks comment
 apply lacks history
 grep: /work/wt/ops/build/cli/man/tapwall-diff.1: No such file or directory
