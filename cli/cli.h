@@ -294,6 +294,32 @@ struct tw_history_options {
 	bool json;
 };
 
+enum tw_gather_source { TW_GATHER_AUTO, TW_GATHER_JOURNAL, TW_GATHER_HISTORY };
+
+/* Where connections are gathered from, and which ones. */
+struct tw_gather_options {
+	const char *socket;
+	const char *slow;    /* socket of tapwall-slowd */
+	unsigned int source; /* enum tw_gather_source */
+	const char *since;
+	const char *workload;
+	struct tw_filter filter;
+};
+
+struct tw_observe_options {
+	struct tw_gather_options gather;
+	bool allowed; /* list also what is allowed */
+	uint32_t limit;
+	bool json;
+};
+
+struct tw_propose_options {
+	struct tw_gather_options gather;
+	bool fresh;   /* leave out the rules of the policy in force */
+	bool observe; /* draft: mode: observe */
+	uint32_t min; /* connections that a pair must have */
+};
+
 struct tw_top_options {
 	const char *socket;
 	bool once;
@@ -340,6 +366,8 @@ int tw_flows_run(const void *values);
 int tw_rules_run(const void *values);
 int tw_log_run(const void *values);
 int tw_history_run(const void *values);
+int tw_observe_run(const void *values);
+int tw_propose_run(const void *values);
 int tw_capture_run(const void *values);
 int tw_decide_run(const void *values);
 int tw_top_run(const void *values);

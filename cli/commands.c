@@ -19,7 +19,8 @@
 		.value = "PATH", .fallback = TW_LINK_SLOW_SOCKET, .environment = "TAPWALL_SLOW", \
 		.help = "Connect to tapwall-slowd at this socket"                                \
 	}
-#define FILTERS(options)                                                                              \
+#define FILTERS(options) FILTERS_OF(options, filter)
+#define FILTERS_OF(options, filter)                                                                   \
 	{.name = "proto",                                                                             \
 		.type = TW_ARG_TEXT,                                                                  \
 		.value = "P",                                                                         \
@@ -294,6 +295,7 @@ static const struct tw_arg log_args[] = {
 #include "cli/quarantine_args.h"
 #include "cli/slow_args.h"
 #include "cli/history_args.h"
+#include "cli/observe_args.h"
 #include "cli/top_args.h"
 
 static const struct tw_arg counters_args[] = {
@@ -598,6 +600,10 @@ static const struct tw_args_command commands[] = {
 	COMMAND(history, EXAMPLES(history),
 		.summary = "Search ended connections and denials of the past",
 		.description = HISTORY_DESCRIPTION),
+	COMMAND(observe, EXAMPLES(observe), .summary = "Sum up what would be denied",
+		.description = OBSERVE_DESCRIPTION),
+	COMMAND(propose, EXAMPLES(propose), .summary = "Draft a policy from what was seen",
+		.description = PROPOSE_DESCRIPTION),
 	COMMAND(counters, .summary = "Count frames by the reason of their verdict",
 		.description =
 			"Every frame is counted under one reason. *log* and *explain* name the "

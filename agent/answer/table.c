@@ -46,6 +46,7 @@ struct table_stream {
 	uint64_t n_records;
 	uint32_t left; /* flows still to send; 0: no limit */
 	bool limited;
+	bool expired;	/* flows: also records that have expired */
 	char *workload; /* NULL: all */
 };
 
@@ -115,7 +116,7 @@ static int flows_next(struct tw_responses *base, void *context, struct tw_buf *o
 			const struct tw_conn *conn = &stream->walk.conns[stream->at];
 			const struct tw_key *key = &stream->walk.keys[stream->at++];
 
-			if (!tw_conn_expired(&config, conn, now, 0))
+			if (stream->expired || !tw_conn_expired(&config, conn, now, 0))
 				ret = send_flow(stream, ctx, out, key, conn, now);
 			continue;
 		}
@@ -139,6 +140,7 @@ int tw_answer_flows(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *reque
 		return ret;
 	stream->left = request->flows->limit;
 	stream->limited = stream->left > 0;
+	stream->expired = request->flows->expired;
 	if (request->flows->workload[0]) {
 		stream->workload = tw_strdup(request->flows->workload);
 		if (!stream->workload) {

@@ -3,8 +3,13 @@ $ bash complete.sh tapwall ''
 check
 apply
 confirm
+diff
+rollback
 reload
 adopt
+block
+unblock
+kill
 quarantine
 explain
 replay
@@ -22,6 +27,8 @@ top
 capture
 decide
 history
+observe
+propose
 counters
 version
 --help

@@ -35,6 +35,8 @@ commands:
                             and reason
   decide                    Answer the questions of rules with action: ask
   history                   Search ended connections and denials of the past
+  observe                   Sum up what would be denied
+  propose                   Draft a policy from what was seen
   counters                  Count frames by the reason of their verdict
   version                   Show versions, and the kernel features in use
 
@@ -320,6 +322,8 @@ commands:
                             and reason
   decide                    Answer the questions of rules with action: ask
   history                   Search ended connections and denials of the past
+  observe                   Sum up what would be denied
+  propose                   Draft a policy from what was seen
   counters                  Count frames by the reason of their verdict
   version                   Show versions, and the kernel features in use
 
