@@ -7,6 +7,8 @@
 #   make test             all tests                                            (SCALE=full: 50 times as many random cases)
 #   make bench            side-by-side benchmarks                                (QUICK=1: < 5 min)
 #   make install          DESTDIR= PREFIX=; installs no packages
+#   make uninstall        DESTDIR= PREFIX=; removes what make install has installed
+#   make deb              build/deb/*.deb, the Debian packages                    (VERSION=)
 #   make fuzz             SECONDS=60 for each fuzzer
 #   make deps format lint clean help
 #
@@ -47,7 +49,7 @@ deps:
 deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse:
 	@packaging/deps $(@:deps-%=%)
 
-ifneq ($(MAKECMDGOALS),install)
+ifeq ($(filter install uninstall,$(MAKECMDGOALS)),)
 $(BUILD)/build.ninja: | deps-build
 endif
 
@@ -95,6 +97,19 @@ install: all
 	@[ ! -e $(BUILD)/appliance/command ] || install -D -t "$(DESTDIR)$(PREFIX)/lib/tapwall/appliance" \
 		$(BUILD)/appliance/command
 
+	@[ -e "$(DESTDIR)/etc/default/tapwall" ] || \
+		install -D -m 644 packaging/tapwall.default "$(DESTDIR)/etc/default/tapwall"
+	@install -D -m 644 packaging/policy.yaml "$(DESTDIR)/etc/tapwall/policy.yaml.example"
+
+uninstall: $(BUILD)/build.ninja
+	@packaging/uninstall $(BUILD) $(PREFIX) "$(DESTDIR)"
+
+# The packages contain no appliance: make appliance && make install puts it in place.
+deb: all
+	@meson configure $(BUILD) -Dprefix=/usr
+	$(call build,$(BUILD))
+	@packaging/deb $(BUILD) $(VERSION)
+
 fuzz: $(BUILD)/with-tests
 	$(call build,$(BUILD))
 	@tests/fuzz/run $(SECONDS)
@@ -111,5 +126,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse demo test bench install fuzz format lint clean help
+.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse demo test bench install uninstall deb fuzz format lint clean help
 .DELETE_ON_ERROR:
