@@ -5,27 +5,42 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/vec.h"
 #include "cli/report.h"
 
 /* Limit for one answer. A live agent answers in milliseconds, and a policy of the largest size
  * within seconds. */
 #define ANSWER_SECONDS 60
 
+/* Time between attempts to reach an agent that has gone away. */
+#define AGAIN_MS 200
+
 static bool tell_diagnostics(
 	const struct tw_report_source *source, const Tapwall__V1__Response *response)
 {
-	bool errors = false;
+	struct tw_diags diags = {0};
 
 	for (size_t i = 0; i < response->n_diagnostics; i++) {
 		const Tapwall__V1__Diagnostic *d = response->diagnostics[i];
 		bool warning = d->severity == TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
+		/* The texts stay with the response. */
+		struct tw_diag diag = {.severity = warning ? TW_SEV_WARNING : TW_SEV_ERROR,
+			.line = d->line,
+			.column = d->column,
+			.text = d->text,
+			.hint = d->hint};
 
-		errors |= !warning;
-		tw_report_diag(source, warning ? TW_SEV_WARNING : TW_SEV_ERROR, d->line, d->column,
-			d->text, d->hint);
+		diags.n_errors += !warning;
+		if (tw_vec_push(&diags, diag) < 0) {
+			tw_report_memory();
+			break;
+		}
 	}
-	return errors;
+	tw_report_diags(source, &diags);
+	free(diags.at);
+	return diags.n_errors;
 }
 
 static int tell_error(const Tapwall__V1__Error *error, bool told_already)
@@ -94,28 +109,21 @@ int tw_agent_connect(
 	return connect_slow(slow ? slow : TW_LINK_SLOW_SOCKET, ret, err);
 }
 
-int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
+/* Whether an agent is there that answers a request which is asked again if it goes away. */
+enum presence {
+	PRESENCE_HERE,
+	PRESENCE_ENDED, /* the connection ended before the last answer */
+	PRESENCE_GONE,	/* no connection since then */
+};
+
+/* Receives the answers. Sets *presence to PRESENCE_ENDED if the connection ended before the last one. */
+static int hear_answers(
+	const struct tw_agent_call *call, struct tw_link_client *client, enum presence *presence)
 {
-	const char *agent = call->agent ? call->agent : "";
-	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
 	struct tw_err err = {0};
 	bool last = false;
-	int ret = call->slow ? connect_slow(call->socket, &client, &err)
-			     : tw_agent_connect(call->socket, &client, &agent, &err);
+	int ret = TW_EXIT_OK;
 
-	if (ret < 0)
-		return call->may_be_absent || call->optional ? TW_EXIT_NO_AGENT
-							     : tw_agent_tell_unreachable(&err);
-	request->agent = (char *)(uintptr_t)agent;
-	request->id = 1;
-	if (!call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
-		return tw_report_error(
-			TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
-	if (tw_link_send(client, request, &err) < 0)
-		return err.code == -EMSGSIZE ? tw_report_err(&err)
-					     : tw_agent_tell_unreachable(&err);
-	if (call->begun)
-		call->begun(call->arg, client);
 	while (!last && !ret) {
 		Tapwall__V1__Response *response = NULL;
 		struct tw_report_source source;
@@ -123,17 +131,14 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 
 		if (tw_link_receive(client, &response, &err) < 0) {
 			tell_failed(call);
-			if (call->optional)
-				return TW_EXIT_NO_AGENT;
-			return tw_agent_tell_unreachable(&err);
+			if (!call->again)
+				return tw_agent_tell_unreachable(&err);
+			*presence = PRESENCE_ENDED;
+			return TW_EXIT_NO_AGENT;
 		}
 		if (!call->raw)
 			tw_link_clean(&response->base);
 		last = response->last;
-		if (response->error && call->optional) {
-			tapwall__v1__response__free_unpacked(response, NULL);
-			return TW_EXIT_NO;
-		}
 		if (response->error)
 			tell_failed(call);
 		source = source_of(call, response);
@@ -143,6 +148,58 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 		else
 			ret = call->answer(call->arg, response);
 		tapwall__v1__response__free_unpacked(response, NULL);
+	}
+	return ret;
+}
+
+static int ask_once(
+	const struct tw_agent_call *call, Tapwall__V1__Request *request, enum presence *presence)
+{
+	const char *agent = call->agent ? call->agent : "";
+	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
+	bool again = *presence != PRESENCE_HERE;
+	struct tw_err err = {0};
+	int ret = call->slow ? connect_slow(call->socket, &client, &err)
+			     : tw_agent_connect(call->socket, &client, &agent, &err);
+
+	*presence = PRESENCE_HERE;
+	request->agent = (char *)(uintptr_t)agent;
+	request->id = 1;
+	if (ret < 0 && call->may_be_absent)
+		return TW_EXIT_NO_AGENT;
+	if (!ret && !call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
+		return tw_report_error(
+			TW_EXIT_INTERNAL, call->socket, NULL, "cannot set a time limit");
+	if (!ret)
+		ret = tw_link_send(client, request, &err);
+	if (ret < 0 && again && err.code != -EACCES && err.code != -ENOMEM) {
+		*presence = PRESENCE_GONE;
+		return TW_EXIT_NO_AGENT;
+	}
+	if (ret < 0)
+		return err.code == -EMSGSIZE ? tw_report_err(&err)
+					     : tw_agent_tell_unreachable(&err);
+	if (again)
+		tw_report_error(TW_EXIT_OK, call->socket, NULL, "connected again");
+	if (call->begun)
+		call->begun(call->arg, client);
+	return hear_answers(call, client, presence);
+}
+
+int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
+{
+	const struct timespec pause = {.tv_nsec = AGAIN_MS * 1000000};
+	enum presence presence = PRESENCE_HERE;
+	int ret = ask_once(call, request, &presence);
+
+	while (presence != PRESENCE_HERE) {
+		if (presence == PRESENCE_ENDED) {
+			tw_report_error(ret, call->socket, "Ctrl-C ends this",
+				"the agent has gone away; waiting until it is back");
+			call->again(call->arg);
+		}
+		nanosleep(&pause, NULL);
+		ret = ask_once(call, request, &presence);
 	}
 	return ret == TW_AGENT_ENOUGH ? TW_EXIT_OK : ret;
 }

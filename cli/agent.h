@@ -29,6 +29,9 @@ struct tw_agent_call {
 	/* Called, if set, after the request is sent. The client lives until tw_agent_ask()
 	 * returns. */
 	void (*begun)(void *arg, struct tw_link_client *client);
+	/* If set, a connection that ends before the last answer does not end the request: this is called,
+	 * and the request is sent again as soon as the agent is back. */
+	void (*again)(void *arg);
 	/* Called, if set, before an error is printed. */
 	void (*failed)(void *arg);
 	void *arg;
@@ -42,5 +45,6 @@ int tw_agent_connect(const char *socket, struct tw_link_client **ret, const char
 /* Returns the exit code of an agent or a tapwall-slowd that cannot be reached, and prints why. */
 int tw_agent_tell_unreachable(const struct tw_err *err);
 
-/* Connects, sends the request, passes each response on and prints errors. Returns an exit code. */
+/* Connects, sends the request, passes each response on and prints errors. With `again`, says on stderr
+ * when the agent has gone away and when it is back. Returns an exit code. */
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request);

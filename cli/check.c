@@ -101,7 +101,8 @@ static int answer(const struct tw_check_options *options, const struct tw_buf *t
 
 		return code || policy ? code : TW_EXIT_NO;
 	}
-	tw_report_diags(&(struct tw_report_source){file, text->data, text->len}, diags);
+	tw_report_diags(
+		&(struct tw_report_source){file, text->data, text->len, options->all}, diags);
 	if (!policy)
 		return TW_EXIT_NO;
 	if (options->lowered || options->print)

@@ -21,6 +21,7 @@ struct tw_check_options {
 	bool lowered;
 	bool print;
 	bool stats;
+	bool all;
 };
 
 struct tw_apply_options {

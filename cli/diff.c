@@ -40,7 +40,7 @@ static int read_side(
 		tw_policy_expire(*ret, time(NULL));
 	if (code)
 		tw_report_diags(&(struct tw_report_source){what ? tw_file_label(what) : "in force",
-					text.data, text.len},
+					text.data, text.len, false},
 			&diags);
 	tw_diags_done(&diags);
 	return code == -ENOMEM ? tw_report_memory() : code ? (int)TW_EXIT_NO : TW_EXIT_OK;

@@ -104,6 +104,8 @@ struct view {
 	struct tw_event_reader reader;
 	uint64_t from_us; /* Unix time of --since */
 	bool any;
+	Tapwall__V1__EventsRequest *request;
+	uint64_t last_us; /* Unix time of the last entry shown */
 	double since; /* Unix time of the oldest event that the agent may still hold; 0: unknown */
 };
 
@@ -121,6 +123,7 @@ static int show_entry(struct view *view, const Tapwall__V1__LogEntry *entry)
 	if (!is_selected(view, entry))
 		return code;
 	view->any = true;
+	view->last_us = (uint64_t)(entry->time * 1e6);
 	if (view->options->json)
 		code = tw_report_json(tw_json_log_entry(entry));
 	else
@@ -162,6 +165,17 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	return show_batch(view, response->events);
 }
 
+/* After a restart, the agent remembers events since then; those that were shown are left out. */
+static void again(void *arg)
+{
+	struct view *view = arg;
+
+	tw_event_reader_done(&view->reader);
+	view->request->limit = 0;
+	if (view->from_us <= view->last_us)
+		view->from_us = view->last_us + 1;
+}
+
 static void print_nothing(const struct view *view)
 {
 	bool filtered = view->from_us || tw_filter_is_set(&view->options->filter);
@@ -179,11 +193,12 @@ int tw_log_run(const void *values)
 	const struct tw_log_options *options = &copy;
 	Tapwall__V1__EventsRequest body = TAPWALL__V1__EVENTS_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct view view = {.options = options};
+	struct view view = {.options = options, .request = &body};
 	struct tw_agent_call call = {.socket = options->socket,
 		.raw = options->json,
 		.answer = on_answer,
 		.arg = &view,
+		.again = options->follow ? again : NULL,
 		.patient = options->follow};
 	int code;
 

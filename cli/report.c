@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 #include "link/json.h"
 
 #define PROGRAM "tapwall"
+
+/* Number of warnings of one kind that are printed. */
+#define ALIKE_MAX 3
 
 int tw_report_err(const struct tw_err *err)
 {
@@ -59,12 +63,46 @@ void tw_report_diag(const struct tw_report_source *source, enum tw_severity seve
 		(columns > 2 * TW_EXCERPT_MARGIN ? columns : 80) - TW_EXCERPT_MARGIN);
 }
 
+/* Warnings are of one kind if they have the same hint. */
+static bool is_alike(const struct tw_diag *a, const struct tw_diag *b)
+{
+	return a->severity == TW_SEV_WARNING && b->severity == TW_SEV_WARNING && a->hint &&
+	       b->hint && !strcmp(a->hint, b->hint);
+}
+
+/* Returns the number of diagnostics in a range that are of the kind of diagnostic `i`. */
+static size_t count_alike(const struct tw_diags *diags, size_t i, size_t from, size_t to)
+{
+	size_t n = 0;
+
+	for (size_t k = from; k < to; k++)
+		n += is_alike(&diags->at[i], &diags->at[k]);
+	return n;
+}
+
+static void report_rest(
+	const struct tw_report_source *source, const struct tw_diag *first, size_t n)
+{
+	struct tw_err err = {0};
+
+	tw_err_set(&err, -EINVAL, source->file, "tapwall check --all prints them",
+		"warning: %zu more of this kind (%s)", n, first->hint);
+	tw_report_err(&err);
+}
+
 void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags)
 {
 	for (size_t i = 0; i < diags->n; i++) {
 		const struct tw_diag *d = &diags->at[i];
 
-		tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
+		if (source->all || count_alike(diags, i, 0, i) < ALIKE_MAX)
+			tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
+	}
+	for (size_t i = 0; i < diags->n && !source->all; i++) {
+		size_t n = count_alike(diags, i, i, diags->n);
+
+		if (n > ALIKE_MAX && !count_alike(diags, i, 0, i))
+			report_rest(source, &diags->at[i], n - ALIKE_MAX);
 	}
 }
 
@@ -86,7 +124,7 @@ int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 		code = -ENOMEM;
 	}
 	if (code < 0 || warnings) {
-		struct tw_report_source source = {tw_file_label(path), text.data, text.len};
+		struct tw_report_source source = {tw_file_label(path), text.data, text.len, false};
 
 		tw_report_diags(&source, &diags);
 	}
@@ -103,7 +141,7 @@ int tw_report_judge(
 	int code = tw_judge_init(judge, policy, max_conns, &diags);
 
 	if (code < 0 && code != -ENOMEM)
-		tw_report_diags(&(struct tw_report_source){.file = file}, &diags);
+		tw_report_diags(&(struct tw_report_source){.file = file, .all = false}, &diags);
 	tw_diags_done(&diags);
 	if (code == -ENOMEM)
 		return tw_report_memory();

@@ -39,6 +39,15 @@ static void failed(void *arg)
 		tw_top_screen_end();
 }
 
+/* The first interval after this begins anew. */
+static void again(void *arg)
+{
+	struct session *session = arg;
+
+	tw_top_clear(&session->top);
+	session->client = NULL;
+}
+
 static int print_text(const struct session *session)
 {
 	const struct tw_top_options *options = session->options;
@@ -99,7 +108,7 @@ int tw_top_run(const void *values)
 	Tapwall__V1__TopRequest body = TAPWALL__V1__TOP_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct session session = {.options = options, .top = {.sort = options->sort}};
-	const struct tw_agent_call call = {.socket = options->socket,
+	struct tw_agent_call call = {.socket = options->socket,
 		.answer = on_answer,
 		.begun = begun,
 		.failed = failed,
@@ -113,6 +122,8 @@ int tw_top_run(const void *values)
 	session.count = options->count;
 	if (options->once || (!session.live && !options->count))
 		session.count = 1;
+	/* A fixed number of intervals ends with the agent, so that a script does not wait for ever. */
+	call.again = session.count ? NULL : again;
 	body.interval_ms = options->interval * MS;
 	body.limit = options->limit;
 	if (session.live && body.limit < SCREEN_LIMIT)

@@ -45,6 +45,15 @@ epoch() {
 
 epoch=$(epoch)
 say "epoch $epoch"
+: >"$lab/followed"
+: >"$lab/followed.err"
+tapwall log --follow --json >"$lab/followed" 2>"$lab/followed.err" &
+follower=$!
+followed() { # PORT
+	jq -es --argjson port "$1" 'any(.[]; .event == "deny" and .to.port == $port)' "$lab/followed"
+}
+equal "a denial, to be followed" timeout "$(attempt 1 tcp 10.0.0.12 7003)"
+check "log --follow shows it" within 20 followed 7003
 before=$(flow_packets 7000)
 hits=$(tapwall rules --json | jq -c '[., inputs] | map({(.name): .hits}) | add | del(.default)')
 stop_agent KILL
@@ -54,6 +63,12 @@ equal "a new connection that the policy allows opens without an agent" connected
 equal "one that it does not is denied without an agent" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 
 start_agent --policy "$lab/policy.yaml"
+check "log --follow is connected to the next agent, and says so" within 20 \
+	eval 'grep -q "gone away" "$lab/followed.err" && grep -q "connected again" "$lab/followed.err"'
+equal "a denial afterwards" timeout "$(attempt 1 tcp 10.0.0.12 7004)"
+check "log --follow shows it, too" within 20 followed 7004
+check "and nothing twice" jq -es 'any(.[]; true) and length == (unique | length)' "$lab/followed"
+kill "$follower"
 check "the next agent adopts" within 20 grep -q 'adopted what was in force' "$lab/agent.log"
 check "flows still shows the connection, with its packets" \
 	test "$(flow_packets 7000 | sort -n | tail -n 1)" -gt "$before"

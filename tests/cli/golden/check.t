@@ -84,3 +84,23 @@ $ script -qec "stty cols 40; tapwall check bad.yaml" /dev/null | tr -d '\r' | he
 tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
     3 |   - {name: a, from: nobody, to:
       |                     ^
+# Of warnings of one kind only the first few are printed.
+$ tapwall check alike.yaml
+tapwall: alike.yaml:5:3: warning: group empty contains no address; ignore this if its workloads are added later
+tapwall: alike.yaml:5:17: warning: no workload has the tag nothing; workloads added later will be included
+tapwall: alike.yaml:8:5: warning: rule one can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml:9:5: warning: rule two can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml:10:5: warning: rule three can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml: warning: 2 more of this kind (remove it, or move it up); tapwall check --all prints them
+alike.yaml: valid: 6 rules, 1 workload with 1 port, 1 group, default deny
+$ tapwall check alike.yaml --all | head -n 1
+tapwall: alike.yaml:5:3: warning: group empty contains no address; ignore this if its workloads are added later
+tapwall: alike.yaml:5:17: warning: no workload has the tag nothing; workloads added later will be included
+tapwall: alike.yaml:8:5: warning: rule one can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml:9:5: warning: rule two can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml:10:5: warning: rule three can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml:11:5: warning: rule four can never match: all (line 7) already decides everything it matches; remove it, or move it up
+tapwall: alike.yaml:12:5: warning: rule five can never match: all (line 7) already decides everything it matches; remove it, or move it up
+alike.yaml: valid: 6 rules, 1 workload with 1 port, 1 group, default deny
+$ tapwall check alike.yaml -a 2>&1 | grep -c 'can never match'
+5

@@ -48,6 +48,8 @@ Check a policy and list every error
 
   FILE                      Policy to read; - reads stdin
   --json                    Print JSON: one object
+  -a, --all                 Print every warning, not only the first few of a
+                            kind
   --lowered                 Print the rules with every name resolved
   --print                   Print the policy in its canonical form
   --stats                   Also print which ports share each image, and the
