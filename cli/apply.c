@@ -11,6 +11,7 @@
 #include "cli/agent.h"
 #include "cli/apply.h"
 #include "cli/changes.h"
+#include "cli/effects.h"
 #include "cli/human.h"
 #include "cli/report.h"
 #include "cli/style.h"
@@ -130,6 +131,10 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 	if (!options->json) {
 		print_text(options, a);
 		code = a->unchanged ? TW_EXIT_OK : print_changes(view, a);
+		if (code)
+			return code;
+		if (options->dry_run && !a->unchanged && view->old && view->now)
+			code = tw_effects_print(options->socket, view->old, view->now);
 		if (code)
 			return code;
 		print_names('~', TW_STYLE_WARN, "port", a->n_ports_changed, a->ports_changed);

@@ -16,7 +16,8 @@ static const struct tw_arg apply_args[] = {
 		.type = TW_ARG_FLAG,
 		.letter = 'n',
 		.offset = offsetof(struct tw_apply_options, dry_run),
-		.help = "Print what would change; change nothing"},
+		.help = "Print what would change, also verdicts and live connections (see "
+			"diff); change nothing"},
 	{.name = "allow-unprotect",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_apply_options, allow_unprotect),

@@ -28,8 +28,8 @@ struct tw_apply_options {
 	const char *file;
 	const char *socket;
 	bool json;
-	const char *confirm; /* time, as text; NULL: need not be confirmed */
-	const char *comment; /* NULL: none */
+	const char *confirm;  /* time, as text; NULL: need not be confirmed */
+	const char *comment;  /* NULL: none */
 	const char *tripwire; /* number, as text; NULL: none */
 	bool dry_run;
 	bool allow_unprotect;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/changes.h"
 #include "cli/cli.h"
+#include "cli/effects.h"
 #include "cli/report.h"
 #include "cli/versions.h"
 
@@ -39,8 +40,10 @@ static int read_side(
 	if (!code)
 		tw_policy_expire(*ret, time(NULL));
 	if (code)
-		tw_report_diags(&(struct tw_report_source){what ? tw_file_label(what) : "in force",
-					text.data, text.len, false},
+		tw_report_diags(
+			&(struct tw_report_source){.file = what ? tw_file_label(what) : "in force",
+				.text = text.data,
+				.len = text.len},
 			&diags);
 	tw_diags_done(&diags);
 	return code == -ENOMEM ? tw_report_memory() : code ? (int)TW_EXIT_NO : TW_EXIT_OK;
@@ -58,6 +61,10 @@ int tw_diff_run(const void *values)
 		code = read_side(options, options->other ? options->other : options->what, &now);
 	if (!code)
 		code = tw_changes_print(old, now, &view, &n);
+	if (code)
+		return code;
+	if (n && !options->json)
+		code = tw_effects_print(options->other ? NULL : options->socket, old, now);
 	if (code)
 		return code;
 	if (!n && !options->json)

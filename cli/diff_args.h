@@ -26,11 +26,15 @@ static const struct tw_args_example diff_examples[] = {
 	{"tapwall diff 7 8", "What did policy 8 change?"},
 };
 
-#define DIFF_DESCRIPTION                                                                         \
-	"Rules, workloads, groups, networks, services and options are compared by what they "    \
-	"mean, not by their text. A rule that changed is printed before (*-*) and after (*+*). " \
-	"*tapwall policy --history* lists the numbers of policies that were in force.\n\n"       \
-	"The exit status is 0 if the policies mean the same, and 1 if they differ.\n\n"          \
+#define DIFF_DESCRIPTION                                                                                           \
+	"Rules, workloads, groups, networks, services and options are compared by what they "                      \
+	"mean, not by their text. A rule that changed is printed before (*-*) and after (*+*). "                   \
+	"*tapwall policy --history* lists the numbers of policies that were in force.\n\n"                         \
+	"If the policy in force is compared, live connections that the other one would cut are listed. Then come " \
+	"verdicts that change, with an example of each: connections between workloads and "                        \
+	"networks of the rules that differ are judged by both policies. That is no proof: "                        \
+	"it says how many were compared, and others may change, too.\n\n"                                          \
+	"The exit status is 0 if the policies mean the same, and 1 if they differ.\n\n"                            \
 	"With *--json* each object has _what_, _change_ and _name_."
 
 static const struct tw_arg rollback_args[] = {

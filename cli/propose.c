@@ -70,7 +70,9 @@ static int prove(const struct tw_buf *draft, const struct tw_gathered_policy *in
 
 	if (ret < 0)
 		tw_report_diags(
-			&(struct tw_report_source){"draft", draft->data, draft->len}, &diags);
+			&(struct tw_report_source){
+				.file = "draft", .text = draft->data, .len = draft->len},
+			&diags);
 	tw_diags_done(&diags);
 	if (ret < 0)
 		return ret == -ENOMEM ? tw_report_memory() : TW_EXIT_INTERNAL;

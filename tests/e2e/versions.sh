@@ -35,12 +35,26 @@ begin g2 echo echo tcp 7001
 policy allow >"$lab/one.yaml"
 policy reject >"$lab/two.yaml"
 policy reject '{name: web, from: any, to: w2, service: tcp/80, action: allow}' >"$lab/three.yaml"
+policy allow '{name: web, from: any, to: w2, service: tcp/80, action: allow}' >"$lab/more.yaml"
 mkdir "$lab/small"
 must mount -t tmpfs -o size=256k none "$lab/small"
 must mount --move "$lab/small" "$lab/state"
 start_agent
 check "without a policy there is none to show" prints "no policy is in force at this host" tapwall policy
 check "the first policy" tapwall apply "$lab/one.yaml" --comment 'ticket 1'
+begin g1 stream stream "$lab/stream" tcp 10.0.0.12 7001 60
+stream=$child
+check "a connection is open" within 20 grows stream echoed 3
+check "a dry run names the live connection that would be cut" prints 'port 7001 (w2), by echo' \
+	tapwall apply -n "$lab/two.yaml"
+check "and their number" grep -q '1 of [0-9]* live connections would be cut' "$lab/prints.out"
+check "and a verdict that changes, with an example" grep -qF \
+	'w1 -> w2 tcp/7001: allow (echo) -> reject (echo), such as from 10.0.0.11 to 10.0.0.12' "$lab/prints.out"
+check "a file that only adds a rule cuts none" prints '  0 of ' \
+	tapwall diff "$lab/more.yaml"
+check "and changes the verdict about its service" grep -qF \
+	'w1 -> w2 tcp/80: deny (default) -> allow (web)' "$lab/prints.out"
+kill "$stream"
 check "the second one" prints '- {name: echo, from: any, to: any, service: tcp/7001, action: allow}' \
 	tapwall apply -m 'ticket 2' "$lab/two.yaml"
 check "is shown with its author" prints 'by root' tapwall policy

@@ -273,6 +273,10 @@ policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms
   + rule evil?[31m
   - rule old
   ~ workload db-1
+  0 verdicts change in 0 connections that were compared; the rules that differ may decide others
+  live connections that would be cut:
+    icmp from 10.0.0.11 (web-1) to 10.0.0.1, by default
+  1 of 3 live connections would be cut
   ~ port tap-web1
   ~ port tap-db1
 [1]
@@ -385,10 +389,14 @@ $ fake_agent refuse tapwall flows --socket agent.sock
 tapwall: tap-web1: cannot attach: Operation not permitted; give the agent CAP_BPF and CAP_NET_ADMIN
 [3]
 $ fake_agent invalid tapwall apply --socket agent.sock policy.yaml
+tapwall: policy in force:3:21: there is no group, workload or network nobody; define it
+tapwall: policy in force:9:5: warning: this rule can never match
 tapwall: policy.yaml:3:21: there is no group, workload or network nobody; define it
 tapwall: policy.yaml:9:5: warning: this rule can never match
 [1]
 $ fake_agent invalid tapwall apply --socket agent.sock - < policy.yaml
+tapwall: policy in force:3:21: there is no group, workload or network nobody; define it
+tapwall: policy in force:9:5: warning: this rule can never match
 tapwall: stdin:3:21: there is no group, workload or network nobody; define it
 tapwall: stdin:9:5: warning: this rule can never match
 [1]
@@ -423,6 +431,7 @@ tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start 
 exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 exit 4
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket

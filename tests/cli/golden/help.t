@@ -71,7 +71,8 @@ usage: tapwall apply [options] FILE
 Put a policy in force, whole or not at all
 
   FILE                      Policy to read; - reads stdin
-  -n, --dry-run             Print what would change; change nothing
+  -n, --dry-run             Print what would change, also verdicts and live
+                            connections (see diff); change nothing
   --allow-unprotect         Accept the policy even if protected ports then
                             belong to no workload and are NOT FILTERED
   --confirm TIME            Return to the policy in force now unless tapwall
