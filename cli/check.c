@@ -95,14 +95,14 @@ static int answer(const struct tw_check_options *options, const struct tw_buf *t
 	const struct tw_policy *policy, const struct tw_stats *stats, const struct tw_diags *diags)
 {
 	const char *file = tw_file_label(options->file);
+	const struct tw_report_source source = {file, text->data, text->len};
 
 	if (options->json) {
 		int code = print_json(file, policy, options->stats ? stats : NULL, diags);
 
 		return code || policy ? code : TW_EXIT_NO;
 	}
-	tw_report_diags(
-		&(struct tw_report_source){file, text->data, text->len, options->all}, diags);
+	(options->all ? tw_report_all_diags : tw_report_diags)(&source, diags);
 	if (!policy)
 		return TW_EXIT_NO;
 	if (options->lowered || options->print)

@@ -76,7 +76,7 @@ static int read_live(const char *socket, struct policy_text *text, struct tw_pol
 		tw_policy_expire(*ret, time(NULL));
 	if (code < 0)
 		tw_report_diags(
-			&(struct tw_report_source){text->source, text->text.data, text->text.len, false},
+			&(struct tw_report_source){text->source, text->text.data, text->text.len},
 			&diags);
 	tw_diags_done(&diags);
 	if (code == -ENOMEM)

@@ -23,7 +23,7 @@ static int read_version(
 		return code;
 	code = tw_policy_read_unchecked(text.data ? text.data : "", text.len, NULL, 0, ret, &diags);
 	if (code)
-		tw_report_diags(&(struct tw_report_source){number, text.data, text.len, false}, &diags);
+		tw_report_diags(&(struct tw_report_source){number, text.data, text.len}, &diags);
 	tw_diags_done(&diags);
 	return code == -ENOMEM ? tw_report_memory() : code ? (int)TW_EXIT_NO : TW_EXIT_OK;
 }

@@ -90,15 +90,24 @@ static void report_rest(
 	tw_report_err(&err);
 }
 
+void tw_report_all_diags(const struct tw_report_source *source, const struct tw_diags *diags)
+{
+	for (size_t i = 0; i < diags->n; i++) {
+		const struct tw_diag *d = &diags->at[i];
+
+		tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
+	}
+}
+
 void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags)
 {
 	for (size_t i = 0; i < diags->n; i++) {
 		const struct tw_diag *d = &diags->at[i];
 
-		if (source->all || count_alike(diags, i, 0, i) < ALIKE_MAX)
+		if (count_alike(diags, i, 0, i) < ALIKE_MAX)
 			tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
 	}
-	for (size_t i = 0; i < diags->n && !source->all; i++) {
+	for (size_t i = 0; i < diags->n; i++) {
 		size_t n = count_alike(diags, i, i, diags->n);
 
 		if (n > ALIKE_MAX && !count_alike(diags, i, 0, i))
@@ -124,7 +133,7 @@ int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 		code = -ENOMEM;
 	}
 	if (code < 0 || warnings) {
-		struct tw_report_source source = {tw_file_label(path), text.data, text.len, false};
+		struct tw_report_source source = {tw_file_label(path), text.data, text.len};
 
 		tw_report_diags(&source, &diags);
 	}
@@ -141,7 +150,7 @@ int tw_report_judge(
 	int code = tw_judge_init(judge, policy, max_conns, &diags);
 
 	if (code < 0 && code != -ENOMEM)
-		tw_report_diags(&(struct tw_report_source){.file = file, .all = false}, &diags);
+		tw_report_diags(&(struct tw_report_source){.file = file}, &diags);
 	tw_diags_done(&diags);
 	if (code == -ENOMEM)
 		return tw_report_memory();

@@ -28,16 +28,16 @@ struct tw_report_source {
 	const char *file;
 	const char *text;
 	size_t len;
-	bool all; /* print every warning, however many are alike */
 };
 
 /* Prints one diagnostic of a policy. `line` 0 means the whole file. If stderr is a terminal, the line
  * of the policy follows, with a caret below the place. */
 void tw_report_diag(const struct tw_report_source *source, enum tw_severity severity,
 	unsigned int line, unsigned int column, const char *text, const char *hint);
-/* Prints diagnostics. Of warnings with the same hint only the first few are printed, and how many more
- * there are, unless source->all. */
+/* Prints diagnostics. Of warnings with the same hint, prints the first few and how many more there are. */
 void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags);
+/* Prints diagnostics, every warning included. */
+void tw_report_all_diags(const struct tw_report_source *source, const struct tw_diags *diags);
 
 /* Reads and checks a policy file and prints its errors, and its warnings if `warnings`. Returns
  * an exit code; *ret is set only if it is TW_EXIT_OK. */
