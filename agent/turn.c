@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/ports/bypass.h"
 #include "agent/ports/survey.h"
 #include "agent/publish/apply.h"
 #include "agent/publish/attach.h"
@@ -25,6 +26,7 @@
 
 static void look_at_host(struct tw_host *host)
 {
+	tw_bypass_tick(host);
 	if (tw_hostwork_look(host))
 		tw_uplinks_look(host);
 	if (host->renew)
@@ -76,6 +78,7 @@ static void bring_up(struct tw_agent *agent)
 
 	tw_host_about_to_change(&agent->host);
 	tw_hostwork_meet(&agent->host);
+	tw_bypass_look(&agent->host);
 	agent->host.changed = agent->telemetry.claimed = false;
 	enforcement->retry_ns = 0;
 	if (tw_publish_refresh(enforcement, &err) < 0) {

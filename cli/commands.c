@@ -481,7 +481,7 @@ static const struct tw_args_command commands[] = {
 			"port is protected, shut (nothing passes), or NOT FILTERED: no workload "
 			"of the policy has it, and the policy says *unclaimed: ignore*. It is "
 			"_unfiltered_ if no programs are attached and the latch does not see "
-			"its frames. TROUBLE shows why a port is not attached. FOUND BY shows "
+			"its frames, or if Open vSwitch's userspace datapath forwards them first. TROUBLE shows why a port is not attached. FOUND BY shows "
 			"how the port was matched to its workload: by its _name_, by its own "
 			"MAC (_tap-mac_), or by its guest, the _first-sender_ with the "
 			"workload's address. Ports that are not filtered, that are shut because "

@@ -69,8 +69,9 @@ static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 	head->n_observed += !strcmp(p->state, "observed");
 	if (p->open || unfiltered)
 		tw_buf_addf(&head->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
-			p->open ? "no workload of the policy has it"
-				: "it has no programs and is not kept shut");
+			p->open		? "no workload of the policy has it"
+			: p->trouble[0] ? p->trouble
+					: "it has no programs and is not kept shut");
 	if (p->why[0])
 		tw_buf_addf(&head->gaps, "%sSHUT:%s %s: %s\n", on, off, p->name, p->why);
 	if (p->bridged[0])

@@ -116,8 +116,8 @@ static void print_gaps(const Tapwall__V1__Status *s)
 {
 	if (s->n_unfiltered)
 		print_gap(s->n_unfiltered, s->unfiltered, s->ports_unfiltered,
-			"NOT FILTERED, %u port%s without programs, not kept shut",
-			s->ports_unfiltered, plural(s->ports_unfiltered));
+			"NOT FILTERED, %u port%s where frames pass unjudged", s->ports_unfiltered,
+			plural(s->ports_unfiltered));
 	if (s->ports_open)
 		print_gap(s->n_open, s->open, s->ports_open,
 			"NOT FILTERED, %u port%s without a workload", s->ports_open,

@@ -146,7 +146,7 @@ struct tapwall_status {
 	uint32_t ports_shut;	   /* nothing passes */
 	uint32_t ports_unclaimed;  /* belong to no workload */
 	uint32_t ports_open;	   /* unclaimed, and not filtered */
-	uint32_t ports_unfiltered; /* without programs, and nothing keeps them shut */
+	uint32_t ports_unfiltered; /* frames pass them unjudged */
 	uint64_t connections;
 	uint64_t connections_max;
 	uint64_t events_lost;

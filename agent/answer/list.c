@@ -10,6 +10,7 @@
 #include "agent/answer/answer.h"
 #include "agent/observe/sweep.h"
 #include "agent/observe/telemetry.h"
+#include "agent/ports/bypass.h"
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
@@ -115,6 +116,7 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
 	message->state = TEXT(tw_prove_state(ctx->enforcement, port));
 	message->trouble = TEXT(port->trouble[0] ? port->trouble
+				: port->bypassed ? TW_BYPASS_WHY
 				: port->before	 ? "another BPF program runs before tapwall's"
 						 : "");
 	message->proof_age_s = tw_prove_age(port);

@@ -66,6 +66,7 @@ struct tw_host {
 	bool suspects;	    /* ports are marked: tw_prove_suspects() is due */
 	bool heard;	    /* ports are marked: tw_bind_tell_heard() is due */
 	bool renew;	    /* cut-through begins or ends: tw_locals_renew() is due now */
+	uint64_t bypass_ns; /* when to check again for bypassed ports (bypass.h) */
 	uint64_t survey_ns; /* when to list all interfaces again; 0: not needed */
 
 	/* Called before the name of a port, an uplink, a workload or a rule changes. */

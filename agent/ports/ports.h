@@ -95,6 +95,8 @@ struct tw_agent_port {
 	bool attached;
 	bool let;	    /* let through by the latch */
 	bool left;	    /* existed before any policy, and stays unfiltered until there is one */
+	bool read_first;    /* found by the check of bypass.c that is going on */
+	bool bypassed;	    /* its guest's frames are forwarded before the programs see them */
 	bool suspect;	    /* its qdiscs or filters changed */
 	char above[16];	    /* kind of its master, such as "bridge"; empty: none */
 	char trouble[128];  /* why it is not attached; empty: attached, or about to be */

@@ -92,6 +92,8 @@ static void let_through(struct tw_enforcement *enforcement)
 
 static void tell_attached(const struct tw_agent_port *port)
 {
+	if (port->bypassed) /* logged by bypass.c */
+		return;
 	if (port->state == TW_PORT_PROTECTED && port->vnic)
 		tw_log(TW_LOG_INFO, "%s: protects %s", port->name, port->vnic->workload);
 	else if (port->open)

@@ -132,8 +132,9 @@ void tw_prove_tick(struct tw_enforcement *enforcement)
 bool tw_prove_is_unfiltered(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
 {
-	return !port->attached &&
-	       (port->left || !tw_latch_covers(enforcement->host->latch, port->above));
+	return port->bypassed ||
+	       (!port->attached &&
+		       (port->left || !tw_latch_covers(enforcement->host->latch, port->above)));
 }
 
 enum tw_port_state tw_prove_enforced(
@@ -166,8 +167,10 @@ const char *tw_prove_state(
 		[TW_PORT_PROTECTED] = "protected",
 	};
 
+	if (tw_prove_is_unfiltered(enforcement, port))
+		return "unfiltered";
 	if (!port->attached)
-		return tw_prove_is_unfiltered(enforcement, port) ? "unfiltered" : "shut";
+		return "shut";
 	if (port->quarantined && tw_prove_enforced(enforcement, port) == TW_PORT_SHUT)
 		return "quarantined";
 	if (tw_prove_observed(enforcement, port))

@@ -28,7 +28,7 @@ void tw_prove_suspects(struct tw_enforcement *enforcement);
 /* Checks the next few ports of the sweep. */
 void tw_prove_tick(struct tw_enforcement *enforcement);
 
-/* True if the port has no programs, and nothing keeps it shut. */
+/* True if the port has no programs and nothing keeps it shut, or if its guest's frames bypass the programs. */
 bool tw_prove_is_unfiltered(
 	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
 /* Returns the state that the kernel enforces at a port with programs, by its entry: shut if the

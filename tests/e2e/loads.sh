@@ -43,7 +43,7 @@ start_agent --policy "$policy"
 equal "a first start with an invalid policy leaves running guests as they were" connected \
 	"$(attempt 1 tcp 10.0.0.12 7001)"
 check "and says so first" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' | head -n 1 |
-	grep -q '^NOT FILTERED, 2 ports without programs, not kept shut: tap1, tap2\$'"
+	grep -q '^NOT FILTERED, 2 ports where frames pass unjudged: tap1, tap2\$'"
 check "with what was refused, and why" says '^REFUSED: .*policy.yaml, .* ago: line 2, column 25'
 check "and to programs" sh -c "'$TW_BUILD/tapwall' status --json --socket '$socket' |
 	jq -es 'any(.[]; .refused.source == \"$policy\" and .ports_unfiltered == 2)'"

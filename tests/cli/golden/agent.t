@@ -346,7 +346,7 @@ tapwall: agent.sock: the request is larger than 16 MiB; send less at once
 [1]
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
-NOT FILTERED, 2 ports without programs, not kept shut: tap-ovs, evil?[31m
+NOT FILTERED, 2 ports where frames pass unjudged: tap-ovs, evil?[31m
 REFUSED: /etc/tapwall/evil?[31m, 1m30s ago: line 2, column 25: evil?[31m
 tapwall 0.1.0 is up for 1d02h, pid 4711
   policy       none in force: filtered ports stay filtered, unfiltered ones stay NOT FILTERED, new ports are shut
