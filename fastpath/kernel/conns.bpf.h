@@ -13,6 +13,14 @@ __noinline int tw_sub_find(struct __sk_buff *skb)
 	return work ? tw_conn_find(&f, &work->flow) : -1;
 }
 
+__noinline int tw_sub_bucket_find(struct __sk_buff *skb, __u32 n)
+{
+	struct tw_frame f = {.target = skb};
+	const struct tw_scratch *work = tw_scratch_control(&f);
+
+	return work ? (int)tw_bucket_find(&f, &work->flow, n) : -1;
+}
+
 __noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n)
 {
 	struct tw_frame f = {.target = skb};
@@ -150,6 +158,18 @@ __noinline int tw_sub_overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 
 		return 0;
 	f.now_ns = now(c);
 	return tw_path_overflow_find(&f, c, port_id, class, hi);
+}
+
+__noinline int tw_sub_overflow_read(struct __sk_buff *skb, __u32 key, __u32 flags)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+	struct tw_scratch *work = tw_scratch_get(&f);
+
+	if (!c || !work)
+		return 0;
+	f.now_ns = now(c);
+	return tw_overflow_read_set(&f, key, flags, work);
 }
 
 __noinline int tw_sub_overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir)

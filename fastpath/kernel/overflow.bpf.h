@@ -7,6 +7,7 @@
 #pragma once
 
 __noinline int tw_sub_overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 class, __u32 hi);
+__noinline int tw_sub_overflow_read(struct __sk_buff *skb, __u32 key, __u32 flags);
 __noinline int tw_sub_overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir);
 __noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class);
 __noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir);
@@ -15,6 +16,11 @@ __noinline int tw_sub_spare(struct __sk_buff *skb, __u32 port_id, __u32 epoch, _
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
 {
 	return tw_sub_overflow_find(f->target, port_id, class, hi);
+}
+
+tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 flags)
+{
+	return tw_sub_overflow_read(f->target, key, flags);
 }
 
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)

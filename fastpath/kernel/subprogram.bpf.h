@@ -33,6 +33,11 @@ tw_inline int tw_call_find(const struct tw_frame *f)
 	return tw_sub_find(f->target);
 }
 
+tw_inline __u32 tw_call_bucket_find(const struct tw_frame *f, __u32 n)
+{
+	return (__u32)tw_sub_bucket_find(f->target, n);
+}
+
 tw_inline enum tw_reason tw_call_again(const struct tw_frame *f)
 {
 	return (enum tw_reason)tw_sub_again(f->target);

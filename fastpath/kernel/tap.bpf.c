@@ -186,6 +186,7 @@ __noinline int tw_sub_ask(
 	struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 was, __u32 was_id);
 __noinline int tw_sub_open_conn(struct __sk_buff *skb, __u32 payer_id, __u32 epoch);
 __noinline int tw_sub_find(struct __sk_buff *skb);
+__noinline int tw_sub_bucket_find(struct __sk_buff *skb, __u32 n);
 __noinline int tw_sub_again(struct __sk_buff *skb);
 __noinline int tw_sub_sweep_bucket(struct __sk_buff *skb);
 __noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n);

@@ -33,6 +33,11 @@ tw_inline int tw_call_find(const struct tw_frame *f)
 	return tw_conn_find(f, &native_of(f)->scratch.flow);
 }
 
+tw_inline __u32 tw_call_bucket_find(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_find(f, &native_of(f)->scratch.flow, n);
+}
+
 tw_inline enum tw_reason tw_call_again(const struct tw_frame *f)
 {
 	return tw_path_again(f);
@@ -89,6 +94,11 @@ tw_inline int tw_call_retain(const struct tw_frame *f)
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
 {
 	return tw_path_overflow_find(f, native_of(f)->settings, port_id, class, hi);
+}
+
+tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 flags)
+{
+	return tw_overflow_read_set(f, key, flags, &native_of(f)->scratch);
 }
 
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)

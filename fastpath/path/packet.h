@@ -339,6 +339,7 @@ struct tw_scratch {
 	__u32 spare_rank; /* rank and slot of the best record to give up so far */
 	__u32 spare_slot;
 	struct tw_overflow overflow; /* an entry found or being built */
+	__u64 overflow_print;	     /* fingerprint of an entry that is looked up */
 	struct tw_reply reply;
 	__u64 none[sizeof(struct tw_fragq) / sizeof(__u64)]; /* always zero: for new entries */
 	struct tw_frag_name name;			     /* name of a fragment's datagram */

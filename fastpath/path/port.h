@@ -189,6 +189,7 @@ tw_inline int tw_call_ask(
 tw_inline enum tw_reason tw_call_open(const struct tw_frame *f, __u32 payer_id, __u32 epoch);
 tw_inline void tw_call_sweep(const struct tw_frame *f);
 tw_inline int tw_call_find(const struct tw_frame *f);
+tw_inline __u32 tw_call_bucket_find(const struct tw_frame *f, __u32 n);
 tw_inline enum tw_reason tw_call_again(const struct tw_frame *f);
 tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n);
 tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n);
@@ -199,6 +200,7 @@ tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 pa
 tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot);
 tw_inline int tw_call_retain(const struct tw_frame *f);
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi);
+tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 flags);
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
 tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir);

@@ -115,6 +115,11 @@ tw_inline int tw_call_find(const struct tw_frame *f)
 	return tw_conn_find(f, &cpu_of(f)->scratch.flow);
 }
 
+tw_inline __u32 tw_call_bucket_find(const struct tw_frame *f, __u32 n)
+{
+	return tw_bucket_find(f, &cpu_of(f)->scratch.flow, n);
+}
+
 tw_inline void tw_call_sweep(const struct tw_frame *f)
 {
 	tw_conns_sweep(f);

@@ -125,6 +125,11 @@ tw_inline void tw_call_sweep(const struct tw_frame *f)
 {
 }
 
+tw_inline __u32 tw_call_bucket_find(const struct tw_frame *f, __u32 n)
+{
+	return TW_BUCKET_SLOTS;
+}
+
 tw_inline int tw_call_find(const struct tw_frame *f)
 {
 	return -1;
@@ -150,6 +155,11 @@ tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u
 {
 	return tw_overflow_find(
 		f, &cpu_of(f)->memory->config, port_id, class, hi, &cpu_of(f)->scratch);
+}
+
+tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 flags)
+{
+	return tw_overflow_read_set(f, key, flags, &cpu_of(f)->scratch);
 }
 
 /* ---- driving the module ---- */

@@ -34,8 +34,8 @@
 #include "fastpath/path/packet.h"
 
 #define TW_PROBE_BUCKETS 16
-#define TW_LOCK_SPINS	 512 /* held for less than 1 us, unless its holder is interrupted */
-#define TW_LOCK_ROUNDS	 256 /* rounds of TW_LOCK_SPINS: a virtual CPU may be descheduled */
+#define TW_LOCK_SPINS	 256 /* held for less than 1 us, unless its holder is interrupted */
+#define TW_LOCK_ROUNDS	 512 /* rounds of TW_LOCK_SPINS: a virtual CPU may be descheduled */
 #define TW_CHARGE_TRIES	 4
 #define TW_GRACE	 (2 * TW_TICKS_PER_SECOND)
 #define TW_TAG_ONES	 0x0001000100010001ull
@@ -187,18 +187,19 @@ tw_inline __u32 tw_tagged_slot(__u64 found)
 	       (__u32)((lane >> 16 & 1) | (lane >> 31 & 2) | (lane >> 48 & 1) * 3);
 }
 
-/* Returns the slot of a key in bucket number `n`, or TW_NO_SLOT. */
-tw_inline __u32 tw_bucket_find(const struct tw_frame *f, const struct tw_bucket *bucket, __u32 n,
-	const struct tw_key *key, __u64 tags)
+/* Body of tw_call_bucket_find(): returns the slot of flow.key in bucket number `n`, or TW_NO_SLOT.
+ * flow.probe is set. */
+tw_inline __u32 tw_bucket_find(const struct tw_frame *f, const struct tw_flow *flow, __u32 n)
 {
-	__u64 found = tw_bucket_tagged(bucket, tags);
+	const struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
+	__u64 found = bucket ? tw_bucket_tagged(bucket, flow->probe.tags) : 0;
 	const struct tw_conn *c;
 	__u32 i, slot;
 
 	for (i = 0; i < TW_BUCKET_SLOTS && found; i++) {
 		slot = tw_tagged_slot(found);
 		c = tw_record(f, n, slot);
-		if (c && tw_conn_is(c, key))
+		if (c && tw_conn_is(c, &flow->key))
 			return slot;
 		found &= found - 1;
 	}
@@ -252,8 +253,8 @@ tw_inline int tw_conn_find(const struct tw_frame *f, const struct tw_flow *flow)
 		bucket = tw_buckets_lookup(f, &n);
 		if (!bucket)
 			return -1;
-		slot = tw_bucket_find(f, bucket, n, &flow->key, at->tags);
-		if (slot != TW_NO_SLOT)
+		slot = tw_call_bucket_find(f, n);
+		if (slot < TW_BUCKET_SLOTS)
 			return (int)tw_record_number(n, slot);
 		if (!TW_MEMORY(bucket->overflowed))
 			return -1;

@@ -168,14 +168,9 @@ tw_inline enum tw_reason tw_conn_charge(const struct tw_frame *f, const struct t
  * if there was one. */
 tw_inline int tw_bucket_replace(const struct tw_frame *f, const struct tw_scratch *scratch, __u32 n)
 {
-	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
-	struct tw_conn *c;
-	__u32 slot;
+	__u32 slot = tw_bucket_find(f, &scratch->flow, n);
+	struct tw_conn *c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
 
-	if (!bucket)
-		return 0;
-	slot = tw_bucket_find(f, bucket, n, &scratch->flow.key, scratch->flow.probe.tags);
-	c = slot == TW_NO_SLOT ? 0 : tw_record(f, n, slot);
 	if (!c)
 		return 0;
 	if (!tw_conn_tell_end(f, c, tw_tick(f->now_ns)))

@@ -35,8 +35,10 @@
 #include "fastpath/path/conntrack/conns.h"
 #include "fastpath/path/conntrack/tcp.h"
 
-#define TW_OVERFLOW_HI	 0x5555555500000000ull /* the originator is the key's hi end */
-#define TW_OVERFLOW_PAST 2 /* flag for tw_overflow_find(): entries of any age count */
+#define TW_OVERFLOW_HI 0x5555555500000000ull /* the originator is the key's hi end */
+/* Flags for tw_overflow_find() and tw_call_overflow_read(). */
+#define TW_OVERFLOW_PAST 2 /* entries of any age count */
+#define TW_OVERFLOW_FEW	 4 /* look in `overflow_few` */
 /* Limit of how far the third packet's numbers may be ahead, because of data or TCP Fast Open. */
 #define TW_OVERFLOW_REACH 65536
 
@@ -47,8 +49,11 @@ tw_inline __u64 tw_overflow_print(
 	__u64 sum = config->print_key[TW_KEY_WORDS];
 	__u32 i;
 
-	for (i = 0; i < TW_KEY_WORDS; i++)
+	for (i = 0; i < TW_KEY_WORDS; i++) {
 		sum += config->print_key[i] * flow->key.w[i];
+		/* Without this, all words are loaded ahead, onto the stack. */
+		TW_OPAQUE(sum);
+	}
 	return ((__u64)flow->probe.hash << 32 | sum >> 32) ^ (hi ? TW_OVERFLOW_HI : 0);
 }
 
@@ -83,6 +88,24 @@ tw_inline int tw_overflow_read(const struct tw_overflow_set *set, __u64 print, _
 	       (past || !tw_tick_after(now, ret->seen + TW_OVERFLOW_TICKS));
 }
 
+/* Body of tw_call_overflow_read(): copies the entry of scratch->overflow_print in the set `key` to
+ * scratch. True if there is one. */
+tw_inline int tw_overflow_read_set(
+	const struct tw_frame *f, __u32 key, __u32 flags, struct tw_scratch *scratch)
+{
+	const struct tw_overflow_set *set;
+
+	/* As in tw_port_at(): two lookups that the kernel inlines. */
+	if (flags & TW_OVERFLOW_FEW) {
+		set = tw_overflow_few_lookup(f, &key);
+		TW_OPAQUE(set);
+	} else {
+		set = tw_overflows_lookup(f, &key);
+	}
+	return set && tw_overflow_read(set, scratch->overflow_print, tw_tick(f->now_ns),
+			      flags & TW_OVERFLOW_PAST, &scratch->overflow);
+}
+
 /* Returns the key of a fingerprint's set at a level. */
 tw_inline __u32 tw_overflow_set_of(__u32 port_id, __u32 class, __u32 level, __u64 print)
 {
@@ -107,23 +130,21 @@ tw_inline int tw_overflow_find(const struct tw_frame *f, const struct tw_config 
 	__u64 print = tw_overflow_print(config, &scratch->flow, hi & 1);
 	struct tw_usage *usage = tw_usage_lookup(f, &port_id);
 	__u32 now = tw_tick(f->now_ns), past = hi & TW_OVERFLOW_PAST, level, key, i;
-	const struct tw_overflow_set *set;
 
 	if (!usage)
 		return 0;
+	scratch->overflow_print = print;
 	level = usage->overflow_level[class & 3];
 	for (i = 0; i <= TW_OVERFLOW_LEVELS && i <= level; i++) {
 		key = tw_overflow_set_of(port_id, class, level - i, print);
-		set = tw_overflows_lookup(f, &key);
-		if (set && tw_overflow_read(set, print, now, past, &scratch->overflow))
+		if (tw_call_overflow_read(f, key, past))
 			return 1;
 		/* The entry may be from before the class grew. */
 		if (tw_tick_after(now, usage->overflow_grown + TW_TICKS_PER_SECOND))
 			break;
 	}
 	key = tw_overflow_few_of(port_id, class, print);
-	set = tw_overflow_few_lookup(f, &key);
-	return set && tw_overflow_read(set, print, now, past, &scratch->overflow);
+	return tw_call_overflow_read(f, key, past | TW_OVERFLOW_FEW);
 }
 
 /* Finds the flow's entry in any class. `remote`: opened from the other side of the port. Returns
