@@ -78,7 +78,8 @@ static uint32_t find_workload(const struct tw_policy *policy, const char *name)
 	return found && found->kind == TW_OP_WORKLOAD ? found->index : TW_INDEX_NONE;
 }
 
-/* Returns the end of a connection: the workload that owns the address, or a workload that had it from DHCP. */
+/* Returns the end of a connection: the workload that owns the address, or that had it from DHCP or has it in one of
+ * several networks. */
 static struct tw_propose_end end_of(
 	const struct tw_propose *propose, const struct tw_seen_entry *entry, enum tw_dir dir)
 {
@@ -91,12 +92,22 @@ static struct tw_propose_end end_of(
 		policy, vnic ? vnic->workload : tw_seen_name(propose->seen, entry->workload[dir]));
 
 	if (known == TW_INDEX_NONE || tw_propose_is_router(policy, known) ||
-		(!vnic && !policy->workloads.at[known].learns))
+		(!vnic && !policy->workloads.at[known].learns &&
+			!tw_policy_is_shared(policy, &entry->addr[dir])))
 		return end;
 	return (struct tw_propose_end){.workload = known, .n_seen = 1};
 }
 
 /* ---- the policy in force ---- */
+
+/* Returns the address space of the end that only one workload has. */
+static uint32_t space_of(const struct tw_policy *policy, const struct tw_first_packet *about)
+{
+	const struct tw_vnic *from = tw_policy_find_owner(policy, &about->from);
+	const struct tw_vnic *to = tw_policy_find_owner(policy, &about->to);
+
+	return from ? from->space : to ? to->space : 0;
+}
 
 void tw_propose_judge(const struct tw_policy *policy, const struct tw_seen_entry *entry,
 	size_t ret_rule[TW_DIR__MAX])
@@ -117,7 +128,8 @@ void tw_propose_judge(const struct tw_policy *policy, const struct tw_seen_entry
 	if (!judged[TW_DIR_OUT] && !judged[TW_DIR_IN])
 		judged[TW_DIR_OUT] = judged[TW_DIR_IN] = true;
 	for (int dir = 0; dir < TW_DIR__MAX; dir++)
-		ret_rule[dir] = judged[dir] ? tw_policy_match(policy, (enum tw_dir)dir, &about)
+		ret_rule[dir] = judged[dir] ? tw_policy_match(policy, space_of(policy, &about),
+						      (enum tw_dir)dir, &about)
 					    : SIZE_MAX;
 }
 

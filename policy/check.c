@@ -3,7 +3,10 @@
  * that no packet can match.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/alloc.h"
 #include "policy/diag.h"
 #include "policy/model.h"
 #include "policy/shadow.h"
@@ -254,7 +257,7 @@ static int check_rules(struct checker *c)
 	return err;
 }
 
-int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
+static int check_view(const struct tw_policy *policy, struct tw_diags *diags)
 {
 	struct checker c = {.policy = policy, .diags = diags};
 	int err = 0;
@@ -265,6 +268,8 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
 	for (size_t i = 0; i < policy->nics.n && !err; i++) {
 		const struct tw_vnic *vnic = &policy->nics.at[i].pub;
 
+		if (policy->is_view && vnic->space != policy->view_of)
+			continue;
 		c.learns |= vnic->dhcp;
 		for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
 			err = tw_vnic_concern(vnic, dir, &c.concern[dir]);
@@ -287,5 +292,105 @@ int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
 		tw_ranges_done(&c.known[dir]);
 	}
 	tw_diags_sort(diags);
+	return err;
+}
+
+/* ---- address spaces ---- */
+
+/* True if a warning says that something has no effect, which must be so in every address space. */
+static bool is_void(const struct tw_diag *diag)
+{
+	return strstr(diag->text, " can never match: ") ||
+	       strstr(diag->text, " contains no address");
+}
+
+static const struct tw_diag *find_diag(const struct tw_diags *diags, const struct tw_diag *like)
+{
+	for (size_t i = 0; i < diags->n; i++) {
+		const struct tw_diag *at = &diags->at[i];
+
+		if (at->line == like->line && at->column == like->column &&
+			is_void(at) == is_void(like) &&
+			(is_void(like) || !strcmp(at->text, like->text)))
+			return at;
+	}
+	return NULL;
+}
+
+static const struct tw_rule *rule_of(const struct tw_policy *p, const struct tw_diag *diag)
+{
+	for (size_t i = 0; i + 1 < p->rules.n; i++)
+		if (p->rules.at[i].info.line == diag->line && p->rules.at[i].column == diag->column)
+			return &p->rules.at[i];
+	return NULL;
+}
+
+/* Adds a warning of one space, if it holds in all spaces that it is about. `of` are the warnings of
+ * each space. */
+static int add_void(const struct tw_policy *p, const struct tw_diags *of,
+	const struct tw_diag *diag, struct tw_diags *diags)
+{
+	const struct tw_rule *rule = rule_of(p, diag);
+	const struct tw_diag *shadowed = NULL;
+	bool alike = true;
+
+	for (uint32_t space = 0; space < tw_spaces_n(p); space++) {
+		const struct tw_diag *same;
+
+		if (rule && rule->space && rule->space != space)
+			continue;
+		same = find_diag(&of[space], diag);
+		if (!same)
+			return 0;
+		alike &= !strcmp(same->text, diag->text);
+		if (strstr(same->text, " already decide"))
+			shadowed = same;
+	}
+	if (shadowed)
+		diag = shadowed;
+	if (alike || shadowed || !rule)
+		return tw_diags_add(diags, TW_SEV_WARNING, diag->line, diag->column, diag->hint,
+			"%s", diag->text);
+	return tw_diags_add(diags, TW_SEV_WARNING, diag->line, diag->column,
+		"name addresses instead, or write network: NAME if it is about one network",
+		"rule %s can never match: its ends meet in no network", rule->info.name);
+}
+
+static int merge_spaces(
+	const struct tw_policy *p, const struct tw_diags *of, struct tw_diags *diags)
+{
+	int err = 0;
+
+	for (size_t space = 0; space < tw_spaces_n(p); space++)
+		for (size_t i = 0; i < of[space].n && !err; i++) {
+			const struct tw_diag *diag = &of[space].at[i];
+
+			if (find_diag(diags, diag))
+				continue;
+			err = is_void(diag) ? add_void(p, of, diag, diags)
+					    : tw_diags_add(diags, TW_SEV_WARNING, diag->line,
+						      diag->column, diag->hint, "%s", diag->text);
+		}
+	tw_diags_sort(diags);
+	return err;
+}
+
+int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags)
+{
+	size_t n = tw_spaces_n(policy);
+	tw_autofree struct tw_diags *of = NULL;
+	int err = 0;
+
+	if (!policy->views)
+		return check_view(policy, diags);
+	of = tw_alloc_array(n, sizeof(*of));
+	if (!of)
+		return -ENOMEM;
+	for (uint32_t space = 0; space < n && !err; space++)
+		err = check_view(tw_spaces_view(policy, space), &of[space]);
+	if (!err)
+		err = merge_spaces(policy, of, diags);
+	for (size_t i = 0; i < n; i++)
+		tw_diags_done(&of[i]);
 	return err;
 }

@@ -122,6 +122,20 @@ static int cut_locals(struct tw_compiler *c, int f)
 	return c->memo[f] ? 0 : -ENOMEM;
 }
 
+/* Makes a compiler for each address space. */
+static int make_spaces(struct tw_compiler *c)
+{
+	int err = 0;
+
+	c->spaces = tw_alloc_array(tw_spaces_n(c->policy), sizeof(struct tw_compiler *));
+	if (!c->spaces)
+		return -ENOMEM;
+	for (; c->n_spaces < tw_spaces_n(c->policy) && !err; c->n_spaces++)
+		err = tw_compiler_new(tw_spaces_view(c->policy, (uint32_t)c->n_spaces), c->slots,
+			&c->spaces[c->n_spaces]);
+	return err;
+}
+
 int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struct tw_compiler **ret)
 {
 	tw_auto(tw_compiler) struct tw_compiler *c = tw_alloc(sizeof(*c));
@@ -131,6 +145,12 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 		return -ENOMEM;
 	c->policy = policy;
 	c->slots = slots;
+	if (policy->views) {
+		err = make_spaces(c);
+		if (!err)
+			*ret = TW_TAKE_PTR(c);
+		return err;
+	}
 	err = tw_ends_make(&c->ends, policy);
 	if (!err)
 		err = tw_sets_init(&c->cuts, policy->seed,
@@ -154,9 +174,15 @@ int tw_compiler_new(const struct tw_policy *policy, const uint32_t *slots, struc
 
 void tw_compiler_follow(struct tw_compiler *compiler, const struct tw_compiler *old)
 {
-	if (!compiler->views && old->views)
-		compiler->views = tw_views_ref(old->views);
-	compiler->n_words = old->n_words;
+	const struct tw_compiler *from = old->spaces ? old->spaces[0] : old;
+
+	for (size_t i = 0; i < compiler->n_spaces; i++)
+		tw_compiler_follow(compiler->spaces[i], from);
+	if (compiler->spaces)
+		return;
+	if (!compiler->views && from->views)
+		compiler->views = tw_views_ref(from->views);
+	compiler->n_words = from->n_words;
 }
 
 const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
@@ -168,6 +194,9 @@ void tw_compiler_free(struct tw_compiler *compiler)
 {
 	if (!compiler)
 		return;
+	for (size_t i = 0; i < compiler->n_spaces; i++)
+		tw_compiler_free(compiler->spaces[i]);
+	free(compiler->spaces);
 	tw_views_free(compiler->views);
 	tw_sets_done(&compiler->cuts);
 	tw_ends_done(&compiler->ends);
@@ -368,9 +397,10 @@ static int make(struct maker *m)
 	return 0;
 }
 
-int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layout,
+int tw_layout_compile(struct tw_compiler *whole, const struct tw_layout *layout,
 	struct tw_image **ret, struct tw_diags *diags)
 {
+	struct tw_compiler *compiler = tw_compiler_of(whole, layout->vnic->space);
 	tw_auto(tw_image) struct tw_image *image = tw_alloc(sizeof(*image));
 	struct maker m = {.c = compiler,
 		.layout = layout,

@@ -82,7 +82,17 @@ struct tw_compiler {
 	uint32_t *local_of;	   /* by set id of the policy: 1 + its index in `locals` */
 	const struct tw_set **cut; /* by set id of the policy; NULL: not yet restricted */
 	struct tw_ranges scratch;
+	/* With several address spaces: the compiler of each one's view. Of the rest of this struct,
+	 * only `policy` and `slots` are then in use. */
+	struct tw_compiler **spaces;
+	size_t n_spaces;
 };
+
+/* Returns the compiler for the ports of an address space. */
+static inline struct tw_compiler *tw_compiler_of(const struct tw_compiler *c, uint32_t space)
+{
+	return c->spaces ? c->spaces[space] : (struct tw_compiler *)(uintptr_t)c;
+}
 
 static inline int tw_family_index(uint32_t family)
 {

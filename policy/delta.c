@@ -249,6 +249,11 @@ int tw_delta_new(
 		return -ENOMEM;
 	d->old = (struct side){old->policy, old->slots, &old->ends};
 	d->now = (struct side){now->policy, now->slots, &now->ends};
+	d->all = old->spaces || now->spaces;
+	if (d->all) {
+		*ret = TW_TAKE_PTR(d);
+		return 0;
+	}
 	d->has_far = tw_alloc_array(now->policy->sets.all.n, sizeof(*d->has_far));
 	if (!d->has_far)
 		return -ENOMEM;

@@ -180,7 +180,8 @@ static int find_members(struct finder *s, struct tw_members *ret)
 
 	s->told = tw_alloc_array(p->groups.n, sizeof(*s->told));
 	err = s->told ? find_hosts(s) : -ENOMEM;
-	for (size_t i = 0; i + 1 < p->rules.n && !err; i++) {
+	/* The table is by address, and a view shares addresses with others. */
+	for (size_t i = 0; i + 1 < p->rules.n && !err && !p->is_view; i++) {
 		find_told(s, &p->rules.at[i].from);
 		find_told(s, &p->rules.at[i].to);
 	}
@@ -206,7 +207,7 @@ int tw_policy_members(const struct tw_policy *policy, struct tw_members *ret)
 {
 	struct finder s = {.policy = policy};
 	struct tw_members members = {0};
-	int err = find_members(&s, &members);
+	int err = policy->views ? 0 : find_members(&s, &members);
 
 	finder_done(&s);
 	if (err)

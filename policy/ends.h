@@ -8,6 +8,7 @@
  *             lists with `!` are fixed: if they change, images change.
  * Exact:      an address is in an end if it is in `plain`, or if the table has it in one of the
  *             end's groups (tests/policy/unit/members.c).
+ *             In a view of an address space (spaces.c), all addresses are fixed.
  * Bounds:     an address in more groups than a group set can hold is fixed in all of them. If the
  *             table cannot hold all addresses, all are fixed.
  */

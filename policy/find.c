@@ -90,7 +90,8 @@ int tw_policy_index(struct tw_policy *p)
 	return err;
 }
 
-const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *p, const struct tw_addr *addr)
+/* Finds an owner in one view. */
+static const struct tw_vnic *find_owner(const struct tw_policy *p, const struct tw_addr *addr)
 {
 	tw_u128 number = tw_set_number(addr);
 
@@ -107,6 +108,52 @@ const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *p, const stru
 			return &p->nics.at[p->owned.at[found].nic].pub;
 	}
 	return NULL;
+}
+
+const struct tw_vnic *tw_policy_find_owner_in(
+	const struct tw_policy *p, uint32_t space, const struct tw_addr *addr)
+{
+	const struct tw_vnic *owner = find_owner(tw_spaces_view(p, space), addr);
+
+	/* A view numbers vNICs as the policy does. */
+	return owner ? tw_policy_vnic(p, owner->index) : NULL;
+}
+
+/* Returns the only owner of an address in all spaces. *ret_shared: there are several. */
+static const struct tw_vnic *find_only_owner(
+	const struct tw_policy *p, const struct tw_addr *addr, bool *ret_shared)
+{
+	const struct tw_vnic *only = NULL;
+
+	*ret_shared = false;
+	for (uint32_t space = 0; space < tw_spaces_n(p); space++) {
+		const struct tw_vnic *owner = tw_policy_find_owner_in(p, space, addr);
+
+		if (owner && only)
+			*ret_shared = true;
+		only = owner ? owner : only;
+	}
+	return *ret_shared ? NULL : only;
+}
+
+const struct tw_vnic *tw_policy_find_owner(const struct tw_policy *p, const struct tw_addr *addr)
+{
+	bool shared;
+
+	return find_only_owner(p, addr, &shared);
+}
+
+size_t tw_policy_n_spaces(const struct tw_policy *p)
+{
+	return tw_spaces_n(p);
+}
+
+bool tw_policy_is_shared(const struct tw_policy *p, const struct tw_addr *addr)
+{
+	bool shared;
+
+	find_only_owner(p, addr, &shared);
+	return shared;
 }
 
 const struct tw_vnic *tw_policy_find_workload(const struct tw_policy *p, const char *name)

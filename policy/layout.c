@@ -551,8 +551,9 @@ static void hash_side(const struct tw_layout_side *side, uint64_t key[2])
 	}
 }
 
-int tw_layout_new(struct tw_compiler *c, const struct tw_vnic *vnic, struct tw_layout **ret)
+int tw_layout_new(struct tw_compiler *compiler, const struct tw_vnic *vnic, struct tw_layout **ret)
 {
+	struct tw_compiler *c = tw_compiler_of(compiler, vnic->space);
 	tw_auto(tw_layout) struct tw_layout *layout = tw_alloc(sizeof(*layout));
 	int err = layout ? 0 : -ENOMEM;
 
@@ -587,7 +588,7 @@ struct tw_image_key tw_layout_resolved_key(
 {
 	struct tw_image_key key = layout->key;
 
-	tw_vec_foreach (&compiler->ends.all, end)
+	tw_vec_foreach (&tw_compiler_of(compiler, layout->vnic->space)->ends.all, end)
 		for (int lane = 0; lane < 2; lane++)
 			key.word[lane] = tw_table_hash(&(*end)->all->digest[lane],
 				sizeof((*end)->all->digest[lane]), key.word[lane]);

@@ -251,8 +251,11 @@ static void print_rule(const struct tw_policy *p, const struct tw_rule *rule, st
 	const char *separator = "";
 	const char *ends = rule->wants_out ? rule->wants_in ? "both" : "from" : "to";
 
-	tw_buf_addf(out, "%s: %s%s at %s, from ", rule->info.name,
+	tw_buf_addf(out, "%s: %s%s at %s, ", rule->info.name,
 		rule->info.disabled ? "disabled, " : "", tw_verdict_name(rule->info.action), ends);
+	if (rule->info.network)
+		tw_buf_addf(out, "network %s, ", rule->info.network);
+	tw_buf_adds(out, "from ");
 	print_set(p, &rule->from, &rule->from_port, rule->from_set, out);
 	tw_buf_adds(out, " to ");
 	print_set(p, &rule->to, &rule->to_port, rule->to_set, out);
@@ -264,8 +267,15 @@ static void print_rule(const struct tw_policy *p, const struct tw_rule *rule, st
 
 void tw_policy_print_lowered(const struct tw_policy *policy, struct tw_buf *out)
 {
-	for (size_t i = 0; i + 1 < policy->rules.n; i++)
-		print_rule(policy, &policy->rules.at[i], out);
+	for (uint32_t space = 0; space < tw_spaces_n(policy); space++) {
+		const struct tw_policy *view = tw_spaces_view(policy, space);
+
+		if (policy->views)
+			tw_buf_addf(out, "network %s\n",
+				space ? policy->space_names.all.at[space - 1].text : "-");
+		for (size_t i = 0; i + 1 < view->rules.n; i++)
+			print_rule(view, &view->rules.at[i], out);
+	}
 	tw_buf_addf(out, "default: %s\n",
 		tw_verdict_name(policy->rules.at[policy->rules.n - 1].info.action));
 }

@@ -17,15 +17,16 @@ static bool cells_match(
 	return false;
 }
 
-size_t tw_policy_match(
-	const struct tw_policy *policy, enum tw_dir end, const struct tw_first_packet *about)
+size_t tw_policy_match(const struct tw_policy *policy, uint32_t space, enum tw_dir end,
+	const struct tw_first_packet *about)
 {
+	const struct tw_policy *view = tw_spaces_view(policy, space);
 	tw_u128 from = tw_set_number(&about->from), to = tw_set_number(&about->to);
 	uint32_t family = from >= TW_V4_FIRST && from <= TW_V4_LAST ? TW_FAMILY_V4 : TW_FAMILY_V6;
 	size_t n = tw_policy_n_rules(policy);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct tw_rule *rule = &policy->rules.at[i];
+		const struct tw_rule *rule = &view->rules.at[i];
 
 		if ((end == TW_DIR_OUT ? rule->info.at_out : rule->info.at_in) &&
 			tw_ranges_has(&rule->from_set->r, from) &&

@@ -16,7 +16,7 @@ int tw_policy_new(uint64_t seed, struct tw_policy **ret)
 	policy->refs = 1;
 	policy->seed = seed;
 	policy->names.seed = policy->service_names.seed = seed;
-	policy->rule_names.seed = policy->tag_names.seed = seed;
+	policy->rule_names.seed = policy->tag_names.seed = policy->space_names.seed = seed;
 	if (tw_sets_init(&policy->sets, seed, 0) < 0)
 		return -ENOMEM;
 	*ret = TW_TAKE_PTR(policy);
@@ -80,6 +80,8 @@ int tw_policy_copy(const struct tw_policy *old, bool apart, struct tw_policy **r
 	own_names(&p->names, &err);
 	own_names(&p->service_names, &err);
 	own_names(&p->tag_names, &err);
+	own_names(&p->space_names, &err);
+	p->views = NULL;
 	own_vec(&p->networks, &err);
 	own_vec(&p->services, &err);
 	own_vec(&p->workloads, &err);
@@ -133,6 +135,7 @@ void tw_policy_free(struct tw_policy *policy)
 {
 	if (!policy || --policy->refs)
 		return;
+	tw_spaces_done(policy);
 	tw_vec_done(&policy->networks);
 	tw_vec_done(&policy->services);
 	tw_vec_done(&policy->workloads);
@@ -148,6 +151,7 @@ void tw_policy_free(struct tw_policy *policy)
 	tw_names_done(&policy->service_names);
 	tw_names_done(&policy->rule_names);
 	tw_names_done(&policy->tag_names);
+	tw_names_done(&policy->space_names);
 	tw_sets_done(&policy->sets);
 	tw_arena_done(&policy->arena);
 	tw_arena_done(&policy->kept[0]);

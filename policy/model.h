@@ -20,6 +20,8 @@
 #define TW_POLICY_RULES_MAX	(TW_RULES_MAX - 1) /* one slot is for the default */
 #define TW_POLICY_NAMES_MAX	65536 /* for each of networks, services, workloads, groups */
 #define TW_POLICY_VNICS_MAX	65536
+#define TW_POLICY_SPACES_MAX	256	/* named address spaces */
+#define TW_POLICY_VIEWED_MAX	4194304 /* limit of rules times address spaces */
 #define TW_POLICY_ADDRESSES_MAX 1048576 /* limit for networks, workloads and rules together */
 #define TW_POLICY_PARTS_MAX	262144	/* limit of service parts in the whole policy */
 #define TW_POLICY_RANGES_MAX	4194304 /* limit of ranges in all resolved sets */
@@ -111,6 +113,7 @@ struct tw_workload {
 	size_t n_tags;
 	size_t first_nic;
 	size_t n_nics;
+	uint32_t space;		 /* address space as written; vNICs may have others */
 	struct tw_limits limits; /* as written */
 	enum tw_mode mode;	 /* as written */
 	unsigned int line;
@@ -171,6 +174,7 @@ struct tw_rule {
 	bool wants_out; /* `at` as written includes the from end, even if the rule is disabled */
 	bool wants_in;	/* `at` as written includes the to end, even if the rule is disabled */
 	unsigned int column;
+	uint32_t space;		 /* address space of its `network`; 0: it names none */
 	struct tw_operands from; /* none: any */
 	struct tw_operands to;
 	const struct tw_service_ref *services; /* none: any */
@@ -236,6 +240,10 @@ struct tw_policy {
 	struct tw_names service_names;
 	struct tw_names rule_names;
 	struct tw_names tag_names;
+	struct tw_names space_names; /* address spaces, from 1 */
+	struct tw_policy **views;    /* by address space: spaces.c; NULL: there is only one */
+	uint32_t view_of;	     /* a view: its address space */
+	bool is_view;
 	TW_VEC(struct tw_network) networks;
 	TW_VEC(struct tw_service) services;
 	TW_VEC(struct tw_workload) workloads;
@@ -295,6 +303,19 @@ bool tw_policy_selects(const struct tw_group *group, const struct tw_workload *w
 /* True if a workload, by its number, is in a group. */
 bool tw_group_has(
 	const struct tw_group *group, const struct tw_workload *workload, uint32_t number);
+
+/* ---- spaces.c: address spaces, which may have equal addresses ---- */
+
+/* Makes the view of each address space: the policy as ports of that space see it. There, workloads
+ * of other spaces have no addresses, and rules of other spaces are disabled. Policies without
+ * `network` have none. The views belong to the policy. Returns 0; -EINVAL if there are too many
+ * rules for it (see diags); -ENOMEM. */
+int tw_spaces_make(struct tw_policy *policy, struct tw_diags *diags);
+void tw_spaces_done(struct tw_policy *policy);
+/* Returns the number of views, or 1 if there are none. */
+size_t tw_spaces_n(const struct tw_policy *policy);
+/* Returns the view of an address space; the policy itself if it has none. */
+const struct tw_policy *tw_spaces_view(const struct tw_policy *policy, uint32_t space);
 
 /* ---- lower.c: a rule's services become cells ---- */
 

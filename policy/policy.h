@@ -75,6 +75,8 @@ struct tw_limits {
 struct tw_vnic {
 	const char *workload; /* name */
 	const char *port;     /* interface name; NULL: the port is found by `mac` */
+	const char *network;  /* name of its address space; NULL: the unnamed one */
+	uint32_t space;	      /* number of its address space; 0: the unnamed one */
 	uint8_t mac[6];
 	bool has_mac;			  /* without one, the MAC guard is off for this port */
 	bool any;			  /* `addresses: [any]` */
@@ -102,6 +104,7 @@ struct tw_rule_info {
 	int64_t until_s;     /* Unix time at which it ends; 0: never */
 	const char *comment; /* NULL: none */
 	const char *owner;   /* NULL: none */
+	const char *network; /* the address space whose ports enforce it; NULL: all */
 	unsigned int line;
 };
 
@@ -245,12 +248,19 @@ int tw_policy_each_reserved(const struct tw_policy *policy,
 /* Returns the number of the rule with this name, including `default`, or -ENOENT. */
 long tw_policy_rule_index(const struct tw_policy *policy, const char *name);
 
-/* Find a vNIC, or return NULL. By address, the longest prefix wins; `any` vNICs own no address. */
+/* Find a vNIC, or return NULL. By address, the longest prefix wins; `any` vNICs own no address. An
+ * address that vNICs of several address spaces have is found only within one of these. */
 const struct tw_vnic *tw_policy_find_workload(const struct tw_policy *policy, const char *name);
 const struct tw_vnic *tw_policy_find_port(const struct tw_policy *policy, const char *ifname);
 const struct tw_vnic *tw_policy_find_mac(const struct tw_policy *policy, const uint8_t mac[6]);
 const struct tw_vnic *tw_policy_find_owner(
 	const struct tw_policy *policy, const struct tw_addr *addr);
+const struct tw_vnic *tw_policy_find_owner_in(
+	const struct tw_policy *policy, uint32_t space, const struct tw_addr *addr);
+/* Returns the number of address spaces, with the unnamed one: 1 without `network`. */
+size_t tw_policy_n_spaces(const struct tw_policy *policy);
+/* True if vNICs of several address spaces have the address. */
+bool tw_policy_is_shared(const struct tw_policy *policy, const struct tw_addr *addr);
 
 /* The first packet of a connection, as rules judge it. Both addresses are of one family. */
 struct tw_first_packet {
@@ -261,10 +271,10 @@ struct tw_first_packet {
 	uint16_t detail; /* destination port; for ICMP and ICMPv6 type << 8 | code; otherwise 0 */
 };
 
-/* Returns the number of the first rule that matches at this end, or that of the default.
- * Searches all rules. */
-size_t tw_policy_match(
-	const struct tw_policy *policy, enum tw_dir end, const struct tw_first_packet *about);
+/* Returns the number of the first rule that matches at this end, at a port of an address space, or
+ * that of the default. Searches all rules. */
+size_t tw_policy_match(const struct tw_policy *policy, uint32_t space, enum tw_dir end,
+	const struct tw_first_packet *about);
 
 /* ---- for the fast path ---- */
 

@@ -75,8 +75,14 @@ static void print_learning(const struct tw_nic *nic, struct tw_buf *out)
 	tw_buf_adds(out, "]");
 }
 
-static void print_nic(const struct tw_nic *nic, struct tw_buf *out)
+/* Prints a vNIC. `space` is its workload's address space. */
+static void print_nic(const struct tw_nic *nic, uint32_t space, struct tw_buf *out)
 {
+	if (nic->pub.space != space && nic->pub.network) {
+		tw_buf_adds(out, "network: ");
+		tw_text_yaml_print(nic->pub.network, out);
+		tw_buf_adds(out, ", ");
+	}
 	if (nic->pub.port) {
 		tw_buf_adds(out, "port: ");
 		tw_text_yaml_print(nic->pub.port, out);
@@ -105,13 +111,18 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 
 	tw_text_yaml_print(workload->name, out);
 	tw_buf_adds(out, ": {");
+	if (workload->space) {
+		tw_buf_adds(out, "network: ");
+		tw_text_yaml_print(p->space_names.all.at[workload->space - 1].text, out);
+		tw_buf_adds(out, ", ");
+	}
 	if (workload->n_nics == 1) {
-		print_nic(nics, out);
+		print_nic(nics, workload->space, out);
 	} else {
 		tw_buf_adds(out, "ports: [");
 		for (size_t i = 0; i < workload->n_nics; i++) {
 			tw_buf_adds(out, i ? ", {" : "{");
-			print_nic(&nics[i], out);
+			print_nic(&nics[i], workload->space, out);
 			tw_buf_adds(out, "}");
 		}
 		tw_buf_adds(out, "]");
@@ -269,6 +280,10 @@ static void print_deeds(const struct tw_policy *p, const struct tw_rule *rule, s
 	if (rule->n_services) {
 		tw_buf_adds(out, ", service: ");
 		print_services(p, rule, out);
+	}
+	if (rule->info.network) {
+		tw_buf_adds(out, ", network: ");
+		tw_text_yaml_print(rule->info.network, out);
 	}
 	tw_buf_addf(out, ", action: %s", tw_verdict_name(rule->info.action));
 	/* `log: false` changes nothing for a rule that allows, because allowed connections are

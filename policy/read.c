@@ -214,6 +214,8 @@ static int work_out(struct tw_policy *policy, struct tw_diags *diags)
 
 	if (!err && !diags->n_errors)
 		err = tw_policy_resolve(policy, diags);
+	if (!err && !diags->n_errors)
+		err = tw_spaces_make(policy, diags);
 	return err;
 }
 
@@ -291,6 +293,8 @@ int tw_policy_learn(const struct tw_policy *policy, const struct tw_learned *lea
 				p->nics.at[policy->workloads.at[w].first_nic + i].pub.n_learned > 0;
 	if (!err)
 		err = tw_policy_resolve_again(p, policy, changed, diags);
+	if (!err)
+		err = tw_spaces_make(p, diags);
 	if (!err)
 		*ret = TW_TAKE_PTR(p);
 	return err;

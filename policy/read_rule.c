@@ -555,7 +555,31 @@ static void read_owner(struct tw_reader *r, const struct tw_node *value, void *o
 	((struct rule_draft *)object)->rule.info.owner = read_note(r, value, "owner");
 }
 
+static void read_network(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	const char *text = tw_reader_text(r, value, "network");
+	struct rule_draft *draft = object;
+	struct tw_guess guess = {0};
+	const struct tw_name *known;
+	char hint[192];
+
+	if (!text)
+		return;
+	known = tw_names_find(&r->policy->space_names, text);
+	if (!known) {
+		tw_guess_names(r, &guess, text, &r->policy->space_names);
+		tw_reader_error(r, value,
+			tw_guess_hint(
+				&guess, hint, sizeof(hint), "write it at the workloads first"),
+			"no workload has the network %s", tw_diag_show(text).text);
+		return;
+	}
+	draft->rule.space = known->index;
+	draft->rule.info.network = known->text;
+}
+
 static const struct tw_field rule_fields[] = {
+	{.name = "network", .read = read_network},
 	{.name = "name", .read = keep_name},
 	{.name = "from", .read = read_from},
 	{.name = "to", .read = read_to},

@@ -33,7 +33,7 @@ static bool claim(
 {
 	struct tw_name name = {.line = node->line};
 	const struct tw_name *other;
-	char key[2 * TW_PREFIX_TEXT_MAX];
+	char key[TW_NAME_MAX + 2 * TW_PREFIX_TEXT_MAX];
 
 	snprintf(key, sizeof(key), "%s %s", what, text);
 	other = tw_names_find(&r->claims, key);
@@ -48,6 +48,55 @@ static bool claim(
 		return false;
 	}
 	return !tw_reader_failed(r, tw_names_add(&r->claims, name));
+}
+
+/* Returns the number of an address space, which the name begins if it is new. 0 after an error. */
+static uint32_t space_of(struct tw_reader *r, const struct tw_node *value)
+{
+	const char *text = tw_reader_text(r, value, "network");
+	struct tw_names *names = &r->policy->space_names;
+	const struct tw_name *known = text ? tw_names_find(names, text) : NULL;
+	struct tw_name name = {.line = value->line, .index = (uint32_t)names->all.n + 1};
+
+	if (!text || known)
+		return text ? known->index : 0;
+	if (!tw_text_is_name(text)) {
+		tw_reader_error(r, value, "use letters, digits, _, . and -",
+			"%s cannot be the name of a network", tw_diag_show(text).text);
+		return 0;
+	}
+	if (names->all.n == TW_POLICY_SPACES_MAX) {
+		tw_reader_error(r, value, NULL, "too many networks, at most %u are allowed",
+			TW_POLICY_SPACES_MAX);
+		return 0;
+	}
+	name.text = tw_reader_keep(r, text, strlen(text) + 1, 1);
+	return name.text && !tw_reader_failed(r, tw_names_add(names, name)) ? name.index : 0;
+}
+
+static void set_space(struct tw_reader *r, struct tw_vnic *vnic, uint32_t space)
+{
+	vnic->space = space;
+	vnic->network = space ? r->policy->space_names.all.at[space - 1].text : NULL;
+}
+
+/* Reads `network` of a mapping before its other keys, because an address is unique only within its
+ * network. Returns `otherwise` without one. */
+static uint32_t find_space(struct tw_reader *r, const struct tw_node *map, uint32_t otherwise)
+{
+	for (const struct tw_node *node = map->kind == TW_NODE_MAP ? map->first : NULL; node;
+		node = node->next)
+		if (node->key && node->key->text && !strcmp(node->key->text, "network"))
+			return space_of(r, node);
+	return otherwise;
+}
+
+/* find_space() has read it. */
+static void read_network(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	(void)r;
+	(void)value;
+	(void)object;
 }
 
 static bool is_ifname(const char *text)
@@ -115,9 +164,10 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 static void add_address(struct tw_reader *r, const struct tw_node *item, void *object)
 {
 	const char *text = tw_reader_text(r, item, "an address");
-	char clean[TW_PREFIX_TEXT_MAX], what[48] = "address";
+	char clean[TW_PREFIX_TEXT_MAX], what[TW_NAME_MAX + 48] = "address";
 	struct tw_place place = {item->line, item->column};
 	struct draft *draft = object;
+	const char *network = draft->nic.pub.network;
 	struct tw_prefix prefix;
 
 	if (!text)
@@ -139,6 +189,8 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	tw_prefix_format(&prefix, clean);
 	if (prefix.len < 128)
 		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);
+	else if (network)
+		snprintf(what, sizeof(what), "address of network %s,", network);
 	if (claim(r, item, what, clean) && !tw_reader_failed(r, tw_vec_push(&r->prefixes, prefix)))
 		tw_reader_failed(r, tw_vec_push(&r->places, place));
 }
@@ -281,6 +333,7 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 }
 
 static const struct tw_field nic_fields[] = {
+	{.name = "network", .read = read_network},
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
@@ -298,6 +351,7 @@ static void read_nic(struct tw_reader *r, const struct tw_node *item, void *obje
 		return;
 	draft->nic = (struct tw_nic){0};
 	draft->grants = (struct tw_grants){0};
+	set_space(r, &draft->nic.pub, find_space(r, item, draft->workload.space));
 	draft->nic_node = NULL;
 	draft->has_addresses = draft->is_placed = false;
 	tw_reader_map(
@@ -366,6 +420,7 @@ static void read_workload_tags(struct tw_reader *r, const struct tw_node *value,
 }
 
 static const struct tw_field workload_fields[] = {
+	{.name = "network", .read = read_network},
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
@@ -389,6 +444,8 @@ void tw_read_workloads(struct tw_reader *r, const struct tw_node *map)
 
 		draft.workload.name = tw_reader_name(
 			r, node->key, &p->names, TW_OP_WORKLOAD, p->workloads.n);
+		draft.workload.space = find_space(r, node, 0);
+		set_space(r, &draft.nic.pub, draft.workload.space);
 		tw_reader_map(r, node, "a workload", workload_fields,
 			sizeof(workload_fields) / sizeof(workload_fields[0]), &draft);
 		if (node->kind == TW_NODE_MAP && !draft.ports_node)

@@ -473,9 +473,9 @@ static bool same_nic(const struct tw_nic *a, const struct tw_nic *b)
 {
 	if (!same_text(a->pub.port, b->pub.port) || a->pub.has_mac != b->pub.has_mac ||
 		memcmp(a->pub.mac, b->pub.mac, sizeof(a->pub.mac)) != 0 ||
-		a->pub.any != b->pub.any || a->pub.dhcp != b->pub.dhcp ||
-		!tw_grants_equal(a->pub.grants, b->pub.grants) || a->n_written != b->n_written ||
-		!same_limits(&a->limits, &b->limits))
+		!same_text(a->pub.network, b->pub.network) || a->pub.any != b->pub.any ||
+		a->pub.dhcp != b->pub.dhcp || !tw_grants_equal(a->pub.grants, b->pub.grants) ||
+		a->n_written != b->n_written || !same_limits(&a->limits, &b->limits))
 		return false;
 	for (size_t i = 0; i < a->n_written; i++)
 		if ((a->places && memcmp(&a->places[i], &b->places[i], sizeof(*a->places)) != 0) ||
@@ -664,7 +664,8 @@ static bool is_possible(const struct tw_policy *old, size_t len)
 {
 	size_t bytes = tw_arena_bytes(&old->arena) + tw_arena_bytes(&old->sets.arena);
 
-	return old->text.plain && len <= TEXT_MAX && bytes <= BYTES_MAX(old->text.bytes);
+	return !old->views && old->text.plain && len <= TEXT_MAX &&
+	       bytes <= BYTES_MAX(old->text.bytes);
 }
 
 int tw_policy_reread(const struct tw_policy *old, const char *old_text, size_t old_len,

@@ -80,6 +80,7 @@ static int resolve_workload(struct resolver *s, struct tw_workload *workload)
 	int err = 0;
 
 	s->plus.n = 0;
+	workload->learns = workload->any = false;
 	for (size_t n = 0; n < workload->n_nics; n++) {
 		const struct tw_vnic *vnic = &s->policy->nics.at[workload->first_nic + n].pub;
 
@@ -418,13 +419,14 @@ static int resolve_changed_workloads(struct again *a, const bool *changed)
 	for (uint32_t i = 0; i < p->workloads.n && !err; i++) {
 		struct tw_workload *workload = &p->workloads.at[i];
 		const struct tw_set *was = workload->set;
+		bool was_any = workload->any;
 
 		if (!changed[i])
 			continue;
 		err = tw_vec_push(&a->workloads, i);
 		if (!err)
 			err = resolve_workload(&a->s, workload);
-		a->workload_changed[i] = workload->set != was;
+		a->workload_changed[i] = workload->set != was || workload->any != was_any;
 	}
 	return err;
 }

@@ -125,6 +125,10 @@ void tw_glance_ends(const struct tw_glance *glance, const struct tw_policy *poli
 		if (!ret[d] && glance->has_addrs)
 			ret[d] = tw_policy_find_owner(policy, &glance->addr[d]);
 	}
+	/* The other end's network tells whose address it is. */
+	for (int d = 0; d < TW_DIR__MAX; d++)
+		if (!ret[d] && ret[!d] && glance->has_addrs)
+			ret[d] = tw_policy_find_owner_in(policy, ret[!d]->space, &glance->addr[d]);
 }
 
 static void put_addr(const struct tw_glance *glance, enum tw_dir end, char *text, size_t max)

@@ -125,7 +125,7 @@ static int load_port(struct loading *loading, const struct tw_vnic *vnic, struct
 	*port = (struct tw_port){.ifindex = tw_scene_ifindex(vnic->index)};
 	tw_policy_fill_port(vnic, port);
 	port->id = (uint16_t)(1 + vnic->index);
-	port->network = TW_SCENE_NETWORK;
+	port->network = (uint16_t)(TW_SCENE_NETWORK + vnic->space);
 	port->image = image;
 	zone = tw_addr_zone(port->id, loading->epoch);
 	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < tw_vnic_n_given(vnic); i++) {

@@ -112,6 +112,7 @@ struct end {
 	const struct tw_vnic *vnic;
 	unsigned int families;
 	bool fixed; /* `addr` was given and is not chosen */
+	bool named; /* its workload was given */
 	struct tw_addr addr;
 };
 
@@ -164,6 +165,7 @@ static int read_workload(
 		return tw_err_set(
 			err, -EINVAL, end->word, NULL, "'%.64s' is not an IP address", at + 1);
 	end->fixed = at != NULL;
+	end->named = true;
 	if (at) {
 		const struct tw_vnic *owner = tw_policy_find_owner(policy, &end->addr);
 
@@ -264,6 +266,32 @@ static int read_numbers(
 	return 0;
 }
 
+/* Finds the owners of addresses in the network of the other end. */
+static int find_shared(const struct tw_policy *policy, struct end *ends, struct tw_err *err)
+{
+	const struct tw_vnic *from, *to;
+
+	for (int d = 0; d < TW_DIR__MAX; d++) {
+		struct end *end = &ends[d];
+		const struct tw_vnic *other = ends[!d].vnic;
+
+		if (end->named)
+			continue;
+		if (!other && tw_policy_is_shared(policy, &end->addr))
+			return tw_err_set(err, -EINVAL, end->word, "write it as WORKLOAD",
+				"workloads of several networks have this address");
+		if (other)
+			end->vnic = tw_policy_find_owner_in(policy, other->space, &end->addr);
+	}
+	from = ends[TW_DIR_OUT].vnic;
+	to = ends[TW_DIR_IN].vnic;
+	if (from && to && from->space != to->space)
+		return tw_err_set(err, -EINVAL, "to",
+			"ask about each end with the address that it sees",
+			"%s and %s are in different networks", from->workload, to->workload);
+	return 0;
+}
+
 int tw_tuple_read(const struct tw_policy *policy, const struct tw_tuple_words *words,
 	struct tw_query *ret, struct tw_err *err)
 {
@@ -277,6 +305,8 @@ int tw_tuple_read(const struct tw_policy *policy, const struct tw_tuple_words *w
 		if (read_end(policy, words->end[d], &ends[d], err) < 0)
 			return -EINVAL;
 	}
+	if (find_shared(policy, ends, err) < 0)
+		return -EINVAL;
 	if (read_proto(words->proto, &tuple.proto, &families, err) < 0)
 		return -EINVAL;
 	family = choose_family(ends, families, err);

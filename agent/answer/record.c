@@ -91,7 +91,7 @@ static int add_end(struct targets *targets, enum tw_dir end, const struct tw_age
 	uint32_t payer_id, const struct tw_first_packet *about, const struct tw_answer_given *given,
 	bool *ret_asks)
 {
-	size_t rule = tw_policy_match(targets->inforce->policy, end, about);
+	size_t rule = tw_policy_match(targets->inforce->policy, port->vnic->space, end, about);
 	const struct tw_rule_info *info = tw_policy_rule(targets->inforce->policy, rule);
 	struct target *target = &targets->at[targets->n];
 

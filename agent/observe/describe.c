@@ -21,13 +21,29 @@
 /* Messages in generated code have non-const strings, but these are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
-static const char *owner_of(const struct tw_telemetry *telemetry, const struct tw_addr *addr)
+/* Returns a port of the network and VLAN of a key, or NULL. */
+static const struct tw_agent_port *port_in(
+	const struct tw_telemetry *telemetry, const struct tw_key *key)
 {
-	const struct tw_vnic *vnic =
-		telemetry->enforcement->inforce
-			? tw_policy_find_owner(telemetry->enforcement->inforce->policy, addr)
-			: NULL;
+	tw_vec_foreach (&telemetry->host->ports->list, port)
+		if ((*port)->vnic && (*port)->network == key->network && (*port)->vlan == key->vlan)
+			return *port;
+	return NULL;
+}
 
+/* Returns the name of the workload that has an address in the network of a key. */
+static const char *owner_of(
+	const struct tw_telemetry *telemetry, const struct tw_key *key, const struct tw_addr *addr)
+{
+	const struct tw_inforce *inforce = telemetry->enforcement->inforce;
+	const struct tw_agent_port *port;
+	const struct tw_vnic *vnic;
+
+	if (!inforce)
+		return "";
+	port = tw_policy_n_spaces(inforce->policy) > 1 ? port_in(telemetry, key) : NULL;
+	vnic = port ? tw_policy_find_owner_in(inforce->policy, port->vnic->space, addr)
+		    : tw_policy_find_owner(inforce->policy, addr);
 	return vnic ? vnic->workload : "";
 }
 
@@ -93,8 +109,8 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 	const char *network = tw_ports_network_name(telemetry->host->ports, key->network);
 	bool from_hi = conn->progress.flags & TW_CONN_F_ORIGIN_HI;
 	const char *names[TW_DIR__MAX] = {
-		[TW_DIR_OUT] = owner_of(telemetry, end_of(key, from_hi, TW_DIR_OUT)),
-		[TW_DIR_IN] = owner_of(telemetry, end_of(key, from_hi, TW_DIR_IN))};
+		[TW_DIR_OUT] = owner_of(telemetry, key, end_of(key, from_hi, TW_DIR_OUT)),
+		[TW_DIR_IN] = owner_of(telemetry, key, end_of(key, from_hi, TW_DIR_IN))};
 	Tapwall__V1__Flow *flow = &ret->flow;
 
 	tapwall__v1__flow__init(flow);
@@ -211,7 +227,8 @@ void tw_describe_names(const struct tw_telemetry *telemetry, const struct tw_eve
 			journal, gate_rule(telemetry, event->outcome.gate[dir]));
 		if (has_tuple(&event->key))
 			ret->end[dir] = tw_journal_name(
-				journal, owner_of(telemetry, end_of(&event->key, from_hi, dir)));
+				journal, owner_of(telemetry, &event->key,
+						 end_of(&event->key, from_hi, dir)));
 	}
 }
 

@@ -44,6 +44,7 @@ enum tw_conflict {
 	TW_CONFLICT_TWICE,     /* its MAC is the workload's, to which another port is bound */
 	TW_CONFLICT_UNSURE,    /* its MAC may be that of several workloads */
 	TW_CONFLICT_KIND,      /* it is a macvtap, whose hooks see frames in the wrong direction */
+	TW_CONFLICT_NETWORK,   /* its bridge and VLAN are those of another address space */
 };
 
 /* Result of agent/publish/bind.h for a port. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/ports/ports.h"
@@ -158,6 +159,97 @@ static bool is_settled(const struct binder *b, size_t i)
 	return b->bindings[i].vnic || b->bindings[i].conflict || b->ports->list.at[i]->macvtap;
 }
 
+/* A bound port among those of a bridge. */
+struct member {
+	uint16_t network;
+	bool stays;  /* it was protected there before */
+	size_t port; /* index in the list of ports */
+};
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->network != y->network)
+		return x->network < y->network ? -1 : 1;
+	if (x->stays != y->stays)
+		return x->stays ? -1 : 1;
+	return (x->port > y->port) - (x->port < y->port);
+}
+
+static bool stays(const struct tw_agent_port *port)
+{
+	bool known = false;
+
+	for (int parity = 0; parity < 2; parity++)
+		known |= port->has_entry[parity] && port->entry[parity].network == port->network &&
+			 port->entry[parity].pvid == port->vlan;
+	return known && port->vnic;
+}
+
+static bool may_tag(const struct tw_vnic *vnic, uint16_t vlan)
+{
+	return vnic->grants && vnic->grants->vlans[vlan / 64 % TW_VLAN_WORDS] >> vlan % 64 & 1;
+}
+
+/* True if guests of two ports of a bridge can reach each other: in a VLAN of untagged frames or of
+ * tags, or because the bridge does not filter VLANs. */
+static bool share_segment(const struct binder *b, size_t i, size_t k)
+{
+	const struct tw_agent_port *x = b->ports->list.at[i], *y = b->ports->list.at[k];
+	const struct tw_vnic *of_x = b->bindings[i].vnic, *of_y = b->bindings[k].vnic;
+	bool share = !x->filtering || x->vlan == y->vlan || may_tag(of_x, y->vlan) ||
+		     may_tag(of_y, x->vlan);
+
+	for (size_t w = 0; of_x->grants && of_y->grants && w < TW_VLAN_WORDS; w++)
+		share |= (of_x->grants->vlans[w] & of_y->grants->vlans[w]) != 0;
+	return share;
+}
+
+/* Refuses ports of a bridge that share a segment with an earlier one of another address space. Their
+ * guests could reach each other past all routers, and each would be taken for the workload that has
+ * its address in the other space. */
+static void part_bridge(struct binder *b, const struct member *at, size_t n)
+{
+	bool same = true;
+
+	for (size_t i = 1; i < n; i++)
+		same &= b->bindings[at[i].port].vnic->space == b->bindings[at->port].vnic->space;
+	for (size_t i = 1; i < n && !same; i++) {
+		const struct tw_vnic *vnic = b->bindings[at[i].port].vnic;
+
+		for (size_t k = 0; k < i && b->bindings[at[i].port].vnic; k++)
+			if (b->bindings[at[k].port].vnic &&
+				b->bindings[at[k].port].vnic->space != vnic->space &&
+				share_segment(b, at[i].port, at[k].port))
+				refuse(b, at[i].port, vnic, TW_CONFLICT_NETWORK);
+	}
+}
+
+static int part_spaces(struct binder *b)
+{
+	size_t n_ports = b->ports->list.n, n = 0;
+	tw_autofree struct member *members = tw_alloc_array(n_ports + 1, sizeof(*members));
+
+	if (!members)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_ports; i++) {
+		const struct tw_agent_port *port = b->ports->list.at[i];
+
+		if (b->bindings[i].vnic)
+			members[n++] = (struct member){port->network, stays(port), i};
+	}
+	if (n)
+		qsort(members, n, sizeof(*members), compare_members);
+	for (size_t first = 0, next; first < n; first = next) {
+		next = first + 1;
+		while (next < n && members[next].network == members[first].network)
+			next++;
+		part_bridge(b, &members[first], next - first);
+	}
+	return 0;
+}
+
 int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports,
 	struct tw_binding *ret, bool *ret_taken)
 {
@@ -186,7 +278,7 @@ int tw_bind_ports(const struct tw_inforce *inforce, const struct tw_ports *ports
 	for (size_t i = 0; i < n; i++)
 		if (!is_settled(&b, i))
 			bind_by_sender(&b, i);
-	return 0;
+	return tw_policy_n_spaces(inforce->policy) > 1 ? part_spaces(&b) : 0;
 }
 
 const struct tw_vnic *tw_bind_resembles(
@@ -215,7 +307,7 @@ const char *tw_bind_bound_name(enum tw_bound by)
 const char *tw_bind_conflict_name(enum tw_conflict conflict)
 {
 	static const char *const names[] = {"", "mac-of-another", "workload-elsewhere", "mac-twice",
-		"mac-ambiguous", "macvtap"};
+		"mac-ambiguous", "macvtap", "network-of-another"};
 
 	return names[conflict];
 }
@@ -255,6 +347,12 @@ void tw_bind_conflict_text(
 		snprintf(text, max,
 			"it is a macvtap, which cannot be protected; connect the guest of %s by a tap on a bridge",
 			name);
+		break;
+	case TW_CONFLICT_NETWORK:
+		snprintf(text, max,
+			"%s is in %s%s, but its bridge or VLAN has ports of another network; give each network its own",
+			name, binding->about && binding->about->network ? "network " : "no network",
+			binding->about && binding->about->network ? binding->about->network : "");
 		break;
 	}
 }

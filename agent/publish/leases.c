@@ -23,8 +23,9 @@
 /* A lease that the policy could include. */
 struct candidate {
 	struct tw_learned learned;
-	bool known;    /* already in force */
-	bool restored; /* from leases.json: no server was seen assigning it */
+	uint32_t space; /* address space of the vNIC */
+	bool known;	/* already in force */
+	bool restored;	/* from leases.json: no server was seen assigning it */
 };
 
 struct candidates {
@@ -61,7 +62,7 @@ static bool is_mac_of(const struct tw_leases *leases, const struct tw_vnic *vnic
 static bool is_taken(
 	const struct tw_inforce *inforce, const struct tw_vnic *vnic, const struct tw_addr *addr)
 {
-	const struct tw_vnic *owner = tw_policy_find_owner(inforce->policy, addr);
+	const struct tw_vnic *owner = tw_policy_find_owner_in(inforce->policy, vnic->space, addr);
 
 	for (size_t i = 0; owner && owner != vnic && i < tw_vnic_n_given(owner); i++)
 		if (owner->prefixes[i].len == 128 &&
@@ -77,8 +78,8 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 
 	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX && !err; i++) {
 		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
-		struct candidate candidate = {
-			{vnic->index, lease.addr}, lease.known == lease.serial, lease.restored};
+		struct candidate candidate = {{vnic->index, lease.addr}, vnic->space,
+			lease.known == lease.serial, lease.restored};
 
 		if (lease.until_ns > now && !is_taken(inforce, vnic, &lease.addr))
 			err = tw_vec_push(&ret->list, candidate);
@@ -86,13 +87,15 @@ static int list_port(const struct tw_inforce *inforce, const struct tw_leases *l
 	return err;
 }
 
-/* Orders leases by address. For the same address, one that a server was seen assigning comes first,
+/* Orders leases by address space and address. For the same address, one that a server was seen assigning comes first,
  * then the one in force. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
 	int order = memcmp(&x->learned.addr, &y->learned.addr, sizeof(x->learned.addr));
 
+	if (x->space != y->space)
+		return x->space < y->space ? -1 : 1;
 	if (order)
 		return order;
 	if (x->restored != y->restored)
@@ -120,8 +123,9 @@ static int settle_claims(struct candidates *candidates, struct tw_learned_list *
 	if (candidates->list.n)
 		qsort(candidates->list.at, candidates->list.n, sizeof(*at), compare_claims);
 	for (size_t i = 0; i < candidates->list.n && !err; i++)
-		if (!i || memcmp(&at[i].learned.addr, &at[i - 1].learned.addr,
-				  sizeof(at[i].learned.addr)))
+		if (!i || at[i].space != at[i - 1].space ||
+			memcmp(&at[i].learned.addr, &at[i - 1].learned.addr,
+				sizeof(at[i].learned.addr)))
 			err = tw_vec_push(ret, at[i].learned);
 	if (ret->n)
 		qsort(ret->at, ret->n, sizeof(*ret->at), compare_learned);

@@ -117,6 +117,66 @@ static void images_equal_rules(void **state)
 	assert_true(asked > WORLDS * WORLD_WORKLOADS * TUPLES / 3);
 }
 
+/* Prints a world's policy with its workloads in one network, and a second one of each, with the same
+ * addresses and tags, in another. */
+static struct tw_policy *read_twice(const struct world *world)
+{
+	tw_auto_buf struct tw_buf text = {0}, twice = {0};
+	tw_autofree char *lines = NULL;
+	char *rest;
+
+	world_print(world, &text);
+	lines = strdup(text.data);
+	assert_non_null(lines);
+	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		const char *port = strstr(line, ": {port: tap");
+
+		if (port) {
+			tw_buf_addf(&twice, "  z%.*s: {network: y, port: z%s\n",
+				(int)(port - line - 2), line + 2, port + strlen(": {port: "));
+			tw_buf_addf(&twice, "%.*s: {network: x, %s\n", (int)(port - line), line,
+				port + strlen(": {"));
+		} else {
+			tw_buf_addf(&twice, "%s\n", line);
+		}
+	}
+	return must_read(twice.data);
+}
+
+/* A second network with the same addresses changes nothing at the ports of the first. */
+static void networks_do_not_meet(void **state)
+{
+	static struct world world;
+	uint64_t random = 3;
+	size_t asked = 0;
+
+	for (unsigned int i = 0; i < WORLDS / 3; i++) {
+		struct tw_policy *policy;
+
+		world_make(&world, 7000 + i, 1 + i % 30);
+		policy = read_twice(&world);
+		for (unsigned int w = 0; w < WORLD_WORKLOADS; w++) {
+			size_t vnic = 2 * w + 1; /* behind its double */
+			struct tw_image *image = must_compile(policy, vnic, NULL);
+
+			for (unsigned int k = 0; k < TUPLES; k++) {
+				enum tw_dir dir = world_below(&random, 2) ? TW_DIR_IN : TW_DIR_OUT;
+				struct world_tuple t = world_tuple(&world, &random);
+
+				if (!make_local(&world, w, dir, &random, t.v6,
+					    dir == TW_DIR_OUT ? &t.from : &t.to))
+					continue;
+				assert_int_equal(ask(policy, vnic, image, dir, &t),
+					expected(&world, (int)w, dir, &t));
+				asked++;
+			}
+			tw_image_free(image);
+		}
+		tw_policy_free(policy);
+	}
+	assert_true(asked > WORLDS / 3 * WORLD_WORKLOADS * TUPLES / 3);
+}
+
 /* For a frame to an address that is not the port's own, the image may refuse what the rules allow,
  * but may not allow what the rules refuse. */
 static void cutting_never_allows(void **state)
@@ -400,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(images_equal_rules),
+		cmocka_unit_test(networks_do_not_meet),
 		cmocka_unit_test(cutting_never_allows),
 		cmocka_unit_test(directed_broadcast_is_judged),
 		cmocka_unit_test(slots_are_used),

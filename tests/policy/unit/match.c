@@ -32,7 +32,7 @@ static void the_first_matching_rule_is_found(void **state)
 				unsigned int rule = world_decide(&world, (enum tw_dir)end, &t);
 
 				assert_int_equal(
-					tw_policy_match(policy, (enum tw_dir)end, &about), rule);
+					tw_policy_match(policy, 0, (enum tw_dir)end, &about), rule);
 				by_rule += rule < world.n_rules;
 			}
 		}
