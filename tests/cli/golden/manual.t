@@ -142,3 +142,11 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 
 | *tapwall*(1), *tapwalld*(8), *tapwall-slowd*(8)
 | 
+# The policy's page has its last heading, and no markup of docs/policy.md outside of examples.
+$ grep -oE '^[.]SH (NAME|BOUNDS|SEE ALSO)' "$BUILD/cli/man/tapwall-policy.5"
+.SH NAME
+.SH BOUNDS
+.SH SEE ALSO
+$ sed '/^```$/,/^```$/d' "$BUILD/cli/man/tapwall-policy.5.scd" | grep -cE '`|[]][(]|^[|] '
+0
+[1]
