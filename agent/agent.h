@@ -23,6 +23,7 @@
 #include "agent/observe/asks.h"
 #include "agent/observe/events.h"
 #include "agent/observe/journal.h"
+#include "agent/observe/logfile.h"
 #include "agent/observe/spool.h"
 #include "agent/observe/sweep.h"
 #include "agent/observe/telemetry.h"
@@ -86,6 +87,7 @@ struct tw_agent {
 
 	struct tw_telemetry telemetry;
 	struct tw_journal journal;
+	struct tw_logfile logfile;
 	struct tw_sweep sweep;
 	char *spool_dir;
 

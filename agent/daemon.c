@@ -224,6 +224,9 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 	tw_memberships_init(&agent->memberships, agent->host.kernel);
 	if (!ret)
 		ret = tw_journal_init(&agent->journal);
+	if (!ret && tw_logfile_init(&agent->logfile, agent->options->log_to,
+			    agent->options->log_mib, &agent->telemetry, err) < 0)
+		return -EINVAL;
 	if (!ret)
 		ret = tw_sweep_init(&agent->sweep, &agent->telemetry);
 	if (!ret)
@@ -455,6 +458,8 @@ static void done(struct tw_agent *agent)
 		close(agent->tick_fd);
 	if (agent->signal_fd >= 0)
 		close(agent->signal_fd);
+	tw_logfile_tick(&agent->logfile, &agent->telemetry);
+	tw_logfile_done(&agent->logfile);
 	tw_dial_done(&agent->dial);
 	tw_metrics_free(agent->metrics);
 	tw_server_free(agent->server);

@@ -129,6 +129,21 @@ static const struct tw_arg args[] = {
 		.help = "Serve figures for Prometheus at http://ADDRESS/metrics: ADDRESS:PORT, or the path of "
 			"a Unix socket for root and the group tapwall-view. There is no encryption and no "
 			"password; 127.0.0.1:9433 reaches only this host"},
+	{.name = "log-to",
+		.type = TW_ARG_FILE,
+		AT(log_to),
+		.value = "PATH",
+		.help = "Write what tapwall log shows to this file, one JSON object per line, and keep four "
+			"older ones; or, if it is journald, to systemd's journal. Repeated broadcasts are one "
+			"line a minute"},
+	{.name = "log-size",
+		.type = TW_ARG_U32,
+		AT(log_mib),
+		.value = "MIB",
+		.fallback = "16",
+		.min = 1,
+		.max = 1024,
+		.help = "Size at which a new file of --log-to begins"},
 	{.name = "ask-rate",
 		.type = TW_ARG_U32,
 		AT(ask_rate),

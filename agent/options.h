@@ -31,6 +31,8 @@ struct tw_agent_options {
 	uint32_t snapshot_s; /* interval between reports of live connections; 0: none */
 	const char *decider_socket;
 	const char *metrics; /* ADDRESS:PORT or the path of a Unix socket; NULL: none */
+	const char *log_to;  /* path, or journald; NULL: none */
+	uint32_t log_mib;    /* size of a file of log_to */
 	uint32_t ask_rate;   /* questions per second and port */
 	const char *bpffs;
 	const char *state_dir;

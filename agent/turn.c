@@ -145,6 +145,7 @@ static void turn_observers(struct tw_agent *agent, bool ticked)
 		tw_metrics_tick(agent->metrics);
 		tw_dial_tick(&agent->dial);
 		tw_events_tick(telemetry->events);
+		tw_logfile_tick(&agent->logfile, telemetry);
 		tw_asks_tick(telemetry->asks);
 	}
 	if (agent->enforcement.settled)
