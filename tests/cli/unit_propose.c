@@ -358,7 +358,7 @@ static bool allows(
 	snprintf(text, sizeof(text), "10.0.0.%u", to);
 	tw_addr_parse(text, &about.to);
 	for (int dir = 0; dir < TW_DIR__MAX; dir++)
-		if (tw_policy_rule(policy, tw_policy_match(policy, (enum tw_dir)dir, &about))
+		if (tw_policy_rule(policy, tw_policy_match(policy, 0, (enum tw_dir)dir, &about))
 				->action != TW_V_ALLOW)
 			return false;
 	return true;
