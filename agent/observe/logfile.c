@@ -317,13 +317,14 @@ void tw_logfile_tick(struct tw_logfile *logfile, const struct tw_telemetry *tele
 int tw_logfile_init(struct tw_logfile *logfile, const char *target, uint32_t size_mib,
 	const struct tw_telemetry *telemetry, struct tw_err *err)
 {
+	if (target && strcmp(target, TW_LOGFILE_JOURNALD) != 0 &&
+		(target[0] != '/' || strlen(target) > PATH_MAX - 8))
+		return tw_err_set(err, -EINVAL, "--log-to", "write an absolute path, or journald",
+			"'%s' is not valid", target);
 	*logfile = (struct tw_logfile){.target = target,
 		.size_max = (uint64_t)size_mib << 20,
 		.fd = -1,
 		.at = telemetry->journal->next};
-	if (target && !is_journald(logfile) && (target[0] != '/' || strlen(target) > PATH_MAX - 8))
-		return tw_err_set(err, -EINVAL, "--log-to", "write an absolute path, or journald",
-			"'%s' is not valid", target);
 	return 0;
 }
 

@@ -64,8 +64,10 @@ equal "a connection is rejected meanwhile" refused "$(attempt 1 tcp 10.0.0.12 70
 mkdir "$lab/log/gone"
 check "then it exists: the host is no longer degraded" within 20 status_has '.degraded == []'
 stop_agent
+must cd "$lab"
 ip netns exec "$ns-host" "$tapwalld" --ports 'tap*' --log-to relative --socket "$socket" --bpffs "$lab/bpffs/tapwall" \
 	--state-dir "$lab/state" >"$lab/bad.out" 2>&1
 equal "a relative path is refused" 1 $?
+check "and not made" test ! -e relative
 check "with its reason" grep -q "write an absolute path, or journald" "$lab/bad.out"
 finish
