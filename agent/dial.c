@@ -130,6 +130,7 @@ static int dial_at(struct tw_dial *dial, const char *address, struct tw_err *err
 	if (code < 0)
 		return code;
 	tw_renewal_set(&dial->renewal, identity);
+	snprintf(dial->renewal.name, sizeof(dial->renewal.name), "%s", identity->name);
 	to.identity = identity;
 	code = tw_stream_dial(&to, &stream);
 	if (!code)
@@ -305,6 +306,7 @@ bool tw_dial_describe(const struct tw_dial *dial, Tapwall__V1__SlowPath *message
 		message->retry_s = (double)(dial->retry_ns - now) / 1e9;
 	if (dial->has_cert)
 		message->certificate_left_s = difftime(dial->renewal.until, time(NULL));
+	message->own_name = TEXT(dial->renewal.name);
 	message->renewal_failed = TEXT(dial->renewal.why);
 	return true;
 }

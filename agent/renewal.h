@@ -30,9 +30,9 @@ struct tw_renewal {
 	struct tw_identity_files files;
 	time_t from; /* validity of the certificate in the file; 0: there is none */
 	time_t until;
-	time_t due; /* time of the renewal */
-	char name[TW_STREAM_PEER_MAX];
-	uint64_t next_ns;  /* no request before this time */
+	time_t due;		       /* time of the renewal */
+	char name[TW_STREAM_PEER_MAX]; /* name in the certificate; empty: none */
+	uint64_t next_ns;	       /* no request before this time */
 	uint64_t again_ns; /* time from the last attempt to the next; 0: no attempt yet */
 	uint64_t set_ns;   /* time when the certificate was read */
 	time_t told;	   /* time of the last warning about the certificate's end; 0: none */

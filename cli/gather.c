@@ -359,7 +359,7 @@ static int on_status(void *arg, const Tapwall__V1__Response *response)
 	if (!status->slow_path)
 		return TW_EXIT_OK;
 	snprintf(g->dialed, sizeof(g->dialed), "%s", status->slow_path->address);
-	snprintf(g->ret->source, sizeof(g->ret->source), "%s", status->slow_path->name);
+	snprintf(g->ret->source, sizeof(g->ret->source), "%s", status->slow_path->own_name);
 	return TW_EXIT_OK;
 }
 

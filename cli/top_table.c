@@ -307,10 +307,12 @@ int tw_top_table(const struct tw_top *top, enum tw_top_view view, size_t first, 
 void tw_top_head(const struct tw_top *top, FILE *out)
 {
 	row_t sum = TAPWALL__V1__TOP_ROW__INIT;
+	size_t n_observed = 0;
 
 	tw_vec_foreach (&top->rows, row) {
 		if (view_of(*row) != TW_TOP_PORTS)
 			continue;
+		n_observed += !strcmp((*row)->port->state, "observed");
 		sum.packets_out += (*row)->packets_out;
 		sum.packets_in += (*row)->packets_in;
 		sum.bytes_out += (*row)->bytes_out;
@@ -322,6 +324,10 @@ void tw_top_head(const struct tw_top *top, FILE *out)
 		top->sample.seconds, tw_human_count(top->sample.connections).text,
 		tw_human_count(top->sample.connections_max).text,
 		tw_human_count(top->sample.moved).text, tw_human_rate(top->sample.opened).text);
+	if (n_observed)
+		fprintf(out, "%sOBSERVED: %zu port%s not enforced%s   ",
+			tw_style_on(TW_STYLE_WARN), n_observed, n_observed == 1 ? "" : "s",
+			tw_style_off());
 	fprintf(out, "out %s/s, %s/s   in %s/s, %s/s   %sdenied %s/s%s\n",
 		tw_human_rate(sum.packets_out).text,
 		tw_human_bytes((uint64_t)(sum.bytes_out + 0.5)).text,

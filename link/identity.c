@@ -61,10 +61,21 @@ int tw_identity_read_role(gnutls_x509_crt_t cert, bool *ret_decides)
 	return 0;
 }
 
-/* Reads the validity of a certificate and, unless `ret_decides` is NULL, whether it is a decider's.
- * Returns 0 or an error code of GnuTLS. */
-static int read_cert(
-	const gnutls_datum_t *pem, time_t *ret_from, time_t *ret_until, bool *ret_decides)
+_Static_assert(sizeof(((struct tw_identity *)0)->name) == TW_STREAM_PEER_MAX, "a name");
+
+static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
+{
+	size_t len = max;
+
+	return !gnutls_x509_crt_get_dn_by_oid(
+		       cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) &&
+	       strlen(name) == len && tw_identity_is_name(name);
+}
+
+/* Reads the validity of a certificate and, unless `ret_decides` is NULL, whether it is a decider's. `ret_name`
+ * may be NULL; if it is not, it gets the certificate's name. Returns 0 or an error code of GnuTLS. */
+static int read_cert(const gnutls_datum_t *pem, time_t *ret_from, time_t *ret_until,
+	bool *ret_decides, char ret_name[TW_STREAM_PEER_MAX])
 {
 	gnutls_x509_crt_t cert;
 	int code = gnutls_x509_crt_init(&cert);
@@ -77,6 +88,8 @@ static int read_cert(
 	if (!code) {
 		*ret_from = gnutls_x509_crt_get_activation_time(cert);
 		*ret_until = gnutls_x509_crt_get_expiration_time(cert);
+		if (ret_name && !read_name(cert, ret_name, TW_STREAM_PEER_MAX))
+			ret_name[0] = '\0';
 	}
 	gnutls_x509_crt_deinit(cert);
 	return code;
@@ -137,7 +150,7 @@ static int load_pair(struct tw_identity *identity, const struct tw_identity_file
 		return code;
 	cert_pem = datum_of(&cert);
 	code = read_cert(&cert_pem, &identity->from, &identity->expires,
-		identity->side == TW_IDENTITY_SLOW_PATH ? NULL : &decides);
+		identity->side == TW_IDENTITY_SLOW_PATH ? NULL : &decides, identity->name);
 	if (code >= 0)
 		code = set_pair(identity, &cert, &key, ca);
 	gnutls_memset(key.data, 0, key.len);
@@ -163,7 +176,7 @@ static int load_ca(struct tw_identity *identity, const struct tw_identity_files 
 	code = gnutls_certificate_set_x509_trust_mem(
 		identity->credentials, &pem, GNUTLS_X509_FMT_PEM);
 	if (code > 0)
-		read_cert(&pem, &from, &identity->ca_expires, NULL);
+		read_cert(&pem, &from, &identity->ca_expires, NULL, NULL);
 	return code <= 0 ? tw_err_set(err, -EKEYREJECTED, files->ca,
 				   "use the CA's certificate as PEM", "cannot be used: %s",
 				   code ? gnutls_strerror(code) : "it contains no certificate")
@@ -281,15 +294,6 @@ bool tw_identity_is_name(const char *name)
 
 	return len && len < TW_STREAM_PEER_MAX && name[0] != '.' && name[0] != '-' &&
 	       strspn(name, name_chars) == len;
-}
-
-static bool read_name(gnutls_x509_crt_t cert, char *name, size_t max)
-{
-	size_t len = max;
-
-	return !gnutls_x509_crt_get_dn_by_oid(
-		       cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) &&
-	       strlen(name) == len && tw_identity_is_name(name);
 }
 
 /* Returns the fault of a certificate that this CA issued, or NULL. */

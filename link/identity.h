@@ -56,6 +56,7 @@ struct tw_identity {
 	time_t from;	   /* start of the validity of this end's certificate; 0: it has none */
 	time_t expires;	   /* end of its validity */
 	time_t ca_expires; /* end of the validity of the first CA in the file */
+	char name[65];	   /* name in this end's certificate; empty: it has none */
 	/* True if a certificate of this name, valid from `from` on, was revoked. NULL: none is. */
 	bool (*is_revoked)(void *arg, const char *name, time_t from);
 	void *arg;

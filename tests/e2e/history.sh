@@ -143,6 +143,20 @@ check "the disk has space: the connection is recorded" within 40 has 3 '.event =
 equal "none is recorded twice" "" "$(twice)"
 check "the history is as it was committed" test "$(rows '.event == "close"' | wc -l)" = 6
 check "nothing is missing" status_has '.[0].lost == 0 and .[-1].failing == null'
+sed 's/^options: {/options: {mode: observe, /' "$lab/policy.yaml" >"$lab/observed.yaml"
+check "the ports are observed" apply "$lab/observed.yaml"
+equal "what a rule refuses passes, but nothing listens" refused "$(connects 7001)"
+check "it is recorded as would-deny" within 40 has_some '.event == "close" and .verdict == "would-deny" and .to.port == 7001 and
+	.out.verdict == "would-deny" and .out.rule == "no"'
+check "and in the text" sh -c "'$TW_BUILD/tapwall' history --slow '$slow/slowd.sock' -v would-deny | grep -q ' would-deny .*w1 .* w2 .*:7001 '"
+check "observe sums up the history" tapwall observe --slow "$slow/slowd.sock" --json --port 7001
+equal "… of this agent" '["history","would-deny","w1","w2","tcp/7001","no",["out","in"]]' \
+	"$(jq -sc '(.[-1].summary.source | [.]) + (.[] | select(.verdict == "would-deny") |
+		[.verdict, .from.workload, .to.workload, .service, .rule, .ends])' "$lab/check.out")"
+check "a draft has what a rule refuses in a comment only" tapwall propose --slow "$slow/slowd.sock"
+equal "… and no rule for it" 0 "$(grep -c 'service: tcp/7001.*allow' "$lab/check.out")"
+equal "… but a note" 1 "$(grep -c '^# propose: left out: .* connections that the rule no refuses$' "$lab/check.out")"
+check "the ports are enforced again" apply "$lab/policy.yaml"
 kill -TERM "$slowd"
 wait "$slowd"
 history_is_garbage() {

@@ -93,6 +93,17 @@ check "the text of the log says would-deny, too" prints ' would-deny .*tcp .*def
 check "connections show it" gate_is 7001 would-deny
 check "one that is allowed does not" gate_is 7000 allow
 check "the frames are counted" prints '^ *observed ' tapwall counters
+check "top says that nothing is enforced" prints '^OBSERVED: 3 ports not enforced' tapwall top --view ports
+check "observe sums up the connections, with the rule" sh -c \
+	"'$TW_BUILD/tapwall' observe --socket '$socket' --source journal --json --port 7001 | jq -es '
+		any(.[]; .verdict == \"would-deny\" and .from.workload == \"w1\" and .to.workload == \"w2\" and
+			.service == \"tcp/7001\" and .rule == \"default\" and .count >= 1 and .ends == [\"out\", \"in\"]) and
+		any(.[]; .summary | .observed == 3 and .not_observed == [] and .source == \"journal\" and .since != null)'"
+check "what is wanted is not in it" sh -c \
+	"'$TW_BUILD/tapwall' observe --socket '$socket' --source journal --json --port 7000 | jq -es 'all(.[]; .summary)'"
+check "but among what is allowed" sh -c \
+	"'$TW_BUILD/tapwall' observe --socket '$socket' --source journal --allowed --json --port 7000 | jq -es '
+		any(.[]; .verdict == \"allow\" and .rule == \"wanted\")'"
 check "the rule counts a hit" sh -c \
 	"'$TW_BUILD/tapwall' rules --socket '$socket' --json | jq -es 'any(.[]; .name == \"telnet\" and .hits == 1)'"
 check "explain says would-deny" prints 'would-deny .* observed, the default' \
@@ -120,5 +131,6 @@ check "all go on when they are observed again" go_on wanted tcp udp
 sed 's/w1: {/w1: {mode: enforce, /' "$lab/observe.yaml" >"$lab/one.yaml"
 check "one workload is enforced" apply "$lab/one.yaml"
 check "what it may not send is cut" is_cut tcp
+check "observe names the port that is not observed" prints '^not observed: tap1 (protected)$' tapwall observe --source journal
 check "what another workload sends is not cut" becomes connected 3 tcp 10.0.0.12 7003
 finish
