@@ -131,6 +131,8 @@ static int hear_answers(
 
 		if (tw_link_receive(client, &response, &err) < 0) {
 			tell_failed(call);
+			if (call->optional)
+				return TW_EXIT_NO_AGENT;
 			if (!call->again)
 				return tw_agent_tell_unreachable(&err);
 			*presence = PRESENCE_ENDED;
@@ -143,7 +145,9 @@ static int hear_answers(
 			tell_failed(call);
 		source = source_of(call, response);
 		errors = tell_diagnostics(&source, response);
-		if (response->error)
+		if (response->error && call->optional)
+			ret = TW_EXIT_NO;
+		else if (response->error)
 			ret = tell_error(response->error, errors);
 		else
 			ret = call->answer(call->arg, response);
@@ -165,7 +169,7 @@ static int ask_once(
 	*presence = PRESENCE_HERE;
 	request->agent = (char *)(uintptr_t)agent;
 	request->id = 1;
-	if (ret < 0 && call->may_be_absent)
+	if (ret < 0 && (call->may_be_absent || call->optional))
 		return TW_EXIT_NO_AGENT;
 	if (!ret && !call->patient && tw_link_client_set_timeout(client, ANSWER_SECONDS) < 0)
 		return tw_report_error(

@@ -432,7 +432,6 @@ exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
-tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 exit 4
 tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
 exit 4
