@@ -294,9 +294,19 @@ void tw_args_print_man(
 
 static void print_completion_words(FILE *out, const struct tw_args_command *command)
 {
-	for (size_t i = 0; i < command->n_args; i++)
-		if (!command->args[i].positional)
-			fprintf(out, "--%s ", command->args[i].name);
+	const char *words = NULL;
+
+	for (size_t i = 0; i < command->n_args; i++) {
+		const struct tw_arg *arg = &command->args[i];
+
+		if (!arg->positional)
+			fprintf(out, "--%s ", arg->name);
+		else if (arg->complete)
+			words = arg->complete;
+	}
+	/* Positional arguments of one command complete to the same words. */
+	if (words)
+		fprintf(out, "%s ", words);
 	fputs("--help", out);
 }
 

@@ -114,6 +114,7 @@ struct tw_explain_options {
 	const char *dport;
 	const char *type;
 	const char *code;
+	const char *words[3]; /* FROM, TO and SERVICE without options */
 };
 
 struct tw_replay_options {

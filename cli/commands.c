@@ -85,6 +85,23 @@ static const struct tw_arg check_args[] = {
 };
 
 static const struct tw_arg explain_args[] = {
+	{.name = "FROM",
+		.type = TW_ARG_TEXT,
+		.positional = true,
+		.complete = WORKLOADS,
+		.offset = offsetof(struct tw_explain_options, words[0]),
+		.help = "As --from"},
+	{.name = "TO",
+		.type = TW_ARG_TEXT,
+		.positional = true,
+		.complete = WORKLOADS,
+		.offset = offsetof(struct tw_explain_options, words[1]),
+		.help = "As --to"},
+	{.name = "SERVICE",
+		.type = TW_ARG_TEXT,
+		.positional = true,
+		.offset = offsetof(struct tw_explain_options, words[2]),
+		.help = "Protocol and destination port, or ICMP type and code: tcp/5432, icmp, icmp6/1.4, proto/47"},
 	{.name = "policy",
 		.type = TW_ARG_FILE,
 		.value = "FILE",
@@ -94,7 +111,7 @@ static const struct tw_arg explain_args[] = {
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_explain_options, live),
 		.help = "Evaluate the policy in force with the ports as they are, and "
-			"look up the live connection"},
+			"look up the live connection. The default without --policy"},
 	{.name = "from",
 		.type = TW_ARG_TEXT,
 		.value = "X",
@@ -327,7 +344,7 @@ static const struct tw_args_example check_examples[] = {
 static const struct tw_args_example explain_examples[] = {
 	{"tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 5432",
 		"May web-1 open a connection to the database, and which rule says so?"},
-	{"tapwall explain --live --from 10.9.8.7 --to web-1 --proto icmp",
+	{"tapwall explain 10.9.8.7 web-1 icmp",
 		"Does the policy in force let this host ping web-1?"},
 	{"tapwall explain --policy policy.yaml --batch < tuples.jsonl > verdicts.jsonl",
 		"Answer many questions at once"},

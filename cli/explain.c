@@ -2,12 +2,14 @@
 #include "cli/explain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/clean.h"
 #include "base/file.h"
 #include "base/vec.h"
 #include "cli/agent.h"
@@ -306,11 +308,74 @@ static int explain_one(const struct tw_explain_options *options, struct tw_judge
 	return code;
 }
 
-static int check_options(const struct tw_explain_options *options)
+/* The words of a service, and the options that they stand for. */
+struct service_words {
+	char text[64];
+	char *proto, *dport, *type, *code;
+};
+
+/* Cuts a service at its first / and . */
+static bool cut_service(const char *service, struct service_words *ret)
 {
-	if (!options->policy == !options->live)
+	char *rest;
+
+	if ((size_t)snprintf(ret->text, sizeof(ret->text), "%s", service) >= sizeof(ret->text))
+		return false;
+	rest = strchr(ret->text, '/');
+	if (rest)
+		*rest++ = '\0';
+	ret->proto = ret->text;
+	if (!strcmp(ret->proto, "proto")) {
+		ret->proto = rest;
+		return rest != NULL;
+	}
+	if (strncmp(ret->proto, "icmp", strlen("icmp")) != 0) {
+		ret->dport = rest;
+		return true;
+	}
+	ret->type = rest;
+	ret->code = rest ? strchr(rest, '.') : NULL;
+	if (ret->code)
+		*ret->code++ = '\0';
+	return true;
+}
+
+static bool put_word(const char **option, const char *word)
+{
+	if (*option && word)
+		return false;
+	*option = word ? word : *option;
+	return true;
+}
+
+/* Puts the words without options into the options that they stand for. */
+static int take_words(struct tw_explain_options *options, struct service_words *service)
+{
+	const char *const *words = options->words;
+
+	if (words[2] && !cut_service(words[2], service))
+		return tw_report_error(TW_EXIT_USAGE, "SERVICE", "write tcp/5432, icmp or proto/47",
+			"invalid service '%s'", tw_cleaned(words[2]).text);
+	if (!put_word(&options->from, words[0]) || !put_word(&options->to, words[1]) ||
+		!put_word(&options->proto, service->proto) ||
+		!put_word(&options->dport, service->dport) ||
+		!put_word(&options->type, service->type) ||
+		!put_word(&options->code, service->code))
+		return tw_report_error(TW_EXIT_USAGE, "explain", "give it once",
+			"a word and an option say the same");
+	return TW_EXIT_OK;
+}
+
+static int check_options(struct tw_explain_options *options, struct service_words *service)
+{
+	int code = take_words(options, service);
+
+	if (code)
+		return code;
+	if (options->policy && options->live)
 		return tw_report_error(
 			TW_EXIT_USAGE, "explain", "see --help", "give either --policy or --live");
+	options->live = !options->policy;
 	if (options->batch && (options->from || options->to || options->proto || options->sport ||
 				      options->dport || options->type || options->code))
 		return tw_report_error(TW_EXIT_USAGE, "--batch", "see --help",
@@ -320,13 +385,15 @@ static int check_options(const struct tw_explain_options *options)
 
 int tw_explain_run(const void *values)
 {
-	const struct tw_explain_options *options = values;
+	struct tw_explain_options copy = *(const struct tw_explain_options *)values;
+	const struct tw_explain_options *options = &copy;
 	tw_auto(tw_policy) struct tw_policy *policy = NULL;
+	struct service_words service = {0};
 	struct policy_text text = {0};
 	struct live_ports live = {0};
 	struct tw_judge judge = {0};
 	const char *file = options->policy;
-	int code = check_options(options);
+	int code = check_options(&copy, &service);
 
 	if (!code && options->live) {
 		code = read_live(options->socket, &text, &policy);

@@ -70,3 +70,10 @@ $ fake_agent good bash complete.sh tapwall flows --workload ''
 web-1
 $ bash complete.sh tapwall flows --workload ''
 
+# Workloads complete where no option is written, too.
+$ fake_agent good bash complete.sh tapwall explain web
+web-1
+$ fake_agent good bash complete.sh tapwall quarantine web
+web-1
+$ fake_agent good bash complete.sh tapwall capture web
+web-1

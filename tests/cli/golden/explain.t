@@ -206,9 +206,9 @@ $ tapwall explain --policy policy.yaml --from db-1 --to web-1 --proto icmp --typ
 $ tapwall explain --policy policy.yaml --from 192.0.2.1 --to 192.0.2.2 --proto 47 --json
 {"verdict":"unprotected","rule":null,"reason":null,"out":null,"in":null,"text":null,"proto":"47","from":{"address":"192.0.2.1","workload":null},"to":{"address":"192.0.2.2","workload":null}}
 # Wrong usage.
-$ tapwall explain --from web-1 --to db-1 --proto tcp --dport 5432
-tapwall: explain: give either --policy or --live; see --help
-[2]
+$ tapwall explain --from web-1 --to db-1 --proto tcp --dport 5432 --socket nowhere.sock
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+[4]
 $ tapwall explain --policy policy.yaml --live --from web-1 --to db-1 --proto tcp --dport 5432
 tapwall: explain: give either --policy or --live; see --help
 [2]
@@ -248,3 +248,19 @@ tapwall: bad.yaml:3:46: there is no action alow; did you mean allow?
 tapwall: bad.yaml:4:12: the name a is used twice, first in line 3; choose another name
 tapwall: bad.yaml:5:1: a policy has no key bogus; write one of: version, networks, services, workloads, groups, default, options, rules
 [1]
+# Words without options; the policy in force is the default.
+$ tapwall explain --policy policy.yaml web-1 db-1 tcp/5432 | head -n 1
+tcp  web-1 10.0.0.11:49152  →  db-1 10.0.0.21:5432
+$ tapwall explain --policy policy.yaml web-1 db-1 icmp/3.4 --json | jq -c '[.proto, .type, .code, .verdict]'
+["icmp",3,4,"deny"]
+$ tapwall explain --policy policy.yaml web-1 db-1 proto/47 --json | jq -c '[.proto, .verdict]'
+["47","deny"]
+$ tapwall explain --policy policy.yaml web-1 db-1 tcp/5432 --dport 80
+tapwall: explain: a word and an option say the same; give it once
+[2]
+$ tapwall explain --policy policy.yaml web-1 db-1 proto
+tapwall: SERVICE: invalid service 'proto'; write tcp/5432, icmp or proto/47
+[2]
+$ tapwall explain web-1 db-1 tcp/5432 --socket nowhere.sock
+tapwall: nowhere.sock: cannot reach the agent: No such file or directory; start tapwalld, or name its socket with --socket
+[4]

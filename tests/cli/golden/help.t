@@ -99,13 +99,18 @@ examples:
   tapwall apply policy.yaml
       Put the policy in force, for live connections too
 $ tapwall explain --help
-usage: tapwall explain [options]
+usage: tapwall explain [options] [FROM] [TO] [SERVICE]
 
 Show what would happen to a connection, and why
 
+  FROM                      As --from
+  TO                        As --to
+  SERVICE                   Protocol and destination port, or ICMP type and
+                            code: tcp/5432, icmp, icmp6/1.4, proto/47
   --policy FILE             Evaluate this policy file
   --live                    Evaluate the policy in force with the ports as they
-                            are, and look up the live connection
+                            are, and look up the live connection. The default
+                            without --policy
   --from X                  Source of the connection: a workload, an address, or
                             WORKLOAD@ADDRESS
   --to Y                    Destination of the connection: a workload, an
@@ -128,7 +133,7 @@ Show what would happen to a connection, and why
 examples:
   tapwall explain --policy policy.yaml --from web-1 --to db-1 --proto tcp --dport 5432
       May web-1 open a connection to the database, and which rule says so?
-  tapwall explain --live --from 10.9.8.7 --to web-1 --proto icmp
+  tapwall explain 10.9.8.7 web-1 icmp
       Does the policy in force let this host ping web-1?
   tapwall explain --policy policy.yaml --batch < tuples.jsonl > verdicts.jsonl
       Answer many questions at once
