@@ -41,7 +41,7 @@
 #include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/kept.h"
-#include "agent/publish/leases.h"
+#include "agent/publish/lease_map.h"
 #include "agent/publish/macs.h"
 #include "agent/publish/quarantine.h"
 #include "agent/publish/tripwire.h"

@@ -208,7 +208,7 @@ static int open_kernel(struct tw_agent *agent, struct tw_err *err)
 		facts->kept ? ", programs too" : "", facts->tcx ? "tcx" : "clsact",
 		facts->max_conns, facts->conn_bytes);
 	tw_locals_init(&agent->host);
-	ret = tw_leases_init(&agent->enforcement);
+	ret = tw_lease_map_init(&agent->enforcement);
 	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "cannot map them: %s", strerror(-ret))
 		       : 0;
 }
@@ -486,7 +486,7 @@ static void done(struct tw_agent *agent)
 	tw_residents_done(&agent->residents);
 	tw_locals_done(&agent->locals);
 	tw_gone_done(&agent->gone);
-	tw_leases_done(&agent->enforcement);
+	tw_lease_map_done(&agent->enforcement);
 	tw_kept_done(&agent->kept);
 	tw_sweep_done(&agent->sweep);
 	tw_journal_done(&agent->journal);

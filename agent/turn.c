@@ -11,6 +11,7 @@
 #include "agent/publish/attach.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/expiry.h"
+#include "agent/publish/leases.h"
 #include "agent/publish/mend.h"
 #include "agent/publish/prove.h"
 #include "agent/publish/publish.h"
@@ -103,7 +104,7 @@ static void take_leases(struct tw_enforcement *enforcement)
 	if (!tw_leases_look(enforcement))
 		return;
 	if (tw_publish_refresh(enforcement, &err) < 0)
-		tw_log(TW_LOG_ERR, "dhcp: learned addresses are not in force: %s", err.text);
+		tw_log(TW_LOG_ERR, "learned addresses are not in force: %s", err.text);
 	tw_leases_rest(enforcement);
 }
 

@@ -17,7 +17,7 @@ struct checker {
 	struct tw_diags *diags;
 	struct tw_ranges concern[TW_DIR__MAX]; /* local addresses of all ports together */
 	struct tw_ranges known[TW_DIR__MAX];   /* those of ports with an address guard */
-	bool learns;			       /* true if a port gets addresses from DHCP */
+	bool learns;			       /* true if a port learns addresses */
 };
 
 static int warn(struct checker *c, const struct tw_rule *rule, const char *hint, const char *why)
@@ -103,7 +103,7 @@ static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_d
 	return 0;
 }
 
-/* True if an end of a rule may gain addresses from DHCP. A warning about its current addresses
+/* True if an end of a rule may learn addresses. A warning about its current addresses
  * may then become wrong. */
 static bool learns(const struct tw_policy *p, const struct tw_operands *list)
 {
@@ -270,7 +270,7 @@ static int check_view(const struct tw_policy *policy, struct tw_diags *diags)
 
 		if (policy->is_view && vnic->space != policy->view_of)
 			continue;
-		c.learns |= vnic->dhcp;
+		c.learns |= tw_vnic_learns(vnic);
 		for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
 			err = tw_vnic_concern(vnic, dir, &c.concern[dir]);
 			if (!err && !vnic->any)

@@ -304,6 +304,7 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 			     (vnic->transit ? TW_PORT_F_TRANSIT : 0) |
 			     (vnic->dhcp ? TW_PORT_F_DHCP : 0) |
 			     (vnic->grants ? TW_PORT_F_GRANTS : 0) |
+			     (vnic->slaac ? TW_PORT_F_SLAAC : 0) |
 			     (vnic->observed ? TW_PORT_F_OBSERVED : 0));
 	ret->n_addrs = 0;
 	ret->packet_rate = vnic->limits.at[TW_LIMIT_PACKETS];
@@ -350,4 +351,51 @@ int64_t tw_policy_next_until(const struct tw_policy *p)
 			next = info->until_s;
 	}
 	return next;
+}
+
+void tw_policy_fill_announced(const struct tw_vnic *vnic, struct tw_leases *ret)
+{
+	bool names = vnic->slaac && vnic->n_formed_in;
+
+	for (size_t i = 0; (names || ret->named) && i < TW_ANNOUNCED_MAX; i++) {
+		bool used = names && i < vnic->n_formed_in;
+		struct tw_announced now = {
+			used ? vnic->formed_in[i].addr.d[0] : 0, used ? UINT64_MAX : 0};
+		struct tw_announced *at = &ret->announced[i];
+
+		if (at->prefix == now.prefix && at->until_ns == now.until_ns)
+			continue;
+		__atomic_store_n(&at->until_ns, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&at->prefix, now.prefix, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&at->until_ns, now.until_ns, __ATOMIC_SEQ_CST);
+	}
+	ret->named = names;
+}
+
+static bool is_address(const struct tw_prefix *prefix, const struct tw_addr *addr)
+{
+	return prefix->len == 128 && !memcmp(&prefix->addr, addr, sizeof(*addr));
+}
+
+static bool list_names(const struct tw_operands *list, const struct tw_addr *addr)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->at[i].kind == TW_OP_PREFIX && is_address(&list->at[i].prefix, addr))
+			return true;
+	return false;
+}
+
+bool tw_policy_names_address(const struct tw_policy *policy, const struct tw_addr *addr)
+{
+	tw_vec_foreach (&policy->networks, network)
+		for (size_t i = 0; i < network->n_prefixes; i++)
+			if (is_address(&network->prefixes[i], addr))
+				return true;
+	tw_vec_foreach (&policy->groups, group)
+		if (list_names(&group->networks, addr))
+			return true;
+	tw_vec_foreach (&policy->rules, rule)
+		if (list_names(&rule->from, addr) || list_names(&rule->to, addr))
+			return true;
+	return false;
 }

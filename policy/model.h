@@ -117,7 +117,7 @@ struct tw_workload {
 	struct tw_limits limits; /* as written */
 	enum tw_mode mode;	 /* as written */
 	unsigned int line;
-	bool learns; /* true if a vNIC has `dhcp`, so the set may change */
+	bool learns; /* true if a vNIC learns addresses, so the set may change */
 	bool any;    /* true if a vNIC has `addresses: [any]` */
 	const struct tw_set *set;
 };

@@ -81,12 +81,15 @@ struct tw_vnic {
 	bool has_mac;			  /* without one, the MAC guard is off for this port */
 	bool any;			  /* `addresses: [any]` */
 	bool dhcp;			  /* `dhcp`: addresses from DHCP; then it has a MAC */
+	bool slaac;			  /* `slaac`: addresses that it forms; then it has a MAC */
 	bool transit;			  /* true if a prefix is wider than a single host */
 	bool observed;			  /* `mode: observe`: rules and default deny nothing */
 	const struct tw_grants *grants;	  /* rights beyond its MAC and addresses; NULL: none */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
-	size_t n_learned; /* number of prefixes from DHCP, which come after those of the text */
+	size_t n_learned; /* number of learned addresses, which come after those of the text */
+	const struct tw_prefix *formed_in; /* prefixes of `slaac`, of 64 bits */
+	size_t n_formed_in;		   /* 0: those that routers announce */
 	struct tw_limits
 		limits; /* limits of the vNIC, otherwise of the workload, otherwise of the options */
 	size_t index;	/* index among all vNICs of the policy */
@@ -137,14 +140,14 @@ enum tw_bind {
  * empty. */
 int tw_policy_read(const char *text, size_t len, struct tw_policy **ret, struct tw_diags *diags);
 
-/* An address from DHCP of a vNIC with `dhcp`. */
+/* An address that a vNIC's guest has from DHCP or formed by SLAAC. */
 struct tw_learned {
 	size_t vnic;
 	struct tw_addr addr;
 };
 
 /* Reads a policy as tw_policy_read() does, with these addresses added to its vNICs and to
- * everything that names them. Addresses of a vNIC without `dhcp` are ignored. The caller makes sure
+ * everything that names them. Addresses of a vNIC that learns none are ignored. The caller makes sure
  * that each address has one owner. */
 int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned *learned, size_t n,
 	struct tw_policy **ret, struct tw_diags *diags);
@@ -203,6 +206,12 @@ size_t tw_policy_n_groups(const struct tw_policy *policy);
 static inline size_t tw_vnic_n_given(const struct tw_vnic *vnic)
 {
 	return vnic->n_prefixes - vnic->n_learned;
+}
+
+/* True if the guest may have addresses that the text does not list. */
+static inline bool tw_vnic_learns(const struct tw_vnic *vnic)
+{
+	return vnic->dhcp || vnic->slaac;
 }
 
 size_t tw_policy_n_vnics(const struct tw_policy *policy);
@@ -386,3 +395,9 @@ const struct tw_members *tw_compiler_members(const struct tw_compiler *compiler)
  * host address or does not fit inline, TW_PORT_F_MORE is set: the caller then writes every
  * vnic->prefixes entry to `addrs`. */
 void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret);
+/* True if a network or rule of the policy has this single address. */
+bool tw_policy_names_address(const struct tw_policy *policy, const struct tw_addr *addr);
+
+/* Writes the prefixes that the policy names for a vNIC's addresses to the state of its port, or
+ * removes them. The fast path may read meanwhile. */
+void tw_policy_fill_announced(const struct tw_vnic *vnic, struct tw_leases *ret);

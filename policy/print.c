@@ -67,7 +67,19 @@ static void print_mode(enum tw_mode mode, struct tw_buf *out)
 
 static void print_learning(const struct tw_nic *nic, struct tw_buf *out)
 {
-	tw_buf_adds(out, "[dhcp");
+	const char *separator = "[";
+
+	if (nic->pub.dhcp) {
+		tw_buf_adds(out, "[dhcp");
+		separator = ", ";
+	}
+	if (nic->pub.slaac && nic->pub.n_formed_in) {
+		tw_buf_addf(out, "%s{slaac: ", separator);
+		print_prefixes(nic->pub.formed_in, nic->pub.n_formed_in, out);
+		tw_buf_adds(out, "}");
+	} else if (nic->pub.slaac) {
+		tw_buf_addf(out, "%sslaac", separator);
+	}
 	for (size_t i = 0; i < nic->n_written; i++) {
 		tw_buf_adds(out, ", ");
 		print_prefix(&nic->written[i], out);
@@ -96,7 +108,7 @@ static void print_nic(const struct tw_nic *nic, uint32_t space, struct tw_buf *o
 	tw_buf_adds(out, "addresses: ");
 	if (nic->pub.any)
 		tw_buf_adds(out, "[any]");
-	else if (nic->pub.dhcp)
+	else if (tw_vnic_learns(&nic->pub))
 		print_learning(nic, out);
 	else
 		print_prefixes(nic->written, nic->n_written, out);

@@ -194,7 +194,7 @@ static int add_learned(struct tw_policy *p, const struct tw_learned *learned, si
 					       : NULL;
 		struct tw_prefix *prefixes;
 
-		if (!vnic || !vnic->dhcp)
+		if (!vnic || !tw_vnic_learns(vnic))
 			continue;
 		prefixes = tw_arena_alloc(&p->arena, vnic->n_prefixes + 1, sizeof(*prefixes));
 		if (!prefixes)

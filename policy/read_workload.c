@@ -23,6 +23,8 @@ struct draft {
 	struct tw_grants grants;
 	const struct tw_node *nic_node; /* first key of the vNIC itself, if any was written */
 	const struct tw_node *ports_node;
+	struct tw_prefix formed_in[TW_ANNOUNCED_MAX]; /* prefixes of `slaac` */
+	size_t n_formed_in;
 	bool has_addresses;
 	bool is_placed; /* port or mac was written, even if invalid */
 };
@@ -161,17 +163,66 @@ static void read_mac(struct tw_reader *r, const struct tw_node *value, void *obj
 	draft->nic.pub.has_mac = true;
 }
 
+static void add_formed_in(struct tw_reader *r, const struct tw_node *item, void *object)
+{
+	const char *text = tw_reader_text(r, item, "a prefix");
+	struct draft *draft = object;
+	struct tw_prefix prefix;
+
+	if (!text || !tw_reader_prefix(r, item, text, true, &prefix))
+		return;
+	if (prefix.len != 64)
+		tw_reader_error(r, item, "write one of 64 bits, such as \"2001:db8:1::/64\"",
+			"%s is no prefix in which guests form addresses", tw_diag_show(text).text);
+	else if (draft->n_formed_in == TW_ANNOUNCED_MAX)
+		tw_reader_error(r, item, NULL, "too many prefixes, at most %u are allowed",
+			TW_ANNOUNCED_MAX);
+	else
+		draft->formed_in[draft->n_formed_in++] = prefix;
+}
+
+static void note_slaac(struct tw_reader *r, const struct tw_node *node, struct draft *draft)
+{
+	if (draft->nic.pub.slaac)
+		tw_reader_error(r, node, "keep one of them", "addresses lists slaac twice");
+	draft->nic.pub.slaac = true;
+}
+
+static void read_slaac(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	note_slaac(r, value, draft);
+	tw_reader_list(r, value, "slaac", add_formed_in, draft);
+	draft->nic.pub.n_formed_in = draft->n_formed_in;
+	draft->nic.pub.formed_in = tw_reader_keep(
+		r, draft->formed_in, draft->n_formed_in, sizeof(*draft->formed_in));
+}
+
+static const struct tw_field learned_fields[] = {
+	{.name = "slaac", .read = read_slaac, .required = true},
+};
+
 static void add_address(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_reader_text(r, item, "an address");
 	char clean[TW_PREFIX_TEXT_MAX], what[TW_NAME_MAX + 48] = "address";
 	struct tw_place place = {item->line, item->column};
 	struct draft *draft = object;
 	const char *network = draft->nic.pub.network;
 	struct tw_prefix prefix;
+	const char *text;
 
+	if (item->kind == TW_NODE_MAP) {
+		tw_reader_map(r, item, "an address", learned_fields, 1, draft);
+		return;
+	}
+	text = tw_reader_text(r, item, "an address");
 	if (!text)
 		return;
+	if (!strcmp(text, "slaac")) {
+		note_slaac(r, item, draft);
+		return;
+	}
 	if (!strcmp(text, "any")) {
 		draft->nic.pub.any = true;
 		return;
@@ -228,8 +279,9 @@ static void read_addresses(struct tw_reader *r, const struct tw_node *value, voi
 	draft->nic_node = value;
 	draft->has_addresses = true;
 	r->prefixes.n = r->places.n = 0;
+	draft->n_formed_in = 0;
 	tw_reader_list(r, value, "addresses", add_address, draft);
-	if (nic->pub.any && (r->prefixes.n || nic->pub.dhcp))
+	if (nic->pub.any && (r->prefixes.n || tw_vnic_learns(&nic->pub)))
 		tw_reader_error(r, value, "keep either any or the others",
 			"addresses lists any together with others");
 	nic->n_written = r->prefixes.n;
@@ -323,6 +375,10 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 			"a vNIC with macs has no mac, so its MACs are not checked");
 	if (!tw_grants_empty(&draft->grants))
 		nic->pub.grants = tw_reader_keep(r, &draft->grants, 1, sizeof(draft->grants));
+	if (nic->pub.slaac && !nic->pub.has_mac)
+		tw_reader_error(r, node,
+			"give the vNIC's mac, which its guest's messages must have",
+			"a vNIC with addresses from SLAAC has no mac");
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)
 			tw_reader_error(r, node, NULL, "too many vNICs, at most %u are allowed",

@@ -474,9 +474,14 @@ static bool same_nic(const struct tw_nic *a, const struct tw_nic *b)
 	if (!same_text(a->pub.port, b->pub.port) || a->pub.has_mac != b->pub.has_mac ||
 		memcmp(a->pub.mac, b->pub.mac, sizeof(a->pub.mac)) != 0 ||
 		!same_text(a->pub.network, b->pub.network) || a->pub.any != b->pub.any ||
+		a->pub.slaac != b->pub.slaac || a->pub.n_formed_in != b->pub.n_formed_in ||
 		a->pub.dhcp != b->pub.dhcp || !tw_grants_equal(a->pub.grants, b->pub.grants) ||
 		a->n_written != b->n_written || !same_limits(&a->limits, &b->limits))
 		return false;
+	for (size_t i = 0; i < a->pub.n_formed_in; i++)
+		if (memcmp(&a->pub.formed_in[i].addr, &b->pub.formed_in[i].addr,
+			    sizeof(a->pub.formed_in[i].addr)) != 0)
+			return false;
 	for (size_t i = 0; i < a->n_written; i++)
 		if ((a->places && memcmp(&a->places[i], &b->places[i], sizeof(*a->places)) != 0) ||
 			a->written[i].len != b->written[i].len ||

@@ -84,7 +84,7 @@ static int resolve_workload(struct resolver *s, struct tw_workload *workload)
 	for (size_t n = 0; n < workload->n_nics; n++) {
 		const struct tw_vnic *vnic = &s->policy->nics.at[workload->first_nic + n].pub;
 
-		workload->learns |= vnic->dhcp;
+		workload->learns |= tw_vnic_learns(vnic);
 		workload->any |= vnic->any;
 		for (size_t i = 0; i < vnic->n_prefixes && !err; i++)
 			err = tw_prefix_add_to(&vnic->prefixes[i], &s->plus);

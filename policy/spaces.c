@@ -35,7 +35,7 @@ static void keep_space(struct tw_policy *view, uint32_t space, bool *changed)
 			if (vnic->space == space)
 				continue;
 			nic->n_written = vnic->n_prefixes = vnic->n_learned = 0;
-			vnic->any = vnic->dhcp = vnic->transit = false;
+			vnic->any = vnic->dhcp = vnic->slaac = vnic->transit = false;
 			changed[w] = true;
 		}
 	tw_vec_foreach (&view->rules, rule)

@@ -22,6 +22,16 @@ static void know_lease(struct tw_leases *leases, const struct tw_addr *addr)
 			found = true;
 		}
 	}
+	for (size_t i = 0; i < TW_SLAAC_MAX && !found; i++) {
+		struct tw_lease *lease = &leases->formed[i];
+
+		if (lease->until_ns && !memcmp(&lease->addr, addr, sizeof(*addr))) {
+			lease->known = lease->serial;
+			found = true;
+		} else if (!lease->until_ns && !v4) {
+			free = free ? free : lease;
+		}
+	}
 	if (!found && free) {
 		leases->serial++;
 		*free = (struct tw_lease){.addr = *addr,
@@ -34,17 +44,18 @@ static void know_lease(struct tw_leases *leases, const struct tw_addr *addr)
 void tw_scene_know(const struct tw_vnic *vnic, struct tw_leases *leases)
 {
 	memcpy(leases->mac, vnic->mac, sizeof(leases->mac));
+	tw_policy_fill_announced(vnic, leases);
 	for (size_t i = tw_vnic_n_given(vnic); i < vnic->n_prefixes; i++)
 		know_lease(leases, &vnic->prefixes[i].addr);
 }
 
 static int load_leases(struct tw_native *native, const struct tw_vnic *vnic, uint32_t id)
 {
-	struct tw_leases *leases = vnic->n_learned ? tw_native_leases(native, id) : NULL;
+	struct tw_leases *leases = tw_vnic_learns(vnic) ? tw_native_leases(native, id) : NULL;
 
 	if (leases)
 		tw_scene_know(vnic, leases);
-	return vnic->n_learned && !leases ? -ENOMEM : 0;
+	return tw_vnic_learns(vnic) && !leases ? -ENOMEM : 0;
 }
 
 /* What the ports of a policy share while they are loaded. */

@@ -177,9 +177,9 @@ static int read_workload(
 			end->vnic = find_any(policy, end->vnic);
 	}
 	end->families = at ? family_of(&end->addr) : workload_families(policy, end->vnic);
-	if (!end->families && end->vnic->dhcp)
+	if (!end->families && tw_vnic_learns(end->vnic))
 		return tw_err_set(err, -EINVAL, end->word, "ask the host with --live",
-			"the workload '%.200s' has only addresses that DHCP gives it", name);
+			"the workload '%.200s' has only addresses that its host learns", name);
 	if (!end->families)
 		return tw_err_set(err, -EINVAL, end->word, "write it as WORKLOAD@ADDRESS",
 			"the workload '%.200s' has no address of its own", name);

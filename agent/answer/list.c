@@ -15,7 +15,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/leases.h"
+#include "agent/publish/lease_map.h"
 #include "agent/publish/prove.h"
 #include "agent/publish/quarantine.h"
 #include "agent/state/images.h"
@@ -140,20 +140,20 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 
 /* Leases that a message points to while it is sent. */
 struct lease_room {
-	Tapwall__V1__Lease message[2 * TW_LEASES_MAX];
-	Tapwall__V1__Lease *list[2 * TW_LEASES_MAX];
-	char address[2 * TW_LEASES_MAX][INET6_ADDRSTRLEN];
+	Tapwall__V1__Lease message[TW_LEASE_SLOTS];
+	Tapwall__V1__Lease *list[TW_LEASE_SLOTS];
+	char address[TW_LEASE_SLOTS][INET6_ADDRSTRLEN];
 };
 
 static void add_leases(const struct tw_answer_ctx *ctx, const struct tw_agent_port *port,
 	struct lease_room *room, Tapwall__V1__Port *message)
 {
-	const struct tw_leases *leases = tw_leases_of_port(ctx->enforcement, port);
+	struct tw_leases *leases = tw_lease_map_at(ctx->enforcement, port);
 	uint64_t now = tw_clock_ns();
 
 	message->leases = room->list;
-	for (size_t i = 0; leases && i < 2 * (size_t)TW_LEASES_MAX; i++) {
-		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+	for (uint32_t i = 0; leases && i < TW_LEASE_SLOTS; i++) {
+		struct tw_lease lease = *tw_lease_slot(leases, i);
 		size_t n = message->n_leases;
 
 		if (lease.until_ns <= now)
@@ -188,7 +188,7 @@ static int address_room_init(struct address_room *room, const struct tw_vnic *vn
 
 	*room = (struct address_room){
 		.texts = tw_alloc_array(n, sizeof(*room->texts)),
-		.list = tw_alloc_array(n + 2, sizeof(*room->list)),
+		.list = tw_alloc_array(n + 3, sizeof(*room->list)),
 	};
 	if (!room->texts || !room->list) {
 		address_room_done(room);
@@ -202,6 +202,8 @@ static int address_room_init(struct address_room *room, const struct tw_vnic *vn
 		room->list[room->n++] = TEXT("any");
 	if (vnic && vnic->dhcp)
 		room->list[room->n++] = TEXT("dhcp");
+	if (vnic && vnic->slaac)
+		room->list[room->n++] = TEXT("slaac");
 	return 0;
 }
 

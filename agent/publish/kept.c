@@ -12,7 +12,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
-#include "agent/publish/leases.h"
+#include "agent/publish/lease_map.h"
 #include "agent/state/inforce.h"
 #include "agent/state/sealed.h"
 #include "agent/state/store.h"
@@ -43,9 +43,10 @@ static json_t *pack_lease(const struct tw_kept_lease *lease, uint64_t now_ns)
 
 	for (size_t i = 0; i < 6; i++)
 		snprintf(mac + 2 * i, 3, "%02x", lease->mac[i]);
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:I}", "network", lease->network,
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:b, s:I}", "network", lease->network,
 		"workload", lease->workload, "mac", mac, "vlan", (int)lease->vlan, "address",
-		tw_addr_format(&lease->addr, addr), "server", (json_int_t)lease->server, "left",
+		tw_addr_format(&lease->addr, addr), "server", (json_int_t)lease->server, "slaac",
+		lease->formed, "left",
 		lease->until_ns == UINT64_MAX ? (json_int_t)LEFT_EVER
 					      : (json_int_t)((lease->until_ns - now_ns) / SECOND));
 }
@@ -88,6 +89,7 @@ static bool unpack_lease(
 	copy_text(lease->workload, sizeof(lease->workload), row, "workload");
 	lease->vlan = (uint16_t)json_integer_value(json_object_get(row, "vlan"));
 	lease->server = (__be32)json_integer_value(json_object_get(row, "server"));
+	lease->formed = json_is_true(json_object_get(row, "slaac"));
 	if (!mac || !addr || tw_addr_parse(addr, &lease->addr) < 0 ||
 		sscanf(mac, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &m[0], &m[1], &m[2], &m[3], &m[4],
 			&m[5]) != 6)
@@ -139,11 +141,10 @@ static bool has_leases(const struct tw_enforcement *enforcement)
 {
 	uint64_t now = tw_clock_ns();
 
-	for (size_t i = 0; i < TW_PORTS_MAX * 2 * (size_t)TW_LEASES_MAX; i++) {
-		const struct tw_leases *of =
-			&enforcement->leases->map[i / (2 * (size_t)TW_LEASES_MAX)];
+	for (size_t i = 0; i < TW_PORTS_MAX * (size_t)TW_LEASE_SLOTS; i++) {
+		struct tw_leases *of = &enforcement->leases->map[i / TW_LEASE_SLOTS];
 
-		if (of->at[i / TW_LEASES_MAX % 2][i % TW_LEASES_MAX].until_ns > now)
+		if (tw_lease_slot(of, (uint32_t)(i % TW_LEASE_SLOTS))->until_ns > now)
 			return true;
 	}
 	return false;
@@ -168,7 +169,7 @@ void tw_kept_load(struct tw_enforcement *enforcement)
 	else if (ret < 0)
 		tw_log(TW_LOG_ERR, "%s: %s", TW_STORE_LEASES, strerror(-ret));
 	else if (kept->list.n)
-		tw_log(TW_LOG_INFO, "%zu DHCP leases restored", kept->list.n);
+		tw_log(TW_LOG_INFO, "%zu learned addresses restored", kept->list.n);
 }
 
 void tw_kept_done(struct tw_kept *kept)
@@ -224,19 +225,20 @@ static struct tw_kept_lease place_of(const struct tw_enforcement *enforcement,
 /* Copies a port's leases that are in the policy in force. If two guests have one address, only one
  * of them has it there. */
 static int take_port(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
-	const struct tw_leases *leases, uint64_t now, struct tw_kept *fresh)
+	struct tw_leases *leases, uint64_t now, struct tw_kept *fresh)
 {
 	struct tw_kept_lease row = place_of(enforcement, port, port->vnic);
 	int err = 0;
 
-	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX && !err; i++) {
-		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+	for (uint32_t i = 0; i < TW_LEASE_SLOTS && !err; i++) {
+		struct tw_lease lease = *tw_lease_slot(leases, i);
 
 		if (lease.until_ns <= now || lease.known != lease.serial)
 			continue;
+		row.formed = i >= 2 * TW_LEASES_MAX;
 		row.addr = lease.addr;
 		row.until_ns = lease.until_ns;
-		row.server = lease.server;
+		row.server = row.formed ? 0 : lease.server;
 		err = tw_vec_push(&fresh->list, row);
 	}
 	return err;
@@ -253,7 +255,7 @@ static int list_places(const struct tw_enforcement *enforcement, struct tw_kept 
 	int err = 0;
 
 	tw_vec_foreach (&enforcement->host->ports->list, port)
-		if (!err && tw_leases_of_port(enforcement, *port))
+		if (!err && tw_lease_map_at(enforcement, *port))
 			err = tw_vec_push(&ret->list, place_of(enforcement, *port, (*port)->vnic));
 	if (ret->list.n)
 		qsort(ret->list.at, ret->list.n, sizeof(*ret->list.at), compare_places);
@@ -300,7 +302,7 @@ static void follow(struct tw_enforcement *enforcement)
 	int err = take_absent(enforcement, now, &fresh);
 
 	tw_vec_foreach (&enforcement->host->ports->list, port) {
-		const struct tw_leases *leases = tw_leases_of_port(enforcement, *port);
+		struct tw_leases *leases = tw_lease_map_at(enforcement, *port);
 
 		if (leases && !err)
 			err = take_port(enforcement, *port, leases, now, &fresh);
@@ -357,7 +359,7 @@ static bool is_blank(const struct tw_enforcement *enforcement, const struct tw_a
 	const struct tw_leases *leases, const struct tw_vnic *vnic)
 {
 	return memcmp(leases->mac, vnic->mac, sizeof(leases->mac)) != 0 &&
-	       !tw_leases_of_port(enforcement, port);
+	       !tw_lease_map_at(enforcement, port);
 }
 
 static bool is_v4(const struct tw_addr *addr)
@@ -369,9 +371,9 @@ static bool is_v4(const struct tw_addr *addr)
  * if a server answers at the same time. */
 static void put_lease(struct tw_leases *leases, const struct tw_kept_lease *kept, uint64_t now)
 {
-	struct tw_lease *at = leases->at[!is_v4(&kept->addr)];
+	struct tw_lease *at = kept->formed ? leases->formed : leases->at[!is_v4(&kept->addr)];
 
-	for (size_t i = TW_LEASES_MAX; i-- > 0;) {
+	for (size_t i = kept->formed ? TW_SLAAC_MAX : TW_LEASES_MAX; i-- > 0;) {
 		struct tw_lease *lease = &at[i];
 
 		if (__atomic_load_n(&lease->until_ns, __ATOMIC_ACQUIRE) > now)
@@ -381,6 +383,8 @@ static void put_lease(struct tw_leases *leases, const struct tw_kept_lease *kept
 			__atomic_add_fetch(&leases->serial, 1, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
 		lease->addr = kept->addr;
 		lease->server = kept->server;
+		if (kept->formed)
+			lease->seen = (uint32_t)(now >> TW_TICK_SHIFT);
 		lease->known = 0;
 		lease->restored = 1;
 		__atomic_store_n(&lease->until_ns, kept->until_ns, __ATOMIC_SEQ_CST);
@@ -401,6 +405,9 @@ static void restore_port(struct tw_enforcement *enforcement, const struct tw_age
 		if (!any) {
 			memset(leases->at, 0, sizeof(leases->at));
 			memset(leases->query, 0, sizeof(leases->query));
+			memset(leases->formed, 0, sizeof(leases->formed));
+			memset(leases->announced, 0, sizeof(leases->announced));
+			leases->named = 0;
 			memcpy(leases->mac, vnic->mac, sizeof(leases->mac));
 		}
 		any = true;
@@ -422,9 +429,23 @@ int tw_kept_restore(struct tw_enforcement *enforcement, const struct tw_inforce 
 		const struct tw_agent_port *port = enforcement->host->ports->list.at[i];
 		struct tw_leases *leases = &enforcement->leases->map[port->id];
 
-		if (bindings[i].vnic && bindings[i].vnic->dhcp &&
+		if (bindings[i].vnic && tw_vnic_learns(bindings[i].vnic) &&
 			is_blank(enforcement, port, leases, bindings[i].vnic))
 			restore_port(enforcement, port, leases, bindings[i].vnic);
 	}
 	return err;
+}
+
+bool tw_kept_has_other(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
+	const struct tw_vnic *vnic, const struct tw_addr *addr)
+{
+	struct tw_kept_lease place = place_of(enforcement, port, vnic);
+	uint64_t now = tw_clock_ns();
+
+	tw_vec_foreach (&enforcement->kept->list, lease)
+		if (!memcmp(&lease->addr, addr, sizeof(*addr)) && lease->until_ns > now &&
+			strcmp(lease->workload, place.workload) != 0 &&
+			!strcmp(lease->network, place.network) && lease->vlan == place.vlan)
+			return true;
+	return false;
 }

@@ -25,8 +25,10 @@
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
 
+struct tw_agent_port;
 struct tw_enforcement;
 struct tw_inforce;
+struct tw_vnic;
 
 /* One lease and the place for which it is valid. All padding is set, because rows are compared
  * as bytes. */
@@ -38,7 +40,7 @@ struct tw_kept_lease {
 	struct tw_addr addr;
 	uint64_t until_ns; /* monotonic; all ones: for ever */
 	__be32 server;	   /* see struct tw_lease */
-	uint32_t pad;
+	uint32_t formed;   /* 1: by SLAAC */
 };
 
 struct tw_kept {
@@ -61,6 +63,9 @@ void tw_kept_done(struct tw_kept *kept);
 /* Restores leases to the map for the ports of a policy that is about to take effect. Returns 0 or
  * -ENOMEM. */
 int tw_kept_restore(struct tw_enforcement *enforcement, const struct tw_inforce *inforce);
+/* True if another guest of the port's network, which may be stopped, has this address. */
+bool tw_kept_has_other(const struct tw_enforcement *enforcement, const struct tw_agent_port *port,
+	const struct tw_vnic *vnic, const struct tw_addr *addr);
 /* Updates the list from the map, and writes the file if that is due. Called at each tick. True if
  * the file was written. */
 bool tw_kept_tick(struct tw_enforcement *enforcement);

@@ -2,28 +2,30 @@
 #include "agent/publish/leases.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
+#include "agent/publish/kept.h"
+#include "agent/publish/lease_map.h"
 #include "agent/state/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "fastpath/abi/names.h"
-#include "fastpath/kernel/load.h"
 
-#define MAP_BYTES (TW_PORTS_MAX * sizeof(struct tw_leases))
-#define REST	  4 /* length of the rest, in durations of the last turn */
+#define REST 4 /* length of the rest, in durations of the last turn */
 
 /* A lease that the policy could include. */
 struct candidate {
 	struct tw_learned learned;
 	uint32_t space; /* address space of the vNIC */
+	bool formed;	/* by SLAAC */
 	bool known;	/* already in force */
 	bool restored;	/* from leases.json: no server was seen assigning it */
 };
@@ -31,31 +33,6 @@ struct candidate {
 struct candidates {
 	TW_VEC(struct candidate) list;
 };
-
-_Static_assert(sizeof(struct tw_leases) % 8 == 0, "elements of an array map are 8 bytes apart");
-
-int tw_leases_init(struct tw_enforcement *enforcement)
-{
-	int fd = tw_kernel_map_fd(enforcement->host->kernel, TW_MAP_leases);
-	void *map = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (map == MAP_FAILED)
-		return -errno;
-	enforcement->leases->map = map;
-	return 0;
-}
-
-void tw_leases_done(struct tw_enforcement *enforcement)
-{
-	if (enforcement->leases->map)
-		munmap(enforcement->leases->map, MAP_BYTES);
-	enforcement->leases->map = NULL;
-}
-
-static bool is_mac_of(const struct tw_leases *leases, const struct tw_vnic *vnic)
-{
-	return vnic->dhcp && !memcmp(leases->mac, vnic->mac, sizeof(leases->mac));
-}
 
 /* True if the policy's text gives this address to another vNIC. A prefix that contains it, such
  * as a router's, does not count. */
@@ -71,24 +48,85 @@ static bool is_taken(
 	return false;
 }
 
-static int list_port(const struct tw_inforce *inforce, const struct tw_leases *leases,
-	const struct tw_vnic *vnic, uint64_t now, struct candidates *ret)
+/* True if a guest may still form addresses in the prefix of this one. */
+static bool is_announced(const struct tw_leases *leases, const struct tw_addr *addr, uint64_t now)
 {
+	for (size_t i = 0; i < TW_ANNOUNCED_MAX; i++)
+		if (leases->announced[i].until_ns > now &&
+			leases->announced[i].prefix == addr->d[0])
+			return true;
+	return false;
+}
+
+/* Context for checking addresses that a guest has formed. */
+struct forming {
+	const struct tw_enforcement *enforcement;
+	const struct tw_inforce *inforce;
+	const struct tw_agent_port *port;
+	const struct tw_vnic *vnic;
+	struct tw_leases *leases;
+};
+
+/* True if an interface of this host has the address; if unknown, true. */
+static bool is_hosts(const struct tw_addr *addr)
+{
+	struct ifaddrs *list = NULL;
+	bool found = false;
+
+	if (getifaddrs(&list))
+		return true;
+	for (const struct ifaddrs *at = list; at && !found; at = at->ifa_next)
+		found = at->ifa_addr && at->ifa_addr->sa_family == AF_INET6 &&
+			!memcmp(&((const struct sockaddr_in6 *)at->ifa_addr)->sin6_addr, addr,
+				sizeof(*addr));
+	freeifaddrs(list);
+	return found;
+}
+
+/* True if the guest may have an address that it has formed. One already in force, or that it had
+ * before, is only checked for its prefix. */
+static bool may_form(const struct forming *of, const struct tw_lease *lease, uint64_t now)
+{
+	if (!is_announced(of->leases, &lease->addr, now) &&
+		!(lease->restored && !of->leases->named))
+		return false;
+	return lease->known == lease->serial || lease->restored ||
+	       !(tw_policy_names_address(of->inforce->policy, &lease->addr) ||
+		       is_hosts(&lease->addr) ||
+		       tw_kept_has_other(of->enforcement, of->port, of->vnic, &lease->addr));
+}
+
+static int list_port(const struct forming *of, uint64_t now, struct candidates *ret)
+{
+	const struct tw_vnic *vnic = of->vnic;
 	int err = 0;
 
-	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX && !err; i++) {
-		struct tw_lease lease = leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
-		struct candidate candidate = {{vnic->index, lease.addr}, vnic->space,
+	for (uint32_t i = 0; i < TW_LEASE_SLOTS && !err; i++) {
+		struct tw_lease lease = *tw_lease_slot(of->leases, i);
+		bool formed = i >= 2 * TW_LEASES_MAX;
+		struct candidate candidate = {{vnic->index, lease.addr}, vnic->space, formed,
 			lease.known == lease.serial, lease.restored};
 
-		if (lease.until_ns > now && !is_taken(inforce, vnic, &lease.addr))
-			err = tw_vec_push(&ret->list, candidate);
+		if (lease.until_ns <= now || !(formed ? vnic->slaac : vnic->dhcp) ||
+			is_taken(of->inforce, vnic, &lease.addr) ||
+			(formed && !may_form(of, &lease, now)))
+			continue;
+		err = tw_vec_push(&ret->list, candidate);
 	}
 	return err;
 }
 
+/* Returns the rank of a claim to an address; the lowest has it. No server assigns an address that a
+ * guest forms, so its first holder keeps it, also across a restart. */
+static int rank_of(const struct candidate *candidate)
+{
+	if (candidate->formed)
+		return candidate->known ? 1 : candidate->restored ? 4 : 5;
+	return 2 * candidate->restored + !candidate->known;
+}
+
 /* Orders leases by address space and address. For the same address, one that a server was seen assigning comes first,
- * then the one in force. */
+ * then the one in force; those of DHCP come before those of SLAAC. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -98,10 +136,10 @@ static int compare_claims(const void *a, const void *b)
 		return x->space < y->space ? -1 : 1;
 	if (order)
 		return order;
-	if (x->restored != y->restored)
-		return x->restored ? 1 : -1;
-	if (x->known != y->known)
-		return x->known ? -1 : 1;
+	if (rank_of(x) != rank_of(y))
+		return rank_of(x) - rank_of(y);
+	if (x->formed != y->formed)
+		return x->formed ? 1 : -1;
 	return (x->learned.vnic > y->learned.vnic) - (x->learned.vnic < y->learned.vnic);
 }
 
@@ -146,15 +184,83 @@ int tw_leases_gather(struct tw_enforcement *enforcement, const struct tw_inforce
 	err = bindings ? tw_bind_ports(inforce, enforcement->host->ports, bindings, NULL) : -ENOMEM;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		const struct tw_leases *leases =
-			&enforcement->leases->map[enforcement->host->ports->list.at[i]->id];
+		const struct tw_agent_port *port = enforcement->host->ports->list.at[i];
+		struct forming of = {enforcement, inforce, port, bindings[i].vnic,
+			&enforcement->leases->map[port->id]};
 
-		if (bindings[i].vnic && is_mac_of(leases, bindings[i].vnic))
-			err = list_port(inforce, leases, bindings[i].vnic, now, &candidates);
+		if (of.vnic && tw_lease_map_is_of(of.leases, of.vnic))
+			err = list_port(&of, now, &candidates);
 	}
 	if (!err)
 		err = settle_claims(&candidates, ret);
 	tw_vec_done(&candidates.list);
+	return err;
+}
+
+/* Copies the prefixes that routers have announced to another port of the same network and VLAN, until
+ * this one hears an advertisement itself. */
+static void copy_announced(const struct tw_enforcement *enforcement,
+	const struct tw_agent_port *port, struct tw_leases *to, uint64_t now)
+{
+	tw_vec_foreach (&enforcement->host->ports->list, other) {
+		const struct tw_leases *from = &enforcement->leases->map[(*other)->id];
+
+		if (*other == port || (*other)->network != port->network ||
+			(*other)->vlan != port->vlan || from->named || !(*other)->vnic ||
+			!(*other)->vnic->slaac)
+			continue;
+		for (size_t i = 0; i < TW_ANNOUNCED_MAX; i++) {
+			uint64_t until = __atomic_load_n(
+				&from->announced[i].until_ns, __ATOMIC_ACQUIRE);
+
+			if (until <= now ||
+				is_announced(to,
+					&(struct tw_addr){.d = {from->announced[i].prefix}}, now))
+				continue;
+			__atomic_store_n(&to->announced[i].until_ns, 0, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&to->announced[i].prefix, from->announced[i].prefix,
+				__ATOMIC_SEQ_CST);
+			__atomic_store_n(&to->announced[i].until_ns, until, __ATOMIC_SEQ_CST);
+		}
+	}
+}
+
+static bool hears_nothing(const struct tw_leases *leases, uint64_t now)
+{
+	for (size_t i = 0; i < TW_ANNOUNCED_MAX; i++)
+		if (leases->announced[i].until_ns > now)
+			return false;
+	return true;
+}
+
+int tw_leases_prepare(struct tw_enforcement *enforcement, const struct tw_inforce *inforce)
+{
+	size_t n = enforcement->host->ports->list.n;
+	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
+	uint64_t now = tw_clock_ns();
+	int err;
+
+	if (!inforce->learns)
+		return 0;
+	err = bindings ? tw_bind_ports(inforce, enforcement->host->ports, bindings, NULL) : -ENOMEM;
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct tw_agent_port *port = enforcement->host->ports->list.at[i];
+		struct tw_leases *leases = &enforcement->leases->map[port->id];
+		const struct tw_vnic *vnic = bindings[i].vnic;
+
+		if (!vnic || !vnic->slaac)
+			continue;
+		if (memcmp(leases->mac, vnic->mac, sizeof(leases->mac)) != 0) {
+			memset(leases->at, 0, sizeof(leases->at));
+			memset(leases->formed, 0, sizeof(leases->formed));
+			memset(leases->announced, 0, sizeof(leases->announced));
+			leases->named = 0;
+			memcpy(leases->mac, vnic->mac, sizeof(leases->mac));
+		}
+		tw_policy_fill_announced(vnic, leases);
+		if (!leases->named && hears_nothing(leases, now))
+			copy_announced(enforcement, port, leases, now);
+	}
 	return err;
 }
 
@@ -170,10 +276,10 @@ void tw_leases_know(struct tw_enforcement *enforcement)
 		const struct tw_vnic *vnic = (*port)->vnic;
 		struct tw_leases *leases = &enforcement->leases->map[(*port)->id];
 
-		if (!vnic || !is_mac_of(leases, vnic))
+		if (!vnic || !tw_lease_map_is_of(leases, vnic))
 			continue;
-		for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX; i++) {
-			struct tw_lease *lease = &leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+		for (uint32_t i = 0; i < TW_LEASE_SLOTS; i++) {
+			struct tw_lease *lease = tw_lease_slot(leases, i);
 			uint32_t serial = __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE);
 			struct tw_learned learned = {vnic->index, lease->addr};
 
@@ -195,13 +301,13 @@ static void tell_changes(
 
 	for (size_t i = 0; i < now->n; i++)
 		if (!is_in_force(inforce, &now->at[i]))
-			tw_log(TW_LOG_INFO, "dhcp: %s has %s",
+			tw_log(TW_LOG_INFO, "learned: %s has %s",
 				tw_policy_vnic(inforce->policy, now->at[i].vnic)->workload,
 				tw_addr_format(&now->at[i].addr, text));
 	for (size_t i = 0; i < inforce->n_learned; i++)
 		if (!bsearch(&inforce->learned[i], now->at, now->n, sizeof(*now->at),
 			    compare_learned))
-			tw_log(TW_LOG_INFO, "dhcp: %s no longer has %s",
+			tw_log(TW_LOG_INFO, "learned: %s no longer has %s",
 				tw_policy_vnic(inforce->policy, inforce->learned[i].vnic)->workload,
 				tw_addr_format(&inforce->learned[i].addr, text));
 }
@@ -223,7 +329,7 @@ bool tw_leases_look(struct tw_enforcement *enforcement)
 	else if (!ret && now.n)
 		tw_leases_know(enforcement);
 	if (ret < 0)
-		tw_log(TW_LOG_ERR, "dhcp: learned addresses are not in force: %s", strerror(-ret));
+		tw_log(TW_LOG_ERR, "learned addresses are not in force: %s", strerror(-ret));
 	if (!due)
 		tw_leases_rest(enforcement);
 	tw_vec_done(&now);
@@ -235,12 +341,4 @@ void tw_leases_rest(struct tw_enforcement *enforcement)
 	uint64_t now = tw_clock_ns();
 
 	enforcement->leases->rest_ns = now + REST * (now - enforcement->leases->began_ns);
-}
-
-const struct tw_leases *tw_leases_of_port(
-	const struct tw_enforcement *enforcement, const struct tw_agent_port *port)
-{
-	const struct tw_leases *leases = &enforcement->leases->map[port->id];
-
-	return port->vnic && is_mac_of(leases, port->vnic) ? leases : NULL;
 }

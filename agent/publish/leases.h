@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* leases.h: adds to the policy the addresses that DHCP assigned to guests.
+/* leases.h: adds to the policy the addresses that DHCP assigned to guests, or that they formed by
+ *             SLAAC.
  *
  * How:        the fast path writes `leases` and sends an event. The policy in force is resolved
  *             again with these addresses as if they were in its text, and published. Only then are
@@ -23,7 +24,6 @@
 #include "policy/policy.h"
 
 struct tw_enforcement;
-struct tw_agent_port;
 struct tw_inforce;
 
 struct tw_learned_list {
@@ -31,15 +31,6 @@ struct tw_learned_list {
 	size_t n;
 	size_t max;
 };
-
-struct tw_agent_leases {
-	struct tw_leases *map; /* indexed by port id, shared with the fast path */
-	uint64_t rest_ns;      /* until then no address is added */
-	uint64_t began_ns;     /* start of the current check */
-};
-
-int tw_leases_init(struct tw_enforcement *enforcement); /* returns 0 or a negative errno */
-void tw_leases_done(struct tw_enforcement *enforcement);
 
 /* Lists the guests' current addresses for the policy, by the ports that it would be bound to.
  * Returns 0 or -ENOMEM; the caller frees the list. */
@@ -52,6 +43,6 @@ void tw_leases_know(struct tw_enforcement *enforcement);
 bool tw_leases_look(struct tw_enforcement *enforcement);
 void tw_leases_rest(struct tw_enforcement *enforcement);
 
-/* Returns the leases of a port's guest with their ends, or NULL. */
-const struct tw_leases *tw_leases_of_port(
-	const struct tw_enforcement *enforcement, const struct tw_agent_port *port);
+/* Writes the prefixes in which guests may form addresses under a policy that is about to take effect.
+ * Called after tw_kept_restore(). Returns 0 or -ENOMEM. */
+int tw_leases_prepare(struct tw_enforcement *enforcement, const struct tw_inforce *inforce);

@@ -390,6 +390,9 @@ static int restore_leases(
 {
 	int ret = tw_kept_restore(enforcement, inforce);
 
+	if (!ret)
+		ret = tw_leases_prepare(enforcement, inforce);
+
 	return ret < 0 ? tw_err_set(err, ret, "leases", NULL, "out of memory") : 0;
 }
 

@@ -34,7 +34,7 @@ static int index_macs(struct tw_inforce *inforce)
 	for (size_t i = 0; i < n; i++) {
 		const struct tw_vnic *vnic = tw_policy_vnic(inforce->policy, i);
 
-		inforce->learns |= vnic->dhcp;
+		inforce->learns |= tw_vnic_learns(vnic);
 		if (vnic->has_mac)
 			inforce->macs[inforce->n_macs++] = (struct tw_mac_row){
 				tw_mac_tail(vnic->mac), vnic};

@@ -30,7 +30,7 @@ struct tw_inforce {
 	/* Addresses from DHCP in `policy`, ascending by vNIC and address. */
 	struct tw_learned *learned;
 	size_t n_learned;
-	bool learns;		 /* some vNIC has `dhcp` */
+	bool learns;		 /* some vNIC learns addresses */
 	struct tw_mac_row *macs; /* vNICs with a MAC, ascending by its last five bytes */
 	size_t n_macs;
 };

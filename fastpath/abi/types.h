@@ -12,6 +12,7 @@
 
 #include "fastpath/abi/charge.h"
 #include "fastpath/abi/decision.h"
+#include "fastpath/abi/lease.h"
 #include "fastpath/abi/offload.h"
 
 #define TW_PORTS_MAX 4096  /* port ids: 1 … TW_PORTS_MAX - 1 */
@@ -63,15 +64,6 @@ enum tw_dir { TW_DIR_OUT, TW_DIR_IN, TW_DIR__MAX };
 
 /* Direction of a packet within its connection. */
 enum tw_way { TW_WAY_ORIGINAL, TW_WAY_REPLY, TW_WAY__MAX };
-
-/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), in wire order. */
-struct tw_addr {
-	union {
-		__u8 b[16];
-		__be32 w[4];
-		__be64 d[2];
-	};
-};
 
 /* The canonical 5-tuple: the end whose (address, port) is smaller, bytewise, is `lo`. An ICMP query
  * and its answer use the identifier as the asking end's port. The answering end's port is the
@@ -316,10 +308,11 @@ struct tw_gc {
 
 #define TW_PORT_F_CUT	      0x40 /* cut-through may start and end here: a plain forwarding port */
 #define TW_PORT_F_DHCP	      0x80 /* addresses from DHCP are its own, too: `leases` */
-#define TW_PORT_F_LOCAL	      0x100 /* unclaimed; the device's other end is on this host */
-#define TW_PORT_F_QUARANTINED 0x200 /* shut by a quarantine: it has no image */
-#define TW_PORT_F_OBSERVED    0x400 /* `mode: observe`: rules, default and tracking deny nothing */
-#define TW_PORT_F_GRANTS      0x800 /* has rights beyond its MAC and addresses: `grants` */
+#define TW_PORT_F_LOCAL	      0x100  /* unclaimed; the device's other end is on this host */
+#define TW_PORT_F_QUARANTINED 0x200  /* shut by a quarantine: it has no image */
+#define TW_PORT_F_OBSERVED    0x400  /* `mode: observe`: rules, default and tracking deny nothing */
+#define TW_PORT_F_GRANTS      0x800  /* has rights beyond its MAC and addresses: `grants` */
+#define TW_PORT_F_SLAAC	      0x1000 /* addresses that the guest forms by SLAAC are its own, too */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
@@ -406,37 +399,6 @@ static inline __u32 tw_addr_zone(__u32 port_id, __u32 epoch)
 {
 	return port_id << 1 | (epoch & 1);
 }
-
-#define TW_LEASES_MAX	 4 /* leases of each family, for one port */
-#define TW_LEASE_QUERIES 4 /* a power of 2 */
-
-/* An address that a DHCP server gave to a port's guest. */
-struct tw_lease {
-	struct tw_addr addr;
-	__u64 until_ns; /* monotonic; 0: none; all ones: for ever */
-	__u32 serial;	/* changes whenever the address changes */
-	__u32 known;	/* serial that the policy in force includes; written by the agent */
-	__be32 server;	/* IPv4: address of the server, for renewals; 0: unknown */
-	__u32 restored; /* set by the agent: from an earlier boot; 0: a server has given it since */
-};
-
-/* A guest's question to a DHCP server. */
-struct tw_lease_query {
-	__be32 xid;
-	__be32 about; /* IPv4 address asked for, or 0; DHCPv6: hash of the DUID */
-	__u32 seen;   /* tick */
-	__u32 family; /* 0: no query; 1: DHCP; 2: DHCPv6 */
-};
-
-/* Leases of one port. They outlive the agent, and end with the MAC. */
-struct tw_leases {
-	struct tw_lease at[2][TW_LEASES_MAX]; /* IPv4, IPv6 */
-	struct tw_lease_query query[TW_LEASE_QUERIES];
-	__u32 serial; /* last serial given */
-	__u32 n_queries;
-	__u8 mac[6];
-	__u8 pad[2];
-};
 
 /* Names that belong to one port of a network, first come, first served: link-local addresses, and
  * names that DHCP clients choose (client identifiers; DUIDs with an IAID). */
@@ -527,7 +489,7 @@ struct tw_beside {
 
 /* Version of the layout of all pinned maps. A change of a struct in a map, or of its meaning,
  * increments it (docs/decisions/014-layout.md). */
-#define TW_LAYOUT 2
+#define TW_LAYOUT 3
 
 struct tw_config {
 	__u32 epoch;	   /* epoch of the policy in force; its parity selects ports and zones */
@@ -673,7 +635,6 @@ _Static_assert(
 	TW_PORTS_MAX *TW_OVERFLOW__MAX <= (1ull << 32) / TW_OVERFLOW_SETS, "keys fit a word");
 _Static_assert(sizeof(struct tw_port) == 136, "ports value is pinned");
 _Static_assert(sizeof(struct tw_grants) == 584, "grants value is pinned");
-_Static_assert(sizeof(struct tw_leases) == 400, "leases value is pinned, and mapped by the agent");
 _Static_assert(sizeof(struct tw_claims) == 328, "claims value is pinned");
 _Static_assert(sizeof(struct tw_owners) == 64, "a cache line");
 _Static_assert(sizeof(struct tw_strangers) == 64, "a cache line");

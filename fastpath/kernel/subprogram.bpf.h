@@ -118,6 +118,16 @@ tw_inline int tw_call_granted(
 	return tw_sub_granted(f->target, port_id, epoch, what);
 }
 
+tw_inline enum tw_reason tw_call_form(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+{
+	return (enum tw_reason)tw_sub_form(f->target, port_id, epoch);
+}
+
+tw_inline void tw_call_heard(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 type)
+{
+	tw_sub_heard(f->target, port_id, epoch, type);
+}
+
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch)
 {
 	return (enum tw_reason)tw_sub_beyond(f->target, epoch);

@@ -205,6 +205,8 @@ __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
 __noinline int tw_sub_options(struct __sk_buff *skb);
 __noinline int tw_sub_checksum(struct __sk_buff *skb);
 __noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what);
+__noinline int tw_sub_form(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
+__noinline int tw_sub_heard(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 type);
 __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch);
 __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
@@ -265,6 +267,7 @@ __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u
 		0, slot, end, (struct tw_home){home & 1, v4, home >> 1 & 1, home >> 2});
 }
 
+#include "fastpath/kernel/form.bpf.h"
 #include "fastpath/kernel/question.bpf.h"
 #include "fastpath/kernel/conns.bpf.h"
 

@@ -160,6 +160,16 @@ tw_inline int tw_call_granted(
 	return tw_path_granted(f, port_id, epoch, what);
 }
 
+tw_inline enum tw_reason tw_call_form(const struct tw_frame *f, __u32 port_id, __u32 epoch)
+{
+	return tw_path_form(f, native_of(f)->settings, port_id, epoch);
+}
+
+tw_inline void tw_call_heard(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 type)
+{
+	tw_path_heard(f, native_of(f)->settings, port_id, epoch, type);
+}
+
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch)
 {
 	return tw_path_beyond(f, epoch);

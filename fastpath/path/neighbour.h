@@ -21,26 +21,15 @@
 #pragma once
 
 #include "fastpath/path/dhcp/dhcp6.h"
+#include "fastpath/path/slaac.h"
 #include "fastpath/path/transport.h"
 
 #define TW_ND_OPTIONS_MAX  32
 #define TW_MLD_RECORDS_MAX 128
 #define TW_ARP_PADDING_MAX 18 /* up to the 46 bytes of the shortest Ethernet payload */
 
-/* ICMPv6 types of RFC 4861, 2710 and 3810. */
-#define TW_MLD_QUERY   130
-#define TW_MLD_REPORT  131
-#define TW_MLD_DONE    132
-#define TW_ND_RS       133
-#define TW_ND_RA       134
-#define TW_ND_NS       135
-#define TW_ND_NA       136
-#define TW_ND_REDIRECT 137
-#define TW_MLD2_REPORT 143
-
 #define TW_ND_O_SOURCE 1
 #define TW_ND_O_TARGET 2
-#define TW_ND_O_PREFIX 3
 #define TW_ND_O_NONCE  14 /* RFC 3971, 7527 */
 
 /* ---- ARP ---- */
@@ -146,17 +135,22 @@ tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
 	       mac[4] == addr->b[14] && mac[5] == addr->b[15];
 }
 
-/* True if an address shares its first 64 bits with one of the guest's leases. */
+/* True if an address shares its first 64 bits with one of the guest's leases, or with a prefix in
+ * which it forms addresses. */
 tw_inline int tw_neighbour_leased(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_addr *addr)
 {
-	struct tw_leases *leases = port->flags & TW_PORT_F_DHCP ? tw_leases_of(f, port)
+	struct tw_leases *leases = port->flags & TW_PORT_LEARNS ? tw_leases_of(f, port)
 								: (struct tw_leases *)0;
 	__u32 i;
 
 	for (i = 0; leases && i < TW_LEASES_MAX; i++)
 		if (TW_MEMORY(leases->at[1][i].until_ns) > f->now_ns &&
 			leases->at[1][i].addr.d[0] == addr->d[0])
+			return 1;
+	for (i = 0; leases && i < TW_ANNOUNCED_MAX; i++)
+		if (TW_MEMORY(leases->announced[i].until_ns) > f->now_ns &&
+			leases->announced[i].prefix == addr->d[0])
 			return 1;
 	return 0;
 }
@@ -253,7 +247,8 @@ static long tw_nd_option(__u32 i, void *context)
 	if (!len || off + len > d->end)
 		return 1;
 	TW_MEMORY(d->off) = off + len;
-	if (allowed == ~0u && tw_nd_router_option(&f, d, off, code, len, word))
+	if (allowed == ~0u && (d->listens ? tw_slaac_option(&f, d, off, code, len, word)
+					  : tw_nd_router_option(&f, d, off, code, len, word)))
 		return 1;
 	if (allowed != ~0u) {
 		if (code > 31 || !(allowed >> code & 1) || len != 8)
@@ -276,6 +271,7 @@ tw_inline enum tw_reason tw_nd_options(
 	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_dhcp_walk walk = {f->target, d};
 
+	d->listens = s->dir == TW_DIR_IN && s->port->flags & TW_PORT_F_SLAAC && allowed == ~0u;
 	TW_MEMORY(d->link_mac) = checks ? tw_mac_word(s->scratch->packet.src_mac) : ~0ull;
 	TW_MEMORY(d->allowed) = allowed;
 	TW_MEMORY(d->reason) = TW_R_HEADER_BUDGET;
@@ -313,20 +309,28 @@ tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __
 	}
 }
 
-/* Judges NS, NA and RS from a guest: its source is the guest's own, as is the target of NA and
- * DAD. */
+/* Judges the sender of NS, NA and RS from a guest: its source is the guest's own, as is the target of NA
+ * and DAD. The message is well-formed, so that a guest that forms an address by it has done DAD. */
 tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_house *s, __u32 type,
-	__be32 rest, const struct tw_addr *target)
+	const struct tw_addr *target)
 {
 	const struct tw_packet *p = &s->scratch->packet;
-	int unspecified = tw_addr_is_unspecified(&p->tuple.src);
+	int unspecified = tw_addr_is_unspecified(&p->tuple.src),
+	    dad = type == TW_ND_NS && unspecified;
+	enum tw_reason reason = TW_R_NONE;
 
+	if (s->port->flags & TW_PORT_F_SLAAC)
+		reason = tw_slaac_sent(f, s, type == TW_ND_NA || dad ? target : &p->tuple.src, dad);
+	if (reason)
+		return reason;
 	if (unspecified ? type == TW_ND_NA : !tw_own_source(f, s->port, s->epoch, &p->tuple.src))
 		return tw_own_foreign(p, TW_R_SPOOFED_ND);
-	if ((type == TW_ND_NA || (type == TW_ND_NS && unspecified)) &&
-		!tw_own_source(f, s->port, s->epoch, target))
+	if (type == TW_ND_NA && !tw_own_source(f, s->port, s->epoch, target))
 		return tw_own_foreign(p, TW_R_SPOOFED_ND);
-	return tw_nd_aimed(f, s, type, rest, target) ? TW_R_NONE : TW_R_BAD_HEADER;
+	/* DAD is about an address that is not in use yet. */
+	if (dad && !tw_own_held(f, s->port, s->epoch, target))
+		return TW_R_SPOOFED_ND;
+	return TW_R_NEIGHBOUR;
 }
 
 /* Judges a router advertisement or a redirect of a guest that may send them: from its own link-local
@@ -433,16 +437,22 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 	else if (router)
 		reason = tw_nd_routed(f, s, type);
 	else
-		reason = tw_nd_sent(f, s, type, rest, &target);
+		reason = tw_nd_aimed(f, s, type, rest, &target) ? TW_R_NONE : TW_R_BAD_HEADER;
 	if (reason)
 		return reason;
 	d->end = p->l3_off + p->l3_len;
 	TW_MEMORY(d->off) = p->l4_off + tw_nd_fixed(type);
 	d->n_addrs = d->n_beyond = 0;
 	reason = tw_nd_options(f, s, tw_nd_allowed(type, tw_addr_is_unspecified(&p->tuple.src)));
-	if (router && reason == TW_R_NEIGHBOUR && s->dir == TW_DIR_OUT)
+	if (reason != TW_R_NEIGHBOUR)
+		return reason;
+	if (s->dir == TW_DIR_OUT && router)
 		return tw_nd_prefixes_own(f, s) ? TW_R_GRANTED : TW_R_FOREIGN_PREFIX;
-	return reason;
+	if (s->dir == TW_DIR_OUT)
+		return tw_nd_sent(f, s, type, &target);
+	if (s->port->flags & TW_PORT_F_SLAAC)
+		tw_slaac_met(f, s, type, &target);
+	return TW_R_NEIGHBOUR;
 }
 
 /* ---- MLD ---- */

@@ -61,7 +61,7 @@ tw_inline enum tw_lease_state tw_own_learned(const struct tw_frame *f, const str
 {
 	struct tw_scratch *scratch;
 
-	if (!(port->flags & TW_PORT_F_DHCP) && !tw_addr_is_link_local(addr))
+	if (!(port->flags & TW_PORT_LEARNS) && !tw_addr_is_link_local(addr))
 		return TW_LEASE_NONE;
 	scratch = tw_scratch_get(f);
 	if (!scratch)

@@ -258,6 +258,7 @@ struct tw_dhcp {
 	__u32 end;		  /* end of the message */
 	__u32 n_left;		  /* records left in an MLDv2 report */
 	/* Used for ND options only. */
+	__u32 listens;	/* 1: prefixes are read from a router advertisement */
 	__u64 link_mac; /* MAC that link-layer addresses must equal; ~0: any */
 	__u32 allowed;	/* allowed options as bits; ~0: any, of any length */
 	__u32 reason;	/* enum tw_reason: result so far */
@@ -353,13 +354,18 @@ struct tw_scratch {
 	struct tw_sip sip;	       /* a hash being computed */
 	struct tw_addr about;	       /* the address or name being looked up */
 	struct tw_addr_key asked;      /* key in `addrs` */
-	__u64 mac;		       /* MAC of the claiming port */
-	__u64 where;		       /* network and VLANs of a claim */
+	struct tw_resident_key resident;
+	__u64 mac;   /* MAC of the claiming port */
+	__u64 where; /* network and VLANs of a claim */
 	__u64 tag;
 	__u64 way; /* content of a claim's owner entry */
 	__u32 way_at;
 	__u32 slot; /* slot of the claim */
 	__u32 oldest;
+	__u32 age;		  /* age of `oldest`, in ticks */
+	__u32 may_form;		  /* 1: the message may form an address */
+	__u32 formed;		  /* 1: an address was formed or taken away */
+	__u64 until_ns;		  /* end of a prefix that a guest may form addresses in; 0: none */
 	struct tw_asked question; /* question being asked */
 	struct tw_answer answer;  /* entry of a new question */
 };

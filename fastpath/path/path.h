@@ -454,7 +454,34 @@ tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epo
 		return known < 0 ? TW_LEASE_UNCLAIMED : known ? TW_LEASE_KNOWN : TW_LEASE_NONE;
 	}
 	scratch->packet.lease = (__u8)tw_lease_find(f, port, scratch);
+	if (!scratch->packet.lease && port->flags & TW_PORT_F_SLAAC)
+		scratch->packet.lease = (__u8)tw_lease_formed(f, port, scratch);
 	return scratch->packet.lease;
+}
+
+/* Lets a port's guest form the address in scratch->about. */
+tw_inline enum tw_reason tw_path_form(
+	const struct tw_frame *f, const struct tw_config *config, __u32 port_id, __u32 epoch)
+{
+	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return port && scratch ? tw_slaac_form(f, config, port, scratch) : TW_R_NO_IMAGE;
+}
+
+/* Notes what a neighbour message of this type, on its way to a guest, says of addresses. */
+tw_inline void tw_path_heard(const struct tw_frame *f, const struct tw_config *config,
+	__u32 port_id, __u32 epoch, __u32 type)
+{
+	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	if (!port || !scratch)
+		return;
+	if (type == TW_ND_RA)
+		tw_slaac_announced(f, port, scratch);
+	else
+		tw_slaac_heard(f, config, port, scratch, type);
 }
 
 /* Claims the name in scratch->about. True if the port owns it now. */

@@ -214,6 +214,8 @@ tw_inline int tw_call_claim(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_owned kind);
 tw_inline int tw_call_granted(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_grant what);
+tw_inline enum tw_reason tw_call_form(const struct tw_frame *f, __u32 port_id, __u32 epoch);
+tw_inline void tw_call_heard(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 type);
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);

@@ -11,6 +11,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/kept.h"
+#include "agent/publish/lease_map.h"
 #include "agent/publish/leases.h"
 #include "base/alloc.h"
 #include "base/clock.h"

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "tests/agent/test.h"
-
 #include "agent/observe/journal.h"
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
+#include "agent/publish/lease_map.h"
 #include "agent/publish/leases.h"
 #include "agent/state/slots.h"
 #include "base/alloc.h"

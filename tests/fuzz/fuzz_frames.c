@@ -108,6 +108,13 @@ static void know_leases(void)
 		must(!lease->serial || v4 == (i < TW_LEASES_MAX), "leases are stored by family");
 		must(!lease->serial || lease->addr.b[0] != 0xff, "no group address is leased");
 	}
+	for (size_t i = 0; i < TW_SLAAC_MAX; i++) {
+		struct tw_lease *lease = &leases->formed[i];
+
+		lease->known = lease->serial;
+		must(!lease->serial || lease->addr.d[0], "no IPv4 address is formed");
+		must(!lease->serial || lease->addr.b[0] != 0xff, "no group address is formed");
+	}
 }
 
 static void check(const struct tw_native_frame *frame, const struct tw_native_result *result,

@@ -523,12 +523,12 @@ static int play_policy(struct tw_player *p, const struct tw_step *step)
 /* ---- learn: what the agent does when leases change ---- */
 
 static size_t list_leases(
-	const struct tw_leases *leases, size_t vnic, uint64_t now_ns, struct tw_learned *ret)
+	struct tw_leases *leases, size_t vnic, uint64_t now_ns, struct tw_learned *ret)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < 2 * (size_t)TW_LEASES_MAX; i++) {
-		const struct tw_lease *lease = &leases->at[i / TW_LEASES_MAX][i % TW_LEASES_MAX];
+	for (uint32_t i = 0; i < TW_LEASE_SLOTS; i++) {
+		const struct tw_lease *lease = tw_lease_slot(leases, i);
 
 		if (lease->until_ns > now_ns)
 			ret[n++] = (struct tw_learned){vnic, lease->addr};
@@ -538,7 +538,7 @@ static size_t list_leases(
 
 static int play_learn(struct tw_player *p, const struct tw_step *step)
 {
-	struct tw_learned learned[TW_TARGET_PORTS_MAX * 2 * TW_LEASES_MAX];
+	struct tw_learned learned[TW_TARGET_PORTS_MAX * TW_LEASE_SLOTS];
 	size_t n = 0;
 
 	if (!p->policy)
@@ -547,7 +547,7 @@ static int play_learn(struct tw_player *p, const struct tw_step *step)
 		struct tw_leases leases;
 		int failed;
 
-		if (!tw_policy_vnic(p->policy, i)->dhcp)
+		if (!tw_vnic_learns(tw_policy_vnic(p->policy, i)))
 			continue;
 		failed = p->target->ops->get_leases(p->target, 1 + i, &leases);
 		if (failed)

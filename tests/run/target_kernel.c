@@ -167,7 +167,7 @@ static int load_leases(const struct kernel *k, const struct tw_vnic *vnic, uint3
 	int fd = tw_kernel_map_fd(k->kernel, TW_MAP_leases);
 	struct tw_leases leases;
 
-	if (!vnic->n_learned)
+	if (!tw_vnic_learns(vnic))
 		return 0;
 	if (bpf_map_lookup_elem(fd, &id, &leases))
 		return -errno;

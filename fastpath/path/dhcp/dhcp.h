@@ -288,11 +288,8 @@ tw_inline struct tw_leases *tw_dhcp_leases(const struct tw_frame *f, const struc
 		return 0;
 	if (!tw_port_has_mac(s->port))
 		mac = s->dir == TW_DIR_OUT ? s->scratch->packet.src_mac : leases->mac;
-	if (!tw_mac_equal(leases->mac, mac)) {
-		__builtin_memset(leases->at, 0, sizeof(leases->at));
-		__builtin_memset(leases->query, 0, sizeof(leases->query));
-		__builtin_memcpy(leases->mac, mac, 6);
-	}
+	if (!tw_mac_equal(leases->mac, mac))
+		tw_leases_reset(leases, mac);
 	return leases;
 }
 

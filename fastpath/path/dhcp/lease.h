@@ -41,6 +41,21 @@ tw_inline struct tw_leases *tw_leases_of(const struct tw_frame *f, const struct 
 											  : 0;
 }
 
+/* Forgets everything about a port's guest, and starts anew for one with another MAC. */
+tw_inline void tw_leases_reset(struct tw_leases *leases, const __u8 *mac)
+{
+	__u32 i;
+
+	__builtin_memset(leases->at, 0, sizeof(leases->at));
+	__builtin_memset(leases->query, 0, sizeof(leases->query));
+	for (i = 0; i < TW_SLAAC_MAX; i++)
+		TW_MEMORY(leases->formed[i].until_ns) = 0;
+	for (i = 0; i < TW_ANNOUNCED_MAX; i++)
+		TW_MEMORY(leases->announced[i].until_ns) = 0;
+	leases->named = 0;
+	__builtin_memcpy(leases->mac, mac, 6);
+}
+
 /* Returns the state of the guest's lease on scratch->about. A writer changes `serial` between
  * removing a lease and writing another one, so a reader in between sees no lease. */
 tw_inline enum tw_lease_state tw_lease_find(
@@ -59,6 +74,31 @@ tw_inline enum tw_lease_state tw_lease_find(
 		if (TW_MEMORY(lease->until_ns) > f->now_ns && tw_addr_equal(&lease->addr, addr) &&
 			TW_MEMORY(lease->serial) == serial)
 			return lease->known == serial ? TW_LEASE_KNOWN : TW_LEASE_FRESH;
+	}
+	return TW_LEASE_NONE;
+}
+
+/* Returns the state of an address in scratch->about that the guest formed by SLAAC; notes its
+ * use. */
+tw_inline enum tw_lease_state tw_lease_formed(
+	const struct tw_frame *f, const struct tw_port *port, const struct tw_scratch *scratch)
+{
+	struct tw_leases *leases = tw_leases_of(f, port);
+	const struct tw_addr *addr = &scratch->about;
+	__u32 now = tw_tick(f->now_ns), serial, i;
+	struct tw_lease *lease;
+
+	if (!leases)
+		return TW_LEASE_NONE;
+	for (i = 0; i < TW_SLAAC_MAX; i++) {
+		lease = &leases->formed[i];
+		serial = TW_MEMORY(lease->serial);
+		if (TW_MEMORY(lease->until_ns) <= f->now_ns || !tw_addr_equal(&lease->addr, addr) ||
+			TW_MEMORY(lease->serial) != serial)
+			continue;
+		if (now - lease->seen > TW_TICKS_PER_SECOND)
+			lease->seen = now;
+		return lease->known == serial ? TW_LEASE_KNOWN : TW_LEASE_FRESH;
 	}
 	return TW_LEASE_NONE;
 }
@@ -88,6 +128,19 @@ tw_inline int tw_lease_none(const struct tw_frame *f, const struct tw_port *port
 	return 1;
 }
 
+/* Writes another address to a lease; see tw_lease_find(). `server`: or the tick of its last use. */
+tw_inline void tw_lease_write(struct tw_leases *leases, struct tw_lease *lease,
+	const struct tw_addr *addr, __u64 until, __be32 server)
+{
+	TW_MEMORY(lease->until_ns) = 0;
+	TW_MEMORY(lease->serial) = __sync_fetch_and_add(&leases->serial, 1) + 1;
+	TW_MEMORY(lease->addr.d[0]) = addr->d[0];
+	TW_MEMORY(lease->addr.d[1]) = addr->d[1];
+	TW_MEMORY(lease->server) = server;
+	TW_MEMORY(lease->restored) = 0;
+	TW_MEMORY(lease->until_ns) = until;
+}
+
 /* Adds or renews a lease. True if the policy must learn of it. */
 tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struct tw_addr *addr,
 	__u64 until, __be32 server, __u64 now)
@@ -106,13 +159,7 @@ tw_inline int tw_lease_learn(struct tw_leases *leases, __u32 family, const struc
 		if (lease->until_ns < oldest->until_ns)
 			oldest = lease;
 	}
-	TW_MEMORY(oldest->until_ns) = 0;
-	TW_MEMORY(oldest->serial) = __sync_fetch_and_add(&leases->serial, 1) + 1;
-	TW_MEMORY(oldest->addr.d[0]) = addr->d[0];
-	TW_MEMORY(oldest->addr.d[1]) = addr->d[1];
-	TW_MEMORY(oldest->server) = server;
-	TW_MEMORY(oldest->restored) = 0;
-	TW_MEMORY(oldest->until_ns) = until;
+	tw_lease_write(leases, oldest, addr, until, server);
 	return 1;
 }
 
