@@ -34,10 +34,18 @@ void tw_judge_done(struct tw_judge *judge)
 	judge->native = NULL;
 }
 
+/* Returns this end's own verdict. That of the whole connection would also say what the other end would do. */
+static enum tw_verdict verdict_of(const struct tw_outcome *o)
+{
+	return o->verdict == TW_V_ALLOW && (o->spared || o->decision & TW_DECISION_OBSERVED)
+		       ? TW_V_WOULD_DENY
+		       : (enum tw_verdict)o->verdict;
+}
+
 static void take_end(struct tw_judged_end *end, const struct tw_native_result *run)
 {
 	end->asked = true;
-	end->verdict = tw_outcome_report(&run->outcome);
+	end->verdict = verdict_of(&run->outcome);
 	end->reason = (enum tw_reason)run->outcome.reason;
 	end->rule = TW_NO_RULE;
 	if (run->outcome.decision)

@@ -99,6 +99,13 @@ static const char *verdict_name(enum tw_verdict verdict)
 	return tw_verdict_name(verdict == TW_V_ASK ? TW_V_DENY : verdict);
 }
 
+static const char *reason_name(enum tw_verdict verdict)
+{
+	if (verdict == TW_V_WOULD_DENY)
+		return "observed";
+	return verdict == TW_V_ASK ? "ask-unavailable" : "policy";
+}
+
 static bool text_is(json_t *object, const char *key, const char *expected)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -134,8 +141,7 @@ static bool same_answer(
 		same = text_is(answer, "verdict", "unprotected");
 	else if (same)
 		same = text_is(answer, "rule", tw_gen_rule_name(gen, decider->rule, name)) &&
-		       text_is(answer, "reason",
-			       decider->verdict == TW_V_ASK ? "ask-unavailable" : "policy") &&
+		       text_is(answer, "reason", reason_name(decider->verdict)) &&
 		       text_is(answer, "verdict", verdict_name(decider->verdict));
 	json_decref(answer);
 	return same;
@@ -249,6 +255,7 @@ static int run_one(const struct run *run, uint64_t seed, size_t n_rules, size_t 
 
 	if (!gen || !tuples)
 		return -ENOMEM;
+	tw_gen_observe(gen, seed);
 	for (size_t i = 0; i < run->n_tuples; i++)
 		tw_gen_tuple(gen, &tuples[i]);
 	failed = compare(run, gen, tuples, run->n_tuples, &first, line, sizeof(line));
@@ -314,10 +321,10 @@ static int run_all(struct run *run)
 	if (failed)
 		return failed;
 	printf("%zu tuples over %zu policies (%zu rules) agree with the oracle: "
-	       "%zu allow, %zu deny, %zu reject, %zu ask, %zu unprotected (seed %llu)\n",
+	       "%zu allow, %zu deny, %zu reject, %zu ask, %zu would-deny, %zu unprotected (seed %llu)\n",
 		n_policies * run->n_tuples, n_policies, rules, verdicts[TW_V_ALLOW],
-		verdicts[TW_V_DENY], verdicts[TW_V_REJECT], verdicts[TW_V_ASK], verdicts[TW_V_NONE],
-		(unsigned long long)run->seed);
+		verdicts[TW_V_DENY], verdicts[TW_V_REJECT], verdicts[TW_V_ASK],
+		verdicts[TW_V_WOULD_DENY], verdicts[TW_V_NONE], (unsigned long long)run->seed);
 	return 0;
 }
 

@@ -523,9 +523,23 @@ static void make_policy(struct tw_gen *gen, size_t n_rules)
 	}
 	for (p->n_nics = 0; p->n_nics < gen->n_workloads; p->n_nics++)
 		p->nics[p->n_nics] = (struct tw_oracle_nic){
-			gen->workloads[p->n_nics].prefixes, gen->workloads[p->n_nics].n_prefixes};
+			.prefixes = gen->workloads[p->n_nics].prefixes,
+			.n_prefixes = gen->workloads[p->n_nics].n_prefixes};
 	for (; p->n_rules < n_rules && !gen->failed; p->n_rules++)
 		make_rule(gen, &p->rules[p->n_rules], &gen->rules[p->n_rules]);
+}
+
+void tw_gen_observe(struct tw_gen *gen, uint64_t seed)
+{
+	for (size_t i = 0; i < gen->oracle.n_nics; i++) {
+		struct tw_buf *text = &gen->workloads[i].text;
+
+		if ((seed + i) % 3)
+			continue;
+		gen->oracle.nics[i].observed = true;
+		text->len--; /* the closing brace */
+		tw_buf_adds(text, ", mode: observe}");
+	}
 }
 
 struct tw_gen *tw_gen_new(uint64_t seed, size_t n_rules)

@@ -76,8 +76,15 @@ static void judge_end(const struct tw_oracle_policy *policy, const struct tw_ora
 			continue;
 		ret->verdict = rule->action;
 		ret->rule = i;
-		return;
+		break;
 	}
+	if (ret->nic >= 0 && policy->nics[ret->nic].observed && ret->verdict != TW_V_ALLOW)
+		ret->verdict = TW_V_WOULD_DENY;
+}
+
+static bool passes(const struct tw_oracle_end *end)
+{
+	return end->verdict == TW_V_ALLOW || end->verdict == TW_V_WOULD_DENY;
 }
 
 void tw_oracle_judge(const struct tw_oracle_policy *policy, const struct tw_oracle_tuple *tuple,
@@ -87,9 +94,10 @@ void tw_oracle_judge(const struct tw_oracle_policy *policy, const struct tw_orac
 
 	judge_end(policy, tuple, TW_DIR_OUT, out);
 	judge_end(policy, tuple, TW_DIR_IN, in);
-	/* The end that refuses decides, the `out` end first; if both allow, the `in` end
-	 * decides. */
-	if (out->nic >= 0 && out->verdict != TW_V_ALLOW)
+	/* The end that refuses decides, the `out` end first; then an end that would refuse; if both
+	 * allow, the `in` end decides. */
+	if (out->nic >= 0 &&
+		(!passes(out) || (out->verdict == TW_V_WOULD_DENY && (in->nic < 0 || passes(in)))))
 		ret->decider = TW_DIR_OUT;
 	else if (in->nic >= 0)
 		ret->decider = TW_DIR_IN;

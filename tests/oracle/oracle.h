@@ -56,6 +56,7 @@ struct tw_oracle_rule {
 struct tw_oracle_nic {
 	struct tw_oracle_prefix *prefixes;
 	size_t n_prefixes;
+	bool observed; /* `mode: observe`: what rules would refuse passes as TW_V_WOULD_DENY */
 };
 
 struct tw_oracle_policy {
