@@ -12,7 +12,7 @@
  *             because they could not be written. Then the host is degraded.
  * Invariants: 1. What the guests do costs at most LINES_TICK lines per tick and N_FILES files.
  *             2. No byte that a guest chose ends a line: JSON escapes it.
- *             Test: tests/e2e/logfile.sh.
+ *             Test: tests/e2e/act.sh.
  * Callers:    agent/; one thread.
  */
 #pragma once
