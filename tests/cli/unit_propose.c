@@ -203,6 +203,25 @@ static void test_scan(void **state)
 	end(&b);
 }
 
+/* A pair with fewer connections than wanted is off; the others stay on. */
+static void test_rare(void **state)
+{
+	struct bench b;
+	const char *text;
+
+	begin(&b, base_text);
+	b.propose.min = 2;
+	see(&b, "10.0.0.11", "10.0.0.21", 6, 5432, true);
+	see(&b, "10.0.0.12", "10.0.0.21", 6, 5432, true);
+	see(&b, "10.0.0.12", "10.0.0.21", 6, 5432, true);
+	text = draft(&b, base_text);
+	expect(text,
+		"from: web-2, to: db-1, service: tcp/5432, action: allow, comment: \"seen 2 times");
+	expect(text, "from: web-1, to: db-1, service: tcp/5432, action: allow, enabled: false, "
+		     "comment: \"off, fewer than --min: seen 1 time, ");
+	end(&b);
+}
+
 /* Ports that are assigned dynamically are not listed one by one. */
 static void test_dynamic(void **state)
 {
@@ -310,6 +329,38 @@ static void test_any(void **state)
 	draft(&b, any);
 	assert_int_equal(b.propose.rules.n, 0);
 	assert_int_equal(b.propose.n_allowed, 1);
+	end(&b);
+}
+
+/* Guests of two networks have equal addresses: what one tenant's guests did gives the other's no rule. */
+static void test_networks(void **state)
+{
+	static const char tenants[] = "version: 1\nworkloads:\n"
+				      "  a1: {port: tap1, addresses: 10.0.0.1, network: red}\n"
+				      "  a2: {port: tap2, addresses: 10.0.0.2, network: red}\n"
+				      "  b1: {port: tap3, addresses: 10.0.0.1, network: blue}\n"
+				      "  b2: {port: tap4, addresses: 10.0.0.2, network: blue}\n";
+	char address[32];
+	struct bench b;
+	const char *text;
+
+	begin(&b, tenants);
+	see(&b, "10.0.0.1", "10.0.0.2", 6, 80, true);
+	for (unsigned int n = 1; n <= 40; n++) {
+		snprintf(address, sizeof(address), "192.0.2.%u", n);
+		see(&b, "10.0.0.1", address, 6, 443, true);
+	}
+	tw_seen_settle(&b.seen);
+	tw_vec_foreach (&b.seen.entries, entry) {
+		tw_seen_intern(&b.seen, "a1", &entry->workload[TW_DIR_OUT]);
+		if (entry->detail == 80)
+			tw_seen_intern(&b.seen, "a2", &entry->workload[TW_DIR_IN]);
+	}
+	text = draft(&b, tenants);
+	expect(text, "from: a1, to: a2, service: tcp/80, ");
+	expect(text, "from: a1, to: [192.0.2.0/24, \"!guests\"], service: tcp/443, ");
+	expect_none(text, "from: b1");
+	tw_policy_free(read_policy(text, strlen(text)));
 	end(&b);
 }
 
@@ -422,11 +473,13 @@ int main(void)
 		cmocka_unit_test(test_decided),
 		cmocka_unit_test(test_denied),
 		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_rare),
 		cmocka_unit_test(test_dynamic),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_router),
 		cmocka_unit_test(test_any),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_quoted),
 		cmocka_unit_test(test_exact),
 	};
