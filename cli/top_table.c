@@ -325,9 +325,8 @@ void tw_top_head(const struct tw_top *top, FILE *out)
 		tw_human_count(top->sample.connections_max).text,
 		tw_human_count(top->sample.moved).text, tw_human_rate(top->sample.opened).text);
 	if (n_observed)
-		fprintf(out, "%sOBSERVED: %zu port%s not enforced%s   ",
-			tw_style_on(TW_STYLE_WARN), n_observed, n_observed == 1 ? "" : "s",
-			tw_style_off());
+		fprintf(out, "%sOBSERVED: %zu port%s not enforced%s   ", tw_style_on(TW_STYLE_WARN),
+			n_observed, n_observed == 1 ? "" : "s", tw_style_off());
 	fprintf(out, "out %s/s, %s/s   in %s/s, %s/s   %sdenied %s/s%s\n",
 		tw_human_rate(sum.packets_out).text,
 		tw_human_bytes((uint64_t)(sum.bytes_out + 0.5)).text,
