@@ -101,7 +101,9 @@ static bool same_list(const struct tw_operands *a, const struct tw_operands *b)
 	for (size_t i = 0; i < a->n; i++)
 		if (a->at[i].kind != b->at[i].kind || a->at[i].index != b->at[i].index ||
 			a->at[i].negate != b->at[i].negate ||
-			memcmp(&a->at[i].prefix, &b->at[i].prefix, sizeof(a->at[i].prefix)) != 0)
+			a->at[i].prefix.len != b->at[i].prefix.len ||
+			memcmp(&a->at[i].prefix.addr, &b->at[i].prefix.addr,
+				sizeof(a->at[i].prefix.addr)) != 0)
 			return false;
 	return true;
 }
