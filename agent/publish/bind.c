@@ -177,14 +177,17 @@ static int compare_members(const void *a, const void *b)
 	return (x->port > y->port) - (x->port < y->port);
 }
 
+/* True if the kernel has an entry with an image for the port where it is now, perhaps from an earlier
+ * agent. */
 static bool stays(const struct tw_agent_port *port)
 {
 	bool known = false;
 
 	for (int parity = 0; parity < 2; parity++)
-		known |= port->has_entry[parity] && port->entry[parity].network == port->network &&
+		known |= port->has_entry[parity] && port->entry[parity].image &&
+			 port->entry[parity].network == port->network &&
 			 port->entry[parity].pvid == port->vlan;
-	return known && port->vnic;
+	return known;
 }
 
 static bool may_tag(const struct tw_vnic *vnic, uint16_t vlan)

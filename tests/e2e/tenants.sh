@@ -46,12 +46,15 @@ check "blue's rule lets blue in" within 20 becomes connected 3 tcp 10.0.0.12 700
 check "and so does a rule about addresses" becomes connected 3 tcp 10.0.0.12 7002
 equal "red's rule does not let blue in" refused "$(attempt 3 tcp 10.0.0.12 7000)"
 equal "nor blue's red" refused "$(attempt 1 tcp 10.0.0.12 7001)"
-tapwall flows --json >"$lab/flows" || : >"$lab/flows"
-names() { # NETWORK
-	jq -rs --arg network "$1" '[.[] | select(.network == $network) | .from.workload + " " + .to.workload] | unique[]' "$lab/flows"
+# True if the flows of a bridge, among which is a new connection, are all between these workloads.
+names_are() { # BRIDGE GUEST PORT NAMES
+	becomes connected "$2" tcp 10.0.0.12 "$3" && tapwall flows --json >"$lab/flows" && [ "$(
+		jq -rs --arg network "$1" '[.[] | select(.network == $network) | .from.workload + " " + .to.workload] | unique[]' \
+			"$lab/flows"
+	)" = "$4" ]
 }
-equal "flows of red's bridge name red's workloads" "red-1 red-2" "$(names br0)"
-equal "and flows of blue's name blue's" "blue-1 blue-2" "$(names br1)"
+check "flows of red's bridge name red's workloads" within 20 names_are br0 1 7000 "red-1 red-2"
+check "and flows of blue's name blue's" within 20 names_are br1 3 7001 "blue-1 blue-2"
 equal "explain asks which network is meant" 2 "$(
 	tapwall explain --from 10.0.0.11 --to 10.0.0.12 --proto tcp --dport 7000 --live >/dev/null 2>&1
 	echo $?
@@ -67,11 +70,16 @@ conflict_of() { # PORT
 conflict_is() {
 	[ "$(conflict_of "$1")" = "$2" ]
 }
-must ip -n "$ns-host" link set tap4 master br0
-check "a port of blue on red's bridge is shut" within 20 port_is tap4 shut
-check "and says why" within 20 conflict_is tap4 network-of-another
-check "red goes on" within 20 becomes connected 1 tcp 10.0.0.12 7000
-must ip -n "$ns-host" link set tap4 master br1
-check "back on its bridge it is protected again" within 20 port_is tap4 protected
-check "and reached" within 20 becomes connected 3 tcp 10.0.0.12 7001
+# Tap 1 is older than blue's ports, and yet it is the newcomer on their bridge, also for the next agent.
+must ip -n "$ns-host" link set tap1 master br1
+check "a port of red on blue's bridge is shut" within 20 port_is tap1 shut
+check "and says why" within 20 conflict_is tap1 network-of-another
+check "blue goes on" within 20 becomes connected 3 tcp 10.0.0.12 7001
+stop_agent
+start_agent --policy "$lab/policy.yaml"
+check "the next agent protects blue's ports" within 20 port_is tap4 protected
+check "and shuts the same one" within 20 port_is tap1 shut
+must ip -n "$ns-host" link set tap1 master br0
+check "back on its bridge it is protected again" within 20 port_is tap1 protected
+check "and reaches its neighbour" within 20 becomes connected 1 tcp 10.0.0.12 7000
 finish
