@@ -397,26 +397,26 @@ static int make(struct maker *m)
 	return 0;
 }
 
-int tw_layout_compile(struct tw_compiler *whole, const struct tw_layout *layout,
+int tw_layout_compile(struct tw_compiler *compiler, const struct tw_layout *layout,
 	struct tw_image **ret, struct tw_diags *diags)
 {
-	struct tw_compiler *compiler = tw_compiler_of(whole, layout->vnic->space);
+	struct tw_compiler *c = tw_compiler_of(compiler, layout->vnic->space);
 	tw_auto(tw_image) struct tw_image *image = tw_alloc(sizeof(*image));
-	struct maker m = {.c = compiler,
+	struct maker m = {.c = c,
 		.layout = layout,
 		.words = {.max = TW_WORDS_MAX},
 		.image = image,
 		.diags = diags};
 	int err = image ? 0 : -ENOMEM;
 
-	if (!err && !compiler->views)
-		err = tw_views_new(&compiler->views);
+	if (!err && !c->views)
+		err = tw_views_new(&c->views);
 	/* Reserves the expected size, so that the image is not moved while it grows. */
 	if (!err)
-		err = tw_vec_reserve_((void **)&m.words.v.at, &m.words.v.max, compiler->n_words,
-			sizeof(*m.words.v.at));
+		err = tw_vec_reserve_(
+			(void **)&m.words.v.at, &m.words.v.max, c->n_words, sizeof(*m.words.v.at));
 	if (!err)
-		err = tw_named_enter(compiler, layout->vnic);
+		err = tw_named_enter(c, layout->vnic);
 	if (!err)
 		err = make(&m);
 	tw_vec_done(&m.words.links);
@@ -426,7 +426,7 @@ int tw_layout_compile(struct tw_compiler *whole, const struct tw_layout *layout,
 		return err == -E2BIG && !diags->n_errors ? too_large(&m, TW_DIR_IN, 0) : err;
 	}
 	image->words = m.words.v.at;
-	image->n_words = compiler->n_words = m.words.v.n;
+	image->n_words = c->n_words = m.words.v.n;
 	*ret = TW_TAKE_PTR(image);
 	return 0;
 }
