@@ -390,6 +390,12 @@ tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_hou
 	return TW_R_NONE;
 }
 
+/* True for the messages that only routers send. */
+tw_inline int tw_nd_is_router(__u32 type)
+{
+	return type == TW_ND_RA || type == TW_ND_REDIRECT;
+}
+
 /* Returns the number of bytes before the options. */
 tw_inline __u32 tw_nd_fixed(__u32 type)
 {
@@ -409,12 +415,12 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 {
 	struct tw_packet *p = &s->scratch->packet;
 	struct tw_dhcp *d = &s->scratch->dhcp;
-	struct tw_addr target = {0};
+	struct tw_addr *target = &s->scratch->target;
 	enum tw_reason reason;
 	const void *wire;
 	__be32 rest;
-	int router;
 
+	target->d[0] = target->d[1] = 0;
 	if (!tw_nd_valid(f, p))
 		return TW_R_BAD_HEADER;
 	if (tw_l4_len(p) < tw_nd_fixed(type))
@@ -424,20 +430,19 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 		return TW_R_TRUNCATED;
 	rest = ((const __be32 *)wire)[1];
 	if (type == TW_ND_NS || type == TW_ND_NA) {
-		wire = tw_at(f, p->l4_off + 8, sizeof(target));
+		wire = tw_at(f, p->l4_off + 8, sizeof(*target));
 		if (!wire)
 			return TW_R_TRUNCATED;
-		tw_addr_copy(&target, wire);
-		if (tw_addr_is_multicast(&target))
+		tw_addr_copy(target, wire);
+		if (tw_addr_is_multicast(target))
 			return TW_R_BAD_HEADER;
 	}
-	router = type == TW_ND_RA || type == TW_ND_REDIRECT;
 	if (s->dir == TW_DIR_IN)
-		reason = tw_nd_met(f, s, type, &target);
-	else if (router)
+		reason = tw_nd_met(f, s, type, target);
+	else if (tw_nd_is_router(type))
 		reason = tw_nd_routed(f, s, type);
 	else
-		reason = tw_nd_aimed(f, s, type, rest, &target) ? TW_R_NONE : TW_R_BAD_HEADER;
+		reason = tw_nd_aimed(f, s, type, rest, target) ? TW_R_NONE : TW_R_BAD_HEADER;
 	if (reason)
 		return reason;
 	d->end = p->l3_off + p->l3_len;
@@ -446,12 +451,12 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 	reason = tw_nd_options(f, s, tw_nd_allowed(type, tw_addr_is_unspecified(&p->tuple.src)));
 	if (reason != TW_R_NEIGHBOUR)
 		return reason;
-	if (s->dir == TW_DIR_OUT && router)
+	if (s->dir == TW_DIR_OUT && tw_nd_is_router(type))
 		return tw_nd_prefixes_own(f, s) ? TW_R_GRANTED : TW_R_FOREIGN_PREFIX;
 	if (s->dir == TW_DIR_OUT)
-		return tw_nd_sent(f, s, type, &target);
+		return tw_nd_sent(f, s, type, target);
 	if (s->port->flags & TW_PORT_F_SLAAC)
-		tw_slaac_met(f, s, type, &target);
+		tw_slaac_met(f, s, type, target);
 	return TW_R_NEIGHBOUR;
 }
 

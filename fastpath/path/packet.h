@@ -352,6 +352,7 @@ struct tw_scratch {
 	struct tw_dhcp dhcp;
 	__u8 summed[TW_SUM_BYTES + 4]; /* part of a frame, zero-padded to a whole word */
 	struct tw_sip sip;	       /* a hash being computed */
+	struct tw_addr target;	       /* target of a neighbour message */
 	struct tw_addr about;	       /* the address or name being looked up */
 	struct tw_addr_key asked;      /* key in `addrs` */
 	struct tw_resident_key resident;
