@@ -10,6 +10,7 @@ enum tw_degraded {
 	TW_DEGRADED_POLICY,	/* the text of the policy in force is unknown */
 	TW_DEGRADED_QUARANTINE, /* the list of quarantines was lost before the start */
 	TW_DEGRADED_CONFIRM,	/* the policy to return to was lost before the start */
+	TW_DEGRADED_BEFORE,	/* programs of others run before tapwall's */
 	TW_DEGRADED_LOG,	/* entries of the log cannot be written to --log-to */
 	TW_DEGRADED__MAX
 };

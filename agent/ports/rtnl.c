@@ -103,6 +103,39 @@ int tw_rtnl_get_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t *ret)
 	return err;
 }
 
+/* With programs in several modes, keeps the id of one of them. */
+static int on_xdp(const struct nlmsghdr *header, void *arg)
+{
+	uint32_t *id = arg;
+	const struct nlattr *attr, *inner;
+
+	mnl_attr_for_each (attr, header, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) != IFLA_XDP)
+			continue;
+		mnl_attr_for_each_nested(inner, attr)
+		{
+			unsigned int type = mnl_attr_get_type(inner);
+
+			if ((type == IFLA_XDP_PROG_ID || type == IFLA_XDP_DRV_PROG_ID ||
+				    type == IFLA_XDP_SKB_PROG_ID || type == IFLA_XDP_HW_PROG_ID) &&
+				mnl_attr_validate(inner, MNL_TYPE_U32) >= 0)
+				*id = mnl_attr_get_u32(inner);
+		}
+	}
+	return MNL_CB_OK;
+}
+
+int tw_rtnl_get_xdp(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t *ret)
+{
+	const struct nlmsghdr *header = begin_link(rtnl, RTM_GETLINK, ifindex);
+	uint32_t id = 0;
+	int err = finish(rtnl, header, on_xdp, &id);
+
+	if (!err)
+		*ret = id;
+	return err;
+}
+
 int tw_rtnl_set_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t group)
 {
 	struct nlmsghdr *header = begin_link(rtnl, RTM_SETLINK, ifindex);

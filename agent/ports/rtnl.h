@@ -18,6 +18,10 @@ TW_DEFINE_AUTO(tw_rtnl)
 int tw_rtnl_get_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t *ret);
 int tw_rtnl_set_group(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t group);
 
+/* Gets the id of the XDP program at an interface, in any mode; 0: none. Returns 0 or a negative
+ * errno. */
+int tw_rtnl_get_xdp(struct tw_rtnl *rtnl, uint32_t ifindex, uint32_t *ret);
+
 /* Asks a bridge which interface a MAC is behind. `vlan` 0 means without a VLAN. Returns -ENOENT if
  * the bridge does not know the MAC. */
 int tw_rtnl_find_fdb(struct tw_rtnl *rtnl, uint32_t bridge, const uint8_t mac[6], uint16_t vlan,

@@ -7,6 +7,7 @@
 #include "agent/ports/host.h"
 #include "agent/ports/latch.h"
 #include "agent/ports/ports.h"
+#include "agent/ports/rtnl.h"
 #include "agent/publish/enforcement.h"
 #include "agent/state/images.h"
 #include "agent/state/inforce.h"
@@ -28,13 +29,39 @@ static void lose(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 	port->attached = port->let = false;
 }
 
-static void tell_before(struct tw_agent_port *port, uint32_t before)
+/* `before`: the id of a program at the tc hooks. An XDP program runs ahead of all of those. */
+static void tell_before(
+	const struct tw_enforcement *enforcement, struct tw_agent_port *port, uint32_t before)
 {
+	uint32_t xdp = 0;
+
+	if (!tw_rtnl_get_xdp(enforcement->host->rtnl, port->ifindex, &xdp) && xdp)
+		before = xdp;
 	if (before && before != port->before)
 		tw_log(TW_LOG_WARNING,
 			"%s: BPF program %u runs before tapwall's and may let frames pass unfiltered",
 			port->name, before);
 	port->before = before;
+}
+
+/* Reports in `status` whether programs of others run before tapwall's. */
+static void note_before(struct tw_enforcement *enforcement)
+{
+	const struct tw_agent_port *first = NULL;
+	unsigned int n = 0;
+
+	tw_vec_foreach (&enforcement->host->ports->list, port) {
+		if (!(*port)->before)
+			continue;
+		first = first ? first : *port;
+		n++;
+	}
+	if (!first)
+		tw_degraded_end(&enforcement->degraded, TW_DEGRADED_BEFORE);
+	else
+		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_BEFORE,
+			"BPF program %u at %s runs before tapwall's and may let frames pass unfiltered; %u port%s in all",
+			first->before, first->name, n, n == 1 ? "" : "s");
 }
 
 /* Handles a slot whose image is missing in the kernel. The next plan compiles the image again. */
@@ -91,7 +118,7 @@ bool tw_prove_port(struct tw_enforcement *enforcement, struct tw_agent_port *por
 		return false;
 	}
 	port->proved_ns = tw_clock_ns();
-	tell_before(port, proof.before);
+	tell_before(enforcement, port, proof.before);
 	mend_entry(enforcement, port);
 	return true;
 }
@@ -111,6 +138,7 @@ void tw_prove_suspects(struct tw_enforcement *enforcement)
 		due |= !(*port)->attached;
 	}
 	enforcement->attach_due |= due;
+	note_before(enforcement);
 }
 
 void tw_prove_tick(struct tw_enforcement *enforcement)
@@ -127,6 +155,7 @@ void tw_prove_tick(struct tw_enforcement *enforcement)
 			due |= !tw_prove_port(enforcement, port);
 	}
 	enforcement->attach_due |= due;
+	note_before(enforcement);
 }
 
 bool tw_prove_is_unfiltered(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # attach.sh: other tools change the hooks of the programs. Bandwidth limits, set before or after the
 # agent's start, work together with the programs. Programs that another tool removed are attached
-# again and counted. A port to which the programs cannot be attached is shut, and reported as shut.
+# again and counted. An XDP program of another tool is reported. A port to which the programs cannot be attached is shut, and reported as shut.
 # With tcx and without.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
@@ -53,6 +53,18 @@ lost_more() { # PORT THAN
 
 is_proved() { # SECONDS: true if every port was checked within this time
 	tapwall status --json | jq -es --argjson limit "$1" 'any(.[]; .proof_age_s >= 0 and .proof_age_s < $limit)'
+}
+
+has_trouble() { # PORT TEXT
+	[ "$(number "$1" trouble)" = "$2" ]
+}
+
+is_degraded() { # PORT
+	tapwall status | grep -q "^DEGRADED: BPF program [0-9]* at $1 runs before tapwall's"
+}
+
+is_not_degraded() {
+	tapwall status >"$lab/status" && ! grep -q DEGRADED "$lab/status"
 }
 
 # The host itself is the other end, so only port 1 judges.
@@ -112,6 +124,15 @@ for way in tcx clsact; do
 	check "$way: proofs are fresh" within 20 is_proved 10
 	check "$way: status counts losses" \
 		sh -c "[ $(tapwall status --json | jq .programs_lost) -gt $lost ]"
+
+	must on_host "$TW_BUILD/tests/e2e/xdp" tap1
+	check "$way: an XDP program, which sees frames first, is reported" within 20 grep -q \
+		"tap1: BPF program [0-9]* runs before tapwall's" "$lab/agent.log"
+	check "$way: by the port, too" within 20 has_trouble tap1 "another BPF program runs before tapwall's"
+	check "$way: and by status" within 20 is_degraded tap1
+	on_host ip link set dev tap1 xdpgeneric off
+	check "$way: no longer when it is gone" within 20 is_not_degraded
+	: >"$lab/agent.log"
 	stop_agent
 	check "$way: release" release
 	forget_limit tap1
