@@ -172,7 +172,8 @@ static bool kept_workload(const struct differ *d, size_t old_index, size_t now_i
 		const struct tw_nic *y = &d->now->nics.at[b->first_nic + i];
 
 		if (x->n_written != y->n_written || x->written != y->written ||
-			x->pub.port != y->pub.port || x->pub.grants != y->pub.grants)
+			x->pub.port != y->pub.port || x->pub.grants != y->pub.grants ||
+			x->n_shared != y->n_shared || x->shared != y->shared)
 			return false;
 	}
 	return a->name == b->name;

@@ -299,12 +299,14 @@ void tw_grants_read_may(struct tw_reader *r, const struct tw_node *value, struct
 static void print_may(const struct tw_grants *grants, struct tw_buf *out)
 {
 	const char *separator = ", may: [";
+	bool any = false;
 
 	for (size_t i = 0; i < sizeof(may_words) / sizeof(may_words[0]); i++) {
 		if (!(grants->may & may_words[i].right))
 			continue;
 		tw_buf_addf(out, "%s%s", separator, may_words[i].name);
 		separator = ", ";
+		any = true;
 	}
 	for (size_t i = 0; i < TW_GRANT_ETHERTYPES && grants->ethertype[i]; i++) {
 		if (i)
@@ -313,7 +315,7 @@ static void print_may(const struct tw_grants *grants, struct tw_buf *out)
 			tw_buf_addf(
 				out, "%s{" ETHERTYPES ": [0x%04x", separator, grants->ethertype[0]);
 	}
-	tw_buf_adds(out, grants->ethertype[0] ? "]}]" : grants->may ? "]" : "");
+	tw_buf_adds(out, grants->ethertype[0] ? "]}]" : any ? "]" : "");
 }
 
 /* ---- all ---- */

@@ -102,6 +102,8 @@ struct tw_nic {
 	struct tw_vnic pub; /* must be first: tw_policy_vnic() returns it */
 	const struct tw_prefix *written;
 	size_t n_written;
+	const struct tw_prefix *shared; /* addresses as written under `shared` */
+	size_t n_shared;
 	const struct tw_place *places; /* of `written`; NULL if it has no CIDR */
 	struct tw_limits limits;       /* limits at the vNIC itself, in a list `ports` */
 	unsigned int line;

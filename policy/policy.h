@@ -87,6 +87,7 @@ struct tw_vnic {
 	const struct tw_grants *grants;	  /* rights beyond its MAC and addresses; NULL: none */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
+	size_t n_shared;  /* number of those that other vNICs may have, too; the last of the text */
 	size_t n_learned; /* number of learned addresses, which come after those of the text */
 	const struct tw_prefix *formed_in; /* prefixes of `slaac`, of 64 bits */
 	size_t n_formed_in;		   /* 0: those that routers announce */
@@ -212,6 +213,18 @@ static inline size_t tw_vnic_n_given(const struct tw_vnic *vnic)
 static inline bool tw_vnic_learns(const struct tw_vnic *vnic)
 {
 	return vnic->dhcp || vnic->slaac;
+}
+
+/* True if other vNICs may have prefix number `i`, too. */
+static inline bool tw_vnic_shares(const struct tw_vnic *vnic, size_t i)
+{
+	return i < tw_vnic_n_given(vnic) && i >= tw_vnic_n_given(vnic) - vnic->n_shared;
+}
+
+/* Returns the value of prefix number `i` in the map `addrs`. */
+static inline uint32_t tw_vnic_addr_kind(const struct tw_vnic *vnic, size_t i)
+{
+	return tw_vnic_shares(vnic, i) ? TW_ADDR_SHARED : TW_ADDR_OWN;
 }
 
 size_t tw_policy_n_vnics(const struct tw_policy *policy);

@@ -112,6 +112,10 @@ static void print_nic(const struct tw_nic *nic, uint32_t space, struct tw_buf *o
 		print_learning(nic, out);
 	else
 		print_prefixes(nic->written, nic->n_written, out);
+	if (nic->n_shared) {
+		tw_buf_adds(out, ", shared: ");
+		print_prefixes(nic->shared, nic->n_shared, out);
+	}
 	tw_grants_print(nic->pub.grants, out);
 	print_limits(&nic->limits, out);
 }

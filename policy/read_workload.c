@@ -10,6 +10,7 @@
 #include "policy/grants.h"
 #include "policy/limits.h"
 #include "policy/read.h"
+#include "policy/shared.h"
 #include "policy/text.h"
 
 #define GLOBS_MAX ((size_t)20 * 1000 * 1000) /* characters compared with patterns, per reading */
@@ -21,6 +22,7 @@ struct draft {
 	struct tw_workload workload;
 	struct tw_nic nic;
 	struct tw_grants grants;
+	const struct tw_node *shared_node;
 	const struct tw_node *nic_node; /* first key of the vNIC itself, if any was written */
 	const struct tw_node *ports_node;
 	struct tw_prefix formed_in[TW_ANNOUNCED_MAX]; /* prefixes of `slaac` */
@@ -40,7 +42,10 @@ static bool claim(
 	snprintf(key, sizeof(key), "%s %s", what, text);
 	other = tw_names_find(&r->claims, key);
 	if (other) {
-		tw_reader_error(r, node, "keep it in one place",
+		tw_reader_error(r, node,
+			strncmp(what, "address", strlen("address")) != 0
+				? "keep it in one place"
+				: "keep it in one place, or list it under shared everywhere",
 			"the %s is already used in line %u", key, other->line);
 		return false;
 	}
@@ -203,6 +208,15 @@ static const struct tw_field learned_fields[] = {
 	{.name = "slaac", .read = read_slaac, .required = true},
 };
 
+static void read_shared(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	struct draft *draft = object;
+
+	draft->nic_node = value;
+	draft->shared_node = value;
+	tw_shared_read(r, value, &draft->nic);
+}
+
 static void add_address(struct tw_reader *r, const struct tw_node *item, void *object)
 {
 	char clean[TW_PREFIX_TEXT_MAX], what[TW_NAME_MAX + 48] = "address";
@@ -238,6 +252,8 @@ static void add_address(struct tw_reader *r, const struct tw_node *item, void *o
 	/* A host address belongs to one vNIC. Several vNICs, such as those of a pair of routers,
 	 * may have the same wider prefix. */
 	tw_prefix_format(&prefix, clean);
+	if (prefix.len == 128 && tw_shared_taken(r, item, network, clean))
+		return;
 	if (prefix.len < 128)
 		snprintf(what, sizeof(what), "prefix of vNIC %zu,", r->policy->nics.n + 1);
 	else if (network)
@@ -370,6 +386,8 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 	if (nic->pub.dhcp && !nic->pub.has_mac)
 		tw_reader_error(r, node, "give the vNIC's mac, which identifies its DHCP answers",
 			"a vNIC with addresses from DHCP has no mac");
+	if (nic->n_shared)
+		tw_shared_join(r, draft->shared_node, nic, &draft->grants);
 	if (draft->grants.n_macs && !nic->pub.has_mac)
 		tw_reader_error(r, node, "give the vNIC's mac, or leave out macs",
 			"a vNIC with macs has no mac, so its MACs are not checked");
@@ -393,6 +411,7 @@ static const struct tw_field nic_fields[] = {
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
+	{.name = "shared", .read = read_shared},
 	{.name = "vlans", .read = read_vlans},
 	{.name = "macs", .read = read_macs},
 	{.name = "may", .read = read_may},
@@ -408,6 +427,7 @@ static void read_nic(struct tw_reader *r, const struct tw_node *item, void *obje
 	draft->nic = (struct tw_nic){0};
 	draft->grants = (struct tw_grants){0};
 	set_space(r, &draft->nic.pub, find_space(r, item, draft->workload.space));
+	draft->shared_node = NULL;
 	draft->nic_node = NULL;
 	draft->has_addresses = draft->is_placed = false;
 	tw_reader_map(
@@ -480,6 +500,7 @@ static const struct tw_field workload_fields[] = {
 	{.name = "port", .read = read_port},
 	{.name = "mac", .read = read_mac},
 	{.name = "addresses", .read = read_addresses},
+	{.name = "shared", .read = read_shared},
 	{.name = "vlans", .read = read_vlans},
 	{.name = "macs", .read = read_macs},
 	{.name = "may", .read = read_may},

@@ -476,11 +476,15 @@ static bool same_nic(const struct tw_nic *a, const struct tw_nic *b)
 		!same_text(a->pub.network, b->pub.network) || a->pub.any != b->pub.any ||
 		a->pub.slaac != b->pub.slaac || a->pub.n_formed_in != b->pub.n_formed_in ||
 		a->pub.dhcp != b->pub.dhcp || !tw_grants_equal(a->pub.grants, b->pub.grants) ||
-		a->n_written != b->n_written || !same_limits(&a->limits, &b->limits))
+		a->n_written != b->n_written || a->n_shared != b->n_shared ||
+		!same_limits(&a->limits, &b->limits))
 		return false;
 	for (size_t i = 0; i < a->pub.n_formed_in; i++)
 		if (memcmp(&a->pub.formed_in[i].addr, &b->pub.formed_in[i].addr,
 			    sizeof(a->pub.formed_in[i].addr)) != 0)
+			return false;
+	for (size_t i = 0; i < a->n_shared; i++)
+		if (memcmp(&a->shared[i].addr, &b->shared[i].addr, sizeof(a->shared[i].addr)) != 0)
 			return false;
 	for (size_t i = 0; i < a->n_written; i++)
 		if ((a->places && memcmp(&a->places[i], &b->places[i], sizeof(*a->places)) != 0) ||

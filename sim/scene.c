@@ -140,8 +140,8 @@ static int load_port(struct loading *loading, const struct tw_vnic *vnic, struct
 	port->image = image;
 	zone = tw_addr_zone(port->id, loading->epoch);
 	for (size_t i = 0; port->flags & TW_PORT_F_MORE && i < tw_vnic_n_given(vnic); i++) {
-		err = tw_native_add_addr(
-			native, zone, &vnic->prefixes[i].addr, vnic->prefixes[i].len);
+		err = tw_native_add_addr(native, zone, &vnic->prefixes[i].addr,
+			vnic->prefixes[i].len, tw_vnic_addr_kind(vnic, i));
 		if (err)
 			return err;
 	}
@@ -208,7 +208,7 @@ static int reserve_addr(void *arg, const struct tw_addr *addr)
 {
 	const struct reserving *reserving = arg;
 
-	return tw_native_add_addr(reserving->native, reserving->zone, addr, 128);
+	return tw_native_add_addr(reserving->native, reserving->zone, addr, 128, TW_ADDR_OWN);
 }
 
 static int load_reserved(struct tw_native *native, const struct tw_policy *policy, uint32_t epoch)

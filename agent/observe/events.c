@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/observe/events.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@
 #include "agent/state/inforce.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
+#include "fastpath/abi/names.h"
 #include "fastpath/kernel/counts.h"
 #include "fastpath/kernel/load.h"
 
@@ -229,6 +232,33 @@ static void hear(struct tw_events *events, const struct tw_event *event)
 		tw_bind_hear(events->telemetry->enforcement->inforce, port, event->frame.src_mac);
 }
 
+/* Returns the workload at a port, or the port's name; NULL if the port is gone. */
+static const char *member(const struct tw_events *events, uint32_t id)
+{
+	const struct tw_agent_port *port = tw_ports_by_id(events->telemetry->host->ports, id);
+
+	return !port ? NULL : port->vnic ? port->vnic->workload : port->name;
+}
+
+/* Logs which workload has a shared address now. */
+static void log_holder(const struct tw_events *events, const struct tw_event *event)
+{
+	const char *now = member(events, event->port_id);
+	const char *before = member(events, event->frame.far_port_id);
+	char addr[INET6_ADDRSTRLEN];
+
+	if (!now)
+		return;
+	tw_addr_format(&event->key.lo, addr);
+	if (event->frame.window && before)
+		tw_log(TW_LOG_WARNING, "shared address %s: %s and %s both claim it (split brain)",
+			addr, before, now);
+	else if (before)
+		tw_log(TW_LOG_INFO, "shared address %s: moved from %s to %s", addr, before, now);
+	else
+		tw_log(TW_LOG_INFO, "shared address %s: %s has it", addr, now);
+}
+
 static void on_event(void *arg, const struct tw_event *event)
 {
 	struct tw_events *events = arg;
@@ -237,6 +267,8 @@ static void on_event(void *arg, const struct tw_event *event)
 		claim(events, event);
 	} else if (event->kind == TW_EVENT_LEASE) {
 		events->telemetry->leased = true;
+	} else if (event->kind == TW_EVENT_HOLDER) {
+		log_holder(events, event);
 	} else if (event->kind < TW_EVENT__MAX) {
 		take(events, event);
 		if (event->kind == TW_EVENT_DENY)

@@ -58,7 +58,8 @@ static int write_prefixes(
 	ret = tw_kernel_clear_addrs(enforcement->host->kernel, zone);
 	for (size_t i = 0; !ret && i < tw_vnic_n_given(row->vnic); i++)
 		ret = tw_kernel_add_addr(enforcement->host->kernel, zone,
-			&row->vnic->prefixes[i].addr, row->vnic->prefixes[i].len);
+			&row->vnic->prefixes[i].addr, row->vnic->prefixes[i].len,
+			tw_vnic_addr_kind(row->vnic, i));
 	return ret;
 }
 
@@ -71,7 +72,7 @@ static int reserve_addr(void *arg, const struct tw_addr *addr)
 {
 	const struct reserving *reserving = arg;
 
-	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128);
+	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128, TW_ADDR_OWN);
 }
 
 /* Writes the reserved link-local addresses. */

@@ -12,6 +12,9 @@ enum tw_event_kind {
 	TW_EVENT_DENY,	/* a frame was denied or rejected; limited per port by config.event_rate */
 	TW_EVENT_CLAIM, /* a watched unclaimed port sent from a MAC listed in `macs` */
 	TW_EVENT_LEASE, /* `leases` of the port changed; limited as denials */
+	/* The port has announced the shared address key.lo, in place of port frame.far_port_id (0:
+	 * none). frame.window is 1 if both claim it. Limited as denials. */
+	TW_EVENT_HOLDER,
 	TW_EVENT__MAX
 };
 

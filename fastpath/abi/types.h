@@ -365,6 +365,15 @@ static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 /* Bits of struct tw_grants. */
 #define TW_MAY_DHCP_SERVER 0x01 /* answers DHCP and DHCPv6 clients */
 #define TW_MAY_ROUTER	   0x02 /* sends router advertisements and redirects */
+#define TW_MAY_SHARE	   0x04 /* has addresses that other ports have, too */
+
+/* Values of `addrs`. */
+#define TW_ADDR_OWN    1
+#define TW_ADDR_SHARED 2 /* other ports may have it, too */
+
+#define TW_HOLDERS_MAX 4096
+#define TW_HOLDER_TICKS \
+	(2 * TW_TICKS_PER_SECOND) /* a holder that claims again within it contests */
 
 /* What a port's guest may do beyond sending untagged frames from its own MAC and addresses. */
 struct tw_grants {
@@ -465,6 +474,14 @@ struct tw_resident_key {
 	struct tw_addr addr; /* a MAC is in the last six bytes, after zeros */
 	__u16 network;
 	__u16 vlan; /* the port's pvid */
+};
+
+/* Port that last announced a shared address. Only reports depend on it. */
+struct tw_holder {
+	__u32 port_id;
+	__u32 before;	 /* id of the port that held it before; 0: none */
+	__u32 since;	 /* tick */
+	__u32 contested; /* tick of the last event about both claiming it; 0: none */
 };
 
 /* Value of `foreign`: the network's number, the VLAN of the port's untagged frames, and a bit set

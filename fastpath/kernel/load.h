@@ -158,8 +158,9 @@ int tw_kernel_each_port(struct tw_kernel *kernel,
 /* Writes a port's rights in an epoch; NULL removes them, as does removing the port. */
 int tw_kernel_put_grants(
 	struct tw_kernel *kernel, uint32_t id, uint32_t epoch, const struct tw_grants *grants);
-int tw_kernel_add_addr(
-	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len);
+/* `kind`: TW_ADDR_*. */
+int tw_kernel_add_addr(struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr,
+	uint8_t len, uint32_t kind);
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
 /* Sets the groups of an address; if it is in none in both epochs, removes it. */
 int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,

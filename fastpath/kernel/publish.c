@@ -98,15 +98,15 @@ int tw_kernel_drop_images(struct tw_kernel *kernel, const uint32_t *slots, size_
 	return code ? code : tw_kernel_put_images(kernel, slots, fds, n, NULL);
 }
 
-int tw_kernel_add_addr(
-	struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr, uint8_t len)
+int tw_kernel_add_addr(struct tw_kernel *kernel, uint32_t zone, const struct tw_addr *addr,
+	uint8_t len, uint32_t kind)
 {
 	const struct tw_addr_key key = {
 		.prefixlen = 32u + len, .zone = tw_be32(zone), .addr = *addr};
-	const __u32 present = 1;
+	const __u32 value = kind;
 
-	return bpf_map_update_elem(kernel->map_fd[TW_MAP_addrs], &key, &present, BPF_ANY) ? -errno
-											  : 0;
+	return bpf_map_update_elem(kernel->map_fd[TW_MAP_addrs], &key, &value, BPF_ANY) ? -errno
+											: 0;
 }
 
 int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone)

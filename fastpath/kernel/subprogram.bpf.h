@@ -138,6 +138,11 @@ tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir
 	return (enum tw_reason)tw_sub_neighbour(f->target, dir, epoch);
 }
 
+tw_inline void tw_call_holder(const struct tw_frame *f, __u32 epoch)
+{
+	tw_sub_holder(f->target, epoch);
+}
+
 tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	return (enum tw_reason)tw_sub_dhcp(f->target, dir, epoch);

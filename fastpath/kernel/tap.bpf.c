@@ -209,6 +209,7 @@ __noinline int tw_sub_form(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
 __noinline int tw_sub_heard(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 type);
 __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch);
 __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int tw_sub_holder(struct __sk_buff *skb, __u32 epoch);
 __noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
@@ -337,13 +338,7 @@ __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, _
 	return tw_path_claim(&f, c, port_id, epoch, kind);
 }
 
-/* True if the port has this right for the packet in scratch. Map lookups need no struct tw_frame
- * here. */
-__noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what)
-{
-	TW_OPAQUE(skb);
-	return tw_path_granted(0, port_id, epoch, what);
-}
+#include "fastpath/kernel/grant.bpf.h"
 
 __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch)
 {

@@ -84,6 +84,7 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 #define LOOKUP_HASH(native, symbol, k, type)	     tw_table_lookup(&(native)->symbol, k)
 #define LOOKUP_DEVMAP_HASH(native, symbol, k, type)  tw_table_lookup(&(native)->symbol, k)
 #define LOOKUP_LPM_TRIE(native, symbol, k, type)     prefix_lookup(native, (const void *)(k))
+#define LOOKUP_LRU_HASH(native, symbol, k, type)     tw_table_lookup(&(native)->symbol, k)
 #define LOOKUP_ARRAY(native, symbol, k, type)	     array_lookup(&(native)->symbol, k, NULL)
 #define LOOKUP_PERCPU_ARRAY(native, symbol, k, type) array_lookup(&(native)->symbol, k, NULL)
 
@@ -422,13 +423,13 @@ int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t e
 	return tw_table_delete(&native->entries, &key);
 }
 
-int tw_native_add_addr(
-	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len)
+int tw_native_add_addr(struct tw_native *native, uint32_t zone, const struct tw_addr *addr,
+	uint8_t len, uint32_t kind)
 {
 	const struct tw_addr_key key = {
 		.prefixlen = 32u + len, .zone = tw_be32(zone), .addr = *addr};
-	const uint32_t present = 1;
-	int err = tw_table_update(&native->addrs, &key, &present, 1);
+	const uint32_t value = kind;
+	int err = tw_table_update(&native->addrs, &key, &value, 1);
 
 	if (err)
 		return err == -EEXIST ? 0 : err;

@@ -58,9 +58,10 @@ struct tw_config *tw_native_config(struct tw_native *native);
  * NULL if the table is full. */
 struct tw_port *tw_native_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch);
 int tw_native_remove_port(struct tw_native *native, uint32_t ifindex, uint32_t epoch);
-/* Adds a prefix to `addrs`. `len` counts bits of the mapped address (0…128). */
-int tw_native_add_addr(
-	struct tw_native *native, uint32_t zone, const struct tw_addr *addr, uint8_t len);
+/* Adds a prefix to `addrs`. `len` counts bits of the mapped address (0…128); `kind` is
+ * TW_ADDR_*. */
+int tw_native_add_addr(struct tw_native *native, uint32_t zone, const struct tw_addr *addr,
+	uint8_t len, uint32_t kind);
 /* Removes a zone's prefixes. */
 void tw_native_clear_addrs(struct tw_native *native, uint32_t zone);
 /* Writes a port's rights in an epoch. */

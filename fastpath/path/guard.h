@@ -93,8 +93,14 @@ tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const stru
 tw_inline enum tw_reason tw_guard_house(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
-	if (tw_guard_is_neighbour(p))
-		return tw_call_neighbour(f, (enum tw_dir)s->dir, s->epoch);
+	if (tw_guard_is_neighbour(p)) {
+		enum tw_reason reason = tw_call_neighbour(f, (enum tw_dir)s->dir, s->epoch);
+
+		if (reason == TW_R_NEIGHBOUR && s->dir == TW_DIR_OUT &&
+			s->port->flags & TW_PORT_F_GRANTS)
+			tw_call_holder(f, s->epoch);
+		return reason;
+	}
 	if (tw_guard_is_dhcp(p))
 		return tw_guard_dhcp(f, s, p);
 	return TW_R_NONE;

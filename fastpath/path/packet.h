@@ -354,6 +354,9 @@ struct tw_scratch {
 	struct tw_sip sip;	       /* a hash being computed */
 	struct tw_addr target;	       /* target of a neighbour message */
 	struct tw_addr about;	       /* the address or name being looked up */
+	struct tw_resident_key holder; /* shared address that the frame announces */
+	struct tw_holder held;	       /* its new holder */
+	__u8 contested;		       /* two ports claim it */
 	struct tw_addr_key asked;      /* key in `addrs` */
 	struct tw_resident_key resident;
 	__u64 mac;   /* MAC of the claiming port */

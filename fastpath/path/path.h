@@ -22,6 +22,7 @@
 #include "fastpath/path/ask.h"
 #include "fastpath/path/checksum.h"
 #include "fastpath/path/cut.h"
+#include "fastpath/path/holder.h"
 #include "fastpath/path/limit.h"
 #include "fastpath/path/observe.h"
 #include "fastpath/path/offload.h"
@@ -521,6 +522,17 @@ tw_inline enum tw_reason tw_path_neighbour(
 	s.port = tw_port_at(f, f->ifindex, epoch);
 	s.scratch = tw_scratch_get(f);
 	return s.port && s.scratch ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
+}
+
+/* Notes the shared address that the ARP or ND packet in scratch may announce, and tells of a new
+ * holder. */
+tw_inline void tw_path_holder(const struct tw_frame *f, __u32 epoch)
+{
+	const struct tw_port *port = tw_port_at(f, f->ifindex, epoch);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	if (port && scratch && tw_holder_note(f, port, epoch, scratch))
+		tw_call_tell(f, f->ifindex, port->id, TW_EVENT_HOLDER);
 }
 
 /* Judges the DHCP packet in scratch. An event tells the agent of leases that begin or end. */

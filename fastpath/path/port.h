@@ -218,6 +218,7 @@ tw_inline enum tw_reason tw_call_form(const struct tw_frame *f, __u32 port_id, _
 tw_inline void tw_call_heard(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 type);
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline void tw_call_holder(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);

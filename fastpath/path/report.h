@@ -206,6 +206,10 @@ tw_inline void tw_tell(const struct tw_frame *f, const struct tw_config *config,
 		e->frame.far_port_id = scratch->flow.far_id;
 		e->frame.far_ifindex = scratch->flow.far_ifindex;
 		e->frame.far_decision = scratch->flow.far_decision;
+	} else if (kind == TW_EVENT_HOLDER) {
+		e->key.lo = scratch->holder.addr;
+		e->frame.far_port_id = (__u16)scratch->held.before;
+		e->frame.window = scratch->contested;
 	} else if (kind == TW_EVENT_DENY) {
 		e->frame.seq = scratch->packet.seq;
 		e->frame.ack = scratch->packet.ack;

@@ -13,9 +13,9 @@ make_guest 3
 make_guest 4
 # Guest 4 sends frames made by the test, with another identity.
 {
-	workloads 3
+	workloads 3 | sed 's/}$/, vlans: [100]}/'
 	cat <<-'END'
-		  w4: {port: tap4, mac: "52:54:00:00:00:63", addresses: [10.0.0.99]}
+		  w4: {port: tap4, mac: "52:54:00:00:00:63", addresses: [10.0.0.99], vlans: [100]}
 		rules:
 		  - {name: echo, from: any, to: any, service: tcp/7000, action: allow}
 		  - {name: sink, from: any, to: any, service: tcp/7001, action: allow}

@@ -198,7 +198,8 @@ static int load_vnic(struct kernel *k, const struct tw_policy *policy, size_t i,
 	if (port.flags & TW_PORT_F_MORE) {
 		for (size_t n = 0; !failed && n < tw_vnic_n_given(vnic); n++)
 			failed = tw_kernel_add_addr(k->kernel, tw_addr_zone(port.id, epoch),
-				&vnic->prefixes[n].addr, vnic->prefixes[n].len);
+				&vnic->prefixes[n].addr, vnic->prefixes[n].len,
+				tw_vnic_addr_kind(vnic, n));
 	}
 	if (!failed && vnic->grants)
 		failed = tw_kernel_put_grants(k->kernel, port.id, epoch, vnic->grants);
@@ -266,7 +267,7 @@ static int reserve_addr(void *arg, const struct tw_addr *addr)
 {
 	const struct reserving *reserving = arg;
 
-	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128);
+	return tw_kernel_add_addr(reserving->kernel, reserving->zone, addr, 128, TW_ADDR_OWN);
 }
 
 static int load_reserved(struct kernel *k, const struct tw_policy *policy, uint32_t epoch)

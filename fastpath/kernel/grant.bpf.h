@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* grant.bpf.h: subprograms about rights of ports: `grants` and shared addresses.
+ *
+ * Callers:    tap.bpf.c, which includes it.
+ */
+#pragma once
+
+/* True if the port has this right for the packet in scratch. Map lookups need no struct tw_frame
+ * here. */
+__noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what)
+{
+	TW_OPAQUE(skb);
+	return tw_path_granted(0, port_id, epoch, what);
+}
+
+__noinline int tw_sub_holder(struct __sk_buff *skb, __u32 epoch)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {0};
+
+	if (!c)
+		return 0;
+	frame_init(&f, c, skb);
+	tw_path_holder(&f, epoch);
+	return 0;
+}

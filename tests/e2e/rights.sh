@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# rights.sh: `vlans` and `shared` on a plain bridge. Tags pass only as listed, a restarted agent keeps the rights, and a
+# shared address is reached at the guest that announced it last.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+policy() { # VLAN
+	cat <<-END
+		version: 1
+		workloads:
+		  w1: {port: tap1, mac: "52:54:00:00:00:01", addresses: [10.0.0.11], shared: [10.0.0.100]}
+		  w2: {port: tap2, mac: "52:54:00:00:00:02", addresses: [10.0.0.12], shared: [10.0.0.100], vlans: [100]}
+		  w3: {port: tap3, mac: "52:54:00:00:00:03", addresses: [10.0.0.13]}
+		  w4: {port: tap4, mac: "52:54:00:00:00:63", addresses: [10.0.0.99], vlans: [$1]}
+		rules:
+		  - {name: tagged, from: w4, to: any, service: udp/7005, action: allow}
+		  - {name: shared, from: w3, to: w1, service: tcp/7001, action: allow}
+	END
+}
+count() { # DIRECTION: frames that are denied for their tag
+	tapwall counters --all --json | jq -s --arg dir "$1" 'map(select(.reason == "vlan-tag") | .[$dir]) | add // 0'
+}
+are_denied() { # DIRECTION
+	[ "$(count "$1")" -gt 0 ]
+}
+go_on() {
+	within 20 grows tagged seen "$(($(count_of tagged seen) + 20))"
+}
+# Setting the MAC sends a gratuitous ARP for each address (arp_notify).
+announce() { # N
+	in_guest "$1" ip link set eth0 address "52:54:00:00:00:0$1"
+}
+logged() { # TEXT
+	grep -q "shared address 10.0.0.100: $1" "$lab/agent.log"
+}
+is_at() { # N: the shared address is reached there
+	in_guest 3 ip neigh show 10.0.0.100 dev eth0 | grep "52:54:00:00:00:0$1"
+}
+is_spoofed() {
+	tapwall counters --all --json | jq -es 'any(.[]; .reason == "spoofed-arp" and .out > 0)'
+}
+both_claim() {
+	announce 1 && announce 2 && announce 1 && within 2 logged '.* both claim it'
+}
+
+make_host
+for n in 1 2 3 4; do
+	make_guest "$n"
+	must in_guest "$n" sysctl -qw net.ipv4.conf.eth0.arp_notify=1
+done
+for n in 1 2; do
+	begin "g$n" "echo$n" echo tcp 7001
+done
+policy 100 >"$lab/with.yaml"
+policy 101 >"$lab/without.yaml"
+start_agent --policy "$lab/with.yaml"
+for n in 1 2 3 4; do
+	must within 20 port_is "tap$n" protected
+done
+
+begin g2 tagged sniff "$lab/tagged" eth0 7005
+begin g4 flood flood eth0 7005 100
+flood=$child
+check "tagged frames pass between guests that list the tag" go_on
+check "but reach none that does not" within 20 are_denied in
+stop_agent
+check "they pass without an agent" go_on
+start_agent --policy "$lab/with.yaml"
+check "and with the next one" go_on
+equal "none is denied where it is sent" 0 "$(count out)"
+check "the sender's vlans change" apply "$lab/without.yaml"
+check "then they are denied" within 20 are_denied out
+check "the sender's vlans change back" apply "$lab/with.yaml"
+check "and they pass again" go_on
+end "$flood"
+
+must ip -n "$ns-g1" addr add 10.0.0.100/32 dev eth0
+announce 1
+equal "a shared address is reached at the first guest" connected "$(attempt 3 tcp 10.0.0.100 7001)"
+check "its neighbours know where it is" is_at 1
+check "the log says who has it" within 20 logged 'w1 has it'
+must ip -n "$ns-g1" addr del 10.0.0.100/32 dev eth0
+must ip -n "$ns-g2" addr add 10.0.0.100/32 dev eth0
+announce 2
+check "announced by the second guest, it is there at once" within 20 is_at 2
+equal "and reached there" connected "$(attempt 3 tcp 10.0.0.100 7001)"
+check "the log says that it moved" within 20 logged 'moved from w1 to w2'
+must ip -n "$ns-g1" addr add 10.0.0.100/32 dev eth0
+check "the log says that both claim it" within 20 both_claim
+must ip -n "$ns-g3" addr add 10.0.0.100/32 dev eth0
+announce 3
+check "a guest that is no member is denied" within 20 is_spoofed
+finish
