@@ -32,8 +32,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: advertise IFACE PREFIX SECONDS\n");
 		return 2;
 	}
-	message.prefix.nd_opt_pi_valid_time = message.prefix.nd_opt_pi_preferred_time =
-		htonl((uint32_t)atol(argv[3]));
+	message.prefix.nd_opt_pi_valid_time = message.prefix.nd_opt_pi_preferred_time = htonl(
+		(uint32_t)atol(argv[3]));
 	to.sin6_scope_id = if_nametoindex(argv[1]);
 	inet_pton(AF_INET6, "ff02::1", &to.sin6_addr);
 	fd = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
