@@ -25,7 +25,7 @@ static bool tell_diagnostics(
 	for (size_t i = 0; i < response->n_diagnostics; i++) {
 		const Tapwall__V1__Diagnostic *d = response->diagnostics[i];
 		bool warning = d->severity == TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
-		/* The texts stay with the response. */
+		/* The texts belong to the response. */
 		struct tw_diag diag = {.severity = warning ? TW_SEV_WARNING : TW_SEV_ERROR,
 			.line = d->line,
 			.column = d->column,
@@ -109,7 +109,7 @@ int tw_agent_connect(
 	return connect_slow(slow ? slow : TW_LINK_SLOW_SOCKET, ret, err);
 }
 
-/* Whether an agent is there that answers a request which is asked again if it goes away. */
+/* State of the connection to an agent, for a request that is sent again after the connection ends. */
 enum presence {
 	PRESENCE_HERE,
 	PRESENCE_ENDED, /* the connection ended before the last answer */

@@ -24,7 +24,7 @@
 #define CHANGES	      10
 #define OPEN_NAMES    16 /* names of unclaimed ports shown; `tapwall ports` lists all */
 
-/* What the answer is printed with. */
+/* Options and policies for printing the answer. */
 struct view {
 	const struct tw_apply_options *options;
 	struct tw_policy *old, *now; /* NULL: their text is not known here */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tapwall block: quarantine of a workload at this host. */
+/* tapwall block: puts a workload in quarantine at this host. */
 #include "cli/cli.h"
 
 int tw_block_run(const void *values)

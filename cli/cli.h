@@ -46,7 +46,7 @@ struct tw_rollback_options {
 	const char *socket;
 	const char *number;  /* NULL: the policy before the present one */
 	const char *confirm; /* time, as text; NULL: need not be confirmed */
-	const char *comment; /* NULL: a note */
+	const char *comment; /* NULL: "rollback to policy" and its number */
 	bool dry_run;
 	bool allow_unprotect;
 	bool json;
@@ -163,7 +163,7 @@ struct tw_enroll_options {
 };
 
 enum tw_policy_action {
-	TW_POLICY_CURRENT, /* of the agent, as is what --history and --show print */
+	TW_POLICY_CURRENT, /* the agent's policy; also for --history and --show */
 	TW_POLICY_PUSH,
 	TW_POLICY_LOG,
 	TW_POLICY_SHOW,
@@ -298,7 +298,7 @@ struct tw_history_options {
 
 enum tw_gather_source { TW_GATHER_AUTO, TW_GATHER_JOURNAL, TW_GATHER_HISTORY };
 
-/* Where connections are gathered from, and which ones. */
+/* Source and selection of the connections to gather. */
 struct tw_gather_options {
 	const char *socket;
 	const char *slow;    /* socket of tapwall-slowd */

@@ -187,7 +187,7 @@ static int take_entry(struct gathering *g, const Tapwall__V1__LogEntry *e)
 		.first = e->time - e->age_s,
 		.last = e->time};
 
-	/* What closed after the live connections were read was among them. */
+	/* A connection that closed after the live connections were read is already counted. */
 	if (!counts(e->event, e->verdict, e->reason, e->state) || (closed && e->time > g->now) ||
 		!fill_conn(&words, &conn))
 		return TW_EXIT_OK;

@@ -29,7 +29,7 @@ struct tw_gathered {
 	double until;	    /* Unix time when it was read */
 	double policy_s;    /* age of the policy in force; negative: unknown */
 	uint64_t lost;	    /* events that are missing */
-	uint64_t unread;    /* rows of the history that are too many to be read, at least */
+	uint64_t unread;    /* lower bound of the rows of the history beyond ROWS_MAX (gather.c) */
 	uint32_t n_observed;		       /* observed ports */
 	TW_VEC(struct tw_gathered_port) ports; /* all other ports */
 };

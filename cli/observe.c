@@ -22,7 +22,7 @@
 struct row {
 	const struct tw_seen_entry *entry; /* its newest */
 	uint64_t n_addresses
-		[TW_DIR__MAX]; /* 0: one; otherwise those of no workload that it is about */
+		[TW_DIR__MAX]; /* addresses without a workload; 0: a workload, or one address */
 	uint64_t n;
 	uint64_t n_worked;
 	uint64_t bytes;
@@ -81,8 +81,8 @@ static int compare_subjects(const void *a, const void *b, void *arg)
 	return by ? by : compare_names(arg, x->rule, y->rule);
 }
 
-/* What policy would deny comes first, then what is denied at any rate, then what is allowed; and each with
- * the largest count first. */
+/* Puts first what would be denied, then what is denied, then what is allowed. Within each, the largest
+ * count comes first. */
 static int compare_rows(const void *a, const void *b, void *arg)
 {
 	static const uint8_t ranks[TW_V__MAX] = {[TW_V_WOULD_DENY] = 1,

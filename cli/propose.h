@@ -8,10 +8,10 @@
  * Invariants: 1. A rule covers the pairs that it was made of, and no others, unless it is `wide`, which its
  *                comment says (tests/cli/unit_propose.c).
  *             2. The draft depends only on the policy and on what was seen.
- *             3. Texts come from the policy. Of packets, only numbers get into the draft.
- *             4. A guest alone cannot make another guest's pair be switched off.
+ *             3. Texts come from the policy. Packets add only numbers to the draft.
+ *             4. A guest alone cannot cause another guest's pair to be switched off.
  * Bounds:     those of seen.h; TW_PROPOSE_ADDRESSES addresses of one service at an end, and
- *             TW_PROPOSE_SERVICES services of one source outside.
+ *             TW_PROPOSE_SERVICES services of one source to addresses outside.
  * Callers:    propose.c; tests. One thread.
  */
 #pragma once
@@ -24,7 +24,7 @@
 #include "policy/model.h"
 
 #define TW_PROPOSE_ADDRESSES 16u /* addresses outside that are kept apart */
-#define TW_PROPOSE_SERVICES  32u /* services of one source outside that are kept apart */
+#define TW_PROPOSE_SERVICES  32u /* services of one source to addresses outside, kept apart */
 #define TW_PROPOSE_PORTS     16u /* services of one pair that are kept apart */
 #define TW_PROPOSE_DYNAMIC \
 	32768u /* first port that is usually assigned dynamically (RFC 6056 §3.2) */
@@ -115,8 +115,8 @@ bool tw_propose_is_group(const struct tw_prefix *prefix);
 /* True if a workload may have addresses in prefixes, so that rules cannot name it without also naming them. */
 bool tw_propose_is_router(const struct tw_policy *policy, uint32_t workload);
 
-/* Ends, as in rules, that protected ports judge. Fills the number of each end's rule, or SIZE_MAX if
- * no port judges there. */
+/* Finds the rule that decides at each end of an entry. Fills its number, or SIZE_MAX if no protected port
+ * judges at that end. */
 void tw_propose_judge(const struct tw_policy *policy, const struct tw_seen_entry *entry,
 	size_t ret_rule[TW_DIR__MAX]);
 /* True if an address may be one of a guest with `addresses: any`. Rules find such a guest by its port, which

@@ -78,8 +78,8 @@ static uint32_t find_workload(const struct tw_policy *policy, const char *name)
 	return found && found->kind == TW_OP_WORKLOAD ? found->index : TW_INDEX_NONE;
 }
 
-/* Returns the end of a connection: the workload that owns the address, or that had it from DHCP or has it in one of
- * several networks. */
+/* Returns an end of a connection: the workload that owns the address, that had it from DHCP, or that has
+ * it in one of several networks. Otherwise, and for routers, returns the address. */
 static struct tw_propose_end end_of(
 	const struct tw_propose *propose, const struct tw_seen_entry *entry, enum tw_dir dir)
 {
@@ -100,7 +100,7 @@ static struct tw_propose_end end_of(
 
 /* ---- the policy in force ---- */
 
-/* Returns the address space of the end that only one workload has. */
+/* Returns the address space of an end whose address has an owner in one space only; 0: neither has. */
 static uint32_t space_of(const struct tw_policy *policy, const struct tw_first_packet *about)
 {
 	const struct tw_vnic *from = tw_policy_find_owner(policy, &about->from);
@@ -124,7 +124,7 @@ void tw_propose_judge(const struct tw_policy *policy, const struct tw_seen_entry
 
 	for (int dir = 0; dir < TW_DIR__MAX; dir++)
 		judged[dir] |= entry->ends >> dir & 1;
-	/* Addresses of guests whose addresses are not checked belong to none. */
+	/* A guest whose addresses are not checked owns none, so either end may be its own. */
 	if (!judged[TW_DIR_OUT] && !judged[TW_DIR_IN])
 		judged[TW_DIR_OUT] = judged[TW_DIR_IN] = true;
 	for (int dir = 0; dir < TW_DIR__MAX; dir++)
@@ -206,7 +206,7 @@ static int compare_by_ends(const void *a, const void *b)
 	return by ? by : tw_propose_compare_services(&x->service, &y->service);
 }
 
-/* Makes one pair of those with the same ends and service. It is switched on if one of them is. */
+/* Merges pairs with the same ends and service into one, which is switched on if one of them is. */
 static void unite(tw_propose_pairs *pairs)
 {
 	size_t n = 0;
@@ -245,7 +245,7 @@ static int add_entry(struct tw_propose *propose, const struct tw_seen_entry *ent
 		.last = entry->last};
 	bool must_answer = entry->proto == IPPROTO_TCP || tw_tuple_is_icmp(entry->proto);
 
-	/* A type of ICMP has its codes; the kinds of traffic differ by type. */
+	/* A pair has all codes of an ICMP type, because the type alone tells the kind of traffic. */
 	if (tw_tuple_is_icmp(entry->proto)) {
 		pair.service.lo &= 0xff00;
 		pair.service.hi |= 0xff;
@@ -256,7 +256,7 @@ static int add_entry(struct tw_propose *propose, const struct tw_seen_entry *ent
 	} else if (!tw_tuple_has_ports(entry->proto) && !tw_tuple_is_icmp(entry->proto)) {
 		pair.service = (struct tw_propose_service){entry->proto, 0, UINT16_MAX};
 	}
-	/* No one answers to a group as a whole. */
+	/* Answers never come from a multicast or broadcast address. */
 	if (!pair.why && must_answer && !entry->n_worked &&
 		!tw_propose_is_group(&(struct tw_prefix){entry->addr[TW_DIR_IN], 128}))
 		pair.why = TW_PROPOSE_UNANSWERED;
@@ -267,8 +267,8 @@ static int take_entry(struct tw_propose *propose, const struct tw_seen_entry *en
 {
 	size_t rule;
 
-	/* What a port denied did not work, and what it spared for another reason than policy is no
-	 * new connection. */
+	/* A denied connection did not work. A packet that would be denied for another reason than
+	 * policy begins no connection. */
 	if ((entry->verdict != TW_V_ALLOW && entry->verdict != TW_V_WOULD_DENY) ||
 		(entry->verdict == TW_V_WOULD_DENY &&
 			strcmp(tw_seen_name(propose->seen, entry->reason), "policy") != 0)) {
@@ -312,8 +312,8 @@ static void fold_dynamic(struct tw_propose_pair *at, size_t from, size_t to)
 		}
 }
 
-/* If a pair of ends uses many services, they are one: their protocol. Those that were never answered
- * are counted apart, so that they do not switch off the others. */
+/* Replaces the services of a pair of ends by their protocol if there are many. Those that were never
+ * answered are counted apart, so that they do not switch off the others. */
 static void fold_many(struct tw_propose_pair *at, size_t from, size_t to, enum tw_propose_why why)
 {
 	size_t n = 0;
@@ -350,7 +350,7 @@ static void fold_ports(tw_propose_pairs *pairs)
 	unite(pairs);
 }
 
-/* ---- many services of one source outside ---- */
+/* ---- many services of one source to addresses outside ---- */
 
 static int compare_by_source(const void *a, const void *b)
 {
@@ -371,7 +371,8 @@ static bool is_outside(const struct tw_propose_pair *a, const struct tw_propose_
 	       !tw_propose_compare_ends(&a->end[TW_DIR_OUT], &b->end[TW_DIR_OUT]);
 }
 
-/* A peer-to-peer program, or a guest that wants to be noticed, uses a new port for each destination. */
+/* Replaces many services of one source by their protocol. A peer-to-peer program, or a hostile guest, uses
+ * a new port for each destination. */
 static void fold_services(tw_propose_pairs *pairs)
 {
 	struct tw_propose_pair *at = pairs->at;
@@ -411,7 +412,7 @@ static struct tw_prefix widen(const struct tw_addr *addr, unsigned int len)
 	return prefix;
 }
 
-/* Returns the prefix that stands for an address if there are too many: 0 finely, 1 coarsely. */
+/* Returns the prefix that replaces an address if there are too many of them; a shorter one if `coarse`. */
 static struct tw_prefix summary(const struct tw_addr *addr, bool coarse)
 {
 	bool v4 = is_v4(addr), group = tw_propose_is_group(&(struct tw_prefix){*addr, 128});

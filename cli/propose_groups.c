@@ -46,7 +46,7 @@ static const char *find_group(
 	return NULL;
 }
 
-/* Adds a set; takes neither text nor members over. */
+/* Makes a set with copies of a name and of members. */
 static int add_set(const char *name, const uint32_t *members, size_t n, struct tw_groups_set *ret)
 {
 	struct tw_groups_set set = {.name = tw_strdup(name),
@@ -249,7 +249,7 @@ static int add_for_end(struct tw_groups_drafted *groups, const struct tw_propose
 	return add_new(groups, label, NULL, members, n);
 }
 
-/* Makes the group that prefixes wider than what was seen exclude. */
+/* Makes the group that rules exclude from prefixes that are wider than what was seen. */
 static int add_guests(struct tw_groups_drafted *groups, uint32_t *members)
 {
 	const struct tw_policy *policy = groups->policy;

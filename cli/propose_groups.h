@@ -12,7 +12,7 @@
 
 /* A set of workloads with a name. */
 struct tw_groups_set {
-	char *name;	   /* of the group */
+	char *name;	   /* name of the group */
 	uint32_t *members; /* indexes of workloads, ascending */
 	size_t n;
 };

@@ -28,7 +28,7 @@ struct printer {
 	struct tw_groups_drafted groups;
 	struct tw_buf rules;
 	struct tw_names names; /* names of the added rules */
-	TW_VEC(char *) texts;  /* memory of these */
+	TW_VEC(char *) texts;  /* memory of the names */
 };
 
 /* ---- words ---- */

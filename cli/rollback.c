@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* tapwall rollback: puts a policy that was in force in force again. */
+/* tapwall rollback: puts an earlier policy in force again. */
 #include <stdio.h>
 
 #include "cli/apply.h"

@@ -53,8 +53,8 @@ static void add_workloads(
 	}
 }
 
-/* Chooses addresses of an end of a rule: of workloads, of documentation (RFC 5737, RFC 3849), and the ends of its
- * ranges. */
+/* Chooses addresses of an end of a rule: those of workloads, those for documentation (RFC 5737, RFC 3849),
+ * and one at the beginning of each range. */
 static void choose_ends(const struct sampler *sampler, const struct tw_set *set, struct ends *ret)
 {
 	static const char *const outside[] = {"198.51.100.1", "2001:db8::1"};
@@ -68,7 +68,7 @@ static void choose_ends(const struct sampler *sampler, const struct tw_set *set,
 			add_end(ret, set, &addr);
 	for (size_t i = 0; set && i < set->r.n && ret->n < ENDS_MAX; i++) {
 		addr = tw_set_addr(set->r.at[i].lo);
-		/* Zero is no address, and the first address of a network seldom one of a host. */
+		/* Zero is no address, and the first address of a network is seldom a host's. */
 		if (set->r.at[i].hi > set->r.at[i].lo)
 			addr = tw_set_addr(set->r.at[i].lo + 1);
 		if (set->r.at[i].lo)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* samples.h: chooses connections that the rules that differ between two policies may decide. */
+/* samples.h: chooses connections that differing rules of two policies may decide. */
 #pragma once
 
 #include <stdbool.h>

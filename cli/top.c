@@ -39,7 +39,7 @@ static void failed(void *arg)
 		tw_top_screen_end();
 }
 
-/* The first interval after this begins anew. */
+/* Called when the agent has gone away. The next interval begins anew. */
 static void again(void *arg)
 {
 	struct session *session = arg;
@@ -122,7 +122,8 @@ int tw_top_run(const void *values)
 	session.count = options->count;
 	if (options->once || (!session.live && !options->count))
 		session.count = 1;
-	/* A fixed number of intervals ends with the agent, so that a script does not wait for ever. */
+	/* If the number of intervals is fixed, the command ends when the agent goes away: a script must not
+	 * wait forever. */
 	call.again = session.count ? NULL : again;
 	body.interval_ms = options->interval * MS;
 	body.limit = options->limit;

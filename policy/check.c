@@ -16,7 +16,7 @@ struct checker {
 	const struct tw_policy *policy;
 	struct tw_diags *diags;
 	struct tw_ranges concern[TW_DIR__MAX]; /* local addresses of all ports together */
-	struct tw_ranges known[TW_DIR__MAX];   /* those of ports with an address guard */
+	struct tw_ranges known[TW_DIR__MAX];   /* local addresses of ports with an address guard */
 	bool learns;			       /* true if a port learns addresses */
 };
 
@@ -180,7 +180,8 @@ static const struct tw_operand *find_any(
 	return NULL;
 }
 
-/* True if the rule is enforced at ports of this end other than those it is about. */
+/* True if the rule may be enforced at a port of this end: by the port's addresses, or because the rule
+ * names a workload with `any`. */
 static bool has_near_ports(const struct checker *c, const struct tw_rule *rule, enum tw_dir near)
 {
 	const struct tw_set *set = near == TW_DIR_OUT ? rule->from_set : rule->to_set;
@@ -191,9 +192,10 @@ static bool has_near_ports(const struct checker *c, const struct tw_rule *rule, 
 	       tw_ranges_overlap(&set->r, &c->known[near]);
 }
 
-/* Warns of a workload with `any` that is named as the far end, where the near end is enforced and
- * does not know it. If the workload's own port enforces the rule too, it completes a rule that
- * refuses, but one that allows needs both ends. A `!` entry is the reverse. */
+/* Warns if the far end of a rule names a workload with `any`, and the rule is enforced at the near end,
+ * where the addresses of that workload are not known. A rule that refuses needs no warning if the
+ * workload's own port enforces it, too; a rule that allows must match at both ends. With a `!` entry,
+ * it is the other way round. */
 static int check_far(struct checker *c, const struct tw_rule *rule, enum tw_dir near, bool negate)
 {
 	bool out = near == TW_DIR_OUT, far_at = out ? rule->info.at_in : rule->info.at_out;
@@ -297,7 +299,8 @@ static int check_view(const struct tw_policy *policy, struct tw_diags *diags)
 
 /* ---- address spaces ---- */
 
-/* True if a warning says that something has no effect, which must be so in every address space. */
+/* True if a warning says that a rule or group has no effect. It is given only if that is so in every
+ * address space. */
 static bool is_void(const struct tw_diag *diag)
 {
 	return strstr(diag->text, " can never match: ") ||
@@ -325,7 +328,7 @@ static const struct tw_rule *rule_of(const struct tw_policy *p, const struct tw_
 	return NULL;
 }
 
-/* Adds a warning of one space, if it holds in all spaces that it is about. `of` are the warnings of
+/* Adds a warning of one space if each space that it is about has a like one. `of` has the warnings of
  * each space. */
 static int add_void(const struct tw_policy *p, const struct tw_diags *of,
 	const struct tw_diag *diag, struct tw_diags *diags)

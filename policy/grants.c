@@ -199,8 +199,8 @@ static const struct may_word {
 	{"router", TW_MAY_ROUTER},
 };
 
-/* Names an EtherType that cannot be granted: judged by other keys, a length, or a tag for some
- * switches. NULL: it can be. */
+/* Returns why an EtherType cannot be granted, or NULL if it can. Some switches also use 0x9100 to 0x9300
+ * for VLAN tags. */
 static const char *ungrantable(uint32_t type)
 {
 	switch (type) {

@@ -26,8 +26,8 @@ struct tw_near_hull {
 };
 
 /* Rules are listed by their blocks of keys, and in each by their blocks of addresses at one end: the
- * end that distinguishes more. A rule of too many blocks of addresses is listed by keys alone, and
- * one of too many blocks of keys in a list of its own. Different blocks of keys may share lists. */
+ * end that distinguishes more. A rule with too many blocks of addresses is listed by keys alone. A
+ * rule with too many blocks of keys is in the list BROAD. Different blocks of keys may share lists. */
 #define KEY_SHIFT	8
 #define KEY_LISTS	4096
 #define KEY_BLOCKS_MAX	16
@@ -164,7 +164,7 @@ static uint32_t addr_block(const struct tw_near *near, uint32_t bound)
 	return (uint32_t)((uint64_t)bound * ADDR_BLOCKS / (near->n_bounds + 1));
 }
 
-/* A hull of too many blocks of addresses gets the last one, which is for such hulls. */
+/* Returns the blocks of addresses of a hull. If they are too many, it is the extra block after them. */
 static struct blocks addr_blocks(const struct tw_near *near, const struct tw_near_hull *hull)
 {
 	const struct extent *extent = near->by_to ? &hull->to : &hull->from;
@@ -199,7 +199,8 @@ static void each_list(struct tw_near *near, const struct tw_near_hull *hull,
 			each(near, hull, list_of(keys.first + k, addrs.first + a));
 }
 
-/* Counts are two places too high. A sum and the filling move each down by one. */
+/* Counts a list's hulls two places above it. After summing up, the place above a list has its start.
+ * Filling the list moves that to its end, which is the start of the next list. */
 static void count_hull(struct tw_near *near, const struct tw_near_hull *hull, uint32_t list)
 {
 	(void)hull;

@@ -48,7 +48,7 @@ void tw_pick_class(
 			pick(rules, i, picked);
 }
 
-/* Picks, of the rules that name the port's workload, those that contain a class, and no others. */
+/* Among the rules that name the port's workload, picks exactly those that contain a class. */
 static void pick_named(const struct tw_compiler *c, enum tw_dir dir, tw_u128 sample)
 {
 	uint64_t *picked = c->rules[dir].picked;
@@ -88,7 +88,7 @@ uint32_t tw_pick_families(const struct tw_compiler *c, enum tw_dir dir, size_t i
 		     : at->family;
 }
 
-/* Picks, of the rules that name the port's workload, those that concern the port. */
+/* Among the rules that name the port's workload, picks exactly those that concern the port. */
 static void pick_near_named(
 	const struct tw_compiler *c, enum tw_dir dir, const struct tw_ranges *concern)
 {

@@ -17,7 +17,7 @@ void tw_pick_class(
 	const struct tw_compiler *c, enum tw_dir dir, int f, uint32_t class, uint64_t *picked);
 /* Picks at least the rules that can be in a view. */
 void tw_pick_for_view(struct tw_compiler *c, enum tw_dir dir, const struct tw_layout_view *view);
-/* Completes `near`, the rules that concern the port. `by_class`: it has those of each class. */
+/* Completes `near`, the rules that concern the port. `by_class`: it already has those of each class. */
 void tw_pick_near(const struct tw_compiler *c, enum tw_dir dir, const struct tw_ranges *concern,
 	bool by_class);
 /* Returns the address families in which both ends of a rule have addresses, at the port. */

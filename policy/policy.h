@@ -87,7 +87,7 @@ struct tw_vnic {
 	const struct tw_grants *grants;	  /* rights beyond its MAC and addresses; NULL: none */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
-	size_t n_shared;  /* number of those that other vNICs may have, too; the last of the text */
+	size_t n_shared;  /* number of shared prefixes, the last of those from the text */
 	size_t n_learned; /* number of learned addresses, which come after those of the text */
 	const struct tw_prefix *formed_in; /* prefixes of `slaac`, of 64 bits */
 	size_t n_formed_in;		   /* 0: those that routers announce */
@@ -236,7 +236,7 @@ const struct tw_rule_info *tw_policy_rule(const struct tw_policy *policy, size_t
 /* Ends the rules whose `until` is not after `now_s`, Unix time: from then on, they are enforced at no end.
  * Called before the policy is compiled. Returns the number of rules that have ended now. */
 size_t tw_policy_expire(struct tw_policy *policy, int64_t now_s);
-/* Returns the Unix time at which the next rule ends that has not ended yet, or 0. */
+/* Returns the Unix time at which the next rule ends; 0: none will end. */
 int64_t tw_policy_next_until(const struct tw_policy *policy);
 /* `index` is below tw_policy_n_groups(). Returns 0 with *ret to be freed by
  * tw_group_info_done(), or -ENOMEM with *ret untouched. */

@@ -57,7 +57,7 @@ static bool claim(
 	return !tw_reader_failed(r, tw_names_add(&r->claims, name));
 }
 
-/* Returns the number of an address space, which the name begins if it is new. 0 after an error. */
+/* Returns the number of the named address space. A new name gets a new number. 0 after an error. */
 static uint32_t space_of(struct tw_reader *r, const struct tw_node *value)
 {
 	const char *text = tw_reader_text(r, value, "network");

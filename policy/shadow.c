@@ -142,7 +142,8 @@ static bool is_taker(const struct tw_shadow *s, uint32_t number, enum tw_dir end
 	       !(end == TW_DIR_OUT ? rule->from_port.spares : rule->to_port.spares);
 }
 
-/* Returns the sets of an earlier rule's cell. The same list names the same ports. */
+/* Returns the sets of an earlier rule's cell. If its list is also the current rule's, both rules apply
+ * by name at the same ports. */
 static struct piece taken_by(const struct tw_shadow *s, const struct tw_rule *rule,
 	const struct tw_cell *cell, enum tw_dir end)
 {

@@ -8,7 +8,7 @@
 
 #define KEY_MAX 256
 
-/* Writes the text by which the reader knows who has an address. */
+/* Writes the key of an address among the reader's claims. */
 static void write_key(char key[KEY_MAX], const char *what, const char *network, const char *addr)
 {
 	if (network)
@@ -17,7 +17,7 @@ static void write_key(char key[KEY_MAX], const char *what, const char *network, 
 		snprintf(key, KEY_MAX, "%s %s", what, addr);
 }
 
-/* True, with an error, if the address is already listed under a key. */
+/* True if the address is already listed under a key; then the error is reported. */
 static bool is_used(struct tw_reader *r, const struct tw_node *node, const char *key)
 {
 	const struct tw_name *other = tw_names_find(&r->claims, key);

@@ -2,7 +2,7 @@
 /* shared.h: the key `shared`: addresses that several vNICs take turns with.
  *
  * Invariants: 1. Within a network, an address is either one vNIC's own or shared.
- *             2. Shared addresses are the last prefixes of a vNIC that are from the text.
+ *             2. Among a vNIC's prefixes from the text, the shared addresses are the last.
  */
 #pragma once
 

@@ -26,9 +26,9 @@ struct names {
 	size_t n;
 };
 
-/* A CIDR, whoever has it. */
+/* A CIDR and the workloads concerned. */
 struct cidr {
-	const struct row *row; /* of its second workload, otherwise of its only one */
+	const struct row *row; /* row of its second workload, otherwise of its only one */
 	struct names holders;
 	struct names inside; /* other workloads with addresses in it */
 };

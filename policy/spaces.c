@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* spaces.c: address spaces, `network: NAME`: sets of workloads whose addresses are unique among them
- * only.
+/* spaces.c: address spaces, `network: NAME`: sets of workloads whose addresses are unique only within
+ * the set.
  *
  * How:        rules match addresses, so what a rule means depends on the address space of the port.
- *             The policy is resolved once for each space. A view is a copy of the policy, with the
- *             same numbers for everything, that shares the memory of what does not differ.
+ *             The policy is resolved once for each space. A view is a copy of the policy with the
+ *             same numbers for everything. It shares the memory of what does not differ.
  * Bounds:     TW_POLICY_SPACES_MAX named spaces; TW_POLICY_VIEWED_MAX rules in all views.
  */
 #include <errno.h>

@@ -316,7 +316,7 @@ static void fill_authorship(const struct tw_answer_ctx *ctx, enum tw_role role,
 		ret->comment = apply->comment;
 }
 
-/* Reads the policy that is to be in force again. The caller frees the text. */
+/* Reads an earlier policy, which is to be put in force again. The caller frees the text. */
 static int read_kept(
 	const struct tw_answer_ctx *ctx, uint64_t number, struct tw_apply *load, char **ret_text)
 {
@@ -358,7 +358,7 @@ static int answer_apply(struct tw_answer_ctx *ctx, enum tw_role role,
 			"the comment is longer than %u bytes", TW_VERSIONS_COMMENT_MAX);
 	else if (apply->kept)
 		ret = read_kept(ctx, apply->kept, &load, &text);
-	/* The row of the list may end while the policy is applied. */
+	/* Applying a policy may free the row that has the source. */
 	if (!ret && apply->kept) {
 		source = tw_strdup(load.order.source);
 		load.order.source = source ? source : "";

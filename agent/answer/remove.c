@@ -118,7 +118,7 @@ static bool is_wanted_answer(void *arg, const struct tw_ask_key *about)
 	const struct remove_stream *stream = arg;
 	struct tw_described_flow described;
 
-	/* No gate has the rule of a question, so a request by rule leaves the answers. */
+	/* An answer has no rule, so a request by rule does not remove it. */
 	tw_describe_asked(stream->ctx->telemetry, about, &described);
 	return is_wanted(stream, &described.flow);
 }

@@ -136,7 +136,7 @@ static int flush_file(struct tw_logfile *logfile)
 	size = logfile->size;
 	if (!ret)
 		ret = write_all(logfile->fd, logfile->out.data, logfile->out.len);
-	/* Half a line is taken back. */
+	/* Removes what was written, so that no half line remains. */
 	if (ret < 0 && logfile->fd >= 0 && ftruncate(logfile->fd, (off_t)size) < 0)
 		close_target(logfile);
 	if (!ret)
@@ -228,7 +228,7 @@ static bool is_chatter(struct tw_logfile *logfile, const struct tw_event_row *ro
 	return false;
 }
 
-/* Adds the next entry. Returns 0 or a negative errno; then it counts as lost. */
+/* Adds the next entry. Returns 0, or a negative errno if the entry is lost. */
 static int take_entry(struct tw_logfile *logfile, const struct tw_telemetry *telemetry)
 {
 	uint64_t number = logfile->at++;

@@ -3,13 +3,15 @@
  *
  * Format:     a line is the object of `tapwall log --json`. In systemd's journal it is the field
  *             TAPWALL_ENTRY, and MESSAGE says it in words.
- * Files:      when a file has its size, it becomes FILE.1, FILE.1 becomes FILE.2, and so on; the oldest is
+ * Files:      when a file is full, it becomes FILE.1, FILE.1 becomes FILE.2, and so on; the oldest is
  *             deleted. A file that another program has moved or deleted is made again.
- * Chatter:    a guest's broadcast or multicast frame is denied at every port. Frames alike (MACs, ethertype,
- *             protocol and port) are written once a minute; the next line, `event: repeated`, has their number.
- * Losses:     `lost_before` of a line counts the entries that are missing before it: because events were lost, or
- *             came faster than LINES_TICK lines per tick for so long that the journal in memory overwrote them, or
- *             because they could not be written. Then the host is degraded.
+ * Chatter:    a guest's broadcast or multicast frame is denied at every port. Of frames with the same MACs,
+ *             ethertype, protocol and port, one is written per minute. The next line, `event: repeated`, has
+ *             the number of the others.
+ * Losses:     `lost_before` of a line is the number of entries that are missing before it. An entry is missing
+ *             if its event was lost, or if it could not be written. It is also missing if the journal in
+ *             memory overwrote it, because more than LINES_TICK entries came per tick for too long. While
+ *             entries cannot be written, the host is degraded.
  * Invariants: 1. What the guests do costs at most LINES_TICK lines per tick and N_FILES files.
  *             2. No byte that a guest chose ends a line: JSON escapes it.
  *             Test: tests/e2e/act.sh.
@@ -51,8 +53,8 @@ struct tw_logfile {
 	struct tw_logfile_chatter chatter[TW_LOGFILE_ALIKE];
 };
 
-/* Returns 0, or -EINVAL with `err` filled. The target is opened by the first tick: if that fails, the host is
- * degraded, and it is tried again. */
+/* Returns 0, or -EINVAL with `err` filled. The first tick opens the target. If that fails, the host is
+ * degraded, and a later tick tries again. */
 int tw_logfile_init(struct tw_logfile *logfile, const char *target, uint32_t size_mib,
 	const struct tw_telemetry *telemetry, struct tw_err *err);
 /* Writes what has happened since the last call. */

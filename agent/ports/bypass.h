@@ -3,8 +3,9 @@
  *
  * Why:        the userspace datapath of Open vSwitch reads a port by a packet socket. The kernel
  *             serves packet sockets before the tc hooks, so a frame that a program denies has
- *             already been forwarded. The latch has no hook there either. Frames to the guest pass
- *             the hooks as usual. Neither can be enforced, so the port is reported as unfiltered.
+ *             already been forwarded. The latch has no hook there either. Frames from the guest can
+ *             thus not be stopped, and the port is reported as unfiltered. Frames to the guest pass the
+ *             hooks as usual.
  * Invariants: a port of a bridge is never reported: other programs, such as tcpdump, also read
  *             there, and its bridge forwards only what the programs let pass.
  * Callers:    the agent, in the network namespace of its ports.
@@ -16,7 +17,7 @@ struct tw_host;
 #define TW_BYPASS_WHY \
 	"Open vSwitch's userspace datapath forwards what its guest sends before it is judged; use datapath_type=system"
 
-/* Checks all ports, and logs each one that is bypassed now, or is no longer. */
+/* Checks all ports, and logs each one whose bypass has begun or ended. */
 void tw_bypass_look(struct tw_host *host);
 /* Checks all ports if the last check was two seconds ago. */
 void tw_bypass_tick(struct tw_host *host);

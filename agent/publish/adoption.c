@@ -40,7 +40,7 @@ static uint32_t asked_ticks(const struct tw_enforcement *enforcement)
 		       : 0;
 }
 
-/* Returns the later one of two ends of windows. */
+/* Returns the later of two window ends. */
 static uint32_t later(uint32_t a, uint32_t b)
 {
 	return is_later(a, b) ? a : b;
@@ -77,7 +77,7 @@ bool tw_adoption_fill(const struct tw_enforcement *enforcement, const struct tw_
 		was = live->adopt_until;
 		entry->adopt_asked = live->adopt_asked;
 		entry->adopt_until = was;
-		/* An operator's window hides one of the policy that ends no later. */
+		/* A window that ends later than the operator's was opened by the policy. */
 		if (was && is_later(was, live->adopt_asked))
 			entry->adopt_until = later(
 				shortened(enforcement, policy, was), live->adopt_asked);

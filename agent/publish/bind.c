@@ -195,8 +195,8 @@ static bool may_tag(const struct tw_vnic *vnic, uint16_t vlan)
 	return vnic->grants && vnic->grants->vlans[vlan / 64 % TW_VLAN_WORDS] >> vlan % 64 & 1;
 }
 
-/* True if guests of two ports of a bridge can reach each other: in a VLAN of untagged frames or of
- * tags, or because the bridge does not filter VLANs. */
+/* True if guests of two ports of a bridge can reach each other: in a VLAN, tagged or untagged, or
+ * because the bridge does not filter VLANs. */
 static bool share_segment(const struct binder *b, size_t i, size_t k)
 {
 	const struct tw_agent_port *x = b->ports->list.at[i], *y = b->ports->list.at[k];
@@ -209,9 +209,9 @@ static bool share_segment(const struct binder *b, size_t i, size_t k)
 	return share;
 }
 
-/* Refuses ports of a bridge that share a segment with an earlier one of another address space. Their
- * guests could reach each other past all routers, and each would be taken for the workload that has
- * its address in the other space. */
+/* Refuses each port of a bridge that shares a segment with an earlier port of another address space.
+ * Their guests could reach each other past all routers, and each would be taken for the workload that
+ * has its address in the other space. */
 static void part_bridge(struct binder *b, const struct member *at, size_t n)
 {
 	bool same = true;

@@ -29,7 +29,7 @@ struct tw_enforcement;
 struct tw_confirm {
 	bool pending;			  /* the policy in force is not confirmed */
 	uint64_t until_ns;		  /* when to return; 0: as soon as possible */
-	char tripped[TW_CONFIRM_WHY_MAX]; /* why to return before that; empty: nothing */
+	char tripped[TW_CONFIRM_WHY_MAX]; /* reason to return before until_ns; empty: none */
 	/* The policy to return to. */
 	char *text;
 	size_t len;

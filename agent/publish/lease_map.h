@@ -13,7 +13,7 @@ struct tw_vnic;
 
 struct tw_agent_leases {
 	struct tw_leases *map; /* indexed by port id, shared with the fast path */
-	uint64_t rest_ns;      /* until then no address is added */
+	uint64_t rest_ns;      /* no address is added before this time */
 	uint64_t began_ns;     /* start of the current check */
 };
 

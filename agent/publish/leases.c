@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "fastpath/abi/names.h"
 
-#define REST 4 /* length of the rest, in durations of the last turn */
+#define REST 4 /* length of a rest, as a multiple of the turn before it */
 
 /* A lease that the policy could include. */
 struct candidate {
@@ -116,8 +116,8 @@ static int list_port(const struct forming *of, uint64_t now, struct candidates *
 	return err;
 }
 
-/* Returns the rank of a claim to an address; the lowest has it. No server assigns an address that a
- * guest forms, so its first holder keeps it, also across a restart. */
+/* Returns the rank of a claim to an address; the claim with the lowest rank gets it. No server assigns
+ * an address that a guest forms, so its first holder keeps it, also across a restart. */
 static int rank_of(const struct candidate *candidate)
 {
 	if (candidate->formed)
@@ -125,8 +125,8 @@ static int rank_of(const struct candidate *candidate)
 	return 2 * candidate->restored + !candidate->known;
 }
 
-/* Orders leases by address space and address. For the same address, one that a server was seen assigning comes first,
- * then the one in force; those of DHCP come before those of SLAAC. */
+/* Orders leases by address space and address, and leases of the same address by rank. If their ranks
+ * are equal, those of DHCP come before those of SLAAC. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* leases.h: adds to the policy the addresses that DHCP assigned to guests, or that they formed by
- *             SLAAC.
+ * SLAAC.
  *
  * How:        the fast path writes `leases` and sends an event. The policy in force is resolved
  *             again with these addresses as if they were in its text, and published. Only then are

@@ -47,7 +47,7 @@ int tw_macs_adopt(struct tw_enforcement *enforcement)
 	return ret;
 }
 
-/* Adds a vNIC's further MACs, which other vNICs may have, too. No port is sought by them. */
+/* Adds a vNIC's further MACs, which other vNICs may have, too. Ports are not found by them. */
 static int list_further(const struct tw_grants *grants, struct tw_macs *ret)
 {
 	int err = 0;

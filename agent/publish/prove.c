@@ -29,7 +29,8 @@ static void lose(struct tw_enforcement *enforcement, struct tw_agent_port *port)
 	port->attached = port->let = false;
 }
 
-/* `before`: the id of a program at the tc hooks. An XDP program runs ahead of all of those. */
+/* Notes and logs which program of others runs before tapwall's at a port. `before` is the id of such a
+ * program at the tc hooks; 0: none. An XDP program runs before all programs at the tc hooks. */
 static void tell_before(
 	const struct tw_enforcement *enforcement, struct tw_agent_port *port, uint32_t before)
 {

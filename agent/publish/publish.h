@@ -49,7 +49,7 @@ struct tw_apply_order {
 	uint64_t since_ns;    /* when it took effect, monotonic; 0: now */
 	struct tw_authorship by;
 	uint32_t
-		tripwire; /* with confirm_s: connections cut that end the wait (tripwire.h); 0: never */
+		tripwire; /* with confirm_s: number of cut connections that ends the wait; 0: never */
 	uint32_t confirm_s; /* time in which it must be confirmed (confirm.h); 0: it need not be */
 };
 

@@ -17,7 +17,7 @@
 #include "fastpath/kernel/load.h"
 #include "fastpath/path/conntrack/expiry.h"
 
-#define STEPS	    32	  /* of the walk per tick */
+#define STEPS	    32	  /* steps of the walk per tick */
 #define OLDER_MAX   65536 /* connections that an earlier policy had cut */
 #define PLACES_EACH 2	  /* places of the table for each key, so that few collide */
 
@@ -81,7 +81,7 @@ static bool add_key(struct tw_tripwire *wire, const struct tw_key *key)
 	return true;
 }
 
-/* True if the present policy has decided a gate that refuses. */
+/* True if a gate refuses, and the policy that waits to be confirmed decided it. */
 static bool is_cut_now(const struct tw_tripwire *wire, const struct tw_conn *conn)
 {
 	for (int end = 0; end < TW_DIR__MAX; end++)

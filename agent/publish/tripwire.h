@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tripwire.h: counts the live connections that a policy has cut, while it waits to be confirmed.
  *
- * How:        a record that is refused, and that existed before the policy, is a connection that passed and
- *             has been denied since: only then does its gate have the new decision. Walks of the table count
- *             each such record once. A record that an earlier policy had refused is not counted, if a walk
- *             meets it before the next packet of its connection does.
+ * How:        a gate gets the decision of the new policy with the next packet of its connection. If a
+ *             record is older than the policy, and the policy has refused it, its connection has been
+ *             denied since. Walks of the table count each such record once. A record that an earlier policy
+ *             had refused is not counted if a walk reaches it before the connection's next packet.
  * Invariants: 1. A connection that sends nothing is not denied, and not counted.
  *             2. Connections that never passed do not count: a guest cannot trip the wire by trying what is
  *                denied.
@@ -45,5 +45,5 @@ void tw_tripwire_begin(struct tw_enforcement *enforcement);
 void tw_tripwire_unset(struct tw_tripwire *tripwire);
 /* Continues the walk. Returns true if the wire has tripped. */
 bool tw_tripwire_tick(struct tw_enforcement *enforcement);
-/* Writes what tripped it. */
+/* Writes what tripped the wire. */
 void tw_tripwire_text(const struct tw_tripwire *tripwire, char *text, size_t max);

@@ -41,8 +41,8 @@ struct tw_mac_row {
 };
 
 /* Reads a policy, without the warnings of tw_policy_check(). If the text is similar to that of
- * `old`, which may be NULL, reads only the differences. Rules whose time is over at `now_s` have ended. Slots are zero until assigned. Returns
- * 0, -EINVAL (see diags) or -ENOMEM. */
+ * `old`, which may be NULL, reads only the differences. Ends the rules whose time is over at `now_s`.
+ * Slots are zero until assigned. Returns 0, -EINVAL (see diags) or -ENOMEM. */
 int tw_inforce_new(const char *text, size_t len, const char *source, const struct tw_inforce *old,
 	int64_t now_s, struct tw_diags *diags, struct tw_inforce **ret);
 /* Makes a policy with these learned addresses, which are copied. */

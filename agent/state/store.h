@@ -73,8 +73,8 @@ int tw_store_write(
 /* Deletes a file. Returns 0 even if it does not exist. */
 int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err);
 
-/* Gives a file that is replaced, but never changed in place, a second name, which keeps its present
- * contents. A file of that name is replaced. Returns 0, or a negative errno with `err` filled. */
+/* Gives a file a second name, which keeps its present contents: files are replaced, never changed in
+ * place. A file that has the second name is replaced. Returns 0, or a negative errno with `err` filled. */
 int tw_store_link(struct tw_store *store, const char *name, const char *second, struct tw_err *err);
 
 /* True if the file exists. */

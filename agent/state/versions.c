@@ -201,7 +201,7 @@ int tw_versions_add(struct tw_versions *versions, struct tw_store *store,
 		version_done(&version);
 		return tw_store_no_memory(store, err);
 	}
-	/* Numbers that the list has already belong to an agent whose state was lost. */
+	/* If the list has this number or a greater one, that is from before the state was lost. */
 	while (versions->list.n && tw_versions_last(versions) >= version.number)
 		drop_at(versions, versions->list.n - 1);
 	if (tw_vec_push(&versions->list, version)) {

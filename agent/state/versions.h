@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* versions.h: keeps the policies that were in force on this host, with author, time and comment.
  *
- * How:        policies.json lists them, the oldest first. The text of one is a hard link to the
- *             policy.yaml of its time, so it takes no further space while it is in force, and no
- *             data is written for it. A link's name is its number modulo TW_VERSIONS_MAX, so that a
- *             lost list leaves no more files behind than that.
- * Invariants: 1. Keeping a policy never delays or fails the apply; what could not be kept is said, and
- *                tried again by tw_versions_tick().
+ * How:        policies.json lists them, the oldest first. The text of a policy is a hard link to the
+ *             policy.yaml of its time, so it takes no further space while the policy is in force, and
+ *             no data is written for it. The link is named by the policy's number modulo
+ *             TW_VERSIONS_MAX, so that even if the list is lost, no more files than that remain.
+ * Invariants: 1. Keeping a policy never delays or fails the apply. If a policy cannot be kept, this is
+ *                reported, and tw_versions_tick() tries again.
  *             2. A text whose mark is not the one in the list is not given out.
  *             Test: tests/agent/versions.c, tests/e2e/versions.sh.
  * Bounds:     TW_VERSIONS_MAX policies and TW_VERSIONS_BYTES of texts; the newest one always stays.
@@ -28,7 +28,7 @@
 
 struct tw_inforce;
 
-/* Who put a policy in force, and why. */
+/* User who put a policy in force, with a comment. */
 struct tw_authorship {
 	const char *author;  /* name of a user; NULL: the agent itself */
 	const char *comment; /* NULL: none */
@@ -65,7 +65,7 @@ void tw_versions_done(struct tw_versions *versions);
 int tw_versions_add(struct tw_versions *versions, struct tw_store *store,
 	const struct tw_inforce *inforce, const struct tw_authorship *by, bool linkable,
 	struct tw_err *err);
-/* Called if policy.yaml was changed by another program: its second name is made again. */
+/* Called if another program changed policy.yaml: the link to it is made again. */
 void tw_versions_doubt(struct tw_versions *versions);
 /* Saves what could not be saved before. `inforce` may be NULL. */
 void tw_versions_tick(struct tw_versions *versions, struct tw_store *store,
